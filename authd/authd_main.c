@@ -1,0 +1,58 @@
+/* rootline-authd: names the engine and starts the daemon. */
+#include "authd/auth_conf.h"
+#include "authd/auth_serve.h"
+#include "net/daemon.h"
+
+static enum err configure(const char *path, struct diag *diag, void **conf, struct server_conf **server)
+{
+    struct auth_conf *read;
+    enum err err = auth_conf_read(path, diag, &read);
+    if (!err) {
+        *conf = read;
+        *server = &read->server;
+    }
+    return err;
+}
+
+static void free_conf(void *conf)
+{
+    struct auth_conf *c = conf;
+    auth_conf_free(&c);
+}
+
+static enum err build(const void *conf, const void *before, void **version, char *summary, size_t size)
+{
+    struct zoneset *set;
+    size_t failed, names = 0, bytes = 0;
+
+    enum err err = auth_conf_load(conf, before, &set, &failed);
+    if (err)
+        return err;
+    for (size_t i = 0; i < set->slot_cnt; i++)
+        if (set->slots[i]) {
+            names += set->slots[i]->node_cnt;
+            bytes += set->slots[i]->bytes;
+        }
+    int len = snprintf(summary, size, "%zu zone%s, %zu names, %.1f MB", set->cnt, set->cnt == 1 ? "" : "s", names,
+                       (double)bytes / 1e6);
+    if (failed && len > 0 && (size_t)len < size)
+        snprintf(summary + len, size - (size_t)len, ", %zu broken file%s", failed, failed == 1 ? "" : "s");
+    *version = set;
+    return ERR_OK;
+}
+
+static void free_version(void *version)
+{
+    struct zoneset *set = version;
+    zoneset_free(&set);
+}
+
+int main(int argc, char **argv)
+{
+    static const struct daemon_calls calls = {
+        .name = "rootline-authd", .service = &auth_serve_service, .configure = configure,
+        .free_conf = free_conf, .build = build, .free_version = free_version,
+        .new_engine = auth_serve_new, .free_engine = auth_serve_free,
+    };
+    return daemon_main(&calls, argc, argv);
+}

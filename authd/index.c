@@ -1,0 +1,165 @@
+/* Why not one open table: growing it would copy all of it for one new name.  Why not the order's chunks: a search there
+ * is twenty comparisons of names in cold memory, here it is two cache lines. */
+#include "authd/index.h"
+
+enum {
+    SLOTS = 8,
+    BUCKETS = 64,
+    PAGE_FULL = SLOTS * BUCKETS * 9 / 10,
+    PAGE_AIM = SLOTS * BUCKETS * 13 / 20, /* mean fill when the size is known: few pages then ever split */
+    DEPTH_MAX = 28,
+    POINTER_BITS = 48,
+};
+
+struct index_page {
+    _Alignas(64) uint64_t slot[BUCKETS][SLOTS];
+    unsigned used;
+    unsigned depth; /* bits of the hash that all names in it share */
+};
+
+static struct node *slot_node(uint64_t slot)
+{
+    return (struct node *)(uintptr_t)(slot & ((1ULL << POINTER_BITS) - 1));
+}
+
+static uint64_t make_slot(uint64_t hash, const struct node *node)
+{
+    uint64_t address = (uint64_t)(uintptr_t)node;
+    must(address >> POINTER_BITS == 0);
+    return ((hash >> 8) << POINTER_BITS) | address;
+}
+
+static size_t page_number(const struct index *index, uint64_t hash)
+{
+    return index->depth ? (size_t)(hash >> (64 - index->depth)) : 0;
+}
+
+static struct index_page *new_page(struct index *index, unsigned depth)
+{
+    struct index_page *page = aligned_alloc(64, sizeof(*page));
+    if (!page)
+        return NULL;
+    memset(page, 0, sizeof(*page));
+    page->depth = depth;
+    index->bytes += sizeof(*page);
+    return page;
+}
+
+enum err index_init(struct index *index, size_t cnt)
+{
+    *index = (struct index){ .depth = 0 };
+    while (index->depth < DEPTH_MAX && (cnt >> index->depth) > PAGE_AIM)
+        index->depth++;
+    size_t pages = (size_t)1 << index->depth;
+    index->pages = calloc(pages, sizeof(struct index_page *));
+    if (!index->pages)
+        return ERR_NOMEM;
+    index->bytes = pages * sizeof(struct index_page *);
+    for (size_t i = 0; i < pages; i++) {
+        index->pages[i] = new_page(index, index->depth);
+        if (!index->pages[i])
+            return ERR_NOMEM; /* index_fini frees what there is */
+    }
+    return ERR_OK;
+}
+
+static void place(struct index_page *page, uint64_t hash, uint64_t slot)
+{
+    for (size_t b = hash % BUCKETS;; b = (b + 1) % BUCKETS)
+        for (size_t s = 0; s < SLOTS; s++)
+            if (page->slot[b][s] == 0) {
+                page->slot[b][s] = slot;
+                page->used++;
+                return;
+            }
+}
+
+static enum err double_directory(struct index *index)
+{
+    size_t cnt = (size_t)1 << index->depth;
+    if (index->depth >= DEPTH_MAX)
+        return ERR_LIMIT;
+    struct index_page **pages = calloc(cnt * 2, sizeof(struct index_page *));
+    if (!pages)
+        return ERR_NOMEM;
+    for (size_t i = 0; i < cnt; i++)
+        pages[2 * i] = pages[2 * i + 1] = index->pages[i];
+    free(index->pages);
+    index->pages = pages;
+    index->depth++;
+    index->bytes += cnt * sizeof(struct index_page *);
+    return ERR_OK;
+}
+
+/* Divide the page of `hash` by the next bit. */
+static enum err split(struct index *index, uint64_t hash)
+{
+    struct index_page *old = index->pages[page_number(index, hash)];
+    if (old->depth == index->depth) {
+        enum err err = double_directory(index);
+        if (err)
+            return err;
+    }
+    struct index_page *half[2] = { new_page(index, old->depth + 1), new_page(index, old->depth + 1) };
+    if (!half[0] || !half[1]) {
+        free(half[0]);
+        free(half[1]);
+        return ERR_NOMEM;
+    }
+    for (size_t b = 0; b < BUCKETS; b++)
+        for (size_t s = 0; s < SLOTS && old->slot[b][s]; s++) {
+            uint64_t h = dname_hash(slot_node(old->slot[b][s])->name);
+            place(half[(h >> (63 - old->depth)) & 1], h, old->slot[b][s]);
+        }
+    size_t span = (size_t)1 << (index->depth - old->depth);
+    size_t first = page_number(index, hash) / span * span;
+    for (size_t i = 0; i < span; i++)
+        index->pages[first + i] = half[i >= span / 2];
+    index->bytes -= sizeof(*old);
+    free(old);
+    return ERR_OK;
+}
+
+enum err index_put(struct index *index, uint64_t hash, struct node *node)
+{
+    while (index->pages[page_number(index, hash)]->used >= PAGE_FULL) {
+        enum err err = split(index, hash);
+        if (err)
+            return err;
+    }
+    place(index->pages[page_number(index, hash)], hash, make_slot(hash, node));
+    return ERR_OK;
+}
+
+struct node *index_find(const struct index *index, uint64_t hash, const uint8_t *name, size_t name_len)
+{
+    const struct index_page *page = index->pages[page_number(index, hash)];
+    uint64_t tag = (hash >> 8) & 0xffff;
+
+    for (size_t b = hash % BUCKETS, tries = 0; tries < BUCKETS; b = (b + 1) % BUCKETS, tries++)
+        for (size_t s = 0; s < SLOTS; s++) {
+            uint64_t slot = page->slot[b][s];
+            if (slot == 0)
+                return NULL;
+            struct node *node = slot_node(slot);
+            if (slot >> POINTER_BITS == tag && node->name_len == name_len &&
+                dname_is_equal(node->name, name))
+                return node;
+        }
+    return NULL;
+}
+
+void index_prefetch(const struct index *index, uint64_t hash)
+{
+    __builtin_prefetch(index->pages[page_number(index, hash)]->slot[hash % BUCKETS]);
+}
+
+void index_fini(struct index *index)
+{
+    size_t cnt = index->pages ? (size_t)1 << index->depth : 0;
+    for (size_t i = 0; i < cnt; i++)
+        if (i + 1 == cnt || index->pages[i + 1] != index->pages[i])
+            free(index->pages[i]);
+    free(index->pages);
+    *index = (struct index){ .pages = NULL };
+}

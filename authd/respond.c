@@ -1,0 +1,259 @@
+/* The order is that of a reader: answer, authority, then what is nice to have.  What does not fit sets TC only where the
+ * answer would be wrong without it; addresses beside MX or SRV may be left out (RFC 2181 9). */
+#include "authd/respond.h"
+
+#include "net/reply.h"
+
+/* Lifetime: one answer. */
+struct answer {
+    struct exchange       *ex;
+    const struct zoneset  *set;
+    const struct zone     *zone;  /* of the current step */
+    const struct dname_parts *name; /* asked in the current step */
+    struct dname_parts     target; /* of the last CNAME; `name` points here from the second step on */
+    uint64_t               seen[RESPOND_CHAIN_MAX + 1]; /* hashes of the names asked so far */
+    unsigned               steps;
+    const struct rrset    *dnames[RESPOND_CHAIN_MAX + 1]; /* written already */
+    unsigned               dname_cnt;
+    const struct rrset    *sets[RESPOND_CHAIN_MAX + 8]; /* written ones whose targets want addresses */
+    unsigned               set_cnt;
+    const struct node     *extra[RESPOND_EXTRA_MAX]; /* whose addresses are written */
+    unsigned               extra_cnt;
+    unsigned               rcode;
+    bool                   is_full; /* something that had to go in did not fit */
+};
+
+struct zone *respond_choose_zone(const struct zoneset *set, const struct dname_parts *name, uint16_t qtype)
+{
+    struct zone *zone = zoneset_find(set, name, name->labels);
+    if (zone && qtype == RRTYPE_DS && zone->labels == name->labels && name->labels > 0) {
+        struct zone *parent = zoneset_find(set, name, name->labels - 1U);
+        return parent ? parent : zone;
+    }
+    return zone;
+}
+
+/* The suffix of `labels` labels of the name of this step, as an owner. */
+static struct builder_owner own(const struct answer *a, unsigned labels)
+{
+    if (a->name == &a->ex->name && labels > 0)
+        return (struct builder_owner){ .at = (uint16_t)(MESSAGE_HEADER_LEN + a->name->at[labels]) };
+    return (struct builder_owner){ .name = a->name->lower + a->name->at[labels] };
+}
+
+static bool put(struct answer *a, enum message_section section, struct builder_owner owner,
+                const struct rrset *set, uint32_t ttl)
+{
+    unsigned first = a->ex->settings->is_rotating ? a->ex->turn : 0;
+    if (builder_rrset(&a->ex->out, section, owner, set, ttl, first) == ERR_OK)
+        return true;
+    if (section != MESSAGE_ADDITIONAL)
+        a->is_full = true;
+    return false;
+}
+
+static void put_answer(struct answer *a, struct builder_owner owner, const struct rrset *set)
+{
+    if (put(a, MESSAGE_ANSWER, owner, set, set->ttl) && a->set_cnt < ARRAY_LEN(a->sets))
+        a->sets[a->set_cnt++] = set;
+}
+
+/* ---- additional ---- */
+
+static bool is_extra(struct answer *a, const struct node *node)
+{
+    for (unsigned i = 0; i < a->extra_cnt; i++)
+        if (a->extra[i] == node)
+            return true;
+    return false;
+}
+
+/* Addresses of a target; false when they exist and do not fit. */
+static bool put_addresses(struct answer *a, const struct node *node)
+{
+    static const uint16_t types[] = { RRTYPE_A, RRTYPE_AAAA };
+    struct builder_owner owner = { .name = node->name };
+
+    if (a->extra_cnt == RESPOND_EXTRA_MAX || is_extra(a, node))
+        return true;
+    a->extra[a->extra_cnt++] = node;
+    for (size_t i = 0; i < ARRAY_LEN(types); i++) {
+        const struct rrset *set = node_find(node, types[i]);
+        if (set && !put(a, MESSAGE_ADDITIONAL, owner, set, set->ttl))
+            return false;
+    }
+    return true;
+}
+
+/* Each target of `set` inside the zone; `below`: only those at or below this cut, or, negated, only the others. */
+static bool put_targets(struct answer *a, const struct rrset *set, const struct node *cut, bool below)
+{
+    for (size_t pos = 0; pos < set->size;) {
+        struct rrset_record record = rrset_at(set, pos, &pos);
+        const uint8_t *target = rdata_target(set->type, record.rdata);
+        if (!target)
+            return true;
+        if (cut && dname_is_under(target, cut->name) != below)
+            continue;
+        const struct node *node = zone_find_name(a->zone, target);
+        if (node && !put_addresses(a, node))
+            return false;
+    }
+    return true;
+}
+
+/* ---- the kinds of outcome ---- */
+
+static void put_any(struct answer *a, const struct node *node)
+{
+    const struct rrset *set = node_rrsets(node), *smallest = NULL;
+
+    for (unsigned i = 0; i < node->rrset_cnt; i++, set = node_next(set)) {
+        if (a->ex->transport != EXCHANGE_UDP) {
+            put_answer(a, own(a, a->name->labels), set);
+            continue;
+        }
+        bool is_proof = set->type == RRTYPE_RRSIG || set->type == RRTYPE_NSEC;
+        bool was_proof = smallest && (smallest->type == RRTYPE_RRSIG || smallest->type == RRTYPE_NSEC);
+        if (!smallest || (was_proof && !is_proof) || (was_proof == is_proof && set->size < smallest->size))
+            smallest = set;
+    }
+    if (smallest) /* RFC 8482 4.1 */
+        put_answer(a, own(a, a->name->labels), smallest);
+}
+
+static void put_negative(struct answer *a)
+{
+    struct builder_owner owner = own(a, a->zone->labels);
+    put(a, MESSAGE_AUTHORITY, owner, a->zone->soa, a->zone->negative_ttl);
+}
+
+static void put_referral(struct answer *a, const struct outcome *o)
+{
+    if (a->steps == 0)
+        a->ex->flags &= (uint16_t)~MESSAGE_AA;
+    if (!put(a, MESSAGE_AUTHORITY, own(a, o->node->labels), o->set, o->set->ttl))
+        return;
+    if (!put_targets(a, o->set, o->node, true)) /* without its glue the child cannot be reached (RFC 9471 3) */
+        a->is_full = true;
+    else
+        (void)put_targets(a, o->set, o->node, false);
+}
+
+/* Whether the name has been asked before in this answer; remembers it. */
+static bool is_seen(struct answer *a, uint64_t hash)
+{
+    for (unsigned i = 0; i <= a->steps; i++)
+        if (a->seen[i] == hash)
+            return true;
+    a->seen[a->steps + 1] = hash;
+    return false;
+}
+
+/* Go on with `target`; false when the chain ends here. */
+static bool follow(struct answer *a, const uint8_t *target)
+{
+    if (a->steps + 1 >= RESPOND_CHAIN_MAX)
+        return false;
+    struct dname_parts next;
+    dname_split(target, &next);
+    if (is_seen(a, next.hash[next.labels]))
+        return false;
+    a->target = next;
+    a->name = &a->target;
+    a->steps++;
+    a->zone = respond_choose_zone(a->set, a->name, a->ex->query.qtype);
+    return a->zone && a->zone->is_loaded;
+}
+
+static void put_dname(struct answer *a, const struct outcome *o)
+{
+    for (unsigned i = 0; i < a->dname_cnt; i++)
+        if (a->dnames[i] == o->set)
+            return; /* a loop meets it again; once is enough */
+    if (a->dname_cnt < ARRAY_LEN(a->dnames))
+        a->dnames[a->dname_cnt++] = o->set;
+    put(a, MESSAGE_ANSWER, own(a, o->node->labels), o->set, o->set->ttl);
+}
+
+/* RFC 6672 3.1: the DNAME, and a CNAME made from it; false when the chain ends here. */
+static bool redirect(struct answer *a, const struct outcome *o)
+{
+    uint8_t target[DNAME_MAX + 1];
+    const uint8_t *suffix = rrset_first(o->set).rdata;
+    size_t prefix_len = a->name->at[o->node->labels];
+    size_t suffix_len = dname_len(suffix);
+
+    put_dname(a, o);
+    if (prefix_len + suffix_len > DNAME_MAX) {
+        a->rcode = RRTYPE_RCODE_YXDOMAIN;
+        return false;
+    }
+    /* the labels in front keep the case they were asked in */
+    const uint8_t *asked = a->name == &a->ex->name ? message_qname(&a->ex->query) : a->name->lower;
+    memcpy(target, asked, prefix_len);
+    memcpy(target + prefix_len, suffix, suffix_len);
+    if (builder_record(&a->ex->out, MESSAGE_ANSWER, own(a, a->name->labels), RRTYPE_CNAME, RRTYPE_CLASS_IN,
+                       o->set->ttl, target, prefix_len + suffix_len) != ERR_OK) {
+        a->is_full = true;
+        return false;
+    }
+    return a->ex->query.qtype != RRTYPE_CNAME && follow(a, target);
+}
+
+/* One outcome; false when nothing is left to follow. */
+static bool step(struct answer *a)
+{
+    struct outcome o = lookup_find(a->zone, a->name, a->ex->query.qtype);
+
+    switch (o.kind) {
+    case OUTCOME_ANSWER:
+        if (o.set)
+            put_answer(a, own(a, a->name->labels), o.set);
+        else
+            put_any(a, o.node);
+        return false;
+    case OUTCOME_NODATA:
+        put_negative(a);
+        return false;
+    case OUTCOME_NXDOMAIN:
+        a->rcode = RRTYPE_RCODE_NXDOMAIN; /* of the last name (RFC 6604 3) */
+        put_negative(a);
+        return false;
+    case OUTCOME_CNAME:
+        return put(a, MESSAGE_ANSWER, own(a, a->name->labels), o.set, o.set->ttl) &&
+               follow(a, rrset_first(o.set).rdata);
+    case OUTCOME_DNAME:
+        return redirect(a, &o);
+    case OUTCOME_REFERRAL:
+        put_referral(a, &o);
+        return false;
+    }
+    return false;
+}
+
+void respond(struct exchange *ex, const struct zoneset *set, const struct zone *zone)
+{
+    struct builder_mark start = builder_mark(&ex->out);
+    struct answer a;
+
+    /* `target` stays unset until it is used: it is a kilobyte */
+    a.ex = ex;
+    a.set = set;
+    a.zone = zone;
+    a.name = &ex->name;
+    a.seen[0] = ex->name.hash[ex->name.labels];
+    a.steps = a.dname_cnt = a.set_cnt = a.extra_cnt = 0;
+    a.rcode = RRTYPE_RCODE_NOERROR;
+    a.is_full = false;
+
+    ex->flags |= MESSAGE_AA;
+    while (step(&a) && !a.is_full)
+        ;
+    for (unsigned i = 0; i < a.set_cnt && !a.is_full; i++)
+        if (!put_targets(&a, a.sets[i], NULL, false))
+            break;
+    if (a.is_full)
+        reply_truncate(ex, &start);
+    reply_send(ex, a.rcode);
+}

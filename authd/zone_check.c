@@ -1,0 +1,168 @@
+/* Works on the sorted records, because those still know where they came from. */
+#include "authd/zone_check.h"
+
+#include "dns/dname_text.h"
+
+static const struct zonebuild_record *record(const struct zonebuild *build, size_t i)
+{
+    return &build->records[i];
+}
+
+static bool same_owner(const struct zonebuild *build, size_t a, size_t b)
+{
+    const struct zonebuild_owner *x = record(build, a)->owner, *y = record(build, b)->owner;
+    return x == y || (x->key_len == y->key_len && memcmp(x->key, y->key, x->key_len) == 0);
+}
+
+static void print_owner(const struct zonebuild *build, size_t i, char out[DNAME_TEXT_MAX])
+{
+    dname_text_print(record(build, i)->owner->name, out);
+}
+
+/* The first record of the owner with this key; build->cnt when there is none. */
+static size_t find_owner(const struct zonebuild *build, const uint8_t *name)
+{
+    uint8_t key[DNAME_KEY_MAX];
+    size_t key_len = dname_key(name, key);
+    size_t low = 0, high = build->cnt;
+
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        const struct zonebuild_owner *o = record(build, middle)->owner;
+        int diff = memcmp(o->key, key, util_min(o->key_len, key_len));
+        if (diff == 0)
+            diff = (int)o->key_len - (int)key_len;
+        if (diff < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    if (low < build->cnt && record(build, low)->owner->key_len == key_len &&
+        memcmp(record(build, low)->owner->key, key, key_len) == 0)
+        return low;
+    return build->cnt;
+}
+
+/* The first record of `type` among those of the owner that begins at `i`; build->cnt when there is none. */
+static size_t find_type(const struct zonebuild *build, size_t i, uint16_t type)
+{
+    if (i >= build->cnt)
+        return build->cnt;
+    for (size_t n = i; n < build->cnt && same_owner(build, i, n); n++)
+        if (record(build, n)->type == type)
+            return n;
+    return build->cnt;
+}
+
+static bool has_address(const struct zonebuild *build, size_t i)
+{
+    return find_type(build, i, RRTYPE_A) < build->cnt || find_type(build, i, RRTYPE_AAAA) < build->cnt;
+}
+
+static void check_apex(struct zonebuild *build)
+{
+    struct diag_place whole = { .file = build->file_cnt ? build->files[0].path : NULL };
+    char zone[DNAME_TEXT_MAX];
+    size_t apex = find_owner(build, build->origin);
+    size_t soa = find_type(build, apex, RRTYPE_SOA);
+
+    dname_text_print(build->origin, zone);
+    if (soa == build->cnt)
+        diag_add(build->diag, DIAG_ERROR, &whole, "the zone has no SOA at %s", zone);
+    else if (soa + 1 < build->cnt && same_owner(build, soa, soa + 1) && record(build, soa + 1)->type == RRTYPE_SOA)
+        zonebuild_report(build, DIAG_ERROR, soa + 1, "a second SOA that is not the same as the first");
+    if (find_type(build, apex, RRTYPE_NS) == build->cnt)
+        diag_add(build->diag, DIAG_ERROR, &whole, "the zone has no NS at %s", zone);
+}
+
+/* RFC 1034 3.6.2, 2181 10.1, 4034: only DNSSEC's own types may stand beside a CNAME. */
+static bool may_join_cname(uint16_t type)
+{
+    return type == RRTYPE_CNAME || type == RRTYPE_RRSIG || type == RRTYPE_NSEC || type == RRTYPE_KEY ||
+           type == RRTYPE_NXT || type == RRTYPE_SIG;
+}
+
+static void check_single(struct zonebuild *build, size_t from, size_t to)
+{
+    char owner[DNAME_TEXT_MAX], type[RRTYPE_NAME_MAX];
+    size_t cname = find_type(build, from, RRTYPE_CNAME);
+
+    for (size_t i = from; i < to; i++) {
+        uint16_t t = record(build, i)->type;
+        bool is_repeated = i > from && record(build, i - 1)->type == t;
+        print_owner(build, i, owner);
+        rrtype_print(t, type);
+        if (is_repeated && (t == RRTYPE_CNAME || t == RRTYPE_DNAME))
+            zonebuild_report(build, DIAG_ERROR, i, "%s has more than one %s", owner, type);
+        else if (cname < build->cnt && !may_join_cname(t))
+            zonebuild_report(build, DIAG_ERROR, i, "%s has a CNAME (line %u), so it cannot have %s as well", owner,
+                             record(build, cname)->line, type);
+        else if (is_repeated && t != RRTYPE_RRSIG && record(build, i)->ttl != record(build, i - 1)->ttl)
+            zonebuild_report(build, DIAG_WARNING, i,
+                             "%s %s: its records have different TTLs; the smallest is used", owner, type);
+        if (t == RRTYPE_SOA && !dname_is_equal(record(build, i)->owner->name, build->origin))
+            zonebuild_report(build, DIAG_ERROR, i, "a SOA belongs at the zone's own name only");
+    }
+}
+
+/* RFC 6672 2.4: nothing below a DNAME.  Hashed names of NSEC3 are no names of the zone. */
+static size_t check_dname(struct zonebuild *build, size_t from, size_t to)
+{
+    char owner[DNAME_TEXT_MAX];
+    size_t dname = find_type(build, from, RRTYPE_DNAME);
+
+    if (dname == build->cnt)
+        return to;
+    for (; to < build->cnt && dname_is_under(record(build, to)->owner->name, record(build, from)->owner->name);
+         to++) {
+        uint16_t type = record(build, to)->type;
+        if (type == RRTYPE_NSEC3 || type == RRTYPE_RRSIG)
+            continue;
+        print_owner(build, from, owner);
+        zonebuild_report(build, DIAG_ERROR, to, "data below %s, which has a DNAME (line %u)", owner,
+                         record(build, dname)->line);
+    }
+    return to;
+}
+
+static void check_target(struct zonebuild *build, size_t i)
+{
+    char name[DNAME_TEXT_MAX], type[RRTYPE_NAME_MAX];
+    const struct zonebuild_record *r = record(build, i);
+    const uint8_t *target = rdata_target(r->type, r->rdata);
+
+    if (!target || *target == 0 || !dname_is_under(target, build->origin))
+        return;
+    size_t found = find_owner(build, target);
+    dname_text_print(target, name);
+    rrtype_print(r->type, type);
+    if (find_type(build, found, RRTYPE_CNAME) < build->cnt) {
+        if (r->type == RRTYPE_NS || r->type == RRTYPE_MX || r->type == RRTYPE_SRV)
+            zonebuild_report(build, DIAG_WARNING, i, "%s names %s, which is a CNAME (RFC 2181 10.3)", type, name);
+    } else if (r->type == RRTYPE_NS && dname_is_under(target, r->owner->name) && !has_address(build, found)) {
+        bool is_apex = dname_is_equal(r->owner->name, build->origin);
+        zonebuild_report(build, DIAG_WARNING, i,
+                         is_apex ? "NS names %s, which has no address in this zone"
+                                 : "NS names %s, but the address it needs here (glue) is missing",
+                         name);
+    }
+}
+
+enum err zone_check(struct zonebuild *build)
+{
+    size_t errors = build->diag->error_cnt;
+
+    check_apex(build);
+    for (size_t i = 0, below_dname = 0; i < build->cnt;) {
+        size_t end = i + 1;
+        while (end < build->cnt && same_owner(build, i, end))
+            end++;
+        check_single(build, i, end);
+        if (i >= below_dname)
+            below_dname = check_dname(build, i, end);
+        for (size_t n = i; n < end; n++)
+            check_target(build, n);
+        i = end;
+    }
+    return build->diag->error_cnt > errors ? ERR_FORMAT : ERR_OK;
+}

@@ -1,0 +1,479 @@
+/* Directives and the heads of records; RDATA is dns/rrtext's, words are zonetext's, the whole is zonebuild's. */
+#include "authd/zonefile.h"
+
+#include <errno.h>
+#include <stdarg.h>
+
+#include "authd/generate.h"
+#include "authd/zone_check.h"
+#include "authd/zonebuild.h"
+#include "authd/zonetext.h"
+
+enum { ZONEFILE_MAX = INT32_MAX, INCLUDE_DEPTH_MAX = 10, GENERATED_MAX = 70000 };
+
+/* What a record inherits from those before it. */
+struct inherited {
+    uint8_t  origin[DNAME_MAX];
+    uint8_t  owner[DNAME_MAX];
+    bool     has_owner;
+    uint32_t ttl; /* $TTL, else the last explicit one; ZONEBUILD_TTL_UNSET */
+    bool     has_default_ttl; /* by $TTL */
+};
+
+/* Lifetime: one loading. */
+struct reading {
+    struct zonebuild     *build;
+    struct diag          *diag;
+    struct rrtext_scratch scratch;
+    uint8_t               rdata[RDATA_MAX];
+    char                  generated[GENERATED_MAX];
+    struct inherited      now;
+    const struct zonetext *directive; /* the $GENERATE being expanded: where faults are shown */
+    uint16_t              including[INCLUDE_DEPTH_MAX + 1]; /* numbers of the files being read */
+    unsigned              depth;
+    enum err              fatal; /* out of memory: nothing more is read */
+};
+
+static void wrong(struct reading *r, const struct zonetext *zt, size_t word, size_t offset, const char *fmt, ...)
+    PRINTF_LIKE(5, 6);
+
+static void wrong(struct reading *r, const struct zonetext *zt, size_t word, size_t offset, const char *fmt, ...)
+{
+    char text[400];
+    struct diag_place place = { 0 };
+    va_list args;
+
+    va_start(args, fmt);
+    vsnprintf(text, sizeof(text), fmt, args);
+    va_end(args);
+    if (r->diag->kept_cnt < DIAG_KEPT)
+        place = r->directive ? zonetext_place(r->directive, 0, 0) : zonetext_place(zt, word, offset);
+    diag_add(r->diag, DIAG_ERROR, &place, "%s", text);
+    if (r->directive)
+        diag_help(r->diag, "the record that it makes: %.*s", (int)util_min(zt->len, 200), zt->text);
+}
+
+static bool read_name(struct reading *r, const struct zonetext *zt, size_t word, uint8_t out[DNAME_MAX])
+{
+    const char *why = "";
+    size_t len, where = 0;
+    if (dname_text_read(zt->tokens[word].text, zt->tokens[word].len, r->now.origin, out, &len, &why, &where) ==
+        ERR_OK)
+        return true;
+    wrong(r, zt, word, where, "%s", why);
+    return false;
+}
+
+static bool is_word(const struct zonetext *zt, size_t i, const char *text)
+{
+    return zt->tokens[i].len == strlen(text) && strncasecmp(zt->tokens[i].text, text, zt->tokens[i].len) == 0;
+}
+
+/* ---- records ---- */
+
+struct head {
+    uint16_t class;
+    uint32_t ttl;
+    bool     has_ttl;
+    size_t   type_at; /* word */
+    uint16_t type;
+};
+
+/* TTL and class in any order, then the type; false after an error. */
+static bool read_head(struct reading *r, const struct zonetext *zt, size_t at, struct head *h)
+{
+    bool has_class = false;
+    *h = (struct head){ .class = RRTYPE_CLASS_IN };
+
+    for (; at < zt->cnt; at++) {
+        const struct rrtext_token *t = &zt->tokens[at];
+        uint16_t class;
+        if (!h->has_ttl && t->len > 0 && util_is_digit(t->text[0])) {
+            if (rrtext_read_ttl(t->text, t->len, &h->ttl) != ERR_OK) {
+                wrong(r, zt, at, 0, "expected a TTL up to 2147483647 seconds, a class or a type");
+                return false;
+            }
+            h->has_ttl = true;
+        } else if (!has_class && rrtype_read_class(t->text, t->len, &class) == ERR_OK) {
+            if (class != RRTYPE_CLASS_IN) {
+                wrong(r, zt, at, 0, "only zones of class IN are served");
+                return false;
+            }
+            has_class = true;
+        } else {
+            break;
+        }
+    }
+    if (at >= zt->cnt) {
+        wrong(r, zt, zt->cnt, 0, "expected a record type");
+        return false;
+    }
+    h->type_at = at;
+    if (rrtype_read(zt->tokens[at].text, zt->tokens[at].len, &h->type) != ERR_OK) {
+        const char *near = rrtype_nearest(zt->tokens[at].text, zt->tokens[at].len);
+        wrong(r, zt, at, 0, "\"%.*s\" is no record type", (int)util_min(zt->tokens[at].len, 40),
+              zt->tokens[at].text);
+        if (near && !r->directive)
+            diag_help(r->diag, "did you mean %s?", near);
+        return false;
+    }
+    if (rrtype_is_meta(h->type)) {
+        wrong(r, zt, at, 0, "this type belongs to questions and messages, not into a zone");
+        return false;
+    }
+    return true;
+}
+
+static uint32_t choose_ttl(struct reading *r, const struct head *h)
+{
+    if (!h->has_ttl)
+        return r->now.ttl;
+    if (!r->now.has_default_ttl)
+        r->now.ttl = h->ttl; /* RFC 1035 5.1: the last stated value */
+    return h->ttl;
+}
+
+static void read_record(struct reading *r, const struct zonetext *zt)
+{
+    struct head h;
+    size_t len, at = 0;
+    struct rrtext_fault fault;
+
+    if (!zt->starts_blank) {
+        if (zt->tokens[0].is_quoted) {
+            wrong(r, zt, 0, 0, "expected the name that owns the record, without quotes");
+            return;
+        }
+        if (!read_name(r, zt, at++, r->now.owner)) {
+            r->now.has_owner = false;
+            return;
+        }
+        r->now.has_owner = true;
+    }
+    if (!read_head(r, zt, at, &h))
+        return;
+    if (!r->now.has_owner) {
+        wrong(r, zt, 0, 0, "this line starts with white space, but there is no owner name before it to take");
+        return;
+    }
+    uint32_t ttl = choose_ttl(r, &h);
+    size_t first = h.type_at + 1;
+    if (rrtext_read(h.type, zt->tokens + first, zt->cnt - first, r->now.origin, &r->scratch, r->rdata, &len,
+                    &fault) != ERR_OK) {
+        wrong(r, zt, first + fault.token, fault.offset, "%s", fault.why);
+        return;
+    }
+    if (!dname_is_under(r->now.owner, r->build->origin)) {
+        char owner[DNAME_TEXT_MAX], origin[DNAME_TEXT_MAX];
+        dname_text_print(r->now.owner, owner);
+        dname_text_print(r->build->origin, origin);
+        wrong(r, zt, 0, 0, "%s is not in the zone %s", owner, origin);
+        return;
+    }
+    const struct zonetext *shown = r->directive ? r->directive : zt;
+    size_t word = r->directive ? 0 : h.type_at;
+    struct zonebuild_record record = { .rdata = r->rdata, .len = (uint16_t)len, .type = h.type, .ttl = ttl,
+                                       .line = shown->lines[word],
+                                       .column = (uint16_t)util_min(shown->columns[word], UINT16_MAX),
+                                       .file = r->including[r->depth] };
+    enum err err = zonebuild_add(r->build, r->now.owner, &record);
+    if (err)
+        r->fatal = err;
+}
+
+/* ---- directives ---- */
+
+static bool expect_words(struct reading *r, const struct zonetext *zt, size_t min, size_t max, const char *what)
+{
+    if (zt->cnt - 1 < min)
+        wrong(r, zt, zt->cnt, 0, "expected %s", what);
+    else if (zt->cnt - 1 > max)
+        wrong(r, zt, max + 1, 0, "one word too many: expected %s", what);
+    else
+        return true;
+    return false;
+}
+
+static void read_origin(struct reading *r, const struct zonetext *zt)
+{
+    uint8_t name[DNAME_MAX];
+    if (expect_words(r, zt, 1, 1, "a name") && read_name(r, zt, 1, name))
+        memcpy(r->now.origin, name, dname_len(name));
+}
+
+static void read_default_ttl(struct reading *r, const struct zonetext *zt)
+{
+    if (!expect_words(r, zt, 1, 1, "a TTL"))
+        return;
+    if (rrtext_read_ttl(zt->tokens[1].text, zt->tokens[1].len, &r->now.ttl) != ERR_OK)
+        wrong(r, zt, 1, 0, "expected seconds up to 2147483647, or a time such as 1h30m");
+    else
+        r->now.has_default_ttl = true;
+}
+
+static void read_text(struct reading *r, struct zonetext *zt);
+
+static void read_file(struct reading *r, const char *path, const struct zonetext *from);
+
+static void read_include(struct reading *r, const struct zonetext *zt)
+{
+    char name[4096];
+    struct inherited before = r->now;
+
+    if (!expect_words(r, zt, 1, 2, "a file name and perhaps an origin"))
+        return;
+    if (zt->cnt == 3 && !read_name(r, zt, 2, r->now.origin)) {
+        r->now = before;
+        return;
+    }
+    if (zt->tokens[1].len >= sizeof(name)) {
+        wrong(r, zt, 1, 0, "this file name is too long");
+        return;
+    }
+    memcpy(name, zt->tokens[1].text, zt->tokens[1].len);
+    name[zt->tokens[1].len] = '\0';
+    char *path = file_beside(zt->file, name);
+    if (!path)
+        r->fatal = ERR_NOMEM;
+    else
+        read_file(r, path, zt);
+    free(path);
+    /* RFC 1035 5.1: origin and owner are those of the including file again; the TTL goes on */
+    memcpy(r->now.origin, before.origin, sizeof(before.origin));
+    memcpy(r->now.owner, before.owner, sizeof(before.owner));
+    r->now.has_owner = before.has_owner;
+}
+
+/* One record of a $GENERATE: its words with the counter put in, as text for the ordinary reader. */
+static enum err make_line(struct reading *r, const struct zonetext *zt, uint32_t value, size_t *len)
+{
+    enum err err = ERR_OK;
+    *len = 0;
+    for (size_t i = 2; i < zt->cnt && !err; i++) {
+        const char *around = zt->tokens[i].is_quoted ? "\"" : "";
+        err = generate_expand(around, strlen(around), 0, r->generated, GENERATED_MAX - 2, len);
+        if (!err)
+            err = generate_expand(zt->tokens[i].text, zt->tokens[i].len, value, r->generated,
+                                  GENERATED_MAX - 2, len);
+        if (!err)
+            err = generate_expand(around, strlen(around), 0, r->generated, GENERATED_MAX - 2, len);
+        r->generated[(*len)++] = ' ';
+    }
+    r->generated[*len] = '\0';
+    return err;
+}
+
+static void read_generate(struct reading *r, const struct zonetext *zt)
+{
+    struct generate_range range;
+
+    if (r->directive || !expect_words(r, zt, 4, SIZE_MAX, "a range, an owner, a type and the RDATA"))
+        return;
+    enum err err = generate_read_range(zt->tokens[1].text, zt->tokens[1].len, &range);
+    if (err) {
+        wrong(r, zt, 1, 0, err == ERR_LIMIT ? "more than %d records from one line"
+                                            : "expected a range such as 1-20 or 0-254/2 (at most %d records)",
+              GENERATE_MAX);
+        return;
+    }
+    size_t errors = r->diag->error_cnt;
+    for (uint64_t value = range.start; value <= range.stop && !r->fatal; value += range.step) {
+        size_t len;
+        if (make_line(r, zt, (uint32_t)value, &len) != ERR_OK) {
+            wrong(r, zt, 2, 0, "expected $ or ${offset,width,base} with base d, o, x, X, n or N");
+            return;
+        }
+        struct zonetext line;
+        zonetext_init(&line, zt->file, r->generated, len);
+        r->directive = zt;
+        read_text(r, &line);
+        r->directive = NULL;
+        zonetext_fini(&line);
+        if (r->diag->error_cnt > errors)
+            return; /* the other records would say the same */
+    }
+}
+
+static void read_directive(struct reading *r, const struct zonetext *zt)
+{
+    static const char *const known[] = { "$ORIGIN", "$TTL", "$INCLUDE", "$GENERATE", NULL };
+    char word[40];
+
+    if (is_word(zt, 0, "$ORIGIN"))
+        read_origin(r, zt);
+    else if (is_word(zt, 0, "$TTL"))
+        read_default_ttl(r, zt);
+    else if (is_word(zt, 0, "$INCLUDE"))
+        read_include(r, zt);
+    else if (is_word(zt, 0, "$GENERATE"))
+        read_generate(r, zt);
+    else {
+        snprintf(word, sizeof(word), "%.*s", (int)util_min(zt->tokens[0].len, sizeof(word) - 1),
+                 zt->tokens[0].text);
+        wrong(r, zt, 0, 0, "\"%s\" is no directive", word);
+        const char *near = diag_nearest(word, known);
+        if (near)
+            diag_help(r->diag, "did you mean %s?", near);
+    }
+}
+
+static void read_text(struct reading *r, struct zonetext *zt)
+{
+    enum zonetext_kind kind;
+
+    while (!r->fatal && (kind = zonetext_next(zt)) != ZONETEXT_END) {
+        if (kind == ZONETEXT_WRONG) {
+            struct diag_place place = { 0 };
+            if (r->diag->kept_cnt < DIAG_KEPT)
+                place = r->directive ? zonetext_place(r->directive, 0, 0)
+                                     : zonetext_place_at(zt->file, zt->text, zt->len, zt->wrong_line,
+                                                         zt->wrong_column);
+            diag_add(r->diag, DIAG_ERROR, &place, "%s", zt->wrong);
+        } else if (!zt->starts_blank && !zt->tokens[0].is_quoted && zt->tokens[0].text[0] == '$' &&
+                   !r->directive) {
+            read_directive(r, zt);
+        } else {
+            read_record(r, zt);
+        }
+    }
+}
+
+/* ---- files ---- */
+
+static const char *read_problem(enum err err)
+{
+    switch (err) {
+    case ERR_ABSENT: return "there is no such file";
+    case ERR_DENIED: return "permission denied; the user that the daemon runs as must be able to read it";
+    case ERR_FORMAT: return "this is no regular file";
+    case ERR_LIMIT:  return "the file is larger than 2 GiB";
+    default:         return err_name(err);
+    }
+}
+
+static bool is_being_read(const struct reading *r, const struct file_stamp *stamp)
+{
+    for (unsigned i = 0; i <= r->depth && r->build->file_cnt > 0; i++) {
+        const struct file_stamp *open = &r->build->files[r->including[i]].stamp;
+        if (open->device == stamp->device && open->inode == stamp->inode)
+            return true;
+    }
+    return false;
+}
+
+static void read_kept(struct reading *r, uint16_t number)
+{
+    const struct zonebuild_file *file = &r->build->files[number];
+    struct zonetext zt;
+    zonetext_init(&zt, file->path, file->text, file->len);
+    read_text(r, &zt);
+    zonetext_fini(&zt);
+}
+
+static void read_file(struct reading *r, const char *path, const struct zonetext *from)
+{
+    char *text;
+    size_t len;
+    struct file_stamp stamp;
+    uint16_t number;
+
+    if (from && r->depth == INCLUDE_DEPTH_MAX) {
+        wrong(r, from, 0, 0, "$INCLUDE within $INCLUDE, deeper than %d", INCLUDE_DEPTH_MAX);
+        return;
+    }
+    enum err err = file_read(path, ZONEFILE_MAX, &text, &len, &stamp);
+    if (err && from) {
+        wrong(r, from, 1, 0, "%s: %s", path, read_problem(err));
+        return;
+    }
+    if (err) {
+        struct diag_place place = { .file = path };
+        diag_add(r->diag, DIAG_ERROR, &place, "%s", read_problem(err));
+        return;
+    }
+    if (from && is_being_read(r, &stamp)) {
+        wrong(r, from, 1, 0, "%s includes itself", path);
+        free(text);
+        return;
+    }
+    err = zonebuild_add_file(r->build, path, text, len, &stamp, &number);
+    if (err) {
+        r->fatal = err;
+        return;
+    }
+    r->depth += from ? 1 : 0;
+    r->including[r->depth] = number;
+    read_kept(r, number);
+    r->depth -= from ? 1 : 0;
+}
+
+static enum err finish(struct reading *r, struct zone **out)
+{
+    if (r->fatal)
+        return r->fatal;
+    size_t errors = r->diag->error_cnt;
+    zonebuild_sort(r->build);
+    /* A file with broken lines gets the other rules too, but for what a missing line may explain. */
+    enum err err = ERR_OK;
+    if (errors == 0 || r->build->cnt > 0)
+        err = zone_check(r->build);
+    if (r->diag->error_cnt > 0)
+        return ERR_FORMAT;
+    return err ? err : zonebuild_finish(r->build, out);
+}
+
+static struct reading *new_reading(struct zonebuild *build, const uint8_t *origin, struct diag *diag)
+{
+    struct reading *r = malloc(sizeof(*r));
+    if (!r)
+        return NULL;
+    r->build = build;
+    r->diag = diag;
+    r->directive = NULL;
+    r->depth = 0;
+    r->fatal = ERR_OK;
+    r->now = (struct inherited){ .ttl = ZONEBUILD_TTL_UNSET };
+    memcpy(r->now.origin, origin, dname_len(origin));
+    zonebuild_init(build, origin, diag);
+    return r;
+}
+
+enum err zonefile_load(const uint8_t *origin, const char *path, struct diag *diag, struct zone **out)
+{
+    struct zonebuild build;
+    struct reading *r = new_reading(&build, origin, diag);
+    if (!r)
+        return ERR_NOMEM;
+    read_file(r, path, NULL);
+    enum err err = finish(r, out);
+    zonebuild_fini(&build);
+    free(r);
+    return err;
+}
+
+enum err zonefile_parse(const uint8_t *origin, const char *path, const char *text, size_t len,
+                        struct diag *diag, struct zone **out)
+{
+    struct zonebuild build;
+    struct file_stamp stamp = { 0 };
+    struct reading *r = new_reading(&build, origin, diag);
+    char *copy = malloc(len + 1);
+    enum err err = ERR_NOMEM;
+
+    if (r && copy) {
+        if (len)
+            memcpy(copy, text, len);
+        copy[len] = '\0';
+        err = zonebuild_add_file(&build, path, copy, len, &stamp, &r->including[0]);
+        copy = NULL;
+        if (!err)
+            read_kept(r, r->including[0]);
+        if (!err)
+            err = finish(r, out);
+    }
+    free(copy);
+    if (r)
+        zonebuild_fini(&build);
+    free(r);
+    return err;
+}

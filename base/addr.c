@@ -1,0 +1,78 @@
+/* inet_pton decides what an address is; only the "@PORT" is ours. */
+#include "base/addr.h"
+
+#include <arpa/inet.h>
+
+static enum err read_port(const char *text, uint16_t *port)
+{
+    unsigned value = 0;
+    size_t digits = 0;
+    for (; util_is_digit(text[digits]) && digits < 6; digits++)
+        value = value * 10 + (unsigned)(text[digits] - '0');
+    if (digits == 0 || text[digits] != '\0' || value == 0 || value > 65535)
+        return ERR_FORMAT;
+    *port = (uint16_t)value;
+    return ERR_OK;
+}
+
+enum err addr_read(const char *text, uint16_t default_port, struct addr *out)
+{
+    char host[INET6_ADDRSTRLEN];
+    uint16_t port = default_port;
+    const char *at = strchr(text, '@');
+    size_t host_len = at ? (size_t)(at - text) : strlen(text);
+
+    if (host_len >= sizeof(host) || (at && read_port(at + 1, &port) != ERR_OK))
+        return ERR_FORMAT;
+    memcpy(host, text, host_len);
+    host[host_len] = '\0';
+
+    struct addr addr = { 0 };
+    if (inet_pton(AF_INET, host, &addr.sock.v4.sin_addr) == 1) {
+        addr.sock.v4.sin_family = AF_INET;
+        addr.sock.v4.sin_port = htons(port);
+    } else if (inet_pton(AF_INET6, host, &addr.sock.v6.sin6_addr) == 1) {
+        addr.sock.v6.sin6_family = AF_INET6;
+        addr.sock.v6.sin6_port = htons(port);
+    } else {
+        return ERR_FORMAT;
+    }
+    *out = addr;
+    return ERR_OK;
+}
+
+void addr_print(const struct addr *addr, char out[ADDR_TEXT_MAX])
+{
+    const void *host = addr_is_v6(addr) ? (const void *)&addr->sock.v6.sin6_addr
+                                        : (const void *)&addr->sock.v4.sin_addr;
+    if (!inet_ntop(addr->sock.any.sa_family, host, out, INET6_ADDRSTRLEN))
+        strcpy(out, "?");
+    size_t len = strlen(out);
+    snprintf(out + len, ADDR_TEXT_MAX - len, "@%u", addr_port(addr));
+}
+
+socklen_t addr_len(const struct addr *addr)
+{
+    return addr_is_v6(addr) ? sizeof(addr->sock.v6) : sizeof(addr->sock.v4);
+}
+
+bool addr_is_v6(const struct addr *addr) { return addr->sock.any.sa_family == AF_INET6; }
+
+bool addr_is_wildcard(const struct addr *addr)
+{
+    return addr_is_v6(addr) ? IN6_IS_ADDR_UNSPECIFIED(&addr->sock.v6.sin6_addr)
+                            : addr->sock.v4.sin_addr.s_addr == INADDR_ANY;
+}
+
+uint16_t addr_port(const struct addr *addr)
+{
+    return ntohs(addr_is_v6(addr) ? addr->sock.v6.sin6_port : addr->sock.v4.sin_port);
+}
+
+bool addr_is_equal(const struct addr *a, const struct addr *b)
+{
+    if (a->sock.any.sa_family != b->sock.any.sa_family || addr_port(a) != addr_port(b))
+        return false;
+    return addr_is_v6(a) ? memcmp(&a->sock.v6.sin6_addr, &b->sock.v6.sin6_addr, 16) == 0
+                         : a->sock.v4.sin_addr.s_addr == b->sock.v4.sin_addr.s_addr;
+}

@@ -1,0 +1,47 @@
+/* layer 2 | base/addr.h | addresses of sockets as people write them
+ *
+ * "192.0.2.1", "192.0.2.1@5300", "::1@5300".
+ *
+ * Owner:    values.
+ * Thread:   any.
+ */
+#pragma once
+
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <sys/socket.h>
+
+#include "base/err.h"
+#include "base/util.h"
+
+/* An IPv4 or IPv6 endpoint.  A value. */
+struct addr {
+    union {
+        struct sockaddr     any;
+        struct sockaddr_in  v4;
+        struct sockaddr_in6 v6;
+    } sock;
+};
+
+enum { ADDR_TEXT_MAX = INET6_ADDRSTRLEN + 8 };
+
+/* Read "ADDR" or "ADDR@PORT"; without a port it is `default_port`.  ERR_FORMAT when it is neither. */
+MUST_USE enum err addr_read(const char *text, uint16_t default_port, struct addr *out);
+
+/* Print as "ADDR@PORT". */
+void addr_print(const struct addr *addr, char out[ADDR_TEXT_MAX]);
+
+/* Bytes of the sockaddr inside. */
+socklen_t addr_len(const struct addr *addr);
+
+/* Whether it is an IPv6 address. */
+bool addr_is_v6(const struct addr *addr);
+
+/* Whether it stands for every address of the machine (0.0.0.0 or ::). */
+bool addr_is_wildcard(const struct addr *addr);
+
+/* The port, in host order. */
+uint16_t addr_port(const struct addr *addr);
+
+/* Whether both are the same address and port. */
+bool addr_is_equal(const struct addr *a, const struct addr *b);

@@ -1,0 +1,517 @@
+/* libyaml's document API keeps the line and column of every node, which is what makes a finding useful; its event API
+ * would do the same with more code of ours.  Reading follows the tables, so its depth is theirs and not the file's. */
+#include "base/conf.h"
+
+#include <stdarg.h>
+#include <yaml.h>
+
+#include "base/file.h"
+#include "base/now.h"
+
+enum { CONF_FILE_MAX = 64 << 20 };
+
+struct conf_node {
+    yaml_node_t yaml;
+};
+
+struct conf_reader {
+    const char     *path;
+    const char     *text;
+    size_t          len;
+    yaml_document_t document;
+    bool           *seen; /* by node number: an alias leads to a node a second time */
+    struct arena   *arena;
+    struct diag    *diag;
+};
+
+/* libyaml counts lines and characters from 0; a place counts lines and bytes from 1. */
+static struct diag_place make_place(const struct conf_reader *reader, yaml_mark_t mark)
+{
+    struct diag_place place = { .file = reader->path, .line = mark.line + 1, .column = mark.column + 1 };
+    const char *line = reader->text;
+    const char *end = reader->text + reader->len;
+
+    for (size_t i = 0; i < mark.line && line; i++) {
+        line = memchr(line, '\n', (size_t)(end - line));
+        line = line ? line + 1 : NULL;
+    }
+    if (!line)
+        return place;
+    const char *stop = memchr(line, '\n', (size_t)(end - line));
+    place.text = line;
+    place.text_len = (size_t)((stop ? stop : end) - line);
+    size_t bytes = 0;
+    for (size_t i = 0; i < mark.column && bytes < place.text_len; i++)
+        do
+            bytes++;
+        while (bytes < place.text_len && ((unsigned char)line[bytes] & 0xc0) == 0x80);
+    place.column = bytes + 1;
+    return place;
+}
+
+static void wrong_at(struct conf_reader *reader, yaml_mark_t mark, const char *fmt, va_list args)
+{
+    char text[400];
+    struct diag_place place = make_place(reader, mark);
+    vsnprintf(text, sizeof(text), fmt, args);
+    diag_add(reader->diag, DIAG_ERROR, &place, "%s", text);
+}
+
+void conf_wrong(struct conf_reader *reader, const struct conf_node *node, const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    wrong_at(reader, node->yaml.start_mark, fmt, args);
+    va_end(args);
+}
+
+struct arena *conf_arena(struct conf_reader *reader) { return reader->arena; }
+
+static const struct conf_node *node_at(struct conf_reader *reader, int number)
+{
+    return (const struct conf_node *)(void *)yaml_document_get_node(&reader->document, number);
+}
+
+const struct conf_node *conf_item(struct conf_reader *reader, const struct conf_node *list, size_t i)
+{
+    return node_at(reader, list->yaml.data.sequence.items.start[i]);
+}
+
+static bool is_scalar(const struct conf_node *node) { return node->yaml.type == YAML_SCALAR_NODE; }
+
+static bool is_plain(const struct conf_node *node)
+{
+    return is_scalar(node) && node->yaml.data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
+}
+
+static const char *scalar_text(const struct conf_node *node)
+{
+    return (const char *)node->yaml.data.scalar.value;
+}
+
+const char *conf_text(struct conf_reader *reader, const struct conf_node *node)
+{
+    if (!is_scalar(node)) {
+        conf_wrong(reader, node, "expected one value, not a %s",
+                   node->yaml.type == YAML_MAPPING_NODE ? "map" : "list");
+        return NULL;
+    }
+    if (strlen(scalar_text(node)) != node->yaml.data.scalar.length) {
+        conf_wrong(reader, node, "a NUL byte in a value");
+        return NULL;
+    }
+    return scalar_text(node);
+}
+
+static void show_nearest(struct conf_reader *reader, const char *word, const char *const *words)
+{
+    const char *near = diag_nearest(word, words);
+    if (near)
+        diag_help(reader->diag, "did you mean \"%s\"?", near);
+}
+
+/* ---- values ---- */
+
+static void read_bool(struct conf_reader *reader, const struct conf_node *node, bool *out)
+{
+    const char *text = conf_text(reader, node);
+    if (!text)
+        return;
+    if (is_plain(node) && (!strcmp(text, "true") || !strcmp(text, "yes") || !strcmp(text, "on")))
+        *out = true;
+    else if (is_plain(node) && (!strcmp(text, "false") || !strcmp(text, "no") || !strcmp(text, "off")))
+        *out = false;
+    else
+        conf_wrong(reader, node, "expected true or false, not \"%s\"", text);
+}
+
+/* Digits and one unit of `units`; SIZE_MAX-safe.  Returns false when the text is something else. */
+static bool read_number(const char *text, const char *units, const uint64_t *factors, uint64_t *out)
+{
+    uint64_t value = 0;
+    const char *p = text;
+    for (; util_is_digit(*p); p++) {
+        if (value > (UINT64_MAX - 9) / 10)
+            return false;
+        value = value * 10 + (uint64_t)(*p - '0');
+    }
+    if (p == text)
+        return false;
+    if (*p) {
+        const char *unit = strchr(units, *p);
+        if (!unit || p[1] || value > UINT64_MAX / factors[unit - units])
+            return false;
+        value *= factors[unit - units];
+    }
+    *out = value;
+    return true;
+}
+
+static bool read_scaled(struct conf_reader *reader, const struct conf_node *node,
+                        const struct conf_key *key, uint64_t type_max, uint64_t *out)
+{
+    static const uint64_t sizes[] = { 1 << 10, 1 << 20, 1 << 30 };
+    static const uint64_t times[] = { 1, 60, 3600, 86400 };
+    uint64_t max = key->max ? key->max : type_max;
+    const char *text = conf_text(reader, node);
+    if (!text)
+        return false;
+    bool is_read = key->type == CONF_SIZE       ? read_number(text, "KMG", sizes, out)
+                   : key->type == CONF_DURATION ? read_number(text, "smhd", times, out)
+                                                : read_number(text, "", NULL, out);
+    if (!is_read) {
+        conf_wrong(reader, node, "expected %s, not \"%s\"",
+                   key->type == CONF_SIZE       ? "a size such as 512M"
+                   : key->type == CONF_DURATION ? "a duration such as 30s, 10m, 1h or 7d"
+                                                : "a whole number",
+                   text);
+        return false;
+    }
+    if (*out < key->min || *out > max) {
+        conf_wrong(reader, node, "%s is out of range: expected %llu to %llu", text,
+                   (unsigned long long)key->min, (unsigned long long)max);
+        return false;
+    }
+    return true;
+}
+
+static void read_string(struct conf_reader *reader, const struct conf_node *node,
+                        const struct conf_key *key, const char **out)
+{
+    const char *text = conf_text(reader, node);
+    if (!text)
+        return;
+    char *joined = key->type == CONF_PATH && *text ? file_beside(reader->path, text) : strdup(text);
+    const char *copy = joined ? arena_copy(reader->arena, joined, strlen(joined)) : NULL;
+    free(joined);
+    if (copy)
+        *out = copy;
+    else
+        conf_wrong(reader, node, "out of memory");
+}
+
+static void read_enum(struct conf_reader *reader, const struct conf_node *node, const struct conf_key *key,
+                      int *out)
+{
+    char known[200] = "";
+    const char *text = conf_text(reader, node);
+    if (!text)
+        return;
+    for (int i = 0; key->words[i]; i++) {
+        if (strcmp(text, key->words[i]) == 0) {
+            *out = i;
+            return;
+        }
+        size_t len = strlen(known);
+        snprintf(known + len, sizeof(known) - len, "%s%s", i ? ", " : "", key->words[i]);
+    }
+    conf_wrong(reader, node, "expected one of %s, not \"%s\"", known, text);
+    show_nearest(reader, text, key->words);
+}
+
+static void read_instant(struct conf_reader *reader, const struct conf_node *node, int64_t *out)
+{
+    const char *text = conf_text(reader, node);
+    if (text && *text && now_read(text, out) != ERR_OK)
+        conf_wrong(reader, node, "expected an instant such as 2026-01-31T08:00:00Z, not \"%s\"", text);
+}
+
+static size_t list_cnt(const struct conf_node *node)
+{
+    return (size_t)(node->yaml.data.sequence.items.top - node->yaml.data.sequence.items.start);
+}
+
+static bool is_first_visit(struct conf_reader *reader, const struct conf_node *node)
+{
+    size_t number = (size_t)((const yaml_node_t *)&node->yaml - reader->document.nodes.start);
+    if (!reader->seen[number]) {
+        reader->seen[number] = true;
+        return true;
+    }
+    conf_wrong(reader, node, "anchors and aliases (&, *) are not supported here");
+    return false;
+}
+
+static bool expect_list(struct conf_reader *reader, const struct conf_node *node)
+{
+    if (node->yaml.type == YAML_SEQUENCE_NODE)
+        return is_first_visit(reader, node);
+    conf_wrong(reader, node, "expected a list such as [a, b]");
+    return false;
+}
+
+static void read_addrs(struct conf_reader *reader, const struct conf_node *node, const struct conf_key *key,
+                       struct conf_addrs *out)
+{
+    if (!expect_list(reader, node))
+        return;
+    size_t cnt = list_cnt(node);
+    struct addr *at = arena_alloc(reader->arena, (cnt + 1) * sizeof(*at));
+    if (!at) {
+        conf_wrong(reader, node, "out of memory");
+        return;
+    }
+    for (size_t i = 0; i < cnt; i++) {
+        const struct conf_node *item = conf_item(reader, node, i);
+        const char *text = conf_text(reader, item);
+        if (!text)
+            return;
+        if (addr_read(text, (uint16_t)key->min, &at[i]) != ERR_OK) {
+            conf_wrong(reader, item, "expected an address such as 127.0.0.1@5300 or \"::1@5300\", not \"%s\"",
+                       text);
+            return;
+        }
+    }
+    *out = (struct conf_addrs){ .at = at, .cnt = cnt };
+}
+
+static bool is_prefix(const char *text)
+{
+    char host[INET6_ADDRSTRLEN];
+    struct addr addr;
+    const char *slash = strchr(text, '/');
+    size_t host_len = slash ? (size_t)(slash - text) : strlen(text);
+    uint64_t bits = 0;
+    if (host_len >= sizeof(host))
+        return false;
+    memcpy(host, text, host_len);
+    host[host_len] = '\0';
+    if (strchr(host, '@') || addr_read(host, 53, &addr) != ERR_OK)
+        return false;
+    return !slash || (read_number(slash + 1, "", NULL, &bits) && bits <= (addr_is_v6(&addr) ? 128 : 32));
+}
+
+static void check_prefixes(struct conf_reader *reader, const struct conf_node *node)
+{
+    if (!expect_list(reader, node))
+        return;
+    for (size_t i = 0; i < list_cnt(node); i++) {
+        const struct conf_node *item = conf_item(reader, node, i);
+        const char *text = conf_text(reader, item);
+        if (text && !is_prefix(text))
+            conf_wrong(reader, item, "expected a prefix such as 192.0.2.0/24, not \"%s\"", text);
+    }
+}
+
+static bool is_empty(const struct conf_node *node)
+{
+    switch (node->yaml.type) {
+    case YAML_SCALAR_NODE:
+        return node->yaml.data.scalar.length == 0;
+    case YAML_SEQUENCE_NODE:
+        return list_cnt(node) == 0;
+    case YAML_MAPPING_NODE:
+        return node->yaml.data.mapping.pairs.top == node->yaml.data.mapping.pairs.start;
+    default:
+        return true;
+    }
+}
+
+static void read_map(struct conf_reader *reader, const struct conf_node *node, const struct conf_key *keys,
+                     void *target);
+
+static void read_list(struct conf_reader *reader, const struct conf_node *node, const struct conf_key *key,
+                      struct conf_list *out)
+{
+    if (!expect_list(reader, node))
+        return;
+    size_t cnt = list_cnt(node);
+    size_t bytes = cnt * key->item_size;
+    char *items = arena_alloc(reader->arena, bytes + 1);
+    if (!items) {
+        conf_wrong(reader, node, "out of memory");
+        return;
+    }
+    memset(items, 0, bytes);
+    for (size_t i = 0; i < cnt; i++)
+        read_map(reader, conf_item(reader, node, i), key->keys, items + i * key->item_size);
+    *out = (struct conf_list){ .items = items, .cnt = cnt };
+}
+
+static void read_value(struct conf_reader *reader, const struct conf_node *node, const struct conf_key *key,
+                       void *target)
+{
+    void *place = (char *)target + key->offset;
+    uint64_t number = 0;
+
+    switch (key->type) {
+    case CONF_BOOL:
+        read_bool(reader, node, place);
+        break;
+    case CONF_UINT:
+    case CONF_DURATION:
+        if (read_scaled(reader, node, key, UINT32_MAX, &number))
+            *(uint32_t *)place = (uint32_t)number;
+        break;
+    case CONF_SIZE:
+        if (read_scaled(reader, node, key, UINT64_MAX, &number))
+            *(uint64_t *)place = number;
+        break;
+    case CONF_STRING:
+    case CONF_PATH:
+        read_string(reader, node, key, place);
+        break;
+    case CONF_ENUM:
+        read_enum(reader, node, key, place);
+        break;
+    case CONF_INSTANT:
+        read_instant(reader, node, place);
+        break;
+    case CONF_ADDRS:
+        read_addrs(reader, node, key, place);
+        break;
+    case CONF_PREFIXES:
+        check_prefixes(reader, node);
+        break;
+    case CONF_MAP:
+        read_map(reader, node, key->keys, place);
+        break;
+    case CONF_LIST:
+        read_list(reader, node, key, place);
+        break;
+    case CONF_CUSTOM:
+        key->read(reader, node, place);
+        break;
+    case CONF_UNBUILT:
+        if (!is_empty(node))
+            conf_wrong(reader, node, "%s: this version cannot do that yet; leave it out or empty", key->name);
+        break;
+    case CONF_UNUSED:
+        if (!is_empty(node)) {
+            struct diag_place at = make_place(reader, node->yaml.start_mark);
+            diag_add(reader->diag, DIAG_WARNING, &at, "%s has no effect in this version", key->name);
+        }
+        break;
+    }
+}
+
+static const struct conf_key *find_key(const struct conf_key *keys, const char *name)
+{
+    for (; keys->name; keys++)
+        if (strcmp(keys->name, name) == 0)
+            return keys;
+    return NULL;
+}
+
+static void report_unknown(struct conf_reader *reader, const struct conf_node *node,
+                           const struct conf_key *keys, const char *name)
+{
+    const char *words[64];
+    size_t cnt = 0;
+    for (; keys[cnt].name && cnt + 1 < ARRAY_LEN(words); cnt++)
+        words[cnt] = keys[cnt].name;
+    words[cnt] = NULL;
+    conf_wrong(reader, node, "unknown key \"%s\"", name);
+    show_nearest(reader, name, words);
+}
+
+static void read_pair(struct conf_reader *reader, const yaml_node_pair_t *pair, const struct conf_key *keys,
+                      bool *given, void *target)
+{
+    const struct conf_node *name_node = node_at(reader, pair->key);
+    const struct conf_node *value = node_at(reader, pair->value);
+    const char *name = conf_text(reader, name_node);
+    if (!name)
+        return;
+    const struct conf_key *key = find_key(keys, name);
+    if (!key) {
+        report_unknown(reader, name_node, keys, name);
+        return;
+    }
+    if (given[key - keys]) {
+        conf_wrong(reader, name_node, "\"%s\" is given twice", name);
+        return;
+    }
+    given[key - keys] = true;
+    if (is_plain(value) && value->yaml.data.scalar.length == 0)
+        return; /* "key:" with nothing behind it keeps the default */
+    size_t errors = reader->diag->error_cnt;
+    read_value(reader, value, key, target);
+    if (key->check && reader->diag->error_cnt == errors)
+        key->check(reader, value, (char *)target + key->offset);
+}
+
+static void read_map(struct conf_reader *reader, const struct conf_node *node, const struct conf_key *keys,
+                     void *target)
+{
+    bool given[64] = { false };
+
+    if (node->yaml.type != YAML_MAPPING_NODE) {
+        conf_wrong(reader, node, "expected keys such as \"%s: ...\"", keys[0].name);
+        return;
+    }
+    if (!is_first_visit(reader, node))
+        return;
+    for (const yaml_node_pair_t *pair = node->yaml.data.mapping.pairs.start;
+         pair < node->yaml.data.mapping.pairs.top && reader->diag->error_cnt < DIAG_KEPT; pair++)
+        read_pair(reader, pair, keys, given, target);
+    for (size_t i = 0; keys[i].name; i++)
+        if (keys[i].is_required && !given[i])
+            conf_wrong(reader, node, "the key \"%s\" is missing here", keys[i].name);
+}
+
+static void report_yaml(struct conf_reader *reader, const yaml_parser_t *parser)
+{
+    struct diag_place place = make_place(reader, parser->problem_mark);
+    if (parser->error == YAML_READER_ERROR) {
+        place = (struct diag_place){ .file = reader->path };
+        diag_add(reader->diag, DIAG_ERROR, &place, "not text in UTF-8: %s at byte %zu",
+                 parser->problem ? parser->problem : "?", parser->problem_offset);
+        return;
+    }
+    diag_add(reader->diag, DIAG_ERROR, &place, "broken YAML: %s%s%s",
+             parser->problem ? parser->problem : "out of memory", parser->context ? " " : "",
+             parser->context ? parser->context : "");
+}
+
+static void read_document(struct conf_reader *reader, const struct conf_key *keys, void *target)
+{
+    yaml_node_t *root = yaml_document_get_root_node(&reader->document);
+    if (!root)
+        return; /* an empty file: everything has its default */
+    size_t cnt = (size_t)(reader->document.nodes.top - reader->document.nodes.start);
+    reader->seen = calloc(cnt, sizeof(*reader->seen));
+    if (reader->seen)
+        read_map(reader, (const struct conf_node *)(void *)root, keys, target);
+    free(reader->seen);
+}
+
+enum err conf_parse(const char *path, const char *text, size_t len, const struct conf_key *keys,
+                    void *target, struct arena *arena, struct diag *diag)
+{
+    yaml_parser_t parser;
+    size_t errors = diag->error_cnt;
+    struct conf_reader reader = { .path = path, .text = text, .len = len, .arena = arena, .diag = diag };
+
+    if (!yaml_parser_initialize(&parser))
+        return ERR_NOMEM;
+    yaml_parser_set_input_string(&parser, (const unsigned char *)text, len);
+    if (yaml_parser_load(&parser, &reader.document)) {
+        read_document(&reader, keys, target);
+        yaml_document_delete(&reader.document);
+    } else {
+        report_yaml(&reader, &parser);
+    }
+    yaml_parser_delete(&parser);
+    return diag->error_cnt > errors ? ERR_CONFIG : ERR_OK;
+}
+
+enum err conf_read(const char *path, const struct conf_key *keys, void *target, struct arena *arena,
+                   struct diag *diag)
+{
+    char *text;
+    size_t len;
+    enum err err = file_read(path, CONF_FILE_MAX, &text, &len, NULL);
+    if (err) {
+        struct diag_place place = { .file = path };
+        diag_add(diag, DIAG_ERROR, &place, "cannot read this file: %s",
+                 err == ERR_ABSENT   ? "it does not exist"
+                 : err == ERR_DENIED ? "permission denied"
+                 : err == ERR_FORMAT ? "it is not a regular file"
+                                     : err_name(err));
+        return ERR_CONFIG;
+    }
+    err = conf_parse(path, text, len, keys, target, arena, diag);
+    free(text);
+    return err;
+}

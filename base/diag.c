@@ -1,0 +1,192 @@
+/* The number kept is bounded: a binary file given as a zone yields one finding a line and nobody reads 10,000. */
+#include "base/diag.h"
+
+#include <stdarg.h>
+#include <strings.h>
+
+#include "base/json.h"
+
+struct diag_item {
+    struct diag_item *next;
+    enum diag_level   level;
+    struct diag_place place; /* its texts are copies */
+    const char       *message;
+    const char       *help;
+};
+
+enum { DIAG_TEXT_SHOWN = 160, DIAG_MESSAGE_MAX = 512 };
+
+void diag_init(struct diag *diag)
+{
+    *diag = (struct diag){ 0 };
+    diag->tail = &diag->first;
+}
+
+void diag_fini(struct diag *diag)
+{
+    arena_fini(&diag->arena);
+    diag_init(diag);
+}
+
+static const char *format(struct diag *diag, const char *fmt, va_list args)
+{
+    char text[DIAG_MESSAGE_MAX];
+    vsnprintf(text, sizeof(text), fmt, args);
+    return arena_copy(&diag->arena, text, strlen(text));
+}
+
+void diag_add(struct diag *diag, enum diag_level level, const struct diag_place *place, const char *fmt, ...)
+{
+    if (level == DIAG_ERROR)
+        diag->error_cnt++;
+    else
+        diag->warning_cnt++;
+    if (diag->kept_cnt >= DIAG_KEPT)
+        return;
+    struct diag_item *item = arena_alloc(&diag->arena, sizeof(*item));
+    if (!item)
+        return;
+    va_list args;
+    va_start(args, fmt);
+    *item = (struct diag_item){ .level = level, .place = *place, .message = format(diag, fmt, args) };
+    va_end(args);
+    if (place->file)
+        item->place.file = arena_copy(&diag->arena, place->file, strlen(place->file));
+    if (place->text)
+        item->place.text = arena_copy(&diag->arena, place->text, place->text_len);
+    if (!item->message || (place->file && !item->place.file) || (place->text && !item->place.text))
+        return;
+    *diag->tail = item;
+    diag->tail = &item->next;
+    diag->kept_cnt++;
+}
+
+void diag_help(struct diag *diag, const char *fmt, ...)
+{
+    if (diag->tail == &diag->first || diag->error_cnt + diag->warning_cnt > diag->kept_cnt)
+        return;
+    va_list args;
+    va_start(args, fmt);
+    container_of(diag->tail, struct diag_item, next)->help = format(diag, fmt, args);
+    va_end(args);
+}
+
+static void print_place(const struct diag_place *place, FILE *out)
+{
+    if (place->file)
+        fprintf(out, "%s:", place->file);
+    if (place->line)
+        fprintf(out, "%zu:%zu:", place->line, place->column);
+    fputc(' ', out);
+}
+
+void diag_each(const struct diag *diag, void (*call)(enum diag_level level, const char *text, void *data),
+               void *data)
+{
+    for (const struct diag_item *item = diag->first; item; item = item->next) {
+        char text[2 * DIAG_MESSAGE_MAX] = "";
+        FILE *stream = fmemopen(text, sizeof(text), "w");
+        if (!stream)
+            return;
+        print_place(&item->place, stream);
+        fputs(item->message, stream);
+        fclose(stream);
+        call(item->level, text, data);
+    }
+}
+
+/* Control bytes of a hostile file must not reach the terminal; tabs stay, so that the caret lines up. */
+static void print_source(const struct diag_place *place, FILE *out, bool colour)
+{
+    /* A long line is shown from a little before the column on. */
+    size_t from = place->column > DIAG_TEXT_SHOWN / 2 ? place->column - DIAG_TEXT_SHOWN / 2 : 0;
+    if (from > place->text_len)
+        from = place->text_len;
+    size_t end = util_min(place->text_len, from + DIAG_TEXT_SHOWN);
+
+    fprintf(out, "%6zu | ", place->line);
+    for (size_t i = from; i < end; i++) {
+        unsigned char c = (unsigned char)place->text[i];
+        fputc(c == '\t' || (c >= 0x20 && c != 0x7f) ? c : '.', out);
+    }
+    fprintf(out, "\n       | ");
+    for (size_t i = from; i + 1 < place->column && i < end; i++)
+        if (((unsigned char)place->text[i] & 0xc0) != 0x80) /* one column for a UTF-8 sequence */
+            fputc(place->text[i] == '\t' ? '\t' : ' ', out);
+    fprintf(out, colour ? "\033[1;32m^\033[0m\n" : "^\n");
+}
+
+void diag_print(const struct diag *diag, FILE *out, bool colour)
+{
+    for (const struct diag_item *item = diag->first; item; item = item->next) {
+        bool is_error = item->level == DIAG_ERROR;
+        print_place(&item->place, out);
+        if (colour)
+            fputs(is_error ? "\033[1;31m" : "\033[1;33m", out);
+        fputs(is_error ? "error:" : "warning:", out);
+        fprintf(out, "%s %s\n", colour ? "\033[0m" : "", item->message);
+        if (item->place.text && item->place.line)
+            print_source(&item->place, out, colour);
+        if (item->help)
+            fprintf(out, "       = %s\n", item->help);
+    }
+    size_t all = diag->error_cnt + diag->warning_cnt;
+    if (all > diag->kept_cnt)
+        fprintf(out, "... and %zu more\n", all - diag->kept_cnt);
+}
+
+void diag_print_json(const struct diag *diag, FILE *out)
+{
+    fputc('[', out);
+    for (const struct diag_item *item = diag->first; item; item = item->next) {
+        fprintf(out, "%s\n  {\"file\":", item == diag->first ? "" : ",");
+        json_print_string(out, item->place.file ? item->place.file : "");
+        fprintf(out, ",\"line\":%zu,\"column\":%zu,\"level\":\"%s\",\"message\":", item->place.line,
+                item->place.column, item->level == DIAG_ERROR ? "error" : "warning");
+        json_print_string(out, item->message);
+        if (item->help) {
+            fputs(",\"help\":", out);
+            json_print_string(out, item->help);
+        }
+        fputc('}', out);
+    }
+    fputs(diag->first ? "\n]\n" : "]\n", out);
+}
+
+/* Levenshtein distance of two short words; anything long is simply far. */
+static size_t distance(const char *a, const char *b)
+{
+    enum { WORD_MAX = 48 };
+    size_t row[WORD_MAX + 1];
+    size_t b_len = strlen(b);
+
+    if (strlen(a) > WORD_MAX || b_len > WORD_MAX)
+        return SIZE_MAX;
+    for (size_t j = 0; j <= b_len; j++)
+        row[j] = j;
+    for (size_t i = 0; a[i]; i++) {
+        size_t diagonal = row[0];
+        row[0] = i + 1;
+        for (size_t j = 0; j < b_len; j++) {
+            size_t change = diagonal + (a[i] != b[j]);
+            diagonal = row[j + 1];
+            row[j + 1] = util_min(change, util_min(row[j + 1], row[j]) + 1);
+        }
+    }
+    return row[b_len];
+}
+
+const char *diag_nearest(const char *word, const char *const *words)
+{
+    const char *best = NULL;
+    size_t best_distance = strlen(word) / 3 + 2;
+
+    for (; *words; words++) {
+        size_t d = strcasecmp(word, *words) == 0 ? 0 : distance(word, *words);
+        if (d < best_distance) {
+            best_distance = d;
+            best = *words;
+        }
+    }
+    return best;
+}

@@ -1,0 +1,20 @@
+/* layer 1 | base/hash.h | one keyed hash for names
+ *
+ * A multiply-and-fold hash whose key is drawn from the system at the first use, so that who writes zone data or
+ * sends questions cannot choose the bucket.  Values differ from run to run and never leave the process.
+ *
+ * Thread:   any, after hash_init.
+ */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* Draw the key.  Once, before any other call and before threads start; later calls change nothing. */
+void hash_init(void);
+
+/* The hash of nothing: where a chain of hash_more begins. */
+uint64_t hash_start(void);
+
+/* Add `len` bytes to `hash`. */
+uint64_t hash_more(uint64_t hash, const uint8_t *bytes, size_t len);

@@ -1,0 +1,24 @@
+/* layer 2 | base/log.h | lines on stderr
+ *
+ * Text, one JSON object a line, or text with the priority prefix that the journal of systemd turns into a field.
+ * Nothing on an answer path calls this.
+ *
+ * Thread:   any, after log_set; a line is one write.
+ */
+#pragma once
+
+#include "base/util.h"
+
+enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
+enum log_format { LOG_FORMAT_TEXT, LOG_FORMAT_JSON };
+
+/* What is written and how.  Once, before threads start. */
+void log_set(enum log_level level, enum log_format format);
+
+/* Write one line when `level` is wanted. */
+void log_line(enum log_level level, const char *fmt, ...) PRINTF_LIKE(2, 3);
+
+#define log_error(...) log_line(LOG_LEVEL_ERROR, __VA_ARGS__)
+#define log_warning(...) log_line(LOG_LEVEL_WARNING, __VA_ARGS__)
+#define log_info(...) log_line(LOG_LEVEL_INFO, __VA_ARGS__)
+#define log_debug(...) log_line(LOG_LEVEL_DEBUG, __VA_ARGS__)

@@ -1,0 +1,57 @@
+/* layer 0 | base/util.h | words that C lacks
+ *
+ * Header only.  must() is for our own bugs, never for input: it is compiled into every build.
+ */
+#pragma once
+
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
+
+/* The struct of type `type` whose field `field` is at `ptr`. */
+#define container_of(ptr, type, field) ((type *)(void *)((char *)(ptr) - offsetof(type, field)))
+
+#define MUST_USE __attribute__((warn_unused_result))
+#define PRINTF_LIKE(fmt, first) __attribute__((format(printf, fmt, first)))
+
+/* Abort when our own reasoning was wrong.  `cond` may depend only on values this process made. */
+#define must(cond)                                                                           \
+    do {                                                                                     \
+        if (__builtin_expect(!(cond), 0)) {                                                  \
+            fprintf(stderr, "bug: %s:%d: %s does not hold\n", __FILE__, __LINE__, #cond);    \
+            abort();                                                                         \
+        }                                                                                    \
+    } while (0)
+
+static inline size_t util_min(size_t a, size_t b) { return a < b ? a : b; }
+static inline size_t util_max(size_t a, size_t b) { return a > b ? a : b; }
+
+/* Big-endian integers at an address that need not be aligned; the caller checked the bounds. */
+static inline uint16_t util_get_u16(const uint8_t *p)
+{
+    return (uint16_t)((p[0] << 8) | p[1]);
+}
+static inline uint32_t util_get_u32(const uint8_t *p)
+{
+    return ((uint32_t)p[0] << 24) | ((uint32_t)p[1] << 16) | ((uint32_t)p[2] << 8) | p[3];
+}
+static inline void util_put_u16(uint8_t *p, uint16_t v)
+{
+    p[0] = (uint8_t)(v >> 8);
+    p[1] = (uint8_t)v;
+}
+static inline void util_put_u32(uint8_t *p, uint32_t v)
+{
+    util_put_u16(p, (uint16_t)(v >> 16));
+    util_put_u16(p + 2, (uint16_t)v);
+}
+
+/* ASCII only, whatever the locale: names of the DNS know no other case (RFC 4343 3). */
+static inline uint8_t util_lower(uint8_t c)
+{
+    return (uint8_t)(c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c);
+}
+static inline int util_is_digit(char c) { return c >= '0' && c <= '9'; }

@@ -1,0 +1,224 @@
+/* Suffixes are remembered by hash in one small table that is never cleaned: an entry is believed only when the
+ * octets at its offset spell the wanted name, so what a rollback leaves behind does no harm. */
+#include "dns/builder.h"
+
+enum { PROBES = 4, POINTERS_MAX = 64 };
+
+void builder_init(struct builder *b, uint8_t *wire, size_t limit)
+{
+    must(limit >= MESSAGE_HEADER_LEN);
+    b->wire = wire;
+    b->len = MESSAGE_HEADER_LEN;
+    b->limit = limit;
+    memset(b->cnt, 0, sizeof(b->cnt));
+    memset(b->slot, 0, sizeof(b->slot));
+}
+
+static void remember(struct builder *b, uint64_t hash, size_t at)
+{
+    if (at > BUILDER_POINTER_MAX)
+        return;
+    for (unsigned i = 0; i < PROBES; i++) {
+        unsigned n = (unsigned)(hash + i) % BUILDER_SLOTS;
+        if (b->slot[n].at == 0) {
+            b->slot[n].at = (uint16_t)at;
+            b->slot[n].tag = (uint16_t)(hash >> 48);
+            return;
+        }
+    }
+}
+
+/* Whether the octets at `at` spell `name`. */
+static bool spells(const struct builder *b, size_t at, const uint8_t *name)
+{
+    unsigned pointers = 0;
+    for (;;) {
+        if (at >= b->len)
+            return false;
+        uint8_t len = b->wire[at];
+        if (len >= 0xc0) {
+            if (at + 1 >= b->len || ++pointers > POINTERS_MAX)
+                return false;
+            size_t target = ((size_t)(len & 0x3f) << 8) | b->wire[at + 1];
+            if (target >= at)
+                return false;
+            at = target;
+            continue;
+        }
+        if (len != *name || at + len >= b->len)
+            return false;
+        if (len == 0)
+            return true;
+        for (unsigned i = 1; i <= len; i++)
+            if (util_lower(b->wire[at + i]) != util_lower(name[i]))
+                return false;
+        at += len + 1U;
+        name += len + 1U;
+    }
+}
+
+static uint16_t find(const struct builder *b, uint64_t hash, const uint8_t *name)
+{
+    for (unsigned i = 0; i < PROBES; i++) {
+        unsigned n = (unsigned)(hash + i) % BUILDER_SLOTS;
+        if (b->slot[n].at && b->slot[n].tag == (uint16_t)(hash >> 48) && spells(b, b->slot[n].at, name))
+            return b->slot[n].at;
+    }
+    return 0;
+}
+
+uint16_t builder_find(const struct builder *b, const uint8_t *name)
+{
+    return find(b, dname_hash(name), name);
+}
+
+void builder_question(struct builder *b, const struct message *m, const struct dname_parts *parts)
+{
+    if (b->limit - b->len < m->question_len)
+        return;
+    memcpy(b->wire + b->len, m->wire + MESSAGE_HEADER_LEN, m->question_len);
+    for (unsigned n = parts->labels; n > 0; n--)
+        remember(b, parts->hash[n], b->len + parts->at[n]);
+    b->len += m->question_len;
+    b->cnt[MESSAGE_QUESTION] = 1;
+}
+
+static bool put(struct builder *b, const void *bytes, size_t len)
+{
+    if (b->limit - b->len < len)
+        return false;
+    memcpy(b->wire + b->len, bytes, len);
+    b->len += len;
+    return true;
+}
+
+static bool put_pointer(struct builder *b, uint16_t at)
+{
+    uint8_t pointer[2];
+    util_put_u16(pointer, (uint16_t)(0xc000 | at));
+    return put(b, pointer, 2);
+}
+
+/* Write the labels that do not stand in the message yet, then a pointer to the rest or the root. */
+static bool put_name(struct builder *b, const uint8_t *name)
+{
+    const uint8_t *label[DNAME_LABELS_MAX];
+    uint64_t hash[DNAME_LABELS_MAX];
+    unsigned cnt = 0;
+
+    for (; *name; name += *name + 1)
+        label[cnt++] = name;
+    uint64_t parent = dname_hash((const uint8_t *)"");
+    for (unsigned i = cnt; i-- > 0;)
+        hash[i] = parent = dname_hash_child(parent, label[i]);
+    for (unsigned i = 0; i < cnt; i++) {
+        uint16_t at = find(b, hash[i], label[i]);
+        if (at)
+            return put_pointer(b, at);
+        size_t here = b->len;
+        if (!put(b, label[i], *label[i] + 1U))
+            return false;
+        remember(b, hash[i], here);
+    }
+    return put(b, "", 1);
+}
+
+static bool put_compressed(struct builder *b, uint16_t type, const uint8_t *rdata, size_t len)
+{
+    struct rdata_walk walk = rdata_walk(type, rdata, len);
+    struct rdata_field field;
+
+    while (rdata_next(&walk, &field))
+        if (!(field.kind == 'N' ? put_name(b, field.at) : put(b, field.at, field.len)))
+            return false;
+    return true;
+}
+
+static bool put_owner(struct builder *b, struct builder_owner *owner)
+{
+    if (owner->at)
+        return put_pointer(b, owner->at);
+    size_t here = b->len;
+    if (!put_name(b, owner->name))
+        return false;
+    if (here <= BUILDER_POINTER_MAX && b->wire[here] < 0xc0 && b->wire[here] != 0)
+        owner->at = (uint16_t)here; /* the records behind it point here */
+    return true;
+}
+
+static bool put_fixed(struct builder *b, uint16_t type, uint16_t class, uint32_t ttl)
+{
+    uint8_t fixed[8];
+    util_put_u16(fixed, type);
+    util_put_u16(fixed + 2, class);
+    util_put_u32(fixed + 4, ttl);
+    return put(b, fixed, sizeof(fixed));
+}
+
+static bool put_rdata(struct builder *b, uint16_t type, const uint8_t *rdata, size_t len)
+{
+    size_t length_at = b->len;
+    if (!put(b, "\0", 2) || !put_compressed(b, type, rdata, len))
+        return false;
+    util_put_u16(b->wire + length_at, (uint16_t)(b->len - length_at - 2));
+    return true;
+}
+
+static bool put_set(struct builder *b, struct builder_owner owner, const struct rrset *set, uint32_t ttl,
+                    unsigned first)
+{
+    bool may_compress = rdata_may_compress(set->type);
+    size_t pos = 0;
+
+    for (unsigned skip = first % set->cnt; skip > 0; skip--)
+        rrset_at(set, pos, &pos);
+    for (unsigned i = 0; i < set->cnt; i++) {
+        if (pos >= set->size)
+            pos = 0;
+        size_t start = pos;
+        struct rrset_record record = rrset_at(set, start, &pos);
+        if (!put_owner(b, &owner) || !put_fixed(b, set->type, RRTYPE_CLASS_IN, ttl))
+            return false;
+        if (!(may_compress ? put_rdata(b, set->type, record.rdata, record.len)
+                           : put(b, set->data + start, record.len + 2U)))
+            return false;
+    }
+    return true;
+}
+
+enum err builder_rrset(struct builder *b, enum message_section section, struct builder_owner owner,
+                       const struct rrset *set, uint32_t ttl, unsigned first)
+{
+    size_t start = b->len;
+    if (!put_set(b, owner, set, ttl, first)) {
+        b->len = start;
+        return ERR_SPACE;
+    }
+    b->cnt[section] = (uint16_t)(b->cnt[section] + set->cnt);
+    return ERR_OK;
+}
+
+enum err builder_record(struct builder *b, enum message_section section, struct builder_owner owner,
+                        uint16_t type, uint16_t class, uint32_t ttl, const uint8_t *rdata, size_t rdata_len)
+{
+    size_t start = b->len;
+    if (!put_owner(b, &owner) || !put_fixed(b, type, class, ttl) || !put_rdata(b, type, rdata, rdata_len)) {
+        b->len = start;
+        return ERR_SPACE;
+    }
+    b->cnt[section]++;
+    return ERR_OK;
+}
+
+struct builder_mark builder_mark(const struct builder *b)
+{
+    struct builder_mark mark = { .len = b->len };
+    memcpy(mark.cnt, b->cnt, sizeof(mark.cnt));
+    return mark;
+}
+
+void builder_rollback(struct builder *b, const struct builder_mark *mark)
+{
+    b->len = mark->len;
+    memcpy(b->cnt, mark->cnt, sizeof(b->cnt));
+}

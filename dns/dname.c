@@ -1,0 +1,207 @@
+/* Names stay in wire form everywhere; a string form would have to be escaped and unescaped on each step.
+ * Hashes grow from the root towards the leaf, so one pass over a question's name yields the hash of every zone
+ * and every encloser it could belong to. */
+#include "dns/dname.h"
+
+#include "base/hash.h"
+
+enum { MESSAGE_HEADER = 12 }; /* no name stands in it */
+
+size_t dname_check(const uint8_t *name, size_t max)
+{
+    size_t pos = 0;
+    if (max > DNAME_MAX)
+        max = DNAME_MAX;
+    while (pos < max) {
+        uint8_t len = name[pos];
+        if (len == 0)
+            return pos + 1;
+        if (len > DNAME_LABEL_MAX)
+            return 0;
+        pos += (size_t)len + 1;
+    }
+    return 0;
+}
+
+size_t dname_len(const uint8_t *name)
+{
+    size_t pos = 0;
+    while (name[pos])
+        pos += (size_t)name[pos] + 1;
+    return pos + 1;
+}
+
+unsigned dname_labels(const uint8_t *name)
+{
+    unsigned labels = 0;
+    for (; *name; name += *name + 1)
+        labels++;
+    return labels;
+}
+
+const uint8_t *dname_suffix(const uint8_t *name, unsigned labels)
+{
+    for (unsigned skip = dname_labels(name) - labels; skip > 0; skip--)
+        name += *name + 1;
+    return name;
+}
+
+enum err dname_parse(struct cursor *c, uint8_t out[DNAME_MAX], size_t *len)
+{
+    size_t at = 0;
+    struct cursor walk = *c; /* moves back with each pointer; `c` stops behind the first one */
+    bool jumped = false;
+
+    for (;;) {
+        size_t here = walk.pos;
+        uint8_t label = cursor_u8(&walk);
+        if (label >= 0xc0) {
+            size_t target = ((size_t)(label & 0x3f) << 8) | cursor_u8(&walk);
+            if (!jumped)
+                c->pos = walk.pos;
+            jumped = true;
+            /* strictly backwards: the offset falls with every pointer, so the walk ends */
+            if (walk.failed || target >= here || target < MESSAGE_HEADER)
+                break;
+            walk.pos = target;
+            walk.len = here;
+            continue;
+        }
+        const uint8_t *bytes = cursor_bytes(&walk, label);
+        if (label > DNAME_LABEL_MAX || walk.failed || at + label + 1 + (label ? 1U : 0U) > DNAME_MAX)
+            break;
+        out[at] = label;
+        memcpy(out + at + 1, bytes, label);
+        at += (size_t)label + 1;
+        if (label == 0) {
+            if (!jumped)
+                c->pos = walk.pos;
+            *len = at;
+            return ERR_OK;
+        }
+    }
+    cursor_fail(c);
+    return ERR_FORMAT;
+}
+
+bool dname_is_equal(const uint8_t *a, const uint8_t *b)
+{
+    for (;;) {
+        uint8_t len = *a;
+        if (len != *b)
+            return false;
+        if (len == 0)
+            return true;
+        for (unsigned i = 1; i <= len; i++)
+            if (util_lower(a[i]) != util_lower(b[i]))
+                return false;
+        a += len + 1;
+        b += len + 1;
+    }
+}
+
+bool dname_is_under(const uint8_t *name, const uint8_t *parent)
+{
+    unsigned name_labels = dname_labels(name), parent_labels = dname_labels(parent);
+    return name_labels >= parent_labels && dname_is_equal(dname_suffix(name, parent_labels), parent);
+}
+
+static int compare_label(const uint8_t *a, const uint8_t *b)
+{
+    unsigned shorter = *a < *b ? *a : *b;
+    for (unsigned i = 1; i <= shorter; i++) {
+        int diff = util_lower(a[i]) - util_lower(b[i]);
+        if (diff)
+            return diff;
+    }
+    return *a - *b;
+}
+
+int dname_compare(const uint8_t *a, const uint8_t *b)
+{
+    unsigned a_labels = dname_labels(a), b_labels = dname_labels(b);
+    unsigned common = a_labels < b_labels ? a_labels : b_labels;
+
+    for (unsigned n = 1; n <= common; n++) {
+        int diff = compare_label(dname_suffix(a, n), dname_suffix(b, n));
+        if (diff)
+            return diff;
+    }
+    return (int)a_labels - (int)b_labels;
+}
+
+void dname_lower(uint8_t *name, size_t len)
+{
+    for (size_t i = 0; i < len; i++)
+        name[i] = util_lower(name[i]);
+}
+
+size_t dname_key(const uint8_t *name, uint8_t out[DNAME_KEY_MAX])
+{
+    const uint8_t *label[DNAME_LABELS_MAX];
+    unsigned cnt = 0;
+    size_t at = 0;
+
+    for (; *name; name += *name + 1)
+        label[cnt++] = name;
+    while (cnt > 0) {
+        const uint8_t *l = label[--cnt];
+        for (unsigned i = 1; i <= *l; i++) {
+            uint8_t c = util_lower(l[i]);
+            if (c <= 1) {
+                out[at++] = 1;
+                out[at++] = (uint8_t)(c + 1);
+            } else {
+                out[at++] = c;
+            }
+        }
+        out[at++] = 0;
+    }
+    return at;
+}
+
+uint64_t dname_hash_child(uint64_t parent_hash, const uint8_t *label)
+{
+    uint8_t lower[DNAME_LABEL_MAX];
+    for (unsigned i = 0; i < *label; i++)
+        lower[i] = util_lower(label[i + 1]);
+    return hash_more(parent_hash, lower, *label);
+}
+
+void dname_split(const uint8_t *name, struct dname_parts *out)
+{
+    uint8_t starts[DNAME_LABELS_MAX + 1];
+    unsigned labels = 0;
+    size_t pos = 0;
+
+    while (name[pos]) {
+        starts[labels++] = (uint8_t)pos;
+        out->lower[pos] = name[pos];
+        for (unsigned i = 1; i <= name[pos]; i++)
+            out->lower[pos + i] = util_lower(name[pos + i]);
+        pos += (size_t)name[pos] + 1;
+    }
+    out->lower[pos] = 0;
+    out->len = (uint8_t)(pos + 1);
+    out->labels = (uint8_t)labels;
+    out->at[0] = (uint8_t)pos;
+    out->hash[0] = hash_start();
+    for (unsigned n = 1; n <= labels; n++) {
+        const uint8_t *label = out->lower + starts[labels - n];
+        out->at[n] = starts[labels - n];
+        out->hash[n] = hash_more(out->hash[n - 1], label + 1, *label);
+    }
+}
+
+uint64_t dname_hash(const uint8_t *name)
+{
+    const uint8_t *label[DNAME_LABELS_MAX];
+    unsigned cnt = 0;
+    uint64_t hash = hash_start();
+
+    for (; *name; name += *name + 1)
+        label[cnt++] = name;
+    while (cnt > 0)
+        hash = dname_hash_child(hash, label[--cnt]);
+    return hash;
+}

@@ -1,0 +1,224 @@
+/* New types are the parsers' commonest hole (limits.md section 5): here a type is a string of letters and every letter
+ * is checked in one switch. */
+#include "dns/rdata.h"
+
+struct rdata_walk rdata_walk(uint16_t type, const uint8_t *rdata, size_t len)
+{
+    const char *shape = rrtype_shape(type);
+    return (struct rdata_walk){ .shape = shape ? shape : "r", .c = cursor_over(rdata, len) };
+}
+
+static void skip_name(struct cursor *c)
+{
+    size_t len = dname_check(c->data + c->pos, cursor_left(c));
+    if (len == 0 || c->failed)
+        cursor_fail(c);
+    else
+        cursor_bytes(c, len);
+}
+
+static void skip_string(struct cursor *c) { cursor_bytes(c, cursor_u8(c)); }
+
+/* RFC 4034 4.1.2: windows ascend and hold 1 to 32 octets. */
+static void skip_bitmap(struct cursor *c)
+{
+    int last = -1;
+    while (cursor_more(c)) {
+        int window = cursor_u8(c);
+        uint8_t len = cursor_u8(c);
+        if (window <= last || len == 0 || len > 32)
+            cursor_fail(c);
+        last = window;
+        cursor_bytes(c, len);
+    }
+}
+
+/* RFC 9460 2.2: keys ascend. */
+static void skip_params(struct cursor *c)
+{
+    int last = -1;
+    while (cursor_more(c)) {
+        int key = cursor_u16(c);
+        if (key <= last)
+            cursor_fail(c);
+        last = key;
+        cursor_bytes(c, cursor_u16(c));
+    }
+}
+
+/* RFC 3123 4. */
+static void skip_prefixes(struct cursor *c)
+{
+    while (cursor_more(c)) {
+        cursor_u16(c);
+        cursor_u8(c);
+        cursor_bytes(c, cursor_u8(c) & 0x7f);
+    }
+}
+
+/* The gateway of IPSECKEY and the relay of AMTRELAY: nothing, an address or a name. */
+static void skip_gateway(struct cursor *c, unsigned kind)
+{
+    switch (kind) {
+    case 0:
+        break;
+    case 1:
+        cursor_bytes(c, 4);
+        break;
+    case 2:
+        cursor_bytes(c, 16);
+        break;
+    case 3:
+        skip_name(c);
+        break;
+    default:
+        cursor_fail(c);
+    }
+}
+
+static void skip_hip(struct cursor *c)
+{
+    size_t hit = cursor_u8(c);
+    cursor_u8(c);
+    size_t key = cursor_u16(c);
+    if (hit == 0 || key == 0)
+        cursor_fail(c);
+    cursor_bytes(c, hit);
+    cursor_bytes(c, key);
+    while (cursor_more(c))
+        skip_name(c);
+}
+
+static void skip_field(struct cursor *c, char kind)
+{
+    unsigned gateway;
+
+    switch (kind) {
+    case '1': case '2': case '4': case '8':
+        cursor_bytes(c, (size_t)(kind - '0'));
+        break;
+    case 'X':
+        cursor_bytes(c, 16);
+        break;
+    case 'N': case 'L': case 'P':
+        skip_name(c);
+        break;
+    case 's':
+        skip_string(c);
+        break;
+    case 't':
+        do
+            skip_string(c);
+        while (cursor_more(c));
+        break;
+    case 'b':
+        skip_bitmap(c);
+        break;
+    case 'v':
+        skip_params(c);
+        break;
+    case 'h':
+        if (cursor_more(c) && c->data[c->pos] == 0)
+            cursor_fail(c);
+        skip_string(c);
+        break;
+    case 'r':
+        cursor_bytes(c, cursor_left(c));
+        break;
+    case 'R':
+        if (!cursor_more(c))
+            cursor_fail(c);
+        cursor_bytes(c, cursor_left(c));
+        break;
+    case 'a':
+        skip_prefixes(c);
+        break;
+    case 'i':
+        gateway = cursor_u8(c);
+        cursor_u8(c);
+        skip_gateway(c, gateway);
+        cursor_bytes(c, cursor_left(c));
+        break;
+    case 'm':
+        skip_gateway(c, cursor_u8(c) & 0x7f);
+        break;
+    case 'H':
+        skip_hip(c);
+        break;
+    default:
+        must(!"a letter of rrtype.h that rdata.c does not know");
+    }
+}
+
+bool rdata_next(struct rdata_walk *walk, struct rdata_field *field)
+{
+    if (*walk->shape == '\0' || walk->c.failed)
+        return false;
+    size_t start = walk->c.pos;
+    field->kind = *walk->shape++;
+    skip_field(&walk->c, field->kind);
+    if (walk->c.failed)
+        return false;
+    field->at = walk->c.data + start;
+    field->len = walk->c.pos - start;
+    return true;
+}
+
+enum err rdata_check(uint16_t type, const uint8_t *rdata, size_t len)
+{
+    struct rdata_walk walk = rdata_walk(type, rdata, len);
+    struct rdata_field field;
+
+    while (rdata_next(&walk, &field))
+        ;
+    return cursor_failed(&walk.c) || cursor_more(&walk.c) || len > RDATA_MAX ? ERR_FORMAT : ERR_OK;
+}
+
+/* Up to the first difference both have the same fields at the same places, so those of `a` serve for both. */
+int rdata_compare(uint16_t type, const uint8_t *a, size_t a_len, const uint8_t *b, size_t b_len)
+{
+    struct rdata_walk walk = rdata_walk(type, a, a_len);
+    struct rdata_field field;
+    size_t pos = 0;
+
+    while (rdata_next(&walk, &field)) {
+        bool is_folded = field.kind == 'N' || field.kind == 'L';
+        for (size_t i = 0; i < field.len; i++, pos++) {
+            if (pos >= b_len)
+                return 1;
+            int diff = is_folded ? util_lower(a[pos]) - util_lower(b[pos]) : a[pos] - b[pos];
+            if (diff)
+                return diff;
+        }
+    }
+    return pos < b_len ? -1 : 0;
+}
+
+bool rdata_may_compress(uint16_t type)
+{
+    const char *shape;
+    switch (type) {
+    case RRTYPE_A: case RRTYPE_AAAA: case RRTYPE_TXT: case RRTYPE_RRSIG: case RRTYPE_NSEC: case RRTYPE_DS:
+        return false;
+    case RRTYPE_NS: case RRTYPE_CNAME: case RRTYPE_SOA: case RRTYPE_PTR: case RRTYPE_MX:
+        return true;
+    default:
+        shape = rrtype_shape(type);
+        return shape && strchr(shape, 'N');
+    }
+}
+
+const uint8_t *rdata_target(uint16_t type, const uint8_t *rdata)
+{
+    switch (type) {
+    case RRTYPE_NS: case RRTYPE_MB: case RRTYPE_MD: case RRTYPE_MF:
+        return rdata;
+    case RRTYPE_MX: case RRTYPE_AFSDB: case RRTYPE_RT: case RRTYPE_KX: case RRTYPE_SVCB: case RRTYPE_HTTPS:
+    case RRTYPE_LP:
+        return rdata + 2;
+    case RRTYPE_SRV:
+        return rdata + 6;
+    default:
+        return NULL;
+    }
+}

@@ -1,0 +1,12 @@
+/* layer 24 | net/chaos.h | class CH: what a server says of itself (RFC 4892)
+ *
+ * version.bind and version.server, hostname.bind, id.server as TXT; everything else of the class is refused.
+ *
+ * Thread:   the exchange's worker.
+ */
+#pragma once
+
+#include "net/exchange.h"
+
+/* Answer a question of class CH. */
+void chaos_serve(struct exchange *ex);

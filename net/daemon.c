@@ -1,0 +1,346 @@
+/* The main thread reads files, builds versions and handles signals; it never sees a question.  So a reload of any length
+ * costs the workers nothing but the swap of a pointer. */
+#include "net/daemon.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+#include <uv.h>
+
+#include "base/hash.h"
+#include "base/now.h"
+#include "net/listen.h"
+#include "net/privilege.h"
+#include "net/worker.h"
+
+enum { EXIT_WRONG = 1, EXIT_USAGE = 2, WHY_MAX = 512, SUMMARY_MAX = 200, HOST_MAX = 256 };
+
+/* Lifetime: process. */
+struct body {
+    const struct daemon_calls *calls;
+    const char                *conf_path;
+    void                      *conf;
+    struct server_conf        *server;
+    struct exchange_settings   settings;
+    char                       hostname[HOST_MAX];
+    struct publish             publish;
+    struct worker            **workers;
+    void                     **engines;
+    size_t                     worker_cnt, running_cnt;
+    uv_loop_t                  loop;
+    uv_async_t                 done;
+    uv_signal_t                on_hup, on_term, on_int;
+    bool                       is_stopping;
+};
+
+/* sd_notify(3) is one datagram; a library for it would be the largest thing linked. */
+static void notify_manager(const char *state)
+{
+    const char *path = getenv("NOTIFY_SOCKET");
+    struct sockaddr_un to = { .sun_family = AF_UNIX };
+    if (!path || (path[0] != '/' && path[0] != '@') || strlen(path) >= sizeof(to.sun_path))
+        return;
+    strcpy(to.sun_path, path);
+    if (path[0] == '@')
+        to.sun_path[0] = '\0'; /* the abstract namespace */
+    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return;
+    socklen_t len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(path));
+    (void)sendto(fd, state, strlen(state), MSG_NOSIGNAL, (struct sockaddr *)&to, len);
+    close(fd);
+}
+
+static void notify_reloading(void)
+{
+    struct timespec ts;
+    char state[80];
+    clock_gettime(CLOCK_MONOTONIC, &ts);
+    snprintf(state, sizeof(state), "RELOADING=1\nMONOTONIC_USEC=%lld",
+             (long long)ts.tv_sec * 1000000 + ts.tv_nsec / 1000);
+    notify_manager(state);
+}
+
+/* ---- reload ---- */
+
+static bool same_listeners(const struct conf_addrs *a, const struct conf_addrs *b)
+{
+    if (a->cnt != b->cnt)
+        return false;
+    for (size_t i = 0; i < a->cnt; i++)
+        if (!addr_is_equal(&a->at[i], &b->at[i]))
+            return false;
+    return true;
+}
+
+static enum err read_conf(struct body *b, void **conf, struct server_conf **server)
+{
+    struct diag diag;
+    diag_init(&diag);
+    enum err err = b->calls->configure(b->conf_path, &diag, conf, server);
+    diag_print(&diag, stderr, isatty(STDERR_FILENO));
+    diag_fini(&diag);
+    return err;
+}
+
+static enum err build_version(struct body *b, const char *verb)
+{
+    void *version;
+    char summary[SUMMARY_MAX] = "";
+    uint64_t start_ms = now_mono_ms();
+
+    enum err err = b->calls->build(b->conf, publish_newest(&b->publish), &version, summary, sizeof(summary));
+    if (!err) {
+        err = publish_put(&b->publish, version, b->calls->free_version);
+        if (err)
+            b->calls->free_version(version);
+    }
+    if (err)
+        log_error("%s failed: %s", verb, err_name(err));
+    else
+        log_info("%s: %s in %llu ms", verb, summary, (unsigned long long)(now_mono_ms() - start_ms));
+    return err;
+}
+
+static void on_reload(uv_signal_t *signal, int number)
+{
+    struct body *b = signal->data;
+    void *conf;
+    struct server_conf *server;
+
+    (void)number;
+    if (b->is_stopping)
+        return;
+    notify_reloading();
+    log_info("reloading %s", b->conf_path);
+    if (read_conf(b, &conf, &server) != ERR_OK) {
+        log_error("reload refused: %s is wrong; what was there before is still served", b->conf_path);
+        notify_manager("READY=1");
+        return;
+    }
+    if (!same_listeners(&server->listen, &b->server->listen))
+        log_warning("a change of server.listen takes effect with the next start");
+    /* Settings of the server live as long as the process; only what is served comes from the new file. */
+    void *old_conf = b->conf;
+    b->conf = conf;
+    if (build_version(b, "reloaded") == ERR_OK) {
+        for (size_t i = 0; i < b->worker_cnt; i++)
+            worker_wake(b->workers[i]);
+    }
+    b->conf = old_conf;
+    b->calls->free_conf(conf);
+    notify_manager("READY=1");
+}
+
+/* ---- end ---- */
+
+static void on_done(uv_async_t *done)
+{
+    struct body *b = done->data;
+    publish_collect(&b->publish);
+}
+
+static void on_stop(uv_signal_t *signal, int number)
+{
+    struct body *b = signal->data;
+    if (b->is_stopping)
+        return;
+    b->is_stopping = true;
+    log_info("stopping on %s", number == SIGTERM ? "SIGTERM" : "SIGINT");
+    notify_manager("STOPPING=1");
+    for (size_t i = 0; i < b->worker_cnt; i++)
+        worker_stop(b->workers[i]);
+    uv_stop(&b->loop);
+}
+
+static void close_handle(uv_handle_t *handle, void *data)
+{
+    (void)data;
+    if (!uv_is_closing(handle))
+        uv_close(handle, NULL);
+}
+
+static void end(struct body *b)
+{
+    for (size_t i = 0; i < b->worker_cnt; i++) {
+        if (b->workers)
+            worker_join(&b->workers[i]);
+        if (b->engines && b->engines[i])
+            b->calls->free_engine(b->engines[i]);
+    }
+    free(b->workers);
+    free(b->engines);
+    publish_fini(&b->publish);
+    uv_walk(&b->loop, close_handle, NULL);
+    uv_run(&b->loop, UV_RUN_DEFAULT);
+    uv_loop_close(&b->loop);
+    if (b->conf)
+        b->calls->free_conf(b->conf);
+}
+
+/* ---- start ---- */
+
+static enum err open_sockets(struct body *b, struct worker_sockets *sockets, char *why)
+{
+    for (size_t i = 0; i < b->server->listen.cnt; i++) {
+        sockets[i].address = b->server->listen.at[i];
+        enum err err = listen_open(&sockets[i].address, &sockets[i].udp_fd, &sockets[i].tcp_fd, why, WHY_MAX);
+        if (err) {
+            while (i-- > 0) {
+                close(sockets[i].udp_fd);
+                close(sockets[i].tcp_fd);
+            }
+            return err;
+        }
+    }
+    return ERR_OK;
+}
+
+static enum err make_worker(struct body *b, size_t number, char *why)
+{
+    size_t cnt = b->server->listen.cnt;
+    struct worker_sockets *sockets = calloc(cnt + 1, sizeof(*sockets));
+    b->engines[number] = b->calls->new_engine(&b->publish, number);
+    struct worker_parts parts = { .settings = &b->settings, .service = b->calls->service,
+                                  .engine = b->engines[number], .sockets = sockets, .socket_cnt = cnt,
+                                  .done = &b->done };
+    enum err err = sockets && parts.engine ? open_sockets(b, sockets, why) : ERR_NOMEM;
+    if (!err)
+        err = worker_new(&parts, &b->workers[number]);
+    free(sockets);
+    return err;
+}
+
+static enum err make_workers(struct body *b, char *why)
+{
+    enum err err = ERR_OK;
+
+    snprintf(why, WHY_MAX, "out of memory");
+    b->workers = calloc(b->worker_cnt, sizeof(struct worker *));
+    b->engines = calloc(b->worker_cnt, sizeof(void *));
+    if (!b->workers || !b->engines)
+        return ERR_NOMEM;
+    for (size_t i = 0; i < b->server->listen.cnt && !err; i++)
+        err = listen_probe(&b->server->listen.at[i], why, WHY_MAX);
+    for (size_t i = 0; i < b->worker_cnt && !err; i++)
+        err = make_worker(b, i, why);
+    return err;
+}
+
+static size_t count_cores(void)
+{
+    long online = sysconf(_SC_NPROCESSORS_ONLN);
+    return online > 0 ? util_min((size_t)online, PUBLISH_WORKERS_MAX) : 1;
+}
+
+static void log_ready(const struct body *b)
+{
+    char line[1024] = "";
+    size_t len = 0;
+    for (size_t i = 0; i < b->server->listen.cnt && len + ADDR_TEXT_MAX + 2 < sizeof(line); i++) {
+        char text[ADDR_TEXT_MAX];
+        addr_print(&b->server->listen.at[i], text);
+        len += (size_t)snprintf(line + len, sizeof(line) - len, " %s", text);
+    }
+    log_info("ready on%s (UDP and TCP), %zu worker%s", line, b->worker_cnt, b->worker_cnt == 1 ? "" : "s");
+    notify_manager("READY=1");
+}
+
+static void watch_signals(struct body *b)
+{
+    static const int numbers[] = { SIGHUP, SIGTERM, SIGINT };
+    uv_signal_t *handles[] = { &b->on_hup, &b->on_term, &b->on_int };
+
+    signal(SIGPIPE, SIG_IGN);
+    for (size_t i = 0; i < ARRAY_LEN(numbers); i++) {
+        uv_signal_init(&b->loop, handles[i]);
+        handles[i]->data = b;
+        uv_signal_start(handles[i], i == 0 ? on_reload : on_stop, numbers[i]);
+    }
+}
+
+static enum err start(struct body *b)
+{
+    char why[WHY_MAX];
+
+    enum err err = read_conf(b, &b->conf, &b->server);
+    if (err)
+        return err;
+    log_set((enum log_level)b->server->log_level, (enum log_format)b->server->log_format);
+    if (b->server->clock_ms)
+        now_set_wall(b->server->clock_ms);
+    b->worker_cnt = b->server->worker_cnt ? b->server->worker_cnt : count_cores();
+    publish_init(&b->publish, b->worker_cnt);
+    b->settings.identity = b->server->identity;
+    b->settings.udp_size = (uint16_t)b->server->udp_size;
+    b->settings.is_rotating = b->server->is_rotating;
+    err = make_workers(b, why);
+    if (!err)
+        err = privilege_drop(b->server->user, why, sizeof(why));
+    if (err) {
+        log_error("cannot start: %s", why);
+        return err;
+    }
+    watch_signals(b);
+    err = build_version(b, "loaded");
+    for (; b->running_cnt < b->worker_cnt && !err; b->running_cnt++)
+        err = worker_start(b->workers[b->running_cnt]);
+    return err;
+}
+
+static int print_usage(const char *name, FILE *out)
+{
+    fprintf(out,
+            "usage: %s -c FILE\n"
+            "  -c FILE     the configuration; \"rootline check FILE\" tells whether it is right\n"
+            "  -V          print the version\n"
+            "SIGHUP reloads, SIGTERM stops.\n",
+            name);
+    return out == stderr ? EXIT_USAGE : 0;
+}
+
+int daemon_main(const struct daemon_calls *calls, int argc, char **argv)
+{
+    struct body b = { .calls = calls };
+    int option;
+
+    while ((option = getopt(argc, argv, "c:hV")) != -1) {
+        switch (option) {
+        case 'c':
+            b.conf_path = optarg;
+            break;
+        case 'h':
+            return print_usage(calls->name, stdout);
+        case 'V':
+            printf("%s %s\n", calls->name, ROOTLINE_VERSION);
+            return 0;
+        default:
+            return print_usage(calls->name, stderr);
+        }
+    }
+    if (!b.conf_path || optind != argc)
+        return print_usage(calls->name, stderr);
+
+    hash_init();
+    if (gethostname(b.hostname, sizeof(b.hostname) - 1) != 0)
+        strcpy(b.hostname, "unknown");
+    b.settings = (struct exchange_settings){ .identity = "", .hostname = b.hostname,
+                                             .version = "Rootline " ROOTLINE_VERSION };
+    uv_loop_init(&b.loop);
+    uv_async_init(&b.loop, &b.done, on_done);
+    b.done.data = &b;
+    enum err err = start(&b);
+    if (!err) {
+        log_ready(&b);
+        uv_run(&b.loop, UV_RUN_DEFAULT);
+    } else {
+        for (size_t i = 0; i < b.running_cnt; i++)
+            worker_stop(b.workers[i]);
+    }
+    end(&b);
+    if (!err)
+        log_info("stopped");
+    return err ? EXIT_WRONG : 0;
+}

@@ -1,0 +1,32 @@
+/* layer 29 | net/daemon.h | the body that both daemons share
+ *
+ * Options, start, signals, reload, drain, end.  A daemon fills a struct of calls and its main returns daemon_main().
+ *
+ * Thread:   the main thread.
+ */
+#pragma once
+
+#include "base/diag.h"
+#include "base/publish.h"
+#include "net/exchange.h"
+#include "net/server_conf.h"
+
+/* What a daemon adds to the body.  Lifetime: process. */
+struct daemon_calls {
+    const char           *name; /* "rootline-authd" */
+    const struct service *service;
+    /* Read the configuration; *server is part of the result.  Called at start and at each reload; a failure leaves what
+     * was there before.  The result belongs to the daemon. */
+    enum err (*configure)(const char *path, struct diag *diag, void **conf, struct server_conf **server);
+    void (*free_conf)(void *conf);
+    /* Build a new version of what the engines serve, given the one before (NULL at the start).  *summary (size octets)
+     * tells in a few words what it is. */
+    enum err (*build)(const void *conf, const void *before, void **version, char *summary, size_t size);
+    void (*free_version)(void *version);
+    /* One engine a worker; it takes versions from `publish` under the number `worker`. */
+    void *(*new_engine)(struct publish *publish, size_t worker);
+    void (*free_engine)(void *engine);
+};
+
+/* Run until SIGTERM or SIGINT.  The exit status of contract.md. */
+int daemon_main(const struct daemon_calls *calls, int argc, char **argv);

@@ -1,0 +1,347 @@
+/* A connection keeps what is half read and what is half written, and nothing else.  Answers are appended to its queue and
+ * leave in one write a turn; a client that does not read stops being read. */
+#include "net/front_stream.h"
+
+#include <unistd.h>
+
+#include "base/list.h"
+#include "base/log.h"
+#include "base/now.h"
+#include "net/intake.h"
+
+enum { IN_FIRST = 2048, OUT_FIRST = 4096, TICK_MS = 250, BACKLOG = 511 };
+
+struct connection {
+    uv_tcp_t             tcp;
+    struct list          link; /* front->connections */
+    struct front_stream *front;
+    struct addr          peer;
+    uint64_t             active_ms; /* when a question was complete or an answer left */
+    uint8_t             *in;
+    size_t               in_len, in_size;
+    uint8_t             *out; /* answers not yet given to the kernel */
+    size_t               out_len, out_size;
+    uint8_t             *flight; /* what uv_write has */
+    uv_write_t           write;
+    bool                 is_writing, is_reading, is_closing, is_ended; /* ended: no more questions come */
+};
+
+/* Lifetime: worker. */
+struct front_stream {
+    uv_tcp_t                        listener;
+    uv_timer_t                      tick;
+    struct list                     connections;
+    const struct exchange_settings *settings;
+    const struct service           *service;
+    void                           *engine;
+    struct exchange                 ex; /* engines answer at once: one serves all connections */
+    struct connection              *asking; /* whose question ex is */
+    uint8_t                        *reply;
+    unsigned                        turn;
+    unsigned                        handle_cnt; /* of this front, not yet closed */
+    bool                            is_draining;
+    uint64_t                        drain_until_ms;
+};
+
+static void free_front_if_last(struct front_stream *f)
+{
+    if (--f->handle_cnt == 0) {
+        free(f->reply);
+        free(f);
+    }
+}
+
+static void on_connection_closed(uv_handle_t *handle)
+{
+    struct connection *c = handle->data;
+    struct front_stream *f = c->front;
+    free(c->in);
+    free(c->out);
+    free(c->flight);
+    free(c);
+    free_front_if_last(f);
+}
+
+static void close_connection(struct connection *c)
+{
+    if (c->is_closing)
+        return;
+    c->is_closing = true;
+    list_remove(&c->link);
+    uv_close((uv_handle_t *)&c->tcp, on_connection_closed);
+}
+
+/* ---- writing ---- */
+
+static bool reserve(uint8_t **buffer, size_t *size, size_t need, size_t first)
+{
+    size_t wanted = *size ? *size : first;
+    while (wanted < need)
+        wanted *= 2;
+    if (wanted == *size)
+        return true;
+    uint8_t *larger = realloc(*buffer, wanted);
+    if (!larger)
+        return false;
+    *buffer = larger;
+    *size = wanted;
+    return true;
+}
+
+static void work(struct connection *c);
+
+static void on_written(uv_write_t *write, int status);
+
+/* Give the queue to the kernel; what it does not take at once goes through uv_write. */
+static void flush(struct connection *c)
+{
+    if (c->is_closing || c->is_writing || c->out_len == 0)
+        return;
+    uv_buf_t buf = uv_buf_init((char *)c->out, (unsigned)c->out_len);
+    int sent = uv_try_write((uv_stream_t *)&c->tcp, &buf, 1);
+    if (sent < 0 && sent != UV_EAGAIN) {
+        close_connection(c);
+        return;
+    }
+    if (sent > 0)
+        c->active_ms = now_mono_ms();
+    if (sent == (int)c->out_len) {
+        c->out_len = 0;
+        return;
+    }
+    size_t done = sent > 0 ? (size_t)sent : 0;
+    c->flight = c->out;
+    buf = uv_buf_init((char *)c->flight + done, (unsigned)(c->out_len - done));
+    c->out = NULL;
+    c->out_len = c->out_size = 0;
+    c->is_writing = true;
+    if (uv_write(&c->write, (uv_stream_t *)&c->tcp, &buf, 1, on_written) != 0) {
+        c->is_writing = false;
+        close_connection(c);
+    }
+}
+
+static void close_if_done(struct connection *c)
+{
+    if ((c->is_ended || c->front->is_draining) && !c->is_writing && c->out_len == 0)
+        close_connection(c);
+}
+
+static void on_written(uv_write_t *write, int status)
+{
+    struct connection *c = write->data;
+    free(c->flight);
+    c->flight = NULL;
+    c->is_writing = false;
+    if (c->is_closing)
+        return;
+    if (status < 0) {
+        close_connection(c);
+        return;
+    }
+    c->active_ms = now_mono_ms();
+    flush(c);
+    if (!c->is_writing && !c->is_closing)
+        work(c); /* questions that waited for room */
+}
+
+static void queue_reply(struct exchange *ex)
+{
+    struct connection *c = container_of(ex, struct front_stream, ex)->asking;
+    if (ex->reply_len == 0 || c->is_closing)
+        return;
+    size_t need = c->out_len + 2 + ex->reply_len;
+    if (!reserve(&c->out, &c->out_size, need, OUT_FIRST)) {
+        close_connection(c);
+        return;
+    }
+    util_put_u16(c->out + c->out_len, (uint16_t)ex->reply_len);
+    memcpy(c->out + c->out_len + 2, ex->buffer, ex->reply_len);
+    c->out_len = need;
+}
+
+/* ---- reading ---- */
+
+static void answer(struct connection *c, const uint8_t *wire, size_t len)
+{
+    struct front_stream *f = c->front;
+    struct exchange *ex = &f->ex;
+    f->asking = c;
+    ex->settings = f->settings;
+    ex->transport = EXCHANGE_TCP;
+    ex->peer = c->peer;
+    ex->buffer = f->reply;
+    ex->size = MESSAGE_MAX;
+    ex->turn = f->turn++;
+    ex->send = queue_reply;
+    intake_batch(f->service, f->engine, &ex, &wire, &len, 1);
+}
+
+static bool is_clogged(const struct connection *c)
+{
+    return c->is_writing || c->out_len > FRONT_STREAM_QUEUE_MAX;
+}
+
+static void alloc_in(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
+{
+    struct connection *c = handle->data;
+    (void)suggested;
+    *buf = uv_buf_init((char *)c->in + c->in_len, (unsigned)(c->in_size - c->in_len));
+}
+
+static void on_read(uv_stream_t *stream, ssize_t got, const uv_buf_t *buf);
+
+/* Answer every whole message that has been read, as long as the client takes the answers. */
+static void work(struct connection *c)
+{
+    size_t pos = 0;
+
+    while (!c->is_closing && !is_clogged(c) && c->in_len - pos >= 2) {
+        size_t len = util_get_u16(c->in + pos);
+        if (c->in_len - pos - 2 < len) {
+            if (!reserve(&c->in, &c->in_size, len + 2, IN_FIRST))
+                close_connection(c);
+            break;
+        }
+        answer(c, c->in + pos + 2, len);
+        c->active_ms = now_mono_ms();
+        pos += len + 2;
+        if (c->out_len > FRONT_STREAM_QUEUE_MAX)
+            flush(c);
+    }
+    if (c->is_closing)
+        return;
+    memmove(c->in, c->in + pos, c->in_len - pos);
+    c->in_len -= pos;
+    flush(c);
+    if (c->is_closing)
+        return;
+    bool wants = !is_clogged(c) && !c->is_ended && !c->front->is_draining && c->in_len < c->in_size;
+    if (wants && !c->is_reading)
+        uv_read_start((uv_stream_t *)&c->tcp, alloc_in, on_read);
+    else if (!wants && c->is_reading)
+        uv_read_stop((uv_stream_t *)&c->tcp);
+    c->is_reading = wants;
+    close_if_done(c);
+}
+
+static void on_read(uv_stream_t *stream, ssize_t got, const uv_buf_t *buf)
+{
+    struct connection *c = stream->data;
+    (void)buf;
+    if (got < 0) {
+        if (got != UV_EOF) {
+            close_connection(c);
+            return;
+        }
+        c->is_ended = true; /* half-closed: answers to what was asked still go out */
+        got = 0;
+    }
+    c->in_len += (size_t)got;
+    work(c);
+}
+
+/* ---- connections ---- */
+
+static void read_peer(struct connection *c)
+{
+    int len = sizeof(c->peer.sock);
+    if (uv_tcp_getpeername(&c->tcp, &c->peer.sock.any, &len) != 0)
+        c->peer = (struct addr){ 0 };
+}
+
+static void on_connection(uv_stream_t *listener, int status)
+{
+    struct front_stream *f = listener->data;
+    if (status < 0 || f->is_draining)
+        return;
+    struct connection *c = calloc(1, sizeof(*c));
+    if (!c || !reserve(&c->in, &c->in_size, IN_FIRST, IN_FIRST)) {
+        free(c);
+        return;
+    }
+    c->front = f;
+    c->tcp.data = c;
+    c->write.data = c;
+    uv_tcp_init(listener->loop, &c->tcp);
+    f->handle_cnt++;
+    list_add(&f->connections, &c->link);
+    if (uv_accept(listener, (uv_stream_t *)&c->tcp) != 0) {
+        close_connection(c);
+        return;
+    }
+    uv_tcp_nodelay(&c->tcp, 1);
+    read_peer(c);
+    c->active_ms = now_mono_ms();
+    work(c);
+}
+
+static void on_front_closed(uv_handle_t *handle) { free_front_if_last(handle->data); }
+
+static void on_tick(uv_timer_t *timer)
+{
+    struct front_stream *f = timer->data;
+    uint64_t now_ms = now_mono_ms();
+    struct list *next;
+
+    for (struct list *l = f->connections.next; l != &f->connections; l = next) {
+        struct connection *c = container_of(l, struct connection, link);
+        next = l->next;
+        if (now_ms - c->active_ms > FRONT_STREAM_IDLE_MS ||
+            (f->is_draining && now_ms > f->drain_until_ms))
+            close_connection(c);
+        else
+            close_if_done(c);
+    }
+    if (f->is_draining && list_is_empty(&f->connections) && !uv_is_closing((uv_handle_t *)timer))
+        uv_close((uv_handle_t *)timer, on_front_closed);
+}
+
+enum err front_stream_new(uv_loop_t *loop, int fd, const struct exchange_settings *settings,
+                          const struct service *service, void *engine, struct front_stream **out)
+{
+    struct front_stream *f = calloc(1, sizeof(*f));
+    if (f)
+        f->reply = malloc(MESSAGE_MAX);
+    if (!f || !f->reply) {
+        free(f);
+        close(fd);
+        return ERR_NOMEM;
+    }
+    list_init(&f->connections);
+    f->settings = settings;
+    f->service = service;
+    f->engine = engine;
+    uv_tcp_init(loop, &f->listener);
+    uv_timer_init(loop, &f->tick);
+    f->listener.data = f->tick.data = f;
+    f->handle_cnt = 2;
+    uv_timer_start(&f->tick, on_tick, TICK_MS, TICK_MS);
+    int status = uv_tcp_open(&f->listener, fd);
+    if (status == 0)
+        status = uv_listen((uv_stream_t *)&f->listener, BACKLOG, on_connection);
+    *out = f;
+    if (status == 0)
+        return ERR_OK;
+    log_error("cannot listen for TCP: %s", uv_strerror(status));
+    front_stream_close(out);
+    return ERR_IO;
+}
+
+void front_stream_close(struct front_stream **front)
+{
+    struct front_stream *f = *front;
+    if (!f)
+        return;
+    f->is_draining = true;
+    f->drain_until_ms = now_mono_ms() + FRONT_STREAM_DRAIN_MS;
+    uv_close((uv_handle_t *)&f->listener, on_front_closed);
+    struct list *next;
+    for (struct list *l = f->connections.next; l != &f->connections; l = next) {
+        struct connection *c = container_of(l, struct connection, link);
+        next = l->next;
+        work(c);
+    }
+    on_tick(&f->tick);
+    *front = NULL;
+}

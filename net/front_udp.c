@@ -1,0 +1,170 @@
+/* libuv's own UDP reads one datagram a call and allocates for each answer; here the poll handle only says "readable".
+ * A wildcard socket keeps the control message of each datagram and gives it back with the answer, so that the
+ * answer leaves from the address that was asked. */
+#define _GNU_SOURCE
+#include "net/front_udp.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+#include "net/intake.h"
+
+enum {
+    UDP_IN_MAX = 4096,      /* questions are small; a longer datagram is cut and then FORMERR */
+    UDP_OUT_MAX = 4096,     /* the largest udp-size */
+    UDP_CONTROL_MAX = 64,   /* one pktinfo */
+    UDP_BATCHES_A_TURN = 4, /* then the loop looks at its other handles */
+};
+
+struct slot {
+    struct exchange ex;
+    struct iovec    iov_in, iov_out;
+    uint8_t         in[UDP_IN_MAX];
+    uint8_t         out[UDP_OUT_MAX];
+    uint8_t         control[UDP_CONTROL_MAX];
+};
+
+/* Lifetime: worker. */
+struct front_udp {
+    uv_poll_t             poll;
+    int                   fd;
+    bool                  is_wildcard;
+    const struct service *service;
+    void                 *engine;
+    struct slot          *slots; /* INTAKE_BATCH_MAX */
+    struct mmsghdr        in[INTAKE_BATCH_MAX];
+    struct mmsghdr        out[INTAKE_BATCH_MAX];
+    unsigned              turn;
+};
+
+/* The batch is sent as a whole when all have been served. */
+static void keep_reply(struct exchange *ex) { (void)ex; }
+
+static void init_slot(struct front_udp *f, size_t i, const struct exchange_settings *settings)
+{
+    struct slot *slot = &f->slots[i];
+    slot->ex.settings = settings;
+    slot->ex.transport = EXCHANGE_UDP;
+    slot->ex.buffer = slot->out;
+    slot->ex.size = sizeof(slot->out);
+    slot->ex.send = keep_reply;
+    slot->iov_in = (struct iovec){ .iov_base = slot->in, .iov_len = sizeof(slot->in) };
+    f->in[i].msg_hdr = (struct msghdr){ .msg_name = &slot->ex.peer.sock,
+                                        .msg_iov = &slot->iov_in,
+                                        .msg_iovlen = 1 };
+}
+
+static int receive(struct front_udp *f)
+{
+    for (size_t i = 0; i < INTAKE_BATCH_MAX; i++) {
+        f->in[i].msg_hdr.msg_namelen = sizeof(f->slots[i].ex.peer.sock);
+        if (f->is_wildcard) {
+            f->in[i].msg_hdr.msg_control = f->slots[i].control;
+            f->in[i].msg_hdr.msg_controllen = sizeof(f->slots[i].control);
+        }
+    }
+    return recvmmsg(f->fd, f->in, INTAKE_BATCH_MAX, MSG_DONTWAIT, NULL);
+}
+
+static void send_all(struct front_udp *f, size_t cnt)
+{
+    unsigned ready = 0, sent = 0;
+
+    for (size_t i = 0; i < cnt; i++) {
+        struct slot *slot = &f->slots[i];
+        if (slot->ex.reply_len == 0)
+            continue;
+        slot->iov_out = (struct iovec){ .iov_base = slot->out, .iov_len = slot->ex.reply_len };
+        f->out[ready] = (struct mmsghdr){ .msg_hdr = f->in[i].msg_hdr };
+        f->out[ready].msg_hdr.msg_iov = &slot->iov_out;
+        f->out[ready].msg_hdr.msg_flags = 0;
+        ready++;
+    }
+    while (sent < ready) {
+        int n = sendmmsg(f->fd, f->out + sent, ready - sent, MSG_DONTWAIT);
+        if (n > 0)
+            sent += (unsigned)n;
+        else if (errno != EINTR)
+            sent++; /* that one cannot go out (full buffer, unreachable peer): its client asks again */
+    }
+}
+
+/* One batch; false when nothing was waiting. */
+static bool work(struct front_udp *f)
+{
+    struct exchange *batch[INTAKE_BATCH_MAX];
+    const uint8_t *wire[INTAKE_BATCH_MAX];
+    size_t len[INTAKE_BATCH_MAX];
+
+    int got = receive(f);
+    if (got <= 0)
+        return false;
+    for (int i = 0; i < got; i++) {
+        batch[i] = &f->slots[i].ex;
+        batch[i]->turn = f->turn++;
+        wire[i] = f->slots[i].in;
+        len[i] = f->in[i].msg_len;
+    }
+    intake_batch(f->service, f->engine, batch, wire, len, (size_t)got);
+    send_all(f, (size_t)got);
+    return got == INTAKE_BATCH_MAX;
+}
+
+static void on_readable(uv_poll_t *poll, int status, int events)
+{
+    struct front_udp *f = poll->data;
+    (void)events;
+    if (status < 0)
+        return;
+    for (int i = 0; i < UDP_BATCHES_A_TURN && work(f); i++)
+        ;
+}
+
+static void free_front(struct front_udp *f)
+{
+    if (f)
+        free(f->slots);
+    free(f);
+}
+
+enum err front_udp_new(uv_loop_t *loop, int fd, const struct addr *address,
+                       const struct exchange_settings *settings, const struct service *service, void *engine,
+                       struct front_udp **out)
+{
+    struct front_udp *f = calloc(1, sizeof(*f));
+    if (f)
+        f->slots = calloc(INTAKE_BATCH_MAX, sizeof(*f->slots));
+    if (!f || !f->slots || uv_poll_init(loop, &f->poll, fd) != 0) {
+        free_front(f);
+        close(fd);
+        return ERR_NOMEM;
+    }
+    f->poll.data = f;
+    f->fd = fd;
+    f->is_wildcard = addr_is_wildcard(address);
+    f->service = service;
+    f->engine = engine;
+    for (size_t i = 0; i < INTAKE_BATCH_MAX; i++)
+        init_slot(f, i, settings);
+    uv_poll_start(&f->poll, UV_READABLE, on_readable);
+    *out = f;
+    return ERR_OK;
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+    struct front_udp *f = handle->data;
+    close(f->fd);
+    free_front(f);
+}
+
+void front_udp_close(struct front_udp **front)
+{
+    struct front_udp *f = *front;
+    if (!f)
+        return;
+    while (work(f)) /* what has arrived before the end is answered */
+        ;
+    uv_close((uv_handle_t *)&f->poll, on_closed);
+    *front = NULL;
+}

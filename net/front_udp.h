@@ -1,0 +1,22 @@
+/* layer 26 | net/front_udp.h | questions over UDP
+ *
+ * One socket of one worker: batches in by recvmmsg, batches out by sendmmsg.
+ *
+ * Owner:    the worker that opened it.
+ * Thread:   that worker.
+ */
+#pragma once
+
+#include <uv.h>
+
+#include "net/exchange.h"
+
+struct front_udp;
+
+/* Listen on `fd`, a bound socket that the front owns from now on; `address` is what it is bound to. */
+MUST_USE enum err front_udp_new(uv_loop_t *loop, int fd, const struct addr *address,
+                                const struct exchange_settings *settings, const struct service *service,
+                                void *engine, struct front_udp **out);
+
+/* Answer what has arrived, then close.  Memory goes when the loop has closed the handle. */
+void front_udp_close(struct front_udp **front);

@@ -1,0 +1,13 @@
+/* layer 21 | net/privilege.h | give up what is no longer needed
+ *
+ * Thread:   the main thread, after binding and before workers start.
+ */
+#pragma once
+
+#include <stddef.h>
+
+#include "base/err.h"
+#include "base/util.h"
+
+/* Become `user` ("": stay who we are) and keep no capability but CAP_NET_BIND_SERVICE.  On failure `why` has the cause. */
+MUST_USE enum err privilege_drop(const char *user, char *why, size_t size);

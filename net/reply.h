@@ -1,0 +1,24 @@
+/* layer 23 | net/reply.h | begin and close an answer
+ *
+ * Owner:    the exchange.
+ * Thread:   its worker.
+ */
+#pragma once
+
+#include "net/exchange.h"
+
+/* Start the answer: size limit, room for OPT, the question repeated.  After message_parse and, when there is a question,
+ * dname_split. */
+void reply_begin(struct exchange *ex);
+
+/* Close it with `rcode`, which may be an extended one, and hand it to the front. */
+void reply_send(struct exchange *ex, unsigned rcode);
+
+/* Forget whatever was written and send `rcode` with the question only. */
+void reply_bare(struct exchange *ex, unsigned rcode);
+
+/* Send nothing. */
+void reply_drop(struct exchange *ex);
+
+/* Mark the answer as cut short and take back what was written since `mark`. */
+void reply_truncate(struct exchange *ex, const struct builder_mark *mark);

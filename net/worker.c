@@ -1,0 +1,119 @@
+/* The async handle is the inbox: the flags say what to do, the versions themselves are in base/publish. */
+#include "net/worker.h"
+
+#include <signal.h>
+#include <stdatomic.h>
+
+#include "net/front_stream.h"
+#include "net/front_udp.h"
+
+/* Lifetime: process. */
+struct worker {
+    uv_loop_t            loop;
+    uv_thread_t          thread;
+    uv_async_t           inbox;
+    struct worker_parts  parts;
+    struct front_udp   **udp;
+    struct front_stream **stream;
+    _Atomic bool         must_stop;
+    bool                 is_started;
+};
+
+static void close_fronts(struct worker *w)
+{
+    for (size_t i = 0; i < w->parts.socket_cnt; i++) {
+        front_udp_close(&w->udp[i]);
+        front_stream_close(&w->stream[i]);
+    }
+}
+
+static void on_inbox(uv_async_t *inbox)
+{
+    struct worker *w = inbox->data;
+    w->parts.service->turn(w->parts.engine);
+    if (atomic_load_explicit(&w->must_stop, memory_order_acquire) && !uv_is_closing((uv_handle_t *)inbox)) {
+        close_fronts(w);
+        uv_close((uv_handle_t *)inbox, NULL);
+    }
+    uv_async_send(w->parts.done);
+}
+
+static void free_worker(struct worker *w)
+{
+    uv_loop_close(&w->loop);
+    free(w->udp);
+    free(w->stream);
+    free(w);
+}
+
+enum err worker_new(const struct worker_parts *parts, struct worker **out)
+{
+    struct worker *w = calloc(1, sizeof(*w));
+    enum err err = ERR_OK;
+
+    if (!w || uv_loop_init(&w->loop) != 0) {
+        free(w);
+        return ERR_NOMEM;
+    }
+    w->parts = *parts;
+    w->udp = calloc(parts->socket_cnt + 1, sizeof(struct front_udp *));
+    w->stream = calloc(parts->socket_cnt + 1, sizeof(struct front_stream *));
+    uv_async_init(&w->loop, &w->inbox, on_inbox);
+    w->inbox.data = w;
+    if (!w->udp || !w->stream)
+        err = ERR_NOMEM;
+    for (size_t i = 0; i < parts->socket_cnt && !err; i++) {
+        const struct worker_sockets *s = &parts->sockets[i];
+        err = front_udp_new(&w->loop, s->udp_fd, &s->address, parts->settings, parts->service, parts->engine,
+                            &w->udp[i]);
+        if (!err)
+            err = front_stream_new(&w->loop, s->tcp_fd, parts->settings, parts->service, parts->engine,
+                                   &w->stream[i]);
+    }
+    *out = w;
+    return err;
+}
+
+static void run(void *data)
+{
+    struct worker *w = data;
+    uv_run(&w->loop, UV_RUN_DEFAULT);
+    uv_async_send(w->parts.done);
+}
+
+enum err worker_start(struct worker *w)
+{
+    sigset_t all, before;
+
+    /* signals belong to the main thread */
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    w->parts.service->turn(w->parts.engine);
+    w->is_started = uv_thread_create(&w->thread, run, w) == 0;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return w->is_started ? ERR_OK : ERR_NOMEM;
+}
+
+void worker_wake(struct worker *w) { uv_async_send(&w->inbox); }
+
+void worker_stop(struct worker *w)
+{
+    atomic_store_explicit(&w->must_stop, true, memory_order_release);
+    worker_wake(w);
+}
+
+void worker_join(struct worker **worker)
+{
+    struct worker *w = *worker;
+    if (!w)
+        return;
+    *worker = NULL;
+    if (w->is_started) {
+        uv_thread_join(&w->thread);
+    } else {
+        close_fronts(w);
+        uv_close((uv_handle_t *)&w->inbox, NULL);
+        uv_run(&w->loop, UV_RUN_DEFAULT);
+    }
+    free_worker(w);
+}

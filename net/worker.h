@@ -1,0 +1,44 @@
+/* layer 27 | net/worker.h | one thread with its loop, its sockets and its engine
+ *
+ * Owner:    the daemon; what a worker holds is touched by its own thread only, once it runs.
+ * Thread:   new, start, wake, stop and join from the main thread.
+ */
+#pragma once
+
+#include <uv.h>
+
+#include "net/exchange.h"
+
+struct worker;
+
+/* Bound sockets of one worker for one address. */
+struct worker_sockets {
+    struct addr address;
+    int         udp_fd;
+    int         tcp_fd;
+};
+
+/* What a worker is made of; copied. */
+struct worker_parts {
+    const struct exchange_settings *settings;
+    const struct service           *service;
+    void                           *engine;
+    const struct worker_sockets    *sockets; /* socket_cnt; the worker owns their descriptors from now on */
+    size_t                          socket_cnt;
+    uv_async_t                     *done; /* sent after each wake has been worked off, and at the end */
+};
+
+/* Make a worker; it does not run yet. */
+MUST_USE enum err worker_new(const struct worker_parts *parts, struct worker **out);
+
+/* Start its thread. */
+MUST_USE enum err worker_start(struct worker *worker);
+
+/* Have it call service->turn between two batches and then send `done`. */
+void worker_wake(struct worker *worker);
+
+/* Have it drain and end. */
+void worker_stop(struct worker *worker);
+
+/* Wait for its thread and free it. */
+void worker_join(struct worker **worker);

@@ -1,0 +1,25 @@
+/* Errors go to stderr and answers to stdout (contract of the command); JSON is the answer, so it goes to stdout. */
+#include "tools/cmd.h"
+
+#include <unistd.h>
+
+bool cmd_take_flag(int *argc, char **argv, const char *flag)
+{
+    bool found = false;
+    int kept = 0;
+    for (int i = 0; i < *argc; i++)
+        if (strcmp(argv[i], flag) == 0)
+            found = true;
+        else
+            argv[kept++] = argv[i];
+    *argc = kept;
+    return found;
+}
+
+void cmd_report(const struct diag *diag, bool is_json)
+{
+    if (is_json)
+        diag_print_json(diag, stdout);
+    else
+        diag_print(diag, stderr, isatty(STDERR_FILENO) && !getenv("NO_COLOR"));
+}

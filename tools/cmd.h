@@ -1,0 +1,23 @@
+/* layer 51 | tools/cmd.h | what the subcommands of `rootline` share
+ *
+ * Thread:   the only one.
+ */
+#pragma once
+
+#include <stdbool.h>
+
+#include "base/diag.h"
+
+enum cmd_status { CMD_DONE = 0, CMD_WRONG = 1, CMD_USAGE = 2, CMD_UNREACHED = 3 };
+
+/* rootline check FILE [--json] */
+int cmd_check(int argc, char **argv);
+
+/* rootline zone check ORIGIN FILE [--json] */
+int cmd_zone(int argc, char **argv);
+
+/* Take `flag` out of the arguments; whether it was there. */
+bool cmd_take_flag(int *argc, char **argv, const char *flag);
+
+/* Show findings: for people on stderr, as JSON on stdout. */
+void cmd_report(const struct diag *diag, bool is_json);

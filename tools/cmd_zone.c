@@ -1,0 +1,49 @@
+/* rootline zone: master files, read by the daemon's own loader. */
+#include "authd/zonefile.h"
+#include "dns/dname_text.h"
+#include "tools/cmd.h"
+
+static int print_usage(void)
+{
+    fprintf(stderr, "usage: rootline zone check ORIGIN FILE [--json]\n");
+    return CMD_USAGE;
+}
+
+static void print_summary(const char *file, const struct zone *zone, const struct diag *diag)
+{
+    char name[DNAME_TEXT_MAX];
+    dname_text_print(zone->name, name);
+    printf("%s: ok, zone %s serial %u: %zu names, %zu records, %.1f MB", file, name, zone->serial,
+           zone->node_cnt, zone->record_cnt, (double)zone->bytes / 1e6);
+    if (diag->warning_cnt)
+        printf(", %zu warning%s", diag->warning_cnt, diag->warning_cnt == 1 ? "" : "s");
+    putchar('\n');
+}
+
+int cmd_zone(int argc, char **argv)
+{
+    static const uint8_t root[] = { 0 };
+    bool is_json = cmd_take_flag(&argc, argv, "--json");
+    uint8_t origin[DNAME_MAX];
+    size_t origin_len;
+    const char *why = "";
+    struct zone *zone = NULL;
+    struct diag diag;
+
+    if (argc != 3 || strcmp(argv[0], "check") != 0)
+        return print_usage();
+    if (dname_text_read(argv[1], strlen(argv[1]), root, origin, &origin_len, &why, NULL) != ERR_OK) {
+        fprintf(stderr, "\"%s\" is no domain name: %s\n", argv[1], why);
+        return CMD_USAGE;
+    }
+    diag_init(&diag);
+    enum err err = zonefile_load(origin, argv[2], &diag, &zone);
+    cmd_report(&diag, is_json);
+    if (!err && !is_json)
+        print_summary(argv[2], zone, &diag);
+    else if (err && !is_json)
+        fprintf(stderr, "%s: %s\n", argv[2], err == ERR_FORMAT ? "not a zone that can be served" : err_name(err));
+    zone_unref(&zone);
+    diag_fini(&diag);
+    return err ? CMD_WRONG : CMD_DONE;
+}
