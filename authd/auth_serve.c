@@ -1,5 +1,5 @@
-/* probe finds the zone and asks for the index line of every question of a batch before the first one is answered, so that
- * their cache misses overlap. */
+/* probe finds the zone and asks for the index line of every question of a batch before the
+ * first one is answered, so that their cache misses overlap. */
 #include "authd/auth_serve.h"
 
 #include "authd/respond.h"
@@ -7,8 +7,8 @@
 
 /* Lifetime: worker. */
 struct auth_serve {
-    struct publish       *publish;
-    size_t                worker;
+    struct publish *publish;
+    size_t worker;
     const struct zoneset *set; /* this turn's version */
 };
 
@@ -16,7 +16,7 @@ void *auth_serve_new(struct publish *publish, size_t worker)
 {
     struct auth_serve *engine = calloc(1, sizeof(*engine));
     if (engine)
-        *engine = (struct auth_serve){ .publish = publish, .worker = worker };
+        *engine = (struct auth_serve){.publish = publish, .worker = worker};
     return engine;
 }
 
@@ -51,17 +51,17 @@ static void serve(void *data, struct exchange *ex)
         return;
     }
     switch (ex->query.qtype) {
-    case RRTYPE_AXFR: case RRTYPE_IXFR: /* nobody is allowed to transfer yet */
+    case RRTYPE_AXFR:
+    case RRTYPE_IXFR: /* nobody is allowed to transfer yet */
         reply_send(ex, RRTYPE_RCODE_REFUSED);
         return;
-    case RRTYPE_MAILA: case RRTYPE_MAILB:
-        reply_send(ex, RRTYPE_RCODE_NOTIMP);
-        return;
-    case 0: case RRTYPE_OPT: case RRTYPE_TSIG: case RRTYPE_TKEY:
-        reply_send(ex, RRTYPE_RCODE_FORMERR);
-        return;
-    default:
-        break;
+    case RRTYPE_MAILA:
+    case RRTYPE_MAILB: reply_send(ex, RRTYPE_RCODE_NOTIMP); return;
+    case 0:
+    case RRTYPE_OPT:
+    case RRTYPE_TSIG:
+    case RRTYPE_TKEY: reply_send(ex, RRTYPE_RCODE_FORMERR); return;
+    default: break;
     }
     if (!zone->is_loaded)
         reply_send(ex, RRTYPE_RCODE_SERVFAIL);
@@ -69,4 +69,4 @@ static void serve(void *data, struct exchange *ex)
         respond(ex, engine->set, zone);
 }
 
-const struct service auth_serve_service = { .probe = probe, .serve = serve, .turn = turn };
+const struct service auth_serve_service = {.probe = probe, .serve = serve, .turn = turn};

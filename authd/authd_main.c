@@ -3,7 +3,8 @@
 #include "authd/auth_serve.h"
 #include "net/daemon.h"
 
-static enum err configure(const char *path, struct diag *diag, void **conf, struct server_conf **server)
+static enum err configure(const char *path, struct diag *diag, void **conf,
+                          struct server_conf **server)
 {
     struct auth_conf *read;
     enum err err = auth_conf_read(path, diag, &read);
@@ -20,7 +21,8 @@ static void free_conf(void *conf)
     auth_conf_free(&c);
 }
 
-static enum err build(const void *conf, const void *before, void **version, char *summary, size_t size)
+static enum err build(const void *conf, const void *before, void **version, char *summary,
+                      size_t size)
 {
     struct zoneset *set;
     size_t failed, names = 0, bytes = 0;
@@ -33,10 +35,11 @@ static enum err build(const void *conf, const void *before, void **version, char
             names += set->slots[i]->node_cnt;
             bytes += set->slots[i]->bytes;
         }
-    int len = snprintf(summary, size, "%zu zone%s, %zu names, %.1f MB", set->cnt, set->cnt == 1 ? "" : "s", names,
-                       (double)bytes / 1e6);
+    int len = snprintf(summary, size, "%zu zone%s, %zu names, %.1f MB", set->cnt,
+                       set->cnt == 1 ? "" : "s", names, (double)bytes / 1e6);
     if (failed && len > 0 && (size_t)len < size)
-        snprintf(summary + len, size - (size_t)len, ", %zu broken file%s", failed, failed == 1 ? "" : "s");
+        snprintf(summary + len, size - (size_t)len, ", %zu broken file%s", failed,
+                 failed == 1 ? "" : "s");
     *version = set;
     return ERR_OK;
 }
@@ -50,9 +53,14 @@ static void free_version(void *version)
 int main(int argc, char **argv)
 {
     static const struct daemon_calls calls = {
-        .name = "rootline-authd", .service = &auth_serve_service, .configure = configure,
-        .free_conf = free_conf, .build = build, .free_version = free_version,
-        .new_engine = auth_serve_new, .free_engine = auth_serve_free,
+        .name = "rootline-authd",
+        .service = &auth_serve_service,
+        .configure = configure,
+        .free_conf = free_conf,
+        .build = build,
+        .free_version = free_version,
+        .new_engine = auth_serve_new,
+        .free_engine = auth_serve_free,
     };
     return daemon_main(&calls, argc, argv);
 }

@@ -1,4 +1,5 @@
-/* The expansion is text that the ordinary reader then reads, so a template can be any record. */
+/* The expansion is text that the ordinary reader then reads, so a template can be any record.
+ */
 #include "authd/generate.h"
 
 #include <stdbool.h>
@@ -18,7 +19,7 @@ static size_t read_u32(const char *text, size_t len, uint32_t *out)
 
 enum err generate_read_range(const char *text, size_t len, struct generate_range *out)
 {
-    struct generate_range r = { .step = 1 };
+    struct generate_range r = {.step = 1};
     size_t at = read_u32(text, len, &r.start);
 
     if (at == 0 || at >= len || text[at] != '-')
@@ -52,7 +53,8 @@ static enum err put(char *out, size_t size, size_t *at, const char *text, size_t
 }
 
 /* Nibbles from the last to the first with dots between, as names of ip6.arpa want them. */
-static size_t print_nibbles(uint32_t value, unsigned width, bool is_upper, char *out, size_t size)
+static size_t print_nibbles(uint32_t value, unsigned width, bool is_upper, char *out,
+                            size_t size)
 {
     const char *digits = is_upper ? "0123456789ABCDEF" : "0123456789abcdef";
     size_t len = 0;
@@ -70,26 +72,19 @@ static size_t print_value(int64_t value, unsigned width, char base, char *out, s
     uint32_t v = (uint32_t)value;
     int len = 0;
     switch (base) {
-    case 'o':
-        len = snprintf(out, size, "%0*o", (int)width, v);
-        break;
-    case 'x':
-        len = snprintf(out, size, "%0*x", (int)width, v);
-        break;
-    case 'X':
-        len = snprintf(out, size, "%0*X", (int)width, v);
-        break;
+    case 'o': len = snprintf(out, size, "%0*o", (int)width, v); break;
+    case 'x': len = snprintf(out, size, "%0*x", (int)width, v); break;
+    case 'X': len = snprintf(out, size, "%0*X", (int)width, v); break;
     case 'n':
-    case 'N':
-        return print_nibbles(v, width, base == 'N', out, size);
-    default:
-        len = snprintf(out, size, "%0*lld", (int)width, (long long)value);
+    case 'N': return print_nibbles(v, width, base == 'N', out, size);
+    default: len = snprintf(out, size, "%0*lld", (int)width, (long long)value);
     }
     return util_min((size_t)len, size - 1);
 }
 
 /* "{offset[,width[,base]]}" at `text`; the bytes used up, 0 when it is broken. */
-static size_t read_braces(const char *text, size_t len, int64_t *offset, unsigned *width, char *base)
+static size_t read_braces(const char *text, size_t len, int64_t *offset, unsigned *width,
+                          char *base)
 {
     char inner[32];
     const char *end = memchr(text, '}', len);
@@ -112,7 +107,8 @@ static size_t read_braces(const char *text, size_t len, int64_t *offset, unsigne
     return inner_len + 2;
 }
 
-enum err generate_expand(const char *template, size_t len, uint32_t value, char *out, size_t size, size_t *at)
+enum err generate_expand(const char *template, size_t len, uint32_t value, char *out,
+                         size_t size, size_t *at)
 {
     char text[80];
     enum err err = ERR_OK;
@@ -143,9 +139,10 @@ enum err generate_expand(const char *template, size_t len, uint32_t value, char 
                 return ERR_FORMAT;
             i += used;
         }
-        if ((int64_t)value + offset < 0)
+        if ((int64_t)value + offset < 0 || (int64_t)value + offset > INT32_MAX)
             return ERR_FORMAT;
-        err = put(out, size, at, text, print_value((int64_t)value + offset, width, base, text, sizeof(text)));
+        err = put(out, size, at, text,
+                  print_value((int64_t)value + offset, width, base, text, sizeof(text)));
     }
     return err;
 }

@@ -1,12 +1,14 @@
-/* Why not one open table: growing it would copy all of it for one new name.  Why not the order's chunks: a search there
- * is twenty comparisons of names in cold memory, here it is two cache lines. */
+/* Why not one open table: growing it would copy all of it for one new name.  Why not the
+ * order's chunks: a search there is twenty comparisons of names in cold memory, here it is two
+ * cache lines. */
 #include "authd/index.h"
 
 enum {
     SLOTS = 8,
     BUCKETS = 64,
     PAGE_FULL = SLOTS * BUCKETS * 9 / 10,
-    PAGE_AIM = SLOTS * BUCKETS * 13 / 20, /* mean fill when the size is known: few pages then ever split */
+    PAGE_AIM = SLOTS * BUCKETS * 13 /
+               20, /* mean fill when the size is known: few pages then ever split */
     DEPTH_MAX = 28,
     POINTER_BITS = 48,
 };
@@ -47,7 +49,7 @@ static struct index_page *new_page(struct index *index, unsigned depth)
 
 enum err index_init(struct index *index, size_t cnt)
 {
-    *index = (struct index){ .depth = 0 };
+    *index = (struct index){.depth = 0};
     while (index->depth < DEPTH_MAX && (cnt >> index->depth) > PAGE_AIM)
         index->depth++;
     size_t pages = (size_t)1 << index->depth;
@@ -100,7 +102,8 @@ static enum err split(struct index *index, uint64_t hash)
         if (err)
             return err;
     }
-    struct index_page *half[2] = { new_page(index, old->depth + 1), new_page(index, old->depth + 1) };
+    struct index_page *half[2] = {new_page(index, old->depth + 1),
+                                  new_page(index, old->depth + 1)};
     if (!half[0] || !half[1]) {
         free(half[0]);
         free(half[1]);
@@ -131,7 +134,8 @@ enum err index_put(struct index *index, uint64_t hash, struct node *node)
     return ERR_OK;
 }
 
-struct node *index_find(const struct index *index, uint64_t hash, const uint8_t *name, size_t name_len)
+struct node *index_find(const struct index *index, uint64_t hash, const uint8_t *name,
+                        size_t name_len)
 {
     const struct index_page *page = index->pages[page_number(index, hash)];
     uint64_t tag = (hash >> 8) & 0xffff;
@@ -161,5 +165,5 @@ void index_fini(struct index *index)
         if (i + 1 == cnt || index->pages[i + 1] != index->pages[i])
             free(index->pages[i]);
     free(index->pages);
-    *index = (struct index){ .pages = NULL };
+    *index = (struct index){.pages = NULL};
 }

@@ -1,11 +1,13 @@
 /* layer 30 | authd/node.h | one owner name of a zone with its RRsets
  *
- * One piece of memory: head, name, RRsets packed one behind the other.  A node points at no other node - what it has to know
- * of its ancestors are numbers - so that a new version of a zone can share every node it did not change.
+ * One piece of memory: head, name, RRsets packed one behind the other.  A node points at no
+ * other node - what it has to know of its ancestors are numbers - so that a new version of a
+ * zone can share every node it did not change.
  *
  * Owner:    the zone version that made it; frozen once the version is published.
  * Thread:   any while nobody writes.
- * Words:    cut - a name below the apex that owns NS: what is there and below belongs to the child zone.
+ * Words:    cut - a name below the apex that owns NS: what is there and below belongs to the
+ * child zone.
  */
 #pragma once
 
@@ -18,13 +20,13 @@ enum node_flag {
 
 /* Lifetime: zone versions. */
 struct node {
-    uint8_t  name_len;
-    uint8_t  labels;
-    uint8_t  cut_labels; /* labels of the cut it is at or below; 0: authoritative data */
-    uint8_t  flags;
-    uint16_t rrset_cnt;  /* 0: an empty non-terminal (RFC 8499) */
-    uint16_t rrsets_at;  /* offset of the first RRset from the node's start */
-    uint8_t  name[];     /* as the zone file writes it */
+    uint8_t name_len;
+    uint8_t labels;
+    uint8_t cut_labels; /* labels of the cut it is at or below; 0: authoritative data */
+    uint8_t flags;
+    uint16_t rrset_cnt; /* 0: an empty non-terminal (RFC 8499) */
+    uint16_t rrsets_at; /* offset of the first RRset from the node's start */
+    uint8_t name[];     /* as the zone file writes it */
 };
 
 /* The first RRset; rrset_cnt of them follow one another at rrset_stride(). */

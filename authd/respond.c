@@ -1,29 +1,33 @@
-/* The order is that of a reader: answer, authority, then what is nice to have.  What does not fit sets TC only where the
- * answer would be wrong without it; addresses beside MX or SRV may be left out (RFC 2181 9). */
+/* The order is that of a reader: answer, authority, then what is nice to have.  What does not
+ * fit sets TC only where the answer would be wrong without it; addresses beside MX or SRV may
+ * be left out (RFC 2181 9). */
 #include "authd/respond.h"
 
 #include "net/reply.h"
 
 /* Lifetime: one answer. */
 struct answer {
-    struct exchange       *ex;
-    const struct zoneset  *set;
-    const struct zone     *zone;  /* of the current step */
+    struct exchange *ex;
+    const struct zoneset *set;
+    const struct zone *zone;        /* of the current step */
     const struct dname_parts *name; /* asked in the current step */
-    struct dname_parts     target; /* of the last CNAME; `name` points here from the second step on */
-    uint64_t               seen[RESPOND_CHAIN_MAX + 1]; /* hashes of the names asked so far */
-    unsigned               steps;
-    const struct rrset    *dnames[RESPOND_CHAIN_MAX + 1]; /* written already */
-    unsigned               dname_cnt;
-    const struct rrset    *sets[RESPOND_CHAIN_MAX + 8]; /* written ones whose targets want addresses */
-    unsigned               set_cnt;
-    const struct node     *extra[RESPOND_EXTRA_MAX]; /* whose addresses are written */
-    unsigned               extra_cnt;
-    unsigned               rcode;
-    bool                   is_full; /* something that had to go in did not fit */
+    struct dname_parts
+        target; /* of the last CNAME; `name` points here from the second step on */
+    uint64_t seen[RESPOND_CHAIN_MAX + 1]; /* hashes of the names asked so far */
+    unsigned steps;
+    const struct rrset *dnames[RESPOND_CHAIN_MAX + 1]; /* written already */
+    unsigned dname_cnt;
+    const struct rrset
+        *sets[RESPOND_CHAIN_MAX + 8]; /* written ones whose targets want addresses */
+    unsigned set_cnt;
+    const struct node *extra[RESPOND_EXTRA_MAX]; /* whose addresses are written */
+    unsigned extra_cnt;
+    unsigned rcode;
+    bool is_full; /* something that had to go in did not fit */
 };
 
-struct zone *respond_choose_zone(const struct zoneset *set, const struct dname_parts *name, uint16_t qtype)
+struct zone *respond_choose_zone(const struct zoneset *set, const struct dname_parts *name,
+                                 uint16_t qtype)
 {
     struct zone *zone = zoneset_find(set, name, name->labels);
     if (zone && qtype == RRTYPE_DS && zone->labels == name->labels && name->labels > 0) {
@@ -37,8 +41,9 @@ struct zone *respond_choose_zone(const struct zoneset *set, const struct dname_p
 static struct builder_owner own(const struct answer *a, unsigned labels)
 {
     if (a->name == &a->ex->name && labels > 0)
-        return (struct builder_owner){ .at = (uint16_t)(MESSAGE_HEADER_LEN + a->name->at[labels]) };
-    return (struct builder_owner){ .name = a->name->lower + a->name->at[labels] };
+        return (struct builder_owner){.at =
+                                          (uint16_t)(MESSAGE_HEADER_LEN + a->name->at[labels])};
+    return (struct builder_owner){.name = a->name->lower + a->name->at[labels]};
 }
 
 static bool put(struct answer *a, enum message_section section, struct builder_owner owner,
@@ -71,8 +76,8 @@ static bool is_extra(struct answer *a, const struct node *node)
 /* Addresses of a target; false when they exist and do not fit. */
 static bool put_addresses(struct answer *a, const struct node *node)
 {
-    static const uint16_t types[] = { RRTYPE_A, RRTYPE_AAAA };
-    struct builder_owner owner = { .name = node->name };
+    static const uint16_t types[] = {RRTYPE_A, RRTYPE_AAAA};
+    struct builder_owner owner = {.name = node->name};
 
     if (a->extra_cnt == RESPOND_EXTRA_MAX || is_extra(a, node))
         return true;
@@ -85,8 +90,10 @@ static bool put_addresses(struct answer *a, const struct node *node)
     return true;
 }
 
-/* Each target of `set` inside the zone; `below`: only those at or below this cut, or, negated, only the others. */
-static bool put_targets(struct answer *a, const struct rrset *set, const struct node *cut, bool below)
+/* Each target of `set` inside the zone; `below`: only those at or below this cut, or, negated,
+ * only the others. */
+static bool put_targets(struct answer *a, const struct rrset *set, const struct node *cut,
+                        bool below)
 {
     for (size_t pos = 0; pos < set->size;) {
         struct rrset_record record = rrset_at(set, pos, &pos);
@@ -114,8 +121,10 @@ static void put_any(struct answer *a, const struct node *node)
             continue;
         }
         bool is_proof = set->type == RRTYPE_RRSIG || set->type == RRTYPE_NSEC;
-        bool was_proof = smallest && (smallest->type == RRTYPE_RRSIG || smallest->type == RRTYPE_NSEC);
-        if (!smallest || (was_proof && !is_proof) || (was_proof == is_proof && set->size < smallest->size))
+        bool was_proof =
+            smallest && (smallest->type == RRTYPE_RRSIG || smallest->type == RRTYPE_NSEC);
+        if (!smallest || (was_proof && !is_proof) ||
+            (was_proof == is_proof && set->size < smallest->size))
             smallest = set;
     }
     if (smallest) /* RFC 8482 4.1 */
@@ -134,7 +143,8 @@ static void put_referral(struct answer *a, const struct outcome *o)
         a->ex->flags &= (uint16_t)~MESSAGE_AA;
     if (!put(a, MESSAGE_AUTHORITY, own(a, o->node->labels), o->set, o->set->ttl))
         return;
-    if (!put_targets(a, o->set, o->node, true)) /* without its glue the child cannot be reached (RFC 9471 3) */
+    if (!put_targets(a, o->set, o->node,
+                     true)) /* without its glue the child cannot be reached (RFC 9471 3) */
         a->is_full = true;
     else
         (void)put_targets(a, o->set, o->node, false);
@@ -190,11 +200,13 @@ static bool redirect(struct answer *a, const struct outcome *o)
         return false;
     }
     /* the labels in front keep the case they were asked in */
-    const uint8_t *asked = a->name == &a->ex->name ? message_qname(&a->ex->query) : a->name->lower;
+    const uint8_t *asked =
+        a->name == &a->ex->name ? message_qname(&a->ex->query) : a->name->lower;
     memcpy(target, asked, prefix_len);
     memcpy(target + prefix_len, suffix, suffix_len);
-    if (builder_record(&a->ex->out, MESSAGE_ANSWER, own(a, a->name->labels), RRTYPE_CNAME, RRTYPE_CLASS_IN,
-                       o->set->ttl, target, prefix_len + suffix_len) != ERR_OK) {
+    if (builder_record(&a->ex->out, MESSAGE_ANSWER, own(a, a->name->labels), RRTYPE_CNAME,
+                       RRTYPE_CLASS_IN, o->set->ttl, target,
+                       prefix_len + suffix_len) != ERR_OK) {
         a->is_full = true;
         return false;
     }
@@ -213,9 +225,7 @@ static bool step(struct answer *a)
         else
             put_any(a, o.node);
         return false;
-    case OUTCOME_NODATA:
-        put_negative(a);
-        return false;
+    case OUTCOME_NODATA: put_negative(a); return false;
     case OUTCOME_NXDOMAIN:
         a->rcode = RRTYPE_RCODE_NXDOMAIN; /* of the last name (RFC 6604 3) */
         put_negative(a);
@@ -223,11 +233,8 @@ static bool step(struct answer *a)
     case OUTCOME_CNAME:
         return put(a, MESSAGE_ANSWER, own(a, a->name->labels), o.set, o.set->ttl) &&
                follow(a, rrset_first(o.set).rdata);
-    case OUTCOME_DNAME:
-        return redirect(a, &o);
-    case OUTCOME_REFERRAL:
-        put_referral(a, &o);
-        return false;
+    case OUTCOME_DNAME: return redirect(a, &o);
+    case OUTCOME_REFERRAL: put_referral(a, &o); return false;
     }
     return false;
 }

@@ -1,5 +1,5 @@
-/* The order could be found by sorting the index when it is wanted; kept, it costs eight bytes a name and makes a
- * transfer or a denial a walk. */
+/* The order could be found by sorting the index when it is wanted; kept, it costs eight bytes a
+ * name and makes a transfer or a denial a walk. */
 #include "authd/zone.h"
 
 enum err zone_new(const uint8_t *name, struct zone **out)
@@ -56,11 +56,13 @@ enum err zone_fill(struct zone *zone, struct node **nodes, size_t cnt)
         err = index_put(&zone->index, dname_hash(nodes[i]->name), nodes[i]);
         zone->bytes += node_bytes(nodes[i]);
     }
-    zone->bytes += zone->index.bytes + sizeof(*zone) + (cnt / ZONE_CHUNK + 1) * sizeof(struct zone_chunk *);
+    zone->bytes += zone->index.bytes + sizeof(*zone) +
+                   (cnt / ZONE_CHUNK + 1) * sizeof(struct zone_chunk *);
     return err;
 }
 
-const struct node *zone_find(const struct zone *zone, const struct dname_parts *name, unsigned labels)
+const struct node *zone_find(const struct zone *zone, const struct dname_parts *name,
+                             unsigned labels)
 {
     return index_find(&zone->index, name->hash[labels], name->lower + name->at[labels],
                       (size_t)name->len - name->at[labels]);
@@ -73,7 +75,7 @@ const struct node *zone_find_name(const struct zone *zone, const uint8_t *name)
 
 const struct node *zone_find_wildcard(const struct zone *zone, const struct node *node)
 {
-    uint8_t name[DNAME_MAX + 2] = { 1, '*' };
+    uint8_t name[DNAME_MAX + 2] = {1, '*'};
     memcpy(name + 2, node->name, node->name_len);
     return index_find(&zone->index, dname_hash(name), name, node->name_len + 2U);
 }
@@ -87,7 +89,7 @@ enum err zone_add_file(struct zone *zone, const char *path, const struct file_st
     char *copy = strdup(path);
     if (!copy)
         return ERR_NOMEM;
-    files[zone->file_cnt++] = (struct zone_file){ .path = copy, .stamp = *stamp };
+    files[zone->file_cnt++] = (struct zone_file){.path = copy, .stamp = *stamp};
     return ERR_OK;
 }
 
@@ -95,7 +97,7 @@ bool zone_is_outdated(const struct zone *zone)
 {
     for (size_t i = 0; i < zone->file_cnt; i++) {
         const struct file_stamp *was = &zone->files[i].stamp;
-        struct file_stamp now = { 0 };
+        struct file_stamp now = {0};
         if (file_stat(zone->files[i].path, &now) != ERR_OK || now.device != was->device ||
             now.inode != was->inode || now.size != was->size || now.mtime_ns != was->mtime_ns)
             return true;

@@ -1,11 +1,12 @@
 /* layer 32 | authd/zone.h | one version of a zone, frozen
  *
- * Nodes are found by hash (index) and stand in canonical order in chunks (order), for denial and transfers.  Index pages,
- * chunks and nodes are separate pieces that refer to each other in one direction only, so that a changed version could
- * copy the few it touches and share the rest.
+ * Nodes are found by hash (index) and stand in canonical order in chunks (order), for denial
+ * and transfers.  Index pages, chunks and nodes are separate pieces that refer to each other in
+ * one direction only, so that a changed version could copy the few it touches and share the
+ * rest.
  *
- * Owner:    counted: a zone set holds a reference, a reload that finds the file unchanged takes another.
- * Thread:   any; zone_ref and zone_unref too.
+ * Owner:    counted: a zone set holds a reference, a reload that finds the file unchanged takes
+ * another. Thread:   any; zone_ref and zone_unref too.
  */
 #pragma once
 
@@ -18,44 +19,46 @@ enum { ZONE_CHUNK = 128 };
 
 /* Nodes in canonical order.  Lifetime: zone version. */
 struct zone_chunk {
-    uint32_t     cnt;
+    uint32_t cnt;
     struct node *node[ZONE_CHUNK];
 };
 
 /* A file the zone was read from, as it was then. */
 struct zone_file {
-    char             *path;
+    char *path;
     struct file_stamp stamp;
 };
 
 /* Lifetime: zone version. */
 struct zone {
-    _Atomic uint32_t     ref_cnt;
-    uint8_t              name[DNAME_MAX];
-    uint8_t              name_len;
-    uint8_t              labels;
-    bool                 is_loaded; /* false: configured, but its file was never right; SERVFAIL */
-    uint32_t             negative_ttl; /* RFC 2308 3, 5 */
-    uint32_t             serial;
-    const struct node   *apex; /* the rest is empty unless is_loaded */
-    const struct rrset  *soa;
-    struct index         index;
-    struct zone_chunk  **chunks;
-    size_t               chunk_cnt;
-    size_t               node_cnt, record_cnt;
-    size_t               bytes; /* memory of nodes, index and order */
-    struct zone_file    *files;
-    size_t               file_cnt;
+    _Atomic uint32_t ref_cnt;
+    uint8_t name[DNAME_MAX];
+    uint8_t name_len;
+    uint8_t labels;
+    bool is_loaded;        /* false: configured, but its file was never right; SERVFAIL */
+    uint32_t negative_ttl; /* RFC 2308 3, 5 */
+    uint32_t serial;
+    const struct node *apex; /* the rest is empty unless is_loaded */
+    const struct rrset *soa;
+    struct index index;
+    struct zone_chunk **chunks;
+    size_t chunk_cnt;
+    size_t node_cnt, record_cnt;
+    size_t bytes; /* memory of nodes, index and order */
+    struct zone_file *files;
+    size_t file_cnt;
 };
 
 /* A zone without contents; one reference, the caller's. */
 MUST_USE enum err zone_new(const uint8_t *name, struct zone **out);
 
-/* Put `cnt` nodes, in canonical order and malloc'ed, into index and order; the zone owns them from now on, also on failure. */
+/* Put `cnt` nodes, in canonical order and malloc'ed, into index and order; the zone owns them
+ * from now on, also on failure. */
 MUST_USE enum err zone_fill(struct zone *zone, struct node **nodes, size_t cnt);
 
 /* The node of the suffix of `labels` labels of a name taken apart; NULL when there is none. */
-const struct node *zone_find(const struct zone *zone, const struct dname_parts *name, unsigned labels);
+const struct node *zone_find(const struct zone *zone, const struct dname_parts *name,
+                             unsigned labels);
 
 /* The node of a checked name; NULL when there is none. */
 const struct node *zone_find_name(const struct zone *zone, const uint8_t *name);
@@ -64,7 +67,8 @@ const struct node *zone_find_name(const struct zone *zone, const uint8_t *name);
 const struct node *zone_find_wildcard(const struct zone *zone, const struct node *node);
 
 /* Remember that the zone came from this file. */
-MUST_USE enum err zone_add_file(struct zone *zone, const char *path, const struct file_stamp *stamp);
+MUST_USE enum err zone_add_file(struct zone *zone, const char *path,
+                                const struct file_stamp *stamp);
 
 /* Whether any of its files has changed or gone since. */
 bool zone_is_outdated(const struct zone *zone);

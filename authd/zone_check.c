@@ -43,7 +43,8 @@ static size_t find_owner(const struct zonebuild *build, const uint8_t *name)
     return build->cnt;
 }
 
-/* The first record of `type` among those of the owner that begins at `i`; build->cnt when there is none. */
+/* The first record of `type` among those of the owner that begins at `i`; build->cnt when there
+ * is none. */
 static size_t find_type(const struct zonebuild *build, size_t i, uint16_t type)
 {
     if (i >= build->cnt)
@@ -56,12 +57,13 @@ static size_t find_type(const struct zonebuild *build, size_t i, uint16_t type)
 
 static bool has_address(const struct zonebuild *build, size_t i)
 {
-    return find_type(build, i, RRTYPE_A) < build->cnt || find_type(build, i, RRTYPE_AAAA) < build->cnt;
+    return find_type(build, i, RRTYPE_A) < build->cnt ||
+           find_type(build, i, RRTYPE_AAAA) < build->cnt;
 }
 
 static void check_apex(struct zonebuild *build)
 {
-    struct diag_place whole = { .file = build->file_cnt ? build->files[0].path : NULL };
+    struct diag_place whole = {.file = build->file_cnt ? build->files[0].path : NULL};
     char zone[DNAME_TEXT_MAX];
     size_t apex = find_owner(build, build->origin);
     size_t soa = find_type(build, apex, RRTYPE_SOA);
@@ -69,8 +71,10 @@ static void check_apex(struct zonebuild *build)
     dname_text_print(build->origin, zone);
     if (soa == build->cnt)
         diag_add(build->diag, DIAG_ERROR, &whole, "the zone has no SOA at %s", zone);
-    else if (soa + 1 < build->cnt && same_owner(build, soa, soa + 1) && record(build, soa + 1)->type == RRTYPE_SOA)
-        zonebuild_report(build, DIAG_ERROR, soa + 1, "a second SOA that is not the same as the first");
+    else if (soa + 1 < build->cnt && same_owner(build, soa, soa + 1) &&
+             record(build, soa + 1)->type == RRTYPE_SOA)
+        zonebuild_report(build, DIAG_ERROR, soa + 1,
+                         "a second SOA that is not the same as the first");
     if (find_type(build, apex, RRTYPE_NS) == build->cnt)
         diag_add(build->diag, DIAG_ERROR, &whole, "the zone has no NS at %s", zone);
 }
@@ -78,8 +82,8 @@ static void check_apex(struct zonebuild *build)
 /* RFC 1034 3.6.2, 2181 10.1, 4034: only DNSSEC's own types may stand beside a CNAME. */
 static bool may_join_cname(uint16_t type)
 {
-    return type == RRTYPE_CNAME || type == RRTYPE_RRSIG || type == RRTYPE_NSEC || type == RRTYPE_KEY ||
-           type == RRTYPE_NXT || type == RRTYPE_SIG;
+    return type == RRTYPE_CNAME || type == RRTYPE_RRSIG || type == RRTYPE_NSEC ||
+           type == RRTYPE_KEY || type == RRTYPE_NXT || type == RRTYPE_SIG;
 }
 
 static void check_single(struct zonebuild *build, size_t from, size_t to)
@@ -95,11 +99,14 @@ static void check_single(struct zonebuild *build, size_t from, size_t to)
         if (is_repeated && (t == RRTYPE_CNAME || t == RRTYPE_DNAME))
             zonebuild_report(build, DIAG_ERROR, i, "%s has more than one %s", owner, type);
         else if (cname < build->cnt && !may_join_cname(t))
-            zonebuild_report(build, DIAG_ERROR, i, "%s has a CNAME (line %u), so it cannot have %s as well", owner,
+            zonebuild_report(build, DIAG_ERROR, i,
+                             "%s has a CNAME (line %u), so it cannot have %s as well", owner,
                              record(build, cname)->line, type);
-        else if (is_repeated && t != RRTYPE_RRSIG && record(build, i)->ttl != record(build, i - 1)->ttl)
+        else if (is_repeated && t != RRTYPE_RRSIG &&
+                 record(build, i)->ttl != record(build, i - 1)->ttl)
             zonebuild_report(build, DIAG_WARNING, i,
-                             "%s %s: its records have different TTLs; the smallest is used", owner, type);
+                             "%s %s: its records have different TTLs; the smallest is used",
+                             owner, type);
         if (t == RRTYPE_SOA && !dname_is_equal(record(build, i)->owner->name, build->origin))
             zonebuild_report(build, DIAG_ERROR, i, "a SOA belongs at the zone's own name only");
     }
@@ -113,14 +120,15 @@ static size_t check_dname(struct zonebuild *build, size_t from, size_t to)
 
     if (dname == build->cnt)
         return to;
-    for (; to < build->cnt && dname_is_under(record(build, to)->owner->name, record(build, from)->owner->name);
+    for (; to < build->cnt &&
+           dname_is_under(record(build, to)->owner->name, record(build, from)->owner->name);
          to++) {
         uint16_t type = record(build, to)->type;
         if (type == RRTYPE_NSEC3 || type == RRTYPE_RRSIG)
             continue;
         print_owner(build, from, owner);
-        zonebuild_report(build, DIAG_ERROR, to, "data below %s, which has a DNAME (line %u)", owner,
-                         record(build, dname)->line);
+        zonebuild_report(build, DIAG_ERROR, to, "data below %s, which has a DNAME (line %u)",
+                         owner, record(build, dname)->line);
     }
     return to;
 }
@@ -138,12 +146,15 @@ static void check_target(struct zonebuild *build, size_t i)
     rrtype_print(r->type, type);
     if (find_type(build, found, RRTYPE_CNAME) < build->cnt) {
         if (r->type == RRTYPE_NS || r->type == RRTYPE_MX || r->type == RRTYPE_SRV)
-            zonebuild_report(build, DIAG_WARNING, i, "%s names %s, which is a CNAME (RFC 2181 10.3)", type, name);
-    } else if (r->type == RRTYPE_NS && dname_is_under(target, r->owner->name) && !has_address(build, found)) {
+            zonebuild_report(build, DIAG_WARNING, i,
+                             "%s names %s, which is a CNAME (RFC 2181 10.3)", type, name);
+    } else if (r->type == RRTYPE_NS && dname_is_under(target, r->owner->name) &&
+               !has_address(build, found)) {
         bool is_apex = dname_is_equal(r->owner->name, build->origin);
         zonebuild_report(build, DIAG_WARNING, i,
-                         is_apex ? "NS names %s, which has no address in this zone"
-                                 : "NS names %s, but the address it needs here (glue) is missing",
+                         is_apex
+                             ? "NS names %s, which has no address in this zone"
+                             : "NS names %s, but the address it needs here (glue) is missing",
                          name);
     }
 }

@@ -1,5 +1,5 @@
-/* Sorting first makes the rest one pass: records of an owner are neighbours, ancestors come before descendants, and a cut
- * is followed by everything below it. */
+/* Sorting first makes the rest one pass: records of an owner are neighbours, ancestors come
+ * before descendants, and a cut is followed by everything below it. */
 #include "authd/zonebuild.h"
 
 #include <stdarg.h>
@@ -10,7 +10,7 @@ enum { FILES_MAX = UINT16_MAX, RECORDS_FIRST = 256 };
 
 void zonebuild_init(struct zonebuild *build, const uint8_t *origin, struct diag *diag)
 {
-    *build = (struct zonebuild){ .diag = diag };
+    *build = (struct zonebuild){.diag = diag};
     memcpy(build->origin, origin, dname_len(origin));
 }
 
@@ -39,7 +39,8 @@ enum err zonebuild_add_file(struct zonebuild *build, const char *path, char *tex
         free(text);
         return ERR_NOMEM;
     }
-    files[build->file_cnt] = (struct zonebuild_file){ .path = copy, .text = text, .len = len, .stamp = *stamp };
+    files[build->file_cnt] =
+        (struct zonebuild_file){.path = copy, .text = text, .len = len, .stamp = *stamp};
     *number = (uint16_t)build->file_cnt++;
     return ERR_OK;
 }
@@ -53,7 +54,8 @@ static const struct zonebuild_owner *copy_owner(struct zonebuild *build, const u
         memcmp(build->last_owner->name, name, name_len) == 0)
         return build->last_owner;
     size_t key_len = dname_key(name, key);
-    struct zonebuild_owner *owner = arena_alloc(&build->arena, sizeof(*owner) + name_len + key_len);
+    struct zonebuild_owner *owner =
+        arena_alloc(&build->arena, sizeof(*owner) + name_len + key_len);
     if (!owner)
         return NULL;
     memcpy(owner->name, name, name_len);
@@ -65,7 +67,8 @@ static const struct zonebuild_owner *copy_owner(struct zonebuild *build, const u
     return owner;
 }
 
-enum err zonebuild_add(struct zonebuild *build, const uint8_t *owner, const struct zonebuild_record *record)
+enum err zonebuild_add(struct zonebuild *build, const uint8_t *owner,
+                       const struct zonebuild_record *record)
 {
     if (build->cnt == build->size) {
         size_t size = build->size ? build->size * 2 : RECORDS_FIRST;
@@ -85,10 +88,11 @@ enum err zonebuild_add(struct zonebuild *build, const uint8_t *owner, const stru
     return ERR_OK;
 }
 
-void zonebuild_report(struct zonebuild *build, enum diag_level level, size_t i, const char *fmt, ...)
+void zonebuild_report(struct zonebuild *build, enum diag_level level, size_t i, const char *fmt,
+                      ...)
 {
     char text[400];
-    struct diag_place place = { 0 };
+    struct diag_place place = {0};
     va_list args;
 
     va_start(args, fmt);
@@ -96,7 +100,8 @@ void zonebuild_report(struct zonebuild *build, enum diag_level level, size_t i, 
     va_end(args);
     const struct zonebuild_record *r = &build->records[i];
     const struct zonebuild_file *file = &build->files[r->file];
-    if (build->diag->kept_cnt < DIAG_KEPT) /* looking up the line costs a walk through the file */
+    if (build->diag->kept_cnt <
+        DIAG_KEPT) /* looking up the line costs a walk through the file */
         place = zonetext_place_at(file->path, file->text, file->len, r->line, r->column);
     diag_add(build->diag, level, &place, "%s", text);
 }
@@ -137,7 +142,8 @@ static void set_missing_ttls(struct zonebuild *build)
             continue;
         if (!is_told)
             zonebuild_report(build, DIAG_WARNING, i,
-                             "no TTL here and no $TTL before: the SOA's minimum, %u, is taken", minimum);
+                             "no TTL here and no $TTL before: the SOA's minimum, %u, is taken",
+                             minimum);
         is_told = true;
         build->records[i].ttl = minimum;
     }
@@ -148,7 +154,8 @@ static void drop_duplicates(struct zonebuild *build)
     size_t kept = 0;
     for (size_t i = 0; i < build->cnt; i++) {
         if (kept > 0 && compare_record(&build->records[kept - 1], &build->records[i]) == 0) {
-            zonebuild_report(build, DIAG_WARNING, i, "this record is there already; one is kept");
+            zonebuild_report(build, DIAG_WARNING, i,
+                             "this record is there already; one is kept");
             continue;
         }
         build->records[kept++] = build->records[i];
@@ -173,9 +180,9 @@ void zonebuild_sort(struct zonebuild *build)
 /* Lifetime: zonebuild_finish. */
 struct assembly {
     struct zonebuild *build;
-    unsigned          zone_labels;
-    struct node     **nodes;
-    size_t            cnt, size;
+    unsigned zone_labels;
+    struct node **nodes;
+    size_t cnt, size;
     const struct node *cut; /* the one that covers what follows, NULL when none does */
 };
 
@@ -227,7 +234,8 @@ static enum err add_empty(struct assembly *a, const struct zonebuild_owner *owne
         const struct node *before = a->nodes[a->cnt - 1];
         unsigned most = before->labels < labels ? before->labels : labels;
         for (known = most; known > a->zone_labels; known--)
-            if (dname_is_equal(dname_suffix(before->name, known), dname_suffix(owner->name, known)))
+            if (dname_is_equal(dname_suffix(before->name, known),
+                               dname_suffix(owner->name, known)))
                 break;
     }
     for (unsigned n = known + 1; n < labels && !err; n++) {
@@ -242,7 +250,8 @@ static enum err add_empty(struct assembly *a, const struct zonebuild_owner *owne
 static size_t run_end(const struct zonebuild *build, size_t i, bool same_type)
 {
     size_t end = i + 1;
-    while (end < build->cnt && compare_owner(build->records[i].owner, build->records[end].owner) == 0 &&
+    while (end < build->cnt &&
+           compare_owner(build->records[i].owner, build->records[end].owner) == 0 &&
            (!same_type || build->records[i].type == build->records[end].type))
         end++;
     return end;
@@ -316,7 +325,8 @@ static void mark_wildcards(struct zone *zone)
             if (node->labels == zone->labels || node->name[0] != 1 || node->name[1] != '*')
                 continue;
             const uint8_t *parent = node->name + 2;
-            struct node *found = index_find(&zone->index, dname_hash(parent), parent, node->name_len - 2U);
+            struct node *found =
+                index_find(&zone->index, dname_hash(parent), parent, node->name_len - 2U);
             must(found);
             found->flags |= NODE_HAS_WILDCARD;
         }
@@ -335,7 +345,7 @@ static void read_soa(struct zone *zone)
 enum err zonebuild_finish(struct zonebuild *build, struct zone **out)
 {
     struct zone *zone;
-    struct assembly a = { .build = build, .zone_labels = dname_labels(build->origin) };
+    struct assembly a = {.build = build, .zone_labels = dname_labels(build->origin)};
 
     enum err err = zone_new(build->origin, &zone);
     if (err)

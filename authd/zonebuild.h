@@ -1,10 +1,10 @@
 /* layer 33 | authd/zonebuild.h | from records in any order to a zone
  *
- * Collects records with the place they came from, sorts them canonically, and makes nodes: RRsets without duplicates, empty
- * non-terminals, cuts and wildcards marked.
+ * Collects records with the place they came from, sorts them canonically, and makes nodes:
+ * RRsets without duplicates, empty non-terminals, cuts and wildcards marked.
  *
- * Owner:    the build owns all copies until zonebuild_fini; the zone it makes shares nothing with it.
- * Thread:   one at a time.
+ * Owner:    the build owns all copies until zonebuild_fini; the zone it makes shares nothing
+ * with it. Thread:   one at a time.
  */
 #pragma once
 
@@ -17,39 +17,39 @@ enum { ZONEBUILD_TTL_UNSET = UINT32_MAX }; /* takes the SOA's minimum in the end
 /* An owner name, shared by records that follow one another. */
 struct zonebuild_owner {
     const uint8_t *key; /* dname_key: memcmp order is canonical order */
-    uint16_t       key_len;
-    uint8_t        name_len;
-    uint8_t        name[];
+    uint16_t key_len;
+    uint8_t name_len;
+    uint8_t name[];
 };
 
 struct zonebuild_record {
     const struct zonebuild_owner *owner;
-    const uint8_t                *rdata;
-    uint16_t                      len;
-    uint16_t                      type;
-    uint32_t                      ttl;
-    uint32_t                      line;
-    uint16_t                      column;
-    uint16_t                      file; /* number in files */
+    const uint8_t *rdata;
+    uint16_t len;
+    uint16_t type;
+    uint32_t ttl;
+    uint32_t line;
+    uint16_t column;
+    uint16_t file; /* number in files */
 };
 
 /* A text the records came from, kept for places. */
 struct zonebuild_file {
-    char             *path;
-    char             *text;
-    size_t            len;
+    char *path;
+    char *text;
+    size_t len;
     struct file_stamp stamp;
 };
 
 /* Lifetime: one loading. */
 struct zonebuild {
-    uint8_t                   origin[DNAME_MAX];
-    struct diag              *diag;
-    struct arena              arena;
-    struct zonebuild_record  *records;
-    size_t                    cnt, size;
-    struct zonebuild_file    *files;
-    size_t                    file_cnt;
+    uint8_t origin[DNAME_MAX];
+    struct diag *diag;
+    struct arena arena;
+    struct zonebuild_record *records;
+    size_t cnt, size;
+    struct zonebuild_file *files;
+    size_t file_cnt;
     const struct zonebuild_owner *last_owner;
 };
 
@@ -57,18 +57,21 @@ struct zonebuild {
 void zonebuild_init(struct zonebuild *build, const uint8_t *origin, struct diag *diag);
 
 /* Keep a file's text; it belongs to the build from now on.  *number is for zonebuild_record. */
-MUST_USE enum err zonebuild_add_file(struct zonebuild *build, const char *path, char *text, size_t len,
-                                     const struct file_stamp *stamp, uint16_t *number);
+MUST_USE enum err zonebuild_add_file(struct zonebuild *build, const char *path, char *text,
+                                     size_t len, const struct file_stamp *stamp,
+                                     uint16_t *number);
 
-/* Add a record; owner and rdata are copied.  The owner is at or below the origin, the RDATA checked. */
+/* Add a record; owner and rdata are copied.  The owner is at or below the origin, the RDATA
+ * checked. */
 MUST_USE enum err zonebuild_add(struct zonebuild *build, const uint8_t *owner,
                                 const struct zonebuild_record *record);
 
 /* Add a finding at the place of record `i`. */
-void zonebuild_report(struct zonebuild *build, enum diag_level level, size_t i, const char *fmt, ...)
-    PRINTF_LIKE(4, 5);
+void zonebuild_report(struct zonebuild *build, enum diag_level level, size_t i, const char *fmt,
+                      ...) PRINTF_LIKE(4, 5);
 
-/* Give records without a TTL the SOA's minimum, sort, and drop duplicates (RFC 2181 5), saying so. */
+/* Give records without a TTL the SOA's minimum, sort, and drop duplicates (RFC 2181 5), saying
+ * so. */
 void zonebuild_sort(struct zonebuild *build);
 
 /* Make the zone from sorted records that zone_check found right. */

@@ -1,4 +1,5 @@
-/* Directives and the heads of records; RDATA is dns/rrtext's, words are zonetext's, the whole is zonebuild's. */
+/* Directives and the heads of records; RDATA is dns/rrtext's, words are zonetext's, the whole
+ * is zonebuild's. */
 #include "authd/zonefile.h"
 
 #include <errno.h>
@@ -13,52 +14,56 @@ enum { ZONEFILE_MAX = INT32_MAX, INCLUDE_DEPTH_MAX = 10, GENERATED_MAX = 70000 }
 
 /* What a record inherits from those before it. */
 struct inherited {
-    uint8_t  origin[DNAME_MAX];
-    uint8_t  owner[DNAME_MAX];
-    bool     has_owner;
-    uint32_t ttl; /* $TTL, else the last explicit one; ZONEBUILD_TTL_UNSET */
-    bool     has_default_ttl; /* by $TTL */
+    uint8_t origin[DNAME_MAX];
+    uint8_t owner[DNAME_MAX];
+    bool has_owner;
+    uint32_t ttl;         /* $TTL, else the last explicit one; ZONEBUILD_TTL_UNSET */
+    bool has_default_ttl; /* by $TTL */
 };
 
 /* Lifetime: one loading. */
 struct reading {
-    struct zonebuild     *build;
-    struct diag          *diag;
+    struct zonebuild *build;
+    struct diag *diag;
     struct rrtext_scratch scratch;
-    uint8_t               rdata[RDATA_MAX];
-    char                  generated[GENERATED_MAX];
-    struct inherited      now;
+    uint8_t rdata[RDATA_MAX];
+    char generated[GENERATED_MAX];
+    struct inherited now;
     const struct zonetext *directive; /* the $GENERATE being expanded: where faults are shown */
-    uint16_t              including[INCLUDE_DEPTH_MAX + 1]; /* numbers of the files being read */
-    unsigned              depth;
-    enum err              fatal; /* out of memory: nothing more is read */
+    uint16_t including[INCLUDE_DEPTH_MAX + 1]; /* numbers of the files being read */
+    unsigned depth;
+    enum err fatal; /* out of memory: nothing more is read */
 };
 
-static void wrong(struct reading *r, const struct zonetext *zt, size_t word, size_t offset, const char *fmt, ...)
-    PRINTF_LIKE(5, 6);
+static void wrong(struct reading *r, const struct zonetext *zt, size_t word, size_t offset,
+                  const char *fmt, ...) PRINTF_LIKE(5, 6);
 
-static void wrong(struct reading *r, const struct zonetext *zt, size_t word, size_t offset, const char *fmt, ...)
+static void wrong(struct reading *r, const struct zonetext *zt, size_t word, size_t offset,
+                  const char *fmt, ...)
 {
     char text[400];
-    struct diag_place place = { 0 };
+    struct diag_place place = {0};
     va_list args;
 
     va_start(args, fmt);
     vsnprintf(text, sizeof(text), fmt, args);
     va_end(args);
     if (r->diag->kept_cnt < DIAG_KEPT)
-        place = r->directive ? zonetext_place(r->directive, 0, 0) : zonetext_place(zt, word, offset);
+        place = r->directive ? zonetext_place(r->directive, 0, 0)
+                             : zonetext_place(zt, word, offset);
     diag_add(r->diag, DIAG_ERROR, &place, "%s", text);
     if (r->directive)
-        diag_help(r->diag, "the record that it makes: %.*s", (int)util_min(zt->len, 200), zt->text);
+        diag_help(r->diag, "the record that it makes: %.*s", (int)util_min(zt->len, 200),
+                  zt->text);
 }
 
-static bool read_name(struct reading *r, const struct zonetext *zt, size_t word, uint8_t out[DNAME_MAX])
+static bool read_name(struct reading *r, const struct zonetext *zt, size_t word,
+                      uint8_t out[DNAME_MAX])
 {
     const char *why = "";
     size_t len, where = 0;
-    if (dname_text_read(zt->tokens[word].text, zt->tokens[word].len, r->now.origin, out, &len, &why, &where) ==
-        ERR_OK)
+    if (dname_text_read(zt->tokens[word].text, zt->tokens[word].len, r->now.origin, out, &len,
+                        &why, &where) == ERR_OK)
         return true;
     wrong(r, zt, word, where, "%s", why);
     return false;
@@ -66,7 +71,8 @@ static bool read_name(struct reading *r, const struct zonetext *zt, size_t word,
 
 static bool is_word(const struct zonetext *zt, size_t i, const char *text)
 {
-    return zt->tokens[i].len == strlen(text) && strncasecmp(zt->tokens[i].text, text, zt->tokens[i].len) == 0;
+    return zt->tokens[i].len == strlen(text) &&
+           strncasecmp(zt->tokens[i].text, text, zt->tokens[i].len) == 0;
 }
 
 /* ---- records ---- */
@@ -74,8 +80,8 @@ static bool is_word(const struct zonetext *zt, size_t i, const char *text)
 struct head {
     uint16_t class;
     uint32_t ttl;
-    bool     has_ttl;
-    size_t   type_at; /* word */
+    bool has_ttl;
+    size_t type_at; /* word */
     uint16_t type;
 };
 
@@ -83,14 +89,15 @@ struct head {
 static bool read_head(struct reading *r, const struct zonetext *zt, size_t at, struct head *h)
 {
     bool has_class = false;
-    *h = (struct head){ .class = RRTYPE_CLASS_IN };
+    *h = (struct head){.class = RRTYPE_CLASS_IN};
 
     for (; at < zt->cnt; at++) {
         const struct rrtext_token *t = &zt->tokens[at];
         uint16_t class;
         if (!h->has_ttl && t->len > 0 && util_is_digit(t->text[0])) {
             if (rrtext_read_ttl(t->text, t->len, &h->ttl) != ERR_OK) {
-                wrong(r, zt, at, 0, "expected a TTL up to 2147483647 seconds, a class or a type");
+                wrong(r, zt, at, 0,
+                      "expected a TTL up to 2147483647 seconds, a class or a type");
                 return false;
             }
             h->has_ttl = true;
@@ -153,13 +160,15 @@ static void read_record(struct reading *r, const struct zonetext *zt)
     if (!read_head(r, zt, at, &h))
         return;
     if (!r->now.has_owner) {
-        wrong(r, zt, 0, 0, "this line starts with white space, but there is no owner name before it to take");
+        wrong(
+            r, zt, 0, 0,
+            "this line starts with white space, but there is no owner name before it to take");
         return;
     }
     uint32_t ttl = choose_ttl(r, &h);
     size_t first = h.type_at + 1;
-    if (rrtext_read(h.type, zt->tokens + first, zt->cnt - first, r->now.origin, &r->scratch, r->rdata, &len,
-                    &fault) != ERR_OK) {
+    if (rrtext_read(h.type, zt->tokens + first, zt->cnt - first, r->now.origin, &r->scratch,
+                    r->rdata, &len, &fault) != ERR_OK) {
         wrong(r, zt, first + fault.token, fault.offset, "%s", fault.why);
         return;
     }
@@ -172,10 +181,14 @@ static void read_record(struct reading *r, const struct zonetext *zt)
     }
     const struct zonetext *shown = r->directive ? r->directive : zt;
     size_t word = r->directive ? 0 : h.type_at;
-    struct zonebuild_record record = { .rdata = r->rdata, .len = (uint16_t)len, .type = h.type, .ttl = ttl,
-                                       .line = shown->lines[word],
-                                       .column = (uint16_t)util_min(shown->columns[word], UINT16_MAX),
-                                       .file = r->including[r->depth] };
+    struct zonebuild_record record = {.rdata = r->rdata,
+                                      .len = (uint16_t)len,
+                                      .type = h.type,
+                                      .ttl = ttl,
+                                      .line = shown->lines[word],
+                                      .column =
+                                          (uint16_t)util_min(shown->columns[word], UINT16_MAX),
+                                      .file = r->including[r->depth]};
     enum err err = zonebuild_add(r->build, r->now.owner, &record);
     if (err)
         r->fatal = err;
@@ -183,7 +196,8 @@ static void read_record(struct reading *r, const struct zonetext *zt)
 
 /* ---- directives ---- */
 
-static bool expect_words(struct reading *r, const struct zonetext *zt, size_t min, size_t max, const char *what)
+static bool expect_words(struct reading *r, const struct zonetext *zt, size_t min, size_t max,
+                         const char *what)
 {
     if (zt->cnt - 1 < min)
         wrong(r, zt, zt->cnt, 0, "expected %s", what);
@@ -244,8 +258,10 @@ static void read_include(struct reading *r, const struct zonetext *zt)
     r->now.has_owner = before.has_owner;
 }
 
-/* One record of a $GENERATE: its words with the counter put in, as text for the ordinary reader. */
-static enum err make_line(struct reading *r, const struct zonetext *zt, uint32_t value, size_t *len)
+/* One record of a $GENERATE: its words with the counter put in, as text for the ordinary
+ * reader. */
+static enum err make_line(struct reading *r, const struct zonetext *zt, uint32_t value,
+                          size_t *len)
 {
     enum err err = ERR_OK;
     *len = 0;
@@ -256,7 +272,8 @@ static enum err make_line(struct reading *r, const struct zonetext *zt, uint32_t
             err = generate_expand(zt->tokens[i].text, zt->tokens[i].len, value, r->generated,
                                   GENERATED_MAX - 2, len);
         if (!err)
-            err = generate_expand(around, strlen(around), 0, r->generated, GENERATED_MAX - 2, len);
+            err = generate_expand(around, strlen(around), 0, r->generated, GENERATED_MAX - 2,
+                                  len);
         r->generated[(*len)++] = ' ';
     }
     r->generated[*len] = '\0';
@@ -267,12 +284,15 @@ static void read_generate(struct reading *r, const struct zonetext *zt)
 {
     struct generate_range range;
 
-    if (r->directive || !expect_words(r, zt, 4, SIZE_MAX, "a range, an owner, a type and the RDATA"))
+    if (r->directive ||
+        !expect_words(r, zt, 4, SIZE_MAX, "a range, an owner, a type and the RDATA"))
         return;
     enum err err = generate_read_range(zt->tokens[1].text, zt->tokens[1].len, &range);
     if (err) {
-        wrong(r, zt, 1, 0, err == ERR_LIMIT ? "more than %d records from one line"
-                                            : "expected a range such as 1-20 or 0-254/2 (at most %d records)",
+        wrong(r, zt, 1, 0,
+              err == ERR_LIMIT
+                  ? "more than %d records from one line"
+                  : "expected a range such as 1-20 or 0-254/2 (at most %d records)",
               GENERATE_MAX);
         return;
     }
@@ -280,7 +300,8 @@ static void read_generate(struct reading *r, const struct zonetext *zt)
     for (uint64_t value = range.start; value <= range.stop && !r->fatal; value += range.step) {
         size_t len;
         if (make_line(r, zt, (uint32_t)value, &len) != ERR_OK) {
-            wrong(r, zt, 2, 0, "expected $ or ${offset,width,base} with base d, o, x, X, n or N");
+            wrong(r, zt, 2, 0,
+                  "expected $ or ${offset,width,base} with base d, o, x, X, n or N");
             return;
         }
         struct zonetext line;
@@ -296,7 +317,7 @@ static void read_generate(struct reading *r, const struct zonetext *zt)
 
 static void read_directive(struct reading *r, const struct zonetext *zt)
 {
-    static const char *const known[] = { "$ORIGIN", "$TTL", "$INCLUDE", "$GENERATE", NULL };
+    static const char *const known[] = {"$ORIGIN", "$TTL", "$INCLUDE", "$GENERATE", NULL};
     char word[40];
 
     if (is_word(zt, 0, "$ORIGIN"))
@@ -323,14 +344,14 @@ static void read_text(struct reading *r, struct zonetext *zt)
 
     while (!r->fatal && (kind = zonetext_next(zt)) != ZONETEXT_END) {
         if (kind == ZONETEXT_WRONG) {
-            struct diag_place place = { 0 };
+            struct diag_place place = {0};
             if (r->diag->kept_cnt < DIAG_KEPT)
                 place = r->directive ? zonetext_place(r->directive, 0, 0)
-                                     : zonetext_place_at(zt->file, zt->text, zt->len, zt->wrong_line,
-                                                         zt->wrong_column);
+                                     : zonetext_place_at(zt->file, zt->text, zt->len,
+                                                         zt->wrong_line, zt->wrong_column);
             diag_add(r->diag, DIAG_ERROR, &place, "%s", zt->wrong);
-        } else if (!zt->starts_blank && !zt->tokens[0].is_quoted && zt->tokens[0].text[0] == '$' &&
-                   !r->directive) {
+        } else if (!zt->starts_blank && !zt->tokens[0].is_quoted &&
+                   zt->tokens[0].text[0] == '$' && !r->directive) {
             read_directive(r, zt);
         } else {
             read_record(r, zt);
@@ -344,10 +365,11 @@ static const char *read_problem(enum err err)
 {
     switch (err) {
     case ERR_ABSENT: return "there is no such file";
-    case ERR_DENIED: return "permission denied; the user that the daemon runs as must be able to read it";
+    case ERR_DENIED:
+        return "permission denied; the user that the daemon runs as must be able to read it";
     case ERR_FORMAT: return "this is no regular file";
-    case ERR_LIMIT:  return "the file is larger than 2 GiB";
-    default:         return err_name(err);
+    case ERR_LIMIT: return "the file is larger than 2 GiB";
+    default: return err_name(err);
     }
 }
 
@@ -387,7 +409,7 @@ static void read_file(struct reading *r, const char *path, const struct zonetext
         return;
     }
     if (err) {
-        struct diag_place place = { .file = path };
+        struct diag_place place = {.file = path};
         diag_add(r->diag, DIAG_ERROR, &place, "%s", read_problem(err));
         return;
     }
@@ -413,7 +435,8 @@ static enum err finish(struct reading *r, struct zone **out)
         return r->fatal;
     size_t errors = r->diag->error_cnt;
     zonebuild_sort(r->build);
-    /* A file with broken lines gets the other rules too, but for what a missing line may explain. */
+    /* A file with broken lines gets the other rules too, but for what a missing line may
+     * explain. */
     enum err err = ERR_OK;
     if (errors == 0 || r->build->cnt > 0)
         err = zone_check(r->build);
@@ -422,7 +445,8 @@ static enum err finish(struct reading *r, struct zone **out)
     return err ? err : zonebuild_finish(r->build, out);
 }
 
-static struct reading *new_reading(struct zonebuild *build, const uint8_t *origin, struct diag *diag)
+static struct reading *new_reading(struct zonebuild *build, const uint8_t *origin,
+                                   struct diag *diag)
 {
     struct reading *r = malloc(sizeof(*r));
     if (!r)
@@ -432,13 +456,14 @@ static struct reading *new_reading(struct zonebuild *build, const uint8_t *origi
     r->directive = NULL;
     r->depth = 0;
     r->fatal = ERR_OK;
-    r->now = (struct inherited){ .ttl = ZONEBUILD_TTL_UNSET };
+    r->now = (struct inherited){.ttl = ZONEBUILD_TTL_UNSET};
     memcpy(r->now.origin, origin, dname_len(origin));
     zonebuild_init(build, origin, diag);
     return r;
 }
 
-enum err zonefile_load(const uint8_t *origin, const char *path, struct diag *diag, struct zone **out)
+enum err zonefile_load(const uint8_t *origin, const char *path, struct diag *diag,
+                       struct zone **out)
 {
     struct zonebuild build;
     struct reading *r = new_reading(&build, origin, diag);
@@ -455,7 +480,7 @@ enum err zonefile_parse(const uint8_t *origin, const char *path, const char *tex
                         struct diag *diag, struct zone **out)
 {
     struct zonebuild build;
-    struct file_stamp stamp = { 0 };
+    struct file_stamp stamp = {0};
     struct reading *r = new_reading(&build, origin, diag);
     char *copy = malloc(len + 1);
     enum err err = ERR_NOMEM;

@@ -1,4 +1,5 @@
-/* Most questions have one to three suffixes that could be a zone: the depth mask skips the others without a look. */
+/* Most questions have one to three suffixes that could be a zone: the depth mask skips the
+ * others without a look. */
 #include "authd/zoneset.h"
 
 enum err zoneset_new(size_t cnt, struct zoneset **out)
@@ -31,13 +32,15 @@ void zoneset_put(struct zoneset *set, struct zone *zone)
 
 static struct zone *find_exact(const struct zoneset *set, uint64_t hash, const uint8_t *name)
 {
-    for (size_t i = hash & (set->slot_cnt - 1); set->slots[i]; i = (i + 1) & (set->slot_cnt - 1))
+    for (size_t i = hash & (set->slot_cnt - 1); set->slots[i];
+         i = (i + 1) & (set->slot_cnt - 1))
         if (dname_is_equal(set->slots[i]->name, name))
             return set->slots[i];
     return NULL;
 }
 
-struct zone *zoneset_find(const struct zoneset *set, const struct dname_parts *name, unsigned labels)
+struct zone *zoneset_find(const struct zoneset *set, const struct dname_parts *name,
+                          unsigned labels)
 {
     for (unsigned n = labels + 1; n-- > 0;) {
         if (!(set->depths[n / 64] >> (n % 64) & 1))

@@ -12,9 +12,9 @@
 /* Lifetime: published version. */
 struct zoneset {
     struct zone **slots; /* open addressing by the hash of the zone's name */
-    size_t        slot_cnt;
-    size_t        cnt;
-    uint64_t      depths[2]; /* bit n: there is a zone of n labels */
+    size_t slot_cnt;
+    size_t cnt;
+    uint64_t depths[2]; /* bit n: there is a zone of n labels */
 };
 
 /* An empty set with room for `cnt` zones. */
@@ -23,8 +23,10 @@ MUST_USE enum err zoneset_new(size_t cnt, struct zoneset **out);
 /* Add a zone whose name is not in it; the set takes over the caller's reference. */
 void zoneset_put(struct zoneset *set, struct zone *zone);
 
-/* The zone with the longest suffix of at most `labels` labels of the name; NULL when none is served. */
-struct zone *zoneset_find(const struct zoneset *set, const struct dname_parts *name, unsigned labels);
+/* The zone with the longest suffix of at most `labels` labels of the name; NULL when none is
+ * served. */
+struct zone *zoneset_find(const struct zoneset *set, const struct dname_parts *name,
+                          unsigned labels);
 
 /* The zone of exactly this name; NULL when it is not served. */
 struct zone *zoneset_get(const struct zoneset *set, const uint8_t *name);

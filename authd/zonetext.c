@@ -1,12 +1,13 @@
-/* Entries are read whole before anything is made of them: an error then costs one entry, and the reader can look at all
- * its words to say what is wrong.  The three arrays live as long as the reading, so a word costs no allocation. */
+/* Entries are read whole before anything is made of them: an error then costs one entry, and
+ * the reader can look at all its words to say what is wrong.  The three arrays live as long as
+ * the reading, so a word costs no allocation. */
 #include "authd/zonetext.h"
 
 enum { WORDS_FIRST = 64, WORDS_MAX = 1 << 17 };
 
 void zonetext_init(struct zonetext *zt, const char *file, const char *text, size_t len)
 {
-    *zt = (struct zonetext){ .file = file, .text = text, .len = len, .line = 1 };
+    *zt = (struct zonetext){.file = file, .text = text, .len = len, .line = 1};
 }
 
 void zonetext_fini(struct zonetext *zt)
@@ -53,8 +54,8 @@ static void add_word(struct zonetext *zt, size_t start, size_t end, bool is_quot
         set_wrong(zt, "this entry has too many words", start);
         return;
     }
-    zt->tokens[zt->cnt] = (struct rrtext_token){ .text = zt->text + start, .len = end - start,
-                                                 .is_quoted = is_quoted };
+    zt->tokens[zt->cnt] = (struct rrtext_token){
+        .text = zt->text + start, .len = end - start, .is_quoted = is_quoted};
     zt->lines[zt->cnt] = zt->line;
     zt->columns[zt->cnt++] = (uint32_t)(start - zt->line_at + 1);
 }
@@ -65,7 +66,8 @@ static size_t after_escape(const struct zonetext *zt, size_t pos)
     return pos + 1 < zt->len && zt->text[pos + 1] != '\n' ? pos + 2 : pos + 1;
 }
 
-/* The offset of the closing quote of a string whose text begins at `pos`; the line's end when there is none. */
+/* The offset of the closing quote of a string whose text begins at `pos`; the line's end when
+ * there is none. */
 static size_t find_quote(const struct zonetext *zt, size_t pos)
 {
     while (pos < zt->len && zt->text[pos] != '"' && zt->text[pos] != '\n')
@@ -73,7 +75,10 @@ static size_t find_quote(const struct zonetext *zt, size_t pos)
     return pos;
 }
 
-static bool is_closed(const struct zonetext *zt, size_t pos) { return pos < zt->len && zt->text[pos] == '"'; }
+static bool is_closed(const struct zonetext *zt, size_t pos)
+{
+    return pos < zt->len && zt->text[pos] == '"';
+}
 
 static void read_quoted(struct zonetext *zt)
 {
@@ -101,7 +106,8 @@ static void read_plain(struct zonetext *zt)
         } else if (c == '"') {
             if (zt->text[pos - 1] != '=')
                 break; /* the next word begins */
-            size_t quote = find_quote(zt, pos + 1); /* key="a value" is one word (RFC 9460 2.1) */
+            size_t quote =
+                find_quote(zt, pos + 1); /* key="a value" is one word (RFC 9460 2.1) */
             if (!is_closed(zt, quote)) {
                 set_wrong(zt, "this quote is not closed on its line", pos);
                 pos = quote;
@@ -145,14 +151,14 @@ static void read_entry(struct zonetext *zt)
             if (depth == 0)
                 return;
             break;
-        case ' ': case '\t': case '\r':
+        case ' ':
+        case '\t':
+        case '\r':
             if (is_first)
                 zt->starts_blank = true;
             zt->pos++;
             break;
-        case ';':
-            skip_comment(zt);
-            break;
+        case ';': skip_comment(zt); break;
         case '(':
             if (depth++ == 0) {
                 open_line = zt->line;
@@ -169,11 +175,8 @@ static void read_entry(struct zonetext *zt)
                 depth--;
             zt->pos++;
             break;
-        case '"':
-            read_quoted(zt);
-            break;
-        default:
-            read_plain(zt);
+        case '"': read_quoted(zt); break;
+        default: read_plain(zt);
         }
     }
     if (depth > 0 && !zt->wrong) {
@@ -198,10 +201,10 @@ enum zonetext_kind zonetext_next(struct zonetext *zt)
     return ZONETEXT_END;
 }
 
-struct diag_place zonetext_place_at(const char *file, const char *text, size_t len, uint32_t line,
-                                    uint32_t column)
+struct diag_place zonetext_place_at(const char *file, const char *text, size_t len,
+                                    uint32_t line, uint32_t column)
 {
-    struct diag_place place = { .file = file, .line = line, .column = column };
+    struct diag_place place = {.file = file, .line = line, .column = column};
     const char *at = text, *end = text + len;
 
     for (uint32_t i = 1; i < line && at; i++) {

@@ -1,7 +1,7 @@
 /* layer 30 | authd/zonetext.h | a master file as entries of words (RFC 1035 5.1)
  *
- * Comments, parentheses, quotes and line ends are understood here; every word keeps its line and column.  Escapes stay in
- * the word: only its reader knows what they mean there.
+ * Comments, parentheses, quotes and line ends are understood here; every word keeps its line
+ * and column.  Escapes stay in the word: only its reader knows what they mean there.
  *
  * Owner:    words point into the text, which the caller keeps.
  * Thread:   one at a time.
@@ -20,18 +20,18 @@ enum zonetext_kind {
 
 /* Lifetime: the reading of one text. */
 struct zonetext {
-    const char           *file;
-    const char           *text;
-    size_t                len, pos;
-    uint32_t              line;
-    size_t                line_at;  /* offset of the line's first byte */
-    struct rrtext_token  *tokens;   /* of the current entry */
-    uint32_t             *lines;    /* of each token */
-    uint32_t             *columns;
-    size_t                cnt, size;
-    bool                  starts_blank; /* white space before the first word: the owner is the one before */
-    const char           *wrong;
-    uint32_t              wrong_line, wrong_column;
+    const char *file;
+    const char *text;
+    size_t len, pos;
+    uint32_t line;
+    size_t line_at;              /* offset of the line's first byte */
+    struct rrtext_token *tokens; /* of the current entry */
+    uint32_t *lines;             /* of each token */
+    uint32_t *columns;
+    size_t cnt, size;
+    bool starts_blank; /* white space before the first word: the owner is the one before */
+    const char *wrong;
+    uint32_t wrong_line, wrong_column;
 };
 
 /* Read `len` bytes that must stay until zonetext_fini; `file` serves messages. */
@@ -44,8 +44,8 @@ enum zonetext_kind zonetext_next(struct zonetext *zt);
 struct diag_place zonetext_place(const struct zonetext *zt, size_t i, size_t offset);
 
 /* A line and column as a place, with the line's text. */
-struct diag_place zonetext_place_at(const char *file, const char *text, size_t len, uint32_t line,
-                                    uint32_t column);
+struct diag_place zonetext_place_at(const char *file, const char *text, size_t len,
+                                    uint32_t line, uint32_t column);
 
 /* Free the word arrays. */
 void zonetext_fini(struct zonetext *zt);

@@ -27,7 +27,7 @@ enum err addr_read(const char *text, uint16_t default_port, struct addr *out)
     memcpy(host, text, host_len);
     host[host_len] = '\0';
 
-    struct addr addr = { 0 };
+    struct addr addr = {0};
     if (inet_pton(AF_INET, host, &addr.sock.v4.sin_addr) == 1) {
         addr.sock.v4.sin_family = AF_INET;
         addr.sock.v4.sin_port = htons(port);

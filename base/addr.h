@@ -17,15 +17,16 @@
 /* An IPv4 or IPv6 endpoint.  A value. */
 struct addr {
     union {
-        struct sockaddr     any;
-        struct sockaddr_in  v4;
+        struct sockaddr any;
+        struct sockaddr_in v4;
         struct sockaddr_in6 v6;
     } sock;
 };
 
 enum { ADDR_TEXT_MAX = INET6_ADDRSTRLEN + 8 };
 
-/* Read "ADDR" or "ADDR@PORT"; without a port it is `default_port`.  ERR_FORMAT when it is neither. */
+/* Read "ADDR" or "ADDR@PORT"; without a port it is `default_port`.  ERR_FORMAT when it is
+ * neither. */
 MUST_USE enum err addr_read(const char *text, uint16_t default_port, struct addr *out);
 
 /* Print as "ADDR@PORT". */

@@ -1,24 +1,23 @@
-/* Blocks double up to ARENA_BLOCK_MAX so that a small request costs one page and a zone of a million names
- * a few hundred blocks.  Handing single pieces back was left out: a lifetime ends as a whole. */
+/* Blocks double up to ARENA_BLOCK_MAX so that a small request costs one page and a zone of a
+ * million names a few hundred blocks.  Handing single pieces back was left out: a lifetime ends
+ * as a whole. */
 #include "base/arena.h"
 
 enum { ARENA_BLOCK_MIN = 4096, ARENA_BLOCK_MAX = 1 << 20, ARENA_ALIGN = 16 };
 
 struct arena_block {
     struct arena_block *next;
-    size_t              size;
-    size_t              used;
+    size_t size;
+    size_t used;
     _Alignas(ARENA_ALIGN) unsigned char data[];
 };
 
-void arena_init(struct arena *arena, size_t cap)
-{
-    *arena = (struct arena){ .cap = cap };
-}
+void arena_init(struct arena *arena, size_t cap) { *arena = (struct arena){.cap = cap}; }
 
 static struct arena_block *add_block(struct arena *arena, size_t need)
 {
-    size_t size = arena->last ? util_min(arena->last->size * 2, ARENA_BLOCK_MAX) : ARENA_BLOCK_MIN;
+    size_t size =
+        arena->last ? util_min(arena->last->size * 2, ARENA_BLOCK_MAX) : ARENA_BLOCK_MIN;
     if (size < need)
         size = need;
     struct arena_block *block = malloc(sizeof(*block) + size);

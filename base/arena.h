@@ -1,7 +1,7 @@
 /* layer 1 | base/arena.h | memory of one lifetime, given back in one call
  *
- * A bump allocator over a chain of blocks.  One belongs to each request and each zone being built;
- * everything in it ends together.
+ * A bump allocator over a chain of blocks.  One belongs to each request and each zone being
+ * built; everything in it ends together.
  *
  * Owner:    the caller holds `struct arena`; blocks belong to it.
  * Thread:   one at a time.
@@ -19,8 +19,8 @@ struct arena_block;
 struct arena {
     struct arena_block *first;
     struct arena_block *last;
-    size_t              used; /* bytes handed out since the last reset */
-    size_t              cap;  /* refuse to hand out more than this; 0: no cap */
+    size_t used; /* bytes handed out since the last reset */
+    size_t cap;  /* refuse to hand out more than this; 0: no cap */
 };
 
 /* An empty arena that hands out at most `cap` bytes (0: as many as there are). */

@@ -1,5 +1,6 @@
-/* libyaml's document API keeps the line and column of every node, which is what makes a finding useful; its event API
- * would do the same with more code of ours.  Reading follows the tables, so its depth is theirs and not the file's. */
+/* libyaml's document API keeps the line and column of every node, which is what makes a finding
+ * useful; its event API would do the same with more code of ours.  Reading follows the tables,
+ * so its depth is theirs and not the file's. */
 #include "base/conf.h"
 
 #include <stdarg.h>
@@ -15,19 +16,20 @@ struct conf_node {
 };
 
 struct conf_reader {
-    const char     *path;
-    const char     *text;
-    size_t          len;
+    const char *path;
+    const char *text;
+    size_t len;
     yaml_document_t document;
-    bool           *seen; /* by node number: an alias leads to a node a second time */
-    struct arena   *arena;
-    struct diag    *diag;
+    bool *seen; /* by node number: an alias leads to a node a second time */
+    struct arena *arena;
+    struct diag *diag;
 };
 
 /* libyaml counts lines and characters from 0; a place counts lines and bytes from 1. */
 static struct diag_place make_place(const struct conf_reader *reader, yaml_mark_t mark)
 {
-    struct diag_place place = { .file = reader->path, .line = mark.line + 1, .column = mark.column + 1 };
+    struct diag_place place = {
+        .file = reader->path, .line = mark.line + 1, .column = mark.column + 1};
     const char *line = reader->text;
     const char *end = reader->text + reader->len;
 
@@ -49,7 +51,8 @@ static struct diag_place make_place(const struct conf_reader *reader, yaml_mark_
     return place;
 }
 
-static void wrong_at(struct conf_reader *reader, yaml_mark_t mark, const char *fmt, va_list args)
+static void wrong_at(struct conf_reader *reader, yaml_mark_t mark, const char *fmt,
+                     va_list args)
 {
     char text[400];
     struct diag_place place = make_place(reader, mark);
@@ -72,12 +75,16 @@ static const struct conf_node *node_at(struct conf_reader *reader, int number)
     return (const struct conf_node *)(void *)yaml_document_get_node(&reader->document, number);
 }
 
-const struct conf_node *conf_item(struct conf_reader *reader, const struct conf_node *list, size_t i)
+const struct conf_node *conf_item(struct conf_reader *reader, const struct conf_node *list,
+                                  size_t i)
 {
     return node_at(reader, list->yaml.data.sequence.items.start[i]);
 }
 
-static bool is_scalar(const struct conf_node *node) { return node->yaml.type == YAML_SCALAR_NODE; }
+static bool is_scalar(const struct conf_node *node)
+{
+    return node->yaml.type == YAML_SCALAR_NODE;
+}
 
 static bool is_plain(const struct conf_node *node)
 {
@@ -117,16 +124,20 @@ static void read_bool(struct conf_reader *reader, const struct conf_node *node, 
     const char *text = conf_text(reader, node);
     if (!text)
         return;
-    if (is_plain(node) && (!strcmp(text, "true") || !strcmp(text, "yes") || !strcmp(text, "on")))
+    if (is_plain(node) &&
+        (!strcmp(text, "true") || !strcmp(text, "yes") || !strcmp(text, "on")))
         *out = true;
-    else if (is_plain(node) && (!strcmp(text, "false") || !strcmp(text, "no") || !strcmp(text, "off")))
+    else if (is_plain(node) &&
+             (!strcmp(text, "false") || !strcmp(text, "no") || !strcmp(text, "off")))
         *out = false;
     else
         conf_wrong(reader, node, "expected true or false, not \"%s\"", text);
 }
 
-/* Digits and one unit of `units`; SIZE_MAX-safe.  Returns false when the text is something else. */
-static bool read_number(const char *text, const char *units, const uint64_t *factors, uint64_t *out)
+/* Digits and one unit of `units`; SIZE_MAX-safe.  Returns false when the text is something
+ * else. */
+static bool read_number(const char *text, const char *units, const uint64_t *factors,
+                        uint64_t *out)
 {
     uint64_t value = 0;
     const char *p = text;
@@ -150,8 +161,8 @@ static bool read_number(const char *text, const char *units, const uint64_t *fac
 static bool read_scaled(struct conf_reader *reader, const struct conf_node *node,
                         const struct conf_key *key, uint64_t type_max, uint64_t *out)
 {
-    static const uint64_t sizes[] = { 1 << 10, 1 << 20, 1 << 30 };
-    static const uint64_t times[] = { 1, 60, 3600, 86400 };
+    static const uint64_t sizes[] = {1 << 10, 1 << 20, 1 << 30};
+    static const uint64_t times[] = {1, 60, 3600, 86400};
     uint64_t max = key->max ? key->max : type_max;
     const char *text = conf_text(reader, node);
     if (!text)
@@ -181,7 +192,8 @@ static void read_string(struct conf_reader *reader, const struct conf_node *node
     const char *text = conf_text(reader, node);
     if (!text)
         return;
-    char *joined = key->type == CONF_PATH && *text ? file_beside(reader->path, text) : strdup(text);
+    char *joined =
+        key->type == CONF_PATH && *text ? file_beside(reader->path, text) : strdup(text);
     const char *copy = joined ? arena_copy(reader->arena, joined, strlen(joined)) : NULL;
     free(joined);
     if (copy)
@@ -190,8 +202,8 @@ static void read_string(struct conf_reader *reader, const struct conf_node *node
         conf_wrong(reader, node, "out of memory");
 }
 
-static void read_enum(struct conf_reader *reader, const struct conf_node *node, const struct conf_key *key,
-                      int *out)
+static void read_enum(struct conf_reader *reader, const struct conf_node *node,
+                      const struct conf_key *key, int *out)
 {
     char known[200] = "";
     const char *text = conf_text(reader, node);
@@ -213,7 +225,8 @@ static void read_instant(struct conf_reader *reader, const struct conf_node *nod
 {
     const char *text = conf_text(reader, node);
     if (text && *text && now_read(text, out) != ERR_OK)
-        conf_wrong(reader, node, "expected an instant such as 2026-01-31T08:00:00Z, not \"%s\"", text);
+        conf_wrong(reader, node, "expected an instant such as 2026-01-31T08:00:00Z, not \"%s\"",
+                   text);
 }
 
 static size_t list_cnt(const struct conf_node *node)
@@ -240,8 +253,8 @@ static bool expect_list(struct conf_reader *reader, const struct conf_node *node
     return false;
 }
 
-static void read_addrs(struct conf_reader *reader, const struct conf_node *node, const struct conf_key *key,
-                       struct conf_addrs *out)
+static void read_addrs(struct conf_reader *reader, const struct conf_node *node,
+                       const struct conf_key *key, struct conf_addrs *out)
 {
     if (!expect_list(reader, node))
         return;
@@ -257,12 +270,13 @@ static void read_addrs(struct conf_reader *reader, const struct conf_node *node,
         if (!text)
             return;
         if (addr_read(text, (uint16_t)key->min, &at[i]) != ERR_OK) {
-            conf_wrong(reader, item, "expected an address such as 127.0.0.1@5300 or \"::1@5300\", not \"%s\"",
+            conf_wrong(reader, item,
+                       "expected an address such as 127.0.0.1@5300 or \"::1@5300\", not \"%s\"",
                        text);
             return;
         }
     }
-    *out = (struct conf_addrs){ .at = at, .cnt = cnt };
+    *out = (struct conf_addrs){.at = at, .cnt = cnt};
 }
 
 static bool is_prefix(const char *text)
@@ -278,7 +292,8 @@ static bool is_prefix(const char *text)
     host[host_len] = '\0';
     if (strchr(host, '@') || addr_read(host, 53, &addr) != ERR_OK)
         return false;
-    return !slash || (read_number(slash + 1, "", NULL, &bits) && bits <= (addr_is_v6(&addr) ? 128 : 32));
+    return !slash ||
+           (read_number(slash + 1, "", NULL, &bits) && bits <= (addr_is_v6(&addr) ? 128 : 32));
 }
 
 static void check_prefixes(struct conf_reader *reader, const struct conf_node *node)
@@ -289,29 +304,27 @@ static void check_prefixes(struct conf_reader *reader, const struct conf_node *n
         const struct conf_node *item = conf_item(reader, node, i);
         const char *text = conf_text(reader, item);
         if (text && !is_prefix(text))
-            conf_wrong(reader, item, "expected a prefix such as 192.0.2.0/24, not \"%s\"", text);
+            conf_wrong(reader, item, "expected a prefix such as 192.0.2.0/24, not \"%s\"",
+                       text);
     }
 }
 
 static bool is_empty(const struct conf_node *node)
 {
     switch (node->yaml.type) {
-    case YAML_SCALAR_NODE:
-        return node->yaml.data.scalar.length == 0;
-    case YAML_SEQUENCE_NODE:
-        return list_cnt(node) == 0;
+    case YAML_SCALAR_NODE: return node->yaml.data.scalar.length == 0;
+    case YAML_SEQUENCE_NODE: return list_cnt(node) == 0;
     case YAML_MAPPING_NODE:
         return node->yaml.data.mapping.pairs.top == node->yaml.data.mapping.pairs.start;
-    default:
-        return true;
+    default: return true;
     }
 }
 
-static void read_map(struct conf_reader *reader, const struct conf_node *node, const struct conf_key *keys,
-                     void *target);
+static void read_map(struct conf_reader *reader, const struct conf_node *node,
+                     const struct conf_key *keys, void *target);
 
-static void read_list(struct conf_reader *reader, const struct conf_node *node, const struct conf_key *key,
-                      struct conf_list *out)
+static void read_list(struct conf_reader *reader, const struct conf_node *node,
+                      const struct conf_key *key, struct conf_list *out)
 {
     if (!expect_list(reader, node))
         return;
@@ -325,19 +338,17 @@ static void read_list(struct conf_reader *reader, const struct conf_node *node, 
     memset(items, 0, bytes);
     for (size_t i = 0; i < cnt; i++)
         read_map(reader, conf_item(reader, node, i), key->keys, items + i * key->item_size);
-    *out = (struct conf_list){ .items = items, .cnt = cnt };
+    *out = (struct conf_list){.items = items, .cnt = cnt};
 }
 
-static void read_value(struct conf_reader *reader, const struct conf_node *node, const struct conf_key *key,
-                       void *target)
+static void read_value(struct conf_reader *reader, const struct conf_node *node,
+                       const struct conf_key *key, void *target)
 {
     void *place = (char *)target + key->offset;
     uint64_t number = 0;
 
     switch (key->type) {
-    case CONF_BOOL:
-        read_bool(reader, node, place);
-        break;
+    case CONF_BOOL: read_bool(reader, node, place); break;
     case CONF_UINT:
     case CONF_DURATION:
         if (read_scaled(reader, node, key, UINT32_MAX, &number))
@@ -348,38 +359,24 @@ static void read_value(struct conf_reader *reader, const struct conf_node *node,
             *(uint64_t *)place = number;
         break;
     case CONF_STRING:
-    case CONF_PATH:
-        read_string(reader, node, key, place);
-        break;
-    case CONF_ENUM:
-        read_enum(reader, node, key, place);
-        break;
-    case CONF_INSTANT:
-        read_instant(reader, node, place);
-        break;
-    case CONF_ADDRS:
-        read_addrs(reader, node, key, place);
-        break;
-    case CONF_PREFIXES:
-        check_prefixes(reader, node);
-        break;
-    case CONF_MAP:
-        read_map(reader, node, key->keys, place);
-        break;
-    case CONF_LIST:
-        read_list(reader, node, key, place);
-        break;
-    case CONF_CUSTOM:
-        key->read(reader, node, place);
-        break;
+    case CONF_PATH: read_string(reader, node, key, place); break;
+    case CONF_ENUM: read_enum(reader, node, key, place); break;
+    case CONF_INSTANT: read_instant(reader, node, place); break;
+    case CONF_ADDRS: read_addrs(reader, node, key, place); break;
+    case CONF_PREFIXES: check_prefixes(reader, node); break;
+    case CONF_MAP: read_map(reader, node, key->keys, place); break;
+    case CONF_LIST: read_list(reader, node, key, place); break;
+    case CONF_CUSTOM: key->read(reader, node, place); break;
     case CONF_UNBUILT:
         if (!is_empty(node))
-            conf_wrong(reader, node, "%s: this version cannot do that yet; leave it out or empty", key->name);
+            conf_wrong(reader, node,
+                       "%s: this version cannot do that yet; leave it out or empty", key->name);
         break;
     case CONF_UNUSED:
         if (!is_empty(node)) {
             struct diag_place at = make_place(reader, node->yaml.start_mark);
-            diag_add(reader->diag, DIAG_WARNING, &at, "%s has no effect in this version", key->name);
+            diag_add(reader->diag, DIAG_WARNING, &at, "%s has no effect in this version",
+                     key->name);
         }
         break;
     }
@@ -405,8 +402,8 @@ static void report_unknown(struct conf_reader *reader, const struct conf_node *n
     show_nearest(reader, name, words);
 }
 
-static void read_pair(struct conf_reader *reader, const yaml_node_pair_t *pair, const struct conf_key *keys,
-                      bool *given, void *target)
+static void read_pair(struct conf_reader *reader, const yaml_node_pair_t *pair,
+                      const struct conf_key *keys, bool *given, void *target)
 {
     const struct conf_node *name_node = node_at(reader, pair->key);
     const struct conf_node *value = node_at(reader, pair->value);
@@ -431,10 +428,10 @@ static void read_pair(struct conf_reader *reader, const yaml_node_pair_t *pair, 
         key->check(reader, value, (char *)target + key->offset);
 }
 
-static void read_map(struct conf_reader *reader, const struct conf_node *node, const struct conf_key *keys,
-                     void *target)
+static void read_map(struct conf_reader *reader, const struct conf_node *node,
+                     const struct conf_key *keys, void *target)
 {
-    bool given[64] = { false };
+    bool given[64] = {false};
 
     if (node->yaml.type != YAML_MAPPING_NODE) {
         conf_wrong(reader, node, "expected keys such as \"%s: ...\"", keys[0].name);
@@ -443,7 +440,8 @@ static void read_map(struct conf_reader *reader, const struct conf_node *node, c
     if (!is_first_visit(reader, node))
         return;
     for (const yaml_node_pair_t *pair = node->yaml.data.mapping.pairs.start;
-         pair < node->yaml.data.mapping.pairs.top && reader->diag->error_cnt < DIAG_KEPT; pair++)
+         pair < node->yaml.data.mapping.pairs.top && reader->diag->error_cnt < DIAG_KEPT;
+         pair++)
         read_pair(reader, pair, keys, given, target);
     for (size_t i = 0; keys[i].name; i++)
         if (keys[i].is_required && !given[i])
@@ -454,7 +452,7 @@ static void report_yaml(struct conf_reader *reader, const yaml_parser_t *parser)
 {
     struct diag_place place = make_place(reader, parser->problem_mark);
     if (parser->error == YAML_READER_ERROR) {
-        place = (struct diag_place){ .file = reader->path };
+        place = (struct diag_place){.file = reader->path};
         diag_add(reader->diag, DIAG_ERROR, &place, "not text in UTF-8: %s at byte %zu",
                  parser->problem ? parser->problem : "?", parser->problem_offset);
         return;
@@ -481,7 +479,8 @@ enum err conf_parse(const char *path, const char *text, size_t len, const struct
 {
     yaml_parser_t parser;
     size_t errors = diag->error_cnt;
-    struct conf_reader reader = { .path = path, .text = text, .len = len, .arena = arena, .diag = diag };
+    struct conf_reader reader = {
+        .path = path, .text = text, .len = len, .arena = arena, .diag = diag};
 
     if (!yaml_parser_initialize(&parser))
         return ERR_NOMEM;
@@ -496,14 +495,14 @@ enum err conf_parse(const char *path, const char *text, size_t len, const struct
     return diag->error_cnt > errors ? ERR_CONFIG : ERR_OK;
 }
 
-enum err conf_read(const char *path, const struct conf_key *keys, void *target, struct arena *arena,
-                   struct diag *diag)
+enum err conf_read(const char *path, const struct conf_key *keys, void *target,
+                   struct arena *arena, struct diag *diag)
 {
     char *text;
     size_t len;
     enum err err = file_read(path, CONF_FILE_MAX, &text, &len, NULL);
     if (err) {
-        struct diag_place place = { .file = path };
+        struct diag_place place = {.file = path};
         diag_add(diag, DIAG_ERROR, &place, "cannot read this file: %s",
                  err == ERR_ABSENT   ? "it does not exist"
                  : err == ERR_DENIED ? "permission denied"

@@ -1,7 +1,8 @@
 /* layer 3 | base/conf.h | a YAML file read into the structs that a table describes
  *
- * This file knows YAML, places and types; which keys exist is told by tables of `struct conf_key`.  Whatever does not
- * fit - an unknown key, a wrong value, broken YAML - becomes a finding with its place in the diag and reading goes on.
+ * This file knows YAML, places and types; which keys exist is told by tables of `struct
+ * conf_key`.  Whatever does not fit - an unknown key, a wrong value, broken YAML - becomes a
+ * finding with its place in the diag and reading goes on.
  *
  * Owner:    strings and lists that are read belong to the arena given to conf_read.
  * Thread:   one at a time.
@@ -29,21 +30,24 @@ enum conf_type {
     CONF_MAP,      /* a struct at offset, described by keys */
     CONF_LIST,     /* struct conf_list of structs of item_size, described by keys */
     CONF_CUSTOM,   /* read() does it */
-    CONF_UNBUILT,  /* a key of the contract that this version cannot honour: empty, or an error */
-    CONF_UNUSED,   /* a key of the contract that has no effect yet: a warning when it is set to something */
+    CONF_UNBUILT,  /* a key of the contract that this version cannot honour: empty, or an error
+                    */
+    CONF_UNUSED,   /* a key of the contract that has no effect yet: a warning when it is set to
+                      something */
 };
 
 /* One key.  A table of them ends with a NULL name. */
 struct conf_key {
-    const char            *name;
-    enum conf_type         type;
-    size_t                 offset;   /* of the value in the target struct */
-    uint64_t               min, max; /* CONF_UINT, CONF_SIZE, CONF_DURATION; max 0: the type's own */
-    const char *const     *words;    /* CONF_ENUM, ended by NULL */
-    const struct conf_key *keys;     /* CONF_MAP, CONF_LIST */
-    size_t                 item_size;
-    bool                   is_required;
-    /* CONF_CUSTOM: put the value of `node` where `target` points; conf_wrong() for what is wrong. */
+    const char *name;
+    enum conf_type type;
+    size_t offset;            /* of the value in the target struct */
+    uint64_t min, max;        /* CONF_UINT, CONF_SIZE, CONF_DURATION; max 0: the type's own */
+    const char *const *words; /* CONF_ENUM, ended by NULL */
+    const struct conf_key *keys; /* CONF_MAP, CONF_LIST */
+    size_t item_size;
+    bool is_required;
+    /* CONF_CUSTOM: put the value of `node` where `target` points; conf_wrong() for what is
+     * wrong. */
     void (*read)(struct conf_reader *reader, const struct conf_node *node, void *target);
     /* Called after the value was read without an error, to judge it as a whole; may be NULL. */
     void (*check)(struct conf_reader *reader, const struct conf_node *node, void *target);
@@ -51,21 +55,23 @@ struct conf_key {
 
 struct conf_addrs {
     const struct addr *at;
-    size_t             cnt;
-};
-
-struct conf_list {
-    void  *items;
     size_t cnt;
 };
 
-/* Read the file `path` into `target`, which holds the defaults.  ERR_CONFIG when the diag got an error. */
+struct conf_list {
+    void *items;
+    size_t cnt;
+};
+
+/* Read the file `path` into `target`, which holds the defaults.  ERR_CONFIG when the diag got
+ * an error. */
 MUST_USE enum err conf_read(const char *path, const struct conf_key *keys, void *target,
                             struct arena *arena, struct diag *diag);
 
 /* The same from memory; `path` serves messages and relative paths. */
-MUST_USE enum err conf_parse(const char *path, const char *text, size_t len, const struct conf_key *keys,
-                             void *target, struct arena *arena, struct diag *diag);
+MUST_USE enum err conf_parse(const char *path, const char *text, size_t len,
+                             const struct conf_key *keys, void *target, struct arena *arena,
+                             struct diag *diag);
 
 /* For custom readers: the text of a scalar, NULL and a finding when it is none. */
 const char *conf_text(struct conf_reader *reader, const struct conf_node *node);
@@ -78,4 +84,5 @@ void conf_wrong(struct conf_reader *reader, const struct conf_node *node, const 
 struct arena *conf_arena(struct conf_reader *reader);
 
 /* For checks: the node of the i-th item of a list. */
-const struct conf_node *conf_item(struct conf_reader *reader, const struct conf_node *list, size_t i);
+const struct conf_node *conf_item(struct conf_reader *reader, const struct conf_node *list,
+                                  size_t i);

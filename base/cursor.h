@@ -1,7 +1,7 @@
 /* layer 1 | base/cursor.h | bounds-checked reading of bytes that somebody else wrote
  *
- * A read past the end yields zeros and sets a mark that stays, so a parser reads on and checks once.
- * This is the one place where the length of hostile input is compared with an offset.
+ * A read past the end yields zeros and sets a mark that stays, so a parser reads on and checks
+ * once. This is the one place where the length of hostile input is compared with an offset.
  *
  * Owner:    the bytes are borrowed.
  * Thread:   one at a time.
@@ -17,15 +17,15 @@
 /* Lifetime: that of the bytes it looks at. */
 struct cursor {
     const uint8_t *data;
-    size_t         len;
-    size_t         pos;    /* <= len, always */
-    bool           failed; /* a read went past the end */
+    size_t len;
+    size_t pos;  /* <= len, always */
+    bool failed; /* a read went past the end */
 };
 
 /* A cursor at the first of `len` bytes. */
 static inline struct cursor cursor_over(const void *data, size_t len)
 {
-    return (struct cursor){ .data = data, .len = len };
+    return (struct cursor){.data = data, .len = len};
 }
 
 /* Whether a read went past the end. */
@@ -73,7 +73,8 @@ static inline uint32_t cursor_u32(struct cursor *c)
     return p ? util_get_u32(p) : 0;
 }
 
-/* A cursor over the next `len` bytes, stepping over them; failed and empty when there are fewer. */
+/* A cursor over the next `len` bytes, stepping over them; failed and empty when there are
+ * fewer. */
 static inline struct cursor cursor_sub(struct cursor *c, size_t len)
 {
     const uint8_t *p = cursor_bytes(c, len);

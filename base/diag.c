@@ -1,4 +1,5 @@
-/* The number kept is bounded: a binary file given as a zone yields one finding a line and nobody reads 10,000. */
+/* The number kept is bounded: a binary file given as a zone yields one finding a line and
+ * nobody reads 10,000. */
 #include "base/diag.h"
 
 #include <stdarg.h>
@@ -8,17 +9,17 @@
 
 struct diag_item {
     struct diag_item *next;
-    enum diag_level   level;
+    enum diag_level level;
     struct diag_place place; /* its texts are copies */
-    const char       *message;
-    const char       *help;
+    const char *message;
+    const char *help;
 };
 
 enum { DIAG_TEXT_SHOWN = 160, DIAG_MESSAGE_MAX = 512 };
 
 void diag_init(struct diag *diag)
 {
-    *diag = (struct diag){ 0 };
+    *diag = (struct diag){0};
     diag->tail = &diag->first;
 }
 
@@ -35,7 +36,8 @@ static const char *format(struct diag *diag, const char *fmt, va_list args)
     return arena_copy(&diag->arena, text, strlen(text));
 }
 
-void diag_add(struct diag *diag, enum diag_level level, const struct diag_place *place, const char *fmt, ...)
+void diag_add(struct diag *diag, enum diag_level level, const struct diag_place *place,
+              const char *fmt, ...)
 {
     if (level == DIAG_ERROR)
         diag->error_cnt++;
@@ -48,13 +50,15 @@ void diag_add(struct diag *diag, enum diag_level level, const struct diag_place 
         return;
     va_list args;
     va_start(args, fmt);
-    *item = (struct diag_item){ .level = level, .place = *place, .message = format(diag, fmt, args) };
+    *item =
+        (struct diag_item){.level = level, .place = *place, .message = format(diag, fmt, args)};
     va_end(args);
     if (place->file)
         item->place.file = arena_copy(&diag->arena, place->file, strlen(place->file));
     if (place->text)
         item->place.text = arena_copy(&diag->arena, place->text, place->text_len);
-    if (!item->message || (place->file && !item->place.file) || (place->text && !item->place.text))
+    if (!item->message || (place->file && !item->place.file) ||
+        (place->text && !item->place.text))
         return;
     *diag->tail = item;
     diag->tail = &item->next;
@@ -80,8 +84,8 @@ static void print_place(const struct diag_place *place, FILE *out)
     fputc(' ', out);
 }
 
-void diag_each(const struct diag *diag, void (*call)(enum diag_level level, const char *text, void *data),
-               void *data)
+void diag_each(const struct diag *diag,
+               void (*call)(enum diag_level level, const char *text, void *data), void *data)
 {
     for (const struct diag_item *item = diag->first; item; item = item->next) {
         char text[2 * DIAG_MESSAGE_MAX] = "";
@@ -95,7 +99,8 @@ void diag_each(const struct diag *diag, void (*call)(enum diag_level level, cons
     }
 }
 
-/* Control bytes of a hostile file must not reach the terminal; tabs stay, so that the caret lines up. */
+/* Control bytes of a hostile file must not reach the terminal; tabs stay, so that the caret
+ * lines up. */
 static void print_source(const struct diag_place *place, FILE *out, bool colour)
 {
     /* A long line is shown from a little before the column on. */
@@ -111,7 +116,8 @@ static void print_source(const struct diag_place *place, FILE *out, bool colour)
     }
     fprintf(out, "\n       | ");
     for (size_t i = from; i + 1 < place->column && i < end; i++)
-        if (((unsigned char)place->text[i] & 0xc0) != 0x80) /* one column for a UTF-8 sequence */
+        if (((unsigned char)place->text[i] & 0xc0) !=
+            0x80) /* one column for a UTF-8 sequence */
             fputc(place->text[i] == '\t' ? '\t' : ' ', out);
     fprintf(out, colour ? "\033[1;32m^\033[0m\n" : "^\n");
 }
@@ -141,7 +147,8 @@ void diag_print_json(const struct diag *diag, FILE *out)
     for (const struct diag_item *item = diag->first; item; item = item->next) {
         fprintf(out, "%s\n  {\"file\":", item == diag->first ? "" : ",");
         json_print_string(out, item->place.file ? item->place.file : "");
-        fprintf(out, ",\"line\":%zu,\"column\":%zu,\"level\":\"%s\",\"message\":", item->place.line,
+        fprintf(out,
+                ",\"line\":%zu,\"column\":%zu,\"level\":\"%s\",\"message\":", item->place.line,
                 item->place.column, item->level == DIAG_ERROR ? "error" : "warning");
         json_print_string(out, item->message);
         if (item->help) {

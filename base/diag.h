@@ -1,6 +1,8 @@
-/* layer 2 | base/diag.h | what is wrong with a file, collected and shown with the line and a caret
+/* layer 2 | base/diag.h | what is wrong with a file, collected and shown with the line and a
+ * caret
  *
- * Readers of configuration and zone files add findings and go on, so that one run shows all of them.
+ * Readers of configuration and zone files add findings and go on, so that one run shows all of
+ * them.
  *
  * Owner:    the caller holds `struct diag`; texts are copied into it.
  * Thread:   one at a time.
@@ -17,22 +19,22 @@ enum diag_level { DIAG_ERROR, DIAG_WARNING };
 /* A place in a file.  line and column count from 1; 0 means "the file as a whole". */
 struct diag_place {
     const char *file;
-    size_t      line;
-    size_t      column;
-    const char *text;     /* the source line, not terminated; NULL: none to show */
-    size_t      text_len; /* bytes */
+    size_t line;
+    size_t column;
+    const char *text; /* the source line, not terminated; NULL: none to show */
+    size_t text_len;  /* bytes */
 };
 
 struct diag_item;
 
 /* Lifetime: the caller's.  Keeps the first DIAG_KEPT findings and counts all. */
 struct diag {
-    struct arena       arena;
-    struct diag_item  *first;
+    struct arena arena;
+    struct diag_item *first;
     struct diag_item **tail;
-    size_t             kept_cnt;
-    size_t             error_cnt;
-    size_t             warning_cnt;
+    size_t kept_cnt;
+    size_t error_cnt;
+    size_t warning_cnt;
 };
 
 enum { DIAG_KEPT = 200 };
@@ -44,21 +46,23 @@ void diag_init(struct diag *diag);
 void diag_fini(struct diag *diag);
 
 /* Add a finding at `place`. */
-void diag_add(struct diag *diag, enum diag_level level, const struct diag_place *place, const char *fmt,
-              ...) PRINTF_LIKE(4, 5);
+void diag_add(struct diag *diag, enum diag_level level, const struct diag_place *place,
+              const char *fmt, ...) PRINTF_LIKE(4, 5);
 
 /* Add a line of help to the finding added last. */
 void diag_help(struct diag *diag, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
 /* Give each finding to `call` as one line, "file:line:column: text", for a log. */
-void diag_each(const struct diag *diag, void (*call)(enum diag_level level, const char *text, void *data),
-               void *data);
+void diag_each(const struct diag *diag,
+               void (*call)(enum diag_level level, const char *text, void *data), void *data);
 
-/* Show every finding: file:line:column, the line, a caret, the help.  Coloured when `colour`. */
+/* Show every finding: file:line:column, the line, a caret, the help.  Coloured when `colour`.
+ */
 void diag_print(const struct diag *diag, FILE *out, bool colour);
 
 /* The same as one JSON array of objects {file, line, column, level, message, help}. */
 void diag_print_json(const struct diag *diag, FILE *out);
 
-/* The one of `words` (ended by NULL) that `word` most likely was meant to be; NULL when none is near. */
+/* The one of `words` (ended by NULL) that `word` most likely was meant to be; NULL when none is
+ * near. */
 const char *diag_nearest(const char *word, const char *const *words);

@@ -1,4 +1,5 @@
-/* One read into one buffer; the size is asked of the open file, never of its name a second time. */
+/* One read into one buffer; the size is asked of the open file, never of its name a second
+ * time. */
 #include "base/file.h"
 
 #include <errno.h>
@@ -8,11 +9,11 @@
 
 static struct file_stamp make_stamp(const struct stat *st)
 {
-    return (struct file_stamp){ .device = st->st_dev,
-                                .inode = st->st_ino,
-                                .size = (uint64_t)st->st_size,
-                                .mtime_ns = (int64_t)st->st_mtim.tv_sec * 1000000000 +
-                                            st->st_mtim.tv_nsec };
+    return (struct file_stamp){.device = st->st_dev,
+                               .inode = st->st_ino,
+                               .size = (uint64_t)st->st_size,
+                               .mtime_ns = (int64_t)st->st_mtim.tv_sec * 1000000000 +
+                                           st->st_mtim.tv_nsec};
 }
 
 static enum err read_all(int fd, size_t size, char **data, size_t *len)
@@ -39,7 +40,8 @@ static enum err read_all(int fd, size_t size, char **data, size_t *len)
     return ERR_OK;
 }
 
-enum err file_read(const char *path, size_t max, char **data, size_t *len, struct file_stamp *stamp)
+enum err file_read(const char *path, size_t max, char **data, size_t *len,
+                   struct file_stamp *stamp)
 {
     struct stat st;
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);

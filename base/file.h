@@ -1,7 +1,7 @@
 /* layer 1 | base/file.h | a whole file as bytes
  *
- * Configuration and zone files are read before they are looked at: a mapped file that is cut short by its writer
- * would be a signal instead of an error.
+ * Configuration and zone files are read before they are looked at: a mapped file that is cut
+ * short by its writer would be a signal instead of an error.
  *
  * Thread:   any.
  */
@@ -16,16 +16,18 @@
 /* What tells one state of a file from another without reading it. */
 struct file_stamp {
     uint64_t device, inode, size;
-    int64_t  mtime_ns;
+    int64_t mtime_ns;
 };
 
-/* Read the regular file `path` of at most `max` bytes.  *data is malloc'ed, with a NUL behind it, and belongs to the
- * caller; `stamp` may be NULL.  ERR_ABSENT, ERR_DENIED, ERR_LIMIT (larger than max), ERR_FORMAT (not a file), ERR_IO. */
+/* Read the regular file `path` of at most `max` bytes.  *data is malloc'ed, with a NUL behind
+ * it, and belongs to the caller; `stamp` may be NULL.  ERR_ABSENT, ERR_DENIED, ERR_LIMIT
+ * (larger than max), ERR_FORMAT (not a file), ERR_IO. */
 MUST_USE enum err file_read(const char *path, size_t max, char **data, size_t *len,
                             struct file_stamp *stamp);
 
 /* The stamp of `path` now. */
 MUST_USE enum err file_stat(const char *path, struct file_stamp *stamp);
 
-/* `path` as seen from the folder of the file `from`, malloc'ed; an absolute path as it is.  NULL: no memory. */
+/* `path` as seen from the folder of the file `from`, malloc'ed; an absolute path as it is.
+ * NULL: no memory. */
 MUST_USE char *file_beside(const char *from, const char *path);

@@ -1,5 +1,6 @@
-/* SipHash costs 20 ns a name; this costs 3 and is read two to ten times a question.  The key keeps the
- * multiplier and the start secret, which is what a bucket of eight with a bounded probe needs. */
+/* SipHash costs 20 ns a name; this costs 3 and is read two to ten times a question.  The key
+ * keeps the multiplier and the start secret, which is what a bucket of eight with a bounded
+ * probe needs. */
 #include "base/hash.h"
 
 #include <stdbool.h>
@@ -8,7 +9,7 @@
 #include "base/util.h"
 
 static uint64_t secret[2];
-static bool     is_drawn;
+static bool is_drawn;
 
 void hash_init(void)
 {

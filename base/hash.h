@@ -1,7 +1,8 @@
 /* layer 1 | base/hash.h | one keyed hash for names
  *
- * A multiply-and-fold hash whose key is drawn from the system at the first use, so that who writes zone data or
- * sends questions cannot choose the bucket.  Values differ from run to run and never leave the process.
+ * A multiply-and-fold hash whose key is drawn from the system at the first use, so that who
+ * writes zone data or sends questions cannot choose the bucket.  Values differ from run to run
+ * and never leave the process.
  *
  * Thread:   any, after hash_init.
  */
@@ -10,7 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Draw the key.  Once, before any other call and before threads start; later calls change nothing. */
+/* Draw the key.  Once, before any other call and before threads start; later calls change
+ * nothing. */
 void hash_init(void);
 
 /* The hash of nothing: where a chain of hash_more begins. */

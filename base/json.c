@@ -1,4 +1,5 @@
-/* Names and zone lines may hold any byte, so UTF-8 is checked here and nothing else is trusted. */
+/* Names and zone lines may hold any byte, so UTF-8 is checked here and nothing else is trusted.
+ */
 #include "base/json.h"
 
 #include <stddef.h>
@@ -6,8 +7,11 @@
 /* The length of the UTF-8 sequence at `p`, 0 when there is none (RFC 3629 4). */
 static size_t sequence_len(const unsigned char *p)
 {
-    size_t len = p[0] < 0x80 ? 1 : p[0] >= 0xc2 && p[0] < 0xe0 ? 2 : (p[0] & 0xf0) == 0xe0 ? 3
-               : p[0] >= 0xf0 && p[0] < 0xf5 ? 4 : 0;
+    size_t len = p[0] < 0x80                   ? 1
+                 : p[0] >= 0xc2 && p[0] < 0xe0 ? 2
+                 : (p[0] & 0xf0) == 0xe0       ? 3
+                 : p[0] >= 0xf0 && p[0] < 0xf5 ? 4
+                                               : 0;
     for (size_t i = 1; i < len; i++)
         if ((p[i] & 0xc0) != 0x80)
             return 0;

@@ -8,5 +8,6 @@
 
 #include <stdio.h>
 
-/* Write `text` to `out` between quotes, escaped (RFC 8259 7).  Bytes that are no UTF-8 become U+FFFD. */
+/* Write `text` to `out` between quotes, escaped (RFC 8259 7).  Bytes that are no UTF-8 become
+ * U+FFFD. */
 void json_print_string(FILE *out, const char *text);

@@ -1,4 +1,5 @@
-/* A line is put together in memory and written at once, so that lines of several threads never mix. */
+/* A line is put together in memory and written at once, so that lines of several threads never
+ * mix. */
 #include "base/log.h"
 
 #include <stdarg.h>
@@ -8,7 +9,7 @@
 #include "base/json.h"
 #include "base/now.h"
 
-static enum log_level  wanted = LOG_LEVEL_INFO;
+static enum log_level wanted = LOG_LEVEL_INFO;
 static enum log_format shape = LOG_FORMAT_TEXT;
 
 void log_set(enum log_level level, enum log_format format)
@@ -19,13 +20,14 @@ void log_set(enum log_level level, enum log_format format)
 
 static const char *level_name(enum log_level level)
 {
-    static const char *const names[] = { "error", "warning", "info", "debug" };
+    static const char *const names[] = {"error", "warning", "info", "debug"};
     return names[level];
 }
 
 static void print_text(FILE *out, enum log_level level, const char *when, const char *message)
 {
-    static const int priorities[] = { 3, 4, 6, 7 }; /* of syslog(3), what sd-daemon(3) prefixes mean */
+    static const int priorities[] = {3, 4, 6,
+                                     7}; /* of syslog(3), what sd-daemon(3) prefixes mean */
 
     if (getenv("JOURNAL_STREAM"))
         fprintf(out, "<%d>%s\n", priorities[level], message);

@@ -1,7 +1,7 @@
 /* layer 2 | base/log.h | lines on stderr
  *
- * Text, one JSON object a line, or text with the priority prefix that the journal of systemd turns into a field.
- * Nothing on an answer path calls this.
+ * Text, one JSON object a line, or text with the priority prefix that the journal of systemd
+ * turns into a field. Nothing on an answer path calls this.
  *
  * Thread:   any, after log_set; a line is one write.
  */

@@ -1,4 +1,5 @@
-/* clock_gettime behind one offset, so that a class or a test owns the date without moving the machine's. */
+/* clock_gettime behind one offset, so that a class or a test owns the date without moving the
+ * machine's. */
 #include "base/now.h"
 
 #include <stdatomic.h>
@@ -8,7 +9,7 @@ static _Atomic int64_t wall_offset_ms;
 
 static int64_t read_clock(clockid_t id)
 {
-    struct timespec ts = { 0 };
+    struct timespec ts = {0};
     clock_gettime(id, &ts);
     return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
@@ -17,17 +18,19 @@ uint64_t now_mono_ms(void) { return (uint64_t)read_clock(CLOCK_MONOTONIC); }
 
 int64_t now_wall_ms(void)
 {
-    return read_clock(CLOCK_REALTIME) + atomic_load_explicit(&wall_offset_ms, memory_order_relaxed);
+    return read_clock(CLOCK_REALTIME) +
+           atomic_load_explicit(&wall_offset_ms, memory_order_relaxed);
 }
 
 void now_set_wall(int64_t ms)
 {
-    atomic_store_explicit(&wall_offset_ms, ms - read_clock(CLOCK_REALTIME), memory_order_relaxed);
+    atomic_store_explicit(&wall_offset_ms, ms - read_clock(CLOCK_REALTIME),
+                          memory_order_relaxed);
 }
 
 enum err now_read(const char *text, int64_t *ms)
 {
-    struct tm tm = { 0 };
+    struct tm tm = {0};
     const char *rest = strptime(text, "%Y-%m-%dT%H:%M:%S", &tm);
     if (!rest)
         return ERR_FORMAT;
@@ -35,7 +38,8 @@ enum err now_read(const char *text, int64_t *ms)
     char sign = *rest;
     if (sign == '+' || sign == '-') {
         int used = 0;
-        if (sscanf(rest + 1, "%2d:%2d%n", &hours, &minutes, &used) != 2 || rest[1 + used] != '\0')
+        if (sscanf(rest + 1, "%2d:%2d%n", &hours, &minutes, &used) != 2 ||
+            rest[1 + used] != '\0')
             return ERR_FORMAT;
     } else if (strcmp(rest, "Z") != 0) {
         return ERR_FORMAT;

@@ -1,11 +1,11 @@
-/* Why not a read-write lock: a worker would touch a shared line for every batch.  Here it loads one pointer that
- * changes on a reload only, and stores to its own cell. */
+/* Why not a read-write lock: a worker would touch a shared line for every batch.  Here it loads
+ * one pointer that changes on a reload only, and stores to its own cell. */
 #include "base/publish.h"
 
 struct publish_version {
     struct publish_version *next; /* in `retired` */
-    uint64_t                number;
-    void                   *data;
+    uint64_t number;
+    void *data;
     void (*free_data)(void *data);
 };
 
@@ -31,9 +31,8 @@ enum err publish_put(struct publish *publish, void *data, void (*free_data)(void
     struct publish_version *version = malloc(sizeof(*version));
     if (!version)
         return ERR_NOMEM;
-    *version = (struct publish_version){ .number = old ? old->number + 1 : 1,
-                                         .data = data,
-                                         .free_data = free_data };
+    *version = (struct publish_version){
+        .number = old ? old->number + 1 : 1, .data = data, .free_data = free_data};
     /* release: a worker that sees the pointer sees the finished version behind it */
     atomic_store_explicit(&publish->current, version, memory_order_release);
     if (old) {
@@ -45,7 +44,8 @@ enum err publish_put(struct publish *publish, void *data, void (*free_data)(void
 
 void *publish_take(struct publish *publish, size_t worker)
 {
-    struct publish_version *version = atomic_load_explicit(&publish->current, memory_order_acquire);
+    struct publish_version *version =
+        atomic_load_explicit(&publish->current, memory_order_acquire);
     if (!version)
         return NULL;
     /* release: reads of the version before happen before main frees it */
@@ -55,7 +55,8 @@ void *publish_take(struct publish *publish, size_t worker)
 
 void *publish_newest(struct publish *publish)
 {
-    struct publish_version *version = atomic_load_explicit(&publish->current, memory_order_relaxed);
+    struct publish_version *version =
+        atomic_load_explicit(&publish->current, memory_order_relaxed);
     return version ? version->data : NULL;
 }
 
@@ -89,7 +90,8 @@ void publish_fini(struct publish *publish)
         publish->retired = version->next;
         free_version(version);
     }
-    struct publish_version *current = atomic_load_explicit(&publish->current, memory_order_relaxed);
+    struct publish_version *current =
+        atomic_load_explicit(&publish->current, memory_order_relaxed);
     if (current)
         free_version(current);
     atomic_store_explicit(&publish->current, NULL, memory_order_relaxed);

@@ -12,28 +12,26 @@
 #define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
 
 /* The struct of type `type` whose field `field` is at `ptr`. */
-#define container_of(ptr, type, field) ((type *)(void *)((char *)(ptr) - offsetof(type, field)))
+#define container_of(ptr, type, field) ((type *)(void *)((char *)(ptr)-offsetof(type, field)))
 
 #define MUST_USE __attribute__((warn_unused_result))
 #define PRINTF_LIKE(fmt, first) __attribute__((format(printf, fmt, first)))
 
-/* Abort when our own reasoning was wrong.  `cond` may depend only on values this process made. */
-#define must(cond)                                                                           \
-    do {                                                                                     \
-        if (__builtin_expect(!(cond), 0)) {                                                  \
-            fprintf(stderr, "bug: %s:%d: %s does not hold\n", __FILE__, __LINE__, #cond);    \
-            abort();                                                                         \
-        }                                                                                    \
+/* Abort when our own reasoning was wrong.  `cond` may depend only on values this process made.
+ */
+#define must(cond)                                                                        \
+    do {                                                                                  \
+        if (__builtin_expect(!(cond), 0)) {                                               \
+            fprintf(stderr, "bug: %s:%d: %s does not hold\n", __FILE__, __LINE__, #cond); \
+            abort();                                                                      \
+        }                                                                                 \
     } while (0)
 
 static inline size_t util_min(size_t a, size_t b) { return a < b ? a : b; }
 static inline size_t util_max(size_t a, size_t b) { return a > b ? a : b; }
 
 /* Big-endian integers at an address that need not be aligned; the caller checked the bounds. */
-static inline uint16_t util_get_u16(const uint8_t *p)
-{
-    return (uint16_t)((p[0] << 8) | p[1]);
-}
+static inline uint16_t util_get_u16(const uint8_t *p) { return (uint16_t)((p[0] << 8) | p[1]); }
 static inline uint32_t util_get_u32(const uint8_t *p)
 {
     return ((uint32_t)p[0] << 24) | ((uint32_t)p[1] << 16) | ((uint32_t)p[2] << 8) | p[3];

@@ -1,5 +1,6 @@
-/* Suffixes are remembered by hash in one small table that is never cleaned: an entry is believed only when the
- * octets at its offset spell the wanted name, so what a rollback leaves behind does no harm. */
+/* Suffixes are remembered by hash in one small table that is never cleaned: an entry is
+ * believed only when the octets at its offset spell the wanted name, so what a rollback leaves
+ * behind does no harm. */
 #include "dns/builder.h"
 
 enum { PROBES = 4, POINTERS_MAX = 64 };
@@ -61,7 +62,8 @@ static uint16_t find(const struct builder *b, uint64_t hash, const uint8_t *name
 {
     for (unsigned i = 0; i < PROBES; i++) {
         unsigned n = (unsigned)(hash + i) % BUILDER_SLOTS;
-        if (b->slot[n].at && b->slot[n].tag == (uint16_t)(hash >> 48) && spells(b, b->slot[n].at, name))
+        if (b->slot[n].at && b->slot[n].tag == (uint16_t)(hash >> 48) &&
+            spells(b, b->slot[n].at, name))
             return b->slot[n].at;
     }
     return 0;
@@ -72,7 +74,8 @@ uint16_t builder_find(const struct builder *b, const uint8_t *name)
     return find(b, dname_hash(name), name);
 }
 
-void builder_question(struct builder *b, const struct message *m, const struct dname_parts *parts)
+void builder_question(struct builder *b, const struct message *m,
+                      const struct dname_parts *parts)
 {
     if (b->limit - b->len < m->question_len)
         return;
@@ -99,7 +102,8 @@ static bool put_pointer(struct builder *b, uint16_t at)
     return put(b, pointer, 2);
 }
 
-/* Write the labels that do not stand in the message yet, then a pointer to the rest or the root. */
+/* Write the labels that do not stand in the message yet, then a pointer to the rest or the
+ * root. */
 static bool put_name(struct builder *b, const uint8_t *name)
 {
     const uint8_t *label[DNAME_LABELS_MAX];
@@ -164,8 +168,8 @@ static bool put_rdata(struct builder *b, uint16_t type, const uint8_t *rdata, si
     return true;
 }
 
-static bool put_set(struct builder *b, struct builder_owner owner, const struct rrset *set, uint32_t ttl,
-                    unsigned first)
+static bool put_set(struct builder *b, struct builder_owner owner, const struct rrset *set,
+                    uint32_t ttl, unsigned first)
 {
     bool may_compress = rdata_may_compress(set->type);
     size_t pos = 0;
@@ -186,8 +190,9 @@ static bool put_set(struct builder *b, struct builder_owner owner, const struct 
     return true;
 }
 
-enum err builder_rrset(struct builder *b, enum message_section section, struct builder_owner owner,
-                       const struct rrset *set, uint32_t ttl, unsigned first)
+enum err builder_rrset(struct builder *b, enum message_section section,
+                       struct builder_owner owner, const struct rrset *set, uint32_t ttl,
+                       unsigned first)
 {
     size_t start = b->len;
     if (!put_set(b, owner, set, ttl, first)) {
@@ -198,11 +203,13 @@ enum err builder_rrset(struct builder *b, enum message_section section, struct b
     return ERR_OK;
 }
 
-enum err builder_record(struct builder *b, enum message_section section, struct builder_owner owner,
-                        uint16_t type, uint16_t class, uint32_t ttl, const uint8_t *rdata, size_t rdata_len)
+enum err builder_record(struct builder *b, enum message_section section,
+                        struct builder_owner owner, uint16_t type, uint16_t class, uint32_t ttl,
+                        const uint8_t *rdata, size_t rdata_len)
 {
     size_t start = b->len;
-    if (!put_owner(b, &owner) || !put_fixed(b, type, class, ttl) || !put_rdata(b, type, rdata, rdata_len)) {
+    if (!put_owner(b, &owner) || !put_fixed(b, type, class, ttl) ||
+        !put_rdata(b, type, rdata, rdata_len)) {
         b->len = start;
         return ERR_SPACE;
     }
@@ -212,7 +219,7 @@ enum err builder_record(struct builder *b, enum message_section section, struct 
 
 struct builder_mark builder_mark(const struct builder *b)
 {
-    struct builder_mark mark = { .len = b->len };
+    struct builder_mark mark = {.len = b->len};
     memcpy(mark.cnt, b->cnt, sizeof(mark.cnt));
     return mark;
 }

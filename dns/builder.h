@@ -1,6 +1,7 @@
 /* layer 15 | dns/builder.h | write an answer
  *
- * Appends to a buffer of the caller with name compression.  An RRset goes in whole or not at all (RFC 2181 9).
+ * Appends to a buffer of the caller with name compression.  An RRset goes in whole or not at
+ * all (RFC 2181 9).
  *
  * Owner:    the caller's buffer; nothing is allocated.
  * Thread:   one at a time.
@@ -19,8 +20,8 @@ enum {
 /* Lifetime: the request's. */
 struct builder {
     uint8_t *wire;
-    size_t   len;
-    size_t   limit;
+    size_t len;
+    size_t limit;
     uint16_t cnt[4];
     struct {
         uint16_t tag; /* bits of the suffix's hash */
@@ -30,32 +31,36 @@ struct builder {
 
 /* An owner name: where it already stands in the message (`at` not 0), or its octets. */
 struct builder_owner {
-    uint16_t       at;
+    uint16_t at;
     const uint8_t *name;
 };
 
-/* A message of at most `limit` octets in `wire`, which must hold a header at least; sections empty. */
+/* A message of at most `limit` octets in `wire`, which must hold a header at least; sections
+ * empty. */
 void builder_init(struct builder *b, uint8_t *wire, size_t limit);
 
 /* Copy the question of `m`; `parts` is its name taken apart.  Leaves out what does not fit. */
-void builder_question(struct builder *b, const struct message *m, const struct dname_parts *parts);
+void builder_question(struct builder *b, const struct message *m,
+                      const struct dname_parts *parts);
 
-/* Append all records of `set` with `ttl`, beginning with the one numbered `first` (modulo their number).
- * ERR_SPACE: nothing was written. */
-MUST_USE enum err builder_rrset(struct builder *b, enum message_section section, struct builder_owner owner,
-                                const struct rrset *set, uint32_t ttl, unsigned first);
+/* Append all records of `set` with `ttl`, beginning with the one numbered `first` (modulo their
+ * number). ERR_SPACE: nothing was written. */
+MUST_USE enum err builder_rrset(struct builder *b, enum message_section section,
+                                struct builder_owner owner, const struct rrset *set,
+                                uint32_t ttl, unsigned first);
 
-/* Append one record whose RDATA is a name (a synthesised CNAME) or plain octets.  ERR_SPACE: nothing was written. */
-MUST_USE enum err builder_record(struct builder *b, enum message_section section, struct builder_owner owner,
-                                 uint16_t type, uint16_t class, uint32_t ttl, const uint8_t *rdata,
-                                 size_t rdata_len);
+/* Append one record whose RDATA is a name (a synthesised CNAME) or plain octets.  ERR_SPACE:
+ * nothing was written. */
+MUST_USE enum err builder_record(struct builder *b, enum message_section section,
+                                 struct builder_owner owner, uint16_t type, uint16_t class,
+                                 uint32_t ttl, const uint8_t *rdata, size_t rdata_len);
 
 /* The offset at which `name` stands in the message, 0 when it is not remembered. */
 uint16_t builder_find(const struct builder *b, const uint8_t *name);
 
 /* A point to come back to. */
 struct builder_mark {
-    size_t   len;
+    size_t len;
     uint16_t cnt[4];
 };
 struct builder_mark builder_mark(const struct builder *b);

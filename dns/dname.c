@@ -1,6 +1,6 @@
-/* Names stay in wire form everywhere; a string form would have to be escaped and unescaped on each step.
- * Hashes grow from the root towards the leaf, so one pass over a question's name yields the hash of every zone
- * and every encloser it could belong to. */
+/* Names stay in wire form everywhere; a string form would have to be escaped and unescaped on
+ * each step. Hashes grow from the root towards the leaf, so one pass over a question's name
+ * yields the hash of every zone and every encloser it could belong to. */
 #include "dns/dname.h"
 
 #include "base/hash.h"
@@ -68,7 +68,8 @@ enum err dname_parse(struct cursor *c, uint8_t out[DNAME_MAX], size_t *len)
             continue;
         }
         const uint8_t *bytes = cursor_bytes(&walk, label);
-        if (label > DNAME_LABEL_MAX || walk.failed || at + label + 1 + (label ? 1U : 0U) > DNAME_MAX)
+        if (label > DNAME_LABEL_MAX || walk.failed ||
+            at + label + 1 + (label ? 1U : 0U) > DNAME_MAX)
             break;
         out[at] = label;
         memcpy(out + at + 1, bytes, label);
@@ -103,7 +104,8 @@ bool dname_is_equal(const uint8_t *a, const uint8_t *b)
 bool dname_is_under(const uint8_t *name, const uint8_t *parent)
 {
     unsigned name_labels = dname_labels(name), parent_labels = dname_labels(parent);
-    return name_labels >= parent_labels && dname_is_equal(dname_suffix(name, parent_labels), parent);
+    return name_labels >= parent_labels &&
+           dname_is_equal(dname_suffix(name, parent_labels), parent);
 }
 
 static int compare_label(const uint8_t *a, const uint8_t *b)

@@ -1,11 +1,11 @@
 /* layer 11 | dns/dname.h | domain names in wire form
  *
- * A name is its labels, each with a length octet, ended by the root's zero: at most DNAME_MAX octets (RFC 1035 3.1).
- * Case of ASCII letters does not count (RFC 4343).
+ * A name is its labels, each with a length octet, ended by the root's zero: at most DNAME_MAX
+ * octets (RFC 1035 3.1). Case of ASCII letters does not count (RFC 4343).
  *
- * Owner:    values; `const uint8_t *` names are borrowed and were checked by dname_check or dname_parse.
- * Thread:   any.
- * Words:    labels - their number without the root; suffix of n labels - the last n of them.
+ * Owner:    values; `const uint8_t *` names are borrowed and were checked by dname_check or
+ * dname_parse. Thread:   any. Words:    labels - their number without the root; suffix of n
+ * labels - the last n of them.
  */
 #pragma once
 
@@ -16,7 +16,8 @@
 
 enum { DNAME_MAX = 255, DNAME_LABEL_MAX = 63, DNAME_LABELS_MAX = 127 };
 
-/* Octets of the name at `name`, at most `max`; 0 when it is no uncompressed name within them. */
+/* Octets of the name at `name`, at most `max`; 0 when it is no uncompressed name within them.
+ */
 size_t dname_check(const uint8_t *name, size_t max);
 
 /* Octets of a checked name. */
@@ -28,8 +29,9 @@ unsigned dname_labels(const uint8_t *name);
 /* The suffix of `labels` labels of `name`, which has at least as many. */
 const uint8_t *dname_suffix(const uint8_t *name, unsigned labels);
 
-/* Read the name at the cursor, following compression pointers into the cursor's data, which must be the whole
- * message; pointers may only lead backwards (RFC 1035 4.1.4, RFC 9267 2).  *len gets its octets. */
+/* Read the name at the cursor, following compression pointers into the cursor's data, which
+ * must be the whole message; pointers may only lead backwards (RFC 1035 4.1.4, RFC 9267 2).
+ * *len gets its octets. */
 MUST_USE enum err dname_parse(struct cursor *c, uint8_t out[DNAME_MAX], size_t *len);
 
 /* Whether the names are the same. */
@@ -46,18 +48,20 @@ void dname_lower(uint8_t *name, size_t len);
 
 enum { DNAME_KEY_MAX = 2 * DNAME_MAX };
 
-/* Bytes whose memcmp order is canonical order: labels from the last to the first, lower-cased, 00 as 01 01 and 01 as
- * 01 02, each ended by 00.  Returns their number, at most DNAME_KEY_MAX. */
+/* Bytes whose memcmp order is canonical order: labels from the last to the first, lower-cased,
+ * 00 as 01 01 and 01 as 01 02, each ended by 00.  Returns their number, at most DNAME_KEY_MAX.
+ */
 size_t dname_key(const uint8_t *name, uint8_t out[DNAME_KEY_MAX]);
 
 /* A name taken apart once, for whoever looks it up: every suffix and its hash.
  * Lifetime: the request's. */
 struct dname_parts {
-    uint8_t  len;    /* octets of the name */
-    uint8_t  labels;
-    uint8_t  lower[DNAME_MAX];              /* the name in lower case */
-    uint8_t  at[DNAME_LABELS_MAX + 1];      /* at[n]: offset of the suffix of n labels */
-    uint64_t hash[DNAME_LABELS_MAX + 1];    /* hash[n]: of the suffix of n labels, any case the same */
+    uint8_t len; /* octets of the name */
+    uint8_t labels;
+    uint8_t lower[DNAME_MAX];         /* the name in lower case */
+    uint8_t at[DNAME_LABELS_MAX + 1]; /* at[n]: offset of the suffix of n labels */
+    uint64_t
+        hash[DNAME_LABELS_MAX + 1]; /* hash[n]: of the suffix of n labels, any case the same */
 };
 
 /* Take a checked name apart. */

@@ -20,9 +20,9 @@ size_t dname_text_escape(const char *text, size_t len, uint8_t *byte)
 
 /* Lifetime: one call. */
 struct reading {
-    uint8_t    *out;
-    size_t      at;    /* where the next octet goes */
-    size_t      label; /* where the current label's length octet is */
+    uint8_t *out;
+    size_t at;    /* where the next octet goes */
+    size_t label; /* where the current label's length octet is */
     const char *why;
 };
 
@@ -78,7 +78,8 @@ static bool finish(struct reading *r, bool is_absolute, const uint8_t *origin, s
     return true;
 }
 
-static bool read_labels(struct reading *r, const char *text, size_t len, size_t *pos, bool *is_absolute)
+static bool read_labels(struct reading *r, const char *text, size_t len, size_t *pos,
+                        bool *is_absolute)
 {
     for (; *pos < len; (*pos)++) {
         uint8_t byte = (uint8_t)text[*pos];
@@ -102,11 +103,12 @@ static bool read_labels(struct reading *r, const char *text, size_t len, size_t 
     return true;
 }
 
-enum err dname_text_read(const char *text, size_t len, const uint8_t *origin, uint8_t out[DNAME_MAX],
-                         size_t *wire_len, const char **why, size_t *where)
+enum err dname_text_read(const char *text, size_t len, const uint8_t *origin,
+                         uint8_t out[DNAME_MAX], size_t *wire_len, const char **why,
+                         size_t *where)
 {
     uint8_t name[DNAME_MAX + 1];
-    struct reading r = { .out = name, .at = 1 };
+    struct reading r = {.out = name, .at = 1};
     bool is_absolute = false;
     size_t pos = 0;
     bool is_read;

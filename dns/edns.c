@@ -1,4 +1,5 @@
-/* An option that is not known is skipped (RFC 6891 6.1.2); one that runs over the RDATA is FORMERR. */
+/* An option that is not known is skipped (RFC 6891 6.1.2); one that runs over the RDATA is
+ * FORMERR. */
 #include "dns/edns.h"
 
 #include "dns/rrtype.h"
@@ -15,7 +16,7 @@ static void read_option(struct cursor *opts, struct edns *e)
 
 enum err edns_parse(struct cursor *c, struct edns *out)
 {
-    struct edns e = { 0 };
+    struct edns e = {0};
     unsigned options = 0;
 
     e.udp_size = cursor_u16(c);

@@ -9,19 +9,20 @@
 #include "base/err.h"
 
 enum {
-    EDNS_OPTIONS_MAX = 32, /* limits.md section 3: more is FORMERR, so that options cost constant time */
-    EDNS_FIXED_LEN = 11,   /* owner, type, class, TTL and RDLENGTH of an OPT record */
+    EDNS_OPTIONS_MAX =
+        32, /* limits.md section 3: more is FORMERR, so that options cost constant time */
+    EDNS_FIXED_LEN = 11, /* owner, type, class, TTL and RDLENGTH of an OPT record */
     EDNS_NSID_MAX = 128,
-    EDNS_OPTION_NSID = 3,  /* RFC 5001 */
+    EDNS_OPTION_NSID = 3, /* RFC 5001 */
 };
 
 /* What a question said in its OPT record. */
 struct edns {
-    uint16_t udp_size;  /* the sender's; below 512 means 512 (RFC 6891 6.2.3) */
-    uint8_t  ext_rcode; /* upper eight bits of the RCODE */
-    uint8_t  version;
-    bool     is_do;     /* DNSSEC records are wanted (RFC 3225) */
-    bool     has_nsid;  /* NSID is asked for */
+    uint16_t udp_size; /* the sender's; below 512 means 512 (RFC 6891 6.2.3) */
+    uint8_t ext_rcode; /* upper eight bits of the RCODE */
+    uint8_t version;
+    bool is_do;    /* DNSSEC records are wanted (RFC 3225) */
+    bool has_nsid; /* NSID is asked for */
 };
 
 /* Read an OPT record from its CLASS on (the cursor stands behind TYPE). */

@@ -1,5 +1,5 @@
-/* The question's name is kept where it stands: the first name of a message has nothing before it to point at, so it is
- * either plain or broken. */
+/* The question's name is kept where it stands: the first name of a message has nothing before
+ * it to point at, so it is either plain or broken. */
 #include "dns/message.h"
 
 static bool read_question(struct cursor *c, struct message *m)
@@ -28,7 +28,8 @@ static bool skip_owner(struct cursor *c, bool *is_root)
     return true;
 }
 
-static bool read_opt(struct cursor *c, struct message *m, enum message_section section, bool is_root)
+static bool read_opt(struct cursor *c, struct message *m, enum message_section section,
+                     bool is_root)
 {
     /* RFC 6891 6.1.1: at most one, owned by the root, in the additional section */
     if (section != MESSAGE_ADDITIONAL || !is_root || m->has_edns)
@@ -39,7 +40,8 @@ static bool read_opt(struct cursor *c, struct message *m, enum message_section s
     return true;
 }
 
-static bool read_record(struct cursor *c, struct message *m, enum message_section section, bool is_last)
+static bool read_record(struct cursor *c, struct message *m, enum message_section section,
+                        bool is_last)
 {
     bool is_root;
     if (!skip_owner(c, &is_root))
@@ -81,10 +83,10 @@ enum message_state message_parse(const uint8_t *wire, size_t len, struct message
 
 struct message_walk message_walk(const struct message *m)
 {
-    struct message_walk walk = { .c = cursor_over(m->wire, m->len),
-                                 .section = MESSAGE_ANSWER,
-                                 .left = m->cnt[MESSAGE_ANSWER],
-                                 .message = m };
+    struct message_walk walk = {.c = cursor_over(m->wire, m->len),
+                                .section = MESSAGE_ANSWER,
+                                .left = m->cnt[MESSAGE_ANSWER],
+                                .message = m};
     walk.c.pos = m->records_at;
     return walk;
 }

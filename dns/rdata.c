@@ -1,11 +1,11 @@
-/* New types are the parsers' commonest hole (limits.md section 5): here a type is a string of letters and every letter
- * is checked in one switch. */
+/* New types are the parsers' commonest hole (limits.md section 5): here a type is a string of
+ * letters and every letter is checked in one switch. */
 #include "dns/rdata.h"
 
 struct rdata_walk rdata_walk(uint16_t type, const uint8_t *rdata, size_t len)
 {
     const char *shape = rrtype_shape(type);
-    return (struct rdata_walk){ .shape = shape ? shape : "r", .c = cursor_over(rdata, len) };
+    return (struct rdata_walk){.shape = shape ? shape : "r", .c = cursor_over(rdata, len)};
 }
 
 static void skip_name(struct cursor *c)
@@ -60,19 +60,11 @@ static void skip_prefixes(struct cursor *c)
 static void skip_gateway(struct cursor *c, unsigned kind)
 {
     switch (kind) {
-    case 0:
-        break;
-    case 1:
-        cursor_bytes(c, 4);
-        break;
-    case 2:
-        cursor_bytes(c, 16);
-        break;
-    case 3:
-        skip_name(c);
-        break;
-    default:
-        cursor_fail(c);
+    case 0: break;
+    case 1: cursor_bytes(c, 4); break;
+    case 2: cursor_bytes(c, 16); break;
+    case 3: skip_name(c); break;
+    default: cursor_fail(c);
     }
 }
 
@@ -94,59 +86,43 @@ static void skip_field(struct cursor *c, char kind)
     unsigned gateway;
 
     switch (kind) {
-    case '1': case '2': case '4': case '8':
-        cursor_bytes(c, (size_t)(kind - '0'));
-        break;
-    case 'X':
-        cursor_bytes(c, 16);
-        break;
-    case 'N': case 'L': case 'P':
-        skip_name(c);
-        break;
-    case 's':
-        skip_string(c);
-        break;
+    case '1':
+    case '2':
+    case '4':
+    case '8': cursor_bytes(c, (size_t)(kind - '0')); break;
+    case 'X': cursor_bytes(c, 16); break;
+    case 'N':
+    case 'L':
+    case 'P': skip_name(c); break;
+    case 's': skip_string(c); break;
     case 't':
         do
             skip_string(c);
         while (cursor_more(c));
         break;
-    case 'b':
-        skip_bitmap(c);
-        break;
-    case 'v':
-        skip_params(c);
-        break;
+    case 'b': skip_bitmap(c); break;
+    case 'v': skip_params(c); break;
     case 'h':
         if (cursor_more(c) && c->data[c->pos] == 0)
             cursor_fail(c);
         skip_string(c);
         break;
-    case 'r':
-        cursor_bytes(c, cursor_left(c));
-        break;
+    case 'r': cursor_bytes(c, cursor_left(c)); break;
     case 'R':
         if (!cursor_more(c))
             cursor_fail(c);
         cursor_bytes(c, cursor_left(c));
         break;
-    case 'a':
-        skip_prefixes(c);
-        break;
+    case 'a': skip_prefixes(c); break;
     case 'i':
         gateway = cursor_u8(c);
         cursor_u8(c);
         skip_gateway(c, gateway);
         cursor_bytes(c, cursor_left(c));
         break;
-    case 'm':
-        skip_gateway(c, cursor_u8(c) & 0x7f);
-        break;
-    case 'H':
-        skip_hip(c);
-        break;
-    default:
-        must(!"a letter of rrtype.h that rdata.c does not know");
+    case 'm': skip_gateway(c, cursor_u8(c) & 0x7f); break;
+    case 'H': skip_hip(c); break;
+    default: must(!"a letter of rrtype.h that rdata.c does not know");
     }
 }
 
@@ -171,10 +147,12 @@ enum err rdata_check(uint16_t type, const uint8_t *rdata, size_t len)
 
     while (rdata_next(&walk, &field))
         ;
-    return cursor_failed(&walk.c) || cursor_more(&walk.c) || len > RDATA_MAX ? ERR_FORMAT : ERR_OK;
+    return cursor_failed(&walk.c) || cursor_more(&walk.c) || len > RDATA_MAX ? ERR_FORMAT
+                                                                             : ERR_OK;
 }
 
-/* Up to the first difference both have the same fields at the same places, so those of `a` serve for both. */
+/* Up to the first difference both have the same fields at the same places, so those of `a`
+ * serve for both. */
 int rdata_compare(uint16_t type, const uint8_t *a, size_t a_len, const uint8_t *b, size_t b_len)
 {
     struct rdata_walk walk = rdata_walk(type, a, a_len);
@@ -198,27 +176,36 @@ bool rdata_may_compress(uint16_t type)
 {
     const char *shape;
     switch (type) {
-    case RRTYPE_A: case RRTYPE_AAAA: case RRTYPE_TXT: case RRTYPE_RRSIG: case RRTYPE_NSEC: case RRTYPE_DS:
-        return false;
-    case RRTYPE_NS: case RRTYPE_CNAME: case RRTYPE_SOA: case RRTYPE_PTR: case RRTYPE_MX:
-        return true;
-    default:
-        shape = rrtype_shape(type);
-        return shape && strchr(shape, 'N');
+    case RRTYPE_A:
+    case RRTYPE_AAAA:
+    case RRTYPE_TXT:
+    case RRTYPE_RRSIG:
+    case RRTYPE_NSEC:
+    case RRTYPE_DS: return false;
+    case RRTYPE_NS:
+    case RRTYPE_CNAME:
+    case RRTYPE_SOA:
+    case RRTYPE_PTR:
+    case RRTYPE_MX: return true;
+    default: shape = rrtype_shape(type); return shape && strchr(shape, 'N');
     }
 }
 
 const uint8_t *rdata_target(uint16_t type, const uint8_t *rdata)
 {
     switch (type) {
-    case RRTYPE_NS: case RRTYPE_MB: case RRTYPE_MD: case RRTYPE_MF:
-        return rdata;
-    case RRTYPE_MX: case RRTYPE_AFSDB: case RRTYPE_RT: case RRTYPE_KX: case RRTYPE_SVCB: case RRTYPE_HTTPS:
-    case RRTYPE_LP:
-        return rdata + 2;
-    case RRTYPE_SRV:
-        return rdata + 6;
-    default:
-        return NULL;
+    case RRTYPE_NS:
+    case RRTYPE_MB:
+    case RRTYPE_MD:
+    case RRTYPE_MF: return rdata;
+    case RRTYPE_MX:
+    case RRTYPE_AFSDB:
+    case RRTYPE_RT:
+    case RRTYPE_KX:
+    case RRTYPE_SVCB:
+    case RRTYPE_HTTPS:
+    case RRTYPE_LP: return rdata + 2;
+    case RRTYPE_SRV: return rdata + 6;
+    default: return NULL;
     }
 }

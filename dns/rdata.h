@@ -12,34 +12,40 @@
 
 enum { RDATA_MAX = 65535 };
 
-/* One field.  kind is its letter in the shape; 'P' for each name inside a HIP, IPSECKEY or AMTRELAY. */
+/* One field.  kind is its letter in the shape; 'P' for each name inside a HIP, IPSECKEY or
+ * AMTRELAY. */
 struct rdata_field {
-    char           kind;
+    char kind;
     const uint8_t *at;
-    size_t         len;
+    size_t len;
 };
 
 /* Lifetime: the walk. */
 struct rdata_walk {
-    const char   *shape; /* what is still to come */
-    struct cursor c;     /* failed: the RDATA breaks its shape */
+    const char *shape; /* what is still to come */
+    struct cursor c;   /* failed: the RDATA breaks its shape */
 };
 
 /* Start at the first field of RDATA of `type`; an unknown type is one field 'r'. */
 struct rdata_walk rdata_walk(uint16_t type, const uint8_t *rdata, size_t len);
 
-/* Step to the next field.  False at the end, or when the shape is broken (then the cursor has failed). */
+/* Step to the next field.  False at the end, or when the shape is broken (then the cursor has
+ * failed). */
 bool rdata_next(struct rdata_walk *walk, struct rdata_field *field);
 
-/* Whether these bytes are RDATA of `type`: ERR_FORMAT when the shape is broken or bytes are left over. */
+/* Whether these bytes are RDATA of `type`: ERR_FORMAT when the shape is broken or bytes are
+ * left over. */
 MUST_USE enum err rdata_check(uint16_t type, const uint8_t *rdata, size_t len);
 
-/* Canonical order of two checked RDATA of one type (RFC 4034 6.2, 6.3): names of the listed types without case. */
-int rdata_compare(uint16_t type, const uint8_t *a, size_t a_len, const uint8_t *b, size_t b_len);
+/* Canonical order of two checked RDATA of one type (RFC 4034 6.2, 6.3): names of the listed
+ * types without case. */
+int rdata_compare(uint16_t type, const uint8_t *a, size_t a_len, const uint8_t *b,
+                  size_t b_len);
 
 /* Whether names in this type may be compressed in messages (RFC 3597 4): those of RFC 1035. */
 bool rdata_may_compress(uint16_t type);
 
-/* The name in checked RDATA whose addresses belong in the additional section; NULL when the type has none.
- * NS, MX, AFSDB, RT, KX, SRV, SVCB, HTTPS (RFC 1035 3.3, 1183, 2782, 9460 4.1). */
+/* The name in checked RDATA whose addresses belong in the additional section; NULL when the
+ * type has none. NS, MX, AFSDB, RT, KX, SRV, SVCB, HTTPS (RFC 1035 3.3, 1183, 2782, 9460 4.1).
+ */
 const uint8_t *rdata_target(uint16_t type, const uint8_t *rdata);

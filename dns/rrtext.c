@@ -1,5 +1,5 @@
-/* ldns reads one field a call, so a fault still has its column; handing it whole records (ldns_rr_new_frm_str) would
- * lose that and read owner and TTL a second time. */
+/* ldns reads one field a call, so a fault still has its column; handing it whole records
+ * (ldns_rr_new_frm_str) would lose that and read owner and TTL a second time. */
 #include "dns/rrtext.h"
 
 #include <arpa/inet.h>
@@ -9,13 +9,13 @@
 /* Lifetime: one rrtext_read. */
 struct reading {
     const struct rrtext_token *tokens;
-    size_t                     cnt;
-    size_t                     next; /* the token to read */
-    const uint8_t             *origin;
-    struct rrtext_scratch     *scratch;
-    uint8_t                   *out;
-    size_t                     len;
-    struct rrtext_fault       *fault;
+    size_t cnt;
+    size_t next; /* the token to read */
+    const uint8_t *origin;
+    struct rrtext_scratch *scratch;
+    uint8_t *out;
+    size_t len;
+    struct rrtext_fault *fault;
 };
 
 static enum err fail(struct reading *r, size_t token, size_t offset, const char *fmt, ...)
@@ -74,7 +74,8 @@ static enum err read_number(struct reading *r, uint64_t max, size_t octets, cons
                         (unsigned long long)max);
         value = value * 10 + (uint64_t)(token->text[i] - '0');
         if (value > max)
-            return fail(r, r->next - 1, 0, "%s is larger than %llu", what, (unsigned long long)max);
+            return fail(r, r->next - 1, 0, "%s is larger than %llu", what,
+                        (unsigned long long)max);
     }
     if (token->len == 0)
         return fail(r, r->next - 1, 0, "expected %s", what);
@@ -85,8 +86,11 @@ static enum err read_number(struct reading *r, uint64_t max, size_t octets, cons
 
 enum err rrtext_read_ttl(const char *text, size_t len, uint32_t *ttl)
 {
-    static const struct { char unit; uint32_t seconds; } units[] = {
-        { 's', 1 }, { 'm', 60 }, { 'h', 3600 }, { 'd', 86400 }, { 'w', 604800 },
+    static const struct {
+        char unit;
+        uint32_t seconds;
+    } units[] = {
+        {'s', 1}, {'m', 60}, {'h', 3600}, {'d', 86400}, {'w', 604800},
     };
     uint64_t sum = 0, value = 0;
     bool has_digit = false;
@@ -126,7 +130,8 @@ static enum err read_ttl(struct reading *r, const char *what)
     if (!token)
         return fail(r, r->cnt, 0, "expected %s", what);
     if (rrtext_read_ttl(token->text, token->len, &ttl) != ERR_OK)
-        return fail(r, r->next - 1, 0, "expected %s: seconds up to 2147483647, or a time such as 1h30m", what);
+        return fail(r, r->next - 1, 0,
+                    "expected %s: seconds up to 2147483647, or a time such as 1h30m", what);
     util_put_u32(bytes, ttl);
     return put(r, bytes, 4);
 }
@@ -161,11 +166,13 @@ static enum err read_string(struct reading *r)
     for (size_t i = 0; i < token->len; i++) {
         uint8_t byte = (uint8_t)token->text[i];
         if (len == 255)
-            return fail(r, r->next - 1, i, "a string is longer than 255 octets; split it into several");
+            return fail(r, r->next - 1, i,
+                        "a string is longer than 255 octets; split it into several");
         if (byte == '\\') {
             size_t used = dname_text_escape(token->text + i + 1, token->len - i - 1, &byte);
             if (used == 0)
-                return fail(r, r->next - 1, i, "expected \\DDD with DDD up to 255, or \\ and one character");
+                return fail(r, r->next - 1, i,
+                            "expected \\DDD with DDD up to 255, or \\ and one character");
             i += used;
         }
         string[++len] = byte;
@@ -176,8 +183,8 @@ static enum err read_string(struct reading *r)
 
 static enum err read_soa(struct reading *r)
 {
-    static const char *const times[] = { "the refresh time", "the retry time", "the expire time",
-                                         "the negative TTL (minimum)" };
+    static const char *const times[] = {"the refresh time", "the retry time", "the expire time",
+                                        "the negative TTL (minimum)"};
     enum err err = read_name(r);
     if (!err)
         err = read_name(r);
@@ -194,44 +201,48 @@ static enum err read_soa(struct reading *r)
 static bool takes_rest(ldns_rdf_type field)
 {
     switch (field) {
-    case LDNS_RDF_TYPE_B64: case LDNS_RDF_TYPE_HEX: case LDNS_RDF_TYPE_NSEC: case LDNS_RDF_TYPE_LOC:
-    case LDNS_RDF_TYPE_WKS: case LDNS_RDF_TYPE_IPSECKEY: case LDNS_RDF_TYPE_SVCPARAMS:
-    case LDNS_RDF_TYPE_ATMA: case LDNS_RDF_TYPE_NSAP:
-        return true;
-    default:
-        return false;
+    case LDNS_RDF_TYPE_B64:
+    case LDNS_RDF_TYPE_HEX:
+    case LDNS_RDF_TYPE_NSEC:
+    case LDNS_RDF_TYPE_LOC:
+    case LDNS_RDF_TYPE_WKS:
+    case LDNS_RDF_TYPE_IPSECKEY:
+    case LDNS_RDF_TYPE_SVCPARAMS:
+    case LDNS_RDF_TYPE_ATMA:
+    case LDNS_RDF_TYPE_NSAP: return true;
+    default: return false;
     }
 }
 
 static const char *field_name(ldns_rdf_type field)
 {
     switch (field) {
-    case LDNS_RDF_TYPE_INT8:  return "a number from 0 to 255";
+    case LDNS_RDF_TYPE_INT8: return "a number from 0 to 255";
     case LDNS_RDF_TYPE_INT16: return "a number from 0 to 65535";
     case LDNS_RDF_TYPE_INT32: return "a number from 0 to 4294967295";
-    case LDNS_RDF_TYPE_A:     return "an IPv4 address";
-    case LDNS_RDF_TYPE_AAAA:  return "an IPv6 address";
+    case LDNS_RDF_TYPE_A: return "an IPv4 address";
+    case LDNS_RDF_TYPE_AAAA: return "an IPv6 address";
     case LDNS_RDF_TYPE_STR:
     case LDNS_RDF_TYPE_LONG_STR: return "text";
-    case LDNS_RDF_TYPE_B64:   return "base64";
-    case LDNS_RDF_TYPE_HEX:   return "hexadecimal digits";
+    case LDNS_RDF_TYPE_B64: return "base64";
+    case LDNS_RDF_TYPE_HEX: return "hexadecimal digits";
     case LDNS_RDF_TYPE_NSEC:
-    case LDNS_RDF_TYPE_TYPE:  return "record types";
-    case LDNS_RDF_TYPE_ALG:   return "a DNSSEC algorithm";
+    case LDNS_RDF_TYPE_TYPE: return "record types";
+    case LDNS_RDF_TYPE_ALG: return "a DNSSEC algorithm";
     case LDNS_RDF_TYPE_CERT_ALG: return "a certificate type";
-    case LDNS_RDF_TYPE_TIME:  return "a time as YYYYMMDDHHMMSS";
-    case LDNS_RDF_TYPE_LOC:   return "a location such as 52 22 23.000 N 4 53 32.000 E 2m";
-    case LDNS_RDF_TYPE_APL:   return "prefixes such as 1:192.0.2.0/24";
+    case LDNS_RDF_TYPE_TIME: return "a time as YYYYMMDDHHMMSS";
+    case LDNS_RDF_TYPE_LOC: return "a location such as 52 22 23.000 N 4 53 32.000 E 2m";
+    case LDNS_RDF_TYPE_APL: return "prefixes such as 1:192.0.2.0/24";
     case LDNS_RDF_TYPE_IPSECKEY: return "precedence, gateway type, algorithm, gateway and key";
-    case LDNS_RDF_TYPE_HIP:   return "algorithm, host identity tag and key";
+    case LDNS_RDF_TYPE_HIP: return "algorithm, host identity tag and key";
     case LDNS_RDF_TYPE_NSEC3_SALT: return "a salt in hexadecimal, or -";
     case LDNS_RDF_TYPE_NSEC3_NEXT_OWNER: return "a hash in base32";
     case LDNS_RDF_TYPE_EUI48: return "six octets such as 00-00-5e-00-53-2a";
     case LDNS_RDF_TYPE_EUI64: return "eight octets such as 00-00-5e-ef-10-00-00-2a";
     case LDNS_RDF_TYPE_ILNP64: return "four groups such as 0014:4fff:ff20:ee64";
-    case LDNS_RDF_TYPE_TAG:   return "a tag of letters and digits";
+    case LDNS_RDF_TYPE_TAG: return "a tag of letters and digits";
     case LDNS_RDF_TYPE_SVCPARAMS: return "parameters such as alpn=h2 port=443";
-    default:                  return "another value";
+    default: return "another value";
     }
 }
 
@@ -291,12 +302,13 @@ static enum err read_ipseckey(struct reading *r)
 
     if (r->cnt < 4)
         return fail(r, r->cnt, 0, "expected %s", field_name(LDNS_RDF_TYPE_IPSECKEY));
-    struct rrtext_token tokens[4] = { r->tokens[0], r->tokens[1], r->tokens[2], r->tokens[3] };
+    struct rrtext_token tokens[4] = {r->tokens[0], r->tokens[1], r->tokens[2], r->tokens[3]};
     if (tokens[1].len == 1 && tokens[1].text[0] == '3') {
-        if (dname_text_read(tokens[3].text, tokens[3].len, r->origin, name, &len, &why, &where) != ERR_OK)
+        if (dname_text_read(tokens[3].text, tokens[3].len, r->origin, name, &len, &why,
+                            &where) != ERR_OK)
             return fail(r, 3, where, "%s", why);
         dname_text_print(name, absolute);
-        tokens[3] = (struct rrtext_token){ .text = absolute, .len = strlen(absolute) };
+        tokens[3] = (struct rrtext_token){.text = absolute, .len = strlen(absolute)};
     }
     char *text = r->scratch->text;
     size_t at = 0;
@@ -329,9 +341,10 @@ static enum err read_by_ldns(struct reading *r, uint16_t type)
         if (i >= min && r->next >= r->cnt)
             break;
         ldns_rdf_type field = ldns_rr_descriptor_field_type(desc, i);
-        enum err err = field == LDNS_RDF_TYPE_UNKNOWN
-                           ? fail(r, r->next, 0, "%s is only read in the form \\# LENGTH HEX", name)
-                           : read_field(r, field, i + 1 == max);
+        enum err err =
+            field == LDNS_RDF_TYPE_UNKNOWN
+                ? fail(r, r->next, 0, "%s is only read in the form \\# LENGTH HEX", name)
+                : read_field(r, field, i + 1 == max);
         if (err)
             return err;
     }
@@ -372,7 +385,8 @@ static enum err read_generic(struct reading *r, uint16_t type)
         }
     }
     if (digits % 2 || r->len != util_get_u16(length))
-        return fail(r, 1, 0, "the length says %u octets, the digits are %zu", util_get_u16(length), digits / 2);
+        return fail(r, 1, 0, "the length says %u octets, the digits are %zu",
+                    util_get_u16(length), digits / 2);
     if (rdata_check(type, r->out, r->len) != ERR_OK)
         return fail(r, 0, 0, "these octets are no RDATA of this type");
     return ERR_OK;
@@ -384,17 +398,13 @@ static enum err read_known(struct reading *r, uint16_t type)
     enum err err;
 
     switch (type) {
-    case RRTYPE_A:
-        return read_address(r, AF_INET);
-    case RRTYPE_AAAA:
-        return read_address(r, AF_INET6);
-    case RRTYPE_SOA:
-        return read_soa(r);
+    case RRTYPE_A: return read_address(r, AF_INET);
+    case RRTYPE_AAAA: return read_address(r, AF_INET6);
+    case RRTYPE_SOA: return read_soa(r);
     case RRTYPE_MX:
         err = read_number(r, UINT16_MAX, 2, "the preference");
         return err ? err : read_name(r);
-    default:
-        break;
+    default: break;
     }
     if (shape && strlen(shape) == 1 && strchr("NLP", shape[0]))
         return read_name(r);
@@ -407,12 +417,16 @@ static enum err read_known(struct reading *r, uint16_t type)
     return read_by_ldns(r, type);
 }
 
-enum err rrtext_read(uint16_t type, const struct rrtext_token *tokens, size_t cnt, const uint8_t *origin,
-                     struct rrtext_scratch *scratch, uint8_t out[RDATA_MAX], size_t *out_len,
-                     struct rrtext_fault *fault)
+enum err rrtext_read(uint16_t type, const struct rrtext_token *tokens, size_t cnt,
+                     const uint8_t *origin, struct rrtext_scratch *scratch,
+                     uint8_t out[RDATA_MAX], size_t *out_len, struct rrtext_fault *fault)
 {
-    struct reading r = { .tokens = tokens, .cnt = cnt, .origin = origin, .scratch = scratch,
-                         .out = out, .fault = fault };
+    struct reading r = {.tokens = tokens,
+                        .cnt = cnt,
+                        .origin = origin,
+                        .scratch = scratch,
+                        .out = out,
+                        .fault = fault};
     bool is_generic = cnt > 0 && !tokens[0].is_quoted && tokens[0].len == 2 &&
                       memcmp(tokens[0].text, "\\#", 2) == 0;
 

@@ -1,7 +1,8 @@
 /* layer 15 | dns/rrtext.h | RDATA from presentation text
  *
- * A AAAA SOA MX, types that are one name and types that are strings are read here; every other type goes field by field to
- * ldns, which is included by this file's .c only.  The result is always checked against the type's shape.
+ * A AAAA SOA MX, types that are one name and types that are strings are read here; every other
+ * type goes field by field to ldns, which is included by this file's .c only.  The result is
+ * always checked against the type's shape.
  *
  * Owner:    values; tokens are borrowed.
  * Thread:   one at a time per struct.
@@ -14,15 +15,15 @@
 /* A word of a master file as it stands there: escapes are kept, outer quotes are not. */
 struct rrtext_token {
     const char *text;
-    size_t      len;
-    bool        is_quoted;
+    size_t len;
+    bool is_quoted;
 };
 
 /* Where and why reading stopped. */
 struct rrtext_fault {
-    size_t token;    /* its index; the number of tokens: something is missing at the end */
-    size_t offset;   /* byte in the token */
-    char   why[160]; /* what was expected */
+    size_t token;  /* its index; the number of tokens: something is missing at the end */
+    size_t offset; /* byte in the token */
+    char why[160]; /* what was expected */
 };
 
 /* Room that one reading needs besides the result.  Lifetime: the caller's. */
@@ -30,11 +31,13 @@ struct rrtext_scratch {
     char text[2 * RDATA_MAX + 2];
 };
 
-/* Read the RDATA of `type` from `cnt` tokens; relative names get `origin`.  ERR_FORMAT: `fault` says where. */
+/* Read the RDATA of `type` from `cnt` tokens; relative names get `origin`.  ERR_FORMAT: `fault`
+ * says where. */
 MUST_USE enum err rrtext_read(uint16_t type, const struct rrtext_token *tokens, size_t cnt,
                               const uint8_t *origin, struct rrtext_scratch *scratch,
-                              uint8_t out[RDATA_MAX], size_t *out_len, struct rrtext_fault *fault);
+                              uint8_t out[RDATA_MAX], size_t *out_len,
+                              struct rrtext_fault *fault);
 
-/* Read a TTL: seconds, or numbers with the units s m h d w as BIND writes them ("1h30m").  ERR_FORMAT when it is none or
- * above 2^31-1 (RFC 2181 8). */
+/* Read a TTL: seconds, or numbers with the units s m h d w as BIND writes them ("1h30m").
+ * ERR_FORMAT when it is none or above 2^31-1 (RFC 2181 8). */
 MUST_USE enum err rrtext_read_ttl(const char *text, size_t len, uint32_t *ttl);

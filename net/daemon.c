@@ -1,5 +1,5 @@
-/* The main thread reads files, builds versions and handles signals; it never sees a question.  So a reload of any length
- * costs the workers nothing but the swap of a pointer. */
+/* The main thread reads files, builds versions and handles signals; it never sees a question.
+ * So a reload of any length costs the workers nothing but the swap of a pointer. */
 #include "net/daemon.h"
 
 #include <errno.h>
@@ -20,26 +20,26 @@ enum { EXIT_WRONG = 1, EXIT_USAGE = 2, WHY_MAX = 512, SUMMARY_MAX = 200, HOST_MA
 /* Lifetime: process. */
 struct body {
     const struct daemon_calls *calls;
-    const char                *conf_path;
-    void                      *conf;
-    struct server_conf        *server;
-    struct exchange_settings   settings;
-    char                       hostname[HOST_MAX];
-    struct publish             publish;
-    struct worker            **workers;
-    void                     **engines;
-    size_t                     worker_cnt, running_cnt;
-    uv_loop_t                  loop;
-    uv_async_t                 done;
-    uv_signal_t                on_hup, on_term, on_int;
-    bool                       is_stopping;
+    const char *conf_path;
+    void *conf;
+    struct server_conf *server;
+    struct exchange_settings settings;
+    char hostname[HOST_MAX];
+    struct publish publish;
+    struct worker **workers;
+    void **engines;
+    size_t worker_cnt, running_cnt;
+    uv_loop_t loop;
+    uv_async_t done;
+    uv_signal_t on_hup, on_term, on_int;
+    bool is_stopping;
 };
 
 /* sd_notify(3) is one datagram; a library for it would be the largest thing linked. */
 static void notify_manager(const char *state)
 {
     const char *path = getenv("NOTIFY_SOCKET");
-    struct sockaddr_un to = { .sun_family = AF_UNIX };
+    struct sockaddr_un to = {.sun_family = AF_UNIX};
     if (!path || (path[0] != '/' && path[0] != '@') || strlen(path) >= sizeof(to.sun_path))
         return;
     strcpy(to.sun_path, path);
@@ -91,7 +91,8 @@ static enum err build_version(struct body *b, const char *verb)
     char summary[SUMMARY_MAX] = "";
     uint64_t start_ms = now_mono_ms();
 
-    enum err err = b->calls->build(b->conf, publish_newest(&b->publish), &version, summary, sizeof(summary));
+    enum err err = b->calls->build(b->conf, publish_newest(&b->publish), &version, summary,
+                                   sizeof(summary));
     if (!err) {
         err = publish_put(&b->publish, version, b->calls->free_version);
         if (err)
@@ -100,7 +101,8 @@ static enum err build_version(struct body *b, const char *verb)
     if (err)
         log_error("%s failed: %s", verb, err_name(err));
     else
-        log_info("%s: %s in %llu ms", verb, summary, (unsigned long long)(now_mono_ms() - start_ms));
+        log_info("%s: %s in %llu ms", verb, summary,
+                 (unsigned long long)(now_mono_ms() - start_ms));
     return err;
 }
 
@@ -116,13 +118,15 @@ static void on_reload(uv_signal_t *signal, int number)
     notify_reloading();
     log_info("reloading %s", b->conf_path);
     if (read_conf(b, &conf, &server) != ERR_OK) {
-        log_error("reload refused: %s is wrong; what was there before is still served", b->conf_path);
+        log_error("reload refused: %s is wrong; what was there before is still served",
+                  b->conf_path);
         notify_manager("READY=1");
         return;
     }
     if (!same_listeners(&server->listen, &b->server->listen))
         log_warning("a change of server.listen takes effect with the next start");
-    /* Settings of the server live as long as the process; only what is served comes from the new file. */
+    /* Settings of the server live as long as the process; only what is served comes from the
+     * new file. */
     void *old_conf = b->conf;
     b->conf = conf;
     if (build_version(b, "reloaded") == ERR_OK) {
@@ -186,7 +190,8 @@ static enum err open_sockets(struct body *b, struct worker_sockets *sockets, cha
 {
     for (size_t i = 0; i < b->server->listen.cnt; i++) {
         sockets[i].address = b->server->listen.at[i];
-        enum err err = listen_open(&sockets[i].address, &sockets[i].udp_fd, &sockets[i].tcp_fd, why, WHY_MAX);
+        enum err err = listen_open(&sockets[i].address, &sockets[i].udp_fd, &sockets[i].tcp_fd,
+                                   why, WHY_MAX);
         if (err) {
             while (i-- > 0) {
                 close(sockets[i].udp_fd);
@@ -203,9 +208,12 @@ static enum err make_worker(struct body *b, size_t number, char *why)
     size_t cnt = b->server->listen.cnt;
     struct worker_sockets *sockets = calloc(cnt + 1, sizeof(*sockets));
     b->engines[number] = b->calls->new_engine(&b->publish, number);
-    struct worker_parts parts = { .settings = &b->settings, .service = b->calls->service,
-                                  .engine = b->engines[number], .sockets = sockets, .socket_cnt = cnt,
-                                  .done = &b->done };
+    struct worker_parts parts = {.settings = &b->settings,
+                                 .service = b->calls->service,
+                                 .engine = b->engines[number],
+                                 .sockets = sockets,
+                                 .socket_cnt = cnt,
+                                 .done = &b->done};
     enum err err = sockets && parts.engine ? open_sockets(b, sockets, why) : ERR_NOMEM;
     if (!err)
         err = worker_new(&parts, &b->workers[number]);
@@ -239,19 +247,21 @@ static void log_ready(const struct body *b)
 {
     char line[1024] = "";
     size_t len = 0;
-    for (size_t i = 0; i < b->server->listen.cnt && len + ADDR_TEXT_MAX + 2 < sizeof(line); i++) {
+    for (size_t i = 0; i < b->server->listen.cnt && len + ADDR_TEXT_MAX + 2 < sizeof(line);
+         i++) {
         char text[ADDR_TEXT_MAX];
         addr_print(&b->server->listen.at[i], text);
         len += (size_t)snprintf(line + len, sizeof(line) - len, " %s", text);
     }
-    log_info("ready on%s (UDP and TCP), %zu worker%s", line, b->worker_cnt, b->worker_cnt == 1 ? "" : "s");
+    log_info("ready on%s (UDP and TCP), %zu worker%s", line, b->worker_cnt,
+             b->worker_cnt == 1 ? "" : "s");
     notify_manager("READY=1");
 }
 
 static void watch_signals(struct body *b)
 {
-    static const int numbers[] = { SIGHUP, SIGTERM, SIGINT };
-    uv_signal_t *handles[] = { &b->on_hup, &b->on_term, &b->on_int };
+    static const int numbers[] = {SIGHUP, SIGTERM, SIGINT};
+    uv_signal_t *handles[] = {&b->on_hup, &b->on_term, &b->on_int};
 
     signal(SIGPIPE, SIG_IGN);
     for (size_t i = 0; i < ARRAY_LEN(numbers); i++) {
@@ -292,32 +302,27 @@ static enum err start(struct body *b)
 
 static int print_usage(const char *name, FILE *out)
 {
-    fprintf(out,
-            "usage: %s -c FILE\n"
-            "  -c FILE     the configuration; \"rootline check FILE\" tells whether it is right\n"
-            "  -V          print the version\n"
-            "SIGHUP reloads, SIGTERM stops.\n",
-            name);
+    fprintf(
+        out,
+        "usage: %s -c FILE\n"
+        "  -c FILE     the configuration; \"rootline check FILE\" tells whether it is right\n"
+        "  -V          print the version\n"
+        "SIGHUP reloads, SIGTERM stops.\n",
+        name);
     return out == stderr ? EXIT_USAGE : 0;
 }
 
 int daemon_main(const struct daemon_calls *calls, int argc, char **argv)
 {
-    struct body b = { .calls = calls };
+    struct body b = {.calls = calls};
     int option;
 
     while ((option = getopt(argc, argv, "c:hV")) != -1) {
         switch (option) {
-        case 'c':
-            b.conf_path = optarg;
-            break;
-        case 'h':
-            return print_usage(calls->name, stdout);
-        case 'V':
-            printf("%s %s\n", calls->name, ROOTLINE_VERSION);
-            return 0;
-        default:
-            return print_usage(calls->name, stderr);
+        case 'c': b.conf_path = optarg; break;
+        case 'h': return print_usage(calls->name, stdout);
+        case 'V': printf("%s %s\n", calls->name, ROOTLINE_VERSION); return 0;
+        default: return print_usage(calls->name, stderr);
         }
     }
     if (!b.conf_path || optind != argc)
@@ -326,8 +331,8 @@ int daemon_main(const struct daemon_calls *calls, int argc, char **argv)
     hash_init();
     if (gethostname(b.hostname, sizeof(b.hostname) - 1) != 0)
         strcpy(b.hostname, "unknown");
-    b.settings = (struct exchange_settings){ .identity = "", .hostname = b.hostname,
-                                             .version = "Rootline " ROOTLINE_VERSION };
+    b.settings = (struct exchange_settings){
+        .identity = "", .hostname = b.hostname, .version = "Rootline " ROOTLINE_VERSION};
     uv_loop_init(&b.loop);
     uv_async_init(&b.loop, &b.done, on_done);
     b.done.data = &b;

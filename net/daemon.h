@@ -1,6 +1,7 @@
 /* layer 29 | net/daemon.h | the body that both daemons share
  *
- * Options, start, signals, reload, drain, end.  A daemon fills a struct of calls and its main returns daemon_main().
+ * Options, start, signals, reload, drain, end.  A daemon fills a struct of calls and its main
+ * returns daemon_main().
  *
  * Thread:   the main thread.
  */
@@ -13,15 +14,17 @@
 
 /* What a daemon adds to the body.  Lifetime: process. */
 struct daemon_calls {
-    const char           *name; /* "rootline-authd" */
+    const char *name; /* "rootline-authd" */
     const struct service *service;
-    /* Read the configuration; *server is part of the result.  Called at start and at each reload; a failure leaves what
-     * was there before.  The result belongs to the daemon. */
-    enum err (*configure)(const char *path, struct diag *diag, void **conf, struct server_conf **server);
+    /* Read the configuration; *server is part of the result.  Called at start and at each
+     * reload; a failure leaves what was there before.  The result belongs to the daemon. */
+    enum err (*configure)(const char *path, struct diag *diag, void **conf,
+                          struct server_conf **server);
     void (*free_conf)(void *conf);
-    /* Build a new version of what the engines serve, given the one before (NULL at the start).  *summary (size octets)
-     * tells in a few words what it is. */
-    enum err (*build)(const void *conf, const void *before, void **version, char *summary, size_t size);
+    /* Build a new version of what the engines serve, given the one before (NULL at the start).
+     * *summary (size octets) tells in a few words what it is. */
+    enum err (*build)(const void *conf, const void *before, void **version, char *summary,
+                      size_t size);
     void (*free_version)(void *version);
     /* One engine a worker; it takes versions from `publish` under the number `worker`. */
     void *(*new_engine)(struct publish *publish, size_t worker);

@@ -17,23 +17,23 @@ struct exchange_settings {
     const char *identity; /* NSID and id.server; "" for none */
     const char *hostname; /* hostname.bind */
     const char *version;  /* version.bind */
-    uint16_t    udp_size; /* largest UDP answer, 512 to 4096 octets */
-    bool        is_rotating; /* records of an RRset begin with another one each time */
+    uint16_t udp_size;    /* largest UDP answer, 512 to 4096 octets */
+    bool is_rotating;     /* records of an RRset begin with another one each time */
 };
 
 /* Lifetime: request. */
 struct exchange {
     const struct exchange_settings *settings;
-    enum exchange_transport         transport;
-    struct addr                     peer;
-    struct message                  query;  /* points into the front's receive buffer */
-    struct dname_parts              name;   /* of the question */
-    struct builder                  out;
-    uint8_t                        *buffer; /* the front's, `size` octets */
-    size_t                          size;
-    uint16_t                        flags;  /* of the answer's header: AA, TC, RA ... */
-    size_t                          reply_len; /* 0: nothing is sent */
-    unsigned                        turn;   /* counts up; what rotation starts from */
-    const void                     *probed; /* the engine's, from probe to serve */
-    void (*send)(struct exchange *ex);      /* the front's: `buffer` holds reply_len octets, or 0 */
+    enum exchange_transport transport;
+    struct addr peer;
+    struct message query;    /* points into the front's receive buffer */
+    struct dname_parts name; /* of the question */
+    struct builder out;
+    uint8_t *buffer; /* the front's, `size` octets */
+    size_t size;
+    uint16_t flags;                    /* of the answer's header: AA, TC, RA ... */
+    size_t reply_len;                  /* 0: nothing is sent */
+    unsigned turn;                     /* counts up; what rotation starts from */
+    const void *probed;                /* the engine's, from probe to serve */
+    void (*send)(struct exchange *ex); /* the front's: `buffer` holds reply_len octets, or 0 */
 };

@@ -1,5 +1,6 @@
-/* A connection keeps what is half read and what is half written, and nothing else.  Answers are appended to its queue and
- * leave in one write a turn; a client that does not read stops being read. */
+/* A connection keeps what is half read and what is half written, and nothing else.  Answers are
+ * appended to its queue and leave in one write a turn; a client that does not read stops being
+ * read. */
 #include "net/front_stream.h"
 
 #include <unistd.h>
@@ -12,35 +13,35 @@
 enum { IN_FIRST = 2048, OUT_FIRST = 4096, TICK_MS = 250, BACKLOG = 511 };
 
 struct connection {
-    uv_tcp_t             tcp;
-    struct list          link; /* front->connections */
+    uv_tcp_t tcp;
+    struct list link; /* front->connections */
     struct front_stream *front;
-    struct addr          peer;
-    uint64_t             active_ms; /* when a question was complete or an answer left */
-    uint8_t             *in;
-    size_t               in_len, in_size;
-    uint8_t             *out; /* answers not yet given to the kernel */
-    size_t               out_len, out_size;
-    uint8_t             *flight; /* what uv_write has */
-    uv_write_t           write;
-    bool                 is_writing, is_reading, is_closing, is_ended; /* ended: no more questions come */
+    struct addr peer;
+    uint64_t active_ms; /* when a question was complete or an answer left */
+    uint8_t *in;
+    size_t in_len, in_size;
+    uint8_t *out; /* answers not yet given to the kernel */
+    size_t out_len, out_size;
+    uint8_t *flight; /* what uv_write has */
+    uv_write_t write;
+    bool is_writing, is_reading, is_closing, is_ended; /* ended: no more questions come */
 };
 
 /* Lifetime: worker. */
 struct front_stream {
-    uv_tcp_t                        listener;
-    uv_timer_t                      tick;
-    struct list                     connections;
+    uv_tcp_t listener;
+    uv_timer_t tick;
+    struct list connections;
     const struct exchange_settings *settings;
-    const struct service           *service;
-    void                           *engine;
-    struct exchange                 ex; /* engines answer at once: one serves all connections */
-    struct connection              *asking; /* whose question ex is */
-    uint8_t                        *reply;
-    unsigned                        turn;
-    unsigned                        handle_cnt; /* of this front, not yet closed */
-    bool                            is_draining;
-    uint64_t                        drain_until_ms;
+    const struct service *service;
+    void *engine;
+    struct exchange ex;        /* engines answer at once: one serves all connections */
+    struct connection *asking; /* whose question ex is */
+    uint8_t *reply;
+    unsigned turn;
+    unsigned handle_cnt; /* of this front, not yet closed */
+    bool is_draining;
+    uint64_t drain_until_ms;
 };
 
 static void free_front_if_last(struct front_stream *f)
@@ -216,7 +217,8 @@ static void work(struct connection *c)
     flush(c);
     if (c->is_closing)
         return;
-    bool wants = !is_clogged(c) && !c->is_ended && !c->front->is_draining && c->in_len < c->in_size;
+    bool wants =
+        !is_clogged(c) && !c->is_ended && !c->front->is_draining && c->in_len < c->in_size;
     if (wants && !c->is_reading)
         uv_read_start((uv_stream_t *)&c->tcp, alloc_in, on_read);
     else if (!wants && c->is_reading)
@@ -247,7 +249,7 @@ static void read_peer(struct connection *c)
 {
     int len = sizeof(c->peer.sock);
     if (uv_tcp_getpeername(&c->tcp, &c->peer.sock.any, &len) != 0)
-        c->peer = (struct addr){ 0 };
+        c->peer = (struct addr){0};
 }
 
 static void on_connection(uv_stream_t *listener, int status)
@@ -293,12 +295,14 @@ static void on_tick(uv_timer_t *timer)
         else
             close_if_done(c);
     }
-    if (f->is_draining && list_is_empty(&f->connections) && !uv_is_closing((uv_handle_t *)timer))
+    if (f->is_draining && list_is_empty(&f->connections) &&
+        !uv_is_closing((uv_handle_t *)timer))
         uv_close((uv_handle_t *)timer, on_front_closed);
 }
 
 enum err front_stream_new(uv_loop_t *loop, int fd, const struct exchange_settings *settings,
-                          const struct service *service, void *engine, struct front_stream **out)
+                          const struct service *service, void *engine,
+                          struct front_stream **out)
 {
     struct front_stream *f = calloc(1, sizeof(*f));
     if (f)

@@ -1,7 +1,7 @@
 /* layer 26 | net/front_stream.h | questions over TCP (RFC 7766)
  *
- * One listening socket of one worker and its connections: many questions on one, answers in the order they get ready, reads
- * and writes of any size, an idle deadline.
+ * One listening socket of one worker and its connections: many questions on one, answers in the
+ * order they get ready, reads and writes of any size, an idle deadline.
  *
  * Owner:    the worker that opened it.
  * Thread:   that worker.
@@ -13,17 +13,20 @@
 #include "net/exchange.h"
 
 enum {
-    FRONT_STREAM_IDLE_MS = 10000,  /* limits.md section 4 */
-    FRONT_STREAM_DRAIN_MS = 2000,  /* at the end, to write what is ready */
-    FRONT_STREAM_QUEUE_MAX = 1 << 18, /* octets waiting for a slow reader before its questions wait too */
+    FRONT_STREAM_IDLE_MS = 10000, /* limits.md section 4 */
+    FRONT_STREAM_DRAIN_MS = 2000, /* at the end, to write what is ready */
+    FRONT_STREAM_QUEUE_MAX =
+        1 << 18, /* octets waiting for a slow reader before its questions wait too */
 };
 
 struct front_stream;
 
 /* Accept on `fd`, a bound socket that the front owns from now on. */
-MUST_USE enum err front_stream_new(uv_loop_t *loop, int fd, const struct exchange_settings *settings,
-                                   const struct service *service, void *engine, struct front_stream **out);
+MUST_USE enum err front_stream_new(uv_loop_t *loop, int fd,
+                                   const struct exchange_settings *settings,
+                                   const struct service *service, void *engine,
+                                   struct front_stream **out);
 
-/* Stop accepting and reading, write what is ready for at most FRONT_STREAM_DRAIN_MS, close.  Memory goes when the loop
- * has closed the handles. */
+/* Stop accepting and reading, write what is ready for at most FRONT_STREAM_DRAIN_MS, close.
+ * Memory goes when the loop has closed the handles. */
 void front_stream_close(struct front_stream **front);

@@ -1,6 +1,6 @@
-/* libuv's own UDP reads one datagram a call and allocates for each answer; here the poll handle only says "readable".
- * A wildcard socket keeps the control message of each datagram and gives it back with the answer, so that the
- * answer leaves from the address that was asked. */
+/* libuv's own UDP reads one datagram a call and allocates for each answer; here the poll handle
+ * only says "readable". A wildcard socket keeps the control message of each datagram and gives
+ * it back with the answer, so that the answer leaves from the address that was asked. */
 #define _GNU_SOURCE
 #include "net/front_udp.h"
 
@@ -18,23 +18,23 @@ enum {
 
 struct slot {
     struct exchange ex;
-    struct iovec    iov_in, iov_out;
-    uint8_t         in[UDP_IN_MAX];
-    uint8_t         out[UDP_OUT_MAX];
-    uint8_t         control[UDP_CONTROL_MAX];
+    struct iovec iov_in, iov_out;
+    uint8_t in[UDP_IN_MAX];
+    uint8_t out[UDP_OUT_MAX];
+    uint8_t control[UDP_CONTROL_MAX];
 };
 
 /* Lifetime: worker. */
 struct front_udp {
-    uv_poll_t             poll;
-    int                   fd;
-    bool                  is_wildcard;
+    uv_poll_t poll;
+    int fd;
+    bool is_wildcard;
     const struct service *service;
-    void                 *engine;
-    struct slot          *slots; /* INTAKE_BATCH_MAX */
-    struct mmsghdr        in[INTAKE_BATCH_MAX];
-    struct mmsghdr        out[INTAKE_BATCH_MAX];
-    unsigned              turn;
+    void *engine;
+    struct slot *slots; /* INTAKE_BATCH_MAX */
+    struct mmsghdr in[INTAKE_BATCH_MAX];
+    struct mmsghdr out[INTAKE_BATCH_MAX];
+    unsigned turn;
 };
 
 /* The batch is sent as a whole when all have been served. */
@@ -48,10 +48,9 @@ static void init_slot(struct front_udp *f, size_t i, const struct exchange_setti
     slot->ex.buffer = slot->out;
     slot->ex.size = sizeof(slot->out);
     slot->ex.send = keep_reply;
-    slot->iov_in = (struct iovec){ .iov_base = slot->in, .iov_len = sizeof(slot->in) };
-    f->in[i].msg_hdr = (struct msghdr){ .msg_name = &slot->ex.peer.sock,
-                                        .msg_iov = &slot->iov_in,
-                                        .msg_iovlen = 1 };
+    slot->iov_in = (struct iovec){.iov_base = slot->in, .iov_len = sizeof(slot->in)};
+    f->in[i].msg_hdr = (struct msghdr){
+        .msg_name = &slot->ex.peer.sock, .msg_iov = &slot->iov_in, .msg_iovlen = 1};
 }
 
 static int receive(struct front_udp *f)
@@ -74,8 +73,8 @@ static void send_all(struct front_udp *f, size_t cnt)
         struct slot *slot = &f->slots[i];
         if (slot->ex.reply_len == 0)
             continue;
-        slot->iov_out = (struct iovec){ .iov_base = slot->out, .iov_len = slot->ex.reply_len };
-        f->out[ready] = (struct mmsghdr){ .msg_hdr = f->in[i].msg_hdr };
+        slot->iov_out = (struct iovec){.iov_base = slot->out, .iov_len = slot->ex.reply_len};
+        f->out[ready] = (struct mmsghdr){.msg_hdr = f->in[i].msg_hdr};
         f->out[ready].msg_hdr.msg_iov = &slot->iov_out;
         f->out[ready].msg_hdr.msg_flags = 0;
         ready++;
@@ -85,7 +84,8 @@ static void send_all(struct front_udp *f, size_t cnt)
         if (n > 0)
             sent += (unsigned)n;
         else if (errno != EINTR)
-            sent++; /* that one cannot go out (full buffer, unreachable peer): its client asks again */
+            sent++; /* that one cannot go out (full buffer, unreachable peer): its client asks
+                       again */
     }
 }
 
@@ -128,8 +128,8 @@ static void free_front(struct front_udp *f)
 }
 
 enum err front_udp_new(uv_loop_t *loop, int fd, const struct addr *address,
-                       const struct exchange_settings *settings, const struct service *service, void *engine,
-                       struct front_udp **out)
+                       const struct exchange_settings *settings, const struct service *service,
+                       void *engine, struct front_udp **out)
 {
     struct front_udp *f = calloc(1, sizeof(*f));
     if (f)

@@ -13,10 +13,12 @@
 
 struct front_udp;
 
-/* Listen on `fd`, a bound socket that the front owns from now on; `address` is what it is bound to. */
+/* Listen on `fd`, a bound socket that the front owns from now on; `address` is what it is bound
+ * to. */
 MUST_USE enum err front_udp_new(uv_loop_t *loop, int fd, const struct addr *address,
-                                const struct exchange_settings *settings, const struct service *service,
-                                void *engine, struct front_udp **out);
+                                const struct exchange_settings *settings,
+                                const struct service *service, void *engine,
+                                struct front_udp **out);
 
 /* Answer what has arrived, then close.  Memory goes when the loop has closed the handle. */
 void front_udp_close(struct front_udp **front);

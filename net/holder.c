@@ -8,13 +8,14 @@ enum { INODES_MAX = 16, PATH_SIZE = 300 };
 
 struct inodes {
     unsigned long at[INODES_MAX];
-    size_t        cnt;
+    size_t cnt;
 };
 
-/* The hexadecimal local address of a /proc/net line as an addr; words are in the machine's order there. */
+/* The hexadecimal local address of a /proc/net line as an addr; words are in the machine's
+ * order there. */
 static bool parse_local(const char *text, bool is_v6, struct addr *out)
 {
-    uint32_t words[4] = { 0 };
+    uint32_t words[4] = {0};
     unsigned port;
     size_t cnt = is_v6 ? 4 : 1;
 
@@ -53,11 +54,13 @@ static void collect(const char *table, bool is_v6, bool is_stream, const struct 
 
     while (file && fgets(line, sizeof(line), file)) {
         struct addr held;
-        if (sscanf(line, " %*d: %79s %*s %x %*s %*s %*s %*s %*s %lu", local, &state, &inode) != 3)
+        if (sscanf(line, " %*d: %79s %*s %x %*s %*s %*s %*s %*s %lu", local, &state, &inode) !=
+            3)
             continue;
         if (is_stream && state != 10) /* TCP_LISTEN */
             continue;
-        if (parse_local(local, is_v6, &held) && collides(&held, wanted) && found->cnt < INODES_MAX)
+        if (parse_local(local, is_v6, &held) && collides(&held, wanted) &&
+            found->cnt < INODES_MAX)
             found->at[found->cnt++] = inode;
     }
     if (file)
@@ -102,7 +105,7 @@ static void name_process(const char *pid, char out[HOLDER_TEXT_MAX])
 
 void holder_find(const struct addr *addr, bool is_stream, char out[HOLDER_TEXT_MAX])
 {
-    struct inodes inodes = { .cnt = 0 };
+    struct inodes inodes = {.cnt = 0};
 
     collect(is_stream ? "/proc/net/tcp" : "/proc/net/udp", false, is_stream, addr, &inodes);
     collect(is_stream ? "/proc/net/tcp6" : "/proc/net/udp6", true, is_stream, addr, &inodes);

@@ -10,5 +10,6 @@
 
 enum { HOLDER_TEXT_MAX = 160 };
 
-/* Put "named (pid 4711)" into `out`, or words that say why the holder is not known.  `is_stream` looks for TCP. */
+/* Put "named (pid 4711)" into `out`, or words that say why the holder is not known. `is_stream`
+ * looks for TCP. */
 void holder_find(const struct addr *addr, bool is_stream, char out[HOLDER_TEXT_MAX]);

@@ -1,4 +1,5 @@
-/* The order of the tests is that of answers.md: silence first, then NOTIMP, FORMERR, BADVERS. */
+/* The order of the tests is that of answers.md: silence first, then NOTIMP, FORMERR, BADVERS.
+ */
 #include "net/intake.h"
 
 #include "net/chaos.h"

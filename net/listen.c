@@ -1,5 +1,5 @@
-/* SO_REUSEPORT alone would let a second server of the same user slip in beside the first and take half of its questions;
- * the probe without it is what notices. */
+/* SO_REUSEPORT alone would let a second server of the same user slip in beside the first and
+ * take half of its questions; the probe without it is what notices. */
 #define _GNU_SOURCE
 #include "net/listen.h"
 
@@ -14,16 +14,17 @@ enum { UDP_BUFFER = 4 << 20 }; /* what a reload or a burst may pile up */
 
 static void set(int fd, int level, int option, int value)
 {
-    /* What the kernel does not know stays at its default; each of these is an improvement, none a condition. */
+    /* What the kernel does not know stays at its default; each of these is an improvement, none
+     * a condition. */
     (void)setsockopt(fd, level, option, &value, sizeof(value));
 }
 
 static void tune_udp(int fd, const struct addr *addr)
 {
     bool is_v6 = addr_is_v6(addr);
-    if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &(int){ UDP_BUFFER }, sizeof(int)) != 0)
+    if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &(int){UDP_BUFFER}, sizeof(int)) != 0)
         set(fd, SOL_SOCKET, SO_RCVBUF, UDP_BUFFER);
-    if (setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &(int){ UDP_BUFFER }, sizeof(int)) != 0)
+    if (setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &(int){UDP_BUFFER}, sizeof(int)) != 0)
         set(fd, SOL_SOCKET, SO_SNDBUF, UDP_BUFFER);
     /* forged "fragmentation needed" messages must not shrink anything (limits.md section 1) */
     if (is_v6)
@@ -44,10 +45,11 @@ static void explain(const struct addr *addr, bool is_stream, int number, char *w
         snprintf(why, size, "%s (%s) is held by %s; stop it or choose another address", text,
                  is_stream ? "TCP" : "UDP", holder);
     } else if (number == EACCES || number == EPERM) {
-        snprintf(why, size,
-                 "%s: not allowed: ports below 1024 want root, CAP_NET_BIND_SERVICE, or a lower "
-                 "net.ipv4.ip_unprivileged_port_start",
-                 text);
+        snprintf(
+            why, size,
+            "%s: not allowed: ports below 1024 want root, CAP_NET_BIND_SERVICE, or a lower "
+            "net.ipv4.ip_unprivileged_port_start",
+            text);
     } else if (number == EADDRNOTAVAIL) {
         snprintf(why, size, "%s: this machine has no such address", text);
     } else {
@@ -55,7 +57,8 @@ static void explain(const struct addr *addr, bool is_stream, int number, char *w
     }
 }
 
-static enum err bind_one(const struct addr *addr, bool is_stream, bool is_shared, int *fd, char *why, size_t size)
+static enum err bind_one(const struct addr *addr, bool is_stream, bool is_shared, int *fd,
+                         char *why, size_t size)
 {
     int type = (is_stream ? SOCK_STREAM : SOCK_DGRAM) | SOCK_NONBLOCK | SOCK_CLOEXEC;
     int s = socket(addr->sock.any.sa_family, type, 0);
@@ -71,7 +74,8 @@ static enum err bind_one(const struct addr *addr, bool is_stream, bool is_shared
         set(s, SOL_SOCKET, SO_REUSEPORT, 1);
     if (is_shared && !is_stream)
         tune_udp(s, addr);
-    if (bind(s, &addr->sock.any, addr_len(addr)) != 0 || (is_stream && !is_shared && listen(s, 1) != 0)) {
+    if (bind(s, &addr->sock.any, addr_len(addr)) != 0 ||
+        (is_stream && !is_shared && listen(s, 1) != 0)) {
         explain(addr, is_stream, errno, why, size);
         close(s);
         return ERR_DENIED;

@@ -1,4 +1,5 @@
-/* Through libcap, because the order of setuid, keepcaps and capset is easy to get wrong by hand. */
+/* Through libcap, because the order of setuid, keepcaps and capset is easy to get wrong by
+ * hand. */
 #define _GNU_SOURCE
 #include "net/privilege.h"
 
@@ -17,9 +18,10 @@ static enum err become(const char *user, char *why, size_t size)
         snprintf(why, size, "server.user: there is no user \"%s\"", user);
         return ERR_CONFIG;
     }
-    if (prctl(PR_SET_KEEPCAPS, 1) != 0 || initgroups(user, entry->pw_gid) != 0 || setgid(entry->pw_gid) != 0 ||
-        setuid(entry->pw_uid) != 0) {
-        snprintf(why, size, "server.user: cannot become \"%s\": %s; only root can", user, strerror(errno));
+    if (prctl(PR_SET_KEEPCAPS, 1) != 0 || initgroups(user, entry->pw_gid) != 0 ||
+        setgid(entry->pw_gid) != 0 || setuid(entry->pw_uid) != 0) {
+        snprintf(why, size, "server.user: cannot become \"%s\": %s; only root can", user,
+                 strerror(errno));
         return ERR_DENIED;
     }
     return ERR_OK;
@@ -54,7 +56,9 @@ enum err privilege_drop(const char *user, char *why, size_t size)
     if (*user && geteuid() != 0) {
         struct passwd *self = getpwuid(geteuid());
         if (!self || strcmp(self->pw_name, user) != 0) {
-            snprintf(why, size, "server.user: only root can become \"%s\"; start as root or leave it out", user);
+            snprintf(why, size,
+                     "server.user: only root can become \"%s\"; start as root or leave it out",
+                     user);
             return ERR_DENIED;
         }
     } else if (*user) {

@@ -9,5 +9,6 @@
 #include "base/err.h"
 #include "base/util.h"
 
-/* Become `user` ("": stay who we are) and keep no capability but CAP_NET_BIND_SERVICE.  On failure `why` has the cause. */
+/* Become `user` ("": stay who we are) and keep no capability but CAP_NET_BIND_SERVICE.  On
+ * failure `why` has the cause. */
 MUST_USE enum err privilege_drop(const char *user, char *why, size_t size);

@@ -26,9 +26,9 @@ void reply_begin(struct exchange *ex)
 
 static void put_opt(struct exchange *ex, unsigned rcode)
 {
-    struct edns edns = { .udp_size = ex->settings->udp_size,
-                         .ext_rcode = (uint8_t)(rcode >> 4),
-                         .is_do = ex->query.edns.is_do }; /* RFC 3225 3: DO comes back */
+    struct edns edns = {.udp_size = ex->settings->udp_size,
+                        .ext_rcode = (uint8_t)(rcode >> 4),
+                        .is_do = ex->query.edns.is_do}; /* RFC 3225 3: DO comes back */
     size_t nsid = nsid_len(ex);
     edns_write(ex->buffer + ex->out.len, &edns, ex->settings->identity, nsid);
     ex->out.len += edns_len(nsid);
@@ -37,13 +37,15 @@ static void put_opt(struct exchange *ex, unsigned rcode)
 
 void reply_send(struct exchange *ex, unsigned rcode)
 {
-    const uint16_t kept = MESSAGE_RD | 0x7800; /* RD and the opcode come back; CD is cleared (RFC 4035 3.1.6) */
+    const uint16_t kept =
+        MESSAGE_RD | 0x7800; /* RD and the opcode come back; CD is cleared (RFC 4035 3.1.6) */
     uint8_t *header = ex->buffer;
 
     if (ex->query.has_edns)
         put_opt(ex, rcode);
     util_put_u16(header, ex->query.id);
-    util_put_u16(header + 2, (uint16_t)(MESSAGE_QR | (ex->query.flags & kept) | ex->flags | (rcode & 15)));
+    util_put_u16(header + 2,
+                 (uint16_t)(MESSAGE_QR | (ex->query.flags & kept) | ex->flags | (rcode & 15)));
     for (int i = 0; i < 4; i++)
         util_put_u16(header + 4 + 2 * i, ex->out.cnt[i]);
     ex->reply_len = ex->out.len;

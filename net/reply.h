@@ -7,8 +7,8 @@
 
 #include "net/exchange.h"
 
-/* Start the answer: size limit, room for OPT, the question repeated.  After message_parse and, when there is a question,
- * dname_split. */
+/* Start the answer: size limit, room for OPT, the question repeated.  After message_parse and,
+ * when there is a question, dname_split. */
 void reply_begin(struct exchange *ex);
 
 /* Close it with `rcode`, which may be an extended one, and hand it to the front. */

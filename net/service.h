@@ -1,7 +1,7 @@
 /* layer 20 | net/service.h | what an engine gives to the front ends
  *
- * A front end receives questions in batches; intake checks them and hands them to the engine through these calls.  resolver
- * and authd are engines; net never asks what a name means.
+ * A front end receives questions in batches; intake checks them and hands them to the engine
+ * through these calls.  resolver and authd are engines; net never asks what a name means.
  *
  * Owner:    the table is static; an engine belongs to its worker.
  * Thread:   every call from the engine's worker.
@@ -14,7 +14,8 @@ struct exchange;
 
 /* Lifetime: process. */
 struct service {
-    /* Have a first look at checked questions and prefetch what serve will read.  May be NULL. */
+    /* Have a first look at checked questions and prefetch what serve will read.  May be NULL.
+     */
     void (*probe)(void *engine, struct exchange *const *batch, size_t cnt);
     /* Answer one of them, now or later, with reply_send or reply_drop; exactly once. */
     void (*serve)(void *engine, struct exchange *ex);

@@ -1,4 +1,5 @@
-/* The async handle is the inbox: the flags say what to do, the versions themselves are in base/publish. */
+/* The async handle is the inbox: the flags say what to do, the versions themselves are in
+ * base/publish. */
 #include "net/worker.h"
 
 #include <signal.h>
@@ -9,14 +10,14 @@
 
 /* Lifetime: process. */
 struct worker {
-    uv_loop_t            loop;
-    uv_thread_t          thread;
-    uv_async_t           inbox;
-    struct worker_parts  parts;
-    struct front_udp   **udp;
+    uv_loop_t loop;
+    uv_thread_t thread;
+    uv_async_t inbox;
+    struct worker_parts parts;
+    struct front_udp **udp;
     struct front_stream **stream;
-    _Atomic bool         must_stop;
-    bool                 is_started;
+    _Atomic bool must_stop;
+    bool is_started;
 };
 
 static void close_fronts(struct worker *w)
@@ -31,7 +32,8 @@ static void on_inbox(uv_async_t *inbox)
 {
     struct worker *w = inbox->data;
     w->parts.service->turn(w->parts.engine);
-    if (atomic_load_explicit(&w->must_stop, memory_order_acquire) && !uv_is_closing((uv_handle_t *)inbox)) {
+    if (atomic_load_explicit(&w->must_stop, memory_order_acquire) &&
+        !uv_is_closing((uv_handle_t *)inbox)) {
         close_fronts(w);
         uv_close((uv_handle_t *)inbox, NULL);
     }
@@ -64,11 +66,11 @@ enum err worker_new(const struct worker_parts *parts, struct worker **out)
         err = ERR_NOMEM;
     for (size_t i = 0; i < parts->socket_cnt && !err; i++) {
         const struct worker_sockets *s = &parts->sockets[i];
-        err = front_udp_new(&w->loop, s->udp_fd, &s->address, parts->settings, parts->service, parts->engine,
-                            &w->udp[i]);
+        err = front_udp_new(&w->loop, s->udp_fd, &s->address, parts->settings, parts->service,
+                            parts->engine, &w->udp[i]);
         if (!err)
-            err = front_stream_new(&w->loop, s->tcp_fd, parts->settings, parts->service, parts->engine,
-                                   &w->stream[i]);
+            err = front_stream_new(&w->loop, s->tcp_fd, parts->settings, parts->service,
+                                   parts->engine, &w->stream[i]);
     }
     *out = w;
     return err;

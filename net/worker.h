@@ -14,18 +14,19 @@ struct worker;
 /* Bound sockets of one worker for one address. */
 struct worker_sockets {
     struct addr address;
-    int         udp_fd;
-    int         tcp_fd;
+    int udp_fd;
+    int tcp_fd;
 };
 
 /* What a worker is made of; copied. */
 struct worker_parts {
     const struct exchange_settings *settings;
-    const struct service           *service;
-    void                           *engine;
-    const struct worker_sockets    *sockets; /* socket_cnt; the worker owns their descriptors from now on */
-    size_t                          socket_cnt;
-    uv_async_t                     *done; /* sent after each wake has been worked off, and at the end */
+    const struct service *service;
+    void *engine;
+    const struct worker_sockets
+        *sockets; /* socket_cnt; the worker owns their descriptors from now on */
+    size_t socket_cnt;
+    uv_async_t *done; /* sent after each wake has been worked off, and at the end */
 };
 
 /* Make a worker; it does not run yet. */

@@ -1,4 +1,5 @@
-/* Errors go to stderr and answers to stdout (contract of the command); JSON is the answer, so it goes to stdout. */
+/* Errors go to stderr and answers to stdout (contract of the command); JSON is the answer, so
+ * it goes to stdout. */
 #include "tools/cmd.h"
 
 #include <unistd.h>

@@ -13,8 +13,8 @@ static void print_summary(const char *file, const struct zone *zone, const struc
 {
     char name[DNAME_TEXT_MAX];
     dname_text_print(zone->name, name);
-    printf("%s: ok, zone %s serial %u: %zu names, %zu records, %.1f MB", file, name, zone->serial,
-           zone->node_cnt, zone->record_cnt, (double)zone->bytes / 1e6);
+    printf("%s: ok, zone %s serial %u: %zu names, %zu records, %.1f MB", file, name,
+           zone->serial, zone->node_cnt, zone->record_cnt, (double)zone->bytes / 1e6);
     if (diag->warning_cnt)
         printf(", %zu warning%s", diag->warning_cnt, diag->warning_cnt == 1 ? "" : "s");
     putchar('\n');
@@ -22,7 +22,7 @@ static void print_summary(const char *file, const struct zone *zone, const struc
 
 int cmd_zone(int argc, char **argv)
 {
-    static const uint8_t root[] = { 0 };
+    static const uint8_t root[] = {0};
     bool is_json = cmd_take_flag(&argc, argv, "--json");
     uint8_t origin[DNAME_MAX];
     size_t origin_len;
@@ -32,7 +32,8 @@ int cmd_zone(int argc, char **argv)
 
     if (argc != 3 || strcmp(argv[0], "check") != 0)
         return print_usage();
-    if (dname_text_read(argv[1], strlen(argv[1]), root, origin, &origin_len, &why, NULL) != ERR_OK) {
+    if (dname_text_read(argv[1], strlen(argv[1]), root, origin, &origin_len, &why, NULL) !=
+        ERR_OK) {
         fprintf(stderr, "\"%s\" is no domain name: %s\n", argv[1], why);
         return CMD_USAGE;
     }
@@ -42,7 +43,8 @@ int cmd_zone(int argc, char **argv)
     if (!err && !is_json)
         print_summary(argv[2], zone, &diag);
     else if (err && !is_json)
-        fprintf(stderr, "%s: %s\n", argv[2], err == ERR_FORMAT ? "not a zone that can be served" : err_name(err));
+        fprintf(stderr, "%s: %s\n", argv[2],
+                err == ERR_FORMAT ? "not a zone that can be served" : err_name(err));
     zone_unref(&zone);
     diag_fini(&diag);
     return err ? CMD_WRONG : CMD_DONE;

@@ -7,8 +7,8 @@ static const struct command {
     int (*run)(int argc, char **argv);
     const char *help;
 } commands[] = {
-    { "check", cmd_check, "check FILE                 is this configuration right?" },
-    { "zone", cmd_zone, "zone check ORIGIN FILE     can this zone file be served?" },
+    {"check", cmd_check, "check FILE                 is this configuration right?"},
+    {"zone", cmd_zone, "zone check ORIGIN FILE     can this zone file be served?"},
 };
 
 static int print_usage(FILE *out)
@@ -22,12 +22,13 @@ static int print_usage(FILE *out)
 
 int main(int argc, char **argv)
 {
-    const char *names[ARRAY_LEN(commands) + 1] = { NULL };
+    const char *names[ARRAY_LEN(commands) + 1] = {NULL};
 
     hash_init();
     if (argc < 2)
         return print_usage(stderr);
-    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0)
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
+        strcmp(argv[1], "help") == 0)
         return print_usage(stdout);
     if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-V") == 0) {
         printf("rootline %s\n", ROOTLINE_VERSION);
