@@ -46,7 +46,9 @@ static void serve(void *data, struct exchange *ex)
     const struct auth_serve *engine = data;
     const struct zone *zone = ex->probed;
 
-    if (ex->query.qclass != RRTYPE_CLASS_IN || !zone) {
+    bool is_any_class = ex->query.qclass == RRTYPE_CLASS_ANY;
+
+    if ((ex->query.qclass != RRTYPE_CLASS_IN && !is_any_class) || !zone) {
         reply_send(ex, RRTYPE_RCODE_REFUSED);
         return;
     }

@@ -20,7 +20,7 @@ struct answer {
     const struct rrset
         *sets[RESPOND_CHAIN_MAX + 8]; /* written ones whose targets want addresses */
     unsigned set_cnt;
-    const struct node *extra[RESPOND_EXTRA_MAX]; /* whose addresses are written */
+    const uint8_t *extra[RESPOND_EXTRA_MAX]; /* names whose addresses are written */
     unsigned extra_cnt;
     unsigned rcode;
     bool is_full; /* something that had to go in did not fit */
@@ -65,33 +65,50 @@ static void put_answer(struct answer *a, struct builder_owner owner, const struc
 
 /* ---- additional ---- */
 
-static bool is_extra(struct answer *a, const struct node *node)
+static bool is_extra(const struct answer *a, const uint8_t *target)
 {
     for (unsigned i = 0; i < a->extra_cnt; i++)
-        if (a->extra[i] == node)
+        if (dname_is_equal(a->extra[i], target))
             return true;
     return false;
 }
 
-/* Addresses of a target; false when they exist and do not fit. */
-static bool put_addresses(struct answer *a, const struct node *node)
+/* The node with the data of `target`: its own, or the wildcard that stands for it. */
+static const struct node *find_target(const struct zone *zone, const uint8_t *target)
+{
+    struct dname_parts name;
+    const struct node *node = zone_find_name(zone, target);
+    if (node || !dname_is_under(target, zone->name))
+        return node;
+    dname_split(target, &name);
+    struct outcome o = lookup_find(zone, &name, RRTYPE_ANY);
+    return o.kind == OUTCOME_ANSWER ? o.node : NULL;
+}
+
+/* Addresses of a target; false when they exist and do not fit.  Where nothing can be remembered
+ * any more, only what must go in still does. */
+static bool put_addresses(struct answer *a, const uint8_t *target, bool must_go)
 {
     static const uint16_t types[] = {RRTYPE_A, RRTYPE_AAAA};
-    struct builder_owner owner = {.name = node->name};
+    bool is_remembered = a->extra_cnt < RESPOND_EXTRA_MAX;
 
-    if (a->extra_cnt == RESPOND_EXTRA_MAX || is_extra(a, node))
+    if ((!is_remembered && !must_go) || is_extra(a, target))
         return true;
-    a->extra[a->extra_cnt++] = node;
+    const struct node *node = find_target(a->zone, target);
+    if (!node)
+        return true;
+    if (is_remembered)
+        a->extra[a->extra_cnt++] = target;
     for (size_t i = 0; i < ARRAY_LEN(types); i++) {
         const struct rrset *set = node_find(node, types[i]);
+        struct builder_owner owner = {.name = target};
         if (set && !put(a, MESSAGE_ADDITIONAL, owner, set, set->ttl))
             return false;
     }
     return true;
 }
 
-/* Each target of `set` inside the zone; `below`: only those at or below this cut, or, negated,
- * only the others. */
+/* The targets of `set`; with a cut, only those at or below it (`below`) or only the others. */
 static bool put_targets(struct answer *a, const struct rrset *set, const struct node *cut,
                         bool below)
 {
@@ -102,8 +119,7 @@ static bool put_targets(struct answer *a, const struct rrset *set, const struct 
             return true;
         if (cut && dname_is_under(target, cut->name) != below)
             continue;
-        const struct node *node = zone_find_name(a->zone, target);
-        if (node && !put_addresses(a, node))
+        if (!put_addresses(a, target, cut && below))
             return false;
     }
     return true;
@@ -262,5 +278,7 @@ void respond(struct exchange *ex, const struct zoneset *set, const struct zone *
             break;
     if (a.is_full)
         reply_truncate(ex, &start);
+    if (ex->query.qclass == RRTYPE_CLASS_ANY)
+        ex->flags &= (uint16_t)~MESSAGE_AA; /* RFC 1034 6.2: other classes may say more */
     reply_send(ex, a.rcode);
 }

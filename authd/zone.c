@@ -124,6 +124,9 @@ void zone_unref(struct zone **zone)
         free(z->chunks[i]);
     }
     free(z->chunks);
+    for (size_t i = 0; i < z->hashed_cnt; i++)
+        free(z->hashed[i]);
+    free(z->hashed);
     index_fini(&z->index);
     for (size_t i = 0; i < z->file_cnt; i++)
         free(z->files[i].path);

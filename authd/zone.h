@@ -43,6 +43,8 @@ struct zone {
     struct index index;
     struct zone_chunk **chunks;
     size_t chunk_cnt;
+    struct node **hashed; /* owners of NSEC3, in canonical order, kept out of index and order */
+    size_t hashed_cnt;
     size_t node_cnt, record_cnt;
     size_t bytes; /* memory of nodes, index and order */
     struct zone_file *files;

@@ -3,6 +3,11 @@
 
 #include "dns/dname_text.h"
 
+enum {
+    RECORD_LEN_MIN = 12,            /* a pointer for the owner, type, class, TTL, RDLENGTH */
+    RRSET_LEN_MAX = 65535 - 12 - 5, /* a message without header and the shortest question */
+};
+
 static const struct zonebuild_record *record(const struct zonebuild *build, size_t i)
 {
     return &build->records[i];
@@ -44,15 +49,21 @@ static size_t find_owner(const struct zonebuild *build, const uint8_t *name)
 }
 
 /* The first record of `type` among those of the owner that begins at `i`; build->cnt when there
- * is none. */
+ * is none.  They are sorted by type. */
 static size_t find_type(const struct zonebuild *build, size_t i, uint16_t type)
 {
-    if (i >= build->cnt)
-        return build->cnt;
-    for (size_t n = i; n < build->cnt && same_owner(build, i, n); n++)
-        if (record(build, n)->type == type)
-            return n;
-    return build->cnt;
+    size_t low = i, high = build->cnt;
+
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        if (same_owner(build, i, middle) && record(build, middle)->type < type)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    bool is_found =
+        low < build->cnt && same_owner(build, i, low) && record(build, low)->type == type;
+    return is_found ? low : build->cnt;
 }
 
 static bool has_address(const struct zonebuild *build, size_t i)
@@ -86,33 +97,55 @@ static bool may_join_cname(uint16_t type)
            type == RRTYPE_KEY || type == RRTYPE_NXT || type == RRTYPE_SIG;
 }
 
-static void check_single(struct zonebuild *build, size_t from, size_t to)
+/* Findings about record `i` alone beside the others of its owner. */
+static void check_record(struct zonebuild *build, size_t i, bool is_repeated, size_t cname)
 {
     char owner[DNAME_TEXT_MAX], type[RRTYPE_NAME_MAX];
+    uint16_t t = record(build, i)->type;
+
+    print_owner(build, i, owner);
+    rrtype_print(t, type);
+    if (is_repeated && (t == RRTYPE_CNAME || t == RRTYPE_DNAME))
+        zonebuild_report(build, DIAG_ERROR, i, "%s has more than one %s", owner, type);
+    else if (cname < build->cnt && !may_join_cname(t))
+        zonebuild_report(build, DIAG_ERROR, i,
+                         "%s has a CNAME (line %u), so it cannot have %s as well", owner,
+                         record(build, cname)->line, type);
+    else if (is_repeated && t != RRTYPE_RRSIG &&
+             record(build, i)->ttl != record(build, i - 1)->ttl)
+        zonebuild_report(build, DIAG_WARNING, i,
+                         "%s %s: its records have different TTLs; the smallest is used", owner,
+                         type);
+    if (t == RRTYPE_SOA && !dname_is_equal(record(build, i)->owner->name, build->origin))
+        zonebuild_report(build, DIAG_ERROR, i, "a SOA belongs at the zone's own name only");
+}
+
+/* Whether check_record has anything to look at: nearly always it has not. */
+static bool is_suspect(const struct zonebuild *build, size_t i, bool is_repeated, size_t cname)
+{
+    uint16_t t = record(build, i)->type;
+    return cname < build->cnt || t == RRTYPE_SOA || t == RRTYPE_DNAME ||
+           (is_repeated && record(build, i)->ttl != record(build, i - 1)->ttl);
+}
+
+static void check_owner(struct zonebuild *build, size_t from, size_t to)
+{
     size_t cname = find_type(build, from, RRTYPE_CNAME);
+    size_t wire_len = 0;
 
     for (size_t i = from; i < to; i++) {
-        uint16_t t = record(build, i)->type;
-        bool is_repeated = i > from && record(build, i - 1)->type == t;
-        print_owner(build, i, owner);
-        rrtype_print(t, type);
-        if (is_repeated && (t == RRTYPE_CNAME || t == RRTYPE_DNAME))
-            zonebuild_report(build, DIAG_ERROR, i, "%s has more than one %s", owner, type);
-        else if (cname < build->cnt && !may_join_cname(t))
+        bool is_repeated = i > from && record(build, i - 1)->type == record(build, i)->type;
+        if (is_suspect(build, i, is_repeated, cname))
+            check_record(build, i, is_repeated, cname);
+        size_t before = is_repeated ? wire_len : 0;
+        wire_len = before + RECORD_LEN_MIN + record(build, i)->len;
+        if (before <= RRSET_LEN_MAX && wire_len > RRSET_LEN_MAX)
             zonebuild_report(build, DIAG_ERROR, i,
-                             "%s has a CNAME (line %u), so it cannot have %s as well", owner,
-                             record(build, cname)->line, type);
-        else if (is_repeated && t != RRTYPE_RRSIG &&
-                 record(build, i)->ttl != record(build, i - 1)->ttl)
-            zonebuild_report(build, DIAG_WARNING, i,
-                             "%s %s: its records have different TTLs; the smallest is used",
-                             owner, type);
-        if (t == RRTYPE_SOA && !dname_is_equal(record(build, i)->owner->name, build->origin))
-            zonebuild_report(build, DIAG_ERROR, i, "a SOA belongs at the zone's own name only");
+                             "with this record the set is larger than any message can be");
     }
 }
 
-/* RFC 6672 2.4: nothing below a DNAME.  Hashed names of NSEC3 are no names of the zone. */
+/* RFC 6672 2.4: nothing below a DNAME. */
 static size_t check_dname(struct zonebuild *build, size_t from, size_t to)
 {
     char owner[DNAME_TEXT_MAX];
@@ -123,8 +156,7 @@ static size_t check_dname(struct zonebuild *build, size_t from, size_t to)
     for (; to < build->cnt &&
            dname_is_under(record(build, to)->owner->name, record(build, from)->owner->name);
          to++) {
-        uint16_t type = record(build, to)->type;
-        if (type == RRTYPE_NSEC3 || type == RRTYPE_RRSIG)
+        if (zonebuild_is_hashed(record(build, to)))
             continue;
         print_owner(build, from, owner);
         zonebuild_report(build, DIAG_ERROR, to, "data below %s, which has a DNAME (line %u)",
@@ -168,7 +200,7 @@ enum err zone_check(struct zonebuild *build)
         size_t end = i + 1;
         while (end < build->cnt && same_owner(build, i, end))
             end++;
-        check_single(build, i, end);
+        check_owner(build, i, end);
         if (i >= below_dname)
             below_dname = check_dname(build, i, end);
         for (size_t n = i; n < end; n++)

@@ -6,7 +6,13 @@
 
 #include "authd/zonetext.h"
 
-enum { FILES_MAX = UINT16_MAX, RECORDS_FIRST = 256 };
+enum {
+    FILES_MAX = 1000,
+    RECORDS_FIRST = 256,
+    RECORDS_MAX = 100000000,
+    BYTES_MAX =
+        INT32_MAX, /* of all files of a zone; limits.md section 4 has less for transfers */
+};
 
 void zonebuild_init(struct zonebuild *build, const uint8_t *origin, struct diag *diag)
 {
@@ -30,8 +36,14 @@ enum err zonebuild_add_file(struct zonebuild *build, const char *path, char *tex
 {
     char *copy = strdup(path);
     struct zonebuild_file *files = NULL;
-    if (build->file_cnt < FILES_MAX)
-        files = realloc(build->files, (build->file_cnt + 1) * sizeof(*files));
+
+    build->file_bytes += len;
+    if (build->file_cnt == FILES_MAX || build->file_bytes > BYTES_MAX) {
+        free(copy);
+        free(text);
+        return ERR_LIMIT;
+    }
+    files = realloc(build->files, (build->file_cnt + 1) * sizeof(*files));
     if (files)
         build->files = files;
     if (!copy || !files) {
@@ -70,6 +82,8 @@ static const struct zonebuild_owner *copy_owner(struct zonebuild *build, const u
 enum err zonebuild_add(struct zonebuild *build, const uint8_t *owner,
                        const struct zonebuild_record *record)
 {
+    if (build->cnt == RECORDS_MAX)
+        return ERR_LIMIT;
     if (build->cnt == build->size) {
         size_t size = build->size ? build->size * 2 : RECORDS_FIRST;
         struct zonebuild_record *records = realloc(build->records, size * sizeof(*records));
@@ -100,8 +114,7 @@ void zonebuild_report(struct zonebuild *build, enum diag_level level, size_t i, 
     va_end(args);
     const struct zonebuild_record *r = &build->records[i];
     const struct zonebuild_file *file = &build->files[r->file];
-    if (build->diag->kept_cnt <
-        DIAG_KEPT) /* looking up the line costs a walk through the file */
+    if (diag_wants(build->diag, level)) /* looking up the line costs a walk through the file */
         place = zonetext_place_at(file->path, file->text, file->len, r->line, r->column);
     diag_add(build->diag, level, &place, "%s", text);
 }
@@ -163,6 +176,12 @@ static void drop_duplicates(struct zonebuild *build)
     build->cnt = kept;
 }
 
+bool zonebuild_is_hashed(const struct zonebuild_record *record)
+{
+    return record->type == RRTYPE_NSEC3 ||
+           (record->type == RRTYPE_RRSIG && util_get_u16(record->rdata) == RRTYPE_NSEC3);
+}
+
 void zonebuild_sort(struct zonebuild *build)
 {
     bool is_sorted = true;
@@ -180,6 +199,7 @@ void zonebuild_sort(struct zonebuild *build)
 /* Lifetime: zonebuild_finish. */
 struct assembly {
     struct zonebuild *build;
+    struct zone *zone;
     unsigned zone_labels;
     struct node **nodes;
     size_t cnt, size;
@@ -290,13 +310,36 @@ static void pack(const struct zonebuild *build, size_t from, size_t to, struct r
     set->size = (uint32_t)(p - set->data);
 }
 
+/* Names of RFC 5155 are no names of the zone (7.2.8): they are kept apart for the proofs. */
+static bool is_hashed(const struct zonebuild *build, size_t from, size_t to)
+{
+    for (size_t i = from; i < to; i++)
+        if (!zonebuild_is_hashed(&build->records[i]))
+            return false;
+    return true;
+}
+
+static enum err add_hashed(struct zone *zone, struct node *node)
+{
+    struct node **hashed =
+        realloc(zone->hashed, (zone->hashed_cnt + 1) * sizeof(struct node *));
+    if (!hashed) {
+        free(node);
+        return ERR_NOMEM;
+    }
+    zone->hashed = hashed;
+    hashed[zone->hashed_cnt++] = node;
+    return ERR_OK;
+}
+
 static enum err add_owner(struct assembly *a, size_t from, size_t to)
 {
     const struct zonebuild *build = a->build;
     const struct zonebuild_owner *owner = build->records[from].owner;
     size_t bytes = 0;
+    bool hashed = is_hashed(build, from, to);
 
-    enum err err = add_empty(a, owner);
+    enum err err = hashed ? ERR_OK : add_empty(a, owner);
     if (err)
         return err;
     for (size_t i = from; i < to; i = run_end(build, i, true))
@@ -314,7 +357,7 @@ static enum err add_owner(struct assembly *a, size_t from, size_t to)
         node->rrset_cnt++;
         i = end;
     }
-    return add_node(a, node);
+    return hashed ? add_hashed(a->zone, node) : add_node(a, node);
 }
 
 static void mark_wildcards(struct zone *zone)
@@ -350,6 +393,7 @@ enum err zonebuild_finish(struct zonebuild *build, struct zone **out)
     enum err err = zone_new(build->origin, &zone);
     if (err)
         return err;
+    a.zone = zone;
     for (size_t i = 0; i < build->cnt && !err;) {
         size_t end = run_end(build, i, false);
         err = add_owner(&a, i, end);

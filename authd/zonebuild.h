@@ -50,13 +50,15 @@ struct zonebuild {
     size_t cnt, size;
     struct zonebuild_file *files;
     size_t file_cnt;
+    size_t file_bytes;
     const struct zonebuild_owner *last_owner;
 };
 
 /* An empty build for the zone `origin`; findings go to `diag`. */
 void zonebuild_init(struct zonebuild *build, const uint8_t *origin, struct diag *diag);
 
-/* Keep a file's text; it belongs to the build from now on.  *number is for zonebuild_record. */
+/* Keep a file's text (ERR_LIMIT: too many of them); it belongs to the build from now on.
+ * *number is for zonebuild_record. */
 MUST_USE enum err zonebuild_add_file(struct zonebuild *build, const char *path, char *text,
                                      size_t len, const struct file_stamp *stamp,
                                      uint16_t *number);
@@ -73,6 +75,9 @@ void zonebuild_report(struct zonebuild *build, enum diag_level level, size_t i, 
 /* Give records without a TTL the SOA's minimum, sort, and drop duplicates (RFC 2181 5), saying
  * so. */
 void zonebuild_sort(struct zonebuild *build);
+
+/* Whether the record belongs to the hashed names of RFC 5155: NSEC3 and its signatures. */
+bool zonebuild_is_hashed(const struct zonebuild_record *record);
 
 /* Make the zone from sorted records that zone_check found right. */
 MUST_USE enum err zonebuild_finish(struct zonebuild *build, struct zone **out);

@@ -48,7 +48,7 @@ static void wrong(struct reading *r, const struct zonetext *zt, size_t word, siz
     va_start(args, fmt);
     vsnprintf(text, sizeof(text), fmt, args);
     va_end(args);
-    if (r->diag->kept_cnt < DIAG_KEPT)
+    if (diag_wants(r->diag, DIAG_ERROR))
         place = r->directive ? zonetext_place(r->directive, 0, 0)
                              : zonetext_place(zt, word, offset);
     diag_add(r->diag, DIAG_ERROR, &place, "%s", text);
@@ -190,6 +190,8 @@ static void read_record(struct reading *r, const struct zonetext *zt)
                                           (uint16_t)util_min(shown->columns[word], UINT16_MAX),
                                       .file = r->including[r->depth]};
     enum err err = zonebuild_add(r->build, r->now.owner, &record);
+    if (err == ERR_LIMIT)
+        wrong(r, zt, 0, 0, "the zone has too many records");
     if (err)
         r->fatal = err;
 }
@@ -258,6 +260,16 @@ static void read_include(struct reading *r, const struct zonetext *zt)
     r->now.has_owner = before.has_owner;
 }
 
+/* Whether the word before word `i` names a type whose text may well be one quoted string. */
+static bool is_text_type(const struct zonetext *zt, size_t i)
+{
+    uint16_t type;
+    if (rrtype_read(zt->tokens[i - 1].text, zt->tokens[i - 1].len, &type) != ERR_OK)
+        return true;
+    const char *shape = rrtype_shape(type);
+    return shape && strchr("ts", shape[0]);
+}
+
 /* One record of a $GENERATE: its words with the counter put in, as text for the ordinary
  * reader. */
 static enum err make_line(struct reading *r, const struct zonetext *zt, uint32_t value,
@@ -266,7 +278,11 @@ static enum err make_line(struct reading *r, const struct zonetext *zt, uint32_t
     enum err err = ERR_OK;
     *len = 0;
     for (size_t i = 2; i < zt->cnt && !err; i++) {
-        const char *around = zt->tokens[i].is_quoted ? "\"" : "";
+        /* BIND reads one quoted word as the text of all that follows: MX "0 mail$" */
+        bool is_whole = zt->tokens[i].is_quoted && zt->cnt - i == 1 &&
+                        memchr(zt->tokens[i].text, ' ', zt->tokens[i].len) &&
+                        !is_text_type(zt, i);
+        const char *around = zt->tokens[i].is_quoted && !is_whole ? "\"" : "";
         err = generate_expand(around, strlen(around), 0, r->generated, GENERATED_MAX - 2, len);
         if (!err)
             err = generate_expand(zt->tokens[i].text, zt->tokens[i].len, value, r->generated,
@@ -345,7 +361,7 @@ static void read_text(struct reading *r, struct zonetext *zt)
     while (!r->fatal && (kind = zonetext_next(zt)) != ZONETEXT_END) {
         if (kind == ZONETEXT_WRONG) {
             struct diag_place place = {0};
-            if (r->diag->kept_cnt < DIAG_KEPT)
+            if (diag_wants(r->diag, DIAG_ERROR))
                 place = r->directive ? zonetext_place(r->directive, 0, 0)
                                      : zonetext_place_at(zt->file, zt->text, zt->len,
                                                          zt->wrong_line, zt->wrong_column);
@@ -419,6 +435,8 @@ static void read_file(struct reading *r, const char *path, const struct zonetext
         return;
     }
     err = zonebuild_add_file(r->build, path, text, len, &stamp, &number);
+    if (err == ERR_LIMIT && from)
+        wrong(r, from, 0, 0, "the zone's files are too many or too large with this one");
     if (err) {
         r->fatal = err;
         return;

@@ -93,6 +93,18 @@ static void read_quoted(struct zonetext *zt)
     zt->pos = end + 1;
 }
 
+/* Only parameters of SVCB and HTTPS have quotes inside a word; those stand behind priority and
+ * target. */
+static bool is_param(const struct zonetext *zt)
+{
+    uint16_t type;
+    for (size_t i = 0; i + 2 < zt->cnt; i++)
+        if (rrtype_read(zt->tokens[i].text, zt->tokens[i].len, &type) == ERR_OK &&
+            (type == RRTYPE_SVCB || type == RRTYPE_HTTPS))
+            return true;
+    return false;
+}
+
 static void read_plain(struct zonetext *zt)
 {
     size_t start = zt->pos, pos = start;
@@ -104,7 +116,7 @@ static void read_plain(struct zonetext *zt)
         if (c == '\\') {
             pos = after_escape(zt, pos);
         } else if (c == '"') {
-            if (zt->text[pos - 1] != '=')
+            if (pos == start || zt->text[pos - 1] != '=' || !is_param(zt))
                 break; /* the next word begins */
             size_t quote =
                 find_quote(zt, pos + 1); /* key="a value" is one word (RFC 9460 2.1) */
@@ -164,10 +176,8 @@ static void read_entry(struct zonetext *zt)
                 open_line = zt->line;
                 open_column = (uint32_t)(zt->pos - zt->line_at + 1);
             }
-            if (is_first)
-                zt->starts_blank = true;
             zt->pos++;
-            break;
+            continue; /* what follows may still be the owner */
         case ')':
             if (depth == 0)
                 set_wrong(zt, "a closing parenthesis without an opening one", zt->pos);

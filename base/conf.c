@@ -9,7 +9,7 @@
 #include "base/file.h"
 #include "base/now.h"
 
-enum { CONF_FILE_MAX = 64 << 20 };
+enum { CONF_FILE_MAX = 64 << 20, CONF_DEPTH_MAX = 64 };
 
 struct conf_node {
     yaml_node_t yaml;
@@ -51,21 +51,19 @@ static struct diag_place make_place(const struct conf_reader *reader, yaml_mark_
     return place;
 }
 
-static void wrong_at(struct conf_reader *reader, yaml_mark_t mark, const char *fmt,
-                     va_list args)
-{
-    char text[400];
-    struct diag_place place = make_place(reader, mark);
-    vsnprintf(text, sizeof(text), fmt, args);
-    diag_add(reader->diag, DIAG_ERROR, &place, "%s", text);
-}
-
 void conf_wrong(struct conf_reader *reader, const struct conf_node *node, const char *fmt, ...)
 {
+    char text[400];
+    struct diag_place place = {.file = reader->path};
     va_list args;
+
     va_start(args, fmt);
-    wrong_at(reader, node->yaml.start_mark, fmt, args);
+    vsnprintf(text, sizeof(text), fmt, args);
     va_end(args);
+    if (diag_wants(reader->diag,
+                   DIAG_ERROR)) /* to find the line costs a walk through the file */
+        place = make_place(reader, node->yaml.start_mark);
+    diag_add(reader->diag, DIAG_ERROR, &place, "%s", text);
 }
 
 struct arena *conf_arena(struct conf_reader *reader) { return reader->arena; }
@@ -276,6 +274,8 @@ static void read_addrs(struct conf_reader *reader, const struct conf_node *node,
             return;
         }
     }
+    if (cnt == 0 && key->is_required)
+        conf_wrong(reader, node, "\"%s\" needs at least one address", key->name);
     *out = (struct conf_addrs){.at = at, .cnt = cnt};
 }
 
@@ -420,8 +420,11 @@ static void read_pair(struct conf_reader *reader, const yaml_node_pair_t *pair,
         return;
     }
     given[key - keys] = true;
-    if (is_plain(value) && value->yaml.data.scalar.length == 0)
+    if (is_plain(value) && value->yaml.data.scalar.length == 0) {
+        if (key->is_required)
+            conf_wrong(reader, name_node, "\"%s\" needs a value", name);
         return; /* "key:" with nothing behind it keeps the default */
+    }
     size_t errors = reader->diag->error_cnt;
     read_value(reader, value, key, target);
     if (key->check && reader->diag->error_cnt == errors)
@@ -465,13 +468,28 @@ static void report_yaml(struct conf_reader *reader, const yaml_parser_t *parser)
 static void read_document(struct conf_reader *reader, const struct conf_key *keys, void *target)
 {
     yaml_node_t *root = yaml_document_get_root_node(&reader->document);
-    if (!root)
-        return; /* an empty file: everything has its default */
+    if (!root) {
+        struct diag_place place = {.file = reader->path};
+        diag_add(reader->diag, DIAG_ERROR, &place, "the file is empty");
+        return;
+    }
     size_t cnt = (size_t)(reader->document.nodes.top - reader->document.nodes.start);
     reader->seen = calloc(cnt, sizeof(*reader->seen));
     if (reader->seen)
         read_map(reader, (const struct conf_node *)(void *)root, keys, target);
     free(reader->seen);
+}
+
+/* libyaml takes quadratic time over deeply nested brackets; no configuration has more than a
+ * few. */
+static bool is_too_deep(const char *text, size_t len)
+{
+    int depth = 0;
+    for (size_t i = 0; i < len && depth <= CONF_DEPTH_MAX; i++)
+        depth += text[i] == '[' || text[i] == '{'                  ? 1
+                 : depth > 0 && (text[i] == ']' || text[i] == '}') ? -1
+                                                                   : 0;
+    return depth > CONF_DEPTH_MAX;
 }
 
 enum err conf_parse(const char *path, const char *text, size_t len, const struct conf_key *keys,
@@ -485,7 +503,10 @@ enum err conf_parse(const char *path, const char *text, size_t len, const struct
     if (!yaml_parser_initialize(&parser))
         return ERR_NOMEM;
     yaml_parser_set_input_string(&parser, (const unsigned char *)text, len);
-    if (yaml_parser_load(&parser, &reader.document)) {
+    if (is_too_deep(text, len)) {
+        struct diag_place place = {.file = path};
+        diag_add(diag, DIAG_ERROR, &place, "brackets nested deeper than %d", CONF_DEPTH_MAX);
+    } else if (yaml_parser_load(&parser, &reader.document)) {
         read_document(&reader, keys, target);
         yaml_document_delete(&reader.document);
     } else {

@@ -29,11 +29,38 @@ void diag_fini(struct diag *diag)
     diag_init(diag);
 }
 
+/* Findings quote hostile files: control bytes must not reach a terminal or begin a line of a
+ * log. */
+static void make_harmless(char *text, size_t len)
+{
+    for (size_t i = 0; i < len; i++) {
+        unsigned char c = (unsigned char)text[i];
+        if (c < 0x20 ? c != '\t' : c == 0x7f)
+            text[i] = '.';
+        else if (c == 0xc2 && i + 1 < len && ((unsigned char)text[i + 1] & 0xe0) == 0x80)
+            text[i] = text[i + 1] =
+                '.'; /* U+0080 to U+009F, where terminals look for commands too */
+    }
+}
+
+static const char *copy_harmless(struct diag *diag, const char *text, size_t len)
+{
+    char *copy = arena_copy(&diag->arena, text, len);
+    if (copy)
+        make_harmless(copy, len);
+    return copy;
+}
+
 static const char *format(struct diag *diag, const char *fmt, va_list args)
 {
     char text[DIAG_MESSAGE_MAX];
     vsnprintf(text, sizeof(text), fmt, args);
-    return arena_copy(&diag->arena, text, strlen(text));
+    return copy_harmless(diag, text, strlen(text));
+}
+
+bool diag_wants(const struct diag *diag, enum diag_level level)
+{
+    return diag->kept_cnt[level] < DIAG_KEPT;
 }
 
 void diag_add(struct diag *diag, enum diag_level level, const struct diag_place *place,
@@ -43,7 +70,8 @@ void diag_add(struct diag *diag, enum diag_level level, const struct diag_place 
         diag->error_cnt++;
     else
         diag->warning_cnt++;
-    if (diag->kept_cnt >= DIAG_KEPT)
+    diag->is_last_kept = false;
+    if (!diag_wants(diag, level))
         return;
     struct diag_item *item = arena_alloc(&diag->arena, sizeof(*item));
     if (!item)
@@ -54,20 +82,21 @@ void diag_add(struct diag *diag, enum diag_level level, const struct diag_place 
         (struct diag_item){.level = level, .place = *place, .message = format(diag, fmt, args)};
     va_end(args);
     if (place->file)
-        item->place.file = arena_copy(&diag->arena, place->file, strlen(place->file));
+        item->place.file = copy_harmless(diag, place->file, strlen(place->file));
     if (place->text)
-        item->place.text = arena_copy(&diag->arena, place->text, place->text_len);
+        item->place.text = copy_harmless(diag, place->text, place->text_len);
     if (!item->message || (place->file && !item->place.file) ||
         (place->text && !item->place.text))
         return;
     *diag->tail = item;
     diag->tail = &item->next;
-    diag->kept_cnt++;
+    diag->kept_cnt[level]++;
+    diag->is_last_kept = true;
 }
 
 void diag_help(struct diag *diag, const char *fmt, ...)
 {
-    if (diag->tail == &diag->first || diag->error_cnt + diag->warning_cnt > diag->kept_cnt)
+    if (!diag->is_last_kept)
         return;
     va_list args;
     va_start(args, fmt);
@@ -99,8 +128,7 @@ void diag_each(const struct diag *diag,
     }
 }
 
-/* Control bytes of a hostile file must not reach the terminal; tabs stay, so that the caret
- * lines up. */
+/* Tabs stay, so that the caret lines up. */
 static void print_source(const struct diag_place *place, FILE *out, bool colour)
 {
     /* A long line is shown from a little before the column on. */
@@ -110,10 +138,7 @@ static void print_source(const struct diag_place *place, FILE *out, bool colour)
     size_t end = util_min(place->text_len, from + DIAG_TEXT_SHOWN);
 
     fprintf(out, "%6zu | ", place->line);
-    for (size_t i = from; i < end; i++) {
-        unsigned char c = (unsigned char)place->text[i];
-        fputc(c == '\t' || (c >= 0x20 && c != 0x7f) ? c : '.', out);
-    }
+    fwrite(place->text + from, 1, end - from, out);
     fprintf(out, "\n       | ");
     for (size_t i = from; i + 1 < place->column && i < end; i++)
         if (((unsigned char)place->text[i] & 0xc0) !=
@@ -137,8 +162,9 @@ void diag_print(const struct diag *diag, FILE *out, bool colour)
             fprintf(out, "       = %s\n", item->help);
     }
     size_t all = diag->error_cnt + diag->warning_cnt;
-    if (all > diag->kept_cnt)
-        fprintf(out, "... and %zu more\n", all - diag->kept_cnt);
+    size_t kept = diag->kept_cnt[DIAG_ERROR] + diag->kept_cnt[DIAG_WARNING];
+    if (all > kept)
+        fprintf(out, "... and %zu more\n", all - kept);
 }
 
 void diag_print_json(const struct diag *diag, FILE *out)

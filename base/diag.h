@@ -27,13 +27,15 @@ struct diag_place {
 
 struct diag_item;
 
-/* Lifetime: the caller's.  Keeps the first DIAG_KEPT findings and counts all. */
+/* Lifetime: the caller's.  Keeps the first DIAG_KEPT errors and as many warnings, and counts
+ * all. */
 struct diag {
     struct arena arena;
     struct diag_item *first;
     struct diag_item **tail;
-    size_t kept_cnt;
+    size_t kept_cnt[2]; /* by level */
     size_t error_cnt;
+    bool is_last_kept; /* diag_help has something to belong to */
     size_t warning_cnt;
 };
 
@@ -48,6 +50,9 @@ void diag_fini(struct diag *diag);
 /* Add a finding at `place`. */
 void diag_add(struct diag *diag, enum diag_level level, const struct diag_place *place,
               const char *fmt, ...) PRINTF_LIKE(4, 5);
+
+/* Whether one more of this level would be kept: if not, its place need not be found out. */
+bool diag_wants(const struct diag *diag, enum diag_level level);
 
 /* Add a line of help to the finding added last. */
 void diag_help(struct diag *diag, const char *fmt, ...) PRINTF_LIKE(2, 3);

@@ -5,7 +5,10 @@
 
 #include "base/hash.h"
 
-enum { MESSAGE_HEADER = 12 }; /* no name stands in it */
+enum {
+    MESSAGE_HEADER = 12, /* no name stands in it */
+    POINTERS_MAX = 64,   /* of one name (limits.md section 3) */
+};
 
 size_t dname_check(const uint8_t *name, size_t max)
 {
@@ -51,6 +54,7 @@ enum err dname_parse(struct cursor *c, uint8_t out[DNAME_MAX], size_t *len)
     size_t at = 0;
     struct cursor walk = *c; /* moves back with each pointer; `c` stops behind the first one */
     bool jumped = false;
+    unsigned pointers = 0;
 
     for (;;) {
         size_t here = walk.pos;
@@ -61,7 +65,8 @@ enum err dname_parse(struct cursor *c, uint8_t out[DNAME_MAX], size_t *len)
                 c->pos = walk.pos;
             jumped = true;
             /* strictly backwards: the offset falls with every pointer, so the walk ends */
-            if (walk.failed || target >= here || target < MESSAGE_HEADER)
+            if (walk.failed || target >= here || target < MESSAGE_HEADER ||
+                ++pointers > POINTERS_MAX)
                 break;
             walk.pos = target;
             walk.len = here;

@@ -26,8 +26,9 @@ enum err edns_parse(struct cursor *c, struct edns *out)
     struct cursor opts = cursor_sub(c, cursor_u16(c));
     while (cursor_more(&opts) && options++ < EDNS_OPTIONS_MAX)
         read_option(&opts, &e);
-    if (cursor_failed(c) || cursor_failed(&opts) || cursor_more(&opts))
+    if (cursor_failed(c))
         return ERR_FORMAT;
+    e.is_broken = cursor_failed(&opts) || cursor_more(&opts);
     *out = e;
     return ERR_OK;
 }

@@ -21,11 +21,13 @@ struct edns {
     uint16_t udp_size; /* the sender's; below 512 means 512 (RFC 6891 6.2.3) */
     uint8_t ext_rcode; /* upper eight bits of the RCODE */
     uint8_t version;
-    bool is_do;    /* DNSSEC records are wanted (RFC 3225) */
-    bool has_nsid; /* NSID is asked for */
+    bool is_do;     /* DNSSEC records are wanted (RFC 3225) */
+    bool has_nsid;  /* NSID is asked for */
+    bool is_broken; /* an option runs over the RDATA, or there are too many: FORMERR */
 };
 
-/* Read an OPT record from its CLASS on (the cursor stands behind TYPE). */
+/* Read an OPT record from its CLASS on (the cursor stands behind TYPE).  ERR_FORMAT when it
+ * ends before its RDATA does; broken options only set is_broken. */
 MUST_USE enum err edns_parse(struct cursor *c, struct edns *out);
 
 /* Octets that edns_write needs for an NSID of `nsid_len` (0: none). */

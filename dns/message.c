@@ -13,31 +13,51 @@ static bool read_question(struct cursor *c, struct message *m)
     if (cursor_failed(c))
         return false;
     m->question_len = (uint16_t)(c->pos - MESSAGE_HEADER_LEN);
-    m->has_question = true;
     return true;
 }
 
-/* Steps over the owner name; *is_root tells whether it is the root. */
+static bool read_questions(struct cursor *c, struct message *m)
+{
+    for (unsigned i = 0; i < m->cnt[MESSAGE_QUESTION]; i++)
+        if (!read_question(c, m))
+            return false;
+    m->has_question = m->cnt[MESSAGE_QUESTION] == 1;
+    return true;
+}
+
+/* Step over an owner name without following its pointer: names made of long chains of pointers
+ * would cost a walk for every record.  *is_root tells whether it is the root. */
 static bool skip_owner(struct cursor *c, bool *is_root)
 {
-    uint8_t name[DNAME_MAX];
-    size_t len;
-    if (dname_parse(c, name, &len) != ERR_OK)
-        return false;
-    *is_root = len == 1;
-    return true;
+    size_t start = c->pos, total = 0;
+    for (;;) {
+        size_t here = c->pos;
+        uint8_t label = cursor_u8(c);
+        if (label >= 0xc0) {
+            size_t target = ((size_t)(label & 0x3f) << 8) | cursor_u8(c);
+            *is_root = false;
+            return !cursor_failed(c) && target < here && target >= MESSAGE_HEADER_LEN;
+        }
+        total += label + 1U;
+        cursor_bytes(c, label);
+        if (cursor_failed(c) || label > DNAME_LABEL_MAX || total > DNAME_MAX)
+            return false;
+        if (label == 0) {
+            *is_root = c->pos == start + 1;
+            return true;
+        }
+    }
 }
 
 static bool read_opt(struct cursor *c, struct message *m, enum message_section section,
                      bool is_root)
 {
-    /* RFC 6891 6.1.1: at most one, owned by the root, in the additional section */
-    if (section != MESSAGE_ADDITIONAL || !is_root || m->has_edns)
-        return false;
+    bool is_second = m->has_edns;
     if (edns_parse(c, &m->edns) != ERR_OK)
         return false;
-    m->has_edns = true;
-    return true;
+    m->has_edns = true; /* even when it is wrong: the reply has to have one (RFC 6891 7) */
+    /* RFC 6891 6.1.1: at most one, owned by the root, in the additional section */
+    return section == MESSAGE_ADDITIONAL && is_root && !is_second && !m->edns.is_broken;
 }
 
 static bool read_record(struct cursor *c, struct message *m, enum message_section section,
@@ -69,16 +89,16 @@ enum message_state message_parse(const uint8_t *wire, size_t len, struct message
         out->cnt[i] = cursor_u16(&c);
     if (cursor_failed(&c))
         return MESSAGE_SHORT;
-    if (out->cnt[MESSAGE_QUESTION] > 1)
-        return MESSAGE_BROKEN; /* RFC 9619 */
-    if (out->cnt[MESSAGE_QUESTION] == 1 && !read_question(&c, out))
+    if (!read_questions(&c, out))
         return MESSAGE_BROKEN;
     out->records_at = c.pos;
     for (int section = MESSAGE_ANSWER; section <= MESSAGE_ADDITIONAL; section++)
         for (unsigned i = out->cnt[section]; i > 0; i--)
             if (!read_record(&c, out, (enum message_section)section, i == 1))
                 return MESSAGE_BROKEN;
-    return cursor_more(&c) ? MESSAGE_BROKEN : MESSAGE_WHOLE;
+    if (cursor_more(&c) || out->cnt[MESSAGE_QUESTION] > 1) /* RFC 9619 */
+        return MESSAGE_BROKEN;
+    return MESSAGE_WHOLE;
 }
 
 struct message_walk message_walk(const struct message *m)

@@ -46,13 +46,17 @@ static void skip_params(struct cursor *c)
     }
 }
 
-/* RFC 3123 4. */
+/* RFC 3123 4: a prefix of family 1 or 2 fits its addresses. */
 static void skip_prefixes(struct cursor *c)
 {
     while (cursor_more(c)) {
-        cursor_u16(c);
-        cursor_u8(c);
-        cursor_bytes(c, cursor_u8(c) & 0x7f);
+        unsigned family = cursor_u16(c);
+        unsigned prefix = cursor_u8(c);
+        unsigned len = cursor_u8(c) & 0x7f;
+        if ((family == 1 && (prefix > 32 || len > 4)) ||
+            (family == 2 && (prefix > 128 || len > 16)))
+            cursor_fail(c);
+        cursor_bytes(c, len);
     }
 }
 
@@ -194,17 +198,10 @@ bool rdata_may_compress(uint16_t type)
 const uint8_t *rdata_target(uint16_t type, const uint8_t *rdata)
 {
     switch (type) {
-    case RRTYPE_NS:
-    case RRTYPE_MB:
-    case RRTYPE_MD:
-    case RRTYPE_MF: return rdata;
+    case RRTYPE_NS: return rdata;
     case RRTYPE_MX:
-    case RRTYPE_AFSDB:
-    case RRTYPE_RT:
-    case RRTYPE_KX:
     case RRTYPE_SVCB:
-    case RRTYPE_HTTPS:
-    case RRTYPE_LP: return rdata + 2;
+    case RRTYPE_HTTPS: return rdata + 2;
     case RRTYPE_SRV: return rdata + 6;
     default: return NULL;
     }

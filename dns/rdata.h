@@ -46,6 +46,5 @@ int rdata_compare(uint16_t type, const uint8_t *a, size_t a_len, const uint8_t *
 bool rdata_may_compress(uint16_t type);
 
 /* The name in checked RDATA whose addresses belong in the additional section; NULL when the
- * type has none. NS, MX, AFSDB, RT, KX, SRV, SVCB, HTTPS (RFC 1035 3.3, 1183, 2782, 9460 4.1).
- */
+ * type has none.  NS, MX, SRV, SVCB, HTTPS (RFC 1035 3.3, 2782, 9460 4.1). */
 const uint8_t *rdata_target(uint16_t type, const uint8_t *rdata);

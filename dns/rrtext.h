@@ -1,8 +1,7 @@
 /* layer 15 | dns/rrtext.h | RDATA from presentation text
  *
- * A AAAA SOA MX, types that are one name and types that are strings are read here; every other
- * type goes field by field to ldns, which is included by this file's .c only.  The result is
- * always checked against the type's shape.
+ * Every type has its format here; ldns, which only this file's .c includes, decodes the harder
+ * fields. The result is always checked against the type's shape.
  *
  * Owner:    values; tokens are borrowed.
  * Thread:   one at a time per struct.

@@ -84,7 +84,7 @@ static const struct row rows[] = {
     {"RRSIG", 46, "2114442LR"},
     {"RT", 21, "2L"},
     {"SIG", 24, "2114442LR"},
-    {"SINK", 40, "1r"},
+    {"SINK", 40, "111r"},
     {"SMIMEA", 53, "111R"},
     {"SOA", 6, "NN44444"},
     {"SPF", 99, "t"},

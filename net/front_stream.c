@@ -1,8 +1,10 @@
 /* A connection keeps what is half read and what is half written, and nothing else.  Answers are
  * appended to its queue and leave in one write a turn; a client that does not read stops being
  * read. */
+#define _GNU_SOURCE
 #include "net/front_stream.h"
 
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/list.h"
@@ -10,7 +12,7 @@
 #include "base/now.h"
 #include "net/intake.h"
 
-enum { IN_FIRST = 2048, OUT_FIRST = 4096, TICK_MS = 250, BACKLOG = 511 };
+enum { IN_FIRST = 2048, OUT_FIRST = 4096, TICK_MS = 250, BACKLOG = 511, DRAIN_READS_MAX = 64 };
 
 struct connection {
     uv_tcp_t tcp;
@@ -24,7 +26,10 @@ struct connection {
     size_t out_len, out_size;
     uint8_t *flight; /* what uv_write has */
     uv_write_t write;
-    bool is_writing, is_reading, is_closing, is_ended; /* ended: no more questions come */
+    uv_shutdown_t shutdown;
+    bool is_writing, is_reading, is_closing;
+    bool is_ended;      /* the client sends nothing more */
+    bool is_discarding; /* we send nothing more, and wait for the client to end */
 };
 
 /* Lifetime: worker. */
@@ -32,6 +37,7 @@ struct front_stream {
     uv_tcp_t listener;
     uv_timer_t tick;
     struct list connections;
+    size_t connection_cnt;
     const struct exchange_settings *settings;
     const struct service *service;
     void *engine;
@@ -68,6 +74,7 @@ static void close_connection(struct connection *c)
     if (c->is_closing)
         return;
     c->is_closing = true;
+    c->front->connection_cnt--;
     list_remove(&c->link);
     uv_close((uv_handle_t *)&c->tcp, on_connection_closed);
 }
@@ -122,10 +129,26 @@ static void flush(struct connection *c)
     }
 }
 
+static void alloc_in(uv_handle_t *handle, size_t suggested, uv_buf_t *buf);
+static void on_read(uv_stream_t *stream, ssize_t got, const uv_buf_t *buf);
+
+/* Everything is answered and written: close what the client has ended.  At our own end, closing
+ * with unread bytes would reset the connection and take the last answers along, so say that
+ * nothing more comes (FIN) and wait for the client to see it. */
 static void close_if_done(struct connection *c)
 {
-    if ((c->is_ended || c->front->is_draining) && !c->is_writing && c->out_len == 0)
+    if (c->is_closing || c->is_writing || c->out_len > 0)
+        return;
+    if (c->is_ended) {
         close_connection(c);
+    } else if (c->front->is_draining && !c->is_discarding) {
+        c->is_discarding = true;
+        c->in_len = 0;
+        if (uv_shutdown(&c->shutdown, (uv_stream_t *)&c->tcp, NULL) != 0 ||
+            (!c->is_reading && uv_read_start((uv_stream_t *)&c->tcp, alloc_in, on_read) != 0))
+            close_connection(c);
+        c->is_reading = true;
+    }
 }
 
 static void on_written(uv_write_t *write, int status)
@@ -190,13 +213,13 @@ static void alloc_in(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
     *buf = uv_buf_init((char *)c->in + c->in_len, (unsigned)(c->in_size - c->in_len));
 }
 
-static void on_read(uv_stream_t *stream, ssize_t got, const uv_buf_t *buf);
-
 /* Answer every whole message that has been read, as long as the client takes the answers. */
 static void work(struct connection *c)
 {
     size_t pos = 0;
 
+    if (c->is_discarding)
+        return;
     while (!c->is_closing && !is_clogged(c) && c->in_len - pos >= 2) {
         size_t len = util_get_u16(c->in + pos);
         if (c->in_len - pos - 2 < len) {
@@ -204,8 +227,10 @@ static void work(struct connection *c)
                 close_connection(c);
             break;
         }
+        size_t queued = c->out_len;
         answer(c, c->in + pos + 2, len);
-        c->active_ms = now_mono_ms();
+        if (c->out_len > queued) /* what deserves no answer does not keep a connection alive */
+            c->active_ms = now_mono_ms();
         pos += len + 2;
         if (c->out_len > FRONT_STREAM_QUEUE_MAX)
             flush(c);
@@ -239,8 +264,12 @@ static void on_read(uv_stream_t *stream, ssize_t got, const uv_buf_t *buf)
         c->is_ended = true; /* half-closed: answers to what was asked still go out */
         got = 0;
     }
-    c->in_len += (size_t)got;
-    work(c);
+    if (c->is_discarding && c->is_ended)
+        close_connection(c);
+    else if (!c->is_discarding) {
+        c->in_len += (size_t)got;
+        work(c);
+    }
 }
 
 /* ---- connections ---- */
@@ -252,29 +281,58 @@ static void read_peer(struct connection *c)
         c->peer = (struct addr){0};
 }
 
-static void on_connection(uv_stream_t *listener, int status)
+static struct connection *new_connection(struct front_stream *f, uv_loop_t *loop)
 {
-    struct front_stream *f = listener->data;
-    if (status < 0 || f->is_draining)
-        return;
     struct connection *c = calloc(1, sizeof(*c));
     if (!c || !reserve(&c->in, &c->in_size, IN_FIRST, IN_FIRST)) {
         free(c);
-        return;
+        return NULL;
     }
     c->front = f;
-    c->tcp.data = c;
-    c->write.data = c;
-    uv_tcp_init(listener->loop, &c->tcp);
+    c->tcp.data = c->write.data = c;
+    c->active_ms = now_mono_ms();
+    uv_tcp_init(loop, &c->tcp);
     f->handle_cnt++;
+    f->connection_cnt++;
     list_add(&f->connections, &c->link);
+    return c;
+}
+
+/* Make room for a new connection by closing the one that has been idle longest. */
+static void close_idlest(struct front_stream *f)
+{
+    struct connection *idlest = NULL;
+    for (struct list *l = f->connections.next; l != &f->connections; l = l->next) {
+        struct connection *c = container_of(l, struct connection, link);
+        if (!idlest || c->active_ms < idlest->active_ms)
+            idlest = c;
+    }
+    if (idlest)
+        close_connection(idlest);
+}
+
+static void on_connection(uv_stream_t *listener, int status)
+{
+    struct front_stream *f = listener->data;
+    if (status < 0)
+        return;
+    if (f->connection_cnt >= FRONT_STREAM_CONNECTIONS_MAX)
+        close_idlest(f);
+    struct connection *c = new_connection(f, listener->loop);
+    if (!c) { /* libuv would stop listening for good if nobody accepted */
+        uv_os_fd_t fd;
+        int dropped =
+            uv_fileno((uv_handle_t *)listener, &fd) == 0 ? accept(fd, NULL, NULL) : -1;
+        if (dropped >= 0)
+            close(dropped);
+        return;
+    }
     if (uv_accept(listener, (uv_stream_t *)&c->tcp) != 0) {
         close_connection(c);
         return;
     }
     uv_tcp_nodelay(&c->tcp, 1);
     read_peer(c);
-    c->active_ms = now_mono_ms();
     work(c);
 }
 
@@ -332,19 +390,66 @@ enum err front_stream_new(uv_loop_t *loop, int fd, const struct exchange_setting
     return ERR_IO;
 }
 
+/* Take connections that the kernel has completed but nobody has accepted yet: their clients
+ * count on an answer, and closing the listener would reset them. */
+static void accept_rest(struct front_stream *f)
+{
+    uv_os_fd_t listener;
+    if (uv_fileno((uv_handle_t *)&f->listener, &listener) != 0)
+        return;
+    for (int i = 0; i < BACKLOG; i++) {
+        int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (fd < 0)
+            return;
+        struct connection *c = new_connection(f, f->listener.loop);
+        if (!c || uv_tcp_open(&c->tcp, fd) != 0) {
+            close(fd);
+            if (c)
+                close_connection(c);
+            continue;
+        }
+        read_peer(c);
+    }
+}
+
+/* Answer what has already arrived on a connection, then let it end. */
+static void drain(struct connection *c)
+{
+    uv_os_fd_t fd;
+    if (uv_fileno((uv_handle_t *)&c->tcp, &fd) != 0)
+        return;
+    for (int i = 0; i < DRAIN_READS_MAX && !c->is_closing; i++) {
+        ssize_t got = c->in_len < c->in_size
+                          ? recv(fd, c->in + c->in_len, c->in_size - c->in_len, MSG_DONTWAIT)
+                          : -1;
+        if (got <= 0) {
+            c->is_ended = c->is_ended || got == 0;
+            break;
+        }
+        c->in_len += (size_t)got;
+        work(c);
+    }
+}
+
 void front_stream_close(struct front_stream **front)
 {
     struct front_stream *f = *front;
+    struct list *next;
     if (!f)
         return;
-    f->is_draining = true;
+    if (!uv_is_closing((uv_handle_t *)&f->listener)) {
+        accept_rest(f);
+        uv_close((uv_handle_t *)&f->listener, on_front_closed);
+    }
     f->drain_until_ms = now_mono_ms() + FRONT_STREAM_DRAIN_MS;
-    uv_close((uv_handle_t *)&f->listener, on_front_closed);
-    struct list *next;
     for (struct list *l = f->connections.next; l != &f->connections; l = next) {
-        struct connection *c = container_of(l, struct connection, link);
         next = l->next;
-        work(c);
+        drain(container_of(l, struct connection, link));
+    }
+    f->is_draining = true;
+    for (struct list *l = f->connections.next; l != &f->connections; l = next) {
+        next = l->next;
+        work(container_of(l, struct connection, link));
     }
     on_tick(&f->tick);
     *front = NULL;

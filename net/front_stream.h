@@ -13,8 +13,9 @@
 #include "net/exchange.h"
 
 enum {
-    FRONT_STREAM_IDLE_MS = 10000, /* limits.md section 4 */
-    FRONT_STREAM_DRAIN_MS = 2000, /* at the end, to write what is ready */
+    FRONT_STREAM_IDLE_MS = 10000,       /* limits.md section 4 */
+    FRONT_STREAM_CONNECTIONS_MAX = 512, /* of one listening socket of one worker */
+    FRONT_STREAM_DRAIN_MS = 2000,       /* at the end, to write what is ready */
     FRONT_STREAM_QUEUE_MAX =
         1 << 18, /* octets waiting for a slow reader before its questions wait too */
 };

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "net/intake.h"
 
 enum {
@@ -14,6 +15,7 @@ enum {
     UDP_OUT_MAX = 4096,     /* the largest udp-size */
     UDP_CONTROL_MAX = 64,   /* one pktinfo */
     UDP_BATCHES_A_TURN = 4, /* then the loop looks at its other handles */
+    UDP_BATCHES_AT_END = 256,
 };
 
 struct slot {
@@ -65,6 +67,22 @@ static int receive(struct front_udp *f)
     return recvmmsg(f->fd, f->in, INTAKE_BATCH_MAX, MSG_DONTWAIT, NULL);
 }
 
+/* The answer leaves from the address that was asked, by whatever way the routes say; only a
+ * link-local address needs its link. */
+static void forget_interface(struct msghdr *h)
+{
+    for (struct cmsghdr *c = CMSG_FIRSTHDR(h); c; c = CMSG_NXTHDR(h, c)) {
+        if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO) {
+            struct in_pktinfo *info = (struct in_pktinfo *)(void *)CMSG_DATA(c);
+            info->ipi_ifindex = 0;
+        } else if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_PKTINFO) {
+            struct in6_pktinfo *info = (struct in6_pktinfo *)(void *)CMSG_DATA(c);
+            if (!IN6_IS_ADDR_LINKLOCAL(&info->ipi6_addr))
+                info->ipi6_ifindex = 0;
+        }
+    }
+}
+
 static void send_all(struct front_udp *f, size_t cnt)
 {
     unsigned ready = 0, sent = 0;
@@ -77,6 +95,8 @@ static void send_all(struct front_udp *f, size_t cnt)
         f->out[ready] = (struct mmsghdr){.msg_hdr = f->in[i].msg_hdr};
         f->out[ready].msg_hdr.msg_iov = &slot->iov_out;
         f->out[ready].msg_hdr.msg_flags = 0;
+        if (f->is_wildcard)
+            forget_interface(&f->out[ready].msg_hdr);
         ready++;
     }
     while (sent < ready) {
@@ -103,19 +123,35 @@ static bool work(struct front_udp *f)
         batch[i] = &f->slots[i].ex;
         batch[i]->turn = f->turn++;
         wire[i] = f->slots[i].in;
-        len[i] = f->in[i].msg_len;
+        /* of a datagram that was cut only the header is believed: FORMERR */
+        bool is_cut = f->in[i].msg_hdr.msg_flags & MSG_TRUNC;
+        len[i] = is_cut ? MESSAGE_HEADER_LEN : f->in[i].msg_len;
     }
     intake_batch(f->service, f->engine, batch, wire, len, (size_t)got);
     send_all(f, (size_t)got);
     return got == INTAKE_BATCH_MAX;
 }
 
+static void on_readable(uv_poll_t *poll, int status, int events);
+
+/* libuv has stopped the handle: an error is pending on the socket.  Reading it clears it. */
+static void recover(struct front_udp *f, int status)
+{
+    int pending = 0;
+    socklen_t len = sizeof(pending);
+    (void)getsockopt(f->fd, SOL_SOCKET, SO_ERROR, &pending, &len);
+    log_warning("error on a UDP socket: %s", pending ? strerror(pending) : uv_strerror(status));
+    uv_poll_start(&f->poll, UV_READABLE, on_readable);
+}
+
 static void on_readable(uv_poll_t *poll, int status, int events)
 {
     struct front_udp *f = poll->data;
     (void)events;
-    if (status < 0)
+    if (status < 0) {
+        recover(f, status);
         return;
+    }
     for (int i = 0; i < UDP_BATCHES_A_TURN && work(f); i++)
         ;
 }
@@ -163,7 +199,8 @@ void front_udp_close(struct front_udp **front)
     struct front_udp *f = *front;
     if (!f)
         return;
-    while (work(f)) /* what has arrived before the end is answered */
+    /* what has arrived before the end is answered, but a flood does not put the end off */
+    for (int i = 0; i < UDP_BATCHES_AT_END && work(f); i++)
         ;
     uv_close((uv_handle_t *)&f->poll, on_closed);
     *front = NULL;

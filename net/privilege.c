@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <grp.h>
 #include <pwd.h>
+#include <stdbool.h>
 #include <sys/capability.h>
 #include <sys/prctl.h>
 #include <unistd.h>
@@ -27,19 +28,23 @@ static enum err become(const char *user, char *why, size_t size)
     return ERR_OK;
 }
 
-static enum err keep_bind_only(char *why, size_t size)
+/* CAP_NET_BIND_SERVICE, and for root that stays root the right to read: without it root could
+ * not read the zone files of others again at a reload. */
+static enum err keep_needed(bool is_root, char *why, size_t size)
 {
-    const cap_value_t bind_service = CAP_NET_BIND_SERVICE;
+    const cap_value_t wanted[] = {CAP_NET_BIND_SERVICE, CAP_DAC_READ_SEARCH};
     enum err err = ERR_OK;
-    cap_flag_value_t had = CAP_CLEAR;
     cap_t now = cap_get_proc();
     cap_t less = cap_init();
 
-    if (!now || !less || cap_get_flag(now, bind_service, CAP_PERMITTED, &had) != 0) {
+    if (!now || !less)
         err = ERR_NOMEM;
-    } else if (had == CAP_SET) {
-        cap_set_flag(less, CAP_PERMITTED, 1, &bind_service, CAP_SET);
-        cap_set_flag(less, CAP_EFFECTIVE, 1, &bind_service, CAP_SET);
+    for (size_t i = 0; i < (is_root ? 2 : 1) && !err; i++) {
+        cap_flag_value_t had = CAP_CLEAR;
+        if (cap_get_flag(now, wanted[i], CAP_PERMITTED, &had) != 0 || had == CAP_CLEAR)
+            continue;
+        cap_set_flag(less, CAP_PERMITTED, 1, &wanted[i], CAP_SET);
+        cap_set_flag(less, CAP_EFFECTIVE, 1, &wanted[i], CAP_SET);
     }
     if (!err && cap_set_proc(less) != 0)
         err = ERR_DENIED;
@@ -66,5 +71,5 @@ enum err privilege_drop(const char *user, char *why, size_t size)
         if (err)
             return err;
     }
-    return keep_bind_only(why, size);
+    return keep_needed(geteuid() == 0, why, size);
 }

@@ -22,7 +22,7 @@ struct worker {
 
 static void close_fronts(struct worker *w)
 {
-    for (size_t i = 0; i < w->parts.socket_cnt; i++) {
+    for (size_t i = 0; w->udp && w->stream && i < w->parts.socket_cnt; i++) {
         front_udp_close(&w->udp[i]);
         front_stream_close(&w->stream[i]);
     }

@@ -1,0 +1,211 @@
+"""Servers on loopback for the end-to-end tests: ours and Debian's, each on a port of its own."""
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+import dns.message
+import dns.query
+import dns.rdatatype
+import pytest
+
+SOURCE = Path(os.environ.get("ROOTLINE_SOURCE", Path(__file__).resolve().parents[2]))
+BUILD = Path(os.environ.get("ROOTLINE_BUILD", SOURCE / "build/release"))
+SHARED = SOURCE.parent / "shared"
+AUTHD = BUILD / "rootline-authd"
+ROOTLINE = BUILD / "rootline"
+
+
+def need(*programs):
+    """Skip when a program is not installed."""
+    for program in programs:
+        if not (shutil.which(program) or shutil.which("/usr/sbin/" + program)):
+            pytest.skip(f"{program} is not installed; tools/setup test installs it")
+
+
+def need_shared(path):
+    """A file of the data beside the project, or a skip."""
+    if not (SHARED / path).exists():
+        pytest.skip(f"no ../shared/{path} beside this checkout")
+    return SHARED / path
+
+
+def find_program(name):
+    return shutil.which(name) or "/usr/sbin/" + name
+
+
+def free_port():
+    """A port that is free for UDP and TCP on 127.0.0.1 and ::1."""
+    for _ in range(100):
+        with socket.socket() as s:
+            s.bind(("127.0.0.1", 0))
+            port = s.getsockname()[1]
+        try:
+            for family, host in ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")):
+                for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM):
+                    with socket.socket(family, kind) as s:
+                        s.bind((host, port))
+            return port
+        except OSError:
+            continue
+    raise RuntimeError("no free port")
+
+
+class Server:
+    """A process with a log file."""
+
+    def __init__(self, argv, log, env=None):
+        self.log_path = Path(log)
+        self.log_file = open(log, "wb")
+        self.process = subprocess.Popen([str(a) for a in argv], stdout=self.log_file, stderr=self.log_file,
+                                        stdin=subprocess.DEVNULL, env=env)
+
+    def log(self):
+        return self.log_path.read_text(errors="replace")
+
+    def wait_for(self, text, seconds=30, count=1):
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            if self.log().count(text) >= count:
+                return
+            if self.process.poll() is not None:
+                break
+            time.sleep(0.02)
+        raise AssertionError(f"{text!r} did not show up in the log:\n{self.log()}")
+
+    def stop(self, seconds=20):
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        try:
+            return self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+            raise
+        finally:
+            self.log_file.close()
+
+
+class Authd(Server):
+    """rootline-authd serving `zones` ({name: file or text})."""
+
+    def __init__(self, folder, zones, port=None, build=BUILD, extra="", top=""):
+        folder = Path(folder)
+        self.port = port or free_port()
+        lines = [f'server:\n  listen: [127.0.0.1@{self.port}, "::1@{self.port}"]', extra, top, "zones:"]
+        for name, source in zones.items():
+            if not isinstance(source, Path):
+                path = folder / (name.strip(".") + ".zone" if name != "." else "root.zone")
+                path.write_text(source)
+                source = path
+            lines.append(f'  - {{zone: "{name}", file: "{source}"}}')
+        self.conf = folder / "authd.yaml"
+        self.conf.write_text("\n".join(line for line in lines if line) + "\n")
+        super().__init__([build / "rootline-authd", "-c", self.conf], folder / "authd.log")
+        self.wait_for(" ready on ")
+
+    def ask(self, name, rdtype="A", tcp=False, timeout=5, host="127.0.0.1", **kw):
+        kw.setdefault("use_edns", 0)
+        query = dns.message.make_query(name, rdtype, **kw)
+        return self.send(query, tcp, timeout, host)
+
+    def send(self, query, tcp=False, timeout=5, host="127.0.0.1"):
+        call = dns.query.tcp if tcp else dns.query.udp
+        return call(query, host, timeout=timeout, port=self.port)
+
+    def stop(self, seconds=20):
+        status = super().stop(seconds)
+        assert "Sanitizer" not in self.log() and "runtime error" not in self.log(), self.log()
+        assert status == 0, self.log()
+        return status
+
+
+class Nsd(Server):
+    """Debian's nsd with the same zones."""
+
+    def __init__(self, folder, zones):
+        folder = Path(folder)
+        self.port = free_port()
+        text = f"""server:
+  ip-address: 127.0.0.1
+  port: {self.port}
+  server-count: 1
+  username: ""
+  chroot: ""
+  zonesdir: "{folder}"
+  database: ""
+  xfrdfile: "{folder}/xfrd.state"
+  pidfile: "{folder}/nsd.pid"
+  zonelistfile: "{folder}/zone.list"
+  xfrdir: "{folder}"
+  rrl-ratelimit: 0
+  ipv4-edns-size: 1232
+  ipv6-edns-size: 1232
+  round-robin: no
+remote-control:
+  control-enable: no
+"""
+        for name, path in zones.items():
+            text += f'zone:\n  name: "{name}"\n  zonefile: "{path}"\n'
+        conf = folder / "nsd.conf"
+        conf.write_text(text)
+        super().__init__([find_program("nsd"), "-d", "-c", conf], folder / "nsd.log")
+        wait_answer(self, zones)
+
+
+class Knot(Server):
+    """Debian's knotd with the same zones."""
+
+    def __init__(self, folder, zones):
+        folder = Path(folder)
+        self.port = free_port()
+        text = f"""server:
+  listen: 127.0.0.1@{self.port}
+  rundir: "{folder}"
+  udp-workers: 1
+  tcp-workers: 1
+  background-workers: 1
+  udp-max-payload: 1232
+  automatic-acl: off
+database:
+  storage: "{folder}/knotdb"
+template:
+  - id: default
+    storage: "{folder}"
+    semantic-checks: off
+    journal-content: none
+    zonefile-sync: -1
+zone:
+"""
+        for name, path in zones.items():
+            text += f'  - domain: "{name}"\n    file: "{path}"\n'
+        conf = folder / "knot.conf"
+        conf.write_text(text)
+        super().__init__([find_program("knotd"), "-c", conf], folder / "knot.log")
+        wait_answer(self, zones)
+
+
+def wait_answer(server, zones, seconds=30):
+    """Until the server answers for each of its zones."""
+    end = time.monotonic() + seconds
+    waiting = list(zones)
+    while waiting and time.monotonic() < end and server.process.poll() is None:
+        try:
+            query = dns.message.make_query(waiting[-1], "SOA")
+            if dns.query.udp(query, "127.0.0.1", timeout=0.3, port=server.port).rcode() == 0:
+                waiting.pop()
+                continue
+        except Exception:
+            pass
+        time.sleep(0.05)
+    assert not waiting, f"no answer for {waiting}:\n" + server.log()
+
+
+def run(*argv, **kw):
+    """A command that ends by itself; its result with text."""
+    kw.setdefault("timeout", 60)
+    return subprocess.run([str(a) for a in argv], capture_output=True, text=True, errors="replace",
+                          stdin=subprocess.DEVNULL, **kw)

@@ -1,0 +1,172 @@
+/* base: arena, cursor, addr, now, file, json, diag. */
+#include "unit.h"
+
+#include "base/addr.h"
+#include "base/arena.h"
+#include "base/cursor.h"
+#include "base/diag.h"
+#include "base/file.h"
+#include "base/json.h"
+#include "base/now.h"
+
+static void arena_keeps_its_cap(void **state)
+{
+    struct arena arena;
+    (void)state;
+    arena_init(&arena, 1000);
+    assert_non_null(arena_alloc(&arena, 900));
+    assert_null(arena_alloc(&arena, 200));
+    arena_reset(&arena);
+    char *copy = arena_copy(&arena, "abc", 3);
+    assert_string_equal(copy, "abc");
+    assert_null(arena_alloc(&arena, SIZE_MAX));
+    arena_fini(&arena);
+}
+
+static void arena_pieces_do_not_overlap(void **state)
+{
+    struct arena arena;
+    unsigned char *pieces[300];
+    (void)state;
+    arena_init(&arena, 0);
+    for (int i = 0; i < 300; i++) {
+        pieces[i] = arena_alloc(&arena, (size_t)i * 37 + 1);
+        assert_int_equal((uintptr_t)pieces[i] % 16, 0);
+        memset(pieces[i], i, (size_t)i * 37 + 1);
+    }
+    for (int i = 0; i < 300; i++)
+        for (size_t n = 0; n < (size_t)i * 37 + 1; n++)
+            assert_int_equal(pieces[i][n], (unsigned char)i);
+    arena_fini(&arena);
+}
+
+static void cursor_sticks_at_the_end(void **state)
+{
+    struct cursor c = cursor_over("\1\2\3\4\5", 5);
+    (void)state;
+    assert_int_equal(cursor_u16(&c), 0x0102);
+    struct cursor sub = cursor_sub(&c, 2);
+    assert_int_equal(cursor_u16(&sub), 0x0304);
+    assert_int_equal(cursor_u8(&sub), 0);
+    assert_true(cursor_failed(&sub));
+    assert_false(cursor_failed(&c));
+    assert_int_equal(cursor_u32(&c), 0);
+    assert_true(cursor_failed(&c));
+    assert_false(cursor_more(&c));
+    assert_int_equal(cursor_u8(&c), 0);
+    sub = cursor_sub(&c, 0);
+    assert_true(cursor_failed(&sub));
+}
+
+static void addresses_are_read_and_printed(void **state)
+{
+    static const char *const wrong[] = {"", "@53", "127.0.0.1@", "127.0.0.1@0", "127.0.0.1@65536", "127.0.0.1@5x",
+                                        "1.2.3", "::1@53@54", "localhost", "127.0.0.1:53"};
+    struct addr addr;
+    char text[ADDR_TEXT_MAX];
+    (void)state;
+    assert_int_equal(addr_read("192.0.2.1", 53, &addr), ERR_OK);
+    addr_print(&addr, text);
+    assert_string_equal(text, "192.0.2.1@53");
+    assert_int_equal(addr_read("::1@5300", 53, &addr), ERR_OK);
+    addr_print(&addr, text);
+    assert_string_equal(text, "::1@5300");
+    assert_true(addr_is_v6(&addr));
+    assert_int_equal(addr_read("::", 53, &addr), ERR_OK);
+    assert_true(addr_is_wildcard(&addr));
+    for (size_t i = 0; i < ARRAY_LEN(wrong); i++)
+        assert_int_equal(addr_read(wrong[i], 53, &addr), ERR_FORMAT);
+}
+
+static void instants_are_read(void **state)
+{
+    int64_t ms;
+    char text[NOW_TEXT_MAX];
+    (void)state;
+    assert_int_equal(now_read("2026-01-31T08:00:00Z", &ms), ERR_OK);
+    now_print(ms, text);
+    assert_string_equal(text, "2026-01-31T08:00:00.000Z");
+    assert_int_equal(now_read("2026-01-31T09:30:00+01:30", &ms), ERR_OK);
+    now_print(ms, text);
+    assert_string_equal(text, "2026-01-31T08:00:00.000Z");
+    assert_int_equal(now_read("2026-01-31", &ms), ERR_FORMAT);
+    assert_int_equal(now_read("2026-01-31T08:00:00", &ms), ERR_FORMAT);
+    assert_int_equal(now_read("2026-01-31T08:00:00Zx", &ms), ERR_FORMAT);
+    now_set_wall(86400000);
+    assert_true(now_wall_ms() >= 86400000 && now_wall_ms() < 86400000 + 60000);
+}
+
+static void files_are_read_whole(void **state)
+{
+    char *data;
+    size_t len;
+    (void)state;
+    assert_int_equal(file_read("/nonexistent", 10, &data, &len, NULL), ERR_ABSENT);
+    assert_int_equal(file_read("/", 10, &data, &len, NULL), ERR_FORMAT);
+    assert_int_equal(file_read("/proc/self/exe", 10, &data, &len, NULL), ERR_LIMIT);
+    char *beside = file_beside("/a/b.conf", "c.zone");
+    assert_string_equal(beside, "/a/c.zone");
+    free(beside);
+    beside = file_beside("b.conf", "c.zone");
+    assert_string_equal(beside, "c.zone");
+    free(beside);
+}
+
+static void json_strings_are_safe(void **state)
+{
+    char *out = NULL;
+    size_t len;
+    FILE *stream = open_memstream(&out, &len);
+    (void)state;
+    json_print_string(stream, "a\"\\\n\x01 \xc3\xa9 \xff \xed\xa0\x80 \xf4\x90");
+    fclose(stream);
+    assert_string_equal(out, "\"a\\\"\\\\\\u000a\\u0001 \xc3\xa9 \\ufffd \\ufffd\\ufffd\\ufffd \\ufffd\\ufffd\"");
+    free(out);
+}
+
+static void findings_show_line_and_caret(void **state)
+{
+    struct diag diag;
+    char *out = NULL;
+    size_t len;
+    (void)state;
+    diag_init(&diag);
+    struct diag_place place = {.file = "f", .line = 3, .column = 4, .text = "\tw\xc3\xa4x\033", .text_len = 6};
+    diag_add(&diag, DIAG_ERROR, &place, "bad %s", "thing");
+    diag_help(&diag, "try %d", 1);
+    FILE *stream = open_memstream(&out, &len);
+    diag_print(&diag, stream, false);
+    fclose(stream);
+    assert_string_equal(out, "f:3:4: error: bad thing\n     3 | \tw\xc3\xa4x.\n       | \t  ^\n       = try 1\n");
+    free(out);
+    for (int i = 0; i < 1000; i++)
+        diag_add(&diag, DIAG_WARNING, &place, "again");
+    assert_int_equal(diag.kept_cnt[DIAG_WARNING], DIAG_KEPT);
+    assert_int_equal(diag.warning_cnt, 1000);
+    diag_fini(&diag);
+}
+
+static void near_words_are_found(void **state)
+{
+    static const char *const words[] = {"listen", "workers", "zones", NULL};
+    (void)state;
+    assert_string_equal(diag_nearest("lisen", words), "listen");
+    assert_string_equal(diag_nearest("ZONES", words), "zones");
+    assert_null(diag_nearest("completely-different", words));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(arena_keeps_its_cap),
+        cmocka_unit_test(arena_pieces_do_not_overlap),
+        cmocka_unit_test(cursor_sticks_at_the_end),
+        cmocka_unit_test(addresses_are_read_and_printed),
+        cmocka_unit_test(instants_are_read),
+        cmocka_unit_test(files_are_read_whole),
+        cmocka_unit_test(json_strings_are_safe),
+        cmocka_unit_test(findings_show_line_and_caret),
+        cmocka_unit_test(near_words_are_found),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,170 @@
+/* Names: text, order (ldns as oracle), compression pointers, hashes. */
+#include "unit.h"
+
+#include <ldns/ldns.h>
+
+#include "base/hash.h"
+#include "dns/dname.h"
+
+static void text_is_read(void **state)
+{
+    static const struct {
+        const char *text, *back;
+    } right[] = {
+        {".", "."},
+        {"example.org.", "example.org."},
+        {"www", "www.origin.test."},
+        {"@", "origin.test."},
+        {"\\@", "\\@.origin.test."},
+        {"a\\.b.c.", "a\\.b.c."},
+        {"\\097.", "a."},
+        {"\\000\\255.", "\\000\\255."},
+        {"a\\032b.", "a\\032b."},
+    };
+    static const struct {
+        const char *text;
+        size_t where;
+    } wrong[] = {{"", 0}, {"..", 0}, {".a", 0}, {"a..b.", 2}, {"\\256.", 0}, {"a\\25", 1}, {"a\\", 1}};
+    uint8_t origin[DNAME_MAX], name[DNAME_MAX];
+    char text[DNAME_TEXT_MAX];
+    size_t len, where;
+    const char *why;
+    (void)state;
+    unit_name("origin.test.", origin);
+    for (size_t i = 0; i < ARRAY_LEN(right); i++) {
+        assert_int_equal(dname_text_read(right[i].text, strlen(right[i].text), origin, name, &len, NULL, NULL), ERR_OK);
+        assert_int_equal(len, dname_len(name));
+        dname_text_print(name, text);
+        assert_string_equal(text, right[i].back);
+    }
+    for (size_t i = 0; i < ARRAY_LEN(wrong); i++) {
+        assert_int_equal(dname_text_read(wrong[i].text, strlen(wrong[i].text), origin, name, &len, &why, &where),
+                         ERR_FORMAT);
+        assert_int_equal(where, wrong[i].where);
+        assert_true(strlen(why) > 0);
+    }
+    assert_int_equal(dname_text_read("www", 3, NULL, name, &len, &why, NULL), ERR_FORMAT);
+}
+
+static void limits_of_length_are_kept(void **state)
+{
+    char text[600];
+    uint8_t name[DNAME_MAX];
+    const uint8_t root[] = {0};
+    size_t len;
+    (void)state;
+    memset(text, 'a', sizeof(text));
+    text[63] = '.';
+    assert_int_equal(dname_text_read(text, 64, root, name, &len, NULL, NULL), ERR_OK);
+    text[63] = 'a';
+    text[64] = '.';
+    assert_int_equal(dname_text_read(text, 65, root, name, &len, NULL, NULL), ERR_FORMAT);
+    for (size_t i = 0; i < sizeof(text); i++)
+        text[i] = i % 2 ? '.' : 'a';
+    assert_int_equal(dname_text_read(text, 254, root, name, &len, NULL, NULL), ERR_OK);
+    assert_int_equal(len, 255);
+    assert_int_equal(dname_labels(name), 127);
+    assert_int_equal(dname_text_read(text, 256, root, name, &len, NULL, NULL), ERR_FORMAT);
+    assert_int_equal(dname_text_read(text, 253, root, name, &len, NULL, NULL), ERR_OK);
+    assert_int_equal(len, 255);
+}
+
+/* Short random names over few letters, so that they share labels and prefixes. */
+static size_t random_name(uint8_t out[DNAME_MAX])
+{
+    static const uint8_t letters[] = {'a', 'A', 'b', 'Z', 0, 1, 2, 255, '*', '.'};
+    size_t at = 0;
+    for (int labels = rand() % 5; labels > 0; labels--) {
+        uint8_t len = (uint8_t)(1 + rand() % 4);
+        out[at++] = len;
+        for (int i = 0; i < len; i++)
+            out[at++] = letters[(size_t)rand() % sizeof(letters)];
+    }
+    out[at++] = 0;
+    return at;
+}
+
+static int sign(int value) { return (value > 0) - (value < 0); }
+
+static void order_is_canonical(void **state)
+{
+    uint8_t a[DNAME_MAX], b[DNAME_MAX], key_a[DNAME_KEY_MAX], key_b[DNAME_KEY_MAX];
+    (void)state;
+    for (int i = 0; i < 100000; i++) {
+        size_t a_len = random_name(a), b_len = random_name(b);
+        ldns_rdf *rdf_a = ldns_dname_new_frm_data((uint16_t)a_len, a);
+        ldns_rdf *rdf_b = ldns_dname_new_frm_data((uint16_t)b_len, b);
+        int oracle = sign(ldns_dname_compare(rdf_a, rdf_b));
+        ldns_rdf_deep_free(rdf_a);
+        ldns_rdf_deep_free(rdf_b);
+        assert_int_equal(sign(dname_compare(a, b)), oracle);
+        size_t ka = dname_key(a, key_a), kb = dname_key(b, key_b);
+        int by_key = memcmp(key_a, key_b, ka < kb ? ka : kb);
+        assert_int_equal(sign(by_key ? by_key : (int)ka - (int)kb), oracle);
+        assert_int_equal(dname_is_equal(a, b), oracle == 0);
+        assert_int_equal(dname_hash(a) == dname_hash(b), oracle == 0);
+    }
+}
+
+static void parts_agree_with_the_whole(void **state)
+{
+    uint8_t name[DNAME_MAX];
+    struct dname_parts parts;
+    (void)state;
+    for (int i = 0; i < 10000; i++) {
+        size_t len = random_name(name);
+        dname_split(name, &parts);
+        assert_int_equal(parts.len, len);
+        assert_int_equal(parts.labels, dname_labels(name));
+        for (unsigned n = 0; n <= parts.labels; n++) {
+            assert_ptr_equal(dname_suffix(name, n), name + parts.at[n]);
+            assert_true(parts.hash[n] == dname_hash(name + parts.at[n]));
+            assert_true(dname_is_equal(parts.lower + parts.at[n], name + parts.at[n]));
+            assert_true(dname_is_under(name, name + parts.at[n]));
+        }
+    }
+}
+
+static enum err parse_at(const char *bytes, size_t len, size_t pos, uint8_t out[DNAME_MAX], size_t *out_len,
+                         size_t *end)
+{
+    struct cursor c = cursor_over(bytes, len);
+    c.pos = pos;
+    enum err err = dname_parse(&c, out, out_len);
+    *end = c.pos;
+    return err;
+}
+
+static void pointers_only_lead_backwards(void **state)
+{
+    /* twelve octets of header, then names */
+    static const char wire[] = "............\3www\0\1a\300\14\300\21\300\30\300\31";
+    uint8_t name[DNAME_MAX];
+    size_t len, end;
+    (void)state;
+    assert_int_equal(parse_at(wire, sizeof(wire) - 1, 17, name, &len, &end), ERR_OK);
+    assert_memory_equal(name, "\1a\3www\0", 7);
+    assert_int_equal(end, 21);
+    assert_int_equal(parse_at(wire, sizeof(wire) - 1, 21, name, &len, &end), ERR_OK);
+    assert_int_equal(len, 7);
+    assert_int_equal(end, 23);
+    assert_int_equal(parse_at(wire, sizeof(wire) - 1, 23, name, &len, &end), ERR_FORMAT); /* forwards */
+    assert_int_equal(parse_at(wire, sizeof(wire) - 1, 25, name, &len, &end), ERR_FORMAT); /* to itself */
+    assert_int_equal(parse_at("............\300\0", 14, 12, name, &len, &end), ERR_FORMAT); /* into the header */
+    assert_int_equal(parse_at("............\3ww", 15, 12, name, &len, &end), ERR_FORMAT);
+    assert_int_equal(parse_at("............\100", 13, 12, name, &len, &end), ERR_FORMAT);
+    assert_int_equal(parse_at("............\300", 13, 12, name, &len, &end), ERR_FORMAT);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(text_is_read),
+        cmocka_unit_test(limits_of_length_are_kept),
+        cmocka_unit_test(order_is_canonical),
+        cmocka_unit_test(parts_agree_with_the_whole),
+        cmocka_unit_test(pointers_only_lead_backwards),
+    };
+    hash_init();
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

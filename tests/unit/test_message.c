@@ -1,0 +1,146 @@
+/* Messages from the wire: what is whole, what is broken, and what stays readable of a broken one. */
+#include "unit.h"
+
+#include "base/hash.h"
+#include "dns/message.h"
+
+/* id 1, RD, one question "a.b" A IN */
+#define HEAD(qd, an, ns, ar) "\0\1\1\0\0" qd "\0" an "\0" ns "\0" ar
+#define QUESTION "\1a\1b\0\0\1\0\1"
+#define OPT "\0\0\51\4\320\0\0\200\0\0\0"
+#define OPT_NSID "\0\0\51\4\320\0\0\0\0\0\4\0\3\0\0"
+
+static struct message m;
+
+static enum message_state parse(const char *bytes, size_t len)
+{
+    /* an exact heap copy, so that AddressSanitizer sees a read past the end */
+    static uint8_t *copy;
+    free(copy);
+    copy = malloc(len ? len : 1);
+    memcpy(copy, bytes, len);
+    return message_parse(copy, len, &m);
+}
+#define PARSE(text) parse(text, sizeof(text) - 1)
+
+static void a_question_is_read(void **state)
+{
+    (void)state;
+    assert_int_equal(PARSE(HEAD("\1", "\0", "\0", "\1") QUESTION OPT_NSID), MESSAGE_WHOLE);
+    assert_true(m.has_question);
+    assert_int_equal(m.qtype, RRTYPE_A);
+    assert_int_equal(m.qclass, RRTYPE_CLASS_IN);
+    assert_int_equal(m.question_len, 9);
+    assert_true(m.has_edns);
+    assert_true(m.edns.has_nsid);
+    assert_false(m.edns.is_do);
+    assert_int_equal(m.edns.udp_size, 1232);
+    assert_int_equal(PARSE(HEAD("\1", "\0", "\0", "\1") QUESTION OPT), MESSAGE_WHOLE);
+    assert_true(m.edns.is_do);
+}
+
+static void every_cut_is_noticed(void **state)
+{
+    static const char whole[] = HEAD("\1", "\0", "\0", "\1") QUESTION OPT_NSID;
+    (void)state;
+    for (size_t len = 0; len < sizeof(whole) - 1; len++) {
+        enum message_state expected = len < 12 ? MESSAGE_SHORT : MESSAGE_BROKEN;
+        assert_int_equal(parse(whole, len), expected);
+        assert_int_equal(m.has_question, len >= 21);
+    }
+}
+
+static void broken_messages_are_broken(void **state)
+{
+    (void)state;
+    assert_int_equal(PARSE(HEAD("\1", "\0", "\0", "\0") QUESTION "x"), MESSAGE_BROKEN);
+    assert_int_equal(PARSE(HEAD("\2", "\0", "\0", "\1") QUESTION QUESTION OPT), MESSAGE_BROKEN);
+    assert_true(m.has_edns && !m.has_question);
+    assert_int_equal(PARSE(HEAD("\1", "\0", "\0", "\2") QUESTION OPT OPT), MESSAGE_BROKEN);
+    assert_int_equal(PARSE(HEAD("\1", "\1", "\0", "\0") QUESTION OPT), MESSAGE_BROKEN);
+    assert_int_equal(PARSE(HEAD("\1", "\0", "\0", "\1") QUESTION "\1x" OPT), MESSAGE_BROKEN);
+    assert_true(m.has_edns);
+    /* an option that runs over its RDATA */
+    assert_int_equal(PARSE(HEAD("\1", "\0", "\0", "\1") QUESTION "\0\0\51\4\320\0\0\0\0\0\4\0\3\0\1"), MESSAGE_BROKEN);
+    assert_true(m.has_edns && m.has_question);
+    /* the question's name is a pointer */
+    assert_int_equal(PARSE(HEAD("\1", "\0", "\0", "\0") "\300\14\0\1\0\1"), MESSAGE_BROKEN);
+    /* TSIG that is not the last record */
+    assert_int_equal(PARSE(HEAD("\1", "\0", "\0", "\2") QUESTION "\0\0\372\0\377\0\0\0\0\0\0" OPT), MESSAGE_BROKEN);
+    assert_int_equal(PARSE(HEAD("\0", "\0", "\0", "\0")), MESSAGE_WHOLE);
+    assert_false(m.has_question);
+}
+
+static void too_many_options_are_broken(void **state)
+{
+    char wire[12 + 9 + 11 + 33 * 4];
+    (void)state;
+    for (unsigned options = 32; options <= 33; options++) {
+        size_t len = 12 + 9 + 11 + options * 4;
+        memset(wire, 0, sizeof(wire));
+        memcpy(wire, HEAD("\1", "\0", "\0", "\1") QUESTION OPT, 12 + 9 + 11);
+        wire[12 + 9 + 10] = (char)(options * 4);
+        assert_int_equal(parse(wire, len), options == 32 ? MESSAGE_WHOLE : MESSAGE_BROKEN);
+    }
+}
+
+static void records_are_walked(void **state)
+{
+    static const char wire[] = HEAD("\1", "\1", "\1", "\1") QUESTION
+        "\300\14\0\1\0\1\0\0\0\5\0\4\1\2\3\4"
+        "\300\16\0\2\0\1\0\0\0\6\0\2\300\14" OPT;
+    struct message_record record;
+    (void)state;
+    assert_int_equal(PARSE(wire), MESSAGE_WHOLE);
+    struct message_walk walk = message_walk(&m);
+    assert_true(message_next(&walk, &record));
+    assert_memory_equal(record.owner, "\1a\1b\0", 5);
+    assert_int_equal(record.section, MESSAGE_ANSWER);
+    assert_int_equal(record.ttl, 5);
+    assert_memory_equal(record.rdata, "\1\2\3\4", 4);
+    assert_true(message_next(&walk, &record));
+    assert_memory_equal(record.owner, "\1b\0", 3);
+    assert_int_equal(record.section, MESSAGE_AUTHORITY);
+    assert_true(message_next(&walk, &record));
+    assert_int_equal(record.type, RRTYPE_OPT);
+    assert_false(message_next(&walk, &record));
+}
+
+/* Owners at the end of long chains of pointers: the parse must not walk them. */
+static void chains_of_pointers_cost_nothing(void **state)
+{
+    enum { CHAIN = 8000, RECORDS = 3500 };
+    size_t len = 0;
+    (void)state;
+    uint8_t *wire = calloc(1, 12 + 11 + 2 * CHAIN + RECORDS * 12);
+    memcpy(wire, "\0\1\0\0\0\0\0\0\0\0\0\0", 12);
+    util_put_u16(wire + 10, RECORDS + 1);
+    len = 12;
+    memcpy(wire + len, "\0\0\20\0\1\0\0\0\0", 9);
+    util_put_u16(wire + len + 9, 2 * CHAIN);
+    len += 11;
+    for (unsigned i = 0; i < CHAIN; i++, len += 2)
+        util_put_u16(wire + len, (uint16_t)(0xc000 | (i ? len - 2 : 12)));
+    size_t last = len - 2;
+    for (unsigned i = 0; i < RECORDS; i++, len += 12) {
+        util_put_u16(wire + len, (uint16_t)(0xc000 | last));
+        memcpy(wire + len + 2, "\0\20\0\1\0\0\0\0\0\0", 10);
+    }
+    assert_int_equal(message_parse(wire, len, &m), MESSAGE_WHOLE);
+    struct message_walk walk = message_walk(&m);
+    struct message_record record;
+    assert_true(message_next(&walk, &record));
+    assert_false(message_next(&walk, &record)); /* more pointers than a name may have */
+    free(wire);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_question_is_read),          cmocka_unit_test(every_cut_is_noticed),
+        cmocka_unit_test(broken_messages_are_broken),  cmocka_unit_test(too_many_options_are_broken),
+        cmocka_unit_test(records_are_walked),          cmocka_unit_test(chains_of_pointers_cost_nothing),
+    };
+    hash_init();
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,133 @@
+/* RDATA by shape: what ldns makes of every type passes, cut or lengthened octets do not; canonical order. */
+#include "unit.h"
+
+#include <ldns/ldns.h>
+
+#include "base/hash.h"
+#include "dns/rdata.h"
+#include "samples.h"
+
+/* The octets of a sample, by ldns; 0 when this build of ldns does not know the type. */
+static size_t encode(const char *sample, uint16_t *type, uint8_t out[RDATA_MAX])
+{
+    char line[700];
+    ldns_rr *rr = NULL;
+    snprintf(line, sizeof(line), "o.example. 3600 IN %s", sample);
+    if (ldns_rr_new_frm_str(&rr, line, 0, NULL, NULL) != LDNS_STATUS_OK)
+        return 0;
+    ldns_buffer *buffer = ldns_buffer_new(65536);
+    for (size_t n = 0; n < ldns_rr_rd_count(rr); n++)
+        ldns_rdf2buffer_wire(buffer, ldns_rr_rdf(rr, n));
+    size_t len = ldns_buffer_position(buffer);
+    memcpy(out, ldns_buffer_begin(buffer), len);
+    *type = (uint16_t)ldns_rr_get_type(rr);
+    ldns_buffer_free(buffer);
+    ldns_rr_free(rr);
+    return len;
+}
+
+/* Whether the shape has a part that any number of octets satisfies. */
+static bool is_open(uint16_t type)
+{
+    const char *shape = rrtype_shape(type);
+    return !shape || strpbrk(shape, "rRtvbaimH");
+}
+
+static void every_type_fits_its_shape(void **state)
+{
+    static uint8_t wire[RDATA_MAX + 1];
+    size_t known = 0;
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(samples); i++) {
+        uint16_t type;
+        size_t len = encode(samples[i], &type, wire);
+        if (len == 0)
+            continue;
+        known++;
+        if (rdata_check(type, wire, len) != ERR_OK)
+            fail_msg("%s does not fit", samples[i]);
+        for (size_t cut = 0; cut < len; cut++) {
+            uint8_t *exact = malloc(cut + 1);
+            memcpy(exact, wire, cut);
+            enum err err = rdata_check(type, exact, cut);
+            free(exact);
+            if (!is_open(type) && err == ERR_OK)
+                fail_msg("%s fits when cut to %zu octets", samples[i], cut);
+        }
+        wire[len] = 0;
+        if (!is_open(type) && rdata_check(type, wire, len + 1) == ERR_OK)
+            fail_msg("%s fits with an octet more", samples[i]);
+        assert_int_equal(rdata_compare(type, wire, len, wire, len), 0);
+        assert_true(rdata_compare(type, wire, len, wire, len - 1) > 0);
+        assert_true(rdata_compare(type, wire, len - 1, wire, len) < 0);
+    }
+    assert_true(known > 70);
+}
+
+static void broken_rdata_is_refused(void **state)
+{
+    (void)state;
+#define REFUSED(type, text) assert_int_equal(rdata_check(type, (const uint8_t *)(text), sizeof(text) - 1), ERR_FORMAT)
+    REFUSED(RRTYPE_A, "\1\2\3");
+    REFUSED(RRTYPE_NS, "\1a\300\14");                 /* compressed */
+    REFUSED(RRTYPE_NS, "\1a\0x");                     /* left over */
+    REFUSED(RRTYPE_TXT, "");                          /* no string */
+    REFUSED(RRTYPE_TXT, "\3ab");                      /* string too short */
+    REFUSED(RRTYPE_NSEC, "\0\0\1");                   /* bitmap cut */
+    REFUSED(RRTYPE_NSEC, "\0\1\1\200\0\1\200");       /* windows fall */
+    REFUSED(RRTYPE_NSEC, "\0\0\0");                   /* empty window */
+    REFUSED(RRTYPE_SVCB, "\0\1\0\0\3\0\0\0\1\0\0");   /* keys fall */
+    REFUSED(RRTYPE_SVCB, "\0\1\0\0\3\0\5a");          /* value cut */
+    REFUSED(RRTYPE_APL, "\0\1\41\0");                 /* IPv4 prefix of 33 */
+    REFUSED(RRTYPE_APL, "\0\1\40\5\1\2\3\4\5");
+    REFUSED(RRTYPE_IPSECKEY, "\1\4\1");               /* gateway of kind 4 */
+    REFUSED(RRTYPE_NSEC3, "\1\0\0\1\0\0");            /* hash of no octets */
+    REFUSED(RRTYPE_HIP, "\0\1\0\1x");
+#undef REFUSED
+}
+
+static void case_counts_only_where_it_should(void **state)
+{
+    (void)state;
+#define ORDER(type, a, b) rdata_compare(type, (const uint8_t *)(a), sizeof(a) - 1, (const uint8_t *)(b), sizeof(b) - 1)
+    assert_int_equal(ORDER(RRTYPE_NS, "\1A\0", "\1a\0"), 0);
+    assert_int_equal(ORDER(RRTYPE_SRV, "\0\0\0\0\0\0\1A\0", "\0\0\0\0\0\0\1a\0"), 0);
+    assert_true(ORDER(RRTYPE_SVCB, "\0\1\1A\0", "\0\1\1a\0") < 0); /* RFC 9460 is newer than the list */
+    assert_true(ORDER(RRTYPE_TXT, "\1A", "\1a") < 0);
+    assert_true(ORDER(65280, "A", "a") < 0);
+    assert_true(ORDER(RRTYPE_MX, "\0\2\1a\0", "\0\12\1a\0") < 0);
+#undef ORDER
+}
+
+static void mnemonics_go_both_ways(void **state)
+{
+    uint16_t type;
+    char text[RRTYPE_NAME_MAX];
+    (void)state;
+    for (unsigned i = 0; i <= UINT16_MAX; i++) {
+        rrtype_print((uint16_t)i, text);
+        assert_int_equal(rrtype_read(text, strlen(text), &type), ERR_OK);
+        assert_int_equal(type, i);
+    }
+    assert_int_equal(rrtype_read("nsec3param", 10, &type), ERR_OK);
+    assert_int_equal(type, RRTYPE_NSEC3PARAM);
+    assert_int_equal(rrtype_read("TYPE65536", 9, &type), ERR_FORMAT);
+    assert_int_equal(rrtype_read("TYPE", 4, &type), ERR_FORMAT);
+    assert_int_equal(rrtype_read("AAAAA", 5, &type), ERR_FORMAT);
+    assert_string_equal(rrtype_nearest("CNAM", 4), "CNAME");
+    assert_null(rrtype_nearest("QQQ", 3));
+    assert_int_equal(rrtype_read_class("class1", 6, &type), ERR_OK);
+    assert_int_equal(type, RRTYPE_CLASS_IN);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_type_fits_its_shape),
+        cmocka_unit_test(broken_rdata_is_refused),
+        cmocka_unit_test(case_counts_only_where_it_should),
+        cmocka_unit_test(mnemonics_go_both_ways),
+    };
+    hash_init();
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,254 @@
+/* From a question's octets to an answer's, without sockets; and that it allocates nothing. */
+#define _GNU_SOURCE
+#include "zones.h"
+
+#include <ldns/ldns.h>
+
+#include "authd/auth_serve.h"
+#include "authd/zoneset.h"
+#include "base/hash.h"
+#include "base/publish.h"
+#include "net/intake.h"
+
+/* Calls of malloc while `is_counting`; the program's own malloc stands in front of the library's. */
+static bool is_counting;
+static size_t allocations;
+void *__real_malloc(size_t size);
+void *__real_calloc(size_t count, size_t size);
+void *__real_realloc(void *old, size_t size);
+void *__wrap_malloc(size_t size);
+void *__wrap_calloc(size_t count, size_t size);
+void *__wrap_realloc(void *old, size_t size);
+void *__wrap_malloc(size_t size)
+{
+    allocations += is_counting;
+    return __real_malloc(size);
+}
+void *__wrap_calloc(size_t count, size_t size)
+{
+    allocations += is_counting;
+    return __real_calloc(count, size);
+}
+void *__wrap_realloc(void *old, size_t size)
+{
+    allocations += is_counting;
+    return __real_realloc(old, size);
+}
+
+static struct publish published;
+static void *engine;
+static uint8_t buffer[65535];
+static const struct exchange_settings settings = {.identity = "id", .hostname = "host", .version = "v", .udp_size = 1232};
+static struct exchange_settings rotating;
+static bool was_sent;
+
+static void note(struct exchange *ex)
+{
+    (void)ex;
+    was_sent = true;
+}
+
+static void free_set(void *data)
+{
+    struct zoneset *set = data;
+    zoneset_free(&set);
+}
+
+static int start(void **state)
+{
+    static const char *const names[] = {"example.", "child.example.", "broken."};
+    static const char *const texts[] = {
+        ZONES_HEAD "www CNAME web\nweb A 192.0.2.2\nweb A 192.0.2.3\n*.w TXT wild\nd DNAME t\nx.t A 192.0.2.4\n"
+                   "child NS ns.child\nchild DS 1 13 2 aa\nns.child A 192.0.2.5\nsub NS ns.sub\nns.sub A 192.0.2.6\n"
+                   "l1 CNAME l2\nl2 CNAME l1\ndown CNAME www.child\nent.ent.x A 192.0.2.7\n"
+                   "$GENERATE 1-60 big TXT \"text $ of sixty that do not fit\"\n",
+        "$TTL 60\n@ SOA ns host 1 2 3 4 5\n@ NS ns\nns A 192.0.2.5\nwww A 192.0.2.8\n", NULL};
+    struct zoneset *set;
+    (void)state;
+    assert_int_equal(zoneset_new(3, &set), ERR_OK);
+    for (int i = 0; i < 3; i++) {
+        char *report = NULL;
+        uint8_t wire[DNAME_MAX];
+        struct zone *zone = NULL;
+        if (texts[i])
+            zone = zones_read(names[i], texts[i], &report);
+        else
+            assert_int_equal(zone_new(unit_name(names[i], wire), &zone), ERR_OK);
+        free(report);
+        zoneset_put(set, zone);
+    }
+    publish_init(&published, 1);
+    assert_int_equal(publish_put(&published, set, free_set), ERR_OK);
+    engine = auth_serve_new(&published, 0);
+    auth_serve_service.turn(engine);
+    rotating = settings;
+    rotating.is_rotating = true;
+    return 0;
+}
+
+static int stop(void **state)
+{
+    (void)state;
+    auth_serve_free(engine);
+    publish_fini(&published);
+    return 0;
+}
+
+static size_t exchange_octets(struct exchange *ex, const uint8_t *wire, size_t len)
+{
+    ex->buffer = buffer;
+    ex->size = sizeof(buffer);
+    ex->send = note;
+    was_sent = false;
+    is_counting = true;
+    intake_batch(&auth_serve_service, engine, &ex, &wire, &len, 1);
+    is_counting = false;
+    assert_true(was_sent);
+    assert_int_equal(allocations, 0);
+    return ex->reply_len;
+}
+
+/* Ask, and give the answer as ldns prints it. */
+static char *ask(const char *name, uint16_t type, enum exchange_transport transport, bool is_rotated, unsigned turn)
+{
+    static struct exchange ex;
+    uint8_t query[300] = "\0\7\1\20\0\1\0\0\0\0\0\0"; /* RD and CD */
+    size_t len = dname_len(unit_name(name, query + 12));
+    util_put_u16(query + 12 + len, type);
+    util_put_u16(query + 14 + len, 1);
+    ex.settings = is_rotated ? &rotating : &settings;
+    ex.transport = transport;
+    ex.turn = turn;
+    size_t got = exchange_octets(&ex, query, 16 + len);
+    ldns_pkt *packet = NULL;
+    assert_int_equal(ldns_wire2pkt(&packet, buffer, got), LDNS_STATUS_OK);
+    char *text = ldns_pkt2str(packet);
+    ldns_pkt_free(packet);
+    return text;
+}
+
+static void expect(const char *name, uint16_t type, const char *const *parts)
+{
+    char *text = ask(name, type, EXCHANGE_UDP, false, 0);
+    const char *at = text;
+    for (; *parts; parts++) {
+        const char *found = strstr(at, *parts);
+        if (!found)
+            fail_msg("%s: expected %s in\n%s", name, *parts, text);
+        at = found + strlen(*parts);
+    }
+    free(text);
+}
+#define EXPECT(name, type, ...) expect(name, type, (const char *const[]){__VA_ARGS__, NULL})
+
+static void answers(void **state)
+{
+    (void)state;
+    EXPECT("WEB.example.", RRTYPE_A, "rcode: NOERROR", "flags: qr aa rd ;", "WEB.example.", "ANSWER SECTION", "WEB.example.",
+           "192.0.2.2", "192.0.2.3");
+    EXPECT("www.example.", RRTYPE_A, "flags: qr aa", "CNAME\tweb.example.", "web.example.\t3600\tIN\tA\t192.0.2.2");
+    EXPECT("www.example.", RRTYPE_CNAME, "CNAME\tweb.example.\n\n;; AUTHORITY");
+    EXPECT("web.example.", RRTYPE_AAAA, "NOERROR", "ANSWER: 0", "AUTHORITY SECTION", "example.\t300\tIN\tSOA");
+    EXPECT("nope.example.", RRTYPE_A, "rcode: NXDOMAIN", "ANSWER: 0", "example.\t300\tIN\tSOA");
+    EXPECT("ent.x.example.", RRTYPE_A, "NOERROR", "ANSWER: 0", "SOA");
+    EXPECT("any.name.w.example.", RRTYPE_TXT, "any.name.w.example.\t3600\tIN\tTXT\t\"wild\"");
+    EXPECT("any.w.example.", RRTYPE_A, "NOERROR", "ANSWER: 0", "SOA");
+    EXPECT("X.d.example.", RRTYPE_A, "d.example.\t3600\tIN\tDNAME\tt.example.", "X.d.example.\t3600\tIN\tCNAME\tX.t.example.",
+           "192.0.2.4");
+    EXPECT("l1.example.", RRTYPE_A, "NOERROR", "ANSWER: 2", "l1.example.", "l2.example.");
+    EXPECT("down.example.", RRTYPE_A, "CNAME\twww.child.example.", "www.child.example.\t60\tIN\tA\t192.0.2.8");
+    EXPECT("example.", RRTYPE_NS, "NS\tns.example.", "ADDITIONAL SECTION", "192.0.2.1");
+}
+
+static void referrals(void **state)
+{
+    (void)state;
+    EXPECT("host.sub.example.", RRTYPE_A, "flags: qr rd ;", "ANSWER: 0", "AUTHORITY SECTION",
+           "sub.example.\t3600\tIN\tNS\tns.sub.example.", "192.0.2.6");
+    EXPECT("sub.example.", RRTYPE_DS, "flags: qr aa rd ;", "SOA");
+    EXPECT("child.example.", RRTYPE_DS, "flags: qr aa rd ;", "DS\t1 13 2 aa");
+    EXPECT("child.example.", RRTYPE_SOA, "flags: qr aa rd ;", "child.example.\t60\tIN\tSOA");
+    EXPECT("sub.example.", RRTYPE_NSEC, "flags: qr rd ;", "ANSWER: 0", "NS\tns.sub.example.");
+}
+
+static void refusals(void **state)
+{
+    (void)state;
+    EXPECT("elsewhere.test.", RRTYPE_A, "rcode: REFUSED");
+    EXPECT("a.broken.", RRTYPE_A, "rcode: SERVFAIL");
+    EXPECT("example.", RRTYPE_AXFR, "rcode: REFUSED");
+}
+
+static void large_answers_are_cut_on_udp_only(void **state)
+{
+    (void)state;
+    EXPECT("big.example.", RRTYPE_TXT, "flags: qr aa tc rd", "ANSWER: 0");
+    char *text = ask("big.example.", RRTYPE_TXT, EXCHANGE_TCP, false, 0);
+    assert_non_null(strstr(text, "ANSWER: 60"));
+    assert_null(strstr(text, " tc "));
+    free(text);
+}
+
+static void records_rotate_when_asked_to(void **state)
+{
+    (void)state;
+    for (unsigned turn = 0; turn < 4; turn++) {
+        char *text = ask("web.example.", RRTYPE_A, EXCHANGE_UDP, true, turn);
+        bool second_first = strstr(text, "192.0.2.3") < strstr(text, "192.0.2.2");
+        assert_int_equal(second_first, turn % 2);
+        free(text);
+    }
+}
+
+static void any_gives_one_set_on_udp(void **state)
+{
+    (void)state;
+    EXPECT("example.", RRTYPE_ANY, "ANSWER: 1,");
+    char *text = ask("example.", RRTYPE_ANY, EXCHANGE_TCP, false, 0);
+    assert_non_null(strstr(text, "ANSWER: 2,"));
+    free(text);
+}
+
+static void random_octets_are_survived(void **state)
+{
+    static struct exchange ex;
+    uint8_t query[80];
+    (void)state;
+    srand(7);
+    ex.settings = &settings;
+    for (int i = 0; i < 200000; i++) {
+        memcpy(query, "\0\7\1\0\0\1\0\0\0\0\0\1\3www\7example\0\0\1\0\1\0\0\51\4\320\0\0\0\0\0\4\0\3\0\0", 44);
+        size_t len = 44;
+        for (int n = rand() % 5; n > 0; n--)
+            query[(size_t)rand() % len] = (uint8_t)rand();
+        if (rand() % 4 == 0)
+            len = (size_t)rand() % len;
+        uint8_t *exact = malloc(len + 1);
+        memcpy(exact, query, len);
+        ex.transport = rand() % 2 ? EXCHANGE_UDP : EXCHANGE_TCP;
+        size_t got = exchange_octets(&ex, exact, len);
+        assert_true(len >= 12 || got == 0);
+        if (got) {
+            struct message m;
+            assert_int_equal(message_parse(buffer, got, &m), MESSAGE_WHOLE);
+            assert_true(m.flags & MESSAGE_QR);
+            assert_false(exact[2] & 0x80);
+        }
+        free(exact);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(answers),
+        cmocka_unit_test(referrals),
+        cmocka_unit_test(refusals),
+        cmocka_unit_test(large_answers_are_cut_on_udp_only),
+        cmocka_unit_test(records_rotate_when_asked_to),
+        cmocka_unit_test(any_gives_one_set_on_udp),
+        cmocka_unit_test(random_octets_are_survived),
+    };
+    hash_init();
+    return cmocka_run_group_tests(tests, start, stop);
+}

@@ -1,0 +1,27 @@
+/* Zones from text for unit tests. */
+#pragma once
+
+#include "unit.h"
+
+#include "authd/zonefile.h"
+
+#define ZONES_HEAD "$ORIGIN example.\n$TTL 3600\n@ SOA ns host 1 2 3 4 300\n@ NS ns\nns A 192.0.2.1\n"
+
+/* The zone that `text` makes, or NULL; *report gets the findings, to be freed by the caller. */
+static inline struct zone *zones_read(const char *origin, const char *text, char **report)
+{
+    uint8_t name[DNAME_MAX];
+    struct zone *zone = NULL;
+    struct diag diag;
+    size_t len;
+
+    diag_init(&diag);
+    enum err err = zonefile_parse(unit_name(origin, name), "z", text, strlen(text), &diag, &zone);
+    FILE *stream = open_memstream(report, &len);
+    diag_print(&diag, stream, false);
+    fclose(stream);
+    assert_int_equal(err == ERR_OK, diag.error_cnt == 0);
+    assert_int_equal(err == ERR_OK, zone != NULL);
+    diag_fini(&diag);
+    return zone;
+}
