@@ -52,17 +52,18 @@ static enum err put(char *out, size_t size, size_t *at, const char *text, size_t
     return ERR_OK;
 }
 
-/* Nibbles from the last to the first with dots between, as names of ip6.arpa want them. */
+/* Nibbles from the last to the first with dots between, as names of ip6.arpa want them.  Like
+ * BIND's, the width counts the dots too, so an even one ends in a dot. */
 static size_t print_nibbles(uint32_t value, unsigned width, bool is_upper, char *out,
                             size_t size)
 {
     const char *digits = is_upper ? "0123456789ABCDEF" : "0123456789abcdef";
     size_t len = 0;
     do {
-        if (len > 0)
-            out[len++] = '.';
         out[len++] = digits[value & 15];
         value >>= 4;
+        if (value || len < width)
+            out[len++] = '.';
     } while ((value || len < width) && len + 3 < size);
     return len;
 }

@@ -10,6 +10,10 @@
 #include <netdb.h>
 #include <stdarg.h>
 
+#include "dns/svcparam.h"
+
+enum { PARAMS_MAX = 64 };
+
 /* Lifetime: one rrtext_read. */
 struct reading {
     const struct rrtext_token *tokens;
@@ -474,46 +478,47 @@ static enum err read_location(struct reading *r)
     return put_rdf(r, first, LDNS_RDF_TYPE_LOC, "a location such as 52 22 23 N 4 53 32 E 2m");
 }
 
-/* Values that ldns 1.8.3 reads wrongly or past its buffer are refused before it sees them. */
-static enum err check_param(struct reading *r, size_t i)
+/* RFC 9460 2.2: in the order of the keys, each once. */
+static enum err put_params(struct reading *r, struct svcparam *params, size_t cnt)
 {
-    const struct rrtext_token *token = &r->tokens[i];
-    const char *value = memchr(token->text, '=', token->len);
-    size_t key_len = value ? (size_t)(value - token->text) : token->len;
-    size_t piece = 0;
-
-    if (key_len == 4 && memcmp(token->text, "alpn", 4) == 0 &&
-        memchr(token->text, '\\', token->len))
-        return fail(r, i, 0,
-                    "alpn with escapes is only read in the form \\# LENGTH HEX (RFC 3597)");
-    if (key_len == 8 && memcmp(token->text, "ipv6hint", 8) == 0)
-        for (size_t n = key_len; n < token->len; n++) {
-            piece = token->text[n] == ',' ? 0 : piece + 1;
-            if (piece >= INET6_ADDRSTRLEN)
-                return fail(r, i, n, "expected IPv6 addresses");
+    for (size_t i = 1; i < cnt; i++)
+        for (size_t n = i; n > 0 && params[n - 1].key > params[n].key; n--) {
+            struct svcparam higher = params[n - 1];
+            params[n - 1] = params[n];
+            params[n] = higher;
         }
-    if (key_len == 4 && memcmp(token->text, "port", 4) == 0) {
-        unsigned long port = 0;
-        for (size_t n = key_len + 1; n < token->len; n++)
-            port = util_is_digit(token->text[n])
-                       ? port * 10 + (unsigned long)(token->text[n] - '0')
-                   : token->text[n] == '"' ? port
-                                           : 65536;
-        if (port > 65535 || token->len > key_len + 8)
-            return fail(r, i, 0, "expected a port from 0 to 65535");
+    for (size_t i = 0; i < cnt; i++) {
+        uint8_t head[4];
+        if (i > 0 && params[i].key == params[i - 1].key)
+            return fail(r, r->cnt - cnt, 0, "the parameter key%u is given twice",
+                        params[i].key);
+        util_put_u16(head, params[i].key);
+        util_put_u16(head + 2, params[i].len);
+        enum err err = put(r, head, 4);
+        if (!err)
+            err = put(r, params[i].value, params[i].len);
+        if (err)
+            return err;
     }
     return ERR_OK;
 }
 
 static enum err read_params(struct reading *r)
 {
-    enum err err = ERR_OK;
-    for (size_t i = r->next; i < r->cnt && !err; i++)
-        err = check_param(r, i);
-    if (err || left(r) == 0)
-        return err;
-    return read_by_ldns(r, left(r), " ", LDNS_RDF_TYPE_SVCPARAMS,
-                        "parameters such as alpn=h2 port=443");
+    struct svcparam params[PARAMS_MAX];
+    uint8_t *room = (uint8_t *)r->scratch->text;
+    size_t cnt = 0, used = 0, where;
+    const char *why;
+
+    for (const struct rrtext_token *token; (token = take(r)); cnt++) {
+        if (cnt == PARAMS_MAX)
+            return fail(r, r->next - 1, 0, "more than %d parameters", PARAMS_MAX);
+        if (svcparam_read(token->text, token->len, room + used, sizeof(r->scratch->text) - used,
+                          &params[cnt], &why, &where) != ERR_OK)
+            return fail(r, r->next - 1, where, "%s", why);
+        used += params[cnt].len;
+    }
+    return put_params(r, params, cnt);
 }
 
 static enum err read_prefixes(struct reading *r)
@@ -581,7 +586,7 @@ static const struct {
     {RRTYPE_PX, "2nn"},       {RRTYPE_GPOS, "sss"},        {RRTYPE_LOC, "L"},
     {RRTYPE_EID, "h"},        {RRTYPE_NIMLOC, "h"},        {RRTYPE_SRV, "222n"},
     {RRTYPE_NAPTR, "22sssn"}, {RRTYPE_KX, "2n"},           {RRTYPE_CERT, "c2gk"},
-    {RRTYPE_SINK, "111o"},     {RRTYPE_APL, "p"},           {RRTYPE_DS, "2g1h"},
+    {RRTYPE_SINK, "111o"},    {RRTYPE_APL, "p"},           {RRTYPE_DS, "2g1h"},
     {RRTYPE_SSHFP, "11h"},    {RRTYPE_IPSECKEY, "1Y"},     {RRTYPE_RRSIG, "yg14dd2nk"},
     {RRTYPE_NSEC, "nb"},      {RRTYPE_DNSKEY, "21gk"},     {RRTYPE_DHCID, "k"},
     {RRTYPE_NSEC3, "112aHb"}, {RRTYPE_NSEC3PARAM, "112a"}, {RRTYPE_TLSA, "uuuh"},

@@ -8,7 +8,7 @@ FOLDERS = ["base", "dns", "net", "resolver", "authd", "tools"]
 # Third-party headers and the files that may include them.
 DOORS = {
     "yaml.h": {"base/conf.c"},
-    "ldns/": {"dns/rrtext.c"},
+    "ldns/": {"dns/rrtext.c", "dns/svcparam.c"},
     "sys/capability.h": {"net/privilege.c"},
     "uv.h": {"net/front_udp.h", "net/front_stream.h", "net/worker.h", "net/daemon.c"},
     "lmdb.h": set(),

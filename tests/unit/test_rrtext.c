@@ -112,9 +112,14 @@ static void faults_name_word_and_reason(void **state)
         {"DNSKEY 257 3 300 AwEAAQ==", 2, 0, "255"},
         {"RRSIG A 13 3 1 99999999999 20200101000000 1 e. AwEA", 4, 0, "larger"},
         {"SSHFP 1 2 abc", 2, 0, "odd number"},
-        {"SVCB 1 . port=99999", 2, 0, "65535"},
-        {"SVCB 1 . alpn=a\\\\,b", 2, 0, "escapes"},
-        {"HTTPS 1 . ipv6hint=1111:2222:3333:4444:5555:6666:7777:8888:9999:aaaa", 2, 53, "IPv6"},
+        {"SVCB 1 . port=99999", 2, 5, "65535"},
+        {"SVCB 1 . alpn=a,,b", 2, 5, "empty item"},
+        {"SVCB 1 . port", 2, 0, "needs a value"},
+        {"SVCB 1 . no-default-alpn=x", 2, 16, "no value"},
+        {"SVCB 1 . port=1 port=2", 2, 0, "given twice"},
+        {"SVCB 1 . key99999=x", 2, 0, "expected a parameter"},
+        {"SVCB 1 . mandatory=alpn,alpn alpn=h2", 2, 10, "named twice"},
+        {"HTTPS 1 . ipv6hint=1111:2222:3333:4444:5555:6666:7777:8888:9999:aaaa", 2, 9, "addresses"},
         {"APL 1:10.0.0.0/99", 0, 0, ""},
         {"WKS 10.0.0.1 tcp nosuchservice", 2, 0, "services"},
         {"IPSECKEY 10 03 2 a..b AQ==", 3, 2, "a label is empty"},
@@ -155,6 +160,22 @@ static void short_forms_are_read(void **state)
         if (read_sample(cases[i].text, &type, &len, &fault) != ERR_OK)
             fail_msg("%s: word %zu: %s", cases[i].text, fault.token, fault.why);
         assert_int_equal(len, cases[i].len);
+    }
+}
+
+/* The vectors of RFC 9460 D.2 that have escapes. */
+static void escaped_commas_stay_in_their_item(void **state)
+{
+    static const char *const texts[] = {"SVCB 16 foo. alpn=\"f\\\\\\\\oo\\\\,bar,h2\"",
+                                        "SVCB 16 foo. alpn=f\\\\\\092oo\\092,bar,h2"};
+    uint16_t type;
+    size_t len;
+    struct rrtext_fault fault;
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+        assert_int_equal(read_sample(texts[i], &type, &len, &fault), ERR_OK);
+        assert_int_equal(len, 2 + 5 + 4 + 12);
+        assert_memory_equal(rdata + 11, "\10f\\oo,bar\2h2", 12);
     }
 }
 
@@ -207,6 +228,7 @@ int main(void)
         cmocka_unit_test(all_types_are_read_as_ldns_reads_them),
         cmocka_unit_test(faults_name_word_and_reason),
         cmocka_unit_test(short_forms_are_read),
+        cmocka_unit_test(escaped_commas_stay_in_their_item),
         cmocka_unit_test(missing_seconds_are_zero),
         cmocka_unit_test(strings_end_at_255),
         cmocka_unit_test(ttls_have_units),

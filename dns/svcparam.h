@@ -1,0 +1,26 @@
+/* layer 13 | dns/svcparam.h | the parameters of SVCB and HTTPS from text (RFC 9460 2.1)
+ *
+ * ldns 1.8.3 splits values at escaped commas and reads addresses past its buffer, so these are
+ * read here.
+ *
+ * Owner:    values.
+ * Thread:   any.
+ */
+#pragma once
+
+#include "dns/dname_text.h"
+
+enum { SVCPARAM_VALUE_MAX = 65535 };
+
+/* One parameter in wire form. */
+struct svcparam {
+    uint16_t key;
+    uint16_t len;
+    uint8_t *value; /* in the caller's room */
+};
+
+/* Read "key" or "key=value" (quotes around the value are taken off) of `len` bytes into *out,
+ * whose value is written to `room` of `size` octets.  ERR_FORMAT: *why is a static phrase and
+ * *where the byte at fault. */
+MUST_USE enum err svcparam_read(const char *text, size_t len, uint8_t *room, size_t size,
+                                struct svcparam *out, const char **why, size_t *where);

@@ -1,0 +1,140 @@
+"""rootline check, and starts that must fail with one line that names the cause."""
+import json
+import os
+import socket
+import subprocess
+
+import pytest
+
+import lab
+
+
+def write(folder, text):
+    path = folder / "c.yaml"
+    path.write_text(text)
+    return path
+
+
+def test_a_right_file(tmp_path):
+    done = lab.run(lab.ROOTLINE, "check", lab.SOURCE / "zones/class/authd.yaml")
+    assert done.returncode == 0 and "ok, rootline-authd with 3 zones" in done.stdout and done.stderr == ""
+
+
+def test_faults_show_line_caret_and_suggestion(tmp_path):
+    path = write(tmp_path, "server:\n  listen: [127.0.0.1]\n  worker: 2\nzones:\n  - {zone: a.test, fille: x}\n")
+    done = lab.run(lab.ROOTLINE, "check", path)
+    assert done.returncode == 1 and done.stdout == ""
+    assert f'{path}:3:3: error: unknown key "worker"\n     3 |   worker: 2\n       |   ^\n' in done.stderr
+    assert 'did you mean "workers"?' in done.stderr
+    assert f'{path}:5:20: error: unknown key "fille"' in done.stderr
+    assert 'the key "file" is missing here' in done.stderr
+
+
+def test_faults_as_json(tmp_path):
+    path = write(tmp_path, "server:\n  listen: [nonsense\x07]\n")
+    done = lab.run(lab.ROOTLINE, "check", path, "--json")
+    assert done.returncode == 1
+    found = json.loads(done.stdout)
+    assert found and found[0]["level"] == "error" and found[0]["file"] == str(path)
+
+
+@pytest.mark.parametrize("argv, status", [
+    ([], 2), (["chek"], 2), (["check"], 2), (["zone", "check", "a."], 2), (["zone", "check", "a..b", "f"], 2),
+    (["check", "/nonexistent"], 1), (["zone", "check", "a.", "/nonexistent"], 1), (["--help"], 0), (["--version"], 0)])
+def test_exit_status(argv, status):
+    done = lab.run(lab.ROOTLINE, *argv)
+    assert done.returncode == status
+    assert "did you mean \"check\"" in done.stderr if argv == ["chek"] else True
+
+
+@pytest.mark.parametrize("text", ids=range(8), argvalues=[
+    "", "server:\n", "server: {}\n", "server: {listen: []}\n", "server: {listen: }\n",
+    "server: {listen: [127.0.0.1]}\nzones: [{zone: , file: x}]\n",
+    "server: {listen: [127.0.0.1]}\nzones: [{zone: a.test, file: }, {zone: , file: }]\n", "server: " + "{" * 300000])
+def test_emptiness_and_depth_are_errors(tmp_path, text):
+    done = lab.run(lab.ROOTLINE, "check", write(tmp_path, text))
+    assert done.returncode == 1 and "error:" in done.stderr
+
+
+def test_keys_of_later_versions(tmp_path):
+    done = lab.run(lab.ROOTLINE, "check", write(tmp_path, "server: {listen: [127.0.0.1], listen-tls: [127.0.0.1]}\n"))
+    assert done.returncode == 1 and "this version cannot do that yet" in done.stderr
+    done = lab.run(lab.ROOTLINE, "check", write(tmp_path, "server: {listen: [127.0.0.1], rate-limit: {slip: 2}}\n"))
+    assert done.returncode == 0 and "no effect in this version" in done.stderr
+
+
+@pytest.mark.parametrize("kind", [socket.SOCK_DGRAM, socket.SOCK_STREAM])
+@pytest.mark.parametrize("shared", [False, True])
+def test_a_held_address_names_its_holder(tmp_path, kind, shared):
+    port = lab.free_port()
+    with socket.socket(socket.AF_INET, kind) as holder:
+        if shared:
+            holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        holder.bind(("127.0.0.1", port))
+        if kind == socket.SOCK_STREAM:
+            holder.listen()
+        path = write(tmp_path, f"server: {{listen: [127.0.0.1@{port}]}}\n")
+        done = lab.run(lab.AUTHD, "-c", path)
+    assert done.returncode == 1
+    assert f"127.0.0.1@{port}" in done.stderr and f"(pid {os.getpid()})" in done.stderr
+
+
+def test_other_addresses_that_cannot_be_had(tmp_path):
+    done = lab.run(lab.AUTHD, "-c", write(tmp_path, "server: {listen: [192.0.2.1@5300]}\n"))
+    assert done.returncode == 1 and "this machine has no such address" in done.stderr
+    done = lab.run(lab.AUTHD)
+    assert done.returncode == 2 and "usage" in done.stderr
+    done = lab.run(lab.AUTHD, "-c", tmp_path / "missing.yaml")
+    assert done.returncode == 1 and "it does not exist" in done.stderr
+
+
+def test_an_unknown_user(tmp_path):
+    port = lab.free_port()
+    done = lab.run(lab.AUTHD, "-c",
+                   write(tmp_path, f"server: {{listen: [127.0.0.1@{port}], user: no-such-user-here}}\n"))
+    assert done.returncode == 1 and "server.user" in done.stderr
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give up being root")
+def test_privileges_are_dropped(tmp_path):
+    os.chmod(tmp_path, 0o755)
+    for parent in tmp_path.parents:  # pytest's own folders are closed to others
+        if str(parent).startswith("/tmp/pytest"):
+            os.chmod(parent, 0o755)
+    zone = "$TTL 5\n@ SOA ns h 1 2 3 4 5\n@ NS ns\nns A 192.0.2.1\n"
+    server = lab.Authd(tmp_path, {"a.test": zone}, extra="  user: nobody")
+    try:
+        status = dict(line.split(":\t", 1) for line in
+                      open(f"/proc/{server.process.pid}/status").read().splitlines() if ":\t" in line)
+        assert status["Uid"].split() == ["65534"] * 4
+        assert int(status["CapEff"], 16) == 1 << 10  # CAP_NET_BIND_SERVICE
+        assert server.ask("ns.a.test").rcode() == 0
+    finally:
+        server.stop()
+
+
+def test_logs_as_json(tmp_path):
+    server = lab.Authd(tmp_path, {"a.test": "broken"}, top="log: {format: json, level: debug}")
+    server.stop()
+    lines = [json.loads(line) for line in server.log().splitlines()]
+    assert any("ready on" in line["message"] for line in lines)
+    assert any(line["level"] == "error" and "a.test.zone:1:" in line["message"] for line in lines)
+
+
+def test_the_manager_is_told(tmp_path):
+    port = lab.free_port()
+    path = write(tmp_path, f"server: {{listen: [127.0.0.1@{port}]}}\n")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(tmp_path / "notify"))
+        manager.settimeout(20)
+        env = dict(os.environ, NOTIFY_SOCKET=str(tmp_path / "notify"))
+        process = subprocess.Popen([lab.AUTHD, "-c", path], env=env, stderr=subprocess.DEVNULL)
+        try:
+            assert manager.recv(100) == b"READY=1"
+            process.send_signal(1)
+            assert manager.recv(100).startswith(b"RELOADING=1")
+            assert manager.recv(100) == b"READY=1"
+        finally:
+            process.terminate()
+        assert manager.recv(100) == b"STOPPING=1"
+        assert process.wait(20) == 0
