@@ -105,7 +105,7 @@ class Authd(Server):
         self.conf = folder / "authd.yaml"
         self.conf.write_text("\n".join(line for line in lines if line) + "\n")
         super().__init__([build / "rootline-authd", "-c", self.conf], folder / "authd.log")
-        self.wait_for(" ready on ")
+        self.wait_for("ready on ")
 
     def ask(self, name, rdtype="A", tcp=False, timeout=5, host="127.0.0.1", **kw):
         kw.setdefault("use_edns", 0)

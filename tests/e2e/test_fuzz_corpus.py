@@ -1,0 +1,15 @@
+"""The fuzz targets run over their corpora without a finding; long fuzzing is tools/fuzz."""
+import pytest
+
+import lab
+
+
+@pytest.mark.parametrize("target", ["message", "zone", "conf"])
+def test_the_corpus_runs_clean(target):
+    program = lab.SOURCE / f"build/fuzz/tests/fuzz_{target}"
+    if not program.exists():
+        pytest.skip("the fuzz targets are not built: cmake --preset fuzz")
+    corpus = lab.SOURCE / f"tests/fuzz/corpus/{target}"
+    assert len(list(corpus.iterdir())) > 20
+    done = lab.run(program, "-runs=0", corpus, timeout=300)
+    assert done.returncode == 0, done.stderr[-3000:]

@@ -1,0 +1,150 @@
+"""SIGHUP: a new version at once and whole, a broken file changes nothing, and no question is lost."""
+import os
+import re
+import signal
+import subprocess
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+import lab
+
+
+def zone(serial, extra=""):
+    return (f"$TTL 5\n@ SOA ns h {serial} 2 3 4 5\n@ NS ns\nns A 192.0.2.1\nv TXT \"{serial}\"\nw TXT \"{serial}\"\n" + extra)
+
+
+def reload(server, count):
+    server.process.send_signal(signal.SIGHUP)
+    server.wait_for("reloaded: ", count=count)
+
+
+def text_of(server, name="v.a.test"):
+    return server.ask(name, "TXT").answer[0][0].strings[0]
+
+
+def test_new_contents_and_new_zones(tmp_path):
+    server = lab.Authd(tmp_path, {"a.test": zone(1)})
+    try:
+        assert text_of(server) == b"1"
+        (tmp_path / "a.test.zone").write_text(zone(2))
+        (tmp_path / "b.test.zone").write_text(zone(1))
+        server.conf.write_text(server.conf.read_text() + f'  - {{zone: b.test, file: "{tmp_path}/b.test.zone"}}\n')
+        assert server.ask("v.b.test", "TXT").rcode() == 5
+        reload(server, 1)
+        assert text_of(server) == b"2" and text_of(server, "v.b.test") == b"1"
+        server.conf.write_text(server.conf.read_text().replace("a.test.zone", "gone.zone"))
+        server.conf.write_text(re.sub(r".*gone.zone.*\n", "", server.conf.read_text()))
+        reload(server, 2)
+        assert server.ask("v.a.test", "TXT").rcode() == 5 and text_of(server, "v.b.test") == b"1"
+    finally:
+        server.stop()
+
+
+def test_broken_files_change_nothing(tmp_path):
+    server = lab.Authd(tmp_path, {"a.test": zone(1), "b.test": zone(1)})
+    try:
+        (tmp_path / "a.test.zone").write_text(zone(2, "broken\n"))
+        (tmp_path / "b.test.zone").write_text(zone(2))
+        reload(server, 1)
+        assert text_of(server) == b"1" and text_of(server, "v.b.test") == b"2"
+        assert "a.test.zone:7:7: expected a record type" in server.log()
+        assert "serial 1 from before is still served" in server.log()
+        os.unlink(tmp_path / "b.test.zone")
+        reload(server, 2)
+        assert text_of(server, "v.b.test") == b"2"
+        conf = server.conf.read_text()
+        server.conf.write_text(conf.replace("zones:", "zoness:"))
+        server.process.send_signal(signal.SIGHUP)
+        server.wait_for("reload refused")
+        assert 'did you mean "zones"?' in server.log()
+        server.conf.write_text(conf + "  - {zone: , file: }\n")
+        server.process.send_signal(signal.SIGHUP)
+        server.wait_for("reload refused", count=2)
+        assert text_of(server) == b"1" and text_of(server, "v.b.test") == b"2"
+    finally:
+        server.stop()
+
+
+def test_a_broken_file_at_the_start_is_servfail_until_it_is_mended(tmp_path):
+    server = lab.Authd(tmp_path, {"a.test": "nonsense", "b.test": zone(1)})
+    try:
+        assert server.ask("v.a.test", "TXT").rcode() == 2 and text_of(server, "v.b.test") == b"1"
+        (tmp_path / "a.test.zone").write_text(zone(5))
+        reload(server, 1)
+        assert text_of(server) == b"5"
+    finally:
+        server.stop()
+
+
+@pytest.mark.parametrize("preset", ["", "tsan"])
+def test_no_answer_is_half_old(tmp_path, preset):
+    """Two names of one version asked on one pipeline agree, and serials never go back, while versions change."""
+    build = lab.BUILD.parent / preset if preset else lab.BUILD
+    if not (build / "rootline-authd").exists():
+        pytest.skip(f"no {build}: cmake --preset tsan builds it")
+    server = lab.Authd(tmp_path, {"a.test": zone(1)}, build=build, extra="  workers: 4")
+    over = threading.Event()
+    faults, asked = [], [0]
+
+    def ask_on():
+        while not over.is_set():
+            try:
+                # SOA and TXT of one answer: the chain below comes from one version
+                answer = server.ask("c.a.test", "TXT", timeout=10)
+                cname = answer.answer[0][0].target.to_text()
+                value = answer.answer[1][0].strings[0].decode()
+                if cname != f"t{value}.a.test.":
+                    faults.append((cname, value))
+                asked[0] += 1
+            except Exception as e:  # a lost question is a fault too
+                faults.append(repr(e))
+
+    (tmp_path / "a.test.zone").write_text(zone(1, "c CNAME t1\nt1 TXT \"1\"\n"))
+    reload(server, 1)
+    threads = [threading.Thread(target=ask_on) for _ in range(3)]
+    for t in threads:
+        t.start()
+    for n in range(2, 40):
+        part = tmp_path / "new"
+        part.write_text(zone(n, f"c CNAME t{n}\nt{n} TXT \"{n}\"\n"))
+        part.rename(tmp_path / "a.test.zone")
+        reload(server, n)
+    over.set()
+    for t in threads:
+        t.join()
+    server.stop()
+    assert not faults and asked[0] > 50, faults[:5]
+
+
+def test_a_hundred_reloads_of_the_root_zone_lose_nothing(tmp_path):
+    """dnsperf asks all the time; every reload reads the file anew, because it has been touched."""
+    lab.need("dnsperf")
+    source = lab.need_shared("data/root-2021-05-19.zone")
+    root = tmp_path / "root.zone"
+    root.write_bytes(source.read_bytes())
+    build = lab.BUILD.parent / "release"
+    if not (build / "rootline-authd").exists():
+        pytest.skip(f"no {build}: cmake --preset release builds it")
+    server = lab.Authd(tmp_path, {".": root}, build=build)
+    questions = tmp_path / "questions"
+    questions.write_text("".join(f"{name} {kind}\n" for name in ("com", "www.example.org", "nowhere-at-all", ".", "de")
+                                 for kind in ("A", "NS", "DS")))
+    load = subprocess.Popen(["dnsperf", "-s", "127.0.0.1", "-p", str(server.port), "-d", str(questions), "-c", "8",
+                             "-Q", "4000", "-l", "600", "-t", "5"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    try:
+        time.sleep(0.5)
+        for n in range(1, 101):
+            os.utime(root, (n, n))
+            reload(server, n)
+    finally:
+        load.send_signal(signal.SIGINT)
+        report = load.communicate(timeout=60)[0]
+        server.stop()
+    print(report)
+    assert server.log().count("reloaded: 1 zone, 6806 names") == 100
+    lost = int(re.search(r"Queries lost:\s+(\d+)", report)[1])
+    completed = int(re.search(r"Queries completed:\s+(\d+)", report)[1])
+    assert lost == 0 and completed > 5000

@@ -1,0 +1,83 @@
+"""SIGTERM answers what has arrived and ends with status 0, under floods too."""
+import signal
+import socket
+import struct
+import threading
+import time
+
+import dns.message
+
+import lab
+from test_tcp import connect, read_frames, wire
+
+ZONE = "$TTL 5\n@ SOA ns h 1 2 3 4 5\n@ NS ns\nns A 192.0.2.1\n"
+
+
+def test_open_connections_get_their_answers(tmp_path):
+    server = lab.Authd(tmp_path, {"a.test": ZONE})
+    idle, busy, waiting = connect(server), connect(server), None
+    busy.sendall(b"".join(wire(n) for n in range(3000)))
+    server.process.send_signal(signal.SIGSTOP)
+    waiting = connect(server)  # accepted by the kernel, not yet by the server
+    waiting.sendall(wire(5))
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
+        udp.settimeout(5)
+        udp.sendto(wire(6)[2:], ("127.0.0.1", server.port))
+        server.process.send_signal(signal.SIGTERM)
+        server.process.send_signal(signal.SIGCONT)
+        assert udp.recv(1000)[:2] == b"\0\6"
+    assert read_frames(busy) == list(range(3000))
+    assert read_frames(waiting) == [5]
+    assert read_frames(idle) == []
+    for s in (idle, busy, waiting):
+        s.close()
+    start = time.monotonic()
+    server.stop()
+    assert time.monotonic() - start < 4
+
+
+def test_a_client_that_never_ends_does_not_hold_the_server(tmp_path):
+    server = lab.Authd(tmp_path, {"a.test": ZONE})
+    with connect(server) as s:
+        s.sendall(wire(1))
+        assert read_frames(s, 1) == [1]
+        start = time.monotonic()
+        server.stop()
+        assert time.monotonic() - start < 6
+
+
+def test_the_end_comes_under_a_flood(tmp_path):
+    server = lab.Authd(tmp_path, {"a.test": ZONE})
+    over = threading.Event()
+
+    def flood():
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+            s.connect(("127.0.0.1", server.port))
+            packet = wire(1)[2:]
+            for _ in range(2_000_000):
+                if over.is_set():
+                    break
+                try:
+                    s.send(packet)
+                except OSError:
+                    pass
+
+    threads = [threading.Thread(target=flood) for _ in range(3)]
+    for t in threads:
+        t.start()
+    time.sleep(0.5)
+    try:
+        start = time.monotonic()
+        server.stop(10)
+        assert time.monotonic() - start < 8
+    finally:
+        over.set()
+        for t in threads:
+            t.join()
+
+
+def test_sigint_ends_too(tmp_path):
+    server = lab.Authd(tmp_path, {"a.test": ZONE})
+    server.process.send_signal(signal.SIGINT)
+    server.stop()
+    assert "stopping on SIGINT" in server.log()

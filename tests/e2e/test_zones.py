@@ -1,0 +1,119 @@
+"""rootline zone check on real files: those of nsd's and BIND's own tests, and the root zone."""
+import concurrent.futures
+import re
+
+import pytest
+
+import lab
+
+# What the rules of a whole zone say; anything else that check says about a file is about its syntax.
+OF_THE_WHOLE = re.compile(r"the zone has no (SOA|NS) at|a second SOA|a SOA belongs at|has a CNAME \(line|has more than one|"
+                          r"data below|is not in the zone|larger than any message")
+
+
+def expected():
+    table = lab.need_shared("data/zonefiles/expected.tsv")
+    for line in table.read_text().splitlines():
+        if not line.startswith("#"):
+            file, origin, verdict = line.split("\t")
+            # some origins of the table end in two dots: an empty label, which no server was asked for
+            yield table.parent / file, origin.rstrip(".") + ".", verdict
+
+
+def check(case):
+    file, origin, verdict = case
+    done = lab.run(lab.ROOTLINE, "zone", "check", origin, file, timeout=120)
+    errors = re.findall(r" error: (.*)", done.stderr)
+    if done.returncode not in (0, 1) or "Sanitizer" in done.stderr or (done.returncode == 1) != bool(errors):
+        return f"{file}: exit {done.returncode}\n{done.stderr}"
+    if verdict == "loads" and errors:
+        return f"{file} should load: {errors[:3]}"
+    if verdict == "rejected" and not errors:
+        return f"{file} should be rejected"
+    syntax = [e for e in errors if not OF_THE_WHOLE.search(e)]
+    if verdict == "parses" and syntax:
+        return f"{file} should be read: {syntax[:3]}"
+    return None
+
+
+def test_the_peers_zone_files():
+    cases = list(expected())
+    assert len(cases) > 300
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        wrong = [w for w in pool.map(check, cases) if w]
+    counts = {v: sum(c[2] == v for c in cases) for v in ("loads", "parses", "rejected")}
+    print(f"\n{counts}")
+    assert not wrong, "\n".join(wrong)
+
+
+def test_the_root_zone(tmp_path):
+    root = lab.need_shared("data/root-2021-05-19.zone")
+    done = lab.run(lab.ROOTLINE, "zone", "check", ".", root)
+    assert done.returncode == 0 and "21353 records" in done.stdout and done.stderr == ""
+    server = lab.Authd(tmp_path, {".": root})
+    try:
+        answer = server.ask(".", "SOA")
+        assert answer.answer[0][0].serial == 2021051901
+        referral = server.ask("www.example.com", "A")
+        assert not referral.answer and len(referral.authority[0]) == 13
+        assert sum(len(s) for s in referral.additional) == 26
+        assert server.ask("no-such-tld", "A").rcode() == 3
+        assert len(server.ask("com", "DS").answer[0]) == 1
+        assert len(server.ask(".", "DNSKEY", tcp=True).answer[0]) >= 2
+    finally:
+        server.stop()
+
+
+def test_includes(tmp_path):
+    (tmp_path / "main.zone").write_text("$TTL 5\n$ORIGIN a.test.\n@ SOA ns h 1 2 3 4 5\n  NS ns\nns A 192.0.2.1\n"
+                                        "$INCLUDE sub/part.inc  other\n  TXT \"still ns\"\nlast A 192.0.2.9\n")
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub/part.inc").write_text("x A 192.0.2.2\n$ORIGIN deep.other.a.test.\ny A 192.0.2.3\n$INCLUDE more.inc\n")
+    (tmp_path / "sub/more.inc").write_text("z A 192.0.2.4\n")
+    server = lab.Authd(tmp_path, {"a.test": tmp_path / "main.zone"})
+    try:
+        for name in ("x.other.a.test", "y.deep.other.a.test", "z.deep.other.a.test", "last.a.test"):
+            assert server.ask(name).answer, name
+        assert server.ask("ns.a.test", "TXT").answer
+    finally:
+        server.stop()
+
+
+@pytest.mark.parametrize("text, expected", [
+    ("$INCLUDE loop.zone\n", "loop.zone:1:10: error: .*includes itself"),
+    ("$INCLUDE a.inc\n", r"a.inc:1:3: error: expected an IPv4|a.inc:1:5: error: expected an IPv4"),
+    ("$INCLUDE /\n", "this is no regular file"),
+])
+def test_faults_in_includes(tmp_path, text, expected):
+    (tmp_path / "loop.zone").write_text(text)
+    (tmp_path / "a.inc").write_text("q A 1.2.3\n")
+    done = lab.run(lab.ROOTLINE, "zone", "check", "a.test", tmp_path / "loop.zone")
+    assert done.returncode == 1 and re.search(expected, done.stderr), done.stderr
+
+
+def test_includes_that_multiply_are_stopped(tmp_path):
+    for depth in range(9):
+        (tmp_path / f"{depth}").write_text(f"$INCLUDE {depth + 1}\n" * 8)
+    (tmp_path / "9").write_text("")
+    done = lab.run(lab.ROOTLINE, "zone", "check", "a.test", tmp_path / "0")
+    assert done.returncode == 1 and "too many or too large" in done.stderr
+
+
+def test_terminal_bytes_are_made_harmless(tmp_path):
+    (tmp_path / "z").write_bytes(b"a60 \x1b[31mFOO \xc2\x9b1m\n$\x1b]0;x\x07\n")
+    done = lab.run(lab.ROOTLINE, "zone", "check", "a.test", tmp_path / "z")
+    assert done.returncode == 1 and "\x1b" not in done.stderr and "\x9b" not in done.stderr
+
+
+def test_a_million_mistakes(tmp_path):
+    (tmp_path / "z").write_text("a A 1.2.3\n" * 200000)
+    done = lab.run(lab.ROOTLINE, "zone", "check", "a.test", tmp_path / "z", timeout=60)
+    assert done.returncode == 1 and "and 199" in done.stderr
+
+
+def test_many_records_that_name_one_owner(tmp_path):
+    """zone_check must not look at every record of an owner for every record that names it."""
+    (tmp_path / "z").write_text("$TTL 5\n@ SOA ns h 1 2 3 4 5\n@ NS ns\nns A 192.0.2.1\n"
+                                "$GENERATE 1-3500 big TXT $\n$GENERATE 1-200000 mx$ MX 10 big\n")
+    done = lab.run(lab.ROOTLINE, "zone", "check", "a.test", tmp_path / "z", timeout=60)
+    assert done.returncode == 0, done.stderr
