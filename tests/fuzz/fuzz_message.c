@@ -1,0 +1,102 @@
+/* Octets from the network: parsed, walked, and answered over UDP and TCP; every answer is a whole message. */
+#include <ctype.h>
+
+#include "authd/auth_serve.h"
+#include "authd/zonefile.h"
+#include "authd/zoneset.h"
+#include "base/hash.h"
+#include "base/publish.h"
+#include "dns/dname_text.h"
+#include "net/intake.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static struct publish published;
+static void *engine;
+static const struct exchange_settings settings = {
+    .identity = "fuzz", .hostname = "host", .version = "v", .udp_size = 1232, .is_rotating = true};
+
+static const char zone_text[] = "$TTL 60\n@ SOA ns h 1 2 3 4 5\n@ NS ns\n@ MX 1 mail.w\nns A 192.0.2.1\nns AAAA ::1\n"
+                                "c CNAME d\nd CNAME c\n*.w A 192.0.2.2\n*.w TXT t\nn DNAME t\nx.t A 192.0.2.3\n"
+                                "s NS ns.s\ns NS ns.s2\ns DS 1 13 2 aa\nns.s A 192.0.2.4\ns2 NS ns.s2\nns.s2 AAAA ::2\n"
+                                "a.b.e SRV 1 2 3 ns\no CNAME x.b\n$GENERATE 1-99 g TXT \"$ text text text text\"\n";
+static const char other_text[] = "$TTL 60\n@ SOA ns h 1 2 3 4 5\n@ NS ns\nns A 192.0.2.1\nx HTTPS 1 ns\n";
+
+static void free_set(void *data)
+{
+    struct zoneset *set = data;
+    zoneset_free(&set);
+}
+
+static void note(struct exchange *ex) { (void)ex; }
+
+static void add(struct zoneset *set, const char *name, const char *text)
+{
+    static const uint8_t root[] = {0};
+    uint8_t origin[DNAME_MAX];
+    size_t len;
+    struct zone *zone = NULL;
+    struct diag diag;
+    diag_init(&diag);
+    must(dname_text_read(name, strlen(name), root, origin, &len, NULL, NULL) == ERR_OK);
+    must(zonefile_parse(origin, "z", text, strlen(text), &diag, &zone) == ERR_OK);
+    diag_fini(&diag);
+    zoneset_put(set, zone);
+}
+
+static void start(void)
+{
+    struct zoneset *set;
+    hash_init();
+    must(zoneset_new(2, &set) == ERR_OK);
+    add(set, "a.", zone_text);
+    add(set, "b.", other_text);
+    publish_init(&published, 1);
+    must(publish_put(&published, set, free_set) == ERR_OK);
+    engine = auth_serve_new(&published, 0);
+    auth_serve_service.turn(engine);
+}
+
+static void serve(const uint8_t *wire, size_t len, enum exchange_transport transport)
+{
+    static struct exchange ex;
+    static uint8_t buffer[MESSAGE_MAX];
+    struct exchange *one = &ex;
+    struct message reply;
+
+    ex.settings = &settings;
+    ex.transport = transport;
+    ex.buffer = buffer;
+    ex.size = sizeof(buffer);
+    ex.send = note;
+    ex.turn++;
+    intake_batch(&auth_serve_service, engine, &one, &wire, &len, 1);
+    if (ex.reply_len == 0)
+        return;
+    must(message_parse(buffer, ex.reply_len, &reply) == MESSAGE_WHOLE);
+    must(reply.flags & MESSAGE_QR);
+    must(len >= MESSAGE_HEADER_LEN && !(wire[2] & 0x80));
+    must(transport == EXCHANGE_TCP || ex.reply_len <= settings.udp_size);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct message m;
+    struct message_record record;
+
+    if (!engine)
+        start();
+    if (size > MESSAGE_MAX)
+        return 0;
+    if (message_parse(data, size, &m) == MESSAGE_WHOLE) {
+        struct message_walk walk = message_walk(&m);
+        while (message_next(&walk, &record)) {
+            char text[DNAME_TEXT_MAX];
+            dname_text_print(record.owner, text);
+            (void)!rdata_check(record.type, record.rdata, record.rdata_len);
+        }
+    }
+    serve(data, size, EXCHANGE_UDP);
+    serve(data, size, EXCHANGE_TCP);
+    return 0;
+}
