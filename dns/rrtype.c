@@ -135,10 +135,12 @@ const char *rrtype_shape(uint16_t type)
     return row && !rrtype_is_meta(type) ? row->shape : NULL;
 }
 
+/* Order of `len` bytes, which may hold NUL, and a mnemonic. */
 static int compare_name(const char *text, size_t len, const char *name)
 {
-    int order = strncasecmp(text, name, len);
-    return order ? order : name[len] ? -1 : 0;
+    size_t name_len = strlen(name);
+    int order = strncasecmp(text, name, util_min(len, name_len));
+    return order ? order : len < name_len ? -1 : len > name_len;
 }
 
 /* The number behind `prefix` ("TYPE", "CLASS"), or -1. */
