@@ -44,13 +44,29 @@ static void add(struct zoneset *set, const char *name, const char *text)
     zoneset_put(set, zone);
 }
 
+/* Names k400 to k489 with text of as many octets: answers that just fit 512 octets, and just do not. */
+static char *sized_zone(void)
+{
+    char *text = NULL;
+    size_t len;
+    FILE *out = open_memstream(&text, &len);
+    fputs("$TTL 60\n@ SOA ns h 1 2 3 4 5\n@ NS ns\nns A 192.0.2.1\n", out);
+    for (int octets = 400; octets < 490; octets++)
+        fprintf(out, "k%d TXT %0240d %0*d\n", octets, 0, octets - 240, 0);
+    fclose(out);
+    return text;
+}
+
 static void start(void)
 {
     struct zoneset *set;
+    char *sized = sized_zone();
     hash_init();
-    must(zoneset_new(2, &set) == ERR_OK);
+    must(zoneset_new(3, &set) == ERR_OK);
     add(set, "a.", zone_text);
     add(set, "b.", other_text);
+    add(set, "c.", sized);
+    free(sized);
     publish_init(&published, 1);
     must(publish_put(&published, set, free_set) == ERR_OK);
     engine = auth_serve_new(&published, 0);
@@ -76,7 +92,8 @@ static void serve(const uint8_t *wire, size_t len, enum exchange_transport trans
     must(message_parse(buffer, ex.reply_len, &reply) == MESSAGE_WHOLE);
     must(reply.flags & MESSAGE_QR);
     must(len >= MESSAGE_HEADER_LEN && !(wire[2] & 0x80));
-    must(transport == EXCHANGE_TCP || ex.reply_len <= settings.udp_size);
+    size_t asked = reply.has_edns ? util_max(ex.query.edns.udp_size, 512) : 512;
+    must(transport == EXCHANGE_TCP || ex.reply_len <= util_min(asked, settings.udp_size));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
