@@ -52,6 +52,9 @@ static const char *copy_harmless(struct diag *diag, const char *text, size_t len
 }
 
 static const char *format(struct diag *diag, const char *fmt, va_list args)
+    PRINTF_LIKE(2, 0);
+
+static const char *format(struct diag *diag, const char *fmt, va_list args)
 {
     char text[DIAG_MESSAGE_MAX];
     vsnprintf(text, sizeof(text), fmt, args);

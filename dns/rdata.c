@@ -126,7 +126,7 @@ static void skip_field(struct cursor *c, char kind)
         break;
     case 'm': skip_gateway(c, cursor_u8(c) & 0x7f); break;
     case 'H': skip_hip(c); break;
-    default: must(!"a letter of rrtype.h that rdata.c does not know");
+    default: must(false); /* a letter of rrtype.h that rdata.c does not know */
     }
 }
 

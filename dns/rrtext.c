@@ -640,7 +640,9 @@ static enum err read_field(struct reading *r, char field)
     case 'w': return read_services(r);
     case 'Y': return read_gateway(r);
     case 'I': return read_hip(r);
-    default: must(!"a letter of formats[] that read_field does not know"); return ERR_FORMAT;
+    default:
+        must(false); /* a letter of formats[] that read_field does not know */
+        return ERR_FORMAT;
     }
 }
 
