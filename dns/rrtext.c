@@ -548,6 +548,25 @@ static enum err read_services(struct reading *r)
     return read_by_ldns(r, left(r), " ", LDNS_RDF_TYPE_WKS, "a protocol and services");
 }
 
+/* An address of the ATM Forum's ATM Name System: a format octet, then E.164 digits behind a
+ * plus or an AESA in hexadecimal.  ldns leaves the format out. */
+static enum err read_atm(struct reading *r)
+{
+    const struct rrtext_token *token = r->next < r->cnt ? &r->tokens[r->next] : NULL;
+    bool is_e164 = token && token->len > 1 && token->text[0] == '+';
+
+    if (!token)
+        return fail(r, r->cnt, 0, "expected +digits or hexadecimal digits");
+    enum err err = put(r, is_e164 ? "\1" : "\0", 1);
+    if (!err && !is_e164)
+        return read_hex(r, left(r));
+    for (size_t i = 1; i < token->len && !err; i++)
+        err = util_is_digit(token->text[i]) ? put(r, token->text + i, 1)
+                                            : fail(r, r->next, i, "expected digits");
+    r->next++;
+    return err;
+}
+
 static enum err read_long_string(struct reading *r)
 {
     const struct rrtext_token *token = take(r);
@@ -580,24 +599,25 @@ static const struct {
     uint16_t type;
     const char *fields;
 } formats[] = {
-    {RRTYPE_HINFO, "ss"},     {RRTYPE_MINFO, "nn"},        {RRTYPE_RP, "nn"},
-    {RRTYPE_AFSDB, "2n"},     {RRTYPE_X25, "s"},           {RRTYPE_RT, "2n"},
-    {RRTYPE_NSAP, "N"},       {RRTYPE_SIG, "yg14dd2nk"},   {RRTYPE_KEY, "211o"},
-    {RRTYPE_PX, "2nn"},       {RRTYPE_GPOS, "sss"},        {RRTYPE_LOC, "L"},
-    {RRTYPE_EID, "h"},        {RRTYPE_NIMLOC, "h"},        {RRTYPE_SRV, "222n"},
-    {RRTYPE_NAPTR, "22sssn"}, {RRTYPE_KX, "2n"},           {RRTYPE_CERT, "c2gk"},
-    {RRTYPE_SINK, "111o"},    {RRTYPE_APL, "p"},           {RRTYPE_DS, "2g1h"},
-    {RRTYPE_SSHFP, "11h"},    {RRTYPE_IPSECKEY, "1Y"},     {RRTYPE_RRSIG, "yg14dd2nk"},
-    {RRTYPE_NSEC, "nb"},      {RRTYPE_DNSKEY, "21gk"},     {RRTYPE_DHCID, "k"},
-    {RRTYPE_NSEC3, "112aHb"}, {RRTYPE_NSEC3PARAM, "112a"}, {RRTYPE_TLSA, "uuuh"},
-    {RRTYPE_SMIMEA, "uuuh"},  {RRTYPE_HIP, "I"},           {RRTYPE_RKEY, "21gk"},
-    {RRTYPE_TALINK, "nn"},    {RRTYPE_CDS, "2g1h"},        {RRTYPE_CDNSKEY, "21go"},
-    {RRTYPE_OPENPGPKEY, "k"}, {RRTYPE_CSYNC, "42b"},       {RRTYPE_ZONEMD, "411h"},
-    {RRTYPE_SVCB, "2nv"},     {RRTYPE_HTTPS, "2nv"},       {RRTYPE_DSYNC, "y12n"},
-    {RRTYPE_NID, "2i"},       {RRTYPE_L32, "2A"},          {RRTYPE_L64, "2i"},
-    {RRTYPE_LP, "2n"},        {RRTYPE_EUI48, "e"},         {RRTYPE_EUI64, "E"},
-    {RRTYPE_URI, "22l"},      {RRTYPE_CAA, "1Gl"},         {RRTYPE_DOA, "441sk"},
-    {RRTYPE_TA, "2g1h"},      {RRTYPE_DLV, "2g1h"},        {RRTYPE_WKS, "Aw"},
+    {RRTYPE_HINFO, "ss"},        {RRTYPE_MINFO, "nn"},      {RRTYPE_RP, "nn"},
+    {RRTYPE_AFSDB, "2n"},        {RRTYPE_X25, "s"},         {RRTYPE_RT, "2n"},
+    {RRTYPE_NSAP, "N"},          {RRTYPE_SIG, "yg14dd2nk"}, {RRTYPE_KEY, "211o"},
+    {RRTYPE_PX, "2nn"},          {RRTYPE_GPOS, "sss"},      {RRTYPE_LOC, "L"},
+    {RRTYPE_EID, "h"},           {RRTYPE_NIMLOC, "h"},      {RRTYPE_SRV, "222n"},
+    {RRTYPE_ATMA, "m"},          {RRTYPE_NAPTR, "22sssn"},  {RRTYPE_KX, "2n"},
+    {RRTYPE_CERT, "c2gk"},       {RRTYPE_SINK, "111o"},     {RRTYPE_APL, "p"},
+    {RRTYPE_DS, "2g1h"},         {RRTYPE_SSHFP, "11h"},     {RRTYPE_IPSECKEY, "1Y"},
+    {RRTYPE_RRSIG, "yg14dd2nk"}, {RRTYPE_NSEC, "nb"},       {RRTYPE_DNSKEY, "21gk"},
+    {RRTYPE_DHCID, "k"},         {RRTYPE_NSEC3, "112aHb"},  {RRTYPE_NSEC3PARAM, "112a"},
+    {RRTYPE_TLSA, "uuuh"},       {RRTYPE_SMIMEA, "uuuh"},   {RRTYPE_HIP, "I"},
+    {RRTYPE_RKEY, "21gk"},       {RRTYPE_TALINK, "nn"},     {RRTYPE_CDS, "2g1h"},
+    {RRTYPE_CDNSKEY, "21go"},    {RRTYPE_OPENPGPKEY, "k"},  {RRTYPE_CSYNC, "42b"},
+    {RRTYPE_ZONEMD, "411h"},     {RRTYPE_SVCB, "2nv"},      {RRTYPE_HTTPS, "2nv"},
+    {RRTYPE_DSYNC, "y12n"},      {RRTYPE_NID, "2i"},        {RRTYPE_L32, "2A"},
+    {RRTYPE_L64, "2i"},          {RRTYPE_LP, "2n"},         {RRTYPE_EUI48, "e"},
+    {RRTYPE_EUI64, "E"},         {RRTYPE_URI, "22l"},       {RRTYPE_CAA, "1Gl"},
+    {RRTYPE_DOA, "441sk"},       {RRTYPE_TA, "2g1h"},       {RRTYPE_DLV, "2g1h"},
+    {RRTYPE_WKS, "Aw"},
 };
 
 static enum err read_field(struct reading *r, char field)
@@ -633,6 +653,7 @@ static enum err read_field(struct reading *r, char field)
         return read_by_ldns(r, 1, "", LDNS_RDF_TYPE_ILNP64,
                             "four groups such as 0014:4fff:ff20:ee64");
     case 'G': return read_by_ldns(r, 1, "", LDNS_RDF_TYPE_TAG, "a tag of letters and digits");
+    case 'm': return read_atm(r);
     case 'N': return read_by_ldns(r, left(r), "", LDNS_RDF_TYPE_NSAP, "0x and digits");
     case 'L': return read_location(r);
     case 'p': return read_prefixes(r);

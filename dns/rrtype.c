@@ -19,7 +19,7 @@ static const struct row rows[] = {
     {"AMTRELAY", 260, "1m"},
     {"ANY", 255, ""},
     {"APL", 42, "a"},
-    {"ATMA", 34, "R"},
+    {"ATMA", 34, "1R"},
     {"AVC", 258, "t"},
     {"AXFR", 252, ""},
     {"CAA", 257, "1hr"},

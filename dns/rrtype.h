@@ -45,6 +45,7 @@ enum rrtype {
     RRTYPE_EID = 31,
     RRTYPE_NIMLOC = 32,
     RRTYPE_SRV = 33,
+    RRTYPE_ATMA = 34,
     RRTYPE_NAPTR = 35,
     RRTYPE_KX = 36,
     RRTYPE_CERT = 37,

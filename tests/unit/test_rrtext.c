@@ -151,7 +151,7 @@ static void short_forms_are_read(void **state)
         size_t len;
     } cases[] = {{"CAA 0 issue \"\"", 7},  {"CSYNC 66 3", 6},          {"IPSECKEY 10 0 0 .", 3},
                  {"KEY 49152 3 0", 4},     {"SINK 1 0 1", 3},           {"NSEC b.", 3},
-                 {"NSEC3PARAM 1 0 0 -", 5}, {"DSYNC CDS 1 5359 a.", 8}, {"CDNSKEY 0 3 0 AA==", 5}};
+                 {"ATMA +61200000000", 12}, {"ATMA 39246f0001", 6}, {"NSEC3PARAM 1 0 0 -", 5}, {"DSYNC CDS 1 5359 a.", 8}, {"CDNSKEY 0 3 0 AA==", 5}};
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         uint16_t type;
