@@ -76,6 +76,15 @@ class Server:
             time.sleep(0.02)
         raise AssertionError(f"{text!r} did not show up in the log:\n{self.log()}")
 
+    def started(self, wait, *args):
+        """Wait until it serves; a server that does not is ended before the test fails."""
+        try:
+            wait(*args)
+        except BaseException:
+            self.process.kill()
+            self.process.wait()
+            raise
+
     def stop(self, seconds=20):
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
@@ -105,7 +114,7 @@ class Authd(Server):
         self.conf = folder / "authd.yaml"
         self.conf.write_text("\n".join(line for line in lines if line) + "\n")
         super().__init__([build / "rootline-authd", "-c", self.conf], folder / "authd.log")
-        self.wait_for("ready on ")
+        self.started(self.wait_for, "ready on ")
 
     def ask(self, name, rdtype="A", tcp=False, timeout=5, host="127.0.0.1", **kw):
         kw.setdefault("use_edns", 0)
@@ -153,7 +162,7 @@ remote-control:
         conf = folder / "nsd.conf"
         conf.write_text(text)
         super().__init__([find_program("nsd"), "-d", "-c", conf], folder / "nsd.log")
-        wait_answer(self, zones)
+        self.started(wait_answer, self, zones)
 
 
 class Knot(Server):
@@ -185,7 +194,7 @@ zone:
         conf = folder / "knot.conf"
         conf.write_text(text)
         super().__init__([find_program("knotd"), "-c", conf], folder / "knot.log")
-        wait_answer(self, zones)
+        self.started(wait_answer, self, zones)
 
 
 def wait_answer(server, zones, seconds=30):
