@@ -46,7 +46,7 @@ struct zone {
     struct node **hashed; /* owners of NSEC3, in canonical order, kept out of index and order */
     size_t hashed_cnt;
     size_t node_cnt, record_cnt;
-    size_t bytes; /* memory of nodes, index and order */
+    size_t bytes; /* memory of nodes but the hashed, index and order */
     struct zone_file *files;
     size_t file_cnt;
 };

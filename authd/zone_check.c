@@ -165,6 +165,24 @@ static size_t check_dname(struct zonebuild *build, size_t from, size_t to)
     return to;
 }
 
+/* The owner whose records stand for `name`: its own, or the wildcard at its closest encloser;
+ * build->cnt when there is none. */
+static size_t find_owner_or_wildcard(const struct zonebuild *build, const uint8_t *name)
+{
+    uint8_t wildcard[DNAME_MAX + 2] = {1, '*'};
+    size_t found = find_owner(build, name);
+
+    while (found == build->cnt && !dname_is_equal(name, build->origin)) {
+        name += *name + 1;
+        memcpy(wildcard + 2, name, dname_len(name));
+        if (dname_len(name) + 2 <= DNAME_MAX)
+            found = find_owner(build, wildcard);
+        if (find_owner(build, name) < build->cnt)
+            break;
+    }
+    return found;
+}
+
 static void check_target(struct zonebuild *build, size_t i)
 {
     char name[DNAME_TEXT_MAX], type[RRTYPE_NAME_MAX];
@@ -173,7 +191,7 @@ static void check_target(struct zonebuild *build, size_t i)
 
     if (!target || *target == 0 || !dname_is_under(target, build->origin))
         return;
-    size_t found = find_owner(build, target);
+    size_t found = find_owner_or_wildcard(build, target);
     dname_text_print(target, name);
     rrtype_print(r->type, type);
     if (find_type(build, found, RRTYPE_CNAME) < build->cnt) {

@@ -25,23 +25,43 @@ struct conf_reader {
     struct diag *diag;
 };
 
+/* Octets of the line break at `p`, 0 when there is none: libyaml counts five kinds. */
+static size_t break_len(const char *p, const char *end)
+{
+    size_t left = (size_t)(end - p);
+    if (left >= 2 && memcmp(p, "\r\n", 2) == 0)
+        return 2;
+    if (left >= 1 && (*p == '\n' || *p == '\r'))
+        return 1;
+    if (left >= 2 && memcmp(p, "\xc2\x85", 2) == 0)
+        return 2;
+    if (left >= 3 && (memcmp(p, "\xe2\x80\xa8", 3) == 0 || memcmp(p, "\xe2\x80\xa9", 3) == 0))
+        return 3;
+    return 0;
+}
+
+/* The first break from `p` on, or the end. */
+static const char *find_break(const char *p, const char *end)
+{
+    while (p < end && break_len(p, end) == 0)
+        p++;
+    return p;
+}
+
 /* libyaml counts lines and characters from 0; a place counts lines and bytes from 1. */
 static struct diag_place make_place(const struct conf_reader *reader, yaml_mark_t mark)
 {
     struct diag_place place = {
         .file = reader->path, .line = mark.line + 1, .column = mark.column + 1};
-    const char *line = reader->text;
     const char *end = reader->text + reader->len;
+    const char *line = reader->text;
 
-    for (size_t i = 0; i < mark.line && line; i++) {
-        line = memchr(line, '\n', (size_t)(end - line));
-        line = line ? line + 1 : NULL;
+    for (size_t i = 0; i < mark.line && line < end; i++) {
+        line = find_break(line, end);
+        line += break_len(line, end);
     }
-    if (!line)
-        return place;
-    const char *stop = memchr(line, '\n', (size_t)(end - line));
     place.text = line;
-    place.text_len = (size_t)((stop ? stop : end) - line);
+    place.text_len = (size_t)(find_break(line, end) - line);
     size_t bytes = 0;
     for (size_t i = 0; i < mark.column && bytes < place.text_len; i++)
         do
@@ -481,15 +501,35 @@ static void read_document(struct conf_reader *reader, const struct conf_key *key
 }
 
 /* libyaml takes quadratic time over deeply nested brackets; no configuration has more than a
- * few. */
-static bool is_too_deep(const char *text, size_t len)
+ * few. Brackets in comments and quotes do not count. */
+static bool is_too_deep(const char *text, size_t len, yaml_mark_t *mark)
 {
     int depth = 0;
-    for (size_t i = 0; i < len && depth <= CONF_DEPTH_MAX; i++)
-        depth += text[i] == '[' || text[i] == '{'                  ? 1
-                 : depth > 0 && (text[i] == ']' || text[i] == '}') ? -1
-                                                                   : 0;
-    return depth > CONF_DEPTH_MAX;
+    char quote = '\0';
+    bool is_comment = false;
+
+    *mark = (yaml_mark_t){0};
+    for (size_t i = 0; i < len; i++) {
+        char c = text[i], before = i ? text[i - 1] : '\n';
+        mark->line += c == '\n';
+        if (c == '\n')
+            is_comment = false;
+        else if (is_comment)
+            continue;
+        else if (quote)
+            quote = c == quote ? '\0' : quote;
+        else if (c == '#' && strchr(" \t\n", before))
+            is_comment = true;
+        else if ((c == '"' || c == '\'') && strchr(" \t\n[{,", before))
+            quote = c;
+        else if (c == '[' || c == '{')
+            depth++;
+        else if ((c == ']' || c == '}') && depth > 0)
+            depth--;
+        if (depth > CONF_DEPTH_MAX)
+            return true;
+    }
+    return false;
 }
 
 enum err conf_parse(const char *path, const char *text, size_t len, const struct conf_key *keys,
@@ -503,8 +543,9 @@ enum err conf_parse(const char *path, const char *text, size_t len, const struct
     if (!yaml_parser_initialize(&parser))
         return ERR_NOMEM;
     yaml_parser_set_input_string(&parser, (const unsigned char *)text, len);
-    if (is_too_deep(text, len)) {
-        struct diag_place place = {.file = path};
+    yaml_mark_t deep;
+    if (is_too_deep(text, len, &deep)) {
+        struct diag_place place = make_place(&reader, deep);
         diag_add(diag, DIAG_ERROR, &place, "brackets nested deeper than %d", CONF_DEPTH_MAX);
     } else if (yaml_parser_load(&parser, &reader.document)) {
         read_document(&reader, keys, target);

@@ -51,8 +51,7 @@ static const char *copy_harmless(struct diag *diag, const char *text, size_t len
     return copy;
 }
 
-static const char *format(struct diag *diag, const char *fmt, va_list args)
-    PRINTF_LIKE(2, 0);
+static const char *format(struct diag *diag, const char *fmt, va_list args) PRINTF_LIKE(2, 0);
 
 static const char *format(struct diag *diag, const char *fmt, va_list args)
 {

@@ -1,5 +1,5 @@
 /* What a type's text looks like is a string of letters; encodings that others have written well
- * - base64, base32, LOC, APL, SvcParams, mnemonics of algorithms - are read by ldns, a field a
+ * - base64, base32, LOC, WKS, mnemonics of algorithms - are read by ldns, a field a
  * call, so that a fault keeps its column.  Whole records by ldns_rr_new_frm_str would lose it,
  * and its numbers, bitmaps and hexadecimal digits are not checked. */
 #include "dns/rrtext.h"
@@ -338,8 +338,10 @@ static enum err read_base64(struct reading *r, size_t cnt)
 static enum err read_code(struct reading *r, uint64_t max, size_t octets, ldns_rdf_type field,
                           const char *what)
 {
-    if (r->next < r->cnt && r->tokens[r->next].len > 0 &&
-        !util_is_digit(r->tokens[r->next].text[0]))
+    uint8_t first = 0;
+    if (r->next < r->cnt && r->tokens[r->next].len > 0)
+        first = util_lower((uint8_t)r->tokens[r->next].text[0]);
+    if (first >= 'a' && first <= 'z') /* ldns takes any number and cuts off what is too much */
         return read_by_ldns(r, 1, "", field, what);
     return read_number(r, max, octets, what);
 }
@@ -347,9 +349,31 @@ static enum err read_code(struct reading *r, uint64_t max, size_t octets, ldns_r
 /* RFC 4034 3.2: YYYYMMDDHHMMSS, or seconds since 1970 */
 static enum err read_time(struct reading *r)
 {
+    static const char what[] = "a time as YYYYMMDDHHMMSS or seconds since 1970";
+    char text[15] = "";
+    struct tm tm = {0};
+
     if (r->next < r->cnt && r->tokens[r->next].len != 14)
-        return read_number(r, UINT32_MAX, 4, "a time as YYYYMMDDHHMMSS or seconds since 1970");
-    return read_by_ldns(r, 1, "", LDNS_RDF_TYPE_TIME, "a time as YYYYMMDDHHMMSS");
+        return read_number(r, UINT32_MAX, 4, what);
+    const struct rrtext_token *token = take(r);
+    if (!token)
+        return fail(r, r->cnt, 0, "expected %s", what);
+    memcpy(text, token->text, 14);
+    if (strspn(text, "0123456789") != 14 ||
+        sscanf(text, "%4d%2d%2d%2d%2d%2d", &tm.tm_year, &tm.tm_mon, &tm.tm_mday, &tm.tm_hour,
+               &tm.tm_min, &tm.tm_sec) != 6)
+        return fail(r, r->next - 1, 0, "expected %s", what);
+    tm.tm_year -= 1900;
+    tm.tm_mon -= 1;
+    struct tm asked = tm;
+    time_t seconds = timegm(&tm); /* moves a day that does not exist to one that does */
+    if (tm.tm_mday != asked.tm_mday || tm.tm_mon != asked.tm_mon ||
+        tm.tm_hour != asked.tm_hour || tm.tm_min != asked.tm_min || tm.tm_sec != asked.tm_sec ||
+        asked.tm_year < 70 || asked.tm_year > 8099)
+        return fail(r, r->next - 1, 0, "there is no such time");
+    uint8_t bytes[4];
+    util_put_u32(bytes, (uint32_t)seconds); /* RFC 4034 3.1.5: modulo 2^32 */
+    return put(r, bytes, 4);
 }
 
 static enum err read_salt(struct reading *r)
@@ -429,34 +453,65 @@ static enum err read_hip(struct reading *r)
     return err;
 }
 
-/* One angle of RFC 1876 3: degrees, perhaps minutes and seconds, a letter; put as all three
- * into the scratch text, because ldns takes the seconds of the one before for missing ones. */
+/* A degree, minute or second of RFC 1876 3. */
+static bool is_angle(const struct rrtext_token *token, bool has_decimals, double max)
+{
+    char text[16];
+    if (token->len == 0 || token->len >= sizeof(text) || !util_is_digit(token->text[0]))
+        return false;
+    memcpy(text, token->text, token->len);
+    text[token->len] = '\0';
+    return strspn(text, has_decimals ? "0123456789." : "0123456789") == token->len &&
+           strtod(text, NULL) <= max;
+}
+
+/* Degrees, perhaps minutes and seconds, and a letter, put into the scratch text as all four:
+ * for missing ones ldns takes the seconds of the angle before. */
 static enum err put_angle(struct reading *r, size_t *at, const char *letters, unsigned max)
 {
-    static const char *const missing[] = {"0", "0", "0"};
-    char *text = r->scratch->text;
-    for (size_t i = 0; i < 4; i++) {
-        const struct rrtext_token *token = r->next < r->cnt ? &r->tokens[r->next] : NULL;
-        bool is_letter = token && token->len == 1 && strchr(letters, token->text[0]);
-        if (!token || (i == 3 || i == 0 ? is_letter != (i == 3) : false) || token->len > 12)
-            return fail(r, r->next, 0, "expected degrees, minutes, seconds and one of %s",
-                        letters);
-        if (i < 3 && !is_letter) {
-            char number[16];
-            memcpy(number, token->text, token->len);
-            number[token->len] = '\0';
-            if (!util_is_digit(number[0]) ||
-                strspn(number, i == 2 ? "0123456789." : "0123456789") != token->len ||
-                strtod(number, NULL) > (i == 0 ? (double)max : 59.9995))
-                return fail(r, r->next, 0, "expected a number up to %u", i == 0 ? max : 59);
-            *at += (size_t)sprintf(text + *at, "%s ", number);
-            r->next++;
-        } else {
-            *at += (size_t)sprintf(text + *at, "%s ", i < 3 ? missing[i] : "");
-        }
+    size_t first = r->next, cnt = 0;
+
+    for (; cnt < 3 && r->next < r->cnt; cnt++, r->next++) {
+        const struct rrtext_token *token = &r->tokens[r->next];
+        if (cnt > 0 && token->len == 1 && strchr(letters, token->text[0]))
+            break;
+        if (!is_angle(token, cnt == 2, cnt == 0 ? max : 59.9995))
+            return fail(r, r->next, 0, "expected a number up to %u", cnt == 0 ? max : 59);
+        *at += (size_t)sprintf(r->scratch->text + *at, "%.*s ", (int)token->len, token->text);
     }
-    *at += (size_t)sprintf(text + *at - 1, "%.1s ", r->tokens[r->next++].text) - 1;
+    const struct rrtext_token *letter = r->next < r->cnt ? &r->tokens[r->next] : NULL;
+    if (!letter || letter->len != 1 || !strchr(letters, letter->text[0]))
+        return fail(r, r->next, 0, "expected degrees, minutes, seconds and one of %s", letters);
+    bool is_most = !is_angle(&r->tokens[first], false, max - 1.0);
+    for (size_t i = 1; i < cnt && is_most; i++)
+        if (!is_angle(&r->tokens[first + i], true, 0.0))
+            return fail(r, first + i, 0, "there is nothing beyond %u degrees", max);
+    *at += (size_t)sprintf(r->scratch->text + *at, "%s%c ",
+                           cnt == 1   ? "0 0 "
+                           : cnt == 2 ? "0 "
+                                      : "",
+                           letter->text[0]);
+    r->next++;
     return ERR_OK;
+}
+
+/* Metres of RFC 1876 3: at most two decimals, perhaps "m". */
+static bool is_metres(const struct rrtext_token *token, double min, double max)
+{
+    char text[20];
+    if (token->len == 0 || token->len >= sizeof(text))
+        return false;
+    memcpy(text, token->text, token->len);
+    text[token->len] = '\0';
+    if (util_lower((uint8_t)text[token->len - 1]) == 'm')
+        text[token->len - 1] = '\0';
+    const char *p = text + (text[0] == '-');
+    size_t whole = strspn(p, "0123456789");
+    size_t part = p[whole] == '.' ? strspn(p + whole + 1, "0123456789") : 0;
+    if (whole == 0 || part > 2 || p[whole + (p[whole] == '.') + part] != '\0')
+        return false;
+    double value = strtod(text, NULL);
+    return value >= min && value <= max;
 }
 
 static enum err read_location(struct reading *r)
@@ -469,11 +524,13 @@ static enum err read_location(struct reading *r)
         return err;
     if (left(r) == 0 || left(r) > 4)
         return fail(r, r->next, 0, "expected an altitude, and perhaps size and precisions");
-    for (; left(r) > 0; r->next++) {
-        if (r->tokens[r->next].len > 16)
-            return fail(r, r->next, 0, "expected metres");
-        at += (size_t)sprintf(r->scratch->text + at, "%.*s ", (int)r->tokens[r->next].len,
-                              r->tokens[r->next].text);
+    at--; /* ldns takes a space at the end for one more field */
+    for (size_t i = 0; left(r) > 0; r->next++, i++) {
+        const struct rrtext_token *token = &r->tokens[r->next];
+        if (!is_metres(token, i == 0 ? -100000.0 : 0.0, i == 0 ? 42849672.95 : 90000000.0))
+            return fail(r, r->next, 0, "expected metres, %s",
+                        i == 0 ? "-100000.00 to 42849672.95" : "0 to 90000000.00");
+        at += (size_t)sprintf(r->scratch->text + at, " %.*s", (int)token->len, token->text);
     }
     return put_rdf(r, first, LDNS_RDF_TYPE_LOC, "a location such as 52 22 23 N 4 53 32 E 2m");
 }
@@ -487,6 +544,9 @@ static enum err put_params(struct reading *r, struct svcparam *params, size_t cn
             params[n - 1] = params[n];
             params[n] = higher;
         }
+    const char *missing = svcparam_check(params, cnt);
+    if (missing)
+        return fail(r, r->cnt - cnt, 0, "%s", missing);
     for (size_t i = 0; i < cnt; i++) {
         uint8_t head[4];
         if (i > 0 && params[i].key == params[i - 1].key)
@@ -521,12 +581,96 @@ static enum err read_params(struct reading *r)
     return put_params(r, params, cnt);
 }
 
+/* One item of RFC 3123 5: [!]family:address/prefix; zeros at the address's end are left out. */
+static bool put_prefix(struct reading *r, const struct rrtext_token *token)
+{
+    char text[64];
+    uint8_t item[4 + 16] = {0};
+    bool is_negated = token->len > 0 && token->text[0] == '!';
+    size_t len = token->len - is_negated;
+
+    if (len >= sizeof(text) || memchr(token->text, '\0', token->len))
+        return false;
+    memcpy(text, token->text + is_negated, len);
+    text[len] = '\0';
+    char *slash = strchr(text, '/');
+    size_t digits = slash ? strspn(slash + 1, "0123456789") : 0;
+    if ((text[0] != '1' && text[0] != '2') || text[1] != ':' || digits < 1 || digits > 3 ||
+        slash[1 + digits] != '\0')
+        return false;
+    *slash = '\0';
+    bool is_v4 = text[0] == '1';
+    int prefix = atoi(slash + 1);
+    if (inet_pton(is_v4 ? AF_INET : AF_INET6, text + 2, item + 4) != 1 ||
+        prefix > (is_v4 ? 32 : 128))
+        return false;
+    size_t used = is_v4 ? 4 : 16;
+    while (used > 0 && item[4 + used - 1] == 0)
+        used--;
+    item[1] = is_v4 ? 1 : 2;
+    item[2] = (uint8_t)prefix;
+    item[3] = (uint8_t)((is_negated ? 0x80 : 0) | used);
+    return put(r, item, 4 + used) == ERR_OK;
+}
+
 static enum err read_prefixes(struct reading *r)
 {
-    enum err err = ERR_OK;
-    while (left(r) > 0 && !err)
-        err = read_by_ldns(r, 1, "", LDNS_RDF_TYPE_APL, "prefixes such as 1:192.0.2.0/24");
-    return err;
+    for (const struct rrtext_token *token; (token = take(r));)
+        if (!put_prefix(r, token))
+            return fail(r, r->next - 1, 0,
+                        "expected prefixes such as 1:192.0.2.0/24 or !2:2001:db8::/32");
+    return ERR_OK;
+}
+
+/* `cnt` groups of `min` to `max` hexadecimal digits, `octets` each. */
+static enum err read_groups(struct reading *r, size_t cnt, size_t min, size_t max,
+                            char separator, size_t octets, const char *what)
+{
+    const struct rrtext_token *token = take(r);
+    size_t at = 0;
+
+    if (!token)
+        return fail(r, r->cnt, 0, "expected %s", what);
+    for (size_t i = 0; i < cnt; i++) {
+        uint8_t bytes[2];
+        unsigned value = 0;
+        size_t digits = 0;
+        for (; at < token->len && hex_value(token->text[at]) >= 0; at++, digits++)
+            value = (value << 4 | (unsigned)hex_value(token->text[at])) & 0xffff;
+        bool is_last = i + 1 == cnt;
+        if (digits < min || digits > max || (is_last ? at != token->len : at >= token->len) ||
+            (!is_last && token->text[at++] != separator))
+            return fail(r, r->next - 1, 0, "expected %s", what);
+        util_put_u16(bytes, (uint16_t)value);
+        enum err err = put(r, bytes + 2 - octets, octets);
+        if (err)
+            return err;
+    }
+    return ERR_OK;
+}
+
+/* RFC 1706 7: 0x and hexadecimal digits, with dots wherever they please the eye. */
+static enum err read_nsap(struct reading *r)
+{
+    const struct rrtext_token *token = take(r);
+    size_t digits = 0;
+    uint8_t byte = 0;
+
+    if (!token || token->len < 4 || token->text[0] != '0' ||
+        util_lower((uint8_t)token->text[1]) != 'x')
+        return fail(r, token ? r->next - 1 : r->cnt, 0, "expected 0x and hexadecimal digits");
+    for (size_t i = 2; i < token->len; i++) {
+        int value = hex_value(token->text[i]);
+        if (token->text[i] == '.')
+            continue;
+        if (value < 0)
+            return fail(r, r->next - 1, i, "expected hexadecimal digits");
+        byte = (uint8_t)(byte << 4 | value);
+        enum err err = ++digits % 2 == 0 ? put(r, &byte, 1) : ERR_OK;
+        if (err)
+            return err;
+    }
+    return digits % 2 ? fail(r, r->next - 1, 0, "an odd number of hexadecimal digits") : ERR_OK;
 }
 
 /* RFC 1035 3.4.2: ldns takes a service it does not know for port 0. */
@@ -540,7 +684,8 @@ static enum err read_services(struct reading *r)
                  r->tokens[i].text);
         for (char *c = word; *c; c++)
             *c = (char)util_lower((uint8_t)*c);
-        bool is_number = *word && word[strspn(word, "0123456789")] == '\0';
+        bool is_number = *word && word[strspn(word, "0123456789")] == '\0' &&
+                         strtol(word, NULL, 10) <= (i == r->next ? UINT8_MAX : UINT16_MAX);
         if (i == r->next ? !is_number && !getprotobyname(protocol)
                          : !is_number && !getservbyname(name, protocol))
             return fail(r, i, 0, "expected a protocol such as tcp and services such as smtp");
@@ -591,10 +736,10 @@ static enum err read_long_string(struct reading *r)
 
 /* How the types are written that have no reader of their own below:
  *   1 2 4  numbers   n  name   s  string   l  text of any length   4 X  addresses are A and X
- * y  type g  DNSSEC algorithm   c  certificate type   u  TLSA number or word   d  time   h
- * hexadecimal k  base64   o  base64 or nothing   b  bitmap   a  salt   H  hash   e E  EUI-48,
- * EUI-64   i  ILNP G  tag   N  NSAP   L  location   p  prefixes   v  SvcParams   w  services Y
- * IPSECKEY   I  HIP */
+ * y  type g  DNSSEC algorithm   c  certificate type   u x M  TLSA: usage, selector, matching
+ * type   d  time   h hexadecimal k  base64   o  base64 or nothing   b  bitmap   a  salt   H
+ * hash   e E  EUI-48, EUI-64   i  ILNP G  tag   N  NSAP   L  location   p  prefixes   v
+ * SvcParams   w  services Y IPSECKEY   I  HIP */
 static const struct {
     uint16_t type;
     const char *fields;
@@ -609,7 +754,7 @@ static const struct {
     {RRTYPE_DS, "2g1h"},         {RRTYPE_SSHFP, "11h"},     {RRTYPE_IPSECKEY, "1Y"},
     {RRTYPE_RRSIG, "yg14dd2nk"}, {RRTYPE_NSEC, "nb"},       {RRTYPE_DNSKEY, "21gk"},
     {RRTYPE_DHCID, "k"},         {RRTYPE_NSEC3, "112aHb"},  {RRTYPE_NSEC3PARAM, "112a"},
-    {RRTYPE_TLSA, "uuuh"},       {RRTYPE_SMIMEA, "uuuh"},   {RRTYPE_HIP, "I"},
+    {RRTYPE_TLSA, "uxMh"},       {RRTYPE_SMIMEA, "uxMh"},   {RRTYPE_HIP, "I"},
     {RRTYPE_RKEY, "21gk"},       {RRTYPE_TALINK, "nn"},     {RRTYPE_CDS, "2g1h"},
     {RRTYPE_CDNSKEY, "21go"},    {RRTYPE_OPENPGPKEY, "k"},  {RRTYPE_CSYNC, "42b"},
     {RRTYPE_ZONEMD, "411h"},     {RRTYPE_SVCB, "2nv"},      {RRTYPE_HTTPS, "2nv"},
@@ -633,7 +778,9 @@ static enum err read_field(struct reading *r, char field)
     case 'y': return read_type(r);
     case 'g': return read_code(r, UINT8_MAX, 1, LDNS_RDF_TYPE_ALG, "a DNSSEC algorithm");
     case 'c': return read_code(r, UINT16_MAX, 2, LDNS_RDF_TYPE_CERT_ALG, "a certificate type");
-    case 'u': return read_code(r, UINT8_MAX, 1, LDNS_RDF_TYPE_CERTIFICATE_USAGE, "a number");
+    case 'u': return read_code(r, UINT8_MAX, 1, LDNS_RDF_TYPE_CERTIFICATE_USAGE, "a usage");
+    case 'x': return read_code(r, UINT8_MAX, 1, LDNS_RDF_TYPE_SELECTOR, "a selector");
+    case 'M': return read_code(r, UINT8_MAX, 1, LDNS_RDF_TYPE_MATCHING_TYPE, "a matching type");
     case 'd': return read_time(r);
     case 'h':
         return left(r) ? read_hex(r, left(r))
@@ -643,18 +790,13 @@ static enum err read_field(struct reading *r, char field)
     case 'b': return read_bitmap(r);
     case 'a': return read_salt(r);
     case 'H': return read_by_ldns(r, 1, "", LDNS_RDF_TYPE_NSEC3_NEXT_OWNER, "a hash in base32");
-    case 'e':
-        return read_by_ldns(r, 1, "", LDNS_RDF_TYPE_EUI48,
-                            "six octets such as 00-00-5e-00-53-2a");
+    case 'e': return read_groups(r, 6, 2, 2, '-', 1, "six octets such as 00-00-5e-00-53-2a");
     case 'E':
-        return read_by_ldns(r, 1, "", LDNS_RDF_TYPE_EUI64,
-                            "eight octets such as 00-00-5e-ef-10-00-00-2a");
-    case 'i':
-        return read_by_ldns(r, 1, "", LDNS_RDF_TYPE_ILNP64,
-                            "four groups such as 0014:4fff:ff20:ee64");
+        return read_groups(r, 8, 2, 2, '-', 1, "eight octets such as 00-00-5e-ef-10-00-00-2a");
+    case 'i': return read_groups(r, 4, 1, 4, ':', 2, "four groups such as 0014:4fff:ff20:ee64");
     case 'G': return read_by_ldns(r, 1, "", LDNS_RDF_TYPE_TAG, "a tag of letters and digits");
     case 'm': return read_atm(r);
-    case 'N': return read_by_ldns(r, left(r), "", LDNS_RDF_TYPE_NSAP, "0x and digits");
+    case 'N': return read_nsap(r);
     case 'L': return read_location(r);
     case 'p': return read_prefixes(r);
     case 'v': return read_params(r);

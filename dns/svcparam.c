@@ -244,3 +244,22 @@ enum err svcparam_read(const char *text, size_t len, uint8_t *room, size_t size,
     out->len = (uint16_t)r.len;
     return ERR_OK;
 }
+
+static bool has_key(const struct svcparam *params, size_t cnt, uint16_t key)
+{
+    for (size_t i = 0; i < cnt; i++)
+        if (params[i].key == key)
+            return true;
+    return false;
+}
+
+const char *svcparam_check(const struct svcparam *params, size_t cnt)
+{
+    if (has_key(params, cnt, KEY_NO_DEFAULT_ALPN) && !has_key(params, cnt, KEY_ALPN))
+        return "no-default-alpn needs alpn beside it";
+    for (size_t i = 0; i < cnt; i++)
+        for (size_t n = 0; params[i].key == KEY_MANDATORY && n < params[i].len; n += 2)
+            if (!has_key(params, cnt, util_get_u16(params[i].value + n)))
+                return "mandatory names a parameter that is not there";
+    return NULL;
+}

@@ -24,3 +24,7 @@ struct svcparam {
  * *where the byte at fault. */
 MUST_USE enum err svcparam_read(const char *text, size_t len, uint8_t *room, size_t size,
                                 struct svcparam *out, const char **why, size_t *where);
+
+/* Whether the parameters of one record go together (RFC 9460 7.1.1, 8): NULL, or what is wrong.
+ */
+const char *svcparam_check(const struct svcparam *params, size_t cnt);

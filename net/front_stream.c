@@ -4,6 +4,7 @@
 #define _GNU_SOURCE
 #include "net/front_stream.h"
 
+#include <errno.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -12,7 +13,7 @@
 #include "base/now.h"
 #include "net/intake.h"
 
-enum { IN_FIRST = 2048, OUT_FIRST = 4096, TICK_MS = 250, BACKLOG = 511, DRAIN_READS_MAX = 64 };
+enum { IN_FIRST = 2048, OUT_FIRST = 4096, TICK_MS = 250, BACKLOG = 511 };
 
 struct connection {
     uv_tcp_t tcp;
@@ -132,22 +133,44 @@ static void flush(struct connection *c)
 static void alloc_in(uv_handle_t *handle, size_t suggested, uv_buf_t *buf);
 static void on_read(uv_stream_t *stream, ssize_t got, const uv_buf_t *buf);
 
-/* Everything is answered and written: close what the client has ended.  At our own end, closing
- * with unread bytes would reset the connection and take the last answers along, so say that
- * nothing more comes (FIN) and wait for the client to see it. */
+/* Say that nothing more comes (FIN) and wait for the client to see it: closing with unread
+ * bytes would reset the connection and take the last answers along. */
+static void discard_rest(struct connection *c)
+{
+    c->is_discarding = true;
+    c->in_len = 0;
+    if (uv_shutdown(&c->shutdown, (uv_stream_t *)&c->tcp, NULL) != 0 ||
+        (!c->is_reading && uv_read_start((uv_stream_t *)&c->tcp, alloc_in, on_read) != 0))
+        close_connection(c);
+    c->is_reading = true;
+}
+
+static void process(struct connection *c);
+
+/* Everything is answered and written: close what the client has ended.  At our own end, what
+ * has arrived meanwhile is answered too, until nothing is left or the time is up. */
 static void close_if_done(struct connection *c)
 {
-    if (c->is_closing || c->is_writing || c->out_len > 0)
-        return;
-    if (c->is_ended) {
-        close_connection(c);
-    } else if (c->front->is_draining && !c->is_discarding) {
-        c->is_discarding = true;
-        c->in_len = 0;
-        if (uv_shutdown(&c->shutdown, (uv_stream_t *)&c->tcp, NULL) != 0 ||
-            (!c->is_reading && uv_read_start((uv_stream_t *)&c->tcp, alloc_in, on_read) != 0))
+    uv_os_fd_t fd;
+
+    while (!c->is_closing && !c->is_writing && c->out_len == 0 && !c->is_discarding) {
+        if (c->is_ended) {
             close_connection(c);
-        c->is_reading = true;
+            return;
+        }
+        if (!c->front->is_draining)
+            return;
+        ssize_t got = -1;
+        if (now_mono_ms() < c->front->drain_until_ms && c->in_len < c->in_size &&
+            uv_fileno((uv_handle_t *)&c->tcp, &fd) == 0)
+            got = recv(fd, c->in + c->in_len, c->in_size - c->in_len, MSG_DONTWAIT);
+        if (got < 0) {
+            discard_rest(c);
+            return;
+        }
+        c->is_ended = got == 0;
+        c->in_len += (size_t)got;
+        process(c);
     }
 }
 
@@ -214,12 +237,10 @@ static void alloc_in(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
 }
 
 /* Answer every whole message that has been read, as long as the client takes the answers. */
-static void work(struct connection *c)
+static void process(struct connection *c)
 {
     size_t pos = 0;
 
-    if (c->is_discarding)
-        return;
     while (!c->is_closing && !is_clogged(c) && c->in_len - pos >= 2) {
         size_t len = util_get_u16(c->in + pos);
         if (c->in_len - pos - 2 < len) {
@@ -240,6 +261,14 @@ static void work(struct connection *c)
     memmove(c->in, c->in + pos, c->in_len - pos);
     c->in_len -= pos;
     flush(c);
+}
+
+/* Answer, then read on or not as the client takes the answers, then see whether it is done. */
+static void work(struct connection *c)
+{
+    if (c->is_discarding)
+        return;
+    process(c);
     if (c->is_closing)
         return;
     bool wants =
@@ -380,13 +409,15 @@ enum err front_stream_new(uv_loop_t *loop, int fd, const struct exchange_setting
     f->handle_cnt = 2;
     uv_timer_start(&f->tick, on_tick, TICK_MS, TICK_MS);
     int status = uv_tcp_open(&f->listener, fd);
-    if (status == 0)
+    if (status != 0)
+        close(fd);
+    else
         status = uv_listen((uv_stream_t *)&f->listener, BACKLOG, on_connection);
     *out = f;
     if (status == 0)
         return ERR_OK;
     log_error("cannot listen for TCP: %s", uv_strerror(status));
-    front_stream_close(out);
+    front_stream_close(out, false);
     return ERR_IO;
 }
 
@@ -399,8 +430,10 @@ static void accept_rest(struct front_stream *f)
         return;
     for (int i = 0; i < BACKLOG; i++) {
         int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-        if (fd < 0)
+        if (fd < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
             return;
+        if (fd < 0)
+            continue; /* that one has gone away; others may stand behind it */
         struct connection *c = new_connection(f, f->listener.loop);
         if (!c || uv_tcp_open(&c->tcp, fd) != 0) {
             close(fd);
@@ -412,41 +445,19 @@ static void accept_rest(struct front_stream *f)
     }
 }
 
-/* Answer what has already arrived on a connection, then let it end. */
-static void drain(struct connection *c)
-{
-    uv_os_fd_t fd;
-    if (uv_fileno((uv_handle_t *)&c->tcp, &fd) != 0)
-        return;
-    for (int i = 0; i < DRAIN_READS_MAX && !c->is_closing; i++) {
-        ssize_t got = c->in_len < c->in_size
-                          ? recv(fd, c->in + c->in_len, c->in_size - c->in_len, MSG_DONTWAIT)
-                          : -1;
-        if (got <= 0) {
-            c->is_ended = c->is_ended || got == 0;
-            break;
-        }
-        c->in_len += (size_t)got;
-        work(c);
-    }
-}
-
-void front_stream_close(struct front_stream **front)
+void front_stream_close(struct front_stream **front, bool drains)
 {
     struct front_stream *f = *front;
     struct list *next;
     if (!f)
         return;
     if (!uv_is_closing((uv_handle_t *)&f->listener)) {
-        accept_rest(f);
+        if (drains)
+            accept_rest(f);
         uv_close((uv_handle_t *)&f->listener, on_front_closed);
     }
-    f->drain_until_ms = now_mono_ms() + FRONT_STREAM_DRAIN_MS;
-    for (struct list *l = f->connections.next; l != &f->connections; l = next) {
-        next = l->next;
-        drain(container_of(l, struct connection, link));
-    }
     f->is_draining = true;
+    f->drain_until_ms = now_mono_ms() + FRONT_STREAM_DRAIN_MS;
     for (struct list *l = f->connections.next; l != &f->connections; l = next) {
         next = l->next;
         work(container_of(l, struct connection, link));

@@ -28,6 +28,6 @@ MUST_USE enum err front_stream_new(uv_loop_t *loop, int fd,
                                    const struct service *service, void *engine,
                                    struct front_stream **out);
 
-/* Stop accepting and reading, write what is ready for at most FRONT_STREAM_DRAIN_MS, close.
- * Memory goes when the loop has closed the handles. */
-void front_stream_close(struct front_stream **front);
+/* Stop accepting and close; with `drains` answer what has arrived first, for at most
+ * FRONT_STREAM_DRAIN_MS.  Memory goes when the loop has closed the handles. */
+void front_stream_close(struct front_stream **front, bool drains);

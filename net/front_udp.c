@@ -194,13 +194,13 @@ static void on_closed(uv_handle_t *handle)
     free_front(f);
 }
 
-void front_udp_close(struct front_udp **front)
+void front_udp_close(struct front_udp **front, bool drains)
 {
     struct front_udp *f = *front;
     if (!f)
         return;
     /* what has arrived before the end is answered, but a flood does not put the end off */
-    for (int i = 0; i < UDP_BATCHES_AT_END && work(f); i++)
+    for (int i = 0; drains && i < UDP_BATCHES_AT_END && work(f); i++)
         ;
     uv_close((uv_handle_t *)&f->poll, on_closed);
     *front = NULL;

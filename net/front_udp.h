@@ -20,5 +20,6 @@ MUST_USE enum err front_udp_new(uv_loop_t *loop, int fd, const struct addr *addr
                                 const struct service *service, void *engine,
                                 struct front_udp **out);
 
-/* Answer what has arrived, then close.  Memory goes when the loop has closed the handle. */
-void front_udp_close(struct front_udp **front);
+/* Close; with `drains` answer what has arrived first.  Memory goes when the loop has closed the
+ * handle. */
+void front_udp_close(struct front_udp **front, bool drains);

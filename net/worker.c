@@ -20,11 +20,12 @@ struct worker {
     bool is_started;
 };
 
+/* A worker that never ran has nothing to answer with. */
 static void close_fronts(struct worker *w)
 {
     for (size_t i = 0; w->udp && w->stream && i < w->parts.socket_cnt; i++) {
-        front_udp_close(&w->udp[i]);
-        front_stream_close(&w->stream[i]);
+        front_udp_close(&w->udp[i], w->is_started);
+        front_stream_close(&w->stream[i], w->is_started);
     }
 }
 
@@ -91,7 +92,9 @@ enum err worker_start(struct worker *w)
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     w->parts.service->turn(w->parts.engine);
-    w->is_started = uv_thread_create(&w->thread, run, w) == 0;
+    w->is_started = true; /* before the thread looks at it */
+    if (uv_thread_create(&w->thread, run, w) != 0)
+        w->is_started = false;
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     return w->is_started ? ERR_OK : ERR_NOMEM;
 }

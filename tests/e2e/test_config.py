@@ -88,6 +88,31 @@ def test_other_addresses_that_cannot_be_had(tmp_path):
     assert done.returncode == 1 and "it does not exist" in done.stderr
 
 
+def test_a_refused_start_answers_nothing(tmp_path):
+    """Questions that wait at the sockets of a daemon that cannot start must not reach an engine without zones."""
+    import threading
+    port = lab.free_port()
+    over = threading.Event()
+
+    def ask_on():
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+            for _ in range(200000):
+                if over.is_set():
+                    break
+                s.sendto(b"\0\7\0\0\0\1\0\0\0\0\0\0\1a\4test\0\0\1\0\1", ("127.0.0.1", port))
+
+    thread = threading.Thread(target=ask_on)
+    thread.start()
+    try:
+        for _ in range(5):
+            done = lab.run(lab.AUTHD, "-c",
+                           write(tmp_path, f"server: {{listen: [127.0.0.1@{port}], user: no-such-user-here}}\n"))
+            assert done.returncode == 1 and "server.user" in done.stderr and "Sanitizer" not in done.stderr
+    finally:
+        over.set()
+        thread.join()
+
+
 def test_an_unknown_user(tmp_path):
     port = lab.free_port()
     done = lab.run(lab.AUTHD, "-c",

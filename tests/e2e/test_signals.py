@@ -16,8 +16,8 @@ ZONE = "$TTL 5\n@ SOA ns h 1 2 3 4 5\n@ NS ns\nns A 192.0.2.1\n"
 def test_open_connections_get_their_answers(tmp_path):
     server = lab.Authd(tmp_path, {"a.test": ZONE})
     idle, busy, waiting = connect(server), connect(server), None
-    busy.sendall(b"".join(wire(n) for n in range(3000)))
     server.process.send_signal(signal.SIGSTOP)
+    busy.sendall(b"".join(wire(n) for n in range(8000)))
     waiting = connect(server)  # accepted by the kernel, not yet by the server
     waiting.sendall(wire(5))
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
@@ -26,7 +26,7 @@ def test_open_connections_get_their_answers(tmp_path):
         server.process.send_signal(signal.SIGTERM)
         server.process.send_signal(signal.SIGCONT)
         assert udp.recv(1000)[:2] == b"\0\6"
-    assert read_frames(busy) == list(range(3000))
+    assert read_frames(busy) == list(range(8000))
     assert read_frames(waiting) == [5]
     assert read_frames(idle) == []
     for s in (idle, busy, waiting):

@@ -81,6 +81,9 @@ static void faults_have_places(void **state)
         {"server: {listen: [127.0.0.1]}\nzones: [&a {zone: a, file: x}, *a]\n", "anchors and aliases"},
         {"server: [1\n", "error: broken YAML"},
         {"\xff\xfe\xfd", "error: not text in UTF-8"},
+        {"# [[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[\xe2\x80\xa8# x\xc2\x85\nzons: 1\n",
+         "dir/c.yaml:4:1: error: unknown key \"zons\"\n     4 | zons: 1\n"},
+        {"zons: 1\r\n", "     1 | zons: 1\n"},
         {"- a\n", "1:1: error: expected keys such as \"server: ...\""},
     };
     (void)state;

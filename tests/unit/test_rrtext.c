@@ -120,7 +120,24 @@ static void faults_name_word_and_reason(void **state)
         {"SVCB 1 . key99999=x", 2, 0, "expected a parameter"},
         {"SVCB 1 . mandatory=alpn,alpn alpn=h2", 2, 10, "named twice"},
         {"HTTPS 1 . ipv6hint=1111:2222:3333:4444:5555:6666:7777:8888:9999:aaaa", 2, 9, "addresses"},
-        {"APL 1:10.0.0.0/99", 0, 0, ""},
+        {"APL 1:10.0.0.0/99", 0, 0, "prefixes"},
+        {"APL 1:10.0.0.0/288", 0, 0, "prefixes"},
+        {"APL 1:10.0.0.0/", 0, 0, "prefixes"},
+        {"APL 65537:10.0.0.0/8", 0, 0, "prefixes"},
+        {"DS 1 +300 2 ABCD", 1, 0, "algorithm"},
+        {"DS 1 -5 2 ABCD", 1, 0, "algorithm"},
+        {"TLSA 3 DANE-EE 1 AA", 1, 0, "selector"},
+        {"LOC 1 N 1 E -200000m", 4, 0, "metres"},
+        {"LOC 1 N 1 E 10k", 4, 0, "metres"},
+        {"LOC 1 N 1 E 2m abc", 5, 0, "metres"},
+        {"LOC 90 59 59 N 1 E 0m", 1, 0, "beyond 90"},
+        {"NSAP 0xABC", 0, 0, "odd number"},
+        {"EUI48 +0-0x-5e-00-53-2a", 0, 0, "six octets"},
+        {"NID 1 12345:0:0:0", 1, 0, "four groups"},
+        {"WKS 1.2.3.4 300 25", 1, 0, "protocol"},
+        {"RRSIG A 13 3 1 20260230000000 20200101000000 1 e. AwEA", 4, 0, "no such time"},
+        {"HTTPS 1 . mandatory=alpn port=1", 2, 0, "not there"},
+        {"HTTPS 1 . no-default-alpn", 2, 0, "needs alpn"},
         {"WKS 10.0.0.1 tcp nosuchservice", 2, 0, "services"},
         {"IPSECKEY 10 03 2 a..b AQ==", 3, 2, "a label is empty"},
         {"A \\# 3 010203", 0, 0, "no RDATA of this type"},
@@ -151,7 +168,7 @@ static void short_forms_are_read(void **state)
         size_t len;
     } cases[] = {{"CAA 0 issue \"\"", 7},  {"CSYNC 66 3", 6},          {"IPSECKEY 10 0 0 .", 3},
                  {"KEY 49152 3 0", 4},     {"SINK 1 0 1", 3},           {"NSEC b.", 3},
-                 {"ATMA +61200000000", 12}, {"ATMA 39246f0001", 6}, {"NSEC3PARAM 1 0 0 -", 5}, {"DSYNC CDS 1 5359 a.", 8}, {"CDNSKEY 0 3 0 AA==", 5}};
+                 {"TLSA DANE-EE SPKI SHA2-256 AA", 4}, {"ATMA +61200000000", 12}, {"ATMA 39246f0001", 6}, {"NSEC3PARAM 1 0 0 -", 5}, {"DSYNC CDS 1 5359 a.", 8}, {"CDNSKEY 0 3 0 AA==", 5}};
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         uint16_t type;
@@ -187,8 +204,9 @@ static void missing_seconds_are_zero(void **state)
     struct rrtext_fault fault;
     (void)state;
     assert_int_equal(read_sample("LOC 52 22 23.5 N 4 53 0 E 0m", &type, &len, &fault), ERR_OK);
+    assert_memory_equal(rdata, "\0\22\26\23", 4); /* 1 m, 10,000 m and 10 m unless told (RFC 1876 3) */
     memcpy(whole, rdata, len);
-    assert_int_equal(read_sample("LOC 52 22 23.5 N 4 53 E 0m", &type, &len, &fault), ERR_OK);
+    assert_int_equal(read_sample("LOC 52 22 23.5 N 4 53 E 0m 1m", &type, &len, &fault), ERR_OK);
     assert_memory_equal(whole, rdata, len);
 }
 

@@ -183,6 +183,15 @@ static void errors_are_not_hidden_by_warnings(void **state)
     free(text);
 }
 
+static void wildcards_give_addresses(void **state)
+{
+    (void)state;
+    struct zone *zone = expect_zone(ZONES_HEAD "@ NS a.wild\n*.wild A 192.0.2.2\n", NULL);
+    zone_unref(&zone);
+    zone = expect_zone(ZONES_HEAD "@ NS a.b.wild\n*.wild A 192.0.2.2\nb.wild TXT x\n", "has no address");
+    zone_unref(&zone);
+}
+
 static void names_between_and_order(void **state)
 {
     (void)state;
@@ -248,7 +257,7 @@ int main(void)
         cmocka_unit_test(records_inherit_what_they_leave_out), cmocka_unit_test(quotes_join_only_parameters),
         cmocka_unit_test(missing_ttl_is_the_soa_minimum),      cmocka_unit_test(generate_makes_records),
         cmocka_unit_test(every_fault_is_found_in_one_run),     cmocka_unit_test(rules_of_the_whole_zone),
-        cmocka_unit_test(errors_are_not_hidden_by_warnings),   cmocka_unit_test(names_between_and_order),
+        cmocka_unit_test(errors_are_not_hidden_by_warnings),   cmocka_unit_test(names_between_and_order), cmocka_unit_test(wildcards_give_addresses),
         cmocka_unit_test(many_names_are_all_found),            cmocka_unit_test(hashed_names_are_no_names),
     };
     hash_init();
