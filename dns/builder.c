@@ -69,11 +69,6 @@ static uint16_t find(const struct builder *b, uint64_t hash, const uint8_t *name
     return 0;
 }
 
-uint16_t builder_find(const struct builder *b, const uint8_t *name)
-{
-    return find(b, dname_hash(name), name);
-}
-
 void builder_question(struct builder *b, const struct message *m,
                       const struct dname_parts *parts)
 {

@@ -55,9 +55,6 @@ MUST_USE enum err builder_record(struct builder *b, enum message_section section
                                  struct builder_owner owner, uint16_t type, uint16_t class,
                                  uint32_t ttl, const uint8_t *rdata, size_t rdata_len);
 
-/* The offset at which `name` stands in the message, 0 when it is not remembered. */
-uint16_t builder_find(const struct builder *b, const uint8_t *name);
-
 /* A point to come back to. */
 struct builder_mark {
     size_t len;

@@ -137,12 +137,6 @@ int dname_compare(const uint8_t *a, const uint8_t *b)
     return (int)a_labels - (int)b_labels;
 }
 
-void dname_lower(uint8_t *name, size_t len)
-{
-    for (size_t i = 0; i < len; i++)
-        name[i] = util_lower(name[i]);
-}
-
 size_t dname_key(const uint8_t *name, uint8_t out[DNAME_KEY_MAX])
 {
     const uint8_t *label[DNAME_LABELS_MAX];

@@ -43,9 +43,6 @@ bool dname_is_under(const uint8_t *name, const uint8_t *parent);
 /* Canonical order (RFC 4034 6.1): <0, 0, >0. */
 int dname_compare(const uint8_t *a, const uint8_t *b);
 
-/* Lower-case the `len` octets of a name in place (length octets are below 'A'). */
-void dname_lower(uint8_t *name, size_t len);
-
 enum { DNAME_KEY_MAX = 2 * DNAME_MAX };
 
 /* Bytes whose memcmp order is canonical order: labels from the last to the first, lower-cased,

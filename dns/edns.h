@@ -11,8 +11,7 @@
 enum {
     EDNS_OPTIONS_MAX =
         32, /* limits.md section 3: more is FORMERR, so that options cost constant time */
-    EDNS_FIXED_LEN = 11, /* owner, type, class, TTL and RDLENGTH of an OPT record */
-    EDNS_NSID_MAX = 128,
+    EDNS_FIXED_LEN = 11,  /* owner, type, class, TTL and RDLENGTH of an OPT record */
     EDNS_OPTION_NSID = 3, /* RFC 5001 */
 };
 

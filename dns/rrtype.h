@@ -19,11 +19,8 @@
 enum rrtype {
     RRTYPE_A = 1,
     RRTYPE_NS = 2,
-    RRTYPE_MD = 3,
-    RRTYPE_MF = 4,
     RRTYPE_CNAME = 5,
     RRTYPE_SOA = 6,
-    RRTYPE_MB = 7,
     RRTYPE_WKS = 11,
     RRTYPE_PTR = 12,
     RRTYPE_HINFO = 13,
@@ -99,7 +96,6 @@ enum rrtype_class {
     RRTYPE_CLASS_IN = 1,
     RRTYPE_CLASS_CH = 3,
     RRTYPE_CLASS_HS = 4,
-    RRTYPE_CLASS_NONE = 254,
     RRTYPE_CLASS_ANY = 255,
 };
 

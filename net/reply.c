@@ -52,13 +52,6 @@ void reply_send(struct exchange *ex, unsigned rcode)
     ex->send(ex);
 }
 
-void reply_bare(struct exchange *ex, unsigned rcode)
-{
-    ex->flags = 0;
-    reply_begin(ex);
-    reply_send(ex, rcode);
-}
-
 void reply_drop(struct exchange *ex)
 {
     ex->reply_len = 0;

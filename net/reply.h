@@ -14,9 +14,6 @@ void reply_begin(struct exchange *ex);
 /* Close it with `rcode`, which may be an extended one, and hand it to the front. */
 void reply_send(struct exchange *ex, unsigned rcode);
 
-/* Forget whatever was written and send `rcode` with the question only. */
-void reply_bare(struct exchange *ex, unsigned rcode);
-
 /* Send nothing. */
 void reply_drop(struct exchange *ex);
 
