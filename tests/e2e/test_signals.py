@@ -1,11 +1,9 @@
 """SIGTERM answers what has arrived and ends with status 0, under floods too."""
 import signal
 import socket
-import struct
 import threading
 import time
 
-import dns.message
 
 import lab
 from test_tcp import connect, read_frames, wire

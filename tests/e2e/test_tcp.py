@@ -112,7 +112,7 @@ def test_reset_in_the_middle(server):
 
 def test_idle_connections_are_closed(server):
     """10 s after the last answer; nonsense does not keep a connection alive."""
-    with connect(server, 30) as idle, connect(server, 30) as noisy:
+    with connect(server, 90) as idle, connect(server, 90) as noisy:
         start = time.monotonic()
         noisy.settimeout(0.5)
         closed = False
@@ -125,5 +125,5 @@ def test_idle_connections_are_closed(server):
             except OSError:
                 closed = True
         took = time.monotonic() - start
-            assert closed and took > 8
+        assert closed and took > 8
         assert idle.recv(1) == b""
