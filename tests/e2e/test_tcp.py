@@ -82,7 +82,6 @@ def test_a_reader_that_starts_late(server):
                 break
         time.sleep(1)
         s.settimeout(30)
-        got = 0
         if data:
             s.sendall(data)
         assert sorted(read_frames(s, 200)) == list(range(200))
