@@ -578,7 +578,7 @@ static enum err read_params(struct reading *r)
             return fail(r, r->next - 1, where, "%s", why);
         used += params[cnt].len;
     }
-    return put_params(r, params, cnt);
+    return cnt ? put_params(r, params, cnt) : ERR_OK;
 }
 
 /* One item of RFC 3123 5: [!]family:address/prefix; zeros at the address's end are left out. */
