@@ -500,6 +500,22 @@ static void read_document(struct conf_reader *reader, const struct conf_key *key
     free(reader->seen);
 }
 
+/* What stands behind a second "---" would be ignored in silence. */
+static void refuse_second(struct conf_reader *reader, yaml_parser_t *parser)
+{
+    if (!yaml_parser_load(parser, &reader->document)) {
+        report_yaml(reader, parser);
+        return;
+    }
+    const yaml_node_t *root = yaml_document_get_root_node(&reader->document);
+    if (root) {
+        struct diag_place place = make_place(reader, root->start_mark);
+        diag_add(reader->diag, DIAG_ERROR, &place,
+                 "a second document in this file; one is expected");
+    }
+    yaml_document_delete(&reader->document);
+}
+
 /* libyaml takes quadratic time over deeply nested brackets; no configuration has more than a
  * few. Brackets in comments and quotes do not count. */
 static bool is_too_deep(const char *text, size_t len, yaml_mark_t *mark)
@@ -550,6 +566,7 @@ enum err conf_parse(const char *path, const char *text, size_t len, const struct
     } else if (yaml_parser_load(&parser, &reader.document)) {
         read_document(&reader, keys, target);
         yaml_document_delete(&reader.document);
+        refuse_second(&reader, &parser);
     } else {
         report_yaml(&reader, &parser);
     }

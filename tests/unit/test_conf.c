@@ -84,6 +84,8 @@ static void faults_have_places(void **state)
         {"# [[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[\xe2\x80\xa8# x\xc2\x85\nzons: 1\n",
          "dir/c.yaml:4:1: error: unknown key \"zons\"\n     4 | zons: 1\n"},
         {"zons: 1\r\n", "     1 | zons: 1\n"},
+        {"server: {listen: [127.0.0.1]}\n---\nserver: {}\n", "dir/c.yaml:3:1: error: a second document"},
+        {"server: {listen: [127.0.0.1]}\n---\n[\n", "error: broken YAML"},
         {"- a\n", "1:1: error: expected keys such as \"server: ...\""},
     };
     (void)state;
