@@ -43,8 +43,12 @@ static size_t break_len(const char *p, const char *end)
 /* The first break from `p` on, or the end. */
 static const char *find_break(const char *p, const char *end)
 {
-    while (p < end && break_len(p, end) == 0)
-        p++;
+    for (; p < end; p++) {
+        unsigned char c = (unsigned char)*p;
+        bool may_break = c == '\n' || c == '\r' || c == 0xc2 || c == 0xe2;
+        if (may_break && break_len(p, end) > 0)
+            break;
+    }
     return p;
 }
 

@@ -213,8 +213,12 @@ def has(answer, rdtype):
 
 def any_row(q, nsd, knot, ours):
     """ANY: UDP one RRset, the smallest; TCP all (RFC 8482)."""
+    if q.rdtype != "ANY" or ours.rcode != 0 or not ours.answer or ours[:3] != nsd[:3]:
+        return False
+    if q.tcp:  # all that either peer gives, which are parts of it
+        return nsd.answer <= ours.answer and knot.answer <= ours.answer
     sets = {(owner, rdtype) for owner, rdtype, _, _ in ours.answer if rdtype != dns.rdatatype.CNAME}
-    return q.rdtype == "ANY" and ours.rcode == 0 and ours.answer and (q.tcp or len(sets) <= 1)
+    return len(sets) <= 1
 
 
 def glue_row(q, nsd, knot, ours):
