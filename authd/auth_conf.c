@@ -142,12 +142,6 @@ void auth_conf_free(struct auth_conf **conf)
 
 /* ---- zones ---- */
 
-static void log_finding(enum diag_level level, const char *text, void *data)
-{
-    (void)data;
-    log_line(level == DIAG_ERROR ? LOG_LEVEL_ERROR : LOG_LEVEL_WARNING, "%s", text);
-}
-
 static bool is_same_file(const struct zone *zone, const struct auth_conf_zone *wanted)
 {
     return zone->is_loaded && zone->file_cnt > 0 &&
@@ -187,7 +181,7 @@ static enum err load_zone(const struct auth_conf_zone *wanted, struct zone *old,
     dname_text_print(wanted->name, name);
     diag_init(&diag);
     enum err err = zonefile_load(wanted->name, wanted->file, &diag, out);
-    diag_each(&diag, log_finding, NULL);
+    diag_log(&diag);
     diag_fini(&diag);
     if (!err) {
         log_debug("zone %s: serial %u, %zu records", name, (*out)->serial, (*out)->record_cnt);

@@ -11,14 +11,12 @@ struct answer {
     const struct zoneset *set;
     const struct zone *zone;        /* of the current step */
     const struct dname_parts *name; /* asked in the current step */
-    struct dname_parts
-        target; /* of the last CNAME; `name` points here from the second step on */
+    struct dname_parts target;      /* of the last CNAME; `name` from the second step on */
     uint64_t seen[RESPOND_CHAIN_MAX + 1]; /* hashes of the names asked so far */
     unsigned steps;
     const struct rrset *dnames[RESPOND_CHAIN_MAX + 1]; /* written already */
     unsigned dname_cnt;
-    const struct rrset
-        *sets[RESPOND_CHAIN_MAX + 8]; /* written ones whose targets want addresses */
+    const struct rrset *sets[RESPOND_SETS_MAX]; /* written ones whose targets want addresses */
     unsigned set_cnt;
     const uint8_t *extra[RESPOND_EXTRA_MAX]; /* names whose addresses are written */
     unsigned extra_cnt;
@@ -159,8 +157,8 @@ static void put_referral(struct answer *a, const struct outcome *o)
         a->ex->flags &= (uint16_t)~MESSAGE_AA;
     if (!put(a, MESSAGE_AUTHORITY, own(a, o->node->labels), o->set, o->set->ttl))
         return;
-    if (!put_targets(a, o->set, o->node,
-                     true)) /* without its glue the child cannot be reached (RFC 9471 3) */
+    /* without the glue in its domain the child cannot be reached (RFC 9471 3) */
+    if (!put_targets(a, o->set, o->node, true))
         a->is_full = true;
     else
         (void)put_targets(a, o->set, o->node, false);

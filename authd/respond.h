@@ -13,6 +13,7 @@
 
 enum {
     RESPOND_CHAIN_MAX = 16, /* CNAME and DNAME steps of one answer */
+    RESPOND_SETS_MAX = 24,  /* RRsets of an answer to ANY that get additional data */
     RESPOND_EXTRA_MAX = 64, /* names whose addresses go into the additional section */
 };
 

@@ -196,38 +196,56 @@ void zonebuild_sort(struct zonebuild *build)
 
 /* ---- nodes ---- */
 
+/* Nodes in the order they were made; owns them until the zone takes them. */
+struct node_list {
+    struct node **at;
+    size_t cnt, size;
+};
+
 /* Lifetime: zonebuild_finish. */
 struct assembly {
     struct zonebuild *build;
-    struct zone *zone;
     unsigned zone_labels;
-    struct node **nodes;
-    size_t cnt, size;
-    const struct node *cut; /* the one that covers what follows, NULL when none does */
+    struct node_list names;  /* of the zone */
+    struct node_list hashed; /* of RFC 5155 */
+    const struct node *cut;  /* the one that covers what follows, NULL when none does */
 };
 
 static size_t align4(size_t n) { return (n + 3) & ~(size_t)3; }
 
-static enum err add_node(struct assembly *a, struct node *node)
+/* Takes the node; on failure it is freed. */
+static enum err append(struct node_list *list, struct node *node)
 {
-    if (a->cnt == a->size) {
-        size_t size = a->size ? a->size * 2 : RECORDS_FIRST;
-        struct node **nodes = realloc(a->nodes, size * sizeof(struct node *));
-        if (!nodes) {
+    if (list->cnt == list->size) {
+        size_t size = list->size ? list->size * 2 : RECORDS_FIRST;
+        struct node **at = realloc(list->at, size * sizeof(struct node *));
+        if (!at) {
             free(node);
             return ERR_NOMEM;
         }
-        a->nodes = nodes;
-        a->size = size;
+        list->at = at;
+        list->size = size;
     }
+    list->at[list->cnt++] = node;
+    return ERR_OK;
+}
+
+static void free_nodes(struct node_list *list)
+{
+    while (list->cnt > 0)
+        free(list->at[--list->cnt]);
+    free(list->at);
+}
+
+static enum err add_node(struct assembly *a, struct node *node)
+{
     if (a->cut && dname_is_under(node->name, a->cut->name))
         node->cut_labels = a->cut->labels;
     else if (node->labels > a->zone_labels && node_find(node, RRTYPE_NS)) {
         node->cut_labels = node->labels;
         a->cut = node;
     }
-    a->nodes[a->cnt++] = node;
-    return ERR_OK;
+    return append(&a->names, node);
 }
 
 static struct node *new_node(const uint8_t *name, size_t name_len, size_t rrset_bytes)
@@ -250,8 +268,8 @@ static enum err add_empty(struct assembly *a, const struct zonebuild_owner *owne
     unsigned known = a->zone_labels;
     enum err err = ERR_OK;
 
-    if (a->cnt > 0) {
-        const struct node *before = a->nodes[a->cnt - 1];
+    if (a->names.cnt > 0) {
+        const struct node *before = a->names.at[a->names.cnt - 1];
         unsigned most = before->labels < labels ? before->labels : labels;
         for (known = most; known > a->zone_labels; known--)
             if (dname_is_equal(dname_suffix(before->name, known),
@@ -319,19 +337,6 @@ static bool is_hashed(const struct zonebuild *build, size_t from, size_t to)
     return true;
 }
 
-static enum err add_hashed(struct zone *zone, struct node *node)
-{
-    struct node **hashed =
-        realloc(zone->hashed, (zone->hashed_cnt + 1) * sizeof(struct node *));
-    if (!hashed) {
-        free(node);
-        return ERR_NOMEM;
-    }
-    zone->hashed = hashed;
-    hashed[zone->hashed_cnt++] = node;
-    return ERR_OK;
-}
-
 static enum err add_owner(struct assembly *a, size_t from, size_t to)
 {
     const struct zonebuild *build = a->build;
@@ -357,7 +362,7 @@ static enum err add_owner(struct assembly *a, size_t from, size_t to)
         node->rrset_cnt++;
         i = end;
     }
-    return hashed ? add_hashed(a->zone, node) : add_node(a, node);
+    return hashed ? append(&a->hashed, node) : add_node(a, node);
 }
 
 static void mark_wildcards(struct zone *zone)
@@ -385,40 +390,46 @@ static void read_soa(struct zone *zone)
     zone->negative_ttl = minimum < zone->soa->ttl ? minimum : zone->soa->ttl;
 }
 
+/* What a zone knows of itself, once its nodes are in place. */
+static void complete(struct zone *zone, const struct zonebuild *build)
+{
+    zone->record_cnt = build->cnt;
+    zone->apex = zone_find_name(zone, build->origin);
+    zone->soa = zone->apex ? node_find(zone->apex, RRTYPE_SOA) : NULL;
+    must(zone->soa); /* zone_check has seen it */
+    mark_wildcards(zone);
+    read_soa(zone);
+    zone->is_loaded = true;
+}
+
 enum err zonebuild_finish(struct zonebuild *build, struct zone **out)
 {
-    struct zone *zone;
+    struct zone *zone = NULL;
     struct assembly a = {.build = build, .zone_labels = dname_labels(build->origin)};
 
     enum err err = zone_new(build->origin, &zone);
-    if (err)
-        return err;
-    a.zone = zone;
     for (size_t i = 0; i < build->cnt && !err;) {
         size_t end = run_end(build, i, false);
         err = add_owner(&a, i, end);
         i = end;
     }
     if (err) {
-        while (a.cnt > 0)
-            free(a.nodes[--a.cnt]);
-    } else {
-        err = zone_fill(zone, a.nodes, a.cnt);
+        free_nodes(&a.names);
+        free_nodes(&a.hashed);
+        zone_unref(&zone);
+        return err;
     }
-    free(a.nodes);
+    zone->hashed = a.hashed.at;
+    zone->hashed_cnt = a.hashed.cnt;
+    err = zone_fill(zone, a.names.at, a.names.cnt);
+    free(a.names.at);
     for (size_t i = 0; i < build->file_cnt && !err; i++)
         err = zone_add_file(zone, build->files[i].path, &build->files[i].stamp);
-    if (!err) {
-        zone->record_cnt = build->cnt;
-        zone->apex = zone_find_name(zone, build->origin);
-        zone->soa = zone->apex ? node_find(zone->apex, RRTYPE_SOA) : NULL;
-        must(zone->soa);
-        mark_wildcards(zone);
-        read_soa(zone);
-        zone->is_loaded = true;
-        *out = zone;
-        return ERR_OK;
+    if (err) {
+        zone_unref(&zone);
+        return err;
     }
-    zone_unref(&zone);
-    return err;
+    complete(zone, build);
+    *out = zone;
+    return ERR_OK;
 }

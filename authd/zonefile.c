@@ -238,12 +238,12 @@ static void read_include(struct reading *r, const struct zonetext *zt)
 
     if (!expect_words(r, zt, 1, 2, "a file name and perhaps an origin"))
         return;
-    if (zt->cnt == 3 && !read_name(r, zt, 2, r->now.origin)) {
-        r->now = before;
-        return;
-    }
     if (zt->tokens[1].len >= sizeof(name)) {
         wrong(r, zt, 1, 0, "this file name is too long");
+        return;
+    }
+    if (zt->cnt == 3 && !read_name(r, zt, 2, r->now.origin)) {
+        r->now = before;
         return;
     }
     memcpy(name, zt->tokens[1].text, zt->tokens[1].len);
@@ -312,23 +312,27 @@ static void read_generate(struct reading *r, const struct zonetext *zt)
               GENERATE_MAX);
         return;
     }
-    size_t errors = r->diag->error_cnt;
-    for (uint64_t value = range.start; value <= range.stop && !r->fatal; value += range.step) {
-        size_t len;
-        if (make_line(r, zt, (uint32_t)value, &len) != ERR_OK) {
+    struct zonetext line;
+    size_t errors = r->diag->error_cnt, len = 0;
+    zonetext_init(&line, zt->file, r->generated, 0);
+    /* after a fault the other records would say the same */
+    for (uint64_t value = range.start;
+         value <= range.stop && !r->fatal && r->diag->error_cnt == errors;
+         value += range.step) {
+        err = make_line(r, zt, (uint32_t)value, &len);
+        if (err) {
             wrong(r, zt, 2, 0,
-                  "expected $ or ${offset,width,base} with base d, o, x, X, n or N");
-            return;
+                  err == ERR_SPACE
+                      ? "the record that this makes is too long"
+                      : "expected $ or ${offset,width,base} with base d, o, x, X, n or N");
+            break;
         }
-        struct zonetext line;
-        zonetext_init(&line, zt->file, r->generated, len);
+        zonetext_restart(&line, r->generated, len);
         r->directive = zt;
         read_text(r, &line);
         r->directive = NULL;
-        zonetext_fini(&line);
-        if (r->diag->error_cnt > errors)
-            return; /* the other records would say the same */
     }
+    zonetext_fini(&line);
 }
 
 static void read_directive(struct reading *r, const struct zonetext *zt)

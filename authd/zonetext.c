@@ -10,6 +10,14 @@ void zonetext_init(struct zonetext *zt, const char *file, const char *text, size
     *zt = (struct zonetext){.file = file, .text = text, .len = len, .line = 1};
 }
 
+void zonetext_restart(struct zonetext *zt, const char *text, size_t len)
+{
+    zt->text = text;
+    zt->len = len;
+    zt->pos = zt->line_at = 0;
+    zt->line = 1;
+}
+
 void zonetext_fini(struct zonetext *zt)
 {
     free(zt->tokens);

@@ -37,6 +37,9 @@ struct zonetext {
 /* Read `len` bytes that must stay until zonetext_fini; `file` serves messages. */
 void zonetext_init(struct zonetext *zt, const char *file, const char *text, size_t len);
 
+/* Read other text with the same arrays. */
+void zonetext_restart(struct zonetext *zt, const char *text, size_t len);
+
 /* Step to the next entry.  After ZONETEXT_WRONG reading goes on behind it. */
 enum zonetext_kind zonetext_next(struct zonetext *zt);
 

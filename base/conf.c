@@ -156,10 +156,7 @@ static void read_bool(struct conf_reader *reader, const struct conf_node *node, 
         conf_wrong(reader, node, "expected true or false, not \"%s\"", text);
 }
 
-/* Digits and one unit of `units`; SIZE_MAX-safe.  Returns false when the text is something
- * else. */
-static bool read_number(const char *text, const char *units, const uint64_t *factors,
-                        uint64_t *out)
+bool conf_number(const char *text, uint64_t *out)
 {
     uint64_t value = 0;
     const char *p = text;
@@ -168,44 +165,26 @@ static bool read_number(const char *text, const char *units, const uint64_t *fac
             return false;
         value = value * 10 + (uint64_t)(*p - '0');
     }
-    if (p == text)
+    if (p == text || *p)
         return false;
-    if (*p) {
-        const char *unit = strchr(units, *p);
-        if (!unit || p[1] || value > UINT64_MAX / factors[unit - units])
-            return false;
-        value *= factors[unit - units];
-    }
     *out = value;
     return true;
 }
 
-static bool read_scaled(struct conf_reader *reader, const struct conf_node *node,
-                        const struct conf_key *key, uint64_t type_max, uint64_t *out)
+static void read_uint(struct conf_reader *reader, const struct conf_node *node,
+                      const struct conf_key *key, uint32_t *out)
 {
-    static const uint64_t sizes[] = {1 << 10, 1 << 20, 1 << 30};
-    static const uint64_t times[] = {1, 60, 3600, 86400};
-    uint64_t max = key->max ? key->max : type_max;
+    uint64_t value, max = key->max ? key->max : UINT32_MAX;
     const char *text = conf_text(reader, node);
     if (!text)
-        return false;
-    bool is_read = key->type == CONF_SIZE       ? read_number(text, "KMG", sizes, out)
-                   : key->type == CONF_DURATION ? read_number(text, "smhd", times, out)
-                                                : read_number(text, "", NULL, out);
-    if (!is_read) {
-        conf_wrong(reader, node, "expected %s, not \"%s\"",
-                   key->type == CONF_SIZE       ? "a size such as 512M"
-                   : key->type == CONF_DURATION ? "a duration such as 30s, 10m, 1h or 7d"
-                                                : "a whole number",
-                   text);
-        return false;
-    }
-    if (*out < key->min || *out > max) {
+        return;
+    if (!conf_number(text, &value))
+        conf_wrong(reader, node, "expected a whole number, not \"%s\"", text);
+    else if (value < key->min || value > max)
         conf_wrong(reader, node, "%s is out of range: expected %llu to %llu", text,
                    (unsigned long long)key->min, (unsigned long long)max);
-        return false;
-    }
-    return true;
+    else
+        *out = (uint32_t)value;
 }
 
 static void read_string(struct conf_reader *reader, const struct conf_node *node,
@@ -316,8 +295,7 @@ static bool is_prefix(const char *text)
     host[host_len] = '\0';
     if (strchr(host, '@') || addr_read(host, 53, &addr) != ERR_OK)
         return false;
-    return !slash ||
-           (read_number(slash + 1, "", NULL, &bits) && bits <= (addr_is_v6(&addr) ? 128 : 32));
+    return !slash || (conf_number(slash + 1, &bits) && bits <= (addr_is_v6(&addr) ? 128 : 32));
 }
 
 static void check_prefixes(struct conf_reader *reader, const struct conf_node *node)
@@ -369,19 +347,10 @@ static void read_value(struct conf_reader *reader, const struct conf_node *node,
                        const struct conf_key *key, void *target)
 {
     void *place = (char *)target + key->offset;
-    uint64_t number = 0;
 
     switch (key->type) {
     case CONF_BOOL: read_bool(reader, node, place); break;
-    case CONF_UINT:
-    case CONF_DURATION:
-        if (read_scaled(reader, node, key, UINT32_MAX, &number))
-            *(uint32_t *)place = (uint32_t)number;
-        break;
-    case CONF_SIZE:
-        if (read_scaled(reader, node, key, UINT64_MAX, &number))
-            *(uint64_t *)place = number;
-        break;
+    case CONF_UINT: read_uint(reader, node, key, place); break;
     case CONF_STRING:
     case CONF_PATH: read_string(reader, node, key, place); break;
     case CONF_ENUM: read_enum(reader, node, key, place); break;

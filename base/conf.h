@@ -1,4 +1,4 @@
-/* layer 3 | base/conf.h | a YAML file read into the structs that a table describes
+/* layer 4 | base/conf.h | a YAML file read into the structs that a table describes
  *
  * This file knows YAML, places and types; which keys exist is told by tables of `struct
  * conf_key`.  Whatever does not fit - an unknown key, a wrong value, broken YAML - becomes a
@@ -19,8 +19,6 @@ struct conf_reader;
 enum conf_type {
     CONF_BOOL,     /* bool */
     CONF_UINT,     /* uint32_t, min..max */
-    CONF_SIZE,     /* uint64_t bytes; K, M, G */
-    CONF_DURATION, /* uint32_t seconds; s, m, h, d */
     CONF_STRING,   /* const char * */
     CONF_PATH,     /* const char *, beside the configuration file when relative */
     CONF_ENUM,     /* int: index into words */
@@ -30,19 +28,17 @@ enum conf_type {
     CONF_MAP,      /* a struct at offset, described by keys */
     CONF_LIST,     /* struct conf_list of structs of item_size, described by keys */
     CONF_CUSTOM,   /* read() does it */
-    CONF_UNBUILT,  /* a key of the contract that this version cannot honour: empty, or an error
-                    */
-    CONF_UNUSED,   /* a key of the contract that has no effect yet: a warning when it is set to
-                      something */
+    CONF_UNBUILT,  /* in the contract, not in this version: empty, or an error */
+    CONF_UNUSED,   /* in the contract, without effect yet: a warning unless empty */
 };
 
 /* One key.  A table of them ends with a NULL name. */
 struct conf_key {
     const char *name;
     enum conf_type type;
-    size_t offset;            /* of the value in the target struct */
-    uint64_t min, max;        /* CONF_UINT, CONF_SIZE, CONF_DURATION; max 0: the type's own */
-    const char *const *words; /* CONF_ENUM, ended by NULL */
+    size_t offset;               /* of the value in the target struct */
+    uint64_t min, max;           /* CONF_UINT; max 0: the type's own */
+    const char *const *words;    /* CONF_ENUM, ended by NULL */
     const struct conf_key *keys; /* CONF_MAP, CONF_LIST */
     size_t item_size;
     bool is_required;
@@ -75,6 +71,9 @@ MUST_USE enum err conf_parse(const char *path, const char *text, size_t len,
 
 /* For custom readers: the text of a scalar, NULL and a finding when it is none. */
 const char *conf_text(struct conf_reader *reader, const struct conf_node *node);
+
+/* For custom readers: digits and nothing else; false when the text is something else or too large. */
+bool conf_number(const char *text, uint64_t *out);
 
 /* For custom readers: add an error at `node`. */
 void conf_wrong(struct conf_reader *reader, const struct conf_node *node, const char *fmt, ...)

@@ -6,6 +6,7 @@
 #include <strings.h>
 
 #include "base/json.h"
+#include "base/log.h"
 
 struct diag_item {
     struct diag_item *next;
@@ -115,18 +116,18 @@ static void print_place(const struct diag_place *place, FILE *out)
     fputc(' ', out);
 }
 
-void diag_each(const struct diag *diag,
-               void (*call)(enum diag_level level, const char *text, void *data), void *data)
+void diag_log(const struct diag *diag)
 {
     for (const struct diag_item *item = diag->first; item; item = item->next) {
-        char text[2 * DIAG_MESSAGE_MAX] = "";
-        FILE *stream = fmemopen(text, sizeof(text), "w");
+        enum log_level level = item->level == DIAG_ERROR ? LOG_LEVEL_ERROR : LOG_LEVEL_WARNING;
+        char place[DIAG_MESSAGE_MAX] = "";
+        FILE *stream = fmemopen(place, sizeof(place), "w");
         if (!stream)
             return;
         print_place(&item->place, stream);
-        fputs(item->message, stream);
         fclose(stream);
-        call(item->level, text, data);
+        log_line(level, "%s%s%s%s%s", place, item->message, item->help ? " (" : "",
+                 item->help ? item->help : "", item->help ? ")" : "");
     }
 }
 

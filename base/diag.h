@@ -1,4 +1,4 @@
-/* layer 2 | base/diag.h | what is wrong with a file, collected and shown with the line and a
+/* layer 3 | base/diag.h | what is wrong with a file, collected and shown with the line and a
  * caret
  *
  * Readers of configuration and zone files add findings and go on, so that one run shows all of
@@ -57,9 +57,8 @@ bool diag_wants(const struct diag *diag, enum diag_level level);
 /* Add a line of help to the finding added last. */
 void diag_help(struct diag *diag, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
-/* Give each finding to `call` as one line, "file:line:column: text", for a log. */
-void diag_each(const struct diag *diag,
-               void (*call)(enum diag_level level, const char *text, void *data), void *data);
+/* Write each finding to the log as one line, "file:line:column: text (help)". */
+void diag_log(const struct diag *diag);
 
 /* Show every finding: file:line:column, the line, a caret, the help.  Coloured when `colour`.
  */

@@ -30,8 +30,6 @@ enum err err_from_errno(int number)
     case EPERM: return ERR_DENIED;
     case ENOSPC:
     case EMSGSIZE: return ERR_SPACE;
-    case EMFILE:
-    case ENFILE: return ERR_LIMIT;
     case ETIMEDOUT: return ERR_TIME;
     default: return ERR_IO;
     }

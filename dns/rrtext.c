@@ -1,7 +1,7 @@
-/* What a type's text looks like is a string of letters; encodings that others have written well
- * - base64, base32, LOC, WKS, mnemonics of algorithms - are read by ldns, a field a
- * call, so that a fault keeps its column.  Whole records by ldns_rr_new_frm_str would lose it,
- * and its numbers, bitmaps and hexadecimal digits are not checked. */
+/* What a type's text looks like is a string of letters.  Encodings that others have written well -
+ * base64, base32, LOC, WKS, mnemonics of algorithms - are read by ldns, a field a call, so that a
+ * fault keeps its column.  Whole records by ldns_rr_new_frm_str would lose it, and its numbers,
+ * bitmaps and hexadecimal digits are not checked. */
 #include "dns/rrtext.h"
 
 #include <arpa/inet.h>
@@ -734,12 +734,14 @@ static enum err read_long_string(struct reading *r)
     return ERR_OK;
 }
 
-/* How the types are written that have no reader of their own below:
- *   1 2 4  numbers   n  name   s  string   l  text of any length   4 X  addresses are A and X
- * y  type g  DNSSEC algorithm   c  certificate type   u x M  TLSA: usage, selector, matching
- * type   d  time   h hexadecimal k  base64   o  base64 or nothing   b  bitmap   a  salt   H
- * hash   e E  EUI-48, EUI-64   i  ILNP G  tag   N  NSAP   L  location   p  prefixes   v
- * SvcParams   w  services Y IPSECKEY   I  HIP */
+/* How the types are written that have no reader of their own in read_known:
+ *   1 2 4  numbers of as many octets      A  IPv4 address       n  name
+ *   s l    string; text of any length     y  record type        b  type bitmap
+ *   g c    DNSSEC algorithm; certificate  u x M  TLSA usage, selector, matching type
+ *   d      time                           h  hexadecimal        k o  base64; base64 or nothing
+ *   a H    NSEC3 salt; NSEC3 hash         e E  EUI-48; EUI-64   i  ILNP locator or node
+ *   G m N  CAA tag; ATMA; NSAP            L  location           p  APL prefixes
+ *   v      SvcParams                      w  WKS services       Y I  IPSECKEY gateway; HIP */
 static const struct {
     uint16_t type;
     const char *fields;

@@ -1,7 +1,7 @@
 /* layer 15 | dns/rrtext.h | RDATA from presentation text
  *
- * Every type has its format here; ldns, which only this file's .c includes, decodes the harder
- * fields. The result is always checked against the type's shape.
+ * Every type has its format here; ldns decodes the harder fields.  The result is always checked
+ * against the type's shape.
  *
  * Owner:    values; tokens are borrowed.
  * Thread:   one at a time per struct.

@@ -115,13 +115,20 @@ enum rrtype_rcode {
 enum { RRTYPE_NAME_MAX = 16 };
 
 /* The fields of the RDATA of `type`, or NULL for an unknown type:
- *   1 2 4 8   octets of a number, an IPv4 address ...     X  16 octets (AAAA)
- *   N  name, compressible in messages (RFC 3597 4)        L  name, lower-cased in canonical
- * form (RFC 4034 6.2) P  name, kept as it is                                s  character-string
- * t  one or more of them b  type bitmap (RFC 4034 4.1.2)                       v  SvcParams
- * (RFC 9460 2.2) h  one length octet, then 1 to 255 octets             r  the rest R  the rest,
- * at least one octet a  APL items (RFC 3123)    i  IPSECKEY gateway and key (RFC 4025)    m
- * AMTRELAY relay (RFC 8777) H  HIP (RFC 8005) */
+ *   1 2 4 8  as many octets: a number, an IPv4 address ...
+ *   X        16 octets (AAAA)
+ *   N        name, compressible in messages (RFC 3597 4)
+ *   L        name, lower-cased in canonical form (RFC 4034 6.2)
+ *   P        name, kept as it is
+ *   s t      one character-string; one or more of them
+ *   b        type bitmap (RFC 4034 4.1.2)
+ *   v        SvcParams (RFC 9460 2.2)
+ *   h        one length octet, then 1 to 255 octets
+ *   r R      the rest; the rest, at least one octet
+ *   a        APL items (RFC 3123)
+ *   i        IPSECKEY gateway and key (RFC 4025)
+ *   m        AMTRELAY relay (RFC 8777)
+ *   H        HIP (RFC 8005) */
 const char *rrtype_shape(uint16_t type);
 
 /* The number of a mnemonic or "TYPEnnn", in any case; `len` bytes. */

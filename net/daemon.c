@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -80,7 +81,10 @@ static enum err read_conf(struct body *b, void **conf, struct server_conf **serv
     struct diag diag;
     diag_init(&diag);
     enum err err = b->calls->configure(b->conf_path, &diag, conf, server);
-    diag_print(&diag, stderr, isatty(STDERR_FILENO));
+    if (b->server) /* a reload: the log has its format, and perhaps no reader but a program */
+        diag_log(&diag);
+    else
+        diag_print(&diag, stderr, isatty(STDERR_FILENO));
     diag_fini(&diag);
     return err;
 }
@@ -271,6 +275,16 @@ static void watch_signals(struct body *b)
     }
 }
 
+/* Connections and zone files together may want more descriptors than the usual soft limit. */
+static void raise_descriptors(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    (void)setrlimit(RLIMIT_NOFILE, &limit); /* refused: the limit stays what it was */
+}
+
 static enum err start(struct body *b)
 {
     char why[WHY_MAX];
@@ -281,6 +295,7 @@ static enum err start(struct body *b)
     log_set((enum log_level)b->server->log_level, (enum log_format)b->server->log_format);
     if (b->server->clock_ms)
         now_set_wall(b->server->clock_ms);
+    raise_descriptors();
     b->worker_cnt = b->server->worker_cnt ? b->server->worker_cnt : count_cores();
     publish_init(&b->publish, b->worker_cnt);
     b->settings.identity = b->server->identity;

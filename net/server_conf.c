@@ -13,17 +13,13 @@ enum {
 static void read_workers(struct conf_reader *reader, const struct conf_node *node, void *target)
 {
     const char *text = conf_text(reader, node);
-    unsigned value = 0;
+    uint64_t value;
     if (!text || strcmp(text, "auto") == 0)
         return;
-    for (const char *p = text; *p; p++) {
-        value = util_is_digit(*p) && value <= WORKERS_MAX ? value * 10 + (unsigned)(*p - '0')
-                                                          : WORKERS_MAX + 1;
-    }
-    if (value < 1 || value > WORKERS_MAX)
+    if (!conf_number(text, &value) || value < 1 || value > WORKERS_MAX)
         conf_wrong(reader, node, "expected auto, or a number from 1 to %d", WORKERS_MAX);
     else
-        *(uint32_t *)target = value;
+        *(uint32_t *)target = (uint32_t)value;
 }
 
 static void check_identity(struct conf_reader *reader, const struct conf_node *node,

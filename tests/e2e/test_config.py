@@ -1,6 +1,7 @@
 """rootline check, and starts that must fail with one line that names the cause."""
 import json
 import os
+import signal
 import socket
 import subprocess
 
@@ -140,10 +141,14 @@ def test_privileges_are_dropped(tmp_path):
 
 def test_logs_as_json(tmp_path):
     server = lab.Authd(tmp_path, {"a.test": "broken"}, top="log: {format: json, level: debug}")
+    server.conf.write_text(server.conf.read_text().replace("zones:", "zoness:"))
+    server.process.send_signal(signal.SIGHUP)
+    server.wait_for("reload refused")
     server.stop()
     lines = [json.loads(line) for line in server.log().splitlines()]
     assert any("ready on" in line["message"] for line in lines)
     assert any(line["level"] == "error" and "a.test.zone:1:" in line["message"] for line in lines)
+    assert any('unknown key "zoness" (did you mean "zones"?)' in line["message"] for line in lines)
 
 
 def test_the_manager_is_told(tmp_path):
