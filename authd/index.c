@@ -8,15 +8,16 @@ enum {
     BUCKETS = 64,
     PAGE_FULL = SLOTS * BUCKETS * 9 / 10,
     PAGE_AIM = SLOTS * BUCKETS * 13 /
-               20, /* mean fill when the size is known: few pages then ever split */
+               20,          /* mean fill when the size is known: few pages then ever split */
+    BUCKET_AIM = SLOTS - 1, /* of an index that is one small page */
     DEPTH_MAX = 28,
     POINTER_BITS = 48,
 };
 
 struct index_page {
-    _Alignas(64) uint64_t slot[BUCKETS][SLOTS];
-    unsigned used;
-    unsigned depth; /* bits of the hash that all names in it share */
+    _Alignas(64) unsigned used;
+    unsigned depth;                      /* bits of the hash that all names in it share */
+    _Alignas(64) uint64_t slot[][SLOTS]; /* index->buckets of them */
 };
 
 static struct node *slot_node(uint64_t slot)
@@ -36,20 +37,28 @@ static size_t page_number(const struct index *index, uint64_t hash)
     return index->depth ? (size_t)(hash >> (64 - index->depth)) : 0;
 }
 
+static size_t page_bytes(const struct index *index)
+{
+    return sizeof(struct index_page) + index->buckets * SLOTS * sizeof(uint64_t);
+}
+
 static struct index_page *new_page(struct index *index, unsigned depth)
 {
-    struct index_page *page = aligned_alloc(64, sizeof(*page));
+    struct index_page *page = aligned_alloc(64, page_bytes(index));
     if (!page)
         return NULL;
-    memset(page, 0, sizeof(*page));
+    memset(page, 0, page_bytes(index));
     page->depth = depth;
-    index->bytes += sizeof(*page);
+    index->bytes += page_bytes(index);
     return page;
 }
 
 enum err index_init(struct index *index, size_t cnt)
 {
-    *index = (struct index){.depth = 0};
+    *index = (struct index){.depth = 0, .buckets = BUCKETS};
+    /* most zones are small, and a server may have a hundred thousand of them */
+    while (index->buckets > 1 && cnt <= index->buckets / 2 * BUCKET_AIM)
+        index->buckets /= 2;
     while (index->depth < DEPTH_MAX && (cnt >> index->depth) > PAGE_AIM)
         index->depth++;
     size_t pages = (size_t)1 << index->depth;
@@ -65,9 +74,9 @@ enum err index_init(struct index *index, size_t cnt)
     return ERR_OK;
 }
 
-static void place(struct index_page *page, uint64_t hash, uint64_t slot)
+static void place(struct index_page *page, size_t buckets, uint64_t hash, uint64_t slot)
 {
-    for (size_t b = hash % BUCKETS;; b = (b + 1) % BUCKETS)
+    for (size_t b = hash & (buckets - 1);; b = (b + 1) & (buckets - 1))
         for (size_t s = 0; s < SLOTS; s++)
             if (page->slot[b][s] == 0) {
                 page->slot[b][s] = slot;
@@ -112,13 +121,13 @@ static enum err split(struct index *index, uint64_t hash)
     for (size_t b = 0; b < BUCKETS; b++)
         for (size_t s = 0; s < SLOTS && old->slot[b][s]; s++) {
             uint64_t h = dname_hash(slot_node(old->slot[b][s])->name);
-            place(half[(h >> (63 - old->depth)) & 1], h, old->slot[b][s]);
+            place(half[(h >> (63 - old->depth)) & 1], BUCKETS, h, old->slot[b][s]);
         }
     size_t span = (size_t)1 << (index->depth - old->depth);
     size_t first = page_number(index, hash) / span * span;
     for (size_t i = 0; i < span; i++)
         index->pages[first + i] = half[i >= span / 2];
-    index->bytes -= sizeof(*old);
+    index->bytes -= page_bytes(index);
     free(old);
     return ERR_OK;
 }
@@ -130,7 +139,7 @@ enum err index_put(struct index *index, uint64_t hash, struct node *node)
         if (err)
             return err;
     }
-    place(index->pages[page_number(index, hash)], hash, make_slot(hash, node));
+    place(index->pages[page_number(index, hash)], index->buckets, hash, make_slot(hash, node));
     return ERR_OK;
 }
 
@@ -140,7 +149,9 @@ struct node *index_find(const struct index *index, uint64_t hash, const uint8_t 
     const struct index_page *page = index->pages[page_number(index, hash)];
     uint64_t tag = (hash >> 8) & 0xffff;
 
-    for (size_t b = hash % BUCKETS, tries = 0; tries < BUCKETS; b = (b + 1) % BUCKETS, tries++)
+    size_t last = index->buckets - 1;
+
+    for (size_t b = hash & last, tries = 0; tries <= last; b = (b + 1) & last, tries++)
         for (size_t s = 0; s < SLOTS; s++) {
             uint64_t slot = page->slot[b][s];
             if (slot == 0)
@@ -155,7 +166,8 @@ struct node *index_find(const struct index *index, uint64_t hash, const uint8_t 
 
 void index_prefetch(const struct index *index, uint64_t hash)
 {
-    __builtin_prefetch(index->pages[page_number(index, hash)]->slot[hash % BUCKETS]);
+    __builtin_prefetch(
+        index->pages[page_number(index, hash)]->slot[hash & (index->buckets - 1)]);
 }
 
 void index_fini(struct index *index)

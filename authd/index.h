@@ -17,10 +17,11 @@ struct index_page;
 struct index {
     struct index_page **pages; /* 2^depth, neighbours may share a page */
     unsigned depth;
-    size_t bytes; /* of directory and pages */
+    unsigned buckets; /* of a page: 64, or fewer when one small page is all */
+    size_t bytes;     /* of directory and pages */
 };
 
-/* Room for about `cnt` names without splitting. */
+/* Room for `cnt` names; of a large index, splitting a page makes room for more. */
 MUST_USE enum err index_init(struct index *index, size_t cnt);
 
 /* Add a node that is not in it; `hash` is dname_hash of its name. */

@@ -3,6 +3,7 @@
  * be left out (RFC 2181 9). */
 #include "authd/respond.h"
 
+#include "authd/proof.h"
 #include "net/reply.h"
 
 /* Lifetime: one answer. */
@@ -20,6 +21,7 @@ struct answer {
     unsigned set_cnt;
     const uint8_t *extra[RESPOND_EXTRA_MAX]; /* names whose addresses are written */
     unsigned extra_cnt;
+    struct proof proof;
     unsigned rcode;
     bool is_full; /* something that had to go in did not fit */
 };
@@ -44,8 +46,14 @@ static struct builder_owner own(const struct answer *a, unsigned labels)
     return (struct builder_owner){.name = a->name->lower + a->name->at[labels]};
 }
 
-static bool put(struct answer *a, enum message_section section, struct builder_owner owner,
-                const struct rrset *set, uint32_t ttl)
+/* Whether the client wants signatures and proofs (RFC 3225). */
+static bool wants_dnssec(const struct answer *a)
+{
+    return a->ex->query.has_edns && a->ex->query.edns.is_do;
+}
+
+static bool put_alone(struct answer *a, enum message_section section,
+                      struct builder_owner *owner, const struct rrset *set, uint32_t ttl)
 {
     unsigned first = a->ex->settings->is_rotating ? a->ex->turn : 0;
     if (builder_rrset(&a->ex->out, section, owner, set, ttl, first) == ERR_OK)
@@ -55,10 +63,29 @@ static bool put(struct answer *a, enum message_section section, struct builder_o
     return false;
 }
 
+/* An RRset with its signatures.  Addresses beside an answer may go without theirs (RFC 4035
+ * 3.1.1). */
+static bool put(struct answer *a, enum message_section section, struct builder_owner owner,
+                const struct rrset *set, uint32_t ttl)
+{
+    const struct rrset *signatures = wants_dnssec(a) ? rrset_signatures(set) : NULL;
+
+    if (!put_alone(a, section, &owner, set, ttl))
+        return false;
+    return !signatures || put_alone(a, section, &owner, signatures, ttl) ||
+           section == MESSAGE_ADDITIONAL;
+}
+
+static void remember_targets(struct answer *a, const struct rrset *set)
+{
+    if (a->set_cnt < ARRAY_LEN(a->sets))
+        a->sets[a->set_cnt++] = set;
+}
+
 static void put_answer(struct answer *a, struct builder_owner owner, const struct rrset *set)
 {
-    if (put(a, MESSAGE_ANSWER, owner, set, set->ttl) && a->set_cnt < ARRAY_LEN(a->sets))
-        a->sets[a->set_cnt++] = set;
+    if (put(a, MESSAGE_ANSWER, owner, set, set->ttl))
+        remember_targets(a, set);
 }
 
 /* ---- additional ---- */
@@ -125,24 +152,45 @@ static bool put_targets(struct answer *a, const struct rrset *set, const struct 
 
 /* ---- the kinds of outcome ---- */
 
-static void put_any(struct answer *a, const struct node *node)
+static bool is_proof(const struct rrset *set)
 {
-    const struct rrset *set = node_rrsets(node), *smallest = NULL;
+    return set->type == RRTYPE_RRSIG || set->type == RRTYPE_NSEC;
+}
 
-    for (unsigned i = 0; i < node->rrset_cnt; i++, set = node_next(set)) {
-        if (a->ex->transport != EXCHANGE_UDP) {
-            put_answer(a, own(a, a->name->labels), set);
-            continue;
-        }
-        bool is_proof = set->type == RRTYPE_RRSIG || set->type == RRTYPE_NSEC;
-        bool was_proof =
-            smallest && (smallest->type == RRTYPE_RRSIG || smallest->type == RRTYPE_NSEC);
-        if (!smallest || (was_proof && !is_proof) ||
-            (was_proof == is_proof && set->size < smallest->size))
+/* RFC 8482 4.1: one RRset, the smallest, and of proofs only when there is nothing else. */
+static void put_smallest(struct answer *a, const struct node *node)
+{
+    const struct rrset *set = node_rrsets(node), *smallest = set;
+
+    for (unsigned i = 0; i < node->rrset_cnt; i++, set = rrset_next(set))
+        if (is_proof(set) == is_proof(smallest) ? set->size < smallest->size
+                                                : is_proof(smallest))
             smallest = set;
-    }
-    if (smallest) /* RFC 8482 4.1 */
-        put_answer(a, own(a, a->name->labels), smallest);
+    put_answer(a, own(a, a->name->labels), smallest);
+}
+
+/* All RRsets of the node, or all of RRSIGs. */
+static void put_all(struct answer *a, const struct node *node, bool only_signatures)
+{
+    const struct rrset *set = node_rrsets(node);
+    struct builder_owner owner = own(a, a->name->labels);
+
+    for (unsigned i = 0; i < node->rrset_cnt && !a->is_full; i++, set = rrset_next(set))
+        if ((!only_signatures || set->type == RRTYPE_RRSIG) &&
+            put_alone(a, MESSAGE_ANSWER, &owner, set, set->ttl))
+            remember_targets(a, set);
+}
+
+static void put_found(struct answer *a, const struct outcome *o)
+{
+    if (o->set && o->set->type != RRTYPE_RRSIG)
+        put_answer(a, own(a, a->name->labels), o->set);
+    else if (o->set)
+        put_all(a, o->node, true);
+    else if (a->ex->transport == EXCHANGE_UDP)
+        put_smallest(a, o->node);
+    else
+        put_all(a, o->node, false);
 }
 
 static void put_negative(struct answer *a)
@@ -151,12 +199,28 @@ static void put_negative(struct answer *a)
     put(a, MESSAGE_AUTHORITY, owner, a->zone->soa, a->zone->negative_ttl);
 }
 
+/* NSEC and NSEC3 of the proofs gathered so far. */
+static void put_proofs(struct answer *a)
+{
+    for (unsigned i = 0; i < a->proof.cnt; i++) {
+        const struct node *node = a->proof.nodes[i];
+        const struct rrset *set = node_find(node, RRTYPE_NSEC);
+        if (!set) /* an owner of NSEC3 has nothing else */
+            set = node_rrsets(node);
+        put(a, MESSAGE_AUTHORITY, (struct builder_owner){.name = node->name}, set, set->ttl);
+    }
+    a->proof.cnt = 0;
+}
+
 static void put_referral(struct answer *a, const struct outcome *o)
 {
     if (a->steps == 0)
         a->ex->flags &= (uint16_t)~MESSAGE_AA;
-    if (!put(a, MESSAGE_AUTHORITY, own(a, o->node->labels), o->set, o->set->ttl))
+    const struct rrset *ds = wants_dnssec(a) ? node_find(o->node, RRTYPE_DS) : NULL;
+    if (!put(a, MESSAGE_AUTHORITY, own(a, o->node->labels), o->set, o->set->ttl) ||
+        (ds && !put(a, MESSAGE_AUTHORITY, own(a, o->node->labels), ds, ds->ttl)))
         return;
+    put_proofs(a);
     /* without the glue in its domain the child cannot be reached (RFC 9471 3) */
     if (!put_targets(a, o->set, o->node, true))
         a->is_full = true;
@@ -232,13 +296,10 @@ static bool step(struct answer *a)
 {
     struct outcome o = lookup_find(a->zone, a->name, a->ex->query.qtype);
 
+    if (wants_dnssec(a))
+        proof_add(&a->proof, a->zone, a->name, &o);
     switch (o.kind) {
-    case OUTCOME_ANSWER:
-        if (o.set)
-            put_answer(a, own(a, a->name->labels), o.set);
-        else
-            put_any(a, o.node);
-        return false;
+    case OUTCOME_ANSWER: put_found(a, &o); return false;
     case OUTCOME_NODATA: put_negative(a); return false;
     case OUTCOME_NXDOMAIN:
         a->rcode = RRTYPE_RCODE_NXDOMAIN; /* of the last name (RFC 6604 3) */
@@ -264,13 +325,14 @@ void respond(struct exchange *ex, const struct zoneset *set, const struct zone *
     a.zone = zone;
     a.name = &ex->name;
     a.seen[0] = ex->name.hash[ex->name.labels];
-    a.steps = a.dname_cnt = a.set_cnt = a.extra_cnt = 0;
+    a.steps = a.dname_cnt = a.set_cnt = a.extra_cnt = a.proof.cnt = 0;
     a.rcode = RRTYPE_RCODE_NOERROR;
     a.is_full = false;
 
     ex->flags |= MESSAGE_AA;
     while (step(&a) && !a.is_full)
         ;
+    put_proofs(&a);
     for (unsigned i = 0; i < a.set_cnt && !a.is_full; i++)
         if (!put_targets(&a, a.sets[i], NULL, false))
             break;

@@ -1,4 +1,4 @@
-/* layer 36 | authd/respond.h | from outcomes to the sections of an answer
+/* layer 37 | authd/respond.h | from outcomes to the sections of an answer
  *
  * Follows CNAME and DNAME through the served zones, then negative or referral, then additional
  * data.

@@ -4,11 +4,12 @@
 
 enum err zone_new(const uint8_t *name, struct zone **out)
 {
-    struct zone *zone = calloc(1, sizeof(*zone));
+    size_t name_len = dname_len(name);
+    struct zone *zone = calloc(1, sizeof(*zone) + name_len);
     if (!zone)
         return ERR_NOMEM;
     atomic_init(&zone->ref_cnt, 1);
-    zone->name_len = (uint8_t)dname_len(name);
+    zone->name_len = (uint8_t)name_len;
     zone->labels = (uint8_t)dname_labels(name);
     memcpy(zone->name, name, zone->name_len);
     *out = zone;
@@ -19,19 +20,20 @@ static size_t node_bytes(const struct node *node)
 {
     const struct rrset *set = node_rrsets(node);
     for (unsigned i = 0; i < node->rrset_cnt; i++)
-        set = node_next(set);
+        set = rrset_next(set);
     return (size_t)((const char *)set - (const char *)node);
 }
 
 static enum err add_chunk(struct zone *zone, struct node **nodes, size_t cnt)
 {
-    struct zone_chunk *chunk = malloc(sizeof(*chunk));
+    size_t bytes = sizeof(struct zone_chunk) + cnt * sizeof(struct node *);
+    struct zone_chunk *chunk = malloc(bytes);
     if (!chunk)
         return ERR_NOMEM;
     chunk->cnt = (uint32_t)cnt;
     memcpy(chunk->node, nodes, cnt * sizeof(struct node *));
     zone->chunks[zone->chunk_cnt++] = chunk;
-    zone->bytes += sizeof(*chunk);
+    zone->bytes += bytes;
     return ERR_OK;
 }
 
@@ -59,6 +61,14 @@ enum err zone_fill(struct zone *zone, struct node **nodes, size_t cnt)
     zone->bytes += zone->index.bytes + sizeof(*zone) +
                    (cnt / ZONE_CHUNK + 1) * sizeof(struct zone_chunk *);
     return err;
+}
+
+void zone_take_hashed(struct zone *zone, struct node **nodes, size_t cnt)
+{
+    zone->hashed = nodes;
+    zone->hashed_cnt = cnt;
+    for (size_t i = 0; i < cnt; i++)
+        zone->bytes += node_bytes(nodes[i]) + sizeof(struct node *);
 }
 
 const struct node *zone_find(const struct zone *zone, const struct dname_parts *name,
@@ -127,6 +137,7 @@ void zone_unref(struct zone **zone)
     for (size_t i = 0; i < z->hashed_cnt; i++)
         free(z->hashed[i]);
     free(z->hashed);
+    denial_fini(&z->denial);
     index_fini(&z->index);
     for (size_t i = 0; i < z->file_cnt; i++)
         free(z->files[i].path);

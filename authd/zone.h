@@ -12,6 +12,7 @@
 
 #include <stdatomic.h>
 
+#include "authd/denial.h"
 #include "authd/index.h"
 #include "base/file.h"
 
@@ -20,7 +21,7 @@ enum { ZONE_CHUNK = 128 };
 /* Nodes in canonical order.  Lifetime: zone version. */
 struct zone_chunk {
     uint32_t cnt;
-    struct node *node[ZONE_CHUNK];
+    struct node *node[]; /* at most ZONE_CHUNK */
 };
 
 /* A file the zone was read from, as it was then. */
@@ -32,7 +33,6 @@ struct zone_file {
 /* Lifetime: zone version. */
 struct zone {
     _Atomic uint32_t ref_cnt;
-    uint8_t name[DNAME_MAX];
     uint8_t name_len;
     uint8_t labels;
     bool is_loaded;        /* false: configured, but its file was never right; SERVFAIL */
@@ -45,10 +45,12 @@ struct zone {
     size_t chunk_cnt;
     struct node **hashed; /* owners of NSEC3, in canonical order, kept out of index and order */
     size_t hashed_cnt;
+    struct denial denial;
     size_t node_cnt, record_cnt;
-    size_t bytes; /* memory of nodes but the hashed, index and order */
+    size_t bytes; /* memory of nodes, index, order and denial */
     struct zone_file *files;
     size_t file_cnt;
+    uint8_t name[];
 };
 
 /* A zone without contents; one reference, the caller's. */
@@ -57,6 +59,9 @@ MUST_USE enum err zone_new(const uint8_t *name, struct zone **out);
 /* Put `cnt` nodes, in canonical order and malloc'ed, into index and order; the zone owns them
  * from now on, also on failure. */
 MUST_USE enum err zone_fill(struct zone *zone, struct node **nodes, size_t cnt);
+
+/* The same with the owners of NSEC3; the array is taken too. */
+void zone_take_hashed(struct zone *zone, struct node **nodes, size_t cnt);
 
 /* The node of the suffix of `labels` labels of a name taken apart; NULL when there is none. */
 const struct node *zone_find(const struct zone *zone, const struct dname_parts *name,

@@ -202,6 +202,11 @@ struct node_list {
     size_t cnt, size;
 };
 
+/* Records of one RRset: one type, of RRSIG one covered type. */
+struct run {
+    size_t from, to;
+};
+
 /* Lifetime: zonebuild_finish. */
 struct assembly {
     struct zonebuild *build;
@@ -209,6 +214,11 @@ struct assembly {
     struct node_list names;  /* of the zone */
     struct node_list hashed; /* of RFC 5155 */
     const struct node *cut;  /* the one that covers what follows, NULL when none does */
+    bool has_hashed;
+    bool has_nsec;
+    const struct nsec3_params *params; /* of the chain that will be served; NULL: none */
+    struct run *runs;                  /* the RRsets of the owner at hand */
+    size_t run_cnt, run_size;
 };
 
 static size_t align4(size_t n) { return (n + 3) & ~(size_t)3; }
@@ -248,9 +258,34 @@ static enum err add_node(struct assembly *a, struct node *node)
     return append(&a->names, node);
 }
 
-static struct node *new_node(const uint8_t *name, size_t name_len, size_t rrset_bytes)
+/* How many hashes a node of this name keeps: none for what the child zone owns, and that of "*"
+ * only where there are names below, which is where others are asked for. */
+static unsigned count_hashes(const struct assembly *a, const uint8_t *name, bool has_child)
 {
-    size_t rrsets_at = align4(sizeof(struct node) + name_len);
+    if (!a->params ||
+        (a->cut && dname_is_under(name, a->cut->name) && !dname_is_equal(name, a->cut->name)))
+        return 0;
+    return has_child ? 2 : 1;
+}
+
+static void keep_hashes(const struct assembly *a, struct node *node, unsigned cnt)
+{
+    uint8_t wildcard[DNAME_MAX + 2] = {1, '*'};
+
+    if (cnt == 0)
+        return;
+    node->flags |= NODE_HAS_HASH | (cnt > 1 ? NODE_HAS_WILDCARD_HASH : 0);
+    uint8_t *at = (uint8_t *)node + node->rrsets_at - cnt * NSEC3_HASH_LEN;
+    nsec3_hash(a->params, node->name, at);
+    memcpy(wildcard + 2, node->name, node->name_len);
+    if (cnt > 1 && node->name_len + 2U <= DNAME_MAX)
+        nsec3_hash(a->params, wildcard, at + NSEC3_HASH_LEN);
+}
+
+static struct node *new_node(const struct assembly *a, const uint8_t *name, size_t name_len,
+                             unsigned hash_cnt, size_t rrset_bytes)
+{
+    size_t rrsets_at = align4(sizeof(struct node) + name_len) + hash_cnt * NSEC3_HASH_LEN;
     struct node *node = calloc(1, rrsets_at + rrset_bytes);
     if (!node)
         return NULL;
@@ -258,6 +293,7 @@ static struct node *new_node(const uint8_t *name, size_t name_len, size_t rrset_
     node->labels = (uint8_t)dname_labels(name);
     node->rrsets_at = (uint16_t)rrsets_at;
     memcpy(node->name, name, name_len);
+    keep_hashes(a, node, hash_cnt);
     return node;
 }
 
@@ -278,91 +314,189 @@ static enum err add_empty(struct assembly *a, const struct zonebuild_owner *owne
     }
     for (unsigned n = known + 1; n < labels && !err; n++) {
         const uint8_t *name = dname_suffix(owner->name, n);
-        struct node *node = new_node(name, dname_len(name), 0);
+        struct node *node = new_node(a, name, dname_len(name), count_hashes(a, name, true), 0);
         err = node ? add_node(a, node) : ERR_NOMEM;
     }
     return err;
 }
 
-/* The end of the run of records from `i` on that share owner and, if `same_type`, type. */
-static size_t run_end(const struct zonebuild *build, size_t i, bool same_type)
+static bool same_owner(const struct zonebuild *build, size_t a, size_t b)
 {
+    return compare_owner(build->records[a].owner, build->records[b].owner) == 0;
+}
+
+/* The type that a signature covers, 0 for other records. */
+static uint16_t covered(const struct zonebuild_record *r)
+{
+    return r->type == RRTYPE_RRSIG ? util_get_u16(r->rdata) : 0;
+}
+
+/* The end of the RRset that begins with record `i`. */
+static size_t run_end(const struct zonebuild *build, size_t i)
+{
+    const struct zonebuild_record *first = &build->records[i];
     size_t end = i + 1;
-    while (end < build->cnt &&
-           compare_owner(build->records[i].owner, build->records[end].owner) == 0 &&
-           (!same_type || build->records[i].type == build->records[end].type))
+    while (end < build->cnt && first->type == build->records[end].type &&
+           covered(first) == covered(&build->records[end]) && same_owner(build, i, end))
         end++;
     return end;
 }
 
-static size_t rrset_bytes(const struct zonebuild *build, size_t from, size_t to)
+static size_t rrset_bytes(const struct zonebuild *build, struct run run)
 {
     size_t bytes = sizeof(struct rrset);
-    for (size_t i = from; i < to; i++)
+    for (size_t i = run.from; i < run.to; i++)
         bytes += 2U + build->records[i].len;
     return align4(bytes);
 }
 
 /* RFC 2181 5.2: one TTL a set; where the file has several, the smallest. */
-static uint32_t rrset_ttl(const struct zonebuild *build, size_t from, size_t to)
+static uint32_t rrset_ttl(const struct zonebuild *build, struct run run)
 {
-    uint32_t ttl = build->records[from].ttl;
-    for (size_t i = from + 1; i < to; i++)
+    uint32_t ttl = build->records[run.from].ttl;
+    for (size_t i = run.from + 1; i < run.to; i++)
         if (build->records[i].ttl < ttl)
             ttl = build->records[i].ttl;
     return ttl;
 }
 
-static void pack(const struct zonebuild *build, size_t from, size_t to, struct rrset *set)
+static void pack(const struct zonebuild *build, struct run run, bool is_signed,
+                 struct rrset *set)
 {
     uint8_t *p = set->data;
 
-    set->type = build->records[from].type;
-    set->cnt = (uint16_t)(to - from);
-    set->ttl = rrset_ttl(build, from, to);
-    for (size_t i = from; i < to; i++) {
+    set->type = build->records[run.from].type;
+    set->cnt = (uint16_t)(run.to - run.from);
+    set->ttl = rrset_ttl(build, run);
+    set->flags = is_signed ? RRSET_IS_SIGNED : 0;
+    for (size_t i = run.from; i < run.to; i++) {
         util_put_u16(p, build->records[i].len);
         memcpy(p + 2, build->records[i].rdata, build->records[i].len);
         p += 2 + build->records[i].len;
     }
-    set->size = (uint32_t)(p - set->data);
+    set->size = (uint16_t)(p - set->data);
 }
 
-/* Names of RFC 5155 are no names of the zone (7.2.8): they are kept apart for the proofs. */
-static bool is_hashed(const struct zonebuild *build, size_t from, size_t to)
+static enum err add_run(struct assembly *a, struct run run)
+{
+    if (a->run_cnt == a->run_size) {
+        size_t size = a->run_size ? a->run_size * 2 : 16;
+        struct run *runs = realloc(a->runs, size * sizeof(*runs));
+        if (!runs)
+            return ERR_NOMEM;
+        a->runs = runs;
+        a->run_size = size;
+    }
+    a->runs[a->run_cnt++] = run;
+    return ERR_OK;
+}
+
+/* The RRsets of the owner whose records are from..to, each followed by its signatures: those of
+ * the hashed names of RFC 5155, which are no names of the zone (7.2.8), or the others.  Types
+ * and covered types both ascend, so one walk through the signatures is enough. */
+static enum err collect_runs(struct assembly *a, size_t from, size_t to, bool hashed)
+{
+    const struct zonebuild *build = a->build;
+    size_t sig = from;
+    enum err err = ERR_OK;
+
+    while (sig < to && build->records[sig].type < RRTYPE_RRSIG)
+        sig++;
+    a->run_cnt = 0;
+    for (size_t i = from; i < to && !err; i = run_end(build, i)) {
+        uint16_t type = build->records[i].type;
+        if (type == RRTYPE_RRSIG || hashed != zonebuild_is_hashed(&build->records[i]))
+            continue;
+        err = add_run(a, (struct run){i, run_end(build, i)});
+        while (sig < to && covered(&build->records[sig]) != 0 &&
+               covered(&build->records[sig]) < type)
+            sig = run_end(build, sig);
+        if (!err && sig < to && covered(&build->records[sig]) == type)
+            err = add_run(a, (struct run){sig, run_end(build, sig)});
+    }
+    return err;
+}
+
+static bool has_type(const struct zonebuild *build, size_t from, size_t to, uint16_t type)
 {
     for (size_t i = from; i < to; i++)
-        if (!zonebuild_is_hashed(&build->records[i]))
-            return false;
-    return true;
+        if (build->records[i].type == type)
+            return true;
+    return false;
+}
+
+/* Signatures that cover nothing the owner has are served to who asks for RRSIG. */
+static enum err collect_orphans(struct assembly *a, size_t from, size_t to)
+{
+    const struct zonebuild *build = a->build;
+    enum err err = ERR_OK;
+
+    for (size_t i = from; i < to && !err; i = run_end(build, i))
+        if (build->records[i].type == RRTYPE_RRSIG &&
+            !zonebuild_is_hashed(&build->records[i]) &&
+            !has_type(build, from, to, covered(&build->records[i])))
+            err = add_run(a, (struct run){i, run_end(build, i)});
+    return err;
+}
+
+/* Make the node of the collected runs. */
+static struct node *make_node(struct assembly *a, const struct zonebuild_owner *owner,
+                              unsigned hash_cnt)
+{
+    const struct zonebuild *build = a->build;
+    size_t bytes = 0;
+
+    for (size_t i = 0; i < a->run_cnt; i++)
+        bytes += rrset_bytes(build, a->runs[i]);
+    struct node *node = new_node(a, owner->name, owner->name_len, hash_cnt, bytes);
+    if (!node)
+        return NULL;
+    uint8_t *place = (uint8_t *)node + node->rrsets_at;
+    for (size_t i = 0; i < a->run_cnt; i++) {
+        const struct zonebuild_record *first = &build->records[a->runs[i].from];
+        bool is_signed = i + 1 < a->run_cnt && first->type != RRTYPE_RRSIG &&
+                         covered(&build->records[a->runs[i + 1].from]) == first->type;
+        pack(build, a->runs[i], is_signed, (struct rrset *)(void *)place);
+        if (first->type == RRTYPE_DNAME)
+            node->flags |= NODE_HAS_DNAME;
+        place += rrset_bytes(build, a->runs[i]);
+    }
+    node->rrset_cnt = (uint16_t)a->run_cnt;
+    return node;
+}
+
+static enum err add_hashed(struct assembly *a, size_t from, size_t to)
+{
+    enum err err = collect_runs(a, from, to, true);
+    if (err || a->run_cnt == 0)
+        return err;
+    struct node *node = make_node(a, a->build->records[from].owner, 0);
+    return node ? append(&a->hashed, node) : ERR_NOMEM;
+}
+
+/* Whether the next owner is below that of record `i`, whose records end before `to`. */
+static bool has_child(const struct zonebuild *build, size_t i, size_t to)
+{
+    return to < build->cnt &&
+           dname_is_under(build->records[to].owner->name, build->records[i].owner->name);
 }
 
 static enum err add_owner(struct assembly *a, size_t from, size_t to)
 {
-    const struct zonebuild *build = a->build;
-    const struct zonebuild_owner *owner = build->records[from].owner;
-    size_t bytes = 0;
-    bool hashed = is_hashed(build, from, to);
-
-    enum err err = hashed ? ERR_OK : add_empty(a, owner);
+    const struct zonebuild_owner *owner = a->build->records[from].owner;
+    enum err err = a->has_hashed ? add_hashed(a, from, to) : ERR_OK;
+    if (!err)
+        err = collect_runs(a, from, to, false);
+    if (!err)
+        err = collect_orphans(a, from, to);
+    if (err || a->run_cnt == 0)
+        return err;
+    err = add_empty(a, owner);
     if (err)
         return err;
-    for (size_t i = from; i < to; i = run_end(build, i, true))
-        bytes += rrset_bytes(build, i, run_end(build, i, true));
-    struct node *node = new_node(owner->name, owner->name_len, bytes);
-    if (!node)
-        return ERR_NOMEM;
-    uint8_t *place = (uint8_t *)node + node->rrsets_at;
-    for (size_t i = from; i < to;) {
-        size_t end = run_end(build, i, true);
-        pack(build, i, end, (struct rrset *)(void *)place);
-        if (build->records[i].type == RRTYPE_DNAME)
-            node->flags |= NODE_HAS_DNAME;
-        place += rrset_bytes(build, i, end);
-        node->rrset_cnt++;
-        i = end;
-    }
-    return hashed ? append(&a->hashed, node) : add_node(a, node);
+    struct node *node =
+        make_node(a, owner, count_hashes(a, owner->name, has_child(a->build, from, to)));
+    return node ? add_node(a, node) : ERR_NOMEM;
 }
 
 static void mark_wildcards(struct zone *zone)
@@ -390,6 +524,75 @@ static void read_soa(struct zone *zone)
     zone->negative_ttl = minimum < zone->soa->ttl ? minimum : zone->soa->ttl;
 }
 
+/* ---- denial ---- */
+
+static bool has_hash_owner(const struct zonebuild *build, const struct nsec3_params *params,
+                           const uint8_t hash[NSEC3_HASH_LEN])
+{
+    for (size_t i = 0; i < build->cnt; i++) {
+        uint8_t own[NSEC3_HASH_LEN];
+        if (build->records[i].type != RRTYPE_NSEC3)
+            continue;
+        struct nsec3_params p = nsec3_read_params(build->records[i].rdata);
+        if (nsec3_is_same(&p, params) && nsec3_read_label(build->records[i].owner->name, own) &&
+            memcmp(own, hash, sizeof(own)) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* RFC 5155 7.3: a chain is there when NSEC3PARAM says so; of several the first that has the
+ * apex.  False when NSEC has to do. */
+static bool choose_params(const struct zonebuild *build, struct nsec3_params *out)
+{
+    uint8_t hash[NSEC3_HASH_LEN];
+
+    for (size_t i = 0;
+         i < build->cnt && dname_is_equal(build->records[i].owner->name, build->origin); i++) {
+        if (build->records[i].type != RRTYPE_NSEC3PARAM)
+            continue;
+        struct nsec3_params params = nsec3_read_params(build->records[i].rdata);
+        if (params.flags != 0 || !nsec3_is_supported(&params))
+            continue;
+        nsec3_hash(&params, build->origin, hash);
+        if (has_hash_owner(build, &params, hash)) {
+            *out = params;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The same parameters where the zone keeps them. */
+static struct nsec3_params kept_params(const struct zone *zone,
+                                       const struct nsec3_params *wanted)
+{
+    const struct rrset *set = node_find(zone->apex, RRTYPE_NSEC3PARAM);
+    struct nsec3_params params = *wanted;
+
+    for (size_t pos = 0; pos < set->size;) {
+        struct nsec3_params p = nsec3_read_params(rrset_at(set, pos, &pos).rdata);
+        if (nsec3_is_same(&p, wanted))
+            params = p;
+    }
+    return params;
+}
+
+static enum err fill_denial(struct zone *zone, const struct assembly *a)
+{
+    enum err err = ERR_OK;
+
+    if (a->params) {
+        struct nsec3_params params = kept_params(zone, a->params);
+        err = denial_add_hashes(&zone->denial, &params, zone->labels, a->hashed.at,
+                                a->hashed.cnt);
+    } else if (a->has_nsec) {
+        err = denial_add_names(&zone->denial, zone->name, a->names.at, a->names.cnt);
+    }
+    zone->bytes += zone->denial.cnt * sizeof(*zone->denial.entries);
+    return err;
+}
+
 /* What a zone knows of itself, once its nodes are in place. */
 static void complete(struct zone *zone, const struct zonebuild *build)
 {
@@ -402,34 +605,56 @@ static void complete(struct zone *zone, const struct zonebuild *build)
     zone->is_loaded = true;
 }
 
+static enum err make_nodes(struct assembly *a)
+{
+    struct zonebuild *build = a->build;
+    enum err err = ERR_OK;
+
+    for (size_t i = 0; i < build->cnt; i++) {
+        a->has_hashed |= build->records[i].type == RRTYPE_NSEC3;
+        a->has_nsec |= build->records[i].type == RRTYPE_NSEC;
+    }
+    for (size_t i = 0; i < build->cnt && !err;) {
+        size_t end = i + 1;
+        while (end < build->cnt && same_owner(build, i, end))
+            end++;
+        err = add_owner(a, i, end);
+        i = end;
+    }
+    return err;
+}
+
 enum err zonebuild_finish(struct zonebuild *build, struct zone **out)
 {
     struct zone *zone = NULL;
+    struct nsec3_params params;
     struct assembly a = {.build = build, .zone_labels = dname_labels(build->origin)};
 
+    if (choose_params(build, &params))
+        a.params = &params;
     enum err err = zone_new(build->origin, &zone);
-    for (size_t i = 0; i < build->cnt && !err;) {
-        size_t end = run_end(build, i, false);
-        err = add_owner(&a, i, end);
-        i = end;
-    }
+    if (!err)
+        err = make_nodes(&a);
+    free(a.runs);
     if (err) {
         free_nodes(&a.names);
         free_nodes(&a.hashed);
         zone_unref(&zone);
         return err;
     }
-    zone->hashed = a.hashed.at;
-    zone->hashed_cnt = a.hashed.cnt;
+    zone_take_hashed(zone, a.hashed.at, a.hashed.cnt);
     err = zone_fill(zone, a.names.at, a.names.cnt);
-    free(a.names.at);
     for (size_t i = 0; i < build->file_cnt && !err; i++)
         err = zone_add_file(zone, build->files[i].path, &build->files[i].stamp);
+    if (!err) {
+        complete(zone, build);
+        err = fill_denial(zone, &a);
+    }
+    free(a.names.at);
     if (err) {
         zone_unref(&zone);
         return err;
     }
-    complete(zone, build);
     *out = zone;
     return ERR_OK;
 }

@@ -163,7 +163,7 @@ static bool put_rdata(struct builder *b, uint16_t type, const uint8_t *rdata, si
     return true;
 }
 
-static bool put_set(struct builder *b, struct builder_owner owner, const struct rrset *set,
+static bool put_set(struct builder *b, struct builder_owner *owner, const struct rrset *set,
                     uint32_t ttl, unsigned first)
 {
     bool may_compress = rdata_may_compress(set->type);
@@ -176,7 +176,7 @@ static bool put_set(struct builder *b, struct builder_owner owner, const struct 
             pos = 0;
         size_t start = pos;
         struct rrset_record record = rrset_at(set, start, &pos);
-        if (!put_owner(b, &owner) || !put_fixed(b, set->type, RRTYPE_CLASS_IN, ttl))
+        if (!put_owner(b, owner) || !put_fixed(b, set->type, RRTYPE_CLASS_IN, ttl))
             return false;
         if (!(may_compress ? put_rdata(b, set->type, record.rdata, record.len)
                            : put(b, set->data + start, record.len + 2U)))
@@ -186,12 +186,14 @@ static bool put_set(struct builder *b, struct builder_owner owner, const struct 
 }
 
 enum err builder_rrset(struct builder *b, enum message_section section,
-                       struct builder_owner owner, const struct rrset *set, uint32_t ttl,
+                       struct builder_owner *owner, const struct rrset *set, uint32_t ttl,
                        unsigned first)
 {
     size_t start = b->len;
+    struct builder_owner before = *owner;
     if (!put_set(b, owner, set, ttl, first)) {
         b->len = start;
+        *owner = before;
         return ERR_SPACE;
     }
     b->cnt[section] = (uint16_t)(b->cnt[section] + set->cnt);

@@ -44,9 +44,9 @@ void builder_question(struct builder *b, const struct message *m,
                       const struct dname_parts *parts);
 
 /* Append all records of `set` with `ttl`, beginning with the one numbered `first` (modulo their
- * number). ERR_SPACE: nothing was written. */
+ * number).  The owner learns where it stands, which a rollback makes untrue.  ERR_SPACE: nothing was written. */
 MUST_USE enum err builder_rrset(struct builder *b, enum message_section section,
-                                struct builder_owner owner, const struct rrset *set,
+                                struct builder_owner *owner, const struct rrset *set,
                                 uint32_t ttl, unsigned first);
 
 /* Append one record whose RDATA is a name (a synthesised CNAME) or plain octets.  ERR_SPACE:

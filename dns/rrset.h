@@ -11,12 +11,16 @@
 
 #include "dns/rdata.h"
 
-/* Lifetime: that of the zone version it belongs to. */
+enum rrset_flag { RRSET_IS_SIGNED = 1 /* the RRset of its RRSIGs stands right behind it */ };
+
+/* Signatures are an RRset of their own for each type they cover: each has the TTL of what it
+ * signs (RFC 4034 3).  Lifetime: that of the zone version it belongs to. */
 struct rrset {
     uint16_t type;
     uint16_t cnt;
     uint32_t ttl;  /* seconds */
-    uint32_t size; /* bytes of data */
+    uint16_t size; /* bytes of data: all records together fit a message */
+    uint16_t flags;
     uint8_t data[];
 };
 
@@ -30,6 +34,18 @@ struct rrset_record {
 static inline size_t rrset_stride(const struct rrset *set)
 {
     return (sizeof(*set) + set->size + 3) & ~(size_t)3;
+}
+
+/* The RRset packed behind `set`. */
+static inline const struct rrset *rrset_next(const struct rrset *set)
+{
+    return (const struct rrset *)(const void *)((const uint8_t *)set + rrset_stride(set));
+}
+
+/* The signatures of `set`, NULL when there are none. */
+static inline const struct rrset *rrset_signatures(const struct rrset *set)
+{
+    return set->flags & RRSET_IS_SIGNED ? rrset_next(set) : NULL;
 }
 
 /* The record at byte `pos` of the data, and the position of the one behind it. */

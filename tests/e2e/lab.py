@@ -197,6 +197,41 @@ zone:
         self.started(wait_answer, self, zones)
 
 
+class Named(Server):
+    """Debian's named with the same zones."""
+
+    def __init__(self, folder, zones):
+        folder = Path(folder)
+        self.port = free_port()
+        text = f"""options {{
+  directory "{folder}";
+  listen-on port {self.port} {{ 127.0.0.1; }};
+  listen-on-v6 {{ none; }};
+  pid-file "{folder}/named.pid";
+  session-keyfile "{folder}/session.key";
+  recursion no;
+  minimal-responses no-auth;
+  minimal-any yes;
+  rrset-order {{ order none; }};
+  edns-udp-size 1232;
+  max-udp-size 1232;
+  notify no;
+  dnssec-validation no;
+  empty-zones-enable no;
+  querylog no;
+  max-records-per-type 0;
+  max-types-per-name 0;
+}};
+controls {{ }};
+"""
+        for name, path in zones.items():
+            text += f'zone "{name}" {{ type primary; file "{path}"; check-names ignore; check-integrity no; }};\n'
+        conf = folder / "named.conf"
+        conf.write_text(text)
+        super().__init__([find_program("named"), "-g", "-n", "1", "-c", conf], folder / "named.log")
+        self.started(wait_answer, self, zones)
+
+
 def wait_answer(server, zones, seconds=30):
     """Until the server answers for each of its zones."""
     end = time.monotonic() + seconds

@@ -12,7 +12,7 @@ static struct builder b;
 static struct rrset *make_set(uint16_t type, unsigned cnt, const uint8_t *rdata, size_t len)
 {
     struct rrset *set = malloc(sizeof(*set) + cnt * (len + 2));
-    *set = (struct rrset){.type = type, .cnt = (uint16_t)cnt, .ttl = 60, .size = (uint32_t)(cnt * (len + 2))};
+    *set = (struct rrset){.type = type, .cnt = (uint16_t)cnt, .ttl = 60, .size = (uint16_t)(cnt * (len + 2))};
     for (unsigned i = 0; i < cnt; i++) {
         util_put_u16(set->data + i * (len + 2), (uint16_t)len);
         memcpy(set->data + i * (len + 2) + 2, rdata, len);
@@ -57,10 +57,10 @@ static void names_are_compressed_and_read_back(void **state)
     struct rrset *set = make_set(RRTYPE_MX, 3, rdata, len);
     size_t before = b.len;
     struct builder_owner at = {.at = 12}, by_name = {.name = unit_name("x.y.example.org.", owner)};
-    assert_int_equal(builder_rrset(&b, MESSAGE_ANSWER, at, set, 60, 0), ERR_OK);
+    assert_int_equal(builder_rrset(&b, MESSAGE_ANSWER, &at, set, 60, 0), ERR_OK);
     /* 2 + 10 + 2 octets and the name: "mail" and a pointer, then pointers alone */
     assert_int_equal(b.len - before, 3 * 14 + 7 + 2 + 2);
-    assert_int_equal(builder_rrset(&b, MESSAGE_ADDITIONAL, by_name, set, 7, 1), ERR_OK);
+    assert_int_equal(builder_rrset(&b, MESSAGE_ADDITIONAL, &by_name, set, 7, 1), ERR_OK);
     ldns_pkt *packet = read_back();
     ldns_rr_list *answer = ldns_pkt_answer(packet), *additional = ldns_pkt_additional(packet);
     assert_int_equal(ldns_rr_list_rr_count(answer), 3);
@@ -90,14 +90,15 @@ static void what_does_not_fit_leaves_no_trace(void **state)
         struct builder_mark mark = builder_mark(&b);
         size_t before = b.len;
         struct builder_owner o = {.name = unit_name("owner.elsewhere.test.", owner)};
-        enum err err = builder_rrset(&b, MESSAGE_ANSWER, o, set, 60, 0);
+        enum err err = builder_rrset(&b, MESSAGE_ANSWER, &o, set, 60, 0);
         assert_true(b.len <= limit);
         assert_int_equal(b.cnt[MESSAGE_ANSWER], err ? 0 : 5);
         if (err)
             assert_int_equal(b.len, before);
         builder_rollback(&b, &mark);
         /* what was remembered of the set that is gone must not be pointed at */
-        if (builder_rrset(&b, MESSAGE_ANSWER, o, set, 60, 2) == ERR_OK)
+        o = (struct builder_owner){.name = owner};
+        if (builder_rrset(&b, MESSAGE_ANSWER, &o, set, 60, 2) == ERR_OK)
             ldns_pkt_free(read_back());
     }
     free(set);

@@ -1,0 +1,217 @@
+"""Asking several servers the same questions and comparing what they say."""
+import collections
+import re
+import socket
+import struct
+
+import dns.flags
+import dns.message
+import dns.name
+import dns.rcode
+import dns.rdataclass
+import dns.rdatatype
+import dns.zone
+
+Question = collections.namedtuple("Question", "cls name rdtype size tcp dnssec", defaults=[False])
+Answer = collections.namedtuple("Answer", "rcode flags edns answer authority additional wire")
+
+
+def below(label, name):
+    try:
+        return dns.name.Name((label,) + name.labels)
+    except dns.name.NameTooLong:
+        return None
+
+
+def owners(zones):
+    """Every name of the zones, empty non-terminals and names under wildcards as they stand there."""
+    names = set()
+    for origin, path in zones.items():
+        # dnspython does not read RFC 3597 types in zones: any type will do to learn the owner
+        text = re.sub(r"TYPE\d+ \\# .*", 'TXT "x"', path.read_text())
+        zone = dns.zone.from_text(text, origin, relativize=False, check_origin=False)
+        for name in zone.keys():
+            while name.is_subdomain(dns.name.from_text(origin)):
+                names.add(name)
+                if name == dns.name.root:
+                    break
+                name = name.parent()
+    return sorted(names)
+
+
+# ---- asking ----
+
+def make_wire(question, number):
+    query = dns.message.make_query(question.name, question.rdtype, use_edns=0 if question.size else -1,
+                                   payload=question.size or 1232, want_dnssec=question.dnssec)
+    query.flags = 0
+    query.id = number & 0xffff
+    return query.to_wire()
+
+
+def read(wire):
+    message = dns.message.from_wire(wire, ignore_trailing=False, one_rr_per_rrset=True)
+
+    def section(rrs):
+        return frozenset((rr.name.to_text().lower(), rr.rdtype, rr.ttl, rr[0].to_digestable(dns.name.root))
+                         for rr in rrs)
+
+    count = sum(len(s) for s in (message.answer, message.authority, message.additional))
+    kept = sum(len(section(s)) for s in (message.answer, message.authority, message.additional))
+    flags = dns.flags.to_text(message.flags & 0x87b0)
+    return Answer(message.rcode(), flags + (" duplicates" if count != kept else ""), message.edns,
+                  section(message.answer), section(message.authority), section(message.additional), wire)
+
+
+def ask_udp(port, wires, window=32):
+    """Answers by number; what stays unanswered is asked again, three times in all."""
+    answers = {}
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 22)
+        s.connect(("127.0.0.1", port))
+        s.settimeout(2)
+        numbers = list(range(len(wires)))
+        for _ in range(3):
+            missing = [n for n in numbers if n not in answers]
+            for at in range(0, len(missing), window):
+                batch = missing[at:at + window]
+                by_id = {struct.unpack("!H", wires[n][:2])[0]: n for n in batch}
+                for n in batch:
+                    s.send(wires[n])
+                waiting = set(batch)
+                while waiting:
+                    try:
+                        wire = s.recv(65535)
+                    except TimeoutError:
+                        break
+                    n = by_id.get(struct.unpack("!H", wire[:2])[0])
+                    if n in waiting:
+                        answers[n] = wire
+                        waiting.discard(n)
+    return [answers.get(n) for n in range(len(wires))]
+
+
+def recv_all(s, size):
+    data = b""
+    while len(data) < size:
+        more = s.recv(size - len(data))
+        if not more:
+            raise EOFError("connection closed")
+        data += more
+    return data
+
+
+def ask_tcp(port, wires):
+    answers = []
+    for at in range(0, len(wires), 50):
+        with socket.create_connection(("127.0.0.1", port), timeout=10) as s:
+            for wire in wires[at:at + 50]:
+                s.sendall(struct.pack("!H", len(wire)) + wire)
+                answers.append(recv_all(s, struct.unpack("!H", recv_all(s, 2))[0]))
+    return answers
+
+
+def ask_all(port, asked):
+    wires = [make_wire(q, n) for n, q in enumerate(asked)]
+    udp = [n for n, q in enumerate(asked) if not q.tcp]
+    tcp = [n for n, q in enumerate(asked) if q.tcp]
+    got = dict(zip(udp, ask_udp(port, [wires[n] for n in udp])))
+    got.update(zip(tcp, ask_tcp(port, [wires[n] for n in tcp])))
+    return [got[n] for n in range(len(asked))]
+
+
+# ---- what may differ ----
+
+def same(a, b):
+    if a is None or b is None:
+        return a is b
+    if "TC" in a.flags and "TC" in b.flags:
+        return a.rcode == b.rcode  # what a cut answer still holds says nothing: the client asks again
+    return a[:6] == b[:6]
+
+
+def without_courtesy(answer, apexes):
+    """nsd adds the zone's NS and their addresses to positive answers; the others and we do not (minimal answers)."""
+    if answer is None or "AA" not in answer.flags or not answer.answer:
+        return answer
+    ns = {rr for rr in answer.authority if rr[0] in apexes and
+          (rr[1] == dns.rdatatype.NS or rr[1] == dns.rdatatype.RRSIG and rr[3][:2] == b"\0\2")}
+    wanted = {dns.rdatatype.NS: 0, dns.rdatatype.MX: 2, dns.rdatatype.SRV: 6, dns.rdatatype.SVCB: 2,
+              dns.rdatatype.HTTPS: 2}
+
+    def targets(rrs):
+        return {dns.name.from_wire(rr[3], wanted[rr[1]])[0].to_text().lower() for rr in rrs if rr[1] in wanted}
+
+    extra = targets(ns) - targets(answer.answer)
+    return answer._replace(authority=answer.authority - ns,
+                           additional=frozenset(rr for rr in answer.additional if rr[0] not in extra))
+
+
+def has(answer, rdtype):
+    return any(rr[1] == rdtype for rr in answer.answer)
+
+
+# Rows of answers.md
+
+def any_row(q, nsd, knot, ours):
+    """ANY: UDP one RRset, the smallest; TCP all (RFC 8482)."""
+    if q.rdtype != "ANY" or ours.rcode != 0 or not ours.answer or ours[:3] != nsd[:3]:
+        return False
+    if q.tcp:  # all that either peer gives, which are parts of it
+        return nsd.answer <= ours.answer and knot.answer <= ours.answer
+    sets = {(owner, rdtype) for owner, rdtype, _, _ in ours.answer if rdtype != dns.rdatatype.CNAME}
+    return len(sets) <= 1
+
+
+def glue_row(q, nsd, knot, ours):
+    """In-domain glue of a referral that does not fit: TC=1 (RFC 9471)."""
+    return "AA" not in ours.flags and "TC" in ours.flags and "TC" in knot.flags and nsd.additional
+
+
+def loop_row(q, nsd, knot, ours):
+    """CNAME or DNAME loop: the chain once, NOERROR, no duplicate."""
+    return ("duplicates" in knot.flags and ours.rcode == 0 and "duplicates" not in ours.flags and
+            ours.answer == knot.answer and ours[3:6] == nsd[3:6])
+
+
+def proof_type_row(q, nsd, knot, ours):
+    """QTYPE RRSIG, NSEC or NSEC3 at a CNAME that owns none: followed, as nsd does for NSEC and knotd for NSEC3."""
+    return (q.rdtype in ("RRSIG", "NSEC", "NSEC3") and has(ours, dns.rdatatype.CNAME) and
+            (same(ours, nsd) or same(ours, knot) or followed(ours, knot)))
+
+
+# Rows that answers.md does not have: what these tests found beyond it
+
+def followed(ours, knot):
+    """Ours begins with all that knotd says and goes on from there."""
+    return knot.answer < ours.answer or (knot.answer == ours.answer and not knot.authority)
+
+
+def other_zone_row(q, nsd, knot, ours):
+    """A CNAME into another served zone: nsd and we follow, knotd stops or refers to it from the parent's side."""
+    is_referral = knot.answer <= ours.answer and any(rr[1] == dns.rdatatype.NS for rr in knot.authority)
+    return (has(ours, dns.rdatatype.CNAME) and (followed(ours, knot) or is_referral) and
+            (same(ours, nsd) or q.rdtype == "NSEC3" and nsd.answer <= ours.answer))
+
+
+def too_long_row(q, nsd, knot, ours):
+    """A DNAME that makes a name too long: YXDOMAIN (RFC 6672 2.2); knotd says NXDOMAIN."""
+    return ours.rcode == nsd.rcode == dns.rcode.YXDOMAIN and has(ours, dns.rdatatype.DNAME)
+
+
+def courtesy_row(q, nsd, knot, ours):
+    """Addresses beside an answer or a referral that need not be there: which, and how many fit, is everyone's own choice;
+    ours are what knotd adds, or fewer for want of room."""
+    return (ours[:5] == knot[:5] == nsd[:5] and
+            (ours.additional == knot.additional or ours.additional < knot.additional and len(ours.wire) > q.size - 64))
+
+
+def show(answer):
+    if answer is None:
+        return "no answer"
+    text = f"rcode {dns.rcode.to_text(answer.rcode)} flags [{answer.flags}] edns {answer.edns} size {len(answer.wire)}"
+    message = dns.message.from_wire(answer.wire, one_rr_per_rrset=True)
+    for name in ("answer", "authority", "additional"):
+        for rr in getattr(message, name)[:6]:
+            text += f"\n      {name:10} {rr}"
+    return text

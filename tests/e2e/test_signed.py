@@ -1,0 +1,225 @@
+"""Signed zones: nsd, knotd, named and rootline-authd asked the same with the same files.
+
+A difference between any two of them has to be a row of CONTESTED, or a peer stands alone against the three others.
+"""
+import collections
+import re
+import shutil
+import time
+
+import dns.name
+import dns.rcode
+import dns.rdatatype
+import pytest
+
+import lab
+from differ import (Question, ask_all, below, glue_row, has, loop_row, other_zone_row, owners, proof_type_row, read, same, show,
+                    without_courtesy)
+
+DATA = lab.SOURCE / "tests/data/differential"
+TYPES = "A AAAA NS SOA MX TXT CNAME DNAME DS RRSIG NSEC DNSKEY NSEC3 NSEC3PARAM ANY TYPE999".split()
+
+
+# ---- zones ----
+
+def make_keys(folder, origin):
+    names = []
+    for flags in ([], ["-f", "KSK"]):
+        done = lab.run("dnssec-keygen", "-q", "-K", folder, "-a", "ECDSAP256SHA256", *flags, origin)
+        assert done.returncode == 0, done.stderr
+        names.append(done.stdout.strip())
+    return names
+
+
+def sign_bind(folder, origin, source, *options):
+    make_keys(folder, origin)
+    signed = folder / f"{origin}signed"
+    done = lab.run("dnssec-signzone", "-S", "-K", folder, "-d", folder, "-o", origin, "-O", "full", "-f", signed, *options,
+                   source)
+    assert done.returncode == 0, done.stderr
+    return signed
+
+
+def sign_ldns(folder, origin, source, *options):
+    keys = []
+    for flag in ([], ["-k"]):
+        done = lab.run("ldns-keygen", "-a", "ECDSAP256SHA256", *flag, origin, cwd=folder)
+        assert done.returncode == 0, done.stderr
+        keys.append(done.stdout.strip())
+    signed = folder / f"{origin}signed"
+    done = lab.run("ldns-signzone", "-o", origin, "-f", signed, *options, source, *keys, cwd=folder)
+    assert done.returncode == 0, done.stderr
+    return signed
+
+
+SIGNERS = {
+    "nsec": (sign_bind, []),
+    "nsec3": (sign_bind, ["-3", "-"]),
+    "optout": (sign_bind, ["-3", "aabb", "-H", "5", "-A"]),
+    "ldns-nsec": (sign_ldns, []),
+    "ldns-nsec3": (sign_ldns, ["-n", "-t", "1", "-s", "beef"]),
+}
+
+
+def make_zones(kind, folder):
+    if kind == "root":
+        return {".": lab.need_shared("data/root-2021-05-19.zone")}
+    sign, options = SIGNERS[kind]
+    zones = {}
+    for origin in ("example.", "served.", "child.served."):
+        source = folder / f"{origin}zone"
+        shutil.copy(DATA / source.name, source)
+        zones[origin] = sign(folder, origin, source, *options)
+    return zones
+
+
+# ---- questions ----
+
+def ask_about(names, dnssec):
+    for name in names:
+        for rdtype in TYPES:
+            yield Question("owner x type", name, rdtype, 1232, False, dnssec)
+        for label in (b"zz-misspelt", b"*", b"\x00"):
+            child = below(label, name)
+            if child is not None:
+                for rdtype in ("A", "TXT", "DS", "NSEC"):
+                    yield Question("misspelt child", child, rdtype, 1232, False, dnssec)
+        deep = below(b"x", name) and below(b"y", below(b"x", name))
+        if deep is not None:
+            yield Question("two below", deep, "A", 1232, False, dnssec)
+        if len(name.labels) > 1:
+            first = name.labels[0]
+            for label in (first[:-1] + bytes([first[-1] ^ 1]), first + b"0"):
+                if len(label) <= 63 and len(name) < 100:
+                    sibling = dns.name.Name((label,) + name.labels[1:])
+                    yield Question("misspelt owner", sibling, "A", 1232, False, dnssec)
+        for rdtype in ("A", "ANY", "RRSIG"):
+            yield Question("TCP", name, rdtype, 1232, True, dnssec)
+    for name in names[::7]:
+        for size in (512, 800, 1100, 4096):
+            for rdtype in ("A", "NS", "DS", "DNSKEY"):
+                yield Question("EDNS size", name, rdtype, size, False, dnssec)
+
+
+def questions(kind, zones):
+    names = [n for n in owners(zones) if not re.match(r"[0-9a-v]{32}\.", n.to_text().lower())]
+    if kind == "root":
+        names = names[:20] + names[20::40]
+    else:
+        names += [dns.name.from_text("1" * 32 + ".example.")]
+    return list(ask_about(names, True)) + list(ask_about(names[::6], False))
+
+
+# ---- rows ----
+
+def two_agree(q, nsd, knot, named, ours):
+    """Two of the three peers say what we say: the third stands alone."""
+    return sum(same(ours, peer) for peer in (nsd, knot, named)) >= 2
+
+
+def loop(q, nsd, knot, named, ours):
+    """CNAME or DNAME loop: the chain once, NOERROR, no duplicate; named says SERVFAIL."""
+    return loop_row(q, nsd, knot, ours) and named.rcode == dns.rcode.SERVFAIL
+
+
+def any_type(q, nsd, knot, named, ours):
+    """ANY: over UDP one RRset, the smallest, with its signatures under DO; over TCP all (RFC 8482)."""
+    if q.rdtype != "ANY" or ours.rcode != 0 or not ours.answer or "TC" in ours.flags:
+        return False
+    if q.tcp:
+        return nsd.answer <= ours.answer and knot.answer <= ours.answer and named.answer <= ours.answer
+    sets = {(owner, rdtype) for owner, rdtype, _, _ in ours.answer if rdtype != dns.rdatatype.RRSIG}
+    chain = sum(rdtype == dns.rdatatype.CNAME for _, rdtype in sets)
+    return len(sets) - chain <= 1
+
+
+def all_signatures(q, nsd, knot, named, ours):
+    """RRSIG: all of the name, as nsd and named say; knotd says those of one type."""
+    return (q.rdtype == "RRSIG" and "AA" in ours.flags and ours.rcode == nsd.rcode == named.rcode and
+            nsd.answer <= ours.answer and named.answer <= ours.answer)
+
+
+def proof_type(q, nsd, knot, named, ours):
+    """QTYPE RRSIG, NSEC or NSEC3 at a CNAME: answered when the name owns it (RFC 4035 2.5), else followed."""
+    return proof_type_row(q, nsd, knot, ours) and (same(ours, named) or has(ours, dns.rdatatype.CNAME))
+
+
+def owned_proof_type(q, nsd, knot, named, ours):
+    """QTYPE NSEC at a CNAME that owns one: answered; nsd follows."""
+    return q.rdtype == "NSEC" and has(ours, dns.rdatatype.NSEC) and (same(ours, knot) or same(ours, named))
+
+
+def nsec_at_cut(q, nsd, knot, named, ours):
+    """QTYPE NSEC at a zone cut: a referral; named answers."""
+    return q.rdtype == "NSEC" and "AA" not in ours.flags and (same(ours, nsd) or same(ours, knot))
+
+
+def other_zone(q, nsd, knot, named, ours):
+    """A CNAME into another served zone: nsd and we follow."""
+    return other_zone_row(q, nsd, knot, ours)
+
+
+def courtesy(q, nsd, knot, named, ours):
+    """Addresses beside an answer or a referral that need not be there, and their signatures: how many fit, and in which
+    order they are tried, is everyone's own choice."""
+    names = {rr[0] for peer in (nsd, knot, named) for rr in peer.additional}
+    is_full = len(ours.wire) > q.size - 200
+    return (ours[:5] == knot[:5] == nsd[:5] and {rr[0] for rr in ours.additional} <= names and
+            (ours.additional == knot.additional or is_full))
+
+
+def glue(q, nsd, knot, named, ours):
+    """In-domain glue of a referral that does not fit: TC=1 (RFC 9471)."""
+    return glue_row(q, nsd, knot, ours) and same(ours, knot)
+
+
+def empty_wildcard(q, nsd, knot, named, ours):
+    """A wildcard that owns nothing itself: the NSEC that spans it proves that, as nsd says."""
+    return ours.rcode == 0 and not ours.answer and same(ours, nsd) and knot.authority < ours.authority
+
+
+CONTESTED = [two_agree, loop, any_type, all_signatures, proof_type, owned_proof_type, nsec_at_cut, other_zone,
+             courtesy, glue, empty_wildcard]
+
+
+@pytest.fixture(params=["nsec", "nsec3", "optout", "ldns-nsec", "ldns-nsec3", "root"])
+def kind(request):
+    return request.param
+
+
+def test_same_answers(kind, tmp_path):
+    lab.need("nsd", "knotd", "named", "dnssec-signzone", "ldns-signzone")
+    zones = make_zones(kind, tmp_path)
+    asked = questions(kind, zones)
+    start = time.monotonic()
+    replies = []
+    for server_kind in (lab.Nsd, lab.Knot, lab.Named, lab.Authd):
+        place = tmp_path / server_kind.__name__
+        place.mkdir()
+        server = server_kind(place, zones)
+        try:
+            replies.append([None if w is None else read(w) for w in ask_all(server.port, asked)])
+        finally:
+            server.stop()
+    rows = collections.Counter()
+    classes = collections.Counter(q.cls for q in asked)
+    wrong = []
+    for q, nsd, knot, named, ours in zip(asked, *replies):
+        nsd = without_courtesy(nsd, zones)
+        assert ours is not None, f"no answer from us to {q}"
+        if same(nsd, knot) and same(knot, named) and same(ours, nsd):
+            continue
+        row = next((r for r in CONTESTED if r(q, nsd, knot, named, ours)), None)
+        if row:
+            rows[q.cls, row.__name__] += 1
+        else:
+            wrong.append((q, nsd, knot, named, ours))
+    print(f"\n{kind}: {len(asked)} questions to each of four servers in {time.monotonic() - start:.0f} s")
+    for cls, count in classes.items():
+        print(f"  {cls:18} {count:6} asked", *(f"; {row} {n}" for (c, row), n in sorted(rows.items()) if c == cls))
+    text = f"{len(wrong)} differences that no row allows"
+    for q, *answers in wrong[:100]:
+        text += f"\n{q.cls}: {q.name} {q.rdtype} size {q.size} {'TCP' if q.tcp else 'UDP'} {'DO' if q.dnssec else ''}"
+        for name, answer in zip(("nsd", "knot", "named", "ours"), answers):
+            text += f"\n  {name}: {show(answer)}"
+    assert not wrong, text
