@@ -49,12 +49,14 @@ static void serve(void *data, struct exchange *ex)
     bool is_any_class = ex->query.qclass == RRTYPE_CLASS_ANY;
 
     if ((ex->query.qclass != RRTYPE_CLASS_IN && !is_any_class) || !zone) {
+        reply_explain(ex, EDNS_EDE_NOT_AUTHORITATIVE, "");
         reply_send(ex, RRTYPE_RCODE_REFUSED);
         return;
     }
     switch (ex->query.qtype) {
     case RRTYPE_AXFR:
     case RRTYPE_IXFR: /* nobody is allowed to transfer yet */
+        reply_explain(ex, EDNS_EDE_PROHIBITED, "transfers are not allowed");
         reply_send(ex, RRTYPE_RCODE_REFUSED);
         return;
     case RRTYPE_MAILA:
@@ -65,10 +67,12 @@ static void serve(void *data, struct exchange *ex)
     case RRTYPE_TKEY: reply_send(ex, RRTYPE_RCODE_FORMERR); return;
     default: break;
     }
-    if (!zone->is_loaded)
-        reply_send(ex, RRTYPE_RCODE_SERVFAIL);
-    else
+    if (zone->is_loaded) {
         respond(ex, engine->set, zone);
+    } else {
+        reply_explain(ex, EDNS_EDE_INVALID_DATA, "the zone could not be loaded");
+        reply_send(ex, RRTYPE_RCODE_SERVFAIL);
+    }
 }
 
 const struct service auth_serve_service = {.probe = probe, .serve = serve, .turn = turn};

@@ -76,3 +76,53 @@ bool addr_is_equal(const struct addr *a, const struct addr *b)
     return addr_is_v6(a) ? memcmp(&a->sock.v6.sin6_addr, &b->sock.v6.sin6_addr, 16) == 0
                          : a->sock.v4.sin_addr.s_addr == b->sock.v4.sin_addr.s_addr;
 }
+
+const uint8_t *addr_bytes(const struct addr *addr, size_t *len)
+{
+    *len = addr_is_v6(addr) ? sizeof(addr->sock.v6.sin6_addr) : sizeof(addr->sock.v4.sin_addr);
+    return addr_is_v6(addr) ? addr->sock.v6.sin6_addr.s6_addr
+                            : (const uint8_t *)&addr->sock.v4.sin_addr;
+}
+
+enum err addr_read_prefix(const char *text, struct addr_prefix *out)
+{
+    char host[INET6_ADDRSTRLEN];
+    struct addr_prefix prefix = {.bits = 0};
+    const char *slash = strchr(text, '/');
+    size_t host_len = slash ? (size_t)(slash - text) : strlen(text), len;
+    size_t digits = slash ? strspn(slash + 1, "0123456789") : 0;
+
+    if (host_len >= sizeof(host))
+        return ERR_FORMAT;
+    memcpy(host, text, host_len);
+    host[host_len] = '\0';
+    if (strchr(host, '@') || addr_read(host, 0, &prefix.addr) != ERR_OK)
+        return ERR_FORMAT;
+    (void)addr_bytes(&prefix.addr, &len);
+    prefix.bits = (unsigned)len * 8;
+    if (slash) {
+        if (digits == 0 || digits > 3 || slash[1 + digits] ||
+            (unsigned)atoi(slash + 1) > prefix.bits)
+            return ERR_FORMAT;
+        prefix.bits = (unsigned)atoi(slash + 1);
+    }
+    *out = prefix;
+    return ERR_OK;
+}
+
+bool addr_is_in(const struct addr_prefixes *prefixes, const struct addr *addr)
+{
+    size_t len, own_len;
+    const uint8_t *bytes = addr_bytes(addr, &len);
+
+    for (size_t i = 0; i < prefixes->cnt; i++) {
+        const struct addr_prefix *p = &prefixes->at[i];
+        const uint8_t *own = addr_bytes(&p->addr, &own_len);
+        size_t whole = p->bits / 8;
+        unsigned rest = p->bits % 8;
+        if (own_len == len && memcmp(own, bytes, whole) == 0 &&
+            (rest == 0 || ((own[whole] ^ bytes[whole]) >> (8 - rest)) == 0))
+            return true;
+    }
+    return false;
+}

@@ -1,6 +1,6 @@
 /* layer 2 | base/addr.h | addresses of sockets as people write them
  *
- * "192.0.2.1", "192.0.2.1@5300", "::1@5300".
+ * "192.0.2.1", "192.0.2.1@5300", "::1@5300", and prefixes such as "192.0.2.0/24".
  *
  * Owner:    values.
  * Thread:   any.
@@ -46,3 +46,24 @@ uint16_t addr_port(const struct addr *addr);
 
 /* Whether both are the same address and port. */
 bool addr_is_equal(const struct addr *a, const struct addr *b);
+
+/* Octets of the address in network order; *len is 4 or 16. */
+const uint8_t *addr_bytes(const struct addr *addr, size_t *len);
+
+/* An address and how many of its first bits count.  A value. */
+struct addr_prefix {
+    struct addr addr;
+    unsigned bits;
+};
+
+/* Lifetime: that of the array. */
+struct addr_prefixes {
+    const struct addr_prefix *at;
+    size_t cnt;
+};
+
+/* Read "ADDR/LEN", or "ADDR" for all of its bits.  ERR_FORMAT when it is neither. */
+MUST_USE enum err addr_read_prefix(const char *text, struct addr_prefix *out);
+
+/* Whether one of the prefixes holds the address. */
+bool addr_is_in(const struct addr_prefixes *prefixes, const struct addr *addr);

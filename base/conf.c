@@ -187,6 +187,35 @@ static void read_uint(struct conf_reader *reader, const struct conf_node *node,
         *out = (uint32_t)value;
 }
 
+/* Milliseconds of "10s", "2m", "1h" or "3d". */
+static void read_duration(struct conf_reader *reader, const struct conf_node *node,
+                          const struct conf_key *key, uint32_t *out)
+{
+    static const char units[] = "smhd";
+    static const uint32_t unit_ms[] = {1000, 60000, 3600000, 86400000};
+    const char *text = conf_text(reader, node);
+    char digits[12];
+    size_t len = text ? strlen(text) : 0;
+    const char *unit = len > 0 ? strchr(units, text[len - 1]) : NULL;
+    uint64_t value;
+
+    if (!text)
+        return;
+    if (!unit || len >= sizeof(digits)) {
+        conf_wrong(reader, node, "expected a duration such as 10s, 2m, 1h or 3d, not \"%s\"",
+                   text);
+        return;
+    }
+    memcpy(digits, text, len - 1);
+    digits[len - 1] = '\0';
+    if (!conf_number(digits, &value) || value * unit_ms[unit - units] < key->min ||
+        value * unit_ms[unit - units] > key->max)
+        conf_wrong(reader, node, "%s is out of range: expected %llus to %llus", text,
+                   (unsigned long long)key->min / 1000, (unsigned long long)key->max / 1000);
+    else
+        *out = (uint32_t)(value * unit_ms[unit - units]);
+}
+
 static void read_string(struct conf_reader *reader, const struct conf_node *node,
                         const struct conf_key *key, const char **out)
 {
@@ -282,33 +311,25 @@ static void read_addrs(struct conf_reader *reader, const struct conf_node *node,
     *out = (struct conf_addrs){.at = at, .cnt = cnt};
 }
 
-static bool is_prefix(const char *text)
-{
-    char host[INET6_ADDRSTRLEN];
-    struct addr addr;
-    const char *slash = strchr(text, '/');
-    size_t host_len = slash ? (size_t)(slash - text) : strlen(text);
-    uint64_t bits = 0;
-    if (host_len >= sizeof(host))
-        return false;
-    memcpy(host, text, host_len);
-    host[host_len] = '\0';
-    if (strchr(host, '@') || addr_read(host, 53, &addr) != ERR_OK)
-        return false;
-    return !slash || (conf_number(slash + 1, &bits) && bits <= (addr_is_v6(&addr) ? 128 : 32));
-}
-
-static void check_prefixes(struct conf_reader *reader, const struct conf_node *node)
+static void read_prefixes(struct conf_reader *reader, const struct conf_node *node,
+                          struct addr_prefixes *out)
 {
     if (!expect_list(reader, node))
         return;
-    for (size_t i = 0; i < list_cnt(node); i++) {
+    size_t cnt = list_cnt(node);
+    struct addr_prefix *at = arena_alloc(reader->arena, (cnt + 1) * sizeof(*at));
+    if (!at) {
+        conf_wrong(reader, node, "out of memory");
+        return;
+    }
+    for (size_t i = 0; i < cnt; i++) {
         const struct conf_node *item = conf_item(reader, node, i);
         const char *text = conf_text(reader, item);
-        if (text && !is_prefix(text))
+        if (text && addr_read_prefix(text, &at[i]) != ERR_OK)
             conf_wrong(reader, item, "expected a prefix such as 192.0.2.0/24, not \"%s\"",
                        text);
     }
+    *out = (struct addr_prefixes){.at = at, .cnt = cnt};
 }
 
 static bool is_empty(const struct conf_node *node)
@@ -356,7 +377,8 @@ static void read_value(struct conf_reader *reader, const struct conf_node *node,
     case CONF_ENUM: read_enum(reader, node, key, place); break;
     case CONF_INSTANT: read_instant(reader, node, place); break;
     case CONF_ADDRS: read_addrs(reader, node, key, place); break;
-    case CONF_PREFIXES: check_prefixes(reader, node); break;
+    case CONF_PREFIXES: read_prefixes(reader, node, place); break;
+    case CONF_DURATION: read_duration(reader, node, key, place); break;
     case CONF_MAP: read_map(reader, node, key->keys, place); break;
     case CONF_LIST: read_list(reader, node, key, place); break;
     case CONF_CUSTOM: key->read(reader, node, place); break;

@@ -24,7 +24,8 @@ enum conf_type {
     CONF_ENUM,     /* int: index into words */
     CONF_INSTANT,  /* int64_t milliseconds of an RFC 3339 instant; "" leaves it */
     CONF_ADDRS,    /* struct conf_addrs; min is the default port */
-    CONF_PREFIXES, /* checked ("ADDR/LEN"), not kept */
+    CONF_PREFIXES, /* struct addr_prefixes */
+    CONF_DURATION, /* uint32_t milliseconds, "10s" or "2m"; min..max in milliseconds */
     CONF_MAP,      /* a struct at offset, described by keys */
     CONF_LIST,     /* struct conf_list of structs of item_size, described by keys */
     CONF_CUSTOM,   /* read() does it */

@@ -16,6 +16,13 @@ static int64_t read_clock(clockid_t id)
 
 uint64_t now_mono_ms(void) { return (uint64_t)read_clock(CLOCK_MONOTONIC); }
 
+uint64_t now_mono_us(void)
+{
+    struct timespec ts;
+    clock_gettime(CLOCK_MONOTONIC, &ts);
+    return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
+}
+
 int64_t now_wall_ms(void)
 {
     return read_clock(CLOCK_REALTIME) +

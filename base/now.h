@@ -13,6 +13,9 @@
 /* Milliseconds of a clock that only runs forward. */
 uint64_t now_mono_ms(void);
 
+/* The same in microseconds. */
+uint64_t now_mono_us(void);
+
 /* Milliseconds of UTC since 1970, with the offset of now_set_wall. */
 int64_t now_wall_ms(void);
 

@@ -4,14 +4,36 @@
 
 #include "dns/rrtype.h"
 
-enum { EDNS_DO = 0x8000 };
+enum { EDNS_DO = 0x8000, KEEPALIVE_UNIT_MS = 100 };
+
+/* RFC 7873 5.2.2: a wrong length is FORMERR; so is a second cookie. */
+static void read_cookie(const uint8_t *bytes, size_t len, struct edns *e)
+{
+    size_t server_len = len - COOKIE_CLIENT_LEN;
+    if (e->cookie || len < COOKIE_CLIENT_LEN ||
+        (server_len > 0 &&
+         (server_len < COOKIE_SERVER_MIN || server_len > COOKIE_SERVER_MAX))) {
+        e->is_broken = true;
+        return;
+    }
+    e->cookie = bytes;
+    e->cookie_len = (uint8_t)len;
+}
 
 static void read_option(struct cursor *opts, struct edns *e)
 {
     uint16_t code = cursor_u16(opts);
-    cursor_bytes(opts, cursor_u16(opts));
-    if (code == EDNS_OPTION_NSID)
-        e->has_nsid = true;
+    uint16_t len = cursor_u16(opts);
+    const uint8_t *bytes = cursor_bytes(opts, len);
+
+    if (!bytes)
+        return;
+    switch (code) {
+    case EDNS_NSID: e->has_nsid = true; break;
+    case EDNS_COOKIE: read_cookie(bytes, len, e); break;
+    case EDNS_KEEPALIVE: e->has_keepalive = true; break;
+    default: break;
+    }
 }
 
 enum err edns_parse(struct cursor *c, struct edns *out)
@@ -28,25 +50,82 @@ enum err edns_parse(struct cursor *c, struct edns *out)
         read_option(&opts, &e);
     if (cursor_failed(c))
         return ERR_FORMAT;
-    e.is_broken = cursor_failed(&opts) || cursor_more(&opts);
+    e.is_broken |= cursor_failed(&opts) || cursor_more(&opts);
     *out = e;
     return ERR_OK;
 }
 
-size_t edns_len(size_t nsid_len) { return EDNS_FIXED_LEN + (nsid_len ? 4 + nsid_len : 0); }
+static size_t nsid_len(const struct edns_answer *a)
+{
+    size_t len = strlen(a->nsid);
+    return len ? EDNS_OPTION_LEN + len : 0;
+}
 
-void edns_write(uint8_t *out, const struct edns *edns, const char *nsid, size_t nsid_len)
+static size_t cookie_len(const struct edns_answer *a)
+{
+    return a->client_cookie ? EDNS_OPTION_LEN + COOKIE_CLIENT_LEN + COOKIE_SERVER_LEN : 0;
+}
+
+static size_t keepalive_len(const struct edns_answer *a)
+{
+    return a->keepalive_ms ? EDNS_OPTION_LEN + 2 : 0;
+}
+
+static size_t ede_len(const struct edns_answer *a)
+{
+    return a->ede != EDNS_EDE_NONE ? EDNS_OPTION_LEN + 2 + strlen(a->ede_text) : 0;
+}
+
+static size_t options_len(const struct edns_answer *a)
+{
+    return nsid_len(a) + cookie_len(a) + keepalive_len(a) + ede_len(a);
+}
+
+size_t edns_len(const struct edns_answer *answer)
+{
+    return EDNS_FIXED_LEN + options_len(answer);
+}
+
+static uint8_t *put_option(uint8_t *out, enum edns_option code, size_t len)
+{
+    util_put_u16(out, (uint16_t)code);
+    util_put_u16(out + 2, (uint16_t)len);
+    return out + EDNS_OPTION_LEN;
+}
+
+static uint8_t *put_bytes(uint8_t *out, const void *bytes, size_t len)
+{
+    memcpy(out, bytes, len);
+    return out + len;
+}
+
+void edns_write(uint8_t *out, const struct edns_answer *a)
 {
     out[0] = 0; /* the root owns it */
     util_put_u16(out + 1, RRTYPE_OPT);
-    util_put_u16(out + 3, edns->udp_size);
-    out[5] = edns->ext_rcode;
-    out[6] = edns->version;
-    util_put_u16(out + 7, edns->is_do ? EDNS_DO : 0);
-    util_put_u16(out + 9, (uint16_t)(nsid_len ? 4 + nsid_len : 0));
-    if (nsid_len) {
-        util_put_u16(out + 11, EDNS_OPTION_NSID);
-        util_put_u16(out + 13, (uint16_t)nsid_len);
-        memcpy(out + 15, nsid, nsid_len);
+    util_put_u16(out + 3, a->udp_size);
+    out[5] = a->ext_rcode;
+    out[6] = 0; /* version */
+    util_put_u16(out + 7, a->is_do ? EDNS_DO : 0);
+    util_put_u16(out + 9, (uint16_t)options_len(a));
+    uint8_t *p = out + EDNS_FIXED_LEN;
+    if (nsid_len(a)) {
+        p = put_option(p, EDNS_NSID, strlen(a->nsid));
+        p = put_bytes(p, a->nsid, strlen(a->nsid));
+    }
+    if (cookie_len(a)) {
+        p = put_option(p, EDNS_COOKIE, COOKIE_CLIENT_LEN + COOKIE_SERVER_LEN);
+        p = put_bytes(p, a->client_cookie, COOKIE_CLIENT_LEN);
+        p = put_bytes(p, a->server_cookie, COOKIE_SERVER_LEN);
+    }
+    if (keepalive_len(a)) {
+        p = put_option(p, EDNS_KEEPALIVE, 2);
+        util_put_u16(p, (uint16_t)(a->keepalive_ms / KEEPALIVE_UNIT_MS));
+        p += 2;
+    }
+    if (ede_len(a)) {
+        p = put_option(p, EDNS_EDE, 2 + strlen(a->ede_text));
+        util_put_u16(p, (uint16_t)a->ede);
+        put_bytes(p + 2, a->ede_text, strlen(a->ede_text));
     }
 }

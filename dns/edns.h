@@ -1,18 +1,36 @@
 /* layer 13 | dns/edns.h | the OPT record (RFC 6891)
  *
- * Owner:    values.
+ * Owner:    values; a cookie points into the message.
  * Thread:   any.
  */
 #pragma once
 
 #include "base/cursor.h"
 #include "base/err.h"
+#include "dns/cookie.h"
 
 enum {
     EDNS_OPTIONS_MAX =
         32, /* limits.md section 3: more is FORMERR, so that options cost constant time */
-    EDNS_FIXED_LEN = 11,  /* owner, type, class, TTL and RDLENGTH of an OPT record */
-    EDNS_OPTION_NSID = 3, /* RFC 5001 */
+    EDNS_FIXED_LEN = 11, /* owner, type, class, TTL and RDLENGTH of an OPT record */
+    EDNS_OPTION_LEN = 4, /* code and length of an option */
+    EDNS_EDE_TEXT_MAX = 60,
+};
+
+enum edns_option {
+    EDNS_NSID = 3,       /* RFC 5001 */
+    EDNS_COOKIE = 10,    /* RFC 7873 */
+    EDNS_KEEPALIVE = 11, /* RFC 7828 */
+    EDNS_EDE = 15,       /* RFC 8914 */
+};
+
+/* Codes of RFC 8914 4 that the code names. */
+enum edns_ede {
+    EDNS_EDE_NONE = -1,
+    EDNS_EDE_PROHIBITED = 18,
+    EDNS_EDE_NOT_AUTHORITATIVE = 20,
+    EDNS_EDE_NOT_SUPPORTED = 21,
+    EDNS_EDE_INVALID_DATA = 24,
 };
 
 /* What a question said in its OPT record. */
@@ -20,17 +38,34 @@ struct edns {
     uint16_t udp_size; /* the sender's; below 512 means 512 (RFC 6891 6.2.3) */
     uint8_t ext_rcode; /* upper eight bits of the RCODE */
     uint8_t version;
-    bool is_do;     /* DNSSEC records are wanted (RFC 3225) */
-    bool has_nsid;  /* NSID is asked for */
-    bool is_broken; /* an option runs over the RDATA, or there are too many: FORMERR */
+    bool is_do;         /* DNSSEC records are wanted (RFC 3225) */
+    bool has_nsid;      /* NSID is asked for */
+    bool has_keepalive; /* the idle time of the connection is asked for */
+    bool is_broken; /* an option runs over the RDATA or has a wrong length, there are too many,
+                           or two cookies: FORMERR */
+    const uint8_t *cookie; /* client cookie and, behind it, what the client thinks is ours */
+    uint8_t cookie_len;    /* 0: none; 8, or 16 to 40 */
 };
 
 /* Read an OPT record from its CLASS on (the cursor stands behind TYPE).  ERR_FORMAT when it
  * ends before its RDATA does; broken options only set is_broken. */
 MUST_USE enum err edns_parse(struct cursor *c, struct edns *out);
 
-/* Octets that edns_write needs for an NSID of `nsid_len` (0: none). */
-size_t edns_len(size_t nsid_len);
+/* An OPT record to write. */
+struct edns_answer {
+    uint16_t udp_size;
+    uint8_t ext_rcode;
+    bool is_do;
+    const char *nsid;             /* "": no option */
+    const uint8_t *client_cookie; /* NULL: no option */
+    uint8_t server_cookie[COOKIE_SERVER_LEN];
+    unsigned keepalive_ms; /* 0: no option */
+    int ede;               /* EDNS_EDE_NONE: no option */
+    const char *ede_text;  /* at most EDNS_EDE_TEXT_MAX octets, may be "" */
+};
 
-/* Write an OPT record of edns_len(nsid_len) octets to `out`. */
-void edns_write(uint8_t *out, const struct edns *edns, const char *nsid, size_t nsid_len);
+/* Octets that edns_write needs. */
+size_t edns_len(const struct edns_answer *answer);
+
+/* Write it to `out`. */
+void edns_write(uint8_t *out, const struct edns_answer *answer);

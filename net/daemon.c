@@ -1,9 +1,12 @@
 /* The main thread reads files, builds versions and handles signals; it never sees a question.
  * So a reload of any length costs the workers nothing but the swap of a pointer. */
+#define _GNU_SOURCE
 #include "net/daemon.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <signal.h>
+#include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -16,7 +19,14 @@
 #include "net/privilege.h"
 #include "net/worker.h"
 
-enum { EXIT_WRONG = 1, EXIT_USAGE = 2, WHY_MAX = 512, SUMMARY_MAX = 200, HOST_MAX = 256 };
+enum {
+    EXIT_WRONG = 1,
+    EXIT_USAGE = 2,
+    WHY_MAX = 512,
+    SUMMARY_MAX = 200,
+    HOST_MAX = 256,
+    TELL_MS = 10000
+};
 
 /* Lifetime: process. */
 struct body {
@@ -25,6 +35,9 @@ struct body {
     void *conf;
     struct server_conf *server;
     struct exchange_settings settings;
+    struct guard *guard;
+    struct guard_counts told; /* what the log has of the guard's counts */
+    struct cookie_keys cookies;
     char hostname[HOST_MAX];
     struct publish publish;
     struct worker **workers;
@@ -33,6 +46,7 @@ struct body {
     uv_loop_t loop;
     uv_async_t done;
     uv_signal_t on_hup, on_term, on_int;
+    uv_timer_t tell; /* looks at the guard's counts */
     bool is_stopping;
 };
 
@@ -62,6 +76,59 @@ static void notify_reloading(void)
     snprintf(state, sizeof(state), "RELOADING=1\nMONOTONIC_USEC=%lld",
              (long long)ts.tv_sec * 1000000 + ts.tv_nsec / 1000);
     notify_manager(state);
+}
+
+/* ---- limits ---- */
+
+/* Cookies are made with the secrets of the file, or with one nobody knows. */
+static void set_cookies(struct body *b, const struct server_conf *conf)
+{
+    uint8_t drawn[1][COOKIE_SECRET_LEN];
+
+    if (conf->cookie_secret_cnt > 0) {
+        cookie_set(&b->cookies, conf->cookie_secrets, conf->cookie_secret_cnt);
+    } else if (!b->guard) { /* at the start: a reload keeps what was drawn */
+        must(getrandom(drawn, sizeof(drawn), 0) == (ssize_t)sizeof(drawn));
+        cookie_set(&b->cookies, (const uint8_t(*)[COOKIE_SECRET_LEN])drawn, 1);
+    }
+}
+
+/* Answer paths only count; the log hears of it here. */
+static void tell_counts(uv_timer_t *timer)
+{
+    struct body *b = timer->data;
+    struct guard_counts now = guard_counts(b->guard), *told = &b->told;
+    const char *verb = b->server->guard.is_log_only ? "would have been " : "";
+
+    if (now.dropped != told->dropped || now.slipped != told->slipped)
+        log_warning("rate limit: %llu answers %sdropped and %llu %scut short in %d s",
+                    (unsigned long long)(now.dropped - told->dropped), verb,
+                    (unsigned long long)(now.slipped - told->slipped), verb, TELL_MS / 1000);
+    if (now.refused_total != told->refused_total)
+        log_warning("all %u connections were taken: %llu closed or turned away in %d s",
+                    b->server->guard.connections,
+                    (unsigned long long)(now.refused_total - told->refused_total),
+                    TELL_MS / 1000);
+    if (now.refused_client != told->refused_client)
+        log_warning("clients with %u connections wanted more: %llu turned away in %d s",
+                    b->server->guard.connections_per_client,
+                    (unsigned long long)(now.refused_client - told->refused_client),
+                    TELL_MS / 1000);
+    *told = now;
+}
+
+static enum err set_limits(struct body *b)
+{
+    set_cookies(b, b->server);
+    enum err err = guard_new(&b->server->guard, &b->guard);
+    if (err)
+        return err;
+    b->settings.guard = b->guard;
+    b->settings.cookies = &b->cookies;
+    uv_timer_init(&b->loop, &b->tell);
+    b->tell.data = b;
+    uv_timer_start(&b->tell, tell_counts, TELL_MS, TELL_MS);
+    return ERR_OK;
 }
 
 /* ---- reload ---- */
@@ -129,8 +196,9 @@ static void on_reload(uv_signal_t *signal, int number)
     }
     if (!same_listeners(&server->listen, &b->server->listen))
         log_warning("a change of server.listen takes effect with the next start");
-    /* Settings of the server live as long as the process; only what is served comes from the
-     * new file. */
+    set_cookies(b, server);
+    /* Other settings of the server live as long as the process; only what is served comes from
+     * the new file. */
     void *old_conf = b->conf;
     b->conf = conf;
     if (build_version(b, "reloaded") == ERR_OK) {
@@ -181,6 +249,7 @@ static void end(struct body *b)
     free(b->workers);
     free(b->engines);
     publish_fini(&b->publish);
+    guard_free(&b->guard);
     uv_walk(&b->loop, close_handle, NULL);
     uv_run(&b->loop, UV_RUN_DEFAULT);
     uv_loop_close(&b->loop);
@@ -207,6 +276,19 @@ static enum err open_sockets(struct body *b, struct worker_sockets *sockets, cha
     return ERR_OK;
 }
 
+/* The core of the worker `number`: one of those that this process may use, in turn. */
+static int choose_cpu(size_t number)
+{
+    cpu_set_t allowed;
+    if (sched_getaffinity(0, sizeof(allowed), &allowed) != 0)
+        return -1;
+    size_t skip = number % (size_t)CPU_COUNT(&allowed);
+    for (size_t cpu = 0; cpu < CPU_SETSIZE; cpu++)
+        if (CPU_ISSET(cpu, &allowed) && skip-- == 0)
+            return (int)cpu;
+    return -1;
+}
+
 static enum err make_worker(struct body *b, size_t number, char *why)
 {
     size_t cnt = b->server->listen.cnt;
@@ -217,6 +299,7 @@ static enum err make_worker(struct body *b, size_t number, char *why)
                                  .engine = b->engines[number],
                                  .sockets = sockets,
                                  .socket_cnt = cnt,
+                                 .cpu = b->server->is_pinning ? choose_cpu(number) : -1,
                                  .done = &b->done};
     enum err err = sockets && parts.engine ? open_sockets(b, sockets, why) : ERR_NOMEM;
     if (!err)
@@ -229,7 +312,6 @@ static enum err make_workers(struct body *b, char *why)
 {
     enum err err = ERR_OK;
 
-    snprintf(why, WHY_MAX, "out of memory");
     b->workers = calloc(b->worker_cnt, sizeof(struct worker *));
     b->engines = calloc(b->worker_cnt, sizeof(void *));
     if (!b->workers || !b->engines)
@@ -301,7 +383,10 @@ static enum err start(struct body *b)
     b->settings.identity = b->server->identity;
     b->settings.udp_size = (uint16_t)b->server->udp_size;
     b->settings.is_rotating = b->server->is_rotating;
-    err = make_workers(b, why);
+    snprintf(why, sizeof(why), "out of memory");
+    err = set_limits(b);
+    if (!err)
+        err = make_workers(b, why);
     if (!err)
         err = privilege_drop(b->server->user, why, sizeof(why));
     if (err) {

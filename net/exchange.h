@@ -1,4 +1,4 @@
-/* layer 21 | net/exchange.h | one question of a client and the answer being made
+/* layer 22 | net/exchange.h | one question of a client and the answer being made
  *
  * Owner:    the front end that received it; an engine holds it until reply_send or reply_drop.
  * Thread:   one worker.
@@ -8,6 +8,7 @@
 #include "base/addr.h"
 #include "dns/builder.h"
 #include "dns/message.h"
+#include "net/guard.h"
 #include "net/service.h"
 
 enum exchange_transport { EXCHANGE_UDP, EXCHANGE_TCP };
@@ -19,6 +20,15 @@ struct exchange_settings {
     const char *version;  /* version.bind */
     uint16_t udp_size;    /* largest UDP answer, 512 to 4096 octets */
     bool is_rotating;     /* records of an RRset begin with another one each time */
+    struct guard *guard;  /* limits of the process */
+    const struct cookie_keys *cookies;
+};
+
+/* What the client's cookie says of its address (RFC 7873 5.2). */
+enum exchange_cookie {
+    EXCHANGE_COOKIE_NONE,
+    EXCHANGE_COOKIE_NEW, /* a client cookie without a server cookie, or with one that is not ours */
+    EXCHANGE_COOKIE_VALID /* the address is the client's own */
 };
 
 /* Lifetime: request. */
@@ -31,9 +41,13 @@ struct exchange {
     struct builder out;
     uint8_t *buffer; /* the front's, `size` octets */
     size_t size;
-    uint16_t flags;                    /* of the answer's header: AA, TC, RA ... */
-    size_t reply_len;                  /* 0: nothing is sent */
-    unsigned turn;                     /* counts up; what rotation starts from */
-    const void *probed;                /* the engine's, from probe to serve */
+    enum exchange_cookie cookie;
+    uint8_t server_cookie[COOKIE_SERVER_LEN]; /* for the answer, unless EXCHANGE_COOKIE_NONE */
+    int ede;                                  /* of the answer; EDNS_EDE_NONE */
+    const char *ede_text;                     /* static, "" for none */
+    uint16_t flags;                           /* of the answer's header: AA, TC, RA ... */
+    size_t reply_len;                         /* 0: nothing is sent */
+    unsigned turn;                            /* counts up; what rotation starts from */
+    const void *probed;                       /* the engine's, from probe to serve */
     void (*send)(struct exchange *ex); /* the front's: `buffer` holds reply_len octets, or 0 */
 };

@@ -17,10 +17,11 @@ enum { IN_FIRST = 2048, OUT_FIRST = 4096, TICK_MS = 250, BACKLOG = 511 };
 
 struct connection {
     uv_tcp_t tcp;
-    struct list link; /* front->connections */
+    struct list link; /* front->connections, the idlest first */
     struct front_stream *front;
     struct addr peer;
-    uint64_t active_ms; /* when a question was complete or an answer left */
+    uint64_t active_ms;  /* when a question was complete or an answer left */
+    uint64_t partial_ms; /* when the message began that is still incomplete; 0: none is */
     uint8_t *in;
     size_t in_len, in_size;
     uint8_t *out; /* answers not yet given to the kernel */
@@ -28,6 +29,7 @@ struct connection {
     uint8_t *flight; /* what uv_write has */
     uv_write_t write;
     uv_shutdown_t shutdown;
+    bool is_counted; /* the guard knows of it */
     bool is_writing, is_reading, is_closing;
     bool is_ended;      /* the client sends nothing more */
     bool is_discarding; /* we send nothing more, and wait for the client to end */
@@ -38,7 +40,6 @@ struct front_stream {
     uv_tcp_t listener;
     uv_timer_t tick;
     struct list connections;
-    size_t connection_cnt;
     const struct exchange_settings *settings;
     const struct service *service;
     void *engine;
@@ -75,9 +76,18 @@ static void close_connection(struct connection *c)
     if (c->is_closing)
         return;
     c->is_closing = true;
-    c->front->connection_cnt--;
+    if (c->is_counted)
+        guard_leave(c->front->settings->guard, &c->peer);
     list_remove(&c->link);
     uv_close((uv_handle_t *)&c->tcp, on_connection_closed);
+}
+
+/* It has just done something: the last to be closed for want of room. */
+static void touch(struct connection *c)
+{
+    c->active_ms = now_mono_ms();
+    list_remove(&c->link);
+    list_add(&c->front->connections, &c->link);
 }
 
 /* ---- writing ---- */
@@ -113,7 +123,7 @@ static void flush(struct connection *c)
         return;
     }
     if (sent > 0)
-        c->active_ms = now_mono_ms();
+        touch(c);
     if (sent == (int)c->out_len) {
         c->out_len = 0;
         return;
@@ -186,7 +196,7 @@ static void on_written(uv_write_t *write, int status)
         close_connection(c);
         return;
     }
-    c->active_ms = now_mono_ms();
+    touch(c);
     flush(c);
     if (!c->is_writing && !c->is_closing)
         work(c); /* questions that waited for room */
@@ -236,6 +246,15 @@ static void alloc_in(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
     *buf = uv_buf_init((char *)c->in + c->in_len, (unsigned)(c->in_size - c->in_len));
 }
 
+/* What is left is the beginning of a message, unless it waits for the client to take answers. */
+static void note_partial(struct connection *c, bool is_new)
+{
+    if (c->in_len == 0 || is_clogged(c))
+        c->partial_ms = 0;
+    else if (c->partial_ms == 0 || is_new)
+        c->partial_ms = now_mono_ms();
+}
+
 /* Answer every whole message that has been read, as long as the client takes the answers. */
 static void process(struct connection *c)
 {
@@ -251,7 +270,7 @@ static void process(struct connection *c)
         size_t queued = c->out_len;
         answer(c, c->in + pos + 2, len);
         if (c->out_len > queued) /* what deserves no answer does not keep a connection alive */
-            c->active_ms = now_mono_ms();
+            touch(c);
         pos += len + 2;
         if (c->out_len > FRONT_STREAM_QUEUE_MAX)
             flush(c);
@@ -260,6 +279,7 @@ static void process(struct connection *c)
         return;
     memmove(c->in, c->in + pos, c->in_len - pos);
     c->in_len -= pos;
+    note_partial(c, pos > 0);
     flush(c);
 }
 
@@ -322,22 +342,46 @@ static struct connection *new_connection(struct front_stream *f, uv_loop_t *loop
     c->active_ms = now_mono_ms();
     uv_tcp_init(loop, &c->tcp);
     f->handle_cnt++;
-    f->connection_cnt++;
     list_add(&f->connections, &c->link);
     return c;
 }
 
-/* Make room for a new connection by closing the one that has been idle longest. */
-static void close_idlest(struct front_stream *f)
+static bool same_address(const struct addr *a, const struct addr *b)
 {
-    struct connection *idlest = NULL;
+    size_t a_len, b_len;
+    const uint8_t *a_bytes = addr_bytes(a, &a_len), *b_bytes = addr_bytes(b, &b_len);
+    return a_len == b_len && memcmp(a_bytes, b_bytes, a_len) == 0;
+}
+
+/* Close the connection that has been idle longest, of this address only when `of` is one; false
+ * when there is none here but `newest`. */
+static bool close_idlest(struct front_stream *f, const struct connection *newest,
+                         const struct addr *of)
+{
     for (struct list *l = f->connections.next; l != &f->connections; l = l->next) {
         struct connection *c = container_of(l, struct connection, link);
-        if (!idlest || c->active_ms < idlest->active_ms)
-            idlest = c;
+        if (c == newest || (of && !same_address(&c->peer, of)))
+            continue;
+        close_connection(c);
+        return true;
     }
-    if (idlest)
-        close_connection(idlest);
+    return false;
+}
+
+/* Have the guard count a new connection in; for want of room the idlest goes, of the same client
+ * when that has its share.  False: the new one has to go. */
+static bool enter(struct connection *c)
+{
+    struct guard *guard = c->front->settings->guard;
+    enum guard_entry entry = guard_enter(guard, &c->peer);
+
+    if (entry != GUARD_ENTERED) {
+        guard_count_refusal(guard, entry);
+        if (close_idlest(c->front, c, entry == GUARD_CLIENT_FULL ? &c->peer : NULL))
+            entry = guard_enter(guard, &c->peer);
+    }
+    c->is_counted = entry == GUARD_ENTERED;
+    return c->is_counted;
 }
 
 static void on_connection(uv_stream_t *listener, int status)
@@ -345,8 +389,6 @@ static void on_connection(uv_stream_t *listener, int status)
     struct front_stream *f = listener->data;
     if (status < 0)
         return;
-    if (f->connection_cnt >= FRONT_STREAM_CONNECTIONS_MAX)
-        close_idlest(f);
     struct connection *c = new_connection(f, listener->loop);
     if (!c) { /* libuv would stop listening for good if nobody accepted */
         uv_os_fd_t fd;
@@ -362,7 +404,10 @@ static void on_connection(uv_stream_t *listener, int status)
     }
     uv_tcp_nodelay(&c->tcp, 1);
     read_peer(c);
-    work(c);
+    if (enter(c))
+        work(c);
+    else
+        close_connection(c);
 }
 
 static void on_front_closed(uv_handle_t *handle) { free_front_if_last(handle->data); }
@@ -371,12 +416,14 @@ static void on_tick(uv_timer_t *timer)
 {
     struct front_stream *f = timer->data;
     uint64_t now_ms = now_mono_ms();
+    unsigned idle_ms = guard_idle_ms(f->settings->guard);
     struct list *next;
 
     for (struct list *l = f->connections.next; l != &f->connections; l = next) {
         struct connection *c = container_of(l, struct connection, link);
         next = l->next;
-        if (now_ms - c->active_ms > FRONT_STREAM_IDLE_MS ||
+        if (now_ms - c->active_ms > idle_ms ||
+            (c->partial_ms && now_ms - c->partial_ms > FRONT_STREAM_PARTIAL_MS) ||
             (f->is_draining && now_ms > f->drain_until_ms))
             close_connection(c);
         else
@@ -442,6 +489,8 @@ static void accept_rest(struct front_stream *f)
             continue;
         }
         read_peer(c);
+        if (!enter(c))
+            close_connection(c);
     }
 }
 

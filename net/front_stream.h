@@ -1,7 +1,8 @@
 /* layer 26 | net/front_stream.h | questions over TCP (RFC 7766)
  *
  * One listening socket of one worker and its connections: many questions on one, answers in the
- * order they get ready, reads and writes of any size, an idle deadline.
+ * order they get ready, reads and writes of any size.  The guard of the settings says how many
+ * connections there may be and how long one may be idle.
  *
  * Owner:    the worker that opened it.
  * Thread:   that worker.
@@ -13,9 +14,8 @@
 #include "net/exchange.h"
 
 enum {
-    FRONT_STREAM_IDLE_MS = 10000,       /* limits.md section 4 */
-    FRONT_STREAM_CONNECTIONS_MAX = 512, /* of one listening socket of one worker */
-    FRONT_STREAM_DRAIN_MS = 2000,       /* at the end, to write what is ready */
+    FRONT_STREAM_PARTIAL_MS = 2000, /* from the first octet of a message to its last */
+    FRONT_STREAM_DRAIN_MS = 2000,   /* at the end, to write what is ready */
     FRONT_STREAM_QUEUE_MAX =
         1 << 18, /* octets waiting for a slow reader before its questions wait too */
 };

@@ -3,11 +3,6 @@
 
 enum { UDP_MIN = 512 };
 
-static size_t nsid_len(const struct exchange *ex)
-{
-    return ex->query.has_edns && ex->query.edns.has_nsid ? strlen(ex->settings->identity) : 0;
-}
-
 static size_t message_limit(const struct exchange *ex)
 {
     if (ex->transport != EXCHANGE_UDP)
@@ -16,22 +11,58 @@ static size_t message_limit(const struct exchange *ex)
     return util_min(ex->size, util_min(ex->settings->udp_size, util_max(asked, UDP_MIN)));
 }
 
+/* The options that the answer has whatever it says; padding (RFC 8467) would be the last of
+ * them, on encrypted transports only. */
+static struct edns_answer fixed_options(const struct exchange *ex)
+{
+    struct edns_answer a = {.udp_size = ex->settings->udp_size,
+                            .is_do = ex->query.edns.is_do, /* RFC 3225 3: DO comes back */
+                            .nsid = ex->query.edns.has_nsid ? ex->settings->identity : "",
+                            .ede = EDNS_EDE_NONE,
+                            .ede_text = ""};
+
+    if (ex->cookie != EXCHANGE_COOKIE_NONE) {
+        a.client_cookie = ex->query.edns.cookie;
+        memcpy(a.server_cookie, ex->server_cookie, sizeof(a.server_cookie));
+    }
+    if (ex->transport != EXCHANGE_UDP && ex->query.edns.has_keepalive)
+        a.keepalive_ms = guard_idle_ms(ex->settings->guard); /* RFC 7828 3.3.2 */
+    return a;
+}
+
 void reply_begin(struct exchange *ex)
 {
-    size_t room = ex->query.has_edns ? edns_len(nsid_len(ex)) : 0;
+    size_t room = 0;
+
+    ex->ede = EDNS_EDE_NONE;
+    ex->ede_text = "";
+    if (ex->query.has_edns) {
+        struct edns_answer a = fixed_options(ex);
+        room = edns_len(&a);
+    }
     builder_init(&ex->out, ex->buffer, message_limit(ex) - room);
     if (ex->query.has_question)
         builder_question(&ex->out, &ex->query, &ex->name);
 }
 
+void reply_explain(struct exchange *ex, enum edns_ede code, const char *text)
+{
+    ex->ede = (int)code;
+    ex->ede_text = text;
+}
+
 static void put_opt(struct exchange *ex, unsigned rcode)
 {
-    struct edns edns = {.udp_size = ex->settings->udp_size,
-                        .ext_rcode = (uint8_t)(rcode >> 4),
-                        .is_do = ex->query.edns.is_do}; /* RFC 3225 3: DO comes back */
-    size_t nsid = nsid_len(ex);
-    edns_write(ex->buffer + ex->out.len, &edns, ex->settings->identity, nsid);
-    ex->out.len += edns_len(nsid);
+    struct edns_answer a = fixed_options(ex);
+    size_t room = edns_len(&a) + ex->out.limit - ex->out.len;
+
+    a.ext_rcode = (uint8_t)(rcode >> 4);
+    a.ede = ex->ede;
+    a.ede_text = ex->ede_text;
+    if (edns_len(&a) > room) /* the answer matters more than why it is so */
+        a.ede = EDNS_EDE_NONE;
+    edns_write(ex->buffer + ex->out.len, &a);
+    ex->out.len += edns_len(&a);
     ex->out.cnt[MESSAGE_ADDITIONAL]++;
 }
 

@@ -11,6 +11,10 @@
  * when there is a question, dname_split. */
 void reply_begin(struct exchange *ex);
 
+/* Say why (RFC 8914), for clients that speak EDNS: `text` is static, at most EDNS_EDE_TEXT_MAX
+ * octets, and may be "". */
+void reply_explain(struct exchange *ex, enum edns_ede code, const char *text);
+
 /* Close it with `rcode`, which may be an extended one, and hand it to the front. */
 void reply_send(struct exchange *ex, unsigned rcode);
 

@@ -2,11 +2,16 @@
  * one offset. */
 #include "net/server_conf.h"
 
+#include "base/file.h"
+
 enum {
     WORKERS_MAX = 256,
     UDP_SIZE_MIN = 512,
     UDP_SIZE_MAX = 4096,
     IDENTITY_MAX = 128,
+    COOKIE_FILE_MAX = 4096,
+    SLIP_MAX = 100,
+    IDLE_MAX_MS = 600000,
     PORT = 53
 };
 
@@ -39,11 +44,98 @@ static void read_control(struct conf_reader *reader, const struct conf_node *nod
                    "control: this version has no control socket yet; leave it out or empty");
 }
 
-/* Checked and without effect until authd limits its answer rate. */
+/* Sixteen octets in hexadecimal; false when the line is something else. */
+static bool read_secret(const char *line, size_t len, uint8_t out[COOKIE_SECRET_LEN])
+{
+    static const char digits[] = "0123456789abcdef";
+    if (len != 2 * COOKIE_SECRET_LEN)
+        return false;
+    memset(out, 0, COOKIE_SECRET_LEN);
+    for (size_t i = 0; i < len; i++) {
+        const char *digit = line[i] ? strchr(digits, util_lower((uint8_t)line[i])) : NULL;
+        if (!digit)
+            return false;
+        out[i / 2] = (uint8_t)(out[i / 2] << 4 | (digit - digits));
+    }
+    return true;
+}
+
+/* One secret a line, the one that makes cookies first; "#" begins a comment. */
+static void read_secrets(struct conf_reader *reader, const struct conf_node *node,
+                         struct server_conf *conf, const char *text)
+{
+    for (unsigned line = 1; *text; line++) {
+        size_t len = strcspn(text, "\r\n"), rest = strcspn(text, "\n");
+        bool is_empty = strspn(text, " \t") == len || *text == '#';
+        bool is_full = conf->cookie_secret_cnt == COOKIE_SECRETS_MAX;
+        if (!is_empty &&
+            (is_full ||
+             !read_secret(text, len, conf->cookie_secrets[conf->cookie_secret_cnt]))) {
+            conf_wrong(reader, node, "%s, line %u: %s", conf->cookie_file, line,
+                       is_full
+                           ? "more than 3 secrets"
+                           : "expected 32 hexadecimal digits, as of \"openssl rand -hex 16\"");
+            return;
+        }
+        conf->cookie_secret_cnt += !is_empty;
+        text += text[rest] ? rest + 1 : rest;
+    }
+    if (conf->cookie_secret_cnt == 0)
+        conf_wrong(reader, node, "%s: there is no secret in it", conf->cookie_file);
+}
+
+/* `target` is the place of cookie_file. */
+static void check_cookie_file(struct conf_reader *reader, const struct conf_node *node,
+                              void *target)
+{
+    struct server_conf *conf = container_of(target, struct server_conf, cookie_file);
+    char *text;
+    size_t len;
+
+    if (!*conf->cookie_file)
+        return;
+    enum err err = file_read(conf->cookie_file, COOKIE_FILE_MAX, &text, &len, NULL);
+    if (err) {
+        conf_wrong(reader, node,
+                   err == ERR_DENIED ? "%s: %s; the user of the service must be able to read it"
+                                     : "%s: %s",
+                   conf->cookie_file, err_name(err));
+        return;
+    }
+    read_secrets(reader, node, conf, text);
+    free(text);
+}
+
+#define GUARD_AT(field) \
+    (offsetof(struct server_conf, guard) + offsetof(struct guard_conf, field))
+
 static const struct conf_key rate_limit_keys[] = {
-    {.name = "per-second", .type = CONF_UNUSED},
-    {.name = "slip", .type = CONF_UNUSED},
-    {.name = "exempt", .type = CONF_PREFIXES},
+    {.name = "per-second",
+     .type = CONF_UINT,
+     .offset = GUARD_AT(per_second),
+     .max = GUARD_PER_SECOND_MAX},
+    {.name = "slip", .type = CONF_UINT, .offset = GUARD_AT(slip), .max = SLIP_MAX},
+    {.name = "exempt", .type = CONF_PREFIXES, .offset = GUARD_AT(exempt)},
+    {.name = "log-only", .type = CONF_BOOL, .offset = GUARD_AT(is_log_only)},
+    {.name = NULL},
+};
+
+const struct conf_key server_conf_limits_keys[] = {
+    {.name = "tcp-connections",
+     .type = CONF_UINT,
+     .offset = GUARD_AT(connections),
+     .min = 1,
+     .max = GUARD_CONNECTIONS_MAX},
+    {.name = "tcp-connections-per-client",
+     .type = CONF_UINT,
+     .offset = GUARD_AT(connections_per_client),
+     .min = 1,
+     .max = GUARD_PER_CLIENT_MAX},
+    {.name = "tcp-idle",
+     .type = CONF_DURATION,
+     .offset = GUARD_AT(idle_ms),
+     .min = 1000,
+     .max = IDLE_MAX_MS},
     {.name = NULL},
 };
 
@@ -78,6 +170,13 @@ const struct conf_key server_conf_server_keys[] = {
      .min = UDP_SIZE_MIN,
      .max = UDP_SIZE_MAX},
     {.name = "rate-limit", .type = CONF_MAP, .keys = rate_limit_keys},
+    {.name = "cookie-secrets",
+     .type = CONF_PATH,
+     .offset = offsetof(struct server_conf, cookie_file),
+     .check = check_cookie_file},
+    {.name = "pin-workers",
+     .type = CONF_BOOL,
+     .offset = offsetof(struct server_conf, is_pinning)},
     {.name = "rotate-records",
      .type = CONF_BOOL,
      .offset = offsetof(struct server_conf, is_rotating)},
@@ -104,6 +203,15 @@ void server_conf_init(struct server_conf *conf)
     *conf = (struct server_conf){.user = "",
                                  .identity = "",
                                  .udp_size = 1232,
+                                 .guard = {.per_second = 50,
+                                           .slip = 2,
+                                           .connections = 1024,
+                                           .connections_per_client = 32,
+                                           .idle_ms = 10000},
+                                 .cookie_file = "",
                                  .log_level = LOG_LEVEL_INFO,
                                  .log_format = LOG_FORMAT_TEXT};
+    must(addr_read_prefix("127.0.0.0/8", &conf->loopback[0]) == ERR_OK &&
+         addr_read_prefix("::1/128", &conf->loopback[1]) == ERR_OK);
+    conf->guard.exempt = (struct addr_prefixes){conf->loopback, ARRAY_LEN(conf->loopback)};
 }

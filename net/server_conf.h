@@ -1,4 +1,4 @@
-/* layer 26 | net/server_conf.h | the keys that both daemons share: server and log
+/* layer 26 | net/server_conf.h | the keys that both daemons share: server, log and limits
  *
  * Thread:   read once at start.
  */
@@ -6,8 +6,10 @@
 
 #include "base/conf.h"
 #include "base/log.h"
+#include "dns/cookie.h"
+#include "net/guard.h"
 
-/* Values of the keys `server` and `log`; see docs for each.  Lifetime: process. */
+/* Values of the keys `server`, `log` and `limits`; see docs for each.  Lifetime: process. */
 struct server_conf {
     struct conf_addrs listen;
     uint32_t worker_cnt; /* 0: one per core */
@@ -16,12 +18,19 @@ struct server_conf {
     int64_t clock_ms; /* 0: the machine's clock */
     uint32_t udp_size;
     bool is_rotating;
-    int log_level;  /* enum log_level */
-    int log_format; /* enum log_format */
+    bool is_pinning;                /* each worker to a core */
+    struct guard_conf guard;        /* rate-limit and limits */
+    struct addr_prefix loopback[2]; /* what is exempt unless the file says otherwise */
+    const char *cookie_file;        /* "": secrets are drawn at random */
+    uint8_t cookie_secrets[COOKIE_SECRETS_MAX][COOKIE_SECRET_LEN];
+    unsigned cookie_secret_cnt; /* of the file; 0 without one */
+    int log_level;              /* enum log_level */
+    int log_format;             /* enum log_format */
 };
 
 extern const struct conf_key server_conf_server_keys[];
 extern const struct conf_key server_conf_log_keys[];
+extern const struct conf_key server_conf_limits_keys[];
 
 /* The defaults of contract.md: port 53 of every address is never assumed, so `listen` is empty
  * and must be given. */

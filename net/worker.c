@@ -1,10 +1,13 @@
 /* The async handle is the inbox: the flags say what to do, the versions themselves are in
  * base/publish. */
+#define _GNU_SOURCE
 #include "net/worker.h"
 
+#include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 
+#include "base/log.h"
 #include "net/front_stream.h"
 #include "net/front_udp.h"
 
@@ -80,6 +83,14 @@ enum err worker_new(const struct worker_parts *parts, struct worker **out)
 static void run(void *data)
 {
     struct worker *w = data;
+    cpu_set_t only;
+
+    if (w->parts.cpu >= 0) {
+        CPU_ZERO(&only);
+        CPU_SET((size_t)w->parts.cpu, &only);
+        if (pthread_setaffinity_np(pthread_self(), sizeof(only), &only) != 0)
+            log_warning("a worker could not be pinned to core %d", w->parts.cpu);
+    }
     uv_run(&w->loop, UV_RUN_DEFAULT);
     uv_async_send(w->parts.done);
 }

@@ -26,6 +26,7 @@ struct worker_parts {
     const struct worker_sockets
         *sockets; /* socket_cnt; the worker owns their descriptors from now on */
     size_t socket_cnt;
+    int cpu;          /* its thread runs there only; -1: anywhere */
     uv_async_t *done; /* sent after each wake has been worked off, and at the end */
 };
 

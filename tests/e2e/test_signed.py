@@ -136,7 +136,7 @@ def any_type(q, nsd, knot, named, ours):
 def all_signatures(q, nsd, knot, named, ours):
     """RRSIG: all of the name, as nsd and named say; knotd says those of one type."""
     return (q.rdtype == "RRSIG" and "AA" in ours.flags and ours.rcode == nsd.rcode == named.rcode and
-            nsd.answer <= ours.answer and named.answer <= ours.answer)
+            ("TC" in ours.flags and "TC" in nsd.flags or nsd.answer <= ours.answer and named.answer <= ours.answer))
 
 
 def proof_type(q, nsd, knot, named, ours):

@@ -13,8 +13,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static struct publish published;
 static void *engine;
-static const struct exchange_settings settings = {
-    .identity = "fuzz", .hostname = "host", .version = "v", .udp_size = 1232, .is_rotating = true};
+static struct cookie_keys cookies;
+static struct exchange_settings settings = {.identity = "fuzz",
+                                            .hostname = "host",
+                                            .version = "v",
+                                            .udp_size = 1232,
+                                            .is_rotating = true,
+                                            .cookies = &cookies};
 
 static const char zone_text[] = "$TTL 60\n@ SOA ns h 1 2 3 4 5\n@ NS ns\n@ MX 1 mail.w\nns A 192.0.2.1\nns AAAA ::1\n"
                                 "c CNAME d\nd CNAME c\n*.w A 192.0.2.2\n*.w TXT t\nn DNAME t\nx.t A 192.0.2.3\n"
@@ -69,6 +74,10 @@ static void start(void)
     free(sized);
     publish_init(&published, 1);
     must(publish_put(&published, set, free_set) == ERR_OK);
+    static const uint8_t secret[1][COOKIE_SECRET_LEN] = {"secret of a test"};
+    struct guard_conf limits = {.connections = 1, .idle_ms = 10000};
+    cookie_set(&cookies, secret, 1);
+    must(guard_new(&limits, &settings.guard) == ERR_OK);
     engine = auth_serve_new(&published, 0);
     auth_serve_service.turn(engine);
 }

@@ -38,7 +38,9 @@ void *__wrap_realloc(void *old, size_t size)
 static struct publish published;
 static void *engine;
 static uint8_t buffer[65535];
-static const struct exchange_settings settings = {.identity = "id", .hostname = "host", .version = "v", .udp_size = 1232};
+static struct cookie_keys cookies;
+static struct exchange_settings settings = {
+    .identity = "id", .hostname = "host", .version = "v", .udp_size = 1232, .cookies = &cookies};
 static struct exchange_settings rotating;
 static bool was_sent;
 
@@ -81,6 +83,10 @@ static int start(void **state)
     assert_int_equal(publish_put(&published, set, free_set), ERR_OK);
     engine = auth_serve_new(&published, 0);
     auth_serve_service.turn(engine);
+    static const uint8_t secret[1][COOKIE_SECRET_LEN] = {"secret of a test"};
+    struct guard_conf limits = {.per_second = 0, .connections = 1, .idle_ms = 10000};
+    cookie_set(&cookies, secret, 1);
+    assert_int_equal(guard_new(&limits, &settings.guard), ERR_OK);
     rotating = settings;
     rotating.is_rotating = true;
     return 0;
@@ -91,6 +97,7 @@ static int stop(void **state)
     (void)state;
     auth_serve_free(engine);
     publish_fini(&published);
+    guard_free(&settings.guard);
     return 0;
 }
 

@@ -1,0 +1,191 @@
+/* The rate is kept as one number a network, the time at which its bucket will be full again
+ * (GCRA): a look-up, a comparison and one compare-and-swap.  A table of fixed size cannot be
+ * made to grow; a network that was silent for a second leaves nothing behind, so its place can
+ * be taken. */
+#include "net/guard.h"
+
+#include "base/hash.h"
+
+enum {
+    WAYS = 4,
+    SETS = 1 << 15, /* times WAYS times 8 octets: 1 MB */
+    TRIES = 4,
+    CLIENT_SLOTS = 1 << 16,
+    V4_NETWORK_LEN = 3,
+    V6_NETWORK_LEN = 7,
+    V6_CLIENT_LEN = 8,
+};
+
+#define TIME_BITS 44 /* microseconds: 203 days, then they begin anew */
+#define TIME_MASK ((1ULL << TIME_BITS) - 1)
+#define SECOND_US 1000000ULL
+
+/* Lifetime: process. */
+struct guard {
+    struct guard_conf conf;
+    uint64_t interval_us;           /* of answers at the limit */
+    _Atomic uint64_t (*sets)[WAYS]; /* relaxed: a lost update lets one answer more through */
+    _Atomic uint32_t connections;
+    _Atomic uint16_t *clients; /* connections of the clients that share a slot */
+    _Atomic uint64_t dropped, slipped, refused_total, refused_client;
+};
+
+enum err guard_new(const struct guard_conf *conf, struct guard **out)
+{
+    struct guard *g = calloc(1, sizeof(*g));
+    if (!g)
+        return ERR_NOMEM;
+    g->conf = *conf;
+    g->clients = calloc(CLIENT_SLOTS, sizeof(*g->clients));
+    if (conf->per_second) {
+        g->interval_us = SECOND_US / conf->per_second;
+        g->sets = calloc(SETS, sizeof(*g->sets));
+    }
+    if (!g->clients || (conf->per_second && !g->sets)) {
+        guard_free(&g);
+        return ERR_NOMEM;
+    }
+    *out = g;
+    return ERR_OK;
+}
+
+void guard_free(struct guard **guard)
+{
+    if (*guard) {
+        free((*guard)->sets);
+        free((*guard)->clients);
+    }
+    free(*guard);
+    *guard = NULL;
+}
+
+static void count(_Atomic uint64_t *counter)
+{
+    atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
+}
+
+/* The first octets of the address: `v4_len` or `v6_len`. */
+static uint64_t hash_address(const struct addr *peer, size_t v4_len, size_t v6_len)
+{
+    size_t whole;
+    const uint8_t *bytes = addr_bytes(peer, &whole);
+    return hash_more(hash_start(), bytes, addr_is_v6(peer) ? v6_len : v4_len);
+}
+
+/* ---- rate ---- */
+
+bool guard_limits_rate(const struct guard *g) { return g->conf.per_second > 0; }
+
+/* How far ahead of now the time in `entry` is; times further than any answer can push it are of
+ * the past. */
+static uint64_t ahead_us(const struct guard *g, uint64_t entry, uint64_t now_us)
+{
+    uint64_t ahead = ((entry & TIME_MASK) - now_us) & TIME_MASK;
+    return ahead <= SECOND_US + g->interval_us ? ahead : 0;
+}
+
+/* The network's place in its set: the one with its tag, else one that has run full again, else
+ * it shares one with another network. */
+static unsigned choose_way(const struct guard *g, _Atomic uint64_t *set, uint64_t tag,
+                           uint64_t now_us)
+{
+    unsigned silent = WAYS;
+
+    for (unsigned i = 0; i < WAYS; i++) {
+        uint64_t entry = atomic_load_explicit(&set[i], memory_order_relaxed);
+        if (entry >> TIME_BITS == tag)
+            return i;
+        if (silent == WAYS && ahead_us(g, entry, now_us) == 0)
+            silent = i;
+    }
+    return silent < WAYS ? silent : (unsigned)(tag % WAYS);
+}
+
+/* Whether one more answer may go to the network of `hash`. */
+static bool spend(struct guard *g, uint64_t hash, uint64_t now_us)
+{
+    uint64_t tag = hash >> TIME_BITS;
+    _Atomic uint64_t *set = g->sets[hash % SETS];
+
+    for (unsigned tries = 0; tries < TRIES; tries++) {
+        unsigned way = choose_way(g, set, tag, now_us);
+        uint64_t entry = atomic_load_explicit(&set[way], memory_order_relaxed);
+        uint64_t ahead = ahead_us(g, entry, now_us);
+        if (ahead + g->interval_us > SECOND_US)
+            return false;
+        uint64_t later = tag << TIME_BITS | ((now_us + ahead + g->interval_us) & TIME_MASK);
+        if (atomic_compare_exchange_strong_explicit(&set[way], &entry, later,
+                                                    memory_order_relaxed, memory_order_relaxed))
+            return true;
+    }
+    return true; /* workers quarrel over one network: it is let through once */
+}
+
+enum guard_verdict guard_rate(struct guard *g, const struct addr *peer, uint64_t now_us,
+                              unsigned turn)
+{
+    if (addr_is_in(&g->conf.exempt, peer) ||
+        spend(g, hash_address(peer, V4_NETWORK_LEN, V6_NETWORK_LEN), now_us))
+        return GUARD_PASS;
+    bool is_slipping = g->conf.slip > 0 && turn % g->conf.slip == 0;
+    count(is_slipping ? &g->slipped : &g->dropped);
+    if (g->conf.is_log_only)
+        return GUARD_PASS;
+    return is_slipping ? GUARD_SLIP : GUARD_DROP;
+}
+
+/* ---- connections ---- */
+
+static _Atomic uint16_t *client_slot(struct guard *g, const struct addr *peer)
+{
+    return &g->clients[hash_address(peer, sizeof(struct in_addr), V6_CLIENT_LEN) %
+                       CLIENT_SLOTS];
+}
+
+enum guard_entry guard_enter(struct guard *g, const struct addr *peer)
+{
+    _Atomic uint16_t *client = client_slot(g, peer);
+
+    if (atomic_fetch_add_explicit(client, 1, memory_order_relaxed) >=
+        g->conf.connections_per_client) {
+        atomic_fetch_sub_explicit(client, 1, memory_order_relaxed);
+        return GUARD_CLIENT_FULL;
+    }
+    if (atomic_fetch_add_explicit(&g->connections, 1, memory_order_relaxed) >=
+        g->conf.connections) {
+        atomic_fetch_sub_explicit(&g->connections, 1, memory_order_relaxed);
+        atomic_fetch_sub_explicit(client, 1, memory_order_relaxed);
+        return GUARD_FULL;
+    }
+    return GUARD_ENTERED;
+}
+
+void guard_leave(struct guard *g, const struct addr *peer)
+{
+    atomic_fetch_sub_explicit(&g->connections, 1, memory_order_relaxed);
+    atomic_fetch_sub_explicit(client_slot(g, peer), 1, memory_order_relaxed);
+}
+
+void guard_count_refusal(struct guard *g, enum guard_entry why)
+{
+    count(why == GUARD_CLIENT_FULL ? &g->refused_client : &g->refused_total);
+}
+
+/* The whole time while half of the connections are free, then in proportion to what is left. */
+unsigned guard_idle_ms(const struct guard *g)
+{
+    uint64_t used = atomic_load_explicit(&g->connections, memory_order_relaxed);
+    uint64_t all = g->conf.connections;
+    uint64_t left = used < all ? all - used : 0;
+    uint64_t idle_ms = left * 2 >= all ? g->conf.idle_ms : g->conf.idle_ms * left * 2 / all;
+    return (unsigned)util_max(idle_ms, GUARD_IDLE_MIN_MS);
+}
+
+struct guard_counts guard_counts(const struct guard *g)
+{
+    return (struct guard_counts){
+        .dropped = atomic_load_explicit(&g->dropped, memory_order_relaxed),
+        .slipped = atomic_load_explicit(&g->slipped, memory_order_relaxed),
+        .refused_total = atomic_load_explicit(&g->refused_total, memory_order_relaxed),
+        .refused_client = atomic_load_explicit(&g->refused_client, memory_order_relaxed)};
+}

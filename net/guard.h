@@ -1,0 +1,73 @@
+/* layer 21 | net/guard.h | limits that hold for the whole process
+ *
+ * How many answers go to one network over UDP (response rate limiting), and how many connections
+ * there are in all and from one client.  Shared arrays of atomics: no lock, and no worker that
+ * owns a client.
+ *
+ * Owner:    the daemon.
+ * Thread:   new and free from the main thread, everything else from any.
+ * Words:    network - the /24 of an IPv4, the /56 of an IPv6 address; client - an IPv4 address, the
+ * /64 of an IPv6 address; slip - every so many refused answers one goes out, cut short.
+ */
+#pragma once
+
+#include <stdatomic.h>
+
+#include "base/addr.h"
+
+struct guard;
+
+/* Lifetime: the configuration's. */
+struct guard_conf {
+    uint32_t per_second; /* answers to one network; 0: no limit */
+    uint32_t slip;       /* 0: none goes out, 1: all do */
+    bool is_log_only;    /* count, but let everything through */
+    struct addr_prefixes exempt;
+    uint32_t connections, connections_per_client;
+    uint32_t idle_ms; /* of a connection when there are few */
+};
+
+enum {
+    GUARD_PER_SECOND_MAX = 10000,
+    GUARD_CONNECTIONS_MAX = 100000,
+    GUARD_PER_CLIENT_MAX = 60000,
+    GUARD_IDLE_MIN_MS = 200, /* when all connections are taken */
+};
+
+/* What happened since the start. */
+struct guard_counts {
+    uint64_t dropped, slipped; /* answers refused, answers cut short instead */
+    uint64_t refused_total;    /* connections that found all taken */
+    uint64_t refused_client;   /* connections of a client that had its share */
+};
+
+/* A guard with these limits, which it copies but for the exempt prefixes.  ERR_NOMEM. */
+MUST_USE enum err guard_new(const struct guard_conf *conf, struct guard **out);
+
+/* Free it.  Clears the pointer; NULL inside is fine. */
+void guard_free(struct guard **guard);
+
+enum guard_verdict { GUARD_PASS, GUARD_DROP, GUARD_SLIP };
+
+/* Whether the rate of answers is limited at all. */
+bool guard_limits_rate(const struct guard *guard);
+
+/* Count one answer to `peer` at `now_us` of a clock that only runs forward; `turn` counts up with
+ * the questions and decides who slips. */
+enum guard_verdict guard_rate(struct guard *guard, const struct addr *peer, uint64_t now_us,
+                              unsigned turn);
+
+enum guard_entry { GUARD_ENTERED, GUARD_FULL, GUARD_CLIENT_FULL };
+
+/* Count a connection of `peer` in; to be given back with guard_leave when GUARD_ENTERED. */
+enum guard_entry guard_enter(struct guard *guard, const struct addr *peer);
+void guard_leave(struct guard *guard, const struct addr *peer);
+
+/* Count a connection that was turned away for this reason. */
+void guard_count_refusal(struct guard *guard, enum guard_entry why);
+
+/* How long a connection may be idle now, in milliseconds: less the fewer are left. */
+unsigned guard_idle_ms(const struct guard *guard);
+
+/* The counts. */
+struct guard_counts guard_counts(const struct guard *guard);
