@@ -183,7 +183,7 @@ static enum err load_zone(const struct auth_conf_zone *wanted, struct zone *old,
     }
     dname_text_print(wanted->name, name);
     diag_init(&diag);
-    enum err err = zonefile_load(wanted->name, wanted->file, &diag, out);
+    enum err err = zonefile_load(wanted->name, wanted->file, NULL, &diag, out);
     diag_log(&diag);
     diag_fini(&diag);
     if (!err) {

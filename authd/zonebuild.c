@@ -194,6 +194,46 @@ void zonebuild_sort(struct zonebuild *build)
     drop_duplicates(build);
 }
 
+static bool same_owner(const struct zonebuild *build, size_t a, size_t b)
+{
+    return compare_owner(build->records[a].owner, build->records[b].owner) == 0;
+}
+
+static bool has_type(const struct zonebuild *build, size_t from, size_t to, uint16_t type)
+{
+    for (size_t i = from; i < to; i++)
+        if (build->records[i].type == type)
+            return true;
+    return false;
+}
+
+bool zonebuild_next(struct zonebuild_walk *w)
+{
+    const struct zonebuild *build = w->build;
+    bool is_hashed = true;
+
+    if (w->to == build->cnt)
+        return false;
+    w->from = w->to++;
+    while (w->to < build->cnt && same_owner(build, w->from, w->to))
+        w->to++;
+    for (size_t i = w->from; i < w->to && is_hashed; i++)
+        is_hashed = zonebuild_is_hashed(&build->records[i]);
+    const struct zonebuild_owner *owner = build->records[w->from].owner;
+    if (is_hashed) {
+        w->view = ZONEBUILD_HASHED;
+    } else if (w->cut && dname_is_under(owner->name, w->cut->name)) {
+        w->view = ZONEBUILD_BELOW;
+    } else if (!dname_is_equal(owner->name, build->origin) &&
+               has_type(build, w->from, w->to, RRTYPE_NS)) {
+        w->view = ZONEBUILD_CUT;
+        w->cut = owner;
+    } else {
+        w->view = ZONEBUILD_OWN;
+    }
+    return true;
+}
+
 /* ---- nodes ---- */
 
 /* Nodes in the order they were made; owns them until the zone takes them. */
@@ -320,24 +360,18 @@ static enum err add_empty(struct assembly *a, const struct zonebuild_owner *owne
     return err;
 }
 
-static bool same_owner(const struct zonebuild *build, size_t a, size_t b)
-{
-    return compare_owner(build->records[a].owner, build->records[b].owner) == 0;
-}
-
-/* The type that a signature covers, 0 for other records. */
-static uint16_t covered(const struct zonebuild_record *r)
+uint16_t zonebuild_covered(const struct zonebuild_record *r)
 {
     return r->type == RRTYPE_RRSIG ? util_get_u16(r->rdata) : 0;
 }
 
-/* The end of the RRset that begins with record `i`. */
-static size_t run_end(const struct zonebuild *build, size_t i)
+size_t zonebuild_rrset_end(const struct zonebuild *build, size_t i)
 {
     const struct zonebuild_record *first = &build->records[i];
     size_t end = i + 1;
     while (end < build->cnt && first->type == build->records[end].type &&
-           covered(first) == covered(&build->records[end]) && same_owner(build, i, end))
+           zonebuild_covered(first) == zonebuild_covered(&build->records[end]) &&
+           same_owner(build, i, end))
         end++;
     return end;
 }
@@ -403,26 +437,18 @@ static enum err collect_runs(struct assembly *a, size_t from, size_t to, bool ha
     while (sig < to && build->records[sig].type < RRTYPE_RRSIG)
         sig++;
     a->run_cnt = 0;
-    for (size_t i = from; i < to && !err; i = run_end(build, i)) {
+    for (size_t i = from; i < to && !err; i = zonebuild_rrset_end(build, i)) {
         uint16_t type = build->records[i].type;
         if (type == RRTYPE_RRSIG || hashed != zonebuild_is_hashed(&build->records[i]))
             continue;
-        err = add_run(a, (struct run){i, run_end(build, i)});
-        while (sig < to && covered(&build->records[sig]) != 0 &&
-               covered(&build->records[sig]) < type)
-            sig = run_end(build, sig);
-        if (!err && sig < to && covered(&build->records[sig]) == type)
-            err = add_run(a, (struct run){sig, run_end(build, sig)});
+        err = add_run(a, (struct run){i, zonebuild_rrset_end(build, i)});
+        while (sig < to && zonebuild_covered(&build->records[sig]) != 0 &&
+               zonebuild_covered(&build->records[sig]) < type)
+            sig = zonebuild_rrset_end(build, sig);
+        if (!err && sig < to && zonebuild_covered(&build->records[sig]) == type)
+            err = add_run(a, (struct run){sig, zonebuild_rrset_end(build, sig)});
     }
     return err;
-}
-
-static bool has_type(const struct zonebuild *build, size_t from, size_t to, uint16_t type)
-{
-    for (size_t i = from; i < to; i++)
-        if (build->records[i].type == type)
-            return true;
-    return false;
 }
 
 /* Signatures that cover nothing the owner has are served to who asks for RRSIG. */
@@ -431,11 +457,11 @@ static enum err collect_orphans(struct assembly *a, size_t from, size_t to)
     const struct zonebuild *build = a->build;
     enum err err = ERR_OK;
 
-    for (size_t i = from; i < to && !err; i = run_end(build, i))
+    for (size_t i = from; i < to && !err; i = zonebuild_rrset_end(build, i))
         if (build->records[i].type == RRTYPE_RRSIG &&
             !zonebuild_is_hashed(&build->records[i]) &&
-            !has_type(build, from, to, covered(&build->records[i])))
-            err = add_run(a, (struct run){i, run_end(build, i)});
+            !has_type(build, from, to, zonebuild_covered(&build->records[i])))
+            err = add_run(a, (struct run){i, zonebuild_rrset_end(build, i)});
     return err;
 }
 
@@ -455,7 +481,7 @@ static struct node *make_node(struct assembly *a, const struct zonebuild_owner *
     for (size_t i = 0; i < a->run_cnt; i++) {
         const struct zonebuild_record *first = &build->records[a->runs[i].from];
         bool is_signed = i + 1 < a->run_cnt && first->type != RRTYPE_RRSIG &&
-                         covered(&build->records[a->runs[i + 1].from]) == first->type;
+                         zonebuild_covered(&build->records[a->runs[i + 1].from]) == first->type;
         pack(build, a->runs[i], is_signed, (struct rrset *)(void *)place);
         if (first->type == RRTYPE_DNAME)
             node->flags |= NODE_HAS_DNAME;
@@ -541,9 +567,7 @@ static bool has_hash_owner(const struct zonebuild *build, const struct nsec3_par
     return false;
 }
 
-/* RFC 5155 7.3: a chain is there when NSEC3PARAM says so; of several the first that has the
- * apex.  False when NSEC has to do. */
-static bool choose_params(const struct zonebuild *build, struct nsec3_params *out)
+bool zonebuild_choose_params(const struct zonebuild *build, struct nsec3_params *out)
 {
     uint8_t hash[NSEC3_HASH_LEN];
 
@@ -630,7 +654,7 @@ enum err zonebuild_finish(struct zonebuild *build, struct zone **out)
     struct nsec3_params params;
     struct assembly a = {.build = build, .zone_labels = dname_labels(build->origin)};
 
-    if (choose_params(build, &params))
+    if (zonebuild_choose_params(build, &params))
         a.params = &params;
     enum err err = zone_new(build->origin, &zone);
     if (!err)

@@ -79,6 +79,36 @@ void zonebuild_sort(struct zonebuild *build);
 /* Whether the record belongs to the hashed names of RFC 5155: NSEC3 and its signatures. */
 bool zonebuild_is_hashed(const struct zonebuild_record *record);
 
+/* How the zone sees an owner. */
+enum zonebuild_view {
+    ZONEBUILD_OWN,    /* the zone's own data */
+    ZONEBUILD_CUT,    /* a zone cut: only DS and NSEC are the zone's own */
+    ZONEBUILD_BELOW,  /* below a cut: glue, or hidden */
+    ZONEBUILD_HASHED, /* NSEC3 and its signatures, no name of the zone */
+};
+
+/* A walk over the owners of sorted records.  Lifetime: the loop. */
+struct zonebuild_walk {
+    const struct zonebuild *build;
+    size_t from, to; /* the owner's records */
+    enum zonebuild_view view;
+    const struct zonebuild_owner *cut; /* the last one */
+};
+
+/* Step to the next owner; a walk begins with {.build = build}.  False behind the last. */
+bool zonebuild_next(struct zonebuild_walk *walk);
+
+/* The type that a signature covers, 0 for other records. */
+uint16_t zonebuild_covered(const struct zonebuild_record *record);
+
+/* The end of the RRset that begins with record `i`: one owner and type, of RRSIG one covered
+ * type. */
+size_t zonebuild_rrset_end(const struct zonebuild *build, size_t i);
+
+/* The parameters of the NSEC3 chain that will be served: of those in NSEC3PARAM the first whose
+ * chain has the apex (RFC 5155 7.3).  False when NSEC has to do. */
+bool zonebuild_choose_params(const struct zonebuild *build, struct nsec3_params *out);
+
 /* Make the zone from sorted records that zone_check found right. */
 MUST_USE enum err zonebuild_finish(struct zonebuild *build, struct zone **out);
 

@@ -6,6 +6,9 @@
 #include <stdarg.h>
 
 #include "authd/generate.h"
+#include "authd/check_chain.h"
+#include "authd/check_sigs.h"
+#include "authd/check_zonemd.h"
 #include "authd/zone_check.h"
 #include "authd/zonebuild.h"
 #include "authd/zonetext.h"
@@ -24,6 +27,7 @@ struct inherited {
 /* Lifetime: one loading. */
 struct reading {
     struct zonebuild *build;
+    const struct zonefile_checks *checks; /* NULL: none */
     struct diag *diag;
     struct rrtext_scratch scratch;
     uint8_t rdata[RDATA_MAX];
@@ -451,6 +455,24 @@ static void read_file(struct reading *r, const char *path, const struct zonetext
     r->depth -= from ? 1 : 0;
 }
 
+static bool is_signed(const struct zonebuild *build)
+{
+    for (size_t i = 0; i < build->cnt; i++)
+        if (build->records[i].type == RRTYPE_RRSIG)
+            return true;
+    return false;
+}
+
+static enum err check_signed(struct zonebuild *build, const struct zonefile_checks *checks)
+{
+    enum err err = check_zonemd(build);
+    if (!err && is_signed(build))
+        err = check_chain(build);
+    if (!err && is_signed(build))
+        err = check_sigs(build, checks->now_s, checks->has_crypto);
+    return err;
+}
+
 static enum err finish(struct reading *r, struct zone **out)
 {
     if (r->fatal)
@@ -462,18 +484,21 @@ static enum err finish(struct reading *r, struct zone **out)
     enum err err = ERR_OK;
     if (errors == 0 || r->build->cnt > 0)
         err = zone_check(r->build);
+    if (!err && errors == 0 && r->checks)
+        err = check_signed(r->build, r->checks);
     if (r->diag->error_cnt > 0)
         return ERR_FORMAT;
     return err ? err : zonebuild_finish(r->build, out);
 }
 
 static struct reading *new_reading(struct zonebuild *build, const uint8_t *origin,
-                                   struct diag *diag)
+                                   const struct zonefile_checks *checks, struct diag *diag)
 {
     struct reading *r = malloc(sizeof(*r));
     if (!r)
         return NULL;
     r->build = build;
+    r->checks = checks;
     r->diag = diag;
     r->directive = NULL;
     r->depth = 0;
@@ -484,11 +509,12 @@ static struct reading *new_reading(struct zonebuild *build, const uint8_t *origi
     return r;
 }
 
-enum err zonefile_load(const uint8_t *origin, const char *path, struct diag *diag,
+enum err zonefile_load(const uint8_t *origin, const char *path,
+                       const struct zonefile_checks *checks, struct diag *diag,
                        struct zone **out)
 {
     struct zonebuild build;
-    struct reading *r = new_reading(&build, origin, diag);
+    struct reading *r = new_reading(&build, origin, checks, diag);
     if (!r)
         return ERR_NOMEM;
     read_file(r, path, NULL);
@@ -503,7 +529,7 @@ enum err zonefile_parse(const uint8_t *origin, const char *path, const char *tex
 {
     struct zonebuild build;
     struct file_stamp stamp = {0};
-    struct reading *r = new_reading(&build, origin, diag);
+    struct reading *r = new_reading(&build, origin, NULL, diag);
     char *copy = malloc(len + 1);
     enum err err = ERR_NOMEM;
 

@@ -10,9 +10,17 @@
 #include "authd/zone.h"
 #include "base/diag.h"
 
-/* Read the zone `origin` from `path`.  ERR_FORMAT or ERR_IO: the diag says what is wrong;
+/* What a signed zone is held against besides the rules without which it cannot be served. */
+struct zonefile_checks {
+    uint32_t now_s;  /* signatures are to be in time then; seconds of wall time */
+    bool has_crypto; /* verify them */
+};
+
+/* Read the zone `origin` from `path`; with `checks` (NULL: none) the chain of NSEC or NSEC3, the
+ * signatures and ZONEMD are looked at too.  ERR_FORMAT or ERR_IO: the diag says what is wrong;
  * ERR_NOMEM. */
-MUST_USE enum err zonefile_load(const uint8_t *origin, const char *path, struct diag *diag,
+MUST_USE enum err zonefile_load(const uint8_t *origin, const char *path,
+                                const struct zonefile_checks *checks, struct diag *diag,
                                 struct zone **out);
 
 /* The same from memory, for files that come from elsewhere; `path` serves messages and

@@ -137,6 +137,14 @@ int dname_compare(const uint8_t *a, const uint8_t *b)
     return (int)a_labels - (int)b_labels;
 }
 
+size_t dname_lower(const uint8_t *name, uint8_t out[DNAME_MAX])
+{
+    size_t len = dname_len(name);
+    for (size_t i = 0; i < len; i++) /* a length octet is below any letter */
+        out[i] = util_lower(name[i]);
+    return len;
+}
+
 size_t dname_key(const uint8_t *name, uint8_t out[DNAME_KEY_MAX])
 {
     const uint8_t *label[DNAME_LABELS_MAX];

@@ -43,6 +43,9 @@ bool dname_is_under(const uint8_t *name, const uint8_t *parent);
 /* Canonical order (RFC 4034 6.1): <0, 0, >0. */
 int dname_compare(const uint8_t *a, const uint8_t *b);
 
+/* Copy a checked name in lower case; returns its octets. */
+size_t dname_lower(const uint8_t *name, uint8_t out[DNAME_MAX]);
+
 enum { DNAME_KEY_MAX = 2 * DNAME_MAX };
 
 /* Bytes whose memcmp order is canonical order: labels from the last to the first, lower-cased,

@@ -39,10 +39,8 @@ void nsec3_hash(const struct nsec3_params *params, const uint8_t *name,
 {
     uint8_t lower[DNAME_MAX];
     SHA_CTX sha;
-    size_t len = dname_len(name);
+    size_t len = dname_lower(name, lower);
 
-    for (size_t i = 0; i < len; i++) /* a length octet is below any letter */
-        lower[i] = util_lower(name[i]);
     SHA1_Init(&sha);
     SHA1_Update(&sha, lower, len);
     SHA1_Update(&sha, params->salt, params->salt_len);

@@ -176,6 +176,17 @@ int rdata_compare(uint16_t type, const uint8_t *a, size_t a_len, const uint8_t *
     return pos < b_len ? -1 : 0;
 }
 
+void rdata_canonical(uint16_t type, const uint8_t *rdata, size_t len, uint8_t *out)
+{
+    struct rdata_walk walk = rdata_walk(type, rdata, len);
+    struct rdata_field field;
+
+    memcpy(out, rdata, len);
+    while (rdata_next(&walk, &field))
+        if (field.kind == 'N' || field.kind == 'L')
+            dname_lower(field.at, out + (field.at - rdata));
+}
+
 bool rdata_may_compress(uint16_t type)
 {
     const char *shape;

@@ -42,6 +42,10 @@ MUST_USE enum err rdata_check(uint16_t type, const uint8_t *rdata, size_t len);
 int rdata_compare(uint16_t type, const uint8_t *a, size_t a_len, const uint8_t *b,
                   size_t b_len);
 
+/* Copy checked RDATA in canonical form (RFC 4034 6.2): names of the listed types in lower case.
+ * It has the same length. */
+void rdata_canonical(uint16_t type, const uint8_t *rdata, size_t len, uint8_t *out);
+
 /* Whether names in this type may be compressed in messages (RFC 3597 4): those of RFC 1035. */
 bool rdata_may_compress(uint16_t type);
 

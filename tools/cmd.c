@@ -17,6 +17,19 @@ bool cmd_take_flag(int *argc, char **argv, const char *flag)
     return found;
 }
 
+const char *cmd_take_value(int *argc, char **argv, const char *flag)
+{
+    for (int i = 0; i + 1 < *argc; i++)
+        if (strcmp(argv[i], flag) == 0) {
+            const char *value = argv[i + 1];
+            for (int n = i; n + 2 < *argc; n++)
+                argv[n] = argv[n + 2];
+            *argc -= 2;
+            return value;
+        }
+    return NULL;
+}
+
 void cmd_report(const struct diag *diag, bool is_json)
 {
     if (is_json)

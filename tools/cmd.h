@@ -13,11 +13,15 @@ enum cmd_status { CMD_DONE = 0, CMD_WRONG = 1, CMD_USAGE = 2, CMD_UNREACHED = 3 
 /* rootline check FILE [--json] */
 int cmd_check(int argc, char **argv);
 
-/* rootline zone check ORIGIN FILE [--json] */
+/* rootline zone check ORIGIN FILE [--crypto] [--at INSTANT] [--json] */
 int cmd_zone(int argc, char **argv);
 
 /* Take `flag` out of the arguments; whether it was there. */
 bool cmd_take_flag(int *argc, char **argv, const char *flag);
+
+/* Take `flag` and the argument behind it out; that argument, or NULL without the flag.  A flag
+ * without an argument stays, and is then one argument too many. */
+const char *cmd_take_value(int *argc, char **argv, const char *flag);
 
 /* Show findings: for people on stderr, as JSON on stdout. */
 void cmd_report(const struct diag *diag, bool is_json);

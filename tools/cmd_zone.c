@@ -1,11 +1,16 @@
 /* rootline zone: master files, read by the daemon's own loader. */
 #include "authd/zonefile.h"
+#include "base/now.h"
 #include "dns/dname_text.h"
 #include "tools/cmd.h"
 
 static int print_usage(void)
 {
-    fprintf(stderr, "usage: rootline zone check ORIGIN FILE [--json]\n");
+    fprintf(stderr,
+            "usage: rootline zone check ORIGIN FILE [--crypto] [--at INSTANT] [--json]\n"
+            "  --crypto      verify every signature of a signed zone\n"
+            "  --at INSTANT  be the clock: signatures are to be in time then, "
+            "such as 2026-01-31T08:00:00Z\n");
     return CMD_USAGE;
 }
 
@@ -29,7 +34,15 @@ int cmd_zone(int argc, char **argv)
     const char *why = "";
     struct zone *zone = NULL;
     struct diag diag;
+    int64_t at_ms = now_wall_ms();
+    struct zonefile_checks checks = {.has_crypto = cmd_take_flag(&argc, argv, "--crypto")};
+    const char *at = cmd_take_value(&argc, argv, "--at");
 
+    if (at && now_read(at, &at_ms) != ERR_OK) {
+        fprintf(stderr, "\"%s\" is no instant such as 2026-01-31T08:00:00Z\n", at);
+        return CMD_USAGE;
+    }
+    checks.now_s = (uint32_t)(at_ms / 1000);
     if (argc != 3 || strcmp(argv[0], "check") != 0)
         return print_usage();
     if (dname_text_read(argv[1], strlen(argv[1]), root, origin, &origin_len, &why, NULL) !=
@@ -38,13 +51,15 @@ int cmd_zone(int argc, char **argv)
         return CMD_USAGE;
     }
     diag_init(&diag);
-    enum err err = zonefile_load(origin, argv[2], &diag, &zone);
+    enum err err = zonefile_load(origin, argv[2], &checks, &diag, &zone);
     cmd_report(&diag, is_json);
     if (!err && !is_json)
         print_summary(argv[2], zone, &diag);
+    else if (err == ERR_FORMAT && !is_json)
+        fprintf(stderr, "%s: %zu error%s\n", argv[2], diag.error_cnt,
+                diag.error_cnt == 1 ? "" : "s");
     else if (err && !is_json)
-        fprintf(stderr, "%s: %s\n", argv[2],
-                err == ERR_FORMAT ? "not a zone that can be served" : err_name(err));
+        fprintf(stderr, "%s: %s\n", argv[2], err_name(err));
     zone_unref(&zone);
     diag_fini(&diag);
     return err ? CMD_WRONG : CMD_DONE;
