@@ -2,9 +2,15 @@
  * down. */
 #include "authd/auth_conf.h"
 
+#include <dirent.h>
+#include <errno.h>
+
 #include "authd/zonefile.h"
 #include "base/log.h"
+#include "base/now.h"
 #include "dns/dname_text.h"
+
+enum { SUFFIX_LEN = 5 /* ".zone" */, PROGRESS_MS = 2000 };
 
 static void read_zone_name(struct conf_reader *reader, const struct conf_node *node,
                            void *target)
@@ -60,6 +66,18 @@ static void check_zones(struct conf_reader *reader, const struct conf_node *node
     free(sorted);
 }
 
+static void check_directory(struct conf_reader *reader, const struct conf_node *node,
+                            void *target)
+{
+    const char *path = *(const char **)target;
+    DIR *directory = *path ? opendir(path) : NULL;
+
+    if (*path && !directory)
+        conf_wrong(reader, node, "%s: %s", path, strerror(errno));
+    if (directory)
+        closedir(directory);
+}
+
 static const struct conf_key zone_keys[] = {
     {.name = "zone",
      .type = CONF_CUSTOM,
@@ -89,6 +107,10 @@ static const struct conf_key keys[] = {
      .keys = zone_keys,
      .item_size = sizeof(struct auth_conf_zone),
      .check = check_zones},
+    {.name = "zone-directory",
+     .type = CONF_PATH,
+     .offset = offsetof(struct auth_conf, directory),
+     .check = check_directory},
     {.name = "limits",
      .type = CONF_MAP,
      .offset = offsetof(struct auth_conf, server),
@@ -104,6 +126,7 @@ static struct auth_conf *new_conf(void)
     if (conf) {
         arena_init(&conf->arena, 0);
         server_conf_init(&conf->server);
+        conf->directory = "";
     }
     return conf;
 }
@@ -194,21 +217,119 @@ static enum err load_zone(const struct auth_conf_zone *wanted, struct zone *old,
     return fall_back(wanted, old, name, out);
 }
 
+/* The zones of one loading: those of the file, then those of the directory. */
+struct wanted {
+    struct auth_conf_zone *at;
+    size_t cnt, size;
+    struct arena arena; /* names and paths of those of the directory */
+};
+
+static enum err add_wanted(struct wanted *wanted, const struct auth_conf_zone *zone)
+{
+    if (wanted->cnt == wanted->size) {
+        size_t size = wanted->size ? wanted->size * 2 : 64;
+        struct auth_conf_zone *at = realloc(wanted->at, size * sizeof(*at));
+        if (!at)
+            return ERR_NOMEM;
+        wanted->at = at;
+        wanted->size = size;
+    }
+    wanted->at[wanted->cnt++] = *zone;
+    return ERR_OK;
+}
+
+/* The file `entry` of the directory, if it is called NAME.zone. */
+static enum err add_entry(struct wanted *wanted, const char *directory, const char *entry)
+{
+    static const uint8_t root[] = {0};
+    size_t len = strlen(entry), name_len;
+    uint8_t name[DNAME_MAX];
+    const char *why = "";
+    struct auth_conf_zone zone;
+
+    if (*entry == '.' || len <= SUFFIX_LEN || strcmp(entry + len - SUFFIX_LEN, ".zone") != 0)
+        return ERR_OK;
+    if (dname_text_read(entry, len - SUFFIX_LEN, root, name, &name_len, &why, NULL) != ERR_OK) {
+        log_error("%s/%s: the file's name is no zone's name: %s", directory, entry, why);
+        return ERR_OK;
+    }
+    size_t path_len = strlen(directory) + 1 + len;
+    char *path = arena_alloc(&wanted->arena, path_len + 1);
+    zone.name = arena_copy(&wanted->arena, name, name_len);
+    if (!path || !zone.name)
+        return ERR_NOMEM;
+    snprintf(path, path_len + 1, "%s/%s", directory, entry);
+    zone.file = path;
+    return add_wanted(wanted, &zone);
+}
+
+static enum err list_wanted(const struct auth_conf *conf, struct wanted *wanted)
+{
+    const struct auth_conf_zone *zones = conf->zones.items;
+    enum err err = ERR_OK;
+
+    for (size_t i = 0; i < conf->zones.cnt && !err; i++)
+        err = add_wanted(wanted, &zones[i]);
+    if (err || !*conf->directory)
+        return err;
+    DIR *directory = opendir(conf->directory);
+    if (!directory) {
+        log_error("%s: %s", conf->directory, strerror(errno));
+        return ERR_IO;
+    }
+    for (struct dirent *entry; !err && (entry = readdir(directory));)
+        err = add_entry(wanted, conf->directory, entry->d_name);
+    closedir(directory);
+    return err;
+}
+
+/* A server of many zones is silent for seconds otherwise. */
+static void tell_progress(size_t done, size_t all, uint64_t *told_ms)
+{
+    uint64_t now_ms = now_mono_ms();
+    if (now_ms - *told_ms < PROGRESS_MS)
+        return;
+    *told_ms = now_ms;
+    log_info("loading: %zu of %zu zones", done, all);
+}
+
+static enum err load_all(const struct wanted *wanted, const struct zoneset *before,
+                         struct zoneset *set, size_t *failed_cnt)
+{
+    uint64_t told_ms = now_mono_ms();
+    enum err err = ERR_OK;
+
+    for (size_t i = 0; i < wanted->cnt && !err; i++) {
+        const struct auth_conf_zone *want = &wanted->at[i];
+        struct zone *zone = NULL;
+        if (zoneset_get(set, want->name)) {
+            log_error("%s: that zone has a file already; this one is not used", want->file);
+            continue;
+        }
+        err =
+            load_zone(want, before ? zoneset_get(before, want->name) : NULL, &zone, failed_cnt);
+        if (!err)
+            zoneset_put(set, zone);
+        tell_progress(i + 1, wanted->cnt, &told_ms);
+    }
+    return err;
+}
+
 enum err auth_conf_load(const struct auth_conf *conf, const struct zoneset *before,
                         struct zoneset **out, size_t *failed_cnt)
 {
-    struct zoneset *set;
-    const struct auth_conf_zone *zones = conf->zones.items;
-    enum err err = zoneset_new(conf->zones.cnt, &set);
+    struct wanted wanted = {.cnt = 0};
+    struct zoneset *set = NULL;
 
     *failed_cnt = 0;
-    for (size_t i = 0; i < conf->zones.cnt && !err; i++) {
-        struct zone *zone = NULL;
-        err = load_zone(&zones[i], before ? zoneset_get(before, zones[i].name) : NULL, &zone,
-                        failed_cnt);
-        if (!err)
-            zoneset_put(set, zone);
-    }
+    arena_init(&wanted.arena, 0);
+    enum err err = list_wanted(conf, &wanted);
+    if (!err)
+        err = zoneset_new(wanted.cnt, &set);
+    if (!err)
+        err = load_all(&wanted, before, set, failed_cnt);
+    free(wanted.at);
+    arena_fini(&wanted.arena);
     if (err)
         zoneset_free(&set);
     else

@@ -17,7 +17,8 @@ struct auth_conf_zone {
 struct auth_conf {
     struct arena arena;
     struct server_conf server;
-    struct conf_list zones; /* of struct auth_conf_zone */
+    struct conf_list zones; /* of struct auth_conf_zone; those of the directory come behind */
+    const char *directory;  /* its files NAME.zone are zones too; "" for none */
 };
 
 /* Read and check `path`.  ERR_CONFIG: the diag says what is wrong. */
@@ -30,7 +31,7 @@ MUST_USE enum err auth_conf_parse(const char *path, const char *text, size_t len
 /* Free it.  Clears the pointer; NULL inside is fine. */
 void auth_conf_free(struct auth_conf **conf);
 
-/* Load the zones it names.  Those whose files are as they were in `before` (may be NULL) are
+/* Load the zones it names and those that its directory holds now.  Those whose files are as they were in `before` (may be NULL) are
  * shared; a broken file keeps the version before, or gives a zone that answers SERVFAIL, and
  * its faults are logged.  *failed_cnt gets the number of these. */
 MUST_USE enum err auth_conf_load(const struct auth_conf *conf, const struct zoneset *before,

@@ -4,7 +4,6 @@ A difference between any two of them has to be a row of CONTESTED, or a peer sta
 """
 import collections
 import re
-import shutil
 import time
 
 import dns.name
@@ -13,64 +12,11 @@ import dns.rdatatype
 import pytest
 
 import lab
+import signing
 from differ import (Question, ask_all, below, glue_row, has, loop_row, other_zone_row, owners, proof_type_row, read, same, show,
                     without_courtesy)
 
-DATA = lab.SOURCE / "tests/data/differential"
 TYPES = "A AAAA NS SOA MX TXT CNAME DNAME DS RRSIG NSEC DNSKEY NSEC3 NSEC3PARAM ANY TYPE999".split()
-
-
-# ---- zones ----
-
-def make_keys(folder, origin):
-    names = []
-    for flags in ([], ["-f", "KSK"]):
-        done = lab.run("dnssec-keygen", "-q", "-K", folder, "-a", "ECDSAP256SHA256", *flags, origin)
-        assert done.returncode == 0, done.stderr
-        names.append(done.stdout.strip())
-    return names
-
-
-def sign_bind(folder, origin, source, *options):
-    make_keys(folder, origin)
-    signed = folder / f"{origin}signed"
-    done = lab.run("dnssec-signzone", "-S", "-K", folder, "-d", folder, "-o", origin, "-O", "full", "-f", signed, *options,
-                   source)
-    assert done.returncode == 0, done.stderr
-    return signed
-
-
-def sign_ldns(folder, origin, source, *options):
-    keys = []
-    for flag in ([], ["-k"]):
-        done = lab.run("ldns-keygen", "-a", "ECDSAP256SHA256", *flag, origin, cwd=folder)
-        assert done.returncode == 0, done.stderr
-        keys.append(done.stdout.strip())
-    signed = folder / f"{origin}signed"
-    done = lab.run("ldns-signzone", "-o", origin, "-f", signed, *options, source, *keys, cwd=folder)
-    assert done.returncode == 0, done.stderr
-    return signed
-
-
-SIGNERS = {
-    "nsec": (sign_bind, []),
-    "nsec3": (sign_bind, ["-3", "-"]),
-    "optout": (sign_bind, ["-3", "aabb", "-H", "5", "-A"]),
-    "ldns-nsec": (sign_ldns, []),
-    "ldns-nsec3": (sign_ldns, ["-n", "-t", "1", "-s", "beef"]),
-}
-
-
-def make_zones(kind, folder):
-    if kind == "root":
-        return {".": lab.need_shared("data/root-2021-05-19.zone")}
-    sign, options = SIGNERS[kind]
-    zones = {}
-    for origin in ("example.", "served.", "child.served."):
-        source = folder / f"{origin}zone"
-        shutil.copy(DATA / source.name, source)
-        zones[origin] = sign(folder, origin, source, *options)
-    return zones
 
 
 # ---- questions ----
@@ -182,14 +128,14 @@ CONTESTED = [two_agree, loop, any_type, all_signatures, proof_type, owned_proof_
              courtesy, glue, empty_wildcard]
 
 
-@pytest.fixture(params=["nsec", "nsec3", "optout", "ldns-nsec", "ldns-nsec3", "root"])
+@pytest.fixture(params=signing.KINDS)
 def kind(request):
     return request.param
 
 
 def test_same_answers(kind, tmp_path):
-    lab.need("nsd", "knotd", "named", "dnssec-signzone", "ldns-signzone")
-    zones = make_zones(kind, tmp_path)
+    lab.need("nsd", "knotd", "named")
+    zones = signing.make_zones(kind, tmp_path)
     asked = questions(kind, zones)
     start = time.monotonic()
     replies = []
