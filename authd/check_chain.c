@@ -66,15 +66,6 @@ static void compare_types(struct zonebuild *build, size_t i, const struct types 
                      name, owner);
 }
 
-/* The first record of `type` of the walk's owner; build->cnt when there is none. */
-static size_t find_type(const struct zonebuild_walk *w, uint16_t type)
-{
-    for (size_t i = w->from; i < w->to; i++)
-        if (w->build->records[i].type == type)
-            return i;
-    return w->build->cnt;
-}
-
 /* ---- NSEC ---- */
 
 static void check_next(struct zonebuild *build, size_t nsec, const uint8_t *next)
@@ -97,7 +88,7 @@ static void check_nsec(struct zonebuild *build)
     while (zonebuild_next(&w)) {
         char owner[DNAME_TEXT_MAX];
         struct types bitmap, owned;
-        size_t nsec = find_type(&w, RRTYPE_NSEC);
+        size_t nsec = zonebuild_find_type(build, w.from, RRTYPE_NSEC);
         if (w.view == ZONEBUILD_HASHED)
             continue;
         dname_text_print(build->records[w.from].owner->name, owner);
@@ -173,7 +164,8 @@ static enum err add_names(struct links *names, const struct zonebuild_walk *w,
     struct link link = {.from = w->from};
     enum err err = ERR_OK;
 
-    link.may_miss = w->view == ZONEBUILD_CUT && find_type(w, RRTYPE_DS) == w->build->cnt;
+    link.may_miss = w->view == ZONEBUILD_CUT &&
+                    zonebuild_find_type(w->build, w->from, RRTYPE_DS) == w->build->cnt;
     const uint8_t *before = link.may_miss ? reached->any : reached->strict;
     for (unsigned n = labels + 1; n-- > least && !err;) {
         const uint8_t *name = dname_suffix(owner, n);

@@ -94,19 +94,19 @@ static size_t bisect(const struct denial *denial, uint64_t prefix, size_t low, s
     return low;
 }
 
-/* The first entry from `i` on, where the prefixes equal that of `name`, that comes behind it. */
-static size_t pass_ties(const struct denial *denial, size_t i, uint64_t prefix,
-                        const uint8_t *name)
+/* The end of the run of entries with this prefix that begins at `i`. */
+static size_t pass_ties(const struct denial *denial, size_t i, uint64_t prefix)
 {
     size_t low = i, high = i + 1;
 
     for (size_t step = 1; high < denial->cnt && denial->entries[high].prefix == prefix;
-         step *= 2)
+         step *= 2) {
+        low = high;
         high = util_min(high + step, denial->cnt);
+    }
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        if (denial->entries[middle].prefix == prefix &&
-            dname_compare(denial->entries[middle].node->name, name) <= 0)
+        if (denial->entries[middle].prefix == prefix)
             low = middle + 1;
         else
             high = middle;
@@ -117,13 +117,20 @@ static size_t pass_ties(const struct denial *denial, size_t i, uint64_t prefix,
 const struct node *denial_find_name(const struct denial *denial, const uint8_t *name)
 {
     uint64_t prefix = name_prefix(denial, name);
-    size_t i = bisect(denial, prefix, 0, denial->cnt);
+    size_t low = bisect(denial, prefix, 0, denial->cnt), high = low;
 
     if (denial->cnt == 0)
         return NULL;
-    if (i < denial->cnt && denial->entries[i].prefix == prefix)
-        i = pass_ties(denial, i, prefix, name);
-    return denial->entries[i > 0 ? i - 1 : denial->cnt - 1].node;
+    if (high < denial->cnt && denial->entries[high].prefix == prefix)
+        high = pass_ties(denial, low, prefix);
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (dname_compare(denial->entries[middle].node->name, name) <= 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return denial->entries[low > 0 ? low - 1 : denial->cnt - 1].node;
 }
 
 /* Where a hash with this prefix stands, or would: hashes are uniform, so its share of 2^64
@@ -142,6 +149,13 @@ static size_t guess(const struct denial *denial, uint64_t prefix)
     return bisect(denial, prefix, low, high);
 }
 
+static int compare_hash(const struct denial_entry *entry, const uint8_t hash[NSEC3_HASH_LEN])
+{
+    uint8_t own[NSEC3_HASH_LEN];
+    must(nsec3_read_label(entry->node->name, own)); /* it could be read when it was added */
+    return memcmp(own, hash, sizeof(own));
+}
+
 const struct node *denial_find_hash(const struct denial *denial,
                                     const uint8_t hash[NSEC3_HASH_LEN], bool *is_match)
 {
@@ -150,19 +164,22 @@ const struct node *denial_find_hash(const struct denial *denial,
     *is_match = false;
     if (denial->cnt == 0)
         return NULL;
-    size_t i = guess(denial, prefix);
-    for (; i < denial->cnt && denial->entries[i].prefix == prefix; i++) {
-        uint8_t own[NSEC3_HASH_LEN];
-        must(nsec3_read_label(denial->entries[i].node->name, own));
-        int diff = memcmp(own, hash, sizeof(own));
-        if (diff > 0)
-            break;
+    size_t low = guess(denial, prefix), high = low;
+    if (high < denial->cnt && denial->entries[high].prefix == prefix)
+        high = pass_ties(denial, low, prefix);
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        int diff = compare_hash(&denial->entries[middle], hash);
         if (diff == 0) {
             *is_match = true;
-            return denial->entries[i].node;
+            return denial->entries[middle].node;
         }
+        if (diff < 0)
+            low = middle + 1;
+        else
+            high = middle;
     }
-    return denial->entries[i > 0 ? i - 1 : denial->cnt - 1].node;
+    return denial->entries[low > 0 ? low - 1 : denial->cnt - 1].node;
 }
 
 void denial_fini(struct denial *denial)

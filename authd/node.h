@@ -14,6 +14,8 @@
 #include "dns/nsec3.h"
 #include "dns/rrset.h"
 
+enum { NODE_RRSETS_MAX = 1000 }; /* of one name, those of signatures included */
+
 enum node_flag {
     NODE_HAS_WILDCARD = 1, /* its child "*" exists */
     NODE_HAS_DNAME = 2,

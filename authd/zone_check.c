@@ -24,60 +24,18 @@ static void print_owner(const struct zonebuild *build, size_t i, char out[DNAME_
     dname_text_print(record(build, i)->owner->name, out);
 }
 
-/* The first record of the owner with this key; build->cnt when there is none. */
-static size_t find_owner(const struct zonebuild *build, const uint8_t *name)
-{
-    uint8_t key[DNAME_KEY_MAX];
-    size_t key_len = dname_key(name, key);
-    size_t low = 0, high = build->cnt;
-
-    while (low < high) {
-        size_t middle = (low + high) / 2;
-        const struct zonebuild_owner *o = record(build, middle)->owner;
-        int diff = memcmp(o->key, key, util_min(o->key_len, key_len));
-        if (diff == 0)
-            diff = (int)o->key_len - (int)key_len;
-        if (diff < 0)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    if (low < build->cnt && record(build, low)->owner->key_len == key_len &&
-        memcmp(record(build, low)->owner->key, key, key_len) == 0)
-        return low;
-    return build->cnt;
-}
-
-/* The first record of `type` among those of the owner that begins at `i`; build->cnt when there
- * is none.  They are sorted by type. */
-static size_t find_type(const struct zonebuild *build, size_t i, uint16_t type)
-{
-    size_t low = i, high = build->cnt;
-
-    while (low < high) {
-        size_t middle = (low + high) / 2;
-        if (same_owner(build, i, middle) && record(build, middle)->type < type)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    bool is_found =
-        low < build->cnt && same_owner(build, i, low) && record(build, low)->type == type;
-    return is_found ? low : build->cnt;
-}
-
 static bool has_address(const struct zonebuild *build, size_t i)
 {
-    return find_type(build, i, RRTYPE_A) < build->cnt ||
-           find_type(build, i, RRTYPE_AAAA) < build->cnt;
+    return zonebuild_find_type(build, i, RRTYPE_A) < build->cnt ||
+           zonebuild_find_type(build, i, RRTYPE_AAAA) < build->cnt;
 }
 
 static void check_apex(struct zonebuild *build)
 {
     struct diag_place whole = {.file = build->file_cnt ? build->files[0].path : NULL};
     char zone[DNAME_TEXT_MAX];
-    size_t apex = find_owner(build, build->origin);
-    size_t soa = find_type(build, apex, RRTYPE_SOA);
+    size_t apex = zonebuild_find_owner(build, build->origin);
+    size_t soa = zonebuild_find_type(build, apex, RRTYPE_SOA);
 
     dname_text_print(build->origin, zone);
     if (soa == build->cnt)
@@ -86,7 +44,7 @@ static void check_apex(struct zonebuild *build)
              record(build, soa + 1)->type == RRTYPE_SOA)
         zonebuild_report(build, DIAG_ERROR, soa + 1,
                          "a second SOA that is not the same as the first");
-    if (find_type(build, apex, RRTYPE_NS) == build->cnt)
+    if (zonebuild_find_type(build, apex, RRTYPE_NS) == build->cnt)
         diag_add(build->diag, DIAG_ERROR, &whole, "the zone has no NS at %s", zone);
 }
 
@@ -130,11 +88,17 @@ static bool is_suspect(const struct zonebuild *build, size_t i, bool is_repeated
 
 static void check_owner(struct zonebuild *build, size_t from, size_t to)
 {
-    size_t cname = find_type(build, from, RRTYPE_CNAME);
-    size_t wire_len = 0;
+    size_t cname = zonebuild_find_type(build, from, RRTYPE_CNAME);
+    size_t wire_len = 0, sets = 0;
 
     for (size_t i = from; i < to; i++) {
-        bool is_repeated = i > from && record(build, i - 1)->type == record(build, i)->type;
+        bool is_repeated =
+            i > from && record(build, i - 1)->type == record(build, i)->type &&
+            zonebuild_covered(record(build, i - 1)) == zonebuild_covered(record(build, i));
+        sets += !is_repeated;
+        if (!is_repeated && sets == NODE_RRSETS_MAX + 1)
+            zonebuild_report(build, DIAG_ERROR, i, "more than %d RRsets of one name",
+                             NODE_RRSETS_MAX);
         if (is_suspect(build, i, is_repeated, cname))
             check_record(build, i, is_repeated, cname);
         size_t before = is_repeated ? wire_len : 0;
@@ -149,7 +113,7 @@ static void check_owner(struct zonebuild *build, size_t from, size_t to)
 static size_t check_dname(struct zonebuild *build, size_t from, size_t to)
 {
     char owner[DNAME_TEXT_MAX];
-    size_t dname = find_type(build, from, RRTYPE_DNAME);
+    size_t dname = zonebuild_find_type(build, from, RRTYPE_DNAME);
 
     if (dname == build->cnt)
         return to;
@@ -170,14 +134,14 @@ static size_t check_dname(struct zonebuild *build, size_t from, size_t to)
 static size_t find_owner_or_wildcard(const struct zonebuild *build, const uint8_t *name)
 {
     uint8_t wildcard[DNAME_MAX + 2] = {1, '*'};
-    size_t found = find_owner(build, name);
+    size_t found = zonebuild_find_owner(build, name);
 
     while (found == build->cnt && !dname_is_equal(name, build->origin)) {
         name += *name + 1;
         memcpy(wildcard + 2, name, dname_len(name));
         if (dname_len(name) + 2 <= DNAME_MAX)
-            found = find_owner(build, wildcard);
-        if (find_owner(build, name) < build->cnt)
+            found = zonebuild_find_owner(build, wildcard);
+        if (zonebuild_find_owner(build, name) < build->cnt)
             break;
     }
     return found;
@@ -194,7 +158,7 @@ static void check_target(struct zonebuild *build, size_t i)
     size_t found = find_owner_or_wildcard(build, target);
     dname_text_print(target, name);
     rrtype_print(r->type, type);
-    if (find_type(build, found, RRTYPE_CNAME) < build->cnt) {
+    if (zonebuild_find_type(build, found, RRTYPE_CNAME) < build->cnt) {
         if (r->type == RRTYPE_NS || r->type == RRTYPE_MX || r->type == RRTYPE_SRV)
             zonebuild_report(build, DIAG_WARNING, i,
                              "%s names %s, which is a CNAME (RFC 2181 10.3)", type, name);
@@ -209,11 +173,36 @@ static void check_target(struct zonebuild *build, size_t i)
     }
 }
 
+/* Whether absences of a signed zone can be proven at all. */
+static void check_denial(struct zonebuild *build)
+{
+    struct nsec3_params params;
+    size_t apex = zonebuild_find_owner(build, build->origin);
+    size_t key = zonebuild_find_type(build, apex, RRTYPE_DNSKEY);
+
+    for (size_t i = zonebuild_find_type(build, apex, RRTYPE_NSEC3PARAM);
+         i < build->cnt && record(build, i)->type == RRTYPE_NSEC3PARAM; i++) {
+        params = nsec3_read_params(record(build, i)->rdata);
+        if (params.iterations > NSEC3_ITERATIONS_MAX)
+            zonebuild_report(build, DIAG_ERROR, i,
+                             "NSEC3 with %u iterations: %d is the most that resolvers follow, "
+                             "and 0 the best (RFC 9276)",
+                             params.iterations, NSEC3_ITERATIONS_MAX);
+    }
+    if (key < build->cnt && zonebuild_find_type(build, apex, RRTYPE_RRSIG) < build->cnt &&
+        zonebuild_find_type(build, apex, RRTYPE_NSEC) == build->cnt &&
+        !zonebuild_choose_params(build, &params))
+        zonebuild_report(build, DIAG_WARNING, key,
+                         "the zone is signed, but has neither NSEC nor a chain of NSEC3 that "
+                         "NSEC3PARAM names: no absence can be proven");
+}
+
 enum err zone_check(struct zonebuild *build)
 {
     size_t errors = build->diag->error_cnt;
 
     check_apex(build);
+    check_denial(build);
     for (size_t i = 0, below_dname = 0; i < build->cnt;) {
         size_t end = i + 1;
         while (end < build->cnt && same_owner(build, i, end))

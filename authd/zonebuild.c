@@ -199,12 +199,42 @@ static bool same_owner(const struct zonebuild *build, size_t a, size_t b)
     return compare_owner(build->records[a].owner, build->records[b].owner) == 0;
 }
 
-static bool has_type(const struct zonebuild *build, size_t from, size_t to, uint16_t type)
+size_t zonebuild_find_owner(const struct zonebuild *build, const uint8_t *name)
 {
-    for (size_t i = from; i < to; i++)
-        if (build->records[i].type == type)
-            return true;
-    return false;
+    uint8_t key[DNAME_KEY_MAX];
+    size_t key_len = dname_key(name, key);
+    size_t low = 0, high = build->cnt;
+
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        const struct zonebuild_owner *o = build->records[middle].owner;
+        int diff = memcmp(o->key, key, util_min(o->key_len, key_len));
+        if (diff == 0)
+            diff = (int)o->key_len - (int)key_len;
+        if (diff < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    bool is_found = low < build->cnt && build->records[low].owner->key_len == key_len &&
+                    memcmp(build->records[low].owner->key, key, key_len) == 0;
+    return is_found ? low : build->cnt;
+}
+
+size_t zonebuild_find_type(const struct zonebuild *build, size_t i, uint16_t type)
+{
+    size_t low = i, high = build->cnt;
+
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        if (same_owner(build, i, middle) && build->records[middle].type < type)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    bool is_found =
+        low < build->cnt && same_owner(build, i, low) && build->records[low].type == type;
+    return is_found ? low : build->cnt;
 }
 
 bool zonebuild_next(struct zonebuild_walk *w)
@@ -225,7 +255,7 @@ bool zonebuild_next(struct zonebuild_walk *w)
     } else if (w->cut && dname_is_under(owner->name, w->cut->name)) {
         w->view = ZONEBUILD_BELOW;
     } else if (!dname_is_equal(owner->name, build->origin) &&
-               has_type(build, w->from, w->to, RRTYPE_NS)) {
+               zonebuild_find_type(build, w->from, RRTYPE_NS) < build->cnt) {
         w->view = ZONEBUILD_CUT;
         w->cut = owner;
     } else {
@@ -442,10 +472,11 @@ static enum err collect_runs(struct assembly *a, size_t from, size_t to, bool ha
         if (type == RRTYPE_RRSIG || hashed != zonebuild_is_hashed(&build->records[i]))
             continue;
         err = add_run(a, (struct run){i, zonebuild_rrset_end(build, i)});
-        while (sig < to && zonebuild_covered(&build->records[sig]) != 0 &&
+        while (sig < to && build->records[sig].type == RRTYPE_RRSIG &&
                zonebuild_covered(&build->records[sig]) < type)
             sig = zonebuild_rrset_end(build, sig);
-        if (!err && sig < to && zonebuild_covered(&build->records[sig]) == type)
+        if (!err && sig < to && build->records[sig].type == RRTYPE_RRSIG &&
+            zonebuild_covered(&build->records[sig]) == type)
             err = add_run(a, (struct run){sig, zonebuild_rrset_end(build, sig)});
     }
     return err;
@@ -457,11 +488,12 @@ static enum err collect_orphans(struct assembly *a, size_t from, size_t to)
     const struct zonebuild *build = a->build;
     enum err err = ERR_OK;
 
-    for (size_t i = from; i < to && !err; i = zonebuild_rrset_end(build, i))
-        if (build->records[i].type == RRTYPE_RRSIG &&
-            !zonebuild_is_hashed(&build->records[i]) &&
-            !has_type(build, from, to, zonebuild_covered(&build->records[i])))
+    for (size_t i = from; i < to && !err; i = zonebuild_rrset_end(build, i)) {
+        uint16_t type = zonebuild_covered(&build->records[i]);
+        if (build->records[i].type == RRTYPE_RRSIG && type != RRTYPE_NSEC3 &&
+            (type == RRTYPE_RRSIG || zonebuild_find_type(build, from, type) == build->cnt))
             err = add_run(a, (struct run){i, zonebuild_rrset_end(build, i)});
+    }
     return err;
 }
 
@@ -552,16 +584,26 @@ static void read_soa(struct zone *zone)
 
 /* ---- denial ---- */
 
-static bool has_hash_owner(const struct zonebuild *build, const struct nsec3_params *params,
-                           const uint8_t hash[NSEC3_HASH_LEN])
+/* Whether the chain of `params` has the apex. */
+static bool has_apex(const struct zonebuild *build, const struct nsec3_params *params)
 {
-    for (size_t i = 0; i < build->cnt; i++) {
-        uint8_t own[NSEC3_HASH_LEN];
-        if (build->records[i].type != RRTYPE_NSEC3)
-            continue;
-        struct nsec3_params p = nsec3_read_params(build->records[i].rdata);
-        if (nsec3_is_same(&p, params) && nsec3_read_label(build->records[i].owner->name, own) &&
-            memcmp(own, hash, sizeof(own)) == 0)
+    uint8_t hash[NSEC3_HASH_LEN], owner[DNAME_MAX];
+    char label[NSEC3_LABEL_LEN + 1];
+    size_t origin_len = dname_len(build->origin);
+
+    if (1 + NSEC3_LABEL_LEN + origin_len > sizeof(owner))
+        return false;
+    nsec3_hash(params, build->origin, hash);
+    nsec3_print_label(hash, label);
+    owner[0] = NSEC3_LABEL_LEN;
+    memcpy(owner + 1, label, NSEC3_LABEL_LEN);
+    memcpy(owner + 1 + NSEC3_LABEL_LEN, build->origin, origin_len);
+    size_t from = zonebuild_find_owner(build, owner);
+    for (size_t i = zonebuild_find_type(build, from, RRTYPE_NSEC3);
+         i < build->cnt && same_owner(build, from, i) && build->records[i].type == RRTYPE_NSEC3;
+         i++) {
+        struct nsec3_params own = nsec3_read_params(build->records[i].rdata);
+        if (nsec3_is_same(&own, params))
             return true;
     }
     return false;
@@ -569,17 +611,14 @@ static bool has_hash_owner(const struct zonebuild *build, const struct nsec3_par
 
 bool zonebuild_choose_params(const struct zonebuild *build, struct nsec3_params *out)
 {
-    uint8_t hash[NSEC3_HASH_LEN];
+    size_t apex = zonebuild_find_owner(build, build->origin);
 
-    for (size_t i = 0;
-         i < build->cnt && dname_is_equal(build->records[i].owner->name, build->origin); i++) {
-        if (build->records[i].type != RRTYPE_NSEC3PARAM)
-            continue;
+    for (size_t i = zonebuild_find_type(build, apex, RRTYPE_NSEC3PARAM);
+         i < build->cnt && same_owner(build, apex, i) &&
+         build->records[i].type == RRTYPE_NSEC3PARAM;
+         i++) {
         struct nsec3_params params = nsec3_read_params(build->records[i].rdata);
-        if (params.flags != 0 || !nsec3_is_supported(&params))
-            continue;
-        nsec3_hash(&params, build->origin, hash);
-        if (has_hash_owner(build, &params, hash)) {
+        if (params.flags == 0 && nsec3_is_supported(&params) && has_apex(build, &params)) {
             *out = params;
             return true;
         }

@@ -79,6 +79,13 @@ void zonebuild_sort(struct zonebuild *build);
 /* Whether the record belongs to the hashed names of RFC 5155: NSEC3 and its signatures. */
 bool zonebuild_is_hashed(const struct zonebuild_record *record);
 
+/* In sorted records: the first one of the owner `name`; build->cnt when there is none. */
+size_t zonebuild_find_owner(const struct zonebuild *build, const uint8_t *name);
+
+/* In sorted records: the first one of `type` among those of the owner that begins at `i`, which
+ * may be build->cnt; build->cnt when there is none. */
+size_t zonebuild_find_type(const struct zonebuild *build, size_t i, uint16_t type);
+
 /* How the zone sees an owner. */
 enum zonebuild_view {
     ZONEBUILD_OWN,    /* the zone's own data */

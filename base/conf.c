@@ -75,19 +75,32 @@ static struct diag_place make_place(const struct conf_reader *reader, yaml_mark_
     return place;
 }
 
-void conf_wrong(struct conf_reader *reader, const struct conf_node *node, const char *fmt, ...)
+static void add_finding(struct conf_reader *reader, enum diag_level level,
+                        const struct conf_node *node, const char *fmt, va_list args)
 {
     char text[400];
     struct diag_place place = {.file = reader->path};
-    va_list args;
 
-    va_start(args, fmt);
     vsnprintf(text, sizeof(text), fmt, args);
-    va_end(args);
-    if (diag_wants(reader->diag,
-                   DIAG_ERROR)) /* to find the line costs a walk through the file */
+    if (diag_wants(reader->diag, level)) /* to find the line costs a walk through the file */
         place = make_place(reader, node->yaml.start_mark);
-    diag_add(reader->diag, DIAG_ERROR, &place, "%s", text);
+    diag_add(reader->diag, level, &place, "%s", text);
+}
+
+void conf_wrong(struct conf_reader *reader, const struct conf_node *node, const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    add_finding(reader, DIAG_ERROR, node, fmt, args);
+    va_end(args);
+}
+
+void conf_warn(struct conf_reader *reader, const struct conf_node *node, const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    add_finding(reader, DIAG_WARNING, node, fmt, args);
+    va_end(args);
 }
 
 struct arena *conf_arena(struct conf_reader *reader) { return reader->arena; }
@@ -388,11 +401,8 @@ static void read_value(struct conf_reader *reader, const struct conf_node *node,
                        "%s: this version cannot do that yet; leave it out or empty", key->name);
         break;
     case CONF_UNUSED:
-        if (!is_empty(node)) {
-            struct diag_place at = make_place(reader, node->yaml.start_mark);
-            diag_add(reader->diag, DIAG_WARNING, &at, "%s has no effect in this version",
-                     key->name);
-        }
+        if (!is_empty(node))
+            conf_warn(reader, node, "%s has no effect in this version", key->name);
         break;
     }
 }

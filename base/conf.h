@@ -80,6 +80,10 @@ bool conf_number(const char *text, uint64_t *out);
 void conf_wrong(struct conf_reader *reader, const struct conf_node *node, const char *fmt, ...)
     PRINTF_LIKE(3, 4);
 
+/* The same as a warning. */
+void conf_warn(struct conf_reader *reader, const struct conf_node *node, const char *fmt, ...)
+    PRINTF_LIKE(3, 4);
+
 /* For custom readers: where lists and strings live. */
 struct arena *conf_arena(struct conf_reader *reader);
 

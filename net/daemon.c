@@ -104,23 +104,29 @@ static void tell_counts(uv_timer_t *timer)
         log_warning("rate limit: %llu answers %sdropped and %llu %scut short in %d s",
                     (unsigned long long)(now.dropped - told->dropped), verb,
                     (unsigned long long)(now.slipped - told->slipped), verb, TELL_MS / 1000);
-    if (now.refused_total != told->refused_total)
+    if (now.crowded_total != told->crowded_total)
         log_warning("all %u connections were taken: %llu closed or turned away in %d s",
                     b->server->guard.connections,
-                    (unsigned long long)(now.refused_total - told->refused_total),
+                    (unsigned long long)(now.crowded_total - told->crowded_total),
                     TELL_MS / 1000);
-    if (now.refused_client != told->refused_client)
-        log_warning("clients with %u connections wanted more: %llu turned away in %d s",
-                    b->server->guard.connections_per_client,
-                    (unsigned long long)(now.refused_client - told->refused_client),
-                    TELL_MS / 1000);
+    if (now.crowded_client != told->crowded_client)
+        log_warning(
+            "clients with %u connections wanted more: %llu closed or turned away in %d s",
+            b->server->guard.connections_per_client,
+            (unsigned long long)(now.crowded_client - told->crowded_client), TELL_MS / 1000);
     *told = now;
 }
 
-static enum err set_limits(struct body *b)
+static enum err set_limits(struct body *b, char *why)
 {
+    if (*b->server->cookie_file && b->server->cookie_secret_cnt == 0) {
+        snprintf(why, WHY_MAX, "cookie-secrets: %s cannot be read", b->server->cookie_file);
+        return ERR_DENIED;
+    }
     set_cookies(b, b->server);
-    enum err err = guard_new(&b->server->guard, &b->guard);
+    snprintf(why, WHY_MAX, "out of memory");
+    enum err err =
+        guard_new(&b->server->guard, b->worker_cnt * b->server->listen.cnt, &b->guard);
     if (err)
         return err;
     b->settings.guard = b->guard;
@@ -141,6 +147,13 @@ static bool same_listeners(const struct conf_addrs *a, const struct conf_addrs *
         if (!addr_is_equal(&a->at[i], &b->at[i]))
             return false;
     return true;
+}
+
+static bool same_limits(const struct guard_conf *a, const struct guard_conf *b)
+{
+    return a->per_second == b->per_second && a->slip == b->slip &&
+           a->is_log_only == b->is_log_only && a->connections == b->connections &&
+           a->connections_per_client == b->connections_per_client && a->idle_ms == b->idle_ms;
 }
 
 static enum err read_conf(struct body *b, void **conf, struct server_conf **server)
@@ -196,6 +209,8 @@ static void on_reload(uv_signal_t *signal, int number)
     }
     if (!same_listeners(&server->listen, &b->server->listen))
         log_warning("a change of server.listen takes effect with the next start");
+    if (!same_limits(&server->guard, &b->server->guard))
+        log_warning("a change of rate-limit or limits takes effect with the next start");
     set_cookies(b, server);
     /* Other settings of the server live as long as the process; only what is served comes from
      * the new file. */
@@ -383,8 +398,7 @@ static enum err start(struct body *b)
     b->settings.identity = b->server->identity;
     b->settings.udp_size = (uint16_t)b->server->udp_size;
     b->settings.is_rotating = b->server->is_rotating;
-    snprintf(why, sizeof(why), "out of memory");
-    err = set_limits(b);
+    err = set_limits(b, why);
     if (!err)
         err = make_workers(b, why);
     if (!err)

@@ -13,7 +13,7 @@
 #include "base/now.h"
 #include "net/intake.h"
 
-enum { IN_FIRST = 2048, OUT_FIRST = 4096, TICK_MS = 250, BACKLOG = 511 };
+enum { IN_FIRST = 2048, OUT_FIRST = 4096, TICK_MS = 250, BACKLOG = 511, ENTER_TRIES = 3 };
 
 struct connection {
     uv_tcp_t tcp;
@@ -30,6 +30,7 @@ struct connection {
     uv_write_t write;
     uv_shutdown_t shutdown;
     bool is_counted; /* the guard knows of it */
+    enum guard_entry entry;
     bool is_writing, is_reading, is_closing;
     bool is_ended;      /* the client sends nothing more */
     bool is_discarding; /* we send nothing more, and wait for the client to end */
@@ -40,6 +41,7 @@ struct front_stream {
     uv_tcp_t listener;
     uv_timer_t tick;
     struct list connections;
+    size_t counted; /* of them that the guard knows of */
     const struct exchange_settings *settings;
     const struct service *service;
     void *engine;
@@ -76,8 +78,10 @@ static void close_connection(struct connection *c)
     if (c->is_closing)
         return;
     c->is_closing = true;
-    if (c->is_counted)
-        guard_leave(c->front->settings->guard, &c->peer);
+    if (c->is_counted) {
+        c->front->counted--;
+        guard_leave(c->front->settings->guard, &c->peer, c->entry);
+    }
     list_remove(&c->link);
     uv_close((uv_handle_t *)&c->tcp, on_connection_closed);
 }
@@ -346,21 +350,14 @@ static struct connection *new_connection(struct front_stream *f, uv_loop_t *loop
     return c;
 }
 
-static bool same_address(const struct addr *a, const struct addr *b)
-{
-    size_t a_len, b_len;
-    const uint8_t *a_bytes = addr_bytes(a, &a_len), *b_bytes = addr_bytes(b, &b_len);
-    return a_len == b_len && memcmp(a_bytes, b_bytes, a_len) == 0;
-}
-
-/* Close the connection that has been idle longest, of this address only when `of` is one; false
+/* Close the connection that has been idle longest, of this client only when `of` is one; false
  * when there is none here but `newest`. */
 static bool close_idlest(struct front_stream *f, const struct connection *newest,
                          const struct addr *of)
 {
     for (struct list *l = f->connections.next; l != &f->connections; l = l->next) {
         struct connection *c = container_of(l, struct connection, link);
-        if (c == newest || (of && !same_address(&c->peer, of)))
+        if (c == newest || (of && !guard_is_same_client(&c->peer, of)))
             continue;
         close_connection(c);
         return true;
@@ -372,16 +369,20 @@ static bool close_idlest(struct front_stream *f, const struct connection *newest
  * when that has its share.  False: the new one has to go. */
 static bool enter(struct connection *c)
 {
-    struct guard *guard = c->front->settings->guard;
-    enum guard_entry entry = guard_enter(guard, &c->peer);
+    struct front_stream *f = c->front;
+    struct guard *guard = f->settings->guard;
 
-    if (entry != GUARD_ENTERED) {
-        guard_count_refusal(guard, entry);
-        if (close_idlest(c->front, c, entry == GUARD_CLIENT_FULL ? &c->peer : NULL))
-            entry = guard_enter(guard, &c->peer);
+    for (int tries = 0; tries < ENTER_TRIES; tries++) {
+        c->entry = guard_enter(guard, &c->peer, f->counted);
+        c->is_counted = c->entry == GUARD_ENTERED || c->entry == GUARD_POOLED;
+        f->counted += c->is_counted;
+        if (c->is_counted)
+            return true;
+        guard_count_refusal(guard, c->entry);
+        if (!close_idlest(f, c, c->entry == GUARD_CLIENT_FULL ? &c->peer : NULL))
+            break;
     }
-    c->is_counted = entry == GUARD_ENTERED;
-    return c->is_counted;
+    return false;
 }
 
 static void on_connection(uv_stream_t *listener, int status)

@@ -25,17 +25,22 @@ struct guard {
     struct guard_conf conf;
     uint64_t interval_us;           /* of answers at the limit */
     _Atomic uint64_t (*sets)[WAYS]; /* relaxed: a lost update lets one answer more through */
-    _Atomic uint32_t connections;
-    _Atomic uint16_t *clients; /* connections of the clients that share a slot */
-    _Atomic uint64_t dropped, slipped, refused_total, refused_client;
+    uint32_t share;                 /* of each front; what is left is common */
+    uint32_t common;
+    _Atomic uint32_t connections, pooled; /* in all; of them in what is common */
+    _Atomic uint16_t *clients;            /* connections of the clients that share a slot */
+    _Atomic uint64_t dropped, slipped, crowded_total, crowded_client;
 };
 
-enum err guard_new(const struct guard_conf *conf, struct guard **out)
+enum err guard_new(const struct guard_conf *conf, size_t front_cnt, struct guard **out)
 {
     struct guard *g = calloc(1, sizeof(*g));
     if (!g)
         return ERR_NOMEM;
     g->conf = *conf;
+    g->share = (uint32_t)util_max(conf->connections / 2 / util_max(front_cnt, 1), 1);
+    g->common =
+        (uint32_t)(conf->connections - util_min(conf->connections, g->share * front_cnt));
     g->clients = calloc(CLIENT_SLOTS, sizeof(*g->clients));
     if (conf->per_second) {
         g->interval_us = SECOND_US / conf->per_second;
@@ -127,7 +132,8 @@ enum guard_verdict guard_rate(struct guard *g, const struct addr *peer, uint64_t
     if (addr_is_in(&g->conf.exempt, peer) ||
         spend(g, hash_address(peer, V4_NETWORK_LEN, V6_NETWORK_LEN), now_us))
         return GUARD_PASS;
-    bool is_slipping = g->conf.slip > 0 && turn % g->conf.slip == 0;
+    /* the time keeps networks that ask in turn from always meeting the same fate */
+    bool is_slipping = g->conf.slip > 0 && (turn + (uint32_t)(now_us >> 3)) % g->conf.slip == 0;
     count(is_slipping ? &g->slipped : &g->dropped);
     if (g->conf.is_log_only)
         return GUARD_PASS;
@@ -142,7 +148,17 @@ static _Atomic uint16_t *client_slot(struct guard *g, const struct addr *peer)
                        CLIENT_SLOTS];
 }
 
-enum guard_entry guard_enter(struct guard *g, const struct addr *peer)
+static uint32_t up(_Atomic uint32_t *counter)
+{
+    return atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
+}
+
+static void down(_Atomic uint32_t *counter)
+{
+    atomic_fetch_sub_explicit(counter, 1, memory_order_relaxed);
+}
+
+enum guard_entry guard_enter(struct guard *g, const struct addr *peer, size_t front_connections)
 {
     _Atomic uint16_t *client = client_slot(g, peer);
 
@@ -151,24 +167,37 @@ enum guard_entry guard_enter(struct guard *g, const struct addr *peer)
         atomic_fetch_sub_explicit(client, 1, memory_order_relaxed);
         return GUARD_CLIENT_FULL;
     }
-    if (atomic_fetch_add_explicit(&g->connections, 1, memory_order_relaxed) >=
-        g->conf.connections) {
-        atomic_fetch_sub_explicit(&g->connections, 1, memory_order_relaxed);
-        atomic_fetch_sub_explicit(client, 1, memory_order_relaxed);
-        return GUARD_FULL;
+    if (front_connections < g->share) {
+        up(&g->connections);
+        return GUARD_ENTERED;
     }
-    return GUARD_ENTERED;
+    if (up(&g->pooled) < g->common) {
+        up(&g->connections);
+        return GUARD_POOLED;
+    }
+    down(&g->pooled);
+    atomic_fetch_sub_explicit(client, 1, memory_order_relaxed);
+    return GUARD_FULL;
 }
 
-void guard_leave(struct guard *g, const struct addr *peer)
+void guard_leave(struct guard *g, const struct addr *peer, enum guard_entry entry)
 {
-    atomic_fetch_sub_explicit(&g->connections, 1, memory_order_relaxed);
+    down(&g->connections);
+    if (entry == GUARD_POOLED)
+        down(&g->pooled);
     atomic_fetch_sub_explicit(client_slot(g, peer), 1, memory_order_relaxed);
+}
+
+bool guard_is_same_client(const struct addr *a, const struct addr *b)
+{
+    size_t a_len, b_len;
+    const uint8_t *a_bytes = addr_bytes(a, &a_len), *b_bytes = addr_bytes(b, &b_len);
+    return a_len == b_len && memcmp(a_bytes, b_bytes, util_min(a_len, V6_CLIENT_LEN)) == 0;
 }
 
 void guard_count_refusal(struct guard *g, enum guard_entry why)
 {
-    count(why == GUARD_CLIENT_FULL ? &g->refused_client : &g->refused_total);
+    count(why == GUARD_CLIENT_FULL ? &g->crowded_client : &g->crowded_total);
 }
 
 /* The whole time while half of the connections are free, then in proportion to what is left. */
@@ -186,6 +215,6 @@ struct guard_counts guard_counts(const struct guard *g)
     return (struct guard_counts){
         .dropped = atomic_load_explicit(&g->dropped, memory_order_relaxed),
         .slipped = atomic_load_explicit(&g->slipped, memory_order_relaxed),
-        .refused_total = atomic_load_explicit(&g->refused_total, memory_order_relaxed),
-        .refused_client = atomic_load_explicit(&g->refused_client, memory_order_relaxed)};
+        .crowded_total = atomic_load_explicit(&g->crowded_total, memory_order_relaxed),
+        .crowded_client = atomic_load_explicit(&g->crowded_client, memory_order_relaxed)};
 }

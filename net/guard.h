@@ -37,12 +37,14 @@ enum {
 /* What happened since the start. */
 struct guard_counts {
     uint64_t dropped, slipped; /* answers refused, answers cut short instead */
-    uint64_t refused_total;    /* connections that found all taken */
-    uint64_t refused_client;   /* connections of a client that had its share */
+    uint64_t crowded_total;    /* connections that found all taken */
+    uint64_t crowded_client;   /* connections of a client that had its share */
 };
 
-/* A guard with these limits, which it copies but for the exempt prefixes.  ERR_NOMEM. */
-MUST_USE enum err guard_new(const struct guard_conf *conf, struct guard **out);
+/* A guard with these limits, which it copies but for the exempt prefixes, for `front_cnt` fronts
+ * that accept connections.  ERR_NOMEM. */
+MUST_USE enum err guard_new(const struct guard_conf *conf, size_t front_cnt,
+                            struct guard **out);
 
 /* Free it.  Clears the pointer; NULL inside is fine. */
 void guard_free(struct guard **guard);
@@ -57,14 +59,25 @@ bool guard_limits_rate(const struct guard *guard);
 enum guard_verdict guard_rate(struct guard *guard, const struct addr *peer, uint64_t now_us,
                               unsigned turn);
 
-enum guard_entry { GUARD_ENTERED, GUARD_FULL, GUARD_CLIENT_FULL };
+enum guard_entry {
+    GUARD_ENTERED, /* in the share of its front */
+    GUARD_POOLED,  /* in what is common to all fronts */
+    GUARD_FULL,
+    GUARD_CLIENT_FULL,
+};
 
-/* Count a connection of `peer` in; to be given back with guard_leave when GUARD_ENTERED. */
-enum guard_entry guard_enter(struct guard *guard, const struct addr *peer);
-void guard_leave(struct guard *guard, const struct addr *peer);
+/* Count a connection of `peer` in, at a front that has `front_connections` already.  Half of all
+ * connections is common, the other half is shared out among the fronts, so that what fills one of
+ * them cannot shut out another.  When it got in, guard_leave gives it back. */
+enum guard_entry guard_enter(struct guard *guard, const struct addr *peer,
+                             size_t front_connections);
+void guard_leave(struct guard *guard, const struct addr *peer, enum guard_entry entry);
 
-/* Count a connection that was turned away for this reason. */
+/* Count a connection for which another had to go, or that was turned away, for this reason. */
 void guard_count_refusal(struct guard *guard, enum guard_entry why);
+
+/* Whether both are one client. */
+bool guard_is_same_client(const struct addr *a, const struct addr *b);
 
 /* How long a connection may be idle now, in milliseconds: less the fewer are left. */
 unsigned guard_idle_ms(const struct guard *guard);

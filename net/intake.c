@@ -38,7 +38,12 @@ static bool pass_rate(struct exchange *ex, enum message_state state, uint64_t no
     enum guard_verdict verdict = guard_rate(ex->settings->guard, &ex->peer, now_us, ex->turn);
     if (verdict == GUARD_PASS)
         return true;
-    if (verdict == GUARD_DROP || state == MESSAGE_BROKEN) {
+    /* what is no plain question must not be told NOERROR */
+    bool is_plain = state == MESSAGE_WHOLE && ex->query.has_question &&
+                    message_opcode(&ex->query) == RRTYPE_OPCODE_QUERY &&
+                    !(ex->query.has_edns && ex->query.edns.version > 0);
+    ex->query.edns.has_nsid = false; /* it is the few octets that count */
+    if (verdict == GUARD_DROP || !is_plain) {
         reply_drop(ex);
     } else if (ex->cookie == EXCHANGE_COOKIE_NEW) {
         reply_send(ex, RRTYPE_RCODE_BADCOOKIE);
@@ -83,16 +88,20 @@ static bool admit(struct exchange *ex, const uint8_t *wire, size_t len, uint64_t
         reply_send(ex, RRTYPE_RCODE_NOTIMP);
         return false;
     }
-    if (asks_for_cookie(ex, state)) {
-        reply_send(ex, RRTYPE_RCODE_NOERROR);
-        return false;
-    }
-    if (state == MESSAGE_BROKEN || !ex->query.has_question) {
+    bool is_broken =
+        state == MESSAGE_BROKEN || (!ex->query.has_question && !asks_for_cookie(ex, state));
+    if (is_broken) {
         reply_send(ex, RRTYPE_RCODE_FORMERR);
         return false;
     }
     if (ex->query.has_edns && ex->query.edns.version > 0) {
         reply_send(ex, RRTYPE_RCODE_BADVERS);
+        return false;
+    }
+    if (!ex->query.has_question) { /* RFC 7873 5.4: BADCOOKIE for one that is not ours */
+        bool is_wrong = ex->query.edns.cookie_len > COOKIE_CLIENT_LEN &&
+                        ex->cookie != EXCHANGE_COOKIE_VALID;
+        reply_send(ex, is_wrong ? RRTYPE_RCODE_BADCOOKIE : RRTYPE_RCODE_NOERROR);
         return false;
     }
     if (ex->query.qclass == RRTYPE_CLASS_CH) {

@@ -95,11 +95,14 @@ static void check_cookie_file(struct conf_reader *reader, const struct conf_node
     if (!*conf->cookie_file)
         return;
     enum err err = file_read(conf->cookie_file, COOKIE_FILE_MAX, &text, &len, NULL);
+    if (err == ERR_DENIED) { /* as of a reload after the change of user */
+        conf_warn(reader, node,
+                  "%s: the user of the service cannot read it; secrets stay as they were",
+                  conf->cookie_file);
+        return;
+    }
     if (err) {
-        conf_wrong(reader, node,
-                   err == ERR_DENIED ? "%s: %s; the user of the service must be able to read it"
-                                     : "%s: %s",
-                   conf->cookie_file, err_name(err));
+        conf_wrong(reader, node, "%s: %s", conf->cookie_file, err_name(err));
         return;
     }
     read_secrets(reader, node, conf, text);

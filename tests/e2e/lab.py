@@ -104,7 +104,7 @@ class Authd(Server):
     def __init__(self, folder, zones, port=None, build=BUILD, extra="", top=""):
         folder = Path(folder)
         self.port = port or free_port()
-        lines = [f'server:\n  listen: [127.0.0.1@{self.port}, "::1@{self.port}"]', extra, top, "zones:"]
+        lines = [f'server:\n  listen: [127.0.0.1@{self.port}, "::1@{self.port}"]', extra, top, "zones:" if zones else "zones: []"]
         for name, source in zones.items():
             if not isinstance(source, Path):
                 path = folder / (name.strip(".") + ".zone" if name != "." else "root.zone")
@@ -114,7 +114,7 @@ class Authd(Server):
         self.conf = folder / "authd.yaml"
         self.conf.write_text("\n".join(line for line in lines if line) + "\n")
         super().__init__([build / "rootline-authd", "-c", self.conf], folder / "authd.log")
-        self.started(self.wait_for, "ready on ")
+        self.started(self.wait_for, "ready on ", 120)
 
     def ask(self, name, rdtype="A", tcp=False, timeout=5, host="127.0.0.1", **kw):
         kw.setdefault("use_edns", 0)
@@ -135,7 +135,7 @@ class Authd(Server):
 class Nsd(Server):
     """Debian's nsd with the same zones."""
 
-    def __init__(self, folder, zones):
+    def __init__(self, folder, zones, extra="", waits=True):
         folder = Path(folder)
         self.port = free_port()
         text = f"""server:
@@ -150,10 +150,10 @@ class Nsd(Server):
   pidfile: "{folder}/nsd.pid"
   zonelistfile: "{folder}/zone.list"
   xfrdir: "{folder}"
-  rrl-ratelimit: 0
   ipv4-edns-size: 1232
   ipv6-edns-size: 1232
   round-robin: no
+{extra or "  rrl-ratelimit: 0"}
 remote-control:
   control-enable: no
 """
@@ -162,15 +162,17 @@ remote-control:
         conf = folder / "nsd.conf"
         conf.write_text(text)
         super().__init__([find_program("nsd"), "-d", "-c", conf], folder / "nsd.log")
-        self.started(wait_answer, self, zones)
+        if waits:
+            self.started(wait_answer, self, zones)
 
 
 class Knot(Server):
     """Debian's knotd with the same zones."""
 
-    def __init__(self, folder, zones):
+    def __init__(self, folder, zones, limit=0, waits=True):
         folder = Path(folder)
         self.port = free_port()
+        module = f'mod-rrl:\n  - id: limit\n    rate-limit: {limit}\n' if limit else ""
         text = f"""server:
   listen: 127.0.0.1@{self.port}
   rundir: "{folder}"
@@ -181,8 +183,9 @@ class Knot(Server):
   automatic-acl: off
 database:
   storage: "{folder}/knotdb"
-template:
+{module}template:
   - id: default
+{"    global-module: mod-rrl/limit" if limit else ""}
     storage: "{folder}"
     semantic-checks: off
     journal-content: none
@@ -194,13 +197,14 @@ zone:
         conf = folder / "knot.conf"
         conf.write_text(text)
         super().__init__([find_program("knotd"), "-c", conf], folder / "knot.log")
-        self.started(wait_answer, self, zones)
+        if waits:
+            self.started(wait_answer, self, zones)
 
 
 class Named(Server):
     """Debian's named with the same zones."""
 
-    def __init__(self, folder, zones):
+    def __init__(self, folder, zones, extra="", waits=True):
         folder = Path(folder)
         self.port = free_port()
         text = f"""options {{
@@ -221,7 +225,7 @@ class Named(Server):
   querylog no;
   max-records-per-type 0;
   max-types-per-name 0;
-}};
+{extra}}};
 controls {{ }};
 """
         for name, path in zones.items():
@@ -229,7 +233,8 @@ controls {{ }};
         conf = folder / "named.conf"
         conf.write_text(text)
         super().__init__([find_program("named"), "-g", "-n", "1", "-c", conf], folder / "named.log")
-        self.started(wait_answer, self, zones)
+        if waits:
+            self.started(wait_answer, self, zones)
 
 
 def wait_answer(server, zones, seconds=30):

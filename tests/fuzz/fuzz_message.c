@@ -77,7 +77,7 @@ static void start(void)
     static const uint8_t secret[1][COOKIE_SECRET_LEN] = {"secret of a test"};
     struct guard_conf limits = {.connections = 1, .idle_ms = 10000};
     cookie_set(&cookies, secret, 1);
-    must(guard_new(&limits, &settings.guard) == ERR_OK);
+    must(guard_new(&limits, 1, &settings.guard) == ERR_OK);
     engine = auth_serve_new(&published, 0);
     auth_serve_service.turn(engine);
 }

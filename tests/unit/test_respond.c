@@ -86,7 +86,7 @@ static int start(void **state)
     static const uint8_t secret[1][COOKIE_SECRET_LEN] = {"secret of a test"};
     struct guard_conf limits = {.per_second = 0, .connections = 1, .idle_ms = 10000};
     cookie_set(&cookies, secret, 1);
-    assert_int_equal(guard_new(&limits, &settings.guard), ERR_OK);
+    assert_int_equal(guard_new(&limits, 1, &settings.guard), ERR_OK);
     rotating = settings;
     rotating.is_rotating = true;
     return 0;
