@@ -287,7 +287,7 @@ static enum err list_wanted(const struct auth_conf *conf, struct wanted *wanted)
 static void tell_progress(size_t done, size_t all, uint64_t *told_ms)
 {
     uint64_t now_ms = now_mono_ms();
-    if (now_ms - *told_ms < PROGRESS_MS)
+    if (done == all || now_ms - *told_ms < PROGRESS_MS)
         return;
     *told_ms = now_ms;
     log_info("loading: %zu of %zu zones", done, all);

@@ -1,8 +1,9 @@
-/* probe finds the zone and asks for the index line of every question of a batch before the
- * first one is answered, so that their cache misses overlap. */
+/* probe takes every question of a batch one step further - table of zones, zone, page, bucket,
+ * node - before it takes the first one another step, so that their cache misses overlap. */
 #include "authd/auth_serve.h"
 
 #include "authd/respond.h"
+#include "net/intake.h"
 #include "net/reply.h"
 
 /* Lifetime: worker. */
@@ -28,17 +29,32 @@ static void turn(void *data)
     engine->set = publish_take(engine->publish, engine->worker);
 }
 
+static uint64_t whole_hash(const struct exchange *ex) { return ex->name.hash[ex->name.labels]; }
+
 static void probe(void *data, struct exchange *const *batch, size_t cnt)
 {
-    const struct auth_serve *engine = data;
+    const struct zoneset *set = ((const struct auth_serve *)data)->set;
+    const struct zone *zones[INTAKE_BATCH_MAX];
 
+    must(cnt <= INTAKE_BATCH_MAX);
+    for (size_t i = 0; i < cnt; i++)
+        zoneset_prefetch(set, &batch[i]->name);
+    for (size_t i = 0; i < cnt; i++)
+        zoneset_prefetch_zones(set, &batch[i]->name);
     for (size_t i = 0; i < cnt; i++) {
-        const struct dname_parts *name = &batch[i]->name;
-        const struct zone *zone = respond_choose_zone(engine->set, name, batch[i]->query.qtype);
-        batch[i]->probed = zone;
-        if (zone && zone->is_loaded)
-            index_prefetch(&zone->index, name->hash[name->labels]);
+        batch[i]->probed = respond_choose_zone(set, &batch[i]->name, batch[i]->query.qtype);
+        zones[i] = batch[i]->probed;
+        if (zones[i] && !zones[i]->is_loaded)
+            zones[i] = NULL;
+        if (zones[i])
+            index_prefetch_page(&zones[i]->index, whole_hash(batch[i]));
     }
+    for (size_t i = 0; i < cnt; i++)
+        if (zones[i])
+            index_prefetch_bucket(&zones[i]->index, whole_hash(batch[i]));
+    for (size_t i = 0; i < cnt; i++)
+        if (zones[i])
+            index_prefetch_node(&zones[i]->index, whole_hash(batch[i]));
 }
 
 static void serve(void *data, struct exchange *ex)

@@ -31,9 +31,9 @@ static enum err build(const void *conf, const void *before, void **version, char
     if (err)
         return err;
     for (size_t i = 0; i < set->slot_cnt; i++)
-        if (set->slots[i]) {
-            names += set->slots[i]->node_cnt;
-            bytes += set->slots[i]->bytes;
+        if (set->slots[i].zone) {
+            names += set->slots[i].zone->node_cnt;
+            bytes += set->slots[i].zone->bytes;
         }
     int len = snprintf(summary, size, "%zu zone%s, %zu names, %.1f MB", set->cnt,
                        set->cnt == 1 ? "" : "s", names, (double)bytes / 1e6);

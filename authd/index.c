@@ -12,6 +12,7 @@ enum {
     BUCKET_AIM = SLOTS - 1, /* of an index that is one small page */
     DEPTH_MAX = 28,
     POINTER_BITS = 48,
+    CACHE_LINE = 64,
 };
 
 struct index_page {
@@ -44,18 +45,17 @@ static size_t page_bytes(const struct index *index)
 
 static struct index_page *new_page(struct index *index, unsigned depth)
 {
-    struct index_page *page = aligned_alloc(64, page_bytes(index));
+    struct index_page *page = slab_alloc(index->memory, page_bytes(index), CACHE_LINE);
     if (!page)
         return NULL;
-    memset(page, 0, page_bytes(index));
     page->depth = depth;
     index->bytes += page_bytes(index);
     return page;
 }
 
-enum err index_init(struct index *index, size_t cnt)
+enum err index_init(struct index *index, struct slab_list *memory, size_t cnt)
 {
-    *index = (struct index){.depth = 0, .buckets = BUCKETS};
+    *index = (struct index){.depth = 0, .buckets = BUCKETS, .memory = memory};
     /* most zones are small, and a server may have a hundred thousand of them */
     while (index->buckets > 1 && cnt <= index->buckets / 2 * BUCKET_AIM)
         index->buckets /= 2;
@@ -113,11 +113,8 @@ static enum err split(struct index *index, uint64_t hash)
     }
     struct index_page *half[2] = {new_page(index, old->depth + 1),
                                   new_page(index, old->depth + 1)};
-    if (!half[0] || !half[1]) {
-        free(half[0]);
-        free(half[1]);
+    if (!half[0] || !half[1])
         return ERR_NOMEM;
-    }
     for (size_t b = 0; b < BUCKETS; b++)
         for (size_t s = 0; s < SLOTS && old->slot[b][s]; s++) {
             uint64_t h = dname_hash(slot_node(old->slot[b][s])->name);
@@ -127,9 +124,7 @@ static enum err split(struct index *index, uint64_t hash)
     size_t first = page_number(index, hash) / span * span;
     for (size_t i = 0; i < span; i++)
         index->pages[first + i] = half[i >= span / 2];
-    index->bytes -= page_bytes(index);
-    free(old);
-    return ERR_OK;
+    return ERR_OK; /* what the old page was stays unused */
 }
 
 enum err index_put(struct index *index, uint64_t hash, struct node *node)
@@ -164,18 +159,32 @@ struct node *index_find(const struct index *index, uint64_t hash, const uint8_t 
     return NULL;
 }
 
-void index_prefetch(const struct index *index, uint64_t hash)
+void index_prefetch_page(const struct index *index, uint64_t hash)
+{
+    __builtin_prefetch(&index->pages[page_number(index, hash)]);
+}
+
+void index_prefetch_bucket(const struct index *index, uint64_t hash)
 {
     __builtin_prefetch(
         index->pages[page_number(index, hash)]->slot[hash & (index->buckets - 1)]);
 }
 
+void index_prefetch_node(const struct index *index, uint64_t hash)
+{
+    const uint64_t *bucket =
+        index->pages[page_number(index, hash)]->slot[hash & (index->buckets - 1)];
+
+    for (size_t s = 0; s < SLOTS && bucket[s]; s++)
+        if (bucket[s] >> POINTER_BITS == ((hash >> 8) & 0xffff)) {
+            const char *node = (const char *)slot_node(bucket[s]);
+            __builtin_prefetch(node);
+            __builtin_prefetch(node + CACHE_LINE);
+        }
+}
+
 void index_fini(struct index *index)
 {
-    size_t cnt = index->pages ? (size_t)1 << index->depth : 0;
-    for (size_t i = 0; i < cnt; i++)
-        if (i + 1 == cnt || index->pages[i + 1] != index->pages[i])
-            free(index->pages[i]);
     free(index->pages);
     *index = (struct index){.pages = NULL};
 }

@@ -16,14 +16,6 @@ enum err zone_new(const uint8_t *name, struct zone **out)
     return ERR_OK;
 }
 
-static size_t node_bytes(const struct node *node)
-{
-    const struct rrset *set = node_rrsets(node);
-    for (unsigned i = 0; i < node->rrset_cnt; i++)
-        set = rrset_next(set);
-    return (size_t)((const char *)set - (const char *)node);
-}
-
 static enum err add_chunk(struct zone *zone, struct node **nodes, size_t cnt)
 {
     size_t bytes = sizeof(struct zone_chunk) + cnt * sizeof(struct node *);
@@ -39,36 +31,19 @@ static enum err add_chunk(struct zone *zone, struct node **nodes, size_t cnt)
 
 enum err zone_fill(struct zone *zone, struct node **nodes, size_t cnt)
 {
-    size_t done = 0;
-    enum err err = index_init(&zone->index, cnt);
+    enum err err = index_init(&zone->index, &zone->memory, cnt);
 
     zone->chunks = calloc(cnt / ZONE_CHUNK + 1, sizeof(struct zone_chunk *));
     if (!zone->chunks)
         err = ERR_NOMEM;
-    while (!err && done < cnt) {
-        size_t some = util_min(ZONE_CHUNK, cnt - done);
-        err = add_chunk(zone, nodes + done, some);
-        if (!err)
-            done += some;
-    }
-    for (size_t i = done; i < cnt; i++)
-        free(nodes[i]);
-    zone->node_cnt = done;
-    for (size_t i = 0; i < done && !err; i++) {
+    for (size_t done = 0; !err && done < cnt; done += ZONE_CHUNK)
+        err = add_chunk(zone, nodes + done, util_min(ZONE_CHUNK, cnt - done));
+    for (size_t i = 0; i < cnt && !err; i++)
         err = index_put(&zone->index, dname_hash(nodes[i]->name), nodes[i]);
-        zone->bytes += node_bytes(nodes[i]);
-    }
-    zone->bytes += zone->index.bytes + sizeof(*zone) +
+    zone->node_cnt = cnt;
+    zone->bytes += sizeof(*zone) + zone->memory.bytes + ((size_t)1 << zone->index.depth) * 8 +
                    (cnt / ZONE_CHUNK + 1) * sizeof(struct zone_chunk *);
     return err;
-}
-
-void zone_take_hashed(struct zone *zone, struct node **nodes, size_t cnt)
-{
-    zone->hashed = nodes;
-    zone->hashed_cnt = cnt;
-    for (size_t i = 0; i < cnt; i++)
-        zone->bytes += node_bytes(nodes[i]) + sizeof(struct node *);
 }
 
 const struct node *zone_find(const struct zone *zone, const struct dname_parts *name,
@@ -128,17 +103,12 @@ void zone_unref(struct zone **zone)
     /* acq_rel: what others did with it happens before it is freed */
     if (!z || atomic_fetch_sub_explicit(&z->ref_cnt, 1, memory_order_acq_rel) != 1)
         return;
-    for (size_t i = 0; i < z->chunk_cnt; i++) {
-        for (size_t n = 0; n < z->chunks[i]->cnt; n++)
-            free(z->chunks[i]->node[n]);
+    for (size_t i = 0; i < z->chunk_cnt; i++)
         free(z->chunks[i]);
-    }
     free(z->chunks);
-    for (size_t i = 0; i < z->hashed_cnt; i++)
-        free(z->hashed[i]);
-    free(z->hashed);
     denial_fini(&z->denial);
     index_fini(&z->index);
+    slab_fini(&z->memory);
     for (size_t i = 0; i < z->file_cnt; i++)
         free(z->files[i].path);
     free(z->files);

@@ -41,13 +41,12 @@ struct zone {
     const struct node *apex; /* the rest is empty unless is_loaded */
     const struct rrset *soa;
     struct index index;
-    struct zone_chunk **chunks;
-    size_t chunk_cnt;
-    struct node **hashed; /* owners of NSEC3, in canonical order, kept out of index and order */
-    size_t hashed_cnt;
     struct denial denial;
+    struct zone_chunk **chunks; /* from here on nothing that an answer reads */
+    size_t chunk_cnt;
+    struct slab_list memory; /* of nodes and index */
     size_t node_cnt, record_cnt;
-    size_t bytes; /* memory of nodes, index, order and denial */
+    size_t bytes; /* memory of all of it */
     struct zone_file *files;
     size_t file_cnt;
     uint8_t name[];
@@ -56,12 +55,8 @@ struct zone {
 /* A zone without contents; one reference, the caller's. */
 MUST_USE enum err zone_new(const uint8_t *name, struct zone **out);
 
-/* Put `cnt` nodes, in canonical order and malloc'ed, into index and order; the zone owns them
- * from now on, also on failure. */
+/* Put `cnt` nodes, in canonical order and made in zone->memory, into index and order. */
 MUST_USE enum err zone_fill(struct zone *zone, struct node **nodes, size_t cnt);
-
-/* The same with the owners of NSEC3; the array is taken too. */
-void zone_take_hashed(struct zone *zone, struct node **nodes, size_t cnt);
 
 /* The node of the suffix of `labels` labels of a name taken apart; NULL when there is none. */
 const struct node *zone_find(const struct zone *zone, const struct dname_parts *name,

@@ -266,7 +266,7 @@ bool zonebuild_next(struct zonebuild_walk *w)
 
 /* ---- nodes ---- */
 
-/* Nodes in the order they were made; owns them until the zone takes them. */
+/* Nodes in the order they were made. */
 struct node_list {
     struct node **at;
     size_t cnt, size;
@@ -280,6 +280,7 @@ struct run {
 /* Lifetime: zonebuild_finish. */
 struct assembly {
     struct zonebuild *build;
+    struct slab_list *memory; /* the zone's */
     unsigned zone_labels;
     struct node_list names;  /* of the zone */
     struct node_list hashed; /* of RFC 5155 */
@@ -291,30 +292,22 @@ struct assembly {
     size_t run_cnt, run_size;
 };
 
+enum { NODE_ALIGN = 8, NODE_INDEX_BYTES = 14 /* of a name, as index.c fills its pages */ };
+
 static size_t align4(size_t n) { return (n + 3) & ~(size_t)3; }
 
-/* Takes the node; on failure it is freed. */
 static enum err append(struct node_list *list, struct node *node)
 {
     if (list->cnt == list->size) {
         size_t size = list->size ? list->size * 2 : RECORDS_FIRST;
         struct node **at = realloc(list->at, size * sizeof(struct node *));
-        if (!at) {
-            free(node);
+        if (!at)
             return ERR_NOMEM;
-        }
         list->at = at;
         list->size = size;
     }
     list->at[list->cnt++] = node;
     return ERR_OK;
-}
-
-static void free_nodes(struct node_list *list)
-{
-    while (list->cnt > 0)
-        free(list->at[--list->cnt]);
-    free(list->at);
 }
 
 static enum err add_node(struct assembly *a, struct node *node)
@@ -356,7 +349,7 @@ static struct node *new_node(const struct assembly *a, const uint8_t *name, size
                              unsigned hash_cnt, size_t rrset_bytes)
 {
     size_t rrsets_at = align4(sizeof(struct node) + name_len) + hash_cnt * NSEC3_HASH_LEN;
-    struct node *node = calloc(1, rrsets_at + rrset_bytes);
+    struct node *node = slab_alloc(a->memory, rrsets_at + rrset_bytes, NODE_ALIGN);
     if (!node)
         return NULL;
     node->name_len = (uint8_t)name_len;
@@ -687,6 +680,39 @@ static enum err make_nodes(struct assembly *a)
     return err;
 }
 
+/* About how many octets the nodes will take; what is counted too low goes into one more slab. */
+static size_t estimate(const struct zonebuild *build)
+{
+    size_t bytes = 0;
+    for (size_t i = 0; i < build->cnt; i++) {
+        bytes += align4(sizeof(struct rrset) + 2 + build->records[i].len);
+        if (i == 0 || build->records[i].owner != build->records[i - 1].owner)
+            bytes +=
+                sizeof(struct node) + align4(build->records[i].owner->name_len) + NODE_ALIGN;
+    }
+    return bytes;
+}
+
+/* Make zone and nodes; what the lists of `a` need is the caller's to free. */
+static enum err assemble(struct assembly *a, struct zone *zone)
+{
+    struct zonebuild *build = a->build;
+
+    a->memory = &zone->memory;
+    slab_expect(a->memory, estimate(build));
+    enum err err = make_nodes(a);
+    if (!err) {
+        slab_expect(a->memory, a->names.cnt * NODE_INDEX_BYTES);
+        err = zone_fill(zone, a->names.at, a->names.cnt);
+    }
+    for (size_t i = 0; i < build->file_cnt && !err; i++)
+        err = zone_add_file(zone, build->files[i].path, &build->files[i].stamp);
+    if (err)
+        return err;
+    complete(zone, build);
+    return fill_denial(zone, a);
+}
+
 enum err zonebuild_finish(struct zonebuild *build, struct zone **out)
 {
     struct zone *zone = NULL;
@@ -697,27 +723,13 @@ enum err zonebuild_finish(struct zonebuild *build, struct zone **out)
         a.params = &params;
     enum err err = zone_new(build->origin, &zone);
     if (!err)
-        err = make_nodes(&a);
+        err = assemble(&a, zone);
     free(a.runs);
-    if (err) {
-        free_nodes(&a.names);
-        free_nodes(&a.hashed);
-        zone_unref(&zone);
-        return err;
-    }
-    zone_take_hashed(zone, a.hashed.at, a.hashed.cnt);
-    err = zone_fill(zone, a.names.at, a.names.cnt);
-    for (size_t i = 0; i < build->file_cnt && !err; i++)
-        err = zone_add_file(zone, build->files[i].path, &build->files[i].stamp);
-    if (!err) {
-        complete(zone, build);
-        err = fill_denial(zone, &a);
-    }
     free(a.names.at);
-    if (err) {
+    free(a.hashed.at);
+    if (err)
         zone_unref(&zone);
-        return err;
-    }
-    *out = zone;
-    return ERR_OK;
+    else
+        *out = zone;
+    return err;
 }

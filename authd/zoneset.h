@@ -9,9 +9,14 @@
 
 #include "authd/zone.h"
 
+struct zoneset_slot {
+    uint64_t hash; /* of the zone's name */
+    struct zone *zone;
+};
+
 /* Lifetime: published version. */
 struct zoneset {
-    struct zone **slots; /* open addressing by the hash of the zone's name */
+    struct zoneset_slot *slots; /* open addressing by the hash */
     size_t slot_cnt;
     size_t cnt;
     uint64_t depths[2]; /* bit n: there is a zone of n labels */
@@ -27,6 +32,11 @@ void zoneset_put(struct zoneset *set, struct zone *zone);
  * served. */
 struct zone *zoneset_find(const struct zoneset *set, const struct dname_parts *name,
                           unsigned labels);
+
+/* Ask for what zoneset_find will read: first the places in the table, then the zones; in two
+ * passes over a batch. */
+void zoneset_prefetch(const struct zoneset *set, const struct dname_parts *name);
+void zoneset_prefetch_zones(const struct zoneset *set, const struct dname_parts *name);
 
 /* The zone of exactly this name; NULL when it is not served. */
 struct zone *zoneset_get(const struct zoneset *set, const uint8_t *name);

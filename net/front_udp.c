@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/slab.h"
 #include "net/intake.h"
 
 enum {
@@ -159,7 +160,7 @@ static void on_readable(uv_poll_t *poll, int status, int events)
 static void free_front(struct front_udp *f)
 {
     if (f)
-        free(f->slots);
+        slab_free_huge(f->slots, INTAKE_BATCH_MAX * sizeof(*f->slots));
     free(f);
 }
 
@@ -169,7 +170,7 @@ enum err front_udp_new(uv_loop_t *loop, int fd, const struct addr *address,
 {
     struct front_udp *f = calloc(1, sizeof(*f));
     if (f)
-        f->slots = calloc(INTAKE_BATCH_MAX, sizeof(*f->slots));
+        f->slots = slab_alloc_huge(INTAKE_BATCH_MAX * sizeof(*f->slots));
     if (!f || !f->slots || uv_poll_init(loop, &f->poll, fd) != 0) {
         free_front(f);
         close(fd);

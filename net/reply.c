@@ -30,15 +30,24 @@ static struct edns_answer fixed_options(const struct exchange *ex)
     return a;
 }
 
+/* Whether fixed_options has more to say than the fixed part; nearly always it has not. */
+static bool has_options(const struct exchange *ex)
+{
+    return ex->cookie != EXCHANGE_COOKIE_NONE || ex->query.edns.has_nsid ||
+           ex->query.edns.has_keepalive;
+}
+
 void reply_begin(struct exchange *ex)
 {
     size_t room = 0;
 
     ex->ede = EDNS_EDE_NONE;
     ex->ede_text = "";
-    if (ex->query.has_edns) {
+    if (ex->query.has_edns && has_options(ex)) {
         struct edns_answer a = fixed_options(ex);
         room = edns_len(&a);
+    } else if (ex->query.has_edns) {
+        room = EDNS_FIXED_LEN;
     }
     builder_init(&ex->out, ex->buffer, message_limit(ex) - room);
     if (ex->query.has_question)
