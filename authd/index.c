@@ -153,7 +153,7 @@ struct node *index_find(const struct index *index, uint64_t hash, const uint8_t 
                 return NULL;
             struct node *node = slot_node(slot);
             if (slot >> POINTER_BITS == tag && node->name_len == name_len &&
-                dname_is_equal(node->name, name))
+                dname_is_same(node->name, name, name_len))
                 return node;
         }
     return NULL;

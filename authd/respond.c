@@ -99,10 +99,11 @@ static bool is_extra(const struct answer *a, const uint8_t *target)
 }
 
 /* The node with the data of `target`: its own, or the wildcard that stands for it. */
-static const struct node *find_target(const struct zone *zone, const uint8_t *target)
+static const struct node *find_target(const struct answer *a, const uint8_t *target)
 {
     struct dname_parts name;
-    const struct node *node = zone_find_name(zone, target);
+    const struct zone *zone = a->zone;
+    const struct node *node = zone_find_name(zone, builder_hash(&a->ex->out, target), target);
     if (node || !dname_is_under(target, zone->name))
         return node;
     dname_split(target, &name);
@@ -119,7 +120,7 @@ static bool put_addresses(struct answer *a, const uint8_t *target, bool must_go)
 
     if ((!is_remembered && !must_go) || is_extra(a, target))
         return true;
-    const struct node *node = find_target(a->zone, target);
+    const struct node *node = find_target(a, target);
     if (!node)
         return true;
     if (is_remembered)

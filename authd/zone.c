@@ -53,9 +53,9 @@ const struct node *zone_find(const struct zone *zone, const struct dname_parts *
                       (size_t)name->len - name->at[labels]);
 }
 
-const struct node *zone_find_name(const struct zone *zone, const uint8_t *name)
+const struct node *zone_find_name(const struct zone *zone, uint64_t hash, const uint8_t *name)
 {
-    return index_find(&zone->index, dname_hash(name), name, dname_len(name));
+    return index_find(&zone->index, hash, name, dname_len(name));
 }
 
 const struct node *zone_find_wildcard(const struct zone *zone, const struct node *node)

@@ -62,8 +62,8 @@ MUST_USE enum err zone_fill(struct zone *zone, struct node **nodes, size_t cnt);
 const struct node *zone_find(const struct zone *zone, const struct dname_parts *name,
                              unsigned labels);
 
-/* The node of a checked name; NULL when there is none. */
-const struct node *zone_find_name(const struct zone *zone, const uint8_t *name);
+/* The node of a checked name, whose hash is dname_hash of it; NULL when there is none. */
+const struct node *zone_find_name(const struct zone *zone, uint64_t hash, const uint8_t *name);
 
 /* The child "*" of `node`, which has NODE_HAS_WILDCARD. */
 const struct node *zone_find_wildcard(const struct zone *zone, const struct node *node);

@@ -653,7 +653,7 @@ static enum err fill_denial(struct zone *zone, const struct assembly *a)
 static void complete(struct zone *zone, const struct zonebuild *build)
 {
     zone->record_cnt = build->cnt;
-    zone->apex = zone_find_name(zone, build->origin);
+    zone->apex = zone_find_name(zone, dname_hash(build->origin), build->origin);
     zone->soa = zone->apex ? node_find(zone->apex, RRTYPE_SOA) : NULL;
     must(zone->soa); /* zone_check has seen it */
     mark_wildcards(zone);

@@ -29,17 +29,26 @@ static uint64_t fold(uint64_t a, uint64_t b)
 
 uint64_t hash_start(void) { return secret[0]; }
 
-uint64_t hash_more(uint64_t hash, const uint8_t *bytes, size_t len)
+static inline uint64_t add(uint64_t hash, const uint8_t *bytes, size_t len, bool is_lower)
 {
-    uint64_t word;
     size_t left = len;
 
-    for (; left >= 8; left -= 8, bytes += 8) {
-        memcpy(&word, bytes, 8);
-        hash = fold(hash ^ word, 0x9e3779b97f4a7c15U ^ secret[1]);
+    for (; left > 8; left -= 8, bytes += 8) {
+        uint64_t word = util_load8(bytes, 8);
+        hash =
+            fold(hash ^ (is_lower ? util_lower8(word) : word), 0x9e3779b97f4a7c15U ^ secret[1]);
     }
-    word = 0;
-    for (size_t i = 0; i < left; i++)
-        word |= (uint64_t)bytes[i] << (8 * i);
-    return fold(hash ^ word ^ ((uint64_t)len << 56), 0xbf58476d1ce4e5b9U ^ secret[1]);
+    uint64_t word = util_load8(bytes, left);
+    hash ^= is_lower ? util_lower8(word) : word;
+    return fold(hash ^ ((uint64_t)len << 56), 0xbf58476d1ce4e5b9U ^ secret[1]);
+}
+
+uint64_t hash_more(uint64_t hash, const uint8_t *bytes, size_t len)
+{
+    return add(hash, bytes, len, false);
+}
+
+uint64_t hash_more_lower(uint64_t hash, const uint8_t *bytes, size_t len)
+{
+    return add(hash, bytes, len, true);
 }

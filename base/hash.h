@@ -20,3 +20,6 @@ uint64_t hash_start(void);
 
 /* Add `len` bytes to `hash`. */
 uint64_t hash_more(uint64_t hash, const uint8_t *bytes, size_t len);
+
+/* The same, with ASCII letters of either case counting as one. */
+uint64_t hash_more_lower(uint64_t hash, const uint8_t *bytes, size_t len);

@@ -22,7 +22,8 @@ static size_t round_up(size_t size)
 void *slab_alloc_huge(size_t size)
 {
     size_t wanted = round_up(size), mapped = wanted + SLAB_HUGE;
-    char *memory = mmap(NULL, mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    char *memory =
+        mmap(NULL, mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
     if (memory == MAP_FAILED)
         return NULL;

@@ -52,4 +52,41 @@ static inline uint8_t util_lower(uint8_t c)
 {
     return (uint8_t)(c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c);
 }
+/* The same for eight octets at once: an octet gets bit 5 when it lies between 'A' and 'Z'. */
+static inline uint64_t util_lower8(uint64_t octets)
+{
+    const uint64_t ones = 0x0101010101010101U;
+    uint64_t low = octets & (ones * 0x7f);
+    uint64_t from_a = low + ones * (0x80 - 'A'), past_z = low + ones * (0x7f - 'Z');
+    return octets | ((~octets & (from_a ^ past_z) & (ones * 0x80)) >> 2);
+}
+
+/* Up to eight octets as a number that no other octets of that length make; the caller checked
+ * the bounds. */
+static inline uint64_t util_load8(const uint8_t *p, size_t len)
+{
+    uint64_t word = 0;
+    uint32_t low, high;
+
+    if (len >= 8) {
+        memcpy(&word, p, 8);
+    } else if (len >= 4) { /* two halves that may overlap */
+        memcpy(&low, p, 4);
+        memcpy(&high, p + len - 4, 4);
+        word = (uint64_t)high << 32 | low;
+    } else if (len > 0) {
+        word = (uint64_t)p[0] | (uint64_t)p[len / 2] << 8 | (uint64_t)p[len - 1] << 16;
+    }
+    return word;
+}
+
+/* Whether both are the same but for the case of ASCII letters. */
+static inline int util_is_same(const uint8_t *a, const uint8_t *b, size_t len)
+{
+    for (; len >= 8; len -= 8, a += 8, b += 8)
+        if (util_lower8(util_load8(a, 8)) != util_lower8(util_load8(b, 8)))
+            return 0;
+    return util_lower8(util_load8(a, len)) == util_lower8(util_load8(b, len));
+}
+
 static inline int util_is_digit(char c) { return c >= '0' && c <= '9'; }

@@ -13,6 +13,7 @@ void builder_init(struct builder *b, uint8_t *wire, size_t limit)
     b->limit = limit;
     memset(b->cnt, 0, sizeof(b->cnt));
     memset(b->slot, 0, sizeof(b->slot));
+    memset(b->read, 0, sizeof(b->read));
 }
 
 static void remember(struct builder *b, uint64_t hash, size_t at)
@@ -50,9 +51,8 @@ static bool spells(const struct builder *b, size_t at, const uint8_t *name)
             return false;
         if (len == 0)
             return true;
-        for (unsigned i = 1; i <= len; i++)
-            if (util_lower(b->wire[at + i]) != util_lower(name[i]))
-                return false;
+        if (!util_is_same(b->wire + at + 1, name + 1, len))
+            return false;
         at += len + 1U;
         name += len + 1U;
     }
@@ -97,6 +97,24 @@ static bool put_pointer(struct builder *b, uint16_t at)
     return put(b, pointer, 2);
 }
 
+static unsigned name_slot(const uint8_t *name)
+{
+    return (unsigned)(((uintptr_t)name ^ (uintptr_t)name >> 7) % BUILDER_NAMES);
+}
+
+/* What is remembered of the name at this address, NULL when nothing is. */
+static const struct builder_name *find_name(const struct builder *b, const uint8_t *name)
+{
+    unsigned slot = name_slot(name);
+    return b->read[slot] == name ? &b->names[slot] : NULL;
+}
+
+uint64_t builder_hash(const struct builder *b, const uint8_t *name)
+{
+    const struct builder_name *known = find_name(b, name);
+    return known ? known->hash : dname_hash(name);
+}
+
 /* Write the labels that do not stand in the message yet, then a pointer to the rest or the
  * root. */
 static bool put_name(struct builder *b, const uint8_t *name)
@@ -105,11 +123,15 @@ static bool put_name(struct builder *b, const uint8_t *name)
     uint64_t hash[DNAME_LABELS_MAX];
     unsigned cnt = 0;
 
-    for (; *name; name += *name + 1)
-        label[cnt++] = name;
+    for (const uint8_t *p = name; *p; p += *p + 1)
+        label[cnt++] = p;
     uint64_t parent = dname_hash((const uint8_t *)"");
     for (unsigned i = cnt; i-- > 0;)
         hash[i] = parent = dname_hash_child(parent, label[i]);
+    unsigned slot = name_slot(name);
+    b->read[slot] = name;
+    b->names[slot] = (struct builder_name){
+        .hash = parent, .at = b->len <= BUILDER_POINTER_MAX && cnt > 0 ? (uint16_t)b->len : 0};
     for (unsigned i = 0; i < cnt; i++) {
         uint16_t at = find(b, hash[i], label[i]);
         if (at)
@@ -124,6 +146,8 @@ static bool put_name(struct builder *b, const uint8_t *name)
 
 static bool put_compressed(struct builder *b, uint16_t type, const uint8_t *rdata, size_t len)
 {
+    if (type == RRTYPE_NS || type == RRTYPE_CNAME || type == RRTYPE_PTR)
+        return put_name(b, rdata);
     struct rdata_walk walk = rdata_walk(type, rdata, len);
     struct rdata_field field;
 
@@ -137,6 +161,11 @@ static bool put_owner(struct builder *b, struct builder_owner *owner)
 {
     if (owner->at)
         return put_pointer(b, owner->at);
+    const struct builder_name *known = find_name(b, owner->name);
+    if (known && known->at && known->at < b->len && spells(b, known->at, owner->name)) {
+        owner->at = known->at;
+        return put_pointer(b, owner->at);
+    }
     size_t here = b->len;
     if (!put_name(b, owner->name))
         return false;

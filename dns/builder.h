@@ -14,7 +14,14 @@
 
 enum {
     BUILDER_SLOTS = 64,          /* suffixes remembered for compression */
+    BUILDER_NAMES = 32,          /* whole names remembered by the address they were read from */
     BUILDER_POINTER_MAX = 0x3fff /* offsets a pointer can hold (RFC 1035 4.1.4) */
+};
+
+/* A name that was written. */
+struct builder_name {
+    uint64_t hash; /* dname_hash of it */
+    uint16_t at;   /* where it stands in the message; 0: where no pointer can lead */
 };
 
 /* Lifetime: the request's. */
@@ -27,6 +34,8 @@ struct builder {
         uint16_t tag; /* bits of the suffix's hash */
         uint16_t at;  /* its offset; 0: the slot is free */
     } slot[BUILDER_SLOTS];
+    const uint8_t *read[BUILDER_NAMES]; /* where names were read, by that address; NULL: free */
+    struct builder_name names[BUILDER_NAMES]; /* what is known of them */
 };
 
 /* An owner name: where it already stands in the message (`at` not 0), or its octets. */
@@ -54,6 +63,10 @@ MUST_USE enum err builder_rrset(struct builder *b, enum message_section section,
 MUST_USE enum err builder_record(struct builder *b, enum message_section section,
                                  struct builder_owner owner, uint16_t type, uint16_t class,
                                  uint32_t ttl, const uint8_t *rdata, size_t rdata_len);
+
+/* The hash of `name`, at hand when it has been written from this address into an RDATA (a server
+ * of an NS RRset whose addresses are wanted next). */
+uint64_t builder_hash(const struct builder *b, const uint8_t *name);
 
 /* A point to come back to. */
 struct builder_mark {

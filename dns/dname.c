@@ -98,9 +98,8 @@ bool dname_is_equal(const uint8_t *a, const uint8_t *b)
             return false;
         if (len == 0)
             return true;
-        for (unsigned i = 1; i <= len; i++)
-            if (util_lower(a[i]) != util_lower(b[i]))
-                return false;
+        if (!util_is_same(a + 1, b + 1, len))
+            return false;
         a += len + 1;
         b += len + 1;
     }
@@ -137,11 +136,21 @@ int dname_compare(const uint8_t *a, const uint8_t *b)
     return (int)a_labels - (int)b_labels;
 }
 
+/* Length octets are below any letter, so a name can be taken eight octets at a time. */
+static void copy_lower(const uint8_t *from, size_t len, uint8_t *to)
+{
+    for (; len >= 8; len -= 8, from += 8, to += 8) {
+        uint64_t word = util_lower8(util_load8(from, 8));
+        memcpy(to, &word, 8);
+    }
+    for (size_t i = 0; i < len; i++)
+        to[i] = util_lower(from[i]);
+}
+
 size_t dname_lower(const uint8_t *name, uint8_t out[DNAME_MAX])
 {
     size_t len = dname_len(name);
-    for (size_t i = 0; i < len; i++) /* a length octet is below any letter */
-        out[i] = util_lower(name[i]);
+    copy_lower(name, len, out);
     return len;
 }
 
@@ -171,10 +180,7 @@ size_t dname_key(const uint8_t *name, uint8_t out[DNAME_KEY_MAX])
 
 uint64_t dname_hash_child(uint64_t parent_hash, const uint8_t *label)
 {
-    uint8_t lower[DNAME_LABEL_MAX];
-    for (unsigned i = 0; i < *label; i++)
-        lower[i] = util_lower(label[i + 1]);
-    return hash_more(parent_hash, lower, *label);
+    return hash_more_lower(parent_hash, label + 1, *label);
 }
 
 void dname_split(const uint8_t *name, struct dname_parts *out)
@@ -183,22 +189,16 @@ void dname_split(const uint8_t *name, struct dname_parts *out)
     unsigned labels = 0;
     size_t pos = 0;
 
-    while (name[pos]) {
+    for (; name[pos]; pos += (size_t)name[pos] + 1)
         starts[labels++] = (uint8_t)pos;
-        out->lower[pos] = name[pos];
-        for (unsigned i = 1; i <= name[pos]; i++)
-            out->lower[pos + i] = util_lower(name[pos + i]);
-        pos += (size_t)name[pos] + 1;
-    }
-    out->lower[pos] = 0;
+    copy_lower(name, pos + 1, out->lower);
     out->len = (uint8_t)(pos + 1);
     out->labels = (uint8_t)labels;
     out->at[0] = (uint8_t)pos;
     out->hash[0] = hash_start();
     for (unsigned n = 1; n <= labels; n++) {
-        const uint8_t *label = out->lower + starts[labels - n];
         out->at[n] = starts[labels - n];
-        out->hash[n] = hash_more(out->hash[n - 1], label + 1, *label);
+        out->hash[n] = dname_hash_child(out->hash[n - 1], out->lower + out->at[n]);
     }
 }
 

@@ -37,6 +37,12 @@ MUST_USE enum err dname_parse(struct cursor *c, uint8_t out[DNAME_MAX], size_t *
 /* Whether the names are the same. */
 bool dname_is_equal(const uint8_t *a, const uint8_t *b);
 
+/* The same for names of `len` octets each: length octets are no letters. */
+static inline bool dname_is_same(const uint8_t *a, const uint8_t *b, size_t len)
+{
+    return util_is_same(a, b, len);
+}
+
 /* Whether `name` is `parent` or below it. */
 bool dname_is_under(const uint8_t *name, const uint8_t *parent);
 

@@ -196,6 +196,8 @@ bool rdata_may_compress(uint16_t type)
     case RRTYPE_TXT:
     case RRTYPE_RRSIG:
     case RRTYPE_NSEC:
+    case RRTYPE_NSEC3:
+    case RRTYPE_DNSKEY:
     case RRTYPE_DS: return false;
     case RRTYPE_NS:
     case RRTYPE_CNAME:

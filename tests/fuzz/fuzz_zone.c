@@ -80,7 +80,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         for (size_t n = 0; n < zone->chunks[i]->cnt; n++) {
             const struct node *node = zone->chunks[i]->node[n];
             const struct rrset *set = node_rrsets(node);
-            must(zone_find_name(zone, node->name) == node);
+            must(zone_find_name(zone, dname_hash(node->name), node->name) == node);
             for (unsigned s = 0; s < node->rrset_cnt; s++, set = rrset_next(set))
                 for (size_t pos = 0; pos < set->size;) {
                     struct rrset_record record = rrset_at(set, pos, &pos);

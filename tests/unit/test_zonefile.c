@@ -3,10 +3,15 @@
 
 #include "base/hash.h"
 
+static const struct node *node_at(const struct zone *zone, const uint8_t *name)
+{
+    return zone_find_name(zone, dname_hash(name), name);
+}
+
 static const struct rrset *find(const struct zone *zone, const char *name, uint16_t type)
 {
     uint8_t wire[DNAME_MAX];
-    const struct node *node = zone_find_name(zone, unit_name(name, wire));
+    const struct node *node = node_at(zone, unit_name(name, wire));
     return node ? node_find(node, type) : NULL;
 }
 
@@ -199,13 +204,13 @@ static void names_between_and_order(void **state)
                                                "x.y.sub TXT t\nd DNAME e\nB.c TXT t\n",
                                     NULL);
     uint8_t wire[DNAME_MAX];
-    const struct node *node = zone_find_name(zone, unit_name("c.example.", wire));
+    const struct node *node = node_at(zone, unit_name("c.example.", wire));
     assert_int_equal(node->rrset_cnt, 0);
-    assert_int_equal(zone_find_name(zone, unit_name("w.example.", wire))->flags, NODE_HAS_WILDCARD);
-    assert_int_equal(zone_find_name(zone, unit_name("d.example.", wire))->flags, NODE_HAS_DNAME);
-    assert_int_equal(zone_find_name(zone, unit_name("sub.example.", wire))->cut_labels, 2);
-    assert_int_equal(zone_find_name(zone, unit_name("y.sub.example.", wire))->cut_labels, 2);
-    assert_true(node_is_cut(zone_find_name(zone, unit_name("sub.example.", wire))));
+    assert_int_equal(node_at(zone, unit_name("w.example.", wire))->flags, NODE_HAS_WILDCARD);
+    assert_int_equal(node_at(zone, unit_name("d.example.", wire))->flags, NODE_HAS_DNAME);
+    assert_int_equal(node_at(zone, unit_name("sub.example.", wire))->cut_labels, 2);
+    assert_int_equal(node_at(zone, unit_name("y.sub.example.", wire))->cut_labels, 2);
+    assert_true(node_is_cut(node_at(zone, unit_name("sub.example.", wire))));
     size_t seen = 0;
     const struct node *before = NULL;
     for (size_t i = 0; i < zone->chunk_cnt; i++)
