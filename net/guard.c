@@ -86,7 +86,7 @@ bool guard_limits_rate(const struct guard *g) { return g->conf.per_second > 0; }
 static uint64_t ahead_us(const struct guard *g, uint64_t entry, uint64_t now_us)
 {
     uint64_t ahead = ((entry & TIME_MASK) - now_us) & TIME_MASK;
-    return ahead <= SECOND_US + g->interval_us ? ahead : 0;
+    return entry != 0 && ahead <= SECOND_US + g->interval_us ? ahead : 0;
 }
 
 /* The network's place in its set: the one with its tag, else one that has run full again, else
