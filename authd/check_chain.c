@@ -60,7 +60,7 @@ static void compare_types(struct zonebuild *build, size_t i, const struct types 
         return;
     bool is_missing = b == bitmap->cnt || (o < owned->cnt && owned->at[o] < bitmap->at[b]);
     rrtype_print(is_missing ? owned->at[o] : bitmap->at[b], name);
-    zonebuild_report(build, DIAG_ERROR, i,
+    zonebuild_report(build, build->signing, i,
                      is_missing ? "the type bitmap lacks %s, which %s has"
                                 : "the type bitmap has %s, which %s has not",
                      name, owner);
@@ -76,7 +76,7 @@ static void check_next(struct zonebuild *build, size_t nsec, const uint8_t *next
         return;
     dname_text_print(build->records[nsec].rdata, is);
     dname_text_print(next, should);
-    zonebuild_report(build, DIAG_ERROR, nsec,
+    zonebuild_report(build, build->signing, nsec,
                      "NSEC says that the next name is %s, but it is %s", is, should);
 }
 
@@ -94,11 +94,11 @@ static void check_nsec(struct zonebuild *build)
         dname_text_print(build->records[w.from].owner->name, owner);
         if (w.view == ZONEBUILD_BELOW) {
             if (nsec < build->cnt)
-                zonebuild_report(build, DIAG_ERROR, nsec, "NSEC below a zone cut");
+                zonebuild_report(build, build->signing, nsec, "NSEC below a zone cut");
             continue;
         }
         if (nsec == build->cnt) {
-            zonebuild_report(build, DIAG_ERROR, w.from, "%s has no NSEC", owner);
+            zonebuild_report(build, build->signing, w.from, "%s has no NSEC", owner);
             continue;
         }
         const struct zonebuild_record *r = &build->records[nsec];
@@ -235,8 +235,8 @@ static void check_missing(struct zonebuild *build, const struct link *name,
         return;
     dname_text_print(link_name(build, name), text);
     nsec3_print_label(name->hash, hash);
-    zonebuild_report(build, DIAG_ERROR, name->from, "%s has no NSEC3 (its hash is %s)", text,
-                     hash);
+    zonebuild_report(build, build->signing, name->from, "%s has no NSEC3 (its hash is %s)",
+                     text, hash);
 }
 
 static void check_match(struct zonebuild *build, const struct link *name,
@@ -271,7 +271,7 @@ static void check_hashes(struct zonebuild *build, const struct links *names,
         if (len != NSEC3_HASH_LEN || memcmp(next, after->hash, len) != 0) {
             char hash[NSEC3_LABEL_LEN + 1];
             nsec3_print_label(after->hash, hash);
-            zonebuild_report(build, DIAG_ERROR, link->from,
+            zonebuild_report(build, build->signing, link->from,
                              "NSEC3 does not name the next hash of the chain, %s", hash);
         }
         for (; n < names->cnt && memcmp(names->at[n].hash, link->hash, NSEC3_HASH_LEN) < 0; n++)
@@ -279,7 +279,8 @@ static void check_hashes(struct zonebuild *build, const struct links *names,
         if (n < names->cnt && memcmp(names->at[n].hash, link->hash, NSEC3_HASH_LEN) == 0)
             check_match(build, &names->at[n++], link);
         else
-            zonebuild_report(build, DIAG_ERROR, link->from, "this NSEC3 belongs to no name");
+            zonebuild_report(build, build->signing, link->from,
+                             "this NSEC3 belongs to no name");
     }
     for (; n < names->cnt; n++)
         check_missing(build, &names->at[n], &chain->at[chain->cnt - 1]);

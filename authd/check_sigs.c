@@ -20,6 +20,7 @@ struct checking {
     struct key keys[KEYS_MAX];
     unsigned key_cnt;
     struct rrsig_rdata *set; /* the RRset at hand, for the arithmetic */
+    size_t untimely;         /* signatures that are expired, or not valid yet */
 };
 
 static void load_key(struct checking *k, size_t i, struct key *key)
@@ -32,7 +33,7 @@ static void load_key(struct checking *k, size_t i, struct key *key)
                          "signatures of algorithm %u cannot be verified here",
                          key->key.algorithm);
     else if (err)
-        zonebuild_report(k->build, DIAG_ERROR, i, "this is no key of algorithm %u",
+        zonebuild_report(k->build, k->build->signing, i, "this is no key of algorithm %u",
                          key->key.algorithm);
 }
 
@@ -78,33 +79,44 @@ static bool verify(struct checking *k, const struct subject *s, const struct rrs
                         s->to - s->from) == ERR_OK;
 }
 
+/* Whether the signature is in time.  Of a zone that nobody signs any more all are not: the first
+ * is shown, the others are counted. */
+static bool check_time(struct checking *k, const struct subject *s, size_t i,
+                       const struct rrsig *sig)
+{
+    enum rrsig_time is = rrsig_check_time(sig, k->now_s);
+    char time[NOW_TEXT_MAX];
+
+    if (is == RRSIG_IN_TIME)
+        return true;
+    if (k->untimely++ == 0) {
+        now_print((int64_t)(is == RRSIG_EXPIRED ? sig->expiration : sig->inception) * 1000,
+                  time);
+        zonebuild_report(k->build, k->build->signing, i, "the signature of %s %s on %.10s",
+                         s->text, is == RRSIG_EXPIRED ? "expired" : "begins", time);
+    }
+    return false;
+}
+
 /* Whether the signature's fields fit what it stands beside; says what does not. */
 static bool check_fields(struct checking *k, const struct subject *s, size_t i,
                          const struct rrsig *sig)
 {
     struct zonebuild *build = k->build;
     const uint8_t *owner = build->records[i].owner->name;
-    char time[NOW_TEXT_MAX];
 
     if (!dname_is_equal(sig->signer, build->origin))
-        zonebuild_report(build, DIAG_ERROR, i, "the signer is not the zone");
+        zonebuild_report(build, build->signing, i, "the signer is not the zone");
     else if (sig->labels != rrsig_count_labels(owner))
-        zonebuild_report(build, DIAG_ERROR, i, "the signature says %u labels, the name has %u",
-                         sig->labels, rrsig_count_labels(owner));
+        zonebuild_report(build, build->signing, i,
+                         "the signature says %u labels, the name has %u", sig->labels,
+                         rrsig_count_labels(owner));
     else if (sig->original_ttl != build->records[s->from].ttl)
-        zonebuild_report(build, DIAG_ERROR, i, "the signature is for a TTL of %u, %s has %u",
-                         sig->original_ttl, s->text, build->records[s->from].ttl);
-    else if (rrsig_check_time(sig, k->now_s) == RRSIG_EXPIRED) {
-        now_print((int64_t)sig->expiration * 1000, time);
-        zonebuild_report(build, DIAG_ERROR, i, "the signature of %s expired on %.10s", s->text,
-                         time);
-    } else if (rrsig_check_time(sig, k->now_s) == RRSIG_EARLY) {
-        now_print((int64_t)sig->inception * 1000, time);
-        zonebuild_report(build, DIAG_ERROR, i, "the signature of %s begins on %.10s", s->text,
-                         time);
-    } else {
-        return true;
-    }
+        zonebuild_report(build, build->signing, i,
+                         "the signature is for a TTL of %u, %s has %u", sig->original_ttl,
+                         s->text, build->records[s->from].ttl);
+    else
+        return check_time(k, s, i, sig);
     return false;
 }
 
@@ -131,7 +143,8 @@ static void check_signature(struct checking *k, const struct subject *s, size_t 
                          "signed by a key (tag %u, algorithm %u) that the zone does not have",
                          sig.tag, sig.algorithm);
     else if (!is_right)
-        zonebuild_report(k->build, DIAG_ERROR, i, "the signature of %s is wrong", s->text);
+        zonebuild_report(k->build, k->build->signing, i, "the signature of %s is wrong",
+                         s->text);
 }
 
 static void check_set(struct checking *k, struct subject *s)
@@ -143,7 +156,7 @@ static void check_set(struct checking *k, struct subject *s)
     rrtype_print(k->build->records[s->from].type, type);
     snprintf(s->text, sizeof(s->text), "%s %s", owner, type);
     if (s->sig_from == s->sig_to) {
-        zonebuild_report(k->build, DIAG_ERROR, s->from, "%s is not signed", s->text);
+        zonebuild_report(k->build, k->build->signing, s->from, "%s is not signed", s->text);
         return;
     }
     for (size_t i = s->sig_from; i < s->sig_to; i++)
@@ -157,7 +170,7 @@ static void check_set(struct checking *k, struct subject *s)
         for (unsigned other = 0; other < n; other++)
             is_first &= k->keys[other].key.algorithm != k->keys[n].key.algorithm;
         if (is_first && !is_signed)
-            zonebuild_report(k->build, DIAG_ERROR, s->from,
+            zonebuild_report(k->build, k->build->signing, s->from,
                              "%s is not signed with algorithm %u, of which the zone has a key",
                              s->text, k->keys[n].key.algorithm);
     }
@@ -209,10 +222,13 @@ enum err check_sigs(struct zonebuild *build, uint32_t now_s, bool verifies)
     k->verifies = verifies;
     find_keys(k);
     if (k->key_cnt == 0)
-        diag_add(build->diag, DIAG_ERROR, &whole,
+        diag_add(build->diag, build->signing, &whole,
                  "the zone has signatures and no DNSKEY that signs zones");
     while (k->key_cnt > 0 && zonebuild_next(&w))
         check_owner(k, &w);
+    if (k->untimely > 1)
+        diag_add(build->diag, build->signing, &whole, "%zu more signatures are not in time",
+                 k->untimely - 1);
     for (unsigned n = 0; n < k->key_cnt; n++)
         dnskey_unload(&k->keys[n].loaded);
     free(k->set);

@@ -63,13 +63,13 @@ static enum err check_record(struct zonebuild *build, size_t i)
         return ERR_OK;
     }
     if (util_get_u32(r->rdata) != serial(build)) {
-        zonebuild_report(build, DIAG_ERROR, i, "ZONEMD is for serial %u, the SOA says %u",
+        zonebuild_report(build, build->signing, i, "ZONEMD is for serial %u, the SOA says %u",
                          util_get_u32(r->rdata), serial(build));
         return ERR_OK;
     }
     enum err err = make_digest(build, hash == SHA384 ? EVP_sha384() : EVP_sha512(), digest);
     if (!err && (r->len != FIXED_LEN + len || memcmp(r->rdata + FIXED_LEN, digest, len) != 0))
-        zonebuild_report(build, DIAG_ERROR, i,
+        zonebuild_report(build, build->signing, i,
                          "the zone is not the one this ZONEMD was made of");
     return err;
 }

@@ -45,6 +45,7 @@ struct zonebuild_file {
 struct zonebuild {
     uint8_t origin[DNAME_MAX];
     struct diag *diag;
+    enum diag_level signing; /* how faults of signatures and their chain count */
     struct arena arena;
     struct zonebuild_record *records;
     size_t cnt, size;

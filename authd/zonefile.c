@@ -465,6 +465,7 @@ static bool is_signed(const struct zonebuild *build)
 
 static enum err check_signed(struct zonebuild *build, const struct zonefile_checks *checks)
 {
+    build->signing = checks->has_crypto ? DIAG_ERROR : DIAG_WARNING;
     enum err err = check_zonemd(build);
     if (!err && is_signed(build))
         err = check_chain(build);
@@ -525,11 +526,12 @@ enum err zonefile_load(const uint8_t *origin, const char *path,
 }
 
 enum err zonefile_parse(const uint8_t *origin, const char *path, const char *text, size_t len,
-                        struct diag *diag, struct zone **out)
+                        const struct zonefile_checks *checks, struct diag *diag,
+                        struct zone **out)
 {
     struct zonebuild build;
     struct file_stamp stamp = {0};
-    struct reading *r = new_reading(&build, origin, NULL, diag);
+    struct reading *r = new_reading(&build, origin, checks, diag);
     char *copy = malloc(len + 1);
     enum err err = ERR_NOMEM;
 

@@ -12,8 +12,9 @@
 
 /* What a signed zone is held against besides the rules without which it cannot be served. */
 struct zonefile_checks {
-    uint32_t now_s;  /* signatures are to be in time then; seconds of wall time */
-    bool has_crypto; /* verify them */
+    uint32_t now_s; /* signatures are to be in time then; seconds of wall time */
+    bool
+        has_crypto; /* verify them; faults are errors then, else warnings: the zone can be served */
 };
 
 /* Read the zone `origin` from `path`; with `checks` (NULL: none) the chain of NSEC or NSEC3, the
@@ -26,4 +27,5 @@ MUST_USE enum err zonefile_load(const uint8_t *origin, const char *path,
 /* The same from memory, for files that come from elsewhere; `path` serves messages and
  * $INCLUDE. */
 MUST_USE enum err zonefile_parse(const uint8_t *origin, const char *path, const char *text,
-                                 size_t len, struct diag *diag, struct zone **out);
+                                 size_t len, const struct zonefile_checks *checks,
+                                 struct diag *diag, struct zone **out);

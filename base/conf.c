@@ -75,8 +75,9 @@ static struct diag_place make_place(const struct conf_reader *reader, yaml_mark_
     return place;
 }
 
-static void add_finding(struct conf_reader *reader, enum diag_level level,
-                        const struct conf_node *node, const char *fmt, va_list args)
+static PRINTF_LIKE(4, 0) void add_finding(struct conf_reader *reader, enum diag_level level,
+                                          const struct conf_node *node, const char *fmt,
+                                          va_list args)
 {
     char text[400];
     struct diag_place place = {.file = reader->path};

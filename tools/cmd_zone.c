@@ -8,7 +8,7 @@ static int print_usage(void)
 {
     fprintf(stderr,
             "usage: rootline zone check ORIGIN FILE [--crypto] [--at INSTANT] [--json]\n"
-            "  --crypto      verify every signature of a signed zone\n"
+            "  --crypto      verify every signature, and count faults of signing as errors\n"
             "  --at INSTANT  be the clock: signatures are to be in time then, "
             "such as 2026-01-31T08:00:00Z\n");
     return CMD_USAGE;

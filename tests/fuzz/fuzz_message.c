@@ -44,7 +44,7 @@ static void add(struct zoneset *set, const char *name, const char *text)
     struct diag diag;
     diag_init(&diag);
     must(dname_text_read(name, strlen(name), root, origin, &len, NULL, NULL) == ERR_OK);
-    must(zonefile_parse(origin, "z", text, strlen(text), &diag, &zone) == ERR_OK);
+    must(zonefile_parse(origin, "z", text, strlen(text), NULL, &diag, &zone) == ERR_OK);
     diag_fini(&diag);
     zoneset_put(set, zone);
 }

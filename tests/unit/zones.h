@@ -16,7 +16,7 @@ static inline struct zone *zones_read(const char *origin, const char *text, char
     size_t len;
 
     diag_init(&diag);
-    enum err err = zonefile_parse(unit_name(origin, name), "z", text, strlen(text), &diag, &zone);
+    enum err err = zonefile_parse(unit_name(origin, name), "z", text, strlen(text), NULL, &diag, &zone);
     FILE *stream = open_memstream(report, &len);
     diag_print(&diag, stream, false);
     fclose(stream);
