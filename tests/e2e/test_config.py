@@ -4,6 +4,7 @@ import os
 import signal
 import socket
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -168,3 +169,42 @@ def test_the_manager_is_told(tmp_path):
             process.terminate()
         assert manager.recv(100) == b"STOPPING=1"
         assert process.wait(20) == 0
+
+
+def test_workers_are_pinned(tmp_path):
+    server = lab.Authd(tmp_path, {"a.test": "$TTL 5\n@ SOA ns h 1 2 3 4 5\n@ NS ns.b.test.\n"},
+                       extra="  workers: 2\n  pin-workers: true")
+    try:
+        allowed = sorted(os.sched_getaffinity(0))
+        cores = [os.sched_getaffinity(int(task.name)) for task in Path(f"/proc/{server.process.pid}/task").iterdir()]
+        for worker in range(2):
+            assert {allowed[worker % len(allowed)]} in cores
+        assert set(allowed) in cores  # the main thread stays free
+    finally:
+        server.stop()
+
+
+def test_a_directory_of_zones(tmp_path):
+    folder = tmp_path / "zones"
+    folder.mkdir()
+    text = "$TTL 5\n@ SOA ns h 1 2 3 4 5\n@ NS ns\nns A 192.0.2.1\n"
+    for n in range(50):
+        (folder / f"z{n}.test.zone").write_text(text)
+    (folder / "notes.txt").write_text("no zone")
+    (folder / "a..b.zone").write_text(text)
+    (folder / "broken.test.zone").write_text("broken\n")
+    server = lab.Authd(tmp_path, {"z7.test": text + "extra A 192.0.2.7\n"}, top=f'zone-directory: "{folder}"')
+    try:
+        assert server.ask("ns.z49.test").answer and server.ask("extra.z7.test").answer
+        assert server.ask("ns.broken.test").rcode() == 2
+        assert "the file's name is no zone's name" in server.log() and "that zone has a file already" in server.log()
+        (folder / "new.test.zone").write_text(text)
+        (folder / "z3.test.zone").unlink()
+        server.process.send_signal(signal.SIGHUP)
+        server.wait_for("reloaded: ")
+        assert server.ask("ns.new.test").answer and server.ask("ns.z3.test").rcode() == 5
+    finally:
+        server.stop()
+    path = write(tmp_path, "server: {listen: [127.0.0.1]}\nzone-directory: absent\n")
+    done = lab.run(lab.ROOTLINE, "check", path)
+    assert done.returncode == 1 and "No such file" in done.stderr

@@ -319,6 +319,57 @@ def test_half_a_message_is_not_waited_for(tmp_path):
         server.stop()
 
 
+@pytest.mark.parametrize("preset", ["", "tsan"])
+def test_everything_at_once(tmp_path, preset):
+    """Four workers, the limits at work over UDP and TCP, cookies, and reloads that change zone and secrets."""
+    build = lab.BUILD.parent / preset if preset else lab.BUILD
+    if not (build / "rootline-authd").exists():
+        pytest.skip(f"no {build}: cmake --preset tsan builds it")
+    secrets = tmp_path / "secrets"
+    secrets.write_text(SECRET + "\n")
+    server = start(tmp_path, f'  workers: 4\n  rate-limit: {{per-second: 50, exempt: []}}\n  cookie-secrets: "{secrets}"',
+                   top="limits: {tcp-connections: 16, tcp-connections-per-client: 3}", build=build)
+    is_ending, answered = threading.Event(), {"udp": 0, "tcp": 0, "cookie": 0}
+
+    def udp(number):
+        wire = dns.message.make_query("www.a.test", "A", use_edns=0).to_wire()
+        while not is_ending.is_set():
+            answered["udp"] += len(flood(server.port, wire, 300, f"127.0.{number}.1"))
+
+    def tcp():
+        while not is_ending.is_set():
+            try:
+                answered["tcp"] += bool(server.ask("nothing.a.test", tcp=True).question)
+            except (EOFError, OSError):
+                pass  # its place was taken by another
+
+    def cookie():
+        while not is_ending.is_set():
+            try:
+                given = cookie_of(ask_with_cookie(server, CLIENT, tcp=True))
+                answered["cookie"] += bool(ask_with_cookie(server, given, timeout=1).question)
+            except Exception:
+                pass
+
+    threads = [threading.Thread(target=udp, args=(n,)) for n in range(1, 4)]
+    threads += [threading.Thread(target=tcp) for _ in range(4)] + [threading.Thread(target=cookie)]
+    try:
+        for thread in threads:
+            thread.start()
+        for n in range(10):
+            (tmp_path / "a.test.zone").write_text(ZONE.replace(" 1 2 3 4 5", f" {n + 2} 2 3 4 5"))
+            secrets.write_text(f"{n:032x}\n{SECRET}\n")
+            server.process.send_signal(signal.SIGHUP)
+            server.wait_for("reloaded: ", count=n + 1)
+            time.sleep(0.2)
+    finally:
+        is_ending.set()
+        for thread in threads:
+            thread.join()
+        server.stop()  # and its log holds no report of a sanitizer
+    assert all(answered.values()), answered
+
+
 # ---- what leaves us is never much more than what came ----
 
 def test_a_million_mutants_get_no_large_answer(tmp_path):

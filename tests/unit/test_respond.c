@@ -58,17 +58,25 @@ static void free_set(void *data)
 
 static int start(void **state)
 {
-    static const char *const names[] = {"example.", "child.example.", "broken."};
+    static const char *const names[] = {"example.", "child.example.", "broken.", "nsec.", "nsec3."};
     static const char *const texts[] = {
         ZONES_HEAD "www CNAME web\nweb A 192.0.2.2\nweb A 192.0.2.3\n*.w TXT wild\nd DNAME t\nx.t A 192.0.2.4\n"
                    "child NS ns.child\nchild DS 1 13 2 aa\nns.child A 192.0.2.5\nsub NS ns.sub\nns.sub A 192.0.2.6\n"
                    "l1 CNAME l2\nl2 CNAME l1\ndown CNAME www.child\nent.ent.x A 192.0.2.7\n"
                    "$GENERATE 1-60 big TXT \"text $ of sixty that do not fit\"\n",
-        "$TTL 60\n@ SOA ns host 1 2 3 4 5\n@ NS ns\nns A 192.0.2.5\nwww A 192.0.2.8\n", NULL};
+        "$TTL 60\n@ SOA ns host 1 2 3 4 5\n@ NS ns\nns A 192.0.2.5\nwww A 192.0.2.8\n", NULL,
+        "$TTL 60\n@ SOA ns host 1 2 3 4 5\n@ RRSIG SOA 13 1 60 20300101000000 20200101000000 1 nsec. AAAA\n@ NS ns\n"
+        "@ NSEC ns NS SOA RRSIG NSEC\n@ RRSIG NSEC 13 1 60 20300101000000 20200101000000 1 nsec. AAAA\n"
+        "ns A 192.0.2.5\nns RRSIG A 13 2 60 20300101000000 20200101000000 1 nsec. AAAA\nns NSEC *.w A RRSIG NSEC\n"
+        "*.w A 192.0.2.6\n*.w NSEC @ A NSEC RRSIG\n*.w RRSIG A 13 2 60 20300101000000 20200101000000 1 nsec. AAAA\n",
+        /* the hash of the apex, and one that covers all others */
+        "$TTL 60\n@ SOA ns host 1 2 3 4 5\n@ NS ns\nns A 192.0.2.5\n@ NSEC3PARAM 1 0 0 -\n"
+        "3rrjesemtuh627kgk4qgon0250128tou NSEC3 1 0 0 - 3rrjesemtuh627kgk4qgon0250128tou NS SOA NSEC3PARAM\n"
+        "3rrjesemtuh627kgk4qgon0250128tou RRSIG NSEC3 13 2 60 20300101000000 20200101000000 1 nsec3. AAAA\n"};
     struct zoneset *set;
     (void)state;
-    assert_int_equal(zoneset_new(3, &set), ERR_OK);
-    for (int i = 0; i < 3; i++) {
+    assert_int_equal(zoneset_new(ARRAY_LEN(names), &set), ERR_OK);
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
         char *report = NULL;
         uint8_t wire[DNAME_MAX];
         struct zone *zone = NULL;
@@ -116,6 +124,8 @@ static size_t exchange_octets(struct exchange *ex, const uint8_t *wire, size_t l
 }
 
 /* Ask, and give the answer as ldns prints it. */
+static bool is_do; /* of the next questions */
+
 static char *ask(const char *name, uint16_t type, enum exchange_transport transport, bool is_rotated, unsigned turn)
 {
     static struct exchange ex;
@@ -123,6 +133,11 @@ static char *ask(const char *name, uint16_t type, enum exchange_transport transp
     size_t len = dname_len(unit_name(name, query + 12));
     util_put_u16(query + 12 + len, type);
     util_put_u16(query + 14 + len, 1);
+    if (is_do) { /* OPT with DO and a client cookie */
+        memcpy(query + 16 + len, "\0\0\51\20\0\0\0\200\0\0\14\0\12\0\10cookie..", 23);
+        query[11] = 1;
+        len += 23;
+    }
     ex.settings = is_rotated ? &rotating : &settings;
     ex.transport = transport;
     ex.turn = turn;
@@ -216,6 +231,23 @@ static void any_gives_one_set_on_udp(void **state)
     free(text);
 }
 
+static void proofs_are_given_to_who_asks(void **state)
+{
+    (void)state;
+    is_do = false;
+    EXPECT("nope.nsec.", RRTYPE_A, "NXDOMAIN", "AUTHORITY: 1,");
+    is_do = true;
+    EXPECT("nope.nsec.", RRTYPE_A, "NXDOMAIN", "nsec.\t5\tIN\tSOA", "nsec.\t5\tIN\tRRSIG\tSOA",
+           "nsec.\t60\tIN\tNSEC\tns.nsec.", "RRSIG\tNSEC");
+    EXPECT("ns.nsec.", RRTYPE_A, "NOERROR", "ANSWER: 2,", "192.0.2.5", "RRSIG\tA");
+    EXPECT("x.w.nsec.", RRTYPE_A, "NOERROR", "192.0.2.6", "RRSIG\tA", "AUTHORITY SECTION", "*.w.nsec.\t60\tIN\tNSEC");
+    EXPECT("x.w.nsec.", RRTYPE_MX, "NOERROR", "ANSWER: 0,", "SOA", "*.w.nsec.\t60\tIN\tNSEC");
+    EXPECT("a.b.nsec3.", RRTYPE_A, "NXDOMAIN", "nsec3.\t5\tIN\tSOA",
+           "3rrjesemtuh627kgk4qgon0250128tou.nsec3.\t60\tIN\tNSEC3", "RRSIG\tNSEC3");
+    EXPECT("nsec3.", RRTYPE_TXT, "NOERROR", "NSEC3\t1 0 0");
+    is_do = false;
+}
+
 static void random_octets_are_survived(void **state)
 {
     static struct exchange ex;
@@ -254,6 +286,7 @@ int main(void)
         cmocka_unit_test(large_answers_are_cut_on_udp_only),
         cmocka_unit_test(records_rotate_when_asked_to),
         cmocka_unit_test(any_gives_one_set_on_udp),
+        cmocka_unit_test(proofs_are_given_to_who_asks),
         cmocka_unit_test(random_octets_are_survived),
     };
     hash_init();
