@@ -277,8 +277,17 @@ static enum err list_wanted(const struct auth_conf *conf, struct wanted *wanted)
         log_error("%s: %s", conf->directory, strerror(errno));
         return ERR_IO;
     }
-    for (struct dirent *entry; !err && (entry = readdir(directory));)
+    while (!err) {
+        errno = 0;
+        struct dirent *entry = readdir(directory);
+        if (!entry)
+            break;
         err = add_entry(wanted, conf->directory, entry->d_name);
+    }
+    if (!err && errno) { /* half a listing would drop the other zones */
+        log_error("%s: %s", conf->directory, strerror(errno));
+        err = ERR_IO;
+    }
     closedir(directory);
     return err;
 }

@@ -101,6 +101,8 @@ static void check_nsec(struct zonebuild *build)
             zonebuild_report(build, build->signing, w.from, "%s has no NSEC", owner);
             continue;
         }
+        if (nsec + 1 < w.to && build->records[nsec + 1].type == RRTYPE_NSEC)
+            zonebuild_report(build, build->signing, nsec + 1, "a second NSEC of %s", owner);
         const struct zonebuild_record *r = &build->records[nsec];
         size_t next_len = dname_len(r->rdata);
         list_owned(&w, &owned);
@@ -186,6 +188,7 @@ static enum err collect(struct zonebuild *build, const struct nsec3_params *para
 {
     struct zonebuild_walk w = {.build = build};
     struct reached reached = {.any = NULL};
+    unsigned apex_labels = dname_labels(build->origin);
     enum err err = ERR_OK;
 
     while (!err && zonebuild_next(&w)) {
@@ -195,9 +198,14 @@ static enum err collect(struct zonebuild *build, const struct nsec3_params *para
             if (build->records[i].type != RRTYPE_NSEC3)
                 continue;
             own = nsec3_read_params(build->records[i].rdata);
-            if (nsec3_is_same(&own, params) &&
+            if (!nsec3_is_same(&own, params))
+                continue; /* of another chain */
+            if (dname_labels(build->records[i].owner->name) == apex_labels + 1 &&
                 nsec3_read_label(build->records[i].owner->name, link.hash))
                 err = add_link(chain, &link);
+            else
+                zonebuild_report(build, build->signing, i,
+                                 "this NSEC3 has no hash for an owner");
         }
         if (err || w.view == ZONEBUILD_HASHED || w.view == ZONEBUILD_BELOW)
             continue;

@@ -5,11 +5,24 @@
 #include "dns/dname_text.h"
 #include "dns/rrsig.h"
 
-enum { KEYS_MAX = 64, SET_MAX = 65535 };
+/* One RRset costs a bounded number of verifications, whatever keys share a tag (CVE-2023-50387). */
+enum { KEYS_MAX = 64, SET_MAX = 65535, SIGNATURES_MAX = 16, TRIES_MAX = 4 };
 
 struct key {
     struct dnskey key;
     struct evp_pkey_st *loaded; /* NULL: cannot be used, or need not be */
+};
+
+/* What is wrong with a signature. */
+enum fault {
+    FAULT_NONE,
+    FAULT_SIGNER,
+    FAULT_LABELS,
+    FAULT_TTL,
+    FAULT_EXPIRED,
+    FAULT_EARLY,
+    FAULT_NO_KEY,
+    FAULT_WRONG, /* by arithmetic */
 };
 
 /* Lifetime: check_sigs. */
@@ -48,7 +61,10 @@ static void find_keys(struct checking *k)
         if (r->type != RRTYPE_DNSKEY)
             continue;
         struct dnskey key = dnskey_read(r->rdata, r->len);
-        if (!(key.flags & DNSKEY_ZONE) || (key.flags & DNSKEY_REVOKE))
+        if (key.protocol != DNSKEY_PROTOCOL)
+            zonebuild_report(k->build, k->build->signing, i, "a DNSKEY of protocol %u, not %d",
+                             key.protocol, DNSKEY_PROTOCOL);
+        if (!(key.flags & DNSKEY_ZONE) || key.protocol != DNSKEY_PROTOCOL)
             continue;
         if (k->key_cnt == KEYS_MAX) {
             zonebuild_report(k->build, DIAG_WARNING, i,
@@ -79,101 +95,142 @@ static bool verify(struct checking *k, const struct subject *s, const struct rrs
                         s->to - s->from) == ERR_OK;
 }
 
-/* Whether the signature is in time.  Of a zone that nobody signs any more all are not: the first
- * is shown, the others are counted. */
-static bool check_time(struct checking *k, const struct subject *s, size_t i,
-                       const struct rrsig *sig)
+static enum fault judge_fields(const struct checking *k, const struct subject *s, size_t i,
+                               const struct rrsig *sig)
 {
-    enum rrsig_time is = rrsig_check_time(sig, k->now_s);
-    char time[NOW_TEXT_MAX];
-
-    if (is == RRSIG_IN_TIME)
-        return true;
-    if (k->untimely++ == 0) {
-        now_print((int64_t)(is == RRSIG_EXPIRED ? sig->expiration : sig->inception) * 1000,
-                  time);
-        zonebuild_report(k->build, k->build->signing, i, "the signature of %s %s on %.10s",
-                         s->text, is == RRSIG_EXPIRED ? "expired" : "begins", time);
-    }
-    return false;
-}
-
-/* Whether the signature's fields fit what it stands beside; says what does not. */
-static bool check_fields(struct checking *k, const struct subject *s, size_t i,
-                         const struct rrsig *sig)
-{
-    struct zonebuild *build = k->build;
-    const uint8_t *owner = build->records[i].owner->name;
+    const struct zonebuild *build = k->build;
 
     if (!dname_is_equal(sig->signer, build->origin))
-        zonebuild_report(build, build->signing, i, "the signer is not the zone");
-    else if (sig->labels != rrsig_count_labels(owner))
-        zonebuild_report(build, build->signing, i,
-                         "the signature says %u labels, the name has %u", sig->labels,
-                         rrsig_count_labels(owner));
-    else if (sig->original_ttl != build->records[s->from].ttl)
-        zonebuild_report(build, build->signing, i,
-                         "the signature is for a TTL of %u, %s has %u", sig->original_ttl,
-                         s->text, build->records[s->from].ttl);
-    else
-        return check_time(k, s, i, sig);
-    return false;
+        return FAULT_SIGNER;
+    if (sig->labels != rrsig_count_labels(build->records[i].owner->name))
+        return FAULT_LABELS;
+    if (sig->original_ttl != build->records[s->from].ttl)
+        return FAULT_TTL;
+    switch (rrsig_check_time(sig, k->now_s)) {
+    case RRSIG_EXPIRED: return FAULT_EXPIRED;
+    case RRSIG_EARLY: return FAULT_EARLY;
+    default: return FAULT_NONE;
+    }
 }
 
-/* Check the signature that is record `i`; marks in `is_used` the keys that made a good one. */
-static void check_signature(struct checking *k, const struct subject *s, size_t i,
-                            bool is_used[KEYS_MAX])
+/* The signature that is record `i`. */
+static enum fault judge(struct checking *k, const struct subject *s, size_t i)
 {
     const struct zonebuild_record *r = &k->build->records[i];
     struct rrsig sig = rrsig_read(r->rdata, r->len);
-    bool has_key = false, is_right = false;
+    enum fault fault = FAULT_NO_KEY;
+    unsigned tries = 0;
 
-    bool fits = check_fields(k, s, i, &sig);
-    for (unsigned n = 0; n < k->key_cnt; n++) {
+    for (unsigned n = 0; n < k->key_cnt && tries < TRIES_MAX && fault != FAULT_NONE; n++) {
         struct key *key = &k->keys[n];
         if (key->key.tag != sig.tag || key->key.algorithm != sig.algorithm)
             continue;
-        has_key = true;
-        /* what the fields say wrongly has been reported: it is not missing as well */
-        if (!fits || !key->loaded || verify(k, s, &sig, key->loaded))
-            is_used[n] = is_right = true;
+        tries++;
+        fault = judge_fields(k, s, i, &sig);
+        if (fault == FAULT_NONE && key->loaded && !verify(k, s, &sig, key->loaded))
+            fault = FAULT_WRONG;
     }
-    if (!has_key)
-        zonebuild_report(k->build, DIAG_WARNING, i,
+    return fault;
+}
+
+/* Of a zone that nobody signs any more all signatures are out of time: the first is shown, the
+ * others are counted. */
+static void tell_time(struct checking *k, enum diag_level level, const struct subject *s,
+                      size_t i, const struct rrsig *sig, bool is_expired)
+{
+    char time[NOW_TEXT_MAX];
+
+    if (k->untimely++ > 0)
+        return;
+    now_print((int64_t)(is_expired ? sig->expiration : sig->inception) * 1000, time);
+    zonebuild_report(k->build, level, i, "the signature of %s %s on %.10s", s->text,
+                     is_expired ? "expired" : "begins", time);
+}
+
+static void tell(struct checking *k, enum diag_level level, const struct subject *s, size_t i,
+                 enum fault fault)
+{
+    struct zonebuild *build = k->build;
+    const struct zonebuild_record *r = &build->records[i];
+    struct rrsig sig = rrsig_read(r->rdata, r->len);
+
+    switch (fault) {
+    case FAULT_NONE: break;
+    case FAULT_SIGNER: zonebuild_report(build, level, i, "the signer is not the zone"); break;
+    case FAULT_LABELS:
+        zonebuild_report(build, level, i, "the signature says %u labels, the name has %u",
+                         sig.labels, rrsig_count_labels(r->owner->name));
+        break;
+    case FAULT_TTL:
+        zonebuild_report(build, level, i, "the signature is for a TTL of %u, %s has %u",
+                         sig.original_ttl, s->text, build->records[s->from].ttl);
+        break;
+    case FAULT_EXPIRED:
+    case FAULT_EARLY: tell_time(k, level, s, i, &sig, fault == FAULT_EXPIRED); break;
+    case FAULT_NO_KEY:
+        zonebuild_report(build, DIAG_WARNING, i,
                          "signed by a key (tag %u, algorithm %u) that the zone does not have",
                          sig.tag, sig.algorithm);
-    else if (!is_right)
-        zonebuild_report(k->build, k->build->signing, i, "the signature of %s is wrong",
-                         s->text);
+        break;
+    case FAULT_WRONG:
+        zonebuild_report(build, level, i, "the signature of %s is wrong", s->text);
+        break;
+    }
+}
+
+/* By algorithm: a good signature is there, or at least one of a key of the zone. */
+struct tally {
+    bool is_good[256], is_there[256];
+};
+
+/* RFC 4035 2.2: each algorithm of the zone's keys signs each RRset. */
+static void check_algorithms(struct checking *k, const struct subject *s,
+                             const struct tally *tally)
+{
+    bool is_done[256] = {false};
+
+    for (unsigned n = 0; n < k->key_cnt; n++) {
+        uint8_t algorithm = k->keys[n].key.algorithm;
+        bool is_revoked = k->keys[n].key.flags & DNSKEY_REVOKE;
+        if (!is_revoked && !is_done[algorithm] && !tally->is_there[algorithm])
+            zonebuild_report(k->build, k->build->signing, s->from,
+                             "%s is not signed with algorithm %u, of which the zone has a key",
+                             s->text, algorithm);
+        is_done[algorithm] |= !is_revoked;
+    }
 }
 
 static void check_set(struct checking *k, struct subject *s)
 {
     char owner[DNAME_TEXT_MAX], type[RRTYPE_NAME_MAX];
-    bool is_used[KEYS_MAX] = {false};
+    struct zonebuild *build = k->build;
+    enum fault faults[SIGNATURES_MAX];
+    struct tally tally = {.is_good = {false}};
 
-    dname_text_print(k->build->records[s->from].owner->name, owner);
-    rrtype_print(k->build->records[s->from].type, type);
+    dname_text_print(build->records[s->from].owner->name, owner);
+    rrtype_print(build->records[s->from].type, type);
     snprintf(s->text, sizeof(s->text), "%s %s", owner, type);
     if (s->sig_from == s->sig_to) {
-        zonebuild_report(k->build, k->build->signing, s->from, "%s is not signed", s->text);
+        zonebuild_report(build, build->signing, s->from, "%s is not signed", s->text);
         return;
     }
-    for (size_t i = s->sig_from; i < s->sig_to; i++)
-        check_signature(k, s, i, is_used);
-    for (unsigned n = 0; n < k->key_cnt; n++) {
-        bool is_signed = false;
-        for (unsigned other = 0; other < k->key_cnt; other++)
-            is_signed |=
-                is_used[other] && k->keys[other].key.algorithm == k->keys[n].key.algorithm;
-        bool is_first = true;
-        for (unsigned other = 0; other < n; other++)
-            is_first &= k->keys[other].key.algorithm != k->keys[n].key.algorithm;
-        if (is_first && !is_signed)
-            zonebuild_report(k->build, k->build->signing, s->from,
-                             "%s is not signed with algorithm %u, of which the zone has a key",
-                             s->text, k->keys[n].key.algorithm);
+    if (s->sig_to - s->sig_from > SIGNATURES_MAX) {
+        zonebuild_report(build, DIAG_WARNING, s->sig_from,
+                         "more than %d signatures; the rest is not looked at", SIGNATURES_MAX);
+        s->sig_to = s->sig_from + SIGNATURES_MAX;
     }
+    for (size_t i = s->sig_from; i < s->sig_to; i++) {
+        enum fault fault = judge(k, s, i);
+        uint8_t algorithm = build->records[i].rdata[2];
+        faults[i - s->sig_from] = fault;
+        tally.is_good[algorithm] |= fault == FAULT_NONE;
+        tally.is_there[algorithm] |= fault != FAULT_NO_KEY;
+    }
+    /* a validator wants one good signature: what stands beside it does no harm */
+    for (size_t i = s->sig_from; i < s->sig_to; i++)
+        tell(k, tally.is_good[build->records[i].rdata[2]] ? DIAG_WARNING : build->signing, s, i,
+             faults[i - s->sig_from]);
+    check_algorithms(k, s, &tally);
 }
 
 /* Whether the RRset is the zone's own, so that it has to be signed. */
@@ -190,12 +247,18 @@ static void check_owner(struct checking *k, const struct zonebuild_walk *w)
 
     for (size_t i = w->from; i < w->to; i = zonebuild_rrset_end(build, i)) {
         const struct zonebuild_record *r = &build->records[i];
+        uint16_t covered = zonebuild_covered(r);
         struct subject s = {.from = i, .to = zonebuild_rrset_end(build, i)};
-        for (size_t sig = w->from; sig < w->to; sig = zonebuild_rrset_end(build, sig))
-            if (zonebuild_covered(&build->records[sig]) == r->type && r->type != 0) {
-                s.sig_from = sig;
-                s.sig_to = zonebuild_rrset_end(build, sig);
-            }
+        if (r->type == RRTYPE_RRSIG) {
+            if (covered == RRTYPE_RRSIG ||
+                zonebuild_find_type(build, w->from, covered) == build->cnt)
+                zonebuild_report(build, DIAG_WARNING, i,
+                                 "a signature of what the name has not");
+            continue;
+        }
+        s.sig_from = s.sig_to = zonebuild_find_signatures(build, w->from, r->type);
+        if (s.sig_from < build->cnt)
+            s.sig_to = zonebuild_rrset_end(build, s.sig_from);
         if (wants_signature(w, r))
             check_set(k, &s);
         else if (s.sig_from < s.sig_to)

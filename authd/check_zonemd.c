@@ -49,12 +49,18 @@ static uint32_t serial(const struct zonebuild *build)
     return 0;
 }
 
-static enum err check_record(struct zonebuild *build, size_t i)
+/* What the records of the apex say together: one that is right is enough (RFC 8976 4). */
+struct verdict {
+    bool is_seen[2]; /* by hash: each digest is made once */
+    bool is_right;
+    size_t wrong; /* a record that is not right; build->cnt: none */
+};
+
+static enum err check_record(struct zonebuild *build, size_t i, struct verdict *v)
 {
     const struct zonebuild_record *r = &build->records[i];
-    uint8_t digest[DIGEST_MAX];
     uint8_t scheme = r->rdata[4], hash = r->rdata[5];
-    size_t len = hash == SHA384 ? 48 : 64;
+    uint8_t digest[DIGEST_MAX];
 
     if (scheme != SIMPLE || (hash != SHA384 && hash != SHA512)) {
         zonebuild_report(build, DIAG_WARNING, i,
@@ -62,27 +68,39 @@ static enum err check_record(struct zonebuild *build, size_t i)
                          hash);
         return ERR_OK;
     }
+    unsigned n = hash == SHA384 ? 0 : 1;
+    size_t len = hash == SHA384 ? 48 : 64;
+    if (v->is_seen[n]) {
+        zonebuild_report(build, build->signing, i, "a second ZONEMD of this scheme and hash");
+        return ERR_OK;
+    }
+    v->is_seen[n] = true;
     if (util_get_u32(r->rdata) != serial(build)) {
         zonebuild_report(build, build->signing, i, "ZONEMD is for serial %u, the SOA says %u",
                          util_get_u32(r->rdata), serial(build));
         return ERR_OK;
     }
-    enum err err = make_digest(build, hash == SHA384 ? EVP_sha384() : EVP_sha512(), digest);
-    if (!err && (r->len != FIXED_LEN + len || memcmp(r->rdata + FIXED_LEN, digest, len) != 0))
-        zonebuild_report(build, build->signing, i,
-                         "the zone is not the one this ZONEMD was made of");
+    enum err err = make_digest(build, n == 0 ? EVP_sha384() : EVP_sha512(), digest);
+    if (!err && r->len == FIXED_LEN + len && memcmp(r->rdata + FIXED_LEN, digest, len) == 0)
+        v->is_right = true;
+    else
+        v->wrong = i;
     return err;
 }
 
 enum err check_zonemd(struct zonebuild *build)
 {
+    struct verdict v = {.wrong = build->cnt};
+    size_t apex = zonebuild_find_owner(build, build->origin);
     enum err err = ERR_OK;
 
-    for (size_t i = 0; i < build->cnt && !err; i++) {
-        if (!dname_is_equal(build->records[i].owner->name, build->origin))
-            break; /* the apex comes first */
-        if (build->records[i].type == RRTYPE_ZONEMD)
-            err = check_record(build, i);
-    }
+    for (size_t i = zonebuild_find_type(build, apex, RRTYPE_ZONEMD);
+         i < build->cnt && !err && build->records[i].type == RRTYPE_ZONEMD &&
+         dname_is_equal(build->records[i].owner->name, build->origin);
+         i++)
+        err = check_record(build, i, &v);
+    if (!err && !v.is_right && v.wrong < build->cnt)
+        zonebuild_report(build, build->signing, v.wrong,
+                         "the zone is not the one this ZONEMD was made of");
     return err;
 }

@@ -10,7 +10,8 @@ enum {
     PAGE_AIM = SLOTS * BUCKETS * 13 /
                20,          /* mean fill when the size is known: few pages then ever split */
     BUCKET_AIM = SLOTS - 1, /* of an index that is one small page */
-    DEPTH_MAX = 28,
+    DEPTH_MAX = 28,         /* of an index made for that many names */
+    DEPTH_SPARE = 4,        /* by which splitting pages may deepen it */
     POINTER_BITS = 48,
     CACHE_LINE = 64,
 };
@@ -49,7 +50,6 @@ static struct index_page *new_page(struct index *index, unsigned depth)
     if (!page)
         return NULL;
     page->depth = depth;
-    index->bytes += page_bytes(index);
     return page;
 }
 
@@ -61,11 +61,11 @@ enum err index_init(struct index *index, struct slab_list *memory, size_t cnt)
         index->buckets /= 2;
     while (index->depth < DEPTH_MAX && (cnt >> index->depth) > PAGE_AIM)
         index->depth++;
+    index->depth_max = index->depth + DEPTH_SPARE;
     size_t pages = (size_t)1 << index->depth;
     index->pages = calloc(pages, sizeof(struct index_page *));
     if (!index->pages)
         return ERR_NOMEM;
-    index->bytes = pages * sizeof(struct index_page *);
     for (size_t i = 0; i < pages; i++) {
         index->pages[i] = new_page(index, index->depth);
         if (!index->pages[i])
@@ -88,7 +88,7 @@ static void place(struct index_page *page, size_t buckets, uint64_t hash, uint64
 static enum err double_directory(struct index *index)
 {
     size_t cnt = (size_t)1 << index->depth;
-    if (index->depth >= DEPTH_MAX)
+    if (index->depth >= index->depth_max)
         return ERR_LIMIT;
     struct index_page **pages = calloc(cnt * 2, sizeof(struct index_page *));
     if (!pages)
@@ -98,7 +98,6 @@ static enum err double_directory(struct index *index)
     free(index->pages);
     index->pages = pages;
     index->depth++;
-    index->bytes += cnt * sizeof(struct index_page *);
     return ERR_OK;
 }
 

@@ -18,9 +18,9 @@ struct index_page;
 struct index {
     struct index_page **pages; /* 2^depth, neighbours may share a page */
     unsigned depth;
-    unsigned buckets; /* of a page: 64, or fewer when one small page is all */
+    unsigned buckets;   /* of a page: 64, or fewer when one small page is all */
+    unsigned depth_max; /* hashes that agree in more bits than this are no accident */
     struct slab_list *memory;
-    size_t bytes; /* of directory and pages */
 };
 
 /* Room for `cnt` names, with pages from `memory`; of a large index, splitting a page makes room for more. */

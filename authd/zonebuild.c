@@ -221,20 +221,45 @@ size_t zonebuild_find_owner(const struct zonebuild *build, const uint8_t *name)
     return is_found ? low : build->cnt;
 }
 
-size_t zonebuild_find_type(const struct zonebuild *build, size_t i, uint16_t type)
+/* Where a record stands among those of its owner: by type, signatures by covered type too. */
+static uint32_t rank(uint16_t type, uint16_t covered) { return (uint32_t)type << 16 | covered; }
+
+uint16_t zonebuild_covered(const struct zonebuild_record *r)
+{
+    return r->type == RRTYPE_RRSIG ? util_get_u16(r->rdata) : 0;
+}
+
+/* The first record of at least this rank of the owner that begins at `i`, or what follows it. */
+static size_t find_rank(const struct zonebuild *build, size_t i, uint32_t wanted)
 {
     size_t low = i, high = build->cnt;
 
     while (low < high) {
         size_t middle = (low + high) / 2;
-        if (same_owner(build, i, middle) && build->records[middle].type < type)
+        const struct zonebuild_record *r = &build->records[middle];
+        if (same_owner(build, i, middle) && rank(r->type, zonebuild_covered(r)) < wanted)
             low = middle + 1;
         else
             high = middle;
     }
+    return low;
+}
+
+size_t zonebuild_find_type(const struct zonebuild *build, size_t i, uint16_t type)
+{
+    size_t at = find_rank(build, i, rank(type, 0));
     bool is_found =
-        low < build->cnt && same_owner(build, i, low) && build->records[low].type == type;
-    return is_found ? low : build->cnt;
+        at < build->cnt && same_owner(build, i, at) && build->records[at].type == type;
+    return is_found ? at : build->cnt;
+}
+
+size_t zonebuild_find_signatures(const struct zonebuild *build, size_t i, uint16_t type)
+{
+    size_t at = find_rank(build, i, rank(RRTYPE_RRSIG, type));
+    bool is_found = at < build->cnt && same_owner(build, i, at) &&
+                    build->records[at].type == RRTYPE_RRSIG &&
+                    zonebuild_covered(&build->records[at]) == type;
+    return is_found ? at : build->cnt;
 }
 
 bool zonebuild_next(struct zonebuild_walk *w)
@@ -381,11 +406,6 @@ static enum err add_empty(struct assembly *a, const struct zonebuild_owner *owne
         err = node ? add_node(a, node) : ERR_NOMEM;
     }
     return err;
-}
-
-uint16_t zonebuild_covered(const struct zonebuild_record *r)
-{
-    return r->type == RRTYPE_RRSIG ? util_get_u16(r->rdata) : 0;
 }
 
 size_t zonebuild_rrset_end(const struct zonebuild *build, size_t i)

@@ -87,6 +87,9 @@ size_t zonebuild_find_owner(const struct zonebuild *build, const uint8_t *name);
  * may be build->cnt; build->cnt when there is none. */
 size_t zonebuild_find_type(const struct zonebuild *build, size_t i, uint16_t type);
 
+/* The same of the signatures that cover `type`. */
+size_t zonebuild_find_signatures(const struct zonebuild *build, size_t i, uint16_t type);
+
 /* How the zone sees an owner. */
 enum zonebuild_view {
     ZONEBUILD_OWN,    /* the zone's own data */

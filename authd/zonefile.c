@@ -457,9 +457,11 @@ static void read_file(struct reading *r, const char *path, const struct zonetext
 
 static bool is_signed(const struct zonebuild *build)
 {
-    for (size_t i = 0; i < build->cnt; i++)
-        if (build->records[i].type == RRTYPE_RRSIG)
+    for (size_t i = 0; i < build->cnt; i++) {
+        uint16_t type = build->records[i].type;
+        if (type == RRTYPE_RRSIG || type == RRTYPE_NSEC || type == RRTYPE_NSEC3PARAM)
             return true;
+    }
     return false;
 }
 

@@ -40,7 +40,9 @@ static inline uint64_t add(uint64_t hash, const uint8_t *bytes, size_t len, bool
     }
     uint64_t word = util_load8(bytes, left);
     hash ^= is_lower ? util_lower8(word) : word;
-    return fold(hash ^ ((uint64_t)len << 56), 0xbf58476d1ce4e5b9U ^ secret[1]);
+    /* the length goes into the other factor: all bits of the word are taken, and inputs of two
+     * lengths must not meet whatever the secret is */
+    return fold(hash, (0xbf58476d1ce4e5b9U ^ secret[1]) + len * 0x94d049bb133111ebU);
 }
 
 uint64_t hash_more(uint64_t hash, const uint8_t *bytes, size_t len)

@@ -22,21 +22,6 @@ struct dnskey dnskey_read(const uint8_t *rdata, size_t len)
                            .key_len = len - FIXED_LEN};
 }
 
-bool dnskey_is_supported(uint8_t algorithm)
-{
-    switch (algorithm) {
-    case DNSKEY_RSASHA1:
-    case DNSKEY_RSASHA1_NSEC3:
-    case DNSKEY_RSASHA256:
-    case DNSKEY_RSASHA512:
-    case DNSKEY_ECDSAP256:
-    case DNSKEY_ECDSAP384:
-    case DNSKEY_ED25519:
-    case DNSKEY_ED448: return true;
-    default: return false;
-    }
-}
-
 static enum err make_key(const char *type, OSSL_PARAM_BLD *build, EVP_PKEY **out)
 {
     OSSL_PARAM *params = OSSL_PARAM_BLD_to_param(build);

@@ -12,6 +12,7 @@ struct evp_pkey_st;
 enum {
     DNSKEY_ZONE = 0x0100,   /* flag: it signs zone data */
     DNSKEY_REVOKE = 0x0080, /* flag (RFC 5011 7) */
+    DNSKEY_PROTOCOL = 3,    /* the only one (RFC 4034 2.1.2) */
     DNSKEY_RSA_BITS_MAX = 4096,
 };
 
@@ -39,9 +40,6 @@ struct dnskey {
 
 /* Take checked RDATA apart. */
 struct dnskey dnskey_read(const uint8_t *rdata, size_t len);
-
-/* Whether signatures of this algorithm can be verified. */
-bool dnskey_is_supported(uint8_t algorithm);
 
 /* Make the key ready for use.  ERR_FORMAT: these octets are no key of the algorithm, or one
  * larger than DNSKEY_RSA_BITS_MAX; ERR_DENIED: an algorithm that cannot be verified. */

@@ -151,6 +151,12 @@ static bool same_listeners(const struct conf_addrs *a, const struct conf_addrs *
 
 static bool same_limits(const struct guard_conf *a, const struct guard_conf *b)
 {
+    if (a->exempt.cnt != b->exempt.cnt)
+        return false;
+    for (size_t i = 0; i < a->exempt.cnt; i++)
+        if (a->exempt.at[i].bits != b->exempt.at[i].bits ||
+            !addr_is_equal(&a->exempt.at[i].addr, &b->exempt.at[i].addr))
+            return false;
     return a->per_second == b->per_second && a->slip == b->slip &&
            a->is_log_only == b->is_log_only && a->connections == b->connections &&
            a->connections_per_client == b->connections_per_client && a->idle_ms == b->idle_ms;

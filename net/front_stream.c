@@ -283,8 +283,8 @@ static void process(struct connection *c)
         return;
     memmove(c->in, c->in + pos, c->in_len - pos);
     c->in_len -= pos;
-    note_partial(c, pos > 0);
     flush(c);
+    note_partial(c, pos > 0);
 }
 
 /* Answer, then read on or not as the client takes the answers, then see whether it is done. */
@@ -379,7 +379,8 @@ static bool enter(struct connection *c)
         if (c->is_counted)
             return true;
         guard_count_refusal(guard, c->entry);
-        if (!close_idlest(f, c, c->entry == GUARD_CLIENT_FULL ? &c->peer : NULL))
+        if (tries + 1 == ENTER_TRIES ||
+            !close_idlest(f, c, c->entry == GUARD_CLIENT_FULL ? &c->peer : NULL))
             break;
     }
     return false;

@@ -38,9 +38,8 @@ enum err guard_new(const struct guard_conf *conf, size_t front_cnt, struct guard
     if (!g)
         return ERR_NOMEM;
     g->conf = *conf;
-    g->share = (uint32_t)util_max(conf->connections / 2 / util_max(front_cnt, 1), 1);
-    g->common =
-        (uint32_t)(conf->connections - util_min(conf->connections, g->share * front_cnt));
+    g->share = (uint32_t)(conf->connections / 2 / util_max(front_cnt, 1));
+    g->common = (uint32_t)(conf->connections - g->share * front_cnt);
     g->clients = calloc(CLIENT_SLOTS, sizeof(*g->clients));
     if (conf->per_second) {
         g->interval_us = SECOND_US / conf->per_second;
@@ -74,7 +73,8 @@ static uint64_t hash_address(const struct addr *peer, size_t v4_len, size_t v6_l
 {
     size_t whole;
     const uint8_t *bytes = addr_bytes(peer, &whole);
-    return hash_more(hash_start(), bytes, addr_is_v6(peer) ? v6_len : v4_len);
+    uint64_t hash = hash_more(hash_start(), bytes, addr_is_v6(peer) ? v6_len : v4_len);
+    return hash_more(hash, NULL, 0); /* once over so few octets, neighbours may share places */
 }
 
 /* ---- rate ---- */

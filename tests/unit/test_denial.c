@@ -218,7 +218,7 @@ static void broken_keys_are_refused(void **state)
             if (!err) /* zeros may be a point of an Edwards curve */
                 dnskey_unload(&loaded);
             else
-                assert_int_equal(err, dnskey_is_supported((uint8_t)algorithm) ? ERR_FORMAT : ERR_DENIED);
+                assert_true(err == ERR_FORMAT || (err == ERR_DENIED && !memchr("\5\7\10\12\15\16\17\20", (int)algorithm, 8)));
         }
 }
 

@@ -156,9 +156,20 @@ static void pointers_only_lead_backwards(void **state)
     assert_int_equal(parse_at("............\300", 13, 12, name, &len, &end), ERR_FORMAT);
 }
 
+/* Spellings of two lengths whose octets, loaded as words, differ in the length only. */
+static void no_hashes_meet_by_construction(void **state)
+{
+    static const char *const pairs[][2] = {{"abcdefa.", "abcddefn."}, {"aaaa.", "aaaaa."}, {"aaa.", "aa."}, {"abab.", "ab."}};
+    uint8_t a[DNAME_MAX], b[DNAME_MAX];
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(pairs); i++)
+        assert_true(dname_hash(unit_name(pairs[i][0], a)) != dname_hash(unit_name(pairs[i][1], b)));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(no_hashes_meet_by_construction),
         cmocka_unit_test(text_is_read),
         cmocka_unit_test(limits_of_length_are_kept),
         cmocka_unit_test(order_is_canonical),

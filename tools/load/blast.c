@@ -97,7 +97,7 @@ static int open_sockets(const char *address, const char *port, unsigned sources)
     return 0;
 }
 
-static void send_batch(int fd, struct count *count)
+static uint64_t send_batch(int fd, struct count *count)
 {
     struct mmsghdr out[BATCH];
     struct iovec parts[BATCH];
@@ -108,15 +108,18 @@ static void send_batch(int fd, struct count *count)
         parts[i] = (struct iovec){.iov_base = (void *)(uintptr_t)q->bytes, .iov_len = q->len};
         out[i].msg_hdr.msg_iov = &parts[i];
         out[i].msg_hdr.msg_iovlen = 1;
-        count->bytes_out += q->len;
     }
-    for (int sent = 0; sent < BATCH;) {
+    int sent = 0;
+    while (sent < BATCH) {
         int n = sendmmsg(fd, out + sent, (unsigned)(BATCH - sent), 0);
         if (n <= 0 && errno != EINTR && errno != ECONNREFUSED)
             break;
         sent += n > 0 ? n : 0;
     }
-    count->sent += BATCH;
+    for (int i = 0; i < sent; i++)
+        count->bytes_out += parts[i].iov_len;
+    count->sent += (uint64_t)sent;
+    return (uint64_t)sent;
 }
 
 static int receive_batch(int fd, struct count *count)
@@ -140,7 +143,7 @@ static int receive_batch(int fd, struct count *count)
 static void run(struct count *count, double end, uint64_t window)
 {
     uint64_t waiting = 0;
-    size_t turn = 0;
+    size_t turn = 0, batches = 0;
     double last = seconds();
 
     for (double now = last; now < end; now = seconds()) {
@@ -158,8 +161,7 @@ static void run(struct count *count, double end, uint64_t window)
             last = now;
         }
         if (waiting + BATCH <= window) {
-            send_batch(sockets[count->sent / BATCH % socket_cnt], count);
-            waiting += BATCH;
+            waiting += send_batch(sockets[batches++ % socket_cnt], count);
         }
     }
 }
