@@ -144,13 +144,27 @@ static bool put_name(struct builder *b, const uint8_t *name)
     return put(b, "", 1);
 }
 
+/* The names of the commonest types stand where they are known to; the others are found
+ * by the shape of the type. */
 static bool put_compressed(struct builder *b, uint16_t type, const uint8_t *rdata, size_t len)
 {
-    if (type == RRTYPE_NS || type == RRTYPE_CNAME || type == RRTYPE_PTR)
-        return put_name(b, rdata);
-    struct rdata_walk walk = rdata_walk(type, rdata, len);
+    struct rdata_walk walk;
     struct rdata_field field;
+    size_t first, both;
 
+    switch (type) {
+    case RRTYPE_NS:
+    case RRTYPE_CNAME:
+    case RRTYPE_PTR: return put_name(b, rdata);
+    case RRTYPE_MX: return put(b, rdata, 2) && put_name(b, rdata + 2);
+    case RRTYPE_SOA:
+        first = dname_len(rdata);
+        both = first + dname_len(rdata + first);
+        return put_name(b, rdata) && put_name(b, rdata + first) &&
+               put(b, rdata + both, len - both);
+    default: break;
+    }
+    walk = rdata_walk(type, rdata, len);
     while (rdata_next(&walk, &field))
         if (!(field.kind == 'N' ? put_name(b, field.at) : put(b, field.at, field.len)))
             return false;
