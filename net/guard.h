@@ -67,8 +67,8 @@ enum guard_entry {
 };
 
 /* Count a connection of `peer` in, at a front that has `front_connections` already.  Half of all
- * connections is common, the other half is shared out among the fronts, so that what fills one of
- * them cannot shut out another.  When it got in, guard_leave gives it back. */
+ * connections is common, the other half is shared out evenly among the fronts (what does not go
+ * round is common too), so that what fills one of them cannot shut out another.  When it got in, guard_leave gives it back. */
 enum guard_entry guard_enter(struct guard *guard, const struct addr *peer,
                              size_t front_connections);
 void guard_leave(struct guard *guard, const struct addr *peer, enum guard_entry entry);
