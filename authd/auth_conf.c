@@ -226,14 +226,10 @@ struct wanted {
 
 static enum err add_wanted(struct wanted *wanted, const struct auth_conf_zone *zone)
 {
-    if (wanted->cnt == wanted->size) {
-        size_t size = wanted->size ? wanted->size * 2 : 64;
-        struct auth_conf_zone *at = realloc(wanted->at, size * sizeof(*at));
-        if (!at)
-            return ERR_NOMEM;
-        wanted->at = at;
-        wanted->size = size;
-    }
+    struct auth_conf_zone *at = util_grow(wanted->at, wanted->cnt, &wanted->size, sizeof(*at));
+    if (!at)
+        return ERR_NOMEM;
+    wanted->at = at;
     wanted->at[wanted->cnt++] = *zone;
     return ERR_OK;
 }

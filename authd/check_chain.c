@@ -133,14 +133,10 @@ struct links {
 
 static enum err add_link(struct links *links, const struct link *link)
 {
-    if (links->cnt == links->size) {
-        size_t size = links->size ? links->size * 2 : 256;
-        struct link *at = realloc(links->at, size * sizeof(*at));
-        if (!at)
-            return ERR_NOMEM;
-        links->at = at;
-        links->size = size;
-    }
+    struct link *at = util_grow(links->at, links->cnt, &links->size, sizeof(*at));
+    if (!at)
+        return ERR_NOMEM;
+    links->at = at;
     links->at[links->cnt++] = *link;
     return ERR_OK;
 }

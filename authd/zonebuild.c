@@ -8,7 +8,6 @@
 
 enum {
     FILES_MAX = 1000,
-    RECORDS_FIRST = 256,
     RECORDS_MAX = 100000000,
     BYTES_MAX =
         INT32_MAX, /* of all files of a zone; limits.md section 4 has less for transfers */
@@ -84,14 +83,11 @@ enum err zonebuild_add(struct zonebuild *build, const uint8_t *owner,
 {
     if (build->cnt == RECORDS_MAX)
         return ERR_LIMIT;
-    if (build->cnt == build->size) {
-        size_t size = build->size ? build->size * 2 : RECORDS_FIRST;
-        struct zonebuild_record *records = realloc(build->records, size * sizeof(*records));
-        if (!records)
-            return ERR_NOMEM;
-        build->records = records;
-        build->size = size;
-    }
+    struct zonebuild_record *records =
+        util_grow(build->records, build->cnt, &build->size, sizeof(*records));
+    if (!records)
+        return ERR_NOMEM;
+    build->records = records;
     struct zonebuild_record *r = &build->records[build->cnt];
     *r = *record;
     r->owner = copy_owner(build, owner);
@@ -323,14 +319,10 @@ static size_t align4(size_t n) { return (n + 3) & ~(size_t)3; }
 
 static enum err append(struct node_list *list, struct node *node)
 {
-    if (list->cnt == list->size) {
-        size_t size = list->size ? list->size * 2 : RECORDS_FIRST;
-        struct node **at = realloc(list->at, size * sizeof(struct node *));
-        if (!at)
-            return ERR_NOMEM;
-        list->at = at;
-        list->size = size;
-    }
+    struct node **at = util_grow(list->at, list->cnt, &list->size, sizeof(struct node *));
+    if (!at)
+        return ERR_NOMEM;
+    list->at = at;
     list->at[list->cnt++] = node;
     return ERR_OK;
 }
@@ -456,14 +448,10 @@ static void pack(const struct zonebuild *build, struct run run, bool is_signed,
 
 static enum err add_run(struct assembly *a, struct run run)
 {
-    if (a->run_cnt == a->run_size) {
-        size_t size = a->run_size ? a->run_size * 2 : 16;
-        struct run *runs = realloc(a->runs, size * sizeof(*runs));
-        if (!runs)
-            return ERR_NOMEM;
-        a->runs = runs;
-        a->run_size = size;
-    }
+    struct run *runs = util_grow(a->runs, a->run_cnt, &a->run_size, sizeof(*runs));
+    if (!runs)
+        return ERR_NOMEM;
+    a->runs = runs;
     a->runs[a->run_cnt++] = run;
     return ERR_OK;
 }

@@ -469,9 +469,10 @@ static enum err check_signed(struct zonebuild *build, const struct zonefile_chec
 {
     build->signing = checks->has_crypto ? DIAG_ERROR : DIAG_WARNING;
     enum err err = check_zonemd(build);
-    if (!err && is_signed(build))
-        err = check_chain(build);
-    if (!err && is_signed(build))
+    if (err || !is_signed(build))
+        return err;
+    err = check_chain(build);
+    if (!err)
         err = check_sigs(build, checks->now_s, checks->has_crypto);
     return err;
 }

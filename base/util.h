@@ -30,6 +30,19 @@
 static inline size_t util_min(size_t a, size_t b) { return a < b ? a : b; }
 static inline size_t util_max(size_t a, size_t b) { return a > b ? a : b; }
 
+/* The array `at` of `cnt` items of `item` octets with room for one more: itself, or made twice as
+ * long.  NULL without memory; `at` and `*size` are as they were then. */
+static inline void *util_grow(void *at, size_t cnt, size_t *size, size_t item)
+{
+    if (cnt < *size)
+        return at;
+    size_t wanted = *size ? *size * 2 : 64;
+    void *larger = realloc(at, wanted * item);
+    if (larger)
+        *size = wanted;
+    return larger;
+}
+
 /* Big-endian integers at an address that need not be aligned; the caller checked the bounds. */
 static inline uint16_t util_get_u16(const uint8_t *p) { return (uint16_t)((p[0] << 8) | p[1]); }
 static inline uint32_t util_get_u32(const uint8_t *p)

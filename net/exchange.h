@@ -42,12 +42,10 @@ struct exchange {
     uint8_t *buffer; /* the front's, `size` octets */
     size_t size;
     enum exchange_cookie cookie;
-    uint8_t server_cookie[COOKIE_SERVER_LEN]; /* for the answer, unless EXCHANGE_COOKIE_NONE */
-    int ede;                                  /* of the answer; EDNS_EDE_NONE */
-    const char *ede_text;                     /* static, "" for none */
-    uint16_t flags;                           /* of the answer's header: AA, TC, RA ... */
-    size_t reply_len;                         /* 0: nothing is sent */
-    unsigned turn;                            /* counts up; what rotation starts from */
-    const void *probed;                       /* the engine's, from probe to serve */
+    struct edns_answer opt;            /* of the answer, when the question has one */
+    uint16_t flags;                    /* of the answer's header: AA, TC, RA ... */
+    size_t reply_len;                  /* 0: nothing is sent */
+    unsigned turn;                     /* counts up; what rotation starts from */
+    const void *probed;                /* the engine's, from probe to serve */
     void (*send)(struct exchange *ex); /* the front's: `buffer` holds reply_len octets, or 0 */
 };

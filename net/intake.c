@@ -24,9 +24,9 @@ static void judge_cookie(struct exchange *ex)
     if (cookie_check(ex->settings->cookies, &client, server, len, now_s, &is_old))
         ex->cookie = EXCHANGE_COOKIE_VALID;
     if (ex->cookie == EXCHANGE_COOKIE_VALID && !is_old)
-        memcpy(ex->server_cookie, server, COOKIE_SERVER_LEN);
+        memcpy(ex->opt.server_cookie, server, COOKIE_SERVER_LEN);
     else
-        cookie_make(ex->settings->cookies, &client, now_s, ex->server_cookie);
+        cookie_make(ex->settings->cookies, &client, now_s, ex->opt.server_cookie);
 }
 
 /* Whether the rate of answers lets this one through; if not, it has been dropped, or answered
@@ -42,7 +42,7 @@ static bool pass_rate(struct exchange *ex, enum message_state state, uint64_t no
     bool is_plain = state == MESSAGE_WHOLE && ex->query.has_question &&
                     message_opcode(&ex->query) == RRTYPE_OPCODE_QUERY &&
                     !(ex->query.has_edns && ex->query.edns.version > 0);
-    ex->query.edns.has_nsid = false; /* it is the few octets that count */
+    ex->opt.nsid = ""; /* it is the few octets that count */
     if (verdict == GUARD_DROP || !is_plain) {
         reply_drop(ex);
     } else if (ex->cookie == EXCHANGE_COOKIE_NEW) {

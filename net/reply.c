@@ -11,43 +11,29 @@ static size_t message_limit(const struct exchange *ex)
     return util_min(ex->size, util_min(ex->settings->udp_size, util_max(asked, UDP_MIN)));
 }
 
-/* The options that the answer has whatever it says; padding (RFC 8467) would be the last of
- * them, on encrypted transports only. */
-static struct edns_answer fixed_options(const struct exchange *ex)
+/* What the OPT record has whatever the answer says; padding (RFC 8467) would be the last of it,
+ * on encrypted transports only.  The server cookie is there already. */
+static void begin_opt(struct exchange *ex)
 {
-    struct edns_answer a = {.udp_size = ex->settings->udp_size,
-                            .is_do = ex->query.edns.is_do, /* RFC 3225 3: DO comes back */
-                            .nsid = ex->query.edns.has_nsid ? ex->settings->identity : "",
-                            .ede = EDNS_EDE_NONE,
-                            .ede_text = ""};
+    const struct edns *asked = &ex->query.edns;
+    bool wants_keepalive = ex->transport != EXCHANGE_UDP && asked->has_keepalive;
 
-    if (ex->cookie != EXCHANGE_COOKIE_NONE) {
-        a.client_cookie = ex->query.edns.cookie;
-        memcpy(a.server_cookie, ex->server_cookie, sizeof(a.server_cookie));
-    }
-    if (ex->transport != EXCHANGE_UDP && ex->query.edns.has_keepalive)
-        a.keepalive_ms = guard_idle_ms(ex->settings->guard); /* RFC 7828 3.3.2 */
-    return a;
-}
-
-/* Whether fixed_options has more to say than the fixed part; nearly always it has not. */
-static bool has_options(const struct exchange *ex)
-{
-    return ex->cookie != EXCHANGE_COOKIE_NONE || ex->query.edns.has_nsid ||
-           ex->query.edns.has_keepalive;
+    ex->opt.udp_size = ex->settings->udp_size;
+    ex->opt.is_do = asked->is_do; /* RFC 3225 3: DO comes back */
+    ex->opt.nsid = asked->has_nsid ? ex->settings->identity : "";
+    ex->opt.client_cookie = ex->cookie != EXCHANGE_COOKIE_NONE ? asked->cookie : NULL;
+    ex->opt.keepalive_ms =
+        wants_keepalive ? guard_idle_ms(ex->settings->guard) : 0; /* RFC 7828 3.3.2 */
+    ex->opt.ede = EDNS_EDE_NONE;
 }
 
 void reply_begin(struct exchange *ex)
 {
     size_t room = 0;
 
-    ex->ede = EDNS_EDE_NONE;
-    ex->ede_text = "";
-    if (ex->query.has_edns && has_options(ex)) {
-        struct edns_answer a = fixed_options(ex);
-        room = edns_len(&a);
-    } else if (ex->query.has_edns) {
-        room = EDNS_FIXED_LEN;
+    if (ex->query.has_edns) {
+        begin_opt(ex);
+        room = edns_len(&ex->opt);
     }
     builder_init(&ex->out, ex->buffer, message_limit(ex) - room);
     if (ex->query.has_question)
@@ -56,22 +42,23 @@ void reply_begin(struct exchange *ex)
 
 void reply_explain(struct exchange *ex, enum edns_ede code, const char *text)
 {
-    ex->ede = (int)code;
-    ex->ede_text = text;
+    ex->opt.ede = (int)code;
+    ex->opt.ede_text = text;
 }
 
 static void put_opt(struct exchange *ex, unsigned rcode)
 {
-    struct edns_answer a = fixed_options(ex);
-    size_t room = edns_len(&a) + ex->out.limit - ex->out.len;
+    struct edns_answer *opt = &ex->opt;
+    int why = opt->ede;
 
-    a.ext_rcode = (uint8_t)(rcode >> 4);
-    a.ede = ex->ede;
-    a.ede_text = ex->ede_text;
-    if (edns_len(&a) > room) /* the answer matters more than why it is so */
-        a.ede = EDNS_EDE_NONE;
-    edns_write(ex->buffer + ex->out.len, &a);
-    ex->out.len += edns_len(&a);
+    opt->ext_rcode = (uint8_t)(rcode >> 4);
+    opt->ede = EDNS_EDE_NONE;
+    size_t room = edns_len(opt) + ex->out.limit - ex->out.len;
+    opt->ede = why;
+    if (edns_len(opt) > room) /* the answer matters more than why it is so */
+        opt->ede = EDNS_EDE_NONE;
+    edns_write(ex->buffer + ex->out.len, opt);
+    ex->out.len += edns_len(opt);
     ex->out.cnt[MESSAGE_ADDITIONAL]++;
 }
 

@@ -33,6 +33,14 @@ def need_shared(path):
     return SHARED / path
 
 
+def choose_build(preset):
+    """The build of another flavour ("tsan"), "" for the one under test; skips when it is not there."""
+    build = BUILD.parent / preset if preset else BUILD
+    if not (build / "rootline-authd").exists():
+        pytest.skip(f"no {build}: cmake --preset {preset} builds it")
+    return build
+
+
 def find_program(name):
     return shutil.which(name) or "/usr/sbin/" + name
 

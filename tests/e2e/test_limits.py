@@ -262,9 +262,7 @@ class Crowd:
 
 @pytest.mark.parametrize("preset", ["", "tsan"])
 def test_5000_idle_and_dripping_connections(tmp_path, preset):
-    build = lab.BUILD.parent / preset if preset else lab.BUILD
-    if not (build / "rootline-authd").exists():
-        pytest.skip(f"no {build}: cmake --preset tsan builds it")
+    build = lab.choose_build(preset)
     server = start(tmp_path, NO_LIMIT, build=build)
     rounds = 300 if not preset else 100
     try:
@@ -322,9 +320,7 @@ def test_half_a_message_is_not_waited_for(tmp_path):
 @pytest.mark.parametrize("preset", ["", "tsan"])
 def test_everything_at_once(tmp_path, preset):
     """Four workers, the limits at work over UDP and TCP, cookies, and reloads that change zone and secrets."""
-    build = lab.BUILD.parent / preset if preset else lab.BUILD
-    if not (build / "rootline-authd").exists():
-        pytest.skip(f"no {build}: cmake --preset tsan builds it")
+    build = lab.choose_build(preset)
     secrets = tmp_path / "secrets"
     secrets.write_text(SECRET + "\n")
     server = start(tmp_path, f'  workers: 4\n  rate-limit: {{per-second: 50, exempt: []}}\n  cookie-secrets: "{secrets}"',

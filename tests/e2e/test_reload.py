@@ -81,9 +81,7 @@ def test_a_broken_file_at_the_start_is_servfail_until_it_is_mended(tmp_path):
 @pytest.mark.parametrize("preset", ["", "tsan"])
 def test_no_answer_is_half_old(tmp_path, preset):
     """Two names of one version asked on one pipeline agree, and serials never go back, while versions change."""
-    build = lab.BUILD.parent / preset if preset else lab.BUILD
-    if not (build / "rootline-authd").exists():
-        pytest.skip(f"no {build}: cmake --preset tsan builds it")
+    build = lab.choose_build(preset)
     server = lab.Authd(tmp_path, {"a.test": zone(1)}, build=build, extra="  workers: 4")
     over = threading.Event()
     faults, asked = [], [0]

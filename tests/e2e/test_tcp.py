@@ -13,9 +13,7 @@ ZONE = "$TTL 5\n@ SOA ns h 1 2 3 4 5\n@ NS ns\nns A 192.0.2.1\n$GENERATE 1-300 b
 
 @pytest.fixture(scope="module", params=["", "tsan"])
 def server(request, tmp_path_factory):
-    build = lab.BUILD.parent / request.param if request.param else lab.BUILD
-    if not (build / "rootline-authd").exists():
-        pytest.skip(f"no {build}: cmake --preset tsan builds it")
+    build = lab.choose_build(request.param)
     server = lab.Authd(tmp_path_factory.mktemp("tcp"), {"a.test": ZONE}, build=build)
     yield server
     server.stop()
