@@ -284,7 +284,8 @@ def test_5000_idle_and_dripping_connections(tmp_path, preset):
 
 
 def test_one_client_has_its_share(tmp_path):
-    server = start(tmp_path, NO_LIMIT, top="limits: {tcp-connections-per-client: 5}")
+    # one worker: a client is made room for at the listening socket that has its connections
+    server = start(tmp_path, NO_LIMIT + "\n  workers: 1", top="limits: {tcp-connections-per-client: 5}")
     try:
         held = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(12)]
         time.sleep(0.5)
