@@ -126,3 +126,21 @@ bool addr_is_in(const struct addr_prefixes *prefixes, const struct addr *addr)
     }
     return false;
 }
+
+enum err addr_from_bytes(const uint8_t *octets, size_t len, uint16_t port, struct addr *out)
+{
+    struct addr addr = {0};
+    if (len == 4) {
+        addr.sock.v4.sin_family = AF_INET;
+        addr.sock.v4.sin_port = htons(port);
+        memcpy(&addr.sock.v4.sin_addr, octets, 4);
+    } else if (len == 16) {
+        addr.sock.v6.sin6_family = AF_INET6;
+        addr.sock.v6.sin6_port = htons(port);
+        memcpy(&addr.sock.v6.sin6_addr, octets, 16);
+    } else {
+        return ERR_FORMAT;
+    }
+    *out = addr;
+    return ERR_OK;
+}

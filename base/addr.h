@@ -50,6 +50,10 @@ bool addr_is_equal(const struct addr *a, const struct addr *b);
 /* Octets of the address in network order; *len is 4 or 16. */
 const uint8_t *addr_bytes(const struct addr *addr, size_t *len);
 
+/* The endpoint of 4 or 16 octets in network order; ERR_FORMAT when they are another number. */
+MUST_USE enum err addr_from_bytes(const uint8_t *octets, size_t len, uint16_t port,
+                                  struct addr *out);
+
 /* An address and how many of its first bits count.  A value. */
 struct addr_prefix {
     struct addr addr;

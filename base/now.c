@@ -7,21 +7,30 @@
 
 static _Atomic int64_t wall_offset_ms;
 
-static int64_t read_clock(clockid_t id)
+static uint64_t frozen_us; /* what a test has made of the time; 0: time runs */
+
+static int64_t read_us(clockid_t id)
 {
     struct timespec ts = {0};
+    if (__builtin_expect(frozen_us != 0, 0))
+        return (int64_t)frozen_us;
     clock_gettime(id, &ts);
-    return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+    return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
 }
+
+static int64_t read_clock(clockid_t id) { return read_us(id) / 1000; }
 
 uint64_t now_mono_ms(void) { return (uint64_t)read_clock(CLOCK_MONOTONIC); }
 
-uint64_t now_mono_us(void)
+uint64_t now_mono_us(void) { return (uint64_t)read_us(CLOCK_MONOTONIC); }
+
+void now_freeze(int64_t wall_ms)
 {
-    struct timespec ts;
-    clock_gettime(CLOCK_MONOTONIC, &ts);
-    return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
+    frozen_us = (uint64_t)wall_ms * 1000;
+    atomic_store_explicit(&wall_offset_ms, 0, memory_order_relaxed);
 }
+
+void now_advance(uint64_t ms) { frozen_us += ms * 1000; }
 
 int64_t now_wall_ms(void)
 {

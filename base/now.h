@@ -22,6 +22,10 @@ int64_t now_wall_ms(void);
 /* Let the wall clock of this process stand at `ms` now and run on from there. */
 void now_set_wall(int64_t ms);
 
+/* Let both clocks stand still, and move them on by hand: for tests, before threads start. */
+void now_freeze(int64_t wall_ms);
+void now_advance(uint64_t ms);
+
 /* An RFC 3339 instant ("2026-01-31T08:00:00Z") as milliseconds; ERR_FORMAT when it is none. */
 MUST_USE enum err now_read(const char *text, int64_t *ms);
 

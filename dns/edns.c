@@ -4,7 +4,7 @@
 
 #include "dns/rrtype.h"
 
-enum { EDNS_DO = 0x8000, KEEPALIVE_UNIT_MS = 100 };
+enum { KEEPALIVE_UNIT_MS = 100 };
 
 /* RFC 7873 5.2.2: a wrong length is FORMERR; so is a second cookie. */
 static void read_cookie(const uint8_t *bytes, size_t len, struct edns *e)

@@ -14,7 +14,8 @@ enum {
         32, /* limits.md section 3: more is FORMERR, so that options cost constant time */
     EDNS_FIXED_LEN = 11, /* owner, type, class, TTL and RDLENGTH of an OPT record */
     EDNS_OPTION_LEN = 4, /* code and length of an option */
-    EDNS_EDE_TEXT_MAX = 60,
+    EDNS_DO = 0x8000,    /* bit of the flags (RFC 3225) */
+    EDNS_EDE_TEXT_MAX = 240,
 };
 
 enum edns_option {
@@ -27,9 +28,13 @@ enum edns_option {
 /* Codes of RFC 8914 4 that the code names. */
 enum edns_ede {
     EDNS_EDE_NONE = -1,
+    EDNS_EDE_OTHER = 0,
+    EDNS_EDE_CACHED_ERROR = 13,
     EDNS_EDE_PROHIBITED = 18,
     EDNS_EDE_NOT_AUTHORITATIVE = 20,
     EDNS_EDE_NOT_SUPPORTED = 21,
+    EDNS_EDE_NO_REACHABLE_AUTHORITY = 22,
+    EDNS_EDE_NETWORK_ERROR = 23,
     EDNS_EDE_INVALID_DATA = 24,
 };
 

@@ -155,6 +155,54 @@ enum err rdata_check(uint16_t type, const uint8_t *rdata, size_t len)
                                                                              : ERR_OK;
 }
 
+/* One field of a received RDATA that ends at `end`; the octets it takes up in `out`, whose room was
+ * checked for DNAME_MAX octets or the rest. */
+static size_t expand_field(struct cursor *c, size_t end, char kind, uint8_t *out)
+{
+    size_t len = 0, start = c->pos;
+
+    if (kind == 'N' || kind == 'L' || kind == 'P') {
+        uint8_t name[DNAME_MAX];
+        if (dname_parse(c, name, &len) != ERR_OK || c->pos > end) {
+            cursor_fail(c);
+            return 0;
+        }
+        memcpy(out, name, len);
+        return len;
+    }
+    struct cursor field = cursor_over(c->data, end);
+    field.pos = start;
+    skip_field(&field, kind);
+    const uint8_t *from = cursor_failed(&field) ? NULL : cursor_bytes(c, field.pos - start);
+    if (!from) {
+        cursor_fail(c);
+        return 0;
+    }
+    memcpy(out, from, field.pos - start);
+    return field.pos - start;
+}
+
+enum err rdata_expand(uint16_t type, struct cursor *c, size_t len, uint8_t *out, size_t size,
+                      size_t *out_len)
+{
+    const char *shape = rrtype_shape(type);
+    size_t pos = 0, end = c->pos + len;
+
+    if (cursor_left(c) < len || cursor_failed(c))
+        return ERR_FORMAT;
+    for (shape = shape ? shape : "r"; *shape; shape++) {
+        if (size - pos < util_max(DNAME_MAX, end - util_min(c->pos, end)))
+            return ERR_FORMAT;
+        pos += expand_field(c, end, *shape, out + pos);
+        if (cursor_failed(c))
+            return ERR_FORMAT;
+    }
+    if (c->pos != end)
+        return ERR_FORMAT;
+    *out_len = pos;
+    return ERR_OK;
+}
+
 /* Up to the first difference both have the same fields at the same places, so those of `a`
  * serve for both. */
 int rdata_compare(uint16_t type, const uint8_t *a, size_t a_len, const uint8_t *b, size_t b_len)

@@ -46,6 +46,13 @@ int rdata_compare(uint16_t type, const uint8_t *a, size_t a_len, const uint8_t *
  * It has the same length. */
 void rdata_canonical(uint16_t type, const uint8_t *rdata, size_t len, uint8_t *out);
 
+/* Copy the RDATA of a received message, `len` octets at the cursor (which stands in the whole
+ * message), with its names written out; the types whose names may be compressed are those of
+ * RFC 3597 4, RFC 2782 and others that old servers compress all the same.  *out_len gets the
+ * octets.  ERR_FORMAT: the RDATA breaks its shape, or became longer than `size`. */
+MUST_USE enum err rdata_expand(uint16_t type, struct cursor *message, size_t len, uint8_t *out,
+                               size_t size, size_t *out_len);
+
 /* Whether names in this type may be compressed in messages (RFC 3597 4): those of RFC 1035. */
 bool rdata_may_compress(uint16_t type);
 

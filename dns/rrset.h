@@ -9,7 +9,10 @@
  */
 #pragma once
 
+#include "base/arena.h"
 #include "dns/rdata.h"
+
+enum { RRSET_RECORDS_MAX = 100 }; /* limits.md section 3: what a resolver keeps of one RRset */
 
 enum rrset_flag { RRSET_IS_SIGNED = 1 /* the RRset of its RRSIGs stands right behind it */ };
 
@@ -63,3 +66,15 @@ static inline struct rrset_record rrset_first(const struct rrset *set)
     size_t next;
     return rrset_at(set, 0, &next);
 }
+
+/* Octets that rrset_pack needs for `cnt` records. */
+size_t rrset_room(const struct rrset_record *records, size_t cnt);
+
+/* Pack records of one type into `room`, at most 65,535 octets of data in all: in canonical order, each
+ * once (RFC 2181 5).  The records are sorted in place.  ERR_SPACE when they are too many or too long. */
+MUST_USE enum err rrset_pack(uint16_t type, uint32_t ttl, struct rrset_record *records,
+                             size_t cnt, struct rrset *out);
+
+/* Whether `len` octets at `bytes` are a packed RRset and, if it says so, its signatures, and nothing
+ * more: what comes out of a file is checked before it is used. */
+bool rrset_check(const uint8_t *bytes, size_t len);

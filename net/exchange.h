@@ -48,4 +48,7 @@ struct exchange {
     unsigned turn;                     /* counts up; what rotation starts from */
     const void *probed;                /* the engine's, from probe to serve */
     void (*send)(struct exchange *ex); /* the front's: `buffer` holds reply_len octets, or 0 */
+    /* The front's, for an engine that answers later: a copy that lives until it is sent, and whose question stays as it is.
+     * The engine leaves the exchange that it was given alone from then on.  NULL: no memory. */
+    struct exchange *(*hold)(struct exchange *ex);
 };

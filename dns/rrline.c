@@ -1,0 +1,85 @@
+/* Words are cut as RFC 1035 5.1 says: white space, quotes, backslashes, and ";" for the rest of the line. */
+#include "dns/rrline.h"
+
+enum { TOKENS_MAX = 512 };
+
+static bool is_space(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; }
+
+/* The next word at *pos; false at the end. */
+static bool next_token(const char *text, size_t len, size_t *pos, struct rrtext_token *token)
+{
+    while (*pos < len && is_space(text[*pos]))
+        (*pos)++;
+    if (*pos >= len || text[*pos] == ';')
+        return false;
+    token->is_quoted = text[*pos] == '"';
+    *pos += token->is_quoted;
+    size_t start = *pos;
+    while (*pos < len &&
+           (token->is_quoted ? text[*pos] != '"' : !is_space(text[*pos]) && text[*pos] != ';'))
+        *pos += text[*pos] == '\\' && *pos + 1 < len ? 2 : 1;
+    token->text = text + start;
+    token->len = *pos - start;
+    *pos += token->is_quoted && *pos < len;
+    return true;
+}
+
+static enum err wrong(struct rrline *out, const char *what, const struct rrtext_token *token)
+{
+    snprintf(out->why, sizeof(out->why), "%s%s%.*s%s", what, token ? " \"" : "",
+             token ? (int)util_min(token->len, 100) : 0, token ? token->text : "",
+             token ? "\"" : "");
+    return ERR_FORMAT;
+}
+
+/* TTL and class in either order, each once at most; *at moves to the type. */
+static void read_head(const struct rrtext_token *tokens, size_t cnt, size_t *at,
+                      struct rrline *out)
+{
+    bool has_ttl = false, has_class = false;
+
+    for (; *at < cnt; (*at)++) {
+        const struct rrtext_token *t = &tokens[*at];
+        if (!has_ttl && t->len > 0 && util_is_digit(t->text[0]) &&
+            rrtext_read_ttl(t->text, t->len, &out->ttl) == ERR_OK)
+            has_ttl = true;
+        else if (!has_class && rrtype_read_class(t->text, t->len, &out->class) == ERR_OK)
+            has_class = true;
+        else
+            return;
+    }
+}
+
+enum err rrline_read(const char *text, size_t len, const uint8_t *origin, uint32_t default_ttl,
+                     struct rrline *out)
+{
+    struct rrtext_token tokens[TOKENS_MAX];
+    struct rrtext_fault fault;
+    size_t cnt = 0, pos = 0, at = 1, name_len;
+    const char *why = "";
+
+    while (cnt < TOKENS_MAX && next_token(text, len, &pos, &tokens[cnt]))
+        cnt++;
+    if (cnt == 0)
+        return ERR_ABSENT;
+    if (cnt == TOKENS_MAX)
+        return wrong(out, "too many words", NULL);
+    if (dname_text_read(tokens[0].text, tokens[0].len, origin, out->owner, &name_len, &why,
+                        NULL) != ERR_OK) {
+        snprintf(out->why, sizeof(out->why), "the owner is no domain name: %s", why);
+        return ERR_FORMAT;
+    }
+    out->ttl = default_ttl;
+    out->class = RRTYPE_CLASS_IN;
+    read_head(tokens, cnt, &at, out);
+    if (at == cnt)
+        return wrong(out, "the type is missing", NULL);
+    if (rrtype_read(tokens[at].text, tokens[at].len, &out->type) != ERR_OK)
+        return wrong(out, "there is no type", &tokens[at]);
+    if (rrtext_read(out->type, tokens + at + 1, cnt - at - 1, origin, &out->scratch, out->rdata,
+                    &out->rdata_len, &fault) != ERR_OK) {
+        snprintf(out->why, sizeof(out->why), "%s", fault.why);
+        return ERR_FORMAT;
+    }
+    return ERR_OK;
+}

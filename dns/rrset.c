@@ -1,0 +1,87 @@
+/* Sorting is by insertion: an RRset has a handful of records, and at most RRSET_RECORDS_MAX. */
+#include "dns/rrset.h"
+
+size_t rrset_room(const struct rrset_record *records, size_t cnt)
+{
+    size_t size = sizeof(struct rrset);
+    for (size_t i = 0; i < cnt; i++)
+        size += 2 + (size_t)records[i].len;
+    return (size + 3) & ~(size_t)3;
+}
+
+static int compare(uint16_t type, const struct rrset_record *a, const struct rrset_record *b)
+{
+    return rdata_compare(type, a->rdata, a->len, b->rdata, b->len);
+}
+
+/* Sort, and drop what stands there twice. */
+static size_t sort(uint16_t type, struct rrset_record *records, size_t cnt)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < cnt; i++) {
+        struct rrset_record record = records[i];
+        size_t at = kept;
+        int diff = 1;
+        while (at > 0 && (diff = compare(type, &record, &records[at - 1])) < 0)
+            at--;
+        if (at > 0 && diff == 0)
+            continue;
+        memmove(records + at + 1, records + at, (kept - at) * sizeof(*records));
+        records[at] = record;
+        kept++;
+    }
+    return kept;
+}
+
+enum err rrset_pack(uint16_t type, uint32_t ttl, struct rrset_record *records, size_t cnt,
+                    struct rrset *out)
+{
+    size_t pos = 0, size = 0;
+
+    if (cnt > RRSET_RECORDS_MAX)
+        return ERR_SPACE;
+    cnt = sort(type, records, cnt);
+    for (size_t i = 0; i < cnt; i++)
+        size += 2 + (size_t)records[i].len;
+    if (size > UINT16_MAX)
+        return ERR_SPACE;
+    *out =
+        (struct rrset){.type = type, .cnt = (uint16_t)cnt, .ttl = ttl, .size = (uint16_t)size};
+    for (size_t i = 0; i < cnt; i++) {
+        util_put_u16(out->data + pos, records[i].len);
+        memcpy(out->data + pos + 2, records[i].rdata, records[i].len);
+        pos += 2 + (size_t)records[i].len;
+    }
+    return ERR_OK;
+}
+
+static bool check_one(const uint8_t *bytes, size_t len, struct rrset *head)
+{
+    if (len < sizeof(*head))
+        return false;
+    memcpy(head, bytes, sizeof(*head));
+    if (head->cnt == 0 || rrset_stride(head) > len)
+        return false;
+    struct cursor c = cursor_over(bytes + sizeof(*head), head->size);
+    for (unsigned i = 0; i < head->cnt; i++) {
+        uint16_t rdata_len = cursor_u16(&c);
+        const uint8_t *rdata = cursor_bytes(&c, rdata_len);
+        if (!rdata || rdata_check(head->type, rdata, rdata_len) != ERR_OK)
+            return false;
+    }
+    return !cursor_more(&c) && !cursor_failed(&c);
+}
+
+bool rrset_check(const uint8_t *bytes, size_t len)
+{
+    struct rrset head, sigs;
+
+    if (!check_one(bytes, len, &head) || (head.flags & ~(unsigned)RRSET_IS_SIGNED))
+        return false;
+    size_t stride = rrset_stride(&head);
+    if (!(head.flags & RRSET_IS_SIGNED))
+        return stride == len;
+    return check_one(bytes + stride, len - stride, &sigs) && sigs.flags == 0 &&
+           sigs.type == RRTYPE_RRSIG && rrset_stride(&sigs) == len - stride;
+}

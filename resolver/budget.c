@@ -1,0 +1,64 @@
+/* What ran out is said in words, for the client's EDE and the trace. */
+#include "resolver/budget.h"
+
+struct budget_limits budget_defaults(void)
+{
+    return (struct budget_limits){.queries = 100,
+                                  .bytes = 65536,
+                                  .time_ms = 7000,
+                                  .depth = 7,
+                                  .cnames = 11,
+                                  .targets = 5,
+                                  .minimisation_steps = 10};
+}
+
+struct budget *budget_new(const struct budget_limits *limits, uint64_t now_ms)
+{
+    struct budget *budget = malloc(sizeof(*budget));
+    if (budget)
+        *budget = (struct budget){.ref_cnt = 1,
+                                  .queries_left = limits->queries,
+                                  .bytes_left = limits->bytes,
+                                  .end_ms = now_ms + limits->time_ms};
+    return budget;
+}
+
+struct budget *budget_ref(struct budget *budget)
+{
+    budget->ref_cnt++;
+    return budget;
+}
+
+void budget_unref(struct budget **budget)
+{
+    if (*budget && --(*budget)->ref_cnt == 0)
+        free(*budget);
+    *budget = NULL;
+}
+
+bool budget_is_left(struct budget *budget, uint64_t now_ms)
+{
+    if (!budget->spent && now_ms >= budget->end_ms)
+        budget->spent = "the time for one question is up";
+    return !budget->spent;
+}
+
+bool budget_spend_query(struct budget *budget, uint64_t now_ms)
+{
+    if (!budget->spent && budget->queries_left == 0)
+        budget->spent = "it took too many questions to servers";
+    if (!budget_is_left(budget, now_ms))
+        return false;
+    budget->queries_left--;
+    return true;
+}
+
+bool budget_spend_bytes(struct budget *budget, size_t bytes)
+{
+    if (!budget->spent && budget->bytes_left < bytes)
+        budget->spent = "the replies of servers were too many octets";
+    if (budget->spent)
+        return false;
+    budget->bytes_left -= (uint32_t)bytes;
+    return true;
+}

@@ -1,0 +1,51 @@
+/* layer 30 | resolver/budget.h | all the work that one question of a client may cause
+ *
+ * One object a client's question, shared by every task it starts and never reset (limits.md section 3): a
+ * resolver whose sub-queries start afresh can be made to multiply.
+ *
+ * Owner:    counted: the question of the client and each of its tasks hold it.
+ * Thread:   one worker.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/util.h"
+
+/* What may be spent; `limits:` in the configuration.  Lifetime: the version's. */
+struct budget_limits {
+    uint32_t queries; /* questions to servers */
+    uint32_t bytes;   /* of their replies */
+    uint32_t time_ms;
+    uint32_t depth;   /* tasks that wait for tasks */
+    uint32_t cnames;  /* of one chain */
+    uint32_t targets; /* lookups of server addresses that lead nowhere, in one cut */
+    uint32_t minimisation_steps;
+};
+
+/* The defaults of limits.md. */
+struct budget_limits budget_defaults(void);
+
+/* Lifetime: until the last holder lets go. */
+struct budget {
+    unsigned ref_cnt;
+    uint32_t queries_left, bytes_left;
+    uint64_t end_ms;   /* mono */
+    const char *spent; /* what ran out first, in words; NULL: nothing did */
+};
+
+/* A full one that the caller holds; NULL without memory. */
+MUST_USE struct budget *budget_new(const struct budget_limits *limits, uint64_t now_ms);
+
+/* Hold it, let go of it.  budget_unref clears the pointer; NULL inside is fine. */
+struct budget *budget_ref(struct budget *budget);
+void budget_unref(struct budget **budget);
+
+/* Spend one question, or `bytes` of a reply; false when that is too much. */
+bool budget_spend_query(struct budget *budget, uint64_t now_ms);
+bool budget_spend_bytes(struct budget *budget, size_t bytes);
+
+/* Whether nothing ran out and there is time left. */
+bool budget_is_left(struct budget *budget, uint64_t now_ms);

@@ -1,0 +1,119 @@
+/* layer 32 | resolver/cache.h | what is remembered of names, and for how long
+ *
+ * RRsets, their absence, failures and delegations, each with the time it was learnt, its rank and the server it came
+ * from.  The rules of TTLs (RFC 2181 8, 2308 5), ranks (RFC 2181 5.4.1) and failures (RFC 9520) are here, whatever store is
+ * below.
+ *
+ * Owner:    what is found is copied into the caller's arena.
+ * Thread:   one worker.
+ * Words:    rank - how much a source is to be believed; a lower one never replaces a higher one that lives.
+ */
+#pragma once
+
+#include "base/addr.h"
+#include "dns/rrset.h"
+#include "resolver/cache_store.h"
+#include "resolver/cut.h"
+
+enum cache_kind { CACHE_DATA = 1, CACHE_NODATA, CACHE_NXDOMAIN, CACHE_FAILURE };
+
+/* Glue and other additional data is not kept as data at all. */
+enum cache_rank {
+    CACHE_ANSWER = 1, /* of a server that is not authoritative, or a forwarder */
+    CACHE_AUTHORITATIVE,
+};
+
+/* Of the configuration, in seconds. */
+struct cache_ttls {
+    uint32_t min, max, negative_max;
+};
+
+enum {
+    CACHE_FAILURE_MIN_S = 5, /* RFC 9520 3.2: doubled each time, up to five minutes */
+    CACHE_FAILURE_MAX_S = 300,
+};
+
+/* Lifetime: worker. */
+struct cache {
+    struct cache_store *store;
+    struct cache_ttls ttls;
+};
+
+/* When is asked, in milliseconds of wall time.  What was learnt at `since_ms` or later is found
+ * whatever its TTL: an answer with TTL 0 serves those who waited for it (RFC 2181 8). */
+struct cache_time {
+    int64_t now_ms, since_ms;
+};
+
+/* A name as the keys have it.  Lifetime: the caller's. */
+struct cache_name {
+    uint8_t key[1 + DNAME_KEY_MAX + 2];
+    uint16_t
+        end[DNAME_LABELS_MAX + 1]; /* end[n]: octets of the key of its suffix of n labels */
+    unsigned labels;
+    const uint8_t *dname; /* borrowed */
+};
+
+/* Of a checked name, which has to stay as long as the struct is used. */
+void cache_name_init(struct cache_name *name, const uint8_t *dname);
+
+/* What there is.  Lifetime: that of the arena. */
+struct cache_found {
+    enum cache_kind kind;
+    enum cache_rank rank;
+    uint32_t ttl; /* seconds left */
+    int64_t learnt_ms;
+    struct addr server;      /* sa_family 0: nobody in particular */
+    const struct rrset *set; /* DATA: the records; NODATA, NXDOMAIN: the SOA, or NULL */
+    const uint8_t *soa_owner;
+    uint16_t ede; /* FAILURE, as the next two */
+    const char *text;
+    unsigned failed_cnt; /* times in a row */
+};
+
+/* Look for data or failures of a type, or NODATA, at the suffix of `labels` labels; false when there is nothing that
+ * lives. */
+bool cache_find(struct cache *cache, const struct cache_name *name, unsigned labels,
+                uint16_t type, const struct cache_time *when, struct arena *arena,
+                struct cache_found *out);
+
+/* Look for the name's not being there at all. */
+bool cache_find_nxdomain(struct cache *cache, const struct cache_name *name,
+                         const struct cache_time *when, struct arena *arena,
+                         struct cache_found *out);
+
+/* The DNAME at the nearest name above this one that has one, *labels long. */
+bool cache_find_dname(struct cache *cache, const struct cache_name *name,
+                      const struct cache_time *when, struct arena *arena,
+                      struct cache_found *out, unsigned *labels);
+
+/* Where an entry comes from. */
+struct cache_origin {
+    enum cache_rank rank;
+    const struct addr *server;
+    int64_t now_ms;
+};
+
+/* Keep an RRset, with its signatures behind it if it has the flag.  ERR_SPACE: it is too large to be kept. */
+MUST_USE enum err cache_put(struct cache *cache, const uint8_t *owner, const struct rrset *set,
+                            const struct cache_origin *origin);
+
+/* Keep an absence: of a type (NODATA), or with type 0 of the name.  `soa` may be NULL: then it is believed for a
+ * moment only (RFC 2308 5). */
+void cache_put_absence(struct cache *cache, const uint8_t *owner, uint16_t type,
+                       const uint8_t *soa_owner, const struct rrset *soa,
+                       const struct cache_origin *origin);
+
+/* Keep a failure of a name and type, longer each time in a row (RFC 9520 3.2). */
+void cache_put_failure(struct cache *cache, const uint8_t *owner, uint16_t type, uint16_t ede,
+                       const char *text, int64_t now_ms);
+
+/* Keep a delegation for `ttl` seconds, but not beyond `end_ms`, when that of the zone above ends. */
+void cache_put_cut(struct cache *cache, const struct cut *cut, uint32_t ttl, int64_t now_ms,
+                   int64_t end_ms);
+
+/* The nearest delegation above or at the suffix of `labels` labels with at least `labels_min` of them; its addresses
+ * get `port`, its zone is a suffix of the name that was looked for, and it lives until *end_ms. */
+bool cache_find_cut(struct cache *cache, const struct cache_name *name, unsigned labels,
+                    unsigned labels_min, const struct cache_time *when, uint16_t port,
+                    struct arena *arena, struct cut *out, int64_t *end_ms);

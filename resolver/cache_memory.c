@@ -1,0 +1,141 @@
+/* A hash table of chains.  When it is full, a hand goes round the buckets and drops what has not been read
+ * since it last came by. */
+#include "resolver/cache_memory.h"
+
+#include <stdbool.h>
+
+#include "base/hash.h"
+
+enum { BUCKETS_MIN = 1024, BYTES_A_BUCKET = 512 };
+
+struct entry {
+    struct entry *next;
+    uint64_t hash;
+    uint32_t len;
+    uint16_t key_len;
+    bool is_used; /* read since the hand came by */
+    /* the value stands first: it wants the alignment */
+    _Alignas(8) uint8_t bytes[];
+};
+
+/* Lifetime: worker. */
+struct cache_memory {
+    struct cache_store store;
+    struct entry **buckets;
+    size_t bucket_cnt; /* a power of two */
+    size_t bytes, bytes_max;
+    size_t hand;
+};
+
+static size_t entry_bytes(const struct entry *e) { return sizeof(*e) + e->len + e->key_len; }
+
+static struct entry **find(const struct cache_memory *m, uint64_t hash, const uint8_t *key,
+                           size_t key_len)
+{
+    struct entry **at = &m->buckets[hash & (m->bucket_cnt - 1)];
+    while (*at && ((*at)->hash != hash || (*at)->key_len != key_len ||
+                   memcmp((*at)->bytes + (*at)->len, key, key_len) != 0))
+        at = &(*at)->next;
+    return at;
+}
+
+static void drop(struct cache_memory *m, struct entry **at)
+{
+    struct entry *e = *at;
+    *at = e->next;
+    m->bytes -= entry_bytes(e);
+    free(e);
+}
+
+static const uint8_t *get(struct cache_store *store, const uint8_t *key, size_t key_len,
+                          size_t *len)
+{
+    struct cache_memory *m = container_of(store, struct cache_memory, store);
+    struct entry *e = *find(m, hash_more(hash_start(), key, key_len), key, key_len);
+    if (!e)
+        return NULL;
+    e->is_used = true;
+    *len = e->len;
+    return e->bytes;
+}
+
+/* Two rounds at most: the first may only clear marks. */
+static void make_room(struct cache_memory *m, size_t need)
+{
+    for (size_t i = 0; i < 2 * m->bucket_cnt && m->bytes + need > m->bytes_max; i++) {
+        struct entry **at = &m->buckets[m->hand++ & (m->bucket_cnt - 1)];
+        while (*at) {
+            if ((*at)->is_used) {
+                (*at)->is_used = false;
+                at = &(*at)->next;
+            } else {
+                drop(m, at);
+            }
+        }
+    }
+}
+
+static void forget(struct cache_store *store, const uint8_t *key, size_t key_len)
+{
+    struct cache_memory *m = container_of(store, struct cache_memory, store);
+    struct entry **at = find(m, hash_more(hash_start(), key, key_len), key, key_len);
+    if (*at)
+        drop(m, at);
+}
+
+static enum err put(struct cache_store *store, const uint8_t *key, size_t key_len,
+                    const uint8_t *value, size_t len)
+{
+    struct cache_memory *m = container_of(store, struct cache_memory, store);
+    uint64_t hash = hash_more(hash_start(), key, key_len);
+    size_t need = sizeof(struct entry) + key_len + len;
+
+    forget(store, key, key_len);
+    if (need > m->bytes_max || len > CACHE_STORE_VALUE_MAX || key_len > CACHE_STORE_KEY_MAX)
+        return ERR_SPACE;
+    make_room(m, need);
+    struct entry *e = malloc(need);
+    if (!e)
+        return ERR_NOMEM;
+    struct entry **head = &m->buckets[hash & (m->bucket_cnt - 1)];
+    *e = (struct entry){
+        .next = *head, .hash = hash, .len = (uint32_t)len, .key_len = (uint16_t)key_len};
+    memcpy(e->bytes, value, len);
+    memcpy(e->bytes + len, key, key_len);
+    *head = e;
+    m->bytes += need;
+    return ERR_OK;
+}
+
+static void free_store(struct cache_store **store)
+{
+    if (!*store)
+        return;
+    struct cache_memory *m = container_of(*store, struct cache_memory, store);
+    for (size_t i = 0; i < m->bucket_cnt; i++)
+        while (m->buckets[i])
+            drop(m, &m->buckets[i]);
+    free(m->buckets);
+    free(m);
+    *store = NULL;
+}
+
+enum err cache_memory_new(size_t bytes, struct cache_store **out)
+{
+    struct cache_memory *m = calloc(1, sizeof(*m));
+    if (!m)
+        return ERR_NOMEM;
+    m->bytes_max = bytes;
+    m->bucket_cnt = BUCKETS_MIN;
+    while (m->bucket_cnt * BYTES_A_BUCKET < bytes)
+        m->bucket_cnt *= 2;
+    m->buckets = calloc(m->bucket_cnt, sizeof(struct entry *));
+    if (!m->buckets) {
+        free(m);
+        return ERR_NOMEM;
+    }
+    m->store =
+        (struct cache_store){.get = get, .put = put, .remove = forget, .free = free_store};
+    *out = &m->store;
+    return ERR_OK;
+}

@@ -1,0 +1,29 @@
+/* layer 32 | resolver/classify.h | what a reply is
+ *
+ * Pure: flags, RCODE and what scrubbing left decide.
+ *
+ * Thread:   any.
+ */
+#pragma once
+
+#include "resolver/scrub.h"
+
+enum classify_kind {
+    CLASSIFY_ANSWER, /* what was asked for, perhaps at the end of a chain */
+    CLASSIFY_CHAIN,  /* CNAMEs or a DNAME that lead elsewhere */
+    CLASSIFY_NODATA,
+    CLASSIFY_NXDOMAIN, /* of the last name of the chain */
+    CLASSIFY_DELEGATION,
+    CLASSIFY_LAME,    /* does not serve the zone */
+    CLASSIFY_ERROR,   /* an RCODE that says nothing of the name */
+    CLASSIFY_NO_EDNS, /* FORMERR or the like that may mean the OPT record */
+    CLASSIFY_BAD_COOKIE,
+};
+
+/* Name the kind.  `had_edns`: the question had an OPT record.  `may_be_cached`: answers out of a cache will do, as those of a
+ * forwarder are. */
+enum classify_kind classify_reply(const struct message *reply, const struct scrub *scrub,
+                                  bool had_edns, bool may_be_cached);
+
+/* The RCODE with its upper bits (RFC 6891 6.1.3). */
+unsigned classify_rcode(const struct message *reply);

@@ -1,0 +1,38 @@
+/* Tables are plain arrays of lists: what is in flight is bounded by ENGINE_TASKS_MAX. */
+#include "resolver/engine.h"
+
+#include "base/now.h"
+
+enum err engine_new(struct out *out, struct cache_store *store, struct quota *quota,
+                    struct engine **out_engine)
+{
+    struct engine *e = calloc(1, sizeof(*e));
+    if (!e || infra_new(&e->infra) != ERR_OK) {
+        free(e);
+        return ERR_NOMEM;
+    }
+    e->cache.store = store;
+    e->quota = quota;
+    e->out = out;
+    rng_init(&e->rng);
+    list_init(&e->runnable);
+    list_init(&e->spare);
+    for (size_t i = 0; i < ENGINE_BUCKETS; i++) {
+        list_init(&e->in_flight[i]);
+        list_init(&e->asking[i]);
+    }
+    *out_engine = e;
+    return ERR_OK;
+}
+
+void engine_adopt(struct engine *engine, const struct policy *policy)
+{
+    engine->policy = policy;
+    if (policy)
+        engine->cache.ttls = policy->ttls;
+}
+
+struct cache_time engine_time(int64_t since_ms)
+{
+    return (struct cache_time){.now_ms = now_wall_ms(), .since_ms = since_ms};
+}

@@ -1,0 +1,62 @@
+/* layer 34 | resolver/engine.h | what one worker resolves with
+ *
+ * Owner:    the worker.
+ * Thread:   one worker.
+ */
+#pragma once
+
+#include "base/list.h"
+#include "base/rng.h"
+#include "net/out.h"
+#include "resolver/infra.h"
+#include "resolver/policy.h"
+#include "resolver/refused.h"
+#include "resolver/trace.h"
+
+struct task;
+
+enum { ENGINE_BUCKETS = 4096, ENGINE_TASKS_MAX = 20000 };
+
+/* What happened since the start. */
+struct engine_counts {
+    uint64_t questions;        /* of clients, that are answered here and not by intake */
+    uint64_t hits;             /* answered at once */
+    uint64_t tasks;            /* resolutions begun */
+    uint64_t merged;           /* questions that joined one in flight */
+    uint64_t out_udp, out_tcp; /* questions to servers */
+    uint64_t timeouts;
+    uint64_t suspects; /* moved to TCP after a wrong reply */
+    uint64_t failures; /* resolutions that ended without an answer */
+    uint64_t limited;  /* of them for want of budget or quota */
+    uint64_t refused_clients;
+};
+
+/* Lifetime: worker. */
+struct engine {
+    const struct policy *policy; /* this turn's version */
+    struct cache cache;
+    struct infra *infra;
+    struct quota *quota; /* the process's */
+    struct out *out;
+    struct rng rng;
+    struct list runnable;                  /* tasks with something to do */
+    struct list in_flight[ENGINE_BUCKETS]; /* tasks, by name and type */
+    struct list asking[ENGINE_BUCKETS];    /* tasks with a question out, by what they ask */
+    struct list spare;                     /* ended tasks, kept for their memory */
+    size_t task_cnt;
+    bool is_running;
+    int64_t priming_ms; /* wall: when the root was last primed or tried */
+    struct refused refused;
+    struct trace_ring finished;
+    struct engine_counts counts;
+};
+
+/* An engine that asks through `out` and keeps its cache in `store`, which it owns from now on; ERR_NOMEM. */
+MUST_USE enum err engine_new(struct out *out, struct cache_store *store, struct quota *quota,
+                             struct engine **out_engine);
+
+/* Use this version from now on; tasks under way go on with what they copied. */
+void engine_adopt(struct engine *engine, const struct policy *policy);
+
+/* The times as cache and infra want them. */
+struct cache_time engine_time(int64_t since_ms);

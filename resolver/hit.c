@@ -1,0 +1,269 @@
+/* One walk serves cache hits and finished resolutions alike, so that there is one way an answer comes about. */
+#include "resolver/hit.h"
+
+#include "net/reply.h"
+
+enum { ADDITIONAL_MAX = 8, ANY_TTL = 3789 };
+
+/* Lifetime: the call. */
+struct walk {
+    struct engine *engine;
+    struct exchange *ex;
+    struct arena *arena;
+    struct hit *out;
+    struct cache_time when;
+    struct builder_mark begin;
+    const uint8_t *name; /* where the chain has come */
+    uint16_t type;
+    unsigned steps;
+    bool is_full; /* something did not fit */
+    struct cache_name key;
+    struct dname_parts parts;
+};
+
+static bool wants_dnssec(const struct walk *w)
+{
+    return w->ex->query.has_edns && w->ex->query.edns.is_do;
+}
+
+static void finish(struct walk *w, unsigned rcode)
+{
+    w->out->kind = HIT_ANSWER;
+    w->out->rcode = rcode;
+}
+
+static void fail(struct walk *w, uint16_t ede, const char *text)
+{
+    builder_rollback(&w->ex->out, &w->begin);
+    w->out->is_explained = true;
+    w->out->ede = ede;
+    w->out->text = text;
+    finish(w, RRTYPE_RCODE_SERVFAIL);
+}
+
+static void miss(struct walk *w)
+{
+    builder_rollback(&w->ex->out, &w->begin);
+    w->out->kind = HIT_MISS;
+    w->out->name = w->name;
+    w->out->type = w->type;
+}
+
+/* ---- writing ---- */
+
+static struct builder_owner owner_of(const struct walk *w, const uint8_t *name)
+{
+    /* the question's name stands where every message has it */
+    bool is_asked = name == message_qname(&w->ex->query);
+    return (struct builder_owner){.at = is_asked ? MESSAGE_HEADER_LEN : 0, .name = name};
+}
+
+static bool put_set(struct walk *w, enum message_section section, const uint8_t *name,
+                    const struct rrset *set, uint32_t ttl)
+{
+    struct builder *b = &w->ex->out;
+    struct builder_owner owner = owner_of(w, name);
+    struct builder_mark mark = builder_mark(b);
+    const struct rrset *sigs = wants_dnssec(w) ? rrset_signatures(set) : NULL;
+    unsigned first = w->ex->settings->is_rotating ? w->ex->turn : 0;
+
+    bool fits = builder_rrset(b, section, &owner, set, ttl, first) == ERR_OK &&
+                (!sigs || builder_rrset(b, section, &owner, sigs, ttl, 0) == ERR_OK);
+    if (!fits)
+        builder_rollback(b, &mark);
+    return fits;
+}
+
+static void put_answer(struct walk *w, const uint8_t *name, const struct rrset *set,
+                       uint32_t ttl)
+{
+    w->is_full |= !put_set(w, MESSAGE_ANSWER, name, set, ttl);
+}
+
+/* RFC 2308 3: the SOA goes along, so that others know how long to believe the absence. */
+static void put_soa(struct walk *w, const uint8_t *owner, const struct rrset *soa, uint32_t ttl)
+{
+    if (soa)
+        w->is_full |= !put_set(w, MESSAGE_AUTHORITY, owner, soa, ttl);
+}
+
+/* Addresses of the names in the answer, as far as they are known and fit: nobody has to ask for them. */
+static void put_additional(struct walk *w, const struct rrset *set)
+{
+    static const uint16_t types[] = {RRTYPE_A, RRTYPE_AAAA};
+    unsigned put = 0;
+
+    for (size_t pos = 0; pos < set->size && put < ADDITIONAL_MAX;) {
+        struct rrset_record record = rrset_at(set, pos, &pos);
+        const uint8_t *target = rdata_target(set->type, record.rdata);
+        struct cache_found found;
+        if (!target || *target == 0)
+            continue;
+        cache_name_init(&w->key, target);
+        for (size_t i = 0; i < ARRAY_LEN(types); i++)
+            if (cache_find(&w->engine->cache, &w->key, w->key.labels, types[i], &w->when,
+                           w->arena, &found) &&
+                found.kind == CACHE_DATA && found.ttl > 0 &&
+                put_set(w, MESSAGE_ADDITIONAL, target, found.set, found.ttl))
+                put++;
+    }
+}
+
+/* ---- the chain ---- */
+
+/* Go on at `name`; false when the chain is too long. */
+static bool go_on(struct walk *w, const uint8_t *name)
+{
+    if (++w->steps > w->engine->policy->limits.cnames) {
+        fail(w, EDNS_EDE_OTHER, "the chain of aliases is too long, or a circle");
+        return false;
+    }
+    w->name = name;
+    return true;
+}
+
+static bool follow_cname(struct walk *w, const struct rrset *set, uint32_t ttl)
+{
+    put_answer(w, w->name, set, ttl);
+    return go_on(w, rrset_first(set).rdata);
+}
+
+/* RFC 6672 3.1: the DNAME, and the CNAME that it makes of this name. */
+static bool follow_dname(struct walk *w, const struct cache_found *found, unsigned labels)
+{
+    const uint8_t *owner = dname_suffix(w->name, labels);
+    const uint8_t *target = rrset_first(found->set).rdata;
+    size_t head = dname_len(w->name) - dname_len(owner), tail = dname_len(target);
+    uint8_t made[DNAME_MAX];
+
+    put_answer(w, owner, found->set, found->ttl);
+    if (head + tail > DNAME_MAX) {
+        finish(w, RRTYPE_RCODE_YXDOMAIN);
+        return false;
+    }
+    memcpy(made, w->name, head);
+    memcpy(made + head, target, tail);
+    const uint8_t *name = arena_copy(w->arena, made, head + tail);
+    if (!name) {
+        fail(w, EDNS_EDE_OTHER, "out of memory");
+        return false;
+    }
+    w->is_full |=
+        builder_record(&w->ex->out, MESSAGE_ANSWER, owner_of(w, w->name), RRTYPE_CNAME,
+                       RRTYPE_CLASS_IN, found->ttl, name, head + tail) != ERR_OK;
+    return go_on(w, name);
+}
+
+static void answer_failure(struct walk *w, const struct cache_found *found)
+{
+    bool is_fresh = found->learnt_ms >= w->when.since_ms;
+    fail(w, is_fresh ? found->ede : EDNS_EDE_CACHED_ERROR, found->text);
+}
+
+/* What the cache knows of the name; true: go on with another one. */
+static bool step_cache(struct walk *w)
+{
+    struct cache *cache = &w->engine->cache;
+    struct cache_found found;
+    unsigned labels;
+
+    cache_name_init(&w->key, w->name);
+    if (cache_find(cache, &w->key, w->key.labels, w->type, &w->when, w->arena, &found)) {
+        if (found.kind == CACHE_FAILURE) {
+            answer_failure(w, &found);
+        } else if (found.kind == CACHE_NODATA) {
+            put_soa(w, found.soa_owner, found.set, found.ttl);
+            finish(w, RRTYPE_RCODE_NOERROR);
+        } else {
+            put_answer(w, w->name, found.set, found.ttl);
+            put_additional(w, found.set);
+            finish(w, RRTYPE_RCODE_NOERROR);
+        }
+        return false;
+    }
+    if (cache_find(cache, &w->key, w->key.labels, RRTYPE_CNAME, &w->when, w->arena, &found) &&
+        found.kind == CACHE_DATA)
+        return follow_cname(w, found.set, found.ttl);
+    if (cache_find_nxdomain(cache, &w->key, &w->when, w->arena, &found)) {
+        put_soa(w, found.soa_owner, found.set, found.ttl);
+        finish(w, RRTYPE_RCODE_NXDOMAIN);
+        return false;
+    }
+    if (cache_find_dname(cache, &w->key, &w->when, w->arena, &found, &labels))
+        return follow_dname(w, &found, labels);
+    miss(w);
+    return false;
+}
+
+/* What the configuration says of the name; true: go on.  *is_ours: it says something. */
+static bool step_local(struct walk *w, const struct dname_parts *parts, bool *is_ours)
+{
+    struct local_answer local = local_find(&w->engine->policy->local, parts, w->type);
+
+    *is_ours = local.kind != LOCAL_NONE;
+    switch (local.kind) {
+    case LOCAL_NONE: return false;
+    case LOCAL_CNAME: return follow_cname(w, local.set, local.set->ttl);
+    case LOCAL_DATA:
+        put_answer(w, w->name, local.set, local.set->ttl);
+        finish(w, RRTYPE_RCODE_NOERROR);
+        return false;
+    case LOCAL_NODATA:
+    case LOCAL_NXDOMAIN:
+        put_soa(w, local.zone, local.soa, local.soa ? local.soa->ttl : 0);
+        finish(w, local.kind == LOCAL_NODATA ? RRTYPE_RCODE_NOERROR : RRTYPE_RCODE_NXDOMAIN);
+        return false;
+    }
+    return false;
+}
+
+/* RFC 8482 4.2: a record that nobody has to be asked for. */
+static void answer_any(struct walk *w)
+{
+    static const uint8_t hinfo[] = "\7RFC8482";
+    w->is_full |=
+        builder_record(&w->ex->out, MESSAGE_ANSWER, owner_of(w, w->name), RRTYPE_HINFO,
+                       RRTYPE_CLASS_IN, ANY_TTL, hinfo, sizeof(hinfo)) != ERR_OK;
+    finish(w, RRTYPE_RCODE_NOERROR);
+}
+
+static bool step(struct walk *w)
+{
+    bool is_ours;
+    const struct dname_parts *parts = &w->ex->name;
+
+    if (w->steps > 0) {
+        dname_split(w->name, &w->parts);
+        parts = &w->parts;
+    }
+    bool goes_on = step_local(w, parts, &is_ours);
+    if (is_ours)
+        return goes_on;
+    return step_cache(w);
+}
+
+void hit_answer(struct engine *engine, struct exchange *ex, int64_t since_ms,
+                struct arena *arena, struct hit *out)
+{
+    struct walk w;
+
+    w.engine = engine;
+    w.ex = ex;
+    w.arena = arena;
+    w.out = out;
+    w.when = engine_time(since_ms);
+    w.begin = builder_mark(&ex->out);
+    w.name = message_qname(&ex->query);
+    w.type = ex->query.qtype;
+    w.steps = 0;
+    w.is_full = false;
+    *out = (struct hit){.kind = HIT_MISS};
+    if (w.type == RRTYPE_ANY) {
+        answer_any(&w);
+    } else {
+        while (step(&w))
+            ;
+    }
+    if (out->kind == HIT_ANSWER && w.is_full)
+        reply_truncate(ex, &w.begin);
+}

@@ -1,0 +1,33 @@
+/* layer 35 | resolver/hit.h | a whole answer from what is known here
+ *
+ * Follows the name through local data and the cache - aliases, DNAME, absences - and writes the sections.  What is not
+ * known is named, so that a task can find it out and the same walk succeeds.
+ *
+ * Owner:    the exchange.
+ * Thread:   one worker.
+ */
+#pragma once
+
+#include "net/exchange.h"
+#include "resolver/engine.h"
+
+enum hit_kind {
+    HIT_ANSWER, /* the sections are written: send `rcode` */
+    HIT_MISS,   /* `name` and `type` are not known; nothing is written */
+};
+
+/* Lifetime: that of the arena. */
+struct hit {
+    enum hit_kind kind;
+    unsigned rcode;
+    const uint8_t *name;
+    uint16_t type;
+    bool is_explained; /* `ede` and `text` say why */
+    uint16_t ede;
+    const char *text;
+};
+
+/* Answer `ex`, which intake has begun.  `since_ms`: what was learnt since then counts whatever its TTL (wall time; INT64_MAX for
+ * none).  Memory comes from `arena`. */
+void hit_answer(struct engine *engine, struct exchange *ex, int64_t since_ms,
+                struct arena *arena, struct hit *out);

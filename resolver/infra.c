@@ -1,0 +1,184 @@
+/* Sets of eight that are searched in line: an attacker who fills the table with addresses loses what
+ * he pushed out, and nothing grows. */
+#include "resolver/infra.h"
+
+#include <sys/random.h>
+
+#include "base/hash.h"
+#include "base/siphash.h"
+
+enum {
+    SETS = 1024,
+    WAYS = 8,
+    LAME_SLOTS = 4096,
+    DEAD_FIRST_MS = 4000,
+    DEAD_MAX_MS = 120000,
+    FAMILY_SILENT = 6, /* timeouts in a row without a reply */
+    FAMILY_DOWN_MS = 30000,
+};
+
+struct lame {
+    uint64_t key; /* of address and zone */
+    uint64_t until_ms;
+};
+
+struct family {
+    unsigned silent; /* timeouts since the last reply */
+    uint64_t down_until_ms;
+};
+
+/* Lifetime: worker. */
+struct infra {
+    struct infra_server servers[SETS][WAYS];
+    struct lame lame[LAME_SLOTS];
+    struct family family[2];
+    uint8_t secret[16];
+};
+
+enum err infra_new(struct infra **out)
+{
+    struct infra *infra = calloc(1, sizeof(*infra));
+    if (!infra)
+        return ERR_NOMEM;
+    must(getrandom(infra->secret, sizeof(infra->secret), 0) == sizeof(infra->secret));
+    *out = infra;
+    return ERR_OK;
+}
+
+void infra_free(struct infra **infra)
+{
+    free(*infra);
+    *infra = NULL;
+}
+
+static uint64_t hash_addr(const struct addr *addr)
+{
+    size_t len;
+    const uint8_t *octets = addr_bytes(addr, &len);
+    uint16_t port = addr_port(addr);
+    return hash_more(hash_more(hash_start(), octets, len), (const uint8_t *)&port, 2);
+}
+
+static bool is_free(const struct infra_server *s) { return s->addr.sock.any.sa_family == 0; }
+
+const struct infra_server *infra_find(const struct infra *infra, const struct addr *addr,
+                                      uint64_t now_ms)
+{
+    const struct infra_server *set = infra->servers[hash_addr(addr) % SETS];
+    for (int i = 0; i < WAYS; i++)
+        if (!is_free(&set[i]) && addr_is_equal(&set[i].addr, addr))
+            return now_ms - set[i].used_ms <= INFRA_KEEP_MS ? &set[i] : NULL;
+    return NULL;
+}
+
+struct infra_server *infra_get(struct infra *infra, const struct addr *addr, uint64_t now_ms)
+{
+    struct infra_server *set = infra->servers[hash_addr(addr) % SETS], *oldest = set;
+
+    for (int i = 0; i < WAYS; i++) {
+        bool is_it = !is_free(&set[i]) && addr_is_equal(&set[i].addr, addr);
+        if (is_it && now_ms - set[i].used_ms <= INFRA_KEEP_MS) {
+            set[i].used_ms = now_ms;
+            return &set[i];
+        }
+        if (is_it || set[i].used_ms < oldest->used_ms)
+            oldest = &set[i];
+        if (is_it)
+            break;
+    }
+    *oldest = (struct infra_server){.addr = *addr, .used_ms = now_ms};
+    return oldest;
+}
+
+/* ---- time ---- */
+
+/* RFC 6298 2.2, 2.3 */
+void infra_note_reply(struct infra *infra, const struct addr *addr, uint32_t rtt_us,
+                      uint64_t now_ms)
+{
+    struct infra_server *s = infra_get(infra, addr, now_ms);
+
+    rtt_us = rtt_us ? rtt_us : 1;
+    if (s->srtt_us == 0) {
+        s->srtt_us = rtt_us;
+        s->rttvar_us = rtt_us / 2;
+    } else {
+        uint32_t diff = s->srtt_us > rtt_us ? s->srtt_us - rtt_us : rtt_us - s->srtt_us;
+        s->rttvar_us = s->rttvar_us - s->rttvar_us / 4 + diff / 4;
+        s->srtt_us = s->srtt_us - s->srtt_us / 8 + rtt_us / 8;
+    }
+    s->timeouts = 0;
+    s->dead_until_ms = 0;
+    infra->family[addr_is_v6(addr)] = (struct family){.silent = 0};
+}
+
+void infra_note_timeout(struct infra *infra, const struct addr *addr, uint64_t now_ms)
+{
+    struct infra_server *s = infra_get(infra, addr, now_ms);
+    struct family *family = &infra->family[addr_is_v6(addr)];
+
+    if (s->timeouts < UINT16_MAX)
+        s->timeouts++;
+    if (s->timeouts >= INFRA_DEAD_TIMEOUTS) {
+        unsigned doubled = (unsigned)util_min(s->timeouts - INFRA_DEAD_TIMEOUTS, 5);
+        s->dead_until_ms = now_ms + util_min((size_t)DEAD_FIRST_MS << doubled, DEAD_MAX_MS);
+    }
+    /* a family is down only while the other one answers: else it is the network, or the servers */
+    if (++family->silent >= FAMILY_SILENT && infra->family[!addr_is_v6(addr)].silent == 0)
+        family->down_until_ms = now_ms + FAMILY_DOWN_MS;
+}
+
+void infra_note_unreachable(struct infra *infra, const struct addr *addr, uint64_t now_ms)
+{
+    infra_get(infra, addr, now_ms)->dead_until_ms = now_ms + DEAD_FIRST_MS;
+    infra->family[addr_is_v6(addr)].silent++;
+    infra->family[addr_is_v6(addr)].down_until_ms = now_ms + DEAD_FIRST_MS;
+}
+
+bool infra_is_family_up(const struct infra *infra, bool is_v6, uint64_t now_ms)
+{
+    return now_ms >= infra->family[is_v6].down_until_ms;
+}
+
+unsigned infra_rto_ms(const struct infra_server *s)
+{
+    size_t rto = INFRA_RTO_UNKNOWN_MS;
+    if (s && s->srtt_us)
+        rto = util_max(INFRA_RTO_MIN_MS, (s->srtt_us + 4 * (size_t)s->rttvar_us) / 1000);
+    if (s) /* RFC 6298 5.5 */
+        rto <<= util_min(s->timeouts, 6);
+    return (unsigned)util_min(rto, INFRA_RTO_MAX_MS);
+}
+
+/* ---- lameness ---- */
+
+static uint64_t hash_lame(const struct addr *addr, const uint8_t *zone)
+{
+    uint64_t parts[2] = {hash_addr(addr), dname_hash(zone)};
+    return hash_more(hash_start(), (const uint8_t *)parts, sizeof(parts));
+}
+
+void infra_note_lame(struct infra *infra, const struct addr *addr, const uint8_t *zone,
+                     uint64_t now_ms)
+{
+    uint64_t key = hash_lame(addr, zone);
+    infra->lame[key % LAME_SLOTS] =
+        (struct lame){.key = key, .until_ms = now_ms + INFRA_KEEP_MS};
+}
+
+bool infra_is_lame(const struct infra *infra, const struct addr *addr, const uint8_t *zone,
+                   uint64_t now_ms)
+{
+    uint64_t key = hash_lame(addr, zone);
+    const struct lame *slot = &infra->lame[key % LAME_SLOTS];
+    return slot->key == key && now_ms < slot->until_ms;
+}
+
+void infra_client_cookie(const struct infra *infra, const struct addr *addr,
+                         uint8_t out[COOKIE_CLIENT_LEN])
+{
+    size_t len;
+    const uint8_t *octets = addr_bytes(addr, &len);
+    uint64_t hash = siphash(infra->secret, octets, len);
+    memcpy(out, &hash, COOKIE_CLIENT_LEN);
+}

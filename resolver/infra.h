@@ -1,0 +1,75 @@
+/* layer 30 | resolver/infra.h | what is known of each server's address
+ *
+ * Round-trip time, silence, EDNS, 0x20, cookies, lameness, and how each address family fares.  Learnt from replies
+ * that matched, forgotten after a quarter of an hour at most.
+ *
+ * Owner:    the engine.
+ * Thread:   one worker.
+ * Words:    srtt - smoothed round-trip time; rto - how long to wait for a reply (RFC 6298 2); lame - does not serve a zone that
+ * is delegated to it.
+ */
+#pragma once
+
+#include "base/addr.h"
+#include "dns/cookie.h"
+#include "dns/dname.h"
+
+enum {
+    INFRA_KEEP_MS = 15 * 60 * 1000, /* limits.md section 1: short memory */
+    INFRA_RTO_UNKNOWN_MS = 376,
+    INFRA_RTO_MIN_MS = 50,
+    INFRA_RTO_MAX_MS = 3000,
+    INFRA_DEAD_TIMEOUTS = 4, /* in a row: the server is left alone for a while */
+};
+
+/* Lifetime: until it is evicted; not kept beyond a step. */
+struct infra_server {
+    struct addr addr; /* sa_family 0: free */
+    uint64_t used_ms;
+    uint32_t srtt_us, rttvar_us; /* srtt 0: unknown */
+    uint16_t timeouts;           /* in a row */
+    uint64_t dead_until_ms;
+    uint64_t no_edns_until_ms; /* it answers FORMERR or the like to EDNS */
+    uint64_t no_case_until_ms; /* it does not give the letters back as they were */
+    uint8_t server_cookie[COOKIE_SERVER_MAX];
+    uint8_t server_cookie_len; /* 0: it has not given one */
+};
+
+struct infra;
+
+/* An empty table; ERR_NOMEM. */
+MUST_USE enum err infra_new(struct infra **out);
+
+/* Free it.  Clears the pointer; NULL inside is fine. */
+void infra_free(struct infra **infra);
+
+/* What is known of `addr`; the least used of a few makes room for one that is new. */
+struct infra_server *infra_get(struct infra *infra, const struct addr *addr, uint64_t now_ms);
+
+/* What is known of it, NULL when nothing is. */
+const struct infra_server *infra_find(const struct infra *infra, const struct addr *addr,
+                                      uint64_t now_ms);
+
+/* A reply came after `rtt_us`; nothing came in time. */
+void infra_note_reply(struct infra *infra, const struct addr *addr, uint32_t rtt_us,
+                      uint64_t now_ms);
+void infra_note_timeout(struct infra *infra, const struct addr *addr, uint64_t now_ms);
+
+/* The system knows no way to this address's family. */
+void infra_note_unreachable(struct infra *infra, const struct addr *addr, uint64_t now_ms);
+
+/* Whether the family of `addr` is worth a question: it is not while nothing of it answers. */
+bool infra_is_family_up(const struct infra *infra, bool is_v6, uint64_t now_ms);
+
+/* How long to wait for a reply, in milliseconds. */
+unsigned infra_rto_ms(const struct infra_server *server);
+
+/* Remember that `addr` does not serve `zone`, or ask whether it is so. */
+void infra_note_lame(struct infra *infra, const struct addr *addr, const uint8_t *zone,
+                     uint64_t now_ms);
+bool infra_is_lame(const struct infra *infra, const struct addr *addr, const uint8_t *zone,
+                   uint64_t now_ms);
+
+/* The client cookie for this server: another one for each address, the same for a year's uptime (RFC 7873 4.1). */
+void infra_client_cookie(const struct infra *infra, const struct addr *addr,
+                         uint8_t out[COOKIE_CLIENT_LEN]);

@@ -1,0 +1,10 @@
+/* layer 38 | resolver/machine.h | the loop that runs tasks
+ *
+ * Thread:   the engine's worker.
+ */
+#pragma once
+
+#include "resolver/task.h"
+
+/* Run every task that has something to do, until none has.  From inside itself it does nothing. */
+void machine_run(struct engine *engine);

@@ -1,0 +1,68 @@
+/* A pass over at most CUT_ADDRS_MAX addresses; fewer tries come before shorter times, so that the second question of a
+ * task goes to another server than the first. */
+#include "resolver/pick.h"
+
+struct candidate {
+    int index;
+    uint32_t srtt_us; /* 0: unknown */
+    unsigned tries;
+};
+
+static bool may_be_picked(const struct cut *cut, const struct cut_addr *a,
+                          const struct infra_server *known, const struct infra *infra,
+                          const struct policy *policy, enum pick_pass pass, uint64_t now_ms)
+{
+    if (a->is_useless || a->tries >= PICK_TRIES_MAX || !policy_may_ask(policy, &a->addr))
+        return false;
+    if (pass == PICK_LAST_HOPE)
+        return true;
+    return (!known || now_ms >= known->dead_until_ms) &&
+           infra_is_family_up(infra, addr_is_v6(&a->addr), now_ms) &&
+           !infra_is_lame(infra, &a->addr, cut->zone, now_ms);
+}
+
+static size_t list_candidates(const struct cut *cut, const struct infra *infra,
+                              const struct policy *policy, enum pick_pass pass, uint64_t now_ms,
+                              struct candidate out[CUT_ADDRS_MAX])
+{
+    size_t cnt = 0;
+    unsigned fewest = PICK_TRIES_MAX;
+
+    for (int i = 0; i < cut->addr_cnt; i++) {
+        const struct cut_addr *a = &cut->addrs[i];
+        const struct infra_server *known = infra_find(infra, &a->addr, now_ms);
+        if (!may_be_picked(cut, a, known, infra, policy, pass, now_ms))
+            continue;
+        out[cnt++] = (struct candidate){
+            .index = i, .srtt_us = known ? known->srtt_us : 0, .tries = a->tries};
+        fewest = (unsigned)util_min(fewest, a->tries);
+    }
+    size_t kept = 0;
+    for (size_t i = 0; i < cnt; i++)
+        if (out[i].tries == fewest)
+            out[kept++] = out[i];
+    return kept;
+}
+
+int pick_next(const struct cut *cut, const struct infra *infra, const struct policy *policy,
+              enum pick_pass pass, struct rng *rng, uint64_t now_ms)
+{
+    struct candidate all[CUT_ADDRS_MAX];
+    uint32_t best_us = UINT32_MAX;
+    size_t cnt = list_candidates(cut, infra, policy, pass, now_ms, all), kept = 0;
+
+    if (cnt == 0)
+        return -1;
+    for (size_t i = 0; i < cnt; i++)
+        if (all[i].srtt_us && all[i].srtt_us < best_us)
+            best_us = all[i].srtt_us;
+    if (cnt == 1)
+        return all[0].index;
+    if (best_us != UINT32_MAX && rng_below(rng, PICK_EXPLORE) > 0) {
+        for (size_t i = 0; i < cnt; i++)
+            if (all[i].srtt_us && all[i].srtt_us <= best_us + PICK_BAND_US)
+                all[kept++] = all[i];
+        cnt = kept;
+    }
+    return all[rng_below(rng, (uint32_t)cnt)].index;
+}

@@ -1,0 +1,46 @@
+/* The defaults stand here once; the configuration changes them. */
+#include "resolver/policy.h"
+
+struct policy *policy_new(void)
+{
+    struct policy *p = calloc(1, sizeof(*p));
+    if (!p)
+        return NULL;
+    arena_init(&p->arena, 0);
+    p->limits = budget_defaults();
+    p->ttls = (struct cache_ttls){.min = 0, .max = 86400, .negative_max = 3600};
+    p->defences = (struct policy_defences){.random_id = true,
+                                           .random_port = true,
+                                           .random_case = true,
+                                           .cookies = true,
+                                           .source = true,
+                                           .question = true,
+                                           .bailiwick = true,
+                                           .sections = true,
+                                           .wrong_reply_tcp = true,
+                                           .parent_centric = true,
+                                           .merging = true};
+    p->outgoing_port = 53;
+    p->udp_size = 1232; /* DNS flag day 2020 */
+    p->is_minimising = p->is_priming = p->uses_v4 = p->uses_v6 = true;
+    return p;
+}
+
+void policy_free(struct policy **policy)
+{
+    struct policy *p = *policy;
+    if (!p)
+        return;
+    route_fini(&p->route);
+    local_fini(&p->local);
+    arena_fini(&p->arena);
+    free(p);
+    *policy = NULL;
+}
+
+bool policy_may_ask(const struct policy *policy, const struct addr *addr)
+{
+    if (addr_is_v6(addr) ? !policy->uses_v6 : !policy->uses_v4)
+        return false;
+    return !addr_is_in(&policy->do_not_query, addr) || route_has_addr(&policy->route, addr);
+}

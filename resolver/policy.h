@@ -1,0 +1,53 @@
+/* layer 33 | resolver/policy.h | everything of the configuration that resolving reads
+ *
+ * Owner:    published: built by the main thread, read by all workers.
+ * Thread:   any, once it is built.
+ */
+#pragma once
+
+#include "resolver/budget.h"
+#include "resolver/cache.h"
+#include "resolver/local.h"
+#include "resolver/quota.h"
+#include "resolver/route.h"
+
+/* The defences against forged replies (limits.md sections 1 and 2), one bit each.  All are on; a laboratory
+ * takes them away one at a time. */
+struct policy_defences {
+    bool random_id;       /* RFC 5452 9.2 */
+    bool random_port;     /* RFC 5452 9.2 */
+    bool random_case;     /* 0x20: letters of the question */
+    bool cookies;         /* RFC 7873 */
+    bool source;          /* a reply comes from where the question went */
+    bool question;        /* it repeats the question */
+    bool bailiwick;       /* a server speaks of names below its zone only */
+    bool sections;        /* each section holds what belongs there, nothing else is believed */
+    bool wrong_reply_tcp; /* the first reply that does not match moves the question to TCP */
+    bool
+        parent_centric; /* the servers that the parent names are asked, not those that the child claims */
+    bool merging; /* equal questions are asked once */
+};
+
+/* Lifetime: published version. */
+struct policy {
+    struct arena arena;
+    struct route route;
+    struct local local;
+    struct addr_prefixes allow;
+    struct addr_prefixes do_not_query;
+    struct budget_limits limits;
+    struct cache_ttls ttls;
+    struct policy_defences defences;
+    uint16_t outgoing_port;
+    uint16_t udp_size; /* that servers are told */
+    bool is_minimising, is_priming, uses_v4, uses_v6;
+};
+
+/* One with the defaults of contract.md and limits.md, without hints; NULL without memory. */
+MUST_USE struct policy *policy_new(void);
+
+/* Free it.  Clears the pointer; NULL inside is fine. */
+void policy_free(struct policy **policy);
+
+/* Whether a question may go to that address. */
+bool policy_may_ask(const struct policy *policy, const struct addr *addr);

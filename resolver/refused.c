@@ -1,0 +1,20 @@
+/* A ring for each reason: a flood of one kind does not push the others out. */
+#include "resolver/refused.h"
+
+void refused_note(struct refused *refused, enum refused_reason reason, const struct addr *from,
+                  const uint8_t *name, int64_t now_ms)
+{
+    struct refused_item *item = &refused->last[reason][refused->cnt[reason]++ % REFUSED_KEPT];
+    item->when_ms = now_ms;
+    item->from = *from;
+    memcpy(item->name, name, dname_len(name));
+}
+
+const char *refused_name(enum refused_reason reason)
+{
+    switch (reason) {
+    case REFUSED_RECORDS: return "records out of place";
+    case REFUSED_UNREADABLE: return "unreadable records";
+    default: return match_name((enum match_verdict)reason);
+    }
+}

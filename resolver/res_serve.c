@@ -1,0 +1,271 @@
+/* A question that has to wait is held with its own budget; the task it waits for may be another client's. */
+#include "resolver/res_serve.h"
+
+#include "base/now.h"
+#include "net/reply.h"
+#include "resolver/hit.h"
+#include "resolver/machine.h"
+
+enum {
+    TASKS_MAX = 16, /* one for each alias of a chain, and a few that ended on others' limits */
+    ARENA_MAX = 1 << 20,
+};
+
+/* A client's question that waits.  Lifetime: until it is answered. */
+struct request {
+    struct list link; /* serve->requests or serve->spare */
+    struct task_waiter waiter;
+    struct res_serve *serve;
+    struct exchange *ex;
+    struct budget *budget;
+    int64_t since_ms;
+    unsigned tasks;
+};
+
+/* Lifetime: worker. */
+struct res_serve {
+    struct engine *engine;
+    struct arena arena; /* of the answer being written */
+    struct list requests, spare;
+};
+
+struct res_serve *res_serve_new(struct engine *engine)
+{
+    struct res_serve *serve = calloc(1, sizeof(*serve));
+    if (!serve)
+        return NULL;
+    serve->engine = engine;
+    arena_init(&serve->arena, ARENA_MAX);
+    list_init(&serve->requests);
+    list_init(&serve->spare);
+    return serve;
+}
+
+struct engine *res_serve_engine(struct res_serve *serve) { return serve->engine; }
+
+static void end_request(struct request *r)
+{
+    task_leave(&r->waiter);
+    budget_unref(&r->budget);
+    list_remove(&r->link);
+    list_add(&r->serve->spare, &r->link);
+}
+
+void res_serve_free(struct res_serve **serve)
+{
+    struct res_serve *s = *serve;
+    if (!s)
+        return;
+    while (!list_is_empty(&s->requests)) {
+        struct request *r = container_of(s->requests.next, struct request, link);
+        struct exchange *ex = r->ex;
+        end_request(r);
+        reply_drop(ex);
+    }
+    while (!list_is_empty(&s->spare)) {
+        struct request *r = container_of(s->spare.next, struct request, link);
+        list_remove(&r->link);
+        free(r);
+    }
+    task_free_engine(&s->engine);
+    arena_fini(&s->arena);
+    free(s);
+    *serve = NULL;
+}
+
+/* ---- answering ---- */
+
+static void finish(struct exchange *ex, unsigned rcode)
+{
+    ex->flags |= MESSAGE_RA | (ex->query.flags & MESSAGE_CD); /* RFC 4035 3.2.2 */
+    reply_send(ex, rcode);
+}
+
+static void send_failure(struct exchange *ex, uint16_t ede, const char *text)
+{
+    reply_explain(ex, (enum edns_ede)ede, text);
+    finish(ex, RRTYPE_RCODE_SERVFAIL);
+}
+
+/* Answer from what is known; false when something is missing, which `hit` names. */
+static bool answer(struct res_serve *serve, struct exchange *ex, int64_t since_ms,
+                   struct hit *hit)
+{
+    arena_reset(&serve->arena);
+    hit_answer(serve->engine, ex, since_ms, &serve->arena, hit);
+    if (hit->kind == HIT_MISS)
+        return false;
+    if (hit->is_explained)
+        reply_explain(ex, (enum edns_ede)hit->ede, hit->text);
+    finish(ex, hit->rcode);
+    return true;
+}
+
+/* ---- waiting ---- */
+
+static void on_wake(struct task_waiter *waiter, const struct task_end *end);
+
+static void fail_request(struct request *r, uint16_t ede, const char *text)
+{
+    struct exchange *ex = r->ex;
+    end_request(r);
+    send_failure(ex, ede, text);
+}
+
+/* Find out what is missing. */
+static void start_task(struct request *r, const struct hit *hit)
+{
+    if (!budget_is_left(r->budget, now_mono_ms())) {
+        fail_request(r, EDNS_EDE_OTHER, r->budget->spent);
+        return;
+    }
+    struct task *task = r->tasks++ < TASKS_MAX
+                            ? task_get(r->serve->engine, hit->name, hit->type, r->budget, NULL)
+                            : NULL;
+    if (!task) {
+        fail_request(r, EDNS_EDE_OTHER, "too much is being resolved already");
+        return;
+    }
+    r->waiter.wake = on_wake;
+    task_wait(task, &r->waiter);
+}
+
+static void try_answer(struct request *r)
+{
+    struct res_serve *serve = r->serve;
+    struct exchange *ex = r->ex;
+    struct hit hit;
+
+    reply_begin(ex);
+    arena_reset(&serve->arena);
+    hit_answer(serve->engine, ex, r->since_ms, &serve->arena, &hit);
+    if (hit.kind == HIT_MISS) {
+        start_task(r, &hit);
+        return;
+    }
+    end_request(r);
+    if (hit.is_explained)
+        reply_explain(ex, (enum edns_ede)hit.ede, hit.text);
+    finish(ex, hit.rcode);
+}
+
+/* A task that ended on the limit of whoever started it is begun anew with this client's own budget. */
+static void on_wake(struct task_waiter *waiter, const struct task_end *end)
+{
+    struct request *r = container_of(waiter, struct request, waiter);
+    bool is_retried = end->outcome == TASK_LIMITED && r->tasks < TASKS_MAX &&
+                      budget_is_left(r->budget, now_mono_ms()) && r->budget->queries_left > 0;
+
+    if (end->outcome == TASK_ANSWERED || is_retried) {
+        try_answer(r);
+        return;
+    }
+    reply_begin(r->ex);
+    fail_request(r, end->ede, end->text);
+}
+
+static struct request *take_request(struct res_serve *serve)
+{
+    struct request *r;
+
+    if (list_is_empty(&serve->spare)) {
+        r = malloc(sizeof(*r));
+        if (!r)
+            return NULL;
+    } else {
+        r = container_of(serve->spare.next, struct request, link);
+        list_remove(&r->link);
+    }
+    *r = (struct request){.serve = serve, .since_ms = now_wall_ms()};
+    r->budget = budget_new(&serve->engine->policy->limits, now_mono_ms());
+    list_add(r->budget ? &serve->requests : &serve->spare, &r->link);
+    return r->budget ? r : NULL;
+}
+
+static void wait_for_task(struct res_serve *serve, struct exchange *ex, const struct hit *hit)
+{
+    struct request *r = take_request(serve);
+    struct exchange *held = r ? ex->hold(ex) : NULL;
+
+    if (!held) {
+        if (r)
+            end_request(r);
+        send_failure(ex, EDNS_EDE_OTHER, "out of memory");
+        return;
+    }
+    r->ex = held;
+    start_task(r, hit);
+    machine_run(serve->engine);
+}
+
+/* ---- the question ---- */
+
+/* RFC 1034 4.3.1: without RD nobody is asked; the nearest delegation that is known shows the way. */
+static void refer(struct res_serve *serve, struct exchange *ex)
+{
+    struct engine *engine = serve->engine;
+    struct cache_time when = engine_time(INT64_MAX);
+    struct cache_name name;
+    struct cut cut;
+    int64_t end_ms = 0;
+
+    arena_reset(&serve->arena);
+    cache_name_init(&name, message_qname(&ex->query));
+    bool is_known = cache_find_cut(&engine->cache, &name, name.labels, 0, &when,
+                                   engine->policy->outgoing_port, &serve->arena, &cut, &end_ms);
+    for (int i = 0; is_known && i < cut.server_cnt; i++) {
+        const uint8_t *server = cut.servers[i].name;
+        struct builder_owner owner = {.name = cut.zone};
+        if (builder_record(&ex->out, MESSAGE_AUTHORITY, owner, RRTYPE_NS, RRTYPE_CLASS_IN,
+                           (uint32_t)((end_ms - when.now_ms) / 1000), server,
+                           dname_len(server)) != ERR_OK)
+            break;
+    }
+    finish(ex, RRTYPE_RCODE_NOERROR);
+}
+
+/* Questions that no resolver answers; true when it has been dealt with. */
+static bool turn_away(struct exchange *ex)
+{
+    if (ex->query.qclass != RRTYPE_CLASS_IN) {
+        reply_explain(ex, EDNS_EDE_NOT_SUPPORTED, "only class IN is resolved");
+        finish(ex, RRTYPE_RCODE_REFUSED);
+        return true;
+    }
+    switch (ex->query.qtype) {
+    case RRTYPE_AXFR:
+    case RRTYPE_IXFR:
+        reply_explain(ex, EDNS_EDE_NOT_SUPPORTED, "a resolver transfers no zones");
+        finish(ex, RRTYPE_RCODE_REFUSED);
+        return true;
+    case RRTYPE_MAILA:
+    case RRTYPE_MAILB: finish(ex, RRTYPE_RCODE_NOTIMP); return true;
+    case 0:
+    case RRTYPE_OPT:
+    case RRTYPE_TSIG:
+    case RRTYPE_TKEY: finish(ex, RRTYPE_RCODE_FORMERR); return true;
+    default: return false;
+    }
+}
+
+void res_serve_question(struct res_serve *serve, struct exchange *ex)
+{
+    struct engine *engine = serve->engine;
+    struct hit hit;
+
+    engine->counts.questions++;
+    if (!addr_is_in(&engine->policy->allow, &ex->peer)) {
+        engine->counts.refused_clients++;
+        reply_explain(ex, EDNS_EDE_PROHIBITED, "this address may not ask here (allow)");
+        reply_send(ex, RRTYPE_RCODE_REFUSED);
+        return;
+    }
+    if (turn_away(ex))
+        return;
+    if (answer(serve, ex, INT64_MAX, &hit))
+        engine->counts.hits++;
+    else if (!(ex->query.flags & MESSAGE_RD))
+        refer(serve, ex);
+    else
+        wait_for_task(serve, ex, &hit);
+}

@@ -1,0 +1,25 @@
+/* layer 39 | resolver/res_serve.h | the resolver as an engine of net/service
+ *
+ * The order of a question: who may ask, what is known, and only then a task.
+ *
+ * Owner:    the daemon makes one a worker.
+ * Thread:   its worker.
+ */
+#pragma once
+
+#include "net/exchange.h"
+#include "resolver/engine.h"
+
+struct res_serve;
+
+/* One for a worker, which takes over `engine`; NULL without memory. */
+MUST_USE struct res_serve *res_serve_new(struct engine *engine);
+
+/* Drop what still waits, and free it.  Clears the pointer; NULL inside is fine. */
+void res_serve_free(struct res_serve **serve);
+
+/* Answer now or later (struct service). */
+void res_serve_question(struct res_serve *serve, struct exchange *ex);
+
+/* Its engine. */
+struct engine *res_serve_engine(struct res_serve *serve);

@@ -1,0 +1,40 @@
+/* layer 31 | resolver/route.h | where a name starts: root hints, stub zones, forwarders
+ *
+ * Owner:    the version.
+ * Thread:   any, once it is built.
+ */
+#pragma once
+
+#include "dns/names.h"
+#include "resolver/cut.h"
+
+/* Lifetime: published version. */
+struct route {
+    struct cut hints;
+    struct names zones; /* struct cut: stubs and forwarders */
+};
+
+/* The IANA root servers as the hints, with this port. */
+MUST_USE enum err route_use_builtin_hints(struct route *route, uint16_t port,
+                                          struct arena *arena);
+
+/* Hints of a file's text: NS records of the root and addresses of their targets.  ERR_FORMAT: `why` (size
+ * octets) tells, with the line. */
+MUST_USE enum err route_read_hints(struct route *route, const char *text, size_t len,
+                                   uint16_t port, struct arena *arena, char *why, size_t size);
+
+/* Have names below `zone` asked at `addrs`.  ERR_NOMEM; ERR_LIMIT: too many addresses; ERR_DENIED: that zone is
+ * there already. */
+MUST_USE enum err route_put_zone(struct route *route, const uint8_t *zone,
+                                 enum cut_source source, const struct addr *addrs, size_t cnt,
+                                 struct arena *arena);
+
+/* The configured zone that is nearest above the suffix of `labels` labels; the hints when none is. */
+const struct cut *route_find(const struct route *route, const struct dname_parts *name,
+                             unsigned labels);
+
+/* Whether the configuration names this address: then do-not-query does not forbid it. */
+bool route_has_addr(const struct route *route, const struct addr *addr);
+
+/* Free what is outside the arena. */
+void route_fini(struct route *route);

@@ -1,0 +1,58 @@
+/* layer 31 | resolver/scrub.h | take from a reply what the asked server may say, and nothing else
+ *
+ * Answer: the chain from the name that was asked, as far as it stays below the zone of the server.  Authority: a SOA above the
+ * last name of the chain, or a delegation below the zone and above the name.  Additional: addresses of the servers of that
+ * delegation.  Everything else is dropped and counted (limits.md section 2).
+ *
+ * Owner:    the task's arena.
+ * Thread:   one worker.
+ * Words:    bailiwick - at or below the zone that the server was asked for.
+ */
+#pragma once
+
+#include "dns/message.h"
+#include "dns/rrset.h"
+#include "resolver/cut.h"
+
+enum { SCRUB_CHAIN_MAX = 12 };
+
+/* What was asked of whom, and which rules hold: each is a defence that a laboratory may clear. */
+struct scrub_asked {
+    const uint8_t *zone; /* of the server */
+    const uint8_t *name;
+    uint16_t type;
+    uint16_t port;     /* of the servers of a delegation */
+    bool may_delegate; /* not of a forwarder */
+    bool checks_bailiwick, checks_sections;
+};
+
+struct scrub_set {
+    const uint8_t *owner;
+    struct rrset *set;
+};
+
+/* Lifetime: that of the arena. */
+struct scrub {
+    struct scrub_set chain[SCRUB_CHAIN_MAX]; /* CNAME, DNAME, and last what was asked for */
+    unsigned chain_cnt;
+    bool is_answered;         /* the last of the chain has the type that was asked for */
+    bool is_chain_long;       /* it went on beyond SCRUB_CHAIN_MAX */
+    bool is_loop;             /* the chain came back to a name it had */
+    const uint8_t *last;      /* where the chain leads */
+    bool is_last_ours;        /* the server may speak of that name */
+    const uint8_t *soa_owner; /* NULL: none that may be believed */
+    struct rrset *soa;
+    struct cut *delegation; /* NULL: none */
+    uint32_t delegation_ttl;
+    bool
+        has_other_ns; /* NS records that are no delegation below: of the zone itself or from above */
+    bool has_upward_ns; /* of a zone above this one */
+    struct scrub_set
+        extra[64]; /* laboratory, without checks_sections: what is believed all the same */
+    unsigned extra_cnt;
+    unsigned dropped_cnt; /* records left out */
+};
+
+/* Sort out `message`.  ERR_FORMAT: its records cannot be read; ERR_NOMEM; ERR_LIMIT: an RRset is too large. */
+MUST_USE enum err scrub_reply(const struct message *message, const struct scrub_asked *asked,
+                              struct arena *arena, struct scrub *out);

@@ -1,0 +1,274 @@
+/* All that an off-path attacker has to guess is put into the question here, each defence on a line of its own. */
+#include "resolver/step_ask.h"
+
+#include "base/now.h"
+#include "resolver/qmin.h"
+#include "resolver/step_reply.h"
+
+enum { FIXED_ID = 4711, TCP_TIMEOUT_MS = 3000 };
+
+/* ---- what to ask ---- */
+
+/* Whether the cache knows so much of a shorter name that its servers need not be asked about it. */
+static bool is_known(struct task *task, unsigned labels)
+{
+    struct cache_time when = engine_time(task->since_ms);
+    struct cache_found found;
+    return cache_find(&task->engine->cache, &task->key, labels, RRTYPE_A, &when, &task->arena,
+                      &found) &&
+           (found.kind == CACHE_NODATA || found.kind == CACHE_DATA);
+}
+
+/* RFC 9156 2.1: a label more than the zone, with the type that servers answer best. */
+static void choose_question(struct task *task)
+{
+    unsigned labels = task->parts.labels;
+    bool is_short = false;
+
+    while (task->is_minimising && !is_short) {
+        task->asked_labels = qmin_next(labels, task->shown, task->steps,
+                                       task->engine->policy->limits.minimisation_steps);
+        is_short = task->asked_labels < labels && !is_known(task, task->asked_labels);
+        if (task->asked_labels >= labels)
+            break;
+        if (!is_short) {
+            task->shown = task->asked_labels;
+            task->steps++;
+        }
+    }
+    if (!is_short)
+        task->asked_labels = labels;
+    task->asked_type = is_short ? RRTYPE_A : task->type;
+}
+
+/* RFC 5452 6, "0x20": every letter is a bit to guess.  The root's questions have none, long names have many. */
+static void mix_case(struct rng *rng, uint8_t *name)
+{
+    uint32_t bits = 0;
+    unsigned left = 0;
+
+    for (uint8_t *label = name; *label; label += *label + 1)
+        for (unsigned i = 1; i <= *label; i++) {
+            uint8_t lower = util_lower(label[i]);
+            if (lower < 'a' || lower > 'z')
+                continue;
+            if (left == 0) {
+                bits = rng_u32(rng);
+                left = 32;
+            }
+            label[i] = bits & 1 ? lower : (uint8_t)(lower - ('a' - 'A'));
+            bits >>= 1;
+            left--;
+        }
+}
+
+/* ---- merging ---- */
+
+static struct list *asking_bucket(struct task *task)
+{
+    uint64_t hash = task->parts.hash[task->asked_labels];
+    return &task->engine->asking[(hash + task->asked_type) % ENGINE_BUCKETS];
+}
+
+/* Another task that has the same question out to servers of the same zone: two at a time would double an attacker's
+ * chances (limits.md section 1: birthday). */
+static struct task *find_asking(struct task *task)
+{
+    struct list *head = asking_bucket(task);
+
+    for (struct list *l = head->next; l != head; l = l->next) {
+        struct task *t = container_of(l, struct task, asking);
+        if (t->asked_type == task->asked_type && t->cut.labels == task->cut.labels &&
+            dname_is_equal(task_asked_name(t), task_asked_name(task)))
+            return t;
+    }
+    return NULL;
+}
+
+/* ---- sending ---- */
+
+static const uint8_t *cookie_for(struct task *task, const struct infra_server *server,
+                                 size_t *len)
+{
+    infra_client_cookie(task->engine->infra, &server->addr, task->client_cookie);
+    memcpy(task->client_cookie + COOKIE_CLIENT_LEN, server->server_cookie,
+           server->server_cookie_len);
+    *len = COOKIE_CLIENT_LEN + (size_t)server->server_cookie_len;
+    return task->client_cookie;
+}
+
+static void compose(struct task *task, const struct infra_server *server, uint64_t now_ms)
+{
+    const struct policy_defences *on = &task->engine->policy->defences;
+    const uint8_t *plain_name = task_asked_name(task);
+    struct rng *rng = &task->engine->rng;
+    struct out_ask *ask = &task->ask;
+    uint8_t name[DNAME_MAX];
+    size_t name_len = dname_len(plain_name);
+    bool is_forward = task->cut.source == CUT_FORWARD;
+
+    memcpy(name, plain_name, name_len);
+    bool has_case = on->random_case && !task->is_one_case && now_ms >= server->no_case_until_ms;
+    if (has_case)
+        mix_case(rng, name);
+    task->is_plain |= now_ms < server->no_edns_until_ms;
+    struct question q = {.id = on->random_id ? rng_u16(rng) : FIXED_ID,
+                         .flags = is_forward ? MESSAGE_RD : 0,
+                         .name = name,
+                         .type = task->asked_type,
+                         .has_edns = !task->is_plain,
+                         .is_do = !task->is_plain,
+                         .udp_size = task->engine->policy->udp_size};
+    bool has_cookie = on->cookies && q.has_edns;
+    if (has_cookie)
+        q.cookie = cookie_for(task, server, &q.cookie_len);
+    ask->len = question_write(&q, ask->wire);
+    ask->match = (struct match){.to = server->addr,
+                                .wire = ask->wire,
+                                .name = plain_name,
+                                .question_len = name_len + 4,
+                                .client_cookie = has_cookie ? task->client_cookie : NULL,
+                                .needs_cookie = server->server_cookie_len > 0,
+                                .checks_source = on->source,
+                                .checks_id = true,
+                                .checks_question = on->question,
+                                .checks_case = has_case && !task->is_tcp,
+                                .checks_cookie = on->cookies,
+                                .is_tcp = task->is_tcp};
+    ask->is_tcp = task->is_tcp;
+    ask->is_port_fixed = !on->random_port;
+    ask->ignores_wrong = !on->wrong_reply_tcp;
+}
+
+/* ---- what comes back ---- */
+
+static unsigned rtt_us(const struct task *task)
+{
+    return (unsigned)util_min(now_mono_us() - task->asked_us, UINT32_MAX);
+}
+
+static void stop_asking(struct task *task)
+{
+    struct cut_addr *to = &task->cut.addrs[task->addr];
+    task->is_asking = false;
+    list_remove(&task->asking);
+    quota_give_back(task->engine->quota, task->cut.zone, &to->addr);
+}
+
+static void on_refused(struct out_ask *ask, enum match_verdict why, const struct addr *from)
+{
+    struct task *task = container_of(ask, struct task, ask);
+    refused_note(&task->engine->refused, (enum refused_reason)why, from, task_asked_name(task),
+                 now_wall_ms());
+}
+
+/* RFC 5452 9.2, and what BIND 9.21 does: one wrong reply, and the question goes over TCP, where guessing is useless. */
+static enum task_state on_suspect(struct task *task)
+{
+    task->engine->counts.suspects++;
+    trace_end(&task->attempts, TRACE_SUSPECT, 0, rtt_us(task) / 1000);
+    task->is_suspect = task->is_tcp = true;
+    return TASK_ASK;
+}
+
+static enum task_state on_tcp_failed(struct task *task)
+{
+    struct cut_addr *to = &task->cut.addrs[task->addr];
+
+    trace_end(&task->attempts, TRACE_TCP_FAILED, 0, rtt_us(task) / 1000);
+    to->is_useless = true;
+    return TASK_TARGET;
+}
+
+static enum task_state on_timeout(struct task *task, uint64_t now_ms)
+{
+    struct cut_addr *to = &task->cut.addrs[task->addr];
+
+    task->engine->counts.timeouts++;
+    trace_end(&task->attempts, TRACE_TIMEOUT, 0, rtt_us(task) / 1000);
+    if (task->is_tcp)
+        to->is_useless = true;
+    else
+        infra_note_timeout(task->engine->infra, &to->addr, now_ms);
+    return TASK_TARGET;
+}
+
+static void on_done(struct out_ask *ask, enum out_result result, const struct message *reply)
+{
+    struct task *task = container_of(ask, struct task, ask);
+    uint64_t now_ms = now_mono_ms();
+    enum task_state state = TASK_TARGET;
+
+    stop_asking(task);
+    switch (result) {
+    case OUT_REPLY:
+        infra_note_reply(task->engine->infra, &task->cut.addrs[task->addr].addr, rtt_us(task),
+                         now_ms);
+        state = step_reply(task, reply);
+        break;
+    case OUT_TIMEOUT: state = on_timeout(task, now_ms); break;
+    case OUT_SUSPECT: state = on_suspect(task); break;
+    case OUT_FAILED: state = on_tcp_failed(task); break;
+    }
+    task_release_joiners(task);
+    task_wake(task, state);
+}
+
+/* ---- the step ---- */
+
+static enum task_state send_question(struct task *task, uint64_t now_ms)
+{
+    struct engine *engine = task->engine;
+    struct cut_addr *to = &task->cut.addrs[task->addr];
+    const struct infra_server *server = infra_get(engine->infra, &to->addr, now_ms);
+    struct out_ask *ask = &task->ask;
+
+    compose(task, server, now_ms);
+    unsigned wait_ms = task->is_tcp ? TCP_TIMEOUT_MS : infra_rto_ms(server);
+    ask->timeout_ms = (unsigned)util_min(wait_ms, task->budget->end_ms - now_ms);
+    ask->done = on_done;
+    ask->refused = on_refused;
+    task->asked_us = now_mono_us();
+    to->tries++;
+    trace_begin(&task->attempts, &to->addr, task->cut.labels, task->is_tcp);
+    enum err err = engine->out->ask(engine->out, ask);
+    if (!err) {
+        task->is_asking = true;
+        list_add(asking_bucket(task), &task->asking);
+        task->is_tcp ? engine->counts.out_tcp++ : engine->counts.out_udp++;
+        return TASK_WAIT;
+    }
+    quota_give_back(engine->quota, task->cut.zone, &to->addr);
+    trace_end(&task->attempts, TRACE_UNREACHABLE, 0, 0);
+    if (err == ERR_IO)
+        infra_note_unreachable(engine->infra, &to->addr, now_ms);
+    to->is_useless = true;
+    return TASK_TARGET;
+}
+
+enum task_state step_ask(struct task *task)
+{
+    struct engine *engine = task->engine;
+    struct cut_addr *to = &task->cut.addrs[task->addr];
+    uint64_t now_ms = now_mono_ms();
+
+    choose_question(task);
+    struct task *other = engine->policy->defences.merging ? find_asking(task) : NULL;
+    if (other) {
+        engine->counts.merged++;
+        list_add(&other->joiners, &task->join);
+        return TASK_WAIT;
+    }
+    if (task->sends++ >= TASK_SENDS_MAX)
+        return task_fail(task, TASK_FAILED, EDNS_EDE_NO_REACHABLE_AUTHORITY,
+                         "its servers were asked too often");
+    if (!budget_spend_query(task->budget, now_ms))
+        return task_fail(task, TASK_LIMITED, EDNS_EDE_OTHER, task->budget->spent);
+    if (!quota_spend(engine->quota, task->cut.zone, &to->addr)) {
+        trace_begin(&task->attempts, &to->addr, task->cut.labels, task->is_tcp);
+        trace_end(&task->attempts, TRACE_QUOTA, 0, 0);
+        return task_fail(task, TASK_LIMITED, EDNS_EDE_OTHER,
+                         "too many questions are out to this zone or server");
+    }
+    return send_question(task, now_ms);
+}

@@ -1,0 +1,59 @@
+/* Waiters are woken after the task has left all tables: one that asks again gets another task. */
+#include "resolver/step_done.h"
+
+#include "base/now.h"
+
+static void note_finished(const struct task *task)
+{
+    struct trace_ring *ring = &task->engine->finished;
+    struct trace_finished *f = &ring->at[ring->cnt++ % TRACE_FINISHED];
+    const struct trace_attempts *attempts = &task->attempts;
+
+    f->type = task->type;
+    f->queries = (uint16_t)util_min(attempts->cnt, UINT16_MAX);
+    f->took_ms = (uint32_t)(now_mono_ms() - task->since_mono_ms);
+    f->ended_ms = now_wall_ms();
+    f->has_failed = task->outcome != TASK_ANSWERED;
+    memcpy(f->name, task->name, task->parts.len);
+    if (attempts->cnt > 0)
+        f->last = attempts->at[(attempts->cnt - 1) % TRACE_ATTEMPTS];
+}
+
+/* RFC 9520 3: whoever asks again soon is told at once; a limit of one client says nothing to the others. */
+static void note_failure(struct task *task, const char *text)
+{
+    struct engine *engine = task->engine;
+
+    engine->counts.failures++;
+    if (task->outcome == TASK_LIMITED)
+        engine->counts.limited++;
+    else
+        cache_put_failure(&engine->cache, task->name, task->type, task->ede, text,
+                          now_wall_ms());
+}
+
+void step_done(struct task *task)
+{
+    char text[TRACE_TEXT_MAX] = "";
+    struct task_end end = {.outcome = task->outcome, .ede = task->ede, .text = text};
+    struct list waiters;
+
+    if (task->outcome != TASK_ANSWERED) {
+        trace_explain(&task->attempts, task->name, task->cause, text);
+        note_failure(task, text);
+    }
+    note_finished(task);
+    list_init(&waiters);
+    while (!list_is_empty(&task->waiters)) {
+        struct list *link = task->waiters.next;
+        list_remove(link);
+        list_add(&waiters, link);
+    }
+    task_end(task);
+    while (!list_is_empty(&waiters)) {
+        struct task_waiter *waiter = container_of(waiters.next, struct task_waiter, link);
+        list_remove(&waiter->link);
+        waiter->task = NULL;
+        waiter->wake(waiter, &end);
+    }
+}

@@ -1,0 +1,277 @@
+/* Scrub, classify, then one function for each kind of reply. */
+#include "resolver/step_reply.h"
+
+#include "base/now.h"
+#include "resolver/classify.h"
+
+enum { ASK_AGAIN_MAX = 6 }; /* one server, in all ways there are */
+
+static struct cut_addr *asked_addr(struct task *task) { return &task->cut.addrs[task->addr]; }
+
+static bool is_whole(const struct task *task)
+{
+    return task->asked_labels == task->parts.labels && task->asked_type == task->type;
+}
+
+/* The server cannot help this task; another one shall. */
+static enum task_state give_up_server(struct task *task, enum trace_outcome outcome,
+                                      unsigned rcode)
+{
+    trace_end(&task->attempts, outcome, rcode, 0);
+    asked_addr(task)->is_useless = true;
+    return TASK_TARGET;
+}
+
+/* The same server once more, in another way. */
+static enum task_state ask_again(struct task *task)
+{
+    return asked_addr(task)->tries < ASK_AGAIN_MAX ? TASK_ASK : TASK_TARGET;
+}
+
+/* ---- keeping ---- */
+
+static struct cache_origin origin_of(struct task *task, const struct message *reply)
+{
+    bool is_auth = reply->flags & MESSAGE_AA;
+    return (struct cache_origin){.rank = is_auth ? CACHE_AUTHORITATIVE : CACHE_ANSWER,
+                                 .server = &asked_addr(task)->addr,
+                                 .now_ms = now_wall_ms()};
+}
+
+/* False when an RRset is too large to be kept, and so to be answered. */
+static bool keep_chain(struct task *task, const struct scrub *scrub,
+                       const struct cache_origin *origin)
+{
+    struct cache *cache = &task->engine->cache;
+    bool fits = true;
+
+    for (unsigned i = 0; i < scrub->chain_cnt && fits; i++)
+        fits = cache_put(cache, scrub->chain[i].owner, scrub->chain[i].set, origin) == ERR_OK;
+    for (unsigned i = 0; i < scrub->extra_cnt && fits; i++)
+        fits = cache_put(cache, scrub->extra[i].owner, scrub->extra[i].set, origin) == ERR_OK;
+    return fits;
+}
+
+static enum task_state keep_or_fail(struct task *task, bool fits)
+{
+    if (fits)
+        return TASK_DONE;
+    return task_fail(task, TASK_FAILED, EDNS_EDE_OTHER, "the RRset is larger than 16 kB");
+}
+
+/* ---- kinds ---- */
+
+static bool has_dname(const struct scrub *scrub)
+{
+    for (unsigned i = 0; i < scrub->chain_cnt; i++)
+        if (scrub->chain[i].set->type == RRTYPE_DNAME)
+            return true;
+    return false;
+}
+
+/* A shorter name exists, or is an alias: either way its servers have seen it, and longer names come next. */
+static enum task_state show_more(struct task *task)
+{
+    task->shown = task->asked_labels;
+    task->steps++;
+    asked_addr(task)->tries = 0; /* it answers */
+    return TASK_TARGET;
+}
+
+/* RFC 9156 3, RFC 8020: a server that denies a shorter name may be wrong about it - many are - so the whole name decides. */
+static enum task_state show_all(struct task *task)
+{
+    task->is_minimising = false;
+    asked_addr(task)->tries = 0;
+    return TASK_TARGET;
+}
+
+static enum task_state on_answer(struct task *task, const struct message *reply,
+                                 const struct scrub *scrub)
+{
+    struct cache_origin origin = origin_of(task, reply);
+    bool fits = keep_chain(task, scrub, &origin);
+
+    if (!is_whole(task) && !has_dname(scrub))
+        return show_more(task);
+    if (!scrub->is_answered && scrub->is_last_ours && scrub->soa && !scrub->is_loop &&
+        !scrub->is_chain_long && is_whole(task))
+        cache_put_absence(&task->engine->cache, scrub->last, task->type, scrub->soa_owner,
+                          scrub->soa, &origin);
+    return keep_or_fail(task, fits);
+}
+
+static enum task_state on_nodata(struct task *task, const struct message *reply,
+                                 const struct scrub *scrub)
+{
+    struct cache_origin origin = origin_of(task, reply);
+
+    keep_chain(task, scrub, &origin);
+    cache_put_absence(&task->engine->cache, task_asked_name(task), task->asked_type,
+                      scrub->soa_owner, scrub->soa, &origin);
+    return is_whole(task) ? TASK_DONE : show_more(task);
+}
+
+static enum task_state on_nxdomain(struct task *task, const struct message *reply,
+                                   const struct scrub *scrub)
+{
+    struct cache_origin origin = origin_of(task, reply);
+
+    if (!is_whole(task) && !has_dname(scrub))
+        return show_all(task);
+    keep_chain(task, scrub, &origin);
+    if (scrub->is_last_ours && !scrub->is_loop && !scrub->is_chain_long && !scrub->is_answered)
+        cache_put_absence(&task->engine->cache, scrub->last, 0, scrub->soa_owner, scrub->soa,
+                          &origin);
+    return TASK_DONE;
+}
+
+/* Parent-centric: what was learnt here is the way down until its TTL ends, and no longer than the way that led here. */
+static enum task_state on_delegation(struct task *task, const struct scrub *scrub)
+{
+    int64_t now_ms = now_wall_ms();
+    int64_t until_ms = now_ms + (int64_t)scrub->delegation_ttl * 1000;
+
+    /* a late reply of servers that have lost the zone meanwhile renews nothing (ghost domains) */
+    if (now_ms < task->cut_end_ms)
+        cache_put_cut(&task->engine->cache, scrub->delegation, scrub->delegation_ttl, now_ms,
+                      task->cut_end_ms);
+    if (until_ms < task->cut_end_ms)
+        task->cut_end_ms = until_ms;
+    task->cut = *scrub->delegation;
+    task->shown = task->cut.labels;
+    task->sends = 0;
+    task->failed_targets = 0;
+    task->has_last_hope = false;
+    for (int i = 0; i < TASK_KIDS; i++)
+        if (task->kids[i].is_open) {
+            task->kids[i].is_open = false;
+            task_leave(&task->kids[i].waiter);
+        }
+    return TASK_TARGET;
+}
+
+static enum task_state on_lame(struct task *task, uint64_t now_ms)
+{
+    infra_note_lame(task->engine->infra, &asked_addr(task)->addr, task->cut.zone, now_ms);
+    return give_up_server(task, TRACE_LAME, 0);
+}
+
+/* Servers that choke on a shortened question get the whole one (RFC 9156 2.3). */
+static enum task_state on_error(struct task *task, unsigned rcode)
+{
+    if (!is_whole(task) && asked_addr(task)->tries < 2) {
+        trace_end(&task->attempts, TRACE_RCODE, rcode, 0);
+        task->is_minimising = false;
+        return TASK_ASK;
+    }
+    return give_up_server(task, TRACE_RCODE, rcode);
+}
+
+/* RFC 6891 7: the same question without OPT.  What is remembered of that is learnt from a reply that matched a
+ * guarded question. */
+static enum task_state on_no_edns(struct task *task, unsigned rcode)
+{
+    trace_end(&task->attempts, TRACE_RCODE, rcode, 0);
+    if (task->is_plain)
+        return give_up_server(task, TRACE_RCODE, rcode);
+    task->is_plain = true;
+    return ask_again(task);
+}
+
+/* RFC 7873 5.3: once more with the cookie that came along, then over TCP. */
+static enum task_state on_bad_cookie(struct task *task)
+{
+    task->is_tcp |= task->had_bad_cookie;
+    task->had_bad_cookie = true;
+    return ask_again(task);
+}
+
+static enum task_state on_truncated(struct task *task)
+{
+    if (task->is_tcp)
+        return give_up_server(task, TRACE_TRUNCATED, 0);
+    trace_end(&task->attempts, TRACE_TRUNCATED, 0, 0);
+    task->is_tcp = true;
+    return TASK_ASK;
+}
+
+/* ---- the step ---- */
+
+/* What the reply says of its server besides. */
+static void learn(struct task *task, const struct message *reply, enum classify_kind kind,
+                  uint64_t now_ms)
+{
+    struct infra_server *server =
+        infra_get(task->engine->infra, &asked_addr(task)->addr, now_ms);
+    const struct edns *edns = &reply->edns;
+
+    if (reply->has_edns && edns->cookie_len > COOKIE_CLIENT_LEN &&
+        task->ask.match.client_cookie) {
+        server->server_cookie_len = (uint8_t)(edns->cookie_len - COOKIE_CLIENT_LEN);
+        memcpy(server->server_cookie, edns->cookie + COOKIE_CLIENT_LEN,
+               server->server_cookie_len);
+    }
+    if (task->is_tcp && task->is_suspect && !task->ask.match.is_case_kept)
+        server->no_case_until_ms = now_ms + INFRA_KEEP_MS;
+    bool is_good = kind != CLASSIFY_ERROR && kind != CLASSIFY_NO_EDNS && kind != CLASSIFY_LAME;
+    if (task->is_plain && is_good)
+        server->no_edns_until_ms = now_ms + INFRA_KEEP_MS;
+}
+
+static enum task_state scrub_failed(struct task *task, enum err err)
+{
+    if (err == ERR_LIMIT)
+        return task_fail(task, TASK_FAILED, EDNS_EDE_OTHER,
+                         "an RRset has more than 100 records");
+    if (err == ERR_NOMEM)
+        return task_fail(task, TASK_LIMITED, EDNS_EDE_OTHER, "out of memory");
+    refused_note(&task->engine->refused, REFUSED_UNREADABLE, &asked_addr(task)->addr,
+                 task_asked_name(task), now_wall_ms());
+    return give_up_server(task, TRACE_BROKEN, 0);
+}
+
+enum task_state step_reply(struct task *task, const struct message *reply)
+{
+    const struct policy *policy = task->engine->policy;
+    bool is_forward = task->cut.source == CUT_FORWARD;
+    struct scrub_asked asked = {.zone = task->cut.zone,
+                                .name = task_asked_name(task),
+                                .type = task->asked_type,
+                                .port = policy->outgoing_port,
+                                .may_delegate = !is_forward,
+                                .checks_bailiwick = policy->defences.bailiwick,
+                                .checks_sections = policy->defences.sections};
+    struct scrub *scrub = arena_alloc(&task->arena, sizeof(*scrub));
+    uint64_t now_ms = now_mono_ms();
+
+    if (!budget_spend_bytes(task->budget, reply->len))
+        return task_fail(task, TASK_LIMITED, EDNS_EDE_OTHER, task->budget->spent);
+    if (reply->flags & MESSAGE_TC)
+        return on_truncated(task);
+    if (!scrub)
+        return task_fail(task, TASK_LIMITED, EDNS_EDE_OTHER, "out of memory");
+    enum err err = scrub_reply(reply, &asked, &task->arena, scrub);
+    if (err)
+        return scrub_failed(task, err);
+    if (scrub->dropped_cnt > 0)
+        refused_note(&task->engine->refused, REFUSED_RECORDS, &asked_addr(task)->addr,
+                     task_asked_name(task), now_wall_ms());
+    enum classify_kind kind =
+        classify_reply(reply, scrub, !task->is_plain, is_forward || task->has_last_hope);
+    learn(task, reply, kind, now_ms);
+    trace_end(&task->attempts, TRACE_ANSWERED, 0,
+              (unsigned)((now_mono_us() - task->asked_us) / 1000));
+    switch (kind) {
+    case CLASSIFY_ANSWER:
+    case CLASSIFY_CHAIN: return on_answer(task, reply, scrub);
+    case CLASSIFY_NODATA: return on_nodata(task, reply, scrub);
+    case CLASSIFY_NXDOMAIN: return on_nxdomain(task, reply, scrub);
+    case CLASSIFY_DELEGATION: return on_delegation(task, scrub);
+    case CLASSIFY_LAME: return on_lame(task, now_ms);
+    case CLASSIFY_ERROR: return on_error(task, classify_rcode(reply));
+    case CLASSIFY_NO_EDNS: return on_no_edns(task, classify_rcode(reply));
+    case CLASSIFY_BAD_COOKIE: return on_bad_cookie(task);
+    }
+    return TASK_DONE;
+}

@@ -1,0 +1,10 @@
+/* layer 36 | resolver/step_reply.h | what a reply means for the task
+ *
+ * Thread:   the task's worker.
+ */
+#pragma once
+
+#include "resolver/task.h"
+
+/* Judge the reply that matched, keep what may be kept, and say how to go on. */
+enum task_state step_reply(struct task *task, const struct message *reply);

@@ -1,0 +1,151 @@
+/* Addresses that came with the delegation are used first; names are looked up when those have failed, a few at a time, and what
+ * leads nowhere is counted: a delegation can name servers that do not exist (limits.md section 3: NXNSAttack). */
+#include "resolver/step_target.h"
+
+#include "base/now.h"
+#include "resolver/pick.h"
+
+enum { SERVERS_A_STEP = 2 };
+
+static uint16_t address_type(bool is_v6) { return is_v6 ? RRTYPE_AAAA : RRTYPE_A; }
+
+/* Take what the cache has of a server's addresses; false when it knows nothing. */
+static bool take_cached(struct task *task, int server, bool is_v6)
+{
+    struct engine *engine = task->engine;
+    struct cache_time when = engine_time(task->since_ms);
+    struct cache_name name;
+    struct cache_found found;
+
+    cache_name_init(&name, task->cut.servers[server].name);
+    if (cache_find_nxdomain(&engine->cache, &name, &when, &task->arena, &found))
+        return true;
+    if (!cache_find(&engine->cache, &name, name.labels, address_type(is_v6), &when,
+                    &task->arena, &found)) /* RFC 2181 10.3: a server's name is no alias */
+        return cache_find(&engine->cache, &name, name.labels, RRTYPE_CNAME, &when, &task->arena,
+                          &found);
+    for (size_t pos = 0; found.kind == CACHE_DATA && pos < found.set->size;) {
+        struct rrset_record record = rrset_at(found.set, pos, &pos);
+        struct addr addr;
+        if (addr_from_bytes(record.rdata, record.len, engine->policy->outgoing_port, &addr) ==
+            ERR_OK)
+            cut_add_addr(&task->cut, server, &addr);
+    }
+    return true;
+}
+
+/* A task that has meanwhile asked somebody else goes on with that. */
+static void on_kid(struct task_waiter *waiter, const struct task_end *end)
+{
+    struct task_kid *kid = container_of(waiter, struct task_kid, waiter);
+    struct task *task = kid->parent;
+    uint8_t before = task->cut.addr_cnt;
+
+    kid->is_open = false;
+    waiter->task = NULL;
+    task->cut.servers[kid->server].lookup[kid->is_v6] = CUT_KNOWN;
+    if (end->outcome == TASK_ANSWERED)
+        take_cached(task, kid->server, kid->is_v6);
+    if (task->cut.addr_cnt == before)
+        task->failed_targets++;
+    if (task->state == TASK_WAIT && !task->is_asking && list_is_empty(&task->join))
+        task_wake(task, TASK_TARGET);
+}
+
+static struct task_kid *find_free_kid(struct task *task)
+{
+    for (int i = 0; i < TASK_KIDS; i++)
+        if (!task->kids[i].is_open)
+            return &task->kids[i];
+    return NULL;
+}
+
+static bool has_open_kid(const struct task *task)
+{
+    for (int i = 0; i < TASK_KIDS; i++)
+        if (task->kids[i].is_open)
+            return true;
+    return false;
+}
+
+/* Look one address of a server up; false when that could not even begin. */
+static bool begin_lookup(struct task *task, int server, bool is_v6)
+{
+    struct cut_server *s = &task->cut.servers[server];
+    uint8_t before = task->cut.addr_cnt;
+
+    s->lookup[is_v6] = CUT_KNOWN;
+    if (take_cached(task, server, is_v6))
+        return task->cut.addr_cnt > before;
+    struct task_kid *kid = find_free_kid(task);
+    if (!kid)
+        return false;
+    struct task *wanted =
+        task_get(task->engine, s->name, address_type(is_v6), task->budget, task);
+    if (!wanted) {
+        task->failed_targets++;
+        return false;
+    }
+    s->lookup[is_v6] = CUT_ASKING;
+    *kid = (struct task_kid){.parent = task,
+                             .server = server,
+                             .is_v6 = is_v6,
+                             .is_open = true,
+                             .waiter = {.wake = on_kid}};
+    task_wait(wanted, &kid->waiter);
+    return true;
+}
+
+static bool is_wanted(const struct task *task, int server, bool is_v6)
+{
+    const struct policy *policy = task->engine->policy;
+    return task->cut.servers[server].lookup[is_v6] == CUT_UNKNOWN &&
+           (is_v6 ? policy->uses_v6 : policy->uses_v4);
+}
+
+/* Begin lookups of a few servers, those of which nothing is known first. */
+static bool begin_lookups(struct task *task)
+{
+    unsigned begun = 0;
+
+    for (int with_addrs = 0; with_addrs < 2; with_addrs++)
+        for (int i = 0; i < task->cut.server_cnt && begun < SERVERS_A_STEP; i++) {
+            bool has_begun = false;
+            if (!!task->cut.servers[i].addr_cnt != with_addrs ||
+                task->failed_targets >= task->engine->policy->limits.targets)
+                continue;
+            for (int v6 = 0; v6 < 2; v6++)
+                if (is_wanted(task, i, v6))
+                    has_begun |= begin_lookup(task, i, v6);
+            begun += has_begun;
+        }
+    return begun > 0;
+}
+
+enum task_state step_target(struct task *task)
+{
+    struct engine *engine = task->engine;
+    uint64_t now_ms = now_mono_ms();
+
+    task->is_tcp = task->is_plain = task->is_suspect = task->is_one_case = false;
+    task->had_bad_cookie = false;
+    for (;;) {
+        task->addr =
+            pick_next(&task->cut, engine->infra, engine->policy,
+                      task->has_last_hope ? PICK_LAST_HOPE : PICK_GOOD, &engine->rng, now_ms);
+        if (task->addr >= 0)
+            return TASK_ASK;
+        uint8_t before = task->cut.addr_cnt;
+        if (!has_open_kid(task) && begin_lookups(task) && task->cut.addr_cnt > before)
+            continue;
+        if (has_open_kid(task))
+            return TASK_WAIT;
+        if (!task->has_last_hope) {
+            task->has_last_hope = true;
+            continue;
+        }
+        return task_fail(task, TASK_FAILED, EDNS_EDE_NO_REACHABLE_AUTHORITY,
+                         task->cut.addr_cnt ? "no server gave an answer"
+                                            : "no server of the zone has an address");
+    }
+}

@@ -1,0 +1,183 @@
+/* Memory of ended tasks is used again: a miss allocates nothing once there have been as many at a time. */
+#include "resolver/task.h"
+
+#include "base/now.h"
+
+enum {
+    ARENA_MAX = 4 << 20, /* the budget's octets, written out, fit many times over */
+    CIRCLE_STEPS = 512,
+};
+
+static struct list *bucket(struct engine *engine, const uint8_t *name, uint16_t type)
+{
+    return &engine->in_flight[(dname_hash(name) + type) % ENGINE_BUCKETS];
+}
+
+static struct task *find(struct engine *engine, const uint8_t *name, uint16_t type)
+{
+    struct list *head = bucket(engine, name, type);
+    for (struct list *l = head->next; l != head; l = l->next) {
+        struct task *t = container_of(l, struct task, in_flight);
+        if (t->type == type && dname_is_equal(t->name, name))
+            return t;
+    }
+    return NULL;
+}
+
+/* Whether `task` waits for `wanted`, however far down.  A search that grows too long counts as found. */
+static bool waits_for(const struct task *task, const struct task *wanted, unsigned *steps)
+{
+    if (task == wanted || ++*steps > CIRCLE_STEPS)
+        return true;
+    for (int i = 0; i < TASK_KIDS; i++)
+        if (task->kids[i].is_open && waits_for(task->kids[i].waiter.task, wanted, steps))
+            return true;
+    return false;
+}
+
+static struct task *take_memory(struct engine *engine)
+{
+    struct task *t;
+
+    if (list_is_empty(&engine->spare)) {
+        t = calloc(1, sizeof(*t));
+        if (t)
+            arena_init(&t->arena, ARENA_MAX);
+        return t;
+    }
+    t = container_of(engine->spare.next, struct task, link);
+    list_remove(&t->link);
+    struct arena arena = t->arena;
+    memset(t, 0, offsetof(struct task, attempts));
+    t->arena = arena;
+    t->attempts.cnt = 0;
+    return t;
+}
+
+static void give_memory(struct task *t)
+{
+    arena_reset(&t->arena);
+    list_add(&t->engine->spare, &t->link);
+}
+
+struct task *task_get(struct engine *engine, const uint8_t *name, uint16_t type,
+                      struct budget *budget, struct task *parent)
+{
+    unsigned steps = 0, depth = parent ? parent->depth + 1 : 0;
+    struct task *t = find(engine, name, type);
+
+    if (t && parent && waits_for(t, parent, &steps))
+        return NULL;
+    if (t) {
+        engine->counts.merged++;
+        return t;
+    }
+    if (depth > engine->policy->limits.depth || engine->task_cnt >= ENGINE_TASKS_MAX)
+        return NULL;
+    t = take_memory(engine);
+    if (!t)
+        return NULL;
+    t->engine = engine;
+    t->name = arena_copy(&t->arena, name, dname_len(name));
+    if (!t->name) {
+        give_memory(t);
+        return NULL;
+    }
+    struct list *links[] = {&t->link, &t->asking, &t->join, &t->joiners, &t->waiters};
+    for (size_t i = 0; i < ARRAY_LEN(links); i++)
+        list_init(links[i]);
+    t->type = type;
+    t->budget = budget_ref(budget);
+    t->depth = depth;
+    t->since_ms = now_wall_ms();
+    t->since_mono_ms = now_mono_ms();
+    t->outcome = TASK_ANSWERED;
+    dname_split(t->name, &t->parts);
+    cache_name_init(&t->key, t->name);
+    list_add(bucket(engine, name, type), &t->in_flight);
+    engine->task_cnt++;
+    engine->counts.tasks++;
+    task_wake(t, TASK_LOOK);
+    return t;
+}
+
+void task_wait(struct task *task, struct task_waiter *waiter)
+{
+    waiter->task = task;
+    list_add(&task->waiters, &waiter->link);
+}
+
+void task_leave(struct task_waiter *waiter)
+{
+    if (waiter->task)
+        list_remove(&waiter->link);
+    waiter->task = NULL;
+}
+
+void task_wake(struct task *task, enum task_state state)
+{
+    task->state = state;
+    list_remove(&task->link);
+    list_add(&task->engine->runnable, &task->link);
+}
+
+void task_release_joiners(struct task *task)
+{
+    while (!list_is_empty(&task->joiners)) {
+        struct task *joiner = container_of(task->joiners.next, struct task, join);
+        list_remove(&joiner->join);
+        task_wake(joiner, TASK_LOOK);
+    }
+}
+
+enum task_state task_fail(struct task *task, enum task_outcome outcome, uint16_t ede,
+                          const char *cause)
+{
+    task->outcome = outcome;
+    task->ede = ede;
+    task->cause = cause;
+    return TASK_DONE;
+}
+
+void task_end(struct task *task)
+{
+    struct engine *engine = task->engine;
+
+    if (task->is_asking)
+        engine->out->cancel(engine->out, &task->ask);
+    for (int i = 0; i < TASK_KIDS; i++)
+        if (task->kids[i].is_open)
+            task_leave(&task->kids[i].waiter);
+    list_remove(&task->link);
+    list_remove(&task->in_flight);
+    list_remove(&task->asking);
+    list_remove(&task->join);
+    budget_unref(&task->budget);
+    engine->task_cnt--;
+    give_memory(task);
+}
+
+const uint8_t *task_asked_name(const struct task *task)
+{
+    return dname_suffix(task->name, task->asked_labels);
+}
+
+void task_free_engine(struct engine **engine)
+{
+    struct engine *e = *engine;
+    if (!e)
+        return;
+    for (size_t i = 0; i < ENGINE_BUCKETS; i++)
+        while (!list_is_empty(&e->in_flight[i]))
+            task_end(container_of(e->in_flight[i].next, struct task, in_flight));
+    while (!list_is_empty(&e->spare)) {
+        struct task *t = container_of(e->spare.next, struct task, link);
+        list_remove(&t->link);
+        arena_fini(&t->arena);
+        free(t);
+    }
+    infra_free(&e->infra);
+    e->cache.store->free(&e->cache.store);
+    free(e);
+    *engine = NULL;
+}

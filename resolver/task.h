@@ -1,0 +1,134 @@
+/* layer 35 | resolver/task.h | one resolution in flight: a name, a type, and how far it has come
+ *
+ * A task ends when the cache holds what there is to know of its name and type - records, an alias, an absence - or when
+ * it has failed.  Whoever waits is woken once and looks into the cache.  A task never follows an alias and never calls another
+ * one: it waits for it.
+ *
+ * Owner:    the engine.
+ * Thread:   one worker.
+ * Words:    kid - a task that this one waits for, for the address of a server; joiner - a task that would ask the same question of
+ * the same zone, and waits for this one's reply instead.
+ */
+#pragma once
+
+#include "resolver/engine.h"
+
+enum task_state {
+    TASK_LOOK,   /* find the nearest zone whose servers are known */
+    TASK_TARGET, /* find an address of one of them */
+    TASK_ASK,    /* ask there */
+    TASK_WAIT,   /* for a reply, kids, or the question of another task */
+    TASK_DONE,
+};
+
+enum task_outcome {
+    TASK_ANSWERED, /* the cache has it */
+    TASK_FAILED,   /* nobody who should know could tell */
+    TASK_LIMITED,  /* a limit of whoever started it was reached: another one may try again */
+};
+
+/* How a task ended.  Lifetime: the call of wake. */
+struct task_end {
+    enum task_outcome outcome;
+    uint16_t ede;     /* unless it was answered */
+    const char *text; /* zone, servers and what they did */
+};
+
+/* Someone who waits for a task.  Lifetime: the waiter's own. */
+struct task_waiter {
+    struct list link;
+    struct task *task; /* NULL: waits for nothing */
+    void (*wake)(struct task_waiter *waiter, const struct task_end *end);
+};
+
+enum {
+    TASK_KIDS = 8, /* four lookups a step, for two families (limits.md section 3: NXNSAttack) */
+    TASK_SENDS_MAX = 32, /* limits.md section 3: NRDelegationAttack */
+};
+
+struct task_kid {
+    struct task_waiter waiter;
+    struct task *parent;
+    int server; /* of the parent's cut */
+    bool is_v6, is_open;
+};
+
+/* Lifetime: its own, in its arena. */
+struct task {
+    struct list link;      /* engine->runnable or engine->spare */
+    struct list in_flight; /* engine->in_flight */
+    struct list asking;    /* engine->asking, while its question is out */
+    struct list join;      /* the joiners of another task */
+    struct list joiners;
+    struct list waiters;
+    struct engine *engine;
+    struct arena arena;
+    struct budget *budget;
+    const uint8_t *name;
+    uint16_t type;
+    unsigned depth;
+    enum task_state state;
+    int64_t since_ms; /* wall: when it began */
+    uint64_t since_mono_ms;
+
+    struct cut cut;
+    int64_t cut_end_ms; /* wall: how long the parent's word on the cut holds */
+    bool has_last_hope; /* dead and lame servers are asked too */
+    bool is_minimising;
+    unsigned shown; /* labels that the servers of the cut have seen */
+    unsigned steps; /* of minimisation */
+    unsigned failed_targets;
+
+    int addr; /* of the cut, that is asked */
+    unsigned asked_labels;
+    uint16_t asked_type;
+    uint64_t asked_us;
+    bool is_tcp;      /* how to ask next */
+    bool is_plain;    /* without EDNS */
+    bool is_suspect;  /* a wrong reply came over UDP */
+    bool is_one_case; /* without 0x20 */
+    bool had_bad_cookie;
+    bool is_asking; /* a question is out */
+    uint8_t client_cookie[COOKIE_CLIENT_LEN + COOKIE_SERVER_MAX];
+    struct out_ask ask;
+    unsigned sends;
+
+    struct task_kid kids[TASK_KIDS];
+    struct trace_attempts attempts;
+    enum task_outcome outcome;
+    uint16_t ede;
+    const char *cause; /* static: why it failed */
+
+    struct cache_name key;
+    struct dname_parts parts;
+};
+
+/* The task for `name` and `type`: the one in flight, or a new one that spends from `budget`, which it holds.  `parent` is the task that wants
+ * it, or NULL.  NULL: too many tasks, too deep, a circle of tasks that wait for each other, or no memory. */
+MUST_USE struct task *task_get(struct engine *engine, const uint8_t *name, uint16_t type,
+                               struct budget *budget, struct task *parent);
+
+/* Wait for it. */
+void task_wait(struct task *task, struct task_waiter *waiter);
+
+/* Wait no longer; waiting for nothing is fine.  The task goes on. */
+void task_leave(struct task_waiter *waiter);
+
+/* Have the machine look at it. */
+void task_wake(struct task *task, enum task_state state);
+
+/* Wake those that waited for its question. */
+void task_release_joiners(struct task *task);
+
+/* The state of a task that has failed for this reason; `cause` is static. */
+enum task_state task_fail(struct task *task, enum task_outcome outcome, uint16_t ede,
+                          const char *cause);
+
+/* Take it out of all tables and keep its memory for another. */
+void task_end(struct task *task);
+
+/* The suffix of its name that is asked for now. */
+const uint8_t *task_asked_name(const struct task *task);
+
+/* Free an engine with all its tasks; waiters are not woken.  Clears the pointer. */
+void task_free_engine(struct engine **engine);

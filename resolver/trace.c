@@ -1,0 +1,94 @@
+/* Text is made only for a failure, or when somebody asks. */
+#include "resolver/trace.h"
+
+#include "dns/dname_text.h"
+
+void trace_begin(struct trace_attempts *attempts, const struct addr *server,
+                 unsigned zone_labels, bool is_tcp)
+{
+    size_t len;
+    const uint8_t *octets = addr_bytes(server, &len);
+    struct trace_attempt *a = &attempts->at[attempts->cnt++ % TRACE_ATTEMPTS];
+
+    *a = (struct trace_attempt){
+        .octets_len = (uint8_t)len, .zone_labels = (uint8_t)zone_labels, .is_tcp = is_tcp};
+    memcpy(a->octets, octets, len);
+}
+
+void trace_end(struct trace_attempts *attempts, enum trace_outcome outcome, unsigned rcode,
+               unsigned rtt_ms)
+{
+    struct trace_attempt *a = &attempts->at[(attempts->cnt - 1) % TRACE_ATTEMPTS];
+    a->outcome = (uint8_t)outcome;
+    a->rcode = (uint8_t)util_min(rcode, UINT8_MAX);
+    a->rtt_ms = (uint16_t)util_min(rtt_ms, UINT16_MAX);
+}
+
+static const char *word(const struct trace_attempt *a, char room[16])
+{
+    static const char *const rcodes[] = {"said NOERROR",  "said FORMERR", "said SERVFAIL",
+                                         "said NXDOMAIN", "said NOTIMP",  "said REFUSED",
+                                         "said YXDOMAIN"};
+    static const char *const words[] = {[TRACE_OPEN] = "was asked",
+                                        [TRACE_ANSWERED] = "answered",
+                                        [TRACE_TIMEOUT] = "timed out",
+                                        [TRACE_SUSPECT] = "sent a wrong reply",
+                                        [TRACE_TRUNCATED] = "truncated",
+                                        [TRACE_TCP_FAILED] = "refused TCP",
+                                        [TRACE_UNREACHABLE] = "unreachable",
+                                        [TRACE_LAME] = "is lame",
+                                        [TRACE_BROKEN] = "sent a broken reply",
+                                        [TRACE_QUOTA] = "has too many questions open"};
+    if (a->outcome != TRACE_RCODE)
+        return words[a->outcome];
+    if (a->rcode < ARRAY_LEN(rcodes))
+        return rcodes[a->rcode];
+    snprintf(room, 16, "said RCODE %u", a->rcode);
+    return room;
+}
+
+static bool is_same(const struct trace_attempt *a, const struct trace_attempt *b)
+{
+    return a->octets_len == b->octets_len && a->outcome == b->outcome && a->rcode == b->rcode &&
+           a->zone_labels == b->zone_labels && memcmp(a->octets, b->octets, a->octets_len) == 0;
+}
+
+/* Whether a later attempt says the same again. */
+static bool is_repeated(const struct trace_attempts *attempts, unsigned i)
+{
+    const struct trace_attempt *a = &attempts->at[i % TRACE_ATTEMPTS];
+    for (unsigned later = i + 1; later < attempts->cnt; later++)
+        if (is_same(a, &attempts->at[later % TRACE_ATTEMPTS]))
+            return true;
+    return false;
+}
+
+void trace_explain(const struct trace_attempts *attempts, const uint8_t *name,
+                   const char *cause, char out[TRACE_TEXT_MAX])
+{
+    unsigned first = attempts->cnt > TRACE_ATTEMPTS ? attempts->cnt - TRACE_ATTEMPTS : 0;
+    char text[DNAME_TEXT_MAX], number[16];
+    size_t len = (size_t)snprintf(out, TRACE_TEXT_MAX, "%s", cause);
+    unsigned labels = DNAME_LABELS_MAX + 1;
+
+    for (unsigned i = attempts->cnt; i-- > first && len < TRACE_TEXT_MAX;) {
+        const struct trace_attempt *a = &attempts->at[i % TRACE_ATTEMPTS];
+        struct addr addr;
+        char address[ADDR_TEXT_MAX];
+        if (a->outcome == TRACE_ANSWERED || a->outcome == TRACE_OPEN ||
+            is_repeated(attempts, i) ||
+            addr_from_bytes(a->octets, a->octets_len, 0, &addr) != ERR_OK)
+            continue;
+        addr_print(&addr, address);
+        *strchr(address, '@') = '\0';
+        if (a->zone_labels != labels) {
+            labels = a->zone_labels;
+            dname_text_print(dname_suffix(name, labels), text);
+            len +=
+                (size_t)snprintf(out + len, TRACE_TEXT_MAX - len, "; servers of %.80s", text);
+        }
+        if (len < TRACE_TEXT_MAX)
+            len += (size_t)snprintf(out + len, TRACE_TEXT_MAX - len, ", %s %s", address,
+                                    word(a, number));
+    }
+}

@@ -1,0 +1,74 @@
+/* layer 31 | resolver/trace.h | what a resolution did, kept for whoever asks why
+ *
+ * Always: the last attempts of each task, and the last finished tasks of a worker.  On request: every event, for one
+ * branch when nobody requested.
+ *
+ * Owner:    attempts are the task's, the ring is the engine's.
+ * Thread:   one worker.
+ */
+#pragma once
+
+#include "base/addr.h"
+#include "dns/dname.h"
+
+enum { TRACE_ATTEMPTS = 32, TRACE_FINISHED = 1024, TRACE_TEXT_MAX = 200 };
+
+/* What became of one question to a server. */
+enum trace_outcome {
+    TRACE_OPEN,
+    TRACE_ANSWERED,
+    TRACE_TIMEOUT,
+    TRACE_SUSPECT, /* a wrong reply came: asked again over TCP */
+    TRACE_TRUNCATED,
+    TRACE_TCP_FAILED,
+    TRACE_UNREACHABLE, /* no way there */
+    TRACE_LAME,
+    TRACE_RCODE,  /* `rcode` says which */
+    TRACE_BROKEN, /* records that cannot be read */
+    TRACE_QUOTA,  /* too many questions are out to that zone or server */
+};
+
+struct trace_attempt {
+    uint8_t octets[16];
+    uint8_t octets_len;
+    uint8_t zone_labels; /* of the task's name: the zone that was asked about */
+    uint8_t outcome;     /* enum trace_outcome */
+    uint8_t rcode;
+    uint16_t rtt_ms;
+    bool is_tcp;
+};
+
+/* Lifetime: the task's. */
+struct trace_attempts {
+    struct trace_attempt at[TRACE_ATTEMPTS]; /* a ring */
+    unsigned cnt;
+};
+
+/* A question goes out. */
+void trace_begin(struct trace_attempts *attempts, const struct addr *server,
+                 unsigned zone_labels, bool is_tcp);
+
+/* What became of the last one. */
+void trace_end(struct trace_attempts *attempts, enum trace_outcome outcome, unsigned rcode,
+               unsigned rtt_ms);
+
+/* Say in a line why the name could not be resolved: zone, servers, what each did.  `cause` comes first. */
+void trace_explain(const struct trace_attempts *attempts, const uint8_t *name,
+                   const char *cause, char out[TRACE_TEXT_MAX]);
+
+/* A finished task. */
+struct trace_finished {
+    uint8_t name[DNAME_MAX];
+    uint16_t type;
+    uint16_t queries; /* to servers */
+    uint32_t took_ms;
+    int64_t ended_ms; /* wall */
+    bool has_failed;
+    struct trace_attempt last; /* the last attempt */
+};
+
+/* Lifetime: worker. */
+struct trace_ring {
+    struct trace_finished at[TRACE_FINISHED];
+    uint64_t cnt;
+};

@@ -1,0 +1,737 @@
+/* Plays replay scenarios against the resolver in this process: its questions to servers end in the ranges of the file, its
+ * clock is ours.
+ *
+ *   play [--minimise on|off] [--alter] [-v] FILE...
+ *
+ * One line a file: "pass" or "FAIL", its name, and the first difference.  --alter proves the player: every expected answer
+ * gets one RR, RCODE or flag altered, and each altered play has to fail. */
+#include "base/hash.h"
+#include "base/now.h"
+#include "dns/dname_text.h"
+#include "net/intake.h"
+#include "net/reply.h"
+#include "resolver/cache_memory.h"
+#include "resolver/machine.h"
+#include "resolver/res_serve.h"
+#include "tests/scenario/rpl.h"
+
+enum { PENDING_MAX = 256, ANSWERS_MAX = 4096, WIRE_MAX = 65535, TIMEOUTS_MAX = 400 };
+
+#define START_MS 1600000000000
+
+struct answer {
+    uint8_t *wire;
+    size_t len;
+};
+
+/* A question of the client; it lives until the end of the play. */
+struct client {
+    struct client *next;
+    struct exchange ex;
+    uint8_t question[WIRE_MAX / 16];
+    uint8_t reply[4096];
+    struct play *play;
+};
+
+struct play {
+    struct rpl *rpl;
+    struct policy *policy;
+    struct quota *quota;
+    struct res_serve *serve;
+    struct engine *engine;
+    struct guard *guard;
+    struct cookie_keys cookies;
+    struct exchange_settings settings;
+    struct out out;
+    struct out_ask *pending[PENDING_MAX];
+    uint64_t deadline_ms[PENDING_MAX];
+    size_t pending_cnt;
+    struct client *clients;
+    struct answer answers[ANSWERS_MAX];
+    size_t answer_cnt, answer_taken;
+    unsigned step;
+    bool is_verbose, wants_ede;
+    char why[600];
+};
+
+static const uint8_t root[] = {0};
+
+/* ---- the seam ---- */
+
+static enum err ask(struct out *out, struct out_ask *a)
+{
+    struct play *p = container_of(out, struct play, out);
+    if (p->pending_cnt == PENDING_MAX)
+        return ERR_LIMIT;
+    p->deadline_ms[p->pending_cnt] = now_mono_ms() + a->timeout_ms;
+    p->pending[p->pending_cnt++] = a;
+    if (p->is_verbose) {
+        char name[DNAME_TEXT_MAX], addr[ADDR_TEXT_MAX], type[RRTYPE_NAME_MAX];
+        dname_text_print(a->match.name, name);
+        addr_print(&a->match.to, addr);
+        rrtype_print(util_get_u16(a->wire + MESSAGE_HEADER_LEN + a->match.question_len - 4),
+                     type);
+        printf("    step %u: %s %s? %s%s\n", p->step, addr, name, type,
+               a->is_tcp ? " (TCP)" : "");
+    }
+    return ERR_OK;
+}
+
+static void forget(struct play *p, size_t i)
+{
+    p->pending_cnt--;
+    memmove(p->pending + i, p->pending + i + 1, (p->pending_cnt - i) * sizeof(p->pending[0]));
+    memmove(p->deadline_ms + i, p->deadline_ms + i + 1,
+            (p->pending_cnt - i) * sizeof(p->deadline_ms[0]));
+}
+
+static void cancel(struct out *out, struct out_ask *a)
+{
+    struct play *p = container_of(out, struct play, out);
+    for (size_t i = 0; i < p->pending_cnt; i++)
+        if (p->pending[i] == a) {
+            forget(p, i);
+            return;
+        }
+}
+
+/* ---- what servers say ---- */
+
+static bool entry_matches(const struct rpl_entry *e, const struct out_ask *a)
+{
+    const uint8_t *name = a->match.name;
+    uint16_t type = util_get_u16(a->wire + MESSAGE_HEADER_LEN + a->match.question_len - 4);
+
+    if ((e->match & RPL_QNAME) && (!e->qname || !dname_is_equal(name, e->qname)))
+        return false;
+    if ((e->match & RPL_QTYPE) && type != e->qtype)
+        return false;
+    if ((e->match & RPL_SUBDOMAIN) && (!e->qname || !dname_is_under(name, e->qname)))
+        return false;
+    if (((e->match & RPL_TCP) && !a->is_tcp) || ((e->match & RPL_UDP) && a->is_tcp))
+        return false;
+    return true;
+}
+
+static const struct rpl_entry *find_entry(const struct play *p, const struct out_ask *a)
+{
+    for (const struct rpl_range *r = p->rpl->ranges; r; r = r->next) {
+        bool is_here = r->addr_cnt == 0;
+        if (p->step < r->from || p->step > r->to)
+            continue;
+        for (size_t i = 0; i < r->addr_cnt; i++) {
+            size_t len, other_len;
+            const uint8_t *x = addr_bytes(&r->addrs[i], &len),
+                          *y = addr_bytes(&a->match.to, &other_len);
+            is_here |= len == other_len && memcmp(x, y, len) == 0;
+        }
+        for (const struct rpl_entry *e = is_here ? r->entries : NULL; e; e = e->next)
+            if (entry_matches(e, a))
+                return e;
+    }
+    return NULL;
+}
+
+static size_t put_rr(uint8_t *out, const struct rpl_rr *rr)
+{
+    size_t len = dname_len(rr->owner);
+    memcpy(out, rr->owner, len);
+    util_put_u16(out + len, rr->type);
+    util_put_u16(out + len + 2, rr->class);
+    util_put_u32(out + len + 4, rr->ttl);
+    util_put_u16(out + len + 8, (uint16_t)rr->rdata_len);
+    memcpy(out + len + 10, rr->rdata, rr->rdata_len);
+    return len + 10 + rr->rdata_len;
+}
+
+static size_t write_reply(const struct rpl_entry *e, const struct out_ask *a, uint8_t *out)
+{
+    size_t len = MESSAGE_HEADER_LEN;
+    uint16_t cnt[4] = {0};
+
+    memset(out, 0, MESSAGE_HEADER_LEN);
+    memcpy(out, a->wire, 2);
+    util_put_u16(out + 2, (uint16_t)(e->flags | e->rcode));
+    bool is_same = e->qname && dname_is_equal(e->qname, a->match.name);
+    if ((e->adjust & RPL_COPY_QUERY) || !e->qname) {
+        memcpy(out + len, a->wire + len, a->match.question_len);
+        len += a->match.question_len;
+    } else {
+        size_t name_len = dname_len(e->qname);
+        memcpy(out + len, is_same ? a->wire + len : e->qname, name_len);
+        util_put_u16(out + len + name_len, e->qtype);
+        util_put_u16(out + len + name_len + 2, RRTYPE_CLASS_IN);
+        len += name_len + 4;
+    }
+    cnt[0] = 1;
+    for (int section = MESSAGE_ANSWER; section <= MESSAGE_ADDITIONAL; section++)
+        for (size_t i = 0; i < e->rr_cnt; i++)
+            if ((int)e->rrs[i].section == section) {
+                len += put_rr(out + len, &e->rrs[i]);
+                cnt[section]++;
+            }
+    for (int i = 0; i < 4; i++)
+        util_put_u16(out + 4 + 2 * i, cnt[i]);
+    return len;
+}
+
+static void deliver(struct play *p, size_t i, const struct rpl_entry *e)
+{
+    static uint8_t wire[WIRE_MAX];
+    struct out_ask *a = p->pending[i];
+    struct message reply;
+    size_t len;
+
+    forget(p, i);
+    if (e->raw) {
+        len = e->raw_len;
+        memcpy(wire, e->raw, len);
+        memcpy(wire, a->wire, util_min(len, 2));
+    } else {
+        len = write_reply(e, a, wire);
+    }
+    enum match_verdict verdict = match_reply(&a->match, &a->match.to, wire, len, &reply);
+    if (verdict == MATCH_OK) {
+        a->done(a, OUT_REPLY, &reply);
+    } else {
+        if (p->is_verbose)
+            printf("    %s\n", match_name(verdict));
+        a->refused(a, verdict, &a->match.to);
+        a->done(a, a->is_tcp ? OUT_FAILED : OUT_SUSPECT, NULL);
+    }
+    machine_run(p->engine);
+}
+
+/* Answer whatever a range answers at this step. */
+static void traffic(struct play *p)
+{
+    for (unsigned rounds = 0; rounds < 5000; rounds++) {
+        const struct rpl_entry *e = NULL;
+        size_t i;
+        for (i = 0; i < p->pending_cnt && !e; i++)
+            e = find_entry(p, p->pending[i]);
+        if (!e)
+            return;
+        if (e->adjust & RPL_DO_NOT_ANSWER)
+            return;
+        deliver(p, i - 1, e);
+    }
+}
+
+/* Let the question whose time is up first have no reply. */
+static bool time_out(struct play *p)
+{
+    size_t first = 0;
+
+    if (p->pending_cnt == 0)
+        return false;
+    for (size_t i = 1; i < p->pending_cnt; i++)
+        if (p->deadline_ms[i] < p->deadline_ms[first])
+            first = i;
+    struct out_ask *a = p->pending[first];
+    uint64_t now_ms = now_mono_ms(), end_ms = p->deadline_ms[first];
+    forget(p, first);
+    if (end_ms > now_ms)
+        now_advance(end_ms - now_ms);
+    a->done(a, OUT_TIMEOUT, NULL);
+    machine_run(p->engine);
+    return true;
+}
+
+/* ---- the client ---- */
+
+static void take_reply(struct exchange *ex)
+{
+    struct play *p = container_of(ex, struct client, ex)->play;
+    if (ex->reply_len == 0 || p->answer_cnt == ANSWERS_MAX)
+        return;
+    struct answer *a = &p->answers[p->answer_cnt++];
+    a->wire = malloc(ex->reply_len);
+    a->len = ex->reply_len;
+    memcpy(a->wire, ex->buffer, a->len);
+}
+
+static struct exchange *hold(struct exchange *ex) { return ex; }
+
+static void serve(void *engine, struct exchange *ex) { res_serve_question(engine, ex); }
+
+static const struct service service = {.serve = serve};
+
+static void ask_as_client(struct play *p, const struct rpl_step *step)
+{
+    struct client *c = calloc(1, sizeof(*c));
+    const struct rpl_entry *e = step->entry;
+    size_t len;
+
+    c->next = p->clients;
+    p->clients = c;
+    c->play = p;
+    if (e->raw) {
+        len = util_min(e->raw_len, sizeof(c->question));
+        memcpy(c->question, e->raw, len);
+    } else {
+        struct question q = {.id = (uint16_t)step->number,
+                             .flags = e->flags & (MESSAGE_RD | MESSAGE_CD | MESSAGE_AD),
+                             .name = e->qname,
+                             .type = e->qtype,
+                             .has_edns = e->is_do || p->wants_ede,
+                             .is_do = e->is_do,
+                             .udp_size = 4096};
+        len = question_write(&q, c->question);
+    }
+    c->ex.settings = &p->settings;
+    c->ex.transport = EXCHANGE_UDP;
+    c->ex.buffer = c->reply;
+    c->ex.size = sizeof(c->reply);
+    c->ex.send = take_reply;
+    c->ex.hold = hold;
+    c->ex.peer = step->client;
+    if (step->client.sock.any.sa_family == 0)
+        must(addr_read("127.0.0.1", 4000, &c->ex.peer) == ERR_OK);
+    struct exchange *batch[] = {&c->ex};
+    const uint8_t *wires[] = {c->question};
+    intake_batch(&service, p->serve, batch, wires, &len, 1);
+}
+
+/* ---- comparing ---- */
+
+static bool differs(struct play *p, const char *what)
+{
+    snprintf(p->why, sizeof(p->why), "step %u: %s", p->step, what);
+    return false;
+}
+
+struct got_rr {
+    uint8_t owner[DNAME_MAX];
+    uint16_t type;
+    uint32_t ttl;
+    uint8_t rdata[WIRE_MAX];
+    size_t rdata_len;
+    bool is_found;
+};
+
+/* Records of one section of a message, written out; their number. */
+static size_t list_rrs(const struct message *m, enum message_section section,
+                       struct got_rr *out, size_t max)
+{
+    struct message_walk walk = message_walk(m);
+    struct message_record r;
+    size_t cnt = 0;
+
+    while (message_next(&walk, &r) && cnt < max) {
+        struct cursor c = cursor_over(m->wire, m->len);
+        c.pos = (size_t)(r.rdata - m->wire);
+        if (r.section != section || r.type == RRTYPE_OPT)
+            continue;
+        struct got_rr *g = &out[cnt];
+        memcpy(g->owner, r.owner, DNAME_MAX);
+        g->type = r.type;
+        g->ttl = r.ttl;
+        g->is_found = false;
+        if (rdata_expand(r.type, &c, r.rdata_len, g->rdata, sizeof(g->rdata), &g->rdata_len) ==
+            ERR_OK)
+            cnt++;
+    }
+    return cnt;
+}
+
+/* Our answers are minimal: of AUTHORITY only the SOA of an absence is compared. */
+static bool is_compared(const struct rpl_rr *rr, enum message_section section)
+{
+    return rr->section == section && rr->type != RRTYPE_RRSIG &&
+           (section == MESSAGE_ANSWER || rr->type == RRTYPE_SOA);
+}
+
+static bool is_rr_same(const struct rpl_rr *want, const struct got_rr *got, bool with_ttl)
+{
+    return !got->is_found && want->type == got->type &&
+           dname_is_equal(want->owner, got->owner) &&
+           rdata_compare(want->type, want->rdata, want->rdata_len, got->rdata,
+                         got->rdata_len) == 0 &&
+           (!with_ttl || want->ttl == got->ttl);
+}
+
+static bool compare_section(struct play *p, const struct rpl_entry *e, const struct message *m,
+                            enum message_section section)
+{
+    static struct got_rr got[64];
+    size_t cnt = list_rrs(m, section, got, ARRAY_LEN(got));
+    char text[300], name[DNAME_TEXT_MAX], type[RRTYPE_NAME_MAX];
+
+    for (size_t i = 0; i < e->rr_cnt; i++) {
+        size_t n = 0;
+        if (!is_compared(&e->rrs[i], section))
+            continue;
+        while (n < cnt && !is_rr_same(&e->rrs[i], &got[n], e->match & RPL_TTL))
+            n++;
+        if (n < cnt) {
+            got[n].is_found = true;
+            continue;
+        }
+        dname_text_print(e->rrs[i].owner, name);
+        rrtype_print(e->rrs[i].type, type);
+        snprintf(text, sizeof(text), "missing: %.100s %u %s in section %d", name, e->rrs[i].ttl,
+                 type, section);
+        return differs(p, text);
+    }
+    for (size_t n = 0; n < cnt; n++)
+        if (!got[n].is_found && got[n].type != RRTYPE_RRSIG &&
+            (section == MESSAGE_ANSWER || got[n].type == RRTYPE_SOA)) {
+            dname_text_print(got[n].owner, name);
+            rrtype_print(got[n].type, type);
+            snprintf(text, sizeof(text), "too much: %.100s %u %s in section %d", name,
+                     got[n].ttl, type, section);
+            return differs(p, text);
+        }
+    return true;
+}
+
+/* The code of the EDE option; -2 when there is none. */
+static int find_ede(const struct message *m)
+{
+    struct message_walk walk = message_walk(m);
+    struct message_record r;
+
+    while (message_next(&walk, &r)) {
+        struct cursor c = cursor_over(r.rdata, r.rdata_len);
+        while (r.type == RRTYPE_OPT && cursor_more(&c)) {
+            uint16_t code = cursor_u16(&c), len = cursor_u16(&c);
+            const uint8_t *bytes = cursor_bytes(&c, len);
+            if (bytes && code == EDNS_EDE && len >= 2)
+                return util_get_u16(bytes);
+        }
+    }
+    return -2;
+}
+
+static bool check_answer(struct play *p, const struct rpl_step *step)
+{
+    const uint16_t flags = MESSAGE_QR | MESSAGE_AA | MESSAGE_TC | MESSAGE_RD | MESSAGE_RA |
+                           MESSAGE_AD | MESSAGE_CD;
+    const struct rpl_entry *e = step->entry;
+    struct message m;
+    char text[200];
+
+    for (unsigned i = 0; p->answer_taken == p->answer_cnt && i < TIMEOUTS_MAX; i++) {
+        if (!time_out(p))
+            return differs(p, "no answer, and nothing is awaited");
+        traffic(p);
+    }
+    if (p->answer_taken == p->answer_cnt)
+        return differs(p, "no answer");
+    struct answer *a = &p->answers[p->answer_taken++];
+    if (message_parse(a->wire, a->len, &m) != MESSAGE_WHOLE)
+        return differs(p, "the answer is malformed");
+    if ((e->match & RPL_RCODE) && (m.flags & 15) != e->rcode) {
+        snprintf(text, sizeof(text), "RCODE %u, not %u", m.flags & 15U, e->rcode);
+        return differs(p, text);
+    }
+    if ((e->match & RPL_FLAGS) && (m.flags & flags) != e->flags) {
+        snprintf(text, sizeof(text), "flags %04x, not %04x", m.flags & flags, e->flags);
+        return differs(p, text);
+    }
+    if ((e->match & RPL_QNAME) && e->qname &&
+        (!m.has_question || !dname_is_equal(message_qname(&m), e->qname)))
+        return differs(p, "another question's name");
+    if ((e->match & RPL_QTYPE) && m.qtype != e->qtype)
+        return differs(p, "another question's type");
+    int ede = find_ede(&m);
+    if ((e->match & RPL_EDE) && (e->ede == -1 ? ede < 0 : ede != e->ede)) {
+        snprintf(text, sizeof(text), "EDE %d, not %d", ede, e->ede);
+        return differs(p, text);
+    }
+    return (!(e->match & RPL_ANSWER) || compare_section(p, e, &m, MESSAGE_ANSWER)) &&
+           (!(e->match & RPL_AUTHORITY) || compare_section(p, e, &m, MESSAGE_AUTHORITY));
+}
+
+/* ---- steps ---- */
+
+static bool reply_step(struct play *p, const struct rpl_entry *e)
+{
+    size_t i = 0;
+
+    if (p->pending_cnt == 0)
+        return differs(p, "REPLY, but nothing is awaited");
+    for (size_t n = p->pending_cnt; n-- > 0;)
+        if (e->qname && dname_is_equal(p->pending[n]->match.name, e->qname))
+            i = n;
+    deliver(p, i, e);
+    return true;
+}
+
+static bool check_out(struct play *p, const struct rpl_entry *e)
+{
+    if (p->pending_cnt == 0)
+        return differs(p, "no question to a server is open");
+    for (size_t i = 0; i < p->pending_cnt; i++)
+        if (entry_matches(e, p->pending[i])) {
+            if (e->adjust & RPL_COPY_ID)
+                deliver(p, i, e);
+            return true;
+        }
+    return differs(p, "another question to a server is open");
+}
+
+static bool run_step(struct play *p, const struct rpl_step *step)
+{
+    switch (step->kind) {
+    case RPL_QUERY: ask_as_client(p, step); return true;
+    case RPL_CHECK_ANSWER: return check_answer(p, step);
+    case RPL_TIME_PASSES: now_advance(step->elapse_ms); return true;
+    case RPL_REPLY: return reply_step(p, step->entry);
+    case RPL_CHECK_OUT_QUERY: return check_out(p, step->entry);
+    case RPL_TIMEOUT: return time_out(p) || differs(p, "TIMEOUT, but nothing is awaited");
+    case RPL_TRAFFIC:
+    case RPL_NOTHING: return true;
+    case RPL_OTHER: return differs(p, "a step that is not known");
+    }
+    return false;
+}
+
+/* ---- configuration ---- */
+
+static const char *value(const struct rpl *rpl, const char *name, const char *otherwise)
+{
+    const struct rpl_key *key = rpl_find(rpl, name, NULL);
+    return key ? key->value : otherwise;
+}
+
+static bool is_on(const char *text)
+{
+    return strcmp(text, "no") != 0 && strcmp(text, "off") != 0;
+}
+
+/* stub-zone and forward-zone: a name, then addresses. */
+static void read_zones(struct play *p)
+{
+    const struct rpl *rpl = p->rpl;
+    uint8_t zone[DNAME_MAX] = {0};
+    struct addr stubs[16], forwards[16], hints[16];
+    size_t stub_cnt = 0, forward_cnt = 0, hint_cnt = 0, len;
+
+    for (size_t i = 0; i <= rpl->key_cnt; i++) {
+        const char *name = i < rpl->key_cnt ? rpl->keys[i].name : "stub-zone";
+        const char *text = i < rpl->key_cnt ? rpl->keys[i].value : "";
+        struct addr addr;
+        bool is_begin = strcmp(name, "stub-zone") == 0 || strcmp(name, "forward-zone") == 0 ||
+                        strcmp(name, "server") == 0;
+        if (is_begin) {
+            if (stub_cnt > 0 && *zone != 0)
+                must(route_put_zone(&p->policy->route, zone, CUT_STUB, stubs, stub_cnt,
+                                    &p->policy->arena) != ERR_NOMEM);
+            for (size_t n = 0; stub_cnt > 0 && *zone == 0 && n < stub_cnt; n++)
+                hints[hint_cnt++] = stubs[n];
+            if (forward_cnt > 0)
+                must(route_put_zone(&p->policy->route, zone, CUT_FORWARD, forwards, forward_cnt,
+                                    &p->policy->arena) != ERR_NOMEM);
+            stub_cnt = forward_cnt = 0;
+            zone[0] = 0;
+        } else if (strcmp(name, "name") == 0) {
+            if (dname_text_read(text, strlen(text), root, zone, &len, NULL, NULL) != ERR_OK)
+                zone[0] = 0;
+        } else if (strcmp(name, "stub-addr") == 0 && addr_read(text, 53, &addr) == ERR_OK) {
+            stubs[stub_cnt++] = addr;
+        } else if (strcmp(name, "forward-addr") == 0 && addr_read(text, 53, &addr) == ERR_OK) {
+            forwards[forward_cnt++] = addr;
+        }
+    }
+    cut_init(&p->policy->route.hints, root, CUT_HINTS);
+    for (size_t n = 0; n < hint_cnt; n++) {
+        struct cut *cut = &p->policy->route.hints;
+        cut->servers[n] = (struct cut_server){.name = root, .lookup = {CUT_KNOWN, CUT_KNOWN}};
+        cut->server_cnt++;
+        cut_add_addr(cut, (int)n, &hints[n]);
+    }
+}
+
+static void configure(struct play *p, const char *minimise)
+{
+    const struct rpl *rpl = p->rpl;
+    struct policy *policy = p->policy;
+    static struct addr_prefix everybody[2], local_nets[4];
+
+    must(addr_read_prefix("0.0.0.0/0", &everybody[0]) == ERR_OK &&
+         addr_read_prefix("::/0", &everybody[1]) == ERR_OK);
+    policy->allow = (struct addr_prefixes){everybody, 2};
+    must(addr_read_prefix("0.0.0.0/8", &local_nets[0]) == ERR_OK &&
+         addr_read_prefix("127.0.0.0/8", &local_nets[1]) == ERR_OK &&
+         addr_read_prefix("::/128", &local_nets[2]) == ERR_OK &&
+         addr_read_prefix("::1/128", &local_nets[3]) == ERR_OK);
+    policy->do_not_query = (struct addr_prefixes){local_nets, 4};
+    must(local_add_builtin(&policy->local, &policy->arena) == ERR_OK);
+    read_zones(p);
+    policy->uses_v6 = is_on(value(rpl, "do-ip6", "yes"));
+    policy->uses_v4 = is_on(value(rpl, "do-ip4", "yes"));
+    const char *wanted =
+        value(rpl, "query-minimization", value(rpl, "qname-minimisation", minimise));
+    policy->is_minimising = is_on(wanted);
+    /* glue of other zones than the asked one is used by those that say so */
+    policy->defences.bailiwick = is_on(value(rpl, "harden-glue", "yes"));
+    policy->ttls.min = (uint32_t)atoi(value(rpl, "cache-min-ttl", "0"));
+    policy->ttls.max = (uint32_t)atoi(value(rpl, "cache-max-ttl", "86400"));
+    for (const struct rpl_key *k = rpl_find(rpl, "features", NULL); k;
+         k = rpl_find(rpl, "features", k)) {
+        unsigned n;
+        if (sscanf(k->value, "min_ttl = %u", &n) == 1)
+            policy->ttls.min = n;
+        if (sscanf(k->value, "max_ttl = %u", &n) == 1)
+            policy->ttls.max = n;
+    }
+    /* our own questions have no answers in most files */
+    policy->is_priming = false;
+    for (const struct rpl_step *s = rpl->steps; s; s = s->next) {
+        if (s->kind == RPL_CHECK_OUT_QUERY && s->entry->qname && *s->entry->qname == 0)
+            policy->is_priming = true;
+        if (s->entry && (s->entry->match & RPL_EDE))
+            p->wants_ede = true;
+    }
+}
+
+/* ---- the play ---- */
+
+static void fini_play(struct play *p)
+{
+    res_serve_free(&p->serve);
+    policy_free(&p->policy);
+    quota_free(&p->quota);
+    guard_free(&p->guard);
+    for (size_t i = 0; i < p->answer_cnt; i++)
+        free(p->answers[i].wire);
+    while (p->clients) {
+        struct client *next = p->clients->next;
+        free(p->clients);
+        p->clients = next;
+    }
+}
+
+static bool play(struct rpl *rpl, const char *minimise, bool is_verbose, char why[600])
+{
+    static struct play storage;
+    struct play *p = &storage;
+    struct guard_conf guard = {
+        .connections = 10, .connections_per_client = 10, .idle_ms = 1000};
+    struct quota_limits limits = {.per_zone = 200, .per_server = 400};
+    struct cache_store *store;
+    static const uint8_t secret[1][COOKIE_SECRET_LEN] = {{1}};
+    bool fits = true;
+
+    memset(p, 0, sizeof(*p));
+    p->rpl = rpl;
+    p->is_verbose = is_verbose;
+    now_freeze(START_MS);
+    must(guard_new(&guard, 1, &p->guard) == ERR_OK);
+    cookie_set(&p->cookies, secret, 1);
+    p->settings = (struct exchange_settings){.identity = "",
+                                             .hostname = "play",
+                                             .version = "play",
+                                             .udp_size = 4096,
+                                             .guard = p->guard,
+                                             .cookies = &p->cookies};
+    p->out = (struct out){.ask = ask, .cancel = cancel};
+    p->policy = policy_new();
+    must(p->policy && quota_new(&limits, &p->quota) == ERR_OK &&
+         cache_memory_new(8 << 20, &store) == ERR_OK &&
+         engine_new(&p->out, store, p->quota, &p->engine) == ERR_OK);
+    rng_init_seeded(&p->engine->rng, 42);
+    p->serve = res_serve_new(p->engine);
+    must(p->serve != NULL);
+    configure(p, minimise);
+    engine_adopt(p->engine, p->policy);
+    for (const struct rpl_step *s = rpl->steps; s && fits; s = s->next) {
+        p->step = s->number;
+        traffic(p);
+        fits = run_step(p, s);
+    }
+    memcpy(why, p->why, sizeof(p->why));
+    fini_play(p);
+    return fits;
+}
+
+/* ---- altering ---- */
+
+enum alteration { ALTER_RCODE, ALTER_FLAG, ALTER_RR, ALTERATIONS };
+
+/* Alter the expected answer; false when the step compares nothing of that kind.  Doing it again undoes it. */
+static bool alter(struct rpl_step *step, enum alteration kind)
+{
+    struct rpl_entry *e = step->entry;
+
+    switch (kind) {
+    case ALTER_RCODE:
+        if (!(e->match & RPL_RCODE))
+            return false;
+        e->rcode ^= 2;
+        return true;
+    case ALTER_FLAG:
+        if (!(e->match & RPL_FLAGS))
+            return false;
+        e->flags ^= MESSAGE_RA;
+        return true;
+    default:
+        for (size_t i = 0; i < e->rr_cnt; i++) {
+            struct rpl_rr *rr = &e->rrs[i];
+            bool is_answer = (e->match & RPL_ANSWER) && is_compared(rr, MESSAGE_ANSWER);
+            bool is_authority =
+                (e->match & RPL_AUTHORITY) && is_compared(rr, MESSAGE_AUTHORITY);
+            if ((is_answer || is_authority) && rr->rdata_len > 1) {
+                ((uint8_t *)(uintptr_t)rr->rdata)[rr->rdata_len / 2] ^= 1;
+                return true;
+            }
+        }
+        return false;
+    }
+}
+
+static void play_altered(struct rpl *rpl, const char *minimise, const char *path, unsigned *all,
+                         unsigned *failed)
+{
+    char why[600];
+
+    for (struct rpl_step *s = rpl->steps; s; s = s->next)
+        for (int kind = 0; s->kind == RPL_CHECK_ANSWER && kind < ALTERATIONS; kind++) {
+            if (!alter(s, (enum alteration)kind))
+                continue;
+            bool passes = play(rpl, minimise, false, why);
+            alter(s, (enum alteration)kind);
+            (*all)++;
+            *failed += !passes;
+            if (passes)
+                printf("SURVIVED %s step %u alteration %d\n", path, s->number, kind);
+        }
+}
+
+int main(int argc, char **argv)
+{
+    const char *minimise = "on";
+    bool is_altering = false, is_verbose = false;
+    unsigned failed_cnt = 0, all = 0, failed = 0;
+
+    hash_init();
+    for (int i = 1; i < argc; i++) {
+        static struct rpl rpl;
+        char why[600];
+        if (strcmp(argv[i], "--minimise") == 0 && i + 1 < argc) {
+            minimise = argv[++i];
+        } else if (strcmp(argv[i], "--alter") == 0) {
+            is_altering = true;
+        } else if (strcmp(argv[i], "-v") == 0) {
+            is_verbose = true;
+        } else {
+            bool passes = false, is_read = rpl_read(argv[i], &rpl);
+            if (is_read)
+                passes = play(&rpl, minimise, is_verbose, why);
+            printf("%s\t%s\t%s\n", passes ? "pass" : "FAIL", argv[i],
+                   passes    ? ""
+                   : is_read ? why
+                             : rpl.why);
+            fflush(stdout);
+            failed_cnt += !passes;
+            if (passes && is_altering)
+                play_altered(&rpl, minimise, argv[i], &all, &failed);
+            rpl_fini(&rpl);
+        }
+    }
+    if (is_altering)
+        printf("altered\t%u\tfailed\t%u\n", all, failed);
+    return failed_cnt > 0;
+}

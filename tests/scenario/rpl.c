@@ -1,0 +1,487 @@
+/* The dialects of two players meet here: keywords may be indented, owners may lack their dot, RRs their class. */
+#include "tests/scenario/rpl.h"
+
+#include <ctype.h>
+
+#include "base/file.h"
+#include "dns/dname_text.h"
+#include "dns/rrline.h"
+
+enum { FILE_MAX = 8 << 20, LINE_MAX_LEN = 70000, DEFAULT_TTL = 3600 };
+
+struct reading {
+    struct rpl *rpl;
+    char *at; /* the rest of the file */
+    unsigned line;
+    char text[LINE_MAX_LEN]; /* this line, without its comment and white space around it */
+    struct rrline rr;
+    uint8_t origin[DNAME_MAX];
+    struct rpl_range **range_tail;
+    struct rpl_step **step_tail;
+};
+
+static const uint8_t root[] = {0};
+
+static bool fail(struct reading *r, const char *why)
+{
+    snprintf(r->rpl->why, sizeof(r->rpl->why), "line %u: %s: %.120s", r->line, why, r->text);
+    return false;
+}
+
+static void *take(struct reading *r, size_t size)
+{
+    void *p = arena_alloc(&r->rpl->arena, size);
+    must(p != NULL);
+    memset(p, 0, size);
+    return p;
+}
+
+/* ---- lines ---- */
+
+/* Cut the comment off: ";" or, at the start, "#". */
+static void strip(char *s)
+{
+    bool is_quoted = false;
+    char *p = s;
+    for (; *p; p++) {
+        if (*p == '\\' && p[1])
+            p++;
+        else if (*p == '"')
+            is_quoted = !is_quoted;
+        else if (*p == ';' && !is_quoted)
+            break;
+    }
+    while (p > s && isspace((unsigned char)p[-1]))
+        p--;
+    *p = '\0';
+    size_t lead = strspn(s, " \t\r");
+    memmove(s, s + lead, strlen(s + lead) + 1);
+    if (*s == '#')
+        *s = '\0';
+}
+
+static bool next_raw_line(struct reading *r)
+{
+    if (!*r->at)
+        return false;
+    size_t len = strcspn(r->at, "\n");
+    size_t kept = util_min(len, LINE_MAX_LEN - 1);
+    memcpy(r->text, r->at, kept);
+    r->text[kept] = '\0';
+    r->at += len + (r->at[len] == '\n');
+    r->line++;
+    return true;
+}
+
+static bool next_line(struct reading *r)
+{
+    while (next_raw_line(r)) {
+        strip(r->text);
+        if (*r->text)
+            return true;
+    }
+    return false;
+}
+
+/* Join the lines of a record in parentheses. */
+static void join_parentheses(struct reading *r)
+{
+    char joined[LINE_MAX_LEN];
+    for (;;) {
+        int depth = 0;
+        for (char *p = r->text; *p; p++)
+            depth += (*p == '(') - (*p == ')');
+        if (depth <= 0)
+            break;
+        snprintf(joined, sizeof(joined), "%s", r->text);
+        if (!next_line(r))
+            break;
+        size_t len = strlen(joined), more = strlen(r->text);
+        if (len + 1 + more >= sizeof(joined))
+            break;
+        joined[len] = ' ';
+        memcpy(joined + len + 1, r->text, more + 1);
+        memcpy(r->text, joined, len + more + 2);
+    }
+    for (char *p = r->text; *p; p++)
+        if (*p == '(' || *p == ')')
+            *p = ' ';
+}
+
+static bool starts(const char *text, const char *word)
+{
+    size_t len = strlen(word);
+    return strncmp(text, word, len) == 0 &&
+           (text[len] == '\0' || isspace((unsigned char)text[len]));
+}
+
+/* ---- header ---- */
+
+static const char *copy_text(struct reading *r, const char *text, size_t len)
+{
+    char *copy = arena_copy(&r->rpl->arena, text, len);
+    must(copy != NULL);
+    return copy;
+}
+
+/* Words of a header line: a key ends in a colon, what follows belongs to it. */
+static void read_header_line(struct reading *r)
+{
+    struct rpl *rpl = r->rpl;
+    char *p = r->text;
+
+    p[strcspn(p, "#")] = '\0';
+    while (*p) {
+        p += strspn(p, " \t");
+        char quote = *p == '"' ? '"' : '\0';
+        char *start = p + (quote != 0);
+        size_t len = quote ? strcspn(start, "\"") : strcspn(start, " \t");
+        p = start + len + (quote && start[len]);
+        if (len == 0 && !quote)
+            continue;
+        if (!quote && len > 1 && start[len - 1] == ':' && rpl->key_cnt < RPL_KEYS_MAX) {
+            rpl->keys[rpl->key_cnt++] =
+                (struct rpl_key){.name = copy_text(r, start, len - 1), .value = ""};
+        } else if (rpl->key_cnt > 0) {
+            struct rpl_key *key = &rpl->keys[rpl->key_cnt - 1];
+            if (!*key->value) {
+                key->value = copy_text(r, start, len);
+            } else {
+                char joined[2000];
+                snprintf(joined, sizeof(joined), "%s %.*s", key->value, (int)len, start);
+                key->value = copy_text(r, joined, strlen(joined));
+            }
+        }
+    }
+}
+
+const struct rpl_key *rpl_find(const struct rpl *rpl, const char *name,
+                               const struct rpl_key *after)
+{
+    for (size_t i = after ? (size_t)(after - rpl->keys) + 1 : 0; i < rpl->key_cnt; i++)
+        if (strcmp(rpl->keys[i].name, name) == 0)
+            return &rpl->keys[i];
+    return NULL;
+}
+
+/* ---- entries ---- */
+
+static bool read_match(struct reading *r, struct rpl_entry *e, char *words)
+{
+    static const struct {
+        const char *word;
+        unsigned bits;
+    } table[] = {{"opcode", RPL_OPCODE},
+                 {"qname", RPL_QNAME},
+                 {"qtype", RPL_QTYPE},
+                 {"question", RPL_QNAME | RPL_QTYPE},
+                 {"subdomain", RPL_SUBDOMAIN},
+                 {"qcase", RPL_QCASE},
+                 {"flags", RPL_FLAGS},
+                 {"rcode", RPL_RCODE},
+                 {"answer", RPL_ANSWER},
+                 {"authority", RPL_AUTHORITY},
+                 {"additional", RPL_ADDITIONAL},
+                 {"ttl", RPL_TTL},
+                 {"TCP", RPL_TCP},
+                 {"UDP", RPL_UDP},
+                 {"DO", RPL_DO},
+                 {"all", RPL_OPCODE | RPL_QNAME | RPL_QTYPE | RPL_FLAGS | RPL_RCODE |
+                             RPL_ANSWER | RPL_AUTHORITY | RPL_ADDITIONAL}};
+
+    for (char *w = strtok(words, " \t"); w; w = strtok(NULL, " \t")) {
+        bool is_known = false;
+        for (size_t i = 0; i < ARRAY_LEN(table); i++)
+            if (strcmp(w, table[i].word) == 0) {
+                e->match |= table[i].bits;
+                is_known = true;
+            }
+        if (strncmp(w, "ede=", 4) == 0) {
+            e->match |= RPL_EDE;
+            e->ede = strcmp(w + 4, "any") == 0 ? -1 : atoi(w + 4);
+            is_known = true;
+        }
+        if (!is_known)
+            return fail(r, "a MATCH that is not known");
+    }
+    return true;
+}
+
+static bool read_reply(struct reading *r, struct rpl_entry *e, char *words)
+{
+    static const struct {
+        const char *word;
+        uint16_t bit;
+    } flags[] = {{"QR", MESSAGE_QR}, {"AA", MESSAGE_AA}, {"TC", MESSAGE_TC}, {"RD", MESSAGE_RD},
+                 {"RA", MESSAGE_RA}, {"AD", MESSAGE_AD}, {"CD", MESSAGE_CD}};
+    static const char *const rcodes[] = {"NOERROR", "FORMERR", "SERVFAIL", "NXDOMAIN",
+                                         "NOTIMP",  "REFUSED", "YXDOMAIN"};
+
+    e->has_reply = true;
+    for (char *w = strtok(words, " \t"); w; w = strtok(NULL, " \t")) {
+        bool is_known = strcmp(w, "DO") == 0;
+        e->is_do |= is_known;
+        for (size_t i = 0; i < ARRAY_LEN(flags); i++)
+            if (strcmp(w, flags[i].word) == 0) {
+                e->flags |= flags[i].bit;
+                is_known = true;
+            }
+        for (unsigned i = 0; i < ARRAY_LEN(rcodes); i++)
+            if (strcmp(w, rcodes[i]) == 0) {
+                e->rcode = i;
+                is_known = true;
+            }
+        if (strcmp(w, "NOTIMPL") == 0) {
+            e->rcode = RRTYPE_RCODE_NOTIMP;
+            is_known = true;
+        }
+        if (!is_known)
+            return fail(r, "a REPLY that is not known");
+    }
+    return true;
+}
+
+static void read_adjust(struct rpl_entry *e, char *words)
+{
+    for (char *w = strtok(words, " \t"); w; w = strtok(NULL, " \t")) {
+        if (strcmp(w, "copy_id") == 0)
+            e->adjust |= RPL_COPY_ID;
+        else if (strcmp(w, "copy_query") == 0)
+            e->adjust |= RPL_COPY_QUERY;
+        else if (strcmp(w, "do_not_answer") == 0)
+            e->adjust |= RPL_DO_NOT_ANSWER;
+        else if (strcmp(w, "raw_id") == 0)
+            e->adjust |= RPL_RAW_ID;
+    }
+}
+
+static bool read_question(struct reading *r, struct rpl_entry *e)
+{
+    uint8_t name[DNAME_MAX];
+    size_t len;
+    char *word = strtok(r->text, " \t");
+
+    if (dname_text_read(word, strlen(word), r->origin, name, &len, NULL, NULL) != ERR_OK)
+        return fail(r, "no name");
+    e->qname = (const uint8_t *)copy_text(r, (const char *)name, len);
+    for (word = strtok(NULL, " \t"); word; word = strtok(NULL, " \t")) {
+        uint16_t class;
+        if (rrtype_read_class(word, strlen(word), &class) == ERR_OK && strcmp(word, "ANY") != 0)
+            continue;
+        if (isdigit((unsigned char)*word))
+            continue;
+        if (rrtype_read(word, strlen(word), &e->qtype) != ERR_OK)
+            return fail(r, "no type");
+    }
+    return true;
+}
+
+static bool read_rr(struct reading *r, struct rpl_entry *e, enum message_section section)
+{
+    join_parentheses(r);
+    if (rrline_read(r->text, strlen(r->text), r->origin, DEFAULT_TTL, &r->rr) != ERR_OK) {
+        /* RDATA that breaks its format on purpose, as \# N HEX */
+        char *generic = strstr(r->text, "\\#");
+        if (!generic)
+            return fail(r, r->rr.why);
+        r->rr.rdata_len = 0;
+        char *hex = generic + 2;
+        strtol(hex, &hex, 10);
+        for (; *hex; hex++) {
+            unsigned value;
+            if (isxdigit((unsigned char)hex[0]) && isxdigit((unsigned char)hex[1]) &&
+                sscanf(hex, "%2x", &value) == 1) {
+                r->rr.rdata[r->rr.rdata_len++] = (uint8_t)value;
+                hex++;
+            }
+        }
+    }
+    if (e->rr_cnt == RPL_RRS_MAX)
+        return fail(r, "too many records");
+    e->rrs[e->rr_cnt++] = (struct rpl_rr){
+        .section = section,
+        .owner =
+            (const uint8_t *)copy_text(r, (const char *)r->rr.owner, dname_len(r->rr.owner)),
+        .type = r->rr.type,
+        .class = r->rr.class,
+        .ttl = r->rr.ttl,
+        .rdata = (const uint8_t *)copy_text(r, (const char *)r->rr.rdata, r->rr.rdata_len),
+        .rdata_len = r->rr.rdata_len};
+    return true;
+}
+
+static void read_raw(struct reading *r, struct rpl_entry *e)
+{
+    uint8_t bytes[4096];
+    size_t len = 0;
+    for (char *p = r->text; *p && len < sizeof(bytes);) {
+        unsigned value;
+        if (isxdigit((unsigned char)p[0]) && isxdigit((unsigned char)p[1]) &&
+            sscanf(p, "%2x", &value) == 1) {
+            bytes[len++] = (uint8_t)value;
+            p += 2;
+        } else {
+            p++;
+        }
+    }
+    e->raw = (const uint8_t *)copy_text(r, (const char *)bytes, len);
+    e->raw_len = len;
+}
+
+static bool read_entry(struct reading *r, struct rpl_entry **out)
+{
+    struct rpl_entry *e = take(r, sizeof(*e));
+    int section = -1;
+    bool is_raw = false;
+
+    e->rrs = take(r, RPL_RRS_MAX * sizeof(*e->rrs));
+    while (next_line(r)) {
+        bool fits = true;
+        if (starts(r->text, "ENTRY_END")) {
+            *out = e;
+            return true;
+        }
+        if (starts(r->text, "MATCH"))
+            fits = read_match(r, e, r->text + 5);
+        else if (starts(r->text, "ADJUST"))
+            read_adjust(e, r->text + 6);
+        else if (starts(r->text, "REPLY"))
+            fits = read_reply(r, e, r->text + 5);
+        else if (starts(r->text, "SECTION"))
+            section = strstr(r->text, "QUESTION")    ? MESSAGE_QUESTION
+                      : strstr(r->text, "ANSWER")    ? MESSAGE_ANSWER
+                      : strstr(r->text, "AUTHORITY") ? MESSAGE_AUTHORITY
+                                                     : MESSAGE_ADDITIONAL;
+        else if (starts(r->text, "RAW"))
+            is_raw = true;
+        else if (starts(r->text, "MANDATORY"))
+            continue;
+        else if (is_raw)
+            read_raw(r, e);
+        else if (section == MESSAGE_QUESTION)
+            fits = read_question(r, e);
+        else if (section > 0)
+            fits = read_rr(r, e, (enum message_section)section);
+        else
+            return fail(r, "a line of an entry that is not known");
+        if (!fits)
+            return false;
+    }
+    return fail(r, "ENTRY_END is missing");
+}
+
+/* ---- ranges and steps ---- */
+
+static bool read_range(struct reading *r)
+{
+    struct rpl_range *range = take(r, sizeof(*range));
+    struct rpl_entry **tail = &range->entries;
+
+    if (sscanf(r->text, "RANGE_BEGIN %u %u", &range->from, &range->to) != 2)
+        return fail(r, "no range");
+    *r->range_tail = range;
+    r->range_tail = &range->next;
+    while (next_line(r)) {
+        char *word;
+        if (starts(r->text, "RANGE_END"))
+            return true;
+        if (starts(r->text, "ADDRESS") && range->addr_cnt < RPL_ADDRS_MAX) {
+            word = strtok(r->text + 7, " \t");
+            if (!word || addr_read(word, 53, &range->addrs[range->addr_cnt++]) != ERR_OK)
+                return fail(r, "no address");
+        } else if (starts(r->text, "ENTRY_BEGIN")) {
+            if (!read_entry(r, tail))
+                return false;
+            tail = &(*tail)->next;
+        } else {
+            return fail(r, "a line of a range that is not known");
+        }
+    }
+    return fail(r, "RANGE_END is missing");
+}
+
+static bool read_step(struct reading *r)
+{
+    static const char *const kinds[] = {"QUERY",   "CHECK_ANSWER",    "TIME_PASSES",
+                                        "REPLY",   "CHECK_OUT_QUERY", "TIMEOUT",
+                                        "TRAFFIC", "NOTHING"};
+    struct rpl_step *step = take(r, sizeof(*step));
+    char kind[40];
+    double seconds;
+
+    if (sscanf(r->text, "STEP %u %39s", &step->number, kind) != 2)
+        return fail(r, "no step");
+    step->kind = RPL_OTHER;
+    for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
+        if (strcmp(kind, kinds[i]) == 0)
+            step->kind = (enum rpl_kind)i;
+    if (step->kind == RPL_OTHER)
+        return fail(r, "a step that is not known");
+    char *elapse = strstr(r->text, "ELAPSE"), *address = strstr(r->text, "ADDRESS");
+    if (elapse && sscanf(elapse + 6, "%lf", &seconds) == 1)
+        step->elapse_ms = (uint64_t)(seconds * 1000);
+    if (address && addr_read(strtok(address + 7, " \t"), 53, &step->client) != ERR_OK)
+        return fail(r, "no address");
+    *r->step_tail = step;
+    r->step_tail = &step->next;
+    bool has_entry = step->kind == RPL_QUERY || step->kind == RPL_CHECK_ANSWER ||
+                     step->kind == RPL_REPLY || step->kind == RPL_CHECK_OUT_QUERY;
+    if (!has_entry)
+        return true;
+    if (!next_line(r) || !starts(r->text, "ENTRY_BEGIN"))
+        return fail(r, "ENTRY_BEGIN is missing");
+    return read_entry(r, &step->entry);
+}
+
+static bool read_all(struct reading *r)
+{
+    bool is_header = true;
+
+    while (next_line(r)) {
+        bool fits = true;
+        if (starts(r->text, "CONFIG_END"))
+            is_header = false;
+        else if (is_header && !starts(r->text, "SCENARIO_BEGIN"))
+            read_header_line(r);
+        else if (starts(r->text, "RANGE_BEGIN"))
+            fits = read_range(r);
+        else if (starts(r->text, "STEP"))
+            fits = read_step(r);
+        else if (starts(r->text, "SCENARIO_END"))
+            return true;
+        else if (starts(r->text, "SCENARIO_BEGIN"))
+            is_header = false;
+        else
+            return fail(r, "a line that is not known");
+        if (!fits)
+            return false;
+    }
+    return fail(r, "SCENARIO_END is missing");
+}
+
+bool rpl_read(const char *path, struct rpl *out)
+{
+    struct reading *r = calloc(1, sizeof(*r));
+    char *text;
+    size_t len;
+
+    memset(out, 0, sizeof(*out));
+    arena_init(&out->arena, 0);
+    enum err err = file_read(path, FILE_MAX, &text, &len, NULL);
+    if (err || !r) {
+        snprintf(out->why, sizeof(out->why), "%s", err_name(err));
+        free(r);
+        return false;
+    }
+    r->rpl = out;
+    r->at = text;
+    memcpy(r->origin, root, 1);
+    r->range_tail = &out->ranges;
+    r->step_tail = &out->steps;
+    bool fits = read_all(r);
+    free(text);
+    free(r);
+    return fits;
+}
+
+void rpl_fini(struct rpl *rpl) { arena_fini(&rpl->arena); }

@@ -1,0 +1,107 @@
+/* A replay scenario as it stands in its file: a little Internet, the questions of a client, the answers it must get.  What the
+ * words mean is told in ../shared/scenarios/README.md. */
+#pragma once
+
+#include "base/addr.h"
+#include "base/arena.h"
+#include "dns/message.h"
+
+enum { RPL_RRS_MAX = 400, RPL_ADDRS_MAX = 8, RPL_KEYS_MAX = 200 };
+
+/* MATCH */
+enum rpl_match {
+    RPL_OPCODE = 1 << 0,
+    RPL_QNAME = 1 << 1,
+    RPL_QTYPE = 1 << 2,
+    RPL_SUBDOMAIN = 1 << 3,
+    RPL_FLAGS = 1 << 4,
+    RPL_RCODE = 1 << 5,
+    RPL_ANSWER = 1 << 6,
+    RPL_AUTHORITY = 1 << 7,
+    RPL_ADDITIONAL = 1 << 8,
+    RPL_TTL = 1 << 9,
+    RPL_TCP = 1 << 10,
+    RPL_UDP = 1 << 11,
+    RPL_EDE = 1 << 12,
+    RPL_DO = 1 << 13,
+    RPL_QCASE = 1 << 14,
+};
+
+/* ADJUST */
+enum rpl_adjust { RPL_COPY_ID = 1, RPL_COPY_QUERY = 2, RPL_DO_NOT_ANSWER = 4, RPL_RAW_ID = 8 };
+
+struct rpl_rr {
+    enum message_section section;
+    const uint8_t *owner;
+    uint16_t type, class;
+    uint32_t ttl;
+    const uint8_t *rdata;
+    size_t rdata_len;
+};
+
+struct rpl_entry {
+    struct rpl_entry *next;
+    unsigned match, adjust;
+    int ede;        /* with RPL_EDE; -1: any */
+    uint16_t flags; /* of the header, without opcode and RCODE */
+    unsigned rcode;
+    bool is_do, has_reply;
+    const uint8_t *qname; /* NULL: no question */
+    uint16_t qtype;
+    struct rpl_rr *rrs;
+    size_t rr_cnt;
+    const uint8_t *raw; /* the whole message instead */
+    size_t raw_len;
+};
+
+struct rpl_range {
+    struct rpl_range *next;
+    unsigned from, to;
+    struct addr addrs[RPL_ADDRS_MAX];
+    size_t addr_cnt; /* 0: any server */
+    struct rpl_entry *entries;
+};
+
+enum rpl_kind {
+    RPL_QUERY,
+    RPL_CHECK_ANSWER,
+    RPL_TIME_PASSES,
+    RPL_REPLY,
+    RPL_CHECK_OUT_QUERY,
+    RPL_TIMEOUT,
+    RPL_TRAFFIC,
+    RPL_NOTHING,
+    RPL_OTHER,
+};
+
+struct rpl_step {
+    struct rpl_step *next;
+    unsigned number;
+    enum rpl_kind kind;
+    uint64_t elapse_ms;
+    struct addr client; /* sa_family 0: the usual one */
+    struct rpl_entry *entry;
+};
+
+/* A word of the header and what stands behind it. */
+struct rpl_key {
+    const char *name, *value;
+};
+
+struct rpl {
+    struct arena arena;
+    struct rpl_key keys[RPL_KEYS_MAX];
+    size_t key_cnt;
+    struct rpl_range *ranges;
+    struct rpl_step *steps;
+    char why[300]; /* what is wrong with the file */
+};
+
+/* Read a file; false when it cannot be read, and `why` tells. */
+bool rpl_read(const char *path, struct rpl *out);
+
+void rpl_fini(struct rpl *rpl);
+
+/* The value of the first key of that name behind `after` (NULL: from the start); NULL when there is none. */
+const struct rpl_key *rpl_find(const struct rpl *rpl, const char *name,
+                               const struct rpl_key *after);
