@@ -77,7 +77,8 @@ bool rrset_check(const uint8_t *bytes, size_t len)
 {
     struct rrset head, sigs;
 
-    if (!check_one(bytes, len, &head) || (head.flags & ~(unsigned)RRSET_IS_SIGNED))
+    if (!check_one(bytes, len, &head) ||
+        (head.flags & ~(unsigned)(RRSET_IS_SIGNED | RRSET_IS_SYNTHESISED)))
         return false;
     size_t stride = rrset_stride(&head);
     if (!(head.flags & RRSET_IS_SIGNED))

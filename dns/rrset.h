@@ -14,7 +14,10 @@
 
 enum { RRSET_RECORDS_MAX = 100 }; /* limits.md section 3: what a resolver keeps of one RRset */
 
-enum rrset_flag { RRSET_IS_SIGNED = 1 /* the RRset of its RRSIGs stands right behind it */ };
+enum rrset_flag {
+    RRSET_IS_SIGNED = 1,      /* the RRset of its RRSIGs stands right behind it */
+    RRSET_IS_SYNTHESISED = 2, /* a CNAME that a DNAME has made (RFC 6672 3.1) */
+};
 
 /* Signatures are an RRset of their own for each type they cover: each has the TTL of what it
  * signs (RFC 4034 3).  Lifetime: that of the zone version it belongs to. */

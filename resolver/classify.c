@@ -14,28 +14,31 @@ static bool is_from_cache(const struct message *reply)
 }
 
 static enum classify_kind classify_negative(const struct message *reply,
-                                            const struct scrub *scrub, bool may_be_cached)
+                                            const struct scrub *scrub, bool is_forward)
 {
     if (scrub->delegation)
         return CLASSIFY_DELEGATION;
-    if (may_be_cached || scrub->soa || (reply->flags & MESSAGE_AA))
+    if (scrub->soa || (reply->flags & MESSAGE_AA) || (is_forward && !scrub->has_other_ns))
         return CLASSIFY_NODATA;
     /* neither data nor a way on (RFC 8499: lame delegation) */
     return CLASSIFY_LAME;
 }
 
 enum classify_kind classify_reply(const struct message *reply, const struct scrub *scrub,
-                                  bool had_edns, bool may_be_cached)
+                                  bool had_edns, bool is_forward, bool may_be_cached)
 {
     unsigned rcode = classify_rcode(reply);
+    bool is_dname =
+        scrub->chain_cnt > 0 && scrub->chain[scrub->chain_cnt - 1].set->type == RRTYPE_DNAME;
 
+    may_be_cached |= is_forward;
     switch (rcode) {
     case RRTYPE_RCODE_NOERROR: break;
     case RRTYPE_RCODE_NXDOMAIN:
         return may_be_cached || !is_from_cache(reply) || scrub->soa ? CLASSIFY_NXDOMAIN
                                                                     : CLASSIFY_LAME;
     case RRTYPE_RCODE_YXDOMAIN: /* RFC 6672 2.2: the DNAME makes the name too long */
-        return scrub->chain_cnt > 0 ? CLASSIFY_CHAIN : CLASSIFY_ERROR;
+        return is_dname ? CLASSIFY_CHAIN : CLASSIFY_ERROR;
     case RRTYPE_RCODE_BADCOOKIE: return CLASSIFY_BAD_COOKIE;
     case RRTYPE_RCODE_FORMERR:
     case RRTYPE_RCODE_NOTIMP:
@@ -44,9 +47,9 @@ enum classify_kind classify_reply(const struct message *reply, const struct scru
     case RRTYPE_RCODE_BADVERS: return had_edns ? CLASSIFY_NO_EDNS : CLASSIFY_ERROR;
     default: return CLASSIFY_ERROR;
     }
-    if (scrub->is_answered)
-        return may_be_cached || !is_from_cache(reply) ? CLASSIFY_ANSWER : CLASSIFY_LAME;
-    if (scrub->chain_cnt > 0)
-        return may_be_cached || !is_from_cache(reply) ? CLASSIFY_CHAIN : CLASSIFY_LAME;
-    return classify_negative(reply, scrub, may_be_cached);
+    if (scrub->chain_cnt == 0)
+        return classify_negative(reply, scrub, is_forward);
+    if (!may_be_cached && is_from_cache(reply))
+        return CLASSIFY_LAME;
+    return scrub->is_answered ? CLASSIFY_ANSWER : CLASSIFY_CHAIN;
 }

@@ -20,10 +20,10 @@ enum classify_kind {
     CLASSIFY_BAD_COOKIE,
 };
 
-/* Name the kind.  `had_edns`: the question had an OPT record.  `may_be_cached`: answers out of a cache will do, as those of a
- * forwarder are. */
+/* Name the kind.  `had_edns`: the question had an OPT record; `is_forward`: it went to a forwarder; `may_be_cached`: answers out of a
+ * cache will do from others too. */
 enum classify_kind classify_reply(const struct message *reply, const struct scrub *scrub,
-                                  bool had_edns, bool may_be_cached);
+                                  bool had_edns, bool is_forward, bool may_be_cached);
 
 /* The RCODE with its upper bits (RFC 6891 6.1.3). */
 unsigned classify_rcode(const struct message *reply);

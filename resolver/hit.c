@@ -3,7 +3,7 @@
 
 #include "net/reply.h"
 
-enum { ADDITIONAL_MAX = 8, ANY_TTL = 3789 };
+enum { ADDITIONAL_MAX = 8, ANY_TTL = 3789, WALK_MAX = 64 };
 
 /* Lifetime: the call. */
 struct walk {
@@ -13,7 +13,9 @@ struct walk {
     struct hit *out;
     struct cache_time when;
     struct builder_mark begin;
-    const uint8_t *name; /* where the chain has come */
+    const uint8_t *name;            /* where the chain has come */
+    const uint8_t *names[WALK_MAX]; /* where it was before */
+    const uint8_t *dname_owner;     /* of the DNAME that was put last; NULL: none was */
     uint16_t type;
     unsigned steps;
     bool is_full; /* something did not fit */
@@ -111,11 +113,26 @@ static void put_additional(struct walk *w, const struct rrset *set)
 
 /* ---- the chain ---- */
 
-/* Go on at `name`; false when the chain is too long. */
+/* RFC 1034 3.6.2: a circle is an error; how it goes round stays in the answer. */
+static void end_circle(struct walk *w)
+{
+    w->out->is_explained = true;
+    w->out->ede = EDNS_EDE_OTHER;
+    w->out->text = "the aliases lead round in a circle";
+    finish(w, RRTYPE_RCODE_SERVFAIL);
+}
+
+/* Go on at `name`; false when the chain goes round, or is too long. */
 static bool go_on(struct walk *w, const uint8_t *name)
 {
-    if (++w->steps > w->engine->policy->limits.cnames) {
-        fail(w, EDNS_EDE_OTHER, "the chain of aliases is too long, or a circle");
+    w->names[w->steps++] = w->name;
+    for (unsigned i = 0; i < w->steps; i++)
+        if (dname_is_equal(w->names[i], name)) {
+            end_circle(w);
+            return false;
+        }
+    if (w->steps > util_min(w->engine->policy->limits.cnames, WALK_MAX - 1)) {
+        fail(w, EDNS_EDE_OTHER, "the chain of aliases is too long");
         return false;
     }
     w->name = name;
@@ -136,7 +153,9 @@ static bool follow_dname(struct walk *w, const struct cache_found *found, unsign
     size_t head = dname_len(w->name) - dname_len(owner), tail = dname_len(target);
     uint8_t made[DNAME_MAX];
 
-    put_answer(w, owner, found->set, found->ttl);
+    if (!w->dname_owner || !dname_is_equal(w->dname_owner, owner))
+        put_answer(w, owner, found->set, found->ttl);
+    w->dname_owner = owner;
     if (head + tail > DNAME_MAX) {
         finish(w, RRTYPE_RCODE_YXDOMAIN);
         return false;
@@ -182,14 +201,22 @@ static bool step_cache(struct walk *w)
         return false;
     }
     if (cache_find(cache, &w->key, w->key.labels, RRTYPE_CNAME, &w->when, w->arena, &found) &&
-        found.kind == CACHE_DATA)
-        return follow_cname(w, found.set, found.ttl);
+        found.kind == CACHE_DATA) {
+        struct cache_found dname;
+        bool is_made = (found.set->flags & RRSET_IS_SYNTHESISED) &&
+                       cache_find_dname(cache, &w->key, &w->when, w->arena, &dname, &labels);
+        return is_made ? follow_dname(w, &dname, labels)
+                       : follow_cname(w, found.set, found.ttl);
+    }
     if (cache_find_nxdomain(cache, &w->key, &w->when, w->arena, &found)) {
         put_soa(w, found.soa_owner, found.set, found.ttl);
         finish(w, RRTYPE_RCODE_NXDOMAIN);
         return false;
     }
-    if (cache_find_dname(cache, &w->key, &w->when, w->arena, &found, &labels))
+    /* the reply that was just waited for had no room for the name the DNAME makes */
+    if (w->when.since_ms != INT64_MAX &&
+        cache_find_dname(cache, &w->key, &w->when, w->arena, &found, &labels) &&
+        found.learnt_ms >= w->when.since_ms)
         return follow_dname(w, &found, labels);
     miss(w);
     return false;
@@ -256,6 +283,7 @@ void hit_answer(struct engine *engine, struct exchange *ex, int64_t since_ms,
     w.name = message_qname(&ex->query);
     w.type = ex->query.qtype;
     w.steps = 0;
+    w.dname_owner = NULL;
     w.is_full = false;
     *out = (struct hit){.kind = HIT_MISS};
     if (w.type == RRTYPE_ANY) {

@@ -240,6 +240,7 @@ static enum err read_answer(struct scrubbing *s)
             break;
         }
         err = follow(s, &name, &is_end);
+        is_end |= !s->asked->is_forward;
     }
     out->last = name;
     out->is_last_ours = is_in_bailiwick(s, name);
@@ -338,7 +339,7 @@ static enum err read_authority(struct scrubbing *s)
     enum err err = read_soa(s);
     const uint8_t *zone = find_delegation(s);
 
-    if (err || !s->asked->may_delegate)
+    if (err || s->asked->is_forward)
         return err;
     if (zone && s->out->chain_cnt == 0 && !s->out->soa)
         return read_delegation(s, zone, MESSAGE_AUTHORITY);

@@ -1,7 +1,7 @@
 /* layer 31 | resolver/scrub.h | take from a reply what the asked server may say, and nothing else
  *
- * Answer: the chain from the name that was asked, as far as it stays below the zone of the server.  Authority: a SOA above the
- * last name of the chain, or a delegation below the zone and above the name.  Additional: addresses of the servers of that
+ * Answer: what was asked for, or the alias that stands in its place; only that is sure to come from the zone itself (RFC 2181
+ * 5.4.1).  Of a forwarder, the whole chain.  Authority: a SOA above the last name of the chain, or a delegation below the zone and above the name.  Additional: addresses of the servers of that
  * delegation.  Everything else is dropped and counted (limits.md section 2).
  *
  * Owner:    the task's arena.
@@ -21,8 +21,8 @@ struct scrub_asked {
     const uint8_t *zone; /* of the server */
     const uint8_t *name;
     uint16_t type;
-    uint16_t port;     /* of the servers of a delegation */
-    bool may_delegate; /* not of a forwarder */
+    uint16_t port;   /* of the servers of a delegation */
+    bool is_forward; /* a forwarder: delegates nothing, and has looked aliases up itself */
     bool checks_bailiwick, checks_sections;
 };
 

@@ -5,7 +5,7 @@
 #include "resolver/qmin.h"
 #include "resolver/step_reply.h"
 
-enum { FIXED_ID = 4711, TCP_TIMEOUT_MS = 3000 };
+enum { FIXED_ID = 4711, TCP_TIMEOUT_MS = 3000, MINIMISED_TRIES = 2 };
 
 /* ---- what to ask ---- */
 
@@ -190,6 +190,9 @@ static enum task_state on_timeout(struct task *task, uint64_t now_ms)
         to->is_useless = true;
     else
         infra_note_timeout(task->engine->infra, &to->addr, now_ms);
+    /* there are servers that drop shortened questions */
+    if (task->is_minimising && to->tries >= MINIMISED_TRIES)
+        task->is_minimising = false;
     return TASK_TARGET;
 }
 

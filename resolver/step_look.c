@@ -23,33 +23,58 @@ static void prime(struct engine *engine)
     budget_unref(&budget);
 }
 
-enum task_state step_look(struct task *task)
+/* Whether the task is for the address of a server that the cut needs to be of any use: the zone above has to be asked. */
+static bool is_circle(const struct task *task)
+{
+    const struct cut *cut = &task->cut;
+    bool is_server = false;
+
+    for (int i = 0; i < cut->server_cnt; i++)
+        is_server |= dname_is_equal(cut->servers[i].name, task->name);
+    return cut->addr_cnt == 0 && is_server && cut->labels > 0;
+}
+
+/* The nearest cut with at most `labels` labels. */
+static void find_cut(struct task *task, unsigned labels)
 {
     struct engine *engine = task->engine;
     const struct policy *policy = engine->policy;
     struct cache_time when = engine_time(task->since_ms);
-    /* RFC 4035 3.1.4.1: DS is the parent's */
-    bool is_parents = task->type == RRTYPE_DS && task->parts.labels > 0;
-    unsigned labels = task->parts.labels - is_parents;
     const struct cut *base = route_find(&policy->route, &task->parts, labels);
     bool is_hints = base->source == CUT_HINTS;
     unsigned above = is_hints ? 0 : base->labels + 1U;
 
-    if (!budget_is_left(task->budget, now_mono_ms()))
-        return task_fail(task, TASK_LIMITED, EDNS_EDE_OTHER, task->budget->spent);
     task->cut_end_ms = INT64_MAX;
-    bool is_cached =
+    task->is_cut_cached =
         base->source != CUT_FORWARD && above <= labels &&
         cache_find_cut(&engine->cache, &task->key, labels, above, &when, policy->outgoing_port,
                        &task->arena, &task->cut, &task->cut_end_ms);
-    if (!is_cached)
-        task->cut = *base;
-    if (!is_cached && is_hints && !(task->parts.labels == 0 && task->type == RRTYPE_NS))
+    if (task->is_cut_cached)
+        return;
+    task->cut = *base;
+    if (is_hints && !(task->parts.labels == 0 && task->type == RRTYPE_NS))
         prime(engine);
+}
+
+enum task_state step_look(struct task *task)
+{
+    /* RFC 4035 3.1.4.1: DS is the parent's */
+    bool is_parents = task->type == RRTYPE_DS && task->parts.labels > 0;
+    unsigned labels = task->parts.labels - is_parents;
+
+    if (!budget_is_left(task->budget, now_mono_ms()))
+        return task_fail(task, TASK_LIMITED, EDNS_EDE_OTHER, task->budget->spent);
+    if (task->is_above && task->cut.labels > 0)
+        labels = task->cut.labels - 1U;
+    find_cut(task, labels);
+    while (is_circle(task))
+        find_cut(task, task->cut.labels - 1U);
     task->shown = task->cut.labels;
     task->steps = 0;
     task->sends = 0;
+    task->failed_targets = 0;
     task->has_last_hope = false;
-    task->is_minimising = policy->is_minimising && task->cut.source != CUT_FORWARD;
+    task->is_minimising =
+        task->engine->policy->is_minimising && task->cut.source != CUT_FORWARD;
     return TASK_TARGET;
 }

@@ -86,18 +86,34 @@ static enum task_state show_all(struct task *task)
     return TASK_TARGET;
 }
 
+/* RFC 6672 3.1: the CNAME that a DNAME makes of the asked name is kept for that name.  Other names are asked for anew: only a
+ * signature could tell that the DNAME holds for them too. */
+static bool keep_synthesised(struct task *task, const struct scrub *scrub,
+                             const struct cache_origin *origin)
+{
+    struct rrset_record record = {.rdata = scrub->last,
+                                  .len = (uint16_t)dname_len(scrub->last)};
+    const uint8_t *name = task_asked_name(task);
+
+    if (!has_dname(scrub) || dname_is_equal(scrub->last, name))
+        return true;
+    struct rrset *set = arena_alloc(&task->arena, rrset_room(&record, 1));
+    if (!set || rrset_pack(RRTYPE_CNAME, scrub->chain[0].set->ttl, &record, 1, set) != ERR_OK)
+        return false;
+    set->flags = RRSET_IS_SYNTHESISED;
+    return cache_put(&task->engine->cache, name, set, origin) == ERR_OK;
+}
+
 static enum task_state on_answer(struct task *task, const struct message *reply,
                                  const struct scrub *scrub)
 {
     struct cache_origin origin = origin_of(task, reply);
-    bool fits = keep_chain(task, scrub, &origin);
+    bool fits = keep_chain(task, scrub, &origin) && keep_synthesised(task, scrub, &origin);
 
     if (!is_whole(task) && !has_dname(scrub))
         return show_more(task);
-    if (!scrub->is_answered && scrub->is_last_ours && scrub->soa && !scrub->is_loop &&
-        !scrub->is_chain_long && is_whole(task))
-        cache_put_absence(&task->engine->cache, scrub->last, task->type, scrub->soa_owner,
-                          scrub->soa, &origin);
+    if (!is_whole(task)) /* the DNAME is above the whole name: ask what it makes of that */
+        return show_all(task);
     return keep_or_fail(task, fits);
 }
 
@@ -117,12 +133,12 @@ static enum task_state on_nxdomain(struct task *task, const struct message *repl
 {
     struct cache_origin origin = origin_of(task, reply);
 
-    if (!is_whole(task) && !has_dname(scrub))
+    if (!is_whole(task))
         return show_all(task);
-    keep_chain(task, scrub, &origin);
-    if (scrub->is_last_ours && !scrub->is_loop && !scrub->is_chain_long && !scrub->is_answered)
-        cache_put_absence(&task->engine->cache, scrub->last, 0, scrub->soa_owner, scrub->soa,
-                          &origin);
+    if (scrub->chain_cnt > 0) /* RFC 6604 3: the RCODE is that of the name at the end */
+        return on_answer(task, reply, scrub);
+    cache_put_absence(&task->engine->cache, scrub->last, 0, scrub->soa_owner, scrub->soa,
+                      &origin);
     return TASK_DONE;
 }
 
@@ -139,6 +155,7 @@ static enum task_state on_delegation(struct task *task, const struct scrub *scru
     if (until_ms < task->cut_end_ms)
         task->cut_end_ms = until_ms;
     task->cut = *scrub->delegation;
+    task->is_cut_cached = false;
     task->shown = task->cut.labels;
     task->sends = 0;
     task->failed_targets = 0;
@@ -154,7 +171,10 @@ static enum task_state on_delegation(struct task *task, const struct scrub *scru
 static enum task_state on_lame(struct task *task, uint64_t now_ms)
 {
     infra_note_lame(task->engine->infra, &asked_addr(task)->addr, task->cut.zone, now_ms);
-    return give_up_server(task, TRACE_LAME, 0);
+    give_up_server(task, TRACE_LAME, 0);
+    /* one that answers out of its cache is better than none, when all others have failed */
+    asked_addr(task)->is_useless = task->has_last_hope;
+    return TASK_TARGET;
 }
 
 /* Servers that choke on a shortened question get the whole one (RFC 9156 2.3). */
@@ -239,7 +259,7 @@ enum task_state step_reply(struct task *task, const struct message *reply)
                                 .name = task_asked_name(task),
                                 .type = task->asked_type,
                                 .port = policy->outgoing_port,
-                                .may_delegate = !is_forward,
+                                .is_forward = is_forward,
                                 .checks_bailiwick = policy->defences.bailiwick,
                                 .checks_sections = policy->defences.sections};
     struct scrub *scrub = arena_alloc(&task->arena, sizeof(*scrub));
@@ -258,7 +278,7 @@ enum task_state step_reply(struct task *task, const struct message *reply)
         refused_note(&task->engine->refused, REFUSED_RECORDS, &asked_addr(task)->addr,
                      task_asked_name(task), now_wall_ms());
     enum classify_kind kind =
-        classify_reply(reply, scrub, !task->is_plain, is_forward || task->has_last_hope);
+        classify_reply(reply, scrub, !task->is_plain, is_forward, task->has_last_hope);
     learn(task, reply, kind, now_ms);
     trace_end(&task->attempts, TRACE_ANSWERED, 0,
               (unsigned)((now_mono_us() - task->asked_us) / 1000));

@@ -9,20 +9,38 @@ enum { SERVERS_A_STEP = 2 };
 
 static uint16_t address_type(bool is_v6) { return is_v6 ? RRTYPE_AAAA : RRTYPE_A; }
 
-/* Take what the cache has of a server's addresses; false when it knows nothing. */
-static bool take_cached(struct task *task, int server, bool is_v6)
+/* Glue of the delegations that the server's name stands below: the parent's word on it, as good as any other of its. */
+static bool take_glue(struct task *task, int server, const struct cache_name *name)
 {
     struct engine *engine = task->engine;
     struct cache_time when = engine_time(task->since_ms);
-    struct cache_name name;
+    uint8_t before = task->cut.addr_cnt;
+    struct cut above;
+    int64_t end_ms;
+
+    for (unsigned labels = name->labels;
+         labels > 0 && task->cut.addr_cnt == before &&
+         cache_find_cut(&engine->cache, name, labels, 1, &when, engine->policy->outgoing_port,
+                        &task->arena, &above, &end_ms);
+         labels = above.labels - 1U)
+        for (int i = 0; i < above.addr_cnt; i++)
+            if (dname_is_equal(above.servers[above.addrs[i].server].name, name->dname))
+                cut_add_addr(&task->cut, server, &above.addrs[i].addr);
+    return task->cut.addr_cnt > before;
+}
+
+/* Take the addresses that the cache has as data; false when it does not know whether there are any. */
+static bool take_data(struct task *task, int server, const struct cache_name *name, bool is_v6)
+{
+    struct engine *engine = task->engine;
+    struct cache_time when = engine_time(task->since_ms);
     struct cache_found found;
 
-    cache_name_init(&name, task->cut.servers[server].name);
-    if (cache_find_nxdomain(&engine->cache, &name, &when, &task->arena, &found))
+    if (cache_find_nxdomain(&engine->cache, name, &when, &task->arena, &found))
         return true;
-    if (!cache_find(&engine->cache, &name, name.labels, address_type(is_v6), &when,
+    if (!cache_find(&engine->cache, name, name->labels, address_type(is_v6), &when,
                     &task->arena, &found)) /* RFC 2181 10.3: a server's name is no alias */
-        return cache_find(&engine->cache, &name, name.labels, RRTYPE_CNAME, &when, &task->arena,
+        return cache_find(&engine->cache, name, name->labels, RRTYPE_CNAME, &when, &task->arena,
                           &found);
     for (size_t pos = 0; found.kind == CACHE_DATA && pos < found.set->size;) {
         struct rrset_record record = rrset_at(found.set, pos, &pos);
@@ -32,6 +50,19 @@ static bool take_cached(struct task *task, int server, bool is_v6)
             cut_add_addr(&task->cut, server, &addr);
     }
     return true;
+}
+
+/* Take what is known of a server's addresses, data or glue; false when nothing is. */
+static bool take_known(struct task *task, int server, bool is_v6)
+{
+    uint8_t before = task->cut.addr_cnt;
+    struct cache_name name;
+
+    cache_name_init(&name, task->cut.servers[server].name);
+    bool is_known = take_data(task, server, &name, is_v6);
+    if (task->cut.addr_cnt == before)
+        is_known |= take_glue(task, server, &name);
+    return is_known;
 }
 
 /* A task that has meanwhile asked somebody else goes on with that. */
@@ -44,8 +75,9 @@ static void on_kid(struct task_waiter *waiter, const struct task_end *end)
     kid->is_open = false;
     waiter->task = NULL;
     task->cut.servers[kid->server].lookup[kid->is_v6] = CUT_KNOWN;
-    if (end->outcome == TASK_ANSWERED)
-        take_cached(task, kid->server, kid->is_v6);
+    /* though the task may have failed, the delegation it has found on its way may have glue */
+    (void)end;
+    take_known(task, kid->server, kid->is_v6);
     if (task->cut.addr_cnt == before)
         task->failed_targets++;
     if (task->state == TASK_WAIT && !task->is_asking && list_is_empty(&task->join))
@@ -75,7 +107,7 @@ static bool begin_lookup(struct task *task, int server, bool is_v6)
     uint8_t before = task->cut.addr_cnt;
 
     s->lookup[is_v6] = CUT_KNOWN;
-    if (take_cached(task, server, is_v6))
+    if (take_known(task, server, is_v6))
         return task->cut.addr_cnt > before;
     struct task_kid *kid = find_free_kid(task);
     if (!kid)
@@ -143,6 +175,11 @@ enum task_state step_target(struct task *task)
         if (!task->has_last_hope) {
             task->has_last_hope = true;
             continue;
+        }
+        /* the parent may know better by now: a zone can change all its servers */
+        if (task->is_cut_cached && !task->is_above && task->cut.labels > 0) {
+            task->is_above = true;
+            return TASK_LOOK;
         }
         return task_fail(task, TASK_FAILED, EDNS_EDE_NO_REACHABLE_AUTHORITY,
                          task->cut.addr_cnt ? "no server gave an answer"

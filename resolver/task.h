@@ -73,6 +73,8 @@ struct task {
 
     struct cut cut;
     int64_t cut_end_ms; /* wall: how long the parent's word on the cut holds */
+    bool is_cut_cached; /* not learnt by this task */
+    bool is_above; /* the parent was asked anew, when all servers that were known had failed */
     bool has_last_hope; /* dead and lame servers are asked too */
     bool is_minimising;
     unsigned shown; /* labels that the servers of the cut have seen */

@@ -347,12 +347,13 @@ static bool read_entry(struct reading *r, struct rpl_entry **out)
             read_adjust(e, r->text + 6);
         else if (starts(r->text, "REPLY"))
             fits = read_reply(r, e, r->text + 5);
-        else if (starts(r->text, "SECTION"))
+        else if (starts(r->text, "SECTION")) {
+            e->has_question |= strstr(r->text, "QUESTION") != NULL;
             section = strstr(r->text, "QUESTION")    ? MESSAGE_QUESTION
                       : strstr(r->text, "ANSWER")    ? MESSAGE_ANSWER
                       : strstr(r->text, "AUTHORITY") ? MESSAGE_AUTHORITY
                                                      : MESSAGE_ADDITIONAL;
-        else if (starts(r->text, "RAW"))
+        } else if (starts(r->text, "RAW"))
             is_raw = true;
         else if (starts(r->text, "MANDATORY"))
             continue;

@@ -45,8 +45,8 @@ struct rpl_entry {
     int ede;        /* with RPL_EDE; -1: any */
     uint16_t flags; /* of the header, without opcode and RCODE */
     unsigned rcode;
-    bool is_do, has_reply;
-    const uint8_t *qname; /* NULL: no question */
+    bool is_do, has_reply, has_question; /* a QUESTION section, perhaps an empty one */
+    const uint8_t *qname;                /* NULL: no question */
     uint16_t qtype;
     struct rpl_rr *rrs;
     size_t rr_cnt;
