@@ -12,28 +12,6 @@
 
 enum { SUFFIX_LEN = 5 /* ".zone" */, PROGRESS_MS = 2000 };
 
-static void read_zone_name(struct conf_reader *reader, const struct conf_node *node,
-                           void *target)
-{
-    static const uint8_t root[] = {0};
-    uint8_t name[DNAME_MAX];
-    size_t len;
-    const char *why = "";
-    const char *text = conf_text(reader, node);
-
-    if (!text)
-        return;
-    if (dname_text_read(text, strlen(text), root, name, &len, &why, NULL) != ERR_OK) {
-        conf_wrong(reader, node, "\"%s\" is no domain name: %s", text, why);
-        return;
-    }
-    const uint8_t *copy = arena_copy(conf_arena(reader), name, len);
-    if (copy)
-        *(const uint8_t **)target = copy;
-    else
-        conf_wrong(reader, node, "out of memory");
-}
-
 struct numbered {
     const uint8_t *name;
     size_t i;
@@ -82,7 +60,7 @@ static const struct conf_key zone_keys[] = {
     {.name = "zone",
      .type = CONF_CUSTOM,
      .offset = offsetof(struct auth_conf_zone, name),
-     .read = read_zone_name,
+     .read = server_conf_read_name,
      .is_required = true},
     {.name = "file",
      .type = CONF_PATH,

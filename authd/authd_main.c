@@ -21,7 +21,7 @@ static void free_conf(void *conf)
     auth_conf_free(&c);
 }
 
-static enum err build(const void *conf, const void *before, void **version, char *summary,
+static enum err build(void *conf, const void *before, void **version, char *summary,
                       size_t size)
 {
     struct zoneset *set;
@@ -50,6 +50,13 @@ static void free_version(void *version)
     zoneset_free(&set);
 }
 
+static void *new_engine(struct publish *publish, size_t worker, size_t worker_cnt, void *conf)
+{
+    (void)worker_cnt;
+    (void)conf;
+    return auth_serve_new(publish, worker);
+}
+
 int main(int argc, char **argv)
 {
     static const struct daemon_calls calls = {
@@ -59,7 +66,7 @@ int main(int argc, char **argv)
         .free_conf = free_conf,
         .build = build,
         .free_version = free_version,
-        .new_engine = auth_serve_new,
+        .new_engine = new_engine,
         .free_engine = auth_serve_free,
     };
     return daemon_main(&calls, argc, argv);

@@ -144,3 +144,11 @@ enum err addr_from_bytes(const uint8_t *octets, size_t len, uint16_t port, struc
     *out = addr;
     return ERR_OK;
 }
+
+void addr_set_port(struct addr *addr, uint16_t port)
+{
+    if (addr_is_v6(addr))
+        addr->sock.v6.sin6_port = htons(port);
+    else
+        addr->sock.v4.sin_port = htons(port);
+}

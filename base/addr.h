@@ -44,6 +44,9 @@ bool addr_is_wildcard(const struct addr *addr);
 /* The port, in host order. */
 uint16_t addr_port(const struct addr *addr);
 
+/* Change the port. */
+void addr_set_port(struct addr *addr, uint16_t port);
+
 /* Whether both are the same address and port. */
 bool addr_is_equal(const struct addr *a, const struct addr *b);
 

@@ -346,6 +346,53 @@ static void read_prefixes(struct conf_reader *reader, const struct conf_node *no
     *out = (struct addr_prefixes){.at = at, .cnt = cnt};
 }
 
+static void read_size(struct conf_reader *reader, const struct conf_node *node,
+                      const struct conf_key *key, uint64_t *out)
+{
+    static const char units[] = "KMG";
+    const char *text = conf_text(reader, node);
+    char digits[24];
+    uint64_t value;
+
+    if (!text)
+        return;
+    size_t len = strspn(text, "0123456789");
+    const char *unit = text[len] ? strchr(units, text[len]) : NULL;
+    unsigned shift = unit ? 10 * (unsigned)(unit - units + 1) : 0;
+    snprintf(digits, sizeof(digits), "%.*s", (int)util_min(len, sizeof(digits) - 1), text);
+    if (len == 0 || len >= sizeof(digits) || (text[len] && (!unit || text[len + 1])) ||
+        !conf_number(digits, &value) || value > UINT64_MAX >> shift) {
+        conf_wrong(reader, node, "expected a size such as 64M, not \"%s\"", text);
+        return;
+    }
+    value <<= shift;
+    if (value < key->min || (key->max && value > key->max))
+        conf_wrong(reader, node, "%s: expected %llu to %llu octets", key->name,
+                   (unsigned long long)key->min, (unsigned long long)key->max);
+    else
+        *out = value;
+}
+
+static void read_texts(struct conf_reader *reader, const struct conf_node *node,
+                       struct conf_texts *out)
+{
+    if (!expect_list(reader, node))
+        return;
+    size_t cnt = list_cnt(node);
+    const char **at = arena_alloc(reader->arena, (cnt + 1) * sizeof(*at));
+    if (!at) {
+        conf_wrong(reader, node, "out of memory");
+        return;
+    }
+    for (size_t i = 0; i < cnt; i++) {
+        const char *text = conf_text(reader, conf_item(reader, node, i));
+        at[i] = text ? arena_copy(reader->arena, text, strlen(text)) : "";
+        if (!at[i])
+            at[i] = "";
+    }
+    *out = (struct conf_texts){.at = at, .cnt = cnt};
+}
+
 static bool is_empty(const struct conf_node *node)
 {
     switch (node->yaml.type) {
@@ -392,6 +439,8 @@ static void read_value(struct conf_reader *reader, const struct conf_node *node,
     case CONF_INSTANT: read_instant(reader, node, place); break;
     case CONF_ADDRS: read_addrs(reader, node, key, place); break;
     case CONF_PREFIXES: read_prefixes(reader, node, place); break;
+    case CONF_SIZE: read_size(reader, node, key, place); break;
+    case CONF_TEXTS: read_texts(reader, node, place); break;
     case CONF_DURATION: read_duration(reader, node, key, place); break;
     case CONF_MAP: read_map(reader, node, key->keys, place); break;
     case CONF_LIST: read_list(reader, node, key, place); break;

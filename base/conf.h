@@ -25,6 +25,8 @@ enum conf_type {
     CONF_INSTANT,  /* int64_t milliseconds of an RFC 3339 instant; "" leaves it */
     CONF_ADDRS,    /* struct conf_addrs; min is the default port */
     CONF_PREFIXES, /* struct addr_prefixes */
+    CONF_SIZE,     /* uint64_t octets, "64M"; min..max in octets */
+    CONF_TEXTS,    /* struct conf_texts */
     CONF_DURATION, /* uint32_t milliseconds, "10s" or "2m"; min..max in milliseconds */
     CONF_MAP,      /* a struct at offset, described by keys */
     CONF_LIST,     /* struct conf_list of structs of item_size, described by keys */
@@ -60,6 +62,11 @@ struct conf_list {
     size_t cnt;
 };
 
+struct conf_texts {
+    const char *const *at;
+    size_t cnt;
+};
+
 /* Read the file `path` into `target`, which holds the defaults.  ERR_CONFIG when the diag got
  * an error. */
 MUST_USE enum err conf_read(const char *path, const struct conf_key *keys, void *target,
@@ -87,6 +94,6 @@ void conf_warn(struct conf_reader *reader, const struct conf_node *node, const c
 /* For custom readers: where lists and strings live. */
 struct arena *conf_arena(struct conf_reader *reader);
 
-/* For checks: the node of the i-th item of a list. */
+/* For checks: the node of the i-th item of a list, of a struct conf_texts too. */
 const struct conf_node *conf_item(struct conf_reader *reader, const struct conf_node *list,
                                   size_t i);

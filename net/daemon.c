@@ -314,7 +314,7 @@ static enum err make_worker(struct body *b, size_t number, char *why)
 {
     size_t cnt = b->server->listen.cnt;
     struct worker_sockets *sockets = calloc(cnt + 1, sizeof(*sockets));
-    b->engines[number] = b->calls->new_engine(&b->publish, number);
+    b->engines[number] = b->calls->new_engine(&b->publish, number, b->worker_cnt, b->conf);
     struct worker_parts parts = {.settings = &b->settings,
                                  .service = b->calls->service,
                                  .engine = b->engines[number],

@@ -23,11 +23,11 @@ struct daemon_calls {
     void (*free_conf)(void *conf);
     /* Build a new version of what the engines serve, given the one before (NULL at the start).
      * *summary (size octets) tells in a few words what it is. */
-    enum err (*build)(const void *conf, const void *before, void **version, char *summary,
+    enum err (*build)(void *conf, const void *before, void **version, char *summary,
                       size_t size);
     void (*free_version)(void *version);
-    /* One engine a worker; it takes versions from `publish` under the number `worker`. */
-    void *(*new_engine)(struct publish *publish, size_t worker);
+    /* One engine a worker; it takes versions from `publish` under the number `worker`.  `conf` is that of the start, and stays. */
+    void *(*new_engine)(struct publish *publish, size_t worker, size_t worker_cnt, void *conf);
     void (*free_engine)(void *engine);
 };
 

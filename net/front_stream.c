@@ -31,9 +31,20 @@ struct connection {
     uv_shutdown_t shutdown;
     bool is_counted; /* the guard knows of it */
     enum guard_entry entry;
+    struct list waiting; /* its questions that are answered later */
+    unsigned waiting_cnt;
+    bool is_processing; /* answers that come at once are sent with the others */
     bool is_writing, is_reading, is_closing;
     bool is_ended;      /* the client sends nothing more */
     bool is_discarding; /* we send nothing more, and wait for the client to end */
+};
+
+/* A question that is answered later.  Lifetime: until then, and again. */
+struct late {
+    struct exchange_kept kept;
+    struct list link; /* connection->waiting or front->spare */
+    struct front_stream *front;
+    struct connection *connection; /* NULL: the client has gone */
 };
 
 /* Lifetime: worker. */
@@ -45,9 +56,10 @@ struct front_stream {
     const struct exchange_settings *settings;
     const struct service *service;
     void *engine;
-    struct exchange ex;        /* engines answer at once: one serves all connections */
+    struct exchange ex;        /* for what is answered at once: one serves all connections */
     struct connection *asking; /* whose question ex is */
     uint8_t *reply;
+    struct list spare; /* struct late */
     unsigned turn;
     unsigned handle_cnt; /* of this front, not yet closed */
     bool is_draining;
@@ -57,6 +69,11 @@ struct front_stream {
 static void free_front_if_last(struct front_stream *f)
 {
     if (--f->handle_cnt == 0) {
+        while (!list_is_empty(&f->spare)) {
+            struct late *late = container_of(f->spare.next, struct late, link);
+            list_remove(&late->link);
+            free(late);
+        }
         free(f->reply);
         free(f);
     }
@@ -81,6 +98,11 @@ static void close_connection(struct connection *c)
     if (c->is_counted) {
         c->front->counted--;
         guard_leave(c->front->settings->guard, &c->peer, c->entry);
+    }
+    while (!list_is_empty(&c->waiting)) {
+        struct late *late = container_of(c->waiting.next, struct late, link);
+        list_remove(&late->link);
+        late->connection = NULL;
     }
     list_remove(&c->link);
     uv_close((uv_handle_t *)&c->tcp, on_connection_closed);
@@ -167,7 +189,8 @@ static void close_if_done(struct connection *c)
 {
     uv_os_fd_t fd;
 
-    while (!c->is_closing && !c->is_writing && c->out_len == 0 && !c->is_discarding) {
+    while (!c->is_closing && !c->is_writing && c->out_len == 0 && c->waiting_cnt == 0 &&
+           !c->is_discarding) {
         if (c->is_ended) {
             close_connection(c);
             return;
@@ -206,9 +229,8 @@ static void on_written(uv_write_t *write, int status)
         work(c); /* questions that waited for room */
 }
 
-static void queue_reply(struct exchange *ex)
+static void queue(struct connection *c, const struct exchange *ex)
 {
-    struct connection *c = container_of(ex, struct front_stream, ex)->asking;
     if (ex->reply_len == 0 || c->is_closing)
         return;
     size_t need = c->out_len + 2 + ex->reply_len;
@@ -219,6 +241,56 @@ static void queue_reply(struct exchange *ex)
     util_put_u16(c->out + c->out_len, (uint16_t)ex->reply_len);
     memcpy(c->out + c->out_len + 2, ex->buffer, ex->reply_len);
     c->out_len = need;
+}
+
+static void queue_reply(struct exchange *ex)
+{
+    queue(container_of(ex, struct front_stream, ex)->asking, ex);
+}
+
+/* RFC 7766 6.2.1.1: answers leave as they are known, in whatever order that is. */
+static void queue_late(struct exchange *ex)
+{
+    struct late *late = container_of(ex, struct late, kept.ex);
+    struct connection *c = late->connection;
+    struct front_stream *f = late->front;
+
+    list_remove(&late->link);
+    list_add(&f->spare, &late->link);
+    if (c) {
+        c->waiting_cnt--;
+        queue(c, ex);
+        if (!c->is_processing)
+            flush(c);
+        if (!c->is_processing && !c->is_closing && !c->is_writing)
+            work(c);
+    }
+    free_front_if_last(f);
+}
+
+static struct exchange *hold(struct exchange *ex)
+{
+    struct front_stream *f = container_of(ex, struct front_stream, ex);
+    struct connection *c = f->asking;
+    struct late *late = NULL;
+
+    if (list_is_empty(&f->spare)) {
+        late = malloc(sizeof(*late));
+    } else {
+        late = container_of(f->spare.next, struct late, link);
+        list_remove(&late->link);
+    }
+    if (!late)
+        return NULL;
+    exchange_keep(&late->kept, ex);
+    late->kept.ex.send = queue_late;
+    late->kept.ex.hold = NULL;
+    late->front = f;
+    late->connection = c;
+    list_add(&c->waiting, &late->link);
+    c->waiting_cnt++;
+    f->handle_cnt++; /* the front stays until it is answered */
+    return &late->kept.ex;
 }
 
 /* ---- reading ---- */
@@ -235,12 +307,14 @@ static void answer(struct connection *c, const uint8_t *wire, size_t len)
     ex->size = MESSAGE_MAX;
     ex->turn = f->turn++;
     ex->send = queue_reply;
+    ex->hold = hold;
     intake_batch(f->service, f->engine, &ex, &wire, &len, 1);
 }
 
 static bool is_clogged(const struct connection *c)
 {
-    return c->is_writing || c->out_len > FRONT_STREAM_QUEUE_MAX;
+    return c->is_writing || c->out_len > FRONT_STREAM_QUEUE_MAX ||
+           c->waiting_cnt >= FRONT_STREAM_WAITING_MAX;
 }
 
 static void alloc_in(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
@@ -272,7 +346,9 @@ static void process(struct connection *c)
             break;
         }
         size_t queued = c->out_len;
+        c->is_processing = true;
         answer(c, c->in + pos + 2, len);
+        c->is_processing = false;
         if (c->out_len > queued) /* what deserves no answer does not keep a connection alive */
             touch(c);
         pos += len + 2;
@@ -342,6 +418,7 @@ static struct connection *new_connection(struct front_stream *f, uv_loop_t *loop
         return NULL;
     }
     c->front = f;
+    list_init(&c->waiting);
     c->tcp.data = c->write.data = c;
     c->active_ms = now_mono_ms();
     uv_tcp_init(loop, &c->tcp);
@@ -424,7 +501,7 @@ static void on_tick(uv_timer_t *timer)
     for (struct list *l = f->connections.next; l != &f->connections; l = next) {
         struct connection *c = container_of(l, struct connection, link);
         next = l->next;
-        if (now_ms - c->active_ms > idle_ms ||
+        if ((now_ms - c->active_ms > idle_ms && c->waiting_cnt == 0) ||
             (c->partial_ms && now_ms - c->partial_ms > FRONT_STREAM_PARTIAL_MS) ||
             (f->is_draining && now_ms > f->drain_until_ms))
             close_connection(c);
@@ -449,6 +526,7 @@ enum err front_stream_new(uv_loop_t *loop, int fd, const struct exchange_setting
         return ERR_NOMEM;
     }
     list_init(&f->connections);
+    list_init(&f->spare);
     f->settings = settings;
     f->service = service;
     f->engine = engine;

@@ -16,6 +16,8 @@
 enum {
     FRONT_STREAM_PARTIAL_MS = 2000, /* from the first octet of a message to its last */
     FRONT_STREAM_DRAIN_MS = 2000,   /* at the end, to write what is ready */
+    FRONT_STREAM_WAITING_MAX =
+        100, /* questions of one connection that wait for their answers */
     FRONT_STREAM_QUEUE_MAX =
         1 << 18, /* octets waiting for a slow reader before its questions wait too */
 };

@@ -25,6 +25,16 @@ struct slot {
     uint8_t in[UDP_IN_MAX];
     uint8_t out[UDP_OUT_MAX];
     uint8_t control[UDP_CONTROL_MAX];
+    struct front_udp *front;
+};
+
+/* A question that is answered later.  Lifetime: until then, and again. */
+struct held {
+    struct exchange_kept kept;
+    struct front_udp *front;
+    struct held *next; /* front->spare */
+    uint8_t control[UDP_CONTROL_MAX];
+    size_t control_len;
 };
 
 /* Lifetime: worker. */
@@ -37,11 +47,64 @@ struct front_udp {
     struct slot *slots; /* INTAKE_BATCH_MAX */
     struct mmsghdr in[INTAKE_BATCH_MAX];
     struct mmsghdr out[INTAKE_BATCH_MAX];
+    struct held *spare;
+    size_t held_cnt;
+    uint8_t *late; /* UDP_OUT_MAX octets: answers that come later are made one at a time */
     unsigned turn;
 };
 
 /* The batch is sent as a whole when all have been served. */
 static void keep_reply(struct exchange *ex) { (void)ex; }
+
+static void forget_interface(struct msghdr *h);
+
+/* The client is told as soon as the answer is known; a batch of its own would only delay it. */
+static void send_late(struct exchange *ex)
+{
+    struct held *h = container_of(ex, struct held, kept.ex);
+    struct front_udp *f = h->front;
+    struct iovec iov = {.iov_base = ex->buffer, .iov_len = ex->reply_len};
+    struct msghdr msg = {.msg_name = &ex->peer.sock,
+                         .msg_namelen = addr_len(&ex->peer),
+                         .msg_iov = &iov,
+                         .msg_iovlen = 1};
+
+    if (f->is_wildcard) {
+        msg.msg_control = h->control;
+        msg.msg_controllen = h->control_len;
+        forget_interface(&msg);
+    }
+    if (ex->reply_len > 0) /* what cannot go out is asked again */
+        (void)sendmsg(f->fd, &msg, MSG_DONTWAIT);
+    h->next = f->spare;
+    f->spare = h;
+    f->held_cnt--;
+}
+
+static struct exchange *hold(struct exchange *ex)
+{
+    struct slot *slot = container_of(ex, struct slot, ex);
+    struct front_udp *f = slot->front;
+    struct held *h = f->spare;
+
+    if (h)
+        f->spare = h->next;
+    else
+        h = malloc(sizeof(*h));
+    if (!h)
+        return NULL;
+    exchange_keep(&h->kept, ex);
+    h->front = f;
+    h->kept.ex.buffer = f->late;
+    h->kept.ex.size = UDP_OUT_MAX;
+    h->kept.ex.send = send_late;
+    h->kept.ex.hold = NULL;
+    const struct msghdr *from = &f->in[slot - f->slots].msg_hdr;
+    h->control_len = f->is_wildcard ? util_min(from->msg_controllen, UDP_CONTROL_MAX) : 0;
+    memcpy(h->control, slot->control, h->control_len);
+    f->held_cnt++;
+    return &h->kept.ex;
+}
 
 static void init_slot(struct front_udp *f, size_t i, const struct exchange_settings *settings)
 {
@@ -51,6 +114,8 @@ static void init_slot(struct front_udp *f, size_t i, const struct exchange_setti
     slot->ex.buffer = slot->out;
     slot->ex.size = sizeof(slot->out);
     slot->ex.send = keep_reply;
+    slot->ex.hold = hold;
+    slot->front = f;
     slot->iov_in = (struct iovec){.iov_base = slot->in, .iov_len = sizeof(slot->in)};
     f->in[i].msg_hdr = (struct msghdr){
         .msg_name = &slot->ex.peer.sock, .msg_iov = &slot->iov_in, .msg_iovlen = 1};
@@ -159,8 +224,16 @@ static void on_readable(uv_poll_t *poll, int status, int events)
 
 static void free_front(struct front_udp *f)
 {
-    if (f)
-        slab_free_huge(f->slots, INTAKE_BATCH_MAX * sizeof(*f->slots));
+    if (!f)
+        return;
+    must(f->held_cnt == 0); /* the engine has dropped them */
+    while (f->spare) {
+        struct held *next = f->spare->next;
+        free(f->spare);
+        f->spare = next;
+    }
+    free(f->late);
+    slab_free_huge(f->slots, INTAKE_BATCH_MAX * sizeof(*f->slots));
     free(f);
 }
 
@@ -171,7 +244,9 @@ enum err front_udp_new(uv_loop_t *loop, int fd, const struct addr *address,
     struct front_udp *f = calloc(1, sizeof(*f));
     if (f)
         f->slots = slab_alloc_huge(INTAKE_BATCH_MAX * sizeof(*f->slots));
-    if (!f || !f->slots || uv_poll_init(loop, &f->poll, fd) != 0) {
+    if (f)
+        f->late = malloc(UDP_OUT_MAX);
+    if (!f || !f->slots || !f->late || uv_poll_init(loop, &f->poll, fd) != 0) {
         free_front(f);
         close(fd);
         return ERR_NOMEM;

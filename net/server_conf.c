@@ -3,6 +3,7 @@
 #include "net/server_conf.h"
 
 #include "base/file.h"
+#include "dns/dname_text.h"
 
 enum {
     WORKERS_MAX = 256,
@@ -11,9 +12,30 @@ enum {
     IDENTITY_MAX = 128,
     COOKIE_FILE_MAX = 4096,
     SLIP_MAX = 100,
-    IDLE_MAX_MS = 600000,
     PORT = 53
 };
+
+void server_conf_read_name(struct conf_reader *reader, const struct conf_node *node,
+                           void *target)
+{
+    static const uint8_t root[] = {0};
+    uint8_t name[DNAME_MAX];
+    size_t len;
+    const char *why = "";
+    const char *text = conf_text(reader, node);
+
+    if (!text)
+        return;
+    if (dname_text_read(text, strlen(text), root, name, &len, &why, NULL) != ERR_OK) {
+        conf_wrong(reader, node, "\"%s\" is no domain name: %s", text, why);
+        return;
+    }
+    const uint8_t *copy = arena_copy(conf_arena(reader), name, len);
+    if (copy)
+        *(const uint8_t **)target = copy;
+    else
+        conf_wrong(reader, node, "out of memory");
+}
 
 static void read_workers(struct conf_reader *reader, const struct conf_node *node, void *target)
 {
@@ -109,38 +131,18 @@ static void check_cookie_file(struct conf_reader *reader, const struct conf_node
     free(text);
 }
 
-#define GUARD_AT(field) \
-    (offsetof(struct server_conf, guard) + offsetof(struct guard_conf, field))
-
 static const struct conf_key rate_limit_keys[] = {
     {.name = "per-second",
      .type = CONF_UINT,
-     .offset = GUARD_AT(per_second),
+     .offset = SERVER_CONF_GUARD(0, per_second),
      .max = GUARD_PER_SECOND_MAX},
-    {.name = "slip", .type = CONF_UINT, .offset = GUARD_AT(slip), .max = SLIP_MAX},
-    {.name = "exempt", .type = CONF_PREFIXES, .offset = GUARD_AT(exempt)},
-    {.name = "log-only", .type = CONF_BOOL, .offset = GUARD_AT(is_log_only)},
+    {.name = "slip", .type = CONF_UINT, .offset = SERVER_CONF_GUARD(0, slip), .max = SLIP_MAX},
+    {.name = "exempt", .type = CONF_PREFIXES, .offset = SERVER_CONF_GUARD(0, exempt)},
+    {.name = "log-only", .type = CONF_BOOL, .offset = SERVER_CONF_GUARD(0, is_log_only)},
     {.name = NULL},
 };
 
-const struct conf_key server_conf_limits_keys[] = {
-    {.name = "tcp-connections",
-     .type = CONF_UINT,
-     .offset = GUARD_AT(connections),
-     .min = 1,
-     .max = GUARD_CONNECTIONS_MAX},
-    {.name = "tcp-connections-per-client",
-     .type = CONF_UINT,
-     .offset = GUARD_AT(connections_per_client),
-     .min = 1,
-     .max = GUARD_PER_CLIENT_MAX},
-    {.name = "tcp-idle",
-     .type = CONF_DURATION,
-     .offset = GUARD_AT(idle_ms),
-     .min = 1000,
-     .max = IDLE_MAX_MS},
-    {.name = NULL},
-};
+const struct conf_key server_conf_limits_keys[] = {SERVER_CONF_LIMITS_KEYS(0), {.name = NULL}};
 
 const struct conf_key server_conf_server_keys[] = {
     {.name = "listen",

@@ -28,6 +28,31 @@ struct server_conf {
     int log_format;             /* enum log_format */
 };
 
+/* For keys of CONF_CUSTOM: a domain name, whose wire form goes to a const uint8_t *. */
+void server_conf_read_name(struct conf_reader *reader, const struct conf_node *node,
+                           void *target);
+
+enum { SERVER_CONF_IDLE_MAX_MS = 600000 };
+
+/* Keys below `limits` that both daemons have, for a table whose target has its struct server_conf at `base`. */
+#define SERVER_CONF_GUARD(base, field) \
+    ((base) + offsetof(struct server_conf, guard) + offsetof(struct guard_conf, field))
+#define SERVER_CONF_LIMITS_KEYS(base)                                                          \
+    {.name = "tcp-connections",                                                                \
+     .type = CONF_UINT,                                                                        \
+     .offset = SERVER_CONF_GUARD(base, connections),                                           \
+     .min = 1,                                                                                 \
+     .max = GUARD_CONNECTIONS_MAX},                                                            \
+        {.name = "tcp-connections-per-client",                                                 \
+         .type = CONF_UINT,                                                                    \
+         .offset = SERVER_CONF_GUARD(base, connections_per_client),                            \
+         .min = 1,                                                                             \
+         .max = GUARD_PER_CLIENT_MAX},                                                         \
+    {                                                                                          \
+        .name = "tcp-idle", .type = CONF_DURATION, .offset = SERVER_CONF_GUARD(base, idle_ms), \
+        .min = 1000, .max = SERVER_CONF_IDLE_MAX_MS                                            \
+    }
+
 extern const struct conf_key server_conf_server_keys[];
 extern const struct conf_key server_conf_log_keys[];
 extern const struct conf_key server_conf_limits_keys[];

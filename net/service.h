@@ -10,7 +10,10 @@
 
 #include <stddef.h>
 
+#include "base/err.h"
+
 struct exchange;
+struct uv_loop_s;
 
 /* Lifetime: process. */
 struct service {
@@ -21,4 +24,8 @@ struct service {
     void (*serve)(void *engine, struct exchange *ex);
     /* Between two batches: adopt newly published versions. */
     void (*turn)(void *engine);
+    /* Once, before the first question: make what the engine needs of the worker's loop.  May be NULL. */
+    enum err (*open)(void *engine, struct uv_loop_s *loop);
+    /* Once, before the fronts end: drop the questions that wait, close what was opened.  NULL as open is. */
+    void (*close)(void *engine);
 };

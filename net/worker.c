@@ -20,12 +20,14 @@ struct worker {
     struct front_udp **udp;
     struct front_stream **stream;
     _Atomic bool must_stop;
-    bool is_started;
+    bool is_started, is_engine_open;
 };
 
 /* A worker that never ran has nothing to answer with. */
 static void close_fronts(struct worker *w)
 {
+    if (w->is_engine_open)
+        w->parts.service->close(w->parts.engine);
     for (size_t i = 0; w->udp && w->stream && i < w->parts.socket_cnt; i++) {
         front_udp_close(&w->udp[i], w->is_started);
         front_stream_close(&w->stream[i], w->is_started);
@@ -64,8 +66,11 @@ enum err worker_new(const struct worker_parts *parts, struct worker **out)
     w->parts = *parts;
     w->udp = calloc(parts->socket_cnt + 1, sizeof(struct front_udp *));
     w->stream = calloc(parts->socket_cnt + 1, sizeof(struct front_stream *));
+    if (parts->service->open)
+        err = parts->service->open(parts->engine, &w->loop);
     uv_async_init(&w->loop, &w->inbox, on_inbox);
     w->inbox.data = w;
+    w->is_engine_open = parts->service->open && !err;
     if (!w->udp || !w->stream)
         err = ERR_NOMEM;
     for (size_t i = 0; i < parts->socket_cnt && !err; i++) {

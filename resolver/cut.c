@@ -11,6 +11,19 @@ void cut_init(struct cut *cut, const uint8_t *zone, enum cut_source source)
     cut->server_cnt = cut->addr_cnt = 0;
 }
 
+enum err cut_copy(struct cut *to, const struct cut *from, struct arena *arena)
+{
+    *to = *from;
+    to->zone = arena_copy(arena, from->zone, dname_len(from->zone));
+    for (int i = 0; i < from->server_cnt; i++) {
+        const uint8_t *name = from->servers[i].name;
+        to->servers[i].name = arena_copy(arena, name, dname_len(name));
+        if (!to->servers[i].name)
+            return ERR_NOMEM;
+    }
+    return to->zone ? ERR_OK : ERR_NOMEM;
+}
+
 int cut_add_server(struct cut *cut, const uint8_t *name)
 {
     for (int i = 0; i < cut->server_cnt; i++)

@@ -50,6 +50,9 @@ struct cut {
 /* An empty cut of `zone`, which stays the caller's. */
 void cut_init(struct cut *cut, const uint8_t *zone, enum cut_source source);
 
+/* Copy a cut, its names too: it outlives the version that it comes from.  ERR_NOMEM. */
+MUST_USE enum err cut_copy(struct cut *to, const struct cut *from, struct arena *arena);
+
 /* Add a server; its number, or -1 when there are enough.  One that is there already is found. */
 int cut_add_server(struct cut *cut, const uint8_t *name);
 

@@ -18,7 +18,6 @@ struct policy *policy_new(void)
                                            .bailiwick = true,
                                            .sections = true,
                                            .wrong_reply_tcp = true,
-                                           .parent_centric = true,
                                            .merging = true};
     p->outgoing_port = 53;
     p->udp_size = 1232; /* DNS flag day 2020 */
@@ -42,5 +41,8 @@ bool policy_may_ask(const struct policy *policy, const struct addr *addr)
 {
     if (addr_is_v6(addr) ? !policy->uses_v6 : !policy->uses_v4)
         return false;
+    for (size_t i = 0; i < policy->own.cnt; i++)
+        if (addr_is_equal(&policy->own.at[i], addr))
+            return false;
     return !addr_is_in(&policy->do_not_query, addr) || route_has_addr(&policy->route, addr);
 }

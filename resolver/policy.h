@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "base/conf.h"
 #include "resolver/budget.h"
 #include "resolver/cache.h"
 #include "resolver/local.h"
@@ -23,9 +24,7 @@ struct policy_defences {
     bool bailiwick;       /* a server speaks of names below its zone only */
     bool sections;        /* each section holds what belongs there, nothing else is believed */
     bool wrong_reply_tcp; /* the first reply that does not match moves the question to TCP */
-    bool
-        parent_centric; /* the servers that the parent names are asked, not those that the child claims */
-    bool merging; /* equal questions are asked once */
+    bool merging;         /* equal questions are asked once */
 };
 
 /* Lifetime: published version. */
@@ -38,6 +37,7 @@ struct policy {
     struct budget_limits limits;
     struct cache_ttls ttls;
     struct policy_defences defences;
+    struct conf_addrs own; /* where this resolver listens: it does not ask itself */
     uint16_t outgoing_port;
     uint16_t udp_size; /* that servers are told */
     bool is_minimising, is_priming, uses_v4, uses_v6;

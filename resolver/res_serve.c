@@ -27,6 +27,7 @@ struct res_serve {
     struct engine *engine;
     struct arena arena; /* of the answer being written */
     struct list requests, spare;
+    bool is_closed; /* nothing is asked any more */
 };
 
 struct res_serve *res_serve_new(struct engine *engine)
@@ -51,17 +52,24 @@ static void end_request(struct request *r)
     list_add(&r->serve->spare, &r->link);
 }
 
-void res_serve_free(struct res_serve **serve)
+void res_serve_close(struct res_serve *s)
 {
-    struct res_serve *s = *serve;
-    if (!s)
-        return;
+    s->is_closed = true;
     while (!list_is_empty(&s->requests)) {
         struct request *r = container_of(s->requests.next, struct request, link);
         struct exchange *ex = r->ex;
         end_request(r);
         reply_drop(ex);
     }
+    task_end_all(s->engine);
+}
+
+void res_serve_free(struct res_serve **serve)
+{
+    struct res_serve *s = *serve;
+    if (!s)
+        return;
+    res_serve_close(s);
     while (!list_is_empty(&s->spare)) {
         struct request *r = container_of(s->spare.next, struct request, link);
         list_remove(&r->link);
@@ -184,13 +192,14 @@ static struct request *take_request(struct res_serve *serve)
 
 static void wait_for_task(struct res_serve *serve, struct exchange *ex, const struct hit *hit)
 {
-    struct request *r = take_request(serve);
+    struct request *r = serve->is_closed ? NULL : take_request(serve);
     struct exchange *held = r ? ex->hold(ex) : NULL;
 
     if (!held) {
         if (r)
             end_request(r);
-        send_failure(ex, EDNS_EDE_OTHER, "out of memory");
+        send_failure(ex, EDNS_EDE_OTHER,
+                     serve->is_closed ? "this resolver is stopping" : "out of memory");
         return;
     }
     r->ex = held;

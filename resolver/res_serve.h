@@ -15,6 +15,9 @@ struct res_serve;
 /* One for a worker, which takes over `engine`; NULL without memory. */
 MUST_USE struct res_serve *res_serve_new(struct engine *engine);
 
+/* Drop what still waits: from now on only what is known is answered.  Before the end of whatever holds the exchanges. */
+void res_serve_close(struct res_serve *serve);
+
 /* Drop what still waits, and free it.  Clears the pointer; NULL inside is fine. */
 void res_serve_free(struct res_serve **serve);
 

@@ -35,7 +35,7 @@ static bool is_circle(const struct task *task)
 }
 
 /* The nearest cut with at most `labels` labels. */
-static void find_cut(struct task *task, unsigned labels)
+static enum err find_cut(struct task *task, unsigned labels)
 {
     struct engine *engine = task->engine;
     const struct policy *policy = engine->policy;
@@ -50,10 +50,10 @@ static void find_cut(struct task *task, unsigned labels)
         cache_find_cut(&engine->cache, &task->key, labels, above, &when, policy->outgoing_port,
                        &task->arena, &task->cut, &task->cut_end_ms);
     if (task->is_cut_cached)
-        return;
-    task->cut = *base;
+        return ERR_OK;
     if (is_hints && !(task->parts.labels == 0 && task->type == RRTYPE_NS))
         prime(engine);
+    return cut_copy(&task->cut, base, &task->arena);
 }
 
 enum task_state step_look(struct task *task)
@@ -66,9 +66,11 @@ enum task_state step_look(struct task *task)
         return task_fail(task, TASK_LIMITED, EDNS_EDE_OTHER, task->budget->spent);
     if (task->is_above && task->cut.labels > 0)
         labels = task->cut.labels - 1U;
-    find_cut(task, labels);
-    while (is_circle(task))
-        find_cut(task, task->cut.labels - 1U);
+    enum err err = find_cut(task, labels);
+    while (!err && is_circle(task))
+        err = find_cut(task, task->cut.labels - 1U);
+    if (err)
+        return task_fail(task, TASK_LIMITED, EDNS_EDE_OTHER, "out of memory");
     task->shown = task->cut.labels;
     task->steps = 0;
     task->sends = 0;

@@ -162,14 +162,19 @@ const uint8_t *task_asked_name(const struct task *task)
     return dname_suffix(task->name, task->asked_labels);
 }
 
+void task_end_all(struct engine *engine)
+{
+    for (size_t i = 0; i < ENGINE_BUCKETS; i++)
+        while (!list_is_empty(&engine->in_flight[i]))
+            task_end(container_of(engine->in_flight[i].next, struct task, in_flight));
+}
+
 void task_free_engine(struct engine **engine)
 {
     struct engine *e = *engine;
     if (!e)
         return;
-    for (size_t i = 0; i < ENGINE_BUCKETS; i++)
-        while (!list_is_empty(&e->in_flight[i]))
-            task_end(container_of(e->in_flight[i].next, struct task, in_flight));
+    task_end_all(e);
     while (!list_is_empty(&e->spare)) {
         struct task *t = container_of(e->spare.next, struct task, link);
         list_remove(&t->link);

@@ -132,5 +132,8 @@ void task_end(struct task *task);
 /* The suffix of its name that is asked for now. */
 const uint8_t *task_asked_name(const struct task *task);
 
+/* End all tasks; waiters are not woken. */
+void task_end_all(struct engine *engine);
+
 /* Free an engine with all its tasks; waiters are not woken.  Clears the pointer. */
 void task_free_engine(struct engine **engine);

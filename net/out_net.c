@@ -1,0 +1,620 @@
+/* All UDP sockets of a worker stand in one epoll set of their own, put there once: libuv sees one descriptor, and a question
+ * costs connect, send and recv.  ICMP errors are not listened to: anybody can forge them (limits.md section 1: SAD DNS, TuDoor). */
+#define _GNU_SOURCE
+#include "net/out_net.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include "base/list.h"
+#include "base/now.h"
+
+enum {
+    SOCKETS_MAX = 8192,
+    EVENTS = 64,
+    UDP_REPLY_MAX = 4096, /* more was never asked for */
+    TCP_IDLE_MS = 5000,
+    TCP_ASKS_MAX = 200, /* open on one connection */
+    TICK_MS = 5,
+    WHEEL =
+        1024, /* slots of TICK_MS: deadlines are at most 5 s ahead, later ones wait another round */
+    IP_PMTUDISC_OMIT_MODE = 5 /* RFC 8085 3.2: no path MTU from ICMP */
+};
+
+/* A UDP socket, and the question it is used for now.  Lifetime: worker. */
+struct socket_slot {
+    struct list link; /* net->idle[family] or a slot of the wheel */
+    int fd;
+    bool is_v6;
+    bool is_dirty; /* a late reply may be waiting */
+    struct out_ask *ask;
+    uint64_t deadline_ms;
+    struct net *net;
+};
+
+/* A TCP connection.  Lifetime: until it has been closed. */
+struct server {
+    uv_tcp_t tcp;
+    uv_connect_t connect;
+    struct list link; /* net->servers */
+    struct list asks; /* struct tcp_ask */
+    unsigned ask_cnt;
+    struct addr addr;
+    struct net *net;
+    uint8_t *in;
+    size_t in_len;
+    uint64_t used_ms;
+    bool is_connected, is_closing;
+};
+
+/* A question on a connection, or waiting for it. */
+struct tcp_ask {
+    struct list link;  /* server->asks */
+    struct list timer; /* a slot of the wheel of TCP */
+    struct out_ask *ask;
+    struct server *server;
+    uint64_t deadline_ms;
+    uv_write_t write;
+    uint8_t wire[2 + QUESTION_MAX];
+    size_t len;
+    bool is_writing; /* libuv has it; freed when that is done */
+};
+
+/* Lifetime: worker. */
+struct net {
+    struct out out;
+    uv_loop_t *loop;
+    uv_poll_t poll;
+    uv_timer_t tick;
+    int epoll;
+    struct list idle[2];
+    struct list wheel[WHEEL], tcp_wheel[WHEEL];
+    uint64_t wheel_ms; /* the time up to which deadlines have been looked at */
+    size_t open_cnt;   /* questions that are out */
+    struct socket_slot **sockets;
+    size_t socket_cnt, socket_size;
+    struct list servers;
+    struct addr source[2];
+    bool has_source[2];
+    unsigned handle_cnt;
+    uint8_t buffer[UDP_REPLY_MAX];
+};
+
+static struct net *net_of(struct out *out) { return container_of(out, struct net, out); }
+
+/* ---- deadlines ---- */
+
+static void tick(uv_timer_t *timer);
+
+static void add_deadline(struct net *n, struct list *wheel, struct list *link, uint64_t at_ms)
+{
+    list_add(&wheel[(at_ms / TICK_MS) % WHEEL], link);
+    if (n->open_cnt++ == 0) {
+        n->wheel_ms = now_mono_ms();
+        uv_timer_start(&n->tick, tick, TICK_MS, TICK_MS);
+    }
+}
+
+static void remove_deadline(struct net *n, struct list *link)
+{
+    list_remove(link);
+    if (--n->open_cnt == 0)
+        uv_timer_stop(&n->tick);
+}
+
+/* ---- UDP ---- */
+
+static bool bind_source(const struct net *n, int fd, bool is_v6)
+{
+    int on = 1;
+    if (!n->has_source[is_v6])
+        return true;
+    /* the port is drawn by connect, among those that are free towards that server */
+    (void)setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof(on));
+    return bind(fd, &n->source[is_v6].sock.any, addr_len(&n->source[is_v6])) == 0;
+}
+
+static struct socket_slot *new_socket(struct net *n, bool is_v6)
+{
+    int mode = IP_PMTUDISC_OMIT_MODE;
+
+    if (n->socket_cnt == SOCKETS_MAX)
+        return NULL;
+    struct socket_slot **grown =
+        util_grow(n->sockets, n->socket_cnt, &n->socket_size, sizeof(*grown));
+    if (!grown)
+        return NULL;
+    n->sockets = grown;
+    struct socket_slot *s = calloc(1, sizeof(*s));
+    if (!s)
+        return NULL;
+    s->fd = socket(is_v6 ? AF_INET6 : AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    s->is_v6 = is_v6;
+    s->net = n;
+    struct epoll_event event = {.events = EPOLLIN, .data = {.ptr = s}};
+    if (s->fd < 0 || !bind_source(n, s->fd, is_v6) ||
+        epoll_ctl(n->epoll, EPOLL_CTL_ADD, s->fd, &event) != 0) {
+        if (s->fd >= 0)
+            close(s->fd);
+        free(s);
+        return NULL;
+    }
+    (void)setsockopt(s->fd, is_v6 ? IPPROTO_IPV6 : IPPROTO_IP,
+                     is_v6 ? IPV6_MTU_DISCOVER : IP_MTU_DISCOVER, &mode, sizeof(mode));
+    list_init(&s->link);
+    n->sockets[n->socket_cnt++] = s;
+    return s;
+}
+
+static struct socket_slot *take_socket(struct net *n, bool is_v6)
+{
+    struct list *idle = &n->idle[is_v6];
+    if (list_is_empty(idle))
+        return new_socket(n, is_v6);
+    struct socket_slot *s = container_of(idle->next, struct socket_slot, link);
+    list_remove(&s->link);
+    return s;
+}
+
+/* What is still queued was meant for an earlier question. */
+static void drain(struct net *n, struct socket_slot *s)
+{
+    while (recv(s->fd, n->buffer, 1, MSG_DONTWAIT) >= 0 || errno == EINTR ||
+           errno == ECONNREFUSED)
+        ;
+    s->is_dirty = false;
+}
+
+/* RFC 5452 9.2: away from the old port, and to one that the kernel draws. */
+static enum err connect_anew(struct net *n, struct socket_slot *s, const struct out_ask *ask)
+{
+    static const struct sockaddr nowhere = {.sa_family = AF_UNSPEC};
+    const struct addr *to = &ask->match.to;
+
+    if (!ask->is_port_fixed)
+        (void)connect(s->fd, &nowhere, sizeof(nowhere));
+    if (s->is_dirty)
+        drain(n, s);
+    if (connect(s->fd, &to->sock.any, addr_len(to)) != 0)
+        return ERR_IO;
+    return ERR_OK;
+}
+
+/* Take the socket from its question; it may be used for another one. */
+static void release(struct socket_slot *s)
+{
+    remove_deadline(s->net, &s->link);
+    s->ask->slot = NULL;
+    s->ask = NULL;
+    list_add(&s->net->idle[s->is_v6], &s->link);
+}
+
+static enum err ask_udp(struct net *n, struct out_ask *ask)
+{
+    struct socket_slot *s = take_socket(n, addr_is_v6(&ask->match.to));
+
+    if (!s)
+        return ERR_LIMIT;
+    enum err err = connect_anew(n, s, ask);
+    if (!err && send(s->fd, ask->wire, ask->len, MSG_DONTWAIT) < 0 && errno != ECONNREFUSED &&
+        errno != EAGAIN)
+        err = ERR_IO;
+    if (err) {
+        list_add(&n->idle[s->is_v6], &s->link);
+        return err;
+    }
+    s->ask = ask;
+    s->deadline_ms = now_mono_ms() + ask->timeout_ms;
+    ask->slot = s;
+    add_deadline(n, n->wheel, &s->link, s->deadline_ms);
+    return ERR_OK;
+}
+
+/* One datagram; false when none is waiting. */
+static bool receive(struct net *n, struct socket_slot *s)
+{
+    struct addr from = {0};
+    socklen_t from_len = sizeof(from.sock);
+    struct message reply;
+    ssize_t got =
+        recvfrom(s->fd, n->buffer, sizeof(n->buffer), MSG_DONTWAIT, &from.sock.any, &from_len);
+
+    if (got < 0)
+        return errno == EINTR || errno == ECONNREFUSED || errno == EHOSTUNREACH ||
+               errno == ENETUNREACH;
+    struct out_ask *ask = s->ask;
+    if (!ask) /* a second reply, or one that came too late */
+        return true;
+    enum match_verdict verdict =
+        match_reply(&ask->match, &from, n->buffer, (size_t)got, &reply);
+    if (verdict == MATCH_OK) {
+        release(s);
+        ask->done(ask, OUT_REPLY, &reply);
+        return true;
+    }
+    ask->refused(ask, verdict, &from);
+    s->is_dirty = true;
+    if (!ask->ignores_wrong) {
+        release(s);
+        ask->done(ask, OUT_SUSPECT, NULL);
+    }
+    return true;
+}
+
+static void on_readable(uv_poll_t *poll, int status, int events)
+{
+    struct net *n = poll->data;
+    struct epoll_event ready[EVENTS];
+    int cnt;
+
+    (void)status;
+    (void)events;
+    cnt = epoll_wait(n->epoll, ready, EVENTS, 0);
+    for (int i = 0; i < cnt; i++) {
+        struct socket_slot *s = ready[i].data.ptr;
+        receive(n, s);
+    }
+    if (cnt > 0)
+        n->out.settle(n->out.data);
+}
+
+/* ---- TCP ---- */
+
+static void free_if_last(struct net *n)
+{
+    if (--n->handle_cnt > 0)
+        return;
+    for (size_t i = 0; i < n->socket_cnt; i++) {
+        close(n->sockets[i]->fd);
+        free(n->sockets[i]);
+    }
+    free(n->sockets);
+    close(n->epoll);
+    free(n);
+}
+
+static void on_server_closed(uv_handle_t *handle)
+{
+    struct server *s = handle->data;
+    struct net *n = s->net;
+    free(s->in);
+    free(s);
+    free_if_last(n);
+}
+
+/* Take the question off its connection; its memory goes, unless libuv is writing it. */
+static struct out_ask *detach(struct tcp_ask *t)
+{
+    struct out_ask *ask = t->ask;
+
+    remove_deadline(t->server->net, &t->timer);
+    list_remove(&t->link);
+    t->server->ask_cnt--;
+    t->ask = NULL;
+    ask->slot = NULL;
+    if (!t->is_writing)
+        free(t);
+    return ask;
+}
+
+/* Close; every question on it has failed. */
+static void close_server(struct server *s)
+{
+    if (s->is_closing)
+        return;
+    s->is_closing = true;
+    list_remove(&s->link);
+    uv_close((uv_handle_t *)&s->tcp, on_server_closed);
+    while (!list_is_empty(&s->asks)) {
+        struct out_ask *ask = detach(container_of(s->asks.next, struct tcp_ask, link));
+        ask->done(ask, OUT_FAILED, NULL);
+    }
+}
+
+static void on_written(uv_write_t *write, int status)
+{
+    struct tcp_ask *t = write->data;
+    struct server *s = t->server;
+
+    t->is_writing = false;
+    if (!t->ask)
+        free(t);
+    if (status < 0 && !s->is_closing) {
+        struct net *n = s->net;
+        close_server(s);
+        n->out.settle(n->out.data);
+    }
+}
+
+static bool write_ask(struct tcp_ask *t)
+{
+    uv_buf_t buf = uv_buf_init((char *)t->wire, (unsigned)t->len);
+    t->write.data = t;
+    if (uv_write(&t->write, (uv_stream_t *)&t->server->tcp, &buf, 1, on_written) != 0)
+        return false;
+    t->is_writing = true;
+    return true;
+}
+
+/* The question that a reply on a connection belongs to, by its ID. */
+static struct tcp_ask *find_ask(struct server *s, const uint8_t *wire)
+{
+    for (struct list *l = s->asks.next; l != &s->asks; l = l->next) {
+        struct tcp_ask *t = container_of(l, struct tcp_ask, link);
+        if (memcmp(t->ask->wire, wire, 2) == 0)
+            return t;
+    }
+    return NULL;
+}
+
+/* One whole message.  False: the server talks nonsense, and the connection is of no use. */
+static bool take_message(struct server *s, uint8_t *wire, size_t len)
+{
+    struct message reply;
+    struct tcp_ask *t = len >= 2 ? find_ask(s, wire) : NULL;
+
+    if (!t)
+        return len >= 2; /* its question has been given up */
+    enum match_verdict verdict = match_reply(&t->ask->match, &s->addr, wire, len, &reply);
+    struct out_ask *ask = t->ask;
+    if (verdict != MATCH_OK) {
+        ask->refused(ask, verdict, &s->addr);
+        detach(t);
+        ask->done(ask, OUT_FAILED, NULL);
+        return false;
+    }
+    detach(t);
+    ask->done(ask, OUT_REPLY, &reply);
+    return true;
+}
+
+static void alloc_in(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
+{
+    struct server *s = handle->data;
+    (void)suggested;
+    *buf = uv_buf_init((char *)s->in + s->in_len, (unsigned)(MESSAGE_MAX + 2 - s->in_len));
+}
+
+static void on_read(uv_stream_t *stream, ssize_t got, const uv_buf_t *buf)
+{
+    struct server *s = stream->data;
+    struct net *n = s->net;
+    size_t pos = 0;
+    bool is_sane = got >= 0;
+
+    (void)buf;
+    if (s->is_closing)
+        return;
+    s->in_len += got > 0 ? (size_t)got : 0;
+    while (is_sane && !s->is_closing && s->in_len - pos >= 2) {
+        size_t len = util_get_u16(s->in + pos);
+        if (s->in_len - pos - 2 < len)
+            break;
+        is_sane = take_message(s, s->in + pos + 2, len);
+        pos += len + 2;
+    }
+    memmove(s->in, s->in + pos, s->in_len - pos);
+    s->in_len -= pos;
+    if (pos > 0)
+        s->used_ms = now_mono_ms();
+    if (!is_sane)
+        close_server(s);
+    n->out.settle(n->out.data);
+}
+
+static void on_connected(uv_connect_t *connect, int status)
+{
+    struct server *s = connect->data;
+    struct net *n = s->net;
+    bool works = status == 0 && !s->is_closing &&
+                 uv_read_start((uv_stream_t *)&s->tcp, alloc_in, on_read) == 0;
+
+    if (s->is_closing)
+        return;
+    s->is_connected = works;
+    for (struct list *l = s->asks.next; works && l != &s->asks; l = l->next)
+        works = write_ask(container_of(l, struct tcp_ask, link));
+    if (!works)
+        close_server(s);
+    n->out.settle(n->out.data);
+}
+
+static struct server *find_server(struct net *n, const struct addr *addr)
+{
+    for (struct list *l = n->servers.next; l != &n->servers; l = l->next) {
+        struct server *s = container_of(l, struct server, link);
+        if (addr_is_equal(&s->addr, addr) && s->ask_cnt < TCP_ASKS_MAX)
+            return s;
+    }
+    return NULL;
+}
+
+static struct server *new_server(struct net *n, const struct addr *addr)
+{
+    struct server *s = calloc(1, sizeof(*s));
+    bool is_v6 = addr_is_v6(addr);
+
+    if (s)
+        s->in = malloc(MESSAGE_MAX + 2);
+    if (!s || !s->in) {
+        free(s);
+        return NULL;
+    }
+    s->net = n;
+    s->addr = *addr;
+    s->tcp.data = s->connect.data = s;
+    s->used_ms = now_mono_ms();
+    list_init(&s->asks);
+    uv_tcp_init(n->loop, &s->tcp);
+    n->handle_cnt++;
+    list_add(&n->servers, &s->link);
+    int status = n->has_source[is_v6] ? uv_tcp_bind(&s->tcp, &n->source[is_v6].sock.any, 0) : 0;
+    if (status == 0)
+        status = uv_tcp_connect(&s->connect, &s->tcp, &addr->sock.any, on_connected);
+    if (status != 0) {
+        close_server(s);
+        return NULL;
+    }
+    uv_tcp_nodelay(&s->tcp, 1);
+    return s;
+}
+
+static enum err ask_tcp(struct net *n, struct out_ask *ask)
+{
+    struct server *s = find_server(n, &ask->match.to);
+    struct tcp_ask *t = calloc(1, sizeof(*t));
+
+    if (t && !s)
+        s = new_server(n, &ask->match.to);
+    if (!t || !s) {
+        free(t);
+        return t ? ERR_IO : ERR_NOMEM;
+    }
+    util_put_u16(t->wire, (uint16_t)ask->len);
+    memcpy(t->wire + 2, ask->wire, ask->len);
+    t->len = 2 + ask->len;
+    t->ask = ask;
+    t->server = s;
+    t->deadline_ms = now_mono_ms() + ask->timeout_ms;
+    if (s->is_connected && !write_ask(t)) {
+        free(t);
+        return ERR_IO;
+    }
+    ask->slot = t;
+    s->ask_cnt++;
+    s->used_ms = now_mono_ms();
+    list_add(&s->asks, &t->link);
+    add_deadline(n, n->tcp_wheel, &t->timer, t->deadline_ms);
+    return ERR_OK;
+}
+
+/* ---- time ---- */
+
+static void expire_udp(struct list *slot, uint64_t now_ms)
+{
+    struct list *next;
+    for (struct list *l = slot->next; l != slot; l = next) {
+        struct socket_slot *s = container_of(l, struct socket_slot, link);
+        struct out_ask *ask = s->ask;
+        next = l->next;
+        if (s->deadline_ms > now_ms)
+            continue;
+        s->is_dirty = true;
+        release(s);
+        ask->done(ask, OUT_TIMEOUT, NULL);
+    }
+}
+
+static void expire_tcp(struct list *slot, uint64_t now_ms)
+{
+    struct list *next;
+    for (struct list *l = slot->next; l != slot; l = next) {
+        struct tcp_ask *t = container_of(l, struct tcp_ask, timer);
+        next = l->next;
+        if (t->deadline_ms > now_ms)
+            continue;
+        struct out_ask *ask = detach(t);
+        ask->done(ask, OUT_TIMEOUT, NULL);
+    }
+}
+
+static void close_idle_servers(struct net *n, uint64_t now_ms)
+{
+    struct list *next;
+    for (struct list *l = n->servers.next; l != &n->servers; l = next) {
+        struct server *s = container_of(l, struct server, link);
+        next = l->next;
+        if (s->ask_cnt == 0 && now_ms - s->used_ms > TCP_IDLE_MS)
+            close_server(s);
+    }
+}
+
+static void tick(uv_timer_t *timer)
+{
+    struct net *n = timer->data;
+    uint64_t now_ms = now_mono_ms();
+    /* every slot once is enough, however late we are */
+    uint64_t from_ms = now_ms - n->wheel_ms > (uint64_t)TICK_MS * WHEEL
+                           ? now_ms - (uint64_t)TICK_MS * WHEEL
+                           : n->wheel_ms;
+
+    for (uint64_t at = from_ms / TICK_MS; at <= now_ms / TICK_MS; at++) {
+        expire_udp(&n->wheel[at % WHEEL], now_ms);
+        expire_tcp(&n->tcp_wheel[at % WHEEL], now_ms);
+    }
+    n->wheel_ms = now_ms;
+    close_idle_servers(n, now_ms);
+    n->out.settle(n->out.data);
+}
+
+/* ---- the table ---- */
+
+static enum err ask(struct out *out, struct out_ask *a)
+{
+    struct net *n = net_of(out);
+    return a->is_tcp ? ask_tcp(n, a) : ask_udp(n, a);
+}
+
+static void cancel(struct out *out, struct out_ask *a)
+{
+    (void)out;
+    if (!a->slot)
+        return;
+    if (a->is_tcp) {
+        detach(a->slot);
+    } else {
+        struct socket_slot *s = a->slot;
+        s->is_dirty = true;
+        release(s);
+    }
+}
+
+static void on_closed(uv_handle_t *handle) { free_if_last(handle->data); }
+
+enum err out_net_new(uv_loop_t *loop, const struct out_net_sources *sources, struct out **out)
+{
+    struct net *n = calloc(1, sizeof(*n));
+
+    if (!n)
+        return ERR_NOMEM;
+    n->out = (struct out){.ask = ask, .cancel = cancel};
+    n->loop = loop;
+    list_init(&n->idle[0]);
+    list_init(&n->idle[1]);
+    list_init(&n->servers);
+    for (size_t i = 0; i < WHEEL; i++) {
+        list_init(&n->wheel[i]);
+        list_init(&n->tcp_wheel[i]);
+    }
+    for (size_t i = 0; i < sources->cnt; i++) {
+        n->source[addr_is_v6(&sources->at[i])] = sources->at[i];
+        n->has_source[addr_is_v6(&sources->at[i])] = true;
+    }
+    n->epoll = epoll_create1(EPOLL_CLOEXEC);
+    if (n->epoll < 0 || uv_poll_init(loop, &n->poll, n->epoll) != 0) {
+        if (n->epoll >= 0)
+            close(n->epoll);
+        free(n);
+        return ERR_IO;
+    }
+    uv_timer_init(loop, &n->tick);
+    n->poll.data = n->tick.data = n;
+    n->handle_cnt = 2;
+    uv_poll_start(&n->poll, UV_READABLE, on_readable);
+    *out = &n->out;
+    return ERR_OK;
+}
+
+void out_net_close(struct out **out)
+{
+    if (!*out)
+        return;
+    struct net *n = net_of(*out);
+    *out = NULL;
+    while (!list_is_empty(&n->servers))
+        close_server(container_of(n->servers.next, struct server, link));
+    uv_close((uv_handle_t *)&n->poll, on_closed);
+    uv_close((uv_handle_t *)&n->tick, on_closed);
+}

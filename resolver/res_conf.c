@@ -1,0 +1,419 @@
+/* Values go into a policy while they are read, so that what is wrong is told with its place. */
+#include "resolver/res_conf.h"
+
+#include "base/file.h"
+#include "dns/rrline.h"
+#include "net/fence.h"
+
+enum {
+    FILE_MAX = 1 << 20,
+    LOCAL_DATA_TTL = 3600,
+    DAY_MS = 86400000,
+    TTL_MAX_MS = 7 * DAY_MS,
+    LIMIT_MAX = 1000000,
+};
+
+static const uint8_t root[] = {0};
+
+/* ---- zones ---- */
+
+static void put_zones(struct conf_reader *reader, const struct conf_node *node,
+                      struct res_conf *conf, const struct conf_list *list,
+                      enum cut_source source)
+{
+    const struct res_conf_zone *zones = list->items;
+    char text[DNAME_TEXT_MAX];
+
+    for (size_t i = 0; i < list->cnt; i++) {
+        const struct conf_node *item = conf_item(reader, node, i);
+        if (!zones[i].name || zones[i].servers.cnt == 0)
+            continue; /* the finding is there already */
+        enum err err =
+            route_put_zone(&conf->policy->route, zones[i].name, source, zones[i].servers.at,
+                           zones[i].servers.cnt, &conf->policy->arena);
+        dname_text_print(zones[i].name, text);
+        if (err == ERR_DENIED)
+            conf_wrong(reader, item, "the zone %s is listed twice", text);
+        else if (err == ERR_LIMIT)
+            conf_wrong(reader, item, "more than %d servers", CUT_SERVERS_MAX);
+        else if (err)
+            conf_wrong(reader, item, "%s", err_name(err));
+    }
+}
+
+static void check_stubs(struct conf_reader *reader, const struct conf_node *node, void *target)
+{
+    put_zones(reader, node, container_of(target, struct res_conf, stubs), target, CUT_STUB);
+}
+
+static void check_forwards(struct conf_reader *reader, const struct conf_node *node,
+                           void *target)
+{
+    put_zones(reader, node, container_of(target, struct res_conf, forwards), target,
+              CUT_FORWARD);
+}
+
+static const struct conf_key zone_keys[] = {
+    {.name = "zone",
+     .type = CONF_CUSTOM,
+     .offset = offsetof(struct res_conf_zone, name),
+     .read = server_conf_read_name,
+     .is_required = true},
+    {.name = "servers",
+     .type = CONF_ADDRS,
+     .offset = offsetof(struct res_conf_zone, servers),
+     .min = 53,
+     .is_required = true},
+    {.name = "tls", .type = CONF_UNBUILT},
+    {.name = NULL},
+};
+
+/* ---- data of our own ---- */
+
+static void check_local_data(struct conf_reader *reader, const struct conf_node *node,
+                             void *target)
+{
+    struct res_conf *conf = container_of(target, struct res_conf, local_data);
+    struct rrline *r = malloc(sizeof(*r));
+
+    for (size_t i = 0; i < conf->local_data.cnt && r; i++) {
+        const char *text = conf->local_data.at[i];
+        const struct conf_node *item = conf_item(reader, node, i);
+        enum err err = rrline_read(text, strlen(text), root, LOCAL_DATA_TTL, r);
+        if (err) {
+            conf_wrong(reader, item, "%s", err == ERR_ABSENT ? "expected a record" : r->why);
+            continue;
+        }
+        if (local_add(&conf->policy->local, r->owner, r->type, r->ttl, r->rdata, r->rdata_len,
+                      &conf->policy->arena) != ERR_OK)
+            conf_wrong(reader, item, "more than %d records of one name and type",
+                       RRSET_RECORDS_MAX);
+    }
+    if (!r)
+        conf_wrong(reader, node, "out of memory");
+    free(r);
+}
+
+static char *read_beside(struct conf_reader *reader, const struct conf_node *node,
+                         const char *path, size_t *len)
+{
+    char *text;
+    enum err err = file_read(path, FILE_MAX, &text, len, NULL);
+    if (err == ERR_OK)
+        return text;
+    conf_wrong(reader, node, "%s: %s", path, err_name(err));
+    return NULL;
+}
+
+static void check_hosts(struct conf_reader *reader, const struct conf_node *node, void *target)
+{
+    struct res_conf *conf = container_of(target, struct res_conf, hosts_path);
+    size_t len;
+
+    if (!*conf->hosts_path)
+        return;
+    char *text = read_beside(reader, node, conf->hosts_path, &len);
+    if (text && local_add_hosts(&conf->policy->local, text, len, &conf->policy->arena))
+        conf_wrong(reader, node, "out of memory");
+    free(text);
+}
+
+static void check_hints(struct conf_reader *reader, const struct conf_node *node, void *target)
+{
+    struct res_conf *conf = container_of(target, struct res_conf, hints_path);
+    char why[300];
+    size_t len;
+
+    if (!*conf->hints_path)
+        return;
+    char *text = read_beside(reader, node, conf->hints_path, &len);
+    if (text && route_read_hints(&conf->policy->route, text, len, 53, &conf->policy->arena, why,
+                                 sizeof(why)))
+        conf_wrong(reader, node, "%s: %s", conf->hints_path, why);
+    free(text);
+}
+
+/* ---- laboratory ---- */
+
+static void check_lab(struct conf_reader *reader, const struct conf_node *node, void *target)
+{
+    const struct policy_defences *all = target;
+    char why[200];
+
+    bool is_weak = !all->random_id || !all->random_port || !all->random_case || !all->cookies ||
+                   !all->source || !all->question || !all->bailiwick || !all->sections ||
+                   !all->wrong_reply_tcp || !all->merging;
+    if (is_weak && fence_check(why, sizeof(why)) != ERR_OK)
+        conf_wrong(reader, node,
+                   "a defence may be switched off only where nothing can leave: %s", why);
+}
+
+#define DEFENCE(key, field)                                                                 \
+    {                                                                                       \
+        .name = (key), .type = CONF_BOOL, .offset = offsetof(struct policy_defences, field) \
+    }
+
+static const struct conf_key lab_keys[] = {
+    DEFENCE("random-id", random_id),
+    DEFENCE("random-port", random_port),
+    DEFENCE("random-case", random_case),
+    DEFENCE("cookies", cookies),
+    DEFENCE("source", source),
+    DEFENCE("question", question),
+    DEFENCE("bailiwick", bailiwick),
+    DEFENCE("sections", sections),
+    DEFENCE("wrong-reply-tcp", wrong_reply_tcp),
+    DEFENCE("merging", merging),
+    {.name = NULL},
+};
+
+/* ---- single values ---- */
+
+/* This version believes what servers say: whoever relies on validation has to know. */
+static void read_anchor(struct conf_reader *reader, const struct conf_node *node, void *target)
+{
+    (void)target;
+    conf_warn(reader, node, "trust-anchor has no effect in this version: it does not validate");
+}
+
+static void check_allow(struct conf_reader *reader, const struct conf_node *node, void *target)
+{
+    const struct addr_prefixes *allow = target;
+    for (size_t i = 0; i < allow->cnt; i++)
+        if (allow->at[i].bits == 0)
+            conf_warn(reader, conf_item(reader, node, i),
+                      "everybody may ask: an open resolver is a means to attack others");
+}
+
+/* ---- tables ---- */
+
+static const struct conf_key cache_keys[] = {
+    {.name = "directory", .type = CONF_UNUSED},
+    {.name = "size",
+     .type = CONF_SIZE,
+     .offset = offsetof(struct res_conf, cache_size),
+     .min = 1 << 20,
+     .max = (uint64_t)1 << 40},
+    {.name = "min-ttl",
+     .type = CONF_DURATION,
+     .offset = offsetof(struct res_conf, ttl_min_ms),
+     .max = DAY_MS},
+    {.name = "max-ttl",
+     .type = CONF_DURATION,
+     .offset = offsetof(struct res_conf, ttl_max_ms),
+     .max = TTL_MAX_MS},
+    {.name = "negative-max-ttl",
+     .type = CONF_DURATION,
+     .offset = offsetof(struct res_conf, negative_max_ms),
+     .max = DAY_MS},
+    {.name = "serve-stale", .type = CONF_UNUSED},
+    {.name = "prefetch", .type = CONF_UNUSED},
+    {.name = NULL},
+};
+
+#define AT(field) offsetof(struct res_conf, field)
+
+static const struct conf_key resolver_keys[] = {
+    {.name = "root-hints", .type = CONF_PATH, .offset = AT(hints_path), .check = check_hints},
+    {.name = "trust-anchor", .type = CONF_CUSTOM, .read = read_anchor},
+    {.name = "negative-trust-anchors", .type = CONF_UNUSED},
+    {.name = "qname-minimisation", .type = CONF_BOOL, .offset = AT(is_minimising)},
+    {.name = "randomise-case", .type = CONF_BOOL, .offset = AT(is_case_random)},
+    {.name = "aggressive-nsec", .type = CONF_UNUSED},
+    {.name = "priming", .type = CONF_BOOL, .offset = AT(is_priming)},
+    {.name = "trust-anchor-signal", .type = CONF_UNUSED},
+    {.name = "ipv4", .type = CONF_BOOL, .offset = AT(uses_v4)},
+    {.name = "ipv6", .type = CONF_BOOL, .offset = AT(uses_v6)},
+    {.name = "outgoing", .type = CONF_ADDRS, .offset = AT(outgoing)},
+    {.name = "outgoing-port",
+     .type = CONF_UINT,
+     .offset = AT(outgoing_port),
+     .min = 1,
+     .max = UINT16_MAX},
+    {.name = "do-not-query", .type = CONF_PREFIXES, .offset = AT(do_not_query)},
+    {.name = NULL},
+};
+
+#define LIMIT(key, field)                                                                 \
+    {                                                                                     \
+        .name = (key), .type = CONF_UINT, .offset = AT(field), .min = 1, .max = LIMIT_MAX \
+    }
+
+static const struct conf_key limits_keys[] = {
+    SERVER_CONF_LIMITS_KEYS(AT(server)),
+    LIMIT("fetches-per-zone", quota_limits.per_zone),
+    LIMIT("fetches-per-server", quota_limits.per_server),
+    LIMIT("queries", limits.queries),
+    LIMIT("bytes", limits.bytes),
+    {.name = "time",
+     .type = CONF_DURATION,
+     .offset = AT(limits.time_ms),
+     .min = 1000,
+     .max = 60000},
+    LIMIT("depth", limits.depth),
+    LIMIT("cnames", limits.cnames),
+    LIMIT("targets", limits.targets),
+    LIMIT("minimisation-steps", limits.minimisation_steps),
+    {.name = NULL},
+};
+
+static const struct conf_key keys[] = {
+    {.name = "server",
+     .type = CONF_MAP,
+     .offset = AT(server),
+     .keys = server_conf_server_keys,
+     .is_required = true},
+    {.name = "log", .type = CONF_MAP, .offset = AT(server), .keys = server_conf_log_keys},
+    {.name = "allow", .type = CONF_PREFIXES, .offset = AT(allow), .check = check_allow},
+    {.name = "cache", .type = CONF_MAP, .keys = cache_keys},
+    {.name = "resolver", .type = CONF_MAP, .keys = resolver_keys},
+    {.name = "limits", .type = CONF_MAP, .keys = limits_keys},
+    {.name = "lab", .type = CONF_MAP, .offset = AT(lab), .keys = lab_keys, .check = check_lab},
+    {.name = "stub-zones",
+     .type = CONF_LIST,
+     .offset = AT(stubs),
+     .keys = zone_keys,
+     .item_size = sizeof(struct res_conf_zone),
+     .check = check_stubs},
+    {.name = "forward-zones",
+     .type = CONF_LIST,
+     .offset = AT(forwards),
+     .keys = zone_keys,
+     .item_size = sizeof(struct res_conf_zone),
+     .check = check_forwards},
+    {.name = "local-data",
+     .type = CONF_TEXTS,
+     .offset = AT(local_data),
+     .check = check_local_data},
+    {.name = "hosts", .type = CONF_PATH, .offset = AT(hosts_path), .check = check_hosts},
+    {.name = NULL},
+};
+
+/* ---- the whole ---- */
+
+static struct res_conf *new_conf(void)
+{
+    static const char *const nets[] = {"0.0.0.0/8", "127.0.0.0/8", "::/128", "::1/128"};
+    struct res_conf *conf = calloc(1, sizeof(*conf));
+
+    if (!conf)
+        return NULL;
+    arena_init(&conf->arena, 0);
+    conf->policy = policy_new();
+    if (!conf->policy) {
+        free(conf);
+        return NULL;
+    }
+    server_conf_init(&conf->server);
+    conf->server.guard.per_second = 0; /* its clients are its own: `allow` says who asks */
+    conf->allow = conf->server.guard.exempt;
+    for (size_t i = 0; i < ARRAY_LEN(nets); i++)
+        must(addr_read_prefix(nets[i], &conf->local_nets[i]) == ERR_OK);
+    conf->do_not_query = (struct addr_prefixes){conf->local_nets, ARRAY_LEN(nets)};
+    conf->quota_limits = (struct quota_limits){.per_zone = 200, .per_server = 400};
+    conf->limits = conf->policy->limits;
+    conf->lab = conf->policy->defences;
+    conf->cache_size = (uint64_t)1 << 30;
+    conf->hints_path = conf->hosts_path = "";
+    conf->outgoing_port = 53;
+    conf->ttl_max_ms = DAY_MS;
+    conf->negative_max_ms = DAY_MS / 24;
+    conf->is_minimising = conf->is_case_random = conf->is_priming = true;
+    conf->uses_v4 = conf->uses_v6 = true;
+    return conf;
+}
+
+static enum err copy_prefixes(struct addr_prefixes *to, const struct addr_prefixes *from,
+                              struct arena *arena)
+{
+    *to = (struct addr_prefixes){
+        .at = arena_copy(arena, from->at, from->cnt * sizeof(*from->at)), .cnt = from->cnt};
+    return to->at ? ERR_OK : ERR_NOMEM;
+}
+
+/* What belongs to a configured zone is not answered from the built-in ones. */
+static enum err except_zones(struct policy *p, const struct conf_list *list)
+{
+    const struct res_conf_zone *zones = list->items;
+    enum err err = ERR_OK;
+    for (size_t i = 0; i < list->cnt && !err; i++)
+        if (*zones[i].name) /* a forwarder for everything leaves them as they are */
+            err = local_except(&p->local, zones[i].name, &p->arena);
+    return err;
+}
+
+/* Fill the policy: it outlives the configuration, so that everything is copied. */
+static enum err fill_policy(struct res_conf *conf)
+{
+    struct policy *p = conf->policy;
+
+    p->limits = conf->limits;
+    p->ttls = (struct cache_ttls){.min = conf->ttl_min_ms / 1000,
+                                  .max = conf->ttl_max_ms / 1000,
+                                  .negative_max = conf->negative_max_ms / 1000};
+    p->defences = conf->lab;
+    p->defences.random_case &= conf->is_case_random;
+    p->outgoing_port = (uint16_t)conf->outgoing_port;
+    p->is_minimising = conf->is_minimising;
+    p->is_priming = conf->is_priming;
+    p->uses_v4 = conf->uses_v4;
+    p->uses_v6 = conf->uses_v6;
+    const struct addr *own = conf->server.listen.at;
+    size_t own_cnt = conf->server.listen.cnt;
+    p->own = (struct conf_addrs){.at = arena_copy(&p->arena, own, own_cnt * sizeof(*own)),
+                                 .cnt = own_cnt};
+    enum err err = p->own.at ? ERR_OK : ERR_NOMEM;
+    if (!err && p->route.hints.addr_cnt == 0)
+        err = route_use_builtin_hints(&p->route, 53, &p->arena);
+    for (int i = 0; i < p->route.hints.addr_cnt; i++)
+        addr_set_port(&p->route.hints.addrs[i].addr, p->outgoing_port);
+    if (!err)
+        err = copy_prefixes(&p->allow, &conf->allow, &p->arena);
+    if (!err)
+        err = copy_prefixes(&p->do_not_query, &conf->do_not_query, &p->arena);
+    if (!err)
+        err = except_zones(p, &conf->stubs);
+    if (!err)
+        err = except_zones(p, &conf->forwards);
+    return err ? err : local_add_builtin(&p->local, &p->arena);
+}
+
+static enum err keep_if_right(enum err err, struct res_conf *conf, struct res_conf **out)
+{
+    if (!err)
+        err = fill_policy(conf);
+    if (err)
+        res_conf_free(&conf);
+    else
+        *out = conf;
+    return err;
+}
+
+enum err res_conf_read(const char *path, struct diag *diag, struct res_conf **out)
+{
+    struct res_conf *conf = new_conf();
+    if (!conf)
+        return ERR_NOMEM;
+    return keep_if_right(conf_read(path, keys, conf, &conf->arena, diag), conf, out);
+}
+
+enum err res_conf_parse(const char *path, const char *text, size_t len, struct diag *diag,
+                        struct res_conf **out)
+{
+    struct res_conf *conf = new_conf();
+    if (!conf)
+        return ERR_NOMEM;
+    return keep_if_right(conf_parse(path, text, len, keys, conf, &conf->arena, diag), conf,
+                         out);
+}
+
+void res_conf_free(struct res_conf **conf)
+{
+    if (!*conf)
+        return;
+    policy_free(&(*conf)->policy);
+    quota_free(&(*conf)->quota);
+    arena_fini(&(*conf)->arena);
+    free(*conf);
+    *conf = NULL;
+}

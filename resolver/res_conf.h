@@ -1,0 +1,45 @@
+/* layer 38 | resolver/res_conf.h | the configuration of the resolver
+ *
+ * Owner:    res_conf_read gives it to the caller.
+ * Thread:   the main thread.
+ */
+#pragma once
+
+#include "net/server_conf.h"
+#include "resolver/policy.h"
+
+/* Lifetime: from res_conf_read to res_conf_free. */
+struct res_conf {
+    struct arena arena;
+    struct server_conf server;
+    struct policy *policy; /* whoever builds a version of it takes it and leaves NULL */
+    struct quota *quota;   /* of the process, when this is its first configuration */
+    struct quota_limits quota_limits;
+    struct budget_limits limits;
+    struct conf_addrs outgoing;
+    struct addr_prefixes allow, do_not_query;
+    struct addr_prefix local_nets[4]; /* what is not asked unless the file says otherwise */
+    uint64_t cache_size;
+    struct conf_list stubs, forwards; /* of struct res_conf_zone */
+    struct conf_texts local_data;
+    const char *hints_path, *hosts_path; /* "": none */
+    uint32_t outgoing_port;
+    uint32_t ttl_min_ms, ttl_max_ms, negative_max_ms;
+    bool is_minimising, is_case_random, is_priming, uses_v4, uses_v6;
+    struct policy_defences lab;
+};
+
+struct res_conf_zone {
+    const uint8_t *name;
+    struct conf_addrs servers;
+};
+
+/* Read and check `path`.  ERR_CONFIG: the diag says what is wrong. */
+MUST_USE enum err res_conf_read(const char *path, struct diag *diag, struct res_conf **out);
+
+/* The same from memory. */
+MUST_USE enum err res_conf_parse(const char *path, const char *text, size_t len,
+                                 struct diag *diag, struct res_conf **out);
+
+/* Free it.  Clears the pointer; NULL inside is fine. */
+void res_conf_free(struct res_conf **conf);

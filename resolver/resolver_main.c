@@ -1,0 +1,139 @@
+/* rootline-resolver: what a worker resolves with, and the start of the daemon. */
+#include "base/publish.h"
+#include "net/daemon.h"
+#include "net/out_net.h"
+#include "resolver/cache_memory.h"
+#include "resolver/machine.h"
+#include "resolver/res_conf.h"
+#include "resolver/res_serve.h"
+
+/* Lifetime: worker. */
+struct resolver {
+    struct publish *publish;
+    size_t worker, worker_cnt;
+    const struct res_conf *conf; /* of the start */
+    struct res_serve *serve;     /* from open on */
+    struct out *out;
+};
+
+static enum err configure(const char *path, struct diag *diag, void **conf,
+                          struct server_conf **server)
+{
+    struct res_conf *read;
+    enum err err = res_conf_read(path, diag, &read);
+    if (!err) {
+        *conf = read;
+        *server = &read->server;
+    }
+    return err;
+}
+
+static void free_conf(void *conf)
+{
+    struct res_conf *c = conf;
+    res_conf_free(&c);
+}
+
+static enum err build(void *data, const void *before, void **version, char *summary,
+                      size_t size)
+{
+    struct res_conf *conf = data;
+
+    (void)before;
+    snprintf(summary, size, "%zu stub zones, %zu forward zones, %zu records of local data",
+             conf->stubs.cnt, conf->forwards.cnt, conf->local_data.cnt);
+    *version = conf->policy;
+    conf->policy = NULL;
+    return ERR_OK;
+}
+
+static void free_version(void *version)
+{
+    struct policy *policy = version;
+    policy_free(&policy);
+}
+
+/* ---- the engine of a worker ---- */
+
+static void *new_engine(struct publish *publish, size_t worker, size_t worker_cnt, void *data)
+{
+    struct res_conf *conf = data;
+    struct resolver *r = calloc(1, sizeof(*r));
+
+    if (!r || (!conf->quota && quota_new(&conf->quota_limits, &conf->quota) != ERR_OK)) {
+        free(r);
+        return NULL;
+    }
+    *r = (struct resolver){
+        .publish = publish, .worker = worker, .worker_cnt = worker_cnt, .conf = conf};
+    return r;
+}
+
+static void free_engine(void *engine)
+{
+    struct resolver *r = engine;
+    res_serve_free(&r->serve);
+    free(r);
+}
+
+static void settle(void *engine) { machine_run(engine); }
+
+static enum err open_engine(void *engine, struct uv_loop_s *loop)
+{
+    struct resolver *r = engine;
+    struct out_net_sources sources = {.at = r->conf->outgoing.at, .cnt = r->conf->outgoing.cnt};
+    struct cache_store *store = NULL;
+    struct engine *made;
+
+    enum err err = out_net_new(loop, &sources, &r->out);
+    if (!err)
+        err = cache_memory_new(r->conf->cache_size / r->worker_cnt, &store);
+    if (!err)
+        err = engine_new(r->out, store, r->conf->quota, &made);
+    if (err) {
+        if (store)
+            store->free(&store);
+        out_net_close(&r->out);
+        return err;
+    }
+    r->serve = res_serve_new(made);
+    r->out->settle = settle;
+    r->out->data = made;
+    return r->serve ? ERR_OK : ERR_NOMEM;
+}
+
+static void close_engine(void *engine)
+{
+    struct resolver *r = engine;
+    res_serve_close(r->serve);
+    out_net_close(&r->out);
+}
+
+static void turn(void *engine)
+{
+    struct resolver *r = engine;
+    engine_adopt(res_serve_engine(r->serve), publish_take(r->publish, r->worker));
+}
+
+static void serve(void *engine, struct exchange *ex)
+{
+    const struct resolver *r = engine;
+    res_serve_question(r->serve, ex);
+}
+
+int main(int argc, char **argv)
+{
+    static const struct service service = {
+        .serve = serve, .turn = turn, .open = open_engine, .close = close_engine};
+    static const struct daemon_calls calls = {
+        .name = "rootline-resolver",
+        .service = &service,
+        .configure = configure,
+        .free_conf = free_conf,
+        .build = build,
+        .free_version = free_version,
+        .new_engine = new_engine,
+        .free_engine = free_engine,
+    };
+    return daemon_main(&calls, argc, argv);
+}
