@@ -17,6 +17,7 @@ enum err engine_new(struct out *out, struct cache_store *store, struct quota *qu
     rng_init(&e->rng);
     list_init(&e->runnable);
     list_init(&e->spare);
+    list_init(&e->parked);
     for (size_t i = 0; i < ENGINE_BUCKETS; i++) {
         list_init(&e->in_flight[i]);
         list_init(&e->asking[i]);

@@ -15,7 +15,7 @@
 
 struct task;
 
-enum { ENGINE_BUCKETS = 4096, ENGINE_TASKS_MAX = 20000 };
+enum { ENGINE_BUCKETS = 4096, ENGINE_TASKS_MAX = 20000, ENGINE_PARKED_MAX = 2000 };
 
 /* What happened since the start. */
 struct engine_counts {
@@ -43,6 +43,10 @@ struct engine {
     struct list in_flight[ENGINE_BUCKETS]; /* tasks, by name and type */
     struct list asking[ENGINE_BUCKETS];    /* tasks with a question out, by what they ask */
     struct list spare;                     /* ended tasks, kept for their memory */
+    struct list parked;                    /* tasks that wait for a quota, the oldest first */
+    size_t parked_cnt;
+    size_t out_cnt;   /* questions that are out */
+    size_t freed_cnt; /* of them that have ended since parked tasks were last looked at */
     size_t task_cnt;
     bool is_running;
     int64_t priming_ms; /* wall: when the root was last primed or tried */

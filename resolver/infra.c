@@ -112,11 +112,15 @@ void infra_note_reply(struct infra *infra, const struct addr *addr, uint32_t rtt
     infra->family[addr_is_v6(addr)] = (struct family){.silent = 0};
 }
 
-void infra_note_timeout(struct infra *infra, const struct addr *addr, uint64_t now_ms)
+void infra_note_timeout(struct infra *infra, const struct addr *addr, uint64_t asked_ms,
+                        uint64_t now_ms)
 {
     struct infra_server *s = infra_get(infra, addr, now_ms);
     struct family *family = &infra->family[addr_is_v6(addr)];
 
+    if (s->timeouts > 0 && asked_ms < s->timeout_ms)
+        return; /* the same silence, noticed once more */
+    s->timeout_ms = now_ms;
     if (s->timeouts < UINT16_MAX)
         s->timeouts++;
     if (s->timeouts >= INFRA_DEAD_TIMEOUTS) {
@@ -126,6 +130,13 @@ void infra_note_timeout(struct infra *infra, const struct addr *addr, uint64_t n
     /* a family is down only while the other one answers: else it is the network, or the servers */
     if (++family->silent >= FAMILY_SILENT && infra->family[!addr_is_v6(addr)].silent == 0)
         family->down_until_ms = now_ms + FAMILY_DOWN_MS;
+}
+
+void infra_note_probe(struct infra *infra, const struct addr *addr, uint64_t now_ms)
+{
+    struct infra_server *s = infra_get(infra, addr, now_ms);
+    if (s->timeouts >= INFRA_DEAD_TIMEOUTS)
+        s->dead_until_ms = now_ms + DEAD_FIRST_MS;
 }
 
 void infra_note_unreachable(struct infra *infra, const struct addr *addr, uint64_t now_ms)
@@ -145,8 +156,8 @@ unsigned infra_rto_ms(const struct infra_server *s)
     size_t rto = INFRA_RTO_UNKNOWN_MS;
     if (s && s->srtt_us)
         rto = util_max(INFRA_RTO_MIN_MS, (s->srtt_us + 4 * (size_t)s->rttvar_us) / 1000);
-    if (s) /* RFC 6298 5.5 */
-        rto <<= util_min(s->timeouts, 6);
+    if (s) /* RFC 6298 5.5; no more than that, for other servers are there to be asked */
+        rto <<= util_min(s->timeouts, 2);
     return (unsigned)util_min(rto, INFRA_RTO_MAX_MS);
 }
 

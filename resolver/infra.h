@@ -27,7 +27,8 @@ struct infra_server {
     struct addr addr; /* sa_family 0: free */
     uint64_t used_ms;
     uint32_t srtt_us, rttvar_us; /* srtt 0: unknown */
-    uint16_t timeouts;           /* in a row */
+    uint16_t timeouts;           /* in a row; questions that were out together count as one */
+    uint64_t timeout_ms;         /* when the last of them was noticed */
     uint64_t dead_until_ms;
     uint64_t no_edns_until_ms; /* it answers FORMERR or the like to EDNS */
     uint64_t no_case_until_ms; /* it does not give the letters back as they were */
@@ -50,10 +51,14 @@ struct infra_server *infra_get(struct infra *infra, const struct addr *addr, uin
 const struct infra_server *infra_find(const struct infra *infra, const struct addr *addr,
                                       uint64_t now_ms);
 
-/* A reply came after `rtt_us`; nothing came in time. */
+/* A reply came after `rtt_us`; nothing came in time of a question that was sent at `asked_ms`. */
 void infra_note_reply(struct infra *infra, const struct addr *addr, uint32_t rtt_us,
                       uint64_t now_ms);
-void infra_note_timeout(struct infra *infra, const struct addr *addr, uint64_t now_ms);
+void infra_note_timeout(struct infra *infra, const struct addr *addr, uint64_t asked_ms,
+                        uint64_t now_ms);
+
+/* A question goes there: of a server that is thought dead, one at a time finds out whether it is. */
+void infra_note_probe(struct infra *infra, const struct addr *addr, uint64_t now_ms);
 
 /* The system knows no way to this address's family. */
 void infra_note_unreachable(struct infra *infra, const struct addr *addr, uint64_t now_ms);

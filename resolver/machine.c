@@ -1,6 +1,7 @@
 /* A table from states to steps, and the only loop that calls them; it decides nothing. */
 #include "resolver/machine.h"
 
+#include "base/now.h"
 #include "resolver/step_ask.h"
 #include "resolver/step_done.h"
 #include "resolver/step_look.h"
@@ -26,6 +27,7 @@ void machine_run(struct engine *engine)
     if (engine->is_running)
         return;
     engine->is_running = true;
+    task_unpark(engine, now_mono_ms());
     while (!list_is_empty(&engine->runnable)) {
         struct task *task = container_of(engine->runnable.next, struct task, link);
         list_remove(&task->link);

@@ -339,6 +339,8 @@ static enum err read_authority(struct scrubbing *s)
     enum err err = read_soa(s);
     const uint8_t *zone = find_delegation(s);
 
+    if (s->asked->is_forward) /* sends us elsewhere: it does not recurse */
+        s->out->has_other_ns |= zone != NULL;
     if (err || s->asked->is_forward)
         return err;
     if (zone && s->out->chain_cnt == 0 && !s->out->soa)

@@ -151,6 +151,8 @@ static void stop_asking(struct task *task)
 {
     struct cut_addr *to = &task->cut.addrs[task->addr];
     task->is_asking = false;
+    task->engine->out_cnt--;
+    task->engine->freed_cnt++;
     list_remove(&task->asking);
     quota_give_back(task->engine->quota, task->cut.zone, &to->addr);
 }
@@ -189,7 +191,7 @@ static enum task_state on_timeout(struct task *task, uint64_t now_ms)
     if (task->is_tcp)
         to->is_useless = true;
     else
-        infra_note_timeout(task->engine->infra, &to->addr, now_ms);
+        infra_note_timeout(task->engine->infra, &to->addr, task->asked_us / 1000, now_ms);
     /* there are servers that drop shortened questions */
     if (task->is_minimising && to->tries >= MINIMISED_TRIES)
         task->is_minimising = false;
@@ -231,12 +233,14 @@ static enum task_state send_question(struct task *task, uint64_t now_ms)
     ask->timeout_ms = (unsigned)util_min(wait_ms, task->budget->end_ms - now_ms);
     ask->done = on_done;
     ask->refused = on_refused;
+    infra_note_probe(engine->infra, &to->addr, now_ms);
     task->asked_us = now_mono_us();
     to->tries++;
     trace_begin(&task->attempts, &to->addr, task->cut.labels, task->is_tcp);
     enum err err = engine->out->ask(engine->out, ask);
     if (!err) {
         task->is_asking = true;
+        engine->out_cnt++;
         list_add(asking_bucket(task), &task->asking);
         task->is_tcp ? engine->counts.out_tcp++ : engine->counts.out_udp++;
         return TASK_WAIT;
@@ -262,16 +266,23 @@ enum task_state step_ask(struct task *task)
         list_add(&other->joiners, &task->join);
         return TASK_WAIT;
     }
-    if (task->sends++ >= TASK_SENDS_MAX)
+    if (task->sends >= TASK_SENDS_MAX)
         return task_fail(task, TASK_FAILED, EDNS_EDE_NO_REACHABLE_AUTHORITY,
                          "its servers were asked too often");
-    if (!budget_spend_query(task->budget, now_ms))
+    if (!budget_is_left(task->budget, now_ms))
         return task_fail(task, TASK_LIMITED, EDNS_EDE_OTHER, task->budget->spent);
     if (!quota_spend(engine->quota, task->cut.zone, &to->addr)) {
+        if (task_park(task))
+            return TASK_WAIT;
         trace_begin(&task->attempts, &to->addr, task->cut.labels, task->is_tcp);
         trace_end(&task->attempts, TRACE_QUOTA, 0, 0);
         return task_fail(task, TASK_LIMITED, EDNS_EDE_OTHER,
                          "too many questions are out to this zone or server");
     }
+    if (!budget_spend_query(task->budget, now_ms)) {
+        quota_give_back(engine->quota, task->cut.zone, &to->addr);
+        return task_fail(task, TASK_LIMITED, EDNS_EDE_OTHER, task->budget->spent);
+    }
+    task->sends++;
     return send_question(task, now_ms);
 }

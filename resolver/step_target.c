@@ -80,7 +80,8 @@ static void on_kid(struct task_waiter *waiter, const struct task_end *end)
     take_known(task, kid->server, kid->is_v6);
     if (task->cut.addr_cnt == before)
         task->failed_targets++;
-    if (task->state == TASK_WAIT && !task->is_asking && list_is_empty(&task->join))
+    if (task->state == TASK_WAIT && !task->is_asking && !task->is_parked &&
+        list_is_empty(&task->join))
         task_wake(task, TASK_TARGET);
 }
 

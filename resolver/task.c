@@ -114,8 +114,41 @@ void task_leave(struct task_waiter *waiter)
     waiter->task = NULL;
 }
 
+bool task_park(struct task *task)
+{
+    struct engine *engine = task->engine;
+    if (engine->out_cnt == 0 || engine->parked_cnt >= ENGINE_PARKED_MAX)
+        return false;
+    task->is_parked = true;
+    engine->parked_cnt++;
+    list_add(&engine->parked, &task->link);
+    return true;
+}
+
+static void leave_parking(struct task *task)
+{
+    task->engine->parked_cnt -= task->is_parked;
+    task->is_parked = false;
+}
+
+void task_unpark(struct engine *engine, uint64_t now_ms)
+{
+    size_t left = engine->parked_cnt;
+
+    while (left-- > 0) {
+        struct task *task = container_of(engine->parked.next, struct task, link);
+        if (engine->freed_cnt == 0 && engine->out_cnt > 0 &&
+            budget_is_left(task->budget, now_ms))
+            break;
+        engine->freed_cnt -= engine->freed_cnt > 0;
+        task_wake(task, TASK_TARGET);
+    }
+    engine->freed_cnt = 0;
+}
+
 void task_wake(struct task *task, enum task_state state)
 {
+    leave_parking(task);
     task->state = state;
     list_remove(&task->link);
     list_add(&task->engine->runnable, &task->link);
@@ -143,8 +176,12 @@ void task_end(struct task *task)
 {
     struct engine *engine = task->engine;
 
-    if (task->is_asking)
+    leave_parking(task);
+    if (task->is_asking) {
         engine->out->cancel(engine->out, &task->ask);
+        engine->out_cnt--;
+        quota_give_back(engine->quota, task->cut.zone, &task->cut.addrs[task->addr].addr);
+    }
     for (int i = 0; i < TASK_KIDS; i++)
         if (task->kids[i].is_open)
             task_leave(&task->kids[i].waiter);

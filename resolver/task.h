@@ -55,7 +55,7 @@ struct task_kid {
 
 /* Lifetime: its own, in its arena. */
 struct task {
-    struct list link;      /* engine->runnable or engine->spare */
+    struct list link;      /* engine->runnable, parked or spare */
     struct list in_flight; /* engine->in_flight */
     struct list asking;    /* engine->asking, while its question is out */
     struct list join;      /* the joiners of another task */
@@ -91,6 +91,7 @@ struct task {
     bool is_one_case; /* without 0x20 */
     bool had_bad_cookie;
     bool is_asking; /* a question is out */
+    bool is_parked; /* waits for a quota */
     uint8_t client_cookie[COOKIE_CLIENT_LEN + COOKIE_SERVER_MAX];
     struct out_ask ask;
     unsigned sends;
@@ -115,6 +116,13 @@ void task_wait(struct task *task, struct task_waiter *waiter);
 
 /* Wait no longer; waiting for nothing is fine.  The task goes on. */
 void task_leave(struct task_waiter *waiter);
+
+/* Let it wait until a question of somebody else has ended; false when too many wait already, or nothing is out whose
+ * end could be waited for. */
+bool task_park(struct task *task);
+
+/* Wake parked tasks: one for each question that has ended, and those whose time is up. */
+void task_unpark(struct engine *engine, uint64_t now_ms);
 
 /* Have the machine look at it. */
 void task_wake(struct task *task, enum task_state state);

@@ -1,0 +1,201 @@
+"""A private Internet on loopback: a root, two TLDs and their children, each server an address of 127.90.0.0/16."""
+import random
+import select
+import socket
+import threading
+from pathlib import Path
+
+import lab
+
+ROOT, ALPHA, BETA = "127.90.0.1", "127.90.0.2", "127.90.0.3"
+KIDS = [f"127.90.1.{n}" for n in range(1, 9)]  # the eight servers of the children
+DEAD = "127.90.1.99"                           # nobody listens there
+ZONES, NAMES = 32, 400                         # children, and names in each
+
+
+def soa(ttl=3600):
+    return f"$TTL {ttl}\n@ SOA ns.invalid. host.invalid. 1 7200 1800 86400 300\n"
+
+
+def glue(owner, *addresses):
+    return "".join(f"{owner} A {a}\n" for a in addresses)
+
+
+def child(n):
+    """A child's name: every other one below beta."""
+    return f"z{n}.{'alpha' if n % 2 else 'beta'}."
+
+
+def address(zone, name):
+    return f"10.{zone}.{name // 256}.{name % 256}"
+
+
+def servers_of(n):
+    """Three of the eight, and a dead one beside every fourth."""
+    return [KIDS[n % 8], KIDS[(n + 3) % 8], KIDS[(n + 5) % 8]] + ([DEAD] if n % 4 == 0 else [])
+
+
+def child_zone(n):
+    text = soa() + "".join(f"@ NS ns{i}\n" for i in range(len(servers_of(n))))
+    text += "".join(glue(f"ns{i}", a) for i, a in enumerate(servers_of(n)))
+    text += "".join(f"n{i} A {address(n, i)}\n" for i in range(NAMES))
+    other = child((n + 1) % ZONES)
+    text += (f"@ MX 10 n1\n@ MX 20 n2.{other}\n@ A {address(n, 1)}\n@ TXT \"zone {n}\"\n"
+             f"www CNAME n3\nfar CNAME n4.{other}\nfar2 CNAME far.{other}\n"
+             f"tree DNAME n5.{other}\nleaf.ent.deep A 10.99.0.{n}\n*.wild A 10.98.0.{n}\n"
+             f"wc.only TXT \"wc\"\n_s._tcp SRV 0 0 80 n6\nself CNAME self\n"
+             f"loop1 CNAME loop2\nloop2 CNAME loop1\nv6 AAAA 2001:db8::{n:x}\n"
+             f"dangling CNAME nothing.here.{other}\nzero 0 A 10.97.0.{n}\n"
+             f"caa CAA 0 issue \"ca.invalid\"\nhttps HTTPS 1 . alpn=h2\nCase.MiXed A 10.96.0.{n}\n")
+    text += "".join(f'big TXT "{i:03d} {"x" * 120}"\n' for i in range(40))
+    text += f"sub NS ns0.{child(n)}\nglueless NS ns.hosts.alpha.\nlame NS ns.lame.alpha.\n"
+    return text
+
+
+class Zones:
+    """{server's name: (addresses, {zone: text})}"""
+
+    def __init__(self):
+        everything = {child(n): child_zone(n) for n in range(ZONES)}
+        for n in range(ZONES):
+            everything["sub." + child(n)] = (soa() + f"@ NS ns0.{child(n)}\n@ A 10.95.0.{n}\nx A 10.95.1.{n}\n")
+        tlds = {}
+        for tld in ("alpha.", "beta."):
+            text = soa() + "@ NS ns\n" + glue("ns", ALPHA if tld == "alpha." else BETA)
+            for n in range(ZONES):
+                if not child(n).endswith("." + tld):
+                    continue
+                label = f"z{n}"
+                for i, a in enumerate(servers_of(n)):
+                    text += f"{label} NS ns{i}.{label}\nns{i}.{label} A {a}\n"
+            if tld == "alpha.":  # servers in another zone, without glue; and one that knows nothing of what it serves
+                text += "hosts NS ns.hosts\n" + glue("ns.hosts", KIDS[0]) + "lame NS ns.lame\n" + glue("ns.lame", KIDS[1])
+            tlds[tld] = text
+        everything["hosts.alpha."] = soa() + "@ NS ns\n" + glue("ns", KIDS[0])
+        everything["lame.alpha."] = soa() + "@ NS ns\n" + glue("ns", KIDS[1])
+        for n in range(ZONES):
+            everything["glueless." + child(n)] = soa() + "@ NS ns.hosts.alpha.\nx A 10.94.0.1\n@ A 10.94.0.2\n"
+        root = (soa() + "@ NS ns.root-servers.invalid.\n" + glue("ns.root-servers.invalid.", ROOT) +
+                "alpha NS ns.alpha\nbeta NS ns.beta\n" + glue("ns.alpha", ALPHA) + glue("ns.beta", BETA))
+        self.servers = {"root": ([ROOT], {".": root}), "alpha": ([ALPHA], {"alpha.": tlds["alpha."]}),
+                        "beta": ([BETA], {"beta.": tlds["beta."]}), "kids": (KIDS, everything)}
+
+
+class Internet:
+    """Its servers, running; `shift` moves the children to 127.90.2.x, so that something can stand between."""
+
+    def __init__(self, folder, port, shift=False, build=lab.BUILD):
+        self.port = port
+        self.servers = []
+        for name, (addresses, zones) in Zones().servers.items():
+            here = Path(folder) / name
+            here.mkdir(parents=True)
+            lines = []
+            for i, (zone, text) in enumerate(zones.items()):
+                (here / f"{i}.zone").write_text(text)
+                lines.append(f'  - {{zone: "{zone}", file: {i}.zone}}')
+            if shift and name == "kids":
+                addresses = [a.replace("127.90.1.", "127.90.2.") for a in addresses]
+            listen = ", ".join(f"{a}@{port}" for a in addresses)
+            (here / "authd.yaml").write_text(
+                f"server:\n  listen: [{listen}]\n  workers: 1\n  rate-limit: {{per-second: 0}}\nzones:\n" + "\n".join(lines) + "\n")
+            self.servers.append(lab.Server([build / "rootline-authd", "-c", here / "authd.yaml"], here / "authd.log"))
+        for server in self.servers:
+            server.started(server.wait_for, "ready on ", 60)
+        self.hints = Path(folder) / "root.hints"
+        self.hints.write_text(f". 3600 NS ns.root-servers.invalid.\nns.root-servers.invalid. 3600 A {ROOT}\n")
+
+    def stop(self):
+        for server in self.servers:
+            server.stop()
+
+
+class Resolver(lab.Server):
+    """rootline-resolver on the private Internet."""
+
+    def __init__(self, folder, internet, build=lab.BUILD, extra="", resolver="", workers=1, listen=("127.0.0.1",)):
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        self.port = lab.free_port()
+        addresses = ", ".join(f'"{a}@{self.port}"' for a in listen)
+        self.conf = folder / "resolver.yaml"
+        self.conf.write_text(f"""server:
+  listen: [{addresses}]
+  workers: {workers}
+allow: [127.0.0.0/8]
+resolver:
+  root-hints: {internet.hints}
+  outgoing-port: {internet.port}
+  ipv6: false
+  do-not-query: []
+{resolver}
+cache: {{size: 64M}}
+{extra}
+""")
+        super().__init__([build / "rootline-resolver", "-c", self.conf], folder / "resolver.log")
+        self.started(self.wait_for, "ready on ", 30)
+
+    def stop(self, seconds=20):
+        status = super().stop(seconds)
+        assert "Sanitizer" not in self.log() and "runtime error" not in self.log(), self.log()
+        assert status == 0, self.log()
+        return status
+
+
+class Losses:
+    """Stands before the children's servers and drops a part of their replies (UDP only; TCP goes through)."""
+
+    def __init__(self, port, part, seed=1, dead=()):
+        self.random = random.Random(seed)
+        self.part, self.port = part, port
+        self.dropped = self.passed = 0
+        self.fronts = []
+        for a in KIDS:
+            if a in dead:
+                continue
+            s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 22)
+            s.bind((a, port))
+            self.fronts.append((s, (a.replace("127.90.1.", "127.90.2."), port)))
+        self.is_ending = False
+        self.thread = threading.Thread(target=self.run)
+        self.thread.start()
+
+    def run(self):
+        epoll = select.epoll()
+        backs, fronts, free = {}, {}, {}
+        for s, to in self.fronts:
+            epoll.register(s.fileno(), select.EPOLLIN)
+            fronts[s.fileno()] = (s, to)
+            free[s.fileno()] = []
+        while not self.is_ending:
+            for fd, _ in epoll.poll(0.2):
+                if fd in fronts:
+                    s, to = fronts[fd]
+                    data, client = s.recvfrom(4096)
+                    if free[fd]:
+                        back = free[fd].pop()
+                    else:
+                        back = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+                        back.connect(to)
+                        epoll.register(back.fileno(), select.EPOLLIN)
+                    backs[back.fileno()] = (back, s, client)
+                    back.send(data)
+                elif fd in backs:
+                    back, s, client = backs[fd]
+                    data = back.recv(4096)
+                    if self.random.random() < self.part:
+                        self.dropped += 1
+                    else:
+                        self.passed += 1
+                        s.sendto(data, client)
+                    free[s.fileno()].append(back)
+        for back, _, _ in backs.values():
+            back.close()
+        epoll.close()
+
+    def stop(self):
+        self.is_ending = True
+        self.thread.join()
+        for s, _ in self.fronts:
+            s.close()

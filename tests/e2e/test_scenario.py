@@ -1,0 +1,69 @@
+"""The replay scenarios: those that need no validation, group by group, and the proof that the player sees a wrong answer."""
+import collections
+
+import pytest
+
+import lab
+
+GROUPS = ["iterator-basic", "lame-failure-retry", "scrub-spoof-bailiwick", "ttl-cache", "qname-minimisation", "cname-dname",
+          "forward-stub", "limits-malformed", "svcb"]
+PLAY = lab.BUILD / "tests/play"
+
+
+def load():
+    """{file: group} of the plain scenarios of these groups that have no trust anchor."""
+    folder = lab.need_shared("scenarios/index.tsv").parent
+    found = {}
+    for line in (folder / "index.tsv").read_text().splitlines():
+        name, group, kind = (line.split("\t") + ["", ""])[:3]
+        if kind != "plain" or group not in GROUPS:
+            continue
+        head = (folder / name).read_text(errors="replace").split("CONFIG_END")[0]
+        lines = [part.split(";")[0].split("#")[0].strip() for part in head.splitlines()]
+        if not any(part.startswith("trust-anchor:") for part in lines):
+            found[name] = group
+    return folder, found
+
+
+def exceptions():
+    rows = (lab.SOURCE / "tests/scenario/exceptions.tsv").read_text().splitlines()
+    return {row.split("\t")[1] for row in rows if not row.startswith("#")}
+
+
+def play(folder, files, *options):
+    done = lab.run(PLAY, *options, *files, cwd=folder, timeout=600)
+    assert "Sanitizer" not in done.stderr and "runtime error" not in done.stderr, done.stderr
+    return {line.split("\t")[1]: line for line in done.stdout.splitlines() if line[:5] in ("pass\t", "FAIL\t")}, done.stdout
+
+
+@pytest.mark.parametrize("minimise", ["on", "off"])
+def test_groups(minimise):
+    folder, files = load()
+    assert len(files) >= 60
+    results, _ = play(folder, files, "--minimise", minimise)
+    assert set(results) == set(files)
+    allowed = exceptions()
+    counts = collections.Counter((group, results[name].startswith("pass")) for name, group in files.items())
+    for group in GROUPS:
+        print(f"{group}: {counts[group, True]} of {counts[group, True] + counts[group, False]}")
+    failed = [results[name] for name in files if results[name].startswith("FAIL") and name not in allowed]
+    assert not failed, "\n".join(failed)
+    stale = [name for name in allowed if results.get(name, "").startswith("pass")]
+    assert not stale, f"exceptions that pass: {stale}"
+
+
+def test_the_player_sees_what_is_wrong():
+    folder, files = load()
+    _, out = play(folder, [name for name in files if "badraw" not in name], "--alter")
+    words = out.splitlines()[-1].split("\t")
+    altered, failed = int(words[1]), int(words[3])
+    print(out.splitlines()[-1])
+    assert altered > 300 and failed >= 0.99 * altered, out
+
+
+def test_nothing_breaks_on_the_others():
+    """Scenarios of signatures and of features that are not built: no crash, whatever they want."""
+    folder, _ = load()
+    files = [line.split("\t")[0] for line in (folder / "index.tsv").read_text().splitlines() if not line.startswith("#")]
+    results, _ = play(folder, files)
+    assert len(results) == len(files)
