@@ -179,6 +179,20 @@ static void answer_failure(struct walk *w, const struct cache_found *found)
     fail(w, is_fresh ? found->ede : EDNS_EDE_CACHED_ERROR, found->text);
 }
 
+/* What was asked for.  A CNAME that a DNAME has made comes with that (RFC 6672 3.1). */
+static void answer_data(struct walk *w, const struct cache_found *found)
+{
+    struct cache_found dname;
+    unsigned labels;
+
+    if ((found->set->flags & RRSET_IS_SYNTHESISED) &&
+        cache_find_dname(&w->engine->cache, &w->key, &w->when, w->arena, &dname, &labels))
+        put_answer(w, dname_suffix(w->name, labels), dname.set, dname.ttl);
+    put_answer(w, w->name, found->set, found->ttl);
+    put_additional(w, found->set);
+    finish(w, RRTYPE_RCODE_NOERROR);
+}
+
 /* What the cache knows of the name; true: go on with another one. */
 static bool step_cache(struct walk *w)
 {
@@ -194,9 +208,7 @@ static bool step_cache(struct walk *w)
             put_soa(w, found.soa_owner, found.set, found.ttl);
             finish(w, RRTYPE_RCODE_NOERROR);
         } else {
-            put_answer(w, w->name, found.set, found.ttl);
-            put_additional(w, found.set);
-            finish(w, RRTYPE_RCODE_NOERROR);
+            answer_data(w, &found);
         }
         return false;
     }

@@ -1,24 +1,78 @@
-/* rootline check: the configuration as the daemon would read it. */
+/* rootline check: the configuration as the daemon would read it.  Which daemon it is for, its first-level keys tell. */
 #include "authd/auth_conf.h"
+#include "base/file.h"
+#include "resolver/res_conf.h"
 #include "tools/cmd.h"
+
+enum { FILE_MAX = 16 << 20 };
+
+/* Whether a line begins with this key. */
+static bool has_key(const char *text, const char *key)
+{
+    size_t len = strlen(key);
+    for (const char *at = strstr(text, key); at; at = strstr(at + 1, key))
+        if ((at == text || at[-1] == '\n') && at[len] == ':')
+            return true;
+    return false;
+}
+
+/* A file that names zones is authd's; one that has a key which only the resolver knows is the resolver's. */
+static bool is_for_resolver(const char *path)
+{
+    static const char *const keys[] = {"allow",         "cache",      "resolver", "stub-zones",
+                                       "forward-zones", "local-data", "hosts",    "lab"};
+    bool found = false;
+    char *text;
+    size_t len;
+
+    if (file_read(path, FILE_MAX, &text, &len, NULL) != ERR_OK)
+        return false; /* reading it as a configuration tells why */
+    for (size_t i = 0; i < ARRAY_LEN(keys); i++)
+        found |= has_key(text, keys[i]);
+    found = found && !has_key(text, "zones") && !has_key(text, "zone-directory");
+    free(text);
+    return found;
+}
+
+static enum err check_resolver(const char *path, struct diag *diag, char *summary, size_t size)
+{
+    struct res_conf *conf = NULL;
+    enum err err = res_conf_read(path, diag, &conf);
+    if (!err)
+        snprintf(summary, size, "rootline-resolver with %zu stub and %zu forward zones",
+                 conf->stubs.cnt, conf->forwards.cnt);
+    res_conf_free(&conf);
+    return err;
+}
+
+static enum err check_authd(const char *path, struct diag *diag, char *summary, size_t size)
+{
+    struct auth_conf *conf = NULL;
+    enum err err = auth_conf_read(path, diag, &conf);
+    if (!err)
+        snprintf(summary, size, "rootline-authd with %zu zone%s", conf->zones.cnt,
+                 conf->zones.cnt == 1 ? "" : "s");
+    auth_conf_free(&conf);
+    return err;
+}
 
 int cmd_check(int argc, char **argv)
 {
     bool is_json = cmd_take_flag(&argc, argv, "--json");
-    struct auth_conf *conf = NULL;
     struct diag diag;
+    char summary[200];
 
     if (argc != 1 || argv[0][0] == '-') {
         fprintf(stderr, "usage: rootline check FILE [--json]\n");
         return CMD_USAGE;
     }
     diag_init(&diag);
-    enum err err = auth_conf_read(argv[0], &diag, &conf);
+    enum err err = is_for_resolver(argv[0])
+                       ? check_resolver(argv[0], &diag, summary, sizeof(summary))
+                       : check_authd(argv[0], &diag, summary, sizeof(summary));
     cmd_report(&diag, is_json);
     if (!err && !is_json)
-        printf("%s: ok, rootline-authd with %zu zone%s\n", argv[0], conf->zones.cnt,
-               conf->zones.cnt == 1 ? "" : "s");
-    auth_conf_free(&conf);
+        printf("%s: ok, %s\n", argv[0], summary);
     diag_fini(&diag);
     return err ? CMD_WRONG : CMD_DONE;
 }

@@ -208,3 +208,20 @@ def test_a_directory_of_zones(tmp_path):
     path = write(tmp_path, "server: {listen: [127.0.0.1]}\nzone-directory: absent\n")
     done = lab.run(lab.ROOTLINE, "check", path)
     assert done.returncode == 1 and "No such file" in done.stderr
+
+
+def test_the_resolver_has_its_own_keys(tmp_path):
+    path = tmp_path / "resolver.yaml"
+    path.write_text("server:\n  listen: [127.0.0.1@5300]\nallow: [0.0.0.0/0]\ncache: {size: 12Q, max-ttl: 1d}\n"
+                    "stub-zones:\n  - {zone: a.test, servers: [192.0.2.1]}\n  - {zone: A.test, servers: [192.0.2.2]}\n"
+                    "local-data:\n  - \"x.test. 60 A 192.0.2.256\"\n  - \"x.test. 60 A 192.0.2.25\"\n"
+                    "resolver: {qname-minimization: true}\nlab: {random-port: false}\n")
+    done = lab.run(lab.ROOTLINE, "check", path)
+    assert done.returncode == 1
+    for what in (f"{path}:3:9: warning: everybody may ask", f"{path}:4:15: error: expected a size such as 64M",
+                 f"{path}:7:5: error: the zone A.test. is listed twice", f"{path}:9:5: error: expected an IPv4 address",
+                 'did you mean "qname-minimisation"?', "a defence may be switched off only where nothing can leave"):
+        assert what in done.stderr, (what, done.stderr)
+    path.write_text("server: {listen: [127.0.0.1@5300]}\nallow: [127.0.0.0/8]\n")
+    done = lab.run(lab.ROOTLINE, "check", path)
+    assert done.returncode == 0 and "rootline-resolver with 0 stub" in done.stdout

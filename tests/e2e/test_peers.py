@@ -1,0 +1,113 @@
+"""unbound and knot-resolver on the same private Internet: the same answers for every name and type of it."""
+import dns.flags
+import dns.message
+import dns.query
+import dns.rcode
+import dns.rdatatype
+import pytest
+
+import internet
+import lab
+from internet import ROOT, ZONES, child
+
+TYPES = ["A", "AAAA", "NS", "SOA", "MX", "TXT", "CNAME", "SRV", "PTR", "CAA", "HTTPS", "DNAME"]
+LABELS = ["", "n1", "n2", "www", "far", "far2", "tree", "a.tree", "ent.deep", "deep", "leaf.ent.deep", "wild", "x.wild",
+          "y.x.wild", "only", "wc.only", "_s._tcp", "v6", "dangling", "zero", "caa", "https", "Case.MiXed", "big", "none",
+          "none.n1", "sub", "x.sub", "glueless", "x.glueless", "ns0", "ns1"]
+
+
+class Unbound(lab.Server):
+    def __init__(self, folder, net):
+        folder.mkdir(parents=True)
+        self.port = lab.free_port()
+        (folder / "unbound.conf").write_text(f"""server:
+  directory: "{folder}"
+  chroot: ""
+  username: ""
+  pidfile: ""
+  use-syslog: no
+  interface: 127.0.0.1@{self.port}
+  do-ip6: no
+  do-daemonize: no
+  do-not-query-localhost: no
+  root-hints: "{net.hints}"
+  module-config: "iterator"
+  minimal-responses: yes
+  qname-minimisation: yes
+  rrset-roundrobin: no
+  local-zone: "invalid." transparent
+remote-control:
+  control-enable: no
+""")
+        super().__init__([lab.find_program("unbound"), "-d", "-c", folder / "unbound.conf"], folder / "unbound.log")
+        self.started(lab.wait_answer, self, ["."])
+
+
+class Kresd(lab.Server):
+    def __init__(self, folder, net):
+        folder.mkdir(parents=True)
+        self.port = lab.free_port()
+        (folder / "kresd.conf").write_text(f"""net.listen('127.0.0.1', {self.port})
+net.ipv6 = false
+cache.size = 64 * MB
+trust_anchors.remove('.')
+modules = {{'hints > iterate'}}
+hints.root({{['ns.root-servers.invalid.'] = '{ROOT}'}})
+option('ALLOW_LOCAL', true)
+modules.unload('ta_update')
+modules.unload('ta_signal_query')
+modules.unload('priming')
+modules.unload('detect_time_skew')
+modules.unload('detect_time_jump')
+""")
+        super().__init__([lab.find_program("kresd"), "-n", "-c", folder / "kresd.conf", folder], folder / "kresd.log")
+        self.started(lab.wait_answer, self, ["."])
+
+
+@pytest.fixture(scope="module")
+def servers(tmp_path_factory):
+    lab.need("unbound", "kresd")
+    folder = tmp_path_factory.mktemp("peers")
+    try:
+        net = internet.Internet(folder / "internet", 53)
+    except AssertionError as fault:
+        pytest.skip(f"port 53 of 127.90.0.0/16 is not to be had: {str(fault)[-200:]}")
+    made = {}
+    try:
+        made["rootline"] = internet.Resolver(folder / "rootline", net)
+        made["unbound"] = Unbound(folder / "unbound", net)
+        made["kresd"] = Kresd(folder / "kresd", net)
+        yield made
+    finally:
+        for server in made.values():
+            server.stop()
+        net.stop()
+
+
+def answer(server, name, rdtype):
+    """RCODE, the answer section as a set, and whose SOA tells of an absence."""
+    query = dns.message.make_query(name, rdtype, use_edns=0, payload=4096)
+    reply = dns.query.udp(query, "127.0.0.1", port=server.port, timeout=15)
+    if reply.flags & dns.flags.TC:
+        reply = dns.query.tcp(query, "127.0.0.1", port=server.port, timeout=15)
+    records = sorted(f"{s.name.to_text().lower()} {dns.rdatatype.to_text(s.rdtype)} {r.to_text().lower()}" for s in reply.answer for r in s)
+    soa = sorted(s.name.to_text().lower() for s in reply.authority if s.rdtype == dns.rdatatype.SOA)
+    return dns.rcode.to_text(reply.rcode()), records, soa
+
+
+def test_same_answers(servers):
+    names = [f"{label}.{child(n)}" if label else child(n) for n in range(0, ZONES, 5) for label in LABELS]
+    names += [".", "alpha.", "beta.", "none.alpha.", "none.", "hosts.alpha.", "ns.hosts.alpha.", "lame.alpha.", "x.y.z.none."]
+    asked, alone, different = 0, 0, []
+    for name in names:
+        for rdtype in TYPES:
+            asked += 1
+            got = {who: answer(server, name, rdtype) for who, server in servers.items()}
+            peers = [got["unbound"], got["kresd"]]
+            alone += peers[0] != peers[1]
+            if got["rootline"] not in peers:
+                different.append((name, rdtype, got))
+    print(f"\n{asked} questions to each, {alone} answered differently by the two peers, {len(different)} as neither of them does")
+    for name, rdtype, got in different[:20]:
+        print(name, rdtype, *(f"\n    {who}: {what}" for who, what in got.items()))
+    assert not different
