@@ -8,6 +8,7 @@ struct budget_limits budget_defaults(void)
                                   .time_ms = 7000,
                                   .depth = 7,
                                   .cnames = 11,
+                                  .lookups = 32,
                                   .targets = 5,
                                   .minimisation_steps = 10};
 }
@@ -19,6 +20,7 @@ struct budget *budget_new(const struct budget_limits *limits, uint64_t now_ms)
         *budget = (struct budget){.ref_cnt = 1,
                                   .queries_left = limits->queries,
                                   .bytes_left = limits->bytes,
+                                  .lookups_left = limits->lookups,
                                   .end_ms = now_ms + limits->time_ms};
     return budget;
 }
@@ -50,6 +52,15 @@ bool budget_spend_query(struct budget *budget, uint64_t now_ms)
     if (!budget_is_left(budget, now_ms))
         return false;
     budget->queries_left--;
+    return true;
+}
+
+/* Running out of these alone is not the end: there may be servers whose address is known. */
+bool budget_spend_lookup(struct budget *budget)
+{
+    if (budget->lookups_left == 0)
+        return false;
+    budget->lookups_left--;
     return true;
 }
 

@@ -21,6 +21,7 @@ struct budget_limits {
     uint32_t time_ms;
     uint32_t depth;   /* tasks that wait for tasks */
     uint32_t cnames;  /* of one chain */
+    uint32_t lookups; /* of server addresses in all */
     uint32_t targets; /* lookups of server addresses that lead nowhere, in one cut */
     uint32_t minimisation_steps;
 };
@@ -31,7 +32,7 @@ struct budget_limits budget_defaults(void);
 /* Lifetime: until the last holder lets go. */
 struct budget {
     unsigned ref_cnt;
-    uint32_t queries_left, bytes_left;
+    uint32_t queries_left, bytes_left, lookups_left;
     uint64_t end_ms;   /* mono */
     const char *spent; /* what ran out first, in words; NULL: nothing did */
 };
@@ -43,8 +44,9 @@ MUST_USE struct budget *budget_new(const struct budget_limits *limits, uint64_t 
 struct budget *budget_ref(struct budget *budget);
 void budget_unref(struct budget **budget);
 
-/* Spend one question, or `bytes` of a reply; false when that is too much. */
+/* Spend one question, the lookup of a server's address, or `bytes` of a reply; false when that is too much. */
 bool budget_spend_query(struct budget *budget, uint64_t now_ms);
+bool budget_spend_lookup(struct budget *budget);
 bool budget_spend_bytes(struct budget *budget, size_t bytes);
 
 /* Whether nothing ran out and there is time left. */

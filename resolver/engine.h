@@ -29,6 +29,7 @@ struct engine_counts {
     uint64_t failures; /* resolutions that ended without an answer */
     uint64_t limited;  /* of them for want of budget or quota */
     uint64_t refused_clients;
+    uint64_t dropped; /* questions and answers of clients with too many of them */
 };
 
 /* Lifetime: worker. */

@@ -33,6 +33,7 @@ struct policy {
     struct route route;
     struct local local;
     struct addr_prefixes allow;
+    struct addr_prefixes exempt; /* from the limit of questions that wait */
     struct addr_prefixes do_not_query;
     struct budget_limits limits;
     struct cache_ttls ttls;

@@ -252,6 +252,7 @@ static const struct conf_key limits_keys[] = {
      .max = 60000},
     LIMIT("depth", limits.depth),
     LIMIT("cnames", limits.cnames),
+    LIMIT("lookups", limits.lookups),
     LIMIT("targets", limits.targets),
     LIMIT("minimisation-steps", limits.minimisation_steps),
     {.name = NULL},
@@ -369,6 +370,8 @@ static enum err fill_policy(struct res_conf *conf)
         addr_set_port(&p->route.hints.addrs[i].addr, p->outgoing_port);
     if (!err)
         err = copy_prefixes(&p->allow, &conf->allow, &p->arena);
+    if (!err)
+        err = copy_prefixes(&p->exempt, &conf->server.guard.exempt, &p->arena);
     if (!err)
         err = copy_prefixes(&p->do_not_query, &conf->do_not_query, &p->arena);
     if (!err)

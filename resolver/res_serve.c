@@ -1,12 +1,18 @@
 /* A question that has to wait is held with its own budget; the task it waits for may be another client's. */
 #include "resolver/res_serve.h"
 
+#include "base/hash.h"
 #include "base/now.h"
 #include "net/reply.h"
 #include "resolver/hit.h"
 #include "resolver/machine.h"
 
 enum {
+    CLIENT_CELLS = 4096,
+    /* limits.md section 3, DNSBomb: questions of one client that wait */
+    CLIENT_MAX = 1000, /* whose address is its own: TCP, or a valid cookie */
+    CLIENT_UNKNOWN_MAX = 100,
+    CLIENT_LATE_MS = 1900, /* above half of that, older answers are not worth sending */
     TASKS_MAX = 16, /* one for each alias of a chain, and a few that ended on others' limits */
     ARENA_MAX = 1 << 20,
 };
@@ -20,6 +26,7 @@ struct request {
     struct budget *budget;
     int64_t since_ms;
     unsigned tasks;
+    uint32_t *cell; /* of its client; NULL: an exempt one */
 };
 
 /* Lifetime: worker. */
@@ -27,7 +34,9 @@ struct res_serve {
     struct engine *engine;
     struct arena arena; /* of the answer being written */
     struct list requests, spare;
-    bool is_closed; /* nothing is asked any more */
+    uint32_t clients
+        [CLIENT_CELLS]; /* how many questions wait; clients that share a cell share the limit */
+    bool is_closed;     /* nothing is asked any more */
 };
 
 struct res_serve *res_serve_new(struct engine *engine)
@@ -47,6 +56,8 @@ struct engine *res_serve_engine(struct res_serve *serve) { return serve->engine;
 static void end_request(struct request *r)
 {
     task_leave(&r->waiter);
+    if (r->cell)
+        --*r->cell;
     budget_unref(&r->budget);
     list_remove(&r->link);
     list_add(&r->serve->spare, &r->link);
@@ -113,6 +124,45 @@ static bool answer(struct res_serve *serve, struct exchange *ex, int64_t since_m
 
 static void on_wake(struct task_waiter *waiter, const struct task_end *end);
 
+static bool is_known_client(const struct exchange *ex)
+{
+    return ex->transport != EXCHANGE_UDP || ex->cookie == EXCHANGE_COOKIE_VALID;
+}
+
+static uint32_t client_limit(const struct exchange *ex)
+{
+    return is_known_client(ex) ? CLIENT_MAX : CLIENT_UNKNOWN_MAX;
+}
+
+/* The cell that counts this client's questions, NULL when it is exempt. */
+static uint32_t *find_cell(struct res_serve *serve, const struct exchange *ex)
+{
+    size_t len;
+    const uint8_t *octets = addr_bytes(&ex->peer, &len);
+
+    if (addr_is_in(&serve->engine->policy->exempt, &ex->peer))
+        return NULL;
+    if (len == 16)
+        len = 8; /* a /64 is one client */
+    return &serve->clients[hash_more(hash_start(), octets, len) % CLIENT_CELLS];
+}
+
+/* Whoever has so many questions waiting that their answers could come in one burst does not get the old ones: the source
+ * may be forged. */
+static bool is_too_late(const struct request *r)
+{
+    return r->cell && r->ex->transport == EXCHANGE_UDP && *r->cell > client_limit(r->ex) / 2 &&
+           now_wall_ms() - r->since_ms > CLIENT_LATE_MS;
+}
+
+static void drop_request(struct request *r)
+{
+    struct exchange *ex = r->ex;
+    r->serve->engine->counts.dropped++;
+    end_request(r);
+    reply_drop(ex);
+}
+
 static void fail_request(struct request *r, uint16_t ede, const char *text)
 {
     struct exchange *ex = r->ex;
@@ -144,6 +194,10 @@ static void try_answer(struct request *r)
     struct exchange *ex = r->ex;
     struct hit hit;
 
+    if (is_too_late(r)) {
+        drop_request(r);
+        return;
+    }
     reply_begin(ex);
     arena_reset(&serve->arena);
     hit_answer(serve->engine, ex, r->since_ms, &serve->arena, &hit);
@@ -166,6 +220,10 @@ static void on_wake(struct task_waiter *waiter, const struct task_end *end)
 
     if (end->outcome == TASK_ANSWERED || is_retried) {
         try_answer(r);
+        return;
+    }
+    if (is_too_late(r)) {
+        drop_request(r);
         return;
     }
     reply_begin(r->ex);
@@ -192,6 +250,13 @@ static struct request *take_request(struct res_serve *serve)
 
 static void wait_for_task(struct res_serve *serve, struct exchange *ex, const struct hit *hit)
 {
+    uint32_t *cell = find_cell(serve, ex);
+
+    if (cell && *cell >= client_limit(ex)) {
+        serve->engine->counts.dropped++;
+        reply_drop(ex);
+        return;
+    }
     struct request *r = serve->is_closed ? NULL : take_request(serve);
     struct exchange *held = r ? ex->hold(ex) : NULL;
 
@@ -203,6 +268,9 @@ static void wait_for_task(struct res_serve *serve, struct exchange *ex, const st
         return;
     }
     r->ex = held;
+    r->cell = cell;
+    if (cell)
+        ++*cell;
     start_task(r, hit);
     machine_run(serve->engine);
 }

@@ -309,21 +309,39 @@ static enum err read_glue(struct scrubbing *s, struct cut *cut)
     return ERR_OK;
 }
 
+/* Of many servers the first are kept (limits.md section 3: NRDelegationAttack). */
+static enum err read_servers(struct scrubbing *s, const uint8_t *zone,
+                             enum message_section section, struct cut *cut)
+{
+    s->out->delegation_ttl = UINT32_MAX;
+    for (size_t i = 0; i < s->cnt; i++) {
+        struct record *r = &s->records[i];
+        struct rrset_record ns;
+        if (r->type != RRTYPE_NS || r->section != section || !dname_is_equal(r->owner, zone))
+            continue;
+        r->is_used = true;
+        if (cut->server_cnt == CUT_SERVERS_MAX)
+            continue;
+        enum err err = expand(s, r, &ns);
+        if (err)
+            return err;
+        cut_add_server(cut, ns.rdata);
+        s->out->delegation_ttl = (uint32_t)util_min(s->out->delegation_ttl, r->ttl);
+    }
+    return ERR_OK;
+}
+
 static enum err read_delegation(struct scrubbing *s, const uint8_t *zone,
                                 enum message_section section)
 {
-    struct rrset *set;
     struct cut *cut = arena_alloc(s->arena, sizeof(*cut));
 
     if (!cut)
         return ERR_NOMEM;
-    enum err err = build(s, zone, RRTYPE_NS, section, &set);
-    if (err || !set)
-        return err;
     cut_init(cut, zone, CUT_DELEGATION);
-    for (size_t pos = 0; pos < set->size;)
-        cut_add_server(cut, rrset_at(set, pos, &pos).rdata);
-    s->out->delegation_ttl = set->ttl;
+    enum err err = read_servers(s, zone, section, cut);
+    if (err)
+        return err;
     s->out->delegation = cut;
     return read_glue(s, cut);
 }

@@ -19,15 +19,15 @@ static void note_finished(const struct task *task)
         f->last = attempts->at[(attempts->cnt - 1) % TRACE_ATTEMPTS];
 }
 
-/* RFC 9520 3: whoever asks again soon is told at once; a limit of one client says nothing to the others. */
+/* RFC 9520 3: whoever asks again soon is told at once.  A limit that was reached says something of the name only if the whole budget
+ * went into it; else who chains names together could take any of them away from others. */
 static void note_failure(struct task *task, const char *text)
 {
     struct engine *engine = task->engine;
 
     engine->counts.failures++;
-    if (task->outcome == TASK_LIMITED)
-        engine->counts.limited++;
-    else
+    engine->counts.limited += task->outcome == TASK_LIMITED;
+    if (task->outcome == TASK_FAILED || (task->has_whole_budget && task->budget->spent))
         cache_put_failure(&engine->cache, task->name, task->type, task->ede, text,
                           now_wall_ms());
 }

@@ -114,7 +114,9 @@ static bool begin_lookup(struct task *task, int server, bool is_v6)
     if (!kid)
         return false;
     struct task *wanted =
-        task_get(task->engine, s->name, address_type(is_v6), task->budget, task);
+        budget_spend_lookup(task->budget)
+            ? task_get(task->engine, s->name, address_type(is_v6), task->budget, task)
+            : NULL;
     if (!wanted) {
         task->failed_targets++;
         return false;
@@ -132,7 +134,11 @@ static bool begin_lookup(struct task *task, int server, bool is_v6)
 static bool is_wanted(const struct task *task, int server, bool is_v6)
 {
     const struct policy *policy = task->engine->policy;
-    return task->cut.servers[server].lookup[is_v6] == CUT_UNKNOWN &&
+    const struct cut_server *s = &task->cut.servers[server];
+
+    /* only the zone's own servers could tell of a name inside it, and they have failed at the addresses that are known */
+    bool is_circle = task->cut.addr_cnt > 0 && dname_is_under(s->name, task->cut.zone);
+    return s->lookup[is_v6] == CUT_UNKNOWN && !is_circle &&
            (is_v6 ? policy->uses_v6 : policy->uses_v4);
 }
 

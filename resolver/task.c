@@ -89,6 +89,7 @@ struct task *task_get(struct engine *engine, const uint8_t *name, uint16_t type,
     t->type = type;
     t->budget = budget_ref(budget);
     t->depth = depth;
+    t->has_whole_budget = !parent && budget->queries_left == engine->policy->limits.queries;
     t->since_ms = now_wall_ms();
     t->since_mono_ms = now_mono_ms();
     t->outcome = TASK_ANSWERED;

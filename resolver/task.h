@@ -67,6 +67,7 @@ struct task {
     const uint8_t *name;
     uint16_t type;
     unsigned depth;
+    bool has_whole_budget; /* nothing had been spent of it before */
     enum task_state state;
     int64_t since_ms; /* wall: when it began */
     uint64_t since_mono_ms;

@@ -8,58 +8,19 @@
 #include "base/hash.h"
 #include "base/now.h"
 #include "dns/dname_text.h"
-#include "net/intake.h"
-#include "net/reply.h"
-#include "resolver/cache_memory.h"
-#include "resolver/machine.h"
-#include "resolver/res_serve.h"
 #include "tests/scenario/rpl.h"
+#include "tests/scenario/stage.h"
 
-enum {
-    PENDING_MAX = 256,
-    ANSWERS_MAX = 4096,
-    WIRE_MAX = 65535,
-    TIMEOUTS_MAX = 400,
-    ASKED_MAX = 2000
-};
-
-#define START_MS 1600000000000
-
-struct answer {
-    uint8_t *wire;
-    size_t len;
-};
-
-/* A question of the client; it lives until the end of the play. */
-struct client {
-    struct client *next;
-    struct exchange ex;
-    uint8_t question[WIRE_MAX / 16];
-    uint8_t reply[4096];
-    struct play *play;
-};
+enum { WIRE_MAX = 65535, TIMEOUTS_MAX = 400, ASKED_MAX = 2000 };
 
 struct play {
+    struct stage stage;
     struct rpl *rpl;
-    struct policy *policy;
-    struct quota *quota;
-    struct res_serve *serve;
-    struct engine *engine;
-    struct guard *guard;
-    struct cookie_keys cookies;
-    struct exchange_settings settings;
-    struct out out;
-    struct out_ask *pending[PENDING_MAX];
-    uint64_t deadline_ms[PENDING_MAX];
-    size_t pending_cnt;
     struct asked {
         uint8_t name[DNAME_MAX];
         uint16_t type;
     } asked[ASKED_MAX];
     size_t asked_cnt;
-    struct client *clients;
-    struct answer answers[ANSWERS_MAX];
-    size_t answer_cnt;
     unsigned step;
     bool is_verbose, wants_ede;
     char why[600];
@@ -69,46 +30,22 @@ static const uint8_t root[] = {0};
 
 /* ---- the seam ---- */
 
-static enum err ask(struct out *out, struct out_ask *a)
+static void note_asked(struct stage *stage, const struct out_ask *a)
 {
-    struct play *p = container_of(out, struct play, out);
-    if (p->pending_cnt == PENDING_MAX)
-        return ERR_LIMIT;
-    p->deadline_ms[p->pending_cnt] = now_mono_ms() + a->timeout_ms;
-    p->pending[p->pending_cnt++] = a;
+    struct play *p = container_of(stage, struct play, stage);
+    char name[DNAME_TEXT_MAX], addr[ADDR_TEXT_MAX], type[RRTYPE_NAME_MAX];
+
     if (p->asked_cnt < ASKED_MAX) {
         struct asked *asked = &p->asked[p->asked_cnt++];
         memcpy(asked->name, a->match.name, dname_len(a->match.name));
-        asked->type = util_get_u16(a->wire + MESSAGE_HEADER_LEN + a->match.question_len - 4);
+        asked->type = stage_type(a);
     }
-    if (p->is_verbose) {
-        char name[DNAME_TEXT_MAX], addr[ADDR_TEXT_MAX], type[RRTYPE_NAME_MAX];
-        dname_text_print(a->match.name, name);
-        addr_print(&a->match.to, addr);
-        rrtype_print(util_get_u16(a->wire + MESSAGE_HEADER_LEN + a->match.question_len - 4),
-                     type);
-        printf("    step %u: %s %s? %s%s\n", p->step, addr, name, type,
-               a->is_tcp ? " (TCP)" : "");
-    }
-    return ERR_OK;
-}
-
-static void forget(struct play *p, size_t i)
-{
-    p->pending_cnt--;
-    memmove(p->pending + i, p->pending + i + 1, (p->pending_cnt - i) * sizeof(p->pending[0]));
-    memmove(p->deadline_ms + i, p->deadline_ms + i + 1,
-            (p->pending_cnt - i) * sizeof(p->deadline_ms[0]));
-}
-
-static void cancel(struct out *out, struct out_ask *a)
-{
-    struct play *p = container_of(out, struct play, out);
-    for (size_t i = 0; i < p->pending_cnt; i++)
-        if (p->pending[i] == a) {
-            forget(p, i);
-            return;
-        }
+    if (!p->is_verbose)
+        return;
+    dname_text_print(a->match.name, name);
+    addr_print(&a->match.to, addr);
+    rrtype_print(stage_type(a), type);
+    printf("    step %u: %s %s? %s%s\n", p->step, addr, name, type, a->is_tcp ? " (TCP)" : "");
 }
 
 /* ---- what servers say ---- */
@@ -116,7 +53,7 @@ static void cancel(struct out *out, struct out_ask *a)
 static bool entry_matches(const struct rpl_entry *e, const struct out_ask *a)
 {
     const uint8_t *name = a->match.name;
-    uint16_t type = util_get_u16(a->wire + MESSAGE_HEADER_LEN + a->match.question_len - 4);
+    uint16_t type = stage_type(a);
 
     if ((e->match & RPL_QNAME) && (!e->qname || !dname_is_equal(name, e->qname)))
         return false;
@@ -195,11 +132,9 @@ static size_t write_reply(const struct rpl_entry *e, const struct out_ask *a, ui
 static void deliver(struct play *p, size_t i, const struct rpl_entry *e)
 {
     static uint8_t wire[WIRE_MAX];
-    struct out_ask *a = p->pending[i];
-    struct message reply;
+    const struct out_ask *a = p->stage.pending[i];
     size_t len;
 
-    forget(p, i);
     if (e->raw) {
         len = e->raw_len;
         memcpy(wire, e->raw, len);
@@ -207,23 +142,16 @@ static void deliver(struct play *p, size_t i, const struct rpl_entry *e)
     } else {
         len = write_reply(e, a, wire);
     }
-    enum match_verdict verdict = match_reply(&a->match, &a->match.to, wire, len, &reply);
-    if (verdict == MATCH_OK) {
-        a->done(a, OUT_REPLY, &reply);
-    } else {
-        if (p->is_verbose)
-            printf("    %s\n", match_name(verdict));
-        a->refused(a, verdict, &a->match.to);
-        a->done(a, a->is_tcp ? OUT_FAILED : OUT_SUSPECT, NULL);
-    }
-    machine_run(p->engine);
+    struct addr from = a->match.to;
+    if (!stage_deliver(&p->stage, i, &from, wire, len) && p->is_verbose)
+        printf("    refused\n");
 }
 
 /* Answer one question that a range answers at this step; false when there is none. */
 static bool answer_one(struct play *p)
 {
-    for (size_t i = 0; i < p->pending_cnt; i++) {
-        const struct rpl_entry *e = find_entry(p, p->pending[i]);
+    for (size_t i = 0; i < p->stage.pending_cnt; i++) {
+        const struct rpl_entry *e = find_entry(p, p->stage.pending[i]);
         if (!e || (e->adjust & RPL_DO_NOT_ANSWER))
             continue;
         deliver(p, i, e);
@@ -238,79 +166,25 @@ static void traffic(struct play *p)
         ;
 }
 
-/* Let the question whose time is up first have no reply. */
-static bool time_out(struct play *p)
-{
-    size_t first = 0;
-
-    if (p->pending_cnt == 0)
-        return false;
-    for (size_t i = 1; i < p->pending_cnt; i++)
-        if (p->deadline_ms[i] < p->deadline_ms[first])
-            first = i;
-    struct out_ask *a = p->pending[first];
-    uint64_t now_ms = now_mono_ms(), end_ms = p->deadline_ms[first];
-    forget(p, first);
-    if (end_ms > now_ms)
-        now_advance(end_ms - now_ms);
-    a->done(a, OUT_TIMEOUT, NULL);
-    machine_run(p->engine);
-    return true;
-}
-
 /* ---- the client ---- */
-
-static void take_reply(struct exchange *ex)
-{
-    struct play *p = container_of(ex, struct client, ex)->play;
-    if (ex->reply_len == 0 || p->answer_cnt == ANSWERS_MAX)
-        return;
-    struct answer *a = &p->answers[p->answer_cnt++];
-    a->wire = malloc(ex->reply_len);
-    a->len = ex->reply_len;
-    memcpy(a->wire, ex->buffer, a->len);
-}
-
-static struct exchange *hold(struct exchange *ex) { return ex; }
-
-static void serve(void *engine, struct exchange *ex) { res_serve_question(engine, ex); }
-
-static const struct service service = {.serve = serve};
 
 static void ask_as_client(struct play *p, const struct rpl_step *step)
 {
-    struct client *c = calloc(1, sizeof(*c));
+    static uint8_t wire[WIRE_MAX];
     const struct rpl_entry *e = step->entry;
-    size_t len;
+    const struct addr *peer = step->client.sock.any.sa_family ? &step->client : NULL;
+    struct question q = {.id = (uint16_t)step->number,
+                         .flags = e->flags & (MESSAGE_RD | MESSAGE_CD | MESSAGE_AD),
+                         .name = e->qname,
+                         .type = e->qtype,
+                         .has_edns = e->is_do || p->wants_ede,
+                         .is_do = e->is_do,
+                         .udp_size = 4096};
 
-    c->next = p->clients;
-    p->clients = c;
-    c->play = p;
-    if (e->raw) {
-        len = util_min(e->raw_len, sizeof(c->question));
-        memcpy(c->question, e->raw, len);
-    } else {
-        struct question q = {.id = (uint16_t)step->number,
-                             .flags = e->flags & (MESSAGE_RD | MESSAGE_CD | MESSAGE_AD),
-                             .name = e->qname,
-                             .type = e->qtype,
-                             .has_edns = e->is_do || p->wants_ede,
-                             .is_do = e->is_do,
-                             .udp_size = 4096};
-        len = question_write(&q, c->question);
-    }
-    c->ex.settings = &p->settings;
-    c->ex.transport = EXCHANGE_UDP;
-    c->ex.buffer = c->reply;
-    c->ex.size = sizeof(c->reply);
-    c->ex.send = take_reply;
-    c->ex.hold = hold;
-    c->ex.peer = step->client;
-    if (step->client.sock.any.sa_family == 0)
-        must(addr_read("127.0.0.1", 4000, &c->ex.peer) == ERR_OK);
-    struct exchange *batch[] = {&c->ex};
-    const uint8_t *wires[] = {c->question};
-    intake_batch(&service, p->serve, batch, wires, &len, 1);
+    if (e->raw)
+        stage_ask(&p->stage, e->raw, e->raw_len, peer);
+    else
+        stage_ask(&p->stage, wire, question_write(&q, wire), peer);
 }
 
 /* ---- comparing ---- */
@@ -424,7 +298,8 @@ static int find_ede(const struct message *m)
     return -2;
 }
 
-static bool compare_answer(struct play *p, const struct rpl_entry *e, const struct answer *a)
+static bool compare_answer(struct play *p, const struct rpl_entry *e,
+                           const struct stage_answer *a)
 {
     const uint16_t flags = MESSAGE_QR | MESSAGE_AA | MESSAGE_TC | MESSAGE_RD | MESSAGE_RA |
                            MESSAGE_AD | MESSAGE_CD;
@@ -458,19 +333,19 @@ static bool compare_answer(struct play *p, const struct rpl_entry *e, const stru
 /* One of the answers that came has to be the expected one; for want of any, time passes until one comes. */
 static bool check_answer(struct play *p, const struct rpl_step *step)
 {
-    for (unsigned i = 0; p->answer_cnt == 0 && i < TIMEOUTS_MAX; i++) {
-        if (!time_out(p))
+    for (unsigned i = 0; p->stage.answer_cnt == 0 && i < TIMEOUTS_MAX; i++) {
+        if (!stage_time_out(&p->stage))
             return differs(p, "no answer, and nothing is awaited");
         traffic(p);
     }
-    if (p->answer_cnt == 0)
+    if (p->stage.answer_cnt == 0)
         return differs(p, "no answer");
-    for (size_t i = p->answer_cnt; i-- > 0;)
-        if (compare_answer(p, step->entry, &p->answers[i])) {
-            free(p->answers[i].wire);
-            p->answer_cnt--;
-            memmove(p->answers + i, p->answers + i + 1,
-                    (p->answer_cnt - i) * sizeof(p->answers[0]));
+    for (size_t i = p->stage.answer_cnt; i-- > 0;)
+        if (compare_answer(p, step->entry, &p->stage.answers[i])) {
+            free(p->stage.answers[i].wire);
+            p->stage.answer_cnt--;
+            memmove(p->stage.answers + i, p->stage.answers + i + 1,
+                    (p->stage.answer_cnt - i) * sizeof(p->stage.answers[0]));
             return true;
         }
     return false;
@@ -482,10 +357,10 @@ static bool reply_step(struct play *p, const struct rpl_entry *e)
 {
     size_t i = 0;
 
-    if (p->pending_cnt == 0)
+    if (p->stage.pending_cnt == 0)
         return differs(p, "REPLY, but nothing is awaited");
-    for (size_t n = p->pending_cnt; n-- > 0;)
-        if (e->qname && dname_is_equal(p->pending[n]->match.name, e->qname))
+    for (size_t n = p->stage.pending_cnt; n-- > 0;)
+        if (e->qname && dname_is_equal(p->stage.pending[n]->match.name, e->qname))
             i = n;
     deliver(p, i, e);
     return true;
@@ -495,8 +370,8 @@ static bool reply_step(struct play *p, const struct rpl_entry *e)
 static bool check_out(struct play *p, const struct rpl_entry *e)
 {
     do {
-        for (size_t i = 0; i < p->pending_cnt; i++)
-            if (entry_matches(e, p->pending[i])) {
+        for (size_t i = 0; i < p->stage.pending_cnt; i++)
+            if (entry_matches(e, p->stage.pending[i])) {
                 if (e->adjust & RPL_COPY_ID)
                     deliver(p, i, e);
                 return true;
@@ -516,7 +391,8 @@ static bool run_step(struct play *p, const struct rpl_step *step)
     case RPL_TIME_PASSES: now_advance(step->elapse_ms); return true;
     case RPL_REPLY: return reply_step(p, step->entry);
     case RPL_CHECK_OUT_QUERY: return check_out(p, step->entry);
-    case RPL_TIMEOUT: return time_out(p) || differs(p, "TIMEOUT, but nothing is awaited");
+    case RPL_TIMEOUT:
+        return stage_time_out(&p->stage) || differs(p, "TIMEOUT, but nothing is awaited");
     case RPL_TRAFFIC:
     case RPL_NOTHING: return true;
     case RPL_OTHER: return differs(p, "a step that is not known");
@@ -553,13 +429,13 @@ static void read_zones(struct play *p)
                         strcmp(name, "server") == 0;
         if (is_begin) {
             if (stub_cnt > 0 && *zone != 0)
-                must(route_put_zone(&p->policy->route, zone, CUT_STUB, stubs, stub_cnt,
-                                    &p->policy->arena) != ERR_NOMEM);
+                must(route_put_zone(&p->stage.policy->route, zone, CUT_STUB, stubs, stub_cnt,
+                                    &p->stage.policy->arena) != ERR_NOMEM);
             for (size_t n = 0; stub_cnt > 0 && *zone == 0 && n < stub_cnt; n++)
                 hints[hint_cnt++] = stubs[n];
             if (forward_cnt > 0)
-                must(route_put_zone(&p->policy->route, zone, CUT_FORWARD, forwards, forward_cnt,
-                                    &p->policy->arena) != ERR_NOMEM);
+                must(route_put_zone(&p->stage.policy->route, zone, CUT_FORWARD, forwards,
+                                    forward_cnt, &p->stage.policy->arena) != ERR_NOMEM);
             stub_cnt = forward_cnt = 0;
             zone[0] = 0;
         } else if (strcmp(name, "name") == 0) {
@@ -571,9 +447,9 @@ static void read_zones(struct play *p)
             forwards[forward_cnt++] = addr;
         }
     }
-    cut_init(&p->policy->route.hints, root, CUT_HINTS);
+    cut_init(&p->stage.policy->route.hints, root, CUT_HINTS);
     for (size_t n = 0; n < hint_cnt; n++) {
-        struct cut *cut = &p->policy->route.hints;
+        struct cut *cut = &p->stage.policy->route.hints;
         cut->servers[n] = (struct cut_server){.name = root, .lookup = {CUT_KNOWN, CUT_KNOWN}};
         cut->server_cnt++;
         cut_add_addr(cut, (int)n, &hints[n]);
@@ -583,12 +459,9 @@ static void read_zones(struct play *p)
 static void configure(struct play *p, const char *minimise)
 {
     const struct rpl *rpl = p->rpl;
-    struct policy *policy = p->policy;
-    static struct addr_prefix everybody[2], local_nets[4];
+    struct policy *policy = p->stage.policy;
+    static struct addr_prefix local_nets[4];
 
-    must(addr_read_prefix("0.0.0.0/0", &everybody[0]) == ERR_OK &&
-         addr_read_prefix("::/0", &everybody[1]) == ERR_OK);
-    policy->allow = (struct addr_prefixes){everybody, 2};
     must(addr_read_prefix("0.0.0.0/8", &local_nets[0]) == ERR_OK &&
          addr_read_prefix("127.0.0.0/8", &local_nets[1]) == ERR_OK &&
          addr_read_prefix("::/128", &local_nets[2]) == ERR_OK &&
@@ -625,54 +498,20 @@ static void configure(struct play *p, const char *minimise)
 
 /* ---- the play ---- */
 
-static void fini_play(struct play *p)
-{
-    res_serve_free(&p->serve);
-    policy_free(&p->policy);
-    quota_free(&p->quota);
-    guard_free(&p->guard);
-    for (size_t i = 0; i < p->answer_cnt; i++)
-        free(p->answers[i].wire);
-    while (p->clients) {
-        struct client *next = p->clients->next;
-        free(p->clients);
-        p->clients = next;
-    }
-}
-
 static bool play(struct rpl *rpl, const char *minimise, bool is_verbose, char why[600])
 {
     static struct play storage;
     struct play *p = &storage;
-    struct guard_conf guard = {
-        .connections = 10, .connections_per_client = 10, .idle_ms = 1000};
     struct quota_limits limits = {.per_zone = 200, .per_server = 400};
-    struct cache_store *store;
-    static const uint8_t secret[1][COOKIE_SECRET_LEN] = {{1}};
     bool fits = true;
 
     memset(p, 0, sizeof(*p));
+    stage_init(&p->stage, &limits);
+    p->stage.asked = note_asked;
     p->rpl = rpl;
     p->is_verbose = is_verbose;
-    now_freeze(START_MS);
-    must(guard_new(&guard, 1, &p->guard) == ERR_OK);
-    cookie_set(&p->cookies, secret, 1);
-    p->settings = (struct exchange_settings){.identity = "",
-                                             .hostname = "play",
-                                             .version = "play",
-                                             .udp_size = 4096,
-                                             .guard = p->guard,
-                                             .cookies = &p->cookies};
-    p->out = (struct out){.ask = ask, .cancel = cancel};
-    p->policy = policy_new();
-    must(p->policy && quota_new(&limits, &p->quota) == ERR_OK &&
-         cache_memory_new(8 << 20, &store) == ERR_OK &&
-         engine_new(&p->out, store, p->quota, &p->engine) == ERR_OK);
-    rng_init_seeded(&p->engine->rng, 42);
-    p->serve = res_serve_new(p->engine);
-    must(p->serve != NULL);
     configure(p, minimise);
-    engine_adopt(p->engine, p->policy);
+    stage_open(&p->stage, 42);
     for (const struct rpl_step *s = rpl->steps; s && fits; s = s->next) {
         p->step = s->number;
         if (s->kind != RPL_CHECK_OUT_QUERY)
@@ -680,7 +519,7 @@ static bool play(struct rpl *rpl, const char *minimise, bool is_verbose, char wh
         fits = run_step(p, s);
     }
     memcpy(why, p->why, sizeof(p->why));
-    fini_play(p);
+    stage_fini(&p->stage);
     return fits;
 }
 

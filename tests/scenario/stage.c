@@ -1,0 +1,191 @@
+/* Nothing here decides what a server says. */
+#include "tests/scenario/stage.h"
+
+#include "base/now.h"
+#include "net/intake.h"
+#include "net/reply.h"
+#include "resolver/cache_memory.h"
+
+enum { QUESTION_LEN_MAX = 4096, CACHE_BYTES = 8 << 20 };
+
+/* A question of a client; it lives until the end. */
+struct stage_client {
+    struct stage_client *next;
+    struct exchange ex;
+    uint8_t question[QUESTION_LEN_MAX];
+    uint8_t reply[4096];
+    struct stage *stage;
+};
+
+/* ---- the seam ---- */
+
+static enum err ask(struct out *out, struct out_ask *a)
+{
+    struct stage *s = container_of(out, struct stage, out);
+    if (s->pending_cnt == STAGE_PENDING_MAX)
+        return ERR_LIMIT;
+    s->deadline_ms[s->pending_cnt] = now_mono_ms() + a->timeout_ms;
+    s->pending[s->pending_cnt++] = a;
+    if (s->asked)
+        s->asked(s, a);
+    return ERR_OK;
+}
+
+static void forget(struct stage *s, size_t i)
+{
+    s->pending_cnt--;
+    memmove(s->pending + i, s->pending + i + 1, (s->pending_cnt - i) * sizeof(s->pending[0]));
+    memmove(s->deadline_ms + i, s->deadline_ms + i + 1,
+            (s->pending_cnt - i) * sizeof(s->deadline_ms[0]));
+}
+
+static void cancel(struct out *out, struct out_ask *a)
+{
+    struct stage *s = container_of(out, struct stage, out);
+    for (size_t i = 0; i < s->pending_cnt; i++)
+        if (s->pending[i] == a) {
+            forget(s, i);
+            return;
+        }
+}
+
+bool stage_deliver(struct stage *s, size_t i, const struct addr *from, uint8_t *wire,
+                   size_t len)
+{
+    struct out_ask *a = s->pending[i];
+    struct message reply;
+    enum match_verdict verdict = match_reply(&a->match, from, wire, len, &reply);
+
+    if (verdict == MATCH_OK) {
+        forget(s, i);
+        a->done(a, OUT_REPLY, &reply);
+    } else {
+        a->refused(a, verdict, from);
+        if (a->ignores_wrong && !a->is_tcp)
+            return false;
+        forget(s, i);
+        a->done(a, a->is_tcp ? OUT_FAILED : OUT_SUSPECT, NULL);
+    }
+    machine_run(s->engine);
+    return verdict == MATCH_OK;
+}
+
+bool stage_time_out(struct stage *s)
+{
+    size_t first = 0;
+
+    if (s->pending_cnt == 0)
+        return false;
+    for (size_t i = 1; i < s->pending_cnt; i++)
+        if (s->deadline_ms[i] < s->deadline_ms[first])
+            first = i;
+    struct out_ask *a = s->pending[first];
+    uint64_t now_ms = now_mono_ms(), end_ms = s->deadline_ms[first];
+    forget(s, first);
+    if (end_ms > now_ms)
+        now_advance(end_ms - now_ms);
+    a->done(a, OUT_TIMEOUT, NULL);
+    machine_run(s->engine);
+    return true;
+}
+
+uint16_t stage_type(const struct out_ask *ask)
+{
+    return util_get_u16(ask->wire + MESSAGE_HEADER_LEN + ask->match.question_len - 4);
+}
+
+/* ---- the client ---- */
+
+static void take_reply(struct exchange *ex)
+{
+    struct stage *s = container_of(ex, struct stage_client, ex)->stage;
+    if (ex->reply_len == 0 || s->answer_cnt == STAGE_ANSWERS_MAX)
+        return;
+    struct stage_answer *a = &s->answers[s->answer_cnt++];
+    a->wire = malloc(ex->reply_len);
+    a->len = ex->reply_len;
+    must(a->wire != NULL);
+    memcpy(a->wire, ex->buffer, a->len);
+}
+
+static struct exchange *hold(struct exchange *ex) { return ex; }
+
+static void serve(void *engine, struct exchange *ex) { res_serve_question(engine, ex); }
+
+void stage_ask(struct stage *s, const uint8_t *wire, size_t len, const struct addr *peer)
+{
+    static const struct service service = {.serve = serve};
+    struct stage_client *c = calloc(1, sizeof(*c));
+
+    must(c != NULL && len <= sizeof(c->question));
+    c->next = s->clients;
+    s->clients = c;
+    c->stage = s;
+    memcpy(c->question, wire, len);
+    c->ex.settings = &s->settings;
+    c->ex.transport = EXCHANGE_UDP;
+    c->ex.buffer = c->reply;
+    c->ex.size = sizeof(c->reply);
+    c->ex.send = take_reply;
+    c->ex.hold = hold;
+    if (peer)
+        c->ex.peer = *peer;
+    else
+        must(addr_read("127.0.0.1", 4000, &c->ex.peer) == ERR_OK);
+    struct exchange *batch[] = {&c->ex};
+    const uint8_t *wires[] = {c->question};
+    intake_batch(&service, s->serve, batch, wires, &len, 1);
+}
+
+/* ---- begin and end ---- */
+
+void stage_init(struct stage *s, const struct quota_limits *limits)
+{
+    static const uint8_t secret[1][COOKIE_SECRET_LEN] = {{1}};
+    static struct addr_prefix everybody[2];
+    struct guard_conf guard = {
+        .connections = 10, .connections_per_client = 10, .idle_ms = 1000};
+
+    memset(s, 0, sizeof(*s));
+    now_freeze(STAGE_START_MS);
+    must(guard_new(&guard, 1, &s->guard) == ERR_OK && quota_new(limits, &s->quota) == ERR_OK);
+    cookie_set(&s->cookies, secret, 1);
+    s->settings = (struct exchange_settings){.identity = "",
+                                             .hostname = "stage",
+                                             .version = "stage",
+                                             .udp_size = 4096,
+                                             .guard = s->guard,
+                                             .cookies = &s->cookies};
+    s->out = (struct out){.ask = ask, .cancel = cancel};
+    s->policy = policy_new();
+    must(s->policy && addr_read_prefix("0.0.0.0/0", &everybody[0]) == ERR_OK &&
+         addr_read_prefix("::/0", &everybody[1]) == ERR_OK);
+    s->policy->allow = (struct addr_prefixes){everybody, 2};
+}
+
+void stage_open(struct stage *s, uint64_t seed)
+{
+    struct cache_store *store;
+
+    must(cache_memory_new(CACHE_BYTES, &store) == ERR_OK &&
+         engine_new(&s->out, store, s->quota, &s->engine) == ERR_OK);
+    rng_init_seeded(&s->engine->rng, seed);
+    s->serve = res_serve_new(s->engine);
+    must(s->serve != NULL);
+    engine_adopt(s->engine, s->policy);
+}
+
+void stage_fini(struct stage *s)
+{
+    res_serve_free(&s->serve);
+    policy_free(&s->policy);
+    quota_free(&s->quota);
+    guard_free(&s->guard);
+    for (size_t i = 0; i < s->answer_cnt; i++)
+        free(s->answers[i].wire);
+    while (s->clients) {
+        struct stage_client *next = s->clients->next;
+        free(s->clients);
+        s->clients = next;
+    }
+}

@@ -1,0 +1,58 @@
+/* A resolver in this process whose questions to servers end on this stage, with a client and a clock of ours: replay
+ * scenarios and hostile servers play on it. */
+#pragma once
+
+#include "resolver/machine.h"
+#include "resolver/res_serve.h"
+
+enum { STAGE_PENDING_MAX = 4096, STAGE_ANSWERS_MAX = 8192 };
+
+#define STAGE_START_MS 1600000000000
+
+struct stage_answer {
+    uint8_t *wire;
+    size_t len;
+};
+
+struct stage_client;
+
+/* Large: static storage, or malloc. */
+struct stage {
+    struct policy *policy; /* to be changed between stage_init and stage_open */
+    struct quota *quota;
+    struct res_serve *serve;
+    struct engine *engine;
+    struct guard *guard;
+    struct cookie_keys cookies;
+    struct exchange_settings settings;
+    struct out out;
+    struct out_ask *pending[STAGE_PENDING_MAX]; /* questions to servers, the oldest first */
+    uint64_t deadline_ms[STAGE_PENDING_MAX];
+    size_t pending_cnt;
+    void (*asked)(struct stage *stage,
+                  const struct out_ask *ask); /* called for each; may be NULL */
+    struct stage_client *clients;
+    struct stage_answer answers[STAGE_ANSWERS_MAX]; /* that clients have got */
+    size_t answer_cnt;
+};
+
+/* Stop the clock, and make a policy in which everybody may ask, and servers on loopback may be asked. */
+void stage_init(struct stage *stage, const struct quota_limits *limits);
+
+/* Start the engine with the policy as it is now. */
+void stage_open(struct stage *stage, uint64_t seed);
+
+void stage_fini(struct stage *stage);
+
+/* A client at `peer` (NULL: 127.0.0.1) sends this message over UDP. */
+void stage_ask(struct stage *stage, const uint8_t *wire, size_t len, const struct addr *peer);
+
+/* A message arrives for the pending question number `i`; true when it was believed.  `wire` may be changed. */
+bool stage_deliver(struct stage *stage, size_t i, const struct addr *from, uint8_t *wire,
+                   size_t len);
+
+/* Move the clock to where the first pending question has waited long enough; false when none is pending. */
+bool stage_time_out(struct stage *stage);
+
+/* The type that a pending question asks for. */
+uint16_t stage_type(const struct out_ask *ask);

@@ -1,0 +1,1289 @@
+/* Hostile servers, forgers and clients against the resolver, in process: each defence that needs no DNSSEC, on and off.  With it the attack
+ * fails, without it it succeeds - else the test would say nothing. */
+#include "tests/unit/unit.h"
+
+#include "base/hash.h"
+#include "base/now.h"
+#include "dns/rrline.h"
+#include "tests/scenario/stage.h"
+
+enum { WIRE_MAX = 65535, ROUNDS_MAX = 20000 };
+
+static const uint8_t root[] = {0};
+static struct stage stage;
+static struct rrline rr;
+static struct addr_prefix local_nets[4];
+
+/* ---- an Internet in a function ---- */
+
+/* A reply being written. */
+struct reply {
+    const struct out_ask *ask;
+    uint8_t wire[WIRE_MAX];
+    size_t len;
+    uint16_t flags, cnt[4];
+};
+
+static struct reply reply;
+
+/* What servers say: fills `reply`, false for silence. */
+typedef bool (*servers)(const char *server, const char *name, uint16_t type);
+
+static void add(enum message_section section, const char *fmt, ...) PRINTF_LIKE(2, 3);
+
+static void add(enum message_section section, const char *fmt, ...)
+{
+    char text[1000];
+    va_list args;
+
+    va_start(args, fmt);
+    vsnprintf(text, sizeof(text), fmt, args);
+    va_end(args);
+    assert_int_equal(rrline_read(text, strlen(text), root, 3600, &rr), ERR_OK);
+    size_t len = dname_len(rr.owner);
+    if (reply.len + len + 10 + rr.rdata_len > WIRE_MAX)
+        return;
+    uint8_t *p = reply.wire + reply.len;
+    memcpy(p, rr.owner, len);
+    util_put_u16(p + len, rr.type);
+    util_put_u16(p + len + 2, rr.class);
+    util_put_u32(p + len + 4, rr.ttl);
+    util_put_u16(p + len + 8, (uint16_t)rr.rdata_len);
+    memcpy(p + len + 10, rr.rdata, rr.rdata_len);
+    reply.len += len + 10 + rr.rdata_len;
+    reply.cnt[section]++;
+}
+
+static void begin(const struct out_ask *ask)
+{
+    reply.ask = ask;
+    reply.len = MESSAGE_HEADER_LEN + ask->match.question_len;
+    memcpy(reply.wire, ask->wire, reply.len);
+    memset(reply.cnt, 0, sizeof(reply.cnt));
+    reply.cnt[MESSAGE_QUESTION] = 1;
+    reply.flags = MESSAGE_QR | MESSAGE_AA;
+}
+
+static void end(void)
+{
+    util_put_u16(reply.wire + 2, reply.flags);
+    for (int i = 0; i < 4; i++)
+        util_put_u16(reply.wire + 4 + 2 * i, reply.cnt[i]);
+}
+
+static bool ends_in(const char *name, const char *tail)
+{
+    size_t a = strlen(name), b = strlen(tail);
+    return a >= b && strcmp(name + a - b, tail) == 0 && (a == b || b <= 1 || name[a - b - 1] == '.');
+}
+
+static void delegate(const char *zone, const char *server, const char *address)
+{
+    reply.flags = MESSAGE_QR;
+    add(MESSAGE_AUTHORITY, "%s 3600 NS %s", zone, server);
+    if (address)
+        add(MESSAGE_ADDITIONAL, "%s 3600 A %s", server, address);
+}
+
+static void lower(char *text)
+{
+    for (; *text; text++)
+        *text = (char)util_lower((uint8_t)*text);
+}
+
+/* Let the servers answer question number `i`; false when they are silent. */
+static bool answer(servers world, size_t i)
+{
+    struct out_ask *ask = stage.pending[i];
+    char name[DNAME_TEXT_MAX], server[ADDR_TEXT_MAX];
+
+    dname_text_print(ask->match.name, name);
+    lower(name);
+    addr_print(&ask->match.to, server);
+    *strchr(server, '@') = '\0';
+    begin(ask);
+    if (!world(server, name, stage_type(ask)))
+        return false;
+    end();
+    struct addr from = ask->match.to;
+    stage_deliver(&stage, i, &from, reply.wire, reply.len);
+    return true;
+}
+
+/* Until nothing is pending: answers come, and what is met with silence times out. */
+static void run(servers world)
+{
+    for (unsigned n = 0; n < ROUNDS_MAX && stage.pending_cnt > 0; n++) {
+        size_t i = 0;
+        while (i < stage.pending_cnt && !answer(world, i))
+            i++;
+        if (i == stage.pending_cnt)
+            stage_time_out(&stage);
+    }
+    assert_int_equal(stage.pending_cnt, 0);
+}
+
+/* ---- questions ---- */
+
+static unsigned asked_cnt;
+
+static void count_asked(struct stage *s, const struct out_ask *ask)
+{
+    (void)s;
+    (void)ask;
+    asked_cnt++;
+}
+
+static void open_stage(void)
+{
+    struct quota_limits limits = {.per_zone = 200, .per_server = 400};
+    struct cut *hints;
+    struct addr addr;
+
+    stage_init(&stage, &limits);
+    hints = &stage.policy->route.hints;
+    assert_int_equal(addr_read("192.0.2.1", 53, &addr), ERR_OK);
+    cut_init(hints, root, CUT_HINTS);
+    hints->servers[0] = (struct cut_server){.name = root, .lookup = {CUT_KNOWN, CUT_KNOWN}};
+    hints->server_cnt = 1;
+    cut_add_addr(hints, 0, &addr);
+    stage.policy->is_priming = stage.policy->uses_v6 = false;
+    assert_int_equal(addr_read_prefix("0.0.0.0/8", &local_nets[0]), ERR_OK);
+    assert_int_equal(addr_read_prefix("127.0.0.0/8", &local_nets[1]), ERR_OK);
+    stage.policy->do_not_query = (struct addr_prefixes){local_nets, 2};
+    stage.asked = count_asked;
+    asked_cnt = 0;
+}
+
+static void ask_as(const char *name, uint16_t type, const struct addr *peer)
+{
+    uint8_t wire[QUESTION_MAX], dname[DNAME_MAX];
+    struct question q = {
+        .id = 1, .flags = MESSAGE_RD, .name = unit_name(name, dname), .type = type, .has_edns = true, .udp_size = 4096};
+    stage_ask(&stage, wire, question_write(&q, wire), peer);
+}
+
+static void ask(const char *name) { ask_as(name, RRTYPE_A, NULL); }
+
+/* The last answer: its RCODE, and whether its answer section has this address. */
+static unsigned rcode(void)
+{
+    assert_true(stage.answer_cnt > 0);
+    return stage.answers[stage.answer_cnt - 1].wire[3] & 15;
+}
+
+static bool has_address(const char *text)
+{
+    const struct stage_answer *a = &stage.answers[stage.answer_cnt - 1];
+    struct message m;
+    struct message_record r;
+    struct addr want;
+    size_t len;
+
+    assert_int_equal(message_parse(a->wire, a->len, &m), MESSAGE_WHOLE);
+    assert_int_equal(addr_read(text, 53, &want), ERR_OK);
+    const uint8_t *octets = addr_bytes(&want, &len);
+    struct message_walk walk = message_walk(&m);
+    while (message_next(&walk, &r))
+        if (r.section == MESSAGE_ANSWER && r.rdata_len == len && memcmp(r.rdata, octets, len) == 0)
+            return true;
+    return false;
+}
+
+/* Whether the EDE of the last answer has these words. */
+static bool explains(const char *words)
+{
+    const struct stage_answer *a = &stage.answers[stage.answer_cnt - 1];
+    return memmem(a->wire, a->len, words, strlen(words)) != NULL;
+}
+
+#define GOOD "203.0.113.1"
+#define BAD "198.51.100.66"
+
+/* victim.test, its servers, and the truth about it; evil.test belongs to the attacker. */
+static bool world(const char *server, const char *name, uint16_t type)
+{
+    if (strcmp(server, "192.0.2.1") == 0 || strcmp(server, "192.0.2.2") == 0) {
+        if (ends_in(name, "victim.example."))
+            delegate("victim.example.", "ns.victim.example.", "192.0.2.3");
+        else if (ends_in(name, "evil.example."))
+            delegate("evil.example.", "ns.evil.example.", "192.0.2.4");
+        else if (strcmp(server, "192.0.2.1") == 0)
+            delegate("example.", "ns.example.", "192.0.2.2");
+        else
+            add(MESSAGE_AUTHORITY, "example. 300 SOA a. b. 1 2 3 4 300");
+        return true;
+    }
+    if (strcmp(server, "192.0.2.3") == 0) {
+        if (type == RRTYPE_A)
+            add(MESSAGE_ANSWER, "%s 3600 A %s", name, GOOD);
+        else
+            add(MESSAGE_AUTHORITY, "victim.example. 300 SOA a. b. 1 2 3 4 300");
+        return true;
+    }
+    return false;
+}
+
+/* Let true servers answer until the question to victim.example's own server is out. */
+static size_t reach_victim(void)
+{
+    struct addr ns;
+    assert_int_equal(addr_read("192.0.2.3", 53, &ns), ERR_OK);
+    for (unsigned n = 0; n < 20; n++)
+        for (size_t i = 0; i < stage.pending_cnt; i++) {
+            if (addr_is_equal(&stage.pending[i]->match.to, &ns))
+                return i;
+            answer(world, i);
+        }
+    fail_msg("the victim's server is not asked");
+    return 0;
+}
+
+/* A forged reply to pending question `i`: the attacker's address.  Its ID, name and letters are those of `as`. */
+static bool forge(size_t i, uint16_t id, bool keeps_case, const char *from_text, const char *name)
+{
+    struct out_ask *a = stage.pending[i];
+    uint8_t other[DNAME_MAX];
+    struct addr from;
+
+    begin(a);
+    util_put_u16(reply.wire, id);
+    if (!keeps_case)
+        memcpy(reply.wire + MESSAGE_HEADER_LEN, a->match.name, a->match.question_len - 4);
+    if (name) {
+        size_t len = dname_len(unit_name(name, other));
+        memcpy(reply.wire + MESSAGE_HEADER_LEN, other, len);
+        util_put_u16(reply.wire + MESSAGE_HEADER_LEN + len, RRTYPE_A);
+        util_put_u16(reply.wire + MESSAGE_HEADER_LEN + len + 2, RRTYPE_CLASS_IN);
+        reply.len = MESSAGE_HEADER_LEN + len + 4;
+    }
+    add(MESSAGE_ANSWER, "www.victim.example. 3600 A %s", BAD);
+    end();
+    assert_int_equal(addr_read(from_text, 53, &from), ERR_OK);
+    return stage_deliver(&stage, i, &from, reply.wire, reply.len);
+}
+
+static uint16_t id_of(size_t i) { return util_get_u16(stage.pending[i]->wire); }
+
+/* ---- forgers (limits.md section 1) ---- */
+
+/* The attacker knows an old ID only: a fixed one is enough for him, a random one is not. */
+static void test_id(void **state)
+{
+    (void)state;
+    for (int is_on = 0; is_on < 2; is_on++) {
+        open_stage();
+        stage.policy->defences.random_id = is_on;
+        stage.policy->defences.random_case = false;
+        stage_open(&stage, 7);
+        ask("one.victim.example");
+        uint16_t seen = id_of(reach_victim());
+        run(world);
+        ask("www.victim.example");
+        size_t i = reach_victim();
+        bool is_believed = forge(i, seen, true, "192.0.2.3", NULL);
+        run(world);
+        assert_int_equal(is_believed, !is_on);
+        assert_int_equal(has_address(BAD), !is_on);
+        stage_fini(&stage);
+    }
+}
+
+/* All 65,536 IDs in one window: the first wrong one ends the guessing. */
+static void test_first_wrong_reply_moves_to_tcp(void **state)
+{
+    (void)state;
+    for (int is_on = 0; is_on < 2; is_on++) {
+        bool is_believed = false;
+        open_stage();
+        stage.policy->defences.wrong_reply_tcp = is_on;
+        stage.policy->defences.random_case = false;
+        stage_open(&stage, 7);
+        ask("www.victim.example");
+        size_t i = reach_victim();
+        uint16_t first = (uint16_t)(id_of(i) + 1); /* a wrong one to begin with */
+        for (unsigned n = 0; n < 65536 && !is_believed && !stage.pending[i]->is_tcp; n++)
+            is_believed = forge(i, (uint16_t)(first + n), true, "192.0.2.3", NULL);
+        assert_int_equal(is_believed, !is_on);
+        if (is_on) {
+            assert_int_equal(stage.engine->counts.suspects, 1);
+            assert_int_equal(stage.engine->refused.cnt[MATCH_ID], 1);
+            assert_true(stage.pending[0]->is_tcp);
+        }
+        run(world);
+        assert_int_equal(has_address(BAD), !is_on);
+        stage_fini(&stage);
+    }
+}
+
+/* 500 clients at once: each outstanding question would be one more chance. */
+static void test_equal_questions_are_asked_once(void **state)
+{
+    (void)state;
+    open_stage();
+    stage_open(&stage, 7);
+    for (int i = 0; i < 500; i++) {
+        struct addr peer;
+        char text[40];
+        snprintf(text, sizeof(text), "10.0.%d.%d", i / 250, i % 250 + 1);
+        assert_int_equal(addr_read(text, 4000, &peer), ERR_OK);
+        ask_as("www.victim.example", RRTYPE_A, &peer);
+    }
+    assert_int_equal(stage.pending_cnt, 1);
+    run(world);
+    assert_int_equal(stage.answer_cnt, 500);
+    assert_int_equal(asked_cnt, 3); /* root, example, victim */
+    stage_fini(&stage);
+    /* and 500 names below one zone that is not known yet: its delegation is asked for once */
+    for (int is_on = 0; is_on < 2; is_on++) {
+        char name[60];
+        open_stage();
+        stage.policy->defences.merging = is_on;
+        stage_open(&stage, 7);
+        for (int i = 0; i < 100; i++) {
+            snprintf(name, sizeof(name), "x%d.victim.example", i);
+            ask(name);
+        }
+        assert_int_equal(stage.pending_cnt, is_on ? 1 : 100);
+        run(world);
+        assert_int_equal(stage.answer_cnt, 100);
+        stage_fini(&stage);
+    }
+}
+
+/* The attacker has guessed the ID, but not the letters. */
+static void test_case(void **state)
+{
+    (void)state;
+    for (int is_on = 0; is_on < 2; is_on++) {
+        open_stage();
+        stage.policy->defences.random_case = is_on;
+        stage_open(&stage, 7);
+        ask("www.victim.example");
+        size_t i = reach_victim();
+        bool is_believed = forge(i, id_of(i), false, "192.0.2.3", NULL);
+        run(world);
+        assert_int_equal(is_believed, !is_on);
+        assert_int_equal(has_address(BAD), !is_on);
+        stage_fini(&stage);
+    }
+}
+
+static void test_source(void **state)
+{
+    (void)state;
+    for (int is_on = 0; is_on < 2; is_on++) {
+        open_stage();
+        stage.policy->defences.source = is_on;
+        stage_open(&stage, 7);
+        ask("www.victim.example");
+        size_t i = reach_victim();
+        bool is_believed = forge(i, id_of(i), true, "192.0.2.99", NULL);
+        run(world);
+        assert_int_equal(is_believed, !is_on);
+        assert_int_equal(has_address(BAD), !is_on);
+        stage_fini(&stage);
+    }
+}
+
+static void test_question(void **state)
+{
+    (void)state;
+    for (int is_on = 0; is_on < 2; is_on++) {
+        open_stage();
+        stage.policy->defences.question = is_on;
+        stage.policy->defences.random_case = false;
+        stage_open(&stage, 7);
+        ask("www.victim.example");
+        size_t i = reach_victim();
+        assert_int_equal(forge(i, id_of(i), true, "192.0.2.3", "other.example"), !is_on);
+        run(world);
+        assert_int_equal(has_address(BAD), !is_on);
+        stage_fini(&stage);
+    }
+}
+
+/* A server that has given a cookie once: a reply without one is forged (RFC 7873 5.3). */
+static void put_cookie(const struct out_ask *ask)
+{
+    static const uint8_t head[] = {0, 0, RRTYPE_OPT, 4, 0xd0, 0, 0, 0, 0, 0, 20, 0, EDNS_COOKIE, 0, 16};
+    memcpy(reply.wire + reply.len, head, sizeof(head));
+    memcpy(reply.wire + reply.len + sizeof(head), ask->match.client_cookie, COOKIE_CLIENT_LEN);
+    memset(reply.wire + reply.len + sizeof(head) + COOKIE_CLIENT_LEN, 7, 8);
+    reply.len += sizeof(head) + 16;
+    reply.cnt[MESSAGE_ADDITIONAL]++;
+}
+
+static bool world_with_cookies(const char *server, const char *name, uint16_t type)
+{
+    bool answers = world(server, name, type);
+    if (answers && reply.ask->match.client_cookie && strcmp(server, "192.0.2.3") == 0)
+        put_cookie(reply.ask);
+    return answers;
+}
+
+static void test_cookies(void **state)
+{
+    (void)state;
+    for (int is_on = 0; is_on < 2; is_on++) {
+        open_stage();
+        stage.policy->defences.cookies = is_on;
+        stage_open(&stage, 7);
+        ask("one.victim.example");
+        run(world_with_cookies);
+        ask("www.victim.example");
+        size_t i = reach_victim();
+        bool is_believed = forge(i, id_of(i), true, "192.0.2.3", NULL);
+        run(world_with_cookies);
+        assert_int_equal(is_believed, !is_on);
+        assert_int_equal(has_address(BAD), !is_on);
+        stage_fini(&stage);
+    }
+}
+
+/* TuDoor: whatever arrives that is no reply must not end the wait. */
+static void test_malformed_replies_do_no_harm(void **state)
+{
+    (void)state;
+    for (unsigned kind = 0; kind < 64; kind++) {
+        open_stage();
+        stage_open(&stage, 7);
+        ask("www.victim.example");
+        size_t i = reach_victim();
+        begin(stage.pending[i]);
+        add(MESSAGE_ANSWER, "www.victim.example. 3600 A %s", BAD);
+        end();
+        switch (kind % 8) {
+        case 0: reply.wire[2] &= 0x7f; break;                     /* QR */
+        case 1: reply.wire[2] |= (uint8_t)(8 * (1 + kind / 8)); break; /* opcode */
+        case 2: util_put_u16(reply.wire + 4, 0); break;           /* no question */
+        case 3: util_put_u16(reply.wire + 4, 2); break;           /* two */
+        case 4: reply.len = kind / 8 * 4; break;                  /* cut off */
+        case 5: reply.wire[0] ^= (uint8_t)(1 << kind / 8); break; /* ID */
+        case 6: util_put_u16(reply.wire + 6, (uint16_t)(2 + kind / 8)); break; /* counts */
+        default: reply.wire[reply.ask->match.question_len + MESSAGE_HEADER_LEN - 1] ^= (uint8_t)(1 << kind / 8);
+        }
+        struct addr from = stage.pending[i]->match.to;
+        assert_false(stage_deliver(&stage, i, &from, reply.wire, reply.len));
+        run(world);
+        assert_int_equal(rcode(), RRTYPE_RCODE_NOERROR);
+        assert_true(has_address(GOOD) && !has_address(BAD));
+        stage_fini(&stage);
+    }
+}
+
+/* A spoofed FORMERR must not talk us out of EDNS. */
+static void test_edns_is_not_unlearnt(void **state)
+{
+    (void)state;
+    open_stage();
+    stage_open(&stage, 7);
+    ask("www.victim.example");
+    size_t i = reach_victim();
+    begin(stage.pending[i]);
+    reply.wire[0] ^= 1;
+    reply.flags = MESSAGE_QR | RRTYPE_RCODE_FORMERR;
+    end();
+    struct addr from = stage.pending[i]->match.to;
+    assert_false(stage_deliver(&stage, i, &from, reply.wire, reply.len));
+    run(world);
+    ask("next.victim.example");
+    i = reach_victim();
+    assert_int_equal(util_get_u16(stage.pending[i]->wire + 10), 1); /* the OPT record */
+    assert_int_equal(util_get_u16(stage.pending[i]->wire + stage.pending[i]->match.question_len + 15), 1232);
+    run(world);
+    stage_fini(&stage);
+}
+
+/* The servers are told 1232 octets, no ECS goes out, and RD is never set. */
+static void check_question(struct stage *s, const struct out_ask *a)
+{
+    struct message m;
+    (void)s;
+    asked_cnt++;
+    assert_int_equal(message_parse(a->wire, a->len, &m), MESSAGE_WHOLE);
+    assert_false(m.flags & MESSAGE_RD);
+    assert_true(m.has_edns);
+    assert_int_equal(m.edns.udp_size, 1232);
+    struct message_walk walk = message_walk(&m);
+    struct message_record r;
+    while (message_next(&walk, &r))
+        if (r.type == RRTYPE_OPT && r.rdata_len > 0)
+            assert_int_equal(util_get_u16(r.rdata), EDNS_COOKIE);
+}
+
+static void test_what_servers_are_asked(void **state)
+{
+    static const uint8_t ecs[] = {0, 0, RRTYPE_OPT, 4, 0xd0, 0, 0, 0, 0, 0, 11, 0, 8, 0, 7, 0, 1, 24, 0, 192, 0, 2};
+    uint8_t wire[QUESTION_MAX], dname[DNAME_MAX];
+    (void)state;
+    open_stage();
+    stage.asked = check_question;
+    stage_open(&stage, 7);
+    for (int i = 0; i < 50; i++) { /* RebirthDay: other subnets are no other questions */
+        struct question q = {
+            .id = (uint16_t)i, .flags = MESSAGE_RD, .name = unit_name("www.victim.example", dname), .type = RRTYPE_A};
+        size_t len = question_write(&q, wire);
+        memcpy(wire + len, ecs, sizeof(ecs));
+        wire[len + sizeof(ecs) - 1] = (uint8_t)i;
+        wire[11] = 1;
+        stage_ask(&stage, wire, len + sizeof(ecs), NULL);
+    }
+    run(world);
+    assert_int_equal(asked_cnt, 3);
+    assert_int_equal(stage.answer_cnt, 50);
+    stage_fini(&stage);
+}
+
+/* IDs of many questions: all values as often as chance has it. */
+static void test_ids_are_random(void **state)
+{
+    static unsigned bins[256][2];
+    double chi[2] = {0, 0};
+    struct rng rng;
+    const unsigned draws = 1000000;
+    (void)state;
+    rng_init(&rng);
+    memset(bins, 0, sizeof(bins));
+    for (unsigned i = 0; i < draws; i++) {
+        uint16_t id = rng_u16(&rng);
+        bins[id >> 8][0]++;
+        bins[id & 255][1]++;
+    }
+    for (int half = 0; half < 2; half++) {
+        for (int i = 0; i < 256; i++) {
+            double diff = bins[i][half] - draws / 256.0;
+            chi[half] += diff * diff / (draws / 256.0);
+        }
+        assert_true(chi[half] > 150 && chi[half] < 390); /* 255 degrees of freedom, p < 1e-6 either way */
+    }
+}
+
+/* ---- over-trusted content (section 2) ---- */
+
+/* The attacker's own server says more than it was asked. */
+static bool generous(const char *server, const char *name, uint16_t type)
+{
+    if (strcmp(server, "192.0.2.4") != 0)
+        return world(server, name, type);
+    add(MESSAGE_ANSWER, "%s 3600 A %s", name, BAD);
+    add(MESSAGE_ANSWER, "www.victim.example. 3600 A %s", BAD);
+    add(MESSAGE_AUTHORITY, "victim.example. 3600 NS ns.evil.example.");
+    add(MESSAGE_AUTHORITY, "www.victim.example. 3600 MX 1 www.evil.example.");
+    add(MESSAGE_ADDITIONAL, "www.victim.example. 3600 A %s", BAD);
+    add(MESSAGE_ADDITIONAL, "ns.victim.example. 3600 A 192.0.2.4");
+    return true;
+}
+
+static void test_bailiwick(void **state)
+{
+    (void)state;
+    for (int is_on = 0; is_on < 2; is_on++) {
+        open_stage();
+        stage.policy->defences.bailiwick = is_on;
+        stage.policy->defences.sections = is_on; /* both were missing in the last century */
+        stage_open(&stage, 7);
+        ask("www.evil.example");
+        run(generous);
+        ask("www.victim.example");
+        run(generous);
+        assert_int_equal(has_address(BAD), !is_on);
+        stage_fini(&stage);
+    }
+}
+
+/* Records of the zone itself, but in sections where they are not for believing. */
+static bool careless(const char *server, const char *name, uint16_t type)
+{
+    bool answers = world(server, name, type);
+    if (answers && strcmp(server, "192.0.2.3") == 0 && strncmp(name, "one.", 4) == 0)
+        add(MESSAGE_ADDITIONAL, "www.victim.example. 3600 A %s", BAD);
+    return answers;
+}
+
+static void test_sections(void **state)
+{
+    (void)state;
+    for (int is_on = 0; is_on < 2; is_on++) {
+        open_stage();
+        stage.policy->defences.sections = is_on;
+        stage_open(&stage, 7);
+        ask("one.victim.example");
+        run(careless);
+        ask("www.victim.example");
+        run(careless);
+        assert_int_equal(has_address(BAD), !is_on);
+        stage_fini(&stage);
+    }
+}
+
+/* No type in any section of an answer is kept but what was asked for. */
+static const char *const extras[] = {"A 198.51.100.66", "AAAA 2001:db8::66", "NS ns.evil.example.",
+                                     "MX 1 www.evil.example.", "SOA a. b. 1 2 3 4 5", "TXT x",
+                                     "CNAME www.evil.example.", "PTR www.evil.example.",
+                                     "SRV 1 1 1 www.evil.example.", "DNAME evil.example."};
+static size_t extra;
+static enum message_section extra_section;
+
+static bool with_extra(const char *server, const char *name, uint16_t type)
+{
+    bool answers = world(server, name, type);
+    if (answers && strcmp(server, "192.0.2.3") == 0 && strncmp(name, "one.", 4) == 0)
+        add(extra_section, "www.victim.example. 3600 %s", extras[extra]);
+    return answers;
+}
+
+static void test_types_in_sections(void **state)
+{
+    static const uint16_t types[] = {RRTYPE_A, RRTYPE_AAAA, RRTYPE_NS, RRTYPE_MX, RRTYPE_SOA,
+                                     RRTYPE_TXT, RRTYPE_CNAME, RRTYPE_PTR, RRTYPE_SRV, RRTYPE_DNAME};
+    struct arena arena;
+    (void)state;
+    for (extra_section = MESSAGE_ANSWER; extra_section <= MESSAGE_ADDITIONAL; extra_section++)
+        for (extra = 0; extra < ARRAY_LEN(extras); extra++) {
+            uint8_t name[DNAME_MAX];
+            struct cache_name key;
+            struct cache_found found;
+            struct cache_time when;
+            open_stage();
+            stage_open(&stage, 7);
+            ask("one.victim.example");
+            run(with_extra);
+            assert_true(has_address(GOOD));
+            when = engine_time(0);
+            arena_init(&arena, 0);
+            cache_name_init(&key, unit_name("www.victim.example", name));
+            for (size_t i = 0; i < ARRAY_LEN(types); i++)
+                assert_false(cache_find(&stage.engine->cache, &key, key.labels, types[i], &when, &arena, &found));
+            arena_fini(&arena);
+            stage_fini(&stage);
+        }
+}
+
+/* A positive answer that brings along other servers for its zone: the parent's are asked all the same. */
+static bool taken_over(const char *server, const char *name, uint16_t type)
+{
+    bool answers = world(server, name, type);
+    if (answers && strcmp(server, "192.0.2.3") == 0) {
+        add(MESSAGE_AUTHORITY, "victim.example. 3600 NS ns.evil.example.");
+        add(MESSAGE_ADDITIONAL, "ns.evil.example. 3600 A 192.0.2.4");
+    }
+    assert_string_not_equal(server, "192.0.2.4");
+    return answers;
+}
+
+static void test_the_parent_names_the_servers(void **state)
+{
+    (void)state;
+    open_stage();
+    stage_open(&stage, 7);
+    ask("one.victim.example");
+    run(taken_over);
+    ask("www.victim.example");
+    run(taken_over);
+    assert_true(has_address(GOOD));
+    stage_fini(&stage);
+}
+
+static bool is_revoked;
+
+static bool ghost(const char *server, const char *name, uint16_t type)
+{
+    if (is_revoked && strcmp(server, "192.0.2.2") == 0) {
+        reply.flags |= RRTYPE_RCODE_NXDOMAIN;
+        add(MESSAGE_AUTHORITY, "example. 300 SOA a. b. 1 2 3 4 300");
+        return true;
+    }
+    if (is_revoked && strcmp(server, "192.0.2.1") == 0) {
+        delegate("example.", "ns.example.", "192.0.2.2");
+        return true;
+    }
+    bool answers = world(server, name, type);
+    if (answers && strcmp(server, "192.0.2.3") == 0) { /* the ghost renews itself in every answer */
+        add(MESSAGE_AUTHORITY, "victim.example. 86400 NS ns.victim.example.");
+        add(MESSAGE_ADDITIONAL, "ns.victim.example. 86400 A 192.0.2.3");
+    }
+    return answers;
+}
+
+static void test_ghost_domains_die(void **state)
+{
+    (void)state;
+    is_revoked = false;
+    open_stage();
+    stage_open(&stage, 7);
+    ask("one.victim.example");
+    run(ghost);
+    is_revoked = true;
+    for (int minutes = 0; minutes < 59; minutes++) {
+        char name[60];
+        now_advance(60 * 1000);
+        snprintf(name, sizeof(name), "n%d.victim.example", minutes);
+        ask(name);
+        run(ghost);
+        ask_as("victim.example", RRTYPE_NS, NULL);
+        run(ghost);
+        ask(name);
+        assert_true(has_address(GOOD)); /* the delegation lives for its hour */
+    }
+    now_advance(61 * 1000);
+    ask("dead.victim.example");
+    run(ghost);
+    assert_int_equal(rcode(), RRTYPE_RCODE_NXDOMAIN);
+    stage_fini(&stage);
+}
+
+/* MaginotDNS: a forwarder for one zone says something about another. */
+static bool forwarder(const char *server, const char *name, uint16_t type)
+{
+    if (strcmp(server, "192.0.2.4") != 0)
+        return world(server, name, type);
+    reply.flags = MESSAGE_QR | MESSAGE_RA;
+    if (strncmp(name, "alias", 5) == 0) {
+        add(MESSAGE_ANSWER, "%s 3600 CNAME www.victim.example.", name);
+        add(MESSAGE_ANSWER, "www.victim.example. 3600 A %s", BAD);
+    } else {
+        add(MESSAGE_ANSWER, "%s 3600 A %s", name, BAD);
+        add(MESSAGE_AUTHORITY, "example. 3600 NS ns.evil.example.");
+        add(MESSAGE_ADDITIONAL, "ns.evil.example. 3600 A 192.0.2.4");
+    }
+    return true;
+}
+
+static void test_forwarders_keep_to_their_zone(void **state)
+{
+    (void)state;
+    for (int is_on = 0; is_on < 2; is_on++) {
+        uint8_t zone[DNAME_MAX];
+        struct addr addr;
+        open_stage();
+        stage.policy->defences.bailiwick = is_on;
+        assert_int_equal(addr_read("192.0.2.4", 53, &addr), ERR_OK);
+        assert_int_equal(route_put_zone(&stage.policy->route, unit_name("evil.example", zone), CUT_FORWARD, &addr, 1,
+                                        &stage.policy->arena),
+                         ERR_OK);
+        stage_open(&stage, 7);
+        ask("one.evil.example");
+        run(forwarder);
+        ask("alias.evil.example");
+        run(forwarder);
+        assert_int_equal(has_address(GOOD), is_on);
+        ask("www.victim.example");
+        run(forwarder);
+        assert_int_equal(has_address(BAD), !is_on);
+        stage_fini(&stage);
+    }
+}
+
+static bool with_ttl(const char *server, const char *name, uint16_t type)
+{
+    if (strcmp(server, "192.0.2.3") != 0)
+        return world(server, name, type);
+    add(MESSAGE_ANSWER, "%s 2147483647 A %s", name, GOOD);
+    if (strncmp(name, "huge", 4) == 0) /* 2^31: RFC 2181 8 takes it for 0 */
+        util_put_u32(reply.wire + reply.len - 10, 0x80000000U);
+    return true;
+}
+
+static uint32_t ttl_of_answer(void)
+{
+    const struct stage_answer *a = &stage.answers[stage.answer_cnt - 1];
+    struct message m;
+    struct message_record r = {.ttl = 0};
+    assert_int_equal(message_parse(a->wire, a->len, &m), MESSAGE_WHOLE);
+    struct message_walk walk = message_walk(&m);
+    assert_true(message_next(&walk, &r) && r.section == MESSAGE_ANSWER);
+    return r.ttl;
+}
+
+static void test_ttls_are_capped(void **state)
+{
+    (void)state;
+    open_stage();
+    stage_open(&stage, 7);
+    ask("long.victim.example");
+    run(with_ttl);
+    assert_int_equal(ttl_of_answer(), 86400);
+    ask("huge.victim.example");
+    run(with_ttl);
+    assert_int_equal(ttl_of_answer(), 0);
+    stage_fini(&stage);
+}
+
+static bool endless_alias(const char *server, const char *name, uint16_t type)
+{
+    if (strcmp(server, "192.0.2.4") != 0)
+        return world(server, name, type);
+    unsigned n = (unsigned)strtoul(name + 1, NULL, 10);
+    add(MESSAGE_ANSWER, "%s 3600 CNAME c%u.evil.example.", name, n + 1);
+    return true;
+}
+
+static void test_chains_of_aliases_end(void **state)
+{
+    unsigned with[2];
+    (void)state;
+    for (int is_on = 0; is_on < 2; is_on++) {
+        open_stage();
+        if (!is_on)
+            stage.policy->limits.cnames = 60;
+        stage_open(&stage, 7);
+        ask("c0.evil.example");
+        run(endless_alias);
+        assert_int_equal(rcode(), RRTYPE_RCODE_SERVFAIL);
+        with[is_on] = asked_cnt - 2; /* the way there */
+        stage_fini(&stage);
+    }
+    assert_true(with[1] <= 12 && with[0] > 12);
+}
+
+static void test_odd_names_are_escaped(void **state)
+{
+    (void)state;
+    open_stage();
+    stage_open(&stage, 7);
+    ask("<script>\\000\\010.silent.evil.example");
+    run(world);
+    assert_int_equal(rcode(), RRTYPE_RCODE_SERVFAIL);
+    assert_true(explains("evil.example."));
+    const struct stage_answer *a = &stage.answers[stage.answer_cnt - 1];
+    size_t question = MESSAGE_HEADER_LEN + 9 + 2 + 7 + 14; /* its name ends about here */
+    assert_null(memchr(a->wire + question + 4, '\n', a->len - question - 4));
+    stage_fini(&stage);
+}
+
+/* ---- amplification (section 3) ---- */
+
+/* 1000 servers without addresses, in a zone that says there are none. */
+static bool nxns(const char *server, const char *name, uint16_t type)
+{
+    if (strcmp(server, "192.0.2.4") == 0 && ends_in(name, "many.evil.example.")) {
+        reply.flags = MESSAGE_QR;
+        for (int i = 0; i < 1000; i++) /* more would be more octets than one question may cause */
+            add(MESSAGE_AUTHORITY, "many.evil.example. 3600 NS n%d.victim.example.", i);
+        return true;
+    }
+    if (strcmp(server, "192.0.2.3") == 0) {
+        reply.flags |= RRTYPE_RCODE_NXDOMAIN;
+        add(MESSAGE_AUTHORITY, "victim.example. 300 SOA a. b. 1 2 3 4 300");
+        return true;
+    }
+    return world(server, name, type);
+}
+
+static unsigned victim_cnt;
+
+static void count_victim(struct stage *s, const struct out_ask *a)
+{
+    char text[ADDR_TEXT_MAX];
+    (void)s;
+    asked_cnt++;
+    addr_print(&a->match.to, text);
+    victim_cnt += strncmp(text, "192.0.2.3@", 10) == 0;
+}
+
+static void test_nxns(void **state)
+{
+    unsigned with[2];
+    (void)state;
+    for (int is_on = 0; is_on < 2; is_on++) {
+        open_stage();
+        if (!is_on)
+            stage.policy->limits.targets = stage.policy->limits.lookups = 1500;
+        stage.asked = count_victim;
+        victim_cnt = 0;
+        stage_open(&stage, 7);
+        ask("www.many.evil.example");
+        run(nxns);
+        assert_int_equal(rcode(), RRTYPE_RCODE_SERVFAIL);
+        with[is_on] = victim_cnt;
+        stage_fini(&stage);
+    }
+    print_message("questions at the victim: %u, without the limit %u\n", with[1], with[0]);
+    assert_true(with[1] <= 10 && with[0] > 10);
+}
+
+/* The same with addresses at which nobody answers. */
+static bool nrdelegation(const char *server, const char *name, uint16_t type)
+{
+    if (strcmp(server, "192.0.2.4") == 0 && ends_in(name, "many.evil.example.")) {
+        reply.flags = MESSAGE_QR;
+        for (int i = 0; i < 500; i++)
+            add(MESSAGE_AUTHORITY, "many.evil.example. 3600 NS n%d.many.evil.example.", i);
+        for (int i = 0; i < 500; i++)
+            add(MESSAGE_ADDITIONAL, "n%d.many.evil.example. 3600 A 198.51.%d.%d", i, 100 + i / 250, i % 250);
+        return true;
+    }
+    return world(server, name, type);
+}
+
+static void test_dead_delegations(void **state)
+{
+    (void)state;
+    open_stage();
+    stage_open(&stage, 7);
+    ask("www.many.evil.example");
+    run(nrdelegation);
+    assert_int_equal(rcode(), RRTYPE_RCODE_SERVFAIL);
+    print_message("questions: %u\n", asked_cnt);
+    assert_true(asked_cnt > 10 && asked_cnt <= 40);
+    asked_cnt = 0;
+    ask("www.many.evil.example"); /* RFC 9520: it is not tried again at once */
+    assert_int_equal(asked_cnt, 0);
+    assert_int_equal(rcode(), RRTYPE_RCODE_SERVFAIL);
+    stage_fini(&stage);
+}
+
+/* Each server stands below another zone, and so on without end. */
+static bool endless(const char *server, const char *name, uint16_t type)
+{
+    const char *at = strstr(name, ".evil.example.");
+    if (strcmp(server, "192.0.2.4") != 0 || !at)
+        return world(server, name, type);
+    const char *label = at;
+    while (label > name && label[-1] != '.')
+        label--;
+    unsigned n = (unsigned)strtoul(label + 1, NULL, 10);
+    reply.flags = MESSAGE_QR;
+    add(MESSAGE_AUTHORITY, "%s 3600 NS ns1.z%u.evil.example.", label, 2 * n + 1);
+    add(MESSAGE_AUTHORITY, "%s 3600 NS ns2.z%u.evil.example.", label, 2 * n + 2);
+    return true;
+}
+
+static void test_endless_delegations(void **state)
+{
+    unsigned with[2];
+    (void)state;
+    for (int is_on = 0; is_on < 2; is_on++) {
+        open_stage();
+        if (!is_on)
+            stage.policy->limits.depth = stage.policy->limits.lookups = stage.policy->limits.queries = 200;
+        stage_open(&stage, 7);
+        ask("www.z1.evil.example");
+        run(endless);
+        assert_int_equal(rcode(), RRTYPE_RCODE_SERVFAIL);
+        with[is_on] = asked_cnt;
+        stage_fini(&stage);
+    }
+    print_message("questions: %u, without the limit %u\n", with[1], with[0]);
+    assert_true(with[1] <= 60);
+    assert_true(with[0] > with[1]);
+}
+
+/* Aliases times servers times labels (CAMP, Unchained). */
+static bool unchained(const char *server, const char *name, uint16_t type)
+{
+    const char *at = strstr(name, ".evil.example.");
+    if (strcmp(server, "192.0.2.4") != 0 || !at)
+        return world(server, name, type);
+    unsigned n = 0;
+    const char *label = at;
+    while (label > name && label[-1] != '.')
+        label--;
+    n = (unsigned)strtoul(label + 1, NULL, 10);
+    if (*label == 'c') { /* a delegation to ten servers without addresses, each elsewhere */
+        reply.flags = MESSAGE_QR;
+        for (unsigned i = 0; i < 10; i++)
+            add(MESSAGE_AUTHORITY, "%s 3600 NS a.b.c.d.e.f.g.n%ux%u.evil.example.", label, n, i);
+        return true;
+    }
+    if (label == name) { /* of the names of servers: exists, but has nothing */
+        add(MESSAGE_AUTHORITY, "evil.example. 300 SOA a. b. 1 2 3 4 300");
+        return true;
+    }
+    add(MESSAGE_AUTHORITY, "evil.example. 300 SOA a. b. 1 2 3 4 300");
+    return true;
+}
+
+static void test_one_budget(void **state)
+{
+    unsigned with[2];
+    (void)state;
+    for (int is_on = 0; is_on < 2; is_on++) {
+        open_stage();
+        stage.policy->limits.targets = stage.policy->limits.lookups = 1000; /* this one defence aside */
+        if (!is_on)
+            stage.policy->limits.queries = 10000;
+        stage_open(&stage, 7);
+        ask("x.c1.evil.example");
+        run(unchained);
+        assert_int_equal(rcode(), RRTYPE_RCODE_SERVFAIL);
+        with[is_on] = asked_cnt;
+        stage_fini(&stage);
+    }
+    assert_true(with[1] <= 100);
+    assert_true(with[0] >= with[1]);
+}
+
+static bool deep(const char *server, const char *name, uint16_t type)
+{
+    if (strcmp(server, "192.0.2.4") != 0)
+        return world(server, name, type);
+    add(MESSAGE_AUTHORITY, "evil.example. 300 SOA a. b. 1 2 3 4 300");
+    return true;
+}
+
+static void test_many_labels(void **state)
+{
+    char name[300] = "";
+    unsigned with[2];
+    (void)state;
+    for (int i = 0; i < 110; i++)
+        strcat(name, "a.");
+    strcat(name, "evil.example");
+    for (int is_on = 0; is_on < 2; is_on++) {
+        open_stage();
+        if (!is_on)
+            stage.policy->limits.minimisation_steps = 127;
+        stage.policy->limits.queries = 1000;
+        stage_open(&stage, 7);
+        ask(name);
+        run(deep);
+        with[is_on] = asked_cnt - 2;
+        stage_fini(&stage);
+    }
+    assert_true(with[1] <= 12 && with[0] > 12);
+}
+
+/* TsuNAME: two zones whose servers are each other's. */
+static bool cyclic(const char *server, const char *name, uint16_t type)
+{
+    (void)type;
+    if (strcmp(server, "192.0.2.1") == 0) {
+        delegate("example.", "ns.example.", "192.0.2.2");
+        return true;
+    }
+    reply.flags = MESSAGE_QR;
+    if (ends_in(name, "a.example."))
+        add(MESSAGE_AUTHORITY, "a.example. 3600 NS ns.b.example.");
+    else if (ends_in(name, "b.example."))
+        add(MESSAGE_AUTHORITY, "b.example. 3600 NS ns.a.example.");
+    return true;
+}
+
+static void test_cyclic_delegations(void **state)
+{
+    (void)state;
+    open_stage();
+    stage_open(&stage, 7);
+    for (int second = 0; second < 60; second++) {
+        for (int i = 0; i < 100; i++) {
+            ask("www.a.example");
+            run(cyclic);
+            assert_int_equal(rcode(), RRTYPE_RCODE_SERVFAIL);
+        }
+        now_advance(1000);
+    }
+    assert_true(asked_cnt <= 60);
+    stage_fini(&stage);
+}
+
+/* Glue that points at this machine, or at nothing. */
+static bool self_pointed(const char *server, const char *name, uint16_t type)
+{
+    if (strcmp(server, "192.0.2.4") == 0) {
+        reply.flags = MESSAGE_QR;
+        add(MESSAGE_AUTHORITY, "self.evil.example. 3600 NS n1.self.evil.example.");
+        add(MESSAGE_ADDITIONAL, "n1.self.evil.example. 3600 A 127.0.0.1");
+        add(MESSAGE_ADDITIONAL, "n1.self.evil.example. 3600 A 0.0.0.0");
+        return true;
+    }
+    return world(server, name, type);
+}
+
+static unsigned inward_cnt;
+
+static void count_inward(struct stage *s, const struct out_ask *a)
+{
+    (void)s;
+    inward_cnt += addr_is_in(&(struct addr_prefixes){local_nets, 2}, &a->match.to);
+}
+
+static void test_glue_that_points_inward(void **state)
+{
+    (void)state;
+    for (int is_on = 0; is_on < 2; is_on++) {
+        open_stage();
+        if (!is_on)
+            stage.policy->do_not_query.cnt = 0;
+        stage.asked = count_inward;
+        inward_cnt = 0;
+        stage_open(&stage, 7);
+        ask("www.self.evil.example");
+        run(self_pointed);
+        assert_int_equal(inward_cnt > 0, !is_on);
+        stage_fini(&stage);
+    }
+}
+
+static bool same_address(const char *server, const char *name, uint16_t type)
+{
+    if (strcmp(server, "192.0.2.4") != 0)
+        return world(server, name, type);
+    reply.flags = MESSAGE_QR;
+    for (int i = 0; i < 10; i++)
+        add(MESSAGE_AUTHORITY, "same.evil.example. 3600 NS n%d.same.evil.example.", i);
+    for (int i = 0; i < 10; i++)
+        add(MESSAGE_ADDITIONAL, "n%d.same.evil.example. 3600 A 192.0.2.77", i);
+    return true;
+}
+
+static unsigned same_cnt;
+
+static void count_same(struct stage *s, const struct out_ask *a)
+{
+    char text[ADDR_TEXT_MAX];
+    (void)s;
+    addr_print(&a->match.to, text);
+    same_cnt += strncmp(text, "192.0.2.77@", 11) == 0;
+}
+
+static void test_an_address_counts_once(void **state)
+{
+    (void)state;
+    open_stage();
+    stage.asked = count_same;
+    same_cnt = 0;
+    stage_open(&stage, 7);
+    ask("www.same.evil.example");
+    run(same_address);
+    print_message("questions there: %u\n", same_cnt);
+    assert_true(same_cnt > 0 && same_cnt <= 4); /* as if it had one name */
+    stage_fini(&stage);
+}
+
+/* Random names below one zone whose servers are slow: the others keep their share. */
+static void test_water_torture(void **state)
+{
+    (void)state;
+    for (int is_on = 0; is_on < 2; is_on++) {
+        struct quota_limits limits = {.per_zone = is_on ? 200 : 100000, .per_server = 100000};
+        open_stage();
+        quota_free(&stage.quota);
+        assert_int_equal(quota_new(&limits, &stage.quota), ERR_OK);
+        stage.asked = count_victim;
+        stage_open(&stage, 7);
+        ask("one.victim.example");
+        run(world);
+        for (int i = 0; i < 3000; i++) {
+            char name[60];
+            struct addr peer;
+            snprintf(name, sizeof(name), "10.%d.%d.7", i / 200, i % 200);
+            assert_int_equal(addr_read(name, 4000, &peer), ERR_OK);
+            snprintf(name, sizeof(name), "r%d.victim.example", i);
+            ask_as(name, RRTYPE_A, &peer);
+        }
+        assert_int_equal(stage.pending_cnt, is_on ? 200 : 3000);
+        size_t answers = stage.answer_cnt;
+        ask("www.evil.example");
+        assert_int_equal(stage.pending_cnt, is_on ? 201 : 3001);
+        (void)answers;
+        run(generous);
+        stage_fini(&stage);
+    }
+}
+
+/* DNSBomb: questions heaped up behind a slow server, to be answered in one burst at a forged source. */
+static void test_heaped_up_questions(void **state)
+{
+    struct addr peer, other;
+    (void)state;
+    assert_int_equal(addr_read("198.51.100.9", 4000, &peer), ERR_OK);
+    assert_int_equal(addr_read("198.51.100.10", 4000, &other), ERR_OK);
+    for (int is_on = 0; is_on < 2; is_on++) {
+        struct addr_prefix one;
+        open_stage();
+        assert_int_equal(addr_read_prefix("198.51.100.9", &one), ERR_OK);
+        if (!is_on)
+            stage.policy->exempt = (struct addr_prefixes){&one, 1};
+        stage_open(&stage, 7);
+        ask_as("one.victim.example", RRTYPE_A, &other);
+        run(world);
+        size_t before = stage.answer_cnt;
+        for (int i = 0; i < 500; i++) {
+            char name[60];
+            snprintf(name, sizeof(name), "b%d.victim.example", i % 80);
+            ask_as(name, RRTYPE_A, &peer);
+        }
+        now_advance(2500);
+        ask_as("fresh.victim.example", RRTYPE_A, &other);
+        run(world);
+        size_t got = stage.answer_cnt - before;
+        assert_true(is_on ? got <= 51 + 1 : got == 501);
+        stage_fini(&stage);
+    }
+}
+
+/* An RRset too large to be kept, and a cache that is full. */
+static bool large(const char *server, const char *name, uint16_t type)
+{
+    if (strcmp(server, "192.0.2.4") != 0)
+        return world(server, name, type);
+    for (int i = 0; i < (strncmp(name, "many", 4) == 0 ? 101 : 60); i++)
+        add(MESSAGE_ANSWER, "%s 3600 A 198.51.100.%d", name, i);
+    return true;
+}
+
+static void test_large_rrsets(void **state)
+{
+    (void)state;
+    open_stage();
+    stage_open(&stage, 7);
+    ask("many.evil.example");
+    run(large);
+    assert_int_equal(rcode(), RRTYPE_RCODE_SERVFAIL);
+    assert_true(explains("100 records"));
+    for (int i = 0; i < 5000; i++) { /* several times what the store may hold */
+        char name[60];
+        snprintf(name, sizeof(name), "x%d.evil.example", i);
+        ask(name);
+        run(large);
+        assert_int_equal(rcode(), RRTYPE_RCODE_NOERROR);
+    }
+    stage_fini(&stage);
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    hash_init();
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_id),
+        cmocka_unit_test(test_first_wrong_reply_moves_to_tcp),
+        cmocka_unit_test(test_equal_questions_are_asked_once),
+        cmocka_unit_test(test_case),
+        cmocka_unit_test(test_source),
+        cmocka_unit_test(test_question),
+        cmocka_unit_test(test_cookies),
+        cmocka_unit_test(test_malformed_replies_do_no_harm),
+        cmocka_unit_test(test_edns_is_not_unlearnt),
+        cmocka_unit_test(test_what_servers_are_asked),
+        cmocka_unit_test(test_ids_are_random),
+        cmocka_unit_test(test_bailiwick),
+        cmocka_unit_test(test_sections),
+        cmocka_unit_test(test_types_in_sections),
+        cmocka_unit_test(test_the_parent_names_the_servers),
+        cmocka_unit_test(test_ghost_domains_die),
+        cmocka_unit_test(test_forwarders_keep_to_their_zone),
+        cmocka_unit_test(test_ttls_are_capped),
+        cmocka_unit_test(test_chains_of_aliases_end),
+        cmocka_unit_test(test_odd_names_are_escaped),
+        cmocka_unit_test(test_nxns),
+        cmocka_unit_test(test_dead_delegations),
+        cmocka_unit_test(test_endless_delegations),
+        cmocka_unit_test(test_one_budget),
+        cmocka_unit_test(test_many_labels),
+        cmocka_unit_test(test_cyclic_delegations),
+        cmocka_unit_test(test_glue_that_points_inward),
+        cmocka_unit_test(test_an_address_counts_once),
+        cmocka_unit_test(test_water_torture),
+        cmocka_unit_test(test_heaped_up_questions),
+        cmocka_unit_test(test_large_rrsets),
+    };
+    return cmocka_run_group_tests(tests, set_up, NULL);
+}
