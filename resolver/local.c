@@ -55,6 +55,17 @@ static struct local_name *get_name(struct local *local, struct arena *arena,
 
 /* ---- zones ---- */
 
+/* An RRset of one record; NULL without memory. */
+static const struct rrset *make_set(uint16_t type, const uint8_t *rdata, size_t len,
+                                    struct arena *arena)
+{
+    struct rrset_record record = {.rdata = rdata, .len = (uint16_t)len};
+    struct rrset *set = arena_alloc(arena, rrset_room(&record, 1));
+    if (set && rrset_pack(type, LOCAL_TTL, &record, 1, set) != ERR_OK)
+        set = NULL;
+    return set;
+}
+
 static const struct rrset *make_soa(const uint8_t *zone, struct arena *arena)
 {
     static const uint8_t rname[] = "\6nobody\7invalid";
@@ -67,11 +78,7 @@ static const struct rrset *make_soa(const uint8_t *zone, struct arena *arena)
     const uint32_t numbers[] = {1, 3600, 1200, 604800, LOCAL_TTL};
     for (size_t i = 0; i < ARRAY_LEN(numbers); i++, len += 4)
         util_put_u32(rdata + len, numbers[i]);
-    struct rrset_record record = {.rdata = rdata, .len = (uint16_t)len};
-    struct rrset *set = arena_alloc(arena, rrset_room(&record, 1));
-    if (set && rrset_pack(RRTYPE_SOA, LOCAL_TTL, &record, 1, set) != ERR_OK)
-        set = NULL;
-    return set;
+    return make_set(RRTYPE_SOA, rdata, len, arena);
 }
 
 static enum err add_zone(struct local *local, const char *text, enum zone_kind kind,
@@ -115,7 +122,14 @@ enum err local_add_builtin(struct local *local, struct arena *arena)
                                       "127\7in-addr\4arpa";
     uint8_t reverse6[DNAME_MAX];
     size_t len;
+    static const uint8_t v4[] = {127, 0, 0, 1}, v6[16] = {[15] = 1};
     enum err err = add_zone(local, "localhost.", ZONE_LOCALHOST, arena);
+
+    /* RFC 6761 6.3: every name below localhost is the loopback address */
+    local->loopback[0] = make_set(RRTYPE_A, v4, sizeof(v4), arena);
+    local->loopback[1] = make_set(RRTYPE_AAAA, v6, sizeof(v6), arena);
+    if (!local->loopback[0] || !local->loopback[1])
+        return ERR_NOMEM;
 
     for (size_t i = 0; i < ARRAY_LEN(empty_zones) && !err; i++)
         err = add_zone(local, empty_zones[i], ZONE_EMPTY, arena);
@@ -290,18 +304,6 @@ static struct local_answer answer_data(const struct local_name *name, uint16_t t
     return (struct local_answer){.kind = LOCAL_NODATA};
 }
 
-/* RFC 6761 6.3: every name below localhost is the loopback address. */
-static const struct rrset *loopback(uint16_t type)
-{
-    static const struct {
-        struct rrset head;
-        uint8_t data[20];
-    } v4 = {{.type = RRTYPE_A, .cnt = 1, .ttl = LOCAL_TTL, .size = 6}, {0, 4, 127, 0, 0, 1}},
-      v6 = {{.type = RRTYPE_AAAA, .cnt = 1, .ttl = LOCAL_TTL, .size = 18},
-            {0, 16, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1}};
-    return type == RRTYPE_A ? &v4.head : type == RRTYPE_AAAA ? &v6.head : NULL;
-}
-
 struct local_answer local_find(const struct local *local, const struct dname_parts *name,
                                uint16_t type)
 {
@@ -329,7 +331,9 @@ struct local_answer local_find(const struct local *local, const struct dname_par
     answer.zone = zone->zone;
     answer.soa = zone->soa;
     if (zone->kind == ZONE_LOCALHOST) {
-        answer.set = loopback(type);
+        answer.set = type == RRTYPE_A      ? local->loopback[0]
+                     : type == RRTYPE_AAAA ? local->loopback[1]
+                                           : NULL;
         answer.kind = answer.set ? LOCAL_DATA : LOCAL_NODATA;
     } else if (is_zone_at_name && type == RRTYPE_SOA) {
         answer.set = zone->soa;

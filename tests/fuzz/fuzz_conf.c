@@ -1,8 +1,23 @@
 /* Configurations: reading ends in a configuration that could be used, or in findings. */
 #include "authd/auth_conf.h"
 #include "base/hash.h"
+#include "resolver/res_conf.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void read_as_resolver(const char *text, size_t len)
+{
+    struct res_conf *conf = NULL;
+    struct diag diag;
+
+    diag_init(&diag);
+    enum err err = res_conf_parse("d/fuzz.yaml", text, len, &diag, &conf);
+    must((err == ERR_OK) == (conf != NULL));
+    must(err == ERR_OK || diag.error_cnt > 0);
+    must(!conf || conf->policy->route.hints.addr_cnt > 0);
+    res_conf_free(&conf);
+    diag_fini(&diag);
+}
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -25,5 +40,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     fclose(null);
     auth_conf_free(&conf);
     diag_fini(&diag);
+    read_as_resolver((const char *)data, size);
     return 0;
 }

@@ -175,12 +175,8 @@ void stage_open(struct stage *s, uint64_t seed)
     engine_adopt(s->engine, s->policy);
 }
 
-void stage_fini(struct stage *s)
+void stage_forget(struct stage *s)
 {
-    res_serve_free(&s->serve);
-    policy_free(&s->policy);
-    quota_free(&s->quota);
-    guard_free(&s->guard);
     for (size_t i = 0; i < s->answer_cnt; i++)
         free(s->answers[i].wire);
     while (s->clients) {
@@ -188,4 +184,14 @@ void stage_fini(struct stage *s)
         free(s->clients);
         s->clients = next;
     }
+    s->answer_cnt = 0;
+}
+
+void stage_fini(struct stage *s)
+{
+    res_serve_free(&s->serve);
+    policy_free(&s->policy);
+    quota_free(&s->quota);
+    guard_free(&s->guard);
+    stage_forget(s);
 }

@@ -54,5 +54,8 @@ bool stage_deliver(struct stage *stage, size_t i, const struct addr *from, uint8
 /* Move the clock to where the first pending question has waited long enough; false when none is pending. */
 bool stage_time_out(struct stage *stage);
 
+/* Drop the answers and the clients: nothing may be pending. */
+void stage_forget(struct stage *stage);
+
 /* The type that a pending question asks for. */
 uint16_t stage_type(const struct out_ask *ask);
