@@ -55,8 +55,8 @@ def child_zone(n):
 class Zones:
     """{server's name: (addresses, {zone: text})}"""
 
-    def __init__(self):
-        everything = {child(n): child_zone(n) for n in range(ZONES)}
+    def __init__(self, zone=child_zone):
+        everything = {child(n): zone(n) for n in range(ZONES)}
         for n in range(ZONES):
             everything["sub." + child(n)] = (soa() + f"@ NS ns0.{child(n)}\n@ A 10.95.0.{n}\nx A 10.95.1.{n}\n")
         tlds = {}
@@ -84,10 +84,10 @@ class Zones:
 class Internet:
     """Its servers, running; `shift` moves the children to 127.90.2.x, so that something can stand between."""
 
-    def __init__(self, folder, port, shift=False, build=lab.BUILD):
+    def __init__(self, folder, port, shift=False, build=lab.BUILD, zone=child_zone):
         self.port = port
         self.servers = []
-        for name, (addresses, zones) in Zones().servers.items():
+        for name, (addresses, zones) in Zones(zone).servers.items():
             here = Path(folder) / name
             here.mkdir(parents=True)
             lines = []
@@ -140,6 +140,58 @@ cache: {{size: 64M}}
         assert "Sanitizer" not in self.log() and "runtime error" not in self.log(), self.log()
         assert status == 0, self.log()
         return status
+
+
+class Unbound(lab.Server):
+    """Debian's unbound, which knows servers at port 53 only."""
+
+    def __init__(self, folder, net, extra=""):
+        folder.mkdir(parents=True)
+        self.port = lab.free_port()
+        (folder / "unbound.conf").write_text(f"""server:
+  directory: "{folder}"
+  chroot: ""
+  username: ""
+  pidfile: ""
+  use-syslog: no
+  interface: 127.0.0.1@{self.port}
+  do-ip6: no
+  do-daemonize: no
+  do-not-query-localhost: no
+  root-hints: "{net.hints}"
+  module-config: "iterator"
+  minimal-responses: yes
+  qname-minimisation: yes
+  rrset-roundrobin: no
+  local-zone: "invalid." transparent
+{extra}remote-control:
+  control-enable: no
+""")
+        super().__init__([lab.find_program("unbound"), "-d", "-c", folder / "unbound.conf"], folder / "unbound.log")
+        self.started(lab.wait_answer, self, ["."])
+
+
+class Kresd(lab.Server):
+    """Debian's knot-resolver, likewise."""
+
+    def __init__(self, folder, net, extra=""):
+        folder.mkdir(parents=True)
+        self.port = lab.free_port()
+        (folder / "kresd.conf").write_text(f"""net.listen('127.0.0.1', {self.port})
+net.ipv6 = false
+cache.size = 64 * MB
+trust_anchors.remove('.')
+modules = {{'hints > iterate'}}
+hints.root({{['ns.root-servers.invalid.'] = '{ROOT}'}})
+option('ALLOW_LOCAL', true)
+modules.unload('ta_update')
+modules.unload('ta_signal_query')
+modules.unload('priming')
+modules.unload('detect_time_skew')
+modules.unload('detect_time_jump')
+{extra}""")
+        super().__init__([lab.find_program("kresd"), "-n", "-c", folder / "kresd.conf", folder], folder / "kresd.log")
+        self.started(lab.wait_answer, self, ["."])
 
 
 class Losses:

@@ -8,60 +8,12 @@ import pytest
 
 import internet
 import lab
-from internet import ROOT, ZONES, child
+from internet import ZONES, child
 
 TYPES = ["A", "AAAA", "NS", "SOA", "MX", "TXT", "CNAME", "SRV", "PTR", "CAA", "HTTPS", "DNAME"]
 LABELS = ["", "n1", "n2", "www", "far", "far2", "tree", "a.tree", "ent.deep", "deep", "leaf.ent.deep", "wild", "x.wild",
           "y.x.wild", "only", "wc.only", "_s._tcp", "v6", "dangling", "zero", "caa", "https", "Case.MiXed", "big", "none",
           "none.n1", "sub", "x.sub", "glueless", "x.glueless", "ns0", "ns1"]
-
-
-class Unbound(lab.Server):
-    def __init__(self, folder, net):
-        folder.mkdir(parents=True)
-        self.port = lab.free_port()
-        (folder / "unbound.conf").write_text(f"""server:
-  directory: "{folder}"
-  chroot: ""
-  username: ""
-  pidfile: ""
-  use-syslog: no
-  interface: 127.0.0.1@{self.port}
-  do-ip6: no
-  do-daemonize: no
-  do-not-query-localhost: no
-  root-hints: "{net.hints}"
-  module-config: "iterator"
-  minimal-responses: yes
-  qname-minimisation: yes
-  rrset-roundrobin: no
-  local-zone: "invalid." transparent
-remote-control:
-  control-enable: no
-""")
-        super().__init__([lab.find_program("unbound"), "-d", "-c", folder / "unbound.conf"], folder / "unbound.log")
-        self.started(lab.wait_answer, self, ["."])
-
-
-class Kresd(lab.Server):
-    def __init__(self, folder, net):
-        folder.mkdir(parents=True)
-        self.port = lab.free_port()
-        (folder / "kresd.conf").write_text(f"""net.listen('127.0.0.1', {self.port})
-net.ipv6 = false
-cache.size = 64 * MB
-trust_anchors.remove('.')
-modules = {{'hints > iterate'}}
-hints.root({{['ns.root-servers.invalid.'] = '{ROOT}'}})
-option('ALLOW_LOCAL', true)
-modules.unload('ta_update')
-modules.unload('ta_signal_query')
-modules.unload('priming')
-modules.unload('detect_time_skew')
-modules.unload('detect_time_jump')
-""")
-        super().__init__([lab.find_program("kresd"), "-n", "-c", folder / "kresd.conf", folder], folder / "kresd.log")
-        self.started(lab.wait_answer, self, ["."])
 
 
 @pytest.fixture(scope="module")
@@ -75,8 +27,8 @@ def servers(tmp_path_factory):
     made = {}
     try:
         made["rootline"] = internet.Resolver(folder / "rootline", net)
-        made["unbound"] = Unbound(folder / "unbound", net)
-        made["kresd"] = Kresd(folder / "kresd", net)
+        made["unbound"] = internet.Unbound(folder / "unbound", net)
+        made["kresd"] = internet.Kresd(folder / "kresd", net)
         yield made
     finally:
         for server in made.values():

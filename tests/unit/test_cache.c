@@ -1,0 +1,353 @@
+/* What is remembered, in which order, for how long, and whom it believes more; and the small pieces around it. */
+#include "tests/unit/unit.h"
+
+#include "base/hash.h"
+#include "base/now.h"
+#include "base/rng.h"
+#include "dns/names.h"
+#include "dns/rrline.h"
+#include "resolver/cache.h"
+#include "resolver/cache_memory.h"
+#include "resolver/qmin.h"
+
+static struct cache cache;
+static struct arena arena;
+static const uint8_t root[] = {0};
+
+static int set_up(void **state)
+{
+    (void)state;
+    hash_init();
+    now_freeze(1600000000000);
+    arena_init(&arena, 0);
+    cache.ttls = (struct cache_ttls){.min = 0, .max = 86400, .negative_max = 3600};
+    return cache_memory_new(1 << 20, &cache.store) == ERR_OK ? 0 : -1;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    cache.store->free(&cache.store);
+    arena_fini(&arena);
+    return 0;
+}
+
+static struct cache_time now_time(void)
+{
+    return (struct cache_time){.now_ms = now_wall_ms(), .since_ms = INT64_MAX};
+}
+
+/* An A record of that last octet. */
+static void put(const char *name, uint8_t octet, uint32_t ttl, enum cache_rank rank)
+{
+    uint8_t dname[DNAME_MAX], rdata[4] = {192, 0, 2, octet}, room[64];
+    struct rrset_record record = {.rdata = rdata, .len = 4};
+    struct rrset *set = (struct rrset *)(void *)room;
+    struct cache_origin origin = {.rank = rank, .now_ms = now_wall_ms()};
+
+    assert_int_equal(rrset_pack(RRTYPE_A, ttl, &record, 1, set), ERR_OK);
+    assert_int_equal(cache_put(&cache, unit_name(name, dname), set, &origin), ERR_OK);
+}
+
+static bool find(const char *name, uint16_t type, int64_t since_ms, struct cache_found *found)
+{
+    uint8_t dname[DNAME_MAX];
+    struct cache_name key;
+    struct cache_time when = now_time();
+
+    when.since_ms = since_ms;
+    cache_name_init(&key, unit_name(name, dname));
+    return cache_find(&cache, &key, key.labels, type, &when, &arena, found);
+}
+
+static void test_keys_are_in_canonical_order(void **state)
+{
+    struct rng rng;
+    uint8_t a[DNAME_MAX], b[DNAME_MAX];
+    (void)state;
+    rng_init_seeded(&rng, 1);
+    for (int i = 0; i < 20000; i++) {
+        uint8_t *names[] = {a, b};
+        struct cache_name keys[2];
+        for (int n = 0; n < 2; n++) {
+            uint8_t *p = names[n];
+            for (unsigned labels = rng_below(&rng, 4); labels > 0; labels--) {
+                *p = (uint8_t)(1 + rng_below(&rng, 3));
+                for (int k = 0; k < *p; k++)
+                    p[1 + k] = (uint8_t) "\0\1\2aAbB.\377-"[rng_below(&rng, 10)];
+                p += *p + 1;
+            }
+            *p = 0;
+            cache_name_init(&keys[n], names[n]);
+        }
+        size_t x = keys[0].end[keys[0].labels] - 1U, y = keys[1].end[keys[1].labels] - 1U;
+        int diff = memcmp(keys[0].key + 1, keys[1].key + 1, util_min(x, y));
+        if (diff == 0)
+            diff = x < y ? -1 : x > y;
+        int want = dname_compare(a, b);
+        assert_int_equal(diff < 0, want < 0);
+        assert_int_equal(diff > 0, want > 0);
+    }
+}
+
+static void test_ttl(void **state)
+{
+    struct cache_found found;
+    (void)state;
+    put("a.test", 1, 10, CACHE_ANSWER);
+    assert_true(find("A.TEST", RRTYPE_A, INT64_MAX, &found) && found.ttl == 10);
+    now_advance(9001);
+    assert_true(find("a.test", RRTYPE_A, INT64_MAX, &found) && found.ttl == 1);
+    now_advance(999);
+    assert_false(find("a.test", RRTYPE_A, INT64_MAX, &found));
+    /* who waited for it gets it all the same */
+    assert_true(find("a.test", RRTYPE_A, now_wall_ms() - 10000, &found) && found.ttl == 0);
+    put("zero.test", 1, 0, CACHE_ANSWER);
+    assert_false(find("zero.test", RRTYPE_A, INT64_MAX, &found));
+    assert_true(find("zero.test", RRTYPE_A, now_wall_ms(), &found));
+}
+
+static void test_ranks(void **state)
+{
+    struct cache_found found;
+    (void)state;
+    put("a.test", 1, 10, CACHE_AUTHORITATIVE);
+    put("a.test", 2, 10, CACHE_ANSWER);
+    assert_true(find("a.test", RRTYPE_A, INT64_MAX, &found));
+    assert_int_equal(rrset_first(found.set).rdata[3], 1);
+    put("a.test", 3, 10, CACHE_AUTHORITATIVE);
+    assert_true(find("a.test", RRTYPE_A, INT64_MAX, &found));
+    assert_int_equal(rrset_first(found.set).rdata[3], 3);
+    now_advance(11000); /* what has expired has no rank */
+    put("a.test", 4, 10, CACHE_ANSWER);
+    assert_true(find("a.test", RRTYPE_A, INT64_MAX, &found));
+    assert_int_equal(rrset_first(found.set).rdata[3], 4);
+}
+
+static void test_absences(void **state)
+{
+    static const uint8_t rdata[] = "\1a\0\1b\0\0\0\0\1\0\0\0\2\0\0\0\3\0\0\0\4\0\0\0\x3c";
+    struct rrset_record record = {.rdata = rdata, .len = sizeof(rdata) - 1};
+    struct cache_origin origin = {.rank = CACHE_AUTHORITATIVE, .now_ms = now_wall_ms()};
+    struct cache_time when = now_time();
+    uint8_t room[100], name[DNAME_MAX], zone[DNAME_MAX];
+    struct rrset *soa = (struct rrset *)(void *)room;
+    struct cache_found found;
+    struct cache_name key;
+
+    (void)state;
+    assert_int_equal(rrset_pack(RRTYPE_SOA, 3600, &record, 1, soa), ERR_OK);
+    unit_name("test", zone);
+    cache_name_init(&key, unit_name("gone.test", name));
+    cache_put_absence(&cache, name, 0, zone, soa, &origin);
+    assert_true(cache_find_nxdomain(&cache, &key, &when, &arena, &found));
+    assert_int_equal(found.ttl, 60); /* RFC 2308 5: MINIMUM is less than its TTL */
+    assert_true(dname_is_equal(found.soa_owner, zone) && found.set->type == RRTYPE_SOA);
+    put("gone.test", 1, 10, CACHE_AUTHORITATIVE); /* it is there after all */
+    assert_false(cache_find_nxdomain(&cache, &key, &when, &arena, &found));
+    cache_put_absence(&cache, name, RRTYPE_MX, NULL, NULL, &origin);
+    assert_true(cache_find(&cache, &key, 2, RRTYPE_MX, &when, &arena, &found));
+    assert_true(found.kind == CACHE_NODATA && !found.set && found.ttl == 5);
+}
+
+static void test_failures_last_longer_each_time(void **state)
+{
+    struct cache_found found;
+    uint8_t name[DNAME_MAX];
+    unsigned expected[] = {5, 10, 20, 40, 80, 160, 300, 300};
+    (void)state;
+    unit_name("bad.test", name);
+    for (size_t i = 0; i < ARRAY_LEN(expected); i++) {
+        cache_put_failure(&cache, name, RRTYPE_A, 22, "why", now_wall_ms());
+        assert_true(find("bad.test", RRTYPE_A, INT64_MAX, &found));
+        assert_int_equal(found.kind, CACHE_FAILURE);
+        assert_int_equal(found.ttl, expected[i]);
+        assert_string_equal(found.text, "why");
+        now_advance(expected[i] * 1000ULL);
+    }
+    put("bad.test", 1, 100, CACHE_ANSWER); /* what is known is not forgotten for a failure */
+    cache_put_failure(&cache, name, RRTYPE_A, 22, "why", now_wall_ms());
+    assert_true(find("bad.test", RRTYPE_A, INT64_MAX, &found) && found.kind == CACHE_DATA);
+}
+
+static void test_delegations(void **state)
+{
+    uint8_t zone[DNAME_MAX], ns[DNAME_MAX], name[DNAME_MAX];
+    struct cache_time when = now_time();
+    struct cache_name key;
+    struct cut cut, found;
+    struct addr addr;
+    int64_t end_ms;
+
+    (void)state;
+    cut_init(&cut, unit_name("a.test", zone), CUT_DELEGATION);
+    int server = cut_add_server(&cut, unit_name("ns.a.test", ns));
+    for (int i = 0; i < 10; i++) {
+        char text[20];
+        snprintf(text, sizeof(text), "192.0.2.%d", i / 2);
+        assert_int_equal(addr_read(text, 53, &addr), ERR_OK);
+        cut_add_addr(&cut, server, &addr);
+    }
+    assert_int_equal(cut.addr_cnt, 5);
+    cache_put_cut(&cache, &cut, 3600, now_wall_ms(), now_wall_ms() + 60000);
+    cache_name_init(&key, unit_name("www.x.A.TEST", name));
+    assert_true(cache_find_cut(&cache, &key, 4, 0, &when, 5353, &arena, &found, &end_ms));
+    assert_int_equal(found.labels, 2);
+    assert_int_equal(found.addr_cnt, 5);
+    assert_int_equal(addr_port(&found.addrs[4].addr), 5353);
+    assert_true(dname_is_equal(found.zone, zone) && dname_is_equal(found.servers[0].name, ns));
+    assert_int_equal(end_ms, now_wall_ms() + 60000); /* no longer than what led here */
+    assert_false(cache_find_cut(&cache, &key, 1, 0, &when, 53, &arena, &found, &end_ms));
+    assert_false(cache_find_cut(&cache, &key, 4, 3, &when, 53, &arena, &found, &end_ms));
+}
+
+/* Whatever stands in the store: found or not, but never read past its end. */
+static void test_damaged_values(void **state)
+{
+    struct rng rng;
+    uint8_t dname[DNAME_MAX], key[CACHE_STORE_KEY_MAX];
+    struct cache_name name;
+    struct cache_found found;
+
+    (void)state;
+    rng_init_seeded(&rng, 3);
+    put("a.test", 1, 10, CACHE_ANSWER);
+    cache_name_init(&name, unit_name("a.test", dname));
+    size_t key_len = name.end[name.labels], len;
+    memcpy(key, name.key, key_len);
+    key[0] = 1;
+    util_put_u16(key + key_len, RRTYPE_A);
+    key_len += 2;
+    const uint8_t *value = cache.store->get(cache.store, key, key_len, &len);
+    assert_non_null(value);
+    uint8_t *copy = arena_copy(&arena, value, len);
+    for (int i = 0; i < 20000; i++) {
+        uint8_t *bad = malloc(len);
+        size_t bad_len = rng_below(&rng, 4) ? len : rng_below(&rng, (uint32_t)len + 1);
+        memcpy(bad, copy, len);
+        bad[rng_below(&rng, (uint32_t)len)] ^= (uint8_t)(1 << rng_below(&rng, 8));
+        assert_int_equal(cache.store->put(cache.store, key, key_len, bad, bad_len), ERR_OK);
+        free(bad);
+        if (find("a.test", RRTYPE_A, INT64_MAX, &found) && found.kind == CACHE_DATA)
+            assert_int_equal(found.set->type, RRTYPE_A);
+        arena_reset(&arena);
+        put("a.test", 1, 10, CACHE_AUTHORITATIVE);
+        value = cache.store->get(cache.store, key, key_len, &len);
+        copy = arena_copy(&arena, value, len);
+    }
+}
+
+static void test_the_store_keeps_its_size(void **state)
+{
+    struct cache_store *store;
+    uint8_t value[1000] = {0}, key[8];
+    size_t len, kept = 0;
+    (void)state;
+    assert_int_equal(cache_memory_new(100000, &store), ERR_OK);
+    for (uint32_t i = 0; i < 10000; i++) {
+        util_put_u32(key, i);
+        assert_int_equal(store->put(store, key, 4, value, sizeof(value)), ERR_OK);
+        util_put_u32(key, 0); /* one that is read again and again stays */
+        assert_true(i < 1 || store->get(store, key, 4, &len) != NULL);
+    }
+    for (uint32_t i = 0; i < 10000; i++) {
+        util_put_u32(key, i);
+        kept += store->get(store, key, 4, &len) != NULL;
+    }
+    assert_true(kept > 50 && kept < 100);
+    store->free(&store);
+}
+
+static void test_qmin(void **state)
+{
+    (void)state;
+    for (unsigned labels = 1; labels <= 127; labels++)
+        for (unsigned known = 0; known < labels; known++) {
+            unsigned shown = known, step = 0;
+            while (shown < labels) {
+                unsigned next = qmin_next(labels, shown, step, 10);
+                assert_true(next > shown && next <= labels);
+                assert_true(step >= QMIN_ONE_LABEL_STEPS || next == shown + 1);
+                shown = next;
+                step++;
+            }
+            assert_true(step <= 11);
+        }
+}
+
+static void test_names(void **state)
+{
+    struct names names = {.cnt = 0};
+    struct dname_parts parts;
+    uint8_t name[DNAME_MAX];
+    unsigned labels;
+    static int values[1000];
+    (void)state;
+    for (int i = 0; i < 1000; i++) {
+        char text[40];
+        snprintf(text, sizeof(text), "z%d.test", i);
+        void **place = names_put(&names, &arena, unit_name(text, name));
+        assert_true(place && !*place);
+        *place = &values[i];
+    }
+    dname_split(unit_name("a.b.Z77.Test", name), &parts);
+    assert_ptr_equal(names_find_longest(&names, &parts, &labels), &values[77]);
+    assert_int_equal(labels, 2);
+    dname_split(unit_name("a.b.none.test", name), &parts);
+    assert_null(names_find_longest(&names, &parts, &labels));
+    names_fini(&names);
+}
+
+static void test_lines(void **state)
+{
+    struct rrline *r = malloc(sizeof(*r));
+    static const char *const good[] = {"a.test. 60 IN A 192.0.2.1", "a.test. IN 60 A 192.0.2.1 ; why",
+                                       "a.test. A 192.0.2.1", "  a.test. 1m A 192.0.2.1"};
+    static const char *const bad[] = {"a.test.", "a.test. 60 IN", "a.test. 60 A 192.0.2", "a.test. QQ x", "a..test. A 1.2.3.4"};
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(good); i++) {
+        assert_int_equal(rrline_read(good[i], strlen(good[i]), root, 60, r), ERR_OK);
+        assert_true(r->type == RRTYPE_A && r->ttl == 60 && r->rdata_len == 4);
+    }
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+        assert_int_equal(rrline_read(bad[i], strlen(bad[i]), root, 60, r), ERR_FORMAT);
+        assert_true(strlen(r->why) > 5);
+    }
+    assert_int_equal(rrline_read(" ; nothing", 10, root, 60, r), ERR_ABSENT);
+    free(r);
+}
+
+static void test_sets_are_sorted_and_single(void **state)
+{
+    uint8_t room[200];
+    struct rrset *set = (struct rrset *)(void *)room;
+    struct rrset_record records[] = {{(const uint8_t *)"\3c", 2}, {(const uint8_t *)"\1a", 2}, {(const uint8_t *)"\3c", 2}, {(const uint8_t *)"\1b", 2}};
+    size_t pos = 0;
+    (void)state;
+    assert_int_equal(rrset_pack(65280, 60, records, 4, set), ERR_OK);
+    assert_int_equal(set->cnt, 3);
+    assert_memory_equal(rrset_at(set, pos, &pos).rdata, "\1a", 2);
+    assert_memory_equal(rrset_at(set, pos, &pos).rdata, "\1b", 2);
+    assert_memory_equal(rrset_at(set, pos, &pos).rdata, "\3c", 2);
+    assert_true(rrset_check(room, rrset_stride(set)));
+    assert_false(rrset_check(room, rrset_stride(set) - 1));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_keys_are_in_canonical_order, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_ttl, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_ranks, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_absences, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_failures_last_longer_each_time, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_delegations, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_damaged_values, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_the_store_keeps_its_size, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_qmin, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_names, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_lines, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_sets_are_sorted_and_single, set_up, tear_down),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
