@@ -17,6 +17,8 @@ enum {
     UDP_REPLY_MAX = 4096, /* more was never asked for */
     TCP_IDLE_MS = 5000,
     TCP_ASKS_MAX = 200, /* open on one connection */
+    TCP_SERVERS_MAX = 1000,
+    FIXED_PORT = 33333,
     TICK_MS = 5,
     WHEEL =
         1024, /* slots of TICK_MS: deadlines are at most 5 s ahead, later ones wait another round */
@@ -76,6 +78,7 @@ struct net {
     struct socket_slot **sockets;
     size_t socket_cnt, socket_size;
     struct list servers;
+    size_t server_cnt;
     struct addr source[2];
     bool has_source[2];
     unsigned handle_cnt;
@@ -167,14 +170,27 @@ static void drain(struct net *n, struct socket_slot *s)
     s->is_dirty = false;
 }
 
+/* Laboratory: every question from the same port.  A socket that has it keeps it. */
+static void bind_fixed(const struct socket_slot *s)
+{
+    struct addr any = {0};
+    int on = 1;
+
+    any.sock.any.sa_family = s->is_v6 ? AF_INET6 : AF_INET;
+    addr_set_port(&any, FIXED_PORT);
+    (void)setsockopt(s->fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+    (void)bind(s->fd, &any.sock.any, addr_len(&any));
+}
+
 /* RFC 5452 9.2: away from the old port, and to one that the kernel draws. */
 static enum err connect_anew(struct net *n, struct socket_slot *s, const struct out_ask *ask)
 {
     static const struct sockaddr nowhere = {.sa_family = AF_UNSPEC};
     const struct addr *to = &ask->match.to;
 
-    if (!ask->is_port_fixed)
-        (void)connect(s->fd, &nowhere, sizeof(nowhere));
+    (void)connect(s->fd, &nowhere, sizeof(nowhere));
+    if (ask->is_port_fixed)
+        bind_fixed(s);
     if (s->is_dirty)
         drain(n, s);
     if (connect(s->fd, &to->sock.any, addr_len(to)) != 0)
@@ -305,6 +321,7 @@ static void close_server(struct server *s)
     if (s->is_closing)
         return;
     s->is_closing = true;
+    s->net->server_cnt--;
     list_remove(&s->link);
     uv_close((uv_handle_t *)&s->tcp, on_server_closed);
     while (!list_is_empty(&s->asks)) {
@@ -433,7 +450,7 @@ static struct server *find_server(struct net *n, const struct addr *addr)
 
 static struct server *new_server(struct net *n, const struct addr *addr)
 {
-    struct server *s = calloc(1, sizeof(*s));
+    struct server *s = n->server_cnt < TCP_SERVERS_MAX ? calloc(1, sizeof(*s)) : NULL;
     bool is_v6 = addr_is_v6(addr);
 
     if (s)
@@ -449,6 +466,7 @@ static struct server *new_server(struct net *n, const struct addr *addr)
     list_init(&s->asks);
     uv_tcp_init(n->loop, &s->tcp);
     n->handle_cnt++;
+    n->server_cnt++;
     list_add(&n->servers, &s->link);
     int status = n->has_source[is_v6] ? uv_tcp_bind(&s->tcp, &n->source[is_v6].sock.any, 0) : 0;
     if (status == 0)

@@ -23,7 +23,8 @@ struct lame {
 };
 
 struct family {
-    unsigned silent; /* timeouts since the last reply */
+    unsigned silent;   /* timeouts since the last reply */
+    uint64_t reply_ms; /* when that came; 0: none has */
     uint64_t down_until_ms;
 };
 
@@ -109,7 +110,7 @@ void infra_note_reply(struct infra *infra, const struct addr *addr, uint32_t rtt
     }
     s->timeouts = 0;
     s->dead_until_ms = 0;
-    infra->family[addr_is_v6(addr)] = (struct family){.silent = 0};
+    infra->family[addr_is_v6(addr)] = (struct family){.reply_ms = now_ms};
 }
 
 void infra_note_timeout(struct infra *infra, const struct addr *addr, uint64_t asked_ms,
@@ -142,8 +143,11 @@ void infra_note_probe(struct infra *infra, const struct addr *addr, uint64_t now
 void infra_note_unreachable(struct infra *infra, const struct addr *addr, uint64_t now_ms)
 {
     infra_get(infra, addr, now_ms)->dead_until_ms = now_ms + DEAD_FIRST_MS;
-    infra->family[addr_is_v6(addr)].silent++;
-    infra->family[addr_is_v6(addr)].down_until_ms = now_ms + DEAD_FIRST_MS;
+    struct family *family = &infra->family[addr_is_v6(addr)];
+    family->silent++;
+    /* one network that cannot be reached says nothing of a family that answers from others */
+    if (family->reply_ms == 0 || now_ms - family->reply_ms > FAMILY_DOWN_MS)
+        family->down_until_ms = now_ms + DEAD_FIRST_MS;
 }
 
 bool infra_is_family_up(const struct infra *infra, bool is_v6, uint64_t now_ms)

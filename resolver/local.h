@@ -15,7 +15,7 @@ struct local_name;
 
 /* Lifetime: published version. */
 struct local {
-    struct names names; /* struct local_name */
+    struct names names;              /* struct local_name */
     const struct rrset *loopback[2]; /* addresses of localhost: A, AAAA */
 };
 

@@ -160,6 +160,7 @@ static void stop_asking(struct task *task)
 static void on_refused(struct out_ask *ask, enum match_verdict why, const struct addr *from)
 {
     struct task *task = container_of(ask, struct task, ask);
+    task->is_case_all = why == MATCH_CASE;
     refused_note(&task->engine->refused, (enum refused_reason)why, from, task_asked_name(task),
                  now_wall_ms());
 }
@@ -173,12 +174,25 @@ static enum task_state on_suspect(struct task *task)
     return TASK_ASK;
 }
 
+/* A server that neither keeps the letters nor speaks TCP: ID, port and cookie have to do. */
+static bool may_ask_in_one_case(const struct task *task)
+{
+    return task->is_suspect && task->is_case_all && !task->is_one_case;
+}
+
+static enum task_state ask_in_one_case(struct task *task)
+{
+    task->is_one_case = true;
+    task->is_tcp = task->is_suspect = false;
+    return TASK_ASK;
+}
+
 static enum task_state on_tcp_failed(struct task *task)
 {
-    struct cut_addr *to = &task->cut.addrs[task->addr];
-
     trace_end(&task->attempts, TRACE_TCP_FAILED, 0, rtt_us(task) / 1000);
-    to->is_useless = true;
+    if (may_ask_in_one_case(task))
+        return ask_in_one_case(task);
+    task->cut.addrs[task->addr].is_useless = true;
     return TASK_TARGET;
 }
 
@@ -188,6 +202,8 @@ static enum task_state on_timeout(struct task *task, uint64_t now_ms)
 
     task->engine->counts.timeouts++;
     trace_end(&task->attempts, TRACE_TIMEOUT, 0, rtt_us(task) / 1000);
+    if (task->is_tcp && may_ask_in_one_case(task))
+        return ask_in_one_case(task);
     if (task->is_tcp)
         to->is_useless = true;
     else

@@ -110,6 +110,9 @@ static enum task_state on_answer(struct task *task, const struct message *reply,
     struct cache_origin origin = origin_of(task, reply);
     bool fits = keep_chain(task, scrub, &origin) && keep_synthesised(task, scrub, &origin);
 
+    if (scrub->delegation) /* priming: the root's servers are told by themselves */
+        cache_put_cut(&task->engine->cache, scrub->delegation, scrub->delegation_ttl,
+                      origin.now_ms, INT64_MAX);
     if (!is_whole(task) && !has_dname(scrub))
         return show_more(task);
     if (!is_whole(task)) /* the DNAME is above the whole name: ask what it makes of that */

@@ -89,6 +89,7 @@ struct task {
     bool is_tcp;      /* how to ask next */
     bool is_plain;    /* without EDNS */
     bool is_suspect;  /* a wrong reply came over UDP */
+    bool is_case_all; /* only its letters were wrong */
     bool is_one_case; /* without 0x20 */
     bool had_bad_cookie;
     bool is_asking; /* a question is out */

@@ -94,7 +94,7 @@ struct rpl {
     size_t key_cnt;
     struct rpl_range *ranges;
     struct rpl_step *steps;
-    char why[300]; /* what is wrong with the file */
+    char why[512]; /* what is wrong with the file */
 };
 
 /* Read a file; false when it cannot be read, and `why` tells. */

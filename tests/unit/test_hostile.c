@@ -852,6 +852,102 @@ static void test_odd_names_are_escaped(void **state)
     stage_fini(&stage);
 }
 
+/* ---- servers that are only odd ---- */
+
+static bool is_tcp_dead;
+
+/* Says everything in lower case, over UDP and TCP. */
+static bool lower_case(const char *server, const char *name, uint16_t type)
+{
+    bool answers = world(server, name, type), is_it = strcmp(server, "192.0.2.3") == 0;
+    if (is_it && reply.ask->is_tcp && is_tcp_dead)
+        return false;
+    if (answers && is_it)
+        memcpy(reply.wire + MESSAGE_HEADER_LEN, reply.ask->match.name, reply.ask->match.question_len - 4);
+    return answers;
+}
+
+static void test_servers_that_lose_the_letters(void **state)
+{
+    (void)state;
+    for (int dead = 0; dead < 2; dead++) {
+        is_tcp_dead = dead;
+        open_stage();
+        stage_open(&stage, 7);
+        ask("www.victim.example");
+        run(lower_case);
+        assert_true(has_address(GOOD));
+        if (!dead) { /* it is remembered */
+            uint64_t before = stage.engine->counts.suspects;
+            ask("next.victim.example");
+            run(lower_case);
+            assert_true(has_address(GOOD));
+            assert_int_equal(stage.engine->counts.suspects, before);
+        }
+        stage_fini(&stage);
+    }
+}
+
+/* Answers FORMERR to any OPT record. */
+static bool without_edns(const char *server, const char *name, uint16_t type)
+{
+    if (reply.ask->match.client_cookie) {
+        reply.flags = MESSAGE_QR | RRTYPE_RCODE_FORMERR;
+        return true;
+    }
+    return world(server, name, type);
+}
+
+static void test_servers_without_edns(void **state)
+{
+    (void)state;
+    open_stage();
+    stage_open(&stage, 7);
+    ask("www.victim.example");
+    run(without_edns);
+    assert_true(has_address(GOOD));
+    asked_cnt = 0;
+    ask("next.victim.example");
+    run(without_edns);
+    assert_true(has_address(GOOD));
+    assert_int_equal(asked_cnt, 1); /* remembered */
+    stage_fini(&stage);
+}
+
+static bool priming(const char *server, const char *name, uint16_t type)
+{
+    if (strcmp(name, ".") == 0) {
+        add(MESSAGE_ANSWER, ". 3600 NS real.root.");
+        add(MESSAGE_ADDITIONAL, "real.root. 3600 A 192.0.2.11");
+        return true;
+    }
+    return world(strcmp(server, "192.0.2.11") == 0 ? "192.0.2.1" : server, name, type);
+}
+
+static void test_priming(void **state)
+{
+    uint8_t name[DNAME_MAX];
+    struct cache_name key;
+    struct cache_time when;
+    struct arena arena;
+    struct cut cut;
+    int64_t end_ms;
+    (void)state;
+    open_stage();
+    stage.policy->is_priming = true;
+    stage_open(&stage, 7);
+    ask("www.victim.example");
+    run(priming);
+    assert_true(has_address(GOOD));
+    arena_init(&arena, 0);
+    when = engine_time(INT64_MAX);
+    cache_name_init(&key, unit_name("other", name));
+    assert_true(cache_find_cut(&stage.engine->cache, &key, 1, 0, &when, 53, &arena, &cut, &end_ms));
+    assert_true(cut.labels == 0 && cut.addr_cnt == 1);
+    arena_fini(&arena);
+    stage_fini(&stage);
+}
+
 /* ---- amplification (section 3) ---- */
 
 /* 1000 servers without addresses, in a zone that says there are none. */
@@ -1273,6 +1369,9 @@ int main(void)
         cmocka_unit_test(test_ttls_are_capped),
         cmocka_unit_test(test_chains_of_aliases_end),
         cmocka_unit_test(test_odd_names_are_escaped),
+        cmocka_unit_test(test_servers_that_lose_the_letters),
+        cmocka_unit_test(test_servers_without_edns),
+        cmocka_unit_test(test_priming),
         cmocka_unit_test(test_nxns),
         cmocka_unit_test(test_dead_delegations),
         cmocka_unit_test(test_endless_delegations),
