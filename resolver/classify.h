@@ -27,3 +27,6 @@ enum classify_kind classify_reply(const struct message *reply, const struct scru
 
 /* The RCODE with its upper bits (RFC 6891 6.1.3). */
 unsigned classify_rcode(const struct message *reply);
+
+/* "NXDOMAIN" and so on, for the trace. */
+const char *classify_name(enum classify_kind kind);

@@ -1,5 +1,9 @@
 /* rootline-resolver: what a worker resolves with, and the start of the daemon. */
+#include <inttypes.h>
+
+#include "base/log.h"
 #include "base/publish.h"
+#include "dns/dname_text.h"
 #include "net/daemon.h"
 #include "net/out_net.h"
 #include "resolver/cache_memory.h"
@@ -76,6 +80,26 @@ static void free_engine(void *engine)
     free(r);
 }
 
+/* With log level "debug" each step of each resolution is a line. */
+static void log_step(void *data, const struct trace_event *e)
+{
+    static const char *const verbs[] = {"starts at", "asks", "hears from", "refuses a reply of",
+                                        "ends:"};
+    char name[DNAME_TEXT_MAX], zone[DNAME_TEXT_MAX], type[RRTYPE_NAME_MAX],
+        server[ADDR_TEXT_MAX] = "";
+
+    (void)data;
+    dname_text_print(e->name, name);
+    dname_text_print(e->zone, zone);
+    rrtype_print(e->type, type);
+    if (e->server)
+        addr_print(e->server, server);
+    log_debug("%04x %s %s, zone %s: %s %s%s%s", (unsigned)((uintptr_t)e->task >> 6 & 0xffff),
+              name, type, zone, verbs[e->step], server, *server ? ": " : "", e->what);
+}
+
+static const struct trace_sink debug_log = {.note = log_step};
+
 static void settle(void *engine) { machine_run(engine); }
 
 static enum err open_engine(void *engine, struct uv_loop_s *loop)
@@ -96,15 +120,35 @@ static enum err open_engine(void *engine, struct uv_loop_s *loop)
         out_net_close(&r->out);
         return err;
     }
+    if (r->conf->server.log_level == LOG_LEVEL_DEBUG)
+        made->trace = &debug_log;
     r->serve = res_serve_new(made);
     r->out->settle = settle;
     r->out->data = made;
     return r->serve ? ERR_OK : ERR_NOMEM;
 }
 
+/* What a worker has done, in one line. */
+static void log_counts(const struct resolver *r)
+{
+    const struct engine_counts *c = &res_serve_engine(r->serve)->counts;
+
+    if (c->questions > 0)
+        log_info("worker %zu: %" PRIu64 " questions, %" PRIu64 " answered at once, %" PRIu64
+                 " refused, %" PRIu64 " dropped; %" PRIu64 " resolutions, %" PRIu64
+                 " merged, %" PRIu64 " failed (%" PRIu64
+                 " at a limit); servers were asked %" PRIu64 " times over UDP and %" PRIu64
+                 " over TCP, %" PRIu64 " timeouts, %" PRIu64 " wrong replies",
+                 r->worker, c->questions, c->hits, c->refused_clients, c->dropped, c->tasks,
+                 c->merged, c->failures, c->limited, c->out_udp, c->out_tcp, c->timeouts,
+                 c->suspects);
+}
+
 static void close_engine(void *engine)
 {
     struct resolver *r = engine;
+
+    log_counts(r);
     res_serve_close(r->serve);
     out_net_close(&r->out);
 }

@@ -231,19 +231,12 @@ static enum err read_answer(struct scrubbing *s)
     enum err err = ERR_OK;
 
     while (!is_end && !err && is_in_bailiwick(s, name)) {
-        if (out->chain_cnt + 1 >= SCRUB_CHAIN_MAX) {
-            out->is_chain_long = true;
+        if (out->chain_cnt + 1 >= SCRUB_CHAIN_MAX || is_in_chain(out, name))
             break;
-        }
-        if (is_in_chain(out, name)) {
-            out->is_loop = true;
-            break;
-        }
         err = follow(s, &name, &is_end);
         is_end |= !s->asked->is_forward;
     }
     out->last = name;
-    out->is_last_ours = is_in_bailiwick(s, name);
     return err;
 }
 
@@ -281,7 +274,6 @@ static const uint8_t *find_delegation(struct scrubbing *s)
             continue;
         }
         s->out->has_other_ns = true;
-        s->out->has_upward_ns |= !is_at_zone && dname_is_under(s->asked->zone, r->owner);
     }
     return best;
 }

@@ -36,17 +36,13 @@ struct scrub {
     struct scrub_set chain[SCRUB_CHAIN_MAX]; /* CNAME, DNAME, and last what was asked for */
     unsigned chain_cnt;
     bool is_answered;         /* the last of the chain has the type that was asked for */
-    bool is_chain_long;       /* it went on beyond SCRUB_CHAIN_MAX */
-    bool is_loop;             /* the chain came back to a name it had */
     const uint8_t *last;      /* where the chain leads */
-    bool is_last_ours;        /* the server may speak of that name */
     const uint8_t *soa_owner; /* NULL: none that may be believed */
     struct rrset *soa;
     struct cut *delegation; /* NULL: none */
     uint32_t delegation_ttl;
     bool
         has_other_ns; /* NS records that are no delegation below: of the zone itself or from above */
-    bool has_upward_ns; /* of a zone above this one */
     struct scrub_set
         extra[64]; /* laboratory, without checks_sections: what is believed all the same */
     unsigned extra_cnt;

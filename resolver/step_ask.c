@@ -161,6 +161,7 @@ static void on_refused(struct out_ask *ask, enum match_verdict why, const struct
 {
     struct task *task = container_of(ask, struct task, ask);
     task->is_case_all = why == MATCH_CASE;
+    task_trace(task, TRACE_STEP_REFUSED, from, match_name(why));
     refused_note(&task->engine->refused, (enum refused_reason)why, from, task_asked_name(task),
                  now_wall_ms());
 }
@@ -201,6 +202,7 @@ static enum task_state on_timeout(struct task *task, uint64_t now_ms)
     struct cut_addr *to = &task->cut.addrs[task->addr];
 
     task->engine->counts.timeouts++;
+    task_trace(task, TRACE_STEP_REPLY, &to->addr, "no reply in time");
     trace_end(&task->attempts, TRACE_TIMEOUT, 0, rtt_us(task) / 1000);
     if (task->is_tcp && may_ask_in_one_case(task))
         return ask_in_one_case(task);
@@ -255,6 +257,7 @@ static enum task_state send_question(struct task *task, uint64_t now_ms)
     trace_begin(&task->attempts, &to->addr, task->cut.labels, task->is_tcp);
     enum err err = engine->out->ask(engine->out, ask);
     if (!err) {
+        task_trace(task, TRACE_STEP_ASK, &to->addr, task->is_tcp ? "TCP" : "UDP");
         task->is_asking = true;
         engine->out_cnt++;
         list_add(asking_bucket(task), &task->asking);

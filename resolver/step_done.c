@@ -43,6 +43,7 @@ void step_done(struct task *task)
         note_failure(task, text);
     }
     note_finished(task);
+    task_trace(task, TRACE_STEP_END, NULL, task->outcome == TASK_ANSWERED ? "answered" : text);
     list_init(&waiters);
     while (!list_is_empty(&task->waiters)) {
         struct list *link = task->waiters.next;

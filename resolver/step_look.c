@@ -71,6 +71,7 @@ enum task_state step_look(struct task *task)
         err = find_cut(task, task->cut.labels - 1U);
     if (err)
         return task_fail(task, TASK_LIMITED, EDNS_EDE_OTHER, "out of memory");
+    task_trace(task, TRACE_STEP_ZONE, NULL, task->is_cut_cached ? "cached" : "configured");
     task->shown = task->cut.labels;
     task->steps = 0;
     task->sends = 0;

@@ -282,6 +282,7 @@ enum task_state step_reply(struct task *task, const struct message *reply)
                      task_asked_name(task), now_wall_ms());
     enum classify_kind kind =
         classify_reply(reply, scrub, !task->is_plain, is_forward, task->has_last_hope);
+    task_trace(task, TRACE_STEP_REPLY, &asked_addr(task)->addr, classify_name(kind));
     learn(task, reply, kind, now_ms);
     trace_end(&task->attempts, TRACE_ANSWERED, 0,
               (unsigned)((now_mono_us() - task->asked_us) / 1000));

@@ -173,6 +173,20 @@ enum task_state task_fail(struct task *task, enum task_outcome outcome, uint16_t
     return TASK_DONE;
 }
 
+void task_tell(const struct task *task, enum trace_step step, const struct addr *server,
+               const char *what)
+{
+    bool is_question = step == TRACE_STEP_ASK || step == TRACE_STEP_REPLY;
+    struct trace_event event = {.step = step,
+                                .task = task,
+                                .name = is_question ? task_asked_name(task) : task->name,
+                                .zone = task->cut.zone,
+                                .type = is_question ? task->asked_type : task->type,
+                                .server = server,
+                                .what = what};
+    task->engine->trace->note(task->engine->trace->data, &event);
+}
+
 void task_end(struct task *task)
 {
     struct engine *engine = task->engine;

@@ -145,5 +145,15 @@ const uint8_t *task_asked_name(const struct task *task);
 /* End all tasks; waiters are not woken. */
 void task_end_all(struct engine *engine);
 
+/* Tell whoever listens. */
+void task_tell(const struct task *task, enum trace_step step, const struct addr *server,
+               const char *what);
+static inline void task_trace(const struct task *task, enum trace_step step,
+                              const struct addr *server, const char *what)
+{
+    if (__builtin_expect(task->engine->trace != NULL, 0))
+        task_tell(task, step, server, what);
+}
+
 /* Free an engine with all its tasks; waiters are not woken.  Clears the pointer. */
 void task_free_engine(struct engine **engine);

@@ -56,6 +56,31 @@ void trace_end(struct trace_attempts *attempts, enum trace_outcome outcome, unsi
 void trace_explain(const struct trace_attempts *attempts, const uint8_t *name,
                    const char *cause, char out[TRACE_TEXT_MAX]);
 
+/* What a task does, for whoever listens. */
+enum trace_step {
+    TRACE_STEP_ZONE, /* the nearest zone whose servers are known */
+    TRACE_STEP_ASK, /* a question goes to `server`; name and type are those that are shown to it */
+    TRACE_STEP_REPLY,   /* what came of it */
+    TRACE_STEP_REFUSED, /* a reply from `server` was not believed */
+    TRACE_STEP_END,
+};
+
+/* Lifetime: the call. */
+struct trace_event {
+    enum trace_step step;
+    const void *task; /* the same in all events of one */
+    const uint8_t *name, *zone;
+    uint16_t type;
+    const struct addr *server; /* NULL: none */
+    const char *what;          /* a few words, or "" */
+};
+
+/* Who listens.  Owner: whoever sets engine->trace. */
+struct trace_sink {
+    void (*note)(void *data, const struct trace_event *event);
+    void *data;
+};
+
 /* A finished task. */
 struct trace_finished {
     uint8_t name[DNAME_MAX];

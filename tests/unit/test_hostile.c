@@ -559,6 +559,38 @@ static void test_ids_are_random(void **state)
     }
 }
 
+/* ---- who listens ---- */
+
+static unsigned told[TRACE_STEP_END + 1];
+
+static void note(void *data, const struct trace_event *event)
+{
+    (void)data;
+    told[event->step]++;
+}
+
+static void test_steps_are_told(void **state)
+{
+    static const struct trace_sink sink = {.note = note};
+    (void)state;
+    open_stage();
+    stage_open(&stage, 7);
+    stage.engine->trace = &sink;
+    memset(told, 0, sizeof(told));
+    ask("www.victim.example");
+    size_t i = reach_victim();
+    forge(i, (uint16_t)(id_of(i) + 1), true, "192.0.2.3", NULL);
+    run(world);
+    assert_int_equal(told[TRACE_STEP_ZONE], 1);
+    assert_int_equal(told[TRACE_STEP_ASK], 4); /* root, example, victim over UDP and TCP */
+    assert_int_equal(told[TRACE_STEP_REPLY], 3);
+    assert_int_equal(told[TRACE_STEP_REFUSED], 1);
+    assert_int_equal(told[TRACE_STEP_END], 1);
+    const struct trace_finished *f = &stage.engine->finished.at[0];
+    assert_true(f->queries == 4 && !f->has_failed && f->last.is_tcp && f->last.outcome == TRACE_ANSWERED);
+    stage_fini(&stage);
+}
+
 /* ---- over-trusted content (section 2) ---- */
 
 /* The attacker's own server says more than it was asked. */
@@ -1360,6 +1392,7 @@ int main(void)
         cmocka_unit_test(test_edns_is_not_unlearnt),
         cmocka_unit_test(test_what_servers_are_asked),
         cmocka_unit_test(test_ids_are_random),
+        cmocka_unit_test(test_steps_are_told),
         cmocka_unit_test(test_bailiwick),
         cmocka_unit_test(test_sections),
         cmocka_unit_test(test_types_in_sections),

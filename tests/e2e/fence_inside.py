@@ -1,0 +1,70 @@
+"""Runs in a network namespace of its own: a resolver, its one server, and what that sees of its questions.
+
+    fence_inside.py BUILD FOLDER LAB [no-fence | default-route]
+
+Prints one line of JSON: whether the resolver started, its ports and IDs, its log."""
+import json
+import socket
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import dns.message
+import dns.rrset
+
+build, folder, lab, *how = sys.argv[1:]
+folder = Path(folder)
+
+
+def ip(*args):
+    subprocess.run(["ip", *args], check=True)
+
+
+ip("link", "set", "lo", "up")
+if "no-fence" not in how:
+    ip("link", "add", "rl-fence", "type", "veth", "peer", "name", "rl-far")
+    ip("link", "set", "rl-far", "up")
+    ip("addr", "add", "192.0.2.1/24", "dev", "rl-fence")
+    ip("link", "set", "rl-fence", "up")
+if "default-route" in how:
+    ip("route", "add", "default", "dev", "rl-fence", "table", "77")
+seen = []
+
+
+def serve(s):
+    while True:
+        wire, client = s.recvfrom(4096)
+        query = dns.message.from_wire(wire)
+        seen.append((client[1], query.id))
+        reply = dns.message.make_response(query)
+        reply.flags |= 0x400
+        reply.answer.append(dns.rrset.from_text(query.question[0].name, 60, "IN", "A", "192.0.2.7"))
+        s.sendto(reply.to_wire(), client)
+
+
+server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+server.bind(("192.0.2.1" if "no-fence" not in how else "127.0.0.1", 53))
+threading.Thread(target=serve, args=(server,), daemon=True).start()
+(folder / "hints").write_text(". 3600 NS ns.invalid.\nns.invalid. 3600 A 192.0.2.1\n")
+(folder / "resolver.yaml").write_text(f"server: {{listen: [127.0.0.1@5300], workers: 4}}\nlab: {lab}\n"
+                                      "resolver: {root-hints: hints, ipv6: false, priming: false}\n")
+log = open(folder / "log", "wb")
+resolver = subprocess.Popen([build + "/rootline-resolver", "-c", folder / "resolver.yaml"], stderr=log, stdout=log)
+end = time.monotonic() + 20
+while time.monotonic() < end and resolver.poll() is None and b"ready on" not in (folder / "log").read_bytes():
+    time.sleep(0.02)
+started = resolver.poll() is None
+answered = 0
+if started:
+    for i in range(600):
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+            s.settimeout(5)
+            s.connect(("127.0.0.1", 5300))
+            s.send(dns.message.make_query(f"x{i}.", "A").to_wire())
+            answered += len(dns.message.from_wire(s.recv(4096)).answer)
+    resolver.terminate()
+    resolver.wait(20)
+print(json.dumps({"started": started, "status": resolver.poll(), "answered": answered, "ports": [p for p, _ in seen],
+                  "ids": [n for _, n in seen], "log": (folder / "log").read_text(errors="replace")}))
