@@ -22,6 +22,8 @@ struct stage_client {
 static enum err ask(struct out *out, struct out_ask *a)
 {
     struct stage *s = container_of(out, struct stage, out);
+    if (s->has_no_v6 && addr_is_v6(&a->match.to))
+        return ERR_IO;
     if (s->pending_cnt == STAGE_PENDING_MAX)
         return ERR_LIMIT;
     s->deadline_ms[s->pending_cnt] = now_mono_ms() + a->timeout_ms;

@@ -946,6 +946,41 @@ static void test_servers_without_edns(void **state)
     stage_fini(&stage);
 }
 
+static bool with_v6(const char *server, const char *name, uint16_t type)
+{
+    bool answers = world(server, name, type);
+    if (answers && reply.cnt[MESSAGE_AUTHORITY] && ends_in(name, "victim.example."))
+        for (int i = 1; i < 6; i++)
+            add(MESSAGE_ADDITIONAL, "ns.victim.example. 3600 AAAA 2001:db8::%d", i);
+    return answers;
+}
+
+/* Without IPv6 nobody waits for it; with one where nothing answers, not for long. */
+static void test_a_family_that_does_not_work(void **state)
+{
+    (void)state;
+    for (int has_route = 0; has_route < 2; has_route++) {
+        open_stage();
+        stage.policy->uses_v6 = true;
+        stage.has_no_v6 = !has_route;
+        stage_open(&stage, 7);
+        for (int i = 0; i < 40; i++) {
+            char name[60];
+            uint64_t before = now_mono_ms();
+            snprintf(name, sizeof(name), "f%d.victim.example", i);
+            ask(name);
+            run(with_v6);
+            assert_true(has_address(GOOD));
+            uint64_t waited = now_mono_ms() - before;
+            if (!has_route)
+                assert_int_equal(waited, 0);
+            else if (i >= 20) /* by now the family is known to be silent, or its servers to be dead */
+                assert_true(waited <= 400);
+        }
+        stage_fini(&stage);
+    }
+}
+
 static bool priming(const char *server, const char *name, uint16_t type)
 {
     if (strcmp(name, ".") == 0) {
@@ -1404,6 +1439,7 @@ int main(void)
         cmocka_unit_test(test_odd_names_are_escaped),
         cmocka_unit_test(test_servers_that_lose_the_letters),
         cmocka_unit_test(test_servers_without_edns),
+        cmocka_unit_test(test_a_family_that_does_not_work),
         cmocka_unit_test(test_priming),
         cmocka_unit_test(test_nxns),
         cmocka_unit_test(test_dead_delegations),
