@@ -36,7 +36,8 @@ struct out_ask {
 
 /* Lifetime: worker. */
 struct out {
-    /* Send it.  ERR_IO: there is no way to that address; ERR_LIMIT: too many questions are out. `done` is not called then. */
+    /* Send it.  ERR_IO: there is no way to networks of that family, or to this one; ERR_DENIED: not to that address; ERR_LIMIT: too
+     * many questions are out.  `done` is not called then. */
     enum err (*ask)(struct out *out, struct out_ask *ask);
     /* Forget it; `done` is not called any more. */
     void (*cancel)(struct out *out, struct out_ask *ask);

@@ -121,7 +121,7 @@ static bool bind_source(const struct net *n, int fd, bool is_v6)
 
 static struct socket_slot *new_socket(struct net *n, bool is_v6)
 {
-    int mode = IP_PMTUDISC_OMIT_MODE;
+    int mode = IP_PMTUDISC_OMIT_MODE, on = 1;
 
     if (n->socket_cnt == SOCKETS_MAX)
         return NULL;
@@ -144,6 +144,8 @@ static struct socket_slot *new_socket(struct net *n, bool is_v6)
         free(s);
         return NULL;
     }
+    if (is_v6)
+        (void)setsockopt(s->fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
     (void)setsockopt(s->fd, is_v6 ? IPPROTO_IPV6 : IPPROTO_IP,
                      is_v6 ? IPV6_MTU_DISCOVER : IP_MTU_DISCOVER, &mode, sizeof(mode));
     list_init(&s->link);
@@ -193,9 +195,10 @@ static enum err connect_anew(struct net *n, struct socket_slot *s, const struct 
         bind_fixed(s);
     if (s->is_dirty)
         drain(n, s);
-    if (connect(s->fd, &to->sock.any, addr_len(to)) != 0)
-        return ERR_IO;
-    return ERR_OK;
+    if (connect(s->fd, &to->sock.any, addr_len(to)) == 0)
+        return ERR_OK;
+    return errno == ENETUNREACH || errno == EAFNOSUPPORT || errno == EADDRNOTAVAIL ? ERR_IO
+                                                                                   : ERR_DENIED;
 }
 
 /* Take the socket from its question; it may be used for another one. */
@@ -216,7 +219,7 @@ static enum err ask_udp(struct net *n, struct out_ask *ask)
     enum err err = connect_anew(n, s, ask);
     if (!err && send(s->fd, ask->wire, ask->len, MSG_DONTWAIT) < 0 && errno != ECONNREFUSED &&
         errno != EAGAIN)
-        err = ERR_IO;
+        err = ERR_DENIED;
     if (err) {
         list_add(&n->idle[s->is_v6], &s->link);
         return err;

@@ -20,6 +20,9 @@ static enum classify_kind classify_negative(const struct message *reply,
         return CLASSIFY_DELEGATION;
     if (scrub->soa || (reply->flags & MESSAGE_AA) || (is_forward && !scrub->has_other_ns))
         return CLASSIFY_NODATA;
+    /* load balancers answer so for types they do not know */
+    if (!is_from_cache(reply) && !scrub->has_other_ns)
+        return CLASSIFY_NODATA;
     /* neither data nor a way on (RFC 8499: lame delegation) */
     return CLASSIFY_LAME;
 }

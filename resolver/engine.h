@@ -15,7 +15,12 @@
 
 struct task;
 
-enum { ENGINE_BUCKETS = 4096, ENGINE_TASKS_MAX = 20000, ENGINE_PARKED_MAX = 2000 };
+enum {
+    ENGINE_BUCKETS = 4096,
+    ENGINE_TASKS_MAX = 20000,
+    ENGINE_PARKED_MAX = 2000,
+    ENGINE_SPARE_MAX = 1000
+};
 
 /* What happened since the start. */
 struct engine_counts {
@@ -44,7 +49,8 @@ struct engine {
     struct list in_flight[ENGINE_BUCKETS]; /* tasks, by name and type */
     struct list asking[ENGINE_BUCKETS];    /* tasks with a question out, by what they ask */
     struct list spare;                     /* ended tasks, kept for their memory */
-    struct list parked;                    /* tasks that wait for a quota, the oldest first */
+    size_t spare_cnt;
+    struct list parked; /* tasks that wait for a quota, the oldest first */
     size_t parked_cnt;
     size_t out_cnt;   /* questions that are out */
     size_t freed_cnt; /* of them that have ended since parked tasks were last looked at */

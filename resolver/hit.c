@@ -37,6 +37,7 @@ static void finish(struct walk *w, unsigned rcode)
 static void fail(struct walk *w, uint16_t ede, const char *text)
 {
     builder_rollback(&w->ex->out, &w->begin);
+    w->is_full = false;
     w->out->is_explained = true;
     w->out->ede = ede;
     w->out->text = text;

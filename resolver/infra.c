@@ -129,7 +129,9 @@ void infra_note_timeout(struct infra *infra, const struct addr *addr, uint64_t a
         s->dead_until_ms = now_ms + util_min((size_t)DEAD_FIRST_MS << doubled, DEAD_MAX_MS);
     }
     /* a family is down only while the other one answers: else it is the network, or the servers */
-    if (++family->silent >= FAMILY_SILENT && infra->family[!addr_is_v6(addr)].silent == 0)
+    const struct family *other = &infra->family[!addr_is_v6(addr)];
+    if (++family->silent >= FAMILY_SILENT && other->reply_ms > 0 &&
+        now_ms - other->reply_ms < FAMILY_DOWN_MS)
         family->down_until_ms = now_ms + FAMILY_DOWN_MS;
 }
 

@@ -17,7 +17,7 @@
 enum {
     INFRA_KEEP_MS = 15 * 60 * 1000, /* limits.md section 1: short memory */
     INFRA_RTO_UNKNOWN_MS = 376,
-    INFRA_RTO_MIN_MS = 50,
+    INFRA_RTO_MIN_MS = 100,
     INFRA_RTO_MAX_MS = 3000,
     INFRA_DEAD_TIMEOUTS = 4, /* in a row: the server is left alone for a while */
 };

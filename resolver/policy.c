@@ -37,9 +37,23 @@ void policy_free(struct policy **policy)
     *policy = NULL;
 }
 
+/* Addresses that are no server's: of groups, of links, reserved, and IPv4 in disguise, which no list of prefixes would know. */
+static bool is_for_nobody(const struct addr *addr)
+{
+    static const uint8_t none[12] = {0}, mapped[12] = {[10] = 0xff, [11] = 0xff};
+    size_t len;
+    const uint8_t *octets = addr_bytes(addr, &len);
+
+    if (len == 4)
+        return octets[0] >= 224;
+    bool is_v4 = memcmp(octets, mapped, 12) == 0 ||
+                 (memcmp(octets, none, 12) == 0 && util_get_u32(octets + 12) > 1);
+    return octets[0] == 0xff || (octets[0] == 0xfe && (octets[1] & 0xc0) == 0x80) || is_v4;
+}
+
 bool policy_may_ask(const struct policy *policy, const struct addr *addr)
 {
-    if (addr_is_v6(addr) ? !policy->uses_v6 : !policy->uses_v4)
+    if ((addr_is_v6(addr) ? !policy->uses_v6 : !policy->uses_v4) || is_for_nobody(addr))
         return false;
     for (size_t i = 0; i < policy->own.cnt; i++)
         if (addr_is_equal(&policy->own.at[i], addr))

@@ -50,15 +50,15 @@ static bool spend(_Atomic uint32_t *cell, uint32_t limit)
     return false;
 }
 
-bool quota_spend(struct quota *q, const uint8_t *zone, const struct addr *server)
+enum quota_verdict quota_spend(struct quota *q, const uint8_t *zone, const struct addr *server)
 {
     _Atomic uint32_t *of_zone = zone_cell(q, zone);
     if (!spend(of_zone, q->limits.per_zone))
-        return false;
+        return QUOTA_ZONE_FULL;
     if (spend(server_cell(q, server), q->limits.per_server))
-        return true;
+        return QUOTA_SPENT;
     atomic_fetch_sub_explicit(of_zone, 1, memory_order_relaxed);
-    return false;
+    return QUOTA_SERVER_FULL;
 }
 
 void quota_give_back(struct quota *q, const uint8_t *zone, const struct addr *server)

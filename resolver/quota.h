@@ -24,6 +24,9 @@ MUST_USE enum err quota_new(const struct quota_limits *limits, struct quota **ou
 /* Free it.  Clears the pointer; NULL inside is fine. */
 void quota_free(struct quota **quota);
 
-/* Spend one question to `server` about `zone`; false when either has as many as it may.  Whoever got true gives it back. */
-bool quota_spend(struct quota *quota, const uint8_t *zone, const struct addr *server);
+enum quota_verdict { QUOTA_SPENT, QUOTA_ZONE_FULL, QUOTA_SERVER_FULL };
+
+/* Spend one question to `server` about `zone`, unless either has as many as it may.  Whoever spent gives it back. */
+enum quota_verdict quota_spend(struct quota *quota, const uint8_t *zone,
+                               const struct addr *server);
 void quota_give_back(struct quota *quota, const uint8_t *zone, const struct addr *server);

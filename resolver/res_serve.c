@@ -215,7 +215,8 @@ static void try_answer(struct request *r)
 static void on_wake(struct task_waiter *waiter, const struct task_end *end)
 {
     struct request *r = container_of(waiter, struct request, waiter);
-    bool is_retried = end->outcome == TASK_LIMITED && r->tasks < TASKS_MAX &&
+    bool is_retried = end->outcome == TASK_LIMITED && end->budget != r->budget &&
+                      end->is_budget_spent && r->tasks < TASKS_MAX &&
                       budget_is_left(r->budget, now_mono_ms()) && r->budget->queries_left > 0;
 
     if (end->outcome == TASK_ANSWERED || is_retried) {
@@ -228,6 +229,26 @@ static void on_wake(struct task_waiter *waiter, const struct task_end *end)
     }
     reply_begin(r->ex);
     fail_request(r, end->ede, end->text);
+}
+
+void res_serve_settle(void *data)
+{
+    struct res_serve *serve = data;
+    uint64_t now_ms = now_mono_ms();
+
+    machine_run(serve->engine);
+    /* the oldest come first; whatever task they wait for may be a younger client's */
+    while (!list_is_empty(&serve->requests)) {
+        struct request *r = container_of(serve->requests.next, struct request, link);
+        if (now_ms < r->budget->end_ms)
+            break;
+        if (is_too_late(r)) {
+            drop_request(r);
+            continue;
+        }
+        reply_begin(r->ex);
+        fail_request(r, EDNS_EDE_NO_REACHABLE_AUTHORITY, "the time for one question is up");
+    }
 }
 
 static struct request *take_request(struct res_serve *serve)

@@ -24,5 +24,8 @@ void res_serve_free(struct res_serve **serve);
 /* Answer now or later (struct service). */
 void res_serve_question(struct res_serve *serve, struct exchange *ex);
 
+/* Go on with what replies have brought, and give up on questions whose time is up (struct out's settle). */
+void res_serve_settle(void *serve);
+
 /* Its engine. */
 struct engine *res_serve_engine(struct res_serve *serve);

@@ -7,7 +7,6 @@
 #include "net/daemon.h"
 #include "net/out_net.h"
 #include "resolver/cache_memory.h"
-#include "resolver/machine.h"
 #include "resolver/res_conf.h"
 #include "resolver/res_serve.h"
 
@@ -100,8 +99,6 @@ static void log_step(void *data, const struct trace_event *e)
 
 static const struct trace_sink debug_log = {.note = log_step};
 
-static void settle(void *engine) { machine_run(engine); }
-
 static enum err open_engine(void *engine, struct uv_loop_s *loop)
 {
     struct resolver *r = engine;
@@ -123,8 +120,8 @@ static enum err open_engine(void *engine, struct uv_loop_s *loop)
     if (r->conf->server.log_level == LOG_LEVEL_DEBUG)
         made->trace = &debug_log;
     r->serve = res_serve_new(made);
-    r->out->settle = settle;
-    r->out->data = made;
+    r->out->settle = res_serve_settle;
+    r->out->data = r->serve;
     return r->serve ? ERR_OK : ERR_NOMEM;
 }
 

@@ -86,6 +86,8 @@ static enum err collect(struct scrubbing *s, const uint8_t *owner, uint16_t type
                         enum message_section section, bool is_sigs,
                         struct rrset_record *records, size_t *cnt, uint32_t *ttl)
 {
+    size_t seen = 0;
+
     *cnt = 0;
     *ttl = UINT32_MAX;
     for (size_t i = 0; i < s->cnt; i++) {
@@ -93,7 +95,7 @@ static enum err collect(struct scrubbing *s, const uint8_t *owner, uint16_t type
         bool is_wanted = is_sigs ? is_signature_of(s, r, type) : r->type == type;
         if (!is_wanted || r->section != section || !dname_is_equal(r->owner, owner))
             continue;
-        if (*cnt == RRSET_RECORDS_MAX)
+        if (seen++ == RRSET_RECORDS_MAX)
             return ERR_LIMIT;
         enum err err = expand(s, r, &records[*cnt]);
         if (err == ERR_NOMEM)
@@ -246,7 +248,7 @@ static enum err read_soa(struct scrubbing *s)
 {
     for (size_t i = 0; i < s->cnt && !s->out->soa; i++) {
         struct record *r = &s->records[i];
-        if (r->section != MESSAGE_AUTHORITY || r->type != RRTYPE_SOA ||
+        if (r->section != MESSAGE_AUTHORITY || r->type != RRTYPE_SOA || r->is_used ||
             !is_in_bailiwick(s, r->owner) || !dname_is_under(s->out->last, r->owner))
             continue;
         enum err err = build(s, r->owner, RRTYPE_SOA, MESSAGE_AUTHORITY, &s->out->soa);
@@ -393,6 +395,6 @@ enum err scrub_reply(const struct message *message, const struct scrub_asked *as
     if (!err && !asked->checks_sections)
         err = read_extra(&s);
     for (size_t i = 0; i < s.cnt && !err; i++)
-        out->dropped_cnt += !s.records[i].is_used;
+        out->dropped_cnt += !s.records[i].is_used && !is_in_bailiwick(&s, s.records[i].owner);
     return err;
 }

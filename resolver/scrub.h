@@ -46,7 +46,7 @@ struct scrub {
     struct scrub_set
         extra[64]; /* laboratory, without checks_sections: what is believed all the same */
     unsigned extra_cnt;
-    unsigned dropped_cnt; /* records left out */
+    unsigned dropped_cnt; /* records out of bailiwick */
 };
 
 /* Sort out `message`.  ERR_FORMAT: its records cannot be read; ERR_NOMEM; ERR_LIMIT: an RRset is too large. */

@@ -2,10 +2,17 @@
 #include "resolver/step_ask.h"
 
 #include "base/now.h"
+#include "resolver/pick.h"
 #include "resolver/qmin.h"
 #include "resolver/step_reply.h"
 
-enum { FIXED_ID = 4711, TCP_TIMEOUT_MS = 3000, MINIMISED_TRIES = 2 };
+enum {
+    FIXED_ID = 4711,
+    TCP_TIMEOUT_MS = 3000,
+    MINIMISED_TRIES = 2,
+    LAST_WAIT_MS = 1500,
+    FORWARD_WAIT_MS = 1000
+};
 
 /* ---- what to ask ---- */
 
@@ -221,6 +228,7 @@ static void on_done(struct out_ask *ask, enum out_result result, const struct me
     struct task *task = container_of(ask, struct task, ask);
     uint64_t now_ms = now_mono_ms();
     enum task_state state = TASK_TARGET;
+    bool was_minimising = task->is_minimising;
 
     stop_asking(task);
     switch (result) {
@@ -233,11 +241,33 @@ static void on_done(struct out_ask *ask, enum out_result result, const struct me
     case OUT_SUSPECT: state = on_suspect(task); break;
     case OUT_FAILED: state = on_tcp_failed(task); break;
     }
-    task_release_joiners(task);
+    task_release_joiners(task, was_minimising && !task->is_minimising);
     task_wake(task, state);
 }
 
 /* ---- the step ---- */
+
+/* Whether another address may be asked as well. */
+static bool has_other_addr(const struct task *task)
+{
+    for (int i = 0; i < task->cut.addr_cnt; i++) {
+        const struct cut_addr *a = &task->cut.addrs[i];
+        if (i != task->addr && !a->is_useless && a->tries < PICK_TRIES_MAX &&
+            policy_may_ask(task->engine->policy, &a->addr))
+            return true;
+    }
+    return false;
+}
+
+/* A near server may be waiting for a far one itself: the last try, and all of a forwarder, are given time. */
+static unsigned choose_wait(const struct task *task, const struct infra_server *server)
+{
+    bool is_last = task->cut.addrs[task->addr].tries + 1 >= PICK_TRIES_MAX;
+    size_t floor_ms = is_last                           ? LAST_WAIT_MS
+                      : task->cut.source == CUT_FORWARD ? FORWARD_WAIT_MS
+                                                        : 0;
+    return task->is_tcp ? TCP_TIMEOUT_MS : (unsigned)util_max(infra_rto_ms(server), floor_ms);
+}
 
 static enum task_state send_question(struct task *task, uint64_t now_ms)
 {
@@ -247,7 +277,7 @@ static enum task_state send_question(struct task *task, uint64_t now_ms)
     struct out_ask *ask = &task->ask;
 
     compose(task, server, now_ms);
-    unsigned wait_ms = task->is_tcp ? TCP_TIMEOUT_MS : infra_rto_ms(server);
+    unsigned wait_ms = choose_wait(task, server);
     ask->timeout_ms = (unsigned)util_min(wait_ms, task->budget->end_ms - now_ms);
     ask->done = on_done;
     ask->refused = on_refused;
@@ -290,13 +320,19 @@ enum task_state step_ask(struct task *task)
                          "its servers were asked too often");
     if (!budget_is_left(task->budget, now_ms))
         return task_fail(task, TASK_LIMITED, EDNS_EDE_OTHER, task->budget->spent);
-    if (!quota_spend(engine->quota, task->cut.zone, &to->addr)) {
+    enum quota_verdict verdict = quota_spend(engine->quota, task->cut.zone, &to->addr);
+    if (verdict == QUOTA_SERVER_FULL && has_other_addr(task)) {
+        to->is_useless = true;
+        return TASK_TARGET;
+    }
+    if (verdict != QUOTA_SPENT) {
         if (task_park(task))
             return TASK_WAIT;
         trace_begin(&task->attempts, &to->addr, task->cut.labels, task->is_tcp);
         trace_end(&task->attempts, TRACE_QUOTA, 0, 0);
-        return task_fail(task, TASK_LIMITED, EDNS_EDE_OTHER,
-                         "too many questions are out to this zone or server");
+        task->is_limited_by_others = true;
+        return task_give_up(task, EDNS_EDE_OTHER,
+                            "too many questions are out to this zone or server");
     }
     if (!budget_spend_query(task->budget, now_ms)) {
         quota_give_back(engine->quota, task->cut.zone, &to->addr);

@@ -27,7 +27,7 @@ static void note_failure(struct task *task, const char *text)
 
     engine->counts.failures++;
     engine->counts.limited += task->outcome == TASK_LIMITED;
-    if (task->outcome == TASK_FAILED || (task->has_whole_budget && task->budget->spent))
+    if (task->outcome == TASK_FAILED || (task->has_whole_budget && !task->is_limited_by_others))
         cache_put_failure(&engine->cache, task->name, task->type, task->ede, text,
                           now_wall_ms());
 }
@@ -35,7 +35,11 @@ static void note_failure(struct task *task, const char *text)
 void step_done(struct task *task)
 {
     char text[TRACE_TEXT_MAX] = "";
-    struct task_end end = {.outcome = task->outcome, .ede = task->ede, .text = text};
+    struct task_end end = {.outcome = task->outcome,
+                           .budget = task->budget,
+                           .is_budget_spent = task->budget->spent != NULL,
+                           .ede = task->ede,
+                           .text = text};
     struct list waiters;
 
     if (task->outcome != TASK_ANSWERED) {

@@ -64,8 +64,10 @@ enum task_state step_look(struct task *task)
 
     if (!budget_is_left(task->budget, now_mono_ms()))
         return task_fail(task, TASK_LIMITED, EDNS_EDE_OTHER, task->budget->spent);
-    if (task->is_above && task->cut.labels > 0)
-        labels = task->cut.labels - 1U;
+    if (task->look_below > 0)
+        labels = task->look_below - 1;
+    task->look_below = 0;
+    task_leave_kids(task);
     enum err err = find_cut(task, labels);
     while (!err && is_circle(task))
         err = find_cut(task, task->cut.labels - 1U);

@@ -91,14 +91,22 @@ static enum task_state show_all(struct task *task)
 static bool keep_synthesised(struct task *task, const struct scrub *scrub,
                              const struct cache_origin *origin)
 {
-    struct rrset_record record = {.rdata = scrub->last,
-                                  .len = (uint16_t)dname_len(scrub->last)};
+    const struct scrub_set *first = &scrub->chain[0];
     const uint8_t *name = task_asked_name(task);
+    uint8_t made[DNAME_MAX];
 
-    if (!has_dname(scrub) || dname_is_equal(scrub->last, name))
+    if (scrub->chain_cnt == 0 || first->set->type != RRTYPE_DNAME ||
+        dname_is_equal(first->owner, name))
         return true;
+    size_t head = dname_len(name) - dname_len(first->owner);
+    struct rrset_record target = rrset_first(first->set);
+    if (head + target.len > DNAME_MAX)
+        return true; /* YXDOMAIN */
+    memcpy(made, name, head);
+    memcpy(made + head, target.rdata, target.len);
+    struct rrset_record record = {.rdata = made, .len = (uint16_t)(head + target.len)};
     struct rrset *set = arena_alloc(&task->arena, rrset_room(&record, 1));
-    if (!set || rrset_pack(RRTYPE_CNAME, scrub->chain[0].set->ttl, &record, 1, set) != ERR_OK)
+    if (!set || rrset_pack(RRTYPE_CNAME, first->set->ttl, &record, 1, set) != ERR_OK)
         return false;
     set->flags = RRSET_IS_SYNTHESISED;
     return cache_put(&task->engine->cache, name, set, origin) == ERR_OK;
@@ -110,7 +118,8 @@ static enum task_state on_answer(struct task *task, const struct message *reply,
     struct cache_origin origin = origin_of(task, reply);
     bool fits = keep_chain(task, scrub, &origin) && keep_synthesised(task, scrub, &origin);
 
-    if (scrub->delegation) /* priming: the root's servers are told by themselves */
+    if (scrub->delegation && scrub->delegation->addr_cnt >
+                                 0) /* priming: the root's servers are told by themselves */
         cache_put_cut(&task->engine->cache, scrub->delegation, scrub->delegation_ttl,
                       origin.now_ms, INT64_MAX);
     if (!is_whole(task) && !has_dname(scrub))
@@ -163,16 +172,14 @@ static enum task_state on_delegation(struct task *task, const struct scrub *scru
     task->sends = 0;
     task->failed_targets = 0;
     task->has_last_hope = false;
-    for (int i = 0; i < TASK_KIDS; i++)
-        if (task->kids[i].is_open) {
-            task->kids[i].is_open = false;
-            task_leave(&task->kids[i].waiter);
-        }
+    task_leave_kids(task);
     return TASK_TARGET;
 }
 
 static enum task_state on_lame(struct task *task, uint64_t now_ms)
 {
+    if (!is_whole(task)) /* it may know the whole name all the same */
+        return show_all(task);
     infra_note_lame(task->engine->infra, &asked_addr(task)->addr, task->cut.zone, now_ms);
     give_up_server(task, TRACE_LAME, 0);
     /* one that answers out of its cache is better than none, when all others have failed */
@@ -234,7 +241,8 @@ static void learn(struct task *task, const struct message *reply, enum classify_
         server->server_cookie_len = (uint8_t)(edns->cookie_len - COOKIE_CLIENT_LEN);
         memcpy(server->server_cookie, edns->cookie + COOKIE_CLIENT_LEN,
                server->server_cookie_len);
-    }
+    } else if (task->is_tcp && task->ask.match.client_cookie)
+        server->server_cookie_len = 0; /* it gives none any more */
     if (task->is_tcp && task->is_suspect && !task->ask.match.is_case_kept)
         server->no_case_until_ms = now_ms + INFRA_KEEP_MS;
     bool is_good = kind != CLASSIFY_ERROR && kind != CLASSIFY_NO_EDNS && kind != CLASSIFY_LAME;

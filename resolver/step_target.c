@@ -5,7 +5,7 @@
 #include "base/now.h"
 #include "resolver/pick.h"
 
-enum { SERVERS_A_STEP = 2 };
+enum { SERVERS_A_STEP = 2, KID_RETRIES_MAX = 4 };
 
 static uint16_t address_type(bool is_v6) { return is_v6 ? RRTYPE_AAAA : RRTYPE_A; }
 
@@ -65,20 +65,35 @@ static bool take_known(struct task *task, int server, bool is_v6)
     return is_known;
 }
 
+/* A kid that ended on the limit of whoever had begun it is begun again, from this task's own budget. */
+static void note_limit(struct task *task, const struct task_kid *kid,
+                       const struct task_end *end)
+{
+    if (end->budget == task->budget) {
+        task->is_limited = true;
+    } else if (task->kid_retries++ < KID_RETRIES_MAX) {
+        task->cut.servers[kid->server].lookup[kid->is_v6] = CUT_UNKNOWN;
+    } else {
+        task->is_limited_by_others = true;
+    }
+}
+
 /* A task that has meanwhile asked somebody else goes on with that. */
 static void on_kid(struct task_waiter *waiter, const struct task_end *end)
 {
     struct task_kid *kid = container_of(waiter, struct task_kid, waiter);
     struct task *task = kid->parent;
-    uint8_t before = task->cut.addr_cnt;
+    struct cut_server *s = &task->cut.servers[kid->server];
 
     kid->is_open = false;
     waiter->task = NULL;
-    task->cut.servers[kid->server].lookup[kid->is_v6] = CUT_KNOWN;
+    s->lookup[kid->is_v6] = CUT_KNOWN;
     /* though the task may have failed, the delegation it has found on its way may have glue */
-    (void)end;
     take_known(task, kid->server, kid->is_v6);
-    if (task->cut.addr_cnt == before)
+    if (end->outcome == TASK_LIMITED)
+        note_limit(task, kid, end);
+    bool is_over = s->lookup[0] != CUT_ASKING && s->lookup[1] != CUT_ASKING;
+    if (s->addr_cnt == 0 && is_over && s->lookup[kid->is_v6] == CUT_KNOWN)
         task->failed_targets++;
     if (task->state == TASK_WAIT && !task->is_asking && !task->is_parked &&
         list_is_empty(&task->join))
@@ -113,10 +128,11 @@ static bool begin_lookup(struct task *task, int server, bool is_v6)
     struct task_kid *kid = find_free_kid(task);
     if (!kid)
         return false;
+    bool is_paid = budget_spend_lookup(task->budget);
+    task->is_limited |= !is_paid;
     struct task *wanted =
-        budget_spend_lookup(task->budget)
-            ? task_get(task->engine, s->name, address_type(is_v6), task->budget, task)
-            : NULL;
+        is_paid ? task_get(task->engine, s->name, address_type(is_v6), task->budget, task)
+                : NULL;
     if (!wanted) {
         task->failed_targets++;
         return false;
@@ -187,10 +203,11 @@ enum task_state step_target(struct task *task)
         /* the parent may know better by now: a zone can change all its servers */
         if (task->is_cut_cached && !task->is_above && task->cut.labels > 0) {
             task->is_above = true;
+            task->look_below = task->cut.labels;
             return TASK_LOOK;
         }
-        return task_fail(task, TASK_FAILED, EDNS_EDE_NO_REACHABLE_AUTHORITY,
-                         task->cut.addr_cnt ? "no server gave an answer"
-                                            : "no server of the zone has an address");
+        return task_give_up(task, EDNS_EDE_NO_REACHABLE_AUTHORITY,
+                            task->cut.addr_cnt ? "no server gave an answer"
+                                               : "no server of the zone has an address");
     }
 }

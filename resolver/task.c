@@ -47,6 +47,7 @@ static struct task *take_memory(struct engine *engine)
     }
     t = container_of(engine->spare.next, struct task, link);
     list_remove(&t->link);
+    engine->spare_cnt--;
     struct arena arena = t->arena;
     memset(t, 0, offsetof(struct task, attempts));
     t->arena = arena;
@@ -56,7 +57,13 @@ static struct task *take_memory(struct engine *engine)
 
 static void give_memory(struct task *t)
 {
+    if (t->engine->spare_cnt == ENGINE_SPARE_MAX) {
+        arena_fini(&t->arena);
+        free(t);
+        return;
+    }
     arena_reset(&t->arena);
+    t->engine->spare_cnt++;
     list_add(&t->engine->spare, &t->link);
 }
 
@@ -72,6 +79,10 @@ struct task *task_get(struct engine *engine, const uint8_t *name, uint16_t type,
         engine->counts.merged++;
         return t;
     }
+    if (parent && depth > engine->policy->limits.depth)
+        parent->is_limited = true;
+    if (parent && engine->task_cnt >= ENGINE_TASKS_MAX)
+        parent->is_limited_by_others = true;
     if (depth > engine->policy->limits.depth || engine->task_cnt >= ENGINE_TASKS_MAX)
         return NULL;
     t = take_memory(engine);
@@ -115,6 +126,15 @@ void task_leave(struct task_waiter *waiter)
     waiter->task = NULL;
 }
 
+void task_leave_kids(struct task *task)
+{
+    for (int i = 0; i < TASK_KIDS; i++)
+        if (task->kids[i].is_open) {
+            task->kids[i].is_open = false;
+            task_leave(&task->kids[i].waiter);
+        }
+}
+
 bool task_park(struct task *task)
 {
     struct engine *engine = task->engine;
@@ -155,12 +175,14 @@ void task_wake(struct task *task, enum task_state state)
     list_add(&task->engine->runnable, &task->link);
 }
 
-void task_release_joiners(struct task *task)
+void task_release_joiners(struct task *task, bool is_denied)
 {
     while (!list_is_empty(&task->joiners)) {
         struct task *joiner = container_of(task->joiners.next, struct task, join);
         list_remove(&joiner->join);
-        task_wake(joiner, TASK_LOOK);
+        if (is_denied)
+            joiner->is_minimising = false;
+        task_wake(joiner, is_denied ? TASK_TARGET : TASK_LOOK);
     }
 }
 
@@ -171,6 +193,12 @@ enum task_state task_fail(struct task *task, enum task_outcome outcome, uint16_t
     task->ede = ede;
     task->cause = cause;
     return TASK_DONE;
+}
+
+enum task_state task_give_up(struct task *task, uint16_t ede, const char *cause)
+{
+    bool is_limited = task->is_limited || task->is_limited_by_others;
+    return task_fail(task, is_limited ? TASK_LIMITED : TASK_FAILED, ede, cause);
 }
 
 void task_tell(const struct task *task, enum trace_step step, const struct addr *server,
@@ -197,9 +225,7 @@ void task_end(struct task *task)
         engine->out_cnt--;
         quota_give_back(engine->quota, task->cut.zone, &task->cut.addrs[task->addr].addr);
     }
-    for (int i = 0; i < TASK_KIDS; i++)
-        if (task->kids[i].is_open)
-            task_leave(&task->kids[i].waiter);
+    task_leave_kids(task);
     list_remove(&task->link);
     list_remove(&task->in_flight);
     list_remove(&task->asking);

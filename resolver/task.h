@@ -30,6 +30,8 @@ enum task_outcome {
 /* How a task ended.  Lifetime: the call of wake. */
 struct task_end {
     enum task_outcome outcome;
+    const struct budget *budget; /* that it spent from: to be compared, not to be read */
+    bool is_budget_spent;
     uint16_t ede;     /* unless it was answered */
     const char *text; /* zone, servers and what they did */
 };
@@ -73,14 +75,18 @@ struct task {
     uint64_t since_mono_ms;
 
     struct cut cut;
-    int64_t cut_end_ms; /* wall: how long the parent's word on the cut holds */
-    bool is_cut_cached; /* not learnt by this task */
+    int64_t cut_end_ms;  /* wall: how long the parent's word on the cut holds */
+    bool is_cut_cached;  /* not learnt by this task */
+    unsigned look_below; /* labels that the zone to be found must be short of; 0: any */
     bool is_above; /* the parent was asked anew, when all servers that were known had failed */
     bool has_last_hope; /* dead and lame servers are asked too */
     bool is_minimising;
     unsigned shown; /* labels that the servers of the cut have seen */
     unsigned steps; /* of minimisation */
     unsigned failed_targets;
+    unsigned kid_retries;
+    bool is_limited;           /* a limit of its own budget was met on the way */
+    bool is_limited_by_others; /* one of somebody else's, or of the engine */
 
     int addr; /* of the cut, that is asked */
     unsigned asked_labels;
@@ -113,6 +119,9 @@ struct task {
 MUST_USE struct task *task_get(struct engine *engine, const uint8_t *name, uint16_t type,
                                struct budget *budget, struct task *parent);
 
+/* The state of a task that nobody could help: failed, or limited if a limit was met on the way. */
+enum task_state task_give_up(struct task *task, uint16_t ede, const char *cause);
+
 /* Wait for it. */
 void task_wait(struct task *task, struct task_waiter *waiter);
 
@@ -126,11 +135,14 @@ bool task_park(struct task *task);
 /* Wake parked tasks: one for each question that has ended, and those whose time is up. */
 void task_unpark(struct engine *engine, uint64_t now_ms);
 
+/* Wait for no kid any longer: before the cut is another one. */
+void task_leave_kids(struct task *task);
+
 /* Have the machine look at it. */
 void task_wake(struct task *task, enum task_state state);
 
-/* Wake those that waited for its question. */
-void task_release_joiners(struct task *task);
+/* Wake those that waited for its question.  `is_denied`: shortened names lead nowhere here, they ask for the whole of theirs. */
+void task_release_joiners(struct task *task, bool is_denied);
 
 /* The state of a task that has failed for this reason; `cause` is static. */
 enum task_state task_fail(struct task *task, enum task_outcome outcome, uint16_t ede,

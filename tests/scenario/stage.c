@@ -68,7 +68,7 @@ bool stage_deliver(struct stage *s, size_t i, const struct addr *from, uint8_t *
         forget(s, i);
         a->done(a, a->is_tcp ? OUT_FAILED : OUT_SUSPECT, NULL);
     }
-    machine_run(s->engine);
+    res_serve_settle(s->serve);
     return verdict == MATCH_OK;
 }
 
@@ -87,7 +87,7 @@ bool stage_time_out(struct stage *s)
     if (end_ms > now_ms)
         now_advance(end_ms - now_ms);
     a->done(a, OUT_TIMEOUT, NULL);
-    machine_run(s->engine);
+    res_serve_settle(s->serve);
     return true;
 }
 

@@ -2,7 +2,6 @@
  * scenarios and hostile servers play on it. */
 #pragma once
 
-#include "resolver/machine.h"
 #include "resolver/res_serve.h"
 
 enum { STAGE_PENDING_MAX = 4096, STAGE_ANSWERS_MAX = 8192 };

@@ -5,6 +5,7 @@
 #include "base/hash.h"
 #include "base/now.h"
 #include "dns/rrline.h"
+#include "resolver/task.h"
 #include "tests/scenario/stage.h"
 
 enum { WIRE_MAX = 65535, ROUNDS_MAX = 20000 };
@@ -946,6 +947,58 @@ static void test_servers_without_edns(void **state)
     stage_fini(&stage);
 }
 
+/* Denies a name below which there are others, as many do. */
+static unsigned short_cnt;
+
+static bool denies_short_names(const char *server, const char *name, uint16_t type)
+{
+    if (strcmp(server, "192.0.2.3") != 0 || strcmp(name, "nx.victim.example.") != 0)
+        return world(server, name, type);
+    short_cnt++;
+    reply.flags |= RRTYPE_RCODE_NXDOMAIN;
+    add(MESSAGE_AUTHORITY, "victim.example. 300 SOA a. b. 1 2 3 4 300");
+    return true;
+}
+
+/* Those who waited for the short question do not ask it again, one after the other. */
+static void test_no_convoy_behind_a_denied_name(void **state)
+{
+    (void)state;
+    open_stage();
+    stage_open(&stage, 7);
+    short_cnt = 0;
+    for (int i = 0; i < 90; i++) {
+        char name[60];
+        snprintf(name, sizeof(name), "l%d.nx.victim.example", i);
+        ask(name);
+    }
+    run(denies_short_names);
+    assert_int_equal(stage.answer_cnt, 90);
+    assert_true(has_address(GOOD));
+    assert_int_equal(short_cnt, 1);
+    stage_fini(&stage);
+}
+
+/* What one client has used up is not held against another: neither now nor in the cache. */
+static void test_limits_of_others(void **state)
+{
+    (void)state;
+    open_stage();
+    stage_open(&stage, 7);
+    ask("one.victim.example");
+    run(world);
+    /* a budget with nothing left begins the resolution that the next client joins */
+    struct budget *spent = budget_new(&stage.policy->limits, now_mono_ms());
+    uint8_t name[DNAME_MAX];
+    spent->queries_left = 0;
+    assert_non_null(task_get(stage.engine, unit_name("www.victim.example", name), RRTYPE_A, spent, NULL));
+    ask("www.victim.example");
+    budget_unref(&spent);
+    run(world);
+    assert_true(has_address(GOOD));
+    stage_fini(&stage);
+}
+
 static bool with_v6(const char *server, const char *name, uint16_t type)
 {
     bool answers = world(server, name, type);
@@ -1439,6 +1492,8 @@ int main(void)
         cmocka_unit_test(test_odd_names_are_escaped),
         cmocka_unit_test(test_servers_that_lose_the_letters),
         cmocka_unit_test(test_servers_without_edns),
+        cmocka_unit_test(test_no_convoy_behind_a_denied_name),
+        cmocka_unit_test(test_limits_of_others),
         cmocka_unit_test(test_a_family_that_does_not_work),
         cmocka_unit_test(test_priming),
         cmocka_unit_test(test_nxns),
