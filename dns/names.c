@@ -51,19 +51,6 @@ void *names_find(const struct names *names, const struct dname_parts *parts, uns
     return find_place(names, parts->hash[labels], parts->lower + parts->at[labels])->value;
 }
 
-void *names_find_longest(const struct names *names, const struct dname_parts *parts,
-                         unsigned *labels)
-{
-    for (unsigned n = parts->labels + 1U; n-- > 0 && names->cnt > 0;) {
-        void *value = names_find(names, parts, n);
-        if (value) {
-            *labels = n;
-            return value;
-        }
-    }
-    return NULL;
-}
-
 void names_fini(struct names *names)
 {
     free(names->at);

@@ -29,9 +29,5 @@ MUST_USE void **names_put(struct names *names, struct arena *arena, const uint8_
 /* The value of the suffix of `labels` labels of the name in `parts`; NULL when it has none. */
 void *names_find(const struct names *names, const struct dname_parts *parts, unsigned labels);
 
-/* The value of its longest suffix that has one, *labels long; NULL when none has. */
-void *names_find_longest(const struct names *names, const struct dname_parts *parts,
-                         unsigned *labels);
-
 /* Free the table; values are left alone. */
 void names_fini(struct names *names);

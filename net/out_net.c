@@ -489,9 +489,11 @@ static enum err ask_tcp(struct net *n, struct out_ask *ask)
 
     if (t && !s)
         s = new_server(n, &ask->match.to);
-    if (!t || !s) {
+    if (!t)
+        return ERR_NOMEM;
+    if (!s) {
         free(t);
-        return t ? ERR_IO : ERR_NOMEM;
+        return ERR_IO;
     }
     util_put_u16(t->wire, (uint16_t)ask->len);
     memcpy(t->wire + 2, ask->wire, ask->len);
