@@ -1,11 +1,13 @@
-/* A pass over at most CUT_ADDRS_MAX addresses; fewer tries come before shorter times, so that the second question of a
- * task goes to another server than the first. */
+/* A pass over at most CUT_ADDRS_MAX addresses.  Fewer tries come before shorter times, so that the second question of a task goes to
+ * another server than the first; but those that have been silent of late, whoever asked, come after all others. */
 #include "resolver/pick.h"
+
+#include <limits.h>
 
 struct candidate {
     int index;
     uint32_t srtt_us; /* 0: unknown */
-    unsigned tries;
+    unsigned rank;    /* less is better */
 };
 
 static bool may_be_picked(const struct cut *cut, const struct cut_addr *a,
@@ -25,21 +27,23 @@ static size_t list_candidates(const struct cut *cut, const struct infra *infra,
                               const struct policy *policy, enum pick_pass pass, uint64_t now_ms,
                               struct candidate out[CUT_ADDRS_MAX])
 {
-    size_t cnt = 0;
-    unsigned fewest = PICK_TRIES_MAX;
+    size_t cnt = 0, kept = 0;
+    unsigned best = UINT_MAX;
 
     for (int i = 0; i < cut->addr_cnt; i++) {
         const struct cut_addr *a = &cut->addrs[i];
         const struct infra_server *known = infra_find(infra, &a->addr, now_ms);
         if (!may_be_picked(cut, a, known, infra, policy, pass, now_ms))
             continue;
-        out[cnt++] = (struct candidate){
-            .index = i, .srtt_us = known ? known->srtt_us : 0, .tries = a->tries};
-        fewest = (unsigned)util_min(fewest, a->tries);
+        bool is_silent = known && known->timeouts > 0;
+        out[cnt] =
+            (struct candidate){.index = i,
+                               .srtt_us = known ? known->srtt_us : 0,
+                               .rank = a->tries + (is_silent ? (unsigned)PICK_TRIES_MAX : 0)};
+        best = (unsigned)util_min(best, out[cnt++].rank);
     }
-    size_t kept = 0;
     for (size_t i = 0; i < cnt; i++)
-        if (out[i].tries == fewest)
+        if (out[i].rank == best)
             out[kept++] = out[i];
     return kept;
 }

@@ -259,7 +259,7 @@ def crowd(port, names, in_flight=2000, tries=3, wait=5.0):
                     continue
                 reply = dns.message.from_wire(wire)
                 if reply.rcode() == dns.rcode.SERVFAIL and open_[key][2] < tries:
-                    open_[key][1] = 0  # no answer either: the next try
+                    open_[key][1] = time.monotonic() + wait  # no answer either: the next try, when its time comes
                     continue
                 done[open_.pop(key)[0]] = (reply.rcode(), addresses(reply) or [str(o) for o in reply.options])
         now = time.monotonic()
