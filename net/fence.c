@@ -9,20 +9,35 @@
 
 #include "base/addr.h"
 
-static const char *const inside[] = {"127.0.0.0/8",    "192.0.2.0/24", "198.51.100.0/24",
-                                     "203.0.113.0/24", "::1/128",      "2001:db8::/32",
-                                     "fe80::/10"};
+static const char *const lab_nets[] = {"127.0.0.0/8",    "192.0.2.0/24", "198.51.100.0/24",
+                                       "203.0.113.0/24", "::1/128",      "2001:db8::/32",
+                                       "fe80::/10"};
 
-/* Whether one message of the kernel is a way to everywhere, those that lead nowhere aside. */
-static bool is_default_route(const struct nlmsghdr *h)
+/* The destination of a route, if it has one that can be read. */
+static bool read_destination(const struct nlmsghdr *h, struct addr *out)
 {
     const struct rtmsg *route = NLMSG_DATA(h);
-    return h->nlmsg_type == RTM_NEWROUTE && route->rtm_dst_len == 0 &&
-           (route->rtm_type == RTN_UNICAST || route->rtm_type == RTN_MULTICAST);
+    size_t left = RTM_PAYLOAD(h);
+
+    for (const struct rtattr *a = RTM_RTA(route); RTA_OK(a, left); a = RTA_NEXT(a, left))
+        if (a->rta_type == RTA_DST)
+            return addr_from_bytes(RTA_DATA(a), RTA_PAYLOAD(a), 0, out) == ERR_OK;
+    return false;
+}
+
+/* Whether one message of the kernel is a way out: to everywhere, or to networks that are not the laboratory's. */
+static bool is_way_out(const struct nlmsghdr *h, const struct addr_prefixes *inside)
+{
+    const struct rtmsg *route = NLMSG_DATA(h);
+    struct addr to;
+
+    if (h->nlmsg_type != RTM_NEWROUTE || route->rtm_type != RTN_UNICAST)
+        return false;
+    return route->rtm_dst_len == 0 || !read_destination(h, &to) || !addr_is_in(inside, &to);
 }
 
 /* Read a dump to its end; false when it could not be read. */
-static bool read_routes(int fd, bool *has_default)
+static bool read_routes(int fd, const struct addr_prefixes *inside, bool *has_default)
 {
     _Alignas(8) char buffer[32768];
 
@@ -37,12 +52,12 @@ static bool read_routes(int fd, bool *has_default)
                 return true;
             if (h->nlmsg_type == NLMSG_ERROR)
                 return false;
-            *has_default |= is_default_route(h);
+            *has_default |= is_way_out(h, inside);
         }
     }
 }
 
-static enum err check_routes(bool *has_default)
+static enum err check_routes(const struct addr_prefixes *inside, bool *has_default)
 {
     struct {
         struct nlmsghdr head;
@@ -53,21 +68,17 @@ static enum err check_routes(bool *has_default)
              .route = {.rtm_family = AF_UNSPEC}};
     int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
     bool works = fd >= 0 && send(fd, &ask, sizeof(ask), 0) == (ssize_t)sizeof(ask) &&
-                 read_routes(fd, has_default);
+                 read_routes(fd, inside, has_default);
     if (fd >= 0)
         close(fd);
     return works ? ERR_OK : ERR_IO;
 }
 
-static enum err check_addresses(char *why, size_t size)
+static enum err check_addresses(const struct addr_prefixes *inside, char *why, size_t size)
 {
-    struct addr_prefix at[ARRAY_LEN(inside)];
-    struct addr_prefixes prefixes = {.at = at, .cnt = ARRAY_LEN(inside)};
     struct ifaddrs *all;
     enum err err = ERR_OK;
 
-    for (size_t i = 0; i < ARRAY_LEN(inside); i++)
-        must(addr_read_prefix(inside[i], &at[i]) == ERR_OK);
     if (getifaddrs(&all) != 0)
         return ERR_IO;
     for (struct ifaddrs *a = all; a && !err; a = a->ifa_next) {
@@ -78,7 +89,7 @@ static enum err check_addresses(char *why, size_t size)
             continue;
         memcpy(&addr.sock, a->ifa_addr,
                a->ifa_addr->sa_family == AF_INET ? sizeof(addr.sock.v4) : sizeof(addr.sock.v6));
-        if (addr_is_in(&prefixes, &addr))
+        if (addr_is_in(inside, &addr))
             continue;
         addr_print(&addr, text);
         snprintf(why, size, "%s has the address %s, which is none for documentation",
@@ -91,17 +102,22 @@ static enum err check_addresses(char *why, size_t size)
 
 enum err fence_check(char *why, size_t size)
 {
+    struct addr_prefix at[ARRAY_LEN(lab_nets)];
+    struct addr_prefixes inside = {.at = at, .cnt = ARRAY_LEN(lab_nets)};
     bool has_default = false;
 
+    for (size_t i = 0; i < ARRAY_LEN(lab_nets); i++)
+        must(addr_read_prefix(lab_nets[i], &at[i]) == ERR_OK);
     snprintf(why, size, "there is no interface rl-fence");
     if (if_nametoindex("rl-fence") == 0)
         return ERR_DENIED;
     snprintf(why, size, "the routes cannot be read");
-    if (check_routes(&has_default) != ERR_OK)
+    if (check_routes(&inside, &has_default) != ERR_OK)
         return ERR_IO;
-    snprintf(why, size, "there is a default route");
+    snprintf(why, size,
+             "there is a default route, or one to networks that are not for documentation");
     if (has_default)
         return ERR_DENIED;
     snprintf(why, size, "the addresses cannot be read");
-    return check_addresses(why, size);
+    return check_addresses(&inside, why, size);
 }

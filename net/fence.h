@@ -7,6 +7,6 @@
 #include "base/err.h"
 #include "base/util.h"
 
-/* Prove it: an interface "rl-fence" that the laboratory has made, no default route in any table, and no address but loopback and
+/* Prove it: an interface "rl-fence" that the laboratory has made, no route in any table and no address but of loopback and
  * those for documentation (RFC 5737, RFC 3849).  ERR_DENIED: `why` tells what is missing; ERR_IO. */
 MUST_USE enum err fence_check(char *why, size_t size);

@@ -501,8 +501,9 @@ static void on_tick(uv_timer_t *timer)
     for (struct list *l = f->connections.next; l != &f->connections; l = next) {
         struct connection *c = container_of(l, struct connection, link);
         next = l->next;
-        if ((now_ms - c->active_ms > idle_ms && c->waiting_cnt == 0) ||
-            (c->partial_ms && now_ms - c->partial_ms > FRONT_STREAM_PARTIAL_MS) ||
+        /* what an earlier turn of this loop has touched is younger than now_ms */
+        if ((c->active_ms + idle_ms < now_ms && c->waiting_cnt == 0) ||
+            (c->partial_ms && c->partial_ms + FRONT_STREAM_PARTIAL_MS < now_ms) ||
             (f->is_draining && now_ms > f->drain_until_ms))
             close_connection(c);
         else

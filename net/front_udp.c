@@ -17,6 +17,7 @@ enum {
     UDP_CONTROL_MAX = 64,   /* one pktinfo */
     UDP_BATCHES_A_TURN = 4, /* then the loop looks at its other handles */
     UDP_BATCHES_AT_END = 256,
+    SPARE_MAX = 1000, /* held exchanges kept for the next ones */
 };
 
 struct slot {
@@ -48,7 +49,7 @@ struct front_udp {
     struct mmsghdr in[INTAKE_BATCH_MAX];
     struct mmsghdr out[INTAKE_BATCH_MAX];
     struct held *spare;
-    size_t held_cnt;
+    size_t held_cnt, spare_cnt;
     uint8_t *late; /* UDP_OUT_MAX octets: answers that come later are made one at a time */
     unsigned turn;
 };
@@ -76,9 +77,14 @@ static void send_late(struct exchange *ex)
     }
     if (ex->reply_len > 0) /* what cannot go out is asked again */
         (void)sendmsg(f->fd, &msg, MSG_DONTWAIT);
+    f->held_cnt--;
+    if (f->spare_cnt == SPARE_MAX) {
+        free(h);
+        return;
+    }
     h->next = f->spare;
     f->spare = h;
-    f->held_cnt--;
+    f->spare_cnt++;
 }
 
 static struct exchange *hold(struct exchange *ex)
@@ -87,10 +93,12 @@ static struct exchange *hold(struct exchange *ex)
     struct front_udp *f = slot->front;
     struct held *h = f->spare;
 
-    if (h)
+    if (h) {
         f->spare = h->next;
-    else
+        f->spare_cnt--;
+    } else {
         h = malloc(sizeof(*h));
+    }
     if (!h)
         return NULL;
     exchange_keep(&h->kept, ex);

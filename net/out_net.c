@@ -19,6 +19,7 @@ enum {
     TCP_ASKS_MAX = 200, /* open on one connection */
     TCP_SERVERS_MAX = 1000,
     FIXED_PORT = 33333,
+    DRAIN_MAX = 64,
     TICK_MS = 5,
     WHEEL =
         1024, /* slots of TICK_MS: deadlines are at most 5 s ahead, later ones wait another round */
@@ -30,7 +31,6 @@ struct socket_slot {
     struct list link; /* net->idle[family] or a slot of the wheel */
     int fd;
     bool is_v6;
-    bool is_dirty; /* a late reply may be waiting */
     struct out_ask *ask;
     uint64_t deadline_ms;
     struct net *net;
@@ -47,8 +47,10 @@ struct server {
     struct net *net;
     uint8_t *in;
     size_t in_len;
-    uint64_t used_ms;
+    uint64_t used_ms;  /* when a question was answered, or it was made */
+    uint64_t heard_ms; /* when anything came */
     bool is_connected, is_closing;
+    bool is_stale; /* silent for a question's whole time: it gets no more of them */
 };
 
 /* A question on a connection, or waiting for it. */
@@ -163,13 +165,20 @@ static struct socket_slot *take_socket(struct net *n, bool is_v6)
     return s;
 }
 
-/* What is still queued was meant for an earlier question. */
+/* What is still queued was meant for an earlier question, errors that are pending too.  Nothing new comes: it is not connected. */
 static void drain(struct net *n, struct socket_slot *s)
 {
-    while (recv(s->fd, n->buffer, 1, MSG_DONTWAIT) >= 0 || errno == EINTR ||
-           errno == ECONNREFUSED)
-        ;
-    s->is_dirty = false;
+    for (int i = 0; i < DRAIN_MAX; i++)
+        if (recv(s->fd, n->buffer, 1, MSG_DONTWAIT) < 0 &&
+            (errno == EAGAIN || errno == EWOULDBLOCK))
+            return;
+}
+
+/* Away from the server and the port: an idle socket holds none that others could draw. */
+static void disconnect(const struct socket_slot *s)
+{
+    static const struct sockaddr nowhere = {.sa_family = AF_UNSPEC};
+    (void)connect(s->fd, &nowhere, sizeof(nowhere));
 }
 
 /* Laboratory: every question from the same port.  A socket that has it keeps it. */
@@ -187,24 +196,38 @@ static void bind_fixed(const struct socket_slot *s)
 /* RFC 5452 9.2: away from the old port, and to one that the kernel draws. */
 static enum err connect_anew(struct net *n, struct socket_slot *s, const struct out_ask *ask)
 {
-    static const struct sockaddr nowhere = {.sa_family = AF_UNSPEC};
     const struct addr *to = &ask->match.to;
 
-    (void)connect(s->fd, &nowhere, sizeof(nowhere));
+    drain(n, s);
     if (ask->is_port_fixed)
         bind_fixed(s);
-    if (s->is_dirty)
-        drain(n, s);
     if (connect(s->fd, &to->sock.any, addr_len(to)) == 0)
         return ERR_OK;
-    return errno == ENETUNREACH || errno == EAFNOSUPPORT || errno == EADDRNOTAVAIL ? ERR_IO
-                                                                                   : ERR_DENIED;
+    switch (errno) {
+    case ENETUNREACH:
+    case EAFNOSUPPORT: return ERR_IO;
+    case EAGAIN:
+    case EADDRNOTAVAIL:
+    case ENOMEM:
+    case ENOBUFS: return ERR_LIMIT;
+    default: return ERR_DENIED;
+    }
+}
+
+/* An error that was pending is told once, in place of sending. */
+static enum err send_wire(const struct socket_slot *s, const struct out_ask *ask)
+{
+    for (int i = 0; i < 2; i++)
+        if (send(s->fd, ask->wire, ask->len, MSG_DONTWAIT) >= 0 || errno == EAGAIN)
+            return ERR_OK;
+    return ERR_DENIED;
 }
 
 /* Take the socket from its question; it may be used for another one. */
 static void release(struct socket_slot *s)
 {
     remove_deadline(s->net, &s->link);
+    disconnect(s);
     s->ask->slot = NULL;
     s->ask = NULL;
     list_add(&s->net->idle[s->is_v6], &s->link);
@@ -217,10 +240,10 @@ static enum err ask_udp(struct net *n, struct out_ask *ask)
     if (!s)
         return ERR_LIMIT;
     enum err err = connect_anew(n, s, ask);
-    if (!err && send(s->fd, ask->wire, ask->len, MSG_DONTWAIT) < 0 && errno != ECONNREFUSED &&
-        errno != EAGAIN)
-        err = ERR_DENIED;
+    if (!err)
+        err = send_wire(s, ask);
     if (err) {
+        disconnect(s);
         list_add(&n->idle[s->is_v6], &s->link);
         return err;
     }
@@ -241,8 +264,7 @@ static bool receive(struct net *n, struct socket_slot *s)
         recvfrom(s->fd, n->buffer, sizeof(n->buffer), MSG_DONTWAIT, &from.sock.any, &from_len);
 
     if (got < 0)
-        return errno == EINTR || errno == ECONNREFUSED || errno == EHOSTUNREACH ||
-               errno == ENETUNREACH;
+        return errno != EAGAIN && errno != EWOULDBLOCK;
     struct out_ask *ask = s->ask;
     if (!ask) /* a second reply, or one that came too late */
         return true;
@@ -254,7 +276,6 @@ static bool receive(struct net *n, struct socket_slot *s)
         return true;
     }
     ask->refused(ask, verdict, &from);
-    s->is_dirty = true;
     if (!ask->ignores_wrong) {
         release(s);
         ask->done(ask, OUT_SUSPECT, NULL);
@@ -377,16 +398,15 @@ static bool take_message(struct server *s, uint8_t *wire, size_t len)
 
     if (!t)
         return len >= 2; /* its question has been given up */
-    enum match_verdict verdict = match_reply(&t->ask->match, &s->addr, wire, len, &reply);
     struct out_ask *ask = t->ask;
-    if (verdict != MATCH_OK) {
+    enum match_verdict verdict = match_reply(&ask->match, &s->addr, wire, len, &reply);
+    if (verdict != MATCH_OK)
         ask->refused(ask, verdict, &s->addr);
-        detach(t);
-        ask->done(ask, OUT_FAILED, NULL);
-        return false;
-    }
+    if (verdict == MATCH_QUESTION)
+        return true; /* of a question that was given up and had the same ID */
     detach(t);
-    ask->done(ask, OUT_REPLY, &reply);
+    s->used_ms = now_mono_ms();
+    ask->done(ask, verdict == MATCH_OK ? OUT_REPLY : OUT_FAILED, &reply);
     return true;
 }
 
@@ -408,6 +428,7 @@ static void on_read(uv_stream_t *stream, ssize_t got, const uv_buf_t *buf)
     if (s->is_closing)
         return;
     s->in_len += got > 0 ? (size_t)got : 0;
+    s->heard_ms = now_mono_ms();
     while (is_sane && !s->is_closing && s->in_len - pos >= 2) {
         size_t len = util_get_u16(s->in + pos);
         if (s->in_len - pos - 2 < len)
@@ -417,8 +438,6 @@ static void on_read(uv_stream_t *stream, ssize_t got, const uv_buf_t *buf)
     }
     memmove(s->in, s->in + pos, s->in_len - pos);
     s->in_len -= pos;
-    if (pos > 0)
-        s->used_ms = now_mono_ms();
     if (!is_sane)
         close_server(s);
     n->out.settle(n->out.data);
@@ -441,20 +460,40 @@ static void on_connected(uv_connect_t *connect, int status)
     n->out.settle(n->out.data);
 }
 
-static struct server *find_server(struct net *n, const struct addr *addr)
+static struct server *find_server(struct net *n, const struct out_ask *ask)
 {
+    uint64_t now_ms = now_mono_ms();
+
     for (struct list *l = n->servers.next; l != &n->servers; l = l->next) {
         struct server *s = container_of(l, struct server, link);
-        if (addr_is_equal(&s->addr, addr) && s->ask_cnt < TCP_ASKS_MAX)
+        bool is_fresh = s->ask_cnt > 0 || now_ms - s->used_ms <= TCP_IDLE_MS;
+        /* RFC 7766 6.2.1: IDs on one connection differ */
+        if (addr_is_equal(&s->addr, &ask->match.to) && s->ask_cnt < TCP_ASKS_MAX && is_fresh &&
+            !s->is_stale && !find_ask(s, ask->wire))
             return s;
     }
     return NULL;
 }
 
+/* Make room for another one: the first that has nothing to do goes. */
+static void close_one_idle(struct net *n)
+{
+    for (struct list *l = n->servers.next; l != &n->servers; l = l->next) {
+        struct server *s = container_of(l, struct server, link);
+        if (s->ask_cnt == 0) {
+            close_server(s);
+            return;
+        }
+    }
+}
+
 static struct server *new_server(struct net *n, const struct addr *addr)
 {
-    struct server *s = n->server_cnt < TCP_SERVERS_MAX ? calloc(1, sizeof(*s)) : NULL;
     bool is_v6 = addr_is_v6(addr);
+
+    if (n->server_cnt >= TCP_SERVERS_MAX)
+        close_one_idle(n);
+    struct server *s = n->server_cnt < TCP_SERVERS_MAX ? calloc(1, sizeof(*s)) : NULL;
 
     if (s)
         s->in = malloc(MESSAGE_MAX + 2);
@@ -484,7 +523,7 @@ static struct server *new_server(struct net *n, const struct addr *addr)
 
 static enum err ask_tcp(struct net *n, struct out_ask *ask)
 {
-    struct server *s = find_server(n, &ask->match.to);
+    struct server *s = find_server(n, ask);
     struct tcp_ask *t = calloc(1, sizeof(*t));
 
     if (t && !s)
@@ -493,7 +532,7 @@ static enum err ask_tcp(struct net *n, struct out_ask *ask)
         return ERR_NOMEM;
     if (!s) {
         free(t);
-        return ERR_IO;
+        return ERR_LIMIT;
     }
     util_put_u16(t->wire, (uint16_t)ask->len);
     memcpy(t->wire + 2, ask->wire, ask->len);
@@ -507,7 +546,6 @@ static enum err ask_tcp(struct net *n, struct out_ask *ask)
     }
     ask->slot = t;
     s->ask_cnt++;
-    s->used_ms = now_mono_ms();
     list_add(&s->asks, &t->link);
     add_deadline(n, n->tcp_wheel, &t->timer, t->deadline_ms);
     return ERR_OK;
@@ -524,7 +562,6 @@ static void expire_udp(struct list *slot, uint64_t now_ms)
         next = l->next;
         if (s->deadline_ms > now_ms)
             continue;
-        s->is_dirty = true;
         release(s);
         ask->done(ask, OUT_TIMEOUT, NULL);
     }
@@ -538,6 +575,7 @@ static void expire_tcp(struct list *slot, uint64_t now_ms)
         next = l->next;
         if (t->deadline_ms > now_ms)
             continue;
+        t->server->is_stale |= t->server->heard_ms + t->ask->timeout_ms < now_ms;
         struct out_ask *ask = detach(t);
         ask->done(ask, OUT_TIMEOUT, NULL);
     }
@@ -549,7 +587,7 @@ static void close_idle_servers(struct net *n, uint64_t now_ms)
     for (struct list *l = n->servers.next; l != &n->servers; l = next) {
         struct server *s = container_of(l, struct server, link);
         next = l->next;
-        if (s->ask_cnt == 0 && now_ms - s->used_ms > TCP_IDLE_MS)
+        if (s->ask_cnt == 0 && (s->is_stale || now_ms - s->used_ms > TCP_IDLE_MS))
             close_server(s);
     }
 }
@@ -588,9 +626,7 @@ static void cancel(struct out *out, struct out_ask *a)
     if (a->is_tcp) {
         detach(a->slot);
     } else {
-        struct socket_slot *s = a->slot;
-        s->is_dirty = true;
-        release(s);
+        release(a->slot);
     }
 }
 

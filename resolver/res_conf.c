@@ -176,6 +176,17 @@ static void read_anchor(struct conf_reader *reader, const struct conf_node *node
     conf_warn(reader, node, "trust-anchor has no effect in this version: it does not validate");
 }
 
+/* A port of its own for each question is what keeps forgers out. */
+static void check_outgoing(struct conf_reader *reader, const struct conf_node *node,
+                           void *target)
+{
+    const struct conf_addrs *addrs = target;
+    for (size_t i = 0; i < addrs->cnt; i++)
+        if (addr_port(&addrs->at[i]) != 0)
+            conf_wrong(reader, conf_item(reader, node, i),
+                       "an address without a port: each question has one of its own");
+}
+
 static void check_allow(struct conf_reader *reader, const struct conf_node *node, void *target)
 {
     const struct addr_prefixes *allow = target;
@@ -224,7 +235,7 @@ static const struct conf_key resolver_keys[] = {
     {.name = "trust-anchor-signal", .type = CONF_UNUSED},
     {.name = "ipv4", .type = CONF_BOOL, .offset = AT(uses_v4)},
     {.name = "ipv6", .type = CONF_BOOL, .offset = AT(uses_v6)},
-    {.name = "outgoing", .type = CONF_ADDRS, .offset = AT(outgoing)},
+    {.name = "outgoing", .type = CONF_ADDRS, .offset = AT(outgoing), .check = check_outgoing},
     {.name = "outgoing-port",
      .type = CONF_UINT,
      .offset = AT(outgoing_port),

@@ -8,6 +8,7 @@
 #include "resolver/machine.h"
 
 enum {
+    REQUESTS_MAX = 20000, /* questions that wait, of all clients of a worker */
     CLIENT_CELLS = 4096,
     /* limits.md section 3, DNSBomb: questions of one client that wait */
     CLIENT_MAX = 1000, /* whose address is its own: TCP, or a valid cookie */
@@ -34,6 +35,7 @@ struct res_serve {
     struct engine *engine;
     struct arena arena; /* of the answer being written */
     struct list requests, spare;
+    size_t request_cnt;
     uint32_t clients
         [CLIENT_CELLS]; /* how many questions wait; clients that share a cell share the limit */
     bool is_closed;     /* nothing is asked any more */
@@ -59,6 +61,7 @@ static void end_request(struct request *r)
     if (r->cell)
         --*r->cell;
     budget_unref(&r->budget);
+    r->serve->request_cnt--;
     list_remove(&r->link);
     list_add(&r->serve->spare, &r->link);
 }
@@ -266,16 +269,20 @@ static struct request *take_request(struct res_serve *serve)
     *r = (struct request){.serve = serve, .since_ms = now_wall_ms()};
     r->budget = budget_new(&serve->engine->policy->limits, now_mono_ms());
     list_add(r->budget ? &serve->requests : &serve->spare, &r->link);
+    serve->request_cnt += r->budget != NULL;
     return r->budget ? r : NULL;
 }
 
-static void wait_for_task(struct res_serve *serve, struct exchange *ex, const struct hit *hit)
+static void wait_for_task(struct res_serve *serve, struct exchange *ex, struct hit *hit)
 {
     uint32_t *cell = find_cell(serve, ex);
 
-    if (cell && *cell >= client_limit(ex)) {
+    if ((cell && *cell >= client_limit(ex)) || serve->request_cnt >= REQUESTS_MAX) {
         serve->engine->counts.dropped++;
-        reply_drop(ex);
+        if (ex->transport == EXCHANGE_UDP)
+            reply_drop(ex); /* whose address that is nobody knows */
+        else
+            send_failure(ex, EDNS_EDE_OTHER, "too many questions wait already");
         return;
     }
     struct request *r = serve->is_closed ? NULL : take_request(serve);
@@ -288,7 +295,10 @@ static void wait_for_task(struct res_serve *serve, struct exchange *ex, const st
                      serve->is_closed ? "this resolver is stopping" : "out of memory");
         return;
     }
+    if (hit->name == message_qname(&ex->query))
+        hit->name = message_qname(&held->query);
     r->ex = held;
+    reply_begin(held);
     r->cell = cell;
     if (cell)
         ++*cell;

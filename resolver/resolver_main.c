@@ -9,6 +9,7 @@
 #include "resolver/cache_memory.h"
 #include "resolver/res_conf.h"
 #include "resolver/res_serve.h"
+#include "resolver/task.h"
 
 /* Lifetime: worker. */
 struct resolver {
@@ -120,9 +121,14 @@ static enum err open_engine(void *engine, struct uv_loop_s *loop)
     if (r->conf->server.log_level == LOG_LEVEL_DEBUG)
         made->trace = &debug_log;
     r->serve = res_serve_new(made);
+    if (!r->serve) {
+        task_free_engine(&made);
+        out_net_close(&r->out);
+        return ERR_NOMEM;
+    }
     r->out->settle = res_serve_settle;
     r->out->data = r->serve;
-    return r->serve ? ERR_OK : ERR_NOMEM;
+    return ERR_OK;
 }
 
 /* What a worker has done, in one line. */

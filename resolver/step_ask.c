@@ -295,7 +295,15 @@ static enum task_state send_question(struct task *task, uint64_t now_ms)
         return TASK_WAIT;
     }
     quota_give_back(engine->quota, task->cut.zone, &to->addr);
-    trace_end(&task->attempts, TRACE_UNREACHABLE, 0, 0);
+    trace_end(&task->attempts, err == ERR_LIMIT ? TRACE_QUOTA : TRACE_UNREACHABLE, 0, 0);
+    if (err == ERR_LIMIT ||
+        err == ERR_NOMEM) { /* that is ours, and says nothing of the server */
+        to->tries--;
+        if (task_park(task))
+            return TASK_WAIT;
+        task->is_limited_by_others = true;
+        return task_give_up(task, EDNS_EDE_OTHER, "no socket is left to ask with");
+    }
     if (err == ERR_IO)
         infra_note_unreachable(engine->infra, &to->addr, now_ms);
     to->is_useless = true;

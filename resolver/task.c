@@ -162,7 +162,9 @@ void task_unpark(struct engine *engine, uint64_t now_ms)
             budget_is_left(task->budget, now_ms))
             break;
         engine->freed_cnt -= engine->freed_cnt > 0;
-        task_wake(task, TASK_TARGET);
+        /* the same server in the same way, if there was a reason for it */
+        bool is_bound = task->is_tcp || task->is_plain || task->is_one_case;
+        task_wake(task, is_bound ? TASK_ASK : TASK_TARGET);
     }
     engine->freed_cnt = 0;
 }
@@ -224,6 +226,13 @@ void task_end(struct task *task)
         engine->out->cancel(engine->out, &task->ask);
         engine->out_cnt--;
         quota_give_back(engine->quota, task->cut.zone, &task->cut.addrs[task->addr].addr);
+    }
+    while (!list_is_empty(&task->joiners))
+        list_remove(task->joiners.next);
+    while (!list_is_empty(&task->waiters)) {
+        struct task_waiter *waiter = container_of(task->waiters.next, struct task_waiter, link);
+        list_remove(&waiter->link);
+        waiter->task = NULL;
     }
     task_leave_kids(task);
     list_remove(&task->link);

@@ -1,4 +1,5 @@
 """unbound and knot-resolver on the same private Internet: the same answers for every name and type of it."""
+import dns.exception
 import dns.flags
 import dns.message
 import dns.query
@@ -39,7 +40,13 @@ def servers(tmp_path_factory):
 def answer(server, name, rdtype):
     """RCODE, the answer section as a set, and whose SOA tells of an absence."""
     query = dns.message.make_query(name, rdtype, use_edns=0, payload=4096)
-    reply = dns.query.udp(query, "127.0.0.1", port=server.port, timeout=15)
+    try:
+        reply = dns.query.udp(query, "127.0.0.1", port=server.port, timeout=10)
+    except dns.exception.Timeout:
+        if isinstance(server, internet.Resolver):
+            raise
+        # where one of four servers is dead, unbound sometimes has no answer in time
+        reply = dns.query.udp(query, "127.0.0.1", port=server.port, timeout=30)
     if reply.flags & dns.flags.TC:
         reply = dns.query.tcp(query, "127.0.0.1", port=server.port, timeout=15)
     records = sorted(f"{s.name.to_text().lower()} {dns.rdatatype.to_text(s.rdtype)} {r.to_text().lower()}" for s in reply.answer for r in s)

@@ -12,8 +12,9 @@ enum { QUESTION_LEN_MAX = 4096, CACHE_BYTES = 8 << 20 };
 struct stage_client {
     struct stage_client *next;
     struct exchange ex;
+    struct exchange_kept kept;
     uint8_t question[QUESTION_LEN_MAX];
-    uint8_t reply[4096];
+    uint8_t reply[4096], late[4096];
     struct stage *stage;
 };
 
@@ -98,9 +99,8 @@ uint16_t stage_type(const struct out_ask *ask)
 
 /* ---- the client ---- */
 
-static void take_reply(struct exchange *ex)
+static void keep_answer(struct stage *s, const struct exchange *ex)
 {
-    struct stage *s = container_of(ex, struct stage_client, ex)->stage;
     if (ex->reply_len == 0 || s->answer_cnt == STAGE_ANSWERS_MAX)
         return;
     struct stage_answer *a = &s->answers[s->answer_cnt++];
@@ -110,7 +110,29 @@ static void take_reply(struct exchange *ex)
     memcpy(a->wire, ex->buffer, a->len);
 }
 
-static struct exchange *hold(struct exchange *ex) { return ex; }
+static void take_reply(struct exchange *ex)
+{
+    keep_answer(container_of(ex, struct stage_client, ex)->stage, ex);
+}
+
+static void take_late_reply(struct exchange *ex)
+{
+    keep_answer(container_of(ex, struct stage_client, kept.ex)->stage, ex);
+}
+
+/* As the fronts do: a copy, whose answer goes to another place, in which nothing of use stands. */
+static struct exchange *hold(struct exchange *ex)
+{
+    struct stage_client *c = container_of(ex, struct stage_client, ex);
+    exchange_keep(&c->kept, ex);
+    memset(c->question, 0xee, sizeof(c->question));
+    memset(c->late, 0xee, sizeof(c->late));
+    c->kept.ex.buffer = c->late;
+    c->kept.ex.size = sizeof(c->late);
+    c->kept.ex.send = take_late_reply;
+    c->kept.ex.hold = NULL;
+    return &c->kept.ex;
+}
 
 static void serve(void *engine, struct exchange *ex) { res_serve_question(engine, ex); }
 

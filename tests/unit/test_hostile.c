@@ -999,6 +999,24 @@ static void test_limits_of_others(void **state)
     stage_fini(&stage);
 }
 
+/* The end comes while many wait for one question of another. */
+static void test_the_end_under_load(void **state)
+{
+    (void)state;
+    open_stage();
+    stage_open(&stage, 7);
+    for (int i = 0; i < 4000; i++) {
+        char name[60];
+        struct addr peer;
+        snprintf(name, sizeof(name), "10.%d.%d.7", i / 200, i % 200);
+        assert_int_equal(addr_read(name, 4000, &peer), ERR_OK);
+        snprintf(name, sizeof(name), "x%d.victim.example", i);
+        ask_as(name, RRTYPE_A, &peer);
+    }
+    assert_int_equal(stage.pending_cnt, 1);
+    stage_fini(&stage);
+}
+
 static bool with_v6(const char *server, const char *name, uint16_t type)
 {
     bool answers = world(server, name, type);
@@ -1494,6 +1512,7 @@ int main(void)
         cmocka_unit_test(test_servers_without_edns),
         cmocka_unit_test(test_no_convoy_behind_a_denied_name),
         cmocka_unit_test(test_limits_of_others),
+        cmocka_unit_test(test_the_end_under_load),
         cmocka_unit_test(test_a_family_that_does_not_work),
         cmocka_unit_test(test_priming),
         cmocka_unit_test(test_nxns),
