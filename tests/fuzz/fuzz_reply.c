@@ -65,6 +65,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         open_stage();
     q.type = size > 0 && data[0] & 0x40 ? RRTYPE_MX : RRTYPE_A;
     q.is_do = size > 1 && data[1] & 1;
+    stage.policy->defences.sections = size < 2 || !(data[1] & 2);
+    stage.policy->defences.bailiwick = size < 2 || !(data[1] & 4);
     stage_ask(&stage, wire, question_write(&q, wire), NULL);
     for (int i = 0; i < REPLIES_MAX && cursor_more(&c) && stage.pending_cnt > 0; i++)
         reply(&c);
