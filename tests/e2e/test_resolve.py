@@ -304,3 +304,36 @@ def test_ten_thousand_names(tmp_path, build, workers):
         server.stop()
         losses.stop()
         net.stop()
+
+
+def test_questions_leave_from_the_address_that_is_named(tmp_path):
+    """One server that answers and says who asked."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        s.bind(("127.90.8.1", 0))
+        s.settimeout(10)
+        port = s.getsockname()[1]
+
+        class Alone:
+            hints = tmp_path / "root.hints"
+
+        Alone.port = port
+        Alone.hints.write_text(". 3600 NS ns.invalid.\nns.invalid. 3600 A 127.90.8.1\n")
+        server = internet.Resolver(tmp_path / "resolver", Alone, resolver="  outgoing: [127.90.8.9]\n  priming: false")
+        try:
+            seen = set()
+            for i in range(20):
+                query = dns.message.make_query(f"x{i}.", "A")
+                with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+                    client.settimeout(10)
+                    client.connect(("127.0.0.1", server.port))
+                    client.send(query.to_wire())
+                    wire, who = s.recvfrom(4096)
+                    reply = dns.message.make_response(dns.message.from_wire(wire))
+                    reply.set_rcode(dns.rcode.NXDOMAIN)
+                    reply.flags |= dns.flags.AA
+                    s.sendto(reply.to_wire(), who)
+                    seen.add(who)
+                    assert dns.message.from_wire(client.recv(4096)).rcode() == dns.rcode.NXDOMAIN
+            assert {a for a, _ in seen} == {"127.90.8.9"} and len(seen) >= 18  # and a port for each
+        finally:
+            server.stop()
