@@ -43,6 +43,7 @@ struct body {
     struct worker **workers;
     void **engines;
     size_t worker_cnt, running_cnt;
+    char news[SUMMARY_MAX + 80]; /* of the version that workers are to take; "": told already */
     uv_loop_t loop;
     uv_async_t done;
     uv_signal_t on_hup, on_term, on_int;
@@ -175,6 +176,15 @@ static enum err read_conf(struct body *b, void **conf, struct server_conf **serv
     return err;
 }
 
+/* Say what is served now. */
+static void tell_version(struct body *b)
+{
+    if (*b->news)
+        log_info("%s", b->news);
+    *b->news = '\0';
+}
+
+/* Build and publish what the configuration says; b->news tells of it. */
 static enum err build_version(struct body *b, const char *verb)
 {
     void *version;
@@ -191,7 +201,7 @@ static enum err build_version(struct body *b, const char *verb)
     if (err)
         log_error("%s failed: %s", verb, err_name(err));
     else
-        log_info("%s: %s in %llu ms", verb, summary,
+        snprintf(b->news, sizeof(b->news), "%s: %s in %llu ms", verb, summary,
                  (unsigned long long)(now_mono_ms() - start_ms));
     return err;
 }
@@ -205,6 +215,7 @@ static void on_reload(uv_signal_t *signal, int number)
     (void)number;
     if (b->is_stopping)
         return;
+    tell_version(b); /* of a reload that no worker has acknowledged yet */
     notify_reloading();
     log_info("reloading %s", b->conf_path);
     if (read_conf(b, &conf, &server) != ERR_OK) {
@@ -236,7 +247,8 @@ static void on_reload(uv_signal_t *signal, int number)
 static void on_done(uv_async_t *done)
 {
     struct body *b = done->data;
-    publish_collect(&b->publish);
+    if (publish_collect(&b->publish) == 0)
+        tell_version(b); /* every worker serves it */
 }
 
 static void on_stop(uv_signal_t *signal, int number)
@@ -415,6 +427,7 @@ static enum err start(struct body *b)
     }
     watch_signals(b);
     err = build_version(b, "loaded");
+    tell_version(b);
     for (; b->running_cnt < b->worker_cnt && !err; b->running_cnt++)
         err = worker_start(b->workers[b->running_cnt]);
     return err;

@@ -4,7 +4,6 @@ import os
 import signal
 import socket
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
@@ -203,9 +202,6 @@ def test_a_directory_of_zones(tmp_path):
         (folder / "z3.test.zone").unlink()
         server.process.send_signal(signal.SIGHUP)
         server.wait_for("reloaded: ")
-        end = time.monotonic() + 5  # the log has it before the workers do
-        while not server.ask("ns.new.test").answer and time.monotonic() < end:
-            time.sleep(0.02)
         assert server.ask("ns.new.test").answer and server.ask("ns.z3.test").rcode() == 5
     finally:
         server.stop()
