@@ -3,7 +3,7 @@
 
 #include "net/reply.h"
 
-enum { ADDITIONAL_MAX = 8, ANY_TTL = 3789, WALK_MAX = 64 };
+enum { ADDITIONAL_MAX = 8, ANY_TTL = 3789, WALK_MAX = HIT_CNAMES_MAX + 1 };
 
 /* Lifetime: the call. */
 struct walk {
@@ -132,7 +132,7 @@ static bool go_on(struct walk *w, const uint8_t *name)
             end_circle(w);
             return false;
         }
-    if (w->steps > util_min(w->engine->policy->limits.cnames, WALK_MAX - 1)) {
+    if (w->steps > util_min(w->engine->policy->limits.cnames, HIT_CNAMES_MAX)) {
         fail(w, EDNS_EDE_OTHER, "the chain of aliases is too long");
         return false;
     }

@@ -11,6 +11,8 @@
 #include "net/exchange.h"
 #include "resolver/engine.h"
 
+enum { HIT_CNAMES_MAX = 63 }; /* the most that limits.cnames may be */
+
 enum hit_kind {
     HIT_ANSWER, /* the sections are written: send `rcode` */
     HIT_MISS,   /* `name` and `type` are not known; nothing is written */

@@ -9,12 +9,3 @@ void refused_note(struct refused *refused, enum refused_reason reason, const str
     item->from = *from;
     memcpy(item->name, name, dname_len(name));
 }
-
-const char *refused_name(enum refused_reason reason)
-{
-    switch (reason) {
-    case REFUSED_RECORDS: return "records out of place";
-    case REFUSED_UNREADABLE: return "unreadable records";
-    default: return match_name((enum match_verdict)reason);
-    }
-}

@@ -31,6 +31,3 @@ struct refused {
 /* Count one. */
 void refused_note(struct refused *refused, enum refused_reason reason, const struct addr *from,
                   const uint8_t *name, int64_t now_ms);
-
-/* "wrong ID" and so on. */
-const char *refused_name(enum refused_reason reason);

@@ -4,6 +4,7 @@
 #include "base/file.h"
 #include "dns/rrline.h"
 #include "net/fence.h"
+#include "resolver/hit.h"
 
 enum {
     FILE_MAX = 1 << 20,
@@ -262,7 +263,11 @@ static const struct conf_key limits_keys[] = {
      .min = 1000,
      .max = 60000},
     LIMIT("depth", limits.depth),
-    LIMIT("cnames", limits.cnames),
+    {.name = "cnames",
+     .type = CONF_UINT,
+     .offset = AT(limits.cnames),
+     .min = 1,
+     .max = HIT_CNAMES_MAX},
     LIMIT("lookups", limits.lookups),
     LIMIT("targets", limits.targets),
     LIMIT("minimisation-steps", limits.minimisation_steps),

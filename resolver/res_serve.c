@@ -14,7 +14,7 @@ enum {
     CLIENT_MAX = 1000, /* whose address is its own: TCP, or a valid cookie */
     CLIENT_UNKNOWN_MAX = 100,
     CLIENT_LATE_MS = 1900, /* above half of that, older answers are not worth sending */
-    TASKS_MAX = 16, /* one for each alias of a chain, and a few that ended on others' limits */
+    TASKS_SPARE = 5, /* besides one for each alias of a chain: some end on others' limits */
     ARENA_MAX = 1 << 20,
 };
 
@@ -109,9 +109,9 @@ static void send_failure(struct exchange *ex, uint16_t ede, const char *text)
     finish(ex, RRTYPE_RCODE_SERVFAIL);
 }
 
-/* Answer from what is known; false when something is missing, which `hit` names. */
-static bool answer(struct res_serve *serve, struct exchange *ex, int64_t since_ms,
-                   struct hit *hit)
+/* Write the answer from what is known; false when something is missing, which `hit` names. */
+static bool compose(struct res_serve *serve, struct exchange *ex, int64_t since_ms,
+                    struct hit *hit)
 {
     arena_reset(&serve->arena);
     hit_answer(serve->engine, ex, since_ms, &serve->arena, hit);
@@ -119,7 +119,6 @@ static bool answer(struct res_serve *serve, struct exchange *ex, int64_t since_m
         return false;
     if (hit->is_explained)
         reply_explain(ex, (enum edns_ede)hit->ede, hit->text);
-    finish(ex, hit->rcode);
     return true;
 }
 
@@ -173,6 +172,11 @@ static void fail_request(struct request *r, uint16_t ede, const char *text)
     send_failure(ex, ede, text);
 }
 
+static bool may_start_task(const struct request *r)
+{
+    return r->tasks < r->serve->engine->policy->limits.cnames + TASKS_SPARE;
+}
+
 /* Find out what is missing. */
 static void start_task(struct request *r, const struct hit *hit)
 {
@@ -180,9 +184,10 @@ static void start_task(struct request *r, const struct hit *hit)
         fail_request(r, EDNS_EDE_OTHER, r->budget->spent);
         return;
     }
-    struct task *task = r->tasks++ < TASKS_MAX
+    struct task *task = may_start_task(r)
                             ? task_get(r->serve->engine, hit->name, hit->type, r->budget, NULL)
                             : NULL;
+    r->tasks++;
     if (!task) {
         fail_request(r, EDNS_EDE_OTHER, "too much is being resolved already");
         return;
@@ -193,7 +198,6 @@ static void start_task(struct request *r, const struct hit *hit)
 
 static void try_answer(struct request *r)
 {
-    struct res_serve *serve = r->serve;
     struct exchange *ex = r->ex;
     struct hit hit;
 
@@ -202,15 +206,11 @@ static void try_answer(struct request *r)
         return;
     }
     reply_begin(ex);
-    arena_reset(&serve->arena);
-    hit_answer(serve->engine, ex, r->since_ms, &serve->arena, &hit);
-    if (hit.kind == HIT_MISS) {
+    if (!compose(r->serve, ex, r->since_ms, &hit)) {
         start_task(r, &hit);
         return;
     }
     end_request(r);
-    if (hit.is_explained)
-        reply_explain(ex, (enum edns_ede)hit.ede, hit.text);
     finish(ex, hit.rcode);
 }
 
@@ -219,7 +219,7 @@ static void on_wake(struct task_waiter *waiter, const struct task_end *end)
 {
     struct request *r = container_of(waiter, struct request, waiter);
     bool is_retried = end->outcome == TASK_LIMITED && end->budget != r->budget &&
-                      end->is_budget_spent && r->tasks < TASKS_MAX &&
+                      end->is_budget_spent && may_start_task(r) &&
                       budget_is_left(r->budget, now_mono_ms()) && r->budget->queries_left > 0;
 
     if (end->outcome == TASK_ANSWERED || is_retried) {
@@ -370,10 +370,12 @@ void res_serve_question(struct res_serve *serve, struct exchange *ex)
     }
     if (turn_away(ex))
         return;
-    if (answer(serve, ex, INT64_MAX, &hit))
+    if (compose(serve, ex, INT64_MAX, &hit)) {
         engine->counts.hits++;
-    else if (!(ex->query.flags & MESSAGE_RD))
+        finish(ex, hit.rcode);
+    } else if (!(ex->query.flags & MESSAGE_RD)) {
         refer(serve, ex);
-    else
+    } else {
         wait_for_task(serve, ex, &hit);
+    }
 }

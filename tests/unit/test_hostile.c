@@ -870,18 +870,25 @@ static void test_chains_of_aliases_end(void **state)
     assert_true(with[1] <= 12 && with[0] > 12);
 }
 
+/* A zone of an odd name, whose server is silent: its name gets into the explanation. */
+static bool odd_zone(const char *server, const char *name, uint16_t type)
+{
+    if (strcmp(server, "192.0.2.4") != 0)
+        return world(server, name, type);
+    delegate("<script>\\000\\010.evil.example.", "ns.evil.example.", NULL);
+    add(MESSAGE_ADDITIONAL, "ns.evil.example. 3600 A 192.0.2.78");
+    return true;
+}
+
 static void test_odd_names_are_escaped(void **state)
 {
     (void)state;
     open_stage();
     stage_open(&stage, 7);
-    ask("<script>\\000\\010.silent.evil.example");
-    run(world);
+    ask("www.<script>\\000\\010.evil.example");
+    run(odd_zone);
     assert_int_equal(rcode(), RRTYPE_RCODE_SERVFAIL);
-    assert_true(explains("evil.example."));
-    const struct stage_answer *a = &stage.answers[stage.answer_cnt - 1];
-    size_t question = MESSAGE_HEADER_LEN + 9 + 2 + 7 + 14; /* its name ends about here */
-    assert_null(memchr(a->wire + question + 4, '\n', a->len - question - 4));
+    assert_true(explains("servers of <script>\\000\\010.evil.example."));
     stage_fini(&stage);
 }
 
@@ -1204,7 +1211,7 @@ static void test_endless_delegations(void **state)
     assert_true(with[0] > with[1]);
 }
 
-/* Aliases times servers times labels (CAMP, Unchained). */
+/* Servers times labels (CAMP, Unchained). */
 static bool unchained(const char *server, const char *name, uint16_t type)
 {
     const char *at = strstr(name, ".evil.example.");
@@ -1215,16 +1222,13 @@ static bool unchained(const char *server, const char *name, uint16_t type)
     while (label > name && label[-1] != '.')
         label--;
     n = (unsigned)strtoul(label + 1, NULL, 10);
-    if (*label == 'c') { /* a delegation to ten servers without addresses, each elsewhere */
+    if (*label == 'c') { /* a delegation to servers without addresses, each elsewhere */
         reply.flags = MESSAGE_QR;
-        for (unsigned i = 0; i < 10; i++)
-            add(MESSAGE_AUTHORITY, "%s 3600 NS a.b.c.d.e.f.g.n%ux%u.evil.example.", label, n, i);
+        for (unsigned i = 0; i < CUT_SERVERS_MAX; i++)
+            add(MESSAGE_AUTHORITY, "%s 3600 NS a.b.c.d.e.f.g.h.i.j.k.n%ux%u.evil.example.", label, n, i);
         return true;
     }
-    if (label == name) { /* of the names of servers: exists, but has nothing */
-        add(MESSAGE_AUTHORITY, "evil.example. 300 SOA a. b. 1 2 3 4 300");
-        return true;
-    }
+    /* names of servers: they exist, but have nothing */
     add(MESSAGE_AUTHORITY, "evil.example. 300 SOA a. b. 1 2 3 4 300");
     return true;
 }
@@ -1245,8 +1249,8 @@ static void test_one_budget(void **state)
         with[is_on] = asked_cnt;
         stage_fini(&stage);
     }
-    assert_true(with[1] <= 100);
-    assert_true(with[0] >= with[1]);
+    print_message("questions: %u, without the limit %u\n", with[1], with[0]);
+    assert_true(with[1] <= 100 && with[0] > 100);
 }
 
 static bool deep(const char *server, const char *name, uint16_t type)
@@ -1408,10 +1412,8 @@ static void test_water_torture(void **state)
             ask_as(name, RRTYPE_A, &peer);
         }
         assert_int_equal(stage.pending_cnt, is_on ? 200 : 3000);
-        size_t answers = stage.answer_cnt;
         ask("www.evil.example");
         assert_int_equal(stage.pending_cnt, is_on ? 201 : 3001);
-        (void)answers;
         run(generous);
         stage_fini(&stage);
     }
@@ -1467,12 +1469,13 @@ static void test_large_rrsets(void **state)
     run(large);
     assert_int_equal(rcode(), RRTYPE_RCODE_SERVFAIL);
     assert_true(explains("100 records"));
-    for (int i = 0; i < 5000; i++) { /* several times what the store may hold */
+    for (int i = 0; i < 40000; i++) { /* more than twice what the store may hold */
         char name[60];
         snprintf(name, sizeof(name), "x%d.evil.example", i);
         ask(name);
         run(large);
         assert_int_equal(rcode(), RRTYPE_RCODE_NOERROR);
+        stage_forget(&stage);
     }
     stage_fini(&stage);
 }
