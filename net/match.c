@@ -1,5 +1,6 @@
 /* The order is that of what is cheapest to forge: who cannot even send from the right address learns nothing
- * about the rest. */
+ * about the rest.  Only the first fragment of a datagram has what has to be guessed, so one that needed fragments is not believed:
+ * servers are told a size that needs none. */
 #include "net/match.h"
 
 static bool is_question_same(const struct match *m, const struct message *reply,
@@ -53,6 +54,8 @@ enum match_verdict match_reply(struct match *m, const struct addr *from, uint8_t
     m->is_case_kept = is_case_same;
     if (m->checks_case && !is_case_same)
         return MATCH_CASE;
+    if (!m->is_tcp && len > m->udp_size)
+        return MATCH_LARGE;
     if (state != MESSAGE_WHOLE)
         return MATCH_BROKEN;
     if (m->checks_cookie && !m->is_tcp && !is_cookie_right(m, reply))
@@ -73,6 +76,7 @@ const char *match_name(enum match_verdict verdict)
         [MATCH_CASE] = "wrong case",
         [MATCH_COOKIE] = "wrong cookie",
         [MATCH_BROKEN] = "malformed",
+        [MATCH_LARGE] = "larger than asked for",
     };
     return names[verdict];
 }

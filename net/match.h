@@ -21,6 +21,7 @@ enum match_verdict {
     MATCH_CASE,     /* the question in other letters (0x20) */
     MATCH_COOKIE,   /* another client cookie, or none from a server that has given one */
     MATCH_BROKEN,   /* a record or option does not fit */
+    MATCH_LARGE, /* over UDP, larger than was asked for: somewhere on its way it may have been in fragments */
     MATCH_VERDICTS
 };
 
@@ -32,6 +33,7 @@ struct match {
         *name; /* of the question as it is meant, its letters not mixed; NULL: as sent */
     size_t question_len;          /* name, type and class behind its header */
     const uint8_t *client_cookie; /* NULL: none was sent */
+    size_t udp_size;              /* octets that a datagram may have */
     bool needs_cookie;            /* the server is known to give them */
     bool checks_source, checks_id, checks_question, checks_case, checks_cookie;
     bool is_case_kept; /* set by match_reply: the letters came back as they were sent */

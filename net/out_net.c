@@ -14,7 +14,7 @@
 enum {
     SOCKETS_MAX = 8192,
     EVENTS = 64,
-    UDP_REPLY_MAX = 4096, /* more was never asked for */
+    UDP_REPLY_MAX = 4096 + 1, /* more was never asked for */
     TCP_IDLE_MS = 5000,
     TCP_ASKS_MAX = 200, /* open on one connection */
     TCP_SERVERS_MAX = 1000,
@@ -110,6 +110,19 @@ static void remove_deadline(struct net *n, struct list *link)
 }
 
 /* ---- UDP ---- */
+
+unsigned out_net_port_cnt(void)
+{
+    unsigned first, last, cnt = 0;
+    FILE *f = fopen("/proc/sys/net/ipv4/ip_local_port_range", "re");
+
+    if (!f)
+        return 0;
+    if (fscanf(f, "%u %u", &first, &last) == 2 && first <= last)
+        cnt = last - first + 1;
+    fclose(f);
+    return cnt;
+}
 
 static bool bind_source(const struct net *n, int fd, bool is_v6)
 {

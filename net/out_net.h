@@ -22,6 +22,9 @@ struct out_net_sources {
 MUST_USE enum err out_net_new(uv_loop_t *loop, const struct out_net_sources *sources,
                               struct out **out);
 
+/* From how many ports the system lets questions leave (net.ipv4.ip_local_port_range); 0 when it does not say. */
+unsigned out_net_port_cnt(void);
+
 /* Forget all questions and close; memory goes when the loop has closed the handles.  Clears the pointer; NULL inside
  * is fine. */
 void out_net_close(struct out **out);

@@ -11,6 +11,8 @@
 #include "resolver/res_serve.h"
 #include "resolver/task.h"
 
+enum { PORTS_WANTED = 16384 };
+
 /* Lifetime: worker. */
 struct resolver {
     struct publish *publish;
@@ -59,6 +61,19 @@ static void free_version(void *version)
 
 /* ---- the engine of a worker ---- */
 
+/* RFC 5452 4.5: a forger has to guess port and ID. */
+static void tell_ports(void)
+{
+    unsigned cnt = out_net_port_cnt();
+
+    if (cnt > 0 && cnt < PORTS_WANTED)
+        log_warning(
+            "questions leave from %u ports only: who forges replies has little to guess; "
+            "sysctl -w "
+            "net.ipv4.ip_local_port_range='1024 65535' gives them more",
+            cnt);
+}
+
 static void *new_engine(struct publish *publish, size_t worker, size_t worker_cnt, void *data)
 {
     struct res_conf *conf = data;
@@ -68,6 +83,8 @@ static void *new_engine(struct publish *publish, size_t worker, size_t worker_cn
         free(r);
         return NULL;
     }
+    if (worker == 0)
+        tell_ports();
     *r = (struct resolver){
         .publish = publish, .worker = worker, .worker_cnt = worker_cnt, .conf = conf};
     return r;

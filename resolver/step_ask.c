@@ -135,6 +135,7 @@ static void compose(struct task *task, const struct infra_server *server, uint64
                                 .name = plain_name,
                                 .question_len = name_len + 4,
                                 .client_cookie = has_cookie ? task->client_cookie : NULL,
+                                .udp_size = task->engine->policy->udp_size,
                                 .needs_cookie = server->server_cookie_len > 0,
                                 .checks_source = on->source,
                                 .checks_id = true,

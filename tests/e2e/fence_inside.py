@@ -1,6 +1,6 @@
 """Runs in a network namespace of its own: a resolver, its one server, and what that sees of its questions.
 
-    fence_inside.py BUILD FOLDER LAB [no-fence | default-route]
+    fence_inside.py BUILD FOLDER LAB [no-fence | default-route | few-ports]
 
 Prints one line of JSON: whether the resolver started, its ports and IDs, its log."""
 import json
@@ -30,6 +30,8 @@ if "no-fence" not in how:
     ip("link", "set", "rl-fence", "up")
 if "default-route" in how:
     ip("route", "add", "default", "dev", "rl-fence", "table", "77")
+if "few-ports" in how:
+    Path("/proc/sys/net/ipv4/ip_local_port_range").write_text("40000 41999")
 seen = []
 
 

@@ -29,6 +29,11 @@ def test_ports_and_ids_are_drawn_anew(tmp_path):
     assert sum(step < 10 for step in steps) < 30  # they are not counted up
 
 
+def test_few_ports_are_told(tmp_path):
+    seen = inside(tmp_path, "{}", "few-ports")
+    assert seen["started"] and "questions leave from 2000 ports only" in seen["log"]
+
+
 @pytest.mark.parametrize("switch, what", [("random-port", "ports"), ("random-id", "ids")])
 def test_inside_the_fence_a_defence_comes_off(tmp_path, switch, what):
     seen = inside(tmp_path, f"{{{switch}: false}}")

@@ -473,6 +473,69 @@ static void test_malformed_replies_do_no_harm(void **state)
     }
 }
 
+/* A second fragment has neither ports nor ID: whoever plants one replaces the tail of a long reply, and nothing of what was guessed shows
+ * it.  A reply that is larger than it may be goes to TCP instead. */
+static bool long_answer(const char *server, const char *name, uint16_t type)
+{
+    if (strcmp(server, "192.0.2.3") != 0)
+        return world(server, name, type);
+    for (int i = 0; i < 60; i++)
+        add(MESSAGE_ANSWER, "%s 3600 A 203.0.113.%d", name, i);
+    return true;
+}
+
+static void test_fragments(void **state)
+{
+    (void)state;
+    for (int is_on = 0; is_on < 2; is_on++) {
+        open_stage();
+        if (!is_on)
+            stage.policy->udp_size = 4096;
+        stage_open(&stage, 7);
+        ask("www.victim.example");
+        size_t i = reach_victim();
+        begin(stage.pending[i]);
+        long_answer("192.0.2.3", "www.victim.example", RRTYPE_A);
+        assert_true(reply.len > 1232);
+        add(MESSAGE_ANSWER, "www.victim.example. 3600 A %s", BAD); /* the tail that was planted */
+        end();
+        struct addr from = stage.pending[i]->match.to;
+        assert_int_equal(stage_deliver(&stage, i, &from, reply.wire, reply.len), !is_on);
+        assert_int_equal(stage.engine->refused.cnt[MATCH_LARGE], is_on);
+        if (is_on)
+            assert_true(stage.pending[reach_victim()]->is_tcp);
+        run(long_answer);
+        assert_int_equal(has_address(BAD), !is_on);
+        assert_true(has_address(GOOD));
+        stage_fini(&stage);
+    }
+}
+
+/* More options than anybody needs: FORMERR, and no server hears of it. */
+static void test_many_options(void **state)
+{
+    uint8_t wire[MESSAGE_HEADER_LEN + DNAME_MAX + 4 + 11 + 4 * 300], dname[DNAME_MAX];
+    (void)state;
+    open_stage();
+    stage_open(&stage, 7);
+    for (unsigned cnt = EDNS_OPTIONS_MAX; cnt <= 300; cnt += 300 - EDNS_OPTIONS_MAX) {
+        struct question q = {.id = 1, .flags = MESSAGE_RD, .name = unit_name("www.victim.example", dname), .type = RRTYPE_A};
+        size_t len = question_write(&q, wire);
+        memset(wire + len, 0, 11 + 4 * (size_t)cnt);
+        wire[11] = 1;
+        wire[len + 2] = RRTYPE_OPT;
+        util_put_u16(wire + len + 3, 1232);
+        util_put_u16(wire + len + 9, (uint16_t)(4 * cnt));
+        for (unsigned i = 0; i < cnt; i++)
+            util_put_u16(wire + len + 11 + 4 * (size_t)i, 65001);
+        stage_ask(&stage, wire, len + 11 + 4 * (size_t)cnt, NULL);
+        assert_int_equal(stage.pending_cnt, cnt <= EDNS_OPTIONS_MAX);
+        run(world);
+        assert_int_equal(rcode(), cnt <= EDNS_OPTIONS_MAX ? RRTYPE_RCODE_NOERROR : RRTYPE_RCODE_FORMERR);
+    }
+    stage_fini(&stage);
+}
+
 /* A spoofed FORMERR must not talk us out of EDNS. */
 static void test_edns_is_not_unlearnt(void **state)
 {
@@ -1498,6 +1561,8 @@ int main(void)
         cmocka_unit_test(test_question),
         cmocka_unit_test(test_cookies),
         cmocka_unit_test(test_malformed_replies_do_no_harm),
+        cmocka_unit_test(test_fragments),
+        cmocka_unit_test(test_many_options),
         cmocka_unit_test(test_edns_is_not_unlearnt),
         cmocka_unit_test(test_what_servers_are_asked),
         cmocka_unit_test(test_ids_are_random),
