@@ -29,28 +29,33 @@ static uint64_t fold(uint64_t a, uint64_t b)
 
 uint64_t hash_start(void) { return secret[0]; }
 
-static inline uint64_t add(uint64_t hash, const uint8_t *bytes, size_t len, bool is_lower)
+static inline uint64_t add(uint64_t factor, uint64_t hash, const uint8_t *bytes, size_t len,
+                           bool is_lower)
 {
     size_t left = len;
 
     for (; left > 8; left -= 8, bytes += 8) {
         uint64_t word = util_load8(bytes, 8);
-        hash =
-            fold(hash ^ (is_lower ? util_lower8(word) : word), 0x9e3779b97f4a7c15U ^ secret[1]);
+        hash = fold(hash ^ (is_lower ? util_lower8(word) : word), 0x9e3779b97f4a7c15U ^ factor);
     }
     uint64_t word = util_load8(bytes, left);
     hash ^= is_lower ? util_lower8(word) : word;
     /* the length goes into the other factor: all bits of the word are taken, and inputs of two
      * lengths must not meet whatever the secret is */
-    return fold(hash, (0xbf58476d1ce4e5b9U ^ secret[1]) + len * 0x94d049bb133111ebU);
+    return fold(hash, (0xbf58476d1ce4e5b9U ^ factor) + len * 0x94d049bb133111ebU);
 }
 
 uint64_t hash_more(uint64_t hash, const uint8_t *bytes, size_t len)
 {
-    return add(hash, bytes, len, false);
+    return add(secret[1], hash, bytes, len, false);
 }
 
 uint64_t hash_more_lower(uint64_t hash, const uint8_t *bytes, size_t len)
 {
-    return add(hash, bytes, len, true);
+    return add(secret[1], hash, bytes, len, true);
+}
+
+uint64_t hash_more_keyed(const uint64_t key[2], uint64_t hash, const uint8_t *bytes, size_t len)
+{
+    return add(key[1], hash, bytes, len, false);
 }

@@ -1,13 +1,15 @@
 /* Keys: a space, the name as RFC 4034 6.1 orders it, the type: all of a name stands together.  Values: a head
- * of fixed size, then RRsets as they are packed elsewhere; nothing in them is believed unchecked. */
+ * of fixed size, then RRsets as they are packed elsewhere; nothing in them is believed unchecked.  Failures have a space of their own:
+ * they do not take the place of data that has ended, which may still be better than nothing. */
 #include "resolver/cache.h"
 
-#include "base/cursor.h"
+#include "base/hash.h"
 
-enum space { SPACE_DATA = 1, SPACE_CUT = 2 };
+enum space { SPACE_DATA = 1, SPACE_CUT, SPACE_FAILURE };
 
-enum { VERSION = 1, NO_SOA_TTL = 5, TTL_LIMIT = 0x7fffffff };
+enum { VERSION = 2, NO_SOA_TTL = 5, TTL_LIMIT = 0x7fffffff, NEAR_END = 10, FOLDED = 16 };
 
+/* docs/CACHE.md describes it. */
 struct head {
     uint8_t version, kind, rank, addr_len; /* addr_len: 0, 4 or 16 */
     uint32_t ttl;
@@ -17,9 +19,12 @@ struct head {
     uint16_t ede;
     uint16_t failed_cnt;
     uint16_t owner_len; /* of the SOA: it stands behind the RRset */
+    uint32_t route;
+    uint8_t validation; /* 0: not looked at */
+    uint8_t pad[3];
 };
 
-_Static_assert(sizeof(struct head) % 8 == 0, "an RRset stands behind it");
+_Static_assert(sizeof(struct head) == 48, "an RRset stands behind it");
 
 void cache_name_init(struct cache_name *name, const uint8_t *dname)
 {
@@ -48,106 +53,174 @@ void cache_name_init(struct cache_name *name, const uint8_t *dname)
     }
 }
 
-/* The key of the suffix of `labels` labels.  Names follow at most 510 octets of key: they always fit. */
-static size_t key_of(const struct cache_name *name, enum space space, unsigned labels,
-                     uint16_t type, uint8_t key[CACHE_STORE_KEY_MAX])
+/* The key of the suffix of `labels` labels.  A name of many octets 00 and 01 may be too long for LMDB: its end is replaced by a hash then. */
+static struct cache_key key_of(const struct cache_name *name, enum space space, unsigned labels,
+                               uint16_t type, uint8_t bytes[CACHE_STORE_KEY_MAX])
 {
     size_t len = name->end[labels];
-    memcpy(key, name->key, len);
-    key[0] = (uint8_t)space;
-    if (space == SPACE_CUT)
-        return len;
-    util_put_u16(key + len, type);
-    return len + 2;
+
+    if (len > CACHE_STORE_KEY_MAX - 2) {
+        const uint64_t keys[2] = {1, 3};
+        size_t keep = CACHE_STORE_KEY_MAX - 2 - FOLDED;
+        uint64_t a = hash_more(hash_start(), name->key, len);
+        uint64_t b = hash_more_keyed(keys, a, name->key, len);
+        memcpy(bytes, name->key, keep);
+        memcpy(bytes + keep, &a, sizeof(a));
+        memcpy(bytes + keep + sizeof(a), &b, sizeof(b));
+        len = keep + FOLDED;
+    } else {
+        memcpy(bytes, name->key, len);
+    }
+    bytes[0] = (uint8_t)space;
+    if (space != SPACE_CUT) {
+        util_put_u16(bytes + len, type);
+        len += 2;
+    }
+    return (struct cache_key){bytes, len, hash_more(hash_start(), bytes, len)};
+}
+
+/* Which configured servers answer for a name now; the parent's for a DS (RFC 4035 3.1.4.1). */
+static uint32_t route_of(const struct cache *cache, const struct cache_name *name,
+                         unsigned labels, uint16_t type)
+{
+    struct dname_parts parts;
+
+    if (cache->route->zones.cnt == 0)
+        return cache->route->hints.tag;
+    dname_split(name->dname, &parts);
+    return route_find(cache->route, &parts, labels - (type == RRTYPE_DS && labels > 0))->tag;
 }
 
 /* ---- finding ---- */
 
+/* What is there, alive or not, if it came the way it would come now. */
 static const uint8_t *get(struct cache *cache, const struct cache_name *name, enum space space,
-                          unsigned labels, uint16_t type, struct head *head, size_t *len)
+                          unsigned labels, uint16_t type, struct head *head, size_t *len,
+                          uint64_t *hash)
 {
-    uint8_t key[CACHE_STORE_KEY_MAX];
-    size_t key_len = key_of(name, space, labels, type, key);
-    const uint8_t *value = cache->store->get(cache->store, key, key_len, len);
+    uint8_t bytes[CACHE_STORE_KEY_MAX];
+    struct cache_key key = key_of(name, space, labels, type, bytes);
+    const uint8_t *value = cache->store->get(cache->store, &key, len);
 
     if (!value || *len < sizeof(*head))
         return NULL;
     memcpy(head, value, sizeof(*head));
     *len -= sizeof(*head);
-    return head->version == VERSION ? value + sizeof(*head) : NULL;
+    *hash = key.hash;
+    if (head->version != VERSION || head->ttl > TTL_LIMIT ||
+        (cache->route && head->route != route_of(cache, name, labels, type)))
+        return NULL;
+    return value + sizeof(*head);
+}
+
+static int64_t end_of(const struct head *head)
+{
+    return head->learnt_ms + (int64_t)head->ttl * 1000;
 }
 
 static bool is_alive(const struct head *head, const struct cache_time *when)
 {
-    return when->now_ms < head->learnt_ms + (int64_t)head->ttl * 1000 ||
-           head->learnt_ms >= when->since_ms;
+    return when->now_ms < end_of(head) || head->learnt_ms >= when->since_ms;
 }
 
 static uint32_t ttl_left(const struct head *head, const struct cache_time *when)
 {
-    int64_t left_ms = head->learnt_ms + (int64_t)head->ttl * 1000 - when->now_ms;
+    int64_t left_ms = end_of(head) - when->now_ms;
     int64_t left = left_ms > 0 ? (left_ms + 999) / 1000 : 0;
     return left > head->ttl ? head->ttl : (uint32_t)left; /* the clock was set back */
+}
+
+/* What was found counts as used, and whatever is made of it depends on it. */
+static void note_use(struct cache *cache, uint64_t hash)
+{
+    struct cache_used *used = &cache->used;
+
+    cache->store->use(cache->store, hash);
+    if (used->cnt < CACHE_USED_MAX)
+        used->hashes[used->cnt] = hash;
+    used->cnt++;
 }
 
 /* Copy what stands behind the head; false when it is not what the head says. */
 static bool copy_payload(const struct head *head, const uint8_t *bytes, size_t len,
                          struct arena *arena, struct cache_found *out)
 {
-    if (head->kind == CACHE_FAILURE) {
-        out->text = arena_copy(arena, bytes, len);
-        return out->text != NULL;
-    }
     size_t set_len = len - util_min(len, head->owner_len);
+
     if (head->kind != CACHE_DATA && len == 0)
-        return true; /* no SOA */
-    if (!rrset_check(bytes, set_len))
-        return false;
-    const uint8_t *copy = arena_copy(arena, bytes, len);
+        return true;                                     /* no SOA */
+    const uint8_t *copy = arena_copy(arena, bytes, len); /* aligned, with a NUL behind */
     if (!copy)
+        return false;
+    if (head->kind == CACHE_FAILURE) {
+        out->text = (const char *)copy;
+        return true;
+    }
+    if (!rrset_check(copy, set_len))
         return false;
     out->set = (const struct rrset *)(const void *)copy;
     out->soa_owner = copy + set_len;
     return head->kind == CACHE_DATA
                ? head->owner_len == 0
-               : dname_check(out->soa_owner, head->owner_len) == head->owner_len;
+               : out->set->type == RRTYPE_SOA &&
+                     dname_check(out->soa_owner, head->owner_len) == head->owner_len;
 }
 
-static bool find(struct cache *cache, const struct cache_name *name, unsigned labels,
-                 uint16_t type, const struct cache_time *when, struct arena *arena,
-                 struct cache_found *out)
+static bool find(struct cache *cache, const struct cache_name *name, enum space space,
+                 unsigned labels, uint16_t type, const struct cache_time *when,
+                 struct arena *arena, struct cache_found *out)
 {
     struct head head;
     size_t len;
-    const uint8_t *bytes = get(cache, name, SPACE_DATA, labels, type, &head, &len);
+    uint64_t hash;
+    const uint8_t *bytes = get(cache, name, space, labels, type, &head, &len, &hash);
 
-    if (!bytes || head.kind < CACHE_DATA || head.kind > CACHE_FAILURE || !is_alive(&head, when))
+    if (!bytes || (head.kind == CACHE_FAILURE) != (space == SPACE_FAILURE))
+        return false;
+    bool lives = is_alive(&head, when);
+    if (!lives && when->now_ms >= end_of(&head) + when->stale_ms)
         return false;
     *out = (struct cache_found){.kind = (enum cache_kind)head.kind,
                                 .rank = (enum cache_rank)head.rank,
                                 .ttl = ttl_left(&head, when),
+                                .is_stale = !lives,
+                                .end_ms = end_of(&head),
                                 .learnt_ms = head.learnt_ms,
+                                .text = "",
                                 .ede = head.ede,
                                 .failed_cnt = head.failed_cnt};
+    out->is_near_end = lives && out->ttl < head.ttl && out->ttl <= head.ttl / NEAR_END;
     if (addr_from_bytes(head.addr, util_min(head.addr_len, sizeof(head.addr)), head.port,
                         &out->server) != ERR_OK)
         out->server = (struct addr){0};
-    return copy_payload(&head, bytes, len, arena, out) &&
-           (head.kind != CACHE_DATA || out->set->type == type);
+    if (!copy_payload(&head, bytes, len, arena, out) ||
+        (head.kind == CACHE_DATA && out->set->type != type))
+        return false;
+    note_use(cache, hash);
+    return true;
 }
 
 bool cache_find(struct cache *cache, const struct cache_name *name, unsigned labels,
                 uint16_t type, const struct cache_time *when, struct arena *arena,
                 struct cache_found *out)
 {
-    return find(cache, name, labels, type, when, arena, out) && out->kind != CACHE_NXDOMAIN;
+    return find(cache, name, SPACE_DATA, labels, type, when, arena, out) &&
+           (out->kind == CACHE_DATA || out->kind == CACHE_NODATA);
+}
+
+bool cache_find_failure(struct cache *cache, const struct cache_name *name, uint16_t type,
+                        const struct cache_time *when, struct arena *arena,
+                        struct cache_found *out)
+{
+    return find(cache, name, SPACE_FAILURE, name->labels, type, when, arena, out);
 }
 
 bool cache_find_nxdomain(struct cache *cache, const struct cache_name *name,
                          const struct cache_time *when, struct arena *arena,
                          struct cache_found *out)
 {
-    return find(cache, name, name->labels, 0, when, arena, out) && out->kind == CACHE_NXDOMAIN;
+    return find(cache, name, SPACE_DATA, name->labels, 0, when, arena, out) &&
+           out->kind == CACHE_NXDOMAIN;
 }
 
 bool cache_find_dname(struct cache *cache, const struct cache_name *name,
@@ -155,7 +228,8 @@ bool cache_find_dname(struct cache *cache, const struct cache_name *name,
                       struct cache_found *out, unsigned *labels)
 {
     for (unsigned n = name->labels; n-- > 0;)
-        if (find(cache, name, n, RRTYPE_DNAME, when, arena, out) && out->kind == CACHE_DATA) {
+        if (find(cache, name, SPACE_DATA, n, RRTYPE_DNAME, when, arena, out) &&
+            out->kind == CACHE_DATA) {
             *labels = n;
             return true;
         }
@@ -177,6 +251,7 @@ static void put_origin(struct head *head, const struct cache_origin *origin)
 
     head->rank = (uint8_t)origin->rank;
     head->learnt_ms = origin->now_ms;
+    head->route = origin->route;
     if (!origin->server)
         return;
     const uint8_t *octets = addr_bytes(origin->server, &len);
@@ -189,12 +264,11 @@ static void put_origin(struct head *head, const struct cache_origin *origin)
 static bool is_outranked(struct cache *cache, const struct cache_name *name, uint16_t type,
                          const struct cache_origin *origin)
 {
-    struct cache_time when = {.now_ms = origin->now_ms, .since_ms = INT64_MAX};
     struct head head;
     size_t len;
-    return get(cache, name, SPACE_DATA, name->labels, type, &head, &len) &&
-           head.kind != CACHE_FAILURE && is_alive(&head, &when) &&
-           head.rank > (uint8_t)origin->rank;
+    uint64_t hash;
+    return get(cache, name, SPACE_DATA, name->labels, type, &head, &len, &hash) &&
+           origin->now_ms < end_of(&head) && head.rank > (uint8_t)origin->rank;
 }
 
 struct part {
@@ -205,8 +279,7 @@ struct part {
 static enum err put(struct cache *cache, const struct cache_name *name, enum space space,
                     uint16_t type, struct head *head, struct part a, struct part b)
 {
-    uint8_t key[CACHE_STORE_KEY_MAX];
-    _Alignas(8) uint8_t value[CACHE_STORE_VALUE_MAX];
+    uint8_t bytes[CACHE_STORE_KEY_MAX], value[CACHE_STORE_VALUE_MAX];
 
     if (sizeof(*head) + a.len + b.len > sizeof(value))
         return ERR_SPACE;
@@ -216,8 +289,9 @@ static enum err put(struct cache *cache, const struct cache_name *name, enum spa
         memcpy(value + sizeof(*head), a.bytes, a.len);
     if (b.len)
         memcpy(value + sizeof(*head) + a.len, b.bytes, b.len);
-    size_t key_len = key_of(name, space, name->labels, type, key);
-    return cache->store->put(cache->store, key, key_len, value, sizeof(*head) + a.len + b.len);
+    struct cache_key key = key_of(name, space, name->labels, type, bytes);
+    return cache->store->put(cache->store, &key, value, sizeof(*head) + a.len + b.len,
+                             end_of(head));
 }
 
 static size_t set_len(const struct rrset *set)
@@ -232,14 +306,15 @@ enum err cache_put(struct cache *cache, const uint8_t *owner, const struct rrset
     struct cache_name name;
     struct head head = {.kind = CACHE_DATA,
                         .ttl = clamp_ttl(set->ttl, cache->ttls.min, cache->ttls.max)};
-    uint8_t key[CACHE_STORE_KEY_MAX];
+    uint8_t bytes[CACHE_STORE_KEY_MAX];
 
     cache_name_init(&name, owner);
     if (is_outranked(cache, &name, set->type, origin))
         return ERR_OK;
     put_origin(&head, origin);
     /* the name is there after all */
-    cache->store->remove(cache->store, key, key_of(&name, SPACE_DATA, name.labels, 0, key));
+    struct cache_key absence = key_of(&name, SPACE_DATA, name.labels, 0, bytes);
+    cache->store->remove(cache->store, &absence);
     return put(cache, &name, SPACE_DATA, set->type, &head, (struct part){set, set_len(set)},
                (struct part){NULL, 0});
 }
@@ -277,41 +352,36 @@ void cache_put_absence(struct cache *cache, const uint8_t *owner, uint16_t type,
 }
 
 void cache_put_failure(struct cache *cache, const uint8_t *owner, uint16_t type, uint16_t ede,
-                       const char *text, int64_t now_ms)
+                       const char *text, uint32_t min_s, const struct cache_origin *origin)
 {
     struct cache_name name;
-    struct head head = {.kind = CACHE_FAILURE, .learnt_ms = now_ms, .ede = ede}, before;
+    struct head head = {.kind = CACHE_FAILURE, .ede = ede}, before;
     size_t len;
+    uint64_t hash;
 
     cache_name_init(&name, owner);
-    if (get(cache, &name, SPACE_DATA, name.labels, type, &before, &len)) {
-        bool is_alive_data = before.kind != CACHE_FAILURE &&
-                             now_ms < before.learnt_ms + (int64_t)before.ttl * 1000;
-        bool is_row = before.kind == CACHE_FAILURE &&
-                      now_ms < before.learnt_ms + (int64_t)before.ttl * 3000;
-        if (is_alive_data)
-            return;
-        head.failed_cnt = is_row ? (uint16_t)util_min(before.failed_cnt + 1U, 10) : 0;
-    }
-    head.ttl =
-        (uint32_t)util_min((size_t)CACHE_FAILURE_MIN_S << head.failed_cnt, CACHE_FAILURE_MAX_S);
-    enum err err = put(cache, &name, SPACE_DATA, type, &head, (struct part){text, strlen(text)},
-                       (struct part){NULL, 0});
+    put_origin(&head, origin);
+    if (get(cache, &name, SPACE_FAILURE, name.labels, type, &before, &len, &hash) &&
+        origin->now_ms < end_of(&before) + 2000 * (int64_t)before.ttl)
+        head.failed_cnt = (uint16_t)util_min(before.failed_cnt + 1U, 10);
+    size_t ttl = util_max((size_t)CACHE_FAILURE_MIN_S << head.failed_cnt, min_s);
+    head.ttl = (uint32_t)util_min(ttl, CACHE_FAILURE_MAX_S);
+    enum err err = put(cache, &name, SPACE_FAILURE, type, &head,
+                       (struct part){text, strlen(text)}, (struct part){NULL, 0});
     (void)err; /* not kept: the next client tries again */
 }
 
 /* ---- delegations ---- */
 
-void cache_put_cut(struct cache *cache, const struct cut *cut, uint32_t ttl, int64_t now_ms,
-                   int64_t end_ms)
+void cache_put_cut(struct cache *cache, const struct cut *cut, uint32_t ttl, int64_t end_ms,
+                   const struct cache_origin *origin)
 {
-    int64_t left_s = end_ms > now_ms ? (end_ms - now_ms) / 1000 : 0;
-
+    int64_t left_s = end_ms > origin->now_ms ? (end_ms - origin->now_ms) / 1000 : 0;
     struct cache_name name;
     uint8_t bytes[CUT_BYTES_MAX];
-    struct head head = {
-        .kind = CACHE_DATA, .ttl = clamp_ttl(ttl, 0, cache->ttls.max), .learnt_ms = now_ms};
+    struct head head = {.kind = CACHE_DATA, .ttl = clamp_ttl(ttl, 0, cache->ttls.max)};
 
+    put_origin(&head, origin);
     if (left_s < head.ttl)
         head.ttl = (uint32_t)left_s;
     cache_name_init(&name, cut->zone);
@@ -327,13 +397,15 @@ bool cache_find_cut(struct cache *cache, const struct cache_name *name, unsigned
     for (unsigned n = labels + 1; n-- > labels_min;) {
         struct head head;
         size_t len;
-        const uint8_t *bytes = get(cache, name, SPACE_CUT, n, 0, &head, &len);
+        uint64_t hash;
+        const uint8_t *bytes = get(cache, name, SPACE_CUT, n, 0, &head, &len, &hash);
         if (!bytes || !is_alive(&head, when))
             continue;
         cut_init(out, dname_suffix(name->dname, n), CUT_DELEGATION);
         if (cut_parse(out, bytes, len, port, arena) != ERR_OK)
             continue;
-        *end_ms = head.learnt_ms + (int64_t)head.ttl * 1000;
+        cache->store->use(cache->store, hash);
+        *end_ms = end_of(&head);
         return true;
     }
     return false;

@@ -13,7 +13,7 @@
 #include "base/addr.h"
 #include "dns/rrset.h"
 #include "resolver/cache_store.h"
-#include "resolver/cut.h"
+#include "resolver/route.h"
 
 enum cache_kind { CACHE_DATA = 1, CACHE_NODATA, CACHE_NXDOMAIN, CACHE_FAILURE };
 
@@ -33,16 +33,28 @@ enum {
     CACHE_FAILURE_MAX_S = 300,
 };
 
+enum { CACHE_USED_MAX = 4 };
+
+/* Which entries were found lately: what an answer depends on. */
+struct cache_used {
+    unsigned cnt; /* beyond CACHE_USED_MAX they are only counted */
+    uint64_t hashes[CACHE_USED_MAX];
+};
+
 /* Lifetime: worker. */
 struct cache {
     struct cache_store *store;
+    const struct route *route; /* this turn's: what came another way is not found (limits.md
+                                  section 2, MaginotDNS).  NULL: that does not count */
     struct cache_ttls ttls;
+    struct cache_used used; /* for whoever asks to clear and read */
 };
 
 /* When is asked, in milliseconds of wall time.  What was learnt at `since_ms` or later is found
- * whatever its TTL: an answer with TTL 0 serves those who waited for it (RFC 2181 8). */
+ * whatever its TTL: an answer with TTL 0 serves those who waited for it (RFC 2181 8).  What ended up to `stale_ms` ago is found
+ * too, for want of better (RFC 8767). */
 struct cache_time {
-    int64_t now_ms, since_ms;
+    int64_t now_ms, since_ms, stale_ms;
 };
 
 /* A name as the keys have it.  Lifetime: the caller's. */
@@ -61,7 +73,10 @@ void cache_name_init(struct cache_name *name, const uint8_t *dname);
 struct cache_found {
     enum cache_kind kind;
     enum cache_rank rank;
-    uint32_t ttl; /* seconds left */
+    uint32_t ttl;     /* seconds left */
+    bool is_near_end; /* less than a tenth of them is */
+    bool is_stale;    /* none is: it ended at `end_ms` */
+    int64_t end_ms;
     int64_t learnt_ms;
     struct addr server;      /* sa_family 0: nobody in particular */
     const struct rrset *set; /* DATA: the records; NODATA, NXDOMAIN: the SOA, or NULL */
@@ -71,11 +86,16 @@ struct cache_found {
     unsigned failed_cnt; /* times in a row */
 };
 
-/* Look for data or failures of a type, or NODATA, at the suffix of `labels` labels; false when there is nothing that
+/* Look for data of a type, or NODATA, at the suffix of `labels` labels; false when there is nothing that
  * lives. */
 bool cache_find(struct cache *cache, const struct cache_name *name, unsigned labels,
                 uint16_t type, const struct cache_time *when, struct arena *arena,
                 struct cache_found *out);
+
+/* Look for a failure to find out about a name and type. */
+bool cache_find_failure(struct cache *cache, const struct cache_name *name, uint16_t type,
+                        const struct cache_time *when, struct arena *arena,
+                        struct cache_found *out);
 
 /* Look for the name's not being there at all. */
 bool cache_find_nxdomain(struct cache *cache, const struct cache_name *name,
@@ -90,8 +110,9 @@ bool cache_find_dname(struct cache *cache, const struct cache_name *name,
 /* Where an entry comes from. */
 struct cache_origin {
     enum cache_rank rank;
-    const struct addr *server;
+    const struct addr *server; /* NULL: nobody in particular */
     int64_t now_ms;
+    uint32_t route; /* the tag of the configured cut that led there */
 };
 
 /* Keep an RRset, with its signatures behind it if it has the flag.  ERR_SPACE: it is too large to be kept. */
@@ -104,13 +125,13 @@ void cache_put_absence(struct cache *cache, const uint8_t *owner, uint16_t type,
                        const uint8_t *soa_owner, const struct rrset *soa,
                        const struct cache_origin *origin);
 
-/* Keep a failure of a name and type, longer each time in a row (RFC 9520 3.2). */
+/* Keep a failure of a name and type, longer each time in a row, and for at least `min_s` seconds (RFC 9520 3.2). */
 void cache_put_failure(struct cache *cache, const uint8_t *owner, uint16_t type, uint16_t ede,
-                       const char *text, int64_t now_ms);
+                       const char *text, uint32_t min_s, const struct cache_origin *origin);
 
 /* Keep a delegation for `ttl` seconds, but not beyond `end_ms`, when that of the zone above ends. */
-void cache_put_cut(struct cache *cache, const struct cut *cut, uint32_t ttl, int64_t now_ms,
-                   int64_t end_ms);
+void cache_put_cut(struct cache *cache, const struct cut *cut, uint32_t ttl, int64_t end_ms,
+                   const struct cache_origin *origin);
 
 /* The nearest delegation above or at the suffix of `labels` labels with at least `labels_min` of them; its addresses
  * get `port`, its zone is a suffix of the name that was looked for, and it lives until *end_ms. */

@@ -2,9 +2,7 @@
  * since it last came by. */
 #include "resolver/cache_memory.h"
 
-#include <stdbool.h>
-
-#include "base/hash.h"
+#include "resolver/sketch.h"
 
 enum { BUCKETS_MIN = 1024, BYTES_A_BUCKET = 512 };
 
@@ -13,9 +11,8 @@ struct entry {
     uint64_t hash;
     uint32_t len;
     uint16_t key_len;
-    bool is_used; /* read since the hand came by */
-    /* the value stands first: it wants the alignment */
-    _Alignas(8) uint8_t bytes[];
+    bool is_used;    /* read since the hand came by */
+    uint8_t bytes[]; /* the value, then the key */
 };
 
 /* Lifetime: worker. */
@@ -25,16 +22,17 @@ struct cache_memory {
     size_t bucket_cnt; /* a power of two */
     size_t bytes, bytes_max;
     size_t hand;
+    struct sketch *sketch;
+    struct cache_versions versions;
 };
 
 static size_t entry_bytes(const struct entry *e) { return sizeof(*e) + e->len + e->key_len; }
 
-static struct entry **find(const struct cache_memory *m, uint64_t hash, const uint8_t *key,
-                           size_t key_len)
+static struct entry **find(const struct cache_memory *m, const struct cache_key *key)
 {
-    struct entry **at = &m->buckets[hash & (m->bucket_cnt - 1)];
-    while (*at && ((*at)->hash != hash || (*at)->key_len != key_len ||
-                   memcmp((*at)->bytes + (*at)->len, key, key_len) != 0))
+    struct entry **at = &m->buckets[key->hash & (m->bucket_cnt - 1)];
+    while (*at && ((*at)->hash != key->hash || (*at)->key_len != key->len ||
+                   memcmp((*at)->bytes + (*at)->len, key->bytes, key->len) != 0))
         at = &(*at)->next;
     return at;
 }
@@ -47,11 +45,10 @@ static void drop(struct cache_memory *m, struct entry **at)
     free(e);
 }
 
-static const uint8_t *get(struct cache_store *store, const uint8_t *key, size_t key_len,
-                          size_t *len)
+static const uint8_t *get(struct cache_store *store, const struct cache_key *key, size_t *len)
 {
     struct cache_memory *m = container_of(store, struct cache_memory, store);
-    struct entry *e = *find(m, hash_more(hash_start(), key, key_len), key, key_len);
+    struct entry *e = *find(m, key);
     if (!e)
         return NULL;
     e->is_used = true;
@@ -75,36 +72,61 @@ static void make_room(struct cache_memory *m, size_t need)
     }
 }
 
-static void forget(struct cache_store *store, const uint8_t *key, size_t key_len)
+static void use(struct cache_store *store, uint64_t hash)
 {
-    struct cache_memory *m = container_of(store, struct cache_memory, store);
-    struct entry **at = find(m, hash_more(hash_start(), key, key_len), key, key_len);
-    if (*at)
-        drop(m, at);
+    sketch_add(container_of(store, struct cache_memory, store)->sketch, hash);
 }
 
-static enum err put(struct cache_store *store, const uint8_t *key, size_t key_len,
-                    const uint8_t *value, size_t len)
+static unsigned popularity(const struct cache_store *store, uint64_t hash)
+{
+    return sketch_count(container_of(store, const struct cache_memory, store)->sketch, hash);
+}
+
+static void raise_version(struct cache_memory *m, uint64_t hash)
+{
+    atomic_fetch_add_explicit(&m->versions.slots[hash % CACHE_STORE_SLOTS], 1,
+                              memory_order_relaxed);
+}
+
+static void forget(struct cache_store *store, const struct cache_key *key)
 {
     struct cache_memory *m = container_of(store, struct cache_memory, store);
-    uint64_t hash = hash_more(hash_start(), key, key_len);
-    size_t need = sizeof(struct entry) + key_len + len;
+    struct entry **at = find(m, key);
+    if (!*at)
+        return;
+    drop(m, at);
+    raise_version(m, key->hash);
+}
 
-    forget(store, key, key_len);
-    if (need > m->bytes_max || len > CACHE_STORE_VALUE_MAX || key_len > CACHE_STORE_KEY_MAX)
+static enum err put(struct cache_store *store, const struct cache_key *key,
+                    const uint8_t *value, size_t len, int64_t end_ms)
+{
+    struct cache_memory *m = container_of(store, struct cache_memory, store);
+    size_t need = sizeof(struct entry) + key->len + len;
+
+    (void)end_ms; /* the hand finds them soon enough */
+    forget(store, key);
+    if (need > m->bytes_max || len > CACHE_STORE_VALUE_MAX || key->len > CACHE_STORE_KEY_MAX)
         return ERR_SPACE;
     make_room(m, need);
     struct entry *e = malloc(need);
     if (!e)
         return ERR_NOMEM;
-    struct entry **head = &m->buckets[hash & (m->bucket_cnt - 1)];
+    struct entry **head = &m->buckets[key->hash & (m->bucket_cnt - 1)];
     *e = (struct entry){
-        .next = *head, .hash = hash, .len = (uint32_t)len, .key_len = (uint16_t)key_len};
+        .next = *head, .hash = key->hash, .len = (uint32_t)len, .key_len = (uint16_t)key->len};
     memcpy(e->bytes, value, len);
-    memcpy(e->bytes + len, key, key_len);
+    memcpy(e->bytes + len, key->bytes, key->len);
     *head = e;
     m->bytes += need;
+    raise_version(m, key->hash);
     return ERR_OK;
+}
+
+static bool settle(struct cache_store *store)
+{
+    (void)store; /* all is where it belongs */
+    return false;
 }
 
 static void free_store(struct cache_store **store)
@@ -116,6 +138,7 @@ static void free_store(struct cache_store **store)
         while (m->buckets[i])
             drop(m, &m->buckets[i]);
     free(m->buckets);
+    sketch_free(&m->sketch);
     free(m);
     *store = NULL;
 }
@@ -130,12 +153,19 @@ enum err cache_memory_new(size_t bytes, struct cache_store **out)
     while (m->bucket_cnt * BYTES_A_BUCKET < bytes)
         m->bucket_cnt *= 2;
     m->buckets = calloc(m->bucket_cnt, sizeof(struct entry *));
-    if (!m->buckets) {
+    if (!m->buckets || sketch_new(&m->sketch) != ERR_OK) {
+        free(m->buckets);
         free(m);
         return ERR_NOMEM;
     }
-    m->store =
-        (struct cache_store){.get = get, .put = put, .remove = forget, .free = free_store};
+    m->store = (struct cache_store){.get = get,
+                                    .use = use,
+                                    .popularity = popularity,
+                                    .put = put,
+                                    .remove = forget,
+                                    .settle = settle,
+                                    .free = free_store,
+                                    .versions = &m->versions};
     *out = &m->store;
     return ERR_OK;
 }

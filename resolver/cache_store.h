@@ -6,23 +6,52 @@
  */
 #pragma once
 
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+
 #include "base/err.h"
 #include "base/util.h"
 
 enum {
-    CACHE_STORE_KEY_MAX = 520,
-    CACHE_STORE_VALUE_MAX = 16384 /* limits.md section 3 */
+    CACHE_STORE_KEY_MAX = 500,
+    CACHE_STORE_VALUE_MAX = 16384, /* limits.md section 3 */
+    CACHE_STORE_SLOTS = 65536,
+};
+
+struct cache_key {
+    const uint8_t *bytes;
+    size_t len;
+    uint64_t hash; /* hash_more over them */
+};
+
+/* Who keeps something that was made of values can tell whether one of them is another by now: whatever is written raises the number
+ * of its key's slot.  Lifetime: that of the store, or of the process. */
+struct cache_versions {
+    _Atomic uint64_t epoch; /* raised before the slots are */
+    _Atomic uint32_t slots[CACHE_STORE_SLOTS];
 };
 
 struct cache_store {
-    /* The value of a key, NULL when there is none; good until the next call that writes. */
-    const uint8_t *(*get)(struct cache_store *store, const uint8_t *key, size_t key_len,
-                          size_t *len);
-    /* Keep a copy.  ERR_SPACE, ERR_NOMEM: it is not kept, nor is what was there before. */
-    enum err (*put)(struct cache_store *store, const uint8_t *key, size_t key_len,
-                    const uint8_t *value, size_t len);
+    /* The value of a key, NULL when there is none; at any alignment, and good until the next call that writes, or settle. */
+    const uint8_t *(*get)(struct cache_store *store, const struct cache_key *key, size_t *len);
+    /* Count a use, so that the key is kept for longer than others. */
+    void (*use)(struct cache_store *store, uint64_t hash);
+    /* About how often it was used lately, up to SKETCH_MOST. */
+    unsigned (*popularity)(const struct cache_store *store, uint64_t hash);
+    /* Keep a copy; at `end_ms` (wall time) it may go first.  ERR_SPACE, ERR_NOMEM: it is not kept; what was there before may
+     * or may not be. */
+    enum err (*put)(struct cache_store *store, const struct cache_key *key,
+                    const uint8_t *value, size_t len, int64_t end_ms);
     /* Forget one key; that it is not there is fine. */
-    void (*remove)(struct cache_store *store, const uint8_t *key, size_t key_len);
+    void (*remove)(struct cache_store *store, const struct cache_key *key);
+    /* The end of a turn: what was written is on its way to where others see it.  True: some of it waits for more, call again within
+     * some milliseconds. */
+    bool (*settle)(struct cache_store *store);
+    /* When others see all that was written until now, the owner of the store hears of `hash`.  NULL: there are no others. */
+    void (*announce)(struct cache_store *store, uint64_t hash);
     /* End.  Clears the pointer. */
     void (*free)(struct cache_store **store);
+    struct cache_versions *versions;
+    uint64_t epoch; /* of what get sees */
 };

@@ -7,6 +7,7 @@ void cut_init(struct cut *cut, const uint8_t *zone, enum cut_source source)
 {
     cut->zone = zone;
     cut->source = source;
+    cut->tag = 0;
     cut->labels = (uint8_t)dname_labels(zone);
     cut->server_cnt = cut->addr_cnt = 0;
 }

@@ -41,6 +41,8 @@ struct cut_addr {
 struct cut {
     const uint8_t *zone;
     enum cut_source source;
+    uint32_t
+        tag; /* of a configured one: what tells it from others, over restarts too; else 0 */
     uint8_t labels; /* of the zone */
     uint8_t server_cnt, addr_cnt;
     struct cut_server servers[CUT_SERVERS_MAX];

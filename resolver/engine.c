@@ -29,8 +29,10 @@ enum err engine_new(struct out *out, struct cache_store *store, struct quota *qu
 void engine_adopt(struct engine *engine, const struct policy *policy)
 {
     engine->policy = policy;
-    if (policy)
-        engine->cache.ttls = policy->ttls;
+    if (!policy)
+        return;
+    engine->cache.ttls = policy->ttls;
+    engine->cache.route = policy->defences.bailiwick ? &policy->route : NULL;
 }
 
 struct cache_time engine_time(int64_t since_ms)

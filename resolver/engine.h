@@ -24,8 +24,11 @@ enum {
 
 /* What happened since the start. */
 struct engine_counts {
-    uint64_t questions;        /* of clients, that are answered here and not by intake */
-    uint64_t hits;             /* answered at once */
+    uint64_t questions; /* of clients, that are answered here and not by intake */
+    uint64_t hits;      /* answered at once */
+    uint64_t hot;       /* of them from the table of finished answers */
+    uint64_t stale;     /* answered with what had ended */
+    uint64_t prefetched;
     uint64_t tasks;            /* resolutions begun */
     uint64_t merged;           /* questions that joined one in flight */
     uint64_t out_udp, out_tcp; /* questions to servers */

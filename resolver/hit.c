@@ -3,7 +3,13 @@
 
 #include "net/reply.h"
 
-enum { ADDITIONAL_MAX = 8, ANY_TTL = 3789, WALK_MAX = HIT_CNAMES_MAX + 1 };
+enum {
+    ADDITIONAL_MAX = 8,
+    ANY_TTL = 3789,
+    STALE_TTL = 30, /* RFC 8767 5 */
+    STALE_TEXT_MAX = 60,
+    WALK_MAX = HIT_CNAMES_MAX + 1
+};
 
 /* Lifetime: the call. */
 struct walk {
@@ -11,7 +17,8 @@ struct walk {
     struct exchange *ex;
     struct arena *arena;
     struct hit *out;
-    struct cache_time when;
+    struct cache_time when, stale; /* stale.stale_ms 0: what has ended is not looked for */
+    int64_t stale_end_ms;          /* of what has ended first; 0: nothing has */
     struct builder_mark begin;
     const uint8_t *name;            /* where the chain has come */
     const uint8_t *names[WALK_MAX]; /* where it was before */
@@ -32,6 +39,16 @@ static void finish(struct walk *w, unsigned rcode)
 {
     w->out->kind = HIT_ANSWER;
     w->out->rcode = rcode;
+}
+
+/* The TTL that goes out with it. */
+static uint32_t ttl_of(struct walk *w, const struct cache_found *found)
+{
+    if (!found->is_stale)
+        return found->ttl;
+    if (w->stale_end_ms == 0 || found->end_ms < w->stale_end_ms)
+        w->stale_end_ms = found->end_ms;
+    return STALE_TTL;
 }
 
 static void fail(struct walk *w, uint16_t ede, const char *text)
@@ -155,7 +172,7 @@ static bool follow_dname(struct walk *w, const struct cache_found *found, unsign
     uint8_t made[DNAME_MAX];
 
     if (!w->dname_owner || !dname_is_equal(w->dname_owner, owner))
-        put_answer(w, owner, found->set, found->ttl);
+        put_answer(w, owner, found->set, ttl_of(w, found));
     w->dname_owner = owner;
     if (head + tail > DNAME_MAX) {
         finish(w, RRTYPE_RCODE_YXDOMAIN);
@@ -170,13 +187,14 @@ static bool follow_dname(struct walk *w, const struct cache_found *found, unsign
     }
     w->is_full |=
         builder_record(&w->ex->out, MESSAGE_ANSWER, owner_of(w, w->name), RRTYPE_CNAME,
-                       RRTYPE_CLASS_IN, found->ttl, name, head + tail) != ERR_OK;
+                       RRTYPE_CLASS_IN, ttl_of(w, found), name, head + tail) != ERR_OK;
     return go_on(w, name);
 }
 
 static void answer_failure(struct walk *w, const struct cache_found *found)
 {
     bool is_fresh = found->learnt_ms >= w->when.since_ms;
+    w->out->is_failure = true;
     fail(w, is_fresh ? found->ede : EDNS_EDE_CACHED_ERROR, found->text);
 }
 
@@ -188,42 +206,73 @@ static void answer_data(struct walk *w, const struct cache_found *found)
 
     if ((found->set->flags & RRSET_IS_SYNTHESISED) &&
         cache_find_dname(&w->engine->cache, &w->key, &w->when, w->arena, &dname, &labels))
-        put_answer(w, dname_suffix(w->name, labels), dname.set, dname.ttl);
-    put_answer(w, w->name, found->set, found->ttl);
+        put_answer(w, dname_suffix(w->name, labels), dname.set, ttl_of(w, &dname));
+    put_answer(w, w->name, found->set, ttl_of(w, found));
     put_additional(w, found->set);
     finish(w, RRTYPE_RCODE_NOERROR);
 }
 
-/* What the cache knows of the name; true: go on with another one. */
+/* RFC 8767: it is worth asking again before it ends. */
+static void note_ending(struct walk *w, const struct cache_found *found)
+{
+    if (!found->is_near_end || w->out->ending)
+        return;
+    w->out->ending = w->name;
+    w->out->type_ending = w->type;
+}
+
+/* What the cache knows of the name at that time; false: nothing.  *goes_on: another name is next. */
+static bool know(struct walk *w, const struct cache_time *when, bool *goes_on)
+{
+    struct cache *cache = &w->engine->cache;
+    struct cache_found found, dname;
+    unsigned labels;
+
+    *goes_on = false;
+    if (cache_find(cache, &w->key, w->key.labels, w->type, when, w->arena, &found)) {
+        note_ending(w, &found);
+        if (found.kind == CACHE_NODATA) {
+            put_soa(w, found.soa_owner, found.set, ttl_of(w, &found));
+            finish(w, RRTYPE_RCODE_NOERROR);
+        } else {
+            answer_data(w, &found);
+        }
+        return true;
+    }
+    if (cache_find(cache, &w->key, w->key.labels, RRTYPE_CNAME, when, w->arena, &found) &&
+        found.kind == CACHE_DATA) {
+        note_ending(w, &found);
+        bool is_made = (found.set->flags & RRSET_IS_SYNTHESISED) &&
+                       cache_find_dname(cache, &w->key, when, w->arena, &dname, &labels);
+        *goes_on = is_made ? follow_dname(w, &dname, labels)
+                           : follow_cname(w, found.set, ttl_of(w, &found));
+        return true;
+    }
+    if (cache_find_nxdomain(cache, &w->key, when, w->arena, &found)) {
+        note_ending(w, &found);
+        put_soa(w, found.soa_owner, found.set, ttl_of(w, &found));
+        finish(w, RRTYPE_RCODE_NXDOMAIN);
+        return true;
+    }
+    return false;
+}
+
+/* True: go on with another name. */
 static bool step_cache(struct walk *w)
 {
     struct cache *cache = &w->engine->cache;
     struct cache_found found;
     unsigned labels;
+    bool goes_on;
 
     cache_name_init(&w->key, w->name);
-    if (cache_find(cache, &w->key, w->key.labels, w->type, &w->when, w->arena, &found)) {
-        if (found.kind == CACHE_FAILURE) {
-            answer_failure(w, &found);
-        } else if (found.kind == CACHE_NODATA) {
-            put_soa(w, found.soa_owner, found.set, found.ttl);
-            finish(w, RRTYPE_RCODE_NOERROR);
-        } else {
-            answer_data(w, &found);
-        }
-        return false;
-    }
-    if (cache_find(cache, &w->key, w->key.labels, RRTYPE_CNAME, &w->when, w->arena, &found) &&
-        found.kind == CACHE_DATA) {
-        struct cache_found dname;
-        bool is_made = (found.set->flags & RRSET_IS_SYNTHESISED) &&
-                       cache_find_dname(cache, &w->key, &w->when, w->arena, &dname, &labels);
-        return is_made ? follow_dname(w, &dname, labels)
-                       : follow_cname(w, found.set, found.ttl);
-    }
-    if (cache_find_nxdomain(cache, &w->key, &w->when, w->arena, &found)) {
-        put_soa(w, found.soa_owner, found.set, found.ttl);
-        finish(w, RRTYPE_RCODE_NXDOMAIN);
+    if (know(w, &w->when, &goes_on))
+        return goes_on;
+    if (w->stale.stale_ms > 0 && know(w, &w->stale, &goes_on))
+        return goes_on;
+    if (w->stale.stale_ms == 0 &&
+        cache_find_failure(cache, &w->key, w->type, &w->when, w->arena, &found)) {
+        answer_failure(w, &found);
         return false;
     }
     /* the reply that was just waited for had no room for the name the DNAME makes */
@@ -233,6 +282,29 @@ static bool step_cache(struct walk *w)
         return follow_dname(w, &found, labels);
     miss(w);
     return false;
+}
+
+/* RFC 8914 4.4, 4.20: how old it is. */
+static void explain_stale(struct walk *w)
+{
+    static const struct {
+        const char *name;
+        long long seconds;
+    } units[] = {{"day", 86400}, {"hour", 3600}, {"minute", 60}, {"second", 1}};
+    long long age = (w->when.now_ms - w->stale_end_ms) / 1000;
+    char text[STALE_TEXT_MAX];
+    size_t unit = 0;
+
+    while (unit < ARRAY_LEN(units) - 1 && age < units[unit].seconds)
+        unit++;
+    long long cnt = age / units[unit].seconds;
+    snprintf(text, sizeof(text), "its TTL ended %lld %s%s ago", cnt, units[unit].name,
+             cnt == 1 ? "" : "s");
+    const char *copy = arena_copy(w->arena, text, strlen(text));
+    w->out->is_explained = true;
+    w->out->ede =
+        w->out->rcode == RRTYPE_RCODE_NXDOMAIN ? EDNS_EDE_STALE_NXDOMAIN : EDNS_EDE_STALE;
+    w->out->text = copy ? copy : "";
 }
 
 /* What the configuration says of the name; true: go on.  *is_ours: it says something. */
@@ -282,7 +354,7 @@ static bool step(struct walk *w)
     return step_cache(w);
 }
 
-void hit_answer(struct engine *engine, struct exchange *ex, int64_t since_ms,
+void hit_answer(struct engine *engine, struct exchange *ex, int64_t since_ms, int64_t stale_ms,
                 struct arena *arena, struct hit *out)
 {
     struct walk w;
@@ -291,7 +363,9 @@ void hit_answer(struct engine *engine, struct exchange *ex, int64_t since_ms,
     w.ex = ex;
     w.arena = arena;
     w.out = out;
-    w.when = engine_time(since_ms);
+    w.when = w.stale = engine_time(since_ms);
+    w.stale.stale_ms = stale_ms;
+    w.stale_end_ms = 0;
     w.begin = builder_mark(&ex->out);
     w.name = message_qname(&ex->query);
     w.type = ex->query.qtype;
@@ -299,6 +373,7 @@ void hit_answer(struct engine *engine, struct exchange *ex, int64_t since_ms,
     w.dname_owner = NULL;
     w.is_full = false;
     *out = (struct hit){.kind = HIT_MISS};
+    engine->cache.used.cnt = 0;
     if (w.type == RRTYPE_ANY) {
         answer_any(&w);
     } else {
@@ -307,4 +382,6 @@ void hit_answer(struct engine *engine, struct exchange *ex, int64_t since_ms,
     }
     if (out->kind == HIT_ANSWER && w.is_full)
         reply_truncate(ex, &w.begin);
+    if (out->kind == HIT_ANSWER && !out->is_explained && w.stale_end_ms != 0)
+        explain_stale(&w);
 }

@@ -24,12 +24,17 @@ struct hit {
     unsigned rcode;
     const uint8_t *name;
     uint16_t type;
+    bool is_failure; /* it is one that was remembered */
+    const uint8_t *
+        ending; /* a name of the chain whose entry has little time left, with `type_ending`; NULL: none */
+    uint16_t type_ending;
     bool is_explained; /* `ede` and `text` say why */
     uint16_t ede;
     const char *text;
 };
 
 /* Answer `ex`, which intake has begun.  `since_ms`: what was learnt since then counts whatever its TTL (wall time; INT64_MAX for
- * none).  Memory comes from `arena`. */
-void hit_answer(struct engine *engine, struct exchange *ex, int64_t since_ms,
+ * none).  `stale_ms`: where nothing else is known, what ended so long ago is good enough, and failures that were remembered are not
+ * (RFC 8767); 0: never.  Memory comes from `arena`. */
+void hit_answer(struct engine *engine, struct exchange *ex, int64_t since_ms, int64_t stale_ms,
                 struct arena *arena, struct hit *out);

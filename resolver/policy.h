@@ -41,6 +41,9 @@ struct policy {
     struct conf_addrs own; /* where this resolver listens: it does not ask itself */
     uint16_t outgoing_port;
     uint16_t udp_size; /* that servers are told */
+    int64_t
+        stale_ms; /* how long after its end an answer is better than none (RFC 8767); 0: it never is */
+    bool is_prefetching;
     bool is_minimising, is_priming, uses_v4, uses_v6;
 };
 

@@ -11,6 +11,7 @@ enum {
     LOCAL_DATA_TTL = 3600,
     DAY_MS = 86400000,
     TTL_MAX_MS = 7 * DAY_MS,
+    STALE_MAX_MS = 7 * DAY_MS,
     LIMIT_MAX = 1000000,
 };
 
@@ -200,11 +201,13 @@ static void check_allow(struct conf_reader *reader, const struct conf_node *node
 /* ---- tables ---- */
 
 static const struct conf_key cache_keys[] = {
-    {.name = "directory", .type = CONF_UNUSED},
+    {.name = "directory",
+     .type = CONF_PATH,
+     .offset = offsetof(struct res_conf, cache_directory)},
     {.name = "size",
      .type = CONF_SIZE,
      .offset = offsetof(struct res_conf, cache_size),
-     .min = 1 << 20,
+     .min = 8 << 20,
      .max = (uint64_t)1 << 40},
     {.name = "min-ttl",
      .type = CONF_DURATION,
@@ -218,8 +221,13 @@ static const struct conf_key cache_keys[] = {
      .type = CONF_DURATION,
      .offset = offsetof(struct res_conf, negative_max_ms),
      .max = DAY_MS},
-    {.name = "serve-stale", .type = CONF_UNUSED},
-    {.name = "prefetch", .type = CONF_UNUSED},
+    {.name = "serve-stale",
+     .type = CONF_DURATION,
+     .offset = offsetof(struct res_conf, stale_ms),
+     .max = STALE_MAX_MS},
+    {.name = "prefetch",
+     .type = CONF_BOOL,
+     .offset = offsetof(struct res_conf, is_prefetching)},
     {.name = NULL},
 };
 
@@ -331,6 +339,9 @@ static struct res_conf *new_conf(void)
     conf->limits = conf->policy->limits;
     conf->lab = conf->policy->defences;
     conf->cache_size = (uint64_t)1 << 30;
+    conf->cache_directory = "/var/cache/rootline";
+    conf->stale_ms = DAY_MS;
+    conf->is_prefetching = true;
     conf->hints_path = conf->hosts_path = "";
     conf->outgoing_port = 53;
     conf->ttl_max_ms = DAY_MS;
@@ -370,6 +381,8 @@ static enum err fill_policy(struct res_conf *conf)
                                   .negative_max = conf->negative_max_ms / 1000};
     p->defences = conf->lab;
     p->defences.random_case &= conf->is_case_random;
+    p->stale_ms = conf->stale_ms;
+    p->is_prefetching = conf->is_prefetching;
     p->outgoing_port = (uint16_t)conf->outgoing_port;
     p->is_minimising = conf->is_minimising;
     p->is_priming = conf->is_priming;
@@ -384,6 +397,7 @@ static enum err fill_policy(struct res_conf *conf)
         err = route_use_builtin_hints(&p->route, 53, &p->arena);
     for (int i = 0; i < p->route.hints.addr_cnt; i++)
         addr_set_port(&p->route.hints.addrs[i].addr, p->outgoing_port);
+    route_seal(&p->route);
     if (!err)
         err = copy_prefixes(&p->allow, &conf->allow, &p->arena);
     if (!err)
@@ -432,6 +446,7 @@ void res_conf_free(struct res_conf **conf)
         return;
     policy_free(&(*conf)->policy);
     quota_free(&(*conf)->quota);
+    cache_lmdb_free(&(*conf)->cache);
     arena_fini(&(*conf)->arena);
     free(*conf);
     *conf = NULL;

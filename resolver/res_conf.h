@@ -6,25 +6,29 @@
 #pragma once
 
 #include "net/server_conf.h"
+#include "resolver/cache_lmdb.h"
 #include "resolver/policy.h"
 
 /* Lifetime: from res_conf_read to res_conf_free. */
 struct res_conf {
     struct arena arena;
     struct server_conf server;
-    struct policy *policy; /* whoever builds a version of it takes it and leaves NULL */
-    struct quota *quota;   /* of the process, when this is its first configuration */
+    struct policy *policy;    /* whoever builds a version of it takes it and leaves NULL */
+    struct quota *quota;      /* of the process, when this is its first configuration */
+    struct cache_lmdb *cache; /* likewise; NULL: each worker has its own in memory */
     struct quota_limits quota_limits;
     struct budget_limits limits;
     struct conf_addrs outgoing;
     struct addr_prefixes allow, do_not_query;
     struct addr_prefix local_nets[4]; /* what is not asked unless the file says otherwise */
     uint64_t cache_size;
+    const char *cache_directory;      /* "": the cache is in memory */
     struct conf_list stubs, forwards; /* of struct res_conf_zone */
     struct conf_texts local_data;
     const char *hints_path, *hosts_path; /* "": none */
     uint32_t outgoing_port;
-    uint32_t ttl_min_ms, ttl_max_ms, negative_max_ms;
+    uint32_t ttl_min_ms, ttl_max_ms, negative_max_ms, stale_ms;
+    bool is_prefetching;
     bool is_minimising, is_case_random, is_priming, uses_v4, uses_v6;
     struct policy_defences lab;
 };

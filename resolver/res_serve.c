@@ -5,6 +5,7 @@
 #include "base/now.h"
 #include "net/reply.h"
 #include "resolver/hit.h"
+#include "resolver/hot.h"
 #include "resolver/machine.h"
 
 enum {
@@ -16,16 +17,18 @@ enum {
     CLIENT_LATE_MS = 1900, /* above half of that, older answers are not worth sending */
     TASKS_SPARE = 5, /* besides one for each alias of a chain: some end on others' limits */
     ARENA_MAX = 1 << 20,
+    STALE_WAIT_MS = 1800, /* RFC 8767 5: then a client gets what there was */
 };
 
 /* A client's question that waits.  Lifetime: until it is answered. */
 struct request {
-    struct list link; /* serve->requests or serve->spare */
+    struct list link; /* serve->requests, serve->late or serve->spare */
     struct task_waiter waiter;
     struct res_serve *serve;
     struct exchange *ex;
     struct budget *budget;
     int64_t since_ms;
+    uint64_t since_mono_ms;
     unsigned tasks;
     uint32_t *cell; /* of its client; NULL: an exempt one */
 };
@@ -33,15 +36,19 @@ struct request {
 /* Lifetime: worker. */
 struct res_serve {
     struct engine *engine;
-    struct arena arena; /* of the answer being written */
-    struct list requests, spare;
+    struct arena arena;   /* of the answer being written */
+    struct hot *hot;      /* NULL: none */
+    struct list requests; /* the oldest first */
+    struct list late;     /* those that have waited for STALE_WAIT_MS */
+    struct list spare;
+    int64_t now_ms; /* wall, of this batch */
     size_t request_cnt;
     uint32_t clients
         [CLIENT_CELLS]; /* how many questions wait; clients that share a cell share the limit */
     bool is_closed;     /* nothing is asked any more */
 };
 
-struct res_serve *res_serve_new(struct engine *engine)
+struct res_serve *res_serve_new(struct engine *engine, size_t hot_bytes)
 {
     struct res_serve *serve = calloc(1, sizeof(*serve));
     if (!serve)
@@ -49,7 +56,12 @@ struct res_serve *res_serve_new(struct engine *engine)
     serve->engine = engine;
     arena_init(&serve->arena, ARENA_MAX);
     list_init(&serve->requests);
+    list_init(&serve->late);
     list_init(&serve->spare);
+    if (hot_bytes > 0 && hot_new(hot_bytes, &serve->hot) != ERR_OK) {
+        free(serve);
+        return NULL;
+    }
     return serve;
 }
 
@@ -69,12 +81,14 @@ static void end_request(struct request *r)
 void res_serve_close(struct res_serve *s)
 {
     s->is_closed = true;
-    while (!list_is_empty(&s->requests)) {
-        struct request *r = container_of(s->requests.next, struct request, link);
-        struct exchange *ex = r->ex;
-        end_request(r);
-        reply_drop(ex);
-    }
+    struct list *waiting[] = {&s->late, &s->requests};
+    for (size_t i = 0; i < ARRAY_LEN(waiting); i++)
+        while (!list_is_empty(waiting[i])) {
+            struct request *r = container_of(waiting[i]->next, struct request, link);
+            struct exchange *ex = r->ex;
+            end_request(r);
+            reply_drop(ex);
+        }
     task_end_all(s->engine);
 }
 
@@ -90,6 +104,7 @@ void res_serve_free(struct res_serve **serve)
         free(r);
     }
     task_free_engine(&s->engine);
+    hot_free(&s->hot);
     arena_fini(&s->arena);
     free(s);
     *serve = NULL;
@@ -109,14 +124,58 @@ static void send_failure(struct exchange *ex, uint16_t ede, const char *text)
     finish(ex, RRTYPE_RCODE_SERVFAIL);
 }
 
-/* Write the answer from what is known; false when something is missing, which `hit` names. */
+/* Ask anew for what is popular and near its end, before anybody has to wait for it. */
+static void refresh(struct res_serve *serve, const struct hit *hit)
+{
+    struct engine *engine = serve->engine;
+
+    if (!hit->ending || !engine->policy->is_prefetching || serve->is_closed)
+        return;
+    struct budget *budget = budget_new(&engine->policy->limits, now_mono_ms());
+    if (!budget)
+        return;
+    struct task *task = task_get(engine, hit->ending, hit->type_ending, budget, NULL);
+    engine->counts.prefetched += task != NULL; /* it runs by itself */
+    budget_unref(&budget);
+}
+
+/* Write the answer from what is known; false when something is missing, which `hit` names.  A failure that is remembered is worth
+ * less than what was known before it. */
 static bool compose(struct res_serve *serve, struct exchange *ex, int64_t since_ms,
                     struct hit *hit)
 {
+    struct engine *engine = serve->engine;
+    struct hit stale;
+
     arena_reset(&serve->arena);
-    hit_answer(serve->engine, ex, since_ms, &serve->arena, hit);
+    hit_answer(engine, ex, since_ms, 0, &serve->arena, hit);
     if (hit->kind == HIT_MISS)
         return false;
+    if (hit->is_failure && engine->policy->stale_ms > 0) {
+        hit_answer(engine, ex, since_ms, engine->policy->stale_ms, &serve->arena, &stale);
+        if (stale.kind == HIT_ANSWER) {
+            engine->counts.stale++;
+            *hit = stale;
+        }
+    }
+    if (hit->is_explained)
+        reply_explain(ex, (enum edns_ede)hit->ede, hit->text);
+    refresh(serve, hit);
+    return true;
+}
+
+/* The same from what was known, because nothing better comes (in time). */
+static bool compose_stale(struct res_serve *serve, struct exchange *ex, struct hit *hit)
+{
+    struct engine *engine = serve->engine;
+
+    if (engine->policy->stale_ms == 0)
+        return false;
+    arena_reset(&serve->arena);
+    hit_answer(engine, ex, INT64_MAX, engine->policy->stale_ms, &serve->arena, hit);
+    if (hit->kind == HIT_MISS)
+        return false;
+    engine->counts.stale++;
     if (hit->is_explained)
         reply_explain(ex, (enum edns_ede)hit->ede, hit->text);
     return true;
@@ -168,8 +227,14 @@ static void drop_request(struct request *r)
 static void fail_request(struct request *r, uint16_t ede, const char *text)
 {
     struct exchange *ex = r->ex;
+    struct res_serve *serve = r->serve;
+    struct hit hit;
+
     end_request(r);
-    send_failure(ex, ede, text);
+    if (compose_stale(serve, ex, &hit))
+        finish(ex, hit.rcode);
+    else
+        send_failure(ex, ede, text);
 }
 
 static bool may_start_task(const struct request *r)
@@ -234,15 +299,38 @@ static void on_wake(struct task_waiter *waiter, const struct task_end *end)
     fail_request(r, end->ede, end->text);
 }
 
+/* RFC 8767 5: the client has waited long enough for something fresh; whoever comes later may get it. */
+static void become_late(struct request *r)
+{
+    struct exchange *ex = r->ex;
+    struct hit hit;
+
+    list_remove(&r->link);
+    list_add(&r->serve->late, &r->link);
+    if (is_too_late(r))
+        return;
+    reply_begin(ex);
+    if (!compose_stale(r->serve, ex, &hit))
+        return;
+    end_request(r);
+    finish(ex, hit.rcode);
+}
+
 void res_serve_settle(void *data)
 {
     struct res_serve *serve = data;
     uint64_t now_ms = now_mono_ms();
 
     machine_run(serve->engine);
-    /* the oldest come first; whatever task they wait for may be a younger client's */
     while (!list_is_empty(&serve->requests)) {
         struct request *r = container_of(serve->requests.next, struct request, link);
+        if (now_ms < r->since_mono_ms + STALE_WAIT_MS && now_ms < r->budget->end_ms)
+            break;
+        become_late(r);
+    }
+    /* the oldest come first; whatever task they wait for may be a younger client's */
+    while (!list_is_empty(&serve->late)) {
+        struct request *r = container_of(serve->late.next, struct request, link);
         if (now_ms < r->budget->end_ms)
             break;
         if (is_too_late(r)) {
@@ -266,7 +354,8 @@ static struct request *take_request(struct res_serve *serve)
         r = container_of(serve->spare.next, struct request, link);
         list_remove(&r->link);
     }
-    *r = (struct request){.serve = serve, .since_ms = now_wall_ms()};
+    *r = (struct request){
+        .serve = serve, .since_ms = now_wall_ms(), .since_mono_ms = now_mono_ms()};
     r->budget = budget_new(&serve->engine->policy->limits, now_mono_ms());
     list_add(r->budget ? &serve->requests : &serve->spare, &r->link);
     serve->request_cnt += r->budget != NULL;
@@ -356,6 +445,20 @@ static bool turn_away(struct exchange *ex)
     }
 }
 
+void res_serve_adopt(struct res_serve *serve, const struct policy *policy)
+{
+    if (policy != serve->engine->policy && serve->hot)
+        hot_clear(serve->hot);
+    engine_adopt(serve->engine, policy);
+}
+
+void res_serve_probe(struct res_serve *serve, struct exchange *const *batch, size_t cnt)
+{
+    serve->now_ms = now_wall_ms();
+    if (serve->hot)
+        hot_probe(serve->hot, batch, cnt);
+}
+
 void res_serve_question(struct res_serve *serve, struct exchange *ex)
 {
     struct engine *engine = serve->engine;
@@ -370,9 +473,19 @@ void res_serve_question(struct res_serve *serve, struct exchange *ex)
     }
     if (turn_away(ex))
         return;
+    if (serve->hot && !ex->settings->is_rotating &&
+        hot_answer(serve->hot, engine->cache.store->versions, ex, serve->now_ms, &hit.rcode)) {
+        engine->counts.hits++;
+        engine->counts.hot++;
+        finish(ex, hit.rcode);
+        return;
+    }
     if (compose(serve, ex, INT64_MAX, &hit)) {
         engine->counts.hits++;
+        if (serve->hot && !hit.is_explained && !(ex->flags & MESSAGE_TC))
+            hot_keep(serve->hot, &engine->cache, ex, hit.rcode, serve->now_ms);
         finish(ex, hit.rcode);
+        machine_run(engine);
     } else if (!(ex->query.flags & MESSAGE_RD)) {
         refer(serve, ex);
     } else {

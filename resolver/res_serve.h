@@ -12,14 +12,21 @@
 
 struct res_serve;
 
-/* One for a worker, which takes over `engine`; NULL without memory. */
-MUST_USE struct res_serve *res_serve_new(struct engine *engine);
+/* One for a worker, which takes over `engine` unless it is NULL for want of memory.  `hot_bytes` are for finished answers, 0 for
+ * none. */
+MUST_USE struct res_serve *res_serve_new(struct engine *engine, size_t hot_bytes);
 
 /* Drop what still waits: from now on only what is known is answered.  Before the end of whatever holds the exchanges. */
 void res_serve_close(struct res_serve *serve);
 
 /* Drop what still waits, and free it.  Clears the pointer; NULL inside is fine. */
 void res_serve_free(struct res_serve **serve);
+
+/* Use this version of the configuration from now on. */
+void res_serve_adopt(struct res_serve *serve, const struct policy *policy);
+
+/* A batch is about to be served (struct service). */
+void res_serve_probe(struct res_serve *serve, struct exchange *const *batch, size_t cnt);
 
 /* Answer now or later (struct service). */
 void res_serve_question(struct res_serve *serve, struct exchange *ex);

@@ -1,6 +1,7 @@
 /* Built-in hints are those of the IANA root zone; priming replaces them at the first chance. */
 #include "resolver/route.h"
 
+#include "base/hash.h"
 #include "dns/rrline.h"
 
 static const uint8_t root[] = {0};
@@ -150,6 +151,33 @@ const struct cut *route_find(const struct route *route, const struct dname_parts
             return cut;
     }
     return &route->hints;
+}
+
+static void seal(struct cut *cut)
+{
+    static const uint64_t key[2] = {0x526f6f746c696e65, 0x726f757465746167};
+    uint8_t head[2] = {(uint8_t)cut->source, cut->addr_cnt};
+    uint64_t hash = hash_more_keyed(key, key[0], head, sizeof(head));
+
+    hash = hash_more_keyed(key, hash, cut->zone, dname_len(cut->zone));
+    for (int i = 0; i < cut->addr_cnt; i++) {
+        size_t len;
+        uint8_t port[2];
+        const uint8_t *octets = addr_bytes(&cut->addrs[i].addr, &len);
+        util_put_u16(port, addr_port(&cut->addrs[i].addr));
+        hash =
+            hash_more_keyed(key, hash_more_keyed(key, hash, octets, len), port, sizeof(port));
+    }
+    cut->tag = (uint32_t)(hash >> 32);
+}
+
+void route_seal(struct route *route)
+{
+    if (route->hints.zone)
+        seal(&route->hints);
+    for (size_t i = 0; i < route->zones.size; i++)
+        if (route->zones.at[i].name)
+            seal(route->zones.at[i].value);
 }
 
 static bool cut_has_addr(const struct cut *cut, const struct addr *addr)

@@ -29,6 +29,9 @@ MUST_USE enum err route_put_zone(struct route *route, const uint8_t *zone,
                                  enum cut_source source, const struct addr *addrs, size_t cnt,
                                  struct arena *arena);
 
+/* Give hints and zones the tags by which the cache tells what came from whom.  Once, when all is there. */
+void route_seal(struct route *route);
+
 /* The configured zone that is nearest above the suffix of `labels` labels; the hints when none is. */
 const struct cut *route_find(const struct route *route, const struct dname_parts *name,
                              unsigned labels);

@@ -3,6 +3,8 @@
 
 #include "base/now.h"
 
+enum { STALE_RECHECK_S = 30 }; /* RFC 8767 5 */
+
 static void note_finished(const struct task *task)
 {
     struct trace_ring *ring = &task->engine->finished;
@@ -27,9 +29,18 @@ static void note_failure(struct task *task, const char *text)
 
     engine->counts.failures++;
     engine->counts.limited += task->outcome == TASK_LIMITED;
-    if (task->outcome == TASK_FAILED || (task->has_whole_budget && !task->is_limited_by_others))
-        cache_put_failure(&engine->cache, task->name, task->type, task->ede, text,
-                          now_wall_ms());
+    if (task->outcome == TASK_LIMITED &&
+        (!task->has_whole_budget || task->is_limited_by_others))
+        return;
+    struct cache_origin origin = {.now_ms = now_wall_ms(), .route = task->route};
+    struct cache_time when = engine_time(INT64_MAX);
+    struct cache_found found;
+    when.stale_ms = engine->policy->stale_ms;
+    bool has_stale =
+        when.stale_ms > 0 && cache_find(&engine->cache, &task->key, task->key.labels,
+                                        task->type, &when, &task->arena, &found);
+    cache_put_failure(&engine->cache, task->name, task->type, task->ede, text,
+                      has_stale ? STALE_RECHECK_S : 0, &origin);
 }
 
 void step_done(struct task *task)

@@ -44,6 +44,7 @@ static enum err find_cut(struct task *task, unsigned labels)
     bool is_hints = base->source == CUT_HINTS;
     unsigned above = is_hints ? 0 : base->labels + 1U;
 
+    task->route = base->tag;
     task->cut_end_ms = INT64_MAX;
     task->is_cut_cached =
         base->source != CUT_FORWARD && above <= labels &&

@@ -35,28 +35,32 @@ static struct cache_origin origin_of(struct task *task, const struct message *re
     bool is_auth = reply->flags & MESSAGE_AA;
     return (struct cache_origin){.rank = is_auth ? CACHE_AUTHORITATIVE : CACHE_ANSWER,
                                  .server = &asked_addr(task)->addr,
-                                 .now_ms = now_wall_ms()};
+                                 .now_ms = now_wall_ms(),
+                                 .route = task->route};
 }
 
-/* False when an RRset is too large to be kept, and so to be answered. */
-static bool keep_chain(struct task *task, const struct scrub *scrub,
-                       const struct cache_origin *origin)
+static enum err keep_chain(struct task *task, const struct scrub *scrub,
+                           const struct cache_origin *origin)
 {
     struct cache *cache = &task->engine->cache;
-    bool fits = true;
+    enum err err = ERR_OK;
 
-    for (unsigned i = 0; i < scrub->chain_cnt && fits; i++)
-        fits = cache_put(cache, scrub->chain[i].owner, scrub->chain[i].set, origin) == ERR_OK;
-    for (unsigned i = 0; i < scrub->extra_cnt && fits; i++)
-        fits = cache_put(cache, scrub->extra[i].owner, scrub->extra[i].set, origin) == ERR_OK;
-    return fits;
+    for (unsigned i = 0; i < scrub->chain_cnt && !err; i++)
+        err = cache_put(cache, scrub->chain[i].owner, scrub->chain[i].set, origin);
+    for (unsigned i = 0; i < scrub->extra_cnt && !err; i++)
+        err = cache_put(cache, scrub->extra[i].owner, scrub->extra[i].set, origin);
+    return err;
 }
 
-static enum task_state keep_or_fail(struct task *task, bool fits)
+/* What cannot be kept cannot be answered. */
+static enum task_state keep_or_fail(struct task *task, enum err err)
 {
-    if (fits)
-        return TASK_DONE;
-    return task_fail(task, TASK_FAILED, EDNS_EDE_OTHER, "the RRset is larger than 16 kB");
+    if (err == ERR_SPACE)
+        return task_fail(task, TASK_FAILED, EDNS_EDE_OTHER, "the RRset is larger than 16 kB");
+    if (err)
+        return task_fail(task, TASK_LIMITED, EDNS_EDE_OTHER,
+                         "the cache takes no more just now");
+    return TASK_DONE;
 }
 
 /* ---- kinds ---- */
@@ -88,8 +92,8 @@ static enum task_state show_all(struct task *task)
 
 /* RFC 6672 3.1: the CNAME that a DNAME makes of the asked name is kept for that name.  Other names are asked for anew: only a
  * signature could tell that the DNAME holds for them too. */
-static bool keep_synthesised(struct task *task, const struct scrub *scrub,
-                             const struct cache_origin *origin)
+static enum err keep_synthesised(struct task *task, const struct scrub *scrub,
+                                 const struct cache_origin *origin)
 {
     const struct scrub_set *first = &scrub->chain[0];
     const uint8_t *name = task_asked_name(task);
@@ -97,36 +101,38 @@ static bool keep_synthesised(struct task *task, const struct scrub *scrub,
 
     if (scrub->chain_cnt == 0 || first->set->type != RRTYPE_DNAME ||
         dname_is_equal(first->owner, name))
-        return true;
+        return ERR_OK;
     size_t head = dname_len(name) - dname_len(first->owner);
     struct rrset_record target = rrset_first(first->set);
     if (head + target.len > DNAME_MAX)
-        return true; /* YXDOMAIN */
+        return ERR_OK; /* YXDOMAIN */
     memcpy(made, name, head);
     memcpy(made + head, target.rdata, target.len);
     struct rrset_record record = {.rdata = made, .len = (uint16_t)(head + target.len)};
     struct rrset *set = arena_alloc(&task->arena, rrset_room(&record, 1));
     if (!set || rrset_pack(RRTYPE_CNAME, first->set->ttl, &record, 1, set) != ERR_OK)
-        return false;
+        return ERR_NOMEM;
     set->flags = RRSET_IS_SYNTHESISED;
-    return cache_put(&task->engine->cache, name, set, origin) == ERR_OK;
+    return cache_put(&task->engine->cache, name, set, origin);
 }
 
 static enum task_state on_answer(struct task *task, const struct message *reply,
                                  const struct scrub *scrub)
 {
     struct cache_origin origin = origin_of(task, reply);
-    bool fits = keep_chain(task, scrub, &origin) && keep_synthesised(task, scrub, &origin);
+    enum err err = keep_chain(task, scrub, &origin);
+    if (!err)
+        err = keep_synthesised(task, scrub, &origin);
 
     if (scrub->delegation && scrub->delegation->addr_cnt >
                                  0) /* priming: the root's servers are told by themselves */
-        cache_put_cut(&task->engine->cache, scrub->delegation, scrub->delegation_ttl,
-                      origin.now_ms, INT64_MAX);
+        cache_put_cut(&task->engine->cache, scrub->delegation, scrub->delegation_ttl, INT64_MAX,
+                      &origin);
     if (!is_whole(task) && !has_dname(scrub))
         return show_more(task);
     if (!is_whole(task)) /* the DNAME is above the whole name: ask what it makes of that */
         return show_all(task);
-    return keep_or_fail(task, fits);
+    return keep_or_fail(task, err);
 }
 
 static enum task_state on_nodata(struct task *task, const struct message *reply,
@@ -134,7 +140,8 @@ static enum task_state on_nodata(struct task *task, const struct message *reply,
 {
     struct cache_origin origin = origin_of(task, reply);
 
-    keep_chain(task, scrub, &origin);
+    enum err err = keep_chain(task, scrub, &origin);
+    (void)err; /* an alias of a shortened name */
     cache_put_absence(&task->engine->cache, task_asked_name(task), task->asked_type,
                       scrub->soa_owner, scrub->soa, &origin);
     return is_whole(task) ? TASK_DONE : show_more(task);
@@ -155,15 +162,16 @@ static enum task_state on_nxdomain(struct task *task, const struct message *repl
 }
 
 /* Parent-centric: what was learnt here is the way down until its TTL ends, and no longer than the way that led here. */
-static enum task_state on_delegation(struct task *task, const struct scrub *scrub)
+static enum task_state on_delegation(struct task *task, const struct message *reply,
+                                     const struct scrub *scrub)
 {
-    int64_t now_ms = now_wall_ms();
-    int64_t until_ms = now_ms + (int64_t)scrub->delegation_ttl * 1000;
+    struct cache_origin origin = origin_of(task, reply);
+    int64_t until_ms = origin.now_ms + (int64_t)scrub->delegation_ttl * 1000;
 
     /* a late reply of servers that have lost the zone meanwhile renews nothing (ghost domains) */
-    if (now_ms < task->cut_end_ms)
-        cache_put_cut(&task->engine->cache, scrub->delegation, scrub->delegation_ttl, now_ms,
-                      task->cut_end_ms);
+    if (origin.now_ms < task->cut_end_ms)
+        cache_put_cut(&task->engine->cache, scrub->delegation, scrub->delegation_ttl,
+                      task->cut_end_ms, &origin);
     if (until_ms < task->cut_end_ms)
         task->cut_end_ms = until_ms;
     task->cut = *scrub->delegation;
@@ -299,7 +307,7 @@ enum task_state step_reply(struct task *task, const struct message *reply)
     case CLASSIFY_CHAIN: return on_answer(task, reply, scrub);
     case CLASSIFY_NODATA: return on_nodata(task, reply, scrub);
     case CLASSIFY_NXDOMAIN: return on_nxdomain(task, reply, scrub);
-    case CLASSIFY_DELEGATION: return on_delegation(task, scrub);
+    case CLASSIFY_DELEGATION: return on_delegation(task, reply, scrub);
     case CLASSIFY_LAME: return on_lame(task, now_ms);
     case CLASSIFY_ERROR: return on_error(task, classify_rcode(reply));
     case CLASSIFY_NO_EDNS: return on_no_edns(task, classify_rcode(reply));

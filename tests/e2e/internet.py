@@ -129,7 +129,7 @@ resolver:
   ipv6: false
   do-not-query: []
 {resolver}
-cache: {{size: 64M}}
+cache: {{size: 64M, directory: {folder / "cache"}}}
 {extra}
 """)
         super().__init__([build / "rootline-resolver", "-c", self.conf], folder / "resolver.log")

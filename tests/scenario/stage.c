@@ -6,7 +6,7 @@
 #include "net/reply.h"
 #include "resolver/cache_memory.h"
 
-enum { QUESTION_LEN_MAX = 4096, CACHE_BYTES = 8 << 20 };
+enum { QUESTION_LEN_MAX = 4096, CACHE_BYTES = 8 << 20, HOT_BYTES = 1 << 20 };
 
 /* A question of a client; it lives until the end. */
 struct stage_client {
@@ -134,11 +134,16 @@ static struct exchange *hold(struct exchange *ex)
     return &c->kept.ex;
 }
 
+static void probe(void *engine, struct exchange *const *batch, size_t cnt)
+{
+    res_serve_probe(engine, batch, cnt);
+}
+
 static void serve(void *engine, struct exchange *ex) { res_serve_question(engine, ex); }
 
 void stage_ask(struct stage *s, const uint8_t *wire, size_t len, const struct addr *peer)
 {
-    static const struct service service = {.serve = serve};
+    static const struct service service = {.probe = probe, .serve = serve};
     struct stage_client *c = calloc(1, sizeof(*c));
 
     must(c != NULL && len <= sizeof(c->question));
@@ -194,9 +199,10 @@ void stage_open(struct stage *s, uint64_t seed)
     must(cache_memory_new(CACHE_BYTES, &store) == ERR_OK &&
          engine_new(&s->out, store, s->quota, &s->engine) == ERR_OK);
     rng_init_seeded(&s->engine->rng, seed);
-    s->serve = res_serve_new(s->engine);
+    s->serve = res_serve_new(s->engine, HOT_BYTES);
     must(s->serve != NULL);
-    engine_adopt(s->engine, s->policy);
+    route_seal(&s->policy->route);
+    res_serve_adopt(s->serve, s->policy);
 }
 
 void stage_forget(struct stage *s)

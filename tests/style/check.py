@@ -12,7 +12,7 @@ DOORS = {
     "sys/capability.h": {"net/privilege.c"},
     "uv.h": {"net/front_udp.h", "net/front_stream.h", "net/out_net.h", "net/worker.h",
              "net/daemon.c"},
-    "lmdb.h": set(),
+    "lmdb.h": {"resolver/cache_lmdb.c"},
     "nghttp2/": set(),
     "openssl/": {"dns/nsec3.c", "dns/dnskey.c", "dns/rrsig.c", "authd/check_zonemd.c"},
     "jansson.h": set(),

@@ -156,17 +156,20 @@ static void test_failures_last_longer_each_time(void **state)
     uint8_t name[DNAME_MAX];
     unsigned expected[] = {5, 10, 20, 40, 80, 160, 300, 300};
     (void)state;
-    unit_name("bad.test", name);
+    struct cache_name key;
+    cache_name_init(&key, unit_name("bad.test", name));
     for (size_t i = 0; i < ARRAY_LEN(expected); i++) {
-        cache_put_failure(&cache, name, RRTYPE_A, 22, "why", now_wall_ms());
-        assert_true(find("bad.test", RRTYPE_A, INT64_MAX, &found));
-        assert_int_equal(found.kind, CACHE_FAILURE);
+        struct cache_origin origin = {.now_ms = now_wall_ms()};
+        struct cache_time when = now_time();
+        cache_put_failure(&cache, name, RRTYPE_A, 22, "why", 0, &origin);
+        assert_true(cache_find_failure(&cache, &key, RRTYPE_A, &when, &arena, &found));
         assert_int_equal(found.ttl, expected[i]);
         assert_string_equal(found.text, "why");
         now_advance(expected[i] * 1000ULL);
     }
+    struct cache_origin origin = {.now_ms = now_wall_ms()};
     put("bad.test", 1, 100, CACHE_ANSWER); /* what is known is not forgotten for a failure */
-    cache_put_failure(&cache, name, RRTYPE_A, 22, "why", now_wall_ms());
+    cache_put_failure(&cache, name, RRTYPE_A, 22, "why", 0, &origin);
     assert_true(find("bad.test", RRTYPE_A, INT64_MAX, &found) && found.kind == CACHE_DATA);
 }
 
@@ -189,7 +192,8 @@ static void test_delegations(void **state)
         cut_add_addr(&cut, server, &addr);
     }
     assert_int_equal(cut.addr_cnt, 5);
-    cache_put_cut(&cache, &cut, 3600, now_wall_ms(), now_wall_ms() + 60000);
+    struct cache_origin origin = {.now_ms = now_wall_ms()};
+    cache_put_cut(&cache, &cut, 3600, now_wall_ms() + 60000, &origin);
     cache_name_init(&key, unit_name("www.x.A.TEST", name));
     assert_true(cache_find_cut(&cache, &key, 4, 0, &when, 5353, &arena, &found, &end_ms));
     assert_int_equal(found.labels, 2);
@@ -201,24 +205,29 @@ static void test_delegations(void **state)
     assert_false(cache_find_cut(&cache, &key, 4, 3, &when, 53, &arena, &found, &end_ms));
 }
 
+/* The key of `name` in the space of data, as docs/CACHE.md has it. */
+static struct cache_key key_in(const char *text, uint16_t type, uint8_t bytes[DNAME_KEY_MAX + 3])
+{
+    uint8_t dname[DNAME_MAX];
+    size_t len = 1 + dname_key(unit_name(text, dname), bytes + 1);
+    bytes[0] = 1;
+    util_put_u16(bytes + len, type);
+    return (struct cache_key){bytes, len + 2, hash_more(hash_start(), bytes, len + 2)};
+}
+
 /* Whatever stands in the store: found or not, but never read past its end. */
 static void test_damaged_values(void **state)
 {
     struct rng rng;
-    uint8_t dname[DNAME_MAX], key[CACHE_STORE_KEY_MAX];
-    struct cache_name name;
+    uint8_t bytes[DNAME_KEY_MAX + 3];
     struct cache_found found;
+    size_t len;
 
     (void)state;
     rng_init_seeded(&rng, 3);
     put("a.test", 1, 10, CACHE_ANSWER);
-    cache_name_init(&name, unit_name("a.test", dname));
-    size_t key_len = name.end[name.labels], len;
-    memcpy(key, name.key, key_len);
-    key[0] = 1;
-    util_put_u16(key + key_len, RRTYPE_A);
-    key_len += 2;
-    const uint8_t *value = cache.store->get(cache.store, key, key_len, &len);
+    struct cache_key key = key_in("a.test", RRTYPE_A, bytes);
+    const uint8_t *value = cache.store->get(cache.store, &key, &len);
     assert_non_null(value);
     uint8_t *copy = arena_copy(&arena, value, len);
     for (int i = 0; i < 20000; i++) {
@@ -226,15 +235,22 @@ static void test_damaged_values(void **state)
         size_t bad_len = rng_below(&rng, 4) ? len : rng_below(&rng, (uint32_t)len + 1);
         memcpy(bad, copy, len);
         bad[rng_below(&rng, (uint32_t)len)] ^= (uint8_t)(1 << rng_below(&rng, 8));
-        assert_int_equal(cache.store->put(cache.store, key, key_len, bad, bad_len), ERR_OK);
+        assert_int_equal(cache.store->put(cache.store, &key, bad, bad_len, now_wall_ms()), ERR_OK);
         free(bad);
         if (find("a.test", RRTYPE_A, INT64_MAX, &found) && found.kind == CACHE_DATA)
             assert_int_equal(found.set->type, RRTYPE_A);
         arena_reset(&arena);
         put("a.test", 1, 10, CACHE_AUTHORITATIVE);
-        value = cache.store->get(cache.store, key, key_len, &len);
+        value = cache.store->get(cache.store, &key, &len);
         copy = arena_copy(&arena, value, len);
+        cache.store->settle(cache.store);
     }
+}
+
+static struct cache_key number_key(uint32_t number, uint8_t bytes[8])
+{
+    util_put_u32(bytes, number);
+    return (struct cache_key){bytes, 4, hash_more(hash_start(), bytes, 4)};
 }
 
 static void test_the_store_keeps_its_size(void **state)
@@ -245,14 +261,14 @@ static void test_the_store_keeps_its_size(void **state)
     (void)state;
     assert_int_equal(cache_memory_new(100000, &store), ERR_OK);
     for (uint32_t i = 0; i < 10000; i++) {
-        util_put_u32(key, i);
-        assert_int_equal(store->put(store, key, 4, value, sizeof(value)), ERR_OK);
-        util_put_u32(key, 0); /* one that is read again and again stays */
-        assert_true(i < 1 || store->get(store, key, 4, &len) != NULL);
+        struct cache_key k = number_key(i, key);
+        assert_int_equal(store->put(store, &k, value, sizeof(value), 0), ERR_OK);
+        k = number_key(0, key); /* one that is read again and again stays */
+        assert_true(i < 1 || store->get(store, &k, &len) != NULL);
     }
     for (uint32_t i = 0; i < 10000; i++) {
-        util_put_u32(key, i);
-        kept += store->get(store, key, 4, &len) != NULL;
+        struct cache_key k = number_key(i, key);
+        kept += store->get(store, &k, &len) != NULL;
     }
     assert_true(kept > 50 && kept < 100);
     store->free(&store);

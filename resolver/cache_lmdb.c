@@ -1,0 +1,870 @@
+/* Batches go on one stack for all workers; whoever gets the lock writes all of them, and looks again after giving it back, so that
+ * none is left lying.  LMDB's own lock is taken by the holder of ours only. */
+#include "resolver/cache_lmdb.h"
+
+#include <lmdb.h>
+#include <sched.h>
+#include <sys/random.h>
+
+#include "base/hash.h"
+#include "base/log.h"
+#include "base/now.h"
+#include "resolver/cache_memory.h"
+#include "resolver/sketch.h"
+
+enum {
+    FORMAT = 1,
+    BATCH_OPS = 64,    /* a large transaction in a full file fails itself */
+    BATCHES_MAX = 512, /* of a worker, on their way */
+    SETTLE_OPS = 16,   /* so many are worth a transaction */
+    SETTLE_MS = 5,     /* and fewer do not wait longer */
+    USED_PERCENT = 85, /* above it is trimmed */
+    SPARE_PAGES =
+        600, /* or when fewer are left: a transaction writes each page anew that it touches */
+    TRIM_OPS = 64,
+    TRIM_LOOKS = 1024, /* entries looked at for one transaction of trimming */
+    TRIM_ROUNDS = 16,  /* transactions of trimming for one of writing */
+    SHARES = 4096,
+    SHARE_FAVOUR = 2, /* uses that an entry beyond its share needs more than others */
+    USES_TOLD = 1024,
+    USES_AGE = 4 << 20, /* then the sketch is halved */
+    READERS_SPARE = 16, /* of other processes, such as mdb_stat */
+};
+
+/* What stands before each value. */
+struct value_head {
+    uint64_t checksum; /* over key, end and value */
+    int64_t end_ms;
+};
+
+/* The value of the key 00. */
+struct mark {
+    char name[8];
+    uint32_t format;
+    uint32_t pad;
+    uint64_t secret[2]; /* of the checksums */
+};
+
+static const uint8_t mark_key[1] = {0};
+static const char mark_name[8] = "rootline";
+
+/* One value to be kept, or with value_len 0 a key to be forgotten. */
+struct op {
+    uint64_t hash;
+    size_t at; /* in the batch's octets: the key, then head and value */
+    uint32_t key_len, value_len;
+    int64_t growth; /* of its domain's share, once it is written */
+};
+
+/* Lifetime: that of the view, which uses it again. */
+struct batch {
+    struct batch *next; /* on the stack, or spare */
+    uint8_t *bytes;
+    size_t len, size;
+    unsigned cnt, announce_cnt;
+    _Atomic bool is_done;
+    uint64_t since_ms;
+    struct op ops[BATCH_OPS];
+    uint64_t announces[BATCH_OPS];
+};
+
+/* Lifetime: process. */
+struct cache_lmdb {
+    struct cache_lmdb_conf conf;
+    struct cache_disk disk;
+    MDB_env *env;
+    MDB_dbi dbi;
+    uint64_t secret[2];
+    struct cache_versions versions;
+    struct sketch *sketch;
+    _Atomic uint64_t uses; /* since the sketch was halved */
+    _Atomic(struct batch *) stack;
+    _Atomic bool is_locked;
+    _Atomic bool is_dead; /* the file turned out to be unusable: memory has to do */
+    _Atomic uint64_t broken, commits, written, trimmed, refused;
+    _Atomic uint64_t entries, used;
+    /* of whoever has the lock */
+    int64_t shares[SHARES]; /* octets by hash of the domain */
+    uint8_t hand[CACHE_STORE_KEY_MAX];
+    size_t hand_len;
+    unsigned least_uses; /* fewer, and an entry goes */
+};
+
+/* Lifetime: worker. */
+struct view {
+    struct cache_store store;
+    struct cache_lmdb *cache;
+    MDB_txn *txn;
+    bool is_reading;
+    unsigned use_cnt;
+    struct batch *open;
+    struct batch *sent[BATCHES_MAX]; /* the oldest first */
+    unsigned sent_cnt;
+    struct batch *spare;
+    struct cache_store *memory; /* when the file is unusable */
+};
+
+static void die(struct cache_lmdb *c, const char *what, int rc)
+{
+    if (!atomic_exchange(&c->is_dead, true))
+        log_error("cache: %s: %s: the cache is in memory from now on", what, mdb_strerror(rc));
+}
+
+static struct cache_store *memory_of(struct view *v)
+{
+    if (!v->memory)
+        (void)(cache_memory_new(v->cache->conf.size / v->cache->conf.worker_cnt, &v->memory) ==
+               ERR_OK);
+    return v->memory;
+}
+
+static bool is_dead(const struct view *v)
+{
+    return __builtin_expect(atomic_load_explicit(&v->cache->is_dead, memory_order_relaxed), 0);
+}
+
+/* ---- values ---- */
+
+static uint64_t checksum(const struct cache_lmdb *c, const uint8_t *key, size_t key_len,
+                         const uint8_t *end_and_value, size_t len)
+{
+    uint64_t hash = hash_more_keyed(c->secret, c->secret[0], key, key_len);
+    return hash_more_keyed(c->secret, hash, end_and_value, len);
+}
+
+/* ---- reading ---- */
+
+/* What was committed is found in the file from now on, and not in the batch. */
+static void reap(struct view *v)
+{
+    unsigned n = 0;
+    while (n < v->sent_cnt &&
+           atomic_load_explicit(&v->sent[n]->is_done, memory_order_acquire)) {
+        v->sent[n]->next = v->spare;
+        v->spare = v->sent[n++];
+    }
+    v->sent_cnt -= n;
+    memmove(v->sent, v->sent + n, v->sent_cnt * sizeof(struct batch *));
+}
+
+static bool begin_reading(struct view *v)
+{
+    if (v->is_reading)
+        return true;
+    reap(v); /* before: what is committed now is seen */
+    v->store.epoch = atomic_load_explicit(&v->cache->versions.epoch, memory_order_acquire);
+    int rc = mdb_txn_renew(v->txn);
+    if (rc != 0)
+        die(v->cache, "reading", rc);
+    v->is_reading = rc == 0;
+    return v->is_reading;
+}
+
+static const struct op *find_op(const struct batch *b, const struct cache_key *key)
+{
+    for (unsigned i = b->cnt; i-- > 0;)
+        if (b->ops[i].hash == key->hash && b->ops[i].key_len == key->len &&
+            memcmp(b->bytes + b->ops[i].at, key->bytes, key->len) == 0)
+            return &b->ops[i];
+    return NULL;
+}
+
+/* In what is on its way, the newest first. */
+static const struct op *find_pending(const struct view *v, const struct cache_key *key,
+                                     const struct batch **in)
+{
+    const struct op *op = v->open ? find_op(v->open, key) : NULL;
+
+    *in = v->open;
+    for (unsigned i = v->sent_cnt; !op && i-- > 0;) {
+        *in = v->sent[i];
+        op = find_op(*in, key);
+    }
+    return op;
+}
+
+static const uint8_t *get(struct cache_store *store, const struct cache_key *key, size_t *len)
+{
+    struct view *v = container_of(store, struct view, store);
+    const struct batch *in;
+    MDB_val k = {key->len, (void *)(uintptr_t)key->bytes}, value;
+
+    if (is_dead(v))
+        return memory_of(v) ? v->memory->get(v->memory, key, len) : NULL;
+    if (!begin_reading(v))
+        return NULL;
+    const struct op *op = find_pending(v, key, &in);
+    if (op) {
+        *len = op->value_len - (op->value_len ? sizeof(struct value_head) : 0);
+        return op->value_len ? in->bytes + op->at + op->key_len + sizeof(struct value_head)
+                             : NULL;
+    }
+    int rc = mdb_get(v->txn, v->cache->dbi, &k, &value);
+    if (rc == MDB_NOTFOUND)
+        return NULL;
+    if (rc != 0) {
+        die(v->cache, "reading", rc);
+        return NULL;
+    }
+    const uint8_t *bytes = value.mv_data;
+    uint64_t sum;
+    if (value.mv_size < sizeof(struct value_head))
+        return NULL;
+    memcpy(&sum, bytes, sizeof(sum));
+    if (sum != checksum(v->cache, key->bytes, key->len, bytes + sizeof(sum),
+                        value.mv_size - sizeof(sum))) {
+        atomic_fetch_add_explicit(&v->cache->broken, 1, memory_order_relaxed);
+        return NULL;
+    }
+    *len = value.mv_size - sizeof(struct value_head);
+    return bytes + sizeof(struct value_head);
+}
+
+static void use(struct cache_store *store, uint64_t hash)
+{
+    struct view *v = container_of(store, struct view, store);
+    sketch_add(v->cache->sketch, hash);
+    if (++v->use_cnt % USES_TOLD == 0)
+        atomic_fetch_add_explicit(&v->cache->uses, USES_TOLD, memory_order_relaxed);
+}
+
+static unsigned popularity(const struct cache_store *store, uint64_t hash)
+{
+    const struct view *v = container_of(store, const struct view, store);
+    return sketch_count(v->cache->sketch, hash);
+}
+
+/* ---- trimming ---- */
+
+/* The last two labels: about what somebody can own (the keys begin with a space, then labels from the root on, each ended by 00). */
+static int64_t *share_of(struct cache_lmdb *c, const uint8_t *key, size_t len)
+{
+    size_t end = 1;
+    for (unsigned labels = 0; end < len && labels < 2; end++)
+        labels += key[end] == 0;
+    end = util_min(end, len);
+    return &c->shares[hash_more(hash_start(), key + util_min(1, len), end - util_min(1, len)) %
+                      SHARES];
+}
+
+static void note_entry(void *data, const uint8_t *key, size_t key_len, size_t value_len)
+{
+    *share_of(data, key, key_len) += (int64_t)(key_len + value_len);
+}
+
+static bool is_victim(struct cache_lmdb *c, const MDB_val *key, const MDB_val *value,
+                      int64_t now_ms)
+{
+    int64_t end_ms;
+
+    if (value->mv_size < sizeof(struct value_head))
+        return key->mv_size > sizeof(mark_key);
+    if (key->mv_size == sizeof(mark_key) && *(const uint8_t *)key->mv_data == *mark_key)
+        return false;
+    memcpy(&end_ms, (const uint8_t *)value->mv_data + sizeof(uint64_t), sizeof(end_ms));
+    if (end_ms <= now_ms)
+        return true;
+    bool is_beyond = *share_of(c, key->mv_data, key->mv_size) * 100 >
+                     (int64_t)c->conf.size * CACHE_LMDB_SHARE_PERCENT;
+    unsigned uses =
+        sketch_count(c->sketch, hash_more(hash_start(), key->mv_data, key->mv_size));
+    return uses < c->least_uses + (is_beyond ? SHARE_FAVOUR : 0);
+}
+
+/* Keys are copied: deleting moves what a cursor points at. */
+struct victims {
+    uint8_t keys[TRIM_OPS][CACHE_STORE_KEY_MAX];
+    size_t lens[TRIM_OPS], sizes[TRIM_OPS];
+    unsigned cnt, looked;
+};
+
+/* Walk on from where the hand is, and begin again at the end. */
+static int choose_victims(struct cache_lmdb *c, MDB_txn *txn, struct victims *chosen)
+{
+    int64_t now_ms = now_wall_ms();
+    MDB_cursor *cursor;
+    MDB_val key = {c->hand_len, c->hand}, value;
+
+    int rc = mdb_cursor_open(txn, c->dbi, &cursor);
+    if (rc != 0)
+        return rc;
+    rc = c->hand_len ? mdb_cursor_get(cursor, &key, &value, MDB_SET_RANGE) : MDB_NOTFOUND;
+    chosen->cnt = chosen->looked = 0;
+    while (chosen->looked < TRIM_LOOKS && chosen->cnt < TRIM_OPS) {
+        if (rc == MDB_NOTFOUND)
+            rc = mdb_cursor_get(cursor, &key, &value, MDB_FIRST);
+        if (rc != 0)
+            break;
+        chosen->looked++;
+        if (key.mv_size <= CACHE_STORE_KEY_MAX && is_victim(c, &key, &value, now_ms)) {
+            memcpy(chosen->keys[chosen->cnt], key.mv_data, key.mv_size);
+            chosen->lens[chosen->cnt] = key.mv_size;
+            chosen->sizes[chosen->cnt++] = value.mv_size;
+        }
+        rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT);
+    }
+    c->hand_len = rc == 0 ? util_min(key.mv_size, CACHE_STORE_KEY_MAX) : 0;
+    if (rc == 0)
+        memcpy(c->hand, key.mv_data, c->hand_len);
+    mdb_cursor_close(cursor);
+    return rc == MDB_NOTFOUND ? 0 : rc;
+}
+
+/* Few victims: be stricter; many at once: milder. */
+static void adapt(struct cache_lmdb *c, const struct victims *chosen)
+{
+    if (chosen->cnt < TRIM_OPS / 4 && c->least_uses <= SKETCH_MOST)
+        c->least_uses++;
+    else if (chosen->cnt == TRIM_OPS && chosen->looked < TRIM_LOOKS / 8 && c->least_uses > 1)
+        c->least_uses--;
+}
+
+/* One transaction that deletes; *freed octets. */
+static int trim_once(struct cache_lmdb *c, size_t *freed)
+{
+    struct victims chosen;
+    MDB_txn *txn;
+
+    int rc = mdb_txn_begin(c->env, NULL, 0, &txn);
+    if (rc != 0)
+        return rc;
+    rc = choose_victims(c, txn, &chosen);
+    for (unsigned i = 0; i < chosen.cnt && rc == 0; i++) {
+        MDB_val key = {chosen.lens[i], chosen.keys[i]};
+        rc = mdb_del(txn, c->dbi, &key, NULL);
+    }
+    if (rc != 0) {
+        mdb_txn_abort(txn);
+        return rc;
+    }
+    rc = mdb_txn_commit(txn);
+    if (rc != 0)
+        return rc;
+    *freed = 0;
+    for (unsigned i = 0; i < chosen.cnt; i++) {
+        size_t octets = chosen.lens[i] + chosen.sizes[i];
+        *share_of(c, chosen.keys[i], chosen.lens[i]) -= (int64_t)octets;
+        *freed += octets;
+    }
+    atomic_fetch_add_explicit(&c->trimmed, chosen.cnt, memory_order_relaxed);
+    adapt(c, &chosen);
+    return 0;
+}
+
+/* Make at least `wanted` octets of room, if that many can be found in a bounded time. */
+static void trim(struct cache_lmdb *c, size_t wanted)
+{
+    size_t freed, sum = 0;
+    for (unsigned i = 0; i < TRIM_ROUNDS && sum < wanted; i++, sum += freed) {
+        int rc = trim_once(c, &freed);
+        if (rc == MDB_MAP_FULL)
+            return;
+        if (rc != 0) {
+            die(c, "trimming", rc);
+            return;
+        }
+    }
+}
+
+/* ---- writing ---- */
+
+static int write_op(struct cache_lmdb *c, MDB_txn *txn, const struct batch *b, struct op *op)
+{
+    uint8_t *bytes = b->bytes + op->at;
+    MDB_val key = {op->key_len, bytes}, value = {op->value_len, bytes + op->key_len};
+
+    op->growth = 0;
+    if (op->value_len == 0) {
+        int rc = mdb_get(txn, c->dbi, &key, &value);
+        if (rc != 0)
+            return rc == MDB_NOTFOUND ? 0 : rc;
+        op->growth = -(int64_t)(key.mv_size + value.mv_size);
+        return mdb_del(txn, c->dbi, &key, NULL);
+    }
+    int rc = mdb_put(txn, c->dbi, &key, &value, MDB_NOOVERWRITE);
+    op->growth = (int64_t)op->value_len + (rc == 0 ? (int64_t)op->key_len : 0);
+    if (rc != MDB_KEYEXIST)
+        return rc;
+    op->growth -= (int64_t)value.mv_size;
+    value = (MDB_val){op->value_len, bytes + op->key_len};
+    return mdb_put(txn, c->dbi, &key, &value, 0);
+}
+
+static uint64_t octets_of(const MDB_stat *stat)
+{
+    return (uint64_t)stat->ms_psize *
+           (stat->ms_branch_pages + stat->ms_leaf_pages + stat->ms_overflow_pages);
+}
+
+/* What is there; the mark is no entry. */
+static void note_size(struct cache_lmdb *c, const MDB_stat *stat)
+{
+    atomic_store_explicit(&c->used, octets_of(stat), memory_order_relaxed);
+    atomic_store_explicit(&c->entries, stat->ms_entries - 1, memory_order_relaxed);
+}
+
+/* One transaction for `first` and the batches behind it, before `end`. */
+static int write_once(struct cache_lmdb *c, struct batch *first, const struct batch *end,
+                      bool *is_full)
+{
+    MDB_txn *txn;
+    MDB_stat stat;
+
+    int rc = mdb_txn_begin(c->env, NULL, 0, &txn);
+    if (rc != 0)
+        return rc;
+    for (struct batch *b = first; b != end && rc == 0; b = b->next)
+        for (unsigned i = 0; i < b->cnt && rc == 0; i++)
+            rc = write_op(c, txn, b, &b->ops[i]);
+    if (rc == 0)
+        rc = mdb_stat(txn, c->dbi, &stat);
+    if (rc != 0) {
+        mdb_txn_abort(txn);
+        return rc;
+    }
+    rc = mdb_txn_commit(txn);
+    if (rc != 0)
+        return rc;
+    note_size(c, &stat);
+    *is_full =
+        octets_of(&stat) > util_min(c->conf.size / 100 * USED_PERCENT,
+                                    c->conf.size - (uint64_t)stat.ms_psize * SPARE_PAGES);
+    return 0;
+}
+
+static void note_written(struct cache_lmdb *c, const struct batch *first,
+                         const struct batch *end, unsigned cnt)
+{
+    for (const struct batch *b = first; b != end; b = b->next)
+        for (unsigned i = 0; i < b->cnt; i++)
+            *share_of(c, b->bytes + b->ops[i].at, b->ops[i].key_len) += b->ops[i].growth;
+    atomic_fetch_add_explicit(&c->commits, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&c->written, cnt, memory_order_relaxed);
+}
+
+static void raise_versions(struct cache_versions *v, const struct batch *b)
+{
+    atomic_fetch_add_explicit(&v->epoch, 1, memory_order_release);
+    for (unsigned i = 0; i < b->cnt; i++)
+        atomic_fetch_add_explicit(&v->slots[b->ops[i].hash % CACHE_STORE_SLOTS], 1,
+                                  memory_order_release);
+}
+
+/* All see it, or know that it is not there; then its owner may use it again. */
+static void finish_batch(struct cache_lmdb *c, struct batch *b)
+{
+    raise_versions(&c->versions, b);
+    for (unsigned i = 0; i < b->announce_cnt; i++)
+        c->conf.announced(c->conf.data, b->announces[i]);
+    atomic_store_explicit(&b->is_done, true, memory_order_release);
+}
+
+/* As many batches as make one transaction; returns the first that does not belong to it. */
+static struct batch *write_some(struct cache_lmdb *c, struct batch *first)
+{
+    bool is_full = false;
+    size_t octets = 0;
+    unsigned cnt = 0;
+    struct batch *end = first;
+
+    for (; end && (end == first || cnt + end->cnt <= BATCH_OPS); end = end->next) {
+        cnt += end->cnt;
+        octets += end->len;
+    }
+    bool is_nothing = cnt == 0 || atomic_load_explicit(&c->is_dead, memory_order_relaxed);
+    int rc = is_nothing ? 0 : write_once(c, first, end, &is_full);
+    if (rc == MDB_MAP_FULL) { /* so large, or so much of what is free is still being read */
+        int dead;
+        (void)mdb_reader_check(c->env, &dead);
+        trim(c, 4 * octets);
+        rc = write_once(c, first, end, &is_full);
+    }
+    if (rc == MDB_MAP_FULL)
+        atomic_fetch_add_explicit(&c->refused, cnt, memory_order_relaxed);
+    else if (rc != 0)
+        die(c, "writing", rc);
+    else if (!is_nothing)
+        note_written(c, first, end, cnt);
+    if (is_full)
+        trim(c, 2 * octets);
+    while (first != end) {
+        struct batch *next = first->next;
+        finish_batch(c, first);
+        first = next;
+    }
+    return end;
+}
+
+static void age(struct cache_lmdb *c)
+{
+    if (atomic_load_explicit(&c->uses, memory_order_relaxed) < USES_AGE)
+        return;
+    atomic_store_explicit(&c->uses, 0, memory_order_relaxed);
+    sketch_age(c->sketch);
+}
+
+/* Write what lies on the stack, the oldest first. */
+static void write_stack(struct cache_lmdb *c)
+{
+    struct batch *top = atomic_exchange_explicit(&c->stack, NULL, memory_order_acquire);
+    struct batch *oldest = NULL;
+
+    while (top) {
+        struct batch *next = top->next;
+        top->next = oldest;
+        oldest = top;
+        top = next;
+    }
+    while (oldest)
+        oldest = write_some(c, oldest);
+    age(c);
+}
+
+static void write_or_leave(struct cache_lmdb *c)
+{
+    while (atomic_load(&c->stack) && !atomic_exchange(&c->is_locked, true)) {
+        write_stack(c);
+        atomic_store(&c->is_locked, false);
+    }
+}
+
+/* Send off the open batch; false when too many are on their way. */
+static bool send(struct view *v)
+{
+    struct batch *b = v->open;
+
+    if (v->sent_cnt == BATCHES_MAX)
+        return false;
+    v->sent[v->sent_cnt++] = b;
+    v->open = NULL;
+    b->next = atomic_load(&v->cache->stack);
+    while (!atomic_compare_exchange_weak(&v->cache->stack, &b->next, b))
+        ;
+    write_or_leave(v->cache);
+    return true;
+}
+
+/* A batch with room for one more, NULL when there is none: too many wait for whoever writes. */
+static struct batch *open_batch(struct view *v)
+{
+    if (v->open && v->open->cnt == BATCH_OPS && !send(v))
+        return NULL;
+    if (v->open)
+        return v->open;
+    struct batch *b = v->spare;
+    if (b)
+        v->spare = b->next;
+    else
+        b = calloc(1, sizeof(*b));
+    if (!b)
+        return NULL;
+    b->next = NULL;
+    b->cnt = b->announce_cnt = 0;
+    b->len = 0;
+    b->since_ms = now_mono_ms();
+    atomic_store_explicit(&b->is_done, false, memory_order_relaxed);
+    v->open = b;
+    return b;
+}
+
+/* Add one operation; its octets are at the returned place, after the key: NULL without memory. */
+static uint8_t *add_op(struct view *v, const struct cache_key *key, size_t value_len)
+{
+    struct batch *b = open_batch(v);
+
+    if (!b)
+        return NULL;
+    size_t need = b->len + key->len + value_len;
+    if (need > b->size) {
+        size_t size = util_max(2 * b->size, util_max(need, BATCH_OPS * 256));
+        uint8_t *grown = realloc(b->bytes, size);
+        if (!grown)
+            return NULL;
+        b->bytes = grown;
+        b->size = size;
+    }
+    b->ops[b->cnt++] = (struct op){.hash = key->hash,
+                                   .at = b->len,
+                                   .key_len = (uint32_t)key->len,
+                                   .value_len = (uint32_t)value_len};
+    memcpy(b->bytes + b->len, key->bytes, key->len);
+    b->len = need;
+    return b->bytes + need - value_len;
+}
+
+static enum err put(struct cache_store *store, const struct cache_key *key,
+                    const uint8_t *value, size_t len, int64_t end_ms)
+{
+    struct view *v = container_of(store, struct view, store);
+    struct value_head head = {.end_ms = end_ms};
+
+    if (is_dead(v))
+        return memory_of(v) ? v->memory->put(v->memory, key, value, len, end_ms) : ERR_NOMEM;
+    if (key->len > CACHE_STORE_KEY_MAX || len > CACHE_STORE_VALUE_MAX)
+        return ERR_SPACE;
+    uint8_t *to = add_op(v, key, sizeof(head) + len);
+    if (!to)
+        return ERR_NOMEM;
+    memcpy(to, &head, sizeof(head));
+    memcpy(to + sizeof(head), value, len);
+    head.checksum = checksum(v->cache, key->bytes, key->len, to + sizeof(head.checksum),
+                             sizeof(head.end_ms) + len);
+    memcpy(to, &head.checksum, sizeof(head.checksum));
+    return ERR_OK;
+}
+
+static void forget(struct cache_store *store, const struct cache_key *key)
+{
+    struct view *v = container_of(store, struct view, store);
+    size_t len;
+
+    if (is_dead(v)) {
+        if (memory_of(v))
+            v->memory->remove(v->memory, key);
+    } else if (get(store, key, &len)) {    /* few of those that are to go are there */
+        (void)(add_op(v, key, 0) == NULL); /* without memory it stays until its end */
+    }
+}
+
+static bool settle(struct cache_store *store)
+{
+    struct view *v = container_of(store, struct view, store);
+    struct batch *b = v->open;
+
+    if (v->is_reading)
+        mdb_txn_reset(v->txn);
+    v->is_reading = false;
+    reap(v);
+    if (b && (b->cnt >= SETTLE_OPS || b->announce_cnt > 0 ||
+              now_mono_ms() - b->since_ms >= SETTLE_MS))
+        (void)send(v);
+    return v->open != NULL;
+}
+
+static void announce(struct cache_store *store, uint64_t hash)
+{
+    struct view *v = container_of(store, struct view, store);
+    struct batch *b = open_batch(v);
+
+    if (b && b->announce_cnt < BATCH_OPS)
+        b->announces[b->announce_cnt++] = hash;
+    else
+        v->cache->conf.announced(v->cache->conf.data,
+                                 hash); /* too early is better than never */
+}
+
+static void free_batch(struct batch *b)
+{
+    free(b->bytes);
+    free(b);
+}
+
+static void free_view(struct cache_store **store)
+{
+    if (!*store)
+        return;
+    struct view *v = container_of(*store, struct view, store);
+    if (v->open)
+        (void)send(v);
+    if (v->open)
+        free_batch(v->open);
+    /* another worker may be writing them this moment */
+    for (unsigned i = 0; i < v->sent_cnt; i++) {
+        while (!atomic_load_explicit(&v->sent[i]->is_done, memory_order_acquire))
+            sched_yield();
+        free_batch(v->sent[i]);
+    }
+    while (v->spare) {
+        struct batch *next = v->spare->next;
+        free_batch(v->spare);
+        v->spare = next;
+    }
+    mdb_txn_abort(v->txn);
+    if (v->memory)
+        v->memory->free(&v->memory);
+    free(v);
+    *store = NULL;
+}
+
+enum err cache_lmdb_view(struct cache_lmdb *c, struct cache_store **out)
+{
+    struct view *v = calloc(1, sizeof(*v));
+
+    if (!v || mdb_txn_begin(c->env, NULL, MDB_RDONLY, &v->txn) != 0) {
+        free(v);
+        return ERR_NOMEM;
+    }
+    mdb_txn_reset(v->txn);
+    v->cache = c;
+    v->store = (struct cache_store){.get = get,
+                                    .use = use,
+                                    .popularity = popularity,
+                                    .put = put,
+                                    .remove = forget,
+                                    .settle = settle,
+                                    .announce = c->conf.announced ? announce : NULL,
+                                    .free = free_view,
+                                    .versions = &c->versions};
+    *out = &v->store;
+    return ERR_OK;
+}
+
+/* ---- open and close ---- */
+
+static int open_env(struct cache_lmdb *c)
+{
+    MDB_txn *txn;
+    int rc = mdb_env_create(&c->env);
+
+    if (rc == 0)
+        rc = mdb_env_set_mapsize(c->env, c->conf.size);
+    if (rc == 0)
+        rc = mdb_env_set_maxreaders(c->env, c->conf.worker_cnt + READERS_SPARE);
+    if (rc == 0)
+        rc = mdb_env_open(c->env, c->disk.path,
+                          MDB_NOSUBDIR | MDB_NOSYNC | MDB_WRITEMAP | MDB_NOTLS | MDB_NORDAHEAD,
+                          0640);
+    if (rc == 0)
+        rc = mdb_txn_begin(c->env, NULL, 0, &txn);
+    if (rc != 0)
+        return rc;
+    rc = mdb_dbi_open(txn, NULL, 0, &c->dbi);
+    if (rc != 0) {
+        mdb_txn_abort(txn);
+        return rc;
+    }
+    return mdb_txn_commit(txn);
+}
+
+static void close_env(struct cache_lmdb *c)
+{
+    if (c->env)
+        mdb_env_close(c->env);
+    c->env = NULL;
+}
+
+/* The mark of our format; a new file gets one.  MDB_VERSION_MISMATCH: it is of another. */
+static int read_mark(struct cache_lmdb *c)
+{
+    struct mark mark = {.format = FORMAT};
+    MDB_val key = {sizeof(mark_key), (void *)(uintptr_t)mark_key}, value;
+    MDB_txn *txn;
+
+    int rc = mdb_txn_begin(c->env, NULL, 0, &txn);
+    if (rc != 0)
+        return rc;
+    rc = mdb_get(txn, c->dbi, &key, &value);
+    if (rc == 0 && value.mv_size == sizeof(mark)) {
+        memcpy(&mark, value.mv_data, sizeof(mark));
+        if (memcmp(mark.name, mark_name, sizeof(mark_name)) != 0 || mark.format != FORMAT ||
+            mark.secret[1] % 2 == 0)
+            rc = MDB_VERSION_MISMATCH;
+    } else if (rc == MDB_NOTFOUND && c->disk.is_new) {
+        memcpy(mark.name, mark_name, sizeof(mark_name));
+        must(getrandom(mark.secret, sizeof(mark.secret), 0) == (ssize_t)sizeof(mark.secret));
+        mark.secret[1] |= 1;
+        value = (MDB_val){sizeof(mark), &mark};
+        rc = mdb_put(txn, c->dbi, &key, &value, 0);
+    } else if (rc == 0 || rc == MDB_NOTFOUND) {
+        rc = MDB_VERSION_MISMATCH;
+    }
+    if (rc != 0) {
+        mdb_txn_abort(txn);
+        return rc;
+    }
+    memcpy(c->secret, mark.secret, sizeof(c->secret));
+    return mdb_txn_commit(txn);
+}
+
+static int open_file(struct cache_lmdb *c)
+{
+    int rc = open_env(c);
+    if (rc == 0)
+        rc = read_mark(c);
+    if (rc != 0 && !c->disk.is_new) { /* whole, but not ours */
+        close_env(c);
+        memset(c->shares, 0, sizeof(c->shares));
+        if (cache_disk_set_aside(&c->disk, rc == MDB_VERSION_MISMATCH
+                                               ? "it is of another version of Rootline"
+                                               : mdb_strerror(rc)) != ERR_OK)
+            return rc;
+        rc = open_env(c);
+        if (rc == 0)
+            rc = read_mark(c);
+    }
+    return rc;
+}
+
+static enum err open_cache(struct cache_lmdb *c, char *why)
+{
+    enum err err =
+        cache_disk_open(c->conf.directory, c->conf.size, note_entry, c, &c->disk, why);
+    if (err)
+        return err;
+    int rc = open_file(c);
+    if (rc != 0) {
+        snprintf(why, CACHE_DISK_WHY_MAX, "%s: %s", c->disk.path, mdb_strerror(rc));
+        return ERR_IO;
+    }
+    if (cache_disk_reserve(&c->disk, c->conf.size) != ERR_OK) {
+        snprintf(why, CACHE_DISK_WHY_MAX,
+                 "%s: the disk has no room for its %llu MB (cache.size)", c->disk.path,
+                 (unsigned long long)(c->conf.size >> 20));
+        close_env(c);
+        cache_disk_discard(&c->disk);
+        return ERR_SPACE;
+    }
+    MDB_stat stat;
+    if (mdb_env_stat(c->env, &stat) == 0)
+        note_size(c, &stat);
+    snprintf(why, CACHE_DISK_WHY_MAX, "%s", c->disk.notice);
+    return ERR_OK;
+}
+
+enum err cache_lmdb_open(const struct cache_lmdb_conf *conf, struct cache_lmdb **out,
+                         char why[CACHE_DISK_WHY_MAX])
+{
+    struct cache_lmdb *c = calloc(1, sizeof(*c));
+
+    snprintf(why, CACHE_DISK_WHY_MAX, "out of memory");
+    if (!c)
+        return ERR_NOMEM;
+    c->conf = *conf;
+    c->conf.size -= c->conf.size % 65536; /* pages of any size */
+    c->disk.folder = -1;
+    c->least_uses = 1;
+    enum err err = sketch_new(&c->sketch);
+    if (!err)
+        err = open_cache(c, why);
+    if (err)
+        cache_lmdb_free(&c);
+    else
+        *out = c;
+    return err;
+}
+
+struct cache_lmdb_stats cache_lmdb_stats(struct cache_lmdb *c)
+{
+    return (struct cache_lmdb_stats){
+        .commits = atomic_load_explicit(&c->commits, memory_order_relaxed),
+        .written = atomic_load_explicit(&c->written, memory_order_relaxed),
+        .trimmed = atomic_load_explicit(&c->trimmed, memory_order_relaxed),
+        .refused = atomic_load_explicit(&c->refused, memory_order_relaxed),
+        .broken = atomic_load_explicit(&c->broken, memory_order_relaxed),
+        .entries = atomic_load_explicit(&c->entries, memory_order_relaxed),
+        .used = atomic_load_explicit(&c->used, memory_order_relaxed),
+        .size = c->conf.size};
+}
+
+void cache_lmdb_free(struct cache_lmdb **cache)
+{
+    struct cache_lmdb *c = *cache;
+    if (!c)
+        return;
+    close_env(c);
+    cache_disk_close(&c->disk);
+    if (c->sketch)
+        sketch_free(&c->sketch);
+    free(c);
+    *cache = NULL;
+}

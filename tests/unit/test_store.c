@@ -1,0 +1,593 @@
+/* The cache's file: what was written is what is read, by every worker and after a restart; whatever is done to the file, nothing
+ * wrong comes out of it. */
+#include <fcntl.h>
+#include <pthread.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "tests/unit/unit.h"
+
+#include "base/file.h"
+#include "base/hash.h"
+#include "base/now.h"
+#include "base/rng.h"
+#include "resolver/cache_lmdb.h"
+#include "resolver/sketch.h"
+
+enum { SMALL = 8 << 20, MODEL = 3000, THREADS = 4 };
+
+static char folder[] = "/tmp/rootline-store-XXXXXX";
+static char path[100], damaged[100];
+static struct cache_lmdb *disk;
+static struct rng rng;
+static char why[CACHE_DISK_WHY_MAX];
+
+static void announced(void *data, uint64_t hash)
+{
+    (void)hash;
+    atomic_fetch_add((_Atomic uint64_t *)data, 1);
+}
+
+static _Atomic uint64_t announce_cnt;
+
+static enum err open_disk(uint64_t size)
+{
+    struct cache_lmdb_conf conf = {
+        .directory = folder, .size = size, .worker_cnt = THREADS, .announced = announced, .data = &announce_cnt};
+    return cache_lmdb_open(&conf, &disk, why);
+}
+
+static struct cache_store *view(void)
+{
+    struct cache_store *store;
+    assert_int_equal(cache_lmdb_view(disk, &store), ERR_OK);
+    return store;
+}
+
+/* Keys as the cache makes them: a space, labels from the root on, a type. */
+static struct cache_key key_of(const char *tld, unsigned domain, unsigned number, uint8_t bytes[100])
+{
+    int len = snprintf((char *)bytes, 100, "\1%s%cd%u%cn%u%c%c%c", tld, 0, domain, 0, number, 0, 0, 1);
+    return (struct cache_key){bytes, (size_t)len, hash_more(hash_start(), bytes, (size_t)len)};
+}
+
+/* What belongs to a number, so that a wrong value shows. */
+static size_t value_of(unsigned number, unsigned round, uint8_t value[CACHE_STORE_VALUE_MAX])
+{
+    size_t len = number % 50 == 7 ? 9000 + number % 7000 : 60 + number % 150;
+    for (size_t i = 0; i < len; i += 4)
+        util_put_u32(value + i, number * 31 + round);
+    return len;
+}
+
+static void put(struct cache_store *store, unsigned number, unsigned round)
+{
+    static _Thread_local uint8_t value[CACHE_STORE_VALUE_MAX + 4];
+    uint8_t bytes[100];
+    struct cache_key key = key_of("test", number % 100, number, bytes);
+    size_t len = value_of(number, round, value);
+    assert_int_equal(store->put(store, &key, value, len, now_wall_ms() + 100000), ERR_OK);
+}
+
+static bool has(struct cache_store *store, unsigned number, unsigned round)
+{
+    static _Thread_local uint8_t value[CACHE_STORE_VALUE_MAX + 4];
+    uint8_t bytes[100];
+    struct cache_key key = key_of("test", number % 100, number, bytes);
+    size_t want = value_of(number, round, value), len;
+    const uint8_t *got = store->get(store, &key, &len);
+    return got && len == want && memcmp(got, value, len) == 0;
+}
+
+static bool is_there(struct cache_store *store, unsigned number)
+{
+    uint8_t bytes[100];
+    size_t len;
+    struct cache_key key = key_of("test", number % 100, number, bytes);
+    return store->get(store, &key, &len) != NULL;
+}
+
+/* All that waits is written. */
+static void flush(struct cache_store *store)
+{
+    store->announce(store, 1);
+    store->settle(store);
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    hash_init();
+    rng_init_seeded(&rng, 11);
+    now_freeze(1600000000000);
+    if (!mkdtemp(folder))
+        return -1;
+    snprintf(path, sizeof(path), "%s/" CACHE_DISK_FILE, folder);
+    snprintf(damaged, sizeof(damaged), "%s/" CACHE_DISK_DAMAGED, folder);
+    return 0;
+}
+
+static int begin(void **state)
+{
+    (void)state;
+    unlink(path);
+    unlink(damaged);
+    return open_disk(SMALL) == ERR_OK && !*why ? 0 : -1;
+}
+
+static int end(void **state)
+{
+    (void)state;
+    cache_lmdb_free(&disk);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    char lock[120];
+    (void)state;
+    snprintf(lock, sizeof(lock), "%s-lock", path);
+    unlink(path);
+    unlink(damaged);
+    unlink(lock);
+    return rmdir(folder);
+}
+
+/* ---- one and several ---- */
+
+static void test_what_is_written_is_read(void **state)
+{
+    struct cache_store *a = view(), *b = view();
+    uint8_t bytes[100];
+    (void)state;
+
+    put(a, 1, 0);
+    assert_true(has(a, 1, 0));
+    assert_false(is_there(b, 1)); /* it waits for more */
+    assert_true(a->settle(a));
+    b->settle(b);
+    flush(a);
+    assert_false(a->settle(a));
+    assert_true(has(a, 1, 0) && has(b, 1, 0));
+    put(b, 1, 1);
+    assert_true(has(b, 1, 1) && has(a, 1, 0));
+    flush(b);
+    assert_true(has(a, 1, 0)); /* the turn has its snapshot */
+    a->settle(a);
+    assert_true(has(a, 1, 1));
+    struct cache_key key = key_of("test", 1, 1, bytes);
+    uint32_t version = atomic_load(&a->versions->slots[key.hash % CACHE_STORE_SLOTS]);
+    a->remove(a, &key);
+    assert_false(is_there(a, 1));
+    flush(a);
+    b->settle(b);
+    assert_false(is_there(b, 1));
+    assert_int_not_equal(atomic_load(&a->versions->slots[key.hash % CACHE_STORE_SLOTS]), version);
+    a->free(&a);
+    b->free(&b);
+}
+
+static void test_few_do_not_wait_for_long(void **state)
+{
+    struct cache_store *a = view(), *b = view();
+    (void)state;
+    put(a, 5, 0);
+    assert_true(a->settle(a));
+    now_advance(6);
+    assert_false(a->settle(a));
+    assert_true(has(b, 5, 0));
+    a->free(&a);
+    b->free(&b);
+}
+
+static void test_too_large(void **state)
+{
+    struct cache_store *a = view();
+    static uint8_t value[CACHE_STORE_VALUE_MAX + 1];
+    uint8_t bytes[CACHE_STORE_KEY_MAX + 1] = {1};
+    struct cache_key key = {bytes, sizeof(bytes), 5};
+    (void)state;
+    assert_int_equal(a->put(a, &key, value, 10, 0), ERR_SPACE);
+    key.len--;
+    assert_int_equal(a->put(a, &key, value, sizeof(value), 0), ERR_SPACE);
+    assert_int_equal(a->put(a, &key, value, sizeof(value) - 1, 0), ERR_OK);
+    flush(a);
+    size_t len;
+    assert_non_null(a->get(a, &key, &len));
+    assert_int_equal(len, CACHE_STORE_VALUE_MAX);
+    a->free(&a);
+}
+
+static void reopen(void)
+{
+    cache_lmdb_free(&disk);
+    assert_int_equal(open_disk(SMALL), ERR_OK);
+    assert_string_equal(why, "");
+}
+
+/* Puts and removals at random against a table of what must be there, with restarts: each checks the whole file. */
+static void test_model(void **state)
+{
+    static unsigned rounds[MODEL]; /* 0: not there */
+    (void)state;
+    for (unsigned turn = 1; turn <= 12; turn++) {
+        struct cache_store *stores[2] = {view(), view()};
+        for (unsigned i = 0; i < 1500; i++) {
+            unsigned number = rng_below(&rng, MODEL) % (turn % 3 ? MODEL : 300);
+            struct cache_store *store = stores[i % 2];
+            uint8_t bytes[100];
+            struct cache_key key = key_of("test", number % 100, number, bytes);
+            if (number % 50 == 7 && number % 300 != 7)
+                continue; /* few of the large ones, or it will not all fit */
+            if (rng_below(&rng, 3) == 0)
+                store->remove(store, &key);
+            else
+                put(store, number, turn);
+            rounds[number] = 0;
+            flush(store);
+            stores[!(i % 2)]->settle(stores[!(i % 2)]);
+            if (is_there(store, number))
+                rounds[number] = turn;
+        }
+        for (unsigned k = 0; k < 2; k++)
+            stores[k]->free(&stores[k]);
+        reopen();
+        struct cache_store *store = view();
+        unsigned cnt = 0;
+        for (unsigned i = 0; i < MODEL; i++) {
+            assert_true(rounds[i] ? has(store, i, rounds[i]) : !is_there(store, i));
+            cnt += rounds[i] != 0;
+        }
+        assert_int_equal(cache_lmdb_stats(disk).entries, cnt);
+        store->free(&store);
+    }
+    assert_int_equal(cache_lmdb_stats(disk).trimmed, 0);
+}
+
+/* ---- room ---- */
+
+static void test_it_never_grows(void **state)
+{
+    struct cache_store *a = view();
+    uint8_t bytes[100];
+    struct file_stamp before, after;
+    size_t len;
+    (void)state;
+
+    assert_int_equal(file_stat(path, &before), ERR_OK);
+    assert_int_equal(before.size, SMALL);
+    for (unsigned i = 0; i < 100; i++) { /* these are popular */
+        struct cache_key key = key_of("good", i, i, bytes);
+        assert_int_equal(a->put(a, &key, (const uint8_t *)"value", 6, now_wall_ms() + 1000000), ERR_OK);
+        for (unsigned k = 0; k < 10; k++)
+            a->use(a, key.hash);
+    }
+    for (unsigned i = 0; i < 60000; i++) {
+        put(a, i, 0);
+        assert_true(has(a, i, 0)); /* found in any case by who has written it */
+        a->settle(a);
+    }
+    struct cache_lmdb_stats stats = cache_lmdb_stats(disk);
+    print_message("%llu entries in %llu of %llu octets, %llu trimmed, %llu refused\n", (unsigned long long)stats.entries,
+                  (unsigned long long)stats.used, (unsigned long long)stats.size, (unsigned long long)stats.trimmed,
+                  (unsigned long long)stats.refused);
+    assert_true(stats.used <= stats.size && stats.trimmed > 10000 && stats.entries > 1000);
+    assert_int_equal(stats.refused, 0);
+    unsigned kept = 0;
+    for (unsigned i = 0; i < 100; i++) {
+        struct cache_key key = key_of("good", i, i, bytes);
+        kept += a->get(a, &key, &len) != NULL;
+    }
+    assert_int_equal(kept, 100);
+    assert_int_equal(file_stat(path, &after), ERR_OK);
+    assert_int_equal(after.size, SMALL);
+    a->free(&a);
+    reopen();
+}
+
+/* What has ended goes before what lives, however popular it was. */
+static void test_the_ended_go_first(void **state)
+{
+    struct cache_store *a = view();
+    uint8_t bytes[100];
+    size_t len;
+    unsigned ended = 0;
+    (void)state;
+    for (unsigned i = 0; i < 1000; i++) {
+        struct cache_key key = key_of("old", i, i, bytes);
+        assert_int_equal(a->put(a, &key, (const uint8_t *)"value", 6, now_wall_ms() + 1000), ERR_OK);
+        for (unsigned k = 0; k < 15; k++)
+            a->use(a, key.hash);
+    }
+    now_advance(2000);
+    for (unsigned i = 0; i < 40000; i++) {
+        put(a, i, 0);
+        a->settle(a);
+    }
+    for (unsigned i = 0; i < 1000; i++) {
+        struct cache_key key = key_of("old", i, i, bytes);
+        ended += a->get(a, &key, &len) != NULL;
+    }
+    assert_int_equal(ended, 0);
+    a->free(&a);
+}
+
+/* One domain writes as fast as it can, and asks for its names as often as others for theirs. */
+static void test_a_domain_has_its_share(void **state)
+{
+    struct cache_store *a = view();
+    uint8_t bytes[100], value[400] = {0};
+    size_t len;
+    unsigned kept = 0;
+    (void)state;
+    for (unsigned i = 0; i < 2000; i++) {
+        struct cache_key key = key_of("good", i, i, bytes);
+        assert_int_equal(a->put(a, &key, value, 100, now_wall_ms() + 1000000), ERR_OK);
+        a->use(a, key.hash);
+        a->use(a, key.hash);
+        a->settle(a);
+    }
+    for (unsigned i = 0; i < 100000; i++) {
+        struct cache_key key = key_of("evil", 1, i, bytes);
+        assert_int_equal(a->put(a, &key, value, sizeof(value), now_wall_ms() + 1000000), ERR_OK);
+        a->use(a, key.hash); /* and asks for them himself, as often */
+        a->use(a, key.hash);
+        a->settle(a);
+    }
+    for (unsigned i = 0; i < 2000; i++) {
+        struct cache_key key = key_of("good", i, i, bytes);
+        kept += a->get(a, &key, &len) != NULL;
+    }
+    print_message("%u of 2,000 are left\n", kept);
+    assert_true(kept > 1900);
+    a->free(&a);
+}
+
+static void test_sketch(void **state)
+{
+    struct sketch *s;
+    (void)state;
+    assert_int_equal(sketch_new(&s), ERR_OK);
+    for (uint64_t i = 0; i < 20; i++) {
+        assert_true(sketch_count(s, 77) == (i < SKETCH_MOST ? i : SKETCH_MOST));
+        sketch_add(s, 77);
+    }
+    assert_int_equal(sketch_count(s, 78), 0);
+    sketch_age(s);
+    assert_int_equal(sketch_count(s, 77), SKETCH_MOST / 2);
+    sketch_free(&s);
+}
+
+/* ---- the file ---- */
+
+static void write_file(const uint8_t *bytes, size_t len)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    assert_true(fd >= 0);
+    /* what is all zeros is left out: the file is large */
+    for (size_t at = 0; at < len; at += 4096) {
+        static const uint8_t zeros[4096];
+        size_t part = util_min(len - at, 4096);
+        if (memcmp(bytes + at, zeros, part) != 0)
+            assert_int_equal(pwrite(fd, bytes + at, part, (off_t)at), part);
+    }
+    assert_int_equal(ftruncate(fd, (off_t)len), 0);
+    close(fd);
+}
+
+static void fill(unsigned cnt)
+{
+    struct cache_store *a = view();
+    for (unsigned i = 0; i < cnt; i++)
+        if (i % 50 != 7 || i < 500)
+            put(a, i, 0);
+    for (unsigned i = 0; i < cnt; i += 3) { /* so that pages are free */
+        uint8_t bytes[100];
+        struct cache_key key = key_of("test", i % 100, i, bytes);
+        a->remove(a, &key);
+        flush(a);
+    }
+    a->free(&a);
+}
+
+/* 1,000 files with flipped bits or cut short: each start succeeds, and what is found is what was written. */
+static void test_damaged_files(void **state)
+{
+    unsigned aside = 0, found = 0, lost = 0;
+    char *good;
+    size_t len;
+    (void)state;
+
+    fill(4000);
+    uint64_t used = cache_lmdb_stats(disk).used;
+    cache_lmdb_free(&disk);
+    assert_int_equal(file_read(path, SMALL, &good, &len, NULL), ERR_OK);
+    for (unsigned turn = 0; turn < 1000; turn++) {
+        uint8_t *bad = malloc(len);
+        size_t bad_len = turn % 4 == 3 ? rng_below(&rng, (uint32_t)len) : len;
+        memcpy(bad, good, len);
+        for (unsigned flips = turn % 4 == 3 ? 0 : 1 + turn % 4 * 20; flips > 0; flips--) {
+            /* every fourth time in the first pages, and most of the others where there is something */
+            size_t at = rng_below(&rng, (uint32_t)(turn % 8 == 0 ? 3 * 4096 : used + 8 * 4096));
+            bad[at] ^= (uint8_t)(1 << rng_below(&rng, 8));
+        }
+        write_file(bad, bad_len);
+        free(bad);
+        assert_int_equal(open_disk(SMALL), ERR_OK);
+        aside += *why != '\0';
+        struct cache_store *a = view();
+        for (unsigned i = 0; i < 4000; i++) {
+            bool is = is_there(a, i);
+            found += is;
+            lost += !is && i % 3 && (i % 50 != 7 || i < 500);
+            assert_true(!is || has(a, i, 0));
+        }
+        for (unsigned i = 0; i < 200; i++) /* it can be written to */
+            put(a, i, 1);
+        flush(a);
+        for (unsigned i = 0; i < 200; i++)
+            assert_true(has(a, i, 1));
+        a->free(&a);
+        cache_lmdb_free(&disk);
+    }
+    print_message("%u of 1,000 set aside; in the others %u values were found and %u had broken\n", aside, found,
+                  lost - aside * 2600);
+    assert_true(aside > 300 && aside < 1000);
+    free(good);
+    assert_int_equal(open_disk(SMALL), ERR_OK);
+}
+
+/* Bits flipped in values only: their checksums find each of them. */
+static void test_a_flipped_value_is_not_found(void **state)
+{
+    char *bytes;
+    size_t len, at;
+    uint8_t value[CACHE_STORE_VALUE_MAX + 4];
+    struct cache_store *a = view();
+    (void)state;
+    put(a, 1, 0);
+    a->free(&a);
+    cache_lmdb_free(&disk);
+    assert_int_equal(file_read(path, SMALL, &bytes, &len, NULL), ERR_OK);
+    size_t value_len = value_of(1, 0, value);
+    for (at = 0; memcmp(bytes + at, value, value_len) != 0; at++)
+        ;
+    for (size_t i = 0; i < 8 * (value_len + 8); i += 7) { /* the end of its life too */
+        bytes[at - 8 + i / 8] ^= (char)(1 << i % 8);
+        write_file((const uint8_t *)bytes, len);
+        bytes[at - 8 + i / 8] ^= (char)(1 << i % 8);
+        assert_int_equal(open_disk(SMALL), ERR_OK);
+        assert_string_equal(why, "");
+        a = view();
+        assert_false(is_there(a, 1));
+        assert_int_equal(cache_lmdb_stats(disk).broken, 1);
+        a->free(&a);
+        cache_lmdb_free(&disk);
+    }
+    free(bytes);
+    assert_int_equal(open_disk(SMALL), ERR_OK);
+}
+
+/* Somebody else's file: of another page size, another version, something else altogether. */
+static void test_foreign_files(void **state)
+{
+    static const struct {
+        size_t at;
+        uint32_t value;
+        const char *says;
+    } cases[] = {
+        {16, 0x12345678, "not a file of LMDB"},
+        {20, 999, "another version of LMDB"},
+        {40, 16384, "another size"},
+    };
+    char *good;
+    size_t len;
+    (void)state;
+
+    cache_lmdb_free(&disk);
+    assert_int_equal(file_read(path, SMALL, &good, &len, NULL), ERR_OK);
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        uint8_t *bad = malloc(len);
+        memcpy(bad, good, len);
+        memcpy(bad + cases[i].at, &cases[i].value, 4);
+        write_file(bad, len);
+        free(bad);
+        assert_int_equal(open_disk(SMALL), ERR_OK);
+        assert_non_null(strstr(why, cases[i].says));
+        assert_int_equal(access(damaged, F_OK), 0);
+        cache_lmdb_free(&disk);
+    }
+    char *mark = memmem(good, len, "rootline", 8);
+    assert_non_null(mark);
+    mark[8]++; /* the format */
+    write_file((const uint8_t *)good, len);
+    free(good);
+    assert_int_equal(open_disk(SMALL), ERR_OK);
+    assert_non_null(strstr(why, "another version of Rootline"));
+    cache_lmdb_free(&disk);
+    write_file((const uint8_t *)"hello\n", 6);
+    assert_int_equal(open_disk(SMALL), ERR_OK);
+    assert_non_null(strstr(why, "too short"));
+    cache_lmdb_free(&disk);
+    assert_int_equal(open_disk(SMALL / 2), ERR_OK);
+    assert_non_null(strstr(why, "larger than cache.size"));
+    cache_lmdb_free(&disk);
+    assert_int_equal(open_disk(SMALL), ERR_OK); /* and larger again */
+    assert_string_equal(why, "");
+}
+
+static void test_a_folder_has_one_owner(void **state)
+{
+    struct cache_lmdb_conf conf = {.directory = folder, .size = SMALL, .worker_cnt = 1};
+    struct cache_lmdb *second = NULL;
+    (void)state;
+    assert_int_equal(cache_lmdb_open(&conf, &second, why), ERR_DENIED);
+    assert_non_null(strstr(why, "another process"));
+    conf.directory = "/proc/no/such";
+    assert_int_equal(cache_lmdb_open(&conf, &second, why), ERR_IO);
+    assert_null(second);
+}
+
+/* ---- several threads ---- */
+
+static void *work(void *data)
+{
+    struct cache_store *store = data;
+    for (unsigned i = 0; i < 20000; i++) {
+        unsigned number = i * 7 % 5000;
+        if (number % 50 == 7)
+            continue;
+        if (i % 4 == 0)
+            put(store, number, 0);
+        else if (is_there(store, number) && !has(store, number, 0))
+            return (void *)"a value that nobody wrote";
+        store->use(store, number);
+        if (i % 8 == 0)
+            store->announce(store, i);
+        if (i % 5 == 0)
+            store->settle(store);
+    }
+    return NULL;
+}
+
+static void test_threads(void **state)
+{
+    struct cache_store *stores[THREADS];
+    pthread_t threads[THREADS];
+    void *said;
+    (void)state;
+    announce_cnt = 0;
+    for (unsigned i = 0; i < THREADS; i++)
+        stores[i] = view();
+    for (unsigned i = 0; i < THREADS; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, work, stores[i]), 0);
+    for (unsigned i = 0; i < THREADS; i++) {
+        pthread_join(threads[i], &said);
+        assert_null(said);
+    }
+    for (unsigned i = 0; i < THREADS; i++)
+        stores[i]->free(&stores[i]);
+    assert_int_equal(announce_cnt, THREADS * 2500);
+    reopen();
+}
+
+int main(void)
+{
+#define ON_A_FILE(test) cmocka_unit_test_setup_teardown(test, begin, end)
+    const struct CMUnitTest tests[] = {
+        ON_A_FILE(test_what_is_written_is_read),
+        ON_A_FILE(test_few_do_not_wait_for_long),
+        ON_A_FILE(test_too_large),
+        ON_A_FILE(test_model),
+        ON_A_FILE(test_it_never_grows),
+        ON_A_FILE(test_the_ended_go_first),
+        ON_A_FILE(test_a_domain_has_its_share),
+        ON_A_FILE(test_damaged_files),
+        ON_A_FILE(test_a_flipped_value_is_not_found),
+        ON_A_FILE(test_foreign_files),
+        ON_A_FILE(test_a_folder_has_one_owner),
+        ON_A_FILE(test_threads),
+        cmocka_unit_test(test_sketch),
+    };
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}
