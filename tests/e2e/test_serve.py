@@ -46,7 +46,7 @@ def resolver(server, tmp_path_factory):
     folder = tmp_path_factory.mktemp("resolver")
     port = lab.free_port()
     text = (lab.SOURCE / "zones/class/resolver.yaml").read_text()
-    text = text.replace("@5300", f"@{port}").replace("@5301", f"@{server.port}")
+    text = text.replace("../../build/start/cache", "cache").replace("@5300", f"@{port}").replace("@5301", f"@{server.port}")
     (folder / "hints").write_text(". 3600 NS ns.invalid.\nns.invalid. 3600 A 127.0.0.1\n")
     (folder / "resolver.yaml").write_text(text + f"resolver: {{root-hints: hints, outgoing-port: {server.port}}}\n")
     made = lab.Server([lab.BUILD / "rootline-resolver", "-c", folder / "resolver.yaml"], folder / "resolver.log")
