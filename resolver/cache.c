@@ -178,18 +178,20 @@ static bool find(struct cache *cache, const struct cache_name *name, enum space 
     if (!bytes || (head.kind == CACHE_FAILURE) != (space == SPACE_FAILURE))
         return false;
     bool lives = is_alive(&head, when);
-    if (!lives && when->now_ms >= end_of(&head) + when->stale_ms)
+    /* TTL 0 was for whoever waited, and nobody else (RFC 8767 4, RFC 2181 8) */
+    if (!lives && (head.ttl == 0 || when->now_ms >= end_of(&head) + when->stale_ms))
         return false;
-    *out = (struct cache_found){.kind = (enum cache_kind)head.kind,
-                                .rank = (enum cache_rank)head.rank,
-                                .ttl = ttl_left(&head, when),
-                                .is_stale = !lives,
-                                .end_ms = end_of(&head),
-                                .learnt_ms = head.learnt_ms,
-                                .text = "",
-                                .ede = head.ede,
-                                .failed_cnt = head.failed_cnt};
-    out->is_near_end = lives && out->ttl < head.ttl && out->ttl <= head.ttl / NEAR_END;
+    *out =
+        (struct cache_found){.kind = (enum cache_kind)head.kind,
+                             .rank = (enum cache_rank)head.rank,
+                             .ttl = ttl_left(&head, when),
+                             .is_stale = !lives,
+                             .end_ms = end_of(&head),
+                             .near_end_ms = end_of(&head) - head.ttl / NEAR_END * (int64_t)1000,
+                             .learnt_ms = head.learnt_ms,
+                             .text = "",
+                             .ede = head.ede,
+                             .failed_cnt = head.failed_cnt};
     if (addr_from_bytes(head.addr, util_min(head.addr_len, sizeof(head.addr)), head.port,
                         &out->server) != ERR_OK)
         out->server = (struct addr){0};

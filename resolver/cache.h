@@ -73,9 +73,9 @@ void cache_name_init(struct cache_name *name, const uint8_t *dname);
 struct cache_found {
     enum cache_kind kind;
     enum cache_rank rank;
-    uint32_t ttl;     /* seconds left */
-    bool is_near_end; /* less than a tenth of them is */
-    bool is_stale;    /* none is: it ended at `end_ms` */
+    uint32_t ttl;        /* seconds left */
+    int64_t near_end_ms; /* wall: when the last tenth of its life begins */
+    bool is_stale;       /* none is: it ended at `end_ms` */
     int64_t end_ms;
     int64_t learnt_ms;
     struct addr server;      /* sa_family 0: nobody in particular */

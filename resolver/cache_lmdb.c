@@ -123,6 +123,12 @@ static bool is_dead(const struct view *v)
     return __builtin_expect(atomic_load_explicit(&v->cache->is_dead, memory_order_relaxed), 0);
 }
 
+#ifdef __SANITIZE_THREAD__
+/* ThreadSanitizer sees the copies that LMDB makes, but not how its table of readers keeps them apart. */
+const char *__tsan_default_suppressions(void);
+const char *__tsan_default_suppressions(void) { return "called_from_lib:liblmdb.so"; }
+#endif
+
 /* ---- values ---- */
 
 static uint64_t checksum(const struct cache_lmdb *c, const uint8_t *key, size_t key_len,

@@ -3,13 +3,7 @@
 
 #include "net/reply.h"
 
-enum {
-    ADDITIONAL_MAX = 8,
-    ANY_TTL = 3789,
-    STALE_TTL = 30, /* RFC 8767 5 */
-    STALE_TEXT_MAX = 60,
-    WALK_MAX = HIT_CNAMES_MAX + 1
-};
+enum { ADDITIONAL_MAX = 8, ANY_TTL = 3789, STALE_TEXT_MAX = 60, WALK_MAX = HIT_CNAMES_MAX + 1 };
 
 /* Lifetime: the call. */
 struct walk {
@@ -48,7 +42,7 @@ static uint32_t ttl_of(struct walk *w, const struct cache_found *found)
         return found->ttl;
     if (w->stale_end_ms == 0 || found->end_ms < w->stale_end_ms)
         w->stale_end_ms = found->end_ms;
-    return STALE_TTL;
+    return w->engine->policy->stale_ttl;
 }
 
 static void fail(struct walk *w, uint16_t ede, const char *text)
@@ -215,8 +209,9 @@ static void answer_data(struct walk *w, const struct cache_found *found)
 /* RFC 8767: it is worth asking again before it ends. */
 static void note_ending(struct walk *w, const struct cache_found *found)
 {
-    if (!found->is_near_end || w->out->ending)
+    if (found->is_stale || found->near_end_ms >= w->out->near_end_ms)
         return;
+    w->out->near_end_ms = found->near_end_ms;
     w->out->ending = w->name;
     w->out->type_ending = w->type;
 }
@@ -372,7 +367,7 @@ void hit_answer(struct engine *engine, struct exchange *ex, int64_t since_ms, in
     w.steps = 0;
     w.dname_owner = NULL;
     w.is_full = false;
-    *out = (struct hit){.kind = HIT_MISS};
+    *out = (struct hit){.kind = HIT_MISS, .near_end_ms = INT64_MAX};
     engine->cache.used.cnt = 0;
     if (w.type == RRTYPE_ANY) {
         answer_any(&w);

@@ -25,10 +25,11 @@ struct hit {
     const uint8_t *name;
     uint16_t type;
     bool is_failure; /* it is one that was remembered */
-    const uint8_t *
-        ending; /* a name of the chain whose entry has little time left, with `type_ending`; NULL: none */
+    /* The entry of the chain whose last tenth begins first, at `near_end_ms`: it is worth asking anew from then on. */
+    const uint8_t *ending;
     uint16_t type_ending;
-    bool is_explained; /* `ede` and `text` say why */
+    int64_t near_end_ms; /* wall; INT64_MAX: there is none */
+    bool is_explained;           /* `ede` and `text` say why */
     uint16_t ede;
     const char *text;
 };

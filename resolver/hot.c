@@ -278,7 +278,7 @@ static bool note_versions(struct slot *s, const struct cache *cache)
 }
 
 void hot_keep(struct hot *hot, const struct cache *cache, const struct exchange *ex,
-              unsigned rcode, int64_t now_ms)
+              unsigned rcode, int64_t now_ms, int64_t until_ms)
 {
     const struct builder *b = &ex->out;
     struct slot s = {.kept_ms = now_ms,
@@ -302,6 +302,8 @@ void hot_keep(struct hot *hot, const struct cache *cache, const struct exchange 
     s.len = (uint16_t)len;
     s.ttl_cnt = (uint8_t)ttl_cnt;
     s.end_ms = now_ms + (int64_t)least * 1000;
+    if (until_ms < s.end_ms)
+        s.end_ms = until_ms;
     for (int i = 0; i < 3; i++)
         s.cnt[i] = b->cnt[MESSAGE_ANSWER + i];
     const struct table *t = &hot->tables[need > SHORT_SLOT];

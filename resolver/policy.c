@@ -20,6 +20,8 @@ struct policy *policy_new(void)
                                            .wrong_reply_tcp = true,
                                            .merging = true};
     p->stale_ms = 86400000;
+    p->stale_ttl = 30;
+    p->stale_wait_ms = 1800;
     p->outgoing_port = 53;
     p->udp_size = 1232; /* DNS flag day 2020 */
     p->is_prefetching = p->is_minimising = p->is_priming = p->uses_v4 = p->uses_v6 = true;

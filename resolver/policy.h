@@ -41,6 +41,8 @@ struct policy {
     struct conf_addrs own; /* where this resolver listens: it does not ask itself */
     uint16_t outgoing_port;
     uint16_t udp_size; /* that servers are told */
+    uint32_t stale_ttl,
+        stale_wait_ms; /* RFC 8767 5: of what is sent then, and how long a client waits for better */
     int64_t
         stale_ms; /* how long after its end an answer is better than none (RFC 8767); 0: it never is */
     bool is_prefetching;

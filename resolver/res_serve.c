@@ -17,7 +17,6 @@ enum {
     CLIENT_LATE_MS = 1900, /* above half of that, older answers are not worth sending */
     TASKS_SPARE = 5, /* besides one for each alias of a chain: some end on others' limits */
     ARENA_MAX = 1 << 20,
-    STALE_WAIT_MS = 1800, /* RFC 8767 5: then a client gets what there was */
 };
 
 /* A client's question that waits.  Lifetime: until it is answered. */
@@ -39,7 +38,7 @@ struct res_serve {
     struct arena arena;   /* of the answer being written */
     struct hot *hot;      /* NULL: none */
     struct list requests; /* the oldest first */
-    struct list late;     /* those that have waited for STALE_WAIT_MS */
+    struct list late;     /* those that have waited for policy->stale_wait_ms */
     struct list spare;
     int64_t now_ms; /* wall, of this batch */
     size_t request_cnt;
@@ -128,9 +127,16 @@ static void send_failure(struct exchange *ex, uint16_t ede, const char *text)
 static void refresh(struct res_serve *serve, const struct hit *hit)
 {
     struct engine *engine = serve->engine;
+    struct cache_time when = engine_time(INT64_MAX);
+    struct cache_found found;
+    struct cache_name name;
 
-    if (!hit->ending || !engine->policy->is_prefetching || serve->is_closed)
+    if (when.now_ms < hit->near_end_ms || !engine->policy->is_prefetching || serve->is_closed)
         return;
+    cache_name_init(&name, hit->ending);
+    if (cache_find_failure(&engine->cache, &name, hit->type_ending, &when, &serve->arena,
+                           &found))
+        return; /* it was tried a moment ago */
     struct budget *budget = budget_new(&engine->policy->limits, now_mono_ms());
     if (!budget)
         return;
@@ -324,7 +330,8 @@ void res_serve_settle(void *data)
     machine_run(serve->engine);
     while (!list_is_empty(&serve->requests)) {
         struct request *r = container_of(serve->requests.next, struct request, link);
-        if (now_ms < r->since_mono_ms + STALE_WAIT_MS && now_ms < r->budget->end_ms)
+        if (now_ms < r->since_mono_ms + serve->engine->policy->stale_wait_ms &&
+            now_ms < r->budget->end_ms)
             break;
         become_late(r);
     }
@@ -392,7 +399,7 @@ static void wait_for_task(struct res_serve *serve, struct exchange *ex, struct h
     if (cell)
         ++*cell;
     start_task(r, hit);
-    machine_run(serve->engine);
+    res_serve_settle(serve);
 }
 
 /* ---- the question ---- */
@@ -483,7 +490,8 @@ void res_serve_question(struct res_serve *serve, struct exchange *ex)
     if (compose(serve, ex, INT64_MAX, &hit)) {
         engine->counts.hits++;
         if (serve->hot && !hit.is_explained && !(ex->flags & MESSAGE_TC))
-            hot_keep(serve->hot, &engine->cache, ex, hit.rcode, serve->now_ms);
+            hot_keep(serve->hot, &engine->cache, ex, hit.rcode, serve->now_ms,
+                     engine->policy->is_prefetching ? hit.near_end_ms : INT64_MAX);
         finish(ex, hit.rcode);
         machine_run(engine);
     } else if (!(ex->query.flags & MESSAGE_RD)) {

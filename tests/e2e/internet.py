@@ -113,7 +113,8 @@ class Internet:
 class Resolver(lab.Server):
     """rootline-resolver on the private Internet."""
 
-    def __init__(self, folder, internet, build=lab.BUILD, extra="", resolver="", workers=1, listen=("127.0.0.1",)):
+    def __init__(self, folder, internet, build=lab.BUILD, extra="", resolver="", workers=1, listen=("127.0.0.1",),
+                 server="", size="64M"):
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         self.port = lab.free_port()
@@ -122,14 +123,14 @@ class Resolver(lab.Server):
         self.conf.write_text(f"""server:
   listen: [{addresses}]
   workers: {workers}
-allow: [127.0.0.0/8]
+{server}allow: [127.0.0.0/8]
 resolver:
   root-hints: {internet.hints}
   outgoing-port: {internet.port}
   ipv6: false
   do-not-query: []
 {resolver}
-cache: {{size: 64M, directory: {folder / "cache"}}}
+cache: {{size: {size}, directory: {folder / "cache"}}}
 {extra}
 """)
         super().__init__([build / "rootline-resolver", "-c", self.conf], folder / "resolver.log")
@@ -191,6 +192,46 @@ modules.unload('detect_time_skew')
 modules.unload('detect_time_jump')
 {extra}""")
         super().__init__([lab.find_program("kresd"), "-n", "-c", folder / "kresd.conf", folder], folder / "kresd.log")
+        self.started(lab.wait_answer, self, ["."])
+
+
+class NamedResolver(lab.Server):
+    """Debian's named as a resolver."""
+
+    def __init__(self, folder, net):
+        folder.mkdir(parents=True)
+        self.port = lab.free_port()
+        (folder / "named.conf").write_text(f"""options {{
+  directory "{folder}";
+  listen-on port {self.port} {{ 127.0.0.1; }};
+  listen-on-v6 {{ none; }};
+  pid-file "{folder}/named.pid";
+  session-keyfile "{folder}/session.key";
+  recursion yes;
+  minimal-responses yes;
+  dnssec-validation no;
+  empty-zones-enable no;
+  max-cache-size 1024m;
+  querylog no;
+}};
+controls {{ }};
+zone "." {{ type hint; file "{net.hints}"; }};
+""")
+        super().__init__([lab.find_program("named"), "-g", "-4", "-n", "1", "-c", folder / "named.conf"], folder / "named.log")
+        self.started(lab.wait_answer, self, ["."])
+
+
+class Pdns(lab.Server):
+    """Debian's pdns_recursor."""
+
+    def __init__(self, folder, net):
+        folder.mkdir(parents=True)
+        self.port = lab.free_port()
+        options = {"config-dir": folder, "socket-dir": folder, "daemon": "no", "local-address": "127.0.0.1",
+                   "local-port": self.port, "threads": 1, "hint-file": net.hints, "dnssec": "off", "dont-query": "",
+                   "max-cache-entries": 4000000, "max-packetcache-entries": 4000000, "query-local-address": "0.0.0.0",
+                   "write-pid": "no", "quiet": "yes", "loglevel": 3, "security-poll-suffix": ""}
+        super().__init__([lab.find_program("pdns_recursor")] + [f"--{k}={v}" for k, v in options.items()], folder / "pdns.log")
         self.started(lab.wait_answer, self, ["."])
 
 

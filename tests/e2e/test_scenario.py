@@ -6,7 +6,7 @@ import pytest
 import lab
 
 GROUPS = ["iterator-basic", "lame-failure-retry", "scrub-spoof-bailiwick", "ttl-cache", "qname-minimisation", "cname-dname",
-          "forward-stub", "limits-malformed", "svcb"]
+          "forward-stub", "limits-malformed", "svcb", "prefetch", "serve-stale"]
 PLAY = lab.BUILD / "tests/play"
 
 
@@ -37,10 +37,14 @@ def play(folder, files, *options):
 
 
 @pytest.mark.parametrize("minimise", ["on", "off"])
-def test_groups(minimise):
+@pytest.mark.parametrize("store", ["memory", "lmdb"])
+def test_groups(minimise, store, tmp_path, monkeypatch):
+    if store == "lmdb":
+        monkeypatch.setenv("STAGE_STORE", str(tmp_path))
     folder, files = load()
     assert len(files) >= 60
     results, _ = play(folder, files, "--minimise", minimise)
+    assert (tmp_path / "cache.mdb").exists() == (store == "lmdb")
     assert set(results) == set(files)
     allowed = exceptions()
     counts = collections.Counter((group, results[name].startswith("pass")) for name, group in files.items())

@@ -476,6 +476,13 @@ static void configure(struct play *p, const char *minimise)
     policy->is_minimising = is_on(wanted);
     /* glue of other zones than the asked one is used by those that say so */
     policy->defences.bailiwick = is_on(value(rpl, "harden-glue", "yes"));
+    policy->is_prefetching = is_on(value(rpl, "prefetch", "no"));
+    if (!is_on(value(rpl, "serve-expired", "no")))
+        policy->stale_ms = 0;
+    else if (rpl_find(rpl, "serve-expired-ttl", NULL))
+        policy->stale_ms = 1000 * (int64_t)atoi(value(rpl, "serve-expired-ttl", "0"));
+    policy->stale_ttl = (uint32_t)atoi(value(rpl, "serve-expired-reply-ttl", "30"));
+    policy->stale_wait_ms = (uint32_t)atoi(value(rpl, "serve-expired-client-timeout", "1800"));
     policy->ttls.min = (uint32_t)atoi(value(rpl, "cache-min-ttl", "0"));
     policy->ttls.max = (uint32_t)atoi(value(rpl, "cache-max-ttl", "86400"));
     for (const struct rpl_key *k = rpl_find(rpl, "features", NULL); k;

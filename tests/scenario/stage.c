@@ -4,6 +4,8 @@
 #include "base/now.h"
 #include "net/intake.h"
 #include "net/reply.h"
+#include <unistd.h>
+
 #include "resolver/cache_memory.h"
 
 enum { QUESTION_LEN_MAX = 4096, CACHE_BYTES = 8 << 20, HOT_BYTES = 1 << 20 };
@@ -19,6 +21,43 @@ struct stage_client {
 };
 
 /* ---- the seam ---- */
+
+/* ---- the cache ---- */
+
+static void hear(void *data, uint64_t hash)
+{
+    (void)data;
+    (void)hash;
+}
+
+static struct cache_store *make_store(struct stage *s)
+{
+    struct cache_lmdb_conf conf = {.directory = getenv("STAGE_STORE"),
+                                   .size = CACHE_BYTES,
+                                   .worker_cnt = 1,
+                                   .announced = hear};
+    struct cache_store *store;
+    char why[CACHE_DISK_WHY_MAX], path[500];
+
+    if (!conf.directory) {
+        must(cache_memory_new(CACHE_BYTES, &store) == ERR_OK);
+        return store;
+    }
+    snprintf(path, sizeof(path), "%s/" CACHE_DISK_FILE, conf.directory);
+    unlink(path);
+    must(cache_lmdb_open(&conf, &s->disk, why) == ERR_OK &&
+         cache_lmdb_view(s->disk, &store) == ERR_OK);
+    return store;
+}
+
+/* What the worker does between two turns; on LMDB all is written at once. */
+static void end_turn(struct stage *s)
+{
+    struct cache_store *store = s->engine->cache.store;
+    if (s->disk)
+        store->announce(store, 0);
+    store->settle(store);
+}
 
 static enum err ask(struct out *out, struct out_ask *a)
 {
@@ -70,6 +109,7 @@ bool stage_deliver(struct stage *s, size_t i, const struct addr *from, uint8_t *
         a->done(a, a->is_tcp ? OUT_FAILED : OUT_SUSPECT, NULL);
     }
     res_serve_settle(s->serve);
+    end_turn(s);
     return verdict == MATCH_OK;
 }
 
@@ -89,6 +129,7 @@ bool stage_time_out(struct stage *s)
         now_advance(end_ms - now_ms);
     a->done(a, OUT_TIMEOUT, NULL);
     res_serve_settle(s->serve);
+    end_turn(s);
     return true;
 }
 
@@ -164,6 +205,7 @@ void stage_ask(struct stage *s, const uint8_t *wire, size_t len, const struct ad
     struct exchange *batch[] = {&c->ex};
     const uint8_t *wires[] = {c->question};
     intake_batch(&service, s->serve, batch, wires, &len, 1);
+    end_turn(s);
 }
 
 /* ---- begin and end ---- */
@@ -194,10 +236,9 @@ void stage_init(struct stage *s, const struct quota_limits *limits)
 
 void stage_open(struct stage *s, uint64_t seed)
 {
-    struct cache_store *store;
+    struct cache_store *store = make_store(s);
 
-    must(cache_memory_new(CACHE_BYTES, &store) == ERR_OK &&
-         engine_new(&s->out, store, s->quota, &s->engine) == ERR_OK);
+    must(engine_new(&s->out, store, s->quota, &s->engine) == ERR_OK);
     rng_init_seeded(&s->engine->rng, seed);
     s->serve = res_serve_new(s->engine, HOT_BYTES);
     must(s->serve != NULL);
@@ -220,6 +261,7 @@ void stage_forget(struct stage *s)
 void stage_fini(struct stage *s)
 {
     res_serve_free(&s->serve);
+    cache_lmdb_free(&s->disk);
     policy_free(&s->policy);
     quota_free(&s->quota);
     guard_free(&s->guard);

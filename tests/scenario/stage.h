@@ -2,6 +2,7 @@
  * scenarios and hostile servers play on it. */
 #pragma once
 
+#include "resolver/cache_lmdb.h"
 #include "resolver/res_serve.h"
 
 enum { STAGE_PENDING_MAX = 4096, STAGE_ANSWERS_MAX = 8192 };
@@ -31,6 +32,7 @@ struct stage {
     bool has_no_v6; /* the machine knows no way there */
     void (*asked)(struct stage *stage,
                   const struct out_ask *ask); /* called for each; may be NULL */
+    struct cache_lmdb *disk;                  /* NULL: the cache is in memory */
     struct stage_client *clients;
     struct stage_answer answers[STAGE_ANSWERS_MAX]; /* that clients have got */
     size_t answer_cnt;
@@ -39,7 +41,8 @@ struct stage {
 /* Stop the clock, and make a policy in which everybody may ask, and servers on loopback may be asked. */
 void stage_init(struct stage *stage, const struct quota_limits *limits);
 
-/* Start the engine with the policy as it is now. */
+/* Start the engine with the policy as it is now, and an empty cache: on LMDB in the folder that the environment variable STAGE_STORE
+ * names, else in memory. */
 void stage_open(struct stage *stage, uint64_t seed);
 
 void stage_fini(struct stage *stage);
