@@ -62,6 +62,7 @@ struct batch {
     uint8_t *bytes;
     size_t len, size;
     unsigned cnt, announce_cnt;
+    bool is_urgent;
     _Atomic bool is_done;
     uint64_t since_ms;
     struct op ops[BATCH_OPS];
@@ -553,7 +554,8 @@ static bool send(struct view *v)
 /* A batch with room for one more, NULL when there is none: too many wait for whoever writes. */
 static struct batch *open_batch(struct view *v)
 {
-    if (v->open && v->open->cnt == BATCH_OPS && !send(v))
+    bool is_full = v->open && (v->open->cnt == BATCH_OPS || v->open->announce_cnt == BATCH_OPS);
+    if (is_full && !send(v))
         return NULL;
     if (v->open)
         return v->open;
@@ -567,6 +569,7 @@ static struct batch *open_batch(struct view *v)
     b->next = NULL;
     b->cnt = b->announce_cnt = 0;
     b->len = 0;
+    b->is_urgent = false;
     b->since_ms = now_mono_ms();
     atomic_store_explicit(&b->is_done, false, memory_order_relaxed);
     v->open = b;
@@ -641,22 +644,22 @@ static bool settle(struct cache_store *store)
         mdb_txn_reset(v->txn);
     v->is_reading = false;
     reap(v);
-    if (b && (b->cnt >= SETTLE_OPS || b->announce_cnt > 0 ||
-              now_mono_ms() - b->since_ms >= SETTLE_MS))
+    if (b && (b->cnt >= SETTLE_OPS || b->is_urgent || now_mono_ms() - b->since_ms >= SETTLE_MS))
         (void)send(v);
     return v->open != NULL;
 }
 
-static void announce(struct cache_store *store, uint64_t hash)
+static void announce(struct cache_store *store, uint64_t hash, bool is_urgent)
 {
     struct view *v = container_of(store, struct view, store);
     struct batch *b = open_batch(v);
 
-    if (b && b->announce_cnt < BATCH_OPS)
-        b->announces[b->announce_cnt++] = hash;
-    else
-        v->cache->conf.announced(v->cache->conf.data,
-                                 hash); /* too early is better than never */
+    if (!b) { /* too early is better than never */
+        v->cache->conf.announced(v->cache->conf.data, hash);
+        return;
+    }
+    b->announces[b->announce_cnt++] = hash;
+    b->is_urgent |= is_urgent;
 }
 
 static void free_batch(struct batch *b)

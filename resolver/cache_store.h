@@ -48,8 +48,9 @@ struct cache_store {
     /* The end of a turn: what was written is on its way to where others see it.  True: some of it waits for more, call again within
      * some milliseconds. */
     bool (*settle)(struct cache_store *store);
-    /* When others see all that was written until now, the owner of the store hears of `hash`.  NULL: there are no others. */
-    void (*announce)(struct cache_store *store, uint64_t hash);
+    /* When others see all that was written until now, the owner of the store hears of `hash`; that shall be after this turn if it is
+     * urgent.  NULL: there are no others. */
+    void (*announce)(struct cache_store *store, uint64_t hash, bool is_urgent);
     /* End.  Clears the pointer. */
     void (*free)(struct cache_store **store);
     struct cache_versions *versions;

@@ -18,6 +18,7 @@ enum err engine_new(struct out *out, struct cache_store *store, struct quota *qu
     list_init(&e->runnable);
     list_init(&e->spare);
     list_init(&e->parked);
+    list_init(&e->elsewhere);
     for (size_t i = 0; i < ENGINE_BUCKETS; i++) {
         list_init(&e->in_flight[i]);
         list_init(&e->asking[i]);

@@ -8,6 +8,7 @@
 #include "base/list.h"
 #include "base/rng.h"
 #include "net/out.h"
+#include "resolver/claims.h"
 #include "resolver/infra.h"
 #include "resolver/policy.h"
 #include "resolver/refused.h"
@@ -31,6 +32,7 @@ struct engine_counts {
     uint64_t prefetched;
     uint64_t tasks;            /* resolutions begun */
     uint64_t merged;           /* questions that joined one in flight */
+    uint64_t elsewhere;        /* that waited for another worker */
     uint64_t out_udp, out_tcp; /* questions to servers */
     uint64_t timeouts;
     uint64_t suspects; /* moved to TCP after a wrong reply */
@@ -45,7 +47,9 @@ struct engine {
     const struct policy *policy; /* this turn's version */
     struct cache cache;
     struct infra *infra;
-    struct quota *quota; /* the process's */
+    struct quota *quota;   /* the process's */
+    struct claims *claims; /* the process's; NULL: the cache is this worker's alone */
+    size_t worker;         /* its number, for them */
     struct out *out;
     struct rng rng;
     struct list runnable;                  /* tasks with something to do */
@@ -53,7 +57,8 @@ struct engine {
     struct list asking[ENGINE_BUCKETS];    /* tasks with a question out, by what they ask */
     struct list spare;                     /* ended tasks, kept for their memory */
     size_t spare_cnt;
-    struct list parked; /* tasks that wait for a quota, the oldest first */
+    struct list elsewhere; /* tasks that another worker has claimed */
+    struct list parked;    /* tasks that wait for a quota, the oldest first */
     size_t parked_cnt;
     size_t out_cnt;   /* questions that are out */
     size_t freed_cnt; /* of them that have ended since parked tasks were last looked at */

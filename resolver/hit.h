@@ -29,7 +29,7 @@ struct hit {
     const uint8_t *ending;
     uint16_t type_ending;
     int64_t near_end_ms; /* wall; INT64_MAX: there is none */
-    bool is_explained;           /* `ede` and `text` say why */
+    bool is_explained;   /* `ede` and `text` say why */
     uint16_t ede;
     const char *text;
 };

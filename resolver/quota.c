@@ -2,8 +2,6 @@
  * needs neither lock nor eviction. */
 #include "resolver/quota.h"
 
-#include <stdatomic.h>
-
 #include "base/hash.h"
 
 enum { CELLS = 1 << 16 };
@@ -11,7 +9,8 @@ enum { CELLS = 1 << 16 };
 /* Lifetime: process. */
 struct quota {
     struct quota_limits limits;
-    _Atomic uint32_t zones[CELLS], servers[CELLS]; /* relaxed: each stands for itself */
+    _Atomic uint32_t zones[CELLS], servers[CELLS],
+        clients[CELLS]; /* relaxed: each stands for itself */
 };
 
 enum err quota_new(const struct quota_limits *limits, struct quota **out)
@@ -40,6 +39,14 @@ static _Atomic uint32_t *server_cell(struct quota *q, const struct addr *server)
     size_t len;
     const uint8_t *octets = addr_bytes(server, &len);
     return &q->servers[hash_more(hash_start(), octets, len) % CELLS];
+}
+
+_Atomic uint32_t *quota_client(struct quota *q, const struct addr *client)
+{
+    size_t len;
+    const uint8_t *octets = addr_bytes(client, &len);
+
+    return &q->clients[hash_more(hash_start(), octets, len == 16 ? 8 : len) % CELLS];
 }
 
 static bool spend(_Atomic uint32_t *cell, uint32_t limit)

@@ -8,6 +8,8 @@
  */
 #pragma once
 
+#include <stdatomic.h>
+
 #include "base/addr.h"
 #include "dns/dname.h"
 
@@ -23,6 +25,9 @@ MUST_USE enum err quota_new(const struct quota_limits *limits, struct quota **ou
 
 /* Free it.  Clears the pointer; NULL inside is fine. */
 void quota_free(struct quota **quota);
+
+/* How many questions of that client wait, in all workers; a /64 is one client, and clients that share a counter share its limit. */
+_Atomic uint32_t *quota_client(struct quota *quota, const struct addr *client);
 
 enum quota_verdict { QUOTA_SPENT, QUOTA_ZONE_FULL, QUOTA_SERVER_FULL };
 

@@ -445,8 +445,6 @@ void res_conf_free(struct res_conf **conf)
     if (!*conf)
         return;
     policy_free(&(*conf)->policy);
-    quota_free(&(*conf)->quota);
-    cache_lmdb_free(&(*conf)->cache);
     arena_fini(&(*conf)->arena);
     free(*conf);
     *conf = NULL;

@@ -6,16 +6,13 @@
 #pragma once
 
 #include "net/server_conf.h"
-#include "resolver/cache_lmdb.h"
 #include "resolver/policy.h"
 
 /* Lifetime: from res_conf_read to res_conf_free. */
 struct res_conf {
     struct arena arena;
     struct server_conf server;
-    struct policy *policy;    /* whoever builds a version of it takes it and leaves NULL */
-    struct quota *quota;      /* of the process, when this is its first configuration */
-    struct cache_lmdb *cache; /* likewise; NULL: each worker has its own in memory */
+    struct policy *policy; /* whoever builds a version of it takes it and leaves NULL */
     struct quota_limits quota_limits;
     struct budget_limits limits;
     struct conf_addrs outgoing;

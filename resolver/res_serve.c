@@ -1,7 +1,6 @@
 /* A question that has to wait is held with its own budget; the task it waits for may be another client's. */
 #include "resolver/res_serve.h"
 
-#include "base/hash.h"
 #include "base/now.h"
 #include "net/reply.h"
 #include "resolver/hit.h"
@@ -10,13 +9,13 @@
 
 enum {
     REQUESTS_MAX = 20000, /* questions that wait, of all clients of a worker */
-    CLIENT_CELLS = 4096,
     /* limits.md section 3, DNSBomb: questions of one client that wait */
     CLIENT_MAX = 1000, /* whose address is its own: TCP, or a valid cookie */
     CLIENT_UNKNOWN_MAX = 100,
     CLIENT_LATE_MS = 1900, /* above half of that, older answers are not worth sending */
     TASKS_SPARE = 5, /* besides one for each alias of a chain: some end on others' limits */
     ARENA_MAX = 1 << 20,
+    ELSEWHERE_MS = 50, /* how exactly deadlines are met while nothing is out from here */
 };
 
 /* A client's question that waits.  Lifetime: until it is answered. */
@@ -29,7 +28,7 @@ struct request {
     int64_t since_ms;
     uint64_t since_mono_ms;
     unsigned tasks;
-    uint32_t *cell; /* of its client; NULL: an exempt one */
+    _Atomic uint32_t *cell; /* of its client; NULL: an exempt one */
 };
 
 /* Lifetime: worker. */
@@ -42,9 +41,7 @@ struct res_serve {
     struct list spare;
     int64_t now_ms; /* wall, of this batch */
     size_t request_cnt;
-    uint32_t clients
-        [CLIENT_CELLS]; /* how many questions wait; clients that share a cell share the limit */
-    bool is_closed;     /* nothing is asked any more */
+    bool is_closed; /* nothing is asked any more */
 };
 
 struct res_serve *res_serve_new(struct engine *engine, size_t hot_bytes)
@@ -70,7 +67,7 @@ static void end_request(struct request *r)
 {
     task_leave(&r->waiter);
     if (r->cell)
-        --*r->cell;
+        atomic_fetch_sub_explicit(r->cell, 1, memory_order_relaxed);
     budget_unref(&r->budget);
     r->serve->request_cnt--;
     list_remove(&r->link);
@@ -201,24 +198,24 @@ static uint32_t client_limit(const struct exchange *ex)
     return is_known_client(ex) ? CLIENT_MAX : CLIENT_UNKNOWN_MAX;
 }
 
-/* The cell that counts this client's questions, NULL when it is exempt. */
-static uint32_t *find_cell(struct res_serve *serve, const struct exchange *ex)
+/* What counts this client's questions, NULL when it is exempt. */
+static _Atomic uint32_t *find_cell(struct res_serve *serve, const struct exchange *ex)
 {
-    size_t len;
-    const uint8_t *octets = addr_bytes(&ex->peer, &len);
+    return addr_is_in(&serve->engine->policy->exempt, &ex->peer)
+               ? NULL
+               : quota_client(serve->engine->quota, &ex->peer);
+}
 
-    if (addr_is_in(&serve->engine->policy->exempt, &ex->peer))
-        return NULL;
-    if (len == 16)
-        len = 8; /* a /64 is one client */
-    return &serve->clients[hash_more(hash_start(), octets, len) % CLIENT_CELLS];
+static uint32_t waiting_of(const _Atomic uint32_t *cell)
+{
+    return cell ? atomic_load_explicit(cell, memory_order_relaxed) : 0;
 }
 
 /* Whoever has so many questions waiting that their answers could come in one burst does not get the old ones: the source
  * may be forged. */
 static bool is_too_late(const struct request *r)
 {
-    return r->cell && r->ex->transport == EXCHANGE_UDP && *r->cell > client_limit(r->ex) / 2 &&
+    return r->ex->transport == EXCHANGE_UDP && waiting_of(r->cell) > client_limit(r->ex) / 2 &&
            now_wall_ms() - r->since_ms > CLIENT_LATE_MS;
 }
 
@@ -349,6 +346,20 @@ void res_serve_settle(void *data)
     }
 }
 
+void res_serve_come_back(struct res_serve *serve)
+{
+    struct engine *engine = serve->engine;
+
+    engine->cache.store->settle(engine->cache.store); /* what they have written is to be seen */
+    task_come_back(engine);
+    res_serve_settle(serve);
+}
+
+unsigned res_serve_wait_ms(const struct res_serve *serve)
+{
+    return list_is_empty(&serve->engine->elsewhere) ? 0 : ELSEWHERE_MS;
+}
+
 static struct request *take_request(struct res_serve *serve)
 {
     struct request *r;
@@ -371,9 +382,9 @@ static struct request *take_request(struct res_serve *serve)
 
 static void wait_for_task(struct res_serve *serve, struct exchange *ex, struct hit *hit)
 {
-    uint32_t *cell = find_cell(serve, ex);
+    _Atomic uint32_t *cell = find_cell(serve, ex);
 
-    if ((cell && *cell >= client_limit(ex)) || serve->request_cnt >= REQUESTS_MAX) {
+    if (waiting_of(cell) >= client_limit(ex) || serve->request_cnt >= REQUESTS_MAX) {
         serve->engine->counts.dropped++;
         if (ex->transport == EXCHANGE_UDP)
             reply_drop(ex); /* whose address that is nobody knows */
@@ -397,7 +408,7 @@ static void wait_for_task(struct res_serve *serve, struct exchange *ex, struct h
     reply_begin(held);
     r->cell = cell;
     if (cell)
-        ++*cell;
+        atomic_fetch_add_explicit(cell, 1, memory_order_relaxed);
     start_task(r, hit);
     res_serve_settle(serve);
 }

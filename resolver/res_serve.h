@@ -34,5 +34,11 @@ void res_serve_question(struct res_serve *serve, struct exchange *ex);
 /* Go on with what replies have brought, and give up on questions whose time is up (struct out's settle). */
 void res_serve_settle(void *serve);
 
+/* Another worker has found out what some here wait for. */
+void res_serve_come_back(struct res_serve *serve);
+
+/* Milliseconds until res_serve_settle has to be called even if no reply comes; 0: it need not be. */
+unsigned res_serve_wait_ms(const struct res_serve *serve);
+
 /* Its engine. */
 struct engine *res_serve_engine(struct res_serve *serve);

@@ -7,6 +7,7 @@
 #include "dns/dname_text.h"
 #include "net/daemon.h"
 #include "net/out_net.h"
+#include "resolver/cache_lmdb.h"
 #include "resolver/cache_memory.h"
 #include "resolver/res_conf.h"
 #include "resolver/res_serve.h"
@@ -23,8 +24,19 @@ struct resolver {
     struct cache_store *store;   /* the engine's */
     struct out *out;
     uv_prepare_t rest; /* before the loop waits: the turn is over */
-    uv_timer_t soon;   /* and when something is still to be written */
+    uv_timer_t soon;   /* something is still to be written, or a deadline to be met */
+    uv_async_t news;   /* another worker has found out what this one waits for */
 };
+
+/* What the workers share.  Lifetime: from the first engine to the last. */
+static struct {
+    struct quota *quota;
+    struct cache_lmdb *cache; /* NULL: each worker has its own in memory */
+    struct claims *claims;    /* NULL likewise */
+    size_t engine_cnt;
+    uv_mutex_t lock;                            /* of `open`: wakes are rare */
+    struct resolver *open[PUBLISH_WORKERS_MAX]; /* by number; NULL: it takes no news */
+} shared;
 
 static enum err configure(const char *path, struct diag *diag, void **conf,
                           struct server_conf **server)
@@ -78,44 +90,84 @@ static void tell_ports(void)
             cnt);
 }
 
+/* Wake every worker that has this number among those that wait (struct claims tells 32 apart). */
+static void wake(void *data, size_t number)
+{
+    (void)data;
+    uv_mutex_lock(&shared.lock);
+    for (size_t i = number; i < ARRAY_LEN(shared.open); i += CLAIMS_WAITERS)
+        if (shared.open[i])
+            uv_async_send(&shared.open[i]->news);
+    uv_mutex_unlock(&shared.lock);
+}
+
+static void on_announced(void *data, uint64_t hash)
+{
+    (void)data;
+    claims_release(shared.claims, hash);
+}
+
 /* The process's cache; without a place for it on disk each worker has one in memory. */
-static void open_cache(struct res_conf *conf, size_t worker_cnt)
+static void open_cache(const struct res_conf *conf, size_t worker_cnt)
 {
     struct cache_lmdb_conf want = {.directory = conf->cache_directory,
                                    .size = conf->cache_size,
-                                   .worker_cnt = (unsigned)worker_cnt};
+                                   .worker_cnt = (unsigned)worker_cnt,
+                                   .announced = worker_cnt > 1 ? on_announced : NULL};
     char why[CACHE_DISK_WHY_MAX];
-
-    if (!*conf->cache_directory)
-        return;
     uint64_t start_ms = now_mono_ms();
-    enum err err = cache_lmdb_open(&want, &conf->cache, why);
+
+    enum err err = worker_cnt > 1 ? claims_new(wake, NULL, &shared.claims) : ERR_OK;
+    if (err)
+        snprintf(why, sizeof(why), "out of memory");
+    else
+        err = cache_lmdb_open(&want, &shared.cache, why);
     if (err) {
+        claims_free(&shared.claims);
         log_warning("cache: %s; it is in memory until the next start", why);
         return;
     }
     if (*why)
         log_warning("cache: %s", why);
-    struct cache_lmdb_stats stats = cache_lmdb_stats(conf->cache);
+    struct cache_lmdb_stats stats = cache_lmdb_stats(shared.cache);
     log_info("cache: %s, %" PRIu64 " MB, %" PRIu64 " entries, opened in %" PRIu64 " ms",
              conf->cache_directory, stats.size >> 20, stats.entries, now_mono_ms() - start_ms);
 }
 
-static void *new_engine(struct publish *publish, size_t worker, size_t worker_cnt, void *data)
+static enum err open_shared(const struct res_conf *conf, size_t worker_cnt)
 {
-    struct res_conf *conf = data;
+    if (shared.engine_cnt++ > 0)
+        return ERR_OK;
+    uv_mutex_init(&shared.lock);
+    tell_ports();
+    if (*conf->cache_directory)
+        open_cache(conf, worker_cnt);
+    return quota_new(&conf->quota_limits, &shared.quota);
+}
+
+static void close_shared(void)
+{
+    if (--shared.engine_cnt > 0)
+        return;
+    cache_lmdb_free(&shared.cache);
+    claims_free(&shared.claims);
+    quota_free(&shared.quota);
+    uv_mutex_destroy(&shared.lock);
+}
+
+static void *new_engine(struct publish *publish, size_t worker, size_t worker_cnt, void *conf)
+{
     struct resolver *r = calloc(1, sizeof(*r));
 
-    if (!r || (!conf->quota && quota_new(&conf->quota_limits, &conf->quota) != ERR_OK)) {
+    if (!r)
+        return NULL;
+    *r = (struct resolver){
+        .publish = publish, .worker = worker, .worker_cnt = worker_cnt, .conf = conf};
+    if (open_shared(conf, worker_cnt) != ERR_OK) {
+        close_shared();
         free(r);
         return NULL;
     }
-    if (worker == 0) {
-        tell_ports();
-        open_cache(conf, worker_cnt);
-    }
-    *r = (struct resolver){
-        .publish = publish, .worker = worker, .worker_cnt = worker_cnt, .conf = conf};
     return r;
 }
 
@@ -123,6 +175,7 @@ static void free_engine(void *engine)
 {
     struct resolver *r = engine;
     res_serve_free(&r->serve);
+    close_shared();
     free(r);
 }
 
@@ -146,27 +199,45 @@ static void log_step(void *data, const struct trace_event *e)
 
 static const struct trace_sink debug_log = {.note = log_step};
 
-static void on_soon(uv_timer_t *timer) { (void)timer; /* the loop has turned, which is all */ }
+static void on_soon(uv_timer_t *timer)
+{
+    struct resolver *r = timer->data;
+    res_serve_settle(r->serve);
+}
 
 static void on_rest(uv_prepare_t *rest)
 {
     struct resolver *r = rest->data;
-    if (r->store->settle(r->store) && !uv_is_active((uv_handle_t *)&r->soon))
-        uv_timer_start(&r->soon, on_soon, WRITE_SOON_MS, 0);
+    unsigned wait_ms = res_serve_wait_ms(r->serve);
+
+    if (r->store->settle(r->store))
+        wait_ms = WRITE_SOON_MS;
+    if (wait_ms > 0 && !uv_is_active((uv_handle_t *)&r->soon))
+        uv_timer_start(&r->soon, on_soon, wait_ms, 0);
+}
+
+static void on_news(uv_async_t *news)
+{
+    struct resolver *r = news->data;
+    res_serve_come_back(r->serve);
 }
 
 static void watch_turns(struct resolver *r, uv_loop_t *loop)
 {
     uv_prepare_init(loop, &r->rest);
     uv_timer_init(loop, &r->soon);
-    r->rest.data = r;
+    uv_async_init(loop, &r->news, on_news);
+    r->rest.data = r->soon.data = r->news.data = r;
     uv_prepare_start(&r->rest, on_rest);
+    uv_mutex_lock(&shared.lock);
+    shared.open[r->worker] = r;
+    uv_mutex_unlock(&shared.lock);
 }
 
 static enum err make_store(struct resolver *r)
 {
-    return r->conf->cache ? cache_lmdb_view(r->conf->cache, &r->store)
-                          : cache_memory_new(r->conf->cache_size / r->worker_cnt, &r->store);
+    return shared.cache ? cache_lmdb_view(shared.cache, &r->store)
+                        : cache_memory_new(r->conf->cache_size / r->worker_cnt, &r->store);
 }
 
 static enum err open_engine(void *engine, struct uv_loop_s *loop)
@@ -179,13 +250,15 @@ static enum err open_engine(void *engine, struct uv_loop_s *loop)
     if (!err)
         err = make_store(r);
     if (!err)
-        err = engine_new(r->out, r->store, r->conf->quota, &made);
+        err = engine_new(r->out, r->store, shared.quota, &made);
     if (err) {
         if (r->store)
             r->store->free(&r->store);
         out_net_close(&r->out);
         return err;
     }
+    made->claims = shared.claims;
+    made->worker = r->worker;
     if (r->conf->server.log_level == LOG_LEVEL_DEBUG)
         made->trace = &debug_log;
     r->serve = res_serve_new(made, r->conf->cache_size / HOT_PART / r->worker_cnt);
@@ -209,12 +282,12 @@ static void log_counts(const struct resolver *r)
         log_info("worker %zu: %" PRIu64 " questions, %" PRIu64 " answered at once (%" PRIu64
                  " of them hot), %" PRIu64 " with what had ended, %" PRIu64 " refused, %" PRIu64
                  " dropped; %" PRIu64 " resolutions (%" PRIu64 " ahead of time), %" PRIu64
-                 " merged, %" PRIu64 " failed (%" PRIu64
+                 " merged, %" PRIu64 " left to other workers, %" PRIu64 " failed (%" PRIu64
                  " at a limit); servers were asked %" PRIu64 " times over UDP and %" PRIu64
                  " over TCP, %" PRIu64 " timeouts, %" PRIu64 " wrong replies",
                  r->worker, c->questions, c->hits, c->hot, c->stale, c->refused_clients,
-                 c->dropped, c->tasks, c->prefetched, c->merged, c->failures, c->limited,
-                 c->out_udp, c->out_tcp, c->timeouts, c->suspects);
+                 c->dropped, c->tasks, c->prefetched, c->merged, c->elsewhere, c->failures,
+                 c->limited, c->out_udp, c->out_tcp, c->timeouts, c->suspects);
 }
 
 static void close_engine(void *engine)
@@ -225,6 +298,10 @@ static void close_engine(void *engine)
     res_serve_close(r->serve);
     out_net_close(&r->out);
     (void)r->store->settle(r->store);
+    uv_mutex_lock(&shared.lock);
+    shared.open[r->worker] = NULL;
+    uv_mutex_unlock(&shared.lock);
+    uv_close((uv_handle_t *)&r->news, NULL);
     uv_close((uv_handle_t *)&r->rest, NULL);
     uv_close((uv_handle_t *)&r->soon, NULL);
 }

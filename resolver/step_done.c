@@ -57,8 +57,12 @@ void step_done(struct task *task)
         trace_explain(&task->attempts, task->name, task->cause, text);
         note_failure(task, text);
     }
-    note_finished(task);
-    task_trace(task, TRACE_STEP_END, NULL, task->outcome == TASK_ANSWERED ? "answered" : text);
+    if (!task->is_elsewhere)
+        note_finished(task);
+    task_trace(task, TRACE_STEP_END, NULL,
+               task->outcome != TASK_ANSWERED ? text
+               : task->is_elsewhere           ? "another worker has resolved it"
+                                              : "answered");
     list_init(&waiters);
     while (!list_is_empty(&task->waiters)) {
         struct list *link = task->waiters.next;

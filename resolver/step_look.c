@@ -57,12 +57,33 @@ static enum err find_cut(struct task *task, unsigned labels)
     return cut_copy(&task->cut, base, &task->arena);
 }
 
+/* Whether another worker has found it out between the look into the cache that missed it and now. */
+static bool is_known_by_now(struct task *task)
+{
+    struct engine *engine = task->engine;
+    struct cache *cache = &engine->cache;
+    struct cache_time when = engine_time(task->since_ms);
+    struct cache_found found;
+    unsigned labels = task->key.labels;
+
+    if (!task->has_claim || list_is_empty(&task->waiters) ||
+        atomic_load_explicit(&cache->store->versions->epoch, memory_order_acquire) ==
+            cache->store->epoch)
+        return false;
+    cache->store->settle(cache->store); /* what was read until now has been copied */
+    return cache_find(cache, &task->key, labels, task->type, &when, &task->arena, &found) ||
+           cache_find(cache, &task->key, labels, RRTYPE_CNAME, &when, &task->arena, &found) ||
+           cache_find_nxdomain(cache, &task->key, &when, &task->arena, &found);
+}
+
 enum task_state step_look(struct task *task)
 {
     /* RFC 4035 3.1.4.1: DS is the parent's */
     bool is_parents = task->type == RRTYPE_DS && task->parts.labels > 0;
     unsigned labels = task->parts.labels - is_parents;
 
+    if (task->depth == 0 && task->attempts.cnt == 0 && is_known_by_now(task))
+        return TASK_DONE;
     if (!budget_is_left(task->budget, now_mono_ms()))
         return task_fail(task, TASK_LIMITED, EDNS_EDE_OTHER, task->budget->spent);
     if (task->look_below > 0)

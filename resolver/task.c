@@ -35,6 +35,25 @@ static bool waits_for(const struct task *task, const struct task *wanted, unsign
     return false;
 }
 
+static uint64_t claim_of(const struct task *t)
+{
+    return dname_hash(t->name) * 0x9e3779b97f4a7c15U + t->type * 0xbf58476d1ce4e5b9U;
+}
+
+/* See that only one worker resolves it.  A task that another one waits for does not wait itself for other workers: two of them could wait
+ * for each other. */
+static bool is_claimed_elsewhere(struct task *t)
+{
+    struct engine *engine = t->engine;
+
+    if (!engine->claims || !engine->policy->defences.merging)
+        return false;
+    t->claim = claim_of(t);
+    enum claims_verdict verdict = claims_take(engine->claims, t->claim, engine->worker);
+    t->has_claim = verdict == CLAIMS_OURS;
+    return verdict == CLAIMS_THEIRS && t->depth == 0;
+}
+
 static struct task *take_memory(struct engine *engine)
 {
     struct task *t;
@@ -75,6 +94,10 @@ struct task *task_get(struct engine *engine, const uint8_t *name, uint16_t type,
 
     if (t && parent && waits_for(t, parent, &steps))
         return NULL;
+    if (t && parent && t->is_elsewhere) { /* it is needed here, whoever else has it */
+        t->is_elsewhere = false;
+        task_wake(t, TASK_LOOK);
+    }
     if (t) {
         engine->counts.merged++;
         return t;
@@ -109,7 +132,14 @@ struct task *task_get(struct engine *engine, const uint8_t *name, uint16_t type,
     list_add(bucket(engine, name, type), &t->in_flight);
     engine->task_cnt++;
     engine->counts.tasks++;
-    task_wake(t, TASK_LOOK);
+    t->is_elsewhere = is_claimed_elsewhere(t);
+    if (t->is_elsewhere) {
+        engine->counts.elsewhere++;
+        t->state = TASK_WAIT;
+        list_add(&engine->elsewhere, &t->link);
+    } else {
+        task_wake(t, TASK_LOOK);
+    }
     return t;
 }
 
@@ -217,11 +247,26 @@ void task_tell(const struct task *task, enum trace_step step, const struct addr 
     task->engine->trace->note(task->engine->trace->data, &event);
 }
 
+void task_come_back(struct engine *engine)
+{
+    struct list *next;
+
+    for (struct list *l = engine->elsewhere.next; l != &engine->elsewhere; l = next) {
+        struct task *task = container_of(l, struct task, link);
+        next = l->next;
+        if (!claims_is_held(engine->claims, task->claim))
+            task_wake(task, TASK_DONE);
+    }
+}
+
 void task_end(struct task *task)
 {
     struct engine *engine = task->engine;
 
     leave_parking(task);
+    if (task->has_claim) /* when others see what was learnt */
+        engine->cache.store->announce(engine->cache.store, task->claim,
+                                      claims_has_waiters(engine->claims, task->claim));
     if (task->is_asking) {
         engine->out->cancel(engine->out, &task->ask);
         engine->out_cnt--;

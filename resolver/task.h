@@ -57,7 +57,7 @@ struct task_kid {
 
 /* Lifetime: its own, in its arena. */
 struct task {
-    struct list link;      /* engine->runnable, parked or spare */
+    struct list link;      /* engine->runnable, parked, elsewhere or spare */
     struct list in_flight; /* engine->in_flight */
     struct list asking;    /* engine->asking, while its question is out */
     struct list join;      /* the joiners of another task */
@@ -71,14 +71,17 @@ struct task {
     unsigned depth;
     bool has_whole_budget; /* nothing had been spent of it before */
     enum task_state state;
-    int64_t since_ms; /* wall: when it began */
+    uint64_t claim;    /* what it has claimed, or waits for */
+    bool has_claim;    /* it is ours */
+    bool is_elsewhere; /* another worker resolves it */
+    int64_t since_ms;  /* wall: when it began */
     uint64_t since_mono_ms;
 
     struct cut cut;
-    uint32_t route;       /* the tag of the configured cut above it */
-    int64_t cut_end_ms;   /* wall: how long the parent's word on the cut holds */
-    bool is_cut_cached;   /* not learnt by this task */
-    unsigned look_below;  /* labels that the zone to be found must be short of; 0: any */
+    uint32_t route;      /* the tag of the configured cut above it */
+    int64_t cut_end_ms;  /* wall: how long the parent's word on the cut holds */
+    bool is_cut_cached;  /* not learnt by this task */
+    unsigned look_below; /* labels that the zone to be found must be short of; 0: any */
     bool is_above; /* the parent was asked anew, when all servers that were known had failed */
     bool has_last_hope; /* dead and lame servers are asked too */
     bool is_minimising;
@@ -119,6 +122,9 @@ struct task {
  * it, or NULL.  NULL: too many tasks, too deep, a circle of tasks that wait for each other, or no memory. */
 MUST_USE struct task *task_get(struct engine *engine, const uint8_t *name, uint16_t type,
                                struct budget *budget, struct task *parent);
+
+/* Finish the tasks that other workers have resolved meanwhile, in one way or another: who waits for them looks into the cache. */
+void task_come_back(struct engine *engine);
 
 /* The state of a task that nobody could help: failed, or limited if a limit was met on the way. */
 enum task_state task_give_up(struct task *task, uint16_t ede, const char *cause);

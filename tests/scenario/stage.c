@@ -55,7 +55,7 @@ static void end_turn(struct stage *s)
 {
     struct cache_store *store = s->engine->cache.store;
     if (s->disk)
-        store->announce(store, 0);
+        store->announce(store, 0, true);
     store->settle(store);
 }
 

@@ -90,7 +90,7 @@ static bool is_there(struct cache_store *store, unsigned number)
 /* All that waits is written. */
 static void flush(struct cache_store *store)
 {
-    store->announce(store, 1);
+    store->announce(store, 1, true);
     store->settle(store);
 }
 
@@ -543,7 +543,7 @@ static void *work(void *data)
             return (void *)"a value that nobody wrote";
         store->use(store, number);
         if (i % 8 == 0)
-            store->announce(store, i);
+            store->announce(store, i, true);
         if (i % 5 == 0)
             store->settle(store);
     }
@@ -571,7 +571,8 @@ static void test_threads(void **state)
     reopen();
 }
 
-int main(void)
+/* One test alone, if its name is given. */
+int main(int argc, char **argv)
 {
 #define ON_A_FILE(test) cmocka_unit_test_setup_teardown(test, begin, end)
     const struct CMUnitTest tests[] = {
@@ -589,5 +590,7 @@ int main(void)
         ON_A_FILE(test_threads),
         cmocka_unit_test(test_sketch),
     };
+    if (argc > 1)
+        cmocka_set_test_filter(argv[1]);
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

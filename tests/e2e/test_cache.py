@@ -1,0 +1,314 @@
+"""The resolver's cache: one for all workers, over restarts and whatever happens to its file."""
+import os
+import random
+import re
+import socket
+import subprocess
+import threading
+import time
+
+import dns.edns
+import dns.flags
+import dns.message
+import dns.rcode
+import dns.rrset
+import pytest
+
+import internet
+import lab
+
+
+class Server:
+    """One authoritative server for everything: it says 192.0.2.7, or another address, or nothing."""
+
+    def __init__(self, folder, delay=0.0, port=0, address="127.90.9.1"):
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 22)
+        self.socket.bind((address, port))
+        self.port = self.socket.getsockname()[1]
+        self.delay, self.says, self.ttl, self.asked = delay, "192.0.2.7", 3600, []
+        folder.mkdir(parents=True, exist_ok=True)
+        self.hints = folder / "root.hints"
+        self.hints.write_text(f". 3600 NS ns.invalid.\nns.invalid. 3600 A {address}\n")
+        threading.Thread(target=self.run, daemon=True).start()
+
+    def run(self):
+        while True:
+            try:
+                wire, client = self.socket.recvfrom(4096)
+            except OSError:
+                return
+            query = dns.message.from_wire(wire)
+            name = query.question[0].name
+            self.asked.append((name.to_text().lower(), query.question[0].rdtype))
+            if not self.says:
+                continue
+            reply = dns.message.make_response(query)
+            reply.flags |= dns.flags.AA
+            if query.question[0].rdtype == 1:
+                reply.answer.append(dns.rrset.from_text(name, self.ttl, "IN", "A", self.says))
+            if self.delay:
+                threading.Timer(self.delay, self.socket.sendto, (reply.to_wire(), client)).start()
+            else:
+                self.socket.sendto(reply.to_wire(), client)
+
+    def count(self, name):
+        return sum(n == name for n, _ in self.asked)
+
+    def stop(self):
+        self.socket.close()
+
+
+def ask(port, name, timeout=10):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        s.settimeout(timeout)
+        s.connect(("127.0.0.1", port))
+        s.send(dns.message.make_query(name, "A", use_edns=0).to_wire())
+        return dns.message.from_wire(s.recv(4096))
+
+
+def address(reply):
+    return [r.address for s in reply.answer for r in s]
+
+
+def ede(reply):
+    return [(o.code, o.text) for o in reply.options if isinstance(o, dns.edns.EDEOption)]
+
+
+# ---- one cache for all workers ----
+
+@pytest.mark.parametrize("preset", ["", "tsan"])
+def test_five_hundred_clients_are_one_question(tmp_path, preset):
+    server = Server(tmp_path, delay=0.3)
+    resolver = internet.Resolver(tmp_path / "r", server, build=lab.choose_build(preset), workers=4,
+                                 resolver="  priming: false\n  qname-minimisation: false")
+    try:
+        for turn in range(5):
+            clients = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(500)]
+            name = f"same{turn}.example."
+            for i, s in enumerate(clients):
+                s.settimeout(20)
+                s.connect(("127.0.0.1", resolver.port))
+                query = dns.message.make_query(name, "A")
+                s.send(query.to_wire())
+            for s in clients:
+                assert address(dns.message.from_wire(s.recv(4096))) == ["192.0.2.7"]
+                s.close()
+            assert server.count(name) == 1
+        for i in range(50):  # and what one worker has learnt, all know
+            assert address(ask(resolver.port, "same1.example.")) == ["192.0.2.7"]
+        assert server.count("same1.example.") == 1
+    finally:
+        resolver.stop()
+        server.stop()
+    counts = [tuple(map(int, m)) for m in re.findall(r"(\d+) questions,.*? (\d+) left to other workers", resolver.log())]
+    assert len(counts) >= 3 and sum(e for _, e in counts) >= 3, counts  # several took part, and left it to one
+
+
+def test_limits_are_the_process_s(tmp_path):
+    """A client without a cookie may have a hundred questions that wait, whatever the number of workers."""
+    server = Server(tmp_path)
+    server.says = ""
+    resolver = internet.Resolver(tmp_path / "r", server, workers=4, server="  rate-limit: {exempt: []}\n",
+                                 resolver="  priming: false\n  qname-minimisation: false",
+                                 extra="limits: {time: 2s}")
+    try:
+        clients = []
+        for i in range(300):
+            s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            s.connect(("127.0.0.1", resolver.port))
+            s.send(dns.message.make_query(f"x{i}.example.", "A").to_wire())
+            clients.append(s)
+        time.sleep(1)
+        assert len({n for n, _ in server.asked}) == 100
+        for s in clients:
+            s.close()
+    finally:
+        resolver.stop()
+        server.stop()
+
+
+# ---- restarts ----
+
+def test_a_restart_is_warm(tmp_path):
+    server = Server(tmp_path)
+    resolver = internet.Resolver(tmp_path / "r", server, workers=2)
+    names = [f"n{i}.example." for i in range(300)]
+    for name in names:
+        assert address(ask(resolver.port, name)) == ["192.0.2.7"]
+    resolver.stop()
+    server.stop()
+    again = internet.Resolver(tmp_path / "r", server, workers=2)  # there is nobody to ask any more
+    try:
+        for name in names:
+            reply = ask(again.port, name)
+            assert address(reply) == ["192.0.2.7"] and 3500 < reply.answer[0].ttl <= 3600
+    finally:
+        again.stop()
+
+
+def test_what_came_another_way_does_not_come_back(tmp_path):
+    """Learnt from the root's servers; then the zone becomes a stub zone, by a reload and by a restart."""
+    server = Server(tmp_path)
+    other = Server(tmp_path / "other", address="127.90.9.2", port=server.port)
+    other.says = "192.0.2.99"
+    resolver = internet.Resolver(tmp_path / "r", server, extra="# stubs")
+    names = ["www.corp.example.", "www.other.example."]
+    for name in names:
+        assert address(ask(resolver.port, name)) == ["192.0.2.7"]
+    stub = f"stub-zones: [{{zone: corp.example, servers: ['127.90.9.2@{server.port}']}}]"
+    resolver.conf.write_text(resolver.conf.read_text().replace("# stubs", stub))
+    resolver.process.send_signal(1)
+    resolver.wait_for("reloaded")
+    before = len(server.asked)
+    assert [address(ask(resolver.port, n)) for n in names] == [["192.0.2.99"], ["192.0.2.7"]]
+    assert len(server.asked) == before
+    resolver.stop()
+    text = resolver.conf.read_text().replace(stub, "# stubs")
+    for line, want in ((stub, "192.0.2.99"), ("# stubs", "192.0.2.7")):  # and back
+        folder = tmp_path / "r"
+        port = lab.free_port()
+        (folder / "resolver.yaml").write_text(text.replace("# stubs", line).replace(f"@{resolver.port}\"", f"@{port}\""))
+        again = lab.Server([lab.BUILD / "rootline-resolver", "-c", folder / "resolver.yaml"], folder / "again.log")
+        again.wait_for("ready on ")
+        assert address(ask(port, names[0])) == [want] and address(ask(port, names[1])) == ["192.0.2.7"]
+        again.stop()
+    server.stop()
+    other.stop()
+
+
+@pytest.mark.parametrize("kills", [25])
+def test_killed_at_any_moment(tmp_path, kills):
+    """kill -9 under load: the file opens, and nothing wrong is served.  (tools/soak does it 500 times.)"""
+    server = Server(tmp_path)
+    rng = random.Random(4)
+    known = set()
+    for turn in range(kills):
+        folder = tmp_path / "r"
+        resolver = internet.Resolver(folder, server, workers=2)
+        assert "set aside" not in resolver.log()
+        for name in rng.sample(sorted(known), min(20, len(known))):
+            assert address(ask(resolver.port, name)) == ["192.0.2.7"]
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+            s.connect(("127.0.0.1", resolver.port))
+            end = time.monotonic() + rng.random() * 0.3
+            i = 0
+            while time.monotonic() < end:
+                name = f"t{turn}n{i}.example."
+                s.send(dns.message.make_query(name, "A").to_wire())
+                known.add(name)
+                i += 1
+        resolver.process.kill()
+        resolver.process.wait()
+    server.stop()
+    assert len(known) > 500
+
+
+def test_a_full_disk(tmp_path):
+    """No room for the file: answers go on, from memory, and the log says why."""
+    if os.geteuid() != 0:
+        pytest.skip("mounting wants root")
+    lab.need("unshare", "mount")
+    server = Server(tmp_path)
+    (tmp_path / "small").mkdir()
+    conf = tmp_path / "r.yaml"
+    port = lab.free_port()
+    conf.write_text(f"""server: {{listen: [127.0.0.1@{port}], workers: 1}}
+resolver: {{root-hints: {server.hints}, outgoing-port: {server.port}, ipv6: false, do-not-query: []}}
+cache: {{directory: {tmp_path / "small"}, size: 64M}}
+""")
+    script = f"mount -t tmpfs -o size=8m none {tmp_path / 'small'} && exec {lab.BUILD / 'rootline-resolver'} -c {conf}"
+    resolver = lab.Server(["unshare", "--mount", "sh", "-c", script], tmp_path / "log")
+    try:
+        resolver.wait_for("ready on ")
+        assert "the disk has no room for its 64 MB" in resolver.log() and "in memory" in resolver.log()
+        for _ in range(2):
+            assert address(ask(port, "www.example.")) == ["192.0.2.7"]
+        assert server.count("www.example.") == 1
+    finally:
+        resolver.stop()
+        server.stop()
+
+
+def test_a_damaged_file_is_set_aside(tmp_path):
+    server = Server(tmp_path)
+    resolver = internet.Resolver(tmp_path / "r", server)
+    assert address(ask(resolver.port, "www.example.")) == ["192.0.2.7"]
+    resolver.stop()
+    path = tmp_path / "r/cache/cache.mdb"
+    with open(path, "r+b") as f:
+        f.truncate(3 * 4096)
+    again = internet.Resolver(tmp_path / "r", server)
+    try:
+        assert "was set aside as cache.mdb.damaged: it has been cut short" in again.log()
+        assert (tmp_path / "r/cache/cache.mdb.damaged").exists() and path.stat().st_size == 64 << 20
+        assert address(ask(again.port, "www.example.")) == ["192.0.2.7"]
+        second = lab.Server([lab.BUILD / "rootline-resolver", "-c", write_second(tmp_path, again)], tmp_path / "second.log")
+        second.wait_for("ready on ")
+        assert "another process keeps its cache there" in second.log()
+        second.stop()
+    finally:
+        again.stop()
+        server.stop()
+
+
+def write_second(folder, first):
+    conf = folder / "second.yaml"
+    conf.write_text(first.conf.read_text().replace(f"@{first.port}\"", f"@{lab.free_port()}\""))
+    return conf
+
+
+# ---- what has ended ----
+
+def test_stale_answers(tmp_path):
+    """RFC 8767: the server is silent; a client waits 1.8 s, the next one does not; TTL 30 and an EDE that tells the age."""
+    server = Server(tmp_path)
+    server.ttl = 2
+    resolver = internet.Resolver(tmp_path / "r", server, workers=2, resolver="  priming: false\n  qname-minimisation: false")
+    try:
+        assert address(ask(resolver.port, "www.example.")) == ["192.0.2.7"]
+        server.says = ""
+        time.sleep(3.2)
+        begin = time.monotonic()
+        reply = ask(resolver.port, "www.example.")
+        assert 1.6 < time.monotonic() - begin < 4
+        assert address(reply) == ["192.0.2.7"] and reply.answer[0].ttl == 30
+        assert ede(reply)[0][0] == 3 and re.fullmatch(r"its TTL ended \d+ seconds? ago", ede(reply)[0][1])
+        time.sleep(6)  # the question has failed meanwhile
+        begin = time.monotonic()
+        assert address(ask(resolver.port, "www.example.")) == ["192.0.2.7"] and time.monotonic() - begin < 1
+        asked = server.count("www.example.")
+        for _ in range(20):
+            ask(resolver.port, "www.example.")
+        assert server.count("www.example.") == asked  # within 30 s nobody is bothered
+        assert ask(resolver.port, "never.example.").rcode() == dns.rcode.SERVFAIL
+    finally:
+        resolver.stop()
+        server.stop()
+
+
+def test_prefetch(tmp_path):
+    """A name asked for in the last tenth of its TTL is there when that ends."""
+    server = Server(tmp_path)
+    server.ttl = 20
+    resolver = internet.Resolver(tmp_path / "r", server, workers=2, resolver="  priming: false\n  qname-minimisation: false")
+    try:
+        ask(resolver.port, "www.example.")
+        time.sleep(18.5)
+        assert ask(resolver.port, "www.example.").answer[0].ttl <= 2
+        time.sleep(0.5)
+        assert server.count("www.example.") == 2
+        server.says = ""
+        time.sleep(2)
+        assert ask(resolver.port, "www.example.").answer[0].ttl >= 15
+    finally:
+        resolver.stop()
+        server.stop()
+
+
+# ---- threads ----
+
+def test_the_store_under_tsan():
+    program = lab.choose_build("tsan") / "tests/test_store"
+    done = subprocess.run([program, "test_threads"], capture_output=True, text=True, timeout=600)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
