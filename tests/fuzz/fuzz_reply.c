@@ -75,6 +75,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     must(stage.answer_cnt == 1 && stage.pending_cnt == 0 && stage.engine->task_cnt == 0 &&
          stage.engine->out_cnt == 0 && stage.engine->parked_cnt == 0);
     stage_forget(&stage);
-    now_advance(DAY_MS + 1000); /* what was learnt, and what was learnt of servers, has expired */
+    now_advance(3 * (uint64_t)DAY_MS); /* what was learnt, and what was learnt of servers, has expired, and is too old to be stale */
     return 0;
 }
