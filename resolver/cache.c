@@ -7,7 +7,14 @@
 
 enum space { SPACE_DATA = 1, SPACE_CUT, SPACE_FAILURE };
 
-enum { VERSION = 2, NO_SOA_TTL = 5, TTL_LIMIT = 0x7fffffff, NEAR_END = 10, FOLDED = 16 };
+enum {
+    VERSION = 2,
+    NO_SOA_TTL = 5,
+    TTL_LIMIT = 0x7fffffff,
+    NEAR_END = 10,
+    FOLDED = 16,
+    CLOCK_SLACK_MS = 10000
+};
 
 /* docs/CACHE.md describes it. */
 struct head {
@@ -62,8 +69,8 @@ static struct cache_key key_of(const struct cache_name *name, enum space space, 
     if (len > CACHE_STORE_KEY_MAX - 2) {
         const uint64_t keys[2] = {1, 3};
         size_t keep = CACHE_STORE_KEY_MAX - 2 - FOLDED;
-        uint64_t a = hash_more(hash_start(), name->key, len);
-        uint64_t b = hash_more_keyed(keys, a, name->key, len);
+        uint64_t a = hash_more(hash_start(), name->key + 1, len - 1);
+        uint64_t b = hash_more_keyed(keys, a, name->key + 1, len - 1);
         memcpy(bytes, name->key, keep);
         memcpy(bytes + keep, &a, sizeof(a));
         memcpy(bytes + keep + sizeof(a), &b, sizeof(b));
@@ -80,11 +87,13 @@ static struct cache_key key_of(const struct cache_name *name, enum space space, 
 }
 
 /* Which configured servers answer for a name now; the parent's for a DS (RFC 4035 3.1.4.1). */
-static uint32_t route_of(const struct cache *cache, const struct cache_name *name,
-                         unsigned labels, uint16_t type)
+uint32_t cache_route(const struct cache *cache, const struct cache_name *name, unsigned labels,
+                     uint16_t type)
 {
     struct dname_parts parts;
 
+    if (!cache->route)
+        return 0;
     if (cache->route->zones.cnt == 0)
         return cache->route->hints.tag;
     dname_split(name->dname, &parts);
@@ -108,7 +117,7 @@ static const uint8_t *get(struct cache *cache, const struct cache_name *name, en
     *len -= sizeof(*head);
     *hash = key.hash;
     if (head->version != VERSION || head->ttl > TTL_LIMIT ||
-        (cache->route && head->route != route_of(cache, name, labels, type)))
+        (cache->route && head->route != cache_route(cache, name, labels, type)))
         return NULL;
     return value + sizeof(*head);
 }
@@ -118,8 +127,16 @@ static int64_t end_of(const struct head *head)
     return head->learnt_ms + (int64_t)head->ttl * 1000;
 }
 
+/* Learnt in the future: the clock was set back, and nobody knows how long this may live. */
+static bool is_ahead(const struct head *head, int64_t now_ms)
+{
+    return head->learnt_ms > now_ms + CLOCK_SLACK_MS;
+}
+
 static bool is_alive(const struct head *head, const struct cache_time *when)
 {
+    if (is_ahead(head, when->now_ms))
+        return false;
     return when->now_ms < end_of(head) || head->learnt_ms >= when->since_ms;
 }
 
@@ -179,11 +196,13 @@ static bool find(struct cache *cache, const struct cache_name *name, enum space 
         return false;
     bool lives = is_alive(&head, when);
     /* TTL 0 was for whoever waited, and nobody else (RFC 8767 4, RFC 2181 8) */
-    if (!lives && (head.ttl == 0 || when->now_ms >= end_of(&head) + when->stale_ms))
+    if (!lives && (head.ttl == 0 || is_ahead(&head, when->now_ms) ||
+                   when->now_ms >= end_of(&head) + when->stale_ms))
         return false;
     *out =
         (struct cache_found){.kind = (enum cache_kind)head.kind,
                              .rank = (enum cache_rank)head.rank,
+                             .hash = hash,
                              .ttl = ttl_left(&head, when),
                              .is_stale = !lives,
                              .end_ms = end_of(&head),
@@ -270,7 +289,8 @@ static bool is_outranked(struct cache *cache, const struct cache_name *name, uin
     size_t len;
     uint64_t hash;
     return get(cache, name, SPACE_DATA, name->labels, type, &head, &len, &hash) &&
-           origin->now_ms < end_of(&head) && head.rank > (uint8_t)origin->rank;
+           !is_ahead(&head, origin->now_ms) && origin->now_ms < end_of(&head) &&
+           head.rank > (uint8_t)origin->rank;
 }
 
 struct part {
@@ -311,7 +331,7 @@ enum err cache_put(struct cache *cache, const uint8_t *owner, const struct rrset
     uint8_t bytes[CACHE_STORE_KEY_MAX];
 
     cache_name_init(&name, owner);
-    if (is_outranked(cache, &name, set->type, origin))
+    if (is_outranked(cache, &name, set->type, origin) || is_outranked(cache, &name, 0, origin))
         return ERR_OK;
     put_origin(&head, origin);
     /* the name is there after all */
@@ -328,9 +348,9 @@ static uint32_t negative_ttl(const struct rrset *soa)
     return (uint32_t)util_min(soa->ttl, util_get_u32(record.rdata + record.len - 4));
 }
 
-void cache_put_absence(struct cache *cache, const uint8_t *owner, uint16_t type,
-                       const uint8_t *soa_owner, const struct rrset *soa,
-                       const struct cache_origin *origin)
+enum err cache_put_absence(struct cache *cache, const uint8_t *owner, uint16_t type,
+                           const uint8_t *soa_owner, const struct rrset *soa,
+                           const struct cache_origin *origin)
 {
     struct cache_name name;
     uint32_t ttl = soa ? negative_ttl(soa) : NO_SOA_TTL;
@@ -340,7 +360,7 @@ void cache_put_absence(struct cache *cache, const uint8_t *owner, uint16_t type,
 
     cache_name_init(&name, owner);
     if (is_outranked(cache, &name, type, origin))
-        return;
+        return ERR_OK;
     put_origin(&head, origin);
     enum err err =
         put(cache, &name, SPACE_DATA, type, &head, (struct part){soa, soa ? set_len(soa) : 0},
@@ -350,7 +370,7 @@ void cache_put_absence(struct cache *cache, const uint8_t *owner, uint16_t type,
         err = put(cache, &name, SPACE_DATA, type, &head, (struct part){NULL, 0},
                   (struct part){NULL, 0});
     }
-    (void)err; /* not kept: it will be asked again */
+    return err;
 }
 
 void cache_put_failure(struct cache *cache, const uint8_t *owner, uint16_t type, uint16_t ede,
@@ -364,6 +384,7 @@ void cache_put_failure(struct cache *cache, const uint8_t *owner, uint16_t type,
     cache_name_init(&name, owner);
     put_origin(&head, origin);
     if (get(cache, &name, SPACE_FAILURE, name.labels, type, &before, &len, &hash) &&
+        !is_ahead(&before, origin->now_ms) &&
         origin->now_ms < end_of(&before) + 2000 * (int64_t)before.ttl)
         head.failed_cnt = (uint16_t)util_min(before.failed_cnt + 1U, 10);
     size_t ttl = util_max((size_t)CACHE_FAILURE_MIN_S << head.failed_cnt, min_s);

@@ -73,6 +73,7 @@ void cache_name_init(struct cache_name *name, const uint8_t *dname);
 struct cache_found {
     enum cache_kind kind;
     enum cache_rank rank;
+    uint64_t hash;       /* of its key */
     uint32_t ttl;        /* seconds left */
     int64_t near_end_ms; /* wall: when the last tenth of its life begins */
     bool is_stale;       /* none is: it ended at `end_ms` */
@@ -120,10 +121,14 @@ MUST_USE enum err cache_put(struct cache *cache, const uint8_t *owner, const str
                             const struct cache_origin *origin);
 
 /* Keep an absence: of a type (NODATA), or with type 0 of the name.  `soa` may be NULL: then it is believed for a
- * moment only (RFC 2308 5). */
-void cache_put_absence(struct cache *cache, const uint8_t *owner, uint16_t type,
-                       const uint8_t *soa_owner, const struct rrset *soa,
-                       const struct cache_origin *origin);
+ * moment only (RFC 2308 5).  ERR_NOMEM: it could not be kept. */
+MUST_USE enum err cache_put_absence(struct cache *cache, const uint8_t *owner, uint16_t type,
+                                    const uint8_t *soa_owner, const struct rrset *soa,
+                                    const struct cache_origin *origin);
+
+/* The tag of the configured servers that answer for the suffix of `labels` labels and a type now. */
+uint32_t cache_route(const struct cache *cache, const struct cache_name *name, unsigned labels,
+                     uint16_t type);
 
 /* Keep a failure of a name and type, longer each time in a row, and for at least `min_s` seconds (RFC 9520 3.2). */
 void cache_put_failure(struct cache *cache, const uint8_t *owner, uint16_t type, uint16_t ede,

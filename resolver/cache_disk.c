@@ -1,5 +1,6 @@
 /* LMDB's lock file holds nothing that outlives a process, and could be damaged as well: it is made anew at each start, while nobody else
  * has the folder. */
+#define _GNU_SOURCE
 #include "resolver/cache_disk.h"
 
 #include <errno.h>
@@ -9,7 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { FOLDER_MODE = 0750 };
+enum { FOLDER_MODE = 0750, FILE_MODE = 0640 };
 
 static enum err fail(enum err err, char *why, const char *directory, const char *what)
 {
@@ -60,10 +61,7 @@ static enum err check_file(struct cache_disk *d, int fd, uint64_t size, cache_fi
     if (map == MAP_FAILED)
         return errno == ENOMEM ? ERR_NOMEM : cache_disk_set_aside(d, what);
     enum err err = cache_file_check(map, (size_t)st.st_size, (size_t)sysconf(_SC_PAGESIZE),
-                                    NULL, NULL, &what);
-    if (!err && note)
-        err = cache_file_check(map, (size_t)st.st_size, (size_t)sysconf(_SC_PAGESIZE), note,
-                               data, &what);
+                                    note, data, &what);
     munmap(map, (size_t)st.st_size);
     return err == ERR_FORMAT ? cache_disk_set_aside(d, what) : err;
 }
@@ -76,8 +74,10 @@ static enum err open_file(struct cache_disk *d, uint64_t size, cache_file_note n
     d->is_new = fd < 0 && errno == ENOENT;
     if (d->is_new)
         return ERR_OK;
-    if (fd < 0)
-        return cache_disk_set_aside(d, strerror(errno));
+    if (fd <
+        0) /* what stands there under its name is no file of ours, or it is the system that lacks something */
+        return errno == ELOOP || errno == EISDIR ? cache_disk_set_aside(d, strerror(errno))
+                                                 : ERR_IO;
     err = check_file(d, fd, size, note, data);
     close(fd);
     return err;
@@ -104,20 +104,36 @@ enum err cache_disk_open(const char *directory, uint64_t size, cache_file_note n
     return err;
 }
 
-enum err cache_disk_reserve(struct cache_disk *d, uint64_t size)
+static int reserve(struct cache_disk *d, uint64_t size)
 {
-    int fd = openat(d->folder, CACHE_DISK_FILE, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+    int fd = openat(d->folder, CACHE_DISK_FILE, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW,
+                    FILE_MODE);
     if (fd < 0)
-        return ERR_IO;
-    int number = posix_fallocate(fd, 0, (off_t)size);
+        return errno;
+    /* its length stays what it is: LMDB takes a file that has one for its own */
+    int number = fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, (off_t)size) == 0 ? 0 : errno;
     close(fd);
-    return number == 0 ? ERR_OK : ERR_SPACE;
+    return number;
 }
 
-void cache_disk_discard(struct cache_disk *d)
+enum err cache_disk_reserve(struct cache_disk *d, uint64_t size, char why[CACHE_DISK_WHY_MAX])
 {
-    (void)unlinkat(d->folder, CACHE_DISK_FILE, 0);
-    (void)unlinkat(d->folder, CACHE_DISK_FILE "-lock", 0);
+    int number = reserve(d, size);
+
+    if (number == ENOSPC && unlinkat(d->folder, CACHE_DISK_DAMAGED, 0) == 0)
+        number = reserve(d, size); /* what was set aside is in the way */
+    if (number == 0)
+        return ERR_OK;
+    if (d->is_new)
+        (void)unlinkat(d->folder, CACHE_DISK_FILE, 0);
+    if (number == ENOSPC)
+        snprintf(why, CACHE_DISK_WHY_MAX,
+                 "%s: the disk has no room for its %llu MB (cache.size)", d->path,
+                 (unsigned long long)(size >> 20));
+    else
+        snprintf(why, CACHE_DISK_WHY_MAX, "%s: %llu MB cannot be reserved: %s", d->path,
+                 (unsigned long long)(size >> 20), strerror(number));
+    return number == ENOSPC ? ERR_SPACE : ERR_IO;
 }
 
 void cache_disk_close(struct cache_disk *d)

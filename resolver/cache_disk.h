@@ -22,7 +22,8 @@ struct cache_disk {
     char notice[CACHE_DISK_WHY_MAX]; /* what was set aside and why, "" for nothing */
 };
 
-/* Make the folder if it is not there, lock it, and check the file: `note` hears of each entry, and of none when the file was set aside.  A file that is
+/* Make the folder if it is not there, lock it, and check the file: `note` hears of each entry, and for nothing when
+ * the file is set aside then (is_new).  A file that is
  * not whole, or larger than `size`, is renamed.  ERR_DENIED: another process has it; ERR_IO, ERR_NOMEM; `why` tells. */
 MUST_USE enum err cache_disk_open(const char *directory, uint64_t size, cache_file_note note,
                                   void *data, struct cache_disk *disk,
@@ -31,11 +32,10 @@ MUST_USE enum err cache_disk_open(const char *directory, uint64_t size, cache_fi
 /* Rename the file, so that a new one takes its place; `reason` goes into the notice. */
 MUST_USE enum err cache_disk_set_aside(struct cache_disk *disk, const char *reason);
 
-/* Give the file all of its `size` octets now: a full disk later would be a signal.  ERR_SPACE. */
-MUST_USE enum err cache_disk_reserve(struct cache_disk *disk, uint64_t size);
-
-/* Delete the file. */
-void cache_disk_discard(struct cache_disk *disk);
+/* Give the file all of its `size` octets now: a full disk later would be a signal.  What was set aside before makes room if it has to.
+ * ERR_SPACE, ERR_IO: `why` tells; a file that was there stays. */
+MUST_USE enum err cache_disk_reserve(struct cache_disk *disk, uint64_t size,
+                                     char why[CACHE_DISK_WHY_MAX]);
 
 /* Give back the lock; closed already is fine. */
 void cache_disk_close(struct cache_disk *disk);

@@ -10,7 +10,7 @@ enum {
     NODE_HEAD = 8,
     DEPTH_MAX = 32, /* of LMDB's cursors */
     KEY_MAX = 511,
-    PAGE_MAX = 65536,
+    PAGE_MAX = 32768,
     META_PAGES = 2,
 
     IS_BRANCH = 1,
@@ -24,6 +24,7 @@ enum {
 };
 
 #define NO_PAGE UINT64_MAX
+#define TXN_MAX ((uint64_t)1 << 56) /* whatever comes, it never wraps */
 
 /* As they stand in a meta page. */
 struct tree {
@@ -197,13 +198,16 @@ static bool value_of(struct check *c, const uint8_t *node, size_t key_len, struc
     if (flags != NODE_IS_BIG)
         return fail(c, "a node is of a kind that is not used");
     uint64_t number = read_u64(data);
-    uint64_t cnt = (PAGE_HEAD - 1 + (uint64_t)value->len) / c->page_size + 1;
-    if (!take(c, number, cnt))
+    uint64_t wanted = (PAGE_HEAD - 1 + (uint64_t)value->len) / c->page_size + 1;
+    if (!take(c, number, 1))
         return false;
     const uint8_t *page = page_at(c, number);
-    if (read_u64(page) != number || read_u16(page + 10) != IS_OVERFLOW ||
-        read_u32(page + 12) != cnt)
+    uint64_t cnt = read_u32(page + 12);
+    /* more than it needs are left when a value is replaced by a smaller one */
+    if (read_u64(page) != number || read_u16(page + 10) != IS_OVERFLOW || cnt < wanted)
         return fail(c, "the pages of a large value do not fit it");
+    if (cnt > 1 && !take(c, number + 1, cnt - 1))
+        return false;
     c->found.overflow_cnt += cnt;
     value->at = page + PAGE_HEAD;
     return true;
@@ -216,6 +220,8 @@ static bool check_free(struct check *c, struct slice key, struct slice value)
 
     if (read_u64(key.at) > c->meta.txn)
         return fail(c, "pages are free that will be used later");
+    if (read_u64(key.at) == 0) /* LMDB would read that list twice */
+        return fail(c, "pages are free before the first transaction");
     if (value.len < sizeof(uint64_t) || value.len % sizeof(uint64_t) != 0)
         return fail(c, "a list of free pages has an impossible length");
     cnt = read_u64(value.at);
@@ -315,7 +321,7 @@ static bool read_meta(struct check *c, uint64_t number, struct meta *meta)
         return fail(c, "it is of another version of LMDB");
     if (meta->free_list.pad != c->page_size)
         return fail(c, "its pages have another size than this machine's");
-    if (read_u64(page) != number || read_u16(page + 10) != IS_META)
+    if (read_u64(page) != number || read_u16(page + 10) != IS_META || meta->txn > TXN_MAX)
         return fail(c, "its first pages are not what they should be");
     return true;
 }
@@ -344,9 +350,12 @@ static bool check_file(struct check *c, size_t len)
 enum err cache_file_check(const uint8_t *map, size_t len, size_t page_size,
                           cache_file_note note, void *data, const char **why)
 {
-    struct check c = {.map = map, .page_size = page_size, .note = note, .data = data};
+    struct check c = {.map = map,
+                      .page_size = util_min(page_size, PAGE_MAX), /* as LMDB does */
+                      .note = note,
+                      .data = data};
 
-    bool is_good = page_size <= PAGE_MAX / 2 && check_file(&c, len);
+    bool is_good = check_file(&c, len);
     free(c.seen);
     if (is_good)
         return ERR_OK;

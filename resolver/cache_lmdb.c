@@ -14,16 +14,22 @@
 
 enum {
     FORMAT = 1,
-    BATCH_OPS = 64,    /* a large transaction in a full file fails itself */
-    BATCHES_MAX = 512, /* of a worker, on their way */
+    BATCH_OPS = 64,   /* a large transaction in a full file fails itself */
+    BATCHES_MAX = 64, /* of a worker, on their way */
+    BATCHES_WAIT =
+        16, /* with more of them it waits at the end of its turn: what is learnt faster than it can be kept is no use */
+    BATCH_OCTETS = 256 << 10, /* memory that a batch keeps for its next use */
+    PENDING = 4096,
     SETTLE_OPS = 16,   /* so many are worth a transaction */
     SETTLE_MS = 5,     /* and fewer do not wait longer */
     USED_PERCENT = 85, /* above it is trimmed */
     SPARE_PAGES =
         600, /* or when fewer are left: a transaction writes each page anew that it touches */
     TRIM_OPS = 64,
-    TRIM_LOOKS = 1024, /* entries looked at for one transaction of trimming */
-    TRIM_ROUNDS = 16,  /* transactions of trimming for one of writing */
+    TRIM_LOOKS = 1024,      /* entries looked at for one transaction of trimming */
+    TRIM_ROUNDS = 4,        /* transactions of trimming for one of writing */
+    TRIM_ROUNDS_TIGHT = 16, /* when there is hardly any room left */
+    TIGHT_PERCENT = 93,
     SHARES = 4096,
     SHARE_FAVOUR = 2, /* uses that an entry beyond its share needs more than others */
     USES_TOLD = 1024,
@@ -41,7 +47,7 @@ struct value_head {
 struct mark {
     char name[8];
     uint32_t format;
-    uint32_t pad;
+    uint32_t check;     /* of what follows */
     uint64_t secret[2]; /* of the checksums */
 };
 
@@ -88,7 +94,8 @@ struct cache_lmdb {
     int64_t shares[SHARES]; /* octets by hash of the domain */
     uint8_t hand[CACHE_STORE_KEY_MAX];
     size_t hand_len;
-    unsigned least_uses; /* fewer, and an entry goes */
+    unsigned least_uses;              /* fewer, and an entry goes */
+    uint64_t lap_looked, lap_victims; /* of the hand, since it was at the beginning */
 };
 
 /* Lifetime: worker. */
@@ -102,6 +109,8 @@ struct view {
     struct batch *sent[BATCHES_MAX]; /* the oldest first */
     unsigned sent_cnt;
     struct batch *spare;
+    uint16_t pending
+        [PENDING]; /* operations that are on their way, by hash: where there is none, nothing is searched */
     struct cache_store *memory; /* when the file is unusable */
 };
 
@@ -200,7 +209,7 @@ static const uint8_t *get(struct cache_store *store, const struct cache_key *key
         return memory_of(v) ? v->memory->get(v->memory, key, len) : NULL;
     if (!begin_reading(v))
         return NULL;
-    const struct op *op = find_pending(v, key, &in);
+    const struct op *op = v->pending[key->hash % PENDING] ? find_pending(v, key, &in) : NULL;
     if (op) {
         *len = op->value_len - (op->value_len ? sizeof(struct value_head) : 0);
         return op->value_len ? in->bytes + op->at + op->key_len + sizeof(struct value_head)
@@ -285,7 +294,7 @@ struct victims {
     unsigned cnt, looked;
 };
 
-/* Walk on from where the hand is, and begin again at the end. */
+/* Walk on from where the hand is; at the end it goes back to the beginning. */
 static int choose_victims(struct cache_lmdb *c, MDB_txn *txn, struct victims *chosen)
 {
     int64_t now_ms = now_wall_ms();
@@ -295,13 +304,9 @@ static int choose_victims(struct cache_lmdb *c, MDB_txn *txn, struct victims *ch
     int rc = mdb_cursor_open(txn, c->dbi, &cursor);
     if (rc != 0)
         return rc;
-    rc = c->hand_len ? mdb_cursor_get(cursor, &key, &value, MDB_SET_RANGE) : MDB_NOTFOUND;
+    rc = mdb_cursor_get(cursor, &key, &value, c->hand_len ? MDB_SET_RANGE : MDB_FIRST);
     chosen->cnt = chosen->looked = 0;
-    while (chosen->looked < TRIM_LOOKS && chosen->cnt < TRIM_OPS) {
-        if (rc == MDB_NOTFOUND)
-            rc = mdb_cursor_get(cursor, &key, &value, MDB_FIRST);
-        if (rc != 0)
-            break;
+    while (rc == 0 && chosen->looked < TRIM_LOOKS && chosen->cnt < TRIM_OPS) {
         chosen->looked++;
         if (key.mv_size <= CACHE_STORE_KEY_MAX && is_victim(c, &key, &value, now_ms)) {
             memcpy(chosen->keys[chosen->cnt], key.mv_data, key.mv_size);
@@ -317,17 +322,24 @@ static int choose_victims(struct cache_lmdb *c, MDB_txn *txn, struct victims *ch
     return rc == MDB_NOTFOUND ? 0 : rc;
 }
 
-/* Few victims: be stricter; many at once: milder. */
-static void adapt(struct cache_lmdb *c, const struct victims *chosen)
+/* After each lap: few victims, be stricter; very many, milder.  Popular names stand together, so less than a lap says nothing - unless
+ * there is hardly any room left. */
+static void adapt(struct cache_lmdb *c, const struct victims *chosen, bool is_tight)
 {
-    if (chosen->cnt < TRIM_OPS / 4 && c->least_uses <= SKETCH_MOST)
+    c->lap_looked += chosen->looked;
+    c->lap_victims += chosen->cnt;
+    bool is_lap_over = c->hand_len == 0;
+    if (!is_lap_over && !(is_tight && chosen->cnt < TRIM_OPS / 8))
+        return;
+    if (c->lap_victims < c->lap_looked / 16 && c->least_uses <= SKETCH_MOST)
         c->least_uses++;
-    else if (chosen->cnt == TRIM_OPS && chosen->looked < TRIM_LOOKS / 8 && c->least_uses > 1)
+    else if (c->lap_victims > c->lap_looked / 2 && c->least_uses > 1)
         c->least_uses--;
+    c->lap_looked = c->lap_victims = 0;
 }
 
 /* One transaction that deletes; *freed octets. */
-static int trim_once(struct cache_lmdb *c, size_t *freed)
+static int trim_once(struct cache_lmdb *c, size_t *freed, bool is_tight)
 {
     struct victims chosen;
     MDB_txn *txn;
@@ -354,16 +366,18 @@ static int trim_once(struct cache_lmdb *c, size_t *freed)
         *freed += octets;
     }
     atomic_fetch_add_explicit(&c->trimmed, chosen.cnt, memory_order_relaxed);
-    adapt(c, &chosen);
+    adapt(c, &chosen, is_tight);
     return 0;
 }
 
 /* Make at least `wanted` octets of room, if that many can be found in a bounded time. */
-static void trim(struct cache_lmdb *c, size_t wanted)
+static void trim(struct cache_lmdb *c, size_t wanted, bool is_tight)
 {
+    unsigned rounds = is_tight ? TRIM_ROUNDS_TIGHT : TRIM_ROUNDS;
     size_t freed, sum = 0;
-    for (unsigned i = 0; i < TRIM_ROUNDS && sum < wanted; i++, sum += freed) {
-        int rc = trim_once(c, &freed);
+
+    for (unsigned i = 0; i < rounds && sum < wanted; i++, sum += freed) {
+        int rc = trim_once(c, &freed, is_tight);
         if (rc == MDB_MAP_FULL)
             return;
         if (rc != 0) {
@@ -412,7 +426,7 @@ static void note_size(struct cache_lmdb *c, const MDB_stat *stat)
 
 /* One transaction for `first` and the batches behind it, before `end`. */
 static int write_once(struct cache_lmdb *c, struct batch *first, const struct batch *end,
-                      bool *is_full)
+                      bool *is_full, bool *is_tight)
 {
     MDB_txn *txn;
     MDB_stat stat;
@@ -433,9 +447,9 @@ static int write_once(struct cache_lmdb *c, struct batch *first, const struct ba
     if (rc != 0)
         return rc;
     note_size(c, &stat);
-    *is_full =
-        octets_of(&stat) > util_min(c->conf.size / 100 * USED_PERCENT,
-                                    c->conf.size - (uint64_t)stat.ms_psize * SPARE_PAGES);
+    uint64_t spare = (uint64_t)stat.ms_psize * SPARE_PAGES, size = c->conf.size;
+    *is_full = octets_of(&stat) > util_min(size / 100 * USED_PERCENT, size - spare);
+    *is_tight = octets_of(&stat) > util_min(size / 100 * TIGHT_PERCENT, size - spare / 2);
     return 0;
 }
 
@@ -449,18 +463,23 @@ static void note_written(struct cache_lmdb *c, const struct batch *first,
     atomic_fetch_add_explicit(&c->written, cnt, memory_order_relaxed);
 }
 
-static void raise_versions(struct cache_versions *v, const struct batch *b)
+static void raise_version(struct cache_lmdb *c, uint64_t hash)
 {
-    atomic_fetch_add_explicit(&v->epoch, 1, memory_order_release);
+    atomic_fetch_add_explicit(&c->versions.slots[hash % CACHE_STORE_SLOTS], 1,
+                              memory_order_release);
+}
+
+static void raise_versions(struct cache_lmdb *c, const struct batch *b)
+{
+    atomic_fetch_add_explicit(&c->versions.epoch, 1, memory_order_release);
     for (unsigned i = 0; i < b->cnt; i++)
-        atomic_fetch_add_explicit(&v->slots[b->ops[i].hash % CACHE_STORE_SLOTS], 1,
-                                  memory_order_release);
+        raise_version(c, b->ops[i].hash);
 }
 
 /* All see it, or know that it is not there; then its owner may use it again. */
 static void finish_batch(struct cache_lmdb *c, struct batch *b)
 {
-    raise_versions(&c->versions, b);
+    raise_versions(c, b);
     for (unsigned i = 0; i < b->announce_cnt; i++)
         c->conf.announced(c->conf.data, b->announces[i]);
     atomic_store_explicit(&b->is_done, true, memory_order_release);
@@ -469,7 +488,7 @@ static void finish_batch(struct cache_lmdb *c, struct batch *b)
 /* As many batches as make one transaction; returns the first that does not belong to it. */
 static struct batch *write_some(struct cache_lmdb *c, struct batch *first)
 {
-    bool is_full = false;
+    bool is_full = false, is_tight = false;
     size_t octets = 0;
     unsigned cnt = 0;
     struct batch *end = first;
@@ -479,12 +498,12 @@ static struct batch *write_some(struct cache_lmdb *c, struct batch *first)
         octets += end->len;
     }
     bool is_nothing = cnt == 0 || atomic_load_explicit(&c->is_dead, memory_order_relaxed);
-    int rc = is_nothing ? 0 : write_once(c, first, end, &is_full);
+    int rc = is_nothing ? 0 : write_once(c, first, end, &is_full, &is_tight);
     if (rc == MDB_MAP_FULL) { /* so large, or so much of what is free is still being read */
         int dead;
         (void)mdb_reader_check(c->env, &dead);
-        trim(c, 4 * octets);
-        rc = write_once(c, first, end, &is_full);
+        trim(c, 4 * octets, true);
+        rc = write_once(c, first, end, &is_full, &is_tight);
     }
     if (rc == MDB_MAP_FULL)
         atomic_fetch_add_explicit(&c->refused, cnt, memory_order_relaxed);
@@ -493,7 +512,7 @@ static struct batch *write_some(struct cache_lmdb *c, struct batch *first)
     else if (!is_nothing)
         note_written(c, first, end, cnt);
     if (is_full)
-        trim(c, 2 * octets);
+        trim(c, 2 * octets, is_tight);
     while (first != end) {
         struct batch *next = first->next;
         finish_batch(c, first);
@@ -535,7 +554,8 @@ static void write_or_leave(struct cache_lmdb *c)
     }
 }
 
-/* Send off the open batch; false when too many are on their way. */
+/* Put the open batch where whoever writes finds it; false when too many are there.  It is written at the end of the turn, when this
+ * worker reads no more: its own snapshot would keep pages from being free. */
 static bool send(struct view *v)
 {
     struct batch *b = v->open;
@@ -547,7 +567,6 @@ static bool send(struct view *v)
     b->next = atomic_load(&v->cache->stack);
     while (!atomic_compare_exchange_weak(&v->cache->stack, &b->next, b))
         ;
-    write_or_leave(v->cache);
     return true;
 }
 
@@ -596,6 +615,7 @@ static uint8_t *add_op(struct view *v, const struct cache_key *key, size_t value
                                    .at = b->len,
                                    .key_len = (uint32_t)key->len,
                                    .value_len = (uint32_t)value_len};
+    v->pending[key->hash % PENDING]++;
     memcpy(b->bytes + b->len, key->bytes, key->len);
     b->len = need;
     return b->bytes + need - value_len;
@@ -607,8 +627,10 @@ static enum err put(struct cache_store *store, const struct cache_key *key,
     struct view *v = container_of(store, struct view, store);
     struct value_head head = {.end_ms = end_ms};
 
-    if (is_dead(v))
+    if (is_dead(v)) {
+        raise_version(v->cache, key->hash);
         return memory_of(v) ? v->memory->put(v->memory, key, value, len, end_ms) : ERR_NOMEM;
+    }
     if (key->len > CACHE_STORE_KEY_MAX || len > CACHE_STORE_VALUE_MAX)
         return ERR_SPACE;
     uint8_t *to = add_op(v, key, sizeof(head) + len);
@@ -628,6 +650,7 @@ static void forget(struct cache_store *store, const struct cache_key *key)
     size_t len;
 
     if (is_dead(v)) {
+        raise_version(v->cache, key->hash);
         if (memory_of(v))
             v->memory->remove(v->memory, key);
     } else if (get(store, key, &len)) {    /* few of those that are to go are there */
@@ -646,6 +669,12 @@ static bool settle(struct cache_store *store)
     reap(v);
     if (b && (b->cnt >= SETTLE_OPS || b->is_urgent || now_mono_ms() - b->since_ms >= SETTLE_MS))
         (void)send(v);
+    write_or_leave(v->cache);
+    while (v->sent_cnt > BATCHES_WAIT) {
+        reap(v);
+        write_or_leave(v->cache);
+        sched_yield();
+    }
     return v->open != NULL;
 }
 
@@ -673,10 +702,11 @@ static void free_view(struct cache_store **store)
     if (!*store)
         return;
     struct view *v = container_of(*store, struct view, store);
-    if (v->open)
-        (void)send(v);
-    if (v->open)
+    if (v->is_reading)
+        mdb_txn_reset(v->txn);
+    if (v->open && !send(v))
         free_batch(v->open);
+    write_or_leave(v->cache);
     /* another worker may be writing them this moment */
     for (unsigned i = 0; i < v->sent_cnt; i++) {
         while (!atomic_load_explicit(&v->sent[i]->is_done, memory_order_acquire))
@@ -752,6 +782,14 @@ static void close_env(struct cache_lmdb *c)
     c->env = NULL;
 }
 
+static uint32_t check_of(const struct mark *mark)
+{
+    static const uint64_t key[2] = {1, 3};
+    return (uint32_t)(hash_more_keyed(key, key[0], (const uint8_t *)mark->secret,
+                                      sizeof(mark->secret)) >>
+                      32);
+}
+
 /* The mark of our format; a new file gets one.  MDB_VERSION_MISMATCH: it is of another. */
 static int read_mark(struct cache_lmdb *c)
 {
@@ -766,12 +804,13 @@ static int read_mark(struct cache_lmdb *c)
     if (rc == 0 && value.mv_size == sizeof(mark)) {
         memcpy(&mark, value.mv_data, sizeof(mark));
         if (memcmp(mark.name, mark_name, sizeof(mark_name)) != 0 || mark.format != FORMAT ||
-            mark.secret[1] % 2 == 0)
+            mark.check != check_of(&mark))
             rc = MDB_VERSION_MISMATCH;
     } else if (rc == MDB_NOTFOUND && c->disk.is_new) {
         memcpy(mark.name, mark_name, sizeof(mark_name));
         must(getrandom(mark.secret, sizeof(mark.secret), 0) == (ssize_t)sizeof(mark.secret));
         mark.secret[1] |= 1;
+        mark.check = check_of(&mark);
         value = (MDB_val){sizeof(mark), &mark};
         rc = mdb_put(txn, c->dbi, &key, &value, 0);
     } else if (rc == 0 || rc == MDB_NOTFOUND) {
@@ -785,7 +824,7 @@ static int read_mark(struct cache_lmdb *c)
     return mdb_txn_commit(txn);
 }
 
-static int open_file(struct cache_lmdb *c)
+static int open_file(struct cache_lmdb *c, char *why)
 {
     int rc = open_env(c);
     if (rc == 0)
@@ -795,7 +834,8 @@ static int open_file(struct cache_lmdb *c)
         memset(c->shares, 0, sizeof(c->shares));
         if (cache_disk_set_aside(&c->disk, rc == MDB_VERSION_MISMATCH
                                                ? "it is of another version of Rootline"
-                                               : mdb_strerror(rc)) != ERR_OK)
+                                               : mdb_strerror(rc)) != ERR_OK ||
+            cache_disk_reserve(&c->disk, c->conf.size, why) != ERR_OK)
             return rc;
         rc = open_env(c);
         if (rc == 0)
@@ -806,26 +846,25 @@ static int open_file(struct cache_lmdb *c)
 
 static enum err open_cache(struct cache_lmdb *c, char *why)
 {
+    MDB_stat stat;
+
     enum err err =
         cache_disk_open(c->conf.directory, c->conf.size, note_entry, c, &c->disk, why);
     if (err)
         return err;
-    int rc = open_file(c);
+    if (c->disk.is_new)
+        memset(c->shares, 0, sizeof(c->shares));
+    err = cache_disk_reserve(&c->disk, c->conf.size, why);
+    if (err)
+        return err;
+    int rc = open_file(c, why);
+    if (rc == 0)
+        rc = mdb_env_stat(c->env, &stat);
     if (rc != 0) {
         snprintf(why, CACHE_DISK_WHY_MAX, "%s: %s", c->disk.path, mdb_strerror(rc));
         return ERR_IO;
     }
-    if (cache_disk_reserve(&c->disk, c->conf.size) != ERR_OK) {
-        snprintf(why, CACHE_DISK_WHY_MAX,
-                 "%s: the disk has no room for its %llu MB (cache.size)", c->disk.path,
-                 (unsigned long long)(c->conf.size >> 20));
-        close_env(c);
-        cache_disk_discard(&c->disk);
-        return ERR_SPACE;
-    }
-    MDB_stat stat;
-    if (mdb_env_stat(c->env, &stat) == 0)
-        note_size(c, &stat);
+    note_size(c, &stat);
     snprintf(why, CACHE_DISK_WHY_MAX, "%s", c->disk.notice);
     return ERR_OK;
 }

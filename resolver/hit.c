@@ -38,6 +38,8 @@ static void finish(struct walk *w, unsigned rcode)
 /* The TTL that goes out with it. */
 static uint32_t ttl_of(struct walk *w, const struct cache_found *found)
 {
+    if (found->end_ms < w->out->end_ms)
+        w->out->end_ms = found->end_ms;
     if (!found->is_stale)
         return found->ttl;
     if (w->stale_end_ms == 0 || found->end_ms < w->stale_end_ms)
@@ -101,25 +103,29 @@ static void put_soa(struct walk *w, const uint8_t *owner, const struct rrset *so
         w->is_full |= !put_set(w, MESSAGE_AUTHORITY, owner, soa, ttl);
 }
 
-/* Addresses of the names in the answer, as far as they are known and fit: nobody has to ask for them. */
+/* Addresses of the names in the answer, as far as they are known and fit: nobody has to ask for them.  Of many names only the first
+ * are looked at. */
 static void put_additional(struct walk *w, const struct rrset *set)
 {
     static const uint16_t types[] = {RRTYPE_A, RRTYPE_AAAA};
-    unsigned put = 0;
+    unsigned looked = 0;
 
-    for (size_t pos = 0; pos < set->size && put < ADDITIONAL_MAX;) {
+    for (size_t pos = 0; pos < set->size && looked < ADDITIONAL_MAX;) {
         struct rrset_record record = rrset_at(set, pos, &pos);
         const uint8_t *target = rdata_target(set->type, record.rdata);
         struct cache_found found;
-        if (!target || *target == 0)
+        if (!target)
+            return;
+        if (*target == 0)
             continue;
+        looked++;
         cache_name_init(&w->key, target);
         for (size_t i = 0; i < ARRAY_LEN(types); i++)
             if (cache_find(&w->engine->cache, &w->key, w->key.labels, types[i], &w->when,
                            w->arena, &found) &&
                 found.kind == CACHE_DATA && found.ttl > 0 &&
-                put_set(w, MESSAGE_ADDITIONAL, target, found.set, found.ttl))
-                put++;
+                !put_set(w, MESSAGE_ADDITIONAL, target, found.set, ttl_of(w, &found)))
+                return;
     }
 }
 
@@ -213,43 +219,78 @@ static void note_ending(struct walk *w, const struct cache_found *found)
         return;
     w->out->near_end_ms = found->near_end_ms;
     w->out->ending = w->name;
+    w->out->hash_ending = found->hash;
     w->out->type_ending = w->type;
+}
+
+/* An entry of each kind that may answer; which of them exist. */
+struct known {
+    struct cache_found data, alias, denial;
+    bool has_data, has_alias, has_denial;
+};
+
+/* Of what has ended only the newest counts: a name that was denied after it had an address has none. */
+static void keep_newest(struct known *k)
+{
+    int64_t newest = INT64_MIN;
+    if (k->has_data)
+        newest = k->data.learnt_ms;
+    if (k->has_alias && k->alias.learnt_ms > newest)
+        newest = k->alias.learnt_ms;
+    if (k->has_denial && k->denial.learnt_ms > newest)
+        newest = k->denial.learnt_ms;
+    k->has_data &= k->data.learnt_ms == newest;
+    k->has_alias &= k->alias.learnt_ms == newest;
+}
+
+/* Look for them, in the order in which they count; what comes after the first is only looked for when all have to be compared. */
+static void look(struct walk *w, const struct cache_time *when, struct known *k)
+{
+    struct cache *cache = &w->engine->cache;
+    bool wants_all = when->stale_ms > 0;
+
+    k->has_alias = k->has_denial = false;
+    k->has_data = cache_find(cache, &w->key, w->key.labels, w->type, when, w->arena, &k->data);
+    if (!k->has_data || wants_all)
+        k->has_alias = cache_find(cache, &w->key, w->key.labels, RRTYPE_CNAME, when, w->arena,
+                                  &k->alias) &&
+                       k->alias.kind == CACHE_DATA;
+    if ((!k->has_data && !k->has_alias) || wants_all)
+        k->has_denial = cache_find_nxdomain(cache, &w->key, when, w->arena, &k->denial);
+    if (wants_all)
+        keep_newest(k);
 }
 
 /* What the cache knows of the name at that time; false: nothing.  *goes_on: another name is next. */
 static bool know(struct walk *w, const struct cache_time *when, bool *goes_on)
 {
     struct cache *cache = &w->engine->cache;
-    struct cache_found found, dname;
+    struct cache_found dname;
+    struct known k;
     unsigned labels;
 
     *goes_on = false;
-    if (cache_find(cache, &w->key, w->key.labels, w->type, when, w->arena, &found)) {
-        note_ending(w, &found);
-        if (found.kind == CACHE_NODATA) {
-            put_soa(w, found.soa_owner, found.set, ttl_of(w, &found));
+    look(w, when, &k);
+    if (k.has_data) {
+        note_ending(w, &k.data);
+        if (k.data.kind == CACHE_NODATA) {
+            put_soa(w, k.data.soa_owner, k.data.set, ttl_of(w, &k.data));
             finish(w, RRTYPE_RCODE_NOERROR);
         } else {
-            answer_data(w, &found);
+            answer_data(w, &k.data);
         }
-        return true;
-    }
-    if (cache_find(cache, &w->key, w->key.labels, RRTYPE_CNAME, when, w->arena, &found) &&
-        found.kind == CACHE_DATA) {
-        note_ending(w, &found);
-        bool is_made = (found.set->flags & RRSET_IS_SYNTHESISED) &&
+    } else if (k.has_alias) {
+        note_ending(w, &k.alias);
+        bool is_made = (k.alias.set->flags & RRSET_IS_SYNTHESISED) &&
                        cache_find_dname(cache, &w->key, when, w->arena, &dname, &labels);
         *goes_on = is_made ? follow_dname(w, &dname, labels)
-                           : follow_cname(w, found.set, ttl_of(w, &found));
-        return true;
-    }
-    if (cache_find_nxdomain(cache, &w->key, when, w->arena, &found)) {
-        note_ending(w, &found);
-        put_soa(w, found.soa_owner, found.set, ttl_of(w, &found));
+                           : follow_cname(w, k.alias.set, ttl_of(w, &k.alias));
+    } else if (k.has_denial) {
+        note_ending(w, &k.denial);
+        put_soa(w, k.denial.soa_owner, k.denial.set, ttl_of(w, &k.denial));
         finish(w, RRTYPE_RCODE_NXDOMAIN);
-        return true;
     }
-    return false;
+    return k.has_data || k.has_alias || k.has_denial;
 }
 
 /* True: go on with another name. */
@@ -367,7 +408,7 @@ void hit_answer(struct engine *engine, struct exchange *ex, int64_t since_ms, in
     w.steps = 0;
     w.dname_owner = NULL;
     w.is_full = false;
-    *out = (struct hit){.kind = HIT_MISS, .near_end_ms = INT64_MAX};
+    *out = (struct hit){.kind = HIT_MISS, .near_end_ms = INT64_MAX, .end_ms = INT64_MAX};
     engine->cache.used.cnt = 0;
     if (w.type == RRTYPE_ANY) {
         answer_any(&w);

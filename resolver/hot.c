@@ -304,6 +304,8 @@ void hot_keep(struct hot *hot, const struct cache *cache, const struct exchange 
     s.end_ms = now_ms + (int64_t)least * 1000;
     if (until_ms < s.end_ms)
         s.end_ms = until_ms;
+    if (s.end_ms <= now_ms)
+        return;
     for (int i = 0; i < 3; i++)
         s.cnt[i] = b->cnt[MESSAGE_ANSWER + i];
     const struct table *t = &hot->tables[need > SHORT_SLOT];

@@ -15,6 +15,7 @@ enum {
     CLIENT_LATE_MS = 1900, /* above half of that, older answers are not worth sending */
     TASKS_SPARE = 5, /* besides one for each alias of a chain: some end on others' limits */
     ARENA_MAX = 1 << 20,
+    PREFETCH_USES = 2,
     ELSEWHERE_MS = 50, /* how exactly deadlines are met while nothing is out from here */
 };
 
@@ -128,7 +129,8 @@ static void refresh(struct res_serve *serve, const struct hit *hit)
     struct cache_found found;
     struct cache_name name;
 
-    if (when.now_ms < hit->near_end_ms || !engine->policy->is_prefetching || serve->is_closed)
+    if (when.now_ms < hit->near_end_ms || !engine->policy->is_prefetching || serve->is_closed ||
+        engine->cache.store->popularity(engine->cache.store, hit->hash_ending) < PREFETCH_USES)
         return;
     cache_name_init(&name, hit->ending);
     if (cache_find_failure(&engine->cache, &name, hit->type_ending, &when, &serve->arena,
@@ -491,18 +493,18 @@ void res_serve_question(struct res_serve *serve, struct exchange *ex)
     }
     if (turn_away(ex))
         return;
-    if (serve->hot && !ex->settings->is_rotating &&
-        hot_answer(serve->hot, engine->cache.store->versions, ex, serve->now_ms, &hit.rcode)) {
+    struct hot *hot = ex->settings->is_rotating ? NULL : serve->hot;
+    if (hot && hot_answer(hot, engine->cache.store->versions, ex, serve->now_ms, &hit.rcode)) {
         engine->counts.hits++;
         engine->counts.hot++;
         finish(ex, hit.rcode);
-        return;
-    }
-    if (compose(serve, ex, INT64_MAX, &hit)) {
+    } else if (compose(serve, ex, INT64_MAX, &hit)) {
         engine->counts.hits++;
-        if (serve->hot && !hit.is_explained && !(ex->flags & MESSAGE_TC))
-            hot_keep(serve->hot, &engine->cache, ex, hit.rcode, serve->now_ms,
-                     engine->policy->is_prefetching ? hit.near_end_ms : INT64_MAX);
+        if (hot && !hit.is_explained && !(ex->flags & MESSAGE_TC))
+            hot_keep(hot, &engine->cache, ex, hit.rcode, serve->now_ms,
+                     engine->policy->is_prefetching && hit.near_end_ms < hit.end_ms
+                         ? hit.near_end_ms
+                         : hit.end_ms);
         finish(ex, hit.rcode);
         machine_run(engine);
     } else if (!(ex->query.flags & MESSAGE_RD)) {

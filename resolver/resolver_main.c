@@ -145,10 +145,22 @@ static enum err open_shared(const struct res_conf *conf, size_t worker_cnt)
     return quota_new(&conf->quota_limits, &shared.quota);
 }
 
+static void log_cache(void)
+{
+    struct cache_lmdb_stats s = cache_lmdb_stats(shared.cache);
+    log_info("cache: %" PRIu64 " entries in %" PRIu64 " of %" PRIu64 " MB; %" PRIu64
+             " written in %" PRIu64 " transactions, %" PRIu64 " trimmed, %" PRIu64
+             " not kept for want of room, %" PRIu64 " did not fit their checksum",
+             s.entries, s.used >> 20, s.size >> 20, s.written, s.commits, s.trimmed, s.refused,
+             s.broken);
+}
+
 static void close_shared(void)
 {
     if (--shared.engine_cnt > 0)
         return;
+    if (shared.cache)
+        log_cache();
     cache_lmdb_free(&shared.cache);
     claims_free(&shared.claims);
     quota_free(&shared.quota);

@@ -25,10 +25,14 @@ static unsigned counter_of(uint64_t hash, unsigned row)
     return (unsigned)(hash * factors[row] >> (64 - ROW_BITS));
 }
 
+static unsigned counter_in(unsigned both, unsigned at)
+{
+    return both >> 4 * (at & 1) & SKETCH_MOST;
+}
+
 static unsigned read_counter(const struct sketch *s, unsigned row, unsigned at)
 {
-    unsigned both = atomic_load_explicit(&s->rows[row][at / 2], memory_order_relaxed);
-    return both >> 4 * (at & 1) & SKETCH_MOST;
+    return counter_in(atomic_load_explicit(&s->rows[row][at / 2], memory_order_relaxed), at);
 }
 
 unsigned sketch_count(const struct sketch *s, uint64_t hash)
@@ -48,10 +52,9 @@ void sketch_add(struct sketch *s, uint64_t hash)
     for (unsigned row = 0; row < ROWS; row++) {
         unsigned at = counter_of(hash, row);
         _Atomic uint8_t *octet = &s->rows[row][at / 2];
-        if (read_counter(s, row, at) == least)
-            atomic_store_explicit(octet,
-                                  (uint8_t)(atomic_load_explicit(octet, memory_order_relaxed) +
-                                            (1U << 4 * (at & 1))),
+        unsigned both = atomic_load_explicit(octet, memory_order_relaxed);
+        if (counter_in(both, at) == least) /* it cannot carry into its neighbour */
+            atomic_store_explicit(octet, (uint8_t)(both + (1U << 4 * (at & 1))),
                                   memory_order_relaxed);
     }
 }

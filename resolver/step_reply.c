@@ -141,10 +141,20 @@ static enum task_state on_nodata(struct task *task, const struct message *reply,
     struct cache_origin origin = origin_of(task, reply);
 
     enum err err = keep_chain(task, scrub, &origin);
-    (void)err; /* an alias of a shortened name */
-    cache_put_absence(&task->engine->cache, task_asked_name(task), task->asked_type,
-                      scrub->soa_owner, scrub->soa, &origin);
-    return is_whole(task) ? TASK_DONE : show_more(task);
+    if (!err)
+        err = cache_put_absence(&task->engine->cache, task_asked_name(task), task->asked_type,
+                                scrub->soa_owner, scrub->soa, &origin);
+    return is_whole(task) ? keep_or_fail(task, err) : show_more(task);
+}
+
+/* The parent's word on a DS is no word on other types of a name whose zone is asked elsewhere: a stub zone that nobody outside knows. */
+static uint16_t denied_type(const struct task *task)
+{
+    const struct cache *cache = &task->engine->cache;
+    bool is_elsewhere = task->type == RRTYPE_DS &&
+                        cache_route(cache, &task->key, task->key.labels, RRTYPE_DS) !=
+                            cache_route(cache, &task->key, task->key.labels, RRTYPE_A);
+    return is_elsewhere ? RRTYPE_DS : 0;
 }
 
 static enum task_state on_nxdomain(struct task *task, const struct message *reply,
@@ -156,9 +166,9 @@ static enum task_state on_nxdomain(struct task *task, const struct message *repl
         return show_all(task);
     if (scrub->chain_cnt > 0) /* RFC 6604 3: the RCODE is that of the name at the end */
         return on_answer(task, reply, scrub);
-    cache_put_absence(&task->engine->cache, scrub->last, 0, scrub->soa_owner, scrub->soa,
-                      &origin);
-    return TASK_DONE;
+    return keep_or_fail(task,
+                        cache_put_absence(&task->engine->cache, scrub->last, denied_type(task),
+                                          scrub->soa_owner, scrub->soa, &origin));
 }
 
 /* Parent-centric: what was learnt here is the way down until its TTL ends, and no longer than the way that led here. */

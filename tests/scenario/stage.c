@@ -51,7 +51,7 @@ static struct cache_store *make_store(struct stage *s)
 }
 
 /* What the worker does between two turns; on LMDB all is written at once. */
-static void end_turn(struct stage *s)
+void stage_settle(struct stage *s)
 {
     struct cache_store *store = s->engine->cache.store;
     if (s->disk)
@@ -109,7 +109,7 @@ bool stage_deliver(struct stage *s, size_t i, const struct addr *from, uint8_t *
         a->done(a, a->is_tcp ? OUT_FAILED : OUT_SUSPECT, NULL);
     }
     res_serve_settle(s->serve);
-    end_turn(s);
+    stage_settle(s);
     return verdict == MATCH_OK;
 }
 
@@ -129,7 +129,7 @@ bool stage_time_out(struct stage *s)
         now_advance(end_ms - now_ms);
     a->done(a, OUT_TIMEOUT, NULL);
     res_serve_settle(s->serve);
-    end_turn(s);
+    stage_settle(s);
     return true;
 }
 
@@ -205,7 +205,7 @@ void stage_ask(struct stage *s, const uint8_t *wire, size_t len, const struct ad
     struct exchange *batch[] = {&c->ex};
     const uint8_t *wires[] = {c->question};
     intake_batch(&service, s->serve, batch, wires, &len, 1);
-    end_turn(s);
+    stage_settle(s);
 }
 
 /* ---- begin and end ---- */

@@ -57,6 +57,9 @@ bool stage_deliver(struct stage *stage, size_t i, const struct addr *from, uint8
 /* Move the clock to where the first pending question has waited long enough; false when none is pending. */
 bool stage_time_out(struct stage *stage);
 
+/* The end of a turn: what was written into the cache can be read there. */
+void stage_settle(struct stage *stage);
+
 /* Drop the answers and the clients: nothing may be pending. */
 void stage_forget(struct stage *stage);
 

@@ -139,15 +139,97 @@ static void test_absences(void **state)
     assert_int_equal(rrset_pack(RRTYPE_SOA, 3600, &record, 1, soa), ERR_OK);
     unit_name("test", zone);
     cache_name_init(&key, unit_name("gone.test", name));
-    cache_put_absence(&cache, name, 0, zone, soa, &origin);
+    assert_int_equal(cache_put_absence(&cache, name, 0, zone, soa, &origin), ERR_OK);
     assert_true(cache_find_nxdomain(&cache, &key, &when, &arena, &found));
     assert_int_equal(found.ttl, 60); /* RFC 2308 5: MINIMUM is less than its TTL */
     assert_true(dname_is_equal(found.soa_owner, zone) && found.set->type == RRTYPE_SOA);
     put("gone.test", 1, 10, CACHE_AUTHORITATIVE); /* it is there after all */
     assert_false(cache_find_nxdomain(&cache, &key, &when, &arena, &found));
-    cache_put_absence(&cache, name, RRTYPE_MX, NULL, NULL, &origin);
+    assert_int_equal(cache_put_absence(&cache, name, RRTYPE_MX, NULL, NULL, &origin), ERR_OK);
     assert_true(cache_find(&cache, &key, 2, RRTYPE_MX, &when, &arena, &found));
     assert_true(found.kind == CACHE_NODATA && !found.set && found.ttl == 5);
+}
+
+/* An authoritative denial is not undone by a forwarder's answer while it lives (RFC 2181 5.4.1). */
+static void test_a_denial_has_its_rank(void **state)
+{
+    struct cache_origin origin = {.rank = CACHE_AUTHORITATIVE, .now_ms = now_wall_ms()};
+    struct cache_time when = now_time();
+    struct cache_found found;
+    struct cache_name key;
+    uint8_t name[DNAME_MAX];
+    (void)state;
+    cache_name_init(&key, unit_name("denied.test", name));
+    assert_int_equal(cache_put_absence(&cache, name, 0, NULL, NULL, &origin), ERR_OK);
+    put("denied.test", 1, 100, CACHE_ANSWER);
+    assert_false(find("denied.test", RRTYPE_A, INT64_MAX, &found));
+    assert_true(cache_find_nxdomain(&cache, &key, &when, &arena, &found));
+    now_advance(6000);
+    put("denied.test", 1, 100, CACHE_ANSWER);
+    assert_true(find("denied.test", RRTYPE_A, INT64_MAX, &found));
+}
+
+/* What was learnt in the future is not known: the clock was set back. */
+static void test_the_clock_goes_back(void **state)
+{
+    struct cache_found found;
+    (void)state;
+    put("now.test", 1, 3600, CACHE_ANSWER);
+    now_freeze(1600000000000 - 5000); /* a little, as clocks are set */
+    assert_true(find("now.test", RRTYPE_A, INT64_MAX, &found));
+    assert_true(found.ttl <= 3600);
+    now_freeze(1600000000000 - 86400000);
+    assert_false(find("now.test", RRTYPE_A, INT64_MAX, &found));
+    put("now.test", 2, 10, CACHE_ANSWER);
+    assert_true(find("now.test", RRTYPE_A, INT64_MAX, &found) && found.ttl == 10);
+}
+
+/* What has ended is found for as long as was said, but not if its TTL was 0. */
+static void test_what_has_ended(void **state)
+{
+    struct cache_time when;
+    struct cache_found found;
+    struct cache_name key;
+    uint8_t name[DNAME_MAX];
+    (void)state;
+    put("old.test", 1, 60, CACHE_ANSWER);
+    cache_name_init(&key, unit_name("old.test", name));
+    now_advance(60000);
+    when = now_time();
+    assert_false(cache_find(&cache, &key, 2, RRTYPE_A, &when, &arena, &found));
+    when.stale_ms = 1000;
+    assert_true(cache_find(&cache, &key, 2, RRTYPE_A, &when, &arena, &found));
+    assert_true(found.is_stale && found.end_ms == now_wall_ms());
+    now_advance(1000);
+    when.now_ms = now_wall_ms();
+    assert_false(cache_find(&cache, &key, 2, RRTYPE_A, &when, &arena, &found));
+    put("none.test", 1, 0, CACHE_ANSWER);
+    cache_name_init(&key, unit_name("none.test", name));
+    assert_false(cache_find(&cache, &key, 2, RRTYPE_A, &when, &arena, &found));
+}
+
+/* Names of many octets 00 and 01 have keys that do not fit; they are found all the same, and not each other. */
+static void test_long_keys(void **state)
+{
+    char text[1100] = "";
+    struct cache_found found;
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        for (int k = 0; k < 63; k++)
+            strcat(text, "\\000");
+        strcat(text, ".");
+    }
+    for (int k = 0; k < 60; k++)
+        strcat(text, "\\001");
+    for (uint8_t octet = 1; octet <= 3; octet++) {
+        text[3] = (char)('0' + octet); /* \001, \002, \003 in the first label */
+        put(text, octet, 100, CACHE_ANSWER);
+    }
+    for (uint8_t octet = 1; octet <= 3; octet++) {
+        text[3] = (char)('0' + octet);
+        assert_true(find(text, RRTYPE_A, INT64_MAX, &found));
+        assert_int_equal(rrset_first(found.set).rdata[3], octet);
+    }
 }
 
 static void test_failures_last_longer_each_time(void **state)
@@ -354,6 +436,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_ttl, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_ranks, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_absences, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_a_denial_has_its_rank, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_the_clock_goes_back, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_what_has_ended, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_long_keys, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_failures_last_longer_each_time, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_delegations, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_damaged_values, set_up, tear_down),

@@ -1543,6 +1543,149 @@ static void test_large_rrsets(void **state)
     stage_fini(&stage);
 }
 
+/* ---- the cache, as a client sees it ---- */
+
+/* A parent that knows of no delegations. */
+static bool nobody(const char *server, const char *name, uint16_t type)
+{
+    (void)name;
+    (void)type;
+    if (strcmp(server, "192.0.2.1") == 0) {
+        reply.flags |= RRTYPE_RCODE_NXDOMAIN;
+        add(MESSAGE_AUTHORITY, ". 300 SOA a. b. 1 2 3 4 300");
+        return true;
+    }
+    return false;
+}
+
+/* The parent does not know a stub zone: asked for its DS it says so, once, and that harms nobody. */
+static void test_the_ds_of_a_stub_zone(void **state)
+{
+    (void)state;
+    uint8_t zone[DNAME_MAX];
+    struct addr addr;
+    open_stage();
+    assert_int_equal(addr_read("192.0.2.3", 53, &addr), ERR_OK);
+    assert_int_equal(
+        route_put_zone(&stage.policy->route, unit_name("corp.example", zone), CUT_STUB, &addr, 1, &stage.policy->arena), ERR_OK);
+    stage_open(&stage, 7);
+    for (int i = 0; i < 2; i++) {
+        ask_as("corp.example", 43, NULL); /* DS */
+        run(nobody);
+        assert_int_equal(rcode(), RRTYPE_RCODE_NOERROR);
+    }
+    unsigned asked = asked_cnt;
+    assert_true(asked <= 3);
+    ask("www.corp.example");
+    run(world);
+    assert_true(has_address(GOOD));
+    stage_fini(&stage);
+}
+
+static const char *said; /* by victim.example's server: an address, "" for a denial, NULL for silence */
+
+static bool changing(const char *server, const char *name, uint16_t type)
+{
+    if (strcmp(server, "192.0.2.3") != 0)
+        return world(server, name, type);
+    if (!said)
+        return false;
+    if (!*said) {
+        reply.flags |= RRTYPE_RCODE_NXDOMAIN;
+        add(MESSAGE_AUTHORITY, "victim.example. 60 SOA a. b. 1 2 3 4 60");
+    } else if (type == RRTYPE_A) {
+        add(MESSAGE_ANSWER, "%s 60 A %s", name, said);
+    } else {
+        add(MESSAGE_AUTHORITY, "victim.example. 60 SOA a. b. 1 2 3 4 60");
+    }
+    return true;
+}
+
+/* Of what has ended the newest counts: a name that was denied last has no address any more. */
+static void test_stale_is_the_newest(void **state)
+{
+    (void)state;
+    open_stage();
+    stage_open(&stage, 7);
+    said = GOOD;
+    ask("www.victim.example");
+    run(changing);
+    assert_true(has_address(GOOD));
+    now_advance(30000);
+    said = "";
+    ask_as("www.victim.example", RRTYPE_AAAA, NULL);
+    run(changing);
+    assert_int_equal(rcode(), RRTYPE_RCODE_NXDOMAIN);
+    now_advance(3600 * 1000);
+    said = NULL;
+    ask("www.victim.example");
+    run(changing);
+    assert_int_equal(rcode(), RRTYPE_RCODE_NXDOMAIN);
+    assert_false(has_address(GOOD));
+    assert_true(explains("its TTL ended 59 minutes ago"));
+    stage_fini(&stage);
+}
+
+/* A finished answer that is kept in front of the cache goes when the cache learns better, when it ends, and with the configuration. */
+static void test_hot_answers(void **state)
+{
+    struct addr_prefix nobody_at_all;
+    (void)state;
+    open_stage();
+    stage.policy->is_prefetching = false;
+    stage_open(&stage, 7);
+    said = GOOD;
+    for (int i = 0; i < 5; i++) {
+        ask("WWW.victim.example");
+        run(changing);
+        assert_true(has_address(GOOD));
+    }
+    assert_true(stage.engine->counts.hot >= 2);
+    uint64_t hot = stage.engine->counts.hot;
+    /* the letters are the client's, the TTL has run down */
+    now_advance(20000);
+    ask("wWw.victim.example");
+    assert_int_equal(stage.engine->counts.hot, hot + 1);
+    const struct stage_answer *a = &stage.answers[stage.answer_cnt - 1];
+    assert_memory_equal(a->wire + 13, "wWw", 3);
+    assert_int_equal(util_get_u32(a->wire + MESSAGE_HEADER_LEN + 20 + 4 + 6), 40);
+    /* something newer is written */
+    struct cache_origin origin = {.rank = CACHE_AUTHORITATIVE, .now_ms = now_wall_ms(), .route = stage.policy->route.hints.tag};
+    uint8_t room[64], name[DNAME_MAX], rdata[] = {198, 51, 100, 66};
+    struct rrset *set = (struct rrset *)(void *)room;
+    struct rrset_record record = {.rdata = rdata, .len = 4};
+    assert_int_equal(rrset_pack(RRTYPE_A, 60, &record, 1, set), ERR_OK);
+    assert_int_equal(cache_put(&stage.engine->cache, unit_name("www.victim.example", name), set, &origin), ERR_OK);
+    stage_settle(&stage);
+    ask("www.victim.example");
+    assert_true(has_address(BAD));
+    for (int i = 0; i < 3; i++)
+        ask("www.victim.example");
+    assert_true(stage.engine->counts.hot > hot + 1 && has_address(BAD));
+    /* its end */
+    now_advance(60000);
+    ask("www.victim.example");
+    assert_int_equal(stage.pending_cnt, 1);
+    run(changing);
+    assert_true(has_address(GOOD));
+    /* another configuration: nobody may ask */
+    for (int i = 0; i < 4; i++)
+        ask("www.victim.example");
+    struct policy *other = policy_new();
+    assert_non_null(other);
+    assert_int_equal(addr_read_prefix("192.0.2.0/24", &nobody_at_all), ERR_OK);
+    other->allow = (struct addr_prefixes){&nobody_at_all, 1};
+    res_serve_adopt(stage.serve, other);
+    ask("www.victim.example");
+    assert_int_equal(rcode(), RRTYPE_RCODE_REFUSED);
+    res_serve_adopt(stage.serve, stage.policy);
+    hot = stage.engine->counts.hot;
+    ask("www.victim.example");
+    assert_true(has_address(GOOD) && stage.engine->counts.hot == hot);
+    policy_free(&other);
+    stage_fini(&stage);
+}
+
 static int set_up(void **state)
 {
     (void)state;
@@ -1594,6 +1737,9 @@ int main(void)
         cmocka_unit_test(test_water_torture),
         cmocka_unit_test(test_heaped_up_questions),
         cmocka_unit_test(test_large_rrsets),
+        cmocka_unit_test(test_the_ds_of_a_stub_zone),
+        cmocka_unit_test(test_stale_is_the_newest),
+        cmocka_unit_test(test_hot_answers),
     };
     return cmocka_run_group_tests(tests, set_up, NULL);
 }
