@@ -147,12 +147,10 @@ static uint32_t ttl_left(const struct head *head, const struct cache_time *when)
     return left > head->ttl ? head->ttl : (uint32_t)left; /* the clock was set back */
 }
 
-/* What was found counts as used, and whatever is made of it depends on it. */
 static void note_use(struct cache *cache, uint64_t hash)
 {
     struct cache_used *used = &cache->used;
 
-    cache->store->use(cache->store, hash);
     if (used->cnt < CACHE_USED_MAX)
         used->hashes[used->cnt] = hash;
     used->cnt++;
@@ -255,6 +253,12 @@ bool cache_find_dname(struct cache *cache, const struct cache_name *name,
             return true;
         }
     return false;
+}
+
+void cache_count_uses(struct cache *cache)
+{
+    for (unsigned i = 0; i < util_min(cache->used.cnt, CACHE_USED_MAX); i++)
+        cache->store->use(cache->store, cache->used.hashes[i]);
 }
 
 /* ---- keeping ---- */

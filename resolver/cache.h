@@ -126,6 +126,10 @@ MUST_USE enum err cache_put_absence(struct cache *cache, const uint8_t *owner, u
                                     const uint8_t *soa_owner, const struct rrset *soa,
                                     const struct cache_origin *origin);
 
+/* Count a use of all that was found lately: it is worth keeping.  What is found because it was just learnt is not: names that nobody
+ * asks for again would drown the others. */
+void cache_count_uses(struct cache *cache);
+
 /* The tag of the configured servers that answer for the suffix of `labels` labels and a type now. */
 uint32_t cache_route(const struct cache *cache, const struct cache_name *name, unsigned labels,
                      uint16_t type);

@@ -33,7 +33,8 @@ enum {
     SHARES = 4096,
     SHARE_FAVOUR = 2, /* uses that an entry beyond its share needs more than others */
     USES_TOLD = 1024,
-    USES_AGE = 4 << 20, /* then the sketch is halved */
+    USES_AGE =
+        1 << 19, /* then the sketch is halved: about as many as it has counters in a row */
     READERS_SPARE = 16, /* of other processes, such as mdb_stat */
 };
 
@@ -239,8 +240,7 @@ static const uint8_t *get(struct cache_store *store, const struct cache_key *key
 static void use(struct cache_store *store, uint64_t hash)
 {
     struct view *v = container_of(store, struct view, store);
-    sketch_add(v->cache->sketch, hash);
-    if (++v->use_cnt % USES_TOLD == 0)
+    if (sketch_add(v->cache->sketch, hash) && ++v->use_cnt % USES_TOLD == 0)
         atomic_fetch_add_explicit(&v->cache->uses, USES_TOLD, memory_order_relaxed);
 }
 
@@ -333,7 +333,7 @@ static void adapt(struct cache_lmdb *c, const struct victims *chosen, bool is_ti
         return;
     if (c->lap_victims < c->lap_looked / 16 && c->least_uses <= SKETCH_MOST)
         c->least_uses++;
-    else if (c->lap_victims > c->lap_looked / 2 && c->least_uses > 1)
+    else if (c->lap_victims > c->lap_looked / 2 && c->least_uses > 0)
         c->least_uses--;
     c->lap_looked = c->lap_victims = 0;
 }
@@ -880,7 +880,6 @@ enum err cache_lmdb_open(const struct cache_lmdb_conf *conf, struct cache_lmdb *
     c->conf = *conf;
     c->conf.size -= c->conf.size % 65536; /* pages of any size */
     c->disk.folder = -1;
-    c->least_uses = 1;
     enum err err = sketch_new(&c->sketch);
     if (!err)
         err = open_cache(c, why);

@@ -74,7 +74,7 @@ static void make_room(struct cache_memory *m, size_t need)
 
 static void use(struct cache_store *store, uint64_t hash)
 {
-    sketch_add(container_of(store, struct cache_memory, store)->sketch, hash);
+    (void)sketch_add(container_of(store, struct cache_memory, store)->sketch, hash);
 }
 
 static unsigned popularity(const struct cache_store *store, uint64_t hash)

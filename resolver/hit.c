@@ -219,7 +219,6 @@ static void note_ending(struct walk *w, const struct cache_found *found)
         return;
     w->out->near_end_ms = found->near_end_ms;
     w->out->ending = w->name;
-    w->out->hash_ending = found->hash;
     w->out->type_ending = w->type;
 }
 

@@ -29,9 +29,8 @@ struct hit {
     const uint8_t *ending;
     uint16_t type_ending;
     int64_t near_end_ms; /* wall; INT64_MAX: there is none */
-    uint64_t hash_ending;
-    int64_t end_ms;    /* wall: when the first of what it is made of ends */
-    bool is_explained; /* `ede` and `text` say why */
+    int64_t end_ms;      /* wall: when the first of what it is made of ends */
+    bool is_explained;   /* `ede` and `text` say why */
     uint16_t ede;
     const char *text;
 };

@@ -15,7 +15,6 @@ enum {
     CLIENT_LATE_MS = 1900, /* above half of that, older answers are not worth sending */
     TASKS_SPARE = 5, /* besides one for each alias of a chain: some end on others' limits */
     ARENA_MAX = 1 << 20,
-    PREFETCH_USES = 2,
     ELSEWHERE_MS = 50, /* how exactly deadlines are met while nothing is out from here */
 };
 
@@ -129,8 +128,7 @@ static void refresh(struct res_serve *serve, const struct hit *hit)
     struct cache_found found;
     struct cache_name name;
 
-    if (when.now_ms < hit->near_end_ms || !engine->policy->is_prefetching || serve->is_closed ||
-        engine->cache.store->popularity(engine->cache.store, hit->hash_ending) < PREFETCH_USES)
+    if (when.now_ms < hit->near_end_ms || !engine->policy->is_prefetching || serve->is_closed)
         return;
     cache_name_init(&name, hit->ending);
     if (cache_find_failure(&engine->cache, &name, hit->type_ending, &when, &serve->arena,
@@ -500,6 +498,7 @@ void res_serve_question(struct res_serve *serve, struct exchange *ex)
         finish(ex, hit.rcode);
     } else if (compose(serve, ex, INT64_MAX, &hit)) {
         engine->counts.hits++;
+        cache_count_uses(&engine->cache);
         if (hot && !hit.is_explained && !(ex->flags & MESSAGE_TC))
             hot_keep(hot, &engine->cache, ex, hit.rcode, serve->now_ms,
                      engine->policy->is_prefetching && hit.near_end_ms < hit.end_ms

@@ -43,12 +43,12 @@ unsigned sketch_count(const struct sketch *s, uint64_t hash)
     return least;
 }
 
-void sketch_add(struct sketch *s, uint64_t hash)
+bool sketch_add(struct sketch *s, uint64_t hash)
 {
     unsigned least = sketch_count(s, hash);
 
     if (least == SKETCH_MOST)
-        return;
+        return false;
     for (unsigned row = 0; row < ROWS; row++) {
         unsigned at = counter_of(hash, row);
         _Atomic uint8_t *octet = &s->rows[row][at / 2];
@@ -57,6 +57,7 @@ void sketch_add(struct sketch *s, uint64_t hash)
             atomic_store_explicit(octet, (uint8_t)(both + (1U << 4 * (at & 1))),
                                   memory_order_relaxed);
     }
+    return true;
 }
 
 void sketch_age(struct sketch *s)

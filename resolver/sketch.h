@@ -8,6 +8,8 @@
  */
 #pragma once
 
+#include <stdbool.h>
+
 #include "base/err.h"
 #include "base/util.h"
 
@@ -18,8 +20,8 @@ struct sketch;
 /* One of a megabyte, all zeros; ERR_NOMEM. */
 MUST_USE enum err sketch_new(struct sketch **out);
 
-/* Count one use. */
-void sketch_add(struct sketch *sketch, uint64_t hash);
+/* Count one use; false: more cannot be counted. */
+bool sketch_add(struct sketch *sketch, uint64_t hash);
 
 /* At most how often it was counted, up to SKETCH_MOST. */
 unsigned sketch_count(const struct sketch *sketch, uint64_t hash);

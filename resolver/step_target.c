@@ -44,6 +44,7 @@ static bool take_data(struct task *task, int server, const struct cache_name *na
                           &found) ||
                cache_find_failure(&engine->cache, name, address_type(is_v6), &when,
                                   &task->arena, &found);
+    engine->cache.store->use(engine->cache.store, found.hash);
     for (size_t pos = 0; found.kind == CACHE_DATA && pos < found.set->size;) {
         struct rrset_record record = rrset_at(found.set, pos, &pos);
         struct addr addr;
