@@ -7,7 +7,7 @@
 enum {
     WAYS = 8,
     TTLS_MAX = 24,
-    SHORT_SLOT = 256,
+    SHORT_SLOT = 192, /* most answers: an address or two */
     LONG_SLOT = 1024,
     SAMPLE = 64, /* one hit in so many goes to the cache */
     USES_WANTED = 2,
@@ -36,7 +36,7 @@ struct slot {
 struct table {
     struct line *lines;
     uint8_t *slots;
-    size_t line_cnt; /* a power of two */
+    size_t line_cnt; /* less than 2^32 */
     size_t slot_size;
 };
 
@@ -49,9 +49,7 @@ struct hot {
 static enum err make_table(struct table *t, size_t bytes, size_t slot_size)
 {
     t->slot_size = slot_size;
-    t->line_cnt = 1;
-    while (t->line_cnt * 2 * WAYS * slot_size <= bytes)
-        t->line_cnt *= 2;
+    t->line_cnt = util_min(util_max(bytes / (WAYS * slot_size), 1), UINT32_MAX);
     t->lines = slab_alloc_huge(t->line_cnt * sizeof(struct line));
     t->slots = slab_alloc_huge(t->line_cnt * WAYS * slot_size);
     return t->lines && t->slots ? ERR_OK : ERR_NOMEM;
@@ -108,7 +106,7 @@ static uint32_t tag_of(uint64_t hash) { return (uint32_t)hash | 1; }
 
 static struct line *line_of(const struct table *t, uint64_t hash)
 {
-    return &t->lines[hash >> 32 & (t->line_cnt - 1)];
+    return &t->lines[(hash >> 32) * t->line_cnt >> 32];
 }
 
 static struct slot *slot_of(const struct table *t, const struct line *line, unsigned way)
@@ -139,7 +137,7 @@ void hot_probe(const struct hot *hot, struct exchange *const *batch, size_t cnt)
             if (way == WAYS)
                 continue;
             const uint8_t *slot = (const uint8_t *)slot_of(t, line, way);
-            for (size_t at = 0; at < SHORT_SLOT / 2; at += CACHE_LINE)
+            for (size_t at = 0; at < SHORT_SLOT; at += CACHE_LINE)
                 __builtin_prefetch(slot + at);
             break;
         }
