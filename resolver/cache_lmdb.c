@@ -151,15 +151,26 @@ static uint64_t checksum(const struct cache_lmdb *c, const uint8_t *key, size_t 
 
 /* ---- reading ---- */
 
+/* Its owner may use it again; one that has grown large does not stay so. */
+static void recycle(struct view *v, struct batch *b)
+{
+    for (unsigned i = 0; i < b->cnt; i++)
+        v->pending[b->ops[i].hash % PENDING]--;
+    if (b->size > BATCH_OCTETS) {
+        free(b->bytes);
+        b->bytes = NULL;
+        b->size = 0;
+    }
+    b->next = v->spare;
+    v->spare = b;
+}
+
 /* What was committed is found in the file from now on, and not in the batch. */
 static void reap(struct view *v)
 {
     unsigned n = 0;
-    while (n < v->sent_cnt &&
-           atomic_load_explicit(&v->sent[n]->is_done, memory_order_acquire)) {
-        v->sent[n]->next = v->spare;
-        v->spare = v->sent[n++];
-    }
+    while (n < v->sent_cnt && atomic_load_explicit(&v->sent[n]->is_done, memory_order_acquire))
+        recycle(v, v->sent[n++]);
     v->sent_cnt -= n;
     memmove(v->sent, v->sent + n, v->sent_cnt * sizeof(struct batch *));
 }
