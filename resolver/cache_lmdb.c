@@ -134,6 +134,15 @@ static bool is_dead(const struct view *v)
     return __builtin_expect(atomic_load_explicit(&v->cache->is_dead, memory_order_relaxed), 0);
 }
 
+/* Commit, or after an error abort. */
+static int end_txn(MDB_txn *txn, int rc)
+{
+    if (rc == 0)
+        return mdb_txn_commit(txn);
+    mdb_txn_abort(txn);
+    return rc;
+}
+
 #ifdef __SANITIZE_THREAD__
 /* ThreadSanitizer sees the copies that LMDB makes, but not how its table of readers keeps them apart. */
 const char *__tsan_default_suppressions(void);
@@ -363,11 +372,7 @@ static int trim_once(struct cache_lmdb *c, size_t *freed, bool is_tight)
         MDB_val key = {chosen.lens[i], chosen.keys[i]};
         rc = mdb_del(txn, c->dbi, &key, NULL);
     }
-    if (rc != 0) {
-        mdb_txn_abort(txn);
-        return rc;
-    }
-    rc = mdb_txn_commit(txn);
+    rc = end_txn(txn, rc);
     if (rc != 0)
         return rc;
     *freed = 0;
@@ -450,11 +455,7 @@ static int write_once(struct cache_lmdb *c, struct batch *first, const struct ba
             rc = write_op(c, txn, b, &b->ops[i]);
     if (rc == 0)
         rc = mdb_stat(txn, c->dbi, &stat);
-    if (rc != 0) {
-        mdb_txn_abort(txn);
-        return rc;
-    }
-    rc = mdb_txn_commit(txn);
+    rc = end_txn(txn, rc);
     if (rc != 0)
         return rc;
     note_size(c, &stat);
@@ -779,11 +780,7 @@ static int open_env(struct cache_lmdb *c)
     if (rc != 0)
         return rc;
     rc = mdb_dbi_open(txn, NULL, 0, &c->dbi);
-    if (rc != 0) {
-        mdb_txn_abort(txn);
-        return rc;
-    }
-    return mdb_txn_commit(txn);
+    return end_txn(txn, rc);
 }
 
 static void close_env(struct cache_lmdb *c)
@@ -827,12 +824,8 @@ static int read_mark(struct cache_lmdb *c)
     } else if (rc == 0 || rc == MDB_NOTFOUND) {
         rc = MDB_VERSION_MISMATCH;
     }
-    if (rc != 0) {
-        mdb_txn_abort(txn);
-        return rc;
-    }
     memcpy(c->secret, mark.secret, sizeof(c->secret));
-    return mdb_txn_commit(txn);
+    return end_txn(txn, rc);
 }
 
 static int open_file(struct cache_lmdb *c, char *why)
