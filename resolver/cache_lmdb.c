@@ -20,6 +20,7 @@ enum {
         16, /* with more of them it waits at the end of its turn: what is learnt faster than it can be kept is no use */
     BATCH_OCTETS = 256 << 10, /* memory that a batch keeps for its next use */
     PENDING = 4096,
+    WRITE_ROUNDS = 4,
     SETTLE_OPS = 16,   /* so many are worth a transaction */
     SETTLE_MS = 5,     /* and fewer do not wait longer */
     USED_PERCENT = 85, /* above it is trimmed */
@@ -123,6 +124,7 @@ static void die(struct cache_lmdb *c, const char *what, int rc)
 
 static struct cache_store *memory_of(struct view *v)
 {
+    v->store.is_shared = false;
     if (!v->memory)
         (void)(cache_memory_new(v->cache->conf.size / v->cache->conf.worker_cnt, &v->memory) ==
                ERR_OK);
@@ -558,9 +560,12 @@ static void write_stack(struct cache_lmdb *c)
     age(c);
 }
 
+/* Whoever still finds something there is to come again: others' work shall not keep a worker from its own. */
 static void write_or_leave(struct cache_lmdb *c)
 {
-    while (atomic_load(&c->stack) && !atomic_exchange(&c->is_locked, true)) {
+    for (unsigned i = 0; i < WRITE_ROUNDS; i++) {
+        if (!atomic_load(&c->stack) || atomic_exchange(&c->is_locked, true))
+            return;
         write_stack(c);
         atomic_store(&c->is_locked, false);
     }
@@ -670,15 +675,21 @@ static void forget(struct cache_store *store, const struct cache_key *key)
     }
 }
 
+static void renew(struct cache_store *store)
+{
+    struct view *v = container_of(store, struct view, store);
+    if (v->is_reading)
+        mdb_txn_reset(v->txn);
+    v->is_reading = false;
+    reap(v);
+}
+
 static bool settle(struct cache_store *store)
 {
     struct view *v = container_of(store, struct view, store);
     struct batch *b = v->open;
 
-    if (v->is_reading)
-        mdb_txn_reset(v->txn);
-    v->is_reading = false;
-    reap(v);
+    renew(store);
     if (b && (b->cnt >= SETTLE_OPS || b->is_urgent || now_mono_ms() - b->since_ms >= SETTLE_MS))
         (void)send(v);
     write_or_leave(v->cache);
@@ -687,7 +698,7 @@ static bool settle(struct cache_store *store)
         write_or_leave(v->cache);
         sched_yield();
     }
-    return v->open != NULL;
+    return v->open != NULL || atomic_load(&v->cache->stack) != NULL;
 }
 
 static void announce(struct cache_store *store, uint64_t hash, bool is_urgent)
@@ -718,11 +729,12 @@ static void free_view(struct cache_store **store)
         mdb_txn_reset(v->txn);
     if (v->open && !send(v))
         free_batch(v->open);
-    write_or_leave(v->cache);
-    /* another worker may be writing them this moment */
     for (unsigned i = 0; i < v->sent_cnt; i++) {
-        while (!atomic_load_explicit(&v->sent[i]->is_done, memory_order_acquire))
+        /* another worker may be writing them this moment */
+        while (!atomic_load_explicit(&v->sent[i]->is_done, memory_order_acquire)) {
+            write_or_leave(v->cache);
             sched_yield();
+        }
         free_batch(v->sent[i]);
     }
     while (v->spare) {
@@ -752,10 +764,12 @@ enum err cache_lmdb_view(struct cache_lmdb *c, struct cache_store **out)
                                     .popularity = popularity,
                                     .put = put,
                                     .remove = forget,
+                                    .renew = renew,
                                     .settle = settle,
                                     .announce = c->conf.announced ? announce : NULL,
                                     .free = free_view,
-                                    .versions = &c->versions};
+                                    .versions = &c->versions,
+                                    .is_shared = true};
     *out = &v->store;
     return ERR_OK;
 }

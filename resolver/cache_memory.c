@@ -123,6 +123,8 @@ static enum err put(struct cache_store *store, const struct cache_key *key,
     return ERR_OK;
 }
 
+static void renew(struct cache_store *store) { (void)store; /* nobody else writes */ }
+
 static bool settle(struct cache_store *store)
 {
     (void)store; /* all is where it belongs */
@@ -163,6 +165,7 @@ enum err cache_memory_new(size_t bytes, struct cache_store **out)
                                     .popularity = popularity,
                                     .put = put,
                                     .remove = forget,
+                                    .renew = renew,
                                     .settle = settle,
                                     .free = free_store,
                                     .versions = &m->versions};

@@ -45,7 +45,9 @@ struct cache_store {
                     const uint8_t *value, size_t len, int64_t end_ms);
     /* Forget one key; that it is not there is fine. */
     void (*remove)(struct cache_store *store, const struct cache_key *key);
-    /* The end of a turn: what was written is on its way to where others see it.  True: some of it waits for more, call again within
+    /* See what others have written meanwhile; nothing that get returned is looked at any more. */
+    void (*renew)(struct cache_store *store);
+    /* The end of a turn, and the same: what was written is on its way to where others see it.  True: some of it waits for more, call again within
      * some milliseconds. */
     bool (*settle)(struct cache_store *store);
     /* When others see all that was written until now, the owner of the store hears of `hash`; that shall be after this turn if it is
@@ -55,4 +57,5 @@ struct cache_store {
     void (*free)(struct cache_store **store);
     struct cache_versions *versions;
     uint64_t epoch; /* of what get sees */
+    bool is_shared; /* others see what is written here */
 };

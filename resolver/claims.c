@@ -11,6 +11,8 @@ struct claims {
     void (*wake)(void *data, size_t worker);
     void *data;
     _Atomic uint64_t slots[SLOTS];
+    _Atomic uint32_t
+        turns[SLOTS]; /* releases: a name that is claimed again at once is another claim */
 };
 
 enum err claims_new(void (*wake)(void *data, size_t worker), void *data, struct claims **out)
@@ -37,16 +39,14 @@ static bool is_same(uint64_t slot, uint64_t hash)
     return slot >> CLAIMS_WAITERS == head_of(hash) >> CLAIMS_WAITERS;
 }
 
-static _Atomic uint64_t *slot_of(struct claims *c, uint64_t hash)
-{
-    return &c->slots[hash >> 48 & (SLOTS - 1)];
-}
+static size_t slot_of(uint64_t hash) { return hash >> 48 & (SLOTS - 1); }
 
-enum claims_verdict claims_take(struct claims *c, uint64_t hash, size_t worker)
+enum claims_verdict claims_take(struct claims *c, uint64_t hash, size_t worker, uint32_t *turn)
 {
-    _Atomic uint64_t *slot = slot_of(c, hash);
+    _Atomic uint64_t *slot = &c->slots[slot_of(hash)];
     uint64_t seen = 0;
 
+    *turn = atomic_load(&c->turns[slot_of(hash)]);
     if (atomic_compare_exchange_strong(slot, &seen, head_of(hash)))
         return CLAIMS_OURS;
     while (is_same(seen, hash))
@@ -56,19 +56,21 @@ enum claims_verdict claims_take(struct claims *c, uint64_t hash, size_t worker)
     return CLAIMS_NONE; /* of something else, or just released: then there is nobody to wait for */
 }
 
-bool claims_is_held(const struct claims *c, uint64_t hash)
+bool claims_is_held(const struct claims *c, uint64_t hash, uint32_t turn)
 {
-    return is_same(atomic_load(&c->slots[hash >> 48 & (SLOTS - 1)]), hash);
+    return atomic_load(&c->turns[slot_of(hash)]) == turn &&
+           is_same(atomic_load(&c->slots[slot_of(hash)]), hash);
 }
 
 bool claims_has_waiters(const struct claims *c, uint64_t hash)
 {
-    return atomic_load(&c->slots[hash >> 48 & (SLOTS - 1)]) & UINT32_MAX;
+    return atomic_load(&c->slots[slot_of(hash)]) & UINT32_MAX;
 }
 
 void claims_release(struct claims *c, uint64_t hash)
 {
-    uint64_t waiters = atomic_exchange(slot_of(c, hash), 0) & UINT32_MAX;
+    atomic_fetch_add(&c->turns[slot_of(hash)], 1);
+    uint64_t waiters = atomic_exchange(&c->slots[slot_of(hash)], 0) & UINT32_MAX;
 
     for (size_t bit = 0; waiters >> bit; bit++)
         if (waiters >> bit & 1)

@@ -28,11 +28,12 @@ enum claims_verdict {
 MUST_USE enum err claims_new(void (*wake)(void *data, size_t worker), void *data,
                              struct claims **out);
 
-/* Claim `hash` for `worker`, or be told of its release. */
-enum claims_verdict claims_take(struct claims *claims, uint64_t hash, size_t worker);
+/* Claim `hash` for `worker`, or be told of its release; *turn tells which claim of several that is. */
+enum claims_verdict claims_take(struct claims *claims, uint64_t hash, size_t worker,
+                                uint32_t *turn);
 
-/* Whether another worker still has what claims_take said was theirs. */
-bool claims_is_held(const struct claims *claims, uint64_t hash);
+/* Whether the claim that claims_take said was theirs has not been released. */
+bool claims_is_held(const struct claims *claims, uint64_t hash, uint32_t turn);
 
 /* Whether somebody waits for it. */
 bool claims_has_waiters(const struct claims *claims, uint64_t hash);

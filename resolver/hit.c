@@ -215,8 +215,9 @@ static void answer_data(struct walk *w, const struct cache_found *found)
 /* RFC 8767: it is worth asking again before it ends. */
 static void note_ending(struct walk *w, const struct cache_found *found)
 {
-    if (found->is_stale || found->near_end_ms >= w->out->near_end_ms)
-        return;
+    if (found->is_stale || found->near_end_ms == found->end_ms ||
+        found->near_end_ms >= w->out->near_end_ms)
+        return; /* less than ten seconds, from the first: they are not worth it */
     w->out->near_end_ms = found->near_end_ms;
     w->out->ending = w->name;
     w->out->type_ending = w->type;
@@ -336,7 +337,7 @@ static void explain_stale(struct walk *w)
     snprintf(text, sizeof(text), "its TTL ended %lld %s%s ago", cnt, units[unit].name,
              cnt == 1 ? "" : "s");
     const char *copy = arena_copy(w->arena, text, strlen(text));
-    w->out->is_explained = true;
+    w->out->is_explained = w->out->is_stale = true;
     w->out->ede =
         w->out->rcode == RRTYPE_RCODE_NXDOMAIN ? EDNS_EDE_STALE_NXDOMAIN : EDNS_EDE_STALE;
     w->out->text = copy ? copy : "";

@@ -24,6 +24,7 @@ struct hit {
     unsigned rcode;
     const uint8_t *name;
     uint16_t type;
+    bool is_stale;   /* some of it has ended */
     bool is_failure; /* it is one that was remembered */
     /* The entry of the chain whose last tenth begins first, at `near_end_ms`: it is worth asking anew from then on. */
     const uint8_t *ending;

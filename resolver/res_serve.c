@@ -15,6 +15,8 @@ enum {
     CLIENT_LATE_MS = 1900, /* above half of that, older answers are not worth sending */
     TASKS_SPARE = 5, /* besides one for each alias of a chain: some end on others' limits */
     ARENA_MAX = 1 << 20,
+    REFRESHED = 1024,
+    REFRESH_MS = 5000, /* between two questions ahead of time for one name */
     ELSEWHERE_MS = 50, /* how exactly deadlines are met while nothing is out from here */
 };
 
@@ -31,10 +33,15 @@ struct request {
     _Atomic uint32_t *cell; /* of its client; NULL: an exempt one */
 };
 
+struct refreshed {
+    uint64_t hash, until_ms;
+};
+
 /* Lifetime: worker. */
 struct res_serve {
     struct engine *engine;
-    struct arena arena;   /* of the answer being written */
+    struct arena arena; /* of the answer being written */
+    struct refreshed refreshed[REFRESHED];
     struct hot *hot;      /* NULL: none */
     struct list requests; /* the oldest first */
     struct list late;     /* those that have waited for policy->stale_wait_ms */
@@ -63,11 +70,25 @@ struct res_serve *res_serve_new(struct engine *engine, size_t hot_bytes)
 
 struct engine *res_serve_engine(struct res_serve *serve) { return serve->engine; }
 
+/* One more question of a client waits, unless so many do already; `cell` NULL: they are not counted. */
+static bool enter(_Atomic uint32_t *cell, uint32_t limit)
+{
+    if (!cell || atomic_fetch_add_explicit(cell, 1, memory_order_relaxed) < limit)
+        return true;
+    atomic_fetch_sub_explicit(cell, 1, memory_order_relaxed);
+    return false;
+}
+
+static void leave(_Atomic uint32_t *cell)
+{
+    if (cell)
+        atomic_fetch_sub_explicit(cell, 1, memory_order_relaxed);
+}
+
 static void end_request(struct request *r)
 {
     task_leave(&r->waiter);
-    if (r->cell)
-        atomic_fetch_sub_explicit(r->cell, 1, memory_order_relaxed);
+    leave(r->cell);
     budget_unref(&r->budget);
     r->serve->request_cnt--;
     list_remove(&r->link);
@@ -120,21 +141,35 @@ static void send_failure(struct exchange *ex, uint16_t ede, const char *text)
     finish(ex, RRTYPE_RCODE_SERVFAIL);
 }
 
-/* Ask anew for what is popular and near its end, before anybody has to wait for it. */
+/* Whether nobody has asked for it ahead of time a moment ago: what came back may not have been worth keeping. */
+static bool may_refresh(struct res_serve *serve, const struct hit *hit, uint64_t now_ms)
+{
+    uint64_t hash = dname_hash(hit->ending) + hit->type_ending;
+    struct refreshed *last = &serve->refreshed[hash % REFRESHED];
+
+    if (last->hash == hash && now_ms < last->until_ms)
+        return false;
+    *last = (struct refreshed){.hash = hash, .until_ms = now_ms + REFRESH_MS};
+    return true;
+}
+
+/* Ask anew for what is near its end, before anybody has to wait for it: a name that is asked for then is popular. */
 static void refresh(struct res_serve *serve, const struct hit *hit)
 {
     struct engine *engine = serve->engine;
     struct cache_time when = engine_time(INT64_MAX);
+    uint64_t now_ms = now_mono_ms();
     struct cache_found found;
     struct cache_name name;
 
-    if (when.now_ms < hit->near_end_ms || !engine->policy->is_prefetching || serve->is_closed)
+    if (when.now_ms < hit->near_end_ms || !engine->policy->is_prefetching || serve->is_closed ||
+        !may_refresh(serve, hit, now_ms))
         return;
     cache_name_init(&name, hit->ending);
     if (cache_find_failure(&engine->cache, &name, hit->type_ending, &when, &serve->arena,
                            &found))
-        return; /* it was tried a moment ago */
-    struct budget *budget = budget_new(&engine->policy->limits, now_mono_ms());
+        return;
+    struct budget *budget = budget_new(&engine->policy->limits, now_ms);
     if (!budget)
         return;
     struct task *task = task_get(engine, hit->ending, hit->type_ending, budget, NULL);
@@ -156,11 +191,10 @@ static bool compose(struct res_serve *serve, struct exchange *ex, int64_t since_
         return false;
     if (hit->is_failure && engine->policy->stale_ms > 0) {
         hit_answer(engine, ex, since_ms, engine->policy->stale_ms, &serve->arena, &stale);
-        if (stale.kind == HIT_ANSWER) {
-            engine->counts.stale++;
+        if (stale.kind == HIT_ANSWER)
             *hit = stale;
-        }
     }
+    engine->counts.stale += hit->is_stale;
     if (hit->is_explained)
         reply_explain(ex, (enum edns_ede)hit->ede, hit->text);
     refresh(serve, hit);
@@ -178,7 +212,7 @@ static bool compose_stale(struct res_serve *serve, struct exchange *ex, struct h
     hit_answer(engine, ex, INT64_MAX, engine->policy->stale_ms, &serve->arena, hit);
     if (hit->kind == HIT_MISS)
         return false;
-    engine->counts.stale++;
+    engine->counts.stale += hit->is_stale;
     if (hit->is_explained)
         reply_explain(ex, (enum edns_ede)hit->ede, hit->text);
     return true;
@@ -350,7 +384,7 @@ void res_serve_come_back(struct res_serve *serve)
 {
     struct engine *engine = serve->engine;
 
-    engine->cache.store->settle(engine->cache.store); /* what they have written is to be seen */
+    engine->cache.store->renew(engine->cache.store);
     task_come_back(engine);
     res_serve_settle(serve);
 }
@@ -384,7 +418,7 @@ static void wait_for_task(struct res_serve *serve, struct exchange *ex, struct h
 {
     _Atomic uint32_t *cell = find_cell(serve, ex);
 
-    if (waiting_of(cell) >= client_limit(ex) || serve->request_cnt >= REQUESTS_MAX) {
+    if (serve->request_cnt >= REQUESTS_MAX || !enter(cell, client_limit(ex))) {
         serve->engine->counts.dropped++;
         if (ex->transport == EXCHANGE_UDP)
             reply_drop(ex); /* whose address that is nobody knows */
@@ -398,6 +432,7 @@ static void wait_for_task(struct res_serve *serve, struct exchange *ex, struct h
     if (!held) {
         if (r)
             end_request(r);
+        leave(cell);
         send_failure(ex, EDNS_EDE_OTHER,
                      serve->is_closed ? "this resolver is stopping" : "out of memory");
         return;
@@ -407,8 +442,6 @@ static void wait_for_task(struct res_serve *serve, struct exchange *ex, struct h
     r->ex = held;
     reply_begin(held);
     r->cell = cell;
-    if (cell)
-        atomic_fetch_add_explicit(cell, 1, memory_order_relaxed);
     start_task(r, hit);
     res_serve_settle(serve);
 }

@@ -214,7 +214,7 @@ static const struct trace_sink debug_log = {.note = log_step};
 static void on_soon(uv_timer_t *timer)
 {
     struct resolver *r = timer->data;
-    res_serve_settle(r->serve);
+    res_serve_come_back(r->serve);
 }
 
 static void on_rest(uv_prepare_t *rest)
@@ -224,7 +224,9 @@ static void on_rest(uv_prepare_t *rest)
 
     if (r->store->settle(r->store))
         wait_ms = WRITE_SOON_MS;
-    if (wait_ms > 0 && !uv_is_active((uv_handle_t *)&r->soon))
+    bool is_later =
+        !uv_is_active((uv_handle_t *)&r->soon) || uv_timer_get_due_in(&r->soon) > wait_ms;
+    if (wait_ms > 0 && is_later)
         uv_timer_start(&r->soon, on_soon, wait_ms, 0);
 }
 

@@ -21,6 +21,27 @@ static void note_finished(const struct task *task)
         f->last = attempts->at[(attempts->cnt - 1) % TRACE_ATTEMPTS];
 }
 
+/* Whether something that has ended is there to be served meanwhile. */
+static bool has_stale(const struct task *task)
+{
+    struct cache *cache = &task->engine->cache;
+    struct cache_time when = engine_time(INT64_MAX);
+    struct cache_found found;
+    struct arena arena;
+
+    when.stale_ms = task->engine->policy->stale_ms;
+    if (when.stale_ms == 0)
+        return false;
+    arena_init(&arena, 0);
+    bool has =
+        cache_find(cache, &task->key, task->key.labels, task->type, &when, &arena, &found) ||
+        (cache_find(cache, &task->key, task->key.labels, RRTYPE_CNAME, &when, &arena, &found) &&
+         found.kind == CACHE_DATA) ||
+        cache_find_nxdomain(cache, &task->key, &when, &arena, &found);
+    arena_fini(&arena);
+    return has;
+}
+
 /* RFC 9520 3: whoever asks again soon is told at once.  A limit that was reached says something of the name only if the whole budget
  * went into it; else who chains names together could take any of them away from others. */
 static void note_failure(struct task *task, const char *text)
@@ -33,14 +54,8 @@ static void note_failure(struct task *task, const char *text)
         (!task->has_whole_budget || task->is_limited_by_others))
         return;
     struct cache_origin origin = {.now_ms = now_wall_ms(), .route = task->route};
-    struct cache_time when = engine_time(INT64_MAX);
-    struct cache_found found;
-    when.stale_ms = engine->policy->stale_ms;
-    bool has_stale =
-        when.stale_ms > 0 && cache_find(&engine->cache, &task->key, task->key.labels,
-                                        task->type, &when, &task->arena, &found);
     cache_put_failure(&engine->cache, task->name, task->type, task->ede, text,
-                      has_stale ? STALE_RECHECK_S : 0, &origin);
+                      has_stale(task) ? STALE_RECHECK_S : 0, &origin);
 }
 
 void step_done(struct task *task)

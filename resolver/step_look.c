@@ -70,9 +70,10 @@ static bool is_known_by_now(struct task *task)
         atomic_load_explicit(&cache->store->versions->epoch, memory_order_acquire) ==
             cache->store->epoch)
         return false;
-    cache->store->settle(cache->store); /* what was read until now has been copied */
+    cache->store->renew(cache->store);
     return cache_find(cache, &task->key, labels, task->type, &when, &task->arena, &found) ||
-           cache_find(cache, &task->key, labels, RRTYPE_CNAME, &when, &task->arena, &found) ||
+           (cache_find(cache, &task->key, labels, RRTYPE_CNAME, &when, &task->arena, &found) &&
+            found.kind == CACHE_DATA) ||
            cache_find_nxdomain(cache, &task->key, &when, &task->arena, &found);
 }
 

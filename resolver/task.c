@@ -46,10 +46,11 @@ static bool is_claimed_elsewhere(struct task *t)
 {
     struct engine *engine = t->engine;
 
-    if (!engine->claims || !engine->policy->defences.merging)
+    if (!engine->claims || !engine->cache.store->is_shared || !engine->policy->defences.merging)
         return false;
     t->claim = claim_of(t);
-    enum claims_verdict verdict = claims_take(engine->claims, t->claim, engine->worker);
+    enum claims_verdict verdict =
+        claims_take(engine->claims, t->claim, engine->worker, &t->claim_turn);
     t->has_claim = verdict == CLAIMS_OURS;
     return verdict == CLAIMS_THEIRS && t->depth == 0;
 }
@@ -96,6 +97,7 @@ struct task *task_get(struct engine *engine, const uint8_t *name, uint16_t type,
         return NULL;
     if (t && parent && t->is_elsewhere) { /* it is needed here, whoever else has it */
         t->is_elsewhere = false;
+        t->depth = (unsigned)util_max(t->depth, depth);
         task_wake(t, TASK_LOOK);
     }
     if (t) {
@@ -254,7 +256,7 @@ void task_come_back(struct engine *engine)
     for (struct list *l = engine->elsewhere.next; l != &engine->elsewhere; l = next) {
         struct task *task = container_of(l, struct task, link);
         next = l->next;
-        if (!claims_is_held(engine->claims, task->claim))
+        if (!claims_is_held(engine->claims, task->claim, task->claim_turn))
             task_wake(task, TASK_DONE);
     }
 }

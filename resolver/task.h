@@ -71,7 +71,8 @@ struct task {
     unsigned depth;
     bool has_whole_budget; /* nothing had been spent of it before */
     enum task_state state;
-    uint64_t claim;    /* what it has claimed, or waits for */
+    uint64_t claim; /* what it has claimed, or waits for */
+    uint32_t claim_turn;
     bool has_claim;    /* it is ours */
     bool is_elsewhere; /* another worker resolves it */
     int64_t since_ms;  /* wall: when it began */

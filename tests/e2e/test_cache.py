@@ -6,6 +6,7 @@ import socket
 import subprocess
 import threading
 import time
+import zlib
 
 import dns.edns
 import dns.flags
@@ -16,6 +17,10 @@ import pytest
 
 import internet
 import lab
+
+
+def own_address(name):
+    return "10." + ".".join(str(b) for b in zlib.crc32(name.lower().encode()).to_bytes(4, "big")[:3])
 
 
 class Server:
@@ -46,11 +51,18 @@ class Server:
             reply = dns.message.make_response(query)
             reply.flags |= dns.flags.AA
             if query.question[0].rdtype == 1:
-                reply.answer.append(dns.rrset.from_text(name, self.ttl, "IN", "A", self.says))
+                says = own_address(name.to_text()) if self.says == "own" else self.says
+                reply.answer.append(dns.rrset.from_text(name, self.ttl, "IN", "A", says))
             if self.delay:
-                threading.Timer(self.delay, self.socket.sendto, (reply.to_wire(), client)).start()
+                threading.Timer(self.delay, self.send, (reply.to_wire(), client)).start()
             else:
-                self.socket.sendto(reply.to_wire(), client)
+                self.send(reply.to_wire(), client)
+
+    def send(self, wire, client):
+        try:
+            self.socket.sendto(wire, client)
+        except OSError:
+            pass  # it has been stopped
 
     def count(self, name):
         return sum(n == name for n, _ in self.asked)
@@ -181,6 +193,8 @@ def test_killed_at_any_moment(tmp_path):
     """kill -9 under load: the file opens, and nothing wrong is served.  (tools/soak kill does it 500 times.)"""
     kills = int(os.environ.get("SOAK_KILLS", 25))
     server = Server(tmp_path)
+    server.says = "own"  # a name's address is its own, so that one for another shows
+    kept = looked = 0
     rng = random.Random(4)
     known = set()
     for turn in range(kills):
@@ -188,7 +202,10 @@ def test_killed_at_any_moment(tmp_path):
         resolver = internet.Resolver(folder, server, workers=2)
         assert "set aside" not in resolver.log()
         for name in rng.sample(sorted(known), min(20, len(known))):
-            assert address(ask(resolver.port, name)) == ["192.0.2.7"]
+            before = server.count(name)
+            assert address(ask(resolver.port, name)) == [own_address(name)]
+            looked += 1
+            kept += server.count(name) == before
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
             s.connect(("127.0.0.1", resolver.port))
             end = time.monotonic() + rng.random() * 0.3
@@ -201,7 +218,9 @@ def test_killed_at_any_moment(tmp_path):
         resolver.process.kill()
         resolver.process.wait()
     server.stop()
-    assert len(known) > 500
+    assert len(known) > 500 and looked > 300
+    print(f"{kept} of {looked} out of the file")
+    assert kept > 10  # how many had been learnt at all depends on the machine
 
 
 def test_a_full_disk(tmp_path):
@@ -300,7 +319,8 @@ def test_prefetch(tmp_path):
         assert server.count("www.example.") == 2
         server.says = ""
         time.sleep(2)
-        assert ask(resolver.port, "www.example.").answer[0].ttl >= 15
+        reply = ask(resolver.port, "www.example.")
+        assert 15 <= reply.answer[0].ttl <= 20 and not ede(reply)
     finally:
         resolver.stop()
         server.stop()

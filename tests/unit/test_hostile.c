@@ -1508,7 +1508,7 @@ static void test_heaped_up_questions(void **state)
         ask_as("fresh.victim.example", RRTYPE_A, &other);
         run(world);
         size_t got = stage.answer_cnt - before;
-        assert_true(is_on ? got <= 51 + 1 : got == 501);
+        assert_true(is_on ? got >= 1 && got <= 51 + 1 : got == 501);
         stage_fini(&stage);
     }
 }
