@@ -8,12 +8,14 @@
 enum space { SPACE_DATA = 1, SPACE_CUT, SPACE_FAILURE };
 
 enum {
-    VERSION = 2,
+    VERSION = 3,
     NO_SOA_TTL = 5,
     TTL_LIMIT = 0x7fffffff,
     NEAR_END = 10,
     FOLDED = 16,
-    CLOCK_SLACK_MS = 10000
+    CLOCK_SLACK_MS = 10000,
+    TYPES_OF_THEIR_OWN = 66, /* up to HTTPS */
+    TYPES_SHARED = 0xff00
 };
 
 /* docs/CACHE.md describes it. */
@@ -27,8 +29,9 @@ struct head {
     uint16_t failed_cnt;
     uint16_t owner_len; /* of the SOA: it stands behind the RRset */
     uint32_t route;
+    uint16_t type;      /* of the key it was kept under; 0: the name itself, or a delegation */
     uint8_t validation; /* 0: not looked at */
-    uint8_t pad[3];
+    uint8_t pad;
 };
 
 _Static_assert(sizeof(struct head) == 48, "an RRset stands behind it");
@@ -60,6 +63,16 @@ void cache_name_init(struct cache_name *name, const uint8_t *dname)
     }
 }
 
+/* A name has at most 100 types (limits.md section 3): all but the old ones share what is left, and the last one that came is
+ * kept. */
+static uint16_t type_place(uint16_t type)
+{
+    return type < TYPES_OF_THEIR_OWN
+               ? type
+               : (uint16_t)(TYPES_SHARED +
+                            type * 40503U % 65536 % (CACHE_TYPES_MAX - TYPES_OF_THEIR_OWN));
+}
+
 /* The key of the suffix of `labels` labels.  A name of many octets 00 and 01 may be too long for LMDB: its end is replaced by a hash then. */
 static struct cache_key key_of(const struct cache_name *name, enum space space, unsigned labels,
                                uint16_t type, uint8_t bytes[CACHE_STORE_KEY_MAX])
@@ -80,7 +93,7 @@ static struct cache_key key_of(const struct cache_name *name, enum space space, 
     }
     bytes[0] = (uint8_t)space;
     if (space != SPACE_CUT) {
-        util_put_u16(bytes + len, type);
+        util_put_u16(bytes + len, type_place(type));
         len += 2;
     }
     return (struct cache_key){bytes, len, hash_more(hash_start(), bytes, len)};
@@ -116,7 +129,7 @@ static const uint8_t *get(struct cache *cache, const struct cache_name *name, en
     memcpy(head, value, sizeof(*head));
     *len -= sizeof(*head);
     *hash = key.hash;
-    if (head->version != VERSION || head->ttl > TTL_LIMIT ||
+    if (head->version != VERSION || head->type != type || head->ttl > TTL_LIMIT ||
         (cache->route && head->route != cache_route(cache, name, labels, type)))
         return NULL;
     return value + sizeof(*head);
@@ -310,6 +323,7 @@ static enum err put(struct cache *cache, const struct cache_name *name, enum spa
     if (sizeof(*head) + a.len + b.len > sizeof(value))
         return ERR_SPACE;
     head->version = VERSION;
+    head->type = type;
     memcpy(value, head, sizeof(*head));
     if (a.len)
         memcpy(value + sizeof(*head), a.bytes, a.len);

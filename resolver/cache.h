@@ -33,7 +33,7 @@ enum {
     CACHE_FAILURE_MAX_S = 300,
 };
 
-enum { CACHE_USED_MAX = 4 };
+enum { CACHE_USED_MAX = 4, CACHE_TYPES_MAX = 100 };
 
 /* Which entries were found lately: what an answer depends on. */
 struct cache_used {

@@ -214,6 +214,29 @@ static void test_what_has_ended(void **state)
     assert_false(cache_find(&cache, &key, 2, RRTYPE_A, &when, &arena, &found));
 }
 
+/* A name has at most a hundred types, whatever comes: the old ones always, of the others the last. */
+static void test_types_of_a_name(void **state)
+{
+    struct cache_origin origin = {.rank = CACHE_ANSWER, .now_ms = now_wall_ms()};
+    uint8_t name[DNAME_MAX], rdata[4] = {1, 2, 3, 4}, room[64];
+    struct rrset *set = (struct rrset *)(void *)room;
+    struct rrset_record record = {.rdata = rdata, .len = 4};
+    struct cache_found found;
+    unsigned cnt = 0;
+    (void)state;
+    unit_name("many.test", name);
+    put("many.test", 1, 100, CACHE_ANSWER);
+    for (unsigned type = 1000; type < 4000; type++) {
+        assert_int_equal(rrset_pack((uint16_t)type, 100, &record, 1, set), ERR_OK);
+        assert_int_equal(cache_put(&cache, name, set, &origin), ERR_OK);
+        assert_true(find("many.test", (uint16_t)type, INT64_MAX, &found) && found.set->type == type);
+    }
+    for (unsigned type = 1000; type < 4000; type++)
+        cnt += find("many.test", (uint16_t)type, INT64_MAX, &found);
+    assert_true(cnt <= CACHE_TYPES_MAX - 66 && cnt > 30);
+    assert_true(find("many.test", RRTYPE_A, INT64_MAX, &found) && rrset_first(found.set).rdata[3] == 1);
+}
+
 /* Names of many octets 00 and 01 have keys that do not fit; they are found all the same, and not each other. */
 static void test_long_keys(void **state)
 {
@@ -445,6 +468,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_denial_has_its_rank, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_the_clock_goes_back, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_what_has_ended, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_types_of_a_name, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_long_keys, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_failures_last_longer_each_time, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_delegations, set_up, tear_down),
