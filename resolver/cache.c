@@ -203,7 +203,8 @@ static bool find(struct cache *cache, const struct cache_name *name, enum space 
     uint64_t hash;
     const uint8_t *bytes = get(cache, name, space, labels, type, &head, &len, &hash);
 
-    if (!bytes || (head.kind == CACHE_FAILURE) != (space == SPACE_FAILURE))
+    if (!bytes || (head.kind == CACHE_FAILURE) != (space == SPACE_FAILURE) ||
+        (space == SPACE_FAILURE && head.learnt_ms < cache->start_ms))
         return false;
     bool lives = is_alive(&head, when);
     /* TTL 0 was for whoever waited, and nobody else (RFC 8767 4, RFC 2181 8) */

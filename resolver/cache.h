@@ -47,6 +47,7 @@ struct cache {
     const struct route *route; /* this turn's: what came another way is not found (limits.md
                                   section 2, MaginotDNS).  NULL: that does not count */
     struct cache_ttls ttls;
+    int64_t start_ms; /* wall: failures from before it are not known: a restart tries anew */
     struct cache_used used; /* for whoever asks to clear and read */
 };
 

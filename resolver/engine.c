@@ -12,6 +12,7 @@ enum err engine_new(struct out *out, struct cache_store *store, struct quota *qu
         return ERR_NOMEM;
     }
     e->cache.store = store;
+    e->cache.start_ms = now_wall_ms();
     e->quota = quota;
     e->out = out;
     rng_init(&e->rng);

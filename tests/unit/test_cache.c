@@ -279,6 +279,12 @@ static void test_failures_last_longer_each_time(void **state)
         now_advance(expected[i] * 1000ULL);
     }
     struct cache_origin origin = {.now_ms = now_wall_ms()};
+    struct cache_time when = now_time();
+    cache_put_failure(&cache, name, RRTYPE_AAAA, 22, "why", 0, &origin);
+    assert_true(cache_find_failure(&cache, &key, RRTYPE_AAAA, &when, &arena, &found));
+    cache.start_ms = now_wall_ms() + 1; /* a restart */
+    assert_false(cache_find_failure(&cache, &key, RRTYPE_AAAA, &when, &arena, &found));
+    cache.start_ms = 0;
     put("bad.test", 1, 100, CACHE_ANSWER); /* what is known is not forgotten for a failure */
     cache_put_failure(&cache, name, RRTYPE_A, 22, "why", 0, &origin);
     assert_true(find("bad.test", RRTYPE_A, INT64_MAX, &found) && found.kind == CACHE_DATA);
