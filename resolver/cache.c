@@ -176,8 +176,9 @@ static bool copy_payload(const struct head *head, const uint8_t *bytes, size_t l
     size_t set_len = len - util_min(len, head->owner_len);
 
     if (head->kind != CACHE_DATA && len == 0)
-        return true;                                     /* no SOA */
-    const uint8_t *copy = arena_copy(arena, bytes, len); /* aligned, with a NUL behind */
+        return true; /* no SOA */
+    /* aligned, with a NUL behind */
+    const uint8_t *copy = arena_copy(arena, bytes, len);
     if (!copy)
         return false;
     if (head->kind == CACHE_FAILURE) {
@@ -241,6 +242,23 @@ bool cache_find(struct cache *cache, const struct cache_name *name, unsigned lab
            (out->kind == CACHE_DATA || out->kind == CACHE_NODATA);
 }
 
+bool cache_find_alias(struct cache *cache, const struct cache_name *name,
+                      const struct cache_time *when, struct arena *arena,
+                      struct cache_found *out)
+{
+    return find(cache, name, SPACE_DATA, name->labels, RRTYPE_CNAME, when, arena, out) &&
+           out->kind == CACHE_DATA;
+}
+
+bool cache_is_known(struct cache *cache, const struct cache_name *name, uint16_t type,
+                    const struct cache_time *when, struct arena *arena)
+{
+    struct cache_found found;
+    return cache_find(cache, name, name->labels, type, when, arena, &found) ||
+           cache_find_alias(cache, name, when, arena, &found) ||
+           cache_find_nxdomain(cache, name, when, arena, &found);
+}
+
 bool cache_find_failure(struct cache *cache, const struct cache_name *name, uint16_t type,
                         const struct cache_time *when, struct arena *arena,
                         struct cache_found *out)
@@ -299,15 +317,15 @@ static void put_origin(struct head *head, const struct cache_origin *origin)
     memcpy(head->addr, octets, len);
 }
 
-/* Whether something of higher rank lives there (RFC 2181 5.4.1). */
+/* Whether something of higher rank lives there (RFC 2181 5.4.1); *is_there: anything is. */
 static bool is_outranked(struct cache *cache, const struct cache_name *name, uint16_t type,
-                         const struct cache_origin *origin)
+                         const struct cache_origin *origin, bool *is_there)
 {
     struct head head;
     size_t len;
     uint64_t hash;
-    return get(cache, name, SPACE_DATA, name->labels, type, &head, &len, &hash) &&
-           !is_ahead(&head, origin->now_ms) && origin->now_ms < end_of(&head) &&
+    *is_there = get(cache, name, SPACE_DATA, name->labels, type, &head, &len, &hash) != NULL;
+    return *is_there && !is_ahead(&head, origin->now_ms) && origin->now_ms < end_of(&head) &&
            head.rank > (uint8_t)origin->rank;
 }
 
@@ -348,14 +366,17 @@ enum err cache_put(struct cache *cache, const uint8_t *owner, const struct rrset
     struct head head = {.kind = CACHE_DATA,
                         .ttl = clamp_ttl(set->ttl, cache->ttls.min, cache->ttls.max)};
     uint8_t bytes[CACHE_STORE_KEY_MAX];
+    bool is_there, is_denied;
 
     cache_name_init(&name, owner);
-    if (is_outranked(cache, &name, set->type, origin) || is_outranked(cache, &name, 0, origin))
+    if (is_outranked(cache, &name, set->type, origin, &is_there) ||
+        is_outranked(cache, &name, 0, origin, &is_denied))
         return ERR_OK;
     put_origin(&head, origin);
-    /* the name is there after all */
-    struct cache_key absence = key_of(&name, SPACE_DATA, name.labels, 0, bytes);
-    cache->store->remove(cache->store, &absence);
+    if (is_denied) { /* the name is there after all */
+        struct cache_key absence = key_of(&name, SPACE_DATA, name.labels, 0, bytes);
+        cache->store->remove(cache->store, &absence);
+    }
     return put(cache, &name, SPACE_DATA, set->type, &head, (struct part){set, set_len(set)},
                (struct part){NULL, 0});
 }
@@ -376,9 +397,10 @@ enum err cache_put_absence(struct cache *cache, const uint8_t *owner, uint16_t t
     struct head head = {.kind = type ? CACHE_NODATA : CACHE_NXDOMAIN,
                         .ttl = clamp_ttl(ttl, cache->ttls.min, cache->ttls.negative_max),
                         .owner_len = (uint16_t)(soa ? dname_len(soa_owner) : 0)};
+    bool is_there;
 
     cache_name_init(&name, owner);
-    if (is_outranked(cache, &name, type, origin))
+    if (is_outranked(cache, &name, type, origin, &is_there))
         return ERR_OK;
     put_origin(&head, origin);
     enum err err =

@@ -94,6 +94,15 @@ bool cache_find(struct cache *cache, const struct cache_name *name, unsigned lab
                 uint16_t type, const struct cache_time *when, struct arena *arena,
                 struct cache_found *out);
 
+/* Look for what the name is an alias of. */
+bool cache_find_alias(struct cache *cache, const struct cache_name *name,
+                      const struct cache_time *when, struct arena *arena,
+                      struct cache_found *out);
+
+/* Whether anything is known that answers a question for the name and type: data or NODATA, an alias, NXDOMAIN. */
+bool cache_is_known(struct cache *cache, const struct cache_name *name, uint16_t type,
+                    const struct cache_time *when, struct arena *arena);
+
 /* Look for a failure to find out about a name and type. */
 bool cache_find_failure(struct cache *cache, const struct cache_name *name, uint16_t type,
                         const struct cache_time *when, struct arena *arena,

@@ -74,8 +74,8 @@ static enum err open_file(struct cache_disk *d, uint64_t size, cache_file_note n
     d->is_new = fd < 0 && errno == ENOENT;
     if (d->is_new)
         return ERR_OK;
-    if (fd <
-        0) /* what stands there under its name is no file of ours, or it is the system that lacks something */
+    /* what stands there under its name is no file of ours, or it is the system that lacks something */
+    if (fd < 0)
         return errno == ELOOP || errno == EISDIR ? cache_disk_set_aside(d, strerror(errno))
                                                  : ERR_IO;
     err = check_file(d, fd, size, note, data);

@@ -16,16 +16,16 @@ enum {
     FORMAT = 1,
     BATCH_OPS = 64,   /* a large transaction in a full file fails itself */
     BATCHES_MAX = 64, /* of a worker, on their way */
-    BATCHES_WAIT =
-        16, /* with more of them it waits at the end of its turn: what is learnt faster than it can be kept is no use */
+    /* With more of them it waits at the end of its turn: what is learnt faster than it can be kept is no use. */
+    BATCHES_WAIT = 16,
     BATCH_OCTETS = 256 << 10, /* memory that a batch keeps for its next use */
     PENDING = 4096,
     WRITE_ROUNDS = 4,
     SETTLE_OPS = 16,   /* so many are worth a transaction */
     SETTLE_MS = 5,     /* and fewer do not wait longer */
     USED_PERCENT = 85, /* above it is trimmed */
-    SPARE_PAGES =
-        600, /* or when fewer are left: a transaction writes each page anew that it touches */
+    /* Or when fewer are left: a transaction writes each page anew that it touches. */
+    SPARE_PAGES = 600,
     TRIM_OPS = 64,
     TRIM_LOOKS = 1024,      /* entries looked at for one transaction of trimming */
     TRIM_ROUNDS = 4,        /* transactions of trimming for one of writing */
@@ -34,8 +34,7 @@ enum {
     SHARES = 4096,
     SHARE_FAVOUR = 2, /* uses that an entry beyond its share needs more than others */
     USES_TOLD = 1024,
-    USES_AGE =
-        1 << 19, /* then the sketch is halved: about as many as it has counters in a row */
+    USES_AGE = 1 << 19, /* then the sketch is halved: as many as it has counters in a row */
     READERS_SPARE = 16, /* of other processes, such as mdb_stat */
 };
 
@@ -111,8 +110,8 @@ struct view {
     struct batch *sent[BATCHES_MAX]; /* the oldest first */
     unsigned sent_cnt;
     struct batch *spare;
-    uint16_t pending
-        [PENDING]; /* operations that are on their way, by hash: where there is none, nothing is searched */
+    /* Operations that are on their way, by hash: where there is none, nothing is searched. */
+    uint16_t pending[PENDING];
     struct cache_store *memory; /* when the file is unusable */
 };
 
@@ -842,24 +841,36 @@ static int read_mark(struct cache_lmdb *c)
     return end_txn(txn, rc);
 }
 
-static int open_file(struct cache_lmdb *c, char *why)
+static int open_env_and_mark(struct cache_lmdb *c)
 {
     int rc = open_env(c);
-    if (rc == 0)
-        rc = read_mark(c);
-    if (rc != 0 && !c->disk.is_new) { /* whole, but not ours */
-        close_env(c);
-        memset(c->shares, 0, sizeof(c->shares));
-        if (cache_disk_set_aside(&c->disk, rc == MDB_VERSION_MISMATCH
-                                               ? "it is of another version of Rootline"
-                                               : mdb_strerror(rc)) != ERR_OK ||
-            cache_disk_reserve(&c->disk, c->conf.size, why) != ERR_OK)
-            return rc;
-        rc = open_env(c);
-        if (rc == 0)
-            rc = read_mark(c);
-    }
-    return rc;
+    return rc == 0 ? read_mark(c) : rc;
+}
+
+static enum err fail(const struct cache_lmdb *c, int rc, char *why)
+{
+    snprintf(why, CACHE_DISK_WHY_MAX, "%s: %s", c->disk.path, mdb_strerror(rc));
+    return ERR_IO;
+}
+
+static enum err open_file(struct cache_lmdb *c, char *why)
+{
+    int rc = open_env_and_mark(c);
+
+    if (rc == 0 || c->disk.is_new)
+        return rc == 0 ? ERR_OK : fail(c, rc, why);
+    /* whole, but not ours */
+    const char *reason =
+        rc == MDB_VERSION_MISMATCH ? "it is of another version of Rootline" : mdb_strerror(rc);
+    close_env(c);
+    memset(c->shares, 0, sizeof(c->shares));
+    if (cache_disk_set_aside(&c->disk, reason) != ERR_OK)
+        return fail(c, rc, why);
+    enum err err = cache_disk_reserve(&c->disk, c->conf.size, why);
+    if (err)
+        return err;
+    rc = open_env_and_mark(c);
+    return rc == 0 ? ERR_OK : fail(c, rc, why);
 }
 
 static enum err open_cache(struct cache_lmdb *c, char *why)
@@ -873,15 +884,13 @@ static enum err open_cache(struct cache_lmdb *c, char *why)
     if (c->disk.is_new)
         memset(c->shares, 0, sizeof(c->shares));
     err = cache_disk_reserve(&c->disk, c->conf.size, why);
+    if (!err)
+        err = open_file(c, why);
     if (err)
         return err;
-    int rc = open_file(c, why);
-    if (rc == 0)
-        rc = mdb_env_stat(c->env, &stat);
-    if (rc != 0) {
-        snprintf(why, CACHE_DISK_WHY_MAX, "%s: %s", c->disk.path, mdb_strerror(rc));
-        return ERR_IO;
-    }
+    int rc = mdb_env_stat(c->env, &stat);
+    if (rc != 0)
+        return fail(c, rc, why);
     note_size(c, &stat);
     snprintf(why, CACHE_DISK_WHY_MAX, "%s", c->disk.notice);
     return ERR_OK;

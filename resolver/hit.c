@@ -252,9 +252,7 @@ static void look(struct walk *w, const struct cache_time *when, struct known *k)
     k->has_alias = k->has_denial = false;
     k->has_data = cache_find(cache, &w->key, w->key.labels, w->type, when, w->arena, &k->data);
     if (!k->has_data || wants_all)
-        k->has_alias = cache_find(cache, &w->key, w->key.labels, RRTYPE_CNAME, when, w->arena,
-                                  &k->alias) &&
-                       k->alias.kind == CACHE_DATA;
+        k->has_alias = cache_find_alias(cache, &w->key, when, w->arena, &k->alias);
     if ((!k->has_data && !k->has_alias) || wants_all)
         k->has_denial = cache_find_nxdomain(cache, &w->key, when, w->arena, &k->denial);
     if (wants_all)
@@ -416,6 +414,7 @@ void hit_answer(struct engine *engine, struct exchange *ex, int64_t since_ms, in
         while (step(&w))
             ;
     }
+    out->is_near_end = w.when.now_ms >= out->near_end_ms;
     if (out->kind == HIT_ANSWER && w.is_full)
         reply_truncate(ex, &w.begin);
     if (out->kind == HIT_ANSWER && !out->is_explained && w.stale_end_ms != 0)

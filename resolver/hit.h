@@ -30,6 +30,7 @@ struct hit {
     const uint8_t *ending;
     uint16_t type_ending;
     int64_t near_end_ms; /* wall; INT64_MAX: there is none */
+    bool is_near_end;    /* that time has come */
     int64_t end_ms;      /* wall: when the first of what it is made of ends */
     bool is_explained;   /* `ede` and `text` say why */
     uint16_t ede;

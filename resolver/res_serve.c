@@ -157,13 +157,14 @@ static bool may_refresh(struct res_serve *serve, const struct hit *hit, uint64_t
 static void refresh(struct res_serve *serve, const struct hit *hit)
 {
     struct engine *engine = serve->engine;
-    struct cache_time when = engine_time(INT64_MAX);
-    uint64_t now_ms = now_mono_ms();
     struct cache_found found;
     struct cache_name name;
 
-    if (when.now_ms < hit->near_end_ms || !engine->policy->is_prefetching || serve->is_closed ||
-        !may_refresh(serve, hit, now_ms))
+    if (!hit->is_near_end || !engine->policy->is_prefetching || serve->is_closed)
+        return;
+    struct cache_time when = engine_time(INT64_MAX);
+    uint64_t now_ms = now_mono_ms();
+    if (!may_refresh(serve, hit, now_ms))
         return;
     cache_name_init(&name, hit->ending);
     if (cache_find_failure(&engine->cache, &name, hit->type_ending, &when, &serve->arena,

@@ -22,24 +22,13 @@ static void note_finished(const struct task *task)
 }
 
 /* Whether something that has ended is there to be served meanwhile. */
-static bool has_stale(const struct task *task)
+static bool has_stale(struct task *task)
 {
-    struct cache *cache = &task->engine->cache;
     struct cache_time when = engine_time(INT64_MAX);
-    struct cache_found found;
-    struct arena arena;
 
     when.stale_ms = task->engine->policy->stale_ms;
-    if (when.stale_ms == 0)
-        return false;
-    arena_init(&arena, 0);
-    bool has =
-        cache_find(cache, &task->key, task->key.labels, task->type, &when, &arena, &found) ||
-        (cache_find(cache, &task->key, task->key.labels, RRTYPE_CNAME, &when, &arena, &found) &&
-         found.kind == CACHE_DATA) ||
-        cache_find_nxdomain(cache, &task->key, &when, &arena, &found);
-    arena_fini(&arena);
-    return has;
+    return when.stale_ms > 0 &&
+           cache_is_known(&task->engine->cache, &task->key, task->type, &when, &task->arena);
 }
 
 /* RFC 9520 3: whoever asks again soon is told at once.  A limit that was reached says something of the name only if the whole budget

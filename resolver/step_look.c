@@ -63,18 +63,13 @@ static bool is_known_by_now(struct task *task)
     struct engine *engine = task->engine;
     struct cache *cache = &engine->cache;
     struct cache_time when = engine_time(task->since_ms);
-    struct cache_found found;
-    unsigned labels = task->key.labels;
 
     if (!task->has_claim || list_is_empty(&task->waiters) ||
         atomic_load_explicit(&cache->store->versions->epoch, memory_order_acquire) ==
             cache->store->epoch)
         return false;
     cache->store->renew(cache->store);
-    return cache_find(cache, &task->key, labels, task->type, &when, &task->arena, &found) ||
-           (cache_find(cache, &task->key, labels, RRTYPE_CNAME, &when, &task->arena, &found) &&
-            found.kind == CACHE_DATA) ||
-           cache_find_nxdomain(cache, &task->key, &when, &task->arena, &found);
+    return cache_is_known(cache, &task->key, task->type, &when, &task->arena);
 }
 
 enum task_state step_look(struct task *task)

@@ -41,11 +41,9 @@ static bool take_data(struct task *task, int server, const struct cache_name *na
     if (!cache_find(&engine->cache, name, name->labels, address_type(is_v6), &when,
                     &task->arena, &found)) {
         /* RFC 2181 10.3: a server's name is no alias */
-        bool is_alias = cache_find(&engine->cache, name, name->labels, RRTYPE_CNAME, &when,
-                                   &task->arena, &found) &&
-                        found.kind == CACHE_DATA;
-        return is_alias || cache_find_failure(&engine->cache, name, address_type(is_v6), &when,
-                                              &task->arena, &found);
+        return cache_find_alias(&engine->cache, name, &when, &task->arena, &found) ||
+               cache_find_failure(&engine->cache, name, address_type(is_v6), &when,
+                                  &task->arena, &found);
     }
     engine->cache.store->use(engine->cache.store, found.hash);
     for (size_t pos = 0; found.kind == CACHE_DATA && pos < found.set->size;) {

@@ -202,17 +202,9 @@ class NamedResolver(lab.Server):
         folder.mkdir(parents=True)
         self.port = lab.free_port()
         (folder / "named.conf").write_text(f"""options {{
-  directory "{folder}";
-  listen-on port {self.port} {{ 127.0.0.1; }};
-  listen-on-v6 {{ none; }};
-  pid-file "{folder}/named.pid";
-  session-keyfile "{folder}/session.key";
-  recursion yes;
+{lab.named_options(folder, self.port)}  recursion yes;
   minimal-responses yes;
-  dnssec-validation no;
-  empty-zones-enable no;
   max-cache-size 1024m;
-  querylog no;
 }};
 controls {{ }};
 zone "." {{ type hint; file "{net.hints}"; }};

@@ -1,8 +1,10 @@
 """Servers on loopback for the end-to-end tests: ours and Debian's, each on a port of its own."""
 import os
+import random
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 import time
 from pathlib import Path
@@ -60,6 +62,16 @@ def free_port():
         except OSError:
             continue
     raise RuntimeError("no free port")
+
+
+def write_questions(path, asked, flags=0):
+    """(name, type, DO) as dns-blast reads them."""
+    with open(path, "wb") as out:
+        for name, rdtype, dnssec in asked:
+            labels = b"".join(bytes([len(label)]) + label.encode() for label in name.split(".") if label) + b"\0"
+            wire = struct.pack("!6H", random.getrandbits(16), flags, 1, 0, 0, 1) + labels + struct.pack("!HH", rdtype, 1)
+            wire += b"\0" + struct.pack("!HHIH", 41, 1232, 0x8000 if dnssec else 0, 0)
+            out.write(struct.pack("!H", len(wire)) + wire)
 
 
 class Server:
@@ -209,6 +221,19 @@ zone:
             self.started(wait_answer, self, zones)
 
 
+def named_options(folder, port):
+    """Where named listens and what it writes, as the options of its configuration."""
+    return f"""  directory "{folder}";
+  listen-on port {port} {{ 127.0.0.1; }};
+  listen-on-v6 {{ none; }};
+  pid-file "{folder}/named.pid";
+  session-keyfile "{folder}/session.key";
+  dnssec-validation no;
+  empty-zones-enable no;
+  querylog no;
+"""
+
+
 class Named(Server):
     """Debian's named with the same zones."""
 
@@ -216,21 +241,13 @@ class Named(Server):
         folder = Path(folder)
         self.port = free_port()
         text = f"""options {{
-  directory "{folder}";
-  listen-on port {self.port} {{ 127.0.0.1; }};
-  listen-on-v6 {{ none; }};
-  pid-file "{folder}/named.pid";
-  session-keyfile "{folder}/session.key";
-  recursion no;
+{named_options(folder, self.port)}  recursion no;
   minimal-responses no-auth;
   minimal-any yes;
   rrset-order {{ order none; }};
   edns-udp-size 1232;
   max-udp-size 1232;
   notify no;
-  dnssec-validation no;
-  empty-zones-enable no;
-  querylog no;
   max-records-per-type 0;
   max-types-per-name 0;
 {extra}}};

@@ -202,26 +202,28 @@ def test_killed_at_any_moment(tmp_path):
     for turn in range(kills):
         folder = tmp_path / "r"
         resolver = internet.Resolver(folder, server, workers=2)
-        assert "set aside" not in resolver.log()
-        for name in rng.sample(sorted(known), min(20, len(known))):
-            before = server.count(name)
-            reply = ask(resolver.port, name)
-            if reply.rcode() == dns.rcode.SERVFAIL:  # the server still works off what the last one has asked
-                continue
-            assert address(reply) == [own_address(name)]
-            looked += 1
-            kept += server.count(name) == before
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
-            s.connect(("127.0.0.1", resolver.port))
-            end = time.monotonic() + rng.random() * 0.3
-            i = 0
-            while time.monotonic() < end:
-                name = f"t{turn}n{i}.example."
-                s.send(dns.message.make_query(name, "A").to_wire())
-                known.add(name)
-                i += 1
-        resolver.process.kill()
-        resolver.process.wait()
+        try:
+            assert "set aside" not in resolver.log()
+            for name in rng.sample(sorted(known), min(20, len(known))):
+                before = server.count(name)
+                reply = ask(resolver.port, name)
+                if reply.rcode() == dns.rcode.SERVFAIL:  # the server still works off what the last one has asked
+                    continue
+                assert address(reply) == [own_address(name)]
+                looked += 1
+                kept += server.count(name) == before
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+                s.connect(("127.0.0.1", resolver.port))
+                end = time.monotonic() + rng.random() * 0.3
+                i = 0
+                while time.monotonic() < end:
+                    name = f"t{turn}n{i}.example."
+                    s.send(dns.message.make_query(name, "A").to_wire())
+                    known.add(name)
+                    i += 1
+        finally:
+            resolver.process.kill()
+            resolver.process.wait()
     server.stop()
     assert len(known) > 500 and looked > 100
     print(f"{kept} of {looked} out of the file")

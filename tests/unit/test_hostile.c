@@ -1540,6 +1540,18 @@ static void test_large_rrsets(void **state)
         assert_int_equal(rcode(), RRTYPE_RCODE_NOERROR);
         stage_forget(&stage);
     }
+    unsigned known = 0;
+    for (int i = 0; i < 40000; i += 100) {
+        char name[60];
+        unsigned asked = asked_cnt;
+        snprintf(name, sizeof(name), "x%d.evil.example", i);
+        ask(name);
+        run(large);
+        known += asked_cnt == asked;
+        stage_forget(&stage);
+    }
+    print_message("of 400 old names %u are still known\n", known);
+    assert_true(known < 300); /* it has made room */
     stage_fini(&stage);
 }
 
