@@ -170,23 +170,21 @@ void diag_print(const struct diag *diag, FILE *out, bool colour)
         fprintf(out, "... and %zu more\n", all - kept);
 }
 
-void diag_print_json(const struct diag *diag, FILE *out)
+struct json *diag_to_json(const struct diag *diag)
 {
-    fputc('[', out);
+    struct json *list = json_new_list();
+
     for (const struct diag_item *item = diag->first; item; item = item->next) {
-        fprintf(out, "%s\n  {\"file\":", item == diag->first ? "" : ",");
-        json_print_string(out, item->place.file ? item->place.file : "");
-        fprintf(out,
-                ",\"line\":%zu,\"column\":%zu,\"level\":\"%s\",\"message\":", item->place.line,
-                item->place.column, item->level == DIAG_ERROR ? "error" : "warning");
-        json_print_string(out, item->message);
-        if (item->help) {
-            fputs(",\"help\":", out);
-            json_print_string(out, item->help);
-        }
-        fputc('}', out);
+        struct json *one = json_add_object(list);
+        json_put_text(one, "file", item->place.file ? item->place.file : "");
+        json_put_number(one, "line", (int64_t)item->place.line);
+        json_put_number(one, "column", (int64_t)item->place.column);
+        json_put_text(one, "level", item->level == DIAG_ERROR ? "error" : "warning");
+        json_put_text(one, "message", item->message);
+        if (item->help)
+            json_put_text(one, "help", item->help);
     }
-    fputs(diag->first ? "\n]\n" : "]\n", out);
+    return list;
 }
 
 /* Levenshtein distance of two short words; anything long is simply far. */

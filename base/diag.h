@@ -13,6 +13,7 @@
 #include <stdio.h>
 
 #include "base/arena.h"
+#include "base/json.h"
 
 enum diag_level { DIAG_ERROR, DIAG_WARNING };
 
@@ -65,7 +66,7 @@ void diag_log(const struct diag *diag);
 void diag_print(const struct diag *diag, FILE *out, bool colour);
 
 /* The same as one JSON array of objects {file, line, column, level, message, help}. */
-void diag_print_json(const struct diag *diag, FILE *out);
+struct json *diag_to_json(const struct diag *diag);
 
 /* The one of `words` (ended by NULL) that `word` most likely was meant to be; NULL when none is
  * near. */

@@ -1,8 +1,15 @@
-/* Names and zone lines may hold any byte, so UTF-8 is checked here and nothing else is trusted.
- */
+/* jansson does the work.  Names and zone lines may hold any byte, so texts are made UTF-8 before they go in: jansson refuses others. */
 #include "base/json.h"
 
-#include <stddef.h>
+#include <jansson.h>
+#include <stdlib.h>
+
+enum { INDENT = 2 };
+
+static const char replacement[] = "\xef\xbf\xbd";
+
+static json_t *in(const struct json *json) { return (json_t *)(uintptr_t)json; }
+static struct json *out(json_t *json) { return (struct json *)json; }
 
 /* The length of the UTF-8 sequence at `p`, 0 when there is none (RFC 3629 4). */
 static size_t sequence_len(const unsigned char *p)
@@ -21,22 +28,169 @@ static size_t sequence_len(const unsigned char *p)
     return len;
 }
 
-void json_print_string(FILE *out, const char *text)
+static json_t *new_text(const char *text)
 {
-    fputc('"', out);
+    json_t *made = json_string(text);
+    if (made)
+        return made;
+    char *clean = malloc(strlen(text) * (sizeof(replacement) - 1) + 1), *to = clean;
+    if (!clean)
+        return NULL;
     for (const unsigned char *p = (const unsigned char *)text; *p;) {
         size_t len = sequence_len(p);
         if (len == 0) {
-            fputs("\\ufffd", out);
+            memcpy(to, replacement, sizeof(replacement) - 1);
+            to += sizeof(replacement) - 1;
             p++;
-        } else if (*p == '"' || *p == '\\') {
-            fprintf(out, "\\%c", *p++);
-        } else if (*p < 0x20 || *p == 0x7f) {
-            fprintf(out, "\\u%04x", *p++);
         } else {
-            fwrite(p, 1, len, out);
+            memcpy(to, p, len);
+            to += len;
             p += len;
         }
     }
-    fputc('"', out);
+    *to = '\0';
+    made = json_string(clean);
+    free(clean);
+    return made;
+}
+
+struct json *json_new_object(void) { return out(json_object()); }
+struct json *json_new_list(void) { return out(json_array()); }
+
+void json_free(struct json **json)
+{
+    json_decref(in(*json));
+    *json = NULL;
+}
+
+/* ---- making ---- */
+
+static void put(struct json *object, const char *key, json_t *value)
+{
+    (void)json_object_set_new(in(object), key, value); /* drops the value when it fails */
+}
+
+void json_put(struct json *object, const char *key, struct json *value)
+{
+    put(object, key, in(value));
+}
+
+void json_put_text(struct json *object, const char *key, const char *text)
+{
+    put(object, key, new_text(text));
+}
+
+void json_put_number(struct json *object, const char *key, int64_t number)
+{
+    put(object, key, json_integer(number));
+}
+
+void json_put_real(struct json *object, const char *key, double number)
+{
+    put(object, key, json_real(number));
+}
+
+void json_put_bool(struct json *object, const char *key, bool value)
+{
+    put(object, key, json_boolean(value));
+}
+
+struct json *json_put_object(struct json *object, const char *key)
+{
+    put(object, key, json_object());
+    return json_find(object, key);
+}
+
+struct json *json_put_list(struct json *object, const char *key)
+{
+    put(object, key, json_array());
+    return json_find(object, key);
+}
+
+void json_add(struct json *list, struct json *value)
+{
+    (void)json_array_append_new(in(list), in(value));
+}
+
+void json_add_text(struct json *list, const char *text)
+{
+    (void)json_array_append_new(in(list), new_text(text));
+}
+
+struct json *json_add_object(struct json *list)
+{
+    (void)json_array_append_new(in(list), json_object());
+    return json_at(list, json_count(list) - 1);
+}
+
+void json_remove(struct json *object, const char *key)
+{
+    (void)json_object_del(in(object), key);
+}
+
+/* ---- looking ---- */
+
+struct json *json_find(const struct json *object, const char *key)
+{
+    return out(json_object_get(in(object), key));
+}
+
+const char *json_get_text(const struct json *object, const char *key, const char *otherwise)
+{
+    const char *text = json_text(json_find(object, key));
+    return text ? text : otherwise;
+}
+
+int64_t json_get_number(const struct json *object, const char *key, int64_t otherwise)
+{
+    const json_t *value = in(json_find(object, key));
+    return json_is_integer(value) ? json_integer_value(value) : otherwise;
+}
+
+double json_get_real(const struct json *object, const char *key, double otherwise)
+{
+    const json_t *value = in(json_find(object, key));
+    return json_is_number(value) ? json_number_value(value) : otherwise;
+}
+
+bool json_get_bool(const struct json *object, const char *key, bool otherwise)
+{
+    const json_t *value = in(json_find(object, key));
+    return json_is_boolean(value) ? json_boolean_value(value) : otherwise;
+}
+
+size_t json_count(const struct json *list)
+{
+    return json_is_array(in(list)) ? json_array_size(in(list)) : json_object_size(in(list));
+}
+
+struct json *json_at(const struct json *list, size_t index)
+{
+    return out(json_array_get(in(list), index));
+}
+
+const char *json_text(const struct json *value) { return json_string_value(in(value)); }
+
+bool json_has_keys(const struct json *value) { return json_typeof(in(value)) == JSON_OBJECT; }
+
+/* ---- text ---- */
+
+enum err json_read(const char *text, size_t len, struct json **result, char *why, size_t size)
+{
+    json_error_t error;
+    json_t *read = json_loadb(text, len, JSON_REJECT_DUPLICATES, &error);
+
+    if (!read) {
+        bool is_memory = json_error_code(&error) == json_error_out_of_memory;
+        snprintf(why, size, "%s, at octet %d", error.text, error.position);
+        return is_memory ? ERR_NOMEM : ERR_FORMAT;
+    }
+    *result = out(read);
+    return ERR_OK;
+}
+
+char *json_write(const struct json *json, bool is_wide)
+{
+    size_t flags = is_wide ? JSON_INDENT(INDENT) : JSON_COMPACT;
+    return json ? json_dumps(in(json), flags | JSON_ENCODE_ANY) : NULL;
 }

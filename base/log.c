@@ -2,6 +2,7 @@
  * mix. */
 #include "base/log.h"
 
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <unistd.h>
@@ -18,7 +19,7 @@ void log_set(enum log_level level, enum log_format format)
     shape = format;
 }
 
-static const char *level_name(enum log_level level)
+const char *log_level_name(enum log_level level)
 {
     static const char *const names[] = {"error", "warning", "info", "debug"};
     return names[level];
@@ -32,14 +33,48 @@ static void print_text(FILE *out, enum log_level level, const char *when, const 
     if (getenv("JOURNAL_STREAM"))
         fprintf(out, "<%d>%s\n", priorities[level], message);
     else
-        fprintf(out, "%s %-7s %s\n", when, level_name(level), message);
+        fprintf(out, "%s %-7s %s\n", when, log_level_name(level), message);
 }
 
 static void print_json(FILE *out, enum log_level level, const char *when, const char *message)
 {
-    fprintf(out, "{\"time\":\"%s\",\"level\":\"%s\",\"message\":", when, level_name(level));
-    json_print_string(out, message);
-    fputs("}\n", out);
+    struct json *line = json_new_object();
+    json_put_text(line, "time", when);
+    json_put_text(line, "level", log_level_name(level));
+    json_put_text(line, "message", message);
+    char *text = json_write(line, false);
+    fprintf(out, "%s\n", text ? text : "");
+    free(text);
+    json_free(&line);
+}
+
+/* ---- the last lines ---- */
+
+/* Lifetime: process. */
+static struct {
+    pthread_mutex_t lock;
+    struct log_kept at[LOG_KEPT];
+    uint64_t cnt;
+} kept = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+static void keep(enum log_level level, int64_t when_ms, const char *message)
+{
+    pthread_mutex_lock(&kept.lock);
+    struct log_kept *k = &kept.at[kept.cnt++ % LOG_KEPT];
+    k->when_ms = when_ms;
+    k->level = level;
+    snprintf(k->text, sizeof(k->text), "%.*s", LOG_KEPT_TEXT - 1, message);
+    pthread_mutex_unlock(&kept.lock);
+}
+
+size_t log_last(size_t cnt, void (*show)(void *data, const struct log_kept *line), void *data)
+{
+    pthread_mutex_lock(&kept.lock);
+    size_t shown = util_min(util_min(cnt, LOG_KEPT), kept.cnt);
+    for (size_t i = shown; i > 0; i--)
+        show(data, &kept.at[(kept.cnt - i) % LOG_KEPT]);
+    pthread_mutex_unlock(&kept.lock);
+    return shown;
 }
 
 void log_line(enum log_level level, const char *fmt, ...)
@@ -55,7 +90,9 @@ void log_line(enum log_level level, const char *fmt, ...)
     va_start(args, fmt);
     vsnprintf(message, sizeof(message), fmt, args);
     va_end(args);
-    now_print(now_wall_ms(), when);
+    int64_t now_ms = now_wall_ms();
+    now_print(now_ms, when);
+    keep(level, now_ms, message);
 
     FILE *out = open_memstream(&line, &len);
     if (!out)

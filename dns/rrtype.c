@@ -181,6 +181,20 @@ enum err rrtype_read(const char *text, size_t len, uint16_t *type)
     return ERR_OK;
 }
 
+void rrtype_print_rcode(unsigned rcode, char out[RRTYPE_NAME_MAX])
+{
+    static const char *const names[] = {"NOERROR", "FORMERR", "SERVFAIL", "NXDOMAIN",
+                                        "NOTIMP",  "REFUSED", "YXDOMAIN", "YXRRSET",
+                                        "NXRRSET", "NOTAUTH", "NOTZONE"};
+    if (rcode < ARRAY_LEN(names))
+        snprintf(out, RRTYPE_NAME_MAX, "%s", names[rcode]);
+    else if (rcode == RRTYPE_RCODE_BADVERS || rcode == RRTYPE_RCODE_BADCOOKIE)
+        snprintf(out, RRTYPE_NAME_MAX, "%s",
+                 rcode == RRTYPE_RCODE_BADVERS ? "BADVERS" : "BADCOOKIE");
+    else
+        snprintf(out, RRTYPE_NAME_MAX, "RCODE%u", rcode % 65536);
+}
+
 void rrtype_print(uint16_t type, char out[RRTYPE_NAME_MAX])
 {
     const struct row *row = find_row(type);

@@ -135,6 +135,9 @@ const char *rrtype_shape(uint16_t type);
 /* The number of a mnemonic or "TYPEnnn", in any case; `len` bytes. */
 MUST_USE enum err rrtype_read(const char *text, size_t len, uint16_t *type);
 
+/* "SERVFAIL" and so on, or RCODEnnn. */
+void rrtype_print_rcode(unsigned rcode, char out[RRTYPE_NAME_MAX]);
+
 /* The mnemonic, or TYPEnnn. */
 void rrtype_print(uint16_t type, char out[RRTYPE_NAME_MAX]);
 

@@ -22,12 +22,14 @@ static const char *find_text(const struct exchange *ex)
     return NULL;
 }
 
-void chaos_serve(struct exchange *ex)
+void chaos_serve(const struct service *service, void *engine, struct exchange *ex)
 {
     uint8_t rdata[256];
     const char *text = find_text(ex);
     struct builder_owner owner = {.at = MESSAGE_HEADER_LEN};
 
+    if (!text && service->chaos && service->chaos(engine, ex))
+        return;
     if (!text) {
         reply_send(ex, RRTYPE_RCODE_REFUSED);
         return;

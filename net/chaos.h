@@ -9,5 +9,5 @@
 
 #include "net/exchange.h"
 
-/* Answer a question of class CH. */
-void chaos_serve(struct exchange *ex);
+/* Answer a question of class CH, or have the engine do it. */
+void chaos_serve(const struct service *service, void *engine, struct exchange *ex);

@@ -13,7 +13,9 @@
 #include <unistd.h>
 #include <uv.h>
 
+#include "base/file.h"
 #include "base/hash.h"
+#include "base/log.h"
 #include "base/now.h"
 #include "net/listen.h"
 #include "net/privilege.h"
@@ -47,7 +49,12 @@ struct body {
     uv_loop_t loop;
     uv_async_t done;
     uv_signal_t on_hup, on_term, on_int;
-    uv_timer_t tell; /* looks at the guard's counts */
+    uv_timer_t tell;         /* looks at the guard's counts */
+    struct job_box home;     /* jobs that come back from workers */
+    struct control *control; /* NULL: there is none */
+    int64_t start_ms;        /* wall */
+    uint64_t start_mono_ms;
+    uint64_t reloads, reloads_refused;
     bool is_stopping;
 };
 
@@ -163,7 +170,9 @@ static bool same_limits(const struct guard_conf *a, const struct guard_conf *b)
            a->connections_per_client == b->connections_per_client && a->idle_ms == b->idle_ms;
 }
 
-static enum err read_conf(struct body *b, void **conf, struct server_conf **server)
+/* *findings: what is said of the file, for whoever asked for it; may be NULL. */
+static enum err read_conf(struct body *b, void **conf, struct server_conf **server,
+                          struct json **findings)
 {
     struct diag diag;
     diag_init(&diag);
@@ -172,6 +181,8 @@ static enum err read_conf(struct body *b, void **conf, struct server_conf **serv
         diag_log(&diag);
     else
         diag_print(&diag, stderr, isatty(STDERR_FILENO));
+    if (findings)
+        *findings = diag_to_json(&diag);
     diag_fini(&diag);
     return err;
 }
@@ -206,40 +217,190 @@ static enum err build_version(struct body *b, const char *verb)
     return err;
 }
 
-static void on_reload(uv_signal_t *signal, int number)
+/* Take a configuration that was read: what is served comes from it, other settings of the server live as long as the process. */
+static enum err adopt_conf(struct body *b, void *conf, struct server_conf *server)
 {
-    struct body *b = signal->data;
-    void *conf;
-    struct server_conf *server;
-
-    (void)number;
-    if (b->is_stopping)
-        return;
-    tell_version(b); /* of a reload that no worker has acknowledged yet */
-    notify_reloading();
-    log_info("reloading %s", b->conf_path);
-    if (read_conf(b, &conf, &server) != ERR_OK) {
-        log_error("reload refused: %s is wrong; what was there before is still served",
-                  b->conf_path);
-        notify_manager("READY=1");
-        return;
-    }
     if (!same_listeners(&server->listen, &b->server->listen))
         log_warning("a change of server.listen takes effect with the next start");
     if (!same_limits(&server->guard, &b->server->guard))
         log_warning("a change of rate-limit or limits takes effect with the next start");
     set_cookies(b, server);
-    /* Other settings of the server live as long as the process; only what is served comes from
-     * the new file. */
     void *old_conf = b->conf;
     b->conf = conf;
-    if (build_version(b, "reloaded") == ERR_OK) {
-        for (size_t i = 0; i < b->worker_cnt; i++)
-            worker_wake(b->workers[i]);
-    }
+    enum err err = build_version(b, "reloaded");
+    for (size_t i = 0; i < b->worker_cnt && !err; i++)
+        worker_wake(b->workers[i]);
     b->conf = old_conf;
     b->calls->free_conf(conf);
+    return err;
+}
+
+/* False: what was there before is still served. */
+static bool reload(struct body *b, struct json **findings)
+{
+    void *conf;
+    struct server_conf *server;
+
+    tell_version(b); /* of a reload that no worker has acknowledged yet */
+    notify_reloading();
+    log_info("reloading %s", b->conf_path);
+    enum err err = read_conf(b, &conf, &server, findings);
+    if (err)
+        log_error("reload refused: %s is wrong; what was there before is still served",
+                  b->conf_path);
+    else
+        err = adopt_conf(b, conf, server);
+    err ? b->reloads_refused++ : b->reloads++;
     notify_manager("READY=1");
+    return !err;
+}
+
+static void on_reload(uv_signal_t *signal, int number)
+{
+    struct body *b = signal->data;
+
+    (void)number;
+    if (!b->is_stopping)
+        (void)reload(b, NULL);
+}
+
+/* ---- control ---- */
+
+static void put_memory(struct json *status)
+{
+    unsigned long long size, resident, shared;
+    FILE *f = fopen("/proc/self/statm", "re");
+
+    if (!f)
+        return;
+    if (fscanf(f, "%llu %llu %llu", &size, &resident, &shared) == 3) {
+        int64_t page = sysconf(_SC_PAGESIZE);
+        struct json *memory = json_put_object(status, "memory");
+        json_put_number(memory, "resident", (int64_t)resident * page);
+        json_put_number(memory, "files", (int64_t)shared * page);
+    }
+    fclose(f);
+}
+
+static void put_guard(const struct body *b, struct json *to)
+{
+    struct guard_counts g = guard_counts(b->guard);
+    json_put_number(to, "answers-dropped", (int64_t)g.dropped);
+    json_put_number(to, "answers-slipped", (int64_t)g.slipped);
+    json_put_number(to, "connections-crowded", (int64_t)g.crowded_total);
+    json_put_number(to, "connections-of-one-client", (int64_t)g.crowded_client);
+}
+
+static void begin_status(struct control_call *call, void *data)
+{
+    const struct body *b = data;
+    struct json *status = call->result;
+    char text[ADDR_TEXT_MAX + NOW_TEXT_MAX];
+
+    json_put_text(status, "program", b->calls->name);
+    json_put_text(status, "version", ROOTLINE_VERSION);
+    json_put_number(status, "pid", getpid());
+    now_print(b->start_ms, text);
+    json_put_text(status, "started", text);
+    json_put_number(status, "uptime-s", (int64_t)((now_mono_ms() - b->start_mono_ms) / 1000));
+    json_put_text(status, "configuration", b->conf_path);
+    json_put_number(status, "reloads", (int64_t)b->reloads);
+    json_put_number(status, "reloads-refused", (int64_t)b->reloads_refused);
+    struct json *listen = json_put_list(status, "listen");
+    for (size_t i = 0; i < b->server->listen.cnt; i++) {
+        addr_print(&b->server->listen.at[i], text);
+        json_add_text(listen, text);
+    }
+    json_put_number(status, "workers", (int64_t)b->worker_cnt);
+    put_memory(status);
+    put_guard(b, json_put_object(status, "limits"));
+}
+
+static void begin_stats(struct control_call *call, void *data)
+{
+    put_guard(data, call->result);
+}
+
+static void begin_reload(struct control_call *call, void *data)
+{
+    struct body *b = data;
+    struct json *findings = NULL;
+
+    json_put_bool(call->result, "accepted", reload(b, &findings));
+    json_put_text(call->result, "news", b->news);
+    json_put(call->result, "findings", findings);
+}
+
+static void show_line(void *data, const struct log_kept *line)
+{
+    struct json *one = json_add_object(data);
+    char when[NOW_TEXT_MAX];
+
+    now_print(line->when_ms, when);
+    json_put_text(one, "time", when);
+    json_put_text(one, "level", log_level_name(line->level));
+    json_put_text(one, "message", line->text);
+}
+
+static void begin_log(struct control_call *call, void *data)
+{
+    int64_t cnt = json_get_number(call->request, "last", LOG_KEPT);
+
+    (void)data;
+    if (cnt < 1)
+        control_refuse(call, "log: how many lines?");
+    else
+        log_last((size_t)cnt, show_line, json_put_list(call->result, "lines"));
+}
+
+static const struct control_command commands[] = {
+    {.name = "status", .begin = begin_status},
+    {.name = "stats", .begin = begin_stats},
+    {.name = "reload", .begin = begin_reload},
+    {.name = "log", .begin = begin_log},
+    {.name = NULL},
+};
+
+static enum err open_at(struct body *b, const char *path, char *why)
+{
+    struct control_parts parts = {.loop = &b->loop,
+                                  .home = &b->home,
+                                  .workers = b->workers,
+                                  .worker_cnt = b->worker_cnt,
+                                  .settings = &b->settings,
+                                  .commands = {commands, b->calls->commands},
+                                  .data = b};
+    return control_open(&parts, path, b->server->user, &b->control, why, WHY_MAX);
+}
+
+/* A path that was given has to work; of those that are tried on our own account the first that works is used. */
+static enum err open_control(struct body *b, char *why)
+{
+    const char *wanted = b->server->control;
+    char path[CONTROL_PATH_MAX];
+
+    if (!*wanted)
+        return ERR_OK;
+    if (strcmp(wanted, "auto") != 0) {
+        char *beside = file_beside(b->conf_path, wanted);
+        snprintf(why, WHY_MAX, "out of memory");
+        enum err err = beside ? open_at(b, beside, why) : ERR_NOMEM;
+        free(beside);
+        return err;
+    }
+    const char *dash = strchr(b->calls->name, '-');
+    for (unsigned i = 0; i < CONTROL_PATH_PLACES; i++) {
+        enum err err = control_path_get(dash ? dash + 1 : b->calls->name, i, path);
+        if (!err)
+            err = open_at(b, path, why);
+        if (!err || err == ERR_LIMIT) {
+            if (err)
+                log_info("control: %s; server.control gives this one a socket of its own", why);
+            return ERR_OK;
+        }
+    }
+    log_warning("control: no place for a socket (%s); server.control names one", why);
+    return ERR_OK;
 }
 
 /* ---- end ---- */
@@ -247,6 +408,7 @@ static void on_reload(uv_signal_t *signal, int number)
 static void on_done(uv_async_t *done)
 {
     struct body *b = done->data;
+    job_run_all(&b->home, b);
     if (publish_collect(&b->publish) == 0)
         tell_version(b); /* every worker serves it */
 }
@@ -259,6 +421,7 @@ static void on_stop(uv_signal_t *signal, int number)
     b->is_stopping = true;
     log_info("stopping on %s", number == SIGTERM ? "SIGTERM" : "SIGINT");
     notify_manager("STOPPING=1");
+    control_close(b->control);
     for (size_t i = 0; i < b->worker_cnt; i++)
         worker_stop(b->workers[i]);
     uv_stop(&b->loop);
@@ -281,11 +444,15 @@ static void end(struct body *b)
     }
     free(b->workers);
     free(b->engines);
+    job_run_all(&b->home, b); /* calls that have come back meanwhile */
+    job_box_fini(&b->home);
+    control_close(b->control);
     publish_fini(&b->publish);
     guard_free(&b->guard);
     uv_walk(&b->loop, close_handle, NULL);
     uv_run(&b->loop, UV_RUN_DEFAULT);
     uv_loop_close(&b->loop);
+    control_free(&b->control);
     if (b->conf)
         b->calls->free_conf(b->conf);
 }
@@ -404,12 +571,13 @@ static enum err start(struct body *b)
 {
     char why[WHY_MAX];
 
-    enum err err = read_conf(b, &b->conf, &b->server);
+    enum err err = read_conf(b, &b->conf, &b->server, NULL);
     if (err)
         return err;
     log_set((enum log_level)b->server->log_level, (enum log_format)b->server->log_format);
     if (b->server->clock_ms)
         now_set_wall(b->server->clock_ms);
+    b->start_ms = now_wall_ms();
     raise_descriptors();
     b->worker_cnt = b->server->worker_cnt ? b->server->worker_cnt : count_cores();
     publish_init(&b->publish, b->worker_cnt);
@@ -419,6 +587,8 @@ static enum err start(struct body *b)
     err = set_limits(b, why);
     if (!err)
         err = make_workers(b, why);
+    if (!err)
+        err = open_control(b, why);
     if (!err)
         err = privilege_drop(b->server->user, why, sizeof(why));
     if (err) {
@@ -432,6 +602,8 @@ static enum err start(struct body *b)
         err = worker_start(b->workers[b->running_cnt]);
     return err;
 }
+
+static void ring(void *bell) { uv_async_send(bell); }
 
 static int print_usage(const char *name, FILE *out)
 {
@@ -469,6 +641,8 @@ int daemon_main(const struct daemon_calls *calls, int argc, char **argv)
     uv_loop_init(&b.loop);
     uv_async_init(&b.loop, &b.done, on_done);
     b.done.data = &b;
+    job_box_init(&b.home, ring, &b.done);
+    b.start_mono_ms = now_mono_ms();
     enum err err = start(&b);
     if (!err) {
         log_ready(&b);

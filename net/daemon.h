@@ -9,6 +9,7 @@
 
 #include "base/diag.h"
 #include "base/publish.h"
+#include "net/control.h"
 #include "net/exchange.h"
 #include "net/server_conf.h"
 
@@ -29,6 +30,8 @@ struct daemon_calls {
     /* One engine a worker; it takes versions from `publish` under the number `worker`.  `conf` is that of the start, and stays. */
     void *(*new_engine)(struct publish *publish, size_t worker, size_t worker_cnt, void *conf);
     void (*free_engine)(void *engine);
+    /* What its control socket knows besides status, stats, reload and log; ended by a NULL name. */
+    const struct control_command *commands;
 };
 
 /* Run until SIGTERM or SIGINT.  The exit status of contract.md. */

@@ -104,10 +104,6 @@ static bool admit(struct exchange *ex, const uint8_t *wire, size_t len, uint64_t
         reply_send(ex, is_wrong ? RRTYPE_RCODE_BADCOOKIE : RRTYPE_RCODE_NOERROR);
         return false;
     }
-    if (ex->query.qclass == RRTYPE_CLASS_CH) {
-        chaos_serve(ex);
-        return false;
-    }
     return true;
 }
 
@@ -120,9 +116,14 @@ void intake_batch(const struct service *service, void *engine, struct exchange *
     must(cnt >= 1 && cnt <= INTAKE_BATCH_MAX);
     /* one look at the clock a batch */
     uint64_t now_us = guard_limits_rate(batch[0]->settings->guard) ? now_mono_us() : 0;
-    for (size_t i = 0; i < cnt; i++)
-        if (admit(batch[i], wire[i], len[i], now_us))
+    for (size_t i = 0; i < cnt; i++) {
+        if (!admit(batch[i], wire[i], len[i], now_us))
+            continue;
+        if (batch[i]->query.qclass == RRTYPE_CLASS_CH)
+            chaos_serve(service, engine, batch[i]);
+        else
             admitted[admitted_cnt++] = batch[i];
+    }
     if (service->probe && admitted_cnt > 0)
         service->probe(engine, admitted, admitted_cnt);
     for (size_t i = 0; i < admitted_cnt; i++)

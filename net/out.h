@@ -26,6 +26,8 @@ struct out_ask {
     unsigned timeout_ms;
     bool is_tcp;
     bool is_port_fixed; /* laboratory: from the same port each time */
+    bool wants_from;    /* `from` shall be set */
+    struct addr from;   /* UDP: where the question left from */
     bool ignores_wrong; /* laboratory: a wrong reply changes nothing */
     /* Called once, never from inside out->ask or out->cancel.  `reply` is borrowed for the call. */
     void (*done)(struct out_ask *ask, enum out_result result, const struct message *reply);

@@ -260,6 +260,10 @@ static enum err ask_udp(struct net *n, struct out_ask *ask)
         list_add(&n->idle[s->is_v6], &s->link);
         return err;
     }
+    if (ask->wants_from) {
+        socklen_t len = sizeof(ask->from.sock);
+        (void)getsockname(s->fd, &ask->from.sock.any, &len);
+    }
     s->ask = ask;
     s->deadline_ms = now_mono_ms() + ask->timeout_ms;
     ask->slot = s;

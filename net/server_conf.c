@@ -56,16 +56,6 @@ static void check_identity(struct conf_reader *reader, const struct conf_node *n
         conf_wrong(reader, node, "longer than %d octets", IDENTITY_MAX);
 }
 
-/* Accepts "auto" as what the key does when it is absent. */
-static void read_control(struct conf_reader *reader, const struct conf_node *node, void *target)
-{
-    const char *text = conf_text(reader, node);
-    (void)target;
-    if (text && *text && strcmp(text, "auto") != 0)
-        conf_wrong(reader, node,
-                   "control: this version has no control socket yet; leave it out or empty");
-}
-
 /* Sixteen octets in hexadecimal; false when the line is something else. */
 static bool read_secret(const char *line, size_t len, uint8_t out[COOKIE_SECRET_LEN])
 {
@@ -162,7 +152,7 @@ const struct conf_key server_conf_server_keys[] = {
      .offset = offsetof(struct server_conf, worker_cnt),
      .read = read_workers},
     {.name = "user", .type = CONF_STRING, .offset = offsetof(struct server_conf, user)},
-    {.name = "control", .type = CONF_CUSTOM, .read = read_control},
+    {.name = "control", .type = CONF_STRING, .offset = offsetof(struct server_conf, control)},
     {.name = "clock", .type = CONF_INSTANT, .offset = offsetof(struct server_conf, clock_ms)},
     {.name = "metrics", .type = CONF_UNBUILT},
     {.name = "identity",
@@ -206,6 +196,7 @@ const struct conf_key server_conf_log_keys[] = {
 void server_conf_init(struct server_conf *conf)
 {
     *conf = (struct server_conf){.user = "",
+                                 .control = "auto",
                                  .identity = "",
                                  .udp_size = 1232,
                                  .guard = {.per_second = 50,

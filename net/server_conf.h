@@ -14,6 +14,8 @@ struct server_conf {
     struct conf_addrs listen;
     uint32_t worker_cnt; /* 0: one per core */
     const char *user;
+    const char *
+        control; /* path of the control socket, beside the file when relative; "auto", or "" for none */
     const char *identity;
     int64_t clock_ms; /* 0: the machine's clock */
     uint32_t udp_size;

@@ -8,6 +8,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/err.h"
@@ -22,6 +23,9 @@ struct service {
     void (*probe)(void *engine, struct exchange *const *batch, size_t cnt);
     /* Answer one of them, now or later, with reply_send or reply_drop; exactly once. */
     void (*serve)(void *engine, struct exchange *ex);
+    /* A question of class CH that the front end itself has no answer to: true, and it is answered now or later as by serve; false: it is
+     * none of the engine's either.  May be NULL. */
+    bool (*chaos)(void *engine, struct exchange *ex);
     /* Between two batches: adopt newly published versions. */
     void (*turn)(void *engine);
     /* Once, before the first question: make what the engine needs of the worker's loop.  May be NULL. */

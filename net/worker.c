@@ -16,6 +16,7 @@ struct worker {
     uv_loop_t loop;
     uv_thread_t thread;
     uv_async_t inbox;
+    struct job_box box;
     struct worker_parts parts;
     struct front_udp **udp;
     struct front_stream **stream;
@@ -38,6 +39,7 @@ static void on_inbox(uv_async_t *inbox)
 {
     struct worker *w = inbox->data;
     w->parts.service->turn(w->parts.engine);
+    job_run_all(&w->box, w->parts.engine);
     if (atomic_load_explicit(&w->must_stop, memory_order_acquire) &&
         !uv_is_closing((uv_handle_t *)inbox)) {
         close_fronts(w);
@@ -49,10 +51,14 @@ static void on_inbox(uv_async_t *inbox)
 static void free_worker(struct worker *w)
 {
     uv_loop_close(&w->loop);
+    job_run_all(&w->box, NULL); /* what came too late */
+    job_box_fini(&w->box);
     free(w->udp);
     free(w->stream);
     free(w);
 }
+
+static void ring(void *bell) { uv_async_send(bell); }
 
 enum err worker_new(const struct worker_parts *parts, struct worker **out)
 {
@@ -70,6 +76,7 @@ enum err worker_new(const struct worker_parts *parts, struct worker **out)
         err = parts->service->open(parts->engine, &w->loop);
     uv_async_init(&w->loop, &w->inbox, on_inbox);
     w->inbox.data = w;
+    job_box_init(&w->box, ring, &w->inbox);
     w->is_engine_open = parts->service->open && !err;
     if (!w->udp || !w->stream)
         err = ERR_NOMEM;
@@ -116,6 +123,8 @@ enum err worker_start(struct worker *w)
 }
 
 void worker_wake(struct worker *w) { uv_async_send(&w->inbox); }
+
+void worker_post(struct worker *w, struct job *job) { job_post(&w->box, job); }
 
 void worker_stop(struct worker *w)
 {

@@ -8,6 +8,7 @@
 #include <uv.h>
 
 #include "net/exchange.h"
+#include "net/job.h"
 
 struct worker;
 
@@ -38,6 +39,9 @@ MUST_USE enum err worker_start(struct worker *worker);
 
 /* Have it call service->turn between two batches and then send `done`. */
 void worker_wake(struct worker *worker);
+
+/* Have it run a job, which gets the engine, between two turns, or NULL if the worker ends before. */
+void worker_post(struct worker *worker, struct job *job);
 
 /* Have it drain and end. */
 void worker_stop(struct worker *worker);

@@ -14,6 +14,8 @@
 
 #include "base/util.h"
 
+struct trace_sink;
+
 /* What may be spent; `limits:` in the configuration.  Lifetime: the version's. */
 struct budget_limits {
     uint32_t queries; /* questions to servers */
@@ -33,8 +35,11 @@ struct budget_limits budget_defaults(void);
 struct budget {
     unsigned ref_cnt;
     uint32_t queries_left, bytes_left, lookups_left;
-    uint64_t end_ms;   /* mono */
-    const char *spent; /* what ran out first, in words; NULL: nothing did */
+    uint64_t end_ms;                /* mono */
+    const char *spent;              /* what ran out first, in words; NULL: nothing did */
+    const struct trace_sink *trace; /* who wants to hear of its tasks; NULL: nobody does */
+    int64_t
+        fresh_ms; /* wall: what the cache has learnt before is not known to its tasks; 0: all is */
 };
 
 /* A full one that the caller holds; NULL without memory. */

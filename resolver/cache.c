@@ -4,19 +4,23 @@
 #include "resolver/cache.h"
 
 #include "base/hash.h"
+#include "base/now.h"
 
 enum space { SPACE_DATA = 1, SPACE_CUT, SPACE_FAILURE };
 
 enum {
-    VERSION = 3,
+    VERSION = 4,
     NO_SOA_TTL = 5,
     TTL_LIMIT = 0x7fffffff,
     NEAR_END = 10,
     FOLDED = 16,
     CLOCK_SLACK_MS = 10000,
     TYPES_OF_THEIR_OWN = 66, /* up to HTTPS */
-    TYPES_SHARED = 0xff00
+    TYPES_SHARED = 0xff00,
+    FLUSH_AT_ONCE = 64
 };
+
+enum { STALE_SHOWN_MS = 86400000 };
 
 /* docs/CACHE.md describes it. */
 struct head {
@@ -31,7 +35,7 @@ struct head {
     uint32_t route;
     uint16_t type;      /* of the key it was kept under; 0: the name itself, or a delegation */
     uint8_t validation; /* 0: not looked at */
-    uint8_t pad;
+    uint8_t section;    /* of the message where it stood */
 };
 
 _Static_assert(sizeof(struct head) == 48, "an RRset stands behind it");
@@ -74,8 +78,8 @@ static uint16_t type_place(uint16_t type)
 }
 
 /* The key of the suffix of `labels` labels.  A name of many octets 00 and 01 may be too long for LMDB: its end is replaced by a hash then. */
-static struct cache_key key_of(const struct cache_name *name, enum space space, unsigned labels,
-                               uint16_t type, uint8_t bytes[CACHE_STORE_KEY_MAX])
+static struct cache_key key_at(const struct cache_name *name, enum space space, unsigned labels,
+                               uint16_t place, uint8_t bytes[CACHE_STORE_KEY_MAX])
 {
     size_t len = name->end[labels];
 
@@ -93,10 +97,16 @@ static struct cache_key key_of(const struct cache_name *name, enum space space, 
     }
     bytes[0] = (uint8_t)space;
     if (space != SPACE_CUT) {
-        util_put_u16(bytes + len, type_place(type));
+        util_put_u16(bytes + len, place);
         len += 2;
     }
     return (struct cache_key){bytes, len, hash_more(hash_start(), bytes, len)};
+}
+
+static struct cache_key key_of(const struct cache_name *name, enum space space, unsigned labels,
+                               uint16_t type, uint8_t bytes[CACHE_STORE_KEY_MAX])
+{
+    return key_at(name, space, labels, type_place(type), bytes);
 }
 
 /* Which configured servers answer for a name now; the parent's for a DS (RFC 4035 3.1.4.1). */
@@ -195,6 +205,29 @@ static bool copy_payload(const struct head *head, const uint8_t *bytes, size_t l
                      dname_check(out->soa_owner, head->owner_len) == head->owner_len;
 }
 
+/* What the head says. */
+static struct cache_found found_of(const struct head *head, const struct cache_time *when)
+{
+    struct cache_found out = {.kind = (enum cache_kind)head->kind,
+                              .rank = (enum cache_rank)head->rank,
+                              .ttl = ttl_left(head, when),
+                              .ttl_whole = head->ttl,
+                              .section = head->section,
+                              .validation = head->validation,
+                              .is_stale = !is_alive(head, when),
+                              .end_ms = end_of(head),
+                              .near_end_ms =
+                                  end_of(head) - head->ttl / NEAR_END * (int64_t)1000,
+                              .learnt_ms = head->learnt_ms,
+                              .text = "",
+                              .ede = head->ede,
+                              .failed_cnt = head->failed_cnt};
+    if (addr_from_bytes(head->addr, util_min(head->addr_len, sizeof(head->addr)), head->port,
+                        &out.server) != ERR_OK)
+        out.server = (struct addr){0};
+    return out;
+}
+
 static bool find(struct cache *cache, const struct cache_name *name, enum space space,
                  unsigned labels, uint16_t type, const struct cache_time *when,
                  struct arena *arena, struct cache_found *out)
@@ -204,7 +237,8 @@ static bool find(struct cache *cache, const struct cache_name *name, enum space 
     uint64_t hash;
     const uint8_t *bytes = get(cache, name, space, labels, type, &head, &len, &hash);
 
-    if (!bytes || (head.kind == CACHE_FAILURE) != (space == SPACE_FAILURE) ||
+    if (!bytes || head.learnt_ms < when->fresh_ms ||
+        (head.kind == CACHE_FAILURE) != (space == SPACE_FAILURE) ||
         (space == SPACE_FAILURE && head.learnt_ms < cache->start_ms))
         return false;
     bool lives = is_alive(&head, when);
@@ -212,21 +246,8 @@ static bool find(struct cache *cache, const struct cache_name *name, enum space 
     if (!lives && (head.ttl == 0 || is_ahead(&head, when->now_ms) ||
                    when->now_ms >= end_of(&head) + when->stale_ms))
         return false;
-    *out =
-        (struct cache_found){.kind = (enum cache_kind)head.kind,
-                             .rank = (enum cache_rank)head.rank,
-                             .hash = hash,
-                             .ttl = ttl_left(&head, when),
-                             .is_stale = !lives,
-                             .end_ms = end_of(&head),
-                             .near_end_ms = end_of(&head) - head.ttl / NEAR_END * (int64_t)1000,
-                             .learnt_ms = head.learnt_ms,
-                             .text = "",
-                             .ede = head.ede,
-                             .failed_cnt = head.failed_cnt};
-    if (addr_from_bytes(head.addr, util_min(head.addr_len, sizeof(head.addr)), head.port,
-                        &out->server) != ERR_OK)
-        out->server = (struct addr){0};
+    *out = found_of(&head, when);
+    out->hash = hash;
     if (!copy_payload(&head, bytes, len, arena, out) ||
         (head.kind == CACHE_DATA && out->set->type != type))
         return false;
@@ -287,6 +308,114 @@ bool cache_find_dname(struct cache *cache, const struct cache_name *name,
     return false;
 }
 
+/* ---- looking at it ---- */
+
+/* The type that is kept at the place of a type; false: nothing is. */
+static bool type_at(struct cache *cache, const struct cache_name *name, enum space space,
+                    uint16_t place, uint16_t *type)
+{
+    uint8_t bytes[CACHE_STORE_KEY_MAX];
+    struct cache_key key = key_at(name, space, name->labels, place, bytes);
+    struct head head;
+    size_t len;
+    const uint8_t *value = cache->store->get(cache->store, &key, &len);
+
+    if (!value || len < sizeof(head))
+        return false;
+    memcpy(&head, value, sizeof(head));
+    *type = head.type;
+    return head.version == VERSION;
+}
+
+static uint16_t place_number(unsigned i)
+{
+    return (uint16_t)(i < TYPES_OF_THEIR_OWN ? i : TYPES_SHARED + i - TYPES_OF_THEIR_OWN);
+}
+
+static void show_cut(struct cache *cache, const struct cache_name *name, struct arena *arena,
+                     void (*show)(void *data, const struct cache_entry *entry), void *data)
+{
+    struct cache_time when = {.now_ms = now_wall_ms(), .since_ms = INT64_MAX};
+    struct cache_entry entry = {0};
+    struct head head;
+    struct cut cut;
+    size_t len;
+    uint64_t hash;
+    const uint8_t *bytes = get(cache, name, SPACE_CUT, name->labels, 0, &head, &len, &hash);
+
+    if (!bytes)
+        return;
+    cut_init(&cut, name->dname, CUT_DELEGATION);
+    if (cut_parse(&cut, bytes, len, 0, arena) != ERR_OK)
+        return;
+    entry.cut = &cut;
+    entry.found = found_of(&head, &when);
+    entry.found.hash = hash;
+    entry.uses = cache->store->popularity(cache->store, hash);
+    show(data, &entry);
+}
+
+void cache_show(struct cache *cache, const struct cache_name *name, struct arena *arena,
+                void (*show)(void *data, const struct cache_entry *entry), void *data)
+{
+    static const enum space spaces[] = {SPACE_DATA, SPACE_FAILURE};
+    struct cache_time when = {
+        .now_ms = now_wall_ms(), .since_ms = INT64_MAX, .stale_ms = STALE_SHOWN_MS};
+
+    show_cut(cache, name, arena, show, data);
+    for (size_t s = 0; s < ARRAY_LEN(spaces); s++)
+        for (unsigned i = 0; i < CACHE_TYPES_MAX; i++) {
+            struct cache_entry entry = {0};
+            if (!type_at(cache, name, spaces[s], place_number(i), &entry.type) ||
+                !find(cache, name, spaces[s], name->labels, entry.type, &when, arena,
+                      &entry.found))
+                continue;
+            entry.uses = cache->store->popularity(cache->store, entry.found.hash);
+            show(data, &entry);
+        }
+}
+
+static size_t forget(struct cache *cache, const struct cache_name *name, enum space space,
+                     uint16_t place)
+{
+    uint8_t bytes[CACHE_STORE_KEY_MAX];
+    struct cache_key key = key_at(name, space, name->labels, place, bytes);
+    size_t len;
+    bool is_there = cache->store->get(cache->store, &key, &len) != NULL;
+
+    if (is_there)
+        cache->store->remove(cache->store, &key);
+    return is_there;
+}
+
+size_t cache_flush(struct cache *cache, const struct cache_name *name)
+{
+    size_t cnt = forget(cache, name, SPACE_CUT, 0);
+    for (unsigned i = 0; i < CACHE_TYPES_MAX; i++)
+        cnt += forget(cache, name, SPACE_DATA, place_number(i)) +
+               forget(cache, name, SPACE_FAILURE, place_number(i));
+    return cnt;
+}
+
+bool cache_flush_below(struct cache *cache, const struct cache_name *name,
+                       struct cache_flushing *flushing, size_t *cnt)
+{
+    uint8_t prefix[1 + DNAME_KEY_MAX];
+    size_t len = util_min(name->end[name->labels], CACHE_STORE_KEY_MAX);
+
+    if (flushing->space == 0)
+        flushing->space = SPACE_DATA;
+    memcpy(prefix, name->key, len);
+    prefix[0] = (uint8_t)flushing->space;
+    size_t went =
+        cache->store->remove_below(cache->store, prefix, len, &flushing->place, FLUSH_AT_ONCE);
+    *cnt += went;
+    if (went == FLUSH_AT_ONCE)
+        return true;
+    flushing->place = (struct cache_place){0};
+    return ++flushing->space <= SPACE_FAILURE;
+}
+
 void cache_count_uses(struct cache *cache)
 {
     for (unsigned i = 0; i < util_min(cache->used.cnt, CACHE_USED_MAX); i++)
@@ -309,6 +438,7 @@ static void put_origin(struct head *head, const struct cache_origin *origin)
     head->rank = (uint8_t)origin->rank;
     head->learnt_ms = origin->now_ms;
     head->route = origin->route;
+    head->section = origin->section;
     if (!origin->server)
         return;
     const uint8_t *octets = addr_bytes(origin->server, &len);
@@ -463,7 +593,7 @@ bool cache_find_cut(struct cache *cache, const struct cache_name *name, unsigned
         size_t len;
         uint64_t hash;
         const uint8_t *bytes = get(cache, name, SPACE_CUT, n, 0, &head, &len, &hash);
-        if (!bytes || !is_alive(&head, when))
+        if (!bytes || !is_alive(&head, when) || head.learnt_ms < when->fresh_ms)
             continue;
         cut_init(out, dname_suffix(name->dname, n), CUT_DELEGATION);
         if (cut_parse(out, bytes, len, port, arena) != ERR_OK)

@@ -56,6 +56,7 @@ struct cache {
  * too, for want of better (RFC 8767). */
 struct cache_time {
     int64_t now_ms, since_ms, stale_ms;
+    int64_t fresh_ms; /* what was learnt before is not found at all */
 };
 
 /* A name as the keys have it.  Lifetime: the caller's. */
@@ -76,11 +77,14 @@ struct cache_found {
     enum cache_rank rank;
     uint64_t hash;       /* of its key */
     uint32_t ttl;        /* seconds left */
+    uint32_t ttl_whole;  /* seconds that it was kept for */
     int64_t near_end_ms; /* wall: when the last tenth of its life begins */
     bool is_stale;       /* none is: it ended at `end_ms` */
     int64_t end_ms;
     int64_t learnt_ms;
     struct addr server;      /* sa_family 0: nobody in particular */
+    uint8_t section;         /* of its message where it stood: enum message_section */
+    uint8_t validation;      /* 0: not looked at */
     const struct rrset *set; /* DATA: the records; NODATA, NXDOMAIN: the SOA, or NULL */
     const uint8_t *soa_owner;
     uint16_t ede; /* FAILURE, as the next two */
@@ -123,7 +127,8 @@ struct cache_origin {
     enum cache_rank rank;
     const struct addr *server; /* NULL: nobody in particular */
     int64_t now_ms;
-    uint32_t route; /* the tag of the configured cut that led there */
+    uint32_t route;  /* the tag of the configured cut that led there */
+    uint8_t section; /* enum message_section; 0: of no message */
 };
 
 /* Keep an RRset, with its signatures behind it if it has the flag.  ERR_SPACE: it is too large to be kept. */
@@ -135,6 +140,32 @@ MUST_USE enum err cache_put(struct cache *cache, const uint8_t *owner, const str
 MUST_USE enum err cache_put_absence(struct cache *cache, const uint8_t *owner, uint16_t type,
                                     const uint8_t *soa_owner, const struct rrset *soa,
                                     const struct cache_origin *origin);
+
+/* What is kept under a name.  Lifetime: the call, and that of the arena. */
+struct cache_entry {
+    uint16_t type;            /* 0: the name itself */
+    const struct cut *cut;    /* a delegation; NULL: found */
+    struct cache_found found; /* of a delegation only times, server and section count */
+    unsigned uses;            /* about, lately; up to SKETCH_MOST */
+};
+
+/* Show all of it, what has ended too. */
+void cache_show(struct cache *cache, const struct cache_name *name, struct arena *arena,
+                void (*show)(void *data, const struct cache_entry *entry), void *data);
+
+/* Forget a name: its data, its delegation, its failures.  Returns how many entries. */
+size_t cache_flush(struct cache *cache, const struct cache_name *name);
+
+/* How far cache_flush_below has come.  Zeros: it begins. */
+struct cache_flushing {
+    struct cache_place place;
+    unsigned space;
+};
+
+/* Forget the suffix of all labels and everything below it, some entries at a time: call it again until it returns false, after
+ * other things.  *cnt grows by what went. */
+bool cache_flush_below(struct cache *cache, const struct cache_name *name,
+                       struct cache_flushing *flushing, size_t *cnt);
 
 /* Count a use of all that was found lately: it is worth keeping.  What is found because it was just learnt is not: names that nobody
  * asks for again would drown the others. */

@@ -674,6 +674,47 @@ static void forget(struct cache_store *store, const struct cache_key *key)
     }
 }
 
+/* The keys are copied before the first of them is forgotten: what the cursor points at does not outlast that. */
+static size_t forget_below(struct cache_store *store, const uint8_t *prefix, size_t len,
+                           struct cache_place *place, size_t max)
+{
+    struct view *v = container_of(store, struct view, store);
+    MDB_cursor *cursor;
+    size_t cnt = 0, value_len;
+
+    if (is_dead(v))
+        return memory_of(v) ? v->memory->remove_below(v->memory, prefix, len, place, max) : 0;
+    if (!begin_reading(v) || mdb_cursor_open(v->txn, v->cache->dbi, &cursor) != 0)
+        return 0;
+    struct cache_place *found = malloc(max * sizeof(*found));
+    MDB_val key = {place->len ? place->len : len,
+                   place->len ? place->key : (void *)(uintptr_t)prefix},
+            value;
+    int rc = mdb_cursor_get(cursor, &key, &value, MDB_SET_RANGE);
+    if (rc == 0 && place->len && key.mv_size == place->len &&
+        memcmp(key.mv_data, place->key, place->len) == 0)
+        rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT);
+    for (; found && rc == 0 && cnt < max && key.mv_size >= len &&
+           key.mv_size <= CACHE_STORE_KEY_MAX && memcmp(key.mv_data, prefix, len) == 0;
+         rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT)) {
+        memcpy(found[cnt].key, key.mv_data, key.mv_size);
+        found[cnt++].len = key.mv_size;
+    }
+    mdb_cursor_close(cursor);
+    for (size_t i = 0; i < cnt; i++) {
+        struct cache_key one = {found[i].key, found[i].len,
+                                hash_more(hash_start(), found[i].key, found[i].len)};
+        if (get(store, &one, &value_len))
+            (void)(add_op(v, &one, 0) == NULL);
+    }
+    if (cnt > 0) {
+        memcpy(place->key, found[cnt - 1].key, found[cnt - 1].len);
+        place->len = found[cnt - 1].len;
+    }
+    free(found);
+    return cnt;
+}
+
 static void renew(struct cache_store *store)
 {
     struct view *v = container_of(store, struct view, store);
@@ -763,6 +804,7 @@ enum err cache_lmdb_view(struct cache_lmdb *c, struct cache_store **out)
                                     .popularity = popularity,
                                     .put = put,
                                     .remove = forget,
+                                    .remove_below = forget_below,
                                     .renew = renew,
                                     .settle = settle,
                                     .announce = c->conf.announced ? announce : NULL,

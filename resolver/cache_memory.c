@@ -98,6 +98,32 @@ static void forget(struct cache_store *store, const struct cache_key *key)
     raise_version(m, key->hash);
 }
 
+static bool is_below(const struct entry *e, const uint8_t *prefix, size_t len)
+{
+    return e->key_len >= len && memcmp(e->bytes + e->len, prefix, len) == 0;
+}
+
+static size_t forget_below(struct cache_store *store, const uint8_t *prefix, size_t len,
+                           struct cache_place *place, size_t max)
+{
+    struct cache_memory *m = container_of(store, struct cache_memory, store);
+    size_t cnt = 0;
+
+    for (; place->bucket < m->bucket_cnt; place->bucket++)
+        for (struct entry **at = &m->buckets[place->bucket]; *at;) {
+            if (!is_below(*at, prefix, len)) {
+                at = &(*at)->next;
+                continue;
+            }
+            if (cnt == max)
+                return cnt;
+            raise_version(m, (*at)->hash);
+            drop(m, at);
+            cnt++;
+        }
+    return cnt;
+}
+
 static enum err put(struct cache_store *store, const struct cache_key *key,
                     const uint8_t *value, size_t len, int64_t end_ms)
 {
@@ -165,6 +191,7 @@ enum err cache_memory_new(size_t bytes, struct cache_store **out)
                                     .popularity = popularity,
                                     .put = put,
                                     .remove = forget,
+                                    .remove_below = forget_below,
                                     .renew = renew,
                                     .settle = settle,
                                     .free = free_store,

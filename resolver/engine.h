@@ -64,8 +64,9 @@ struct engine {
     size_t freed_cnt; /* of them that have ended since parked tasks were last looked at */
     size_t task_cnt;
     bool is_running;
-    int64_t priming_ms;             /* wall: when the root was last primed or tried */
-    const struct trace_sink *trace; /* NULL: nobody listens, and it costs a branch */
+    int64_t priming_ms; /* wall: when the root was last primed or tried */
+    const struct trace_sink
+        *trace; /* hears of tasks whose budget has nobody; NULL: nobody does */
     struct refused refused;
     struct trace_ring finished;
     struct engine_counts counts;

@@ -11,6 +11,7 @@ struct walk {
     struct exchange *ex;
     struct arena *arena;
     struct hit *out;
+    const struct trace_sink *trace;
     struct cache_time when, stale; /* stale.stale_ms 0: what has ended is not looked for */
     int64_t stale_end_ms;          /* of what has ended first; 0: nothing has */
     struct builder_mark begin;
@@ -47,6 +48,16 @@ static uint32_t ttl_of(struct walk *w, const struct cache_found *found)
     return w->engine->policy->stale_ttl;
 }
 
+static void tell(const struct walk *w, enum trace_step step, const struct cache_found *found,
+                 const char *what)
+{
+    if (__builtin_expect(w->trace == NULL, 1))
+        return;
+    struct trace_event event = {
+        .step = step, .name = w->name, .type = w->type, .found = found, .what = what};
+    w->trace->note(w->trace->data, &event);
+}
+
 static void fail(struct walk *w, uint16_t ede, const char *text)
 {
     builder_rollback(&w->ex->out, &w->begin);
@@ -59,6 +70,7 @@ static void fail(struct walk *w, uint16_t ede, const char *text)
 
 static void miss(struct walk *w)
 {
+    tell(w, TRACE_STEP_UNKNOWN, NULL, "");
     builder_rollback(&w->ex->out, &w->begin);
     w->out->kind = HIT_MISS;
     w->out->name = w->name;
@@ -270,6 +282,7 @@ static bool know(struct walk *w, const struct cache_time *when, bool *goes_on)
     *goes_on = false;
     look(w, when, &k);
     if (k.has_data) {
+        tell(w, TRACE_STEP_KNOWN, &k.data, k.data.kind == CACHE_DATA ? "data" : "no such type");
         note_ending(w, &k.data);
         if (k.data.kind == CACHE_NODATA) {
             put_soa(w, k.data.soa_owner, k.data.set, ttl_of(w, &k.data));
@@ -278,12 +291,14 @@ static bool know(struct walk *w, const struct cache_time *when, bool *goes_on)
             answer_data(w, &k.data);
         }
     } else if (k.has_alias) {
+        tell(w, TRACE_STEP_KNOWN, &k.alias, "alias");
         note_ending(w, &k.alias);
         bool is_made = (k.alias.set->flags & RRSET_IS_SYNTHESISED) &&
                        cache_find_dname(cache, &w->key, when, w->arena, &dname, &labels);
         *goes_on = is_made ? follow_dname(w, &dname, labels)
                            : follow_cname(w, k.alias.set, ttl_of(w, &k.alias));
     } else if (k.has_denial) {
+        tell(w, TRACE_STEP_KNOWN, &k.denial, "no such name");
         note_ending(w, &k.denial);
         put_soa(w, k.denial.soa_owner, k.denial.set, ttl_of(w, &k.denial));
         finish(w, RRTYPE_RCODE_NXDOMAIN);
@@ -306,6 +321,7 @@ static bool step_cache(struct walk *w)
         return goes_on;
     if (w->stale.stale_ms == 0 &&
         cache_find_failure(cache, &w->key, w->type, &w->when, w->arena, &found)) {
+        tell(w, TRACE_STEP_KNOWN, &found, "failure");
         answer_failure(w, &found);
         return false;
     }
@@ -347,6 +363,8 @@ static bool step_local(struct walk *w, const struct dname_parts *parts, bool *is
     struct local_answer local = local_find(&w->engine->policy->local, parts, w->type);
 
     *is_ours = local.kind != LOCAL_NONE;
+    if (*is_ours)
+        tell(w, TRACE_STEP_KNOWN, NULL, local_kind_name(local.kind));
     switch (local.kind) {
     case LOCAL_NONE: return false;
     case LOCAL_CNAME: return follow_cname(w, local.set, local.set->ttl);
@@ -388,7 +406,7 @@ static bool step(struct walk *w)
     return step_cache(w);
 }
 
-void hit_answer(struct engine *engine, struct exchange *ex, int64_t since_ms, int64_t stale_ms,
+void hit_answer(struct engine *engine, struct exchange *ex, const struct hit_terms *terms,
                 struct arena *arena, struct hit *out)
 {
     struct walk w;
@@ -397,8 +415,11 @@ void hit_answer(struct engine *engine, struct exchange *ex, int64_t since_ms, in
     w.ex = ex;
     w.arena = arena;
     w.out = out;
-    w.when = w.stale = engine_time(since_ms);
-    w.stale.stale_ms = stale_ms;
+    w.trace = terms->trace;
+    w.when = engine_time(terms->since_ms);
+    w.when.fresh_ms = terms->fresh_ms;
+    w.stale = w.when;
+    w.stale.stale_ms = terms->stale_ms;
     w.stale_end_ms = 0;
     w.begin = builder_mark(&ex->out);
     w.name = message_qname(&ex->query);

@@ -37,8 +37,17 @@ struct hit {
     const char *text;
 };
 
-/* Answer `ex`, which intake has begun.  `since_ms`: what was learnt since then counts whatever its TTL (wall time; INT64_MAX for
- * none).  `stale_ms`: where nothing else is known, what ended so long ago is good enough, and failures that were remembered are not
- * (RFC 8767); 0: never.  Memory comes from `arena`. */
-void hit_answer(struct engine *engine, struct exchange *ex, int64_t since_ms, int64_t stale_ms,
+/* On which terms an answer is written.  Lifetime: the call. */
+struct hit_terms {
+    int64_t
+        since_ms; /* wall: what was learnt since then counts whatever its TTL; INT64_MAX: no */
+    /* Where nothing else is known, what ended so long ago is good enough, and failures that were remembered are not (RFC 8767); 0:
+     * never. */
+    int64_t stale_ms;
+    int64_t fresh_ms; /* wall: what was learnt before does not count at all; 0: it does */
+    const struct trace_sink *trace; /* hears of what is used; NULL: nobody does */
+};
+
+/* Answer `ex`, which intake has begun.  Memory comes from `arena`. */
+void hit_answer(struct engine *engine, struct exchange *ex, const struct hit_terms *terms,
                 struct arena *arena, struct hit *out);

@@ -304,6 +304,16 @@ static struct local_answer answer_data(const struct local_name *name, uint16_t t
     return (struct local_answer){.kind = LOCAL_NODATA};
 }
 
+const char *local_kind_name(enum local_kind kind)
+{
+    static const char *const names[] = {[LOCAL_NONE] = "nothing",
+                                        [LOCAL_DATA] = "data",
+                                        [LOCAL_CNAME] = "alias",
+                                        [LOCAL_NODATA] = "no such type",
+                                        [LOCAL_NXDOMAIN] = "no such name"};
+    return names[kind];
+}
+
 struct local_answer local_find(const struct local *local, const struct dname_parts *name,
                                uint16_t type)
 {

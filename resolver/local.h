@@ -49,6 +49,9 @@ struct local_answer {
     const struct rrset *soa;
 };
 
+/* "data" and so on, for the trace. */
+const char *local_kind_name(enum local_kind kind);
+
 /* What is said here of a name and type. */
 struct local_answer local_find(const struct local *local, const struct dname_parts *name,
                                uint16_t type);

@@ -49,7 +49,7 @@ static size_t list_candidates(const struct cut *cut, const struct infra *infra,
 }
 
 int pick_next(const struct cut *cut, const struct infra *infra, const struct policy *policy,
-              enum pick_pass pass, struct rng *rng, uint64_t now_ms)
+              enum pick_pass pass, struct rng *rng, uint64_t now_ms, struct pick_why *why)
 {
     struct candidate all[CUT_ADDRS_MAX];
     uint32_t best_us = UINT32_MAX;
@@ -60,13 +60,17 @@ int pick_next(const struct cut *cut, const struct infra *infra, const struct pol
     for (size_t i = 0; i < cnt; i++)
         if (all[i].srtt_us && all[i].srtt_us < best_us)
             best_us = all[i].srtt_us;
-    if (cnt == 1)
-        return all[0].index;
-    if (best_us != UINT32_MAX && rng_below(rng, PICK_EXPLORE) > 0) {
+    why->reason = cnt == 1 ? PICK_ONLY : best_us == UINT32_MAX ? PICK_UNKNOWN : PICK_EXPLORE;
+    if (why->reason == PICK_EXPLORE && rng_below(rng, PICK_EXPLORE_ONE_IN) > 0) {
         for (size_t i = 0; i < cnt; i++)
             if (all[i].srtt_us && all[i].srtt_us <= best_us + PICK_BAND_US)
                 all[kept++] = all[i];
         cnt = kept;
+        why->reason = PICK_NEAR;
     }
-    return all[rng_below(rng, (uint32_t)cnt)].index;
+    const struct candidate *chosen = &all[cnt == 1 ? 0 : rng_below(rng, (uint32_t)cnt)];
+    why->chosen_from = (uint8_t)cnt;
+    why->of = cut->addr_cnt;
+    why->srtt_us = chosen->srtt_us;
+    return chosen->index;
 }

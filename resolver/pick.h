@@ -1,4 +1,4 @@
-/* layer 35 | resolver/pick.h | choose the next server address of a cut
+/* layer 34 | resolver/pick.h | choose the next server address of a cut
  *
  * Among the addresses that may be asked, at random within a band above the fastest one: near servers serve, and who wants to
  * forge a reply does not know which was asked.  One question in sixteen explores the others.
@@ -15,7 +15,7 @@
 
 enum {
     PICK_BAND_US = 40000,
-    PICK_EXPLORE = 16,
+    PICK_EXPLORE_ONE_IN = 16,
     PICK_TRIES_MAX = 3, /* of one address, by one task */
 };
 
@@ -25,6 +25,21 @@ enum pick_pass {
     PICK_LAST_HOPE, /* all that may be asked */
 };
 
-/* The number of the chosen address; -1: none counts. */
+/* Why an address was chosen. */
+enum pick_reason {
+    PICK_ONLY,    /* no other may be asked */
+    PICK_NEAR,    /* at random among the fast ones */
+    PICK_UNKNOWN, /* at random: of none the time is known */
+    PICK_EXPLORE, /* at random among all, to learn how fast they are */
+};
+
+/* A value. */
+struct pick_why {
+    enum pick_reason reason;
+    uint8_t chosen_from, of; /* how many there were in that draw, and addresses in all */
+    uint32_t srtt_us;        /* of the chosen one; 0: unknown */
+};
+
+/* The number of the chosen address; -1: none counts, and *why is as it was. */
 int pick_next(const struct cut *cut, const struct infra *infra, const struct policy *policy,
-              enum pick_pass pass, struct rng *rng, uint64_t now_ms);
+              enum pick_pass pass, struct rng *rng, uint64_t now_ms, struct pick_why *why);

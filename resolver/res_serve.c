@@ -29,6 +29,7 @@ struct request {
     struct budget *budget;
     int64_t since_ms;
     uint64_t since_mono_ms;
+    struct res_serve_terms terms;
     unsigned tasks;
     _Atomic uint32_t *cell; /* of its client; NULL: an exempt one */
 };
@@ -46,7 +47,8 @@ struct res_serve {
     struct list requests; /* the oldest first */
     struct list late;     /* those that have waited for policy->stale_wait_ms */
     struct list spare;
-    int64_t now_ms; /* wall, of this batch */
+    int64_t now_ms;               /* wall, of this batch */
+    struct res_serve_terms terms; /* of the question that just came */
     size_t request_cnt;
     bool is_closed; /* nothing is asked any more */
 };
@@ -180,18 +182,21 @@ static void refresh(struct res_serve *serve, const struct hit *hit)
 
 /* Write the answer from what is known; false when something is missing, which `hit` names.  A failure that is remembered is worth
  * less than what was known before it. */
-static bool compose(struct res_serve *serve, struct exchange *ex, int64_t since_ms,
-                    struct hit *hit)
+static bool compose(struct res_serve *serve, struct exchange *ex,
+                    const struct res_serve_terms *asked, int64_t since_ms, struct hit *hit)
 {
     struct engine *engine = serve->engine;
+    struct hit_terms terms = {
+        .since_ms = since_ms, .fresh_ms = asked->fresh_ms, .trace = asked->trace};
     struct hit stale;
 
     arena_reset(&serve->arena);
-    hit_answer(engine, ex, since_ms, 0, &serve->arena, hit);
+    hit_answer(engine, ex, &terms, &serve->arena, hit);
     if (hit->kind == HIT_MISS)
         return false;
     if (hit->is_failure && engine->policy->stale_ms > 0) {
-        hit_answer(engine, ex, since_ms, engine->policy->stale_ms, &serve->arena, &stale);
+        terms.stale_ms = engine->policy->stale_ms;
+        hit_answer(engine, ex, &terms, &serve->arena, &stale);
         if (stale.kind == HIT_ANSWER)
             *hit = stale;
     }
@@ -203,14 +208,19 @@ static bool compose(struct res_serve *serve, struct exchange *ex, int64_t since_
 }
 
 /* The same from what was known, because nothing better comes (in time). */
-static bool compose_stale(struct res_serve *serve, struct exchange *ex, struct hit *hit)
+static bool compose_stale(struct res_serve *serve, struct exchange *ex,
+                          const struct res_serve_terms *asked, struct hit *hit)
 {
     struct engine *engine = serve->engine;
+    struct hit_terms terms = {.since_ms = INT64_MAX,
+                              .stale_ms = engine->policy->stale_ms,
+                              .fresh_ms = asked->fresh_ms,
+                              .trace = asked->trace};
 
     if (engine->policy->stale_ms == 0)
         return false;
     arena_reset(&serve->arena);
-    hit_answer(engine, ex, INT64_MAX, engine->policy->stale_ms, &serve->arena, hit);
+    hit_answer(engine, ex, &terms, &serve->arena, hit);
     if (hit->kind == HIT_MISS)
         return false;
     engine->counts.stale += hit->is_stale;
@@ -268,8 +278,10 @@ static void fail_request(struct request *r, uint16_t ede, const char *text)
     struct res_serve *serve = r->serve;
     struct hit hit;
 
+    struct res_serve_terms terms = r->terms;
+
     end_request(r);
-    if (compose_stale(serve, ex, &hit))
+    if (compose_stale(serve, ex, &terms, &hit))
         finish(ex, hit.rcode);
     else
         send_failure(ex, ede, text);
@@ -309,7 +321,7 @@ static void try_answer(struct request *r)
         return;
     }
     reply_begin(ex);
-    if (!compose(r->serve, ex, r->since_ms, &hit)) {
+    if (!compose(r->serve, ex, &r->terms, r->since_ms, &hit)) {
         start_task(r, &hit);
         return;
     }
@@ -348,7 +360,7 @@ static void become_late(struct request *r)
     if (is_too_late(r))
         return;
     reply_begin(ex);
-    if (!compose_stale(r->serve, ex, &hit))
+    if (!compose_stale(r->serve, ex, &r->terms, &hit))
         return;
     end_request(r);
     finish(ex, hit.rcode);
@@ -407,9 +419,15 @@ static struct request *take_request(struct res_serve *serve)
         r = container_of(serve->spare.next, struct request, link);
         list_remove(&r->link);
     }
-    *r = (struct request){
-        .serve = serve, .since_ms = now_wall_ms(), .since_mono_ms = now_mono_ms()};
+    *r = (struct request){.serve = serve,
+                          .since_ms = now_wall_ms(),
+                          .since_mono_ms = now_mono_ms(),
+                          .terms = serve->terms};
     r->budget = budget_new(&serve->engine->policy->limits, now_mono_ms());
+    if (r->budget) {
+        r->budget->trace = r->terms.trace;
+        r->budget->fresh_ms = r->terms.fresh_ms;
+    }
     list_add(r->budget ? &serve->requests : &serve->spare, &r->link);
     serve->request_cnt += r->budget != NULL;
     return r->budget ? r : NULL;
@@ -525,12 +543,14 @@ void res_serve_question(struct res_serve *serve, struct exchange *ex)
     }
     if (turn_away(ex))
         return;
-    struct hot *hot = ex->settings->is_rotating ? NULL : serve->hot;
+    /* whoever listens wants to hear of the cache */
+    bool is_plain = !ex->settings->is_rotating && !serve->terms.trace;
+    struct hot *hot = is_plain ? serve->hot : NULL;
     if (hot && hot_answer(hot, engine->cache.store->versions, ex, serve->now_ms, &hit.rcode)) {
         engine->counts.hits++;
         engine->counts.hot++;
         finish(ex, hit.rcode);
-    } else if (compose(serve, ex, INT64_MAX, &hit)) {
+    } else if (compose(serve, ex, &serve->terms, INT64_MAX, &hit)) {
         engine->counts.hits++;
         cache_count_uses(&engine->cache);
         if (hot && !hit.is_explained && !(ex->flags & MESSAGE_TC))
@@ -545,4 +565,12 @@ void res_serve_question(struct res_serve *serve, struct exchange *ex)
     } else {
         wait_for_task(serve, ex, &hit);
     }
+}
+
+void res_serve_listen(struct res_serve *serve, struct exchange *ex,
+                      const struct res_serve_terms *terms)
+{
+    serve->terms = *terms;
+    res_serve_question(serve, ex);
+    serve->terms = (struct res_serve_terms){0};
 }

@@ -31,6 +31,17 @@ void res_serve_probe(struct res_serve *serve, struct exchange *const *batch, siz
 /* Answer now or later (struct service). */
 void res_serve_question(struct res_serve *serve, struct exchange *ex);
 
+/* On which terms a question is answered.  A value. */
+struct res_serve_terms {
+    const struct trace_sink *trace; /* hears how; NULL: nobody does */
+    int64_t fresh_ms; /* wall: what was learnt before does not count; 0: it does */
+};
+
+/* The same for a question that somebody wants to know more about.  The sink has to stay until the exchange is sent, and
+ * task_unlisten was called. */
+void res_serve_listen(struct res_serve *serve, struct exchange *ex,
+                      const struct res_serve_terms *terms);
+
 /* Go on with what replies have brought, and give up on questions whose time is up (struct out's settle). */
 void res_serve_settle(void *serve);
 

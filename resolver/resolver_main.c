@@ -10,6 +10,7 @@
 #include "resolver/cache_lmdb.h"
 #include "resolver/cache_memory.h"
 #include "resolver/res_conf.h"
+#include "resolver/res_control.h"
 #include "resolver/res_serve.h"
 #include "resolver/task.h"
 
@@ -20,8 +21,9 @@ struct resolver {
     struct publish *publish;
     size_t worker, worker_cnt;
     const struct res_conf *conf; /* of the start */
-    struct res_serve *serve;     /* from open on */
-    struct cache_store *store;   /* the engine's */
+    struct res_serve *serve;     /* from open on, as the next one */
+    struct res_explain *explain;
+    struct cache_store *store; /* the engine's */
     struct out *out;
     uv_prepare_t rest; /* before the loop waits: the turn is over */
     uv_timer_t soon;   /* something is still to be written, or a deadline to be met */
@@ -186,6 +188,7 @@ static void *new_engine(struct publish *publish, size_t worker, size_t worker_cn
 static void free_engine(void *engine)
 {
     struct resolver *r = engine;
+    res_explain_free(&r->explain);
     res_serve_free(&r->serve);
     close_shared();
     free(r);
@@ -194,14 +197,17 @@ static void free_engine(void *engine)
 /* With log level "debug" each step of each resolution is a line. */
 static void log_step(void *data, const struct trace_event *e)
 {
-    static const char *const verbs[] = {"starts at", "asks", "hears from", "refuses a reply of",
-                                        "ends:"};
-    char name[DNAME_TEXT_MAX], zone[DNAME_TEXT_MAX], type[RRTYPE_NAME_MAX],
-        server[ADDR_TEXT_MAX] = "";
+    static const char *const verbs[] = {
+        "begins",     "is joined:",         "starts at",          "asks",
+        "hears from", "hears nothing from", "refuses a reply of", "notes:",
+        "ends:"};
+    char name[DNAME_TEXT_MAX], zone[DNAME_TEXT_MAX] = "-", type[RRTYPE_NAME_MAX],
+                               server[ADDR_TEXT_MAX] = "";
 
     (void)data;
     dname_text_print(e->name, name);
-    dname_text_print(e->zone, zone);
+    if (e->zone)
+        dname_text_print(e->zone, zone);
     rrtype_print(e->type, type);
     if (e->server)
         addr_print(e->server, server);
@@ -281,6 +287,11 @@ static enum err open_engine(void *engine, struct uv_loop_s *loop)
         out_net_close(&r->out);
         return ERR_NOMEM;
     }
+    r->explain = res_explain_new(r->serve);
+    if (!r->explain) {
+        out_net_close(&r->out);
+        return ERR_NOMEM;
+    }
     r->out->settle = res_serve_settle;
     r->out->data = r->serve;
     watch_turns(r, loop);
@@ -338,10 +349,79 @@ static void serve(void *engine, struct exchange *ex)
     res_serve_question(r->serve, ex);
 }
 
+static bool chaos(void *engine, struct exchange *ex)
+{
+    const struct resolver *r = engine;
+    return res_explain_chaos(r->explain, ex);
+}
+
+/* ---- control ---- */
+
+static struct res_control control_of(const void *engine)
+{
+    const struct resolver *r = engine;
+    return (struct res_control){
+        .serve = r->serve, .explain = r->explain, .cache = shared.cache, .worker = r->worker};
+}
+
+static void run_status(struct control_call *call, void *engine)
+{
+    struct res_control worker = control_of(engine);
+    res_control_status(call, &worker);
+}
+
+static void run_stats(struct control_call *call, void *engine)
+{
+    struct res_control worker = control_of(engine);
+    res_control_stats(call, &worker);
+}
+
+static void run_cache_stats(struct control_call *call, void *engine)
+{
+    struct res_control worker = control_of(engine);
+    res_control_cache_stats(call, &worker);
+}
+
+static void run_cache_show(struct control_call *call, void *engine)
+{
+    struct res_control worker = control_of(engine);
+    res_control_cache_show(call, &worker);
+}
+
+static void run_cache_flush(struct control_call *call, void *engine)
+{
+    struct res_control worker = control_of(engine);
+    res_control_cache_flush(call, &worker);
+}
+
+static void run_explain(struct control_call *call, void *engine)
+{
+    struct res_control worker = control_of(engine);
+    res_control_explain(call, &worker);
+}
+
+static void run_last(struct control_call *call, void *engine)
+{
+    struct res_control worker = control_of(engine);
+    res_control_last(call, &worker);
+}
+
+static const struct control_command commands[] = {
+    {.name = "status", .run = run_status, .is_for_all = true},
+    {.name = "stats", .run = run_stats, .is_for_all = true},
+    {.name = "cache-stats", .run = run_cache_stats, .is_for_all = true},
+    {.name = "cache-show", .run = run_cache_show, .is_for_all = true},
+    {.name = "cache-flush", .run = run_cache_flush, .is_for_all = true},
+    {.name = "explain", .run = run_explain},
+    {.name = "last", .run = run_last, .is_for_all = true},
+    {.name = NULL},
+};
+
 int main(int argc, char **argv)
 {
     static const struct service service = {.probe = probe,
                                            .serve = serve,
+                                           .chaos = chaos,
                                            .turn = turn,
                                            .open = open_engine,
                                            .close = close_engine};
@@ -354,6 +434,7 @@ int main(int argc, char **argv)
         .free_version = free_version,
         .new_engine = new_engine,
         .free_engine = free_engine,
+        .commands = commands,
     };
     return daemon_main(&calls, argc, argv);
 }

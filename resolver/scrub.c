@@ -2,22 +2,12 @@
  * decompressed. */
 #include "resolver/scrub.h"
 
-struct record {
-    enum message_section section;
-    uint16_t type;
-    uint32_t ttl;
-    const uint8_t *owner;
-    size_t rdata_at; /* in the message */
-    uint16_t rdata_len;
-    bool is_used;
-};
-
 /* Lifetime: the call. */
 struct scrubbing {
     const struct message *message;
     const struct scrub_asked *asked;
     struct arena *arena;
-    struct record *records;
+    struct scrub_record *records;
     size_t cnt;
     struct scrub *out;
 };
@@ -42,12 +32,12 @@ static enum err read_records(struct scrubbing *s)
             if (!last_owner)
                 return ERR_NOMEM;
         }
-        s->records[s->cnt++] = (struct record){.section = r.section,
-                                               .type = r.type,
-                                               .ttl = r.ttl,
-                                               .owner = last_owner,
-                                               .rdata_at = (size_t)(r.rdata - m->wire),
-                                               .rdata_len = r.rdata_len};
+        s->records[s->cnt++] = (struct scrub_record){.section = r.section,
+                                                     .type = r.type,
+                                                     .ttl = r.ttl,
+                                                     .owner = last_owner,
+                                                     .rdata_at = (size_t)(r.rdata - m->wire),
+                                                     .rdata_len = r.rdata_len};
     }
     return cursor_failed(&walk.c) ? ERR_FORMAT : ERR_OK;
 }
@@ -60,7 +50,8 @@ static bool is_in_bailiwick(const struct scrubbing *s, const uint8_t *name)
 /* ---- RRsets ---- */
 
 /* The RDATA of a record, written out; ERR_FORMAT when it breaks its shape. */
-static enum err expand(struct scrubbing *s, const struct record *r, struct rrset_record *out)
+static enum err expand(struct scrubbing *s, const struct scrub_record *r,
+                       struct rrset_record *out)
 {
     uint8_t rdata[RDATA_MAX + DNAME_MAX];
     struct cursor c = cursor_over(s->message->wire, s->message->len);
@@ -75,7 +66,7 @@ static enum err expand(struct scrubbing *s, const struct record *r, struct rrset
     return out->rdata ? ERR_OK : ERR_NOMEM;
 }
 
-static bool is_signature_of(struct scrubbing *s, const struct record *r, uint16_t type)
+static bool is_signature_of(struct scrubbing *s, const struct scrub_record *r, uint16_t type)
 {
     return r->type == RRTYPE_RRSIG && r->rdata_len > 18 &&
            util_get_u16(s->message->wire + r->rdata_at) == type;
@@ -91,7 +82,7 @@ static enum err collect(struct scrubbing *s, const uint8_t *owner, uint16_t type
     *cnt = 0;
     *ttl = UINT32_MAX;
     for (size_t i = 0; i < s->cnt; i++) {
-        struct record *r = &s->records[i];
+        struct scrub_record *r = &s->records[i];
         bool is_wanted = is_sigs ? is_signature_of(s, r, type) : r->type == type;
         if (!is_wanted || r->section != section || !dname_is_equal(r->owner, owner))
             continue;
@@ -161,7 +152,7 @@ static const uint8_t *find_dname_owner(struct scrubbing *s, const uint8_t *name)
 {
     const uint8_t *best = NULL;
     for (size_t i = 0; i < s->cnt; i++) {
-        const struct record *r = &s->records[i];
+        const struct scrub_record *r = &s->records[i];
         if (r->section == MESSAGE_ANSWER && r->type == RRTYPE_DNAME &&
             !dname_is_equal(r->owner, name) && dname_is_under(name, r->owner) &&
             is_in_bailiwick(s, r->owner) && (!best || dname_is_under(r->owner, best)))
@@ -247,7 +238,7 @@ static enum err read_answer(struct scrubbing *s)
 static enum err read_soa(struct scrubbing *s)
 {
     for (size_t i = 0; i < s->cnt && !s->out->soa; i++) {
-        struct record *r = &s->records[i];
+        struct scrub_record *r = &s->records[i];
         if (r->section != MESSAGE_AUTHORITY || r->type != RRTYPE_SOA || r->is_used ||
             !is_in_bailiwick(s, r->owner) || !dname_is_under(s->out->last, r->owner))
             continue;
@@ -265,7 +256,7 @@ static const uint8_t *find_delegation(struct scrubbing *s)
     const uint8_t *best = NULL;
 
     for (size_t i = 0; i < s->cnt; i++) {
-        const struct record *r = &s->records[i];
+        const struct scrub_record *r = &s->records[i];
         if (r->type != RRTYPE_NS || r->section != MESSAGE_AUTHORITY)
             continue;
         bool is_at_zone = dname_is_equal(r->owner, s->asked->zone);
@@ -284,7 +275,7 @@ static const uint8_t *find_delegation(struct scrubbing *s)
 static enum err read_glue(struct scrubbing *s, struct cut *cut)
 {
     for (size_t i = 0; i < s->cnt; i++) {
-        struct record *r = &s->records[i];
+        struct scrub_record *r = &s->records[i];
         struct addr addr;
         bool is_address = (r->type == RRTYPE_A && r->rdata_len == 4) ||
                           (r->type == RRTYPE_AAAA && r->rdata_len == 16);
@@ -309,7 +300,7 @@ static enum err read_servers(struct scrubbing *s, const uint8_t *zone,
 {
     s->out->delegation_ttl = UINT32_MAX;
     for (size_t i = 0; i < s->cnt; i++) {
-        struct record *r = &s->records[i];
+        struct scrub_record *r = &s->records[i];
         struct rrset_record ns;
         if (r->type != RRTYPE_NS || r->section != section || !dname_is_equal(r->owner, zone))
             continue;
@@ -367,15 +358,15 @@ static enum err read_extra(struct scrubbing *s)
 {
     enum err err = ERR_OK;
     for (size_t i = 0; i < s->cnt && !err; i++) {
-        struct record *r = &s->records[i];
+        struct scrub_record *r = &s->records[i];
         struct rrset *set;
         if (r->is_used || r->type == RRTYPE_RRSIG || !is_in_bailiwick(s, r->owner) ||
             s->out->extra_cnt == ARRAY_LEN(s->out->extra))
             continue;
         err = build(s, r->owner, r->type, r->section, &set);
         if (!err && set)
-            s->out->extra[s->out->extra_cnt++] =
-                (struct scrub_set){.owner = r->owner, .set = set};
+            s->out->extra[s->out->extra_cnt++] = (struct scrub_set){
+                .owner = r->owner, .set = set, .section = (uint8_t)r->section};
     }
     return err;
 }
@@ -387,6 +378,7 @@ enum err scrub_reply(const struct message *message, const struct scrub_asked *as
 
     memset(out, 0, offsetof(struct scrub, extra));
     out->extra_cnt = out->dropped_cnt = 0;
+    out->asked = *asked;
     enum err err = read_records(&s);
     if (!err)
         err = read_answer(&s);
@@ -396,5 +388,34 @@ enum err scrub_reply(const struct message *message, const struct scrub_asked *as
         err = read_extra(&s);
     for (size_t i = 0; i < s.cnt && !err; i++)
         out->dropped_cnt += !s.records[i].is_used && !is_in_bailiwick(&s, s.records[i].owner);
+    out->records = s.records;
+    out->record_cnt = s.cnt;
     return err;
+}
+
+static bool is_further_down(const struct scrub *scrub, const struct scrub_record *r)
+{
+    return r->section == MESSAGE_ANSWER && scrub->chain_cnt > 0 && !scrub->is_answered &&
+           !scrub->asked.is_forward && r->type != RRTYPE_RRSIG;
+}
+
+const char *scrub_reason(const struct scrub *scrub, const struct scrub_record *r)
+{
+    const struct scrub_asked *asked = &scrub->asked;
+
+    if (r->is_used)
+        return NULL;
+    if (asked->checks_bailiwick && !dname_is_under(r->owner, asked->zone))
+        return "outside the zone that this server was asked for (bailiwick)";
+    if (is_further_down(scrub, r))
+        return "only the first link of a chain is taken, the rest is asked for (RFC 2181 "
+               "5.4.1)";
+    if (r->type == RRTYPE_RRSIG)
+        return "a signature of something that was not taken";
+    if (r->section == MESSAGE_AUTHORITY && r->type == RRTYPE_NS)
+        return asked->is_forward ? "a forwarder delegates nothing"
+                                 : "what a zone says of its own servers leads nowhere new";
+    if (r->section == MESSAGE_ADDITIONAL)
+        return "not the address of a server that was delegated to";
+    return "not what was asked for";
 }

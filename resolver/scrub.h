@@ -29,6 +29,18 @@ struct scrub_asked {
 struct scrub_set {
     const uint8_t *owner;
     struct rrset *set;
+    uint8_t section; /* enum message_section; of `extra` only */
+};
+
+/* A record of the reply, whatever became of it. */
+struct scrub_record {
+    enum message_section section;
+    uint16_t type;
+    uint32_t ttl;
+    const uint8_t *owner;
+    size_t rdata_at; /* in the message */
+    uint16_t rdata_len;
+    bool is_used;
 };
 
 /* Lifetime: that of the arena. */
@@ -47,8 +59,14 @@ struct scrub {
         extra[64]; /* laboratory, without checks_sections: what is believed all the same */
     unsigned extra_cnt;
     unsigned dropped_cnt; /* records out of bailiwick */
+    struct scrub_asked asked;
+    const struct scrub_record *records; /* class IN, without OPT */
+    size_t record_cnt;
 };
 
 /* Sort out `message`.  ERR_FORMAT: its records cannot be read; ERR_NOMEM; ERR_LIMIT: an RRset is too large. */
 MUST_USE enum err scrub_reply(const struct message *message, const struct scrub_asked *asked,
                               struct arena *arena, struct scrub *out);
+
+/* Why a record was left out, in words; NULL: it was not. */
+const char *scrub_reason(const struct scrub *scrub, const struct scrub_record *record);

@@ -19,7 +19,7 @@ enum {
 /* Whether the cache knows so much of a shorter name that its servers need not be asked about it. */
 static bool is_known(struct task *task, unsigned labels)
 {
-    struct cache_time when = engine_time(task->since_ms);
+    struct cache_time when = task_time(task);
     struct cache_found found;
     return cache_find(&task->engine->cache, &task->key, labels, RRTYPE_A, &when, &task->arena,
                       &found) &&
@@ -199,6 +199,8 @@ static enum task_state ask_in_one_case(struct task *task)
 static enum task_state on_tcp_failed(struct task *task)
 {
     trace_end(&task->attempts, TRACE_TCP_FAILED, 0, rtt_us(task) / 1000);
+    task_trace(task, TRACE_STEP_SILENCE, &task->cut.addrs[task->addr].addr,
+               "the TCP connection was refused or closed");
     if (may_ask_in_one_case(task))
         return ask_in_one_case(task);
     task->cut.addrs[task->addr].is_useless = true;
@@ -210,7 +212,7 @@ static enum task_state on_timeout(struct task *task, uint64_t now_ms)
     struct cut_addr *to = &task->cut.addrs[task->addr];
 
     task->engine->counts.timeouts++;
-    task_trace(task, TRACE_STEP_REPLY, &to->addr, "no reply in time");
+    task_trace(task, TRACE_STEP_SILENCE, &to->addr, "no reply in time");
     trace_end(&task->attempts, TRACE_TIMEOUT, 0, rtt_us(task) / 1000);
     if (task->is_tcp && may_ask_in_one_case(task))
         return ask_in_one_case(task);
@@ -278,6 +280,7 @@ static enum task_state send_question(struct task *task, uint64_t now_ms)
     struct out_ask *ask = &task->ask;
 
     compose(task, server, now_ms);
+    ask->wants_from = task->trace != NULL;
     unsigned wait_ms = choose_wait(task, server);
     ask->timeout_ms = (unsigned)util_min(wait_ms, task->budget->end_ms - now_ms);
     ask->done = on_done;
@@ -297,6 +300,8 @@ static enum task_state send_question(struct task *task, uint64_t now_ms)
     }
     quota_give_back(engine->quota, task->cut.zone, &to->addr);
     trace_end(&task->attempts, err == ERR_LIMIT ? TRACE_QUOTA : TRACE_UNREACHABLE, 0, 0);
+    task_trace(task, TRACE_STEP_SILENCE, &to->addr,
+               err == ERR_IO ? "this machine knows no way there" : "it could not be sent");
     if (err == ERR_LIMIT ||
         err == ERR_NOMEM) { /* that is ours, and says nothing of the server */
         to->tries--;
@@ -321,6 +326,8 @@ enum task_state step_ask(struct task *task)
     struct task *other = engine->policy->defences.merging ? find_asking(task) : NULL;
     if (other) {
         engine->counts.merged++;
+        task_trace(task, TRACE_STEP_NOTE, NULL,
+                   "the same question is out already: its reply will do");
         list_add(&other->joiners, &task->join);
         return TASK_WAIT;
     }
@@ -335,6 +342,8 @@ enum task_state step_ask(struct task *task)
         return TASK_TARGET;
     }
     if (verdict != QUOTA_SPENT) {
+        task_trace(task, TRACE_STEP_NOTE, &to->addr,
+                   "so many questions are out there already that this one waits");
         if (task_park(task))
             return TASK_WAIT;
         trace_begin(&task->attempts, &to->addr, task->cut.labels, task->is_tcp);

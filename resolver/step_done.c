@@ -17,8 +17,11 @@ static void note_finished(const struct task *task)
     f->ended_ms = now_wall_ms();
     f->has_failed = task->outcome != TASK_ANSWERED;
     memcpy(f->name, task->name, task->parts.len);
-    if (attempts->cnt > 0)
-        f->last = attempts->at[(attempts->cnt - 1) % TRACE_ATTEMPTS];
+    f->ede = task->ede;
+    f->cause = task->cause;
+    f->attempt_cnt = (uint8_t)util_min(attempts->cnt, TRACE_FINISHED_ATTEMPTS);
+    for (unsigned i = 0; i < f->attempt_cnt; i++)
+        f->attempts[i] = attempts->at[(attempts->cnt - f->attempt_cnt + i) % TRACE_ATTEMPTS];
 }
 
 /* Whether something that has ended is there to be served meanwhile. */

@@ -39,7 +39,7 @@ static enum err find_cut(struct task *task, unsigned labels)
 {
     struct engine *engine = task->engine;
     const struct policy *policy = engine->policy;
-    struct cache_time when = engine_time(task->since_ms);
+    struct cache_time when = task_time(task);
     const struct cut *base = route_find(&policy->route, &task->parts, labels);
     bool is_hints = base->source == CUT_HINTS;
     unsigned above = is_hints ? 0 : base->labels + 1U;
@@ -62,7 +62,7 @@ static bool is_known_by_now(struct task *task)
 {
     struct engine *engine = task->engine;
     struct cache *cache = &engine->cache;
-    struct cache_time when = engine_time(task->since_ms);
+    struct cache_time when = task_time(task);
 
     if (!task->has_claim || list_is_empty(&task->waiters) ||
         atomic_load_explicit(&cache->store->versions->epoch, memory_order_acquire) ==
@@ -70,6 +70,16 @@ static bool is_known_by_now(struct task *task)
         return false;
     cache->store->renew(cache->store);
     return cache_is_known(cache, &task->key, task->type, &when, &task->arena);
+}
+
+/* For the trace: who named the servers. */
+static const char *source_name(const struct task *task)
+{
+    static const char *const names[] = {[CUT_DELEGATION] = "cache",
+                                        [CUT_HINTS] = "root hints",
+                                        [CUT_STUB] = "stub zone",
+                                        [CUT_FORWARD] = "forward zone"};
+    return names[task->is_cut_cached ? CUT_DELEGATION : task->cut.source];
 }
 
 enum task_state step_look(struct task *task)
@@ -91,7 +101,7 @@ enum task_state step_look(struct task *task)
         err = find_cut(task, task->cut.labels - 1U);
     if (err)
         return task_fail(task, TASK_LIMITED, EDNS_EDE_OTHER, "out of memory");
-    task_trace(task, TRACE_STEP_ZONE, NULL, task->is_cut_cached ? "cached" : "configured");
+    task_trace(task, TRACE_STEP_ZONE, NULL, source_name(task));
     task->shown = task->cut.labels;
     task->steps = 0;
     task->sends = 0;

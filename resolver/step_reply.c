@@ -36,7 +36,8 @@ static struct cache_origin origin_of(struct task *task, const struct message *re
     return (struct cache_origin){.rank = is_auth ? CACHE_AUTHORITATIVE : CACHE_ANSWER,
                                  .server = &asked_addr(task)->addr,
                                  .now_ms = now_wall_ms(),
-                                 .route = task->route};
+                                 .route = task->route,
+                                 .section = MESSAGE_ANSWER};
 }
 
 static enum err keep_chain(struct task *task, const struct scrub *scrub,
@@ -47,8 +48,11 @@ static enum err keep_chain(struct task *task, const struct scrub *scrub,
 
     for (unsigned i = 0; i < scrub->chain_cnt && !err; i++)
         err = cache_put(cache, scrub->chain[i].owner, scrub->chain[i].set, origin);
-    for (unsigned i = 0; i < scrub->extra_cnt && !err; i++)
-        err = cache_put(cache, scrub->extra[i].owner, scrub->extra[i].set, origin);
+    struct cache_origin elsewhere = *origin;
+    for (unsigned i = 0; i < scrub->extra_cnt && !err; i++) {
+        elsewhere.section = scrub->extra[i].section;
+        err = cache_put(cache, scrub->extra[i].owner, scrub->extra[i].set, &elsewhere);
+    }
     return err;
 }
 
@@ -141,6 +145,7 @@ static enum task_state on_nodata(struct task *task, const struct message *reply,
     struct cache_origin origin = origin_of(task, reply);
 
     enum err err = keep_chain(task, scrub, &origin);
+    origin.section = MESSAGE_AUTHORITY;
     if (!err)
         err = cache_put_absence(&task->engine->cache, task_asked_name(task), task->asked_type,
                                 scrub->soa_owner, scrub->soa, &origin);
@@ -166,6 +171,7 @@ static enum task_state on_nxdomain(struct task *task, const struct message *repl
         return show_all(task);
     if (scrub->chain_cnt > 0) /* RFC 6604 3: the RCODE is that of the name at the end */
         return on_answer(task, reply, scrub);
+    origin.section = MESSAGE_AUTHORITY;
     return keep_or_fail(task,
                         cache_put_absence(&task->engine->cache, scrub->last, denied_type(task),
                                           scrub->soa_owner, scrub->soa, &origin));
@@ -178,6 +184,7 @@ static enum task_state on_delegation(struct task *task, const struct message *re
     struct cache_origin origin = origin_of(task, reply);
     int64_t until_ms = origin.now_ms + (int64_t)scrub->delegation_ttl * 1000;
 
+    origin.section = MESSAGE_AUTHORITY;
     /* a late reply of servers that have lost the zone meanwhile renews nothing (ghost domains) */
     if (origin.now_ms < task->cut_end_ms)
         cache_put_cut(&task->engine->cache, scrub->delegation, scrub->delegation_ttl,
@@ -296,11 +303,16 @@ enum task_state step_reply(struct task *task, const struct message *reply)
 
     if (!budget_spend_bytes(task->budget, reply->len))
         return task_fail(task, TASK_LIMITED, EDNS_EDE_OTHER, task->budget->spent);
-    if (reply->flags & MESSAGE_TC)
+    if (reply->flags & MESSAGE_TC) {
+        if (task->trace)
+            task_tell_reply(task, reply, NULL, "truncated");
         return on_truncated(task);
+    }
     if (!scrub)
         return task_fail(task, TASK_LIMITED, EDNS_EDE_OTHER, "out of memory");
     enum err err = scrub_reply(reply, &asked, &task->arena, scrub);
+    if (err && task->trace)
+        task_tell_reply(task, reply, NULL, "unreadable");
     if (err)
         return scrub_failed(task, err);
     if (scrub->dropped_cnt > 0)
@@ -308,7 +320,8 @@ enum task_state step_reply(struct task *task, const struct message *reply)
                      task_asked_name(task), now_wall_ms());
     enum classify_kind kind =
         classify_reply(reply, scrub, !task->is_plain, is_forward, task->has_last_hope);
-    task_trace(task, TRACE_STEP_REPLY, &asked_addr(task)->addr, classify_name(kind));
+    if (task->trace)
+        task_tell_reply(task, reply, scrub, classify_name(kind));
     learn(task, reply, kind, now_ms);
     trace_end(&task->attempts, TRACE_ANSWERED, 0,
               (unsigned)((now_mono_us() - task->asked_us) / 1000));

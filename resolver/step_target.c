@@ -13,7 +13,7 @@ static uint16_t address_type(bool is_v6) { return is_v6 ? RRTYPE_AAAA : RRTYPE_A
 static bool take_glue(struct task *task, int server, const struct cache_name *name)
 {
     struct engine *engine = task->engine;
-    struct cache_time when = engine_time(task->since_ms);
+    struct cache_time when = task_time(task);
     uint8_t before = task->cut.addr_cnt;
     struct cut above;
     int64_t end_ms;
@@ -33,7 +33,7 @@ static bool take_glue(struct task *task, int server, const struct cache_name *na
 static bool take_data(struct task *task, int server, const struct cache_name *name, bool is_v6)
 {
     struct engine *engine = task->engine;
-    struct cache_time when = engine_time(task->since_ms);
+    struct cache_time when = task_time(task);
     struct cache_found found;
 
     if (cache_find_nxdomain(&engine->cache, name, &when, &task->arena, &found))
@@ -133,6 +133,8 @@ static bool begin_lookup(struct task *task, int server, bool is_v6)
     if (!kid)
         return false;
     bool is_paid = budget_spend_lookup(task->budget);
+    if (!is_paid)
+        task_trace(task, TRACE_STEP_NOTE, NULL, "too many lookups of servers (lookups)");
     task->is_limited |= !is_paid;
     struct task *wanted =
         is_paid ? task_get(task->engine, s->name, address_type(is_v6), task->budget, task)
@@ -190,9 +192,9 @@ enum task_state step_target(struct task *task)
         false;
     task->had_bad_cookie = false;
     for (;;) {
-        task->addr =
-            pick_next(&task->cut, engine->infra, engine->policy,
-                      task->has_last_hope ? PICK_LAST_HOPE : PICK_GOOD, &engine->rng, now_ms);
+        task->addr = pick_next(&task->cut, engine->infra, engine->policy,
+                               task->has_last_hope ? PICK_LAST_HOPE : PICK_GOOD, &engine->rng,
+                               now_ms, &task->pick);
         if (task->addr >= 0)
             return TASK_ASK;
         uint8_t before = task->cut.addr_cnt;
@@ -201,12 +203,17 @@ enum task_state step_target(struct task *task)
         if (has_open_kid(task))
             return TASK_WAIT;
         if (!task->has_last_hope) {
+            if (task->cut.addr_cnt > 0)
+                task_trace(task, TRACE_STEP_NOTE, NULL,
+                           "no good server is left: dead and lame ones may be asked too");
             task->has_last_hope = true;
             continue;
         }
         /* the parent may know better by now: a zone can change all its servers */
         if (task->is_cut_cached && !task->is_above && task->cut.labels > 0) {
             task->is_above = true;
+            task_trace(task, TRACE_STEP_NOTE, NULL,
+                       "the zone above is asked again: its servers may be others by now");
             task->look_below = task->cut.labels;
             return TASK_LOOK;
         }

@@ -41,7 +41,7 @@ static uint64_t claim_of(const struct task *t)
 }
 
 /* See that only one worker resolves it.  A task that another one waits for does not wait itself for other workers: two of them could wait
- * for each other. */
+ * for each other.  Nor does one that is listened to: what another worker does cannot be heard here. */
 static bool is_claimed_elsewhere(struct task *t)
 {
     struct engine *engine = t->engine;
@@ -52,7 +52,7 @@ static bool is_claimed_elsewhere(struct task *t)
     enum claims_verdict verdict =
         claims_take(engine->claims, t->claim, engine->worker, &t->claim_turn);
     t->has_claim = verdict == CLAIMS_OURS;
-    return verdict == CLAIMS_THEIRS && t->depth == 0;
+    return verdict == CLAIMS_THEIRS && t->depth == 0 && !t->budget->trace;
 }
 
 static struct task *take_memory(struct engine *engine)
@@ -87,14 +87,65 @@ static void give_memory(struct task *t)
     list_add(&t->engine->spare, &t->link);
 }
 
+/* ---- telling ---- */
+
+struct cache_time task_time(const struct task *task)
+{
+    struct cache_time when = engine_time(task->since_ms);
+    when.fresh_ms = task->fresh_ms;
+    return when;
+}
+
+static struct trace_event event_of(const struct task *task, enum trace_step step,
+                                   const char *what)
+{
+    bool is_question =
+        step == TRACE_STEP_ASK || step == TRACE_STEP_REPLY || step == TRACE_STEP_SILENCE;
+    return (struct trace_event){.step = step,
+                                .task = task,
+                                .name = is_question ? task_asked_name(task) : task->name,
+                                .zone = task->cut.zone,
+                                .type = is_question ? task->asked_type : task->type,
+                                .what = what};
+}
+
+void task_tell(const struct task *task, enum trace_step step, const struct addr *server,
+               const char *what)
+{
+    struct trace_event event = event_of(task, step, what);
+    event.server = server;
+    task->trace->note(task->trace->data, &event);
+}
+
+void task_tell_reply(const struct task *task, const struct message *message,
+                     const struct scrub *scrub, const char *what)
+{
+    struct trace_event event = event_of(task, TRACE_STEP_REPLY, what);
+    event.server = &task->cut.addrs[task->addr].addr;
+    event.message = message;
+    event.scrub = scrub;
+    task->trace->note(task->trace->data, &event);
+}
+
+static void tell_begin(const struct task *task, const struct task *parent, const char *what)
+{
+    struct trace_event event = event_of(task, *what ? TRACE_STEP_JOIN : TRACE_STEP_BEGIN, what);
+    event.parent = parent;
+    task->trace->note(task->trace->data, &event);
+}
+
+/* ---- tasks ---- */
+
 struct task *task_get(struct engine *engine, const uint8_t *name, uint16_t type,
                       struct budget *budget, struct task *parent)
 {
     unsigned steps = 0, depth = parent ? parent->depth + 1 : 0;
     struct task *t = find(engine, name, type);
 
-    if (t && parent && waits_for(t, parent, &steps))
+    if (t && parent && waits_for(t, parent, &steps)) {
+        task_trace(parent, TRACE_STEP_NOTE, NULL, TASK_NOTE_CIRCLE);
         return NULL;
+    }
     if (t && parent && t->is_elsewhere) { /* it is needed here, whoever else has it */
         t->is_elsewhere = false;
         t->depth = (unsigned)util_max(t->depth, depth);
@@ -102,14 +153,21 @@ struct task *task_get(struct engine *engine, const uint8_t *name, uint16_t type,
     }
     if (t) {
         engine->counts.merged++;
+        if (budget->trace && (!t->trace || t->trace == engine->trace))
+            t->trace = budget->trace;
+        if (budget->trace && t->trace == budget->trace)
+            tell_begin(t, parent, "somebody has asked for it already");
         return t;
     }
     if (parent && depth > engine->policy->limits.depth)
         parent->is_limited = true;
     if (parent && engine->task_cnt >= ENGINE_TASKS_MAX)
         parent->is_limited_by_others = true;
-    if (depth > engine->policy->limits.depth || engine->task_cnt >= ENGINE_TASKS_MAX)
+    if (depth > engine->policy->limits.depth || engine->task_cnt >= ENGINE_TASKS_MAX) {
+        if (parent)
+            task_trace(parent, TRACE_STEP_NOTE, NULL, TASK_NOTE_DEPTH);
         return NULL;
+    }
     t = take_memory(engine);
     if (!t)
         return NULL;
@@ -124,6 +182,8 @@ struct task *task_get(struct engine *engine, const uint8_t *name, uint16_t type,
         list_init(links[i]);
     t->type = type;
     t->budget = budget_ref(budget);
+    t->trace = budget->trace ? budget->trace : engine->trace;
+    t->fresh_ms = budget->fresh_ms;
     t->depth = depth;
     t->has_whole_budget = !parent && budget->queries_left == engine->policy->limits.queries;
     t->since_ms = now_wall_ms();
@@ -134,6 +194,8 @@ struct task *task_get(struct engine *engine, const uint8_t *name, uint16_t type,
     list_add(bucket(engine, name, type), &t->in_flight);
     engine->task_cnt++;
     engine->counts.tasks++;
+    if (t->trace)
+        tell_begin(t, parent, "");
     t->is_elsewhere = is_claimed_elsewhere(t);
     if (t->is_elsewhere) {
         engine->counts.elsewhere++;
@@ -235,18 +297,17 @@ enum task_state task_give_up(struct task *task, uint16_t ede, const char *cause)
     return task_fail(task, is_limited ? TASK_LIMITED : TASK_FAILED, ede, cause);
 }
 
-void task_tell(const struct task *task, enum trace_step step, const struct addr *server,
-               const char *what)
+void task_unlisten(struct engine *engine, const struct trace_sink *sink)
 {
-    bool is_question = step == TRACE_STEP_ASK || step == TRACE_STEP_REPLY;
-    struct trace_event event = {.step = step,
-                                .task = task,
-                                .name = is_question ? task_asked_name(task) : task->name,
-                                .zone = task->cut.zone,
-                                .type = is_question ? task->asked_type : task->type,
-                                .server = server,
-                                .what = what};
-    task->engine->trace->note(task->engine->trace->data, &event);
+    for (size_t i = 0; i < ENGINE_BUCKETS; i++)
+        for (struct list *l = engine->in_flight[i].next; l != &engine->in_flight[i];
+             l = l->next) {
+            struct task *t = container_of(l, struct task, in_flight);
+            if (t->trace == sink)
+                t->trace = NULL;
+            if (t->budget->trace == sink)
+                t->budget->trace = NULL;
+        }
 }
 
 void task_come_back(struct engine *engine)

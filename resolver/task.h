@@ -12,6 +12,11 @@
 #pragma once
 
 #include "resolver/engine.h"
+#include "resolver/pick.h"
+
+/* Notes of the trace that a cause may be made of. */
+#define TASK_NOTE_CIRCLE "whoever could tell that waits for this here: a circle"
+#define TASK_NOTE_DEPTH "too many resolutions wait for each other (depth)"
 
 enum task_state {
     TASK_LOOK,   /* find the nearest zone whose servers are known */
@@ -108,6 +113,9 @@ struct task {
     uint8_t client_cookie[COOKIE_CLIENT_LEN + COOKIE_SERVER_MAX];
     struct out_ask ask;
     unsigned sends;
+    const struct trace_sink *trace; /* NULL: nobody listens, and it costs a branch */
+    int64_t fresh_ms;               /* of its budget */
+    struct pick_why pick;           /* why that address */
 
     struct task_kid kids[TASK_KIDS];
     struct trace_attempts attempts;
@@ -165,15 +173,23 @@ const uint8_t *task_asked_name(const struct task *task);
 /* End all tasks; waiters are not woken. */
 void task_end_all(struct engine *engine);
 
+/* The time as its questions to the cache want it. */
+struct cache_time task_time(const struct task *task);
+
 /* Tell whoever listens. */
 void task_tell(const struct task *task, enum trace_step step, const struct addr *server,
                const char *what);
+void task_tell_reply(const struct task *task, const struct message *message,
+                     const struct scrub *scrub, const char *what);
 static inline void task_trace(const struct task *task, enum trace_step step,
                               const struct addr *server, const char *what)
 {
-    if (__builtin_expect(task->engine->trace != NULL, 0))
+    if (__builtin_expect(task->trace != NULL, 0))
         task_tell(task, step, server, what);
 }
+
+/* Nobody listens there any more: no task tells it anything from now on. */
+void task_unlisten(struct engine *engine, const struct trace_sink *sink);
 
 /* Free an engine with all its tasks; waiters are not woken.  Clears the pointer. */
 void task_free_engine(struct engine **engine);

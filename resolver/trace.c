@@ -2,6 +2,7 @@
 #include "resolver/trace.h"
 
 #include "dns/dname_text.h"
+#include "dns/rrtype.h"
 
 void trace_begin(struct trace_attempts *attempts, const struct addr *server,
                  unsigned zone_labels, bool is_tcp)
@@ -24,11 +25,8 @@ void trace_end(struct trace_attempts *attempts, enum trace_outcome outcome, unsi
     a->rtt_ms = (uint16_t)util_min(rtt_ms, UINT16_MAX);
 }
 
-static const char *word(const struct trace_attempt *a, char room[16])
+const char *trace_words(const struct trace_attempt *a, char room[TRACE_WORDS_MAX])
 {
-    static const char *const rcodes[] = {"said NOERROR",  "said FORMERR", "said SERVFAIL",
-                                         "said NXDOMAIN", "said NOTIMP",  "said REFUSED",
-                                         "said YXDOMAIN"};
     static const char *const words[] = {[TRACE_OPEN] = "was asked",
                                         [TRACE_ANSWERED] = "answered",
                                         [TRACE_TIMEOUT] = "timed out",
@@ -39,12 +37,20 @@ static const char *word(const struct trace_attempt *a, char room[16])
                                         [TRACE_LAME] = "is lame",
                                         [TRACE_BROKEN] = "sent a broken reply",
                                         [TRACE_QUOTA] = "has too many questions open"};
+    char rcode[RRTYPE_NAME_MAX];
+
     if (a->outcome != TRACE_RCODE)
         return words[a->outcome];
-    if (a->rcode < ARRAY_LEN(rcodes))
-        return rcodes[a->rcode];
-    snprintf(room, 16, "said RCODE %u", a->rcode);
+    rrtype_print_rcode(a->rcode, rcode);
+    snprintf(room, TRACE_WORDS_MAX, "said %s", rcode);
     return room;
+}
+
+struct addr trace_server(const struct trace_attempt *a)
+{
+    struct addr addr = {0};
+    return addr_from_bytes(a->octets, a->octets_len, 0, &addr) == ERR_OK ? addr
+                                                                         : (struct addr){0};
 }
 
 static bool is_same(const struct trace_attempt *a, const struct trace_attempt *b)
@@ -67,17 +73,16 @@ void trace_explain(const struct trace_attempts *attempts, const uint8_t *name,
                    const char *cause, char out[TRACE_TEXT_MAX])
 {
     unsigned first = attempts->cnt > TRACE_ATTEMPTS ? attempts->cnt - TRACE_ATTEMPTS : 0;
-    char text[DNAME_TEXT_MAX], number[16];
+    char text[DNAME_TEXT_MAX], number[TRACE_WORDS_MAX];
     size_t len = (size_t)snprintf(out, TRACE_TEXT_MAX, "%s", cause);
     unsigned labels = DNAME_LABELS_MAX + 1;
 
     for (unsigned i = attempts->cnt; i-- > first && len < TRACE_TEXT_MAX;) {
         const struct trace_attempt *a = &attempts->at[i % TRACE_ATTEMPTS];
-        struct addr addr;
+        struct addr addr = trace_server(a);
         char address[ADDR_TEXT_MAX];
         if (a->outcome == TRACE_ANSWERED || a->outcome == TRACE_OPEN ||
-            is_repeated(attempts, i) ||
-            addr_from_bytes(a->octets, a->octets_len, 0, &addr) != ERR_OK)
+            is_repeated(attempts, i))
             continue;
         addr_print(&addr, address);
         *strchr(address, '@') = '\0';
@@ -89,6 +94,6 @@ void trace_explain(const struct trace_attempts *attempts, const uint8_t *name,
         }
         if (len < TRACE_TEXT_MAX)
             len += (size_t)snprintf(out + len, TRACE_TEXT_MAX - len, ", %s %s", address,
-                                    word(a, number));
+                                    trace_words(a, number));
     }
 }

@@ -11,7 +11,13 @@
 #include "base/addr.h"
 #include "dns/dname.h"
 
-enum { TRACE_ATTEMPTS = 32, TRACE_FINISHED = 1024, TRACE_TEXT_MAX = 200 };
+enum {
+    TRACE_ATTEMPTS = 32,
+    TRACE_FINISHED = 1024,
+    TRACE_FINISHED_ATTEMPTS = 6,
+    TRACE_TEXT_MAX = 200,
+    TRACE_WORDS_MAX = 24
+};
 
 /* What became of one question to a server. */
 enum trace_outcome {
@@ -52,30 +58,51 @@ void trace_begin(struct trace_attempts *attempts, const struct addr *server,
 void trace_end(struct trace_attempts *attempts, enum trace_outcome outcome, unsigned rcode,
                unsigned rtt_ms);
 
+/* "timed out", "said SERVFAIL" and so on; `room` is used for numbers. */
+const char *trace_words(const struct trace_attempt *attempt, char room[TRACE_WORDS_MAX]);
+
+/* Its server, without a port. */
+struct addr trace_server(const struct trace_attempt *attempt);
+
 /* Say in a line why the name could not be resolved: zone, servers, what each did.  `cause` comes first. */
 void trace_explain(const struct trace_attempts *attempts, const uint8_t *name,
                    const char *cause, char out[TRACE_TEXT_MAX]);
 
-/* What a task does, for whoever listens. */
+/* What happens on the way to an answer, for whoever listens. */
 enum trace_step {
-    TRACE_STEP_ZONE, /* the nearest zone whose servers are known */
+    TRACE_STEP_BEGIN, /* a task begins, for `parent` or for a client */
+    TRACE_STEP_JOIN,  /* somebody wants what the task has begun for others */
+    TRACE_STEP_ZONE,  /* the nearest zone whose servers are known */
     TRACE_STEP_ASK, /* a question goes to `server`; name and type are those that are shown to it */
-    TRACE_STEP_REPLY,   /* what came of it */
+    TRACE_STEP_REPLY,   /* a reply that matches came: `message`, and what was taken from it */
+    TRACE_STEP_SILENCE, /* none came, or there is no way there */
     TRACE_STEP_REFUSED, /* a reply from `server` was not believed */
+    TRACE_STEP_NOTE,    /* a limit or a habit of servers changed its way */
     TRACE_STEP_END,
+    TRACE_STEP_KNOWN, /* no task: the answer that is being written takes this from the cache or from local data */
+    TRACE_STEP_UNKNOWN, /* no task: it wants this, and nobody here knows */
 };
+
+struct task;
+struct cache_found;
+struct message;
+struct scrub;
 
 /* Lifetime: the call. */
 struct trace_event {
     enum trace_step step;
-    const void *task; /* the same in all events of one */
-    const uint8_t *name, *zone;
+    const struct task *task; /* the same in all events of one; NULL: none */
+    const struct task *parent;
+    const uint8_t *name, *zone; /* zone NULL: none */
     uint16_t type;
-    const struct addr *server; /* NULL: none */
-    const char *what;          /* a few words, or "" */
+    const struct addr *server;       /* NULL: none */
+    const char *what;                /* a few words, or "" */
+    const struct message *message;   /* REPLY */
+    const struct scrub *scrub;       /* REPLY; NULL: nothing was taken */
+    const struct cache_found *found; /* KNOWN; NULL: it is local data */
 };
 
-/* Who listens.  Owner: whoever sets engine->trace. */
+/* Who listens.  Owner: whoever hands it to a budget or an engine, and takes it back (task_unlisten). */
 struct trace_sink {
     void (*note)(void *data, const struct trace_event *event);
     void *data;
@@ -89,7 +116,10 @@ struct trace_finished {
     uint32_t took_ms;
     int64_t ended_ms; /* wall */
     bool has_failed;
-    struct trace_attempt last; /* the last attempt */
+    uint16_t ede;      /* if it has */
+    const char *cause; /* static; likewise */
+    uint8_t attempt_cnt;
+    struct trace_attempt attempts[TRACE_FINISHED_ATTEMPTS]; /* the last ones, in their order */
 };
 
 /* Lifetime: worker. */

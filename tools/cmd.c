@@ -30,10 +30,21 @@ const char *cmd_take_value(int *argc, char **argv, const char *flag)
     return NULL;
 }
 
+void cmd_print_json(const struct json *json)
+{
+    char *text = json_write(json, true);
+    if (text)
+        puts(text);
+    free(text);
+}
+
 void cmd_report(const struct diag *diag, bool is_json)
 {
-    if (is_json)
-        diag_print_json(diag, stdout);
-    else
+    if (!is_json) {
         diag_print(diag, stderr, isatty(STDERR_FILENO) && !getenv("NO_COLOR"));
+        return;
+    }
+    struct json *list = diag_to_json(diag);
+    cmd_print_json(list);
+    json_free(&list);
 }

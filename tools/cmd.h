@@ -23,5 +23,8 @@ bool cmd_take_flag(int *argc, char **argv, const char *flag);
  * without an argument stays, and is then one argument too many. */
 const char *cmd_take_value(int *argc, char **argv, const char *flag);
 
+/* Print it on stdout, with line breaks. */
+void cmd_print_json(const struct json *json);
+
 /* Show findings: for people on stderr, as JSON on stdout. */
 void cmd_report(const struct diag *diag, bool is_json);

@@ -645,13 +645,15 @@ static void test_steps_are_told(void **state)
     size_t i = reach_victim();
     forge(i, (uint16_t)(id_of(i) + 1), true, "192.0.2.3", NULL);
     run(world);
+    assert_int_equal(told[TRACE_STEP_BEGIN], 1);
     assert_int_equal(told[TRACE_STEP_ZONE], 1);
     assert_int_equal(told[TRACE_STEP_ASK], 4); /* root, example, victim over UDP and TCP */
     assert_int_equal(told[TRACE_STEP_REPLY], 3);
     assert_int_equal(told[TRACE_STEP_REFUSED], 1);
     assert_int_equal(told[TRACE_STEP_END], 1);
     const struct trace_finished *f = &stage.engine->finished.at[0];
-    assert_true(f->queries == 4 && !f->has_failed && f->last.is_tcp && f->last.outcome == TRACE_ANSWERED);
+    assert_true(f->queries == 4 && !f->has_failed && f->attempt_cnt == 4 && f->attempts[3].is_tcp &&
+                f->attempts[3].outcome == TRACE_ANSWERED);
     stage_fini(&stage);
 }
 

@@ -1,0 +1,21 @@
+/* layer 20 | net/control_path.h | where a daemon's control socket is when nobody says
+ *
+ * /run/rootline, else $XDG_RUNTIME_DIR/rootline, else a folder of the user's own in /tmp.  The command looks in the same places.
+ *
+ * Thread:   any.
+ */
+#pragma once
+
+#include <stdbool.h>
+
+#include "base/err.h"
+#include "base/util.h"
+
+enum { CONTROL_PATH_MAX = 108, CONTROL_PATH_PLACES = 3 };
+
+/* The path at the `place`-th of them for "resolver" or "authd"; ERR_ABSENT: there is no such place. */
+MUST_USE enum err control_path_get(const char *daemon, unsigned place,
+                                   char out[CONTROL_PATH_MAX]);
+
+/* Make the folder of that path if need be; ERR_DENIED: it is not ours to write in. */
+MUST_USE enum err control_path_make_folder(const char *path);

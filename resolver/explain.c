@@ -1,0 +1,578 @@
+/* Each event becomes a node below that of its task; a few facts are kept beside, for the cause. */
+#include "resolver/explain.h"
+
+#include "base/now.h"
+#include "dns/dname_text.h"
+#include "dns/rdata_text.h"
+#include "resolver/classify.h"
+#include "resolver/task.h"
+
+enum { LIVE_MAX = 256, HEX_MAX = 2 * MESSAGE_MAX + 1 };
+
+/* A task that is under way. */
+struct live {
+    const struct task *task; /* NULL: free */
+    const struct task *parent;
+    struct json *steps; /* of its node */
+    struct json *node;
+    struct json *ask; /* the question that is out, or was last; NULL: none */
+    bool is_circle, is_denied;
+    unsigned denied_cnt;
+    uint8_t denied[CAUSE_NAMES_MAX][DNAME_MAX];
+};
+
+/* Lifetime: the caller's. */
+struct explain {
+    struct trace_sink sink;
+    const struct engine *engine;
+    uint8_t name[DNAME_MAX];
+    struct json *root, *steps, *packets; /* packets NULL: they are not kept */
+    int64_t start_ms;
+    uint64_t start_us;
+    unsigned step_cnt;
+    struct live live[LIVE_MAX];
+    struct cause_facts facts;
+    struct cause_failure failures[CAUSE_FAILURES_MAX];
+};
+
+/* ---- plain values ---- */
+
+static void put_name(struct json *to, const char *key, const uint8_t *name)
+{
+    char text[DNAME_TEXT_MAX];
+    dname_text_print(name, text);
+    json_put_text(to, key, text);
+}
+
+static void put_type(struct json *to, const char *key, uint16_t type)
+{
+    char text[RRTYPE_NAME_MAX];
+    rrtype_print(type, text);
+    json_put_text(to, key, text);
+}
+
+static void put_addr(struct json *to, const char *key, const struct addr *addr)
+{
+    char text[ADDR_TEXT_MAX];
+    addr_print(addr, text);
+    json_put_text(to, key, text);
+}
+
+static void put_ms(struct json *to, const char *key, uint64_t us)
+{
+    json_put_real(to, key, (double)(us / 10) / 100);
+}
+
+static void put_flags(struct json *to, uint16_t flags)
+{
+    static const struct {
+        uint16_t bit;
+        const char *name;
+    } all[] = {{MESSAGE_AA, "aa"}, {MESSAGE_TC, "tc"}, {MESSAGE_RD, "rd"},
+               {MESSAGE_RA, "ra"}, {MESSAGE_AD, "ad"}, {MESSAGE_CD, "cd"}};
+    struct json *list = json_put_list(to, "flags");
+    for (size_t i = 0; i < ARRAY_LEN(all); i++)
+        if (flags & all[i].bit)
+            json_add_text(list, all[i].name);
+}
+
+static const char *section_name(unsigned section)
+{
+    static const char *const names[] = {"question", "answer", "authority", "additional"};
+    return names[section & 3];
+}
+
+/* ---- records ---- */
+
+static void put_rdata(struct json *to, const struct message *message, uint16_t type,
+                      size_t rdata_at, uint16_t rdata_len)
+{
+    uint8_t rdata[RDATA_MAX + DNAME_MAX];
+    char text[RDATA_TEXT_MAX];
+    size_t len;
+    struct cursor c = cursor_over(message->wire, message->len);
+
+    c.pos = rdata_at;
+    if (rdata_expand(type, &c, rdata_len, rdata, sizeof(rdata), &len) == ERR_OK)
+        rdata_text_print(type, rdata, len, text);
+    else
+        snprintf(text, sizeof(text), "(%u octets that break the format of the type)",
+                 rdata_len);
+    json_put_text(to, "data", text);
+}
+
+static void add_record(struct json *list, const struct message *message,
+                       const struct scrub_record *r, const char *reason)
+{
+    struct json *one = json_add_object(list);
+
+    json_put_text(one, "section", section_name(r->section));
+    put_name(one, "owner", r->owner);
+    json_put_number(one, "ttl", r->ttl);
+    put_type(one, "type", r->type);
+    put_rdata(one, message, r->type, r->rdata_at, r->rdata_len);
+    json_put_bool(one, "taken", !reason);
+    if (reason)
+        json_put_text(one, "reason", reason);
+}
+
+static void put_records(struct json *to, const struct message *message,
+                        const struct scrub *scrub)
+{
+    struct json *list = json_put_list(to, "records");
+    for (size_t i = 0; i < util_min(scrub->record_cnt, EXPLAIN_RECORDS_MAX); i++)
+        add_record(list, message, &scrub->records[i], scrub_reason(scrub, &scrub->records[i]));
+    if (scrub->record_cnt > EXPLAIN_RECORDS_MAX)
+        json_put_number(to, "more-records", (int64_t)(scrub->record_cnt - EXPLAIN_RECORDS_MAX));
+}
+
+static void put_servers(struct json *to, const struct cut *cut)
+{
+    struct json *servers = json_put_list(to, "servers");
+    for (int i = 0; i < cut->server_cnt; i++) {
+        struct json *server = json_add_object(servers);
+        put_name(server, "name", cut->servers[i].name);
+        struct json *addresses = json_put_list(server, "addresses");
+        for (int n = 0; n < cut->addr_cnt; n++)
+            if (cut->addrs[n].server == i) {
+                char text[ADDR_TEXT_MAX];
+                addr_print(&cut->addrs[n].addr, text);
+                json_add_text(addresses, text);
+            }
+    }
+}
+
+/* ---- packets ---- */
+
+static void add_packet(struct explain *e, const struct addr *from, const struct addr *to,
+                       bool is_tcp, const uint8_t *wire, size_t len)
+{
+    static const char digits[] = "0123456789abcdef";
+    struct json *one = json_add_object(e->packets);
+    char *hex = e->packets ? malloc(HEX_MAX) : NULL;
+
+    if (!hex)
+        return;
+    for (size_t i = 0; i < len; i++) {
+        hex[2 * i] = digits[wire[i] >> 4];
+        hex[2 * i + 1] = digits[wire[i] & 15];
+    }
+    hex[2 * len] = '\0';
+    json_put_number(one, "at-us", (int64_t)(now_mono_us() - e->start_us));
+    put_addr(one, "from", from);
+    put_addr(one, "to", to);
+    json_put_text(one, "transport", is_tcp ? "TCP" : "UDP");
+    json_put_text(one, "wire", hex);
+    free(hex);
+}
+
+/* Where a question left from; what is not known is the loopback address. */
+static struct addr own_addr(const struct task *task)
+{
+    struct addr own = task->ask.from;
+    if (task->ask.from.sock.any.sa_family && !task->is_tcp)
+        return own;
+    bool is_v6 = addr_is_v6(&task->ask.match.to);
+    enum err err = addr_read(is_v6 ? "::1" : "127.0.0.1", 0, &own);
+    must(!err);
+    return own;
+}
+
+/* ---- tasks ---- */
+
+static struct live *find_live(struct explain *e, const struct task *task)
+{
+    for (size_t i = 0; task && i < LIVE_MAX; i++)
+        if (e->live[i].task == task)
+            return &e->live[i];
+    return NULL;
+}
+
+/* A new node in the story, below that of a task or at its top; NULL when it has become too long. */
+static struct json *add_step(struct explain *e, const struct live *below, const char *step)
+{
+    if (e->step_cnt++ >= EXPLAIN_STEPS_MAX)
+        return NULL;
+    struct json *node = json_add_object(below ? below->steps : e->steps);
+    json_put_text(node, "step", step);
+    return node;
+}
+
+static void on_begin(struct explain *e, const struct trace_event *event)
+{
+    struct live *parent = find_live(e, event->parent), *free_one = NULL;
+    bool is_known = find_live(e, event->task) != NULL;
+
+    for (size_t i = 0; i < LIVE_MAX && !free_one; i++)
+        if (!e->live[i].task)
+            free_one = &e->live[i];
+    struct json *node = add_step(e, parent, "resolve");
+    put_name(node, "name", event->name);
+    put_type(node, "type", event->type);
+    if (event->parent)
+        json_put_text(node, "why", "the address of a server");
+    if (event->step == TRACE_STEP_JOIN)
+        json_put_text(node, "joined", event->what);
+    if (!free_one || is_known) /* what it does is told where it began */
+        return;
+    *free_one = (struct live){.task = event->task,
+                              .parent = event->parent,
+                              .node = node,
+                              .steps = json_put_list(node, "steps")};
+}
+
+static void on_zone(struct explain *e, struct live *live, const struct trace_event *event)
+{
+    struct json *node = add_step(e, live, "zone");
+    put_name(node, "zone", event->zone);
+    json_put_text(node, "from", event->what);
+    if (event->task->is_cut_cached)
+        json_put_number(node, "ttl", (event->task->cut_end_ms - now_wall_ms()) / 1000);
+    put_servers(node, &event->task->cut);
+}
+
+static void put_pick(struct json *to, const struct pick_why *pick)
+{
+    static const char *const reasons[] = {
+        [PICK_ONLY] = "the only one that may be asked",
+        [PICK_NEAR] = "at random among the fastest",
+        [PICK_UNKNOWN] = "at random: of none the time is known",
+        [PICK_EXPLORE] = "at random among all, to learn how fast they are"};
+    struct json *why = json_put_object(to, "why");
+    json_put_text(why, "reason", reasons[pick->reason]);
+    json_put_number(why, "among", pick->chosen_from);
+    json_put_number(why, "of", pick->of);
+    if (pick->srtt_us)
+        put_ms(why, "usual-ms", pick->srtt_us);
+}
+
+static void on_ask(struct explain *e, struct live *live, const struct trace_event *event)
+{
+    const struct task *task = event->task;
+    const struct cut_addr *to = &task->cut.addrs[task->addr];
+    struct json *node = add_step(e, live, "ask");
+
+    put_addr(node, "server", event->server);
+    put_name(node, "server-name", task->cut.servers[to->server].name);
+    put_name(node, "zone", event->zone);
+    put_name(node, "name", event->name);
+    put_type(node, "type", event->type);
+    json_put_text(node, "transport", event->what);
+    json_put_bool(node, "minimised",
+                  task->asked_labels < task->parts.labels || task->asked_type != task->type);
+    json_put_bool(node, "edns", !task->is_plain);
+    json_put_number(node, "id", util_get_u16(task->ask.wire));
+    if (task->ask.from.sock.any.sa_family && !task->is_tcp)
+        json_put_number(node, "from-port", addr_port(&task->ask.from));
+    put_pick(node, &task->pick);
+    live->ask = node;
+    e->facts.question_cnt++;
+    e->facts.tcp_cnt += task->is_tcp;
+    e->facts.uses_v6 |= addr_is_v6(event->server);
+    e->facts.last_server = *event->server;
+    struct addr own = own_addr(task);
+    add_packet(e, &own, event->server, task->is_tcp, task->ask.wire, task->ask.len);
+}
+
+static void on_reply(struct explain *e, struct live *live, const struct trace_event *event)
+{
+    const struct task *task = event->task;
+    const struct message *m = event->message;
+    struct json *ask = live->ask;
+    char rcode[RRTYPE_NAME_MAX];
+
+    json_put_text(ask, "result", event->what);
+    put_ms(ask, "rtt-ms", now_mono_us() - task->asked_us);
+    rrtype_print_rcode(classify_rcode(m), rcode);
+    json_put_text(ask, "rcode", rcode);
+    put_flags(ask, m->flags);
+    json_put_number(ask, "octets", (int64_t)m->len);
+    if (event->scrub) {
+        put_records(ask, m, event->scrub);
+        if (event->scrub->delegation && strcmp(event->what, "delegation") == 0) {
+            struct json *to = json_put_object(ask, "leads-to");
+            put_name(to, "zone", event->scrub->delegation->zone);
+            json_put_number(to, "ttl", event->scrub->delegation_ttl);
+            put_servers(to, event->scrub->delegation);
+        }
+        live->is_denied =
+            strcmp(event->what, "NXDOMAIN") == 0 || strcmp(event->what, "NODATA") == 0;
+    }
+    struct addr own = own_addr(task);
+    add_packet(e, event->server, &own, task->is_tcp, m->wire, m->len);
+}
+
+static void on_refused(struct live *live, const struct trace_event *event)
+{
+    struct json *list = json_find(live->ask, "refused");
+    if (!list)
+        list = json_put_list(live->ask, "refused");
+    struct json *one = json_add_object(list);
+    put_addr(one, "from", event->server);
+    json_put_text(one, "reason", event->what);
+}
+
+/* The server's addresses are there, and none of them may be asked. */
+static bool is_forbidden(const struct explain *e, const struct cut *cut)
+{
+    for (int i = 0; i < cut->addr_cnt; i++)
+        if (policy_may_ask(e->engine->policy, &cut->addrs[i].addr))
+            return false;
+    return cut->addr_cnt > 0;
+}
+
+static bool is_v6_only(const struct cut *cut)
+{
+    for (int i = 0; i < cut->addr_cnt; i++)
+        if (!addr_is_v6(&cut->addrs[i].addr))
+            return false;
+    return cut->addr_cnt > 0;
+}
+
+static void note_failure(struct explain *e, const struct live *live, const struct task *task)
+{
+    unsigned at = (unsigned)util_min(e->facts.failure_cnt, CAUSE_FAILURES_MAX - 1);
+    struct cause_failure *f = &e->failures[at];
+
+    e->facts.failure_cnt = at + 1;
+    f->type = task->type;
+    memcpy(f->name, task->name, dname_len(task->name));
+    memcpy(f->zone, task->cut.zone, dname_len(task->cut.zone));
+    f->is_limited = task->outcome == TASK_LIMITED;
+    f->is_circle = live->is_circle;
+    f->is_forbidden = is_forbidden(e, &task->cut);
+    f->is_v6_only = is_v6_only(&task->cut) && !e->engine->policy->uses_v6;
+    f->addr_cnt = task->cut.addr_cnt;
+    f->server_cnt = task->cut.server_cnt;
+    f->cause = task->cause;
+    f->attempts = task->attempts;
+    f->denied_cnt = live->denied_cnt;
+    memcpy(f->denied, live->denied, sizeof(f->denied));
+}
+
+static void on_end(struct explain *e, struct live *live, const struct trace_event *event)
+{
+    const struct task *task = event->task;
+    struct live *parent = find_live(e, live->parent);
+    bool has_failed = task->outcome != TASK_ANSWERED;
+
+    json_put_text(live->node, "outcome", has_failed ? "failed" : "answered");
+    if (has_failed) {
+        json_put_text(live->node, "cause", task->cause);
+        json_put_text(live->node, "text", event->what);
+        note_failure(e, live, task);
+    }
+    put_ms(live->node, "took-ms", (now_mono_ms() - task->since_mono_ms) * 1000);
+    if (parent && live->is_denied && !has_failed) {
+        bool is_new = true;
+        for (unsigned i = 0; i < util_min(parent->denied_cnt, CAUSE_NAMES_MAX); i++)
+            is_new &= !dname_is_equal(parent->denied[i], task->name);
+        if (is_new && parent->denied_cnt < CAUSE_NAMES_MAX)
+            memcpy(parent->denied[parent->denied_cnt], task->name, dname_len(task->name));
+        parent->denied_cnt += is_new;
+    }
+    live->task = NULL;
+}
+
+/* ---- the walk ---- */
+
+static const char *rank_name(enum cache_rank rank)
+{
+    return rank == CACHE_AUTHORITATIVE ? "authoritative answer" : "answer of another kind";
+}
+
+static void put_found(struct explain *e, struct json *node, const struct cache_found *found)
+{
+    int64_t now_ms = now_wall_ms();
+
+    json_put_number(node, "ttl", found->ttl);
+    json_put_number(node, "of", found->ttl_whole);
+    json_put_bool(node, "stale", found->is_stale);
+    json_put_bool(node, "new", found->learnt_ms >= e->start_ms);
+    json_put_number(node, "age-s", (now_ms - found->learnt_ms) / 1000);
+    if (found->server.sock.any.sa_family) {
+        put_addr(node, "server", &found->server);
+        json_put_text(node, "section", section_name(found->section));
+        json_put_text(node, "trust", rank_name(found->rank));
+    }
+    if (found->kind == CACHE_FAILURE)
+        json_put_text(node, "text", found->text);
+    e->facts.source = (struct cause_source){
+        .is_there = true,
+        .is_stale = found->is_stale,
+        .is_new = found->learnt_ms >= e->start_ms,
+        .age_s = (now_ms - (found->is_stale ? found->end_ms : found->learnt_ms)) / 1000,
+        .left_s = found->ttl,
+        .server = found->server};
+}
+
+static void on_known(struct explain *e, const struct trace_event *event)
+{
+    struct json *node = add_step(e, NULL, event->found ? "cache" : "local");
+    put_name(node, "name", event->name);
+    put_type(node, "type", event->type);
+    json_put_text(node, "found", event->what);
+    if (event->found)
+        put_found(e, node, event->found);
+    else
+        e->facts.source = (struct cause_source){.is_there = true, .is_local = true};
+}
+
+static void on_unknown(struct explain *e, const struct trace_event *event)
+{
+    struct json *node = add_step(e, NULL, "cache");
+    put_name(node, "name", event->name);
+    put_type(node, "type", event->type);
+    json_put_text(node, "found", "nothing");
+}
+
+static void note(void *data, const struct trace_event *event)
+{
+    struct explain *e = data;
+    struct live *live = find_live(e, event->task);
+
+    switch (event->step) {
+    case TRACE_STEP_BEGIN:
+    case TRACE_STEP_JOIN: on_begin(e, event); return;
+    case TRACE_STEP_KNOWN: on_known(e, event); return;
+    case TRACE_STEP_UNKNOWN: on_unknown(e, event); return;
+    default: break;
+    }
+    if (!live)
+        return;
+    switch (event->step) {
+    case TRACE_STEP_ZONE: on_zone(e, live, event); break;
+    case TRACE_STEP_ASK: on_ask(e, live, event); break;
+    case TRACE_STEP_REPLY: on_reply(e, live, event); break;
+    case TRACE_STEP_SILENCE:
+        json_put_text(live->ask, "result", event->what);
+        put_ms(live->ask, "rtt-ms", now_mono_us() - event->task->asked_us);
+        break;
+    case TRACE_STEP_REFUSED: on_refused(live, event); break;
+    case TRACE_STEP_NOTE:
+        live->is_circle |= strcmp(event->what, TASK_NOTE_CIRCLE) == 0;
+        json_put_text(add_step(e, live, "note"), "what", event->what);
+        break;
+    default: on_end(e, live, event); break;
+    }
+}
+
+/* ---- begin and end ---- */
+
+struct explain *explain_new(const struct engine *engine, const uint8_t *name, uint16_t type,
+                            const struct addr *client, bool has_packets)
+{
+    struct explain *e = calloc(1, sizeof(*e));
+    char when[NOW_TEXT_MAX];
+
+    if (!e)
+        return NULL;
+    e->sink = (struct trace_sink){.note = note, .data = e};
+    e->engine = engine;
+    e->start_ms = now_wall_ms();
+    e->start_us = now_mono_us();
+    memcpy(e->name, name, dname_len(name));
+    e->facts.name = e->name;
+    e->facts.type = type;
+    e->facts.failures = e->failures;
+    e->facts.ede_text = "";
+    addr_print(client, e->facts.client);
+    *strchr(e->facts.client, '@') = '\0';
+    e->root = json_new_object();
+    struct json *question = json_put_object(e->root, "question");
+    put_name(question, "name", name);
+    put_type(question, "type", type);
+    json_put_text(question, "client", e->facts.client);
+    now_print(e->start_ms, when);
+    json_put_text(e->root, "at", when);
+    e->steps = json_put_list(e->root, "steps");
+    if (has_packets)
+        e->packets = json_put_list(e->root, "packets");
+    return e;
+}
+
+const struct trace_sink *explain_sink(struct explain *explain) { return &explain->sink; }
+
+/* What the answer's records say for the cause: the chain, and what was asked for at its end. */
+static void note_answer(struct explain *e, const struct message *m,
+                        const struct message_record *r)
+{
+    struct cause_facts *f = &e->facts;
+    struct cursor c = cursor_over(m->wire, m->len);
+    size_t len;
+
+    if (r->section != MESSAGE_ANSWER)
+        return;
+    if (r->type == f->type || (f->type == RRTYPE_ANY && r->type != RRTYPE_RRSIG)) {
+        f->answer_cnt++;
+    } else if (r->type == RRTYPE_CNAME) {
+        uint8_t target[DNAME_MAX];
+        c.pos = (size_t)(r->rdata - m->wire);
+        if (dname_parse(&c, target, &len) != ERR_OK)
+            return;
+        memcpy(f->chain[util_min(f->alias_cnt, CAUSE_CHAIN_MAX - 1)], target, len);
+        f->alias_cnt++;
+    }
+}
+
+static void put_answer(struct explain *e, struct json *answer, const struct exchange *ex)
+{
+    struct message m;
+    struct message_record r;
+    char rcode[RRTYPE_NAME_MAX];
+
+    if (message_parse(ex->buffer, ex->reply_len, &m) != MESSAGE_WHOLE)
+        return;
+    e->facts.rcode = classify_rcode(&m);
+    rrtype_print_rcode(e->facts.rcode, rcode);
+    json_put_text(answer, "rcode", rcode);
+    put_flags(answer, m.flags);
+    struct json *list = json_put_list(answer, "records");
+    for (struct message_walk walk = message_walk(&m); message_next(&walk, &r);) {
+        if (r.type == RRTYPE_OPT)
+            continue;
+        note_answer(e, &m, &r);
+        if (json_count(list) >= EXPLAIN_RECORDS_MAX)
+            continue;
+        struct json *one = json_add_object(list);
+        json_put_text(one, "section", section_name(r.section));
+        put_name(one, "owner", r.owner);
+        json_put_number(one, "ttl", r.ttl);
+        put_type(one, "type", r.type);
+        put_rdata(one, &m, r.type, (size_t)(r.rdata - m.wire), r.rdata_len);
+    }
+    if (ex->opt.ede != EDNS_EDE_NONE) {
+        struct json *ede = json_put_object(answer, "extended-error");
+        json_put_number(ede, "code", ex->opt.ede);
+        json_put_text(ede, "text", ex->opt.ede_text);
+        e->facts.ede_text = ex->opt.ede_text;
+    }
+}
+
+struct json *explain_end(struct explain *e, const struct exchange *ex, struct cause *cause)
+{
+    struct json *story = e->root;
+
+    put_ms(story, "took-ms", now_mono_us() - e->start_us);
+    json_put_number(story, "questions", e->facts.question_cnt);
+    if (e->step_cnt > EXPLAIN_STEPS_MAX)
+        json_put_number(story, "more-steps", e->step_cnt - EXPLAIN_STEPS_MAX);
+    put_answer(e, json_put_object(story, "answer"), ex);
+    cause_find(&e->facts, cause);
+    struct json *why = json_put_object(story, "cause");
+    json_put_text(why, "kind", cause->kind);
+    json_put_text(why, "text", cause->text);
+    json_put_text(why, "advice", cause->advice);
+    e->root = e->steps = e->packets = NULL;
+    for (size_t i = 0; i < LIVE_MAX; i++)
+        e->live[i].task = NULL;
+    return story;
+}
+
+void explain_free(struct explain **explain)
+{
+    if (*explain)
+        json_free(&(*explain)->root);
+    free(*explain);
+    *explain = NULL;
+}

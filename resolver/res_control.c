@@ -1,0 +1,481 @@
+/* Workers are visited one after another and add up numbers in one result, so nothing is shared and nothing merged. */
+#include "resolver/res_control.h"
+
+#include <inttypes.h>
+
+#include "base/now.h"
+#include "dns/dname_text.h"
+#include "dns/rdata_text.h"
+#include "net/out_net.h"
+
+enum {
+    REFUSED_SHOWN = 4,
+    FAILED_SHOWN = 5,
+    LAST_SHOWN = 20,
+    CARD_ARENA = 1 << 20,
+    ID_BITS = 16
+};
+
+static struct engine *engine_of(const struct res_control *worker)
+{
+    return res_serve_engine(worker->serve);
+}
+
+/* ---- what a request says ---- */
+
+static bool read_name(struct control_call *call, uint8_t name[DNAME_MAX])
+{
+    static const uint8_t root[] = {0};
+    const char *text = json_get_text(call->request, "name", ""), *why = "";
+    size_t len;
+
+    if (dname_text_read(text, strlen(text), root, name, &len, &why, NULL) == ERR_OK)
+        return true;
+    control_refuse(call, "\"%.100s\" is no domain name: %s", text, why);
+    return false;
+}
+
+static bool read_type(struct control_call *call, const char *otherwise, uint16_t *type)
+{
+    const char *text = json_get_text(call->request, "type", otherwise);
+
+    if (!*text || rrtype_read(text, strlen(text), type) == ERR_OK)
+        return true;
+    control_refuse(call, "\"%.40s\" is no type of records, such as A, MX or TXT", text);
+    return false;
+}
+
+/* ---- plain values ---- */
+
+static void put_name(struct json *to, const char *key, const uint8_t *name)
+{
+    char text[DNAME_TEXT_MAX];
+    dname_text_print(name, text);
+    json_put_text(to, key, text);
+}
+
+static void put_type(struct json *to, const char *key, uint16_t type)
+{
+    char text[RRTYPE_NAME_MAX];
+    rrtype_print(type, text);
+    json_put_text(to, key, text);
+}
+
+static void put_addr(struct json *to, const char *key, const struct addr *addr)
+{
+    char text[ADDR_TEXT_MAX];
+    addr_print(addr, text);
+    json_put_text(to, key, text);
+}
+
+static void put_time(struct json *to, const char *key, int64_t ms)
+{
+    char text[NOW_TEXT_MAX];
+    now_print(ms, text);
+    json_put_text(to, key, text);
+}
+
+static void count_up(struct json *to, const char *key, uint64_t more)
+{
+    json_put_number(to, key, json_get_number(to, key, 0) + (int64_t)more);
+}
+
+static struct json *find_or_put_object(struct json *in, const char *key)
+{
+    struct json *found = json_find(in, key);
+    return found ? found : json_put_object(in, key);
+}
+
+static struct json *find_or_put_list(struct json *in, const char *key)
+{
+    struct json *found = json_find(in, key);
+    return found ? found : json_put_list(in, key);
+}
+
+/* ---- stats ---- */
+
+void res_control_stats(struct control_call *call, const struct res_control *worker)
+{
+    const struct engine_counts *c = &engine_of(worker)->counts;
+    const struct {
+        const char *name;
+        uint64_t cnt;
+    } all[] = {{"questions", c->questions},
+               {"answered-at-once", c->hits},
+               {"answered-hot", c->hot},
+               {"answered-stale", c->stale},
+               {"refused-clients", c->refused_clients},
+               {"dropped", c->dropped},
+               {"resolutions", c->tasks},
+               {"resolutions-ahead-of-time", c->prefetched},
+               {"resolutions-merged", c->merged},
+               {"resolutions-left-to-other-workers", c->elsewhere},
+               {"resolutions-failed", c->failures},
+               {"resolutions-limited", c->limited},
+               {"asked-udp", c->out_udp},
+               {"asked-tcp", c->out_tcp},
+               {"timeouts", c->timeouts},
+               {"wrong-replies", c->suspects}};
+
+    for (size_t i = 0; i < ARRAY_LEN(all); i++)
+        count_up(call->result, all[i].name, all[i].cnt);
+}
+
+/* ---- status ---- */
+
+static void put_families(struct json *status, const struct engine *engine)
+{
+    static const char *const names[] = {"ipv4", "ipv6"};
+    const bool uses[] = {engine->policy->uses_v4, engine->policy->uses_v6};
+    struct json *families = find_or_put_object(status, "families");
+
+    for (int v6 = 0; v6 < 2; v6++) {
+        struct json *family = find_or_put_object(families, names[v6]);
+        bool was_up = json_get_bool(family, "answers", false);
+        json_put_bool(family, "used", uses[v6]);
+        json_put_bool(family, "answers",
+                      was_up || infra_is_family_up(engine->infra, v6, now_mono_ms()));
+    }
+}
+
+static void put_entropy(struct json *status, const struct engine *engine)
+{
+    struct json *entropy = json_put_object(status, "entropy");
+    const struct policy_defences *on = &engine->policy->defences;
+    unsigned ports = on->random_port ? out_net_port_cnt() : 1, bits = 0;
+
+    while (bits < 16 && 1U << (bits + 1) <= ports)
+        bits++;
+    json_put_number(entropy, "ports", ports);
+    json_put_number(entropy, "port-bits", bits);
+    json_put_number(entropy, "id-bits", on->random_id ? ID_BITS : 0);
+    json_put_bool(entropy, "random-case", on->random_case);
+    json_put_bool(entropy, "cookies", on->cookies);
+}
+
+static const char *reason_name(unsigned reason)
+{
+    return reason == REFUSED_RECORDS      ? "records out of bailiwick"
+           : reason == REFUSED_UNREADABLE ? "records that break their format"
+                                          : match_name((enum match_verdict)reason);
+}
+
+static void put_refused(struct json *status, const struct refused *refused)
+{
+    struct json *all = find_or_put_object(status, "refused-replies");
+
+    for (unsigned i = MATCH_OK + 1; i < REFUSED_REASONS; i++) {
+        if (refused->cnt[i] == 0)
+            continue;
+        struct json *one = find_or_put_object(all, reason_name(i));
+        count_up(one, "count", refused->cnt[i]);
+        struct json *last = find_or_put_list(one, "last");
+        for (uint64_t n = 0; n < util_min(refused->cnt[i], REFUSED_SHOWN); n++) {
+            const struct refused_item *item =
+                &refused->last[i][(refused->cnt[i] - 1 - n) % REFUSED_KEPT];
+            if (json_count(last) >= REFUSED_SHOWN)
+                break;
+            struct json *shown = json_add_object(last);
+            put_time(shown, "time", item->when_ms);
+            put_addr(shown, "from", &item->from);
+            put_name(shown, "asked", item->name);
+        }
+    }
+}
+
+static struct json *add_finished(struct json *list, const struct trace_finished *f)
+{
+    struct json *one = json_add_object(list);
+    put_time(one, "time", f->ended_ms);
+    put_name(one, "name", f->name);
+    put_type(one, "type", f->type);
+    json_put_number(one, "questions", f->queries);
+    json_put_number(one, "took-ms", f->took_ms);
+    json_put_text(one, "outcome", f->has_failed ? "failed" : "answered");
+    if (f->has_failed)
+        json_put_text(one, "cause", f->cause ? f->cause : "");
+    return one;
+}
+
+/* The `back`-th last of them, NULL beyond. */
+static const struct trace_finished *finished_at(const struct trace_ring *ring, uint64_t back)
+{
+    return back < util_min(ring->cnt, TRACE_FINISHED)
+               ? &ring->at[(ring->cnt - 1 - back) % TRACE_FINISHED]
+               : NULL;
+}
+
+static void put_failed(struct json *status, const struct trace_ring *ring)
+{
+    struct json *list = find_or_put_list(status, "failed-lately");
+    const struct trace_finished *f;
+
+    for (uint64_t back = 0;
+         (f = finished_at(ring, back)) != NULL && json_count(list) < FAILED_SHOWN; back++)
+        if (f->has_failed)
+            (void)add_finished(list, f);
+}
+
+static void put_cache(struct json *to, const struct res_control *worker)
+{
+    json_put_text(to, "kept", worker->cache ? "file" : "memory");
+    if (!worker->cache)
+        return;
+    struct cache_lmdb_stats s = cache_lmdb_stats(worker->cache);
+    json_put_number(to, "entries", (int64_t)s.entries);
+    json_put_number(to, "used", (int64_t)s.used);
+    json_put_number(to, "size", (int64_t)s.size);
+    json_put_number(to, "written", (int64_t)s.written);
+    json_put_number(to, "transactions", (int64_t)s.commits);
+    json_put_number(to, "trimmed", (int64_t)s.trimmed);
+    json_put_number(to, "refused", (int64_t)s.refused);
+    json_put_number(to, "broken", (int64_t)s.broken);
+}
+
+void res_control_status(struct control_call *call, const struct res_control *worker)
+{
+    const struct engine *engine = engine_of(worker);
+    const struct engine_counts *c = &engine->counts;
+    struct json *limits = find_or_put_object(call->result, "limits");
+
+    put_families(call->result, engine);
+    put_entropy(call->result, engine);
+    put_refused(call->result, &engine->refused);
+    put_failed(call->result, &engine->finished);
+    count_up(call->result, "questions", c->questions);
+    count_up(call->result, "answered-at-once", c->hits);
+    count_up(call->result, "under-way", engine->task_cnt);
+    count_up(limits, "clients-refused", c->refused_clients);
+    count_up(limits, "questions-dropped", c->dropped);
+    count_up(limits, "resolutions-limited", c->limited);
+    count_up(limits, "wrong-replies", c->suspects);
+    if (worker->worker == 0)
+        put_cache(json_put_object(call->result, "cache"), worker);
+}
+
+/* ---- the cache ---- */
+
+void res_control_cache_stats(struct control_call *call, const struct res_control *worker)
+{
+    const struct engine_counts *c = &engine_of(worker)->counts;
+
+    if (worker->worker == 0)
+        put_cache(call->result, worker);
+    count_up(call->result, "questions", c->questions);
+    count_up(call->result, "answered-at-once", c->hits);
+    count_up(call->result, "answered-hot", c->hot);
+    count_up(call->result, "answered-stale", c->stale);
+    count_up(call->result, "asked-ahead-of-time", c->prefetched);
+}
+
+/* Lifetime: the call. */
+struct card {
+    struct json *list;
+    int64_t now_ms;
+    uint16_t type; /* that is shown; 0: all */
+    size_t worker;
+    bool is_shared;
+};
+
+static const char *kind_name(const struct cache_entry *entry)
+{
+    static const char *const names[] = {[CACHE_DATA] = "data",
+                                        [CACHE_NODATA] = "no such type",
+                                        [CACHE_NXDOMAIN] = "no such name",
+                                        [CACHE_FAILURE] = "failure"};
+    return entry->cut ? "delegation" : names[entry->found.kind];
+}
+
+static void put_set(struct json *to, const struct rrset *set)
+{
+    struct json *list = json_put_list(to, "data");
+    char text[RDATA_TEXT_MAX];
+
+    for (size_t pos = 0; pos < set->size;) {
+        struct rrset_record r = rrset_at(set, pos, &pos);
+        rdata_text_print(set->type, r.rdata, r.len, text);
+        json_add_text(list, text);
+    }
+    json_put_bool(to, "signed", rrset_signatures(set) != NULL);
+}
+
+static void put_cut(struct json *to, const struct cut *cut)
+{
+    struct json *list = json_put_list(to, "data");
+    char line[DNAME_TEXT_MAX + ADDR_TEXT_MAX], address[ADDR_TEXT_MAX];
+
+    for (int i = 0; i < cut->server_cnt; i++) {
+        dname_text_print(cut->servers[i].name, line);
+        if (cut->servers[i].addr_cnt == 0)
+            json_add_text(list, line);
+        size_t len = strlen(line);
+        for (int n = 0; n < cut->addr_cnt; n++)
+            if (cut->addrs[n].server == i) {
+                addr_print(&cut->addrs[n].addr, address);
+                *strchr(address, '@') = '\0';
+                snprintf(line + len, sizeof(line) - len, " %s", address);
+                json_add_text(list, line);
+            }
+    }
+}
+
+static void put_origin(struct json *to, const struct cache_found *f)
+{
+    static const char *const sections[] = {"", "answer", "authority", "additional"};
+
+    put_time(to, "learnt", f->learnt_ms);
+    if (f->server.sock.any.sa_family) {
+        put_addr(to, "from", &f->server);
+        json_put_text(to, "section", sections[f->section & 3]);
+        json_put_text(to, "trust",
+                      f->rank == CACHE_AUTHORITATIVE ? "authoritative" : "not authoritative");
+    }
+    json_put_text(to, "validation", f->validation ? "looked at" : "not looked at");
+}
+
+static void show_entry(void *data, const struct cache_entry *entry)
+{
+    const struct card *card = data;
+    const struct cache_found *f = &entry->found;
+
+    if (card->type && (entry->cut || entry->type != card->type))
+        return;
+    struct json *one = json_add_object(card->list);
+    json_put_text(one, "kind", kind_name(entry));
+    if (entry->type)
+        put_type(one, "type", entry->type);
+    json_put_number(one, "ttl", f->ttl);
+    json_put_number(one, "of", f->ttl_whole);
+    json_put_bool(one, "ended", f->is_stale);
+    if (f->is_stale)
+        json_put_number(one, "ended-s-ago", (card->now_ms - f->end_ms) / 1000);
+    put_origin(one, f);
+    json_put_number(one, "uses", entry->uses);
+    if (entry->cut)
+        put_cut(one, entry->cut);
+    else if (f->kind == CACHE_DATA)
+        put_set(one, f->set);
+    else if (f->kind == CACHE_FAILURE)
+        json_put_text(one, "text", f->text);
+    else if (f->set)
+        put_name(one, "zone", f->soa_owner);
+    if (f->kind == CACHE_FAILURE)
+        json_put_number(one, "times", f->failed_cnt + 1);
+    if (!card->is_shared)
+        json_put_number(one, "worker", (int64_t)card->worker);
+}
+
+void res_control_cache_show(struct control_call *call, const struct res_control *worker)
+{
+    struct card card = {
+        .now_ms = now_wall_ms(), .worker = worker->worker, .is_shared = worker->cache != NULL};
+    uint8_t name[DNAME_MAX];
+    struct cache_name key;
+    struct arena arena;
+
+    if ((worker->cache && worker->worker > 0) || !read_name(call, name) ||
+        !read_type(call, "", &card.type))
+        return;
+    put_name(call->result, "name", name);
+    card.list = find_or_put_list(call->result, "entries");
+    arena_init(&arena, CARD_ARENA);
+    cache_name_init(&key, name);
+    cache_show(&engine_of(worker)->cache, &key, &arena, show_entry, &card);
+    arena_fini(&arena);
+}
+
+void res_control_cache_flush(struct control_call *call, const struct res_control *worker)
+{
+    struct cache *cache = &engine_of(worker)->cache;
+    uint8_t name[DNAME_MAX];
+    struct cache_name key;
+    size_t cnt = 0;
+
+    if ((worker->cache && worker->worker > 0) || !read_name(call, name))
+        return;
+    put_name(call->result, "name", name);
+    cache_name_init(&key, name);
+    cnt = cache_flush(cache, &key);
+    if (json_get_bool(call->request, "subtree", false)) {
+        if (!call->state)
+            call->state = calloc(1, sizeof(struct cache_flushing));
+        call->is_again = call->state && cache_flush_below(cache, &key, call->state, &cnt);
+    }
+    if (!call->is_again) {
+        free(call->state);
+        call->state = NULL;
+    }
+    count_up(call->result, "entries", cnt);
+}
+
+/* ---- explain ---- */
+
+static void on_story(void *data, struct json *story, const struct cause *cause)
+{
+    struct control_call *call = data;
+
+    if (cause)
+        json_put(call->result, "story", story);
+    else
+        control_refuse(call, "the question was dropped: too many of that client wait, or the "
+                             "daemon is stopping");
+    if (call->is_held)
+        control_go_on(call);
+    call->is_held = false;
+}
+
+void res_control_explain(struct control_call *call, const struct res_control *worker)
+{
+    const char *as = json_get_text(call->request, "as", "127.0.0.1");
+    uint8_t name[DNAME_MAX];
+    struct res_explain_ask ask = {.settings = call->settings,
+                                  .name = name,
+                                  .type = RRTYPE_A,
+                                  .is_fresh = json_get_bool(call->request, "no-cache", false),
+                                  .has_packets = json_get_bool(call->request, "packets", false),
+                                  .done = on_story,
+                                  .data = call};
+
+    if (!read_name(call, name) || !read_type(call, "A", &ask.type))
+        return;
+    if (addr_read(as, 53, &ask.client) != ERR_OK) {
+        control_refuse(call, "\"%.60s\" is no address", as);
+        return;
+    }
+    call->is_held = false;
+    enum err err = res_explain_begin(worker->explain, &ask);
+    if (err)
+        control_refuse(call, err == ERR_LIMIT ? "too much is being explained already"
+                                              : "out of memory");
+    else
+        call->is_held = !json_find(call->result, "story") && !*call->error;
+}
+
+void res_control_last(struct control_call *call, const struct res_control *worker)
+{
+    const struct trace_ring *ring = &engine_of(worker)->finished;
+    const struct trace_finished *f;
+    uint8_t name[DNAME_MAX];
+    char room[TRACE_WORDS_MAX];
+
+    if (!read_name(call, name))
+        return;
+    put_name(call->result, "name", name);
+    struct json *list = find_or_put_list(call->result, "finished");
+    for (uint64_t back = 0;
+         (f = finished_at(ring, back)) != NULL && json_count(list) < LAST_SHOWN; back++) {
+        if (!dname_is_equal(f->name, name))
+            continue;
+        struct json *attempts = json_put_list(add_finished(list, f), "attempts");
+        for (unsigned i = 0; i < f->attempt_cnt; i++) {
+            const struct trace_attempt *a = &f->attempts[i];
+            struct json *one = json_add_object(attempts);
+            struct addr server = trace_server(a);
+            put_name(one, "zone", dname_suffix(f->name, a->zone_labels));
+            put_addr(one, "server", &server);
+            json_put_text(one, "transport", a->is_tcp ? "TCP" : "UDP");
+            json_put_text(one, "result", trace_words(a, room));
+            json_put_number(one, "rtt-ms", a->rtt_ms);
+        }
+    }
+}
