@@ -123,9 +123,11 @@ struct json *json_add_object(struct json *list)
     return json_at(list, json_count(list) - 1);
 }
 
-void json_remove(struct json *object, const char *key)
+struct json *json_take(struct json *object, const char *key)
 {
+    json_t *found = json_incref(json_object_get(in(object), key));
     (void)json_object_del(in(object), key);
+    return out(found);
 }
 
 /* ---- looking ---- */
@@ -167,6 +169,14 @@ size_t json_count(const struct json *list)
 struct json *json_at(const struct json *list, size_t index)
 {
     return out(json_array_get(in(list), index));
+}
+
+const char *json_key(const struct json *object, size_t index)
+{
+    const char *key;
+    json_t *value;
+    json_object_foreach(in(object), key, value) if (index-- == 0) return key;
+    return "";
 }
 
 const char *json_text(const struct json *value) { return json_string_value(in(value)); }

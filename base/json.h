@@ -38,8 +38,8 @@ void json_add(struct json *list, struct json *value);
 void json_add_text(struct json *list, const char *text);
 struct json *json_add_object(struct json *list);
 
-/* Take a key out of an object; that it is not there is fine. */
-void json_remove(struct json *object, const char *key);
+/* Take a value out of an object: it is the caller's.  NULL: there is none. */
+struct json *json_take(struct json *object, const char *key);
 
 /* The value under a key, NULL when there is none or `object` is no object. */
 struct json *json_find(const struct json *object, const char *key);
@@ -55,6 +55,9 @@ size_t json_count(const struct json *list);
 
 /* The value at a place of a list, NULL beyond its end. */
 struct json *json_at(const struct json *list, size_t index);
+
+/* The key at a place of an object, in the order they were put; "" beyond its end. */
+const char *json_key(const struct json *object, size_t index);
 
 /* A list's value as text; NULL when it is none. */
 const char *json_text(const struct json *value);

@@ -21,10 +21,15 @@ static void say(char out[CAUSE_TEXT_MAX], const char *fmt, ...)
     va_end(args);
 }
 
+/* In a sentence a name stands without its last dot. */
 static void say_name(char out[CAUSE_TEXT_MAX], const uint8_t *name)
 {
     char text[DNAME_TEXT_MAX];
     dname_text_print(name, text);
+    if (*name)
+        text[strlen(text) - 1] = '\0';
+    else
+        strcpy(text, "the root");
     say(out, "%s", text);
 }
 
@@ -232,9 +237,7 @@ static void tell_circle(const struct cause_failure *e, struct cause *out)
     say_name(out->text, e->zone);
     say(out->text,
         " go round in a circle: to find their addresses one would have to ask them, or "
-        "zones whose servers can only be found through ");
-    say_name(out->text, e->zone);
-    say(out->text, ".");
+        "zones whose servers can only be found through it.");
     say(out->advice,
         "The zone above has to give an address (glue) for one of the servers, or one "
         "of them needs a name in another zone.");
@@ -349,10 +352,10 @@ static void tell_failure(const struct cause_facts *f, struct cause *out)
 
     if (e->is_circle)
         tell_circle(e, out);
-    else if (e->is_limited)
-        tell_limit(e, out);
     else if (e->addr_cnt == 0 && e->denied_cnt > 0)
         tell_names(e, out);
+    else if (e->is_limited && count_failed(&e->attempts) == 0)
+        tell_limit(e, out);
     else if (count_failed(&e->attempts) > 0)
         tell_servers(e, out);
     else if (e->is_forbidden || e->is_v6_only)

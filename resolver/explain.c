@@ -7,7 +7,7 @@
 #include "resolver/classify.h"
 #include "resolver/task.h"
 
-enum { LIVE_MAX = 256, HEX_MAX = 2 * MESSAGE_MAX + 1 };
+enum { LIVE_MAX = 256, TOLD_MAX = 64, HEX_MAX = 2 * MESSAGE_MAX + 1 };
 
 /* A task that is under way. */
 struct live {
@@ -31,6 +31,8 @@ struct explain {
     uint64_t start_us;
     unsigned step_cnt;
     struct live live[LIVE_MAX];
+    uint64_t told[TOLD_MAX]; /* of the walk, which begins anew after each resolution */
+    unsigned told_cnt;
     struct cause_facts facts;
     struct cause_failure failures[CAUSE_FAILURES_MAX];
 };
@@ -234,10 +236,10 @@ static void on_zone(struct explain *e, struct live *live, const struct trace_eve
 static void put_pick(struct json *to, const struct pick_why *pick)
 {
     static const char *const reasons[] = {
-        [PICK_ONLY] = "the only one that may be asked",
-        [PICK_NEAR] = "at random among the fastest",
-        [PICK_UNKNOWN] = "at random: of none the time is known",
-        [PICK_EXPLORE] = "at random among all, to learn how fast they are"};
+        [PICK_ONLY] = "the only address that may be asked",
+        [PICK_NEAR] = "one of the fastest, at random",
+        [PICK_UNKNOWN] = "at random: nothing is known of their times",
+        [PICK_EXPLORE] = "at random, to learn how fast all are"};
     struct json *why = json_put_object(to, "why");
     json_put_text(why, "reason", reasons[pick->reason]);
     json_put_number(why, "among", pick->chosen_from);
@@ -350,6 +352,23 @@ static void note_failure(struct explain *e, const struct live *live, const struc
     memcpy(f->denied, live->denied, sizeof(f->denied));
 }
 
+/* Kept in their order, so that the same story is told in the same words. */
+static void note_denied(struct live *parent, const uint8_t *name)
+{
+    unsigned cnt = (unsigned)util_min(parent->denied_cnt, CAUSE_NAMES_MAX), at = 0;
+
+    while (at < cnt && dname_compare(parent->denied[at], name) < 0)
+        at++;
+    if (at < cnt && dname_is_equal(parent->denied[at], name))
+        return;
+    parent->denied_cnt++;
+    if (at == CAUSE_NAMES_MAX)
+        return;
+    for (unsigned i = (unsigned)util_min(cnt, CAUSE_NAMES_MAX - 1); i > at; i--)
+        memcpy(parent->denied[i], parent->denied[i - 1], DNAME_MAX);
+    memcpy(parent->denied[at], name, dname_len(name));
+}
+
 static void on_end(struct explain *e, struct live *live, const struct trace_event *event)
 {
     const struct task *task = event->task;
@@ -363,14 +382,8 @@ static void on_end(struct explain *e, struct live *live, const struct trace_even
         note_failure(e, live, task);
     }
     put_ms(live->node, "took-ms", (now_mono_ms() - task->since_mono_ms) * 1000);
-    if (parent && live->is_denied && !has_failed) {
-        bool is_new = true;
-        for (unsigned i = 0; i < util_min(parent->denied_cnt, CAUSE_NAMES_MAX); i++)
-            is_new &= !dname_is_equal(parent->denied[i], task->name);
-        if (is_new && parent->denied_cnt < CAUSE_NAMES_MAX)
-            memcpy(parent->denied[parent->denied_cnt], task->name, dname_len(task->name));
-        parent->denied_cnt += is_new;
-    }
+    if (parent && live->is_denied && !has_failed)
+        note_denied(parent, task->name);
     live->task = NULL;
 }
 
@@ -397,6 +410,12 @@ static void put_found(struct explain *e, struct json *node, const struct cache_f
     }
     if (found->kind == CACHE_FAILURE)
         json_put_text(node, "text", found->text);
+}
+
+static void note_source(struct explain *e, const struct cache_found *found)
+{
+    int64_t now_ms = now_wall_ms();
+
     e->facts.source = (struct cause_source){
         .is_there = true,
         .is_stale = found->is_stale,
@@ -406,20 +425,41 @@ static void put_found(struct explain *e, struct json *node, const struct cache_f
         .server = found->server};
 }
 
+/* Whether the walk has come by here before, and found the same. */
+static bool is_told(struct explain *e, const struct trace_event *event)
+{
+    uint64_t what = dname_hash(event->name) + event->type * 2U +
+                    (event->step == TRACE_STEP_KNOWN) +
+                    (event->found ? (uint64_t)event->found->kind << 20 : 0);
+
+    for (unsigned i = 0; i < e->told_cnt; i++)
+        if (e->told[i] == what)
+            return true;
+    if (e->told_cnt < TOLD_MAX)
+        e->told[e->told_cnt++] = what;
+    return false;
+}
+
 static void on_known(struct explain *e, const struct trace_event *event)
 {
+    if (event->found)
+        note_source(e, event->found);
+    else
+        e->facts.source = (struct cause_source){.is_there = true, .is_local = true};
+    if (is_told(e, event))
+        return;
     struct json *node = add_step(e, NULL, event->found ? "cache" : "local");
     put_name(node, "name", event->name);
     put_type(node, "type", event->type);
     json_put_text(node, "found", event->what);
     if (event->found)
         put_found(e, node, event->found);
-    else
-        e->facts.source = (struct cause_source){.is_there = true, .is_local = true};
 }
 
 static void on_unknown(struct explain *e, const struct trace_event *event)
 {
+    if (is_told(e, event))
+        return;
     struct json *node = add_step(e, NULL, "cache");
     put_name(node, "name", event->name);
     put_type(node, "type", event->type);

@@ -8,13 +8,25 @@
 
 #include "base/diag.h"
 
-enum cmd_status { CMD_DONE = 0, CMD_WRONG = 1, CMD_USAGE = 2, CMD_UNREACHED = 3 };
+enum cmd_exit { CMD_DONE = 0, CMD_WRONG = 1, CMD_USAGE = 2, CMD_UNREACHED = 3 };
 
 /* rootline check FILE [--json] */
 int cmd_check(int argc, char **argv);
 
 /* rootline zone check ORIGIN FILE [--crypto] [--at INSTANT] [--json] */
 int cmd_zone(int argc, char **argv);
+
+/* rootline explain NAME [TYPE] ... */
+int cmd_explain(int argc, char **argv);
+
+/* rootline cache show | flush | stats ... */
+int cmd_cache(int argc, char **argv);
+
+/* rootline status, stats, reload, log ... */
+int cmd_status(int argc, char **argv);
+int cmd_stats(int argc, char **argv);
+int cmd_reload(int argc, char **argv);
+int cmd_log(int argc, char **argv);
 
 /* Take `flag` out of the arguments; whether it was there. */
 bool cmd_take_flag(int *argc, char **argv, const char *flag);

@@ -9,6 +9,13 @@ static const struct command {
 } commands[] = {
     {"check", cmd_check, "check FILE                 is this configuration right?"},
     {"zone", cmd_zone, "zone check ORIGIN FILE     can this zone file be served?"},
+    {"explain", cmd_explain,
+     "explain NAME [TYPE]        how the resolver answers, step by step, and why so"},
+    {"cache", cmd_cache, "cache show | flush | stats what the resolver remembers"},
+    {"status", cmd_status, "status                     how a daemon is"},
+    {"stats", cmd_stats, "stats                      what it has counted"},
+    {"reload", cmd_reload, "reload                     have it read its configuration again"},
+    {"log", cmd_log, "log --last [NUMBER]        its last lines"},
 };
 
 static int print_usage(FILE *out)
@@ -16,7 +23,8 @@ static int print_usage(FILE *out)
     fprintf(out, "usage: rootline COMMAND ...\n");
     for (size_t i = 0; i < ARRAY_LEN(commands); i++)
         fprintf(out, "  %s\n", commands[i].help);
-    fprintf(out, "Each takes --json.  Exit status: 0 right, 1 wrong, 2 wrong usage.\n");
+    fprintf(out, "Each takes --json.  Exit status: 0 right, 1 wrong, 2 wrong usage, 3 no "
+                 "daemon answers.\n");
     return out == stderr ? CMD_USAGE : CMD_DONE;
 }
 

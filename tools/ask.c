@@ -1,0 +1,174 @@
+/* One line there, one line back.  An explanation takes as long as the question does, so only silence beyond that is an error. */
+#include "tools/ask.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "net/control_path.h"
+#include "tools/cmd.h"
+
+enum { WAIT_S = 60, CHUNK = 65536, ANSWER_MAX = 64 << 20 };
+
+static int connect_to(const char *path)
+{
+    struct sockaddr_un at = {.sun_family = AF_UNIX};
+    struct timeval wait = {.tv_sec = WAIT_S};
+
+    if (strlen(path) >= sizeof(at.sun_path)) {
+        errno = ENAMETOOLONG;
+        return -1;
+    }
+    strcpy(at.sun_path, path);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return -1;
+    (void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof(wait));
+    (void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &wait, sizeof(wait));
+    if (connect(fd, (struct sockaddr *)&at, sizeof(at)) == 0)
+        return fd;
+    int number = errno;
+    close(fd);
+    errno = number;
+    return -1;
+}
+
+static const char *hint(int number)
+{
+    switch (number) {
+    case ENOENT:
+        return "there is no such socket; is the daemon running, and is its server.control this "
+               "one?";
+    case ECONNREFUSED: return "nobody serves that socket; is the daemon running?";
+    case EACCES: return "you may not use that socket: it is for its owner and group";
+    default: return strerror(number);
+    }
+}
+
+/* The first place where a daemon answers. */
+static int search(enum ask_whom whom)
+{
+    static const char *const names[] = {"resolver", "authd"};
+    char path[CONTROL_PATH_MAX];
+    int seen = ENOENT;
+    char tried[4 * CONTROL_PATH_MAX] = "";
+
+    for (size_t n = 0; n <= (whom == ASK_ANY); n++)
+        for (unsigned place = 0; place < CONTROL_PATH_PLACES; place++) {
+            if (control_path_get(names[n], place, path) != ERR_OK)
+                continue;
+            int fd = connect_to(path);
+            if (fd >= 0)
+                return fd;
+            if (errno != ENOENT)
+                seen = errno;
+            size_t len = strlen(tried);
+            snprintf(tried + len, sizeof(tried) - len, "%s%s", len ? ", " : "", path);
+        }
+    fprintf(stderr,
+            "rootline: no %s to ask: %s\n  looked at %s\n  --socket PATH or $ROOTLINE_SOCKET "
+            "names another one (server.control in the daemon's configuration)\n",
+            whom == ASK_ANY ? "daemon" : "resolver",
+            seen == ENOENT ? "none is running" : hint(seen), tried);
+    return -1;
+}
+
+static int reach(const char *path, enum ask_whom whom)
+{
+    if (!path)
+        path = getenv("ROOTLINE_SOCKET");
+    if (!path || !*path)
+        return search(whom);
+    int fd = connect_to(path);
+    if (fd < 0)
+        fprintf(stderr, "rootline: %s: %s\n", path, hint(errno));
+    return fd;
+}
+
+static bool send_all(int fd, const char *text, size_t len)
+{
+    while (len > 0) {
+        ssize_t sent = send(fd, text, len, MSG_NOSIGNAL);
+        if (sent <= 0)
+            return false;
+        text += sent;
+        len -= (size_t)sent;
+    }
+    return true;
+}
+
+/* A line, without its end; NULL: it did not come. */
+static char *receive_line(int fd)
+{
+    size_t len = 0, size = 0;
+    char *line = NULL;
+
+    while (len < ANSWER_MAX) {
+        if (len + CHUNK > size) {
+            char *grown = realloc(line, size += CHUNK + size / 2);
+            if (!grown)
+                break;
+            line = grown;
+        }
+        ssize_t got = recv(fd, line + len, CHUNK - 1, 0);
+        if (got <= 0)
+            break;
+        len += (size_t)got;
+        if (line[len - 1] == '\n') {
+            line[len - 1] = '\0';
+            return line;
+        }
+    }
+    free(line);
+    return NULL;
+}
+
+static char *converse(int fd, const struct json *request)
+{
+    char *text = json_write(request, false), *line = NULL;
+
+    if (text && send_all(fd, text, strlen(text)) && send_all(fd, "\n", 1))
+        line = receive_line(fd);
+    free(text);
+    return line;
+}
+
+static int judge(const char *line, struct json **result)
+{
+    struct json *answer = NULL;
+    char why[200];
+
+    if (json_read(line, strlen(line), &answer, why, sizeof(why)) != ERR_OK) {
+        fprintf(stderr, "rootline: the daemon's answer cannot be read: %s\n", why);
+        return CMD_UNREACHED;
+    }
+    int status = CMD_DONE;
+    if (json_get_bool(answer, "ok", false)) {
+        *result = json_take(answer, "result");
+    } else {
+        fprintf(stderr, "rootline: %s\n", json_get_text(answer, "error", "refused"));
+        status = CMD_WRONG;
+    }
+    json_free(&answer);
+    return status;
+}
+
+int ask_daemon(const char *path, enum ask_whom whom, struct json *request, struct json **result)
+{
+    int fd = reach(path, whom);
+    char *line = fd >= 0 ? converse(fd, request) : NULL;
+    int status = CMD_UNREACHED;
+
+    json_free(&request);
+    if (line)
+        status = judge(line, result);
+    else if (fd >= 0)
+        fprintf(stderr, "rootline: the daemon gave no answer\n");
+    free(line);
+    if (fd >= 0)
+        close(fd);
+    return status;
+}

@@ -1,0 +1,254 @@
+/* rootline status, stats, reload, log: what either daemon says of itself. */
+#include <stdlib.h>
+
+#include "tools/ask.h"
+#include "tools/cmd.h"
+#include "tools/paper.h"
+
+enum { MB = 1000000 };
+
+static const char *get(const struct json *from, const char *key)
+{
+    return json_get_text(from, key, "");
+}
+
+static long long number(const struct json *from, const char *key)
+{
+    return json_get_number(from, key, 0);
+}
+
+/* Ask for `request`; *is_json: the result is to be printed as it came. */
+static int ask(int *argc, char **argv, const char *usage, struct json *request,
+               struct json **result, bool *is_json)
+{
+    *is_json = cmd_take_flag(argc, argv, "--json");
+    const char *path = cmd_take_value(argc, argv, "--socket");
+
+    if (*argc != 0) {
+        fprintf(stderr, "usage: rootline %s [--json] [--socket PATH]\n", usage);
+        json_free(&request);
+        return CMD_USAGE;
+    }
+    int status = ask_daemon(path, ASK_ANY, request, result);
+    if (status == CMD_DONE && *is_json)
+        cmd_print_json(*result);
+    return status;
+}
+
+static struct json *request_for(const char *command)
+{
+    struct json *request = json_new_object();
+    json_put_text(request, "command", command);
+    return request;
+}
+
+/* ---- status ---- */
+
+static void print_uptime(struct paper *p, const struct json *s)
+{
+    long long up = number(s, "uptime-s");
+    paper_row(p, "up", "%lld d %02lld:%02lld:%02lld, since %s", up / 86400, up / 3600 % 24,
+              up / 60 % 60, up % 60, get(s, "started"));
+    long long refused = number(s, "reloads-refused");
+    if (number(s, "reloads") > 0 || refused > 0)
+        paper_row(p, "reloads", "%lld, and %lld refused", number(s, "reloads"), refused);
+}
+
+static void print_listen(struct paper *p, const struct json *s)
+{
+    const struct json *listen = json_find(s, "listen");
+    for (size_t i = 0; i < json_count(listen); i++)
+        paper_row(p, i ? "" : "listens on", "%s (UDP and TCP)", json_text(json_at(listen, i)));
+}
+
+static void print_family(struct paper *p, const struct json *families, const char *key,
+                         const char *label)
+{
+    const struct json *family = json_find(families, key);
+    if (family)
+        paper_row(p, label, "%s",
+                  !json_get_bool(family, "used", false) ? "not asked over"
+                  : json_get_bool(family, "answers", false)
+                      ? "in use"
+                      : "DOWN: no server answers over it");
+}
+
+static void print_entropy(struct paper *p, const struct json *entropy)
+{
+    if (!entropy)
+        return;
+    paper_row(p, "to be guessed", "%lld bits of port (%lld ports), %lld bits of ID%s%s",
+              number(entropy, "port-bits"), number(entropy, "ports"),
+              number(entropy, "id-bits"),
+              json_get_bool(entropy, "random-case", false) ? ", the case of letters" : "",
+              json_get_bool(entropy, "cookies", false) ? ", cookies" : "");
+}
+
+static void print_refused(struct paper *p, const struct json *reasons)
+{
+    const char *label = "wrong replies";
+
+    for (size_t i = 0; i < json_count(reasons); i++) {
+        const char *reason = json_key(reasons, i);
+        const struct json *one = json_find(reasons, reason), *last = json_find(one, "last");
+        paper_row(p, label, "%lld: %s", number(one, "count"), reason);
+        label = "";
+        for (size_t n = 0; n < json_count(last); n++) {
+            const struct json *item = json_at(last, n);
+            paper_row(p, "", "  %s from %s, asked for %s", get(item, "time"), get(item, "from"),
+                      get(item, "asked"));
+        }
+    }
+}
+
+static void print_limits(struct paper *p, const struct json *limits)
+{
+    const char *label = "limits that bit";
+
+    for (size_t i = 0; i < json_count(limits); i++) {
+        const char *key = json_key(limits, i);
+        if (number(limits, key) == 0)
+            continue;
+        paper_row(p, label, "%s: %lld", key, number(limits, key));
+        label = "";
+    }
+    if (*label)
+        paper_row(p, label, "none");
+}
+
+static void print_failed(struct paper *p, const struct json *failed)
+{
+    for (size_t i = 0; i < json_count(failed); i++) {
+        const struct json *one = json_at(failed, i);
+        paper_row(p, i ? "" : "failed lately", "%s %s %s: %s", get(one, "time"),
+                  get(one, "name"), get(one, "type"), get(one, "cause"));
+    }
+}
+
+static void print_status(const struct json *s)
+{
+    const struct json *memory = json_find(s, "memory"), *cache = json_find(s, "cache");
+    struct paper p;
+
+    paper_init(&p);
+    paper_print(&p, PAPER_BOLD, "%s %s", get(s, "program"), get(s, "version"));
+    printf(", pid %lld, %lld worker%s, %s\n", number(s, "pid"), number(s, "workers"),
+           number(s, "workers") == 1 ? "" : "s", get(s, "configuration"));
+    print_uptime(&p, s);
+    print_listen(&p, s);
+    print_family(&p, json_find(s, "families"), "ipv4", "IPv4");
+    print_family(&p, json_find(s, "families"), "ipv6", "IPv6");
+    print_entropy(&p, json_find(s, "entropy"));
+    if (json_find(s, "questions"))
+        paper_row(&p, "questions", "%lld, %lld answered at once, %lld resolutions under way",
+                  number(s, "questions"), number(s, "answered-at-once"),
+                  number(s, "under-way"));
+    paper_row(&p, "memory", "%.1f MB, %.1f MB of it files",
+              (double)number(memory, "resident") / MB, (double)number(memory, "files") / MB);
+    if (cache && strcmp(get(cache, "kept"), "file") == 0)
+        paper_row(&p, "cache", "%lld entries in %.1f of %.1f MB", number(cache, "entries"),
+                  (double)number(cache, "used") / MB, (double)number(cache, "size") / MB);
+    else if (cache)
+        paper_row(&p, "cache", "in memory");
+    print_limits(&p, json_find(s, "limits"));
+    print_refused(&p, json_find(s, "refused-replies"));
+    print_failed(&p, json_find(s, "failed-lately"));
+}
+
+int cmd_status(int argc, char **argv)
+{
+    struct json *result = NULL;
+    bool is_json;
+
+    int status = ask(&argc, argv, "status", request_for("status"), &result, &is_json);
+    if (status == CMD_DONE && !is_json)
+        print_status(result);
+    json_free(&result);
+    return status;
+}
+
+int cmd_stats(int argc, char **argv)
+{
+    struct json *result = NULL;
+    bool is_json;
+
+    int status = ask(&argc, argv, "stats", request_for("stats"), &result, &is_json);
+    if (status == CMD_DONE && !is_json)
+        for (size_t i = 0; i < json_count(result); i++)
+            printf("%-36s %12lld\n", json_key(result, i), number(result, json_key(result, i)));
+    json_free(&result);
+    return status;
+}
+
+/* ---- reload ---- */
+
+static void print_findings(const struct json *findings)
+{
+    for (size_t i = 0; i < json_count(findings); i++) {
+        const struct json *one = json_at(findings, i);
+        fprintf(stderr, "%s:%lld:%lld: %s: %s\n", get(one, "file"), number(one, "line"),
+                number(one, "column"), get(one, "level"), get(one, "message"));
+        if (*get(one, "help"))
+            fprintf(stderr, "    = %s\n", get(one, "help"));
+    }
+}
+
+static void print_reload(const struct json *result, bool is_accepted)
+{
+    print_findings(json_find(result, "findings"));
+    if (is_accepted)
+        puts(get(result, "news"));
+    else
+        fprintf(stderr, "rootline: what was there before is still served\n");
+}
+
+int cmd_reload(int argc, char **argv)
+{
+    struct json *result = NULL;
+    bool is_json;
+
+    int status = ask(&argc, argv, "reload", request_for("reload"), &result, &is_json);
+    bool is_accepted = json_get_bool(result, "accepted", false);
+    if (status == CMD_DONE && !is_json)
+        print_reload(result, is_accepted);
+    if (status == CMD_DONE && !is_accepted)
+        status = CMD_WRONG;
+    json_free(&result);
+    return status;
+}
+
+/* ---- log ---- */
+
+static void print_lines(const struct json *lines)
+{
+    struct paper p;
+
+    paper_init(&p);
+    for (size_t i = 0; i < json_count(lines); i++) {
+        const struct json *one = json_at(lines, i);
+        const char *level = get(one, "level");
+        enum paper_colour colour = strcmp(level, "error") == 0     ? PAPER_RED
+                                   : strcmp(level, "warning") == 0 ? PAPER_YELLOW
+                                                                   : PAPER_PLAIN;
+        printf("%s ", get(one, "time"));
+        paper_print(&p, colour, "%-7s", level);
+        printf(" %s\n", get(one, "message"));
+    }
+}
+
+int cmd_log(int argc, char **argv)
+{
+    const char *last = cmd_take_value(&argc, argv, "--last");
+    struct json *request = request_for("log"), *result = NULL;
+    bool is_json;
+
+    if (!last)
+        (void)cmd_take_flag(&argc, argv, "--last"); /* all that is kept */
+    else
+        json_put_number(request, "last", strtol(last, NULL, 10));
+    int status = ask(&argc, argv, "log --last [NUMBER]", request, &result, &is_json);
+    if (status == CMD_DONE && !is_json)
+        print_lines(json_find(result, "lines"));
+    json_free(&result);
+    return status;
+}

@@ -1,0 +1,14 @@
+/* layer 51 | tools/pcap.h | packets of an explanation as a file for Wireshark
+ *
+ * Each message in an IP and a UDP or TCP header made for it; the port that a question over TCP left from was not noted and is 0.
+ *
+ * Thread:   the only one.
+ */
+#pragma once
+
+#include <stdio.h>
+
+#include "base/json.h"
+
+/* Write the packets of a story to `path`.  ERR_IO: errno tells why; ERR_FORMAT: there are none that can be read. */
+MUST_USE enum err pcap_write(const char *path, const struct json *story);
