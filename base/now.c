@@ -50,6 +50,12 @@ enum err now_read(const char *text, int64_t *ms)
     const char *rest = strptime(text, "%Y-%m-%dT%H:%M:%S", &tm);
     if (!rest)
         return ERR_FORMAT;
+    int64_t part_ms = 0;
+    if (*rest == '.') { /* digits beyond those of milliseconds do not count */
+        int64_t worth = 100;
+        for (rest++; *rest >= '0' && *rest <= '9'; rest++, worth /= 10)
+            part_ms += worth * (*rest - '0');
+    }
     int hours = 0, minutes = 0;
     char sign = *rest;
     if (sign == '+' || sign == '-') {
@@ -62,7 +68,7 @@ enum err now_read(const char *text, int64_t *ms)
     }
     int64_t shift = (int64_t)(hours * 60 + minutes) * 60;
     int64_t at = (int64_t)timegm(&tm) - (sign == '-' ? -shift : shift);
-    *ms = at * 1000;
+    *ms = at * 1000 + part_ms;
     return ERR_OK;
 }
 

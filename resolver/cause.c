@@ -397,20 +397,31 @@ static void tell_aliases(const struct cause_facts *f, struct cause *out)
     say(out->advice, "Whoever runs one of them has to point it at a name that has an address.");
 }
 
+static void tell_remembered(const struct cause_facts *f, struct cause *out)
+{
+    say(out->text, "It failed ");
+    say_time(out->text, f->source.age_s);
+    say(out->text, " ago, which is remembered for another ");
+    say_time(out->text, f->source.left_s);
+    if (f->failure_cnt > 0) {
+        say(out->text, ".  ");
+        tell_failure(f, out);
+        say(out->advice, "  ");
+    } else {
+        out->kind = "remembered";
+        say(out->text, ": %s.", f->ede_text);
+    }
+    say(out->advice, "Explained with --no-cache it is tried anew.");
+}
+
 static void tell_servfail(const struct cause_facts *f, struct cause *out)
 {
     if (is_circle_of_aliases(f)) {
         tell_aliases(f, out);
+    } else if (f->is_remembered) {
+        tell_remembered(f, out);
     } else if (f->failure_cnt > 0) {
         tell_failure(f, out);
-    } else if (f->source.is_there) {
-        out->kind = "remembered";
-        say(out->text, "It failed ");
-        say_time(out->text, f->source.age_s);
-        say(out->text, " ago, which is remembered for another ");
-        say_time(out->text, f->source.left_s);
-        say(out->text, ": %s.", f->ede_text);
-        say(out->advice, "Explained with --no-cache it is tried anew.");
     } else {
         out->kind = "limit";
         say_name(out->text, f->name);

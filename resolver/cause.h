@@ -33,7 +33,8 @@ struct cause_failure {
 
 /* Where the last that was used of the cache came from. */
 struct cause_source {
-    bool is_there, is_local, is_stale, is_new; /* is_new: learnt while it was explained */
+    bool is_there, is_local, is_stale, is_failure,
+        is_new;    /* is_new: learnt while it was explained */
     int64_t age_s; /* since it was learnt; if it is stale, since it ended */
     uint32_t left_s;
     struct addr server; /* sa_family 0: unknown */
@@ -53,6 +54,7 @@ struct cause_facts {
     struct addr last_server;        /* that was asked; sa_family 0: none was */
     char zone[DNAME_MAX * 4 + 1];   /* that the last one was asked for, as text */
     bool uses_v6;
+    bool is_remembered;             /* it failed before, and nobody was asked now */
     const char *ede_text;           /* of the answer; "" for none */
     struct cause_failure *failures; /* in the order in which they ended */
     unsigned failure_cnt;

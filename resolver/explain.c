@@ -7,7 +7,7 @@
 #include "resolver/classify.h"
 #include "resolver/task.h"
 
-enum { LIVE_MAX = 256, TOLD_MAX = 64, HEX_MAX = 2 * MESSAGE_MAX + 1 };
+enum { UNKNOWN_PORT = 49152, LIVE_MAX = 256, TOLD_MAX = 64, HEX_MAX = 2 * MESSAGE_MAX + 1 };
 
 /* A task that is under way. */
 struct live {
@@ -168,14 +168,14 @@ static void add_packet(struct explain *e, const struct addr *from, const struct 
     free(hex);
 }
 
-/* Where a question left from; what is not known is the loopback address. */
+/* Where a question left from; over TCP it is not known, and something stands in its place. */
 static struct addr own_addr(const struct task *task)
 {
     struct addr own = task->ask.from;
     if (task->ask.from.sock.any.sa_family && !task->is_tcp)
         return own;
     bool is_v6 = addr_is_v6(&task->ask.match.to);
-    enum err err = addr_read(is_v6 ? "::1" : "127.0.0.1", 0, &own);
+    enum err err = addr_read(is_v6 ? "::1" : "127.0.0.1", UNKNOWN_PORT, &own);
     must(!err);
     return own;
 }
@@ -419,6 +419,7 @@ static void note_source(struct explain *e, const struct cache_found *found)
     e->facts.source = (struct cause_source){
         .is_there = true,
         .is_stale = found->is_stale,
+        .is_failure = found->kind == CACHE_FAILURE,
         .is_new = found->learnt_ms >= e->start_ms,
         .age_s = (now_ms - (found->is_stale ? found->end_ms : found->learnt_ms)) / 1000,
         .left_s = found->ttl,
@@ -589,6 +590,30 @@ static void put_answer(struct explain *e, struct json *answer, const struct exch
     }
 }
 
+/* What is noted of the resolution whose failure is remembered: the last of that name. */
+static void recall_failure(struct explain *e)
+{
+    const struct trace_ring *ring = &e->engine->finished;
+
+    for (uint64_t back = 1; back <= util_min(ring->cnt, TRACE_FINISHED); back++) {
+        const struct trace_finished *f = &ring->at[(ring->cnt - back) % TRACE_FINISHED];
+        struct cause_failure *to = &e->failures[0];
+        if (!f->has_failed || f->attempt_cnt == 0 || f->type != e->facts.type ||
+            !dname_is_equal(f->name, e->name))
+            continue;
+        unsigned labels = f->attempts[f->attempt_cnt - 1].zone_labels;
+        memcpy(to->name, f->name, dname_len(f->name));
+        memcpy(to->zone, dname_suffix(f->name, labels),
+               dname_len(dname_suffix(f->name, labels)));
+        to->addr_cnt = 1;
+        to->cause = f->cause;
+        to->attempts.cnt = f->attempt_cnt;
+        memcpy(to->attempts.at, f->attempts, sizeof(f->attempts));
+        e->facts.failure_cnt = 1;
+        return;
+    }
+}
+
 struct json *explain_end(struct explain *e, const struct exchange *ex, struct cause *cause)
 {
     struct json *story = e->root;
@@ -598,6 +623,10 @@ struct json *explain_end(struct explain *e, const struct exchange *ex, struct ca
     if (e->step_cnt > EXPLAIN_STEPS_MAX)
         json_put_number(story, "more-steps", e->step_cnt - EXPLAIN_STEPS_MAX);
     put_answer(e, json_put_object(story, "answer"), ex);
+    e->facts.is_remembered = e->facts.rcode == RRTYPE_RCODE_SERVFAIL &&
+                             e->facts.failure_cnt == 0 && e->facts.source.is_failure;
+    if (e->facts.is_remembered)
+        recall_failure(e);
     cause_find(&e->facts, cause);
     struct json *why = json_put_object(story, "cause");
     json_put_text(why, "kind", cause->kind);

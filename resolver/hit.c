@@ -20,7 +20,8 @@ struct walk {
     const uint8_t *dname_owner;     /* of the DNAME that was put last; NULL: none was */
     uint16_t type;
     unsigned steps;
-    bool is_full; /* something did not fit */
+    bool is_full;  /* something did not fit */
+    bool has_part; /* but some records of it are there */
     struct cache_name key;
     struct dname_parts parts;
 };
@@ -102,10 +103,27 @@ static bool put_set(struct walk *w, enum message_section section, const uint8_t 
     return fits;
 }
 
+/* Of a set that does not fit, what does: stub resolvers that do not speak TCP (musl before 1.2.4) take the addresses that came.  With
+ * signatures a part is worth nothing. */
+static void put_part(struct walk *w, const uint8_t *name, const struct rrset *set, uint32_t ttl)
+{
+    for (size_t pos = 0; pos < set->size;) {
+        struct rrset_record r = rrset_at(set, pos, &pos);
+        if (builder_record(&w->ex->out, MESSAGE_ANSWER, owner_of(w, name), set->type,
+                           RRTYPE_CLASS_IN, ttl, r.rdata, r.len) != ERR_OK)
+            return;
+        w->has_part = true;
+    }
+}
+
 static void put_answer(struct walk *w, const uint8_t *name, const struct rrset *set,
                        uint32_t ttl)
 {
-    w->is_full |= !put_set(w, MESSAGE_ANSWER, name, set, ttl);
+    if (w->is_full || put_set(w, MESSAGE_ANSWER, name, set, ttl))
+        return;
+    w->is_full = true;
+    if (!wants_dnssec(w))
+        put_part(w, name, set, ttl);
 }
 
 /* RFC 2308 3: the SOA goes along, so that others know how long to believe the absence. */
@@ -122,7 +140,7 @@ static void put_additional(struct walk *w, const struct rrset *set)
     static const uint16_t types[] = {RRTYPE_A, RRTYPE_AAAA};
     unsigned looked = 0;
 
-    for (size_t pos = 0; pos < set->size && looked < ADDITIONAL_MAX;) {
+    for (size_t pos = 0; !w->is_full && pos < set->size && looked < ADDITIONAL_MAX;) {
         struct rrset_record record = rrset_at(set, pos, &pos);
         const uint8_t *target = rdata_target(set->type, record.rdata);
         struct cache_found found;
@@ -426,7 +444,7 @@ void hit_answer(struct engine *engine, struct exchange *ex, const struct hit_ter
     w.type = ex->query.qtype;
     w.steps = 0;
     w.dname_owner = NULL;
-    w.is_full = false;
+    w.is_full = w.has_part = false;
     *out = (struct hit){.kind = HIT_MISS, .near_end_ms = INT64_MAX, .end_ms = INT64_MAX};
     engine->cache.used.cnt = 0;
     if (w.type == RRTYPE_ANY) {
@@ -436,8 +454,11 @@ void hit_answer(struct engine *engine, struct exchange *ex, const struct hit_ter
             ;
     }
     out->is_near_end = w.when.now_ms >= out->near_end_ms;
-    if (out->kind == HIT_ANSWER && w.is_full)
-        reply_truncate(ex, &w.begin);
+    if (out->kind == HIT_ANSWER && w.is_full) {
+        ex->flags |= MESSAGE_TC;
+        if (!w.has_part)
+            builder_rollback(&ex->out, &w.begin);
+    }
     if (out->kind == HIT_ANSWER && !out->is_explained && w.stale_end_ms != 0)
         explain_stale(&w);
 }

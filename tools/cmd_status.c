@@ -238,14 +238,17 @@ static void print_lines(const struct json *lines)
 
 int cmd_log(int argc, char **argv)
 {
-    const char *last = cmd_take_value(&argc, argv, "--last");
+    const char *last = NULL;
     struct json *request = request_for("log"), *result = NULL;
     bool is_json;
 
-    if (!last)
-        (void)cmd_take_flag(&argc, argv, "--last"); /* all that is kept */
-    else
+    for (int i = 0; i + 1 < argc && !last; i++) /* without a number: all that is kept */
+        if (strcmp(argv[i], "--last") == 0 && argv[i + 1][0] != '-')
+            last = cmd_take_value(&argc, argv, "--last");
+    if (last)
         json_put_number(request, "last", strtol(last, NULL, 10));
+    else
+        (void)cmd_take_flag(&argc, argv, "--last");
     int status = ask(&argc, argv, "log --last [NUMBER]", request, &result, &is_json);
     if (status == CMD_DONE && !is_json)
         print_lines(json_find(result, "lines"));

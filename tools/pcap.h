@@ -1,6 +1,7 @@
 /* layer 51 | tools/pcap.h | packets of an explanation as a file for Wireshark
  *
- * Each message in an IP and a UDP or TCP header made for it; the port that a question over TCP left from was not noted and is 0.
+ * Each message in an IP and a UDP or TCP header made for it; where a question over TCP left from was not noted, and
+ * 127.0.0.1 or ::1 and port 49152 stand for it.
  *
  * Thread:   the only one.
  */

@@ -98,7 +98,7 @@ class Internet:
                 addresses = [a.replace("127.90.1.", "127.90.2.") for a in addresses]
             listen = ", ".join(f"{a}@{port}" for a in addresses)
             (here / "authd.yaml").write_text(
-                f"server:\n  listen: [{listen}]\n  workers: 1\n  rate-limit: {{per-second: 0}}\nzones:\n" + "\n".join(lines) + "\n")
+                f"server:\n  listen: [{listen}]\n  control: \"\"\n  workers: 1\n  rate-limit: {{per-second: 0}}\nzones:\n" + "\n".join(lines) + "\n")
             self.servers.append(lab.Server([build / "rootline-authd", "-c", here / "authd.yaml"], here / "authd.log"))
         for server in self.servers:
             server.started(server.wait_for, "ready on ", 60)
@@ -120,8 +120,10 @@ class Resolver(lab.Server):
         self.port = lab.free_port()
         addresses = ", ".join(f'"{a}@{self.port}"' for a in listen)
         self.conf = folder / "resolver.yaml"
+        self.socket = folder / "resolver.sock"
         self.conf.write_text(f"""server:
   listen: [{addresses}]
+  control: {folder / "resolver.sock"}
   workers: {workers}
 {server}allow: [127.0.0.0/8]
 resolver:
@@ -284,3 +286,45 @@ class Losses:
         self.thread.join()
         for s, _ in self.fronts:
             s.close()
+
+
+class ClassInternet(lab.Server):
+    """The class Internet as tools/start runs it."""
+
+    def __init__(self, folder, port=None, build=lab.BUILD):
+        folder.mkdir(parents=True, exist_ok=True)
+        self.port = port or lab.free_port()
+        super().__init__([lab.SOURCE / "tools/internet", build, folder / "servers", self.port], folder / "internet.log")
+        self.started(self.wait_for, "are ready")
+
+    def stop(self):
+        assert super().stop() == 143
+
+
+class ClassResolver(lab.Server):
+    """And its resolver, with the configuration that tools/start gives it."""
+
+    def __init__(self, folder, net, build=lab.BUILD, extra="", port=None, workers=1, top=""):
+        folder.mkdir(parents=True, exist_ok=True)
+        self.port = port or lab.free_port()
+        self.socket = folder / "resolver.sock"
+        text = (lab.SOURCE / "zones/internet/resolver.yaml").read_text()
+        for old, new in (("@5300", f"@{self.port}"), ("../../build/start/cache", str(folder / "cache")), ("size: 64M", "size: 16M"),
+                         ("root-hints: root.hints", f"root-hints: {lab.SOURCE}/zones/internet/root.hints"),
+                         ("outgoing-port: 53", f"outgoing-port: {net.port}"), ("127.11.2.9]", f"127.11.2.9@{net.port}]"),
+                         ("  identity:", f"  control: {self.socket}\n  workers: {workers}\n{extra}  identity:")):
+            assert old in text, old
+            text = text.replace(old, new)
+        self.conf = folder / "resolver.yaml"
+        self.conf.write_text(text + top)
+        super().__init__([build / "rootline-resolver", "-c", self.conf], folder / "resolver.log")
+        self.started(self.wait_for, "ready on ")
+
+    def command(self, *args, env=None, **kw):
+        """rootline, talking to this one."""
+        return lab.run(lab.ROOTLINE, *args, "--socket", self.socket, env={**lab.os.environ, "LC_ALL": "C.UTF-8", **(env or {})}, **kw)
+
+    def stop(self, seconds=20):
+        status = super().stop(seconds)
+        assert "Sanitizer" not in self.log() and "runtime error" not in self.log(), self.log()
+        assert status == 0, self.log()

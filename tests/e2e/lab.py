@@ -124,7 +124,7 @@ class Authd(Server):
     def __init__(self, folder, zones, port=None, build=BUILD, extra="", top=""):
         folder = Path(folder)
         self.port = port or free_port()
-        lines = [f'server:\n  listen: [127.0.0.1@{self.port}, "::1@{self.port}"]', extra, top, "zones:" if zones else "zones: []"]
+        lines = [f'server:\n  listen: [127.0.0.1@{self.port}, "::1@{self.port}"]\n  control: {folder / "authd.sock"}', extra, top, "zones:" if zones else "zones: []"]
         for name, source in zones.items():
             if not isinstance(source, Path):
                 path = folder / (name.strip(".") + ".zone" if name != "." else "root.zone")

@@ -18,8 +18,11 @@ def write(folder, text):
 
 
 def test_a_right_file(tmp_path):
-    done = lab.run(lab.ROOTLINE, "check", lab.SOURCE / "zones/class/authd.yaml")
-    assert done.returncode == 0 and "ok, rootline-authd with 3 zones" in done.stdout and done.stderr == ""
+    path = write(tmp_path, f"server: {{listen: [127.0.0.1]}}\nzones: [{{zone: org, file: {lab.SOURCE}/zones/internet/org.zone}}]\n")
+    done = lab.run(lab.ROOTLINE, "check", path)
+    assert done.returncode == 0 and "ok, rootline-authd with 1 zone" in done.stdout and done.stderr == ""
+    done = lab.run(lab.ROOTLINE, "check", lab.SOURCE / "zones/internet/resolver.yaml")
+    assert done.returncode == 0 and "ok, rootline-resolver with 2 stub" in done.stdout and done.stderr == ""
 
 
 def test_faults_show_line_caret_and_suggestion(tmp_path):

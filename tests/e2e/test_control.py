@@ -1,0 +1,270 @@
+"""The control socket and the commands that use it."""
+import json
+import os
+import resource
+import socket
+import stat
+import time
+
+import dns.message
+import dns.query
+import pytest
+
+import internet
+import lab
+
+
+@pytest.fixture(scope="module")
+def net(tmp_path_factory):
+    net = internet.ClassInternet(tmp_path_factory.mktemp("class"))
+    yield net
+    net.stop()
+
+
+@pytest.fixture(scope="module", params=["file", "memory"])
+def resolver(net, tmp_path_factory, request):
+    folder = tmp_path_factory.mktemp("resolver")
+    top = ""
+    resolver = internet.ClassResolver(folder, net, workers=2, top=top)
+    if request.param == "memory":
+        resolver.stop()
+        text = resolver.conf.read_text().replace(str(folder / "cache"), '""')
+        resolver.conf.write_text(text)
+        lab.Server.__init__(resolver, [lab.BUILD / "rootline-resolver", "-c", resolver.conf], folder / "resolver.log")
+        resolver.started(resolver.wait_for, "ready on ")
+    resolver.kept = request.param
+    yield resolver
+    resolver.stop()
+
+
+def ask(resolver, name, rdtype="A"):
+    return dns.query.udp(dns.message.make_query(name, rdtype), "127.0.0.1", port=resolver.port, timeout=10)
+
+
+def connect(path):
+    s = socket.socket(socket.AF_UNIX)
+    s.settimeout(20)
+    s.connect(str(path))
+    return s
+
+
+def converse(path, *lines):
+    answers = []
+    with connect(path) as s:
+        for line in lines:
+            s.sendall(line if isinstance(line, bytes) else json.dumps(line).encode() + b"\n")
+            data = b""
+            while not data.endswith(b"\n"):
+                more = s.recv(65536)
+                if not more:
+                    return answers + [None]
+                data += more
+            answers.append(json.loads(data))
+    return answers
+
+
+def as_json(resolver, *args):
+    done = resolver.command(*args, "--json")
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_the_socket_is_for_its_owner_and_group(resolver):
+    mode = os.stat(resolver.socket).st_mode
+    assert stat.S_ISSOCK(mode) and stat.S_IMODE(mode) == 0o660
+
+
+def test_status(resolver):
+    ask(resolver, "www.uni.edu")
+    ask(resolver, "www.lame.com")
+    status = as_json(resolver, "status")
+    assert status["program"] == "rootline-resolver" and status["workers"] == 2 and status["pid"] == resolver.process.pid
+    assert f"127.0.0.1@{resolver.port}" in status["listen"] and status["families"]["ipv6"] == {"used": True, "answers": True}
+    assert status["entropy"]["id-bits"] == 16 and status["entropy"]["port-bits"] >= 10 and status["questions"] >= 2
+    assert status["cache"]["kept"] == resolver.kept and status["memory"]["resident"] > 1e6
+    assert status["failed-lately"][0]["name"] == "www.lame.com." and status["failed-lately"][0]["cause"] == "no server gave an answer"
+    text = resolver.command("status").stdout
+    assert "to be guessed" in text and "www.lame.com. A: no server gave an answer" in " ".join(text.split())
+
+
+def test_stats_count_questions(resolver):
+    before = as_json(resolver, "stats")
+    for i in range(20):
+        ask(resolver, "www.uni.edu")
+    after = as_json(resolver, "stats")
+    assert after["questions"] - before["questions"] == 20
+    assert after["answered-at-once"] - before["answered-at-once"] >= 18  # in memory each worker has to ask once
+
+
+def test_the_card_of_a_name(resolver):
+    ask(resolver, "www.cs.uni.edu")
+    cards = as_json(resolver, "cache", "show", "www.cs.uni.edu")["entries"]
+    card = cards[0]
+    assert card["kind"] == "data" and card["type"] == "A" and card["data"] == ["198.18.2.80"] and card["of"] == 3600
+    assert 3500 < card["ttl"] <= 3600 and card["from"].startswith("127.11.2.3@") and card["section"] == "answer"
+    assert card["trust"] == "authoritative" and card["validation"] == "not looked at"
+    assert ("worker" in card) == (resolver.kept == "memory")
+    cut = as_json(resolver, "cache", "show", "cs.uni.edu")["entries"][0]
+    assert cut["kind"] == "delegation" and cut["data"] == ["ns.cs.uni.edu. 127.11.2.3"] and cut["section"] == "authority"
+    assert as_json(resolver, "cache", "show", "www.cs.uni.edu", "MX")["entries"] == []
+    ask(resolver, "nothing.uni.edu")
+    ask(resolver, "x.lame.com")
+    ask(resolver, "www.uni.edu", "HTTPS")
+    assert as_json(resolver, "cache", "show", "nothing.uni.edu")["entries"][0]["kind"] == "no such name"
+    failure = as_json(resolver, "cache", "show", "x.lame.com")["entries"][0]
+    assert failure["kind"] == "failure" and "127.11.2.5 said REFUSED" in failure["text"] and failure["times"] == 1
+    kinds = {e["type"]: e["kind"] for e in as_json(resolver, "cache", "show", "www.uni.edu")["entries"] if "type" in e}
+    assert kinds["A"] == "data" and kinds["HTTPS"] == "no such type"
+    text = resolver.command("cache", "show", "www.cs.uni.edu").stdout
+    assert "198.18.2.80" in text and "3600 s" in text and "127.11.2.3, answer section" in text
+
+
+def test_how_often_it_was_asked(resolver):
+    ask(resolver, "mail.uni.edu")
+    for i in range(400):
+        ask(resolver, "mail.uni.edu")
+    assert max(e["uses"] for e in as_json(resolver, "cache", "show", "mail.uni.edu")["entries"]) >= 3
+
+
+def test_one_name_is_forgotten(resolver):
+    for name in ("www.uni.edu", "mail.uni.edu"):
+        for i in range(10):
+            ask(resolver, name)
+    done = resolver.command("cache", "flush", "www.uni.edu")
+    assert done.returncode == 0 and "of www.uni.edu." in done.stdout and "gone" in done.stdout
+    assert as_json(resolver, "cache", "show", "www.uni.edu")["entries"] == []
+    assert as_json(resolver, "cache", "show", "mail.uni.edu")["entries"] != []
+    before = as_json(resolver, "stats")["asked-udp"]
+    for i in range(10):
+        ask(resolver, "www.uni.edu")
+    assert as_json(resolver, "stats")["asked-udp"] > before  # finished answers have gone too
+
+
+def test_a_tree_is_forgotten(resolver):
+    for i in range(300):
+        ask(resolver, f"student{i}.students.uni.edu")
+    ask(resolver, "www.labs.org")
+    gone = as_json(resolver, "cache", "flush", "uni.edu", "--subtree")["entries"]
+    assert gone >= 301
+    for name in ("student0.students.uni.edu", "student299.students.uni.edu", "uni.edu"):
+        assert as_json(resolver, "cache", "show", name)["entries"] == [], name
+    assert as_json(resolver, "cache", "show", "www.labs.org")["entries"] != []
+    assert as_json(resolver, "cache", "show", "edu")["entries"] != []
+
+
+def test_cache_stats(resolver):
+    stats = as_json(resolver, "cache", "stats")
+    assert stats["kept"] == resolver.kept and stats["questions"] > 0
+    assert ("entries" in stats) == (resolver.kept == "file")
+    assert "answered at once" in resolver.command("cache", "stats").stdout
+
+
+def test_what_happened_to_a_name(resolver):
+    ask(resolver, "twice.lame.com")
+    done = resolver.command("explain", "--last", "twice.lame.com")
+    assert done.returncode == 0 and "failed, no server gave an answer" in done.stdout and "said REFUSED" in done.stdout
+    assert "was not looked up lately" in resolver.command("explain", "--last", "never.asked.example").stdout
+
+
+def test_reload(resolver):
+    done = resolver.command("reload")
+    assert done.returncode == 0 and "stub zones" in done.stdout
+    good = resolver.conf.read_text()
+    resolver.conf.write_text(good.replace("stub-zones:", "stub-zonse:"))
+    done = resolver.command("reload")
+    resolver.conf.write_text(good)
+    assert done.returncode == 1 and 'unknown key "stub-zonse"' in done.stderr and "stub-zones" in done.stderr and "still served" in done.stderr
+    assert as_json(resolver, "status")["reloads-refused"] >= 1
+
+
+def test_log(resolver):
+    lines = as_json(resolver, "log", "--last", "3")["lines"]
+    assert len(lines) == 3 and {"time", "level", "message"} == set(lines[0])
+    assert len(resolver.command("log", "--last").stdout.splitlines()) > 3
+    assert resolver.command("log", "--last", "none").returncode == 1
+
+
+def test_wrong_requests(resolver):
+    answers = converse(resolver.socket, b"nonsense\n", b"[1]\n", {"command": "sing"}, {"command": "explain", "name": "a..b"},
+                       {"command": "explain", "name": "a", "type": "SPECIAL"}, {"command": "explain", "name": "a", "as": "me"},
+                       {"command": 7}, {"command": "cache-show"}, {"command": "status"})
+    assert [a["ok"] for a in answers] == [False] * 8 + [True]
+    assert "no domain name" in answers[3]["error"] and "no type of records" in answers[4]["error"]
+    assert converse(resolver.socket, b"x" * 5000)[0]["error"] == "the request is too long"
+    for argv in (["explain"], ["cache", "show"], ["cache", "drop", "x"], ["status", "x"], ["log", "--first"]):
+        assert resolver.command(*argv).returncode == 2
+
+
+def test_nobody_there(tmp_path):
+    done = lab.run(lab.ROOTLINE, "status", "--socket", tmp_path / "none.sock")
+    assert done.returncode == 3 and "is the daemon running" in done.stderr
+    done = lab.run(lab.ROOTLINE, "explain", "x", env={**os.environ, "ROOTLINE_SOCKET": str(tmp_path / "none.sock")})
+    assert done.returncode == 3
+
+
+def test_authd_has_one_too(tmp_path):
+    server = lab.Authd(tmp_path, {"a.test": "@ SOA a b 1 2 3 4 5\n@ NS ns.b.test.\n"})
+    path = tmp_path / "authd.sock"
+    status = lab.run(lab.ROOTLINE, "status", "--socket", path, "--json")
+    assert json.loads(status.stdout)["program"] == "rootline-authd"
+    assert lab.run(lab.ROOTLINE, "reload", "--socket", path).stdout.startswith("reloaded: 1 zone")
+    done = lab.run(lab.ROOTLINE, "cache", "stats", "--socket", path)
+    assert done.returncode == 1 and "does not know that command" in done.stderr
+    server.stop()
+    assert not path.exists()
+
+
+def test_sockets_that_are_in_the_way(net, tmp_path):
+    first = internet.ClassResolver(tmp_path / "1", net)
+    conf = tmp_path / "2.yaml"
+    conf.write_text(f"server: {{listen: [127.0.0.1@{lab.free_port()}], control: {first.socket}}}\nzones: []\n")
+    done = lab.run(lab.BUILD / "rootline-authd", "-c", conf)
+    assert done.returncode == 1 and f"{first.socket} is served by another process" in done.stderr
+    first.process.kill()
+    first.process.wait()
+    assert first.socket.exists()  # left behind
+    again = lab.Server([lab.BUILD / "rootline-authd", "-c", conf], tmp_path / "log")
+    again.started(again.wait_for, "ready on")
+    assert converse(first.socket, {"command": "status"})[0]["ok"]
+    again.stop()
+    conf.write_text(f"server: {{listen: [127.0.0.1@{lab.free_port()}], control: {'x' * 200}}}\nzones: []\n")
+    assert "shorter than 108 octets" in lab.run(lab.BUILD / "rootline-authd", "-c", conf).stderr
+
+
+def test_a_thousand_idle_connections(resolver):
+    """They are bounded, and clients do not notice."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(4096, hard), hard))
+    idle, before = [], len(os.listdir(f"/proc/{resolver.process.pid}/fd"))
+    ask(resolver, "www.uni.edu")
+    try:
+        for i in range(1000):
+            s = socket.socket(socket.AF_UNIX)
+            s.connect(str(resolver.socket))  # waits for its turn where there is a queue
+            if i % 3:
+                s.sendall(b'{"command":')  # and never the rest
+            idle.append(s)
+            if i % 10 == 0:
+                assert ask(resolver, "www.uni.edu").rcode() == 0
+        assert len(os.listdir(f"/proc/{resolver.process.pid}/fd")) - before <= 40
+        assert as_json(resolver, "status")["program"] == "rootline-resolver"
+    finally:
+        for s in idle:
+            s.close()
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_who_does_not_read_stalls_nobody(resolver):
+    with connect(resolver.socket) as deaf:
+        deaf.sendall(b'{"command":"explain","name":"timetable.uni.edu","type":"TXT","packets":true,"no-cache":true}\n' * 30)
+        for i in range(20):
+            assert ask(resolver, "www.uni.edu").rcode() == 0
+            assert as_json(resolver, "status")["pid"] == resolver.process.pid
+
+
+def test_it_stops_while_something_is_explained(net, tmp_path):
+    resolver = internet.ClassResolver(tmp_path, net, workers=2)
+    with connect(resolver.socket) as s:
+        s.sendall(b'{"command":"explain","name":"www.dead.com"}\n')
+        time.sleep(0.3)
+        resolver.stop()
