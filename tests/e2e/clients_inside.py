@@ -16,7 +16,8 @@ from pathlib import Path
 source, build, folder = map(Path, sys.argv[1:])
 subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
 # an address that is no loopback one: without it a program would not be told of any (AI_ADDRCONFIG)
-for args in ("link add rl0 type dummy", "addr add 192.0.2.200/32 dev rl0", "addr add 2001:db8::200/128 dev rl0", "link set rl0 up"):
+for args in ("link add rl0 type veth peer name rl1", "link set rl1 up", "addr add 192.0.2.200/32 dev rl0",
+             "addr add 2001:db8::200/128 dev rl0 nodad", "link set rl0 up"):
     subprocess.run(["ip", *args.split()], check=True)
 for path, text in (("/etc/resolv.conf", "nameserver 127.0.0.1\nsearch uni.edu edu\noptions timeout:10 attempts:2\n"),
                    ("/etc/nsswitch.conf", "hosts: files dns\n"), ("/etc/hosts", "127.0.0.1 localhost\n")):
