@@ -1,5 +1,5 @@
 /* A failure is told from its root: the resolution that ended last is the one the answer waited for, but what kept it from its
- * servers' addresses says more.  Every sentence names who could mend it. */
+ * servers' addresses says more. Every sentence names who could mend it. */
 #include "resolver/cause.h"
 
 #include <stdarg.h>
@@ -160,7 +160,7 @@ static void tell_no_name(const struct cause_facts *f, struct cause *out)
     say(out->advice,
         f->alias_cnt > 0
             ? "Whoever runs the alias has to point it at a name that exists."
-            : "Look for a typing error.  If the name was made just now, the cache may "
+            : "Look for a typing error. If the name was made just now, the cache may "
               "not know it yet: rootline cache flush drops what it has.");
 }
 
@@ -276,7 +276,7 @@ static void tell_servers(const struct cause_failure *e, struct cause *out)
         say_name(out->text, e->zone);
         say(out->text, " answers: ");
         say(out->advice, "They are down, cannot be reached from here, or something on the way "
-                         "drops port 53.  Whoever runs the zone can tell.");
+                         "drops port 53. Whoever runs the zone can tell.");
     } else if (lame + silent == all && lame > 0) {
         out->kind = "lame";
         say(out->text, "The delegation of ");
@@ -367,7 +367,7 @@ static void tell_failure(const struct cause_facts *f, struct cause *out)
             e->cause ? e->cause : "nobody knows why");
     }
     if (!dname_is_equal(e->name, f->name)) {
-        say(out->text, "  That kept ");
+        say(out->text, " That kept ");
         say_name(out->text, f->name);
         say(out->text, " from being found.");
     }
@@ -404,9 +404,9 @@ static void tell_remembered(const struct cause_facts *f, struct cause *out)
     say(out->text, " ago, which is remembered for another ");
     say_time(out->text, f->source.left_s);
     if (f->failure_cnt > 0) {
-        say(out->text, ".  ");
+        say(out->text, ". ");
         tell_failure(f, out);
-        say(out->advice, "  ");
+        say(out->advice, " ");
     } else {
         out->kind = "remembered";
         say(out->text, ": %s.", f->ede_text);

@@ -126,6 +126,16 @@ def expect(path, text):
     assert path.read_text() == text
 
 
+def dump(value, indent=0):
+    """JSON with a line for each step, so that a difference shows where it is."""
+    if isinstance(value, dict) and ("steps" in value or "question" in value):
+        inner = [f'{" " * (indent + 1)}{json.dumps(k)}: {dump(v, indent + 1)}' for k, v in value.items()]
+        return "{\n" + ",\n".join(inner) + "\n" + " " * indent + "}"
+    if isinstance(value, list) and value and isinstance(value[0], dict) and "step" in value[0]:
+        return "[\n" + ",\n".join(" " * (indent + 1) + dump(v, indent + 1) for v in value) + "\n" + " " * indent + "]"
+    return json.dumps(value)
+
+
 def check_cause(story, kind, words):
     assert story["cause"]["kind"] == kind, story["cause"]
     assert words in story["cause"]["text"], story["cause"]
@@ -142,7 +152,7 @@ def test_stories(net, resolver, tmp_path, name):
     jsonschema.validate(story, SCHEMA)
     check_cause(story, kind, words)
     story = settle(story, net.port)
-    expect(STORIES / f"{name}.json", json.dumps(story, indent=1) + "\n")
+    expect(STORIES / f"{name}.json", dump(story) + "\n")
     text = show(story, tmp_path)
     assert max(map(len, text.splitlines())) <= 80
     expect(STORIES / f"{name}.txt", text)

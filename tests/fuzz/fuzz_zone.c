@@ -95,7 +95,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     FILE *null = fopen("/dev/null", "w");
     diag_print(&diag, null, true);
-    diag_print_json(&diag, null);
+    struct json *findings = diag_to_json(&diag);
+    json_free(&findings);
     fclose(null);
     zone_unref(&zone);
     diag_fini(&diag);

@@ -1,0 +1,177 @@
+/* Requests on the control socket, and explanations of whatever servers say.  The input is lines as they come on the socket, a zero octet, and
+ * then replies of servers as in fuzz_reply: two octets of length, then the message from its flags on. */
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/hash.h"
+#include "base/now.h"
+#include "dns/dname_text.h"
+#include "resolver/res_control.h"
+#include "tests/scenario/stage.h"
+
+enum { WIRE_MAX = 65535, REPLIES_MAX = 40, ROUNDS_MAX = 500, TURNS = 40, DAY_MS = 86400000 };
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static const uint8_t root[] = {0};
+static struct stage stage;
+static struct res_control worker;
+static struct control *control;
+static struct job_box home;
+static uv_loop_t loop;
+static char path[CONTROL_PATH_MAX];
+static unsigned stories;
+
+static void ring(void *bell) { (void)bell; }
+
+static void show(struct control_call *call, void *data)
+{
+    (void)data;
+    res_control_cache_show(call, &worker);
+}
+
+static void flush(struct control_call *call, void *data)
+{
+    (void)data;
+    res_control_cache_flush(call, &worker);
+}
+
+static void last(struct control_call *call, void *data)
+{
+    (void)data;
+    res_control_last(call, &worker);
+}
+
+static void status(struct control_call *call, void *data)
+{
+    (void)data;
+    res_control_status(call, &worker);
+    res_control_stats(call, &worker);
+    res_control_cache_stats(call, &worker);
+}
+
+static const struct control_command commands[] = {{.name = "cache-show", .begin = show},
+                                                  {.name = "cache-flush", .begin = flush},
+                                                  {.name = "last", .begin = last},
+                                                  {.name = "status", .begin = status},
+                                                  {.name = NULL}};
+
+static void open_all(void)
+{
+    struct quota_limits limits = {.per_zone = 200, .per_server = 400};
+    struct control_parts parts = {
+        .loop = &loop, .home = &home, .settings = &stage.settings, .commands = {commands, NULL}};
+    struct cut *hints;
+    struct addr addr;
+    char why[400];
+
+    hash_init();
+    stage_init(&stage, &limits);
+    hints = &stage.policy->route.hints;
+    must(addr_read("192.0.2.1", 53, &addr) == ERR_OK);
+    cut_init(hints, root, CUT_HINTS);
+    hints->servers[0] = (struct cut_server){.name = root, .lookup = {CUT_KNOWN, CUT_KNOWN}};
+    hints->server_cnt = 1;
+    cut_add_addr(hints, 0, &addr);
+    stage_open(&stage, 7);
+    worker = (struct res_control){.serve = stage.serve, .explain = res_explain_new(stage.serve)};
+    must(worker.explain);
+    uv_loop_init(&loop);
+    job_box_init(&home, ring, NULL);
+    snprintf(path, sizeof(path), "/tmp/fuzz-control-%d.sock", (int)getpid());
+    must(control_open(&parts, path, "", &control, why, sizeof(why)) == ERR_OK);
+}
+
+static void turn(void)
+{
+    for (int i = 0; i < TURNS; i++) {
+        uv_run(&loop, UV_RUN_NOWAIT);
+        job_run_all(&home, NULL);
+    }
+}
+
+static void send_lines(const uint8_t *data, size_t len)
+{
+    struct sockaddr_un at = {.sun_family = AF_UNIX};
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    strcpy(at.sun_path, path);
+    must(fd >= 0 && connect(fd, (struct sockaddr *)&at, sizeof(at)) == 0);
+    uv_run(&loop, UV_RUN_NOWAIT);
+    for (size_t pos = 0; pos < len;) {
+        ssize_t sent = send(fd, data + pos, len - pos, MSG_DONTWAIT | MSG_NOSIGNAL);
+        if (sent <= 0)
+            break; /* it closed the connection, or reads no more before it has answered */
+        pos += (size_t)sent;
+        turn();
+    }
+    close(fd);
+    turn();
+}
+
+/* Give the next reply of the input to the oldest question. */
+static void reply(struct cursor *c)
+{
+    static uint8_t wire[WIRE_MAX];
+    const struct out_ask *ask = stage.pending[0];
+    size_t len = util_min(cursor_u16(c), cursor_left(c)), question = ask->match.question_len;
+    size_t header = util_min(len, MESSAGE_HEADER_LEN - 2);
+    const uint8_t *bytes = cursor_bytes(c, len);
+    struct addr from = ask->match.to;
+
+    if (!bytes || len + 2 + question > WIRE_MAX)
+        return;
+    memcpy(wire, ask->wire, 2);
+    memcpy(wire + 2, bytes, header);
+    memcpy(wire + 2 + header, ask->wire + MESSAGE_HEADER_LEN, question);
+    memcpy(wire + 2 + header + question, bytes + header, len - header);
+    stage_deliver(&stage, 0, &from, wire, 2 + len + question);
+}
+
+static void on_story(void *data, struct json *story, const struct cause *cause)
+{
+    (void)data;
+    must(story && cause && *cause->text && strlen(cause->text) < CAUSE_TEXT_MAX);
+    char *text = json_write(story, false);
+    must(text);
+    free(text);
+    json_free(&story);
+    stories++;
+}
+
+static void explain(const uint8_t *replies, size_t len)
+{
+    static const uint8_t name[] = "\3www\6victim\7example";
+    struct cursor c = cursor_over(replies, len);
+    struct res_explain_ask ask = {.settings = &stage.settings,
+                                  .name = name,
+                                  .type = len > 0 && replies[0] & 0x40 ? RRTYPE_MX : RRTYPE_A,
+                                  .is_fresh = len > 1 && replies[1] & 1,
+                                  .has_packets = len > 2 && replies[2] & 1,
+                                  .done = on_story};
+
+    must(addr_read("127.0.0.1", 53, &ask.client) == ERR_OK);
+    stories = 0;
+    must(res_explain_begin(worker.explain, &ask) == ERR_OK);
+    for (int i = 0; i < REPLIES_MAX && cursor_more(&c) && stage.pending_cnt > 0; i++)
+        reply(&c);
+    for (int i = 0; i < ROUNDS_MAX && stage.pending_cnt > 0; i++)
+        stage_time_out(&stage);
+    must(stories == 1 && stage.pending_cnt == 0 && stage.engine->task_cnt == 0);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    const uint8_t *end = size ? memchr(data, 0, size) : NULL;
+    size_t lines = end ? (size_t)(end - data) : size;
+
+    if (!stage.engine)
+        open_all();
+    if (end)
+        explain(end + 1, size - lines - 1);
+    send_lines(data, lines);
+    now_advance(3 * (uint64_t)DAY_MS);
+    return 0;
+}
