@@ -147,7 +147,7 @@ static void on_home(struct job *job, void *data)
 static void on_worker(struct job *job, void *engine)
 {
     struct control_call *call = container_of(job, struct control_call, job);
-    call->is_held = call->is_again = false;
+    call->is_held = call->is_there = call->is_again = false;
     if (engine)
         call->run(call, engine);
     else

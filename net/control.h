@@ -31,6 +31,7 @@ struct control_call {
     const struct exchange_settings *settings;
     bool
         is_held; /* set by `run`: it is not over, control_go_on will be called in the same thread */
+    bool is_there; /* of `run`, where the result comes later: it has come */
     bool
         is_again; /* set by `run`: the same worker shall run it once more, after other things */
     void *state;  /* of `run`, from one time to the next; malloc'ed, freed with the call */

@@ -419,9 +419,9 @@ static void on_story(void *data, struct json *story, const struct cause *cause)
     else
         control_refuse(call, "the question was dropped: too many of that client wait, or the "
                              "daemon is stopping");
+    call->is_there = true;
     if (call->is_held)
         control_go_on(call);
-    call->is_held = false;
 }
 
 void res_control_explain(struct control_call *call, const struct res_control *worker)
@@ -442,13 +442,12 @@ void res_control_explain(struct control_call *call, const struct res_control *wo
         control_refuse(call, "\"%.60s\" is no address", as);
         return;
     }
-    call->is_held = false;
     enum err err = res_explain_begin(worker->explain, &ask);
     if (err)
         control_refuse(call, err == ERR_LIMIT ? "too much is being explained already"
                                               : "out of memory");
     else
-        call->is_held = !json_find(call->result, "story") && !*call->error;
+        call->is_held = !call->is_there;
 }
 
 void res_control_last(struct control_call *call, const struct res_control *worker)

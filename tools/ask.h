@@ -1,4 +1,4 @@
-/* layer 51 | tools/ask.h | a request to a running daemon over its control socket
+/* layer 52 | tools/ask.h | a request to a running daemon over its control socket
  *
  * Thread:   the only one.
  */

@@ -4,6 +4,7 @@ import os
 import resource
 import socket
 import stat
+import threading
 import time
 
 import dns.message
@@ -268,3 +269,40 @@ def test_it_stops_while_something_is_explained(net, tmp_path):
         s.sendall(b'{"command":"explain","name":"www.dead.com"}\n')
         time.sleep(0.3)
         resolver.stop()
+
+
+def test_threads(net, tmp_path):
+    """Four workers under ThreadSanitizer: requests travel through all of them while clients ask and configurations change."""
+    resolver = internet.ClassResolver(tmp_path, net, build=lab.choose_build("tsan"), workers=4)
+    names = ["www.uni.edu", "pictures.uni.edu", "www.lame.com", "round.uni.edu", "timetable.uni.edu", "nothing.shop.com"]
+    faults, end = [], time.monotonic() + 6
+
+    def command(requests):
+        try:
+            i = 0
+            while time.monotonic() < end:
+                assert converse(resolver.socket, requests[i % len(requests)])[0]["ok"]
+                i += 1
+        except Exception as fault:
+            faults.append(fault)
+
+    def client(seed):
+        try:
+            i = seed
+            while time.monotonic() < end:
+                ask(resolver, names[i % len(names)])
+                i += 1
+        except Exception as fault:
+            faults.append(fault)
+    explains = [{"command": "explain", "name": name, "no-cache": i % 2 == 0, "packets": True} for i, name in enumerate(names)]
+    others = [{"command": c} for c in ("status", "stats", "cache-stats", "reload", "log")]
+    cache = [{"command": "cache-show", "name": "www.uni.edu"}, {"command": "cache-flush", "name": "edu", "subtree": True},
+             {"command": "cache-flush", "name": "shop.com"}, {"command": "last", "name": "www.lame.com"}]
+    threads = [threading.Thread(target=command, args=(r,)) for r in (explains, explains, others, cache)]
+    threads += [threading.Thread(target=client, args=(n,)) for n in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    resolver.stop()
+    assert not faults
