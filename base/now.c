@@ -80,3 +80,17 @@ void now_print(int64_t ms, char out[NOW_TEXT_MAX])
     size_t len = strftime(out, NOW_TEXT_MAX, "%Y-%m-%dT%H:%M:%S", &tm);
     snprintf(out + len, NOW_TEXT_MAX - len, ".%03dZ", (int)(ms % 1000));
 }
+
+void now_print_span(int64_t seconds, char out[NOW_TEXT_MAX])
+{
+    static const struct {
+        const char *name;
+        int64_t seconds;
+    } units[] = {{"day", 86400}, {"hour", 3600}, {"minute", 60}, {"second", 1}};
+    size_t unit = 0;
+
+    while (unit < ARRAY_LEN(units) - 1 && seconds < 2 * units[unit].seconds)
+        unit++;
+    long long cnt = seconds / units[unit].seconds;
+    snprintf(out, NOW_TEXT_MAX, "%lld %s%s", cnt, units[unit].name, cnt == 1 ? "" : "s");
+}

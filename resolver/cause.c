@@ -4,6 +4,7 @@
 
 #include <stdarg.h>
 
+#include "base/now.h"
 #include "dns/dname_text.h"
 #include "dns/rrtype.h"
 
@@ -50,16 +51,9 @@ static void say_type(char out[CAUSE_TEXT_MAX], uint16_t type)
 
 static void say_time(char out[CAUSE_TEXT_MAX], int64_t seconds)
 {
-    static const struct {
-        const char *name;
-        int64_t seconds;
-    } units[] = {{"day", 86400}, {"hour", 3600}, {"minute", 60}, {"second", 1}};
-    size_t unit = 0;
-
-    while (unit < ARRAY_LEN(units) - 1 && seconds < 2 * units[unit].seconds)
-        unit++;
-    int64_t cnt = seconds / units[unit].seconds;
-    say(out, "%lld %s%s", (long long)cnt, units[unit].name, cnt == 1 ? "" : "s");
+    char text[NOW_TEXT_MAX];
+    now_print_span(seconds, text);
+    say(out, "%s", text);
 }
 
 static const uint8_t *last_name(const struct cause_facts *f)
@@ -166,21 +160,39 @@ static void tell_no_name(const struct cause_facts *f, struct cause *out)
 
 /* ---- what went wrong ---- */
 
-/* How many attempts of that outcome, with that RCODE (or any). */
-static unsigned count(const struct trace_attempts *a, enum trace_outcome outcome, int rcode)
+/* Its `i`-th attempt, if that was at the zone that failed: of servers above it nothing counts. */
+static const struct trace_attempt *attempt_at(const struct cause_failure *e, unsigned i)
+{
+    const struct trace_attempt *a = &e->attempts.at[i % TRACE_ATTEMPTS];
+    return a->zone_labels == dname_labels(e->zone) ? a : NULL;
+}
+
+static unsigned first_attempt(const struct cause_failure *e)
+{
+    return e->attempts.cnt > TRACE_ATTEMPTS ? e->attempts.cnt - TRACE_ATTEMPTS : 0;
+}
+
+static bool is_failed(const struct trace_attempt *a)
+{
+    return a->outcome != TRACE_ANSWERED && a->outcome != TRACE_OPEN;
+}
+
+/* How many attempts of that outcome, with that RCODE (or any: -1). */
+static unsigned count(const struct cause_failure *e, enum trace_outcome outcome, int rcode)
 {
     unsigned cnt = 0;
-    for (unsigned i = 0; i < util_min(a->cnt, TRACE_ATTEMPTS); i++)
-        cnt += a->at[i].outcome == outcome && (rcode < 0 || a->at[i].rcode == rcode);
+    for (unsigned i = first_attempt(e); i < e->attempts.cnt; i++) {
+        const struct trace_attempt *a = attempt_at(e, i);
+        cnt += a && a->outcome == outcome && (rcode < 0 || a->rcode == rcode);
+    }
     return cnt;
 }
 
-/* Attempts at the zone that failed, whatever their outcome. */
-static unsigned count_failed(const struct trace_attempts *a)
+static unsigned count_failed(const struct cause_failure *e)
 {
     unsigned cnt = 0;
-    for (unsigned i = 0; i < util_min(a->cnt, TRACE_ATTEMPTS); i++)
-        cnt += a->at[i].outcome != TRACE_ANSWERED && a->at[i].outcome != TRACE_OPEN;
+    for (unsigned i = first_attempt(e); i < e->attempts.cnt; i++)
+        cnt += attempt_at(e, i) && is_failed(attempt_at(e, i));
     return cnt;
 }
 
@@ -189,21 +201,24 @@ static bool is_same_server(const struct trace_attempt *a, const struct trace_att
     return a->octets_len == b->octets_len && memcmp(a->octets, b->octets, a->octets_len) == 0;
 }
 
-/* "127.0.0.1 timed out (3 times)", for the last outcome of each server. */
-static void say_attempts(const struct trace_attempts *a, char out[CAUSE_TEXT_MAX])
+/* "127.0.0.1 timed out 3 times", for the last outcome of each server. */
+static void say_attempts(const struct cause_failure *e, char out[CAUSE_TEXT_MAX])
 {
-    unsigned first = a->cnt > TRACE_ATTEMPTS ? a->cnt - TRACE_ATTEMPTS : 0, shown = 0;
     char room[TRACE_WORDS_MAX];
+    unsigned shown = 0;
 
-    for (unsigned i = a->cnt; i-- > first && shown < SHOWN_SERVERS;) {
-        const struct trace_attempt *at = &a->at[i % TRACE_ATTEMPTS];
+    for (unsigned i = e->attempts.cnt; i-- > first_attempt(e) && shown < SHOWN_SERVERS;) {
+        const struct trace_attempt *at = attempt_at(e, i);
         unsigned times = 0, later = 0;
-        for (unsigned n = first; n < a->cnt; n++) {
-            const struct trace_attempt *other = &a->at[n % TRACE_ATTEMPTS];
-            times += is_same_server(at, other) && at->outcome == other->outcome;
-            later += n > i && is_same_server(at, other);
+        if (!at || !is_failed(at))
+            continue;
+        for (unsigned n = first_attempt(e); n < e->attempts.cnt; n++) {
+            const struct trace_attempt *other = attempt_at(e, n);
+            bool is_same = other && is_failed(other) && is_same_server(at, other);
+            times += is_same && at->outcome == other->outcome;
+            later += is_same && n > i;
         }
-        if (later > 0 || at->outcome == TRACE_ANSWERED || at->outcome == TRACE_OPEN)
+        if (later > 0)
             continue;
         struct addr server = trace_server(at);
         say(out, "%s", shown++ ? "; " : "");
@@ -260,68 +275,67 @@ static void tell_unusable(const struct cause_failure *e, struct cause *out)
                      "resolver.do-not-query, or name them as a stub zone.");
 }
 
+/* What a zone's servers did, as a sentence around its name. */
+struct verdict {
+    const char *kind, *before, *after, *advice;
+};
+
+static const struct verdict silent_servers = {"silent", "None of the servers of ", " answers: ",
+                                              "They are down, cannot be reached from here, or "
+                                              "something on the way drops port 53. Whoever "
+                                              "runs the zone can tell."};
+static const struct verdict lame_servers = {
+    "lame", "The delegation of ",
+    " is lame: whom the zone above names as its servers do not serve it: ",
+    "Whoever runs the servers has to load the zone there, or the zone above has to name "
+    "others."};
+static const struct verdict sick_servers = {
+    "server-failure", "The servers of ", " are there and cannot answer: ",
+    "Their operator has to look into their logs: such a server has often refused its own zone "
+    "file, or lost its primary."};
+static const struct verdict servers_without_tcp = {
+    "no-tcp", "What is asked for does not fit a datagram, and the servers of ",
+    " do not answer over TCP: ",
+    "Their operator, or a firewall on the way, has to let TCP port 53 through (RFC 7766)."};
+static const struct verdict lost_servers = {"no-way",
+                                            "This machine has no way to the servers of ", ": ",
+                                            "Look at its routes and at its network."};
+static const struct verdict broken_servers = {
+    "broken-replies", "The servers of ",
+    " send replies that cannot be read: ", "Their operator has to mend them; nobody else can."};
+static const struct verdict useless_servers = {
+    "no-help", "None of the servers of ",
+    " helped: ", "Each of them has its own reason, see above."};
+
+static const struct verdict *judge(const struct cause_failure *e)
+{
+    unsigned all = count_failed(e), silent = count(e, TRACE_TIMEOUT, -1),
+             rest = all - silent, /* what silence does not explain */
+        lame = count(e, TRACE_LAME, -1) + count(e, TRACE_RCODE, RRTYPE_RCODE_REFUSED),
+             sick = count(e, TRACE_RCODE, RRTYPE_RCODE_SERVFAIL),
+             no_tcp = count(e, TRACE_TCP_FAILED, -1), cut = count(e, TRACE_TRUNCATED, -1);
+
+    return rest == 0                                ? &silent_servers
+           : lame == rest                           ? &lame_servers
+           : sick == rest                           ? &sick_servers
+           : no_tcp > 0 && no_tcp + cut == rest     ? &servers_without_tcp
+           : count(e, TRACE_UNREACHABLE, -1) == all ? &lost_servers
+           : count(e, TRACE_BROKEN, -1) == all      ? &broken_servers
+                                                    : &useless_servers;
+}
+
 /* Those that the zone above sends us to, and what they said. */
 static void tell_servers(const struct cause_failure *e, struct cause *out)
 {
-    const struct trace_attempts *a = &e->attempts;
-    unsigned all = count_failed(a), silent = count(a, TRACE_TIMEOUT, -1),
-             lame = count(a, TRACE_LAME, -1) + count(a, TRACE_RCODE, RRTYPE_RCODE_REFUSED),
-             sick = count(a, TRACE_RCODE, RRTYPE_RCODE_SERVFAIL),
-             short_of_tcp = count(a, TRACE_TCP_FAILED, -1),
-             lost = count(a, TRACE_UNREACHABLE, -1), broken = count(a, TRACE_BROKEN, -1);
+    const struct verdict *v = judge(e);
 
-    if (silent == all) {
-        out->kind = "silent";
-        say(out->text, "None of the servers of ");
-        say_name(out->text, e->zone);
-        say(out->text, " answers: ");
-        say(out->advice, "They are down, cannot be reached from here, or something on the way "
-                         "drops port 53. Whoever runs the zone can tell.");
-    } else if (lame + silent == all && lame > 0) {
-        out->kind = "lame";
-        say(out->text, "The delegation of ");
-        say_name(out->text, e->zone);
-        say(out->text, " is lame: whom the zone above names as its servers do not serve it: ");
-        say(out->advice,
-            "Whoever runs the servers has to load the zone there, or the zone above has "
-            "to name others.");
-    } else if (sick + silent == all && sick > 0) {
-        out->kind = "server-failure";
-        say(out->text, "The servers of ");
-        say_name(out->text, e->zone);
-        say(out->text, " are there and cannot answer: ");
-        say(out->advice, "Their operator has to look into their logs: such a server has often "
-                         "refused its own zone file, or lost its primary.");
-    } else if (short_of_tcp > 0 &&
-               short_of_tcp + count(a, TRACE_TRUNCATED, -1) + silent == all) {
-        out->kind = "no-tcp";
-        say(out->text, "What is asked for does not fit a datagram, and the servers of ");
-        say_name(out->text, e->zone);
-        say(out->text, " do not answer over TCP: ");
-        say(out->advice,
-            "Their operator, or a firewall on the way, has to let TCP port 53 through "
-            "(RFC 7766).");
-    } else if (lost == all) {
-        out->kind = "no-way";
-        say(out->text, "This machine has no way to the servers of ");
-        say_name(out->text, e->zone);
-        say(out->text, ": ");
-        say(out->advice, "Look at its routes and at its network.");
-    } else if (broken == all) {
-        out->kind = "broken-replies";
-        say(out->text, "The servers of ");
-        say_name(out->text, e->zone);
-        say(out->text, " send replies that cannot be read: ");
-        say(out->advice, "Their operator has to mend them; nobody else can.");
-    } else {
-        out->kind = "no-help";
-        say(out->text, "None of the servers of ");
-        say_name(out->text, e->zone);
-        say(out->text, " helped: ");
-        say(out->advice, "Each of them has its own reason, see above.");
-    }
-    say_attempts(a, out->text);
+    out->kind = v->kind;
+    say(out->text, "%s", v->before);
+    say_name(out->text, e->zone);
+    say(out->text, "%s", v->after);
+    say_attempts(e, out->text);
     say(out->text, ".");
+    say(out->advice, "%s", v->advice);
 }
 
 static void tell_limit(const struct cause_failure *e, struct cause *out)
@@ -354,9 +368,9 @@ static void tell_failure(const struct cause_facts *f, struct cause *out)
         tell_circle(e, out);
     else if (e->addr_cnt == 0 && e->denied_cnt > 0)
         tell_names(e, out);
-    else if (e->is_limited && count_failed(&e->attempts) == 0)
+    else if (e->is_limited && count_failed(e) == 0)
         tell_limit(e, out);
-    else if (count_failed(&e->attempts) > 0)
+    else if (count_failed(e) > 0)
         tell_servers(e, out);
     else if (e->is_forbidden || e->is_v6_only)
         tell_unusable(e, out);

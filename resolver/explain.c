@@ -6,6 +6,7 @@
 #include "dns/rdata_text.h"
 #include "resolver/classify.h"
 #include "resolver/task.h"
+#include "resolver/to_json.h"
 
 enum { UNKNOWN_PORT = 49152, LIVE_MAX = 256, TOLD_MAX = 64, HEX_MAX = 2 * MESSAGE_MAX + 1 };
 
@@ -39,27 +40,6 @@ struct explain {
 
 /* ---- plain values ---- */
 
-static void put_name(struct json *to, const char *key, const uint8_t *name)
-{
-    char text[DNAME_TEXT_MAX];
-    dname_text_print(name, text);
-    json_put_text(to, key, text);
-}
-
-static void put_type(struct json *to, const char *key, uint16_t type)
-{
-    char text[RRTYPE_NAME_MAX];
-    rrtype_print(type, text);
-    json_put_text(to, key, text);
-}
-
-static void put_addr(struct json *to, const char *key, const struct addr *addr)
-{
-    char text[ADDR_TEXT_MAX];
-    addr_print(addr, text);
-    json_put_text(to, key, text);
-}
-
 static void put_ms(struct json *to, const char *key, uint64_t us)
 {
     json_put_real(to, key, (double)(us / 10) / 100);
@@ -76,12 +56,6 @@ static void put_flags(struct json *to, uint16_t flags)
     for (size_t i = 0; i < ARRAY_LEN(all); i++)
         if (flags & all[i].bit)
             json_add_text(list, all[i].name);
-}
-
-static const char *section_name(unsigned section)
-{
-    static const char *const names[] = {"question", "answer", "authority", "additional"};
-    return names[section & 3];
 }
 
 /* ---- records ---- */
@@ -108,10 +82,10 @@ static void add_record(struct json *list, const struct message *message,
 {
     struct json *one = json_add_object(list);
 
-    json_put_text(one, "section", section_name(r->section));
-    put_name(one, "owner", r->owner);
+    json_put_text(one, "section", to_json_section(r->section));
+    to_json_name(one, "owner", r->owner);
     json_put_number(one, "ttl", r->ttl);
-    put_type(one, "type", r->type);
+    to_json_type(one, "type", r->type);
     put_rdata(one, message, r->type, r->rdata_at, r->rdata_len);
     json_put_bool(one, "taken", !reason);
     if (reason)
@@ -133,7 +107,7 @@ static void put_servers(struct json *to, const struct cut *cut)
     struct json *servers = json_put_list(to, "servers");
     for (int i = 0; i < cut->server_cnt; i++) {
         struct json *server = json_add_object(servers);
-        put_name(server, "name", cut->servers[i].name);
+        to_json_name(server, "name", cut->servers[i].name);
         struct json *addresses = json_put_list(server, "addresses");
         for (int n = 0; n < cut->addr_cnt; n++)
             if (cut->addrs[n].server == i) {
@@ -161,8 +135,8 @@ static void add_packet(struct explain *e, const struct addr *from, const struct 
     }
     hex[2 * len] = '\0';
     json_put_number(one, "at-us", (int64_t)(now_mono_us() - e->start_us));
-    put_addr(one, "from", from);
-    put_addr(one, "to", to);
+    to_json_addr(one, "from", from);
+    to_json_addr(one, "to", to);
     json_put_text(one, "transport", is_tcp ? "TCP" : "UDP");
     json_put_text(one, "wire", hex);
     free(hex);
@@ -209,8 +183,8 @@ static void on_begin(struct explain *e, const struct trace_event *event)
         if (!e->live[i].task)
             free_one = &e->live[i];
     struct json *node = add_step(e, parent, "resolve");
-    put_name(node, "name", event->name);
-    put_type(node, "type", event->type);
+    to_json_name(node, "name", event->name);
+    to_json_type(node, "type", event->type);
     if (event->parent)
         json_put_text(node, "why", "the address of a server");
     if (event->step == TRACE_STEP_JOIN)
@@ -226,7 +200,7 @@ static void on_begin(struct explain *e, const struct trace_event *event)
 static void on_zone(struct explain *e, struct live *live, const struct trace_event *event)
 {
     struct json *node = add_step(e, live, "zone");
-    put_name(node, "zone", event->zone);
+    to_json_name(node, "zone", event->zone);
     json_put_text(node, "from", event->what);
     if (event->task->is_cut_cached)
         json_put_number(node, "ttl", (event->task->cut_end_ms - now_wall_ms()) / 1000);
@@ -254,11 +228,11 @@ static void on_ask(struct explain *e, struct live *live, const struct trace_even
     const struct cut_addr *to = &task->cut.addrs[task->addr];
     struct json *node = add_step(e, live, "ask");
 
-    put_addr(node, "server", event->server);
-    put_name(node, "server-name", task->cut.servers[to->server].name);
-    put_name(node, "zone", event->zone);
-    put_name(node, "name", event->name);
-    put_type(node, "type", event->type);
+    to_json_addr(node, "server", event->server);
+    to_json_name(node, "server-name", task->cut.servers[to->server].name);
+    to_json_name(node, "zone", event->zone);
+    to_json_name(node, "name", event->name);
+    to_json_type(node, "type", event->type);
     json_put_text(node, "transport", event->what);
     json_put_bool(node, "minimised",
                   task->asked_labels < task->parts.labels || task->asked_type != task->type);
@@ -293,7 +267,7 @@ static void on_reply(struct explain *e, struct live *live, const struct trace_ev
         put_records(ask, m, event->scrub);
         if (event->scrub->delegation && strcmp(event->what, "delegation") == 0) {
             struct json *to = json_put_object(ask, "leads-to");
-            put_name(to, "zone", event->scrub->delegation->zone);
+            to_json_name(to, "zone", event->scrub->delegation->zone);
             json_put_number(to, "ttl", event->scrub->delegation_ttl);
             put_servers(to, event->scrub->delegation);
         }
@@ -310,7 +284,7 @@ static void on_refused(struct live *live, const struct trace_event *event)
     if (!list)
         list = json_put_list(live->ask, "refused");
     struct json *one = json_add_object(list);
-    put_addr(one, "from", event->server);
+    to_json_addr(one, "from", event->server);
     json_put_text(one, "reason", event->what);
 }
 
@@ -404,8 +378,8 @@ static void put_found(struct explain *e, struct json *node, const struct cache_f
     json_put_bool(node, "new", found->learnt_ms >= e->start_ms);
     json_put_number(node, "age-s", (now_ms - found->learnt_ms) / 1000);
     if (found->server.sock.any.sa_family) {
-        put_addr(node, "server", &found->server);
-        json_put_text(node, "section", section_name(found->section));
+        to_json_addr(node, "server", &found->server);
+        json_put_text(node, "section", to_json_section(found->section));
         json_put_text(node, "trust", rank_name(found->rank));
     }
     if (found->kind == CACHE_FAILURE)
@@ -450,8 +424,8 @@ static void on_known(struct explain *e, const struct trace_event *event)
     if (is_told(e, event))
         return;
     struct json *node = add_step(e, NULL, event->found ? "cache" : "local");
-    put_name(node, "name", event->name);
-    put_type(node, "type", event->type);
+    to_json_name(node, "name", event->name);
+    to_json_type(node, "type", event->type);
     json_put_text(node, "found", event->what);
     if (event->found)
         put_found(e, node, event->found);
@@ -462,8 +436,8 @@ static void on_unknown(struct explain *e, const struct trace_event *event)
     if (is_told(e, event))
         return;
     struct json *node = add_step(e, NULL, "cache");
-    put_name(node, "name", event->name);
-    put_type(node, "type", event->type);
+    to_json_name(node, "name", event->name);
+    to_json_type(node, "type", event->type);
     json_put_text(node, "found", "nothing");
 }
 
@@ -504,7 +478,6 @@ struct explain *explain_new(const struct engine *engine, const uint8_t *name, ui
                             const struct addr *client, bool has_packets)
 {
     struct explain *e = calloc(1, sizeof(*e));
-    char when[NOW_TEXT_MAX];
 
     if (!e)
         return NULL;
@@ -521,11 +494,10 @@ struct explain *explain_new(const struct engine *engine, const uint8_t *name, ui
     *strchr(e->facts.client, '@') = '\0';
     e->root = json_new_object();
     struct json *question = json_put_object(e->root, "question");
-    put_name(question, "name", name);
-    put_type(question, "type", type);
+    to_json_name(question, "name", name);
+    to_json_type(question, "type", type);
     json_put_text(question, "client", e->facts.client);
-    now_print(e->start_ms, when);
-    json_put_text(e->root, "at", when);
+    to_json_time(e->root, "at", e->start_ms);
     e->steps = json_put_list(e->root, "steps");
     if (has_packets)
         e->packets = json_put_list(e->root, "packets");
@@ -576,10 +548,10 @@ static void put_answer(struct explain *e, struct json *answer, const struct exch
         if (json_count(list) >= EXPLAIN_RECORDS_MAX)
             continue;
         struct json *one = json_add_object(list);
-        json_put_text(one, "section", section_name(r.section));
-        put_name(one, "owner", r.owner);
+        json_put_text(one, "section", to_json_section(r.section));
+        to_json_name(one, "owner", r.owner);
         json_put_number(one, "ttl", r.ttl);
-        put_type(one, "type", r.type);
+        to_json_type(one, "type", r.type);
         put_rdata(one, &m, r.type, (size_t)(r.rdata - m.wire), r.rdata_len);
     }
     if (ex->opt.ede != EDNS_EDE_NONE) {

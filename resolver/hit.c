@@ -1,6 +1,7 @@
 /* One walk serves cache hits and finished resolutions alike, so that there is one way an answer comes about. */
 #include "resolver/hit.h"
 
+#include "base/now.h"
 #include "net/reply.h"
 
 enum { ADDITIONAL_MAX = 8, ANY_TTL = 3789, STALE_TEXT_MAX = 60, WALK_MAX = HIT_CNAMES_MAX + 1 };
@@ -355,19 +356,10 @@ static bool step_cache(struct walk *w)
 /* RFC 8914 4.4, 4.20: how old it is. */
 static void explain_stale(struct walk *w)
 {
-    static const struct {
-        const char *name;
-        long long seconds;
-    } units[] = {{"day", 86400}, {"hour", 3600}, {"minute", 60}, {"second", 1}};
-    long long age = (w->when.now_ms - w->stale_end_ms) / 1000;
-    char text[STALE_TEXT_MAX];
-    size_t unit = 0;
+    char span[NOW_TEXT_MAX], text[STALE_TEXT_MAX];
 
-    while (unit < ARRAY_LEN(units) - 1 && age < units[unit].seconds)
-        unit++;
-    long long cnt = age / units[unit].seconds;
-    snprintf(text, sizeof(text), "its TTL ended %lld %s%s ago", cnt, units[unit].name,
-             cnt == 1 ? "" : "s");
+    now_print_span((w->when.now_ms - w->stale_end_ms) / 1000, span);
+    snprintf(text, sizeof(text), "its TTL ended %s ago", span);
     const char *copy = arena_copy(w->arena, text, strlen(text));
     w->out->is_explained = w->out->is_stale = true;
     w->out->ede =

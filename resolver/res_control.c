@@ -7,6 +7,7 @@
 #include "dns/dname_text.h"
 #include "dns/rdata_text.h"
 #include "net/out_net.h"
+#include "resolver/to_json.h"
 
 enum {
     REFUSED_SHOWN = 4,
@@ -47,34 +48,6 @@ static bool read_type(struct control_call *call, const char *otherwise, uint16_t
 
 /* ---- plain values ---- */
 
-static void put_name(struct json *to, const char *key, const uint8_t *name)
-{
-    char text[DNAME_TEXT_MAX];
-    dname_text_print(name, text);
-    json_put_text(to, key, text);
-}
-
-static void put_type(struct json *to, const char *key, uint16_t type)
-{
-    char text[RRTYPE_NAME_MAX];
-    rrtype_print(type, text);
-    json_put_text(to, key, text);
-}
-
-static void put_addr(struct json *to, const char *key, const struct addr *addr)
-{
-    char text[ADDR_TEXT_MAX];
-    addr_print(addr, text);
-    json_put_text(to, key, text);
-}
-
-static void put_time(struct json *to, const char *key, int64_t ms)
-{
-    char text[NOW_TEXT_MAX];
-    now_print(ms, text);
-    json_put_text(to, key, text);
-}
-
 static void count_up(struct json *to, const char *key, uint64_t more)
 {
     json_put_number(to, key, json_get_number(to, key, 0) + (int64_t)more);
@@ -94,8 +67,9 @@ static struct json *find_or_put_list(struct json *in, const char *key)
 
 /* ---- stats ---- */
 
-void res_control_stats(struct control_call *call, const struct res_control *worker)
+static void run_stats(struct control_call *call, void *engine)
 {
+    const struct res_control *worker = engine;
     const struct engine_counts *c = &engine_of(worker)->counts;
     const struct {
         const char *name;
@@ -176,9 +150,9 @@ static void put_refused(struct json *status, const struct refused *refused)
             if (json_count(last) >= REFUSED_SHOWN)
                 break;
             struct json *shown = json_add_object(last);
-            put_time(shown, "time", item->when_ms);
-            put_addr(shown, "from", &item->from);
-            put_name(shown, "asked", item->name);
+            to_json_time(shown, "time", item->when_ms);
+            to_json_addr(shown, "from", &item->from);
+            to_json_name(shown, "asked", item->name);
         }
     }
 }
@@ -186,9 +160,9 @@ static void put_refused(struct json *status, const struct refused *refused)
 static struct json *add_finished(struct json *list, const struct trace_finished *f)
 {
     struct json *one = json_add_object(list);
-    put_time(one, "time", f->ended_ms);
-    put_name(one, "name", f->name);
-    put_type(one, "type", f->type);
+    to_json_time(one, "time", f->ended_ms);
+    to_json_name(one, "name", f->name);
+    to_json_type(one, "type", f->type);
     json_put_number(one, "questions", f->queries);
     json_put_number(one, "took-ms", f->took_ms);
     json_put_text(one, "outcome", f->has_failed ? "failed" : "answered");
@@ -232,8 +206,9 @@ static void put_cache(struct json *to, const struct res_control *worker)
     json_put_number(to, "broken", (int64_t)s.broken);
 }
 
-void res_control_status(struct control_call *call, const struct res_control *worker)
+static void run_status(struct control_call *call, void *data)
 {
+    const struct res_control *worker = data;
     const struct engine *engine = engine_of(worker);
     const struct engine_counts *c = &engine->counts;
     struct json *limits = find_or_put_object(call->result, "limits");
@@ -255,8 +230,9 @@ void res_control_status(struct control_call *call, const struct res_control *wor
 
 /* ---- the cache ---- */
 
-void res_control_cache_stats(struct control_call *call, const struct res_control *worker)
+static void run_cache_stats(struct control_call *call, void *engine)
 {
+    const struct res_control *worker = engine;
     const struct engine_counts *c = &engine_of(worker)->counts;
 
     if (worker->worker == 0)
@@ -321,12 +297,10 @@ static void put_cut(struct json *to, const struct cut *cut)
 
 static void put_origin(struct json *to, const struct cache_found *f)
 {
-    static const char *const sections[] = {"", "answer", "authority", "additional"};
-
-    put_time(to, "learnt", f->learnt_ms);
+    to_json_time(to, "learnt", f->learnt_ms);
     if (f->server.sock.any.sa_family) {
-        put_addr(to, "from", &f->server);
-        json_put_text(to, "section", sections[f->section & 3]);
+        to_json_addr(to, "from", &f->server);
+        json_put_text(to, "section", to_json_section(f->section));
         json_put_text(to, "trust",
                       f->rank == CACHE_AUTHORITATIVE ? "authoritative" : "not authoritative");
     }
@@ -343,7 +317,7 @@ static void show_entry(void *data, const struct cache_entry *entry)
     struct json *one = json_add_object(card->list);
     json_put_text(one, "kind", kind_name(entry));
     if (entry->type)
-        put_type(one, "type", entry->type);
+        to_json_type(one, "type", entry->type);
     json_put_number(one, "ttl", f->ttl);
     json_put_number(one, "of", f->ttl_whole);
     json_put_bool(one, "ended", f->is_stale);
@@ -358,15 +332,16 @@ static void show_entry(void *data, const struct cache_entry *entry)
     else if (f->kind == CACHE_FAILURE)
         json_put_text(one, "text", f->text);
     else if (f->set)
-        put_name(one, "zone", f->soa_owner);
+        to_json_name(one, "zone", f->soa_owner);
     if (f->kind == CACHE_FAILURE)
         json_put_number(one, "times", f->failed_cnt + 1);
     if (!card->is_shared)
         json_put_number(one, "worker", (int64_t)card->worker);
 }
 
-void res_control_cache_show(struct control_call *call, const struct res_control *worker)
+static void run_cache_show(struct control_call *call, void *engine)
 {
+    const struct res_control *worker = engine;
     struct card card = {
         .now_ms = now_wall_ms(), .worker = worker->worker, .is_shared = worker->cache != NULL};
     uint8_t name[DNAME_MAX];
@@ -376,7 +351,7 @@ void res_control_cache_show(struct control_call *call, const struct res_control 
     if ((worker->cache && worker->worker > 0) || !read_name(call, name) ||
         !read_type(call, "", &card.type))
         return;
-    put_name(call->result, "name", name);
+    to_json_name(call->result, "name", name);
     card.list = find_or_put_list(call->result, "entries");
     arena_init(&arena, CARD_ARENA);
     cache_name_init(&key, name);
@@ -384,8 +359,9 @@ void res_control_cache_show(struct control_call *call, const struct res_control 
     arena_fini(&arena);
 }
 
-void res_control_cache_flush(struct control_call *call, const struct res_control *worker)
+static void run_cache_flush(struct control_call *call, void *engine)
 {
+    const struct res_control *worker = engine;
     struct cache *cache = &engine_of(worker)->cache;
     uint8_t name[DNAME_MAX];
     struct cache_name key;
@@ -393,7 +369,7 @@ void res_control_cache_flush(struct control_call *call, const struct res_control
 
     if ((worker->cache && worker->worker > 0) || !read_name(call, name))
         return;
-    put_name(call->result, "name", name);
+    to_json_name(call->result, "name", name);
     cache_name_init(&key, name);
     cnt = cache_flush(cache, &key);
     if (json_get_bool(call->request, "subtree", false)) {
@@ -424,8 +400,9 @@ static void on_story(void *data, struct json *story, const struct cause *cause)
         control_go_on(call);
 }
 
-void res_control_explain(struct control_call *call, const struct res_control *worker)
+static void run_explain(struct control_call *call, void *engine)
 {
+    const struct res_control *worker = engine;
     const char *as = json_get_text(call->request, "as", "127.0.0.1");
     uint8_t name[DNAME_MAX];
     struct res_explain_ask ask = {.settings = call->settings,
@@ -450,8 +427,9 @@ void res_control_explain(struct control_call *call, const struct res_control *wo
         call->is_held = !call->is_there;
 }
 
-void res_control_last(struct control_call *call, const struct res_control *worker)
+static void run_last(struct control_call *call, void *engine)
 {
+    const struct res_control *worker = engine;
     const struct trace_ring *ring = &engine_of(worker)->finished;
     const struct trace_finished *f;
     uint8_t name[DNAME_MAX];
@@ -459,7 +437,7 @@ void res_control_last(struct control_call *call, const struct res_control *worke
 
     if (!read_name(call, name))
         return;
-    put_name(call->result, "name", name);
+    to_json_name(call->result, "name", name);
     struct json *list = find_or_put_list(call->result, "finished");
     for (uint64_t back = 0;
          (f = finished_at(ring, back)) != NULL && json_count(list) < LAST_SHOWN; back++) {
@@ -470,11 +448,22 @@ void res_control_last(struct control_call *call, const struct res_control *worke
             const struct trace_attempt *a = &f->attempts[i];
             struct json *one = json_add_object(attempts);
             struct addr server = trace_server(a);
-            put_name(one, "zone", dname_suffix(f->name, a->zone_labels));
-            put_addr(one, "server", &server);
+            to_json_name(one, "zone", dname_suffix(f->name, a->zone_labels));
+            to_json_addr(one, "server", &server);
             json_put_text(one, "transport", a->is_tcp ? "TCP" : "UDP");
             json_put_text(one, "result", trace_words(a, room));
             json_put_number(one, "rtt-ms", a->rtt_ms);
         }
     }
 }
+
+const struct control_command res_control_commands[] = {
+    {.name = "status", .run = run_status, .is_for_all = true},
+    {.name = "stats", .run = run_stats, .is_for_all = true},
+    {.name = "cache-stats", .run = run_cache_stats, .is_for_all = true},
+    {.name = "cache-show", .run = run_cache_show, .is_for_all = true},
+    {.name = "cache-flush", .run = run_cache_flush, .is_for_all = true},
+    {.name = "explain", .run = run_explain},
+    {.name = "last", .run = run_last, .is_for_all = true},
+    {.name = NULL},
+};

@@ -11,20 +11,14 @@
 #include "resolver/cache_lmdb.h"
 #include "resolver/res_explain.h"
 
-/* What a worker is to the calls.  Lifetime: worker. */
+/* What a worker is to the calls: whatever the daemon calls its engine begins with it.  Lifetime: worker. */
 struct res_control {
     struct res_serve *serve;
     struct res_explain *explain;
     struct cache_lmdb *cache; /* the process's; NULL: each worker has one in memory */
-    size_t worker;
+    size_t worker;            /* its number */
 };
 
-void res_control_status(struct control_call *call, const struct res_control *worker);
-void res_control_stats(struct control_call *call, const struct res_control *worker);
-void res_control_cache_stats(struct control_call *call, const struct res_control *worker);
-void res_control_cache_show(struct control_call *call, const struct res_control *worker);
-void res_control_cache_flush(struct control_call *call, const struct res_control *worker);
-void res_control_explain(struct control_call *call, const struct res_control *worker);
-
-/* What has happened to a name of late. */
-void res_control_last(struct control_call *call, const struct res_control *worker);
+/* status, stats, cache-stats, cache-show, cache-flush, explain, last; ended by a NULL name.  docs/EXPLAIN.md has what they take and
+ * give. */
+extern const struct control_command res_control_commands[];

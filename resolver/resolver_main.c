@@ -18,12 +18,12 @@ enum { PORTS_WANTED = 16384, WRITE_SOON_MS = 5, HOT_PART = 16 /* of the cache's 
 
 /* Lifetime: worker. */
 struct resolver {
+    struct res_control
+        control; /* first: it is what the calls of the control socket get; complete from open on */
     struct publish *publish;
-    size_t worker, worker_cnt;
+    size_t worker_cnt;
     const struct res_conf *conf; /* of the start */
-    struct res_serve *serve;     /* from open on, as the next one */
-    struct res_explain *explain;
-    struct cache_store *store; /* the engine's */
+    struct cache_store *store;   /* the engine's */
     struct out *out;
     uv_prepare_t rest; /* before the loop waits: the turn is over */
     uv_timer_t soon;   /* something is still to be written, or a deadline to be met */
@@ -176,7 +176,7 @@ static void *new_engine(struct publish *publish, size_t worker, size_t worker_cn
     if (!r)
         return NULL;
     *r = (struct resolver){
-        .publish = publish, .worker = worker, .worker_cnt = worker_cnt, .conf = conf};
+        .control.worker = worker, .publish = publish, .worker_cnt = worker_cnt, .conf = conf};
     if (open_shared(conf, worker_cnt) != ERR_OK) {
         close_shared();
         free(r);
@@ -188,8 +188,8 @@ static void *new_engine(struct publish *publish, size_t worker, size_t worker_cn
 static void free_engine(void *engine)
 {
     struct resolver *r = engine;
-    res_explain_free(&r->explain);
-    res_serve_free(&r->serve);
+    res_explain_free(&r->control.explain);
+    res_serve_free(&r->control.serve);
     close_shared();
     free(r);
 }
@@ -220,13 +220,13 @@ static const struct trace_sink debug_log = {.note = log_step};
 static void on_soon(uv_timer_t *timer)
 {
     struct resolver *r = timer->data;
-    res_serve_come_back(r->serve);
+    res_serve_come_back(r->control.serve);
 }
 
 static void on_rest(uv_prepare_t *rest)
 {
     struct resolver *r = rest->data;
-    unsigned wait_ms = res_serve_wait_ms(r->serve);
+    unsigned wait_ms = res_serve_wait_ms(r->control.serve);
 
     if (r->store->settle(r->store))
         wait_ms = WRITE_SOON_MS;
@@ -239,7 +239,7 @@ static void on_rest(uv_prepare_t *rest)
 static void on_news(uv_async_t *news)
 {
     struct resolver *r = news->data;
-    res_serve_come_back(r->serve);
+    res_serve_come_back(r->control.serve);
 }
 
 static void watch_turns(struct resolver *r, uv_loop_t *loop)
@@ -250,7 +250,7 @@ static void watch_turns(struct resolver *r, uv_loop_t *loop)
     r->rest.data = r->soon.data = r->news.data = r;
     uv_prepare_start(&r->rest, on_rest);
     uv_mutex_lock(&shared.lock);
-    shared.open[r->worker] = r;
+    shared.open[r->control.worker] = r;
     uv_mutex_unlock(&shared.lock);
 }
 
@@ -277,23 +277,24 @@ static enum err open_engine(void *engine, struct uv_loop_s *loop)
         out_net_close(&r->out);
         return err;
     }
+    r->control.cache = shared.cache;
     made->claims = shared.claims;
-    made->worker = r->worker;
+    made->worker = r->control.worker;
     if (r->conf->server.log_level == LOG_LEVEL_DEBUG)
         made->trace = &debug_log;
-    r->serve = res_serve_new(made, r->conf->cache_size / HOT_PART / r->worker_cnt);
-    if (!r->serve) {
+    r->control.serve = res_serve_new(made, r->conf->cache_size / HOT_PART / r->worker_cnt);
+    if (!r->control.serve) {
         task_free_engine(&made);
         out_net_close(&r->out);
         return ERR_NOMEM;
     }
-    r->explain = res_explain_new(r->serve);
-    if (!r->explain) {
+    r->control.explain = res_explain_new(r->control.serve);
+    if (!r->control.explain) {
         out_net_close(&r->out);
         return ERR_NOMEM;
     }
     r->out->settle = res_serve_settle;
-    r->out->data = r->serve;
+    r->out->data = r->control.serve;
     watch_turns(r, loop);
     return ERR_OK;
 }
@@ -301,7 +302,7 @@ static enum err open_engine(void *engine, struct uv_loop_s *loop)
 /* What a worker has done, in one line. */
 static void log_counts(const struct resolver *r)
 {
-    const struct engine_counts *c = &res_serve_engine(r->serve)->counts;
+    const struct engine_counts *c = &res_serve_engine(r->control.serve)->counts;
 
     if (c->questions > 0)
         log_info("worker %zu: %" PRIu64 " questions, %" PRIu64 " answered at once (%" PRIu64
@@ -310,7 +311,7 @@ static void log_counts(const struct resolver *r)
                  " merged, %" PRIu64 " left to other workers, %" PRIu64 " failed (%" PRIu64
                  " at a limit); servers were asked %" PRIu64 " times over UDP and %" PRIu64
                  " over TCP, %" PRIu64 " timeouts, %" PRIu64 " wrong replies",
-                 r->worker, c->questions, c->hits, c->hot, c->stale, c->refused_clients,
+                 r->control.worker, c->questions, c->hits, c->hot, c->stale, c->refused_clients,
                  c->dropped, c->tasks, c->prefetched, c->merged, c->elsewhere, c->failures,
                  c->limited, c->out_udp, c->out_tcp, c->timeouts, c->suspects);
 }
@@ -320,11 +321,11 @@ static void close_engine(void *engine)
     struct resolver *r = engine;
 
     log_counts(r);
-    res_serve_close(r->serve);
+    res_serve_close(r->control.serve);
     out_net_close(&r->out);
     (void)r->store->settle(r->store);
     uv_mutex_lock(&shared.lock);
-    shared.open[r->worker] = NULL;
+    shared.open[r->control.worker] = NULL;
     uv_mutex_unlock(&shared.lock);
     uv_close((uv_handle_t *)&r->news, NULL);
     uv_close((uv_handle_t *)&r->rest, NULL);
@@ -334,88 +335,26 @@ static void close_engine(void *engine)
 static void turn(void *engine)
 {
     struct resolver *r = engine;
-    res_serve_adopt(r->serve, publish_take(r->publish, r->worker));
+    res_serve_adopt(r->control.serve, publish_take(r->publish, r->control.worker));
 }
 
 static void probe(void *engine, struct exchange *const *batch, size_t cnt)
 {
     const struct resolver *r = engine;
-    res_serve_probe(r->serve, batch, cnt);
+    res_serve_probe(r->control.serve, batch, cnt);
 }
 
 static void serve(void *engine, struct exchange *ex)
 {
     const struct resolver *r = engine;
-    res_serve_question(r->serve, ex);
+    res_serve_question(r->control.serve, ex);
 }
 
 static bool chaos(void *engine, struct exchange *ex)
 {
     const struct resolver *r = engine;
-    return res_explain_chaos(r->explain, ex);
+    return res_explain_chaos(r->control.explain, ex);
 }
-
-/* ---- control ---- */
-
-static struct res_control control_of(const void *engine)
-{
-    const struct resolver *r = engine;
-    return (struct res_control){
-        .serve = r->serve, .explain = r->explain, .cache = shared.cache, .worker = r->worker};
-}
-
-static void run_status(struct control_call *call, void *engine)
-{
-    struct res_control worker = control_of(engine);
-    res_control_status(call, &worker);
-}
-
-static void run_stats(struct control_call *call, void *engine)
-{
-    struct res_control worker = control_of(engine);
-    res_control_stats(call, &worker);
-}
-
-static void run_cache_stats(struct control_call *call, void *engine)
-{
-    struct res_control worker = control_of(engine);
-    res_control_cache_stats(call, &worker);
-}
-
-static void run_cache_show(struct control_call *call, void *engine)
-{
-    struct res_control worker = control_of(engine);
-    res_control_cache_show(call, &worker);
-}
-
-static void run_cache_flush(struct control_call *call, void *engine)
-{
-    struct res_control worker = control_of(engine);
-    res_control_cache_flush(call, &worker);
-}
-
-static void run_explain(struct control_call *call, void *engine)
-{
-    struct res_control worker = control_of(engine);
-    res_control_explain(call, &worker);
-}
-
-static void run_last(struct control_call *call, void *engine)
-{
-    struct res_control worker = control_of(engine);
-    res_control_last(call, &worker);
-}
-
-static const struct control_command commands[] = {
-    {.name = "status", .run = run_status, .is_for_all = true},
-    {.name = "stats", .run = run_stats, .is_for_all = true},
-    {.name = "cache-stats", .run = run_cache_stats, .is_for_all = true},
-    {.name = "cache-show", .run = run_cache_show, .is_for_all = true},
-    {.name = "cache-flush", .run = run_cache_flush, .is_for_all = true},
-    {.name = "explain", .run = run_explain},
-    {.name = "last", .run = run_last, .is_for_all = true},
-    {.name = NULL},
-};
 
 int main(int argc, char **argv)
 {
@@ -434,7 +373,7 @@ int main(int argc, char **argv)
         .free_version = free_version,
         .new_engine = new_engine,
         .free_engine = free_engine,
-        .commands = commands,
+        .commands = res_control_commands,
     };
     return daemon_main(&calls, argc, argv);
 }

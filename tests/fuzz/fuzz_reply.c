@@ -9,23 +9,15 @@ enum { WIRE_MAX = 65535, REPLIES_MAX = 40, ROUNDS_MAX = 500, DAY_MS = 86400000 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static const uint8_t root[] = {0};
 static struct stage stage;
 
 static void open_stage(void)
 {
     struct quota_limits limits = {.per_zone = 200, .per_server = 400};
-    struct cut *hints;
-    struct addr addr;
 
     hash_init();
     stage_init(&stage, &limits);
-    hints = &stage.policy->route.hints;
-    must(addr_read("192.0.2.1", 53, &addr) == ERR_OK);
-    cut_init(hints, root, CUT_HINTS);
-    hints->servers[0] = (struct cut_server){.name = root, .lookup = {CUT_KNOWN, CUT_KNOWN}};
-    hints->server_cnt = 1;
-    cut_add_addr(hints, 0, &addr);
+    stage_hint(&stage, "192.0.2.1");
     stage_open(&stage, 7);
 }
 

@@ -234,6 +234,19 @@ void stage_init(struct stage *s, const struct quota_limits *limits)
     s->policy->allow = (struct addr_prefixes){everybody, 2};
 }
 
+void stage_hint(struct stage *stage, const char *address)
+{
+    static const uint8_t root[] = {0};
+    struct cut *hints = &stage->policy->route.hints;
+    struct addr addr;
+
+    must(addr_read(address, 53, &addr) == ERR_OK);
+    cut_init(hints, root, CUT_HINTS);
+    hints->servers[0] = (struct cut_server){.name = root, .lookup = {CUT_KNOWN, CUT_KNOWN}};
+    hints->server_cnt = 1;
+    cut_add_addr(hints, 0, &addr);
+}
+
 void stage_open(struct stage *s, uint64_t seed)
 {
     struct cache_store *store = make_store(s);

@@ -41,6 +41,9 @@ struct stage {
 /* Stop the clock, and make a policy in which everybody may ask, and servers on loopback may be asked. */
 void stage_init(struct stage *stage, const struct quota_limits *limits);
 
+/* Have one root server, at this address; between stage_init and stage_open. */
+void stage_hint(struct stage *stage, const char *address);
+
 /* Start the engine with the policy as it is now, and an empty cache: on LMDB in the folder that the environment variable STAGE_STORE
  * names, else in memory. */
 void stage_open(struct stage *stage, uint64_t seed);
