@@ -76,7 +76,7 @@ static void add_bitmap(struct text *t, const uint8_t *at, size_t len)
         for (unsigned bit = 0; bit < 8U * at[pos + 1]; bit++)
             if (at[pos + 2 + bit / 8] & (0x80 >> bit % 8)) {
                 char name[RRTYPE_NAME_MAX];
-                rrtype_print((uint16_t)(at[pos] << 8 | bit), name);
+                rrtype_print((uint16_t)((unsigned)at[pos] << 8 | bit), name);
                 add(t, "%s%s", gap, name);
                 gap = " ";
             }

@@ -89,11 +89,28 @@ static void instants_are_read(void **state)
     assert_int_equal(now_read("2026-01-31T09:30:00+01:30", &ms), ERR_OK);
     now_print(ms, text);
     assert_string_equal(text, "2026-01-31T08:00:00.000Z");
+    assert_int_equal(now_read("2026-01-31T08:00:00.25019Z", &ms), ERR_OK);
+    now_print(ms, text);
+    assert_string_equal(text, "2026-01-31T08:00:00.250Z");
     assert_int_equal(now_read("2026-01-31", &ms), ERR_FORMAT);
     assert_int_equal(now_read("2026-01-31T08:00:00", &ms), ERR_FORMAT);
     assert_int_equal(now_read("2026-01-31T08:00:00Zx", &ms), ERR_FORMAT);
     now_set_wall(86400000);
     assert_true(now_wall_ms() >= 86400000 && now_wall_ms() < 86400000 + 60000);
+}
+
+static void spans_have_words(void **state)
+{
+    static const struct {
+        int64_t seconds;
+        const char *text;
+    } all[] = {{0, "0 seconds"}, {1, "1 second"}, {119, "119 seconds"}, {120, "2 minutes"}, {7199, "119 minutes"}, {172800, "2 days"}};
+    char text[NOW_TEXT_MAX];
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(all); i++) {
+        now_print_span(all[i].seconds, text);
+        assert_string_equal(text, all[i].text);
+    }
 }
 
 static void files_are_read_whole(void **state)
@@ -121,6 +138,44 @@ static void json_strings_are_safe(void **state)
     assert_string_equal(out, "[\"a\\\"\\\\\\n\\u0001 \xc3\xa9 \xef\xbf\xbd \xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd \xef\xbf\xbd\xef\xbf\xbd\"]");
     free(out);
     json_free(&list);
+}
+
+static void json_goes_there_and_back(void **state)
+{
+    struct json *object = json_new_object(), *read = NULL, *none = NULL;
+    char why[100];
+    (void)state;
+    json_put_text(object, "text", "t");
+    json_put_number(object, "number", INT64_MIN);
+    json_put_bool(object, "truth", true);
+    json_put_real(object, "real", 0.5);
+    json_add_text(json_put_list(json_put_object(object, "in"), "list"), "first");
+    char *text = json_write(object, false);
+    assert_int_equal(json_read(text, strlen(text), &read, why, sizeof(why)), ERR_OK);
+    assert_string_equal(json_get_text(read, "text", ""), "t");
+    assert_string_equal(json_get_text(read, "number", "none"), "none"); /* of another kind */
+    assert_true(json_get_number(read, "number", 0) == INT64_MIN && json_get_bool(read, "truth", false));
+    assert_true(json_get_real(read, "real", 0) > 0.4 && json_has_keys(read) && json_count(read) == 5);
+    const struct json *list = json_find(json_find(read, "in"), "list");
+    assert_true(json_count(list) == 1 && !json_has_keys(list) && json_at(list, 1) == NULL);
+    assert_string_equal(json_text(json_at(list, 0)), "first");
+    assert_string_equal(json_key(read, 1), "number");
+    assert_string_equal(json_key(read, 9), "");
+    /* without memory for it, a value is NULL: whatever is done to it goes nowhere */
+    json_put_text(none, "a", "b");
+    json_add_text(json_put_list(none, "a"), "b");
+    assert_null(json_add_object(none));
+    assert_null(json_write(none, true));
+    assert_string_equal(json_get_text(none, "a", "-"), "-");
+    assert_int_equal(json_read("{\"a\":1,\"a\":2}", 13, &none, why, sizeof(why)), ERR_FORMAT);
+    assert_int_equal(json_read("{} {}", 5, &none, why, sizeof(why)), ERR_FORMAT);
+    free(text);
+    struct json *taken = json_take(read, "in");
+    assert_non_null(taken);
+    assert_null(json_find(read, "in"));
+    json_free(&taken);
+    json_free(&read);
+    json_free(&object);
 }
 
 static void findings_show_line_and_caret(void **state)
@@ -162,8 +217,10 @@ int main(void)
         cmocka_unit_test(cursor_sticks_at_the_end),
         cmocka_unit_test(addresses_are_read_and_printed),
         cmocka_unit_test(instants_are_read),
+        cmocka_unit_test(spans_have_words),
         cmocka_unit_test(files_are_read_whole),
         cmocka_unit_test(json_strings_are_safe),
+        cmocka_unit_test(json_goes_there_and_back),
         cmocka_unit_test(findings_show_line_and_caret),
         cmocka_unit_test(near_words_are_found),
     };

@@ -4,7 +4,8 @@
 #include <ldns/ldns.h>
 
 #include "base/hash.h"
-#include "dns/rdata.h"
+#include "dns/rdata_text.h"
+#include "dns/rrline.h"
 #include "samples.h"
 
 /* The octets of a sample, by ldns; 0 when this build of ldns does not know the type. */
@@ -120,6 +121,48 @@ static void mnemonics_go_both_ways(void **state)
     assert_int_equal(type, RRTYPE_CLASS_IN);
 }
 
+/* Read it back from a line, as it would stand in a zone file. */
+static void reads_back(uint16_t type, const uint8_t *rdata, size_t len)
+{
+    static struct rrline line;
+    char text[RDATA_TEXT_MAX], name[RRTYPE_NAME_MAX], whole[RDATA_TEXT_MAX + 100];
+
+    rdata_text_print(type, rdata, len, text);
+    if (strlen(text) > RDATA_TEXT_MAX - 10)
+        return; /* it was cut */
+    rrtype_print(type, name);
+    int whole_len = snprintf(whole, sizeof(whole), "o.example. 3600 IN %s %s", name, text);
+    if (rrline_read(whole, (size_t)whole_len, NULL, 0, &line) != ERR_OK)
+        fail_msg("%s: %s", whole, line.why);
+    assert_int_equal(line.rdata_len, len);
+    assert_memory_equal(line.rdata, rdata, len);
+}
+
+static void what_is_printed_can_be_read(void **state)
+{
+    static const uint8_t odd[] = {4, 0, 255, '"', '\\', 1, ' '};
+    static uint8_t wire[RDATA_MAX + 1];
+    size_t seen = 0;
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(samples); i++) {
+        uint16_t type;
+        size_t len = encode(samples[i], &type, wire);
+        if (len == 0 || rdata_check(type, wire, len) != ERR_OK)
+            continue;
+        reads_back(type, wire, len);
+        seen++;
+    }
+    assert_true(seen > 50);
+    reads_back(RRTYPE_TXT, odd, sizeof(odd));
+    reads_back(65280, odd, sizeof(odd));
+    char text[RDATA_TEXT_MAX];
+    memset(wire, 7, sizeof(wire));
+    rdata_text_print(65280, wire, 60000, text);
+    assert_true(strlen(text) == RDATA_TEXT_MAX - 1 && strcmp(text + RDATA_TEXT_MAX - 4, "...") == 0);
+    rdata_text_print(RRTYPE_MX, wire, 3, text); /* breaks its format */
+    assert_string_equal(text, "\\# 3 070707");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -127,6 +170,7 @@ int main(void)
         cmocka_unit_test(broken_rdata_is_refused),
         cmocka_unit_test(case_counts_only_where_it_should),
         cmocka_unit_test(mnemonics_go_both_ways),
+        cmocka_unit_test(what_is_printed_can_be_read),
     };
     hash_init();
     return cmocka_run_group_tests(tests, NULL, NULL);
