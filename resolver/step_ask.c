@@ -179,6 +179,8 @@ static enum task_state on_suspect(struct task *task)
 {
     task->engine->counts.suspects++;
     trace_end(&task->attempts, TRACE_SUSPECT, 0, rtt_us(task) / 1000);
+    task_trace(task, TRACE_STEP_NOTE, NULL,
+               "somebody guesses, or the server is broken: asked again over TCP");
     task->is_suspect = task->is_tcp = true;
     return TASK_ASK;
 }
@@ -191,6 +193,8 @@ static bool may_ask_in_one_case(const struct task *task)
 
 static enum task_state ask_in_one_case(struct task *task)
 {
+    task_trace(task, TRACE_STEP_NOTE, NULL,
+               "it does not give letters back as they were: asked again in one case");
     task->is_one_case = true;
     task->is_tcp = task->is_suspect = false;
     return TASK_ASK;
@@ -221,8 +225,11 @@ static enum task_state on_timeout(struct task *task, uint64_t now_ms)
     else
         infra_note_timeout(task->engine->infra, &to->addr, task->asked_us / 1000, now_ms);
     /* there are servers that drop shortened questions */
-    if (task->is_minimising && to->tries >= MINIMISED_TRIES)
+    if (task->is_minimising && to->tries >= MINIMISED_TRIES) {
+        task_trace(task, TRACE_STEP_NOTE, NULL,
+                   "it may drop shortened names: the whole name is shown");
         task->is_minimising = false;
+    }
     return TASK_TARGET;
 }
 

@@ -89,6 +89,8 @@ static enum task_state show_more(struct task *task)
 /* RFC 9156 3, RFC 8020: a server that denies a shorter name may be wrong about it - many are - so the whole name decides. */
 static enum task_state show_all(struct task *task)
 {
+    task_trace(task, TRACE_STEP_NOTE, NULL,
+               "shortened names lead no further here: the whole name is shown");
     task->is_minimising = false;
     asked_addr(task)->tries = 0;
     return TASK_TARGET;
@@ -217,6 +219,8 @@ static enum task_state on_error(struct task *task, unsigned rcode)
 {
     if (!is_whole(task) && asked_addr(task)->tries < 2) {
         trace_end(&task->attempts, TRACE_RCODE, rcode, 0);
+        task_trace(task, TRACE_STEP_NOTE, NULL,
+                   "it may not like the shortened name: the whole name is shown");
         task->is_minimising = false;
         return TASK_ASK;
     }
@@ -231,6 +235,7 @@ static enum task_state on_no_edns(struct task *task, unsigned rcode)
     if (task->is_plain)
         return give_up_server(task, TRACE_RCODE, rcode);
     task->is_plain = true;
+    task_trace(task, TRACE_STEP_NOTE, NULL, "it may not know EDNS: asked again without");
     return ask_again(task);
 }
 
@@ -239,6 +244,7 @@ static enum task_state on_bad_cookie(struct task *task)
 {
     task->is_tcp |= task->had_bad_cookie;
     task->had_bad_cookie = true;
+    task_trace(task, TRACE_STEP_NOTE, NULL, "asked again with the cookie that came along");
     return ask_again(task);
 }
 
