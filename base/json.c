@@ -70,6 +70,12 @@ static void put(struct json *object, const char *key, json_t *value)
     (void)json_object_set_new(in(object), key, value); /* drops the value when it fails */
 }
 
+/* NULL when it could not be put. */
+static struct json *put_new(struct json *object, const char *key, json_t *value)
+{
+    return json_object_set_new(in(object), key, value) == 0 ? out(value) : NULL;
+}
+
 void json_put(struct json *object, const char *key, struct json *value)
 {
     put(object, key, in(value));
@@ -97,14 +103,12 @@ void json_put_bool(struct json *object, const char *key, bool value)
 
 struct json *json_put_object(struct json *object, const char *key)
 {
-    put(object, key, json_object());
-    return json_find(object, key);
+    return put_new(object, key, json_object());
 }
 
 struct json *json_put_list(struct json *object, const char *key)
 {
-    put(object, key, json_array());
-    return json_find(object, key);
+    return put_new(object, key, json_array());
 }
 
 void json_add(struct json *list, struct json *value)
@@ -119,8 +123,19 @@ void json_add_text(struct json *list, const char *text)
 
 struct json *json_add_object(struct json *list)
 {
-    (void)json_array_append_new(in(list), json_object());
-    return json_at(list, json_count(list) - 1);
+    return json_insert_object(list, json_count(list));
+}
+
+struct json *json_insert_object(struct json *list, size_t index)
+{
+    json_t *made = json_object();
+    return json_array_insert_new(in(list), index, made) == 0 ? out(made) : NULL;
+}
+
+void json_cut(struct json *list, size_t cnt)
+{
+    while (json_array_size(in(list)) > cnt)
+        (void)json_array_remove(in(list), json_array_size(in(list)) - 1);
 }
 
 struct json *json_take(struct json *object, const char *key)

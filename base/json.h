@@ -38,6 +38,12 @@ void json_add(struct json *list, struct json *value);
 void json_add_text(struct json *list, const char *text);
 struct json *json_add_object(struct json *list);
 
+/* Add an object before the one at `index`; it is returned, borrowed. */
+struct json *json_insert_object(struct json *list, size_t index);
+
+/* Let the list end after `cnt` values. */
+void json_cut(struct json *list, size_t cnt);
+
 /* Take a value out of an object: it is the caller's.  NULL: there is none. */
 struct json *json_take(struct json *object, const char *key);
 

@@ -306,13 +306,26 @@ static void make_room(struct control *c)
         close_peer(container_of(c->peers.next, struct control_peer, link));
 }
 
+/* libuv would stop listening for good if nobody accepted. */
+static void turn_away(uv_stream_t *listener)
+{
+    uv_os_fd_t fd;
+    int dropped = uv_fileno((uv_handle_t *)listener, &fd) == 0 ? accept(fd, NULL, NULL) : -1;
+    if (dropped >= 0)
+        close(dropped);
+}
+
 static void on_connection(uv_stream_t *listener, int status)
 {
     struct control *c = listener->data;
-    struct control_peer *p = status < 0 ? NULL : calloc(1, sizeof(*p));
+    struct control_peer *p = calloc(1, sizeof(*p));
 
-    if (!p)
+    if (status < 0 || !p) {
+        if (status >= 0)
+            turn_away(listener);
+        free(p);
         return;
+    }
     if (c->peer_cnt >= CONTROL_CONNECTIONS_MAX)
         make_room(c);
     uv_pipe_init(c->parts.loop, &p->pipe, 0);
@@ -354,12 +367,20 @@ static bool is_served(const struct sockaddr_un *at)
     return is_there;
 }
 
-/* The socket and, if it was made for this, its folder are the service's user's. */
+/* The service's user shall be able to remove it at the end. */
 static void give_to(const char *path, const char *user)
 {
     const struct passwd *entry = *user ? getpwnam(user) : NULL;
     if (entry && chown(path, entry->pw_uid, entry->pw_gid) != 0)
         return; /* not root: then it is ours already */
+}
+
+static void give_folder_to(const char *path, const char *user)
+{
+    char folder[CONTROL_PATH_MAX];
+    snprintf(folder, sizeof(folder), "%s", path);
+    *strrchr(folder, '/') = '\0';
+    give_to(folder, user);
 }
 
 static enum err bind_socket(struct control *c, const char *user, int *out, char *why,
@@ -369,7 +390,8 @@ static enum err bind_socket(struct control *c, const char *user, int *out, char 
     struct stat is;
 
     snprintf(at.sun_path, sizeof(at.sun_path), "%s", c->path);
-    if (control_path_make_folder(c->path) != ERR_OK) {
+    bool is_new;
+    if (control_path_make_folder(c->path, &is_new) != ERR_OK) {
         snprintf(why, size, "%s: its folder is not there, or not ours to write in", c->path);
         return ERR_DENIED;
     }
@@ -392,6 +414,8 @@ static enum err bind_socket(struct control *c, const char *user, int *out, char 
         return number == EACCES || number == EPERM ? ERR_DENIED : ERR_IO;
     }
     give_to(c->path, user);
+    if (is_new)
+        give_folder_to(c->path, user);
     *out = fd;
     return ERR_OK;
 }

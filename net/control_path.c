@@ -24,18 +24,20 @@ enum err control_path_get(const char *daemon, unsigned place, char out[CONTROL_P
     return len > 0 && len < CONTROL_PATH_MAX ? ERR_OK : ERR_ABSENT;
 }
 
-enum err control_path_make_folder(const char *path)
+enum err control_path_make_folder(const char *path, bool *is_new)
 {
     char folder[CONTROL_PATH_MAX];
     struct stat is;
 
+    *is_new = false;
     snprintf(folder, sizeof(folder), "%s", path);
     char *slash = strrchr(folder, '/');
     if (!slash || slash == folder)
         return ERR_OK;
     *slash = '\0';
     bool is_tmp = strncmp(folder, "/tmp/", 5) == 0;
-    if (mkdir(folder, is_tmp ? 0700 : 0755) != 0 && errno != EEXIST)
+    *is_new = mkdir(folder, is_tmp ? 0700 : 0755) == 0;
+    if (!*is_new && errno != EEXIST)
         return ERR_DENIED;
     if (lstat(folder, &is) != 0 || !S_ISDIR(is.st_mode) || access(folder, W_OK | X_OK) != 0)
         return ERR_DENIED;

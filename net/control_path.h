@@ -17,5 +17,5 @@ enum { CONTROL_PATH_MAX = 108, CONTROL_PATH_PLACES = 3 };
 MUST_USE enum err control_path_get(const char *daemon, unsigned place,
                                    char out[CONTROL_PATH_MAX]);
 
-/* Make the folder of that path if need be; ERR_DENIED: it is not ours to write in. */
-MUST_USE enum err control_path_make_folder(const char *path);
+/* Make the folder of that path if need be (*is_new); ERR_DENIED: it is not ours to write in. */
+MUST_USE enum err control_path_make_folder(const char *path, bool *is_new);

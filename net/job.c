@@ -17,23 +17,22 @@ void job_post(struct job_box *box, struct job *job)
     box->ring(box->bell);
 }
 
-static struct list *take(struct job_box *box)
-{
-    struct list *first = NULL;
-
-    pthread_mutex_lock(&box->lock);
-    if (!list_is_empty(&box->jobs)) {
-        first = box->jobs.next;
-        list_remove(first);
-    }
-    pthread_mutex_unlock(&box->lock);
-    return first;
-}
-
+/* What is posted meanwhile waits for the next ring: other work of the thread comes between. */
 void job_run_all(struct job_box *box, void *data)
 {
-    for (struct list *link = take(box); link; link = take(box)) {
-        struct job *job = container_of(link, struct job, link);
+    struct list jobs;
+
+    list_init(&jobs);
+    pthread_mutex_lock(&box->lock);
+    while (!list_is_empty(&box->jobs)) {
+        struct list *link = box->jobs.next;
+        list_remove(link);
+        list_add(&jobs, link);
+    }
+    pthread_mutex_unlock(&box->lock);
+    while (!list_is_empty(&jobs)) {
+        struct job *job = container_of(jobs.next, struct job, link);
+        list_remove(&job->link);
         job->run(job, data);
     }
 }

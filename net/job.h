@@ -35,7 +35,7 @@ void job_box_init(struct job_box *box, void (*ring)(void *bell), void *bell);
 /* Put a job into the box and ring. */
 void job_post(struct job_box *box, struct job *job);
 
-/* Run all jobs that are in it, with `data`. */
+/* Run the jobs that are in it now, with `data`. */
 void job_run_all(struct job_box *box, void *data);
 
 /* Free what the box holds on to; there are no jobs in it. */

@@ -407,10 +407,8 @@ bool cache_flush_below(struct cache *cache, const struct cache_name *name,
         flushing->space = SPACE_DATA;
     memcpy(prefix, name->key, len);
     prefix[0] = (uint8_t)flushing->space;
-    size_t went =
-        cache->store->remove_below(cache->store, prefix, len, &flushing->place, FLUSH_AT_ONCE);
-    *cnt += went;
-    if (went == FLUSH_AT_ONCE)
+    if (cache->store->remove_below(cache->store, prefix, len, &flushing->place, FLUSH_AT_ONCE,
+                                   cnt))
         return true;
     flushing->place = (struct cache_place){0};
     return ++flushing->space <= SPACE_FAILURE;
@@ -455,7 +453,8 @@ static bool is_outranked(struct cache *cache, const struct cache_name *name, uin
     size_t len;
     uint64_t hash;
     *is_there = get(cache, name, SPACE_DATA, name->labels, type, &head, &len, &hash) != NULL;
-    return *is_there && !is_ahead(&head, origin->now_ms) && origin->now_ms < end_of(&head) &&
+    return *is_there && head.learnt_ms >= origin->fresh_ms &&
+           !is_ahead(&head, origin->now_ms) && origin->now_ms < end_of(&head) &&
            head.rank > (uint8_t)origin->rank;
 }
 

@@ -127,8 +127,9 @@ struct cache_origin {
     enum cache_rank rank;
     const struct addr *server; /* NULL: nobody in particular */
     int64_t now_ms;
-    uint32_t route;  /* the tag of the configured cut that led there */
-    uint8_t section; /* enum message_section; 0: of no message */
+    uint32_t route;   /* the tag of the configured cut that led there */
+    uint8_t section;  /* enum message_section; 0: of no message */
+    int64_t fresh_ms; /* wall: what was learnt before outranks nothing */
 };
 
 /* Keep an RRset, with its signatures behind it if it has the flag.  ERR_SPACE: it is too large to be kept. */

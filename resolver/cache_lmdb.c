@@ -674,45 +674,57 @@ static void forget(struct cache_store *store, const struct cache_key *key)
     }
 }
 
-/* The keys are copied before the first of them is forgotten: what the cursor points at does not outlast that. */
-static size_t forget_below(struct cache_store *store, const uint8_t *prefix, size_t len,
-                           struct cache_place *place, size_t max)
+/* The next keys below `prefix`, copied: what the cursor points at does not outlast the first that is forgotten. */
+static size_t list_below(struct view *v, const uint8_t *prefix, size_t len,
+                         const struct cache_place *place, struct cache_place *found, size_t max)
 {
-    struct view *v = container_of(store, struct view, store);
-    MDB_cursor *cursor;
-    size_t cnt = 0, value_len;
-
-    if (is_dead(v))
-        return memory_of(v) ? v->memory->remove_below(v->memory, prefix, len, place, max) : 0;
-    if (!begin_reading(v) || mdb_cursor_open(v->txn, v->cache->dbi, &cursor) != 0)
-        return 0;
-    struct cache_place *found = malloc(max * sizeof(*found));
     MDB_val key = {place->len ? place->len : len,
-                   place->len ? place->key : (void *)(uintptr_t)prefix},
+                   place->len ? (void *)(uintptr_t)place->key : (void *)(uintptr_t)prefix},
             value;
+    MDB_cursor *cursor;
+    size_t cnt = 0;
+
+    if (mdb_cursor_open(v->txn, v->cache->dbi, &cursor) != 0)
+        return 0;
     int rc = mdb_cursor_get(cursor, &key, &value, MDB_SET_RANGE);
     if (rc == 0 && place->len && key.mv_size == place->len &&
         memcmp(key.mv_data, place->key, place->len) == 0)
         rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT);
-    for (; found && rc == 0 && cnt < max && key.mv_size >= len &&
-           key.mv_size <= CACHE_STORE_KEY_MAX && memcmp(key.mv_data, prefix, len) == 0;
+    for (; rc == 0 && cnt < max && key.mv_size >= len && key.mv_size <= CACHE_STORE_KEY_MAX &&
+           memcmp(key.mv_data, prefix, len) == 0;
          rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT)) {
         memcpy(found[cnt].key, key.mv_data, key.mv_size);
         found[cnt++].len = key.mv_size;
     }
     mdb_cursor_close(cursor);
-    for (size_t i = 0; i < cnt; i++) {
-        struct cache_key one = {found[i].key, found[i].len,
+    return cnt;
+}
+
+/* Stops where no more can be written in this turn, and goes on there in the next one. */
+static bool forget_below(struct cache_store *store, const uint8_t *prefix, size_t len,
+                         struct cache_place *place, size_t max, size_t *cnt)
+{
+    struct view *v = container_of(store, struct view, store);
+    size_t value_len;
+
+    if (is_dead(v))
+        return memory_of(v) && v->memory->remove_below(v->memory, prefix, len, place, max, cnt);
+    struct cache_place *found = begin_reading(v) ? malloc(max * sizeof(*found)) : NULL;
+    if (!found)
+        return false;
+    size_t found_cnt = list_below(v, prefix, len, place, found, max), i;
+    for (i = 0; i < found_cnt; i++) {
+        struct cache_key key = {found[i].key, found[i].len,
                                 hash_more(hash_start(), found[i].key, found[i].len)};
-        if (get(store, &one, &value_len))
-            (void)(add_op(v, &one, 0) == NULL);
-    }
-    if (cnt > 0) {
-        memcpy(place->key, found[cnt - 1].key, found[cnt - 1].len);
-        place->len = found[cnt - 1].len;
+        bool is_there = get(store, &key, &value_len) != NULL;
+        if (is_there && !add_op(v, &key, 0))
+            break;
+        *cnt += is_there;
+        memcpy(place->key, key.bytes, key.len);
+        place->len = key.len;
     }
     free(found);
-    return cnt;
+    return found_cnt == max || i < found_cnt;
 }
 
 static void renew(struct cache_store *store)

@@ -4,7 +4,7 @@
 
 #include "resolver/sketch.h"
 
-enum { BUCKETS_MIN = 1024, BYTES_A_BUCKET = 512 };
+enum { BUCKETS_MIN = 1024, BYTES_A_BUCKET = 512, LOOKS_A_KEY = 64 };
 
 struct entry {
     struct entry *next;
@@ -103,25 +103,25 @@ static bool is_below(const struct entry *e, const uint8_t *prefix, size_t len)
     return e->key_len >= len && memcmp(e->bytes + e->len, prefix, len) == 0;
 }
 
-static size_t forget_below(struct cache_store *store, const uint8_t *prefix, size_t len,
-                           struct cache_place *place, size_t max)
+static bool forget_below(struct cache_store *store, const uint8_t *prefix, size_t len,
+                         struct cache_place *place, size_t max, size_t *cnt)
 {
     struct cache_memory *m = container_of(store, struct cache_memory, store);
-    size_t cnt = 0;
+    size_t looked = 0;
 
     for (; place->bucket < m->bucket_cnt; place->bucket++)
         for (struct entry **at = &m->buckets[place->bucket]; *at;) {
+            if (looked++ == max * LOOKS_A_KEY)
+                return true;
             if (!is_below(*at, prefix, len)) {
                 at = &(*at)->next;
                 continue;
             }
-            if (cnt == max)
-                return cnt;
             raise_version(m, (*at)->hash);
             drop(m, at);
-            cnt++;
+            (*cnt)++;
         }
-    return cnt;
+    return false;
 }
 
 static enum err put(struct cache_store *store, const struct cache_key *key,

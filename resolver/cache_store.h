@@ -52,10 +52,10 @@ struct cache_store {
                     const uint8_t *value, size_t len, int64_t end_ms);
     /* Forget one key; that it is not there is fine. */
     void (*remove)(struct cache_store *store, const struct cache_key *key);
-    /* Forget up to `max` keys that begin with `prefix`, from `place` on, which moves along; how many they were.  Fewer than `max`: those
-     * were all.  What others are just writing may stay. */
-    size_t (*remove_below)(struct cache_store *store, const uint8_t *prefix, size_t len,
-                           struct cache_place *place, size_t max);
+    /* Forget up to `max` keys that begin with `prefix`, from `place` on, which moves along; *cnt grows by their number.  True: there may
+     * be more, call again in another turn.  What others are just writing may stay. */
+    bool (*remove_below)(struct cache_store *store, const uint8_t *prefix, size_t len,
+                         struct cache_place *place, size_t max, size_t *cnt);
     /* See what others have written meanwhile; nothing that get returned is looked at any more. */
     void (*renew)(struct cache_store *store);
     /* The end of a turn, and the same: what was written is on its way to where others see it.  True: some of it waits for more, call again within

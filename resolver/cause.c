@@ -6,9 +6,10 @@
 
 #include "base/now.h"
 #include "dns/dname_text.h"
+#include "dns/edns.h"
 #include "dns/rrtype.h"
 
-enum { SHOWN_SERVERS = 3 };
+enum { SHOWN_SERVERS = 3, SHOWN_NAMES = 4 };
 
 static void say(char out[CAUSE_TEXT_MAX], const char *fmt, ...) PRINTF_LIKE(2, 3);
 
@@ -82,8 +83,12 @@ static void say_source(const struct cause_facts *f, char out[CAUSE_TEXT_MAX])
             say_server(out, &f->last_server);
         }
         say(out, ".");
-        if (f->tcp_cnt > 0)
+        if (f->cut_cnt > 0)
             say(out, " Some of it went over TCP, because a datagram was too small for it.");
+        if (f->suspect_cnt > 0)
+            say(out, " A reply over UDP was not believed, so it was asked again over TCP.");
+    } else if (f->is_joined) {
+        say(out, " It was being looked up for somebody else already.");
     } else if (s->is_there) {
         say(out, " It was in the cache");
         if (s->server.sock.any.sa_family) {
@@ -110,15 +115,24 @@ static void say_alias(const struct cause_facts *f, char out[CAUSE_TEXT_MAX])
     say(out, ", which");
 }
 
+static void tell_any(const struct cause_facts *f, struct cause *out)
+{
+    out->kind = "answered";
+    say(out->text,
+        "Questions of type ANY get one record made for them instead of all there are "
+        "(RFC 8482): nobody was asked about ");
+    say_name(out->text, f->name);
+    say(out->text, ".");
+    say(out->advice, "Ask for the type that is wanted, such as A, MX or TXT.");
+}
+
 static void tell_answer(const struct cause_facts *f, struct cause *out)
 {
-    bool is_any = f->type == RRTYPE_ANY;
     out->kind = f->source.is_stale ? "stale" : f->source.is_local ? "local" : "answered";
     say_alias(f, out->text);
     say(out->text, " has %u ", f->answer_cnt);
-    if (!is_any)
-        say_type(out->text, f->type);
-    say(out->text, "%srecord%s.", is_any ? "" : " ", f->answer_cnt == 1 ? "" : "s");
+    say_type(out->text, f->type);
+    say(out->text, " record%s.", f->answer_cnt == 1 ? "" : "s");
     say_source(f, out->text);
     if (f->source.is_stale)
         say(out->advice, "Find out why its servers are silent: explain it with --no-cache.");
@@ -172,9 +186,11 @@ static unsigned first_attempt(const struct cause_failure *e)
     return e->attempts.cnt > TRACE_ATTEMPTS ? e->attempts.cnt - TRACE_ATTEMPTS : 0;
 }
 
+/* One that was truncated or met a forger went on over TCP: what became of that is another attempt. */
 static bool is_failed(const struct trace_attempt *a)
 {
-    return a->outcome != TRACE_ANSWERED && a->outcome != TRACE_OPEN;
+    return a->outcome != TRACE_ANSWERED && a->outcome != TRACE_OPEN &&
+           a->outcome != TRACE_TRUNCATED && a->outcome != TRACE_SUSPECT;
 }
 
 /* How many attempts of that outcome, with that RCODE (or any: -1). */
@@ -235,10 +251,12 @@ static void tell_names(const struct cause_failure *e, struct cause *out)
     say(out->text, "The servers of ");
     say_name(out->text, e->zone);
     say(out->text, " cannot be found: ");
-    for (unsigned i = 0; i < util_min(e->denied_cnt, CAUSE_NAMES_MAX); i++) {
+    for (unsigned i = 0; i < util_min(e->denied_cnt, SHOWN_NAMES); i++) {
         say(out->text, "%s", i ? ", " : "");
         say_name(out->text, e->denied[i]);
     }
+    if (e->denied_cnt > SHOWN_NAMES)
+        say(out->text, " and %u more", e->denied_cnt - SHOWN_NAMES);
     say(out->text, e->denied_cnt == 1 ? " does not exist or has no address."
                                       : " do not exist or have no address.");
     say(out->advice,
@@ -280,6 +298,9 @@ struct verdict {
     const char *kind, *before, *after, *advice;
 };
 
+static const struct verdict refusing_servers = {
+    "lame", "The servers that the configuration names for ", " do not serve it: ",
+    "Name others under stub-zones or forward-zones, or have it served there."};
 static const struct verdict silent_servers = {"silent", "None of the servers of ", " answers: ",
                                               "They are down, cannot be reached from here, or "
                                               "something on the way drops port 53. Whoever "
@@ -313,12 +334,12 @@ static const struct verdict *judge(const struct cause_failure *e)
              rest = all - silent, /* what silence does not explain */
         lame = count(e, TRACE_LAME, -1) + count(e, TRACE_RCODE, RRTYPE_RCODE_REFUSED),
              sick = count(e, TRACE_RCODE, RRTYPE_RCODE_SERVFAIL),
-             no_tcp = count(e, TRACE_TCP_FAILED, -1), cut = count(e, TRACE_TRUNCATED, -1);
+             no_tcp = count(e, TRACE_TCP_FAILED, -1);
 
-    return rest == 0                                ? &silent_servers
-           : lame == rest                           ? &lame_servers
-           : sick == rest                           ? &sick_servers
-           : no_tcp > 0 && no_tcp + cut == rest     ? &servers_without_tcp
+    return rest == 0        ? &silent_servers
+           : lame == rest   ? (e->is_configured ? &refusing_servers : &lame_servers)
+           : sick == rest   ? &sick_servers
+           : no_tcp == rest ? &servers_without_tcp
            : count(e, TRACE_UNREACHABLE, -1) == all ? &lost_servers
            : count(e, TRACE_BROKEN, -1) == all      ? &broken_servers
                                                     : &useless_servers;
@@ -349,32 +370,39 @@ static void tell_limit(const struct cause_failure *e, struct cause *out)
         "the limits have keys of their own in the configuration.");
 }
 
-/* The failure that says most: of one whose servers' addresses could not be found, what kept them. */
+/* Whether it says by itself why it failed. */
+static bool is_telling(const struct cause_failure *e)
+{
+    return count_failed(e) > 0 || e->is_circle ||
+           (e->addr_cnt == 0 && e->denied_cnt > 0 && e->denied_cnt >= e->server_cnt) ||
+           (!e->is_limited && (e->is_forbidden || e->is_v6_only));
+}
+
+/* The failure that says most: the one that the answer waited for, or what kept that one from its servers' addresses, or used its time
+ * up. */
 static const struct cause_failure *choose(const struct cause_facts *f)
 {
-    const struct cause_failure *last = &f->failures[f->failure_cnt - 1], *best = last;
-
-    for (unsigned i = f->failure_cnt; i-- > 0 && best->addr_cnt == 0 && !best->is_circle &&
-                                      best->denied_cnt < best->server_cnt;)
-        best = &f->failures[i];
-    return best;
+    for (unsigned i = f->failure_cnt; i-- > 0;)
+        if (is_telling(&f->failures[i]))
+            return &f->failures[i];
+    return &f->failures[f->failure_cnt - 1];
 }
 
 static void tell_failure(const struct cause_facts *f, struct cause *out)
 {
     const struct cause_failure *e = choose(f);
 
-    if (e->is_circle)
+    if (e->is_circle) {
         tell_circle(e, out);
-    else if (e->addr_cnt == 0 && e->denied_cnt > 0)
-        tell_names(e, out);
-    else if (e->is_limited && count_failed(e) == 0)
-        tell_limit(e, out);
-    else if (count_failed(e) > 0)
+    } else if (count_failed(e) > 0) {
         tell_servers(e, out);
-    else if (e->is_forbidden || e->is_v6_only)
+    } else if (e->is_limited && !is_telling(e)) {
+        tell_limit(e, out);
+    } else if (e->addr_cnt == 0 && e->denied_cnt > 0) {
+        tell_names(e, out);
+    } else if (e->is_forbidden || e->is_v6_only) {
         tell_unusable(e, out);
-    else {
+    } else {
         out->kind = "no-help";
         say_name(out->text, e->name);
         say(out->text, " could not be looked up: %s.",
@@ -420,7 +448,7 @@ static void tell_remembered(const struct cause_facts *f, struct cause *out)
     if (f->failure_cnt > 0) {
         say(out->text, ". ");
         tell_failure(f, out);
-        say(out->advice, " ");
+        say(out->advice, "%s", *out->advice ? " " : "");
     } else {
         out->kind = "remembered";
         say(out->text, ": %s.", f->ede_text);
@@ -451,7 +479,9 @@ void cause_find(const struct cause_facts *f, struct cause *out)
     *out = (struct cause){.kind = "other"};
     switch (f->rcode) {
     case RRTYPE_RCODE_NOERROR:
-        f->answer_cnt > 0 ? tell_answer(f, out) : tell_no_type(f, out);
+        f->type == RRTYPE_ANY ? tell_any(f, out)
+        : f->answer_cnt > 0   ? tell_answer(f, out)
+                              : tell_no_type(f, out);
         break;
     case RRTYPE_RCODE_NXDOMAIN: tell_no_name(f, out); break;
     case RRTYPE_RCODE_SERVFAIL: tell_servfail(f, out); break;
@@ -466,7 +496,7 @@ void cause_find(const struct cause_facts *f, struct cause *out)
         out->kind = f->rcode == RRTYPE_RCODE_REFUSED ? "refused" : "other";
         say(out->text, "This resolver says %s to %s%s%s.", rcode, f->client,
             *f->ede_text ? ": " : "", f->ede_text);
-        if (f->rcode == RRTYPE_RCODE_REFUSED)
+        if (f->ede == EDNS_EDE_PROHIBITED)
             say(out->advice, "Who may ask stands under `allow` in its configuration.");
     }
 }

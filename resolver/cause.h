@@ -6,12 +6,13 @@
  */
 #pragma once
 
+#include "resolver/cut.h"
 #include "resolver/trace.h"
 
 enum {
     CAUSE_FAILURES_MAX = 8,
     CAUSE_TEXT_MAX = 1000,
-    CAUSE_NAMES_MAX = 4,
+    CAUSE_NAMES_MAX = CUT_SERVERS_MAX,
     CAUSE_CHAIN_MAX = 12
 };
 
@@ -20,11 +21,12 @@ struct cause_failure {
     uint8_t name[DNAME_MAX], zone[DNAME_MAX];
     uint16_t type;
     bool is_limited;
-    bool is_circle;    /* whoever could have told it waited for it */
-    bool is_forbidden; /* its servers have addresses, and none may be asked */
-    bool is_v6_only;   /* the addresses of its servers are IPv6 */
-    unsigned addr_cnt; /* addresses of its servers */
-    const char *cause; /* static */
+    bool is_configured; /* the configuration names its servers, and no zone above */
+    bool is_circle;     /* whoever could have told it waited for it */
+    bool is_forbidden;  /* its servers have addresses, and none may be asked */
+    bool is_v6_only;    /* the addresses of its servers are IPv6 */
+    unsigned addr_cnt;  /* addresses of its servers */
+    const char *cause;  /* static */
     struct trace_attempts attempts;
     unsigned denied_cnt;                        /* servers whose names do not exist */
     uint8_t denied[CAUSE_NAMES_MAX][DNAME_MAX]; /* the first of them */
@@ -34,7 +36,8 @@ struct cause_failure {
 /* Where the last that was used of the cache came from. */
 struct cause_source {
     bool is_there, is_local, is_stale, is_failure,
-        is_new;    /* is_new: learnt while it was explained */
+        is_new; /* is_new: learnt while it was explained */
+    int64_t learnt_ms;
     int64_t age_s; /* since it was learnt; if it is stale, since it ended */
     uint32_t left_s;
     struct addr server; /* sa_family 0: unknown */
@@ -50,12 +53,14 @@ struct cause_facts {
     uint8_t chain[CAUSE_CHAIN_MAX][DNAME_MAX]; /* where aliases led, in their order */
     unsigned alias_cnt;
     struct cause_source source;
-    unsigned question_cnt, tcp_cnt; /* to servers, for it */
-    struct addr last_server;        /* that was asked; sa_family 0: none was */
-    char zone[DNAME_MAX * 4 + 1];   /* that the last one was asked for, as text */
-    bool uses_v6;
-    bool is_remembered;             /* it failed before, and nobody was asked now */
-    const char *ede_text;           /* of the answer; "" for none */
+    unsigned question_cnt; /* to servers, for it */
+    unsigned cut_cnt,
+        suspect_cnt;         /* replies that did not fit a datagram; that were not believed */
+    bool is_joined;          /* somebody else had it looked up already */
+    struct addr last_server; /* that was asked; sa_family 0: none was */
+    bool is_remembered;      /* it failed before, and nobody was asked now */
+    int ede;                 /* of the answer; EDNS_EDE_NONE: none */
+    const char *ede_text;    /* "" for none */
     struct cause_failure *failures; /* in the order in which they ended */
     unsigned failure_cnt;
 };

@@ -8,7 +8,13 @@
 #include "resolver/task.h"
 #include "resolver/to_json.h"
 
-enum { UNKNOWN_PORT = 49152, LIVE_MAX = 256, TOLD_MAX = 64, HEX_MAX = 2 * MESSAGE_MAX + 1 };
+enum {
+    UNKNOWN_PORT = 49152,
+    RECALL_MS = 200,
+    LIVE_MAX = 64,
+    TOLD_MAX = 64,
+    HEX_MAX = 2 * MESSAGE_MAX + 1
+};
 
 /* A task that is under way. */
 struct live {
@@ -18,8 +24,8 @@ struct live {
     struct json *node;
     struct json *ask; /* the question that is out, or was last; NULL: none */
     bool is_circle, is_denied;
-    unsigned denied_cnt;
-    uint8_t denied[CAUSE_NAMES_MAX][DNAME_MAX];
+    unsigned denied_cnt;          /* of its servers, that do not exist or have no address */
+    uint8_t (*denied)[DNAME_MAX]; /* CAUSE_NAMES_MAX of them; NULL: none yet */
 };
 
 /* Lifetime: the caller's. */
@@ -32,7 +38,9 @@ struct explain {
     uint64_t start_us;
     unsigned step_cnt;
     struct live live[LIVE_MAX];
-    uint64_t told[TOLD_MAX]; /* of the walk, which begins anew after each resolution */
+    bool has_tasks;
+    uint8_t failed[DNAME_MAX]; /* whose failure was remembered, if one was */
+    uint64_t told[TOLD_MAX];   /* of the walk, which begins anew after each resolution */
     unsigned told_cnt;
     struct cause_facts facts;
     struct cause_failure failures[CAUSE_FAILURES_MAX];
@@ -179,6 +187,9 @@ static void on_begin(struct explain *e, const struct trace_event *event)
     struct live *parent = find_live(e, event->parent), *free_one = NULL;
     bool is_known = find_live(e, event->task) != NULL;
 
+    e->has_tasks = true;
+    e->facts.is_joined |= event->step == TRACE_STEP_JOIN && !event->parent;
+
     for (size_t i = 0; i < LIVE_MAX && !free_one; i++)
         if (!e->live[i].task)
             free_one = &e->live[i];
@@ -243,8 +254,6 @@ static void on_ask(struct explain *e, struct live *live, const struct trace_even
     put_pick(node, &task->pick);
     live->ask = node;
     e->facts.question_cnt++;
-    e->facts.tcp_cnt += task->is_tcp;
-    e->facts.uses_v6 |= addr_is_v6(event->server);
     e->facts.last_server = *event->server;
     struct addr own = own_addr(task);
     add_packet(e, &own, event->server, task->is_tcp, task->ask.wire, task->ask.len);
@@ -257,6 +266,7 @@ static void on_reply(struct explain *e, struct live *live, const struct trace_ev
     struct json *ask = live->ask;
     char rcode[RRTYPE_NAME_MAX];
 
+    e->facts.cut_cnt += strcmp(event->what, "truncated") == 0;
     json_put_text(ask, "result", event->what);
     put_ms(ask, "rtt-ms", now_mono_us() - task->asked_us);
     rrtype_print_rcode(classify_rcode(m), rcode);
@@ -309,38 +319,50 @@ static void note_failure(struct explain *e, const struct live *live, const struc
 {
     unsigned at = (unsigned)util_min(e->facts.failure_cnt, CAUSE_FAILURES_MAX - 1);
     struct cause_failure *f = &e->failures[at];
+    const struct cut *cut = &task->cut;
 
     e->facts.failure_cnt = at + 1;
-    f->type = task->type;
+    *f = (struct cause_failure){.type = task->type,
+                                .is_limited = task->outcome == TASK_LIMITED,
+                                .is_circle = live->is_circle && cut->addr_cnt == 0,
+                                .cause = task->cause,
+                                .attempts = task->attempts};
     memcpy(f->name, task->name, dname_len(task->name));
-    memcpy(f->zone, task->cut.zone, dname_len(task->cut.zone));
-    f->is_limited = task->outcome == TASK_LIMITED;
-    f->is_circle = live->is_circle;
-    f->is_forbidden = is_forbidden(e, &task->cut);
-    f->is_v6_only = is_v6_only(&task->cut) && !e->engine->policy->uses_v6;
-    f->addr_cnt = task->cut.addr_cnt;
-    f->server_cnt = task->cut.server_cnt;
-    f->cause = task->cause;
-    f->attempts = task->attempts;
+    if (!cut->zone) /* its end came before it knew a zone */
+        return;
+    memcpy(f->zone, cut->zone, dname_len(cut->zone));
+    f->is_configured = cut->source == CUT_STUB || cut->source == CUT_FORWARD;
+    f->is_forbidden = is_forbidden(e, cut);
+    f->is_v6_only = is_v6_only(cut) && !e->engine->policy->uses_v6;
+    f->addr_cnt = cut->addr_cnt;
+    f->server_cnt = cut->server_cnt;
     f->denied_cnt = live->denied_cnt;
-    memcpy(f->denied, live->denied, sizeof(f->denied));
+    if (live->denied)
+        memcpy(f->denied, live->denied, sizeof(f->denied));
 }
 
 /* Kept in their order, so that the same story is told in the same words. */
 static void note_denied(struct live *parent, const uint8_t *name)
 {
-    unsigned cnt = (unsigned)util_min(parent->denied_cnt, CAUSE_NAMES_MAX), at = 0;
+    unsigned at = 0;
 
-    while (at < cnt && dname_compare(parent->denied[at], name) < 0)
+    if (!parent->denied)
+        parent->denied = calloc(CAUSE_NAMES_MAX, sizeof(*parent->denied));
+    while (parent->denied && at < parent->denied_cnt &&
+           dname_compare(parent->denied[at], name) < 0)
         at++;
-    if (at < cnt && dname_is_equal(parent->denied[at], name))
+    if (!parent->denied || parent->denied_cnt == CAUSE_NAMES_MAX ||
+        (at < parent->denied_cnt && dname_is_equal(parent->denied[at], name)))
         return;
-    parent->denied_cnt++;
-    if (at == CAUSE_NAMES_MAX)
-        return;
-    for (unsigned i = (unsigned)util_min(cnt, CAUSE_NAMES_MAX - 1); i > at; i--)
+    for (unsigned i = parent->denied_cnt++; i > at; i--)
         memcpy(parent->denied[i], parent->denied[i - 1], DNAME_MAX);
     memcpy(parent->denied[at], name, dname_len(name));
+}
+
+static void forget_live(struct live *live)
+{
+    free(live->denied);
+    *live = (struct live){0};
 }
 
 static void on_end(struct explain *e, struct live *live, const struct trace_event *event)
@@ -358,7 +380,7 @@ static void on_end(struct explain *e, struct live *live, const struct trace_even
     put_ms(live->node, "took-ms", (now_mono_ms() - task->since_mono_ms) * 1000);
     if (parent && live->is_denied && !has_failed)
         note_denied(parent, task->name);
-    live->task = NULL;
+    forget_live(live);
 }
 
 /* ---- the walk ---- */
@@ -390,8 +412,12 @@ static void note_source(struct explain *e, const struct cache_found *found)
 {
     int64_t now_ms = now_wall_ms();
 
+    /* what answers after a failure is only worth a word if it answers */
+    if (e->facts.source.is_failure && !found->is_stale)
+        return;
     e->facts.source = (struct cause_source){
         .is_there = true,
+        .learnt_ms = found->learnt_ms,
         .is_stale = found->is_stale,
         .is_failure = found->kind == CACHE_FAILURE,
         .is_new = found->learnt_ms >= e->start_ms,
@@ -417,6 +443,8 @@ static bool is_told(struct explain *e, const struct trace_event *event)
 
 static void on_known(struct explain *e, const struct trace_event *event)
 {
+    if (event->found && event->found->kind == CACHE_FAILURE)
+        memcpy(e->failed, event->name, dname_len(event->name));
     if (event->found)
         note_source(e, event->found);
     else
@@ -463,7 +491,10 @@ static void note(void *data, const struct trace_event *event)
         json_put_text(live->ask, "result", event->what);
         put_ms(live->ask, "rtt-ms", now_mono_us() - event->task->asked_us);
         break;
-    case TRACE_STEP_REFUSED: on_refused(live, event); break;
+    case TRACE_STEP_REFUSED:
+        e->facts.suspect_cnt++;
+        on_refused(live, event);
+        break;
     case TRACE_STEP_NOTE:
         live->is_circle |= strcmp(event->what, TASK_NOTE_CIRCLE) == 0;
         json_put_text(add_step(e, live, "note"), "what", event->what);
@@ -490,6 +521,7 @@ struct explain *explain_new(const struct engine *engine, const uint8_t *name, ui
     e->facts.type = type;
     e->facts.failures = e->failures;
     e->facts.ede_text = "";
+    e->facts.ede = EDNS_EDE_NONE;
     addr_print(client, e->facts.client);
     *strchr(e->facts.client, '@') = '\0';
     e->root = json_new_object();
@@ -511,15 +543,17 @@ static void note_answer(struct explain *e, const struct message *m,
                         const struct message_record *r)
 {
     struct cause_facts *f = &e->facts;
+    const uint8_t *end =
+        f->alias_cnt ? f->chain[util_min(f->alias_cnt, CAUSE_CHAIN_MAX) - 1] : f->name;
     struct cursor c = cursor_over(m->wire, m->len);
+    uint8_t target[DNAME_MAX];
     size_t len;
 
-    if (r->section != MESSAGE_ANSWER)
-        return;
-    if (r->type == f->type || (f->type == RRTYPE_ANY && r->type != RRTYPE_RRSIG)) {
+    if (r->section != MESSAGE_ANSWER || !dname_is_equal(r->owner, end))
+        return; /* a DNAME above the name is on the way, and not at its end */
+    if (r->type == f->type) {
         f->answer_cnt++;
     } else if (r->type == RRTYPE_CNAME) {
-        uint8_t target[DNAME_MAX];
         c.pos = (size_t)(r->rdata - m->wire);
         if (dname_parse(&c, target, &len) != ERR_OK)
             return;
@@ -559,10 +593,11 @@ static void put_answer(struct explain *e, struct json *answer, const struct exch
         json_put_number(ede, "code", ex->opt.ede);
         json_put_text(ede, "text", ex->opt.ede_text);
         e->facts.ede_text = ex->opt.ede_text;
+        e->facts.ede = ex->opt.ede;
     }
 }
 
-/* What is noted of the resolution whose failure is remembered: the last of that name. */
+/* What is noted of the resolution whose failure is remembered, if it was this worker's. */
 static void recall_failure(struct explain *e)
 {
     const struct trace_ring *ring = &e->engine->finished;
@@ -570,8 +605,10 @@ static void recall_failure(struct explain *e)
     for (uint64_t back = 1; back <= util_min(ring->cnt, TRACE_FINISHED); back++) {
         const struct trace_finished *f = &ring->at[(ring->cnt - back) % TRACE_FINISHED];
         struct cause_failure *to = &e->failures[0];
-        if (!f->has_failed || f->attempt_cnt == 0 || f->type != e->facts.type ||
-            !dname_is_equal(f->name, e->name))
+        int64_t apart_ms = f->ended_ms - e->facts.source.learnt_ms;
+        if (!f->has_failed || f->attempt_cnt == 0 || apart_ms < -RECALL_MS ||
+            apart_ms > RECALL_MS || f->type != e->facts.type ||
+            !dname_is_equal(f->name, e->failed))
             continue;
         unsigned labels = f->attempts[f->attempt_cnt - 1].zone_labels;
         memcpy(to->name, f->name, dname_len(f->name));
@@ -586,6 +623,16 @@ static void recall_failure(struct explain *e)
     }
 }
 
+/* The time was up before those that still wait had failed. */
+static void note_unfinished(struct explain *e)
+{
+    for (size_t i = 0; i < LIVE_MAX; i++)
+        if (e->live[i].task)
+            note_failure(e, &e->live[i], e->live[i].task);
+}
+
+bool explain_has_tasks(const struct explain *explain) { return explain->has_tasks; }
+
 struct json *explain_end(struct explain *e, const struct exchange *ex, struct cause *cause)
 {
     struct json *story = e->root;
@@ -599,6 +646,8 @@ struct json *explain_end(struct explain *e, const struct exchange *ex, struct ca
                              e->facts.failure_cnt == 0 && e->facts.source.is_failure;
     if (e->facts.is_remembered)
         recall_failure(e);
+    else if (e->facts.rcode == RRTYPE_RCODE_SERVFAIL && e->facts.failure_cnt == 0)
+        note_unfinished(e);
     cause_find(&e->facts, cause);
     struct json *why = json_put_object(story, "cause");
     json_put_text(why, "kind", cause->kind);
@@ -606,14 +655,17 @@ struct json *explain_end(struct explain *e, const struct exchange *ex, struct ca
     json_put_text(why, "advice", cause->advice);
     e->root = e->steps = e->packets = NULL;
     for (size_t i = 0; i < LIVE_MAX; i++)
-        e->live[i].task = NULL;
+        forget_live(&e->live[i]);
     return story;
 }
 
 void explain_free(struct explain **explain)
 {
-    if (*explain)
+    if (*explain) {
         json_free(&(*explain)->root);
+        for (size_t i = 0; i < LIVE_MAX; i++)
+            forget_live(&(*explain)->live[i]);
+    }
     free(*explain);
     *explain = NULL;
 }

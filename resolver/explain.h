@@ -26,6 +26,9 @@ MUST_USE struct explain *explain_new(const struct engine *engine, const uint8_t 
 /* What to listen with; it stays as long as the explanation. */
 const struct trace_sink *explain_sink(struct explain *explain);
 
+/* Whether a task has told it anything: then task_unlisten has to be called before it is freed. */
+bool explain_has_tasks(const struct explain *explain);
+
 /* The answer is in `ex`, as it would be sent: the story is over.  Returns it, the caller's; `cause` gets the end of it. */
 struct json *explain_end(struct explain *explain, const struct exchange *ex,
                          struct cause *cause);

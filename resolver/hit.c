@@ -108,12 +108,19 @@ static bool put_set(struct walk *w, enum message_section section, const uint8_t 
  * signatures a part is worth nothing. */
 static void put_part(struct walk *w, const uint8_t *name, const struct rrset *set, uint32_t ttl)
 {
-    for (size_t pos = 0; pos < set->size;) {
-        struct rrset_record r = rrset_at(set, pos, &pos);
-        if (builder_record(&w->ex->out, MESSAGE_ANSWER, owner_of(w, name), set->type,
-                           RRTYPE_CLASS_IN, ttl, r.rdata, r.len) != ERR_OK)
-            return;
-        w->has_part = true;
+    unsigned first = w->ex->settings->is_rotating ? w->ex->turn % set->cnt : 0;
+
+    for (unsigned round = 0; round < 2; round++) {
+        unsigned number = 0;
+        for (size_t pos = 0; pos < set->size; number++) {
+            struct rrset_record r = rrset_at(set, pos, &pos);
+            if ((number < first) == (round == 0))
+                continue; /* of the other round */
+            if (builder_record(&w->ex->out, MESSAGE_ANSWER, owner_of(w, name), set->type,
+                               RRTYPE_CLASS_IN, ttl, r.rdata, r.len) != ERR_OK)
+                return;
+            w->has_part = true;
+        }
     }
 }
 

@@ -157,10 +157,21 @@ static void put_refused(struct json *status, const struct refused *refused)
     }
 }
 
-static struct json *add_finished(struct json *list, const struct trace_finished *f)
+/* Put into a list of at most `most`, the newest first, whichever worker they are from; NULL: it is older than all of them. */
+static struct json *add_finished(struct json *list, size_t most, const struct trace_finished *f)
 {
-    struct json *one = json_add_object(list);
-    to_json_time(one, "time", f->ended_ms);
+    char when[NOW_TEXT_MAX];
+    size_t at = 0;
+
+    now_print(f->ended_ms, when);
+    while (at < json_count(list) &&
+           strcmp(json_get_text(json_at(list, at), "time", ""), when) >= 0)
+        at++;
+    if (at >= most)
+        return NULL;
+    struct json *one = json_insert_object(list, at);
+    json_cut(list, most);
+    json_put_text(one, "time", when);
     to_json_name(one, "name", f->name);
     to_json_type(one, "type", f->type);
     json_put_number(one, "questions", f->queries);
@@ -184,10 +195,9 @@ static void put_failed(struct json *status, const struct trace_ring *ring)
     struct json *list = find_or_put_list(status, "failed-lately");
     const struct trace_finished *f;
 
-    for (uint64_t back = 0;
-         (f = finished_at(ring, back)) != NULL && json_count(list) < FAILED_SHOWN; back++)
-        if (f->has_failed)
-            (void)add_finished(list, f);
+    for (uint64_t back = 0; (f = finished_at(ring, back)) != NULL; back++)
+        if (f->has_failed && !add_finished(list, FAILED_SHOWN, f))
+            return;
 }
 
 static void put_cache(struct json *to, const struct res_control *worker)
@@ -419,6 +429,10 @@ static void run_explain(struct control_call *call, void *engine)
         control_refuse(call, "\"%.60s\" is no address", as);
         return;
     }
+    if (!worker->cache && worker->worker_cnt > 1)
+        json_put_text(
+            call->result, "remark",
+            "each worker has a cache of its own here; this is what the first one does");
     enum err err = res_explain_begin(worker->explain, &ask);
     if (err)
         control_refuse(call, err == ERR_LIMIT ? "too much is being explained already"
@@ -439,11 +453,13 @@ static void run_last(struct control_call *call, void *engine)
         return;
     to_json_name(call->result, "name", name);
     struct json *list = find_or_put_list(call->result, "finished");
-    for (uint64_t back = 0;
-         (f = finished_at(ring, back)) != NULL && json_count(list) < LAST_SHOWN; back++) {
+    for (uint64_t back = 0; (f = finished_at(ring, back)) != NULL; back++) {
         if (!dname_is_equal(f->name, name))
             continue;
-        struct json *attempts = json_put_list(add_finished(list, f), "attempts");
+        struct json *one_finished = add_finished(list, LAST_SHOWN, f);
+        if (!one_finished)
+            return;
+        struct json *attempts = json_put_list(one_finished, "attempts");
         for (unsigned i = 0; i < f->attempt_cnt; i++) {
             const struct trace_attempt *a = &f->attempts[i];
             struct json *one = json_add_object(attempts);

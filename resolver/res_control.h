@@ -17,6 +17,7 @@ struct res_control {
     struct res_explain *explain;
     struct cache_lmdb *cache; /* the process's; NULL: each worker has one in memory */
     size_t worker;            /* its number */
+    size_t worker_cnt;
 };
 
 /* status, stats, cache-stats, cache-show, cache-flush, explain, last; ended by a NULL name.  docs/EXPLAIN.md has what they take and

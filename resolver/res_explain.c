@@ -14,6 +14,7 @@ struct asked {
     struct res_explain *owner;
     struct exchange ex;
     struct explain *story;
+    bool is_chaos;
     void (*done)(void *data, struct json *story, const struct cause *cause);
     void *data;
     uint8_t wire[QUESTION_MAX];
@@ -25,7 +26,7 @@ struct res_explain {
     struct res_serve *serve;
     struct list asked;
     struct list over; /* to be freed: their answers were sent from inside their own calls */
-    size_t cnt;
+    size_t cnt, chaos_cnt;
 };
 
 struct res_explain *res_explain_new(struct res_serve *serve)
@@ -59,10 +60,12 @@ static void on_sent(struct exchange *ex)
     struct cause cause;
 
     struct json *story = ex->reply_len > 0 ? explain_end(a->story, ex, &cause) : NULL;
-    task_unlisten(res_serve_engine(owner->serve), explain_sink(a->story));
+    if (explain_has_tasks(a->story))
+        task_unlisten(res_serve_engine(owner->serve), explain_sink(a->story));
     list_remove(&a->link);
     list_add(&owner->over, &a->link);
     owner->cnt--;
+    owner->chaos_cnt -= a->is_chaos;
     a->done(a->data, story, story ? &cause : NULL);
 }
 
@@ -86,6 +89,7 @@ static struct asked *new_asked(struct res_explain *explain, const struct res_exp
         return NULL;
     }
     a->owner = explain;
+    a->is_chaos = ask->is_chaos;
     a->done = ask->done;
     a->data = ask->data;
     a->ex = (struct exchange){.settings = ask->settings,
@@ -106,13 +110,15 @@ static struct asked *new_asked(struct res_explain *explain, const struct res_exp
 enum err res_explain_begin(struct res_explain *explain, const struct res_explain_ask *ask)
 {
     free_over(explain);
-    if (explain->cnt >= RES_EXPLAIN_MAX)
+    if (explain->cnt >= RES_EXPLAIN_MAX ||
+        (ask->is_chaos && explain->chaos_cnt >= RES_EXPLAIN_CHAOS_MAX))
         return ERR_LIMIT;
     struct asked *a = new_asked(explain, ask);
     if (!a)
         return ERR_NOMEM;
     list_add(&explain->asked, &a->link);
     explain->cnt++;
+    explain->chaos_cnt += ask->is_chaos;
     struct res_serve_terms terms = {.trace = explain_sink(a->story),
                                     .fresh_ms = ask->is_fresh ? now_wall_ms() : 0};
     res_serve_listen(explain->serve, &a->ex, &terms);
@@ -147,6 +153,7 @@ static void answer_text(struct exchange *ex, const char *text)
         text += part;
         left -= part;
     } while (left > 0);
+    reply_begin(ex); /* other answers may have used its buffer meanwhile */
     ex->flags |= MESSAGE_AA;
     if (builder_record(&ex->out, MESSAGE_ANSWER, owner, RRTYPE_TXT, RRTYPE_CLASS_CH, 0, rdata,
                        len) != ERR_OK)
@@ -184,14 +191,15 @@ bool res_explain_chaos(struct res_explain *explain, struct exchange *ex)
         reply_send(ex, RRTYPE_RCODE_SERVFAIL);
         return true;
     }
-    reply_begin(held);
     struct res_explain_ask ask = {.settings = held->settings,
                                   .name = message_qname(&held->query) + 4,
                                   .type = RRTYPE_A,
                                   .client = held->peer,
+                                  .is_chaos = true,
                                   .done = on_story,
                                   .data = held};
     if (res_explain_begin(explain, &ask) != ERR_OK) {
+        reply_begin(held);
         reply_explain(held, EDNS_EDE_OTHER, "too much is being explained already");
         reply_send(held, RRTYPE_RCODE_SERVFAIL);
     }

@@ -10,7 +10,11 @@
 #include "resolver/explain.h"
 #include "resolver/res_serve.h"
 
-enum { RES_EXPLAIN_MAX = 32 }; /* at a time, of a worker */
+enum {
+    RES_EXPLAIN_MAX = 32, /* at a time, of a worker */
+    RES_EXPLAIN_CHAOS_MAX =
+        8, /* of them for class CH: whose addresses may be forged must not keep the command out */
+};
 
 struct res_explain;
 
@@ -22,6 +26,7 @@ struct res_explain_ask {
     struct addr client; /* who asks, as far as lists and limits go */
     bool is_fresh;      /* without what the cache knows */
     bool has_packets;
+    bool is_chaos; /* for why.NAME */
     /* Called once, perhaps from inside res_explain_begin: `story` is the callee's.  NULL: it was dropped. */
     void (*done)(void *data, struct json *story, const struct cause *cause);
     void *data;

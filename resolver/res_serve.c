@@ -510,7 +510,10 @@ static bool turn_away(struct exchange *ex)
     case 0:
     case RRTYPE_OPT:
     case RRTYPE_TSIG:
-    case RRTYPE_TKEY: finish(ex, RRTYPE_RCODE_FORMERR); return true;
+    case RRTYPE_TKEY:
+        reply_explain(ex, EDNS_EDE_OTHER, "that type is never asked for");
+        finish(ex, RRTYPE_RCODE_FORMERR);
+        return true;
     default: return false;
     }
 }

@@ -21,7 +21,6 @@ struct resolver {
     struct res_control
         control; /* first: it is what the calls of the control socket get; complete from open on */
     struct publish *publish;
-    size_t worker_cnt;
     const struct res_conf *conf; /* of the start */
     struct cache_store *store;   /* the engine's */
     struct out *out;
@@ -175,8 +174,9 @@ static void *new_engine(struct publish *publish, size_t worker, size_t worker_cn
 
     if (!r)
         return NULL;
-    *r = (struct resolver){
-        .control.worker = worker, .publish = publish, .worker_cnt = worker_cnt, .conf = conf};
+    *r = (struct resolver){.control = {.worker = worker, .worker_cnt = worker_cnt},
+                           .publish = publish,
+                           .conf = conf};
     if (open_shared(conf, worker_cnt) != ERR_OK) {
         close_shared();
         free(r);
@@ -256,8 +256,9 @@ static void watch_turns(struct resolver *r, uv_loop_t *loop)
 
 static enum err make_store(struct resolver *r)
 {
-    return shared.cache ? cache_lmdb_view(shared.cache, &r->store)
-                        : cache_memory_new(r->conf->cache_size / r->worker_cnt, &r->store);
+    return shared.cache
+               ? cache_lmdb_view(shared.cache, &r->store)
+               : cache_memory_new(r->conf->cache_size / r->control.worker_cnt, &r->store);
 }
 
 static enum err open_engine(void *engine, struct uv_loop_s *loop)
@@ -282,7 +283,8 @@ static enum err open_engine(void *engine, struct uv_loop_s *loop)
     made->worker = r->control.worker;
     if (r->conf->server.log_level == LOG_LEVEL_DEBUG)
         made->trace = &debug_log;
-    r->control.serve = res_serve_new(made, r->conf->cache_size / HOT_PART / r->worker_cnt);
+    r->control.serve =
+        res_serve_new(made, r->conf->cache_size / HOT_PART / r->control.worker_cnt);
     if (!r->control.serve) {
         task_free_engine(&made);
         out_net_close(&r->out);

@@ -37,7 +37,8 @@ static struct cache_origin origin_of(struct task *task, const struct message *re
                                  .server = &asked_addr(task)->addr,
                                  .now_ms = now_wall_ms(),
                                  .route = task->route,
-                                 .section = MESSAGE_ANSWER};
+                                 .section = MESSAGE_ANSWER,
+                                 .fresh_ms = task->fresh_ms};
 }
 
 static enum err keep_chain(struct task *task, const struct scrub *scrub,

@@ -165,7 +165,10 @@ struct task *task_get(struct engine *engine, const uint8_t *name, uint16_t type,
         parent->is_limited_by_others = true;
     if (depth > engine->policy->limits.depth || engine->task_cnt >= ENGINE_TASKS_MAX) {
         if (parent)
-            task_trace(parent, TRACE_STEP_NOTE, NULL, TASK_NOTE_DEPTH);
+            task_trace(parent, TRACE_STEP_NOTE, NULL,
+                       engine->task_cnt >= ENGINE_TASKS_MAX
+                           ? "too much is being resolved already"
+                           : "too many resolutions wait for each other (depth)");
         return NULL;
     }
     t = take_memory(engine);

@@ -14,9 +14,8 @@
 #include "resolver/engine.h"
 #include "resolver/pick.h"
 
-/* Notes of the trace that a cause may be made of. */
+/* A note of the trace that a cause is made of. */
 #define TASK_NOTE_CIRCLE "whoever could tell that waits for this here: a circle"
-#define TASK_NOTE_DEPTH "too many resolutions wait for each other (depth)"
 
 enum task_state {
     TASK_LOOK,   /* find the nearest zone whose servers are known */

@@ -131,6 +131,8 @@ int cmd_explain(int argc, char **argv)
     int status = ask_daemon(path, ASK_RESOLVER, request, &result);
     if (status == CMD_DONE)
         status = show(json_find(result, "story"), &wish);
+    if (json_find(result, "remark"))
+        fprintf(stderr, "rootline: %s\n", json_get_text(result, "remark", ""));
     json_free(&result);
     return status;
 }

@@ -15,7 +15,7 @@ enum {
     PROTO_TCP = 6,
     PROTO_UDP = 17,
     PACKET_MAX = 65535 + 80,
-    MESSAGE_MAX_OCTETS = 65535
+    PAYLOAD_MAX = 65535 - IP6_LEN - TCP_LEN - 2
 };
 
 struct file_head {
@@ -127,7 +127,7 @@ static bool read_packet(const struct json *one, struct packet *p, uint8_t *paylo
 {
     p->is_tcp = strcmp(json_get_text(one, "transport", ""), "TCP") == 0;
     p->payload = payload;
-    p->payload_len = read_hex(json_get_text(one, "wire", ""), payload, MESSAGE_MAX_OCTETS - 80);
+    p->payload_len = read_hex(json_get_text(one, "wire", ""), payload, PAYLOAD_MAX);
     return p->payload_len > 0 &&
            addr_read(json_get_text(one, "from", ""), 0, &p->from) == ERR_OK &&
            addr_read(json_get_text(one, "to", ""), 0, &p->to) == ERR_OK &&
@@ -157,6 +157,8 @@ static enum err write_all(FILE *out, const struct json *story, struct packet *p,
         return ERR_IO;
     for (size_t i = 0; i < json_count(packets); i++) {
         const struct json *one = json_at(packets, i);
+        if (strlen(json_get_text(one, "wire", "")) / 2 > PAYLOAD_MAX)
+            continue; /* no IP packet holds it */
         if (!read_packet(one, p, payload))
             return ERR_FORMAT;
         make(p);
@@ -170,7 +172,7 @@ enum err pcap_write(const char *path, const struct json *story)
 {
     FILE *out = fopen(path, "we");
     struct packet *p = calloc(1, sizeof(*p));
-    uint8_t *payload = malloc(MESSAGE_MAX_OCTETS);
+    uint8_t *payload = malloc(PAYLOAD_MAX);
 
     enum err err = !out ? ERR_IO : !p || !payload ? ERR_NOMEM : ERR_OK;
     if (!err)

@@ -8,7 +8,11 @@ import re
 import socket
 import struct
 import threading
+import time
 
+import dns.flags
+import dns.message
+import dns.rrset
 import jsonschema
 import pytest
 
@@ -193,26 +197,171 @@ def test_without_ipv6_its_server_cannot_be_reached(net, tmp_path):
     resolver.stop()
 
 
+def test_a_failure_behind_an_alias_is_remembered_too(resolver):
+    resolver.command("cache", "flush", ".", "--subtree")
+    explain(resolver, "broken.shop.com")
+    story = explain(resolver, "broken.shop.com")
+    check_cause(story, "lame", "It failed 0 seconds ago")
+    assert story["questions"] == 0 and "That kept broken.shop.com from being found." in story["cause"]["text"]
+
+
+class Scripted:
+    """A server of a few lines: `answer(query, is_tcp)` makes the reply, or None for silence."""
+
+    def __init__(self, address, port, answer):
+        self.udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.udp.bind((address, port))
+        self.tcp = socket.socket()
+        self.tcp.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self.tcp.bind((address, port))
+        self.tcp.listen(20)
+        self.answer, self.faults, self.is_ending = answer, [], False
+        for s in (self.udp, self.tcp):
+            s.settimeout(0.1)
+        self.threads = [threading.Thread(target=self.run, args=(f,), daemon=True) for f in (self.serve_udp, self.serve_tcp)]
+        for thread in self.threads:
+            thread.start()
+
+    def run(self, serve):
+        while not self.is_ending:
+            try:
+                serve()
+            except TimeoutError:
+                pass
+            except Exception as fault:
+                self.faults.append(fault)
+
+    def reply(self, wire, is_tcp):
+        made = self.answer(dns.message.from_wire(wire), is_tcp)
+        return made if made is None or isinstance(made, bytes) else made.to_wire(max_size=65535)
+
+    def serve_udp(self):
+        wire, client = self.udp.recvfrom(4096)
+        reply = self.reply(wire, False)
+        if reply:
+            self.udp.sendto(reply, client)
+
+    def serve_tcp(self):
+        s, _ = self.tcp.accept()
+        with s:
+            s.settimeout(2)
+            while True:
+                head = s.recv(2)
+                if len(head) < 2:
+                    return
+                reply = self.reply(s.recv(struct.unpack("!H", head)[0]), True)
+                if reply:
+                    s.sendall(struct.pack("!H", len(reply)) + reply)
+
+    def stop(self):
+        self.is_ending = True
+        for thread in self.threads:
+            thread.join()
+        self.udp.close()
+        self.tcp.close()
+        assert not self.faults
+
+
+def respond(query, flags=dns.flags.AA, answer=(), authority=(), additional=()):
+    reply = dns.message.make_response(query)
+    reply.flags |= flags
+    for section, records in ((reply.answer, answer), (reply.authority, authority), (reply.additional, additional)):
+        section.extend(dns.rrset.from_text(*r) for r in records)
+    return reply
+
+
 def test_what_was_refused_is_told(net, tmp_path):
     """A forger between the resolver and its server: the story names the reply, and why it was not believed."""
-    front = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    front.bind(("127.66.7.7", net.port))
-    front.settimeout(10)
+    def forge(query, is_tcp):
+        name = query.question[0].name
+        wire = respond(query, answer=[(name, 60, "IN", "A", "198.18.66.6" if not is_tcp else "198.18.66.1")]).to_wire()
+        return wire if is_tcp else struct.pack("!H", query.id ^ 1) + wire[2:]
+    forger = Scripted("127.66.7.7", net.port, forge)
     resolver = internet.ClassResolver(tmp_path, net, top=f"  - {{zone: forged.org, servers: [127.66.7.7@{net.port}]}}\n")
-
-    def forge():
-        query, client = front.recvfrom(4096)
-        wrong = struct.pack("!H", struct.unpack("!H", query[:2])[0] ^ 1) + b"\x84\x00" + query[4:6] + b"\0\0\0\0\0\0" + query[12:]
-        front.sendto(wrong[:len(wrong)], client)
-    forger = threading.Thread(target=forge)
-    forger.start()
     story = explain(resolver, "www.forged.org")
-    forger.join()
-    front.close()
     asks = [s for step in story["steps"] if step["step"] == "resolve" for s in step["steps"] if s["step"] == "ask"]
-    assert asks[0]["refused"][0]["from"] == f"127.66.7.7@{net.port}" and asks[0]["refused"][0]["reason"] in ("wrong ID", "malformed")
-    assert asks[1]["transport"] == "TCP"
+    assert asks[0]["refused"] == [{"from": f"127.66.7.7@{net.port}", "reason": "wrong ID"}]
+    assert asks[1]["transport"] == "TCP" and story["answer"]["records"][0]["data"] == "198.18.66.1"
+    check_cause(story, "answered", "A reply over UDP was not believed, so it was asked again over TCP.")
+    status = json.loads(resolver.command("status", "--json").stdout)
+    assert status["refused-replies"]["wrong ID"]["count"] == 1
+    assert status["refused-replies"]["wrong ID"]["last"][0]["from"] == f"127.66.7.7@{net.port}"
     resolver.stop()
+    forger.stop()
+
+
+def test_when_the_work_is_used_up(net, tmp_path):
+    """Eight servers without addresses, each of whose addresses comes with 30 kB: the budget ends before some tasks know a zone."""
+    def fat(query, is_tcp):
+        return respond(query, 0, authority=[("fat.org.", 60, "IN", "NS", *(f"ns{i}.big.org." for i in range(8)))])
+
+    def big(query, is_tcp):
+        if not is_tcp:
+            return respond(query, dns.flags.AA | dns.flags.TC)
+        junk = [(f"x{i}.big.org.", 60, "IN", "TXT", '"' + "x" * 250 + '"') for i in range(110)]
+        return respond(query, answer=[(query.question[0].name, 60, "IN", "A", "127.66.7.99")], additional=junk)
+    servers = [Scripted("127.66.7.1", net.port, fat), Scripted("127.66.7.2", net.port, big)]
+    resolver = internet.ClassResolver(tmp_path, net, top=f"""  - {{zone: org, servers: [127.66.7.1@{net.port}]}}
+  - {{zone: big.org, servers: [127.66.7.2@{net.port}]}}
+""")
+    check_cause(explain(resolver, "w1.fat.org", "--no-cache"), "limit", "A limit was reached while")
+    assert "A limit was reached" in why(resolver, "w2.fat.org", "+short")
+    resolver.stop()
+    for server in servers:
+        server.stop()
+
+
+def test_late_answers_do_not_meet(net, tmp_path):
+    """why.NAME and another client's answer come late, out of one buffer: each gets its own."""
+    def slow(query, is_tcp):
+        name = query.question[0].name
+        time.sleep(0.8 if name.to_text().lower().startswith("first") else 0.2)
+        return respond(query, answer=[(name, 60, "IN", "A", "198.18.66.1")])
+    servers = [Scripted(f"127.66.7.{n}", net.port, slow) for n in (3, 4)]
+    resolver = internet.ClassResolver(tmp_path, net, top=f"""  - {{zone: slow1.org, servers: [127.66.7.3@{net.port}]}}
+  - {{zone: slow2.org, servers: [127.66.7.4@{net.port}]}}
+""")
+    first = dns.message.make_query("why.first.slow1.org", "TXT", "CH")
+    other = dns.message.make_query("a-private-name-of-somebody-else.slow2.org", "A")
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as a, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as b:
+        for s, query in ((a, first), (b, other)):
+            s.settimeout(10)
+            s.sendto(query.to_wire(), ("127.0.0.1", resolver.port))
+            time.sleep(0.1)
+        theirs, ours = dns.message.from_wire(b.recv(4096)), dns.message.from_wire(a.recv(4096))
+    assert theirs.question == other.question and theirs.answer[0][0].address == "198.18.66.1"
+    assert ours.question == first.question and "first.slow1.org has 1 A record" in ours.answer[0].to_text()
+    resolver.stop()
+    for server in servers:
+        server.stop()
+
+
+def test_forwarders(net, tmp_path):
+    """One that refuses is no lame delegation; one whose word counts for less than before is asked once, without the cache too."""
+    seen = []
+
+    def forward(query, is_tcp):
+        seen.append(query)
+        return respond(query, dns.flags.AA if len(seen) == 1 else dns.flags.RA, answer=[(query.question[0].name, 60, "IN", "A", "198.18.66.1")])
+    server = Scripted("127.66.7.5", net.port, forward)
+    resolver = internet.ClassResolver(tmp_path, net, top=f"""forward-zones:
+  - {{zone: forward.org, servers: [127.66.7.5@{net.port}]}}
+  - {{zone: refused.org, servers: [127.11.2.5@{net.port}]}}
+""")
+    check_cause(explain(resolver, "www.refused.org"), "lame", "The servers that the configuration names for refused.org do not serve it: 127.11.2.5 said REFUSED")
+    check_cause(explain(resolver, "www.forward.org"), "answered", "has 1 A record")
+    story = explain(resolver, "www.forward.org", "--no-cache")
+    check_cause(story, "answered", "has 1 A record")
+    assert story["questions"] == 1
+    resolver.stop()
+    server.stop()
+
+
+def test_odd_questions(resolver):
+    check_cause(explain(resolver, "uni.edu", "ANY"), "answered", "Questions of type ANY get one record made for them")
+    check_cause(explain(resolver, "uni.edu", "AXFR"), "refused", "a resolver transfers no zones")
+    assert explain(resolver, "uni.edu", "AXFR")["cause"]["advice"] == ""
+    check_cause(explain(resolver, "atom.physics.uni.edu", "DNAME"), "no-type", "atom.labs.org, which exists, but it has no DNAME record")
 
 
 def test_packets_and_drawing(net, resolver, tmp_path):

@@ -2,6 +2,7 @@
 #include "unit.h"
 
 #include "dns/dname_text.h"
+#include "dns/edns.h"
 #include "dns/rrtype.h"
 #include "resolver/cause.h"
 
@@ -28,6 +29,7 @@ static void begin(unsigned rcode)
     facts.rcode = rcode;
     facts.failures = failures;
     facts.ede_text = "";
+    facts.ede = EDNS_EDE_NONE;
     strcpy(facts.client, "192.0.2.1");
 }
 
@@ -88,6 +90,7 @@ static void answers(void **state)
     expect("too-long", "longer than 255 octets");
     begin(RRTYPE_RCODE_REFUSED);
     facts.ede_text = "this address may not ask here (allow)";
+    facts.ede = EDNS_EDE_PROHIBITED;
     expect("refused", "says REFUSED to 192.0.2.1: this address may not ask here (allow).");
     begin(RRTYPE_RCODE_NOTIMP);
     expect("other", "says NOTIMP to 192.0.2.1.");
@@ -130,6 +133,43 @@ static void failures_of_servers(void **state)
     attempt(f, 1, TRACE_TIMEOUT, 0);
     expect("silent", "192.0.2.1 timed out");
     assert_null(strstr(cause.text, "192.0.2.8"));
+}
+
+/* Servers that the configuration names are no delegation; time that went into silent servers is theirs. */
+static void failures_by_other_words(void **state)
+{
+    struct cause_failure *f;
+    (void)state;
+    begin(RRTYPE_RCODE_SERVFAIL);
+    f = fail_at("www.some.test.", "some.test.");
+    f->is_configured = true;
+    attempt(f, 1, TRACE_RCODE, RRTYPE_RCODE_REFUSED);
+    expect("lame", "The servers that the configuration names for some.test do not serve it: 192.0.2.1 said REFUSED.");
+    begin(RRTYPE_RCODE_SERVFAIL);
+    f = fail_at("ns.slow.test.", "slow.test.");
+    attempt(f, 9, TRACE_TIMEOUT, 0);
+    f = fail_at("www.some.test.", "some.test.");
+    f->is_limited = true;
+    f->addr_cnt = 0;
+    f->cause = "the time for one question is up";
+    expect("silent", "None of the servers of slow.test answers: 192.0.2.9 timed out. That kept www.some.test");
+    begin(RRTYPE_RCODE_SERVFAIL); /* five of six names are denied, the sixth leads to a server that refuses */
+    f = fail_at("ns6.other.test.", "other.test.");
+    attempt(f, 3, TRACE_RCODE, RRTYPE_RCODE_REFUSED);
+    f = fail_at("www.some.test.", "some.test.");
+    f->addr_cnt = 0;
+    f->server_cnt = 6;
+    f->denied_cnt = 5;
+    for (unsigned i = 0; i < 5; i++)
+        read_name("ns.gone.test.", f->denied[i]);
+    expect("lame", "The delegation of other.test is lame");
+    f->server_cnt = 5;
+    facts.failures = f;
+    facts.failure_cnt = 1;
+    expect("no-server-names", "and 1 more do not exist or have no address");
+    facts.type = RRTYPE_ANY;
+    facts.rcode = RRTYPE_RCODE_NOERROR;
+    expect("answered", "Questions of type ANY get one record");
 }
 
 static void failures_of_delegations(void **state)
@@ -214,6 +254,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(answers),
         cmocka_unit_test(failures_of_servers),
+        cmocka_unit_test(failures_by_other_words),
         cmocka_unit_test(failures_of_delegations),
         cmocka_unit_test(failures_that_are_remembered),
         cmocka_unit_test(names_of_any_length_fit),
