@@ -36,6 +36,8 @@ struct control {
     struct list peers;
     size_t peer_cnt;
     bool is_closing;
+    bool is_refusing; /* `refused` is being closed */
+    uv_pipe_t refused;
     char path[CONTROL_PATH_MAX];
 };
 
@@ -306,13 +308,22 @@ static void make_room(struct control *c)
         close_peer(container_of(c->peers.next, struct control_peer, link));
 }
 
-/* libuv would stop listening for good if nobody accepted. */
-static void turn_away(uv_stream_t *listener)
+static void on_refused_closed(uv_handle_t *handle)
 {
-    uv_os_fd_t fd;
-    int dropped = uv_fileno((uv_handle_t *)listener, &fd) == 0 ? accept(fd, NULL, NULL) : -1;
-    if (dropped >= 0)
-        close(dropped);
+    struct control *c = handle->data;
+    c->is_refusing = false;
+}
+
+/* Accept and close, out of memory that is there already: libuv stops listening for good when nobody accepts. */
+static void turn_away(struct control *c)
+{
+    if (c->is_refusing)
+        return;
+    c->is_refusing = true;
+    uv_pipe_init(c->parts.loop, &c->refused, 0);
+    c->refused.data = c;
+    (void)uv_accept((uv_stream_t *)&c->listener, (uv_stream_t *)&c->refused);
+    uv_close((uv_handle_t *)&c->refused, on_refused_closed);
 }
 
 static void on_connection(uv_stream_t *listener, int status)
@@ -322,7 +333,7 @@ static void on_connection(uv_stream_t *listener, int status)
 
     if (status < 0 || !p) {
         if (status >= 0)
-            turn_away(listener);
+            turn_away(c);
         free(p);
         return;
     }

@@ -17,7 +17,8 @@ enum {
     CLOCK_SLACK_MS = 10000,
     TYPES_OF_THEIR_OWN = 66, /* up to HTTPS */
     TYPES_SHARED = 0xff00,
-    FLUSH_AT_ONCE = 64
+    FLUSH_AT_ONCE = 64,
+    FLUSH_IDLE_MAX = 100000
 };
 
 enum { STALE_SHOWN_MS = 86400000 };
@@ -407,9 +408,12 @@ bool cache_flush_below(struct cache *cache, const struct cache_name *name,
         flushing->space = SPACE_DATA;
     memcpy(prefix, name->key, len);
     prefix[0] = (uint8_t)flushing->space;
-    if (cache->store->remove_below(cache->store, prefix, len, &flushing->place, FLUSH_AT_ONCE,
-                                   cnt))
-        return true;
+    size_t before = *cnt;
+    bool has_more = cache->store->remove_below(cache->store, prefix, len, &flushing->place,
+                                               FLUSH_AT_ONCE, cnt);
+    flushing->idle = *cnt == before ? flushing->idle + 1 : 0;
+    if (has_more)
+        return flushing->idle < FLUSH_IDLE_MAX; /* without memory it gives up some time */
     flushing->place = (struct cache_place){0};
     return ++flushing->space <= SPACE_FAILURE;
 }

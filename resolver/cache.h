@@ -161,6 +161,7 @@ size_t cache_flush(struct cache *cache, const struct cache_name *name);
 struct cache_flushing {
     struct cache_place place;
     unsigned space;
+    unsigned idle; /* times in a row that nothing could be forgotten */
 };
 
 /* Forget the suffix of all labels and everything below it, some entries at a time: call it again until it returns false, after

@@ -181,16 +181,23 @@ static const struct trace_attempt *attempt_at(const struct cause_failure *e, uns
     return a->zone_labels == dname_labels(e->zone) ? a : NULL;
 }
 
+/* What went amiss before a server of the zone answered was overcome. */
 static unsigned first_attempt(const struct cause_failure *e)
 {
-    return e->attempts.cnt > TRACE_ATTEMPTS ? e->attempts.cnt - TRACE_ATTEMPTS : 0;
+    unsigned first = e->attempts.cnt > TRACE_ATTEMPTS ? e->attempts.cnt - TRACE_ATTEMPTS : 0;
+
+    for (unsigned i = e->attempts.cnt; i-- > first;)
+        if (attempt_at(e, i) && attempt_at(e, i)->outcome == TRACE_ANSWERED)
+            return i + 1;
+    return first;
 }
 
-/* One that was truncated or met a forger went on over TCP: what became of that is another attempt. */
+/* One that was truncated or met a forger went on over TCP: what became of that is another attempt.  A quota is ours. */
 static bool is_failed(const struct trace_attempt *a)
 {
     return a->outcome != TRACE_ANSWERED && a->outcome != TRACE_OPEN &&
-           a->outcome != TRACE_TRUNCATED && a->outcome != TRACE_SUSPECT;
+           a->outcome != TRACE_TRUNCATED && a->outcome != TRACE_SUSPECT &&
+           a->outcome != TRACE_QUOTA;
 }
 
 /* How many attempts of that outcome, with that RCODE (or any: -1). */
@@ -293,65 +300,93 @@ static void tell_unusable(const struct cause_failure *e, struct cause *out)
                      "resolver.do-not-query, or name them as a stub zone.");
 }
 
-/* What a zone's servers did, as a sentence around its name. */
+/* What a zone's servers did, as a sentence around who they are. */
 struct verdict {
     const char *kind, *before, *after, *advice;
 };
 
-static const struct verdict refusing_servers = {
-    "lame", "The servers that the configuration names for ", " do not serve it: ",
-    "Name others under stub-zones or forward-zones, or have it served there."};
-static const struct verdict silent_servers = {"silent", "None of the servers of ", " answers: ",
+static const struct verdict silent_servers = {"silent", "None of the ", " answers: ",
                                               "They are down, cannot be reached from here, or "
                                               "something on the way drops port 53. Whoever "
                                               "runs the zone can tell."};
-static const struct verdict lame_servers = {
-    "lame", "The delegation of ",
-    " is lame: whom the zone above names as its servers do not serve it: ",
-    "Whoever runs the servers has to load the zone there, or the zone above has to name "
-    "others."};
+static const struct verdict refusing_servers = {
+    "lame", "The ", " do not serve it: ",
+    "Name others under stub-zones or forward-zones, or have it served there."};
 static const struct verdict sick_servers = {
-    "server-failure", "The servers of ", " are there and cannot answer: ",
+    "server-failure", "The ", " are there and cannot answer: ",
     "Their operator has to look into their logs: such a server has often refused its own zone "
     "file, or lost its primary."};
+static const struct verdict sick_forwarders = {
+    "server-failure", "The ", " are there and cannot answer: ",
+    "They may have met what is broken further on, or a signature that is wrong: ask them, or "
+    "explain it where they are."};
 static const struct verdict servers_without_tcp = {
-    "no-tcp", "What is asked for does not fit a datagram, and the servers of ",
+    "no-tcp", "What is asked for does not fit a datagram, and the ",
     " do not answer over TCP: ",
     "Their operator, or a firewall on the way, has to let TCP port 53 through (RFC 7766)."};
-static const struct verdict lost_servers = {"no-way",
-                                            "This machine has no way to the servers of ", ": ",
+static const struct verdict lost_servers = {"no-way", "This machine has no way to the ", ": ",
                                             "Look at its routes and at its network."};
 static const struct verdict broken_servers = {
-    "broken-replies", "The servers of ",
+    "broken-replies", "The ",
     " send replies that cannot be read: ", "Their operator has to mend them; nobody else can."};
 static const struct verdict useless_servers = {
-    "no-help", "None of the servers of ",
-    " helped: ", "Each of them has its own reason, see above."};
+    "no-help", "None of the ", " helped: ", "Each of them has its own reason, see above."};
 
-static const struct verdict *judge(const struct cause_failure *e)
+static unsigned count_tcp(const struct cause_failure *e)
 {
-    unsigned all = count_failed(e), silent = count(e, TRACE_TIMEOUT, -1),
-             rest = all - silent, /* what silence does not explain */
-        lame = count(e, TRACE_LAME, -1) + count(e, TRACE_RCODE, RRTYPE_RCODE_REFUSED),
-             sick = count(e, TRACE_RCODE, RRTYPE_RCODE_SERVFAIL),
-             no_tcp = count(e, TRACE_TCP_FAILED, -1);
-
-    return rest == 0        ? &silent_servers
-           : lame == rest   ? (e->is_configured ? &refusing_servers : &lame_servers)
-           : sick == rest   ? &sick_servers
-           : no_tcp == rest ? &servers_without_tcp
-           : count(e, TRACE_UNREACHABLE, -1) == all ? &lost_servers
-           : count(e, TRACE_BROKEN, -1) == all      ? &broken_servers
-                                                    : &useless_servers;
+    unsigned cnt = 0;
+    for (unsigned i = first_attempt(e); i < e->attempts.cnt; i++) {
+        const struct trace_attempt *a = attempt_at(e, i);
+        cnt +=
+            a && a->is_tcp && (a->outcome == TRACE_TCP_FAILED || a->outcome == TRACE_TIMEOUT);
+    }
+    return cnt;
 }
 
-/* Those that the zone above sends us to, and what they said. */
+/* NULL: it is a lame delegation, which has words of its own.  Silence of some servers changes nothing of what the others say, nor do
+ * addresses that cannot be reached. */
+static const struct verdict *judge(const struct cause_failure *e)
+{
+    unsigned all = count_failed(e), lost = count(e, TRACE_UNREACHABLE, -1),
+             no_tcp = count(e, TRACE_TRUNCATED, -1) > 0 ? count_tcp(e) : 0,
+             silent = count(e, TRACE_TIMEOUT, -1), rest = all - silent - lost;
+
+    if (no_tcp > 0 && no_tcp + silent + lost >= all)
+        return &servers_without_tcp;
+    if (rest == 0)
+        return silent > 0 ? &silent_servers : &lost_servers;
+    if (count(e, TRACE_LAME, -1) + count(e, TRACE_RCODE, RRTYPE_RCODE_REFUSED) == rest)
+        return e->is_configured ? &refusing_servers : NULL;
+    if (count(e, TRACE_RCODE, RRTYPE_RCODE_SERVFAIL) == rest)
+        return e->is_configured ? &sick_forwarders : &sick_servers;
+    return count(e, TRACE_BROKEN, -1) == rest ? &broken_servers : &useless_servers;
+}
+
+static void tell_lame(const struct cause_failure *e, struct cause *out)
+{
+    out->kind = "lame";
+    say(out->text, "The delegation of ");
+    say_name(out->text, e->zone);
+    say(out->text, " is lame: whom the zone above names as its servers do not serve it: ");
+    say_attempts(e, out->text);
+    say(out->text, ".");
+    say(out->advice,
+        "Whoever runs the servers has to load the zone there, or the zone above has "
+        "to name others.");
+}
+
+/* Those that a delegation or the configuration sends us to, and what they said. */
 static void tell_servers(const struct cause_failure *e, struct cause *out)
 {
     const struct verdict *v = judge(e);
 
+    if (!v) {
+        tell_lame(e, out);
+        return;
+    }
     out->kind = v->kind;
-    say(out->text, "%s", v->before);
+    say(out->text, "%s%s", v->before,
+        e->is_configured ? "servers that the configuration names for " : "servers of ");
     say_name(out->text, e->zone);
     say(out->text, "%s", v->after);
     say_attempts(e, out->text);
@@ -398,7 +433,7 @@ static void tell_failure(const struct cause_facts *f, struct cause *out)
         tell_servers(e, out);
     } else if (e->is_limited && !is_telling(e)) {
         tell_limit(e, out);
-    } else if (e->addr_cnt == 0 && e->denied_cnt > 0) {
+    } else if (e->addr_cnt == 0 && e->denied_cnt > 0 && e->denied_cnt >= e->server_cnt) {
         tell_names(e, out);
     } else if (e->is_forbidden || e->is_v6_only) {
         tell_unusable(e, out);
@@ -442,9 +477,9 @@ static void tell_aliases(const struct cause_facts *f, struct cause *out)
 static void tell_remembered(const struct cause_facts *f, struct cause *out)
 {
     say(out->text, "It failed ");
-    say_time(out->text, f->source.age_s);
+    say_time(out->text, f->failure.age_s);
     say(out->text, " ago, which is remembered for another ");
-    say_time(out->text, f->source.left_s);
+    say_time(out->text, f->failure.left_s);
     if (f->failure_cnt > 0) {
         say(out->text, ". ");
         tell_failure(f, out);

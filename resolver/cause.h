@@ -19,7 +19,6 @@ enum {
 /* A resolution that led nowhere. */
 struct cause_failure {
     uint8_t name[DNAME_MAX], zone[DNAME_MAX];
-    uint16_t type;
     bool is_limited;
     bool is_configured; /* the configuration names its servers, and no zone above */
     bool is_circle;     /* whoever could have told it waited for it */
@@ -28,15 +27,14 @@ struct cause_failure {
     unsigned addr_cnt;  /* addresses of its servers */
     const char *cause;  /* static */
     struct trace_attempts attempts;
-    unsigned denied_cnt;                        /* servers whose names do not exist */
-    uint8_t denied[CAUSE_NAMES_MAX][DNAME_MAX]; /* the first of them */
+    unsigned denied_cnt; /* servers whose names do not exist or have no address */
+    uint8_t denied[CAUSE_NAMES_MAX][DNAME_MAX];
     unsigned server_cnt;
 };
 
 /* Where the last that was used of the cache came from. */
 struct cause_source {
-    bool is_there, is_local, is_stale, is_failure,
-        is_new; /* is_new: learnt while it was explained */
+    bool is_there, is_local, is_stale;
     int64_t learnt_ms;
     int64_t age_s; /* since it was learnt; if it is stale, since it ended */
     uint32_t left_s;
@@ -52,8 +50,9 @@ struct cause_facts {
     unsigned answer_cnt;                       /* records of that type */
     uint8_t chain[CAUSE_CHAIN_MAX][DNAME_MAX]; /* where aliases led, in their order */
     unsigned alias_cnt;
-    struct cause_source source;
-    unsigned question_cnt; /* to servers, for it */
+    struct cause_source source;  /* of what answered */
+    struct cause_source failure; /* of the failure that was remembered, if one was */
+    unsigned question_cnt;       /* to servers, for it */
     unsigned cut_cnt,
         suspect_cnt;         /* replies that did not fit a datagram; that were not believed */
     bool is_joined;          /* somebody else had it looked up already */

@@ -23,6 +23,7 @@ struct live {
     struct json *steps; /* of its node */
     struct json *node;
     struct json *ask; /* the question that is out, or was last; NULL: none */
+    uint64_t since_us;
     bool is_circle, is_denied;
     unsigned denied_cnt;          /* of its servers, that do not exist or have no address */
     uint8_t (*denied)[DNAME_MAX]; /* CAUSE_NAMES_MAX of them; NULL: none yet */
@@ -132,11 +133,11 @@ static void add_packet(struct explain *e, const struct addr *from, const struct 
                        bool is_tcp, const uint8_t *wire, size_t len)
 {
     static const char digits[] = "0123456789abcdef";
-    struct json *one = json_add_object(e->packets);
     char *hex = e->packets ? malloc(HEX_MAX) : NULL;
 
     if (!hex)
         return;
+    struct json *one = json_add_object(e->packets);
     for (size_t i = 0; i < len; i++) {
         hex[2 * i] = digits[wire[i] >> 4];
         hex[2 * i + 1] = digits[wire[i] & 15];
@@ -205,6 +206,7 @@ static void on_begin(struct explain *e, const struct trace_event *event)
     *free_one = (struct live){.task = event->task,
                               .parent = event->parent,
                               .node = node,
+                              .since_us = now_mono_us(),
                               .steps = json_put_list(node, "steps")};
 }
 
@@ -254,6 +256,7 @@ static void on_ask(struct explain *e, struct live *live, const struct trace_even
     put_pick(node, &task->pick);
     live->ask = node;
     e->facts.question_cnt++;
+    e->facts.suspect_cnt += task->is_tcp && task->is_suspect;
     e->facts.last_server = *event->server;
     struct addr own = own_addr(task);
     add_packet(e, &own, event->server, task->is_tcp, task->ask.wire, task->ask.len);
@@ -275,14 +278,15 @@ static void on_reply(struct explain *e, struct live *live, const struct trace_ev
     json_put_number(ask, "octets", (int64_t)m->len);
     if (event->scrub) {
         put_records(ask, m, event->scrub);
-        if (event->scrub->delegation && strcmp(event->what, "delegation") == 0) {
+        if (event->scrub->delegation &&
+            strcmp(event->what, classify_name(CLASSIFY_DELEGATION)) == 0) {
             struct json *to = json_put_object(ask, "leads-to");
             to_json_name(to, "zone", event->scrub->delegation->zone);
             json_put_number(to, "ttl", event->scrub->delegation_ttl);
             put_servers(to, event->scrub->delegation);
         }
-        live->is_denied =
-            strcmp(event->what, "NXDOMAIN") == 0 || strcmp(event->what, "NODATA") == 0;
+        live->is_denied = strcmp(event->what, classify_name(CLASSIFY_NXDOMAIN)) == 0 ||
+                          strcmp(event->what, classify_name(CLASSIFY_NODATA)) == 0;
     }
     struct addr own = own_addr(task);
     add_packet(e, event->server, &own, task->is_tcp, m->wire, m->len);
@@ -322,8 +326,7 @@ static void note_failure(struct explain *e, const struct live *live, const struc
     const struct cut *cut = &task->cut;
 
     e->facts.failure_cnt = at + 1;
-    *f = (struct cause_failure){.type = task->type,
-                                .is_limited = task->outcome == TASK_LIMITED,
+    *f = (struct cause_failure){.is_limited = task->outcome == TASK_LIMITED,
                                 .is_circle = live->is_circle && cut->addr_cnt == 0,
                                 .cause = task->cause,
                                 .attempts = task->attempts};
@@ -377,9 +380,12 @@ static void on_end(struct explain *e, struct live *live, const struct trace_even
         json_put_text(live->node, "text", event->what);
         note_failure(e, live, task);
     }
-    put_ms(live->node, "took-ms", (now_mono_ms() - task->since_mono_ms) * 1000);
+    put_ms(live->node, "took-ms", now_mono_us() - live->since_us);
     if (parent && live->is_denied && !has_failed)
         note_denied(parent, task->name);
+    for (size_t i = 0; i < LIVE_MAX; i++)
+        if (e->live[i].parent == task)
+            e->live[i].parent = NULL; /* its memory may soon be another task's */
     forget_live(live);
 }
 
@@ -408,19 +414,14 @@ static void put_found(struct explain *e, struct json *node, const struct cache_f
         json_put_text(node, "text", found->text);
 }
 
-static void note_source(struct explain *e, const struct cache_found *found)
+static struct cause_source source_of(const struct cache_found *found)
 {
     int64_t now_ms = now_wall_ms();
 
-    /* what answers after a failure is only worth a word if it answers */
-    if (e->facts.source.is_failure && !found->is_stale)
-        return;
-    e->facts.source = (struct cause_source){
+    return (struct cause_source){
         .is_there = true,
-        .learnt_ms = found->learnt_ms,
         .is_stale = found->is_stale,
-        .is_failure = found->kind == CACHE_FAILURE,
-        .is_new = found->learnt_ms >= e->start_ms,
+        .learnt_ms = found->learnt_ms,
         .age_s = (now_ms - (found->is_stale ? found->end_ms : found->learnt_ms)) / 1000,
         .left_s = found->ttl,
         .server = found->server};
@@ -443,10 +444,11 @@ static bool is_told(struct explain *e, const struct trace_event *event)
 
 static void on_known(struct explain *e, const struct trace_event *event)
 {
-    if (event->found && event->found->kind == CACHE_FAILURE)
+    if (event->found && event->found->kind == CACHE_FAILURE) {
+        e->facts.failure = source_of(event->found);
         memcpy(e->failed, event->name, dname_len(event->name));
-    if (event->found)
-        note_source(e, event->found);
+    } else if (event->found)
+        e->facts.source = source_of(event->found);
     else
         e->facts.source = (struct cause_source){.is_there = true, .is_local = true};
     if (is_told(e, event))
@@ -491,10 +493,7 @@ static void note(void *data, const struct trace_event *event)
         json_put_text(live->ask, "result", event->what);
         put_ms(live->ask, "rtt-ms", now_mono_us() - event->task->asked_us);
         break;
-    case TRACE_STEP_REFUSED:
-        e->facts.suspect_cnt++;
-        on_refused(live, event);
-        break;
+    case TRACE_STEP_REFUSED: on_refused(live, event); break;
     case TRACE_STEP_NOTE:
         live->is_circle |= strcmp(event->what, TASK_NOTE_CIRCLE) == 0;
         json_put_text(add_step(e, live, "note"), "what", event->what);
@@ -605,7 +604,7 @@ static void recall_failure(struct explain *e)
     for (uint64_t back = 1; back <= util_min(ring->cnt, TRACE_FINISHED); back++) {
         const struct trace_finished *f = &ring->at[(ring->cnt - back) % TRACE_FINISHED];
         struct cause_failure *to = &e->failures[0];
-        int64_t apart_ms = f->ended_ms - e->facts.source.learnt_ms;
+        int64_t apart_ms = f->ended_ms - e->facts.failure.learnt_ms;
         if (!f->has_failed || f->attempt_cnt == 0 || apart_ms < -RECALL_MS ||
             apart_ms > RECALL_MS || f->type != e->facts.type ||
             !dname_is_equal(f->name, e->failed))
@@ -615,6 +614,7 @@ static void recall_failure(struct explain *e)
         memcpy(to->zone, dname_suffix(f->name, labels),
                dname_len(dname_suffix(f->name, labels)));
         to->addr_cnt = 1;
+        to->is_configured = f->is_configured;
         to->cause = f->cause;
         to->attempts.cnt = f->attempt_cnt;
         memcpy(to->attempts.at, f->attempts, sizeof(f->attempts));
@@ -623,12 +623,20 @@ static void recall_failure(struct explain *e)
     }
 }
 
+static void note_unfinished_one(struct explain *e, const struct live *live)
+{
+    note_failure(e, live, live->task);
+    struct cause_failure *f = &e->failures[e->facts.failure_cnt - 1];
+    f->is_limited = true;
+    f->cause = "the time for one question is up";
+}
+
 /* The time was up before those that still wait had failed. */
 static void note_unfinished(struct explain *e)
 {
     for (size_t i = 0; i < LIVE_MAX; i++)
         if (e->live[i].task)
-            note_failure(e, &e->live[i], e->live[i].task);
+            note_unfinished_one(e, &e->live[i]);
 }
 
 bool explain_has_tasks(const struct explain *explain) { return explain->has_tasks; }
@@ -643,7 +651,7 @@ struct json *explain_end(struct explain *e, const struct exchange *ex, struct ca
         json_put_number(story, "more-steps", e->step_cnt - EXPLAIN_STEPS_MAX);
     put_answer(e, json_put_object(story, "answer"), ex);
     e->facts.is_remembered = e->facts.rcode == RRTYPE_RCODE_SERVFAIL &&
-                             e->facts.failure_cnt == 0 && e->facts.source.is_failure;
+                             e->facts.failure_cnt == 0 && e->facts.failure.is_there;
     if (e->facts.is_remembered)
         recall_failure(e);
     else if (e->facts.rcode == RRTYPE_RCODE_SERVFAIL && e->facts.failure_cnt == 0)

@@ -385,6 +385,8 @@ static void run_cache_flush(struct control_call *call, void *engine)
     if (json_get_bool(call->request, "subtree", false)) {
         if (!call->state)
             call->state = calloc(1, sizeof(struct cache_flushing));
+        if (!call->state)
+            control_refuse(call, "out of memory");
         call->is_again = call->state && cache_flush_below(cache, &key, call->state, &cnt);
     }
     if (!call->is_again) {

@@ -19,6 +19,7 @@ static void note_finished(const struct task *task)
     memcpy(f->name, task->name, task->parts.len);
     f->ede = task->ede;
     f->cause = task->cause;
+    f->is_configured = task->cut.source == CUT_STUB || task->cut.source == CUT_FORWARD;
     f->attempt_cnt = (uint8_t)util_min(attempts->cnt, TRACE_FINISHED_ATTEMPTS);
     for (unsigned i = 0; i < f->attempt_cnt; i++)
         f->attempts[i] = attempts->at[(attempts->cnt - f->attempt_cnt + i) % TRACE_ATTEMPTS];

@@ -72,6 +72,8 @@ static struct task *take_memory(struct engine *engine)
     memset(t, 0, offsetof(struct task, attempts));
     t->arena = arena;
     t->attempts.cnt = 0;
+    t->ede = 0;
+    t->cause = NULL;
     return t;
 }
 
@@ -146,7 +148,8 @@ struct task *task_get(struct engine *engine, const uint8_t *name, uint16_t type,
         task_trace(parent, TRACE_STEP_NOTE, NULL, TASK_NOTE_CIRCLE);
         return NULL;
     }
-    if (t && parent && t->is_elsewhere) { /* it is needed here, whoever else has it */
+    /* it is needed here, whoever else has it */
+    if (t && t->is_elsewhere && (parent || budget->trace)) {
         t->is_elsewhere = false;
         t->depth = (unsigned)util_max(t->depth, depth);
         task_wake(t, TASK_LOOK);

@@ -116,8 +116,9 @@ struct trace_finished {
     uint32_t took_ms;
     int64_t ended_ms; /* wall */
     bool has_failed;
-    uint16_t ede;      /* if it has */
-    const char *cause; /* static; likewise */
+    uint16_t ede;       /* if it has */
+    const char *cause;  /* static; likewise */
+    bool is_configured; /* its servers were named by the configuration, not by a delegation */
     uint8_t attempt_cnt;
     struct trace_attempt attempts[TRACE_FINISHED_ATTEMPTS]; /* the last ones, in their order */
 };

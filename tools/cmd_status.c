@@ -245,8 +245,10 @@ int cmd_log(int argc, char **argv)
     for (int i = 0; i + 1 < argc && !last; i++) /* without a number: all that is kept */
         if (strcmp(argv[i], "--last") == 0 && argv[i + 1][0] != '-')
             last = cmd_take_value(&argc, argv, "--last");
-    if (last)
+    if (last && strspn(last, "0123456789") == strlen(last))
         json_put_number(request, "last", strtol(last, NULL, 10));
+    else if (last)
+        json_put_number(request, "last", 0); /* the daemon says what is wrong with it */
     else
         (void)cmd_take_flag(&argc, argv, "--last");
     int status = ask(&argc, argv, "log --last [NUMBER]", request, &result, &is_json);

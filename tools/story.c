@@ -96,7 +96,7 @@ static const char *result_words(const struct json *ask, char out[400])
 
 static bool is_good(const struct json *ask)
 {
-    static const char *const good[] = {"answer",   "chain",      "NODATA",
+    static const char *const good[] = {"answer",   "alias",      "no data",
                                        "NXDOMAIN", "delegation", "truncated"};
     for (size_t i = 0; i < ARRAY_LEN(good); i++)
         if (strcmp(get(ask, "result"), good[i]) == 0)

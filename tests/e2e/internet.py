@@ -120,10 +120,10 @@ class Resolver(lab.Server):
         self.port = lab.free_port()
         addresses = ", ".join(f'"{a}@{self.port}"' for a in listen)
         self.conf = folder / "resolver.yaml"
-        self.socket = folder / "resolver.sock"
+        self.socket = folder / f"{self.port}.sock"  # tests start a second one in the same folder
         self.conf.write_text(f"""server:
   listen: [{addresses}]
-  control: {folder / "resolver.sock"}
+  control: {self.socket}
   workers: {workers}
 {server}allow: [127.0.0.0/8]
 resolver:

@@ -39,7 +39,6 @@ static struct cause_failure *fail_at(const char *name, const char *zone)
     struct cause_failure *f = &failures[facts.failure_cnt++];
     read_name(name, f->name);
     read_name(zone, f->zone);
-    f->type = RRTYPE_A;
     f->addr_cnt = f->server_cnt = 1;
     f->cause = "no server gave an answer";
     return f;
@@ -116,7 +115,7 @@ static void failures_of_servers(void **state)
     } alone[] = {{TRACE_RCODE, RRTYPE_RCODE_REFUSED, "lame", "said REFUSED"},
                  {TRACE_RCODE, RRTYPE_RCODE_SERVFAIL, "server-failure", "said SERVFAIL"},
                  {TRACE_RCODE, RRTYPE_RCODE_NOTIMP, "no-help", "said NOTIMP"},
-                 {TRACE_TCP_FAILED, 0, "no-tcp", "refused TCP"},
+                 {TRACE_TCP_FAILED, 0, "no-help", "refused TCP"},
                  {TRACE_UNREACHABLE, 0, "no-way", "unreachable"},
                  {TRACE_BROKEN, 0, "broken-replies", "sent a broken reply"}};
     for (size_t i = 0; i < ARRAY_LEN(alone); i++) {
@@ -125,6 +124,23 @@ static void failures_of_servers(void **state)
         attempt(f, 1, alone[i].outcome, alone[i].rcode);
         expect(alone[i].kind, alone[i].words);
     }
+    /* a firewall that drops TCP */
+    begin(RRTYPE_RCODE_SERVFAIL);
+    f = fail_at("www.some.test.", "some.test.");
+    attempt(f, 1, TRACE_TRUNCATED, 0);
+    attempt(f, 1, TRACE_TCP_FAILED, 0);
+    expect("no-tcp", "does not fit a datagram, and the servers of some.test do not answer over TCP: 192.0.2.1 refused TCP.");
+    f->attempts.at[1].outcome = TRACE_TIMEOUT;
+    expect("no-tcp", "192.0.2.1 timed out.");
+    /* one address out of reach says nothing of the others */
+    attempt(f, 2, TRACE_RCODE, RRTYPE_RCODE_SERVFAIL);
+    f->attempts.at[0].outcome = TRACE_UNREACHABLE;
+    expect("server-failure", "192.0.2.2 said SERVFAIL");
+    /* what failed before a server answered was overcome: the question was another one */
+    attempt(f, 1, TRACE_ANSWERED, 0);
+    f->is_limited = true;
+    f->cause = "the RRset is larger than 16 kB";
+    expect("limit", "the RRset is larger than 16 kB");
     /* what was amiss further up has been overcome */
     begin(RRTYPE_RCODE_SERVFAIL);
     f = fail_at("www.some.test.", "test.");
@@ -218,7 +234,7 @@ static void failures_that_are_remembered(void **state)
     begin(RRTYPE_RCODE_SERVFAIL);
     facts.is_remembered = true;
     facts.ede_text = "no server gave an answer";
-    facts.source = (struct cause_source){.is_there = true, .is_failure = true, .age_s = 3, .left_s = 2};
+    facts.failure = (struct cause_source){.is_there = true, .age_s = 3, .left_s = 2};
     expect("remembered", "It failed 3 seconds ago, which is remembered for another 2 seconds: no server gave an answer.");
     f = fail_at("www.some.test.", "some.test.");
     attempt(f, 1, TRACE_TIMEOUT, 0);
