@@ -120,7 +120,7 @@ class Resolver(lab.Server):
         self.port = lab.free_port()
         addresses = ", ".join(f'"{a}@{self.port}"' for a in listen)
         self.conf = folder / "resolver.yaml"
-        self.socket = folder / f"{self.port}.sock"  # tests start a second one in the same folder
+        self.socket = folder / "resolver.sock"
         self.conf.write_text(f"""server:
   listen: [{addresses}]
   control: {self.socket}

@@ -280,7 +280,8 @@ def test_a_damaged_file_is_set_aside(tmp_path):
 
 def write_second(folder, first):
     conf = folder / "second.yaml"
-    conf.write_text(first.conf.read_text().replace(f"@{first.port}\"", f"@{lab.free_port()}\""))
+    text = first.conf.read_text().replace(f"@{first.port}\"", f"@{lab.free_port()}\"").replace(str(first.socket), str(folder / "second.sock"))
+    conf.write_text(text)
     return conf
 
 
