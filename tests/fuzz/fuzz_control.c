@@ -1,5 +1,6 @@
 /* Requests on the control socket, and explanations of whatever servers say.  The input is lines as they come on the socket, a zero octet, and
  * then replies of servers as in fuzz_reply: two octets of length, then the message from its flags on. */
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -44,6 +45,7 @@ static void open_all(void)
         .loop = &loop, .home = &home, .settings = &stage.settings, .commands = {commands, NULL}, .data = &worker};
     char why[400];
 
+    signal(SIGPIPE, SIG_IGN); /* as the daemons do: answers go to whoever has closed meanwhile */
     set_commands();
     hash_init();
     stage_init(&stage, &limits);
