@@ -29,16 +29,16 @@ struct control_call {
     struct json *result;           /* an object */
     char error[CONTROL_ERROR_MAX]; /* "": none */
     const struct exchange_settings *settings;
-    bool
-        is_held; /* set by `run`: it is not over, control_go_on will be called in the same thread */
+    /* Set by `run`: it is not over, control_go_on will be called in the same thread. */
+    bool is_held;
     bool is_there; /* of `run`, where the result comes later: it has come */
-    bool
-        is_again; /* set by `run`: the same worker shall run it once more, after other things */
-    void *state;  /* of `run`, from one time to the next; malloc'ed, freed with the call */
+    /* Set by `run`: the same worker shall run it once more, after other things. */
+    bool is_again;
+    void *state; /* of `run`, from one time to the next; malloc'ed, freed with the call */
     struct control *control;
     struct control_peer *peer; /* the main thread's; NULL: it has gone */
-    void (*run)(struct control_call *call,
-                void *engine); /* NULL: no worker has to do anything */
+    /* NULL: no worker has to do anything. */
+    void (*run)(struct control_call *call, void *engine);
     bool is_for_all;
     size_t worker; /* that has it, or comes next */
 };

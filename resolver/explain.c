@@ -190,7 +190,6 @@ static void on_begin(struct explain *e, const struct trace_event *event)
 
     e->has_tasks = true;
     e->facts.is_joined |= event->step == TRACE_STEP_JOIN && !event->parent;
-
     for (size_t i = 0; i < LIVE_MAX && !free_one; i++)
         if (!e->live[i].task)
             free_one = &e->live[i];
@@ -391,11 +390,6 @@ static void on_end(struct explain *e, struct live *live, const struct trace_even
 
 /* ---- the walk ---- */
 
-static const char *rank_name(enum cache_rank rank)
-{
-    return rank == CACHE_AUTHORITATIVE ? "authoritative answer" : "answer of another kind";
-}
-
 static void put_found(struct explain *e, struct json *node, const struct cache_found *found)
 {
     int64_t now_ms = now_wall_ms();
@@ -408,7 +402,7 @@ static void put_found(struct explain *e, struct json *node, const struct cache_f
     if (found->server.sock.any.sa_family) {
         to_json_addr(node, "server", &found->server);
         json_put_text(node, "section", to_json_section(found->section));
-        json_put_text(node, "trust", rank_name(found->rank));
+        json_put_text(node, "trust", cache_rank_name(found->rank));
     }
     if (found->kind == CACHE_FAILURE)
         json_put_text(node, "text", found->text);
@@ -447,10 +441,11 @@ static void on_known(struct explain *e, const struct trace_event *event)
     if (event->found && event->found->kind == CACHE_FAILURE) {
         e->facts.failure = source_of(event->found);
         memcpy(e->failed, event->name, dname_len(event->name));
-    } else if (event->found)
+    } else if (event->found) {
         e->facts.source = source_of(event->found);
-    else
+    } else {
         e->facts.source = (struct cause_source){.is_there = true, .is_local = true};
+    }
     if (is_told(e, event))
         return;
     struct json *node = add_step(e, NULL, event->found ? "cache" : "local");
@@ -623,20 +618,17 @@ static void recall_failure(struct explain *e)
     }
 }
 
-static void note_unfinished_one(struct explain *e, const struct live *live)
-{
-    note_failure(e, live, live->task);
-    struct cause_failure *f = &e->failures[e->facts.failure_cnt - 1];
-    f->is_limited = true;
-    f->cause = "the time for one question is up";
-}
-
 /* The time was up before those that still wait had failed. */
 static void note_unfinished(struct explain *e)
 {
-    for (size_t i = 0; i < LIVE_MAX; i++)
-        if (e->live[i].task)
-            note_unfinished_one(e, &e->live[i]);
+    for (size_t i = 0; i < LIVE_MAX; i++) {
+        if (!e->live[i].task)
+            continue;
+        note_failure(e, &e->live[i], e->live[i].task);
+        struct cause_failure *f = &e->failures[e->facts.failure_cnt - 1];
+        f->is_limited = true;
+        f->cause = "the time for one question is up";
+    }
 }
 
 bool explain_has_tasks(const struct explain *explain) { return explain->has_tasks; }

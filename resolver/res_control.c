@@ -1,8 +1,6 @@
 /* Workers are visited one after another and add up numbers in one result, so nothing is shared and nothing merged. */
 #include "resolver/res_control.h"
 
-#include <inttypes.h>
-
 #include "base/now.h"
 #include "dns/dname_text.h"
 #include "dns/rdata_text.h"
@@ -311,8 +309,7 @@ static void put_origin(struct json *to, const struct cache_found *f)
     if (f->server.sock.any.sa_family) {
         to_json_addr(to, "from", &f->server);
         json_put_text(to, "section", to_json_section(f->section));
-        json_put_text(to, "trust",
-                      f->rank == CACHE_AUTHORITATIVE ? "authoritative" : "not authoritative");
+        json_put_text(to, "trust", cache_rank_name(f->rank));
     }
     json_put_text(to, "validation", f->validation ? "looked at" : "not looked at");
 }

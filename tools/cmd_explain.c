@@ -1,6 +1,5 @@
 /* rootline explain: the story comes from the daemon as JSON; here it is shown. */
 #include <errno.h>
-#include <stdlib.h>
 
 #include "tools/ask.h"
 #include "tools/cmd.h"

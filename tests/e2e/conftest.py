@@ -2,3 +2,15 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
+
+import pytest
+
+import internet
+
+
+@pytest.fixture(scope="module")
+def class_net(tmp_path_factory):
+    """The class Internet, for all tests of a file."""
+    net = internet.ClassInternet(tmp_path_factory.mktemp("class"))
+    yield net
+    net.stop()

@@ -15,18 +15,10 @@ import internet
 import lab
 
 
-@pytest.fixture(scope="module")
-def net(tmp_path_factory):
-    net = internet.ClassInternet(tmp_path_factory.mktemp("class"))
-    yield net
-    net.stop()
-
-
 @pytest.fixture(scope="module", params=["file", "memory"])
-def resolver(net, tmp_path_factory, request):
+def resolver(class_net, tmp_path_factory, request):
     folder = tmp_path_factory.mktemp("resolver")
-    top = ""
-    resolver = internet.ClassResolver(folder, net, workers=2, top=top)
+    resolver = internet.ClassResolver(folder, class_net, workers=2)
     if request.param == "memory":
         resolver.stop()
         text = resolver.conf.read_text().replace(str(folder / "cache"), '""')
@@ -240,8 +232,8 @@ def test_authd_has_one_too(tmp_path):
     assert not path.exists()
 
 
-def test_sockets_that_are_in_the_way(net, tmp_path):
-    first = internet.ClassResolver(tmp_path / "1", net)
+def test_sockets_that_are_in_the_way(class_net, tmp_path):
+    first = internet.ClassResolver(tmp_path / "1", class_net)
     conf = tmp_path / "2.yaml"
     conf.write_text(f"server: {{listen: [127.0.0.1@{lab.free_port()}], control: {first.socket}}}\nzones: []\n")
     done = lab.run(lab.BUILD / "rootline-authd", "-c", conf)
@@ -289,8 +281,8 @@ def test_who_does_not_read_stalls_nobody(resolver):
             assert as_json(resolver, "status")["pid"] == resolver.process.pid
 
 
-def test_it_stops_while_something_is_explained(net, tmp_path):
-    resolver = internet.ClassResolver(tmp_path, net, workers=2)
+def test_it_stops_while_something_is_explained(class_net, tmp_path):
+    resolver = internet.ClassResolver(tmp_path, class_net, workers=2)
     with connect(resolver.socket) as s:
         s.sendall(b'{"command":"explain","name":"www.dead.com"}\n')
         time.sleep(0.3)
@@ -298,9 +290,9 @@ def test_it_stops_while_something_is_explained(net, tmp_path):
         assert s.recv(65536) == b""  # closed, whatever it waited for
 
 
-def test_threads(net, tmp_path):
+def test_threads(class_net, tmp_path):
     """Four workers under ThreadSanitizer: requests travel through all of them while clients ask and configurations change."""
-    resolver = internet.ClassResolver(tmp_path, net, build=lab.choose_build("tsan"), workers=4)
+    resolver = internet.ClassResolver(tmp_path, class_net, build=lab.choose_build("tsan"), workers=4)
     names = ["www.uni.edu", "pictures.uni.edu", "www.lame.com", "round.uni.edu", "timetable.uni.edu", "nothing.shop.com"]
     faults, end = [], time.monotonic() + 6
 

@@ -53,15 +53,8 @@ OTHERS = {
 
 
 @pytest.fixture(scope="module")
-def net(tmp_path_factory):
-    net = internet.ClassInternet(tmp_path_factory.mktemp("class"))
-    yield net
-    net.stop()
-
-
-@pytest.fixture(scope="module")
-def resolver(net, tmp_path_factory):
-    resolver = internet.ClassResolver(tmp_path_factory.mktemp("resolver"), net)
+def resolver(class_net, tmp_path_factory):
+    resolver = internet.ClassResolver(tmp_path_factory.mktemp("resolver"), class_net)
     yield resolver
     resolver.stop()
 
@@ -149,13 +142,13 @@ SCHEMA = json.loads((lab.SOURCE / "docs/explain.schema.json").read_text())
 
 
 @pytest.mark.parametrize("name", GOLDEN)
-def test_stories(net, resolver, tmp_path, name):
+def test_stories(class_net, resolver, tmp_path, name):
     asked, kind, words = GOLDEN[name]
     assert resolver.command("cache", "flush", ".", "--subtree").returncode == 0
     story = explain(resolver, *asked)
     jsonschema.validate(story, SCHEMA)
     check_cause(story, kind, words)
-    story = settle(story, net.port)
+    story = settle(story, class_net.port)
     expect(STORIES / f"{name}.json", dump(story) + "\n")
     text = show(story, tmp_path)
     assert max(map(len, text.splitlines())) <= 80
@@ -163,7 +156,7 @@ def test_stories(net, resolver, tmp_path, name):
 
 
 @pytest.mark.parametrize("name", OTHERS)
-def test_other_stories(net, resolver, name):
+def test_other_stories(class_net, resolver, name):
     asked, kind, words = OTHERS[name]
     assert resolver.command("cache", "flush", ".", "--subtree").returncode == 0
     story = explain(resolver, *asked)
@@ -189,8 +182,8 @@ def test_a_failure_is_remembered_and_told(resolver):
     check_cause(explain(resolver, "x.lame.com", "--no-cache"), "lame", "said REFUSED")
 
 
-def test_without_ipv6_its_server_cannot_be_reached(net, tmp_path):
-    resolver = internet.ClassResolver(tmp_path, net)
+def test_without_ipv6_its_server_cannot_be_reached(class_net, tmp_path):
+    resolver = internet.ClassResolver(tmp_path, class_net)
     resolver.conf.write_text(resolver.conf.read_text().replace("resolver:\n", "resolver:\n  ipv6: false\n"))
     assert resolver.command("reload").returncode == 0
     check_cause(explain(resolver, "www.six.org"), "no-way", "have IPv6 addresses only, and this resolver does not ask over IPv6")
@@ -270,27 +263,27 @@ def respond(query, flags=dns.flags.AA, answer=(), authority=(), additional=()):
     return reply
 
 
-def test_what_was_refused_is_told(net, tmp_path):
+def test_what_was_refused_is_told(class_net, tmp_path):
     """A forger between the resolver and its server: the story names the reply, and why it was not believed."""
     def forge(query, is_tcp):
         name = query.question[0].name
         wire = respond(query, answer=[(name, 60, "IN", "A", "198.18.66.6" if not is_tcp else "198.18.66.1")]).to_wire()
         return wire if is_tcp else struct.pack("!H", query.id ^ 1) + wire[2:]
-    forger = Scripted("127.66.7.7", net.port, forge)
-    resolver = internet.ClassResolver(tmp_path, net, top=f"  - {{zone: forged.org, servers: [127.66.7.7@{net.port}]}}\n")
+    forger = Scripted("127.66.7.7", class_net.port, forge)
+    resolver = internet.ClassResolver(tmp_path, class_net, top=f"  - {{zone: forged.org, servers: [127.66.7.7@{class_net.port}]}}\n")
     story = explain(resolver, "www.forged.org")
     asks = [s for step in story["steps"] if step["step"] == "resolve" for s in step["steps"] if s["step"] == "ask"]
-    assert asks[0]["refused"] == [{"from": f"127.66.7.7@{net.port}", "reason": "wrong ID"}]
+    assert asks[0]["refused"] == [{"from": f"127.66.7.7@{class_net.port}", "reason": "wrong ID"}]
     assert asks[1]["transport"] == "TCP" and story["answer"]["records"][0]["data"] == "198.18.66.1"
     check_cause(story, "answered", "A reply over UDP was not believed, so it was asked again over TCP.")
     status = json.loads(resolver.command("status", "--json").stdout)
     assert status["refused-replies"]["wrong ID"]["count"] == 1
-    assert status["refused-replies"]["wrong ID"]["last"][0]["from"] == f"127.66.7.7@{net.port}"
+    assert status["refused-replies"]["wrong ID"]["last"][0]["from"] == f"127.66.7.7@{class_net.port}"
     resolver.stop()
     forger.stop()
 
 
-def test_when_the_work_is_used_up(net, tmp_path):
+def test_when_the_work_is_used_up(class_net, tmp_path):
     """Eight servers without addresses, each of whose addresses comes with 30 kB: the budget ends before some tasks know a zone."""
     def fat(query, is_tcp):
         return respond(query, 0, authority=[("fat.org.", 60, "IN", "NS", *(f"ns{i}.big.org." for i in range(8)))])
@@ -300,9 +293,9 @@ def test_when_the_work_is_used_up(net, tmp_path):
             return respond(query, dns.flags.AA | dns.flags.TC)
         junk = [(f"x{i}.big.org.", 60, "IN", "TXT", '"' + "x" * 250 + '"') for i in range(110)]
         return respond(query, answer=[(query.question[0].name, 60, "IN", "A", "127.66.7.99")], additional=junk)
-    servers = [Scripted("127.66.7.1", net.port, fat), Scripted("127.66.7.2", net.port, big)]
-    resolver = internet.ClassResolver(tmp_path, net, top=f"""  - {{zone: org, servers: [127.66.7.1@{net.port}]}}
-  - {{zone: big.org, servers: [127.66.7.2@{net.port}]}}
+    servers = [Scripted("127.66.7.1", class_net.port, fat), Scripted("127.66.7.2", class_net.port, big)]
+    resolver = internet.ClassResolver(tmp_path, class_net, top=f"""  - {{zone: org, servers: [127.66.7.1@{class_net.port}]}}
+  - {{zone: big.org, servers: [127.66.7.2@{class_net.port}]}}
 """)
     check_cause(explain(resolver, "w1.fat.org", "--no-cache"), "limit", "A limit was reached while")
     assert "A limit was reached" in why(resolver, "w2.fat.org", "+short")
@@ -311,15 +304,15 @@ def test_when_the_work_is_used_up(net, tmp_path):
         server.stop()
 
 
-def test_late_answers_do_not_meet(net, tmp_path):
+def test_late_answers_do_not_meet(class_net, tmp_path):
     """why.NAME and another client's answer come late, out of one buffer: each gets its own."""
     def slow(query, is_tcp):
         name = query.question[0].name
         time.sleep(0.8 if name.to_text().lower().startswith("first") else 0.2)
         return respond(query, answer=[(name, 60, "IN", "A", "198.18.66.1")])
-    servers = [Scripted(f"127.66.7.{n}", net.port, slow) for n in (3, 4)]
-    resolver = internet.ClassResolver(tmp_path, net, top=f"""  - {{zone: slow1.org, servers: [127.66.7.3@{net.port}]}}
-  - {{zone: slow2.org, servers: [127.66.7.4@{net.port}]}}
+    servers = [Scripted(f"127.66.7.{n}", class_net.port, slow) for n in (3, 4)]
+    resolver = internet.ClassResolver(tmp_path, class_net, top=f"""  - {{zone: slow1.org, servers: [127.66.7.3@{class_net.port}]}}
+  - {{zone: slow2.org, servers: [127.66.7.4@{class_net.port}]}}
 """)
     first = dns.message.make_query("why.first.slow1.org", "TXT", "CH")
     other = dns.message.make_query("a-private-name-of-somebody-else.slow2.org", "A")
@@ -336,17 +329,17 @@ def test_late_answers_do_not_meet(net, tmp_path):
         server.stop()
 
 
-def test_forwarders(net, tmp_path):
+def test_forwarders(class_net, tmp_path):
     """One that refuses is no lame delegation; one whose word counts for less than before is asked once, without the cache too."""
     seen = []
 
     def forward(query, is_tcp):
         seen.append(query)
         return respond(query, dns.flags.AA if len(seen) == 1 else dns.flags.RA, answer=[(query.question[0].name, 60, "IN", "A", "198.18.66.1")])
-    server = Scripted("127.66.7.5", net.port, forward)
-    resolver = internet.ClassResolver(tmp_path, net, top=f"""forward-zones:
-  - {{zone: forward.org, servers: [127.66.7.5@{net.port}]}}
-  - {{zone: refused.org, servers: [127.11.2.5@{net.port}]}}
+    server = Scripted("127.66.7.5", class_net.port, forward)
+    resolver = internet.ClassResolver(tmp_path, class_net, top=f"""forward-zones:
+  - {{zone: forward.org, servers: [127.66.7.5@{class_net.port}]}}
+  - {{zone: refused.org, servers: [127.11.2.5@{class_net.port}]}}
 """)
     check_cause(explain(resolver, "www.refused.org"), "lame", "The servers that the configuration names for refused.org do not serve it: 127.11.2.5 said REFUSED")
     check_cause(explain(resolver, "www.forward.org"), "answered", "has 1 A record")
@@ -364,7 +357,7 @@ def test_odd_questions(resolver):
     check_cause(explain(resolver, "atom.physics.uni.edu", "DNAME"), "no-type", "atom.labs.org, which exists, but it has no DNAME record")
 
 
-def test_packets_and_drawing(net, resolver, tmp_path):
+def test_packets_and_drawing(class_net, resolver, tmp_path):
     path = tmp_path / "story.pcap"
     done = resolver.command("explain", "timetable.uni.edu", "TXT", "--no-cache", "--pcap", path)
     assert done.returncode == 0, done.stderr
