@@ -74,6 +74,7 @@ static const struct conf_key keys[] = {
      .type = CONF_MAP,
      .offset = offsetof(struct auth_conf, server),
      .keys = server_conf_server_keys,
+     .check = server_conf_check,
      .is_required = true},
     {.name = "log",
      .type = CONF_MAP,

@@ -32,6 +32,7 @@ static void read_option(struct cursor *opts, struct edns *e)
     case EDNS_NSID: e->has_nsid = true; break;
     case EDNS_COOKIE: read_cookie(bytes, len, e); break;
     case EDNS_KEEPALIVE: e->has_keepalive = true; break;
+    case EDNS_PADDING: e->has_padding = true; break;
     default: break;
     }
 }
@@ -76,9 +77,14 @@ static size_t ede_len(const struct edns_answer *a)
     return a->ede != EDNS_EDE_NONE ? EDNS_OPTION_LEN + 2 + strlen(a->ede_text) : 0;
 }
 
+static size_t padding_len(const struct edns_answer *a)
+{
+    return a->is_padded ? EDNS_OPTION_LEN + (size_t)a->padding_len : 0;
+}
+
 static size_t options_len(const struct edns_answer *a)
 {
-    return nsid_len(a) + cookie_len(a) + keepalive_len(a) + ede_len(a);
+    return nsid_len(a) + cookie_len(a) + keepalive_len(a) + ede_len(a) + padding_len(a);
 }
 
 size_t edns_len(const struct edns_answer *answer)
@@ -126,6 +132,10 @@ void edns_write(uint8_t *out, const struct edns_answer *a)
     if (ede_len(a)) {
         p = put_option(p, EDNS_EDE, 2 + strlen(a->ede_text));
         util_put_u16(p, (uint16_t)a->ede);
-        put_bytes(p + 2, a->ede_text, strlen(a->ede_text));
+        p = put_bytes(p + 2, a->ede_text, strlen(a->ede_text));
+    }
+    if (a->is_padded) { /* RFC 7830 3: octets of zero */
+        p = put_option(p, EDNS_PADDING, a->padding_len);
+        memset(p, 0, a->padding_len);
     }
 }

@@ -22,6 +22,7 @@ enum edns_option {
     EDNS_NSID = 3,       /* RFC 5001 */
     EDNS_COOKIE = 10,    /* RFC 7873 */
     EDNS_KEEPALIVE = 11, /* RFC 7828 */
+    EDNS_PADDING = 12,   /* RFC 7830 */
     EDNS_EDE = 15,       /* RFC 8914 */
 };
 
@@ -48,6 +49,7 @@ struct edns {
     bool is_do;         /* DNSSEC records are wanted (RFC 3225) */
     bool has_nsid;      /* NSID is asked for */
     bool has_keepalive; /* the idle time of the connection is asked for */
+    bool has_padding;   /* it was padded, and the answer may be */
     bool is_broken; /* an option runs over the RDATA or has a wrong length, there are too many,
                            or two cookies: FORMERR */
     const uint8_t *cookie; /* client cookie and, behind it, what the client thinks is ours */
@@ -69,6 +71,8 @@ struct edns_answer {
     unsigned keepalive_ms; /* 0: no option */
     int ede;               /* EDNS_EDE_NONE: no option */
     const char *ede_text;  /* at most EDNS_EDE_TEXT_MAX octets, may be "" */
+    bool is_padded;        /* with the padding option, of padding_len octets */
+    uint16_t padding_len;
 };
 
 /* Octets that edns_write needs. */

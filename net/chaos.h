@@ -1,4 +1,4 @@
-/* layer 24 | net/chaos.h | class CH: what a server says of itself (RFC 4892)
+/* layer 23 | net/chaos.h | class CH: what a server says of itself (RFC 4892)
  *
  * version.bind and version.server, hostname.bind, id.server as TXT; everything else of the
  * class is refused.

@@ -27,7 +27,10 @@ enum {
     WHY_MAX = 512,
     SUMMARY_MAX = 200,
     HOST_MAX = 256,
-    TELL_MS = 10000
+    TELL_MS = 10000,
+    WATCH_MS = 1000,
+    DAY_MS = 86400000,
+    LAST_PART = 5, /* of a certificate's time: when so little is left, the log is told */
 };
 
 /* Lifetime: process. */
@@ -55,6 +58,11 @@ struct body {
     int64_t start_ms;        /* wall */
     uint64_t start_mono_ms;
     uint64_t reloads, reloads_refused;
+    struct exchange_listener *listeners; /* settings.listeners */
+    struct tls_server *tls;              /* NULL: nothing listens for TLS */
+    uv_timer_t watch;                    /* looks at its files */
+    int64_t warned_ms
+        [TLS_SERVER_CERTIFICATES_MAX]; /* wall: when the log was last told that it ends soon */
     bool is_stopping;
 };
 
@@ -122,6 +130,11 @@ static void tell_counts(uv_timer_t *timer)
             "clients with %u connections wanted more: %llu closed or turned away in %d s",
             b->server->guard.connections_per_client,
             (unsigned long long)(now.crowded_client - told->crowded_client), TELL_MS / 1000);
+    if (now.crowded_memory != told->crowded_memory)
+        log_warning("connections held more than %llu MB: %llu closed in %d s",
+                    (unsigned long long)(b->server->guard.memory >> 20),
+                    (unsigned long long)(now.crowded_memory - told->crowded_memory),
+                    TELL_MS / 1000);
     *told = now;
 }
 
@@ -134,7 +147,7 @@ static enum err set_limits(struct body *b, char *why)
     set_cookies(b, b->server);
     snprintf(why, WHY_MAX, "out of memory");
     enum err err =
-        guard_new(&b->server->guard, b->worker_cnt * b->server->listen.cnt, &b->guard);
+        guard_new(&b->server->guard, b->worker_cnt * b->settings.listener_cnt, &b->guard);
     if (err)
         return err;
     b->settings.guard = b->guard;
@@ -145,9 +158,89 @@ static enum err set_limits(struct body *b, char *why)
     return ERR_OK;
 }
 
+/* ---- certificates ---- */
+
+/* Once a day, when a certificate is about to end or has ended. */
+static void warn_of_end(struct body *b)
+{
+    struct tls_server_certificate c;
+    char end[NOW_TEXT_MAX];
+    int64_t now_ms = now_wall_ms();
+
+    for (size_t i = 0; tls_server_certificate(b->tls, i, &c); i++) {
+        bool is_soon = c.not_after_ms - now_ms < (c.not_after_ms - c.not_before_ms) / LAST_PART;
+        if (!is_soon || now_ms - b->warned_ms[i] < DAY_MS)
+            continue;
+        b->warned_ms[i] = now_ms;
+        now_print(c.not_after_ms, end);
+        if (now_ms > c.not_after_ms)
+            log_error("%s ended on %s: clients refuse it; renew it", c.file, end);
+        else
+            log_warning("%s ends on %s: renew it", c.file, end);
+    }
+}
+
+static void tell_news(struct body *b, enum tls_server_news news, const char *why)
+{
+    struct tls_server_certificate c;
+    char end[NOW_TEXT_MAX];
+
+    if (news == TLS_SERVER_REFUSED)
+        log_error("certificates have changed and are not taken: %s; those of before are used",
+                  why);
+    if (news != TLS_SERVER_TAKEN)
+        return;
+    memset(b->warned_ms, 0, sizeof(b->warned_ms));
+    for (size_t i = 0; tls_server_certificate(b->tls, i, &c); i++) {
+        now_print(c.not_after_ms, end);
+        log_info("certificate %s taken: for %s, until %s", c.file, *c.name ? c.name : "no name",
+                 end);
+    }
+}
+
+static void watch_certificates(uv_timer_t *timer)
+{
+    struct body *b = timer->data;
+    char why[WHY_MAX] = "";
+
+    tell_news(b, tls_server_look(b->tls, why, sizeof(why)), why);
+    warn_of_end(b);
+}
+
+static enum err open_certificates(struct body *b, char *why)
+{
+    struct tls_server_files files[TLS_SERVER_CERTIFICATES_MAX];
+    size_t cnt = server_conf_certificates(b->server, files);
+
+    if (cnt == 0)
+        return ERR_OK;
+    enum err err = tls_server_new(files, cnt, &b->tls, why, WHY_MAX);
+    if (err)
+        return err;
+    b->settings.tls = b->tls;
+    tell_news(b, TLS_SERVER_TAKEN, "");
+    uv_timer_init(&b->loop, &b->watch);
+    b->watch.data = b;
+    uv_timer_start(&b->watch, watch_certificates, 0, WATCH_MS);
+    return ERR_OK;
+}
+
+/* A reload takes the files that the configuration names now. */
+static void reload_certificates(struct body *b, const struct server_conf *conf)
+{
+    struct tls_server_files files[TLS_SERVER_CERTIFICATES_MAX];
+    size_t cnt = server_conf_certificates(conf, files);
+    char why[WHY_MAX] = "";
+
+    if ((cnt > 0) != (b->tls != NULL))
+        log_warning("a change from or to no certificate takes effect with the next start");
+    else if (cnt > 0)
+        tell_news(b, tls_server_force(b->tls, files, cnt, why, sizeof(why)), why);
+}
+
 /* ---- reload ---- */
 
-static bool same_listeners(const struct conf_addrs *a, const struct conf_addrs *b)
+static bool same_addrs(const struct conf_addrs *a, const struct conf_addrs *b)
 {
     if (a->cnt != b->cnt)
         return false;
@@ -157,15 +250,30 @@ static bool same_listeners(const struct conf_addrs *a, const struct conf_addrs *
     return true;
 }
 
+static bool same_prefixes(const struct addr_prefixes *a, const struct addr_prefixes *b)
+{
+    if (a->cnt != b->cnt)
+        return false;
+    for (size_t i = 0; i < a->cnt; i++)
+        if (a->at[i].bits != b->at[i].bits || !addr_is_equal(&a->at[i].addr, &b->at[i].addr))
+            return false;
+    return true;
+}
+
+/* What is bound, and who may speak for others there. */
+static bool same_listeners(const struct server_conf *a, const struct server_conf *b)
+{
+    return same_addrs(&a->listen, &b->listen) && same_addrs(&a->listen_tls, &b->listen_tls) &&
+           same_addrs(&a->listen_https, &b->listen_https) &&
+           same_addrs(&a->listen_http, &b->listen_http) &&
+           same_prefixes(&a->trusted_proxies, &b->trusted_proxies) &&
+           strcmp(a->https_path, b->https_path) == 0;
+}
+
 static bool same_limits(const struct guard_conf *a, const struct guard_conf *b)
 {
-    if (a->exempt.cnt != b->exempt.cnt)
-        return false;
-    for (size_t i = 0; i < a->exempt.cnt; i++)
-        if (a->exempt.at[i].bits != b->exempt.at[i].bits ||
-            !addr_is_equal(&a->exempt.at[i].addr, &b->exempt.at[i].addr))
-            return false;
-    return a->per_second == b->per_second && a->slip == b->slip &&
+    return same_prefixes(&a->exempt, &b->exempt) && a->memory == b->memory &&
+           a->per_second == b->per_second && a->slip == b->slip &&
            a->is_log_only == b->is_log_only && a->connections == b->connections &&
            a->connections_per_client == b->connections_per_client && a->idle_ms == b->idle_ms;
 }
@@ -220,11 +328,12 @@ static enum err build_version(struct body *b, const char *verb)
 /* Take a configuration that was read: what is served comes from it, other settings of the server live as long as the process. */
 static enum err adopt_conf(struct body *b, void *conf, struct server_conf *server)
 {
-    if (!same_listeners(&server->listen, &b->server->listen))
-        log_warning("a change of server.listen takes effect with the next start");
+    if (!same_listeners(server, b->server))
+        log_warning("a change of where server listens takes effect with the next start");
     if (!same_limits(&server->guard, &b->server->guard))
         log_warning("a change of rate-limit or limits takes effect with the next start");
     set_cookies(b, server);
+    reload_certificates(b, server);
     void *old_conf = b->conf;
     b->conf = conf;
     enum err err = build_version(b, "reloaded");
@@ -289,6 +398,42 @@ static void put_guard(const struct body *b, struct json *to)
     json_put_number(to, "answers-slipped", (int64_t)g.slipped);
     json_put_number(to, "connections-crowded", (int64_t)g.crowded_total);
     json_put_number(to, "connections-of-one-client", (int64_t)g.crowded_client);
+    json_put_number(to, "connections-for-memory", (int64_t)g.crowded_memory);
+    json_put_number(to, "connections", (int64_t)g.connections);
+    json_put_number(to, "connection-memory", (int64_t)g.memory);
+}
+
+static void put_certificates(const struct body *b, struct json *status)
+{
+    struct tls_server_counts counts = tls_server_counts(b->tls);
+    struct tls_server_certificate c;
+    char end[NOW_TEXT_MAX];
+    struct json *tls = json_put_object(status, "tls");
+
+    json_put_number(tls, "handshakes", (int64_t)counts.handshakes);
+    json_put_number(tls, "resumed", (int64_t)counts.resumed);
+    json_put_number(tls, "failed", (int64_t)counts.failed);
+    struct json *list = json_put_list(tls, "certificates");
+    for (size_t i = 0; tls_server_certificate(b->tls, i, &c); i++) {
+        struct json *one = json_add_object(list);
+        json_put_text(one, "file", c.file);
+        json_put_text(one, "name", c.name);
+        now_print(c.not_after_ms, end);
+        json_put_text(one, "until", end);
+        json_put_number(one, "days-left", (c.not_after_ms - now_wall_ms()) / DAY_MS);
+    }
+}
+
+/* "192.0.2.1@53", "192.0.2.1@853 (TLS)". */
+static void print_listener(const struct exchange_listener *l,
+                           char out[ADDR_TEXT_MAX + NOW_TEXT_MAX])
+{
+    static const char *const words[] = {[EXCHANGE_STACK_DNS] = "",
+                                        [EXCHANGE_STACK_TLS] = " (TLS)",
+                                        [EXCHANGE_STACK_HTTPS] = " (HTTPS)",
+                                        [EXCHANGE_STACK_HTTP] = " (HTTP)"};
+    addr_print(&l->address, out);
+    strcat(out, words[l->stack]);
 }
 
 static void begin_status(struct control_call *call, void *data)
@@ -307,13 +452,15 @@ static void begin_status(struct control_call *call, void *data)
     json_put_number(status, "reloads", (int64_t)b->reloads);
     json_put_number(status, "reloads-refused", (int64_t)b->reloads_refused);
     struct json *listen = json_put_list(status, "listen");
-    for (size_t i = 0; i < b->server->listen.cnt; i++) {
-        addr_print(&b->server->listen.at[i], text);
+    for (size_t i = 0; i < b->settings.listener_cnt; i++) {
+        print_listener(&b->listeners[i], text);
         json_add_text(listen, text);
     }
     json_put_number(status, "workers", (int64_t)b->worker_cnt);
     put_memory(status);
     put_guard(b, json_put_object(status, "limits"));
+    if (b->tls)
+        put_certificates(b, status);
 }
 
 static void begin_stats(struct control_call *call, void *data)
@@ -449,6 +596,8 @@ static void end(struct body *b)
     control_close(b->control);
     publish_fini(&b->publish);
     guard_free(&b->guard);
+    tls_server_free(&b->tls);
+    free(b->listeners);
     uv_walk(&b->loop, close_handle, NULL);
     uv_run(&b->loop, UV_RUN_DEFAULT);
     uv_loop_close(&b->loop);
@@ -459,15 +608,41 @@ static void end(struct body *b)
 
 /* ---- start ---- */
 
+/* Every address to listen on, and what is spoken there. */
+static enum err list_listeners(struct body *b)
+{
+    const struct server_conf *conf = b->server;
+    const struct conf_addrs *all[] = {[EXCHANGE_STACK_DNS] = &conf->listen,
+                                      [EXCHANGE_STACK_TLS] = &conf->listen_tls,
+                                      [EXCHANGE_STACK_HTTPS] = &conf->listen_https,
+                                      [EXCHANGE_STACK_HTTP] = &conf->listen_http};
+    size_t cnt = 0;
+
+    for (size_t i = 0; i < ARRAY_LEN(all); i++)
+        cnt += all[i]->cnt;
+    b->listeners = calloc(cnt + 1, sizeof(*b->listeners));
+    if (!b->listeners)
+        return ERR_NOMEM;
+    for (size_t i = 0; i < ARRAY_LEN(all); i++)
+        for (size_t j = 0; j < all[i]->cnt; j++)
+            b->listeners[b->settings.listener_cnt++] = (struct exchange_listener){
+                .address = all[i]->at[j], .stack = (enum exchange_stack)i};
+    b->settings.listeners = b->listeners;
+    return ERR_OK;
+}
+
 static enum err open_sockets(struct body *b, struct worker_sockets *sockets, char *why)
 {
-    for (size_t i = 0; i < b->server->listen.cnt; i++) {
-        sockets[i].address = b->server->listen.at[i];
-        enum err err = listen_open(&sockets[i].address, &sockets[i].udp_fd, &sockets[i].tcp_fd,
-                                   why, WHY_MAX);
+    for (size_t i = 0; i < b->settings.listener_cnt; i++) {
+        struct worker_sockets *s = &sockets[i];
+        bool has_udp = b->listeners[i].stack == EXCHANGE_STACK_DNS;
+        *s = (struct worker_sockets){.at = b->listeners[i], .udp_fd = -1, .tcp_fd = -1};
+        enum err err =
+            listen_open(&s->at.address, has_udp ? &s->udp_fd : NULL, &s->tcp_fd, why, WHY_MAX);
         if (err) {
             while (i-- > 0) {
-                close(sockets[i].udp_fd);
+                if (sockets[i].udp_fd >= 0)
+                    close(sockets[i].udp_fd);
                 close(sockets[i].tcp_fd);
             }
             return err;
@@ -491,7 +666,7 @@ static int choose_cpu(size_t number)
 
 static enum err make_worker(struct body *b, size_t number, char *why)
 {
-    size_t cnt = b->server->listen.cnt;
+    size_t cnt = b->settings.listener_cnt;
     struct worker_sockets *sockets = calloc(cnt + 1, sizeof(*sockets));
     b->engines[number] = b->calls->new_engine(&b->publish, number, b->worker_cnt, b->conf);
     struct worker_parts parts = {.settings = &b->settings,
@@ -516,8 +691,9 @@ static enum err make_workers(struct body *b, char *why)
     b->engines = calloc(b->worker_cnt, sizeof(void *));
     if (!b->workers || !b->engines)
         return ERR_NOMEM;
-    for (size_t i = 0; i < b->server->listen.cnt && !err; i++)
-        err = listen_probe(&b->server->listen.at[i], why, WHY_MAX);
+    for (size_t i = 0; i < b->settings.listener_cnt && !err; i++)
+        err = listen_probe(&b->listeners[i].address,
+                           b->listeners[i].stack == EXCHANGE_STACK_DNS, why, WHY_MAX);
     for (size_t i = 0; i < b->worker_cnt && !err; i++)
         err = make_worker(b, i, why);
     return err;
@@ -531,16 +707,15 @@ static size_t count_cores(void)
 
 static void log_ready(const struct body *b)
 {
-    char line[1024] = "";
+    char line[1024] = "", text[ADDR_TEXT_MAX + NOW_TEXT_MAX];
     size_t len = 0;
-    for (size_t i = 0; i < b->server->listen.cnt && len + ADDR_TEXT_MAX + 2 < sizeof(line);
+
+    for (size_t i = 0; i < b->settings.listener_cnt && len + sizeof(text) + 2 < sizeof(line);
          i++) {
-        char text[ADDR_TEXT_MAX];
-        addr_print(&b->server->listen.at[i], text);
+        print_listener(&b->listeners[i], text);
         len += (size_t)snprintf(line + len, sizeof(line) - len, " %s", text);
     }
-    log_info("ready on%s (UDP and TCP), %zu worker%s", line, b->worker_cnt,
-             b->worker_cnt == 1 ? "" : "s");
+    log_info("ready on%s, %zu worker%s", line, b->worker_cnt, b->worker_cnt == 1 ? "" : "s");
     notify_manager("READY=1");
 }
 
@@ -584,7 +759,14 @@ static enum err start(struct body *b)
     b->settings.identity = b->server->identity;
     b->settings.udp_size = (uint16_t)b->server->udp_size;
     b->settings.is_rotating = b->server->is_rotating;
-    err = set_limits(b, why);
+    b->settings.https_path = b->server->https_path;
+    b->settings.trusted_proxies = b->server->trusted_proxies;
+    snprintf(why, sizeof(why), "out of memory");
+    err = list_listeners(b);
+    if (!err)
+        err = set_limits(b, why);
+    if (!err)
+        err = open_certificates(b, why);
     if (!err)
         err = make_workers(b, why);
     if (!err)

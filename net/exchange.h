@@ -1,4 +1,4 @@
-/* layer 22 | net/exchange.h | one question of a client and the answer being made
+/* layer 21 | net/exchange.h | one question of a client and the answer being made
  *
  * Owner:    the front end that received it; an engine holds it until reply_send or reply_drop.
  * Thread:   one worker.
@@ -11,9 +11,29 @@
 #include "net/guard.h"
 #include "net/service.h"
 
-enum exchange_transport { EXCHANGE_UDP, EXCHANGE_TCP };
+enum exchange_transport {
+    EXCHANGE_UDP,
+    EXCHANGE_TCP,
+    EXCHANGE_TLS,   /* RFC 7858 */
+    EXCHANGE_HTTPS, /* RFC 8484, with TLS here or at a proxy */
+};
+
+/* What is spoken at a listening address. */
+enum exchange_stack {
+    EXCHANGE_STACK_DNS,   /* UDP and TCP */
+    EXCHANGE_STACK_TLS,   /* DoT */
+    EXCHANGE_STACK_HTTPS, /* DoH */
+    EXCHANGE_STACK_HTTP,  /* DoH behind a proxy that speaks TLS */
+};
+
+struct exchange_listener {
+    struct addr address;
+    enum exchange_stack stack;
+};
 
 /* What every reply of a daemon needs to know.  Lifetime: process. */
+struct tls_server;
+
 struct exchange_settings {
     const char *identity; /* NSID and id.server; "" for none */
     const char *hostname; /* hostname.bind */
@@ -22,6 +42,11 @@ struct exchange_settings {
     bool is_rotating;     /* records of an RRset begin with another one each time */
     struct guard *guard;  /* limits of the process */
     const struct cookie_keys *cookies;
+    const char *https_path;
+    struct addr_prefixes trusted_proxies; /* whose word on their clients counts */
+    const struct exchange_listener *listeners;
+    size_t listener_cnt;
+    struct tls_server *tls; /* NULL: nothing listens for TLS */
 };
 
 /* What the client's cookie says of its address (RFC 7873 5.2). */

@@ -45,6 +45,7 @@ struct front_udp {
     bool is_wildcard;
     const struct service *service;
     void *engine;
+    struct leisure *leisure;
     struct slot *slots; /* INTAKE_BATCH_MAX */
     struct mmsghdr in[INTAKE_BATCH_MAX];
     struct mmsghdr out[INTAKE_BATCH_MAX];
@@ -193,6 +194,7 @@ static bool work(struct front_udp *f)
     int got = receive(f);
     if (got <= 0)
         return false;
+    leisure_note_work(f->leisure);
     for (int i = 0; i < got; i++) {
         batch[i] = &f->slots[i].ex;
         batch[i]->turn = f->turn++;
@@ -245,16 +247,15 @@ static void free_front(struct front_udp *f)
     free(f);
 }
 
-enum err front_udp_new(uv_loop_t *loop, int fd, const struct addr *address,
-                       const struct exchange_settings *settings, const struct service *service,
-                       void *engine, struct front_udp **out)
+enum err front_udp_new(const struct front_parts *parts, int fd, const struct addr *address,
+                       struct front_udp **out)
 {
     struct front_udp *f = calloc(1, sizeof(*f));
     if (f)
         f->slots = slab_alloc_huge(INTAKE_BATCH_MAX * sizeof(*f->slots));
     if (f)
         f->late = malloc(UDP_OUT_MAX);
-    if (!f || !f->slots || !f->late || uv_poll_init(loop, &f->poll, fd) != 0) {
+    if (!f || !f->slots || !f->late || uv_poll_init(parts->loop, &f->poll, fd) != 0) {
         free_front(f);
         close(fd);
         return ERR_NOMEM;
@@ -262,10 +263,11 @@ enum err front_udp_new(uv_loop_t *loop, int fd, const struct addr *address,
     f->poll.data = f;
     f->fd = fd;
     f->is_wildcard = addr_is_wildcard(address);
-    f->service = service;
-    f->engine = engine;
+    f->service = parts->service;
+    f->engine = parts->engine;
+    f->leisure = parts->leisure;
     for (size_t i = 0; i < INTAKE_BATCH_MAX; i++)
-        init_slot(f, i, settings);
+        init_slot(f, i, parts->settings);
     uv_poll_start(&f->poll, UV_READABLE, on_readable);
     *out = f;
     return ERR_OK;

@@ -7,18 +7,14 @@
  */
 #pragma once
 
-#include <uv.h>
-
-#include "net/exchange.h"
+#include "net/front.h"
 
 struct front_udp;
 
 /* Listen on `fd`, a bound socket that the front owns from now on; `address` is what it is bound
  * to. */
-MUST_USE enum err front_udp_new(uv_loop_t *loop, int fd, const struct addr *address,
-                                const struct exchange_settings *settings,
-                                const struct service *service, void *engine,
-                                struct front_udp **out);
+MUST_USE enum err front_udp_new(const struct front_parts *parts, int fd,
+                                const struct addr *address, struct front_udp **out);
 
 /* Close; with `drains` answer what has arrived first.  Memory goes when the loop has closed the
  * handle. */

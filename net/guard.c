@@ -29,7 +29,8 @@ struct guard {
     uint32_t common;
     _Atomic uint32_t connections, pooled; /* in all; of them in what is common */
     _Atomic uint16_t *clients;            /* connections of the clients that share a slot */
-    _Atomic uint64_t dropped, slipped, crowded_total, crowded_client;
+    _Atomic uint64_t dropped, slipped, crowded_total, crowded_client, crowded_memory;
+    _Atomic uint64_t memory;
 };
 
 enum err guard_new(const struct guard_conf *conf, size_t front_cnt, struct guard **out)
@@ -158,15 +159,29 @@ static void down(_Atomic uint32_t *counter)
     atomic_fetch_sub_explicit(counter, 1, memory_order_relaxed);
 }
 
+/* One more of this client; false when it has its share. */
+static bool enter_client(struct guard *g, const struct addr *peer)
+{
+    if (!peer)
+        return true;
+    _Atomic uint16_t *client = client_slot(g, peer);
+    if (atomic_fetch_add_explicit(client, 1, memory_order_relaxed) <
+        g->conf.connections_per_client)
+        return true;
+    atomic_fetch_sub_explicit(client, 1, memory_order_relaxed);
+    return false;
+}
+
+static void leave_client(struct guard *g, const struct addr *peer)
+{
+    if (peer)
+        atomic_fetch_sub_explicit(client_slot(g, peer), 1, memory_order_relaxed);
+}
+
 enum guard_entry guard_enter(struct guard *g, const struct addr *peer, size_t front_connections)
 {
-    _Atomic uint16_t *client = client_slot(g, peer);
-
-    if (atomic_fetch_add_explicit(client, 1, memory_order_relaxed) >=
-        g->conf.connections_per_client) {
-        atomic_fetch_sub_explicit(client, 1, memory_order_relaxed);
+    if (!enter_client(g, peer))
         return GUARD_CLIENT_FULL;
-    }
     if (front_connections < g->share) {
         up(&g->connections);
         return GUARD_ENTERED;
@@ -176,7 +191,7 @@ enum guard_entry guard_enter(struct guard *g, const struct addr *peer, size_t fr
         return GUARD_POOLED;
     }
     down(&g->pooled);
-    atomic_fetch_sub_explicit(client, 1, memory_order_relaxed);
+    leave_client(g, peer);
     return GUARD_FULL;
 }
 
@@ -185,7 +200,22 @@ void guard_leave(struct guard *g, const struct addr *peer, enum guard_entry entr
     down(&g->connections);
     if (entry == GUARD_POOLED)
         down(&g->pooled);
-    atomic_fetch_sub_explicit(client_slot(g, peer), 1, memory_order_relaxed);
+    leave_client(g, peer);
+}
+
+void guard_spend_memory(struct guard *g, size_t more)
+{
+    atomic_fetch_add_explicit(&g->memory, more, memory_order_relaxed);
+}
+
+void guard_give_back_memory(struct guard *g, size_t less)
+{
+    atomic_fetch_sub_explicit(&g->memory, less, memory_order_relaxed);
+}
+
+bool guard_is_memory_full(const struct guard *g)
+{
+    return atomic_load_explicit(&g->memory, memory_order_relaxed) > g->conf.memory;
 }
 
 bool guard_is_same_client(const struct addr *a, const struct addr *b)
@@ -197,7 +227,9 @@ bool guard_is_same_client(const struct addr *a, const struct addr *b)
 
 void guard_count_refusal(struct guard *g, enum guard_entry why)
 {
-    count(why == GUARD_CLIENT_FULL ? &g->crowded_client : &g->crowded_total);
+    count(why == GUARD_CLIENT_FULL   ? &g->crowded_client
+          : why == GUARD_MEMORY_FULL ? &g->crowded_memory
+                                     : &g->crowded_total);
 }
 
 /* The whole time while half of the connections are free, then in proportion to what is left. */
@@ -216,5 +248,8 @@ struct guard_counts guard_counts(const struct guard *g)
         .dropped = atomic_load_explicit(&g->dropped, memory_order_relaxed),
         .slipped = atomic_load_explicit(&g->slipped, memory_order_relaxed),
         .crowded_total = atomic_load_explicit(&g->crowded_total, memory_order_relaxed),
-        .crowded_client = atomic_load_explicit(&g->crowded_client, memory_order_relaxed)};
+        .crowded_client = atomic_load_explicit(&g->crowded_client, memory_order_relaxed),
+        .crowded_memory = atomic_load_explicit(&g->crowded_memory, memory_order_relaxed),
+        .connections = atomic_load_explicit(&g->connections, memory_order_relaxed),
+        .memory = atomic_load_explicit(&g->memory, memory_order_relaxed)};
 }

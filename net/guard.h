@@ -1,4 +1,4 @@
-/* layer 21 | net/guard.h | limits that hold for the whole process
+/* layer 20 | net/guard.h | limits that hold for the whole process
  *
  * How many answers go to one network over UDP (response rate limiting), and how many connections
  * there are in all and from one client.  Shared arrays of atomics: no lock, and no worker that
@@ -25,6 +25,7 @@ struct guard_conf {
     struct addr_prefixes exempt;
     uint32_t connections, connections_per_client;
     uint32_t idle_ms; /* of a connection when there are few */
+    uint64_t memory;  /* octets that all connections may hold */
 };
 
 enum {
@@ -39,6 +40,9 @@ struct guard_counts {
     uint64_t dropped, slipped; /* answers refused, answers cut short instead */
     uint64_t crowded_total;    /* connections that found all taken */
     uint64_t crowded_client;   /* connections of a client that had its share */
+    uint64_t crowded_memory;   /* connections closed because all held too much */
+    uint64_t connections;      /* now */
+    uint64_t memory;           /* octets that they hold now */
 };
 
 /* A guard with these limits, which it copies but for the exempt prefixes, for `front_cnt` fronts
@@ -64,14 +68,22 @@ enum guard_entry {
     GUARD_POOLED,  /* in what is common to all fronts */
     GUARD_FULL,
     GUARD_CLIENT_FULL,
+    GUARD_MEMORY_FULL, /* of guard_count_refusal only */
 };
 
-/* Count a connection of `peer` in, at a front that has `front_connections` already.  Half of all
+/* Count a connection of `peer` in, NULL for one of a proxy, behind which many clients stand; at a front that has `front_connections` already.  Half of all
  * connections is common, the other half is shared out evenly among the fronts (what does not go
  * round is common too), so that what fills one of them cannot shut out another.  When it got in, guard_leave gives it back. */
 enum guard_entry guard_enter(struct guard *guard, const struct addr *peer,
                              size_t front_connections);
 void guard_leave(struct guard *guard, const struct addr *peer, enum guard_entry entry);
+
+/* The connections hold `more` octets more, `less` fewer. */
+void guard_spend_memory(struct guard *guard, size_t more);
+void guard_give_back_memory(struct guard *guard, size_t less);
+
+/* Whether they hold more than they may. */
+bool guard_is_memory_full(const struct guard *guard);
 
 /* Count a connection for which another had to go, or that was turned away, for this reason. */
 void guard_count_refusal(struct guard *guard, enum guard_entry why);

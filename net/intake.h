@@ -1,4 +1,4 @@
-/* layer 25 | net/intake.h | admit questions
+/* layer 24 | net/intake.h | admit questions
  *
  * Every front end brings its requests here, a batch at a time.  What is no question worth an
  * engine's time is answered or dropped on the spot; the others are probed together and then

@@ -84,10 +84,10 @@ static enum err bind_one(const struct addr *addr, bool is_stream, bool is_shared
     return ERR_OK;
 }
 
-enum err listen_probe(const struct addr *addr, char *why, size_t size)
+enum err listen_probe(const struct addr *addr, bool has_udp, char *why, size_t size)
 {
     int udp = -1, tcp = -1;
-    enum err err = bind_one(addr, false, false, &udp, why, size);
+    enum err err = has_udp ? bind_one(addr, false, false, &udp, why, size) : ERR_OK;
     if (!err)
         err = bind_one(addr, true, false, &tcp, why, size);
     if (udp >= 0)
@@ -99,11 +99,11 @@ enum err listen_probe(const struct addr *addr, char *why, size_t size)
 
 enum err listen_open(const struct addr *addr, int *udp_fd, int *tcp_fd, char *why, size_t size)
 {
-    enum err err = bind_one(addr, false, true, udp_fd, why, size);
+    enum err err = udp_fd ? bind_one(addr, false, true, udp_fd, why, size) : ERR_OK;
     if (err)
         return err;
     err = bind_one(addr, true, true, tcp_fd, why, size);
-    if (err)
+    if (err && udp_fd)
         close(*udp_fd);
     return err;
 }

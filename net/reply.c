@@ -1,7 +1,7 @@
 /* Size rules: RFC 6891 6.2.5 and the 1232 octets of the 2020 flag day; below 512 means 512. */
 #include "net/reply.h"
 
-enum { UDP_MIN = 512 };
+enum { UDP_MIN = 512, PADDING_BLOCK = 468 /* RFC 8467 4.1 */ };
 
 static size_t message_limit(const struct exchange *ex)
 {
@@ -11,12 +11,17 @@ static size_t message_limit(const struct exchange *ex)
     return util_min(ex->size, util_min(ex->settings->udp_size, util_max(asked, UDP_MIN)));
 }
 
-/* What the OPT record has whatever the answer says; padding (RFC 8467) would be the last of it,
- * on encrypted transports only.  The server cookie is there already. */
+static bool is_encrypted(const struct exchange *ex)
+{
+    return ex->transport == EXCHANGE_TLS || ex->transport == EXCHANGE_HTTPS;
+}
+
+/* What the OPT record has whatever the answer says.  The server cookie is there already. */
 static void begin_opt(struct exchange *ex)
 {
     const struct edns *asked = &ex->query.edns;
-    bool wants_keepalive = ex->transport != EXCHANGE_UDP && asked->has_keepalive;
+    bool has_idle_time = ex->transport == EXCHANGE_TCP || ex->transport == EXCHANGE_TLS;
+    bool wants_keepalive = has_idle_time && asked->has_keepalive;
 
     ex->opt.udp_size = ex->settings->udp_size;
     ex->opt.is_do = asked->is_do; /* RFC 3225 3: DO comes back */
@@ -25,6 +30,8 @@ static void begin_opt(struct exchange *ex)
     ex->opt.keepalive_ms =
         wants_keepalive ? guard_idle_ms(ex->settings->guard) : 0; /* RFC 7828 3.3.2 */
     ex->opt.ede = EDNS_EDE_NONE;
+    ex->opt.is_padded = is_encrypted(ex) && asked->has_padding;
+    ex->opt.padding_len = 0;
 }
 
 void reply_begin(struct exchange *ex)
@@ -46,6 +53,15 @@ void reply_explain(struct exchange *ex, enum edns_ede code, const char *text)
     ex->opt.ede_text = text;
 }
 
+/* RFC 8467 4.1: every answer is a multiple of a block, as far as there is room. */
+static void pad(struct exchange *ex)
+{
+    size_t bare = ex->out.len + edns_len(&ex->opt);
+    size_t wanted = (bare + PADDING_BLOCK - 1) / PADDING_BLOCK * PADDING_BLOCK;
+
+    ex->opt.padding_len = (uint16_t)(util_min(wanted, ex->size) - bare);
+}
+
 static void put_opt(struct exchange *ex, unsigned rcode)
 {
     struct edns_answer *opt = &ex->opt;
@@ -57,6 +73,8 @@ static void put_opt(struct exchange *ex, unsigned rcode)
     opt->ede = why;
     if (edns_len(opt) > room) /* the answer matters more than why it is so */
         opt->ede = EDNS_EDE_NONE;
+    if (opt->is_padded)
+        pad(ex);
     edns_write(ex->buffer + ex->out.len, opt);
     ex->out.len += edns_len(opt);
     ex->out.cnt[MESSAGE_ADDITIONAL]++;

@@ -1,4 +1,4 @@
-/* layer 23 | net/reply.h | begin and close an answer
+/* layer 22 | net/reply.h | begin and close an answer
  *
  * Owner:    the exchange.
  * Thread:   its worker.

@@ -12,7 +12,11 @@ enum {
     IDENTITY_MAX = 128,
     COOKIE_FILE_MAX = 4096,
     SLIP_MAX = 100,
-    PORT = 53
+    PATH_MAX_LEN = 200,
+    PORT = 53,
+    PORT_TLS = 853,
+    PORT_HTTPS = 443,
+    PORT_HTTP = 80
 };
 
 void server_conf_read_name(struct conf_reader *reader, const struct conf_node *node,
@@ -121,6 +125,105 @@ static void check_cookie_file(struct conf_reader *reader, const struct conf_node
     free(text);
 }
 
+/* RFC 8484 4.1: the path of a URI template; the query is ours. */
+static void check_https_path(struct conf_reader *reader, const struct conf_node *node,
+                             void *target)
+{
+    const char *path = *(const char **)target;
+    bool is_right = *path == '/' && strlen(path) <= PATH_MAX_LEN;
+
+    for (const char *c = path; *c; c++)
+        is_right &= *c > ' ' && *c < 127 && !strchr("?#{}\"<>\\^`|%", *c);
+    if (!is_right)
+        conf_wrong(reader, node, "expected a path such as /dns-query, of at most %d octets",
+                   PATH_MAX_LEN);
+}
+
+static void check_certificates(struct conf_reader *reader, const struct conf_node *node,
+                               void *target)
+{
+    if (((const struct conf_list *)target)->cnt >= TLS_SERVER_CERTIFICATES_MAX)
+        conf_wrong(reader, node, "more than %d certificates", TLS_SERVER_CERTIFICATES_MAX);
+}
+
+size_t server_conf_certificates(const struct server_conf *conf, struct tls_server_files *out)
+{
+    const struct tls_server_files *more = conf->certificates.items;
+    size_t cnt = 0;
+
+    if (*conf->tls_certificate)
+        out[cnt++] = (struct tls_server_files){conf->tls_certificate, conf->tls_key};
+    for (size_t i = 0; i < conf->certificates.cnt && cnt < TLS_SERVER_CERTIFICATES_MAX; i++)
+        out[cnt++] = more[i];
+    return cnt;
+}
+
+/* The same socket twice would answer half of the connections with the one, half with the other. */
+static void check_listeners(struct conf_reader *reader, const struct conf_node *node,
+                            const struct server_conf *conf)
+{
+    const struct conf_addrs *all[] = {&conf->listen, &conf->listen_tls, &conf->listen_https,
+                                      &conf->listen_http};
+    char text[ADDR_TEXT_MAX];
+
+    for (size_t i = 0; i < ARRAY_LEN(all); i++)
+        for (size_t j = 0; j < all[i]->cnt; j++)
+            for (size_t k = i; k < ARRAY_LEN(all); k++)
+                for (size_t l = k == i ? j + 1 : 0; l < all[k]->cnt; l++)
+                    if (addr_is_equal(&all[i]->at[j], &all[k]->at[l])) {
+                        addr_print(&all[i]->at[j], text);
+                        conf_wrong(reader, node, "%s is listened on twice", text);
+                        return;
+                    }
+}
+
+void server_conf_check(struct conf_reader *reader, const struct conf_node *node, void *target)
+{
+    const struct server_conf *conf = target;
+    const char *wants = conf->listen_tls.cnt > 0     ? "listen-tls"
+                        : conf->listen_https.cnt > 0 ? "listen-https"
+                                                     : NULL;
+    struct tls_server_files files[TLS_SERVER_CERTIFICATES_MAX];
+    size_t cnt = server_conf_certificates(conf, files);
+    struct tls_server *server;
+    char why[512];
+
+    check_listeners(reader, node, conf);
+    if (*conf->tls_certificate && !*conf->tls_key)
+        conf_wrong(reader, node, "tls-certificate wants tls-key, the file of its private key");
+    else if (!*conf->tls_certificate && (*conf->tls_key || conf->certificates.cnt > 0))
+        conf_wrong(reader, node, "tls-certificate is missing: the file of the certificate");
+    else if (wants && cnt == 0)
+        conf_wrong(reader, node,
+                   "%s wants tls-certificate and tls-key; \"rootline certificate make\" makes "
+                   "both for a laboratory",
+                   wants);
+    if (cnt == 0 || !*files[0].key)
+        return;
+    enum err err = tls_server_new(files, cnt, &server, why, sizeof(why));
+    if (err == ERR_DENIED) /* as of a reload after the change of user */
+        conf_warn(reader, node,
+                  "tls-certificate: %s: the user of the service cannot read it; certificates "
+                  "stay as they were",
+                  why);
+    else if (err)
+        conf_wrong(reader, node, "tls-certificate: %s", why);
+    else
+        tls_server_free(&server);
+}
+
+static const struct conf_key certificate_keys[] = {
+    {.name = "certificate",
+     .type = CONF_PATH,
+     .offset = offsetof(struct tls_server_files, certificate),
+     .is_required = true},
+    {.name = "key",
+     .type = CONF_PATH,
+     .offset = offsetof(struct tls_server_files, key),
+     .is_required = true},
+    {.name = NULL},
+};
+
 static const struct conf_key rate_limit_keys[] = {
     {.name = "per-second",
      .type = CONF_UINT,
@@ -140,13 +243,35 @@ const struct conf_key server_conf_server_keys[] = {
      .offset = offsetof(struct server_conf, listen),
      .min = PORT,
      .is_required = true},
-    {.name = "listen-tls", .type = CONF_UNBUILT},
-    {.name = "listen-https", .type = CONF_UNBUILT},
-    {.name = "listen-http", .type = CONF_UNBUILT},
-    {.name = "https-path", .type = CONF_UNUSED},
-    {.name = "tls-certificate", .type = CONF_UNBUILT},
-    {.name = "tls-key", .type = CONF_UNBUILT},
-    {.name = "trusted-proxies", .type = CONF_UNBUILT},
+    {.name = "listen-tls",
+     .type = CONF_ADDRS,
+     .offset = offsetof(struct server_conf, listen_tls),
+     .min = PORT_TLS},
+    {.name = "listen-https",
+     .type = CONF_ADDRS,
+     .offset = offsetof(struct server_conf, listen_https),
+     .min = PORT_HTTPS},
+    {.name = "listen-http",
+     .type = CONF_ADDRS,
+     .offset = offsetof(struct server_conf, listen_http),
+     .min = PORT_HTTP},
+    {.name = "https-path",
+     .type = CONF_STRING,
+     .offset = offsetof(struct server_conf, https_path),
+     .check = check_https_path},
+    {.name = "tls-certificate",
+     .type = CONF_PATH,
+     .offset = offsetof(struct server_conf, tls_certificate)},
+    {.name = "tls-key", .type = CONF_PATH, .offset = offsetof(struct server_conf, tls_key)},
+    {.name = "more-certificates",
+     .type = CONF_LIST,
+     .offset = offsetof(struct server_conf, certificates),
+     .keys = certificate_keys,
+     .item_size = sizeof(struct tls_server_files),
+     .check = check_certificates},
+    {.name = "trusted-proxies",
+     .type = CONF_PREFIXES,
+     .offset = offsetof(struct server_conf, trusted_proxies)},
     {.name = "workers",
      .type = CONF_CUSTOM,
      .offset = offsetof(struct server_conf, worker_cnt),
@@ -197,13 +322,17 @@ void server_conf_init(struct server_conf *conf)
 {
     *conf = (struct server_conf){.user = "",
                                  .control = "auto",
+                                 .https_path = "/dns-query",
+                                 .tls_certificate = "",
+                                 .tls_key = "",
                                  .identity = "",
                                  .udp_size = 1232,
                                  .guard = {.per_second = 50,
                                            .slip = 2,
                                            .connections = 1024,
                                            .connections_per_client = 32,
-                                           .idle_ms = 10000},
+                                           .idle_ms = 10000,
+                                           .memory = 128 << 20},
                                  .cookie_file = "",
                                  .log_level = LOG_LEVEL_INFO,
                                  .log_format = LOG_FORMAT_TEXT};

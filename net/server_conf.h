@@ -8,10 +8,15 @@
 #include "base/log.h"
 #include "dns/cookie.h"
 #include "net/guard.h"
+#include "net/tls_server.h"
 
 /* Values of the keys `server`, `log` and `limits`; see docs for each.  Lifetime: process. */
 struct server_conf {
-    struct conf_addrs listen;
+    struct conf_addrs listen, listen_tls, listen_https, listen_http;
+    const char *https_path;
+    const char *tls_certificate, *tls_key; /* "": none */
+    struct conf_list certificates;         /* struct tls_server_files: further ones */
+    struct addr_prefixes trusted_proxies;
     uint32_t worker_cnt; /* 0: one per core */
     const char *user;
     const char *
@@ -29,6 +34,12 @@ struct server_conf {
     int log_level;              /* enum log_level */
     int log_format;             /* enum log_format */
 };
+
+/* Judges the map `server` as a whole; its target is the struct server_conf. */
+void server_conf_check(struct conf_reader *reader, const struct conf_node *node, void *target);
+
+/* All certificates, the first one first; how many.  `out` has room for TLS_SERVER_CERTIFICATES_MAX. */
+size_t server_conf_certificates(const struct server_conf *conf, struct tls_server_files *out);
 
 /* For keys of CONF_CUSTOM: a domain name, whose wire form goes to a const uint8_t *. */
 void server_conf_read_name(struct conf_reader *reader, const struct conf_node *node,
@@ -50,6 +61,11 @@ enum { SERVER_CONF_IDLE_MAX_MS = 600000 };
          .offset = SERVER_CONF_GUARD(base, connections_per_client),                            \
          .min = 1,                                                                             \
          .max = GUARD_PER_CLIENT_MAX},                                                         \
+        {.name = "connection-memory",                                                          \
+         .type = CONF_SIZE,                                                                    \
+         .offset = SERVER_CONF_GUARD(base, memory),                                            \
+         .min = 1 << 20,                                                                       \
+         .max = (uint64_t)1 << 40},                                                            \
     {                                                                                          \
         .name = "tcp-idle", .type = CONF_DURATION, .offset = SERVER_CONF_GUARD(base, idle_ms), \
         .min = 1000, .max = SERVER_CONF_IDLE_MAX_MS                                            \

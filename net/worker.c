@@ -18,6 +18,7 @@ struct worker {
     uv_async_t inbox;
     struct job_box box;
     struct worker_parts parts;
+    struct leisure *leisure;
     struct front_udp **udp;
     struct front_stream **stream;
     _Atomic bool must_stop;
@@ -50,12 +51,34 @@ static void on_inbox(uv_async_t *inbox)
 
 static void free_worker(struct worker *w)
 {
+    leisure_close(&w->leisure); /* until now connections could be waiting there */
+    uv_run(&w->loop, UV_RUN_DEFAULT);
     uv_loop_close(&w->loop);
     job_run_all(&w->box, NULL); /* what came too late */
     job_box_fini(&w->box);
     free(w->udp);
     free(w->stream);
     free(w);
+}
+
+static enum err open_fronts(struct worker *w)
+{
+    const struct worker_parts *parts = &w->parts;
+    struct front_parts front = {.loop = &w->loop,
+                                .settings = parts->settings,
+                                .service = parts->service,
+                                .engine = parts->engine,
+                                .leisure = w->leisure};
+    enum err err = ERR_OK;
+
+    for (size_t i = 0; i < parts->socket_cnt && !err; i++) {
+        const struct worker_sockets *s = &parts->sockets[i];
+        if (s->udp_fd >= 0)
+            err = front_udp_new(&front, s->udp_fd, &s->at.address, &w->udp[i]);
+        if (!err)
+            err = front_stream_new(&front, s->tcp_fd, s->at.stack, &w->stream[i]);
+    }
+    return err;
 }
 
 static void ring(void *bell) { uv_async_send(bell); }
@@ -80,14 +103,10 @@ enum err worker_new(const struct worker_parts *parts, struct worker **out)
     w->is_engine_open = parts->service->open && !err;
     if (!w->udp || !w->stream)
         err = ERR_NOMEM;
-    for (size_t i = 0; i < parts->socket_cnt && !err; i++) {
-        const struct worker_sockets *s = &parts->sockets[i];
-        err = front_udp_new(&w->loop, s->udp_fd, &s->address, parts->settings, parts->service,
-                            parts->engine, &w->udp[i]);
-        if (!err)
-            err = front_stream_new(&w->loop, s->tcp_fd, parts->settings, parts->service,
-                                   parts->engine, &w->stream[i]);
-    }
+    if (!err)
+        err = leisure_new(&w->loop, &w->leisure);
+    if (!err)
+        err = open_fronts(w);
     *out = w;
     return err;
 }

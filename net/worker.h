@@ -14,8 +14,8 @@ struct worker;
 
 /* Bound sockets of one worker for one address. */
 struct worker_sockets {
-    struct addr address;
-    int udp_fd;
+    struct exchange_listener at;
+    int udp_fd; /* -1: only connections */
     int tcp_fd;
 };
 

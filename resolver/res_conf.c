@@ -287,6 +287,7 @@ static const struct conf_key keys[] = {
      .type = CONF_MAP,
      .offset = AT(server),
      .keys = server_conf_server_keys,
+     .check = server_conf_check,
      .is_required = true},
     {.name = "log", .type = CONF_MAP, .offset = AT(server), .keys = server_conf_log_keys},
     {.name = "allow", .type = CONF_PREFIXES, .offset = AT(allow), .check = check_allow},

@@ -20,6 +20,7 @@ enum { STREAM_MAX = 4096, ANSWERS_MAX = 1 << 20, TURNS_MAX = 10000 };
 
 static uv_loop_t loop;
 static struct front_stream *front;
+static struct leisure *leisure;
 static struct sockaddr_in address;
 static struct publish published;
 static struct cookie_keys cookies;
@@ -39,7 +40,7 @@ static void start(void)
 {
     static const uint8_t secret[1][COOKIE_SECRET_LEN] = {"secret of a test"};
     static const uint8_t origin[] = "\1a";
-    struct guard_conf limits = {.connections = 100, .connections_per_client = 100, .idle_ms = 600000};
+    struct guard_conf limits = {.connections = 100, .connections_per_client = 100, .idle_ms = 600000, .memory = 1 << 26};
     struct zoneset *set;
     struct zone *zone = NULL;
     struct diag diag;
@@ -62,7 +63,9 @@ static void start(void)
     address = (struct sockaddr_in){.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     must(fd >= 0 && bind(fd, (struct sockaddr *)&address, sizeof(address)) == 0);
     must(getsockname(fd, (struct sockaddr *)&address, &len) == 0);
-    must(front_stream_new(&loop, fd, &settings, &auth_serve_service, engine, &front) == ERR_OK);
+    must(leisure_new(&loop, &leisure) == ERR_OK);
+    struct front_parts parts = {.loop = &loop, .settings = &settings, .service = &auth_serve_service, .engine = engine, .leisure = leisure};
+    must(front_stream_new(&parts, fd, EXCHANGE_STACK_DNS, &front) == ERR_OK);
 }
 
 /* Take what has come; whether the server has closed. */

@@ -10,11 +10,11 @@ DOORS = {
     "yaml.h": {"base/conf.c"},
     "ldns/": {"dns/rrtext.c", "dns/svcparam.c"},
     "sys/capability.h": {"net/privilege.c"},
-    "uv.h": {"net/front_udp.h", "net/front_stream.h", "net/out_net.h", "net/worker.h",
-             "net/control.h", "net/daemon.c"},
+    "uv.h": {"net/leisure.h", "net/stream.h", "net/out_net.h", "net/worker.h", "net/control.h", "net/daemon.c"},
     "lmdb.h": {"resolver/cache_lmdb.c"},
-    "nghttp2/": set(),
-    "openssl/": {"dns/nsec3.c", "dns/dnskey.c", "dns/rrsig.c", "authd/check_zonemd.c"},
+    "nghttp2/": {"net/h2.c"},
+    "openssl/ssl.h": {"net/tls.c", "net/tls_server.c"},
+    "openssl/": {"dns/nsec3.c", "dns/dnskey.c", "dns/rrsig.c", "authd/check_zonemd.c", "net/tls.c", "net/tls_server.c"},
     "jansson.h": {"base/json.c"},
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s+([<"])([^>"]+)[>"]', re.M)

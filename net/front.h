@@ -1,0 +1,18 @@
+/* layer 25 | net/front.h | what the fronts of a worker are made of
+ *
+ * Owner:    the worker.
+ * Thread:   the worker.
+ */
+#pragma once
+
+#include "net/exchange.h"
+#include "net/leisure.h"
+
+/* Lifetime: worker. */
+struct front_parts {
+    uv_loop_t *loop;
+    const struct exchange_settings *settings;
+    const struct service *service;
+    void *engine;
+    struct leisure *leisure;
+};

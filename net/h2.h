@@ -1,0 +1,50 @@
+/* layer 22 | net/h2.h | the server's side of an HTTP/2 connection (RFC 9113), as octets in and octets out
+ *
+ * nghttp2 knows frames, header compression and windows; here are the limits and whole requests.  It knows no DNS and no sockets.
+ *
+ * Owner:    the connection.
+ * Thread:   its worker.
+ */
+#pragma once
+
+#include "net/buffer.h"
+#include "net/http.h"
+
+struct h2;
+
+enum {
+    H2_STREAMS_MAX = 100,
+    H2_WINDOW_MS = 10000,  /* in which the following count */
+    H2_RESETS_MAX = 200,   /* CVE-2023-44487 */
+    H2_CONTROLS_MAX = 100, /* SETTINGS and PING together */
+    H2_IDLE_FRAMES_MAX =
+        1000, /* frames that bring no request further, above four for each request */
+    H2_CONTINUATIONS_MAX = 8, /* of one block of fields */
+    H2_MEMORY =
+        12000, /* octets that a connection costs inside nghttp2, as far as the guard is concerned */
+};
+
+/* What happens with a whole request: answered now or later with h2_answer, once. */
+typedef void h2_request_fn(void *data, uint32_t stream, const struct http_request *request);
+
+/* ERR_NOMEM. */
+MUST_USE enum err h2_new(struct guard *guard, h2_request_fn *on_request, void *data,
+                         struct h2 **out);
+
+/* Clears the pointer; NULL inside is fine.  Not from inside on_request. */
+void h2_free(struct h2 **h2);
+
+/* Take all of these octets; calls on_request.  False: the connection has to end once what h2_write brings has been sent. */
+MUST_USE bool h2_read(struct h2 *h2, const uint8_t *octets, size_t len, uint64_t now_ms);
+
+/* Answer a request; one whose stream has been given up is forgotten.  False: no memory. */
+MUST_USE bool h2_answer(struct h2 *h2, uint32_t stream, const struct http_answer *answer);
+
+/* Append what is to be sent.  False: the connection has to end. */
+MUST_USE bool h2_write(struct h2 *h2, struct buffer *out);
+
+/* Give up requests that began before `then_ms` and are still not whole; true: there were some. */
+bool h2_expire(struct h2 *h2, uint64_t then_ms);
+
+/* Tell the client that new requests will not be answered (GOAWAY). */
+void h2_end(struct h2 *h2);

@@ -1,0 +1,60 @@
+/* layer 20 | net/http.h | what HTTP of either version asks and answers, as far as DNS over HTTPS needs it (RFC 8484)
+ *
+ * Owner:    values; texts are borrowed from whoever parsed them, for the call.
+ * Thread:   any.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+    HTTP_HEADER_MAX = 8192, /* octets of all fields of a request: limits.md section 4 */
+    HTTP_BODY_MAX = 65535,  /* more no DNS message has */
+};
+
+enum http_method { HTTP_GET, HTTP_POST, HTTP_OTHER };
+
+/* Not ended by a NUL. */
+struct http_text {
+    const char *at;
+    size_t len;
+};
+
+/* The fields that count.  A field that is not there has length 0. */
+struct http_request {
+    enum http_method method;
+    struct http_text target; /* path and query */
+    struct http_text type;   /* Content-Type */
+    struct http_text forwarded, x_forwarded_for;
+    struct http_text body;
+    bool wants_close; /* HTTP/1 only */
+};
+
+/* An answer; without a body its text is the status. */
+struct http_answer {
+    unsigned status;
+    struct http_text body; /* application/dns-message when the status is 200 */
+    uint32_t max_age_s;
+};
+
+/* The words for a status that we send (RFC 9110 15). */
+static inline const char *http_reason(unsigned status)
+{
+    switch (status) {
+    case 200: return "OK";
+    case 400: return "Bad Request";
+    case 404: return "Not Found";
+    case 405: return "Method Not Allowed";
+    case 408: return "Request Timeout";
+    case 411: return "Length Required";
+    case 413: return "Content Too Large";
+    case 414: return "URI Too Long";
+    case 415: return "Unsupported Media Type";
+    case 431: return "Request Header Fields Too Large";
+    case 503: return "Service Unavailable";
+    case 505: return "HTTP Version Not Supported";
+    default: return "Error";
+    }
+}

@@ -1,0 +1,25 @@
+/* layer 22 | net/http1.h | HTTP/1.1 as far as scripts and proxies speak it (RFC 9112)
+ *
+ * A request is a line, fields and as many octets as Content-Length says.  Whatever could be understood in two ways - a transfer coding, two
+ * lengths, folded fields, bare line feeds - is refused: a proxy in front of us may understand it the other way.
+ *
+ * Owner:    the caller.
+ * Thread:   any.
+ */
+#pragma once
+
+#include "net/buffer.h"
+#include "net/http.h"
+
+enum http1_result {
+    HTTP1_WHOLE, /* `out` is there, `*used` octets are its */
+    HTTP1_MORE,  /* it goes on */
+    HTTP1_WRONG, /* `*status` tells; the connection has to end, for where the next request begins nobody knows */
+};
+
+/* Look at the first `len` octets of a connection, or of what is left of it. */
+enum http1_result http1_parse(const uint8_t *octets, size_t len, struct http_request *out,
+                              size_t *used, unsigned *status);
+
+/* Append an answer; with `closes` it says that it is the last.  False: no memory. */
+MUST_USE bool http1_print(struct buffer *out, const struct http_answer *answer, bool closes);

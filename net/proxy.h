@@ -1,0 +1,31 @@
+/* layer 21 | net/proxy.h | what a proxy says of its client: the PROXY protocol, version 2, and fields of HTTP
+ *
+ * Whom to believe is the caller's to know.
+ *
+ * Owner:    the caller.
+ * Thread:   any.
+ */
+#pragma once
+
+#include "base/addr.h"
+#include "net/http.h"
+
+enum proxy_result {
+    PROXY_NONE, /* it does not begin with a preamble */
+    PROXY_MORE, /* so far it may be one */
+    PROXY_WHOLE, /* `*used` octets are its; `client` is set unless the proxy speaks for itself (LOCAL) */
+    PROXY_WRONG,
+};
+
+enum {
+    PROXY_LEN_MAX = 536
+}; /* a longer preamble is wrong: addresses and a few attributes want less */
+
+/* Look for a preamble at the beginning of a connection. */
+enum proxy_result proxy_parse(const uint8_t *octets, size_t len, struct addr *client,
+                              size_t *used);
+
+/* The client of a request that came from a proxy: the address furthest to the right in Forwarded (RFC 7239) or else X-Forwarded-For that is none
+ * of `trusted`; what stands left of it anybody can have written.  False: neither field says so. */
+bool proxy_read_fields(const struct http_request *request, const struct addr_prefixes *trusted,
+                       struct addr *client);

@@ -1,0 +1,10 @@
+/* layer 25 | net/speak_dns.h | DNS messages on a connection, each behind its length (RFC 1035 4.2.2, RFC 7766, RFC 7858)
+ *
+ * Owner:    static.
+ * Thread:   any.
+ */
+#pragma once
+
+#include "net/stream.h"
+
+extern const struct stream_protocol speak_dns;

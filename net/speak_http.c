@@ -1,0 +1,213 @@
+/* HTTP/1.1 answers in the order of the questions: the next request is looked at when the one before is answered.  A question that
+ * deserves no answer gets a status, because over HTTP silence would be a request that never ends. */
+#include "net/speak_http.h"
+
+#include "base/now.h"
+#include "net/doh.h"
+#include "net/h2.h"
+#include "net/http1.h"
+#include "net/intake.h"
+#include "net/proxy.h"
+
+static const char preface[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"; /* RFC 9113 3.4 */
+
+static const struct stream_protocol speak_http1, speak_http2;
+
+static struct http_answer make_answer(const struct exchange *ex, bool is_late)
+{
+    struct http_answer answer = {.status = is_late ? 503 : 400};
+
+    if (ex->reply_len > 0)
+        answer =
+            (struct http_answer){.status = 200,
+                                 .body = {.at = (const char *)ex->buffer, .len = ex->reply_len},
+                                 .max_age_s = doh_max_age(ex->buffer, ex->reply_len)};
+    return answer;
+}
+
+/* Who asks: the client of a proxy that we trust, else the other end. */
+static struct addr find_client(const struct stream *s, const struct http_request *request)
+{
+    struct addr client = s->client;
+
+    if (s->is_proxy && s->hub->transport == EXCHANGE_HTTPS)
+        (void)proxy_read_fields(request, &s->hub->settings->trusted_proxies, &client);
+    return client;
+}
+
+/* Ask; the status is 200, or why nothing was asked. */
+static unsigned ask(struct stream *s, uint32_t number, const struct http_request *request)
+{
+    const uint8_t *wire;
+    size_t len;
+
+    unsigned status =
+        doh_read(request, s->hub->settings->https_path, s->hub->decoded, &wire, &len);
+    if (status == 200) {
+        struct exchange *ex = stream_exchange(s, number);
+        ex->peer = find_client(s, request);
+        intake_batch(s->hub->service, s->hub->engine, &ex, &wire, &len, 1);
+    }
+    return status;
+}
+
+/* ---- HTTP/1.1 ---- */
+
+/* The number of a request says whether it is the last. */
+static bool put1(struct stream *s, const struct exchange *ex, uint32_t closes, bool is_late)
+{
+    struct http_answer answer = make_answer(ex, is_late);
+    if (closes)
+        stream_finish(s);
+    return http1_print(&s->out, &answer, closes);
+}
+
+static bool refuse(struct stream *s, unsigned status, bool closes)
+{
+    struct http_answer answer = {.status = status};
+    if (!http1_print(&s->out, &answer, closes))
+        stream_close(s);
+    return !closes;
+}
+
+static bool take1(struct stream *s, const uint8_t *octets, size_t len, size_t *used)
+{
+    size_t at = 0;
+
+    while (!stream_is_clogged(s) && !s->is_finishing && at < len) {
+        struct http_request request;
+        unsigned status;
+        size_t done;
+
+        enum http1_result result = http1_parse(octets + at, len - at, &request, &done, &status);
+        if (result == HTTP1_MORE)
+            break;
+        if (result == HTTP1_WRONG) {
+            *used = len;
+            return refuse(s, status, true);
+        }
+        at += done;
+        status = ask(s, request.wants_close, &request);
+        if (status != 200 && !refuse(s, status, request.wants_close)) {
+            *used = at;
+            return false;
+        }
+    }
+    *used = at;
+    return true;
+}
+
+static const struct stream_protocol speak_http1 = {
+    .take = take1, .put = put1, .waiting_max = 1};
+
+/* ---- HTTP/2 ---- */
+
+static void on_request(void *data, uint32_t number, const struct http_request *request)
+{
+    struct stream *s = data;
+    unsigned status = ask(s, number, request);
+    struct http_answer refusal = {.status = status};
+
+    if (status != 200 && !h2_answer(s->inner, number, &refusal))
+        stream_close(s);
+}
+
+static enum err begin2(struct stream *s)
+{
+    struct h2 *h2;
+    enum err err = h2_new(s->hub->settings->guard, on_request, s, &h2);
+    if (!err)
+        s->inner = h2;
+    return err;
+}
+
+static bool take2(struct stream *s, const uint8_t *octets, size_t len, size_t *used)
+{
+    *used = len;
+    return h2_read(s->inner, octets, len, now_mono_ms());
+}
+
+static bool put2(struct stream *s, const struct exchange *ex, uint32_t number, bool is_late)
+{
+    struct http_answer answer = make_answer(ex, is_late);
+    return h2_answer(s->inner, number, &answer);
+}
+
+static bool gather2(struct stream *s) { return h2_write(s->inner, &s->out); }
+
+static bool tick2(struct stream *s, uint64_t now_ms)
+{
+    return h2_expire(s->inner, now_ms - STREAM_PARTIAL_MS);
+}
+
+static void finish2(struct stream *s) { h2_end(s->inner); }
+
+static void free2(struct stream *s)
+{
+    struct h2 *h2 = s->inner;
+    h2_free(&h2);
+}
+
+/* Streams have a limit of their own. */
+static const struct stream_protocol speak_http2 = {.begin = begin2,
+                                                   .take = take2,
+                                                   .put = put2,
+                                                   .gather = gather2,
+                                                   .tick = tick2,
+                                                   .finish = finish2,
+                                                   .free = free2,
+                                                   .waiting_max = 2 * H2_STREAMS_MAX};
+
+/* ---- which ---- */
+
+static bool change(struct stream *s, const struct stream_protocol *protocol)
+{
+    if (stream_change_protocol(s, protocol) == ERR_OK)
+        return true;
+    stream_close(s);
+    return false;
+}
+
+static bool take(struct stream *s, const uint8_t *octets, size_t len, size_t *used)
+{
+    size_t same = util_min(len, sizeof(preface) - 1);
+
+    *used = 0;
+    if (s->tls && tls_speaks(s->tls, "h2"))
+        return change(s, &speak_http2);
+    if (memcmp(octets, preface, same) != 0)
+        return change(s, &speak_http1);
+    return same < sizeof(preface) - 1 || change(s, &speak_http2);
+}
+
+/* A preamble from whom nobody trusts ends the connection: whoever believes it is behind us, or lies. */
+static bool take_proxied(struct stream *s, const uint8_t *octets, size_t len, size_t *used)
+{
+    switch (proxy_parse(octets, len, &s->client, used)) {
+    case PROXY_MORE: *used = 0; return true;
+    case PROXY_WRONG: stream_close(s); return false;
+    case PROXY_NONE: *used = 0; break;
+    case PROXY_WHOLE:
+        if (!s->is_proxy) {
+            stream_close(s);
+            return false;
+        }
+        break;
+    }
+    return change(s, &speak_http);
+}
+
+/* Nothing is asked before it is known what is spoken. */
+static bool put_nothing(struct stream *s, const struct exchange *ex, uint32_t request,
+                        bool is_late)
+{
+    (void)s;
+    (void)ex;
+    (void)request;
+    (void)is_late;
+    return false;
+}
+
+const struct stream_protocol speak_http = {.take = take, .put = put_nothing, .waiting_max = 1};
+const struct stream_protocol speak_http_proxied = {
+    .take = take_proxied, .put = put_nothing, .waiting_max = 1};

@@ -1,0 +1,14 @@
+/* layer 25 | net/speak_http.h | DNS over HTTPS (RFC 8484), HTTP/2 or HTTP/1.1
+ *
+ * Owner:    static.
+ * Thread:   any.
+ */
+#pragma once
+
+#include "net/stream.h"
+
+/* Whatever comes first decides which HTTP it is. */
+extern const struct stream_protocol speak_http;
+
+/* The same, and behind it the client of whom a trusted proxy speaks: a preamble of the PROXY protocol may come first. */
+extern const struct stream_protocol speak_http_proxied;
