@@ -7,9 +7,17 @@ static uint8_t *put_u16(uint8_t *p, unsigned value)
     return p + 2;
 }
 
-static uint8_t *put_opt(uint8_t *p, const struct question *q)
+/* `at`: the octets before it. */
+static uint8_t *put_opt(uint8_t *p, const struct question *q, size_t at)
 {
     size_t options = q->cookie ? EDNS_OPTION_LEN + q->cookie_len : 0;
+    size_t padding = 0;
+
+    if (q->is_padded) {
+        size_t bare = at + EDNS_FIXED_LEN + options + EDNS_OPTION_LEN;
+        padding = (QUESTION_BLOCK - bare % QUESTION_BLOCK) % QUESTION_BLOCK;
+        options += EDNS_OPTION_LEN + padding;
+    }
 
     *p++ = 0; /* the root owns it */
     p = put_u16(p, RRTYPE_OPT);
@@ -17,12 +25,19 @@ static uint8_t *put_opt(uint8_t *p, const struct question *q)
     p = put_u16(p, 0); /* extended RCODE and version */
     p = put_u16(p, q->is_do ? EDNS_DO : 0);
     p = put_u16(p, (unsigned)options);
-    if (!q->cookie)
-        return p;
-    p = put_u16(p, EDNS_COOKIE);
-    p = put_u16(p, (unsigned)q->cookie_len);
-    memcpy(p, q->cookie, q->cookie_len);
-    return p + q->cookie_len;
+    if (q->cookie) {
+        p = put_u16(p, EDNS_COOKIE);
+        p = put_u16(p, (unsigned)q->cookie_len);
+        memcpy(p, q->cookie, q->cookie_len);
+        p += q->cookie_len;
+    }
+    if (q->is_padded) {
+        p = put_u16(p, EDNS_PADDING);
+        p = put_u16(p, (unsigned)padding);
+        memset(p, 0, padding);
+        p += padding;
+    }
+    return p;
 }
 
 size_t question_write(const struct question *q, uint8_t out[QUESTION_MAX])
@@ -40,6 +55,6 @@ size_t question_write(const struct question *q, uint8_t out[QUESTION_MAX])
     p = put_u16(p + name_len, q->type);
     p = put_u16(p, RRTYPE_CLASS_IN);
     if (q->has_edns)
-        p = put_opt(p, q);
+        p = put_opt(p, q, (size_t)(p - out));
     return (size_t)(p - out);
 }

@@ -8,8 +8,9 @@
 #include "dns/message.h"
 
 enum {
-    QUESTION_MAX = MESSAGE_HEADER_LEN + DNAME_MAX + 4 + EDNS_FIXED_LEN + EDNS_OPTION_LEN +
-                   COOKIE_CLIENT_LEN + COOKIE_SERVER_MAX
+    QUESTION_BLOCK = 128, /* padded questions are multiples of it (RFC 8467 4.1) */
+    QUESTION_MAX =
+        3 * QUESTION_BLOCK /* header, name, OPT with a cookie, and what makes them a multiple */
 };
 
 /* What to write. */
@@ -23,6 +24,7 @@ struct question {
     uint16_t udp_size;
     const uint8_t *cookie; /* client and server cookie; NULL: no option */
     size_t cookie_len;
+    bool is_padded; /* it is encrypted: nobody shall know the name by its length */
 };
 
 /* Write it into QUESTION_MAX octets; returns its length. */

@@ -198,13 +198,22 @@ static void tell_news(struct body *b, enum tls_server_news news, const char *why
     }
 }
 
+static bool reload(struct body *b, struct json **findings);
+
 static void watch_certificates(uv_timer_t *timer)
 {
     struct body *b = timer->data;
+    struct tls_server_certificate before, now;
     char why[WHY_MAX] = "";
 
+    must(tls_server_certificate(b->tls, 0, &before));
     tell_news(b, tls_server_look(b->tls, why, sizeof(why)), why);
+    must(tls_server_certificate(b->tls, 0, &now));
     warn_of_end(b);
+    /* what is served may name the host and its addresses */
+    if (strcmp(before.name, now.name) != 0 || before.addr_cnt != now.addr_cnt ||
+        memcmp(before.addrs, now.addrs, sizeof(now.addrs)) != 0)
+        (void)reload(b, NULL);
 }
 
 static enum err open_certificates(struct body *b, char *why)
@@ -424,16 +433,26 @@ static void put_certificates(const struct body *b, struct json *status)
     }
 }
 
-/* "192.0.2.1@53", "192.0.2.1@853 (TLS)". */
-static void print_listener(const struct exchange_listener *l,
-                           char out[ADDR_TEXT_MAX + NOW_TEXT_MAX])
+static const char *const stack_keys[] = {[EXCHANGE_STACK_DNS] = "listen",
+                                         [EXCHANGE_STACK_TLS] = "listen-tls",
+                                         [EXCHANGE_STACK_HTTPS] = "listen-https",
+                                         [EXCHANGE_STACK_HTTP] = "listen-http"};
+
+static void put_listeners(const struct body *b, struct json *status)
 {
-    static const char *const words[] = {[EXCHANGE_STACK_DNS] = "",
-                                        [EXCHANGE_STACK_TLS] = " (TLS)",
-                                        [EXCHANGE_STACK_HTTPS] = " (HTTPS)",
-                                        [EXCHANGE_STACK_HTTP] = " (HTTP)"};
-    addr_print(&l->address, out);
-    strcat(out, words[l->stack]);
+    char text[ADDR_TEXT_MAX];
+
+    for (size_t stack = 0; stack < ARRAY_LEN(stack_keys); stack++) {
+        struct json *list = NULL;
+        for (size_t i = 0; i < b->settings.listener_cnt; i++) {
+            if (b->listeners[i].stack != stack)
+                continue;
+            if (!list)
+                list = json_put_list(status, stack_keys[stack]);
+            addr_print(&b->listeners[i].address, text);
+            json_add_text(list, text);
+        }
+    }
 }
 
 static void begin_status(struct control_call *call, void *data)
@@ -451,11 +470,7 @@ static void begin_status(struct control_call *call, void *data)
     json_put_text(status, "configuration", b->conf_path);
     json_put_number(status, "reloads", (int64_t)b->reloads);
     json_put_number(status, "reloads-refused", (int64_t)b->reloads_refused);
-    struct json *listen = json_put_list(status, "listen");
-    for (size_t i = 0; i < b->settings.listener_cnt; i++) {
-        print_listener(&b->listeners[i], text);
-        json_add_text(listen, text);
-    }
+    put_listeners(b, status);
     json_put_number(status, "workers", (int64_t)b->worker_cnt);
     put_memory(status);
     put_guard(b, json_put_object(status, "limits"));
@@ -707,13 +722,17 @@ static size_t count_cores(void)
 
 static void log_ready(const struct body *b)
 {
-    char line[1024] = "", text[ADDR_TEXT_MAX + NOW_TEXT_MAX];
+    static const char *const words[] = {[EXCHANGE_STACK_DNS] = "",
+                                        [EXCHANGE_STACK_TLS] = " (TLS)",
+                                        [EXCHANGE_STACK_HTTPS] = " (HTTPS)",
+                                        [EXCHANGE_STACK_HTTP] = " (HTTP)"};
+    char line[1024] = "", text[ADDR_TEXT_MAX];
     size_t len = 0;
 
-    for (size_t i = 0; i < b->settings.listener_cnt && len + sizeof(text) + 2 < sizeof(line);
-         i++) {
-        print_listener(&b->listeners[i], text);
-        len += (size_t)snprintf(line + len, sizeof(line) - len, " %s", text);
+    for (size_t i = 0; i < b->settings.listener_cnt && len + 80 < sizeof(line); i++) {
+        addr_print(&b->listeners[i].address, text);
+        len += (size_t)snprintf(line + len, sizeof(line) - len, " %s%s", text,
+                                words[b->listeners[i].stack]);
     }
     log_info("ready on%s, %zu worker%s", line, b->worker_cnt, b->worker_cnt == 1 ? "" : "s");
     notify_manager("READY=1");

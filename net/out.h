@@ -10,12 +10,13 @@
 
 #include "dns/question.h"
 #include "net/match.h"
+#include "net/tls_client.h"
 
 enum out_result {
     OUT_REPLY,   /* `reply` is there */
     OUT_TIMEOUT, /* nothing that matches came in time */
     OUT_SUSPECT, /* something came that does not match: somebody guesses, or the server is broken */
-    OUT_FAILED, /* TCP: refused, reset or closed before the reply */
+    OUT_FAILED, /* TCP: refused, reset or closed before the reply; TLS: the server is not the one that is wanted */
 };
 
 /* One question to one server. */
@@ -25,7 +26,10 @@ struct out_ask {
     size_t len;
     unsigned timeout_ms;
     bool is_tcp;
-    bool is_port_fixed; /* laboratory: from the same port each time */
+    struct tls_client *tls; /* over TLS, as well as is_tcp; NULL: in the clear */
+    bool is_port_fixed;     /* laboratory: from the same port each time */
+    const char *
+        distrust; /* OUT_FAILED over TLS: why the server is not believed; "" for other reasons.  Static */
     bool wants_from;    /* `from` shall be set */
     struct addr from;   /* UDP: where the question left from */
     bool ignores_wrong; /* laboratory: a wrong reply changes nothing */

@@ -10,6 +10,7 @@
 
 #include "base/list.h"
 #include "base/now.h"
+#include "net/tls.h"
 
 enum {
     SOCKETS_MAX = 8192,
@@ -18,6 +19,7 @@ enum {
     TCP_IDLE_MS = 5000,
     TCP_ASKS_MAX = 200, /* open on one connection */
     TCP_SERVERS_MAX = 1000,
+    CHUNK = 65536,
     FIXED_PORT = 33333,
     DRAIN_MAX = 64,
     TICK_MS = 5,
@@ -45,7 +47,9 @@ struct server {
     unsigned ask_cnt;
     struct addr addr;
     struct net *net;
-    uint8_t *in;
+    struct tls_client *tls_client; /* NULL: in the clear */
+    struct tls *tls;
+    uint8_t *in; /* messages as they come */
     size_t in_len;
     uint64_t used_ms;  /* when a question was answered, or it was made */
     uint64_t heard_ms; /* when anything came */
@@ -81,6 +85,8 @@ struct net {
     size_t socket_cnt, socket_size;
     struct list servers;
     size_t server_cnt;
+    struct buffer sealed; /* what TLS wants sent, of the call that is under way */
+    uint8_t *chunk;       /* CHUNK octets as they came, for TLS; NULL before the first */
     struct addr source[2];
     bool has_source[2];
     unsigned handle_cnt;
@@ -328,6 +334,8 @@ static void free_if_last(struct net *n)
         free(n->sockets[i]);
     }
     free(n->sockets);
+    buffer_fini(&n->sealed);
+    free(n->chunk);
     close(n->epoll);
     free(n);
 }
@@ -336,6 +344,7 @@ static void on_server_closed(uv_handle_t *handle)
 {
     struct server *s = handle->data;
     struct net *n = s->net;
+    tls_free(&s->tls);
     free(s->in);
     free(s);
     free_if_last(n);
@@ -367,6 +376,7 @@ static void close_server(struct server *s)
     uv_close((uv_handle_t *)&s->tcp, on_server_closed);
     while (!list_is_empty(&s->asks)) {
         struct out_ask *ask = detach(container_of(s->asks.next, struct tcp_ask, link));
+        ask->distrust = s->tls ? tls_distrust(s->tls) : "";
         ask->done(ask, OUT_FAILED, NULL);
     }
 }
@@ -386,8 +396,56 @@ static void on_written(uv_write_t *write, int status)
     }
 }
 
+/* Octets of TLS on their way.  Lifetime: until libuv has written them. */
+struct sealed_write {
+    uv_write_t write;
+    struct server *server;
+    struct buffer octets;
+};
+
+static void on_sealed_written(uv_write_t *write, int status)
+{
+    struct sealed_write *w = container_of(write, struct sealed_write, write);
+    struct server *s = w->server;
+
+    buffer_fini(&w->octets);
+    free(w);
+    if (status < 0 && !s->is_closing) {
+        struct net *n = s->net;
+        close_server(s);
+        n->out.settle(n->out.data);
+    }
+}
+
+/* Send what TLS has made; false: the connection is of no use. */
+static bool send_sealed(struct server *s)
+{
+    struct net *n = s->net;
+
+    if (n->sealed.len == 0)
+        return true;
+    struct sealed_write *w = calloc(1, sizeof(*w));
+    if (!w) {
+        n->sealed.len = 0;
+        return false;
+    }
+    w->server = s;
+    buffer_move(&w->octets, &n->sealed);
+    uv_buf_t buf = uv_buf_init((char *)w->octets.at, (unsigned)w->octets.len);
+    if (uv_write(&w->write, (uv_stream_t *)&s->tcp, &buf, 1, on_sealed_written) == 0)
+        return true;
+    buffer_fini(&w->octets);
+    free(w);
+    return false;
+}
+
 static bool write_ask(struct tcp_ask *t)
 {
+    struct server *s = t->server;
+
+    if (s->tls)
+        return tls_write(s->tls, t->wire, t->len, &s->net->sealed) && send_sealed(s);
+
     uv_buf_t buf = uv_buf_init((char *)t->wire, (unsigned)t->len);
     t->write.data = t;
     if (uv_write(&t->write, (uv_stream_t *)&t->server->tcp, &buf, 1, on_written) != 0)
@@ -431,21 +489,18 @@ static void alloc_in(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
 {
     struct server *s = handle->data;
     (void)suggested;
-    *buf = uv_buf_init((char *)s->in + s->in_len, (unsigned)(MESSAGE_MAX + 2 - s->in_len));
+    if (s->tls)
+        *buf = uv_buf_init((char *)s->net->chunk, CHUNK);
+    else
+        *buf = uv_buf_init((char *)s->in + s->in_len, (unsigned)(MESSAGE_MAX + 2 - s->in_len));
 }
 
-static void on_read(uv_stream_t *stream, ssize_t got, const uv_buf_t *buf)
+/* Whole messages of what has come.  False: the server talks nonsense. */
+static bool take_messages(struct server *s)
 {
-    struct server *s = stream->data;
-    struct net *n = s->net;
     size_t pos = 0;
-    bool is_sane = got >= 0;
+    bool is_sane = true;
 
-    (void)buf;
-    if (s->is_closing)
-        return;
-    s->in_len += got > 0 ? (size_t)got : 0;
-    s->heard_ms = now_mono_ms();
     while (is_sane && !s->is_closing && s->in_len - pos >= 2) {
         size_t len = util_get_u16(s->in + pos);
         if (s->in_len - pos - 2 < len)
@@ -455,6 +510,53 @@ static void on_read(uv_stream_t *stream, ssize_t got, const uv_buf_t *buf)
     }
     memmove(s->in, s->in + pos, s->in_len - pos);
     s->in_len -= pos;
+    return is_sane;
+}
+
+static bool write_asks(struct server *s)
+{
+    bool works = true;
+    s->is_connected = true;
+    for (struct list *l = s->asks.next; works && l != &s->asks; l = l->next)
+        works = write_ask(container_of(l, struct tcp_ask, link));
+    return works;
+}
+
+/* Go on with TLS; `len` sealed octets have come.  False: the connection is of no use. */
+static bool take_sealed(struct server *s, const uint8_t *octets, size_t len)
+{
+    enum tls_state state;
+    size_t got;
+
+    tls_feed(s->tls, octets, len);
+    do {
+        state = tls_read(s->tls, s->in + s->in_len, MESSAGE_MAX + 2 - s->in_len, &got,
+                         &s->net->sealed);
+        bool is_sent = send_sealed(s);
+        if (!is_sent || (state == TLS_OPEN && !s->is_connected && !write_asks(s)))
+            return false;
+        s->in_len += got;
+        if (got > 0 && !take_messages(s))
+            return false;
+    } while (got > 0 && !s->is_closing);
+    return state == TLS_OPENING || state == TLS_OPEN;
+}
+
+static void on_read(uv_stream_t *stream, ssize_t got, const uv_buf_t *buf)
+{
+    struct server *s = stream->data;
+    struct net *n = s->net;
+    bool is_sane = got >= 0;
+
+    if (s->is_closing)
+        return;
+    s->heard_ms = now_mono_ms();
+    if (got > 0 && s->tls) {
+        is_sane = take_sealed(s, (const uint8_t *)buf->base, (size_t)got);
+    } else if (got > 0) {
+        s->in_len += (size_t)got;
+        is_sane = take_messages(s);
+    }
     if (!is_sane)
         close_server(s);
     n->out.settle(n->out.data);
@@ -469,9 +571,8 @@ static void on_connected(uv_connect_t *connect, int status)
 
     if (s->is_closing)
         return;
-    s->is_connected = works;
-    for (struct list *l = s->asks.next; works && l != &s->asks; l = l->next)
-        works = write_ask(container_of(l, struct tcp_ask, link));
+    if (works)
+        works = s->tls ? take_sealed(s, NULL, 0) : write_asks(s);
     if (!works)
         close_server(s);
     n->out.settle(n->out.data);
@@ -485,8 +586,8 @@ static struct server *find_server(struct net *n, const struct out_ask *ask)
         struct server *s = container_of(l, struct server, link);
         bool is_fresh = s->ask_cnt > 0 || now_ms - s->used_ms <= TCP_IDLE_MS;
         /* RFC 7766 6.2.1: IDs on one connection differ */
-        if (addr_is_equal(&s->addr, &ask->match.to) && s->ask_cnt < TCP_ASKS_MAX && is_fresh &&
-            !s->is_stale && !find_ask(s, ask->wire))
+        if (addr_is_equal(&s->addr, &ask->match.to) && s->tls_client == ask->tls &&
+            s->ask_cnt < TCP_ASKS_MAX && is_fresh && !s->is_stale && !find_ask(s, ask->wire))
             return s;
     }
     return NULL;
@@ -504,7 +605,21 @@ static void close_one_idle(struct net *n)
     }
 }
 
-static struct server *new_server(struct net *n, const struct addr *addr)
+/* What TLS needs; false: no memory. */
+static bool equip_tls(struct server *s, struct tls_client *client)
+{
+    struct net *n = s->net;
+
+    if (!client)
+        return true;
+    s->tls_client = client;
+    if (!n->chunk)
+        n->chunk = malloc(CHUNK);
+    return n->chunk && tls_connect(client, &s->tls) == ERR_OK;
+}
+
+static struct server *new_server(struct net *n, const struct addr *addr,
+                                 struct tls_client *client)
 {
     bool is_v6 = addr_is_v6(addr);
 
@@ -512,13 +627,18 @@ static struct server *new_server(struct net *n, const struct addr *addr)
         close_one_idle(n);
     struct server *s = n->server_cnt < TCP_SERVERS_MAX ? calloc(1, sizeof(*s)) : NULL;
 
-    if (s)
+    if (s) {
+        s->net = n;
         s->in = malloc(MESSAGE_MAX + 2);
-    if (!s || !s->in) {
+    }
+    if (!s || !s->in || !equip_tls(s, client)) {
+        if (s) {
+            free(s->in);
+            tls_free(&s->tls);
+        }
         free(s);
         return NULL;
     }
-    s->net = n;
     s->addr = *addr;
     s->tcp.data = s->connect.data = s;
     s->used_ms = now_mono_ms();
@@ -544,7 +664,7 @@ static enum err ask_tcp(struct net *n, struct out_ask *ask)
     struct tcp_ask *t = calloc(1, sizeof(*t));
 
     if (t && !s)
-        s = new_server(n, &ask->match.to);
+        s = new_server(n, &ask->match.to, ask->tls);
     if (!t)
         return ERR_NOMEM;
     if (!s) {

@@ -179,7 +179,7 @@ static void check_listeners(struct conf_reader *reader, const struct conf_node *
 
 void server_conf_check(struct conf_reader *reader, const struct conf_node *node, void *target)
 {
-    const struct server_conf *conf = target;
+    struct server_conf *conf = target;
     const char *wants = conf->listen_tls.cnt > 0     ? "listen-tls"
                         : conf->listen_https.cnt > 0 ? "listen-https"
                                                      : NULL;
@@ -209,6 +209,8 @@ void server_conf_check(struct conf_reader *reader, const struct conf_node *node,
     else if (err)
         conf_wrong(reader, node, "tls-certificate: %s", why);
     else
+        must(tls_server_certificate(server, 0, &conf->certificate));
+    if (!err)
         tls_server_free(&server);
 }
 

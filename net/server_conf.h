@@ -14,8 +14,9 @@
 struct server_conf {
     struct conf_addrs listen, listen_tls, listen_https, listen_http;
     const char *https_path;
-    const char *tls_certificate, *tls_key; /* "": none */
-    struct conf_list certificates;         /* struct tls_server_files: further ones */
+    const char *tls_certificate, *tls_key;     /* "": none */
+    struct conf_list certificates;             /* struct tls_server_files: further ones */
+    struct tls_server_certificate certificate; /* the first, as the file was when it was read */
     struct addr_prefixes trusted_proxies;
     uint32_t worker_cnt; /* 0: one per core */
     const char *user;

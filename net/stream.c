@@ -9,7 +9,7 @@
 
 #include "base/now.h"
 
-enum { POOL_BUFFER_MAX = 16384 };
+enum { POOL_BUFFER_MAX = 16384, REST_MS = 1000 };
 
 /* A question that is answered later.  Lifetime: until then, and again. */
 struct late {
@@ -616,6 +616,8 @@ void stream_tick(struct stream *s, uint64_t now_ms, unsigned idle_ms)
 {
     const struct stream_hub *hub = s->hub;
 
+    if (s->tls && s->active_ms + REST_MS < now_ms)
+        tls_rest(s->tls);
     if (s->protocol->tick && !s->is_finishing && s->protocol->tick(s, now_ms))
         send_soon(s);
     /* what an earlier turn of this loop has touched is younger than now_ms */

@@ -3,15 +3,19 @@
 #include "net/tls.h"
 
 #include <openssl/err.h>
+#include <openssl/evp.h>
 #include <openssl/ssl.h>
+#include <openssl/x509.h>
 #include <pthread.h>
 
 /* Lifetime: the connection's. */
 struct tls {
     SSL *ssl;
     enum tls_state state;
-    struct tls_server *server;
-    const uint8_t *in; /* sealed octets that have not been read; lent */
+    struct tls_server *server; /* NULL: we are the client */
+    struct tls_client *client;
+    const char *distrust; /* "": none */
+    const uint8_t *in;    /* sealed octets that have not been read; lent */
     size_t in_len;
     struct buffer *out; /* of the call that is under way */
 };
@@ -74,6 +78,7 @@ static struct tls *new_tls(SSL_CTX *context)
         tls_free(&t);
         return NULL;
     }
+    t->distrust = "";
     BIO_set_data(bio, t);
     BIO_set_init(bio, 1);
     SSL_set_bio(t->ssl, bio, bio);
@@ -95,6 +100,33 @@ enum err tls_accept(struct tls_server *server, const struct tls_server_alpn *off
     SSL_CTX_free(context);
     return t ? ERR_OK : ERR_NOMEM;
 }
+
+enum err tls_connect(struct tls_client *client, struct tls **out)
+{
+    SSL_CTX *context = tls_client_context(client);
+    struct tls *t = new_tls(context);
+    const char *name = tls_client_name(client);
+
+    SSL_CTX_free(context);
+    if (!t)
+        return ERR_NOMEM;
+    t->client = client;
+    SSL_set_connect_state(t->ssl);
+    if (*name &&
+        (SSL_set_tlsext_host_name(t->ssl, name) != 1 || SSL_set1_host(t->ssl, name) != 1)) {
+        ERR_clear_error();
+        tls_free(&t);
+        return ERR_NOMEM;
+    }
+    SSL_SESSION *session = tls_client_take_session(client);
+    if (session)
+        (void)SSL_set_session(t->ssl, session); /* without it the handshake is longer */
+    SSL_SESSION_free(session);
+    *out = t;
+    return ERR_OK;
+}
+
+const char *tls_distrust(const struct tls *t) { return t->distrust; }
 
 void tls_free(struct tls **tls)
 {
@@ -123,6 +155,34 @@ static enum tls_state judge(struct tls *t, int result)
     return error == SSL_ERROR_ZERO_RETURN ? TLS_ENDED : TLS_BROKEN;
 }
 
+/* RFC 7858 4.2: the hash of the key is one that we know. */
+static bool has_pin(const struct tls *t, const X509 *certificate)
+{
+    uint8_t *key = NULL, hash[EVP_MAX_MD_SIZE];
+    int len = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(certificate), &key);
+    bool is_right = len > 0 &&
+                    EVP_Digest(key, (size_t)len, hash, NULL, EVP_sha256(), NULL) == 1 &&
+                    tls_client_is_pin(t->client, hash);
+
+    OPENSSL_free(key);
+    return is_right;
+}
+
+/* Why the server is not the one that is wanted, "" when it is (RFC 8310 5). */
+static const char *find_distrust(const struct tls *t)
+{
+    const X509 *certificate = SSL_get0_peer_certificate(t->ssl);
+    long verdict = SSL_get_verify_result(t->ssl);
+
+    if (!certificate)
+        return "it has no certificate";
+    if (*tls_client_name(t->client) && verdict != X509_V_OK)
+        return X509_verify_cert_error_string(verdict);
+    if (tls_client_has_pins(t->client) && !has_pin(t, certificate))
+        return "its key is none of the pins";
+    return "";
+}
+
 static void shake_hands(struct tls *t)
 {
     int result = SSL_do_handshake(t->ssl);
@@ -131,6 +191,11 @@ static void shake_hands(struct tls *t)
     if (t->server && t->state != TLS_OPENING)
         tls_server_count(t->server, t->state == TLS_OPEN,
                          t->state == TLS_OPEN && SSL_session_reused(t->ssl));
+    if (t->client && t->state == TLS_OPEN) {
+        t->distrust = find_distrust(t);
+        if (*t->distrust)
+            t->state = TLS_BROKEN;
+    }
 }
 
 enum tls_state tls_read(struct tls *t, uint8_t *plain, size_t size, size_t *got,
@@ -140,7 +205,8 @@ enum tls_state tls_read(struct tls *t, uint8_t *plain, size_t size, size_t *got,
     t->out = out;
     if (t->state == TLS_OPENING)
         shake_hands(t);
-    if (t->state == TLS_OPEN) {
+    /* asking OpenSSL in vain costs a buffer and a look through its errors */
+    if (t->state == TLS_OPEN && (t->in_len > 0 || SSL_has_pending(t->ssl))) {
         int result = SSL_read_ex(t->ssl, plain, size, got);
         if (result != 1) {
             *got = 0;
@@ -175,6 +241,12 @@ void tls_end(struct tls *t, struct buffer *out)
     (void)SSL_shutdown(t->ssl);
     ERR_clear_error();
     t->out = NULL;
+}
+
+void tls_rest(struct tls *t)
+{
+    if (t->state == TLS_OPEN)
+        (void)SSL_free_buffers(t->ssl); /* it refuses when there is something in them */
 }
 
 enum tls_state tls_state(const struct tls *t) { return t->state; }

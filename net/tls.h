@@ -8,6 +8,7 @@
 #pragma once
 
 #include "net/buffer.h"
+#include "net/tls_client.h"
 #include "net/tls_server.h"
 
 struct tls;
@@ -28,6 +29,12 @@ enum tls_state {
 MUST_USE enum err tls_accept(struct tls_server *server, const struct tls_server_alpn *offered,
                              struct tls **out);
 
+/* Begin as a client: tls_read without octets makes the first ones.  Nothing is written or read before the other end has proven who it is.  ERR_NOMEM. */
+MUST_USE enum err tls_connect(struct tls_client *client, struct tls **out);
+
+/* Why the other end is not believed; "" when that is not what broke it.  Static. */
+const char *tls_distrust(const struct tls *tls);
+
 /* Free it.  Clears the pointer; NULL inside is fine. */
 void tls_free(struct tls **tls);
 
@@ -43,6 +50,9 @@ MUST_USE bool tls_write(struct tls *tls, const uint8_t *plain, size_t len, struc
 
 /* Say that nothing more comes. */
 void tls_end(struct tls *tls, struct buffer *out);
+
+/* It is idle: give back what OpenSSL holds for records. */
+void tls_rest(struct tls *tls);
 
 enum tls_state tls_state(const struct tls *tls);
 

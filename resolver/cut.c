@@ -8,6 +8,8 @@ void cut_init(struct cut *cut, const uint8_t *zone, enum cut_source source)
     cut->zone = zone;
     cut->source = source;
     cut->tag = 0;
+    cut->tls = NULL;
+    cut->tls_falls_back = false;
     cut->labels = (uint8_t)dname_labels(zone);
     cut->server_cnt = cut->addr_cnt = 0;
 }

@@ -11,6 +11,7 @@
 #include "base/addr.h"
 #include "base/arena.h"
 #include "dns/dname.h"
+#include "net/tls_client.h"
 
 enum {
     CUT_SERVERS_MAX = 13,     /* limits.md section 3: NXNSAttack, NRDelegationAttack */
@@ -33,6 +34,7 @@ struct cut_server {
 struct cut_addr {
     struct addr addr;
     uint8_t server;
+    bool is_clear;   /* of a forwarder with TLS: TLS has failed, and it may be asked without */
     uint8_t tries;   /* questions of this task sent there */
     bool is_useless; /* what it said made it useless for this task */
 };
@@ -43,7 +45,9 @@ struct cut {
     enum cut_source source;
     uint32_t
         tag; /* of a configured one: what tells it from others, over restarts too; else 0 */
-    uint8_t labels; /* of the zone */
+    struct tls_client *tls; /* of a forwarder: ask over TLS; NULL: in the clear */
+    bool tls_falls_back;    /* ask in the clear when TLS fails (RFC 8310, opportunistic) */
+    uint8_t labels;         /* of the zone */
     uint8_t server_cnt, addr_cnt;
     struct cut_server servers[CUT_SERVERS_MAX];
     struct cut_addr addrs[CUT_ADDRS_MAX];

@@ -4,6 +4,7 @@
 #include "base/file.h"
 #include "dns/rrline.h"
 #include "net/fence.h"
+#include "resolver/ddr.h"
 #include "resolver/hit.h"
 
 enum {
@@ -13,11 +14,59 @@ enum {
     TTL_MAX_MS = 7 * DAY_MS,
     STALE_MAX_MS = 7 * DAY_MS,
     LIMIT_MAX = 1000000,
+    PORT_DNS = 53,
+    PORT_TLS = 853,
 };
 
 static const uint8_t root[] = {0};
 
 /* ---- zones ---- */
+
+static bool wants_tls(const struct res_conf_zone *zone)
+{
+    return (zone->tls_name && *zone->tls_name) || zone->tls_pins.cnt > 0;
+}
+
+/* A forwarder's TLS, NULL for none or when something is wrong. */
+static struct tls_client *find_tls(struct conf_reader *reader, const struct conf_node *item,
+                                   const struct res_conf_zone *zone)
+{
+    struct tls_client_terms terms = {.name = zone->tls_name ? zone->tls_name : "",
+                                     .pins = zone->tls_pins.at,
+                                     .pin_cnt = zone->tls_pins.cnt,
+                                     .ca_file = zone->tls_ca ? zone->tls_ca : ""};
+    struct tls_client *tls = NULL;
+    char why[300];
+
+    if (!wants_tls(zone)) {
+        if (zone->tls_ca || zone->tls_falls_back)
+            conf_wrong(reader, item,
+                       "tls-ca and tls-fallback want tls, the name of the server, or tls-pins");
+        return NULL;
+    }
+    if (tls_client_get(&terms, &tls, why, sizeof(why)) != ERR_OK)
+        conf_wrong(reader, item, "%s", why);
+    return tls;
+}
+
+/* Servers without a port get that of what is spoken. */
+static struct conf_addrs with_ports(const struct res_conf_zone *zone, struct arena *arena)
+{
+    struct addr *addrs =
+        arena_copy(arena, zone->servers.at, zone->servers.cnt * sizeof(*zone->servers.at));
+
+    for (size_t i = 0; addrs && i < zone->servers.cnt; i++)
+        if (addr_port(&addrs[i]) == 0)
+            addr_set_port(&addrs[i], wants_tls(zone) ? PORT_TLS : PORT_DNS);
+    return (struct conf_addrs){.at = addrs, .cnt = addrs ? zone->servers.cnt : 0};
+}
+
+/* RFC 9462 6.4: what this resolver says of itself is never another's word. */
+static bool is_own_name(const uint8_t *name)
+{
+    static const uint8_t own[] = "\10resolver\4arpa";
+    return dname_is_under(name, own);
+}
 
 static void put_zones(struct conf_reader *reader, const struct conf_node *node,
                       struct res_conf *conf, const struct conf_list *list,
@@ -30,11 +79,18 @@ static void put_zones(struct conf_reader *reader, const struct conf_node *node,
         const struct conf_node *item = conf_item(reader, node, i);
         if (!zones[i].name || zones[i].servers.cnt == 0)
             continue; /* the finding is there already */
-        enum err err =
-            route_put_zone(&conf->policy->route, zones[i].name, source, zones[i].servers.at,
-                           zones[i].servers.cnt, &conf->policy->arena);
+        struct conf_addrs addrs = with_ports(&zones[i], &conf->policy->arena);
+        struct route_zone zone = {.name = zones[i].name,
+                                  .source = source,
+                                  .addrs = addrs.at,
+                                  .addr_cnt = addrs.cnt,
+                                  .tls = find_tls(reader, item, &zones[i]),
+                                  .tls_falls_back = zones[i].tls_falls_back};
+        enum err err = route_put_zone(&conf->policy->route, &zone, &conf->policy->arena);
         dname_text_print(zones[i].name, text);
-        if (err == ERR_DENIED)
+        if (is_own_name(zones[i].name))
+            conf_wrong(reader, item, "%s is answered by this resolver itself", text);
+        else if (err == ERR_DENIED)
             conf_wrong(reader, item, "the zone %s is listed twice", text);
         else if (err == ERR_LIMIT)
             conf_wrong(reader, item, "more than %d servers", CUT_SERVERS_MAX);
@@ -66,7 +122,27 @@ static const struct conf_key zone_keys[] = {
      .offset = offsetof(struct res_conf_zone, servers),
      .min = 53,
      .is_required = true},
-    {.name = "tls", .type = CONF_UNBUILT},
+    {.name = NULL},
+};
+
+static const struct conf_key forward_keys[] = {
+    {.name = "zone",
+     .type = CONF_CUSTOM,
+     .offset = offsetof(struct res_conf_zone, name),
+     .read = server_conf_read_name,
+     .is_required = true},
+    {.name = "servers",
+     .type = CONF_ADDRS,
+     .offset = offsetof(struct res_conf_zone, servers),
+     .is_required = true},
+    {.name = "tls", .type = CONF_STRING, .offset = offsetof(struct res_conf_zone, tls_name)},
+    {.name = "tls-pins",
+     .type = CONF_TEXTS,
+     .offset = offsetof(struct res_conf_zone, tls_pins)},
+    {.name = "tls-ca", .type = CONF_PATH, .offset = offsetof(struct res_conf_zone, tls_ca)},
+    {.name = "tls-fallback",
+     .type = CONF_BOOL,
+     .offset = offsetof(struct res_conf_zone, tls_falls_back)},
     {.name = NULL},
 };
 
@@ -304,7 +380,7 @@ static const struct conf_key keys[] = {
     {.name = "forward-zones",
      .type = CONF_LIST,
      .offset = AT(forwards),
-     .keys = zone_keys,
+     .keys = forward_keys,
      .item_size = sizeof(struct res_conf_zone),
      .check = check_forwards},
     {.name = "local-data",
@@ -409,6 +485,8 @@ static enum err fill_policy(struct res_conf *conf)
         err = except_zones(p, &conf->stubs);
     if (!err)
         err = except_zones(p, &conf->forwards);
+    if (!err)
+        err = ddr_add(&p->local, &conf->server, &p->arena);
     return err ? err : local_add_builtin(&p->local, &p->arena);
 }
 

@@ -33,6 +33,10 @@ struct res_conf {
 struct res_conf_zone {
     const uint8_t *name;
     struct conf_addrs servers;
+    const char *tls_name; /* NULL: none */
+    struct conf_texts tls_pins;
+    const char *tls_ca; /* NULL: whom the system trusts */
+    bool tls_falls_back;
 };
 
 /* Read and check `path`.  ERR_CONFIG: the diag says what is wrong. */

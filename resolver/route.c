@@ -118,25 +118,26 @@ enum err route_use_builtin_hints(struct route *route, uint16_t port, struct aren
     return route_read_hints(route, builtin, sizeof(builtin) - 1, port, arena, why, sizeof(why));
 }
 
-enum err route_put_zone(struct route *route, const uint8_t *zone, enum cut_source source,
-                        const struct addr *addrs, size_t cnt, struct arena *arena)
+enum err route_put_zone(struct route *route, const struct route_zone *zone, struct arena *arena)
 {
     struct cut *cut = arena_alloc(arena, sizeof(*cut));
-    const uint8_t *copy = arena_copy(arena, zone, dname_len(zone));
-    void **place = names_put(&route->zones, arena, zone);
+    const uint8_t *copy = arena_copy(arena, zone->name, dname_len(zone->name));
+    void **place = names_put(&route->zones, arena, zone->name);
 
     if (!cut || !copy || !place)
         return ERR_NOMEM;
     if (*place)
         return ERR_DENIED;
-    cut_init(cut, copy, source);
-    for (size_t i = 0; i < cnt; i++) {
+    cut_init(cut, copy, zone->source);
+    cut->tls = zone->tls;
+    cut->tls_falls_back = zone->tls_falls_back;
+    for (size_t i = 0; i < zone->addr_cnt; i++) {
         /* without names each address is a server of its own */
         if (cut->server_cnt == CUT_SERVERS_MAX)
             return ERR_LIMIT;
         cut->servers[cut->server_cnt] =
             (struct cut_server){.name = root, .lookup = {CUT_KNOWN, CUT_KNOWN}};
-        cut_add_addr(cut, cut->server_cnt++, &addrs[i]);
+        cut_add_addr(cut, cut->server_cnt++, &zone->addrs[i]);
     }
     *place = cut;
     return ERR_OK;
@@ -156,7 +157,8 @@ const struct cut *route_find(const struct route *route, const struct dname_parts
 static void seal(struct cut *cut)
 {
     static const uint64_t key[2] = {0x526f6f746c696e65, 0x726f757465746167};
-    uint8_t head[2] = {(uint8_t)cut->source, cut->addr_cnt};
+    /* what came over TLS is not what came in the clear */
+    uint8_t head[3] = {(uint8_t)cut->source, cut->addr_cnt, cut->tls != NULL};
     uint64_t hash = hash_more_keyed(key, key[0], head, sizeof(head));
 
     hash = hash_more_keyed(key, hash, cut->zone, dname_len(cut->zone));

@@ -23,10 +23,18 @@ MUST_USE enum err route_use_builtin_hints(struct route *route, uint16_t port,
 MUST_USE enum err route_read_hints(struct route *route, const char *text, size_t len,
                                    uint16_t port, struct arena *arena, char *why, size_t size);
 
-/* Have names below `zone` asked at `addrs`.  ERR_NOMEM; ERR_LIMIT: too many addresses; ERR_DENIED: that zone is
- * there already. */
-MUST_USE enum err route_put_zone(struct route *route, const uint8_t *zone,
-                                 enum cut_source source, const struct addr *addrs, size_t cnt,
+/* How names below a configured zone are asked for. */
+struct route_zone {
+    const uint8_t *name;
+    enum cut_source source;
+    const struct addr *addrs;
+    size_t addr_cnt;
+    struct tls_client *tls; /* NULL: in the clear */
+    bool tls_falls_back;
+};
+
+/* Have them asked so.  ERR_NOMEM; ERR_LIMIT: too many addresses; ERR_DENIED: that zone is there already. */
+MUST_USE enum err route_put_zone(struct route *route, const struct route_zone *zone,
                                  struct arena *arena);
 
 /* Give hints and zones the tags by which the cache tells what came from whom.  Once, when all is there. */

@@ -7,6 +7,7 @@
 #include "resolver/step_reply.h"
 
 enum {
+    CLEAR_PORT = 53,
     FIXED_ID = 4711,
     TCP_TIMEOUT_MS = 3000,
     MINIMISED_TRIES = 2,
@@ -104,6 +105,12 @@ static const uint8_t *cookie_for(struct task *task, const struct infra_server *s
     return task->client_cookie;
 }
 
+/* What the server is asked over, NULL in the clear. */
+static struct tls_client *tls_of(const struct task *task)
+{
+    return task->cut.addrs[task->addr].is_clear ? NULL : task->cut.tls;
+}
+
 static void compose(struct task *task, const struct infra_server *server, uint64_t now_ms)
 {
     const struct policy_defences *on = &task->engine->policy->defences;
@@ -125,7 +132,8 @@ static void compose(struct task *task, const struct infra_server *server, uint64
                          .type = task->asked_type,
                          .has_edns = !task->is_plain,
                          .is_do = !task->is_plain,
-                         .udp_size = task->engine->policy->udp_size};
+                         .udp_size = task->engine->policy->udp_size,
+                         .is_padded = tls_of(task) != NULL};
     bool has_cookie = on->cookies && q.has_edns;
     if (has_cookie)
         q.cookie = cookie_for(task, server, &q.cookie_len);
@@ -144,6 +152,10 @@ static void compose(struct task *task, const struct infra_server *server, uint64
                                 .checks_cookie = on->cookies,
                                 .is_tcp = task->is_tcp};
     ask->is_tcp = task->is_tcp;
+    ask->tls = tls_of(task);
+    ask->distrust = "";
+    if (task->cut.tls && !ask->tls) /* the port is that of TLS */
+        addr_set_port(&ask->match.to, CLEAR_PORT);
     ask->is_port_fixed = !on->random_port;
     ask->ignores_wrong = !on->wrong_reply_tcp;
 }
@@ -200,11 +212,31 @@ static enum task_state ask_in_one_case(struct task *task)
     return TASK_ASK;
 }
 
+/* RFC 8310 5: whoever wants privacy gets it or no answer, unless the configuration says that an answer is worth more. */
+static bool may_ask_in_clear(const struct task *task)
+{
+    return tls_of(task) && task->cut.tls_falls_back;
+}
+
+static enum task_state ask_in_clear(struct task *task)
+{
+    task_trace(task, TRACE_STEP_NOTE, NULL,
+               "tls-fallback: asked again without TLS, at port 53");
+    task->cut.addrs[task->addr].is_clear = true;
+    task->is_tcp = false;
+    return TASK_ASK;
+}
+
 static enum task_state on_tcp_failed(struct task *task)
 {
-    trace_end(&task->attempts, TRACE_TCP_FAILED, 0, rtt_us(task) / 1000);
+    const char *why = task->ask.distrust;
+
+    trace_end(&task->attempts, *why ? TRACE_DISTRUST : TRACE_TCP_FAILED, 0,
+              rtt_us(task) / 1000);
     task_trace(task, TRACE_STEP_SILENCE, &task->cut.addrs[task->addr].addr,
-               "the TCP connection was refused or closed");
+               *why ? why : "the TCP connection was refused or closed");
+    if (may_ask_in_clear(task))
+        return ask_in_clear(task);
     if (may_ask_in_one_case(task))
         return ask_in_one_case(task);
     task->cut.addrs[task->addr].is_useless = true;
@@ -220,6 +252,8 @@ static enum task_state on_timeout(struct task *task, uint64_t now_ms)
     trace_end(&task->attempts, TRACE_TIMEOUT, 0, rtt_us(task) / 1000);
     if (task->is_tcp && may_ask_in_one_case(task))
         return ask_in_one_case(task);
+    if (may_ask_in_clear(task))
+        return ask_in_clear(task);
     if (task->is_tcp)
         to->is_useless = true;
     else
@@ -298,7 +332,10 @@ static enum task_state send_question(struct task *task, uint64_t now_ms)
     trace_begin(&task->attempts, &to->addr, task->cut.labels, task->is_tcp);
     enum err err = engine->out->ask(engine->out, ask);
     if (!err) {
-        task_trace(task, TRACE_STEP_ASK, &to->addr, task->is_tcp ? "TCP" : "UDP");
+        task_trace(task, TRACE_STEP_ASK, &to->addr,
+                   ask->tls       ? "TLS"
+                   : task->is_tcp ? "TCP"
+                                  : "UDP");
         task->is_asking = true;
         engine->out_cnt++;
         list_add(asking_bucket(task), &task->asking);

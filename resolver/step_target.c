@@ -188,8 +188,8 @@ enum task_state step_target(struct task *task)
     struct engine *engine = task->engine;
     uint64_t now_ms = now_mono_ms();
 
-    task->is_tcp = task->is_plain = task->is_suspect = task->is_case_all = task->is_one_case =
-        false;
+    task->is_plain = task->is_suspect = task->is_case_all = task->is_one_case = false;
+    task->is_tcp = task->cut.tls != NULL;
     task->had_bad_cookie = false;
     for (;;) {
         task->addr = pick_next(&task->cut, engine->infra, engine->policy,

@@ -27,6 +27,7 @@ enum trace_outcome {
     TRACE_SUSPECT, /* a wrong reply came: asked again over TCP */
     TRACE_TRUNCATED,
     TRACE_TCP_FAILED,
+    TRACE_DISTRUST,    /* over TLS: it is not the server that is wanted */
     TRACE_UNREACHABLE, /* no way there */
     TRACE_LAME,
     TRACE_RCODE,  /* `rcode` says which */

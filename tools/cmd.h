@@ -16,6 +16,9 @@ int cmd_check(int argc, char **argv);
 /* rootline zone check ORIGIN FILE [--crypto] [--at INSTANT] [--json] */
 int cmd_zone(int argc, char **argv);
 
+/* rootline certificate make [NAME | ADDRESS ...] [--directory DIR] [--days N] [--json] */
+int cmd_certificate(int argc, char **argv);
+
 /* rootline explain NAME [TYPE] ... */
 int cmd_explain(int argc, char **argv);
 

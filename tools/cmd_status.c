@@ -56,9 +56,36 @@ static void print_uptime(struct paper *p, const struct json *s)
 
 static void print_listen(struct paper *p, const struct json *s)
 {
-    const struct json *listen = json_find(s, "listen");
-    for (size_t i = 0; i < json_count(listen); i++)
-        paper_row(p, i ? "" : "listens on", "%s (UDP and TCP)", json_text(json_at(listen, i)));
+    static const struct {
+        const char *key, *words;
+    } kinds[] = {{"listen", "UDP and TCP"},
+                 {"listen-tls", "TLS"},
+                 {"listen-https", "HTTPS"},
+                 {"listen-http", "HTTP, behind a proxy"}};
+    bool is_first = true;
+
+    for (size_t k = 0; k < ARRAY_LEN(kinds); k++) {
+        const struct json *listen = json_find(s, kinds[k].key);
+        for (size_t i = 0; i < json_count(listen); i++, is_first = false)
+            paper_row(p, is_first ? "listens on" : "", "%s (%s)", json_text(json_at(listen, i)),
+                      kinds[k].words);
+    }
+}
+
+static void print_certificates(struct paper *p, const struct json *tls)
+{
+    const struct json *list = json_find(tls, "certificates");
+
+    for (size_t i = 0; i < json_count(list); i++) {
+        const struct json *c = json_at(list, i);
+        long long days = number(c, "days-left");
+        paper_row(p, i ? "" : "certificate", "%s for %s, %s %s (%lld days)", get(c, "file"),
+                  *get(c, "name") ? get(c, "name") : "no host", days < 0 ? "ENDED" : "until",
+                  get(c, "until"), days);
+    }
+    if (tls)
+        paper_row(p, "handshakes", "%lld, %lld of them resumed; %lld failed",
+                  number(tls, "handshakes"), number(tls, "resumed"), number(tls, "failed"));
 }
 
 static void print_family(struct paper *p, const struct json *families, const char *key,
@@ -136,6 +163,7 @@ static void print_status(const struct json *s)
            number(s, "workers") == 1 ? "" : "s", get(s, "configuration"));
     print_uptime(&p, s);
     print_listen(&p, s);
+    print_certificates(&p, json_find(s, "tls"));
     print_family(&p, json_find(s, "families"), "ipv4", "IPv4");
     print_family(&p, json_find(s, "families"), "ipv6", "IPv6");
     print_entropy(&p, json_find(s, "entropy"));

@@ -9,6 +9,8 @@ static const struct command {
 } commands[] = {
     {"check", cmd_check, "check FILE                 is this configuration right?"},
     {"zone", cmd_zone, "zone check ORIGIN FILE     can this zone file be served?"},
+    {"certificate", cmd_certificate,
+     "certificate make [NAME]... a private CA and a server certificate for TLS and HTTPS"},
     {"explain", cmd_explain,
      "explain NAME [TYPE]        how the resolver answers, step by step, and why so"},
     {"cache", cmd_cache, "cache show | flush | stats what the resolver remembers"},

@@ -107,12 +107,13 @@ static bool is_good(const struct json *ask)
 static void print_ask(struct paper *p, bool is_last, const struct json *ask)
 {
     const struct json *refused = json_find(ask, "refused");
-    bool is_tcp = strcmp(get(ask, "transport"), "TCP") == 0;
+    const char *transport = get(ask, "transport");
+    bool is_tcp = strcmp(transport, "UDP") != 0;
     char room[80], words[400];
 
-    paper_node(p, is_last, PAPER_BOLD, "ask", "%s %s: %s %s%s", get(ask, "server-name"),
+    paper_node(p, is_last, PAPER_BOLD, "ask", "%s %s: %s %s%s%s", get(ask, "server-name"),
                plain(get(ask, "server"), room), get(ask, "name"), get(ask, "type"),
-               is_tcp ? ", over TCP" : "");
+               is_tcp ? ", over " : "", is_tcp ? transport : "");
     if (!is_tcp)
         print_why(p, is_last, ask);
     for (size_t i = 0; i < json_count(refused); i++) {

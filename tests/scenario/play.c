@@ -429,13 +429,21 @@ static void read_zones(struct play *p)
                         strcmp(name, "server") == 0;
         if (is_begin) {
             if (stub_cnt > 0 && *zone != 0)
-                must(route_put_zone(&p->stage.policy->route, zone, CUT_STUB, stubs, stub_cnt,
+                must(route_put_zone(&p->stage.policy->route,
+                                    &(struct route_zone){.name = zone,
+                                                         .source = CUT_STUB,
+                                                         .addrs = stubs,
+                                                         .addr_cnt = stub_cnt},
                                     &p->stage.policy->arena) != ERR_NOMEM);
             for (size_t n = 0; stub_cnt > 0 && *zone == 0 && n < stub_cnt; n++)
                 hints[hint_cnt++] = stubs[n];
             if (forward_cnt > 0)
-                must(route_put_zone(&p->stage.policy->route, zone, CUT_FORWARD, forwards,
-                                    forward_cnt, &p->stage.policy->arena) != ERR_NOMEM);
+                must(route_put_zone(&p->stage.policy->route,
+                                    &(struct route_zone){.name = zone,
+                                                         .source = CUT_FORWARD,
+                                                         .addrs = forwards,
+                                                         .addr_cnt = forward_cnt},
+                                    &p->stage.policy->arena) != ERR_NOMEM);
             stub_cnt = forward_cnt = 0;
             zone[0] = 0;
         } else if (strcmp(name, "name") == 0) {

@@ -13,8 +13,9 @@ DOORS = {
     "uv.h": {"net/leisure.h", "net/stream.h", "net/out_net.h", "net/worker.h", "net/control.h", "net/daemon.c"},
     "lmdb.h": {"resolver/cache_lmdb.c"},
     "nghttp2/": {"net/h2.c"},
-    "openssl/ssl.h": {"net/tls.c", "net/tls_server.c"},
-    "openssl/": {"dns/nsec3.c", "dns/dnskey.c", "dns/rrsig.c", "authd/check_zonemd.c", "net/tls.c", "net/tls_server.c"},
+    "openssl/ssl.h": {"net/tls.c", "net/tls_client.c", "net/tls_server.c"},
+    "openssl/": {"dns/nsec3.c", "dns/dnskey.c", "dns/rrsig.c", "authd/check_zonemd.c", "net/tls.c", "net/tls_client.c",
+                 "net/tls_server.c", "tools/cmd_certificate.c"},
     "jansson.h": {"base/json.c"},
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s+([<"])([^>"]+)[>"]', re.M)

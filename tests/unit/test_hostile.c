@@ -857,7 +857,7 @@ static void test_forwarders_keep_to_their_zone(void **state)
         open_stage();
         stage.policy->defences.bailiwick = is_on;
         assert_int_equal(addr_read("192.0.2.4", 53, &addr), ERR_OK);
-        assert_int_equal(route_put_zone(&stage.policy->route, unit_name("evil.example", zone), CUT_FORWARD, &addr, 1,
+        assert_int_equal(route_put_zone(&stage.policy->route, &(struct route_zone){.name = unit_name("evil.example", zone), .source = CUT_FORWARD, .addrs = &addr, .addr_cnt = 1},
                                         &stage.policy->arena),
                          ERR_OK);
         stage_open(&stage, 7);
@@ -1581,7 +1581,7 @@ static void test_the_ds_of_a_stub_zone(void **state)
     open_stage();
     assert_int_equal(addr_read("192.0.2.3", 53, &addr), ERR_OK);
     assert_int_equal(
-        route_put_zone(&stage.policy->route, unit_name("corp.example", zone), CUT_STUB, &addr, 1, &stage.policy->arena), ERR_OK);
+        route_put_zone(&stage.policy->route, &(struct route_zone){.name = unit_name("corp.example", zone), .source = CUT_STUB, .addrs = &addr, .addr_cnt = 1}, &stage.policy->arena), ERR_OK);
     stage_open(&stage, 7);
     for (int i = 0; i < 2; i++) {
         ask_as("corp.example", 43, NULL); /* DS */

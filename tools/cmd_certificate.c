@@ -1,0 +1,386 @@
+/* A CA of one's own for a class, a laboratory or a home.  Files are written beside their names and moved there when all is well, the key
+ * first: a daemon that watches them takes both or waits for the second. */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <openssl/ec.h>
+#include <openssl/err.h>
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+#include <openssl/rand.h>
+#include <openssl/x509v3.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/addr.h"
+#include "base/json.h"
+#include "base/now.h"
+#include "dns/dname_text.h"
+#include "tools/cmd.h"
+
+enum {
+    NAMES_MAX = 32,
+    DAYS = 365,
+    DAYS_MAX = 3650,
+    SERIAL_LEN = 16,
+    PATH_ROOM = 4096,
+    SAN_ROOM = NAMES_MAX * 270,
+    EARLIER_S = 3600 /* clocks of clients may be behind */
+};
+
+static const char *const default_names[] = {"localhost", "127.0.0.1", "::1"};
+
+/* Lifetime: the command. */
+struct making {
+    const char *directory;
+    const char *names[NAMES_MAX + 1];
+    size_t name_cnt;
+    long days;
+    X509 *ca, *certificate;
+    EVP_PKEY *ca_key, *key;
+    bool is_ca_new;
+};
+
+static int fail(const char *what, const char *why)
+{
+    fprintf(stderr, "rootline: %s: %s\n", what, why);
+    return CMD_WRONG;
+}
+
+static void place(const struct making *m, const char *name, char out[PATH_ROOM])
+{
+    snprintf(out, PATH_ROOM, "%s/%s", m->directory, name);
+}
+
+/* ---- names ---- */
+
+/* "IP:192.0.2.1", "DNS:dns.example": how OpenSSL wants them; false when it is neither. */
+static bool print_name(const char *name, char *out, size_t size)
+{
+    static const uint8_t root[] = {0};
+    uint8_t octets[16], wire[DNAME_MAX];
+    size_t len;
+    const char *bare = strncmp(name, "*.", 2) == 0 ? name + 2 : name;
+
+    if (inet_pton(AF_INET, name, octets) == 1 || inet_pton(AF_INET6, name, octets) == 1) {
+        snprintf(out, size, "IP:%s", name);
+        return true;
+    }
+    for (const char *c = bare; *c; c++)
+        if (!((*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') || util_is_digit(*c) ||
+              *c == '-' || *c == '.'))
+            return false;
+    if (!*bare || dname_text_read(bare, strlen(bare), root, wire, &len, NULL, NULL) != ERR_OK)
+        return false;
+    size_t text_len = strlen(name);
+    snprintf(out, size, "DNS:%.*s", (int)(text_len - (name[text_len - 1] == '.')), name);
+    return true;
+}
+
+static int print_names(const struct making *m, char out[SAN_ROOM])
+{
+    size_t len = 0;
+
+    for (size_t i = 0; i < m->name_cnt; i++) {
+        char one[270];
+        if (!print_name(m->names[i], one, sizeof(one)))
+            return fail(m->names[i], "neither the name of a host nor an address");
+        len += (size_t)snprintf(out + len, SAN_ROOM - len, "%s%s", len > 0 ? "," : "", one);
+    }
+    return CMD_DONE;
+}
+
+/* ---- making ---- */
+
+static bool add_extension(X509 *x, X509 *issuer, int nid, const char *value)
+{
+    X509V3_CTX context;
+
+    X509V3_set_ctx(&context, issuer, x, NULL, NULL, 0);
+    X509_EXTENSION *e = X509V3_EXT_conf_nid(NULL, &context, nid, value);
+    bool is_added = e && X509_add_ext(x, e, -1) == 1;
+    X509_EXTENSION_free(e);
+    return is_added;
+}
+
+static bool set_serial(X509 *x)
+{
+    uint8_t octets[SERIAL_LEN];
+    BIGNUM *number = NULL;
+    bool is_set = RAND_bytes(octets, sizeof(octets)) == 1;
+
+    octets[0] = (uint8_t)((octets[0] & 0x7f) | 0x40); /* positive, and never short */
+    if (is_set)
+        number = BN_bin2bn(octets, sizeof(octets), NULL);
+    is_set = number && BN_to_ASN1_INTEGER(number, X509_get_serialNumber(x));
+    BN_free(number);
+    return is_set;
+}
+
+/* A certificate for `key` with everything but its extensions. */
+static X509 *begin_certificate(EVP_PKEY *key, const char *name, const X509 *issuer, long days)
+{
+    X509 *x = X509_new();
+
+    if (!x || X509_set_version(x, X509_VERSION_3) != 1 || !set_serial(x) ||
+        !X509_gmtime_adj(X509_getm_notBefore(x), -EARLIER_S) ||
+        !X509_gmtime_adj(X509_getm_notAfter(x), days * 86400) || X509_set_pubkey(x, key) != 1 ||
+        X509_NAME_add_entry_by_txt(X509_get_subject_name(x), "CN", MBSTRING_UTF8,
+                                   (const unsigned char *)name, -1, -1, 0) != 1 ||
+        X509_set_issuer_name(x, X509_get_subject_name(issuer ? issuer : x)) != 1) {
+        X509_free(x);
+        return NULL;
+    }
+    return x;
+}
+
+static X509 *make_ca(EVP_PKEY *key)
+{
+    X509 *x = begin_certificate(key, "Rootline private CA", NULL, DAYS_MAX);
+
+    if (x && add_extension(x, x, NID_basic_constraints, "critical,CA:TRUE,pathlen:0") &&
+        add_extension(x, x, NID_key_usage, "critical,keyCertSign,cRLSign") &&
+        add_extension(x, x, NID_subject_key_identifier, "hash") &&
+        X509_sign(x, key, EVP_sha256()) > 0)
+        return x;
+    X509_free(x);
+    return NULL;
+}
+
+static X509 *make_server(const struct making *m, const char *names)
+{
+    X509 *x = begin_certificate(m->key, m->names[0], m->ca, m->days);
+
+    if (x && add_extension(x, m->ca, NID_basic_constraints, "critical,CA:FALSE") &&
+        add_extension(x, m->ca, NID_key_usage, "critical,digitalSignature") &&
+        add_extension(x, m->ca, NID_ext_key_usage, "serverAuth") &&
+        add_extension(x, m->ca, NID_subject_alt_name, names) &&
+        add_extension(x, m->ca, NID_subject_key_identifier, "hash") &&
+        add_extension(x, m->ca, NID_authority_key_identifier, "keyid:always") &&
+        X509_sign(x, m->ca_key, EVP_sha256()) > 0)
+        return x;
+    X509_free(x);
+    return NULL;
+}
+
+/* ---- files ---- */
+
+static FILE *open_text(const char *path, const char *mode)
+{
+    int fd = strcmp(mode, "r") == 0
+                 ? open(path, O_RDONLY | O_CLOEXEC)
+                 : open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+    return fd >= 0 ? fdopen(fd, mode) : NULL;
+}
+
+/* Write a certificate or a key to a file beside its place. */
+static bool write_new(const struct making *m, const char *name, X509 *certificate,
+                      EVP_PKEY *key)
+{
+    char path[PATH_ROOM];
+
+    place(m, name, path);
+    strncat(path, ".new", sizeof(path) - strlen(path) - 1);
+    FILE *f = open_text(path, "w");
+    if (!f)
+        return false;
+    bool is_written = certificate
+                          ? PEM_write_X509(f, certificate) == 1
+                          : PEM_write_PKCS8PrivateKey(f, key, NULL, NULL, 0, NULL, NULL) == 1;
+    is_written &= fchmod(fileno(f), certificate ? 0644 : 0600) == 0 && fflush(f) == 0 &&
+                  fsync(fileno(f)) == 0;
+    return fclose(f) == 0 && is_written;
+}
+
+static bool move_into_place(const struct making *m, const char *name)
+{
+    char from[PATH_ROOM], to[PATH_ROOM];
+
+    place(m, name, to);
+    place(m, name, from);
+    strncat(from, ".new", sizeof(from) - strlen(from) - 1);
+    return rename(from, to) == 0;
+}
+
+static bool is_there(const struct making *m, const char *name)
+{
+    char path[PATH_ROOM];
+    place(m, name, path);
+    return access(path, F_OK) == 0;
+}
+
+static X509 *read_certificate(const struct making *m, const char *name)
+{
+    char path[PATH_ROOM];
+
+    place(m, name, path);
+    FILE *f = open_text(path, "r");
+    X509 *x = f ? PEM_read_X509(f, NULL, NULL, NULL) : NULL;
+    if (f)
+        fclose(f);
+    return x;
+}
+
+static int refuse_passphrase(char *out, int size, int is_writing, void *data)
+{
+    (void)out;
+    (void)size;
+    (void)is_writing;
+    (void)data;
+    return -1;
+}
+
+/* The CA of before, or a new one. */
+static int get_ca(struct making *m)
+{
+    char path[PATH_ROOM];
+
+    if (!is_there(m, "ca.pem") && !is_there(m, "ca.key")) {
+        m->is_ca_new = true;
+        m->ca_key = EVP_EC_gen("P-256");
+        m->ca = m->ca_key ? make_ca(m->ca_key) : NULL;
+        return m->ca ? CMD_DONE : fail("ca.pem", "OpenSSL cannot make it");
+    }
+    m->ca = read_certificate(m, "ca.pem");
+    place(m, "ca.key", path);
+    FILE *f = open_text(path, "r");
+    m->ca_key = f ? PEM_read_PrivateKey(f, NULL, refuse_passphrase, NULL) : NULL;
+    if (f)
+        fclose(f);
+    if (!m->ca || !m->ca_key || X509_check_private_key(m->ca, m->ca_key) != 1)
+        return fail(m->directory,
+                    "ca.pem and ca.key there do not belong together; remove both, or "
+                    "name another --directory");
+    return CMD_DONE;
+}
+
+/* What stands in the way: a certificate that is not from this CA is not ours to replace. */
+static int check_place(const struct making *m)
+{
+    bool has_certificate = is_there(m, "cert.pem"), has_key = is_there(m, "key.pem");
+    X509 *before = has_certificate ? read_certificate(m, "cert.pem") : NULL;
+    bool is_ours = !has_certificate && !has_key;
+
+    if (before)
+        is_ours = X509_verify(before, m->ca_key) == 1;
+    X509_free(before);
+    ERR_clear_error();
+    return is_ours ? CMD_DONE
+                   : fail(m->directory,
+                          "cert.pem or key.pem is there and not from the CA beside it; name "
+                          "another --directory");
+}
+
+static bool write_all(const struct making *m)
+{
+    static const char *const order[] = {"ca.key", "ca.pem", "key.pem", "cert.pem"};
+    bool is_done =
+        write_new(m, "key.pem", NULL, m->key) && write_new(m, "cert.pem", m->certificate, NULL);
+
+    if (m->is_ca_new)
+        is_done = is_done && write_new(m, "ca.key", NULL, m->ca_key) &&
+                  write_new(m, "ca.pem", m->ca, NULL);
+    for (size_t i = m->is_ca_new ? 0 : 2; i < ARRAY_LEN(order) && is_done; i++)
+        is_done = move_into_place(m, order[i]);
+    return is_done;
+}
+
+/* ---- the command ---- */
+
+static void tell(const struct making *m, bool is_json)
+{
+    static const char *const keys[] = {"ca", "certificate", "key"};
+    static const char *const files[] = {"ca.pem", "cert.pem", "key.pem"};
+    char path[PATH_ROOM];
+
+    if (is_json) {
+        struct json *told = json_new_object();
+        for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
+            place(m, files[i], path);
+            json_put_text(told, keys[i], path);
+        }
+        json_put_number(told, "days", m->days);
+        struct json *names = json_put_list(told, "names");
+        for (size_t i = 0; i < m->name_cnt; i++)
+            json_add_text(names, m->names[i]);
+        cmd_print_json(told);
+        json_free(&told);
+        return;
+    }
+    printf("%s/cert.pem and key.pem, for", m->directory);
+    for (size_t i = 0; i < m->name_cnt; i++)
+        printf("%s %s", i ? "," : "", m->names[i]);
+    printf(", %ld days\n%s/ca.pem is the %sCA that vouches for it: clients are given that "
+           "file, its key is ca.key\n\n"
+           "server:\n  listen-tls: [%s]\n  listen-https: [%s]\n  tls-certificate: "
+           "%s/cert.pem\n  tls-key: %s/key.pem\n\n"
+           "kdig +tls-ca=%s/ca.pem +tls-hostname=%s @ADDRESS NAME\n",
+           m->days, m->directory, m->is_ca_new ? "new " : "", "ADDRESS", "ADDRESS",
+           m->directory, m->directory, m->directory, m->names[0]);
+}
+
+static int make(struct making *m, bool is_json)
+{
+    char names[SAN_ROOM];
+
+    int status = print_names(m, names);
+    if (status != CMD_DONE)
+        return status;
+    if (mkdir(m->directory, 0755) != 0 && errno != EEXIST)
+        return fail(m->directory, strerror(errno));
+    status = get_ca(m);
+    if (status == CMD_DONE)
+        status = check_place(m);
+    if (status != CMD_DONE)
+        return status;
+    m->key = EVP_EC_gen("P-256");
+    m->certificate = m->key ? make_server(m, names) : NULL;
+    if (!m->certificate)
+        return fail("cert.pem", "OpenSSL cannot make it");
+    if (!write_all(m))
+        return fail(m->directory, strerror(errno));
+    tell(m, is_json);
+    return CMD_DONE;
+}
+
+static int usage(void)
+{
+    fprintf(stderr, "usage: rootline certificate make [NAME | ADDRESS]... [--directory DIR] "
+                    "[--days N] [--json]\n");
+    return CMD_USAGE;
+}
+
+int cmd_certificate(int argc, char **argv)
+{
+    struct making m = {.directory = ".", .days = DAYS};
+    bool is_json = cmd_take_flag(&argc, argv, "--json");
+    const char *directory = cmd_take_value(&argc, argv, "--directory");
+    const char *days = cmd_take_value(&argc, argv, "--days");
+    char host[256] = "", *end = NULL;
+
+    if (argc < 1 || strcmp(argv[0], "make") != 0 || argc - 1 > NAMES_MAX)
+        return usage();
+    if (directory)
+        m.directory = directory;
+    if (days)
+        m.days = strtol(days, &end, 10);
+    if (m.days < 1 || m.days > DAYS_MAX || (end && *end) || strlen(m.directory) > PATH_ROOM / 2)
+        return usage();
+    for (int i = 1; i < argc; i++) {
+        if (argv[i][0] == '-')
+            return usage();
+        m.names[m.name_cnt++] = argv[i];
+    }
+    if (m.name_cnt == 0) {
+        if (gethostname(host, sizeof(host) - 1) == 0 && *host && strcmp(host, "localhost") != 0)
+            m.names[m.name_cnt++] = host;
+        for (size_t i = 0; i < ARRAY_LEN(default_names); i++)
+            m.names[m.name_cnt++] = default_names[i];
+    }
+    int status = make(&m, is_json);
+    X509_free(m.ca);
+    X509_free(m.certificate);
+    EVP_PKEY_free(m.ca_key);
+    EVP_PKEY_free(m.key);
+    return status;
+}
