@@ -429,6 +429,7 @@ static void put_certificates(const struct body *b, struct json *status)
         json_put_text(one, "name", c.name);
         now_print(c.not_after_ms, end);
         json_put_text(one, "until", end);
+        json_put_bool(one, "has-ended", c.not_after_ms < now_wall_ms());
         json_put_number(one, "days-left", (c.not_after_ms - now_wall_ms()) / DAY_MS);
     }
 }

@@ -81,7 +81,10 @@ static enum err open_pem(const char *path, char **text, BIO **bio, char *why, si
     size_t len;
     enum err err = file_read(path, PEM_MAX, text, &len, NULL);
 
-    snprintf(why, size, "%s: %s", path, err ? err_name(err) : "out of memory");
+    snprintf(why, size, "%s: %s", path,
+             err == ERR_ABSENT ? "no such file"
+             : err             ? err_name(err)
+                               : "out of memory");
     if (err)
         return err;
     *bio = BIO_new_mem_buf(*text, (int)len);

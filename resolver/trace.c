@@ -33,7 +33,7 @@ const char *trace_words(const struct trace_attempt *a, char room[TRACE_WORDS_MAX
                                         [TRACE_SUSPECT] = "sent a wrong reply",
                                         [TRACE_TRUNCATED] = "truncated",
                                         [TRACE_TCP_FAILED] = "refused TCP",
-                                        [TRACE_DISTRUST] = "is not believed: certificate",
+                                        [TRACE_DISTRUST] = "did not prove who it is",
                                         [TRACE_UNREACHABLE] = "unreachable",
                                         [TRACE_LAME] = "is lame",
                                         [TRACE_BROKEN] = "sent a broken reply",

@@ -80,7 +80,8 @@ static void print_certificates(struct paper *p, const struct json *tls)
         const struct json *c = json_at(list, i);
         long long days = number(c, "days-left");
         paper_row(p, i ? "" : "certificate", "%s for %s, %s %s (%lld days)", get(c, "file"),
-                  *get(c, "name") ? get(c, "name") : "no host", days < 0 ? "ENDED" : "until",
+                  *get(c, "name") ? get(c, "name") : "no host",
+                  json_get_bool(c, "has-ended", false) ? "ENDED" : "until",
                   get(c, "until"), days);
     }
     if (tls)

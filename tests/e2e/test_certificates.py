@@ -1,0 +1,394 @@
+"""Certificates: made, chosen by name, watched and renewed; and TLS towards forwarders."""
+import base64
+import hashlib
+import json
+import os
+import shutil
+import ssl
+import threading
+import time
+
+import dns.message
+import dns.query
+import dns.rcode
+import dns.rdatatype
+import pytest
+
+import encrypted
+import internet
+import lab
+
+ZONE = "$TTL 300\n@ SOA ns h 1 2 3 4 60\n@ NS ns\nns A 192.0.2.1\nwww A 192.0.2.80\n"
+
+
+def openssl(*args):
+    done = lab.run("openssl", *args)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def serial(listeners, port=None, name=encrypted.NAME):
+    """Which certificate a client gets."""
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    with listeners.connect(port or listeners.tls, context=context, server_name=name) as s:
+        return hashlib.sha256(s.getpeercert(True)).hexdigest()
+
+
+def digest(path):
+    return hashlib.sha256(ssl.PEM_cert_to_DER_cert(path.read_text())).hexdigest()
+
+
+def wait_until(call, seconds=10):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if call():
+            return
+        time.sleep(0.05)
+    raise AssertionError("it did not come to be")
+
+
+# ---- rootline certificate make ----
+
+def test_make(tmp_path):
+    folder = encrypted.certificate(tmp_path / "new", "dns.test", "192.0.2.1", "2001:db8::1", "*.dns.test")
+    text = openssl("x509", "-in", folder / "cert.pem", "-noout", "-text")
+    assert "DNS:dns.test, IP Address:192.0.2.1, IP Address:2001:DB8:0:0:0:0:0:1, DNS:*.dns.test" in text
+    assert "TLS Web Server Authentication" in text and "CA:FALSE" in text
+    openssl("verify", "-x509_strict", "-CAfile", folder / "ca.pem", "-verify_hostname", "dns.test", folder / "cert.pem")
+    assert [oct((folder / f).stat().st_mode & 0o777) for f in ("ca.key", "key.pem", "ca.pem", "cert.pem")] == ["0o600", "0o600", "0o644", "0o644"]
+    before = [(folder / f).read_bytes() for f in ("ca.pem", "ca.key", "cert.pem", "key.pem")]
+    encrypted.certificate(folder)  # renewed: by the same CA
+    after = [(folder / f).read_bytes() for f in ("ca.pem", "ca.key", "cert.pem", "key.pem")]
+    assert before[:2] == after[:2] and before[2] != after[2] and before[3] != after[3]
+    assert not list(folder.glob("*.new"))
+
+
+def test_make_spoils_nothing(tmp_path):
+    other = encrypted.certificate(tmp_path / "other")
+    folder = encrypted.certificate(tmp_path / "mine")
+    shutil.copy(other / "cert.pem", folder / "cert.pem")
+    done = lab.run(lab.ROOTLINE, "certificate", "make", "dns.test", "--directory", folder)
+    assert done.returncode == 1 and "not from the CA beside it" in done.stderr
+    assert (folder / "cert.pem").read_bytes() == (other / "cert.pem").read_bytes()
+    (folder / "ca.key").write_text("x")
+    assert lab.run(lab.ROOTLINE, "certificate", "make", "dns.test", "--directory", folder).returncode == 1
+    for args, status in ((["no name"], 1), (["a_b.test"], 1), (["dns.test", "--days", "0"], 2), (["dns.test", "--days", "x"], 2), (["--what"], 2)):
+        assert lab.run(lab.ROOTLINE, "certificate", "make", *args, "--directory", tmp_path / "none").returncode == status, args
+    assert lab.run(lab.ROOTLINE, "certificate", "show").returncode == 2
+
+
+# ---- configuration ----
+
+def check(tmp_path, text):
+    path = tmp_path / "c.yaml"
+    path.write_text(f"server:\n  listen: [127.0.0.1@5300]\n{text}zones: []\n")
+    return lab.run(lab.ROOTLINE, "check", path)
+
+
+def test_errors_name_their_cause(tmp_path):
+    good, other = encrypted.certificate(tmp_path / "good"), encrypted.certificate(tmp_path / "other")
+    openssl("ec", "-in", good / "key.pem", "-aes128", "-passout", "pass:x", "-out", tmp_path / "locked.pem")
+    (tmp_path / "empty.pem").write_text("")
+    (tmp_path / "cut.pem").write_text((good / "cert.pem").read_text() + (good / "ca.pem").read_text()[:200] + "\n")
+
+    def pair(cert, key):
+        return f"  tls-certificate: {cert}\n  tls-key: {key}\n"
+
+    cases = [
+        ("  listen-tls: [127.0.0.1]\n", "listen-tls wants tls-certificate"), ("  listen-https: [127.0.0.1]\n", "listen-https wants tls-certificate"),
+        (f"  tls-certificate: {good}/cert.pem\n", "tls-certificate wants tls-key"), (f"  tls-key: {good}/key.pem\n", "tls-certificate is missing"),
+        (pair("nowhere.pem", good / "key.pem"), "nowhere.pem: no such file"), (pair(good / "key.pem", good / "key.pem"), "there is no certificate in it"),
+        (pair(good / "cert.pem", good / "cert.pem"), "there is no private key in it"), (pair(good / "cert.pem", other / "key.pem"), "is not that of the certificate"),
+        (pair(good / "cert.pem", tmp_path / "locked.pem"), "wants a passphrase"), (pair(tmp_path / "empty.pem", good / "key.pem"), "there is no certificate in it"),
+        (pair(tmp_path / "cut.pem", good / "key.pem"), "is damaged"), (pair(tmp_path, good / "key.pem"), str(tmp_path)),
+        ("  https-path: dns\n", "expected a path"), ("  https-path: /a?b\n", "expected a path"), ("  trusted-proxies: [x]\n", "trusted-proxies"),
+        (pair(good / "cert.pem", good / "key.pem") + "  listen-tls: [127.0.0.1@5300]\n", "127.0.0.1@5300 is listened on twice"),
+    ]
+    for text, words in cases:
+        done = check(tmp_path, text)
+        assert done.returncode == 1 and words in done.stderr, (text, done.stderr)
+        assert "c.yaml:" in done.stderr
+    assert check(tmp_path, pair(good / "cert.pem", good / "key.pem") + "  listen-tls: [127.0.0.1]\n").returncode == 0
+
+
+def test_a_start_without_certificate_names_it(tmp_path):
+    path = tmp_path / "c.yaml"
+    path.write_text("server:\n  listen: [127.0.0.1@5300]\n  listen-tls: [127.0.0.1@5853]\nzones: []\n")
+    done = lab.run(lab.AUTHD, "-c", path)
+    assert done.returncode == 1 and "listen-tls wants tls-certificate" in done.stderr
+
+
+# ---- which one ----
+
+def test_by_name(tmp_path):
+    listeners = encrypted.Listeners(tmp_path)
+    more = encrypted.certificate(tmp_path / "more", "second.test", "*.third.test")
+    server = lab.Authd(tmp_path, {"a.test": ZONE},
+                       extra=listeners.extra + f"  more-certificates: [{{certificate: {more}/cert.pem, key: {more}/key.pem}}]\n")
+    try:
+        first, second = digest(listeners.folder / "cert.pem"), digest(more / "cert.pem")
+        for name, wanted in ((encrypted.NAME, first), ("second.test", second), ("x.third.test", second), ("SECOND.test", second), ("third.test", first),
+                             ("unknown.test", first), (None, first), ("127.0.0.1", first)):
+            for port in (listeners.tls, listeners.https):
+                assert serial(listeners, port, name) == wanted, name
+    finally:
+        server.stop()
+
+
+# ---- renewed ----
+
+@pytest.fixture(params=["", "tsan"])
+def served(request, tmp_path):
+    listeners = encrypted.Listeners(tmp_path)
+    server = lab.Authd(tmp_path, {"a.test": ZONE}, extra=listeners.extra + "  workers: 4\n", build=lab.choose_build(request.param))
+    server.socket = tmp_path / "authd.sock"
+    yield server, listeners
+    server.stop()
+    assert "ThreadSanitizer" not in server.log()
+
+
+def test_a_renewed_certificate_is_taken(served, tmp_path):
+    server, listeners = served
+    before = serial(listeners)
+    encrypted.certificate(listeners.folder)
+    wait_until(lambda: serial(listeners) != before)
+    assert serial(listeners) == digest(listeners.folder / "cert.pem")
+    server.wait_for("taken: for dns.test", count=2)
+
+
+def test_a_broken_one_is_not(served, tmp_path):
+    server, listeners = served
+    cert, key = listeners.folder / "cert.pem", listeners.folder / "key.pem"
+    before, good = serial(listeners), cert.read_text()
+    other = encrypted.certificate(tmp_path / "other")
+    for n, text in enumerate(("rubbish", "", (other / "cert.pem").read_text())):
+        cert.write_text(text)
+        server.wait_for("certificates have changed and are not taken", count=n + 1)
+        assert serial(listeners) == before
+    cert.unlink()
+    server.wait_for("certificates have changed and are not taken", count=4)
+    time.sleep(2.5)
+    assert serial(listeners) == before and server.log().count("are not taken") == 4, "told again and again"
+    # the key comes a moment after the certificate: nothing to complain about
+    cert.write_text((other / "cert.pem").read_text())
+    key.write_text((other / "key.pem").read_text())
+    wait_until(lambda: serial(listeners) == digest(other / "cert.pem"))
+    cert.write_text(good)
+    status = lab.run(lab.ROOTLINE, "status", "--socket", server.socket)
+    assert "for dns.test, until" in status.stdout and "days)" in status.stdout, status.stdout
+
+
+def test_ten_renewals_under_load(served):
+    """Requests over connections that stay and over new ones: none fails."""
+    server, listeners = served
+    stop, failed, done, seen = threading.Event(), [], [0, 0], set()
+    lock = threading.Lock()
+
+    def run(fresh, https):
+        context = listeners.context("h2" if https else "dot")
+        wire = encrypted.question("www.a.test")
+        s = client = None
+        while not stop.is_set():
+            try:
+                if s is None:
+                    s = listeners.connect(listeners.https if https else listeners.tls, context=context)
+                    client = encrypted.Http2(s) if https else None
+                    with lock:
+                        seen.add(s.getpeercert(True))
+                if https:
+                    stream = client.ask(wire)
+                    client.wait(len(client.done) + 1)
+                    answer = client.answers[stream]["data"]
+                else:
+                    s.sendall(encrypted.frame(wire))
+                    answer = encrypted.read_frame(s)
+                assert dns.message.from_wire(answer).answer
+                done[fresh] += 1
+                if fresh:
+                    s.close()
+                    s = None
+            except Exception as error:
+                failed.append(repr(error))
+                s = None
+
+    threads = [threading.Thread(target=run, args=(fresh, https)) for fresh in (0, 1) for https in (0, 1)]
+    for t in threads:
+        t.start()
+    try:
+        for n in range(10):
+            encrypted.certificate(listeners.folder)
+            wait_until(lambda: serial(listeners) == digest(listeners.folder / "cert.pem"))
+            if n % 3 == 0:
+                server.process.send_signal(1)  # SIGHUP: a reload as well
+                server.wait_for("reloaded: ", count=n // 3 + 1)
+            time.sleep(0.2)
+    finally:
+        stop.set()
+        for t in threads:
+            t.join(20)
+    assert not failed, failed[:5]
+    assert min(done) > 50 and len(seen) >= 10, (done, len(seen))
+
+
+def test_the_end_is_told(tmp_path):
+    """A certificate whose last fifth has begun, and one that has ended: log and status."""
+    listeners = encrypted.Listeners(tmp_path)
+    encrypted.certificate(listeners.folder, days=1)
+    for clock, words in ((None, None), (20 * 3600, "ends on"), (30 * 3600, "ended on")):
+        at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + clock)) if clock else ""
+        server = lab.Authd(tmp_path, {"a.test": ZONE}, extra=listeners.extra + (f'  clock: "{at}"\n' if at else ""))
+        try:
+            if words:
+                server.wait_for(f"cert.pem {words}")
+            else:
+                time.sleep(1.5)
+                assert "renew it" not in server.log()
+            text = lab.run(lab.ROOTLINE, "status", "--socket", tmp_path / "authd.sock").stdout
+            assert ("ENDED" in text) == (words == "ended on"), text
+        finally:
+            server.stop()
+
+
+# ---- designated resolvers (RFC 9462) ----
+
+@pytest.mark.parametrize("names, listen, wanted", [
+    (("dns.test", "127.0.0.1"), "127.0.0.1", True), (("dns.test", "127.0.0.9"), "127.0.0.1", False), (("127.0.0.1",), "127.0.0.1", False),
+    (("dns.test", "127.0.0.1"), "0.0.0.0", True)])
+def test_designated_resolvers(class_net, tmp_path, names, listen, wanted):
+    listeners = encrypted.Listeners(tmp_path, address=listen)
+    encrypted.certificate(listeners.folder, *names)
+    resolver = internet.ClassResolver(tmp_path / "resolver", class_net, extra=listeners.extra,
+                                      top='forward-zones: [{zone: ".", servers: [127.0.0.1@9]}]\n')
+    try:
+        def ask(name="_dns.resolver.arpa", rdtype="SVCB"):
+            return dns.query.udp(dns.message.make_query(name, rdtype), "127.0.0.1", port=resolver.port, timeout=5)
+
+        answer = ask()
+        text = sorted(r.to_text() for rrset in answer.answer for r in rrset)
+        assert answer.rcode() == 0
+        if not wanted:
+            assert text == [] and answer.authority[0].rdtype == dns.rdatatype.SOA
+        else:
+            assert len(text) == 2
+            assert text[0].startswith("1 dns.test. ") and 'alpn="h2"' in text[0] and f'port="{listeners.https}"' in text[0]
+            assert 'ipv4hint="127.0.0.1"' in text[0] and 'key7="/dns-query{?dns}"' in text[0]
+            assert text[1].startswith("2 dns.test. ") and 'alpn="dot"' in text[1] and f'port="{listeners.tls}"' in text[1]
+        assert ask(rdtype="A").rcode() == 0 and not ask(rdtype="A").answer
+        assert ask("x.resolver.arpa").rcode() == dns.rcode.NXDOMAIN
+        if listen == "127.0.0.1" and wanted:  # the address is no longer what the certificate is for
+            encrypted.certificate(listeners.folder, "dns.test", "127.0.0.9")
+            wait_until(lambda: not ask().answer)
+    finally:
+        resolver.stop()
+
+
+def test_resolver_arpa_is_nobody_elses(tmp_path):
+    path = tmp_path / "c.yaml"
+    path.write_text('server: {listen: [127.0.0.1@5300]}\nforward-zones: [{zone: resolver.arpa, servers: [127.0.0.1]}]\n')
+    done = lab.run(lab.ROOTLINE, "check", path)
+    assert done.returncode == 1 and "answered by this resolver itself" in done.stderr
+
+
+# ---- TLS to forwarders ----
+
+class Forwarder:
+    """An authd that plays the resolver behind; what a question said is in its answer."""
+
+    def __init__(self, tmp):
+        self.listeners = encrypted.Listeners(tmp)
+        self.server = lab.Authd(tmp, {"a.test": ZONE + "$GENERATE 1-200 n$ A 10.0.0.1\n"}, extra=self.listeners.extra)
+        der = openssl("x509", "-in", self.listeners.folder / "cert.pem", "-noout", "-pubkey")
+        self.pin = base64.b64encode(hashlib.sha256(base64.b64decode("".join(der.split("-----")[2].split()))).digest()).decode()
+
+    def handshakes(self):
+        text = lab.run(lab.ROOTLINE, "status", "--socket", self.server.conf.parent / "authd.sock", "--json").stdout
+        tls = json.loads(text)["tls"]
+        return tls["handshakes"], tls["resumed"]
+
+
+@pytest.fixture(scope="module")
+def forwarder(tmp_path_factory):
+    f = Forwarder(tmp_path_factory.mktemp("forwarder"))
+    yield f
+    f.server.stop()
+
+
+def ask_through(tmp_path, class_net, line, names=("www.a.test",), between=None, wait=8):
+    resolver = internet.ClassResolver(tmp_path / "resolver", class_net, top=f"forward-zones: [{{zone: a.test, {line}}}]\n")
+    try:
+        answers = []
+        for name in names:
+            if between:
+                between()
+            answers.append(dns.query.udp(dns.message.make_query(name, "A", use_edns=0), "127.0.0.1", port=resolver.port, timeout=wait))
+        return answers, resolver.command("explain", names[0], "A", "--no-cache").stdout
+    finally:
+        resolver.stop()
+
+
+@pytest.mark.parametrize("trust", ["name", "pin", "both"])
+def test_forward_over_tls(tmp_path, class_net, forwarder, trust):
+    l = forwarder.listeners
+    line = f"servers: [127.0.0.1@{l.tls}], tls-ca: {l.ca}"
+    line += f", tls: {encrypted.NAME}" if trust != "pin" else ""
+    line += f', tls-pins: ["{forwarder.pin}"]' if trust != "name" else ""
+    before = forwarder.handshakes()[0]
+    answers, story = ask_through(tmp_path, class_net, line, [f"n{n}.a.test" for n in range(1, 51)])
+    assert all(a.rcode() == 0 and a.answer for a in answers)
+    assert forwarder.handshakes()[0] - before <= 2, "a connection for each question"
+    assert "over TLS" in story, story
+
+
+def test_a_connection_is_resumed(tmp_path, class_net, forwarder):
+    """After five idle seconds it is closed; the next one begins with a ticket."""
+    l = forwarder.listeners
+    before = forwarder.handshakes()
+    answers, _ = ask_through(tmp_path, class_net, f"servers: [127.0.0.1@{l.tls}], tls-ca: {l.ca}, tls: {encrypted.NAME}", ["n60.a.test", "n61.a.test"],
+                             between=lambda: time.sleep(6.5) if forwarder.handshakes() != before else None)
+    after = forwarder.handshakes()
+    assert all(a.answer for a in answers) and after[0] - before[0] >= 2 and after[1] - before[1] >= 1
+
+
+@pytest.mark.parametrize("line, why", [
+    ("tls: other.test, tls-ca: CA", "hostname mismatch"), (f"tls: {encrypted.NAME}", "unable to get local issuer certificate"),
+    ('tls-pins: ["AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="]', "none of the pins"),
+    (f'tls: {encrypted.NAME}, tls-ca: CA, tls-pins: ["AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="]', "none of the pins"),
+    (f"tls: {encrypted.NAME}, tls-ca: CA, CLEAR", "refused or closed")])
+def test_never_in_the_clear(tmp_path, class_net, forwarder, line, why):
+    """A server that is not the one that is wanted, or speaks no TLS, gets no question."""
+    l = forwarder.listeners
+    port = forwarder.server.port if "CLEAR" in line else l.tls
+    line = line.replace(", CLEAR", "").replace("CA", str(l.ca)) if "AAAA" not in line else line.replace("CA,", f"{l.ca},")
+    answers, story = ask_through(tmp_path, class_net, f"servers: [127.0.0.1@{port}], {line}", wait=20)
+    assert answers[0].rcode() == dns.rcode.SERVFAIL and why in story, story
+
+
+def test_fallback_when_told_so(tmp_path, class_net):
+    """Nobody listens for TLS; with tls-fallback port 53 of the same address is asked."""
+    if os.geteuid() != 0:
+        pytest.skip("port 53 takes root")
+    folder = tmp_path / "plain"
+    folder.mkdir()
+    (folder / "a.zone").write_text(ZONE)
+    (folder / "c.yaml").write_text('server: {listen: [127.77.1.1], control: ""}\nzones: [{zone: a.test, file: a.zone}]\n')
+    plain = lab.Server([lab.AUTHD, "-c", folder / "c.yaml"], folder / "log")
+    plain.started(plain.wait_for, "ready on ")
+    try:
+        ca = encrypted.certificate(tmp_path / "tls") / "ca.pem"
+        line = f"servers: [127.77.1.1@853], tls: {encrypted.NAME}, tls-ca: {ca}"
+        answers, story = ask_through(tmp_path / "no", class_net, line)
+        assert answers[0].rcode() == dns.rcode.SERVFAIL
+        answers, story = ask_through(tmp_path / "yes", class_net, line + ", tls-fallback: true")
+        assert answers[0].answer and "asked again without TLS" in story, story
+    finally:
+        plain.stop()
+
+
+def test_forward_settings_that_are_wrong(tmp_path):
+    for line, words in (('tls-pins: ["x"]', "is no pin"), ("tls-fallback: true", "want tls"), ("tls: a.test, tls-ca: nowhere.pem", "nowhere.pem"),
+                        ("tls: a.test, tls-ca: c.yaml", "there is no certificate in it")):
+        path = tmp_path / "c.yaml"
+        path.write_text(f'server: {{listen: [127.0.0.1@5300]}}\nforward-zones: [{{zone: ".", servers: [127.0.0.1], {line}}}]\n')
+        done = lab.run(lab.ROOTLINE, "check", path)
+        assert done.returncode == 1 and words in done.stderr, (line, done.stderr)

@@ -1,0 +1,602 @@
+"""DoT and DoH as people use them: real clients, browsers and proxies against both daemons."""
+import json
+import re
+import shutil
+import socket
+import ssl
+import struct
+import subprocess
+import time
+
+import dns.edns
+import dns.message
+import dns.query
+import dns.rcode
+import h2.settings
+import pytest
+
+import encrypted
+import internet
+import lab
+
+ZONE = ("$TTL 300\n@ SOA ns h 1 2 3 4 60\n@ NS ns\nns A 192.0.2.1\nwww 77 A 192.0.2.80\nlocal A 127.0.0.1\nshort 5 A 192.0.2.5\nshort 5 TXT \"x\"\n"
+        "$GENERATE 1-300 big TXT \"" + "x" * 190 + " $\"\n")
+
+
+class Subject:
+    """A daemon, a name that it knows, its address, and a name of 127.0.0.x where a page may be served."""
+
+    def __init__(self, kind, tmp, class_net):
+        self.kind = kind
+        self.listeners = encrypted.Listeners(tmp, proxies="127.0.0.2")
+        if kind == "authd":
+            self.server = lab.Authd(tmp, {"a.test": ZONE}, extra=self.listeners.extra)
+            self.name, self.address, self.page = "www.a.test", "192.0.2.80", ("local.a.test", "127.0.0.1")
+        else:
+            self.server = internet.ClassResolver(tmp / "resolver", class_net, extra=self.listeners.extra)
+            self.name, self.address, self.page = "ns.cdn.com", "127.11.2.6", ("ns.cdn.com", "127.11.2.6")
+
+
+@pytest.fixture(scope="module", params=["authd", "resolver"])
+def subject(request, tmp_path_factory, class_net):
+    s = Subject(request.param, tmp_path_factory.mktemp(request.param), class_net)
+    yield s
+    s.server.stop()
+
+
+# ---- command line clients ----
+
+@pytest.mark.parametrize("how", ["+tls", "+https", "+https-get"])
+def test_kdig(subject, how):
+    lab.need("kdig")
+    port = subject.listeners.tls if how == "+tls" else subject.listeners.https
+    trust = [f"+tls-ca={subject.listeners.ca}", f"+tls-hostname={encrypted.NAME}"]
+    done = lab.run("kdig", "@127.0.0.1", "-p", port, subject.name, how, *trust)
+    assert subject.address in done.stdout and "TLS session (TLS1.3)" in done.stdout, done.stdout + done.stderr
+    assert "PADDING: " in done.stdout and re.search(r"Received (\d+) B", done.stdout)[1] == "468"
+    wrong = lab.run("kdig", "@127.0.0.1", "-p", port, subject.name, how, trust[0], "+tls-hostname=other.test", "+retry=0")
+    assert wrong.returncode != 0 and subject.address not in wrong.stdout
+
+
+@pytest.mark.parametrize("how", ["+tls", "+https", "+https-post", "+https-get", "+http-plain", "+http-plain-get"])
+def test_dig(subject, how):
+    lab.need("dig")
+    l = subject.listeners
+    port = l.tls if how == "+tls" else l.http if "plain" in how else l.https
+    trust = [f"+tls-ca={l.ca}", f"+tls-hostname={encrypted.NAME}"] if "plain" not in how else []
+    done = lab.run("dig", "@127.0.0.1", "-p", port, subject.name, how, *trust, "+tries=1", "+time=5")
+    assert subject.address in done.stdout and "status: NOERROR" in done.stdout, done.stdout
+    assert {"+tls": "(TLS)", "+http-plain": "(HTTP)"}.get(how, "HTTP") in done.stdout
+
+
+@pytest.mark.parametrize("version", ["--http1.1", "--http2"])
+def test_curl(subject, version, tmp_path):
+    lab.need("curl")
+    l, wire, out = subject.listeners, encrypted.question(subject.name), tmp_path / "out"
+    (tmp_path / "q").write_bytes(wire)
+    kind = "content-type: application/dns-message"
+
+    def curl(*args, url=l.url):
+        done = lab.run("curl", "-sS", version, "--cacert", l.ca, "-o", out, "-D", tmp_path / "head", "-w",
+                       "%{http_version} %{http_code} %{content_type}", *args, url, env=encrypted.clean_env())
+        return done.stdout + done.stderr
+
+    right = f"{version[6:]} 200 application/dns-message"
+    assert curl("-H", kind, "--data-binary", f"@{tmp_path / 'q'}") == right
+    assert subject.address in dns.message.from_wire(out.read_bytes()).to_text()
+    assert curl(url=f"{l.url}?dns={encrypted.encode(wire)}") == right
+    assert subject.address in dns.message.from_wire(out.read_bytes()).to_text()
+    assert re.search(r"(?im)^cache-control: max-age=\d+\r?$", (tmp_path / "head").read_text())
+    # a second request on the same connection
+    assert lab.run("curl", "-sSv", version, "--cacert", l.ca, f"{l.url}?dns={encrypted.encode(wire)}", f"{l.url}?dns={encrypted.encode(wire)}",
+                   "-o", out, "-o", out, env=encrypted.clean_env()).stderr.count("Re-using existing connection") == 1
+    for status, args, url in (
+            (404, (), l.url.replace("dns-query", "other")), (400, (), l.url), (400, (), l.url + "?dns=A"), (400, (), l.url + "?dns=AAAA$"),
+            (400, (), l.url + "?dns=" + encrypted.encode(wire[:7])), (400, (), l.url + "?dns=" + encrypted.encode(wire[:2] + b"\x80" + wire[3:])),
+            (405, ("-X", "PUT", "-H", kind, "--data-binary", "x"), l.url), (405, ("-X", "DELETE"), l.url),
+            (415, ("-H", "content-type: application/json", "--data-binary", "x"), l.url),
+            (400, ("-H", kind, "-X", "POST", "-H", "content-length: 0"), l.url)):
+        assert curl(*args, url=url).split()[1] == str(status), (status, args, url)
+    (tmp_path / "large").write_bytes(bytes(66000))
+    assert curl("-H", kind, "--data-binary", f"@{tmp_path / 'large'}").split()[1] == "413"
+
+
+def test_curl_resolves_with_it(subject):
+    lab.need("curl")
+    name, address = subject.page
+    page = encrypted.Page(address)
+    try:
+        url = f"http://{name}:{page.port}/"
+        args = ["curl", "-sS", "--doh-url", subject.listeners.url, url]
+        done = lab.run(*args, "--cacert", subject.listeners.ca, env=encrypted.clean_env())
+        assert f"page of {name}" in done.stdout, done.stderr
+        assert lab.run(*args, env=encrypted.clean_env()).returncode == 6, "it took a certificate of nobody"
+    finally:
+        page.stop()
+
+
+def test_dnspython(subject):
+    l, query = subject.listeners, dns.message.make_query(subject.name, "A")
+    answers = [dns.query.tls(query, "127.0.0.1", port=l.tls, timeout=5, ssl_context=l.context(), server_hostname=encrypted.NAME)]
+    for post in (True, False):
+        answers.append(dns.query.https(query, l.url, timeout=5, verify=str(l.ca), post=post))
+    for answer in answers:
+        assert subject.address in answer.to_text() and answer.id == query.id
+
+
+def test_stubby(subject, tmp_path):
+    lab.need("stubby", "dig")
+    l, port = subject.listeners, lab.free_port()
+
+    def write(name):
+        (tmp_path / "stubby.yml").write_text(f"""resolution_type: GETDNS_RESOLUTION_STUB
+dns_transport_list: [GETDNS_TRANSPORT_TLS]
+tls_authentication: GETDNS_AUTHENTICATION_REQUIRED
+tls_ca_file: "{l.ca}"
+tls_query_padding_blocksize: 128
+idle_timeout: 5000
+appdata_dir: "{tmp_path}"
+listen_addresses: [127.0.0.1@{port}]
+upstream_recursive_servers:
+  - {{address_data: 127.0.0.1, tls_port: {l.tls}, tls_auth_name: "{name}"}}
+""")
+        stubby = lab.Server(["stubby", "-C", tmp_path / "stubby.yml", "-l"], tmp_path / "stubby.log")
+        stubby.started(stubby.wait_for, "Starting DAEMON")
+        return stubby
+
+    for name, status in ((encrypted.NAME, "NOERROR"), ("other.test", "SERVFAIL")):
+        stubby = write(name)
+        try:
+            end = time.monotonic() + 10
+            text = ""
+            while f"status: {status}" not in text and time.monotonic() < end:
+                text = lab.run("dig", "@127.0.0.1", "-p", port, subject.name, "+tries=1", "+time=3").stdout
+            assert f"status: {status}" in text and (subject.address in text) == (status == "NOERROR"), text + stubby.log()
+        finally:
+            stubby.process.terminate()
+            stubby.process.wait(10)
+            stubby.log_file.close()
+
+
+def test_chromium(subject, tmp_path):
+    """A page whose name only this server knows; with secure DNS there is no other way to it."""
+    lab.need("chromium", "certutil")
+    l = subject.listeners
+    name, address = subject.page
+    page = encrypted.Page(address)
+    home = tmp_path / "home"
+    (home / ".pki/nssdb").mkdir(parents=True)
+    store = f"sql:{home / '.pki/nssdb'}"
+    lab.run("certutil", "-d", store, "-N", "--empty-password")
+    assert lab.run("certutil", "-d", store, "-A", "-t", "C,,", "-n", "class", "-i", l.ca).returncode == 0
+
+    def browse(template):
+        shutil.rmtree(tmp_path / "profile", ignore_errors=True)
+        (tmp_path / "profile").mkdir()
+        (tmp_path / "profile/Local State").write_text(json.dumps({"dns_over_https": {"mode": "secure", "templates": template}}))
+        return lab.run("timeout", "50", "chromium", "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path / 'profile'}",
+                       "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-dev-shm-usage",
+                       "--dump-dom", f"http://{name}:{page.port}/", env={**encrypted.clean_env(), "HOME": str(home)})
+
+    try:
+        for template in (l.url + "{?dns}", l.url):
+            done = browse(template)
+            assert f"page of {name}" in done.stdout, done.stdout + done.stderr[-2000:]
+        assert "page of" not in browse(f"https://127.0.0.1:{lab.free_port()}/dns-query").stdout
+    finally:
+        page.stop()
+
+
+# ---- proxies ----
+
+class Nginx(lab.Server):
+    def __init__(self, folder, subject, target):
+        self.port = lab.free_port()
+        (folder / "nginx.conf").write_text(f"""daemon off; master_process off; worker_processes 1; pid nginx.pid; error_log error.log info;
+events {{ worker_connections 256; }}
+http {{
+  access_log access.log;
+  client_body_temp_path tb; proxy_temp_path tp; fastcgi_temp_path tf; uwsgi_temp_path tu; scgi_temp_path ts;
+  upstream doh {{ server 127.0.0.1:{target}; keepalive 8; }}
+  server {{
+    listen 127.0.0.1:{self.port} ssl http2;
+    ssl_certificate {subject.listeners.folder}/cert.pem; ssl_certificate_key {subject.listeners.folder}/key.pem;
+    location /dns-query {{
+      proxy_pass http://doh; proxy_http_version 1.1; proxy_set_header Connection "";
+      proxy_set_header Host $host; proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for; proxy_bind 127.0.0.2;
+    }}
+  }}
+}}
+""")
+        super().__init__([lab.find_program("nginx"), "-p", folder, "-c", "nginx.conf"], folder / "nginx.log")
+        self.started(wait_port, self)
+
+
+class Haproxy(lab.Server):
+    def __init__(self, folder, subject, target, extra=""):
+        self.port = lab.free_port()
+        pem = folder / "both.pem"
+        pem.write_text((subject.listeners.folder / "cert.pem").read_text() + (subject.listeners.folder / "key.pem").read_text())
+        (folder / "haproxy.cfg").write_text(f"""global
+    maxconn 200
+    nbthread 1
+defaults
+    mode http
+    timeout connect 3s
+    timeout client 30s
+    timeout server 30s
+frontend f
+    bind 127.0.0.1:{self.port} ssl crt {pem} alpn h2,http/1.1
+    default_backend b
+backend b
+    server s 127.0.0.1:{target} source 127.0.0.2 send-proxy-v2 {extra}
+""")
+        super().__init__([lab.find_program("haproxy"), "-db", "-f", folder / "haproxy.cfg"], folder / "haproxy.log")
+        self.started(wait_port, self)
+
+
+def wait_port(server, seconds=15):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end and server.process.poll() is None:
+        with socket.socket() as s:
+            if s.connect_ex(("127.0.0.1", server.port)) == 0:
+                return
+        time.sleep(0.05)
+    raise AssertionError(server.log())
+
+
+@pytest.fixture(scope="module")
+def picky(tmp_path_factory, class_net):
+    """A resolver that answers some of 127.0.0.0/8 only, so that an answer tells who it thinks has asked."""
+    tmp = tmp_path_factory.mktemp("picky")
+    listeners = encrypted.Listeners(tmp, proxies="127.0.0.2")
+    server = internet.ClassResolver(tmp / "resolver", class_net, extra=listeners.extra)
+    server.stop()
+    text = server.conf.read_text()
+    assert "allow: [127.0.0.0/8," in text
+    server.conf.write_text(text.replace("allow: [127.0.0.0/8,", "allow: [127.0.1.0/24, 198.51.100.7,"))
+    server = lab.Server([lab.BUILD / "rootline-resolver", "-c", server.conf], tmp / "picky.log")
+    server.started(server.wait_for, "ready on ")
+    server.listeners = listeners
+    yield server
+    assert server.stop() == 0 and "Sanitizer" not in server.log(), server.log()
+
+
+def ask_at(port, ca, source, version="--http2", headers=()):
+    """The RCODE that a client at `source` gets through whatever listens there."""
+    url = f"https://127.0.0.1:{port}/dns-query?dns={encrypted.encode(encrypted.question('ns.cdn.com'))}"
+    args = [a for h in headers for a in ("-H", h)]
+    done = subprocess.run(["curl", "-sS", version, "--cacert", str(ca), "--interface", source, *args, url], capture_output=True, timeout=30,
+                          env=encrypted.clean_env())
+    assert done.returncode == 0, done.stderr
+    return dns.message.from_wire(done.stdout).rcode()
+
+
+@pytest.mark.parametrize("kind", ["nginx", "haproxy", "haproxy proto h2"])
+def test_behind_a_proxy(picky, kind, tmp_path):
+    """The access list sees the proxy's client, over either HTTP."""
+    lab.need(kind.split()[0], "curl")
+    proxy = Nginx(tmp_path, picky, picky.listeners.http) if kind == "nginx" else \
+        Haproxy(tmp_path, picky, picky.listeners.http, extra=kind[8:])
+    try:
+        for version in ("--http1.1", "--http2"):
+            for source, rcode in (("127.0.1.5", dns.rcode.NOERROR), ("127.0.3.5", dns.rcode.REFUSED)):
+                for _ in range(3):
+                    assert ask_at(proxy.port, picky.listeners.ca, source, version) == rcode, (version, source)
+        # what the client itself says is not believed: nginx appends, HAProxy does not touch it
+        assert ask_at(proxy.port, picky.listeners.ca, "127.0.3.5", headers=["X-Forwarded-For: 127.0.1.5"]) == \
+            (dns.rcode.REFUSED if kind == "nginx" else dns.rcode.NOERROR)
+    finally:
+        proxy.process.terminate()
+        proxy.process.wait(10)
+        proxy.log_file.close()
+
+
+def plain_get(port, source, *headers, before=b""):
+    """What comes back for a request by hand on the HTTP listener; b"" when it was closed."""
+    with socket.create_connection(("127.0.0.1", port), timeout=10, source_address=(source, 0)) as s:
+        text = f"GET /dns-query?dns={encrypted.encode(encrypted.question('ns.cdn.com'))} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+        s.sendall(before + (text + "".join(h + "\r\n" for h in headers) + "\r\n").encode())
+        data = b""
+        try:
+            while more := s.recv(65536):
+                data += more
+        except ConnectionError:
+            pass
+    return data
+
+
+def rcode_of(answer):
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 200 "), answer
+    return dns.message.from_wire(body).rcode()
+
+
+def preamble(source, command=0x21, family=0x11):
+    addresses = socket.inet_aton(source) + socket.inet_aton("127.0.0.1") + struct.pack("!HH", 1, 2)
+    return b"\r\n\r\n\0\r\nQUIT\n" + struct.pack("!BBH", command, family, len(addresses)) + addresses
+
+
+FIELDS = ("X-Forwarded-For: 127.0.1.5", "Forwarded: for=127.0.1.5", 'Forwarded: for="127.0.1.5:4711";proto=https', "X-Forwarded-For: 198.51.100.7",
+          "X-Forwarded-For: 203.0.113.9, 127.0.1.5", "X-Forwarded-For: 127.0.1.5, 127.0.0.2", "Forwarded: for=unknown, for=127.0.1.5")
+
+
+@pytest.mark.parametrize("field", FIELDS)
+def test_fields_of_a_trusted_proxy(picky, field):
+    assert rcode_of(plain_get(picky.listeners.http, "127.0.0.2", field)) == dns.rcode.NOERROR
+
+
+@pytest.mark.parametrize("field", ("X-Forwarded-For: 127.0.1.5, 203.0.113.9", "X-Forwarded-For: 127.0.1.5, x", "Forwarded: for=_hidden", "X: y"))
+def test_fields_that_do_not_help(picky, field):
+    assert rcode_of(plain_get(picky.listeners.http, "127.0.0.2", field)) == dns.rcode.REFUSED
+
+
+@pytest.mark.parametrize("field", FIELDS)
+def test_fields_of_anybody_else(picky, field):
+    """Ignored: 127.0.3.1 stays who it is."""
+    assert rcode_of(plain_get(picky.listeners.http, "127.0.3.1", field)) == dns.rcode.REFUSED
+
+
+def test_preambles(picky):
+    http = picky.listeners.http
+    assert rcode_of(plain_get(http, "127.0.0.2", before=preamble("127.0.1.5"))) == dns.rcode.NOERROR
+    assert rcode_of(plain_get(http, "127.0.0.2", before=preamble("127.0.3.5"))) == dns.rcode.REFUSED
+    assert rcode_of(plain_get(http, "127.0.0.2", before=preamble("0.0.0.0", command=0x20, family=0))) == dns.rcode.REFUSED  # LOCAL: the proxy itself
+    assert plain_get(http, "127.0.0.2", before=preamble("127.0.1.5", family=0x31)) == b""
+    for source in ("127.0.1.5", "127.0.3.1"):  # from anybody else: closed, whoever asks
+        assert plain_get(http, source, before=preamble("127.0.1.5")) == b""
+
+
+def test_http_is_for_this_machine(tmp_path):
+    """Who is neither here nor a proxy is closed at once; nothing but loopback is here, so the proxies' way is not taken."""
+    listeners = encrypted.Listeners(tmp_path, proxies="")
+    server = lab.Authd(tmp_path, {"a.test": ZONE}, extra=listeners.extra)
+    try:
+        assert plain_get(listeners.http, "127.0.0.9").startswith(b"HTTP/1.1 200 ")
+    finally:
+        server.stop()
+
+
+# ---- what is spoken ----
+
+def test_many_questions_on_one_connection(subject):
+    l = subject.listeners
+    with l.dot() as s:
+        assert s.version() == "TLSv1.3" and s.selected_alpn_protocol() == "dot"
+        s.sendall(b"".join(encrypted.frame(encrypted.question(subject.name, number=n)) for n in range(1000)))
+        assert sorted(struct.unpack("!H", encrypted.read_frame(s)[:2])[0] for _ in range(1000)) == list(range(1000))
+    with l.connect(l.https, "h2") as s:
+        client = encrypted.Http2(s)
+        for turn in range(5):
+            for n in range(100):
+                client.ask(encrypted.question(subject.name, number=n), method="POST" if n % 2 else "GET")
+            client.wait((turn + 1) * 100)
+        assert len(client.answers) == 500
+        assert all(a[":status"] == "200" and dns.message.from_wire(a["data"]).answer for a in client.answers.values())
+
+
+def test_answers_of_a_turn_in_one_record(subject):
+    """Sixteen answers, one record: counted on the wire."""
+    l = subject.listeners
+    inside, outside = ssl.MemoryBIO(), ssl.MemoryBIO()
+    tls = l.context("dot").wrap_bio(inside, outside, server_hostname=encrypted.NAME)
+    with socket.create_connection(("127.0.0.1", l.tls), timeout=10) as s:
+        def pump(call, *args):
+            while True:
+                try:
+                    return call(*args)
+                except ssl.SSLWantReadError:
+                    s.sendall(outside.read())
+                    inside.write(s.recv(65536))
+                finally:
+                    s.sendall(outside.read())
+        pump(tls.do_handshake)
+        pump(tls.write, encrypted.frame(encrypted.question(subject.name)))
+        while len(pump(tls.read, 65536)) < 20:
+            pass
+        tls.write(b"".join(encrypted.frame(encrypted.question(subject.name, number=n)) for n in range(16)))
+        s.sendall(outside.read())
+        time.sleep(0.5)
+        wire = s.recv(65536)
+        records = 0
+        while wire:
+            records += 1
+            wire = wire[5 + struct.unpack("!H", wire[3:5])[0]:]
+        assert records == 1
+
+
+def test_a_large_answer_through_a_small_window(subject):
+    """60 kB, 100 octets at a time (authd), and beside it others that fit."""
+    l = subject.listeners
+    name, rdtype, least = ("big.a.test", "TXT", 300) if subject.kind == "authd" else (subject.name, "A", 1)
+    with l.connect(l.https, "h2") as s:
+        client = encrypted.Http2(s, {h2.settings.SettingCodes.INITIAL_WINDOW_SIZE: 100})
+        large = client.ask(encrypted.question(name, rdtype))
+        for _ in range(20):
+            client.ask(encrypted.question(subject.name))
+        client.wait(21)
+        assert len(dns.message.from_wire(client.answers[large]["data"]).answer[0]) >= least
+        assert all(dns.message.from_wire(a["data"]).answer for a in client.answers.values())
+
+
+def test_padding_and_idle_time(subject):
+    """Blocks of 468 for who pads; the idle time for who asks; neither for others."""
+    l = subject.listeners
+    padding = dns.edns.GenericOption(12, b"")
+    keepalive = dns.edns.GenericOption(11, b"")
+    with l.dot() as s:
+        for options, length in (([padding], 468), ([], None)):
+            s.sendall(encrypted.frame(encrypted.question(subject.name, use_edns=0, options=options)))
+            wire = encrypted.read_frame(s)
+            assert (len(wire) == length) if length else len(wire) < 200
+        s.sendall(encrypted.frame(encrypted.question(subject.name, use_edns=0, options=[keepalive])))
+        options = {o.otype: o for o in dns.message.from_wire(encrypted.read_frame(s)).options}
+        assert struct.unpack("!H", options[11].data)[0] == 100  # of 100 ms
+        s.sendall(encrypted.frame(encrypted.question("big.a.test", "TXT", use_edns=0, options=[padding])))
+        assert len(encrypted.read_frame(s)) % 468 == 0
+    with l.connect(l.https, "h2") as s:
+        client = encrypted.Http2(s)
+        client.ask(encrypted.question(subject.name, use_edns=0, options=[padding, keepalive]))
+        answer = client.wait(1)[1]["data"]
+        assert len(answer) == 468 and 11 not in {o.otype for o in dns.message.from_wire(answer).options}
+    query = dns.message.make_query(subject.name, "A", use_edns=0, options=[padding])
+    assert len(dns.query.udp(query, "127.0.0.1", port=subject.server.port, timeout=5).to_wire()) < 200, "padded in the clear"
+
+
+def test_max_age(subject):
+    if subject.kind != "authd":
+        return check_max_age(subject, [("ns.cdn.com", "A", 1, 86400)])
+    check_max_age(subject, [("www.a.test", "A", 77, 77), ("short.a.test", "ANY", 5, 5), ("nothing.a.test", "A", 60, 60), ("www.a.test", "MX", 60, 60),
+                            ("elsewhere.test", "A", 0, 0)])
+
+
+def check_max_age(subject, cases):
+    l = subject.listeners
+    for name, rdtype, least, most in cases:
+        with l.connect(l.https, "h2") as s:
+            client = encrypted.Http2(s)
+            client.ask(encrypted.question(name, rdtype))
+            age = int(client.wait(1)[1]["cache-control"].partition("=")[2])
+            assert least <= age <= most, (name, rdtype, age)
+
+
+def test_old_versions_and_other_protocols_are_refused(subject):
+    l = subject.listeners
+    old = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    old.load_verify_locations(str(l.ca))
+    old.set_ciphers("DEFAULT@SECLEVEL=0")
+    old.minimum_version = old.maximum_version = ssl.TLSVersion.TLSv1_1
+    with pytest.raises(ssl.SSLError):
+        l.connect(l.tls, context=old)
+    for port, alpn in ((l.tls, "h2"), (l.https, "dot")):
+        with pytest.raises(ssl.SSLError, match="(?i)no.application.protocol"):
+            l.connect(port, alpn)
+    twelve = l.context("dot")
+    twelve.maximum_version = ssl.TLSVersion.TLSv1_2
+    with l.connect(l.tls, context=twelve) as s:
+        assert s.version() == "TLSv1.2" and s.compression() is None
+        s.sendall(encrypted.frame(encrypted.question(subject.name)))
+        assert dns.message.from_wire(encrypted.read_frame(s)).answer
+    with l.connect(l.https) as s:  # no ALPN: HTTP/1.1
+        s.sendall(b"GET /other HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert s.recv(100).startswith(b"HTTP/1.1 404 ")
+
+
+def test_renegotiation_is_refused(subject):
+    lab.need("openssl")
+    l = subject.listeners
+    done = lab.run("sh", "-c", f"(sleep 0.5; echo R; sleep 1) | openssl s_client -connect 127.0.0.1:{l.tls} -tls1_2 -CAfile {l.ca} 2>&1")
+    assert "RENEGOTIATING" in done.stdout and "no renegotiation" in done.stdout, done.stdout[-1500:]
+
+
+def test_tickets(subject):
+    """A ticket of one connection opens another, by either daemon; also for TLS 1.2."""
+    l = subject.listeners
+    for version in (ssl.TLSVersion.TLSv1_3, ssl.TLSVersion.TLSv1_2):
+        context = l.context("dot")
+        context.maximum_version = version
+        session = None
+        for turn in range(3):
+            with l.connect(l.tls, context=context, session=session) as s:
+                s.sendall(encrypted.frame(encrypted.question(subject.name)))
+                encrypted.read_frame(s)
+                assert s.session_reused == (turn > 0)
+                session = s.session
+
+
+def test_half_closed(subject):
+    """What was asked before the end is answered after it."""
+    l = subject.listeners
+    inside, outside = ssl.MemoryBIO(), ssl.MemoryBIO()
+    tls = l.context("dot").wrap_bio(inside, outside, server_hostname=encrypted.NAME)
+    with socket.create_connection(("127.0.0.1", l.tls), timeout=10) as s:
+        while True:
+            try:
+                tls.do_handshake()
+                break
+            except ssl.SSLWantReadError:
+                s.sendall(outside.read())
+                inside.write(s.recv(65536))
+        tls.write(b"".join(encrypted.frame(encrypted.question(subject.name, number=n)) for n in range(50)))
+        s.sendall(outside.read())
+        s.shutdown(socket.SHUT_WR)
+        data = b""
+        while more := s.recv(65536):
+            inside.write(more)
+            while True:
+                try:
+                    got = tls.read(65536)
+                except (ssl.SSLWantReadError, ssl.SSLZeroReturnError):
+                    break
+                if not got:
+                    break
+                data += got
+        ids = []
+        while data:
+            size = struct.unpack("!H", data[:2])[0]
+            ids.append(struct.unpack("!H", data[2:4])[0])
+            data = data[2 + size:]
+        assert sorted(ids) == list(range(50))
+
+
+# ---- HTTP/1.1 ----
+
+RIGHT = encrypted.question("www.a.test")
+HTTP1 = [
+    (200, b"POST /dns-query HTTP/1.1\r\nHost: x\r\ncontent-TYPE: Application/DNS-message ; charset=x\r\nContent-Length: 28\r\n\r\n" + RIGHT),
+    (200, b"GET /dns-query?a=b&dns=" + encrypted.encode(RIGHT).encode() + b"&c HTTP/1.1\r\nHost:x\r\n\r\n"),
+    (200, b"GET /dns-query?dns=" + encrypted.encode(RIGHT).encode() + b" HTTP/1.0\r\n\r\n"),
+    (400, b"GET /dns-query?dns=" + encrypted.encode(RIGHT).encode() + b" HTTP/1.1\r\n\r\n"),  # no Host
+    (400, b"GET  /dns-query HTTP/1.1\r\nHost: x\r\n\r\n"), (400, b"GET /dns-query HTTP/1.1\r\nHost : x\r\n\r\n"),
+    (400, b"GET /dns-query HTTP/1.1\r\nHost: x\r\n folded\r\n\r\n"), (400, b"GET /dns-query HTTP/1.1\nHost: x\r\n\r\n"),
+    (400, b"GET /dns-query HTTP/1.1\r\nHost: x\nX: y\r\n\r\n"), (400, b"GET /dns-query HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n"),
+    (400, b"GET /dns-query HTTP/1.1\r\nHost: x\r\nX\0: y\r\n\r\n"), (400, b"\r\nGET /dns-query HTTP/1.1\r\nHost: x\r\n\r\n"),
+    (400, b"POST /dns-query HTTP/1.1\r\nHost: x\r\nContent-Length: 28\r\nContent-Length: 28\r\n\r\n"),
+    (400, b"POST /dns-query HTTP/1.1\r\nHost: x\r\nContent-Length: +28\r\n\r\n"), (400, b"POST /dns-query HTTP/1.1\r\nHost: x\r\nContent-Length: 28, 28\r\n\r\n"),
+    (411, b"POST /dns-query HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
+    (411, b"POST /dns-query HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
+    (411, b"POST /dns-query HTTP/1.1\r\nHost: x\r\n\r\n"), (413, b"POST /dns-query HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999999999999999\r\n\r\n"),
+    (414, b"GET /" + b"a" * 9000), (431, b"GET / HTTP/1.1\r\nHost: x\r\nX: " + b"a" * 9000), (505, b"GET / HTTP/2.0\r\nHost: x\r\n\r\n"),
+]
+
+
+@pytest.mark.parametrize("number", range(len(HTTP1)))
+@pytest.mark.parametrize("piece", [1 << 20, 1])
+def test_http1(subject, number, piece):
+    status, octets = HTTP1[number]
+    if subject.kind != "authd":
+        octets = octets.replace(RIGHT, encrypted.question("ns.cdn.com")).replace(encrypted.encode(RIGHT).encode(), encrypted.encode(encrypted.question("ns.cdn.com")).encode())
+    if piece == 1 and len(octets) > 1000:
+        return
+    with socket.create_connection(("127.0.0.1", subject.listeners.http), timeout=10) as s:
+        s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        try:
+            for i in range(0, len(octets), piece):
+                s.sendall(octets[i:i + piece])
+            data = s.recv(65536)
+        except ConnectionError:
+            data = b""
+        assert data.startswith(b"HTTP/1.1 %d " % status), data
+        if status != 200:
+            assert b"Connection: close\r\n" in data
+            assert s.recv(100) == b""
+
+
+def test_http1_keeps_its_order(subject):
+    """Requests that come together are answered one after the other, and one that closes is the last."""
+    def get(name, last=False):
+        return (f"GET /dns-query?dns={encrypted.encode(encrypted.question(name, number=7))} HTTP/1.1\r\nHost: x\r\n" + ("Connection: close\r\n" if last else "") + "\r\n").encode()
+
+    names = [subject.name, "nothing.a.test", "version.bind", subject.name]
+    with socket.create_connection(("127.0.0.1", subject.listeners.http), timeout=10) as s:
+        s.sendall(b"".join(get(n) for n in names) + get("b.test", True) + get("c.test"))
+        data = b""
+        while more := s.recv(65536):
+            data += more
+    got = []
+    while data:
+        head, _, data = data.partition(b"\r\n\r\n")
+        size = int(re.search(rb"Content-Length: (\d+)", head)[1])
+        got.append(str(dns.message.from_wire(data[:size]).question[0].name).rstrip("."))
+        data = data[size:]
+    assert got == names + ["b.test"]
