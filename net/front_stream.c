@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -19,7 +20,8 @@ enum {
     BACKLOG = 511,
     ENTER_TRIES = 3,
     ACCEPT_A_TURN = 64,
-    CLOSE_A_TURN = 64, /* for want of memory */
+    MANY = 64, /* connections whose memory is worth giving back */
+    MANY_PART = 8, /* when so small a part of them is left */
 };
 
 /* What is spoken at a listener, from the outside to the inside. */
@@ -46,7 +48,8 @@ struct front_stream {
     const struct stack *stack;
     uv_poll_t listener;
     uv_timer_t tick;
-    int fd, reserve;     /* a descriptor to give up when there are no more */
+        int fd, reserve; /* a descriptor to give up when there are no more */
+    unsigned most;   /* connections since memory was last given back to the system */
     unsigned handle_cnt; /* of this front, not yet closed */
 };
 
@@ -194,6 +197,16 @@ static void on_prepare_closed(uv_handle_t *handle)
     free_if_last(f);
 }
 
+/* After a flood the heap is full of holes; whoever looks at the memory of the process shall see that it is over. */
+static void give_memory_back(struct front_stream *f)
+{
+    f->most = (unsigned)util_max(f->most, f->hub.stream_cnt);
+    if (f->most < MANY || f->hub.stream_cnt > f->most / MANY_PART)
+        return;
+    f->most = f->hub.stream_cnt;
+    (void)malloc_trim(0);
+}
+
 static void on_tick(uv_timer_t *timer)
 {
     struct front_stream *f = timer->data;
@@ -205,6 +218,7 @@ static void on_tick(uv_timer_t *timer)
         next = l->next;
         stream_tick(container_of(l, struct stream, link), now_ms, idle_ms);
     }
+    give_memory_back(f);
     if (f->hub.is_draining && list_is_empty(&f->hub.streams) &&
         !uv_is_closing((uv_handle_t *)timer)) {
         uv_close((uv_handle_t *)timer, on_front_closed);

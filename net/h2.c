@@ -23,7 +23,7 @@ struct h2_stream {
     bool is_too_large, is_answered;
     size_t fields_len; /* of all fields, those that do not count too */
     struct buffer text;
-    size_t sent; /* octets of the answer */
+    size_t held, sent; /* octets of the answer, and of them those that have gone */
     uint64_t since_ms;
 };
 
@@ -39,6 +39,7 @@ struct h2 {
     uint64_t now_ms, window_ms; /* mono: of this call, and when counting began */
     unsigned resets, controls;
     size_t idle_frames, requests;
+    size_t held; /* octets of answers */
     bool is_flooded;
 };
 
@@ -71,6 +72,7 @@ static struct h2_stream *new_stream(struct h2 *h, uint32_t id)
 static void drop_stream(struct h2 *h, struct h2_stream *s)
 {
     list_remove(&s->link);
+    h->held -= s->held;
     if (h->spare_cnt < SPARE_MAX && s->text.size <= SPARE_SIZE_MAX) {
         list_add(&h->spare, &s->link);
         h->spare_cnt++;
@@ -238,6 +240,18 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *
     return 0;
 }
 
+/* A frame that nghttp2 has refused, such as a stream more than there may be. */
+static int on_invalid_frame(nghttp2_session *session, const nghttp2_frame *frame, int error,
+                            void *data)
+{
+    struct h2 *h = data;
+
+    (void)session;
+    (void)frame;
+    (void)error;
+    return count(h, &h->resets, H2_RESETS_MAX);
+}
+
 static int on_stream_close(nghttp2_session *session, int32_t id, uint32_t error, void *data)
 {
     struct h2_stream *s = find_stream(data, id);
@@ -277,6 +291,7 @@ static ssize_t read_answer(nghttp2_session *session, int32_t id, uint8_t *to, si
 
 bool h2_answer(struct h2 *h, uint32_t stream, const struct http_answer *answer)
 {
+    static const struct http_answer too_much = {.status = 503};
     struct h2_stream *s = find_stream(h, (int32_t)stream);
     char status[NUMBER_MAX], length[NUMBER_MAX], age[NUMBER_MAX + 10];
     const char *text = http_reason(answer->status);
@@ -286,11 +301,15 @@ bool h2_answer(struct h2 *h, uint32_t stream, const struct http_answer *answer)
 
     if (!s)
         return true;
+    if (is_ok && h->held + answer->body.len > H2_HELD_MAX)
+        return h2_answer(h, stream, &too_much);
     s->is_answered = true;
     s->text.len = s->sent = 0;
     const void *body = is_ok ? (const void *)answer->body.at : text;
     if (!buffer_put(&s->text, body, is_ok ? answer->body.len : strlen(text)))
         return false;
+    s->held = s->text.len;
+    h->held += s->held;
     size_t status_len = (size_t)snprintf(status, sizeof(status), "%u", answer->status);
     size_t length_len = (size_t)snprintf(length, sizeof(length), "%zu", s->text.len);
     size_t age_len =
@@ -338,6 +357,7 @@ static nghttp2_session *new_session(struct h2 *h)
         nghttp2_session_callbacks_set_on_header_callback(calls, on_header);
         nghttp2_session_callbacks_set_on_data_chunk_recv_callback(calls, on_data_chunk);
         nghttp2_session_callbacks_set_on_frame_recv_callback(calls, on_frame);
+        nghttp2_session_callbacks_set_on_invalid_frame_recv_callback(calls, on_invalid_frame);
         nghttp2_session_callbacks_set_on_stream_close_callback(calls, on_stream_close);
         nghttp2_option_set_max_outbound_ack(option, H2_CONTROLS_MAX);
         nghttp2_option_set_no_closed_streams(option, 1);

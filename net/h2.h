@@ -19,6 +19,7 @@ enum {
     H2_CONTROLS_MAX = 100, /* SETTINGS and PING together */
     H2_IDLE_FRAMES_MAX =
         1000, /* frames that bring no request further, above four for each request */
+    H2_HELD_MAX = 2 << 20, /* octets of answers that wait for a client; above that its requests get 503 */
     H2_CONTINUATIONS_MAX = 8, /* of one block of fields */
     H2_MEMORY =
         12000, /* octets that a connection costs inside nghttp2, as far as the guard is concerned */
@@ -37,7 +38,8 @@ void h2_free(struct h2 **h2);
 /* Take all of these octets; calls on_request.  False: the connection has to end once what h2_write brings has been sent. */
 MUST_USE bool h2_read(struct h2 *h2, const uint8_t *octets, size_t len, uint64_t now_ms);
 
-/* Answer a request; one whose stream has been given up is forgotten.  False: no memory. */
+/* Answer a request, with a body that lies elsewhere than the request's; one whose stream has been given up is forgotten.  False: no
+ * memory. */
 MUST_USE bool h2_answer(struct h2 *h2, uint32_t stream, const struct http_answer *answer);
 
 /* Append what is to be sent.  False: the connection has to end. */

@@ -9,7 +9,7 @@
 
 #include "base/now.h"
 
-enum { POOL_BUFFER_MAX = 16384, REST_MS = 1000 };
+enum { POOL_BUFFER_MAX = 16384, SEALED_KEPT_MAX = 65536, REST_MS = 1000 };
 
 /* A question that is answered later.  Lifetime: until then, and again. */
 struct late {
@@ -181,6 +181,15 @@ static void send_octets(struct stream *s, struct buffer *b)
         stream_close(s);
 }
 
+static void send_sealed(struct stream *s)
+{
+    struct buffer *sealed = &s->hub->sealed;
+
+    send_octets(s, sealed);
+    if (sealed->size > SEALED_KEPT_MAX)
+        buffer_fini(sealed);
+}
+
 /* Send what is queued. */
 static void flush(struct stream *s)
 {
@@ -198,7 +207,7 @@ static void flush(struct stream *s)
         if (!tls_write(s->tls, s->out.at, s->out.len, &hub->sealed))
             stream_close(s);
         s->out.len = 0;
-        send_octets(s, &hub->sealed);
+        send_sealed(s);
     } else {
         send_octets(s, &s->out);
     }
@@ -422,7 +431,7 @@ static void open_octets(struct stream *s, const uint8_t *sealed, size_t len)
     tls_feed(s->tls, sealed, len);
     do {
         state = tls_read(s->tls, hub->plain, STREAM_CHUNK, &got, &hub->sealed);
-        send_octets(s, &hub->sealed);
+        send_sealed(s);
         if (!s->is_closing && got > 0) {
             ask_fresh(s, hub->plain, got);
             if (s->in.len > 0 && !s->is_closing)
@@ -521,7 +530,7 @@ static void discard_rest(struct stream *s)
     s->in.len = 0;
     if (s->tls) {
         tls_end(s->tls, &s->hub->sealed);
-        send_octets(s, &s->hub->sealed);
+        send_sealed(s);
     }
     if (s->is_closing)
         return;

@@ -1,0 +1,408 @@
+"""limits.md section 4, connections: clients that are slow, silent or loud, while two that are neither keep getting answers."""
+import contextlib
+import json
+import os
+import resource
+import socket
+import ssl
+import struct
+import threading
+import time
+
+import dns.message
+import hpack
+import pytest
+
+import encrypted
+import lab
+
+ZONE = "$TTL 300\n@ SOA ns h 1 2 3 4 60\n@ NS ns\nns A 192.0.2.1\nwww A 192.0.2.80\n$GENERATE 1-300 big TXT \"" + "x" * 190 + " $\"\n"
+WIRE = encrypted.question("www.a.test")
+PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+HEADERS, RST, SETTINGS, PING, WINDOW, CONTINUATION, DATA, PRIORITY = 1, 3, 4, 6, 8, 9, 0, 2
+
+
+def http2_frame(kind, flags=0, stream=0, payload=b""):
+    return len(payload).to_bytes(3, "big") + bytes([kind, flags]) + stream.to_bytes(4, "big") + payload
+
+
+def fields(*more):
+    return hpack.Encoder().encode([(":method", "GET"), (":scheme", "https"), (":authority", "x"), (":path", f"/dns-query?dns={encrypted.encode(WIRE)}"), *more])
+
+
+class Subject:
+    def __init__(self, folder, build):
+        self.listeners = encrypted.Listeners(folder)
+        self.server = lab.Authd(folder, {"a.test": ZONE}, extra=self.listeners.extra + "  workers: 2\n", build=build)
+        self.socket = folder / "authd.sock"
+
+    def status(self):
+        return json.loads(lab.run(lab.ROOTLINE, "status", "--json", "--socket", self.socket).stdout)
+
+    def resident(self):
+        return self.status()["memory"]["resident"]
+
+
+@pytest.fixture(scope="module")
+def subject(tmp_path_factory):
+    resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
+    s = Subject(tmp_path_factory.mktemp("floods"), lab.BUILD)
+    yield s
+    s.server.stop()
+
+
+class Benign:
+    """A client over UDP and one over HTTPS, 100 questions a second each."""
+
+    def __init__(self, subject):
+        self.subject, self.stop = subject, threading.Event()
+        self.asked, self.answered = [0, 0], [0, 0]
+        self.threads = [threading.Thread(target=self.run, args=(i, call)) for i, call in enumerate((self.udp, self.doh))]
+
+    def run(self, i, call):
+        ask = call()
+        next(ask)
+        while not self.stop.is_set():
+            self.asked[i] += 1
+            try:
+                self.answered[i] += bool(ask.send(None))
+            except StopIteration:
+                ask = call()
+                next(ask)
+            time.sleep(0.01)
+
+    def udp(self):
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+            s.settimeout(3)
+            s.connect(("127.0.0.1", self.subject.server.port))
+            got = True
+            while True:
+                yield got
+                s.send(WIRE)
+                try:
+                    got = bool(dns.message.from_wire(s.recv(4096)).answer)
+                except OSError:
+                    got = False
+
+    def doh(self):
+        l = self.subject.listeners
+        with l.connect(l.https, "h2") as s:
+            client = encrypted.Http2(s)
+            got = True
+            while True:
+                yield got
+                stream = client.ask(WIRE)
+                client.wait(len(client.done) + 1)
+                got = client.answers[stream].get(":status") == "200"
+                if client.closed is not None:
+                    return
+
+    def __enter__(self):
+        for t in self.threads:
+            t.start()
+        return self
+
+    def __exit__(self, *args):
+        time.sleep(0.3)
+        self.stop.set()
+        for t in self.threads:
+            t.join(20)
+
+    def check(self, least=20):
+        for asked, answered in zip(self.asked, self.answered):
+            assert asked >= least and answered >= 0.99 * asked, (self.asked, self.answered)
+
+
+@contextlib.contextmanager
+def undisturbed(subject, least=20):
+    """What happens inside disturbs nobody, and leaves nothing behind."""
+    with Benign(subject) as benign:
+        yield
+    benign.check(least)
+    end = time.monotonic() + 20
+    while subject.status()["limits"]["connections"] > 0 and time.monotonic() < end:
+        time.sleep(0.2)
+    limits = subject.status()["limits"]
+    assert limits["connections"] == 0 and limits["connection-memory"] < 500000, limits
+
+
+def attacker(number, port):
+    """A connection from one of 200 addresses."""
+    return socket.create_connection(("127.0.0.1", port), timeout=10, source_address=(f"127.9.{number % 200 // 100}.{number % 100 + 1}", 0))
+
+
+def reset(s):
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    s.close()
+
+
+def first_flight(listeners):
+    inside, outside = ssl.MemoryBIO(), ssl.MemoryBIO()
+    tls = listeners.context("dot").wrap_bio(inside, outside, server_hostname=encrypted.NAME)
+    with pytest.raises(ssl.SSLWantReadError):
+        tls.do_handshake()
+    return tls, inside, outside, outside.read()
+
+
+def is_closed(s, seconds=10):
+    """Whether the server ends it."""
+    s.settimeout(seconds)
+    try:
+        while s.recv(65536):
+            pass
+    except socket.timeout:
+        return False
+    except OSError:
+        pass
+    return True
+
+
+# ---- handshakes ----
+
+def test_handshakes_cut_at_every_octet(subject):
+    l = subject.listeners
+    with undisturbed(subject):
+        hello = first_flight(l)[3]
+        for n in range(len(hello) + 1):
+            s = attacker(n, l.tls)
+            s.sendall(hello[:n])
+            (reset if n % 2 else socket.socket.close)(s)
+        for n in range(0, 200):
+            tls, inside, outside, hello = first_flight(l)
+            s = attacker(n, l.tls)
+            s.sendall(hello)
+            while True:
+                inside.write(s.recv(65536))
+                try:
+                    tls.do_handshake()
+                    break
+                except ssl.SSLWantReadError:
+                    continue
+            tls.write(encrypted.frame(WIRE))
+            flight = outside.read()
+            s.sendall(flight[:min(n, len(flight))])
+            (reset if n % 2 else socket.socket.close)(s)
+
+
+def test_rubbish_instead_of_a_handshake(subject):
+    l = subject.listeners
+    with undisturbed(subject):
+        for n in range(300):
+            with attacker(n, l.https) as s:
+                s.sendall(os.urandom(200) if n % 2 else b"GET / HTTP/1.1\r\n\r\n")
+                assert is_closed(s)
+        hello = first_flight(l)[3]
+        for n in range(0, len(hello), 7):  # one octet is another
+            with attacker(n, l.tls) as s:
+                s.sendall(hello[:n] + bytes([hello[n] ^ 0x55]) + hello[n + 1:])
+                s.shutdown(socket.SHUT_WR)
+                assert is_closed(s)
+
+
+def test_a_hello_without_end(subject):
+    """A record after the other, each a piece of one hello: not more than STREAM_HELLO_MAX wait, not longer than five seconds."""
+    l = subject.listeners
+    with undisturbed(subject):
+        with attacker(1, l.tls) as s:
+            try:
+                s.sendall(b"\x16\x03\x01\x40\x00\x01\xff\xff\xff" + bytes(16380))
+                for _ in range(100):
+                    s.sendall(b"\x16\x03\x01\x40\x00" + bytes(16384))
+            except OSError:
+                pass
+            assert is_closed(s)
+
+
+# ---- slow clients ----
+
+def test_half_closed_and_one_octet_a_second(subject):
+    l = subject.listeners
+    hello = first_flight(l)[3]
+    with undisturbed(subject, least=100):
+        slow = [(attacker(n, port), text) for n in range(150)
+                for port, text in ((l.tls, hello), (l.http, b"GET /dns-query HTTP/1.1\r\nHost: x\r\n"), (subject.server.port, encrypted.frame(WIRE)))]
+        half = [attacker(n, port) for n in range(150) for port in (l.tls, l.https, subject.server.port)]
+        for n, s in enumerate(half):
+            s.sendall(hello[:n])
+            s.shutdown(socket.SHUT_WR)
+        start = time.monotonic()
+        open_after = {s for s, _ in slow}
+        for at in range(9):
+            for s, text in slow:
+                with contextlib.suppress(OSError):
+                    s.sendall(text[at:at + 1])
+            time.sleep(1)
+        for s, _ in slow:
+            if is_closed(s, 0.01):
+                open_after.discard(s)
+        assert not open_after, f"{len(open_after)} of {len(slow)} are open after {time.monotonic() - start:.0f} s"
+        assert all(is_closed(s, 0.1) for s in half)
+        for s in half + [s for s, _ in slow]:
+            s.close()
+
+
+def test_readers_that_do_not_read(subject):
+    """Large answers that nobody takes: over TCP, TLS and HTTPS; they go when they have been idle long enough."""
+    l = subject.listeners
+    big = encrypted.question("big.a.test", "TXT")
+    with undisturbed(subject, least=30):
+        lazy = []
+        for n in range(20):
+            s = attacker(n, subject.server.port)
+            t = l.dot(source=f"127.9.0.{n + 1}")
+            u = l.connect(l.https, "h2", source=f"127.9.0.{n + 1}")
+            client = encrypted.Http2(u)
+            for one in (s, t):
+                one.settimeout(0.2)
+                with contextlib.suppress(OSError, ssl.SSLError):
+                    for _ in range(100):
+                        one.sendall(encrypted.frame(big) * 10)
+            for _ in range(100):
+                client.ask(big)
+            with contextlib.suppress(OSError, ssl.SSLError):
+                client.flush()
+            lazy += [s, t, u]
+        held = subject.status()["limits"]["connection-memory"]
+        assert held < 60 << 20, held
+        for s in lazy:
+            s.close()
+
+
+def test_thousands_of_idle_connections(subject):
+    """5,000 from 200 addresses, one in ten of them with TLS open: the idlest go first, newcomers get in."""
+    l = subject.listeners
+    with undisturbed(subject, least=50):
+        idle = []
+        for n in range(5000):
+            with contextlib.suppress(OSError):
+                idle.append(attacker(n, (l.tls, l.https, subject.server.port)[n % 3]))
+            if n % 10 == 0:
+                with contextlib.suppress(OSError, ssl.SSLError):
+                    idle.append(l.dot(source=f"127.9.0.{n % 100 + 1}"))
+        with l.dot(source="127.0.0.8") as s:  # somebody new
+            s.sendall(encrypted.frame(WIRE))
+            assert dns.message.from_wire(encrypted.read_frame(s)).answer
+        assert subject.status()["limits"]["connections"] <= 1024
+        for s in idle:
+            s.close()
+
+
+# ---- HTTP/2 ----
+
+def flood(subject, octets, count, seconds=10, before=b""):
+    """Send frames until the server has had enough; what it says then, None if it has not."""
+    l = subject.listeners
+    with l.connect(l.https, "h2", source="127.9.0.1") as s:
+        data, sent = b"", 0
+        s.sendall(PREFACE + http2_frame(SETTINGS) + before)
+        s.settimeout(0.001)
+        end = time.monotonic() + seconds
+        code = None
+        while time.monotonic() < end and code is None:
+            try:
+                if sent < count:
+                    s.settimeout(2)
+                    s.sendall(b"".join(octets(n) for n in range(sent, min(sent + 50, count))))
+                    sent += 50
+                s.settimeout(0.001 if sent < count else 0.5)
+                more = s.recv(65536)
+                if not more:
+                    code = "closed"
+                data += more
+            except (socket.timeout, ssl.SSLWantReadError):
+                if sent >= count:
+                    break
+            except (OSError, ssl.SSLError):
+                code = "closed"
+            at = 0
+            while len(data) - at >= 9:
+                size = int.from_bytes(data[at:at + 3], "big")
+                if len(data) - at - 9 < size:
+                    break
+                if data[at + 3] == 7:
+                    code = struct.unpack("!I", data[at + 13:at + 17])[0]
+                at += 9 + size
+            data = data[at:]
+        return code
+
+
+CALM, PROTOCOL, FLOW, COMPRESSION = 11, 1, 3, 9
+FLOODS = {
+    "rapid reset": (lambda n: http2_frame(HEADERS, 5, 2 * n + 1, fields()) + http2_frame(RST, 0, 2 * n + 1, struct.pack("!I", 8)), 2000, (CALM,)),
+    "resets of nothing": (lambda n: http2_frame(HEADERS, 4, 2 * n + 1, fields()) + http2_frame(RST, 0, 2 * n + 1, struct.pack("!I", 8)), 2000, (CALM,)),
+    "SETTINGS": (lambda n: http2_frame(SETTINGS), 5000, (CALM,)),
+    "PING": (lambda n: http2_frame(PING, 0, 0, bytes(8)), 5000, (CALM,)),
+    "CONTINUATION": (lambda n: http2_frame(HEADERS, 1, 1, fields()) if n == 0 else http2_frame(CONTINUATION, 0, 1, fields(("x", "y" * 100))), 5000, (CALM,)),
+    "empty CONTINUATION": (lambda n: http2_frame(HEADERS, 1, 1, fields()) if n == 0 else http2_frame(CONTINUATION, 0, 1), 5000, (CALM,)),
+    "empty DATA": (lambda n: http2_frame(HEADERS, 4, 1, fields()) if n == 0 else http2_frame(DATA, 0, 1), 5000, (CALM,)),
+    "WINDOW_UPDATE": (lambda n: http2_frame(WINDOW, 0, 0, struct.pack("!I", 1)), 5000, (CALM,)),
+    "PRIORITY": (lambda n: http2_frame(PRIORITY, 0, 2 * n + 1, struct.pack("!IB", 0, 1)), 5000, (CALM,)),
+    "too many streams": (lambda n: http2_frame(HEADERS, 4, 2 * n + 1, fields()), 5000, (CALM, PROTOCOL, "closed")),
+}
+
+
+@pytest.mark.parametrize("kind", FLOODS)
+def test_http2_flood(subject, kind):
+    make, count, codes = FLOODS[kind]
+    with undisturbed(subject):
+        for _ in range(5):
+            assert flood(subject, make, count) in codes
+
+
+def test_field_bombs(subject):
+    """A large field, referred to again and again: 431, or the end; and no memory."""
+    l = subject.listeners
+    encoder = hpack.Encoder()
+    block = encoder.encode([(":method", "GET"), (":scheme", "https"), (":authority", "x"), (":path", "/dns-query"), ("bomb", "b" * 3900)])
+    again = bytes([0x80 | 62]) * 16000  # the newest entry of the table
+    with undisturbed(subject):
+        for n in range(20):
+            with l.connect(l.https, "h2", source=f"127.9.0.{n + 1}") as s:
+                s.sendall(PREFACE + http2_frame(SETTINGS) + http2_frame(HEADERS, 1, 1, block) + http2_frame(CONTINUATION, 4, 1, again))
+                s.settimeout(5)
+                data = b""
+                with contextlib.suppress(OSError, ssl.SSLError):
+                    while b"431" not in data and (more := s.recv(65536)):
+                        data += more
+        assert subject.status()["limits"]["connection-memory"] < 5 << 20
+
+
+def test_bodies_that_never_end(subject):
+    """A hundred requests whose bodies stop in the middle: given up after two seconds, the connection lives on."""
+    l = subject.listeners
+    with undisturbed(subject, least=100):
+        with l.connect(l.https, "h2", source="127.9.0.1") as s:
+            client = encrypted.Http2(s)
+            streams = [client.ask(WIRE[:10], end=False) for _ in range(100)]
+            client.wait(100)
+            assert all(client.answers[i]["reset"] == 8 for i in streams)  # CANCEL
+            last = client.ask(WIRE)
+            assert client.wait(101)[last][":status"] == "200"
+
+
+# ---- memory ----
+
+def test_memory_returns(tmp_path):
+    """Rounds of 400 connections with TLS and HTTP/2 and half a request: what is held after the last is what was held after the third."""
+    subject = Subject(tmp_path, lab.choose_build("release"))
+    try:
+        sizes = []
+        for _ in range(6):
+            streams = []
+            for n in range(400):
+                with contextlib.suppress(OSError, ssl.SSLError):
+                    s = subject.listeners.connect(subject.listeners.https, "h2", source=f"127.9.{n % 200 // 100}.{n % 100 + 1}")
+                    s.sendall(PREFACE + http2_frame(SETTINGS) + http2_frame(HEADERS, 4, 1, fields()) + http2_frame(DATA, 0, 1, bytes(8000)))
+                    streams.append(s)
+            assert len(streams) > 300
+            for s in streams:
+                s.close()
+            end = time.monotonic() + 20
+            while subject.status()["limits"]["connections"] > 0 and time.monotonic() < end:
+                time.sleep(0.1)
+            time.sleep(1)
+            sizes.append(subject.resident())
+        assert subject.status()["limits"]["connections"] == 0
+        assert sizes[-1] <= 1.05 * sizes[2], sizes
+    finally:
+        subject.server.stop()

@@ -1,0 +1,84 @@
+/* Octets of an HTTP/2 connection without TLS, in pieces; some requests are answered at once, some later, some never.  What goes out is whole
+ * frames, and all memory comes back.
+ *
+ * The first octet is the size of the pieces, the rest the connection. */
+#include "base/hash.h"
+#include "net/doh.h"
+#include "net/h2.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+enum { LATE_MAX = 200, FRAME_HEAD = 9, TICK_MS = 100 };
+
+static struct h2 *connection;
+static struct guard *guard;
+static uint32_t late[LATE_MAX];
+static size_t late_cnt;
+static uint8_t decoded[MESSAGE_MAX];
+
+static void on_request(void *data, uint32_t stream, const struct http_request *request)
+{
+    const uint8_t *wire;
+    size_t len;
+
+    (void)data;
+    struct http_answer answer = {.status = doh_read(request, "/dns-query", decoded, &wire, &len)};
+    if (answer.status == 200) {
+        if (stream % 3 == 0 && late_cnt < LATE_MAX) {
+            late[late_cnt++] = stream;
+            return;
+        }
+        memmove(decoded, wire, len);
+        answer.body = (struct http_text){.at = (const char *)decoded, .len = len};
+        answer.max_age_s = doh_max_age(wire, len);
+    }
+    must(h2_answer(connection, stream, &answer));
+}
+
+static bool send_on(struct buffer *out)
+{
+    bool goes_on = h2_write(connection, out);
+
+    for (size_t at = 0; at < out->len;) {
+        must(out->len - at >= FRAME_HEAD);
+        size_t len = (size_t)out->at[at] << 16 | util_get_u16(out->at + at + 1);
+        must(len <= out->len - at - FRAME_HEAD);
+        at += FRAME_HEAD + len;
+    }
+    out->len = 0;
+    return goes_on;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static const struct guard_conf limits = {.connections = 1, .memory = 1 << 30};
+    struct http_answer answer = {.status = 200, .body = {.at = "late", .len = 4}};
+    struct buffer out = {0};
+    uint64_t now_ms = 1000000;
+    bool goes_on = true;
+
+    if (!guard) {
+        hash_init();
+        must(guard_new(&limits, 1, &guard) == ERR_OK);
+    }
+    if (size < 2)
+        return 0;
+    size_t piece = data[0] ? data[0] : size;
+    late_cnt = 0;
+    must(h2_new(guard, on_request, NULL, &connection) == ERR_OK);
+    for (size_t at = 1; at < size && goes_on; at += piece, now_ms += TICK_MS) {
+        goes_on = h2_read(connection, data + at, util_min(piece, size - at), now_ms);
+        if (late_cnt > 2)
+            must(h2_answer(connection, late[--late_cnt], &answer));
+        (void)h2_expire(connection, now_ms - 2000);
+        goes_on &= send_on(&out);
+    }
+    if (goes_on) {
+        h2_end(connection);
+        (void)send_on(&out);
+    }
+    h2_free(&connection);
+    buffer_fini(&out);
+    must(guard_counts(guard).memory == 0);
+    return 0;
+}

@@ -1,0 +1,100 @@
+/* Octets that claim to be HTTP/1.1, a preamble of the PROXY protocol, or the DNS message of either: parsed whole and in pieces.  A request is
+ * whole at one place only, and everything that is told of it lies inside.
+ *
+ * The first octet says which of them the rest is. */
+#include "net/doh.h"
+#include "net/http1.h"
+#include "net/proxy.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+enum { KINDS = 3 };
+
+static uint8_t decoded[MESSAGE_MAX];
+
+static void check_inside(const struct http_text *text, const uint8_t *octets, size_t len)
+{
+    const uint8_t *at = (const uint8_t *)text->at;
+    must(text->len == 0 || (at >= octets && text->len <= len && at + text->len <= octets + len));
+}
+
+static void ask(const struct http_request *request)
+{
+    static const struct addr_prefixes nobody = {0};
+    const uint8_t *wire = NULL;
+    struct addr client;
+    size_t len = 0;
+
+    unsigned status = doh_read(request, "/dns-query", decoded, &wire, &len);
+    must(status == 200 || *http_reason(status) != 'E'); /* it has a name */
+    must(status != 200 || (wire && len > 0 && len <= MESSAGE_MAX));
+    if (status == 200)
+        (void)doh_max_age(wire, len);
+    (void)proxy_read_fields(request, &nobody, &client);
+}
+
+static void answer(unsigned status, bool closes)
+{
+    struct buffer out = {0};
+    struct http_answer a = {.status = status, .body = {.at = "body", .len = 4}, .max_age_s = UINT32_MAX};
+
+    must(http1_print(&out, &a, closes) && out.len > 20 && memcmp(out.at, "HTTP/1.1 ", 9) == 0);
+    buffer_fini(&out);
+}
+
+static void parse_http(const uint8_t *octets, size_t len)
+{
+    struct http_request request, again;
+    size_t used = 0, other = 0;
+    unsigned status, same;
+
+    enum http1_result result = http1_parse(octets, len, &request, &used, &status);
+    if (result == HTTP1_WRONG) {
+        must(*http_reason(status) != 'E');
+        answer(status, true);
+    }
+    if (result != HTTP1_WHOLE)
+        return;
+    must(used <= len && used >= 16);
+    check_inside(&request.target, octets, used);
+    check_inside(&request.type, octets, used);
+    check_inside(&request.forwarded, octets, used);
+    check_inside(&request.x_forwarded_for, octets, used);
+    check_inside(&request.body, octets, used);
+    must(http1_parse(octets, used, &again, &other, &same) == HTTP1_WHOLE && other == used);
+    for (size_t cut = used; cut-- > used - util_min(used, 64);)
+        must(http1_parse(octets, cut, &again, &other, &same) == HTTP1_MORE);
+    ask(&request);
+    answer(200, request.wants_close);
+}
+
+static void parse_preamble(const uint8_t *octets, size_t len)
+{
+    struct addr client = {0};
+    char text[ADDR_TEXT_MAX];
+    size_t used = 0;
+
+    if (proxy_parse(octets, len, &client, &used) != PROXY_WHOLE)
+        return;
+    must(used >= 16 && used <= len && used <= PROXY_LEN_MAX);
+    if (client.sock.any.sa_family)
+        addr_print(&client, text);
+    for (size_t cut = 0; cut < used; cut++)
+        must(proxy_parse(octets, cut, &client, &used) == PROXY_MORE);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    if (size < 2)
+        return 0;
+    uint8_t *octets = malloc(size - 1); /* exactly so many: reading past them is found */
+    must(octets);
+    memcpy(octets, data + 1, size - 1);
+    switch (data[0] % KINDS) {
+    case 0: parse_http(octets, size - 1); break;
+    case 1: parse_preamble(octets, size - 1); break;
+    default: (void)doh_max_age(octets, size - 1); break;
+    }
+    free(octets);
+    return 0;
+}
