@@ -23,6 +23,8 @@ bool buffer_reserve(struct buffer *b, size_t more)
 
 bool buffer_put(struct buffer *b, const void *octets, size_t len)
 {
+    if (len == 0)
+        return true;
     if (!buffer_reserve(b, len))
         return false;
     memcpy(b->at + b->len, octets, len);
