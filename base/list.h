@@ -27,6 +27,17 @@ static inline void list_add(struct list *head, struct list *link)
     head->prev = link;
 }
 
+/* Move all of `from` to `head`, which is made an empty list first. */
+static inline void list_take(struct list *head, struct list *from)
+{
+    list_init(head);
+    if (list_is_empty(from))
+        return;
+    *head = *from;
+    head->next->prev = head->prev->next = head;
+    list_init(from);
+}
+
 /* Take out; the link is an empty list afterwards. */
 static inline void list_remove(struct list *link)
 {

@@ -298,6 +298,9 @@ static enum err read_conf(struct body *b, void **conf, struct server_conf **serv
         diag_log(&diag);
     else
         diag_print(&diag, stderr, isatty(STDERR_FILENO));
+    /* after the change of user the file may be out of reach; what is served has been read before */
+    if (!err && b->tls && *(*server)->tls_certificate && !*(*server)->certificate.file)
+        must(tls_server_certificate(b->tls, 0, &(*server)->certificate));
     if (findings)
         *findings = diag_to_json(&diag);
     diag_fini(&diag);

@@ -20,7 +20,8 @@ enum {
     BACKLOG = 511,
     ENTER_TRIES = 3,
     ACCEPT_A_TURN = 64,
-    MANY = 64, /* connections whose memory is worth giving back */
+    MUCH = 65536,  /* octets that one connection holds */
+    MANY = 64,     /* connections whose memory is worth giving back */
     MANY_PART = 8, /* when so small a part of them is left */
 };
 
@@ -48,8 +49,8 @@ struct front_stream {
     const struct stack *stack;
     uv_poll_t listener;
     uv_timer_t tick;
-        int fd, reserve; /* a descriptor to give up when there are no more */
-    unsigned most;   /* connections since memory was last given back to the system */
+    int fd, reserve;     /* a descriptor to give up when there are no more */
+    unsigned most;       /* connections since memory was last given back to the system */
     unsigned handle_cnt; /* of this front, not yet closed */
 };
 
@@ -83,13 +84,26 @@ static bool close_idlest(struct front_stream *f, const struct stream *newest,
     return false;
 }
 
-/* Memory comes back when the loop has closed them: as many go as hold what is too much, however many that are. */
+/* Whoever holds most goes, if that is much; others only when nobody else makes room. */
 static void on_full(struct stream_hub *hub)
 {
     struct front_stream *f = container_of(hub, struct front_stream, hub);
+    struct guard *guard = hub->settings->guard;
+    struct stream *most = NULL;
+    size_t most_held = MUCH;
 
-    guard_count_refusal(hub->settings->guard, GUARD_MEMORY_FULL);
-    (void)close_idlest(f, NULL, NULL);
+    for (struct list *l = hub->streams.next; l != &hub->streams; l = l->next) {
+        struct stream *s = container_of(l, struct stream, link);
+        size_t held = stream_held(s);
+        if (held > most_held) {
+            most = s;
+            most_held = held;
+        }
+    }
+    if (most)
+        stream_close(most);
+    if (most || (guard_is_memory_overrun(guard) && close_idlest(f, NULL, NULL)))
+        guard_count_refusal(guard, GUARD_MEMORY_FULL);
 }
 
 /* Have the guard count a new connection in; for want of room the idlest goes, of the same client
@@ -207,17 +221,30 @@ static void give_memory_back(struct front_stream *f)
     (void)malloc_trim(0);
 }
 
+/* Have a look at each, whatever becomes of it or of others meanwhile. */
+static void for_each(struct front_stream *f,
+                     void (*look)(struct stream *s, uint64_t now_ms, unsigned idle_ms))
+{
+    uint64_t now_ms = now_mono_ms();
+    unsigned idle_ms = guard_idle_ms(f->hub.settings->guard);
+    struct list all;
+
+    list_take(&all, &f->hub.streams);
+    while (!list_is_empty(&all)) {
+        struct stream *s = container_of(all.next, struct stream, link);
+        list_remove(&s->link);
+        list_add(&f->hub.streams, &s->link);
+        look(s, now_ms, idle_ms);
+    }
+}
+
 static void on_tick(uv_timer_t *timer)
 {
     struct front_stream *f = timer->data;
-    uint64_t now_ms = now_mono_ms();
-    unsigned idle_ms = guard_idle_ms(f->hub.settings->guard);
-    struct list *next;
 
-    for (struct list *l = f->hub.streams.next; l != &f->hub.streams; l = next) {
-        next = l->next;
-        stream_tick(container_of(l, struct stream, link), now_ms, idle_ms);
-    }
+    for_each(f, stream_tick);
+    if (guard_is_memory_full(f->hub.settings->guard))
+        on_full(&f->hub);
     give_memory_back(f);
     if (f->hub.is_draining && list_is_empty(&f->hub.streams) &&
         !uv_is_closing((uv_handle_t *)timer)) {
@@ -266,10 +293,16 @@ enum err front_stream_new(const struct front_parts *parts, int fd, enum exchange
     return ERR_OK;
 }
 
+static void drain(struct stream *s, uint64_t now_ms, unsigned idle_ms)
+{
+    (void)now_ms;
+    (void)idle_ms;
+    stream_work(s);
+}
+
 void front_stream_close(struct front_stream **front, bool drains)
 {
     struct front_stream *f = *front;
-    struct list *next;
 
     if (!f)
         return;
@@ -279,10 +312,7 @@ void front_stream_close(struct front_stream **front, bool drains)
     uv_close((uv_handle_t *)&f->listener, on_listener_closed);
     f->hub.is_draining = true;
     f->hub.drain_until_ms = now_mono_ms() + STREAM_DRAIN_MS;
-    for (struct list *l = f->hub.streams.next; l != &f->hub.streams; l = next) {
-        next = l->next;
-        stream_work(container_of(l, struct stream, link));
-    }
+    for_each(f, drain);
     on_tick(&f->tick);
     *front = NULL;
 }

@@ -218,6 +218,12 @@ bool guard_is_memory_full(const struct guard *g)
     return atomic_load_explicit(&g->memory, memory_order_relaxed) > g->conf.memory;
 }
 
+bool guard_is_memory_overrun(const struct guard *g)
+{
+    return atomic_load_explicit(&g->memory, memory_order_relaxed) >
+           g->conf.memory + g->conf.memory / 4;
+}
+
 bool guard_is_same_client(const struct addr *a, const struct addr *b)
 {
     size_t a_len, b_len;

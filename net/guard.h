@@ -82,8 +82,9 @@ void guard_leave(struct guard *guard, const struct addr *peer, enum guard_entry 
 void guard_spend_memory(struct guard *guard, size_t more);
 void guard_give_back_memory(struct guard *guard, size_t less);
 
-/* Whether they hold more than they may. */
+/* Whether they hold more than they may; whether by so much that somebody has to go who does not hold it. */
 bool guard_is_memory_full(const struct guard *guard);
+bool guard_is_memory_overrun(const struct guard *guard);
 
 /* Count a connection for which another had to go, or that was turned away, for this reason. */
 void guard_count_refusal(struct guard *guard, enum guard_entry why);

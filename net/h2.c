@@ -7,7 +7,13 @@
 
 #include "base/list.h"
 
-enum { SPARE_MAX = 8, SPARE_SIZE_MAX = 2048, NUMBER_MAX = 12 };
+enum {
+    SPARE_MAX = 8,
+    SPARE_SIZE_MAX = 2048,
+    NUMBER_MAX = 12,
+    BOMB_PART = 4, /* so many times the fields that are allowed are no mistake */
+    FRAMES_A_REQUEST = 8,
+};
 
 /* Where a text of the request stands in the stream's buffer. */
 struct span {
@@ -38,9 +44,10 @@ struct h2 {
     size_t spare_cnt;
     uint64_t now_ms, window_ms; /* mono: of this call, and when counting began */
     unsigned resets, controls;
-    size_t idle_frames, requests;
-    size_t held; /* octets of answers */
-    bool is_flooded;
+    size_t idle_frames, requests; /* in the window; a frame of an answer is a request too */
+    size_t held;                  /* octets of answers */
+    uint64_t sent;                /* octets of answers, ever */
+    bool is_flooded;              /* or broken: it ends */
 };
 
 static const char status_200[] = "200";
@@ -92,16 +99,12 @@ static struct h2_stream *find_stream(struct h2 *h, int32_t id)
 /* A frame that costs work and asks for nothing; enough of them end the connection. */
 static int count_idle(struct h2 *h)
 {
-    h->is_flooded |= ++h->idle_frames > H2_IDLE_FRAMES_MAX + 4 * h->requests;
+    h->is_flooded |= ++h->idle_frames > H2_IDLE_FRAMES_MAX + FRAMES_A_REQUEST * h->requests;
     return h->is_flooded ? NGHTTP2_ERR_CALLBACK_FAILURE : 0;
 }
 
 static int count(struct h2 *h, unsigned *counter, unsigned max)
 {
-    if (h->now_ms - h->window_ms > H2_WINDOW_MS) {
-        h->window_ms = h->now_ms;
-        h->resets = h->controls = 0;
-    }
     h->is_flooded |= ++*counter > max;
     return h->is_flooded ? NGHTTP2_ERR_CALLBACK_FAILURE : 0;
 }
@@ -157,7 +160,8 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const
                      size_t name_len, const uint8_t *value, size_t value_len, uint8_t flags,
                      void *data)
 {
-    struct h2_stream *s = find_stream(data, frame->hd.stream_id);
+    struct h2 *h = data;
+    struct h2_stream *s = find_stream(h, frame->hd.stream_id);
 
     (void)session;
     (void)flags;
@@ -165,6 +169,10 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const
         return 0;
     s->fields_len += name_len + value_len;
     s->is_too_large |= s->fields_len > HTTP_HEADER_MAX;
+    /* a few octets can stand for a large field again and again, and each costs what it stands for */
+    h->is_flooded |= s->fields_len > (size_t)BOMB_PART * HTTP_HEADER_MAX;
+    if (h->is_flooded)
+        return NGHTTP2_ERR_CALLBACK_FAILURE;
     if (s->is_too_large)
         return 0;
     if (is_name(name, name_len, ":path")) {
@@ -172,6 +180,7 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const
     } else if (is_name(name, name_len, ":method")) {
         s->method = is_name(value, value_len, "GET")    ? HTTP_GET
                     : is_name(value, value_len, "POST") ? HTTP_POST
+                    : is_name(value, value_len, "HEAD") ? HTTP_HEAD
                                                         : HTTP_OTHER;
     } else if (is_name(name, name_len, "content-type")) {
         keep(s, &s->type, value, value_len);
@@ -252,6 +261,19 @@ static int on_invalid_frame(nghttp2_session *session, const nghttp2_frame *frame
     return count(h, &h->resets, H2_RESETS_MAX);
 }
 
+/* Requests that make us reset streams are resets too. */
+static int on_frame_sent(nghttp2_session *session, const nghttp2_frame *frame, void *data)
+{
+    struct h2 *h = data;
+
+    (void)session;
+    if (frame->hd.type == NGHTTP2_DATA)
+        h->requests++;
+    if (frame->hd.type == NGHTTP2_RST_STREAM)
+        (void)count(h, &h->resets, H2_RESETS_MAX);
+    return 0;
+}
+
 static int on_stream_close(nghttp2_session *session, int32_t id, uint32_t error, void *data)
 {
     struct h2_stream *s = find_stream(data, id);
@@ -269,11 +291,12 @@ static ssize_t read_answer(nghttp2_session *session, int32_t id, uint8_t *to, si
                            uint32_t *flags, nghttp2_data_source *source, void *data)
 {
     struct h2_stream *s = source->ptr;
+    struct h2 *h = data;
     size_t len = util_min(size, s->text.len - s->sent);
 
     (void)session;
     (void)id;
-    (void)data;
+    h->sent += len;
     if (len > 0)
         memcpy(to, s->text.at + s->sent, len);
     s->sent += len;
@@ -305,6 +328,7 @@ bool h2_answer(struct h2 *h, uint32_t stream, const struct http_answer *answer)
         return h2_answer(h, stream, &too_much);
     s->is_answered = true;
     s->text.len = s->sent = 0;
+    bool has_body = s->method != HTTP_HEAD;
     const void *body = is_ok ? (const void *)answer->body.at : text;
     if (!buffer_put(&s->text, body, is_ok ? answer->body.len : strlen(text)))
         return false;
@@ -325,20 +349,42 @@ bool h2_answer(struct h2 *h, uint32_t stream, const struct http_answer *answer)
     else if (answer->status == 405)
         fields[cnt++] = FIELD("allow", "GET, POST", 9);
     nghttp2_data_provider provider = {.source = {.ptr = s}, .read_callback = read_answer};
-    return nghttp2_submit_response(h->session, (int32_t)stream, fields, cnt, &provider) == 0;
+    return nghttp2_submit_response(h->session, (int32_t)stream, fields, cnt,
+                                   has_body ? &provider : NULL) == 0;
 }
 
-bool h2_write(struct h2 *h, struct buffer *out)
+bool h2_write(struct h2 *h, struct buffer *out, size_t enough, bool *is_all)
 {
     const uint8_t *octets;
-    ssize_t len;
+    ssize_t len = 0;
 
-    while ((len = nghttp2_session_mem_send(h->session, &octets)) > 0)
+    *is_all = false;
+    while (out->len < enough && (len = nghttp2_session_mem_send(h->session, &octets)) > 0)
         if (!buffer_put(out, octets, (size_t)len))
             return false;
-    return len == 0 &&
+    if (out->len >= enough)
+        return true;
+    *is_all = true;
+    return len == 0 && !h->is_flooded &&
            (nghttp2_session_want_read(h->session) || nghttp2_session_want_write(h->session));
 }
+
+uint64_t h2_sent(const struct h2 *h) { return h->sent; }
+
+static size_t text_size(const struct list *streams)
+{
+    size_t size = 0;
+    for (const struct list *l = streams->next; l != streams; l = l->next)
+        size += container_of(l, struct h2_stream, link)->text.size;
+    return size;
+}
+
+size_t h2_held(const struct h2 *h)
+{
+    return text_size(&h->receiving) + text_size(&h->answering);
+}
+
+bool h2_has_answers(const struct h2 *h) { return h->held > 0 && !h->is_flooded; }
 
 /* ---- the connection ---- */
 
@@ -358,6 +404,7 @@ static nghttp2_session *new_session(struct h2 *h)
         nghttp2_session_callbacks_set_on_data_chunk_recv_callback(calls, on_data_chunk);
         nghttp2_session_callbacks_set_on_frame_recv_callback(calls, on_frame);
         nghttp2_session_callbacks_set_on_invalid_frame_recv_callback(calls, on_invalid_frame);
+        nghttp2_session_callbacks_set_on_frame_send_callback(calls, on_frame_sent);
         nghttp2_session_callbacks_set_on_stream_close_callback(calls, on_stream_close);
         nghttp2_option_set_max_outbound_ack(option, H2_CONTROLS_MAX);
         nghttp2_option_set_no_closed_streams(option, 1);
@@ -426,8 +473,14 @@ void h2_free(struct h2 **h2)
 bool h2_read(struct h2 *h, const uint8_t *octets, size_t len, uint64_t now_ms)
 {
     h->now_ms = now_ms;
+    if (h->now_ms - h->window_ms > H2_WINDOW_MS) {
+        h->window_ms = h->now_ms;
+        h->resets = h->controls = 0;
+        h->idle_frames = h->requests = 0;
+    }
     ssize_t used = nghttp2_session_mem_recv(h->session, octets, len);
-    if (h->is_flooded || used < 0)
+    h->is_flooded |= used < 0;
+    if (h->is_flooded)
         nghttp2_session_terminate_session(h->session, NGHTTP2_ENHANCE_YOUR_CALM);
     return !h->is_flooded && used == (ssize_t)len;
 }

@@ -18,8 +18,9 @@ enum {
     H2_RESETS_MAX = 200,   /* CVE-2023-44487 */
     H2_CONTROLS_MAX = 100, /* SETTINGS and PING together */
     H2_IDLE_FRAMES_MAX =
-        1000, /* frames that bring no request further, above four for each request */
-    H2_HELD_MAX = 2 << 20, /* octets of answers that wait for a client; above that its requests get 503 */
+        1000, /* frames that bring no request further, above a few for each request and answer */
+    H2_HELD_MAX =
+        2 << 20, /* octets of answers that wait for a client; above that its requests get 503 */
     H2_CONTINUATIONS_MAX = 8, /* of one block of fields */
     H2_MEMORY =
         12000, /* octets that a connection costs inside nghttp2, as far as the guard is concerned */
@@ -42,8 +43,15 @@ MUST_USE bool h2_read(struct h2 *h2, const uint8_t *octets, size_t len, uint64_t
  * memory. */
 MUST_USE bool h2_answer(struct h2 *h2, uint32_t stream, const struct http_answer *answer);
 
-/* Append what is to be sent.  False: the connection has to end. */
-MUST_USE bool h2_write(struct h2 *h2, struct buffer *out);
+/* Append what is to be sent, until `out` has `enough` octets; *is_all: there is no more.  False: the connection has to end. */
+MUST_USE bool h2_write(struct h2 *h2, struct buffer *out, size_t enough, bool *is_all);
+
+/* Octets of answers that have been given to h2_write so far; that grows as long as the client takes them. */
+uint64_t h2_sent(const struct h2 *h2);
+
+/* Octets of requests and answers that are here, and whether answers are among them. */
+size_t h2_held(const struct h2 *h2);
+bool h2_has_answers(const struct h2 *h2);
 
 /* Give up requests that began before `then_ms` and are still not whole; true: there were some. */
 bool h2_expire(struct h2 *h2, uint64_t then_ms);

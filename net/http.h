@@ -14,7 +14,7 @@ enum {
     HTTP_BODY_MAX = 65535,  /* more no DNS message has */
 };
 
-enum http_method { HTTP_GET, HTTP_POST, HTTP_OTHER };
+enum http_method { HTTP_GET, HTTP_POST, HTTP_HEAD, HTTP_OTHER };
 
 /* Not ended by a NUL. */
 struct http_text {
@@ -29,7 +29,8 @@ struct http_request {
     struct http_text type;   /* Content-Type */
     struct http_text forwarded, x_forwarded_for;
     struct http_text body;
-    bool wants_close; /* HTTP/1 only */
+    bool wants_close;    /* HTTP/1 only */
+    bool wants_continue; /* HTTP/1 only: it waits for a word before it sends the body */
 };
 
 /* An answer; without a body its text is the status. */

@@ -50,6 +50,23 @@ static struct http_text take_until(struct head *h, const char *line_end, char st
     return text;
 }
 
+/* RFC 9112 3.2.2: a target may name the host as well; it is us, whatever it says. */
+static struct http_text strip_authority(struct http_text target)
+{
+    static const char *const schemes[] = {"http://", "https://"};
+
+    for (size_t i = 0; i < ARRAY_LEN(schemes); i++) {
+        size_t len = strlen(schemes[i]);
+        if (target.len < len ||
+            !util_is_same((const uint8_t *)target.at, (const uint8_t *)schemes[i], len))
+            continue;
+        const char *path = memchr(target.at + len, '/', target.len - len);
+        return (struct http_text){.at = path ? path : "/",
+                                  .len = path ? target.len - (size_t)(path - target.at) : 1};
+    }
+    return target;
+}
+
 /* RFC 9112 3: method SP request-target SP HTTP-version. */
 static void read_request_line(struct head *h, const char *line_end)
 {
@@ -70,8 +87,9 @@ static void read_request_line(struct head *h, const char *line_end)
         fail(h, version.len == 8 && memcmp(version.at, "HTTP/", 5) == 0 ? 505 : 400);
     h->out->method = method.len == 3 && memcmp(method.at, "GET", 3) == 0    ? HTTP_GET
                      : method.len == 4 && memcmp(method.at, "POST", 4) == 0 ? HTTP_POST
+                     : method.len == 4 && memcmp(method.at, "HEAD", 4) == 0 ? HTTP_HEAD
                                                                             : HTTP_OTHER;
-    h->out->target = target;
+    h->out->target = strip_authority(target);
     h->keeps = !h->is_http10;
 }
 
@@ -138,6 +156,8 @@ static void take_field(struct head *h, const struct http_text *name,
         h->has_host = true;
     } else if (is_word(name, "connection")) {
         read_connection(h, value);
+    } else if (is_word(name, "expect")) {
+        h->out->wants_continue = is_word(value, "100-continue") && !h->is_http10;
     } else if (is_word(name, "forwarded")) {
         h->out->forwarded = *value; /* of several the last: the nearest proxy has added it */
     } else if (is_word(name, "x-forwarded-for")) {
@@ -212,6 +232,7 @@ enum http1_result http1_parse(const uint8_t *octets, size_t len, struct http_req
         return HTTP1_WRONG;
     }
     size_t head_len = (size_t)(end - octets) + LINE_MIN;
+    out->wants_continue &= len == head_len;
     if (len - head_len < h.body_len)
         return HTTP1_MORE;
     out->body = (struct http_text){.at = (const char *)octets + head_len, .len = h.body_len};
@@ -220,9 +241,16 @@ enum http1_result http1_parse(const uint8_t *octets, size_t len, struct http_req
     return HTTP1_WHOLE;
 }
 
-bool http1_print(struct buffer *out, const struct http_answer *a, bool closes)
+bool http1_print_continue(struct buffer *out)
 {
-    const char *reason = http_reason(a->status), *end = closes ? "Connection: close\r\n" : "";
+    static const char text[] = "HTTP/1.1 100 Continue\r\n\r\n";
+    return buffer_put(out, text, sizeof(text) - 1);
+}
+
+bool http1_print(struct buffer *out, const struct http_answer *a, struct http1_form form)
+{
+    const char *reason = http_reason(a->status),
+               *end = form.closes ? "Connection: close\r\n" : "";
     int len;
 
     if (!buffer_reserve(out, ANSWER_HEAD_MAX + a->body.len))
@@ -238,9 +266,9 @@ bool http1_print(struct buffer *out, const struct http_answer *a, bool closes)
     } else {
         len = snprintf(
             to, ANSWER_HEAD_MAX,
-            "HTTP/1.1 %u %s\r\nContent-Type: text/plain\r\n%sContent-Length: %zu\r\n%s\r\n%s\n",
+            "HTTP/1.1 %u %s\r\nContent-Type: text/plain\r\n%sContent-Length: %zu\r\n%s\r\n%s%s",
             a->status, reason, a->status == 405 ? "Allow: GET, POST\r\n" : "",
-            strlen(reason) + 1, end, reason);
+            strlen(reason) + 1, end, form.is_head ? "" : reason, form.is_head ? "" : "\n");
     }
     out->len += (size_t)len;
     return true;

@@ -13,7 +13,7 @@
 
 enum http1_result {
     HTTP1_WHOLE, /* `out` is there, `*used` octets are its */
-    HTTP1_MORE,  /* it goes on */
+    HTTP1_MORE, /* it goes on; `out` says wants_continue when only the body is missing and waits for that */
     HTTP1_WRONG, /* `*status` tells; the connection has to end, for where the next request begins nobody knows */
 };
 
@@ -21,5 +21,15 @@ enum http1_result {
 enum http1_result http1_parse(const uint8_t *octets, size_t len, struct http_request *out,
                               size_t *used, unsigned *status);
 
-/* Append an answer; with `closes` it says that it is the last.  False: no memory. */
-MUST_USE bool http1_print(struct buffer *out, const struct http_answer *answer, bool closes);
+/* How an answer is written. */
+struct http1_form {
+    bool closes;  /* it is the last */
+    bool is_head; /* without its body: the question was HEAD */
+};
+
+/* Append an answer.  False: no memory. */
+MUST_USE bool http1_print(struct buffer *out, const struct http_answer *answer,
+                          struct http1_form form);
+
+/* Append what a client with wants_continue waits for (RFC 9110 10.1.1).  False: no memory. */
+MUST_USE bool http1_print_continue(struct buffer *out);

@@ -49,7 +49,8 @@ struct server {
     struct net *net;
     struct tls_client *tls_client; /* NULL: in the clear */
     struct tls *tls;
-    uint8_t *in; /* messages as they come */
+    unsigned generation; /* of tls_client */
+    uint8_t *in;         /* messages as they come */
     size_t in_len;
     uint64_t used_ms;  /* when a question was answered, or it was made */
     uint64_t heard_ms; /* when anything came */
@@ -67,6 +68,7 @@ struct tcp_ask {
     uv_write_t write;
     uint8_t wire[2 + QUESTION_MAX];
     size_t len;
+    bool is_reused;  /* the connection was there before it */
     bool is_writing; /* libuv has it; freed when that is done */
 };
 
@@ -85,6 +87,7 @@ struct net {
     size_t socket_cnt, socket_size;
     struct list servers;
     size_t server_cnt;
+    bool is_closing;
     struct buffer sealed; /* what TLS wants sent, of the call that is under way */
     uint8_t *chunk;       /* CHUNK octets as they came, for TLS; NULL before the first */
     struct addr source[2];
@@ -366,6 +369,8 @@ static struct out_ask *detach(struct tcp_ask *t)
 }
 
 /* Close; every question on it has failed. */
+static enum err ask_tcp(struct net *n, struct out_ask *ask, bool is_again);
+
 static void close_server(struct server *s)
 {
     if (s->is_closing)
@@ -375,7 +380,12 @@ static void close_server(struct server *s)
     list_remove(&s->link);
     uv_close((uv_handle_t *)&s->tcp, on_server_closed);
     while (!list_is_empty(&s->asks)) {
-        struct out_ask *ask = detach(container_of(s->asks.next, struct tcp_ask, link));
+        struct tcp_ask *t = container_of(s->asks.next, struct tcp_ask, link);
+        bool is_reused = t->is_reused && !s->net->is_closing;
+        struct out_ask *ask = detach(t);
+        /* RFC 7766 6.2.4: the server may have closed it, for being idle, before the question came */
+        if (is_reused && ask_tcp(s->net, ask, true) == ERR_OK)
+            continue;
         ask->distrust = s->tls ? tls_distrust(s->tls) : "";
         ask->done(ask, OUT_FAILED, NULL);
     }
@@ -443,8 +453,12 @@ static bool write_ask(struct tcp_ask *t)
 {
     struct server *s = t->server;
 
-    if (s->tls)
-        return tls_write(s->tls, t->wire, t->len, &s->net->sealed) && send_sealed(s);
+    if (s->tls) {
+        bool is_written = tls_write(s->tls, t->wire, t->len, &s->net->sealed);
+        if (!is_written)
+            s->net->sealed.len = 0; /* it is nobody else's */
+        return is_written && send_sealed(s);
+    }
 
     uv_buf_t buf = uv_buf_init((char *)t->wire, (unsigned)t->len);
     t->write.data = t;
@@ -586,8 +600,10 @@ static struct server *find_server(struct net *n, const struct out_ask *ask)
         struct server *s = container_of(l, struct server, link);
         bool is_fresh = s->ask_cnt > 0 || now_ms - s->used_ms <= TCP_IDLE_MS;
         /* RFC 7766 6.2.1: IDs on one connection differ */
+        bool is_trusted = !ask->tls || s->generation == tls_client_generation(ask->tls);
         if (addr_is_equal(&s->addr, &ask->match.to) && s->tls_client == ask->tls &&
-            s->ask_cnt < TCP_ASKS_MAX && is_fresh && !s->is_stale && !find_ask(s, ask->wire))
+            is_trusted && s->ask_cnt < TCP_ASKS_MAX && is_fresh && !s->is_stale &&
+            !find_ask(s, ask->wire))
             return s;
     }
     return NULL;
@@ -613,31 +629,50 @@ static bool equip_tls(struct server *s, struct tls_client *client)
     if (!client)
         return true;
     s->tls_client = client;
+    s->generation = tls_client_generation(client);
     if (!n->chunk)
         n->chunk = malloc(CHUNK);
     return n->chunk && tls_connect(client, &s->tls) == ERR_OK;
 }
 
-static struct server *new_server(struct net *n, const struct addr *addr,
-                                 struct tls_client *client)
+/* What it means that a connection cannot be begun. */
+static enum err judge_connect(int status)
 {
+    switch (status) {
+    case UV_ENETUNREACH:
+    case UV_EHOSTUNREACH:
+    case UV_EAFNOSUPPORT: return ERR_IO;
+    case UV_EMFILE:
+    case UV_ENFILE:
+    case UV_ENOMEM:
+    case UV_ENOBUFS:
+    case UV_EADDRNOTAVAIL:
+    case UV_EAGAIN: return ERR_LIMIT;
+    default: return ERR_DENIED;
+    }
+}
+
+static enum err new_server(struct net *n, const struct out_ask *ask, struct server **out)
+{
+    const struct addr *addr = &ask->match.to;
     bool is_v6 = addr_is_v6(addr);
 
     if (n->server_cnt >= TCP_SERVERS_MAX)
         close_one_idle(n);
-    struct server *s = n->server_cnt < TCP_SERVERS_MAX ? calloc(1, sizeof(*s)) : NULL;
-
+    if (n->server_cnt >= TCP_SERVERS_MAX)
+        return ERR_LIMIT;
+    struct server *s = calloc(1, sizeof(*s));
     if (s) {
         s->net = n;
         s->in = malloc(MESSAGE_MAX + 2);
     }
-    if (!s || !s->in || !equip_tls(s, client)) {
+    if (!s || !s->in || !equip_tls(s, ask->tls)) {
         if (s) {
             free(s->in);
             tls_free(&s->tls);
         }
         free(s);
-        return NULL;
+        return ERR_NOMEM;
     }
     s->addr = *addr;
     s->tcp.data = s->connect.data = s;
@@ -652,34 +687,36 @@ static struct server *new_server(struct net *n, const struct addr *addr,
         status = uv_tcp_connect(&s->connect, &s->tcp, &addr->sock.any, on_connected);
     if (status != 0) {
         close_server(s);
-        return NULL;
+        return judge_connect(status);
     }
     uv_tcp_nodelay(&s->tcp, 1);
-    return s;
+    *out = s;
+    return ERR_OK;
 }
 
-static enum err ask_tcp(struct net *n, struct out_ask *ask)
+/* `is_again`: over a connection of its own, for those that are there may be dead. */
+static enum err ask_tcp(struct net *n, struct out_ask *ask, bool is_again)
 {
-    struct server *s = find_server(n, ask);
-    struct tcp_ask *t = calloc(1, sizeof(*t));
+    struct server *s = is_again ? NULL : find_server(n, ask);
+    bool is_reused = s != NULL;
+    enum err err = s ? ERR_OK : new_server(n, ask, &s);
 
-    if (t && !s)
-        s = new_server(n, &ask->match.to, ask->tls);
+    if (err)
+        return err;
+    struct tcp_ask *t = calloc(1, sizeof(*t));
     if (!t)
         return ERR_NOMEM;
-    if (!s) {
-        free(t);
-        return ERR_LIMIT;
-    }
     util_put_u16(t->wire, (uint16_t)ask->len);
     memcpy(t->wire + 2, ask->wire, ask->len);
     t->len = 2 + ask->len;
     t->ask = ask;
     t->server = s;
+    t->is_reused = is_reused;
     t->deadline_ms = now_mono_ms() + ask->timeout_ms;
     if (s->is_connected && !write_ask(t)) {
         free(t);
-        return ERR_IO;
+        s->is_stale = true;
+        return is_reused ? ask_tcp(n, ask, true) : ERR_IO;
     }
     ask->slot = t;
     s->ask_cnt++;
@@ -752,7 +789,7 @@ static void tick(uv_timer_t *timer)
 static enum err ask(struct out *out, struct out_ask *a)
 {
     struct net *n = net_of(out);
-    return a->is_tcp ? ask_tcp(n, a) : ask_udp(n, a);
+    return a->is_tcp ? ask_tcp(n, a, false) : ask_udp(n, a);
 }
 
 static void cancel(struct out *out, struct out_ask *a)
@@ -809,6 +846,7 @@ void out_net_close(struct out **out)
         return;
     struct net *n = net_of(*out);
     *out = NULL;
+    n->is_closing = true;
     while (!list_is_empty(&n->servers))
         close_server(container_of(n->servers.next, struct server, link));
     uv_close((uv_handle_t *)&n->poll, on_closed);

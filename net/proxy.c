@@ -50,7 +50,8 @@ enum proxy_result proxy_parse(const uint8_t *octets, size_t len, struct addr *cl
     if (len < whole)
         return PROXY_MORE;
     *used = whole;
-    if (command == COMMAND_LOCAL)
+    if (command == COMMAND_LOCAL ||
+        octets[SIGNATURE_LEN + 1] == 0) /* or of an unspecified family */
         return PROXY_WHOLE;
     return read_addresses(octets + HEADER_LEN, whole - HEADER_LEN, octets[SIGNATURE_LEN + 1],
                           client);
@@ -109,33 +110,41 @@ static struct http_text find_for(struct http_text element)
     return (struct http_text){.at = "", .len = 0};
 }
 
-/* From the right, the first that is not one of ours; the leftmost when all are.  Whatever cannot be read ends the search: what stands
- * before it is not known to be true. */
-static bool read_list(struct http_text list, bool is_forwarded,
-                      const struct addr_prefixes *trusted, struct addr *client)
+/* From the right, the first that is not one of ours; the leftmost when all are. */
+static enum proxy_result read_list(struct http_text list, bool is_forwarded,
+                                   const struct addr_prefixes *trusted, struct addr *client)
 {
-    bool is_found = false;
-    struct addr one;
-
+    if (list.len == 0)
+        return PROXY_NONE;
     while (list.len > 0) {
         const char *comma = memrchr(list.at, ',', list.len);
         size_t from = comma ? (size_t)(comma - list.at) + 1 : 0;
         struct http_text element =
             trim((struct http_text){.at = list.at + from, .len = list.len - from});
-        if (!read_node(is_forwarded ? find_for(element) : element, &one))
-            return is_found;
-        *client = one;
-        is_found = true;
-        if (!addr_is_in(trusted, &one))
-            return true;
+        if (!read_node(is_forwarded ? find_for(element) : element, client))
+            return PROXY_WRONG;
+        if (!addr_is_in(trusted, client))
+            break;
         list.len = from > 0 ? from - 1 : 0;
     }
-    return is_found;
+    return PROXY_WHOLE;
 }
 
-bool proxy_read_fields(const struct http_request *request, const struct addr_prefixes *trusted,
-                       struct addr *client)
+enum proxy_result proxy_read_fields(const struct http_request *request,
+                                    const struct addr_prefixes *trusted, struct addr *client)
 {
-    return read_list(request->forwarded, true, trusted, client) ||
-           read_list(request->x_forwarded_for, false, trusted, client);
+    struct addr one = {0}, other = {0};
+    enum proxy_result forwarded = read_list(request->forwarded, true, trusted, &one);
+    enum proxy_result x = read_list(request->x_forwarded_for, false, trusted, &other);
+
+    if (forwarded == PROXY_NONE || x == PROXY_NONE) {
+        *client = forwarded == PROXY_NONE ? other : one;
+        return forwarded == PROXY_NONE ? x : forwarded;
+    }
+    if (forwarded != PROXY_WHOLE || x != PROXY_WHOLE)
+        return PROXY_WRONG;
+    addr_set_port(&one, 0);
+    addr_set_port(&other, 0);
+    *client = one;
+    return addr_is_equal(&one, &other) ? PROXY_WHOLE : PROXY_WRONG;
 }

@@ -25,7 +25,8 @@ enum {
 enum proxy_result proxy_parse(const uint8_t *octets, size_t len, struct addr *client,
                               size_t *used);
 
-/* The client of a request that came from a proxy: the address furthest to the right in Forwarded (RFC 7239) or else X-Forwarded-For that is none
- * of `trusted`; what stands left of it anybody can have written.  False: neither field says so. */
-bool proxy_read_fields(const struct http_request *request, const struct addr_prefixes *trusted,
-                       struct addr *client);
+/* The client of a request that came from a proxy: the address furthest to the right in Forwarded (RFC 7239) or X-Forwarded-For that is none of
+ * `trusted`; what stands left of it anybody can have written.  PROXY_NONE: there is neither field.  PROXY_WRONG: what stands there is no
+ * address, or the two differ - proxies hand on the field that they do not write themselves, as the client wrote it. */
+enum proxy_result proxy_read_fields(const struct http_request *request,
+                                    const struct addr_prefixes *trusted, struct addr *client);

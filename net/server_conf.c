@@ -133,7 +133,7 @@ static void check_https_path(struct conf_reader *reader, const struct conf_node 
     bool is_right = *path == '/' && strlen(path) <= PATH_MAX_LEN;
 
     for (const char *c = path; *c; c++)
-        is_right &= *c > ' ' && *c < 127 && !strchr("?#{}\"<>\\^`|%", *c);
+        is_right &= *c > ' ' && *c < 127 && !strchr("?#{}\"<>\\^`|%;(),", *c);
     if (!is_right)
         conf_wrong(reader, node, "expected a path such as /dns-query, of at most %d octets",
                    PATH_MAX_LEN);

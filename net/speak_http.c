@@ -25,27 +25,39 @@ static struct http_answer make_answer(const struct exchange *ex, bool is_late)
     return answer;
 }
 
-/* Who asks: the client of a proxy that we trust, else the other end. */
-static struct addr find_client(const struct stream *s, const struct http_request *request)
+/* Who asks: whom a proxy names that we trust, else the other end.  False: it names somebody whom nobody can be. */
+static bool find_client(const struct stream *s, const struct http_request *request,
+                        struct addr *client)
 {
-    struct addr client = s->client;
+    const struct addr_prefixes *trusted = &s->hub->settings->trusted_proxies;
 
-    if (s->is_proxy && s->hub->transport == EXCHANGE_HTTPS)
-        (void)proxy_read_fields(request, &s->hub->settings->trusted_proxies, &client);
-    return client;
+    *client = s->client;
+    /* behind a preamble the fields are those of whom it names */
+    if (!s->is_proxy || !addr_is_in(trusted, &s->client))
+        return true;
+    struct addr named = {0};
+    enum proxy_result result = proxy_read_fields(request, trusted, &named);
+    if (result == PROXY_WHOLE)
+        *client = named;
+    return result != PROXY_WRONG;
 }
 
 /* Ask; the status is 200, or why nothing was asked. */
 static unsigned ask(struct stream *s, uint32_t number, const struct http_request *request)
 {
     const uint8_t *wire;
+    struct addr client;
     size_t len;
 
+    if (!find_client(s, request, &client))
+        return 400;
+    if (s->waiting_cnt >= STREAM_WAITING_MAX)
+        return 503;
     unsigned status =
         doh_read(request, s->hub->settings->https_path, s->hub->decoded, &wire, &len);
     if (status == 200) {
         struct exchange *ex = stream_exchange(s, number);
-        ex->peer = find_client(s, request);
+        ex->peer = client;
         intake_batch(s->hub->service, s->hub->engine, &ex, &wire, &len, 1);
     }
     return status;
@@ -59,42 +71,52 @@ static bool put1(struct stream *s, const struct exchange *ex, uint32_t closes, b
     struct http_answer answer = make_answer(ex, is_late);
     if (closes)
         stream_finish(s);
-    return http1_print(&s->out, &answer, closes);
+    return http1_print(&s->out, &answer, (struct http1_form){.closes = closes});
 }
 
-static bool refuse(struct stream *s, unsigned status, bool closes)
+static bool refuse(struct stream *s, unsigned status, struct http1_form form)
 {
     struct http_answer answer = {.status = status};
-    if (!http1_print(&s->out, &answer, closes))
+    if (!http1_print(&s->out, &answer, form))
         stream_close(s);
-    return !closes;
+    return !form.closes;
+}
+
+/* The body comes when we say that we want it; that is said once, for the head comes by itself once only. */
+static void encourage(struct stream *s, const struct http_request *request)
+{
+    if (request->wants_continue && !http1_print_continue(&s->out))
+        stream_close(s);
 }
 
 static bool take1(struct stream *s, const uint8_t *octets, size_t len, size_t *used)
 {
     size_t at = 0;
+    bool goes_on = true;
 
-    while (!stream_is_clogged(s) && !s->is_finishing && at < len) {
+    while (goes_on && !stream_is_clogged(s) && !s->is_finishing && at < len) {
         struct http_request request;
         unsigned status;
         size_t done;
 
         enum http1_result result = http1_parse(octets + at, len - at, &request, &done, &status);
-        if (result == HTTP1_MORE)
+        if (result == HTTP1_MORE) {
+            encourage(s, &request);
             break;
+        }
         if (result == HTTP1_WRONG) {
             *used = len;
-            return refuse(s, status, true);
+            return refuse(s, status, (struct http1_form){.closes = true});
         }
         at += done;
+        struct http1_form form = {.closes = request.wants_close,
+                                  .is_head = request.method == HTTP_HEAD};
         status = ask(s, request.wants_close, &request);
-        if (status != 200 && !refuse(s, status, request.wants_close)) {
-            *used = at;
-            return false;
-        }
+        if (status != 200)
+            goes_on = refuse(s, status, form);
     }
     *used = at;
-    return true;
+    return goes_on;
 }
 
 static const struct stream_protocol speak_http1 = {
@@ -133,7 +155,19 @@ static bool put2(struct stream *s, const struct exchange *ex, uint32_t number, b
     return h2_answer(s->inner, number, &answer);
 }
 
-static bool gather2(struct stream *s) { return h2_write(s->inner, &s->out); }
+static bool gather2(struct stream *s, size_t enough, bool *is_all)
+{
+    uint64_t before = h2_sent(s->inner);
+    bool goes_on = h2_write(s->inner, &s->out, enough, is_all);
+
+    if (h2_sent(s->inner) != before) /* the client takes answers; its PINGs do not count */
+        stream_touch(s);
+    return goes_on;
+}
+
+static size_t held2(const struct stream *s) { return h2_held(s->inner); }
+
+static bool is_open2(const struct stream *s) { return h2_has_answers(s->inner); }
 
 static bool tick2(struct stream *s, uint64_t now_ms)
 {
@@ -153,6 +187,8 @@ static const struct stream_protocol speak_http2 = {.begin = begin2,
                                                    .take = take2,
                                                    .put = put2,
                                                    .gather = gather2,
+                                                   .held = held2,
+                                                   .is_open = is_open2,
                                                    .tick = tick2,
                                                    .finish = finish2,
                                                    .free = free2,

@@ -9,7 +9,13 @@
 
 #include "base/now.h"
 
-enum { POOL_BUFFER_MAX = 16384, SEALED_KEPT_MAX = 65536, REST_MS = 1000 };
+enum {
+    POOL_BUFFER_MAX = 16384,
+    SEALED_KEPT_MAX = 65536,
+    GATHERED = 65536,
+    REST_MS = 1000,
+    DRAIN_TURNS = 16
+};
 
 /* A question that is answered later.  Lifetime: until then, and again. */
 struct late {
@@ -129,7 +135,7 @@ void stream_close(struct stream *s)
 }
 
 /* It has just done something: the last to be closed for want of room. */
-static void touch(struct stream *s)
+void stream_touch(struct stream *s)
 {
     s->active_ms = now_mono_ms();
     list_remove(&s->link);
@@ -163,8 +169,6 @@ static void send_octets(struct stream *s, struct buffer *b)
         return;
     }
     size_t done = sent > 0 ? (size_t)sent : 0, left = b->len - done;
-    if (done > 0)
-        touch(s);
     if (left > 0) {
         s->flight = malloc(left);
         if (s->flight) {
@@ -190,19 +194,11 @@ static void send_sealed(struct stream *s)
         buffer_fini(sealed);
 }
 
-/* Send what is queued. */
-static void flush(struct stream *s)
+/* What is queued, sealed and given to the kernel. */
+static void send_queued(struct stream *s)
 {
     struct stream_hub *hub = s->hub;
 
-    list_remove(&s->dirty);
-    if (s->is_closing || s->is_writing)
-        return;
-    if (s->protocol->gather) {
-        equip(hub, &s->out);
-        if (!s->protocol->gather(s))
-            stream_finish(s);
-    }
     if (s->tls && s->out.len > 0) {
         if (!tls_write(s->tls, s->out.at, s->out.len, &hub->sealed))
             stream_close(s);
@@ -211,7 +207,28 @@ static void flush(struct stream *s)
     } else {
         send_octets(s, &s->out);
     }
-    give_back(hub, &s->out);
+}
+
+/* Send what is queued here and inside, as long as the client takes it. */
+static void flush(struct stream *s)
+{
+    bool is_all = true;
+
+    list_remove(&s->dirty);
+    if (s->is_closing || s->is_writing)
+        return;
+    if (s->out.len >
+        0) /* answers in frames: the client will take them, or the kernel does not */
+        stream_touch(s);
+    do {
+        if (s->protocol->gather) {
+            equip(s->hub, &s->out);
+            if (!s->protocol->gather(s, GATHERED, &is_all))
+                stream_finish(s);
+        }
+        send_queued(s);
+    } while (!is_all && !s->is_closing && !s->is_writing);
+    give_back(s->hub, &s->out);
 }
 
 static void on_written(uv_write_t *write, int status)
@@ -229,7 +246,6 @@ static void on_written(uv_write_t *write, int status)
         stream_close(s);
         return;
     }
-    touch(s);
     send_octets(s, &s->wire);
     give_back(s->hub, &s->wire);
     if (!s->is_writing && !s->is_closing)
@@ -255,6 +271,12 @@ static void send_soon(struct stream *s)
     list_add(&s->hub->dirty, &s->dirty);
 }
 
+size_t stream_held(const struct stream *s)
+{
+    return s->in.size + s->out.size + s->wire.size + s->flight_size +
+           (s->protocol->held && s->inner ? s->protocol->held(s) : 0);
+}
+
 /* ---- answers ---- */
 
 static void put_answer(struct stream *s, const struct exchange *ex, uint32_t request,
@@ -265,8 +287,6 @@ static void put_answer(struct stream *s, const struct exchange *ex, uint32_t req
     equip(s->hub, &s->out);
     if (!s->protocol->put(s, ex, request, is_late))
         stream_close(s);
-    else if (ex->reply_len > 0) /* what deserves no answer does not keep a connection alive */
-        touch(s);
 }
 
 static void answer_now(struct exchange *ex)
@@ -346,6 +366,18 @@ bool stream_is_clogged(const struct stream *s)
 
 /* ---- questions ---- */
 
+/* Answers that a window of HTTP/2 holds back are still to be sent, unless the client cannot open it any more. */
+static bool is_open_inside(const struct stream *s)
+{
+    return s->protocol->is_open && s->inner && !s->is_ended && s->protocol->is_open(s);
+}
+
+/* Whether octets of the client still matter. */
+static bool is_listening(const struct stream *s)
+{
+    return !s->is_closing && (!s->is_finishing || is_open_inside(s));
+}
+
 /* Ask what these octets begin with; *used of them are done with. */
 static void ask(struct stream *s, const uint8_t *octets, size_t len, size_t *used)
 {
@@ -380,7 +412,7 @@ static void ask_kept(struct stream *s)
 {
     size_t used = 0;
 
-    while (s->in.len > 0 && !stream_is_clogged(s) && !s->is_finishing) {
+    while (s->in.len > 0 && !stream_is_clogged(s) && is_listening(s)) {
         ask(s, s->in.at, s->in.len, &used);
         if (s->is_closing || used == 0)
             break;
@@ -389,7 +421,7 @@ static void ask_kept(struct stream *s)
     }
     if (s->is_closing)
         return;
-    if (s->is_finishing)
+    if (!is_listening(s))
         s->in.len = 0;
     note_partial(s, false);
     give_back(s->hub, &s->in);
@@ -400,16 +432,14 @@ static void ask_fresh(struct stream *s, const uint8_t *octets, size_t len)
 {
     size_t used = 0;
 
-    if (len == 0 || s->is_finishing)
-        return;
-    while (s->in.len == 0 && used < len && !stream_is_clogged(s) && !s->is_finishing) {
+    while (s->in.len == 0 && used < len && !stream_is_clogged(s) && is_listening(s)) {
         size_t done;
         ask(s, octets + used, len - used, &done);
         used += done;
         if (done == 0 || s->is_closing)
             break;
     }
-    if (s->is_closing || s->is_finishing || used == len)
+    if (!is_listening(s) || used == len)
         return;
     equip(s->hub, &s->in);
     if (!buffer_put(&s->in, octets + used, len - used)) {
@@ -465,7 +495,7 @@ static bool is_opening(const struct stream *s)
 /* Octets of a handshake wait for their turn. */
 static void wait_for_turn(struct stream *s, const uint8_t *sealed, size_t len)
 {
-    if (s->in.len + len > STREAM_HELLO_MAX || !buffer_put(&s->in, sealed, len))
+    if (!buffer_put(&s->in, sealed, len))
         stream_close(s);
     else
         leisure_put(s->hub->leisure, &s->handshake);
@@ -487,8 +517,9 @@ enum err stream_begin_tls(struct stream *s, struct tls_server *server,
 static void alloc_chunk(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
 {
     struct stream *s = handle->data;
+    size_t room = is_opening(s) ? STREAM_HELLO_MAX - s->in.len : STREAM_CHUNK;
     (void)suggested;
-    *buf = uv_buf_init((char *)s->hub->chunk, STREAM_CHUNK);
+    *buf = uv_buf_init((char *)s->hub->chunk, (unsigned)room);
 }
 
 static void on_read(uv_stream_t *tcp, ssize_t got, const uv_buf_t *buf)
@@ -563,14 +594,14 @@ static bool take_arrived(struct stream *s)
 static bool is_done(const struct stream *s)
 {
     return !s->is_closing && !s->is_writing && s->out.len == 0 && s->waiting_cnt == 0 &&
-           !s->is_discarding && !s->handshake.is_waiting;
+           !s->is_discarding && !s->handshake.is_waiting && !is_open_inside(s);
 }
 
 /* Everything is answered and written: close what the client has ended or we have.  At our own end, what
  * has arrived meanwhile is answered too, until nothing is left or the time is up. */
 static void close_if_done(struct stream *s)
 {
-    while (is_done(s)) {
+    for (int turns = 0; is_done(s) && turns < DRAIN_TURNS; turns++) {
         if (s->is_ended) {
             stream_close(s);
             return;
@@ -602,8 +633,10 @@ void stream_work(struct stream *s)
     flush(s);
     if (s->is_closing)
         return;
-    bool wants =
-        !stream_is_clogged(s) && !s->is_ended && !s->is_finishing && !s->hub->is_draining;
+    bool is_ending = (s->is_finishing || s->hub->is_draining) && !is_open_inside(s);
+    bool wants = !stream_is_clogged(s) && !s->is_ended && !is_ending &&
+                 !(is_opening(s) && s->in.len >= STREAM_HELLO_MAX);
+
     if (wants && !s->is_reading)
         uv_read_start((uv_stream_t *)&s->tcp, alloc_chunk, on_read);
     else if (!wants && s->is_reading)
@@ -614,7 +647,7 @@ void stream_work(struct stream *s)
 
 void stream_finish(struct stream *s)
 {
-    if (s->is_finishing)
+    if (s->is_finishing || s->is_closing)
         return;
     s->is_finishing = true;
     if (s->protocol->finish)
@@ -629,14 +662,25 @@ void stream_tick(struct stream *s, uint64_t now_ms, unsigned idle_ms)
         tls_rest(s->tls);
     if (s->protocol->tick && !s->is_finishing && s->protocol->tick(s, now_ms))
         send_soon(s);
+    size_t unsent = uv_stream_get_write_queue_size((uv_stream_t *)&s->tcp);
+    if (unsent < s->unsent) /* a slow reader, but one that reads */
+        stream_touch(s);
+    s->unsent = unsent;
     /* what an earlier turn of this loop has touched is younger than now_ms */
-    if ((s->active_ms + idle_ms < now_ms && s->waiting_cnt == 0) ||
+    bool is_idle = s->active_ms + idle_ms < now_ms && s->waiting_cnt == 0;
+    if ((is_idle && (s->is_discarding || s->is_writing || is_opening(s))) ||
         (s->partial_ms && s->partial_ms + STREAM_PARTIAL_MS < now_ms) ||
         (is_opening(s) && s->since_ms + STREAM_HANDSHAKE_MS < now_ms) ||
-        (hub->is_draining && now_ms > hub->drain_until_ms))
+        (hub->is_draining && now_ms > hub->drain_until_ms)) {
         stream_close(s);
-    else
+    } else if (is_idle) { /* so that it knows: a request that it sends now would be lost */
+        stream_finish(s);
+        flush(s);
+        if (!s->is_closing)
+            discard_rest(s);
+    } else {
         close_if_done(s);
+    }
 }
 
 /* ---- begin ---- */

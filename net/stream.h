@@ -37,8 +37,12 @@ struct stream_protocol {
     bool (*take)(struct stream *s, const uint8_t *octets, size_t len, size_t *used);
     /* Append an answer of ex->reply_len octets, or the lack of one; false: no memory. */
     bool (*put)(struct stream *s, const struct exchange *ex, uint32_t request, bool is_late);
-    /* Append to s->out what waits inside; false as take.  NULL: nothing ever does. */
-    bool (*gather)(struct stream *s);
+    /* Append to s->out what waits inside until it has `enough` octets; *is_all: there is no more.  False as take.  It has to stream_touch when
+     * answers go.  NULL: nothing ever waits. */
+    bool (*gather)(struct stream *s, size_t enough, bool *is_all);
+    /* Octets that are held inside, and whether there are answers that the client has not taken.  NULL as gather. */
+    size_t (*held)(const struct stream *s);
+    bool (*is_open)(const struct stream *s);
     /* Look at deadlines inside; true: there may be something to send.  NULL: there are none. */
     bool (*tick)(struct stream *s, uint64_t now_ms);
     /* No new requests are taken: say so, if there is a way.  NULL: there is none. */
@@ -101,6 +105,7 @@ struct stream {
     uv_shutdown_t shutdown;
     uint64_t since_ms;   /* mono: accepted */
     uint64_t active_ms;  /* when an answer left or was taken */
+    size_t unsent;       /* octets that libuv had at the last tick */
     uint64_t partial_ms; /* when the request began that is still incomplete; 0: none is */
     struct list waiting; /* its questions that are answered later */
     unsigned waiting_cnt;
@@ -140,6 +145,12 @@ void stream_finish(struct stream *s);
 
 /* Look at deadlines; `idle_ms` of an idle connection. */
 void stream_tick(struct stream *s, uint64_t now_ms, unsigned idle_ms);
+
+/* Octets that wait on it, in either direction. */
+size_t stream_held(const struct stream *s);
+
+/* For protocols: answers have been taken, it is not idle. */
+void stream_touch(struct stream *s);
 
 /* For protocols: whether no more questions are to be asked now. */
 bool stream_is_clogged(const struct stream *s);

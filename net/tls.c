@@ -101,6 +101,16 @@ enum err tls_accept(struct tls_server *server, const struct tls_server_alpn *off
     return t ? ERR_OK : ERR_NOMEM;
 }
 
+/* A host is told its name (SNI); an address is looked for in the certificate only (RFC 6066 3). */
+static bool expect_name(SSL *ssl, const char *name)
+{
+    struct addr addr;
+
+    if (addr_read(name, 0, &addr) == ERR_OK)
+        return X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), name) == 1;
+    return SSL_set_tlsext_host_name(ssl, name) == 1 && SSL_set1_host(ssl, name) == 1;
+}
+
 enum err tls_connect(struct tls_client *client, struct tls **out)
 {
     SSL_CTX *context = tls_client_context(client);
@@ -112,8 +122,7 @@ enum err tls_connect(struct tls_client *client, struct tls **out)
         return ERR_NOMEM;
     t->client = client;
     SSL_set_connect_state(t->ssl);
-    if (*name &&
-        (SSL_set_tlsext_host_name(t->ssl, name) != 1 || SSL_set1_host(t->ssl, name) != 1)) {
+    if (*name && !expect_name(t->ssl, name)) {
         ERR_clear_error();
         tls_free(&t);
         return ERR_NOMEM;
@@ -130,6 +139,9 @@ const char *tls_distrust(const struct tls *t) { return t->distrust; }
 
 void tls_free(struct tls **tls)
 {
+    /* OpenSSL would take the ticket of a connection that just ends for a bad one */
+    if (*tls && (*tls)->state != TLS_BROKEN && (*tls)->state != TLS_OPENING)
+        SSL_set_shutdown((*tls)->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
     if (*tls)
         SSL_free((*tls)->ssl);
     free(*tls);
@@ -178,6 +190,10 @@ static const char *find_distrust(const struct tls *t)
         return "it has no certificate";
     if (*tls_client_name(t->client) && verdict != X509_V_OK)
         return X509_verify_cert_error_string(verdict);
+    /* what a ticket stands for was looked at when it was given */
+    if (*tls_client_name(t->client) &&
+        X509_cmp_current_time(X509_get0_notAfter(certificate)) <= 0)
+        return X509_verify_cert_error_string(X509_V_ERR_CERT_HAS_EXPIRED);
     if (tls_client_has_pins(t->client) && !has_pin(t, certificate))
         return "its key is none of the pins";
     return "";
@@ -185,6 +201,7 @@ static const char *find_distrust(const struct tls *t)
 
 static void shake_hands(struct tls *t)
 {
+    ERR_clear_error(); /* SSL_get_error believes whatever stands there */
     int result = SSL_do_handshake(t->ssl);
 
     t->state = result == 1 ? TLS_OPEN : judge(t, result);
@@ -207,6 +224,7 @@ enum tls_state tls_read(struct tls *t, uint8_t *plain, size_t size, size_t *got,
         shake_hands(t);
     /* asking OpenSSL in vain costs a buffer and a look through its errors */
     if (t->state == TLS_OPEN && (t->in_len > 0 || SSL_has_pending(t->ssl))) {
+        ERR_clear_error();
         int result = SSL_read_ex(t->ssl, plain, size, got);
         if (result != 1) {
             *got = 0;
@@ -224,6 +242,7 @@ bool tls_write(struct tls *t, const uint8_t *plain, size_t len, struct buffer *o
     if (t->state != TLS_OPEN && t->state != TLS_ENDED)
         return false;
     t->out = out;
+    ERR_clear_error();
     bool is_done = SSL_write_ex(t->ssl, plain, len, &put) == 1;
     t->out = NULL;
     if (!is_done) {

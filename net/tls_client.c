@@ -18,6 +18,7 @@ struct tls_client {
     pthread_mutex_t lock; /* of what follows */
     SSL_CTX *context;
     SSL_SESSION *session;
+    unsigned generation;
 };
 
 static struct tls_client *all; /* the main thread's */
@@ -42,13 +43,17 @@ static enum err read_pin(const char *text, uint8_t out[TLS_CLIENT_PIN_LEN])
 static int on_session(SSL *ssl, SSL_SESSION *session)
 {
     struct tls_client *c = SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
+    SSL_SESSION *old = NULL;
 
     pthread_mutex_lock(&c->lock);
-    SSL_SESSION *old = c->session;
-    c->session = session;
+    bool is_current = SSL_get_SSL_CTX(ssl) == c->context; /* else it stands for another trust */
+    if (is_current) {
+        old = c->session;
+        c->session = session;
+    }
     pthread_mutex_unlock(&c->lock);
     SSL_SESSION_free(old);
-    return 1; /* it is ours now */
+    return is_current; /* 1: it is ours now */
 }
 
 static enum err make_context(struct tls_client *c, SSL_CTX **out, char *why, size_t size)
@@ -81,11 +86,19 @@ static bool has_pins(const struct tls_client *c, uint8_t pins[][TLS_CLIENT_PIN_L
     return c->pin_cnt == cnt && memcmp(c->pins, pins, cnt * TLS_CLIENT_PIN_LEN) == 0;
 }
 
+/* `text` may have a dot at its end. */
+static bool is_same_name(const char *name, const char *text)
+{
+    size_t len = strlen(text);
+    return strncmp(name, text, strlen(name)) == 0 &&
+           strspn(text + strlen(name), ".") == len - strlen(name);
+}
+
 static struct tls_client *find(const struct tls_client_terms *terms,
                                uint8_t pins[][TLS_CLIENT_PIN_LEN])
 {
     for (struct tls_client *c = all; c; c = c->next)
-        if (strcmp(c->name, terms->name) == 0 && strcmp(c->ca_file, terms->ca_file) == 0 &&
+        if (is_same_name(c->name, terms->name) && strcmp(c->ca_file, terms->ca_file) == 0 &&
             has_pins(c, pins, terms->pin_cnt))
             return c;
     return NULL;
@@ -106,6 +119,9 @@ static struct tls_client *add(const struct tls_client_terms *terms,
         free(c);
         return NULL;
     }
+    size_t name_len = strlen(c->name);
+    if (name_len > 0 && c->name[name_len - 1] == '.')
+        c->name[name_len - 1] = 0; /* certificates have none */
     c->pin_cnt = terms->pin_cnt;
     memcpy(c->pins, pins, terms->pin_cnt * TLS_CLIENT_PIN_LEN);
     pthread_mutex_init(&c->lock, NULL);
@@ -139,11 +155,23 @@ enum err tls_client_get(const struct tls_client_terms *terms, struct tls_client 
         return err;
     pthread_mutex_lock(&c->lock);
     SSL_CTX *old = c->context;
+    SSL_SESSION *session = c->session;
     c->context = context;
+    c->session = NULL;
+    c->generation++;
     pthread_mutex_unlock(&c->lock);
     SSL_CTX_free(old);
+    SSL_SESSION_free(session);
     *out = c;
     return ERR_OK;
+}
+
+unsigned tls_client_generation(struct tls_client *c)
+{
+    pthread_mutex_lock(&c->lock);
+    unsigned generation = c->generation;
+    pthread_mutex_unlock(&c->lock);
+    return generation;
 }
 
 const char *tls_client_name(const struct tls_client *c) { return c->name; }

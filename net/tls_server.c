@@ -157,13 +157,16 @@ static void tell_names(const X509 *certificate, struct tls_server_certificate *t
 
     for (int i = 0; i < sk_GENERAL_NAME_num(names); i++) {
         const GENERAL_NAME *name = sk_GENERAL_NAME_value(names, i);
+        if (name->type != GEN_DNS && name->type != GEN_IPADD)
+            continue; /* what it has is no string */
         int len = ASN1_STRING_length(name->d.ia5);
         const uint8_t *octets = ASN1_STRING_get0_data(name->d.ia5);
         if (name->type == GEN_DNS && !*told->name && len > 0 && len < TLS_SERVER_NAME_MAX &&
             octets[0] != '*' && !memchr(octets, 0, (size_t)len)) {
             memcpy(told->name, octets, (size_t)len);
             told->name[len] = 0;
-        } else if (name->type == GEN_IPADD && told->addr_cnt < TLS_SERVER_ADDRS_MAX &&
+        } else if (name->type == GEN_IPADD && len >= 0 &&
+                   told->addr_cnt < TLS_SERVER_ADDRS_MAX &&
                    addr_from_bytes(octets, (size_t)len, 0, &told->addrs[told->addr_cnt]) ==
                        ERR_OK) {
             told->addr_cnt++;
@@ -497,7 +500,8 @@ enum tls_server_news tls_server_force(struct tls_server *s,
     memcpy(s->files, now, sizeof(now));
     s->file_cnt = cnt;
     stamp_all(s, stamps);
-    if (take(s, why, size) == ERR_OK) {
+    enum err err = take(s, why, size);
+    if (!err) {
         memcpy(s->taken, stamps, sizeof(stamps));
         forget_files(before, before_cnt);
         return TLS_SERVER_TAKEN;
@@ -505,7 +509,7 @@ enum tls_server_news tls_server_force(struct tls_server *s,
     memcpy(s->files, before, sizeof(before));
     s->file_cnt = before_cnt;
     forget_files(now, cnt);
-    return TLS_SERVER_REFUSED;
+    return err == ERR_DENIED ? TLS_SERVER_SAME : TLS_SERVER_REFUSED;
 }
 
 /* ---- asking ---- */

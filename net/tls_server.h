@@ -63,7 +63,8 @@ enum tls_server_news {
  * are never written at once. */
 enum tls_server_news tls_server_look(struct tls_server *server, char *why, size_t size);
 
-/* The same whether they have changed or not, now; the paths may be others than before. */
+/* The same whether they have changed or not, now; the paths may be others than before.  Files that this user may not read are no news: whoever read
+ * the configuration has said so. */
 enum tls_server_news tls_server_force(struct tls_server *server,
                                       const struct tls_server_files *files, size_t cnt,
                                       char *why, size_t size);

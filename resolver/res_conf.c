@@ -4,7 +4,6 @@
 #include "base/file.h"
 #include "dns/rrline.h"
 #include "net/fence.h"
-#include "resolver/ddr.h"
 #include "resolver/hit.h"
 
 enum {
@@ -485,8 +484,6 @@ static enum err fill_policy(struct res_conf *conf)
         err = except_zones(p, &conf->stubs);
     if (!err)
         err = except_zones(p, &conf->forwards);
-    if (!err)
-        err = ddr_add(&p->local, &conf->server, &p->arena);
     return err ? err : local_add_builtin(&p->local, &p->arena);
 }
 

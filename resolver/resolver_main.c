@@ -7,6 +7,7 @@
 #include "dns/dname_text.h"
 #include "net/daemon.h"
 #include "net/out_net.h"
+#include "resolver/ddr.h"
 #include "resolver/cache_lmdb.h"
 #include "resolver/cache_memory.h"
 #include "resolver/res_conf.h"
@@ -65,6 +66,9 @@ static enum err build(void *data, const void *before, void **version, char *summ
     (void)before;
     snprintf(summary, size, "%zu stub zones, %zu forward zones, %zu records of local data",
              conf->stubs.cnt, conf->forwards.cnt, conf->local_data.cnt);
+    enum err err = ddr_add(&conf->policy->local, &conf->server, &conf->policy->arena);
+    if (err)
+        return err;
     *version = conf->policy;
     conf->policy = NULL;
     return ERR_OK;

@@ -62,9 +62,9 @@ def test_emptiness_and_depth_are_errors(tmp_path, text):
 
 
 def test_keys_of_later_versions(tmp_path):
-    done = lab.run(lab.ROOTLINE, "check", write(tmp_path, "server: {listen: [127.0.0.1], listen-tls: [127.0.0.1]}\n"))
+    done = lab.run(lab.ROOTLINE, "check", write(tmp_path, "server: {listen: [127.0.0.1], metrics: 127.0.0.1@9153}\n"))
     assert done.returncode == 1 and "this version cannot do that yet" in done.stderr
-    done = lab.run(lab.ROOTLINE, "check", write(tmp_path, "server: {listen: [127.0.0.1], https-path: /q}\n"))
+    done = lab.run(lab.ROOTLINE, "check", write(tmp_path, "server: {listen: [127.0.0.1]}\nresolver: {aggressive-nsec: true}\n"))
     assert done.returncode == 0 and "no effect in this version" in done.stderr
 
 

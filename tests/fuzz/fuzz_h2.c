@@ -37,7 +37,10 @@ static void on_request(void *data, uint32_t stream, const struct http_request *r
 
 static bool send_on(struct buffer *out)
 {
-    bool goes_on = h2_write(connection, out);
+    bool is_all = false, goes_on = true;
+
+    while (goes_on && !is_all)
+        goes_on = h2_write(connection, out, out->len + 100, &is_all);
 
     for (size_t at = 0; at < out->len;) {
         must(out->len - at >= FRAME_HEAD);

@@ -38,7 +38,7 @@ static void answer(unsigned status, bool closes)
     struct buffer out = {0};
     struct http_answer a = {.status = status, .body = {.at = "body", .len = 4}, .max_age_s = UINT32_MAX};
 
-    must(http1_print(&out, &a, closes) && out.len > 20 && memcmp(out.at, "HTTP/1.1 ", 9) == 0);
+    must(http1_print(&out, &a, (struct http1_form){.closes = closes}) && out.len > 20 && memcmp(out.at, "HTTP/1.1 ", 9) == 0);
     buffer_fini(&out);
 }
 

@@ -1,0 +1,251 @@
+/* TLS between two arrays: a server and a client of ours, octet by octet, with what proves the server right and wrong. */
+#include "unit.h"
+
+#include "net/tls.h"
+
+enum { ROOM = 1 << 17 };
+
+static char folder[] = "/tmp/rootline-tls-XXXXXX";
+static struct tls_server *server;
+static const struct tls_server_alpn dot = {"\3dot", 4};
+
+static const char *path(const char *name)
+{
+    static char paths[4][300];
+    static unsigned next;
+    char *out = paths[next++ % 4];
+    snprintf(out, sizeof(paths[0]), "%s/%s", folder, name);
+    return out;
+}
+
+static void make_certificate(const char *names)
+{
+    char command[600];
+    snprintf(command, sizeof(command), "%s certificate make %s --directory %s >/dev/null", ROOTLINE_COMMAND, names, folder);
+    assert_int_equal(system(command), 0);
+}
+
+static int start(void **state)
+{
+    struct tls_server_files files;
+    char why[300] = "";
+
+    (void)state;
+    assert_non_null(mkdtemp(folder));
+    make_certificate("dns.test 127.0.0.1");
+    files = (struct tls_server_files){path("cert.pem"), path("key.pem")};
+    assert_int_equal(tls_server_new(&files, 1, &server, why, sizeof(why)), ERR_OK);
+    return 0;
+}
+
+static int end(void **state)
+{
+    char command[400];
+
+    (void)state;
+    tls_server_free(&server);
+    snprintf(command, sizeof(command), "rm -r %s", folder);
+    return system(command);
+}
+
+static struct tls_client *client_of(const char *name, const char *pin)
+{
+    struct tls_client_terms terms = {.name = name, .pins = &pin, .pin_cnt = pin ? 1 : 0, .ca_file = path("ca.pem")};
+    struct tls_client *client;
+    char why[300];
+    assert_int_equal(tls_client_get(&terms, &client, why, sizeof(why)), ERR_OK);
+    return client;
+}
+
+/* Both ends of a connection, and what is on its way. */
+struct pair {
+    struct tls *at[2]; /* client, server */
+    struct buffer way[2]; /* from each */
+    uint8_t plain[2][ROOM]; /* what each has read */
+    size_t got[2];
+    enum tls_state state[2];
+};
+
+static void pair_new(struct pair *p, struct tls_client *client)
+{
+    memset(p, 0, sizeof(*p));
+    assert_int_equal(tls_connect(client, &p->at[0]), ERR_OK);
+    assert_int_equal(tls_accept(server, &dot, &p->at[1]), ERR_OK);
+    size_t got;
+    p->state[0] = tls_read(p->at[0], p->plain[0], ROOM, &got, &p->way[0]);
+    assert_true(p->state[0] == TLS_OPENING && got == 0 && p->way[0].len > 0);
+}
+
+static void pair_free(struct pair *p)
+{
+    for (int i = 0; i < 2; i++) {
+        tls_free(&p->at[i]);
+        buffer_fini(&p->way[i]);
+    }
+}
+
+/* Carry what is on its way to `to`, in pieces; false when there was nothing. */
+static bool carry(struct pair *p, int to, size_t piece)
+{
+    struct buffer sealed = p->way[1 - to];
+    p->way[1 - to] = (struct buffer){0};
+    bool was_some = sealed.len > 0;
+
+    for (size_t at = 0; at < sealed.len; at += piece) {
+        size_t got;
+        tls_feed(p->at[to], sealed.at + at, util_min(piece, sealed.len - at));
+        do {
+            p->state[to] = tls_read(p->at[to], p->plain[to] + p->got[to], ROOM - p->got[to], &got, &p->way[to]);
+            p->got[to] += got;
+        } while (got > 0);
+    }
+    buffer_fini(&sealed);
+    return was_some;
+}
+
+static void settle(struct pair *p, size_t piece)
+{
+    for (bool goes_on = true; goes_on;) {
+        goes_on = carry(p, 1, piece);
+        goes_on |= carry(p, 0, piece);
+    }
+}
+
+static void test_in_pieces(void **state)
+{
+    static uint8_t large[60000];
+    static struct pair p;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(large); i++)
+        large[i] = (uint8_t)(i * 7);
+    for (size_t piece = 1; piece < 20000; piece = piece * 5 + 1) {
+        pair_new(&p, client_of("dns.test", NULL));
+        settle(&p, piece);
+        assert_int_equal(p.state[0], TLS_OPEN);
+        assert_int_equal(p.state[1], TLS_OPEN);
+        assert_true(tls_speaks(p.at[0], "dot") && tls_speaks(p.at[1], "dot") && !tls_speaks(p.at[1], "do"));
+        for (int from = 0; from < 2; from++) {
+            assert_true(tls_write(p.at[from], large, sizeof(large), &p.way[from]));
+            assert_true(tls_write(p.at[from], large, 10, &p.way[from]));
+            tls_rest(p.at[from]);
+            settle(&p, piece);
+            assert_int_equal(p.got[1 - from], sizeof(large) + 10);
+            assert_memory_equal(p.plain[1 - from], large, sizeof(large));
+        }
+        tls_end(p.at[0], &p.way[0]);
+        settle(&p, piece);
+        assert_int_equal(p.state[1], TLS_ENDED);
+        assert_true(tls_write(p.at[1], large, 10, &p.way[1])); /* half-closed: it may still answer */
+        pair_free(&p);
+    }
+}
+
+/* Any octet of the handshake that is another one: it breaks, or waits; it never opens to the wrong end. */
+static void test_changed_octets(void **state)
+{
+    static struct pair p;
+
+    (void)state;
+    for (size_t at = 0; at < 1500; at += 3) {
+        pair_new(&p, client_of("dns.test", NULL));
+        bool is_changed = at < p.way[0].len;
+        if (is_changed)
+            p.way[0].at[at] ^= 0x41;
+        (void)carry(&p, 1, ROOM);
+        if (!is_changed && at - 500 < p.way[1].len && at >= 500) {
+            p.way[1].at[at - 500] ^= 0x41;
+            is_changed = true;
+        }
+        (void)carry(&p, 0, ROOM);
+        if (is_changed)
+            assert_true(p.state[0] != TLS_OPEN || p.state[1] != TLS_OPEN);
+        pair_free(&p);
+    }
+}
+
+static void expect_distrust(struct tls_client *client, const char *why)
+{
+    static struct pair p;
+
+    for (int turn = 0; turn < 2; turn++) { /* a ticket does not help the second time */
+        pair_new(&p, client);
+        settle(&p, ROOM);
+        assert_int_equal(p.state[0], TLS_BROKEN);
+        assert_non_null(strstr(tls_distrust(p.at[0]), why));
+        assert_false(tls_write(p.at[0], (const uint8_t *)"x", 1, &p.way[0]));
+        assert_int_equal(p.way[0].len, 0);
+        pair_free(&p);
+    }
+}
+
+static void test_who_it_is(void **state)
+{
+    static const char zeros[] = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+    struct tls_client_terms nobody = {.name = "dns.test", .ca_file = ""};
+    struct tls_client *client;
+    char why[300];
+
+    (void)state;
+    expect_distrust(client_of("other.test", NULL), "hostname mismatch");
+    expect_distrust(client_of("dns.test", zeros), "none of the pins");
+    expect_distrust(client_of("", zeros), "none of the pins");
+    assert_int_equal(tls_client_get(&nobody, &client, why, sizeof(why)), ERR_OK);
+    expect_distrust(client, "local issuer");
+}
+
+static void test_tickets(void **state)
+{
+    static struct pair p;
+    struct tls_server_counts before = tls_server_counts(server), after;
+
+    (void)state;
+    struct tls_client *client = client_of("dns.test", NULL);
+    for (int turn = 0; turn < 3; turn++) {
+        pair_new(&p, client);
+        settle(&p, ROOM);
+        assert_int_equal(p.state[0], TLS_OPEN);
+        pair_free(&p);
+    }
+    after = tls_server_counts(server);
+    assert_int_equal(after.handshakes - before.handshakes, 3);
+    assert_true(after.resumed - before.resumed >= 2);
+}
+
+/* A certificate of another key than the ticket's: the ticket is of no use, and what is trusted is looked at again. */
+static void test_renewal(void **state)
+{
+    static struct pair old, new;
+    struct tls_server_certificate before, after;
+    char why[300];
+
+    (void)state;
+    pair_new(&old, client_of("dns.test", NULL));
+    assert_int_equal(tls_server_look(server, why, sizeof(why)), TLS_SERVER_SAME);
+    assert_true(tls_server_certificate(server, 0, &before) && !tls_server_certificate(server, 1, &after));
+    assert_string_equal(before.name, "dns.test");
+    assert_int_equal(before.addr_cnt, 1);
+    make_certificate("new.test 127.0.0.1 192.0.2.7 --days 30");
+    assert_int_equal(tls_server_look(server, why, sizeof(why)), TLS_SERVER_TAKEN);
+    assert_int_equal(tls_server_look(server, why, sizeof(why)), TLS_SERVER_SAME);
+    assert_true(tls_server_certificate(server, 0, &after));
+    assert_string_equal(after.name, "new.test");
+    assert_true(after.addr_cnt == 2 && after.not_after_ms < before.not_after_ms);
+    settle(&old, ROOM); /* began with the certificate of before */
+    assert_int_equal(old.state[0], TLS_OPEN);
+    pair_new(&new, client_of("new.test", NULL));
+    settle(&new, ROOM);
+    assert_int_equal(new.state[0], TLS_OPEN);
+    pair_free(&old);
+    pair_free(&new);
+    expect_distrust(client_of("dns.test", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="), "hostname mismatch");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_in_pieces), cmocka_unit_test(test_changed_octets), cmocka_unit_test(test_who_it_is),
+        cmocka_unit_test(test_tickets),   cmocka_unit_test(test_renewal),
+    };
+    return cmocka_run_group_tests(tests, start, end);
+}
