@@ -82,10 +82,13 @@ static bool refuse(struct stream *s, unsigned status, struct http1_form form)
     return !form.closes;
 }
 
-/* The body comes when we say that we want it; that is said once, for the head comes by itself once only. */
+/* The body comes when we say that we want it, once: s->inner tells that it was said. */
 static void encourage(struct stream *s, const struct http_request *request)
 {
-    if (request->wants_continue && !http1_print_continue(&s->out))
+    if (!request->wants_continue || s->inner)
+        return;
+    s->inner = s;
+    if (!http1_print_continue(&s->out))
         stream_close(s);
 }
 
@@ -109,6 +112,7 @@ static bool take1(struct stream *s, const uint8_t *octets, size_t len, size_t *u
             return refuse(s, status, (struct http1_form){.closes = true});
         }
         at += done;
+        s->inner = NULL;
         struct http1_form form = {.closes = request.wants_close,
                                   .is_head = request.method == HTTP_HEAD};
         status = ask(s, request.wants_close, &request);

@@ -119,7 +119,7 @@ class Http2:
         except (ConnectionError, ssl.SSLError):
             data = b""
         if not data:
-            self.closed = self.closed or "closed"
+            self.closed = "closed" if self.closed is None else self.closed
             return False
         for event in self.h2.receive_data(data):
             if isinstance(event, h2.events.ResponseReceived):

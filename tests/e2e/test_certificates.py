@@ -1,9 +1,11 @@
 """Certificates: made, chosen by name, watched and renewed; and TLS towards forwarders."""
 import base64
+import contextlib
 import hashlib
 import json
 import os
 import shutil
+import socket
 import ssl
 import threading
 import time
@@ -12,6 +14,7 @@ import dns.message
 import dns.query
 import dns.rcode
 import dns.rdatatype
+import dns.rrset
 import pytest
 
 import encrypted
@@ -383,6 +386,71 @@ def test_fallback_when_told_so(tmp_path, class_net):
         assert answers[0].answer and "asked again without TLS" in story, story
     finally:
         plain.stop()
+
+
+class OneAnswer(threading.Thread):
+    """A DoT server that answers one question a connection, reads the next and closes; how many questions it has read."""
+
+    def __init__(self, listeners):
+        super().__init__(daemon=True)
+        self.socket = socket.create_server(("127.0.0.1", 0))
+        self.port, self.read = self.socket.getsockname()[1], 0
+        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.context.load_cert_chain(listeners.folder / "cert.pem", listeners.folder / "key.pem")
+        self.context.set_alpn_protocols(["dot"])
+        self.start()
+
+    def run(self):
+        with contextlib.suppress(OSError):
+            while True:
+                raw = self.socket.accept()[0]
+                with contextlib.suppress(OSError, EOFError, ssl.SSLError), self.context.wrap_socket(raw, server_side=True) as s:
+                    query = dns.message.from_wire(encrypted.read_frame(s))
+                    self.read += 1
+                    answer = dns.message.make_response(query)
+                    answer.answer.append(dns.rrset.from_text(query.question[0].name, 300, "IN", "A", "192.0.2.80"))
+                    s.sendall(encrypted.frame(answer.to_wire()))
+                    encrypted.read_frame(s)
+                    self.read += 1
+
+
+def test_a_connection_that_has_just_been_closed(tmp_path, class_net, forwarder):
+    """The question goes once more, over a new one: neither SERVFAIL nor clear text."""
+    server = OneAnswer(forwarder.listeners)
+    try:
+        line = f"servers: [127.0.0.1@{server.port}], tls: {encrypted.NAME}, tls-ca: {forwarder.listeners.ca}, tls-fallback: true"
+        answers, _ = ask_through(tmp_path, class_net, line, [f"n{n}.a.test" for n in range(10)])
+        assert all(a.answer for a in answers) and server.read >= 18
+    finally:
+        server.socket.close()
+
+
+def test_a_forwarder_without_a_route(tmp_path, class_net, forwarder):
+    l = forwarder.listeners
+    line = f"servers: [255.255.255.255@853, 127.0.0.1@{l.tls}], tls: {encrypted.NAME}, tls-ca: {l.ca}"
+    answers, _ = ask_through(tmp_path, class_net, line, [f"n{n}.a.test" for n in range(100, 120)])
+    assert all(a.answer for a in answers)
+
+
+def test_trust_that_has_ended(tmp_path, class_net, forwarder):
+    """Another CA and a reload: neither a ticket nor a connection of before helps."""
+    l = forwarder.listeners
+    ca = tmp_path / "ca.pem"
+    shutil.copy(l.ca, ca)
+    resolver = internet.ClassResolver(tmp_path / "resolver", class_net,
+                                      top=f"forward-zones: [{{zone: a.test, servers: [127.0.0.1@{l.tls}], tls: {encrypted.NAME}, tls-ca: {ca}}}]\n")
+    try:
+        def ask(name):
+            return dns.query.udp(dns.message.make_query(name, "A"), "127.0.0.1", port=resolver.port, timeout=20)
+
+        assert ask("n150.a.test").answer
+        shutil.copy(encrypted.certificate(tmp_path / "other") / "ca.pem", ca)
+        resolver.process.send_signal(1)
+        resolver.wait_for("reloaded: ")
+        wait_until(lambda: resolver.command("status").returncode == 0)
+        assert ask("n151.a.test").rcode() == dns.rcode.SERVFAIL
+    finally:
+        resolver.stop()
 
 
 def test_forward_settings_that_are_wrong(tmp_path):

@@ -560,6 +560,7 @@ HTTP1 = [
     (200, b"POST /dns-query HTTP/1.1\r\nHost: x\r\ncontent-TYPE: Application/DNS-message ; charset=x\r\nContent-Length: 28\r\n\r\n" + RIGHT),
     (200, b"GET /dns-query?a=b&dns=" + encrypted.encode(RIGHT).encode() + b"&c HTTP/1.1\r\nHost:x\r\n\r\n"),
     (200, b"GET /dns-query?dns=" + encrypted.encode(RIGHT).encode() + b" HTTP/1.0\r\n\r\n"),
+    (200, b"GET http://x/dns-query?dns=" + encrypted.encode(RIGHT).encode() + b" HTTP/1.1\r\nHost: x\r\n\r\n"),
     (400, b"GET /dns-query?dns=" + encrypted.encode(RIGHT).encode() + b" HTTP/1.1\r\n\r\n"),  # no Host
     (400, b"GET  /dns-query HTTP/1.1\r\nHost: x\r\n\r\n"), (400, b"GET /dns-query HTTP/1.1\r\nHost : x\r\n\r\n"),
     (400, b"GET /dns-query HTTP/1.1\r\nHost: x\r\n folded\r\n\r\n"), (400, b"GET /dns-query HTTP/1.1\nHost: x\r\n\r\n"),
@@ -614,3 +615,113 @@ def test_http1_keeps_its_order(subject):
         got.append(str(dns.message.from_wire(data[:size]).question[0].name).rstrip("."))
         data = data[size:]
     assert got == names + ["b.test"]
+
+
+def test_head_has_no_body(subject):
+    """In either version: what follows would be taken for the next answer."""
+    l = subject.listeners
+    with socket.create_connection(("127.0.0.1", l.http), timeout=10) as s:
+        s.sendall(b"HEAD /dns-query HTTP/1.1\r\nHost: x\r\n\r\nGET /other HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        data = b""
+        while more := s.recv(65536):
+            data += more
+    _, first, second, *rest = data.split(b"HTTP/1.1 ")
+    assert first.startswith(b"405 ") and first.endswith(b"\r\n\r\n") and second.startswith(b"404 ") and not rest
+    with l.connect(l.https, "h2") as s:
+        client = encrypted.Http2(s)
+        stream = client.ask(b"", method="HEAD")
+        client.wait(1)
+        assert client.answers[stream][":status"] == "405" and client.answers[stream]["data"] == b""
+
+
+def test_expect_continue(subject):
+    wire = encrypted.question(subject.name)
+    with socket.create_connection(("127.0.0.1", subject.listeners.http), timeout=10) as s:
+        s.sendall(b"POST /dns-query HTTP/1.1\r\nHost: x\r\nContent-Type: application/dns-message\r\nExpect: 100-continue\r\n"
+                  b"Content-Length: %d\r\n\r\n" % len(wire))
+        assert s.recv(1000) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        s.sendall(wire[:5])
+        time.sleep(0.1)
+        s.sendall(wire[5:])
+        assert s.recv(65536).startswith(b"HTTP/1.1 200 ")
+
+
+def test_a_large_first_flight(subject):
+    """Questions that come with the end of the handshake, more of them than wait for a handshake."""
+    l = subject.listeners
+    wire = encrypted.frame(encrypted.question(subject.name, use_edns=0, options=[dns.edns.GenericOption(12, bytes(80))]))
+    inside, outside = ssl.MemoryBIO(), ssl.MemoryBIO()
+    tls = l.context("dot").wrap_bio(inside, outside, server_hostname=encrypted.NAME)
+    with socket.create_connection(("127.0.0.1", l.tls), timeout=10) as s:
+        while True:
+            try:
+                tls.do_handshake()
+                break
+            except ssl.SSLWantReadError:
+                s.sendall(outside.read())
+                inside.write(s.recv(65536))
+        tls.write(wire * 600)
+        s.sendall(outside.read())
+        data = b""
+        while len(data) < 600 * 470:
+            inside.write(s.recv(65536))
+            try:
+                while True:
+                    data += tls.read(65536)
+            except ssl.SSLWantReadError:
+                pass
+        assert len(data) == 600 * 470
+
+
+def test_idle_connections_are_told(subject):
+    """GOAWAY, and the end of TLS, before the connection is closed: a request that is sent then can be sent again."""
+    l = subject.listeners
+    with l.connect(l.https, "h2") as s, l.dot() as dot:
+        s.settimeout(15)
+        dot.settimeout(15)
+        client = encrypted.Http2(s)
+        client.ask(encrypted.question(subject.name))
+        client.wait(1)
+        while client.receive():
+            pass
+        assert client.closed == 0  # NO_ERROR, told
+        assert dot.recv(10) == b""  # close_notify: without it this is an error
+
+
+def test_the_end_waits_for_a_window(tmp_path):
+    """SIGTERM while a client has taken a part of its answers: it gets them all, then GOAWAY."""
+    listeners = encrypted.Listeners(tmp_path)
+    server = lab.Authd(tmp_path, {"a.test": ZONE}, extra=listeners.extra)
+    try:
+        with listeners.connect(listeners.https, "h2") as s:
+            client = encrypted.Http2(s)
+            for _ in range(15):
+                client.ask(encrypted.question("big.a.test", "TXT"))
+            client.flush()
+            client.receive()
+            server.process.terminate()
+            while client.receive():
+                pass
+            assert sorted(client.done) == sorted(client.answers) and client.closed == 0
+            assert all(len(a["data"]) > 50000 for a in client.answers.values())
+    finally:
+        server.stop()
+
+
+def test_a_slow_reader_gets_it_all(tmp_path):
+    """300 kB a second, six megabytes: longer than a connection may be idle."""
+    listeners = encrypted.Listeners(tmp_path)
+    server = lab.Authd(tmp_path, {"a.test": ZONE}, extra=listeners.extra, top="limits: {tcp-idle: 2s}\n")
+    try:
+        with socket.create_connection(("127.0.0.1", server.port), timeout=20) as s:
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+            s.sendall(encrypted.frame(encrypted.question("big.a.test", "TXT")) * 30)
+            got, wanted = 0, None
+            while wanted is None or got < wanted:
+                data = s.recv(30000)
+                assert data, f"closed after {got} of {wanted}"
+                wanted = wanted or 30 * (2 + struct.unpack("!H", data[:2])[0])
+                got += len(data)
+                time.sleep(0.1)
+    finally:
+        server.stop()
