@@ -23,6 +23,13 @@ struct tls {
 static BIO_METHOD *method;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
+/* Clearing an empty queue costs more than looking at it. */
+static void forget_errors(void)
+{
+    if (ERR_peek_error() != 0)
+        ERR_clear_error();
+}
+
 static int bio_read(BIO *bio, char *to, size_t size, size_t *got)
 {
     struct tls *t = BIO_get_data(bio);
@@ -74,7 +81,7 @@ static struct tls *new_tls(SSL_CTX *context)
     t->ssl = SSL_new(context);
     bio = t->ssl ? BIO_new(method) : NULL;
     if (!bio) {
-        ERR_clear_error();
+        forget_errors();
         tls_free(&t);
         return NULL;
     }
@@ -123,7 +130,7 @@ enum err tls_connect(struct tls_client *client, struct tls **out)
     t->client = client;
     SSL_set_connect_state(t->ssl);
     if (*name && !expect_name(t->ssl, name)) {
-        ERR_clear_error();
+        forget_errors();
         tls_free(&t);
         return ERR_NOMEM;
     }
@@ -160,7 +167,7 @@ static enum tls_state judge(struct tls *t, int result)
 {
     int error = SSL_get_error(t->ssl, result);
 
-    ERR_clear_error();
+    forget_errors();
     if (error == SSL_ERROR_WANT_READ)
         return t->state;
     t->in_len = 0;
@@ -201,7 +208,7 @@ static const char *find_distrust(const struct tls *t)
 
 static void shake_hands(struct tls *t)
 {
-    ERR_clear_error(); /* SSL_get_error believes whatever stands there */
+    forget_errors(); /* SSL_get_error believes whatever stands there */
     int result = SSL_do_handshake(t->ssl);
 
     t->state = result == 1 ? TLS_OPEN : judge(t, result);
@@ -224,7 +231,7 @@ enum tls_state tls_read(struct tls *t, uint8_t *plain, size_t size, size_t *got,
         shake_hands(t);
     /* asking OpenSSL in vain costs a buffer and a look through its errors */
     if (t->state == TLS_OPEN && (t->in_len > 0 || SSL_has_pending(t->ssl))) {
-        ERR_clear_error();
+        forget_errors();
         int result = SSL_read_ex(t->ssl, plain, size, got);
         if (result != 1) {
             *got = 0;
@@ -242,11 +249,11 @@ bool tls_write(struct tls *t, const uint8_t *plain, size_t len, struct buffer *o
     if (t->state != TLS_OPEN && t->state != TLS_ENDED)
         return false;
     t->out = out;
-    ERR_clear_error();
+    forget_errors();
     bool is_done = SSL_write_ex(t->ssl, plain, len, &put) == 1;
     t->out = NULL;
     if (!is_done) {
-        ERR_clear_error();
+        forget_errors();
         t->state = TLS_BROKEN;
     }
     return is_done;
@@ -258,7 +265,7 @@ void tls_end(struct tls *t, struct buffer *out)
         return;
     t->out = out;
     (void)SSL_shutdown(t->ssl);
-    ERR_clear_error();
+    forget_errors();
     t->out = NULL;
 }
 
