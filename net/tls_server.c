@@ -272,8 +272,9 @@ static bool renew_ticket_key(struct tls_server *s, int64_t now_ms)
     return true;
 }
 
-/* The key that seals, or the one of that name; false when there is none. */
-static bool find_ticket_key(struct tls_server *s, const uint8_t *name, struct ticket_key *out)
+/* The key that seals, or the one of that name and whether it is still that which seals; false when there is none. */
+static bool find_ticket_key(struct tls_server *s, const uint8_t *name, struct ticket_key *out,
+                            bool *is_newest)
 {
     int64_t now_ms = (int64_t)now_mono_ms() + 1;
     bool is_there = false;
@@ -284,23 +285,26 @@ static bool find_ticket_key(struct tls_server *s, const uint8_t *name, struct ti
             const struct ticket_key *k = &s->tickets[i];
             bool is_young = k->since_ms && now_ms - k->since_ms < 3000LL * TLS_SERVER_TICKET_S;
             is_there = is_young && (!name || memcmp(k->name, name, KEY_NAME_LEN) == 0);
-            if (is_there)
+            if (is_there) {
                 *out = *k;
+                *is_newest = i == 0;
+            }
         }
     }
     pthread_mutex_unlock(&s->lock);
     return is_there;
 }
 
-/* RFC 5077 4, RFC 8446 4.6.1.  Always sealed anew: with the key that seals now. */
+/* RFC 5077 4, RFC 8446 4.6.1.  With TLS 1.3 a ticket is used once (C.4), with 1.2 until the key that sealed it is an old one. */
 static int use_ticket_key(SSL *ssl, unsigned char *name, unsigned char *iv,
                           EVP_CIPHER_CTX *cipher, EVP_MAC_CTX *mac, int is_sealing)
 {
     struct tls_server *s = SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
     struct ticket_key key;
+    bool is_newest;
     int done = -1;
 
-    if (!find_ticket_key(s, is_sealing ? NULL : name, &key))
+    if (!find_ticket_key(s, is_sealing ? NULL : name, &key, &is_newest))
         return is_sealing ? -1 : 0;
     OSSL_PARAM params[] = {
         OSSL_PARAM_construct_octet_string(OSSL_MAC_PARAM_KEY, key.mac, sizeof(key.mac)),
@@ -314,7 +318,7 @@ static int use_ticket_key(SSL *ssl, unsigned char *name, unsigned char *iv,
             done = 1;
     } else if (EVP_MAC_CTX_set_params(mac, params) == 1 &&
                EVP_DecryptInit_ex(cipher, EVP_aes_256_cbc(), NULL, key.aes, iv) == 1) {
-        done = 2; /* and give the client a fresh one */
+        done = is_newest && SSL_version(ssl) == TLS1_2_VERSION ? 1 : 2; /* 2: a fresh one too */
     }
     OPENSSL_cleanse(&key, sizeof(key));
     return done;
