@@ -343,6 +343,34 @@ def test_forward_over_tls(tmp_path, class_net, forwarder, trust):
     assert "over TLS" in story, story
 
 
+def test_forwarding_by_four_workers(tmp_path, class_net, forwarder):
+    """ThreadSanitizer: tickets that workers share, and reloads that read the CA anew."""
+    l = forwarder.listeners
+    resolver = internet.ClassResolver(tmp_path / "resolver", class_net, build=lab.choose_build("tsan"), workers=4, extra="",
+                                      top=f"forward-zones: [{{zone: a.test, servers: [127.0.0.1@{l.tls}], tls: {encrypted.NAME}, tls-ca: {l.ca}}}]\n")
+    failed = []
+
+    def run(first):
+        for n in range(first, first + 40):
+            answer = dns.query.udp(dns.message.make_query(f"n{n}.a.test", "A"), "127.0.0.1", port=resolver.port, timeout=20)
+            if not answer.answer:
+                failed.append(answer.to_text())
+
+    try:
+        threads = [threading.Thread(target=run, args=(first,)) for first in (1, 41, 81, 121)]
+        for t in threads:
+            t.start()
+        for n in range(5):
+            resolver.process.send_signal(1)
+            resolver.wait_for("reloaded: ", count=n + 1)
+        for t in threads:
+            t.join(60)
+        assert not failed, failed[:3]
+    finally:
+        resolver.stop()
+    assert "ThreadSanitizer" not in resolver.log()
+
+
 def test_a_connection_is_resumed(tmp_path, class_net, forwarder):
     """After five idle seconds it is closed; the next one begins with a ticket."""
     l = forwarder.listeners
