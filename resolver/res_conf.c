@@ -110,30 +110,21 @@ static void check_forwards(struct conf_reader *reader, const struct conf_node *n
               CUT_FORWARD);
 }
 
-static const struct conf_key zone_keys[] = {
-    {.name = "zone",
-     .type = CONF_CUSTOM,
-     .offset = offsetof(struct res_conf_zone, name),
-     .read = server_conf_read_name,
-     .is_required = true},
-    {.name = "servers",
-     .type = CONF_ADDRS,
-     .offset = offsetof(struct res_conf_zone, servers),
-     .min = 53,
-     .is_required = true},
-    {.name = NULL},
-};
+#define ZONE_KEYS                                                              \
+    {.name = "zone",                                                           \
+     .type = CONF_CUSTOM,                                                      \
+     .offset = offsetof(struct res_conf_zone, name),                           \
+     .read = server_conf_read_name,                                            \
+     .is_required = true},                                                     \
+    {                                                                          \
+        .name = "servers", .type = CONF_ADDRS,                                 \
+        .offset = offsetof(struct res_conf_zone, servers), .is_required = true \
+    }
+
+static const struct conf_key stub_keys[] = {ZONE_KEYS, {.name = NULL}};
 
 static const struct conf_key forward_keys[] = {
-    {.name = "zone",
-     .type = CONF_CUSTOM,
-     .offset = offsetof(struct res_conf_zone, name),
-     .read = server_conf_read_name,
-     .is_required = true},
-    {.name = "servers",
-     .type = CONF_ADDRS,
-     .offset = offsetof(struct res_conf_zone, servers),
-     .is_required = true},
+    ZONE_KEYS,
     {.name = "tls", .type = CONF_STRING, .offset = offsetof(struct res_conf_zone, tls_name)},
     {.name = "tls-pins",
      .type = CONF_TEXTS,
@@ -373,7 +364,7 @@ static const struct conf_key keys[] = {
     {.name = "stub-zones",
      .type = CONF_LIST,
      .offset = AT(stubs),
-     .keys = zone_keys,
+     .keys = stub_keys,
      .item_size = sizeof(struct res_conf_zone),
      .check = check_stubs},
     {.name = "forward-zones",

@@ -83,6 +83,47 @@ def encode(wire):
     return base64.urlsafe_b64encode(wire).rstrip(b"=").decode()
 
 
+class ByHand:
+    """TLS whose sealed octets the test carries itself."""
+
+    def __init__(self, listeners):
+        self.inside, self.outside = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self.tls = listeners.context("dot").wrap_bio(self.inside, self.outside, server_hostname=NAME)
+
+    def step(self):
+        """Go on with the handshake; True when it is over.  What is to be sent then is in flight()."""
+        try:
+            self.tls.do_handshake()
+            return True
+        except ssl.SSLWantReadError:
+            return False
+
+    def flight(self):
+        return self.outside.read()
+
+    def open(self, s):
+        """The whole handshake, but for our last flight."""
+        while not self.step():
+            s.sendall(self.flight())
+            self.inside.write(s.recv(65536))
+
+    def seal(self, octets):
+        """What is to be sent for them, and whatever waited before."""
+        self.tls.write(octets)
+        return self.flight()
+
+    def unseal(self, octets):
+        """All that can be read now."""
+        self.inside.write(octets)
+        data = b""
+        try:
+            while more := self.tls.read(65536):
+                data += more
+        except (ssl.SSLWantReadError, ssl.SSLZeroReturnError):
+            pass
+        return data
+
+
 class Http2:
     """A client that sends what it is told to."""
 

@@ -1,5 +1,6 @@
 """DoT and DoH as people use them: real clients, browsers and proxies against both daemons."""
 import json
+import os
 import re
 import shutil
 import socket
@@ -361,14 +362,23 @@ def test_preambles(picky):
         assert plain_get(http, source, before=preamble("127.0.1.5")) == b""
 
 
-def test_http_is_for_this_machine(tmp_path):
-    """Who is neither here nor a proxy is closed at once; nothing but loopback is here, so the proxies' way is not taken."""
-    listeners = encrypted.Listeners(tmp_path, proxies="")
-    server = lab.Authd(tmp_path, {"a.test": ZONE}, extra=listeners.extra)
-    try:
-        assert plain_get(listeners.http, "127.0.0.9").startswith(b"HTTP/1.1 200 ")
-    finally:
-        server.stop()
+@pytest.mark.parametrize("proxies, source, is_served", [("", "127.0.0.9", True), ("", "192.0.2.1", False), ("192.0.2.0/24", "192.0.2.1", True),
+                                                        ("192.0.2.9", "192.0.2.1", False)])
+def test_http_is_for_this_machine(tmp_path, proxies, source, is_served):
+    """And for proxies; anybody else is closed at once.  In a network of its own, with an address that is not loopback."""
+    if os.geteuid() != 0:
+        pytest.skip("a network namespace takes root")
+    (tmp_path / "a.zone").write_text(ZONE)
+    (tmp_path / "c.yaml").write_text(f"""server: {{listen: [127.0.0.1@5300], listen-http: [0.0.0.0@8053], trusted-proxies: [{proxies}], control: ""}}
+zones: [{{zone: a.test, file: a.zone}}]
+""")
+    url = f"http://192.0.2.1:8053/dns-query?dns={encrypted.encode(encrypted.question('www.a.test'))}"
+    done = lab.run("unshare", "-n", "sh", "-c", f"""ip link set lo up && ip address add 192.0.2.1/32 dev lo
+{lab.AUTHD} -c {tmp_path}/c.yaml 2>{tmp_path}/log & pid=$!
+for _ in $(seq 100); do grep -q 'ready on' {tmp_path}/log && break; sleep 0.1; done
+curl -sS -o {tmp_path}/out -w '%{{http_code}}' --interface {source} '{url}'
+kill $pid; wait $pid""")
+    assert done.stdout == ("200" if is_served else "000"), done.stdout + done.stderr + (tmp_path / "log").read_text()
 
 
 # ---- what is spoken ----
@@ -389,27 +399,34 @@ def test_many_questions_on_one_connection(subject):
         assert all(a[":status"] == "200" and dns.message.from_wire(a["data"]).answer for a in client.answers.values())
 
 
+def test_answers_in_any_order(subject):
+    """A name whose servers are dead is asked for first; what is known is not kept waiting."""
+    if subject.kind == "authd":
+        return  # it answers at once
+    l, slow, fast = subject.listeners, "www.dead.com", subject.name
+    with l.dot() as s:
+        s.settimeout(20)
+        s.sendall(encrypted.frame(encrypted.question(slow, number=1)) + encrypted.frame(encrypted.question(fast, number=2)))
+        assert [struct.unpack("!H", encrypted.read_frame(s)[:2])[0] for _ in range(2)] == [2, 1]
+    with l.connect(l.https, "h2") as s:
+        s.settimeout(20)
+        client = encrypted.Http2(s)
+        first, second = client.ask(encrypted.question("x.dead.com")), client.ask(encrypted.question(fast))
+        client.wait(2)
+        assert client.done == [second, first]
+        assert dns.message.from_wire(client.answers[first]["data"]).rcode() == dns.rcode.SERVFAIL
+
+
 def test_answers_of_a_turn_in_one_record(subject):
     """Sixteen answers, one record: counted on the wire."""
     l = subject.listeners
-    inside, outside = ssl.MemoryBIO(), ssl.MemoryBIO()
-    tls = l.context("dot").wrap_bio(inside, outside, server_hostname=encrypted.NAME)
+    tls = encrypted.ByHand(l)
     with socket.create_connection(("127.0.0.1", l.tls), timeout=10) as s:
-        def pump(call, *args):
-            while True:
-                try:
-                    return call(*args)
-                except ssl.SSLWantReadError:
-                    s.sendall(outside.read())
-                    inside.write(s.recv(65536))
-                finally:
-                    s.sendall(outside.read())
-        pump(tls.do_handshake)
-        pump(tls.write, encrypted.frame(encrypted.question(subject.name)))
-        while len(pump(tls.read, 65536)) < 20:
+        tls.open(s)
+        s.sendall(tls.seal(encrypted.frame(encrypted.question(subject.name))))
+        while len(tls.unseal(s.recv(65536))) < 20:
             pass
-        tls.write(b"".join(encrypted.frame(encrypted.question(subject.name, number=n)) for n in range(16)))
-        s.sendall(outside.read())
+        s.sendall(tls.seal(b"".join(encrypted.frame(encrypted.question(subject.name, number=n)) for n in range(16))))
         time.sleep(0.5)
         wire = s.recv(65536)
         records = 0
@@ -521,30 +538,14 @@ def test_tickets(subject):
 def test_half_closed(subject):
     """What was asked before the end is answered after it."""
     l = subject.listeners
-    inside, outside = ssl.MemoryBIO(), ssl.MemoryBIO()
-    tls = l.context("dot").wrap_bio(inside, outside, server_hostname=encrypted.NAME)
+    tls = encrypted.ByHand(l)
     with socket.create_connection(("127.0.0.1", l.tls), timeout=10) as s:
-        while True:
-            try:
-                tls.do_handshake()
-                break
-            except ssl.SSLWantReadError:
-                s.sendall(outside.read())
-                inside.write(s.recv(65536))
-        tls.write(b"".join(encrypted.frame(encrypted.question(subject.name, number=n)) for n in range(50)))
-        s.sendall(outside.read())
+        tls.open(s)
+        s.sendall(tls.seal(b"".join(encrypted.frame(encrypted.question(subject.name, number=n)) for n in range(50))))
         s.shutdown(socket.SHUT_WR)
         data = b""
         while more := s.recv(65536):
-            inside.write(more)
-            while True:
-                try:
-                    got = tls.read(65536)
-                except (ssl.SSLWantReadError, ssl.SSLZeroReturnError):
-                    break
-                if not got:
-                    break
-                data += got
+            data += tls.unseal(more)
         ids = []
         while data:
             size = struct.unpack("!H", data[:2])[0]
@@ -650,26 +651,13 @@ def test_a_large_first_flight(subject):
     """Questions that come with the end of the handshake, more of them than wait for a handshake."""
     l = subject.listeners
     wire = encrypted.frame(encrypted.question(subject.name, use_edns=0, options=[dns.edns.GenericOption(12, bytes(80))]))
-    inside, outside = ssl.MemoryBIO(), ssl.MemoryBIO()
-    tls = l.context("dot").wrap_bio(inside, outside, server_hostname=encrypted.NAME)
+    tls = encrypted.ByHand(l)
     with socket.create_connection(("127.0.0.1", l.tls), timeout=10) as s:
-        while True:
-            try:
-                tls.do_handshake()
-                break
-            except ssl.SSLWantReadError:
-                s.sendall(outside.read())
-                inside.write(s.recv(65536))
-        tls.write(wire * 600)
-        s.sendall(outside.read())
+        tls.open(s)
+        s.sendall(tls.seal(wire * 600))
         data = b""
         while len(data) < 600 * 470:
-            inside.write(s.recv(65536))
-            try:
-                while True:
-                    data += tls.read(65536)
-            except ssl.SSLWantReadError:
-                pass
+            data += tls.unseal(s.recv(65536))
         assert len(data) == 600 * 470
 
 

@@ -138,11 +138,9 @@ def reset(s):
 
 
 def first_flight(listeners):
-    inside, outside = ssl.MemoryBIO(), ssl.MemoryBIO()
-    tls = listeners.context("dot").wrap_bio(inside, outside, server_hostname=encrypted.NAME)
-    with pytest.raises(ssl.SSLWantReadError):
-        tls.do_handshake()
-    return tls, inside, outside, outside.read()
+    tls = encrypted.ByHand(listeners)
+    assert not tls.step()
+    return tls, tls.flight()
 
 
 def is_closed(s, seconds=10):
@@ -163,24 +161,18 @@ def is_closed(s, seconds=10):
 def test_handshakes_cut_at_every_octet(subject):
     l = subject.listeners
     with undisturbed(subject):
-        hello = first_flight(l)[3]
+        hello = first_flight(l)[1]
         for n in range(len(hello) + 1):
             s = attacker(n, l.tls)
             s.sendall(hello[:n])
             (reset if n % 2 else socket.socket.close)(s)
         for n in range(0, 200):
-            tls, inside, outside, hello = first_flight(l)
+            tls, hello = first_flight(l)
             s = attacker(n, l.tls)
             s.sendall(hello)
-            while True:
-                inside.write(s.recv(65536))
-                try:
-                    tls.do_handshake()
-                    break
-                except ssl.SSLWantReadError:
-                    continue
-            tls.write(encrypted.frame(WIRE))
-            flight = outside.read()
+            while not tls.step():
+                tls.inside.write(s.recv(65536))
+            flight = tls.seal(encrypted.frame(WIRE))
             s.sendall(flight[:min(n, len(flight))])
             (reset if n % 2 else socket.socket.close)(s)
 
@@ -192,7 +184,7 @@ def test_rubbish_instead_of_a_handshake(subject):
             with attacker(n, l.https) as s:
                 s.sendall(os.urandom(200) if n % 2 else b"GET / HTTP/1.1\r\n\r\n")
                 assert is_closed(s)
-        hello = first_flight(l)[3]
+        hello = first_flight(l)[1]
         for n in range(0, len(hello), 7):  # one octet is another
             with attacker(n, l.tls) as s:
                 s.sendall(hello[:n] + bytes([hello[n] ^ 0x55]) + hello[n + 1:])
@@ -218,7 +210,7 @@ def test_a_hello_without_end(subject):
 
 def test_half_closed_and_one_octet_a_second(subject):
     l = subject.listeners
-    hello = first_flight(l)[3]
+    hello = first_flight(l)[1]
     with undisturbed(subject, least=100):
         slow = [(attacker(n, port), text) for n in range(150)
                 for port, text in ((l.tls, hello), (l.http, b"GET /dns-query HTTP/1.1\r\nHost: x\r\n"), (subject.server.port, encrypted.frame(WIRE)))]
