@@ -319,7 +319,7 @@ bool h2_answer(struct h2 *h, uint32_t stream, const struct http_answer *answer)
     char status[NUMBER_MAX], length[NUMBER_MAX], age[NUMBER_MAX + 10];
     const char *text = http_reason(answer->status);
     bool is_ok = answer->status == 200;
-    nghttp2_nv fields[4];
+    nghttp2_nv fields[5];
     size_t cnt = 0;
 
     if (!s)
@@ -348,6 +348,8 @@ bool h2_answer(struct h2 *h, uint32_t stream, const struct http_answer *answer)
         fields[cnt++] = FIELD("cache-control", age, age_len);
     else if (answer->status == 405)
         fields[cnt++] = FIELD("allow", "GET, POST", 9);
+    if (answer->date)
+        fields[cnt++] = FIELD("date", answer->date, strlen(answer->date));
     nghttp2_data_provider provider = {.source = {.ptr = s}, .read_callback = read_answer};
     return nghttp2_submit_response(h->session, (int32_t)stream, fields, cnt,
                                    has_body ? &provider : NULL) == 0;

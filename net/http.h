@@ -38,7 +38,10 @@ struct http_answer {
     unsigned status;
     struct http_text body; /* application/dns-message when the status is 200 */
     uint32_t max_age_s;
+    const char *date; /* RFC 9110 6.6.1; NULL: none */
 };
+
+enum { HTTP_DATE_MAX = 30 }; /* "Sun, 06 Nov 1994 08:49:37 GMT" */
 
 /* The words for a status that we send (RFC 9110 15). */
 static inline const char *http_reason(unsigned status)

@@ -249,8 +249,9 @@ bool http1_print_continue(struct buffer *out)
 
 bool http1_print(struct buffer *out, const struct http_answer *a, struct http1_form form)
 {
-    const char *reason = http_reason(a->status),
-               *end = form.closes ? "Connection: close\r\n" : "";
+    const char *reason = http_reason(a->status), *date = a->date ? a->date : "";
+    const char *date_name = a->date ? "Date: " : "", *date_end = a->date ? "\r\n" : "";
+    const char *end = form.closes ? "Connection: close\r\n" : "";
     int len;
 
     if (!buffer_reserve(out, ANSWER_HEAD_MAX + a->body.len))
@@ -258,17 +259,18 @@ bool http1_print(struct buffer *out, const struct http_answer *a, struct http1_f
     char *to = (char *)out->at + out->len;
     if (a->status == 200) {
         len = snprintf(to, ANSWER_HEAD_MAX,
-                       "HTTP/1.1 200 OK\r\nContent-Type: application/dns-message\r\n"
+                       "HTTP/1.1 200 OK\r\n%s%s%sContent-Type: application/dns-message\r\n"
                        "Content-Length: %zu\r\nCache-Control: max-age=%u\r\n%s\r\n",
-                       a->body.len, (unsigned)a->max_age_s, end);
+                       date_name, date, date_end, a->body.len, (unsigned)a->max_age_s, end);
         memcpy(to + len, a->body.at, a->body.len);
         len += (int)a->body.len;
     } else {
-        len = snprintf(
-            to, ANSWER_HEAD_MAX,
-            "HTTP/1.1 %u %s\r\nContent-Type: text/plain\r\n%sContent-Length: %zu\r\n%s\r\n%s%s",
-            a->status, reason, a->status == 405 ? "Allow: GET, POST\r\n" : "",
-            strlen(reason) + 1, end, form.is_head ? "" : reason, form.is_head ? "" : "\n");
+        len = snprintf(to, ANSWER_HEAD_MAX,
+                       "HTTP/1.1 %u %s\r\n%s%s%sContent-Type: text/plain\r\n%sContent-Length: "
+                       "%zu\r\n%s\r\n%s%s",
+                       a->status, reason, date_name, date, date_end,
+                       a->status == 405 ? "Allow: GET, POST\r\n" : "", strlen(reason) + 1, end,
+                       form.is_head ? "" : reason, form.is_head ? "" : "\n");
     }
     out->len += (size_t)len;
     return true;

@@ -2,6 +2,8 @@
  * deserves no answer gets a status, because over HTTP silence would be a request that never ends. */
 #include "net/speak_http.h"
 
+#include <time.h>
+
 #include "base/now.h"
 #include "net/doh.h"
 #include "net/h2.h"
@@ -13,13 +15,34 @@ static const char preface[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"; /* RFC 9113 3.
 
 static const struct stream_protocol speak_http1, speak_http2;
 
-static struct http_answer make_answer(const struct exchange *ex, bool is_late)
+/* RFC 9110 5.6.7 */
+static const char *date_of(struct stream_hub *hub)
 {
-    struct http_answer answer = {.status = is_late ? 503 : 400};
+    static const char *const days[] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
+    static const char *const months[] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
+                                         "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+    time_t now_s = (time_t)(now_wall_ms() / 1000);
+    struct tm tm;
+
+    if (hub->date_s != now_s && gmtime_r(&now_s, &tm)) {
+        hub->date_s = now_s;
+        snprintf(hub->date, sizeof(hub->date), "%s, %02u %s %04u %02u:%02u:%02u GMT",
+                 days[tm.tm_wday], (unsigned)tm.tm_mday % 100, months[tm.tm_mon],
+                 (unsigned)(tm.tm_year + 1900) % 10000, (unsigned)tm.tm_hour % 100,
+                 (unsigned)tm.tm_min % 100, (unsigned)tm.tm_sec % 100);
+    }
+    return hub->date;
+}
+
+static struct http_answer make_answer(const struct stream *s, const struct exchange *ex,
+                                      bool is_late)
+{
+    struct http_answer answer = {.status = is_late ? 503 : 400, .date = date_of(s->hub)};
 
     if (ex->reply_len > 0)
         answer =
             (struct http_answer){.status = 200,
+                                 .date = answer.date,
                                  .body = {.at = (const char *)ex->buffer, .len = ex->reply_len},
                                  .max_age_s = doh_max_age(ex->buffer, ex->reply_len)};
     return answer;
@@ -68,7 +91,7 @@ static unsigned ask(struct stream *s, uint32_t number, const struct http_request
 /* The number of a request says whether it is the last. */
 static bool put1(struct stream *s, const struct exchange *ex, uint32_t closes, bool is_late)
 {
-    struct http_answer answer = make_answer(ex, is_late);
+    struct http_answer answer = make_answer(s, ex, is_late);
     if (closes)
         stream_finish(s);
     return http1_print(&s->out, &answer, (struct http1_form){.closes = closes});
@@ -76,7 +99,7 @@ static bool put1(struct stream *s, const struct exchange *ex, uint32_t closes, b
 
 static bool refuse(struct stream *s, unsigned status, struct http1_form form)
 {
-    struct http_answer answer = {.status = status};
+    struct http_answer answer = {.status = status, .date = date_of(s->hub)};
     if (!http1_print(&s->out, &answer, form))
         stream_close(s);
     return !form.closes;
@@ -132,7 +155,7 @@ static void on_request(void *data, uint32_t number, const struct http_request *r
 {
     struct stream *s = data;
     unsigned status = ask(s, number, request);
-    struct http_answer refusal = {.status = status};
+    struct http_answer refusal = {.status = status, .date = date_of(s->hub)};
 
     if (status != 200 && !h2_answer(s->inner, number, &refusal))
         stream_close(s);
@@ -155,7 +178,7 @@ static bool take2(struct stream *s, const uint8_t *octets, size_t len, size_t *u
 
 static bool put2(struct stream *s, const struct exchange *ex, uint32_t number, bool is_late)
 {
-    struct http_answer answer = make_answer(ex, is_late);
+    struct http_answer answer = make_answer(s, ex, is_late);
     return h2_answer(s->inner, number, &answer);
 }
 

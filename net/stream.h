@@ -12,6 +12,7 @@
 #include <uv.h>
 
 #include "net/exchange.h"
+#include "net/http.h"
 #include "net/leisure.h"
 #include "net/tls.h"
 
@@ -73,7 +74,9 @@ struct stream_hub {
     struct buffer sealed;   /* what TLS wants sent */
     struct buffer pool[8];  /* memory of queues that ran empty */
     size_t pool_cnt;
-    size_t counted; /* streams that the guard knows of */
+    size_t counted;           /* streams that the guard knows of */
+    char date[HTTP_DATE_MAX]; /* of answers over HTTP, made once a second */
+    int64_t date_s;
     unsigned turn;
     unsigned late_cnt; /* questions that are answered later */
     unsigned stream_cnt;

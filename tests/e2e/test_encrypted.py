@@ -1,4 +1,5 @@
 """DoT and DoH as people use them: real clients, browsers and proxies against both daemons."""
+import email.utils
 import json
 import os
 import re
@@ -88,6 +89,8 @@ def test_curl(subject, version, tmp_path):
     assert curl(url=f"{l.url}?dns={encrypted.encode(wire)}") == right
     assert subject.address in dns.message.from_wire(out.read_bytes()).to_text()
     assert re.search(r"(?im)^cache-control: max-age=\d+\r?$", (tmp_path / "head").read_text())
+    date = re.search(r"(?im)^date: (.*?)\r?$", (tmp_path / "head").read_text())[1]
+    assert abs(email.utils.parsedate_to_datetime(date).timestamp() - time.time()) < 60
     # a second request on the same connection
     assert lab.run("curl", "-sSv", version, "--cacert", l.ca, f"{l.url}?dns={encrypted.encode(wire)}", f"{l.url}?dns={encrypted.encode(wire)}",
                    "-o", out, "-o", out, env=encrypted.clean_env()).stderr.count("Re-using existing connection") == 1
