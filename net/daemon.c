@@ -411,8 +411,13 @@ static void put_guard(const struct body *b, struct json *to)
     json_put_number(to, "connections-crowded", (int64_t)g.crowded_total);
     json_put_number(to, "connections-of-one-client", (int64_t)g.crowded_client);
     json_put_number(to, "connections-for-memory", (int64_t)g.crowded_memory);
-    json_put_number(to, "connections", (int64_t)g.connections);
-    json_put_number(to, "connection-memory", (int64_t)g.memory);
+}
+
+static void put_connections(const struct body *b, struct json *to)
+{
+    struct guard_counts g = guard_counts(b->guard);
+    json_put_number(to, "open", (int64_t)g.connections);
+    json_put_number(to, "memory", (int64_t)g.memory);
 }
 
 static void put_certificates(const struct body *b, struct json *status)
@@ -477,6 +482,7 @@ static void begin_status(struct control_call *call, void *data)
     put_listeners(b, status);
     json_put_number(status, "workers", (int64_t)b->worker_cnt);
     put_memory(status);
+    put_connections(b, json_put_object(status, "connections"));
     put_guard(b, json_put_object(status, "limits"));
     if (b->tls)
         put_certificates(b, status);

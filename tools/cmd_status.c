@@ -72,8 +72,9 @@ static void print_listen(struct paper *p, const struct json *s)
     }
 }
 
-static void print_certificates(struct paper *p, const struct json *tls)
+static void print_connections(struct paper *p, const struct json *s)
 {
+    const struct json *tls = json_find(s, "tls");
     const struct json *list = json_find(tls, "certificates");
 
     for (size_t i = 0; i < json_count(list); i++) {
@@ -81,9 +82,13 @@ static void print_certificates(struct paper *p, const struct json *tls)
         long long days = number(c, "days-left");
         paper_row(p, i ? "" : "certificate", "%s for %s, %s %s (%lld days)", get(c, "file"),
                   *get(c, "name") ? get(c, "name") : "no host",
-                  json_get_bool(c, "has-ended", false) ? "ENDED" : "until",
-                  get(c, "until"), days);
+                  json_get_bool(c, "has-ended", false) ? "ENDED" : "until", get(c, "until"),
+                  days);
     }
+    const struct json *connections = json_find(s, "connections");
+    if (number(connections, "open") > 0)
+        paper_row(p, "connections", "%lld open, %lld kB", number(connections, "open"),
+                  number(connections, "memory") / 1000);
     if (tls)
         paper_row(p, "handshakes", "%lld, %lld of them resumed; %lld failed",
                   number(tls, "handshakes"), number(tls, "resumed"), number(tls, "failed"));
@@ -164,7 +169,7 @@ static void print_status(const struct json *s)
            number(s, "workers") == 1 ? "" : "s", get(s, "configuration"));
     print_uptime(&p, s);
     print_listen(&p, s);
-    print_certificates(&p, json_find(s, "tls"));
+    print_connections(&p, s);
     print_family(&p, json_find(s, "families"), "ipv4", "IPv4");
     print_family(&p, json_find(s, "families"), "ipv6", "IPv6");
     print_entropy(&p, json_find(s, "entropy"));

@@ -121,10 +121,10 @@ def undisturbed(subject, least=20):
         yield
     benign.check(least)
     end = time.monotonic() + 20
-    while subject.status()["limits"]["connections"] > 0 and time.monotonic() < end:
+    while subject.status()["connections"]["open"] > 0 and time.monotonic() < end:
         time.sleep(0.2)
-    limits = subject.status()["limits"]
-    assert limits["connections"] == 0 and limits["connection-memory"] < 500000, limits
+    left = subject.status()["connections"]
+    assert left["open"] == 0 and left["memory"] < 500000, left
 
 
 def attacker(number, port):
@@ -255,7 +255,7 @@ def test_readers_that_do_not_read(subject):
             with contextlib.suppress(OSError, ssl.SSLError):
                 client.flush()
             lazy += [s, t, u]
-        held = subject.status()["limits"]["connection-memory"]
+        held = subject.status()["connections"]["memory"]
         assert held < 60 << 20, held
         for s in lazy:
             s.close()
@@ -275,7 +275,7 @@ def test_thousands_of_idle_connections(subject):
         with l.dot(source="127.0.0.8") as s:  # somebody new
             s.sendall(encrypted.frame(WIRE))
             assert dns.message.from_wire(encrypted.read_frame(s)).answer
-        assert subject.status()["limits"]["connections"] <= 1024
+        assert subject.status()["connections"]["open"] <= 1024
         for s in idle:
             s.close()
 
@@ -358,7 +358,7 @@ def test_field_bombs(subject):
                     while more := s.recv(65536):
                         data += more
                 assert struct.pack("!I", CALM) in data
-        assert subject.status()["limits"]["connection-memory"] < 5 << 20
+        assert subject.status()["connections"]["memory"] < 5 << 20
 
 
 def test_bodies_that_never_end(subject):
@@ -405,7 +405,7 @@ def test_who_holds_the_memory_goes(tmp_path):
         for s in hogs:
             s.close()
         time.sleep(1)
-        assert json.loads(lab.run(lab.ROOTLINE, "status", "--json", "--socket", tmp_path / "authd.sock").stdout)["limits"]["connection-memory"] < 600000
+        assert json.loads(lab.run(lab.ROOTLINE, "status", "--json", "--socket", tmp_path / "authd.sock").stdout)["connections"]["memory"] < 600000
     finally:
         server.stop()
 
@@ -426,11 +426,11 @@ def test_memory_returns(tmp_path):
             for s in streams:
                 s.close()
             end = time.monotonic() + 20
-            while subject.status()["limits"]["connections"] > 0 and time.monotonic() < end:
+            while subject.status()["connections"]["open"] > 0 and time.monotonic() < end:
                 time.sleep(0.1)
             time.sleep(1)
             sizes.append(subject.resident())
-        assert subject.status()["limits"]["connections"] == 0
+        assert subject.status()["connections"]["open"] == 0
         assert sizes[-1] <= 1.05 * sizes[2], sizes
     finally:
         subject.server.stop()
