@@ -61,8 +61,8 @@ static struct http_text strip_authority(struct http_text target)
             !util_is_same((const uint8_t *)target.at, (const uint8_t *)schemes[i], len))
             continue;
         const char *path = memchr(target.at + len, '/', target.len - len);
-        return (struct http_text){.at = path ? path : "/",
-                                  .len = path ? target.len - (size_t)(path - target.at) : 1};
+        size_t before = path ? (size_t)(path - target.at) : target.len; /* no path: nothing */
+        return (struct http_text){.at = target.at + before, .len = target.len - before};
     }
     return target;
 }
