@@ -13,6 +13,7 @@ enum {
     NUMBER_MAX = 12,
     BOMB_PART = 4, /* so many times the fields that are allowed are no mistake */
     FRAMES_A_REQUEST = 8,
+    SMALL_DATA = 64, /* octets of a frame that are hardly worth it */
 };
 
 /* Where a text of the request stands in the stream's buffer. */
@@ -45,6 +46,7 @@ struct h2 {
     uint64_t now_ms, window_ms; /* mono: of this call, and when counting began */
     unsigned resets, controls;
     size_t idle_frames, requests; /* in the window; a frame of an answer is a request too */
+    size_t idle_octets;           /* in the window: read without a request coming of it */
     size_t held;                  /* octets of answers */
     uint64_t sent;                /* octets of answers, ever */
     bool is_flooded;              /* or broken: it ends */
@@ -113,15 +115,16 @@ static int on_begin_frame(nghttp2_session *session, const nghttp2_frame_hd *hd, 
 {
     struct h2 *h = data;
 
-    (void)session;
     switch (hd->type) {
     case NGHTTP2_RST_STREAM: return count(h, &h->resets, H2_RESETS_MAX);
     case NGHTTP2_SETTINGS:
     case NGHTTP2_PING: return count(h, &h->controls, H2_CONTROLS_MAX);
-    case NGHTTP2_HEADERS: return 0;
+    case NGHTTP2_HEADERS: /* of streams that have been: they are decoded for nobody */
+        return hd->stream_id <= nghttp2_session_get_last_proc_stream_id(session) ? count_idle(h)
+                                                                                 : 0;
     case NGHTTP2_DATA: {
-        bool is_empty = hd->length == 0 && !(hd->flags & NGHTTP2_FLAG_END_STREAM);
-        return is_empty ? count_idle(h) : 0;
+        bool is_small = hd->length < SMALL_DATA && !(hd->flags & NGHTTP2_FLAG_END_STREAM);
+        return is_small || !find_stream(h, hd->stream_id) ? count_idle(h) : 0;
     }
     default: return count_idle(h);
     }
@@ -269,6 +272,8 @@ static int on_frame_sent(nghttp2_session *session, const nghttp2_frame *frame, v
     (void)session;
     if (frame->hd.type == NGHTTP2_DATA)
         h->requests++;
+    if (frame->hd.type == NGHTTP2_HEADERS) /* an answer may be nothing else */
+        h->sent++;
     if (frame->hd.type == NGHTTP2_RST_STREAM)
         (void)count(h, &h->resets, H2_RESETS_MAX);
     return 0;
@@ -367,8 +372,9 @@ bool h2_write(struct h2 *h, struct buffer *out, size_t enough, bool *is_all)
     if (out->len >= enough)
         return true;
     *is_all = true;
-    return len == 0 && !h->is_flooded &&
-           (nghttp2_session_want_read(h->session) || nghttp2_session_want_write(h->session));
+    h->is_flooded |= len < 0 || (!nghttp2_session_want_read(h->session) &&
+                                 !nghttp2_session_want_write(h->session));
+    return !h->is_flooded;
 }
 
 uint64_t h2_sent(const struct h2 *h) { return h->sent; }
@@ -478,10 +484,14 @@ bool h2_read(struct h2 *h, const uint8_t *octets, size_t len, uint64_t now_ms)
     if (h->now_ms - h->window_ms > H2_WINDOW_MS) {
         h->window_ms = h->now_ms;
         h->resets = h->controls = 0;
-        h->idle_frames = h->requests = 0;
+        h->idle_frames = h->requests = h->idle_octets = 0;
     }
+    size_t requests = h->requests;
     ssize_t used = nghttp2_session_mem_recv(h->session, octets, len);
-    h->is_flooded |= used < 0;
+    /* nghttp2 drops some frames without a word */
+    if (h->requests == requests)
+        h->idle_octets += len;
+    h->is_flooded |= used < 0 || h->idle_octets > H2_IDLE_OCTETS_MAX;
     if (h->is_flooded)
         nghttp2_session_terminate_session(h->session, NGHTTP2_ENHANCE_YOUR_CALM);
     return !h->is_flooded && used == (ssize_t)len;

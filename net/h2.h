@@ -19,6 +19,8 @@ enum {
     H2_CONTROLS_MAX = 100, /* SETTINGS and PING together */
     H2_IDLE_FRAMES_MAX =
         1000, /* frames that bring no request further, above a few for each request and answer */
+    H2_IDLE_OCTETS_MAX =
+        16 << 20, /* read in a row without a request coming of it; a hundred bodies are less */
     H2_HELD_MAX =
         2 << 20, /* octets of answers that wait for a client; above that its requests get 503 */
     H2_CONTINUATIONS_MAX = 8, /* of one block of fields */
@@ -43,10 +45,11 @@ MUST_USE bool h2_read(struct h2 *h2, const uint8_t *octets, size_t len, uint64_t
  * memory. */
 MUST_USE bool h2_answer(struct h2 *h2, uint32_t stream, const struct http_answer *answer);
 
-/* Append what is to be sent, until `out` has `enough` octets; *is_all: there is no more.  False: the connection has to end. */
+/* Append what is to be sent, until `out` has `enough` octets; *is_all: there is no more.  False: the connection has to end, and when not all was
+ * appended it is of no use any more. */
 MUST_USE bool h2_write(struct h2 *h2, struct buffer *out, size_t enough, bool *is_all);
 
-/* Octets of answers that have been given to h2_write so far; that grows as long as the client takes them. */
+/* Answers, counted in octets, that have been given to h2_write so far; that grows as long as the client takes them. */
 uint64_t h2_sent(const struct h2 *h2);
 
 /* Octets of requests and answers that are here, and whether answers are among them. */

@@ -369,7 +369,8 @@ static struct out_ask *detach(struct tcp_ask *t)
 }
 
 /* Close; every question on it has failed. */
-static enum err ask_tcp(struct net *n, struct out_ask *ask, bool is_again);
+static enum err ask_tcp(struct net *n, struct out_ask *ask, uint64_t deadline_ms,
+                        bool is_again);
 
 static void close_server(struct server *s)
 {
@@ -382,9 +383,10 @@ static void close_server(struct server *s)
     while (!list_is_empty(&s->asks)) {
         struct tcp_ask *t = container_of(s->asks.next, struct tcp_ask, link);
         bool is_reused = t->is_reused && !s->net->is_closing;
+        uint64_t deadline_ms = t->deadline_ms;
         struct out_ask *ask = detach(t);
         /* RFC 7766 6.2.4: the server may have closed it, for being idle, before the question came */
-        if (is_reused && ask_tcp(s->net, ask, true) == ERR_OK)
+        if (is_reused && ask_tcp(s->net, ask, deadline_ms, true) == ERR_OK)
             continue;
         ask->distrust = s->tls ? tls_distrust(s->tls) : "";
         ask->done(ask, OUT_FAILED, NULL);
@@ -592,12 +594,15 @@ static void on_connected(uv_connect_t *connect, int status)
     n->out.settle(n->out.data);
 }
 
-static struct server *find_server(struct net *n, const struct out_ask *ask)
+/* `is_again`: those that are open may be dead as well; one that is just being opened will do. */
+static struct server *find_server(struct net *n, const struct out_ask *ask, bool is_again)
 {
     uint64_t now_ms = now_mono_ms();
 
     for (struct list *l = n->servers.next; l != &n->servers; l = l->next) {
         struct server *s = container_of(l, struct server, link);
+        if (is_again && s->is_connected)
+            continue;
         bool is_fresh = s->ask_cnt > 0 || now_ms - s->used_ms <= TCP_IDLE_MS;
         /* RFC 7766 6.2.1: IDs on one connection differ */
         bool is_trusted = !ask->tls || s->generation == tls_client_generation(ask->tls);
@@ -694,11 +699,10 @@ static enum err new_server(struct net *n, const struct out_ask *ask, struct serv
     return ERR_OK;
 }
 
-/* `is_again`: over a connection of its own, for those that are there may be dead. */
-static enum err ask_tcp(struct net *n, struct out_ask *ask, bool is_again)
+static enum err ask_tcp(struct net *n, struct out_ask *ask, uint64_t deadline_ms, bool is_again)
 {
-    struct server *s = is_again ? NULL : find_server(n, ask);
-    bool is_reused = s != NULL;
+    struct server *s = find_server(n, ask, is_again);
+    bool is_reused = s && s->is_connected;
     enum err err = s ? ERR_OK : new_server(n, ask, &s);
 
     if (err)
@@ -712,11 +716,11 @@ static enum err ask_tcp(struct net *n, struct out_ask *ask, bool is_again)
     t->ask = ask;
     t->server = s;
     t->is_reused = is_reused;
-    t->deadline_ms = now_mono_ms() + ask->timeout_ms;
+    t->deadline_ms = deadline_ms;
     if (s->is_connected && !write_ask(t)) {
         free(t);
         s->is_stale = true;
-        return is_reused ? ask_tcp(n, ask, true) : ERR_IO;
+        return is_reused ? ask_tcp(n, ask, deadline_ms, true) : ERR_IO;
     }
     ask->slot = t;
     s->ask_cnt++;
@@ -789,7 +793,7 @@ static void tick(uv_timer_t *timer)
 static enum err ask(struct out *out, struct out_ask *a)
 {
     struct net *n = net_of(out);
-    return a->is_tcp ? ask_tcp(n, a, false) : ask_udp(n, a);
+    return a->is_tcp ? ask_tcp(n, a, now_mono_ms() + a->timeout_ms, false) : ask_udp(n, a);
 }
 
 static void cancel(struct out *out, struct out_ask *a)

@@ -154,6 +154,9 @@ static const struct stream_protocol speak_http1 = {
 static void on_request(void *data, uint32_t number, const struct http_request *request)
 {
     struct stream *s = data;
+
+    if (s->is_closing)
+        return;
     unsigned status = ask(s, number, request);
     struct http_answer refusal = {.status = status, .date = date_of(s->hub)};
 
@@ -187,7 +190,10 @@ static bool gather2(struct stream *s, size_t enough, bool *is_all)
     uint64_t before = h2_sent(s->inner);
     bool goes_on = h2_write(s->inner, &s->out, enough, is_all);
 
-    if (h2_sent(s->inner) != before) /* the client takes answers; its PINGs do not count */
+    if (!goes_on && !*is_all) /* no memory: a frame is torn */
+        stream_close(s);
+    if (!s->is_closing &&
+        h2_sent(s->inner) != before) /* the client takes answers; its PINGs do not count */
         stream_touch(s);
     return goes_on;
 }

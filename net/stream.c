@@ -28,11 +28,16 @@ struct late {
 
 /* ---- memory ---- */
 
-/* Memory for a queue that is about to be filled. */
+/* Memory for a queue that is about to be filled.  What is in the pool counts for nobody: no connection can give it back. */
 static void equip(struct stream_hub *hub, struct buffer *b)
 {
-    if (!b->at && hub->pool_cnt > 0)
-        buffer_move(b, &hub->pool[--hub->pool_cnt]);
+    if (b->at || hub->pool_cnt == 0)
+        return;
+    struct buffer *spare = &hub->pool[--hub->pool_cnt];
+    guard_spend_memory(b->guard, spare->size);
+    b->at = spare->at;
+    b->size = spare->size;
+    *spare = (struct buffer){0};
 }
 
 /* Its queue has run empty. */
@@ -40,22 +45,21 @@ static void give_back(struct stream_hub *hub, struct buffer *b)
 {
     if (!b->at || b->len > 0)
         return;
-    if (b->size <= POOL_BUFFER_MAX && hub->pool_cnt < ARRAY_LEN(hub->pool))
-        buffer_move(&hub->pool[hub->pool_cnt++], b);
-    else
+    if (b->size > POOL_BUFFER_MAX || hub->pool_cnt == ARRAY_LEN(hub->pool)) {
         buffer_fini(b);
+        return;
+    }
+    hub->pool[hub->pool_cnt++] = (struct buffer){.at = b->at, .size = b->size};
+    guard_give_back_memory(b->guard, b->size);
+    b->at = NULL;
+    b->size = 0;
 }
 
 enum err stream_hub_init(struct stream_hub *hub)
 {
-    struct guard *guard = hub->settings->guard;
-
     list_init(&hub->streams);
     list_init(&hub->dirty);
     list_init(&hub->spare);
-    hub->sealed.guard = guard;
-    for (size_t i = 0; i < ARRAY_LEN(hub->pool); i++)
-        hub->pool[i].guard = guard;
     hub->reply = malloc(MESSAGE_MAX);
     hub->chunk = malloc(STREAM_CHUNK);
     hub->plain = malloc(STREAM_CHUNK);
@@ -319,6 +323,8 @@ static struct exchange *hold(struct exchange *ex)
     struct stream *s = hub->asking;
     struct late *late = NULL;
 
+    if (s->is_closing)
+        return NULL;
     if (list_is_empty(&hub->spare)) {
         late = malloc(sizeof(*late));
     } else {
@@ -558,6 +564,7 @@ static void on_read(uv_stream_t *tcp, ssize_t got, const uv_buf_t *buf)
 static void discard_rest(struct stream *s)
 {
     s->is_discarding = true;
+    s->discard_ms = now_mono_ms();
     s->in.len = 0;
     if (s->tls) {
         tls_end(s->tls, &s->hub->sealed);
@@ -667,8 +674,10 @@ void stream_tick(struct stream *s, uint64_t now_ms, unsigned idle_ms)
         stream_touch(s);
     s->unsent = unsent;
     /* what an earlier turn of this loop has touched is younger than now_ms */
-    bool is_idle = s->active_ms + idle_ms < now_ms && s->waiting_cnt == 0;
-    if ((is_idle && (s->is_discarding || s->is_writing || is_opening(s))) ||
+    bool is_idle =
+        s->active_ms + idle_ms < now_ms && s->waiting_cnt == 0 && list_is_empty(&s->dirty);
+    if ((is_idle && (s->is_finishing || is_opening(s))) ||
+        (s->is_discarding && s->discard_ms + STREAM_DRAIN_MS < now_ms) ||
         (s->partial_ms && s->partial_ms + STREAM_PARTIAL_MS < now_ms) ||
         (is_opening(s) && s->since_ms + STREAM_HANDSHAKE_MS < now_ms) ||
         (hub->is_draining && now_ms > hub->drain_until_ms)) {
@@ -676,7 +685,7 @@ void stream_tick(struct stream *s, uint64_t now_ms, unsigned idle_ms)
     } else if (is_idle) { /* so that it knows: a request that it sends now would be lost */
         stream_finish(s);
         flush(s);
-        if (!s->is_closing)
+        if (is_done(s)) /* else it goes at the next tick, unless it has done something */
             discard_rest(s);
     } else {
         close_if_done(s);

@@ -108,6 +108,7 @@ struct stream {
     uv_shutdown_t shutdown;
     uint64_t since_ms;   /* mono: accepted */
     uint64_t active_ms;  /* when an answer left or was taken */
+    uint64_t discard_ms; /* when we said that nothing more comes */
     size_t unsent;       /* octets that libuv had at the last tick */
     uint64_t partial_ms; /* when the request began that is still incomplete; 0: none is */
     struct list waiting; /* its questions that are answered later */

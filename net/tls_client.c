@@ -5,6 +5,7 @@
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/ssl.h>
+#include <openssl/x509v3.h>
 #include <pthread.h>
 
 enum { PIN_TEXT_LEN = 44 };
@@ -56,6 +57,18 @@ static int on_session(SSL *ssl, SSL_SESSION *session)
     return is_current; /* 1: it is ours now */
 }
 
+/* OpenSSL looks at what a certificate says of itself when it is first needed; better here than in all threads at once. */
+static void look_through(SSL_CTX *x)
+{
+    STACK_OF(X509_OBJECT) *all_trusted = X509_STORE_get0_objects(SSL_CTX_get_cert_store(x));
+
+    for (int i = 0; i < sk_X509_OBJECT_num(all_trusted); i++) {
+        X509 *certificate = X509_OBJECT_get0_X509(sk_X509_OBJECT_value(all_trusted, i));
+        if (certificate)
+            (void)X509_check_purpose(certificate, -1, 0);
+    }
+}
+
 static enum err make_context(struct tls_client *c, SSL_CTX **out, char *why, size_t size)
 {
     SSL_CTX *x = SSL_CTX_new(TLS_client_method());
@@ -72,6 +85,7 @@ static enum err make_context(struct tls_client *c, SSL_CTX **out, char *why, siz
         SSL_CTX_free(x);
         return x ? ERR_CONFIG : ERR_NOMEM;
     }
+    look_through(x);
     SSL_CTX_set_app_data(x, c);
     SSL_CTX_set_options(x, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
                                SSL_OP_IGNORE_UNEXPECTED_EOF);

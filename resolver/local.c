@@ -28,8 +28,8 @@ static const char loopback6[] =
 
 static const char *const empty_zones[] = {
     /* RFC 6761, 6762, 7686, 8375, 9462, 9476, 9665 */
-    "invalid.", "test.", "local.", "onion.", "home.arpa.", "resolver.arpa.", "_dns.resolver.arpa.", "alt.",
-    "service.arpa.",
+    "invalid.", "test.", "local.", "onion.", "home.arpa.", "resolver.arpa.",
+    "_dns.resolver.arpa.", "alt.", "service.arpa.",
     /* RFC 6303 4 */
     "0.in-addr.arpa.", "127.in-addr.arpa.", "254.169.in-addr.arpa.", "2.0.192.in-addr.arpa.",
     "100.51.198.in-addr.arpa.", "113.0.203.in-addr.arpa.", "255.255.255.255.in-addr.arpa.",

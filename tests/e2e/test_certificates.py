@@ -453,6 +453,36 @@ def test_a_connection_that_has_just_been_closed(tmp_path, class_net, forwarder):
         server.socket.close()
 
 
+def test_one_connection_for_all_that_were_lost(tmp_path, class_net, forwarder):
+    """A connection with many questions on it is closed: they share one new one; and one that is not believed is tried once for all."""
+    class Swallows(OneAnswer):
+        def run(self):
+            self.connections = 0
+            with contextlib.suppress(OSError):
+                while True:
+                    raw = self.socket.accept()[0]
+                    self.connections += 1
+                    with contextlib.suppress(OSError, EOFError, ssl.SSLError), self.context.wrap_socket(raw, server_side=True) as s:
+                        encrypted.read_frame(s)
+                        time.sleep(0.5)  # meanwhile the others come
+
+    for name, most in ((encrypted.NAME, 12), ("other.test", 12)):
+        server = Swallows(forwarder.listeners)
+        resolver = internet.ClassResolver(tmp_path / name, class_net, top=f"forward-zones: [{{zone: a.test, servers: [127.0.0.1@{server.port}], tls: {name}, "
+                                          f"tls-ca: {forwarder.listeners.ca}}}]\n")
+        try:
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+                s.settimeout(20)
+                for n in range(50):
+                    s.sendto(encrypted.question(f"n{n}.a.test", number=n, flags=0x100), ("127.0.0.1", resolver.port))
+                for n in range(50):
+                    assert dns.message.from_wire(s.recv(4096)).rcode() == dns.rcode.SERVFAIL
+            assert server.connections <= most, server.connections
+        finally:
+            resolver.stop()
+            server.socket.close()
+
+
 def test_a_forwarder_without_a_route(tmp_path, class_net, forwarder):
     l = forwarder.listeners
     line = f"servers: [255.255.255.255@853, 127.0.0.1@{l.tls}], tls: {encrypted.NAME}, tls-ca: {l.ca}"

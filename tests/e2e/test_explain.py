@@ -16,6 +16,7 @@ import dns.rrset
 import jsonschema
 import pytest
 
+import encrypted
 import internet
 import lab
 
@@ -54,7 +55,10 @@ OTHERS = {
 
 @pytest.fixture(scope="module")
 def resolver(class_net, tmp_path_factory):
-    resolver = internet.ClassResolver(tmp_path_factory.mktemp("resolver"), class_net)
+    folder = tmp_path_factory.mktemp("resolver")
+    listeners = encrypted.Listeners(folder)
+    resolver = internet.ClassResolver(folder, class_net, extra=listeners.extra)
+    resolver.listeners = listeners
     yield resolver
     resolver.stop()
 
@@ -411,7 +415,10 @@ def printed_lines():
 
 @pytest.mark.parametrize("line", printed_lines())
 def test_the_lines_that_start_prints(resolver, line):
-    line = line.replace("$address", "127.0.0.1").replace("$port", str(resolver.port)).replace("$build", str(lab.BUILD))
+    l = resolver.listeners
+    for word, here in (("$address", "127.0.0.1"), ("$port", resolver.port), ("$build/tls", l.folder), ("dns.class", encrypted.NAME), ("$build", lab.BUILD),
+                       ("5853", l.tls), ("5443", l.https)):
+        line = line.replace(word, str(here))
     done = lab.run(*line.split(), env={**os.environ, "ROOTLINE_SOCKET": str(resolver.socket), "LC_ALL": "C.UTF-8"})
     text = done.stdout
     if "rootline" in line:
