@@ -221,8 +221,8 @@ static void flush(struct stream *s)
     list_remove(&s->dirty);
     if (s->is_closing || s->is_writing)
         return;
-    if (s->out.len >
-        0) /* answers in frames: the client will take them, or the kernel does not */
+    /* answers in frames: the client takes them, or soon the kernel does not */
+    if (s->out.len > 0)
         stream_touch(s);
     do {
         if (s->protocol->gather) {
