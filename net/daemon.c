@@ -188,6 +188,11 @@ static void tell_news(struct body *b, enum tls_server_news news, const char *why
     if (news == TLS_SERVER_REFUSED)
         log_error("certificates have changed and are not taken: %s; those of before are used",
                   why);
+    if (news == TLS_SERVER_BLIND)
+        log_warning(
+            "%s is out of reach for the user of the service: a renewed certificate is taken "
+            "with the next start",
+            why);
     if (news != TLS_SERVER_TAKEN)
         return;
     memset(b->warned_ms, 0, sizeof(b->warned_ms));

@@ -52,6 +52,7 @@ struct tls_server {
     struct file_stamp taken[2 * TLS_SERVER_CERTIFICATES_MAX],
         tried[2 * TLS_SERVER_CERTIFICATES_MAX];
     bool was_told; /* that what `tried` stands for is wrong */
+    bool is_blind; /* a file is out of reach, and that was told */
     _Atomic uint64_t handshakes, resumed, failed;
 };
 
@@ -367,13 +368,18 @@ static void on_context_freed(void *context, void *set, CRYPTO_EX_DATA *data, int
 
 /* ---- taking ---- */
 
-static void stamp_all(const struct tls_server *s, struct file_stamp *stamps)
+/* The path that this user may not look at, NULL when there is none. */
+static const char *stamp_all(const struct tls_server *s, struct file_stamp *stamps)
 {
-    for (size_t i = 0; i < s->file_cnt; i++) {
-        stamps[2 * i] = stamps[2 * i + 1] = (struct file_stamp){0};
-        (void)!file_stat(s->files[i].certificate, &stamps[2 * i]);
-        (void)!file_stat(s->files[i].key, &stamps[2 * i + 1]);
+    const char *hidden = NULL;
+
+    for (size_t i = 0; i < 2 * s->file_cnt; i++) {
+        const char *path = i % 2 ? s->files[i / 2].key : s->files[i / 2].certificate;
+        stamps[i] = (struct file_stamp){0};
+        if (file_stat(path, &stamps[i]) == ERR_DENIED)
+            hidden = path;
     }
+    return hidden;
 }
 
 static bool is_same(const struct tls_server *s, const struct file_stamp *a,
@@ -443,7 +449,7 @@ enum err tls_server_new(const struct tls_server_files *files, size_t cnt,
     s->file_cnt = cnt;
     enum err err = copy_files(s->files, files, cnt) ? ERR_OK : ERR_NOMEM;
     if (!err) {
-        stamp_all(s, s->taken);
+        (void)stamp_all(s, s->taken);
         err = take(s, why, size);
     }
     if (err)
@@ -470,7 +476,14 @@ enum tls_server_news tls_server_look(struct tls_server *s, char *why, size_t siz
 {
     struct file_stamp now[2 * TLS_SERVER_CERTIFICATES_MAX];
 
-    stamp_all(s, now);
+    const char *hidden = stamp_all(s, now);
+    if (hidden) {
+        bool is_news = !s->is_blind;
+        s->is_blind = true;
+        snprintf(why, size, "%s", hidden);
+        return is_news ? TLS_SERVER_BLIND : TLS_SERVER_SAME;
+    }
+    s->is_blind = false;
     if (is_same(s, now, s->taken))
         return TLS_SERVER_SAME;
     bool was_tried = is_same(s, now, s->tried);
@@ -503,7 +516,7 @@ enum tls_server_news tls_server_force(struct tls_server *s,
     memcpy(before, s->files, sizeof(before));
     memcpy(s->files, now, sizeof(now));
     s->file_cnt = cnt;
-    stamp_all(s, stamps);
+    (void)stamp_all(s, stamps);
     enum err err = take(s, why, size);
     if (!err) {
         memcpy(s->taken, stamps, sizeof(stamps));

@@ -56,6 +56,7 @@ void tls_server_free(struct tls_server **server);
 enum tls_server_news {
     TLS_SERVER_SAME,
     TLS_SERVER_TAKEN, /* new connections get the new certificates */
+    TLS_SERVER_BLIND, /* once: this user may not look at a file, so that a renewed one goes unnoticed: `why` */
     TLS_SERVER_REFUSED, /* the files have changed and are wrong: `why`; what was there before is used */
 };
 

@@ -7,8 +7,10 @@ import os
 import shutil
 import socket
 import ssl
+import tempfile
 import threading
 import time
+from pathlib import Path
 
 import dns.message
 import dns.query
@@ -180,6 +182,29 @@ def test_a_broken_one_is_not(served, tmp_path):
     cert.write_text(good)
     status = lab.run(lab.ROOTLINE, "status", "--socket", server.socket)
     assert "for dns.test, until" in status.stdout and "days)" in status.stdout, status.stdout
+
+
+def test_files_out_of_reach():
+    """A folder for root only, and a daemon that gives root up: it says so once, and a reload changes nothing that is served."""
+    if os.geteuid() != 0:
+        pytest.skip("changing the user takes root")
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        listeners = encrypted.Listeners(folder)
+        listeners.folder.chmod(0o700)
+        (folder / "a.test.zone").write_text(ZONE)
+        server = lab.Authd(folder, {"a.test": folder / "a.test.zone"}, extra=listeners.extra + "  user: nobody\n")
+        try:
+            before = serial(listeners)
+            server.wait_for("is out of reach for the user of the service")
+            server.process.send_signal(1)
+            server.wait_for("reloaded: ")
+            time.sleep(2.5)
+            assert serial(listeners) == before and server.log().count("out of reach") == 1 and "are not taken" not in server.log(), server.log()
+            assert "certificates stay as they were" in server.log()
+        finally:
+            server.stop()
 
 
 def test_ten_renewals_under_load(served):
