@@ -3,7 +3,6 @@
 #include "net/h2.h"
 
 #include <nghttp2/nghttp2.h>
-#include <stdio.h>
 
 #include "base/list.h"
 

@@ -43,6 +43,16 @@ struct http_answer {
 
 enum { HTTP_DATE_MAX = 30 }; /* "Sun, 06 Nov 1994 08:49:37 GMT" */
 
+/* Without the blanks around it (OWS, RFC 9110 5.6.3). */
+static inline struct http_text http_trim(struct http_text text)
+{
+    while (text.len > 0 && (text.at[0] == ' ' || text.at[0] == '\t'))
+        text.at++, text.len--;
+    while (text.len > 0 && (text.at[text.len - 1] == ' ' || text.at[text.len - 1] == '\t'))
+        text.len--;
+    return text;
+}
+
 /* The words for a status that we send (RFC 9110 15). */
 static inline const char *http_reason(unsigned status)
 {
@@ -51,7 +61,6 @@ static inline const char *http_reason(unsigned status)
     case 400: return "Bad Request";
     case 404: return "Not Found";
     case 405: return "Method Not Allowed";
-    case 408: return "Request Timeout";
     case 411: return "Length Required";
     case 413: return "Content Too Large";
     case 414: return "URI Too Long";

@@ -3,8 +3,6 @@
 #define _GNU_SOURCE
 #include "net/http1.h"
 
-#include <stdio.h>
-
 enum { LINE_MIN = 4, ANSWER_HEAD_MAX = 320 };
 
 /* Lifetime: the call. */
@@ -120,11 +118,8 @@ static void read_connection(struct head *h, const struct http_text *value)
 
     while (at < end) {
         const char *comma = memchr(at, ',', (size_t)(end - at));
-        struct http_text word = {.at = at, .len = (size_t)((comma ? comma : end) - at)};
-        while (word.len > 0 && (word.at[0] == ' ' || word.at[0] == '\t'))
-            word.at++, word.len--;
-        while (word.len > 0 && (word.at[word.len - 1] == ' ' || word.at[word.len - 1] == '\t'))
-            word.len--;
+        struct http_text word = http_trim(
+            (struct http_text){.at = at, .len = (size_t)((comma ? comma : end) - at)});
         if (is_word(&word, "close"))
             h->out->wants_close = true;
         else if (is_word(&word, "keep-alive"))
@@ -177,10 +172,7 @@ static void read_field(struct head *h, const char *line_end)
     for (size_t i = 0; i < value.len; i++)
         if ((uint8_t)value.at[i] < ' ' && value.at[i] != '\t')
             fail(h, 400);
-    while (value.len > 0 && (value.at[0] == ' ' || value.at[0] == '\t'))
-        value.at++, value.len--;
-    while (value.len > 0 && (value.at[value.len - 1] == ' ' || value.at[value.len - 1] == '\t'))
-        value.len--;
+    value = http_trim(value);
     if (name.len == 0)
         fail(h, 400);
     if (!h->status)

@@ -368,10 +368,10 @@ static struct out_ask *detach(struct tcp_ask *t)
     return ask;
 }
 
-/* Close; every question on it has failed. */
 static enum err ask_tcp(struct net *n, struct out_ask *ask, uint64_t deadline_ms,
                         bool is_again);
 
+/* Close; questions on it have failed, or are asked once more. */
 static void close_server(struct server *s)
 {
     if (s->is_closing)
@@ -605,10 +605,9 @@ static struct server *find_server(struct net *n, const struct out_ask *ask, bool
             continue;
         bool is_fresh = s->ask_cnt > 0 || now_ms - s->used_ms <= TCP_IDLE_MS;
         /* RFC 7766 6.2.1: IDs on one connection differ */
-        bool is_trusted = !ask->tls || s->generation == tls_client_generation(ask->tls);
         if (addr_is_equal(&s->addr, &ask->match.to) && s->tls_client == ask->tls &&
-            is_trusted && s->ask_cnt < TCP_ASKS_MAX && is_fresh && !s->is_stale &&
-            !find_ask(s, ask->wire))
+            (!ask->tls || s->generation == tls_client_generation(ask->tls)) &&
+            s->ask_cnt < TCP_ASKS_MAX && is_fresh && !s->is_stale && !find_ask(s, ask->wire))
             return s;
     }
     return NULL;

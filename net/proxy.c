@@ -59,15 +59,6 @@ enum proxy_result proxy_parse(const uint8_t *octets, size_t len, struct addr *cl
 
 /* ---- fields ---- */
 
-static struct http_text trim(struct http_text text)
-{
-    while (text.len > 0 && (text.at[0] == ' ' || text.at[0] == '\t'))
-        text.at++, text.len--;
-    while (text.len > 0 && (text.at[text.len - 1] == ' ' || text.at[text.len - 1] == '\t'))
-        text.len--;
-    return text;
-}
-
 /* "192.0.2.1", "192.0.2.1:80", "2001:db8::1", "[2001:db8::1]", "[2001:db8::1]:80": the port does not matter. */
 static bool read_node(struct http_text text, struct addr *out)
 {
@@ -102,7 +93,7 @@ static struct http_text find_for(struct http_text element)
     while (at < end) {
         const char *stop = memchr(at, ';', (size_t)(end - at));
         struct http_text pair =
-            trim((struct http_text){.at = at, .len = (size_t)((stop ? stop : end) - at)});
+            http_trim((struct http_text){.at = at, .len = (size_t)((stop ? stop : end) - at)});
         if (pair.len > 4 && util_is_same((const uint8_t *)pair.at, (const uint8_t *)"for=", 4))
             return (struct http_text){.at = pair.at + 4, .len = pair.len - 4};
         at = stop ? stop + 1 : end;
@@ -120,7 +111,7 @@ static enum proxy_result read_list(struct http_text list, bool is_forwarded,
         const char *comma = memrchr(list.at, ',', list.len);
         size_t from = comma ? (size_t)(comma - list.at) + 1 : 0;
         struct http_text element =
-            trim((struct http_text){.at = list.at + from, .len = list.len - from});
+            http_trim((struct http_text){.at = list.at + from, .len = list.len - from});
         if (!read_node(is_forwarded ? find_for(element) : element, client))
             return PROXY_WRONG;
         if (!addr_is_in(trusted, client))

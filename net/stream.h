@@ -122,7 +122,7 @@ struct stream {
     bool is_discarding; /* we send nothing more, and wait for the client to end */
 };
 
-/* ERR_NOMEM, ERR_IO. */
+/* ERR_NOMEM. */
 MUST_USE enum err stream_hub_init(struct stream_hub *hub);
 void stream_hub_fini(struct stream_hub *hub);
 

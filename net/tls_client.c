@@ -7,6 +7,7 @@
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 #include <pthread.h>
+#include <stdatomic.h>
 
 enum { PIN_TEXT_LEN = 44 };
 
@@ -19,7 +20,7 @@ struct tls_client {
     pthread_mutex_t lock; /* of what follows */
     SSL_CTX *context;
     SSL_SESSION *session;
-    unsigned generation;
+    _Atomic unsigned generation; /* raised under the lock, read without */
 };
 
 static struct tls_client *all; /* the main thread's */
@@ -172,7 +173,7 @@ enum err tls_client_get(const struct tls_client_terms *terms, struct tls_client 
     SSL_SESSION *session = c->session;
     c->context = context;
     c->session = NULL;
-    c->generation++;
+    atomic_fetch_add_explicit(&c->generation, 1, memory_order_release);
     pthread_mutex_unlock(&c->lock);
     SSL_CTX_free(old);
     SSL_SESSION_free(session);
@@ -180,12 +181,9 @@ enum err tls_client_get(const struct tls_client_terms *terms, struct tls_client 
     return ERR_OK;
 }
 
-unsigned tls_client_generation(struct tls_client *c)
+unsigned tls_client_generation(const struct tls_client *c)
 {
-    pthread_mutex_lock(&c->lock);
-    unsigned generation = c->generation;
-    pthread_mutex_unlock(&c->lock);
-    return generation;
+    return atomic_load_explicit(&c->generation, memory_order_acquire);
 }
 
 const char *tls_client_name(const struct tls_client *c) { return c->name; }

@@ -40,7 +40,7 @@ bool tls_client_has_pins(const struct tls_client *client);
 bool tls_client_is_pin(const struct tls_client *client, const uint8_t pin[TLS_CLIENT_PIN_LEN]);
 
 /* Counts up each time that files were read anew: connections of before are not to be used for new questions. */
-unsigned tls_client_generation(struct tls_client *client);
+unsigned tls_client_generation(const struct tls_client *client);
 
 /* For net/tls: a reference to its context, which SSL_CTX_free gives back. */
 struct ssl_ctx_st *tls_client_context(struct tls_client *client);

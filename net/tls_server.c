@@ -339,7 +339,6 @@ static SSL_CTX *make_context(struct tls_server *s, struct set *set)
     SSL_CTX_set_options(c, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
                                SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA |
                                SSL_OP_IGNORE_UNEXPECTED_EOF);
-
     SSL_CTX_set_session_cache_mode(c, SSL_SESS_CACHE_OFF); /* tickets only */
     SSL_CTX_set_timeout(c, 2L * TLS_SERVER_TICKET_S);
     SSL_CTX_set_num_tickets(c, 1);
