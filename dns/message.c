@@ -96,9 +96,9 @@ enum message_state message_parse(const uint8_t *wire, size_t len, struct message
         for (unsigned i = out->cnt[section]; i > 0; i--)
             if (!read_record(&c, out, (enum message_section)section, i == 1))
                 return MESSAGE_BROKEN;
-    if (cursor_more(&c) || out->cnt[MESSAGE_QUESTION] > 1) /* RFC 9619 */
+    if (out->cnt[MESSAGE_QUESTION] > 1) /* RFC 9619 */
         return MESSAGE_BROKEN;
-    return MESSAGE_WHOLE;
+    return cursor_more(&c) ? MESSAGE_TRAILING : MESSAGE_WHOLE;
 }
 
 struct message_walk message_walk(const struct message *m)

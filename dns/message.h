@@ -34,9 +34,10 @@ enum message_section {
 };
 
 enum message_state {
-    MESSAGE_WHOLE,  /* everything fits */
-    MESSAGE_BROKEN, /* a header, and behind it something that does not fit */
-    MESSAGE_SHORT,  /* not even a header */
+    MESSAGE_WHOLE,    /* everything fits */
+    MESSAGE_TRAILING, /* everything fits, and more octets follow the last record */
+    MESSAGE_BROKEN,   /* a header, and behind it something that does not fit */
+    MESSAGE_SHORT,    /* not even a header */
 };
 
 /* Lifetime: the request's; points into the wire. */

@@ -89,7 +89,7 @@ static bool admit(struct exchange *ex, const uint8_t *wire, size_t len, uint64_t
         return false;
     }
     bool is_broken =
-        state == MESSAGE_BROKEN || (!ex->query.has_question && !asks_for_cookie(ex, state));
+        state != MESSAGE_WHOLE || (!ex->query.has_question && !asks_for_cookie(ex, state));
     if (is_broken) {
         reply_send(ex, RRTYPE_RCODE_FORMERR);
         return false;

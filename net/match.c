@@ -56,8 +56,10 @@ enum match_verdict match_reply(struct match *m, const struct addr *from, uint8_t
         return MATCH_CASE;
     if (!m->is_tcp && len > m->udp_size)
         return MATCH_LARGE;
-    if (state != MESSAGE_WHOLE)
+    if (state != MESSAGE_WHOLE && state != MESSAGE_TRAILING)
         return MATCH_BROKEN;
+    m->has_trailing = state == MESSAGE_TRAILING;
+    m->lacks_cookie = !reply->has_edns || reply->edns.cookie_len == 0;
     if (m->checks_cookie && !m->is_tcp && !is_cookie_right(m, reply))
         return MATCH_COOKIE;
     if (m->name && reply->has_question && reply->question_len == m->question_len)

@@ -16,14 +16,23 @@ enum classify_kind {
     CLASSIFY_DELEGATION,
     CLASSIFY_LAME,    /* does not serve the zone */
     CLASSIFY_ERROR,   /* an RCODE that says nothing of the name */
-    CLASSIFY_NO_EDNS, /* FORMERR or the like that may mean the OPT record */
+    CLASSIFY_NO_EDNS,    /* FORMERR or the like that may mean the OPT record */
+    CLASSIFY_NO_OPTIONS, /* the same, from a server that knows EDNS: its options may be meant */
+    CLASSIFY_EMPTY,      /* NOERROR or NXDOMAIN without any record, not authoritative */
     CLASSIFY_BAD_COOKIE,
 };
 
-/* Name the kind.  `had_edns`: the question had an OPT record; `is_forward`: it went to a forwarder; `may_be_cached`: answers out of a
- * cache will do from others too. */
+/* What was asked. */
+struct classify_terms {
+    bool had_edns;      /* the query had an OPT record */
+    bool had_options;   /* with options */
+    bool is_forward;    /* it went to a forwarder */
+    bool may_be_cached; /* an answer from a server's cache will do */
+};
+
+/* Name the kind. */
 enum classify_kind classify_reply(const struct message *reply, const struct scrub *scrub,
-                                  bool had_edns, bool is_forward, bool may_be_cached);
+                                  const struct classify_terms *terms);
 
 /* The RCODE with its upper bits (RFC 6891 6.1.3). */
 unsigned classify_rcode(const struct message *reply);

@@ -36,6 +36,7 @@ struct cut_addr {
     uint8_t server;
     bool is_clear;   /* of a forwarder with TLS: TLS has failed, and it may be asked without */
     uint8_t tries;   /* questions of this task sent there */
+    bool is_silent;  /* a query of this task timed out there, and none was answered */
     bool is_useless; /* what it said made it useless for this task */
 };
 
@@ -47,6 +48,7 @@ struct cut {
         tag; /* of a configured one: what tells it from others, over restarts too; else 0 */
     struct tls_client *tls; /* of a forwarder: ask over TLS; NULL: in the clear */
     bool tls_falls_back;    /* ask in the clear when TLS fails (RFC 8310, opportunistic) */
+    bool is_signed;         /* the parent has sent a DS for it */
     uint8_t labels;         /* of the zone */
     uint8_t server_cnt, addr_cnt;
     struct cut_server servers[CUT_SERVERS_MAX];
@@ -65,7 +67,7 @@ int cut_add_server(struct cut *cut, const uint8_t *name);
 /* Add an address of that server; one that is known, or too many, is left out. */
 void cut_add_addr(struct cut *cut, int server, const struct addr *addr);
 
-/* Its servers and addresses as octets (ports are not kept); at most CUT_BYTES_MAX. */
+/* Its servers and addresses as octets, and whether it is signed (ports are not kept); at most CUT_BYTES_MAX. */
 size_t cut_write(const struct cut *cut, uint8_t out[CUT_BYTES_MAX]);
 
 /* Read that back into a cut made by cut_init; names are copied into the arena, addresses get

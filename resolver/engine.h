@@ -35,6 +35,7 @@ struct engine_counts {
     uint64_t elsewhere;        /* that waited for another worker */
     uint64_t out_udp, out_tcp; /* questions to servers */
     uint64_t timeouts;
+    uint64_t trailing; /* replies with octets behind their last record */
     uint64_t suspects; /* moved to TCP after a wrong reply */
     uint64_t failures; /* resolutions that ended without an answer */
     uint64_t limited;  /* of them for want of budget or quota */

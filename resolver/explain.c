@@ -248,7 +248,7 @@ static void on_ask(struct explain *e, struct live *live, const struct trace_even
     json_put_text(node, "transport", event->what);
     json_put_bool(node, "minimised",
                   task->asked_labels < task->parts.labels || task->asked_type != task->type);
-    json_put_bool(node, "edns", !task->is_plain);
+    json_put_bool(node, "edns", task->edns != TASK_EDNS_NONE);
     json_put_number(node, "id", util_get_u16(task->ask.wire));
     if (task->ask.from.sock.any.sa_family && !task->is_tcp)
         json_put_number(node, "from-port", addr_port(&task->ask.from));

@@ -87,7 +87,11 @@ struct infra_server *infra_get(struct infra *infra, const struct addr *addr, uin
         if (is_it)
             break;
     }
-    *oldest = (struct infra_server){.addr = *addr, .used_ms = now_ms};
+    /* what was bad is forgotten, but not that it handles mixed case: nothing is risked by that */
+    bool knows_case =
+        !is_free(oldest) && addr_is_equal(&oldest->addr, addr) && oldest->knows_case;
+    *oldest =
+        (struct infra_server){.addr = *addr, .used_ms = now_ms, .knows_case = knows_case};
     return oldest;
 }
 

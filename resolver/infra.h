@@ -30,8 +30,14 @@ struct infra_server {
     uint16_t timeouts;           /* in a row; questions that were out together count as one */
     uint64_t timeout_ms;         /* when the last of them was noticed */
     uint64_t dead_until_ms;
-    uint64_t no_edns_until_ms; /* it answers FORMERR or the like to EDNS */
-    uint64_t no_case_until_ms; /* it does not give the letters back as they were */
+    uint64_t no_options_until_ms; /* it rejects EDNS options with FORMERR or the like */
+    uint64_t no_edns_until_ms;    /* it rejects EDNS itself */
+    uint64_t no_case_until_ms;    /* it mishandles names in mixed case */
+    uint64_t no_cookie_until_ms;  /* its replies may lack the cookie it once gave (anycast) */
+    bool knows_case;              /* it has answered a query in mixed case with data */
+    bool knows_edns;              /* it has sent signatures: FORMERR is not about EDNS */
+    uint8_t same_cnt;   /* negative replies that were the same in mixed and in lower case */
+    uint8_t silent_cnt; /* times in a row: silent in mixed case, then a reply in lower case */
     uint8_t server_cookie[COOKIE_SERVER_MAX];
     uint8_t server_cookie_len; /* 0: it has not given one */
 };

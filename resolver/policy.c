@@ -54,6 +54,15 @@ static bool is_for_nobody(const struct addr *addr)
     return octets[0] == 0xff || (octets[0] == 0xfe && (octets[1] & 0xc0) == 0x80) || is_v4;
 }
 
+bool policy_is_exempt(const struct policy_exempt *exempt, const uint8_t *name,
+                      const struct addr *server)
+{
+    for (size_t i = 0; i < exempt->zone_cnt; i++)
+        if (dname_is_under(name, exempt->zones[i]))
+            return true;
+    return exempt->servers.cnt > 0 && addr_is_in(&exempt->servers, server);
+}
+
 bool policy_may_ask(const struct policy *policy, const struct addr *addr)
 {
     if ((addr_is_v6(addr) ? !policy->uses_v6 : !policy->uses_v4) || is_for_nobody(addr))

@@ -27,6 +27,13 @@ struct policy_defences {
     bool merging;         /* equal questions are asked once */
 };
 
+/* Names and servers that a habit of this resolver is not for.  Lifetime: published version. */
+struct policy_exempt {
+    struct addr_prefixes servers;
+    const uint8_t **zones;
+    size_t zone_cnt;
+};
+
 /* Lifetime: published version. */
 struct policy {
     struct arena arena;
@@ -35,6 +42,7 @@ struct policy {
     struct addr_prefixes allow;
     struct addr_prefixes exempt; /* from the limit of questions that wait */
     struct addr_prefixes do_not_query;
+    struct policy_exempt case_exempt, cookie_exempt, edns_exempt;
     struct budget_limits limits;
     struct cache_ttls ttls;
     struct policy_defences defences;
@@ -54,6 +62,10 @@ MUST_USE struct policy *policy_new(void);
 
 /* Free it.  Clears the pointer; NULL inside is fine. */
 void policy_free(struct policy **policy);
+
+/* True if `exempt` holds the server or a zone at or above `name`. */
+bool policy_is_exempt(const struct policy_exempt *exempt, const uint8_t *name,
+                      const struct addr *server);
 
 /* Whether a question may go to that address. */
 bool policy_may_ask(const struct policy *policy, const struct addr *addr);

@@ -264,6 +264,59 @@ static void check_allow(struct conf_reader *reader, const struct conf_node *node
                       "everybody may ask: an open resolver is a means to attack others");
 }
 
+/* An item with a slash, or that is an address, names servers; any other a zone. */
+static void put_exempt(struct conf_reader *reader, const struct conf_node *node,
+                       const struct conf_texts *texts, struct policy_exempt *out,
+                       struct arena *arena)
+{
+    struct addr_prefix *servers = arena_alloc(arena, (texts->cnt + 1) * sizeof(*servers));
+    const uint8_t **zones = arena_alloc(arena, (texts->cnt + 1) * sizeof(*zones));
+
+    if (!servers || !zones) {
+        conf_wrong(reader, node, "out of memory");
+        return;
+    }
+    *out = (struct policy_exempt){.servers = {.at = servers}, .zones = zones};
+    for (size_t i = 0; i < texts->cnt; i++) {
+        const char *text = texts->at[i], *why = "";
+        uint8_t name[DNAME_MAX];
+        size_t len;
+        if (addr_read_prefix(text, &servers[out->servers.cnt]) == ERR_OK) {
+            out->servers.cnt++;
+        } else if (strpbrk(text, ":/@")) {
+            conf_wrong(reader, conf_item(reader, node, i),
+                       "expected a zone, an address or a prefix, such as example.com or "
+                       "192.0.2.0/24");
+        } else if (dname_text_read(text, strlen(text), root, name, &len, &why, NULL) != ERR_OK) {
+            conf_wrong(reader, conf_item(reader, node, i), "\"%s\" is no domain name: %s", text,
+                       why);
+        } else if ((zones[out->zone_cnt] = arena_copy(arena, name, len))) {
+            out->zone_cnt++;
+        }
+    }
+}
+
+static void check_case_exempt(struct conf_reader *reader, const struct conf_node *node,
+                              void *target)
+{
+    struct policy *policy = container_of(target, struct res_conf, case_exempt)->policy;
+    put_exempt(reader, node, target, &policy->case_exempt, &policy->arena);
+}
+
+static void check_cookie_exempt(struct conf_reader *reader, const struct conf_node *node,
+                                void *target)
+{
+    struct policy *policy = container_of(target, struct res_conf, cookie_exempt)->policy;
+    put_exempt(reader, node, target, &policy->cookie_exempt, &policy->arena);
+}
+
+static void check_edns_exempt(struct conf_reader *reader, const struct conf_node *node,
+                              void *target)
+{
+    struct policy *policy = container_of(target, struct res_conf, edns_exempt)->policy;
+    put_exempt(reader, node, target, &policy->edns_exempt, &policy->arena);
+}
+
 /* ---- tables ---- */
 
 static const struct conf_key cache_keys[] = {
@@ -305,6 +358,18 @@ static const struct conf_key resolver_keys[] = {
     {.name = "negative-trust-anchors", .type = CONF_UNUSED},
     {.name = "qname-minimisation", .type = CONF_BOOL, .offset = AT(is_minimising)},
     {.name = "randomise-case", .type = CONF_BOOL, .offset = AT(is_case_random)},
+    {.name = "case-exempt",
+     .type = CONF_TEXTS,
+     .offset = AT(case_exempt),
+     .check = check_case_exempt},
+    {.name = "cookie-exempt",
+     .type = CONF_TEXTS,
+     .offset = AT(cookie_exempt),
+     .check = check_cookie_exempt},
+    {.name = "edns-exempt",
+     .type = CONF_TEXTS,
+     .offset = AT(edns_exempt),
+     .check = check_edns_exempt},
     {.name = "aggressive-nsec", .type = CONF_UNUSED},
     {.name = "priming", .type = CONF_BOOL, .offset = AT(is_priming)},
     {.name = "trust-anchor-signal", .type = CONF_UNUSED},

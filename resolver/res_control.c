@@ -87,6 +87,7 @@ static void run_stats(struct control_call *call, void *engine)
                {"asked-udp", c->out_udp},
                {"asked-tcp", c->out_tcp},
                {"timeouts", c->timeouts},
+               {"trailing-octets", c->trailing},
                {"wrong-replies", c->suspects}};
 
     for (size_t i = 0; i < ARRAY_LEN(all); i++)

@@ -59,8 +59,10 @@ static enum err expand(struct scrubbing *s, const struct scrub_record *r,
 
     c.pos = r->rdata_at;
     enum err err = rdata_expand(r->type, &c, r->rdata_len, rdata, sizeof(rdata), &len);
-    if (err || len > RDATA_MAX)
+    if (err || len > RDATA_MAX) {
+        s->out->broken = (struct scrub_broken){.owner = r->owner, .type = r->type, .at = c.pos};
         return ERR_FORMAT;
+    }
     out->rdata = arena_copy(s->arena, rdata, len);
     out->len = (uint16_t)len;
     return out->rdata ? ERR_OK : ERR_NOMEM;
@@ -72,7 +74,8 @@ static bool is_signature_of(struct scrubbing *s, const struct scrub_record *r, u
            util_get_u16(s->message->wire + r->rdata_at) == type;
 }
 
-/* Collect the records of one RRset, or its signatures.  A record that breaks its shape is left out. */
+/* Collect the records of one RRset, or its signatures.  ERR_FORMAT: a record breaks the format of its type, which spoils the RRset
+ * (RFC 2181 5): the rest must not be served as if it were the whole. */
 static enum err collect(struct scrubbing *s, const uint8_t *owner, uint16_t type,
                         enum message_section section, bool is_sigs,
                         struct rrset_record *records, size_t *cnt, uint32_t *ttl)
@@ -89,11 +92,11 @@ static enum err collect(struct scrubbing *s, const uint8_t *owner, uint16_t type
         if (seen++ == RRSET_RECORDS_MAX)
             return ERR_LIMIT;
         enum err err = expand(s, r, &records[*cnt]);
-        if (err == ERR_NOMEM)
+        if (err == ERR_FORMAT)
+            s->out->broken.number = (unsigned)*cnt + 1;
+        if (err)
             return err;
         r->is_used = true;
-        if (err)
-            continue;
         (*cnt)++;
         *ttl = (uint32_t)util_min(*ttl, r->ttl); /* RFC 2181 5.2 */
     }
@@ -327,6 +330,10 @@ static enum err read_delegation(struct scrubbing *s, const uint8_t *zone,
     enum err err = read_servers(s, zone, section, cut);
     if (err)
         return err;
+    for (size_t i = 0; i < s->cnt; i++)
+        cut->is_signed |= s->records[i].type == RRTYPE_DS &&
+                          s->records[i].section == MESSAGE_AUTHORITY &&
+                          dname_is_equal(s->records[i].owner, zone);
     s->out->delegation = cut;
     return read_glue(s, cut);
 }
@@ -391,6 +398,24 @@ enum err scrub_reply(const struct message *message, const struct scrub_asked *as
     out->records = s.records;
     out->record_cnt = s.cnt;
     return err;
+}
+
+void scrub_broken_print(const struct scrub *scrub, char out[SCRUB_BROKEN_MAX])
+{
+    const struct scrub_broken *b = &scrub->broken;
+    char owner[DNAME_TEXT_MAX], type[RRTYPE_NAME_MAX];
+
+    if (!b->owner) {
+        snprintf(out, SCRUB_BROKEN_MAX, "unreadable");
+        return;
+    }
+    dname_text_print(b->owner, owner);
+    rrtype_print(b->type, type);
+    if (b->number)
+        snprintf(out, SCRUB_BROKEN_MAX, "unreadable: %s %s, record %u at octet %zu", owner, type,
+                 b->number, b->at);
+    else
+        snprintf(out, SCRUB_BROKEN_MAX, "unreadable: %s %s at octet %zu", owner, type, b->at);
 }
 
 static bool is_further_down(const struct scrub *scrub, const struct scrub_record *r)

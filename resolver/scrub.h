@@ -10,11 +10,12 @@
  */
 #pragma once
 
+#include "dns/dname_text.h"
 #include "dns/message.h"
 #include "dns/rrset.h"
 #include "resolver/cut.h"
 
-enum { SCRUB_CHAIN_MAX = 12 };
+enum { SCRUB_CHAIN_MAX = 12, SCRUB_BROKEN_MAX = DNAME_TEXT_MAX + 80 };
 
 /* What was asked of whom, and which rules hold: each is a defence that a laboratory may clear. */
 struct scrub_asked {
@@ -43,6 +44,14 @@ struct scrub_record {
     bool is_used;
 };
 
+/* A record that breaks the format of its type. */
+struct scrub_broken {
+    const uint8_t *owner; /* NULL: it is not one record */
+    uint16_t type;
+    unsigned number; /* of the record in its RRset, from 1 */
+    size_t at;       /* octets into the message */
+};
+
 /* Lifetime: that of the arena. */
 struct scrub {
     struct scrub_set chain[SCRUB_CHAIN_MAX]; /* CNAME, DNAME, and last what was asked for */
@@ -62,11 +71,15 @@ struct scrub {
     struct scrub_asked asked;
     const struct scrub_record *records; /* class IN, without OPT */
     size_t record_cnt;
+    struct scrub_broken broken; /* ERR_FORMAT: what could not be read */
 };
 
 /* Sort out `message`.  ERR_FORMAT: its records cannot be read; ERR_NOMEM; ERR_LIMIT: an RRset is too large. */
 MUST_USE enum err scrub_reply(const struct message *message, const struct scrub_asked *asked,
                               struct arena *arena, struct scrub *out);
+
+/* Say which record of a reply could not be read, and where: "unreadable: www.example. A, record 2 at octet 57". */
+void scrub_broken_print(const struct scrub *scrub, char out[SCRUB_BROKEN_MAX]);
 
 /* Why a record was left out, in words; NULL: it was not. */
 const char *scrub_reason(const struct scrub *scrub, const struct scrub_record *record);

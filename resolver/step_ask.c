@@ -111,6 +111,44 @@ static struct tls_client *tls_of(const struct task *task)
     return task->cut.addrs[task->addr].is_clear ? NULL : task->cut.tls;
 }
 
+static bool is_exempt(const struct task *task, const struct policy_exempt *exempt,
+                      const struct addr *server)
+{
+    return policy_is_exempt(exempt, task_asked_name(task), server);
+}
+
+/* 0x20, unless the configuration or experience says that this server mishandles it.  The last try at a server that was silent so far
+ * and has never handled mixed case is in lower case: some such servers drop what they do not find. */
+static bool may_mix_case(struct task *task, const struct infra_server *server, uint64_t now_ms)
+{
+    const struct policy *policy = task->engine->policy;
+    const struct cut_addr *to = &task->cut.addrs[task->addr];
+
+    if (!policy->defences.random_case || task->lower || now_ms < server->no_case_until_ms ||
+        is_exempt(task, &policy->case_exempt, &server->addr))
+        return false;
+    bool is_last_try = to->is_silent && to->tries + 1 >= PICK_TRIES_MAX;
+    if (is_last_try && !server->knows_case)
+        task->lower = TASK_LOWER_SILENT;
+    return !task->lower;
+}
+
+static enum task_edns choose_edns(const struct task *task, const struct infra_server *server,
+                                  uint64_t now_ms)
+{
+    if (task->edns == TASK_EDNS_NONE || now_ms < server->no_edns_until_ms ||
+        is_exempt(task, &task->engine->policy->edns_exempt, &server->addr))
+        return TASK_EDNS_NONE;
+    return now_ms < server->no_options_until_ms ? TASK_EDNS_BARE : task->edns;
+}
+
+static bool may_send_cookie(const struct task *task, const struct addr *server)
+{
+    const struct policy *policy = task->engine->policy;
+    return policy->defences.cookies && task->edns == TASK_EDNS_FULL &&
+           !is_exempt(task, &policy->cookie_exempt, server);
+}
+
 static void compose(struct task *task, const struct infra_server *server, uint64_t now_ms)
 {
     const struct policy_defences *on = &task->engine->policy->defences;
@@ -122,19 +160,20 @@ static void compose(struct task *task, const struct infra_server *server, uint64
     bool is_forward = task->cut.source == CUT_FORWARD;
 
     memcpy(name, plain_name, name_len);
-    bool has_case = on->random_case && !task->is_one_case && now_ms >= server->no_case_until_ms;
+    bool has_case = may_mix_case(task, server, now_ms);
     if (has_case)
         mix_case(rng, name);
-    task->is_plain |= now_ms < server->no_edns_until_ms;
+    task->is_mixed = memcmp(name, plain_name, name_len) != 0;
+    task->edns = choose_edns(task, server, now_ms);
     struct question q = {.id = on->random_id ? rng_u16(rng) : FIXED_ID,
                          .flags = is_forward ? MESSAGE_RD : 0,
                          .name = name,
                          .type = task->asked_type,
-                         .has_edns = !task->is_plain,
-                         .is_do = !task->is_plain,
+                         .has_edns = task->edns != TASK_EDNS_NONE,
+                         .is_do = task->edns != TASK_EDNS_NONE,
                          .udp_size = task->engine->policy->udp_size,
-                         .is_padded = tls_of(task) != NULL};
-    bool has_cookie = on->cookies && q.has_edns;
+                         .is_padded = tls_of(task) && task->edns == TASK_EDNS_FULL};
+    bool has_cookie = may_send_cookie(task, &server->addr);
     if (has_cookie)
         q.cookie = cookie_for(task, server, &q.cookie_len);
     ask->len = question_write(&q, ask->wire);
@@ -144,7 +183,8 @@ static void compose(struct task *task, const struct infra_server *server, uint64
                                 .question_len = name_len + 4,
                                 .client_cookie = has_cookie ? task->client_cookie : NULL,
                                 .udp_size = task->engine->policy->udp_size,
-                                .needs_cookie = server->server_cookie_len > 0,
+                                .needs_cookie = server->server_cookie_len > 0 &&
+                                                now_ms >= server->no_cookie_until_ms,
                                 .checks_source = on->source,
                                 .checks_id = true,
                                 .checks_question = on->question,
@@ -181,6 +221,7 @@ static void on_refused(struct out_ask *ask, enum match_verdict why, const struct
 {
     struct task *task = container_of(ask, struct task, ask);
     task->is_case_all = why == MATCH_CASE;
+    task->is_cookie_all = why == MATCH_COOKIE && ask->match.lacks_cookie;
     task_trace(task, TRACE_STEP_REFUSED, from, match_name(why));
     refused_note(&task->engine->refused, (enum refused_reason)why, from, task_asked_name(task),
                  now_wall_ms());
@@ -197,18 +238,39 @@ static enum task_state on_suspect(struct task *task)
     return TASK_ASK;
 }
 
-/* A server that neither keeps the letters nor speaks TCP: ID, port and cookie have to do. */
-static bool may_ask_in_one_case(const struct task *task)
+/* A server that alters the letters and has no TCP: ID, port and cookie have to do. */
+static bool may_ask_in_lower_case(const struct task *task)
 {
-    return task->is_suspect && task->is_case_all && !task->is_one_case;
+    return task->is_suspect && task->is_case_all && !task->lower;
 }
 
-static enum task_state ask_in_one_case(struct task *task)
+static enum task_state ask_in_lower_case(struct task *task)
 {
     task_trace(task, TRACE_STEP_NOTE, NULL,
-               "it does not give letters back as they were: asked again in one case");
-    task->is_one_case = true;
+               "the server alters the letters of the name: asked again in lower case");
+    task->lower = TASK_LOWER_ALTERED;
     task->is_tcp = task->is_suspect = false;
+    return TASK_ASK;
+}
+
+/* RFC 7873 5.3: a server that once gave a cookie and now sends none, and has no TCP: one of several behind the address (anycast), or it
+ * has been replaced.  Start afresh, and require no cookie of it for a while. */
+static bool may_ask_without_cookie(const struct task *task)
+{
+    return task->is_suspect && task->is_cookie_all;
+}
+
+static enum task_state ask_without_cookie(struct task *task, uint64_t now_ms)
+{
+    struct infra_server *server =
+        infra_get(task->engine->infra, &task->cut.addrs[task->addr].addr, now_ms);
+
+    task_trace(task, TRACE_STEP_NOTE, NULL,
+               "the server sends no cookie any more and has no TCP: asked again without "
+               "requiring one");
+    server->server_cookie_len = 0;
+    server->no_cookie_until_ms = now_ms + INFRA_KEEP_MS;
+    task->is_tcp = task->is_suspect = task->is_cookie_all = false;
     return TASK_ASK;
 }
 
@@ -227,7 +289,20 @@ static enum task_state ask_in_clear(struct task *task)
     return TASK_ASK;
 }
 
-static enum task_state on_tcp_failed(struct task *task)
+/* What else may be tried at a server that does not answer over TCP; TASK_TARGET: nothing. */
+static enum task_state without_tcp(struct task *task, uint64_t now_ms)
+{
+    if (may_ask_in_clear(task))
+        return ask_in_clear(task);
+    if (may_ask_in_lower_case(task))
+        return ask_in_lower_case(task);
+    if (may_ask_without_cookie(task))
+        return ask_without_cookie(task, now_ms);
+    task->cut.addrs[task->addr].is_useless = true;
+    return TASK_TARGET;
+}
+
+static enum task_state on_tcp_failed(struct task *task, uint64_t now_ms)
 {
     const char *why = task->ask.distrust;
 
@@ -235,12 +310,7 @@ static enum task_state on_tcp_failed(struct task *task)
               rtt_us(task) / 1000);
     task_trace(task, TRACE_STEP_SILENCE, &task->cut.addrs[task->addr].addr,
                *why ? why : "the TCP connection was refused or closed");
-    if (may_ask_in_clear(task))
-        return ask_in_clear(task);
-    if (may_ask_in_one_case(task))
-        return ask_in_one_case(task);
-    task->cut.addrs[task->addr].is_useless = true;
-    return TASK_TARGET;
+    return without_tcp(task, now_ms);
 }
 
 static enum task_state on_timeout(struct task *task, uint64_t now_ms)
@@ -250,14 +320,10 @@ static enum task_state on_timeout(struct task *task, uint64_t now_ms)
     task->engine->counts.timeouts++;
     task_trace(task, TRACE_STEP_SILENCE, &to->addr, "no reply in time");
     trace_end(&task->attempts, TRACE_TIMEOUT, 0, rtt_us(task) / 1000);
-    if (task->is_tcp && may_ask_in_one_case(task))
-        return ask_in_one_case(task);
-    if (may_ask_in_clear(task))
-        return ask_in_clear(task);
     if (task->is_tcp)
-        to->is_useless = true;
-    else
-        infra_note_timeout(task->engine->infra, &to->addr, task->asked_us / 1000, now_ms);
+        return without_tcp(task, now_ms);
+    to->is_silent = true;
+    infra_note_timeout(task->engine->infra, &to->addr, task->asked_us / 1000, now_ms);
     /* there are servers that drop shortened questions */
     if (task->is_minimising && to->tries >= MINIMISED_TRIES) {
         task_trace(task, TRACE_STEP_NOTE, NULL,
@@ -283,7 +349,7 @@ static void on_done(struct out_ask *ask, enum out_result result, const struct me
         break;
     case OUT_TIMEOUT: state = on_timeout(task, now_ms); break;
     case OUT_SUSPECT: state = on_suspect(task); break;
-    case OUT_FAILED: state = on_tcp_failed(task); break;
+    case OUT_FAILED: state = on_tcp_failed(task, now_ms); break;
     }
     task_release_joiners(task, was_minimising && !task->is_minimising);
     task_wake(task, state);

@@ -107,6 +107,7 @@ enum task_state step_look(struct task *task)
     task->sends = 0;
     task->failed_targets = 0;
     task->has_last_hope = false;
+    task->empty_addr = 0;
     task->is_minimising =
         task->engine->policy->is_minimising && task->cut.source != CUT_FORWARD;
     return TASK_TARGET;

@@ -4,7 +4,11 @@
 #include "base/now.h"
 #include "resolver/classify.h"
 
-enum { ASK_AGAIN_MAX = 6 }; /* one server, in all ways there are */
+enum {
+    ASK_AGAIN_MAX = 6,   /* one server, in all ways there are */
+    CASE_SAME_MAX = 3,   /* negative replies that were the same in mixed and lower case */
+    CASE_SILENT_MIN = 2, /* times that a server was silent until the name was in lower case */
+};
 
 static struct cut_addr *asked_addr(struct task *task) { return &task->cut.addrs[task->addr]; }
 
@@ -200,6 +204,7 @@ static enum task_state on_delegation(struct task *task, const struct message *re
     task->sends = 0;
     task->failed_targets = 0;
     task->has_last_hope = false;
+    task->empty_addr = 0;
     task_leave_kids(task);
     return TASK_TARGET;
 }
@@ -218,7 +223,7 @@ static enum task_state on_lame(struct task *task, uint64_t now_ms)
 /* Servers that choke on a shortened question get the whole one (RFC 9156 2.3). */
 static enum task_state on_error(struct task *task, unsigned rcode)
 {
-    if (!is_whole(task) && asked_addr(task)->tries < 2) {
+    if (!is_whole(task)) {
         trace_end(&task->attempts, TRACE_RCODE, rcode, 0);
         task_trace(task, TRACE_STEP_NOTE, NULL,
                    "it may not like the shortened name: the whole name is shown");
@@ -228,16 +233,54 @@ static enum task_state on_error(struct task *task, unsigned rcode)
     return give_up_server(task, TRACE_RCODE, rcode);
 }
 
-/* RFC 6891 7: the same question without OPT.  What is remembered of that is learnt from a reply that matched a
- * guarded question. */
-static enum task_state on_no_edns(struct task *task, unsigned rcode)
+/* RFC 6891 7: the same query without OPT, but not where signatures are to be had: a forged FORMERR could strip them
+ * (limits.md section 1).  What is remembered of that was learnt from a reply that matched. */
+static enum task_state on_no_edns(struct task *task, unsigned rcode, uint64_t now_ms)
+{
+    const struct infra_server *server =
+        infra_get(task->engine->infra, &asked_addr(task)->addr, now_ms);
+
+    trace_end(&task->attempts, TRACE_RCODE, rcode, 0);
+    if (task->cut.is_signed || server->knows_edns)
+        return give_up_server(task, TRACE_RCODE, rcode);
+    task->edns = TASK_EDNS_NONE;
+    task_trace(task, TRACE_STEP_NOTE, NULL,
+               "the server may not support EDNS: asked again without");
+    return ask_again(task);
+}
+
+static enum task_state on_no_options(struct task *task, unsigned rcode)
 {
     trace_end(&task->attempts, TRACE_RCODE, rcode, 0);
-    if (task->is_plain)
-        return give_up_server(task, TRACE_RCODE, rcode);
-    task->is_plain = true;
-    task_trace(task, TRACE_STEP_NOTE, NULL, "it may not know EDNS: asked again without");
+    task->edns = TASK_EDNS_BARE;
+    task_trace(task, TRACE_STEP_NOTE, NULL,
+               "the server may not support EDNS options: asked again without options");
     return ask_again(task);
+}
+
+/* No record and no authority: another server of the zone may know better, so all are asked before that is believed. */
+static enum task_state on_empty(struct task *task)
+{
+    if (!is_whole(task))
+        return show_more(task);
+    if (!task->empty_addr)
+        task->empty_addr = (unsigned)task->addr + 1;
+    return give_up_server(task, TRACE_EMPTY, 0);
+}
+
+enum task_state step_reply_empty(struct task *task)
+{
+    struct cache_origin origin = {.rank = CACHE_ANSWER,
+                                  .server = &task->cut.addrs[task->empty_addr - 1].addr,
+                                  .now_ms = now_wall_ms(),
+                                  .route = task->route,
+                                  .section = MESSAGE_AUTHORITY,
+                                  .fresh_ms = task->fresh_ms};
+
+    task_trace(task, TRACE_STEP_NOTE, NULL,
+               "no server of the zone has more than an empty answer: taken as NODATA");
+    return keep_or_fail(task, cache_put_absence(&task->engine->cache, task->name, task->type,
+                                                NULL, NULL, &origin));
 }
 
 /* RFC 7873 5.3: once more with the cookie that came along, then over TCP. */
@@ -260,9 +303,49 @@ static enum task_state on_truncated(struct task *task)
 
 /* ---- the step ---- */
 
+static bool is_positive(enum classify_kind kind)
+{
+    return kind == CLASSIFY_ANSWER || kind == CLASSIFY_CHAIN || kind == CLASSIFY_DELEGATION;
+}
+
+static bool is_usable(enum classify_kind kind)
+{
+    return is_positive(kind) || kind == CLASSIFY_NODATA || kind == CLASSIFY_NXDOMAIN ||
+           kind == CLASSIFY_EMPTY;
+}
+
+static bool has_signatures(const struct scrub *scrub)
+{
+    for (size_t i = 0; i < scrub->record_cnt; i++)
+        if (scrub->records[i].type == RRTYPE_RRSIG)
+            return true;
+    return false;
+}
+
+/* What the reply says of how its server handles mixed case. */
+static void learn_case(const struct task *task, struct infra_server *server,
+                       enum classify_kind kind, uint64_t now_ms)
+{
+    bool is_believable = true;
+
+    if (task->is_mixed && is_positive(kind)) {
+        server->knows_case = true;
+        server->silent_cnt = 0;
+    }
+    if (task->lower == TASK_LOWER_NEGATIVE && !is_positive(kind)) {
+        server->same_cnt = (uint8_t)util_min(server->same_cnt + 1U, CASE_SAME_MAX);
+        is_believable = false;
+    }
+    /* once, it may have been the loss of packets */
+    if (task->lower == TASK_LOWER_SILENT)
+        is_believable = ++server->silent_cnt >= CASE_SILENT_MIN;
+    if (task->lower && is_believable)
+        server->no_case_until_ms = now_ms + INFRA_KEEP_MS;
+}
+
 /* What the reply says of its server besides. */
-static void learn(struct task *task, const struct message *reply, enum classify_kind kind,
-                  uint64_t now_ms)
+static void learn(struct task *task, const struct message *reply, const struct scrub *scrub,
+                  enum classify_kind kind, uint64_t now_ms)
 {
     struct infra_server *server =
         infra_get(task->engine->infra, &asked_addr(task)->addr, now_ms);
@@ -273,17 +356,71 @@ static void learn(struct task *task, const struct message *reply, enum classify_
         server->server_cookie_len = (uint8_t)(edns->cookie_len - COOKIE_CLIENT_LEN);
         memcpy(server->server_cookie, edns->cookie + COOKIE_CLIENT_LEN,
                server->server_cookie_len);
-    } else if (task->is_tcp && task->ask.match.client_cookie)
+    } else if (task->is_tcp && task->ask.match.client_cookie) {
         server->server_cookie_len = 0; /* it gives none any more */
+    }
     if (task->is_tcp && task->is_suspect && !task->ask.match.is_case_kept)
         server->no_case_until_ms = now_ms + INFRA_KEEP_MS;
-    bool is_good = kind != CLASSIFY_ERROR && kind != CLASSIFY_NO_EDNS && kind != CLASSIFY_LAME;
-    if (task->is_plain && is_good)
+    asked_addr(task)->is_silent = false;
+    if (!is_usable(kind))
+        return;
+    server->knows_edns |= task->edns == TASK_EDNS_FULL && has_signatures(scrub);
+    if (task->edns == TASK_EDNS_BARE)
+        server->no_options_until_ms = now_ms + INFRA_KEEP_MS;
+    if (task->edns == TASK_EDNS_NONE)
         server->no_edns_until_ms = now_ms + INFRA_KEEP_MS;
+    learn_case(task, server, kind, now_ms);
 }
 
-static enum task_state scrub_failed(struct task *task, enum err err)
+/* ---- servers that mishandle mixed case ---- */
+
+/* Whether the reply may be no more than what a server makes of letters that it does not expect: then it is asked once more in lower
+ * case before it is believed.  A server that has answered in mixed case with data is trusted with it, and so is one whose negative
+ * replies were often the same in both. */
+static bool is_case_in_doubt(struct task *task, enum classify_kind kind, uint64_t now_ms)
 {
+    const struct infra_server *server =
+        infra_get(task->engine->infra, &asked_addr(task)->addr, now_ms);
+    bool is_negative = kind == CLASSIFY_NODATA || kind == CLASSIFY_NXDOMAIN ||
+                       kind == CLASSIFY_EMPTY || kind == CLASSIFY_LAME ||
+                       kind == CLASSIFY_ERROR;
+
+    return is_negative && task->is_mixed && !server->knows_case &&
+           server->same_cnt < CASE_SAME_MAX;
+}
+
+static enum task_state doubt_case(struct task *task, enum classify_kind kind)
+{
+    trace_end(&task->attempts, TRACE_ANSWERED, 0, 0);
+    task_trace(task, TRACE_STEP_NOTE, NULL,
+               kind == CLASSIFY_ERROR || kind == CLASSIFY_LAME
+                   ? "the error may be about mixed case: asked again in lower case"
+                   : "the negative answer may be about mixed case: asked again in lower case");
+    task->lower = TASK_LOWER_NEGATIVE;
+    return TASK_ASK;
+}
+
+static bool had_options(const struct task *task)
+{
+    return task->edns == TASK_EDNS_FULL && (task->ask.match.client_cookie || task->ask.tls);
+}
+
+/* RFC 2181 5: an RRset is whole or nothing.  The record that breaks its format is named. */
+static void tell_unreadable(const struct task *task, const struct message *reply,
+                            const struct scrub *scrub)
+{
+    char what[SCRUB_BROKEN_MAX];
+
+    if (!task->trace)
+        return;
+    scrub_broken_print(scrub, what);
+    task_tell_reply(task, reply, NULL, what);
+}
+
+static enum task_state scrub_failed(struct task *task, const struct message *reply,
+                                    const struct scrub *scrub, enum err err)
+{
+    tell_unreadable(task, reply, scrub);
     if (err == ERR_LIMIT)
         return task_fail(task, TASK_FAILED, EDNS_EDE_OTHER,
                          "an RRset has more than 100 records");
@@ -310,6 +447,11 @@ enum task_state step_reply(struct task *task, const struct message *reply)
 
     if (!budget_spend_bytes(task->budget, reply->len))
         return task_fail(task, TASK_LIMITED, EDNS_EDE_OTHER, task->budget->spent);
+    if (task->ask.match.has_trailing) {
+        task->engine->counts.trailing++;
+        task_trace(task, TRACE_STEP_NOTE, NULL,
+                   "octets behind the last record of the reply are ignored");
+    }
     if (reply->flags & MESSAGE_TC) {
         if (task->trace)
             task_tell_reply(task, reply, NULL, "truncated");
@@ -318,29 +460,37 @@ enum task_state step_reply(struct task *task, const struct message *reply)
     if (!scrub)
         return task_fail(task, TASK_LIMITED, EDNS_EDE_OTHER, "out of memory");
     enum err err = scrub_reply(reply, &asked, &task->arena, scrub);
-    if (err && task->trace)
-        task_tell_reply(task, reply, NULL, "unreadable");
     if (err)
-        return scrub_failed(task, err);
+        return scrub_failed(task, reply, scrub, err);
     if (scrub->dropped_cnt > 0)
         refused_note(&task->engine->refused, REFUSED_RECORDS, &asked_addr(task)->addr,
                      task_asked_name(task), now_wall_ms());
-    enum classify_kind kind =
-        classify_reply(reply, scrub, !task->is_plain, is_forward, task->has_last_hope);
+    struct classify_terms terms = {.had_edns = task->edns != TASK_EDNS_NONE,
+                                   .had_options = had_options(task),
+                                   .is_forward = is_forward,
+                                   .may_be_cached = task->has_last_hope};
+    enum classify_kind kind = classify_reply(reply, scrub, &terms);
     if (task->trace)
         task_tell_reply(task, reply, scrub, classify_name(kind));
-    learn(task, reply, kind, now_ms);
+    learn(task, reply, scrub, kind, now_ms);
+    bool is_in_doubt = is_case_in_doubt(task, kind, now_ms);
+    if (is_in_doubt && is_whole(task) && asked_addr(task)->tries < ASK_AGAIN_MAX)
+        return doubt_case(task, kind);
     trace_end(&task->attempts, TRACE_ANSWERED, 0,
               (unsigned)((now_mono_us() - task->asked_us) / 1000));
     switch (kind) {
     case CLASSIFY_ANSWER:
     case CLASSIFY_CHAIN: return on_answer(task, reply, scrub);
-    case CLASSIFY_NODATA: return on_nodata(task, reply, scrub);
+    case CLASSIFY_NODATA:
+        return is_in_doubt && !is_whole(task) ? show_more(task)
+                                              : on_nodata(task, reply, scrub);
     case CLASSIFY_NXDOMAIN: return on_nxdomain(task, reply, scrub);
     case CLASSIFY_DELEGATION: return on_delegation(task, reply, scrub);
     case CLASSIFY_LAME: return on_lame(task, now_ms);
     case CLASSIFY_ERROR: return on_error(task, classify_rcode(reply));
-    case CLASSIFY_NO_EDNS: return on_no_edns(task, classify_rcode(reply));
+    case CLASSIFY_NO_EDNS: return on_no_edns(task, classify_rcode(reply), now_ms);
+    case CLASSIFY_NO_OPTIONS: return on_no_options(task, classify_rcode(reply));
+    case CLASSIFY_EMPTY: return on_empty(task);
     case CLASSIFY_BAD_COOKIE: return on_bad_cookie(task);
     }
     return TASK_DONE;

@@ -4,6 +4,7 @@
 
 #include "base/now.h"
 #include "resolver/pick.h"
+#include "resolver/step_reply.h"
 
 enum { SERVERS_A_STEP = 2, KID_RETRIES_MAX = 4 };
 
@@ -188,7 +189,9 @@ enum task_state step_target(struct task *task)
     struct engine *engine = task->engine;
     uint64_t now_ms = now_mono_ms();
 
-    task->is_plain = task->is_suspect = task->is_case_all = task->is_one_case = false;
+    task->edns = TASK_EDNS_FULL;
+    task->lower = TASK_LOWER_NO;
+    task->is_suspect = task->is_case_all = task->is_cookie_all = false;
     task->is_tcp = task->cut.tls != NULL;
     task->had_bad_cookie = false;
     for (;;) {
@@ -202,6 +205,8 @@ enum task_state step_target(struct task *task)
             continue;
         if (has_open_kid(task))
             return TASK_WAIT;
+        if (task->empty_addr)
+            return step_reply_empty(task);
         if (!task->has_last_hope) {
             if (task->cut.addr_cnt > 0)
                 task_trace(task, TRACE_STEP_NOTE, NULL,

@@ -1,4 +1,4 @@
-/* layer 36 | resolver/step_target.h | find an address to ask
+/* layer 37 | resolver/step_target.h | find an address to ask
  *
  * Thread:   the task's worker.
  */

@@ -263,7 +263,7 @@ void task_unpark(struct engine *engine, uint64_t now_ms)
             break;
         engine->freed_cnt -= engine->freed_cnt > 0;
         /* the same server in the same way, if there was a reason for it */
-        bool is_bound = task->is_tcp || task->is_plain || task->is_one_case;
+        bool is_bound = task->is_tcp || task->edns != TASK_EDNS_FULL || task->lower;
         task_wake(task, is_bound ? TASK_ASK : TASK_TARGET);
     }
     engine->freed_cnt = 0;

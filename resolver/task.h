@@ -17,6 +17,21 @@
 /* A note of the trace that a cause is made of. */
 #define TASK_NOTE_CIRCLE "whoever could tell that waits for this here: a circle"
 
+/* How much of EDNS a query has. */
+enum task_edns {
+    TASK_EDNS_FULL,
+    TASK_EDNS_BARE, /* without options */
+    TASK_EDNS_NONE,
+};
+
+/* Why a query is repeated in lower case. */
+enum task_lower {
+    TASK_LOWER_NO,
+    TASK_LOWER_ALTERED,  /* the server altered the letters, over UDP and TCP */
+    TASK_LOWER_NEGATIVE, /* a negative reply or an error came to mixed case */
+    TASK_LOWER_SILENT,   /* no reply came to mixed case */
+};
+
 enum task_state {
     TASK_LOOK,   /* find the nearest zone whose servers are known */
     TASK_TARGET, /* find an address of one of them */
@@ -97,15 +112,18 @@ struct task {
     bool is_limited;           /* a limit of its own budget was met on the way */
     bool is_limited_by_others; /* one of somebody else's, or of the engine */
 
-    int addr; /* of the cut, that is asked */
+    unsigned empty_addr; /* 1 + the first address that answered with nothing at all; 0: none */
+    int addr;            /* of the cut, that is asked */
     unsigned asked_labels;
     uint16_t asked_type;
     uint64_t asked_us;
     bool is_tcp;      /* how to ask next */
-    bool is_plain;    /* without EDNS */
-    bool is_suspect;  /* a wrong reply came over UDP */
-    bool is_case_all; /* only its letters were wrong */
-    bool is_one_case; /* without 0x20 */
+    enum task_edns edns;
+    enum task_lower lower; /* other than TASK_LOWER_NO: without 0x20 */
+    bool is_mixed;         /* the last query had letters in upper case */
+    bool is_suspect;       /* a mismatched reply came over UDP */
+    bool is_case_all;      /* only its letters were wrong */
+    bool is_cookie_all;    /* it only lacked a cookie */
     bool had_bad_cookie;
     bool is_asking; /* a question is out */
     bool is_parked; /* waits for a quota */

@@ -37,6 +37,7 @@ const char *trace_words(const struct trace_attempt *a, char room[TRACE_WORDS_MAX
                                         [TRACE_UNREACHABLE] = "unreachable",
                                         [TRACE_LAME] = "is lame",
                                         [TRACE_BROKEN] = "sent a broken reply",
+                                        [TRACE_EMPTY] = "sent an empty answer",
                                         [TRACE_QUOTA] = "has too many questions open"};
     char rcode[RRTYPE_NAME_MAX];
 

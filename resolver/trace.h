@@ -32,6 +32,7 @@ enum trace_outcome {
     TRACE_LAME,
     TRACE_RCODE,  /* `rcode` says which */
     TRACE_BROKEN, /* records that cannot be read */
+    TRACE_EMPTY,  /* neither a record nor authority */
     TRACE_QUOTA,  /* too many questions are out to that zone or server */
 };
 

@@ -1,0 +1,470 @@
+/* Servers that are odd, old or half broken, and not hostile: each is answered, at a bounded number of queries, and what is learned of it
+ * is remembered no longer than a quarter of an hour. */
+#include "tests/unit/world.h"
+
+#define VICTIM_SERVER "192.0.2.3"
+
+/* A second server of victim.example, so that another one can be asked. */
+static bool two_servers(const char *server, const char *name, uint16_t type)
+{
+    if (strcmp(server, "192.0.2.2") == 0 && ends_in(name, "victim.example.")) {
+        delegate("victim.example.", "ns.victim.example.", VICTIM_SERVER);
+        add(MESSAGE_AUTHORITY, "victim.example. 3600 NS ns2.victim.example.");
+        /* records of one section stand together */
+        reply.len = MESSAGE_HEADER_LEN + reply.ask->match.question_len;
+        memset(&reply.cnt[MESSAGE_ANSWER], 0, sizeof(reply.cnt) - sizeof(reply.cnt[0]));
+        add(MESSAGE_AUTHORITY, "victim.example. 3600 NS ns.victim.example.");
+        add(MESSAGE_AUTHORITY, "victim.example. 3600 NS ns2.victim.example.");
+        add(MESSAGE_ADDITIONAL, "ns.victim.example. 3600 A 192.0.2.3");
+        add(MESSAGE_ADDITIONAL, "ns2.victim.example. 3600 A 192.0.2.5");
+        return true;
+    }
+    return world(strcmp(server, "192.0.2.5") == 0 ? VICTIM_SERVER : server, name, type);
+}
+
+static bool is_victim(const char *server) { return strcmp(server, VICTIM_SERVER) == 0; }
+
+static void begin_anew(uint64_t seed)
+{
+    open_stage();
+    stage_open(&stage, seed);
+}
+
+/* Resolve, and say how many queries that took. */
+static unsigned resolve(const char *name, servers with)
+{
+    unsigned before = asked_cnt;
+    ask(name);
+    run(with);
+    return asked_cnt - before;
+}
+
+/* ---- EDNS (RFC 6891 7) ---- */
+
+static unsigned rejecting_rcode;
+static bool rejects_edns, is_signing;
+
+static void put_opt(void)
+{
+    static const uint8_t opt[] = {0, 0, RRTYPE_OPT, 4, 0xd0, 0, 0, 0, 0, 0, 0};
+    memcpy(reply.wire + reply.len, opt, sizeof(opt));
+    reply.len += sizeof(opt);
+    reply.cnt[MESSAGE_ADDITIONAL]++;
+}
+
+static bool has_opt(void)
+{
+    struct message m;
+    assert_int_equal(message_parse(reply.ask->wire, reply.ask->len, &m), MESSAGE_WHOLE);
+    return m.has_edns;
+}
+
+/* Rejects every EDNS option, or EDNS altogether, and has an OPT record in its reply all the same. */
+static bool without_options(const char *server, const char *name, uint16_t type)
+{
+    bool is_rejected = reply.ask->match.client_cookie || (rejects_edns && has_opt());
+    if (!is_victim(server) || !is_rejected || (is_signing && strncmp(name, "one.", 4) == 0)) {
+        bool answers = world(server, name, type);
+        if (answers && is_victim(server) && is_signing)
+            add(MESSAGE_ANSWER, "%s 3600 RRSIG A 13 3 3600 20300101000000 20200101000000 1 victim.example. AAAA", name);
+        return answers;
+    }
+    reply.flags = (uint16_t)(MESSAGE_QR | rejecting_rcode);
+    put_opt();
+    return true;
+}
+
+static void test_servers_without_edns_options(void **state)
+{
+    static const unsigned rcodes[] = {RRTYPE_RCODE_FORMERR, RRTYPE_RCODE_NOTIMP};
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rcodes); i++)
+        for (int all = 0; all < 2; all++) {
+            rejecting_rcode = rcodes[i];
+            rejects_edns = all;
+            is_signing = false;
+            begin_anew(7);
+            resolve("www.victim.example", without_options);
+            assert_true(has_address(GOOD));
+            assert_int_equal(resolve("next.victim.example", without_options), 1); /* remembered */
+            assert_true(has_address(GOOD));
+            stage_fini(&stage);
+        }
+}
+
+/* From a server that has sent signatures, FORMERR does not switch them off. */
+static void test_edns_of_signed_zones_stays(void **state)
+{
+    (void)state;
+    rejecting_rcode = RRTYPE_RCODE_FORMERR;
+    rejects_edns = is_signing = true;
+    begin_anew(7);
+    resolve("one.victim.example", without_options);
+    assert_true(has_address(GOOD));
+    resolve("www.victim.example", without_options);
+    assert_int_equal(rcode(), RRTYPE_RCODE_SERVFAIL);
+    is_signing = false;
+    stage_fini(&stage);
+}
+
+/* Nor in a zone for which the parent has a DS. */
+static bool with_ds(const char *server, const char *name, uint16_t type)
+{
+    bool answers = without_options(server, name, type);
+    if (answers && strcmp(server, "192.0.2.2") == 0 && reply.cnt[MESSAGE_ADDITIONAL]) {
+        delegate("victim.example.", "ns.victim.example.", NULL);
+        reply.len = MESSAGE_HEADER_LEN + reply.ask->match.question_len;
+        memset(&reply.cnt[MESSAGE_ANSWER], 0, sizeof(reply.cnt) - sizeof(reply.cnt[0]));
+        add(MESSAGE_AUTHORITY, "victim.example. 3600 NS ns.victim.example.");
+        add(MESSAGE_AUTHORITY, "victim.example. 3600 DS 1 13 2 0000000000000000000000000000000000000000000000000000000000000000");
+        add(MESSAGE_ADDITIONAL, "ns.victim.example. 3600 A 192.0.2.3");
+    }
+    return answers;
+}
+
+static void test_edns_below_a_ds_stays(void **state)
+{
+    (void)state;
+    rejecting_rcode = RRTYPE_RCODE_FORMERR;
+    rejects_edns = true;
+    begin_anew(7);
+    resolve("www.victim.example", with_ds);
+    assert_int_equal(rcode(), RRTYPE_RCODE_SERVFAIL);
+    resolve("next.victim.example", with_ds); /* the delegation comes from the cache */
+    assert_int_equal(rcode(), RRTYPE_RCODE_SERVFAIL);
+    rejects_edns = false; /* options may go */
+    resolve("last.victim.example", with_ds);
+    assert_true(has_address(GOOD));
+    stage_fini(&stage);
+}
+
+/* ---- mixed case ---- */
+
+enum habit { HABIT_NODATA, HABIT_NXDOMAIN, HABIT_BARE_NXDOMAIN, HABIT_REFUSED, HABIT_SERVFAIL, HABIT_EMPTY, HABIT_SILENT, HABITS };
+static enum habit habit;
+static unsigned mixed_cnt;
+
+static bool is_mixed(const struct out_ask *a)
+{
+    return memcmp(a->wire + MESSAGE_HEADER_LEN, a->match.name, a->match.question_len - 4) != 0;
+}
+
+/* Knows names in lower case only. */
+static bool lower_only(const char *server, const char *name, uint16_t type)
+{
+    if (!is_victim(server) || !is_mixed(reply.ask))
+        return world(server, name, type);
+    mixed_cnt++;
+    switch (habit) {
+    case HABIT_NXDOMAIN: reply.flags |= RRTYPE_RCODE_NXDOMAIN; /* fall through */
+    case HABIT_NODATA: add(MESSAGE_AUTHORITY, "victim.example. 300 SOA a. b. 1 2 3 4 300"); return true;
+    case HABIT_BARE_NXDOMAIN: reply.flags = MESSAGE_QR | RRTYPE_RCODE_NXDOMAIN; return true;
+    case HABIT_REFUSED: reply.flags = MESSAGE_QR | RRTYPE_RCODE_REFUSED; return true;
+    case HABIT_SERVFAIL: reply.flags = MESSAGE_QR | RRTYPE_RCODE_SERVFAIL; return true;
+    case HABIT_EMPTY: reply.flags = MESSAGE_QR; return true;
+    case HABIT_SILENT:
+    case HABITS: return false;
+    }
+    return false;
+}
+
+static void test_servers_that_know_lower_case_only(void **state)
+{
+    (void)state;
+    for (habit = 0; habit < HABITS; habit++) {
+        begin_anew(7);
+        resolve("www.victim.example", lower_only);
+        assert_true(has_address(GOOD));
+        resolve("first.deep.victim.example", lower_only);
+        assert_true(has_address(GOOD));
+        mixed_cnt = 0; /* remembered */
+        resolve("next.victim.example", lower_only);
+        assert_true(has_address(GOOD));
+        assert_int_equal(mixed_cnt, 0);
+        stage_fini(&stage);
+    }
+}
+
+/* `case-exempt` spares the detour. */
+static void test_case_exempt(void **state)
+{
+    (void)state;
+    uint8_t zone[DNAME_MAX];
+    const uint8_t *zones[] = {unit_name("victim.example", zone)};
+    struct addr_prefix prefix;
+
+    assert_int_equal(addr_read_prefix("192.0.2.3/32", &prefix), ERR_OK);
+    habit = HABIT_NXDOMAIN;
+    for (int by_zone = 0; by_zone < 2; by_zone++) {
+        open_stage();
+        if (by_zone)
+            stage.policy->case_exempt = (struct policy_exempt){.zones = zones, .zone_cnt = 1};
+        else
+            stage.policy->case_exempt.servers = (struct addr_prefixes){&prefix, 1};
+        stage_open(&stage, 7);
+        mixed_cnt = 0;
+        resolve("www.victim.example", lower_only);
+        assert_true(has_address(GOOD));
+        assert_int_equal(mixed_cnt, 0);
+        stage_fini(&stage);
+    }
+}
+
+static unsigned lower_cnt;
+
+static void count_lower(struct stage *s, const struct out_ask *a)
+{
+    char text[ADDR_TEXT_MAX];
+    (void)s;
+    addr_print(&a->match.to, text);
+    lower_cnt += strncmp(text, VICTIM_SERVER "@", 10) == 0 && !is_mixed(a);
+}
+
+/* A server that has answered in mixed case is trusted with it: its negative answers cost one query. */
+static bool denies(const char *server, const char *name, uint16_t type)
+{
+    if (!is_victim(server) || strncmp(name, "no", 2) != 0)
+        return world(server, name, type);
+    reply.flags |= RRTYPE_RCODE_NXDOMAIN;
+    add(MESSAGE_AUTHORITY, "victim.example. 300 SOA a. b. 1 2 3 4 300");
+    return true;
+}
+
+static void test_case_is_trusted_once_handled(void **state)
+{
+    (void)state;
+    for (int first = 0; first < 2; first++) {
+        begin_anew(7);
+        stage.asked = count_lower;
+        if (first)
+            resolve("www.victim.example", denies);
+        lower_cnt = 0;
+        for (int i = 0; i < 20; i++) {
+            char name[60];
+            snprintf(name, sizeof(name), "nothing%d.victim.example", i);
+            resolve(name, denies);
+            assert_int_equal(rcode(), RRTYPE_RCODE_NXDOMAIN);
+        }
+        assert_int_equal(lower_cnt, first ? 0 : 3);
+        stage_fini(&stage);
+    }
+}
+
+/* ---- cookies (RFC 7873 5.3) ---- */
+
+static bool gives_cookies, has_tcp;
+
+static bool some_cookies(const char *server, const char *name, uint16_t type)
+{
+    static const uint8_t head[] = {0, 0, RRTYPE_OPT, 4, 0xd0, 0, 0, 0, 0, 0, 20, 0, EDNS_COOKIE, 0, 16};
+
+    if (is_victim(server) && reply.ask->is_tcp && !has_tcp)
+        return false;
+    bool answers = world(server, name, type);
+    if (answers && is_victim(server) && gives_cookies && reply.ask->match.client_cookie) {
+        memcpy(reply.wire + reply.len, head, sizeof(head));
+        memcpy(reply.wire + reply.len + sizeof(head), reply.ask->match.client_cookie, COOKIE_CLIENT_LEN);
+        memset(reply.wire + reply.len + sizeof(head) + COOKIE_CLIENT_LEN, 7, 8);
+        reply.len += sizeof(head) + 16;
+        reply.cnt[MESSAGE_ADDITIONAL]++;
+    }
+    return answers;
+}
+
+static void test_a_cookie_once_and_never_again(void **state)
+{
+    (void)state;
+    for (int tcp = 0; tcp < 2; tcp++) {
+        has_tcp = tcp;
+        gives_cookies = true;
+        begin_anew(7);
+        resolve("www.victim.example", some_cookies);
+        gives_cookies = false;
+        resolve("next.victim.example", some_cookies);
+        assert_true(has_address(GOOD));
+        assert_int_equal(resolve("last.victim.example", some_cookies), 1);
+        assert_true(has_address(GOOD));
+        /* some of several servers behind the address still give one */
+        gives_cookies = true;
+        resolve("one.victim.example", some_cookies);
+        gives_cookies = false;
+        resolve("two.victim.example", some_cookies);
+        assert_true(has_address(GOOD));
+        stage_fini(&stage);
+    }
+}
+
+/* A wrong cookie is another matter than none: it stays rejected, with or without TCP. */
+static bool wrong_cookies(const char *server, const char *name, uint16_t type)
+{
+    bool answers = some_cookies(server, name, type);
+    if (answers && is_victim(server) && !gives_cookies && !reply.ask->is_tcp) {
+        gives_cookies = true;
+        some_cookies(server, name, type);
+        gives_cookies = false;
+        reply.wire[reply.len - 16] ^= 1;
+    }
+    return answers;
+}
+
+static void test_a_wrong_cookie_stays_wrong(void **state)
+{
+    (void)state;
+    has_tcp = false;
+    gives_cookies = true;
+    begin_anew(7);
+    resolve("www.victim.example", some_cookies);
+    gives_cookies = false;
+    resolve("next.victim.example", wrong_cookies);
+    assert_int_equal(rcode(), RRTYPE_RCODE_SERVFAIL);
+    stage_fini(&stage);
+}
+
+/* ---- messages ---- */
+
+static size_t trailing;
+
+static bool with_trailing(const char *server, const char *name, uint16_t type)
+{
+    bool answers = world(server, name, type);
+    if (answers) {
+        memset(reply.wire + reply.len, trailing % 2 ? 0xff : 0, trailing);
+        reply.len += trailing;
+    }
+    return answers;
+}
+
+static void test_octets_behind_the_end(void **state)
+{
+    static const size_t lens[] = {1, 24, 999};
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(lens); i++) {
+        trailing = lens[i];
+        begin_anew(7);
+        assert_int_equal(resolve("www.victim.example", with_trailing), 3);
+        assert_true(has_address(GOOD));
+        assert_int_equal(stage.engine->counts.trailing, 3);
+        stage_fini(&stage);
+    }
+}
+
+/* ---- broken RDATA (RFC 2181 5) ---- */
+
+static bool is_alone, breaks_both;
+static uint16_t broken_type;
+static char told[2000];
+static unsigned told_cnt;
+
+/* Cut the RDATA of the record that was just added to `len` octets. */
+static void shorten(size_t len)
+{
+    size_t rdata_len = rr.rdata_len;
+    reply.len -= rdata_len - len;
+    util_put_u16(reply.wire + reply.len - len - 2, (uint16_t)len);
+}
+
+static bool broken(const char *server, const char *name, uint16_t type)
+{
+    if (!is_victim(server) && !(breaks_both && strcmp(server, "192.0.2.5") == 0))
+        return two_servers(server, name, type);
+    if (broken_type == RRTYPE_SOA) {
+        add(MESSAGE_AUTHORITY, "victim.example. 300 SOA a. b. 1 2 3 4 300");
+        shorten(9);
+        return true;
+    }
+    if (!is_alone)
+        add(MESSAGE_ANSWER, "%s 3600 A %s", name, GOOD);
+    add(MESSAGE_ANSWER, "%s 3600 A %s", name, GOOD);
+    if (broken_type == RRTYPE_RRSIG)
+        add(MESSAGE_ANSWER, "%s 3600 RRSIG A 13 3 3600 20300101000000 20200101000000 1 victim.example. AAAA", name);
+    shorten(broken_type == RRTYPE_RRSIG ? 19 : 3);
+    return true;
+}
+
+static void keep_told(void *data, const struct trace_event *event)
+{
+    (void)data;
+    if (event->step == TRACE_STEP_REPLY && strncmp(event->what, "unreadable", 10) == 0)
+        told_cnt += snprintf(told, sizeof(told), "%s", event->what) > 0;
+}
+
+static void test_broken_rdata_spoils_its_rrset(void **state)
+{
+    static const uint16_t types[] = {RRTYPE_A, RRTYPE_RRSIG, RRTYPE_SOA};
+    struct trace_sink sink = {.note = keep_told};
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(types); i++)
+        for (int alone = 0; alone < 2; alone++)
+            for (unsigned seed = 1; seed < 12; seed++) { /* in some of them the broken server is asked first */
+                broken_type = types[i];
+                is_alone = alone;
+                breaks_both = false;
+                begin_anew(seed);
+                stage.engine->trace = &sink;
+                *told = '\0';
+                resolve("www.victim.example", broken);
+                assert_int_equal(rcode(), RRTYPE_RCODE_NOERROR);
+                assert_true(has_address(GOOD));
+                if (*told && broken_type == RRTYPE_A)
+                    assert_non_null(strstr(told, alone ? "www.victim.example. A, record 1 at octet" : "www.victim.example. A, record 2 at octet"));
+                stage.engine->trace = NULL;
+                stage_fini(&stage);
+                /* with no other server, there is no answer, least of all a part of one */
+                breaks_both = true;
+                begin_anew(seed);
+                resolve("www.victim.example", broken);
+                assert_int_equal(rcode(), RRTYPE_RCODE_SERVFAIL);
+                assert_true(explains("sent a broken reply"));
+                stage_fini(&stage);
+            }
+    assert_true(told_cnt > 0);
+}
+
+/* ---- NOERROR with nothing at all ---- */
+
+static unsigned empty_cnt; /* servers that answer so: 1 or 2 */
+
+static bool empty(const char *server, const char *name, uint16_t type)
+{
+    if (!is_victim(server) && !(empty_cnt == 2 && strcmp(server, "192.0.2.5") == 0))
+        return two_servers(server, name, type);
+    reply.flags = MESSAGE_QR;
+    return true;
+}
+
+static void test_empty_answers(void **state)
+{
+    (void)state;
+    for (unsigned seed = 1; seed < 9; seed++) {
+        empty_cnt = 1;
+        begin_anew(seed);
+        resolve("www.victim.example", empty);
+        assert_true(has_address(GOOD));
+        stage_fini(&stage);
+        empty_cnt = 2; /* load balancers answer so for types they do not have */
+        begin_anew(seed);
+        assert_in_range(resolve("www.victim.example", empty), 4, 8);
+        assert_int_equal(rcode(), RRTYPE_RCODE_NOERROR);
+        assert_false(has_address(GOOD));
+        assert_int_equal(resolve("www.victim.example", empty), 0); /* known for a moment */
+        stage_fini(&stage);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_servers_without_edns_options),
+        cmocka_unit_test(test_edns_of_signed_zones_stays),
+        cmocka_unit_test(test_edns_below_a_ds_stays),
+        cmocka_unit_test(test_servers_that_know_lower_case_only),
+        cmocka_unit_test(test_case_exempt),
+        cmocka_unit_test(test_case_is_trusted_once_handled),
+        cmocka_unit_test(test_a_cookie_once_and_never_again),
+        cmocka_unit_test(test_a_wrong_cookie_stays_wrong),
+        cmocka_unit_test(test_octets_behind_the_end),
+        cmocka_unit_test(test_broken_rdata_spoils_its_rrset),
+        cmocka_unit_test(test_empty_answers),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,230 @@
+/* An Internet in a function, in process on a stage: servers that answer as a test says, a client that asks.  For one
+ * test program each; not every one uses all of it. */
+#pragma once
+
+#include "tests/unit/unit.h"
+
+#include "base/hash.h"
+#include "base/now.h"
+#include "dns/rrline.h"
+#include "resolver/task.h"
+#include "tests/scenario/stage.h"
+
+#pragma GCC diagnostic ignored "-Wunused-function"
+
+enum { WIRE_MAX = 65535, ROUNDS_MAX = 20000 };
+
+static const uint8_t root[] = {0};
+static struct stage stage;
+static struct rrline rr;
+static struct addr_prefix local_nets[4];
+
+/* ---- an Internet in a function ---- */
+
+/* A reply being written. */
+struct reply {
+    const struct out_ask *ask;
+    uint8_t wire[WIRE_MAX];
+    size_t len;
+    uint16_t flags, cnt[4];
+};
+
+static struct reply reply;
+
+/* What servers say: fills `reply`, false for silence. */
+typedef bool (*servers)(const char *server, const char *name, uint16_t type);
+
+static void add(enum message_section section, const char *fmt, ...) PRINTF_LIKE(2, 3);
+
+static void add(enum message_section section, const char *fmt, ...)
+{
+    char text[1000];
+    va_list args;
+
+    va_start(args, fmt);
+    vsnprintf(text, sizeof(text), fmt, args);
+    va_end(args);
+    assert_int_equal(rrline_read(text, strlen(text), root, 3600, &rr), ERR_OK);
+    size_t len = dname_len(rr.owner);
+    if (reply.len + len + 10 + rr.rdata_len > WIRE_MAX)
+        return;
+    uint8_t *p = reply.wire + reply.len;
+    memcpy(p, rr.owner, len);
+    util_put_u16(p + len, rr.type);
+    util_put_u16(p + len + 2, rr.class);
+    util_put_u32(p + len + 4, rr.ttl);
+    util_put_u16(p + len + 8, (uint16_t)rr.rdata_len);
+    memcpy(p + len + 10, rr.rdata, rr.rdata_len);
+    reply.len += len + 10 + rr.rdata_len;
+    reply.cnt[section]++;
+}
+
+static void begin(const struct out_ask *ask)
+{
+    reply.ask = ask;
+    reply.len = MESSAGE_HEADER_LEN + ask->match.question_len;
+    memcpy(reply.wire, ask->wire, reply.len);
+    memset(reply.cnt, 0, sizeof(reply.cnt));
+    reply.cnt[MESSAGE_QUESTION] = 1;
+    reply.flags = MESSAGE_QR | MESSAGE_AA;
+}
+
+static void end(void)
+{
+    util_put_u16(reply.wire + 2, reply.flags);
+    for (int i = 0; i < 4; i++)
+        util_put_u16(reply.wire + 4 + 2 * i, reply.cnt[i]);
+}
+
+static bool ends_in(const char *name, const char *tail)
+{
+    size_t a = strlen(name), b = strlen(tail);
+    return a >= b && strcmp(name + a - b, tail) == 0 && (a == b || b <= 1 || name[a - b - 1] == '.');
+}
+
+static void delegate(const char *zone, const char *server, const char *address)
+{
+    reply.flags = MESSAGE_QR;
+    add(MESSAGE_AUTHORITY, "%s 3600 NS %s", zone, server);
+    if (address)
+        add(MESSAGE_ADDITIONAL, "%s 3600 A %s", server, address);
+}
+
+static void lower(char *text)
+{
+    for (; *text; text++)
+        *text = (char)util_lower((uint8_t)*text);
+}
+
+/* Let the servers answer question number `i`; false when they are silent. */
+static bool answer(servers world, size_t i)
+{
+    struct out_ask *ask = stage.pending[i];
+    char name[DNAME_TEXT_MAX], server[ADDR_TEXT_MAX];
+
+    dname_text_print(ask->match.name, name);
+    lower(name);
+    addr_print(&ask->match.to, server);
+    *strchr(server, '@') = '\0';
+    begin(ask);
+    if (!world(server, name, stage_type(ask)))
+        return false;
+    end();
+    struct addr from = ask->match.to;
+    stage_deliver(&stage, i, &from, reply.wire, reply.len);
+    return true;
+}
+
+/* Until nothing is pending: answers come, and what is met with silence times out. */
+static void run(servers world)
+{
+    for (unsigned n = 0; n < ROUNDS_MAX && stage.pending_cnt > 0; n++) {
+        size_t i = 0;
+        while (i < stage.pending_cnt && !answer(world, i))
+            i++;
+        if (i == stage.pending_cnt)
+            stage_time_out(&stage);
+    }
+    assert_int_equal(stage.pending_cnt, 0);
+}
+
+/* ---- questions ---- */
+
+static unsigned asked_cnt;
+
+static void count_asked(struct stage *s, const struct out_ask *ask)
+{
+    (void)s;
+    (void)ask;
+    asked_cnt++;
+}
+
+static void open_stage(void)
+{
+    struct quota_limits limits = {.per_zone = 200, .per_server = 400};
+    struct cut *hints;
+    struct addr addr;
+
+    stage_init(&stage, &limits);
+    hints = &stage.policy->route.hints;
+    assert_int_equal(addr_read("192.0.2.1", 53, &addr), ERR_OK);
+    cut_init(hints, root, CUT_HINTS);
+    hints->servers[0] = (struct cut_server){.name = root, .lookup = {CUT_KNOWN, CUT_KNOWN}};
+    hints->server_cnt = 1;
+    cut_add_addr(hints, 0, &addr);
+    stage.policy->is_priming = stage.policy->uses_v6 = false;
+    assert_int_equal(addr_read_prefix("0.0.0.0/8", &local_nets[0]), ERR_OK);
+    assert_int_equal(addr_read_prefix("127.0.0.0/8", &local_nets[1]), ERR_OK);
+    stage.policy->do_not_query = (struct addr_prefixes){local_nets, 2};
+    stage.asked = count_asked;
+    asked_cnt = 0;
+}
+
+static void ask_as(const char *name, uint16_t type, const struct addr *peer)
+{
+    uint8_t wire[QUESTION_MAX], dname[DNAME_MAX];
+    struct question q = {
+        .id = 1, .flags = MESSAGE_RD, .name = unit_name(name, dname), .type = type, .has_edns = true, .udp_size = 4096};
+    stage_ask(&stage, wire, question_write(&q, wire), peer);
+}
+
+static void ask(const char *name) { ask_as(name, RRTYPE_A, NULL); }
+
+/* The last answer: its RCODE, and whether its answer section has this address. */
+static unsigned rcode(void)
+{
+    assert_true(stage.answer_cnt > 0);
+    return stage.answers[stage.answer_cnt - 1].wire[3] & 15;
+}
+
+static bool has_address(const char *text)
+{
+    const struct stage_answer *a = &stage.answers[stage.answer_cnt - 1];
+    struct message m;
+    struct message_record r;
+    struct addr want;
+    size_t len;
+
+    assert_int_equal(message_parse(a->wire, a->len, &m), MESSAGE_WHOLE);
+    assert_int_equal(addr_read(text, 53, &want), ERR_OK);
+    const uint8_t *octets = addr_bytes(&want, &len);
+    struct message_walk walk = message_walk(&m);
+    while (message_next(&walk, &r))
+        if (r.section == MESSAGE_ANSWER && r.rdata_len == len && memcmp(r.rdata, octets, len) == 0)
+            return true;
+    return false;
+}
+
+/* Whether the EDE of the last answer has these words. */
+static bool explains(const char *words)
+{
+    const struct stage_answer *a = &stage.answers[stage.answer_cnt - 1];
+    return memmem(a->wire, a->len, words, strlen(words)) != NULL;
+}
+
+#define GOOD "203.0.113.1"
+#define BAD "198.51.100.66"
+
+/* victim.test, its servers, and the truth about it; evil.test belongs to the attacker. */
+static bool world(const char *server, const char *name, uint16_t type)
+{
+    if (strcmp(server, "192.0.2.1") == 0 || strcmp(server, "192.0.2.2") == 0) {
+        if (ends_in(name, "victim.example."))
+            delegate("victim.example.", "ns.victim.example.", "192.0.2.3");
+        else if (ends_in(name, "evil.example."))
+            delegate("evil.example.", "ns.evil.example.", "192.0.2.4");
+        else if (strcmp(server, "192.0.2.1") == 0)
+            delegate("example.", "ns.example.", "192.0.2.2");
+        else
+            add(MESSAGE_AUTHORITY, "example. 300 SOA a. b. 1 2 3 4 300");
+        return true;
+    }
+    if (strcmp(server, "192.0.2.3") == 0) {
+        if (type == RRTYPE_A)
+            add(MESSAGE_ANSWER, "%s 3600 A %s", name, GOOD);
+        else
+            add(MESSAGE_AUTHORITY, "victim.example. 300 SOA a. b. 1 2 3 4 300");
+        return true;
+    }
+    return false;
+}
