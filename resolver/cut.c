@@ -3,7 +3,8 @@
 
 #include "base/cursor.h"
 
-enum { SIGNED_BIT = 0x80 }; /* of the octet that counts the servers, of which there are few */
+/* Of the octet that counts the servers, of which there are few. */
+enum { SIGNED_BIT = 0x80, CROWDED_BIT = 0x40, SERVERS_MASK = 0x3f };
 
 void cut_init(struct cut *cut, const uint8_t *zone, enum cut_source source)
 {
@@ -11,7 +12,7 @@ void cut_init(struct cut *cut, const uint8_t *zone, enum cut_source source)
     cut->source = source;
     cut->tag = 0;
     cut->tls = NULL;
-    cut->tls_falls_back = cut->is_signed = false;
+    cut->tls_falls_back = cut->is_signed = cut->is_crowded = false;
     cut->labels = (uint8_t)dname_labels(zone);
     cut->server_cnt = cut->addr_cnt = 0;
 }
@@ -57,7 +58,8 @@ size_t cut_write(const struct cut *cut, uint8_t out[CUT_BYTES_MAX])
 {
     uint8_t *p = out;
 
-    *p++ = (uint8_t)(cut->server_cnt | (cut->is_signed ? SIGNED_BIT : 0));
+    *p++ = (uint8_t)(cut->server_cnt | (cut->is_signed ? SIGNED_BIT : 0) |
+                     (cut->is_crowded ? CROWDED_BIT : 0));
     for (int i = 0; i < cut->server_cnt; i++) {
         size_t name_len = dname_len(cut->servers[i].name);
         memcpy(p, cut->servers[i].name, name_len);
@@ -106,7 +108,8 @@ enum err cut_parse(struct cut *cut, const uint8_t *bytes, size_t len, uint16_t p
     enum err err = ERR_OK;
 
     cut->is_signed = head & SIGNED_BIT;
-    for (unsigned left = head & ~(unsigned)SIGNED_BIT; left > 0 && !err; left--)
+    cut->is_crowded = head & CROWDED_BIT;
+    for (unsigned left = head & SERVERS_MASK; left > 0 && !err; left--)
         err = parse_server(cut, &c, port, arena);
     if (!err && (cursor_failed(&c) || cursor_more(&c)))
         err = ERR_FORMAT;

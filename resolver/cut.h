@@ -49,6 +49,7 @@ struct cut {
     struct tls_client *tls; /* of a forwarder: ask over TLS; NULL: in the clear */
     bool tls_falls_back;    /* ask in the clear when TLS fails (RFC 8310, opportunistic) */
     bool is_signed;         /* the parent has sent a DS for it */
+    bool is_crowded;        /* the referral named more servers than are kept */
     uint8_t labels;         /* of the zone */
     uint8_t server_cnt, addr_cnt;
     struct cut_server servers[CUT_SERVERS_MAX];
@@ -67,7 +68,7 @@ int cut_add_server(struct cut *cut, const uint8_t *name);
 /* Add an address of that server; one that is known, or too many, is left out. */
 void cut_add_addr(struct cut *cut, int server, const struct addr *addr);
 
-/* Its servers and addresses as octets, and whether it is signed (ports are not kept); at most CUT_BYTES_MAX. */
+/* Its servers and addresses as octets, and its flags (ports are not kept); at most CUT_BYTES_MAX. */
 size_t cut_write(const struct cut *cut, uint8_t out[CUT_BYTES_MAX]);
 
 /* Read that back into a cut made by cut_init; names are copied into the arena, addresses get

@@ -325,7 +325,8 @@ static void note_failure(struct explain *e, const struct live *live, const struc
     const struct cut *cut = &task->cut;
 
     e->facts.failure_cnt = at + 1;
-    *f = (struct cause_failure){.is_limited = task->outcome == TASK_LIMITED,
+    *f = (struct cause_failure){.is_limited = task->outcome == TASK_LIMITED ||
+                                              (task->limit && cut->addr_cnt == 0),
                                 .is_circle = live->is_circle && cut->addr_cnt == 0,
                                 .cause = task->cause,
                                 .attempts = task->attempts};

@@ -11,8 +11,14 @@ enum {
     SETS = 1024,
     WAYS = 8,
     LAME_SLOTS = 4096,
+    DOWN_SLOTS = 4096,
+    DOWN_SILENT_MS = 2000, /* short: the network here may have been the reason */
+    DOWN_FIRST_MS = 5000,
+    DOWN_MAX_MS = 300000, /* RFC 9520 3.2 */
+    DOWN_DOUBLINGS = 6,
     DEAD_FIRST_MS = 4000,
     DEAD_MAX_MS = 120000,
+    TALKING_MS = 15000, /* a server that drops some kinds of queries is not dead */
     FAMILY_SILENT = 6, /* timeouts in a row without a reply */
     FAMILY_DOWN_MS = 30000,
 };
@@ -20,6 +26,12 @@ enum {
 struct lame {
     uint64_t key; /* of address and zone */
     uint64_t until_ms;
+};
+
+struct down {
+    uint64_t zone_hash;
+    uint64_t until_ms;
+    unsigned times; /* in a row without an address */
 };
 
 struct family {
@@ -32,6 +44,7 @@ struct family {
 struct infra {
     struct infra_server servers[SETS][WAYS];
     struct lame lame[LAME_SLOTS];
+    struct down down[DOWN_SLOTS];
     struct family family[2];
     uint8_t secret[16];
 };
@@ -114,6 +127,7 @@ void infra_note_reply(struct infra *infra, const struct addr *addr, uint32_t rtt
     }
     s->timeouts = 0;
     s->dead_until_ms = 0;
+    s->reply_ms = now_ms;
     infra->family[addr_is_v6(addr)] = (struct family){.reply_ms = now_ms};
 }
 
@@ -161,6 +175,12 @@ bool infra_is_family_up(const struct infra *infra, bool is_v6, uint64_t now_ms)
     return now_ms >= infra->family[is_v6].down_until_ms;
 }
 
+bool infra_is_dead(const struct infra_server *s, uint64_t now_ms)
+{
+    bool is_talking = s->reply_ms > 0 && now_ms - s->reply_ms < TALKING_MS;
+    return now_ms < s->dead_until_ms && !is_talking;
+}
+
 unsigned infra_rto_ms(const struct infra_server *s)
 {
     size_t rto = INFRA_RTO_UNKNOWN_MS;
@@ -193,6 +213,48 @@ bool infra_is_lame(const struct infra *infra, const struct addr *addr, const uin
     uint64_t key = hash_lame(addr, zone);
     const struct lame *slot = &infra->lame[key % LAME_SLOTS];
     return slot->key == key && now_ms < slot->until_ms;
+}
+
+/* ---- zones ---- */
+
+static struct down *down_slot(struct infra *infra, uint64_t zone_hash)
+{
+    return &infra->down[zone_hash % DOWN_SLOTS];
+}
+
+void infra_note_zone_down(struct infra *infra, uint64_t zone_hash, bool has_no_address,
+                          uint64_t now_ms)
+{
+    struct down *down = down_slot(infra, zone_hash);
+
+    if (down->zone_hash != zone_hash || now_ms > down->until_ms + DOWN_MAX_MS)
+        *down = (struct down){.zone_hash = zone_hash};
+    uint64_t wait_ms = DOWN_SILENT_MS;
+    if (has_no_address) {
+        wait_ms = util_min((uint64_t)DOWN_FIRST_MS << down->times, DOWN_MAX_MS);
+        down->times = (unsigned)util_min(down->times + 1U, DOWN_DOUBLINGS);
+    }
+    down->until_ms = now_ms + wait_ms;
+}
+
+void infra_note_zone_up(struct infra *infra, uint64_t zone_hash)
+{
+    struct down *down = down_slot(infra, zone_hash);
+    if (down->zone_hash == zone_hash)
+        *down = (struct down){0};
+}
+
+bool infra_is_zone_down(struct infra *infra, uint64_t zone_hash, uint64_t now_ms)
+{
+    struct down *down = down_slot(infra, zone_hash);
+
+    if (down->until_ms == 0 || down->zone_hash != zone_hash)
+        return false;
+    if (now_ms < down->until_ms)
+        return true;
+    if (now_ms < down->until_ms + DOWN_MAX_MS)
+        down->until_ms = now_ms + DOWN_SILENT_MS;
+    return false;
 }
 
 void infra_client_cookie(const struct infra *infra, const struct addr *addr,

@@ -30,6 +30,7 @@ struct infra_server {
     uint16_t timeouts;           /* in a row; questions that were out together count as one */
     uint64_t timeout_ms;         /* when the last of them was noticed */
     uint64_t dead_until_ms;
+    uint64_t reply_ms; /* when the last reply came; 0: none has */
     uint64_t no_options_until_ms; /* it rejects EDNS options with FORMERR or the like */
     uint64_t no_edns_until_ms;    /* it rejects EDNS itself */
     uint64_t no_case_until_ms;    /* it mishandles names in mixed case */
@@ -72,6 +73,9 @@ void infra_note_unreachable(struct infra *infra, const struct addr *addr, uint64
 /* Whether the family of `addr` is worth a question: it is not while nothing of it answers. */
 bool infra_is_family_up(const struct infra *infra, bool is_v6, uint64_t now_ms);
 
+/* True if the server is silent to everything: it has timed out again and again, and no reply came for a while. */
+bool infra_is_dead(const struct infra_server *server, uint64_t now_ms);
+
 /* How long to wait for a reply, in milliseconds. */
 unsigned infra_rto_ms(const struct infra_server *server);
 
@@ -80,6 +84,20 @@ void infra_note_lame(struct infra *infra, const struct addr *addr, const uint8_t
                      uint64_t now_ms);
 bool infra_is_lame(const struct infra *infra, const struct addr *addr, const uint8_t *zone,
                    uint64_t now_ms);
+
+/* ---- zones none of whose servers answers ---- */
+
+/* All servers of the zone were silent, or (`has_no_address`) none has an address: leave it alone for a moment, the latter longer each
+ * time in a row (RFC 9520, TsuNAME).  `zone_hash` is dname_hash of its name. */
+void infra_note_zone_down(struct infra *infra, uint64_t zone_hash, bool has_no_address,
+                          uint64_t now_ms);
+
+/* A server of the zone answered. */
+void infra_note_zone_up(struct infra *infra, uint64_t zone_hash);
+
+/* True if the zone shall be left alone.  When its time is up, this is false once, for the query that finds out, and for others only when
+ * that has had time to. */
+bool infra_is_zone_down(struct infra *infra, uint64_t zone_hash, uint64_t now_ms);
 
 /* The client cookie for this server: another one for each address, the same for a year's uptime (RFC 7873 4.1). */
 void infra_client_cookie(const struct infra *infra, const struct addr *addr,

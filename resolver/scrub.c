@@ -219,6 +219,11 @@ static enum err follow(struct scrubbing *s, const uint8_t **name, bool *is_end)
     return ERR_OK;
 }
 
+static bool may_follow(const struct scrub_asked *asked, const uint8_t *name)
+{
+    return asked->is_forward || (asked->may_follow && asked->may_follow(asked->data, name));
+}
+
 static enum err read_answer(struct scrubbing *s)
 {
     struct scrub *out = s->out;
@@ -229,8 +234,14 @@ static enum err read_answer(struct scrubbing *s)
     while (!is_end && !err && is_in_bailiwick(s, name)) {
         if (out->chain_cnt + 1 >= SCRUB_CHAIN_MAX || is_in_chain(out, name))
             break;
+        unsigned before = out->chain_cnt;
+        if (before > 0 && !may_follow(s->asked, name))
+            break;
         err = follow(s, &name, &is_end);
-        is_end |= !s->asked->is_forward;
+        out->is_last_ours = before > 0 && !err && out->chain_cnt == before;
+        /* a later link that cannot be read is asked for by itself */
+        if (before > 0 && !s->asked->is_forward && err != ERR_NOMEM)
+            err = ERR_OK;
     }
     out->last = name;
     return err;
@@ -308,8 +319,10 @@ static enum err read_servers(struct scrubbing *s, const uint8_t *zone,
         if (r->type != RRTYPE_NS || r->section != section || !dname_is_equal(r->owner, zone))
             continue;
         r->is_used = true;
-        if (cut->server_cnt == CUT_SERVERS_MAX)
+        if (cut->server_cnt == CUT_SERVERS_MAX) {
+            cut->is_crowded = true;
             continue;
+        }
         enum err err = expand(s, r, &ns);
         if (err)
             return err;
@@ -433,8 +446,8 @@ const char *scrub_reason(const struct scrub *scrub, const struct scrub_record *r
     if (asked->checks_bailiwick && !dname_is_under(r->owner, asked->zone))
         return "outside the zone that this server was asked for (bailiwick)";
     if (is_further_down(scrub, r))
-        return "only the first link of a chain is taken, the rest is asked for (RFC 2181 "
-               "5.4.1)";
+        return "a link of the chain that this server may not answer for: it is asked for (RFC "
+               "2181 5.4.1)";
     if (r->type == RRTYPE_RRSIG)
         return "a signature of something that was not taken";
     if (r->section == MESSAGE_AUTHORITY && r->type == RRTYPE_NS)

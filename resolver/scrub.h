@@ -1,7 +1,7 @@
 /* layer 31 | resolver/scrub.h | take from a reply what the asked server may say, and nothing else
  *
- * Answer: what was asked for, or the alias that stands in its place; only that is sure to come from the zone itself (RFC 2181
- * 5.4.1).  Of a forwarder, the whole chain.  Authority: a SOA above the last name of the chain, or a delegation below the zone and above the name.  Additional: addresses of the servers of that
+ * Answer: what was asked for, or the CNAME or DNAME that stands in its place, and what that leads to as far as the server answers for
+ * it: the rest is not sure to come from its own zone (RFC 2181 5.4.1).  Of a forwarder, the whole chain.  Authority: a SOA above the last name of the chain, or a delegation below the zone and above the name.  Additional: addresses of the servers of that
  * delegation.  Everything else is dropped and counted (limits.md section 2).
  *
  * Owner:    the task's arena.
@@ -25,6 +25,10 @@ struct scrub_asked {
     uint16_t port;   /* of the servers of a delegation */
     bool is_forward; /* a forwarder: delegates nothing, and has looked aliases up itself */
     bool checks_bailiwick, checks_sections;
+    /* True if the server that was asked answers for `name` too, as far as is known: a CNAME or DNAME in its zone is followed there
+     * within the reply.  NULL: no link is followed. */
+    bool (*may_follow)(void *data, const uint8_t *name);
+    void *data;
 };
 
 struct scrub_set {
@@ -58,6 +62,7 @@ struct scrub {
     unsigned chain_cnt;
     bool is_answered;         /* the last of the chain has the type that was asked for */
     const uint8_t *last;      /* where the chain leads */
+    bool is_last_ours;        /* the reply may speak of `last` too, and has no record for it */
     const uint8_t *soa_owner; /* NULL: none that may be believed */
     struct rrset *soa;
     struct cut *delegation; /* NULL: none */

@@ -42,7 +42,9 @@ static void note_failure(struct task *task, const char *text)
     struct engine *engine = task->engine;
 
     engine->counts.failures++;
-    engine->counts.limited += task->outcome == TASK_LIMITED;
+    if (task->is_known_down) /* the zone is remembered, which will do */
+        return;
+    engine->counts.limited += task->outcome == TASK_LIMITED || task->limit;
     if (task->outcome == TASK_LIMITED &&
         (!task->has_whole_budget || task->is_limited_by_others))
         return;
@@ -62,7 +64,7 @@ void step_done(struct task *task)
     struct list waiters;
 
     if (task->outcome != TASK_ANSWERED) {
-        trace_explain(&task->attempts, task->name, task->cause, text);
+        trace_explain(&task->attempts, task->name, task->cut.zone, task->cause, text);
         note_failure(task, text);
     }
     if (!task->is_elsewhere)

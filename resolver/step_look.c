@@ -72,6 +72,21 @@ static bool is_known_by_now(struct task *task)
     return cache_is_known(cache, &task->key, task->type, &when, &task->arena);
 }
 
+/* Whether a zone that the name is in is left alone for now: the one found, or one below it whose delegation was not worth keeping.  A
+ * task that explains, or that fetches anew for a client, finds out by itself. */
+static bool is_down(struct task *task)
+{
+    uint64_t now_ms = now_mono_ms();
+    bool is_parents = task->type == RRTYPE_DS && task->parts.labels > 0;
+
+    if (task->fresh_ms > 0 || task->is_above)
+        return false;
+    for (unsigned labels = task->parts.labels + !is_parents; labels-- > task->cut.labels;)
+        if (infra_is_zone_down(task->engine->infra, task->parts.hash[labels], now_ms))
+            return true;
+    return false;
+}
+
 /* For the trace: who named the servers. */
 static const char *source_name(const struct task *task)
 {
@@ -101,6 +116,11 @@ enum task_state step_look(struct task *task)
         err = find_cut(task, task->cut.labels - 1U);
     if (err)
         return task_fail(task, TASK_LIMITED, EDNS_EDE_OTHER, "out of memory");
+    if (is_down(task)) {
+        task->is_known_down = true;
+        return task_fail(task, TASK_FAILED, EDNS_EDE_NO_REACHABLE_AUTHORITY,
+                         "its servers could not be reached a moment ago");
+    }
     task_trace(task, TRACE_STEP_ZONE, NULL, source_name(task));
     task->shown = task->cut.labels;
     task->steps = 0;
@@ -108,6 +128,7 @@ enum task_state step_look(struct task *task)
     task->failed_targets = 0;
     task->has_last_hope = false;
     task->empty_addr = 0;
+    task->has_reply = false;
     task->is_minimising =
         task->engine->policy->is_minimising && task->cut.source != CUT_FORWARD;
     return TASK_TARGET;

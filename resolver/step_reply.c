@@ -51,9 +51,12 @@ static enum err keep_chain(struct task *task, const struct scrub *scrub,
     struct cache *cache = &task->engine->cache;
     enum err err = ERR_OK;
 
-    for (unsigned i = 0; i < scrub->chain_cnt && !err; i++)
-        err = cache_put(cache, scrub->chain[i].owner, scrub->chain[i].set, origin);
     struct cache_origin elsewhere = *origin;
+    for (unsigned i = 0; i < scrub->chain_cnt && !err; i++) {
+        err = cache_put(cache, scrub->chain[i].owner, scrub->chain[i].set, &elsewhere);
+        elsewhere.rank = CACHE_ANSWER; /* RFC 2181 5.4.1: only the first link is authoritative */
+    }
+    elsewhere.rank = origin->rank;
     for (unsigned i = 0; i < scrub->extra_cnt && !err; i++) {
         elsewhere.section = scrub->extra[i].section;
         err = cache_put(cache, scrub->extra[i].owner, scrub->extra[i].set, &elsewhere);
@@ -127,6 +130,22 @@ static enum err keep_synthesised(struct task *task, const struct scrub *scrub,
     return cache_put(&task->engine->cache, name, set, origin);
 }
 
+/* The reply denies the name at the end of its chain as well. */
+static enum err keep_end_of_chain(struct task *task, const struct message *reply,
+                                  const struct scrub *scrub, struct cache_origin origin)
+{
+    bool is_denied = scrub->is_last_ours && scrub->soa && (reply->flags & MESSAGE_AA);
+
+    if (!is_denied || task->cut.source == CUT_FORWARD)
+        return ERR_OK;
+    origin.section = MESSAGE_AUTHORITY;
+    origin.rank = CACHE_ANSWER;
+    uint16_t type =
+        classify_rcode(reply) == RRTYPE_RCODE_NXDOMAIN ? 0 : task->asked_type;
+    return cache_put_absence(&task->engine->cache, scrub->last, type, scrub->soa_owner,
+                             scrub->soa, &origin);
+}
+
 static enum task_state on_answer(struct task *task, const struct message *reply,
                                  const struct scrub *scrub)
 {
@@ -134,6 +153,8 @@ static enum task_state on_answer(struct task *task, const struct message *reply,
     enum err err = keep_chain(task, scrub, &origin);
     if (!err)
         err = keep_synthesised(task, scrub, &origin);
+    if (!err)
+        err = keep_end_of_chain(task, reply, scrub, origin);
 
     if (scrub->delegation && scrub->delegation->addr_cnt >
                                  0) /* priming: the root's servers are told by themselves */
@@ -205,6 +226,7 @@ static enum task_state on_delegation(struct task *task, const struct message *re
     task->failed_targets = 0;
     task->has_last_hope = false;
     task->empty_addr = 0;
+    task->has_reply = false;
     task_leave_kids(task);
     return TASK_TARGET;
 }
@@ -303,6 +325,25 @@ static enum task_state on_truncated(struct task *task)
 
 /* ---- the step ---- */
 
+/* Whether the servers asked answer for `name` as well: it is in their zone, and neither a delegation nor the configuration is known to
+ * lead elsewhere. */
+static bool may_follow(void *data, const uint8_t *name)
+{
+    struct task *task = data;
+    struct engine *engine = task->engine;
+    struct cache_time when = task_time(task);
+    struct cache_name key;
+    struct cut below;
+    int64_t end_ms;
+
+    if (task->type == RRTYPE_DS || !dname_is_under(name, task->cut.zone))
+        return false;
+    cache_name_init(&key, name);
+    return cache_route(&engine->cache, &key, key.labels, task->type) == task->route &&
+           !cache_find_cut(&engine->cache, &key, key.labels, task->cut.labels + 1U, &when,
+                           engine->policy->outgoing_port, &task->arena, &below, &end_ms);
+}
+
 static bool is_positive(enum classify_kind kind)
 {
     return kind == CLASSIFY_ANSWER || kind == CLASSIFY_CHAIN || kind == CLASSIFY_DELEGATION;
@@ -362,6 +403,8 @@ static void learn(struct task *task, const struct message *reply, const struct s
     if (task->is_tcp && task->is_suspect && !task->ask.match.is_case_kept)
         server->no_case_until_ms = now_ms + INFRA_KEEP_MS;
     asked_addr(task)->is_silent = false;
+    task->has_reply = true;
+    infra_note_zone_up(task->engine->infra, task->parts.hash[task->cut.labels]);
     if (!is_usable(kind))
         return;
     server->knows_edns |= task->edns == TASK_EDNS_FULL && has_signatures(scrub);
@@ -441,7 +484,9 @@ enum task_state step_reply(struct task *task, const struct message *reply)
                                 .port = policy->outgoing_port,
                                 .is_forward = is_forward,
                                 .checks_bailiwick = policy->defences.bailiwick,
-                                .checks_sections = policy->defences.sections};
+                                .checks_sections = policy->defences.sections,
+                                .may_follow = may_follow,
+                                .data = task};
     struct scrub *scrub = arena_alloc(&task->arena, sizeof(*scrub));
     uint64_t now_ms = now_mono_ms();
 

@@ -75,11 +75,14 @@ static void note_limit(struct task *task, const struct task_kid *kid,
                        const struct task_end *end)
 {
     if (end->budget == task->budget) {
-        task->is_limited = true;
+        task_note_limit(task,
+                        end->is_budget_spent ? task->budget->spent
+                                             : "a lookup of a server's address met a limit",
+                        false);
     } else if (task->kid_retries++ < KID_RETRIES_MAX) {
         task->cut.servers[kid->server].lookup[kid->is_v6] = CUT_UNKNOWN;
     } else {
-        task->is_limited_by_others = true;
+        task_note_limit(task, "a lookup of a server's address met a limit", true);
     }
 }
 
@@ -103,6 +106,23 @@ static void on_kid(struct task_waiter *waiter, const struct task_end *end)
     if (task->state == TASK_WAIT && !task->is_asking && !task->is_parked &&
         list_is_empty(&task->join))
         task_wake(task, TASK_TARGET);
+}
+
+static bool take_child_side(struct task *task);
+
+/* The zone's own NS records have been looked up. */
+static void on_child_side(struct task_waiter *waiter, const struct task_end *end)
+{
+    struct task_kid *kid = container_of(waiter, struct task_kid, waiter);
+    struct task *task = kid->parent;
+
+    (void)end;
+    kid->is_open = false;
+    waiter->task = NULL;
+    if (task->state != TASK_WAIT || task->is_asking || task->is_parked)
+        return;
+    take_child_side(task);
+    task_wake(task, TASK_TARGET);
 }
 
 static struct task_kid *find_free_kid(struct task *task)
@@ -135,8 +155,7 @@ static bool begin_lookup(struct task *task, int server, bool is_v6)
         return false;
     bool is_paid = budget_spend_lookup(task->budget);
     if (!is_paid)
-        task_trace(task, TRACE_STEP_NOTE, NULL, "too many lookups of servers (lookups)");
-    task->is_limited |= !is_paid;
+        task_note_limit(task, "too many lookups of server addresses (limit: lookups)", false);
     struct task *wanted =
         is_paid ? task_get(task->engine, s->name, address_type(is_v6), task->budget, task)
                 : NULL;
@@ -165,6 +184,24 @@ static bool is_wanted(const struct task *task, int server, bool is_v6)
            (is_v6 ? policy->uses_v6 : policy->uses_v4);
 }
 
+/* While names lead nowhere, one family at a time: a name that does not exist then costs one query (NXNSAttack). */
+static bool is_put_off(const struct task *task, int server, bool is_v6)
+{
+    return is_v6 && task->failed_targets >= SERVERS_A_STEP &&
+           task->cut.servers[server].lookup[0] == CUT_ASKING;
+}
+
+/* A referral that names more servers than are kept is not meant well: few of its names may lead nowhere.  Of any other every name is
+ * tried. */
+static bool is_target_limit_reached(struct task *task)
+{
+    if (!task->cut.is_crowded ||
+        task->failed_targets < task->engine->policy->limits.targets)
+        return false;
+    task->limit = "too many of its server names lead nowhere (limit: targets)";
+    return true;
+}
+
 /* Begin lookups of a few servers, those of which nothing is known first. */
 static bool begin_lookups(struct task *task)
 {
@@ -173,15 +210,118 @@ static bool begin_lookups(struct task *task)
     for (int with_addrs = 0; with_addrs < 2; with_addrs++)
         for (int i = 0; i < task->cut.server_cnt && begun < SERVERS_A_STEP; i++) {
             bool has_begun = false;
-            if (!!task->cut.servers[i].addr_cnt != with_addrs ||
-                task->failed_targets >= task->engine->policy->limits.targets)
+            if (!!task->cut.servers[i].addr_cnt != with_addrs)
                 continue;
             for (int v6 = 0; v6 < 2; v6++)
-                if (is_wanted(task, i, v6))
+                if (is_wanted(task, i, v6) && !is_put_off(task, i, v6)) {
+                    if (is_target_limit_reached(task))
+                        return begun > 0;
                     has_begun |= begin_lookup(task, i, v6);
+                }
             begun += has_begun;
         }
     return begun > 0;
+}
+
+/* ---- the last resorts ---- */
+
+/* The parent may know better by now: a zone can change all its servers. */
+static bool may_ask_above(const struct task *task)
+{
+    return task->is_cut_cached && !task->is_above && task->cut.labels > 0;
+}
+
+static enum task_state ask_above(struct task *task)
+{
+    task_trace(task, TRACE_STEP_NOTE, NULL,
+               "the zone above is asked again: its servers may be others by now");
+    task->is_above = true;
+    task->look_below = task->cut.labels;
+    return TASK_LOOK;
+}
+
+/* What the zone says of its own servers, when the parent's word on them leads nowhere: the parent may not have heard of a change yet.
+ * For this task only: it is never kept as the delegation, and nothing that it leads to outlives it (ghost domains). */
+static bool may_ask_child_side(const struct task *task)
+{
+    bool is_itself = task->type == RRTYPE_NS && task->parts.labels == task->cut.labels;
+    return task->cut.source == CUT_DELEGATION && task->cut.labels > 0 &&
+           !task->is_child_side && !is_itself;
+}
+
+/* Put the servers that the NS records of the zone add in the place of the cut; false when there is none. */
+static bool take_child_side(struct task *task)
+{
+    struct cache_time when = task_time(task);
+    struct cache_found found;
+    struct cut cut;
+
+    if (!cache_find(&task->engine->cache, &task->key, task->cut.labels, RRTYPE_NS, &when,
+                    &task->arena, &found) ||
+        found.kind != CACHE_DATA)
+        return false;
+    cut_init(&cut, task->cut.zone, CUT_DELEGATION);
+    for (size_t pos = 0; pos < found.set->size;) {
+        struct rrset_record record = rrset_at(found.set, pos, &pos);
+        bool is_new = true;
+        for (int i = 0; i < task->cut.server_cnt; i++)
+            is_new &= !dname_is_equal(task->cut.servers[i].name, record.rdata);
+        if (is_new)
+            cut_add_server(&cut, record.rdata);
+    }
+    if (cut.server_cnt == 0)
+        return false;
+    task_trace(task, TRACE_STEP_NOTE, NULL,
+               "the parent's servers have failed: those that the zone itself names are asked, "
+               "for this answer only");
+    task->cut = cut;
+    task->is_from_child = true;
+    task->cut_end_ms = 0;
+    task->is_cut_cached = task->has_reply = task->has_last_hope = false;
+    task->failed_targets = 0;
+    return true;
+}
+
+/* Look the zone's own NS records up, if one of its servers answers at all. */
+static bool begin_child_side(struct task *task)
+{
+    struct task_kid *kid = find_free_kid(task);
+
+    if (!kid || !task->has_reply || !budget_spend_lookup(task->budget))
+        return false;
+    struct task *wanted =
+        task_get(task->engine, task->cut.zone, RRTYPE_NS, task->budget, task);
+    if (!wanted)
+        return false;
+    *kid = (struct task_kid){
+        .parent = task, .is_open = true, .waiter = {.wake = on_child_side}};
+    task_wait(wanted, &kid->waiter);
+    return true;
+}
+
+/* Whether none of the cut's addresses is of any use to any query: one that is silent to some only is not dead. */
+static bool is_all_dead(const struct task *task, uint64_t now_ms)
+{
+    for (int i = 0; i < task->cut.addr_cnt; i++) {
+        const struct infra_server *server =
+            infra_find(task->engine->infra, &task->cut.addrs[i].addr, now_ms);
+        if (!server || !infra_is_dead(server, now_ms))
+            return false;
+    }
+    return true;
+}
+
+static enum task_state give_up(struct task *task, uint64_t now_ms)
+{
+    bool has_limit = task->is_limited || task->is_limited_by_others;
+
+    if (!has_limit && !task->is_from_child && is_all_dead(task, now_ms))
+        infra_note_zone_down(task->engine->infra, task->parts.hash[task->cut.labels],
+                             task->cut.addr_cnt == 0, now_ms);
+    return task_give_up(task, EDNS_EDE_NO_REACHABLE_AUTHORITY,
+                        task->cut.addr_cnt ? "no server gave an answer"
+                        : task->limit      ? task->limit
+                                           : "no server of the zone has an address");
 }
 
 enum task_state step_target(struct task *task)
@@ -214,16 +354,15 @@ enum task_state step_target(struct task *task)
             task->has_last_hope = true;
             continue;
         }
-        /* the parent may know better by now: a zone can change all its servers */
-        if (task->is_cut_cached && !task->is_above && task->cut.labels > 0) {
-            task->is_above = true;
-            task_trace(task, TRACE_STEP_NOTE, NULL,
-                       "the zone above is asked again: its servers may be others by now");
-            task->look_below = task->cut.labels;
-            return TASK_LOOK;
+        if (may_ask_above(task))
+            return ask_above(task);
+        if (may_ask_child_side(task)) {
+            task->is_child_side = true;
+            if (take_child_side(task))
+                continue;
+            if (begin_child_side(task))
+                return TASK_WAIT;
         }
-        return task_give_up(task, EDNS_EDE_NO_REACHABLE_AUTHORITY,
-                            task->cut.addr_cnt ? "no server gave an answer"
-                                               : "no server of the zone has an address");
+        return give_up(task, now_ms);
     }
 }

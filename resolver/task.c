@@ -162,16 +162,13 @@ struct task *task_get(struct engine *engine, const uint8_t *name, uint16_t type,
             tell_begin(t, parent, "somebody has asked for it already");
         return t;
     }
-    if (parent && depth > engine->policy->limits.depth)
-        parent->is_limited = true;
-    if (parent && engine->task_cnt >= ENGINE_TASKS_MAX)
-        parent->is_limited_by_others = true;
-    if (depth > engine->policy->limits.depth || engine->task_cnt >= ENGINE_TASKS_MAX) {
+    bool is_full = engine->task_cnt >= ENGINE_TASKS_MAX;
+    if (depth > engine->policy->limits.depth || is_full) {
         if (parent)
-            task_trace(parent, TRACE_STEP_NOTE, NULL,
-                       engine->task_cnt >= ENGINE_TASKS_MAX
-                           ? "too much is being resolved already"
-                           : "too many resolutions wait for each other (depth)");
+            task_note_limit(parent,
+                            is_full ? "too much is being resolved already"
+                                    : "too many resolutions wait for each other (limit: depth)",
+                            is_full);
         return NULL;
     }
     t = take_memory(engine);
@@ -295,6 +292,16 @@ enum task_state task_fail(struct task *task, enum task_outcome outcome, uint16_t
     task->ede = ede;
     task->cause = cause;
     return TASK_DONE;
+}
+
+void task_note_limit(struct task *task, const char *limit, bool is_others)
+{
+    if (is_others)
+        task->is_limited_by_others = true;
+    else
+        task->is_limited = true;
+    task->limit = limit;
+    task_trace(task, TRACE_STEP_NOTE, NULL, limit);
 }
 
 enum task_state task_give_up(struct task *task, uint16_t ede, const char *cause)

@@ -107,8 +107,13 @@ struct task {
     bool is_minimising;
     unsigned shown; /* labels that the servers of the cut have seen */
     unsigned steps; /* of minimisation */
+    bool has_reply;     /* a server of the cut answered, whatever it said */
+    bool is_known_down; /* nobody was asked: the zone's servers failed a moment ago */
+    bool is_child_side; /* what the zone says of its own servers was looked for */
+    bool is_from_child; /* the cut is that, for this task only */
     unsigned failed_targets;
     unsigned kid_retries;
+    const char *limit;         /* static: the limit that kept it from a server; NULL: none */
     bool is_limited;           /* a limit of its own budget was met on the way */
     bool is_limited_by_others; /* one of somebody else's, or of the engine */
 
@@ -151,6 +156,9 @@ MUST_USE struct task *task_get(struct engine *engine, const uint8_t *name, uint1
 
 /* Finish the tasks that other workers have resolved meanwhile, in one way or another: who waits for them looks into the cache. */
 void task_come_back(struct engine *engine);
+
+/* A limit of its budget, or of others (`is_others`), keeps it from a server; `limit` is static. */
+void task_note_limit(struct task *task, const char *limit, bool is_others);
 
 /* The state of a task that nobody could help: failed, or limited if a limit was met on the way. */
 enum task_state task_give_up(struct task *task, uint16_t ede, const char *cause);

@@ -72,12 +72,13 @@ static bool is_repeated(const struct trace_attempts *attempts, unsigned i)
 }
 
 void trace_explain(const struct trace_attempts *attempts, const uint8_t *name,
-                   const char *cause, char out[TRACE_TEXT_MAX])
+                   const uint8_t *zone, const char *cause, char out[TRACE_TEXT_MAX])
 {
     unsigned first = attempts->cnt > TRACE_ATTEMPTS ? attempts->cnt - TRACE_ATTEMPTS : 0;
     char text[DNAME_TEXT_MAX], number[TRACE_WORDS_MAX];
     size_t len = (size_t)snprintf(out, TRACE_TEXT_MAX, "%s", cause);
     unsigned labels = DNAME_LABELS_MAX + 1;
+    size_t cause_len = len;
 
     for (unsigned i = attempts->cnt; i-- > first && len < TRACE_TEXT_MAX;) {
         const struct trace_attempt *a = &attempts->at[i % TRACE_ATTEMPTS];
@@ -97,5 +98,9 @@ void trace_explain(const struct trace_attempts *attempts, const uint8_t *name,
         if (len < TRACE_TEXT_MAX)
             len += (size_t)snprintf(out + len, TRACE_TEXT_MAX - len, ", %s %s", address,
                                     trace_words(a, number));
+    }
+    if (zone && len == cause_len && len < TRACE_TEXT_MAX) {
+        dname_text_print(zone, text);
+        snprintf(out + len, TRACE_TEXT_MAX - len, "; zone %.80s", text);
     }
 }

@@ -451,6 +451,297 @@ static void test_empty_answers(void **state)
     }
 }
 
+/* ---- server names that lead nowhere ---- */
+
+static unsigned dead_names, all_names;
+static bool good_is_v6_only, dead_are_empty;
+
+/* many.victim.example has `all_names` servers without glue; only the last of them is there, and it lives elsewhere. */
+static bool dead_servers(const char *server, const char *name, uint16_t type)
+{
+    if (is_victim(server) && ends_in(name, "many.victim.example.")) {
+        reply.flags = MESSAGE_QR;
+        for (unsigned i = 0; i < all_names; i++)
+            add(MESSAGE_AUTHORITY, "many.victim.example. 3600 NS %s%u.victim.example.", i < dead_names ? "dead" : "good", i);
+        return true;
+    }
+    if (is_victim(server) && strncmp(name, "dead", 4) == 0) {
+        if (!dead_are_empty)
+            reply.flags |= RRTYPE_RCODE_NXDOMAIN;
+        add(MESSAGE_AUTHORITY, "victim.example. 300 SOA a. b. 1 2 3 4 300");
+        return true;
+    }
+    if (is_victim(server) && strncmp(name, "good", 4) == 0) {
+        if (type == RRTYPE_A && !good_is_v6_only)
+            add(MESSAGE_ANSWER, "%s 3600 A 192.0.2.6", name);
+        else if (type == RRTYPE_AAAA && good_is_v6_only)
+            add(MESSAGE_ANSWER, "%s 3600 AAAA 2001:db8::6", name);
+        else
+            add(MESSAGE_AUTHORITY, "victim.example. 300 SOA a. b. 1 2 3 4 300");
+        return true;
+    }
+    if (strcmp(server, "192.0.2.6") == 0 || strcmp(server, "2001:db8::6") == 0) {
+        add(MESSAGE_ANSWER, "%s 3600 A %s", name, GOOD);
+        return true;
+    }
+    return world(server, name, type);
+}
+
+static void test_a_good_server_behind_dead_names(void **state)
+{
+    (void)state;
+    for (int variant = 0; variant < 4; variant++)
+        for (unsigned dead = 1; dead < CUT_SERVERS_MAX; dead++) {
+            dead_names = dead;
+            all_names = dead + 1;
+            good_is_v6_only = variant & 1;
+            dead_are_empty = variant & 2;
+            open_stage();
+            stage.policy->uses_v6 = true;
+            stage_open(&stage, 7);
+            resolve("www.many.victim.example", dead_servers);
+            assert_true(has_address(GOOD));
+            assert_int_equal(stage.engine->counts.limited, 0);
+            stage_fini(&stage);
+        }
+    /* more names than are kept: few of them may lead nowhere, and the answer says which limit that met */
+    dead_names = all_names = 40;
+    good_is_v6_only = dead_are_empty = false;
+    begin_anew(7);
+    resolve("www.many.victim.example", dead_servers);
+    assert_int_equal(rcode(), RRTYPE_RCODE_SERVFAIL);
+    assert_true(explains("limit: targets"));
+    assert_false(explains("has an address"));
+    assert_in_range(asked_cnt, 5, 16);
+    assert_int_equal(stage.engine->counts.limited, 1);
+    stage_fini(&stage);
+    /* and so does the limit of lookups */
+    dead_names = all_names = 13;
+    open_stage();
+    stage.policy->limits.lookups = 4;
+    stage_open(&stage, 7);
+    resolve("www.many.victim.example", dead_servers);
+    assert_int_equal(rcode(), RRTYPE_RCODE_SERVFAIL);
+    assert_true(explains("limit: lookups"));
+    assert_int_equal(stage.engine->counts.limited, 1);
+    stage_fini(&stage);
+    /* without a limit, the zone is named */
+    dead_names = all_names = 2;
+    begin_anew(7);
+    resolve("www.many.victim.example", dead_servers);
+    assert_true(explains("no server of the zone has an address; zone many.victim.example."));
+    stage_fini(&stage);
+}
+
+/* ---- chains in one reply ---- */
+
+static enum { CHAIN_WHOLE, CHAIN_NODATA, CHAIN_NXDOMAIN, CHAIN_OUT, CHAIN_CUT, CHAIN_DNAME } chain;
+
+static bool chained(const char *server, const char *name, uint16_t type)
+{
+    if (!is_victim(server) || (strncmp(name, "www.", 4) != 0 && !ends_in(name, "sub.victim.example.")))
+        return world(server, name, type);
+    if (ends_in(name, "sub.victim.example.")) {
+        delegate("sub.victim.example.", "ns.sub.victim.example.", "192.0.2.4");
+        return true;
+    }
+    if (chain == CHAIN_DNAME) {
+        add(MESSAGE_ANSWER, "www.victim.example. 3600 CNAME a.old.victim.example.");
+        add(MESSAGE_ANSWER, "old.victim.example. 3600 DNAME new.victim.example.");
+        add(MESSAGE_ANSWER, "a.old.victim.example. 3600 CNAME a.new.victim.example.");
+        add(MESSAGE_ANSWER, "a.new.victim.example. 3600 A %s", GOOD);
+        return true;
+    }
+    add(MESSAGE_ANSWER, "www.victim.example. 3600 CNAME a.victim.example.");
+    if (chain == CHAIN_OUT) {
+        add(MESSAGE_ANSWER, "a.victim.example. 3600 CNAME www.evil.example.");
+        add(MESSAGE_ANSWER, "www.evil.example. 3600 A %s", BAD);
+        return true;
+    }
+    if (chain == CHAIN_CUT) {
+        add(MESSAGE_ANSWER, "a.victim.example. 3600 CNAME b.sub.victim.example.");
+        add(MESSAGE_ANSWER, "b.sub.victim.example. 3600 A %s", BAD);
+        return true;
+    }
+    add(MESSAGE_ANSWER, "a.victim.example. 3600 CNAME b.victim.example.");
+    if (chain == CHAIN_WHOLE)
+        add(MESSAGE_ANSWER, "b.victim.example. 3600 A %s", GOOD);
+    else
+        add(MESSAGE_AUTHORITY, "victim.example. 300 SOA a. b. 1 2 3 4 300");
+    if (chain == CHAIN_NXDOMAIN)
+        reply.flags |= RRTYPE_RCODE_NXDOMAIN;
+    return true;
+}
+
+static bool chained_and_sub(const char *server, const char *name, uint16_t type)
+{
+    if (strcmp(server, "192.0.2.4") == 0) {
+        add(MESSAGE_ANSWER, "%s 3600 A %s", name, GOOD);
+        return true;
+    }
+    return chained(server, name, type);
+}
+
+static void test_chains_within_the_zone(void **state)
+{
+    (void)state;
+    begin_anew(7);
+    resolve("one.victim.example", chained);
+    chain = CHAIN_WHOLE;
+    assert_int_equal(resolve("www.victim.example", chained), 1);
+    assert_true(has_address(GOOD));
+    assert_int_equal(resolve("b.victim.example", chained), 0);
+    stage_fini(&stage);
+
+    static const unsigned rcodes[] = {[CHAIN_NODATA] = RRTYPE_RCODE_NOERROR, [CHAIN_NXDOMAIN] = RRTYPE_RCODE_NXDOMAIN};
+    for (chain = CHAIN_NODATA; chain <= CHAIN_NXDOMAIN; chain++) {
+        begin_anew(7);
+        resolve("one.victim.example", chained);
+        assert_int_equal(resolve("www.victim.example", chained), 1);
+        assert_int_equal(rcode(), rcodes[chain]);
+        assert_false(has_address(GOOD));
+        stage_fini(&stage);
+    }
+
+    chain = CHAIN_DNAME;
+    begin_anew(7);
+    resolve("one.victim.example", chained);
+    resolve("www.victim.example", chained);
+    assert_true(has_address(GOOD));
+    stage_fini(&stage);
+
+    /* what another zone has to say is asked there */
+    chain = CHAIN_OUT;
+    begin_anew(7);
+    resolve("www.victim.example", chained_and_sub);
+    assert_true(has_address(GOOD));
+    assert_false(has_address(BAD));
+    stage_fini(&stage);
+
+    /* a delegation that is known leads elsewhere; one that is not known yet is the parent's to answer for */
+    chain = CHAIN_CUT;
+    begin_anew(7);
+    resolve("x.sub.victim.example", chained_and_sub);
+    resolve("www.victim.example", chained_and_sub);
+    assert_true(has_address(GOOD));
+    assert_false(has_address(BAD));
+    stage_fini(&stage);
+}
+
+/* ---- the parent's word is out of date ---- */
+
+/* The glue of victim.example's only server, whose name is in another zone, is stale: that zone knows its new address. */
+static bool stale_glue(const char *server, const char *name, uint16_t type)
+{
+    if (strcmp(server, "192.0.2.2") == 0 && ends_in(name, "victim.example.")) {
+        delegate("victim.example.", "ns.other.example.", "192.0.2.77");
+        return true;
+    }
+    if (strcmp(server, "192.0.2.2") == 0 && ends_in(name, "other.example.")) {
+        delegate("other.example.", "dns.other.example.", "192.0.2.8");
+        return true;
+    }
+    if (strcmp(server, "192.0.2.8") == 0) {
+        if (strcmp(name, "ns.other.example.") == 0 && type == RRTYPE_A)
+            add(MESSAGE_ANSWER, "ns.other.example. 3600 A " VICTIM_SERVER);
+        else
+            add(MESSAGE_AUTHORITY, "other.example. 300 SOA a. b. 1 2 3 4 300");
+        return true;
+    }
+    return world(server, name, type);
+}
+
+/* The parent lists one server, which answers nothing but for the zone's own NS records and their addresses: those name a second one. */
+static unsigned ns_asked, elsewhere_asked;
+
+static bool child_knows_better(const char *server, const char *name, uint16_t type)
+{
+    if (strcmp(server, "192.0.2.5") == 0) {
+        elsewhere_asked++;
+        add(MESSAGE_ANSWER, "%s 3600 A %s", name, GOOD);
+        return true;
+    }
+    if (!is_victim(server))
+        return world(server, name, type);
+    if (type == RRTYPE_NS && strcmp(name, "victim.example.") == 0) {
+        ns_asked++;
+        add(MESSAGE_ANSWER, "victim.example. 3600 NS ns.victim.example.");
+        add(MESSAGE_ANSWER, "victim.example. 3600 NS ns2.victim.example.");
+        return true;
+    }
+    if (strcmp(name, "ns2.victim.example.") == 0 && type == RRTYPE_A) {
+        add(MESSAGE_ANSWER, "%s 3600 A 192.0.2.5", name);
+        return true;
+    }
+    reply.flags = MESSAGE_QR | RRTYPE_RCODE_SERVFAIL;
+    return true;
+}
+
+static void test_when_the_parent_is_out_of_date(void **state)
+{
+    (void)state;
+    begin_anew(7);
+    resolve("www.victim.example", stale_glue);
+    assert_true(has_address(GOOD));
+    stage_fini(&stage);
+
+    ns_asked = elsewhere_asked = 0;
+    begin_anew(7);
+    resolve("www.victim.example", child_knows_better);
+    assert_true(has_address(GOOD));
+    assert_int_equal(ns_asked, 1);
+    assert_in_range(asked_cnt, 5, 16);
+    /* it is not the way there from now on */
+    elsewhere_asked = 0;
+    ask("next.victim.example");
+    char first[ADDR_TEXT_MAX];
+    addr_print(&stage.pending[0]->match.to, first);
+    assert_string_equal(first, VICTIM_SERVER "@53");
+    run(child_knows_better);
+    assert_true(has_address(GOOD));
+    stage_fini(&stage);
+}
+
+/* ---- zones that cannot be reached ---- */
+
+/* cyc1 and cyc2 delegate to each other, with or without a TTL. */
+static unsigned loop_ttl;
+
+static bool looping(const char *server, const char *name, uint16_t type)
+{
+    if (strcmp(server, "192.0.2.2") != 0 || (!ends_in(name, "cyc1.example.") && !ends_in(name, "cyc2.example.")))
+        return world(server, name, type);
+    bool is_first = ends_in(name, "cyc1.example.");
+    reply.flags = MESSAGE_QR;
+    add(MESSAGE_AUTHORITY, "cyc%d.example. %u NS ns.cyc%d.example.", is_first ? 1 : 2, loop_ttl, is_first ? 2 : 1);
+    return true;
+}
+
+/* TsuNAME: 50 names a second for ten seconds cost less than a query a second. */
+static void test_loops_are_remembered(void **state)
+{
+    static const unsigned ttls[] = {3600, 1, 0};
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(ttls); i++) {
+        loop_ttl = ttls[i];
+        begin_anew(7);
+        unsigned first = resolve("first.cyc1.example", looping);
+        assert_int_equal(rcode(), RRTYPE_RCODE_SERVFAIL);
+        unsigned before = asked_cnt;
+        for (int n = 0; n < 1000; n++) {
+            char name[60];
+            snprintf(name, sizeof(name), "n%d.cyc%d.example", n, n % 2 + 1);
+            resolve(name, looping);
+            assert_int_equal(rcode(), RRTYPE_RCODE_SERVFAIL);
+            assert_true(explains("cyc"));
+            now_advance(20);
+        }
+        print_message("a loop with TTL %u: %u queries, then %u in 20 s\n", loop_ttl, first, asked_cnt - before);
+        assert_true(asked_cnt - before <= 20);
+        stage_fini(&stage);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -465,6 +756,10 @@ int main(void)
         cmocka_unit_test(test_octets_behind_the_end),
         cmocka_unit_test(test_broken_rdata_spoils_its_rrset),
         cmocka_unit_test(test_empty_answers),
+        cmocka_unit_test(test_a_good_server_behind_dead_names),
+        cmocka_unit_test(test_chains_within_the_zone),
+        cmocka_unit_test(test_when_the_parent_is_out_of_date),
+        cmocka_unit_test(test_loops_are_remembered),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
