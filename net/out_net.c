@@ -17,6 +17,7 @@ enum {
     EVENTS = 64,
     UDP_REPLY_MAX = 4096 + 1, /* more was never asked for */
     TCP_IDLE_MS = 5000,
+    TCP_DOUBT_MS = 1000, /* of silence on a kept connection: then a new one is tried */
     TCP_ASKS_MAX = 200, /* open on one connection */
     TCP_SERVERS_MAX = 1000,
     CHUNK = 65536,
@@ -54,6 +55,7 @@ struct server {
     size_t in_len;
     uint64_t used_ms;  /* when a question was answered, or it was made */
     uint64_t heard_ms; /* when anything came */
+    uint64_t since_ms; /* when it was begun */
     bool is_connected, is_closing;
     bool is_stale; /* silent for a question's whole time: it gets no more of them */
 };
@@ -65,6 +67,8 @@ struct tcp_ask {
     struct out_ask *ask;
     struct server *server;
     uint64_t deadline_ms;
+    uint64_t asked_ms; /* on this connection */
+    uint64_t look_ms;  /* when to look at it: the deadline, or to doubt the connection before */
     uv_write_t write;
     uint8_t wire[2 + QUESTION_MAX];
     size_t len;
@@ -369,7 +373,7 @@ static struct out_ask *detach(struct tcp_ask *t)
 }
 
 static enum err ask_tcp(struct net *n, struct out_ask *ask, uint64_t deadline_ms,
-                        bool is_again);
+                        uint64_t after_ms);
 
 /* Close; questions on it have failed, or are asked once more. */
 static void close_server(struct server *s)
@@ -383,10 +387,10 @@ static void close_server(struct server *s)
     while (!list_is_empty(&s->asks)) {
         struct tcp_ask *t = container_of(s->asks.next, struct tcp_ask, link);
         bool is_reused = t->is_reused && !s->net->is_closing;
-        uint64_t deadline_ms = t->deadline_ms;
+        uint64_t deadline_ms = t->deadline_ms, after_ms = t->asked_ms;
         struct out_ask *ask = detach(t);
         /* RFC 7766 6.2.4: the server may have closed it, for being idle, before the question came */
-        if (is_reused && ask_tcp(s->net, ask, deadline_ms, true) == ERR_OK)
+        if (is_reused && ask_tcp(s->net, ask, deadline_ms, after_ms) == ERR_OK)
             continue;
         ask->distrust = s->tls ? tls_distrust(s->tls) : "";
         ask->done(ask, OUT_FAILED, NULL);
@@ -594,14 +598,14 @@ static void on_connected(uv_connect_t *connect, int status)
     n->out.settle(n->out.data);
 }
 
-/* `is_again`: those that are open may be dead as well; one that is just being opened will do. */
-static struct server *find_server(struct net *n, const struct out_ask *ask, bool is_again)
+/* Open connections that were begun before `after_ms` are passed over: they may be dead as well. */
+static struct server *find_server(struct net *n, const struct out_ask *ask, uint64_t after_ms)
 {
     uint64_t now_ms = now_mono_ms();
 
     for (struct list *l = n->servers.next; l != &n->servers; l = l->next) {
         struct server *s = container_of(l, struct server, link);
-        if (is_again && s->is_connected)
+        if (s->is_connected && s->since_ms < after_ms)
             continue;
         bool is_fresh = s->ask_cnt > 0 || now_ms - s->used_ms <= TCP_IDLE_MS;
         /* RFC 7766 6.2.1: IDs on one connection differ */
@@ -680,7 +684,7 @@ static enum err new_server(struct net *n, const struct out_ask *ask, struct serv
     }
     s->addr = *addr;
     s->tcp.data = s->connect.data = s;
-    s->used_ms = now_mono_ms();
+    s->used_ms = s->since_ms = now_mono_ms();
     list_init(&s->asks);
     uv_tcp_init(n->loop, &s->tcp);
     n->handle_cnt++;
@@ -698,9 +702,11 @@ static enum err new_server(struct net *n, const struct out_ask *ask, struct serv
     return ERR_OK;
 }
 
-static enum err ask_tcp(struct net *n, struct out_ask *ask, uint64_t deadline_ms, bool is_again)
+static enum err ask_tcp(struct net *n, struct out_ask *ask, uint64_t deadline_ms,
+                        uint64_t after_ms)
 {
-    struct server *s = find_server(n, ask, is_again);
+    uint64_t now_ms = now_mono_ms();
+    struct server *s = find_server(n, ask, after_ms);
     bool is_reused = s && s->is_connected;
     enum err err = s ? ERR_OK : new_server(n, ask, &s);
 
@@ -715,16 +721,19 @@ static enum err ask_tcp(struct net *n, struct out_ask *ask, uint64_t deadline_ms
     t->ask = ask;
     t->server = s;
     t->is_reused = is_reused;
-    t->deadline_ms = deadline_ms;
+    t->deadline_ms = t->look_ms = deadline_ms;
+    t->asked_ms = now_ms;
+    if (is_reused)
+        t->look_ms = util_min(deadline_ms, now_ms + TCP_DOUBT_MS);
     if (s->is_connected && !write_ask(t)) {
         free(t);
         s->is_stale = true;
-        return is_reused ? ask_tcp(n, ask, deadline_ms, true) : ERR_IO;
+        return is_reused ? ask_tcp(n, ask, deadline_ms, now_ms) : ERR_IO;
     }
     ask->slot = t;
     s->ask_cnt++;
     list_add(&s->asks, &t->link);
-    add_deadline(n, n->tcp_wheel, &t->timer, t->deadline_ms);
+    add_deadline(n, n->tcp_wheel, &t->timer, t->look_ms);
     return ERR_OK;
 }
 
@@ -744,14 +753,39 @@ static void expire_udp(struct list *slot, uint64_t now_ms)
     }
 }
 
+/* A query waits on a kept connection.  If nothing came on it for a while, it may be dead without a sign: the query moves to a new
+ * connection with what is left of its time.  Else look again later. */
+static void doubt(struct tcp_ask *t, uint64_t now_ms)
+{
+    struct server *s = t->server;
+    struct net *n = s->net;
+    uint64_t heard_ms = util_max(s->heard_ms, t->asked_ms), deadline_ms = t->deadline_ms;
+
+    if (heard_ms + TCP_DOUBT_MS > now_ms) {
+        t->look_ms = util_min(deadline_ms, heard_ms + TCP_DOUBT_MS);
+        list_remove(&t->timer);
+        list_add(&n->tcp_wheel[(t->look_ms / TICK_MS) % WHEEL], &t->timer);
+        return;
+    }
+    s->is_stale = true;
+    uint64_t asked_ms = t->asked_ms;
+    struct out_ask *ask = detach(t);
+    if (ask_tcp(n, ask, deadline_ms, asked_ms) != ERR_OK)
+        ask->done(ask, OUT_FAILED, NULL);
+}
+
 static void expire_tcp(struct list *slot, uint64_t now_ms)
 {
     struct list *next;
     for (struct list *l = slot->next; l != slot; l = next) {
         struct tcp_ask *t = container_of(l, struct tcp_ask, timer);
         next = l->next;
-        if (t->deadline_ms > now_ms)
+        if (t->look_ms > now_ms)
             continue;
+        if (t->deadline_ms > now_ms) {
+            doubt(t, now_ms);
+            continue;
+        }
         t->server->is_stale |= t->server->heard_ms + t->ask->timeout_ms < now_ms;
         struct out_ask *ask = detach(t);
         ask->done(ask, OUT_TIMEOUT, NULL);
@@ -792,7 +826,7 @@ static void tick(uv_timer_t *timer)
 static enum err ask(struct out *out, struct out_ask *a)
 {
     struct net *n = net_of(out);
-    return a->is_tcp ? ask_tcp(n, a, now_mono_ms() + a->timeout_ms, false) : ask_udp(n, a);
+    return a->is_tcp ? ask_tcp(n, a, now_mono_ms() + a->timeout_ms, 0) : ask_udp(n, a);
 }
 
 static void cancel(struct out *out, struct out_ask *a)

@@ -12,12 +12,12 @@ enum {
     WAYS = 8,
     LAME_SLOTS = 4096,
     DOWN_SLOTS = 4096,
-    DOWN_SILENT_MS = 2000, /* short: the network here may have been the reason */
+    DOWN_PROBE_MS = 2000, /* what one task has to find out in */
     DOWN_FIRST_MS = 5000,
     DOWN_MAX_MS = 300000, /* RFC 9520 3.2 */
     DOWN_DOUBLINGS = 6,
     DEAD_FIRST_MS = 4000,
-    DEAD_MAX_MS = 120000,
+    DEAD_MAX_MS = 32000,
     TALKING_MS = 15000, /* a server that drops some kinds of queries is not dead */
     FAMILY_SILENT = 6, /* timeouts in a row without a reply */
     FAMILY_DOWN_MS = 30000,
@@ -139,8 +139,11 @@ void infra_note_timeout(struct infra *infra, const struct addr *addr, uint64_t a
 
     if (s->timeouts > 0 && asked_ms < s->timeout_ms)
         return; /* the same silence, noticed once more */
+    /* while nothing answers at all it is the network here: then no server is left alone for longer and longer */
+    bool is_network_up =
+        util_max(infra->family[0].reply_ms, infra->family[1].reply_ms) >= s->timeout_ms;
     s->timeout_ms = now_ms;
-    if (s->timeouts < UINT16_MAX)
+    if (s->timeouts < INFRA_DEAD_TIMEOUTS || (is_network_up && s->timeouts < UINT16_MAX))
         s->timeouts++;
     if (s->timeouts >= INFRA_DEAD_TIMEOUTS) {
         unsigned doubled = (unsigned)util_min(s->timeouts - INFRA_DEAD_TIMEOUTS, 5);
@@ -177,8 +180,20 @@ bool infra_is_family_up(const struct infra *infra, bool is_v6, uint64_t now_ms)
 
 bool infra_is_dead(const struct infra_server *s, uint64_t now_ms)
 {
+    if (!s || s->timeouts < INFRA_DEAD_TIMEOUTS)
+        return false;
     bool is_talking = s->reply_ms > 0 && now_ms - s->reply_ms < TALKING_MS;
     return now_ms < s->dead_until_ms && !is_talking;
+}
+
+void infra_note_dead(struct infra *infra, const struct addr *addr, uint64_t now_ms)
+{
+    struct infra_server *s = infra_get(infra, addr, now_ms);
+
+    if (s->timeouts < 2 || s->timeouts >= INFRA_DEAD_TIMEOUTS)
+        return;
+    s->timeouts = INFRA_DEAD_TIMEOUTS;
+    s->dead_until_ms = now_ms + DEAD_FIRST_MS;
 }
 
 unsigned infra_rto_ms(const struct infra_server *s)
@@ -222,19 +237,14 @@ static struct down *down_slot(struct infra *infra, uint64_t zone_hash)
     return &infra->down[zone_hash % DOWN_SLOTS];
 }
 
-void infra_note_zone_down(struct infra *infra, uint64_t zone_hash, bool has_no_address,
-                          uint64_t now_ms)
+void infra_note_zone_down(struct infra *infra, uint64_t zone_hash, uint64_t now_ms)
 {
     struct down *down = down_slot(infra, zone_hash);
 
     if (down->zone_hash != zone_hash || now_ms > down->until_ms + DOWN_MAX_MS)
         *down = (struct down){.zone_hash = zone_hash};
-    uint64_t wait_ms = DOWN_SILENT_MS;
-    if (has_no_address) {
-        wait_ms = util_min((uint64_t)DOWN_FIRST_MS << down->times, DOWN_MAX_MS);
-        down->times = (unsigned)util_min(down->times + 1U, DOWN_DOUBLINGS);
-    }
-    down->until_ms = now_ms + wait_ms;
+    down->until_ms = now_ms + util_min((uint64_t)DOWN_FIRST_MS << down->times, DOWN_MAX_MS);
+    down->times = (unsigned)util_min(down->times + 1U, DOWN_DOUBLINGS);
 }
 
 void infra_note_zone_up(struct infra *infra, uint64_t zone_hash)
@@ -253,7 +263,7 @@ bool infra_is_zone_down(struct infra *infra, uint64_t zone_hash, uint64_t now_ms
     if (now_ms < down->until_ms)
         return true;
     if (now_ms < down->until_ms + DOWN_MAX_MS)
-        down->until_ms = now_ms + DOWN_SILENT_MS;
+        down->until_ms = now_ms + DOWN_PROBE_MS;
     return false;
 }
 

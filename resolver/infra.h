@@ -18,7 +18,7 @@ enum {
     INFRA_KEEP_MS = 15 * 60 * 1000, /* limits.md section 1: short memory */
     INFRA_RTO_UNKNOWN_MS = 376,
     INFRA_RTO_MIN_MS = 100,
-    INFRA_RTO_MAX_MS = 3000,
+    INFRA_RTO_MAX_MS = 3500,
     INFRA_DEAD_TIMEOUTS = 4, /* in a row: the server is left alone for a while */
 };
 
@@ -73,8 +73,12 @@ void infra_note_unreachable(struct infra *infra, const struct addr *addr, uint64
 /* Whether the family of `addr` is worth a question: it is not while nothing of it answers. */
 bool infra_is_family_up(const struct infra *infra, bool is_v6, uint64_t now_ms);
 
-/* True if the server is silent to everything: it has timed out again and again, and no reply came for a while. */
+/* True if the server is left alone for now: it has timed out again and again, and no reply came for a while.  One query in a while finds
+ * out whether it is back.  NULL: it is not. */
 bool infra_is_dead(const struct infra_server *server, uint64_t now_ms);
+
+/* All servers of a zone were silent, this one at least twice in a row: do not let every further name wait for it. */
+void infra_note_dead(struct infra *infra, const struct addr *addr, uint64_t now_ms);
 
 /* How long to wait for a reply, in milliseconds. */
 unsigned infra_rto_ms(const struct infra_server *server);
@@ -85,12 +89,11 @@ void infra_note_lame(struct infra *infra, const struct addr *addr, const uint8_t
 bool infra_is_lame(const struct infra *infra, const struct addr *addr, const uint8_t *zone,
                    uint64_t now_ms);
 
-/* ---- zones none of whose servers answers ---- */
+/* ---- zones without a server ---- */
 
-/* All servers of the zone were silent, or (`has_no_address`) none has an address: leave it alone for a moment, the latter longer each
- * time in a row (RFC 9520, TsuNAME).  `zone_hash` is dname_hash of its name. */
-void infra_note_zone_down(struct infra *infra, uint64_t zone_hash, bool has_no_address,
-                          uint64_t now_ms);
+/* No server of the zone has an address: leave it alone for a moment, longer each time in a row (RFC 9520, TsuNAME).  `zone_hash` is
+ * dname_hash of its name. */
+void infra_note_zone_down(struct infra *infra, uint64_t zone_hash, uint64_t now_ms);
 
 /* A server of the zone answered. */
 void infra_note_zone_up(struct infra *infra, uint64_t zone_hash);

@@ -16,6 +16,8 @@ static bool may_be_picked(const struct cut *cut, const struct cut_addr *a,
 {
     if (a->is_useless || a->tries >= PICK_TRIES_MAX || !policy_may_ask(policy, &a->addr))
         return false;
+    if (infra_is_dead(known, now_ms))
+        return false;
     if (pass == PICK_LAST_HOPE)
         return true;
     return (!known || now_ms >= known->dead_until_ms) &&

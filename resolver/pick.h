@@ -22,7 +22,7 @@ enum {
 /* Which addresses count. */
 enum pick_pass {
     PICK_GOOD,      /* neither dead nor lame, of a family that is up */
-    PICK_LAST_HOPE, /* all that may be asked */
+    PICK_LAST_HOPE, /* lame ones too, but none that is left alone for being silent */
 };
 
 /* Why an address was chosen. */

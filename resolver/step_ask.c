@@ -11,8 +11,10 @@ enum {
     FIXED_ID = 4711,
     TCP_TIMEOUT_MS = 3000,
     MINIMISED_TRIES = 2,
-    LAST_WAIT_MS = 1500,
-    FORWARD_WAIT_MS = 1000
+    LAST_WAIT_MS = 2300,     /* of the last try at an address, if time is left for several */
+    LAST_WAIT_MAX_MS = 3500, /* if more is left */
+    FORWARD_WAIT_MS = 1000,  /* of a forwarder: it may have to ask others itself */
+    ONLY_FORWARD_WAIT_MS = 2500,
 };
 
 /* ---- what to ask ---- */
@@ -369,14 +371,46 @@ static bool has_other_addr(const struct task *task)
     return false;
 }
 
-/* A near server may be waiting for a far one itself: the last try, and all of a forwarder, are given time. */
-static unsigned choose_wait(const struct task *task, const struct infra_server *server)
+/* Addresses that this task may still ask, the one that it asks now among them. */
+static unsigned count_askable(const struct task *task, uint64_t now_ms)
 {
-    bool is_last = task->cut.addrs[task->addr].tries + 1 >= PICK_TRIES_MAX;
-    size_t floor_ms = is_last                           ? LAST_WAIT_MS
-                      : task->cut.source == CUT_FORWARD ? FORWARD_WAIT_MS
-                                                        : 0;
-    return task->is_tcp ? TCP_TIMEOUT_MS : (unsigned)util_max(infra_rto_ms(server), floor_ms);
+    unsigned cnt = 0;
+
+    for (int i = 0; i < task->cut.addr_cnt; i++) {
+        const struct cut_addr *a = &task->cut.addrs[i];
+        cnt += !a->is_useless && a->tries < PICK_TRIES_MAX &&
+               policy_may_ask(task->engine->policy, &a->addr) &&
+               !infra_is_dead(infra_find(task->engine->infra, &a->addr, now_ms), now_ms);
+    }
+    return cnt;
+}
+
+/* Early tries are short, so that a lost datagram or a dead server costs little.  The time that they leave belongs to the last ones: for a
+ * server that is far away, or waits for another one itself. */
+static unsigned choose_wait(const struct task *task, const struct infra_server *server,
+                            uint64_t now_ms)
+{
+    const struct cut_addr *to = &task->cut.addrs[task->addr];
+    bool is_forward = task->cut.source == CUT_FORWARD;
+    size_t left_ms = task->budget->end_ms - now_ms, wait_ms = infra_rto_ms(server);
+    size_t askable = count_askable(task, now_ms);
+    bool is_only = askable <= 1;
+
+    if (is_forward)
+        wait_ms = util_max(wait_ms, is_only ? ONLY_FORWARD_WAIT_MS : FORWARD_WAIT_MS);
+    if (is_only && server->srtt_us > 0) /* it is known to be slow, and there is no other */
+        wait_ms = util_max(wait_ms, (server->srtt_us + (size_t)server->rttvar_us) / 1000);
+    if (task->is_tcp)
+        wait_ms = TCP_TIMEOUT_MS;
+    bool is_last_udp = to->tries + 1 >= PICK_TRIES_MAX ||
+                       (to->tries > 0 && left_ms < wait_ms + LAST_WAIT_MS);
+    if (task->is_tcp ? is_forward && is_only : is_last_udp) {
+        size_t shares = util_max(1, util_min(askable, left_ms / LAST_WAIT_MS));
+        size_t share_ms = left_ms / shares;
+        wait_ms = util_max(wait_ms,
+                           is_forward ? share_ms : util_min(share_ms, LAST_WAIT_MAX_MS));
+    }
+    return (unsigned)util_min(wait_ms, left_ms);
 }
 
 static enum task_state send_question(struct task *task, uint64_t now_ms)
@@ -388,8 +422,7 @@ static enum task_state send_question(struct task *task, uint64_t now_ms)
 
     compose(task, server, now_ms);
     ask->wants_from = task->trace != NULL;
-    unsigned wait_ms = choose_wait(task, server);
-    ask->timeout_ms = (unsigned)util_min(wait_ms, task->budget->end_ms - now_ms);
+    ask->timeout_ms = choose_wait(task, server, now_ms);
     ask->done = on_done;
     ask->refused = on_refused;
     infra_note_probe(engine->infra, &to->addr, now_ms);

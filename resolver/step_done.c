@@ -53,6 +53,23 @@ static void note_failure(struct task *task, const char *text)
                       has_stale(task) ? STALE_RECHECK_S : 0, &origin);
 }
 
+/* Servers that were all asked and all silent are not waited for by every further name. */
+static void note_silence(const struct task *task)
+{
+    struct infra *infra = task->engine->infra;
+    uint64_t now_ms = now_mono_ms();
+
+    for (int i = 0; i < task->cut.addr_cnt; i++) {
+        const struct addr *addr = &task->cut.addrs[i].addr;
+        const struct infra_server *known = infra_find(infra, addr, now_ms);
+        if (policy_may_ask(task->engine->policy, addr) && (!known || known->timeouts < 2))
+            return;
+    }
+    for (int i = 0; i < task->cut.addr_cnt; i++)
+        if (policy_may_ask(task->engine->policy, &task->cut.addrs[i].addr))
+            infra_note_dead(infra, &task->cut.addrs[i].addr, now_ms);
+}
+
 void step_done(struct task *task)
 {
     char text[TRACE_TEXT_MAX] = "";
@@ -66,6 +83,8 @@ void step_done(struct task *task)
     if (task->outcome != TASK_ANSWERED) {
         trace_explain(&task->attempts, task->name, task->cut.zone, task->cause, text);
         note_failure(task, text);
+        if (task->sends > 0)
+            note_silence(task);
     }
     if (!task->is_elsewhere)
         note_finished(task);

@@ -141,6 +141,14 @@ static bool has_open_kid(const struct task *task)
     return false;
 }
 
+/* Only the zone's own servers could tell of a name inside it, and they have failed at the addresses that are known: such a name is not
+ * looked up, but what the cache has of it may be newer than the glue. */
+static bool is_own_name(const struct task *task, int server)
+{
+    return task->cut.addr_cnt > 0 &&
+           dname_is_under(task->cut.servers[server].name, task->cut.zone);
+}
+
 /* Look one address of a server up; false when that could not even begin. */
 static bool begin_lookup(struct task *task, int server, bool is_v6)
 {
@@ -148,7 +156,7 @@ static bool begin_lookup(struct task *task, int server, bool is_v6)
     uint8_t before = task->cut.addr_cnt;
 
     s->lookup[is_v6] = CUT_KNOWN;
-    if (take_known(task, server, is_v6))
+    if (take_known(task, server, is_v6) || is_own_name(task, server))
         return task->cut.addr_cnt > before;
     struct task_kid *kid = find_free_kid(task);
     if (!kid)
@@ -176,11 +184,7 @@ static bool begin_lookup(struct task *task, int server, bool is_v6)
 static bool is_wanted(const struct task *task, int server, bool is_v6)
 {
     const struct policy *policy = task->engine->policy;
-    const struct cut_server *s = &task->cut.servers[server];
-
-    /* only the zone's own servers could tell of a name inside it, and they have failed at the addresses that are known */
-    bool is_circle = task->cut.addr_cnt > 0 && dname_is_under(s->name, task->cut.zone);
-    return s->lookup[is_v6] == CUT_UNKNOWN && !is_circle &&
+    return task->cut.servers[server].lookup[is_v6] == CUT_UNKNOWN &&
            (is_v6 ? policy->uses_v6 : policy->uses_v4);
 }
 
@@ -224,6 +228,22 @@ static bool begin_lookups(struct task *task)
 }
 
 /* ---- the last resorts ---- */
+
+/* Whether no server was asked because all that may be were silent a moment ago. */
+static bool is_left_alone(const struct task *task, uint64_t now_ms)
+{
+    bool has_dead = false;
+
+    for (int i = 0; i < task->cut.addr_cnt; i++) {
+        const struct addr *addr = &task->cut.addrs[i].addr;
+        if (!policy_may_ask(task->engine->policy, addr))
+            continue;
+        if (!infra_is_dead(infra_find(task->engine->infra, addr, now_ms), now_ms))
+            return false;
+        has_dead = true;
+    }
+    return has_dead && task->sends == 0;
+}
 
 /* The parent may know better by now: a zone can change all its servers. */
 static bool may_ask_above(const struct task *task)
@@ -299,29 +319,19 @@ static bool begin_child_side(struct task *task)
     return true;
 }
 
-/* Whether none of the cut's addresses is of any use to any query: one that is silent to some only is not dead. */
-static bool is_all_dead(const struct task *task, uint64_t now_ms)
-{
-    for (int i = 0; i < task->cut.addr_cnt; i++) {
-        const struct infra_server *server =
-            infra_find(task->engine->infra, &task->cut.addrs[i].addr, now_ms);
-        if (!server || !infra_is_dead(server, now_ms))
-            return false;
-    }
-    return true;
-}
-
 static enum task_state give_up(struct task *task, uint64_t now_ms)
 {
     bool has_limit = task->is_limited || task->is_limited_by_others;
-
-    if (!has_limit && !task->is_from_child && is_all_dead(task, now_ms))
-        infra_note_zone_down(task->engine->infra, task->parts.hash[task->cut.labels],
-                             task->cut.addr_cnt == 0, now_ms);
-    return task_give_up(task, EDNS_EDE_NO_REACHABLE_AUTHORITY,
-                        task->cut.addr_cnt ? "no server gave an answer"
+    const char *cause = task->cut.addr_cnt ? "no server gave an answer"
                         : task->limit      ? task->limit
-                                           : "no server of the zone has an address");
+                                           : "no server of the zone has an address";
+
+    if (!has_limit && !task->is_from_child && task->cut.addr_cnt == 0)
+        infra_note_zone_down(task->engine->infra, task->parts.hash[task->cut.labels], now_ms);
+    task->is_known_down = is_left_alone(task, now_ms);
+    if (task->is_known_down)
+        cause = "its servers were silent a moment ago and are left alone for now";
+    return task_give_up(task, EDNS_EDE_NO_REACHABLE_AUTHORITY, cause);
 }
 
 enum task_state step_target(struct task *task)
@@ -354,9 +364,11 @@ enum task_state step_target(struct task *task)
             task->has_last_hope = true;
             continue;
         }
-        if (may_ask_above(task))
+        /* what is true of every name of the zone is found out once, not for each of them */
+        bool is_for_all = is_left_alone(task, now_ms);
+        if (!is_for_all && may_ask_above(task))
             return ask_above(task);
-        if (may_ask_child_side(task)) {
+        if (!is_for_all && may_ask_child_side(task)) {
             task->is_child_side = true;
             if (take_child_side(task))
                 continue;

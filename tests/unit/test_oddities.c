@@ -742,6 +742,138 @@ static void test_loops_are_remembered(void **state)
     }
 }
 
+/* ---- slow and dead servers ---- */
+
+static unsigned slow_ms; /* what the victim's servers need for a reply */
+static unsigned slow_of; /* how many of them */
+
+static bool slow(const char *server, const char *name, uint16_t type)
+{
+    bool is_second = strcmp(server, "192.0.2.5") == 0;
+    if ((is_victim(server) || is_second) && reply.ask->timeout_ms < slow_ms)
+        return false;
+    return slow_of == 2 ? two_servers(server, name, type) : world(server, name, type);
+}
+
+/* A reply that needs two seconds comes within the client's time, from one server or from each of two. */
+static void test_slow_servers_are_waited_for(void **state)
+{
+    static const unsigned delays[] = {300, 1000, 1500, 2000};
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(delays); i++)
+        for (slow_of = 1; slow_of <= 2; slow_of++)
+            for (unsigned seed = 1; seed < 5; seed++) {
+                slow_ms = delays[i];
+                begin_anew(seed);
+                uint64_t before = now_mono_ms();
+                resolve("www.victim.example", slow);
+                assert_true(has_address(GOOD));
+                assert_in_range(now_mono_ms() - before, 0, 7000 - delays[i]); /* when it was sent */
+                stage_fini(&stage);
+            }
+}
+
+static bool slow_forwarder(const char *server, const char *name, uint16_t type)
+{
+    (void)server;
+    (void)type;
+    if (reply.ask->timeout_ms < slow_ms)
+        return false;
+    reply.flags = MESSAGE_QR | MESSAGE_RA;
+    add(MESSAGE_ANSWER, "%s 3600 A %s", name, GOOD);
+    return true;
+}
+
+static void test_slow_forwarders_are_waited_for(void **state)
+{
+    static const unsigned delays[] = {900, 1500, 2000, 4000};
+    struct addr addrs[2];
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(delays); i++)
+        for (unsigned cnt = 1; cnt <= 2; cnt++) {
+            if (cnt == 2 && delays[i] > 2000) /* each has half of the time */
+                continue;
+            slow_ms = delays[i];
+            open_stage();
+            assert_int_equal(addr_read("192.0.2.8", 53, &addrs[0]), ERR_OK);
+            assert_int_equal(addr_read("192.0.2.9", 53, &addrs[1]), ERR_OK);
+            struct route_zone zone = {.name = root, .source = CUT_FORWARD, .addrs = addrs, .addr_cnt = cnt};
+            assert_int_equal(route_put_zone(&stage.policy->route, &zone, &stage.policy->arena), ERR_OK);
+            stage_open(&stage, 7);
+            resolve("www.victim.example", slow_forwarder);
+            assert_true(has_address(GOOD));
+            stage_fini(&stage);
+        }
+}
+
+static unsigned dead_cnt; /* servers of victim.example that are silent: 1 or 2 */
+static bool is_back;
+
+static bool dead(const char *server, const char *name, uint16_t type)
+{
+    if (!is_back && (is_victim(server) || strcmp(server, "192.0.2.5") == 0))
+        return false;
+    return dead_cnt == 2 ? two_servers(server, name, type) : world(server, name, type);
+}
+
+/* What a dead zone costs is paid once: further names fail at once, one query in a while finds out whether it is back. */
+static void test_dead_zones_fail_fast(void **state)
+{
+    (void)state;
+    for (dead_cnt = 1; dead_cnt <= 2; dead_cnt++) {
+        char name[60];
+        is_back = false;
+        begin_anew(7);
+        uint64_t before = now_mono_ms();
+        resolve("first.victim.example", dead);
+        assert_int_equal(rcode(), RRTYPE_RCODE_SERVFAIL);
+        assert_in_range(now_mono_ms() - before, 4000, 7000);
+        for (int i = 0; i < 10; i++) {
+            snprintf(name, sizeof(name), "n%d.victim.example", i);
+            assert_int_equal(resolve(name, dead), 0);
+            assert_int_equal(rcode(), RRTYPE_RCODE_SERVFAIL);
+            assert_true(explains("left alone for now; zone victim.example."));
+        }
+        now_advance(4001);
+        unsigned asked = asked_cnt;
+        for (int i = 0; i < 10; i++) {
+            snprintf(name, sizeof(name), "m%d.victim.example", i);
+            ask(name);
+        }
+        assert_in_range(asked_cnt - asked, 1, dead_cnt);
+        run(dead);
+        is_back = true;
+        now_advance(32001);
+        resolve("n0.victim.example", dead); /* that it failed while nothing was asked is not held against it */
+        assert_true(has_address(GOOD));
+        stage_fini(&stage);
+    }
+}
+
+/* A server that drops some kinds of queries is not dead. */
+static bool drops_txt(const char *server, const char *name, uint16_t type)
+{
+    return !(is_victim(server) && type == RRTYPE_TXT) && world(server, name, type);
+}
+
+static void test_a_server_that_drops_a_type_is_not_dead(void **state)
+{
+    (void)state;
+    begin_anew(7);
+    resolve("www.victim.example", drops_txt);
+    for (int i = 0; i < 3; i++) {
+        char name[60];
+        snprintf(name, sizeof(name), "t%d.victim.example", i);
+        ask_as(name, RRTYPE_TXT, NULL);
+        run(drops_txt);
+        assert_int_equal(rcode(), RRTYPE_RCODE_SERVFAIL);
+        snprintf(name, sizeof(name), "a%d.victim.example", i);
+        resolve(name, drops_txt);
+        assert_true(has_address(GOOD));
+    }
+    stage_fini(&stage);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -760,6 +892,10 @@ int main(void)
         cmocka_unit_test(test_chains_within_the_zone),
         cmocka_unit_test(test_when_the_parent_is_out_of_date),
         cmocka_unit_test(test_loops_are_remembered),
+        cmocka_unit_test(test_slow_servers_are_waited_for),
+        cmocka_unit_test(test_slow_forwarders_are_waited_for),
+        cmocka_unit_test(test_dead_zones_fail_fast),
+        cmocka_unit_test(test_a_server_that_drops_a_type_is_not_dead),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
