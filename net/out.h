@@ -19,6 +19,16 @@ enum out_result {
     OUT_FAILED, /* TCP: refused, reset or closed before the reply; TLS: the server is not the one that is wanted */
 };
 
+/* Why a query over TCP failed. */
+enum out_fault {
+    OUT_FAULT_NONE,
+    OUT_FAULT_REFUSED,     /* the server does not accept connections */
+    OUT_FAULT_CLOSED,      /* it closed or reset the connection before the reply */
+    OUT_FAULT_BROKEN,      /* it sent something that is no reply to the query */
+    OUT_FAULT_UNREACHABLE, /* there is no way there */
+    OUT_FAULT_TIMEOUT,     /* the connection did not open in time */
+};
+
 /* One question to one server. */
 struct out_ask {
     struct match match; /* `to` is the server */
@@ -30,6 +40,7 @@ struct out_ask {
     bool is_port_fixed;     /* laboratory: from the same port each time */
     const char *
         distrust; /* OUT_FAILED over TLS: why the server is not believed; "" for other reasons.  Static */
+    enum out_fault fault; /* OUT_FAILED: why */
     bool wants_from;    /* `from` shall be set */
     struct addr from;   /* UDP: where the question left from */
     bool ignores_wrong; /* laboratory: a wrong reply changes nothing */

@@ -1,5 +1,5 @@
-/* All UDP sockets of a worker stand in one epoll set of their own, put there once: libuv sees one descriptor, and a question
- * costs connect, send and recv.  ICMP errors are not listened to: anybody can forge them (limits.md section 1: SAD DNS, TuDoor). */
+/* All UDP sockets of a worker stand in one epoll set of their own, put there once: libuv sees one descriptor, and a query
+ * costs connect, send, recv and a connect to nowhere.  ICMP errors are not listened to: anybody can forge them (limits.md section 1: SAD DNS, TuDoor). */
 #define _GNU_SOURCE
 #include "net/out_net.h"
 
@@ -10,11 +10,13 @@
 
 #include "base/list.h"
 #include "base/now.h"
+#include "base/rng.h"
 #include "net/tls.h"
 
 enum {
     SOCKETS_MAX = 8192,
-    EVENTS = 64,
+    EVENTS = 128,
+    BIND_TRIES = 16,
     UDP_REPLY_MAX = 4096 + 1, /* more was never asked for */
     TCP_IDLE_MS = 5000,
     TCP_DOUBT_MS = 1000, /* of silence on a kept connection: then a new one is tried */
@@ -36,6 +38,10 @@ struct socket_slot {
     bool is_v6;
     struct out_ask *ask;
     uint64_t deadline_ms;
+    bool is_once; /* bound to a port drawn by hand: closed with its query */
+    bool is_fixed; /* laboratory: its port stays */
+    struct addr last_to; /* the query before: a second reply to it may still be queued */
+    uint8_t last_id[2];
     struct net *net;
 };
 
@@ -56,6 +62,7 @@ struct server {
     uint64_t used_ms;  /* when a question was answered, or it was made */
     uint64_t heard_ms; /* when anything came */
     uint64_t since_ms; /* when it was begun */
+    enum out_fault fault; /* what ended it, or is going to */
     bool is_connected, is_closing;
     bool is_stale; /* silent for a question's whole time: it gets no more of them */
 };
@@ -82,13 +89,17 @@ struct net {
     uv_loop_t *loop;
     uv_poll_t poll;
     uv_timer_t tick;
+    uint64_t armed_ms; /* when it fires */
+    bool is_ticking;
     int epoll;
     struct list idle[2];
+    struct list spent; /* closed sockets, freed when no event can name them */
+    const struct ports *ports;
+    struct rng rng;
     struct list wheel[WHEEL], tcp_wheel[WHEEL];
     uint64_t wheel_ms; /* the time up to which deadlines have been looked at */
     size_t open_cnt;   /* questions that are out */
-    struct socket_slot **sockets;
-    size_t socket_cnt, socket_size;
+    size_t socket_cnt;
     struct list servers;
     size_t server_cnt;
     bool is_closing;
@@ -106,69 +117,51 @@ static struct net *net_of(struct out *out) { return container_of(out, struct net
 
 static void tick(uv_timer_t *timer);
 
+/* Wake when all of the slot of `at_ms` is over: a timer that fires for nothing costs as much as a query. */
+static void arm(struct net *n, uint64_t at_ms)
+{
+    uint64_t now_ms = now_mono_ms();
+
+    n->armed_ms = (at_ms / TICK_MS + 1) * TICK_MS;
+    uv_timer_start(&n->tick, tick, n->armed_ms > now_ms ? n->armed_ms - now_ms : 1, 0);
+}
+
 static void add_deadline(struct net *n, struct list *wheel, struct list *link, uint64_t at_ms)
 {
     list_add(&wheel[(at_ms / TICK_MS) % WHEEL], link);
     if (n->open_cnt++ == 0) {
         n->wheel_ms = now_mono_ms();
-        uv_timer_start(&n->tick, tick, TICK_MS, TICK_MS);
+        n->armed_ms = UINT64_MAX;
     }
+    if (at_ms < n->armed_ms && !n->is_ticking)
+        arm(n, at_ms);
 }
 
 static void remove_deadline(struct net *n, struct list *link)
 {
     list_remove(link);
-    if (--n->open_cnt == 0)
+    if (--n->open_cnt > 0 || n->is_ticking)
+        return;
+    if (n->server_cnt > 0) /* they are closed when they have been idle for long */
+        uv_timer_start(&n->tick, tick, TCP_IDLE_MS, 0);
+    else
         uv_timer_stop(&n->tick);
 }
 
 /* ---- UDP ---- */
 
-unsigned out_net_port_cnt(void)
-{
-    unsigned first, last, cnt = 0;
-    FILE *f = fopen("/proc/sys/net/ipv4/ip_local_port_range", "re");
-
-    if (!f)
-        return 0;
-    if (fscanf(f, "%u %u", &first, &last) == 2 && first <= last)
-        cnt = last - first + 1;
-    fclose(f);
-    return cnt;
-}
-
-static bool bind_source(const struct net *n, int fd, bool is_v6)
-{
-    int on = 1;
-    if (!n->has_source[is_v6])
-        return true;
-    /* the port is drawn by connect, among those that are free towards that server */
-    (void)setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof(on));
-    return bind(fd, &n->source[is_v6].sock.any, addr_len(&n->source[is_v6])) == 0;
-}
-
-static struct socket_slot *new_socket(struct net *n, bool is_v6)
+static struct socket_slot *open_socket(struct net *n, bool is_v6)
 {
     int mode = IP_PMTUDISC_OMIT_MODE, on = 1;
+    struct socket_slot *s = n->socket_cnt < SOCKETS_MAX ? calloc(1, sizeof(*s)) : NULL;
 
-    if (n->socket_cnt == SOCKETS_MAX)
-        return NULL;
-    struct socket_slot **grown =
-        util_grow(n->sockets, n->socket_cnt, &n->socket_size, sizeof(*grown));
-    if (!grown)
-        return NULL;
-    n->sockets = grown;
-    struct socket_slot *s = calloc(1, sizeof(*s));
     if (!s)
         return NULL;
     s->fd = socket(is_v6 ? AF_INET6 : AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     s->is_v6 = is_v6;
     s->net = n;
-    struct epoll_event event = {.events = EPOLLIN, .data = {.ptr = s}};
-    if (s->fd < 0 || !bind_source(n, s->fd, is_v6) ||
-        epoll_ctl(n->epoll, EPOLL_CTL_ADD, s->fd, &event) != 0) {
-        if (s->fd >= 0)
-            close(s->fd);
+    list_init(&s->link);
+    if (s->fd < 0) {
         free(s);
         return NULL;
     }
@@ -176,22 +169,94 @@ static struct socket_slot *new_socket(struct net *n, bool is_v6)
         (void)setsockopt(s->fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
     (void)setsockopt(s->fd, is_v6 ? IPPROTO_IPV6 : IPPROTO_IP,
                      is_v6 ? IPV6_MTU_DISCOVER : IP_MTU_DISCOVER, &mode, sizeof(mode));
-    list_init(&s->link);
-    n->sockets[n->socket_cnt++] = s;
+    n->socket_cnt++;
     return s;
 }
 
-static struct socket_slot *take_socket(struct net *n, bool is_v6)
+static bool watch_socket(struct net *n, struct socket_slot *s)
 {
+    struct epoll_event event = {.events = EPOLLIN, .data = {.ptr = s}};
+    return epoll_ctl(n->epoll, EPOLL_CTL_ADD, s->fd, &event) == 0;
+}
+
+/* Close it.  Its memory stays for now: an event that was read already may name it. */
+static void spend_socket(struct net *n, struct socket_slot *s)
+{
+    if (s->fd >= 0)
+        close(s->fd);
+    s->fd = -1;
+    s->ask = NULL;
+    list_remove(&s->link);
+    list_add(&n->spent, &s->link);
+}
+
+static void free_spent(struct net *n)
+{
+    while (!list_is_empty(&n->spent)) {
+        struct socket_slot *s = container_of(n->spent.next, struct socket_slot, link);
+        list_remove(&s->link);
+        free(s);
+        n->socket_cnt--;
+    }
+}
+
+static struct socket_slot *new_pooled(struct net *n, bool is_v6)
+{
+    int on = 1;
+    struct socket_slot *s = open_socket(n, is_v6);
+
+    if (!s)
+        return NULL;
+    /* the port is drawn by connect, among those that are free towards that server */
+    bool works = !n->ports->is_narrowed || ports_narrow(n->ports, s->fd);
+    if (works && n->has_source[is_v6]) {
+        (void)setsockopt(s->fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof(on));
+        works = bind(s->fd, &n->source[is_v6].sock.any, addr_len(&n->source[is_v6])) == 0;
+    }
+    if (works && watch_socket(n, s))
+        return s;
+    spend_socket(n, s);
+    return NULL;
+}
+
+/* A socket on a port that the kernel would not draw.  It is open to everybody until it is connected; what comes then is dropped by
+ * the comparison of sources. */
+static struct socket_slot *new_bound(struct net *n, bool is_v6)
+{
+    struct addr from = n->source[is_v6];
+    struct socket_slot *s = open_socket(n, is_v6);
+
+    if (!s)
+        return NULL;
+    from.sock.any.sa_family = is_v6 ? AF_INET6 : AF_INET;
+    s->is_once = true;
+    for (int i = 0; i < BIND_TRIES; i++) {
+        addr_set_port(&from, n->ports->bound[rng_below(&n->rng, n->ports->bound_cnt)]);
+        if (bind(s->fd, &from.sock.any, addr_len(&from)) == 0)
+            return s;
+        if (errno != EADDRINUSE && errno != EACCES)
+            break;
+    }
+    spend_socket(n, s);
+    return NULL;
+}
+
+/* Each port of both parts is as likely. */
+static struct socket_slot *take_socket(struct net *n, const struct out_ask *ask)
+{
+    bool is_v6 = addr_is_v6(&ask->match.to);
     struct list *idle = &n->idle[is_v6];
+
+    if (!ask->is_port_fixed && rng_below(&n->rng, ports_cnt(n->ports)) >= n->ports->kernel_cnt)
+        return new_bound(n, is_v6);
     if (list_is_empty(idle))
-        return new_socket(n, is_v6);
+        return new_pooled(n, is_v6);
     struct socket_slot *s = container_of(idle->next, struct socket_slot, link);
     list_remove(&s->link);
     return s;
 }
 
-/* What is still queued was meant for an earlier question, errors that are pending too.  Nothing new comes: it is not connected. */
+/* Laboratory: what is queued on a port that stays open was sent before the query. */
 static void drain(struct net *n, struct socket_slot *s)
 {
     for (int i = 0; i < DRAIN_MAX; i++)
@@ -208,7 +273,7 @@ static void disconnect(const struct socket_slot *s)
 }
 
 /* Laboratory: every question from the same port.  A socket that has it keeps it. */
-static void bind_fixed(const struct socket_slot *s)
+static void bind_fixed(struct socket_slot *s)
 {
     struct addr any = {0};
     int on = 1;
@@ -217,6 +282,7 @@ static void bind_fixed(const struct socket_slot *s)
     addr_set_port(&any, FIXED_PORT);
     (void)setsockopt(s->fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
     (void)bind(s->fd, &any.sock.any, addr_len(&any));
+    s->is_fixed = true;
 }
 
 /* RFC 5452 9.2: away from the old port, and to one that the kernel draws. */
@@ -224,11 +290,12 @@ static enum err connect_anew(struct net *n, struct socket_slot *s, const struct 
 {
     const struct addr *to = &ask->match.to;
 
-    drain(n, s);
+    if (s->is_fixed)
+        drain(n, s);
     if (ask->is_port_fixed)
         bind_fixed(s);
     if (connect(s->fd, &to->sock.any, addr_len(to)) == 0)
-        return ERR_OK;
+        return !s->is_once || watch_socket(n, s) ? ERR_OK : ERR_LIMIT;
     switch (errno) {
     case ENETUNREACH:
     case EAFNOSUPPORT: return ERR_IO;
@@ -249,19 +316,31 @@ static enum err send_wire(const struct socket_slot *s, const struct out_ask *ask
     return ERR_DENIED;
 }
 
-/* Take the socket from its question; it may be used for another one. */
+/* It may be used for another query. */
+static void give_back(struct net *n, struct socket_slot *s)
+{
+    if (s->is_once) {
+        spend_socket(n, s);
+        return;
+    }
+    disconnect(s);
+    list_add(&n->idle[s->is_v6], &s->link);
+}
+
+/* Take the socket from its query. */
 static void release(struct socket_slot *s)
 {
     remove_deadline(s->net, &s->link);
-    disconnect(s);
+    s->last_to = s->ask->match.to;
+    memcpy(s->last_id, s->ask->wire, sizeof(s->last_id));
     s->ask->slot = NULL;
     s->ask = NULL;
-    list_add(&s->net->idle[s->is_v6], &s->link);
+    give_back(s->net, s);
 }
 
 static enum err ask_udp(struct net *n, struct out_ask *ask)
 {
-    struct socket_slot *s = take_socket(n, addr_is_v6(&ask->match.to));
+    struct socket_slot *s = take_socket(n, ask);
 
     if (!s)
         return ERR_LIMIT;
@@ -269,8 +348,7 @@ static enum err ask_udp(struct net *n, struct out_ask *ask)
     if (!err)
         err = send_wire(s, ask);
     if (err) {
-        disconnect(s);
-        list_add(&n->idle[s->is_v6], &s->link);
+        give_back(n, s);
         return err;
     }
     if (ask->wants_from) {
@@ -284,8 +362,20 @@ static enum err ask_udp(struct net *n, struct out_ask *ask)
     return ERR_OK;
 }
 
-/* One datagram; false when none is waiting. */
-static bool receive(struct net *n, struct socket_slot *s)
+/* A second reply to the query that the socket had before: the network may send anything twice.  Nothing else can be queued that another
+ * server sent: a connected socket takes datagrams of its peer only. */
+static bool is_for_last(const struct socket_slot *s, const struct addr *from,
+                        const uint8_t *wire, size_t len)
+{
+    bool is_other = !addr_is_equal(&s->ask->match.to, &s->last_to);
+    return s->last_to.sock.any.sa_family && addr_is_equal(from, &s->last_to) &&
+           (is_other ||
+            (len >= sizeof(s->last_id) && memcmp(wire, s->last_id, sizeof(s->last_id)) == 0 &&
+             memcmp(wire, s->ask->wire, sizeof(s->last_id)) != 0));
+}
+
+/* One datagram.  The socket is told of again if more are waiting. */
+static void receive(struct net *n, struct socket_slot *s)
 {
     struct addr from = {0};
     socklen_t from_len = sizeof(from.sock);
@@ -293,24 +383,21 @@ static bool receive(struct net *n, struct socket_slot *s)
     ssize_t got =
         recvfrom(s->fd, n->buffer, sizeof(n->buffer), MSG_DONTWAIT, &from.sock.any, &from_len);
 
-    if (got < 0)
-        return errno != EAGAIN && errno != EWOULDBLOCK;
     struct out_ask *ask = s->ask;
-    if (!ask) /* a second reply, or one that came too late */
-        return true;
+    if (got < 0 || !ask || is_for_last(s, &from, n->buffer, (size_t)got))
+        return; /* an error of ICMP, a second reply, or one that came too late */
     enum match_verdict verdict =
         match_reply(&ask->match, &from, n->buffer, (size_t)got, &reply);
     if (verdict == MATCH_OK) {
         release(s);
         ask->done(ask, OUT_REPLY, &reply);
-        return true;
+        return;
     }
     ask->refused(ask, verdict, &from);
     if (!ask->ignores_wrong) {
         release(s);
         ask->done(ask, OUT_SUSPECT, NULL);
     }
-    return true;
 }
 
 static void on_readable(uv_poll_t *poll, int status, int events)
@@ -324,8 +411,10 @@ static void on_readable(uv_poll_t *poll, int status, int events)
     cnt = epoll_wait(n->epoll, ready, EVENTS, 0);
     for (int i = 0; i < cnt; i++) {
         struct socket_slot *s = ready[i].data.ptr;
-        receive(n, s);
+        if (s->fd >= 0) /* it was not closed in this turn */
+            receive(n, s);
     }
+    free_spent(n);
     if (cnt > 0)
         n->out.settle(n->out.data);
 }
@@ -336,11 +425,10 @@ static void free_if_last(struct net *n)
 {
     if (--n->handle_cnt > 0)
         return;
-    for (size_t i = 0; i < n->socket_cnt; i++) {
-        close(n->sockets[i]->fd);
-        free(n->sockets[i]);
-    }
-    free(n->sockets);
+    for (int v6 = 0; v6 < 2; v6++)
+        while (!list_is_empty(&n->idle[v6]))
+            spend_socket(n, container_of(n->idle[v6].next, struct socket_slot, link));
+    free_spent(n);
     buffer_fini(&n->sealed);
     free(n->chunk);
     close(n->epoll);
@@ -393,6 +481,7 @@ static void close_server(struct server *s)
         if (is_reused && ask_tcp(s->net, ask, deadline_ms, after_ms) == ERR_OK)
             continue;
         ask->distrust = s->tls ? tls_distrust(s->tls) : "";
+        ask->fault = s->fault ? s->fault : OUT_FAULT_CLOSED;
         ask->done(ask, OUT_FAILED, NULL);
     }
 }
@@ -497,10 +586,11 @@ static bool take_message(struct server *s, uint8_t *wire, size_t len)
     enum match_verdict verdict = match_reply(&ask->match, &s->addr, wire, len, &reply);
     if (verdict != MATCH_OK)
         ask->refused(ask, verdict, &s->addr);
-    if (verdict == MATCH_QUESTION)
+    if (verdict == MATCH_QUESTION && reply.has_question)
         return true; /* of a question that was given up and had the same ID */
     detach(t);
     s->used_ms = now_mono_ms();
+    ask->fault = OUT_FAULT_BROKEN;
     ask->done(ask, verdict == MATCH_OK ? OUT_REPLY : OUT_FAILED, &reply);
     return true;
 }
@@ -528,6 +618,8 @@ static bool take_messages(struct server *s)
         is_sane = take_message(s, s->in + pos + 2, len);
         pos += len + 2;
     }
+    if (!is_sane)
+        s->fault = OUT_FAULT_BROKEN;
     memmove(s->in, s->in + pos, s->in_len - pos);
     s->in_len -= pos;
     return is_sane;
@@ -582,6 +674,17 @@ static void on_read(uv_stream_t *stream, ssize_t got, const uv_buf_t *buf)
     n->out.settle(n->out.data);
 }
 
+static enum out_fault judge_opening(int status)
+{
+    switch (status) {
+    case UV_ECONNREFUSED: return OUT_FAULT_REFUSED;
+    case UV_ENETUNREACH:
+    case UV_EHOSTUNREACH: return OUT_FAULT_UNREACHABLE;
+    case UV_ETIMEDOUT: return OUT_FAULT_TIMEOUT;
+    default: return OUT_FAULT_NONE;
+    }
+}
+
 static void on_connected(uv_connect_t *connect, int status)
 {
     struct server *s = connect->data;
@@ -591,6 +694,7 @@ static void on_connected(uv_connect_t *connect, int status)
 
     if (s->is_closing)
         return;
+    s->fault = judge_opening(status);
     if (works)
         works = s->tls ? take_sealed(s, NULL, 0) : write_asks(s);
     if (!works)
@@ -803,10 +907,23 @@ static void close_idle_servers(struct net *n, uint64_t now_ms)
     }
 }
 
+/* The first slot that has a query. */
+static uint64_t next_deadline(const struct net *n)
+{
+    uint64_t first = n->wheel_ms / TICK_MS;
+
+    for (uint64_t at = first; at < first + WHEEL; at++)
+        if (!list_is_empty(&n->wheel[at % WHEEL]) || !list_is_empty(&n->tcp_wheel[at % WHEEL]))
+            return at * TICK_MS;
+    return (first + WHEEL) * TICK_MS;
+}
+
 static void tick(uv_timer_t *timer)
 {
     struct net *n = timer->data;
     uint64_t now_ms = now_mono_ms();
+
+    n->is_ticking = true;
     /* every slot once is enough, however late we are */
     uint64_t from_ms = now_ms - n->wheel_ms > (uint64_t)TICK_MS * WHEEL
                            ? now_ms - (uint64_t)TICK_MS * WHEEL
@@ -818,7 +935,13 @@ static void tick(uv_timer_t *timer)
     }
     n->wheel_ms = now_ms;
     close_idle_servers(n, now_ms);
+    free_spent(n);
     n->out.settle(n->out.data);
+    n->is_ticking = false;
+    if (n->open_cnt > 0)
+        arm(n, next_deadline(n));
+    else if (n->server_cnt > 0)
+        uv_timer_start(&n->tick, tick, TCP_IDLE_MS, 0);
 }
 
 /* ---- the table ---- */
@@ -854,6 +977,9 @@ enum err out_net_new(uv_loop_t *loop, const struct out_net_sources *sources, str
     list_init(&n->idle[0]);
     list_init(&n->idle[1]);
     list_init(&n->servers);
+    list_init(&n->spent);
+    n->ports = sources->ports;
+    rng_init(&n->rng);
     for (size_t i = 0; i < WHEEL; i++) {
         list_init(&n->wheel[i]);
         list_init(&n->tcp_wheel[i]);

@@ -338,7 +338,9 @@ static unsigned count_tcp(const struct cause_failure *e)
     for (unsigned i = first_attempt(e); i < e->attempts.cnt; i++) {
         const struct trace_attempt *a = attempt_at(e, i);
         cnt +=
-            a && a->is_tcp && (a->outcome == TRACE_TCP_FAILED || a->outcome == TRACE_TIMEOUT);
+            a && a->is_tcp &&
+            (a->outcome == TRACE_TCP_REFUSED || a->outcome == TRACE_TCP_CLOSED ||
+             a->outcome == TRACE_TIMEOUT);
     }
     return cnt;
 }

@@ -255,6 +255,55 @@ static void check_outgoing(struct conf_reader *reader, const struct conf_node *n
                        "an address without a port: each question has one of its own");
 }
 
+/* "1024-65535", or "5353" alone. */
+static bool read_range(const char *text, struct ports_range *out)
+{
+    char *end;
+    unsigned long first = strtoul(text, &end, 10), last = first;
+
+    if (end == text || !util_is_digit(*text))
+        return false;
+    if (*end == '-') {
+        const char *second = end + 1;
+        last = strtoul(second, &end, 10);
+        if (end == second || !util_is_digit(*second))
+            return false;
+    }
+    if (*end || first < 1 || first > last || last > UINT16_MAX)
+        return false;
+    *out = (struct ports_range){(uint16_t)first, (uint16_t)last};
+    return true;
+}
+
+static void read_ranges(struct conf_reader *reader, const struct conf_node *node,
+                        const struct conf_texts *texts, struct res_conf_ports *out)
+{
+    out->at = arena_alloc(conf_arena(reader), (texts->cnt + 1) * sizeof(*out->at));
+    if (!out->at) {
+        conf_wrong(reader, node, "out of memory");
+        return;
+    }
+    for (size_t i = 0; i < texts->cnt; i++)
+        if (read_range(texts->at[i], &out->at[out->cnt]))
+            out->cnt++;
+        else
+            conf_wrong(reader, conf_item(reader, node, i),
+                       "expected a port or a range of ports, such as 1024-65535");
+}
+
+static void check_ports(struct conf_reader *reader, const struct conf_node *node, void *target)
+{
+    struct res_conf *conf = container_of(target, struct res_conf, ports_text);
+    read_ranges(reader, node, target, &conf->ports);
+}
+
+static void check_ports_except(struct conf_reader *reader, const struct conf_node *node,
+                               void *target)
+{
+    struct res_conf *conf = container_of(target, struct res_conf, ports_except_text);
+    read_ranges(reader, node, target, &conf->ports_except);
+}
+
 static void check_allow(struct conf_reader *reader, const struct conf_node *node, void *target)
 {
     const struct addr_prefixes *allow = target;
@@ -376,6 +425,14 @@ static const struct conf_key resolver_keys[] = {
     {.name = "ipv4", .type = CONF_BOOL, .offset = AT(uses_v4)},
     {.name = "ipv6", .type = CONF_BOOL, .offset = AT(uses_v6)},
     {.name = "outgoing", .type = CONF_ADDRS, .offset = AT(outgoing), .check = check_outgoing},
+    {.name = "outgoing-ports",
+     .type = CONF_TEXTS,
+     .offset = AT(ports_text),
+     .check = check_ports},
+    {.name = "outgoing-ports-except",
+     .type = CONF_TEXTS,
+     .offset = AT(ports_except_text),
+     .check = check_ports_except},
     {.name = "outgoing-port",
      .type = CONF_UINT,
      .offset = AT(outgoing_port),

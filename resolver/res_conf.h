@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "net/ports.h"
 #include "net/server_conf.h"
 #include "resolver/policy.h"
 
@@ -16,6 +17,11 @@ struct res_conf {
     struct quota_limits quota_limits;
     struct budget_limits limits;
     struct conf_addrs outgoing;
+    struct conf_texts ports_text, ports_except_text;
+    struct res_conf_ports {
+        struct ports_range *at;
+        size_t cnt;
+    } ports, ports_except; /* that queries leave from; none: the default of net/ports.h */
     struct addr_prefixes allow, do_not_query;
     struct addr_prefix local_nets[4]; /* what is not asked unless the file says otherwise */
     uint64_t cache_size;

@@ -111,16 +111,15 @@ static void put_families(struct json *status, const struct engine *engine)
     }
 }
 
-static void put_entropy(struct json *status, const struct engine *engine)
+static void put_entropy(struct json *status, const struct res_control *worker)
 {
     struct json *entropy = json_put_object(status, "entropy");
-    const struct policy_defences *on = &engine->policy->defences;
-    unsigned ports = on->random_port ? out_net_port_cnt() : 1, bits = 0;
+    const struct policy_defences *on = &engine_of(worker)->policy->defences;
+    unsigned decibits = on->random_port ? ports_decibits(worker->ports) : 0;
 
-    while (bits < 16 && 1U << (bits + 1) <= ports)
-        bits++;
-    json_put_number(entropy, "ports", ports);
-    json_put_number(entropy, "port-bits", bits);
+    json_put_number(entropy, "ports", on->random_port ? ports_cnt(worker->ports) : 1);
+    json_put_number(entropy, "port-bits", decibits / 10);
+    json_put_number(entropy, "port-decibits", decibits);
     json_put_number(entropy, "id-bits", on->random_id ? ID_BITS : 0);
     json_put_bool(entropy, "random-case", on->random_case);
     json_put_bool(entropy, "cookies", on->cookies);
@@ -223,7 +222,7 @@ static void run_status(struct control_call *call, void *data)
     struct json *limits = find_or_put_object(call->result, "limits");
 
     put_families(call->result, engine);
-    put_entropy(call->result, engine);
+    put_entropy(call->result, worker);
     put_refused(call->result, &engine->refused);
     put_failed(call->result, &engine->finished);
     count_up(call->result, "questions", c->questions);

@@ -16,7 +16,8 @@ struct res_control {
     struct res_serve *serve;
     struct res_explain *explain;
     struct cache_lmdb *cache; /* the process's; NULL: each worker has one in memory */
-    size_t worker;            /* its number */
+    const struct ports *ports; /* that queries leave from */
+    size_t worker;             /* its number */
     size_t worker_cnt;
 };
 

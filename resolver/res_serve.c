@@ -366,6 +366,12 @@ static void become_late(struct request *r)
     finish(ex, hit.rcode);
 }
 
+static uint64_t stale_at_ms(const struct request *r)
+{
+    return util_min(r->since_mono_ms + r->serve->engine->policy->stale_wait_ms,
+                    r->budget->end_ms);
+}
+
 void res_serve_settle(void *data)
 {
     struct res_serve *serve = data;
@@ -374,8 +380,7 @@ void res_serve_settle(void *data)
     machine_run(serve->engine);
     while (!list_is_empty(&serve->requests)) {
         struct request *r = container_of(serve->requests.next, struct request, link);
-        if (now_ms < r->since_mono_ms + serve->engine->policy->stale_wait_ms &&
-            now_ms < r->budget->end_ms)
+        if (now_ms < stale_at_ms(r))
             break;
         become_late(r);
     }
@@ -402,9 +407,26 @@ void res_serve_come_back(struct res_serve *serve)
     res_serve_settle(serve);
 }
 
+/* Nothing else wakes the worker for these while no query is out, or while the next deadline of one is far away. */
 unsigned res_serve_wait_ms(const struct res_serve *serve)
 {
-    return list_is_empty(&serve->engine->elsewhere) ? 0 : ELSEWHERE_MS;
+    const struct engine *engine = serve->engine;
+    uint64_t now_ms = now_mono_ms(), at_ms = UINT64_MAX;
+
+    if (!list_is_empty(&engine->elsewhere))
+        at_ms = now_ms + ELSEWHERE_MS;
+    if (!list_is_empty(&serve->requests)) /* the oldest first */
+        at_ms = util_min(
+            at_ms, stale_at_ms(container_of(serve->requests.next, struct request, link)));
+    if (!list_is_empty(&serve->late))
+        at_ms = util_min(
+            at_ms, container_of(serve->late.next, struct request, link)->budget->end_ms);
+    if (!list_is_empty(&engine->parked))
+        at_ms = util_min(
+            at_ms, container_of(engine->parked.next, struct task, link)->budget->end_ms);
+    if (at_ms == UINT64_MAX)
+        return 0;
+    return at_ms > now_ms ? (unsigned)util_min(at_ms - now_ms, UINT32_MAX) : 1;
 }
 
 static struct request *take_request(struct res_serve *serve)

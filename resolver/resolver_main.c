@@ -33,6 +33,7 @@ struct resolver {
 /* What the workers share.  Lifetime: from the first engine to the last. */
 static struct {
     struct quota *quota;
+    struct ports *ports;
     struct cache_lmdb *cache; /* NULL: each worker has its own in memory */
     struct claims *claims;    /* NULL likewise */
     size_t engine_cnt;
@@ -83,16 +84,21 @@ static void free_version(void *version)
 /* ---- the engine of a worker ---- */
 
 /* RFC 5452 4.5: a forger has to guess port and ID. */
-static void tell_ports(void)
+static enum err open_ports(const struct res_conf *conf)
 {
-    unsigned cnt = out_net_port_cnt();
+    struct ports_terms terms = {.allowed = conf->ports.at,
+                                .allowed_cnt = conf->ports.cnt,
+                                .except = conf->ports_except.at,
+                                .except_cnt = conf->ports_except.cnt};
+    enum err err = ports_new(&terms, &shared.ports);
 
-    if (cnt > 0 && cnt < PORTS_WANTED)
-        log_warning(
-            "questions leave from %u ports only: who forges replies has little to guess; "
-            "sysctl -w "
-            "net.ipv4.ip_local_port_range='1024 65535' gives them more",
-            cnt);
+    if (err == ERR_CONFIG)
+        log_error("resolver.outgoing-ports leaves no port to ask from");
+    if (!err && ports_cnt(shared.ports) < PORTS_WANTED)
+        log_warning("queries leave from %u ports only: whoever forges replies has little to "
+                    "guess; widen resolver.outgoing-ports",
+                    ports_cnt(shared.ports));
+    return err;
 }
 
 /* Wake every worker that has this number among those that wait (struct claims tells 32 apart). */
@@ -144,10 +150,10 @@ static enum err open_shared(const struct res_conf *conf, size_t worker_cnt)
     if (shared.engine_cnt++ > 0)
         return ERR_OK;
     uv_mutex_init(&shared.lock);
-    tell_ports();
     if (*conf->cache_directory)
         open_cache(conf, worker_cnt);
-    return quota_new(&conf->quota_limits, &shared.quota);
+    enum err err = open_ports(conf);
+    return err ? err : quota_new(&conf->quota_limits, &shared.quota);
 }
 
 static void log_cache(void)
@@ -169,6 +175,7 @@ static void close_shared(void)
     cache_lmdb_free(&shared.cache);
     claims_free(&shared.claims);
     quota_free(&shared.quota);
+    ports_free(&shared.ports);
     uv_mutex_destroy(&shared.lock);
 }
 
@@ -268,7 +275,9 @@ static enum err make_store(struct resolver *r)
 static enum err open_engine(void *engine, struct uv_loop_s *loop)
 {
     struct resolver *r = engine;
-    struct out_net_sources sources = {.at = r->conf->outgoing.at, .cnt = r->conf->outgoing.cnt};
+    struct out_net_sources sources = {.at = r->conf->outgoing.at,
+                                      .cnt = r->conf->outgoing.cnt,
+                                      .ports = shared.ports};
     struct engine *made;
 
     enum err err = out_net_new(loop, &sources, &r->out);
@@ -283,6 +292,7 @@ static enum err open_engine(void *engine, struct uv_loop_s *loop)
         return err;
     }
     r->control.cache = shared.cache;
+    r->control.ports = shared.ports;
     made->claims = shared.claims;
     made->worker = r->control.worker;
     if (r->conf->server.log_level == LOG_LEVEL_DEBUG)

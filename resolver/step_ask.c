@@ -196,6 +196,7 @@ static void compose(struct task *task, const struct infra_server *server, uint64
     ask->is_tcp = task->is_tcp;
     ask->tls = tls_of(task);
     ask->distrust = "";
+    ask->fault = OUT_FAULT_NONE;
     if (task->cut.tls && !ask->tls) /* the port is that of TLS */
         addr_set_port(&ask->match.to, CLEAR_PORT);
     ask->is_port_fixed = !on->random_port;
@@ -304,14 +305,39 @@ static enum task_state without_tcp(struct task *task, uint64_t now_ms)
     return TASK_TARGET;
 }
 
+static enum trace_outcome outcome_of(enum out_fault fault)
+{
+    switch (fault) {
+    case OUT_FAULT_REFUSED: return TRACE_TCP_REFUSED;
+    case OUT_FAULT_NONE:
+    case OUT_FAULT_CLOSED: return TRACE_TCP_CLOSED;
+    case OUT_FAULT_BROKEN: return TRACE_BROKEN;
+    case OUT_FAULT_UNREACHABLE: return TRACE_UNREACHABLE;
+    case OUT_FAULT_TIMEOUT: return TRACE_TIMEOUT;
+    }
+    return TRACE_TCP_CLOSED;
+}
+
+static const char *fault_text(enum out_fault fault)
+{
+    static const char *const texts[] = {
+        [OUT_FAULT_NONE] = "the server closed the TCP connection",
+        [OUT_FAULT_REFUSED] = "the server refused the TCP connection",
+        [OUT_FAULT_CLOSED] = "the server closed the TCP connection",
+        [OUT_FAULT_BROKEN] = "the server sent a broken reply over TCP",
+        [OUT_FAULT_UNREACHABLE] = "this machine knows no way there",
+        [OUT_FAULT_TIMEOUT] = "the TCP connection did not open in time"};
+    return texts[fault];
+}
+
 static enum task_state on_tcp_failed(struct task *task, uint64_t now_ms)
 {
     const char *why = task->ask.distrust;
 
-    trace_end(&task->attempts, *why ? TRACE_DISTRUST : TRACE_TCP_FAILED, 0,
+    trace_end(&task->attempts, *why ? TRACE_DISTRUST : outcome_of(task->ask.fault), 0,
               rtt_us(task) / 1000);
     task_trace(task, TRACE_STEP_SILENCE, &task->cut.addrs[task->addr].addr,
-               *why ? why : "the TCP connection was refused or closed");
+               *why ? why : fault_text(task->ask.fault));
     return without_tcp(task, now_ms);
 }
 
@@ -353,8 +379,9 @@ static void on_done(struct out_ask *ask, enum out_result result, const struct me
     case OUT_SUSPECT: state = on_suspect(task); break;
     case OUT_FAILED: state = on_tcp_failed(task, now_ms); break;
     }
-    task_release_joiners(task, was_minimising && !task->is_minimising);
+    /* it goes first: a joiner would ask again in the way that has just failed */
     task_wake(task, state);
+    task_release_joiners(task, was_minimising && !task->is_minimising);
 }
 
 /* ---- the step ---- */

@@ -32,7 +32,8 @@ const char *trace_words(const struct trace_attempt *a, char room[TRACE_WORDS_MAX
                                         [TRACE_TIMEOUT] = "timed out",
                                         [TRACE_SUSPECT] = "sent a wrong reply",
                                         [TRACE_TRUNCATED] = "truncated",
-                                        [TRACE_TCP_FAILED] = "refused TCP",
+                                        [TRACE_TCP_REFUSED] = "refused TCP",
+                                        [TRACE_TCP_CLOSED] = "closed the TCP connection",
                                         [TRACE_DISTRUST] = "did not prove who it is",
                                         [TRACE_UNREACHABLE] = "unreachable",
                                         [TRACE_LAME] = "is lame",
@@ -41,6 +42,8 @@ const char *trace_words(const struct trace_attempt *a, char room[TRACE_WORDS_MAX
                                         [TRACE_QUOTA] = "has too many questions open"};
     char rcode[RRTYPE_NAME_MAX];
 
+    if (a->outcome == TRACE_TRUNCATED && a->is_tcp)
+        return "truncated its answer over TCP";
     if (a->outcome != TRACE_RCODE)
         return words[a->outcome];
     rrtype_print_rcode(a->rcode, rcode);
@@ -55,19 +58,21 @@ struct addr trace_server(const struct trace_attempt *a)
                                                                          : (struct addr){0};
 }
 
-static bool is_same(const struct trace_attempt *a, const struct trace_attempt *b)
+static bool is_same_server(const struct trace_attempt *a, const struct trace_attempt *b)
 {
-    return a->octets_len == b->octets_len && a->outcome == b->outcome && a->rcode == b->rcode &&
-           a->zone_labels == b->zone_labels && memcmp(a->octets, b->octets, a->octets_len) == 0;
+    return a->octets_len == b->octets_len && a->zone_labels == b->zone_labels &&
+           memcmp(a->octets, b->octets, a->octets_len) == 0;
 }
 
-/* Whether a later attempt says the same again. */
-static bool is_repeated(const struct trace_attempts *attempts, unsigned i)
+/* Whether a later attempt at the same server for the same zone is what counts of it. */
+static bool is_superseded(const struct trace_attempts *attempts, unsigned i)
 {
     const struct trace_attempt *a = &attempts->at[i % TRACE_ATTEMPTS];
-    for (unsigned later = i + 1; later < attempts->cnt; later++)
-        if (is_same(a, &attempts->at[later % TRACE_ATTEMPTS]))
+    for (unsigned later = i + 1; later < attempts->cnt; later++) {
+        const struct trace_attempt *b = &attempts->at[later % TRACE_ATTEMPTS];
+        if (is_same_server(a, b) && b->outcome != TRACE_OPEN && b->outcome != TRACE_QUOTA)
             return true;
+    }
     return false;
 }
 
@@ -85,7 +90,7 @@ void trace_explain(const struct trace_attempts *attempts, const uint8_t *name,
         struct addr addr = trace_server(a);
         char address[ADDR_TEXT_MAX];
         if (a->outcome == TRACE_ANSWERED || a->outcome == TRACE_OPEN ||
-            is_repeated(attempts, i))
+            is_superseded(attempts, i))
             continue;
         addr_print(&addr, address);
         *strchr(address, '@') = '\0';

@@ -26,7 +26,8 @@ enum trace_outcome {
     TRACE_TIMEOUT,
     TRACE_SUSPECT, /* a wrong reply came: asked again over TCP */
     TRACE_TRUNCATED,
-    TRACE_TCP_FAILED,
+    TRACE_TCP_REFUSED,
+    TRACE_TCP_CLOSED,
     TRACE_DISTRUST,    /* over TLS: it is not the server that is wanted */
     TRACE_UNREACHABLE, /* no way there */
     TRACE_LAME,

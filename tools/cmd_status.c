@@ -110,9 +110,9 @@ static void print_entropy(struct paper *p, const struct json *entropy)
 {
     if (!entropy)
         return;
-    paper_row(p, "to be guessed", "%lld bits of port (%lld ports), %lld bits of ID%s%s",
-              number(entropy, "port-bits"), number(entropy, "ports"),
-              number(entropy, "id-bits"),
+    paper_row(p, "to be guessed", "%lld.%lld bits of port (%lld ports), %lld bits of ID%s%s",
+              number(entropy, "port-decibits") / 10, number(entropy, "port-decibits") % 10,
+              number(entropy, "ports"), number(entropy, "id-bits"),
               json_get_bool(entropy, "random-case", false) ? ", the case of letters" : "",
               json_get_bool(entropy, "cookies", false) ? ", cookies" : "");
 }

@@ -51,7 +51,7 @@ static void attempt(struct cause_failure *f, int n, enum trace_outcome outcome, 
     struct addr addr;
     snprintf(text, sizeof(text), "192.0.2.%d", n);
     assert_int_equal(addr_read(text, 53, &addr), ERR_OK);
-    trace_begin(&f->attempts, &addr, dname_labels(f->zone), outcome == TRACE_TCP_FAILED);
+    trace_begin(&f->attempts, &addr, dname_labels(f->zone), outcome == TRACE_TCP_REFUSED);
     trace_end(&f->attempts, outcome, rcode, 1);
 }
 
@@ -115,7 +115,7 @@ static void failures_of_servers(void **state)
     } alone[] = {{TRACE_RCODE, RRTYPE_RCODE_REFUSED, "lame", "said REFUSED"},
                  {TRACE_RCODE, RRTYPE_RCODE_SERVFAIL, "server-failure", "said SERVFAIL"},
                  {TRACE_RCODE, RRTYPE_RCODE_NOTIMP, "no-help", "said NOTIMP"},
-                 {TRACE_TCP_FAILED, 0, "no-help", "refused TCP"},
+                 {TRACE_TCP_REFUSED, 0, "no-help", "refused TCP"},
                  {TRACE_UNREACHABLE, 0, "no-way", "unreachable"},
                  {TRACE_BROKEN, 0, "broken-replies", "sent a broken reply"}};
     for (size_t i = 0; i < ARRAY_LEN(alone); i++) {
@@ -128,7 +128,7 @@ static void failures_of_servers(void **state)
     begin(RRTYPE_RCODE_SERVFAIL);
     f = fail_at("www.some.test.", "some.test.");
     attempt(f, 1, TRACE_TRUNCATED, 0);
-    attempt(f, 1, TRACE_TCP_FAILED, 0);
+    attempt(f, 1, TRACE_TCP_REFUSED, 0);
     expect("no-tcp", "does not fit a datagram, and the servers of some.test do not answer over TCP: 192.0.2.1 refused TCP.");
     f->attempts.at[1].outcome = TRACE_TIMEOUT;
     expect("no-tcp", "192.0.2.1 timed out.");

@@ -12,6 +12,8 @@
 
 enum { PORTS = 2000, WORKERS = 4 };
 
+static struct ports *system_ports;
+
 static void settle(void *data) { (void)data; }
 static void done(struct out_ask *ask, enum out_result result, const struct message *reply)
 {
@@ -60,7 +62,7 @@ struct asker {
 
 static void open_asker(struct asker *a)
 {
-    struct out_net_sources sources = {NULL, 0};
+    struct out_net_sources sources = {.ports = system_ports};
 
     a->fd = sink(&a->server);
     assert_int_equal(uv_loop_init(&a->loop), 0);
@@ -154,18 +156,12 @@ static void test_workers_draw_from_the_same_ports(void **state)
     static struct asker workers[WORKERS];
     static double even[PORTS];
     pthread_t threads[WORKERS];
-    unsigned first, last;
     /* p < 1e-6 */
     const double limit = sqrt(-0.5 * log(0.5e-6)) * sqrt(2.0 / PORTS);
     (void)state;
 
-    FILE *f = fopen("/proc/sys/net/ipv4/ip_local_port_range", "r");
-    assert_non_null(f);
-    assert_int_equal(fscanf(f, "%u %u", &first, &last), 2);
-    fclose(f);
-    assert_int_equal(out_net_port_cnt(), last - first + 1);
     for (int i = 0; i < PORTS; i++)
-        even[i] = first + (double)(last - first) * i / PORTS;
+        even[i] = 1024 + (double)(65535 - 1024) * i / PORTS;
     for (int w = 0; w < WORKERS; w++)
         open_asker(&workers[w]);
     for (int w = 0; w < WORKERS; w++)
@@ -182,11 +178,275 @@ static void test_workers_draw_from_the_same_ports(void **state)
         close_asker(&workers[w]);
 }
 
+/* Every allowed port may be drawn and no other, by the kernel or by hand. */
+static void test_ports_are_those_that_are_allowed(void **state)
+{
+    static const struct ports_range allowed[] = {{40000, 40009}, {2000, 2009}, {61000, 61003}};
+    static const struct ports_range except[] = {{2003, 2004}, {40002, 40002}};
+    static struct asker a;
+    struct ports_terms terms = {allowed, ARRAY_LEN(allowed), except, ARRAY_LEN(except)};
+    struct ports *ports;
+    bool seen[UINT16_MAX + 1] = {false};
+    unsigned cnt = 0;
+    (void)state;
+
+    assert_int_equal(ports_new(&terms, &ports), ERR_OK);
+    assert_int_equal(ports_cnt(ports), 21);
+    assert_int_equal(ports_decibits(ports), 43);
+    struct ports *kept = system_ports;
+    system_ports = ports;
+    open_asker(&a);
+    for (int i = 0; i < 2000; i++) {
+        if (a.out->ask(a.out, &a.ask) != ERR_OK)
+            continue; /* the test's own socket has one of them */
+        uint16_t port = port_of_question(a.fd);
+        assert_true(is_refused(port));
+        a.out->cancel(a.out, &a.ask);
+        assert_true(is_refused(port));
+        cnt += !seen[port];
+        seen[port] = true;
+        assert_true((port >= 2000 && port <= 2009 && port != 2003 && port != 2004) ||
+                    (port >= 40000 && port <= 40009 && port != 40002) || (port >= 61000 && port <= 61003));
+    }
+    assert_in_range(cnt, 20, 21);
+    close_asker(&a);
+    system_ports = kept;
+    ports_free(&ports);
+    assert_int_equal(ports_new(&(struct ports_terms){except, 1, except, 1}, &ports), ERR_CONFIG);
+}
+
+/* A second reply to the query before is not taken for a forged one to the next, though both have the same socket. */
+static unsigned refused_cnt, done_cnt;
+
+static void count_refused(struct out_ask *ask, enum match_verdict why, const struct addr *from)
+{
+    (void)ask;
+    (void)why;
+    (void)from;
+    refused_cnt++;
+}
+
+static void count_done(struct out_ask *ask, enum out_result result, const struct message *reply)
+{
+    (void)ask;
+    (void)reply;
+    done_cnt += result == OUT_REPLY;
+}
+
+static void set_query(struct asker *a, uint16_t id)
+{
+    static const uint8_t query[] = "\0\0\1\0\0\1\0\0\0\0\0\0\1a\0\0\1\0";
+    memcpy(a->ask.wire, query, sizeof(query));
+    a->ask.wire[sizeof(query) - 1] = 1;
+    a->ask.len = sizeof(query);
+    util_put_u16(a->ask.wire, id);
+    a->ask.match = (struct match){.to = a->server, .wire = a->ask.wire, .question_len = sizeof(query) - 12,
+                                  .udp_size = 1232, .checks_source = true, .checks_id = true, .checks_question = true};
+    a->ask.done = count_done;
+    a->ask.refused = count_refused;
+}
+
+/* Answer the query that waits at the sink, `times` times. */
+static void answer(struct asker *a, int times)
+{
+    struct addr from;
+    socklen_t len = sizeof(from.sock);
+    uint8_t wire[512];
+    ssize_t got = recvfrom(a->fd, wire, sizeof(wire), 0, &from.sock.any, &len);
+    assert_true(got > 0);
+    wire[2] |= 0x80;
+    for (int i = 0; i < times; i++)
+        assert_int_equal(sendto(a->fd, wire, (size_t)got, 0, &from.sock.any, len), got);
+}
+
+static void test_a_second_reply_is_nobodys(void **state)
+{
+    static const struct ports_range allowed[] = {{32768, 60999}};
+    struct ports_terms terms = {allowed, 1, NULL, 0};
+    static struct asker a;
+    struct ports *kept = system_ports;
+    (void)state;
+
+    assert_int_equal(ports_new(&terms, &system_ports), ERR_OK);
+    open_asker(&a);
+    refused_cnt = done_cnt = 0;
+    for (uint16_t id = 1; id <= 50; id++) {
+        set_query(&a, id);
+        assert_int_equal(a.out->ask(a.out, &a.ask), ERR_OK);
+        answer(&a, 3);
+        while (done_cnt < id)
+            uv_run(&a.loop, UV_RUN_ONCE);
+    }
+    assert_int_equal(refused_cnt, 0);
+    close_asker(&a);
+    ports_free(&system_ports);
+    system_ports = kept;
+}
+
+/* A query that waits costs no wake-ups but that of its end. */
+static unsigned settle_cnt;
+
+static void count_settle(void *data)
+{
+    (void)data;
+    settle_cnt++;
+}
+
+static void test_waiting_costs_nothing(void **state)
+{
+    static struct asker a;
+    (void)state;
+
+    open_asker(&a);
+    a.out->settle = count_settle;
+    settle_cnt = 0;
+    a.ask.timeout_ms = 600;
+    assert_int_equal(a.out->ask(a.out, &a.ask), ERR_OK);
+    while (a.ask.slot)
+        uv_run(&a.loop, UV_RUN_ONCE);
+    assert_in_range(settle_cnt, 1, 3);
+    close_asker(&a);
+}
+
+/* Why a query over TCP failed. */
+static enum out_fault fault;
+static bool has_failed;
+
+static void note_fault(struct out_ask *ask, enum out_result result, const struct message *reply)
+{
+    (void)reply;
+    has_failed = true;
+    fault = result == OUT_FAILED ? ask->fault : OUT_FAULT_NONE;
+}
+
+static void test_faults_of_tcp(void **state)
+{
+    static const struct {
+        const char *says; /* NULL: it does not listen */
+        size_t len;
+        enum out_fault fault;
+    } servers[] = {
+        {NULL, 0, OUT_FAULT_REFUSED},
+        {"", 0, OUT_FAULT_CLOSED},
+        {"\0", 1, OUT_FAULT_CLOSED},                       /* half a length */
+        {"\0\1x", 3, OUT_FAULT_BROKEN},                    /* a frame without an ID */
+        {"\0\14\0\7\200\0\0\1\0\0\0\0\0\0", 14, OUT_FAULT_BROKEN}, /* the right ID, and nothing of the question */
+    };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(servers); i++) {
+        static struct asker a;
+        socklen_t len = sizeof(struct sockaddr_in);
+        int listener = socket(AF_INET, SOCK_STREAM, 0), fd = -1;
+
+        open_asker(&a);
+        addr_set_port(&a.server, 0);
+        assert_int_equal(bind(listener, &a.server.sock.any, addr_len(&a.server)), 0);
+        assert_int_equal(getsockname(listener, &a.server.sock.any, &len), 0);
+        if (servers[i].says)
+            assert_int_equal(listen(listener, 1), 0);
+        set_query(&a, 7);
+        a.ask.done = note_fault;
+        a.ask.is_tcp = a.ask.match.is_tcp = true;
+        has_failed = false;
+        enum err err = a.out->ask(a.out, &a.ask);
+        assert_int_equal(err, ERR_OK);
+        if (servers[i].says) {
+            fd = accept(listener, NULL, NULL);
+            uv_run(&a.loop, UV_RUN_NOWAIT);
+            assert_int_equal(send(fd, servers[i].says, servers[i].len, 0), servers[i].len);
+            shutdown(fd, SHUT_WR);
+        }
+        while (!has_failed)
+            uv_run(&a.loop, UV_RUN_ONCE);
+        assert_int_equal(fault, servers[i].fault);
+        if (fd >= 0)
+            close(fd);
+        close(listener);
+        close_asker(&a);
+    }
+}
+
+/* A connection that is dead in silence: its queries share one new one, well within their time. */
+static void test_a_silent_connection_is_doubted(void **state)
+{
+    static struct asker a;
+    static struct out_ask asks[3];
+    socklen_t len = sizeof(struct sockaddr_in);
+    int listener = socket(AF_INET, SOCK_STREAM, 0);
+    (void)state;
+
+    open_asker(&a);
+    addr_set_port(&a.server, 0);
+    assert_int_equal(bind(listener, &a.server.sock.any, addr_len(&a.server)), 0);
+    assert_int_equal(getsockname(listener, &a.server.sock.any, &len), 0);
+    assert_int_equal(listen(listener, 5), 0);
+    set_query(&a, 1);
+    a.ask.is_tcp = a.ask.match.is_tcp = true;
+    a.ask.timeout_ms = 4000;
+    done_cnt = 0;
+    assert_int_equal(a.out->ask(a.out, &a.ask), ERR_OK);
+    int first = accept(listener, NULL, NULL);
+    uint8_t wire[512];
+    uv_run(&a.loop, UV_RUN_NOWAIT);
+    ssize_t got = recv(first, wire, sizeof(wire), 0);
+    wire[4] |= 0x80;
+    assert_int_equal(send(first, wire, (size_t)got, 0), got);
+    while (done_cnt < 1)
+        uv_run(&a.loop, UV_RUN_ONCE);
+    /* from now on it only reads */
+    for (uint16_t i = 0; i < 3; i++) {
+        set_query(&a, (uint16_t)(10 + i));
+        asks[i] = a.ask;
+        asks[i].match.wire = asks[i].wire;
+        assert_int_equal(a.out->ask(a.out, &asks[i]), ERR_OK);
+    }
+    struct pollfd wait = {.fd = listener, .events = POLLIN};
+    while (poll(&wait, 1, 0) == 0)
+        uv_run(&a.loop, UV_RUN_ONCE);
+    int second = accept(listener, NULL, NULL);
+    size_t have = 0;
+    while (done_cnt < 4) {
+        uv_run(&a.loop, UV_RUN_NOWAIT);
+        got = recv(second, wire + have, sizeof(wire) - have, MSG_DONTWAIT);
+        have += got > 0 ? (size_t)got : 0;
+        while (have >= 2 && have >= 2U + util_get_u16(wire)) {
+            size_t whole = 2U + util_get_u16(wire);
+            wire[4] |= 0x80;
+            assert_int_equal(send(second, wire, whole, 0), whole);
+            memmove(wire, wire + whole, have - whole);
+            have -= whole;
+        }
+    }
+    assert_int_equal(poll(&wait, 1, 0), 0); /* no third connection */
+    close(first);
+    close(second);
+    close(listener);
+    close_asker(&a);
+}
+
+static int open_system_ports(void **state)
+{
+    (void)state;
+    return ports_new(&(struct ports_terms){0}, &system_ports) == ERR_OK ? 0 : -1;
+}
+
+static int close_system_ports(void **state)
+{
+    (void)state;
+    ports_free(&system_ports);
+    return 0;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_open_ports_look_closed),
         cmocka_unit_test(test_workers_draw_from_the_same_ports),
+        cmocka_unit_test(test_ports_are_those_that_are_allowed),
+        cmocka_unit_test(test_a_second_reply_is_nobodys),
+        cmocka_unit_test(test_waiting_costs_nothing),
+        cmocka_unit_test(test_faults_of_tcp),
+        cmocka_unit_test(test_a_silent_connection_is_doubted),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, open_system_ports, close_system_ports);
 }
