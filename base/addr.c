@@ -2,6 +2,9 @@
 #include "base/addr.h"
 
 #include <arpa/inet.h>
+#include <limits.h>
+
+enum { MAPPED_OCTETS = 12, MAPPED_BITS = 96 };
 
 static enum err read_port(const char *text, uint16_t *port)
 {
@@ -13,6 +16,18 @@ static enum err read_port(const char *text, uint16_t *port)
         return ERR_FORMAT;
     *port = (uint16_t)value;
     return ERR_OK;
+}
+
+void addr_unmap(struct addr *addr)
+{
+    struct addr v4 = {0};
+
+    if (!addr_is_v6(addr) || !IN6_IS_ADDR_V4MAPPED(&addr->sock.v6.sin6_addr))
+        return;
+    v4.sock.v4.sin_family = AF_INET;
+    v4.sock.v4.sin_port = addr->sock.v6.sin6_port;
+    memcpy(&v4.sock.v4.sin_addr, addr->sock.v6.sin6_addr.s6_addr + MAPPED_OCTETS, 4);
+    *addr = v4;
 }
 
 enum err addr_read(const char *text, uint16_t default_port, struct addr *out)
@@ -37,6 +52,7 @@ enum err addr_read(const char *text, uint16_t default_port, struct addr *out)
     } else {
         return ERR_FORMAT;
     }
+    addr_unmap(&addr);
     *out = addr;
     return ERR_OK;
 }
@@ -101,10 +117,12 @@ enum err addr_read_prefix(const char *text, struct addr_prefix *out)
     (void)addr_bytes(&prefix.addr, &len);
     prefix.bits = (unsigned)len * 8;
     if (slash) {
-        if (digits == 0 || digits > 3 || slash[1 + digits] ||
-            (unsigned)atoi(slash + 1) > prefix.bits)
+        /* of a mapped address the bits are counted as it was written */
+        unsigned before = len == 4 && strchr(host, ':') ? MAPPED_BITS : 0;
+        unsigned bits = digits > 0 && digits <= 3 ? (unsigned)atoi(slash + 1) : UINT_MAX;
+        if (slash[1 + digits] || bits < before || bits - before > prefix.bits)
             return ERR_FORMAT;
-        prefix.bits = (unsigned)atoi(slash + 1);
+        prefix.bits = bits - before;
     }
     *out = prefix;
     return ERR_OK;

@@ -29,6 +29,10 @@ enum { ADDR_TEXT_MAX = INET6_ADDRSTRLEN + 8 };
  * neither. */
 MUST_USE enum err addr_read(const char *text, uint16_t default_port, struct addr *out);
 
+/* Turn an IPv4-mapped IPv6 address (RFC 4291 2.5.5.2) into the IPv4 address that it stands for; others stay.  Addresses that people or
+ * proxies write are read in this form.  Not for the peer of a socket, to which an answer goes. */
+void addr_unmap(struct addr *addr);
+
 /* Print as "ADDR@PORT". */
 void addr_print(const struct addr *addr, char out[ADDR_TEXT_MAX]);
 

@@ -40,7 +40,7 @@ static const struct stack stacks[] = {
     [EXCHANGE_STACK_DNS] = {EXCHANGE_TCP, NULL, &speak_dns, false},
     [EXCHANGE_STACK_TLS] = {EXCHANGE_TLS, &alpn_dot, &speak_dns, false},
     [EXCHANGE_STACK_HTTPS] = {EXCHANGE_HTTPS, &alpn_http, &speak_http, false},
-    [EXCHANGE_STACK_HTTP] = {EXCHANGE_HTTPS, NULL, &speak_http_proxied, true},
+    [EXCHANGE_STACK_HTTP] = {EXCHANGE_HTTPS, NULL, &speak_http, true},
 };
 
 /* Lifetime: worker. */
@@ -136,7 +136,7 @@ static bool is_loopback(const struct addr *addr)
 static void begin(struct front_stream *f, int fd, const struct addr *peer)
 {
     const struct exchange_settings *settings = f->hub.settings;
-    bool is_proxy = f->stack->is_private && addr_is_in(&settings->trusted_proxies, peer);
+    bool is_proxy = addr_is_in(&settings->trusted_proxies, peer);
 
     if (f->stack->is_private && !is_proxy && !is_loopback(peer)) {
         close(fd);

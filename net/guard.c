@@ -14,6 +14,10 @@ enum {
     V4_NETWORK_LEN = 3,
     V6_NETWORK_LEN = 7,
     V6_CLIENT_LEN = 8,
+    RATE_US = 50 * 1000,
+    /* In RATE_US 1.9 answers for each query, and 9 more: a little less than twice the rate and 10, for timers are late. */
+    PACE_TENTHS = 19,
+    PACE_BASE = 9,
 };
 
 #define TIME_BITS 44 /* microseconds: 203 days, then they begin anew */
@@ -31,6 +35,9 @@ struct guard {
     _Atomic uint16_t *clients;            /* connections of the clients that share a slot */
     _Atomic uint64_t dropped, slipped, crowded_total, crowded_client, crowded_memory;
     _Atomic uint64_t memory;
+    _Atomic uint64_t *rates; /* of clients: the period, and the queries in it and in the one before */
+    _Atomic uint64_t *paces; /* of clients: when the next deferred answer may leave */
+    _Atomic uint64_t paced, paced_drops, untrusted;
 };
 
 enum err guard_new(const struct guard_conf *conf, size_t front_cnt, struct guard **out)
@@ -46,7 +53,9 @@ enum err guard_new(const struct guard_conf *conf, size_t front_cnt, struct guard
         g->interval_us = SECOND_US / conf->per_second;
         g->sets = calloc(SETS, sizeof(*g->sets));
     }
-    if (!g->clients || (conf->per_second && !g->sets)) {
+    g->rates = calloc(CLIENT_SLOTS, sizeof(*g->rates));
+    g->paces = calloc(CLIENT_SLOTS, sizeof(*g->paces));
+    if (!g->clients || !g->rates || !g->paces || (conf->per_second && !g->sets)) {
         guard_free(&g);
         return ERR_NOMEM;
     }
@@ -59,6 +68,8 @@ void guard_free(struct guard **guard)
     if (*guard) {
         free((*guard)->sets);
         free((*guard)->clients);
+        free((*guard)->rates);
+        free((*guard)->paces);
     }
     free(*guard);
     *guard = NULL;
@@ -141,12 +152,62 @@ enum guard_verdict guard_rate(struct guard *g, const struct addr *peer, uint64_t
     return is_slipping ? GUARD_SLIP : GUARD_DROP;
 }
 
+/* ---- deferred answers ---- */
+
+static size_t client_index(const struct addr *peer)
+{
+    return hash_address(peer, sizeof(struct in_addr), V6_CLIENT_LEN) % CLIENT_SLOTS;
+}
+
+/* A cell holds the number of a period (32 bits), the queries in the period before (16) and in it (16). */
+unsigned guard_note_deferred(struct guard *g, const struct addr *peer, uint64_t now_us)
+{
+    _Atomic uint64_t *cell = &g->rates[client_index(peer)];
+    uint64_t old = atomic_load_explicit(cell, memory_order_relaxed), new;
+    uint32_t period = (uint32_t)(now_us / RATE_US);
+    uint64_t before, cnt;
+
+    do {
+        uint32_t passed = period - (uint32_t)(old >> 32);
+        before = passed == 0 ? (old >> 16) & UINT16_MAX : passed == 1 ? old & UINT16_MAX : 0;
+        cnt = util_min((passed == 0 ? old & UINT16_MAX : 0) + 1, UINT16_MAX);
+        new = (uint64_t)period << 32 | before << 16 | cnt;
+    } while (!atomic_compare_exchange_weak_explicit(cell, &old, new, memory_order_relaxed,
+                                                    memory_order_relaxed));
+    /* of the period before, as much as is not longer ago than one period */
+    return (unsigned)(cnt + before * (RATE_US - now_us % RATE_US) / RATE_US);
+}
+
+bool guard_pace(struct guard *g, const struct addr *peer, unsigned rate, uint64_t now_us,
+                uint64_t *at_us)
+{
+    *at_us = now_us;
+    if (addr_is_in(&g->conf.exempt, peer))
+        return true;
+    _Atomic uint64_t *cell = &g->paces[client_index(peer)];
+    uint64_t next_us = atomic_load_explicit(cell, memory_order_relaxed);
+    uint64_t interval_us = (uint64_t)RATE_US * 10 / (PACE_TENTHS * (uint64_t)rate + PACE_BASE * 10);
+
+    do {
+        *at_us = util_max(next_us, now_us);
+        if (*at_us - now_us > GUARD_PACE_MAX_MS * 1000) {
+            count(&g->paced_drops);
+            return false;
+        }
+    } while (!atomic_compare_exchange_weak_explicit(cell, &next_us, *at_us + interval_us,
+                                                    memory_order_relaxed, memory_order_relaxed));
+    if (*at_us > now_us)
+        count(&g->paced);
+    return true;
+}
+
+void guard_count_untrusted(struct guard *g) { count(&g->untrusted); }
+
 /* ---- connections ---- */
 
 static _Atomic uint16_t *client_slot(struct guard *g, const struct addr *peer)
 {
-    return &g->clients[hash_address(peer, sizeof(struct in_addr), V6_CLIENT_LEN) %
-                       CLIENT_SLOTS];
+    return &g->clients[client_index(peer)];
 }
 
 static uint32_t up(_Atomic uint32_t *counter)
@@ -257,5 +318,8 @@ struct guard_counts guard_counts(const struct guard *g)
         .crowded_client = atomic_load_explicit(&g->crowded_client, memory_order_relaxed),
         .crowded_memory = atomic_load_explicit(&g->crowded_memory, memory_order_relaxed),
         .connections = atomic_load_explicit(&g->connections, memory_order_relaxed),
+        .paced = atomic_load_explicit(&g->paced, memory_order_relaxed),
+        .paced_drops = atomic_load_explicit(&g->paced_drops, memory_order_relaxed),
+        .untrusted = atomic_load_explicit(&g->untrusted, memory_order_relaxed),
         .memory = atomic_load_explicit(&g->memory, memory_order_relaxed)};
 }

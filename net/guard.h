@@ -33,10 +33,14 @@ enum {
     GUARD_CONNECTIONS_MAX = 100000,
     GUARD_PER_CLIENT_MAX = 60000,
     GUARD_IDLE_MIN_MS = 200, /* when all connections are taken */
+    GUARD_PACE_MAX_MS = 1900, /* an answer that has to wait longer is dropped */
 };
 
 /* What happened since the start. */
 struct guard_counts {
+    uint64_t paced;       /* deferred answers that were put off (DNSBomb) */
+    uint64_t paced_drops; /* that were dropped, for they would have had to wait too long */
+    uint64_t untrusted;   /* datagrams and connections with a PROXY header of an untrusted peer */
     uint64_t dropped, slipped; /* answers refused, answers cut short instead */
     uint64_t crowded_total;    /* connections that found all taken */
     uint64_t crowded_client;   /* connections of a client that had its share */
@@ -62,6 +66,22 @@ bool guard_limits_rate(const struct guard *guard);
  * the questions and decides who slips. */
 enum guard_verdict guard_rate(struct guard *guard, const struct addr *peer, uint64_t now_us,
                               unsigned turn);
+
+/* ---- deferred answers (DNSBomb) ---- */
+
+/* A query of `peer` over UDP is answered later.  Return how many of the client's came in the last GUARD_RATE_US, this one among
+ * them. */
+unsigned guard_note_deferred(struct guard *guard, const struct addr *peer, uint64_t now_us);
+
+/* Give a deferred answer its time, so that answers to a client do not leave faster than about twice the rate at which their queries came;
+ * `rate` is what guard_note_deferred returned for the query.  Exempt clients are not paced.  False: drop it. */
+bool guard_pace(struct guard *guard, const struct addr *peer, unsigned rate, uint64_t now_us,
+                uint64_t *at_us);
+
+/* Count a PROXY header of an untrusted peer. */
+void guard_count_untrusted(struct guard *guard);
+
+/* ---- connections ---- */
 
 enum guard_entry {
     GUARD_ENTERED, /* in the share of its front */

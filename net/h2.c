@@ -48,6 +48,8 @@ struct h2 {
     size_t idle_octets;           /* in the window: read without a request coming of it */
     size_t held;                  /* octets of answers */
     uint64_t sent;                /* octets of answers, ever */
+    bool joins;                   /* the client has put several requests into one record */
+    bool is_answer_whole;         /* the frame that has just been written ends an answer */
     bool is_flooded;              /* or broken: it ends */
 };
 
@@ -183,7 +185,8 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const
         s->method = is_name(value, value_len, "GET")    ? HTTP_GET
                     : is_name(value, value_len, "POST") ? HTTP_POST
                     : is_name(value, value_len, "HEAD") ? HTTP_HEAD
-                                                        : HTTP_OTHER;
+                    : is_name(value, value_len, "OPTIONS") ? HTTP_OPTIONS
+                                                           : HTTP_OTHER;
     } else if (is_name(name, name_len, "content-type")) {
         keep(s, &s->type, value, value_len);
     } else if (is_name(name, name_len, "forwarded")) {
@@ -226,7 +229,9 @@ static void take_request(struct h2 *h, struct h2_stream *s)
                                    .forwarded = text_of(s, &s->forwarded),
                                    .x_forwarded_for = text_of(s, &s->x_forwarded_for),
                                    .body = text_of(s, &s->body)};
-    struct http_answer refusal = {.status = s->body.len > 0 ? 413 : 431};
+    struct http_answer refusal = {.status = s->body.len > 0 ? 413 : 431,
+                                  .why = s->body.len > 0 ? "a DNS message has at most 65535 octets"
+                                                         : "the fields have more than 8192 octets"};
 
     list_remove(&s->link);
     list_add(&h->answering, &s->link);
@@ -269,8 +274,10 @@ static int on_frame_sent(nghttp2_session *session, const nghttp2_frame *frame, v
     struct h2 *h = data;
 
     (void)session;
-    if (frame->hd.type == NGHTTP2_DATA)
+    if (frame->hd.type == NGHTTP2_DATA) {
         h->requests++;
+        h->is_answer_whole = frame->hd.flags & NGHTTP2_FLAG_END_STREAM;
+    }
     if (frame->hd.type == NGHTTP2_HEADERS) /* an answer may be nothing else */
         h->sent++;
     if (frame->hd.type == NGHTTP2_RST_STREAM)
@@ -316,14 +323,22 @@ static ssize_t read_answer(nghttp2_session *session, int32_t id, uint8_t *to, si
         .namelen = sizeof(n) - 1, .valuelen = (l), .flags = NGHTTP2_NV_FLAG_NO_COPY_NAME \
     }
 
+#define FIXED_FIELD(n, v)                                                          \
+    (nghttp2_nv)                                                                   \
+    {                                                                              \
+        .name = (uint8_t *)(uintptr_t)(n), .value = (uint8_t *)(uintptr_t)(v),     \
+        .namelen = sizeof(n) - 1, .valuelen = sizeof(v) - 1,                       \
+        .flags = NGHTTP2_NV_FLAG_NO_COPY_NAME | NGHTTP2_NV_FLAG_NO_COPY_VALUE      \
+    }
+
 bool h2_answer(struct h2 *h, uint32_t stream, const struct http_answer *answer)
 {
     static const struct http_answer too_much = {.status = 503};
     struct h2_stream *s = find_stream(h, (int32_t)stream);
     char status[NUMBER_MAX], length[NUMBER_MAX], age[NUMBER_MAX + 10];
-    const char *text = http_reason(answer->status);
-    bool is_ok = answer->status == 200;
-    nghttp2_nv fields[5];
+    const char *text = http_answer_text(answer);
+    bool is_ok = answer->status == 200, has_text = answer->status != 204;
+    nghttp2_nv fields[9];
     size_t cnt = 0;
 
     if (!s)
@@ -332,9 +347,11 @@ bool h2_answer(struct h2 *h, uint32_t stream, const struct http_answer *answer)
         return h2_answer(h, stream, &too_much);
     s->is_answered = true;
     s->text.len = s->sent = 0;
-    bool has_body = s->method != HTTP_HEAD;
+    bool has_body = s->method != HTTP_HEAD && has_text;
     const void *body = is_ok ? (const void *)answer->body.at : text;
-    if (!buffer_put(&s->text, body, is_ok ? answer->body.len : strlen(text)))
+    if (has_text && !buffer_put(&s->text, body, is_ok ? answer->body.len : strlen(text)))
+        return false;
+    if (!is_ok && has_text && !buffer_put(&s->text, "\n", 1))
         return false;
     s->held = s->text.len;
     h->held += s->held;
@@ -344,14 +361,21 @@ bool h2_answer(struct h2 *h, uint32_t stream, const struct http_answer *answer)
         (size_t)snprintf(age, sizeof(age), "max-age=%u", (unsigned)answer->max_age_s);
     fields[cnt++] = FIELD(":status", is_ok ? status_200 : status, status_len);
     if (is_ok)
-        fields[cnt++] = FIELD("content-type", "application/dns-message", 23);
-    else
-        fields[cnt++] = FIELD("content-type", "text/plain", 10);
-    fields[cnt++] = FIELD("content-length", length, length_len);
+        fields[cnt++] = FIXED_FIELD("content-type", "application/dns-message");
+    else if (has_text)
+        fields[cnt++] = FIXED_FIELD("content-type", "text/plain");
+    if (has_text)
+        fields[cnt++] = FIELD("content-length", length, length_len);
     if (is_ok)
         fields[cnt++] = FIELD("cache-control", age, age_len);
-    else if (answer->status == 405)
-        fields[cnt++] = FIELD("allow", "GET, POST", 9);
+    if (answer->status == 405 || !has_text)
+        fields[cnt++] = FIXED_FIELD("allow", HTTP_ALLOWED_METHODS);
+    fields[cnt++] = FIXED_FIELD("access-control-allow-origin", "*");
+    if (!has_text) {
+        fields[cnt++] = FIXED_FIELD("access-control-allow-methods", HTTP_CORS_METHODS);
+        fields[cnt++] = FIXED_FIELD("access-control-allow-headers", HTTP_CORS_HEADERS);
+        fields[cnt++] = FIXED_FIELD("access-control-max-age", HTTP_CORS_MAX_AGE);
+    }
     if (answer->date)
         fields[cnt++] = FIELD("date", answer->date, strlen(answer->date));
     nghttp2_data_provider provider = {.source = {.ptr = s}, .read_callback = read_answer};
@@ -364,11 +388,12 @@ bool h2_write(struct h2 *h, struct buffer *out, size_t enough, bool *is_all)
     const uint8_t *octets;
     ssize_t len = 0;
 
-    *is_all = false;
-    while (out->len < enough && (len = nghttp2_session_mem_send(h->session, &octets)) > 0)
+    *is_all = h->is_answer_whole = false;
+    while (out->len < enough && !(h->is_answer_whole && !h->joins) &&
+           (len = nghttp2_session_mem_send(h->session, &octets)) > 0)
         if (!buffer_put(out, octets, (size_t)len))
             return false;
-    if (out->len >= enough)
+    if (out->len >= enough || (h->is_answer_whole && !h->joins))
         return true;
     *is_all = true;
     h->is_flooded |= len < 0 || (!nghttp2_session_want_read(h->session) &&
@@ -477,7 +502,7 @@ void h2_free(struct h2 **h2)
     free(h);
 }
 
-bool h2_read(struct h2 *h, const uint8_t *octets, size_t len, uint64_t now_ms)
+bool h2_read(struct h2 *h, const uint8_t *octets, size_t len, bool is_one, uint64_t now_ms)
 {
     h->now_ms = now_ms;
     if (h->now_ms - h->window_ms > H2_WINDOW_MS) {
@@ -487,6 +512,7 @@ bool h2_read(struct h2 *h, const uint8_t *octets, size_t len, uint64_t now_ms)
     }
     size_t requests = h->requests;
     ssize_t used = nghttp2_session_mem_recv(h->session, octets, len);
+    h->joins |= is_one && h->requests > requests + 1;
     /* nghttp2 drops some frames without a word */
     if (h->requests == requests)
         h->idle_octets += len;

@@ -14,12 +14,15 @@
 enum http1_result {
     HTTP1_WHOLE, /* `out` is there, `*used` octets are its */
     HTTP1_MORE, /* it goes on; `out` says wants_continue when only the body is missing and waits for that */
-    HTTP1_WRONG, /* `*status` tells; the connection has to end, for where the next request begins nobody knows */
+    HTTP1_WRONG, /* `*fault` tells why; the connection has to end, for it is not known where the next request begins */
 };
+
+/* How many octets of empty lines stand before a request (RFC 9112 2.2). */
+size_t http1_skip_lines(const uint8_t *octets, size_t len);
 
 /* Look at the first `len` octets of a connection, or of what is left of it. */
 enum http1_result http1_parse(const uint8_t *octets, size_t len, struct http_request *out,
-                              size_t *used, unsigned *status);
+                              size_t *used, struct http_verdict *fault);
 
 /* How an answer is written. */
 struct http1_form {

@@ -8,8 +8,10 @@ enum {
     VERSION_2 = 0x20,
     COMMAND_LOCAL = 0,
     COMMAND_PROXY = 1,
-    FAMILY_TCP4 = 0x11,
-    FAMILY_TCP6 = 0x21,
+    FAMILY_V4 = 1, /* the upper four bits; the lower are the transport of the client to the proxy */
+    FAMILY_V6 = 2,
+    TRANSPORT_STREAM = 1,
+    TRANSPORT_DGRAM = 2,
     ADDRS_V4_LEN = 12,
     ADDRS_V6_LEN = 36,
     V4_LEN = 4,
@@ -23,16 +25,18 @@ static const uint8_t signature[SIGNATURE_LEN] = {0x0d, 0x0a, 0x0d, 0x0a, 0x00, 0
 static enum proxy_result read_addresses(const uint8_t *at, size_t len, uint8_t family,
                                         struct addr *client)
 {
-    bool is_v6 = family == FAMILY_TCP6;
+    unsigned transport = family & 15;
+    bool is_v6 = family >> 4 == FAMILY_V6;
     size_t addr_octets = is_v6 ? V6_LEN : V4_LEN;
 
-    if ((family != FAMILY_TCP4 && !is_v6) ||
-        len < (size_t)(is_v6 ? ADDRS_V6_LEN : ADDRS_V4_LEN))
+    bool is_known = (family >> 4 == FAMILY_V4 || is_v6) &&
+                    (transport == TRANSPORT_STREAM || transport == TRANSPORT_DGRAM);
+
+    if (!is_known || len < (size_t)(is_v6 ? ADDRS_V6_LEN : ADDRS_V4_LEN) ||
+        addr_from_bytes(at, addr_octets, util_get_u16(at + 2 * addr_octets), client) != ERR_OK)
         return PROXY_WRONG;
-    return addr_from_bytes(at, addr_octets, util_get_u16(at + 2 * addr_octets), client) ==
-                   ERR_OK
-               ? PROXY_WHOLE
-               : PROXY_WRONG;
+    addr_unmap(client);
+    return PROXY_WHOLE;
 }
 
 enum proxy_result proxy_parse(const uint8_t *octets, size_t len, struct addr *client,
@@ -55,6 +59,27 @@ enum proxy_result proxy_parse(const uint8_t *octets, size_t len, struct addr *cl
         return PROXY_WHOLE;
     return read_addresses(octets + HEADER_LEN, whole - HEADER_LEN, octets[SIGNATURE_LEN + 1],
                           client);
+}
+
+bool proxy_is_header(const uint8_t *octets, size_t len)
+{
+    return len >= SIGNATURE_LEN && memcmp(octets, signature, SIGNATURE_LEN) == 0;
+}
+
+enum proxy_result proxy_pass(const uint8_t *octets, size_t len,
+                             const struct addr_prefixes *trusted, struct addr *client,
+                             size_t *used)
+{
+    struct addr named = *client;
+
+    *used = 0;
+    enum proxy_result result = proxy_parse(octets, len, &named, used);
+    if (result != PROXY_WHOLE)
+        return result;
+    if (!addr_is_in(trusted, client))
+        return PROXY_WRONG;
+    *client = named;
+    return PROXY_WHOLE;
 }
 
 /* ---- fields ---- */

@@ -25,6 +25,14 @@ enum {
 enum proxy_result proxy_parse(const uint8_t *octets, size_t len, struct addr *client,
                               size_t *used);
 
+/* The same for octets that came from *client: PROXY_WRONG too unless that is one of `trusted`. */
+enum proxy_result proxy_pass(const uint8_t *octets, size_t len,
+                             const struct addr_prefixes *trusted, struct addr *client,
+                             size_t *used);
+
+/* True if the octets begin with the whole signature of a header.  No DNS query that is worth an answer does. */
+bool proxy_is_header(const uint8_t *octets, size_t len);
+
 /* The client of a request that came from a proxy: the address furthest to the right in Forwarded (RFC 7239) or X-Forwarded-For that is none of
  * `trusted`; what stands left of it anybody can have written.  PROXY_NONE: there is neither field.  PROXY_WRONG: what stands there is no
  * address, or the two differ - proxies hand on the field that they do not write themselves, as the client wrote it. */

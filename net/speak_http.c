@@ -37,7 +37,10 @@ static const char *date_of(struct stream_hub *hub)
 static struct http_answer make_answer(const struct stream *s, const struct exchange *ex,
                                       bool is_late)
 {
-    struct http_answer answer = {.status = is_late ? 503 : 400, .date = date_of(s->hub)};
+    struct http_answer answer = {
+        .status = is_late ? 503 : 400,
+        .why = is_late ? NULL : "the message is not a DNS query (shorter than a header, or a response)",
+        .date = date_of(s->hub)};
 
     if (ex->reply_len > 0)
         answer =
@@ -65,25 +68,25 @@ static bool find_client(const struct stream *s, const struct http_request *reque
     return result != PROXY_WRONG;
 }
 
-/* Ask; the status is 200, or why nothing was asked. */
-static unsigned ask(struct stream *s, uint32_t number, const struct http_request *request)
+/* Ask; unless the status is 200 nothing was asked. */
+static struct http_verdict ask(struct stream *s, uint32_t number, const struct http_request *request)
 {
     const uint8_t *wire;
     struct addr client;
     size_t len;
 
     if (!find_client(s, request, &client))
-        return 400;
+        return (struct http_verdict){400, "the proxy's field names no address"};
     if (s->waiting_cnt >= STREAM_WAITING_MAX)
-        return 503;
-    unsigned status =
+        return (struct http_verdict){503, "too many queries of this connection wait"};
+    struct http_verdict verdict =
         doh_read(request, s->hub->settings->https_path, s->hub->decoded, &wire, &len);
-    if (status == 200) {
+    if (verdict.status == 200) {
         struct exchange *ex = stream_exchange(s, number);
         ex->peer = client;
         intake_batch(s->hub->service, s->hub->engine, &ex, &wire, &len, 1);
     }
-    return status;
+    return verdict;
 }
 
 /* ---- HTTP/1.1 ---- */
@@ -97,9 +100,10 @@ static bool put1(struct stream *s, const struct exchange *ex, uint32_t closes, b
     return http1_print(&s->out, &answer, (struct http1_form){.closes = closes});
 }
 
-static bool refuse(struct stream *s, unsigned status, struct http1_form form)
+static bool refuse(struct stream *s, struct http_verdict verdict, struct http1_form form)
 {
-    struct http_answer answer = {.status = status, .date = date_of(s->hub)};
+    struct http_answer answer = {
+        .status = verdict.status, .why = verdict.why, .date = date_of(s->hub)};
     if (!http1_print(&s->out, &answer, form))
         stream_close(s);
     return !form.closes;
@@ -122,25 +126,29 @@ static bool take1(struct stream *s, const uint8_t *octets, size_t len, size_t *u
 
     while (goes_on && !stream_is_clogged(s) && !s->is_finishing && at < len) {
         struct http_request request;
-        unsigned status;
+        struct http_verdict verdict;
         size_t done;
 
-        enum http1_result result = http1_parse(octets + at, len - at, &request, &done, &status);
+        at += http1_skip_lines(octets + at, len - at);
+        if (at == len)
+            break;
+        enum http1_result result =
+            http1_parse(octets + at, len - at, &request, &done, &verdict);
         if (result == HTTP1_MORE) {
             encourage(s, &request);
             break;
         }
         if (result == HTTP1_WRONG) {
             *used = len;
-            return refuse(s, status, (struct http1_form){.closes = true});
+            return refuse(s, verdict, (struct http1_form){.closes = true});
         }
         at += done;
         s->inner = NULL;
         struct http1_form form = {.closes = request.wants_close,
                                   .is_head = request.method == HTTP_HEAD};
-        status = ask(s, request.wants_close, &request);
-        if (status != 200)
-            goes_on = refuse(s, status, form);
+        verdict = ask(s, request.wants_close, &request);
+        if (verdict.status != 200)
+            goes_on = refuse(s, verdict, form);
     }
     *used = at;
     return goes_on;
@@ -157,10 +165,11 @@ static void on_request(void *data, uint32_t number, const struct http_request *r
 
     if (s->is_closing)
         return;
-    unsigned status = ask(s, number, request);
-    struct http_answer refusal = {.status = status, .date = date_of(s->hub)};
+    struct http_verdict verdict = ask(s, number, request);
+    struct http_answer refusal = {
+        .status = verdict.status, .why = verdict.why, .date = date_of(s->hub)};
 
-    if (status != 200 && !h2_answer(s->inner, number, &refusal))
+    if (verdict.status != 200 && !h2_answer(s->inner, number, &refusal))
         stream_close(s);
 }
 
@@ -176,7 +185,7 @@ static enum err begin2(struct stream *s)
 static bool take2(struct stream *s, const uint8_t *octets, size_t len, size_t *used)
 {
     *used = len;
-    return h2_read(s->inner, octets, len, now_mono_ms());
+    return h2_read(s->inner, octets, len, s->in.len == 0, now_mono_ms());
 }
 
 static bool put2(struct stream *s, const struct exchange *ex, uint32_t number, bool is_late)
@@ -249,23 +258,6 @@ static bool take(struct stream *s, const uint8_t *octets, size_t len, size_t *us
     return same < sizeof(preface) - 1 || change(s, &speak_http2);
 }
 
-/* A preamble from whom nobody trusts ends the connection: whoever believes it is behind us, or lies. */
-static bool take_proxied(struct stream *s, const uint8_t *octets, size_t len, size_t *used)
-{
-    switch (proxy_parse(octets, len, &s->client, used)) {
-    case PROXY_MORE: *used = 0; return true;
-    case PROXY_WRONG: stream_close(s); return false;
-    case PROXY_NONE: *used = 0; break;
-    case PROXY_WHOLE:
-        if (!s->is_proxy) {
-            stream_close(s);
-            return false;
-        }
-        break;
-    }
-    return change(s, &speak_http);
-}
-
 /* Nothing is asked before it is known what is spoken. */
 static bool put_nothing(struct stream *s, const struct exchange *ex, uint32_t request,
                         bool is_late)
@@ -278,5 +270,3 @@ static bool put_nothing(struct stream *s, const struct exchange *ex, uint32_t re
 }
 
 const struct stream_protocol speak_http = {.take = take, .put = put_nothing, .waiting_max = 1};
-const struct stream_protocol speak_http_proxied = {
-    .take = take_proxied, .put = put_nothing, .waiting_max = 1};

@@ -9,6 +9,3 @@
 
 /* Whatever comes first decides which HTTP it is. */
 extern const struct stream_protocol speak_http;
-
-/* The same, and behind it the client of whom a trusted proxy speaks: a preamble of the PROXY protocol may come first. */
-extern const struct stream_protocol speak_http_proxied;

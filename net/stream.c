@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/now.h"
+#include "net/proxy.h"
 
 enum {
     POOL_BUFFER_MAX = 16384,
@@ -198,19 +199,14 @@ static void send_sealed(struct stream *s)
         buffer_fini(sealed);
 }
 
-/* What is queued, sealed and given to the kernel. */
-static void send_queued(struct stream *s)
+/* What is queued becomes records; they are not sent yet. */
+static void seal_queued(struct stream *s)
 {
-    struct stream_hub *hub = s->hub;
-
-    if (s->tls && s->out.len > 0) {
-        if (!tls_write(s->tls, s->out.at, s->out.len, &hub->sealed))
-            stream_close(s);
-        s->out.len = 0;
-        send_sealed(s);
-    } else {
-        send_octets(s, &s->out);
-    }
+    if (!s->tls || s->out.len == 0 || s->is_closing)
+        return;
+    if (!tls_write(s->tls, s->out.at, s->out.len, &s->hub->sealed))
+        stream_close(s);
+    s->out.len = 0;
 }
 
 /* Send what is queued here and inside, as long as the client takes it. */
@@ -225,12 +221,18 @@ static void flush(struct stream *s)
     if (s->out.len > 0)
         stream_touch(s);
     do {
-        if (s->protocol->gather) {
-            equip(s->hub, &s->out);
-            if (!s->protocol->gather(s, GATHERED, &is_all))
-                stream_finish(s);
-        }
-        send_queued(s);
+        do {
+            if (s->protocol->gather) {
+                equip(s->hub, &s->out);
+                if (!s->protocol->gather(s, GATHERED, &is_all))
+                    stream_finish(s);
+            }
+            seal_queued(s);
+        } while (!is_all && !s->is_closing && s->out.len + s->hub->sealed.len < GATHERED);
+        if (s->tls)
+            send_sealed(s);
+        else
+            send_octets(s, &s->out);
     } while (!is_all && !s->is_closing && !s->is_writing);
     give_back(s->hub, &s->out);
 }
@@ -384,12 +386,33 @@ static bool is_listening(const struct stream *s)
     return !s->is_closing && (!s->is_finishing || is_open_inside(s));
 }
 
+/* Step over a PROXY header.  False: more of it has to come, or the connection is closed because the header is wrong, or its sender not
+ * trusted. */
+static bool pass_proxy_header(struct stream *s, bool *may_be_proxied, const uint8_t *octets,
+                              size_t len, size_t *used)
+{
+    enum proxy_result result =
+        proxy_pass(octets, len, &s->hub->settings->trusted_proxies, &s->client, used);
+
+    if (result == PROXY_MORE)
+        return false;
+    *may_be_proxied = false;
+    if (result != PROXY_WRONG && !proxy_is_header(octets + *used, len - *used))
+        return true;
+    guard_count_untrusted(s->hub->settings->guard);
+    stream_close(s);
+    return false;
+}
+
 /* Ask what these octets begin with; *used of them are done with. */
 static void ask(struct stream *s, const uint8_t *octets, size_t len, size_t *used)
 {
     const struct stream_protocol *before;
 
     *used = 0;
+    bool *may_be_proxied = s->tls ? &s->may_be_proxied_inside : &s->may_be_proxied;
+    if (*may_be_proxied && (!pass_proxy_header(s, may_be_proxied, octets, len, used) || *used == len))
+        return;
     do {
         size_t done = 0;
         before = s->protocol;
@@ -501,9 +524,18 @@ static bool is_opening(const struct stream *s)
 /* Octets of a handshake wait for their turn. */
 static void wait_for_turn(struct stream *s, const uint8_t *sealed, size_t len)
 {
-    if (!buffer_put(&s->in, sealed, len))
+    size_t used = 0;
+
+    if (!buffer_put(&s->in, sealed, len)) {
         stream_close(s);
-    else
+        return;
+    }
+    if (s->may_be_proxied) { /* HAProxy and nginx send it before the handshake, dnsdist inside */
+        if (!pass_proxy_header(s, &s->may_be_proxied, s->in.at, s->in.len, &used))
+            return;
+        buffer_drop(&s->in, used);
+    }
+    if (s->in.len > 0)
         leisure_put(s->hub->leisure, &s->handshake);
 }
 
@@ -713,6 +745,7 @@ struct stream *stream_new(struct stream_hub *hub, int fd, const struct addr *pee
     }
     s->hub = hub;
     s->peer = s->client = *peer;
+    s->may_be_proxied = s->may_be_proxied_inside = true;
     s->in.guard = s->out.guard = s->wire.guard = guard;
     list_init(&s->waiting);
     list_init(&s->dirty);

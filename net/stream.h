@@ -1,7 +1,8 @@
 /* layer 24 | net/stream.h | one connection of a client: octets in, octets out, whatever is spoken on it
  *
  * Sealed by TLS or not, a connection has a queue of octets that wait for more and one of answers that wait to be sent, and a protocol that makes
- * questions of the one and appends to the other.  Answers of one turn leave together: in one record, in one write.
+ * questions of the one and appends to the other.  Answers of one turn leave together, in one write; over TLS in
+ * one record, unless an HTTP/2 client wants one per answer.
  *
  * Owner:    the front that accepted it.
  * Thread:   its worker.
@@ -99,6 +100,8 @@ struct stream {
     struct addr peer;   /* the other end of the connection */
     struct addr client; /* who asks: the peer, or the client of a proxy */
     bool is_proxy;      /* the peer speaks for others */
+    bool may_be_proxied;        /* the next octets in the clear may be a PROXY header */
+    bool may_be_proxied_inside; /* the first octets inside TLS may be one */
     struct buffer in;   /* the beginning of a request; while TLS opens, what it has not seen */
     struct buffer out;  /* answers */
     struct buffer wire; /* sealed octets behind those in flight */

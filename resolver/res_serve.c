@@ -10,9 +10,8 @@
 enum {
     REQUESTS_MAX = 20000, /* questions that wait, of all clients of a worker */
     /* limits.md section 3, DNSBomb: questions of one client that wait */
-    CLIENT_MAX = 1000, /* whose address is its own: TCP, or a valid cookie */
-    CLIENT_UNKNOWN_MAX = 100,
-    CLIENT_LATE_MS = 1900, /* above half of that, older answers are not worth sending */
+    CLIENT_MAX = 10000,        /* whose address is its own: TCP, or a valid cookie */
+    CLIENT_UNKNOWN_MAX = 1000, /* whose address may be spoofed */
     TASKS_SPARE = 5, /* besides one for each alias of a chain: some end on others' limits */
     ARENA_MAX = 1 << 20,
     REFRESHED = 1024,
@@ -251,27 +250,6 @@ static _Atomic uint32_t *find_cell(struct res_serve *serve, const struct exchang
                : quota_client(serve->engine->quota, &ex->peer);
 }
 
-static uint32_t waiting_of(const _Atomic uint32_t *cell)
-{
-    return cell ? atomic_load_explicit(cell, memory_order_relaxed) : 0;
-}
-
-/* Whoever has so many questions waiting that their answers could come in one burst does not get the old ones: the source
- * may be forged. */
-static bool is_too_late(const struct request *r)
-{
-    return r->ex->transport == EXCHANGE_UDP && waiting_of(r->cell) > client_limit(r->ex) / 2 &&
-           now_wall_ms() - r->since_ms > CLIENT_LATE_MS;
-}
-
-static void drop_request(struct request *r)
-{
-    struct exchange *ex = r->ex;
-    r->serve->engine->counts.dropped++;
-    end_request(r);
-    reply_drop(ex);
-}
-
 static void fail_request(struct request *r, uint16_t ede, const char *text)
 {
     struct exchange *ex = r->ex;
@@ -316,10 +294,6 @@ static void try_answer(struct request *r)
     struct exchange *ex = r->ex;
     struct hit hit;
 
-    if (is_too_late(r)) {
-        drop_request(r);
-        return;
-    }
     reply_begin(ex);
     if (!compose(r->serve, ex, &r->terms, r->since_ms, &hit)) {
         start_task(r, &hit);
@@ -341,10 +315,6 @@ static void on_wake(struct task_waiter *waiter, const struct task_end *end)
         try_answer(r);
         return;
     }
-    if (is_too_late(r)) {
-        drop_request(r);
-        return;
-    }
     reply_begin(r->ex);
     fail_request(r, end->ede, end->text);
 }
@@ -357,8 +327,6 @@ static void become_late(struct request *r)
 
     list_remove(&r->link);
     list_add(&r->serve->late, &r->link);
-    if (is_too_late(r))
-        return;
     reply_begin(ex);
     if (!compose_stale(r->serve, ex, &r->terms, &hit))
         return;
@@ -389,10 +357,6 @@ void res_serve_settle(void *data)
         struct request *r = container_of(serve->late.next, struct request, link);
         if (now_ms < r->budget->end_ms)
             break;
-        if (is_too_late(r)) {
-            drop_request(r);
-            continue;
-        }
         reply_begin(r->ex);
         fail_request(r, EDNS_EDE_NO_REACHABLE_AUTHORITY, "the time for one question is up");
     }
@@ -461,10 +425,10 @@ static void wait_for_task(struct res_serve *serve, struct exchange *ex, struct h
 
     if (serve->request_cnt >= REQUESTS_MAX || !enter(cell, client_limit(ex))) {
         serve->engine->counts.dropped++;
-        if (ex->transport == EXCHANGE_UDP)
-            reply_drop(ex); /* whose address that is nobody knows */
-        else
-            send_failure(ex, EDNS_EDE_OTHER, "too many questions wait already");
+        if (!is_known_client(ex)) /* over TCP it may have more */
+            ex->flags |= MESSAGE_TC;
+        reply_explain(ex, EDNS_EDE_OTHER, "too many queries of this client wait already");
+        finish(ex, is_known_client(ex) ? RRTYPE_RCODE_SERVFAIL : RRTYPE_RCODE_NOERROR);
         return;
     }
     struct request *r = serve->is_closed ? NULL : take_request(serve);

@@ -22,7 +22,8 @@ static void on_request(void *data, uint32_t stream, const struct http_request *r
     size_t len;
 
     (void)data;
-    struct http_answer answer = {.status = doh_read(request, "/dns-query", decoded, &wire, &len)};
+    struct http_verdict verdict = doh_read(request, "/dns-query", decoded, &wire, &len);
+    struct http_answer answer = {.status = verdict.status, .why = verdict.why};
     if (answer.status == 200) {
         if (stream % 3 == 0 && late_cnt < LATE_MAX) {
             late[late_cnt++] = stream;
@@ -70,7 +71,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     late_cnt = 0;
     must(h2_new(guard, on_request, NULL, &connection) == ERR_OK);
     for (size_t at = 1; at < size && goes_on; at += piece, now_ms += TICK_MS) {
-        goes_on = h2_read(connection, data + at, util_min(piece, size - at), now_ms);
+        goes_on = h2_read(connection, data + at, util_min(piece, size - at), at % 2, now_ms);
         if (late_cnt > 2)
             must(h2_answer(connection, late[--late_cnt], &answer));
         (void)h2_expire(connection, now_ms - 2000);

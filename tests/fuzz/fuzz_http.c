@@ -25,7 +25,9 @@ static void ask(const struct http_request *request)
     struct addr client;
     size_t len = 0;
 
-    unsigned status = doh_read(request, "/dns-query", decoded, &wire, &len);
+    struct http_verdict verdict = doh_read(request, "/dns-query", decoded, &wire, &len);
+    unsigned status = verdict.status;
+    must(!verdict.why || strlen(verdict.why) <= HTTP_WHY_MAX);
     must(status == 200 || *http_reason(status) != 'E'); /* it has a name */
     must(status != 200 || (wire && len > 0 && len <= MESSAGE_MAX));
     if (status == 200)
@@ -33,10 +35,10 @@ static void ask(const struct http_request *request)
     (void)proxy_read_fields(request, &nobody, &client);
 }
 
-static void answer(unsigned status, bool closes)
+static void answer(struct http_verdict verdict, bool closes)
 {
     struct buffer out = {0};
-    struct http_answer a = {.status = status, .body = {.at = "body", .len = 4}, .max_age_s = UINT32_MAX};
+    struct http_answer a = {.status = verdict.status, .why = verdict.why, .body = {.at = "body", .len = 4}, .max_age_s = UINT32_MAX};
 
     must(http1_print(&out, &a, (struct http1_form){.closes = closes}) && out.len > 20 && memcmp(out.at, "HTTP/1.1 ", 9) == 0);
     buffer_fini(&out);
@@ -46,12 +48,12 @@ static void parse_http(const uint8_t *octets, size_t len)
 {
     struct http_request request, again;
     size_t used = 0, other = 0;
-    unsigned status, same;
+    struct http_verdict fault, same;
 
-    enum http1_result result = http1_parse(octets, len, &request, &used, &status);
+    enum http1_result result = http1_parse(octets, len, &request, &used, &fault);
     if (result == HTTP1_WRONG) {
-        must(*http_reason(status) != 'E');
-        answer(status, true);
+        must(*http_reason(fault.status) != 'E' && fault.why && strlen(fault.why) <= HTTP_WHY_MAX);
+        answer(fault, true);
     }
     if (result != HTTP1_WHOLE)
         return;
@@ -65,7 +67,7 @@ static void parse_http(const uint8_t *octets, size_t len)
     for (size_t cut = used; cut-- > used - util_min(used, 64);)
         must(http1_parse(octets, cut, &again, &other, &same) == HTTP1_MORE);
     ask(&request);
-    answer(200, request.wants_close);
+    answer((struct http_verdict){.status = 200}, request.wants_close);
 }
 
 static void parse_preamble(const uint8_t *octets, size_t len)
@@ -74,8 +76,17 @@ static void parse_preamble(const uint8_t *octets, size_t len)
     char text[ADDR_TEXT_MAX];
     size_t used = 0;
 
+    struct addr_prefix everybody = {.bits = 0};
+    struct addr_prefixes trusted = {&everybody, 1}, nobody = {NULL, 0};
+    struct addr peer = {0};
+    size_t passed = 0;
+
     if (proxy_parse(octets, len, &client, &used) != PROXY_WHOLE)
         return;
+    must(proxy_pass(octets, len, &nobody, &peer, &passed) == PROXY_WRONG);
+    peer.sock.any.sa_family = everybody.addr.sock.any.sa_family = AF_INET;
+    must(proxy_pass(octets, len, &trusted, &peer, &passed) == PROXY_WHOLE && passed == used);
+    must(!addr_is_v6(&peer) || !IN6_IS_ADDR_V4MAPPED(&peer.sock.v6.sin6_addr));
     must(used >= 16 && used <= len && used <= PROXY_LEN_MAX);
     if (client.sock.any.sa_family)
         addr_print(&client, text);

@@ -164,6 +164,79 @@ static void a_front_cannot_shut_out_another(void **state)
     assert_int_equal(guard_enter(guard, &a, 25), GUARD_FULL);
 }
 
+/* ---- DNSBomb ---- */
+
+enum { HEAPED = 600, WINDOW_US = 50000 };
+
+/* 600 queries come evenly within `span_us`, in whatever order they are answered, all at `answered_us`.  Return the most answers in any 50 ms;
+ * *dropped of them have none. */
+static unsigned peak(const char *peer, uint64_t span_us, uint64_t answered_us, bool is_backwards, unsigned *dropped)
+{
+    static uint64_t times[HEAPED];
+    unsigned rates[HEAPED], most = 0, cnt = 0;
+    struct addr addr = at(peer);
+    uint64_t start_us = 77777777;
+
+    make(50, 2, 1, 1, 1);
+    for (unsigned i = 0; i < HEAPED; i++)
+        rates[i] = guard_note_deferred(guard, &addr, start_us + span_us * i / HEAPED);
+    for (unsigned i = 0; i < HEAPED; i++)
+        cnt += guard_pace(guard, &addr, rates[is_backwards ? HEAPED - 1 - i : i], start_us + answered_us, &times[cnt]);
+    for (unsigned i = 0, from = 0; i < cnt; i++) {
+        while (times[i] - times[from] >= WINDOW_US)
+            from++;
+        most = i - from + 1 > most ? i - from + 1 : most;
+    }
+    *dropped = HEAPED - cnt;
+    return most;
+}
+
+static void deferred_answers_are_paced(void **state)
+{
+    static const unsigned spans_ms[] = {0, 50, 500, 1000, 2000, 4000, 6000, 6900};
+    unsigned dropped;
+    (void)state;
+    for (size_t i = 0; i < sizeof(spans_ms) / sizeof(*spans_ms); i++)
+        for (int back = 0; back < 2; back++) {
+            uint64_t span_us = spans_ms[i] * 1000ULL;
+            /* queries in 50 ms, twice, and ten */
+            uint64_t rate = span_us < WINDOW_US ? HEAPED : HEAPED * (uint64_t)WINDOW_US / span_us;
+            unsigned most = peak("192.0.2.1", span_us, span_us + 50000, back, &dropped);
+            print_message("600 queries in %u ms: at most %u answers in 50 ms, limit %u\n", spans_ms[i], most, (unsigned)(2 * rate + 10));
+            assert_int_equal(dropped, 0);
+            assert_in_range(most, 1, 2 * rate + 10);
+        }
+    struct guard_counts counts = guard_counts(guard);
+    assert_in_range(counts.paced, 500, HEAPED);
+    /* an exempt client is not paced, and a client has a pace of its own */
+    assert_int_equal(peak("127.0.0.1", 4000000, 4050000, false, &dropped), HEAPED);
+    struct addr other = at("192.0.2.2");
+    uint64_t now_us;
+    assert_true(guard_pace(guard, &other, 1, 99000000, &now_us));
+    assert_int_equal(now_us, 99000000);
+}
+
+/* What would have to wait too long is dropped and counted. */
+static void a_pacer_has_an_end(void **state)
+{
+    struct addr addr = at("2001:db8::1");
+    uint64_t now_us = 5000000, at_us, last_us = 0;
+    unsigned cnt = 0;
+    (void)state;
+    make(50, 2, 1, 1, 1);
+    for (int i = 0; i < 1000; i++)
+        if (guard_pace(guard, &addr, 1, now_us, &at_us)) {
+            last_us = at_us;
+            cnt++;
+        }
+    assert_in_range(last_us, now_us + 1800000, now_us + 1900000);
+    assert_in_range(cnt, 380, 430);
+    struct guard_counts counts = guard_counts(guard);
+    assert_int_equal(counts.paced_drops, 1000 - cnt);
+    struct addr same_64 = at("2001:db8::2");
+    assert_false(guard_pace(guard, &same_64, 1, now_us, &at_us));
+}
+
 static int stop(void **state)
 {
     (void)state;
@@ -179,6 +252,8 @@ int main(void)
         cmocka_unit_test(every_second_refused_answer_slips), cmocka_unit_test(the_clock_may_wrap),
         cmocka_unit_test(a_flood_of_networks_is_limited),    cmocka_unit_test(connections_are_counted),
         cmocka_unit_test(a_front_cannot_shut_out_another),
+        cmocka_unit_test(deferred_answers_are_paced),
+        cmocka_unit_test(a_pacer_has_an_end),
     };
     hash_init();
     return cmocka_run_group_tests(tests, NULL, stop);

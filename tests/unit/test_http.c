@@ -17,7 +17,7 @@ static unsigned read_message(enum http_method method, const char *target, const 
     struct http_request r = {.method = method, .target = text_of(target), .type = text_of(type), .body = text_of(body)};
     const uint8_t *wire = NULL;
     *len = 0;
-    return doh_read(&r, "/dns-query", decoded, &wire, len);
+    return doh_read(&r, "/dns-query", decoded, &wire, len).status;
 }
 
 static void test_statuses(void **state)
@@ -118,7 +118,7 @@ static void test_pieces(void **state)
     static const char two[] = "POST /dns-query HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nConnection: x, Close\r\n\r\nabcGET / HTTP/1.0\r\n\r\n";
     const uint8_t *octets = (const uint8_t *)two;
     struct http_request r;
-    unsigned status;
+    struct http_verdict status;
     size_t used = 0;
 
     (void)state;
