@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <sched.h>
+#include <pthread.h>
 #include <signal.h>
 #include <sys/random.h>
 #include <sys/resource.h>
@@ -628,6 +629,10 @@ static void end(struct body *b)
     guard_free(&b->guard);
     tls_server_free(&b->tls);
     free(b->listeners);
+    /* with its handle the way a signal is caught goes, and the next one would end us in its own way */
+    sigset_t all;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, NULL);
     uv_walk(&b->loop, close_handle, NULL);
     uv_run(&b->loop, UV_RUN_DEFAULT);
     uv_loop_close(&b->loop);

@@ -114,16 +114,18 @@ enum err worker_new(const struct worker_parts *parts, struct worker **out)
 static void run(void *data)
 {
     struct worker *w = data;
-    cpu_set_t only;
-
-    if (w->parts.cpu >= 0) {
-        CPU_ZERO(&only);
-        CPU_SET((size_t)w->parts.cpu, &only);
-        if (pthread_setaffinity_np(pthread_self(), sizeof(only), &only) != 0)
-            log_warning("a worker could not be pinned to core %d", w->parts.cpu);
-    }
     uv_run(&w->loop, UV_RUN_DEFAULT);
     uv_async_send(w->parts.done);
+}
+
+static void pin(const struct worker *w)
+{
+    cpu_set_t only;
+
+    CPU_ZERO(&only);
+    CPU_SET((size_t)w->parts.cpu, &only);
+    if (pthread_setaffinity_np(w->thread, sizeof(only), &only) != 0)
+        log_warning("a worker could not be pinned to core %d", w->parts.cpu);
 }
 
 enum err worker_start(struct worker *w)
@@ -137,6 +139,8 @@ enum err worker_start(struct worker *w)
     w->is_started = true; /* before the thread looks at it */
     if (uv_thread_create(&w->thread, run, w) != 0)
         w->is_started = false;
+    else if (w->parts.cpu >= 0)
+        pin(w); /* here and not in the thread: who is told that we are ready finds it pinned */
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     return w->is_started ? ERR_OK : ERR_NOMEM;
 }

@@ -1,4 +1,5 @@
 """Servers on loopback for the end-to-end tests: ours and Debian's, each on a port of its own."""
+import itertools
 import os
 import random
 import shutil
@@ -47,13 +48,16 @@ def find_program(name):
     return shutil.which(name) or "/usr/sbin/" + name
 
 
+PORTS = itertools.count(int(os.environ.get("ROOTLINE_PORTS", 0)))
+
+
 def free_port():
-    """A port that is free for UDP and TCP on 127.0.0.1 and ::1."""
+    """A port that is free for UDP and TCP on 127.0.0.1 and ::1; in a network of our own (tests/e2e/alone) nobody else takes it meanwhile."""
     for _ in range(100):
-        with socket.socket() as s:
-            s.bind(("127.0.0.1", 0))
-            port = s.getsockname()[1]
         try:
+            with socket.socket() as s:
+                s.bind(("127.0.0.1", next(PORTS) if "ROOTLINE_PORTS" in os.environ else 0))
+                port = s.getsockname()[1]
             for family, host in ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")):
                 for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM):
                     with socket.socket(family, kind) as s:
@@ -86,7 +90,7 @@ class Server:
     def log(self):
         return self.log_path.read_text(errors="replace")
 
-    def wait_for(self, text, seconds=30, count=1):
+    def wait_for(self, text, seconds=120, count=1):
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             if self.log().count(text) >= count:
@@ -262,7 +266,7 @@ controls {{ }};
             self.started(wait_answer, self, zones)
 
 
-def wait_answer(server, zones, seconds=30):
+def wait_answer(server, zones, seconds=120):
     """Until the server answers for each of its zones."""
     end = time.monotonic() + seconds
     waiting = list(zones)

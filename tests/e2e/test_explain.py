@@ -181,7 +181,8 @@ def test_a_failure_is_remembered_and_told(resolver):
     resolver.command("cache", "flush", "lame.com", "--subtree")
     explain(resolver, "x.lame.com")
     story = explain(resolver, "x.lame.com")
-    check_cause(story, "lame", "It failed 0 seconds ago, which is remembered for another")
+    check_cause(story, "lame", "which is remembered for another")
+    assert re.search(r"It failed \d+ seconds? ago, which", story["cause"]["text"])
     assert story["questions"] == 0 and "127.11.2.5 said REFUSED" in story["cause"]["text"]
     check_cause(explain(resolver, "x.lame.com", "--no-cache"), "lame", "said REFUSED")
 
@@ -198,7 +199,8 @@ def test_a_failure_behind_an_alias_is_remembered_too(resolver):
     resolver.command("cache", "flush", ".", "--subtree")
     explain(resolver, "broken.shop.com")
     story = explain(resolver, "broken.shop.com")
-    check_cause(story, "lame", "It failed 0 seconds ago")
+    check_cause(story, "lame", "It failed ")
+    assert re.search(r"It failed \d+ seconds? ago", story["cause"]["text"])
     assert story["questions"] == 0 and "That kept broken.shop.com from being found." in story["cause"]["text"]
 
 

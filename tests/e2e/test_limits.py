@@ -267,12 +267,14 @@ def test_5000_idle_and_dripping_connections(tmp_path, preset):
     rounds = 300 if not preset else 100
     try:
         with Crowd(server.port, 5000) as crowd:
-            time.sleep(3)
+            end = time.monotonic() + 60
+            while crowd.opened <= 5000 and time.monotonic() < end:  # all are there, and some come again
+                time.sleep(0.05)
             good = {"UDP": 0, "TCP": 0}
             for n in range(rounds):
                 for kind in good:
                     try:
-                        good[kind] += bool(server.ask("www.a.test", tcp=kind == "TCP", timeout=2).answer)
+                        good[kind] += bool(server.ask("www.a.test", tcp=kind == "TCP", timeout=10).answer)
                     except Exception:
                         pass
             print(f"\n{crowd.opened} connections opened, {len(crowd.sockets)} at the end; answered of {rounds}: {good}")
@@ -285,20 +287,27 @@ def test_5000_idle_and_dripping_connections(tmp_path, preset):
 
 def test_one_client_has_its_share(tmp_path):
     # one worker: a client is made room for at the listening socket that has its connections
-    server = start(tmp_path, NO_LIMIT + "\n  workers: 1", top="limits: {tcp-connections-per-client: 5}")
+    server = start(tmp_path, NO_LIMIT + "\n  workers: 1", top="limits: {tcp-connections-per-client: 5, tcp-idle: 10m}")
     try:
         held = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(12)]
-        time.sleep(0.5)
-        alive = 0
         for s in held:
             s.setblocking(False)
-            try:
-                alive += s.recv(1) != b""
-            except BlockingIOError:
-                alive += 1
-            except OSError:
-                pass
-        assert alive == 5
+
+        def count_alive():
+            alive = 0
+            for s in held:
+                try:
+                    alive += s.recv(1) != b""
+                except BlockingIOError:
+                    alive += 1
+                except OSError:
+                    pass
+            return alive
+
+        end = time.monotonic() + 60
+        while count_alive() > 5 and time.monotonic() < end:
+            time.sleep(0.05)
+        assert count_alive() == 5
         assert server.ask("www.a.test", tcp=True).answer  # the idlest has to go
         for s in held:
             s.close()
@@ -307,13 +316,11 @@ def test_one_client_has_its_share(tmp_path):
 
 
 def test_half_a_message_is_not_waited_for(tmp_path):
-    server = start(tmp_path, NO_LIMIT)
+    server = start(tmp_path, NO_LIMIT, top="limits: {tcp-idle: 10m}")
     try:
-        with socket.create_connection(("127.0.0.1", server.port), timeout=8) as s:
+        with socket.create_connection(("127.0.0.1", server.port), timeout=120) as s:
             s.sendall(b"\0\x20half")
-            begin = time.monotonic()
             assert s.recv(1) == b""
-            assert time.monotonic() - begin < 7  # the idle time is ten seconds
     finally:
         server.stop()
 
@@ -353,7 +360,10 @@ def test_everything_at_once(tmp_path, preset):
     try:
         for thread in threads:
             thread.start()
-        for n in range(10):
+        n = -1
+        end = time.monotonic() + 120
+        while n < 9 or not all(answered.values()) and time.monotonic() < end:
+            n += 1
             (tmp_path / "a.test.zone").write_text(ZONE.replace(" 1 2 3 4 5", f" {n + 2} 2 3 4 5"))
             secrets.write_text(f"{n:032x}\n{SECRET}\n")
             server.process.send_signal(signal.SIGHUP)

@@ -73,11 +73,15 @@ def test_kdig_and_drill(resolver):
 # ---- answers ----
 
 def test_case_is_kept_and_ttl_counts_down(resolver):
+    begin = time.monotonic()
     first = ask(resolver, "CaSe.mIxEd.z7.AlPhA")
+    learnt = time.monotonic()
     assert first.answer[0].name.to_text() == "CaSe.mIxEd.z7.AlPhA." and first.answer[0].ttl == 3600
     time.sleep(2.1)
+    asked = time.monotonic()
     again = ask(resolver, "case.mixed.Z7.alpha")
-    assert again.answer[0].name.to_text() == "case.mixed.Z7.alpha." and again.answer[0].ttl in (3597, 3598)
+    most, least = 3600 - int(asked - learnt), 3600 - int(time.monotonic() - begin) - 1
+    assert again.answer[0].name.to_text() == "case.mixed.Z7.alpha." and least <= again.answer[0].ttl <= most < 3600
 
 
 def test_names_of_servers_keep_their_letters(resolver):
@@ -213,7 +217,7 @@ def test_who_may_ask(net, tmp_path):
 
 # ---- many at once ----
 
-def crowd(port, names, in_flight=2000, tries=3, wait=5.0):
+def crowd(port, names, in_flight=2000, tries=4, wait=10.0):
     """Ask for all names from 32 addresses, three tries each; {name: (rcode, addresses)}, and those without an answer."""
     sockets = []
     for n in range(32):
@@ -287,7 +291,7 @@ def test_ten_thousand_names(tmp_path, build, workers):
     names = [(f"n{i}.{child(z)}", address(z, i)) for z in range(ZONES) for i in range(NAMES)]
     random.Random(7).shuffle(names)
     names = names[:10000]
-    hup = threading.Timer(1, lambda: [(server.process.send_signal(1), time.sleep(0.3)) for _ in range(5)])
+    hup = threading.Timer(1, lambda: [(server.process.send_signal(1), server.wait_for("reloaded", count=n + 1)) for n in range(5)])
     try:
         start = time.monotonic()
         hup.start()  # new versions meanwhile

@@ -79,7 +79,7 @@ def test_the_case_of_the_question_is_kept(server):
 
 # ---- packets by hand ----
 
-def ask_raw(server, wire, timeout=1):
+def ask_raw(server, wire, timeout=10):
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
         s.settimeout(timeout)
         s.sendto(wire, ("127.0.0.1", server.port))

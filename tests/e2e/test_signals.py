@@ -71,5 +71,6 @@ def test_the_end_comes_under_a_flood(tmp_path):
 def test_sigint_ends_too(tmp_path):
     server = lab.Authd(tmp_path, {"a.test": ZONE})
     server.process.send_signal(signal.SIGINT)
+    assert server.process.wait(20) == 0  # of that signal alone: stop() would send another
     server.stop()
     assert "stopping on SIGINT" in server.log()

@@ -394,14 +394,17 @@ static void test_sketch(void **state)
 
 static void write_file(const uint8_t *bytes, size_t len)
 {
-    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    static const uint8_t zeros[4096];
+    unlink(path); /* a new file: what an old one is overwritten with goes to the disk at once */
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     assert_true(fd >= 0);
     /* what is all zeros is left out: the file is large */
-    for (size_t at = 0; at < len; at += 4096) {
-        static const uint8_t zeros[4096];
-        size_t part = util_min(len - at, 4096);
-        if (memcmp(bytes + at, zeros, part) != 0)
-            assert_int_equal(pwrite(fd, bytes + at, part, (off_t)at), part);
+    for (size_t at = 0, end = 0; at < len; at = end) {
+        bool is_zero = memcmp(bytes + at, zeros, util_min(len - at, 4096)) == 0;
+        for (end = at; end < len && (memcmp(bytes + end, zeros, util_min(len - end, 4096)) == 0) == is_zero;)
+            end += util_min(len - end, 4096);
+        if (!is_zero)
+            assert_int_equal(pwrite(fd, bytes + at, end - at, (off_t)at), end - at);
     }
     assert_int_equal(ftruncate(fd, (off_t)len), 0);
     close(fd);
