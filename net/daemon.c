@@ -121,6 +121,14 @@ static void tell_counts(uv_timer_t *timer)
         log_warning("rate limit: %llu answers %sdropped and %llu %scut short in %d s",
                     (unsigned long long)(now.dropped - told->dropped), verb,
                     (unsigned long long)(now.slipped - told->slipped), verb, TELL_MS / 1000);
+    if (now.paced != told->paced || now.paced_drops != told->paced_drops)
+        log_warning("deferred answers to addresses that may be spoofed: %llu paced, %llu "
+                    "dropped in %d s",
+                    (unsigned long long)(now.paced - told->paced),
+                    (unsigned long long)(now.paced_drops - told->paced_drops), TELL_MS / 1000);
+    if (now.untrusted != told->untrusted)
+        log_warning("PROXY headers of peers that are not in trusted-proxies: %llu in %d s",
+                    (unsigned long long)(now.untrusted - told->untrusted), TELL_MS / 1000);
     if (now.crowded_total != told->crowded_total)
         log_warning("all %u connections were taken: %llu closed or turned away in %d s",
                     b->server->guard.connections,
@@ -414,6 +422,9 @@ static void put_guard(const struct body *b, struct json *to)
     struct guard_counts g = guard_counts(b->guard);
     json_put_number(to, "answers-dropped", (int64_t)g.dropped);
     json_put_number(to, "answers-slipped", (int64_t)g.slipped);
+    json_put_number(to, "answers-paced", (int64_t)g.paced);
+    json_put_number(to, "answers-paced-dropped", (int64_t)g.paced_drops);
+    json_put_number(to, "untrusted-proxy-headers", (int64_t)g.untrusted);
     json_put_number(to, "connections-crowded", (int64_t)g.crowded_total);
     json_put_number(to, "connections-of-one-client", (int64_t)g.crowded_client);
     json_put_number(to, "connections-for-memory", (int64_t)g.crowded_memory);

@@ -86,9 +86,9 @@ def encode(wire):
 class ByHand:
     """TLS whose sealed octets the test carries itself."""
 
-    def __init__(self, listeners):
+    def __init__(self, listeners, alpn="dot"):
         self.inside, self.outside = ssl.MemoryBIO(), ssl.MemoryBIO()
-        self.tls = listeners.context("dot").wrap_bio(self.inside, self.outside, server_hostname=NAME)
+        self.tls = listeners.context(alpn).wrap_bio(self.inside, self.outside, server_hostname=NAME)
 
     def step(self):
         """Go on with the handshake; True when it is over.  What is to be sent then is in flight()."""
@@ -122,6 +122,20 @@ class ByHand:
         except (ssl.SSLWantReadError, ssl.SSLZeroReturnError):
             pass
         return data
+
+
+class Pipe:
+    """In place of a socket: what was sent is taken by hand."""
+
+    def __init__(self):
+        self.octets = b""
+
+    def sendall(self, octets):
+        self.octets += octets
+
+    def taken(self):
+        octets, self.octets = self.octets, b""
+        return octets
 
 
 class Http2:
@@ -162,6 +176,10 @@ class Http2:
         if not data:
             self.closed = "closed" if self.closed is None else self.closed
             return False
+        self.take(data)
+        return True
+
+    def take(self, data):
         for event in self.h2.receive_data(data):
             if isinstance(event, h2.events.ResponseReceived):
                 self.answers[event.stream_id].update(dict(event.headers))
@@ -181,7 +199,6 @@ class Http2:
             self.flush()
         except (ConnectionError, ssl.SSLError):
             pass
-        return True
 
     def wait(self, count):
         self.flush()

@@ -384,6 +384,163 @@ kill $pid; wait $pid""")
     assert done.stdout == ("200" if is_served else "000"), done.stdout + done.stderr + (tmp_path / "log").read_text()
 
 
+# ---- PROXYv2 in front of DNS itself ----
+
+QUERY = encrypted.question("ns.cdn.com")
+
+
+def udp_rcode(port, source, before=b"", query=QUERY):
+    """The RCODE that comes back for a datagram; None when it was dropped, which a second query behind it shows."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        s.bind((source, 0))
+        s.settimeout(30)
+        s.sendto(before + query, ("127.0.0.1", port))
+        s.sendto(encrypted.question("ns.cdn.com", number=4711), ("127.0.0.1", port))
+        answers = {}
+        while 4711 not in answers:
+            m = dns.message.from_wire(s.recv(4096))
+            answers[m.id] = m
+        return answers[0].rcode() if 0 in answers else None
+
+
+def stream_rcode(port, source, before=b"", inside=b"", context=None, piece=1 << 20):
+    """The same over TCP, or TLS; None when the connection was closed."""
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=30, source_address=(source, 0)) as s:
+            s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            for i in range(0, len(before), piece):
+                s.sendall(before[i:i + piece])
+            if context:
+                s = context.wrap_socket(s, server_hostname=encrypted.NAME)
+            octets = inside + encrypted.frame(QUERY)
+            for i in range(0, len(octets), piece):
+                s.sendall(octets[i:i + piece])
+            return dns.message.from_wire(encrypted.read_frame(s)).rcode()
+    except (ConnectionError, EOFError, ssl.SSLError):
+        return None
+
+
+OK, NO = dns.rcode.NOERROR, dns.rcode.REFUSED
+MAPPED = b"\r\n\r\n\0\r\nQUIT\n" + struct.pack("!BBH", 0x21, 0x21, 36) + socket.inet_pton(socket.AF_INET6, "::ffff:127.0.1.5") + bytes(20)
+HEADERS = [  # from the trusted proxy
+    (preamble("127.0.1.5"), OK), (preamble("127.0.1.5", family=0x12), OK), (preamble("127.0.3.5"), NO), (preamble("127.0.3.5", family=0x12), NO),
+    (MAPPED, OK), (b"", NO), (preamble("0.0.0.0", command=0x20, family=0), NO), (preamble("127.0.1.5", family=0), NO),
+    (preamble("127.0.1.5", family=0x31), None), (preamble("127.0.1.5", command=0x31), None), (preamble("127.0.1.5") + preamble("127.0.1.6"), None),
+    (preamble("127.0.1.5")[:13] + b"\x11\0\x0f" + preamble("127.0.1.5")[16:] + b"\x03\0\0", OK),  # with an attribute
+]
+
+
+@pytest.mark.parametrize("header, rcode", HEADERS)
+def test_proxy_headers_before_dns(picky, header, rcode):
+    l = picky.listeners
+    assert udp_rcode(picky.port, "127.0.0.2", header) == rcode
+    for piece in (1 << 20, 7):
+        assert stream_rcode(picky.port, "127.0.0.2", header, piece=piece) == rcode
+        assert stream_rcode(l.tls, "127.0.0.2", header, context=l.context("dot"), piece=piece) == rcode  # as HAProxy and nginx do
+        assert stream_rcode(l.tls, "127.0.0.2", inside=header, context=l.context("dot"), piece=piece) == rcode  # as dnsdist does
+
+
+@pytest.mark.parametrize("source", ["127.0.1.5", "127.0.3.1"])
+def test_proxy_headers_of_anybody_else(picky, source):
+    """Dropped and closed, whoever asks; and counted."""
+    l = picky.listeners
+    before = json.loads(lab.run(lab.ROOTLINE, "stats", "--json", "--socket", picky.socket).stdout)["untrusted-proxy-headers"]
+    for header in (preamble("127.0.1.5"), preamble("127.0.1.5", family=0x12), preamble("0.0.0.0", command=0x20, family=0)):
+        assert udp_rcode(picky.port, source, header) is None
+        assert stream_rcode(picky.port, source, header) is None
+        assert stream_rcode(l.tls, source, header, context=l.context("dot")) is None
+        assert stream_rcode(l.tls, source, inside=header, context=l.context("dot")) is None
+    after = json.loads(lab.run(lab.ROOTLINE, "stats", "--json", "--socket", picky.socket).stdout)["untrusted-proxy-headers"]
+    assert after == before + 12
+
+
+def test_a_batch_with_some_that_are_dropped(picky):
+    """Each answer belongs to its query, whatever stood beside it in the batch."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as bad, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as good:
+        bad.bind(("127.0.3.1", 0))
+        good.bind(("127.0.0.2", 0))
+        good.settimeout(30)
+        bad.setblocking(False)
+        for n in range(1, 301):
+            bad.sendto(preamble("127.0.1.5") + encrypted.question("ns.cdn.com", number=n), ("127.0.0.1", picky.port))
+            good.sendto(preamble("127.0.1.5") + encrypted.question("ns.cdn.com", number=1000 + n), ("127.0.0.1", picky.port))
+            if n % 30 == 0:
+                got = {dns.message.from_wire(good.recv(4096)).id for _ in range(30)}
+                assert got == set(range(1000 + n - 29, 1001 + n))
+        with pytest.raises(BlockingIOError):
+            bad.recv(4096)
+
+
+class Dnsdist:
+    def __init__(self, folder, picky, backend):
+        self.port = lab.free_port()
+        (folder / "dnsdist.conf").write_text(f"""setLocal('127.0.0.1:{self.port}')
+setACL({{'127.0.0.0/8'}})
+setSecurityPollSuffix('')
+newServer{{{backend}, source='127.0.0.2', useProxyProtocol=true, healthCheckMode='up'}}
+""")
+        self.server = lab.Server([lab.find_program("dnsdist"), "--supervised", "-C", folder / "dnsdist.conf"], folder / "dnsdist.log")
+        self.server.started(wait_for_tcp, self.server, self.port)
+
+    def stop(self):
+        self.server.stop()
+
+
+def wait_for_tcp(server, port):
+    for _ in range(600):
+        with socket.socket() as s:
+            if s.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.1)
+    raise AssertionError(server.log())
+
+
+@pytest.mark.parametrize("over", ["dns", "tls"])
+def test_behind_dnsdist(picky, over, tmp_path):
+    """Debian's dnsdist in front of UDP, TCP and DoT: the access list sees its clients."""
+    lab.need("dnsdist")
+    backend = f"address='127.0.0.1:{picky.port}'" if over == "dns" else \
+        f"address='127.0.0.1:{picky.listeners.tls}', tls='openssl', caStore='{picky.listeners.ca}', subjectName='{encrypted.NAME}'"
+    proxy = Dnsdist(tmp_path, picky, backend)
+    try:
+        for source, rcode in (("127.0.1.5", OK), ("127.0.3.5", NO)):
+            for _ in range(3):
+                with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+                    s.bind((source, 0))
+                    s.settimeout(30)
+                    s.sendto(QUERY, ("127.0.0.1", proxy.port))
+                    assert dns.message.from_wire(s.recv(4096)).rcode() == rcode
+                assert stream_rcode(proxy.port, source) == rcode
+    finally:
+        proxy.stop()
+
+
+# ---- one form of an address (RFC 4291 2.5.5.2) ----
+
+@pytest.mark.parametrize("field", ("X-Forwarded-For: ::ffff:127.0.1.5", 'Forwarded: for="[::ffff:127.0.1.5]:4711"', "X-Forwarded-For: ::FFFF:7f00:105",
+                                   "X-Forwarded-For: 203.0.113.9, ::ffff:127.0.1.5, ::ffff:127.0.0.2"))
+def test_mapped_addresses_of_a_proxy(picky, field):
+    assert rcode_of(plain_get(picky.listeners.http, "127.0.0.2", field)) == OK
+
+
+def test_mapped_addresses_in_the_configuration(tmp_path, class_net):
+    """In `allow` and `trusted-proxies` they are the IPv4 addresses that they stand for, and `listen` takes them for those."""
+    listeners = encrypted.Listeners(tmp_path, proxies='"::ffff:127.0.0.2"', address="127.0.0.1")
+    server = internet.ClassResolver(tmp_path / "resolver", class_net, extra=listeners.extra)
+    server.stop()
+    text = server.conf.read_text()
+    server.conf.write_text(text.replace("allow: [127.0.0.0/8,", 'allow: ["::ffff:127.0.1.0/120",').replace("[127.0.0.1@", '["::ffff:127.0.0.1@').replace(
+        f"{server.port}]", f'{server.port}"]'))
+    again = lab.Server([lab.BUILD / "rootline-resolver", "-c", server.conf], tmp_path / "mapped.log")
+    try:
+        again.started(again.wait_for, "ready on ")
+        assert f"127.0.0.1@{server.port}" in again.log() and "::ffff:" not in again.log()
+        assert udp_rcode(server.port, "127.0.1.5") == OK and udp_rcode(server.port, "127.0.3.5") == NO
+        assert udp_rcode(server.port, "127.0.0.2", preamble("127.0.1.5")) == OK
+    finally:
+        assert again.stop() == 0, again.log()
+
+
 # ---- what is spoken ----
 
 def test_many_questions_on_one_connection(subject):
@@ -410,6 +567,7 @@ def test_answers_in_any_order(subject):
         s.settimeout(20)
         s.sendall(encrypted.frame(encrypted.question(slow, number=1)) + encrypted.frame(encrypted.question(fast, number=2)))
         assert [struct.unpack("!H", encrypted.read_frame(s)[:2])[0] for _ in range(2)] == [2, 1]
+    time.sleep(5)  # until its servers are not left alone any more
     with l.connect(l.https, "h2") as s:
         s.settimeout(20)
         client = encrypted.Http2(s)
@@ -436,6 +594,49 @@ def test_answers_of_a_turn_in_one_record(subject):
             records += 1
             wire = wire[5 + struct.unpack("!H", wire[3:5])[0]:]
         assert records == 1
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_records_of_answers_over_http2(subject, together):
+    """A client that asks one by one gets a record for each answer, for it may not be able to take more (dnsperf); one that puts its requests into one
+    record gets the answers so as well."""
+    l = subject.listeners
+    tls = encrypted.ByHand(l, "h2")
+    with socket.create_connection(("127.0.0.1", l.https), timeout=30) as s:
+        tls.open(s)
+        client = encrypted.Http2(encrypted.Pipe())
+        s.sendall(tls.seal(client.sock.taken()))
+        client.ask(encrypted.question(subject.name))  # a resolver has it from now on
+        s.sendall(tls.seal(client.sock.taken()))
+        while len(client.done) < 1:
+            client.take(tls.unseal(s.recv(65536)))
+        s.sendall(tls.seal(client.sock.taken()) if client.sock.octets else b"")
+        pieces = []
+        for n in range(16):
+            client.ask(encrypted.question(subject.name))
+            pieces.append(client.sock.taken())
+        s.sendall(tls.seal(b"".join(pieces)) if together else b"".join(tls.seal(p) for p in pieces))
+        wire, records = b"", 0
+        while len(client.done) < 17:
+            more = s.recv(65536)
+            assert more
+            client.take(tls.unseal(more))
+            wire += more
+        while wire:
+            records += 1
+            wire = wire[5 + struct.unpack("!H", wire[3:5])[0]:]
+        assert records == 1 if together else records >= 16, records
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+@pytest.mark.parametrize("clients, outstanding", [(1, 20), (4, 100)])
+def test_dnsperf(subject, method, clients, outstanding, tmp_path):
+    """The tool that people measure with gets all of its answers."""
+    lab.need("dnsperf")
+    (tmp_path / "names").write_text(f"{subject.name} A\n")
+    done = lab.run("dnsperf", "-m", "doh", "-O", f"doh-uri={subject.listeners.url}", "-O", f"doh-method={method}", "-s", "127.0.0.1", "-p", subject.listeners.https,
+                   "-d", tmp_path / "names", "-c", clients, "-T", 1, "-q", outstanding, "-n", 500, "-t", 30, timeout=120)
+    assert "Queries lost:         0" in done.stdout and "Queries completed:    500" in done.stdout, done.stdout + done.stderr
 
 
 def test_a_large_answer_through_a_small_window(subject):
@@ -568,7 +769,13 @@ HTTP1 = [
     (400, b"GET  /dns-query HTTP/1.1\r\nHost: x\r\n\r\n"), (400, b"GET /dns-query HTTP/1.1\r\nHost : x\r\n\r\n"),
     (400, b"GET /dns-query HTTP/1.1\r\nHost: x\r\n folded\r\n\r\n"), (400, b"GET /dns-query HTTP/1.1\nHost: x\r\n\r\n"),
     (400, b"GET /dns-query HTTP/1.1\r\nHost: x\nX: y\r\n\r\n"), (400, b"GET /dns-query HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n"),
-    (400, b"GET /dns-query HTTP/1.1\r\nHost: x\r\nX\0: y\r\n\r\n"), (400, b"\r\nGET /dns-query HTTP/1.1\r\nHost: x\r\n\r\n"),
+    (400, b"GET /dns-query HTTP/1.1\r\nHost: x\r\nX\0: y\r\n\r\n"),
+    (200, b"\r\nGET /dns-query?dns=" + encrypted.encode(RIGHT).encode() + b" HTTP/1.1\r\nHost: x\r\n\r\n"),  # RFC 9112 2.2
+    (200, b"\r\n" * 9 + b"GET /dns-query?dns=" + encrypted.encode(RIGHT).encode() + b" HTTP/1.1\r\nHost: x\r\n\r\n"),
+    (400, b"\nGET /dns-query HTTP/1.1\r\nHost: x\r\n\r\n"), (400, b"GET /dns-query HTTP/1.1\nHost: x\n\n"), (400, b"GET /dns-query HTTP/1.1\r\nHost: x\n\n"),
+    (200, b"GET /dns%2Dquery?dns=" + encrypted.encode(RIGHT).encode() + b" HTTP/1.1\r\nHost: x\r\n\r\n"),
+    (200, b"GET /%64%6e%73-quer%79?x=%zz&d%6es=" + encrypted.encode(RIGHT).encode() + b" HTTP/1.1\r\nHost: x\r\n\r\n"),
+    (200, b"GET /dns-query?dns=%41" + encrypted.encode(RIGHT).encode()[1:] + b" HTTP/1.1\r\nHost: x\r\n\r\n"),
     (400, b"POST /dns-query HTTP/1.1\r\nHost: x\r\nContent-Length: 28\r\nContent-Length: 28\r\n\r\n"),
     (400, b"POST /dns-query HTTP/1.1\r\nHost: x\r\nContent-Length: +28\r\n\r\n"), (400, b"POST /dns-query HTTP/1.1\r\nHost: x\r\nContent-Length: 28, 28\r\n\r\n"),
     (411, b"POST /dns-query HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
@@ -596,6 +803,56 @@ def test_http1(subject, number, piece):
         if status != 200:
             assert b"Connection: close\r\n" in data
             assert s.recv(100) == b""
+            # a line of text says why
+            assert b"Content-Type: text/plain\r\n" in data and len(data.partition(b"\r\n\r\n")[2].strip()) > 20
+        assert b"Access-Control-Allow-Origin: *\r\n" in data
+
+
+WHY = [  # what a request is told; the connection goes on
+    (404, b"GET /dns%2Fquery HTTP/1.1", b"another path"), (404, b"GET /%zz HTTP/1.1", b"another path"), (404, b"GET /dns-query%2 HTTP/1.1", b"another path"),
+    (400, b"GET /dns-query HTTP/1.1", b"no dns="), (400, b"GET /dns-query?dns=AA== HTTP/1.1", b"padding"), (400, b"GET /dns-query?dns=AA%3d%3d HTTP/1.1", b"padding"),
+    (400, b"GET /dns-query?dns=A/ HTTP/1.1", b"base64url"), (400, b"GET /dns-query?dns=A HTTP/1.1", b"whole octets"), (400, b"GET /dns-query?dns=AAAA HTTP/1.1", b"not a DNS query"),
+    (400, b"POST /dns-query HTTP/1.1\r\nContent-Type: application/dns-message\r\nContent-Length: 0", b"body is empty"),
+    (415, b"POST /dns-query HTTP/1.1\r\nContent-Length: 0", b"Content-Type: application/dns-message is wanted"), (405, b"PUT /dns-query HTTP/1.1", b"Method"),
+]
+
+
+def test_errors_say_why(subject):
+    with socket.create_connection(("127.0.0.1", subject.listeners.http), timeout=30) as s:
+        for status, head, why in WHY:
+            s.sendall(head + b"\r\nHost: x\r\n\r\n")
+            data = b""
+            while not (b"\r\n\r\n" in data and data.endswith(b"\n") and data.partition(b"\r\n\r\n")[2]):
+                data += s.recv(65536)
+            assert data.startswith(b"HTTP/1.1 %d " % status) and why in data.partition(b"\r\n\r\n")[2], data
+    l = subject.listeners
+    with l.connect(l.https, "h2") as s:
+        client = encrypted.Http2(s)
+        wrong, empty = client.ask(b"", method="GET", path="/nowhere"), client.ask(b"")
+        client.wait(2)
+        assert b"another path" in client.answers[wrong]["data"] and b"body is empty" in client.answers[empty]["data"]
+
+
+@pytest.mark.parametrize("target", ["/dns-query", "*", "/dns-query?dns=AAAA", "/other"])
+def test_options(subject, target):
+    """What a browser asks before a script's POST, over either HTTP; the connection goes on."""
+    l = subject.listeners
+    status = 404 if target == "/other" else 204
+    with socket.create_connection(("127.0.0.1", l.http), timeout=30) as s:
+        s.sendall(f"OPTIONS {target} HTTP/1.1\r\nHost: x\r\nOrigin: https://a.example\r\nAccess-Control-Request-Method: POST\r\n\r\n".encode() * 2)
+        data = b""
+        while data.count(b"HTTP/1.1 ") < 2 or not data.endswith(b"\n"):
+            data += s.recv(65536)
+        assert data.count(b"HTTP/1.1 %d " % status) == 2 and data.count(b"Access-Control-Allow-Origin: *\r\n") == 2
+        if status == 204:
+            assert data.count(b"Allow: GET, POST, OPTIONS\r\n") == 2 and b"Content-" not in data and data.endswith(b"\r\n\r\n")
+    with l.connect(l.https, "h2") as s:
+        client = encrypted.Http2(s)
+        stream = client.ask(b"", method="OPTIONS", path=target)
+        client.wait(1)
+        fields = client.answers[stream]
+        assert fields[":status"] == str(status) and fields["access-control-allow-origin"] == "*"
+        assert status != 204 or (fields["access-control-allow-methods"] == "GET, POST" and not client.answers[stream]["data"])
 
 
 def test_http1_keeps_its_order(subject):
