@@ -4,8 +4,10 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <unistd.h>
 
 #include "authd/zonefile.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "base/now.h"
 #include "dns/dname_text.h"
@@ -56,6 +58,11 @@ static void check_directory(struct conf_reader *reader, const struct conf_node *
         closedir(directory);
 }
 
+static void note_place(struct conf_reader *reader, const struct conf_node *node, void *target)
+{
+    container_of(target, struct auth_conf_zone, file)->place = conf_place(reader, node);
+}
+
 static const struct conf_key zone_keys[] = {
     {.name = "zone",
      .type = CONF_CUSTOM,
@@ -65,7 +72,8 @@ static const struct conf_key zone_keys[] = {
     {.name = "file",
      .type = CONF_PATH,
      .offset = offsetof(struct auth_conf_zone, file),
-     .is_required = true},
+     .is_required = true,
+     .check = note_place},
     {.name = NULL},
 };
 
@@ -235,6 +243,7 @@ static enum err add_entry(struct wanted *wanted, const char *directory, const ch
         return ERR_NOMEM;
     snprintf(path, path_len + 1, "%s/%s", directory, entry);
     zone.file = path;
+    zone.place = (struct diag_place){.file = path};
     return add_wanted(wanted, &zone);
 }
 
@@ -319,4 +328,37 @@ enum err auth_conf_load(const struct auth_conf *conf, const struct zoneset *befo
     else
         *out = set;
     return err;
+}
+
+/* ---- checking ---- */
+
+static void check_file(const struct auth_conf_zone *wanted, bool is_deep, struct diag *diag)
+{
+    struct file_stamp stamp;
+    struct zone *zone = NULL;
+    enum err err = file_stat(wanted->file, &stamp);
+
+    if (!err && access(wanted->file, R_OK) != 0)
+        err = err_from_errno(errno);
+    if (err)
+        diag_add(diag, DIAG_ERROR, &wanted->place, "%s: %s", wanted->file, file_problem(err));
+    if (err || !is_deep)
+        return;
+    err = zonefile_load(wanted->name, wanted->file, NULL, diag, &zone);
+    if (!err)
+        zone_unref(&zone);
+}
+
+enum err auth_conf_check(const struct auth_conf *conf, bool is_deep, struct diag *diag)
+{
+    struct wanted wanted = {.cnt = 0};
+    size_t errors = diag->error_cnt;
+
+    arena_init(&wanted.arena, 0);
+    enum err err = list_wanted(conf, &wanted);
+    for (size_t i = 0; i < wanted.cnt && !err; i++)
+        check_file(&wanted.at[i], is_deep, diag);
+    free(wanted.at);
+    arena_fini(&wanted.arena);
+    return err ? err : diag->error_cnt > errors ? ERR_CONFIG : ERR_OK;
 }

@@ -11,6 +11,7 @@
 struct auth_conf_zone {
     const uint8_t *name; /* wire form */
     const char *file;
+    struct diag_place place; /* where the configuration names the file */
 };
 
 /* Lifetime: from auth_conf_read to auth_conf_free. */
@@ -27,6 +28,11 @@ MUST_USE enum err auth_conf_read(const char *path, struct diag *diag, struct aut
 /* The same from memory. */
 MUST_USE enum err auth_conf_parse(const char *path, const char *text, size_t len,
                                   struct diag *diag, struct auth_conf **out);
+
+/* Look whether the zone files that it names, and those of its directory, are there and may be read; `is_deep`: load each of them too.
+ * ERR_CONFIG: the diag says what is wrong. */
+MUST_USE enum err auth_conf_check(const struct auth_conf *conf, bool is_deep,
+                                  struct diag *diag);
 
 /* Free it.  Clears the pointer; NULL inside is fine. */
 void auth_conf_free(struct auth_conf **conf);

@@ -385,18 +385,6 @@ static void read_text(struct reading *r, struct zonetext *zt)
 
 /* ---- files ---- */
 
-static const char *read_problem(enum err err)
-{
-    switch (err) {
-    case ERR_ABSENT: return "there is no such file";
-    case ERR_DENIED:
-        return "permission denied; the user that the daemon runs as must be able to read it";
-    case ERR_FORMAT: return "this is no regular file";
-    case ERR_LIMIT: return "the file is larger than 2 GiB";
-    default: return err_name(err);
-    }
-}
-
 static bool is_being_read(const struct reading *r, const struct file_stamp *stamp)
 {
     for (unsigned i = 0; i <= r->depth && r->build->file_cnt > 0; i++) {
@@ -427,14 +415,14 @@ static void read_file(struct reading *r, const char *path, const struct zonetext
         wrong(r, from, 0, 0, "$INCLUDE within $INCLUDE, deeper than %d", INCLUDE_DEPTH_MAX);
         return;
     }
-    enum err err = file_read(path, ZONEFILE_MAX, &text, &len, &stamp);
+    enum err err = file_read_text(path, ZONEFILE_MAX, &text, &len, &stamp);
     if (err && from) {
-        wrong(r, from, 1, 0, "%s: %s", path, read_problem(err));
+        wrong(r, from, 1, 0, "%s: %s", path, file_problem(err));
         return;
     }
     if (err) {
         struct diag_place place = {.file = path};
-        diag_add(r->diag, DIAG_ERROR, &place, "%s", read_problem(err));
+        diag_add(r->diag, DIAG_ERROR, &place, "%s", file_problem(err));
         return;
     }
     if (from && is_being_read(r, &stamp)) {

@@ -32,7 +32,7 @@ void addr_unmap(struct addr *addr)
 
 enum err addr_read(const char *text, uint16_t default_port, struct addr *out)
 {
-    char host[INET6_ADDRSTRLEN];
+    char host[INET6_ADDRSTRLEN + IF_NAMESIZE + 1];
     uint16_t port = default_port;
     const char *at = strchr(text, '@');
     size_t host_len = at ? (size_t)(at - text) : strlen(text);
@@ -41,6 +41,9 @@ enum err addr_read(const char *text, uint16_t default_port, struct addr *out)
         return ERR_FORMAT;
     memcpy(host, text, host_len);
     host[host_len] = '\0';
+    char *scope = strchr(host, '%');
+    if (scope)
+        *scope++ = '\0';
 
     struct addr addr = {0};
     if (inet_pton(AF_INET, host, &addr.sock.v4.sin_addr) == 1) {
@@ -53,6 +56,13 @@ enum err addr_read(const char *text, uint16_t default_port, struct addr *out)
         return ERR_FORMAT;
     }
     addr_unmap(&addr);
+    if (scope) {
+        if (!addr_is_link_local(&addr) || !*scope)
+            return ERR_FORMAT;
+        addr.sock.v6.sin6_scope_id = if_nametoindex(scope);
+        if (addr.sock.v6.sin6_scope_id == 0)
+            return ERR_ABSENT;
+    }
     *out = addr;
     return ERR_OK;
 }
@@ -64,6 +74,10 @@ void addr_print(const struct addr *addr, char out[ADDR_TEXT_MAX])
     if (!inet_ntop(addr->sock.any.sa_family, host, out, INET6_ADDRSTRLEN))
         strcpy(out, "?");
     size_t len = strlen(out);
+    char name[IF_NAMESIZE];
+    if (addr_is_v6(addr) && addr->sock.v6.sin6_scope_id &&
+        if_indextoname(addr->sock.v6.sin6_scope_id, name))
+        len += (size_t)snprintf(out + len, ADDR_TEXT_MAX - len, "%%%s", name);
     snprintf(out + len, ADDR_TEXT_MAX - len, "@%u", addr_port(addr));
 }
 
@@ -80,6 +94,18 @@ bool addr_is_wildcard(const struct addr *addr)
                             : addr->sock.v4.sin_addr.s_addr == INADDR_ANY;
 }
 
+bool addr_is_link_local(const struct addr *addr)
+{
+    return addr_is_v6(addr) && IN6_IS_ADDR_LINKLOCAL(&addr->sock.v6.sin6_addr);
+}
+
+bool addr_is_group(const struct addr *addr)
+{
+    return addr_is_v6(addr) ? IN6_IS_ADDR_MULTICAST(&addr->sock.v6.sin6_addr)
+                            : ntohl(addr->sock.v4.sin_addr.s_addr) >> 28 == 14 ||
+                                  addr->sock.v4.sin_addr.s_addr == INADDR_BROADCAST;
+}
+
 uint16_t addr_port(const struct addr *addr)
 {
     return ntohs(addr_is_v6(addr) ? addr->sock.v6.sin6_port : addr->sock.v4.sin_port);
@@ -89,7 +115,8 @@ bool addr_is_equal(const struct addr *a, const struct addr *b)
 {
     if (a->sock.any.sa_family != b->sock.any.sa_family || addr_port(a) != addr_port(b))
         return false;
-    return addr_is_v6(a) ? memcmp(&a->sock.v6.sin6_addr, &b->sock.v6.sin6_addr, 16) == 0
+    return addr_is_v6(a) ? memcmp(&a->sock.v6.sin6_addr, &b->sock.v6.sin6_addr, 16) == 0 &&
+                               a->sock.v6.sin6_scope_id == b->sock.v6.sin6_scope_id
                          : a->sock.v4.sin_addr.s_addr == b->sock.v4.sin_addr.s_addr;
 }
 
@@ -112,7 +139,7 @@ enum err addr_read_prefix(const char *text, struct addr_prefix *out)
         return ERR_FORMAT;
     memcpy(host, text, host_len);
     host[host_len] = '\0';
-    if (strchr(host, '@') || addr_read(host, 0, &prefix.addr) != ERR_OK)
+    if (strpbrk(host, "@%") || addr_read(host, 0, &prefix.addr) != ERR_OK)
         return ERR_FORMAT;
     (void)addr_bytes(&prefix.addr, &len);
     prefix.bits = (unsigned)len * 8;

@@ -1,12 +1,13 @@
 /* layer 2 | base/addr.h | addresses of sockets as people write them
  *
- * "192.0.2.1", "192.0.2.1@5300", "::1@5300", and prefixes such as "192.0.2.0/24".
+ * "192.0.2.1", "192.0.2.1@5300", "::1@5300", "fe80::1%eth0", and prefixes such as "192.0.2.0/24".
  *
  * Owner:    values.
  * Thread:   any.
  */
 #pragma once
 
+#include <net/if.h>
 #include <netinet/in.h>
 #include <stdbool.h>
 #include <sys/socket.h>
@@ -23,10 +24,10 @@ struct addr {
     } sock;
 };
 
-enum { ADDR_TEXT_MAX = INET6_ADDRSTRLEN + 8 };
+enum { ADDR_TEXT_MAX = INET6_ADDRSTRLEN + IF_NAMESIZE + 9 };
 
-/* Read "ADDR" or "ADDR@PORT"; without a port it is `default_port`.  ERR_FORMAT when it is
- * neither. */
+/* Read "ADDR" or "ADDR@PORT"; without a port it is `default_port`.  A link-local address may name its interface.  ERR_FORMAT when it is
+ * neither; ERR_ABSENT: there is no such interface. */
 MUST_USE enum err addr_read(const char *text, uint16_t default_port, struct addr *out);
 
 /* Turn an IPv4-mapped IPv6 address (RFC 4291 2.5.5.2) into the IPv4 address that it stands for; others stay.  Addresses that people or
@@ -44,6 +45,12 @@ bool addr_is_v6(const struct addr *addr);
 
 /* Whether it stands for every address of the machine (0.0.0.0 or ::). */
 bool addr_is_wildcard(const struct addr *addr);
+
+/* True for fe80::/10, whose addresses mean something on one link only. */
+bool addr_is_link_local(const struct addr *addr);
+
+/* True for an address of many: multicast, or broadcast. */
+bool addr_is_group(const struct addr *addr);
 
 /* The port, in host order. */
 uint16_t addr_port(const struct addr *addr);

@@ -106,6 +106,8 @@ void conf_warn(struct conf_reader *reader, const struct conf_node *node, const c
 
 struct arena *conf_arena(struct conf_reader *reader) { return reader->arena; }
 
+struct diag *conf_diag(struct conf_reader *reader) { return reader->diag; }
+
 static const struct conf_node *node_at(struct conf_reader *reader, int number)
 {
     return (const struct conf_node *)(void *)yaml_document_get_node(&reader->document, number);
@@ -115,6 +117,27 @@ const struct conf_node *conf_item(struct conf_reader *reader, const struct conf_
                                   size_t i)
 {
     return node_at(reader, list->yaml.data.sequence.items.start[i]);
+}
+
+const struct conf_node *conf_value(struct conf_reader *reader, const struct conf_node *map,
+                                   const char *key)
+{
+    for (const yaml_node_pair_t *pair = map->yaml.data.mapping.pairs.start;
+         pair < map->yaml.data.mapping.pairs.top; pair++) {
+        const yaml_node_t *name = yaml_document_get_node(&reader->document, pair->key);
+        if (name->type == YAML_SCALAR_NODE &&
+            strcmp((const char *)name->data.scalar.value, key) == 0)
+            return node_at(reader, pair->value);
+    }
+    return NULL;
+}
+
+struct diag_place conf_place(struct conf_reader *reader, const struct conf_node *node)
+{
+    struct diag_place place = make_place(reader, node->yaml.start_mark);
+    place.text = NULL; /* it is freed with the reader */
+    place.text_len = 0;
+    return place;
 }
 
 static bool is_scalar(const struct conf_node *node)
@@ -201,33 +224,74 @@ static void read_uint(struct conf_reader *reader, const struct conf_node *node,
         *out = (uint32_t)value;
 }
 
-/* Milliseconds of "10s", "2m", "1h" or "3d". */
-static void read_duration(struct conf_reader *reader, const struct conf_node *node,
-                          const struct conf_key *key, uint32_t *out)
+/* Milliseconds of "10s", "3d" or "1h30m"; too much is as much as fits. */
+static bool parse_duration(const char *text, uint64_t *ms)
 {
     static const char units[] = "smhd";
     static const uint32_t unit_ms[] = {1000, 60000, 3600000, 86400000};
+    uint64_t sum = 0;
+
+    do {
+        const char *first = text;
+        uint64_t value = 0;
+        for (; util_is_digit(*text); text++)
+            value = util_min(value * 10 + (uint64_t)(*text - '0'), UINT32_MAX);
+        const char *unit = *text ? strchr(units, *text) : NULL;
+        if (text == first || !unit)
+            return false;
+        sum = util_min(sum + value * unit_ms[unit - units], (uint64_t)1 << 60);
+        text++;
+    } while (*text);
+    *ms = sum;
+    return true;
+}
+
+/* The largest unit that it is a multiple of. */
+static void print_duration(uint64_t ms, char *out, size_t size)
+{
+    static const struct {
+        uint32_t ms;
+        char unit;
+    } units[] = {{86400000, 'd'}, {3600000, 'h'}, {60000, 'm'}};
+    size_t i = 0;
+
+    while (i < ARRAY_LEN(units) && (ms == 0 || ms % units[i].ms))
+        i++;
+    if (i < ARRAY_LEN(units))
+        snprintf(out, size, "%llu%c", (unsigned long long)(ms / units[i].ms), units[i].unit);
+    else
+        snprintf(out, size, "%llus", (unsigned long long)(ms / 1000));
+}
+
+static void read_duration(struct conf_reader *reader, const struct conf_node *node,
+                          const struct conf_key *key, uint32_t *out)
+{
     const char *text = conf_text(reader, node);
-    char digits[12];
-    size_t len = text ? strlen(text) : 0;
-    const char *unit = len > 0 ? strchr(units, text[len - 1]) : NULL;
-    uint64_t value;
+    char least[24], most[24];
+    uint64_t ms;
 
     if (!text)
         return;
-    if (!unit || len >= sizeof(digits)) {
-        conf_wrong(reader, node, "expected a duration such as 10s, 2m, 1h or 3d, not \"%s\"",
-                   text);
+    if (!parse_duration(text, &ms)) {
+        conf_wrong(reader, node, "expected a duration such as 10s, 1h30m or 3d, not \"%s\"", text);
         return;
     }
-    memcpy(digits, text, len - 1);
-    digits[len - 1] = '\0';
-    if (!conf_number(digits, &value) || value * unit_ms[unit - units] < key->min ||
-        value * unit_ms[unit - units] > key->max)
-        conf_wrong(reader, node, "%s is out of range: expected %llus to %llus", text,
-                   (unsigned long long)key->min / 1000, (unsigned long long)key->max / 1000);
+    print_duration(key->min, least, sizeof(least));
+    print_duration(key->max, most, sizeof(most));
+    if (ms < key->min || ms > key->max)
+        conf_wrong(reader, node, "%s is out of range: expected %s to %s", text, least, most);
     else
-        *out = (uint32_t)(value * unit_ms[unit - units]);
+        *out = (uint32_t)ms;
+}
+
+/* Words that YAML takes for a truth or for nothing. */
+static bool is_yaml_word(const char *text)
+{
+    static const char *const words[] = {"true", "false", "yes", "no", "on", "off", "null", "~"};
+    for (size_t i = 0; i < ARRAY_LEN(words); i++)
+        if (util_is_same((const uint8_t *)text, (const uint8_t *)words[i], strlen(words[i]) + 1))
+            return true;
+    return false;
 }
 
 static void read_string(struct conf_reader *reader, const struct conf_node *node,
@@ -236,6 +300,13 @@ static void read_string(struct conf_reader *reader, const struct conf_node *node
     const char *text = conf_text(reader, node);
     if (!text)
         return;
+    if (is_plain(node) && is_yaml_word(text)) {
+        conf_wrong(reader, node,
+                   "%s wants text, and %s means something else in YAML: put it in quotes if it "
+                   "is meant",
+                   key->name, text);
+        return;
+    }
     char *joined =
         key->type == CONF_PATH && *text ? file_beside(reader->path, text) : strdup(text);
     const char *copy = joined ? arena_copy(reader->arena, joined, strlen(joined)) : NULL;
@@ -313,7 +384,13 @@ static void read_addrs(struct conf_reader *reader, const struct conf_node *node,
         const char *text = conf_text(reader, item);
         if (!text)
             return;
-        if (addr_read(text, (uint16_t)key->min, &at[i]) != ERR_OK) {
+        enum err err = addr_read(text, (uint16_t)key->min, &at[i]);
+        if (err == ERR_ABSENT) {
+            conf_wrong(reader, item, "there is no interface \"%.*s\" here",
+                       (int)strcspn(strchr(text, '%') + 1, "@"), strchr(text, '%') + 1);
+            return;
+        }
+        if (err) {
             conf_wrong(reader, item,
                        "expected an address such as 127.0.0.1@5300 or \"::1@5300\", not \"%s\"",
                        text);
@@ -510,6 +587,7 @@ static void read_map(struct conf_reader *reader, const struct conf_node *node,
                      const struct conf_key *keys, void *target)
 {
     bool given[64] = {false};
+    size_t errors = reader->diag->error_cnt, end = 0;
 
     if (node->yaml.type != YAML_MAPPING_NODE) {
         conf_wrong(reader, node, "expected keys such as \"%s: ...\"", keys[0].name);
@@ -521,9 +599,11 @@ static void read_map(struct conf_reader *reader, const struct conf_node *node,
          pair < node->yaml.data.mapping.pairs.top && reader->diag->error_cnt < DIAG_KEPT;
          pair++)
         read_pair(reader, pair, keys, given, target);
-    for (size_t i = 0; keys[i].name; i++)
-        if (keys[i].is_required && !given[i])
-            conf_wrong(reader, node, "the key \"%s\" is missing here", keys[i].name);
+    for (; keys[end].name; end++)
+        if (keys[end].is_required && !given[end])
+            conf_wrong(reader, node, "the key \"%s\" is missing here", keys[end].name);
+    if (keys[end].check && reader->diag->error_cnt == errors)
+        keys[end].check(reader, node, target);
 }
 
 static void report_yaml(struct conf_reader *reader, const yaml_parser_t *parser)
@@ -611,6 +691,11 @@ enum err conf_parse(const char *path, const char *text, size_t len, const struct
     struct conf_reader reader = {
         .path = path, .text = text, .len = len, .arena = arena, .diag = diag};
 
+    size_t mark_len = file_mark_len(text, len); /* libyaml skips it, but counts it as a column */
+    text += mark_len;
+    len -= mark_len;
+    reader.text = text;
+    reader.len = len;
     if (!yaml_parser_initialize(&parser))
         return ERR_NOMEM;
     yaml_parser_set_input_string(&parser, (const unsigned char *)text, len);
@@ -634,7 +719,7 @@ enum err conf_read(const char *path, const struct conf_key *keys, void *target,
 {
     char *text;
     size_t len;
-    enum err err = file_read(path, CONF_FILE_MAX, &text, &len, NULL);
+    enum err err = file_read_text(path, CONF_FILE_MAX, &text, &len, NULL);
     if (err) {
         struct diag_place place = {.file = path};
         diag_add(diag, DIAG_ERROR, &place, "cannot read this file: %s",

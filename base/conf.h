@@ -48,7 +48,8 @@ struct conf_key {
     /* CONF_CUSTOM: put the value of `node` where `target` points; conf_wrong() for what is
      * wrong. */
     void (*read)(struct conf_reader *reader, const struct conf_node *node, void *target);
-    /* Called after the value was read without an error, to judge it as a whole; may be NULL. */
+    /* Called after the value was read without an error, to judge it as a whole; may be NULL.  That of the entry that ends a table is called
+     * for each map that was read without an error, with its node and target. */
     void (*check)(struct conf_reader *reader, const struct conf_node *node, void *target);
 };
 
@@ -93,6 +94,16 @@ void conf_warn(struct conf_reader *reader, const struct conf_node *node, const c
 
 /* For custom readers: where lists and strings live. */
 struct arena *conf_arena(struct conf_reader *reader);
+
+/* For checks: where findings about other files go. */
+struct diag *conf_diag(struct conf_reader *reader);
+
+/* For checks of a whole map: the node of the value of `key`; NULL: it is not given. */
+const struct conf_node *conf_value(struct conf_reader *reader, const struct conf_node *map,
+                                   const char *key);
+
+/* For checks: the place of `node`, without the text of its line. */
+struct diag_place conf_place(struct conf_reader *reader, const struct conf_node *node);
 
 /* For checks: the node of the i-th item of a list, of a struct conf_texts too. */
 const struct conf_node *conf_item(struct conf_reader *reader, const struct conf_node *list,

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -60,6 +61,50 @@ enum err file_read(const char *path, size_t max, char **data, size_t *len,
         *stamp = make_stamp(&st);
     close(fd);
     return err;
+}
+
+size_t file_mark_len(const char *text, size_t len)
+{
+    static const char mark[] = {'\xef', '\xbb', '\xbf'};
+    return len >= sizeof(mark) && memcmp(text, mark, sizeof(mark)) == 0 ? sizeof(mark) : 0;
+}
+
+static bool is_utf16(const char *text, size_t len)
+{
+    return len >= 2 && (memcmp(text, "\xff\xfe", 2) == 0 || memcmp(text, "\xfe\xff", 2) == 0);
+}
+
+enum err file_read_text(const char *path, size_t max, char **data, size_t *len,
+                        struct file_stamp *stamp)
+{
+    char *text;
+    enum err err = file_read(path, max, &text, len, stamp);
+
+    if (err)
+        return err;
+    if (is_utf16(text, *len)) {
+        free(text);
+        return ERR_FORMAT;
+    }
+    size_t mark_len = file_mark_len(text, *len);
+    if (mark_len > 0) {
+        *len -= mark_len;
+        memmove(text, text + mark_len, *len + 1); /* the NUL too */
+    }
+    *data = text;
+    return ERR_OK;
+}
+
+const char *file_problem(enum err err)
+{
+    switch (err) {
+    case ERR_ABSENT: return "there is no such file";
+    case ERR_DENIED:
+        return "permission denied; the user that the daemon runs as must be able to read it";
+    case ERR_FORMAT: return "this is no regular text file (if it is UTF-16, save it as UTF-8)";
+    case ERR_LIMIT: return "the file is too large";
+    default: return err_name(err);
+    }
 }
 
 enum err file_stat(const char *path, struct file_stamp *stamp)

@@ -1,7 +1,24 @@
 /* Open addressing at most half full; nothing is ever taken out. */
 #include "dns/names.h"
 
-enum { NAMES_FIRST = 64 };
+#include <sys/mman.h>
+
+enum { NAMES_FIRST = 64, HUGE_PAGE = 2 << 20 };
+
+/* Zeroed. A large table is on huge pages where the kernel has them: each look-up is otherwise a TLB miss as well. */
+static struct names_entry *new_table(size_t size)
+{
+    size_t bytes = size * sizeof(struct names_entry);
+    if (bytes < 2 * HUGE_PAGE)
+        return calloc(1, bytes);
+    bytes = (bytes + HUGE_PAGE - 1) & ~(size_t)(HUGE_PAGE - 1);
+    struct names_entry *at = aligned_alloc(HUGE_PAGE, bytes);
+    if (at) {
+        (void)madvise(at, bytes, MADV_HUGEPAGE);
+        memset(at, 0, bytes);
+    }
+    return at;
+}
 
 static struct names_entry *find_place(const struct names *names, uint64_t hash,
                                       const uint8_t *name)
@@ -13,10 +30,10 @@ static struct names_entry *find_place(const struct names *names, uint64_t hash,
     return &names->at[i];
 }
 
-static bool grow(struct names *names)
+static bool grow_to(struct names *names, size_t size)
 {
-    struct names larger = {.size = names->size ? names->size * 2 : NAMES_FIRST};
-    larger.at = calloc(larger.size, sizeof(*larger.at));
+    struct names larger = {.size = size};
+    larger.at = new_table(larger.size);
     if (!larger.at)
         return false;
     for (size_t i = 0; i < names->size; i++)
@@ -26,6 +43,33 @@ static bool grow(struct names *names)
     free(names->at);
     *names = larger;
     return true;
+}
+
+static bool grow(struct names *names)
+{
+    return grow_to(names, names->size ? names->size * 2 : NAMES_FIRST);
+}
+
+bool names_reserve(struct names *names, size_t cnt)
+{
+    size_t size = names->size ? names->size : NAMES_FIRST;
+    while (size < (names->cnt + cnt) * 2)
+        size *= 2;
+    return size == names->size || grow_to(names, size);
+}
+
+void **names_put_suffix(struct names *names, const struct dname_parts *parts, unsigned labels,
+                        const uint8_t *name)
+{
+    if (names->cnt * 2 >= names->size && !grow(names))
+        return NULL;
+    struct names_entry *entry =
+        find_place(names, parts->hash[labels], parts->lower + parts->at[labels]);
+    if (!entry->name) {
+        *entry = (struct names_entry){.name = name, .hash = parts->hash[labels]};
+        names->cnt++;
+    }
+    return &entry->value;
 }
 
 void **names_put(struct names *names, struct arena *arena, const uint8_t *name)

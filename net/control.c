@@ -402,10 +402,9 @@ static enum err bind_socket(struct control *c, const char *user, int *out, char 
 
     snprintf(at.sun_path, sizeof(at.sun_path), "%s", c->path);
     bool is_new;
-    if (control_path_make_folder(c->path, &is_new) != ERR_OK) {
-        snprintf(why, size, "%s: its folder is not there, or not ours to write in", c->path);
-        return ERR_DENIED;
-    }
+    enum err err = control_path_make_folder(c->path, &is_new, why, size);
+    if (err)
+        return err;
     if (is_served(&at)) {
         snprintf(why, size, "%s is served by another process", c->path);
         return ERR_LIMIT;

@@ -2,7 +2,9 @@
 #include "net/control_path.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -24,10 +26,35 @@ enum err control_path_get(const char *daemon, unsigned place, char out[CONTROL_P
     return len > 0 && len < CONTROL_PATH_MAX ? ERR_OK : ERR_ABSENT;
 }
 
-enum err control_path_make_folder(const char *path, bool *is_new)
+/* Whether the folder is safe: in one that others may write in they could put a socket of theirs in the place of ours. */
+static enum err judge_folder(const char *folder, char *why, size_t size)
+{
+    struct stat is;
+    bool is_tmp = strncmp(folder, "/tmp/", 5) == 0;
+
+    if (lstat(folder, &is) != 0) {
+        snprintf(why, size, "%s: %s", folder, strerror(errno));
+    } else if (!S_ISDIR(is.st_mode)) {
+        snprintf(why, size, "%s is no folder", folder);
+    } else if (is_tmp && is.st_uid != geteuid()) {
+        snprintf(why, size, "%s belongs to another user (%u)", folder, (unsigned)is.st_uid);
+    } else if ((is.st_mode & S_IWOTH && !(is.st_mode & S_ISVTX)) ||
+               (is_tmp && is.st_mode & S_IWGRP)) {
+        snprintf(why, size,
+                 "others may write in %s (mode %04o) and could put a socket of theirs there: "
+                 "chmod go-w %s",
+                 folder, (unsigned)is.st_mode & 07777, folder);
+    } else if (access(folder, W_OK | X_OK) != 0) {
+        snprintf(why, size, "%s: %s", folder, strerror(errno));
+    } else {
+        return ERR_OK;
+    }
+    return ERR_DENIED;
+}
+
+enum err control_path_make_folder(const char *path, bool *is_new, char *why, size_t size)
 {
     char folder[CONTROL_PATH_MAX];
-    struct stat is;
 
     *is_new = false;
     snprintf(folder, sizeof(folder), "%s", path);
@@ -35,11 +62,10 @@ enum err control_path_make_folder(const char *path, bool *is_new)
     if (!slash || slash == folder)
         return ERR_OK;
     *slash = '\0';
-    bool is_tmp = strncmp(folder, "/tmp/", 5) == 0;
-    *is_new = mkdir(folder, is_tmp ? 0700 : 0755) == 0;
-    if (!*is_new && errno != EEXIST)
+    *is_new = mkdir(folder, strncmp(folder, "/tmp/", 5) == 0 ? 0700 : 0755) == 0;
+    if (!*is_new && errno != EEXIST) {
+        snprintf(why, size, "%s: %s", folder, strerror(errno));
         return ERR_DENIED;
-    if (lstat(folder, &is) != 0 || !S_ISDIR(is.st_mode) || access(folder, W_OK | X_OK) != 0)
-        return ERR_DENIED;
-    return is_tmp && (is.st_uid != geteuid() || (is.st_mode & 022)) ? ERR_DENIED : ERR_OK;
+    }
+    return judge_folder(folder, why, size);
 }

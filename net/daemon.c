@@ -4,6 +4,7 @@
 #include "net/daemon.h"
 
 #include <errno.h>
+#include <getopt.h>
 #include <sched.h>
 #include <pthread.h>
 #include <signal.h>
@@ -854,7 +855,11 @@ int daemon_main(const struct daemon_calls *calls, int argc, char **argv)
     struct body b = {.calls = calls};
     int option;
 
-    while ((option = getopt(argc, argv, "c:hV")) != -1) {
+    static const struct option options[] = {{"help", no_argument, NULL, 'h'},
+                                            {"version", no_argument, NULL, 'V'},
+                                            {"config", required_argument, NULL, 'c'},
+                                            {NULL, 0, NULL, 0}};
+    while ((option = getopt_long(argc, argv, "c:hV", options, NULL)) != -1) {
         switch (option) {
         case 'c': b.conf_path = optarg; break;
         case 'h': return print_usage(calls->name, stdout);

@@ -110,7 +110,7 @@ static void check_cookie_file(struct conf_reader *reader, const struct conf_node
 
     if (!*conf->cookie_file)
         return;
-    enum err err = file_read(conf->cookie_file, COOKIE_FILE_MAX, &text, &len, NULL);
+    enum err err = file_read_text(conf->cookie_file, COOKIE_FILE_MAX, &text, &len, NULL);
     if (err == ERR_DENIED) { /* as of a reload after the change of user */
         conf_warn(reader, node,
                   "%s: the user of the service cannot read it; secrets stay as they were",
@@ -118,11 +118,29 @@ static void check_cookie_file(struct conf_reader *reader, const struct conf_node
         return;
     }
     if (err) {
-        conf_wrong(reader, node, "%s: %s", conf->cookie_file, err_name(err));
+        conf_wrong(reader, node, "%s: %s", conf->cookie_file, file_problem(err));
         return;
     }
     read_secrets(reader, node, conf, text);
     free(text);
+}
+
+static void check_listen(struct conf_reader *reader, const struct conf_node *node, void *target)
+{
+    const struct conf_addrs *addrs = target;
+    char text[ADDR_TEXT_MAX];
+
+    for (size_t i = 0; i < addrs->cnt; i++) {
+        const struct addr *addr = &addrs->at[i];
+        addr_print(addr, text);
+        *strrchr(text, '@') = '\0';
+        if (addr_is_link_local(addr) && addr->sock.v6.sin6_scope_id == 0)
+            conf_wrong(reader, conf_item(reader, node, i),
+                       "a link-local address wants its interface: \"%s%%eth0\"", text);
+        else if (addr_is_group(addr))
+            conf_wrong(reader, conf_item(reader, node, i),
+                       "%s is the address of many: DNS is not served there", text);
+    }
 }
 
 /* RFC 8484 4.1: the path of a URI template; the query is ours. */
@@ -244,19 +262,23 @@ const struct conf_key server_conf_server_keys[] = {
      .type = CONF_ADDRS,
      .offset = offsetof(struct server_conf, listen),
      .min = PORT,
-     .is_required = true},
+     .is_required = true,
+     .check = check_listen},
     {.name = "listen-tls",
      .type = CONF_ADDRS,
      .offset = offsetof(struct server_conf, listen_tls),
-     .min = PORT_TLS},
+     .min = PORT_TLS,
+     .check = check_listen},
     {.name = "listen-https",
      .type = CONF_ADDRS,
      .offset = offsetof(struct server_conf, listen_https),
-     .min = PORT_HTTPS},
+     .min = PORT_HTTPS,
+     .check = check_listen},
     {.name = "listen-http",
      .type = CONF_ADDRS,
      .offset = offsetof(struct server_conf, listen_http),
-     .min = PORT_HTTP},
+     .min = PORT_HTTP,
+     .check = check_listen},
     {.name = "https-path",
      .type = CONF_STRING,
      .offset = offsetof(struct server_conf, https_path),

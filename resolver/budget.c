@@ -41,14 +41,14 @@ void budget_unref(struct budget **budget)
 bool budget_is_left(struct budget *budget, uint64_t now_ms)
 {
     if (!budget->spent && now_ms >= budget->end_ms)
-        budget->spent = "the time for one question is up";
+        budget->spent = "the time for one query is up";
     return !budget->spent;
 }
 
 bool budget_spend_query(struct budget *budget, uint64_t now_ms)
 {
     if (!budget->spent && budget->queries_left == 0)
-        budget->spent = "it took too many questions to servers";
+        budget->spent = "it took too many queries to servers (limit: queries)";
     if (!budget_is_left(budget, now_ms))
         return false;
     budget->queries_left--;
@@ -67,7 +67,7 @@ bool budget_spend_lookup(struct budget *budget)
 bool budget_spend_bytes(struct budget *budget, size_t bytes)
 {
     if (!budget->spent && budget->bytes_left < bytes)
-        budget->spent = "the replies of servers were too many octets";
+        budget->spent = "the replies of servers had too many octets (limit: bytes)";
     if (budget->spent)
         return false;
     budget->bytes_left -= (uint32_t)bytes;

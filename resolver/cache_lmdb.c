@@ -753,6 +753,17 @@ static bool settle(struct cache_store *store)
     return v->open != NULL || atomic_load(&v->cache->stack) != NULL;
 }
 
+static bool sync_now(struct cache_store *store)
+{
+    struct view *v = container_of(store, struct view, store);
+
+    if (v->open)
+        v->open->is_urgent = true;
+    (void)settle(store);
+    reap(v);
+    return !v->open && v->sent_cnt == 0;
+}
+
 static void announce(struct cache_store *store, uint64_t hash, bool is_urgent)
 {
     struct view *v = container_of(store, struct view, store);
@@ -819,6 +830,7 @@ enum err cache_lmdb_view(struct cache_lmdb *c, struct cache_store **out)
                                     .remove_below = forget_below,
                                     .renew = renew,
                                     .settle = settle,
+                                    .sync = sync_now,
                                     .announce = c->conf.announced ? announce : NULL,
                                     .free = free_view,
                                     .versions = &c->versions,

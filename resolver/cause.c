@@ -196,7 +196,7 @@ static unsigned first_attempt(const struct cause_failure *e)
 static bool is_failed(const struct trace_attempt *a)
 {
     return a->outcome != TRACE_ANSWERED && a->outcome != TRACE_OPEN &&
-           a->outcome != TRACE_TRUNCATED && a->outcome != TRACE_SUSPECT &&
+           (a->outcome != TRACE_TRUNCATED || a->is_tcp) && a->outcome != TRACE_SUSPECT &&
            a->outcome != TRACE_QUOTA;
 }
 
@@ -286,7 +286,8 @@ static void tell_circle(const struct cause_failure *e, struct cause *out)
 static void tell_unusable(const struct cause_failure *e, struct cause *out)
 {
     out->kind = e->is_v6_only ? "no-way" : "forbidden";
-    say(out->text, "The servers of ");
+    say(out->text, e->is_configured ? "The servers that the configuration names for "
+                                    : "The servers of ");
     say_name(out->text, e->zone);
     if (e->is_v6_only) {
         say(out->text, " have IPv6 addresses only, and this resolver does not ask over IPv6.");
@@ -296,8 +297,11 @@ static void tell_unusable(const struct cause_failure *e, struct cause *out)
     }
     say(out->text,
         " have only addresses that this resolver never asks (do-not-query, or its own).");
-    say(out->advice, "The zone above names wrong addresses; if they are right here, change "
-                     "resolver.do-not-query, or name them as a stub zone.");
+    say(out->advice, "%s",
+        e->is_configured ? "Name other addresses there: a resolver does not ask itself, nor an "
+                           "address that stands for many."
+                         : "The zone above names wrong addresses; if they are right here, change "
+                           "resolver.do-not-query, or name them as a stub zone.");
 }
 
 /* What a zone's servers did, as a sentence around who they are. */
@@ -345,12 +349,22 @@ static unsigned count_tcp(const struct cause_failure *e)
     return cnt;
 }
 
+static bool has_udp_truncated(const struct cause_failure *e)
+{
+    for (unsigned i = first_attempt(e); i < e->attempts.cnt; i++) {
+        const struct trace_attempt *a = attempt_at(e, i);
+        if (a && !a->is_tcp && a->outcome == TRACE_TRUNCATED)
+            return true;
+    }
+    return false;
+}
+
 /* NULL: it is a lame delegation, which has words of its own.  Silence of some servers changes nothing of what the others say, nor do
  * addresses that cannot be reached. */
 static const struct verdict *judge(const struct cause_failure *e)
 {
     unsigned all = count_failed(e), lost = count(e, TRACE_UNREACHABLE, -1),
-             no_tcp = count(e, TRACE_TRUNCATED, -1) > 0 ? count_tcp(e) : 0,
+             no_tcp = has_udp_truncated(e) ? count_tcp(e) : 0,
              silent = count(e, TRACE_TIMEOUT, -1), rest = all - silent - lost;
 
     if (no_tcp > 0 && no_tcp + silent + lost >= all)
@@ -482,7 +496,7 @@ static void tell_remembered(const struct cause_facts *f, struct cause *out)
     say_time(out->text, f->failure.age_s);
     say(out->text, " ago, which is remembered for another ");
     say_time(out->text, f->failure.left_s);
-    if (f->failure_cnt > 0) {
+    if (f->failure_cnt > 0 && is_telling(choose(f))) {
         say(out->text, ". ");
         tell_failure(f, out);
         say(out->advice, "%s", *out->advice ? " " : "");

@@ -55,7 +55,10 @@ static enum err add_record(struct local *local, const struct server_conf *conf,
     if (err)
         return err == ERR_NOMEM ? err
                                 : ERR_OK; /* a certificate for what is no name of the DNS */
-    return local_add(local, r->owner, r->type, r->ttl, r->rdata, r->rdata_len, arena);
+    const char *why;
+    struct local_record record = {r->owner, r->rdata, r->type, (uint16_t)r->rdata_len, r->ttl};
+    err = local_add(local, &record, arena, &why);
+    return err == ERR_NOMEM ? err : ERR_OK;
 }
 
 enum err ddr_add(struct local *local, const struct server_conf *conf, struct arena *arena)

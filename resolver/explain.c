@@ -628,7 +628,7 @@ static void note_unfinished(struct explain *e)
         note_failure(e, &e->live[i], e->live[i].task);
         struct cause_failure *f = &e->failures[e->facts.failure_cnt - 1];
         f->is_limited = true;
-        f->cause = "the time for one question is up";
+        f->cause = "the time for one query is up";
     }
 }
 

@@ -21,6 +21,7 @@ struct walk {
     const uint8_t *dname_owner;     /* of the DNAME that was put last; NULL: none was */
     uint16_t type;
     unsigned steps;
+    bool has_below; /* the configuration has names below this one: it exists (RFC 8020) */
     bool is_full;  /* something did not fit */
     bool has_part; /* but some records of it are there */
     struct cache_name key;
@@ -202,15 +203,15 @@ static bool follow_cname(struct walk *w, const struct rrset *set, uint32_t ttl)
 }
 
 /* RFC 6672 3.1: the DNAME, and the CNAME that it makes of this name. */
-static bool follow_dname(struct walk *w, const struct cache_found *found, unsigned labels)
+static bool follow_dname(struct walk *w, const struct rrset *set, uint32_t ttl, unsigned labels)
 {
     const uint8_t *owner = dname_suffix(w->name, labels);
-    const uint8_t *target = rrset_first(found->set).rdata;
+    const uint8_t *target = rrset_first(set).rdata;
     size_t head = dname_len(w->name) - dname_len(owner), tail = dname_len(target);
     uint8_t made[DNAME_MAX];
 
     if (!w->dname_owner || !dname_is_equal(w->dname_owner, owner))
-        put_answer(w, owner, found->set, ttl_of(w, found));
+        put_answer(w, owner, set, ttl);
     w->dname_owner = owner;
     if (head + tail > DNAME_MAX) {
         finish(w, RRTYPE_RCODE_YXDOMAIN);
@@ -225,7 +226,7 @@ static bool follow_dname(struct walk *w, const struct cache_found *found, unsign
     }
     w->is_full |=
         builder_record(&w->ex->out, MESSAGE_ANSWER, owner_of(w, w->name), RRTYPE_CNAME,
-                       RRTYPE_CLASS_IN, ttl_of(w, found), name, head + tail) != ERR_OK;
+                       RRTYPE_CLASS_IN, ttl, name, head + tail) != ERR_OK;
     return go_on(w, name);
 }
 
@@ -321,13 +322,13 @@ static bool know(struct walk *w, const struct cache_time *when, bool *goes_on)
         note_ending(w, &k.alias);
         bool is_made = (k.alias.set->flags & RRSET_IS_SYNTHESISED) &&
                        cache_find_dname(cache, &w->key, when, w->arena, &dname, &labels);
-        *goes_on = is_made ? follow_dname(w, &dname, labels)
+        *goes_on = is_made ? follow_dname(w, dname.set, ttl_of(w, &dname), labels)
                            : follow_cname(w, k.alias.set, ttl_of(w, &k.alias));
     } else if (k.has_denial) {
-        tell(w, TRACE_STEP_KNOWN, &k.denial, "no such name");
+        tell(w, TRACE_STEP_KNOWN, &k.denial, w->has_below ? "no such type" : "no such name");
         note_ending(w, &k.denial);
         put_soa(w, k.denial.soa_owner, k.denial.set, ttl_of(w, &k.denial));
-        finish(w, RRTYPE_RCODE_NXDOMAIN);
+        finish(w, w->has_below ? RRTYPE_RCODE_NOERROR : RRTYPE_RCODE_NXDOMAIN);
     }
     return k.has_data || k.has_alias || k.has_denial;
 }
@@ -355,7 +356,7 @@ static bool step_cache(struct walk *w)
     if (w->when.since_ms != INT64_MAX &&
         cache_find_dname(cache, &w->key, &w->when, w->arena, &found, &labels) &&
         found.learnt_ms >= w->when.since_ms)
-        return follow_dname(w, &found, labels);
+        return follow_dname(w, found.set, ttl_of(w, &found), labels);
     miss(w);
     return false;
 }
@@ -380,18 +381,20 @@ static bool step_local(struct walk *w, const struct dname_parts *parts, bool *is
     struct local_answer local = local_find(&w->engine->policy->local, parts, w->type);
 
     *is_ours = local.kind != LOCAL_NONE;
+    w->has_below = local.has_below;
     if (*is_ours)
         tell(w, TRACE_STEP_KNOWN, NULL, local_kind_name(local.kind));
     switch (local.kind) {
     case LOCAL_NONE: return false;
     case LOCAL_CNAME: return follow_cname(w, local.set, local.set->ttl);
+    case LOCAL_DNAME: return follow_dname(w, local.set, local.set->ttl, local.labels);
     case LOCAL_DATA:
         put_answer(w, w->name, local.set, local.set->ttl);
         finish(w, RRTYPE_RCODE_NOERROR);
         return false;
     case LOCAL_NODATA:
     case LOCAL_NXDOMAIN:
-        put_soa(w, local.zone, local.soa, local.soa ? local.soa->ttl : 0);
+        put_soa(w, local.zone ? local.zone : w->name, local.soa, local.soa ? local.soa->ttl : 0);
         finish(w, local.kind == LOCAL_NODATA ? RRTYPE_RCODE_NOERROR : RRTYPE_RCODE_NXDOMAIN);
         return false;
     }

@@ -51,7 +51,8 @@ static bool is_for_nobody(const struct addr *addr)
         return octets[0] >= 224;
     bool is_v4 = memcmp(octets, mapped, 12) == 0 ||
                  (memcmp(octets, none, 12) == 0 && util_get_u32(octets + 12) > 1);
-    return octets[0] == 0xff || (octets[0] == 0xfe && (octets[1] & 0xc0) == 0x80) || is_v4;
+    bool is_of_no_link = addr_is_link_local(addr) && addr->sock.v6.sin6_scope_id == 0;
+    return octets[0] == 0xff || is_of_no_link || is_v4;
 }
 
 bool policy_is_exempt(const struct policy_exempt *exempt, const uint8_t *name,

@@ -1,13 +1,17 @@
 /* Values go into a policy while they are read, so that what is wrong is told with its place. */
 #include "resolver/res_conf.h"
 
+#include <ifaddrs.h>
+
 #include "base/file.h"
+#include "dns/idn.h"
 #include "dns/rrline.h"
 #include "net/fence.h"
 #include "resolver/hit.h"
 
 enum {
     FILE_MAX = 1 << 20,
+    HOSTS_MAX = 1 << 30,
     LOCAL_DATA_TTL = 3600,
     DAY_MS = 86400000,
     TTL_MAX_MS = 7 * DAY_MS,
@@ -138,6 +142,48 @@ static const struct conf_key forward_keys[] = {
 
 /* ---- data of our own ---- */
 
+static void add_local(struct res_conf *conf, struct conf_reader *reader,
+                      const struct conf_node *item, const struct rrline *r)
+{
+    char owner[DNAME_TEXT_MAX], type[RRTYPE_NAME_MAX];
+    struct local_record record = {r->owner, r->rdata, r->type, (uint16_t)r->rdata_len, r->ttl};
+    const char *why = NULL;
+
+    dname_text_print(r->owner, owner);
+    rrtype_print(r->type, type);
+    if (r->class != RRTYPE_CLASS_IN) {
+        conf_wrong(reader, item, "local data is of class IN; nothing of another class is answered");
+        return;
+    }
+    if (rrtype_is_meta(r->type)) {
+        conf_wrong(reader, item, "%s belongs to questions and messages, not into local data", type);
+        return;
+    }
+    enum err err = local_add(&conf->policy->local, &record, &conf->policy->arena, &why);
+    if (err == ERR_LIMIT && why)
+        conf_warn(reader, item, "%s %s: %s", owner, type, why);
+    else if (err && err != ERR_LIMIT)
+        conf_wrong(reader, item, "%s %s: %s", owner, type, why ? why : err_name(err));
+}
+
+/* Words in UTF-8 where names are: clients ask for another form. */
+static void warn_of_utf8(struct conf_reader *reader, const struct conf_node *item, const char *text,
+                         const struct rrline *r)
+{
+    bool is_owner = true;
+    for (const char *p = text + strspn(text, " \t"); *p; is_owner = false) {
+        size_t len = strcspn(p, " \t");
+        char ascii[IDN_TEXT_MAX];
+        if (idn_is_raw(p, len) && (is_owner || rdata_target(r->type, r->rdata))) {
+            idn_print(p, len, ascii);
+            conf_warn(reader, item, "%.*s is UTF-8: clients ask for %s%s", (int)util_min(len, 255), p,
+                      *ascii ? ascii : "its form with xn--", *ascii ? " (write that)" : "");
+        }
+        p += len;
+        p += strspn(p, " \t");
+    }
+}
+
 static void check_local_data(struct conf_reader *reader, const struct conf_node *node,
                              void *target)
 {
@@ -152,10 +198,8 @@ static void check_local_data(struct conf_reader *reader, const struct conf_node 
             conf_wrong(reader, item, "%s", err == ERR_ABSENT ? "expected a record" : r->why);
             continue;
         }
-        if (local_add(&conf->policy->local, r->owner, r->type, r->ttl, r->rdata, r->rdata_len,
-                      &conf->policy->arena) != ERR_OK)
-            conf_wrong(reader, item, "more than %d records of one name and type",
-                       RRSET_RECORDS_MAX);
+        warn_of_utf8(reader, item, text, r);
+        add_local(conf, reader, item, r);
     }
     if (!r)
         conf_wrong(reader, node, "out of memory");
@@ -163,25 +207,28 @@ static void check_local_data(struct conf_reader *reader, const struct conf_node 
 }
 
 static char *read_beside(struct conf_reader *reader, const struct conf_node *node,
-                         const char *path, size_t *len)
+                         const char *path, size_t max, size_t *len)
 {
     char *text;
-    enum err err = file_read(path, FILE_MAX, &text, len, NULL);
+    enum err err = file_read_text(path, max, &text, len, NULL);
     if (err == ERR_OK)
         return text;
-    conf_wrong(reader, node, "%s: %s", path, err_name(err));
+    conf_wrong(reader, node, "%s: %s", path, file_problem(err));
     return NULL;
 }
 
-static void check_hosts(struct conf_reader *reader, const struct conf_node *node, void *target)
+/* After the local data, which it yields to where they contradict each other. */
+static void read_hosts(struct conf_reader *reader, const struct conf_node *root_node,
+                       struct res_conf *conf)
 {
-    struct res_conf *conf = container_of(target, struct res_conf, hosts_path);
+    const struct conf_node *node = conf_value(reader, root_node, "hosts");
     size_t len;
 
-    if (!*conf->hosts_path)
+    if (!node || !*conf->hosts_path)
         return;
-    char *text = read_beside(reader, node, conf->hosts_path, &len);
-    if (text && local_add_hosts(&conf->policy->local, text, len, &conf->policy->arena))
+    char *text = read_beside(reader, node, conf->hosts_path, HOSTS_MAX, &len);
+    if (text && local_add_hosts(&conf->policy->local, conf->hosts_path, text, len,
+                                conf_diag(reader), &conf->policy->arena))
         conf_wrong(reader, node, "out of memory");
     free(text);
 }
@@ -194,7 +241,7 @@ static void check_hints(struct conf_reader *reader, const struct conf_node *node
 
     if (!*conf->hints_path)
         return;
-    char *text = read_beside(reader, node, conf->hints_path, &len);
+    char *text = read_beside(reader, node, conf->hints_path, FILE_MAX, &len);
     if (text && route_read_hints(&conf->policy->route, text, len, 53, &conf->policy->arena, why,
                                  sizeof(why)))
         conf_wrong(reader, node, "%s: %s", conf->hints_path, why);
@@ -366,6 +413,86 @@ static void check_edns_exempt(struct conf_reader *reader, const struct conf_node
     put_exempt(reader, node, target, &policy->edns_exempt, &policy->arena);
 }
 
+static void check_ttls(struct conf_reader *reader, const struct conf_node *node, void *target)
+{
+    const struct res_conf *conf = target;
+    const struct conf_node *min = conf_value(reader, node, "min-ttl"),
+                           *negative = conf_value(reader, node, "negative-max-ttl");
+
+    if (conf->ttl_min_ms > conf->ttl_max_ms)
+        conf_wrong(reader, min ? min : node, "min-ttl is above max-ttl");
+    else if (min && negative && conf->ttl_min_ms > conf->negative_max_ms)
+        conf_warn(reader, min, "min-ttl is above negative-max-ttl, which wins for negative answers");
+}
+
+/* Whether a query to that address comes back to a listener of this resolver. */
+static bool is_own(const struct conf_addrs *listen, const struct addr *server,
+                   const struct ifaddrs *machine)
+{
+    struct addr_prefix loopback;
+    size_t len;
+
+    must(addr_read_prefix("127.0.0.0/8", &loopback) == ERR_OK);
+    for (size_t i = 0; i < listen->cnt; i++) {
+        const struct addr *at = &listen->at[i];
+        if (addr_is_equal(at, server))
+            return true;
+        if (!addr_is_wildcard(at) || addr_port(at) != addr_port(server) ||
+            addr_is_v6(at) != addr_is_v6(server))
+            continue;
+        if (addr_is_in(&(struct addr_prefixes){&loopback, 1}, server))
+            return true;
+        for (const struct ifaddrs *a = machine; a; a = a->ifa_next) {
+            struct addr own = {0};
+            if (!a->ifa_addr || a->ifa_addr->sa_family != server->sock.any.sa_family)
+                continue;
+            memcpy(&own.sock, a->ifa_addr, addr_len(server));
+            const uint8_t *a_bytes = addr_bytes(&own, &len);
+            if (memcmp(a_bytes, addr_bytes(server, &len), len) == 0)
+                return true;
+        }
+    }
+    return false;
+}
+
+static void check_not_own(struct conf_reader *reader, const struct conf_node *root_node,
+                          const struct res_conf *conf, const char *key,
+                          const struct conf_list *list, const struct ifaddrs *machine)
+{
+    const struct conf_node *node = conf_value(reader, root_node, key);
+    const struct res_conf_zone *zones = list->items;
+    char text[ADDR_TEXT_MAX];
+
+    for (size_t i = 0; node && i < list->cnt; i++) {
+        bool is_tls = wants_tls(&zones[i]);
+        for (size_t j = 0; j < zones[i].servers.cnt; j++) {
+            struct addr server = zones[i].servers.at[j];
+            if (addr_port(&server) == 0)
+                addr_set_port(&server, is_tls ? PORT_TLS : PORT_DNS);
+            if (!is_own(is_tls ? &conf->server.listen_tls : &conf->server.listen, &server,
+                        machine))
+                continue;
+            addr_print(&server, text);
+            conf_wrong(reader, conf_item(reader, node, i),
+                       "%s is this resolver itself: it would ask itself in a loop", text);
+        }
+    }
+}
+
+/* Once all keys have been read, in whatever order they stand. */
+static void check_all(struct conf_reader *reader, const struct conf_node *node, void *target)
+{
+    struct res_conf *conf = target;
+    struct ifaddrs *machine = NULL;
+
+    (void)getifaddrs(&machine); /* without them fewer mistakes are found */
+    check_not_own(reader, node, conf, "stub-zones", &conf->stubs, machine);
+    check_not_own(reader, node, conf, "forward-zones", &conf->forwards, machine);
+    if (machine)
+        freeifaddrs(machine);
+    read_hosts(reader, node, conf);
+}
+
 /* ---- tables ---- */
 
 static const struct conf_key cache_keys[] = {
@@ -396,7 +523,7 @@ static const struct conf_key cache_keys[] = {
     {.name = "prefetch",
      .type = CONF_BOOL,
      .offset = offsetof(struct res_conf, is_prefetching)},
-    {.name = NULL},
+    {.name = NULL, .check = check_ttls},
 };
 
 #define AT(field) offsetof(struct res_conf, field)
@@ -499,8 +626,8 @@ static const struct conf_key keys[] = {
      .type = CONF_TEXTS,
      .offset = AT(local_data),
      .check = check_local_data},
-    {.name = "hosts", .type = CONF_PATH, .offset = AT(hosts_path), .check = check_hosts},
-    {.name = NULL},
+    {.name = "hosts", .type = CONF_PATH, .offset = AT(hosts_path)},
+    {.name = NULL, .check = check_all},
 };
 
 /* ---- the whole ---- */

@@ -366,6 +366,16 @@ static void run_cache_show(struct control_call *call, void *engine)
     arena_fini(&arena);
 }
 
+enum flush_phase { FLUSH_BEFORE, FLUSH_NAME, FLUSH_BELOW, FLUSH_AFTER };
+
+/* Lifetime: the call's, with one worker. */
+struct flush {
+    enum flush_phase phase;
+    struct cache_flushing below;
+};
+
+/* What this worker was just writing is to be forgotten too, so it is written first; and the answer says that all is gone, so that waits
+ * until it is. */
 static void run_cache_flush(struct control_call *call, void *engine)
 {
     const struct res_control *worker = engine;
@@ -374,22 +384,30 @@ static void run_cache_flush(struct control_call *call, void *engine)
     struct cache_name key;
     size_t cnt = 0;
 
-    if ((worker->cache && worker->worker > 0) || !read_name(call, name))
+    if (!read_name(call, name))
         return;
+    if (!call->state)
+        call->state = calloc(1, sizeof(struct flush));
+    struct flush *f = call->state;
+    if (!f) {
+        control_refuse(call, "out of memory");
+        return;
+    }
     to_json_name(call->result, "name", name);
     cache_name_init(&key, name);
-    cnt = cache_flush(cache, &key);
-    if (json_get_bool(call->request, "subtree", false)) {
-        if (!call->state)
-            call->state = calloc(1, sizeof(struct cache_flushing));
-        if (!call->state)
-            control_refuse(call, "out of memory");
-        call->is_again = call->state && cache_flush_below(cache, &key, call->state, &cnt);
+    bool is_subtree = json_get_bool(call->request, "subtree", false), is_done = true;
+    switch (f->phase) {
+    case FLUSH_BEFORE: is_done = cache->store->sync(cache->store); break;
+    case FLUSH_NAME: cnt = cache_flush(cache, &key); break;
+    case FLUSH_BELOW:
+        is_done = !is_subtree || !cache_flush_below(cache, &key, &f->below, &cnt);
+        break;
+    case FLUSH_AFTER: is_done = cache->store->sync(cache->store); break;
     }
-    if (!call->is_again) {
-        free(call->state);
-        call->state = NULL;
-    }
+    f->phase += is_done;
+    call->is_again = f->phase <= FLUSH_AFTER;
+    if (!call->is_again)
+        *f = (struct flush){.phase = FLUSH_BEFORE};
     count_up(call->result, "entries", cnt);
 }
 

@@ -334,6 +334,18 @@ static void become_late(struct request *r)
     finish(ex, hit.rcode);
 }
 
+/* Its time is up: what it waited for. */
+static void tell_waiting(const struct request *r, char out[TRACE_TEXT_MAX])
+{
+    static const char cause[] = "the time for one query is up";
+    const struct task *task = r->waiter.task;
+
+    if (task)
+        trace_explain(&task->attempts, task->name, &task->cut, cause, out);
+    else
+        snprintf(out, TRACE_TEXT_MAX, "%s", cause);
+}
+
 static uint64_t stale_at_ms(const struct request *r)
 {
     return util_min(r->since_mono_ms + r->serve->engine->policy->stale_wait_ms,
@@ -357,8 +369,10 @@ void res_serve_settle(void *data)
         struct request *r = container_of(serve->late.next, struct request, link);
         if (now_ms < r->budget->end_ms)
             break;
+        char text[TRACE_TEXT_MAX];
+        tell_waiting(r, text);
         reply_begin(r->ex);
-        fail_request(r, EDNS_EDE_NO_REACHABLE_AUTHORITY, "the time for one question is up");
+        fail_request(r, EDNS_EDE_NO_REACHABLE_AUTHORITY, text);
     }
 }
 

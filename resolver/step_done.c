@@ -81,7 +81,7 @@ void step_done(struct task *task)
     struct list waiters;
 
     if (task->outcome != TASK_ANSWERED) {
-        trace_explain(&task->attempts, task->name, task->cut.zone, task->cause, text);
+        trace_explain(&task->attempts, task->name, &task->cut, task->cause, text);
         note_failure(task, text);
         if (task->sends > 0)
             note_silence(task);

@@ -319,12 +319,23 @@ static bool begin_child_side(struct task *task)
     return true;
 }
 
+static bool may_ask_any(const struct task *task)
+{
+    for (int i = 0; i < task->cut.addr_cnt; i++)
+        if (policy_may_ask(task->engine->policy, &task->cut.addrs[i].addr))
+            return true;
+    return false;
+}
+
 static enum task_state give_up(struct task *task, uint64_t now_ms)
 {
     bool has_limit = task->is_limited || task->is_limited_by_others;
-    const char *cause = task->cut.addr_cnt ? "no server gave an answer"
-                        : task->limit      ? task->limit
-                                           : "no server of the zone has an address";
+    const char *cause = task->cut.addr_cnt && !may_ask_any(task)
+                            ? "no server of the zone may be asked (do-not-query, or this "
+                              "resolver itself)"
+                        : task->cut.addr_cnt ? "no server gave an answer"
+                        : task->limit        ? task->limit
+                                             : "no server of the zone has an address";
 
     if (!has_limit && !task->is_from_child && task->cut.addr_cnt == 0)
         infra_note_zone_down(task->engine->infra, task->parts.hash[task->cut.labels], now_ms);

@@ -4,6 +4,8 @@
 #include "dns/dname_text.h"
 #include "dns/rrtype.h"
 
+enum { SERVERS_SHOWN = 3 };
+
 void trace_begin(struct trace_attempts *attempts, const struct addr *server,
                  unsigned zone_labels, bool is_tcp)
 {
@@ -76,8 +78,39 @@ static bool is_superseded(const struct trace_attempts *attempts, unsigned i)
     return false;
 }
 
+/* Append a word that fits whole, or nothing. */
+static bool put_word(char out[TRACE_TEXT_MAX], const char *before, const char *word)
+{
+    size_t len = strlen(out);
+    if (len + strlen(before) + strlen(word) >= TRACE_TEXT_MAX)
+        return false;
+    snprintf(out + len, TRACE_TEXT_MAX - len, "%s%s", before, word);
+    return true;
+}
+
+/* The zone, and its servers: their addresses, or without any their names. */
+static void put_servers(const struct cut *cut, char out[TRACE_TEXT_MAX])
+{
+    char text[DNAME_TEXT_MAX], address[ADDR_TEXT_MAX];
+    int cnt = cut->addr_cnt > 0 ? cut->addr_cnt : cut->server_cnt;
+
+    dname_text_print(cut->zone, text);
+    if (!put_word(out, "; zone ", text))
+        return;
+    for (int i = 0; i < cnt && i < SERVERS_SHOWN; i++) {
+        if (cut->addr_cnt > 0) {
+            addr_print(&cut->addrs[i].addr, address);
+            *strchr(address, '@') = '\0';
+        } else {
+            dname_text_print(cut->servers[i].name, text);
+        }
+        if (!put_word(out, i ? ", " : ": ", cut->addr_cnt > 0 ? address : text))
+            return;
+    }
+}
+
 void trace_explain(const struct trace_attempts *attempts, const uint8_t *name,
-                   const uint8_t *zone, const char *cause, char out[TRACE_TEXT_MAX])
+                   const struct cut *cut, const char *cause, char out[TRACE_TEXT_MAX])
 {
     unsigned first = attempts->cnt > TRACE_ATTEMPTS ? attempts->cnt - TRACE_ATTEMPTS : 0;
     char text[DNAME_TEXT_MAX], number[TRACE_WORDS_MAX];
@@ -104,8 +137,6 @@ void trace_explain(const struct trace_attempts *attempts, const uint8_t *name,
             len += (size_t)snprintf(out + len, TRACE_TEXT_MAX - len, ", %s %s", address,
                                     trace_words(a, number));
     }
-    if (zone && len == cause_len && len < TRACE_TEXT_MAX) {
-        dname_text_print(zone, text);
-        snprintf(out + len, TRACE_TEXT_MAX - len, "; zone %.80s", text);
-    }
+    if (cut->zone && len == cause_len)
+        put_servers(cut, out);
 }

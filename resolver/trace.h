@@ -10,6 +10,7 @@
 
 #include "base/addr.h"
 #include "dns/dname.h"
+#include "resolver/cut.h"
 
 enum {
     TRACE_ATTEMPTS = 32,
@@ -67,10 +68,10 @@ const char *trace_words(const struct trace_attempt *attempt, char room[TRACE_WOR
 /* Its server, without a port. */
 struct addr trace_server(const struct trace_attempt *attempt);
 
-/* Say in a line why the name could not be resolved: `cause`, then what each server of which zone did, or the zone alone (NULL:
- * none) if no server was asked. */
+/* Say in a line why the name could not be resolved: `cause`, then what each server of which zone did; if no server was asked, the zone
+ * and its servers. */
 void trace_explain(const struct trace_attempts *attempts, const uint8_t *name,
-                   const uint8_t *zone, const char *cause, char out[TRACE_TEXT_MAX]);
+                   const struct cut *cut, const char *cause, char out[TRACE_TEXT_MAX]);
 
 /* What happens on the way to an answer, for whoever listens. */
 enum trace_step {

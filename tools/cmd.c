@@ -4,6 +4,12 @@
 
 #include <unistd.h>
 
+int cmd_wrong_usage(const char *usage)
+{
+    fputs(usage, stderr);
+    return CMD_USAGE;
+}
+
 bool cmd_take_flag(int *argc, char **argv, const char *flag)
 {
     bool found = false;

@@ -10,7 +10,15 @@
 
 enum cmd_exit { CMD_DONE = 0, CMD_WRONG = 1, CMD_USAGE = 2, CMD_UNREACHED = 3 };
 
-/* rootline check FILE [--json] */
+/* How each subcommand is used: what --help prints, and stderr after wrong usage. */
+extern const char cmd_check_usage[], cmd_zone_usage[], cmd_certificate_usage[],
+    cmd_explain_usage[], cmd_cache_usage[], cmd_status_usage[], cmd_status_stats_usage[],
+    cmd_status_reload_usage[], cmd_status_log_usage[];
+
+/* Print it on stderr, and return CMD_USAGE. */
+int cmd_wrong_usage(const char *usage);
+
+/* rootline check FILE [--deep] [--json] */
 int cmd_check(int argc, char **argv);
 
 /* rootline zone check ORIGIN FILE [--crypto] [--at INSTANT] [--json] */

@@ -3,13 +3,10 @@
 #include "tools/cmd.h"
 #include "tools/paper.h"
 
-static int print_usage(void)
-{
-    fprintf(stderr, "usage: rootline cache show NAME [TYPE] [--json] [--socket PATH]\n"
-                    "       rootline cache flush NAME [--subtree] [--json] [--socket PATH]\n"
-                    "       rootline cache stats [--json] [--socket PATH]\n");
-    return CMD_USAGE;
-}
+const char cmd_cache_usage[] =
+    "usage: rootline cache show NAME [TYPE] [--json] [--socket PATH]\n"
+    "       rootline cache flush NAME [--subtree] [--json] [--socket PATH]\n"
+    "       rootline cache stats [--json] [--socket PATH]\n";
 
 static const char *get(const struct json *from, const char *key)
 {
@@ -124,9 +121,9 @@ int cmd_cache(int argc, char **argv)
 
     for (int i = 1; i < argc; i++)
         if (argv[i][0] == '-')
-            return print_usage();
+            return cmd_wrong_usage(cmd_cache_usage);
     if (!is_show && !is_flush && !is_stats)
-        return print_usage();
+        return cmd_wrong_usage(cmd_cache_usage);
     int status =
         ask_daemon(path, ASK_RESOLVER, request_for(argv[0], argc, argv, is_subtree), &result);
     if (status == CMD_DONE && is_json)

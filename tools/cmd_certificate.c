@@ -343,12 +343,9 @@ static int make(struct making *m, bool is_json)
     return CMD_DONE;
 }
 
-static int usage(void)
-{
-    fprintf(stderr, "usage: rootline certificate make [NAME | ADDRESS]... [--directory DIR] "
-                    "[--days N] [--json]\n");
-    return CMD_USAGE;
-}
+const char cmd_certificate_usage[] =
+    "usage: rootline certificate make [NAME | ADDRESS]... [--directory DIR] "
+    "[--days N] [--json]\n";
 
 int cmd_certificate(int argc, char **argv)
 {
@@ -359,16 +356,16 @@ int cmd_certificate(int argc, char **argv)
     char host[256] = "", *end = NULL;
 
     if (argc < 1 || strcmp(argv[0], "make") != 0 || argc - 1 > NAMES_MAX)
-        return usage();
+        return cmd_wrong_usage(cmd_certificate_usage);
     if (directory)
         m.directory = directory;
     if (days)
         m.days = strtol(days, &end, 10);
     if (m.days < 1 || m.days > DAYS_MAX || (end && *end) || strlen(m.directory) > PATH_ROOM / 2)
-        return usage();
+        return cmd_wrong_usage(cmd_certificate_usage);
     for (int i = 1; i < argc; i++) {
         if (argv[i][0] == '-')
-            return usage();
+            return cmd_wrong_usage(cmd_certificate_usage);
         m.names[m.name_cnt++] = argv[i];
     }
     if (m.name_cnt == 0) {

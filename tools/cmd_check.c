@@ -1,4 +1,5 @@
-/* rootline check: the configuration as the daemon would read it.  Which daemon it is for, its first-level keys tell. */
+/* rootline check: the configuration as the daemon would read it.  The top-level keys tell which daemon the file is for; if they are the ones
+ * that both have, the reading with fewer errors does. */
 #include "authd/auth_conf.h"
 #include "base/file.h"
 #include "resolver/res_conf.h"
@@ -25,7 +26,7 @@ static bool is_for_resolver(const char *path)
     char *text;
     size_t len;
 
-    if (file_read(path, FILE_MAX, &text, &len, NULL) != ERR_OK)
+    if (file_read_text(path, FILE_MAX, &text, &len, NULL) != ERR_OK)
         return false; /* reading it as a configuration tells why */
     for (size_t i = 0; i < ARRAY_LEN(keys); i++)
         found |= has_key(text, keys[i]);
@@ -45,10 +46,13 @@ static enum err check_resolver(const char *path, struct diag *diag, char *summar
     return err;
 }
 
-static enum err check_authd(const char *path, struct diag *diag, char *summary, size_t size)
+static enum err check_authd(const char *path, bool is_deep, struct diag *diag, char *summary,
+                            size_t size)
 {
     struct auth_conf *conf = NULL;
     enum err err = auth_conf_read(path, diag, &conf);
+    if (!err)
+        err = auth_conf_check(conf, is_deep, diag);
     if (!err)
         snprintf(summary, size, "rootline-authd with %zu zone%s", conf->zones.cnt,
                  conf->zones.cnt == 1 ? "" : "s");
@@ -56,20 +60,34 @@ static enum err check_authd(const char *path, struct diag *diag, char *summary, 
     return err;
 }
 
+const char cmd_check_usage[] =
+    "usage: rootline check FILE [--deep] [--json]\n"
+    "  --deep        load each zone file too\n";
+
 int cmd_check(int argc, char **argv)
 {
     bool is_json = cmd_take_flag(&argc, argv, "--json");
-    struct diag diag;
+    bool is_deep = cmd_take_flag(&argc, argv, "--deep");
+    struct diag diag, other;
     char summary[200];
 
-    if (argc != 1 || argv[0][0] == '-') {
-        fprintf(stderr, "usage: rootline check FILE [--json]\n");
-        return CMD_USAGE;
-    }
+    if (argc != 1 || argv[0][0] == '-')
+        return cmd_wrong_usage(cmd_check_usage);
     diag_init(&diag);
     enum err err = is_for_resolver(argv[0])
                        ? check_resolver(argv[0], &diag, summary, sizeof(summary))
-                       : check_authd(argv[0], &diag, summary, sizeof(summary));
+                       : check_authd(argv[0], is_deep, &diag, summary, sizeof(summary));
+    if (err && !is_for_resolver(argv[0])) {
+        diag_init(&other);
+        enum err as_resolver = check_resolver(argv[0], &other, summary, sizeof(summary));
+        if (other.error_cnt < diag.error_cnt) {
+            diag_fini(&diag);
+            diag = other;
+            err = as_resolver;
+        } else {
+            diag_fini(&other);
+        }
+    }
     cmd_report(&diag, is_json);
     if (!err && !is_json)
         printf("%s: ok, %s\n", argv[0], summary);

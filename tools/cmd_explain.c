@@ -6,19 +6,15 @@
 #include "tools/pcap.h"
 #include "tools/story.h"
 
-static int print_usage(void)
-{
-    fprintf(stderr,
-            "usage: rootline explain NAME [TYPE] [--no-cache] [--as ADDR] [--json | --dot]\n"
-            "                        [--pcap FILE] [--socket PATH]\n"
-            "       rootline explain --last NAME [--json] [--socket PATH]\n"
-            "  --no-cache    ask anew, without what the cache knows\n"
-            "  --as ADDR     as this client would be answered\n"
-            "  --dot         a drawing for dot(1): rootline explain NAME --dot | dot -Tsvg\n"
-            "  --pcap FILE   the packets too, for Wireshark\n"
-            "  --last        what already happened to that name\n");
-    return CMD_USAGE;
-}
+const char cmd_explain_usage[] =
+    "usage: rootline explain NAME [TYPE] [--no-cache] [--as ADDR] [--json | --dot]\n"
+    "                        [--pcap FILE] [--socket PATH]\n"
+    "       rootline explain --last NAME [--json] [--socket PATH]\n"
+    "  --no-cache    ask anew, without what the cache knows\n"
+    "  --as ADDR     as this client would be answered\n"
+    "  --dot         a drawing for dot(1): rootline explain NAME --dot | dot -Tsvg\n"
+    "  --pcap FILE   the packets too, for Wireshark\n"
+    "  --last        what already happened to that name\n";
 
 static void print_attempts(struct paper *p, const struct json *finished)
 {
@@ -116,9 +112,9 @@ int cmd_explain(int argc, char **argv)
     struct json *result = NULL;
 
     if (argc < 1 || argc > 2 || argv[0][0] == '-' || (argc == 2 && argv[1][0] == '-'))
-        return print_usage();
+        return cmd_wrong_usage(cmd_explain_usage);
     if (is_last)
-        return argc == 1 ? explain_last(argv[0], path, wish.is_json) : print_usage();
+        return argc == 1 ? explain_last(argv[0], path, wish.is_json) : cmd_wrong_usage(cmd_explain_usage);
     struct json *request = json_new_object();
     json_put_text(request, "command", "explain");
     json_put_text(request, "name", argv[0]);

@@ -7,6 +7,12 @@
 
 enum { MB = 1000000 };
 
+const char cmd_status_usage[] = "usage: rootline status [--json] [--socket PATH]\n";
+const char cmd_status_stats_usage[] = "usage: rootline stats [--json] [--socket PATH]\n";
+const char cmd_status_reload_usage[] = "usage: rootline reload [--json] [--socket PATH]\n";
+const char cmd_status_log_usage[] =
+    "usage: rootline log --last [NUMBER] [--json] [--socket PATH]\n";
+
 static const char *get(const struct json *from, const char *key)
 {
     return json_get_text(from, key, "");
@@ -25,9 +31,8 @@ static int ask(int *argc, char **argv, const char *usage, struct json *request,
     const char *path = cmd_take_value(argc, argv, "--socket");
 
     if (*argc != 0) {
-        fprintf(stderr, "usage: rootline %s [--json] [--socket PATH]\n", usage);
         json_free(&request);
-        return CMD_USAGE;
+        return cmd_wrong_usage(usage);
     }
     int status = ask_daemon(path, ASK_ANY, request, result);
     if (status == CMD_DONE && *is_json)
@@ -194,7 +199,7 @@ int cmd_status(int argc, char **argv)
     struct json *result = NULL;
     bool is_json;
 
-    int status = ask(&argc, argv, "status", request_for("status"), &result, &is_json);
+    int status = ask(&argc, argv, cmd_status_usage, request_for("status"), &result, &is_json);
     if (status == CMD_DONE && !is_json)
         print_status(result);
     json_free(&result);
@@ -206,7 +211,7 @@ int cmd_stats(int argc, char **argv)
     struct json *result = NULL;
     bool is_json;
 
-    int status = ask(&argc, argv, "stats", request_for("stats"), &result, &is_json);
+    int status = ask(&argc, argv, cmd_status_stats_usage, request_for("stats"), &result, &is_json);
     if (status == CMD_DONE && !is_json)
         for (size_t i = 0; i < json_count(result); i++)
             printf("%-36s %12lld\n", json_key(result, i), number(result, json_key(result, i)));
@@ -241,7 +246,7 @@ int cmd_reload(int argc, char **argv)
     struct json *result = NULL;
     bool is_json;
 
-    int status = ask(&argc, argv, "reload", request_for("reload"), &result, &is_json);
+    int status = ask(&argc, argv, cmd_status_reload_usage, request_for("reload"), &result, &is_json);
     bool is_accepted = json_get_bool(result, "accepted", false);
     if (status == CMD_DONE && !is_json)
         print_reload(result, is_accepted);
@@ -285,7 +290,7 @@ int cmd_log(int argc, char **argv)
         json_put_number(request, "last", 0); /* the daemon says what is wrong with it */
     else
         (void)cmd_take_flag(&argc, argv, "--last");
-    int status = ask(&argc, argv, "log --last [NUMBER]", request, &result, &is_json);
+    int status = ask(&argc, argv, cmd_status_log_usage, request, &result, &is_json);
     if (status == CMD_DONE && !is_json)
         print_lines(json_find(result, "lines"));
     json_free(&result);

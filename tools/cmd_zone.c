@@ -4,15 +4,11 @@
 #include "dns/dname_text.h"
 #include "tools/cmd.h"
 
-static int print_usage(void)
-{
-    fprintf(stderr,
-            "usage: rootline zone check ORIGIN FILE [--crypto] [--at INSTANT] [--json]\n"
-            "  --crypto      verify every signature, and count faults of signing as errors\n"
-            "  --at INSTANT  be the clock: signatures are to be in time then, "
-            "such as 2026-01-31T08:00:00Z\n");
-    return CMD_USAGE;
-}
+const char cmd_zone_usage[] =
+    "usage: rootline zone check ORIGIN FILE [--crypto] [--at INSTANT] [--json]\n"
+    "  --crypto      verify every signature, and count faults of signing as errors\n"
+    "  --at INSTANT  be the clock: signatures are to be in time then, "
+    "such as 2026-01-31T08:00:00Z\n";
 
 static void print_summary(const char *file, const struct zone *zone, const struct diag *diag)
 {
@@ -44,7 +40,7 @@ int cmd_zone(int argc, char **argv)
     }
     checks.now_s = (uint32_t)(at_ms / 1000);
     if (argc != 3 || strcmp(argv[0], "check") != 0)
-        return print_usage();
+        return cmd_wrong_usage(cmd_zone_usage);
     if (dname_text_read(argv[1], strlen(argv[1]), root, origin, &origin_len, &why, NULL) !=
         ERR_OK) {
         fprintf(stderr, "\"%s\" is no domain name: %s\n", argv[1], why);

@@ -5,19 +5,21 @@
 static const struct command {
     const char *name;
     int (*run)(int argc, char **argv);
+    const char *usage;
     const char *help;
 } commands[] = {
-    {"check", cmd_check, "check FILE                 is this configuration right?"},
-    {"zone", cmd_zone, "zone check ORIGIN FILE     can this zone file be served?"},
-    {"certificate", cmd_certificate,
-     "certificate make [NAME]... a private CA and a server certificate for TLS and HTTPS"},
-    {"explain", cmd_explain,
-     "explain NAME [TYPE]        how the resolver answers, step by step, and why so"},
-    {"cache", cmd_cache, "cache show | flush | stats what the resolver remembers"},
-    {"status", cmd_status, "status                     how a daemon is"},
-    {"stats", cmd_stats, "stats                      what it has counted"},
-    {"reload", cmd_reload, "reload                     have it read its configuration again"},
-    {"log", cmd_log, "log --last [NUMBER]        its last lines"},
+    {"check", cmd_check, cmd_check_usage, "check FILE                 check a configuration"},
+    {"zone", cmd_zone, cmd_zone_usage, "zone check ORIGIN FILE     check a zone file"},
+    {"certificate", cmd_certificate, cmd_certificate_usage,
+     "certificate make [NAME]... make a private CA and a server certificate for TLS and HTTPS"},
+    {"explain", cmd_explain, cmd_explain_usage,
+     "explain NAME [TYPE]        show how the resolver answers, step by step, and why"},
+    {"cache", cmd_cache, cmd_cache_usage, "cache show | flush | stats look into the cache"},
+    {"status", cmd_status, cmd_status_usage, "status                     show the daemon's state"},
+    {"stats", cmd_stats, cmd_status_stats_usage, "stats                      show its counters"},
+    {"reload", cmd_reload, cmd_status_reload_usage,
+     "reload                     have it read its configuration again"},
+    {"log", cmd_log, cmd_status_log_usage, "log --last [NUMBER]        show its last log lines"},
 };
 
 static int print_usage(FILE *out)
@@ -25,34 +27,66 @@ static int print_usage(FILE *out)
     fprintf(out, "usage: rootline COMMAND ...\n");
     for (size_t i = 0; i < ARRAY_LEN(commands); i++)
         fprintf(out, "  %s\n", commands[i].help);
-    fprintf(out, "Each takes --json.  Exit status: 0 right, 1 wrong, 2 wrong usage, 3 no "
+    fprintf(out, "Each takes --json and --help.  Exit status: 0 right, 1 wrong, 2 wrong usage, 3 no "
                  "daemon answers.\n");
     return out == stderr ? CMD_USAGE : CMD_DONE;
 }
 
-int main(int argc, char **argv)
+static const struct command *find_command(const char *name)
+{
+    for (size_t i = 0; i < ARRAY_LEN(commands); i++)
+        if (strcmp(name, commands[i].name) == 0)
+            return &commands[i];
+    return NULL;
+}
+
+static bool is_help(const char *arg)
+{
+    return strcmp(arg, "--help") == 0 || strcmp(arg, "-h") == 0;
+}
+
+/* Whether help is wanted, whatever else stands there. */
+static bool wants_help(int argc, char **argv)
+{
+    for (int i = 0; i < argc; i++)
+        if (is_help(argv[i]))
+            return true;
+    return false;
+}
+
+static int reject_command(const char *name)
 {
     const char *names[ARRAY_LEN(commands) + 1] = {NULL};
 
+    for (size_t i = 0; i < ARRAY_LEN(commands); i++)
+        names[i] = commands[i].name;
+    const char *near = diag_nearest(name, names);
+    fprintf(stderr, "rootline: there is no command \"%s\"", name);
+    if (near)
+        fprintf(stderr, "; did you mean \"%s\"?", near);
+    fputc('\n', stderr);
+    return print_usage(stderr);
+}
+
+int main(int argc, char **argv)
+{
     hash_init();
     if (argc < 2)
         return print_usage(stderr);
-    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
-        strcmp(argv[1], "help") == 0)
+    bool is_asked = strcmp(argv[1], "help") == 0;
+    if (is_help(argv[1]) || (is_asked && argc == 2))
         return print_usage(stdout);
     if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-V") == 0) {
         printf("rootline %s\n", ROOTLINE_VERSION);
         return CMD_DONE;
     }
-    for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
-        names[i] = commands[i].name;
-        if (strcmp(argv[1], commands[i].name) == 0)
-            return commands[i].run(argc - 2, argv + 2);
+    const char *name = argv[is_asked ? 2 : 1];
+    const struct command *command = find_command(name);
+    if (!command)
+        return reject_command(name);
+    if (is_asked || wants_help(argc - 2, argv + 2)) {
+        fputs(command->usage, stdout);
+        return CMD_DONE;
     }
-    const char *near = diag_nearest(argv[1], names);
-    fprintf(stderr, "rootline: there is no command \"%s\"", argv[1]);
-    if (near)
-        fprintf(stderr, "; did you mean \"%s\"?", near);
-    fputc('\n', stderr);
-    return print_usage(stderr);
+    return command->run(argc - 2, argv + 2);
 }

@@ -1,6 +1,6 @@
 """Runs in a network namespace of its own: a resolver, its one server, and what that sees of its questions.
 
-    fence_inside.py BUILD FOLDER LAB [no-fence | default-route | few-ports]
+    fence_inside.py BUILD FOLDER LAB [no-fence | default-route | few-ports | narrow-system]
 
 Prints one line of JSON: whether the resolver started, its ports and IDs, its log."""
 import json
@@ -30,7 +30,7 @@ if "no-fence" not in how:
     ip("link", "set", "rl-fence", "up")
 if "default-route" in how:
     ip("route", "add", "default", "dev", "rl-fence", "table", "77")
-if "few-ports" in how:
+if "narrow-system" in how:
     Path("/proc/sys/net/ipv4/ip_local_port_range").write_text("40000 41999")
 seen = []
 
@@ -51,7 +51,8 @@ server.bind(("192.0.2.1" if "no-fence" not in how else "127.0.0.1", 53))
 threading.Thread(target=serve, args=(server,), daemon=True).start()
 (folder / "hints").write_text(". 3600 NS ns.invalid.\nns.invalid. 3600 A 192.0.2.1\n")
 (folder / "resolver.yaml").write_text(f"server: {{listen: [127.0.0.1@5300], workers: 4}}\nlab: {lab}\n"
-                                      "resolver: {root-hints: hints, ipv6: false, priming: false}\n"
+                                      "resolver: {root-hints: hints, ipv6: false, priming: false" +
+                                      (", outgoing-ports: [40000-41999]" if "few-ports" in how else "") + "}\n"
                                       "cache: {directory: cache, size: 16M}\n")
 log = open(folder / "log", "wb")
 resolver = subprocess.Popen([build + "/rootline-resolver", "-c", folder / "resolver.yaml"], stderr=log, stdout=log)

@@ -412,7 +412,7 @@ def test_a_connection_is_resumed(tmp_path, class_net, forwarder):
     ("tls: other.test, tls-ca: CA", "hostname mismatch"), (f"tls: {encrypted.NAME}", "unable to get local issuer certificate"),
     ('tls-pins: ["AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="]', "none of the pins"),
     (f'tls: {encrypted.NAME}, tls-ca: CA, tls-pins: ["AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="]', "none of the pins"),
-    (f"tls: {encrypted.NAME}, tls-ca: CA, CLEAR", "refused or closed")])
+    (f"tls: {encrypted.NAME}, tls-ca: CA, CLEAR", "closed the TCP connection")])
 def test_never_in_the_clear(tmp_path, class_net, forwarder, line, why):
     """A server that is not the one that is wanted, or speaks no TLS, gets no question."""
     l = forwarder.listeners

@@ -31,7 +31,15 @@ def test_ports_and_ids_are_drawn_anew(tmp_path):
 
 def test_few_ports_are_told(tmp_path):
     seen = inside(tmp_path, "{}", "few-ports")
-    assert seen["started"] and "questions leave from 2000 ports only" in seen["log"]
+    assert seen["started"] and "queries leave from 2000 ports only" in seen["log"]
+    assert all(40000 <= port <= 41999 for port in seen["ports"])
+
+
+def test_the_system_s_range_does_not_matter(tmp_path):
+    """What the kernel does not draw is bound."""
+    seen = inside(tmp_path, "{}", "narrow-system")
+    assert seen["started"] and "ports only" not in seen["log"]
+    assert len(set(seen["ports"])) > 560 and min(seen["ports"]) < 10000 and max(seen["ports"]) > 55000
 
 
 @pytest.mark.parametrize("switch, what", [("random-port", "ports"), ("random-id", "ids")])

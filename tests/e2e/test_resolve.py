@@ -331,12 +331,13 @@ def test_questions_leave_from_the_address_that_is_named(tmp_path):
                     client.settimeout(10)
                     client.connect(("127.0.0.1", server.port))
                     client.send(query.to_wire())
-                    wire, who = s.recvfrom(4096)
-                    reply = dns.message.make_response(dns.message.from_wire(wire))
-                    reply.set_rcode(dns.rcode.NXDOMAIN)
-                    reply.flags |= dns.flags.AA
-                    s.sendto(reply.to_wire(), who)
-                    seen.add(who)
+                    while client not in select.select([s, client], [], [], 30)[0]:  # it may be asked in lower case too
+                        wire, who = s.recvfrom(4096)
+                        reply = dns.message.make_response(dns.message.from_wire(wire))
+                        reply.set_rcode(dns.rcode.NXDOMAIN)
+                        reply.flags |= dns.flags.AA
+                        s.sendto(reply.to_wire(), who)
+                        seen.add(who)
                     assert dns.message.from_wire(client.recv(4096)).rcode() == dns.rcode.NXDOMAIN
             assert {a for a, _ in seen} == {"127.90.8.9"} and len(seen) >= 18  # and a port for each
         finally:

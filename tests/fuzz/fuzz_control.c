@@ -51,7 +51,9 @@ static void open_all(void)
     stage_init(&stage, &limits);
     stage_hint(&stage, "192.0.2.1");
     stage_open(&stage, 7);
-    worker = (struct res_control){.serve = stage.serve, .explain = res_explain_new(stage.serve)};
+    struct ports *ports;
+    must(ports_new(&(struct ports_terms){0}, &ports) == ERR_OK);
+    worker = (struct res_control){.ports = ports, .serve = stage.serve, .explain = res_explain_new(stage.serve)};
     must(worker.explain);
     uv_loop_init(&loop);
     job_box_init(&home, ring, NULL);

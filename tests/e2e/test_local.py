@@ -1,0 +1,131 @@
+"""Local data and hosts files: what is given, empty non-terminals, wildcards, faults at their positions."""
+import dns.flags
+import dns.message
+import dns.query
+import dns.rcode
+import dns.rdatatype
+import pytest
+
+import internet
+import lab
+
+
+@pytest.fixture(scope="module")
+def net(tmp_path_factory):
+    made = internet.Internet(tmp_path_factory.mktemp("internet"), lab.free_port())
+    yield made
+    made.stop()
+
+
+def ask(server, name, rdtype="A", tcp=False):
+    query = dns.message.make_query(name, rdtype, use_edns=0)
+    how = dns.query.tcp if tcp else dns.query.udp
+    return how(query, "127.0.0.1", port=server.port, timeout=5)
+
+
+def nodata(reply):
+    return (reply.rcode() == dns.rcode.NOERROR and not reply.answer
+            and [s.rdtype for s in reply.authority] == [dns.rdatatype.SOA])
+
+
+def test_empty_non_terminals(net, tmp_path):
+    (tmp_path / "hosts").write_text("192.0.2.1 d.e.f.home.arpa d.e.f.corp.alpha d.e.intern\n")
+    server = internet.Resolver(tmp_path, net, extra="""hosts: hosts
+local-data: ["a.b.c.home.arpa. A 192.0.2.1", "a.b.c.corp.alpha. A 192.0.2.1", "a.n1.z1.alpha. A 192.0.2.1", "k3d.localhost. A 192.0.2.3"]
+stub-zones: [{zone: 9.9.10.in-addr.arpa, servers: [127.90.1.1]}]""")
+    try:
+        for name in ("b.c.home.arpa", "c.home.arpa", "e.f.home.arpa", "f.home.arpa", "9.10.in-addr.arpa",
+                     "b.c.corp.alpha", "c.corp.alpha", "corp.alpha", "f.corp.alpha", "e.intern", "intern"):
+            for rdtype in ("A", "NS", "TXT"):
+                for _ in range(2):  # from the servers, and from the cache
+                    reply = ask(server, name, rdtype)
+                    assert nodata(reply), (name, rdtype, reply)
+        for name in ("x.c.home.arpa", "x.home.arpa", "x.c.corp.alpha", "x.alpha", "x.intern", "8.10.in-addr.arpa"):
+            reply = ask(server, name)
+            assert reply.rcode() == dns.rcode.NXDOMAIN and reply.authority, (name, reply)
+        # what stands above local data on the Internet stays as it is
+        assert ask(server, "n1.z1.alpha").answer and ask(server, "z1.alpha", "NS").answer
+        assert ask(server, "a.n1.z1.alpha").answer and nodata(ask(server, "a.n1.z1.alpha", "MX"))
+        assert ask(server, "k3d.localhost").answer
+        assert nodata(ask(server, "k3d.localhost", "AAAA")) and nodata(ask(server, "k3d.localhost", "TXT"))
+    finally:
+        server.stop()
+
+
+def check(tmp_path, extra):
+    path = tmp_path / "resolver.yaml"
+    path.write_text("server: {listen: [127.0.0.1@5300]}\nallow: [127.0.0.0/8]\n" + extra)
+    return path, lab.run(lab.ROOTLINE, "check", path)
+
+
+@pytest.mark.parametrize("records, line, what", [
+    (["a.lab. CNAME b.lab.", "a.lab. CNAME c.lab."], 5, "error: a.lab. CNAME: the name has another CNAME"),
+    (["a.lab. CNAME b.lab.", "A.LAB. A 192.0.2.1"], 5, "error: A.LAB. A: the name has a CNAME"),
+    (["a.lab. A 192.0.2.1", "a.lab. CNAME b.lab."], 5, "error: a.lab. CNAME: the name has other records"),
+    (["a.lab. CH A 192.0.2.1"], 4, "error: local data is of class IN"),
+    (["a.lab. CLASS7 A 192.0.2.1"], 4, "error: local data is of class IN"),
+    (["a.lab. TYPE41 \\\\# 0"], 4, "error: OPT belongs to questions"),
+    (["a.lab. DNAME b.lab.", "x.a.lab. A 192.0.2.1"], 5, "error: x.a.lab. A: a name above has a DNAME"),
+    (["x.a.lab. A 192.0.2.1", "a.lab. DNAME b.lab."], 5, "error: a.lab. DNAME: there are names below"),
+    (["a.lab. SOA a. b. 1 2 3 4 5", "a.lab. SOA a. b. 2 2 3 4 5"], 5, "error: a.lab. SOA: the name has another SOA"),
+    (["b\u00fccher.lab. A 192.0.2.1"], 4, "warning: b\u00fccher.lab. is UTF-8: clients ask for xn--bcher-kva.lab."),
+])
+def test_faults_have_their_position(tmp_path, records, line, what):
+    path, done = check(tmp_path, "local-data:\n" + "".join(f'  - "{r}"\n' for r in records))
+    assert f"{path}:{line}:5: {what}" in done.stderr, done.stderr
+    assert done.returncode == (1 if what.startswith("error") else 0)
+
+
+def test_hosts_lines_that_are_none(tmp_path):
+    hosts = tmp_path / "hosts"
+    hosts.write_text("nonsense x\n256.1.1.1 a\nfe80::1%lo0 localhost6\n192.0.2.1\n192.0.2.2 bad..name good\n", encoding="utf-8")
+    path, done = check(tmp_path, "hosts: hosts\n")
+    assert done.returncode == 0
+    for where in ("1:1: warning: expected an address", "2:1: warning: expected an address", "3:1: warning: an address with a scope",
+                  "4:10: warning: no name", "5:15: warning: not a host name"):
+        assert f"{hosts}:{where}" in done.stderr, (where, done.stderr)
+
+
+def test_large_hosts_files(net, tmp_path):
+    """Many names of one address, many addresses of one name, and a million lines."""
+    with open(tmp_path / "hosts", "w") as f:
+        f.writelines(f"0.0.0.0 ad{i}.t{i % 5000}.example.com\n" for i in range(1_000_000))
+        f.writelines(f"192.0.2.1 n{i}.intern\n" for i in range(200))
+        f.writelines(f"10.0.{i >> 8}.{i & 255} many.intern\n" for i in range(5000))
+    server = internet.Resolver(tmp_path, net, extra="hosts: hosts")
+    try:
+        assert "many.intern: the records of this name and type do not fit a message" in server.log()
+        for i in (0, 100, 999_999):
+            assert ask(server, f"ad{i}.t{i % 5000}.example.com").answer[0][0].address == "0.0.0.0"
+        assert ask(server, "n199.intern").answer
+        assert 1 <= len(ask(server, "1.2.0.192.in-addr.arpa", "PTR", tcp=True).answer[0]) <= 8
+        assert len(ask(server, "many.intern", tcp=True).answer[0]) > 4000
+        assert ask(server, "many.intern").flags & dns.flags.TC
+    finally:
+        server.stop()
+
+
+def test_zones_of_our_own_have_soa_and_ns(net, tmp_path):
+    server = internet.Resolver(tmp_path, net)
+    try:
+        for zone in ("10.in-addr.arpa.", "home.arpa.", "test.", "localhost.", "d.f.ip6.arpa."):
+            for rdtype in ("SOA", "NS"):
+                assert ask(server, zone, rdtype).answer[0].name.to_text() == zone
+            assert nodata(ask(server, zone, "TXT"))
+    finally:
+        server.stop()
+
+
+def test_wildcards(net, tmp_path):
+    server = internet.Resolver(tmp_path, net, extra="""local-data: ["*.lab. A 192.0.2.7", "x.foo.lab. A 192.0.2.8", "*.al.lab. CNAME x.foo.lab.",
+    "d.dn.lab. DNAME lab.", "zone.lab. SOA a. b. 1 2 3 4 5", "*.home.arpa. A 192.0.2.9"]""")
+    try:
+        assert ask(server, "any.lab").answer[0][0].address == "192.0.2.7"
+        assert ask(server, "a.b.lab").answer[0][0].address == "192.0.2.7" and nodata(ask(server, "a.b.lab", "TXT"))
+        assert nodata(ask(server, "foo.lab")) and not ask(server, "y.foo.lab").answer  # RFC 4592 2.2.2, 3.3.1
+        assert len(ask(server, "q.al.lab").answer) == 2
+        assert [s.rdtype for s in ask(server, "x.d.dn.lab").answer] == [39, 5, 1]
+        assert ask(server, "no.zone.lab").rcode() == dns.rcode.NXDOMAIN and nodata(ask(server, "zone.lab"))
+        assert ask(server, "any.home.arpa").answer
+    finally:
+        server.stop()
