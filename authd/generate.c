@@ -4,6 +4,8 @@
 
 #include <stdbool.h>
 
+enum { GENERATE_WIDTH_MAX = 127 }; /* of BIND */
+
 static size_t read_u32(const char *text, size_t len, uint32_t *out)
 {
     uint64_t value = 0;
@@ -87,7 +89,7 @@ static size_t print_value(int64_t value, unsigned width, char base, char *out, s
 static size_t read_braces(const char *text, size_t len, int64_t *offset, unsigned *width,
                           char *base)
 {
-    char inner[32];
+    char inner[40];
     const char *end = memchr(text, '}', len);
     int used = 0;
     long long o = 0;
@@ -100,7 +102,7 @@ static size_t read_braces(const char *text, size_t len, int64_t *offset, unsigne
     memcpy(inner, text + 1, inner_len);
     inner[inner_len] = '\0';
     int fields = sscanf(inner, "%11lld%n,%4u%n,%c%n", &o, &used, &w, &used, &b, &used);
-    if (fields < 1 || (size_t)used != inner_len || w > 64 || !strchr("doxXnN", b))
+    if (fields < 1 || (size_t)used != inner_len || w > GENERATE_WIDTH_MAX || !strchr("doxXnN", b))
         return 0;
     *offset = o;
     *width = w;
@@ -111,7 +113,7 @@ static size_t read_braces(const char *text, size_t len, int64_t *offset, unsigne
 enum err generate_expand(const char *template, size_t len, uint32_t value, char *out,
                          size_t size, size_t *at)
 {
-    char text[80];
+    char text[GENERATE_WIDTH_MAX + 20];
     enum err err = ERR_OK;
 
     for (size_t i = 0; i < len && !err; i++) {
@@ -140,7 +142,7 @@ enum err generate_expand(const char *template, size_t len, uint32_t value, char 
                 return ERR_FORMAT;
             i += used;
         }
-        if ((int64_t)value + offset < 0 || (int64_t)value + offset > INT32_MAX)
+        if ((int64_t)value + offset < INT32_MIN || (int64_t)value + offset > INT32_MAX)
             return ERR_FORMAT;
         err = put(out, size, at, text,
                   print_value((int64_t)value + offset, width, base, text, sizeof(text)));

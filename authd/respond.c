@@ -6,6 +6,13 @@
 #include "authd/proof.h"
 #include "net/reply.h"
 
+/* A DNAME on the way and the name that it was used for. */
+struct dname_use {
+    const struct node *node;
+    uint8_t len;        /* of the name */
+    uint8_t prefix_len; /* of its labels in front of the DNAME's owner */
+};
+
 /* Lifetime: one answer. */
 struct answer {
     struct exchange *ex;
@@ -16,6 +23,8 @@ struct answer {
     uint64_t seen[RESPOND_CHAIN_MAX + 1]; /* hashes of the names asked so far */
     unsigned steps;
     const struct rrset *dnames[RESPOND_CHAIN_MAX + 1]; /* written already */
+    struct dname_use uses[RESPOND_CHAIN_MAX + 1]; /* since the last CNAME of the zone */
+    unsigned use_cnt;
     unsigned dname_cnt;
     const struct rrset *sets[RESPOND_SETS_MAX]; /* written ones whose targets want addresses */
     unsigned set_cnt;
@@ -82,8 +91,20 @@ static void remember_targets(struct answer *a, const struct rrset *set)
         a->sets[a->set_cnt++] = set;
 }
 
+/* Whether a DNAME on the way has put it into the answer: the set, or with DO its signatures. */
+static bool is_written(const struct answer *a, const struct rrset *set)
+{
+    for (unsigned i = 0; i < a->dname_cnt; i++)
+        if (a->dnames[i] == set ||
+            (wants_dnssec(a) && rrset_signatures(a->dnames[i]) == set))
+            return true;
+    return false;
+}
+
 static void put_answer(struct answer *a, struct builder_owner owner, const struct rrset *set)
 {
+    if (is_written(a, set))
+        return;
     if (put(a, MESSAGE_ANSWER, owner, set, set->ttl))
         remember_targets(a, set);
 }
@@ -158,13 +179,18 @@ static bool is_proof(const struct rrset *set)
     return set->type == RRTYPE_RRSIG || set->type == RRTYPE_NSEC;
 }
 
+static size_t cost(const struct rrset *set)
+{
+    return set->flags & RRSET_IS_TOO_LARGE ? SIZE_MAX : set->size;
+}
+
 /* RFC 8482 4.1: one RRset, the smallest, and of proofs only when there is nothing else. */
 static void put_smallest(struct answer *a, const struct node *node)
 {
     const struct rrset *set = node_rrsets(node), *smallest = set;
 
     for (unsigned i = 0; i < node->rrset_cnt; i++, set = rrset_next(set))
-        if (is_proof(set) == is_proof(smallest) ? set->size < smallest->size
+        if (is_proof(set) == is_proof(smallest) ? cost(set) < cost(smallest)
                                                 : is_proof(smallest))
             smallest = set;
     put_answer(a, own(a, a->name->labels), smallest);
@@ -177,7 +203,7 @@ static void put_all(struct answer *a, const struct node *node, bool only_signatu
     struct builder_owner owner = own(a, a->name->labels);
 
     for (unsigned i = 0; i < node->rrset_cnt && !a->is_full; i++, set = rrset_next(set))
-        if ((!only_signatures || set->type == RRTYPE_RRSIG) &&
+        if ((!only_signatures || set->type == RRTYPE_RRSIG) && !is_written(a, set) &&
             put_alone(a, MESSAGE_ANSWER, &owner, set, set->ttl))
             remember_targets(a, set);
 }
@@ -255,6 +281,23 @@ static bool follow(struct answer *a, const uint8_t *target)
     return a->zone && a->zone->is_loaded;
 }
 
+/* Whether the name made of the one at hand goes into a loop: it is under a DNAME of this run again, no
+ * shorter, and with the labels in front that it had there.  A CNAME ends the run, as its target has
+ * nothing of the name; a DNAME whose target is above itself makes names shorter. */
+static bool is_looping(const struct answer *a, const uint8_t *target)
+{
+    size_t len = dname_len(target);
+    unsigned kept = DNAME_MAX;
+
+    for (unsigned i = a->use_cnt; i-- > 0;) {
+        const struct dname_use *use = &a->uses[i];
+        if (use->prefix_len <= kept && len >= use->len && dname_is_under(target, use->node->name))
+            return true;
+        kept = use->prefix_len < kept ? use->prefix_len : kept;
+    }
+    return false;
+}
+
 static void put_dname(struct answer *a, const struct outcome *o)
 {
     for (unsigned i = 0; i < a->dname_cnt; i++)
@@ -274,6 +317,10 @@ static bool redirect(struct answer *a, const struct outcome *o)
     size_t suffix_len = dname_len(suffix);
 
     put_dname(a, o);
+    if (a->use_cnt < ARRAY_LEN(a->uses))
+        a->uses[a->use_cnt++] = (struct dname_use){.node = o->node,
+                                                   .len = (uint8_t)(a->name->at[0] + 1),
+                                                   .prefix_len = (uint8_t)prefix_len};
     if (prefix_len + suffix_len > DNAME_MAX) {
         a->rcode = RRTYPE_RCODE_YXDOMAIN;
         return false;
@@ -289,7 +336,7 @@ static bool redirect(struct answer *a, const struct outcome *o)
         a->is_full = true;
         return false;
     }
-    return a->ex->query.qtype != RRTYPE_CNAME && follow(a, target);
+    return a->ex->query.qtype != RRTYPE_CNAME && !is_looping(a, target) && follow(a, target);
 }
 
 /* One outcome; false when nothing is left to follow. */
@@ -307,6 +354,7 @@ static bool step(struct answer *a)
         put_negative(a);
         return false;
     case OUTCOME_CNAME:
+        a->use_cnt = 0;
         return put(a, MESSAGE_ANSWER, own(a, a->name->labels), o.set, o.set->ttl) &&
                follow(a, rrset_first(o.set).rdata);
     case OUTCOME_DNAME: return redirect(a, &o);
@@ -326,7 +374,7 @@ void respond(struct exchange *ex, const struct zoneset *set, const struct zone *
     a.zone = zone;
     a.name = &ex->name;
     a.seen[0] = ex->name.hash[ex->name.labels];
-    a.steps = a.dname_cnt = a.set_cnt = a.extra_cnt = a.proof.cnt = 0;
+    a.steps = a.dname_cnt = a.use_cnt = a.set_cnt = a.extra_cnt = a.proof.cnt = 0;
     a.rcode = RRTYPE_RCODE_NOERROR;
     a.is_full = false;
 

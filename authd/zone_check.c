@@ -55,6 +55,15 @@ static bool may_join_cname(uint16_t type)
            type == RRTYPE_KEY || type == RRTYPE_NXT || type == RRTYPE_SIG;
 }
 
+/* RFC 4592 4.2, 4.4: what these do is not defined. */
+static bool is_odd_wildcard(const struct zonebuild *build, size_t i)
+{
+    static const uint8_t star[] = {1, '*'};
+    uint16_t t = record(build, i)->type;
+    return (t == RRTYPE_NS || t == RRTYPE_DNAME) &&
+           memcmp(record(build, i)->owner->name, star, sizeof(star)) == 0;
+}
+
 /* Findings about record `i` alone beside the others of its owner. */
 static void check_record(struct zonebuild *build, size_t i, bool is_repeated, size_t cname)
 {
@@ -74,6 +83,14 @@ static void check_record(struct zonebuild *build, size_t i, bool is_repeated, si
         zonebuild_report(build, DIAG_WARNING, i,
                          "%s %s: its records have different TTLs; the smallest is used", owner,
                          type);
+    if (t == RRTYPE_SOA &&
+        util_get_u32(record(build, i)->rdata + record(build, i)->len - 4) > INT32_MAX)
+        zonebuild_report(build, DIAG_WARNING, i,
+                         "the negative TTL (minimum) is more than 2147483647 and is taken as 0 "
+                         "(RFC 2181 8)");
+    if (!is_repeated && is_odd_wildcard(build, i))
+        zonebuild_report(build, DIAG_WARNING, i,
+                         "%s: a wildcard owns %s, which servers treat differently", owner, type);
     if (t == RRTYPE_SOA && !dname_is_equal(record(build, i)->owner->name, build->origin))
         zonebuild_report(build, DIAG_ERROR, i, "a SOA belongs at the zone's own name only");
 }
@@ -83,6 +100,7 @@ static bool is_suspect(const struct zonebuild *build, size_t i, bool is_repeated
 {
     uint16_t t = record(build, i)->type;
     return cname < build->cnt || t == RRTYPE_SOA || t == RRTYPE_DNAME ||
+           is_odd_wildcard(build, i) ||
            (is_repeated && record(build, i)->ttl != record(build, i - 1)->ttl);
 }
 
@@ -104,8 +122,9 @@ static void check_owner(struct zonebuild *build, size_t from, size_t to)
         size_t before = is_repeated ? wire_len : 0;
         wire_len = before + RECORD_LEN_MIN + record(build, i)->len;
         if (before <= RRSET_LEN_MAX && wire_len > RRSET_LEN_MAX)
-            zonebuild_report(build, DIAG_ERROR, i,
-                             "with this record the set is larger than any message can be");
+            zonebuild_report(build, DIAG_WARNING, i,
+                             "with this record the set is larger than any message can be: "
+                             "answers will be truncated, over TCP too");
     }
 }
 

@@ -143,7 +143,7 @@ static void set_missing_ttls(struct zonebuild *build)
         if (build->records[i].type == RRTYPE_SOA) {
             minimum = util_get_u32(build->records[i].rdata + build->records[i].len - 4);
             if (minimum > INT32_MAX)
-                minimum = INT32_MAX;
+                minimum = 0; /* RFC 2181 8 */
             break;
         }
     for (size_t i = 0; i < build->cnt; i++) {
@@ -296,6 +296,7 @@ struct node_list {
 /* Records of one RRset: one type, of RRSIG one covered type. */
 struct run {
     size_t from, to;
+    bool is_too_large; /* no message holds it; from..to are the records that an rrset can */
 };
 
 /* Lifetime: zonebuild_finish. */
@@ -437,7 +438,7 @@ static void pack(const struct zonebuild *build, struct run run, bool is_signed,
     set->type = build->records[run.from].type;
     set->cnt = (uint16_t)(run.to - run.from);
     set->ttl = rrset_ttl(build, run);
-    set->flags = is_signed ? RRSET_IS_SIGNED : 0;
+    set->flags = (is_signed ? RRSET_IS_SIGNED : 0) | (run.is_too_large ? RRSET_IS_TOO_LARGE : 0);
     for (size_t i = run.from; i < run.to; i++) {
         util_put_u16(p, build->records[i].len);
         memcpy(p + 2, build->records[i].rdata, build->records[i].len);
@@ -446,13 +447,25 @@ static void pack(const struct zonebuild *build, struct run run, bool is_signed,
     set->size = (uint16_t)(p - set->data);
 }
 
+/* The part of a run whose data an rrset can count; an answer with the rest missing is never made. */
+static struct run fit(const struct zonebuild *build, struct run run)
+{
+    size_t bytes = 0;
+    for (size_t i = run.from; i < run.to; i++) {
+        bytes += 2U + build->records[i].len;
+        if (bytes > UINT16_MAX)
+            return (struct run){.from = run.from, .to = i, .is_too_large = true};
+    }
+    return run;
+}
+
 static enum err add_run(struct assembly *a, struct run run)
 {
     struct run *runs = util_grow(a->runs, a->run_cnt, &a->run_size, sizeof(*runs));
     if (!runs)
         return ERR_NOMEM;
     a->runs = runs;
-    a->runs[a->run_cnt++] = run;
+    a->runs[a->run_cnt++] = fit(a->build, run);
     return ERR_OK;
 }
 
@@ -472,13 +485,13 @@ static enum err collect_runs(struct assembly *a, size_t from, size_t to, bool ha
         uint16_t type = build->records[i].type;
         if (type == RRTYPE_RRSIG || hashed != zonebuild_is_hashed(&build->records[i]))
             continue;
-        err = add_run(a, (struct run){i, zonebuild_rrset_end(build, i)});
+        err = add_run(a, (struct run){.from = i, .to = zonebuild_rrset_end(build, i)});
         while (sig < to && build->records[sig].type == RRTYPE_RRSIG &&
                zonebuild_covered(&build->records[sig]) < type)
             sig = zonebuild_rrset_end(build, sig);
         if (!err && sig < to && build->records[sig].type == RRTYPE_RRSIG &&
             zonebuild_covered(&build->records[sig]) == type)
-            err = add_run(a, (struct run){sig, zonebuild_rrset_end(build, sig)});
+            err = add_run(a, (struct run){.from = sig, .to = zonebuild_rrset_end(build, sig)});
     }
     return err;
 }
@@ -493,7 +506,7 @@ static enum err collect_orphans(struct assembly *a, size_t from, size_t to)
         uint16_t type = zonebuild_covered(&build->records[i]);
         if (build->records[i].type == RRTYPE_RRSIG && type != RRTYPE_NSEC3 &&
             (type == RRTYPE_RRSIG || zonebuild_find_type(build, from, type) == build->cnt))
-            err = add_run(a, (struct run){i, zonebuild_rrset_end(build, i)});
+            err = add_run(a, (struct run){.from = i, .to = zonebuild_rrset_end(build, i)});
     }
     return err;
 }
@@ -580,6 +593,8 @@ static void read_soa(struct zone *zone)
     uint32_t minimum = util_get_u32(numbers + 16);
 
     zone->serial = util_get_u32(numbers);
+    if (minimum > INT32_MAX)
+        minimum = 0; /* RFC 2181 8; in the record it stays as it was written */
     zone->negative_ttl = minimum < zone->soa->ttl ? minimum : zone->soa->ttl;
 }
 

@@ -12,6 +12,7 @@
 #include "authd/zone_check.h"
 #include "authd/zonebuild.h"
 #include "authd/zonetext.h"
+#include "dns/idn.h"
 
 enum { ZONEFILE_MAX = INT32_MAX, INCLUDE_DEPTH_MAX = 10, GENERATED_MAX = 70000 };
 
@@ -61,6 +62,35 @@ static void wrong(struct reading *r, const struct zonetext *zt, size_t word, siz
                   zt->text);
 }
 
+/* RFC 2181 8: a TTL of 2^31 or more is 0. */
+static uint32_t keep_ttl(struct reading *r, const struct zonetext *zt, size_t word, uint32_t ttl)
+{
+    struct diag_place place = {0};
+    if (ttl <= INT32_MAX)
+        return ttl;
+    if (diag_wants(r->diag, DIAG_WARNING))
+        place = r->directive ? zonetext_place(r->directive, 0, 0) : zonetext_place(zt, word, 0);
+    diag_add(r->diag, DIAG_WARNING, &place,
+             "a TTL of %u seconds is more than 2147483647 and is taken as 0 (RFC 2181 8)", ttl);
+    return 0;
+}
+
+/* A name in UTF-8 is served as it is, and hardly anybody asks for it so. */
+static void warn_raw(struct reading *r, const struct zonetext *zt, size_t word)
+{
+    const struct rrtext_token *token = &zt->tokens[word];
+    struct diag_place place = {0};
+    char ascii[IDN_TEXT_MAX];
+
+    if (r->directive || !idn_is_raw(token->text, token->len))
+        return;
+    if (diag_wants(r->diag, DIAG_WARNING))
+        place = zonetext_place(zt, word, 0);
+    idn_print(token->text, token->len, ascii);
+    diag_add(r->diag, DIAG_WARNING, &place, "the name is UTF-8; clients ask for %s",
+             *ascii ? ascii : "its form with xn--");
+}
+
 static bool read_name(struct reading *r, const struct zonetext *zt, size_t word,
                       uint8_t out[DNAME_MAX])
 {
@@ -101,9 +131,10 @@ static bool read_head(struct reading *r, const struct zonetext *zt, size_t at, s
         if (!h->has_ttl && t->len > 0 && util_is_digit(t->text[0])) {
             if (rrtext_read_ttl(t->text, t->len, &h->ttl) != ERR_OK) {
                 wrong(r, zt, at, 0,
-                      "expected a TTL up to 2147483647 seconds, a class or a type");
+                      "expected a TTL up to 4294967295 seconds, a class or a type");
                 return false;
             }
+            h->ttl = keep_ttl(r, zt, at, h->ttl);
             h->has_ttl = true;
         } else if (!has_class && rrtype_read_class(t->text, t->len, &class) == ERR_OK) {
             if (class != RRTYPE_CLASS_IN) {
@@ -144,6 +175,13 @@ static uint32_t choose_ttl(struct reading *r, const struct head *h)
     return h->ttl;
 }
 
+/* Whether names are all that the text of a type can have beside numbers. */
+static bool names_host(uint16_t type)
+{
+    return type == RRTYPE_NS || type == RRTYPE_CNAME || type == RRTYPE_DNAME ||
+           type == RRTYPE_PTR || type == RRTYPE_MX || type == RRTYPE_SRV;
+}
+
 static void read_record(struct reading *r, const struct zonetext *zt)
 {
     struct head h;
@@ -160,6 +198,7 @@ static void read_record(struct reading *r, const struct zonetext *zt)
             return;
         }
         r->now.has_owner = true;
+        warn_raw(r, zt, 0);
     }
     if (!read_head(r, zt, at, &h))
         return;
@@ -176,6 +215,9 @@ static void read_record(struct reading *r, const struct zonetext *zt)
         wrong(r, zt, first + fault.token, fault.offset, "%s", fault.why);
         return;
     }
+    for (size_t i = first; i < zt->cnt && names_host(h.type); i++)
+        if (!zt->tokens[i].is_quoted)
+            warn_raw(r, zt, i);
     if (!dname_is_under(r->now.owner, r->build->origin)) {
         char owner[DNAME_TEXT_MAX], origin[DNAME_TEXT_MAX];
         dname_text_print(r->now.owner, owner);
@@ -225,10 +267,13 @@ static void read_default_ttl(struct reading *r, const struct zonetext *zt)
 {
     if (!expect_words(r, zt, 1, 1, "a TTL"))
         return;
-    if (rrtext_read_ttl(zt->tokens[1].text, zt->tokens[1].len, &r->now.ttl) != ERR_OK)
-        wrong(r, zt, 1, 0, "expected seconds up to 2147483647, or a time such as 1h30m");
-    else
-        r->now.has_default_ttl = true;
+    uint32_t ttl;
+    if (rrtext_read_ttl(zt->tokens[1].text, zt->tokens[1].len, &ttl) != ERR_OK) {
+        wrong(r, zt, 1, 0, "expected seconds up to 4294967295, or a time such as 1h30m");
+        return;
+    }
+    r->now.ttl = keep_ttl(r, zt, 1, ttl);
+    r->now.has_default_ttl = true;
 }
 
 static void read_text(struct reading *r, struct zonetext *zt);
@@ -264,14 +309,24 @@ static void read_include(struct reading *r, const struct zonetext *zt)
     r->now.has_owner = before.has_owner;
 }
 
-/* Whether the word before word `i` names a type whose text may well be one quoted string. */
-static bool is_text_type(const struct zonetext *zt, size_t i)
+/* Put a quoted word into the line without its quotes: BIND takes it for the text of all the RDATA. */
+static enum err expand_whole(struct reading *r, const struct rrtext_token *token, uint32_t value,
+                             size_t *len)
 {
-    uint16_t type;
-    if (rrtype_read(zt->tokens[i - 1].text, zt->tokens[i - 1].len, &type) != ERR_OK)
-        return true;
-    const char *shape = rrtype_shape(type);
-    return shape && strchr("ts", shape[0]);
+    char *text = r->scratch.text;
+    size_t cnt = 0;
+
+    if (token->len > sizeof(r->scratch.text))
+        return ERR_SPACE;
+    for (size_t i = 0; i < token->len; i++) {
+        if (token->text[i] == '\\' && i + 1 < token->len) {
+            if (token->text[i + 1] != '"')
+                text[cnt++] = '\\';
+            i++;
+        }
+        text[cnt++] = token->text[i];
+    }
+    return generate_expand(text, cnt, value, r->generated, GENERATED_MAX - 2, len);
 }
 
 /* One record of a $GENERATE: its words with the counter put in, as text for the ordinary
@@ -282,11 +337,14 @@ static enum err make_line(struct reading *r, const struct zonetext *zt, uint32_t
     enum err err = ERR_OK;
     *len = 0;
     for (size_t i = 2; i < zt->cnt && !err; i++) {
-        /* BIND reads one quoted word as the text of all that follows: MX "0 mail$" */
-        bool is_whole = zt->tokens[i].is_quoted && zt->cnt - i == 1 &&
-                        memchr(zt->tokens[i].text, ' ', zt->tokens[i].len) &&
-                        !is_text_type(zt, i);
-        const char *around = zt->tokens[i].is_quoted && !is_whole ? "\"" : "";
+        uint16_t type;
+        /* one quoted word behind the type: MX "0 mail$" */
+        if (zt->tokens[i].is_quoted && i + 1 == zt->cnt && zt->tokens[i].len > 0 &&
+            rrtype_read(zt->tokens[i - 1].text, zt->tokens[i - 1].len, &type) == ERR_OK) {
+            err = expand_whole(r, &zt->tokens[i], value, len);
+            continue;
+        }
+        const char *around = zt->tokens[i].is_quoted ? "\"" : "";
         err = generate_expand(around, strlen(around), 0, r->generated, GENERATED_MAX - 2, len);
         if (!err)
             err = generate_expand(zt->tokens[i].text, zt->tokens[i].len, value, r->generated,
@@ -303,6 +361,8 @@ static enum err make_line(struct reading *r, const struct zonetext *zt, uint32_t
 static void read_generate(struct reading *r, const struct zonetext *zt)
 {
     struct generate_range range;
+    uint8_t owner[DNAME_MAX];
+    bool has_owner = r->now.has_owner;
 
     if (r->directive ||
         !expect_words(r, zt, 4, SIZE_MAX, "a range, an owner, a type and the RDATA"))
@@ -319,6 +379,7 @@ static void read_generate(struct reading *r, const struct zonetext *zt)
     struct zonetext line;
     size_t errors = r->diag->error_cnt, len = 0;
     zonetext_init(&line, zt->file, r->generated, 0);
+    memcpy(owner, r->now.owner, sizeof(owner));
     /* after a fault the other records would say the same */
     for (uint64_t value = range.start;
          value <= range.stop && !r->fatal && r->diag->error_cnt == errors;
@@ -337,6 +398,8 @@ static void read_generate(struct reading *r, const struct zonetext *zt)
         r->directive = NULL;
     }
     zonetext_fini(&line);
+    memcpy(r->now.owner, owner, sizeof(owner)); /* as BIND: the owner is the one before it */
+    r->now.has_owner = has_owner;
 }
 
 static void read_directive(struct reading *r, const struct zonetext *zt)

@@ -133,7 +133,8 @@ static void read_plain(struct zonetext *zt)
                 pos = quote;
                 break;
             }
-            pos = quote + 1;
+            pos = quote + 1; /* it ends the value: what follows is the next word */
+            break;
         } else {
             if (c == '\0')
                 set_wrong(zt, "a NUL byte: this is no text", pos);

@@ -234,7 +234,7 @@ enum err builder_rrset(struct builder *b, enum message_section section,
 {
     size_t start = b->len;
     struct builder_owner before = *owner;
-    if (!put_set(b, owner, set, ttl, first)) {
+    if ((set->flags & RRSET_IS_TOO_LARGE) || !put_set(b, owner, set, ttl, first)) {
         b->len = start;
         *owner = before;
         return ERR_SPACE;

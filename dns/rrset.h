@@ -17,6 +17,7 @@ enum { RRSET_RECORDS_MAX = 100 }; /* limits.md section 3: what a resolver keeps 
 enum rrset_flag {
     RRSET_IS_SIGNED = 1,      /* the RRset of its RRSIGs stands right behind it */
     RRSET_IS_SYNTHESISED = 2, /* a CNAME that a DNAME has made (RFC 6672 3.1) */
+    RRSET_IS_TOO_LARGE = 4,   /* for any message: it is there, and not all of its records are */
 };
 
 /* Signatures are an RRset of their own for each type they cover: each has the TTL of what it

@@ -70,24 +70,28 @@ static enum err read_name(struct reading *r)
 }
 
 /* An unsigned decimal of at most `max`, written in `octets` octets. */
+/* `what` says what the number is; "": it has no name. */
 static enum err read_number(struct reading *r, uint64_t max, size_t octets, const char *what)
 {
     const struct rrtext_token *token = take(r);
+    const char *comma = *what ? ", " : "";
     uint64_t value = 0;
 
     if (!token)
-        return fail(r, r->cnt, 0, "expected %s, 0 to %llu", what, (unsigned long long)max);
+        return fail(r, r->cnt, 0, "expected %s%sa number from 0 to %llu", what, comma,
+                    (unsigned long long)max);
     for (size_t i = 0; i < token->len; i++) {
         if (!util_is_digit(token->text[i]))
-            return fail(r, r->next - 1, i, "expected %s, a number from 0 to %llu", what,
+            return fail(r, r->next - 1, i, "expected %s%sa number from 0 to %llu", what, comma,
                         (unsigned long long)max);
         value = value * 10 + (uint64_t)(token->text[i] - '0');
         if (value > max)
-            return fail(r, r->next - 1, 0, "%s is larger than %llu", what,
+            return fail(r, r->next - 1, 0, "%s is larger than %llu", *what ? what : "this number",
                         (unsigned long long)max);
     }
     if (token->len == 0)
-        return fail(r, r->next - 1, 0, "expected %s", what);
+        return fail(r, r->next - 1, 0, "expected %s%sa number from 0 to %llu", what, comma,
+                    (unsigned long long)max);
     uint8_t bytes[4];
     util_put_u32(bytes, (uint32_t)value);
     return put(r, bytes + 4 - octets, octets);
@@ -124,7 +128,7 @@ enum err rrtext_read_ttl(const char *text, size_t len, uint32_t *ttl)
             return ERR_FORMAT;
     }
     sum += value;
-    if (sum > INT32_MAX)
+    if (sum > UINT32_MAX)
         return ERR_FORMAT;
     *ttl = (uint32_t)sum;
     return ERR_OK;
@@ -140,7 +144,7 @@ static enum err read_ttl(struct reading *r, const char *what)
         return fail(r, r->cnt, 0, "expected %s", what);
     if (rrtext_read_ttl(token->text, token->len, &ttl) != ERR_OK)
         return fail(r, r->next - 1, 0,
-                    "expected %s: seconds up to 2147483647, or a time such as 1h30m", what);
+                    "expected %s: seconds up to 4294967295, or a time such as 1h30m", what);
     util_put_u32(bytes, ttl);
     return put(r, bytes, 4);
 }
@@ -353,8 +357,13 @@ static enum err read_time(struct reading *r)
     char text[15] = "";
     struct tm tm = {0};
 
-    if (r->next < r->cnt && r->tokens[r->next].len != 14)
-        return read_number(r, UINT32_MAX, 4, what);
+    if (r->next < r->cnt && r->tokens[r->next].len != 14) {
+        size_t at = r->len;
+        enum err err = read_number(r, UINT32_MAX, 4, what);
+        if (!err && util_get_u32(r->out + at) == 0)
+            err = fail(r, r->next - 1, 0, "expected %s, not 0", what);
+        return err;
+    }
     const struct rrtext_token *token = take(r);
     if (!token)
         return fail(r, r->cnt, 0, "expected %s", what);
@@ -476,7 +485,7 @@ static enum err put_angle(struct reading *r, size_t *at, const char *letters, un
         if (cnt > 0 && token->len == 1 && strchr(letters, token->text[0]))
             break;
         if (!is_angle(token, cnt == 2, cnt == 0 ? max : 59.9995))
-            return fail(r, r->next, 0, "expected a number up to %u", cnt == 0 ? max : 59);
+            return fail(r, r->next, 0, "expected a number from 0 to %u", cnt == 0 ? max : 59);
         *at += (size_t)sprintf(r->scratch->text + *at, "%.*s ", (int)token->len, token->text);
     }
     const struct rrtext_token *letter = r->next < r->cnt ? &r->tokens[r->next] : NULL;
@@ -571,6 +580,8 @@ static enum err read_params(struct reading *r)
     const char *why;
 
     for (const struct rrtext_token *token; (token = take(r)); cnt++) {
+        if (token->is_quoted && token > r->tokens && token[-1].text + token[-1].len + 1 == token->text)
+            return fail(r, r->next - 1, 0, "a quote inside a word: only a whole value stands in quotes");
         if (cnt == PARAMS_MAX)
             return fail(r, r->next - 1, 0, "more than %d parameters", PARAMS_MAX);
         if (svcparam_read(token->text, token->len, room + used, sizeof(r->scratch->text) - used,
@@ -673,24 +684,74 @@ static enum err read_nsap(struct reading *r)
     return digits % 2 ? fail(r, r->next - 1, 0, "an odd number of hexadecimal digits") : ERR_OK;
 }
 
-/* RFC 1035 3.4.2: ldns takes a service it does not know for port 0. */
+/* A word in lower case for the C library's tables; empty when it is too long for them. */
+static void copy_lower(const struct rrtext_token *token, char *out, size_t size)
+{
+    size_t len = token->len < size ? token->len : 0;
+    for (size_t i = 0; i < len; i++)
+        out[i] = (char)util_lower((uint8_t)token->text[i]);
+    out[len] = '\0';
+}
+
+/* The number that the word is, up to `max`; -1 when it is none. */
+static long read_plain_number(const char *word, long max)
+{
+    bool is_number = *word && strlen(word) <= 5 && word[strspn(word, "0123456789")] == '\0';
+    long value = is_number ? strtol(word, NULL, 10) : -1;
+    return value <= max ? value : -1;
+}
+
+/* RFC 1035 3.4.2: a protocol and ports, each by name or number; the bitmap ends with its last port. */
 static enum err read_services(struct reading *r)
 {
-    char protocol[16], name[32];
-    for (size_t i = r->next; i < r->cnt; i++) {
-        char *word = i == r->next ? protocol : name;
-        size_t size = i == r->next ? sizeof(protocol) : sizeof(name);
-        snprintf(word, size, "%.*s", (int)util_min(r->tokens[i].len, size - 1),
-                 r->tokens[i].text);
-        for (char *c = word; *c; c++)
-            *c = (char)util_lower((uint8_t)*c);
-        bool is_number = *word && word[strspn(word, "0123456789")] == '\0' &&
-                         strtol(word, NULL, 10) <= (i == r->next ? UINT8_MAX : UINT16_MAX);
-        if (i == r->next ? !is_number && !getprotobyname(protocol)
-                         : !is_number && !getservbyname(name, protocol))
-            return fail(r, i, 0, "expected a protocol such as tcp and services such as smtp");
+    char protocol[16] = "", word[32];
+    uint8_t map[(UINT16_MAX + 1) / 8] = {0};
+    size_t used = 0;
+    const struct rrtext_token *token = take(r);
+
+    if (!token)
+        return fail(r, r->cnt, 0, "expected a protocol and services");
+    copy_lower(token, protocol, sizeof(protocol));
+    long number = read_plain_number(protocol, UINT8_MAX);
+    const struct protoent *entry =
+        number >= 0 ? getprotobynumber((int)number) : getprotobyname(protocol);
+    if (number < 0 && !entry)
+        return fail(r, r->next - 1, 0, "expected a protocol such as tcp or 6");
+    uint8_t octet = (uint8_t)(number >= 0 ? number : entry->p_proto);
+    snprintf(protocol, sizeof(protocol), "%s", entry ? entry->p_name : "");
+    if (r->next == r->cnt)
+        return fail(r, r->cnt, 0, "expected services such as smtp or 25");
+    while ((token = take(r))) {
+        copy_lower(token, word, sizeof(word));
+        long port = read_plain_number(word, UINT16_MAX);
+        const struct servent *service = port < 0 ? getservbyname(word, protocol) : NULL;
+        if (port < 0 && !service)
+            return fail(r, r->next - 1, 0, "expected services such as smtp or 25");
+        if (port < 0)
+            port = ntohs((uint16_t)service->s_port);
+        map[port / 8] |= (uint8_t)(0x80 >> port % 8);
+        used = util_max(used, (size_t)port / 8 + 1);
     }
-    return read_by_ldns(r, left(r), " ", LDNS_RDF_TYPE_WKS, "a protocol and services");
+    enum err err = put(r, &octet, 1);
+    return err ? err : put(r, map, used);
+}
+
+/* RFC 9859 2.1 */
+static enum err read_scheme(struct reading *r)
+{
+    static const char name[] = "NOTIFY";
+    const struct rrtext_token *token = r->next < r->cnt ? &r->tokens[r->next] : NULL;
+    if (!token || token->len != strlen(name) || strncasecmp(token->text, name, token->len) != 0)
+        return read_number(r, UINT8_MAX, 1, "a scheme such as NOTIFY");
+    r->next++;
+    return put(r, "\1", 1);
+}
+
+/* RFC 2535 3.1.2: flags that say "no key" are the only ones without one. */
+static enum err read_key(struct reading *r)
+{
+    bool has_key = (r->out[0] & 0xc0) != 0xc0;
+    return has_key || left(r) > 0 ? read_base64(r, left(r)) : ERR_OK;
 }
 
 /* An address of the ATM Forum's ATM Name System: a format octet, then E.164 digits behind a
@@ -748,7 +809,7 @@ static const struct {
 } formats[] = {
     {RRTYPE_HINFO, "ss"},        {RRTYPE_MINFO, "nn"},      {RRTYPE_RP, "nn"},
     {RRTYPE_AFSDB, "2n"},        {RRTYPE_X25, "s"},         {RRTYPE_RT, "2n"},
-    {RRTYPE_NSAP, "N"},          {RRTYPE_SIG, "yg14dd2nk"}, {RRTYPE_KEY, "211o"},
+    {RRTYPE_NSAP, "N"},          {RRTYPE_SIG, "yg14dd2nk"}, {RRTYPE_KEY, "211K"},
     {RRTYPE_PX, "2nn"},          {RRTYPE_GPOS, "sss"},      {RRTYPE_LOC, "L"},
     {RRTYPE_EID, "h"},           {RRTYPE_NIMLOC, "h"},      {RRTYPE_SRV, "222n"},
     {RRTYPE_ATMA, "m"},          {RRTYPE_NAPTR, "22sssn"},  {RRTYPE_KX, "2n"},
@@ -758,9 +819,9 @@ static const struct {
     {RRTYPE_DHCID, "k"},         {RRTYPE_NSEC3, "112aHb"},  {RRTYPE_NSEC3PARAM, "112a"},
     {RRTYPE_TLSA, "uxMh"},       {RRTYPE_SMIMEA, "uxMh"},   {RRTYPE_HIP, "I"},
     {RRTYPE_RKEY, "21gk"},       {RRTYPE_TALINK, "nn"},     {RRTYPE_CDS, "2g1h"},
-    {RRTYPE_CDNSKEY, "21go"},    {RRTYPE_OPENPGPKEY, "k"},  {RRTYPE_CSYNC, "42b"},
+    {RRTYPE_CDNSKEY, "21gk"},    {RRTYPE_OPENPGPKEY, "k"},  {RRTYPE_CSYNC, "42b"},
     {RRTYPE_ZONEMD, "411h"},     {RRTYPE_SVCB, "2nv"},      {RRTYPE_HTTPS, "2nv"},
-    {RRTYPE_DSYNC, "y12n"},      {RRTYPE_NID, "2i"},        {RRTYPE_L32, "2A"},
+    {RRTYPE_DSYNC, "yS2n"},      {RRTYPE_NID, "2i"},        {RRTYPE_L32, "2A"},
     {RRTYPE_L64, "2i"},          {RRTYPE_LP, "2n"},         {RRTYPE_EUI48, "e"},
     {RRTYPE_EUI64, "E"},         {RRTYPE_URI, "22l"},       {RRTYPE_CAA, "1Gl"},
     {RRTYPE_DOA, "441sk"},       {RRTYPE_TA, "2g1h"},       {RRTYPE_DLV, "2g1h"},
@@ -770,9 +831,9 @@ static const struct {
 static enum err read_field(struct reading *r, char field)
 {
     switch (field) {
-    case '1': return read_number(r, UINT8_MAX, 1, "a number");
-    case '2': return read_number(r, UINT16_MAX, 2, "a number");
-    case '4': return read_number(r, UINT32_MAX, 4, "a number");
+    case '1': return read_number(r, UINT8_MAX, 1, "");
+    case '2': return read_number(r, UINT16_MAX, 2, "");
+    case '4': return read_number(r, UINT32_MAX, 4, "");
     case 'n': return read_name(r);
     case 's': return read_string(r);
     case 'l': return read_long_string(r);
@@ -788,6 +849,8 @@ static enum err read_field(struct reading *r, char field)
         return left(r) ? read_hex(r, left(r))
                        : fail(r, r->cnt, 0, "expected hexadecimal digits");
     case 'k': return read_base64(r, left(r));
+    case 'K': return read_key(r);
+    case 'S': return read_scheme(r);
     case 'o': return read_base64_or_nothing(r);
     case 'b': return read_bitmap(r);
     case 'a': return read_salt(r);

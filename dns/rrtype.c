@@ -100,7 +100,7 @@ static const struct row rows[] = {
     {"UID", 101, "r"},
     {"UINFO", 100, "r"},
     {"UNSPEC", 103, "r"},
-    {"URI", 256, "22R"},
+    {"URI", 256, "22r"},
     {"WALLET", 262, "t"},
     {"WKS", 11, "41r"},
     {"X25", 19, "s"},

@@ -45,8 +45,9 @@ static bool put(struct reading *r, const void *bytes, size_t len)
     return true;
 }
 
-static bool read_key(const char *text, size_t len, uint16_t *key)
+static bool read_key(const char *text, size_t len, uint16_t *key, bool *is_number)
 {
+    *is_number = false;
     for (size_t i = 0; i < ARRAY_LEN(names); i++)
         if (strlen(names[i]) == len && strncasecmp(names[i], text, len) == 0) {
             *key = (uint16_t)i;
@@ -61,6 +62,7 @@ static bool read_key(const char *text, size_t len, uint16_t *key)
         value = value * 10 + (unsigned)(text[i] - '0');
     }
     *key = (uint16_t)value;
+    *is_number = true;
     return value <= UINT16_MAX;
 }
 
@@ -122,8 +124,9 @@ static bool take_ipv6(struct reading *r, const uint8_t *item, size_t len)
 static bool take_key(struct reading *r, const uint8_t *item, size_t len)
 {
     uint16_t key;
+    bool is_number;
     uint8_t bytes[2];
-    if (!read_key((const char *)item, len, &key) || key == KEY_MANDATORY)
+    if (!read_key((const char *)item, len, &key, &is_number) || key == KEY_MANDATORY)
         return wrong(r, "expected names of parameters");
     for (size_t i = 0; i < r->len; i += 2)
         if (util_get_u16(r->out + i) == key)
@@ -194,6 +197,37 @@ static bool read_value(struct reading *r, uint16_t key, const uint8_t *value, si
     }
 }
 
+/* keyNNNNN=value gives the octets of the wire (RFC 9460 2.1), also of a key that has a name. */
+static bool read_wire(struct reading *r, uint16_t key, const uint8_t *value, size_t len)
+{
+    bool is_right = true;
+    size_t pos = 0;
+
+    switch (key) {
+    case KEY_MANDATORY:
+        is_right = len > 0 && len % 2 == 0 && util_get_u16(value) != KEY_MANDATORY;
+        for (size_t i = 2; is_right && i < len; i += 2)
+            is_right = util_get_u16(value + i - 2) < util_get_u16(value + i);
+        break;
+    case KEY_ALPN:
+        while (pos < len && value[pos] > 0)
+            pos += 1U + value[pos];
+        is_right = len > 0 && pos == len;
+        break;
+    case KEY_NO_DEFAULT_ALPN:
+    case KEY_OHTTP: is_right = len == 0; break;
+    case KEY_PORT: is_right = len == 2; break;
+    case KEY_IPV4HINT: is_right = len > 0 && len % 4 == 0; break;
+    case KEY_IPV6HINT: is_right = len > 0 && len % 16 == 0; break;
+    case KEY_ECH:
+    case KEY_DOHPATH: is_right = len > 0; break;
+    default: break;
+    }
+    return is_right ? put(r, value, len)
+                    : wrong(r, "expected the octets of the wire behind a key that is given as a "
+                               "number, such as key3=\\001\\187 for port=443 (RFC 9460 2.1)");
+}
+
 /* Take off the quotes and the escapes of master files. */
 static bool unescape(struct reading *r, const char *text, size_t len, uint8_t *out, size_t size,
                      size_t *out_len)
@@ -226,16 +260,18 @@ enum err svcparam_read(const char *text, size_t len, uint8_t *room, size_t size,
     size_t plain_len = 0;
     const char *equals = memchr(text, '=', len);
     size_t key_len = equals ? (size_t)(equals - text) : len;
+    bool is_number = false;
     struct reading r = {.out = room, .size = util_min(size, SVCPARAM_VALUE_MAX)};
 
     *where = 0;
-    if (!read_key(text, key_len, &out->key)) {
+    if (!read_key(text, key_len, &out->key, &is_number)) {
         *why = "expected a parameter such as alpn=h2, port=443 or key65000=text";
         return ERR_FORMAT;
     }
     bool is_read =
         !equals || unescape(&r, equals + 1, len - key_len - 1, plain, value_max, &plain_len);
-    if (!is_read || !read_value(&r, out->key, plain, plain_len)) {
+    if (!is_read || !(is_number ? read_wire(&r, out->key, plain, plain_len)
+                                : read_value(&r, out->key, plain, plain_len))) {
         *why = r.why;
         *where = equals ? key_len + 1 : 0;
         return ERR_FORMAT;

@@ -18,7 +18,8 @@ struct walk {
     struct builder_mark begin;
     const uint8_t *name;            /* where the chain has come */
     const uint8_t *names[WALK_MAX]; /* where it was before */
-    const uint8_t *dname_owner;     /* of the DNAME that was put last; NULL: none was */
+    const uint8_t *dnames[HIT_CNAMES_MAX + 2]; /* owners of the DNAMEs that were put */
+    unsigned dname_cnt;
     uint16_t type;
     unsigned steps;
     bool has_below; /* the configuration has names below this one: it exists (RFC 8020) */
@@ -202,6 +203,25 @@ static bool follow_cname(struct walk *w, const struct rrset *set, uint32_t ttl)
     return go_on(w, rrset_first(set).rdata);
 }
 
+/* A chain may come back to a DNAME: it is put once. */
+static bool is_put(const struct walk *w, const uint8_t *owner)
+{
+    for (unsigned i = 0; i < w->dname_cnt; i++)
+        if (dname_is_equal(w->dnames[i], owner))
+            return true;
+    return false;
+}
+
+static void put_dname(struct walk *w, const uint8_t *owner, const struct rrset *set,
+                      uint32_t ttl)
+{
+    if (is_put(w, owner))
+        return;
+    if (w->dname_cnt < ARRAY_LEN(w->dnames))
+        w->dnames[w->dname_cnt++] = owner;
+    put_answer(w, owner, set, ttl);
+}
+
 /* RFC 6672 3.1: the DNAME, and the CNAME that it makes of this name. */
 static bool follow_dname(struct walk *w, const struct rrset *set, uint32_t ttl, unsigned labels)
 {
@@ -210,9 +230,7 @@ static bool follow_dname(struct walk *w, const struct rrset *set, uint32_t ttl, 
     size_t head = dname_len(w->name) - dname_len(owner), tail = dname_len(target);
     uint8_t made[DNAME_MAX];
 
-    if (!w->dname_owner || !dname_is_equal(w->dname_owner, owner))
-        put_answer(w, owner, set, ttl);
-    w->dname_owner = owner;
+    put_dname(w, owner, set, ttl);
     if (head + tail > DNAME_MAX) {
         finish(w, RRTYPE_RCODE_YXDOMAIN);
         return false;
@@ -245,8 +263,11 @@ static void answer_data(struct walk *w, const struct cache_found *found)
 
     if ((found->set->flags & RRSET_IS_SYNTHESISED) &&
         cache_find_dname(&w->engine->cache, &w->key, &w->when, w->arena, &dname, &labels))
-        put_answer(w, dname_suffix(w->name, labels), dname.set, ttl_of(w, &dname));
-    put_answer(w, w->name, found->set, ttl_of(w, found));
+        put_dname(w, dname_suffix(w->name, labels), dname.set, ttl_of(w, &dname));
+    if (found->set->type == RRTYPE_DNAME)
+        put_dname(w, w->name, found->set, ttl_of(w, found));
+    else
+        put_answer(w, w->name, found->set, ttl_of(w, found));
     put_additional(w, found->set);
     finish(w, RRTYPE_RCODE_NOERROR);
 }
@@ -445,7 +466,7 @@ void hit_answer(struct engine *engine, struct exchange *ex, const struct hit_ter
     w.name = message_qname(&ex->query);
     w.type = ex->query.qtype;
     w.steps = 0;
-    w.dname_owner = NULL;
+    w.dname_cnt = 0;
     w.is_full = w.has_part = false;
     *out = (struct hit){.kind = HIT_MISS, .near_end_ms = INT64_MAX, .end_ms = INT64_MAX};
     engine->cache.used.cnt = 0;

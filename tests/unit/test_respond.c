@@ -62,6 +62,9 @@ static int start(void **state)
     static const char *const texts[] = {
         ZONES_HEAD "www CNAME web\nweb A 192.0.2.2\nweb A 192.0.2.3\n*.w TXT wild\nd DNAME t\nx.t A 192.0.2.4\n"
                    "child NS ns.child\nchild DS 1 13 2 aa\nns.child A 192.0.2.5\nsub NS ns.sub\nns.sub A 192.0.2.6\n"
+                   "grow DNAME x.grow\ncg CNAME a.grow\npp DNAME x.qq\nqq DNAME y.pp\nd2 DNAME e2\nx.e2 CNAME d2\nf DNAME @\n"
+                   "r1 DNAME r2\na.r2 DNAME bb.r1\nx.bb.r2 A 192.0.2.44\n"
+                   "long DNAME abcdefghijklmnopqrstuvwxyz.abcdefghijklmnopqrstuvwxyz.long\n"
                    "l1 CNAME l2\nl2 CNAME l1\ndown CNAME www.child\nent.ent.x A 192.0.2.7\n"
                    "$GENERATE 1-60 big TXT \"text $ of sixty that do not fit\"\n",
         "$TTL 60\n@ SOA ns host 1 2 3 4 5\n@ NS ns\nns A 192.0.2.5\nwww A 192.0.2.8\n", NULL,
@@ -177,6 +180,15 @@ static void answers(void **state)
     EXPECT("any.w.example.", RRTYPE_A, "NOERROR", "ANSWER: 0", "SOA");
     EXPECT("X.d.example.", RRTYPE_A, "d.example.\t3600\tIN\tDNAME\tt.example.", "X.d.example.\t3600\tIN\tCNAME\tX.t.example.",
            "192.0.2.4");
+    /* a DNAME whose target is below itself makes one step (RFC 6672 2.2), and nothing stands in an answer twice */
+    EXPECT("a.grow.example.", RRTYPE_A, "NOERROR", "ANSWER: 2,", "a.grow.example.\t3600\tIN\tCNAME\ta.x.grow.example.");
+    EXPECT("a.b.grow.example.", RRTYPE_A, "NOERROR", "ANSWER: 2,");
+    EXPECT("cg.example.", RRTYPE_A, "NOERROR", "ANSWER: 3,");
+    EXPECT("z.pp.example.", RRTYPE_A, "NOERROR", "ANSWER: 4,");
+    EXPECT("a.long.example.", RRTYPE_A, "NOERROR", "ANSWER: 2,");
+    EXPECT("x.d2.example.", RRTYPE_DNAME, "NOERROR", "ANSWER: 3,");
+    EXPECT("q.f.f.example.", RRTYPE_A, "NXDOMAIN", "ANSWER: 3,"); /* that one makes names shorter */
+    EXPECT("x.a.r1.example.", RRTYPE_A, "NOERROR", "ANSWER: 5,", "192.0.2.44"); /* back to a DNAME with other labels */
     EXPECT("l1.example.", RRTYPE_A, "NOERROR", "ANSWER: 2", "l1.example.", "l2.example.");
     EXPECT("down.example.", RRTYPE_A, "CNAME\twww.child.example.", "www.child.example.\t60\tIN\tA\t192.0.2.8");
     EXPECT("example.", RRTYPE_NS, "NS\tns.example.", "ADDITIONAL SECTION", "192.0.2.1");

@@ -103,11 +103,29 @@ static void faults_name_word_and_reason(void **state)
         {"DNSKEY 256 3 5 ***", 3, 0, "base64"},
         {"NSEC b.example. NOTATYPE", 1, 0, "record types"},
         {"SRV 1 2 70000 a.", 2, 0, "65535"},
-        {"LOC 99 N 1 E 0m", 0, 0, "up to 90"},
+        {"LOC 99 N 1 E 0m", 0, 0, "from 0 to 90"},
         {"LOC 9 N 1 E 0m x y z a", 4, 0, "altitude"},
         {"NSEC b. A FOOBAR", 2, 0, "record types"},
         {"RRSIG NOPE 13 3 1 20300101000000 20200101000000 1 e. AwEA", 0, 0, "record type"},
-        {"SRV 0 1 -5 a.", 2, 0, "a number"},
+        {"SRV 0 1 -5 a.", 2, 0, "expected a number from 0 to 65535"},
+        {"NSEC3PARAM x 0 0 -", 0, 0, "expected a number from 0 to 255"},
+        {"CDNSKEY 0 3 0", 3, 0, "base64"},
+        {"KEY 256 3 5", 3, 0, "base64"},
+        {"RRSIG A 13 3 1 0 20200101000000 1 e. AwEA", 4, 0, "not 0"},
+        {"RRSIG A 13 3 1 20300101000000 0 1 e. AwEA", 5, 0, "not 0"},
+        {"WKS 192.0.2.1 6 nosuchservice", 2, 0, "services such as"},
+        {"WKS 192.0.2.1 256 smtp", 1, 0, "protocol such as"},
+        {"WKS 192.0.2.1 tcp 65536", 2, 0, "services such as"},
+        {"WKS 192.0.2.1 tcp", 2, 0, "services such as"},
+        {"DSYNC CDS NOTIFYX 5300 a.", 1, 0, "scheme such as NOTIFY"},
+        {"SVCB 1 . key1=h2", 2, 5, "octets of the wire"},
+        {"SVCB 1 . key1=\"\\003h2\"", 2, 5, "octets of the wire"},
+        {"SVCB 1 . key1=\"\\000\"", 2, 5, "octets of the wire"},
+        {"SVCB 1 . key3=443", 2, 5, "octets of the wire"},
+        {"SVCB 1 . key3=\\001", 2, 5, "octets of the wire"},
+        {"SVCB 1 . key4=192.0.2.1", 2, 5, "octets of the wire"},
+        {"SVCB 1 . key0=alpn alpn=h2", 2, 0, "not there"},
+        {"SVCB 1 . key2=x", 2, 5, "octets of the wire"},
         {"TLSA 300 1 1 aabb", 0, 0, "255"},
         {"DNSKEY 257 3 300 AwEAAQ==", 2, 0, "255"},
         {"RRSIG A 13 3 1 99999999999 20200101000000 1 e. AwEA", 4, 0, "larger"},
@@ -167,7 +185,7 @@ static void short_forms_are_read(void **state)
         const char *text;
         size_t len;
     } cases[] = {{"CAA 0 issue \"\"", 7},  {"CSYNC 66 3", 6},          {"IPSECKEY 10 0 0 .", 3},
-                 {"KEY 49152 3 0", 4},     {"SINK 1 0 1", 3},           {"NSEC b.", 3},
+                 {"KEY 49152 3 0", 4},     {"SINK 1 0 1", 3}, {"URI 1 2 \"\"", 4},           {"NSEC b.", 3},
                  {"TLSA DANE-EE SPKI SHA2-256 AA", 4}, {"ATMA +61200000000", 12}, {"ATMA 39246f0001", 6}, {"NSEC3PARAM 1 0 0 -", 5}, {"DSYNC CDS 1 5359 a.", 8}, {"CDNSKEY 0 3 0 AA==", 5}};
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
@@ -177,6 +195,33 @@ static void short_forms_are_read(void **state)
         if (read_sample(cases[i].text, &type, &len, &fault) != ERR_OK)
             fail_msg("%s: word %zu: %s", cases[i].text, fault.token, fault.why);
         assert_int_equal(len, cases[i].len);
+    }
+}
+
+/* What a number of a key, a name of a service and an empty field are on the wire. */
+static void other_spellings_are_the_same(void **state)
+{
+    static const struct {
+        const char *text, *same;
+    } cases[] = {
+        {"SVCB 1 . key1=\"\\002h2\"", "SVCB 1 . alpn=h2"}, {"SVCB 1 . key3=\\001\\187", "SVCB 1 . port=443"},
+        {"SVCB 1 . key4=\\192\\000\\002\\001", "SVCB 1 . ipv4hint=192.0.2.1"}, {"HTTPS 1 . key0=\\000\\001 alpn=h2", "HTTPS 1 . mandatory=alpn alpn=h2"},
+        {"SVCB 1 . key6=\" \\001\\013\\184\\000\\000\\000\\000\\000\\000\\000\\000\\000\\000\\000\\001\"", "SVCB 1 . ipv6hint=2001:db8::1"},
+        {"WKS 192.0.2.1 tcp smtp", "WKS 192.0.2.1 6 25"}, {"WKS 192.0.2.1 UDP domain 53", "WKS 192.0.2.1 17 domain"},
+        {"WKS 192.0.2.1 6 smtp 80", "WKS 192.0.2.1 tcp 25 80"}, {"DSYNC CDS NOTIFY 5359 a.", "DSYNC CDS 1 5359 a."}, {"DSYNC CSYNC notify 53 a.", "DSYNC CSYNC 1 53 a."},
+    };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        uint8_t kept[400];
+        uint16_t type;
+        size_t len, same_len;
+        struct rrtext_fault fault;
+        if (read_sample(cases[i].text, &type, &len, &fault) != ERR_OK)
+            fail_msg("%s: word %zu: %s", cases[i].text, fault.token, fault.why);
+        memcpy(kept, rdata, len);
+        assert_int_equal(read_sample(cases[i].same, &type, &same_len, &fault), ERR_OK);
+        if (len != same_len || memcmp(kept, rdata, len) != 0)
+            fail_msg("%s is not %s", cases[i].text, cases[i].same);
     }
 }
 
@@ -227,7 +272,7 @@ static void strings_end_at_255(void **state)
 
 static void ttls_have_units(void **state)
 {
-    static const char *const wrong[] = {"", "x", "1x", "1h1", "h", "2147483648", "99999999999", "-1", "1hh"};
+    static const char *const wrong[] = {"", "x", "1x", "1h1", "h", "4294967296", "99999999999", "-1", "1hh"};
     uint32_t ttl;
     (void)state;
     assert_int_equal(rrtext_read_ttl("3600", 4, &ttl), ERR_OK);
@@ -235,6 +280,7 @@ static void ttls_have_units(void **state)
     assert_int_equal(rrtext_read_ttl("1w2D3h4M5s", 10, &ttl), ERR_OK);
     assert_int_equal(ttl, 604800 + 2 * 86400 + 3 * 3600 + 4 * 60 + 5);
     assert_int_equal(rrtext_read_ttl("2147483647", 10, &ttl), ERR_OK);
+    assert_int_equal(rrtext_read_ttl("4294967295", 10, &ttl), ERR_OK); /* RFC 2181 8 is the zone file's to apply */
     for (size_t i = 0; i < ARRAY_LEN(wrong); i++)
         if (strcmp(wrong[i], "1h1") != 0)
             assert_int_equal(rrtext_read_ttl(wrong[i], strlen(wrong[i]), &ttl), ERR_FORMAT);
@@ -246,6 +292,7 @@ int main(void)
         cmocka_unit_test(all_types_are_read_as_ldns_reads_them),
         cmocka_unit_test(faults_name_word_and_reason),
         cmocka_unit_test(short_forms_are_read),
+        cmocka_unit_test(other_spellings_are_the_same),
         cmocka_unit_test(escaped_commas_stay_in_their_item),
         cmocka_unit_test(missing_seconds_are_zero),
         cmocka_unit_test(strings_end_at_255),

@@ -72,6 +72,25 @@ static void quotes_join_only_parameters(void **state)
     zone_unref(&zone);
 }
 
+/* A closing quote ends the value: what follows is a parameter of its own, or wrong. */
+static void a_quote_ends_a_parameter(void **state)
+{
+    static const char *const right[] = {"alpn=\"h2\"port=443", "alpn=\"h2\"port=\"443\"", "alpn=h2 port=443"};
+    static const char *const wrong[] = {"alpn=\"h2\"h3", "alpn=\"h2\",h3", "alpn=h2\"port=443\"", "alpn=\"h2\"port=443\"x\""};
+    char text[400];
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(right); i++) {
+        snprintf(text, sizeof(text), ZONES_HEAD "a SVCB 1 . %s\n", right[i]);
+        struct zone *zone = expect_zone(text, NULL);
+        assert_memory_equal(rrset_first(find(zone, "a.example.", RRTYPE_SVCB)).rdata, "\0\1\0\0\1\0\3\2h2\0\3\0\2\1\273", 16);
+        zone_unref(&zone);
+    }
+    for (size_t i = 0; i < ARRAY_LEN(wrong); i++) {
+        snprintf(text, sizeof(text), ZONES_HEAD "a SVCB 1 . %s\n", wrong[i]);
+        expect_fault(text, "error");
+    }
+}
+
 static void missing_ttl_is_the_soa_minimum(void **state)
 {
     (void)state;
@@ -89,10 +108,20 @@ static void generate_makes_records(void **state)
                                                "$GENERATE 1-2 m$ MX \"5 h$\"\n",
                                     NULL);
     assert_int_equal(rrset_first(find(zone, "h3.example.", RRTYPE_A)).rdata[3], 3);
-    assert_memory_equal(rrset_first(find(zone, "x011.example.", RRTYPE_TXT)).rdata, "\11n 10 0a $", 10);
+    /* one quoted word behind the type is all of the RDATA, as BIND has it */
+    assert_memory_equal(rrset_first(find(zone, "x011.example.", RRTYPE_TXT)).rdata, "\1n\00210\0020a\1$", 10);
     assert_non_null(find(zone, "x021.example.", RRTYPE_TXT));
     assert_memory_equal(rrset_first(find(zone, "9.0.r.example.", RRTYPE_PTR)).rdata, "\2h1", 3);
     assert_memory_equal(rrset_first(find(zone, "m2.example.", RRTYPE_MX)).rdata, "\0\5\2h2", 5);
+    zone_unref(&zone);
+    /* the owner goes on, counters may be negative, and quotes hold all of the RDATA of any type */
+    zone = expect_zone(ZONES_HEAD "q TXT a\n$GENERATE 1-2 g$ A 192.0.2.$\n TXT after\n"
+                                  "$GENERATE 1-1 n${-3} TXT v${-3,3,d}\n$GENERATE 7-7 c$ CAA \"0 issue \\\"ca$\\\"\"\n"
+                                  "$GENERATE 1-1 s$ SVCB \"1 . alpn=h$\"\n$GENERATE 5-5 w${0,60,d} A 192.0.2.1\n", NULL);
+    assert_int_equal(find(zone, "q.example.", RRTYPE_TXT)->cnt, 2);
+    assert_memory_equal(rrset_first(find(zone, "n-2.example.", RRTYPE_TXT)).rdata, "\4v-02", 5);
+    assert_memory_equal(rrset_first(find(zone, "c7.example.", RRTYPE_CAA)).rdata, "\0\5issueca7", 10);
+    assert_memory_equal(rrset_first(find(zone, "s1.example.", RRTYPE_SVCB)).rdata, "\0\1\0\0\1\0\3\2h1", 10);
     zone_unref(&zone);
     expect_fault(ZONES_HEAD "$GENERATE 3-1 h$ A 192.0.2.$\n", "6:11: error: expected a range");
     expect_fault(ZONES_HEAD "$GENERATE 0-2000000 h$ A 192.0.2.1\n", "6:11: error: more than 1048576");
@@ -151,9 +180,8 @@ static void rules_of_the_whole_zone(void **state)
         {ZONES_HEAD "$INCLUDE\n", "6:9: error: expected a file name"},
         {ZONES_HEAD "a A ( 192.0.2.1\n", "6:5: error: this parenthesis is never closed"},
         {ZONES_HEAD "a A 192.0.2.1 )\n", "6:15: error: a closing parenthesis"},
-        {ZONES_HEAD "$GENERATE 0-65535 big TXT \"t$\"\n", "larger than any message"},
         {" A 192.0.2.1\n", "1:2: error: this line starts with white space"},
-        {"$TTL 2147483648\n", "1:6: error: expected seconds up to"},
+        {"$TTL 4294967296\n", "1:6: error: expected seconds up to"},
         {"a 99999999999 A 192.0.2.1\n", "1:3: error: expected a TTL"},
         {"a 5\n", "1:4: error: expected a record type"},
     };
@@ -165,6 +193,15 @@ static void rules_of_the_whole_zone(void **state)
         {ZONES_HEAD "@ NS ns2\n", "6:3: warning: NS names ns2.example., which has no address"},
         {ZONES_HEAD "c NS d\nd CNAME ns\n", "6:3: warning: NS names d.example., which is a CNAME"},
         {ZONES_HEAD "@ MX 1 d\nd CNAME ns\n", "6:3: warning: MX names d.example., which is a CNAME"},
+        {ZONES_HEAD "$GENERATE 0-65535 big TXT \"t$\"\n", "the set is larger than any message can be: answers will be truncated"},
+        {ZONES_HEAD "c 2147483648 A 192.0.2.1\n", "6:3: warning: a TTL of 2147483648 seconds is more than 2147483647 and is taken as 0"},
+        {ZONES_HEAD "$TTL 4294967295\n", "6:6: warning: a TTL of 4294967295 seconds"},
+        {ZONES_HEAD "$TTL 3551w\n", "6:6: warning: a TTL of 2147644800 seconds"},
+        {"$TTL 3600\n@ SOA ns host 1 2 3 4 4294967295\n@ NS ns\nns A 192.0.2.1\n", "the negative TTL (minimum) is more than 2147483647 and is taken as 0"},
+        {ZONES_HEAD "b\303\274cher A 192.0.2.1\n", "6:1: warning: the name is UTF-8; clients ask for xn--bcher-kva"},
+        {ZONES_HEAD "m MX 1 b\303\274cher\n", "6:8: warning: the name is UTF-8; clients ask for xn--bcher-kva"},
+        {ZONES_HEAD "*.w NS ns\n", "6:5: warning: *.w.example.: a wildcard owns NS"},
+        {ZONES_HEAD "*.w DNAME b\n", "6:5: warning: *.w.example.: a wildcard owns DNAME"},
         {ZONES_HEAD "c 5 A 192.0.2.1\nc 6 A 192.0.2.2\n", "7:5: warning: c.example. A: its records have different TTLs"},
     };
     (void)state;
@@ -260,6 +297,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(records_inherit_what_they_leave_out), cmocka_unit_test(quotes_join_only_parameters),
+        cmocka_unit_test(a_quote_ends_a_parameter),
         cmocka_unit_test(missing_ttl_is_the_soa_minimum),      cmocka_unit_test(generate_makes_records),
         cmocka_unit_test(every_fault_is_found_in_one_run),     cmocka_unit_test(rules_of_the_whole_zone),
         cmocka_unit_test(errors_are_not_hidden_by_warnings),   cmocka_unit_test(names_between_and_order), cmocka_unit_test(wildcards_give_addresses),
