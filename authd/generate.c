@@ -102,7 +102,8 @@ static size_t read_braces(const char *text, size_t len, int64_t *offset, unsigne
     memcpy(inner, text + 1, inner_len);
     inner[inner_len] = '\0';
     int fields = sscanf(inner, "%11lld%n,%4u%n,%c%n", &o, &used, &w, &used, &b, &used);
-    if (fields < 1 || (size_t)used != inner_len || w > GENERATE_WIDTH_MAX || !strchr("doxXnN", b))
+    if (fields < 1 || (size_t)used != inner_len || w > GENERATE_WIDTH_MAX ||
+        !strchr("doxXnN", b))
         return 0;
     *offset = o;
     *width = w;

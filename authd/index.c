@@ -169,6 +169,13 @@ void index_prefetch_bucket(const struct index *index, uint64_t hash)
         index->pages[page_number(index, hash)]->slot[hash & (index->buckets - 1)]);
 }
 
+void index_prefetch_put(const struct index *index, uint64_t hash)
+{
+    struct index_page *page = index->pages[page_number(index, hash)];
+    __builtin_prefetch(&page->used, 1);
+    __builtin_prefetch(page->slot[hash & (index->buckets - 1)], 1);
+}
+
 void index_prefetch_node(const struct index *index, uint64_t hash)
 {
     const uint64_t *bucket =

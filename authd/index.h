@@ -40,5 +40,8 @@ void index_prefetch_page(const struct index *index, uint64_t hash);
 void index_prefetch_bucket(const struct index *index, uint64_t hash);
 void index_prefetch_node(const struct index *index, uint64_t hash);
 
+/* Ask for what index_put will change. */
+void index_prefetch_put(const struct index *index, uint64_t hash);
+
 /* Free the directory; pages go with the slabs. */
 void index_fini(struct index *index);

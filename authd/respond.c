@@ -23,7 +23,7 @@ struct answer {
     uint64_t seen[RESPOND_CHAIN_MAX + 1]; /* hashes of the names asked so far */
     unsigned steps;
     const struct rrset *dnames[RESPOND_CHAIN_MAX + 1]; /* written already */
-    struct dname_use uses[RESPOND_CHAIN_MAX + 1]; /* since the last CNAME of the zone */
+    struct dname_use uses[RESPOND_CHAIN_MAX + 1];      /* since the last CNAME of the zone */
     unsigned use_cnt;
     unsigned dname_cnt;
     const struct rrset *sets[RESPOND_SETS_MAX]; /* written ones whose targets want addresses */
@@ -95,8 +95,7 @@ static void remember_targets(struct answer *a, const struct rrset *set)
 static bool is_written(const struct answer *a, const struct rrset *set)
 {
     for (unsigned i = 0; i < a->dname_cnt; i++)
-        if (a->dnames[i] == set ||
-            (wants_dnssec(a) && rrset_signatures(a->dnames[i]) == set))
+        if (a->dnames[i] == set || (wants_dnssec(a) && rrset_signatures(a->dnames[i]) == set))
             return true;
     return false;
 }
@@ -291,7 +290,8 @@ static bool is_looping(const struct answer *a, const uint8_t *target)
 
     for (unsigned i = a->use_cnt; i-- > 0;) {
         const struct dname_use *use = &a->uses[i];
-        if (use->prefix_len <= kept && len >= use->len && dname_is_under(target, use->node->name))
+        if (use->prefix_len <= kept && len >= use->len &&
+            dname_is_under(target, use->node->name))
             return true;
         kept = use->prefix_len < kept ? use->prefix_len : kept;
     }

@@ -2,6 +2,8 @@
  * name and makes a transfer or a denial a walk. */
 #include "authd/zone.h"
 
+enum { AHEAD = 16 };
+
 enum err zone_new(const uint8_t *name, struct zone **out)
 {
     size_t name_len = dname_len(name);
@@ -29,6 +31,24 @@ static enum err add_chunk(struct zone *zone, struct node **nodes, size_t cnt)
     return ERR_OK;
 }
 
+/* A page is in no cache when its turn comes: it is asked for a few names ahead. */
+static enum err fill_index(struct zone *zone, struct node **nodes, size_t cnt)
+{
+    uint64_t hashes[AHEAD];
+    enum err err = ERR_OK;
+
+    for (size_t i = 0; i < cnt + AHEAD && !err; i++) {
+        uint64_t *hash = &hashes[i % AHEAD];
+        if (i >= AHEAD)
+            err = index_put(&zone->index, *hash, nodes[i - AHEAD]);
+        if (i < cnt) {
+            *hash = dname_hash(nodes[i]->name);
+            index_prefetch_put(&zone->index, *hash);
+        }
+    }
+    return err;
+}
+
 enum err zone_fill(struct zone *zone, struct node **nodes, size_t cnt)
 {
     enum err err = index_init(&zone->index, &zone->memory, cnt);
@@ -38,8 +58,8 @@ enum err zone_fill(struct zone *zone, struct node **nodes, size_t cnt)
         err = ERR_NOMEM;
     for (size_t done = 0; !err && done < cnt; done += ZONE_CHUNK)
         err = add_chunk(zone, nodes + done, util_min(ZONE_CHUNK, cnt - done));
-    for (size_t i = 0; i < cnt && !err; i++)
-        err = index_put(&zone->index, dname_hash(nodes[i]->name), nodes[i]);
+    if (!err)
+        err = fill_index(zone, nodes, cnt);
     zone->node_cnt = cnt;
     zone->bytes += sizeof(*zone) + zone->memory.bytes + ((size_t)1 << zone->index.depth) * 8 +
                    (cnt / ZONE_CHUNK + 1) * sizeof(struct zone_chunk *);

@@ -15,8 +15,7 @@ static const struct zonebuild_record *record(const struct zonebuild *build, size
 
 static bool same_owner(const struct zonebuild *build, size_t a, size_t b)
 {
-    const struct zonebuild_owner *x = record(build, a)->owner, *y = record(build, b)->owner;
-    return x == y || (x->key_len == y->key_len && memcmp(x->key, y->key, x->key_len) == 0);
+    return record(build, a)->owner == record(build, b)->owner;
 }
 
 static void print_owner(const struct zonebuild *build, size_t i, char out[DNAME_TEXT_MAX])
@@ -90,7 +89,8 @@ static void check_record(struct zonebuild *build, size_t i, bool is_repeated, si
                          "(RFC 2181 8)");
     if (!is_repeated && is_odd_wildcard(build, i))
         zonebuild_report(build, DIAG_WARNING, i,
-                         "%s: a wildcard owns %s, which servers treat differently", owner, type);
+                         "%s: a wildcard owns %s, which servers treat differently", owner,
+                         type);
     if (t == RRTYPE_SOA && !dname_is_equal(record(build, i)->owner->name, build->origin))
         zonebuild_report(build, DIAG_ERROR, i, "a SOA belongs at the zone's own name only");
 }

@@ -7,6 +7,8 @@
 #include "authd/zonetext.h"
 
 enum {
+    AHEAD = 16,
+    OWNER_ALIGN = 8,
     FILES_MAX = 1000,
     RECORDS_MAX = 100000000,
     BYTES_MAX =
@@ -27,7 +29,7 @@ void zonebuild_fini(struct zonebuild *build)
     }
     free(build->files);
     free(build->records);
-    arena_fini(&build->arena);
+    slab_fini(&build->memory);
 }
 
 enum err zonebuild_add_file(struct zonebuild *build, const char *path, char *text, size_t len,
@@ -66,7 +68,7 @@ static const struct zonebuild_owner *copy_owner(struct zonebuild *build, const u
         return build->last_owner;
     size_t key_len = dname_key(name, key);
     struct zonebuild_owner *owner =
-        arena_alloc(&build->arena, sizeof(*owner) + name_len + key_len);
+        slab_alloc(&build->memory, sizeof(*owner) + name_len + key_len, OWNER_ALIGN);
     if (!owner)
         return NULL;
     memcpy(owner->name, name, name_len);
@@ -91,9 +93,12 @@ enum err zonebuild_add(struct zonebuild *build, const uint8_t *owner,
     struct zonebuild_record *r = &build->records[build->cnt];
     *r = *record;
     r->owner = copy_owner(build, owner);
-    r->rdata = arena_copy(&build->arena, record->rdata, record->len);
-    if (!r->owner || !r->rdata)
+    uint8_t *rdata = slab_alloc(&build->memory, record->len, 1);
+    if (!r->owner || !rdata)
         return ERR_NOMEM;
+    if (record->len > 0)
+        memcpy(rdata, record->rdata, record->len);
+    r->rdata = rdata;
     build->cnt++;
     return ERR_OK;
 }
@@ -158,10 +163,24 @@ static void set_missing_ttls(struct zonebuild *build)
     }
 }
 
+static void fetch_owner(const struct zonebuild *build, size_t i)
+{
+    if (i >= build->cnt)
+        return;
+    __builtin_prefetch(build->records[i].owner);
+    __builtin_prefetch((const char *)build->records[i].owner + 64);
+    __builtin_prefetch(build->records[i].rdata);
+}
+
 static void drop_duplicates(struct zonebuild *build)
 {
     size_t kept = 0;
     for (size_t i = 0; i < build->cnt; i++) {
+        fetch_owner(build, i + AHEAD);
+        if (kept > 0 &&
+            compare_owner(build->records[kept - 1].owner, build->records[i].owner) == 0)
+            build->records[i].owner =
+                build->records[kept - 1].owner; /* equal ones are one from now on */
         if (kept > 0 && compare_record(&build->records[kept - 1], &build->records[i]) == 0) {
             zonebuild_report(build, DIAG_WARNING, i,
                              "this record is there already; one is kept");
@@ -178,21 +197,79 @@ bool zonebuild_is_hashed(const struct zonebuild_record *record)
            (record->type == RRTYPE_RRSIG && util_get_u16(record->rdata) == RRTYPE_NSEC3);
 }
 
-void zonebuild_sort(struct zonebuild *build)
+/* What most comparisons need, beside each other in memory. */
+struct sort_key {
+    uint64_t head[2]; /* of the owner's key behind the origin's, big-endian */
+    const struct zonebuild_record *record;
+};
+
+static int compare_sort_key(const void *left, const void *right)
+{
+    const struct sort_key *a = left, *b = right;
+    for (int i = 0; i < 2; i++)
+        if (a->head[i] != b->head[i])
+            return a->head[i] < b->head[i] ? -1 : 1;
+    int diff = compare_record(a->record, b->record);
+    /* equal records stay in the order of the file, whichever way qsort goes */
+    return diff ? diff : (a->record > b->record) - (a->record < b->record);
+}
+
+static struct sort_key sort_key(const struct zonebuild_record *record, size_t origin_len)
+{
+    const struct zonebuild_owner *owner = record->owner;
+    uint8_t head[16] = {0};
+    struct sort_key key = {.record = record};
+
+    memcpy(head, owner->key + origin_len, util_min(owner->key_len - origin_len, sizeof(head)));
+    for (int i = 0; i < 2; i++)
+        key.head[i] =
+            (uint64_t)util_get_u32(head + 8 * i) << 32 | util_get_u32(head + 8 * i + 4);
+    return key;
+}
+
+static enum err sort_records(struct zonebuild *build)
+{
+    uint8_t origin[DNAME_KEY_MAX];
+    size_t origin_len = dname_key(build->origin, origin);
+    struct sort_key *keys = malloc(build->cnt * sizeof(*keys));
+    struct zonebuild_record *sorted = malloc(build->cnt * sizeof(*sorted));
+
+    if (!keys || !sorted) {
+        free(keys);
+        free(sorted);
+        return ERR_NOMEM;
+    }
+    for (size_t i = 0; i < build->cnt; i++)
+        keys[i] = sort_key(&build->records[i], origin_len);
+    qsort(keys, build->cnt, sizeof(*keys), compare_sort_key);
+    for (size_t i = 0; i < build->cnt; i++) {
+        if (i + AHEAD < build->cnt)
+            __builtin_prefetch(keys[i + AHEAD].record);
+        sorted[i] = *keys[i].record;
+    }
+    free(keys);
+    free(build->records);
+    build->records = sorted;
+    build->size = build->cnt;
+    return ERR_OK;
+}
+
+enum err zonebuild_sort(struct zonebuild *build)
 {
     bool is_sorted = true;
 
     set_missing_ttls(build);
     for (size_t i = 1; i < build->cnt && is_sorted; i++)
         is_sorted = compare_record(&build->records[i - 1], &build->records[i]) <= 0;
-    if (!is_sorted) /* glibc's qsort merges: equal records stay in the order of the file */
-        qsort(build->records, build->cnt, sizeof(*build->records), compare_record);
-    drop_duplicates(build);
+    enum err err = is_sorted ? ERR_OK : sort_records(build);
+    if (!err)
+        drop_duplicates(build);
+    return err;
 }
 
 static bool same_owner(const struct zonebuild *build, size_t a, size_t b)
 {
-    return compare_owner(build->records[a].owner, build->records[b].owner) == 0;
+    return build->records[a].owner == build->records[b].owner; /* sorted records share it */
 }
 
 size_t zonebuild_find_owner(const struct zonebuild *build, const uint8_t *name)
@@ -225,15 +302,28 @@ uint16_t zonebuild_covered(const struct zonebuild_record *r)
     return r->type == RRTYPE_RRSIG ? util_get_u16(r->rdata) : 0;
 }
 
-/* The first record of at least this rank of the owner that begins at `i`, or what follows it. */
+/* Whether record `at` comes before all of at least this rank of the owner that begins at `i`. */
+static bool is_before(const struct zonebuild *build, size_t i, size_t at, uint32_t wanted)
+{
+    const struct zonebuild_record *r = &build->records[at];
+    return rank(r->type, zonebuild_covered(r)) < wanted && same_owner(build, i, at);
+}
+
+/* The first record of at least this rank of the owner that begins at `i`, or what follows it.  An owner has a few records, a zone
+ * millions: strides that double find the end of the search among the neighbours. */
 static size_t find_rank(const struct zonebuild *build, size_t i, uint32_t wanted)
 {
-    size_t low = i, high = build->cnt;
+    size_t low = i, high = i, stride = 1;
 
+    while (high < build->cnt && is_before(build, i, high, wanted)) {
+        low = high + 1;
+        high += stride;
+        stride *= 2;
+    }
+    high = util_min(high, build->cnt);
     while (low < high) {
         size_t middle = (low + high) / 2;
-        const struct zonebuild_record *r = &build->records[middle];
-        if (same_owner(build, i, middle) && rank(r->type, zonebuild_covered(r)) < wanted)
+        if (is_before(build, i, middle, wanted))
             low = middle + 1;
         else
             high = middle;
@@ -438,7 +528,8 @@ static void pack(const struct zonebuild *build, struct run run, bool is_signed,
     set->type = build->records[run.from].type;
     set->cnt = (uint16_t)(run.to - run.from);
     set->ttl = rrset_ttl(build, run);
-    set->flags = (is_signed ? RRSET_IS_SIGNED : 0) | (run.is_too_large ? RRSET_IS_TOO_LARGE : 0);
+    set->flags =
+        (is_signed ? RRSET_IS_SIGNED : 0) | (run.is_too_large ? RRSET_IS_TOO_LARGE : 0);
     for (size_t i = run.from; i < run.to; i++) {
         util_put_u16(p, build->records[i].len);
         memcpy(p + 2, build->records[i].rdata, build->records[i].len);
@@ -566,8 +657,8 @@ static enum err add_owner(struct assembly *a, size_t from, size_t to)
     err = add_empty(a, owner);
     if (err)
         return err;
-    struct node *node =
-        make_node(a, owner, count_hashes(a, owner->name, has_child(a->build, from, to)));
+    bool is_parent = a->params && has_child(a->build, from, to); /* only hashes depend on it */
+    struct node *node = make_node(a, owner, count_hashes(a, owner->name, is_parent));
     return node ? add_node(a, node) : ERR_NOMEM;
 }
 
@@ -695,6 +786,7 @@ static enum err make_nodes(struct assembly *a)
     }
     for (size_t i = 0; i < build->cnt && !err;) {
         size_t end = i + 1;
+        fetch_owner(build, i + AHEAD);
         while (end < build->cnt && same_owner(build, i, end))
             end++;
         err = add_owner(a, i, end);

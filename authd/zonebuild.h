@@ -9,7 +9,6 @@
 #pragma once
 
 #include "authd/zone.h"
-#include "base/arena.h"
 #include "base/diag.h"
 
 enum { ZONEBUILD_TTL_UNSET = UINT32_MAX }; /* takes the SOA's minimum in the end */
@@ -46,7 +45,7 @@ struct zonebuild {
     uint8_t origin[DNAME_MAX];
     struct diag *diag;
     enum diag_level signing; /* how faults of signatures and their chain count */
-    struct arena arena;
+    struct slab_list memory;
     struct zonebuild_record *records;
     size_t cnt, size;
     struct zonebuild_file *files;
@@ -75,7 +74,7 @@ void zonebuild_report(struct zonebuild *build, enum diag_level level, size_t i, 
 
 /* Give records without a TTL the SOA's minimum, sort, and drop duplicates (RFC 2181 5), saying
  * so. */
-void zonebuild_sort(struct zonebuild *build);
+MUST_USE enum err zonebuild_sort(struct zonebuild *build);
 
 /* Whether the record belongs to the hashed names of RFC 5155: NSEC3 and its signatures. */
 bool zonebuild_is_hashed(const struct zonebuild_record *record);

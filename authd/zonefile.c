@@ -63,7 +63,8 @@ static void wrong(struct reading *r, const struct zonetext *zt, size_t word, siz
 }
 
 /* RFC 2181 8: a TTL of 2^31 or more is 0. */
-static uint32_t keep_ttl(struct reading *r, const struct zonetext *zt, size_t word, uint32_t ttl)
+static uint32_t keep_ttl(struct reading *r, const struct zonetext *zt, size_t word,
+                         uint32_t ttl)
 {
     struct diag_place place = {0};
     if (ttl <= INT32_MAX)
@@ -310,8 +311,8 @@ static void read_include(struct reading *r, const struct zonetext *zt)
 }
 
 /* Put a quoted word into the line without its quotes: BIND takes it for the text of all the RDATA. */
-static enum err expand_whole(struct reading *r, const struct rrtext_token *token, uint32_t value,
-                             size_t *len)
+static enum err expand_whole(struct reading *r, const struct rrtext_token *token,
+                             uint32_t value, size_t *len)
 {
     char *text = r->scratch.text;
     size_t cnt = 0;
@@ -533,10 +534,11 @@ static enum err finish(struct reading *r, struct zone **out)
     if (r->fatal)
         return r->fatal;
     size_t errors = r->diag->error_cnt;
-    zonebuild_sort(r->build);
+    enum err err = zonebuild_sort(r->build);
+    if (err)
+        return err;
     /* A file with broken lines gets the other rules too, but for what a missing line may
      * explain. */
-    enum err err = ERR_OK;
     if (errors == 0 || r->build->cnt > 0)
         err = zone_check(r->build);
     if (!err && errors == 0 && r->checks)

@@ -273,7 +273,8 @@ static void read_duration(struct conf_reader *reader, const struct conf_node *no
     if (!text)
         return;
     if (!parse_duration(text, &ms)) {
-        conf_wrong(reader, node, "expected a duration such as 10s, 1h30m or 3d, not \"%s\"", text);
+        conf_wrong(reader, node, "expected a duration such as 10s, 1h30m or 3d, not \"%s\"",
+                   text);
         return;
     }
     print_duration(key->min, least, sizeof(least));
@@ -289,7 +290,8 @@ static bool is_yaml_word(const char *text)
 {
     static const char *const words[] = {"true", "false", "yes", "no", "on", "off", "null", "~"};
     for (size_t i = 0; i < ARRAY_LEN(words); i++)
-        if (util_is_same((const uint8_t *)text, (const uint8_t *)words[i], strlen(words[i]) + 1))
+        if (util_is_same((const uint8_t *)text, (const uint8_t *)words[i],
+                         strlen(words[i]) + 1))
             return true;
     return false;
 }
@@ -691,7 +693,8 @@ enum err conf_parse(const char *path, const char *text, size_t len, const struct
     struct conf_reader reader = {
         .path = path, .text = text, .len = len, .arena = arena, .diag = diag};
 
-    size_t mark_len = file_mark_len(text, len); /* libyaml skips it, but counts it as a column */
+    size_t mark_len =
+        file_mark_len(text, len); /* libyaml skips it, but counts it as a column */
     text += mark_len;
     len -= mark_len;
     reader.text = text;

@@ -1,7 +1,15 @@
 /* Letters are put into lower case for Latin, Greek and Cyrillic; what else IDNA would map is left as it is. */
 #include "dns/idn.h"
 
-enum { BASE = 36, T_MIN = 1, T_MAX = 26, SKEW = 38, DAMP = 700, BIAS_FIRST = 72, N_FIRST = 128 };
+enum {
+    BASE = 36,
+    T_MIN = 1,
+    T_MAX = 26,
+    SKEW = 38,
+    DAMP = 700,
+    BIAS_FIRST = 72,
+    N_FIRST = 128
+};
 
 bool idn_is_raw(const char *text, size_t len)
 {
@@ -16,7 +24,11 @@ static uint32_t read_utf8(const char *text, size_t len, size_t *pos)
 {
     static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
     unsigned char c = (unsigned char)text[*pos];
-    size_t cnt = c < 0x80 ? 1 : (c & 0xe0) == 0xc0 ? 2 : (c & 0xf0) == 0xe0 ? 3 : (c & 0xf8) == 0xf0 ? 4 : 0;
+    size_t cnt = c < 0x80             ? 1
+                 : (c & 0xe0) == 0xc0 ? 2
+                 : (c & 0xf0) == 0xe0 ? 3
+                 : (c & 0xf8) == 0xf0 ? 4
+                                      : 0;
     uint32_t code = cnt == 1 ? c : c & (0x7fU >> cnt);
 
     if (cnt == 0 || cnt > len - *pos)
@@ -27,7 +39,8 @@ static uint32_t read_utf8(const char *text, size_t len, size_t *pos)
         code = code << 6 | ((unsigned char)text[*pos + i] & 0x3f);
     }
     *pos += cnt;
-    bool is_bad = code > 0x10ffff || (code >= 0xd800 && code < 0xe000) || (cnt > 1 && code < least[cnt]);
+    bool is_bad =
+        code > 0x10ffff || (code >= 0xd800 && code < 0xe000) || (cnt > 1 && code < least[cnt]);
     return is_bad || (code >= 0x300 && code < 0x370) ? 0 : code;
 }
 
@@ -35,7 +48,8 @@ static uint32_t to_lower(uint32_t c)
 {
     if (c < 0x80)
         return util_lower((uint8_t)c);
-    if ((c >= 0xc0 && c <= 0xde && c != 0xd7) || (c >= 0x391 && c <= 0x3a9) || (c >= 0x410 && c <= 0x42f))
+    if ((c >= 0xc0 && c <= 0xde && c != 0xd7) || (c >= 0x391 && c <= 0x3a9) ||
+        (c >= 0x410 && c <= 0x42f))
         return c + 0x20;
     if (c >= 0x400 && c <= 0x40f)
         return c + 0x50;

@@ -27,8 +27,8 @@ struct names {
 MUST_USE void **names_put(struct names *names, struct arena *arena, const uint8_t *name);
 
 /* The same for the suffix of `labels` labels of the name in `parts`, which is spelt at `name`: the table keeps that pointer. */
-MUST_USE void **names_put_suffix(struct names *names, const struct dname_parts *parts, unsigned labels,
-                                 const uint8_t *name);
+MUST_USE void **names_put_suffix(struct names *names, const struct dname_parts *parts,
+                                 unsigned labels, const uint8_t *name);
 
 /* Make room for `cnt` more names at once. */
 MUST_USE bool names_reserve(struct names *names, size_t cnt);

@@ -86,8 +86,8 @@ static enum err read_number(struct reading *r, uint64_t max, size_t octets, cons
                         (unsigned long long)max);
         value = value * 10 + (uint64_t)(token->text[i] - '0');
         if (value > max)
-            return fail(r, r->next - 1, 0, "%s is larger than %llu", *what ? what : "this number",
-                        (unsigned long long)max);
+            return fail(r, r->next - 1, 0, "%s is larger than %llu",
+                        *what ? what : "this number", (unsigned long long)max);
     }
     if (token->len == 0)
         return fail(r, r->next - 1, 0, "expected %s%sa number from 0 to %llu", what, comma,
@@ -580,8 +580,10 @@ static enum err read_params(struct reading *r)
     const char *why;
 
     for (const struct rrtext_token *token; (token = take(r)); cnt++) {
-        if (token->is_quoted && token > r->tokens && token[-1].text + token[-1].len + 1 == token->text)
-            return fail(r, r->next - 1, 0, "a quote inside a word: only a whole value stands in quotes");
+        if (token->is_quoted && token > r->tokens &&
+            token[-1].text + token[-1].len + 1 == token->text)
+            return fail(r, r->next - 1, 0,
+                        "a quote inside a word: only a whole value stands in quotes");
         if (cnt == PARAMS_MAX)
             return fail(r, r->next - 1, 0, "more than %d parameters", PARAMS_MAX);
         if (svcparam_read(token->text, token->len, room + used, sizeof(r->scratch->text) - used,

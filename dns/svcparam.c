@@ -223,9 +223,10 @@ static bool read_wire(struct reading *r, uint16_t key, const uint8_t *value, siz
     case KEY_DOHPATH: is_right = len > 0; break;
     default: break;
     }
-    return is_right ? put(r, value, len)
-                    : wrong(r, "expected the octets of the wire behind a key that is given as a "
-                               "number, such as key3=\\001\\187 for port=443 (RFC 9460 2.1)");
+    return is_right
+               ? put(r, value, len)
+               : wrong(r, "expected the octets of the wire behind a key that is given as a "
+                          "number, such as key3=\\001\\187 for port=443 (RFC 9460 2.1)");
 }
 
 /* Take off the quotes and the escapes of master files. */

@@ -12,9 +12,9 @@
 enum {
     BATCH_MAX = 64,
     PACKED_MAX = 65536,
-    SPARE_MAX = 1000,      /* exchanges kept for the next ones */
+    SPARE_MAX = 1000,       /* exchanges kept for the next ones */
     PROMPT_US = 200 * 1000, /* an answer that took no longer is not paced */
-    PACER_SLOTS = 2048,    /* of a millisecond: longer than GUARD_PACE_MAX_MS */
+    PACER_SLOTS = 2048,     /* of a millisecond: longer than GUARD_PACE_MAX_MS */
 };
 
 /* An exchange that is answered later.  Lifetime: until then, and again. */
@@ -239,8 +239,7 @@ static void on_closed(uv_handle_t *handle)
     if (--d->handle_cnt > 0)
         return;
     while (!list_is_empty(&d->spare)) {
-        struct deferred_item *item =
-            container_of(d->spare.next, struct deferred_item, link);
+        struct deferred_item *item = container_of(d->spare.next, struct deferred_item, link);
         list_remove(&item->link);
         free(item);
     }

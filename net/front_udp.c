@@ -14,7 +14,7 @@
 #include "net/udp.h"
 
 enum {
-    UDP_IN_MAX = 4096,      /* questions are small; a longer datagram is cut and then FORMERR */
+    UDP_IN_MAX = 4096, /* questions are small; a longer datagram is cut and then FORMERR */
     UDP_OUT_MAX = DEFERRED_OUT_MAX,
     UDP_CONTROL_MAX = DEFERRED_CONTROL_MAX,
     UDP_BATCHES_A_TURN = 4, /* then the loop looks at its other handles */
@@ -23,7 +23,8 @@ enum {
 
 struct slot {
     struct exchange ex;
-    struct addr from; /* where the datagram came from and the answer goes: ex.peer or its proxy */
+    struct addr
+        from; /* where the datagram came from and the answer goes: ex.peer or its proxy */
     struct iovec iov_in, iov_out;
     uint8_t in[UDP_IN_MAX];
     uint8_t out[UDP_OUT_MAX];

@@ -35,7 +35,8 @@ struct guard {
     _Atomic uint16_t *clients;            /* connections of the clients that share a slot */
     _Atomic uint64_t dropped, slipped, crowded_total, crowded_client, crowded_memory;
     _Atomic uint64_t memory;
-    _Atomic uint64_t *rates; /* of clients: the period, and the queries in it and in the one before */
+    _Atomic uint64_t
+        *rates; /* of clients: the period, and the queries in it and in the one before */
     _Atomic uint64_t *paces; /* of clients: when the next deferred answer may leave */
     _Atomic uint64_t paced, paced_drops, untrusted;
 };
@@ -186,7 +187,8 @@ bool guard_pace(struct guard *g, const struct addr *peer, unsigned rate, uint64_
         return true;
     _Atomic uint64_t *cell = &g->paces[client_index(peer)];
     uint64_t next_us = atomic_load_explicit(cell, memory_order_relaxed);
-    uint64_t interval_us = (uint64_t)RATE_US * 10 / (PACE_TENTHS * (uint64_t)rate + PACE_BASE * 10);
+    uint64_t interval_us =
+        (uint64_t)RATE_US * 10 / (PACE_TENTHS * (uint64_t)rate + PACE_BASE * 10);
 
     do {
         *at_us = util_max(next_us, now_us);
@@ -194,8 +196,8 @@ bool guard_pace(struct guard *g, const struct addr *peer, unsigned rate, uint64_
             count(&g->paced_drops);
             return false;
         }
-    } while (!atomic_compare_exchange_weak_explicit(cell, &next_us, *at_us + interval_us,
-                                                    memory_order_relaxed, memory_order_relaxed));
+    } while (!atomic_compare_exchange_weak_explicit(
+        cell, &next_us, *at_us + interval_us, memory_order_relaxed, memory_order_relaxed));
     if (*at_us > now_us)
         count(&g->paced);
     return true;

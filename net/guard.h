@@ -32,7 +32,7 @@ enum {
     GUARD_PER_SECOND_MAX = 10000,
     GUARD_CONNECTIONS_MAX = 100000,
     GUARD_PER_CLIENT_MAX = 60000,
-    GUARD_IDLE_MIN_MS = 200, /* when all connections are taken */
+    GUARD_IDLE_MIN_MS = 200,  /* when all connections are taken */
     GUARD_PACE_MAX_MS = 1900, /* an answer that has to wait longer is dropped */
 };
 
@@ -40,7 +40,7 @@ enum {
 struct guard_counts {
     uint64_t paced;       /* deferred answers that were put off (DNSBomb) */
     uint64_t paced_drops; /* that were dropped, for they would have had to wait too long */
-    uint64_t untrusted;   /* datagrams and connections with a PROXY header of an untrusted peer */
+    uint64_t untrusted; /* datagrams and connections with a PROXY header of an untrusted peer */
     uint64_t dropped, slipped; /* answers refused, answers cut short instead */
     uint64_t crowded_total;    /* connections that found all taken */
     uint64_t crowded_client;   /* connections of a client that had its share */

@@ -182,9 +182,9 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const
     if (is_name(name, name_len, ":path")) {
         keep(s, &s->target, value, value_len);
     } else if (is_name(name, name_len, ":method")) {
-        s->method = is_name(value, value_len, "GET")    ? HTTP_GET
-                    : is_name(value, value_len, "POST") ? HTTP_POST
-                    : is_name(value, value_len, "HEAD") ? HTTP_HEAD
+        s->method = is_name(value, value_len, "GET")       ? HTTP_GET
+                    : is_name(value, value_len, "POST")    ? HTTP_POST
+                    : is_name(value, value_len, "HEAD")    ? HTTP_HEAD
                     : is_name(value, value_len, "OPTIONS") ? HTTP_OPTIONS
                                                            : HTTP_OTHER;
     } else if (is_name(name, name_len, "content-type")) {
@@ -230,8 +230,9 @@ static void take_request(struct h2 *h, struct h2_stream *s)
                                    .x_forwarded_for = text_of(s, &s->x_forwarded_for),
                                    .body = text_of(s, &s->body)};
     struct http_answer refusal = {.status = s->body.len > 0 ? 413 : 431,
-                                  .why = s->body.len > 0 ? "a DNS message has at most 65535 octets"
-                                                         : "the fields have more than 8192 octets"};
+                                  .why = s->body.len > 0
+                                             ? "a DNS message has at most 65535 octets"
+                                             : "the fields have more than 8192 octets"};
 
     list_remove(&s->link);
     list_add(&h->answering, &s->link);
@@ -323,12 +324,12 @@ static ssize_t read_answer(nghttp2_session *session, int32_t id, uint8_t *to, si
         .namelen = sizeof(n) - 1, .valuelen = (l), .flags = NGHTTP2_NV_FLAG_NO_COPY_NAME \
     }
 
-#define FIXED_FIELD(n, v)                                                          \
-    (nghttp2_nv)                                                                   \
-    {                                                                              \
-        .name = (uint8_t *)(uintptr_t)(n), .value = (uint8_t *)(uintptr_t)(v),     \
-        .namelen = sizeof(n) - 1, .valuelen = sizeof(v) - 1,                       \
-        .flags = NGHTTP2_NV_FLAG_NO_COPY_NAME | NGHTTP2_NV_FLAG_NO_COPY_VALUE      \
+#define FIXED_FIELD(n, v)                                                      \
+    (nghttp2_nv)                                                               \
+    {                                                                          \
+        .name = (uint8_t *)(uintptr_t)(n), .value = (uint8_t *)(uintptr_t)(v), \
+        .namelen = sizeof(n) - 1, .valuelen = sizeof(v) - 1,                   \
+        .flags = NGHTTP2_NV_FLAG_NO_COPY_NAME | NGHTTP2_NV_FLAG_NO_COPY_VALUE  \
     }
 
 bool h2_answer(struct h2 *h, uint32_t stream, const struct http_answer *answer)

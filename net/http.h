@@ -19,7 +19,8 @@ enum http_method { HTTP_GET, HTTP_POST, HTTP_HEAD, HTTP_OPTIONS, HTTP_OTHER };
 /* What becomes of a request.  A value. */
 struct http_verdict {
     unsigned status; /* 200: it is served */
-    const char *why; /* static: what is wrong with it, for its author; NULL: the status says enough */
+    const char
+        *why; /* static: what is wrong with it, for its author; NULL: the status says enough */
 };
 
 /* Not ended by a NUL. */
@@ -42,7 +43,7 @@ struct http_request {
 /* An answer; without a body its text is `why`, else the words for the status. */
 struct http_answer {
     unsigned status;
-    const char *why; /* static, at most HTTP_WHY_MAX octets; NULL: none */
+    const char *why;       /* static, at most HTTP_WHY_MAX octets; NULL: none */
     struct http_text body; /* application/dns-message when the status is 200 */
     uint32_t max_age_s;
     const char *date; /* RFC 9110 6.6.1; NULL: none */

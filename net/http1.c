@@ -86,12 +86,11 @@ static void read_request_line(struct head *h, const char *line_end)
     if (!h->is_http10 && !(version.len == 8 && memcmp(version.at, "HTTP/1.1", 8) == 0))
         fail(h, version.len == 8 && memcmp(version.at, "HTTP/", 5) == 0 ? 505 : 400,
              "HTTP/1.1, HTTP/1.0 and HTTP/2 are spoken here");
-    h->out->method = method.len == 3 && memcmp(method.at, "GET", 3) == 0    ? HTTP_GET
-                     : method.len == 4 && memcmp(method.at, "POST", 4) == 0 ? HTTP_POST
-                     : method.len == 4 && memcmp(method.at, "HEAD", 4) == 0 ? HTTP_HEAD
-                     : method.len == 7 && memcmp(method.at, "OPTIONS", 7) == 0
-                         ? HTTP_OPTIONS
-                         : HTTP_OTHER;
+    h->out->method = method.len == 3 && memcmp(method.at, "GET", 3) == 0       ? HTTP_GET
+                     : method.len == 4 && memcmp(method.at, "POST", 4) == 0    ? HTTP_POST
+                     : method.len == 4 && memcmp(method.at, "HEAD", 4) == 0    ? HTTP_HEAD
+                     : method.len == 7 && memcmp(method.at, "OPTIONS", 7) == 0 ? HTTP_OPTIONS
+                                                                               : HTTP_OTHER;
     h->out->target = strip_authority(target);
     h->keeps = !h->is_http10;
 }
@@ -174,7 +173,8 @@ static void read_field(struct head *h, const char *line_end)
 
     for (size_t i = 0; i < name.len; i++)
         if (!is_token(name.at[i]))
-            fail(h, 400, "the name of a field is not a token: no blank before its colon, no folding");
+            fail(h, 400,
+                 "the name of a field is not a token: no blank before its colon, no folding");
     for (size_t i = 0; i < value.len; i++)
         if ((uint8_t)value.at[i] < ' ' && value.at[i] != '\t')
             fail(h, 400, "a field has a control character");
@@ -237,7 +237,8 @@ enum http1_result http1_parse(const uint8_t *octets, size_t len, struct http_req
     *out = (struct http_request){.method = HTTP_OTHER};
     *fault = (struct http_verdict){0};
     if (!end && has_bare_lf(octets, util_min(len, HTTP_HEADER_MAX))) {
-        *fault = (struct http_verdict){400, "lines end in CR LF, not in LF alone (RFC 9112 2.2)"};
+        *fault =
+            (struct http_verdict){400, "lines end in CR LF, not in LF alone (RFC 9112 2.2)"};
         return HTTP1_WRONG;
     }
     if (!end && len < HTTP_HEADER_MAX)
@@ -286,8 +287,7 @@ static int print_special(char *to, size_t size, const struct http_answer *a,
                         "\r\nAccess-Control-Allow-Methods: " HTTP_CORS_METHODS
                         "\r\nAccess-Control-Allow-Headers: " HTTP_CORS_HEADERS
                         "\r\nAccess-Control-Max-Age: " HTTP_CORS_MAX_AGE "\r\n\r\n");
-    return snprintf(to, size,
-                    "%sContent-Type: text/plain\r\nContent-Length: %zu\r\n\r\n%s%s",
+    return snprintf(to, size, "%sContent-Type: text/plain\r\nContent-Length: %zu\r\n\r\n%s%s",
                     a->status == 405 ? "Allow: " HTTP_ALLOWED_METHODS "\r\n" : "",
                     strlen(text) + 1, form.is_head ? "" : text, form.is_head ? "" : "\n");
 }

@@ -41,9 +41,9 @@ struct out_ask {
     const char *
         distrust; /* OUT_FAILED over TLS: why the server is not believed; "" for other reasons.  Static */
     enum out_fault fault; /* OUT_FAILED: why */
-    bool wants_from;    /* `from` shall be set */
-    struct addr from;   /* UDP: where the question left from */
-    bool ignores_wrong; /* laboratory: a wrong reply changes nothing */
+    bool wants_from;      /* `from` shall be set */
+    struct addr from;     /* UDP: where the question left from */
+    bool ignores_wrong;   /* laboratory: a wrong reply changes nothing */
     /* Called once, never from inside out->ask or out->cancel.  `reply` is borrowed for the call. */
     void (*done)(struct out_ask *ask, enum out_result result, const struct message *reply);
     /* Called for each reply that was refused, before done. */

@@ -20,7 +20,7 @@ enum {
     UDP_REPLY_MAX = 4096 + 1, /* more was never asked for */
     TCP_IDLE_MS = 5000,
     TCP_DOUBT_MS = 1000, /* of silence on a kept connection: then a new one is tried */
-    TCP_ASKS_MAX = 200, /* open on one connection */
+    TCP_ASKS_MAX = 200,  /* open on one connection */
     TCP_SERVERS_MAX = 1000,
     CHUNK = 65536,
     FIXED_PORT = 33333,
@@ -38,8 +38,8 @@ struct socket_slot {
     bool is_v6;
     struct out_ask *ask;
     uint64_t deadline_ms;
-    bool is_once; /* bound to a port drawn by hand: closed with its query */
-    bool is_fixed; /* laboratory: its port stays */
+    bool is_once;        /* bound to a port drawn by hand: closed with its query */
+    bool is_fixed;       /* laboratory: its port stays */
     struct addr last_to; /* the query before: a second reply to it may still be queued */
     uint8_t last_id[2];
     struct net *net;
@@ -59,9 +59,9 @@ struct server {
     unsigned generation; /* of tls_client */
     uint8_t *in;         /* messages as they come */
     size_t in_len;
-    uint64_t used_ms;  /* when a question was answered, or it was made */
-    uint64_t heard_ms; /* when anything came */
-    uint64_t since_ms; /* when it was begun */
+    uint64_t used_ms;     /* when a question was answered, or it was made */
+    uint64_t heard_ms;    /* when anything came */
+    uint64_t since_ms;    /* when it was begun */
     enum out_fault fault; /* what ended it, or is going to */
     bool is_connected, is_closing;
     bool is_stale; /* silent for a question's whole time: it gets no more of them */

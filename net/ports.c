@@ -10,11 +10,16 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { PORT_MIN = 1024, IP_LOCAL_PORT_RANGE_OPTION = 51, DEFAULT_FIRST = 32768, DEFAULT_LAST = 60999 };
+enum {
+    PORT_MIN = 1024,
+    IP_LOCAL_PORT_RANGE_OPTION = 51,
+    DEFAULT_FIRST = 32768,
+    DEFAULT_LAST = 60999
+};
 
 /* UDP services that may start after this process: a query must not hold their port just then. */
-static const uint16_t services[] = {1194, 1701, 1812, 1813, 2049, 3478, 4500, 4789,
-                                    5060, 5353, 5355, 6081, 8472, 11211};
+static const uint16_t services[] = {1194, 1701, 1812, 1813, 2049, 3478, 4500,
+                                    4789, 5060, 5353, 5355, 6081, 8472, 11211};
 
 /* Lifetime: the call. */
 struct port_set {

@@ -24,14 +24,16 @@ struct ports_range {
 struct ports_terms {
     const struct ports_range *allowed; /* none: 1024 to 65535 */
     size_t allowed_cnt;
-    const struct ports_range *except; /* besides well-known UDP services and the kernel's reserved ports */
+    const struct ports_range
+        *except; /* besides well-known UDP services and the kernel's reserved ports */
     size_t except_cnt;
 };
 
 /* Lifetime: process. */
 struct ports {
     uint16_t kernel_first, kernel_last; /* what the kernel draws from; kernel_cnt 0: nothing */
-    bool is_narrowed; /* less than the system's range: each socket has to be told (IP_LOCAL_PORT_RANGE) */
+    bool
+        is_narrowed; /* less than the system's range: each socket has to be told (IP_LOCAL_PORT_RANGE) */
     uint32_t kernel_cnt;
     uint32_t bound_cnt;
     uint16_t bound[UINT16_MAX + 1]; /* drawn by hand, in ascending order */

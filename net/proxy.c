@@ -8,7 +8,8 @@ enum {
     VERSION_2 = 0x20,
     COMMAND_LOCAL = 0,
     COMMAND_PROXY = 1,
-    FAMILY_V4 = 1, /* the upper four bits; the lower are the transport of the client to the proxy */
+    FAMILY_V4 =
+        1, /* the upper four bits; the lower are the transport of the client to the proxy */
     FAMILY_V6 = 2,
     TRANSPORT_STREAM = 1,
     TRANSPORT_DGRAM = 2,

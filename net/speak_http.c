@@ -39,7 +39,9 @@ static struct http_answer make_answer(const struct stream *s, const struct excha
 {
     struct http_answer answer = {
         .status = is_late ? 503 : 400,
-        .why = is_late ? NULL : "the message is not a DNS query (shorter than a header, or a response)",
+        .why = is_late
+                   ? NULL
+                   : "the message is not a DNS query (shorter than a header, or a response)",
         .date = date_of(s->hub)};
 
     if (ex->reply_len > 0)
@@ -69,7 +71,8 @@ static bool find_client(const struct stream *s, const struct http_request *reque
 }
 
 /* Ask; unless the status is 200 nothing was asked. */
-static struct http_verdict ask(struct stream *s, uint32_t number, const struct http_request *request)
+static struct http_verdict ask(struct stream *s, uint32_t number,
+                               const struct http_request *request)
 {
     const uint8_t *wire;
     struct addr client;

@@ -411,7 +411,8 @@ static void ask(struct stream *s, const uint8_t *octets, size_t len, size_t *use
 
     *used = 0;
     bool *may_be_proxied = s->tls ? &s->may_be_proxied_inside : &s->may_be_proxied;
-    if (*may_be_proxied && (!pass_proxy_header(s, may_be_proxied, octets, len, used) || *used == len))
+    if (*may_be_proxied &&
+        (!pass_proxy_header(s, may_be_proxied, octets, len, used) || *used == len))
         return;
     do {
         size_t done = 0;

@@ -97,9 +97,9 @@ struct stream {
     void *inner;     /* the protocol's; NULL when it has none */
     struct tls *tls; /* NULL: none */
     struct leisure_job handshake;
-    struct addr peer;   /* the other end of the connection */
-    struct addr client; /* who asks: the peer, or the client of a proxy */
-    bool is_proxy;      /* the peer speaks for others */
+    struct addr peer;           /* the other end of the connection */
+    struct addr client;         /* who asks: the peer, or the client of a proxy */
+    bool is_proxy;              /* the peer speaks for others */
     bool may_be_proxied;        /* the next octets in the clear may be a PROXY header */
     bool may_be_proxied_inside; /* the first octets inside TLS may be one */
     struct buffer in;   /* the beginning of a request; while TLS opens, what it has not seen */

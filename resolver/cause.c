@@ -286,8 +286,8 @@ static void tell_circle(const struct cause_failure *e, struct cause *out)
 static void tell_unusable(const struct cause_failure *e, struct cause *out)
 {
     out->kind = e->is_v6_only ? "no-way" : "forbidden";
-    say(out->text, e->is_configured ? "The servers that the configuration names for "
-                                    : "The servers of ");
+    say(out->text,
+        e->is_configured ? "The servers that the configuration names for " : "The servers of ");
     say_name(out->text, e->zone);
     if (e->is_v6_only) {
         say(out->text, " have IPv6 addresses only, and this resolver does not ask over IPv6.");
@@ -298,10 +298,11 @@ static void tell_unusable(const struct cause_failure *e, struct cause *out)
     say(out->text,
         " have only addresses that this resolver never asks (do-not-query, or its own).");
     say(out->advice, "%s",
-        e->is_configured ? "Name other addresses there: a resolver does not ask itself, nor an "
-                           "address that stands for many."
-                         : "The zone above names wrong addresses; if they are right here, change "
-                           "resolver.do-not-query, or name them as a stub zone.");
+        e->is_configured
+            ? "Name other addresses there: a resolver does not ask itself, nor an "
+              "address that stands for many."
+            : "The zone above names wrong addresses; if they are right here, change "
+              "resolver.do-not-query, or name them as a stub zone.");
 }
 
 /* What a zone's servers did, as a sentence around who they are. */
@@ -341,10 +342,9 @@ static unsigned count_tcp(const struct cause_failure *e)
     unsigned cnt = 0;
     for (unsigned i = first_attempt(e); i < e->attempts.cnt; i++) {
         const struct trace_attempt *a = attempt_at(e, i);
-        cnt +=
-            a && a->is_tcp &&
-            (a->outcome == TRACE_TCP_REFUSED || a->outcome == TRACE_TCP_CLOSED ||
-             a->outcome == TRACE_TIMEOUT);
+        cnt += a && a->is_tcp &&
+               (a->outcome == TRACE_TCP_REFUSED || a->outcome == TRACE_TCP_CLOSED ||
+                a->outcome == TRACE_TIMEOUT);
     }
     return cnt;
 }

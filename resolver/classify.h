@@ -14,8 +14,8 @@ enum classify_kind {
     CLASSIFY_NODATA,
     CLASSIFY_NXDOMAIN, /* of the last name of the chain */
     CLASSIFY_DELEGATION,
-    CLASSIFY_LAME,    /* does not serve the zone */
-    CLASSIFY_ERROR,   /* an RCODE that says nothing of the name */
+    CLASSIFY_LAME,       /* does not serve the zone */
+    CLASSIFY_ERROR,      /* an RCODE that says nothing of the name */
     CLASSIFY_NO_EDNS,    /* FORMERR or the like that may mean the OPT record */
     CLASSIFY_NO_OPTIONS, /* the same, from a server that knows EDNS: its options may be meant */
     CLASSIFY_EMPTY,      /* NOERROR or NXDOMAIN without any record, not authoritative */

@@ -16,15 +16,15 @@ struct walk {
     struct cache_time when, stale; /* stale.stale_ms 0: what has ended is not looked for */
     int64_t stale_end_ms;          /* of what has ended first; 0: nothing has */
     struct builder_mark begin;
-    const uint8_t *name;            /* where the chain has come */
-    const uint8_t *names[WALK_MAX]; /* where it was before */
+    const uint8_t *name;                       /* where the chain has come */
+    const uint8_t *names[WALK_MAX];            /* where it was before */
     const uint8_t *dnames[HIT_CNAMES_MAX + 2]; /* owners of the DNAMEs that were put */
     unsigned dname_cnt;
     uint16_t type;
     unsigned steps;
     bool has_below; /* the configuration has names below this one: it exists (RFC 8020) */
-    bool is_full;  /* something did not fit */
-    bool has_part; /* but some records of it are there */
+    bool is_full;   /* something did not fit */
+    bool has_part;  /* but some records of it are there */
     struct cache_name key;
     struct dname_parts parts;
 };
@@ -415,7 +415,8 @@ static bool step_local(struct walk *w, const struct dname_parts *parts, bool *is
         return false;
     case LOCAL_NODATA:
     case LOCAL_NXDOMAIN:
-        put_soa(w, local.zone ? local.zone : w->name, local.soa, local.soa ? local.soa->ttl : 0);
+        put_soa(w, local.zone ? local.zone : w->name, local.soa,
+                local.soa ? local.soa->ttl : 0);
         finish(w, local.kind == LOCAL_NODATA ? RRTYPE_RCODE_NOERROR : RRTYPE_RCODE_NXDOMAIN);
         return false;
     }

@@ -19,7 +19,7 @@ enum {
     DEAD_FIRST_MS = 4000,
     DEAD_MAX_MS = 32000,
     TALKING_MS = 15000, /* a server that drops some kinds of queries is not dead */
-    FAMILY_SILENT = 6, /* timeouts in a row without a reply */
+    FAMILY_SILENT = 6,  /* timeouts in a row without a reply */
     FAMILY_DOWN_MS = 30000,
 };
 
@@ -103,8 +103,7 @@ struct infra_server *infra_get(struct infra *infra, const struct addr *addr, uin
     /* what was bad is forgotten, but not that it handles mixed case: nothing is risked by that */
     bool knows_case =
         !is_free(oldest) && addr_is_equal(&oldest->addr, addr) && oldest->knows_case;
-    *oldest =
-        (struct infra_server){.addr = *addr, .used_ms = now_ms, .knows_case = knows_case};
+    *oldest = (struct infra_server){.addr = *addr, .used_ms = now_ms, .knows_case = knows_case};
     return oldest;
 }
 

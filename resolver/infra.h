@@ -30,7 +30,7 @@ struct infra_server {
     uint16_t timeouts;           /* in a row; questions that were out together count as one */
     uint64_t timeout_ms;         /* when the last of them was noticed */
     uint64_t dead_until_ms;
-    uint64_t reply_ms; /* when the last reply came; 0: none has */
+    uint64_t reply_ms;            /* when the last reply came; 0: none has */
     uint64_t no_options_until_ms; /* it rejects EDNS options with FORMERR or the like */
     uint64_t no_edns_until_ms;    /* it rejects EDNS itself */
     uint64_t no_case_until_ms;    /* it mishandles names in mixed case */

@@ -12,7 +12,7 @@ enum {
     LOCAL_TTL = 10800,
     HOSTS_TTL = 300,
     DATA_NEGATIVE_TTL = 300,
-    HOSTS_PTR_MAX = 8, /* names of one address that its PTR gives */
+    HOSTS_PTR_MAX = 8,    /* names of one address that its PTR gives */
     RECORD_OVERHEAD = 12, /* a pointer for the owner, type, class, TTL, RDLENGTH */
     /* what a message holds beside its header, the longest question, and OPT with its options */
     SET_WIRE_MAX = 65535 - 12 - (DNAME_MAX + 4) - 128,
@@ -37,7 +37,7 @@ struct local_name {
     struct rrset *first;     /* NULL: nothing is given */
     struct local_set *more;
     bool has_below, has_wildcard; /* any name below; *.NAME */
-    bool is_cut; /* a set lost its tail, and that is said */
+    bool is_cut;                  /* a set lost its tail, and that is said */
 };
 
 static const char loopback6[] =
@@ -55,7 +55,6 @@ static const char *const empty_zones[] = {
     "d.f.ip6.arpa.", "8.e.f.ip6.arpa.", "9.e.f.ip6.arpa.", "a.e.f.ip6.arpa.", "b.e.f.ip6.arpa.",
     "8.b.d.0.1.0.0.2.ip6.arpa."};
 
-
 /* The place of the suffix of `labels` labels. *copy: the name's spelling in the table, made when it is first needed. */
 static struct local_name *get_suffix(struct local *local, struct arena *arena,
                                      const struct dname_parts *parts, unsigned labels,
@@ -67,9 +66,9 @@ static struct local_name *get_suffix(struct local *local, struct arena *arena,
     if (!*copy)
         *copy = arena_copy(arena, parts->lower, parts->len);
     at = arena_alloc(arena, sizeof(*at));
-    void **place = at && *copy ? names_put_suffix(&local->names, parts, labels,
-                                                  *copy + parts->at[labels])
-                               : NULL;
+    void **place =
+        at && *copy ? names_put_suffix(&local->names, parts, labels, *copy + parts->at[labels])
+                    : NULL;
     if (!place)
         return NULL;
     *at = (struct local_name){.zone = NULL};
@@ -78,7 +77,8 @@ static struct local_name *get_suffix(struct local *local, struct arena *arena,
 }
 
 /* The name's place; its ancestors get theirs and hear of it. */
-static struct local_name *get_name(struct local *local, struct arena *arena, const uint8_t *name)
+static struct local_name *get_name(struct local *local, struct arena *arena,
+                                   const uint8_t *name)
 {
     static const uint8_t star[] = {1, '*'};
     struct dname_parts parts;
@@ -93,7 +93,8 @@ static struct local_name *get_name(struct local *local, struct arena *arena, con
             return NULL;
         is_known = at->has_below; /* then those above it know as well */
         at->has_below = true;
-        at->has_wildcard |= n + 1 == parts.labels && memcmp(parts.lower, star, sizeof(star)) == 0;
+        at->has_wildcard |=
+            n + 1 == parts.labels && memcmp(parts.lower, star, sizeof(star)) == 0;
     }
     return result;
 }
@@ -193,7 +194,8 @@ enum err local_add_builtin(struct local *local, struct arena *arena)
     if (!err)
         err = add_range(local, 64, 127, "100.in-addr.arpa.", arena);
     for (size_t i = 0; i < ARRAY_LEN(reverse) && !err; i++) {
-        must(dname_text_read(reverse[i], strlen(reverse[i]), NULL, name, &len, NULL, NULL) == ERR_OK);
+        must(dname_text_read(reverse[i], strlen(reverse[i]), NULL, name, &len, NULL, NULL) ==
+             ERR_OK);
         err = add_ptr(local, name, localhost, sizeof(localhost), LOCAL_TTL, arena);
     }
     return err;
@@ -356,9 +358,12 @@ static enum err add_to(struct local *local, struct local_name *name,
         return r->type == RRTYPE_SOA ? begin_zone(name, r, arena) : ERR_OK;
     }
     struct rrset *set = *place;
-    size_t wire = set->size + (size_t)set->cnt * (RECORD_OVERHEAD - 2) + RECORD_OVERHEAD + r->rdata_len;
+    size_t wire =
+        set->size + (size_t)set->cnt * (RECORD_OVERHEAD - 2) + RECORD_OVERHEAD + r->rdata_len;
     if (wire > SET_WIRE_MAX) {
-        *why = name->is_cut ? NULL : "the records of this name and type do not fit a message: this one and those after it are left out";
+        *why = name->is_cut ? NULL
+                            : "the records of this name and type do not fit a message: this "
+                              "one and those after it are left out";
         name->is_cut = true;
         return ERR_LIMIT;
     }
@@ -478,8 +483,8 @@ static enum err add_host(struct hosts *h, const char *text, size_t len, bool *ha
         return ERR_OK;
     }
     if (is_below_dname(h->local, name)) {
-        warn(h, text, "%.*s: a name above has a DNAME in the local data", (int)util_min(len, 255),
-             text);
+        warn(h, text, "%.*s: a name above has a DNAME in the local data",
+             (int)util_min(len, 255), text);
         return ERR_OK;
     }
     struct local_name *at = get_name(h->local, h->arena, name);
@@ -518,13 +523,15 @@ static bool read_address(struct hosts *h, const char *word, size_t len)
                                                                     : 0;
     if (octets_len == 0) {
         bool has_scope = memchr(word, '%', len);
-        warn(h, word, has_scope ? "an address with a scope (%.*s) cannot be in the DNS: the line is left out"
-                                : "expected an address, not \"%.*s\": the line is left out",
+        warn(h, word,
+             has_scope
+                 ? "an address with a scope (%.*s) cannot be in the DNS: the line is left out"
+                 : "expected an address, not \"%.*s\": the line is left out",
              (int)util_min(len, 60), word);
         return false;
     }
-    h->set = make_set(octets_len == 4 ? RRTYPE_A : RRTYPE_AAAA, HOSTS_TTL, h->octets, octets_len,
-                      h->arena);
+    h->set = make_set(octets_len == 4 ? RRTYPE_A : RRTYPE_AAAA, HOSTS_TTL, h->octets,
+                      octets_len, h->arena);
     h->address = word;
     h->address_len = len;
     h->octets_len = octets_len;
@@ -580,25 +587,25 @@ enum err local_add_hosts(struct local *local, const char *path, const char *text
 
 const char *local_kind_name(enum local_kind kind)
 {
-    static const char *const names[] = {[LOCAL_NONE] = "nothing",
-                                        [LOCAL_DATA] = "data",
-                                        [LOCAL_CNAME] = "alias",
-                                        [LOCAL_DNAME] = "alias",
-                                        [LOCAL_NODATA] = "no such type",
-                                        [LOCAL_NXDOMAIN] = "no such name"};
+    static const char *const names[] = {
+        [LOCAL_NONE] = "nothing",        [LOCAL_DATA] = "data",
+        [LOCAL_CNAME] = "alias",         [LOCAL_DNAME] = "alias",
+        [LOCAL_NODATA] = "no such type", [LOCAL_NXDOMAIN] = "no such name"};
     return names[kind];
 }
 
 /* What lies on the way from the root to a name.  Lifetime: the call. */
 struct way {
-    const struct local_name *last; /* the name, or its closest encloser; NULL: the table is empty */
-    unsigned labels;               /* of `last` */
+    const struct local_name
+        *last;       /* the name, or its closest encloser; NULL: the table is empty */
+    unsigned labels; /* of `last` */
     const struct local_zone *zone; /* NULL: none of ours */
     bool is_below_wildcard;        /* a name above, inside the zone, has a wildcard */
 };
 
 /* The ancestors of all that is given are in the table, so that the first that is not ends the walk: with most names, at the TLD. */
-static struct way find_way(const struct local *local, const struct dname_parts *parts, uint16_t type)
+static struct way find_way(const struct local *local, const struct dname_parts *parts,
+                           uint16_t type)
 {
     struct way way = {.last = NULL};
 
@@ -646,8 +653,9 @@ static struct local_answer answer_data(const struct local_name *name, uint16_t t
 }
 
 /* What the name itself, a DNAME above it, or a wildcard gives; LOCAL_NONE: nothing does. */
-static struct local_answer answer_given(const struct local *local, const struct dname_parts *parts,
-                                        const struct way *way, uint16_t type)
+static struct local_answer answer_given(const struct local *local,
+                                        const struct dname_parts *parts, const struct way *way,
+                                        uint16_t type)
 {
     const struct local_name *last = way->last;
     bool is_exact = way->labels == parts->labels;
@@ -686,15 +694,16 @@ struct local_answer local_find(const struct local *local, const struct dname_par
     bool is_empty = is_exact && way.last->has_below;
 
     answer = answer_given(local, parts, &way, type);
-    const struct rrset *apex = !is_apex                ? NULL
-                               : type == RRTYPE_SOA    ? way.zone->soa
-                               : type == RRTYPE_NS     ? way.zone->ns
-                                                       : NULL;
+    const struct rrset *apex = !is_apex             ? NULL
+                               : type == RRTYPE_SOA ? way.zone->soa
+                               : type == RRTYPE_NS  ? way.zone->ns
+                                                    : NULL;
     bool is_parents = is_exact && type == RRTYPE_DS && way.last->zone;
     if (apex && answer.kind != LOCAL_DATA)
         return (struct local_answer){.kind = LOCAL_DATA, .set = apex};
     if (answer.kind == LOCAL_NODATA && is_parents)
-        answer.kind = LOCAL_NONE; /* what is given at the apex says nothing of the parent's DS */
+        answer.kind =
+            LOCAL_NONE; /* what is given at the apex says nothing of the parent's DS */
     if (answer.kind == LOCAL_NONE && way.zone)
         answer = answer_zone(local, way.zone, is_exact, type);
     else if (answer.kind == LOCAL_NONE && is_empty && way.is_below_wildcard)

@@ -152,11 +152,13 @@ static void add_local(struct res_conf *conf, struct conf_reader *reader,
     dname_text_print(r->owner, owner);
     rrtype_print(r->type, type);
     if (r->class != RRTYPE_CLASS_IN) {
-        conf_wrong(reader, item, "local data is of class IN; nothing of another class is answered");
+        conf_wrong(reader, item,
+                   "local data is of class IN; nothing of another class is answered");
         return;
     }
     if (rrtype_is_meta(r->type)) {
-        conf_wrong(reader, item, "%s belongs to questions and messages, not into local data", type);
+        conf_wrong(reader, item, "%s belongs to questions and messages, not into local data",
+                   type);
         return;
     }
     enum err err = local_add(&conf->policy->local, &record, &conf->policy->arena, &why);
@@ -167,8 +169,8 @@ static void add_local(struct res_conf *conf, struct conf_reader *reader,
 }
 
 /* Words in UTF-8 where names are: clients ask for another form. */
-static void warn_of_utf8(struct conf_reader *reader, const struct conf_node *item, const char *text,
-                         const struct rrline *r)
+static void warn_of_utf8(struct conf_reader *reader, const struct conf_node *item,
+                         const char *text, const struct rrline *r)
 {
     bool is_owner = true;
     for (const char *p = text + strspn(text, " \t"); *p; is_owner = false) {
@@ -176,8 +178,9 @@ static void warn_of_utf8(struct conf_reader *reader, const struct conf_node *ite
         char ascii[IDN_TEXT_MAX];
         if (idn_is_raw(p, len) && (is_owner || rdata_target(r->type, r->rdata))) {
             idn_print(p, len, ascii);
-            conf_warn(reader, item, "%.*s is UTF-8: clients ask for %s%s", (int)util_min(len, 255), p,
-                      *ascii ? ascii : "its form with xn--", *ascii ? " (write that)" : "");
+            conf_warn(reader, item, "%.*s is UTF-8: clients ask for %s%s",
+                      (int)util_min(len, 255), p, *ascii ? ascii : "its form with xn--",
+                      *ascii ? " (write that)" : "");
         }
         p += len;
         p += strspn(p, " \t");
@@ -383,7 +386,8 @@ static void put_exempt(struct conf_reader *reader, const struct conf_node *node,
             conf_wrong(reader, conf_item(reader, node, i),
                        "expected a zone, an address or a prefix, such as example.com or "
                        "192.0.2.0/24");
-        } else if (dname_text_read(text, strlen(text), root, name, &len, &why, NULL) != ERR_OK) {
+        } else if (dname_text_read(text, strlen(text), root, name, &len, &why, NULL) !=
+                   ERR_OK) {
             conf_wrong(reader, conf_item(reader, node, i), "\"%s\" is no domain name: %s", text,
                        why);
         } else if ((zones[out->zone_cnt] = arena_copy(arena, name, len))) {
@@ -422,7 +426,8 @@ static void check_ttls(struct conf_reader *reader, const struct conf_node *node,
     if (conf->ttl_min_ms > conf->ttl_max_ms)
         conf_wrong(reader, min ? min : node, "min-ttl is above max-ttl");
     else if (min && negative && conf->ttl_min_ms > conf->negative_max_ms)
-        conf_warn(reader, min, "min-ttl is above negative-max-ttl, which wins for negative answers");
+        conf_warn(reader, min,
+                  "min-ttl is above negative-max-ttl, which wins for negative answers");
 }
 
 /* Whether a query to that address comes back to a listener of this resolver. */

@@ -29,7 +29,7 @@ struct res_conf {
     struct conf_list stubs, forwards; /* of struct res_conf_zone */
     struct conf_texts local_data;
     struct conf_texts case_exempt, cookie_exempt, edns_exempt; /* zones and servers */
-    const char *hints_path, *hosts_path; /* "": none */
+    const char *hints_path, *hosts_path;                       /* "": none */
     uint32_t outgoing_port;
     uint32_t ttl_min_ms, ttl_max_ms, negative_max_ms, stale_ms;
     bool is_prefetching;

@@ -15,7 +15,7 @@
 struct res_control {
     struct res_serve *serve;
     struct res_explain *explain;
-    struct cache_lmdb *cache; /* the process's; NULL: each worker has one in memory */
+    struct cache_lmdb *cache;  /* the process's; NULL: each worker has one in memory */
     const struct ports *ports; /* that queries leave from */
     size_t worker;             /* its number */
     size_t worker_cnt;

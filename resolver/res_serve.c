@@ -394,14 +394,14 @@ unsigned res_serve_wait_ms(const struct res_serve *serve)
     if (!list_is_empty(&engine->elsewhere))
         at_ms = now_ms + ELSEWHERE_MS;
     if (!list_is_empty(&serve->requests)) /* the oldest first */
-        at_ms = util_min(
-            at_ms, stale_at_ms(container_of(serve->requests.next, struct request, link)));
+        at_ms = util_min(at_ms,
+                         stale_at_ms(container_of(serve->requests.next, struct request, link)));
     if (!list_is_empty(&serve->late))
-        at_ms = util_min(
-            at_ms, container_of(serve->late.next, struct request, link)->budget->end_ms);
+        at_ms = util_min(at_ms,
+                         container_of(serve->late.next, struct request, link)->budget->end_ms);
     if (!list_is_empty(&engine->parked))
-        at_ms = util_min(
-            at_ms, container_of(engine->parked.next, struct task, link)->budget->end_ms);
+        at_ms = util_min(at_ms,
+                         container_of(engine->parked.next, struct task, link)->budget->end_ms);
     if (at_ms == UINT64_MAX)
         return 0;
     return at_ms > now_ms ? (unsigned)util_min(at_ms - now_ms, UINT32_MAX) : 1;

@@ -275,9 +275,8 @@ static enum err make_store(struct resolver *r)
 static enum err open_engine(void *engine, struct uv_loop_s *loop)
 {
     struct resolver *r = engine;
-    struct out_net_sources sources = {.at = r->conf->outgoing.at,
-                                      .cnt = r->conf->outgoing.cnt,
-                                      .ports = shared.ports};
+    struct out_net_sources sources = {
+        .at = r->conf->outgoing.at, .cnt = r->conf->outgoing.cnt, .ports = shared.ports};
     struct engine *made;
 
     enum err err = out_net_new(loop, &sources, &r->out);

@@ -425,8 +425,8 @@ void scrub_broken_print(const struct scrub *scrub, char out[SCRUB_BROKEN_MAX])
     dname_text_print(b->owner, owner);
     rrtype_print(b->type, type);
     if (b->number)
-        snprintf(out, SCRUB_BROKEN_MAX, "unreadable: %s %s, record %u at octet %zu", owner, type,
-                 b->number, b->at);
+        snprintf(out, SCRUB_BROKEN_MAX, "unreadable: %s %s, record %u at octet %zu", owner,
+                 type, b->number, b->at);
     else
         snprintf(out, SCRUB_BROKEN_MAX, "unreadable: %s %s at octet %zu", owner, type, b->at);
 }

@@ -429,13 +429,13 @@ static unsigned choose_wait(const struct task *task, const struct infra_server *
         wait_ms = util_max(wait_ms, (server->srtt_us + (size_t)server->rttvar_us) / 1000);
     if (task->is_tcp)
         wait_ms = TCP_TIMEOUT_MS;
-    bool is_last_udp = to->tries + 1 >= PICK_TRIES_MAX ||
-                       (to->tries > 0 && left_ms < wait_ms + LAST_WAIT_MS);
+    bool is_last_udp =
+        to->tries + 1 >= PICK_TRIES_MAX || (to->tries > 0 && left_ms < wait_ms + LAST_WAIT_MS);
     if (task->is_tcp ? is_forward && is_only : is_last_udp) {
         size_t shares = util_max(1, util_min(askable, left_ms / LAST_WAIT_MS));
         size_t share_ms = left_ms / shares;
-        wait_ms = util_max(wait_ms,
-                           is_forward ? share_ms : util_min(share_ms, LAST_WAIT_MAX_MS));
+        wait_ms =
+            util_max(wait_ms, is_forward ? share_ms : util_min(share_ms, LAST_WAIT_MAX_MS));
     }
     return (unsigned)util_min(wait_ms, left_ms);
 }

@@ -54,7 +54,8 @@ static enum err keep_chain(struct task *task, const struct scrub *scrub,
     struct cache_origin elsewhere = *origin;
     for (unsigned i = 0; i < scrub->chain_cnt && !err; i++) {
         err = cache_put(cache, scrub->chain[i].owner, scrub->chain[i].set, &elsewhere);
-        elsewhere.rank = CACHE_ANSWER; /* RFC 2181 5.4.1: only the first link is authoritative */
+        elsewhere.rank =
+            CACHE_ANSWER; /* RFC 2181 5.4.1: only the first link is authoritative */
     }
     elsewhere.rank = origin->rank;
     for (unsigned i = 0; i < scrub->extra_cnt && !err; i++) {
@@ -140,8 +141,7 @@ static enum err keep_end_of_chain(struct task *task, const struct message *reply
         return ERR_OK;
     origin.section = MESSAGE_AUTHORITY;
     origin.rank = CACHE_ANSWER;
-    uint16_t type =
-        classify_rcode(reply) == RRTYPE_RCODE_NXDOMAIN ? 0 : task->asked_type;
+    uint16_t type = classify_rcode(reply) == RRTYPE_RCODE_NXDOMAIN ? 0 : task->asked_type;
     return cache_put_absence(&task->engine->cache, scrub->last, type, scrub->soa_owner,
                              scrub->soa, &origin);
 }
@@ -527,8 +527,7 @@ enum task_state step_reply(struct task *task, const struct message *reply)
     case CLASSIFY_ANSWER:
     case CLASSIFY_CHAIN: return on_answer(task, reply, scrub);
     case CLASSIFY_NODATA:
-        return is_in_doubt && !is_whole(task) ? show_more(task)
-                                              : on_nodata(task, reply, scrub);
+        return is_in_doubt && !is_whole(task) ? show_more(task) : on_nodata(task, reply, scrub);
     case CLASSIFY_NXDOMAIN: return on_nxdomain(task, reply, scrub);
     case CLASSIFY_DELEGATION: return on_delegation(task, reply, scrub);
     case CLASSIFY_LAME: return on_lame(task, now_ms);

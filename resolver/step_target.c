@@ -199,8 +199,7 @@ static bool is_put_off(const struct task *task, int server, bool is_v6)
  * tried. */
 static bool is_target_limit_reached(struct task *task)
 {
-    if (!task->cut.is_crowded ||
-        task->failed_targets < task->engine->policy->limits.targets)
+    if (!task->cut.is_crowded || task->failed_targets < task->engine->policy->limits.targets)
         return false;
     task->limit = "too many of its server names lead nowhere (limit: targets)";
     return true;
@@ -265,8 +264,8 @@ static enum task_state ask_above(struct task *task)
 static bool may_ask_child_side(const struct task *task)
 {
     bool is_itself = task->type == RRTYPE_NS && task->parts.labels == task->cut.labels;
-    return task->cut.source == CUT_DELEGATION && task->cut.labels > 0 &&
-           !task->is_child_side && !is_itself;
+    return task->cut.source == CUT_DELEGATION && task->cut.labels > 0 && !task->is_child_side &&
+           !is_itself;
 }
 
 /* Put the servers that the NS records of the zone add in the place of the cut; false when there is none. */
@@ -309,12 +308,11 @@ static bool begin_child_side(struct task *task)
 
     if (!kid || !task->has_reply || !budget_spend_lookup(task->budget))
         return false;
-    struct task *wanted =
-        task_get(task->engine, task->cut.zone, RRTYPE_NS, task->budget, task);
+    struct task *wanted = task_get(task->engine, task->cut.zone, RRTYPE_NS, task->budget, task);
     if (!wanted)
         return false;
-    *kid = (struct task_kid){
-        .parent = task, .is_open = true, .waiter = {.wake = on_child_side}};
+    *kid =
+        (struct task_kid){.parent = task, .is_open = true, .waiter = {.wake = on_child_side}};
     task_wait(wanted, &kid->waiter);
     return true;
 }

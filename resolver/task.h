@@ -105,8 +105,8 @@ struct task {
     bool is_above; /* the parent was asked anew, when all servers that were known had failed */
     bool has_last_hope; /* dead and lame servers are asked too */
     bool is_minimising;
-    unsigned shown; /* labels that the servers of the cut have seen */
-    unsigned steps; /* of minimisation */
+    unsigned shown;     /* labels that the servers of the cut have seen */
+    unsigned steps;     /* of minimisation */
     bool has_reply;     /* a server of the cut answered, whatever it said */
     bool is_known_down; /* nobody was asked: the zone's servers failed a moment ago */
     bool is_child_side; /* what the zone says of its own servers was looked for */
@@ -122,7 +122,7 @@ struct task {
     unsigned asked_labels;
     uint16_t asked_type;
     uint64_t asked_us;
-    bool is_tcp;      /* how to ask next */
+    bool is_tcp; /* how to ask next */
     enum task_edns edns;
     enum task_lower lower; /* other than TASK_LOWER_NO: without 0x20 */
     bool is_mixed;         /* the last query had letters in upper case */

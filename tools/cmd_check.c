@@ -60,9 +60,8 @@ static enum err check_authd(const char *path, bool is_deep, struct diag *diag, c
     return err;
 }
 
-const char cmd_check_usage[] =
-    "usage: rootline check FILE [--deep] [--json]\n"
-    "  --deep        load each zone file too\n";
+const char cmd_check_usage[] = "usage: rootline check FILE [--deep] [--json]\n"
+                               "  --deep        load each zone file too\n";
 
 int cmd_check(int argc, char **argv)
 {

@@ -211,7 +211,8 @@ int cmd_stats(int argc, char **argv)
     struct json *result = NULL;
     bool is_json;
 
-    int status = ask(&argc, argv, cmd_status_stats_usage, request_for("stats"), &result, &is_json);
+    int status =
+        ask(&argc, argv, cmd_status_stats_usage, request_for("stats"), &result, &is_json);
     if (status == CMD_DONE && !is_json)
         for (size_t i = 0; i < json_count(result); i++)
             printf("%-36s %12lld\n", json_key(result, i), number(result, json_key(result, i)));
@@ -246,7 +247,8 @@ int cmd_reload(int argc, char **argv)
     struct json *result = NULL;
     bool is_json;
 
-    int status = ask(&argc, argv, cmd_status_reload_usage, request_for("reload"), &result, &is_json);
+    int status =
+        ask(&argc, argv, cmd_status_reload_usage, request_for("reload"), &result, &is_json);
     bool is_accepted = json_get_bool(result, "accepted", false);
     if (status == CMD_DONE && !is_json)
         print_reload(result, is_accepted);

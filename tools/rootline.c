@@ -15,11 +15,14 @@ static const struct command {
     {"explain", cmd_explain, cmd_explain_usage,
      "explain NAME [TYPE]        show how the resolver answers, step by step, and why"},
     {"cache", cmd_cache, cmd_cache_usage, "cache show | flush | stats look into the cache"},
-    {"status", cmd_status, cmd_status_usage, "status                     show the daemon's state"},
-    {"stats", cmd_stats, cmd_status_stats_usage, "stats                      show its counters"},
+    {"status", cmd_status, cmd_status_usage,
+     "status                     show the daemon's state"},
+    {"stats", cmd_stats, cmd_status_stats_usage,
+     "stats                      show its counters"},
     {"reload", cmd_reload, cmd_status_reload_usage,
      "reload                     have it read its configuration again"},
-    {"log", cmd_log, cmd_status_log_usage, "log --last [NUMBER]        show its last log lines"},
+    {"log", cmd_log, cmd_status_log_usage,
+     "log --last [NUMBER]        show its last log lines"},
 };
 
 static int print_usage(FILE *out)
@@ -27,8 +30,9 @@ static int print_usage(FILE *out)
     fprintf(out, "usage: rootline COMMAND ...\n");
     for (size_t i = 0; i < ARRAY_LEN(commands); i++)
         fprintf(out, "  %s\n", commands[i].help);
-    fprintf(out, "Each takes --json and --help.  Exit status: 0 right, 1 wrong, 2 wrong usage, 3 no "
-                 "daemon answers.\n");
+    fprintf(out,
+            "Each takes --json and --help.  Exit status: 0 right, 1 wrong, 2 wrong usage, 3 no "
+            "daemon answers.\n");
     return out == stderr ? CMD_USAGE : CMD_DONE;
 }
 
