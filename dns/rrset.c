@@ -1,5 +1,11 @@
-/* Sorting is by insertion: an RRset has a handful of records, and at most RRSET_RECORDS_MAX. */
+/* Most RRsets have a handful of records, which are sorted by insertion; those of an attacker have thousands, which must not cost their
+ * square. */
+#define _GNU_SOURCE
 #include "dns/rrset.h"
+
+#include <stdlib.h>
+
+enum { INSERTION_MAX = 16 };
 
 size_t rrset_room(const struct rrset_record *records, size_t cnt)
 {
@@ -14,11 +20,29 @@ static int compare(uint16_t type, const struct rrset_record *a, const struct rrs
     return rdata_compare(type, a->rdata, a->len, b->rdata, b->len);
 }
 
+static int compare_for_qsort(const void *a, const void *b, void *type)
+{
+    return compare(*(const uint16_t *)type, a, b);
+}
+
+static size_t sort_many(uint16_t type, struct rrset_record *records, size_t cnt)
+{
+    size_t kept = 0;
+
+    qsort_r(records, cnt, sizeof(*records), compare_for_qsort, &type);
+    for (size_t i = 0; i < cnt; i++)
+        if (kept == 0 || compare(type, &records[i], &records[kept - 1]) != 0)
+            records[kept++] = records[i];
+    return kept;
+}
+
 /* Sort, and drop what stands there twice. */
 static size_t sort(uint16_t type, struct rrset_record *records, size_t cnt)
 {
     size_t kept = 0;
 
+    if (cnt > INSERTION_MAX)
+        return sort_many(type, records, cnt);
     for (size_t i = 0; i < cnt; i++) {
         struct rrset_record record = records[i];
         size_t at = kept;
@@ -39,8 +63,6 @@ enum err rrset_pack(uint16_t type, uint32_t ttl, struct rrset_record *records, s
 {
     size_t pos = 0, size = 0;
 
-    if (cnt > RRSET_RECORDS_MAX)
-        return ERR_SPACE;
     cnt = sort(type, records, cnt);
     for (size_t i = 0; i < cnt; i++)
         size += 2 + (size_t)records[i].len;

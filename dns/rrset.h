@@ -12,8 +12,6 @@
 #include "base/arena.h"
 #include "dns/rdata.h"
 
-enum { RRSET_RECORDS_MAX = 100 }; /* limits.md section 3: what a resolver keeps of one RRset */
-
 enum rrset_flag {
     RRSET_IS_SIGNED = 1,      /* the RRset of its RRSIGs stands right behind it */
     RRSET_IS_SYNTHESISED = 2, /* a CNAME that a DNAME has made (RFC 6672 3.1) */

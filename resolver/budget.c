@@ -10,7 +10,9 @@ struct budget_limits budget_defaults(void)
                                   .cnames = 11,
                                   .lookups = 32,
                                   .targets = 5,
-                                  .minimisation_steps = 10};
+                                  .minimisation_steps = 10,
+                                  .rrset_records = 4096,
+                                  .rrset_bytes = 65535};
 }
 
 struct budget *budget_new(const struct budget_limits *limits, uint64_t now_ms)
@@ -66,10 +68,10 @@ bool budget_spend_lookup(struct budget *budget)
 
 bool budget_spend_bytes(struct budget *budget, size_t bytes)
 {
-    if (!budget->spent && budget->bytes_left < bytes)
+    if (!budget->spent && budget->bytes_left == 0)
         budget->spent = "the replies of servers had too many octets (limit: bytes)";
     if (budget->spent)
         return false;
-    budget->bytes_left -= (uint32_t)bytes;
+    budget->bytes_left -= (uint32_t)util_min(bytes, budget->bytes_left);
     return true;
 }

@@ -15,7 +15,8 @@
 
 enum {
     CACHE_STORE_KEY_MAX = 500,
-    CACHE_STORE_VALUE_MAX = 16384, /* limits.md section 3 */
+    /* An RRset as large as a message, its signatures, and what stands in front of them. */
+    CACHE_STORE_VALUE_MAX = 2 * (65535 + 12) + 2048,
     CACHE_STORE_SLOTS = 65536,
 };
 

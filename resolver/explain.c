@@ -326,7 +326,7 @@ static void note_failure(struct explain *e, const struct live *live, const struc
 
     e->facts.failure_cnt = at + 1;
     *f = (struct cause_failure){.is_limited = task->outcome == TASK_LIMITED ||
-                                              (task->limit && cut->addr_cnt == 0),
+                                              task->limit,
                                 .is_circle = live->is_circle && cut->addr_cnt == 0,
                                 .cause = task->cause,
                                 .attempts = task->attempts};

@@ -599,6 +599,12 @@ static const struct conf_key limits_keys[] = {
     LIMIT("lookups", limits.lookups),
     LIMIT("targets", limits.targets),
     LIMIT("minimisation-steps", limits.minimisation_steps),
+    LIMIT("rrset-records", limits.rrset_records),
+    {.name = "rrset-bytes",
+     .type = CONF_UINT,
+     .offset = AT(limits.rrset_bytes),
+     .min = 512,
+     .max = UINT16_MAX},
     {.name = NULL},
 };
 

@@ -74,28 +74,47 @@ static bool is_signature_of(struct scrubbing *s, const struct scrub_record *r, u
            util_get_u16(s->message->wire + r->rdata_at) == type;
 }
 
+static bool is_of(struct scrubbing *s, const struct scrub_record *r, const uint8_t *owner,
+                  uint16_t type, enum message_section section, bool is_sigs)
+{
+    bool is_wanted = is_sigs ? is_signature_of(s, r, type) : r->type == type;
+    return is_wanted && r->section == section && dname_is_equal(r->owner, owner);
+}
+
 /* Collect the records of one RRset, or its signatures.  ERR_FORMAT: a record breaks the format of its type, which spoils the RRset
  * (RFC 2181 5): the rest must not be served as if it were the whole. */
 static enum err collect(struct scrubbing *s, const uint8_t *owner, uint16_t type,
                         enum message_section section, bool is_sigs,
-                        struct rrset_record *records, size_t *cnt, uint32_t *ttl)
+                        struct rrset_record **out, size_t *cnt, uint32_t *ttl)
 {
-    size_t seen = 0;
+    size_t all = 0, bytes = 0;
 
     *cnt = 0;
     *ttl = UINT32_MAX;
-    for (size_t i = 0; i < s->cnt; i++) {
+    for (size_t i = 0; i < s->cnt; i++)
+        all += is_of(s, &s->records[i], owner, type, section, is_sigs);
+    if (all > s->asked->rrset_records_max) {
+        s->out->limit = "an RRset has too many records (limit: rrset-records)";
+        return ERR_LIMIT;
+    }
+    struct rrset_record *records = arena_alloc(s->arena, (all + 1) * sizeof(*records));
+    if (!records)
+        return ERR_NOMEM;
+    *out = records;
+    for (size_t i = 0; i < s->cnt && *cnt < all; i++) {
         struct scrub_record *r = &s->records[i];
-        bool is_wanted = is_sigs ? is_signature_of(s, r, type) : r->type == type;
-        if (!is_wanted || r->section != section || !dname_is_equal(r->owner, owner))
+        if (!is_of(s, r, owner, type, section, is_sigs))
             continue;
-        if (seen++ == RRSET_RECORDS_MAX)
-            return ERR_LIMIT;
         enum err err = expand(s, r, &records[*cnt]);
         if (err == ERR_FORMAT)
             s->out->broken.number = (unsigned)*cnt + 1;
         if (err)
             return err;
+        bytes += 2U + records[*cnt].len;
+        if (bytes > s->asked->rrset_bytes_max) {
+            s->out->limit = "an RRset has too many octets (limit: rrset-bytes)";
+            return ERR_LIMIT;
+        }
         r->is_used = true;
         (*cnt)++;
         *ttl = (uint32_t)util_min(*ttl, r->ttl); /* RFC 2181 5.2 */
@@ -107,15 +126,15 @@ static enum err collect(struct scrubbing *s, const uint8_t *owner, uint16_t type
 static enum err build(struct scrubbing *s, const uint8_t *owner, uint16_t type,
                       enum message_section section, struct rrset **out)
 {
-    struct rrset_record records[RRSET_RECORDS_MAX], sigs[RRSET_RECORDS_MAX];
+    struct rrset_record *records, *sigs;
     size_t cnt, sig_cnt;
     uint32_t ttl, sig_ttl;
 
     *out = NULL;
-    enum err err = collect(s, owner, type, section, false, records, &cnt, &ttl);
+    enum err err = collect(s, owner, type, section, false, &records, &cnt, &ttl);
     if (err || cnt == 0)
         return err;
-    err = collect(s, owner, type, section, true, sigs, &sig_cnt, &sig_ttl);
+    err = collect(s, owner, type, section, true, &sigs, &sig_cnt, &sig_ttl);
     if (err)
         return err;
     size_t room = rrset_room(records, cnt);

@@ -25,6 +25,7 @@ struct scrub_asked {
     uint16_t port;   /* of the servers of a delegation */
     bool is_forward; /* a forwarder: delegates nothing, and has looked aliases up itself */
     bool checks_bailiwick, checks_sections;
+    size_t rrset_records_max, rrset_bytes_max; /* of one RRset, written out */
     /* True if the server that was asked answers for `name` too, as far as is known: a CNAME or DNAME in its zone is followed there
      * within the reply.  NULL: no link is followed. */
     bool (*may_follow)(void *data, const uint8_t *name);
@@ -77,6 +78,7 @@ struct scrub {
     const struct scrub_record *records; /* class IN, without OPT */
     size_t record_cnt;
     struct scrub_broken broken; /* ERR_FORMAT: what could not be read */
+    const char *limit;          /* ERR_LIMIT: static: which, in words */
 };
 
 /* Sort out `message`.  ERR_FORMAT: its records cannot be read; ERR_NOMEM; ERR_LIMIT: an RRset is too large. */

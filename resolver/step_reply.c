@@ -65,11 +65,18 @@ static enum err keep_chain(struct task *task, const struct scrub *scrub,
     return err;
 }
 
+/* A limit that says something of the name, whoever asks. */
+static enum task_state fail_at_limit(struct task *task, const char *limit)
+{
+    task->limit = limit;
+    return task_fail(task, TASK_FAILED, EDNS_EDE_OTHER, limit);
+}
+
 /* What cannot be kept cannot be answered. */
 static enum task_state keep_or_fail(struct task *task, enum err err)
 {
     if (err == ERR_SPACE)
-        return task_fail(task, TASK_FAILED, EDNS_EDE_OTHER, "the RRset is larger than 16 kB");
+        return fail_at_limit(task, "the RRset is too large for the cache");
     if (err)
         return task_fail(task, TASK_LIMITED, EDNS_EDE_OTHER,
                          "the cache takes no more just now");
@@ -465,8 +472,7 @@ static enum task_state scrub_failed(struct task *task, const struct message *rep
 {
     tell_unreadable(task, reply, scrub);
     if (err == ERR_LIMIT)
-        return task_fail(task, TASK_FAILED, EDNS_EDE_OTHER,
-                         "an RRset has more than 100 records");
+        return fail_at_limit(task, scrub->limit);
     if (err == ERR_NOMEM)
         return task_fail(task, TASK_LIMITED, EDNS_EDE_OTHER, "out of memory");
     refused_note(&task->engine->refused, REFUSED_UNREADABLE, &asked_addr(task)->addr,
@@ -485,6 +491,8 @@ enum task_state step_reply(struct task *task, const struct message *reply)
                                 .is_forward = is_forward,
                                 .checks_bailiwick = policy->defences.bailiwick,
                                 .checks_sections = policy->defences.sections,
+                                .rrset_records_max = policy->limits.rrset_records,
+                                .rrset_bytes_max = policy->limits.rrset_bytes,
                                 .may_follow = may_follow,
                                 .data = task};
     struct scrub *scrub = arena_alloc(&task->arena, sizeof(*scrub));

@@ -139,8 +139,8 @@ static void failures_of_servers(void **state)
     /* what failed before a server answered was overcome: the question was another one */
     attempt(f, 1, TRACE_ANSWERED, 0);
     f->is_limited = true;
-    f->cause = "the RRset is larger than 16 kB";
-    expect("limit", "the RRset is larger than 16 kB");
+    f->cause = "an RRset has too many records (limit: rrset-records)";
+    expect("limit", "an RRset has too many records (limit: rrset-records)");
     /* what was amiss further up has been overcome */
     begin(RRTYPE_RCODE_SERVFAIL);
     f = fail_at("www.some.test.", "test.");

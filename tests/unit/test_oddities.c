@@ -874,6 +874,55 @@ static void test_a_server_that_drops_a_type_is_not_dead(void **state)
     stage_fini(&stage);
 }
 
+/* ---- RRsets as large as a message ---- */
+
+static unsigned records;
+static bool is_text, is_backwards;
+
+static bool large_set(const char *server, const char *name, uint16_t type)
+{
+    if (!is_victim(server) || strncmp(name, "large", 5) != 0)
+        return world(server, name, type);
+    for (unsigned i = 0; i < records; i++) {
+        unsigned n = is_backwards ? records - 1 - i : i;
+        if (is_text)
+            add(MESSAGE_ANSWER, "l. 3600 TXT %0200u", n);
+        else
+            add(MESSAGE_ANSWER, "l. 3600 A 10.%u.%u.7", n / 256, n % 256);
+        /* the owner is the question's: a pointer keeps the message small */
+        size_t len = 2, rest = 10 + rr.rdata_len, at = reply.len - rest - 3;
+        memmove(reply.wire + at + len, reply.wire + at + 3, rest);
+        util_put_u16(reply.wire + at, 0xc00c);
+        reply.len--;
+    }
+    return true;
+}
+
+/* No valid answer is refused for its size: up to what a message holds, at once, again, and over restarts of the question. */
+static void test_large_rrsets_are_answered(void **state)
+{
+    static const unsigned cnts[] = {101, 500, 4000}, texts[] = {80, 300};
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cnts) + ARRAY_LEN(texts); i++)
+        for (int back = 0; back < 2; back++) {
+            is_text = i >= ARRAY_LEN(cnts);
+            records = is_text ? texts[i - ARRAY_LEN(cnts)] : cnts[i];
+            is_backwards = back;
+            begin_anew(7);
+            resolve("one.victim.example", large_set);
+            for (int again = 0; again < 2; again++) {
+                ask_as("large.victim.example", is_text ? RRTYPE_TXT : RRTYPE_A, NULL);
+                run(large_set);
+                assert_int_equal(rcode(), RRTYPE_RCODE_NOERROR);
+                bool is_truncated = stage.answers[stage.answer_cnt - 1].wire[2] & 2; /* the client asks over UDP */
+                assert_int_equal(is_truncated, is_text || records > 250);
+                stage_settle(&stage);
+            }
+            assert_int_equal(asked_cnt, 5); /* three for the zone, one over UDP and one over TCP: the second time it is known */
+            stage_fini(&stage);
+        }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -896,6 +945,7 @@ int main(void)
         cmocka_unit_test(test_slow_forwarders_are_waited_for),
         cmocka_unit_test(test_dead_zones_fail_fast),
         cmocka_unit_test(test_a_server_that_drops_a_type_is_not_dead),
+        cmocka_unit_test(test_large_rrsets_are_answered),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
