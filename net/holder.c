@@ -11,6 +11,13 @@ struct inodes {
     size_t cnt;
 };
 
+/* Of one line of /proc/net. */
+struct line {
+    struct addr local;
+    unsigned state;
+    unsigned long inode;
+};
+
 /* The hexadecimal local address of a /proc/net line as an addr; words are in the machine's
  * order there. */
 static bool parse_local(const char *text, bool is_v6, struct addr *out)
@@ -44,48 +51,65 @@ static bool collides(const struct addr *held, const struct addr *wanted)
     return addr_is_equal(held, wanted) || addr_is_wildcard(held) || addr_is_wildcard(wanted);
 }
 
+/* The next socket of a table; false at its end. */
+static bool read_line(FILE *table, bool is_v6, struct line *out)
+{
+    char line[512], local[80];
+
+    while (table && fgets(line, sizeof(line), table))
+        if (sscanf(line, " %*d: %79s %*s %x %*s %*s %*s %*s %*s %lu", local, &out->state,
+                   &out->inode) == 3 &&
+            parse_local(local, is_v6, &out->local))
+            return true;
+    if (table)
+        fclose(table);
+    return false;
+}
+
 static void collect(const char *table, bool is_v6, bool is_stream, const struct addr *wanted,
                     struct inodes *found)
 {
-    char line[512], local[80];
-    unsigned state;
-    unsigned long inode;
     FILE *file = fopen(table, "r");
+    struct line line;
 
-    while (file && fgets(line, sizeof(line), file)) {
-        struct addr held;
-        if (sscanf(line, " %*d: %79s %*s %x %*s %*s %*s %*s %*s %lu", local, &state, &inode) !=
-            3)
+    while (read_line(file, is_v6, &line)) {
+        if (is_stream && line.state != 10) /* TCP_LISTEN */
             continue;
-        if (is_stream && state != 10) /* TCP_LISTEN */
-            continue;
-        if (parse_local(local, is_v6, &held) && collides(&held, wanted) &&
-            found->cnt < INODES_MAX)
-            found->at[found->cnt++] = inode;
+        if (collides(&line.local, wanted) && found->cnt < INODES_MAX)
+            found->at[found->cnt++] = line.inode;
     }
-    if (file)
-        fclose(file);
+}
+
+/* The next socket that a process has open; false at the end of its descriptors. */
+static bool read_socket(DIR *dir, const char *pid, unsigned long *inode)
+{
+    char path[PATH_SIZE], target[64];
+
+    for (struct dirent *entry; dir && (entry = readdir(dir));) {
+        snprintf(path, sizeof(path), "/proc/%.20s/fd/%.20s", pid, entry->d_name);
+        ssize_t len = readlink(path, target, sizeof(target) - 1);
+        target[len > 0 ? len : 0] = '\0';
+        if (sscanf(target, "socket:[%lu]", inode) == 1)
+            return true;
+    }
+    return false;
+}
+
+static DIR *open_sockets(const char *pid)
+{
+    char path[PATH_SIZE];
+    snprintf(path, sizeof(path), "/proc/%.20s/fd", pid);
+    return opendir(path);
 }
 
 static bool has_socket(const char *pid, const struct inodes *inodes)
 {
-    char path[PATH_SIZE], target[64];
+    DIR *dir = open_sockets(pid);
     bool found = false;
 
-    snprintf(path, sizeof(path), "/proc/%s/fd", pid);
-    DIR *dir = opendir(path);
-    for (struct dirent *entry; dir && !found && (entry = readdir(dir));) {
-        unsigned long inode;
-        snprintf(path, sizeof(path), "/proc/%.20s/fd/%.20s", pid, entry->d_name);
-        ssize_t len = readlink(path, target, sizeof(target) - 1);
-        if (len <= 0)
-            continue;
-        target[len] = '\0';
-        if (sscanf(target, "socket:[%lu]", &inode) != 1)
-            continue;
+    for (unsigned long inode; !found && read_socket(dir, pid, &inode);)
         for (size_t i = 0; i < inodes->cnt; i++)
             found = found || inodes->at[i] == inode;
-    }
     if (dir)
         closedir(dir);
     return found;
@@ -119,4 +143,33 @@ void holder_find(const struct addr *addr, bool is_stream, char out[HOLDER_TEXT_M
         }
     if (proc)
         closedir(proc);
+}
+
+size_t holder_list(uint16_t port, struct addr *out, size_t max)
+{
+    static const char *const tables[] = {"/proc/net/udp", "/proc/net/udp6"};
+    unsigned long *inodes = calloc(max, sizeof(*inodes));
+    size_t cnt = 0;
+
+    for (int i = 0; i < 2; i++) {
+        FILE *file = fopen(tables[i], "r");
+        struct line line;
+        while (read_line(file, i == 1, &line))
+            if (inodes && cnt < max && addr_port(&line.local) == port) {
+                out[cnt] = line.local;
+                inodes[cnt++] = line.inode;
+            }
+    }
+    DIR *dir = cnt ? open_sockets("self") : NULL;
+    for (unsigned long inode; read_socket(dir, "self", &inode);)
+        for (size_t i = cnt; i-- > 0;)
+            if (inodes[i] == inode) {
+                cnt--;
+                inodes[i] = inodes[cnt];
+                out[i] = out[cnt];
+            }
+    if (dir)
+        closedir(dir);
+    free(inodes);
+    return cnt;
 }

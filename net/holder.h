@@ -1,6 +1,6 @@
 /* layer 21 | net/holder.h | who holds an address
  *
- * For the error of a start on an address that another server holds.
+ * For the error of a start on an address that another server holds, and to tell a server beside this one.
  *
  * Thread:   any; reads /proc.
  */
@@ -13,3 +13,7 @@ enum { HOLDER_TEXT_MAX = 160 };
 /* Put "named (pid 4711)" into `out`, or words that say why the holder is not known. `is_stream`
  * looks for TCP. */
 void holder_find(const struct addr *addr, bool is_stream, char out[HOLDER_TEXT_MAX]);
+
+/* The addresses at which other processes have UDP sockets on `port`, up to `max` of them.  Returns how many; 0 also when /proc/net
+ * cannot be read. */
+size_t holder_list(uint16_t port, struct addr *out, size_t max);

@@ -14,9 +14,9 @@
 
 enum {
     FORMAT = 1,
-    BATCH_OPS = 64,   /* a large transaction in a full file fails itself */
+    BATCH_OPS = 64,          /* a large transaction in a full file fails itself */
     BATCH_BYTES = 512 << 10, /* likewise, of large RRsets */
-    BATCHES_MAX = 64, /* of a worker, on their way */
+    BATCHES_MAX = 64,        /* of a worker, on their way */
     /* With more of them it waits at the end of its turn: what is learnt faster than it can be kept is no use. */
     BATCHES_WAIT = 16,
     BATCH_OCTETS = 256 << 10, /* memory that a batch keeps for its next use */
@@ -507,8 +507,8 @@ static struct batch *write_some(struct cache_lmdb *c, struct batch *first)
     unsigned cnt = 0;
     struct batch *end = first;
 
-    for (; end && (end == first ||
-                   (cnt + end->cnt <= BATCH_OPS && octets + end->len <= BATCH_BYTES));
+    for (; end &&
+           (end == first || (cnt + end->cnt <= BATCH_OPS && octets + end->len <= BATCH_BYTES));
          end = end->next) {
         cnt += end->cnt;
         octets += end->len;
@@ -592,8 +592,9 @@ static bool send(struct view *v)
 /* A batch with room for one more, NULL when there is none: too many wait for whoever writes. */
 static struct batch *open_batch(struct view *v)
 {
-    bool is_full = v->open && (v->open->cnt == BATCH_OPS ||
-                               v->open->announce_cnt == BATCH_OPS || v->open->len > BATCH_BYTES);
+    bool is_full =
+        v->open && (v->open->cnt == BATCH_OPS || v->open->announce_cnt == BATCH_OPS ||
+                    v->open->len > BATCH_BYTES);
     if (is_full && !send(v))
         return NULL;
     if (v->open)

@@ -37,6 +37,11 @@ void engine_adopt(struct engine *engine, const struct policy *policy)
     engine->cache.route = policy->defences.bailiwick ? &policy->route : NULL;
 }
 
+bool engine_may_ask(const struct engine *engine, const struct addr *addr)
+{
+    return policy_may_ask(engine->policy, engine->own, addr);
+}
+
 struct cache_time engine_time(int64_t since_ms)
 {
     return (struct cache_time){.now_ms = now_wall_ms(), .since_ms = since_ms};

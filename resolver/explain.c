@@ -305,7 +305,7 @@ static void on_refused(struct live *live, const struct trace_event *event)
 static bool is_forbidden(const struct explain *e, const struct cut *cut)
 {
     for (int i = 0; i < cut->addr_cnt; i++)
-        if (policy_may_ask(e->engine->policy, &cut->addrs[i].addr))
+        if (engine_may_ask(e->engine, &cut->addrs[i].addr))
             return false;
     return cut->addr_cnt > 0;
 }
@@ -325,8 +325,7 @@ static void note_failure(struct explain *e, const struct live *live, const struc
     const struct cut *cut = &task->cut;
 
     e->facts.failure_cnt = at + 1;
-    *f = (struct cause_failure){.is_limited = task->outcome == TASK_LIMITED ||
-                                              task->limit,
+    *f = (struct cause_failure){.is_limited = task->outcome == TASK_LIMITED || task->limit,
                                 .is_circle = live->is_circle && cut->addr_cnt == 0,
                                 .cause = task->cause,
                                 .attempts = task->attempts};

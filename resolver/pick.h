@@ -25,6 +25,15 @@ enum pick_pass {
     PICK_LAST_HOPE, /* lame ones too, but none that is left alone for being silent */
 };
 
+/* What the choice depends on, besides the cut.  A value; all it names stays the caller's. */
+struct pick_by {
+    const struct infra *infra;
+    const struct policy *policy;
+    struct own *own; /* as policy_may_ask wants it */
+    struct rng *rng;
+    uint64_t now_ms; /* mono */
+};
+
 /* Why an address was chosen. */
 enum pick_reason {
     PICK_ONLY,    /* no other may be asked */
@@ -41,5 +50,5 @@ struct pick_why {
 };
 
 /* The number of the chosen address; -1: none counts, and *why is as it was. */
-int pick_next(const struct cut *cut, const struct infra *infra, const struct policy *policy,
-              enum pick_pass pass, struct rng *rng, uint64_t now_ms, struct pick_why *why);
+int pick_next(const struct cut *cut, const struct pick_by *by, enum pick_pass pass,
+              struct pick_why *why);

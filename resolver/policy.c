@@ -1,6 +1,8 @@
 /* The defaults stand here once; the configuration changes them. */
 #include "resolver/policy.h"
 
+#include "net/own.h"
+
 struct policy *policy_new(void)
 {
     struct policy *p = calloc(1, sizeof(*p));
@@ -64,12 +66,28 @@ bool policy_is_exempt(const struct policy_exempt *exempt, const uint8_t *name,
     return exempt->servers.cnt > 0 && addr_is_in(&exempt->servers, server);
 }
 
-bool policy_may_ask(const struct policy *policy, const struct addr *addr)
+/* Whether this resolver would be asked itself. */
+static bool listens_at(const struct policy *policy, const struct own *own,
+                       const struct addr *addr)
 {
-    if ((addr_is_v6(addr) ? !policy->uses_v6 : !policy->uses_v4) || is_for_nobody(addr))
+    for (size_t i = 0; i < policy->own.cnt; i++) {
+        const struct addr *listener = &policy->own.at[i];
+        if (addr_is_equal(listener, addr))
+            return true;
+        if (addr_is_wildcard(listener) && addr_is_v6(listener) == addr_is_v6(addr) &&
+            addr_port(listener) == addr_port(addr) && own && own_has(own, addr))
+            return true;
+    }
+    return false;
+}
+
+bool policy_may_ask(const struct policy *policy, struct own *own, const struct addr *addr)
+{
+    if ((addr_is_v6(addr) ? !policy->uses_v6 : !policy->uses_v4) || is_for_nobody(addr) ||
+        listens_at(policy, own, addr))
         return false;
-    for (size_t i = 0; i < policy->own.cnt; i++)
-        if (addr_is_equal(&policy->own.at[i], addr))
-            return false;
-    return !addr_is_in(&policy->do_not_query, addr) || route_has_addr(&policy->route, addr);
+    if (route_has_addr(&policy->route, addr))
+        return true;
+    return !addr_is_in(&policy->do_not_query, addr) &&
+           (!own || !own_has(own, addr) || own_is_served(own, addr));
 }

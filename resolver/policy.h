@@ -12,6 +12,8 @@
 #include "resolver/quota.h"
 #include "resolver/route.h"
 
+struct own;
+
 /* The defences against forged replies (limits.md sections 1 and 2), one bit each.  All are on; a laboratory
  * takes them away one at a time. */
 struct policy_defences {
@@ -67,5 +69,6 @@ void policy_free(struct policy **policy);
 bool policy_is_exempt(const struct policy_exempt *exempt, const uint8_t *name,
                       const struct addr *server);
 
-/* Whether a question may go to that address. */
-bool policy_may_ask(const struct policy *policy, const struct addr *addr);
+/* Whether a question may go to that address.  One of this machine is a server only if another program serves there.  `own` is NULL where
+ * this machine's addresses do not matter. */
+bool policy_may_ask(const struct policy *policy, struct own *own, const struct addr *addr);

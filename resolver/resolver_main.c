@@ -7,6 +7,7 @@
 #include "dns/dname_text.h"
 #include "net/daemon.h"
 #include "net/out_net.h"
+#include "net/own.h"
 #include "resolver/ddr.h"
 #include "resolver/cache_lmdb.h"
 #include "resolver/cache_memory.h"
@@ -25,6 +26,7 @@ struct resolver {
     const struct res_conf *conf; /* of the start */
     struct cache_store *store;   /* the engine's */
     struct out *out;
+    struct own *own;
     uv_prepare_t rest; /* before the loop waits: the turn is over */
     uv_timer_t soon;   /* something is still to be written, or a deadline to be met */
     uv_async_t news;   /* another worker has found out what this one waits for */
@@ -272,6 +274,13 @@ static enum err make_store(struct resolver *r)
                : cache_memory_new(r->conf->cache_size / r->control.worker_cnt, &r->store);
 }
 
+/* What the loop has to close: questions that are out, and the watch of addresses. */
+static void close_outside(struct resolver *r)
+{
+    out_net_close(&r->out);
+    own_close(&r->own);
+}
+
 static enum err open_engine(void *engine, struct uv_loop_s *loop)
 {
     struct resolver *r = engine;
@@ -281,17 +290,20 @@ static enum err open_engine(void *engine, struct uv_loop_s *loop)
 
     enum err err = out_net_new(loop, &sources, &r->out);
     if (!err)
+        err = own_new(loop, &r->own);
+    if (!err)
         err = make_store(r);
     if (!err)
         err = engine_new(r->out, r->store, shared.quota, &made);
     if (err) {
         if (r->store)
             r->store->free(&r->store);
-        out_net_close(&r->out);
+        close_outside(r);
         return err;
     }
     r->control.cache = shared.cache;
     r->control.ports = shared.ports;
+    made->own = r->own;
     made->claims = shared.claims;
     made->worker = r->control.worker;
     if (r->conf->server.log_level == LOG_LEVEL_DEBUG)
@@ -300,12 +312,12 @@ static enum err open_engine(void *engine, struct uv_loop_s *loop)
         res_serve_new(made, r->conf->cache_size / HOT_PART / r->control.worker_cnt);
     if (!r->control.serve) {
         task_free_engine(&made);
-        out_net_close(&r->out);
+        close_outside(r);
         return ERR_NOMEM;
     }
     r->control.explain = res_explain_new(r->control.serve);
     if (!r->control.explain) {
-        out_net_close(&r->out);
+        close_outside(r);
         return ERR_NOMEM;
     }
     r->out->settle = res_serve_settle;
@@ -337,7 +349,8 @@ static void close_engine(void *engine)
 
     log_counts(r);
     res_serve_close(r->control.serve);
-    out_net_close(&r->out);
+    res_serve_engine(r->control.serve)->own = NULL;
+    close_outside(r);
     (void)r->store->settle(r->store);
     uv_mutex_lock(&shared.lock);
     shared.open[r->control.worker] = NULL;

@@ -392,7 +392,7 @@ static bool has_other_addr(const struct task *task)
     for (int i = 0; i < task->cut.addr_cnt; i++) {
         const struct cut_addr *a = &task->cut.addrs[i];
         if (i != task->addr && !a->is_useless && a->tries < PICK_TRIES_MAX &&
-            policy_may_ask(task->engine->policy, &a->addr))
+            engine_may_ask(task->engine, &a->addr))
             return true;
     }
     return false;
@@ -406,7 +406,7 @@ static unsigned count_askable(const struct task *task, uint64_t now_ms)
     for (int i = 0; i < task->cut.addr_cnt; i++) {
         const struct cut_addr *a = &task->cut.addrs[i];
         cnt += !a->is_useless && a->tries < PICK_TRIES_MAX &&
-               policy_may_ask(task->engine->policy, &a->addr) &&
+               engine_may_ask(task->engine, &a->addr) &&
                !infra_is_dead(infra_find(task->engine->infra, &a->addr, now_ms), now_ms);
     }
     return cnt;

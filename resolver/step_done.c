@@ -62,11 +62,11 @@ static void note_silence(const struct task *task)
     for (int i = 0; i < task->cut.addr_cnt; i++) {
         const struct addr *addr = &task->cut.addrs[i].addr;
         const struct infra_server *known = infra_find(infra, addr, now_ms);
-        if (policy_may_ask(task->engine->policy, addr) && (!known || known->timeouts < 2))
+        if (engine_may_ask(task->engine, addr) && (!known || known->timeouts < 2))
             return;
     }
     for (int i = 0; i < task->cut.addr_cnt; i++)
-        if (policy_may_ask(task->engine->policy, &task->cut.addrs[i].addr))
+        if (engine_may_ask(task->engine, &task->cut.addrs[i].addr))
             infra_note_dead(infra, &task->cut.addrs[i].addr, now_ms);
 }
 

@@ -235,7 +235,7 @@ static bool is_left_alone(const struct task *task, uint64_t now_ms)
 
     for (int i = 0; i < task->cut.addr_cnt; i++) {
         const struct addr *addr = &task->cut.addrs[i].addr;
-        if (!policy_may_ask(task->engine->policy, addr))
+        if (!engine_may_ask(task->engine, addr))
             continue;
         if (!infra_is_dead(infra_find(task->engine->infra, addr, now_ms), now_ms))
             return false;
@@ -320,7 +320,7 @@ static bool begin_child_side(struct task *task)
 static bool may_ask_any(const struct task *task)
 {
     for (int i = 0; i < task->cut.addr_cnt; i++)
-        if (policy_may_ask(task->engine->policy, &task->cut.addrs[i].addr))
+        if (engine_may_ask(task->engine, &task->cut.addrs[i].addr))
             return true;
     return false;
 }
@@ -347,6 +347,11 @@ enum task_state step_target(struct task *task)
 {
     struct engine *engine = task->engine;
     uint64_t now_ms = now_mono_ms();
+    struct pick_by by = {.infra = engine->infra,
+                         .policy = engine->policy,
+                         .own = engine->own,
+                         .rng = &engine->rng,
+                         .now_ms = now_ms};
 
     task->edns = TASK_EDNS_FULL;
     task->lower = TASK_LOWER_NO;
@@ -354,9 +359,8 @@ enum task_state step_target(struct task *task)
     task->is_tcp = task->cut.tls != NULL;
     task->had_bad_cookie = false;
     for (;;) {
-        task->addr = pick_next(&task->cut, engine->infra, engine->policy,
-                               task->has_last_hope ? PICK_LAST_HOPE : PICK_GOOD, &engine->rng,
-                               now_ms, &task->pick);
+        task->addr = pick_next(&task->cut, &by,
+                               task->has_last_hope ? PICK_LAST_HOPE : PICK_GOOD, &task->pick);
         if (task->addr >= 0)
             return TASK_ASK;
         uint8_t before = task->cut.addr_cnt;

@@ -1,0 +1,163 @@
+/* The whole list is read again after a change: changes are rare, and messages of the kernel may be lost (ENOBUFS). */
+#include "net/own.h"
+
+#include <errno.h>
+#include <ifaddrs.h>
+#include <linux/rtnetlink.h>
+#include <unistd.h>
+
+#include "base/now.h"
+#include "net/holder.h"
+
+enum { KEY_LEN = 16, SERVED_MAX = 256, SERVED_MS = 1000 };
+
+struct own {
+    uv_poll_t poll;
+    int fd;
+    uint8_t (*keys)[KEY_LEN]; /* sorted; IPv4 in its mapped form */
+    size_t cnt;
+    uint16_t served_port;
+    uint64_t served_ms; /* mono: when others' sockets were last looked at; 0: never */
+    struct addr served[SERVED_MAX];
+    size_t served_cnt;
+};
+
+static void make_key(const struct addr *addr, uint8_t out[KEY_LEN])
+{
+    size_t len;
+    const uint8_t *octets = addr_bytes(addr, &len);
+
+    memset(out, 0, KEY_LEN);
+    if (len == 4)
+        out[10] = out[11] = 0xff;
+    memcpy(out + KEY_LEN - len, octets, len);
+}
+
+static int compare_keys(const void *a, const void *b) { return memcmp(a, b, KEY_LEN); }
+
+static bool take_address(const struct sockaddr *from, struct addr *out)
+{
+    if (!from || (from->sa_family != AF_INET && from->sa_family != AF_INET6))
+        return false;
+    memcpy(out, from, from->sa_family == AF_INET ? sizeof(out->sock.v4) : sizeof(out->sock.v6));
+    return true;
+}
+
+static enum err read_addresses(struct own *own)
+{
+    struct ifaddrs *list;
+    struct addr addr;
+    size_t cnt = 0;
+
+    if (getifaddrs(&list) != 0)
+        return ERR_IO;
+    for (const struct ifaddrs *one = list; one; one = one->ifa_next)
+        cnt++;
+    uint8_t(*keys)[KEY_LEN] = calloc(cnt + 1, KEY_LEN);
+    own->cnt = keys ? 0 : own->cnt; /* without memory the list stays as it was */
+    for (const struct ifaddrs *one = list; keys && one; one = one->ifa_next)
+        if (take_address(one->ifa_addr, &addr))
+            make_key(&addr, keys[own->cnt++]);
+    freeifaddrs(list);
+    if (!keys)
+        return ERR_NOMEM;
+    free(own->keys);
+    own->keys = keys;
+    qsort(keys, own->cnt, KEY_LEN, compare_keys);
+    return ERR_OK;
+}
+
+static void on_change(uv_poll_t *poll, int status, int events)
+{
+    struct own *own = poll->data;
+    char message[4096]; /* what changed does not matter */
+
+    (void)status;
+    (void)events;
+    while (recv(own->fd, message, sizeof(message), 0) >= 0 || errno == ENOBUFS || errno == EINTR)
+        ;
+    if (read_addresses(own) == ERR_OK)
+        own->served_ms = 0;
+}
+
+static enum err open_netlink(int *fd)
+{
+    struct sockaddr_nl groups = {.nl_family = AF_NETLINK,
+                                 .nl_groups = RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR};
+
+    *fd = socket(AF_NETLINK, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, NETLINK_ROUTE);
+    if (*fd < 0)
+        return ERR_IO;
+    if (bind(*fd, (struct sockaddr *)&groups, sizeof(groups)) == 0)
+        return ERR_OK;
+    close(*fd);
+    return ERR_IO;
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+    struct own *own = handle->data;
+    close(own->fd);
+    free(own->keys);
+    free(own);
+}
+
+enum err own_new(uv_loop_t *loop, struct own **out)
+{
+    struct own *own = calloc(1, sizeof(*own));
+
+    if (!own)
+        return ERR_NOMEM;
+    enum err err = open_netlink(&own->fd); /* before the list is read: no change is missed */
+    if (!err && uv_poll_init(loop, &own->poll, own->fd) != 0) {
+        close(own->fd);
+        err = ERR_IO;
+    }
+    if (err) {
+        free(own);
+        return err;
+    }
+    own->poll.data = own;
+    err = read_addresses(own);
+    if (!err && uv_poll_start(&own->poll, UV_READABLE, on_change) != 0)
+        err = ERR_IO;
+    if (err)
+        own_close(&own);
+    else
+        *out = own;
+    return err;
+}
+
+void own_close(struct own **own)
+{
+    if (*own)
+        uv_close((uv_handle_t *)&(*own)->poll, on_closed);
+    *own = NULL;
+}
+
+bool own_has(const struct own *own, const struct addr *addr)
+{
+    uint8_t key[KEY_LEN];
+
+    make_key(addr, key);
+    return own->cnt > 0 && bsearch(key, own->keys, own->cnt, KEY_LEN, compare_keys);
+}
+
+bool own_is_served(struct own *own, const struct addr *addr)
+{
+    uint64_t now_ms = now_mono_ms();
+
+    if (own->served_ms == 0 || own->served_port != addr_port(addr) ||
+        now_ms - own->served_ms >= SERVED_MS) {
+        own->served_ms = now_ms;
+        own->served_port = addr_port(addr);
+        own->served_cnt = holder_list(own->served_port, own->served, SERVED_MAX);
+    }
+    for (size_t i = 0; i < own->served_cnt; i++) {
+        const struct addr *other = &own->served[i];
+        if (addr_is_equal(other, addr) ||
+            (addr_is_wildcard(other) && (addr_is_v6(other) || !addr_is_v6(addr))))
+            return true; /* a socket on :: takes IPv4 as well */
+    }
+    return false;
+}

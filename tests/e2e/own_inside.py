@@ -1,0 +1,102 @@
+"""Runs in a network namespace of its own: glue that names the machine itself, and what reaches its port 53.
+
+    own_inside.py BUILD FOLDER LISTEN
+
+LISTEN is the resolver's `listen`, in YAML; 192.0.2.9@53 is among it.  Prints one line of JSON: for each name its RCODE and the packets
+that servers were sent for it."""
+import json
+import select
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import dns.message
+import dns.query
+import dns.rcode
+
+build, folder, listen = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
+
+
+def ip(words):
+    subprocess.run(["ip", *words.split()], check=True)
+
+
+def start(argv, log, word="ready on"):
+    process = subprocess.Popen([str(a) for a in argv], stdout=open(folder / log, "wb"), stderr=subprocess.STDOUT)
+    end = time.monotonic() + 60
+    while word not in (folder / log).read_text():
+        assert time.monotonic() < end and process.poll() is None, (folder / log).read_text()
+        time.sleep(0.05)
+    return process
+
+
+def serve(name, address, zone, text):
+    """rootline-authd with one zone."""
+    (folder / f"{name}.zone").write_text("$TTL 3600\n@ SOA ns h 1 2 3 4 5\n@ NS ns\n" + text)
+    (folder / f"{name}.yaml").write_text(f'server: {{listen: ["{address}"], control: "", workers: 1}}\n'
+                                         f"zones: [{{zone: {zone}, file: {name}.zone}}]\n")
+    return start([build / "rootline-authd", "-c", folder / f"{name}.yaml"], f"{name}.log")
+
+
+def packets():
+    """Since the last call: how many packets to port 53 were sent to each address, the client's aside."""
+    counts = {}
+    while select.select([tap], [], [], 0.2)[0]:
+        frame, about = tap.recvfrom(2000)
+        if about[2] != socket.PACKET_OUTGOING:
+            continue
+        kind = int.from_bytes(frame[12:14], "big")
+        at, to = (34, socket.inet_ntoa(frame[30:34])) if kind == 0x800 else (54, socket.inet_ntop(socket.AF_INET6, frame[38:54]))
+        if kind in (0x800, 0x86dd) and frame[23 if kind == 0x800 else 20] in (6, 17) and frame[at + 2:at + 4] == b"\0\x35" and to != "192.0.2.9":
+            counts[to] = counts.get(to, 0) + 1
+    return counts
+
+
+def ask(name):
+    reply = dns.query.udp(dns.message.make_query(name, "A"), "192.0.2.9", timeout=20)
+    return {"rcode": dns.rcode.to_text(reply.rcode()), "answers": len(reply.answer), "asked": packets()}
+
+
+ip("link set lo up")
+for address in ("192.0.2.9/32", "192.0.2.77/32", "192.0.2.78/32", "192.0.2.79/32", "198.51.100.1/32"):
+    ip(f"addr add {address} dev lo")
+for address in ("2001:db8::9/128", "2001:db8::10/128"):
+    ip(f"addr add {address} dev lo nodad")
+ip("link add rl0 type veth peer name rl1")
+ip("link set rl0 up")
+ip("link set rl1 up")
+for address in ("203.0.113.5", "203.0.113.6", "192.0.2.79"):  # where they are while they are not ours
+    ip(f"route add {address} dev rl0 src 192.0.2.9")
+    ip(f"neigh add {address} lladdr 02:00:00:00:00:01 dev rl0")
+tap = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
+
+GLUE = {"v4": "192.0.2.77", "v6": "2001:db8::10", "client": "192.0.2.9", "added": "203.0.113.5", "away": "203.0.113.6", "removed": "192.0.2.79",
+        "beside": "192.0.2.78"}
+running = [serve("parent", "198.51.100.1@5399", "test.", "ns A 198.51.100.1\n" + "".join(
+    f"{name} NS ns.{name}\nns.{name} {'AAAA' if ':' in address else 'A'} {address}\n" for name, address in GLUE.items()))]
+(folder / "hints").write_text(". 3600 NS ns.test.\nns.test. 3600 A 198.51.100.1\n")
+(folder / "resolver.yaml").write_text(f"""server: {{listen: {listen}, control: "", workers: 1}}
+allow: [0.0.0.0/0, "::/0"]
+resolver: {{root-hints: hints, ipv6: true}}
+stub-zones: [{{zone: test, servers: [198.51.100.1@5399]}}]
+cache: {{size: 16M, directory: {folder / "cache"}}}
+""")
+if listen.count("192.0.2.9"):  # a second server of this machine, on an address of its own
+    running.append(serve("beside", "192.0.2.78@53", "beside.test.", "ns A 192.0.2.78\n"))
+running.append(start([build / "rootline-resolver", "-c", folder / "resolver.yaml"], "resolver.log"))
+packets()
+
+found = {name: ask(f"ns.{name}.test") for name in ("v4", "v6", "client", "beside")}
+found["away"] = ask("ns.away.test")
+ip("route del 203.0.113.5 dev rl0")
+ip("addr add 203.0.113.5/32 dev lo")
+ip("addr del 192.0.2.79/32 dev lo")
+time.sleep(0.5)  # the kernel tells of it
+found["added"] = ask("ns.added.test")
+found["removed"] = ask("ns.removed.test")
+for process in reversed(running):
+    process.terminate()
+    assert process.wait(30) == 0
+print(json.dumps(found))
