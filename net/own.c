@@ -74,7 +74,8 @@ static void on_change(uv_poll_t *poll, int status, int events)
 
     (void)status;
     (void)events;
-    while (recv(own->fd, message, sizeof(message), 0) >= 0 || errno == ENOBUFS || errno == EINTR)
+    while (recv(own->fd, message, sizeof(message), 0) >= 0 || errno == ENOBUFS ||
+           errno == EINTR)
         ;
     if (read_addresses(own) == ERR_OK)
         own->served_ms = 0;

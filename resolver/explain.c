@@ -197,7 +197,9 @@ static void on_begin(struct explain *e, const struct trace_event *event)
     to_json_name(node, "name", event->name);
     to_json_type(node, "type", event->type);
     if (event->parent)
-        json_put_text(node, "why", "the address of a server");
+        json_put_text(node, "why",
+                      event->type == RRTYPE_NS ? "the servers of the zone"
+                                               : "the address of a server");
     if (event->step == TRACE_STEP_JOIN)
         json_put_text(node, "joined", event->what);
     if (!free_one || is_known) /* what it does is told where it began */

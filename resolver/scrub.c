@@ -456,6 +456,18 @@ static bool is_further_down(const struct scrub *scrub, const struct scrub_record
            !scrub->asked.is_forward && r->type != RRTYPE_RRSIG;
 }
 
+/* Whether a DNAME that was taken stands above. */
+static bool is_of_dname(const struct scrub *scrub, const struct scrub_record *r)
+{
+    for (size_t i = 0; i < scrub->record_cnt; i++) {
+        const struct scrub_record *other = &scrub->records[i];
+        if (other->is_used && other->type == RRTYPE_DNAME && r->type == RRTYPE_CNAME &&
+            dname_is_under(r->owner, other->owner))
+            return true;
+    }
+    return false;
+}
+
 const char *scrub_reason(const struct scrub *scrub, const struct scrub_record *r)
 {
     const struct scrub_asked *asked = &scrub->asked;
@@ -464,6 +476,8 @@ const char *scrub_reason(const struct scrub *scrub, const struct scrub_record *r
         return NULL;
     if (asked->checks_bailiwick && !dname_is_under(r->owner, asked->zone))
         return "outside the zone that this server was asked for (bailiwick)";
+    if (is_of_dname(scrub, r))
+        return "the DNAME says the same: the CNAME is made of it (RFC 6672 3.1)";
     if (is_further_down(scrub, r))
         return "a link of the chain that this server may not answer for: it is asked for (RFC "
                "2181 5.4.1)";

@@ -380,14 +380,15 @@ static void learn_case(const struct task *task, struct infra_server *server,
         server->knows_case = true;
         server->silent_cnt = 0;
     }
-    if (task->lower == TASK_LOWER_NEGATIVE && !is_positive(kind)) {
+    if (task->lower == TASK_LOWER_NEGATIVE &&
+        !is_positive(kind)) { /* errors too: it is not asked twice for ever */
         server->same_cnt = (uint8_t)util_min(server->same_cnt + 1U, CASE_SAME_MAX);
         is_believable = false;
     }
     /* once, it may have been the loss of packets */
-    if (task->lower == TASK_LOWER_SILENT)
+    if (task->lower == TASK_LOWER_SILENT && is_usable(kind))
         is_believable = ++server->silent_cnt >= CASE_SILENT_MIN;
-    if (task->lower && is_believable)
+    if (task->lower && is_believable && is_usable(kind))
         server->no_case_until_ms = now_ms + INFRA_KEEP_MS;
 }
 
@@ -412,6 +413,7 @@ static void learn(struct task *task, const struct message *reply, const struct s
     asked_addr(task)->is_silent = false;
     task->has_reply = true;
     infra_note_zone_up(task->engine->infra, task->parts.hash[task->cut.labels]);
+    learn_case(task, server, kind, now_ms);
     if (!is_usable(kind))
         return;
     server->knows_edns |= task->edns == TASK_EDNS_FULL && has_signatures(scrub);
@@ -419,7 +421,6 @@ static void learn(struct task *task, const struct message *reply, const struct s
         server->no_options_until_ms = now_ms + INFRA_KEEP_MS;
     if (task->edns == TASK_EDNS_NONE)
         server->no_edns_until_ms = now_ms + INFRA_KEEP_MS;
-    learn_case(task, server, kind, now_ms);
 }
 
 /* ---- servers that mishandle mixed case ---- */

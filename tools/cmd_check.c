@@ -18,21 +18,25 @@ static bool has_key(const char *text, const char *key)
 }
 
 /* A file that names zones is authd's; one that has a key which only the resolver knows is the resolver's. */
-static bool is_for_resolver(const char *path)
+enum daemon_guess { FOR_AUTHD, FOR_RESOLVER, FOR_EITHER };
+
+static enum daemon_guess guess_daemon(const char *path)
 {
     static const char *const keys[] = {"allow",         "cache",      "resolver", "stub-zones",
                                        "forward-zones", "local-data", "hosts",    "lab"};
-    bool found = false;
+    enum daemon_guess guess = FOR_EITHER;
     char *text;
     size_t len;
 
     if (file_read_text(path, FILE_MAX, &text, &len, NULL) != ERR_OK)
-        return false; /* reading it as a configuration tells why */
+        return FOR_AUTHD; /* reading it as a configuration tells why */
     for (size_t i = 0; i < ARRAY_LEN(keys); i++)
-        found |= has_key(text, keys[i]);
-    found = found && !has_key(text, "zones") && !has_key(text, "zone-directory");
+        if (has_key(text, keys[i]))
+            guess = FOR_RESOLVER;
+    if (has_key(text, "zones") || has_key(text, "zone-directory"))
+        guess = FOR_AUTHD;
     free(text);
-    return found;
+    return guess;
 }
 
 static enum err check_resolver(const char *path, struct diag *diag, char *summary, size_t size)
@@ -73,10 +77,11 @@ int cmd_check(int argc, char **argv)
     if (argc != 1 || argv[0][0] == '-')
         return cmd_wrong_usage(cmd_check_usage);
     diag_init(&diag);
-    enum err err = is_for_resolver(argv[0])
+    enum daemon_guess guess = guess_daemon(argv[0]);
+    enum err err = guess == FOR_RESOLVER
                        ? check_resolver(argv[0], &diag, summary, sizeof(summary))
                        : check_authd(argv[0], is_deep, &diag, summary, sizeof(summary));
-    if (err && !is_for_resolver(argv[0])) {
+    if (err && guess == FOR_EITHER) {
         diag_init(&other);
         enum err as_resolver = check_resolver(argv[0], &other, summary, sizeof(summary));
         if (other.error_cnt < diag.error_cnt) {

@@ -228,3 +228,104 @@ def test_the_resolver_has_its_own_keys(tmp_path):
     path.write_text("server: {listen: [127.0.0.1@5300]}\nallow: [127.0.0.0/8]\n")
     done = lab.run(lab.ROOTLINE, "check", path)
     assert done.returncode == 0 and "rootline-resolver with 0 stub" in done.stdout
+
+
+RESOLVER = "server: {listen: [127.0.0.1@5300]}\nallow: [127.0.0.0/8]\n"
+
+
+@pytest.mark.parametrize("text, found", [
+    ("cache: {min-ttl: 1h30m, max-ttl: 1d12h}\n", None),
+    ("cache: {min-ttl: 1h 30m}\n", "3:18: error: expected a duration such as 10s, 1h30m or 3d"),
+    ("cache: {min-ttl: 90}\n", "3:18: error: expected a duration"),
+    ("cache: {min-ttl: 99999999999999999999d}\n", "3:18: error:"),
+    ("cache: {min-ttl: 2h, max-ttl: 1h}\n", "3:18: error: min-ttl is above max-ttl"),
+    ("cache: {max-ttl: 1h, min-ttl: 1h1s}\n", "3:31: error: min-ttl is above max-ttl"),
+    ("forward-zones: [{zone: ., servers: [192.0.2.1], tls: true}]\n", "3:54: error: tls wants text, and true means something else"),
+    ("forward-zones: [{zone: ., servers: [127.0.0.1@5300]}]\n", "127.0.0.1@5300 is this resolver itself"),
+    ("stub-zones: [{zone: a.test, servers: [192.0.2.1, 127.0.0.1@5300]}]\n", "127.0.0.1@5300 is this resolver itself"),
+    ("resolver: {outgoing-port: many}\n", "error: expected a whole number, not \"many\"\n"),
+])
+def test_values_are_right_or_told(tmp_path, text, found):
+    path = write(tmp_path, RESOLVER + text)
+    done = lab.run(lab.ROOTLINE, "check", path)
+    assert (done.returncode, found or "") == (1 if found else 0, found or "") and (found or "") in done.stderr, done.stderr
+
+
+@pytest.mark.parametrize("address, found", [
+    ("fe80::1", 'a link-local address wants its interface: "fe80::1%eth0"'), ("fe80::1%none0", 'there is no interface "none0" here'),
+    ("ff02::1", "the address of many"), ("::ffff:127.0.0.1", None), ("::ffff:1.2.3", "error:")])
+def test_addresses_to_listen_at(tmp_path, address, found):
+    """What `check` accepts can be had, as far as that depends on how it is written."""
+    path = write(tmp_path, f'server: {{listen: ["{address}@{lab.free_port()}"], control: ""}}\nallow: [127.0.0.0/8]\n')
+    done = lab.run(lab.ROOTLINE, "check", path)
+    assert done.returncode == (1 if found else 0) and (found or "") in done.stderr
+    if not found:
+        server = lab.Server([lab.BUILD / "rootline-resolver", "-c", path], tmp_path / "log")
+        server.started(server.wait_for, "ready on 127.0.0.1@")
+        server.stop()
+
+
+def test_the_wildcard_address_is_this_resolver_too(tmp_path):
+    path = write(tmp_path, 'server: {listen: [0.0.0.0@5300, "::@5300"]}\nallow: [127.0.0.0/8]\n'
+                           'forward-zones: [{zone: ., servers: ["::1@5300"]}]\n')
+    done = lab.run(lab.ROOTLINE, "check", path)
+    assert done.returncode == 1 and "::1@5300 is this resolver itself" in done.stderr
+
+
+@pytest.mark.parametrize("text, plain, deep", [
+    ("@ SOA a b 1 2 3 4 5\n@ NS a.b.\n", 0, 0), ("@ SOA a b 1 2 3 4 5\n@ NS ns\nns AA 1\n", 0, 1), (None, 1, 1)])
+def test_zone_files_are_looked_at(tmp_path, text, plain, deep):
+    """One that is not there is told at once; --deep reads them."""
+    if text:
+        (tmp_path / "a.zone").write_text(text)
+    path = write(tmp_path, "server: {listen: [127.0.0.1]}\nzones: [{zone: a.test, file: a.zone}]\n")
+    done = lab.run(lab.ROOTLINE, "check", path)
+    assert done.returncode == plain and ("error:" in done.stderr) == bool(plain)
+    done = lab.run(lab.ROOTLINE, "check", "--deep", path)
+    assert done.returncode == deep and (f"{tmp_path / 'a.zone'}:3:4: error" in done.stderr or text is None or not deep), done.stderr
+
+
+@pytest.mark.parametrize("command", ["check", "zone", "zone check", "cache", "cache flush", "explain", "status", "certificate", ""])
+def test_help_is_no_error(command):
+    for argv in ([*command.split(), "--help"], [*command.split(), "-h"]):
+        done = lab.run(lab.ROOTLINE, *argv)
+        assert done.returncode == 0 and done.stdout.startswith("usage: rootline") and done.stderr == "", argv
+    for daemon in ("rootline-authd", "rootline-resolver"):
+        assert lab.run(lab.BUILD / daemon, "--help").returncode == 0
+
+
+def test_a_control_socket_that_others_could_replace(tmp_path):
+    folder = tmp_path / "open"
+    folder.mkdir()
+    folder.chmod(0o777)
+    (tmp_path / "a.zone").write_text("@ SOA a b 1 2 3 4 5\n@ NS a.b.\n")
+    path = write(tmp_path, f"server: {{listen: [127.0.0.1@{lab.free_port()}], control: {folder / 'c.sock'}}}\nzones: [{{zone: a.test, file: a.zone}}]\n")
+    done = lab.run(lab.BUILD / "rootline-authd", "-c", path)
+    assert done.returncode == 1 and str(folder) in done.stderr and "others may write" in done.stderr, done.stderr
+
+
+BOM = b"\xef\xbb\xbf"
+
+
+def test_a_byte_order_mark_is_no_text(tmp_path):
+    """Some editors begin every file with it."""
+    port = lab.free_port()
+    (tmp_path / "a.zone").write_bytes(BOM + b"@ 300 SOA a b 1 2 3 4 5\n@ 300 NS a.b.\n$INCLUDE more\n")
+    (tmp_path / "more").write_bytes(BOM + b"www 300 A 192.0.2.1\n")
+    (tmp_path / "secrets").write_bytes(BOM + b"00112233445566778899aabbccddeeff\n")
+    (tmp_path / "secrets").chmod(0o600)
+    path = tmp_path / "c.yaml"
+    path.write_bytes(BOM + f'server: {{listen: [127.0.0.1@{port}], control: "", cookie-secrets: secrets}}\nzones: [{{zone: a.test, file: a.zone}}]\n'.encode())
+    server = lab.Server([lab.BUILD / "rootline-authd", "-c", path], tmp_path / "log")
+    server.started(server.wait_for, "ready on")
+    assert "192.0.2.1" in lab.run("dig", "+short", "@127.0.0.1", "-p", port, "www.a.test").stdout
+    server.stop()
+    port = lab.free_port()
+    (tmp_path / "hosts").write_bytes(BOM + b"192.0.2.9 first.lab\n")
+    (tmp_path / "hints").write_bytes(BOM + b". 3600 NS ns.\nns. 3600 A 127.0.0.9\n")
+    path.write_bytes(BOM + f'server: {{listen: [127.0.0.1@{port}], control: ""}}\nallow: [127.0.0.0/8]\nhosts: hosts\nresolver: {{root-hints: hints}}\n'
+                     f'cache: {{directory: ""}}\n'.encode())
+    server = lab.Server([lab.BUILD / "rootline-resolver", "-c", path], tmp_path / "log2")
+    server.started(server.wait_for, "ready on")
+    assert "192.0.2.9" in lab.run("dig", "+short", "@127.0.0.1", "-p", port, "first.lab").stdout
+    server.stop()

@@ -9,6 +9,7 @@
 #include "base/hash.h"
 #include "base/now.h"
 #include "dns/dname_text.h"
+#include "net/ports.h"
 #include "resolver/res_control.h"
 #include "tests/scenario/stage.h"
 
