@@ -14,6 +14,6 @@ enum { HOLDER_TEXT_MAX = 160 };
  * looks for TCP. */
 void holder_find(const struct addr *addr, bool is_stream, char out[HOLDER_TEXT_MAX]);
 
-/* The addresses at which other processes have UDP sockets on `port`, up to `max` of them.  Returns how many; 0 also when /proc/net
- * cannot be read. */
+/* Store up to `max` local addresses of other processes' UDP sockets on `port`.  Return their number; 0 also if /proc/net cannot be
+ * read. */
 size_t holder_list(uint16_t port, struct addr *out, size_t max);

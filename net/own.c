@@ -1,4 +1,4 @@
-/* The whole list is read again after a change: changes are rare, and messages of the kernel may be lost (ENOBUFS). */
+/* Each change makes the whole list be read again: changes are rare, and netlink messages can be lost (ENOBUFS). */
 #include "net/own.h"
 
 #include <errno.h>
@@ -17,7 +17,7 @@ struct own {
     uint8_t (*keys)[KEY_LEN]; /* sorted; IPv4 in its mapped form */
     size_t cnt;
     uint16_t served_port;
-    uint64_t served_ms; /* mono: when others' sockets were last looked at; 0: never */
+    uint64_t served_ms; /* mono: when `served` was read; 0: never */
     struct addr served[SERVED_MAX];
     size_t served_cnt;
 };
@@ -54,7 +54,7 @@ static enum err read_addresses(struct own *own)
     for (const struct ifaddrs *one = list; one; one = one->ifa_next)
         cnt++;
     uint8_t(*keys)[KEY_LEN] = calloc(cnt + 1, KEY_LEN);
-    own->cnt = keys ? 0 : own->cnt; /* without memory the list stays as it was */
+    own->cnt = keys ? 0 : own->cnt; /* out of memory: the old list stays */
     for (const struct ifaddrs *one = list; keys && one; one = one->ifa_next)
         if (take_address(one->ifa_addr, &addr))
             make_key(&addr, keys[own->cnt++]);
@@ -70,7 +70,7 @@ static enum err read_addresses(struct own *own)
 static void on_change(uv_poll_t *poll, int status, int events)
 {
     struct own *own = poll->data;
-    char message[4096]; /* what changed does not matter */
+    char message[4096]; /* its content is ignored */
 
     (void)status;
     (void)events;
@@ -109,7 +109,7 @@ enum err own_new(uv_loop_t *loop, struct own **out)
 
     if (!own)
         return ERR_NOMEM;
-    enum err err = open_netlink(&own->fd); /* before the list is read: no change is missed */
+    enum err err = open_netlink(&own->fd); /* before reading the list, so that no change is missed */
     if (!err && uv_poll_init(loop, &own->poll, own->fd) != 0) {
         close(own->fd);
         err = ERR_IO;
@@ -158,7 +158,7 @@ bool own_is_served(struct own *own, const struct addr *addr)
         const struct addr *other = &own->served[i];
         if (addr_is_equal(other, addr) ||
             (addr_is_wildcard(other) && (addr_is_v6(other) || !addr_is_v6(addr))))
-            return true; /* a socket on :: takes IPv4 as well */
+            return true; /* a socket on :: receives IPv4 as well */
     }
     return false;
 }

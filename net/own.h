@@ -1,6 +1,6 @@
-/* layer 23 | net/own.h | the addresses of this machine, as they come and go
+/* layer 23 | net/own.h | the current addresses of this machine
  *
- * Glue may name this machine: as a server that is asked it would only be told what it asks.  The kernel tells of each change
+ * Glue can name this machine, and a query sent there would only come back.  The kernel reports each change of the addresses
  * (rtnetlink(7)).
  *
  * Owner:    the worker.
@@ -14,15 +14,15 @@
 
 struct own;
 
-/* Read the addresses, and watch them on `loop`.  ERR_NOMEM, ERR_IO. */
+/* Read the addresses and watch them on `loop`.  ERR_NOMEM, ERR_IO. */
 MUST_USE enum err own_new(uv_loop_t *loop, struct own **out);
 
-/* Watch no longer; memory goes when the loop has closed the handle.  Clears the pointer; NULL inside is fine. */
+/* Stop watching; the memory is freed when the loop has closed the handle.  Clears the pointer; NULL inside is fine. */
 void own_close(struct own **own);
 
-/* Whether the address is one of this machine; the port does not matter. */
+/* True if this machine has the address; the port is ignored. */
 bool own_has(const struct own *own, const struct addr *addr);
 
-/* Whether another program takes datagrams at that address and port of this machine: a second server beside this one.  Looks once a
- * second at most. */
+/* True if another process has a UDP socket at that address and port of this machine: a second server beside this one.  Reads /proc/net
+ * once per second at most. */
 bool own_is_served(struct own *own, const struct addr *addr);

@@ -52,7 +52,7 @@ struct engine {
     struct claims *claims; /* the process's; NULL: the cache is this worker's alone */
     size_t worker;         /* its number, for them */
     struct out *out;
-    struct own *own; /* stays the caller's; NULL: this machine's addresses do not matter */
+    struct own *own; /* stays the caller's; NULL: this machine's addresses are not known */
     struct rng rng;
     struct list runnable;                  /* tasks with something to do */
     struct list in_flight[ENGINE_BUCKETS]; /* tasks, by name and type */
@@ -81,7 +81,7 @@ MUST_USE enum err engine_new(struct out *out, struct cache_store *store, struct 
 /* Use this version from now on; tasks under way go on with what they copied. */
 void engine_adopt(struct engine *engine, const struct policy *policy);
 
-/* Whether a question may go to that address. */
+/* True if queries may be sent to that address. */
 bool engine_may_ask(const struct engine *engine, const struct addr *addr);
 
 /* The times as cache and infra want them. */

@@ -66,7 +66,7 @@ bool policy_is_exempt(const struct policy_exempt *exempt, const uint8_t *name,
     return exempt->servers.cnt > 0 && addr_is_in(&exempt->servers, server);
 }
 
-/* Whether this resolver would be asked itself. */
+/* True if a query to that address would reach this resolver. */
 static bool listens_at(const struct policy *policy, const struct own *own,
                        const struct addr *addr)
 {
