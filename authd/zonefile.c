@@ -76,7 +76,7 @@ static uint32_t keep_ttl(struct reading *r, const struct zonetext *zt, size_t wo
     return 0;
 }
 
-/* A name in UTF-8 is served as it is, and hardly anybody asks for it so. */
+/* A name in UTF-8 is served as written, but clients ask for its A-label. */
 static void warn_raw(struct reading *r, const struct zonetext *zt, size_t word)
 {
     const struct rrtext_token *token = &zt->tokens[word];

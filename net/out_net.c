@@ -219,8 +219,8 @@ static struct socket_slot *new_pooled(struct net *n, bool is_v6)
     return NULL;
 }
 
-/* A socket on a port that the kernel would not draw.  It is open to everybody until it is connected; what comes then is dropped by
- * the comparison of sources. */
+/* A socket on a port that the kernel would not draw.  Until it is connected it receives datagrams from any source; the comparison of
+ * sources drops them. */
 static struct socket_slot *new_bound(struct net *n, bool is_v6)
 {
     struct addr from = n->source[is_v6];

@@ -109,7 +109,8 @@ enum err own_new(uv_loop_t *loop, struct own **out)
 
     if (!own)
         return ERR_NOMEM;
-    enum err err = open_netlink(&own->fd); /* before reading the list, so that no change is missed */
+    enum err err =
+        open_netlink(&own->fd); /* before reading the list, so that no change is missed */
     if (!err && uv_poll_init(loop, &own->poll, own->fd) != 0) {
         close(own->fd);
         err = ERR_IO;

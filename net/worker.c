@@ -140,7 +140,7 @@ enum err worker_start(struct worker *w)
     if (uv_thread_create(&w->thread, run, w) != 0)
         w->is_started = false;
     else if (w->parts.cpu >= 0)
-        pin(w); /* here and not in the thread: who is told that we are ready finds it pinned */
+        pin(w); /* here and not in the thread, so that it is done before the log says "ready" */
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     return w->is_started ? ERR_OK : ERR_NOMEM;
 }

@@ -97,9 +97,10 @@ static enum err open_ports(const struct res_conf *conf)
     if (err == ERR_CONFIG)
         log_error("resolver.outgoing-ports leaves no port to ask from");
     if (!err && ports_cnt(shared.ports) < PORTS_WANTED)
-        log_warning("queries leave from %u ports only: whoever forges replies has little to "
-                    "guess; widen resolver.outgoing-ports",
-                    ports_cnt(shared.ports));
+        log_warning(
+            "queries leave from %u ports only, which makes replies easier to forge; widen "
+            "resolver.outgoing-ports",
+            ports_cnt(shared.ports));
     return err;
 }
 

@@ -412,8 +412,8 @@ static unsigned count_askable(const struct task *task, uint64_t now_ms)
     return cnt;
 }
 
-/* Early tries are short, so that a lost datagram or a dead server costs little.  The time that they leave belongs to the last ones: for a
- * server that is far away, or waits for another one itself. */
+/* Early tries are short, so that a lost datagram or a dead server costs little.  The last ones get the remaining time: the server may be
+ * far away, or be waiting for another server itself. */
 static unsigned choose_wait(const struct task *task, const struct infra_server *server,
                             uint64_t now_ms)
 {

@@ -65,7 +65,7 @@ static enum err keep_chain(struct task *task, const struct scrub *scrub,
     return err;
 }
 
-/* A limit that says something of the name, whoever asks. */
+/* A limit that depends on the name and not on the client: the failure is cached. */
 static enum task_state fail_at_limit(struct task *task, const char *limit)
 {
     task->limit = limit;

@@ -259,8 +259,8 @@ static enum task_state ask_above(struct task *task)
     return TASK_LOOK;
 }
 
-/* What the zone says of its own servers, when the parent's word on them leads nowhere: the parent may not have heard of a change yet.
- * For this task only: it is never kept as the delegation, and nothing that it leads to outlives it (ghost domains). */
+/* The zone's own NS RRset, when the servers of the delegation fail: the parent may not have been updated yet.  For this task only:
+ * it is never cached as the delegation, and no data from those servers outlives the task (ghost domains). */
 static bool may_ask_child_side(const struct task *task)
 {
     bool is_itself = task->type == RRTYPE_NS && task->parts.labels == task->cut.labels;

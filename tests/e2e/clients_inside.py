@@ -10,8 +10,9 @@ import shutil
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
+
+from inside import start
 
 source, build, folder = map(Path, sys.argv[1:])
 subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
@@ -26,15 +27,6 @@ for path, text in (("/etc/resolv.conf", "nameserver 127.0.0.1\nsearch uni.edu ed
     subprocess.run(["mount", "--bind", mine, os.path.realpath(path)], check=True)
 
 
-def start(argv, log, word):
-    process = subprocess.Popen([str(a) for a in argv], stdout=open(folder / log, "wb"), stderr=subprocess.STDOUT)
-    end = time.monotonic() + 60
-    while word not in (folder / log).read_text():
-        assert time.monotonic() < end and process.poll() is None, (folder / log).read_text()
-        time.sleep(0.05)
-    return process
-
-
 def output(*argv):
     done = subprocess.run([str(a) for a in argv], capture_output=True, text=True, timeout=60)
     return done.stdout.split()
@@ -47,12 +39,12 @@ def lookup(name, family=socket.AF_INET):
         return [error.errno]
 
 
-internet = start([source / "tools/internet", build, folder / "servers", 53], "internet.log", "are ready")
+internet = start([source / "tools/internet", build, folder / "servers", 53], folder / "internet.log", "are ready")
 text = (source / "zones/internet/resolver.yaml").read_text()
 text = text.replace("127.0.0.1@5300", "127.0.0.1").replace("::1@5300", "127.0.0.53").replace("../../build/start/cache", str(folder / "cache"))
 text = text.replace("root-hints: ", f"root-hints: {source}/zones/internet/").replace("identity:", 'control: ""\n  identity:').replace("64M", "16M")
 (folder / "resolver.yaml").write_text(text)
-resolver = start([build / "rootline-resolver", "-c", folder / "resolver.yaml"], "resolver.log", "ready on")
+resolver = start([build / "rootline-resolver", "-c", folder / "resolver.yaml"], folder / "resolver.log", "ready on")
 
 found = {"python": {name: lookup(name) for name in ("www.uni.edu", "www.cs", "www", "many", "pictures.uni.edu", "nothing.uni.edu", "www.dead.com.")},
          "python6": {"www.uni.edu": lookup("www.uni.edu", socket.AF_INET6)},

@@ -16,6 +16,8 @@ import dns.message
 import dns.query
 import dns.rcode
 
+from inside import start
+
 build, folder, listen = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
 
 
@@ -23,21 +25,12 @@ def ip(words):
     subprocess.run(["ip", *words.split()], check=True)
 
 
-def start(argv, log, word="ready on"):
-    process = subprocess.Popen([str(a) for a in argv], stdout=open(folder / log, "wb"), stderr=subprocess.STDOUT)
-    end = time.monotonic() + 60
-    while word not in (folder / log).read_text():
-        assert time.monotonic() < end and process.poll() is None, (folder / log).read_text()
-        time.sleep(0.05)
-    return process
-
-
 def serve(name, address, zone, text):
     """rootline-authd with one zone."""
     (folder / f"{name}.zone").write_text("$TTL 3600\n@ SOA ns h 1 2 3 4 5\n@ NS ns\n" + text)
     (folder / f"{name}.yaml").write_text(f'server: {{listen: ["{address}"], control: "", workers: 1}}\n'
                                          f"zones: [{{zone: {zone}, file: {name}.zone}}]\n")
-    return start([build / "rootline-authd", "-c", folder / f"{name}.yaml"], f"{name}.log")
+    return start([build / "rootline-authd", "-c", folder / f"{name}.yaml"], folder / f"{name}.log", "ready on")
 
 
 def packets():
@@ -85,7 +78,7 @@ cache: {{size: 16M, directory: {folder / "cache"}}}
 """)
 if listen.count("192.0.2.9"):  # a second server of this machine, on an address of its own
     running.append(serve("beside", "192.0.2.78@53", "beside.test.", "ns A 192.0.2.78\n"))
-running.append(start([build / "rootline-resolver", "-c", folder / "resolver.yaml"], "resolver.log"))
+running.append(start([build / "rootline-resolver", "-c", folder / "resolver.yaml"], folder / "resolver.log", "ready on"))
 packets()
 
 found = {name: ask(f"ns.{name}.test") for name in ("v4", "v6", "client", "beside")}

@@ -391,12 +391,14 @@ QUERY = encrypted.question("ns.cdn.com")
 
 
 def udp_rcode(port, source, before=b"", query=QUERY):
-    """The RCODE that comes back for a datagram; None when it was dropped, which a second query behind it shows."""
+    """The RCODE that comes back for a datagram; None when it was dropped, which a second query behind it shows: one of a client that is
+    answered, so that it does not overtake."""
+    proxied = preamble("127.0.1.5") if source == "127.0.0.2" else b""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
         s.bind((source, 0))
         s.settimeout(30)
         s.sendto(before + query, ("127.0.0.1", port))
-        s.sendto(encrypted.question("ns.cdn.com", number=4711), ("127.0.0.1", port))
+        s.sendto(proxied + encrypted.question("ns.cdn.com", number=4711), ("127.0.0.1", port))
         answers = {}
         while 4711 not in answers:
             m = dns.message.from_wire(s.recv(4096))

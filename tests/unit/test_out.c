@@ -92,7 +92,7 @@ static bool is_refused(uint16_t port)
     assert_int_equal(connect(fd, &at.sock.any, addr_len(&at)), 0);
     assert_int_equal(send(fd, &byte, 1, 0), 1);
     struct pollfd wait = {.fd = fd, .events = POLLIN};
-    poll(&wait, 1, 200);
+    poll(&wait, 1, 2000);
     bool is = recv(fd, &byte, 1, MSG_DONTWAIT) < 0 && errno == ECONNREFUSED;
     close(fd);
     return is;
