@@ -247,7 +247,8 @@ static bool is_left_alone(const struct task *task, uint64_t now_ms)
 /* The parent may know better by now: a zone can change all its servers. */
 static bool may_ask_above(const struct task *task)
 {
-    return task->is_cut_cached && !task->is_above && task->cut.labels > 0;
+    return task->is_cut_cached && !task->is_above && !task->is_delegation_new &&
+           task->cut.labels > 0;
 }
 
 static enum task_state ask_above(struct task *task)
@@ -311,6 +312,7 @@ static bool begin_child_side(struct task *task)
     struct task *wanted = task_get(task->engine, task->cut.zone, RRTYPE_NS, task->budget, task);
     if (!wanted)
         return false;
+    wanted->is_delegation_new = true; /* may_ask_above comes before this */
     *kid =
         (struct task_kid){.parent = task, .is_open = true, .waiter = {.wake = on_child_side}};
     task_wait(wanted, &kid->waiter);

@@ -98,10 +98,11 @@ struct task {
     uint64_t since_mono_ms;
 
     struct cut cut;
-    uint32_t route;      /* the tag of the configured cut above it */
-    int64_t cut_end_ms;  /* wall: how long the parent's word on the cut holds */
-    bool is_cut_cached;  /* not learnt by this task */
-    unsigned look_below; /* labels that the zone to be found must be short of; 0: any */
+    uint32_t route;         /* the tag of the configured cut above it */
+    int64_t cut_end_ms;     /* wall: how long the parent's word on the cut holds */
+    bool is_cut_cached;     /* not learnt by this task */
+    unsigned look_below;    /* labels that the zone to be found must be short of; 0: any */
+    bool is_delegation_new; /* another task has asked the parent a moment ago */
     bool is_above; /* the parent was asked anew, when all servers that were known had failed */
     bool has_last_hope; /* dead and lame servers are asked too */
     bool is_minimising;
