@@ -17,7 +17,8 @@ enum {
     DEFAULT_LAST = 60999
 };
 
-/* UDP services that may start after this process: a query must not hold their port just then. */
+/* UDP services that may start after this process: a query must not hold their port just then.  Inside the kernel's range any program
+ * may be given these ports: there the administrator reserves them. */
 static const uint16_t services[] = {1194, 1701, 1812, 1813, 2049, 3478, 4500,
                                     4789, 5060, 5353, 5355, 6081, 8472, 11211};
 
@@ -107,8 +108,6 @@ enum err ports_new(const struct ports_terms *terms, struct ports **out)
         set_range(set, PORT_MIN, UINT16_MAX, true);
     for (size_t i = 0; i < terms->allowed_cnt; i++)
         set_range(set, terms->allowed[i].first, terms->allowed[i].last, true);
-    for (size_t i = 0; i < ARRAY_LEN(services) && terms->allowed_cnt == 0; i++)
-        set->has[services[i]] = false;
     for (size_t i = 0; i < terms->except_cnt; i++)
         set_range(set, terms->except[i].first, terms->except[i].last, false);
     /* those the kernel keeps off by itself in its own part, which is looked for first */
@@ -117,6 +116,8 @@ enum err ports_new(const struct ports_terms *terms, struct ports **out)
         ports->kernel_cnt = 0;
     if (ports->kernel_cnt > 0)
         set_range(set, ports->kernel_first, ports->kernel_last, false);
+    for (size_t i = 0; i < ARRAY_LEN(services) && terms->allowed_cnt == 0; i++)
+        set->has[services[i]] = false;
     except_reserved(set);
     for (unsigned port = 1; port <= UINT16_MAX; port++)
         if (set->has[port])
