@@ -501,8 +501,9 @@ enum err cache_put(struct cache *cache, const uint8_t *owner, const struct rrset
                    const struct cache_origin *origin)
 {
     struct cache_name name;
-    struct head head = {.kind = CACHE_DATA,
-                        .ttl = clamp_ttl(set->ttl, cache->ttls.min, cache->ttls.max)};
+    struct head head = {
+        .kind = CACHE_DATA,
+        .ttl = origin->is_for_now ? 0 : clamp_ttl(set->ttl, cache->ttls.min, cache->ttls.max)};
     uint8_t bytes[CACHE_STORE_KEY_MAX];
     bool is_there, is_denied;
 
@@ -533,7 +534,9 @@ enum err cache_put_absence(struct cache *cache, const uint8_t *owner, uint16_t t
     struct cache_name name;
     uint32_t ttl = soa ? negative_ttl(soa) : NO_SOA_TTL;
     struct head head = {.kind = type ? CACHE_NODATA : CACHE_NXDOMAIN,
-                        .ttl = clamp_ttl(ttl, cache->ttls.min, cache->ttls.negative_max),
+                        .ttl = origin->is_for_now
+                                   ? 0
+                                   : clamp_ttl(ttl, cache->ttls.min, cache->ttls.negative_max),
                         .owner_len = (uint16_t)(soa ? dname_len(soa_owner) : 0)};
     bool is_there;
 

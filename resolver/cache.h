@@ -133,6 +133,7 @@ struct cache_origin {
     uint32_t route;   /* the tag of the configured cut that led there */
     uint8_t section;  /* enum message_section; 0: of no message */
     int64_t fresh_ms; /* wall: what was learnt before outranks nothing */
+    bool is_for_now;  /* for the task that waits for it only: with TTL 0 */
 };
 
 /* Keep an RRset, with its signatures behind it if it has the flag.  ERR_SPACE: it is too large to be kept. */

@@ -30,6 +30,8 @@ enum err engine_new(struct out *out, struct cache_store *store, struct quota *qu
 
 void engine_adopt(struct engine *engine, const struct policy *policy)
 {
+    if (engine->policy && policy != engine->policy)
+        infra_forget_zones(engine->infra);
     engine->policy = policy;
     if (!policy)
         return;

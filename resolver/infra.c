@@ -16,6 +16,7 @@ enum {
     DOWN_FIRST_MS = 5000,
     DOWN_MAX_MS = 300000, /* RFC 9520 3.2 */
     DOWN_DOUBLINGS = 6,
+    SILENT_TIMEOUTS = 2, /* in a row, before a server counts as silent */
     DEAD_FIRST_MS = 4000,
     DEAD_MAX_MS = 32000,
     TALKING_MS = 15000, /* a server that drops some kinds of queries is not dead */
@@ -28,9 +29,16 @@ struct lame {
     uint64_t until_ms;
 };
 
+struct silent {
+    uint64_t key; /* of address and zone */
+    uint64_t until_ms;
+    unsigned times; /* in a row without a reply */
+};
+
 struct down {
     uint64_t zone_hash;
     uint64_t until_ms;
+    uint64_t noted_ms;
     unsigned times; /* in a row without an address */
 };
 
@@ -44,6 +52,7 @@ struct family {
 struct infra {
     struct infra_server servers[SETS][WAYS];
     struct lame lame[LAME_SLOTS];
+    struct silent silent[LAME_SLOTS];
     struct down down[DOWN_SLOTS];
     struct family family[2];
     uint8_t secret[16];
@@ -155,11 +164,23 @@ void infra_note_timeout(struct infra *infra, const struct addr *addr, uint64_t a
         family->down_until_ms = now_ms + FAMILY_DOWN_MS;
 }
 
-void infra_note_probe(struct infra *infra, const struct addr *addr, uint64_t now_ms)
+static uint64_t hash_pair(const struct addr *addr, const uint8_t *zone)
+{
+    uint64_t parts[2] = {hash_addr(addr), dname_hash(zone)};
+    return hash_more(hash_start(), (const uint8_t *)parts, sizeof(parts));
+}
+
+void infra_note_probe(struct infra *infra, const struct addr *addr, const uint8_t *zone,
+                      uint64_t now_ms)
 {
     struct infra_server *s = infra_get(infra, addr, now_ms);
+    uint64_t key = hash_pair(addr, zone);
+    struct silent *silent = &infra->silent[key % LAME_SLOTS];
+
     if (s->timeouts >= INFRA_DEAD_TIMEOUTS)
         s->dead_until_ms = now_ms + DEAD_FIRST_MS;
+    if (silent->key == key && s->timeouts >= SILENT_TIMEOUTS)
+        silent->until_ms = now_ms + DEAD_FIRST_MS;
 }
 
 void infra_note_unreachable(struct infra *infra, const struct addr *addr, uint64_t now_ms)
@@ -177,22 +198,32 @@ bool infra_is_family_up(const struct infra *infra, bool is_v6, uint64_t now_ms)
     return now_ms >= infra->family[is_v6].down_until_ms;
 }
 
-bool infra_is_dead(const struct infra_server *s, uint64_t now_ms)
+bool infra_is_dead(const struct infra *infra, const struct addr *addr, const uint8_t *zone,
+                   uint64_t now_ms)
 {
-    if (!s || s->timeouts < INFRA_DEAD_TIMEOUTS)
+    uint64_t key = hash_pair(addr, zone);
+    const struct silent *silent = &infra->silent[key % LAME_SLOTS];
+
+    if (silent->key != key || now_ms >= silent->until_ms)
         return false;
-    bool is_talking = s->reply_ms > 0 && now_ms - s->reply_ms < TALKING_MS;
-    return now_ms < s->dead_until_ms && !is_talking;
+    const struct infra_server *s = infra_find(infra, addr, now_ms);
+    return s && s->timeouts >= SILENT_TIMEOUTS &&
+           (s->reply_ms == 0 || now_ms - s->reply_ms >= TALKING_MS);
 }
 
-void infra_note_dead(struct infra *infra, const struct addr *addr, uint64_t now_ms)
+void infra_note_dead(struct infra *infra, const struct addr *addr, const uint8_t *zone,
+                     uint64_t now_ms)
 {
-    struct infra_server *s = infra_get(infra, addr, now_ms);
+    uint64_t key = hash_pair(addr, zone);
+    struct silent *silent = &infra->silent[key % LAME_SLOTS];
+    const struct infra_server *s = infra_find(infra, addr, now_ms);
 
-    if (s->timeouts < 2 || s->timeouts >= INFRA_DEAD_TIMEOUTS)
+    if (!s || s->timeouts < SILENT_TIMEOUTS)
         return;
-    s->timeouts = INFRA_DEAD_TIMEOUTS;
-    s->dead_until_ms = now_ms + DEAD_FIRST_MS;
+    if (silent->key != key || now_ms > silent->until_ms + DEAD_MAX_MS)
+        *silent = (struct silent){.key = key};
+    silent->until_ms = now_ms + util_min((uint64_t)DEAD_FIRST_MS << silent->times, DEAD_MAX_MS);
+    silent->times = (unsigned)util_min(silent->times + 1U, DOWN_DOUBLINGS);
 }
 
 unsigned infra_rto_ms(const struct infra_server *s)
@@ -207,16 +238,10 @@ unsigned infra_rto_ms(const struct infra_server *s)
 
 /* ---- lameness ---- */
 
-static uint64_t hash_lame(const struct addr *addr, const uint8_t *zone)
-{
-    uint64_t parts[2] = {hash_addr(addr), dname_hash(zone)};
-    return hash_more(hash_start(), (const uint8_t *)parts, sizeof(parts));
-}
-
 void infra_note_lame(struct infra *infra, const struct addr *addr, const uint8_t *zone,
                      uint64_t now_ms)
 {
-    uint64_t key = hash_lame(addr, zone);
+    uint64_t key = hash_pair(addr, zone);
     infra->lame[key % LAME_SLOTS] =
         (struct lame){.key = key, .until_ms = now_ms + INFRA_KEEP_MS};
 }
@@ -224,7 +249,7 @@ void infra_note_lame(struct infra *infra, const struct addr *addr, const uint8_t
 bool infra_is_lame(const struct infra *infra, const struct addr *addr, const uint8_t *zone,
                    uint64_t now_ms)
 {
-    uint64_t key = hash_lame(addr, zone);
+    uint64_t key = hash_pair(addr, zone);
     const struct lame *slot = &infra->lame[key % LAME_SLOTS];
     return slot->key == key && now_ms < slot->until_ms;
 }
@@ -236,12 +261,16 @@ static struct down *down_slot(struct infra *infra, uint64_t zone_hash)
     return &infra->down[zone_hash % DOWN_SLOTS];
 }
 
-void infra_note_zone_down(struct infra *infra, uint64_t zone_hash, uint64_t now_ms)
+void infra_note_zone_down(struct infra *infra, uint64_t zone_hash, uint64_t since_ms,
+                          uint64_t now_ms)
 {
     struct down *down = down_slot(infra, zone_hash);
 
     if (down->zone_hash != zone_hash || now_ms > down->until_ms + DOWN_MAX_MS)
         *down = (struct down){.zone_hash = zone_hash};
+    else if (since_ms < down->noted_ms)
+        return;
+    down->noted_ms = now_ms;
     down->until_ms = now_ms + util_min((uint64_t)DOWN_FIRST_MS << down->times, DOWN_MAX_MS);
     down->times = (unsigned)util_min(down->times + 1U, DOWN_DOUBLINGS);
 }
@@ -251,6 +280,12 @@ void infra_note_zone_up(struct infra *infra, uint64_t zone_hash)
     struct down *down = down_slot(infra, zone_hash);
     if (down->zone_hash == zone_hash)
         *down = (struct down){0};
+}
+
+void infra_forget_zones(struct infra *infra)
+{
+    memset(infra->down, 0, sizeof(infra->down));
+    memset(infra->silent, 0, sizeof(infra->silent));
 }
 
 bool infra_is_zone_down(struct infra *infra, uint64_t zone_hash, uint64_t now_ms)

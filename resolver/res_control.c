@@ -395,6 +395,7 @@ static void run_cache_flush(struct control_call *call, void *engine)
     }
     to_json_name(call->result, "name", name);
     cache_name_init(&key, name);
+    infra_forget_zones(engine_of(worker)->infra);
     bool is_subtree = json_get_bool(call->request, "subtree", false), is_done = true;
     switch (f->phase) {
     case FLUSH_BEFORE: is_done = cache->store->sync(cache->store); break;

@@ -13,6 +13,7 @@ enum {
     MINIMISED_TRIES = 2,
     LAST_WAIT_MS = 2300,     /* of the last try at an address, if time is left for several */
     LAST_WAIT_MAX_MS = 3500, /* if more is left */
+    KID_WAIT_MS = 1000,      /* of the last try for the address of a server: others have one */
     FORWARD_WAIT_MS = 1000,  /* of a forwarder: it may have to ask others itself */
     ONLY_FORWARD_WAIT_MS = 2500,
 };
@@ -138,7 +139,8 @@ static bool may_mix_case(struct task *task, const struct infra_server *server, u
 static enum task_edns choose_edns(const struct task *task, const struct infra_server *server,
                                   uint64_t now_ms)
 {
-    if (task->edns == TASK_EDNS_NONE || now_ms < server->no_edns_until_ms ||
+    bool needs_edns = task->cut.is_signed || server->knows_edns;
+    if (task->edns == TASK_EDNS_NONE || (now_ms < server->no_edns_until_ms && !needs_edns) ||
         is_exempt(task, &task->engine->policy->edns_exempt, &server->addr))
         return TASK_EDNS_NONE;
     return now_ms < server->no_options_until_ms ? TASK_EDNS_BARE : task->edns;
@@ -407,7 +409,7 @@ static unsigned count_askable(const struct task *task, uint64_t now_ms)
         const struct cut_addr *a = &task->cut.addrs[i];
         cnt += !a->is_useless && a->tries < PICK_TRIES_MAX &&
                engine_may_ask(task->engine, &a->addr) &&
-               !infra_is_dead(infra_find(task->engine->infra, &a->addr, now_ms), now_ms);
+               !infra_is_dead(task->engine->infra, &a->addr, task->cut.zone, now_ms);
     }
     return cnt;
 }
@@ -434,8 +436,10 @@ static unsigned choose_wait(const struct task *task, const struct infra_server *
     if (task->is_tcp ? is_forward && is_only : is_last_udp) {
         size_t shares = util_max(1, util_min(askable, left_ms / LAST_WAIT_MS));
         size_t share_ms = left_ms / shares;
-        wait_ms =
-            util_max(wait_ms, is_forward ? share_ms : util_min(share_ms, LAST_WAIT_MAX_MS));
+        if (!is_forward)
+            share_ms = util_min(
+                share_ms, task->depth > 0 || task->empty_addr ? KID_WAIT_MS : LAST_WAIT_MAX_MS);
+        wait_ms = util_max(wait_ms, share_ms);
     }
     return (unsigned)util_min(wait_ms, left_ms);
 }
@@ -452,7 +456,7 @@ static enum task_state send_question(struct task *task, uint64_t now_ms)
     ask->timeout_ms = choose_wait(task, server, now_ms);
     ask->done = on_done;
     ask->refused = on_refused;
-    infra_note_probe(engine->infra, &to->addr, now_ms);
+    infra_note_probe(engine->infra, &to->addr, task->cut.zone, now_ms);
     task->asked_us = now_mono_us();
     to->tries++;
     trace_begin(&task->attempts, &to->addr, task->cut.labels, task->is_tcp);
@@ -501,6 +505,9 @@ enum task_state step_ask(struct task *task)
         list_add(&other->joiners, &task->join);
         return TASK_WAIT;
     }
+    bool is_over = task->sends >= TASK_SENDS_MAX || !budget_is_left(task->budget, now_ms);
+    if (is_over && task->empty_addr)
+        return step_reply_empty(task);
     if (task->sends >= TASK_SENDS_MAX)
         return task_fail(task, TASK_FAILED, EDNS_EDE_NO_REACHABLE_AUTHORITY,
                          "its servers were asked too often");

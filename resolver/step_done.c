@@ -67,7 +67,7 @@ static void note_silence(const struct task *task)
     }
     for (int i = 0; i < task->cut.addr_cnt; i++)
         if (engine_may_ask(task->engine, &task->cut.addrs[i].addr))
-            infra_note_dead(infra, &task->cut.addrs[i].addr, now_ms);
+            infra_note_dead(infra, &task->cut.addrs[i].addr, task->cut.zone, now_ms);
 }
 
 void step_done(struct task *task)

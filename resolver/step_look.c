@@ -81,7 +81,11 @@ static bool is_down(struct task *task)
 
     if (task->fresh_ms > 0 || task->is_above)
         return false;
-    for (unsigned labels = task->parts.labels + !is_parents; labels-- > task->cut.labels;)
+    if (task->cut.source == CUT_FORWARD)
+        return false;
+    /* of a stub zone it is known where it is, whatever was found out by other ways */
+    unsigned least = task->cut.labels + (task->cut.source == CUT_STUB ? 1U : 0U);
+    for (unsigned labels = task->parts.labels + !is_parents; labels-- > least;)
         if (infra_is_zone_down(task->engine->infra, task->parts.hash[labels], now_ms))
             return true;
     return false;

@@ -42,7 +42,8 @@ static struct cache_origin origin_of(struct task *task, const struct message *re
                                  .now_ms = now_wall_ms(),
                                  .route = task->route,
                                  .section = MESSAGE_ANSWER,
-                                 .fresh_ms = task->fresh_ms};
+                                 .fresh_ms = task->fresh_ms,
+                                 .is_for_now = task->is_from_child};
 }
 
 static enum err keep_chain(struct task *task, const struct scrub *scrub,
@@ -273,6 +274,7 @@ static enum task_state on_no_edns(struct task *task, unsigned rcode, uint64_t no
     if (task->cut.is_signed || server->knows_edns)
         return give_up_server(task, TRACE_RCODE, rcode);
     task->edns = TASK_EDNS_NONE;
+    task->has_doubted_edns = true;
     task_trace(task, TRACE_STEP_NOTE, NULL,
                "the server may not support EDNS: asked again without");
     return ask_again(task);
@@ -282,18 +284,22 @@ static enum task_state on_no_options(struct task *task, unsigned rcode)
 {
     trace_end(&task->attempts, TRACE_RCODE, rcode, 0);
     task->edns = TASK_EDNS_BARE;
+    task->has_doubted_edns = true;
     task_trace(task, TRACE_STEP_NOTE, NULL,
                "the server may not support EDNS options: asked again without options");
     return ask_again(task);
 }
 
 /* No record and no authority: another server of the zone may know better, so all are asked before that is believed. */
-static enum task_state on_empty(struct task *task)
+static enum task_state on_empty(struct task *task, bool is_denied)
 {
     if (!is_whole(task))
         return show_more(task);
-    if (!task->empty_addr)
+    if (!task->empty_addr) {
         task->empty_addr = (unsigned)task->addr + 1;
+        task->is_empty_denied = true;
+    }
+    task->is_empty_denied &= is_denied;
     return give_up_server(task, TRACE_EMPTY, 0);
 }
 
@@ -307,9 +313,12 @@ enum task_state step_reply_empty(struct task *task)
                                   .fresh_ms = task->fresh_ms};
 
     task_trace(task, TRACE_STEP_NOTE, NULL,
-               "no server of the zone has more than an empty answer: taken as NODATA");
-    return keep_or_fail(task, cache_put_absence(&task->engine->cache, task->name, task->type,
-                                                NULL, NULL, &origin));
+               task->is_empty_denied
+                   ? "no server of the zone has more than a bare NXDOMAIN: it is believed"
+                   : "no server of the zone has more than an empty answer: taken as NODATA");
+    uint16_t type = task->is_empty_denied ? denied_type(task) : task->type;
+    return keep_or_fail(
+        task, cache_put_absence(&task->engine->cache, task->name, type, NULL, NULL, &origin));
 }
 
 /* RFC 7873 5.3: once more with the cookie that came along, then over TCP. */
@@ -417,6 +426,8 @@ static void learn(struct task *task, const struct message *reply, const struct s
     if (!is_usable(kind))
         return;
     server->knows_edns |= task->edns == TASK_EDNS_FULL && has_signatures(scrub);
+    if (!task->has_doubted_edns) /* what was known already is not known for longer */
+        return;
     if (task->edns == TASK_EDNS_BARE)
         server->no_options_until_ms = now_ms + INFRA_KEEP_MS;
     if (task->edns == TASK_EDNS_NONE)
@@ -440,9 +451,13 @@ static bool is_case_in_doubt(struct task *task, enum classify_kind kind, uint64_
            server->same_cnt < CASE_SAME_MAX;
 }
 
-static enum task_state doubt_case(struct task *task, enum classify_kind kind)
+static enum task_state doubt_case(struct task *task, enum classify_kind kind, unsigned rcode)
 {
-    trace_end(&task->attempts, TRACE_ANSWERED, 0, 0);
+    enum trace_outcome outcome = kind == CLASSIFY_ERROR   ? TRACE_RCODE
+                                 : kind == CLASSIFY_LAME  ? TRACE_LAME
+                                 : kind == CLASSIFY_EMPTY ? TRACE_EMPTY
+                                                          : TRACE_ANSWERED;
+    trace_end(&task->attempts, outcome, rcode, 0);
     task_trace(task, TRACE_STEP_NOTE, NULL,
                kind == CLASSIFY_ERROR || kind == CLASSIFY_LAME
                    ? "the error may be about mixed case: asked again in lower case"
@@ -472,6 +487,10 @@ static enum task_state scrub_failed(struct task *task, const struct message *rep
                                     const struct scrub *scrub, enum err err)
 {
     tell_unreadable(task, reply, scrub);
+    if (err != ERR_NOMEM && !is_whole(task)) { /* the records of a name above do not matter */
+        trace_end(&task->attempts, TRACE_BROKEN, 0, 0);
+        return show_all(task);
+    }
     if (err == ERR_LIMIT)
         return fail_at_limit(task, scrub->limit);
     if (err == ERR_NOMEM)
@@ -529,7 +548,7 @@ enum task_state step_reply(struct task *task, const struct message *reply)
     learn(task, reply, scrub, kind, now_ms);
     bool is_in_doubt = is_case_in_doubt(task, kind, now_ms);
     if (is_in_doubt && is_whole(task) && asked_addr(task)->tries < ASK_AGAIN_MAX)
-        return doubt_case(task, kind);
+        return doubt_case(task, kind, classify_rcode(reply));
     trace_end(&task->attempts, TRACE_ANSWERED, 0,
               (unsigned)((now_mono_us() - task->asked_us) / 1000));
     switch (kind) {
@@ -543,7 +562,7 @@ enum task_state step_reply(struct task *task, const struct message *reply)
     case CLASSIFY_ERROR: return on_error(task, classify_rcode(reply));
     case CLASSIFY_NO_EDNS: return on_no_edns(task, classify_rcode(reply), now_ms);
     case CLASSIFY_NO_OPTIONS: return on_no_options(task, classify_rcode(reply));
-    case CLASSIFY_EMPTY: return on_empty(task);
+    case CLASSIFY_EMPTY: return on_empty(task, classify_rcode(reply) == RRTYPE_RCODE_NXDOMAIN);
     case CLASSIFY_BAD_COOKIE: return on_bad_cookie(task);
     }
     return TASK_DONE;

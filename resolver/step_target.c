@@ -6,7 +6,12 @@
 #include "resolver/pick.h"
 #include "resolver/step_reply.h"
 
-enum { SERVERS_A_STEP = 2, KID_RETRIES_MAX = 4 };
+enum {
+    SERVERS_A_STEP = 2,
+    SERVERS_A_LATER_STEP =
+        6, /* when those have led nowhere: time runs out, should many be silent */
+    KID_RETRIES_MAX = 4
+};
 
 static uint16_t address_type(bool is_v6) { return is_v6 ? RRTYPE_AAAA : RRTYPE_A; }
 
@@ -208,10 +213,11 @@ static bool is_target_limit_reached(struct task *task)
 /* Begin lookups of a few servers, those of which nothing is known first. */
 static bool begin_lookups(struct task *task)
 {
-    unsigned begun = 0;
+    bool is_later = task->failed_targets >= SERVERS_A_STEP && !task->cut.is_crowded;
+    unsigned begun = 0, most = is_later ? SERVERS_A_LATER_STEP : SERVERS_A_STEP;
 
     for (int with_addrs = 0; with_addrs < 2; with_addrs++)
-        for (int i = 0; i < task->cut.server_cnt && begun < SERVERS_A_STEP; i++) {
+        for (int i = 0; i < task->cut.server_cnt && begun < most; i++) {
             bool has_begun = false;
             if (!!task->cut.servers[i].addr_cnt != with_addrs)
                 continue;
@@ -237,7 +243,7 @@ static bool is_left_alone(const struct task *task, uint64_t now_ms)
         const struct addr *addr = &task->cut.addrs[i].addr;
         if (!engine_may_ask(task->engine, addr))
             continue;
-        if (!infra_is_dead(infra_find(task->engine->infra, addr, now_ms), now_ms))
+        if (!infra_is_dead(task->engine->infra, addr, task->cut.zone, now_ms))
             return false;
         has_dead = true;
     }
@@ -278,9 +284,10 @@ static bool take_child_side(struct task *task)
 
     if (!cache_find(&task->engine->cache, &task->key, task->cut.labels, RRTYPE_NS, &when,
                     &task->arena, &found) ||
-        found.kind != CACHE_DATA)
-        return false;
+        found.kind != CACHE_DATA || found.learnt_ms < task->since_ms)
+        return false; /* an older one may be of servers that have lost the zone since */
     cut_init(&cut, task->cut.zone, CUT_DELEGATION);
+    cut.is_signed = task->cut.is_signed;
     for (size_t pos = 0; pos < found.set->size;) {
         struct rrset_record record = rrset_at(found.set, pos, &pos);
         bool is_new = true;
@@ -306,8 +313,15 @@ static bool take_child_side(struct task *task)
 static bool begin_child_side(struct task *task)
 {
     struct task_kid *kid = find_free_kid(task);
+    struct cache_time when = task_time(task);
+    struct cache_name zone;
+    struct cache_found found;
 
-    if (!kid || !task->has_reply || !budget_spend_lookup(task->budget))
+    cache_name_init(&zone, task->cut.zone);
+    if (!kid || !task->has_reply ||
+        cache_find_failure(&task->engine->cache, &zone, RRTYPE_NS, &when, &task->arena,
+                           &found) ||
+        !budget_spend_lookup(task->budget))
         return false;
     struct task *wanted = task_get(task->engine, task->cut.zone, RRTYPE_NS, task->budget, task);
     if (!wanted)
@@ -338,7 +352,8 @@ static enum task_state give_up(struct task *task, uint64_t now_ms)
                                              : "no server of the zone has an address";
 
     if (!has_limit && !task->is_from_child && task->cut.addr_cnt == 0)
-        infra_note_zone_down(task->engine->infra, task->parts.hash[task->cut.labels], now_ms);
+        infra_note_zone_down(task->engine->infra, task->parts.hash[task->cut.labels],
+                             task->since_mono_ms, now_ms);
     task->is_known_down = is_left_alone(task, now_ms);
     if (task->is_known_down)
         cause = "its servers were silent a moment ago and are left alone for now";
@@ -356,6 +371,7 @@ enum task_state step_target(struct task *task)
                          .now_ms = now_ms};
 
     task->edns = TASK_EDNS_FULL;
+    task->has_doubted_edns = false;
     task->lower = TASK_LOWER_NO;
     task->is_suspect = task->is_case_all = task->is_cookie_all = false;
     task->is_tcp = task->cut.tls != NULL;

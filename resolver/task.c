@@ -281,7 +281,8 @@ void task_release_joiners(struct task *task, bool is_denied)
         list_remove(&joiner->join);
         if (is_denied)
             joiner->is_minimising = false;
-        task_wake(joiner, is_denied ? TASK_TARGET : TASK_LOOK);
+        /* one whose servers the zone itself named keeps them: the way from above leads to others */
+        task_wake(joiner, is_denied || joiner->is_from_child ? TASK_TARGET : TASK_LOOK);
     }
 }
 

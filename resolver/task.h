@@ -118,13 +118,15 @@ struct task {
     bool is_limited;           /* a limit of its own budget was met on the way */
     bool is_limited_by_others; /* one of somebody else's, or of the engine */
 
-    unsigned empty_addr; /* 1 + the first address that answered with nothing at all; 0: none */
-    int addr;            /* of the cut, that is asked */
+    bool is_empty_denied; /* all of those said NXDOMAIN */
+    unsigned empty_addr;  /* 1 + the first address that answered with nothing at all; 0: none */
+    int addr;             /* of the cut, that is asked */
     unsigned asked_labels;
     uint16_t asked_type;
     uint64_t asked_us;
     bool is_tcp; /* how to ask next */
     enum task_edns edns;
+    bool has_doubted_edns; /* this task has found out that the server rejects it */
     enum task_lower lower; /* other than TASK_LOWER_NO: without 0x20 */
     bool is_mixed;         /* the last query had letters in upper case */
     bool is_suspect;       /* a mismatched reply came over UDP */

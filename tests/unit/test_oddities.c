@@ -420,15 +420,35 @@ static void test_broken_rdata_spoils_its_rrset(void **state)
     assert_true(told_cnt > 0);
 }
 
+/* What a name above has does not matter to those below it. */
+static bool broken_above(const char *server, const char *name, uint16_t type)
+{
+    if (!is_victim(server) || strcmp(name, "b.victim.example.") != 0)
+        return world(server, name, type);
+    add(MESSAGE_ANSWER, "%s 3600 A %s", name, GOOD);
+    shorten(3);
+    return true;
+}
+
+static void test_broken_rdata_of_a_name_above(void **state)
+{
+    (void)state;
+    begin_anew(7);
+    resolve("www.b.victim.example", broken_above);
+    assert_true(has_address(GOOD));
+    stage_fini(&stage);
+}
+
 /* ---- NOERROR with nothing at all ---- */
 
 static unsigned empty_cnt; /* servers that answer so: 1 or 2 */
+static bool is_denying;    /* with NXDOMAIN */
 
 static bool empty(const char *server, const char *name, uint16_t type)
 {
     if (!is_victim(server) && !(empty_cnt == 2 && strcmp(server, "192.0.2.5") == 0))
         return two_servers(server, name, type);
-    reply.flags = MESSAGE_QR;
+    reply.flags = MESSAGE_QR | (is_denying ? RRTYPE_RCODE_NXDOMAIN : 0);
     return true;
 }
 
@@ -448,6 +468,12 @@ static void test_empty_answers(void **state)
         assert_false(has_address(GOOD));
         assert_int_equal(resolve("www.victim.example", empty), 0); /* known for a moment */
         stage_fini(&stage);
+        is_denying = true;
+        begin_anew(seed);
+        resolve("www.victim.example", empty);
+        assert_int_equal(rcode(), RRTYPE_RCODE_NXDOMAIN);
+        stage_fini(&stage);
+        is_denying = false;
     }
 }
 
@@ -485,6 +511,42 @@ static bool dead_servers(const char *server, const char *name, uint16_t type)
         return true;
     }
     return world(server, name, type);
+}
+
+/* The same with names in zones whose servers are silent. */
+static bool silent_names(const char *server, const char *name, uint16_t type)
+{
+    if (is_victim(server) && ends_in(name, "many.victim.example.")) {
+        reply.flags = MESSAGE_QR;
+        for (unsigned i = 0; i < dead_names; i++)
+            add(MESSAGE_AUTHORITY, "many.victim.example. 3600 NS dns.s%u.example.", i);
+        add(MESSAGE_AUTHORITY, "many.victim.example. 3600 NS good.victim.example.");
+        return true;
+    }
+    for (unsigned i = 0; i < dead_names; i++) {
+        char zone[30], at[30];
+        snprintf(zone, sizeof(zone), "s%u.example.", i);
+        snprintf(at, sizeof(at), "192.0.2.%u", 200 + i);
+        if (strcmp(server, "192.0.2.2") == 0 && ends_in(name, zone)) {
+            delegate(zone, "ns.s.example.", at);
+            return true;
+        }
+        if (strcmp(server, at) == 0)
+            return false;
+    }
+    return dead_servers(server, name, type);
+}
+
+static void test_a_good_server_behind_silent_names(void **state)
+{
+    (void)state;
+    good_is_v6_only = dead_are_empty = false;
+    for (dead_names = 1; dead_names < CUT_SERVERS_MAX; dead_names++) {
+        begin_anew(7);
+        resolve("www.many.victim.example", silent_names);
+        assert_true(has_address(GOOD));
+        stage_fini(&stage);
+    }
 }
 
 static void test_a_good_server_behind_dead_names(void **state)
@@ -850,6 +912,73 @@ static void test_dead_zones_fail_fast(void **state)
     }
 }
 
+/* evil.example names the victim's server, which drops what is not its own. */
+static bool drops_others(const char *server, const char *name, uint16_t type)
+{
+    if (strcmp(server, "192.0.2.2") == 0 && ends_in(name, "evil.example.")) {
+        delegate("evil.example.", "ns.victim.example.", VICTIM_SERVER);
+        return true;
+    }
+    return !(is_victim(server) && ends_in(name, "evil.example.")) && world(server, name, type);
+}
+
+static void test_a_server_is_dead_for_one_zone(void **state)
+{
+    (void)state;
+    begin_anew(7);
+    resolve("www.victim.example", drops_others);
+    now_advance(60000); /* its last reply was long ago */
+    for (int i = 0; i < 5; i++) {
+        char name[60];
+        snprintf(name, sizeof(name), "n%d.evil.example", i);
+        resolve(name, drops_others);
+        assert_int_equal(rcode(), RRTYPE_RCODE_SERVFAIL);
+    }
+    assert_int_equal(resolve("x.evil.example", drops_others), 0); /* for that zone it is */
+    resolve("other.victim.example", drops_others);
+    assert_true(has_address(GOOD));
+    stage_fini(&stage);
+}
+
+/* Ten names that fail at one moment are one failure of their zone. */
+static bool is_mended;
+
+static bool no_address(const char *server, const char *name, uint16_t type)
+{
+    if (strcmp(server, "192.0.2.2") == 0 && ends_in(name, "shop.example.")) {
+        delegate("shop.example.", "ns.victim.example.", NULL);
+        return true;
+    }
+    if (!is_mended && is_victim(server)) {
+        reply.flags |= RRTYPE_RCODE_SERVFAIL;
+        return true;
+    }
+    if (is_victim(server) && ends_in(name, "ns.victim.example.")) {
+        add(MESSAGE_ANSWER, "%s 3600 A " VICTIM_SERVER, name);
+        return true;
+    }
+    return world(server, name, type);
+}
+
+static void test_a_zone_is_down_once(void **state)
+{
+    (void)state;
+    is_mended = false;
+    begin_anew(7);
+    for (int i = 0; i < 10; i++) {
+        char name[60];
+        snprintf(name, sizeof(name), "n%d.shop.example", i);
+        ask(name);
+    }
+    run(no_address);
+    assert_int_equal(rcode(), RRTYPE_RCODE_SERVFAIL);
+    is_mended = true;
+    now_advance(5500);
+    resolve("late.shop.example", no_address);
+    assert_int_equal(rcode(), RRTYPE_RCODE_NOERROR);
+    stage_fini(&stage);
+}
+
 /* A server that drops some kinds of queries is not dead. */
 static bool drops_txt(const char *server, const char *name, uint16_t type)
 {
@@ -936,14 +1065,18 @@ int main(void)
         cmocka_unit_test(test_a_wrong_cookie_stays_wrong),
         cmocka_unit_test(test_octets_behind_the_end),
         cmocka_unit_test(test_broken_rdata_spoils_its_rrset),
+        cmocka_unit_test(test_broken_rdata_of_a_name_above),
         cmocka_unit_test(test_empty_answers),
         cmocka_unit_test(test_a_good_server_behind_dead_names),
+        cmocka_unit_test(test_a_good_server_behind_silent_names),
         cmocka_unit_test(test_chains_within_the_zone),
         cmocka_unit_test(test_when_the_parent_is_out_of_date),
         cmocka_unit_test(test_loops_are_remembered),
         cmocka_unit_test(test_slow_servers_are_waited_for),
         cmocka_unit_test(test_slow_forwarders_are_waited_for),
         cmocka_unit_test(test_dead_zones_fail_fast),
+        cmocka_unit_test(test_a_server_is_dead_for_one_zone),
+        cmocka_unit_test(test_a_zone_is_down_once),
         cmocka_unit_test(test_a_server_that_drops_a_type_is_not_dead),
         cmocka_unit_test(test_large_rrsets_are_answered),
     };
