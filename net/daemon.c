@@ -128,7 +128,8 @@ static void tell_counts(uv_timer_t *timer)
                     (unsigned long long)(now.paced - told->paced),
                     (unsigned long long)(now.paced_drops - told->paced_drops), TELL_MS / 1000);
     if (now.untrusted != told->untrusted)
-        log_warning("PROXY headers of peers that are not in trusted-proxies: %llu in %d s",
+        log_warning("PROXY headers that are wrong, or of peers that are not in "
+                    "trusted-proxies: %llu in %d s",
                     (unsigned long long)(now.untrusted - told->untrusted), TELL_MS / 1000);
     if (now.crowded_total != told->crowded_total)
         log_warning("all %u connections were taken: %llu closed or turned away in %d s",

@@ -200,6 +200,14 @@ static void free_spent(struct net *n)
     }
 }
 
+/* Close a socket that no query has left from: no event can name it. */
+static void discard_socket(struct net *n, struct socket_slot *s)
+{
+    close(s->fd);
+    free(s);
+    n->socket_cnt--;
+}
+
 static struct socket_slot *new_pooled(struct net *n, bool is_v6)
 {
     int on = 1;
@@ -215,7 +223,7 @@ static struct socket_slot *new_pooled(struct net *n, bool is_v6)
     }
     if (works && watch_socket(n, s))
         return s;
-    spend_socket(n, s);
+    discard_socket(n, s);
     return NULL;
 }
 
@@ -237,7 +245,7 @@ static struct socket_slot *new_bound(struct net *n, bool is_v6)
         if (errno != EADDRINUSE && errno != EACCES)
             break;
     }
-    spend_socket(n, s);
+    discard_socket(n, s);
     return NULL;
 }
 
@@ -348,7 +356,7 @@ static enum err ask_udp(struct net *n, struct out_ask *ask)
     if (!err)
         err = send_wire(s, ask);
     if (err) {
-        give_back(n, s);
+        s->is_once ? discard_socket(n, s) : give_back(n, s);
         return err;
     }
     if (ask->wants_from) {

@@ -72,13 +72,14 @@ static void on_change(uv_poll_t *poll, int status, int events)
     struct own *own = poll->data;
     char message[4096]; /* its content is ignored */
 
-    (void)status;
     (void)events;
     while (recv(own->fd, message, sizeof(message), 0) >= 0 || errno == ENOBUFS ||
            errno == EINTR)
         ;
     if (read_addresses(own) == ERR_OK)
         own->served_ms = 0;
+    if (status < 0) /* messages were lost, and libuv has stopped the handle */
+        (void)uv_poll_start(poll, UV_READABLE, on_change);
 }
 
 static enum err open_netlink(int *fd)

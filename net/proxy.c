@@ -11,6 +11,7 @@ enum {
     FAMILY_V4 =
         1, /* the upper four bits; the lower are the transport of the client to the proxy */
     FAMILY_V6 = 2,
+    FAMILY_UNIX = 3,
     TRANSPORT_STREAM = 1,
     TRANSPORT_DGRAM = 2,
     ADDRS_V4_LEN = 12,
@@ -30,9 +31,12 @@ static enum proxy_result read_addresses(const uint8_t *at, size_t len, uint8_t f
     bool is_v6 = family >> 4 == FAMILY_V6;
     size_t addr_octets = is_v6 ? V6_LEN : V4_LEN;
 
-    bool is_known = (family >> 4 == FAMILY_V4 || is_v6) &&
-                    (transport == TRANSPORT_STREAM || transport == TRANSPORT_DGRAM);
+    bool is_transport = transport == TRANSPORT_STREAM || transport == TRANSPORT_DGRAM;
+    bool is_known = (family >> 4 == FAMILY_V4 || is_v6) && is_transport;
 
+    if (family >> 4 == FAMILY_UNIX &&
+        is_transport) /* valid, but no client of ours: as unspecified */
+        return PROXY_WHOLE;
     if (!is_known || len < (size_t)(is_v6 ? ADDRS_V6_LEN : ADDRS_V4_LEN) ||
         addr_from_bytes(at, addr_octets, util_get_u16(at + 2 * addr_octets), client) != ERR_OK)
         return PROXY_WRONG;

@@ -361,7 +361,7 @@ def test_preambles(picky):
     assert rcode_of(plain_get(http, "127.0.0.2", before=preamble("127.0.3.5"))) == dns.rcode.REFUSED
     assert rcode_of(plain_get(http, "127.0.0.2", before=preamble("0.0.0.0", command=0x20, family=0))) == dns.rcode.REFUSED  # LOCAL: the proxy itself
     assert rcode_of(plain_get(http, "127.0.0.2", before=preamble("127.0.1.5", family=0))) == dns.rcode.REFUSED  # of no family: the same
-    assert plain_get(http, "127.0.0.2", before=preamble("127.0.1.5", family=0x31)) == b""
+    assert plain_get(http, "127.0.0.2", before=preamble("127.0.1.5", family=0x41)) == b""
     for source in ("127.0.1.5", "127.0.3.1"):  # from anybody else: closed, whoever asks
         assert plain_get(http, source, before=preamble("127.0.1.5")) == b""
 
@@ -428,7 +428,7 @@ MAPPED = b"\r\n\r\n\0\r\nQUIT\n" + struct.pack("!BBH", 0x21, 0x21, 36) + socket.
 HEADERS = [  # from the trusted proxy
     (preamble("127.0.1.5"), OK), (preamble("127.0.1.5", family=0x12), OK), (preamble("127.0.3.5"), NO), (preamble("127.0.3.5", family=0x12), NO),
     (MAPPED, OK), (b"", NO), (preamble("0.0.0.0", command=0x20, family=0), NO), (preamble("127.0.1.5", family=0), NO),
-    (preamble("127.0.1.5", family=0x31), None), (preamble("127.0.1.5", command=0x31), None), (preamble("127.0.1.5") + preamble("127.0.1.6"), None),
+    (preamble("127.0.1.5", family=0x31), NO), (preamble("127.0.1.5", family=0x13), None), (preamble("127.0.1.5", command=0x31), None), (preamble("127.0.1.5") + preamble("127.0.1.6"), None),
     (preamble("127.0.1.5")[:13] + b"\x11\0\x0f" + preamble("127.0.1.5")[16:] + b"\x03\0\0", OK),  # with an attribute
 ]
 

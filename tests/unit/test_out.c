@@ -215,6 +215,30 @@ static void test_ports_are_those_that_are_allowed(void **state)
     assert_int_equal(ports_new(&(struct ports_terms){except, 1, except, 1}, &ports), ERR_CONFIG);
 }
 
+/* Queries that cannot be sent leave no socket behind, whatever draws the port: the next one that can is sent. */
+static void test_what_cannot_be_sent_costs_no_socket(void **state)
+{
+    static const struct ports_range by_hand[] = {{2000, 9999}};
+    static struct asker a;
+    struct ports_terms terms = {by_hand, 1, NULL, 0};
+    struct ports *kept = system_ports;
+    (void)state;
+
+    assert_int_equal(ports_new(&terms, &system_ports), ERR_OK);
+    open_asker(&a);
+    struct addr sink_at = a.ask.match.to;
+    assert_int_equal(addr_read("255.255.255.255", 53, &a.ask.match.to), ERR_OK); /* a socket may not broadcast */
+    for (int i = 0; i < 9000; i++)
+        assert_int_equal(a.out->ask(a.out, &a.ask), ERR_DENIED);
+    a.ask.match.to = sink_at;
+    assert_int_equal(a.out->ask(a.out, &a.ask), ERR_OK);
+    assert_in_range(port_of_question(a.fd), 2000, 9999);
+    a.out->cancel(a.out, &a.ask);
+    close_asker(&a);
+    ports_free(&system_ports);
+    system_ports = kept;
+}
+
 /* A second reply to the query before is not taken for a forged one to the next, though both have the same socket. */
 static unsigned refused_cnt, done_cnt;
 
@@ -443,6 +467,7 @@ int main(void)
         cmocka_unit_test(test_open_ports_look_closed),
         cmocka_unit_test(test_workers_draw_from_the_same_ports),
         cmocka_unit_test(test_ports_are_those_that_are_allowed),
+        cmocka_unit_test(test_what_cannot_be_sent_costs_no_socket),
         cmocka_unit_test(test_a_second_reply_is_nobodys),
         cmocka_unit_test(test_waiting_costs_nothing),
         cmocka_unit_test(test_faults_of_tcp),
