@@ -4,6 +4,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "authd/zonefile.h"
@@ -336,10 +337,16 @@ static void check_file(const struct auth_conf_zone *wanted, bool is_deep, struct
 {
     struct file_stamp stamp;
     struct zone *zone = NULL;
+    struct stat status;
     enum err err = file_stat(wanted->file, &stamp);
 
     if (!err && access(wanted->file, R_OK) != 0)
         err = err_from_errno(errno);
+    if (!err && stat(wanted->file, &status) == 0 && S_ISDIR(status.st_mode)) {
+        diag_add(diag, DIAG_ERROR, &wanted->place, "%s: this is a folder, not a zone file",
+                 wanted->file);
+        return;
+    }
     if (err)
         diag_add(diag, DIAG_ERROR, &wanted->place, "%s: %s", wanted->file, file_problem(err));
     if (err || !is_deep)

@@ -176,13 +176,6 @@ static uint32_t choose_ttl(struct reading *r, const struct head *h)
     return h->ttl;
 }
 
-/* Whether names are all that the text of a type can have beside numbers. */
-static bool names_host(uint16_t type)
-{
-    return type == RRTYPE_NS || type == RRTYPE_CNAME || type == RRTYPE_DNAME ||
-           type == RRTYPE_PTR || type == RRTYPE_MX || type == RRTYPE_SRV;
-}
-
 static void read_record(struct reading *r, const struct zonetext *zt)
 {
     struct head h;
@@ -216,7 +209,7 @@ static void read_record(struct reading *r, const struct zonetext *zt)
         wrong(r, zt, first + fault.token, fault.offset, "%s", fault.why);
         return;
     }
-    for (size_t i = first; i < zt->cnt && names_host(h.type); i++)
+    for (size_t i = first; i < zt->cnt && idn_concerns(h.type); i++)
         if (!zt->tokens[i].is_quoted)
             warn_raw(r, zt, i);
     if (!dname_is_under(r->now.owner, r->build->origin)) {
@@ -260,8 +253,10 @@ static bool expect_words(struct reading *r, const struct zonetext *zt, size_t mi
 static void read_origin(struct reading *r, const struct zonetext *zt)
 {
     uint8_t name[DNAME_MAX];
-    if (expect_words(r, zt, 1, 1, "a name") && read_name(r, zt, 1, name))
-        memcpy(r->now.origin, name, dname_len(name));
+    if (!expect_words(r, zt, 1, 1, "a name") || !read_name(r, zt, 1, name))
+        return;
+    warn_raw(r, zt, 1);
+    memcpy(r->now.origin, name, dname_len(name));
 }
 
 static void read_default_ttl(struct reading *r, const struct zonetext *zt)

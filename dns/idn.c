@@ -1,5 +1,7 @@
-/* Letters are put into lower case for Latin, Greek and Cyrillic; what else IDNA would map is left as it is. */
+/* Letters of Latin, Greek, Cyrillic and Armenian are put into lower case; what IDNA would map in other ways has no form here. */
 #include "dns/idn.h"
+
+#include "dns/rrtype.h"
 
 enum {
     BASE = 36,
@@ -10,6 +12,25 @@ enum {
     BIAS_FIRST = 72,
     N_FIRST = 128
 };
+
+bool idn_concerns(uint16_t type)
+{
+    switch (type) {
+    case RRTYPE_NS:
+    case RRTYPE_CNAME:
+    case RRTYPE_DNAME:
+    case RRTYPE_PTR:
+    case RRTYPE_SOA:
+    case RRTYPE_MX:
+    case RRTYPE_SRV:
+    case RRTYPE_RP:
+    case RRTYPE_AFSDB:
+    case RRTYPE_KX:
+    case RRTYPE_SVCB:
+    case RRTYPE_HTTPS: return true;
+    }
+    return false;
+}
 
 bool idn_is_raw(const char *text, size_t len)
 {
@@ -54,9 +75,44 @@ static uint32_t to_lower(uint32_t c)
     if (c >= 0x400 && c <= 0x40f)
         return c + 0x50;
     bool is_odd_upper = (c >= 0x139 && c <= 0x148) || (c >= 0x179 && c <= 0x17e);
-    if (c >= 0x100 && c <= 0x17e && c != 0x130 && c != 0x138 && c != 0x178)
+    if (c >= 0x100 && c <= 0x17e && c != 0x130 && c != 0x132 && c != 0x133 && c != 0x138 &&
+        c != 0x149 && c != 0x178)
         return c + ((c & 1) == is_odd_upper ? 1 : 0);
-    return c;
+    bool is_even_upper = (c >= 0x218 && c <= 0x233 && c != 0x220 && c != 0x221) ||
+                         (c >= 0x460 && c <= 0x481) || (c >= 0x48a && c <= 0x4bf) ||
+                         (c >= 0x4d0 && c <= 0x52f) || (c >= 0x1e00 && c <= 0x1eff);
+    if (c >= 0x1e96 && c <= 0x1e9f)
+        return 0;
+    if (is_even_upper)
+        return c | 1;
+    if (c >= 0x1cd && c <= 0x1dc)
+        return c + (c & 1);
+    switch (c) {
+    case 0x178: return 0xff;
+    case 0x1a0:
+    case 0x1af: return c + 1;
+    case 0x1a1:
+    case 0x1b0: return c;
+    case 0x386: return 0x3ac;
+    case 0x388:
+    case 0x389:
+    case 0x38a: return c + 37;
+    case 0x38c: return 0x3cc;
+    case 0x38e:
+    case 0x38f: return c + 63;
+    case 0x4c0: return 0x4cf;
+    }
+    if (c >= 0x531 && c <= 0x556)
+        return c + 48;
+    /* what remains of these blocks has capitals, ligatures or forms that are mapped in other ways (UTS 46) */
+    bool is_unknown = c == 0x130 || c == 0x132 || c == 0x133 || c == 0x149 ||
+                      (c >= 0x17f && c <= 0x24f) || (c >= 0x10a0 && c <= 0x10ff) ||
+                      (c >= 0x13a0 && c <= 0x13ff) || (c >= 0x1f00 && c <= 0x1fff) ||
+                      (c >= 0x2c00 && c <= 0x2cff) || (c >= 0xa640 && c <= 0xa7ff) ||
+                      (c >= 0xfb00 && c <= 0xfb17) || (c >= 0xff00 && c <= 0xffef) ||
+                      (c >= 0x4c1 && c <= 0x4ce) || (c >= 0x10400 && c <= 0x1044f) ||
+                      (c >= 0x1d400 && c <= 0x1d7ff) || (c >= 0x1e900 && c <= 0x1e943);
+    return is_unknown ? 0 : c;
 }
 
 static uint32_t adapt(uint32_t delta, uint32_t cnt, bool is_first)
@@ -153,7 +209,9 @@ void idn_print(const char *text, size_t len, char out[IDN_TEXT_MAX])
         uint32_t c = read_utf8(text, len, &pos);
         if (c == 0 || cnt == DNAME_LABEL_MAX)
             break;
-        code[cnt++] = to_lower(c);
+        code[cnt] = to_lower(c);
+        if (code[cnt++] == 0)
+            break;
     }
     out[0] = '\0';
 }

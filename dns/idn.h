@@ -10,8 +10,12 @@
 
 enum { IDN_TEXT_MAX = 256 };
 
+/* True if RDATA of the type has domain names among its words, and no free text. */
+bool idn_concerns(uint16_t type);
+
 /* True if the text has octets above 127. */
 bool idn_is_raw(const char *text, size_t len);
 
-/* The A-label form of `text` with dots, "" when it is no UTF-8, has combining marks (it may not be NFC), or is too long. */
+/* The A-label form of `text` with dots, "" when it is no UTF-8, has combining marks (it may not be NFC) or capitals of which
+ * the small letter is not known here, or is too long. */
 void idn_print(const char *text, size_t len, char out[IDN_TEXT_MAX]);

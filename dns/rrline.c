@@ -5,9 +5,42 @@ enum { TOKENS_MAX = 512 };
 
 static bool is_space(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; }
 
-/* The next word at *pos; false at the end. */
-static bool next_token(const char *text, size_t len, size_t *pos, struct rrtext_token *token)
+/* Whether the words so far begin a record whose next word may be a parameter with a quoted value: behind priority and target. */
+static bool is_param(const struct rrtext_token *tokens, size_t cnt)
 {
+    uint16_t type;
+    for (size_t i = 0; i + 2 < cnt; i++)
+        if (rrtype_read(tokens[i].text, tokens[i].len, &type) == ERR_OK &&
+            (type == RRTYPE_SVCB || type == RRTYPE_HTTPS))
+            return true;
+    return false;
+}
+
+/* Where an unquoted word ends.  key="a value" is one word (RFC 9460 2.1); any other quote begins the next one. */
+static size_t end_of_word(const char *text, size_t len, size_t start, bool may_quote)
+{
+    size_t pos = start;
+
+    while (pos < len && !is_space(text[pos]) && text[pos] != ';') {
+        bool is_value = text[pos] == '"' && pos > start && text[pos - 1] == '=' && may_quote;
+        if (text[pos] == '"' && !is_value)
+            break;
+        if (is_value) {
+            for (pos++; pos < len && text[pos] != '"';)
+                pos += text[pos] == '\\' && pos + 1 < len ? 2 : 1;
+            return util_min(pos + 1, len);
+        }
+        pos += text[pos] == '\\' && pos + 1 < len ? 2 : 1;
+    }
+    return util_min(pos, len);
+}
+
+/* The next word at *pos, behind the `cnt` of `tokens`; false at the end. */
+static bool next_token(const char *text, size_t len, size_t *pos, struct rrtext_token *tokens,
+                       size_t cnt)
+{
+    struct rrtext_token *token = &tokens[cnt];
+
     while (*pos < len && is_space(text[*pos]))
         (*pos)++;
     if (*pos >= len || text[*pos] == ';')
@@ -15,9 +48,11 @@ static bool next_token(const char *text, size_t len, size_t *pos, struct rrtext_
     token->is_quoted = text[*pos] == '"';
     *pos += token->is_quoted;
     size_t start = *pos;
-    while (*pos < len &&
-           (token->is_quoted ? text[*pos] != '"' : !is_space(text[*pos]) && text[*pos] != ';'))
-        *pos += text[*pos] == '\\' && *pos + 1 < len ? 2 : 1;
+    if (!token->is_quoted)
+        *pos = end_of_word(text, len, start, is_param(tokens, cnt));
+    else
+        while (*pos < len && text[*pos] != '"')
+            *pos += text[*pos] == '\\' && *pos + 1 < len ? 2 : 1;
     token->text = text + start;
     token->len = *pos - start;
     *pos += token->is_quoted && *pos < len;
@@ -58,7 +93,7 @@ enum err rrline_read(const char *text, size_t len, const uint8_t *origin, uint32
     size_t cnt = 0, pos = 0, at = 1, name_len;
     const char *why = "";
 
-    while (cnt < TOKENS_MAX && next_token(text, len, &pos, &tokens[cnt]))
+    while (cnt < TOKENS_MAX && next_token(text, len, &pos, tokens, cnt))
         cnt++;
     if (cnt == 0)
         return ERR_ABSENT;
@@ -72,6 +107,9 @@ enum err rrline_read(const char *text, size_t len, const uint8_t *origin, uint32
     out->ttl = default_ttl;
     out->class = RRTYPE_CLASS_IN;
     read_head(tokens, cnt, &at, out);
+    out->is_ttl_wrong = out->ttl > INT32_MAX;
+    if (out->is_ttl_wrong)
+        out->ttl = 0; /* RFC 2181 8 */
     if (at == cnt)
         return wrong(out, "the type is missing", NULL);
     if (rrtype_read(tokens[at].text, tokens[at].len, &out->type) != ERR_OK)

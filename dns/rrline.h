@@ -15,6 +15,7 @@ struct rrline {
     uint8_t owner[DNAME_MAX];
     uint16_t type, class;
     uint32_t ttl;
+    bool is_ttl_wrong; /* it was more than 2^31 - 1, and is 0 now (RFC 2181 8) */
     uint8_t rdata[RDATA_MAX];
     size_t rdata_len;
     char why[200]; /* after ERR_FORMAT: what is wrong */

@@ -370,6 +370,12 @@ static bool step_cache(struct walk *w)
     if (w->stale.stale_ms == 0 &&
         cache_find_failure(cache, &w->key, w->type, &w->when, w->arena, &found)) {
         tell(w, TRACE_STEP_KNOWN, &found, "failure");
+        if (w->has_below) { /* RFC 8020: the local data below it are enough to know that it exists */
+            const struct rrset *soa = w->engine->policy->local.soa;
+            put_soa(w, w->name, soa, soa ? soa->ttl : 0);
+            finish(w, RRTYPE_RCODE_NOERROR);
+            return false;
+        }
         answer_failure(w, &found);
         return false;
     }

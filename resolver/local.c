@@ -37,7 +37,7 @@ struct local_name {
     struct rrset *first;     /* NULL: nothing is given */
     struct local_set *more;
     bool has_below, has_wildcard; /* any name below; *.NAME */
-    bool is_cut;                  /* a set lost its tail, and that is said */
+    uint16_t cut_type;            /* the set that lost its tail last, and that is said */
 };
 
 static const char loopback6[] =
@@ -127,6 +127,32 @@ static const struct rrset *make_soa(const uint8_t *mname, uint32_t ttl, struct a
     return make_set(RRTYPE_SOA, ttl, rdata, len, arena);
 }
 
+static struct rrset *find_set(const struct local_name *name, uint16_t type)
+{
+    if (name->first && name->first->type == type)
+        return name->first;
+    for (const struct local_set *s = name->more; s; s = s->next)
+        if (s->set->type == type)
+            return s->set;
+    return NULL;
+}
+
+/* Below a DNAME nothing can be (RFC 6672 2.4). */
+static bool is_below_dname(const struct local *local, const uint8_t *owner)
+{
+    struct dname_parts parts;
+
+    if (!local->has_dname)
+        return false;
+    dname_split(owner, &parts);
+    for (unsigned n = parts.labels; n-- > 0;) {
+        const struct local_name *at = names_find(&local->names, &parts, n);
+        if (at && find_set(at, RRTYPE_DNAME))
+            return true;
+    }
+    return false;
+}
+
 static enum err add_zone(struct local *local, const char *text, enum zone_kind kind,
                          struct arena *arena)
 {
@@ -134,6 +160,8 @@ static enum err add_zone(struct local *local, const char *text, enum zone_kind k
     size_t len;
 
     must(dname_text_read(text, strlen(text), NULL, wire, &len, NULL, NULL) == ERR_OK);
+    if (is_below_dname(local, wire))
+        return ERR_OK;
     struct local_name *name = get_name(local, arena, wire);
     if (!name)
         return ERR_NOMEM;
@@ -233,16 +261,6 @@ static struct rrset **find_place(struct local_name *name, uint16_t type, struct 
     return &made->set;
 }
 
-static struct rrset *find_set(const struct local_name *name, uint16_t type)
-{
-    if (name->first && name->first->type == type)
-        return name->first;
-    for (const struct local_set *s = name->more; s; s = s->next)
-        if (s->set->type == type)
-            return s->set;
-    return NULL;
-}
-
 static bool has_record(const struct rrset *set, const uint8_t *rdata, size_t len)
 {
     for (size_t pos = 0; pos < set->size;) {
@@ -284,21 +302,8 @@ static enum err append(struct rrset **place, const struct local_record *r, struc
     return ERR_OK;
 }
 
-/* Below a DNAME nothing can be (RFC 6672 2.4). */
-static bool is_below_dname(const struct local *local, const uint8_t *owner)
-{
-    struct dname_parts parts;
-
-    if (!local->has_dname)
-        return false;
-    dname_split(owner, &parts);
-    for (unsigned n = parts.labels; n-- > 0;) {
-        const struct local_name *at = names_find(&local->names, &parts, n);
-        if (at && find_set(at, RRTYPE_DNAME))
-            return true;
-    }
-    return false;
-}
+static const char below_dname[] =
+    "a name above has a DNAME, so there is nothing below it (RFC 6672 2.4)";
 
 /* What it contradicts, NULL: nothing. */
 static const char *find_conflict(const struct local *local, const struct local_name *name,
@@ -318,7 +323,7 @@ static const char *find_conflict(const struct local *local, const struct local_n
     if (r->type == RRTYPE_DNAME && name->has_below)
         return "there are names below, so it cannot have a DNAME (RFC 6672 2.4)";
     if (is_below_dname(local, r->owner))
-        return "a name above has a DNAME, so there is nothing below it (RFC 6672 2.4)";
+        return below_dname;
     return NULL;
 }
 
@@ -326,6 +331,7 @@ static enum err begin_zone(struct local_name *name, const struct local_record *r
                            struct arena *arena)
 {
     uint32_t minimum = util_get_u32(r->rdata + r->rdata_len - 4);
+    minimum = minimum > INT32_MAX ? 0 : minimum; /* RFC 2181 8 */
     struct local_zone *zone = arena_alloc(arena, sizeof(*zone));
 
     if (!zone)
@@ -361,10 +367,11 @@ static enum err add_to(struct local *local, struct local_name *name,
     size_t wire =
         set->size + (size_t)set->cnt * (RECORD_OVERHEAD - 2) + RECORD_OVERHEAD + r->rdata_len;
     if (wire > SET_WIRE_MAX) {
-        *why = name->is_cut ? NULL
-                            : "the records of this name and type do not fit a message: this "
-                              "one and those after it are left out";
-        name->is_cut = true;
+        *why = name->cut_type == r->type
+                   ? NULL
+                   : "the records of this name and type do not fit a message: this "
+                     "one and those after it are left out";
+        name->cut_type = r->type;
         return ERR_LIMIT;
     }
     return has_record(set, r->rdata, r->rdata_len) ? ERR_OK : append(place, r, arena);
@@ -373,6 +380,11 @@ static enum err add_to(struct local *local, struct local_name *name,
 enum err local_add(struct local *local, const struct local_record *record, struct arena *arena,
                    const char **why)
 {
+    /* before its name is there, which would answer for those below */
+    if (is_below_dname(local, record->owner)) {
+        *why = below_dname;
+        return ERR_FORMAT;
+    }
     struct local_name *name = get_name(local, arena, record->owner);
     return name ? add_to(local, name, record, NULL, arena, why) : ERR_NOMEM;
 }
@@ -448,6 +460,8 @@ static enum err add_reverse(struct hosts *h, const uint8_t *name, size_t name_le
     if (is_sink(h->octets, h->octets_len))
         return ERR_OK;
     make_reverse(h->octets, h->octets_len, reverse);
+    if (is_below_dname(h->local, reverse))
+        return ERR_OK; /* the local data say where its names are */
     if (!h->ptr)
         h->ptr = get_name(h->local, h->arena, reverse);
     if (!h->ptr)
@@ -469,6 +483,10 @@ static enum err add_host(struct hosts *h, const char *text, size_t len, bool *ha
 
     if (dname_text_read(text, len, root, name, &name_len, &why, &where) != ERR_OK) {
         warn(h, text + where, "not a host name: %s", why);
+        return ERR_OK;
+    }
+    if (*name == 0) {
+        warn(h, text, "not a host name: the root has no address");
         return ERR_OK;
     }
     if (idn_is_raw(text, len)) {

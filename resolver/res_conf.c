@@ -161,6 +161,15 @@ static void add_local(struct res_conf *conf, struct conf_reader *reader,
                    type);
         return;
     }
+    if (r->is_ttl_wrong)
+        conf_warn(reader, item,
+                  "%s %s: a TTL of more than 2147483647 is taken as 0 (RFC 2181 8)", owner,
+                  type);
+    if (r->owner[0] == 1 && r->owner[1] == '*' &&
+        (r->type == RRTYPE_NS || r->type == RRTYPE_DNAME))
+        conf_warn(reader, item,
+                  "%s %s: a wildcard with %s answers for no name below (RFC 4592)", owner, type,
+                  type);
     enum err err = local_add(&conf->policy->local, &record, &conf->policy->arena, &why);
     if (err == ERR_LIMIT && why)
         conf_warn(reader, item, "%s %s: %s", owner, type, why);
@@ -176,7 +185,7 @@ static void warn_of_utf8(struct conf_reader *reader, const struct conf_node *ite
     for (const char *p = text + strspn(text, " \t"); *p; is_owner = false) {
         size_t len = strcspn(p, " \t");
         char ascii[IDN_TEXT_MAX];
-        if (idn_is_raw(p, len) && (is_owner || rdata_target(r->type, r->rdata))) {
+        if (idn_is_raw(p, len) && (is_owner || idn_concerns(r->type))) {
             idn_print(p, len, ascii);
             conf_warn(reader, item, "%.*s is UTF-8: clients ask for %s%s",
                       (int)util_min(len, 255), p, *ascii ? ascii : "its form with xn--",
@@ -299,10 +308,14 @@ static void check_outgoing(struct conf_reader *reader, const struct conf_node *n
                            void *target)
 {
     const struct conf_addrs *addrs = target;
-    for (size_t i = 0; i < addrs->cnt; i++)
+    for (size_t i = 0; i < addrs->cnt; i++) {
         if (addr_port(&addrs->at[i]) != 0)
             conf_wrong(reader, conf_item(reader, node, i),
                        "an address without a port: each question has one of its own");
+        if (addr_is_link_local(&addrs->at[i]) && addrs->at[i].sock.v6.sin6_scope_id == 0)
+            conf_wrong(reader, conf_item(reader, node, i),
+                       "a link-local address wants its interface, as in fe80::1%%eth0");
+    }
 }
 
 /* "1024-65535", or "5353" alone. */
@@ -474,10 +487,19 @@ static void check_not_own(struct conf_reader *reader, const struct conf_node *ro
             struct addr server = zones[i].servers.at[j];
             if (addr_port(&server) == 0)
                 addr_set_port(&server, is_tls ? PORT_TLS : PORT_DNS);
+            addr_print(&server, text);
+            bool is_of_no_link =
+                addr_is_link_local(&server) && server.sock.v6.sin6_scope_id == 0;
+            if (addr_is_wildcard(&server) || addr_is_group(&server))
+                conf_wrong(reader, conf_item(reader, node, i), "%s is no server's address",
+                           text);
+            else if (is_of_no_link)
+                conf_wrong(reader, conf_item(reader, node, i),
+                           "%s: a link-local address wants its interface, as in fe80::1%%eth0",
+                           text);
             if (!is_own(is_tls ? &conf->server.listen_tls : &conf->server.listen, &server,
                         machine))
                 continue;
-            addr_print(&server, text);
             conf_wrong(reader, conf_item(reader, node, i),
                        "%s is this resolver itself: it would ask itself in a loop", text);
         }

@@ -243,6 +243,9 @@ RESOLVER = "server: {listen: [127.0.0.1@5300]}\nallow: [127.0.0.0/8]\n"
     ("forward-zones: [{zone: ., servers: [192.0.2.1], tls: true}]\n", "3:54: error: tls wants text, and true means something else"),
     ("forward-zones: [{zone: ., servers: [127.0.0.1@5300]}]\n", "127.0.0.1@5300 is this resolver itself"),
     ("stub-zones: [{zone: a.test, servers: [192.0.2.1, 127.0.0.1@5300]}]\n", "127.0.0.1@5300 is this resolver itself"),
+    ("forward-zones: [{zone: ., servers: [0.0.0.0]}]\n", "0.0.0.0@53 is no server's address"),
+    ("stub-zones: [{zone: a.test, servers: ['fe80::1']}]\n", "fe80::1@53: a link-local address wants its interface"),
+    ("resolver: {outgoing: ['fe80::1']}\n", "3:23: error: a link-local address wants its interface"),
     ("resolver: {outgoing-port: many}\n", "error: expected a whole number, not \"many\"\n"),
 ])
 def test_values_are_right_or_told(tmp_path, text, found):
@@ -273,16 +276,18 @@ def test_the_wildcard_address_is_this_resolver_too(tmp_path):
 
 
 @pytest.mark.parametrize("text, plain, deep", [
-    ("@ SOA a b 1 2 3 4 5\n@ NS a.b.\n", 0, 0), ("@ SOA a b 1 2 3 4 5\n@ NS ns\nns AA 1\n", 0, 1), (None, 1, 1)])
+    ("@ SOA a b 1 2 3 4 5\n@ NS a.b.\n", 0, 0), ("", 1, 1), ("@ SOA a b 1 2 3 4 5\n@ NS ns\nns AA 1\n", 0, 1), (None, 1, 1)])
 def test_zone_files_are_looked_at(tmp_path, text, plain, deep):
     """One that is not there is told at once; --deep reads them."""
     if text:
         (tmp_path / "a.zone").write_text(text)
+    elif text == "":
+        (tmp_path / "a.zone").mkdir()
     path = write(tmp_path, "server: {listen: [127.0.0.1]}\nzones: [{zone: a.test, file: a.zone}]\n")
     done = lab.run(lab.ROOTLINE, "check", path)
     assert done.returncode == plain and ("error:" in done.stderr) == bool(plain)
     done = lab.run(lab.ROOTLINE, "check", "--deep", path)
-    assert done.returncode == deep and (f"{tmp_path / 'a.zone'}:3:4: error" in done.stderr or text is None or not deep), done.stderr
+    assert done.returncode == deep and (f"{tmp_path / 'a.zone'}:3:4: error" in done.stderr or not text or not deep), done.stderr
 
 
 @pytest.mark.parametrize("command", ["check", "zone", "zone check", "cache", "cache flush", "explain", "status", "certificate", ""])

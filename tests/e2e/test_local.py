@@ -129,3 +129,33 @@ def test_wildcards(net, tmp_path):
         assert ask(server, "any.home.arpa").answer
     finally:
         server.stop()
+
+
+def test_records_as_zone_files_have_them(net, tmp_path):
+    """The same words, TTLs (RFC 2181 8) and parameters (RFC 9460 2.1); warnings where a zone file gets them."""
+    path, done = check(tmp_path, """local-data:
+  - 'x.lab. HTTPS 1 . alpn="h2"port=443 key65000="a b"'
+  - 'ttl.lab. 4294967295 A 192.0.2.1'
+  - 'soa.lab. 4294967295 SOA a. b. 1 2 3 4 4294967295'
+  - '*.w.lab. DNAME t.lab.'
+  - 'c.lab. CNAME b\u00fc.lab.'
+  - '\u1ec6.lab. A 192.0.2.1'
+""")
+    assert done.returncode == 0
+    for line, what in ((5, "ttl.lab. A: a TTL of more than 2147483647 is taken as 0"), (6, "soa.lab. SOA: a TTL of more than"), (7, "a wildcard with DNAME"),
+                       (8, "clients ask for xn--b-eha.lab."), (9, "clients ask for xn--qlg.lab.")):
+        assert f"{path}:{line}:5: warning: " in done.stderr and what in done.stderr, done.stderr
+    (tmp_path / "hosts").write_text("10.0.0.1 @ . ok.lab\n10.1.2.3 foo.lab\n")
+    server = internet.Resolver(tmp_path / "r", net, extra=f"""hosts: {tmp_path / "hosts"}
+local-data: ['x.lab. HTTPS 1 . alpn="h2"port=443', "ttl.lab. 4294967295 A 192.0.2.1", "soa.lab. SOA a. b. 1 2 3 4 4294967295",
+  "10.in-addr.arpa. DNAME rev.lab.", "3.2.1.rev.lab. PTR good.lab.", "a.b.z2.beta. A 192.0.2.4"]""")
+    try:
+        assert str(ask(server, "x.lab", "HTTPS").answer[0][0]) == '1 . alpn="h2" port="443"'
+        assert ask(server, "ttl.lab").answer[0].ttl == 0
+        assert ask(server, "no.soa.lab").authority[0].ttl == 0
+        assert ask(server, "ok.lab").answer and ask(server, ".", "NS").answer and "2 warnings" not in server.log()
+        reply = ask(server, "3.2.1.10.in-addr.arpa", "PTR")
+        assert [s.rdtype for s in reply.answer] == [dns.rdatatype.DNAME, dns.rdatatype.CNAME, dns.rdatatype.PTR], reply
+        assert nodata(ask(server, "b.z2.beta"))
+    finally:
+        server.stop()
