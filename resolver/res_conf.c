@@ -490,7 +490,7 @@ static void check_not_own(struct conf_reader *reader, const struct conf_node *ro
             addr_print(&server, text);
             bool is_of_no_link =
                 addr_is_link_local(&server) && server.sock.v6.sin6_scope_id == 0;
-            if (addr_is_wildcard(&server) || addr_is_group(&server))
+            if (addr_is_wildcard(&server))
                 conf_wrong(reader, conf_item(reader, node, i), "%s is no server's address",
                            text);
             else if (is_of_no_link)
