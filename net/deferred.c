@@ -13,7 +13,7 @@ enum {
     BATCH_MAX = 64,
     PACKED_MAX = 65536,
     SPARE_MAX = 1000,       /* exchanges kept for the next ones */
-    PROMPT_US = 200 * 1000, /* an answer that took no longer is not paced */
+    PROMPT_US = 200 * 1000, /* an answer that took no longer is prompt */
     PACER_SLOTS = 2048,     /* of a millisecond: longer than GUARD_PACE_MAX_MS */
 };
 
@@ -140,9 +140,10 @@ static bool pace(struct deferred *d, struct deferred_item *item)
     const struct exchange *ex = &item->kept.ex;
     uint64_t now_us = now_mono_us(), at_us;
 
-    if (ex->cookie == EXCHANGE_COOKIE_VALID || now_us - item->since_us < PROMPT_US)
+    if (ex->cookie == EXCHANGE_COOKIE_VALID)
         return false;
-    if (!guard_pace(d->guard, &ex->peer, item->rate, now_us, &at_us)) {
+    bool is_prompt = now_us - item->since_us < PROMPT_US;
+    if (!guard_pace(d->guard, &ex->peer, item->rate, is_prompt, now_us, &at_us)) {
         let_go(d, item);
         return true;
     }

@@ -15,8 +15,8 @@ enum {
     V6_NETWORK_LEN = 7,
     V6_CLIENT_LEN = 8,
     RATE_US = 50 * 1000,
-    /* In RATE_US 1.9 answers for each query, and 9 more: a little less than twice the rate and 10, for timers are late. */
-    PACE_TENTHS = 19,
+    /* In RATE_US 1.8 answers for each query, and 9 more: a little less than twice the rate and 10, for timers are late. */
+    PACE_TENTHS = 18,
     PACE_BASE = 9,
 };
 
@@ -179,8 +179,8 @@ unsigned guard_note_deferred(struct guard *g, const struct addr *peer, uint64_t 
     return (unsigned)(cnt + before * (RATE_US - now_us % RATE_US) / RATE_US);
 }
 
-bool guard_pace(struct guard *g, const struct addr *peer, unsigned rate, uint64_t now_us,
-                uint64_t *at_us)
+bool guard_pace(struct guard *g, const struct addr *peer, unsigned rate, bool is_prompt,
+                uint64_t now_us, uint64_t *at_us)
 {
     *at_us = now_us;
     if (addr_is_in(&g->conf.exempt, peer))
@@ -192,7 +192,12 @@ bool guard_pace(struct guard *g, const struct addr *peer, unsigned rate, uint64_
 
     do {
         *at_us = util_max(next_us, now_us);
-        if (*at_us - now_us > GUARD_PACE_MAX_MS * 1000) {
+        bool is_too_late = *at_us - now_us > GUARD_PACE_MAX_MS * 1000;
+        if (is_prompt && (*at_us == now_us || is_too_late)) {
+            *at_us = now_us;
+            return true;
+        }
+        if (is_too_late) {
             count(&g->paced_drops);
             return false;
         }

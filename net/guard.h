@@ -74,9 +74,10 @@ enum guard_verdict guard_rate(struct guard *guard, const struct addr *peer, uint
 unsigned guard_note_deferred(struct guard *guard, const struct addr *peer, uint64_t now_us);
 
 /* Give a deferred answer its time, so that answers to a client do not leave faster than about twice the rate at which their queries came;
- * `rate` is what guard_note_deferred returned for the query.  Exempt clients are not paced.  False: drop it. */
-bool guard_pace(struct guard *guard, const struct addr *peer, unsigned rate, uint64_t now_us,
-                uint64_t *at_us);
+ * `rate` is what guard_note_deferred returned for the query.  A prompt answer waits only behind others that wait, and is never dropped.
+ * Exempt clients are not paced.  False: drop it. */
+bool guard_pace(struct guard *guard, const struct addr *peer, unsigned rate, bool is_prompt,
+                uint64_t now_us, uint64_t *at_us);
 
 /* Count a PROXY header of an untrusted peer. */
 void guard_count_untrusted(struct guard *guard);

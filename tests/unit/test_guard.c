@@ -181,7 +181,7 @@ static unsigned peak(const char *peer, uint64_t span_us, uint64_t answered_us, b
     for (unsigned i = 0; i < HEAPED; i++)
         rates[i] = guard_note_deferred(guard, &addr, start_us + span_us * i / HEAPED);
     for (unsigned i = 0; i < HEAPED; i++)
-        cnt += guard_pace(guard, &addr, rates[is_backwards ? HEAPED - 1 - i : i], start_us + answered_us, &times[cnt]);
+        cnt += guard_pace(guard, &addr, rates[is_backwards ? HEAPED - 1 - i : i], false, start_us + answered_us, &times[cnt]);
     for (unsigned i = 0, from = 0; i < cnt; i++) {
         while (times[i] - times[from] >= WINDOW_US)
             from++;
@@ -212,7 +212,7 @@ static void deferred_answers_are_paced(void **state)
     assert_int_equal(peak("127.0.0.1", 4000000, 4050000, false, &dropped), HEAPED);
     struct addr other = at("192.0.2.2");
     uint64_t now_us;
-    assert_true(guard_pace(guard, &other, 1, 99000000, &now_us));
+    assert_true(guard_pace(guard, &other, 1, false, 99000000, &now_us));
     assert_int_equal(now_us, 99000000);
 }
 
@@ -225,7 +225,7 @@ static void a_pacer_has_an_end(void **state)
     (void)state;
     make(50, 2, 1, 1, 1);
     for (int i = 0; i < 1000; i++)
-        if (guard_pace(guard, &addr, 1, now_us, &at_us)) {
+        if (guard_pace(guard, &addr, 1, false, now_us, &at_us)) {
             last_us = at_us;
             cnt++;
         }
@@ -234,7 +234,14 @@ static void a_pacer_has_an_end(void **state)
     struct guard_counts counts = guard_counts(guard);
     assert_int_equal(counts.paced_drops, 1000 - cnt);
     struct addr same_64 = at("2001:db8::2");
-    assert_false(guard_pace(guard, &same_64, 1, now_us, &at_us));
+    assert_false(guard_pace(guard, &same_64, 1, false, now_us, &at_us));
+    /* a prompt answer is not dropped; it waits if others do, and otherwise not at all */
+    assert_true(guard_pace(guard, &same_64, 1, true, now_us, &at_us));
+    assert_int_equal(at_us, now_us);
+    assert_true(guard_pace(guard, &same_64, 1, true, now_us + 100000, &at_us));
+    assert_in_range(at_us, now_us + 1800000, now_us + 2000000);
+    assert_true(guard_pace(guard, &same_64, 1, true, now_us + 3000000, &at_us));
+    assert_int_equal(at_us, now_us + 3000000);
 }
 
 static int stop(void **state)
