@@ -418,6 +418,8 @@ enum err scrub_reply(const struct message *message, const struct scrub_asked *as
     memset(out, 0, offsetof(struct scrub, extra));
     out->extra_cnt = out->dropped_cnt = 0;
     out->asked = *asked;
+    out->broken = (struct scrub_broken){0};
+    out->limit = NULL;
     enum err err = read_records(&s);
     if (!err)
         err = read_answer(&s);
