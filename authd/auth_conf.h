@@ -29,8 +29,8 @@ MUST_USE enum err auth_conf_read(const char *path, struct diag *diag, struct aut
 MUST_USE enum err auth_conf_parse(const char *path, const char *text, size_t len,
                                   struct diag *diag, struct auth_conf **out);
 
-/* Look whether the zone files that it names, and those of its directory, are there and may be read; `is_deep`: load each of them too.
- * ERR_CONFIG: the diag says what is wrong. */
+/* Look whether the zone files that it names, and those of its directory, are there and may be read;
+ * `is_deep`: load each of them too. ERR_CONFIG: the diag says what is wrong. */
 MUST_USE enum err auth_conf_check(const struct auth_conf *conf, bool is_deep,
                                   struct diag *diag);
 

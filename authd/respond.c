@@ -280,9 +280,9 @@ static bool follow(struct answer *a, const uint8_t *target)
     return a->zone && a->zone->is_loaded;
 }
 
-/* Whether the name made of the one at hand goes into a loop: it is under a DNAME of this run again, no
- * shorter, and with the labels in front that it had there.  A CNAME ends the run, as its target has
- * nothing of the name; a DNAME whose target is above itself makes names shorter. */
+/* Whether the name made of the one at hand goes into a loop: it is under a DNAME of this run again,
+ * no shorter, and with the labels in front that it had there.  A CNAME ends the run, as its target
+ * has nothing of the name; a DNAME whose target is above itself makes names shorter. */
 static bool is_looping(const struct answer *a, const uint8_t *target)
 {
     size_t len = dname_len(target);

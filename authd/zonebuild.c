@@ -309,8 +309,9 @@ static bool is_before(const struct zonebuild *build, size_t i, size_t at, uint32
     return rank(r->type, zonebuild_covered(r)) < wanted && same_owner(build, i, at);
 }
 
-/* The first record of at least this rank of the owner that begins at `i`, or what follows it.  An owner has a few records, a zone
- * millions: strides that double find the end of the search among the neighbours. */
+/* The first record of at least this rank of the owner that begins at `i`, or what follows it.  An
+ * owner has a few records, a zone millions: strides that double find the end of the search among
+ * the neighbours. */
 static size_t find_rank(const struct zonebuild *build, size_t i, uint32_t wanted)
 {
     size_t low = i, high = i, stride = 1;
@@ -538,7 +539,8 @@ static void pack(const struct zonebuild *build, struct run run, bool is_signed,
     set->size = (uint16_t)(p - set->data);
 }
 
-/* The part of a run whose data an rrset can count; an answer with the rest missing is never made. */
+/* The part of a run whose data an rrset can count; an answer with the rest missing is never
+ * made. */
 static struct run fit(const struct zonebuild *build, struct run run)
 {
     size_t bytes = 0;

@@ -305,7 +305,8 @@ static void read_include(struct reading *r, const struct zonetext *zt)
     r->now.has_owner = before.has_owner;
 }
 
-/* Put a quoted word into the line without its quotes: BIND takes it for the text of all the RDATA. */
+/* Put a quoted word into the line without its quotes: BIND takes it for the text of all the
+ * RDATA. */
 static enum err expand_whole(struct reading *r, const struct rrtext_token *token,
                              uint32_t value, size_t *len)
 {

@@ -101,18 +101,6 @@ static void read_quoted(struct zonetext *zt)
     zt->pos = end + 1;
 }
 
-/* Only parameters of SVCB and HTTPS have quotes inside a word; those stand behind priority and
- * target. */
-static bool is_param(const struct zonetext *zt)
-{
-    uint16_t type;
-    for (size_t i = 0; i + 2 < zt->cnt; i++)
-        if (rrtype_read(zt->tokens[i].text, zt->tokens[i].len, &type) == ERR_OK &&
-            (type == RRTYPE_SVCB || type == RRTYPE_HTTPS))
-            return true;
-    return false;
-}
-
 static void read_plain(struct zonetext *zt)
 {
     size_t start = zt->pos, pos = start;
@@ -124,7 +112,8 @@ static void read_plain(struct zonetext *zt)
         if (c == '\\') {
             pos = after_escape(zt, pos);
         } else if (c == '"') {
-            if (pos == start || zt->text[pos - 1] != '=' || !is_param(zt))
+            if (pos == start || zt->text[pos - 1] != '=' ||
+                !rrtext_is_at_param(zt->tokens, zt->cnt))
                 break; /* the next word begins */
             size_t quote =
                 find_quote(zt, pos + 1); /* key="a value" is one word (RFC 9460 2.1) */

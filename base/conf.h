@@ -48,8 +48,9 @@ struct conf_key {
     /* CONF_CUSTOM: put the value of `node` where `target` points; conf_wrong() for what is
      * wrong. */
     void (*read)(struct conf_reader *reader, const struct conf_node *node, void *target);
-    /* Called after the value was read without an error, to judge it as a whole; may be NULL.  That of the entry that ends a table is called
-     * for each map that was read without an error, with its node and target. */
+    /* Called after the value was read without an error, to judge it as a whole; may be NULL.  That
+     * of the entry that ends a table is called for each map that was read without an error, with
+     * its node and target. */
     void (*check)(struct conf_reader *reader, const struct conf_node *node, void *target);
 };
 

@@ -25,14 +25,16 @@ struct file_stamp {
 MUST_USE enum err file_read(const char *path, size_t max, char **data, size_t *len,
                             struct file_stamp *stamp);
 
-/* The same for text: a byte-order mark of UTF-8 at its beginning is skipped.  ERR_FORMAT also for UTF-16. */
+/* The same for text: a byte-order mark of UTF-8 at its beginning is skipped.  ERR_FORMAT also for
+ * UTF-16. */
 MUST_USE enum err file_read_text(const char *path, size_t max, char **data, size_t *len,
                                  struct file_stamp *stamp);
 
 /* Octets of the byte-order mark that `text` begins with: 3 or 0. */
 size_t file_mark_len(const char *text, size_t len);
 
-/* What an error of file_read or file_read_text means, for the person who wrote the name of the file. */
+/* What an error of file_read or file_read_text means, for the person who wrote the name of the
+ * file. */
 const char *file_problem(enum err err);
 
 /* The stamp of `path` now. */

@@ -26,7 +26,8 @@ struct names {
 /* The place of the value of `name`, NULL inside when it is new; NULL without memory. */
 MUST_USE void **names_put(struct names *names, struct arena *arena, const uint8_t *name);
 
-/* The same for the suffix of `labels` labels of the name in `parts`, which is spelt at `name`: the table keeps that pointer. */
+/* The same for the suffix of `labels` labels of the name in `parts`, which is spelt at `name`: the
+ * table keeps that pointer. */
 MUST_USE void **names_put_suffix(struct names *names, const struct dname_parts *parts,
                                  unsigned labels, const uint8_t *name);
 

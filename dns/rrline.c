@@ -5,18 +5,8 @@ enum { TOKENS_MAX = 512 };
 
 static bool is_space(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; }
 
-/* Whether the words so far begin a record whose next word may be a parameter with a quoted value: behind priority and target. */
-static bool is_param(const struct rrtext_token *tokens, size_t cnt)
-{
-    uint16_t type;
-    for (size_t i = 0; i + 2 < cnt; i++)
-        if (rrtype_read(tokens[i].text, tokens[i].len, &type) == ERR_OK &&
-            (type == RRTYPE_SVCB || type == RRTYPE_HTTPS))
-            return true;
-    return false;
-}
-
-/* Where an unquoted word ends.  key="a value" is one word (RFC 9460 2.1); any other quote begins the next one. */
+/* Where an unquoted word ends.  key="a value" is one word (RFC 9460 2.1); any other quote begins
+ * the next one. */
 static size_t end_of_word(const char *text, size_t len, size_t start, bool may_quote)
 {
     size_t pos = start;
@@ -49,7 +39,7 @@ static bool next_token(const char *text, size_t len, size_t *pos, struct rrtext_
     *pos += token->is_quoted;
     size_t start = *pos;
     if (!token->is_quoted)
-        *pos = end_of_word(text, len, start, is_param(tokens, cnt));
+        *pos = end_of_word(text, len, start, rrtext_is_at_param(tokens, cnt));
     else
         while (*pos < len && text[*pos] != '"')
             *pos += text[*pos] == '\\' && *pos + 1 < len ? 2 : 1;

@@ -703,7 +703,8 @@ static long read_plain_number(const char *word, long max)
     return value <= max ? value : -1;
 }
 
-/* RFC 1035 3.4.2: a protocol and ports, each by name or number; the bitmap ends with its last port. */
+/* RFC 1035 3.4.2: a protocol and ports, each by name or number; the bitmap ends with its last
+ * port. */
 static enum err read_services(struct reading *r)
 {
     char protocol[16] = "", word[32];
@@ -963,4 +964,14 @@ enum err rrtext_read(uint16_t type, const struct rrtext_token *tokens, size_t cn
         return fail(&r, 0, 0, "this is no valid RDATA of this type");
     *out_len = r.len;
     return ERR_OK;
+}
+
+bool rrtext_is_at_param(const struct rrtext_token *tokens, size_t cnt)
+{
+    uint16_t type;
+    for (size_t i = 0; i + 2 < cnt; i++)
+        if (rrtype_read(tokens[i].text, tokens[i].len, &type) == ERR_OK &&
+            (type == RRTYPE_SVCB || type == RRTYPE_HTTPS))
+            return true;
+    return false;
 }

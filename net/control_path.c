@@ -26,7 +26,8 @@ enum err control_path_get(const char *daemon, unsigned place, char out[CONTROL_P
     return len > 0 && len < CONTROL_PATH_MAX ? ERR_OK : ERR_ABSENT;
 }
 
-/* Whether the folder is safe: in one that others may write in they could put a socket of theirs in the place of ours. */
+/* Whether the folder is safe: in one that others may write in they could put a socket of theirs in
+ * the place of ours. */
 static enum err judge_folder(const char *folder, char *why, size_t size)
 {
     struct stat is;
@@ -38,8 +39,8 @@ static enum err judge_folder(const char *folder, char *why, size_t size)
         snprintf(why, size, "%s is no folder", folder);
     } else if (is_tmp && is.st_uid != geteuid()) {
         snprintf(why, size, "%s belongs to another user (%u)", folder, (unsigned)is.st_uid);
-    } else if ((is.st_mode & S_IWOTH && !(is.st_mode & S_ISVTX)) ||
-               (is_tmp && is.st_mode & S_IWGRP)) {
+    } else if (is.st_mode & (is_tmp ? S_IWGRP | S_IWOTH : S_IWOTH) &&
+               (is_tmp || !(is.st_mode & S_ISVTX))) {
         snprintf(why, size,
                  "others may write in %s (mode %04o) and could put a socket of theirs there: "
                  "chmod go-w %s",

@@ -17,7 +17,7 @@ enum { CONTROL_PATH_MAX = 108, CONTROL_PATH_PLACES = 3 };
 MUST_USE enum err control_path_get(const char *daemon, unsigned place,
                                    char out[CONTROL_PATH_MAX]);
 
-/* Make the folder of that path if need be (*is_new).  ERR_DENIED: the socket cannot be there or would not be safe; `why` names cause and
- * cure. */
+/* Make the folder of that path if need be (*is_new).  ERR_DENIED: the socket cannot be there or
+ * would not be safe; `why` names cause and cure. */
 MUST_USE enum err control_path_make_folder(const char *path, bool *is_new, char *why,
                                            size_t size);

@@ -642,7 +642,8 @@ static void end(struct body *b)
     guard_free(&b->guard);
     tls_server_free(&b->tls);
     free(b->listeners);
-    /* with its handle the way a signal is caught goes, and the next one would end us in its own way */
+    /* with its handle the way a signal is caught goes, and the next one would end us in its own
+     * way */
     sigset_t all;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, NULL);

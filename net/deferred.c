@@ -1,5 +1,6 @@
-/* Collected answers leave when the loop has looked at its sockets, and before it waits, whichever comes first: answers are made in
- * callbacks of sockets and of timers alike.  A paced answer is given its time when it is made, so that no queue is kept per client. */
+/* Collected answers leave when the loop has looked at its sockets, and before it waits, whichever
+ * comes first: answers are made in callbacks of sockets and of timers alike.  A paced answer is
+ * given its time when it is made, so that no queue is kept per client. */
 #define _GNU_SOURCE
 #include "net/deferred.h"
 

@@ -1,7 +1,8 @@
 /* layer 24 | net/deferred.h | answers over UDP that come later than the batch of their query
  *
- * The answers of one turn of the loop leave together.  One that took long and goes to an address that may be spoofed is paced: answers
- * heaped up behind a slow server must not leave in one burst (DNSBomb, limits.md section 3).
+ * The answers of one turn of the loop leave together.  One that took long and goes to an address
+ * that may be spoofed is paced: answers heaped up behind a slow server must not leave in one burst
+ * (DNSBomb, limits.md section 3).
  *
  * Owner:    the front that made it.
  * Thread:   the front's worker.
@@ -30,11 +31,12 @@ struct deferred_terms {
 /* ERR_NOMEM. */
 MUST_USE enum err deferred_new(const struct deferred_terms *terms, struct deferred **out);
 
-/* A copy of `ex` that is answered later, to the address `to`; `control` has the control messages of its datagram.  NULL: no memory. */
+/* A copy of `ex` that is answered later, to the address `to`; `control` has the control messages of
+ * its datagram.  NULL: no memory. */
 struct exchange *deferred_keep(struct deferred *deferred, const struct exchange *ex,
                                const struct addr *to, const uint8_t *control,
                                size_t control_len);
 
-/* Send what waits, at once, and close; the engine has no exchange of it any more.  The memory goes when the loop has closed the handles.
- * Clears the pointer; NULL inside is fine. */
+/* Send what waits, at once, and close; the engine has no exchange of it any more.  The memory goes
+ * when the loop has closed the handles. Clears the pointer; NULL inside is fine. */
 void deferred_close(struct deferred **deferred);

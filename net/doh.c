@@ -26,7 +26,8 @@ static int hex_of(char c)
     return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
 }
 
-/* Take the next octet, decoded.  -1: the end, a % that stands for nothing, or an encoded slash, which separates no path. */
+/* Take the next octet, decoded.  -1: the end, a % that stands for nothing, or an encoded slash,
+ * which separates no path. */
 static int take_octet(struct http_text *text)
 {
     if (text->len == 0)
@@ -66,7 +67,8 @@ static int digit_of(int c)
     return c == '-' ? 62 : c == '_' ? 63 : -1;
 }
 
-/* RFC 4648 5, without padding (RFC 8484 6).  Bits left over have to be zero: each message has one form.  What is wrong, or NULL. */
+/* RFC 4648 5, without padding (RFC 8484 6).  Bits left over have to be zero: each message has one
+ * form.  What is wrong, or NULL. */
 static const char *read_base64url(const struct http_text *text, uint8_t *out, size_t *len)
 {
     struct http_text left = *text;

@@ -105,8 +105,8 @@ static void send_all(struct front_udp *f, size_t cnt)
     udp_send(f->fd, f->out, ready);
 }
 
-/* Where the query of a datagram begins, behind a PROXY header of a trusted proxy, which tells its client.  NULL: the header is not to be
- * trusted, and the datagram is dropped. */
+/* Where the query of a datagram begins, behind a PROXY header of a trusted proxy, which tells its
+ * client.  NULL: the header is not to be trusted, and the datagram is dropped. */
 static const uint8_t *find_query(struct slot *slot, size_t *len)
 {
     const struct addr_prefixes *trusted = &slot->ex.settings->trusted_proxies;

@@ -15,7 +15,8 @@ enum {
     V6_NETWORK_LEN = 7,
     V6_CLIENT_LEN = 8,
     RATE_US = 50 * 1000,
-    /* In RATE_US 1.8 answers for each query, and 9 more: a little less than twice the rate and 10, for timers are late. */
+    /* In RATE_US 1.8 answers for each query, and 9 more: a little less than twice the rate and 10,
+     * for timers are late. */
     PACE_TENTHS = 18,
     PACE_BASE = 9,
 };
@@ -160,7 +161,8 @@ static size_t client_index(const struct addr *peer)
     return hash_address(peer, sizeof(struct in_addr), V6_CLIENT_LEN) % CLIENT_SLOTS;
 }
 
-/* A cell holds the number of a period (32 bits), the queries in the period before (16) and in it (16). */
+/* A cell holds the number of a period (32 bits), the queries in the period before (16) and in it
+ * (16). */
 unsigned guard_note_deferred(struct guard *g, const struct addr *peer, uint64_t now_us)
 {
     _Atomic uint64_t *cell = &g->rates[client_index(peer)];

@@ -69,13 +69,14 @@ enum guard_verdict guard_rate(struct guard *guard, const struct addr *peer, uint
 
 /* ---- deferred answers (DNSBomb) ---- */
 
-/* A query of `peer` over UDP is answered later.  Return how many of the client's came in the last GUARD_RATE_US, this one among
- * them. */
+/* A query of `peer` over UDP is answered later.  Return how many of the client's came in the last
+ * GUARD_RATE_US, this one among them. */
 unsigned guard_note_deferred(struct guard *guard, const struct addr *peer, uint64_t now_us);
 
-/* Give a deferred answer its time, so that answers to a client do not leave faster than about twice the rate at which their queries came;
- * `rate` is what guard_note_deferred returned for the query.  A prompt answer waits only behind others that wait, and is never dropped.
- * Exempt clients are not paced.  False: drop it. */
+/* Give a deferred answer its time, so that answers to a client do not leave faster than about twice
+ * the rate at which their queries came; `rate` is what guard_note_deferred returned for the query.
+ * A prompt answer waits only behind others that wait, and is never dropped. Exempt clients are not
+ * paced.  False: drop it. */
 bool guard_pace(struct guard *guard, const struct addr *peer, unsigned rate, bool is_prompt,
                 uint64_t now_us, uint64_t *at_us);
 

@@ -38,8 +38,8 @@ MUST_USE enum err h2_new(struct guard *guard, h2_request_fn *on_request, void *d
 /* Clears the pointer; NULL inside is fine.  Not from inside on_request. */
 void h2_free(struct h2 **h2);
 
-/* Take all of these octets; calls on_request.  `is_one`: they came in one TLS record, or one read without TLS.  False: the connection has
- * to end once what h2_write brings has been sent. */
+/* Take all of these octets; calls on_request.  `is_one`: they came in one TLS record, or one read
+ * without TLS.  False: the connection has to end once what h2_write brings has been sent. */
 MUST_USE bool h2_read(struct h2 *h2, const uint8_t *octets, size_t len, bool is_one,
                       uint64_t now_ms);
 
@@ -47,9 +47,10 @@ MUST_USE bool h2_read(struct h2 *h2, const uint8_t *octets, size_t len, bool is_
  * memory. */
 MUST_USE bool h2_answer(struct h2 *h2, uint32_t stream, const struct http_answer *answer);
 
-/* Append what is to be sent, until `out` has `enough` octets, or ends with an answer and the client has never put several requests into one
- * record: it may read one answer per record only (dnsperf), and has nothing to gain from fewer records.  *is_all: there is no more.  False:
- * the connection has to end, and when not all was appended it is of no use any more. */
+/* Append what is to be sent, until `out` has `enough` octets, or ends with an answer and the client
+ * has never put several requests into one record: it may read one answer per record only (dnsperf),
+ * and has nothing to gain from fewer records.  *is_all: there is no more.  False: the connection
+ * has to end, and when not all was appended it is of no use any more. */
 MUST_USE bool h2_write(struct h2 *h2, struct buffer *out, size_t enough, bool *is_all);
 
 /* Answers, counted in octets, that have been given to h2_write so far; that grows as long as the client takes them. */

@@ -51,8 +51,9 @@ struct http_answer {
 
 enum { HTTP_DATE_MAX = 30 }; /* "Sun, 06 Nov 1994 08:49:37 GMT" */
 
-/* Fields of every answer, and of those to OPTIONS.  Scripts in browsers may ask from any page, as they may ask other public DoH servers: who may
- * ask is decided by address (`allow`), never by cookies or passwords that a page could use in its visitor's name. */
+/* Fields of every answer, and of those to OPTIONS.  Scripts in browsers may ask from any page, as
+ * they may ask other public DoH servers: who may ask is decided by address (`allow`), never by
+ * cookies or passwords that a page could use in its visitor's name. */
 #define HTTP_ALLOWED_METHODS "GET, POST, OPTIONS"
 #define HTTP_CORS_METHODS "GET, POST"
 #define HTTP_CORS_HEADERS "Content-Type"

@@ -1,5 +1,6 @@
-/* All UDP sockets of a worker stand in one epoll set of their own, put there once: libuv sees one descriptor, and a query
- * costs connect, send, recv and a connect to nowhere.  ICMP errors are not listened to: anybody can forge them (limits.md section 1: SAD DNS, TuDoor). */
+/* All UDP sockets of a worker stand in one epoll set of their own, put there once: libuv sees one
+ * descriptor, and a query costs connect, send, recv and a connect to nowhere.  ICMP errors are not
+ * listened to: anybody can forge them (limits.md section 1: SAD DNS, TuDoor). */
 #define _GNU_SOURCE
 #include "net/out_net.h"
 
@@ -117,7 +118,8 @@ static struct net *net_of(struct out *out) { return container_of(out, struct net
 
 static void tick(uv_timer_t *timer);
 
-/* Wake when all of the slot of `at_ms` is over: a timer that fires for nothing costs as much as a query. */
+/* Wake when all of the slot of `at_ms` is over: a timer that fires for nothing costs as much as a
+ * query. */
 static void arm(struct net *n, uint64_t at_ms)
 {
     uint64_t now_ms = now_mono_ms();
@@ -227,8 +229,8 @@ static struct socket_slot *new_pooled(struct net *n, bool is_v6)
     return NULL;
 }
 
-/* A socket on a port that the kernel would not draw.  Until it is connected it receives datagrams from any source; the comparison of
- * sources drops them. */
+/* A socket on a port that the kernel would not draw.  Until it is connected it receives datagrams
+ * from any source; the comparison of sources drops them. */
 static struct socket_slot *new_bound(struct net *n, bool is_v6)
 {
     struct addr from = n->source[is_v6];
@@ -370,8 +372,9 @@ static enum err ask_udp(struct net *n, struct out_ask *ask)
     return ERR_OK;
 }
 
-/* A second reply to the query that the socket had before: the network may send anything twice.  Nothing else can be queued that another
- * server sent: a connected socket takes datagrams of its peer only. */
+/* A second reply to the query that the socket had before: the network may send anything twice.
+ * Nothing else can be queued that another server sent: a connected socket takes datagrams of its
+ * peer only. */
 static bool is_for_last(const struct socket_slot *s, const struct addr *from,
                         const uint8_t *wire, size_t len)
 {
@@ -865,8 +868,9 @@ static void expire_udp(struct list *slot, uint64_t now_ms)
     }
 }
 
-/* A query waits on a kept connection.  If nothing came on it for a while, it may be dead without a sign: the query moves to a new
- * connection with what is left of its time.  Else look again later. */
+/* A query waits on a kept connection.  If nothing came on it for a while, it may be dead without a
+ * sign: the query moves to a new connection with what is left of its time.  Else look again
+ * later. */
 static void doubt(struct tcp_ask *t, uint64_t now_ms)
 {
     struct server *s = t->server;

@@ -1,7 +1,8 @@
 /* layer 24 | net/out_net.h | questions to servers over UDP and TCP
  *
- * UDP: each query leaves from a port of its own.  If the kernel draws it, a socket of the pool is connected anew; else a new socket is
- * bound, and closed with the query.  TCP: one connection to a server at a time, kept for a while, with many queries on it.
+ * UDP: each query leaves from a port of its own.  If the kernel draws it, a socket of the pool is
+ * connected anew; else a new socket is bound, and closed with the query.  TCP: one connection to a
+ * server at a time, kept for a while, with many queries on it.
  *
  * Owner:    the worker.
  * Thread:   the worker.

@@ -1,4 +1,5 @@
-/* Each change makes the whole list be read again: changes are rare, and netlink messages can be lost (ENOBUFS). */
+/* Each change makes the whole list be read again: changes are rare, and netlink messages can be
+ * lost (ENOBUFS). */
 #include "net/own.h"
 
 #include <errno.h>
@@ -9,31 +10,31 @@
 #include "base/now.h"
 #include "net/holder.h"
 
-enum { KEY_LEN = 16, SERVED_MAX = 256, SERVED_MS = 1000 };
+enum { SERVED_MAX = 256, SERVED_MS = 1000, LOOPBACK_NET = 127 };
 
 struct own {
     uv_poll_t poll;
     int fd;
-    uint8_t (*keys)[KEY_LEN]; /* sorted; IPv4 in its mapped form */
-    size_t cnt;
+    struct own_list list;
     uint16_t served_port;
     uint64_t served_ms; /* mono: when `served` was read; 0: never */
     struct addr served[SERVED_MAX];
     size_t served_cnt;
 };
 
-static void make_key(const struct addr *addr, uint8_t out[KEY_LEN])
+static void make_key(const struct addr *addr, struct own_key *out)
 {
     size_t len;
     const uint8_t *octets = addr_bytes(addr, &len);
 
-    memset(out, 0, KEY_LEN);
-    if (len == 4)
-        out[10] = out[11] = 0xff;
-    memcpy(out + KEY_LEN - len, octets, len);
+    *out = (struct own_key){.octets = {[10] = 0xff, [11] = 0xff}};
+    memcpy(out->octets + sizeof(out->octets) - len, octets, len);
 }
 
-static int compare_keys(const void *a, const void *b) { return memcmp(a, b, KEY_LEN); }
+static int compare_keys(const void *a, const void *b)
+{
+    return memcmp(a, b, sizeof(struct own_key));
+}
 
 static bool take_address(const struct sockaddr *from, struct addr *out)
 {
@@ -43,29 +44,72 @@ static bool take_address(const struct sockaddr *from, struct addr *out)
     return true;
 }
 
-static enum err read_addresses(struct own *own)
+enum err own_read_list(struct own_list *out)
 {
-    struct ifaddrs *list;
+    struct ifaddrs *interfaces;
+    struct own_list list = {.cnt = 0};
     struct addr addr;
-    size_t cnt = 0;
+    size_t most = 0;
 
-    if (getifaddrs(&list) != 0)
+    if (getifaddrs(&interfaces) != 0)
         return ERR_IO;
-    for (const struct ifaddrs *one = list; one; one = one->ifa_next)
-        cnt++;
-    uint8_t(*keys)[KEY_LEN] = calloc(cnt + 1, KEY_LEN);
-    own->cnt = keys ? 0 : own->cnt; /* out of memory: the old list stays */
-    for (const struct ifaddrs *one = list; keys && one; one = one->ifa_next)
+    for (const struct ifaddrs *one = interfaces; one; one = one->ifa_next)
+        most++;
+    list.keys = calloc(most + 1, sizeof(*list.keys));
+    for (const struct ifaddrs *one = interfaces; list.keys && one; one = one->ifa_next)
         if (take_address(one->ifa_addr, &addr))
-            make_key(&addr, keys[own->cnt++]);
-    freeifaddrs(list);
-    if (!keys)
+            make_key(&addr, &list.keys[list.cnt++]);
+    freeifaddrs(interfaces);
+    if (!list.keys)
         return ERR_NOMEM;
-    free(own->keys);
-    own->keys = keys;
-    qsort(keys, own->cnt, KEY_LEN, compare_keys);
+    qsort(list.keys, list.cnt, sizeof(*list.keys), compare_keys);
+    *out = list;
     return ERR_OK;
 }
+
+void own_fini_list(struct own_list *list)
+{
+    free(list->keys);
+    *list = (struct own_list){.cnt = 0};
+}
+
+bool own_has(const struct own_list *list, const struct addr *addr)
+{
+    struct own_key key;
+
+    make_key(addr, &key);
+    return list->cnt > 0 &&
+           bsearch(&key, list->keys, list->cnt, sizeof(*list->keys), compare_keys);
+}
+
+bool own_reaches(const struct own_list *list, const struct addr *listener,
+                 const struct addr *addr)
+{
+    if (addr_is_equal(listener, addr))
+        return true;
+    if (!addr_is_wildcard(listener) || addr_port(listener) != addr_port(addr) ||
+        addr_is_v6(listener) != addr_is_v6(addr))
+        return false;
+    /* of 127.0.0.0/8 every address is this machine's, and an interface has one */
+    bool is_loopback =
+        !addr_is_v6(addr) && ntohl(addr->sock.v4.sin_addr.s_addr) >> 24 == LOOPBACK_NET;
+    return is_loopback || own_has(list, addr);
+}
+
+/* Replace the list; if it cannot be read the old one stays. */
+static enum err refresh(struct own *own)
+{
+    struct own_list list;
+    enum err err = own_read_list(&list);
+
+    if (err)
+        return err;
+    own_fini_list(&own->list);
+    own->list = list;
+    return ERR_OK;
+}
+
+const struct own_list *own_addresses(const struct own *own) { return &own->list; }
 
 static void on_change(uv_poll_t *poll, int status, int events)
 {
@@ -76,7 +120,7 @@ static void on_change(uv_poll_t *poll, int status, int events)
     while (recv(own->fd, message, sizeof(message), 0) >= 0 || errno == ENOBUFS ||
            errno == EINTR)
         ;
-    if (read_addresses(own) == ERR_OK)
+    if (refresh(own) == ERR_OK)
         own->served_ms = 0;
     if (status < 0) /* messages were lost, and libuv has stopped the handle */
         (void)uv_poll_start(poll, UV_READABLE, on_change);
@@ -100,7 +144,7 @@ static void on_closed(uv_handle_t *handle)
 {
     struct own *own = handle->data;
     close(own->fd);
-    free(own->keys);
+    own_fini_list(&own->list);
     free(own);
 }
 
@@ -121,7 +165,7 @@ enum err own_new(uv_loop_t *loop, struct own **out)
         return err;
     }
     own->poll.data = own;
-    err = read_addresses(own);
+    err = refresh(own);
     if (!err && uv_poll_start(&own->poll, UV_READABLE, on_change) != 0)
         err = ERR_IO;
     if (err)
@@ -136,14 +180,6 @@ void own_close(struct own **own)
     if (*own)
         uv_close((uv_handle_t *)&(*own)->poll, on_closed);
     *own = NULL;
-}
-
-bool own_has(const struct own *own, const struct addr *addr)
-{
-    uint8_t key[KEY_LEN];
-
-    make_key(addr, key);
-    return own->cnt > 0 && bsearch(key, own->keys, own->cnt, KEY_LEN, compare_keys);
 }
 
 bool own_is_served(struct own *own, const struct addr *addr)

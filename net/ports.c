@@ -1,5 +1,6 @@
-/* IP_LOCAL_PORT_RANGE only narrows the system's range, in silence where it would widen it; so ports outside of that range are bound one
- * by one, and ports that are excepted inside of it cost the kernel's part all but its largest clean piece. */
+/* IP_LOCAL_PORT_RANGE only narrows the system's range, in silence where it would widen it; so ports
+ * outside of that range are bound one by one, and ports that are excepted inside of it cost the
+ * kernel's part all but its largest clean piece. */
 #include "net/ports.h"
 
 #include <math.h>
@@ -17,8 +18,9 @@ enum {
     DEFAULT_LAST = 60999
 };
 
-/* UDP services that may start after this process: a query must not hold their port just then.  Inside the kernel's range any program
- * may be given these ports: there the administrator reserves them. */
+/* UDP services that may start after this process: a query must not hold their port just then.
+ * Inside the kernel's range any program may be given these ports: there the administrator reserves
+ * them. */
 static const uint16_t services[] = {1194, 1701, 1812, 1813, 2049, 3478, 4500,
                                     4789, 5060, 5353, 5355, 6081, 8472, 11211};
 

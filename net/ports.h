@@ -1,7 +1,8 @@
 /* layer 21 | net/ports.h | the UDP ports that queries may leave from
  *
- * The kernel draws a fresh port when a socket is connected, but only from net.ipv4.ip_local_port_range.  The rest of the configured
- * range is drawn by hand and bound.  A query takes a port from either part with the same probability for each port (RFC 5452 4.5).
+ * The kernel draws a fresh port when a socket is connected, but only from
+ * net.ipv4.ip_local_port_range.  The rest of the configured range is drawn by hand and bound.  A
+ * query takes a port from either part with the same probability for each port (RFC 5452 4.5).
  *
  * Owner:    ports_new gives it to the caller.
  * Thread:   any, once it is made.
@@ -51,5 +52,6 @@ uint32_t ports_cnt(const struct ports *ports);
 /* Tenths of bits that an attacker has to guess of a port. */
 unsigned ports_decibits(const struct ports *ports);
 
-/* Tell a new socket which ports the kernel shall draw from.  False: the kernel cannot do that (before Linux 6.3). */
+/* Tell a new socket which ports the kernel shall draw from.  False: the kernel cannot do that
+ * (before Linux 6.3). */
 bool ports_narrow(const struct ports *ports, int fd);

@@ -30,7 +30,8 @@ enum proxy_result proxy_pass(const uint8_t *octets, size_t len,
                              const struct addr_prefixes *trusted, struct addr *client,
                              size_t *used);
 
-/* True if the octets begin with the whole signature of a header.  No DNS query that is worth an answer does. */
+/* True if the octets begin with the whole signature of a header.  No DNS query that is worth an
+ * answer does. */
 bool proxy_is_header(const uint8_t *octets, size_t len);
 
 /* The client of a request that came from a proxy: the address furthest to the right in Forwarded (RFC 7239) or X-Forwarded-For that is none of

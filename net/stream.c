@@ -386,8 +386,8 @@ static bool is_listening(const struct stream *s)
     return !s->is_closing && (!s->is_finishing || is_open_inside(s));
 }
 
-/* Step over a PROXY header.  False: more of it has to come, or the connection is closed because the header is wrong, or its sender not
- * trusted. */
+/* Step over a PROXY header.  False: more of it has to come, or the connection is closed because the
+ * header is wrong, or its sender not trusted. */
 static bool pass_proxy_header(struct stream *s, bool *may_be_proxied, const uint8_t *octets,
                               size_t len, size_t *used)
 {

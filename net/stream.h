@@ -1,8 +1,9 @@
 /* layer 24 | net/stream.h | one connection of a client: octets in, octets out, whatever is spoken on it
  *
- * Sealed by TLS or not, a connection has a queue of octets that wait for more and one of answers that wait to be sent, and a protocol that makes
- * questions of the one and appends to the other.  Answers of one turn leave together, in one write; over TLS in
- * one record, unless an HTTP/2 client wants one per answer.
+ * Sealed by TLS or not, a connection has a queue of octets that wait for more and one of answers
+ * that wait to be sent, and a protocol that makes questions of the one and appends to the other.
+ * Answers of one turn leave together, in one write; over TLS in one record, unless an HTTP/2 client
+ * wants one per answer.
  *
  * Owner:    the front that accepted it.
  * Thread:   its worker.

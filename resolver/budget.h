@@ -51,8 +51,8 @@ MUST_USE struct budget *budget_new(const struct budget_limits *limits, uint64_t 
 struct budget *budget_ref(struct budget *budget);
 void budget_unref(struct budget **budget);
 
-/* Spend one question, the lookup of a server's address, or `bytes` of a reply; false when that is too much.  One reply may be larger than
- * what is left: it has been received already. */
+/* Spend one question, the lookup of a server's address, or `bytes` of a reply; false when that is
+ * too much.  One reply may be larger than what is left: it has been received already. */
 bool budget_spend_query(struct budget *budget, uint64_t now_ms);
 bool budget_spend_lookup(struct budget *budget);
 bool budget_spend_bytes(struct budget *budget, size_t bytes);

@@ -59,7 +59,8 @@ struct cache_store {
                          struct cache_place *place, size_t max, size_t *cnt);
     /* See what others have written meanwhile; nothing that get returned is looked at any more. */
     void (*renew)(struct cache_store *store);
-    /* Store now what was written through it.  Return false if another worker is writing: call again in another turn. */
+    /* Store now what was written through it.  Return false if another worker is writing: call again
+     * in another turn. */
     bool (*sync)(struct cache_store *store);
     /* The end of a turn, and the same: what was written is on its way to where others see it.  True: some of it waits for more, call again within
      * some milliseconds. */

@@ -68,7 +68,8 @@ int cut_add_server(struct cut *cut, const uint8_t *name);
 /* Add an address of that server; one that is known, or too many, is left out. */
 void cut_add_addr(struct cut *cut, int server, const struct addr *addr);
 
-/* Its servers and addresses as octets, and its flags (ports are not kept); at most CUT_BYTES_MAX. */
+/* Its servers and addresses as octets, and its flags (ports are not kept); at most
+ * CUT_BYTES_MAX. */
 size_t cut_write(const struct cut *cut, uint8_t out[CUT_BYTES_MAX]);
 
 /* Read that back into a cut made by cut_init; names are copied into the arena, addresses get

@@ -147,7 +147,8 @@ void infra_note_timeout(struct infra *infra, const struct addr *addr, uint64_t a
 
     if (s->timeouts > 0 && asked_ms < s->timeout_ms)
         return; /* the same silence, noticed once more */
-    /* while nothing answers at all it is the network here: then no server is left alone for longer and longer */
+    /* while nothing answers at all it is the network here: then no server is left alone for longer
+     * and longer */
     bool is_network_up =
         util_max(infra->family[0].reply_ms, infra->family[1].reply_ms) >= s->timeout_ms;
     s->timeout_ms = now_ms;
@@ -174,12 +175,14 @@ void infra_note_probe(struct infra *infra, const struct addr *addr, const uint8_
                       uint64_t now_ms)
 {
     struct infra_server *s = infra_get(infra, addr, now_ms);
-    uint64_t key = hash_pair(addr, zone);
-    struct silent *silent = &infra->silent[key % LAME_SLOTS];
 
     if (s->timeouts >= INFRA_DEAD_TIMEOUTS)
         s->dead_until_ms = now_ms + DEAD_FIRST_MS;
-    if (silent->key == key && s->timeouts >= SILENT_TIMEOUTS)
+    if (s->timeouts < SILENT_TIMEOUTS)
+        return;
+    uint64_t key = hash_pair(addr, zone);
+    struct silent *silent = &infra->silent[key % LAME_SLOTS];
+    if (silent->key == key)
         silent->until_ms = now_ms + DEAD_FIRST_MS;
 }
 
@@ -198,17 +201,15 @@ bool infra_is_family_up(const struct infra *infra, bool is_v6, uint64_t now_ms)
     return now_ms >= infra->family[is_v6].down_until_ms;
 }
 
-bool infra_is_dead(const struct infra *infra, const struct addr *addr, const uint8_t *zone,
+bool infra_is_dead(const struct infra *infra, const struct infra_server *s, const uint8_t *zone,
                    uint64_t now_ms)
 {
-    uint64_t key = hash_pair(addr, zone);
-    const struct silent *silent = &infra->silent[key % LAME_SLOTS];
-
-    if (silent->key != key || now_ms >= silent->until_ms)
+    if (!s || s->timeouts < SILENT_TIMEOUTS ||
+        (s->reply_ms > 0 && now_ms - s->reply_ms < TALKING_MS))
         return false;
-    const struct infra_server *s = infra_find(infra, addr, now_ms);
-    return s && s->timeouts >= SILENT_TIMEOUTS &&
-           (s->reply_ms == 0 || now_ms - s->reply_ms >= TALKING_MS);
+    uint64_t key = hash_pair(&s->addr, zone);
+    const struct silent *silent = &infra->silent[key % LAME_SLOTS];
+    return silent->key == key && now_ms < silent->until_ms;
 }
 
 void infra_note_dead(struct infra *infra, const struct addr *addr, const uint8_t *zone,

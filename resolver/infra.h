@@ -64,7 +64,8 @@ void infra_note_reply(struct infra *infra, const struct addr *addr, uint32_t rtt
 void infra_note_timeout(struct infra *infra, const struct addr *addr, uint64_t asked_ms,
                         uint64_t now_ms);
 
-/* A query for `zone` goes there: of a server that is thought dead, one at a time finds out whether it is. */
+/* A query for `zone` goes there: of a server that is thought dead, one at a time finds out whether
+ * it is. */
 void infra_note_probe(struct infra *infra, const struct addr *addr, const uint8_t *zone,
                       uint64_t now_ms);
 
@@ -74,15 +75,17 @@ void infra_note_unreachable(struct infra *infra, const struct addr *addr, uint64
 /* Whether the family of `addr` is worth a question: it is not while nothing of it answers. */
 bool infra_is_family_up(const struct infra *infra, bool is_v6, uint64_t now_ms);
 
-/* All servers of `zone` were silent, this one at least twice in a row: other names of the zone do not wait for it.  Other zones at the
- * address do: a server may drop queries for zones that it does not serve. */
+/* All servers of `zone` were silent, this one at least twice in a row: other names of the zone do
+ * not wait for it.  Other zones at the address do: a server may drop queries for zones that it does
+ * not serve. */
 void infra_note_dead(struct infra *infra, const struct addr *addr, const uint8_t *zone,
                      uint64_t now_ms);
 
-/* True if that was noted a short time ago, longer each time in a row, and no reply came from the address since.  One query at a time
- * probes whether it is back. */
-bool infra_is_dead(const struct infra *infra, const struct addr *addr, const uint8_t *zone,
-                   uint64_t now_ms);
+/* True if that was noted a short time ago, longer each time in a row, and no reply came from
+ * the address since.  One query at a time probes whether it is back.  NULL: nothing is known of
+ * the server, so it is not. */
+bool infra_is_dead(const struct infra *infra, const struct infra_server *server,
+                   const uint8_t *zone, uint64_t now_ms);
 
 /* How long to wait for a reply, in milliseconds. */
 unsigned infra_rto_ms(const struct infra_server *server);
@@ -95,8 +98,9 @@ bool infra_is_lame(const struct infra *infra, const struct addr *addr, const uin
 
 /* ---- zones without a server ---- */
 
-/* No server of the zone has an address: leave it alone for a moment, longer each time in a row (RFC 9520, TsuNAME).  `zone_hash` is
- * dname_hash of its name, `since_ms` (mono) when the task began that found out: tasks of the same time count once. */
+/* No server of the zone has an address: leave it alone for a moment, longer each time in a row
+ * (RFC 9520, TsuNAME).  `zone_hash` is dname_hash of its name, `since_ms` (mono) when the task began
+ * that found out: tasks of the same time count once. */
 void infra_note_zone_down(struct infra *infra, uint64_t zone_hash, uint64_t since_ms,
                           uint64_t now_ms);
 
@@ -106,8 +110,8 @@ void infra_forget_zones(struct infra *infra);
 /* A server of the zone answered. */
 void infra_note_zone_up(struct infra *infra, uint64_t zone_hash);
 
-/* True if the zone shall be left alone.  When its time is up, this is false once, for the query that finds out, and for others only when
- * that has had time to. */
+/* True if the zone shall be left alone.  When its time is up, this is false once, for the query
+ * that finds out, and for others only when that has had time to. */
 bool infra_is_zone_down(struct infra *infra, uint64_t zone_hash, uint64_t now_ms);
 
 /* The client cookie for this server: another one for each address, the same for a year's uptime (RFC 7873 4.1). */

@@ -1,6 +1,7 @@
-/* Every ancestor of a name is in the table too, so that an empty non-terminal and the closest encloser (RFC 4592 3.3.1) are one lookup each.
- * A zone without data answers NXDOMAIN below and NODATA at its apex, with a SOA so that stubs cache it (RFC 6303 3).
- * "localhost" and what is below it are the loopback addresses (RFC 6761 6.3) unless something else is given. */
+/* Every ancestor of a name is in the table too, so that an empty non-terminal and the closest
+ * encloser (RFC 4592 3.3.1) are one lookup each. A zone without data answers NXDOMAIN below and
+ * NODATA at its apex, with a SOA so that stubs cache it (RFC 6303 3). "localhost" and what is below
+ * it are the loopback addresses (RFC 6761 6.3) unless something else is given. */
 #include "resolver/local.h"
 
 #include <arpa/inet.h>
@@ -55,7 +56,8 @@ static const char *const empty_zones[] = {
     "d.f.ip6.arpa.", "8.e.f.ip6.arpa.", "9.e.f.ip6.arpa.", "a.e.f.ip6.arpa.", "b.e.f.ip6.arpa.",
     "8.b.d.0.1.0.0.2.ip6.arpa."};
 
-/* The place of the suffix of `labels` labels. *copy: the name's spelling in the table, made when it is first needed. */
+/* The place of the suffix of `labels` labels. *copy: the name's spelling in the table, made when it
+ * is first needed. */
 static struct local_name *get_suffix(struct local *local, struct arena *arena,
                                      const struct dname_parts *parts, unsigned labels,
                                      const uint8_t **copy)
@@ -279,8 +281,8 @@ static size_t round_up(size_t size)
     return room;
 }
 
-/* Put one more record behind the others: a set of several has room for a power of two octets, one of a single record has no more than that
- * and may belong to several names. */
+/* Put one more record behind the others: a set of several has room for a power of two octets, one
+ * of a single record has no more than that and may belong to several names. */
 static enum err append(struct rrset **place, const struct local_record *r, struct arena *arena)
 {
     struct rrset *set = *place;
@@ -495,7 +497,8 @@ static enum err add_host(struct hosts *h, const char *text, size_t len, bool *ha
         warn(h, text, "%.*s is UTF-8: clients ask for %s", (int)util_min(len, 255), text,
              *ascii ? ascii : "its form with xn--");
     }
-    /* RFC 6761 6.3: both loopback addresses are known of it without the line that every system has */
+    /* RFC 6761 6.3: both loopback addresses are known of it without the line that every system
+     * has */
     if (dname_is_equal(name, localhost) && is_sink(h->octets, h->octets_len)) {
         *has_name = true;
         return ERR_OK;
@@ -621,7 +624,8 @@ struct way {
     bool is_below_wildcard;        /* a name above, inside the zone, has a wildcard */
 };
 
-/* The ancestors of all that is given are in the table, so that the first that is not ends the walk: with most names, at the TLD. */
+/* The ancestors of all that is given are in the table, so that the first that is not ends the walk:
+ * with most names, at the TLD. */
 static struct way find_way(const struct local *local, const struct dname_parts *parts,
                            uint16_t type)
 {

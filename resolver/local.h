@@ -1,7 +1,8 @@
 /* layer 31 | resolver/local.h | names that are answered here and never asked upstream
  *
- * Local data of the configuration and of hosts files, special-use names (RFC 6761 and those after it), and the reverse zones of
- * addresses that are not unique (RFC 6303).  Wildcards are those of RFC 4592, empty non-terminals those of RFC 8020.
+ * Local data of the configuration and of hosts files, special-use names (RFC 6761 and those after
+ * it), and the reverse zones of addresses that are not unique (RFC 6303).  Wildcards are those of
+ * RFC 4592, empty non-terminals those of RFC 8020.
  *
  * Owner:    the version.
  * Thread:   any, once it is built.
@@ -33,14 +34,14 @@ struct local_record {
     uint32_t ttl;
 };
 
-/* Add one record; one that is there already changes nothing.  ERR_FORMAT: it contradicts another one, *why is a static phrase.
- * ERR_LIMIT: its RRset would be larger than a message; *why says so for the first such record of the set and is NULL
- * for the others. */
+/* Add one record; one that is there already changes nothing.  ERR_FORMAT: it contradicts another
+ * one, *why is a static phrase. ERR_LIMIT: its RRset would be larger than a message; *why says so
+ * for the first such record of the set and is NULL for the others. */
 MUST_USE enum err local_add(struct local *local, const struct local_record *record,
                             struct arena *arena, const char **why);
 
-/* Add the addresses and names of a hosts file, and a PTR for the first name of a line.  Lines that cannot be used are
- * warnings in `diag`. */
+/* Add the addresses and names of a hosts file, and a PTR for the first name of a line.  Lines that
+ * cannot be used are warnings in `diag`. */
 MUST_USE enum err local_add_hosts(struct local *local, const char *path, const char *text,
                                   size_t len, struct diag *diag, struct arena *arena);
 

@@ -17,7 +17,7 @@ static bool may_be_picked(const struct cut *cut, const struct cut_addr *a,
     if (a->is_useless || a->tries >= PICK_TRIES_MAX ||
         !policy_may_ask(by->policy, by->own, &a->addr))
         return false;
-    if (infra_is_dead(by->infra, &a->addr, cut->zone, by->now_ms))
+    if (infra_is_dead(by->infra, known, cut->zone, by->now_ms))
         return false;
     if (pass == PICK_LAST_HOPE)
         return true;

@@ -43,7 +43,7 @@ void policy_free(struct policy **policy)
 }
 
 /* Addresses that are no server's: of groups, of links, reserved, and IPv4 in disguise, which no list of prefixes would know. */
-static bool is_for_nobody(const struct addr *addr)
+static bool is_no_server(const struct addr *addr)
 {
     static const uint8_t none[12] = {0}, mapped[12] = {[10] = 0xff, [11] = 0xff};
     size_t len;
@@ -67,27 +67,25 @@ bool policy_is_exempt(const struct policy_exempt *exempt, const uint8_t *name,
 }
 
 /* True if a query to that address would reach this resolver. */
-static bool listens_at(const struct policy *policy, const struct own *own,
+static bool listens_at(const struct policy *policy, const struct own_list *own,
                        const struct addr *addr)
 {
-    for (size_t i = 0; i < policy->own.cnt; i++) {
-        const struct addr *listener = &policy->own.at[i];
-        if (addr_is_equal(listener, addr))
+    for (size_t i = 0; i < policy->own.cnt; i++)
+        if (own_reaches(own, &policy->own.at[i], addr))
             return true;
-        if (addr_is_wildcard(listener) && addr_is_v6(listener) == addr_is_v6(addr) &&
-            addr_port(listener) == addr_port(addr) && own && own_has(own, addr))
-            return true;
-    }
     return false;
 }
 
 bool policy_may_ask(const struct policy *policy, struct own *own, const struct addr *addr)
 {
-    if ((addr_is_v6(addr) ? !policy->uses_v6 : !policy->uses_v4) || is_for_nobody(addr) ||
-        listens_at(policy, own, addr))
+    static const struct own_list none;
+    const struct own_list *addresses = own ? own_addresses(own) : &none;
+
+    if ((addr_is_v6(addr) ? !policy->uses_v6 : !policy->uses_v4) || is_no_server(addr) ||
+        listens_at(policy, addresses, addr))
         return false;
     if (route_has_addr(&policy->route, addr))
         return true;
     return !addr_is_in(&policy->do_not_query, addr) &&
-           (!own || !own_has(own, addr) || own_is_served(own, addr));
+           (!own_has(addresses, addr) || own_is_served(own, addr));
 }

@@ -69,6 +69,7 @@ void policy_free(struct policy **policy);
 bool policy_is_exempt(const struct policy_exempt *exempt, const uint8_t *name,
                       const struct addr *server);
 
-/* True if queries may be sent to that address.  An address of this machine counts as a server only if another process serves there.
- * `own` may be NULL: then this machine's addresses are not known. */
+/* True if queries may be sent to that address.  An address of this machine counts as a server only
+ * if another process serves there. `own` may be NULL: then this machine's addresses are not
+ * known. */
 bool policy_may_ask(const struct policy *policy, struct own *own, const struct addr *addr);

@@ -1,12 +1,11 @@
 /* Values go into a policy while they are read, so that what is wrong is told with its place. */
 #include "resolver/res_conf.h"
 
-#include <ifaddrs.h>
-
 #include "base/file.h"
 #include "dns/idn.h"
 #include "dns/rrline.h"
 #include "net/fence.h"
+#include "net/own.h"
 #include "resolver/hit.h"
 
 enum {
@@ -443,39 +442,19 @@ static void check_ttls(struct conf_reader *reader, const struct conf_node *node,
                   "min-ttl is above negative-max-ttl, which wins for negative answers");
 }
 
-/* Whether a query to that address comes back to a listener of this resolver. */
+/* True if a query to that address comes back to a listener of this resolver. */
 static bool is_own(const struct conf_addrs *listen, const struct addr *server,
-                   const struct ifaddrs *machine)
+                   const struct own_list *machine)
 {
-    struct addr_prefix loopback;
-    size_t len;
-
-    must(addr_read_prefix("127.0.0.0/8", &loopback) == ERR_OK);
-    for (size_t i = 0; i < listen->cnt; i++) {
-        const struct addr *at = &listen->at[i];
-        if (addr_is_equal(at, server))
+    for (size_t i = 0; i < listen->cnt; i++)
+        if (own_reaches(machine, &listen->at[i], server))
             return true;
-        if (!addr_is_wildcard(at) || addr_port(at) != addr_port(server) ||
-            addr_is_v6(at) != addr_is_v6(server))
-            continue;
-        if (addr_is_in(&(struct addr_prefixes){&loopback, 1}, server))
-            return true;
-        for (const struct ifaddrs *a = machine; a; a = a->ifa_next) {
-            struct addr own = {0};
-            if (!a->ifa_addr || a->ifa_addr->sa_family != server->sock.any.sa_family)
-                continue;
-            memcpy(&own.sock, a->ifa_addr, addr_len(server));
-            const uint8_t *a_bytes = addr_bytes(&own, &len);
-            if (memcmp(a_bytes, addr_bytes(server, &len), len) == 0)
-                return true;
-        }
-    }
     return false;
 }
 
 static void check_not_own(struct conf_reader *reader, const struct conf_node *root_node,
                           const struct res_conf *conf, const char *key,
-                          const struct conf_list *list, const struct ifaddrs *machine)
+                          const struct conf_list *list, const struct own_list *machine)
 {
     const struct conf_node *node = conf_value(reader, root_node, key);
     const struct res_conf_zone *zones = list->items;
@@ -510,13 +489,13 @@ static void check_not_own(struct conf_reader *reader, const struct conf_node *ro
 static void check_all(struct conf_reader *reader, const struct conf_node *node, void *target)
 {
     struct res_conf *conf = target;
-    struct ifaddrs *machine = NULL;
+    struct own_list machine = {.cnt = 0};
 
-    (void)getifaddrs(&machine); /* without them fewer mistakes are found */
-    check_not_own(reader, node, conf, "stub-zones", &conf->stubs, machine);
-    check_not_own(reader, node, conf, "forward-zones", &conf->forwards, machine);
-    if (machine)
-        freeifaddrs(machine);
+    if (own_read_list(&machine) != ERR_OK)
+        machine.cnt = 0; /* without them fewer mistakes are found */
+    check_not_own(reader, node, conf, "stub-zones", &conf->stubs, &machine);
+    check_not_own(reader, node, conf, "forward-zones", &conf->forwards, &machine);
+    own_fini_list(&machine);
     read_hosts(reader, node, conf);
 }
 

@@ -374,8 +374,8 @@ struct flush {
     struct cache_flushing below;
 };
 
-/* What this worker was just writing is to be forgotten too, so it is written first; and the answer says that all is gone, so that waits
- * until it is. */
+/* What this worker was just writing is to be forgotten too, so it is written first; and the answer
+ * says that all is gone, so that waits until it is. */
 static void run_cache_flush(struct control_call *call, void *engine)
 {
     const struct res_control *worker = engine;

@@ -385,7 +385,8 @@ void res_serve_come_back(struct res_serve *serve)
     res_serve_settle(serve);
 }
 
-/* Nothing else wakes the worker for these while no query is out, or while the next deadline of one is far away. */
+/* Nothing else wakes the worker for these while no query is out, or while the next deadline of one
+ * is far away. */
 unsigned res_serve_wait_ms(const struct res_serve *serve)
 {
     const struct engine *engine = serve->engine;

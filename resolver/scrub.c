@@ -81,8 +81,9 @@ static bool is_of(struct scrubbing *s, const struct scrub_record *r, const uint8
     return is_wanted && r->section == section && dname_is_equal(r->owner, owner);
 }
 
-/* Collect the records of one RRset, or its signatures.  ERR_FORMAT: a record breaks the format of its type, which spoils the RRset
- * (RFC 2181 5): the rest must not be served as if it were the whole. */
+/* Collect the records of one RRset, or its signatures.  ERR_FORMAT: a record breaks the format of
+ * its type, which spoils the RRset (RFC 2181 5): the rest must not be served as if it were the
+ * whole. */
 static enum err collect(struct scrubbing *s, const uint8_t *owner, uint16_t type,
                         enum message_section section, bool is_sigs, struct rrset_record **out,
                         size_t *cnt, uint32_t *ttl)

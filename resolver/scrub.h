@@ -1,7 +1,9 @@
 /* layer 31 | resolver/scrub.h | take from a reply what the asked server may say, and nothing else
  *
- * Answer: what was asked for, or the CNAME or DNAME that stands in its place, and what that leads to as far as the server answers for
- * it: the rest is not sure to come from its own zone (RFC 2181 5.4.1).  Of a forwarder, the whole chain.  Authority: a SOA above the last name of the chain, or a delegation below the zone and above the name.  Additional: addresses of the servers of that
+ * Answer: what was asked for, or the CNAME or DNAME that stands in its place, and what that leads
+ * to as far as the server answers for it: the rest is not sure to come from its own zone
+ * (RFC 2181 5.4.1).  Of a forwarder, the whole chain.  Authority: a SOA above the last name of the chain, or
+ * a delegation below the zone and above the name.  Additional: addresses of the servers of that
  * delegation.  Everything else is dropped and counted (limits.md section 2).
  *
  * Owner:    the task's arena.
@@ -26,8 +28,8 @@ struct scrub_asked {
     bool is_forward; /* a forwarder: delegates nothing, and has looked aliases up itself */
     bool checks_bailiwick, checks_sections;
     size_t rrset_records_max, rrset_bytes_max; /* of one RRset, written out */
-    /* True if the server that was asked answers for `name` too, as far as is known: a CNAME or DNAME in its zone is followed there
-     * within the reply.  NULL: no link is followed. */
+    /* True if the server that was asked answers for `name` too, as far as is known: a CNAME or
+     * DNAME in its zone is followed there within the reply.  NULL: no link is followed. */
     bool (*may_follow)(void *data, const uint8_t *name);
     void *data;
 };
@@ -85,7 +87,8 @@ struct scrub {
 MUST_USE enum err scrub_reply(const struct message *message, const struct scrub_asked *asked,
                               struct arena *arena, struct scrub *out);
 
-/* Say which record of a reply could not be read, and where: "unreadable: www.example. A, record 2 at octet 57". */
+/* Say which record of a reply could not be read, and where: "unreadable: www.example. A, record 2
+ * at octet 57". */
 void scrub_broken_print(const struct scrub *scrub, char out[SCRUB_BROKEN_MAX]);
 
 /* Why a record was left out, in words; NULL: it was not. */

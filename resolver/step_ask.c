@@ -120,8 +120,9 @@ static bool is_exempt(const struct task *task, const struct policy_exempt *exemp
     return policy_is_exempt(exempt, task_asked_name(task), server);
 }
 
-/* 0x20, unless the configuration or experience says that this server mishandles it.  The last try at a server that was silent so far
- * and has never handled mixed case is in lower case: some such servers drop what they do not find. */
+/* 0x20, unless the configuration or experience says that this server mishandles it.  The last try
+ * at a server that was silent so far and has never handled mixed case is in lower case: some such
+ * servers drop what they do not find. */
 static bool may_mix_case(struct task *task, const struct infra_server *server, uint64_t now_ms)
 {
     const struct policy *policy = task->engine->policy;
@@ -258,8 +259,9 @@ static enum task_state ask_in_lower_case(struct task *task)
     return TASK_ASK;
 }
 
-/* RFC 7873 5.3: a server that once gave a cookie and now sends none, and has no TCP: one of several behind the address (anycast), or it
- * has been replaced.  Start afresh, and require no cookie of it for a while. */
+/* RFC 7873 5.3: a server that once gave a cookie and now sends none, and has no TCP: one of several
+ * behind the address (anycast), or it has been replaced.  Start afresh, and require no cookie of it
+ * for a while. */
 static bool may_ask_without_cookie(const struct task *task)
 {
     return task->is_suspect && task->is_cookie_all;
@@ -403,19 +405,21 @@ static bool has_other_addr(const struct task *task)
 /* Addresses that this task may still ask, the one that it asks now among them. */
 static unsigned count_askable(const struct task *task, uint64_t now_ms)
 {
+    const struct infra *infra = task->engine->infra;
     unsigned cnt = 0;
 
     for (int i = 0; i < task->cut.addr_cnt; i++) {
         const struct cut_addr *a = &task->cut.addrs[i];
-        cnt += !a->is_useless && a->tries < PICK_TRIES_MAX &&
-               engine_may_ask(task->engine, &a->addr) &&
-               !infra_is_dead(task->engine->infra, &a->addr, task->cut.zone, now_ms);
+        cnt +=
+            !a->is_useless && a->tries < PICK_TRIES_MAX &&
+            engine_may_ask(task->engine, &a->addr) &&
+            !infra_is_dead(infra, infra_find(infra, &a->addr, now_ms), task->cut.zone, now_ms);
     }
     return cnt;
 }
 
-/* Early tries are short, so that a lost datagram or a dead server costs little.  The last ones get the remaining time: the server may be
- * far away, or be waiting for another server itself. */
+/* Early tries are short, so that a lost datagram or a dead server costs little.  The last ones get
+ * the remaining time: the server may be far away, or be waiting for another server itself. */
 static unsigned choose_wait(const struct task *task, const struct infra_server *server,
                             uint64_t now_ms)
 {

@@ -72,8 +72,9 @@ static bool is_known_by_now(struct task *task)
     return cache_is_known(cache, &task->key, task->type, &when, &task->arena);
 }
 
-/* Whether a zone that the name is in is left alone for now: the one found, or one below it whose delegation was not worth keeping.  A
- * task that explains, or that fetches anew for a client, finds out by itself. */
+/* Whether a zone that the name is in is left alone for now: the one found, or one below it whose
+ * delegation was not worth keeping.  A task that explains, or that fetches anew for a client, finds
+ * out by itself. */
 static bool is_down(struct task *task)
 {
     uint64_t now_ms = now_mono_ms();

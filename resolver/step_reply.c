@@ -263,34 +263,34 @@ static enum task_state on_error(struct task *task, unsigned rcode)
     return give_up_server(task, TRACE_RCODE, rcode);
 }
 
-/* RFC 6891 7: the same query without OPT, but not where signatures are to be had: a forged FORMERR could strip them
- * (limits.md section 1).  What is remembered of that was learnt from a reply that matched. */
+/* The same query with less of EDNS. */
+static enum task_state doubt_edns(struct task *task, enum task_edns edns, unsigned rcode)
+{
+    trace_end(&task->attempts, TRACE_RCODE, rcode, 0);
+    task->edns = edns;
+    task->has_doubted_edns = true;
+    task_trace(task, TRACE_STEP_NOTE, NULL,
+               edns == TASK_EDNS_NONE
+                   ? "the server may not support EDNS: asked again without"
+                   : "the server may not support EDNS options: asked again without options");
+    return ask_again(task);
+}
+
+/* RFC 6891 7: the same query without OPT, but not where signatures are to be had: a forged FORMERR
+ * could strip them (limits.md section 1).  What is remembered of that was learnt from a reply that
+ * matched. */
 static enum task_state on_no_edns(struct task *task, unsigned rcode, uint64_t now_ms)
 {
     const struct infra_server *server =
         infra_get(task->engine->infra, &asked_addr(task)->addr, now_ms);
 
-    trace_end(&task->attempts, TRACE_RCODE, rcode, 0);
     if (task->cut.is_signed || server->knows_edns)
         return give_up_server(task, TRACE_RCODE, rcode);
-    task->edns = TASK_EDNS_NONE;
-    task->has_doubted_edns = true;
-    task_trace(task, TRACE_STEP_NOTE, NULL,
-               "the server may not support EDNS: asked again without");
-    return ask_again(task);
+    return doubt_edns(task, TASK_EDNS_NONE, rcode);
 }
 
-static enum task_state on_no_options(struct task *task, unsigned rcode)
-{
-    trace_end(&task->attempts, TRACE_RCODE, rcode, 0);
-    task->edns = TASK_EDNS_BARE;
-    task->has_doubted_edns = true;
-    task_trace(task, TRACE_STEP_NOTE, NULL,
-               "the server may not support EDNS options: asked again without options");
-    return ask_again(task);
-}
-
-/* No record and no authority: another server of the zone may know better, so all are asked before that is believed. */
+/* No record and no authority: another server of the zone may know better, so all are asked before
+ * that is believed. */
 static enum task_state on_empty(struct task *task, bool is_denied)
 {
     if (!is_whole(task))
@@ -341,8 +341,8 @@ static enum task_state on_truncated(struct task *task)
 
 /* ---- the step ---- */
 
-/* Whether the servers asked answer for `name` as well: it is in their zone, and neither a delegation nor the configuration is known to
- * lead elsewhere. */
+/* Whether the servers asked answer for `name` as well: it is in their zone, and neither a
+ * delegation nor the configuration is known to lead elsewhere. */
 static bool may_follow(void *data, const uint8_t *name)
 {
     struct task *task = data;
@@ -436,9 +436,10 @@ static void learn(struct task *task, const struct message *reply, const struct s
 
 /* ---- servers that mishandle mixed case ---- */
 
-/* Whether the reply may be no more than what a server makes of letters that it does not expect: then it is asked once more in lower
- * case before it is believed.  A server that has answered in mixed case with data is trusted with it, and so is one whose negative
- * replies were often the same in both. */
+/* Whether the reply may be no more than what a server makes of letters that it does not expect:
+ * then it is asked once more in lower case before it is believed.  A server that has answered in
+ * mixed case with data is trusted with it, and so is one whose negative replies were often the same
+ * in both. */
 static bool is_case_in_doubt(struct task *task, enum classify_kind kind, uint64_t now_ms)
 {
     const struct infra_server *server =
@@ -561,7 +562,7 @@ enum task_state step_reply(struct task *task, const struct message *reply)
     case CLASSIFY_LAME: return on_lame(task, now_ms);
     case CLASSIFY_ERROR: return on_error(task, classify_rcode(reply));
     case CLASSIFY_NO_EDNS: return on_no_edns(task, classify_rcode(reply), now_ms);
-    case CLASSIFY_NO_OPTIONS: return on_no_options(task, classify_rcode(reply));
+    case CLASSIFY_NO_OPTIONS: return doubt_edns(task, TASK_EDNS_BARE, classify_rcode(reply));
     case CLASSIFY_EMPTY: return on_empty(task, classify_rcode(reply) == RRTYPE_RCODE_NXDOMAIN);
     case CLASSIFY_BAD_COOKIE: return on_bad_cookie(task);
     }

@@ -146,8 +146,9 @@ static bool has_open_kid(const struct task *task)
     return false;
 }
 
-/* Only the zone's own servers could tell of a name inside it, and they have failed at the addresses that are known: such a name is not
- * looked up, but what the cache has of it may be newer than the glue. */
+/* Only the zone's own servers could tell of a name inside it, and they have failed at the addresses
+ * that are known: such a name is not looked up, but what the cache has of it may be newer than the
+ * glue. */
 static bool is_own_name(const struct task *task, int server)
 {
     return task->cut.addr_cnt > 0 &&
@@ -193,15 +194,16 @@ static bool is_wanted(const struct task *task, int server, bool is_v6)
            (is_v6 ? policy->uses_v6 : policy->uses_v4);
 }
 
-/* While names lead nowhere, one family at a time: a name that does not exist then costs one query (NXNSAttack). */
+/* While names lead nowhere, one family at a time: a name that does not exist then costs one query
+ * (NXNSAttack). */
 static bool is_put_off(const struct task *task, int server, bool is_v6)
 {
     return is_v6 && task->failed_targets >= SERVERS_A_STEP &&
            task->cut.servers[server].lookup[0] == CUT_ASKING;
 }
 
-/* A referral that names more servers than are kept is not meant well: few of its names may lead nowhere.  Of any other every name is
- * tried. */
+/* A referral that names more servers than are kept is not meant well: few of its names may lead
+ * nowhere.  Of any other every name is tried. */
 static bool is_target_limit_reached(struct task *task)
 {
     if (!task->cut.is_crowded || task->failed_targets < task->engine->policy->limits.targets)
@@ -237,13 +239,14 @@ static bool begin_lookups(struct task *task)
 /* Whether no server was asked because all that may be were silent a moment ago. */
 static bool is_left_alone(const struct task *task, uint64_t now_ms)
 {
+    const struct infra *infra = task->engine->infra;
     bool has_dead = false;
 
     for (int i = 0; i < task->cut.addr_cnt; i++) {
         const struct addr *addr = &task->cut.addrs[i].addr;
         if (!engine_may_ask(task->engine, addr))
             continue;
-        if (!infra_is_dead(task->engine->infra, addr, task->cut.zone, now_ms))
+        if (!infra_is_dead(infra, infra_find(infra, addr, now_ms), task->cut.zone, now_ms))
             return false;
         has_dead = true;
     }
@@ -266,8 +269,9 @@ static enum task_state ask_above(struct task *task)
     return TASK_LOOK;
 }
 
-/* The zone's own NS RRset, when the servers of the delegation fail: the parent may not have been updated yet.  For this task only:
- * it is never cached as the delegation, and no data from those servers outlives the task (ghost domains). */
+/* The zone's own NS RRset, when the servers of the delegation fail: the parent may not have been
+ * updated yet.  For this task only: it is never cached as the delegation, and no data from those
+ * servers outlives the task (ghost domains). */
 static bool may_ask_child_side(const struct task *task)
 {
     bool is_itself = task->type == RRTYPE_NS && task->parts.labels == task->cut.labels;
@@ -275,7 +279,8 @@ static bool may_ask_child_side(const struct task *task)
            !is_itself;
 }
 
-/* Put the servers that the NS records of the zone add in the place of the cut; false when there is none. */
+/* Put the servers that the NS records of the zone add in the place of the cut; false when there is
+ * none. */
 static bool take_child_side(struct task *task)
 {
     struct cache_time when = task_time(task);

@@ -109,7 +109,7 @@ struct task {
     unsigned shown;     /* labels that the servers of the cut have seen */
     unsigned steps;     /* of minimisation */
     bool has_reply;     /* a server of the cut answered, whatever it said */
-    bool is_known_down; /* nobody was asked: the zone's servers failed a moment ago */
+    bool is_known_down; /* no server was asked: those of the zone failed a moment ago */
     bool is_child_side; /* what the zone says of its own servers was looked for */
     bool is_from_child; /* the cut is that, for this task only */
     unsigned failed_targets;

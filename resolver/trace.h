@@ -68,8 +68,8 @@ const char *trace_words(const struct trace_attempt *attempt, char room[TRACE_WOR
 /* Its server, without a port. */
 struct addr trace_server(const struct trace_attempt *attempt);
 
-/* Say in a line why the name could not be resolved: `cause`, then what each server of which zone did; if no server was asked, the zone
- * and its servers. */
+/* Say in a line why the name could not be resolved: `cause`, then what each server of which zone
+ * did; if no server was asked, the zone and its servers. */
 void trace_explain(const struct trace_attempts *attempts, const uint8_t *name,
                    const struct cut *cut, const char *cause, char out[TRACE_TEXT_MAX]);
 

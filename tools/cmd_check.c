@@ -1,5 +1,6 @@
-/* rootline check: the configuration as the daemon would read it.  The top-level keys tell which daemon the file is for; if they are the ones
- * that both have, the reading with fewer errors does. */
+/* rootline check: the configuration as the daemon would read it.  The top-level keys tell which
+ * daemon the file is for; if they are the ones that both have, the reading with fewer errors
+ * does. */
 #include "authd/auth_conf.h"
 #include "base/file.h"
 #include "resolver/res_conf.h"

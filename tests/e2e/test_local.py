@@ -153,7 +153,7 @@ local-data: ['x.lab. HTTPS 1 . alpn="h2"port=443', "ttl.lab. 4294967295 A 192.0.
         assert str(ask(server, "x.lab", "HTTPS").answer[0][0]) == '1 . alpn="h2" port="443"'
         assert ask(server, "ttl.lab").answer[0].ttl == 0
         assert ask(server, "no.soa.lab").authority[0].ttl == 0
-        assert ask(server, "ok.lab").answer and ask(server, ".", "NS").answer and "2 warnings" not in server.log()
+        assert ask(server, "ok.lab").answer and ask(server, ".", "NS").answer
         reply = ask(server, "3.2.1.10.in-addr.arpa", "PTR")
         assert [s.rdtype for s in reply.answer] == [dns.rdatatype.DNAME, dns.rdatatype.CNAME, dns.rdatatype.PTR], reply
         assert nodata(ask(server, "b.z2.beta"))

@@ -20,7 +20,7 @@ static void check_inside(const struct http_text *text, const uint8_t *octets, si
 
 static void ask(const struct http_request *request)
 {
-    static const struct addr_prefixes nobody = {0};
+    static const struct addr_prefixes no_address = {0};
     const uint8_t *wire = NULL;
     struct addr client;
     size_t len = 0;
@@ -32,7 +32,7 @@ static void ask(const struct http_request *request)
     must(status != 200 || (wire && len > 0 && len <= MESSAGE_MAX));
     if (status == 200)
         (void)doh_max_age(wire, len);
-    (void)proxy_read_fields(request, &nobody, &client);
+    (void)proxy_read_fields(request, &no_address, &client);
 }
 
 static void answer(struct http_verdict verdict, bool closes)
@@ -76,15 +76,15 @@ static void parse_preamble(const uint8_t *octets, size_t len)
     char text[ADDR_TEXT_MAX];
     size_t used = 0;
 
-    struct addr_prefix everybody = {.bits = 0};
-    struct addr_prefixes trusted = {&everybody, 1}, nobody = {NULL, 0};
+    struct addr_prefix every_address = {.bits = 0};
+    struct addr_prefixes trusted = {&every_address, 1}, no_address = {NULL, 0};
     struct addr peer = {0};
     size_t passed = 0;
 
     if (proxy_parse(octets, len, &client, &used) != PROXY_WHOLE)
         return;
-    must(proxy_pass(octets, len, &nobody, &peer, &passed) == PROXY_WRONG);
-    peer.sock.any.sa_family = everybody.addr.sock.any.sa_family = AF_INET;
+    must(proxy_pass(octets, len, &no_address, &peer, &passed) == PROXY_WRONG);
+    peer.sock.any.sa_family = every_address.addr.sock.any.sa_family = AF_INET;
     must(proxy_pass(octets, len, &trusted, &peer, &passed) == PROXY_WHOLE && passed == used);
     must(!addr_is_v6(&peer) || !IN6_IS_ADDR_V4MAPPED(&peer.sock.v6.sin6_addr));
     must(used >= 16 && used <= len && used <= PROXY_LEN_MAX);
