@@ -12,14 +12,12 @@
 
 #include "base/addr.h"
 
-/* An IPv6 address, or an IPv4 one in its mapped form. */
-struct own_key {
-    uint8_t octets[16];
-};
+struct own_range;
 
-/* The addresses at one moment, sorted.  Lifetime: until own_fini_list. */
+/* The addresses that were this machine's at one moment: those of its interfaces, and prefixes that are
+ * routed to it as a whole; disjoint, in order.  Lifetime: until own_fini_list. */
 struct own_list {
-    struct own_key *keys;
+    struct own_range *ranges;
     size_t cnt;
 };
 

@@ -553,18 +553,35 @@ enum err stream_begin_tls(struct stream *s, struct tls_server *server,
 
 /* ---- reading ---- */
 
+/* Of the hub's chunk, what may be filled at once. */
+static size_t chunk_room(const struct stream *s)
+{
+    return is_opening(s) ? STREAM_HELLO_MAX - s->in.len : STREAM_CHUNK;
+}
+
 static void alloc_chunk(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
 {
     struct stream *s = handle->data;
-    size_t room = is_opening(s) ? STREAM_HELLO_MAX - s->in.len : STREAM_CHUNK;
     (void)suggested;
-    *buf = uv_buf_init((char *)s->hub->chunk, (unsigned)room);
+    *buf = uv_buf_init((char *)s->hub->chunk, (unsigned)chunk_room(s));
+}
+
+/* Octets of the hub's chunk, as they came from the socket. */
+static void take_octets(struct stream *s, size_t len)
+{
+    if (is_opening(s))
+        wait_for_turn(s, s->hub->chunk, len);
+    else if (s->tls)
+        open_octets(s, s->hub->chunk, len);
+    else
+        ask_fresh(s, s->hub->chunk, len);
 }
 
 static void on_read(uv_stream_t *tcp, ssize_t got, const uv_buf_t *buf)
 {
     struct stream *s = tcp->data;
 
+    (void)buf; /* the hub's chunk */
     if (s->is_closing)
         return;
     if (got < 0) {
@@ -580,12 +597,8 @@ static void on_read(uv_stream_t *tcp, ssize_t got, const uv_buf_t *buf)
             stream_close(s);
         return;
     }
-    if (got > 0 && is_opening(s))
-        wait_for_turn(s, (const uint8_t *)buf->base, (size_t)got);
-    else if (got > 0 && s->tls)
-        open_octets(s, (const uint8_t *)buf->base, (size_t)got);
-    else if (got > 0)
-        ask_fresh(s, (const uint8_t *)buf->base, (size_t)got);
+    if (got > 0)
+        take_octets(s, (size_t)got);
     struct stream_hub *hub = s->hub;
     stream_work(s);
     if (guard_is_memory_full(hub->settings->guard))
@@ -620,14 +633,12 @@ static bool take_arrived(struct stream *s)
 
     if (now_mono_ms() < hub->drain_until_ms && !s->is_finishing &&
         uv_fileno((uv_handle_t *)&s->tcp, &fd) == 0)
-        got = recv(fd, hub->chunk, STREAM_CHUNK, MSG_DONTWAIT);
+        got = recv(fd, hub->chunk, chunk_room(s), MSG_DONTWAIT);
     if (got < 0)
         return false;
     s->is_ended |= got == 0;
-    if (s->tls && got > 0)
-        open_octets(s, hub->chunk, (size_t)got);
-    else if (got > 0)
-        ask_fresh(s, hub->chunk, (size_t)got);
+    if (got > 0)
+        take_octets(s, (size_t)got);
     return true;
 }
 

@@ -37,7 +37,7 @@ struct local_name {
     struct local_zone *zone; /* that begins here; NULL */
     struct rrset *first;     /* NULL: nothing is given */
     struct local_set *more;
-    bool has_below, has_wildcard; /* any name below; *.NAME */
+    bool has_below, has_wildcard; /* any name below; *.NAME, be it for a name below it only */
     uint16_t cut_type;            /* the set that lost its tail last, and that is said */
 };
 
@@ -95,8 +95,7 @@ static struct local_name *get_name(struct local *local, struct arena *arena,
             return NULL;
         is_known = at->has_below; /* then those above it know as well */
         at->has_below = true;
-        at->has_wildcard |=
-            n + 1 == parts.labels && memcmp(parts.lower, star, sizeof(star)) == 0;
+        at->has_wildcard |= memcmp(parts.lower + parts.at[n + 1], star, sizeof(star)) == 0;
     }
     return result;
 }
@@ -726,8 +725,9 @@ struct local_answer local_find(const struct local *local, const struct dname_par
     if (answer.kind == LOCAL_NODATA && is_parents)
         answer.kind =
             LOCAL_NONE; /* what is given at the apex says nothing of the parent's DS */
-    if (answer.kind == LOCAL_NONE && way.zone)
-        answer = answer_zone(local, way.zone, is_exact, type);
+    if (answer.kind == LOCAL_NONE &&
+        way.zone) /* a wildcard without data answers too (RFC 4592 2.2.2) */
+        answer = answer_zone(local, way.zone, is_exact || way.last->has_wildcard, type);
     else if (answer.kind == LOCAL_NONE && is_empty && way.is_below_wildcard)
         answer.kind = LOCAL_NODATA;
     answer.has_below = is_empty;

@@ -57,16 +57,19 @@ for address in ("192.0.2.9/32", "192.0.2.77/32", "192.0.2.78/32", "192.0.2.79/32
     ip(f"addr add {address} dev lo")
 for address in ("2001:db8::9/128", "2001:db8::10/128"):
     ip(f"addr add {address} dev lo nodad")
+ip("route add local 192.0.2.128/25 dev lo")  # AnyIP: addresses that no interface has
+Path("/proc/sys/net/ipv6/conf/all/forwarding").write_text("1")  # a router has the anycast address of its networks
 ip("link add rl0 type veth peer name rl1")
 ip("link set rl0 up")
 ip("link set rl1 up")
+ip("addr add 2001:db8:1::1/64 dev rl0 nodad")
 for address in ("203.0.113.5", "203.0.113.6", "192.0.2.79"):  # where they are while they are not ours
     ip(f"route add {address} dev rl0 src 192.0.2.9")
     ip(f"neigh add {address} lladdr 02:00:00:00:00:01 dev rl0")
 tap = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
 
 GLUE = {"v4": "192.0.2.77", "v6": "2001:db8::10", "client": "192.0.2.9", "added": "203.0.113.5", "away": "203.0.113.6", "removed": "192.0.2.79",
-        "beside": "192.0.2.78"}
+        "beside": "192.0.2.78", "routed": "192.0.2.200", "anycast": "2001:db8:1::"}
 running = [serve("parent", "198.51.100.1@5399", "test.", "ns A 198.51.100.1\n" + "".join(
     f"{name} NS ns.{name}\nns.{name} {'AAAA' if ':' in address else 'A'} {address}\n" for name, address in GLUE.items()))]
 (folder / "hints").write_text(". 3600 NS ns.test.\nns.test. 3600 A 198.51.100.1\n")
@@ -81,7 +84,7 @@ if listen.count("192.0.2.9"):  # a second server of this machine, on an address 
 running.append(start([build / "rootline-resolver", "-c", folder / "resolver.yaml"], folder / "resolver.log", "ready on"))
 packets()
 
-found = {name: ask(f"ns.{name}.test") for name in ("v4", "v6", "client", "beside")}
+found = {name: ask(f"ns.{name}.test") for name in ("v4", "v6", "client", "beside", "routed", "anycast")}
 found["away"] = ask("ns.away.test")
 ip("route del 203.0.113.5 dev rl0")
 ip("addr add 203.0.113.5/32 dev lo")

@@ -31,16 +31,18 @@ def nodata(reply):
 def test_empty_non_terminals(net, tmp_path):
     (tmp_path / "hosts").write_text("192.0.2.1 d.e.f.home.arpa d.e.f.corp.alpha d.e.intern\n")
     server = internet.Resolver(tmp_path, net, extra="""hosts: hosts
-local-data: ["a.b.c.home.arpa. A 192.0.2.1", "a.b.c.corp.alpha. A 192.0.2.1", "a.n1.z1.alpha. A 192.0.2.1", "k3d.localhost. A 192.0.2.3"]
+local-data: ["a.b.c.home.arpa. A 192.0.2.1", "a.b.c.corp.alpha. A 192.0.2.1", "a.n1.z1.alpha. A 192.0.2.1", "k3d.localhost. A 192.0.2.3",
+  "x.*.wild.home.arpa. A 192.0.2.4"]
 stub-zones: [{zone: 9.9.10.in-addr.arpa, servers: [127.90.1.1]}]""")
     try:
         for name in ("b.c.home.arpa", "c.home.arpa", "e.f.home.arpa", "f.home.arpa", "9.10.in-addr.arpa",
-                     "b.c.corp.alpha", "c.corp.alpha", "corp.alpha", "f.corp.alpha", "e.intern", "intern"):
+                     "b.c.corp.alpha", "c.corp.alpha", "corp.alpha", "f.corp.alpha", "e.intern", "intern",
+                     "wild.home.arpa", "*.wild.home.arpa", "y.wild.home.arpa", "z.y.wild.home.arpa"):  # RFC 4592 2.2.2
             for rdtype in ("A", "NS", "TXT"):
                 for _ in range(2):  # from the servers, and from the cache
                     reply = ask(server, name, rdtype)
                     assert nodata(reply), (name, rdtype, reply)
-        for name in ("x.c.home.arpa", "x.home.arpa", "x.c.corp.alpha", "x.alpha", "x.intern", "8.10.in-addr.arpa"):
+        for name in ("x.c.home.arpa", "x.home.arpa", "x.c.corp.alpha", "x.alpha", "x.intern", "8.10.in-addr.arpa", "y.*.wild.home.arpa"):
             reply = ask(server, name)
             assert reply.rcode() == dns.rcode.NXDOMAIN and reply.authority, (name, reply)
         # what stands above local data on the Internet stays as it is

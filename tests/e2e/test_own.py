@@ -16,7 +16,7 @@ def test_the_machine_itself_is_no_server(tmp_path, listen):
     done = lab.run("unshare", "--net", sys.executable, lab.SOURCE / "tests/e2e/own_inside.py", lab.BUILD, tmp_path, listen, timeout=120)
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
-    for name in ("v4", "v6", "client", "added"):
+    for name in ("v4", "v6", "client", "added", "routed", "anycast"):
         assert found[name] == {"rcode": "SERVFAIL", "answers": 0, "asked": {}}, name
     # these are asked: an address of somebody else, one that is no longer ours, and a server beside this one
     assert found["away"]["asked"].get("203.0.113.6") and found["removed"]["asked"].get("192.0.2.79")
