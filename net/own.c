@@ -1,7 +1,7 @@
 /* What this machine takes for its own is what its table of local routes says: the addresses of its
- * interfaces, 127.0.0.0/8, prefixes routed to it as a whole (AnyIP), and IPv6 anycast addresses,
- * of which getifaddrs knows the first only.  Each change makes the whole list be read again:
- * changes are rare, and netlink messages can be lost (ENOBUFS). */
+ * interfaces, prefixes routed to it as a whole (AnyIP), and IPv6 anycast addresses; getifaddrs knows
+ * the first only.  127.0.0.0/8 as a whole is left to do-not-query.  Each change makes the whole list
+ * be read again: changes are rare, and netlink messages can be lost (ENOBUFS). */
 #include "net/own.h"
 
 #include <errno.h>
@@ -12,7 +12,7 @@
 #include "base/now.h"
 #include "net/holder.h"
 
-enum { SERVED_MAX = 256, SERVED_MS = 1000, CHUNK = 32768, READ_TRIES = 5 };
+enum { SERVED_MAX = 256, SERVED_MS = 1000, CHUNK = 32768, READ_TRIES = 5, LOOPBACK_NET = 127 };
 
 struct own {
     uv_poll_t poll;
@@ -120,7 +120,8 @@ static void take_route(struct reading *r, const struct nlmsghdr *h)
     for (const struct rtattr *a = RTM_RTA(route); RTA_OK(a, left); a = RTA_NEXT(a, left))
         if (a->rta_type == RTA_DST && RTA_PAYLOAD(a) == len)
             memcpy(prefix, RTA_DATA(a), len);
-    if (route->rtm_dst_len > len * 8)
+    bool is_loopback_net = len == 4 && prefix[0] == LOOPBACK_NET && route->rtm_dst_len < 32;
+    if (route->rtm_dst_len > len * 8 || is_loopback_net)
         return;
     struct own_range range = make_range(prefix, len, route->rtm_dst_len);
     add_range(r, &range);
@@ -236,8 +237,10 @@ bool own_reaches(const struct own_list *list, const struct addr *listener,
 {
     if (addr_is_equal(listener, addr))
         return true;
+    bool is_loopback =
+        !addr_is_v6(addr) && ntohl(addr->sock.v4.sin_addr.s_addr) >> 24 == LOOPBACK_NET;
     return addr_is_wildcard(listener) && addr_port(listener) == addr_port(addr) &&
-           addr_is_v6(listener) == addr_is_v6(addr) && own_has(list, addr);
+           addr_is_v6(listener) == addr_is_v6(addr) && (is_loopback || own_has(list, addr));
 }
 
 /* Replace the list; if it cannot be read the old one stays. */

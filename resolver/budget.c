@@ -1,6 +1,9 @@
 /* What ran out is said in words, for the client's EDE and the trace. */
 #include "resolver/budget.h"
 
+/* Of sorting replies out; twice what the densest reply takes for an octet. */
+enum { WORK_AN_OCTET = 4 };
+
 struct budget_limits budget_defaults(void)
 {
     return (struct budget_limits){.queries = 100,
@@ -23,6 +26,8 @@ struct budget *budget_new(const struct budget_limits *limits, uint64_t now_ms)
                                   .queries_left = limits->queries,
                                   .bytes_left = limits->bytes,
                                   .lookups_left = limits->lookups,
+                                  .work_left = (uint32_t)util_min(
+                                      (uint64_t)limits->bytes * WORK_AN_OCTET, UINT32_MAX),
                                   .end_ms = now_ms + limits->time_ms};
     return budget;
 }
@@ -73,5 +78,15 @@ bool budget_spend_bytes(struct budget *budget, size_t bytes)
     if (budget->spent)
         return false;
     budget->bytes_left -= (uint32_t)util_min(bytes, budget->bytes_left);
+    return true;
+}
+
+bool budget_spend_work(struct budget *budget, unsigned work)
+{
+    if (!budget->spent && budget->work_left == 0)
+        budget->spent = "the replies of servers took too much work";
+    if (budget->spent)
+        return false;
+    budget->work_left -= (uint32_t)util_min(work, budget->work_left);
     return true;
 }

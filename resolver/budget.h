@@ -36,7 +36,7 @@ struct budget_limits budget_defaults(void);
 /* Lifetime: until the last holder lets go. */
 struct budget {
     unsigned ref_cnt;
-    uint32_t queries_left, bytes_left, lookups_left;
+    uint32_t queries_left, bytes_left, lookups_left, work_left;
     uint64_t end_ms;                /* mono */
     const char *spent;              /* what ran out first, in words; NULL: nothing did */
     const struct trace_sink *trace; /* who wants to hear of its tasks; NULL: nobody does */
@@ -51,11 +51,13 @@ MUST_USE struct budget *budget_new(const struct budget_limits *limits, uint64_t 
 struct budget *budget_ref(struct budget *budget);
 void budget_unref(struct budget **budget);
 
-/* Spend one question, the lookup of a server's address, or `bytes` of a reply; false when that is
- * too much.  One reply may be larger than what is left: it has been received already. */
+/* Spend one question, the lookup of a server's address, `bytes` of a reply, or the `work` of sorting it
+ * out; false when that is too much.  One reply may be larger than what is left: it has been received
+ * already. */
 bool budget_spend_query(struct budget *budget, uint64_t now_ms);
 bool budget_spend_lookup(struct budget *budget);
 bool budget_spend_bytes(struct budget *budget, size_t bytes);
+bool budget_spend_work(struct budget *budget, unsigned work);
 
 /* Whether nothing ran out and there is time left. */
 bool budget_is_left(struct budget *budget, uint64_t now_ms);

@@ -17,17 +17,22 @@ void cut_init(struct cut *cut, const uint8_t *zone, enum cut_source source)
     cut->server_cnt = cut->addr_cnt = 0;
 }
 
-enum err cut_copy(struct cut *to, const struct cut *from, struct arena *arena)
+static const uint8_t *copy_name(const uint8_t *name, uint8_t **names)
+{
+    uint8_t *copy = *names;
+    size_t len = dname_len(name);
+
+    memcpy(copy, name, len);
+    *names += len;
+    return copy;
+}
+
+void cut_copy(struct cut *to, const struct cut *from, uint8_t names[CUT_NAMES_MAX])
 {
     *to = *from;
-    to->zone = arena_copy(arena, from->zone, dname_len(from->zone));
-    for (int i = 0; i < from->server_cnt; i++) {
-        const uint8_t *name = from->servers[i].name;
-        to->servers[i].name = arena_copy(arena, name, dname_len(name));
-        if (!to->servers[i].name)
-            return ERR_NOMEM;
-    }
-    return to->zone ? ERR_OK : ERR_NOMEM;
+    to->zone = copy_name(from->zone, &names);
+    for (int i = 0; i < from->server_cnt; i++)
+        to->servers[i].name = copy_name(from->servers[i].name, &names);
 }
 
 int cut_add_server(struct cut *cut, const uint8_t *name)

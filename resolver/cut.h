@@ -3,7 +3,7 @@
  * What a referral, the hints or the configuration say: whom to ask about names below a zone.  Delegations are
  * the parent's word (parent-centric): what the child says of its own servers is data, not a way to it.
  *
- * Owner:    names point into the arena of the task or version.
+ * Owner:    names stay where they are: in the task, the version or an arena.
  * Thread:   one worker; those of a version any.
  */
 #pragma once
@@ -17,6 +17,7 @@ enum {
     CUT_SERVERS_MAX = 13,     /* limits.md section 3: NXNSAttack, NRDelegationAttack */
     CUT_SERVER_ADDRS_MAX = 6, /* the same address counts once */
     CUT_ADDRS_MAX = 40,
+    CUT_NAMES_MAX = (CUT_SERVERS_MAX + 1) * DNAME_MAX,
     CUT_BYTES_MAX = 1 + CUT_SERVERS_MAX * (DNAME_MAX + 1) + CUT_ADDRS_MAX * 17
 };
 
@@ -59,8 +60,9 @@ struct cut {
 /* An empty cut of `zone`, which stays the caller's. */
 void cut_init(struct cut *cut, const uint8_t *zone, enum cut_source source);
 
-/* Copy a cut, its names too: it outlives the version that it comes from.  ERR_NOMEM. */
-MUST_USE enum err cut_copy(struct cut *to, const struct cut *from, struct arena *arena);
+/* Copy a cut, its names into `names`, where none of them stands yet: it outlives what it comes
+ * from. */
+void cut_copy(struct cut *to, const struct cut *from, uint8_t names[CUT_NAMES_MAX]);
 
 /* Add a server; its number, or -1 when there are enough.  One that is there already is found. */
 int cut_add_server(struct cut *cut, const uint8_t *name);

@@ -3,14 +3,20 @@
 
 #include "base/now.h"
 
+enum { SCRATCH_MAX = 4 << 20 }; /* the largest reply, written out, fits many times over */
+
 enum err engine_new(struct out *out, struct cache_store *store, struct quota *quota,
                     struct engine **out_engine)
 {
     struct engine *e = calloc(1, sizeof(*e));
-    if (!e || infra_new(&e->infra) != ERR_OK) {
+    struct scrub_room *room = scrub_new_room();
+    if (!e || !room || infra_new(&e->infra) != ERR_OK) {
+        scrub_free_room(&room);
         free(e);
         return ERR_NOMEM;
     }
+    e->scrub_room = room;
+    arena_init(&e->scratch, SCRATCH_MAX);
     e->cache.store = store;
     e->cache.start_ms = now_wall_ms();
     e->quota = quota;

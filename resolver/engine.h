@@ -12,6 +12,7 @@
 #include "resolver/infra.h"
 #include "resolver/policy.h"
 #include "resolver/refused.h"
+#include "resolver/scrub.h"
 #include "resolver/trace.h"
 
 struct task;
@@ -35,6 +36,7 @@ struct engine_counts {
     uint64_t elsewhere;        /* that waited for another worker */
     uint64_t out_udp, out_tcp; /* questions to servers */
     uint64_t timeouts;
+    uint64_t work;     /* of sorting their replies out: what scrub counts */
     uint64_t trailing; /* replies with octets behind their last record */
     uint64_t suspects; /* moved to TCP after a wrong reply */
     uint64_t failures; /* resolutions that ended without an answer */
@@ -54,7 +56,9 @@ struct engine {
     struct out *out;
     struct own *own; /* stays the caller's; NULL: this machine's addresses are not known */
     struct rng rng;
-    struct list runnable;                  /* tasks with something to do */
+    struct arena scratch;          /* of one step of one task: what it keeps, it copies */
+    struct scrub_room *scrub_room; /* of one reply */
+    struct list runnable;          /* tasks with something to do */
     struct list in_flight[ENGINE_BUCKETS]; /* tasks, by name and type */
     struct list asking[ENGINE_BUCKETS];    /* tasks with a question out, by what they ask */
     struct list spare;                     /* ended tasks, kept for their memory */

@@ -87,12 +87,15 @@ static void put_rdata(struct json *to, const struct message *message, uint16_t t
 }
 
 static void add_record(struct json *list, const struct message *message,
-                       const struct scrub_record *r, const char *reason)
+                       const struct scrub *scrub, const struct scrub_record *r)
 {
+    const char *reason = scrub_reason(scrub, r);
     struct json *one = json_add_object(list);
+    uint8_t owner[DNAME_MAX];
 
-    json_put_text(one, "section", to_json_section(r->section));
-    to_json_name(one, "owner", r->owner);
+    owners_write(scrub->owners, r->owner, owner);
+    json_put_text(one, "section", to_json_section((enum message_section)r->section));
+    to_json_name(one, "owner", owner);
     json_put_number(one, "ttl", r->ttl);
     to_json_type(one, "type", r->type);
     put_rdata(one, message, r->type, r->rdata_at, r->rdata_len);
@@ -106,9 +109,10 @@ static void put_records(struct json *to, const struct message *message,
 {
     struct json *list = json_put_list(to, "records");
     for (size_t i = 0; i < util_min(scrub->record_cnt, EXPLAIN_RECORDS_MAX); i++)
-        add_record(list, message, &scrub->records[i], scrub_reason(scrub, &scrub->records[i]));
-    if (scrub->record_cnt > EXPLAIN_RECORDS_MAX)
-        json_put_number(to, "more-records", (int64_t)(scrub->record_cnt - EXPLAIN_RECORDS_MAX));
+        add_record(list, message, scrub, &scrub->records[i]);
+    size_t all = scrub->record_cnt + scrub->unread_cnt;
+    if (all > EXPLAIN_RECORDS_MAX)
+        json_put_number(to, "more-records", (int64_t)(all - EXPLAIN_RECORDS_MAX));
 }
 
 static void put_servers(struct json *to, const struct cut *cut)

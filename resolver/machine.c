@@ -10,6 +10,7 @@
 static void run(struct task *task)
 {
     while (task->state != TASK_WAIT && task->state != TASK_DONE) {
+        arena_reset(&task->engine->scratch);
         switch (task->state) {
         case TASK_LOOK: task->state = step_look(task); break;
         case TASK_TARGET: task->state = step_target(task); break;

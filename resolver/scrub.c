@@ -1,50 +1,146 @@
 /* White lists, section by section: what a rule does not name is not looked at, and its RDATA is not even
- * decompressed. */
+ * decompressed.  The records of an owner hang together, so that no rule walks over all of them. */
 #include "resolver/scrub.h"
+
+enum { PIECE = 16 };
+
+struct scrub_room {
+    struct scrub out;
+    struct owners owners;
+    struct scrub_record records[SCRUB_RECORDS_MAX];
+};
 
 /* Lifetime: the call. */
 struct scrubbing {
     const struct message *message;
     const struct scrub_asked *asked;
     struct arena *arena;
+    struct owners *owners;
     struct scrub_record *records;
-    size_t cnt;
+    uint16_t zone, name; /* numbers of what was asked */
     struct scrub *out;
 };
 
+struct scrub_room *scrub_new_room(void) { return malloc(sizeof(struct scrub_room)); }
+
+void scrub_free_room(struct scrub_room **room)
+{
+    free(*room);
+    *room = NULL;
+}
+
+/* ---- records ---- */
+
+static void add_record(struct scrubbing *s, const struct scrub_record *r)
+{
+    struct owners_name *owner = &s->owners->names[r->owner];
+    uint16_t number = (uint16_t)(s->out->record_cnt + 1);
+
+    s->records[s->out->record_cnt++] = *r;
+    if (owner->last > 0)
+        s->records[owner->last - 1].next = number;
+    else
+        owner->first = number;
+    owner->last = number;
+}
+
+static enum err read_record(struct scrubbing *s, struct cursor *c, enum message_section section)
+{
+    struct scrub_record r = {.section = (uint8_t)section};
+    enum err err = owners_read(s->owners, c, &r.owner);
+
+    r.type = cursor_u16(c);
+    uint16_t class = cursor_u16(c);
+    r.ttl = cursor_u32(c);
+    r.rdata_len = cursor_u16(c);
+    r.rdata_at = (uint16_t)c->pos;
+    cursor_bytes(c, r.rdata_len);
+    if (!err && cursor_failed(c))
+        err = ERR_FORMAT;
+    if (!err && r.type != RRTYPE_OPT && class == RRTYPE_CLASS_IN)
+        add_record(s, &r);
+    return err;
+}
+
+/* Of what comes along with an answer, no more than any good reply has. */
 static enum err read_records(struct scrubbing *s)
 {
     const struct message *m = s->message;
-    struct message_walk walk = message_walk(m);
-    struct message_record r;
-    const uint8_t *last_owner = s->asked->name;
-    size_t all =
-        (size_t)m->cnt[MESSAGE_ANSWER] + m->cnt[MESSAGE_AUTHORITY] + m->cnt[MESSAGE_ADDITIONAL];
+    struct cursor c = cursor_over(m->wire, m->len);
+    unsigned aside = 0;
+    enum err err = ERR_OK;
 
-    s->records = arena_alloc(s->arena, (all + 1) * sizeof(*s->records));
-    if (!s->records)
-        return ERR_NOMEM;
-    while (message_next(&walk, &r)) {
-        if (r.type == RRTYPE_OPT || r.class != RRTYPE_CLASS_IN)
-            continue;
-        if (!dname_is_equal(last_owner, r.owner)) {
-            last_owner = arena_copy(s->arena, r.owner, dname_len(r.owner));
-            if (!last_owner)
-                return ERR_NOMEM;
+    c.pos = m->records_at;
+    for (int section = MESSAGE_ANSWER; section <= MESSAGE_ADDITIONAL; section++)
+        for (unsigned left = m->cnt[section]; left > 0 && !err; left--) {
+            if (section != MESSAGE_ANSWER && aside++ >= SCRUB_ASIDE_MAX) {
+                s->out->unread_cnt += left;
+                break;
+            }
+            err = read_record(s, &c, (enum message_section)section);
         }
-        s->records[s->cnt++] = (struct scrub_record){.section = r.section,
-                                                     .type = r.type,
-                                                     .ttl = r.ttl,
-                                                     .owner = last_owner,
-                                                     .rdata_at = (size_t)(r.rdata - m->wire),
-                                                     .rdata_len = r.rdata_len};
-    }
-    return cursor_failed(&walk.c) ? ERR_FORMAT : ERR_OK;
+    if (err == ERR_LIMIT)
+        s->out->limit = "a reply has too many names";
+    return err;
+}
+
+static struct scrub_record *first_of(const struct scrubbing *s, uint16_t owner)
+{
+    unsigned first = owner == OWNERS_NONE ? 0 : s->owners->names[owner].first;
+    return first > 0 ? &s->records[first - 1] : NULL;
+}
+
+static struct scrub_record *next_of(const struct scrubbing *s, const struct scrub_record *r)
+{
+    s->out->work++;
+    return r->next > 0 ? &s->records[r->next - 1] : NULL;
+}
+
+/* Whether an owner has records of that type in that section. */
+static bool has(const struct scrubbing *s, uint16_t owner, uint16_t type,
+                enum message_section section)
+{
+    for (const struct scrub_record *r = first_of(s, owner); r; r = next_of(s, r))
+        if (r->type == type && r->section == section)
+            return true;
+    return false;
 }
 
 static bool is_in_bailiwick(const struct scrubbing *s, const uint8_t *name)
 {
     return !s->asked->checks_bailiwick || dname_is_under(name, s->asked->zone);
+}
+
+static bool is_ours(const struct scrubbing *s, uint16_t owner)
+{
+    return !s->asked->checks_bailiwick || s->owners->names[owner].is_marked;
+}
+
+/* The nearest name at or above `owner` that has such records, as far as the server may speak of it;
+ * OWNERS_NONE: there is none. */
+static uint16_t nearest_with(const struct scrubbing *s, uint16_t owner, uint16_t type,
+                             enum message_section section)
+{
+    unsigned end = s->asked->checks_bailiwick ? s->owners->names[s->zone].labels : 0;
+
+    if (!is_ours(s, owner))
+        return OWNERS_NONE;
+    for (; s->owners->names[owner].labels >= end; owner = s->owners->names[owner].parent) {
+        if (has(s, owner, type, section))
+            return owner;
+        if (owner == 0)
+            break;
+    }
+    return OWNERS_NONE;
+}
+
+/* The name of an owner, in the arena; NULL without memory. */
+static const uint8_t *name_of(const struct scrubbing *s, uint16_t owner)
+{
+    uint8_t name[DNAME_MAX];
+
+    owners_write(s->owners, owner, name);
+    return arena_copy(s->arena, name, s->owners->names[owner].len);
 }
 
 /* ---- RRsets ---- */
@@ -60,40 +156,46 @@ static enum err expand(struct scrubbing *s, const struct scrub_record *r,
     c.pos = r->rdata_at;
     enum err err = rdata_expand(r->type, &c, r->rdata_len, rdata, sizeof(rdata), &len);
     if (err || len > RDATA_MAX) {
-        s->out->broken = (struct scrub_broken){.owner = r->owner, .type = r->type, .at = c.pos};
+        s->out->broken = (struct scrub_broken){
+            .is_record = true, .owner = r->owner, .type = r->type, .at = c.pos};
         return ERR_FORMAT;
     }
+    s->out->work += 1 + (unsigned)len / PIECE;
     out->rdata = arena_copy(s->arena, rdata, len);
     out->len = (uint16_t)len;
     return out->rdata ? ERR_OK : ERR_NOMEM;
 }
 
-static bool is_signature_of(struct scrubbing *s, const struct scrub_record *r, uint16_t type)
-{
-    return r->type == RRTYPE_RRSIG && r->rdata_len > 18 &&
-           util_get_u16(s->message->wire + r->rdata_at) == type;
-}
+/* What is to be collected: the records of an RRset, or its signatures. */
+struct wanted {
+    uint16_t owner, type;
+    enum message_section section;
+    bool is_sigs;
+};
 
-static bool is_of(struct scrubbing *s, const struct scrub_record *r, const uint8_t *owner,
-                  uint16_t type, enum message_section section, bool is_sigs)
+static bool is_wanted(struct scrubbing *s, const struct scrub_record *r, const struct wanted *w)
 {
-    bool is_wanted = is_sigs ? is_signature_of(s, r, type) : r->type == type;
-    return is_wanted && r->section == section && dname_is_equal(r->owner, owner);
+    bool is_type = w->is_sigs ? r->type == RRTYPE_RRSIG && r->rdata_len > 18 &&
+                                    util_get_u16(s->message->wire + r->rdata_at) == w->type
+                              : r->type == w->type;
+    return is_type && r->section == w->section;
 }
 
 /* Collect the records of one RRset, or its signatures.  ERR_FORMAT: a record breaks the format of
  * its type, which spoils the RRset (RFC 2181 5): the rest must not be served as if it were the
  * whole. */
-static enum err collect(struct scrubbing *s, const uint8_t *owner, uint16_t type,
-                        enum message_section section, bool is_sigs, struct rrset_record **out,
-                        size_t *cnt, uint32_t *ttl)
+static enum err collect(struct scrubbing *s, const struct wanted *wanted,
+                        struct rrset_record **out, size_t *cnt, uint32_t *ttl)
 {
+    struct scrub_record *first = first_of(s, wanted->owner);
     size_t all = 0, bytes = 0;
 
     *cnt = 0;
     *ttl = UINT32_MAX;
-    for (size_t i = 0; i < s->cnt; i++)
-        all += is_of(s, &s->records[i], owner, type, section, is_sigs);
+    for (const struct scrub_record *r = first; r; r = next_of(s, r))
+        all += is_wanted(s, r, wanted);
+    if (wanted->is_sigs) /* more say nothing more */
+        all = util_min(all, SCRUB_SIGS_MAX);
     if (all > s->asked->rrset_records_max) {
         s->out->limit = "an RRset has too many records (limit: rrset-records)";
         return ERR_LIMIT;
@@ -102,9 +204,8 @@ static enum err collect(struct scrubbing *s, const uint8_t *owner, uint16_t type
     if (!records)
         return ERR_NOMEM;
     *out = records;
-    for (size_t i = 0; i < s->cnt && *cnt < all; i++) {
-        struct scrub_record *r = &s->records[i];
-        if (!is_of(s, r, owner, type, section, is_sigs))
+    for (struct scrub_record *r = first; r && *cnt < all; r = next_of(s, r)) {
+        if (!is_wanted(s, r, wanted))
             continue;
         enum err err = expand(s, r, &records[*cnt]);
         if (err == ERR_FORMAT)
@@ -124,18 +225,22 @@ static enum err collect(struct scrubbing *s, const uint8_t *owner, uint16_t type
 }
 
 /* An RRset with its signatures behind it; NULL in *out when there is none. */
-static enum err build(struct scrubbing *s, const uint8_t *owner, uint16_t type,
+static enum err build(struct scrubbing *s, uint16_t owner, uint16_t type,
                       enum message_section section, struct rrset **out)
 {
+    struct wanted wanted = {.owner = owner, .type = type, .section = section};
     struct rrset_record *records, *sigs;
     size_t cnt, sig_cnt;
     uint32_t ttl, sig_ttl;
 
     *out = NULL;
-    enum err err = collect(s, owner, type, section, false, &records, &cnt, &ttl);
-    if (err || cnt == 0)
+    if (!has(s, owner, type, section))
+        return ERR_OK;
+    enum err err = collect(s, &wanted, &records, &cnt, &ttl);
+    if (err)
         return err;
-    err = collect(s, owner, type, section, true, &sigs, &sig_cnt, &sig_ttl);
+    wanted.is_sigs = true;
+    err = collect(s, &wanted, &sigs, &sig_cnt, &sig_ttl);
     if (err)
         return err;
     size_t room = rrset_room(records, cnt);
@@ -171,17 +276,15 @@ static void add_to_chain(struct scrub *out, const uint8_t *owner, struct rrset *
 }
 
 /* The nearest name above `name` that has a DNAME in the answer and that the server may speak of. */
-static const uint8_t *find_dname_owner(struct scrubbing *s, const uint8_t *name)
+static uint16_t find_dname_owner(const struct scrubbing *s, const uint8_t *name)
 {
-    const uint8_t *best = NULL;
-    for (size_t i = 0; i < s->cnt; i++) {
-        const struct scrub_record *r = &s->records[i];
-        if (r->section == MESSAGE_ANSWER && r->type == RRTYPE_DNAME &&
-            !dname_is_equal(r->owner, name) && dname_is_under(name, r->owner) &&
-            is_in_bailiwick(s, r->owner) && (!best || dname_is_under(r->owner, best)))
-            best = r->owner;
-    }
-    return best;
+    uint16_t nearest = owners_nearest(s->owners, name);
+    bool is_itself = s->owners->names[nearest].labels == dname_labels(name);
+
+    if (is_itself && nearest == 0)
+        return OWNERS_NONE;
+    return nearest_with(s, is_itself ? s->owners->names[nearest].parent : nearest, RRTYPE_DNAME,
+                        MESSAGE_ANSWER);
 }
 
 /* RFC 6672 2.2: put the DNAME's target in the place of its owner. */
@@ -198,14 +301,38 @@ static const uint8_t *substitute(struct scrubbing *s, const uint8_t *name, const
     return arena_copy(s->arena, made, head + tail);
 }
 
+/* A step of the chain by the DNAME of `owner`. */
+static enum err follow_dname(struct scrubbing *s, uint16_t owner, const uint8_t **name,
+                             bool *is_end)
+{
+    struct rrset *set;
+    enum err err = build(s, owner, RRTYPE_DNAME, MESSAGE_ANSWER, &set);
+
+    if (err)
+        return err;
+    if (set->cnt != 1)
+        return ERR_FORMAT;
+    const uint8_t *owner_name = name_of(s, owner);
+    if (!owner_name)
+        return ERR_NOMEM;
+    add_to_chain(s->out, owner_name, set);
+    const uint8_t *next = substitute(s, *name, owner_name, rrset_first(set).rdata);
+    if (!next)
+        return ERR_OK; /* YXDOMAIN: whoever uses the DNAME finds that out */
+    *name = next;
+    *is_end = false;
+    return ERR_OK;
+}
+
 /* One step of the chain from *name: the records asked for, a DNAME, or a CNAME.  *is_end: it ends here. */
 static enum err follow(struct scrubbing *s, const uint8_t **name, bool *is_end)
 {
     struct scrub *out = s->out;
+    uint16_t owner = owners_find(s->owners, *name);
     struct rrset *set;
 
     *is_end = true;
-    enum err err = build(s, *name, s->asked->type, MESSAGE_ANSWER, &set);
+    enum err err = build(s, owner, s->asked->type, MESSAGE_ANSWER, &set);
     if (err)
         return err;
     if (set) {
@@ -213,22 +340,10 @@ static enum err follow(struct scrubbing *s, const uint8_t **name, bool *is_end)
         out->is_answered = true;
         return ERR_OK;
     }
-    const uint8_t *dname_owner = find_dname_owner(s, *name);
-    if (dname_owner) {
-        err = build(s, dname_owner, RRTYPE_DNAME, MESSAGE_ANSWER, &set);
-        if (err || !set)
-            return err;
-        if (set->cnt != 1)
-            return ERR_FORMAT;
-        add_to_chain(out, dname_owner, set);
-        const uint8_t *next = substitute(s, *name, dname_owner, rrset_first(set).rdata);
-        if (!next)
-            return ERR_OK; /* YXDOMAIN: whoever uses the DNAME finds that out */
-        *name = next;
-        *is_end = false;
-        return ERR_OK;
-    }
-    err = build(s, *name, RRTYPE_CNAME, MESSAGE_ANSWER, &set);
+    uint16_t dname_owner = find_dname_owner(s, *name);
+    if (dname_owner != OWNERS_NONE)
+        return follow_dname(s, dname_owner, name, is_end);
+    err = build(s, owner, RRTYPE_CNAME, MESSAGE_ANSWER, &set);
     if (err || !set)
         return err;
     if (set->cnt != 1) /* RFC 2181 10.1 */
@@ -269,74 +384,67 @@ static enum err read_answer(struct scrubbing *s)
 
 /* ---- authority ---- */
 
+/* Of several SOA records the nearest above the last name of the chain is meant. */
 static enum err read_soa(struct scrubbing *s)
 {
-    for (size_t i = 0; i < s->cnt && !s->out->soa; i++) {
-        struct scrub_record *r = &s->records[i];
-        if (r->section != MESSAGE_AUTHORITY || r->type != RRTYPE_SOA || r->is_used ||
-            !is_in_bailiwick(s, r->owner) || !dname_is_under(s->out->last, r->owner))
-            continue;
-        enum err err = build(s, r->owner, RRTYPE_SOA, MESSAGE_AUTHORITY, &s->out->soa);
-        if (err)
-            return err;
-        s->out->soa_owner = s->out->soa ? r->owner : NULL;
-    }
-    return ERR_OK;
+    uint16_t owner =
+        nearest_with(s, owners_nearest(s->owners, s->out->last), RRTYPE_SOA, MESSAGE_AUTHORITY);
+
+    if (owner == OWNERS_NONE)
+        return ERR_OK;
+    enum err err = build(s, owner, RRTYPE_SOA, MESSAGE_AUTHORITY, &s->out->soa);
+    if (err)
+        return err;
+    s->out->soa_owner = name_of(s, owner);
+    return s->out->soa_owner ? ERR_OK : ERR_NOMEM;
 }
 
 /* The deepest zone between ours and the name that was asked of which there are NS records. */
-static const uint8_t *find_delegation(struct scrubbing *s)
+static uint16_t find_delegation(struct scrubbing *s)
 {
-    const uint8_t *best = NULL;
+    uint16_t best = OWNERS_NONE;
 
-    for (size_t i = 0; i < s->cnt; i++) {
+    for (size_t i = 0; i < s->out->record_cnt; i++) {
         const struct scrub_record *r = &s->records[i];
         if (r->type != RRTYPE_NS || r->section != MESSAGE_AUTHORITY)
             continue;
-        bool is_at_zone = dname_is_equal(r->owner, s->asked->zone);
-        if (!is_at_zone && is_in_bailiwick(s, r->owner) &&
-            dname_is_under(s->asked->name, r->owner)) {
-            if (!best || dname_is_under(r->owner, best))
-                best = r->owner;
-            continue;
-        }
-        s->out->has_other_ns = true;
+        bool is_below = r->owner != s->zone && is_ours(s, r->owner) &&
+                        owners_is_under(s->owners, s->name, r->owner);
+        s->out->has_other_ns |= !is_below;
+        if (is_below && (best == OWNERS_NONE || owners_is_under(s->owners, r->owner, best)))
+            best = r->owner;
     }
     return best;
 }
 
 /* Glue has to be in bailiwick too: the addresses of other zones' names are those zones' to tell. */
-static enum err read_glue(struct scrubbing *s, struct cut *cut)
+static void read_glue(struct scrubbing *s, struct cut *cut, int server)
 {
-    for (size_t i = 0; i < s->cnt; i++) {
-        struct scrub_record *r = &s->records[i];
+    uint16_t owner = owners_find(s->owners, cut->servers[server].name);
+
+    for (struct scrub_record *r = first_of(s, owner); r && is_ours(s, owner);
+         r = next_of(s, r)) {
         struct addr addr;
         bool is_address = (r->type == RRTYPE_A && r->rdata_len == 4) ||
                           (r->type == RRTYPE_AAAA && r->rdata_len == 16);
-        if (!is_address || r->section == MESSAGE_AUTHORITY || !is_in_bailiwick(s, r->owner))
+        if (!is_address || r->section == MESSAGE_AUTHORITY ||
+            addr_from_bytes(s->message->wire + r->rdata_at, r->rdata_len, s->asked->port,
+                            &addr) != ERR_OK)
             continue;
-        for (int n = 0; n < cut->server_cnt; n++) {
-            if (!dname_is_equal(cut->servers[n].name, r->owner) ||
-                addr_from_bytes(s->message->wire + r->rdata_at, r->rdata_len, s->asked->port,
-                                &addr) != ERR_OK)
-                continue;
-            r->is_used = true;
-            cut_add_addr(cut, n, &addr);
-            s->out->delegation_ttl = (uint32_t)util_min(s->out->delegation_ttl, r->ttl);
-        }
+        r->is_used = true;
+        cut_add_addr(cut, server, &addr);
+        s->out->delegation_ttl = (uint32_t)util_min(s->out->delegation_ttl, r->ttl);
     }
-    return ERR_OK;
 }
 
 /* Of many servers the first are kept (limits.md section 3: NRDelegationAttack). */
-static enum err read_servers(struct scrubbing *s, const uint8_t *zone,
-                             enum message_section section, struct cut *cut)
+static enum err read_servers(struct scrubbing *s, uint16_t zone, enum message_section section,
+                             struct cut *cut)
 {
     s->out->delegation_ttl = UINT32_MAX;
-    for (size_t i = 0; i < s->cnt; i++) {
-        struct scrub_record *r = &s->records[i];
+    for (struct scrub_record *r = first_of(s, zone); r; r = next_of(s, r)) {
         struct rrset_record ns;
-        if (r->type != RRTYPE_NS || r->section != section || !dname_is_equal(r->owner, zone))
+        if (r->type != RRTYPE_NS || r->section != section)
             continue;
         r->is_used = true;
         if (cut->server_cnt == CUT_SERVERS_MAX) {
@@ -352,23 +460,23 @@ static enum err read_servers(struct scrubbing *s, const uint8_t *zone,
     return ERR_OK;
 }
 
-static enum err read_delegation(struct scrubbing *s, const uint8_t *zone,
+static enum err read_delegation(struct scrubbing *s, uint16_t zone,
                                 enum message_section section)
 {
     struct cut *cut = arena_alloc(s->arena, sizeof(*cut));
+    const uint8_t *zone_name = name_of(s, zone);
 
-    if (!cut)
+    if (!cut || !zone_name)
         return ERR_NOMEM;
-    cut_init(cut, zone, CUT_DELEGATION);
+    cut_init(cut, zone_name, CUT_DELEGATION);
     enum err err = read_servers(s, zone, section, cut);
     if (err)
         return err;
-    for (size_t i = 0; i < s->cnt; i++)
-        cut->is_signed |= s->records[i].type == RRTYPE_DS &&
-                          s->records[i].section == MESSAGE_AUTHORITY &&
-                          dname_is_equal(s->records[i].owner, zone);
+    cut->is_signed = has(s, zone, RRTYPE_DS, MESSAGE_AUTHORITY);
     s->out->delegation = cut;
-    return read_glue(s, cut);
+    for (int i = 0; i < cut->server_cnt; i++)
+        read_glue(s, cut, i);
+    return ERR_OK;
 }
 
 /* Priming (RFC 8109 3.3): the answer about the root's own servers is the delegation. */
@@ -380,16 +488,16 @@ static bool is_priming(const struct scrub_asked *asked)
 static enum err read_authority(struct scrubbing *s)
 {
     enum err err = read_soa(s);
-    const uint8_t *zone = find_delegation(s);
+    uint16_t zone = find_delegation(s);
 
     if (s->asked->is_forward) /* sends us elsewhere: it does not recurse */
-        s->out->has_other_ns |= zone != NULL;
+        s->out->has_other_ns |= zone != OWNERS_NONE;
     if (err || s->asked->is_forward)
         return err;
-    if (zone && s->out->chain_cnt == 0 && !s->out->soa)
+    if (zone != OWNERS_NONE && s->out->chain_cnt == 0 && !s->out->soa)
         return read_delegation(s, zone, MESSAGE_AUTHORITY);
     if (is_priming(s->asked) && s->out->is_answered)
-        return read_delegation(s, s->asked->name, MESSAGE_ANSWER);
+        return read_delegation(s, s->name, MESSAGE_ANSWER);
     return ERR_OK;
 }
 
@@ -397,54 +505,85 @@ static enum err read_authority(struct scrubbing *s)
 static enum err read_extra(struct scrubbing *s)
 {
     enum err err = ERR_OK;
-    for (size_t i = 0; i < s->cnt && !err; i++) {
+    for (size_t i = 0; i < s->out->record_cnt && !err; i++) {
         struct scrub_record *r = &s->records[i];
         struct rrset *set;
-        if (r->is_used || r->type == RRTYPE_RRSIG || !is_in_bailiwick(s, r->owner) ||
-            s->out->extra_cnt == ARRAY_LEN(s->out->extra))
+        if (r->is_used || r->type == RRTYPE_RRSIG || !is_ours(s, r->owner) ||
+            s->out->extra_cnt == SCRUB_EXTRA_MAX)
             continue;
-        err = build(s, r->owner, r->type, r->section, &set);
-        if (!err && set)
-            s->out->extra[s->out->extra_cnt++] = (struct scrub_set){
-                .owner = r->owner, .set = set, .section = (uint8_t)r->section};
+        err = build(s, r->owner, r->type, (enum message_section)r->section, &set);
+        if (err)
+            break;
+        struct scrub_set *extra = &s->out->extra[s->out->extra_cnt++];
+        *extra = (struct scrub_set){
+            .owner = name_of(s, r->owner), .set = set, .section = (uint8_t)r->section};
+        err = extra->owner ? ERR_OK : ERR_NOMEM;
     }
     return err;
 }
 
-enum err scrub_reply(const struct message *message, const struct scrub_asked *asked,
-                     struct arena *arena, struct scrub *out)
+static enum err sort_out(struct scrubbing *s)
 {
-    struct scrubbing s = {.message = message, .asked = asked, .arena = arena, .out = out};
-
-    memset(out, 0, offsetof(struct scrub, extra));
-    out->extra_cnt = out->dropped_cnt = 0;
-    out->asked = *asked;
-    out->broken = (struct scrub_broken){0};
-    out->limit = NULL;
-    enum err err = read_records(&s);
+    owners_start(s->owners, s->message->wire, s->message->len);
+    enum err err = owners_add(s->owners, s->asked->zone, &s->zone);
     if (!err)
-        err = read_answer(&s);
+        owners_mark(s->owners, s->zone);
     if (!err)
-        err = read_authority(&s);
-    if (!err && !asked->checks_sections)
-        err = read_extra(&s);
-    for (size_t i = 0; i < s.cnt && !err; i++)
-        out->dropped_cnt += !s.records[i].is_used && !is_in_bailiwick(&s, s.records[i].owner);
-    out->records = s.records;
-    out->record_cnt = s.cnt;
+        err = owners_add(s->owners, s->asked->name, &s->name);
+    if (!err)
+        err = read_records(s);
+    if (!err)
+        err = read_answer(s);
+    if (!err)
+        err = read_authority(s);
+    if (!err && !s->asked->checks_sections)
+        err = read_extra(s);
     return err;
+}
+
+enum err scrub_reply(const struct message *message, const struct scrub_asked *asked,
+                     struct scrub_room *room, struct arena *arena, const struct scrub **out)
+{
+    struct scrub *found = &room->out;
+    struct scrubbing s = {.message = message,
+                          .asked = asked,
+                          .arena = arena,
+                          .owners = &room->owners,
+                          .records = room->records,
+                          .out = found};
+
+    memset(found, 0, sizeof(*found));
+    found->asked = *asked;
+    found->owners = s.owners;
+    found->records = s.records;
+    *out = found;
+    enum err err = sort_out(&s);
+    for (size_t i = 0; i < found->record_cnt && !err; i++)
+        found->dropped_cnt += !s.records[i].is_used && !is_ours(&s, s.records[i].owner);
+    found->work += s.owners->steps + (unsigned)found->record_cnt;
+    return err;
+}
+
+bool scrub_has_signatures(const struct scrub *scrub)
+{
+    for (size_t i = 0; i < scrub->record_cnt; i++)
+        if (scrub->records[i].type == RRTYPE_RRSIG)
+            return true;
+    return false;
 }
 
 void scrub_broken_print(const struct scrub *scrub, char out[SCRUB_BROKEN_MAX])
 {
     const struct scrub_broken *b = &scrub->broken;
     char owner[DNAME_TEXT_MAX], type[RRTYPE_NAME_MAX];
+    uint8_t name[DNAME_MAX];
 
-    if (!b->owner) {
+    if (!b->is_record) {
         snprintf(out, SCRUB_BROKEN_MAX, "unreadable");
         return;
     }
-    dname_text_print(b->owner, owner);
+    owners_write(scrub->owners, b->owner, name);
+    dname_text_print(name, owner);
     rrtype_print(b->type, type);
     if (b->number)
         snprintf(out, SCRUB_BROKEN_MAX, "unreadable: %s %s, record %u at octet %zu", owner,
@@ -465,7 +604,7 @@ static bool is_of_dname(const struct scrub *scrub, const struct scrub_record *r)
     for (size_t i = 0; i < scrub->record_cnt; i++) {
         const struct scrub_record *other = &scrub->records[i];
         if (other->is_used && other->type == RRTYPE_DNAME && r->type == RRTYPE_CNAME &&
-            dname_is_under(r->owner, other->owner))
+            owners_is_under(scrub->owners, r->owner, other->owner))
             return true;
     }
     return false;
@@ -477,7 +616,7 @@ const char *scrub_reason(const struct scrub *scrub, const struct scrub_record *r
 
     if (r->is_used)
         return NULL;
-    if (asked->checks_bailiwick && !dname_is_under(r->owner, asked->zone))
+    if (asked->checks_bailiwick && !scrub->owners->names[r->owner].is_marked)
         return "outside the zone that this server was asked for (bailiwick)";
     if (is_of_dname(scrub, r))
         return "the DNAME says the same: the CNAME is made of it (RFC 6672 3.1)";

@@ -6,7 +6,7 @@
  * a delegation below the zone and above the name.  Additional: addresses of the servers of that
  * delegation.  Everything else is dropped and counted (limits.md section 2).
  *
- * Owner:    the task's arena.
+ * Owner:    what is found lives in the room until it is used for the next reply.
  * Thread:   one worker.
  * Words:    bailiwick - at or below the zone that the server was asked for.
  */
@@ -14,10 +14,19 @@
 
 #include "dns/dname_text.h"
 #include "dns/message.h"
+#include "dns/owners.h"
 #include "dns/rrset.h"
 #include "resolver/cut.h"
 
-enum { SCRUB_CHAIN_MAX = 12, SCRUB_BROKEN_MAX = DNAME_TEXT_MAX + 80 };
+enum {
+    SCRUB_CHAIN_MAX = 12,
+    SCRUB_ASIDE_MAX = 512, /* records of authority and additional that are looked at */
+    SCRUB_RECORDS_MAX = MESSAGE_MAX / 11 + 1, /* no message has more */
+    SCRUB_EXTRA_MAX = 64,
+    SCRUB_SIGS_MAX =
+        16, /* signatures of one RRset that are kept (limits.md section 3: KeyTrap) */
+    SCRUB_BROKEN_MAX = DNAME_TEXT_MAX + 80
+};
 
 /* What was asked of whom, and which rules hold: each is a defence that a laboratory may clear. */
 struct scrub_asked {
@@ -42,24 +51,26 @@ struct scrub_set {
 
 /* A record of the reply, whatever became of it. */
 struct scrub_record {
-    enum message_section section;
-    uint16_t type;
     uint32_t ttl;
-    const uint8_t *owner;
-    size_t rdata_at; /* in the message */
+    uint16_t type;
+    uint16_t owner;    /* its number */
+    uint16_t next;     /* 1 + the next record of the owner; 0: none */
+    uint16_t rdata_at; /* in the message */
     uint16_t rdata_len;
+    uint8_t section; /* enum message_section */
     bool is_used;
 };
 
 /* A record that breaks the format of its type. */
 struct scrub_broken {
-    const uint8_t *owner; /* NULL: it is not one record */
+    bool is_record; /* false: it is not one record */
+    uint16_t owner; /* its number */
     uint16_t type;
     unsigned number; /* of the record in its RRset, from 1 */
     size_t at;       /* octets into the message */
 };
 
-/* Lifetime: that of the arena. */
+/* Lifetime: until the room is used again. */
 struct scrub {
     struct scrub_set chain[SCRUB_CHAIN_MAX]; /* CNAME, DNAME, and last what was asked for */
     unsigned chain_cnt;
@@ -72,20 +83,33 @@ struct scrub {
     uint32_t delegation_ttl;
     bool
         has_other_ns; /* NS records that are no delegation below: of the zone itself or from above */
-    struct scrub_set
-        extra[64]; /* laboratory, without checks_sections: what is believed all the same */
+    struct scrub_set extra[SCRUB_EXTRA_MAX]; /* laboratory, without checks_sections: what is
+                                                believed all the same */
     unsigned extra_cnt;
     unsigned dropped_cnt; /* records out of bailiwick */
+    unsigned unread_cnt;  /* behind SCRUB_ASIDE_MAX */
+    unsigned work;        /* labels read, records looked at, pieces of 16 octets written out */
     struct scrub_asked asked;
-    const struct scrub_record *records; /* class IN, without OPT */
+    struct owners *owners;        /* the names of the reply; those in bailiwick are marked */
+    struct scrub_record *records; /* class IN, without OPT */
     size_t record_cnt;
     struct scrub_broken broken; /* ERR_FORMAT: what could not be read */
     const char *limit;          /* ERR_LIMIT: static: which, in words */
 };
 
-/* Sort out `message`.  ERR_FORMAT: its records cannot be read; ERR_NOMEM; ERR_LIMIT: an RRset is too large. */
+/* The memory that one worker scrubs in.  NULL: there is none.  Freeing clears the pointer. */
+struct scrub_room;
+MUST_USE struct scrub_room *scrub_new_room(void);
+void scrub_free_room(struct scrub_room **room);
+
+/* Sort out `message`; what is made of it is written into `arena` and the room.  *out is set in any
+ * case.  ERR_FORMAT: its records cannot be read; ERR_NOMEM; ERR_LIMIT: an RRset is too large, or there are too many names. */
 MUST_USE enum err scrub_reply(const struct message *message, const struct scrub_asked *asked,
-                              struct arena *arena, struct scrub *out);
+                              struct scrub_room *room, struct arena *arena,
+                              const struct scrub **out);
+
+/* Whether any record is a signature. */
+bool scrub_has_signatures(const struct scrub *scrub);
 
 /* Say which record of a reply could not be read, and where: "unreadable: www.example. A, record 2
  * at octet 57". */

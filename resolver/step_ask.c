@@ -25,8 +25,8 @@ static bool is_known(struct task *task, unsigned labels)
 {
     struct cache_time when = task_time(task);
     struct cache_found found;
-    return cache_find(&task->engine->cache, &task->key, labels, RRTYPE_A, &when, &task->arena,
-                      &found) &&
+    return cache_find(&task->engine->cache, &task->key, labels, RRTYPE_A, &when,
+                      &task->engine->scratch, &found) &&
            (found.kind == CACHE_NODATA || found.kind == CACHE_DATA);
 }
 

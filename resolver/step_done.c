@@ -31,8 +31,8 @@ static bool has_stale(struct task *task)
     struct cache_time when = engine_time(INT64_MAX);
 
     when.stale_ms = task->engine->policy->stale_ms;
-    return when.stale_ms > 0 &&
-           cache_is_known(&task->engine->cache, &task->key, task->type, &when, &task->arena);
+    return when.stale_ms > 0 && cache_is_known(&task->engine->cache, &task->key, task->type,
+                                               &when, &task->engine->scratch);
 }
 
 /* RFC 9520 3: whoever asks again soon is told at once.  A limit that was reached says something of the name only if the whole budget

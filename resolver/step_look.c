@@ -35,7 +35,7 @@ static bool is_circle(const struct task *task)
 }
 
 /* The nearest cut with at most `labels` labels. */
-static enum err find_cut(struct task *task, unsigned labels)
+static void find_cut(struct task *task, unsigned labels)
 {
     struct engine *engine = task->engine;
     const struct policy *policy = engine->policy;
@@ -43,18 +43,18 @@ static enum err find_cut(struct task *task, unsigned labels)
     const struct cut *base = route_find(&policy->route, &task->parts, labels);
     bool is_hints = base->source == CUT_HINTS;
     unsigned above = is_hints ? 0 : base->labels + 1U;
+    struct cut cached;
 
     task->route = base->tag;
     task->cut_end_ms = INT64_MAX;
     task->is_cut_cached =
         base->source != CUT_FORWARD && above <= labels &&
         cache_find_cut(&engine->cache, &task->key, labels, above, &when, policy->outgoing_port,
-                       &task->arena, &task->cut, &task->cut_end_ms);
-    if (task->is_cut_cached)
-        return ERR_OK;
-    if (is_hints && !(task->parts.labels == 0 && task->type == RRTYPE_NS))
+                       &engine->scratch, &cached, &task->cut_end_ms);
+    if (!task->is_cut_cached && is_hints &&
+        !(task->parts.labels == 0 && task->type == RRTYPE_NS))
         prime(engine);
-    return cut_copy(&task->cut, base, &task->arena);
+    cut_copy(&task->cut, task->is_cut_cached ? &cached : base, task->cut_names);
 }
 
 /* Whether another worker has found it out between the look into the cache that missed it and now. */
@@ -69,7 +69,7 @@ static bool is_known_by_now(struct task *task)
             cache->store->epoch)
         return false;
     cache->store->renew(cache->store);
-    return cache_is_known(cache, &task->key, task->type, &when, &task->arena);
+    return cache_is_known(cache, &task->key, task->type, &when, &task->engine->scratch);
 }
 
 /* Whether a zone that the name is in is left alone for now: the one found, or one below it whose
@@ -116,11 +116,9 @@ enum task_state step_look(struct task *task)
         labels = task->look_below - 1;
     task->look_below = 0;
     task_leave_kids(task);
-    enum err err = find_cut(task, labels);
-    while (!err && is_circle(task))
-        err = find_cut(task, task->cut.labels - 1U);
-    if (err)
-        return task_fail(task, TASK_LIMITED, EDNS_EDE_OTHER, "out of memory");
+    find_cut(task, labels);
+    while (is_circle(task))
+        find_cut(task, task->cut.labels - 1U);
     if (is_down(task)) {
         task->is_known_down = true;
         return task_fail(task, TASK_FAILED, EDNS_EDE_NO_REACHABLE_AUTHORITY,

@@ -132,7 +132,7 @@ static enum err keep_synthesised(struct task *task, const struct scrub *scrub,
     memcpy(made, name, head);
     memcpy(made + head, target.rdata, target.len);
     struct rrset_record record = {.rdata = made, .len = (uint16_t)(head + target.len)};
-    struct rrset *set = arena_alloc(&task->arena, rrset_room(&record, 1));
+    struct rrset *set = arena_alloc(&task->engine->scratch, rrset_room(&record, 1));
     if (!set || rrset_pack(RRTYPE_CNAME, first->set->ttl, &record, 1, set) != ERR_OK)
         return ERR_NOMEM;
     set->flags = RRSET_IS_SYNTHESISED;
@@ -227,7 +227,7 @@ static enum task_state on_delegation(struct task *task, const struct message *re
                       task->cut_end_ms, &origin);
     if (until_ms < task->cut_end_ms)
         task->cut_end_ms = until_ms;
-    task->cut = *scrub->delegation;
+    cut_copy(&task->cut, scrub->delegation, task->cut_names);
     task->is_cut_cached = false;
     task->shown = task->cut.labels;
     task->sends = 0;
@@ -357,7 +357,8 @@ static bool may_follow(void *data, const uint8_t *name)
     cache_name_init(&key, name);
     return cache_route(&engine->cache, &key, key.labels, task->type) == task->route &&
            !cache_find_cut(&engine->cache, &key, key.labels, task->cut.labels + 1U, &when,
-                           engine->policy->outgoing_port, &task->arena, &below, &end_ms);
+                           engine->policy->outgoing_port, &task->engine->scratch, &below,
+                           &end_ms);
 }
 
 static bool is_positive(enum classify_kind kind)
@@ -369,14 +370,6 @@ static bool is_usable(enum classify_kind kind)
 {
     return is_positive(kind) || kind == CLASSIFY_NODATA || kind == CLASSIFY_NXDOMAIN ||
            kind == CLASSIFY_EMPTY;
-}
-
-static bool has_signatures(const struct scrub *scrub)
-{
-    for (size_t i = 0; i < scrub->record_cnt; i++)
-        if (scrub->records[i].type == RRTYPE_RRSIG)
-            return true;
-    return false;
 }
 
 /* What the reply says of how its server handles mixed case. */
@@ -425,7 +418,7 @@ static void learn(struct task *task, const struct message *reply, const struct s
     learn_case(task, server, kind, now_ms);
     if (!is_usable(kind))
         return;
-    server->knows_edns |= task->edns == TASK_EDNS_FULL && has_signatures(scrub);
+    server->knows_edns |= task->edns == TASK_EDNS_FULL && scrub_has_signatures(scrub);
     if (!task->has_doubted_edns) /* what was known already is not known for longer */
         return;
     if (task->edns == TASK_EDNS_BARE)
@@ -503,26 +496,27 @@ static enum task_state scrub_failed(struct task *task, const struct message *rep
 
 enum task_state step_reply(struct task *task, const struct message *reply)
 {
-    const struct policy *policy = task->engine->policy;
+    struct engine *engine = task->engine;
     bool is_forward = task->cut.source == CUT_FORWARD;
     struct scrub_asked asked = {.zone = task->cut.zone,
                                 .name = task_asked_name(task),
                                 .type = task->asked_type,
-                                .port = policy->outgoing_port,
+                                .port = engine->policy->outgoing_port,
                                 .is_forward = is_forward,
-                                .checks_bailiwick = policy->defences.bailiwick,
-                                .checks_sections = policy->defences.sections,
-                                .rrset_records_max = policy->limits.rrset_records,
-                                .rrset_bytes_max = policy->limits.rrset_bytes,
+                                .checks_bailiwick = engine->policy->defences.bailiwick,
+                                .checks_sections = engine->policy->defences.sections,
+                                .rrset_records_max = engine->policy->limits.rrset_records,
+                                .rrset_bytes_max = engine->policy->limits.rrset_bytes,
                                 .may_follow = may_follow,
                                 .data = task};
-    struct scrub *scrub = arena_alloc(&task->arena, sizeof(*scrub));
+    const struct scrub *scrub;
     uint64_t now_ms = now_mono_ms();
 
+    arena_reset(&engine->scratch);
     if (!budget_spend_bytes(task->budget, reply->len))
         return task_fail(task, TASK_LIMITED, EDNS_EDE_OTHER, task->budget->spent);
     if (task->ask.match.has_trailing) {
-        task->engine->counts.trailing++;
+        engine->counts.trailing++;
         task_trace(task, TRACE_STEP_NOTE, NULL,
                    "octets behind the last record of the reply are ignored");
     }
@@ -531,13 +525,14 @@ enum task_state step_reply(struct task *task, const struct message *reply)
             task_tell_reply(task, reply, NULL, "truncated");
         return on_truncated(task);
     }
-    if (!scrub)
-        return task_fail(task, TASK_LIMITED, EDNS_EDE_OTHER, "out of memory");
-    enum err err = scrub_reply(reply, &asked, &task->arena, scrub);
+    enum err err = scrub_reply(reply, &asked, engine->scrub_room, &engine->scratch, &scrub);
+    engine->counts.work += scrub->work;
+    if (!budget_spend_work(task->budget, scrub->work))
+        return task_fail(task, TASK_LIMITED, EDNS_EDE_OTHER, task->budget->spent);
     if (err)
         return scrub_failed(task, reply, scrub, err);
     if (scrub->dropped_cnt > 0)
-        refused_note(&task->engine->refused, REFUSED_RECORDS, &asked_addr(task)->addr,
+        refused_note(&engine->refused, REFUSED_RECORDS, &asked_addr(task)->addr,
                      task_asked_name(task), now_wall_ms());
     struct classify_terms terms = {.had_edns = task->edns != TASK_EDNS_NONE,
                                    .had_options = had_options(task),

@@ -27,7 +27,7 @@ static bool take_glue(struct task *task, int server, const struct cache_name *na
     for (unsigned labels = name->labels;
          labels > 0 && task->cut.addr_cnt == before &&
          cache_find_cut(&engine->cache, name, labels, 1, &when, engine->policy->outgoing_port,
-                        &task->arena, &above, &end_ms);
+                        &task->engine->scratch, &above, &end_ms);
          labels = above.labels - 1U)
         for (int i = 0; i < above.addr_cnt; i++)
             if (dname_is_equal(above.servers[above.addrs[i].server].name, name->dname))
@@ -42,14 +42,14 @@ static bool take_data(struct task *task, int server, const struct cache_name *na
     struct cache_time when = task_time(task);
     struct cache_found found;
 
-    if (cache_find_nxdomain(&engine->cache, name, &when, &task->arena, &found))
+    if (cache_find_nxdomain(&engine->cache, name, &when, &task->engine->scratch, &found))
         return true;
     if (!cache_find(&engine->cache, name, name->labels, address_type(is_v6), &when,
-                    &task->arena, &found)) {
+                    &task->engine->scratch, &found)) {
         /* RFC 2181 10.3: a server's name is no alias */
-        return cache_find_alias(&engine->cache, name, &when, &task->arena, &found) ||
+        return cache_find_alias(&engine->cache, name, &when, &task->engine->scratch, &found) ||
                cache_find_failure(&engine->cache, name, address_type(is_v6), &when,
-                                  &task->arena, &found);
+                                  &task->engine->scratch, &found);
     }
     engine->cache.store->use(engine->cache.store, found.hash);
     for (size_t pos = 0; found.kind == CACHE_DATA && pos < found.set->size;) {
@@ -288,10 +288,10 @@ static bool take_child_side(struct task *task)
     struct cut cut;
 
     if (!cache_find(&task->engine->cache, &task->key, task->cut.labels, RRTYPE_NS, &when,
-                    &task->arena, &found) ||
+                    &task->engine->scratch, &found) ||
         found.kind != CACHE_DATA || found.learnt_ms < task->since_ms)
         return false; /* an older one may be of servers that have lost the zone since */
-    cut_init(&cut, task->cut.zone, CUT_DELEGATION);
+    cut_init(&cut, dname_suffix(task->name, task->cut.labels), CUT_DELEGATION);
     cut.is_signed = task->cut.is_signed;
     for (size_t pos = 0; pos < found.set->size;) {
         struct rrset_record record = rrset_at(found.set, pos, &pos);
@@ -306,7 +306,7 @@ static bool take_child_side(struct task *task)
     task_trace(task, TRACE_STEP_NOTE, NULL,
                "the parent's servers have failed: those that the zone itself names are asked, "
                "for this answer only");
-    task->cut = cut;
+    cut_copy(&task->cut, &cut, task->cut_names);
     task->is_from_child = true;
     task->cut_end_ms = 0;
     task->is_cut_cached = task->has_reply = task->has_last_hope = false;
@@ -324,8 +324,8 @@ static bool begin_child_side(struct task *task)
 
     cache_name_init(&zone, task->cut.zone);
     if (!kid || !task->has_reply ||
-        cache_find_failure(&task->engine->cache, &zone, RRTYPE_NS, &when, &task->arena,
-                           &found) ||
+        cache_find_failure(&task->engine->cache, &zone, RRTYPE_NS, &when,
+                           &task->engine->scratch, &found) ||
         !budget_spend_lookup(task->budget))
         return false;
     struct task *wanted = task_get(task->engine, task->cut.zone, RRTYPE_NS, task->budget, task);

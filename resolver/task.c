@@ -4,7 +4,6 @@
 #include "base/now.h"
 
 enum {
-    ARENA_MAX = 4 << 20, /* the budget's octets, written out, fit many times over */
     CIRCLE_STEPS = 512,
 };
 
@@ -59,18 +58,12 @@ static struct task *take_memory(struct engine *engine)
 {
     struct task *t;
 
-    if (list_is_empty(&engine->spare)) {
-        t = calloc(1, sizeof(*t));
-        if (t)
-            arena_init(&t->arena, ARENA_MAX);
-        return t;
-    }
+    if (list_is_empty(&engine->spare))
+        return calloc(1, sizeof(*t));
     t = container_of(engine->spare.next, struct task, link);
     list_remove(&t->link);
     engine->spare_cnt--;
-    struct arena arena = t->arena;
     memset(t, 0, offsetof(struct task, attempts));
-    t->arena = arena;
     t->attempts.cnt = 0;
     t->ede = 0;
     t->cause = NULL;
@@ -80,11 +73,9 @@ static struct task *take_memory(struct engine *engine)
 static void give_memory(struct task *t)
 {
     if (t->engine->spare_cnt == ENGINE_SPARE_MAX) {
-        arena_fini(&t->arena);
         free(t);
         return;
     }
-    arena_reset(&t->arena);
     t->engine->spare_cnt++;
     list_add(&t->engine->spare, &t->link);
 }
@@ -175,11 +166,8 @@ struct task *task_get(struct engine *engine, const uint8_t *name, uint16_t type,
     if (!t)
         return NULL;
     t->engine = engine;
-    t->name = arena_copy(&t->arena, name, dname_len(name));
-    if (!t->name) {
-        give_memory(t);
-        return NULL;
-    }
+    memcpy(t->whole_name, name, dname_len(name));
+    t->name = t->whole_name;
     struct list *links[] = {&t->link, &t->asking, &t->join, &t->joiners, &t->waiters};
     for (size_t i = 0; i < ARRAY_LEN(links); i++)
         list_init(links[i]);
@@ -387,9 +375,10 @@ void task_free_engine(struct engine **engine)
     while (!list_is_empty(&e->spare)) {
         struct task *t = container_of(e->spare.next, struct task, link);
         list_remove(&t->link);
-        arena_fini(&t->arena);
         free(t);
     }
+    arena_fini(&e->scratch);
+    scrub_free_room(&e->scrub_room);
     infra_free(&e->infra);
     e->cache.store->free(&e->cache.store);
     free(e);

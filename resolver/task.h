@@ -74,7 +74,7 @@ struct task_kid {
     bool is_v6, is_open;
 };
 
-/* Lifetime: its own, in its arena. */
+/* One piece of memory that does not grow, whatever servers say.  Lifetime: its own. */
 struct task {
     struct list link;      /* engine->runnable, parked, elsewhere or spare */
     struct list in_flight; /* engine->in_flight */
@@ -83,9 +83,8 @@ struct task {
     struct list joiners;
     struct list waiters;
     struct engine *engine;
-    struct arena arena;
     struct budget *budget;
-    const uint8_t *name;
+    const uint8_t *name; /* whole_name */
     uint16_t type;
     unsigned depth;
     bool has_whole_budget; /* nothing had been spent of it before */
@@ -150,6 +149,8 @@ struct task {
 
     struct cache_name key;
     struct dname_parts parts;
+    uint8_t whole_name[DNAME_MAX];
+    uint8_t cut_names[CUT_NAMES_MAX]; /* of `cut` */
 };
 
 /* The task for `name` and `type`: the one in flight, or a new one that spends from `budget`, which it holds.  `parent` is the task that wants

@@ -7,6 +7,7 @@
 #include "base/hash.h"
 #include "base/publish.h"
 #include "dns/dname_text.h"
+#include "dns/owners.h"
 #include "net/intake.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -115,10 +116,24 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size > MESSAGE_MAX)
         return 0;
     if (message_parse(data, size, &m) == MESSAGE_WHOLE) {
+        static struct owners owners;
+        struct cursor numbered = cursor_over(m.wire, m.len);
         struct message_walk walk = message_walk(&m);
+        size_t cnt = 0, walk_end = 0;
+        owners_start(&owners, m.wire, m.len);
         while (message_next(&walk, &record)) {
             char text[DNAME_TEXT_MAX];
+            uint8_t owner[DNAME_MAX];
+            uint16_t number;
             dname_text_print(record.owner, text);
+            numbered.pos = cnt++ == 0 ? m.records_at : walk_end;
+            enum err err = owners_read(&owners, &numbered, &number);
+            must(!err || err == ERR_LIMIT);
+            if (err)
+                break;
+            owners_write(&owners, number, owner);
+            must(dname_is_equal(owner, record.owner));
+            walk_end = walk.c.pos;
             (void)!rdata_check(record.type, record.rdata, record.rdata_len);
         }
     }

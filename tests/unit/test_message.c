@@ -3,6 +3,7 @@
 
 #include "base/hash.h"
 #include "dns/message.h"
+#include "dns/owners.h"
 
 /* id 1, RD, one question "a.b" A IN */
 #define HEAD(qd, an, ns, ar) "\0\1\1\0\0" qd "\0" an "\0" ns "\0" ar
@@ -134,12 +135,80 @@ static void chains_of_pointers_cost_nothing(void **state)
     free(wire);
 }
 
+/* Names that point into each other: numbered, they are what each is when it is read by itself. */
+static void owners_are_the_names_that_are_read(void **state)
+{
+    static const uint8_t alphabet[] = {0, 0, 1, 1, 2, 3, 'a', 'A', 'b', 0xc0, 0xc0, 0xc0, 0xc1, 64};
+    enum { LEN = 400, ROUNDS = 20000 };
+    struct owners *owners = malloc(sizeof(*owners));
+    unsigned same = 0, pointers = 0;
+    (void)state;
+    srand(4711);
+    for (int round = 0; round < ROUNDS; round++) {
+        uint8_t *wire = malloc(LEN), read[DNAME_MAX], again[DNAME_MAX];
+        size_t read_len;
+        for (int i = 0; i < LEN; i++)
+            wire[i] = i > 0 && wire[i - 1] >= 0xc0 ? (uint8_t)rand() : alphabet[(size_t)rand() % sizeof(alphabet)];
+        owners_start(owners, wire, LEN);
+        for (struct cursor c = cursor_over(wire, LEN); cursor_more(&c);) {
+            struct cursor plain = c;
+            uint16_t number;
+            size_t from = c.pos;
+            enum err err = owners_read(owners, &c, &number);
+            /* what was read already is not held against the place of one more pointer to it */
+            enum err alone = dname_parse(&plain, read, &read_len);
+            assert_true(!err || alone);
+            if (alone) {
+                c = cursor_over(wire, LEN);
+                c.pos = from + 1;
+                continue;
+            }
+            owners_write(owners, number, again);
+            assert_int_equal(c.pos, plain.pos);
+            assert_int_equal(owners->names[number].len, read_len);
+            assert_true(dname_is_equal(read, again));
+            assert_int_equal(owners->names[number].hash, dname_hash(read));
+            assert_int_equal(owners_find(owners, read), number);
+            for (unsigned labels = dname_labels(read) + 1; labels-- > 0;)
+                assert_true(owners_is_under(owners, number, owners_find(owners, dname_suffix(read, labels))));
+            same++;
+            pointers += c.pos - from != read_len;
+        }
+        free(wire);
+    }
+    assert_true(same > ROUNDS && pointers > ROUNDS / 10);
+    free(owners);
+}
+
+/* Each name its own number, and no more of them than there is room for. */
+static void owners_are_bounded(void **state)
+{
+    struct owners *owners = malloc(sizeof(*owners));
+    static uint8_t names[OWNERS_MAX + 1][DNAME_MAX]; /* labels stay where they are */
+    uint16_t number = 0;
+    enum err err = ERR_OK;
+    unsigned cnt = 0;
+    (void)state;
+    owners_start(owners, names[0], MESSAGE_MAX);
+    for (; !err; cnt++) {
+        char text[16];
+        snprintf(text, sizeof(text), "%x.test.", cnt);
+        err = owners_add(owners, unit_name(text, names[cnt]), &number);
+        if (!err)
+            assert_int_equal(number, cnt + 2);
+    }
+    assert_int_equal(err, ERR_LIMIT);
+    assert_int_equal(cnt, OWNERS_MAX - 1);
+    free(owners);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_question_is_read),          cmocka_unit_test(every_cut_is_noticed),
         cmocka_unit_test(broken_messages_are_broken),  cmocka_unit_test(too_many_options_are_broken),
         cmocka_unit_test(records_are_walked),          cmocka_unit_test(chains_of_pointers_cost_nothing),
+        cmocka_unit_test(owners_are_the_names_that_are_read), cmocka_unit_test(owners_are_bounded),
     };
     hash_init();
     return cmocka_run_group_tests(tests, NULL, NULL);
