@@ -214,6 +214,11 @@ enum err json_read(const char *text, size_t len, struct json **result, char *why
     return ERR_OK;
 }
 
+size_t json_size(const struct json *json)
+{
+    return json ? json_dumpb(in(json), NULL, 0, JSON_COMPACT | JSON_ENCODE_ANY) : 0;
+}
+
 char *json_write(const struct json *json, bool is_wide)
 {
     size_t flags = is_wide ? JSON_INDENT(INDENT) : JSON_COMPACT;

@@ -74,5 +74,8 @@ bool json_has_keys(const struct json *value);
 MUST_USE enum err json_read(const char *text, size_t len, struct json **out, char *why,
                             size_t size);
 
+/* The octets of it as text without line breaks; 0 for NULL. */
+size_t json_size(const struct json *json);
+
 /* It as text, the caller's to free; NULL without memory.  `is_wide`: with line breaks, for people. */
 char *json_write(const struct json *json, bool is_wide);

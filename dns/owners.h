@@ -13,9 +13,9 @@
 #include "dns/dname.h"
 
 enum {
-    OWNERS_MAX = 2048,           /* names of one message, and the names above them */
-    OWNERS_POINTABLE = 1 << 14,  /* offsets that a pointer can have */
-    OWNERS_NONE = UINT16_MAX,    /* not one of them */
+    OWNERS_MAX = 2048,          /* names of one message, and the names above them */
+    OWNERS_POINTABLE = 1 << 14, /* offsets that a pointer can have */
+    OWNERS_NONE = UINT16_MAX,   /* not one of them */
 };
 
 struct owners_name {
@@ -32,7 +32,8 @@ struct owners {
     const uint8_t *wire;
     unsigned cnt, mask;
     unsigned steps;
-    uint16_t at[OWNERS_POINTABLE];  /* 1 + the number of the name that begins there; 0: not read */
+    uint16_t
+        at[OWNERS_POINTABLE]; /* 1 + the number of the name that begins there; 0: not read */
     uint16_t slots[2 * OWNERS_MAX]; /* 1 + number, by hash */
     struct owners_name names[OWNERS_MAX];
 };

@@ -141,7 +141,7 @@ static bool pace(struct deferred *d, struct deferred_item *item)
     const struct exchange *ex = &item->kept.ex;
     uint64_t now_us = now_mono_us(), at_us;
 
-    if (ex->cookie == EXCHANGE_COOKIE_VALID)
+    if (!exchange_may_be_spoofed(ex))
         return false;
     bool is_prompt = now_us - item->since_us < PROMPT_US;
     if (!guard_pace(d->guard, &ex->peer, item->rate, is_prompt, now_us, &at_us)) {

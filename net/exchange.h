@@ -78,6 +78,12 @@ struct exchange {
     struct exchange *(*hold)(struct exchange *ex);
 };
 
+/* Whether the source address of the query may be spoofed: it came over UDP without a valid cookie. */
+static inline bool exchange_may_be_spoofed(const struct exchange *ex)
+{
+    return ex->transport == EXCHANGE_UDP && ex->cookie != EXCHANGE_COOKIE_VALID;
+}
+
 /* An exchange that outlives the front's buffer.  Lifetime: until its answer is sent. */
 struct exchange_kept {
     struct exchange ex;

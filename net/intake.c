@@ -33,7 +33,7 @@ static void judge_cookie(struct exchange *ex)
  * in few octets.  Only UDP without a cookie can have a forged source. */
 static bool pass_rate(struct exchange *ex, enum message_state state, uint64_t now_us)
 {
-    if (now_us == 0 || ex->transport != EXCHANGE_UDP || ex->cookie == EXCHANGE_COOKIE_VALID)
+    if (now_us == 0 || !exchange_may_be_spoofed(ex))
         return true;
     enum guard_verdict verdict = guard_rate(ex->settings->guard, &ex->peer, now_us, ex->turn);
     if (verdict == GUARD_PASS)
@@ -43,14 +43,10 @@ static bool pass_rate(struct exchange *ex, enum message_state state, uint64_t no
                     message_opcode(&ex->query) == RRTYPE_OPCODE_QUERY &&
                     !(ex->query.has_edns && ex->query.edns.version > 0);
     ex->opt.nsid = ""; /* it is the few octets that count */
-    if (verdict == GUARD_DROP || !is_plain) {
+    if (verdict == GUARD_DROP || !is_plain)
         reply_drop(ex);
-    } else if (ex->cookie == EXCHANGE_COOKIE_NEW) {
-        reply_send(ex, RRTYPE_RCODE_BADCOOKIE);
-    } else {
-        ex->flags |= MESSAGE_TC;
-        reply_send(ex, RRTYPE_RCODE_NOERROR);
-    }
+    else
+        reply_ask_again(ex);
     return false;
 }
 

@@ -23,6 +23,7 @@ enum {
     TCP_DOUBT_MS = 1000, /* of silence on a kept connection: then a new one is tried */
     TCP_ASKS_MAX = 200,  /* open on one connection */
     TCP_SERVERS_MAX = 1000,
+    SPARE_MESSAGES = 2, /* more than there were queries: a reply sent twice is no attack */
     CHUNK = 65536,
     FIXED_PORT = 33333,
     DRAIN_MAX = 64,
@@ -53,6 +54,7 @@ struct server {
     struct list link; /* net->servers */
     struct list asks; /* struct tcp_ask */
     unsigned ask_cnt;
+    int due; /* queries that were put on it, less the messages that came */
     struct addr addr;
     struct net *net;
     struct tls_client *tls_client; /* NULL: in the clear */
@@ -585,20 +587,28 @@ static struct tcp_ask *find_ask(struct server *s, const uint8_t *wire)
     return NULL;
 }
 
+/* Whether a message that no query waits for can be the reply to one that was given up.  It cannot when
+ * no query is open, or when more messages came than there were queries. */
+static bool may_be_late(const struct server *s)
+{
+    return s->ask_cnt > 0 && s->due >= -SPARE_MESSAGES;
+}
+
 /* One whole message.  False: the server talks nonsense, and the connection is of no use. */
 static bool take_message(struct server *s, uint8_t *wire, size_t len)
 {
     struct message reply;
     struct tcp_ask *t = len >= 2 ? find_ask(s, wire) : NULL;
 
+    s->due--;
     if (!t)
-        return len >= 2; /* its question has been given up */
+        return len >= 2 && may_be_late(s);
     struct out_ask *ask = t->ask;
     enum match_verdict verdict = match_reply(&ask->match, &s->addr, wire, len, &reply);
     if (verdict != MATCH_OK)
         ask->refused(ask, verdict, &s->addr);
     if (verdict == MATCH_QUESTION && reply.has_question)
-        return true; /* of a question that was given up and had the same ID */
+        return may_be_late(s); /* of a question that was given up and had the same ID */
     detach(t);
     s->used_ms = now_mono_ms();
     ask->fault = OUT_FAULT_BROKEN;
@@ -847,6 +857,7 @@ static enum err ask_tcp(struct net *n, struct out_ask *ask, uint64_t deadline_ms
     }
     ask->slot = t;
     s->ask_cnt++;
+    s->due++;
     list_add(&s->asks, &t->link);
     add_deadline(n, n->tcp_wheel, &t->timer, t->look_ms);
     return ERR_OK;

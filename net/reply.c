@@ -97,6 +97,16 @@ void reply_send(struct exchange *ex, unsigned rcode)
     ex->send(ex);
 }
 
+void reply_ask_again(struct exchange *ex)
+{
+    if (ex->cookie == EXCHANGE_COOKIE_NEW) {
+        reply_send(ex, RRTYPE_RCODE_BADCOOKIE);
+        return;
+    }
+    ex->flags |= MESSAGE_TC;
+    reply_send(ex, RRTYPE_RCODE_NOERROR);
+}
+
 void reply_drop(struct exchange *ex)
 {
     ex->reply_len = 0;

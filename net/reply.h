@@ -18,6 +18,10 @@ void reply_explain(struct exchange *ex, enum edns_ede code, const char *text);
 /* Close it with `rcode`, which may be an extended one, and hand it to the front. */
 void reply_send(struct exchange *ex, unsigned rcode);
 
+/* The source address may be spoofed: have the client ask again, with the cookie that comes along (RFC 7873
+ * 5.2.3) or over TCP. */
+void reply_ask_again(struct exchange *ex);
+
 /* Send nothing. */
 void reply_drop(struct exchange *ex);
 

@@ -8,13 +8,7 @@
 #include "resolver/task.h"
 #include "resolver/to_json.h"
 
-enum {
-    UNKNOWN_PORT = 49152,
-    RECALL_MS = 200,
-    LIVE_MAX = 64,
-    TOLD_MAX = 64,
-    HEX_MAX = 2 * MESSAGE_MAX + 1
-};
+enum { UNKNOWN_PORT = 49152, RECALL_MS = 200, LIVE_MAX = 64, TOLD_MAX = 64 };
 
 /* A task that is under way. */
 struct live {
@@ -38,6 +32,8 @@ struct explain {
     int64_t start_ms;
     uint64_t start_us;
     unsigned step_cnt;
+    unsigned left_cnt; /* steps and parts of steps that were left out */
+    size_t octets;     /* of what is kept, as JSON */
     struct live live[LIVE_MAX];
     bool has_tasks;
     uint8_t failed[DNAME_MAX]; /* whose failure was remembered, if one was */
@@ -46,6 +42,20 @@ struct explain {
     struct cause_facts facts;
     struct cause_failure failures[CAUSE_FAILURES_MAX];
 };
+
+/* ---- size ---- */
+
+/* Whether one more part may be kept; the one that reaches the limit is the last. */
+static bool has_room(struct explain *e)
+{
+    bool has = e->octets < EXPLAIN_OCTETS_MAX;
+
+    e->left_cnt += !has;
+    return has;
+}
+
+/* Count a part that is whole. */
+static void count(struct explain *e, const struct json *part) { e->octets += json_size(part); }
 
 /* ---- plain values ---- */
 
@@ -137,7 +147,7 @@ static void add_packet(struct explain *e, const struct addr *from, const struct 
                        bool is_tcp, const uint8_t *wire, size_t len)
 {
     static const char digits[] = "0123456789abcdef";
-    char *hex = e->packets ? malloc(HEX_MAX) : NULL;
+    char *hex = e->packets && has_room(e) ? malloc(2 * len + 1) : NULL;
 
     if (!hex)
         return;
@@ -153,6 +163,7 @@ static void add_packet(struct explain *e, const struct addr *from, const struct 
     json_put_text(one, "transport", is_tcp ? "TCP" : "UDP");
     json_put_text(one, "wire", hex);
     free(hex);
+    count(e, one);
 }
 
 /* Where a question left from; over TCP it is not known, and something stands in its place. */
@@ -180,8 +191,12 @@ static struct live *find_live(struct explain *e, const struct task *task)
 /* A new node in the story, below that of a task or at its top; NULL when it has become too long. */
 static struct json *add_step(struct explain *e, const struct live *below, const char *step)
 {
-    if (e->step_cnt++ >= EXPLAIN_STEPS_MAX)
+    bool is_long = e->step_cnt >= EXPLAIN_STEPS_MAX;
+
+    e->left_cnt += is_long;
+    if (is_long || !has_room(e))
         return NULL;
+    e->step_cnt++;
     struct json *node = json_add_object(below ? below->steps : e->steps);
     json_put_text(node, "step", step);
     return node;
@@ -206,6 +221,7 @@ static void on_begin(struct explain *e, const struct trace_event *event)
                                                : "the address of a server");
     if (event->step == TRACE_STEP_JOIN)
         json_put_text(node, "joined", event->what);
+    count(e, node);
     if (!free_one || is_known) /* what it does is told where it began */
         return;
     *free_one = (struct live){.task = event->task,
@@ -223,6 +239,7 @@ static void on_zone(struct explain *e, struct live *live, const struct trace_eve
     if (event->task->is_cut_cached)
         json_put_number(node, "ttl", (event->task->cut_end_ms - now_wall_ms()) / 1000);
     put_servers(node, &event->task->cut);
+    count(e, node);
 }
 
 static void put_pick(struct json *to, const struct pick_why *pick)
@@ -259,12 +276,29 @@ static void on_ask(struct explain *e, struct live *live, const struct trace_even
     if (task->ask.from.sock.any.sa_family && !task->is_tcp)
         json_put_number(node, "from-port", addr_port(&task->ask.from));
     put_pick(node, &task->pick);
+    count(e, node);
     live->ask = node;
     e->facts.question_cnt++;
     e->facts.suspect_cnt += task->is_tcp && task->is_suspect;
     e->facts.last_server = *event->server;
     struct addr own = own_addr(task);
     add_packet(e, &own, event->server, task->is_tcp, task->ask.wire, task->ask.len);
+}
+
+/* What was taken of a reply, what was not, and where it leads. */
+static void put_taken(struct explain *e, struct json *ask, const struct trace_event *event)
+{
+    const struct cut *cut = event->scrub->delegation;
+
+    put_records(ask, event->message, event->scrub);
+    count(e, json_find(ask, "records"));
+    if (!cut || strcmp(event->what, classify_name(CLASSIFY_DELEGATION)) != 0)
+        return;
+    struct json *to = json_put_object(ask, "leads-to");
+    to_json_name(to, "zone", cut->zone);
+    json_put_number(to, "ttl", event->scrub->delegation_ttl);
+    put_servers(to, cut);
+    count(e, to);
 }
 
 static void on_reply(struct explain *e, struct live *live, const struct trace_event *event)
@@ -282,14 +316,8 @@ static void on_reply(struct explain *e, struct live *live, const struct trace_ev
     put_flags(ask, m->flags);
     json_put_number(ask, "octets", (int64_t)m->len);
     if (event->scrub) {
-        put_records(ask, m, event->scrub);
-        if (event->scrub->delegation &&
-            strcmp(event->what, classify_name(CLASSIFY_DELEGATION)) == 0) {
-            struct json *to = json_put_object(ask, "leads-to");
-            to_json_name(to, "zone", event->scrub->delegation->zone);
-            json_put_number(to, "ttl", event->scrub->delegation_ttl);
-            put_servers(to, event->scrub->delegation);
-        }
+        if (has_room(e))
+            put_taken(e, ask, event);
         live->is_denied = strcmp(event->what, classify_name(CLASSIFY_NXDOMAIN)) == 0 ||
                           strcmp(event->what, classify_name(CLASSIFY_NODATA)) == 0;
     }
@@ -297,14 +325,17 @@ static void on_reply(struct explain *e, struct live *live, const struct trace_ev
     add_packet(e, event->server, &own, task->is_tcp, m->wire, m->len);
 }
 
-static void on_refused(struct live *live, const struct trace_event *event)
+static void on_refused(struct explain *e, struct live *live, const struct trace_event *event)
 {
+    if (!has_room(e))
+        return;
     struct json *list = json_find(live->ask, "refused");
     if (!list)
         list = json_put_list(live->ask, "refused");
     struct json *one = json_add_object(list);
     to_json_addr(one, "from", event->server);
     json_put_text(one, "reason", event->what);
+    count(e, one);
 }
 
 /* The server's addresses are there, and none of them may be asked. */
@@ -460,6 +491,16 @@ static void on_known(struct explain *e, const struct trace_event *event)
     json_put_text(node, "found", event->what);
     if (event->found)
         put_found(e, node, event->found);
+    count(e, node);
+}
+
+static void on_note(struct explain *e, struct live *live, const struct trace_event *event)
+{
+    struct json *node = add_step(e, live, "note");
+
+    live->is_circle |= strcmp(event->what, TASK_NOTE_CIRCLE) == 0;
+    json_put_text(node, "what", event->what);
+    count(e, node);
 }
 
 static void on_unknown(struct explain *e, const struct trace_event *event)
@@ -470,6 +511,7 @@ static void on_unknown(struct explain *e, const struct trace_event *event)
     to_json_name(node, "name", event->name);
     to_json_type(node, "type", event->type);
     json_put_text(node, "found", "nothing");
+    count(e, node);
 }
 
 static void note(void *data, const struct trace_event *event)
@@ -494,11 +536,8 @@ static void note(void *data, const struct trace_event *event)
         json_put_text(live->ask, "result", event->what);
         put_ms(live->ask, "rtt-ms", now_mono_us() - event->task->asked_us);
         break;
-    case TRACE_STEP_REFUSED: on_refused(live, event); break;
-    case TRACE_STEP_NOTE:
-        live->is_circle |= strcmp(event->what, TASK_NOTE_CIRCLE) == 0;
-        json_put_text(add_step(e, live, "note"), "what", event->what);
-        break;
+    case TRACE_STEP_REFUSED: on_refused(e, live, event); break;
+    case TRACE_STEP_NOTE: on_note(e, live, event); break;
     default: on_end(e, live, event); break;
     }
 }
@@ -645,8 +684,8 @@ struct json *explain_end(struct explain *e, const struct exchange *ex, struct ca
 
     put_ms(story, "took-ms", now_mono_us() - e->start_us);
     json_put_number(story, "questions", e->facts.question_cnt);
-    if (e->step_cnt > EXPLAIN_STEPS_MAX)
-        json_put_number(story, "more-steps", e->step_cnt - EXPLAIN_STEPS_MAX);
+    if (e->left_cnt > 0)
+        json_put_number(story, "more-steps", e->left_cnt);
     put_answer(e, json_put_object(story, "answer"), ex);
     e->facts.is_remembered = e->facts.rcode == RRTYPE_RCODE_SERVFAIL &&
                              e->facts.failure_cnt == 0 && e->facts.failure.is_there;

@@ -14,7 +14,11 @@
 #include "resolver/cause.h"
 #include "resolver/engine.h"
 
-enum { EXPLAIN_STEPS_MAX = 600, EXPLAIN_RECORDS_MAX = 60 };
+enum {
+    EXPLAIN_STEPS_MAX = 600,
+    EXPLAIN_RECORDS_MAX = 60,
+    EXPLAIN_OCTETS_MAX = 1 << 19 /* of JSON; in memory it takes ten times as much */
+};
 
 struct explain;
 

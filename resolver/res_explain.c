@@ -107,11 +107,30 @@ static struct asked *new_asked(struct res_explain *explain, const struct res_exp
     return a;
 }
 
+/* Explanations of class CH that this client has under way. */
+static size_t count_of_client(const struct res_explain *explain, const struct addr *client)
+{
+    size_t cnt = 0;
+
+    for (struct list *l = explain->asked.next; l != &explain->asked; l = l->next) {
+        const struct asked *a = container_of(l, struct asked, link);
+        cnt += a->is_chaos && guard_is_same_client(&a->ex.peer, client);
+    }
+    return cnt;
+}
+
+static bool has_place(const struct res_explain *explain, const struct res_explain_ask *ask)
+{
+    if (explain->cnt >= RES_EXPLAIN_MAX)
+        return false;
+    return !ask->is_chaos || (explain->chaos_cnt < RES_EXPLAIN_CHAOS_MAX &&
+                              count_of_client(explain, &ask->client) < RES_EXPLAIN_CLIENT_MAX);
+}
+
 enum err res_explain_begin(struct res_explain *explain, const struct res_explain_ask *ask)
 {
     free_over(explain);
-    if (explain->cnt >= RES_EXPLAIN_MAX ||
-        (ask->is_chaos && explain->chaos_cnt >= RES_EXPLAIN_CHAOS_MAX))
+    if (!has_place(explain, ask))
         return ERR_LIMIT;
     struct asked *a = new_asked(explain, ask);
     if (!a)
@@ -186,6 +205,10 @@ bool res_explain_chaos(struct res_explain *explain, struct exchange *ex)
         !addr_is_in(&policy->allow, &ex->peer) ||
         (ex->query.qtype != RRTYPE_TXT && ex->query.qtype != RRTYPE_ANY))
         return false;
+    if (exchange_may_be_spoofed(ex)) { /* a place is held for seconds */
+        reply_ask_again(ex);
+        return true;
+    }
     struct exchange *held = ex->hold(ex);
     if (!held) {
         reply_send(ex, RRTYPE_RCODE_SERVFAIL);

@@ -13,7 +13,8 @@
 enum {
     RES_EXPLAIN_MAX = 32, /* at a time, of a worker */
     RES_EXPLAIN_CHAOS_MAX =
-        8, /* of them for class CH: whose addresses may be forged must not keep the command out */
+        8, /* of them for class CH: who may only ask does not keep the command out */
+    RES_EXPLAIN_CLIENT_MAX = 2 /* of those for one client */
 };
 
 struct res_explain;
@@ -39,7 +40,8 @@ MUST_USE struct res_explain *res_explain_new(struct res_serve *serve);
 MUST_USE enum err res_explain_begin(struct res_explain *explain,
                                     const struct res_explain_ask *ask);
 
-/* Answer a question of class CH for why.NAME, now or later; false: it is none. */
+/* Answer a question of class CH for why.NAME, now or later; false: it is none.  If its source address
+ * may be spoofed the client is made to ask again. */
 bool res_explain_chaos(struct res_explain *explain, struct exchange *ex);
 
 /* Free it, after res_serve_close has ended what was under way.  Clears the pointer; NULL inside is fine. */

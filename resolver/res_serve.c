@@ -232,14 +232,9 @@ static bool compose_stale(struct res_serve *serve, struct exchange *ex,
 
 static void on_wake(struct task_waiter *waiter, const struct task_end *end);
 
-static bool is_known_client(const struct exchange *ex)
-{
-    return ex->transport != EXCHANGE_UDP || ex->cookie == EXCHANGE_COOKIE_VALID;
-}
-
 static uint32_t client_limit(const struct exchange *ex)
 {
-    return is_known_client(ex) ? CLIENT_MAX : CLIENT_UNKNOWN_MAX;
+    return exchange_may_be_spoofed(ex) ? CLIENT_UNKNOWN_MAX : CLIENT_MAX;
 }
 
 /* What counts this client's questions, NULL when it is exempt. */
@@ -440,10 +435,10 @@ static void wait_for_task(struct res_serve *serve, struct exchange *ex, struct h
 
     if (serve->request_cnt >= REQUESTS_MAX || !enter(cell, client_limit(ex))) {
         serve->engine->counts.dropped++;
-        if (!is_known_client(ex)) /* over TCP it may have more */
-            ex->flags |= MESSAGE_TC;
+        bool may_have_more = exchange_may_be_spoofed(ex); /* over TCP */
+        ex->flags |= may_have_more ? MESSAGE_TC : 0;
         reply_explain(ex, EDNS_EDE_OTHER, "too many queries of this client wait already");
-        finish(ex, is_known_client(ex) ? RRTYPE_RCODE_SERVFAIL : RRTYPE_RCODE_NOERROR);
+        finish(ex, may_have_more ? RRTYPE_RCODE_NOERROR : RRTYPE_RCODE_SERVFAIL);
         return;
     }
     struct request *r = serve->is_closed ? NULL : take_request(serve);

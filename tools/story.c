@@ -256,7 +256,8 @@ void story_print(struct paper *p, const struct json *story)
     fprintf(p->out, ", as %s would be answered\n", get(question, "client"));
     print_steps(p, json_find(story, "steps"), false);
     if (json_find(story, "more-steps"))
-        paper_node(p, false, PAPER_DIM, "...", "%lld more steps are left out",
+        paper_node(p, false, PAPER_DIM, "...",
+                   "%lld more parts are left out: the story is too long",
                    (long long)json_get_number(story, "more-steps", 0));
     print_answer(p, story);
     fputc('\n', p->out);

@@ -319,6 +319,45 @@ def test_when_the_work_is_used_up(class_net, tmp_path):
         server.stop()
 
 
+def cookie_of(resolver):
+    """A cookie of this resolver's, for a client that may have one."""
+    query = dns.message.make_query(".", "NS", use_edns=0, options=[dns.edns.GenericOption(10, b"12345678")])
+    return next(o for o in dns.query.udp(query, "127.0.0.1", port=resolver.port, timeout=10).options if o.otype == 10)
+
+
+def test_places_are_not_given_to_spoofed_addresses(class_net, tmp_path):
+    """why.NAME over UDP without a cookie is TC at once; of the places for it one client has two."""
+    seen = []
+
+    def silent(query, is_tcp):
+        seen.append(query)
+    server = Scripted("127.66.7.6", class_net.port, silent)
+    resolver = internet.ClassResolver(tmp_path, class_net, top=f"  - {{zone: mute.org, servers: [127.66.7.6@{class_net.port}]}}\n")
+    for n in range(9):
+        reply = dns.query.udp(dns.message.make_query(f"why.n{n}.mute.org", "TXT", "CH"), "127.0.0.1", port=resolver.port, timeout=1)
+        assert reply.flags & dns.flags.TC and not reply.answer and reply.rcode() == dns.rcode.NOERROR
+    reply = dns.query.udp(dns.message.make_query("why.n9.mute.org", "TXT", "CH", use_edns=0, options=[dns.edns.GenericOption(10, b"12345678")]),
+                          "127.0.0.1", port=resolver.port, timeout=1)
+    assert reply.rcode() == dns.rcode.BADCOOKIE
+    assert not seen
+    with socket.create_connection(("127.0.0.1", resolver.port)) as client:
+        for n in range(3):
+            wire = dns.message.make_query(f"why.n{n}.mute.org", "TXT", "CH", use_edns=0).to_wire()
+            client.sendall(struct.pack("!H", len(wire)) + wire)
+        client.settimeout(2)
+        octets = client.recv(2)
+        reply = dns.message.from_wire(client.recv(struct.unpack("!H", octets)[0]))
+    assert reply.rcode() == dns.rcode.SERVFAIL and "too much is being explained" in reply.options[0].text
+    with socket.create_connection(("127.0.0.1", resolver.port), source_address=("127.0.0.2", 0)) as other:
+        wire = dns.message.make_query("why.www.lame.com", "TXT", "CH").to_wire()
+        other.sendall(struct.pack("!H", len(wire)) + wire)
+        other.settimeout(5)
+        octets = other.recv(2)
+        assert "lame.com" in dns.message.from_wire(other.recv(struct.unpack("!H", octets)[0])).answer[0].to_text()
+    resolver.stop()
+    server.stop()
+
+
 def test_late_answers_do_not_meet(class_net, tmp_path):
     """why.NAME and another client's answer come late, out of one buffer: each gets its own."""
     def slow(query, is_tcp):
@@ -329,7 +368,7 @@ def test_late_answers_do_not_meet(class_net, tmp_path):
     resolver = internet.ClassResolver(tmp_path, class_net, top=f"""  - {{zone: slow1.org, servers: [127.66.7.3@{class_net.port}]}}
   - {{zone: slow2.org, servers: [127.66.7.4@{class_net.port}]}}
 """)
-    first = dns.message.make_query("why.first.slow1.org", "TXT", "CH")
+    first = dns.message.make_query("why.first.slow1.org", "TXT", "CH", use_edns=0, options=[cookie_of(resolver)])
     other = dns.message.make_query("a-private-name-of-somebody-else.slow2.org", "A")
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as a, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as b:
         for s, query in ((a, first), (b, other)):

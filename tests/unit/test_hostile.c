@@ -1,5 +1,6 @@
 /* Hostile servers, forgers and clients against the resolver, in process: each defence that needs no DNSSEC, on and off.  With it the attack
  * fails, without it it succeeds - else the test would say nothing. */
+#include "resolver/res_explain.h"
 #include "tests/unit/world.h"
 
 /* Let true servers answer until the question to victim.example's own server is out. */
@@ -431,6 +432,44 @@ static void test_steps_are_told(void **state)
     const struct trace_finished *f = &stage.engine->finished.at[0];
     assert_true(f->queries == 4 && !f->has_failed && f->attempt_cnt == 4 && f->attempts[3].is_tcp &&
                 f->attempts[3].outcome == TRACE_ANSWERED);
+    stage_fini(&stage);
+}
+
+static struct json *kept_story;
+
+static void keep_story(void *data, struct json *story, const struct cause *cause)
+{
+    (void)data;
+    must(cause != NULL);
+    kept_story = story;
+}
+
+/* Forgers and chatty servers do not make a story of more octets than it may have. */
+static void test_stories_are_bounded(void **state)
+{
+    (void)state;
+    open_stage();
+    stage.policy->defences.wrong_reply_tcp = stage.policy->defences.random_case = false;
+    stage_open(&stage, 7);
+    struct res_explain *explain = res_explain_new(stage.serve);
+    uint8_t name[DNAME_MAX];
+    struct res_explain_ask ask_why = {.settings = &stage.settings,
+                                      .name = unit_name("www.victim.example", name),
+                                      .type = RRTYPE_A,
+                                      .done = keep_story};
+    assert_int_equal(addr_read("127.0.0.1", 4000, &ask_why.client), ERR_OK);
+    assert_int_equal(res_explain_begin(explain, &ask_why), ERR_OK);
+    size_t i = reach_victim();
+    for (unsigned id = 0; id < 65536; id++)
+        if (id != id_of(i))
+            forge(i, (uint16_t)id, true, "192.0.2.3", NULL);
+    run(world);
+    assert_non_null(kept_story);
+    assert_in_range(json_size(kept_story), EXPLAIN_OCTETS_MAX / 2, EXPLAIN_OCTETS_MAX + 65536);
+    assert_true(json_get_number(kept_story, "more-steps", 0) > 50000);
+    assert_string_equal(json_get_text(json_find(kept_story, "cause"), "kind", ""), "answered");
+    json_free(&kept_story);
+    res_explain_free(&explain);
     stage_fini(&stage);
 }
 
@@ -1508,6 +1547,7 @@ int main(void)
         cmocka_unit_test(test_what_servers_are_asked),
         cmocka_unit_test(test_ids_are_random),
         cmocka_unit_test(test_steps_are_told),
+        cmocka_unit_test(test_stories_are_bounded),
         cmocka_unit_test(test_bailiwick),
         cmocka_unit_test(test_sections),
         cmocka_unit_test(test_types_in_sections),

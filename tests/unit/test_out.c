@@ -395,6 +395,74 @@ static void test_faults_of_tcp(void **state)
     }
 }
 
+static void turn(struct asker *a)
+{
+    for (int i = 0; i < 10; i++)
+        uv_run(&a->loop, UV_RUN_NOWAIT);
+}
+
+/* A message that no query waits for can be late once; a stream of them ends the connection, and so does
+ * one while no query is open. */
+static void test_endless_messages(void **state)
+{
+    static const char other_id[] = "\0\23\1\1\200\0\0\1\0\0\0\0\0\0\1b\0\0\1\0\1";
+    (void)state;
+    for (int has_same_id = 0; has_same_id < 2; has_same_id++) {
+        static struct asker a;
+        char message[sizeof(other_id)];
+        uint8_t wire[512];
+        socklen_t len = sizeof(struct sockaddr_in);
+        int listener = socket(AF_INET, SOCK_STREAM, 0);
+
+        memcpy(message, other_id, sizeof(message));
+        if (has_same_id)
+            memcpy(message + 2, "\0\7", 2);
+        open_asker(&a);
+        addr_set_port(&a.server, 0);
+        assert_int_equal(bind(listener, &a.server.sock.any, addr_len(&a.server)), 0);
+        assert_int_equal(getsockname(listener, &a.server.sock.any, &len), 0);
+        assert_int_equal(listen(listener, 5), 0);
+        set_query(&a, 7);
+        a.ask.done = note_fault;
+        a.ask.refused = count_refused;
+        a.ask.is_tcp = a.ask.match.is_tcp = true;
+        has_failed = false;
+        refused_cnt = 0;
+        assert_int_equal(a.out->ask(a.out, &a.ask), ERR_OK);
+        int fd = accept(listener, NULL, NULL);
+        turn(&a);
+        ssize_t query_len = recv(fd, wire, sizeof(wire), 0);
+        for (int i = 0; i < 3; i++)
+            send(fd, message, sizeof(message) - 1, 0);
+        turn(&a);
+        assert_false(has_failed);
+        send(fd, message, sizeof(message) - 1, 0);
+        for (int i = 0; i < 200 && !has_failed; i++)
+            turn(&a);
+        assert_true(has_failed && fault == OUT_FAULT_BROKEN);
+        assert_int_equal(refused_cnt, has_same_id ? 4 : 0);
+        assert_int_equal(recv(fd, wire + 256, 1, 0), 0);
+        close(fd);
+
+        has_failed = false; /* answered, and then one more */
+        assert_int_equal(a.out->ask(a.out, &a.ask), ERR_OK);
+        fd = accept(listener, NULL, NULL);
+        turn(&a);
+        query_len = recv(fd, wire, sizeof(wire), 0);
+        wire[4] |= 0x80;
+        assert_int_equal(send(fd, wire, (size_t)query_len, 0), query_len);
+        for (int i = 0; i < 200 && !has_failed; i++)
+            turn(&a);
+        assert_true(has_failed && fault == OUT_FAULT_NONE);
+        send(fd, message, sizeof(message) - 1, 0);
+        turn(&a);
+        assert_int_equal(recv(fd, wire, 1, MSG_DONTWAIT), 0);
+        close(fd);
+        close(listener);
+        close_asker(&a);
+    }
+}
+
 /* A connection that is dead in silence: its queries share one new one, well within their time. */
 static void test_a_silent_connection_is_doubted(void **state)
 {
@@ -476,6 +544,7 @@ int main(void)
         cmocka_unit_test(test_a_second_reply_is_nobodys),
         cmocka_unit_test(test_waiting_costs_nothing),
         cmocka_unit_test(test_faults_of_tcp),
+        cmocka_unit_test(test_endless_messages),
         cmocka_unit_test(test_a_silent_connection_is_doubted),
     };
     return cmocka_run_group_tests(tests, open_system_ports, close_system_ports);
