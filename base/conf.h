@@ -1,4 +1,4 @@
-/* layer 4 | base/conf.h | a YAML file read into the structs that a table describes
+/* layer 5 | base/conf.h | a YAML file read into the structs that a table describes
  *
  * This file knows YAML, places and types; which keys exist is told by tables of `struct
  * conf_key`.  Whatever does not fit - an unknown key, a wrong value, broken YAML - becomes a

@@ -2,6 +2,8 @@
  * nobody reads 10,000. */
 #include "base/diag.h"
 
+#include "base/text.h"
+
 #include <stdarg.h>
 #include <strings.h>
 
@@ -30,25 +32,12 @@ void diag_fini(struct diag *diag)
     diag_init(diag);
 }
 
-/* Findings quote hostile files: control bytes must not reach a terminal or begin a line of a
- * log. */
-static void make_harmless(char *text, size_t len)
-{
-    for (size_t i = 0; i < len; i++) {
-        unsigned char c = (unsigned char)text[i];
-        if (c < 0x20 ? c != '\t' : c == 0x7f)
-            text[i] = '.';
-        else if (c == 0xc2 && i + 1 < len && ((unsigned char)text[i + 1] & 0xe0) == 0x80)
-            text[i] = text[i + 1] =
-                '.'; /* U+0080 to U+009F, where terminals look for commands too */
-    }
-}
-
+/* Findings quote hostile files. */
 static const char *copy_harmless(struct diag *diag, const char *text, size_t len)
 {
     char *copy = arena_copy(&diag->arena, text, len);
     if (copy)
-        make_harmless(copy, len);
+        text_make_harmless(copy, len, "\t");
     return copy;
 }
 

@@ -1,4 +1,4 @@
-/* layer 3 | base/diag.h | what is wrong with a file, collected and shown with the line and a
+/* layer 4 | base/diag.h | what is wrong with a file, collected and shown with the line and a
  * caret
  *
  * Readers of configuration and zone files add findings and go on, so that one run shows all of

@@ -1,6 +1,8 @@
 /* jansson does the work.  Names and zone lines may hold any byte, so texts are made UTF-8 before they go in: jansson refuses others. */
 #include "base/json.h"
 
+#include "base/text.h"
+
 #include <jansson.h>
 #include <stdlib.h>
 
@@ -11,23 +13,6 @@ static const char replacement[] = "\xef\xbf\xbd";
 static json_t *in(const struct json *json) { return (json_t *)(uintptr_t)json; }
 static struct json *out(json_t *json) { return (struct json *)json; }
 
-/* The length of the UTF-8 sequence at `p`, 0 when there is none (RFC 3629 4). */
-static size_t sequence_len(const unsigned char *p)
-{
-    size_t len = p[0] < 0x80                   ? 1
-                 : p[0] >= 0xc2 && p[0] < 0xe0 ? 2
-                 : (p[0] & 0xf0) == 0xe0       ? 3
-                 : p[0] >= 0xf0 && p[0] < 0xf5 ? 4
-                                               : 0;
-    for (size_t i = 1; i < len; i++)
-        if ((p[i] & 0xc0) != 0x80)
-            return 0;
-    if ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f) ||
-        (p[0] == 0xf0 && p[1] < 0x90) || (p[0] == 0xf4 && p[1] > 0x8f))
-        return 0;
-    return len;
-}
-
 static json_t *new_text(const char *text)
 {
     json_t *made = json_string(text);
@@ -36,8 +21,8 @@ static json_t *new_text(const char *text)
     char *clean = malloc(strlen(text) * (sizeof(replacement) - 1) + 1), *to = clean;
     if (!clean)
         return NULL;
-    for (const unsigned char *p = (const unsigned char *)text; *p;) {
-        size_t len = sequence_len(p);
+    for (const char *p = text; *p;) {
+        size_t len = text_sequence_len(p, strlen(p));
         if (len == 0) {
             memcpy(to, replacement, sizeof(replacement) - 1);
             to += sizeof(replacement) - 1;
@@ -199,6 +184,21 @@ const char *json_text(const struct json *value) { return json_string_value(in(va
 bool json_has_keys(const struct json *value) { return json_typeof(in(value)) == JSON_OBJECT; }
 
 /* ---- text ---- */
+
+void json_make_harmless(char *text)
+{
+    static const char hex[] = "0123456789abcdefABCDEF";
+    unsigned code;
+
+    text_make_harmless(text, strlen(text), "");
+    /* what stands behind a backslash is passed over with it, another backslash too */
+    for (char *p = strchr(text, '\\'); p && p[1]; p = strchr(p + 2, '\\'))
+        if (strchr("bfnrt", p[1]))
+            memcpy(p, "  ", 2);
+        else if (p[1] == 'u' && strspn(p + 2, hex) >= 4 && sscanf(p + 2, "%4x", &code) == 1 &&
+                 (code < 0x20 || (code >= 0x7f && code < 0xa0)))
+            memcpy(p + 2, "fffd", 4);
+}
 
 enum err json_read(const char *text, size_t len, struct json **result, char *why, size_t size)
 {

@@ -1,4 +1,4 @@
-/* layer 1 | base/json.h | JSON values: made, read and written
+/* layer 2 | base/json.h | JSON values: made, read and written
  *
  * Making them never fails in the middle: without memory a value is NULL, what is put into NULL is gone, and writing says so at the
  * end.  Text that is no UTF-8 has its wrong octets replaced by U+FFFD.
@@ -69,6 +69,10 @@ const char *json_key(const struct json *object, size_t index);
 const char *json_text(const struct json *value);
 /* Whether it is an object. */
 bool json_has_keys(const struct json *value);
+
+/* Make JSON text harmless before it is read: control characters in it, raw or as escapes, become dots,
+ * blanks or U+FFFD. */
+void json_make_harmless(char *text);
 
 /* Read one value that is the whole of `text`.  ERR_FORMAT: `why` (size octets) tells; ERR_NOMEM. */
 MUST_USE enum err json_read(const char *text, size_t len, struct json **out, char *why,

@@ -9,6 +9,7 @@
 
 #include "base/json.h"
 #include "base/now.h"
+#include "base/text.h"
 
 static enum log_level wanted = LOG_LEVEL_INFO;
 static enum log_format shape = LOG_FORMAT_TEXT;
@@ -90,6 +91,7 @@ void log_line(enum log_level level, const char *fmt, ...)
     va_start(args, fmt);
     vsnprintf(message, sizeof(message), fmt, args);
     va_end(args);
+    text_make_harmless(message, strlen(message), ""); /* one line stays one */
     int64_t now_ms = now_wall_ms();
     now_print(now_ms, when);
     keep(level, now_ms, message);

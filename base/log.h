@@ -1,4 +1,4 @@
-/* layer 2 | base/log.h | lines on stderr
+/* layer 3 | base/log.h | lines on stderr
  *
  * Text, one JSON object a line, or text with the priority prefix that the journal of systemd
  * turns into a field. Nothing on an answer path calls this.

@@ -127,9 +127,7 @@ static size_t make_der(const uint8_t *signature, size_t len, uint8_t out[DER_MAX
         return 0;
     }
     int der_len = i2d_ECDSA_SIG(pair, NULL);
-    bool fits = der_len > 0 && der_len <= DER_MAX;
-    if (fits)
-        i2d_ECDSA_SIG(pair, &end);
+    bool fits = der_len > 0 && der_len <= DER_MAX && i2d_ECDSA_SIG(pair, &end) == der_len;
     ECDSA_SIG_free(pair);
     return fits ? (size_t)der_len : 0;
 }

@@ -11,7 +11,11 @@
 #include "base/err.h"
 #include "base/util.h"
 
-enum { CONTROL_PATH_MAX = 108, CONTROL_PATH_PLACES = 3 };
+enum {
+    CONTROL_PATH_MAX = 108,
+    CONTROL_PATH_PLACES = 3,
+    CONTROL_PATH_SYSTEM = 0 /* the place whose folder only root can make */
+};
 
 /* The path at the `place`-th of them for "resolver" or "authd"; ERR_ABSENT: there is no such place. */
 MUST_USE enum err control_path_get(const char *daemon, unsigned place,

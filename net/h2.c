@@ -519,7 +519,8 @@ bool h2_read(struct h2 *h, const uint8_t *octets, size_t len, bool is_one, uint6
         h->idle_octets += len;
     h->is_flooded |= used < 0 || h->idle_octets > H2_IDLE_OCTETS_MAX;
     if (h->is_flooded)
-        nghttp2_session_terminate_session(h->session, NGHTTP2_ENHANCE_YOUR_CALM);
+        /* without memory it ends without a word */
+        (void)nghttp2_session_terminate_session(h->session, NGHTTP2_ENHANCE_YOUR_CALM);
     return !h->is_flooded && used == (ssize_t)len;
 }
 
@@ -534,8 +535,9 @@ bool h2_expire(struct h2 *h, uint64_t then_ms)
         if (s->is_answered)
             continue;
         s->is_answered = is_some = true;
-        (void)nghttp2_submit_rst_stream(h->session, NGHTTP2_FLAG_NONE, (int32_t)s->id,
-                                        NGHTTP2_CANCEL);
+        /* a stream that cannot be ended would hold its place for ever */
+        h->is_flooded |= nghttp2_submit_rst_stream(h->session, NGHTTP2_FLAG_NONE,
+                                                   (int32_t)s->id, NGHTTP2_CANCEL) != 0;
     }
     return is_some;
 }
@@ -543,5 +545,6 @@ bool h2_expire(struct h2 *h, uint64_t then_ms)
 void h2_end(struct h2 *h)
 {
     int32_t last = nghttp2_session_get_last_proc_stream_id(h->session);
+    /* without memory it ends without a word */
     (void)nghttp2_submit_goaway(h->session, NGHTTP2_FLAG_NONE, last, NGHTTP2_NO_ERROR, NULL, 0);
 }

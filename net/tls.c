@@ -5,8 +5,11 @@
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/ssl.h>
-#include <openssl/x509.h>
-#include <pthread.h>
+#include <openssl/x509v3.h>
+#include <stdatomic.h>
+
+/* Messages of TLS itself in a row that bring no octets: more come to keep us busy. */
+enum { ASIDE_MAX = 32 };
 
 /* Lifetime: the connection's. */
 struct tls {
@@ -18,10 +21,10 @@ struct tls {
     const uint8_t *in;    /* sealed octets that have not been read; lent */
     size_t in_len;
     struct buffer *out; /* of the call that is under way */
+    unsigned aside_cnt; /* KeyUpdates, tickets and alerts since the last octet */
 };
 
-static BIO_METHOD *method;
-static pthread_once_t once = PTHREAD_ONCE_INIT;
+static _Atomic(BIO_METHOD *) method; /* made by the first connection that has memory for it */
 
 /* Clearing an empty queue costs more than looking at it. */
 static void forget_errors(void)
@@ -62,33 +65,71 @@ static long bio_ctrl(BIO *bio, int command, long number, void *pointer)
     return command == BIO_CTRL_FLUSH;
 }
 
-static void make_method(void)
+/* NULL without memory. */
+static BIO_METHOD *make_method(void)
 {
-    method = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "rootline");
-    must(method && BIO_meth_set_read_ex(method, bio_read) == 1 &&
-         BIO_meth_set_write_ex(method, bio_write) == 1 &&
-         BIO_meth_set_ctrl(method, bio_ctrl) == 1);
+    BIO_METHOD *made = BIO_meth_new(BIO_TYPE_SOURCE_SINK, "rootline"), *before = NULL;
+
+    if (!made || BIO_meth_set_read_ex(made, bio_read) != 1 ||
+        BIO_meth_set_write_ex(made, bio_write) != 1 || BIO_meth_set_ctrl(made, bio_ctrl) != 1 ||
+        !atomic_compare_exchange_strong(&method, &before,
+                                        made)) { /* another worker was first */
+        BIO_meth_free(made);
+        return before;
+    }
+    return made;
+}
+
+static BIO_METHOD *get_method(void)
+{
+    BIO_METHOD *made = atomic_load(&method);
+    return made ? made : make_method();
+}
+
+/* It cannot be set up: there is no memory. */
+static enum err give_up(struct tls *t)
+{
+    forget_errors();
+    tls_free(&t);
+    return ERR_NOMEM;
+}
+
+/* After the handshake, KeyUpdates (RFC 8446 4.6.3), tickets, and what we refuse with an alert are
+ * counted; when it is too much OpenSSL gets nothing more to read. */
+static void note_message(int is_written, int version, int type, const void *octets, size_t len,
+                         SSL *ssl, void *data)
+{
+    struct tls *t = data;
+    bool is_aside =
+        t->state == TLS_OPEN && type == (is_written ? SSL3_RT_ALERT : SSL3_RT_HANDSHAKE);
+
+    (void)version;
+    (void)octets;
+    (void)len;
+    (void)ssl;
+    if (is_aside && ++t->aside_cnt > ASIDE_MAX)
+        t->in_len = 0;
 }
 
 static struct tls *new_tls(SSL_CTX *context)
 {
     struct tls *t = calloc(1, sizeof(*t));
-    BIO *bio;
+    BIO_METHOD *made = get_method();
 
-    pthread_once(&once, make_method);
     if (!t)
         return NULL;
     t->ssl = SSL_new(context);
-    bio = t->ssl ? BIO_new(method) : NULL;
+    BIO *bio = t->ssl && made ? BIO_new(made) : NULL;
     if (!bio) {
-        forget_errors();
-        tls_free(&t);
+        (void)give_up(t); /* whoever called says so */
         return NULL;
     }
     t->distrust = "";
     BIO_set_data(bio, t);
     BIO_set_init(bio, 1);
     SSL_set_bio(t->ssl, bio, bio);
+    SSL_set_msg_callback(t->ssl, note_message);
+    SSL_set_msg_callback_arg(t->ssl, t);
     return t;
 }
 
@@ -98,14 +139,15 @@ enum err tls_accept(struct tls_server *server, const struct tls_server_alpn *off
     SSL_CTX *context = tls_server_context(server);
     struct tls *t = new_tls(context);
 
-    if (t) {
-        t->server = server;
-        SSL_set_app_data(t->ssl, (void *)(uintptr_t)offered); /* tls_server chooses */
-        SSL_set_accept_state(t->ssl);
-        *out = t;
-    }
     SSL_CTX_free(context);
-    return t ? ERR_OK : ERR_NOMEM;
+    if (!t)
+        return ERR_NOMEM;
+    if (SSL_set_app_data(t->ssl, (void *)(uintptr_t)offered) != 1) /* tls_server chooses */
+        return give_up(t);
+    t->server = server;
+    SSL_set_accept_state(t->ssl);
+    *out = t;
+    return ERR_OK;
 }
 
 /* A host is told its name (SNI); an address is looked for in the certificate only (RFC 6066 3). */
@@ -129,11 +171,8 @@ enum err tls_connect(struct tls_client *client, struct tls **out)
         return ERR_NOMEM;
     t->client = client;
     SSL_set_connect_state(t->ssl);
-    if (*name && !expect_name(t->ssl, name)) {
-        forget_errors();
-        tls_free(&t);
-        return ERR_NOMEM;
-    }
+    if (*name && !expect_name(t->ssl, name))
+        return give_up(t);
     SSL_SESSION *session = tls_client_take_session(client);
     if (session)
         (void)SSL_set_session(t->ssl, session); /* without it the handshake is longer */
@@ -187,16 +226,28 @@ static bool has_pin(const struct tls *t, const X509 *certificate)
     return is_right;
 }
 
+/* OpenSSL forgets the name that it was told to expect when it has no memory to copy it. */
+static bool has_name(X509 *certificate, const char *name)
+{
+    struct addr addr;
+
+    if (addr_read(name, 0, &addr) == ERR_OK)
+        return X509_check_ip_asc(certificate, name, 0) == 1;
+    return X509_check_host(certificate, name, 0, 0, NULL) == 1;
+}
+
 /* Why the server is not the one that is wanted, "" when it is (RFC 8310 5). */
 static const char *find_distrust(const struct tls *t)
 {
-    const X509 *certificate = SSL_get0_peer_certificate(t->ssl);
+    X509 *certificate = SSL_get0_peer_certificate(t->ssl);
     long verdict = SSL_get_verify_result(t->ssl);
 
     if (!certificate)
         return "it has no certificate";
     if (*tls_client_name(t->client) && verdict != X509_V_OK)
         return X509_verify_cert_error_string(verdict);
+    if (*tls_client_name(t->client) && !has_name(certificate, tls_client_name(t->client)))
+        return X509_verify_cert_error_string(X509_V_ERR_HOSTNAME_MISMATCH);
     /* what a ticket stands for was looked at when it was given */
     if (*tls_client_name(t->client) &&
         X509_cmp_current_time(X509_get0_notAfter(certificate)) <= 0)
@@ -237,6 +288,10 @@ enum tls_state tls_read(struct tls *t, uint8_t *plain, size_t size, size_t *got,
             *got = 0;
             t->state = judge(t, result);
         }
+        if (t->aside_cnt > ASIDE_MAX)
+            t->state = TLS_BROKEN; /* octets are lost */
+        else if (*got > 0)
+            t->aside_cnt = 0;
     }
     t->out = NULL;
     return t->state;
@@ -264,7 +319,7 @@ void tls_end(struct tls *t, struct buffer *out)
     if (t->state != TLS_OPEN && t->state != TLS_ENDED)
         return;
     t->out = out;
-    (void)SSL_shutdown(t->ssl);
+    (void)SSL_shutdown(t->ssl); /* without memory it ends without a word */
     forget_errors();
     t->out = NULL;
 }

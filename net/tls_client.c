@@ -66,8 +66,19 @@ static void look_through(SSL_CTX *x)
     for (int i = 0; i < sk_X509_OBJECT_num(all_trusted); i++) {
         X509 *certificate = X509_OBJECT_get0_X509(sk_X509_OBJECT_value(all_trusted, i));
         if (certificate)
-            (void)X509_check_purpose(certificate, -1, 0);
+            (void)X509_check_purpose(certificate, -1, 0); /* asked again when it is used */
     }
+}
+
+/* A certificate that is not believed ends the connection after the handshake, so that the reason is
+ * known.  Without memory to look at it OpenSSL does not come here, and the handshake fails. */
+static int verify(X509_STORE_CTX *x, void *nothing)
+{
+    (void)nothing;
+    /* net/tls asks for the verdict */
+    if (X509_verify_cert(x) != 1 && X509_STORE_CTX_get_error(x) == X509_V_OK)
+        X509_STORE_CTX_set_error(x, X509_V_ERR_UNSPECIFIED);
+    return 1;
 }
 
 static enum err make_context(struct tls_client *c, SSL_CTX **out, char *why, size_t size)
@@ -78,16 +89,19 @@ static enum err make_context(struct tls_client *c, SSL_CTX **out, char *why, siz
 
     snprintf(why, size, "%s: %s", *c->ca_file ? c->ca_file : "certificates of the system",
              x ? "there is no certificate in it, or it cannot be read" : "out of memory");
-    if (is_read)
-        is_read = SSL_CTX_set_min_proto_version(x, TLS1_2_VERSION) == 1 &&
-                  SSL_CTX_set_alpn_protos(x, alpn, sizeof(alpn) - 1) == 0;
+    bool is_set = is_read && SSL_CTX_set_min_proto_version(x, TLS1_2_VERSION) == 1 &&
+                  SSL_CTX_set_alpn_protos(x, alpn, sizeof(alpn) - 1) == 0 &&
+                  SSL_CTX_set_app_data(x, c) == 1;
+    if (is_read && !is_set)
+        snprintf(why, size, "out of memory");
     ERR_clear_error();
-    if (!is_read) {
+    if (!is_set) {
         SSL_CTX_free(x);
-        return x ? ERR_CONFIG : ERR_NOMEM;
+        return x && !is_read ? ERR_CONFIG : ERR_NOMEM;
     }
     look_through(x);
-    SSL_CTX_set_app_data(x, c);
+    SSL_CTX_set_verify(x, SSL_VERIFY_PEER, NULL);
+    SSL_CTX_set_cert_verify_callback(x, verify, NULL);
     SSL_CTX_set_options(x, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
                                SSL_OP_IGNORE_UNEXPECTED_EOF);
     SSL_CTX_set_session_cache_mode(x, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
@@ -202,7 +216,7 @@ struct ssl_ctx_st *tls_client_context(struct tls_client *c)
 {
     pthread_mutex_lock(&c->lock);
     SSL_CTX *context = c->context;
-    SSL_CTX_up_ref(context);
+    must(SSL_CTX_up_ref(context) == 1);
     pthread_mutex_unlock(&c->lock);
     return context;
 }

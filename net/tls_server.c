@@ -107,21 +107,28 @@ static enum err read_chain(const char *path, struct loaded *l, char *why, size_t
         return err;
     l->certificate = PEM_read_bio_X509_AUX(bio, NULL, NULL, NULL);
     l->chain = sk_X509_new_null();
-    while (l->certificate && l->chain && (next = PEM_read_bio_X509(bio, NULL, NULL, NULL)))
-        if (sk_X509_push(l->chain, next) == 0)
+    bool is_whole = l->certificate && l->chain;
+    while (is_whole && (next = PEM_read_bio_X509(bio, NULL, NULL, NULL))) {
+        is_whole = sk_X509_push(l->chain, next) > 0;
+        if (!is_whole)
             X509_free(next);
+    }
     unsigned long error = ERR_peek_last_error();
     bool is_cut = l->certificate && ERR_GET_REASON(error) != PEM_R_NO_START_LINE;
     ERR_clear_error();
     BIO_free(bio);
     free(text);
+    if (l->certificate && !is_whole) {
+        snprintf(why, size, "%s: out of memory", path);
+        return ERR_NOMEM;
+    }
     if (!l->certificate)
         snprintf(why, size,
                  "%s: there is no certificate in it (PEM, \"-----BEGIN CERTIFICATE-----\")",
                  path);
     else if (is_cut)
         snprintf(why, size, "%s: a certificate in it is damaged", path);
-    return l->certificate && l->chain && !is_cut ? ERR_OK : ERR_CONFIG;
+    return l->certificate && !is_cut ? ERR_OK : ERR_CONFIG;
 }
 
 static enum err read_key(const char *path, struct loaded *l, char *why, size_t size)
@@ -152,6 +159,17 @@ static int64_t time_ms(const ASN1_TIME *at)
     return ASN1_TIME_to_tm(at, &tm) == 1 ? (int64_t)timegm(&tm) * 1000 : 0;
 }
 
+/* Letters, digits, hyphens, low lines and dots: what others call a host. */
+static bool is_host_name(const uint8_t *octets, size_t len)
+{
+    for (size_t i = 0; i < len; i++) {
+        uint8_t c = util_lower(octets[i]);
+        if ((c < 'a' || c > 'z') && (c < '0' || c > '9') && !(c && strchr("-_.", c)))
+            return false;
+    }
+    return true;
+}
+
 static void tell_names(const X509 *certificate, struct tls_server_certificate *told)
 {
     GENERAL_NAMES *names = X509_get_ext_d2i(certificate, NID_subject_alt_name, NULL, NULL);
@@ -163,7 +181,7 @@ static void tell_names(const X509 *certificate, struct tls_server_certificate *t
         int len = ASN1_STRING_length(name->d.ia5);
         const uint8_t *octets = ASN1_STRING_get0_data(name->d.ia5);
         if (name->type == GEN_DNS && !*told->name && len > 0 && len < TLS_SERVER_NAME_MAX &&
-            octets[0] != '*' && !memchr(octets, 0, (size_t)len)) {
+            is_host_name(octets, (size_t)len)) {
             memcpy(told->name, octets, (size_t)len);
             told->name[len] = 0;
         } else if (name->type == GEN_IPADD && len >= 0 &&
@@ -335,17 +353,16 @@ static SSL_CTX *make_context(struct tls_server *s, struct set *set)
         free_set(set);
         return NULL;
     }
-    SSL_CTX_set_app_data(c, s);
     SSL_CTX_set_options(c, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
                                SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA |
                                SSL_OP_IGNORE_UNEXPECTED_EOF);
     SSL_CTX_set_session_cache_mode(c, SSL_SESS_CACHE_OFF); /* tickets only */
     SSL_CTX_set_timeout(c, 2L * TLS_SERVER_TICKET_S);
-    SSL_CTX_set_num_tickets(c, 1);
-    SSL_CTX_set_tlsext_ticket_key_evp_cb(c, use_ticket_key);
     SSL_CTX_set_cert_cb(c, choose_certificate, NULL);
     SSL_CTX_set_alpn_select_cb(c, choose_alpn, NULL);
-    if (SSL_CTX_set_min_proto_version(c, TLS1_2_VERSION) != 1 ||
+    if (SSL_CTX_set_app_data(c, s) != 1 || SSL_CTX_set_num_tickets(c, 1) != 1 ||
+        SSL_CTX_set_tlsext_ticket_key_evp_cb(c, use_ticket_key) != 1 ||
+        SSL_CTX_set_min_proto_version(c, TLS1_2_VERSION) != 1 ||
         SSL_CTX_set1_groups_list(c, "X25519:P-256:P-384") != 1 ||
         SSL_CTX_use_cert_and_key(c, first->certificate, first->key, first->chain, 1) != 1) {
         SSL_CTX_free(c);
@@ -398,8 +415,9 @@ static enum err take(struct tls_server *s, char *why, size_t size)
         return err;
     SSL_CTX *context = make_context(s, set);
     if (!context) {
+        const char *reason = ERR_reason_error_string(ERR_peek_last_error());
         snprintf(why, size, "%s: OpenSSL refuses it: %s", s->files[0].certificate,
-                 ERR_reason_error_string(ERR_peek_last_error()));
+                 reason ? reason : "out of memory");
         ERR_clear_error();
         return ERR_CONFIG;
     }
@@ -546,7 +564,7 @@ struct ssl_ctx_st *tls_server_context(struct tls_server *s)
 {
     pthread_mutex_lock(&s->lock);
     SSL_CTX *context = s->context;
-    SSL_CTX_up_ref(context);
+    must(SSL_CTX_up_ref(context) == 1);
     pthread_mutex_unlock(&s->lock);
     return context;
 }

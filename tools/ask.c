@@ -1,4 +1,5 @@
 /* One line there, one line back.  An explanation takes as long as the question does, so only silence beyond that is an error. */
+#define _GNU_SOURCE /* struct ucred */
 #include "tools/ask.h"
 
 #include <errno.h>
@@ -43,9 +44,22 @@ static const char *hint(int number)
         return "there is no such socket; is the daemon running, and is its server.control this "
                "one?";
     case ECONNREFUSED: return "nobody serves that socket; is the daemon running?";
+    case EPERM: return "another user serves that socket, so it is not asked";
     case EACCES: return "you may not use that socket: it is for its owner and group";
     default: return strerror(number);
     }
+}
+
+/* Whether what serves the socket may be asked: anybody can make a folder in /tmp before the daemon
+ * does. */
+static bool is_trusted(int fd, unsigned place)
+{
+    struct ucred peer;
+    socklen_t len = sizeof(peer);
+
+    return place == CONTROL_PATH_SYSTEM ||
+           (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0 &&
+            (peer.uid == 0 || peer.uid == geteuid()));
 }
 
 /* The first place where a daemon answers. */
@@ -61,8 +75,12 @@ static int search(enum ask_whom whom)
             if (control_path_get(names[n], place, path) != ERR_OK)
                 continue;
             int fd = connect_to(path);
-            if (fd >= 0)
+            if (fd >= 0 && is_trusted(fd, place))
                 return fd;
+            if (fd >= 0) {
+                close(fd);
+                errno = EPERM;
+            }
             if (errno != ENOENT)
                 seen = errno;
             size_t len = strlen(tried);
@@ -136,11 +154,12 @@ static char *converse(int fd, const struct json *request)
     return line;
 }
 
-static int judge(const char *line, struct json **result)
+static int judge(char *line, struct json **result)
 {
     struct json *answer = NULL;
     char why[200];
 
+    json_make_harmless(line); /* a daemon quotes what others have sent */
     if (json_read(line, strlen(line), &answer, why, sizeof(why)) != ERR_OK) {
         fprintf(stderr, "rootline: the daemon's answer cannot be read: %s\n", why);
         return CMD_UNREACHED;

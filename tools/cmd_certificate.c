@@ -167,9 +167,11 @@ static X509 *make_server(const struct making *m, const char *names)
 
 static FILE *open_text(const char *path, const char *mode)
 {
-    int fd = strcmp(mode, "r") == 0
-                 ? open(path, O_RDONLY | O_CLOEXEC)
-                 : open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+    bool is_new = strcmp(mode, "r") != 0;
+    if (is_new) /* one that somebody has put there would stay his, with the key in it */
+        (void)unlink(path);
+    int fd = open(path, is_new ? O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC : O_RDONLY | O_CLOEXEC,
+                  0600);
     return fd >= 0 ? fdopen(fd, mode) : NULL;
 }
 

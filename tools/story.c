@@ -291,7 +291,9 @@ static void draw_steps(FILE *out, const struct json *steps, unsigned *number)
         print_quoted(out, get(step, "server"));
         fprintf(out, "\" [label=\"%u. ", ++*number);
         print_quoted(out, get(step, "name"));
-        fprintf(out, " %s\\n", get(step, "type"));
+        fputc(' ', out);
+        print_quoted(out, get(step, "type"));
+        fprintf(out, "\\n");
         print_quoted(out, result_words(step, words));
         fprintf(out, "\", color=%s];\n  \"", is_good(step) ? "forestgreen" : "red");
         print_quoted(out, get(step, "server"));
@@ -313,8 +315,11 @@ void story_print_dot(FILE *out, const struct json *story)
     fprintf(out, "digraph story {\n  rankdir=LR;\n  node [shape=box, fontname=sans];\n"
                  "  edge [fontname=sans, fontsize=10];\n  client -> resolver [label=\"");
     print_quoted(out, get(question, "name"));
-    fprintf(out, " %s\\n%s\"];\n", get(question, "type"),
-            get(json_find(story, "answer"), "rcode"));
+    fputc(' ', out);
+    print_quoted(out, get(question, "type"));
+    fprintf(out, "\\n");
+    print_quoted(out, get(json_find(story, "answer"), "rcode"));
+    fprintf(out, "\"];\n");
     draw_steps(out, json_find(story, "steps"), &number);
     fprintf(out, "  label=\"");
     print_quoted(out, get(json_find(story, "cause"), "text"));

@@ -2,8 +2,10 @@
 import json
 import os
 import resource
+import shutil
 import socket
 import stat
+import subprocess
 import threading
 import time
 
@@ -211,6 +213,81 @@ def test_wrong_requests(resolver):
     assert converse(resolver.socket, b"x" * 5000)[0]["error"] == "the request is too long"
     for argv in (["explain"], ["cache", "show"], ["cache", "drop", "x"], ["status", "x"], ["log", "--first"]):
         assert resolver.command(*argv).returncode == 2
+
+
+def serve_evil(path):
+    """A daemon whose every answer wants to steer the terminal of who asks."""
+    evil = "\x1b]0;x\x07 \u009b31m \x7f \n<3>"
+    answer = json.dumps({"ok": True, "result": {k: evil for k in ("daemon", "version", "text", evil, "error")} | {
+        "lines": [{"text": evil, "level": evil, "time": evil}], "findings": [{"text": evil, "message": evil, "level": evil}],
+        "stories": [], "entries": [{"type": evil, evil: evil}], "question": {"name": evil, "type": evil, "client": evil},
+        "answer": {"rcode": evil, "records": []}, "cause": {"kind": evil, "text": evil, "advice": evil},
+        "steps": [{"step": "note", "what": evil}, {"step": "resolve", "name": evil, "type": evil, "steps": [{"step": "ask", "server": evil}]}]}})
+    wrong = json.dumps({"ok": False, "error": evil})
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(str(path))
+    listener.listen(5)
+
+    def run():
+        for n in range(1000):
+            s, _ = listener.accept()
+            s.recv(65536)
+            s.sendall((wrong if n % 2 else answer).encode() + b"\n")
+            s.close()
+    threading.Thread(target=run, daemon=True).start()
+
+
+def test_what_a_daemon_says_cannot_steer_the_terminal(tmp_path):
+    path = tmp_path / "evil.sock"
+    serve_evil(path)
+    for words in (["status"], ["stats"], ["log"], ["reload"], ["cache", "show", "a.example"], ["cache", "stats"], ["cache", "flush", "a.example"],
+                  ["explain", "a.example"], ["explain", "a.example", "--dot"], ["explain", "a.example", "--json"], ["status", "--json"]):
+        for _ in range(2):
+            done = lab.run(lab.ROOTLINE, *words, "--socket", path)
+            said = done.stdout + done.stderr
+            assert not [c for c in said if (ord(c) < 32 and c != "\n") or 127 <= ord(c) < 160], (words, said)
+            assert "\n<3>" not in said
+
+
+ONE_ANSWER = """
+import os, socket, sys
+listener = socket.socket(socket.AF_UNIX)
+listener.settimeout(20)
+listener.bind(sys.argv[1])
+os.chmod(sys.argv[1], 0o666)
+listener.listen(5)
+print("ready", flush=True)
+s, _ = listener.accept()
+asked = s.recv(65536)
+if asked:
+    s.sendall(b'{"ok": true, "result": {}}\\n')
+print("asked" if asked else "left alone")
+"""
+
+
+def test_another_users_socket_is_not_asked(tmp_path):
+    """Whoever has made the folder in /tmp first is not believed."""
+    if os.geteuid() != 0 or os.path.exists("/run/rootline"):
+        pytest.skip("wants root, and a machine without a daemon of its own")
+    folder = lab.Path("/tmp/rootline-54321")
+    command = folder / "rootline"
+    env = {k: v for k, v in os.environ.items() if k not in ("XDG_RUNTIME_DIR", "ROOTLINE_SOCKET")}
+    folder.mkdir()
+    folder.chmod(0o777)
+    try:
+        shutil.copy(lab.ROOTLINE, command)
+        command.chmod(0o755)
+        for owner, status, fate in ((65534, 3, "left alone"), (54321, 0, "asked")):
+            server = subprocess.Popen(["/usr/bin/python3", "-c", ONE_ANSWER, folder / "resolver.sock"], stdout=subprocess.PIPE, text=True,
+                                      user=owner)
+            assert server.stdout.readline() == "ready\n"
+            done = lab.run(command, "stats", "--json", user=54321, env=env)
+            said = server.communicate(timeout=30)[0]
+            assert done.returncode == status and ("another user" in done.stderr) == (status == 3), done.stderr
+            assert said == fate + "\n"
+            (folder / "resolver.sock").unlink()
+    finally:
+        shutil.rmtree(folder)
 
 
 def test_nobody_there(tmp_path):

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The law of the tree: layer numbers, include cycles, doors of third-party headers.  Nothing else."""
+"""The law of the tree: layer numbers, include cycles, doors of third-party headers, results of OpenSSL and nghttp2.  Nothing else."""
 import re
 import sys
 from pathlib import Path
@@ -22,6 +22,47 @@ INCLUDE = re.compile(r'^\s*#\s*include\s+([<"])([^>"]+)[>"]', re.M)
 LAYER = re.compile(r"^/\* layer (\d+) \| (\S+) \| \S")
 # Folders that never include each other, and what a folder may not include at all.
 FORBIDDEN = [("resolver", "authd"), ("authd", "resolver"), ("base", "dns"), ("dns", "net")]
+# Calls whose result has to be used, by the beginning of their names, and those of them that cannot fail.
+FOREIGN = r"(?:SSL|X509|X509V3|EVP|BIO|BN|PEM|RAND|ASN1|ECDSA|OSSL|CRYPTO|OPENSSL|ERR|GENERAL|SHA1|sk|i2d|d2i|nghttp2)_\w+"
+CANNOT_FAIL = re.compile(
+    r"\w+_free|\w+_pop_free|OPENSSL_cleanse|ERR_clear_error|X509V3_set_ctx|SHA1_(?:Init|Update|Final)"
+    r"|BIO_(?:set_data|set_init|clear_retry_flags|set_retry_read)"
+    r"|SSL_set_(?:bio|msg_callback|msg_callback_arg|accept_state|connect_state|shutdown)|SSL_get0_alpn_selected"
+    r"|X509_STORE_CTX_set_error|SSL_CTX_(?:set_options|set_session_cache_mode|set_timeout|set_cert_cb|set_alpn_select_cb|sess_set_new_cb|set_verify|set_cert_verify_callback)"
+    r"|nghttp2_(?:session_callbacks_set|option_set)_\w+|nghttp2_(?:session_callbacks|option|session)_del")
+COMMENT = re.compile(r"/\*.*?\*/", re.S)
+STRING = re.compile(r'"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])*\'')
+# A call that begins a statement: behind ; { } on the same line too, behind ) : else do on the next.
+STATEMENT = re.compile(r"(?:[;{}]\s*|(?:[):]|\belse|\bdo)\s*\n\s*)(" + FOREIGN + r")(?=\s*\()")
+VOIDED = re.compile(r"\(void\)\s*(" + FOREIGN + r")\s*\(")
+
+
+
+def blank(match):
+    return re.sub(r"[^\n]", " ", match[0])
+
+
+def ends_statement(bare, at):
+    """Whether the call whose parenthesis is next is all of its statement."""
+    depth = 0
+    for at in range(at, len(bare)):
+        depth += {"(": 1, ")": -1}.get(bare[at], 0)
+        if depth == 0 and bare[at] == ")":
+            return bare[at + 1:].lstrip().startswith(";")
+    return False
+
+
+def dropped_results(text):
+    bare = STRING.sub(blank, COMMENT.sub(blank, text))
+    for match in STATEMENT.finditer(bare):
+        if ends_statement(bare, match.end()) and not CANNOT_FAIL.fullmatch(match[1]):
+            yield bare.count("\n", 0, match.start(1)) + 1, f"the result of {match[1]} is not used"
+    for match in VOIDED.finditer(bare):
+        line = bare.count("\n", 0, match.start(1)) + 1
+        behind = text[bare.index(";", match.end()):].split("\n", 1)[0]
+        above, code = text.split("\n")[line - 2], bare.split("\n")[line - 2]
+        if "/*" not in behind and (code.strip() or "*/" not in above):
+            yield line, f"why {match[1]} may fail is not said"
 
 
 def main(root):
@@ -39,6 +80,7 @@ def main(root):
             if match[2] != name:
                 faults.append(f"{name}:1: the first line names {match[2]}")
             layers[name] = int(match[1])
+        faults += [f"{name}:{line}: {fault}" for line, fault in dropped_results(text)]
         includes[name] = []
         for kind, header in INCLUDE.findall(text):
             if kind == '"':

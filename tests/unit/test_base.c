@@ -1,6 +1,8 @@
 /* base: arena, cursor, addr, now, file, json, diag. */
 #include "unit.h"
 
+#include "base/text.h"
+#include "base/log.h"
 #include "base/addr.h"
 #include "base/arena.h"
 #include "base/cursor.h"
@@ -209,9 +211,69 @@ static void near_words_are_found(void **state)
     assert_null(diag_nearest("completely-different", words));
 }
 
+static void texts_are_made_harmless(void **state)
+{
+    static const struct {
+        const char *in, *kept, *out;
+    } cases[] = {
+        {"\x1b[31mred\r\n", "", ".[31mred.."},
+        {"a\tb\x7f", "\t", "a\tb."},
+        {"a\tb", "", "a.b"},
+        {"\xc2\x9b" "1m", "", "..1m"},              /* CSI of eight bits, in UTF-8 and alone */
+        {"\x9b" "1m", "", ".1m"},
+        {"caf\xc3\xa9 \xe2\x82\xac", "", "caf\xc3\xa9 \xe2\x82\xac"},
+        {"\xe2\x82", "", ".."},                       /* cut short */
+        {"\xed\xa0\x80", "", "..."},                 /* a surrogate */
+        {"", "", ""},
+    };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        char *text = strdup(cases[i].in);
+        text_make_harmless(text, strlen(text), cases[i].kept);
+        assert_string_equal(text, cases[i].out);
+        free(text);
+    }
+    char nul[] = {'a', 0, 'b'};
+    text_make_harmless(nul, sizeof(nul), "");
+    assert_memory_equal(nul, "a.b", 3);
+}
+
+static void json_is_made_harmless(void **state)
+{
+    char *text = strdup("{\"a\\u001bb\":\"\\\\u001b \\n \\u009B \\u00e4 \x1b \\\"\\\\\"}");
+    char *cut = strdup("\\u1"), *last = strdup("\\");
+    struct json *read;
+    char why[100];
+    (void)state;
+    json_make_harmless(text);
+    json_make_harmless(cut);
+    json_make_harmless(last);
+    assert_int_equal(json_read(text, strlen(text), &read, why, sizeof(why)), ERR_OK);
+    assert_string_equal(json_key(read, 0), "a\xef\xbf\xbd" "b");
+    assert_string_equal(json_get_text(read, json_key(read, 0), ""), "\\u001b    \xef\xbf\xbd \xc3\xa4 . \"\\");
+    json_free(&read);
+    free(text);
+    free(cut);
+    free(last);
+}
+
+static void keep_line(void *data, const struct log_kept *line) { strcpy(data, line->text); }
+
+static void a_line_of_the_log_stays_one(void **state)
+{
+    char text[LOG_KEPT_TEXT] = "";
+    (void)state;
+    log_line(LOG_LEVEL_ERROR, "one %s", "two\n<3>three\x1b[0m");
+    assert_int_equal(log_last(1, keep_line, text), 1);
+    assert_string_equal(text, "one two.<3>three.[0m");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(texts_are_made_harmless),
+        cmocka_unit_test(json_is_made_harmless),
+        cmocka_unit_test(a_line_of_the_log_stays_one),
         cmocka_unit_test(arena_keeps_its_cap),
         cmocka_unit_test(arena_pieces_do_not_overlap),
         cmocka_unit_test(cursor_sticks_at_the_end),

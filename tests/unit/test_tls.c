@@ -1,6 +1,9 @@
 /* TLS between two arrays: a server and a client of ours, octet by octet, with what proves the server right and wrong. */
 #include "unit.h"
 
+#include <openssl/crypto.h>
+#include <openssl/ssl.h>
+
 #include "net/tls.h"
 
 enum { ROOM = 1 << 17 };
@@ -241,11 +244,170 @@ static void test_renewal(void **state)
     expect_distrust(client_of("dns.test", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="), "hostname mismatch");
 }
 
+/* ---- without memory ---- */
+
+static bool has_no_app_data;
+static int fails_in; /* allocations of OpenSSL; 0: never */
+
+int __real_SSL_set_ex_data(SSL *ssl, int index, void *data);
+int __wrap_SSL_set_ex_data(SSL *ssl, int index, void *data);
+int __wrap_SSL_set_ex_data(SSL *ssl, int index, void *data)
+{
+    return has_no_app_data ? 0 : __real_SSL_set_ex_data(ssl, index, data);
+}
+
+int __real_SSL_CTX_set_ex_data(SSL_CTX *context, int index, void *data);
+int __wrap_SSL_CTX_set_ex_data(SSL_CTX *context, int index, void *data);
+int __wrap_SSL_CTX_set_ex_data(SSL_CTX *context, int index, void *data)
+{
+    return has_no_app_data ? 0 : __real_SSL_CTX_set_ex_data(context, index, data);
+}
+
+static void *allocate(size_t size, const char *file, int line)
+{
+    (void)file;
+    (void)line;
+    return fails_in > 0 && --fails_in == 0 ? NULL : malloc(size);
+}
+
+static void *allocate_again(void *old, size_t size, const char *file, int line)
+{
+    (void)file;
+    (void)line;
+    return fails_in > 0 && --fails_in == 0 ? NULL : realloc(old, size);
+}
+
+static void release(void *old, const char *file, int line)
+{
+    (void)file;
+    (void)line;
+    free(old);
+}
+
+static void test_nothing_to_keep_data_in(void **state)
+{
+    struct tls_client_terms terms = {.name = "elsewhere.test", .ca_file = path("ca.pem")};
+    struct tls *untouched = (struct tls *)folder, *t = untouched;
+    struct tls_client *client;
+    char why[300] = "";
+
+    (void)state;
+    has_no_app_data = true;
+    assert_int_equal(tls_accept(server, &dot, &t), ERR_NOMEM);
+    assert_ptr_equal(t, untouched);
+    assert_int_equal(tls_client_get(&terms, &client, why, sizeof(why)), ERR_NOMEM);
+    assert_string_equal(why, "out of memory");
+    has_no_app_data = false;
+}
+
+/* Each allocation of a handshake fails once: nothing breaks, and nobody is taken for somebody else. */
+static void test_handshakes_without_memory(void **state)
+{
+    static struct pair p;
+    struct tls_client *right = client_of("dns.test", NULL), *wrong = client_of("other.test", NULL);
+    unsigned failed = 0, tries = 0;
+
+    (void)state;
+    for (int n = 1, is_through = 0; !is_through; n++)
+        for (int is_wrong = 0; is_wrong < 2; is_wrong++, tries++) {
+            size_t got;
+            memset(&p, 0, sizeof(p));
+            fails_in = n;
+            if (tls_connect(is_wrong ? wrong : right, &p.at[0]) == ERR_OK &&
+                tls_accept(server, &dot, &p.at[1]) == ERR_OK) {
+                p.state[0] = tls_read(p.at[0], p.plain[0], ROOM, &got, &p.way[0]);
+                settle(&p, ROOM);
+            }
+            is_through = fails_in > 0; /* it did not want so many */
+            fails_in = 0;
+            assert_true(!is_wrong || p.state[0] != TLS_OPEN || p.at[1] == NULL);
+            failed += p.state[0] != TLS_OPEN;
+            pair_free(&p);
+        }
+    assert_true(failed > 50 && tries > 200);
+    for (int i = 0; i < 2; i++) { /* and it goes on; a ticket of that time may be of no use */
+        pair_new(&p, right);
+        settle(&p, ROOM);
+        if (i == 0)
+            pair_free(&p);
+    }
+    assert_true(p.state[0] == TLS_OPEN && p.state[1] == TLS_OPEN);
+    pair_free(&p);
+}
+
+/* ---- messages that bring nothing ---- */
+
+static void add_all(BIO *from, struct buffer *to)
+{
+    char octets[4096];
+    int len;
+
+    while ((len = BIO_read(from, octets, sizeof(octets))) > 0)
+        assert_true(buffer_put(to, octets, (size_t)len));
+}
+
+/* A client of OpenSSL's that asks for new keys `updates` times before each octet of data. */
+static enum tls_state update_keys(int updates, int rounds)
+{
+    SSL_CTX *context = SSL_CTX_new(TLS_client_method());
+    SSL *ssl = SSL_new(context);
+    BIO *in = BIO_new(BIO_s_mem()), *out = BIO_new(BIO_s_mem());
+    struct buffer way = {0}, back = {0};
+    struct tls *t;
+    static uint8_t plain[ROOM];
+    enum tls_state state = TLS_OPENING;
+    size_t got;
+
+    SSL_set_bio(ssl, in, out);
+    SSL_set_connect_state(ssl);
+    assert_int_equal(tls_accept(server, &dot, &t), ERR_OK);
+    for (int i = 0; i < 6; i++) {
+        (void)SSL_do_handshake(ssl);
+        add_all(out, &way);
+        tls_feed(t, way.at, way.len);
+        state = tls_read(t, plain, ROOM, &got, &back);
+        BIO_write(in, back.at, (int)back.len);
+        buffer_fini(&way);
+        buffer_fini(&back);
+    }
+    assert_int_equal(state, TLS_OPEN);
+    for (int i = 0; i < rounds && state == TLS_OPEN; i++) {
+        for (int j = 0; j < updates; j++) {
+            assert_int_equal(SSL_key_update(ssl, SSL_KEY_UPDATE_REQUESTED), 1);
+            (void)SSL_do_handshake(ssl);
+        }
+        assert_int_equal(SSL_write(ssl, "x", 1), 1);
+        add_all(out, &way);
+        tls_feed(t, way.at, way.len);
+        do {
+            state = tls_read(t, plain, ROOM, &got, &back);
+        } while (got > 0 && state == TLS_OPEN);
+        assert_true(back.len <= 64 * 64);
+        buffer_fini(&way);
+        buffer_fini(&back);
+    }
+    tls_free(&t);
+    SSL_free(ssl);
+    SSL_CTX_free(context);
+    return state;
+}
+
+static void test_new_keys_for_ever(void **state)
+{
+    (void)state;
+    assert_int_equal(update_keys(20, 5), TLS_OPEN);
+    assert_int_equal(update_keys(100, 1), TLS_BROKEN);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_in_pieces), cmocka_unit_test(test_changed_octets), cmocka_unit_test(test_who_it_is),
-        cmocka_unit_test(test_tickets),   cmocka_unit_test(test_renewal),
+        cmocka_unit_test(test_tickets),   cmocka_unit_test(test_handshakes_without_memory), /* before the names change */
+        cmocka_unit_test(test_renewal),
+        cmocka_unit_test(test_nothing_to_keep_data_in),
+        cmocka_unit_test(test_new_keys_for_ever),
     };
+    CRYPTO_set_mem_functions(allocate, allocate_again, release);
     return cmocka_run_group_tests(tests, start, end);
 }
