@@ -214,3 +214,39 @@ uint64_t dname_hash(const uint8_t *name)
         hash = dname_hash_child(hash, label[--cnt]);
     return hash;
 }
+
+enum { OWN = 2, OWN_BELOW_SECOND = 3, OWN_V4 = 2 + 2, OWN_V6 = 2 + 8 };
+
+static bool is_suffix(const struct dname_parts *name, unsigned labels, const char *suffix)
+{
+    const uint8_t *at = name->lower + name->at[labels];
+    return memcmp(at, suffix, strlen(suffix) + 1) == 0;
+}
+
+/* Whether its last two labels are no more than a kind of owner in a country. */
+static bool is_below_second(const struct dname_parts *name)
+{
+    static const char seconds[][4] = {"ac",  "co", "com", "edu", "go", "gob",
+                                      "gov", "ne", "net", "or",  "org"};
+    const uint8_t *top = name->lower + name->at[1], *second = name->lower + name->at[2];
+
+    for (size_t i = 0; *top == 2 && i < ARRAY_LEN(seconds); i++)
+        if (*second == strlen(seconds[i]) && memcmp(second + 1, seconds[i], *second) == 0)
+            return true;
+    return false;
+}
+
+unsigned dname_share(const struct dname_parts *name)
+{
+    unsigned labels = OWN;
+
+    if (name->labels <= OWN)
+        return name->labels;
+    if (is_suffix(name, OWN, "\7in-addr\4arpa"))
+        labels = OWN_V4;
+    else if (is_suffix(name, OWN, "\3ip6\4arpa"))
+        labels = OWN_V6;
+    else if (is_below_second(name))
+        labels = OWN_BELOW_SECOND;
+    return (unsigned)util_min(labels, name->labels);
+}

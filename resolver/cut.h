@@ -39,6 +39,7 @@ struct cut_addr {
     uint8_t tries;   /* questions of this task sent there */
     bool is_silent;  /* a query of this task timed out there, and none was answered */
     bool is_useless; /* what it said made it useless for this task */
+    bool is_full;    /* it has as many questions as it may: others come first */
 };
 
 /* Lifetime: the task's, or the version's. */

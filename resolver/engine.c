@@ -10,7 +10,10 @@ enum err engine_new(struct out *out, struct cache_store *store, struct quota *qu
 {
     struct engine *e = calloc(1, sizeof(*e));
     struct scrub_room *room = scrub_new_room();
-    if (!e || !room || infra_new(&e->infra) != ERR_OK) {
+    if (!e || !room || infra_new(&e->infra) != ERR_OK ||
+        park_new(ENGINE_PARKED_MAX, &e->park) != ERR_OK) {
+        if (e)
+            infra_free(&e->infra);
         scrub_free_room(&room);
         free(e);
         return ERR_NOMEM;
@@ -24,7 +27,6 @@ enum err engine_new(struct out *out, struct cache_store *store, struct quota *qu
     rng_init(&e->rng);
     list_init(&e->runnable);
     list_init(&e->spare);
-    list_init(&e->parked);
     list_init(&e->elsewhere);
     for (size_t i = 0; i < ENGINE_BUCKETS; i++) {
         list_init(&e->in_flight[i]);

@@ -10,6 +10,7 @@
 #include "net/out.h"
 #include "resolver/claims.h"
 #include "resolver/infra.h"
+#include "resolver/park.h"
 #include "resolver/policy.h"
 #include "resolver/refused.h"
 #include "resolver/scrub.h"
@@ -20,7 +21,11 @@ struct task;
 enum {
     ENGINE_BUCKETS = 4096,
     ENGINE_TASKS_MAX = 20000,
+    ENGINE_TASKS_TOP_MAX =
+        ENGINE_TASKS_MAX / 4 * 3, /* the rest is for those that these wait for */
     ENGINE_PARKED_MAX = 2000,
+    ENGINE_LOOK_MS =
+        10, /* how often parked tasks are looked at: other workers give places back too */
     ENGINE_SPARE_MAX = 1000
 };
 
@@ -41,6 +46,8 @@ struct engine_counts {
     uint64_t suspects; /* moved to TCP after a wrong reply */
     uint64_t failures; /* resolutions that ended without an answer */
     uint64_t limited;  /* of them for want of budget or quota */
+    uint64_t parked;   /* times that one had to wait for a place */
+    uint64_t evicted;  /* that had to go while they waited: others of their client wait too */
     uint64_t refused_clients;
     uint64_t dropped; /* questions and answers of clients with too many of them */
 };
@@ -64,10 +71,9 @@ struct engine {
     struct list spare;                     /* ended tasks, kept for their memory */
     size_t spare_cnt;
     struct list elsewhere; /* tasks that another worker has claimed */
-    struct list parked;    /* tasks that wait for a quota, the oldest first */
-    size_t parked_cnt;
-    size_t out_cnt;   /* questions that are out */
-    size_t freed_cnt; /* of them that have ended since parked tasks were last looked at */
+    struct park *park;     /* tasks that wait for a place */
+    uint64_t looked_ms;    /* mono: when they were looked at */
+    size_t out_cnt;        /* questions that are out */
     size_t task_cnt;
     bool is_running;
     int64_t priming_ms; /* wall: when the root was last primed or tried */

@@ -165,13 +165,13 @@ void infra_note_timeout(struct infra *infra, const struct addr *addr, uint64_t a
         family->down_until_ms = now_ms + FAMILY_DOWN_MS;
 }
 
-static uint64_t hash_pair(const struct addr *addr, const uint8_t *zone)
+static uint64_t hash_pair(const struct addr *addr, uint64_t subject)
 {
-    uint64_t parts[2] = {hash_addr(addr), dname_hash(zone)};
+    uint64_t parts[2] = {hash_addr(addr), subject};
     return hash_more(hash_start(), (const uint8_t *)parts, sizeof(parts));
 }
 
-void infra_note_probe(struct infra *infra, const struct addr *addr, const uint8_t *zone,
+void infra_note_probe(struct infra *infra, const struct addr *addr, uint64_t subject,
                       uint64_t now_ms)
 {
     struct infra_server *s = infra_get(infra, addr, now_ms);
@@ -180,7 +180,7 @@ void infra_note_probe(struct infra *infra, const struct addr *addr, const uint8_
         s->dead_until_ms = now_ms + DEAD_FIRST_MS;
     if (s->timeouts < SILENT_TIMEOUTS)
         return;
-    uint64_t key = hash_pair(addr, zone);
+    uint64_t key = hash_pair(addr, subject);
     struct silent *silent = &infra->silent[key % LAME_SLOTS];
     if (silent->key == key)
         silent->until_ms = now_ms + DEAD_FIRST_MS;
@@ -201,21 +201,21 @@ bool infra_is_family_up(const struct infra *infra, bool is_v6, uint64_t now_ms)
     return now_ms >= infra->family[is_v6].down_until_ms;
 }
 
-bool infra_is_dead(const struct infra *infra, const struct infra_server *s, const uint8_t *zone,
+bool infra_is_dead(const struct infra *infra, const struct infra_server *s, uint64_t subject,
                    uint64_t now_ms)
 {
     if (!s || s->timeouts < SILENT_TIMEOUTS ||
         (s->reply_ms > 0 && now_ms - s->reply_ms < TALKING_MS))
         return false;
-    uint64_t key = hash_pair(&s->addr, zone);
+    uint64_t key = hash_pair(&s->addr, subject);
     const struct silent *silent = &infra->silent[key % LAME_SLOTS];
     return silent->key == key && now_ms < silent->until_ms;
 }
 
-void infra_note_dead(struct infra *infra, const struct addr *addr, const uint8_t *zone,
+void infra_note_dead(struct infra *infra, const struct addr *addr, uint64_t subject,
                      uint64_t now_ms)
 {
-    uint64_t key = hash_pair(addr, zone);
+    uint64_t key = hash_pair(addr, subject);
     struct silent *silent = &infra->silent[key % LAME_SLOTS];
     const struct infra_server *s = infra_find(infra, addr, now_ms);
 
@@ -242,7 +242,7 @@ unsigned infra_rto_ms(const struct infra_server *s)
 void infra_note_lame(struct infra *infra, const struct addr *addr, const uint8_t *zone,
                      uint64_t now_ms)
 {
-    uint64_t key = hash_pair(addr, zone);
+    uint64_t key = hash_pair(addr, dname_hash(zone));
     infra->lame[key % LAME_SLOTS] =
         (struct lame){.key = key, .until_ms = now_ms + INFRA_KEEP_MS};
 }
@@ -250,7 +250,7 @@ void infra_note_lame(struct infra *infra, const struct addr *addr, const uint8_t
 bool infra_is_lame(const struct infra *infra, const struct addr *addr, const uint8_t *zone,
                    uint64_t now_ms)
 {
-    uint64_t key = hash_pair(addr, zone);
+    uint64_t key = hash_pair(addr, dname_hash(zone));
     const struct lame *slot = &infra->lame[key % LAME_SLOTS];
     return slot->key == key && now_ms < slot->until_ms;
 }

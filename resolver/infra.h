@@ -66,7 +66,7 @@ void infra_note_timeout(struct infra *infra, const struct addr *addr, uint64_t a
 
 /* A query for `zone` goes there: of a server that is thought dead, one at a time finds out whether
  * it is. */
-void infra_note_probe(struct infra *infra, const struct addr *addr, const uint8_t *zone,
+void infra_note_probe(struct infra *infra, const struct addr *addr, uint64_t subject,
                       uint64_t now_ms);
 
 /* The system knows no way to this address's family. */
@@ -78,14 +78,14 @@ bool infra_is_family_up(const struct infra *infra, bool is_v6, uint64_t now_ms);
 /* All servers of `zone` were silent, this one at least twice in a row: other names of the zone do
  * not wait for it.  Other zones at the address do: a server may drop queries for zones that it does
  * not serve. */
-void infra_note_dead(struct infra *infra, const struct addr *addr, const uint8_t *zone,
+void infra_note_dead(struct infra *infra, const struct addr *addr, uint64_t subject,
                      uint64_t now_ms);
 
 /* True if that was noted a short time ago, longer each time in a row, and no reply came from
  * the address since.  One query at a time probes whether it is back.  NULL: nothing is known of
  * the server, so it is not. */
 bool infra_is_dead(const struct infra *infra, const struct infra_server *server,
-                   const uint8_t *zone, uint64_t now_ms);
+                   uint64_t subject, uint64_t now_ms);
 
 /* How long to wait for a reply, in milliseconds. */
 unsigned infra_rto_ms(const struct infra_server *server);

@@ -28,7 +28,7 @@ void machine_run(struct engine *engine)
     if (engine->is_running)
         return;
     engine->is_running = true;
-    task_unpark(engine, now_mono_ms());
+    task_look_at_parked(engine, now_mono_ms());
     while (!list_is_empty(&engine->runnable)) {
         struct task *task = container_of(engine->runnable.next, struct task, link);
         list_remove(&task->link);

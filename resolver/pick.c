@@ -14,10 +14,10 @@ static bool may_be_picked(const struct cut *cut, const struct cut_addr *a,
                           const struct infra_server *known, const struct pick_by *by,
                           enum pick_pass pass)
 {
-    if (a->is_useless || a->tries >= PICK_TRIES_MAX ||
+    if (a->is_useless || a->is_full || a->tries >= PICK_TRIES_MAX ||
         !policy_may_ask(by->policy, by->own, &a->addr))
         return false;
-    if (infra_is_dead(by->infra, known, cut->zone, by->now_ms))
+    if (infra_is_dead(by->infra, known, by->subject, by->now_ms))
         return false;
     if (pass == PICK_LAST_HOPE)
         return true;

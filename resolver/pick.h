@@ -31,7 +31,8 @@ struct pick_by {
     const struct policy *policy;
     struct own *own; /* as policy_may_ask wants it */
     struct rng *rng;
-    uint64_t now_ms; /* mono */
+    uint64_t subject; /* what a silence is about (infra) */
+    uint64_t now_ms;  /* mono */
 };
 
 /* Why an address was chosen. */

@@ -4,13 +4,15 @@
 
 #include "base/hash.h"
 
-enum { CELLS = 1 << 16 };
+enum { CELLS = 1 << 16, PROVEN_PART = 4 };
 
 /* Lifetime: process. */
 struct quota {
     struct quota_limits limits;
-    _Atomic uint32_t zones[CELLS], servers[CELLS],
-        clients[CELLS]; /* relaxed: each stands for itself */
+    /* relaxed: each stands for itself */
+    _Atomic uint32_t all[QUOTA_KINDS][CELLS]; /* of everybody */
+    _Atomic uint32_t own[QUOTA_KINDS][CELLS]; /* of one client */
+    _Atomic uint32_t waiting[CELLS];
 };
 
 enum err quota_new(const struct quota_limits *limits, struct quota **out)
@@ -29,47 +31,105 @@ void quota_free(struct quota **quota)
     *quota = NULL;
 }
 
-static _Atomic uint32_t *zone_cell(struct quota *q, const uint8_t *zone)
+static uint64_t hash_pair(uint64_t a, uint64_t b)
 {
-    return &q->zones[dname_hash(zone) % CELLS];
+    uint64_t parts[2] = {a, b};
+    return hash_more(hash_start(), (const uint8_t *)parts, sizeof(parts));
 }
 
-static _Atomic uint32_t *server_cell(struct quota *q, const struct addr *server)
+uint64_t quota_client(const struct addr *addr, bool is_proven)
 {
     size_t len;
-    const uint8_t *octets = addr_bytes(server, &len);
-    return &q->servers[hash_more(hash_start(), octets, len) % CELLS];
+    const uint8_t *octets = addr_bytes(addr, &len);
+
+    uint64_t hash = hash_pair(hash_more(hash_start(), octets, len == 16 ? 8 : len), is_proven);
+    return (hash & ~(uint64_t)3) | 2 | is_proven;
 }
 
-_Atomic uint32_t *quota_client(struct quota *q, const struct addr *client)
+_Atomic uint32_t *quota_waiting(struct quota *q, uint64_t client)
+{
+    return &q->waiting[client / 4 % CELLS];
+}
+
+static uint32_t or_any(uint32_t limit) { return limit ? limit : UINT32_MAX; }
+
+struct quota_place quota_place(const struct quota *q, const struct quota_terms *terms)
 {
     size_t len;
-    const uint8_t *octets = addr_bytes(client, &len);
+    const uint8_t *octets = addr_bytes(terms->server, &len);
+    const struct quota_limits *l = &q->limits;
 
-    return &q->clients[hash_more(hash_start(), octets, len == 16 ? 8 : len) % CELLS];
+    return (struct quota_place){
+        .keys = {[QUOTA_ZONE] = hash_pair(terms->zone, QUOTA_ZONE),
+                 [QUOTA_SERVER] = hash_more(hash_start(), octets, len),
+                 [QUOTA_ALL] = QUOTA_ALL},
+        .most = {[QUOTA_ZONE] = or_any(l->per_zone),
+                 [QUOTA_SERVER] =
+                     or_any(terms->is_forwarder ? l->per_forwarder : l->per_server),
+                 [QUOTA_ALL] = or_any(l->in_all)},
+        .client = terms->client,
+        .is_exempt = terms->is_exempt};
 }
 
-static bool spend(_Atomic uint32_t *cell, uint32_t limit)
+static _Atomic uint32_t *all_cell(struct quota *q, const struct quota_place *p,
+                                  enum quota_kind kind)
 {
-    if (atomic_fetch_add_explicit(cell, 1, memory_order_relaxed) < limit)
+    return &q->all[kind][p->keys[kind] % CELLS];
+}
+
+static _Atomic uint32_t *own_cell(struct quota *q, const struct quota_place *p,
+                                  enum quota_kind kind)
+{
+    return &q->own[kind][hash_pair(p->keys[kind], p->client) % CELLS];
+}
+
+/* `all` and `own` are held already: what a client has of it when it gets one more has to be left for others. */
+static bool is_room(const struct quota_place *p, enum quota_kind kind, uint32_t all,
+                    uint32_t own)
+{
+    uint32_t most = p->most[kind];
+    if (!p->is_exempt && !quota_is_proven(p->client))
+        most -= most / PROVEN_PART;
+    return all < most && (p->is_exempt || own < most - all);
+}
+
+static void give_back(struct quota *q, const struct quota_place *p, enum quota_kind kind)
+{
+    atomic_fetch_sub_explicit(own_cell(q, p, kind), 1, memory_order_relaxed);
+    atomic_fetch_sub_explicit(all_cell(q, p, kind), 1, memory_order_relaxed);
+}
+
+static bool spend(struct quota *q, const struct quota_place *p, enum quota_kind kind)
+{
+    uint32_t all = atomic_fetch_add_explicit(all_cell(q, p, kind), 1, memory_order_relaxed);
+    uint32_t own = atomic_fetch_add_explicit(own_cell(q, p, kind), 1, memory_order_relaxed);
+
+    if (is_room(p, kind, all, own))
         return true;
-    atomic_fetch_sub_explicit(cell, 1, memory_order_relaxed);
+    give_back(q, p, kind);
     return false;
 }
 
-enum quota_verdict quota_spend(struct quota *q, const uint8_t *zone, const struct addr *server)
+enum quota_kind quota_spend(struct quota *q, const struct quota_place *p)
 {
-    _Atomic uint32_t *of_zone = zone_cell(q, zone);
-    if (!spend(of_zone, q->limits.per_zone))
-        return QUOTA_ZONE_FULL;
-    if (spend(server_cell(q, server), q->limits.per_server))
-        return QUOTA_SPENT;
-    atomic_fetch_sub_explicit(of_zone, 1, memory_order_relaxed);
-    return QUOTA_SERVER_FULL;
+    for (enum quota_kind kind = 0; kind < QUOTA_KINDS; kind++) {
+        if (spend(q, p, kind))
+            continue;
+        for (enum quota_kind spent = 0; spent < kind; spent++)
+            give_back(q, p, spent);
+        return kind;
+    }
+    return QUOTA_KINDS;
 }
 
-void quota_give_back(struct quota *q, const uint8_t *zone, const struct addr *server)
+void quota_give_back(struct quota *q, const struct quota_place *p)
 {
-    atomic_fetch_sub_explicit(zone_cell(q, zone), 1, memory_order_relaxed);
-    atomic_fetch_sub_explicit(server_cell(q, server), 1, memory_order_relaxed);
+    for (enum quota_kind kind = 0; kind < QUOTA_KINDS; kind++)
+        give_back(q, p, kind);
+}
+
+bool quota_has_room(struct quota *q, const struct quota_place *p, enum quota_kind kind)
+{
+    return is_room(p, kind, atomic_load_explicit(all_cell(q, p, kind), memory_order_relaxed),
+                   atomic_load_explicit(own_cell(q, p, kind), memory_order_relaxed));
 }

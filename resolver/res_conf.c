@@ -663,7 +663,10 @@ static struct res_conf *new_conf(void)
     for (size_t i = 0; i < ARRAY_LEN(nets); i++)
         must(addr_read_prefix(nets[i], &conf->local_nets[i]) == ERR_OK);
     conf->do_not_query = (struct addr_prefixes){conf->local_nets, ARRAY_LEN(nets)};
-    conf->quota_limits = (struct quota_limits){.per_zone = 200, .per_server = 400};
+    conf->quota_limits = (struct quota_limits){.per_zone = 200,
+                                               .per_server = 400,
+                                               .per_forwarder = QUOTA_FORWARDER_MAX,
+                                               .in_all = QUOTA_ALL_MAX};
     conf->limits = conf->policy->limits;
     conf->lab = conf->policy->defences;
     conf->cache_size = (uint64_t)1 << 30;

@@ -8,7 +8,9 @@
 #include "resolver/machine.h"
 
 enum {
-    REQUESTS_MAX = 20000, /* questions that wait, of all clients of a worker */
+    /* Questions that wait, of all clients of a worker: each has one task at a time, and there is room for those. */
+    REQUESTS_MAX = 12000,
+    REQUESTS_UNKNOWN_MAX = 9000, /* and of those whose address may be spoofed */
     /* limits.md section 3, DNSBomb: questions of one client that wait */
     CLIENT_MAX = 10000,        /* whose address is its own: TCP, or a valid cookie */
     CLIENT_UNKNOWN_MAX = 1000, /* whose address may be spoofed */
@@ -232,9 +234,18 @@ static bool compose_stale(struct res_serve *serve, struct exchange *ex,
 
 static void on_wake(struct task_waiter *waiter, const struct task_end *end);
 
-static uint32_t client_limit(const struct exchange *ex)
+/* How many questions more may wait: some of the room is for those whose address is their own. */
+static size_t room_for(const struct res_serve *serve, const struct exchange *ex)
 {
-    return exchange_may_be_spoofed(ex) ? CLIENT_UNKNOWN_MAX : CLIENT_MAX;
+    size_t most = exchange_may_be_spoofed(ex) ? REQUESTS_UNKNOWN_MAX : REQUESTS_MAX;
+    return most - util_min(most, serve->request_cnt);
+}
+
+/* What a client has waiting has to be free for others too. */
+static uint32_t client_limit(const struct res_serve *serve, const struct exchange *ex)
+{
+    size_t most = exchange_may_be_spoofed(ex) ? CLIENT_UNKNOWN_MAX : CLIENT_MAX;
+    return (uint32_t)util_min(most, room_for(serve, ex));
 }
 
 /* What counts this client's questions, NULL when it is exempt. */
@@ -242,7 +253,8 @@ static _Atomic uint32_t *find_cell(struct res_serve *serve, const struct exchang
 {
     return addr_is_in(&serve->engine->policy->exempt, &ex->peer)
                ? NULL
-               : quota_client(serve->engine->quota, &ex->peer);
+               : quota_waiting(serve->engine->quota,
+                               quota_client(&ex->peer, !exchange_may_be_spoofed(ex)));
 }
 
 static void fail_request(struct request *r, uint16_t ede, const char *text)
@@ -258,6 +270,32 @@ static void fail_request(struct request *r, uint16_t ede, const char *text)
         finish(ex, hit.rcode);
     else
         send_failure(ex, ede, text);
+}
+
+/* RFC 2181 9: over TCP, where its address is its own, a client may have more. */
+static void send_crowded(struct exchange *ex, const char *text)
+{
+    bool is_known = !exchange_may_be_spoofed(ex);
+
+    if (!is_known)
+        ex->flags |= MESSAGE_TC;
+    reply_explain(ex, EDNS_EDE_OTHER, text);
+    finish(ex, is_known ? RRTYPE_RCODE_SERVFAIL : RRTYPE_RCODE_NOERROR);
+}
+
+/* Too many wait for what it needs. */
+static void crowd_out_request(struct request *r, const struct task_end *end)
+{
+    struct exchange *ex = r->ex;
+    struct res_serve *serve = r->serve;
+    struct res_serve_terms terms = r->terms;
+    struct hit hit;
+
+    end_request(r);
+    if (compose_stale(serve, ex, &terms, &hit))
+        finish(ex, hit.rcode);
+    else
+        send_crowded(ex, end->text);
 }
 
 static bool may_start_task(const struct request *r)
@@ -311,7 +349,10 @@ static void on_wake(struct task_waiter *waiter, const struct task_end *end)
         return;
     }
     reply_begin(r->ex);
-    fail_request(r, end->ede, end->text);
+    if (end->is_crowded)
+        crowd_out_request(r, end);
+    else
+        fail_request(r, end->ede, end->text);
 }
 
 /* RFC 8767 5: the client has waited long enough for something fresh; whoever comes later may get it. */
@@ -395,15 +436,14 @@ unsigned res_serve_wait_ms(const struct res_serve *serve)
     if (!list_is_empty(&serve->late))
         at_ms = util_min(at_ms,
                          container_of(serve->late.next, struct request, link)->budget->end_ms);
-    if (!list_is_empty(&engine->parked))
-        at_ms = util_min(at_ms,
-                         container_of(engine->parked.next, struct task, link)->budget->end_ms);
+    if (park_cnt(engine->park) > 0)
+        at_ms = util_min(at_ms, engine->looked_ms + ENGINE_LOOK_MS);
     if (at_ms == UINT64_MAX)
         return 0;
     return at_ms > now_ms ? (unsigned)util_min(at_ms - now_ms, UINT32_MAX) : 1;
 }
 
-static struct request *take_request(struct res_serve *serve)
+static struct request *take_request(struct res_serve *serve, const struct exchange *ex)
 {
     struct request *r;
 
@@ -423,6 +463,8 @@ static struct request *take_request(struct res_serve *serve)
     if (r->budget) {
         r->budget->trace = r->terms.trace;
         r->budget->fresh_ms = r->terms.fresh_ms;
+        r->budget->client = quota_client(&ex->peer, !exchange_may_be_spoofed(ex));
+        r->budget->is_exempt = addr_is_in(&serve->engine->policy->exempt, &ex->peer);
     }
     list_add(r->budget ? &serve->requests : &serve->spare, &r->link);
     serve->request_cnt += r->budget != NULL;
@@ -433,15 +475,12 @@ static void wait_for_task(struct res_serve *serve, struct exchange *ex, struct h
 {
     _Atomic uint32_t *cell = find_cell(serve, ex);
 
-    if (serve->request_cnt >= REQUESTS_MAX || !enter(cell, client_limit(ex))) {
+    if (room_for(serve, ex) == 0 || !enter(cell, client_limit(serve, ex))) {
         serve->engine->counts.dropped++;
-        bool may_have_more = exchange_may_be_spoofed(ex); /* over TCP */
-        ex->flags |= may_have_more ? MESSAGE_TC : 0;
-        reply_explain(ex, EDNS_EDE_OTHER, "too many queries of this client wait already");
-        finish(ex, may_have_more ? RRTYPE_RCODE_NOERROR : RRTYPE_RCODE_SERVFAIL);
+        send_crowded(ex, "too many queries of this client wait already");
         return;
     }
-    struct request *r = serve->is_closed ? NULL : take_request(serve);
+    struct request *r = serve->is_closed ? NULL : take_request(serve, ex);
     struct exchange *held = r ? ex->hold(ex) : NULL;
 
     if (!held) {

@@ -1,6 +1,8 @@
 /* All that an off-path attacker has to guess is put into the question here, each defence on a line of its own. */
 #include "resolver/step_ask.h"
 
+#include <limits.h>
+
 #include "base/now.h"
 #include "resolver/pick.h"
 #include "resolver/qmin.h"
@@ -213,14 +215,18 @@ static unsigned rtt_us(const struct task *task)
     return (unsigned)util_min(now_mono_us() - task->asked_us, UINT32_MAX);
 }
 
+static void give_back(struct task *task)
+{
+    quota_give_back(task->engine->quota, &task->place);
+    task_unpark(task->engine, &task->place);
+}
+
 static void stop_asking(struct task *task)
 {
-    struct cut_addr *to = &task->cut.addrs[task->addr];
     task->is_asking = false;
     task->engine->out_cnt--;
-    task->engine->freed_cnt++;
     list_remove(&task->asking);
-    quota_give_back(task->engine->quota, task->cut.zone, &to->addr);
+    give_back(task); /* who has waited goes before what this task does next */
 }
 
 static void on_refused(struct out_ask *ask, enum match_verdict why, const struct addr *from)
@@ -390,30 +396,63 @@ static void on_done(struct out_ask *ask, enum out_result result, const struct me
 
 /* ---- the step ---- */
 
-/* Whether another address may be asked as well. */
-static bool has_other_addr(const struct task *task)
+static struct quota_place place_of(const struct task *task)
+{
+    struct quota_terms terms = {.zone = task_subject(task),
+                                .server = &task->cut.addrs[task->addr].addr,
+                                .is_forwarder = task->cut.source == CUT_FORWARD,
+                                .client = task->client,
+                                .is_exempt = task->is_exempt};
+    return quota_place(task->engine->quota, &terms);
+}
+
+static bool is_silent(const struct task *task, const struct cut_addr *a, uint64_t now_ms)
+{
+    const struct infra_server *known = infra_find(task->engine->infra, &a->addr, now_ms);
+    return a->is_silent || (known && known->timeouts > 0);
+}
+
+/* Whether there is another one that has not been silent: a full server is waited for rather than exchanged for a dead one. */
+static bool has_other_good(const struct task *task, uint64_t now_ms)
 {
     for (int i = 0; i < task->cut.addr_cnt; i++) {
         const struct cut_addr *a = &task->cut.addrs[i];
-        if (i != task->addr && !a->is_useless && a->tries < PICK_TRIES_MAX &&
-            engine_may_ask(task->engine, &a->addr))
+        if (!a->is_full && !a->is_useless && a->tries < PICK_TRIES_MAX &&
+            engine_may_ask(task->engine, &a->addr) && !is_silent(task, a, now_ms))
             return true;
     }
     return false;
+}
+
+/* Of the full servers, the one where a place is free soonest. */
+static void wait_for_best(struct task *task, uint64_t now_ms)
+{
+    const struct infra *infra = task->engine->infra;
+    unsigned least_ms = UINT_MAX;
+
+    for (int i = 0; i < task->cut.addr_cnt; i++) {
+        const struct cut_addr *a = &task->cut.addrs[i];
+        unsigned rto_ms = infra_rto_ms(infra_find(infra, &a->addr, now_ms));
+        if (!a->is_full || rto_ms >= least_ms)
+            continue;
+        least_ms = rto_ms;
+        task->addr = i;
+    }
+    task->place = place_of(task);
 }
 
 /* Addresses that this task may still ask, the one that it asks now among them. */
 static unsigned count_askable(const struct task *task, uint64_t now_ms)
 {
     const struct infra *infra = task->engine->infra;
+    uint64_t subject = task_subject(task);
     unsigned cnt = 0;
 
     for (int i = 0; i < task->cut.addr_cnt; i++) {
         const struct cut_addr *a = &task->cut.addrs[i];
-        cnt +=
-            !a->is_useless && a->tries < PICK_TRIES_MAX &&
-            engine_may_ask(task->engine, &a->addr) &&
-            !infra_is_dead(infra, infra_find(infra, &a->addr, now_ms), task->cut.zone, now_ms);
+        cnt += !a->is_useless && a->tries < PICK_TRIES_MAX &&
+               engine_may_ask(task->engine, &a->addr) &&
+               !infra_is_dead(infra, infra_find(infra, &a->addr, now_ms), subject, now_ms);
     }
     return cnt;
 }
@@ -460,7 +499,7 @@ static enum task_state send_question(struct task *task, uint64_t now_ms)
     ask->timeout_ms = choose_wait(task, server, now_ms);
     ask->done = on_done;
     ask->refused = on_refused;
-    infra_note_probe(engine->infra, &to->addr, task->cut.zone, now_ms);
+    infra_note_probe(engine->infra, &to->addr, task_subject(task), now_ms);
     task->asked_us = now_mono_us();
     to->tries++;
     trace_begin(&task->attempts, &to->addr, task->cut.labels, task->is_tcp);
@@ -476,18 +515,18 @@ static enum task_state send_question(struct task *task, uint64_t now_ms)
         task->is_tcp ? engine->counts.out_tcp++ : engine->counts.out_udp++;
         return TASK_WAIT;
     }
-    quota_give_back(engine->quota, task->cut.zone, &to->addr);
+    quota_give_back(engine->quota, &task->place);
     trace_end(&task->attempts, err == ERR_LIMIT ? TRACE_QUOTA : TRACE_UNREACHABLE, 0, 0);
     task_trace(task, TRACE_STEP_SILENCE, &to->addr,
                err == ERR_IO ? "this machine knows no way there" : "it could not be sent");
     if (err == ERR_LIMIT ||
         err == ERR_NOMEM) { /* that is ours, and says nothing of the server */
         to->tries--;
-        if (task_park(task))
-            return TASK_WAIT;
-        task->is_limited_by_others = true;
-        return task_give_up(task, EDNS_EDE_OTHER, "no socket is left to ask with");
+        task->sends--;
+        task->budget->queries_left++; /* nothing was sent */
+        return task_park(task, QUOTA_KINDS);
     }
+    task_unpark(engine, &task->place); /* for want of a socket it would go round and round */
     if (err == ERR_IO)
         infra_note_unreachable(engine->infra, &to->addr, now_ms);
     to->is_useless = true;
@@ -517,24 +556,22 @@ enum task_state step_ask(struct task *task)
                          "its servers were asked too often");
     if (!budget_is_left(task->budget, now_ms))
         return task_fail(task, TASK_LIMITED, EDNS_EDE_OTHER, task->budget->spent);
-    enum quota_verdict verdict = quota_spend(engine->quota, task->cut.zone, &to->addr);
-    if (verdict == QUOTA_SERVER_FULL && has_other_addr(task)) {
-        to->is_useless = true;
-        return TASK_TARGET;
+    task->place = place_of(task);
+    enum quota_kind full = quota_spend(engine->quota, &task->place);
+    if (full == QUOTA_SERVER) {
+        to->is_full = true;
+        if (has_other_good(task, now_ms))
+            return TASK_TARGET;
+        wait_for_best(task, now_ms);
     }
-    if (verdict != QUOTA_SPENT) {
+    if (full != QUOTA_KINDS) {
         task_trace(task, TRACE_STEP_NOTE, &to->addr,
                    "so many questions are out there already that this one waits");
-        if (task_park(task))
-            return TASK_WAIT;
-        trace_begin(&task->attempts, &to->addr, task->cut.labels, task->is_tcp);
-        trace_end(&task->attempts, TRACE_QUOTA, 0, 0);
-        task->is_limited_by_others = true;
-        return task_give_up(task, EDNS_EDE_OTHER,
-                            "too many questions are out to this zone or server");
+        return task_park(task, full);
     }
+    task->is_called = false;
     if (!budget_spend_query(task->budget, now_ms)) {
-        quota_give_back(engine->quota, task->cut.zone, &to->addr);
+        give_back(task);
         return task_fail(task, TASK_LIMITED, EDNS_EDE_OTHER, task->budget->spent);
     }
     task->sends++;

@@ -67,7 +67,7 @@ static void note_silence(const struct task *task)
     }
     for (int i = 0; i < task->cut.addr_cnt; i++)
         if (engine_may_ask(task->engine, &task->cut.addrs[i].addr))
-            infra_note_dead(infra, &task->cut.addrs[i].addr, task->cut.zone, now_ms);
+            infra_note_dead(infra, &task->cut.addrs[i].addr, task_subject(task), now_ms);
 }
 
 void step_done(struct task *task)
@@ -76,6 +76,7 @@ void step_done(struct task *task)
     struct task_end end = {.outcome = task->outcome,
                            .budget = task->budget,
                            .is_budget_spent = task->budget->spent != NULL,
+                           .is_crowded = task->is_crowded,
                            .ede = task->ede,
                            .text = text};
     struct list waiters;

@@ -108,7 +108,7 @@ static void on_kid(struct task_waiter *waiter, const struct task_end *end)
     bool is_over = s->lookup[0] != CUT_ASKING && s->lookup[1] != CUT_ASKING;
     if (s->addr_cnt == 0 && is_over && s->lookup[kid->is_v6] == CUT_KNOWN)
         task->failed_targets++;
-    if (task->state == TASK_WAIT && !task->is_asking && !task->is_parked &&
+    if (task->state == TASK_WAIT && !task->is_asking && !park_has(&task->parked) &&
         list_is_empty(&task->join))
         task_wake(task, TASK_TARGET);
 }
@@ -124,7 +124,7 @@ static void on_child_side(struct task_waiter *waiter, const struct task_end *end
     (void)end;
     kid->is_open = false;
     waiter->task = NULL;
-    if (task->state != TASK_WAIT || task->is_asking || task->is_parked)
+    if (task->state != TASK_WAIT || task->is_asking || park_has(&task->parked))
         return;
     take_child_side(task);
     task_wake(task, TASK_TARGET);
@@ -246,7 +246,7 @@ static bool is_left_alone(const struct task *task, uint64_t now_ms)
         const struct addr *addr = &task->cut.addrs[i].addr;
         if (!engine_may_ask(task->engine, addr))
             continue;
-        if (!infra_is_dead(infra, infra_find(infra, addr, now_ms), task->cut.zone, now_ms))
+        if (!infra_is_dead(infra, infra_find(infra, addr, now_ms), task_subject(task), now_ms))
             return false;
         has_dead = true;
     }
@@ -365,6 +365,18 @@ static enum task_state give_up(struct task *task, uint64_t now_ms)
     return task_give_up(task, EDNS_EDE_NO_REACHABLE_AUTHORITY, cause);
 }
 
+/* No other server is left: those that had as many questions as they may come again. */
+static bool forget_full(struct task *task)
+{
+    bool had_any = false;
+
+    for (int i = 0; i < task->cut.addr_cnt; i++) {
+        had_any |= task->cut.addrs[i].is_full;
+        task->cut.addrs[i].is_full = false;
+    }
+    return had_any;
+}
+
 enum task_state step_target(struct task *task)
 {
     struct engine *engine = task->engine;
@@ -373,6 +385,7 @@ enum task_state step_target(struct task *task)
                          .policy = engine->policy,
                          .own = engine->own,
                          .rng = &engine->rng,
+                         .subject = task_subject(task),
                          .now_ms = now_ms};
 
     task->edns = TASK_EDNS_FULL;
@@ -386,6 +399,8 @@ enum task_state step_target(struct task *task)
                                task->has_last_hope ? PICK_LAST_HOPE : PICK_GOOD, &task->pick);
         if (task->addr >= 0)
             return TASK_ASK;
+        if (forget_full(task))
+            continue;
         uint8_t before = task->cut.addr_cnt;
         if (!has_open_kid(task) && begin_lookups(task) && task->cut.addr_cnt > before)
             continue;

@@ -5,6 +5,11 @@
 
 enum {
     CIRCLE_STEPS = 512,
+    CALLS = 8,  /* lines asked, one after the other, whether a free place is any use to them */
+    LOOKS = 64, /* parked tasks, and keys, looked at for one ENGINE_LOOK_MS */
+    LINES_MAX =
+        32, /* clients that wait for one thing, before others are told to come over TCP */
+    SOCKET_KEY = 1, /* of those that wait for a socket */
 };
 
 static struct list *bucket(struct engine *engine, const uint8_t *name, uint16_t type)
@@ -127,6 +132,152 @@ static void tell_begin(const struct task *task, const struct task *parent, const
     task->trace->note(task->trace->data, &event);
 }
 
+/* ---- parking ---- */
+
+uint64_t task_subject(const struct task *task)
+{
+    unsigned labels = task->cut.labels;
+
+    if (task->cut.source == CUT_FORWARD)
+        labels = (unsigned)util_max(labels, dname_share(&task->parts));
+    return task->parts.hash[labels];
+}
+
+/* While it waits another worker may find out. */
+static void release_claim(struct task *task)
+{
+    if (task->has_claim)
+        claims_release(task->engine->claims, task->claim);
+    task->has_claim = false;
+}
+
+static uint64_t key_of(const struct task *task)
+{
+    return task->full == QUOTA_KINDS ? SOCKET_KEY : task->place.keys[task->full];
+}
+
+static enum task_state crowd_out(struct task *task, const char *cause)
+{
+    task->is_limited_by_others = task->is_crowded = true;
+    return task_give_up(task, EDNS_EDE_OTHER, cause);
+}
+
+/* Whether so many clients wait there that one more whose address may be forged shall come over TCP. */
+static bool is_crowded(const struct task *task)
+{
+    return task->client && !task->is_exempt && !quota_is_proven(task->client) &&
+           !task->is_called && park_lines(task->engine->park, key_of(task)) >= LINES_MAX;
+}
+
+enum task_state task_park(struct task *task, enum quota_kind full)
+{
+    struct engine *engine = task->engine;
+
+    task->full = full;
+    if (is_crowded(task))
+        return crowd_out(task, "too many clients wait for this zone or server");
+    release_claim(task);
+    for (int i = 0; i < task->cut.addr_cnt; i++)
+        task->cut.addrs[i].is_full = false;
+    struct park_entry *gone =
+        park_put(engine->park, &task->parked, key_of(task), task->client, task->is_called);
+    task->is_called = false;
+    engine->counts.parked++;
+    if (gone) {
+        struct task *other = container_of(gone, struct task, parked);
+        engine->counts.evicted++;
+        task_wake(other,
+                  crowd_out(other, "too many questions of this client wait for their turn"));
+    }
+    return TASK_WAIT;
+}
+
+/* How it goes on: with a look into the cache, unless it has learnt more than that has; with the same server in the same way,
+ * if there was a reason for it. */
+static enum task_state state_after_parking(const struct task *task)
+{
+    bool is_bound = task->is_tcp || task->edns != TASK_EDNS_FULL || task->lower;
+    bool is_whole = task->engine->policy->is_minimising && !task->is_minimising &&
+                    task->cut.source != CUT_FORWARD; /* shortened names have led nowhere */
+    bool is_fresh = task->sends == 0 && !task->is_above && !task->is_from_child && !is_whole &&
+                    (task->is_cut_cached || task->cut.source != CUT_DELEGATION);
+
+    return is_fresh ? TASK_LOOK : is_bound ? TASK_ASK : TASK_TARGET;
+}
+
+static void call(struct task *task)
+{
+    task_wake(task, state_after_parking(task));
+    task->is_called = true;
+    task->is_elsewhere = is_claimed_elsewhere(task);
+    if (!task->is_elsewhere)
+        return;
+    task->engine->counts.elsewhere++;
+    task->state = TASK_WAIT;
+    list_remove(&task->link);
+    list_add(&task->engine->elsewhere, &task->link);
+}
+
+/* Another client wants it as well: it and what it waits for count for the one who has fewest waiting. */
+static void favour(struct task *task, const struct budget *other, unsigned *steps)
+{
+    struct engine *engine = task->engine;
+
+    if (++*steps > CIRCLE_STEPS)
+        return;
+    for (int i = 0; i < TASK_KIDS; i++)
+        if (task->kids[i].is_open)
+            favour(task->kids[i].waiter.task, other, steps);
+    if (!park_has(&task->parked) || !park_favour(engine->park, &task->parked, other->client))
+        return;
+    task->client = task->place.client = other->client;
+    task->is_exempt = task->place.is_exempt = other->is_exempt;
+    if (task->full == QUOTA_KINDS || quota_has_room(engine->quota, &task->place, task->full))
+        call(task);
+}
+
+/* Call the next whom a free place is any use to. */
+static void call_next(struct engine *engine, uint64_t key)
+{
+    for (int i = 0; i < CALLS; i++) {
+        struct park_entry *entry = park_call(engine->park, key);
+        struct task *task = entry ? container_of(entry, struct task, parked) : NULL;
+        if (!task)
+            return;
+        if (task->full == QUOTA_KINDS ||
+            quota_has_room(engine->quota, &task->place, task->full)) {
+            call(task);
+            return;
+        }
+    }
+}
+
+void task_unpark(struct engine *engine, const struct quota_place *place)
+{
+    if (park_cnt(engine->park) == 0)
+        return;
+    for (enum quota_kind kind = 0; kind < QUOTA_KINDS; kind++)
+        call_next(engine, place->keys[kind]);
+    call_next(engine, SOCKET_KEY);
+}
+
+void task_look_at_parked(struct engine *engine, uint64_t now_ms)
+{
+    uint64_t key;
+
+    if (park_cnt(engine->park) == 0 || now_ms - engine->looked_ms < ENGINE_LOOK_MS)
+        return;
+    engine->looked_ms = now_ms;
+    size_t looks = util_min(park_cnt(engine->park), LOOKS);
+    for (size_t i = 0; i < looks && park_look_key(engine->park, &key); i++)
+        call_next(engine, key);
+    for (size_t i = 0; i < looks && park_cnt(engine->park) > 0; i++) {
+        struct task *task = container_of(park_look(engine->park), struct task, parked);
+        if (!budget_is_left(task->budget, now_ms))
+            task_wake(task, TASK_ASK); /* where it ends */
+    }
+}
+
 /* ---- tasks ---- */
 
 struct task *task_get(struct engine *engine, const uint8_t *name, uint16_t type,
@@ -146,6 +297,8 @@ struct task *task_get(struct engine *engine, const uint8_t *name, uint16_t type,
         task_wake(t, TASK_LOOK);
     }
     if (t) {
+        steps = 0;
+        favour(t, budget, &steps);
         engine->counts.merged++;
         if (budget->trace && (!t->trace || t->trace == engine->trace))
             t->trace = budget->trace;
@@ -153,7 +306,7 @@ struct task *task_get(struct engine *engine, const uint8_t *name, uint16_t type,
             tell_begin(t, parent, "somebody has asked for it already");
         return t;
     }
-    bool is_full = engine->task_cnt >= ENGINE_TASKS_MAX;
+    bool is_full = engine->task_cnt >= (parent ? ENGINE_TASKS_MAX : ENGINE_TASKS_TOP_MAX);
     if (depth > engine->policy->limits.depth || is_full) {
         if (parent)
             task_note_limit(parent,
@@ -173,6 +326,8 @@ struct task *task_get(struct engine *engine, const uint8_t *name, uint16_t type,
         list_init(links[i]);
     t->type = type;
     t->budget = budget_ref(budget);
+    t->client = budget->client;
+    t->is_exempt = budget->is_exempt;
     t->trace = budget->trace ? budget->trace : engine->trace;
     t->fresh_ms = budget->fresh_ms;
     t->depth = depth;
@@ -220,43 +375,9 @@ void task_leave_kids(struct task *task)
         }
 }
 
-bool task_park(struct task *task)
-{
-    struct engine *engine = task->engine;
-    if (engine->out_cnt == 0 || engine->parked_cnt >= ENGINE_PARKED_MAX)
-        return false;
-    task->is_parked = true;
-    engine->parked_cnt++;
-    list_add(&engine->parked, &task->link);
-    return true;
-}
-
-static void leave_parking(struct task *task)
-{
-    task->engine->parked_cnt -= task->is_parked;
-    task->is_parked = false;
-}
-
-void task_unpark(struct engine *engine, uint64_t now_ms)
-{
-    size_t left = engine->parked_cnt;
-
-    while (left-- > 0) {
-        struct task *task = container_of(engine->parked.next, struct task, link);
-        if (engine->freed_cnt == 0 && engine->out_cnt > 0 &&
-            budget_is_left(task->budget, now_ms))
-            break;
-        engine->freed_cnt -= engine->freed_cnt > 0;
-        /* the same server in the same way, if there was a reason for it */
-        bool is_bound = task->is_tcp || task->edns != TASK_EDNS_FULL || task->lower;
-        task_wake(task, is_bound ? TASK_ASK : TASK_TARGET);
-    }
-    engine->freed_cnt = 0;
-}
-
 void task_wake(struct task *task, enum task_state state)
 {
-    leave_parking(task);
+    park_remove(task->engine->park, &task->parked);
     task->state = state;
     list_remove(&task->link);
     list_add(&task->engine->runnable, &task->link);
@@ -328,14 +449,14 @@ void task_end(struct task *task)
 {
     struct engine *engine = task->engine;
 
-    leave_parking(task);
+    park_remove(engine->park, &task->parked);
     if (task->has_claim) /* when others see what was learnt */
         engine->cache.store->announce(engine->cache.store, task->claim,
                                       claims_has_waiters(engine->claims, task->claim));
     if (task->is_asking) {
         engine->out->cancel(engine->out, &task->ask);
         engine->out_cnt--;
-        quota_give_back(engine->quota, task->cut.zone, &task->cut.addrs[task->addr].addr);
+        quota_give_back(engine->quota, &task->place);
     }
     while (!list_is_empty(&task->joiners))
         list_remove(task->joiners.next);
@@ -380,6 +501,7 @@ void task_free_engine(struct engine **engine)
     arena_fini(&e->scratch);
     scrub_free_room(&e->scrub_room);
     infra_free(&e->infra);
+    park_free(&e->park);
     e->cache.store->free(&e->cache.store);
     free(e);
     *engine = NULL;

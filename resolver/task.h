@@ -51,6 +51,8 @@ struct task_end {
     enum task_outcome outcome;
     const struct budget *budget; /* that it spent from: to be compared, not to be read */
     bool is_budget_spent;
+    bool
+        is_crowded; /* so many clients wait that those whose address may be forged shall come over TCP */
     uint16_t ede;     /* unless it was answered */
     const char *text; /* zone, servers and what they did */
 };
@@ -76,7 +78,7 @@ struct task_kid {
 
 /* One piece of memory that does not grow, whatever servers say.  Lifetime: its own. */
 struct task {
-    struct list link;      /* engine->runnable, parked, elsewhere or spare */
+    struct list link;      /* engine->runnable, elsewhere or spare */
     struct list in_flight; /* engine->in_flight */
     struct list asking;    /* engine->asking, while its question is out */
     struct list join;      /* the joiners of another task */
@@ -133,7 +135,14 @@ struct task {
     bool is_cookie_all;    /* it only lacked a cookie */
     bool had_bad_cookie;
     bool is_asking; /* a question is out */
-    bool is_parked; /* waits for a quota */
+    uint64_t
+        client; /* whom its questions count for: of those who want it, the one with fewest waiting */
+    bool is_exempt;           /* that one is */
+    struct quota_place place; /* that its question wants or has */
+    struct park_entry parked; /* it waits for one */
+    enum quota_kind full;     /* what was, then; QUOTA_KINDS: sockets */
+    bool is_called;           /* it has waited, and it is its turn */
+    bool is_crowded;          /* too many clients wait there */
     uint8_t client_cookie[COOKIE_CLIENT_LEN + COOKIE_SERVER_MAX];
     struct out_ask ask;
     unsigned sends;
@@ -173,12 +182,17 @@ void task_wait(struct task *task, struct task_waiter *waiter);
 /* Wait no longer; waiting for nothing is fine.  The task goes on. */
 void task_leave(struct task_waiter *waiter);
 
-/* Let it wait until a question of somebody else has ended; false when too many wait already, or nothing is out whose
- * end could be waited for. */
-bool task_park(struct task *task);
+/* Let it wait until a place is free there; QUOTA_KINDS: a socket.  Where too many wait, the oldest of the client that has most fails. */
+enum task_state task_park(struct task *task, enum quota_kind full);
 
-/* Wake parked tasks: one for each question that has ended, and those whose time is up. */
-void task_unpark(struct engine *engine, uint64_t now_ms);
+/* A question has ended, and with it a place is free: call who waits for that. */
+void task_unpark(struct engine *engine, const struct quota_place *place);
+
+/* Now and then: call who waits for what other workers have given back, and those whose time is up. */
+void task_look_at_parked(struct engine *engine, uint64_t now_ms);
+
+/* dname_hash of what a silence or a quota is about: the zone, or of a forwarder what one owner has of its names. */
+uint64_t task_subject(const struct task *task);
 
 /* Wait for no kid any longer: before the cut is another one. */
 void task_leave_kids(struct task *task);

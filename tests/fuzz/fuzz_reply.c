@@ -65,7 +65,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     for (int i = 0; i < ROUNDS_MAX && stage.pending_cnt > 0; i++)
         stage_time_out(&stage);
     must(stage.answer_cnt == 1 && stage.pending_cnt == 0 && stage.engine->task_cnt == 0 &&
-         stage.engine->out_cnt == 0 && stage.engine->parked_cnt == 0);
+         stage.engine->out_cnt == 0 && park_cnt(stage.engine->park) == 0);
     stage_forget(&stage);
     now_advance(3 * (uint64_t)DAY_MS); /* what was learnt, and what was learnt of servers, has expired, and is too old to be stale */
     return 0;

@@ -193,7 +193,7 @@ void stage_ask(struct stage *s, const uint8_t *wire, size_t len, const struct ad
     c->stage = s;
     memcpy(c->question, wire, len);
     c->ex.settings = &s->settings;
-    c->ex.transport = EXCHANGE_UDP;
+    c->ex.transport = s->is_tcp ? EXCHANGE_TCP : EXCHANGE_UDP;
     c->ex.buffer = c->reply;
     c->ex.size = sizeof(c->reply);
     c->ex.send = take_reply;

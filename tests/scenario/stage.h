@@ -29,6 +29,7 @@ struct stage {
     struct out_ask *pending[STAGE_PENDING_MAX]; /* questions to servers, the oldest first */
     uint64_t deadline_ms[STAGE_PENDING_MAX];
     size_t pending_cnt;
+    bool is_tcp; /* clients come over TCP from now on */
     bool has_no_v6; /* the machine knows no way there */
     void (*asked)(struct stage *stage,
                   const struct out_ask *ask); /* called for each; may be NULL */
