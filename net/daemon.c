@@ -63,8 +63,8 @@ struct body {
     struct exchange_listener *listeners; /* settings.listeners */
     struct tls_server *tls;              /* NULL: nothing listens for TLS */
     uv_timer_t watch;                    /* looks at its files */
-    int64_t warned_ms
-        [TLS_SERVER_CERTIFICATES_MAX]; /* wall: when the log was last told that it ends soon */
+    uint64_t warn_at_ms
+        [TLS_SERVER_CERTIFICATES_MAX]; /* mono: when the log is told again that it ends soon */
     bool is_stopping;
 };
 
@@ -180,9 +180,9 @@ static void warn_of_end(struct body *b)
 
     for (size_t i = 0; tls_server_certificate(b->tls, i, &c); i++) {
         bool is_soon = c.not_after_ms - now_ms < (c.not_after_ms - c.not_before_ms) / LAST_PART;
-        if (!is_soon || now_ms - b->warned_ms[i] < DAY_MS)
+        if (!is_soon || now_mono_ms() < b->warn_at_ms[i])
             continue;
-        b->warned_ms[i] = now_ms;
+        b->warn_at_ms[i] = now_mono_ms() + DAY_MS;
         now_print(c.not_after_ms, end);
         if (now_ms > c.not_after_ms)
             log_error("%s ended on %s: clients refuse it; renew it", c.file, end);
@@ -206,7 +206,7 @@ static void tell_news(struct body *b, enum tls_server_news news, const char *why
             why);
     if (news != TLS_SERVER_TAKEN)
         return;
-    memset(b->warned_ms, 0, sizeof(b->warned_ms));
+    memset(b->warn_at_ms, 0, sizeof(b->warn_at_ms));
     for (size_t i = 0; tls_server_certificate(b->tls, i, &c); i++) {
         now_print(c.not_after_ms, end);
         log_info("certificate %s taken: for %s, until %s", c.file, *c.name ? c.name : "no name",

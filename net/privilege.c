@@ -11,6 +11,8 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include "base/log.h"
+
 static enum err become(const char *user, char *why, size_t size)
 {
     errno = 0;
@@ -28,37 +30,63 @@ static enum err become(const char *user, char *why, size_t size)
     return ERR_OK;
 }
 
-/* CAP_NET_BIND_SERVICE, and for root that stays root the right to read: without it root could
- * not read the zone files of others again at a reload. */
-static enum err keep_needed(bool is_root, char *why, size_t size)
+/* What is kept; the second by root that stays root: without it root could not read the zone files of
+ * others again at a reload. */
+static const cap_value_t kept[] = {CAP_NET_BIND_SERVICE, CAP_DAC_READ_SEARCH};
+
+static bool is_kept(cap_value_t cap, size_t kept_cnt)
 {
-    const cap_value_t wanted[] = {CAP_NET_BIND_SERVICE, CAP_DAC_READ_SEARCH};
+    for (size_t i = 0; i < kept_cnt; i++)
+        if (kept[i] == cap)
+            return true;
+    return false;
+}
+
+/* Nothing that is executed gets the others back.  EPERM: without CAP_SETPCAP whoever started this
+ * has set the bounds. */
+static enum err drop_bounds(size_t kept_cnt, char *why, size_t size)
+{
+    for (cap_value_t cap = 0; CAP_IS_SUPPORTED(cap); cap++)
+        if (!is_kept(cap, kept_cnt) && cap_get_bound(cap) == 1 && cap_drop_bound(cap) != 0 &&
+            errno != EPERM) {
+            snprintf(why, size, "cannot narrow the bounding set of capabilities: %s",
+                     strerror(errno));
+            return ERR_DENIED;
+        }
+    return ERR_OK;
+}
+
+static enum err keep_needed(size_t kept_cnt, char *why, size_t size)
+{
     enum err err = ERR_OK;
     cap_t now = cap_get_proc();
     cap_t less = cap_init();
 
     if (!now || !less)
         err = ERR_NOMEM;
-    for (size_t i = 0; i < (is_root ? 2 : 1) && !err; i++) {
+    for (size_t i = 0; i < kept_cnt && !err; i++) {
         cap_flag_value_t had = CAP_CLEAR;
-        if (cap_get_flag(now, wanted[i], CAP_PERMITTED, &had) != 0 || had == CAP_CLEAR)
+        if (cap_get_flag(now, kept[i], CAP_PERMITTED, &had) != 0 || had == CAP_CLEAR)
             continue;
-        cap_set_flag(less, CAP_PERMITTED, 1, &wanted[i], CAP_SET);
-        cap_set_flag(less, CAP_EFFECTIVE, 1, &wanted[i], CAP_SET);
+        cap_set_flag(less, CAP_PERMITTED, 1, &kept[i], CAP_SET);
+        cap_set_flag(less, CAP_EFFECTIVE, 1, &kept[i], CAP_SET);
     }
-    if (!err && cap_set_proc(less) != 0)
+    if (!err && (cap_set_proc(less) != 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0))
         err = ERR_DENIED;
     if (err)
         snprintf(why, size, "cannot drop capabilities: %s", strerror(errno));
     cap_free(now);
     cap_free(less);
-    (void)prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
     return err;
 }
 
 enum err privilege_drop(const char *user, char *why, size_t size)
 {
-    if (*user && geteuid() != 0) {
+    bool is_root = geteuid() == 0;
+    size_t kept_cnt = is_root && !*user ? ARRAY_LEN(kept) : 1;
+    enum err err = ERR_OK;
+
+    if (*user && !is_root) {
         struct passwd *self = getpwuid(geteuid());
         if (!self || strcmp(self->pw_name, user) != 0) {
             snprintf(why, size,
@@ -66,10 +94,15 @@ enum err privilege_drop(const char *user, char *why, size_t size)
                      user);
             return ERR_DENIED;
         }
-    } else if (*user) {
-        enum err err = become(user, why, size);
-        if (err)
-            return err;
     }
-    return keep_needed(geteuid() == 0, why, size);
+    if (is_root) /* before it is somebody else, who may not */
+        err = drop_bounds(kept_cnt, why, size);
+    if (!err && *user && is_root)
+        err = become(user, why, size);
+    if (!err)
+        err = keep_needed(geteuid() == 0 ? ARRAY_LEN(kept) : 1, why, size);
+    if (!err && geteuid() == 0)
+        log_warning(
+            "running as root: server.user names the user to become once the ports are bound");
+    return err;
 }

@@ -234,6 +234,15 @@ static struct cache_found found_of(const struct head *head, const struct cache_t
     return out;
 }
 
+/* Failures of an earlier process do not count: a restart tries anew.  The clock may have been set back
+ * since. */
+static bool is_of_before(struct cache *cache, const struct head *head, int64_t now_ms)
+{
+    if (now_ms < cache->start_ms)
+        cache->start_ms = now_ms;
+    return head->learnt_ms < cache->start_ms;
+}
+
 static bool find(struct cache *cache, const struct cache_name *name, enum space space,
                  unsigned labels, uint16_t type, const struct cache_time *when,
                  struct arena *arena, struct cache_found *out)
@@ -245,7 +254,7 @@ static bool find(struct cache *cache, const struct cache_name *name, enum space 
 
     if (!bytes || head.learnt_ms < when->fresh_ms ||
         (head.kind == CACHE_FAILURE) != (space == SPACE_FAILURE) ||
-        (space == SPACE_FAILURE && head.learnt_ms < cache->start_ms))
+        (space == SPACE_FAILURE && is_of_before(cache, &head, when->now_ms)))
         return false;
     bool lives = is_alive(&head, when);
     /* TTL 0 was for whoever waited, and nobody else (RFC 8767 4, RFC 2181 8) */

@@ -2,6 +2,8 @@
  * none is left lying.  LMDB's own lock is taken by the holder of ours only. */
 #include "resolver/cache_lmdb.h"
 
+#include <errno.h>
+
 #include <lmdb.h>
 #include <sched.h>
 #include <sys/random.h>
@@ -116,9 +118,17 @@ struct view {
     struct cache_store *memory; /* when the file is unusable */
 };
 
-static void die(struct cache_lmdb *c, const char *what, int rc)
+/* Whether an error passes: it says nothing of the file, and the next transaction may work. */
+static bool is_passing(int rc)
 {
-    if (!atomic_exchange(&c->is_dead, true))
+    return rc == ENOMEM || rc == EAGAIN || rc == MDB_MAP_FULL || rc == MDB_TXN_FULL ||
+           rc == MDB_CURSOR_FULL || rc == MDB_READERS_FULL;
+}
+
+/* After an error that lasts memory has to do. */
+static void note_error(struct cache_lmdb *c, const char *what, int rc)
+{
+    if (!is_passing(rc) && !atomic_exchange(&c->is_dead, true))
         log_error("cache: %s: %s: the cache is in memory from now on", what, mdb_strerror(rc));
 }
 
@@ -194,7 +204,7 @@ static bool begin_reading(struct view *v)
     v->store.epoch = atomic_load_explicit(&v->cache->versions.epoch, memory_order_acquire);
     int rc = mdb_txn_renew(v->txn);
     if (rc != 0)
-        die(v->cache, "reading", rc);
+        note_error(v->cache, "reading", rc);
     v->is_reading = rc == 0;
     return v->is_reading;
 }
@@ -242,7 +252,7 @@ static const uint8_t *get(struct cache_store *store, const struct cache_key *key
     if (rc == MDB_NOTFOUND)
         return NULL;
     if (rc != 0) {
-        die(v->cache, "reading", rc);
+        note_error(v->cache, "reading", rc);
         return NULL;
     }
     const uint8_t *bytes = value.mv_data;
@@ -396,10 +406,8 @@ static void trim(struct cache_lmdb *c, size_t wanted, bool is_tight)
 
     for (unsigned i = 0; i < rounds && sum < wanted; i++, sum += freed) {
         int rc = trim_once(c, &freed, is_tight);
-        if (rc == MDB_MAP_FULL)
-            return;
         if (rc != 0) {
-            die(c, "trimming", rc);
+            note_error(c, "trimming", rc);
             return;
         }
     }
@@ -521,12 +529,12 @@ static struct batch *write_some(struct cache_lmdb *c, struct batch *first)
         trim(c, 4 * octets, true);
         rc = write_once(c, first, end, &is_full, &is_tight);
     }
-    if (rc == MDB_MAP_FULL)
+    if (rc != 0) {
         atomic_fetch_add_explicit(&c->refused, cnt, memory_order_relaxed);
-    else if (rc != 0)
-        die(c, "writing", rc);
-    else if (!is_nothing)
+        note_error(c, "writing", rc);
+    } else if (!is_nothing) {
         note_written(c, first, end, cnt);
+    }
     if (is_full)
         trim(c, 2 * octets, is_tight);
     while (first != end) {

@@ -76,7 +76,7 @@ struct engine {
     size_t out_cnt;        /* questions that are out */
     size_t task_cnt;
     bool is_running;
-    int64_t priming_ms; /* wall: when the root was last primed or tried */
+    uint64_t priming_at_ms; /* mono: when the root may be primed again */
     const struct trace_sink
         *trace; /* hears of tasks whose budget has nobody; NULL: nobody does */
     struct refused refused;

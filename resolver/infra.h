@@ -36,7 +36,7 @@ struct infra_server {
     uint64_t no_case_until_ms;    /* it mishandles names in mixed case */
     uint64_t no_cookie_until_ms;  /* its replies may lack the cookie it once gave (anycast) */
     bool knows_case;              /* it has answered a query in mixed case with data */
-    bool knows_edns;              /* it has sent signatures: FORMERR is not about EDNS */
+    uint64_t signs_until_ms;      /* it has sent signatures lately: FORMERR is not about EDNS */
     uint8_t same_cnt;   /* negative replies that were the same in mixed and in lower case */
     uint8_t silent_cnt; /* times in a row: silent in mixed case, then a reply in lower case */
     uint8_t server_cookie[COOKIE_SERVER_MAX];

@@ -142,7 +142,7 @@ static bool may_mix_case(struct task *task, const struct infra_server *server, u
 static enum task_edns choose_edns(const struct task *task, const struct infra_server *server,
                                   uint64_t now_ms)
 {
-    bool needs_edns = task->cut.is_signed || server->knows_edns;
+    bool needs_edns = task->cut.is_signed || now_ms < server->signs_until_ms;
     if (task->edns == TASK_EDNS_NONE || (now_ms < server->no_edns_until_ms && !needs_edns) ||
         is_exempt(task, &task->engine->policy->edns_exempt, &server->addr))
         return TASK_EDNS_NONE;

@@ -10,12 +10,12 @@ enum { PRIMING_RETRY_MS = 60000 };
 static void prime(struct engine *engine)
 {
     static const uint8_t root[] = {0};
-    int64_t now_ms = now_wall_ms();
+    uint64_t now_ms = now_mono_ms();
 
-    if (!engine->policy->is_priming || now_ms - engine->priming_ms < PRIMING_RETRY_MS)
+    if (!engine->policy->is_priming || now_ms < engine->priming_at_ms)
         return;
-    engine->priming_ms = now_ms;
-    struct budget *budget = budget_new(&engine->policy->limits, now_mono_ms());
+    engine->priming_at_ms = now_ms + PRIMING_RETRY_MS;
+    struct budget *budget = budget_new(&engine->policy->limits, now_ms);
     if (!budget)
         return;
     struct task *task = task_get(engine, root, RRTYPE_NS, budget, NULL);

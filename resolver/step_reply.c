@@ -284,7 +284,7 @@ static enum task_state on_no_edns(struct task *task, unsigned rcode, uint64_t no
     const struct infra_server *server =
         infra_get(task->engine->infra, &asked_addr(task)->addr, now_ms);
 
-    if (task->cut.is_signed || server->knows_edns)
+    if (task->cut.is_signed || now_ms < server->signs_until_ms)
         return give_up_server(task, TRACE_RCODE, rcode);
     return doubt_edns(task, TASK_EDNS_NONE, rcode);
 }
@@ -378,10 +378,10 @@ static void learn_case(const struct task *task, struct infra_server *server,
 {
     bool is_believable = true;
 
-    if (task->is_mixed && is_positive(kind)) {
-        server->knows_case = true;
+    if (task->is_mixed) /* it answers those too */
         server->silent_cnt = 0;
-    }
+    if (task->is_mixed && is_positive(kind))
+        server->knows_case = true;
     if (task->lower == TASK_LOWER_NEGATIVE &&
         !is_positive(kind)) { /* errors too: it is not asked twice for ever */
         server->same_cnt = (uint8_t)util_min(server->same_cnt + 1U, CASE_SAME_MAX);
@@ -418,7 +418,8 @@ static void learn(struct task *task, const struct message *reply, const struct s
     learn_case(task, server, kind, now_ms);
     if (!is_usable(kind))
         return;
-    server->knows_edns |= task->edns == TASK_EDNS_FULL && scrub_has_signatures(scrub);
+    if (task->edns == TASK_EDNS_FULL && scrub_has_signatures(scrub))
+        server->signs_until_ms = now_ms + INFRA_KEEP_MS;
     if (!task->has_doubted_edns) /* what was known already is not known for longer */
         return;
     if (task->edns == TASK_EDNS_BARE)

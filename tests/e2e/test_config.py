@@ -137,10 +137,23 @@ def test_privileges_are_dropped(tmp_path):
         status = dict(line.split(":\t", 1) for line in
                       open(f"/proc/{server.process.pid}/status").read().splitlines() if ":\t" in line)
         assert status["Uid"].split() == ["65534"] * 4
-        assert int(status["CapEff"], 16) == 1 << 10  # CAP_NET_BIND_SERVICE
+        for which in ("CapPrm", "CapEff", "CapBnd"):
+            assert int(status[which], 16) == 1 << 10, which  # CAP_NET_BIND_SERVICE
+        assert int(status["CapInh"], 16) == int(status["CapAmb"], 16) == 0 and status["NoNewPrivs"].strip() == "1"
+        assert "running as root" not in server.log()
         assert server.ask("ns.a.test").rcode() == 0
     finally:
         server.stop()
+
+
+def test_root_is_told_that_it_is_root(tmp_path):
+    if os.geteuid() != 0:
+        pytest.skip("wants root")
+    server = lab.Authd(tmp_path, {"a.test": "$TTL 5\n@ SOA ns h 1 2 3 4 5\n@ NS ns\nns A 192.0.2.1\n"})
+    bound = next(line for line in open(f"/proc/{server.process.pid}/status") if line.startswith("CapBnd"))
+    server.stop()
+    assert int(bound.split()[1], 16) & ~(1 << 10 | 1 << 2) == 0  # and CAP_DAC_READ_SEARCH
+    assert "running as root: server.user names" in server.log()
 
 
 def test_logs_as_json(tmp_path):

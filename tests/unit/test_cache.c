@@ -282,8 +282,13 @@ static void test_failures_last_longer_each_time(void **state)
     struct cache_time when = now_time();
     cache_put_failure(&cache, name, RRTYPE_AAAA, 22, "why", 0, &origin);
     assert_true(cache_find_failure(&cache, &key, RRTYPE_AAAA, &when, &arena, &found));
-    cache.start_ms = now_wall_ms() + 1; /* a restart */
+    now_advance(1);
+    when = now_time();
+    cache.start_ms = now_wall_ms(); /* a restart */
     assert_false(cache_find_failure(&cache, &key, RRTYPE_AAAA, &when, &arena, &found));
+    cache.start_ms = now_wall_ms() + 86400000; /* it was a day later then: the clock has been set back */
+    cache_put_failure(&cache, name, RRTYPE_AAAA, 22, "why", 0, &(struct cache_origin){.now_ms = now_wall_ms()});
+    assert_true(cache_find_failure(&cache, &key, RRTYPE_AAAA, &when, &arena, &found));
     cache.start_ms = 0;
     put("bad.test", 1, 100, CACHE_ANSWER); /* what is known is not forgotten for a failure */
     cache_put_failure(&cache, name, RRTYPE_A, 22, "why", 0, &origin);

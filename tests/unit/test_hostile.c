@@ -950,6 +950,19 @@ static bool priming(const char *server, const char *name, uint16_t type)
     return world(strcmp(server, "192.0.2.11") == 0 ? "192.0.2.1" : server, name, type);
 }
 
+static unsigned root_cnt;
+
+/* Nobody answers for the root's own servers, and nothing is kept for long. */
+static bool priming_fails(const char *server, const char *name, uint16_t type)
+{
+    if (strcmp(name, ".") == 0) {
+        root_cnt++;
+        reply.flags = MESSAGE_QR | RRTYPE_RCODE_REFUSED;
+        return true;
+    }
+    return world(server, name, type);
+}
+
 static void test_priming(void **state)
 {
     uint8_t name[DNAME_MAX];
@@ -972,6 +985,24 @@ static void test_priming(void **state)
     assert_true(cut.labels == 0 && cut.addr_cnt == 1);
     arena_fini(&arena);
     stage_fini(&stage);
+
+    /* a clock that is set back by a year does not put priming off by a year */
+    for (int is_back = 0; is_back < 2; is_back++) {
+        open_stage();
+        stage.policy->is_priming = true;
+        stage_open(&stage, 7);
+        root_cnt = 0;
+        ask("www.victim.example");
+        run(priming_fails);
+        if (is_back)
+            now_set_wall(now_wall_ms() - 365LL * 86400000);
+        now_advance(61000);
+        ask("www.elsewhere");
+        run(priming_fails);
+        assert_int_equal(root_cnt, 2);
+        stage_fini(&stage);
+    }
+    now_freeze(STAGE_START_MS);
 }
 
 /* ---- amplification (section 3) ---- */

@@ -1,6 +1,8 @@
 /* The cache's file: what was written is what is read, by every worker and after a restart; whatever is done to the file, nothing
  * wrong comes out of it. */
+#include <errno.h>
 #include <fcntl.h>
+#include <lmdb.h>
 #include <pthread.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -594,6 +596,41 @@ static void *work(void *data)
     return found > 4000 ? NULL : (void *)"what others wrote is not found";
 }
 
+static int put_fails_with; /* once; 0: it does not */
+
+int __real_mdb_put(MDB_txn *txn, MDB_dbi dbi, MDB_val *key, MDB_val *value, unsigned flags);
+int __wrap_mdb_put(MDB_txn *txn, MDB_dbi dbi, MDB_val *key, MDB_val *value, unsigned flags);
+int __wrap_mdb_put(MDB_txn *txn, MDB_dbi dbi, MDB_val *key, MDB_val *value, unsigned flags)
+{
+    int rc = put_fails_with;
+    put_fails_with = 0;
+    return rc ? rc : __real_mdb_put(txn, dbi, key, value, flags);
+}
+
+/* No memory for a moment says nothing of the file; a damaged page does. */
+static void test_errors_that_pass(void **state)
+{
+    struct cache_store *a, *b;
+    (void)state;
+    for (int lasts = 0; lasts < 2; lasts++) {
+        a = view();
+        b = view();
+        put(a, 1, 0);
+        flush(a);
+        put_fails_with = lasts ? MDB_CORRUPTED : ENOMEM;
+        put(a, 2, 0);
+        flush(a);
+        put(a, 3, 0);
+        flush(a);
+        b->renew(b);
+        assert_true(has(b, 3, 0) == !lasts && has(b, 1, 0) == !lasts);
+        assert_int_equal(a->is_shared, !lasts);
+        a->free(&a);
+        b->free(&b);
+        reopen();
+    }
+}
+
 static void test_threads(void **state)
 {
     struct cache_store *stores[THREADS];
@@ -632,6 +669,7 @@ int main(int argc, char **argv)
         ON_A_FILE(test_a_flipped_value_is_not_found),
         ON_A_FILE(test_foreign_files),
         ON_A_FILE(test_a_folder_has_one_owner),
+        ON_A_FILE(test_errors_that_pass),
         ON_A_FILE(test_threads),
         cmocka_unit_test(test_sketch),
     };
