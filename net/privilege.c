@@ -42,8 +42,8 @@ static bool is_kept(cap_value_t cap, size_t kept_cnt)
     return false;
 }
 
-/* Nothing that is executed gets the others back.  EPERM: without CAP_SETPCAP whoever started this
- * has set the bounds. */
+/* A program that this process executes does not get the others back.  EPERM: without CAP_SETPCAP the
+ * service manager has set the bounds. */
 static enum err drop_bounds(size_t kept_cnt, char *why, size_t size)
 {
     for (cap_value_t cap = 0; CAP_IS_SUPPORTED(cap); cap++)
@@ -95,7 +95,7 @@ enum err privilege_drop(const char *user, char *why, size_t size)
             return ERR_DENIED;
         }
     }
-    if (is_root) /* before it is somebody else, who may not */
+    if (is_root) /* another user may not drop bounds */
         err = drop_bounds(kept_cnt, why, size);
     if (!err && *user && is_root)
         err = become(user, why, size);

@@ -121,7 +121,7 @@ static struct tls *new_tls(SSL_CTX *context)
     t->ssl = SSL_new(context);
     BIO *bio = t->ssl && made ? BIO_new(made) : NULL;
     if (!bio) {
-        (void)give_up(t); /* whoever called says so */
+        (void)give_up(t); /* the caller returns the error */
         return NULL;
     }
     t->distrust = "";

@@ -1,7 +1,7 @@
 /* What ran out is said in words, for the client's EDE and the trace. */
 #include "resolver/budget.h"
 
-/* Of sorting replies out; twice what the densest reply takes for an octet. */
+/* Of sorting replies out; about four times what the densest reply takes for an octet. */
 enum { WORK_AN_OCTET = 4 };
 
 struct budget_limits budget_defaults(void)

@@ -28,25 +28,26 @@ struct park_entry {
 /* Room for `most`; ERR_NOMEM. */
 MUST_USE enum err park_new(size_t most, struct park **out);
 
-/* Free it; nobody waits any more.  Clears the pointer; NULL inside is fine. */
+/* Free it, when no entry waits in it.  Clears the pointer; NULL inside is fine. */
 void park_free(struct park **park);
 
-/* Let it wait at the end of its line, or with `is_first` before it: it was called and came too late.
- * Whoever has to go for it is no longer in here, and is returned; NULL: nobody. */
+/* Let an entry wait at the end of its line; `is_first`: at its head, because it was called and the place
+ * was taken again.  When the park is full another entry is removed and returned; else NULL. */
 MUST_USE struct park_entry *park_put(struct park *park, struct park_entry *entry, uint64_t key,
                                      uint64_t client, bool is_first);
 
 /* It waits no longer; one that does not is fine. */
 void park_remove(struct park *park, struct park_entry *entry);
 
-/* Whose turn it is at the key, the first of the next line; it goes on waiting.  NULL: nobody waits there. */
+/* The entry whose turn it is at the key, the first of the next line; it goes on waiting.  NULL: no entry
+ * waits for the key. */
 struct park_entry *park_call(struct park *park, uint64_t key);
 
 /* Have it wait in the line of `client` instead, if that is shorter; false when it is not. */
 bool park_favour(struct park *park, struct park_entry *entry, uint64_t client);
 
-/* One after the other of all that wait, and of all keys that are waited for: for whoever looks at some
- * of them now and then.  NULL, false: there is none. */
+/* Each call returns the next of all entries, or of all keys, in turn, so that a few can be looked at
+ * from time to time.  NULL, false: there is none. */
 struct park_entry *park_look(struct park *park);
 bool park_look_key(struct park *park, uint64_t *key);
 

@@ -348,6 +348,18 @@ static void note_fault(struct out_ask *ask, enum out_result result, const struct
     fault = result == OUT_FAILED ? ask->fault : OUT_FAULT_NONE;
 }
 
+/* A TCP socket on loopback, where the asker's server is from now on. */
+static int bind_tcp(struct asker *a)
+{
+    socklen_t len = sizeof(struct sockaddr_in);
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+    addr_set_port(&a->server, 0);
+    assert_int_equal(bind(fd, &a->server.sock.any, addr_len(&a->server)), 0);
+    assert_int_equal(getsockname(fd, &a->server.sock.any, &len), 0);
+    return fd;
+}
+
 static void test_faults_of_tcp(void **state)
 {
     static const struct {
@@ -364,13 +376,10 @@ static void test_faults_of_tcp(void **state)
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(servers); i++) {
         static struct asker a;
-        socklen_t len = sizeof(struct sockaddr_in);
-        int listener = socket(AF_INET, SOCK_STREAM, 0), fd = -1;
+        int fd = -1;
 
         open_asker(&a);
-        addr_set_port(&a.server, 0);
-        assert_int_equal(bind(listener, &a.server.sock.any, addr_len(&a.server)), 0);
-        assert_int_equal(getsockname(listener, &a.server.sock.any, &len), 0);
+        int listener = bind_tcp(&a);
         if (servers[i].says)
             assert_int_equal(listen(listener, 1), 0);
         set_query(&a, 7);
@@ -411,16 +420,12 @@ static void test_endless_messages(void **state)
         static struct asker a;
         char message[sizeof(other_id)];
         uint8_t wire[512];
-        socklen_t len = sizeof(struct sockaddr_in);
-        int listener = socket(AF_INET, SOCK_STREAM, 0);
 
         memcpy(message, other_id, sizeof(message));
         if (has_same_id)
             memcpy(message + 2, "\0\7", 2);
         open_asker(&a);
-        addr_set_port(&a.server, 0);
-        assert_int_equal(bind(listener, &a.server.sock.any, addr_len(&a.server)), 0);
-        assert_int_equal(getsockname(listener, &a.server.sock.any, &len), 0);
+        int listener = bind_tcp(&a);
         assert_int_equal(listen(listener, 5), 0);
         set_query(&a, 7);
         a.ask.done = note_fault;
@@ -468,14 +473,10 @@ static void test_a_silent_connection_is_doubted(void **state)
 {
     static struct asker a;
     static struct out_ask asks[3];
-    socklen_t len = sizeof(struct sockaddr_in);
-    int listener = socket(AF_INET, SOCK_STREAM, 0);
     (void)state;
 
     open_asker(&a);
-    addr_set_port(&a.server, 0);
-    assert_int_equal(bind(listener, &a.server.sock.any, addr_len(&a.server)), 0);
-    assert_int_equal(getsockname(listener, &a.server.sock.any, &len), 0);
+    int listener = bind_tcp(&a);
     assert_int_equal(listen(listener, 5), 0);
     set_query(&a, 1);
     a.ask.is_tcp = a.ask.match.is_tcp = true;
