@@ -50,11 +50,9 @@ static void free_version(void *version)
     zoneset_free(&set);
 }
 
-static void *new_engine(struct publish *publish, size_t worker, size_t worker_cnt, void *conf)
+static void *new_engine(const struct daemon_engine *parts)
 {
-    (void)worker_cnt;
-    (void)conf;
-    return auth_serve_new(publish, worker);
+    return auth_serve_new(parts->publish, parts->worker);
 }
 
 int main(int argc, char **argv)

@@ -10,7 +10,9 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "base/now.h"
+#include "net/loop.h"
 
 enum { BACKLOG = 64, SWEEP_MS = 5000 };
 
@@ -100,7 +102,8 @@ static void answer(struct control_peer *p, struct json *answer_json)
     p->answer = text;
     p->write.data = p;
     uv_buf_t part = uv_buf_init(text, (unsigned)len + 1);
-    if (uv_write(&p->write, (uv_stream_t *)&p->pipe, &part, 1, on_written) != 0)
+    if (loop_admit((uv_handle_t *)&p->pipe) != ERR_OK ||
+        uv_write(&p->write, (uv_stream_t *)&p->pipe, &part, 1, on_written) != 0)
         close_peer(p);
 }
 
@@ -287,7 +290,8 @@ static void next_request(struct control_peer *p)
     } else if (p->len == sizeof(p->in)) {
         p->is_ending = true;
         answer_error(p, "the request is too long");
-    } else if (uv_read_start((uv_stream_t *)&p->pipe, give_room, on_read) != 0) {
+    } else if (loop_admit((uv_handle_t *)&p->pipe) != ERR_OK ||
+               uv_read_start((uv_stream_t *)&p->pipe, give_room, on_read) != 0) {
         close_peer(p);
     }
 }
@@ -378,78 +382,60 @@ static bool is_served(const struct sockaddr_un *at)
     return is_there;
 }
 
-/* The service's user shall be able to remove it at the end. */
+/* By name, where root is alone: nobody can put a link in its place. */
 static void give_to(const char *path, const char *user)
 {
-    const struct passwd *entry = *user ? getpwnam(user) : NULL;
-    if (entry && chown(path, entry->pw_uid, entry->pw_gid) != 0)
-        return; /* not root: then it is ours already */
+    const struct passwd *entry = geteuid() == 0 && *user ? getpwnam(user) : NULL;
+    if (entry && lchown(path, entry->pw_uid, entry->pw_gid) != 0)
+        log_warning("control: %s stays root's: %s", path, strerror(errno));
 }
 
-static void give_folder_to(const char *path, const char *user)
-{
-    char folder[CONTROL_PATH_MAX];
-    snprintf(folder, sizeof(folder), "%s", path);
-    *strrchr(folder, '/') = '\0';
-    give_to(folder, user);
-}
-
-static enum err bind_socket(struct control *c, const char *user, int *out, char *why,
-                            size_t size)
+enum err control_bind(const char *path, const char *user, int *fd, char *why, size_t size)
 {
     struct sockaddr_un at = {.sun_family = AF_UNIX};
     struct stat is;
 
-    snprintf(at.sun_path, sizeof(at.sun_path), "%s", c->path);
-    bool is_new;
-    enum err err = control_path_make_folder(c->path, &is_new, why, size);
-    if (err)
-        return err;
+    snprintf(at.sun_path, sizeof(at.sun_path), "%s", path);
     if (is_served(&at)) {
-        snprintf(why, size, "%s is served by another process", c->path);
+        snprintf(why, size, "%s is served by another process", path);
         return ERR_LIMIT;
     }
-    if (lstat(c->path, &is) == 0 && S_ISSOCK(is.st_mode))
-        (void)unlink(c->path);
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    enum err err = control_path_make_folder(path, "", why, size);
+    if (!err)
+        err = control_path_judge(path, why, size);
+    if (err)
+        return err;
+    if (lstat(path, &is) == 0 && S_ISSOCK(is.st_mode))
+        (void)unlink(path);
+    *fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     mode_t before = umask(0117);
-    bool is_bound = fd >= 0 && bind(fd, (struct sockaddr *)&at, sizeof(at)) == 0 &&
-                    listen(fd, BACKLOG) == 0;
+    bool is_bound = *fd >= 0 && bind(*fd, (struct sockaddr *)&at, sizeof(at)) == 0 &&
+                    listen(*fd, BACKLOG) == 0;
     int number = errno;
     umask(before);
-    if (!is_bound) {
-        snprintf(why, size, "%s: %s", c->path, strerror(number));
-        if (fd >= 0)
-            close(fd);
-        return number == EACCES || number == EPERM ? ERR_DENIED : ERR_IO;
+    if (is_bound) {
+        give_to(path, user);
+        return ERR_OK;
     }
-    give_to(c->path, user);
-    if (is_new)
-        give_folder_to(c->path, user);
-    *out = fd;
-    return ERR_OK;
+    snprintf(why, size, "%s: %s", path, strerror(number));
+    if (*fd >= 0)
+        close(*fd);
+    *fd = -1;
+    return number == EACCES || number == EPERM ? ERR_DENIED : ERR_IO;
 }
 
-enum err control_open(const struct control_parts *parts, const char *path, const char *user,
-                      struct control **out, char *why, size_t size)
+enum err control_open(const struct control_parts *parts, const char *path, int fd,
+                      struct control **out)
 {
     struct control *c = calloc(1, sizeof(*c));
-    int fd = -1;
 
-    if (!c || strlen(path) >= sizeof(c->path)) {
-        snprintf(why, size,
-                 c ? "%s: a socket's path is shorter than 108 octets" : "out of memory", path);
-        free(c);
-        return ERR_IO;
+    if (!c) {
+        close(fd);
+        return ERR_NOMEM;
     }
     c->parts = *parts;
     list_init(&c->peers);
-    strcpy(c->path, path);
-    enum err err = bind_socket(c, user, &fd, why, size);
-    if (err) {
-        free(c);
-        return err;
-    }
+    snprintf(c->path, sizeof(c->path), "%s", path);
     uv_pipe_init(parts->loop, &c->listener, 0);
     uv_timer_init(parts->loop, &c->sweep);
     c->listener.data = c->sweep.data = c;

@@ -65,10 +65,16 @@ struct control_parts {
     void *data;
 };
 
-/* Listen at `path`, owned by `user` ("": whoever starts).  A socket that nobody serves any more is replaced.  ERR_DENIED,
- * ERR_IO; ERR_LIMIT: another process serves it.  `why` (size octets) tells. */
-MUST_USE enum err control_open(const struct control_parts *parts, const char *path,
-                               const char *user, struct control **out, char *why, size_t size);
+/* Bind a socket at `path`, shorter than CONTROL_PATH_MAX, and listen; the folder is made if need be.  As root
+ * only where control_path_is_roots, and then for `user` ("": who we are).  A socket that nobody
+ * serves any more is replaced.  ERR_DENIED, ERR_IO; ERR_LIMIT: another process serves it.  `why` (size
+ * octets) tells. */
+MUST_USE enum err control_bind(const char *path, const char *user, int *fd, char *why,
+                               size_t size);
+
+/* Serve what was bound at `path`; `fd` is the control's from now on.  ERR_NOMEM. */
+MUST_USE enum err control_open(const struct control_parts *parts, const char *path, int fd,
+                               struct control **out);
 
 /* Remove the socket and close all connections: memory goes with control_free, when the loop has closed the handles. */
 void control_close(struct control *control);

@@ -8,6 +8,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/folder.h"
+
 enum err control_path_get(const char *daemon, unsigned place, char out[CONTROL_PATH_MAX])
 {
     const char *runtime = getenv("XDG_RUNTIME_DIR");
@@ -26,18 +28,20 @@ enum err control_path_get(const char *daemon, unsigned place, char out[CONTROL_P
     return len > 0 && len < CONTROL_PATH_MAX ? ERR_OK : ERR_ABSENT;
 }
 
+static bool is_below_tmp(const char *folder) { return strncmp(folder, "/tmp/", 5) == 0; }
+
 /* Whether the folder is safe: in one that others may write in they could put a socket of theirs in
  * the place of ours. */
 static enum err judge_folder(const char *folder, char *why, size_t size)
 {
     struct stat is;
-    bool is_tmp = strncmp(folder, "/tmp/", 5) == 0;
+    bool is_tmp = is_below_tmp(folder);
 
     if (lstat(folder, &is) != 0) {
         snprintf(why, size, "%s: %s", folder, strerror(errno));
     } else if (!S_ISDIR(is.st_mode)) {
         snprintf(why, size, "%s is no folder", folder);
-    } else if (is_tmp && is.st_uid != geteuid()) {
+    } else if ((is_tmp || geteuid() == 0) && is.st_uid != geteuid()) {
         snprintf(why, size, "%s belongs to another user (%u)", folder, (unsigned)is.st_uid);
     } else if (is.st_mode & (is_tmp ? S_IWGRP | S_IWOTH : S_IWOTH) &&
                (is_tmp || !(is.st_mode & S_ISVTX))) {
@@ -46,27 +50,45 @@ static enum err judge_folder(const char *folder, char *why, size_t size)
                  "chmod go-w %s",
                  folder, (unsigned)is.st_mode & 07777, folder);
     } else if (access(folder, W_OK | X_OK) != 0) {
-        snprintf(why, size, "%s: %s", folder, strerror(errno));
+        snprintf(why, size,
+                 "%s: %s; the folder has to belong to the user that the daemon runs as", folder,
+                 strerror(errno));
     } else {
         return ERR_OK;
     }
     return ERR_DENIED;
 }
 
-enum err control_path_make_folder(const char *path, bool *is_new, char *why, size_t size)
+/* The folder that `path` is in; false: the root folder, or where we are. */
+static bool find_folder(const char *path, char out[CONTROL_PATH_MAX])
+{
+    snprintf(out, CONTROL_PATH_MAX, "%s", path);
+    char *slash = strrchr(out, '/');
+    if (!slash || slash == out)
+        return false;
+    *slash = '\0';
+    return true;
+}
+
+enum err control_path_make_folder(const char *path, const char *user, char *why, size_t size)
 {
     char folder[CONTROL_PATH_MAX];
 
-    *is_new = false;
-    snprintf(folder, sizeof(folder), "%s", path);
-    char *slash = strrchr(folder, '/');
-    if (!slash || slash == folder)
+    if (!find_folder(path, folder))
         return ERR_OK;
-    *slash = '\0';
-    *is_new = mkdir(folder, strncmp(folder, "/tmp/", 5) == 0 ? 0700 : 0755) == 0;
-    if (!*is_new && errno != EEXIST) {
-        snprintf(why, size, "%s: %s", folder, strerror(errno));
-        return ERR_DENIED;
-    }
-    return judge_folder(folder, why, size);
+    return folder_make(folder, is_below_tmp(folder) ? 0700 : 0755, user, why, size);
+}
+
+bool control_path_is_roots(const char *path)
+{
+    char folder[CONTROL_PATH_MAX];
+
+    return folder_is_roots(find_folder(path, folder) ? folder : *path == '/' ? "/" : ".");
+}
+
+enum err control_path_judge(const char *path, char *why, size_t size)
+{
+    char folder[CONTROL_PATH_MAX];
+
+    return find_folder(path, folder) ? judge_folder(folder, why, size) : ERR_OK;
 }

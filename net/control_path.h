@@ -21,7 +21,13 @@ enum {
 MUST_USE enum err control_path_get(const char *daemon, unsigned place,
                                    char out[CONTROL_PATH_MAX]);
 
-/* Make the folder of that path if need be (*is_new).  ERR_DENIED: the socket cannot be there or
- * would not be safe; `why` names cause and cure. */
-MUST_USE enum err control_path_make_folder(const char *path, bool *is_new, char *why,
+/* Make the folder of that path for `user` ("": who we are) if there is none.  As folder_make. */
+MUST_USE enum err control_path_make_folder(const char *path, const char *user, char *why,
                                            size_t size);
+
+/* Whether root can bind the socket there without being led elsewhere. */
+bool control_path_is_roots(const char *path);
+
+/* Whether the socket can be at that path and would be safe there.  ERR_DENIED; `why` names cause and
+ * cure. */
+MUST_USE enum err control_path_judge(const char *path, char *why, size_t size);

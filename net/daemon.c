@@ -9,17 +9,19 @@
 #include <pthread.h>
 #include <signal.h>
 #include <sys/random.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
 #include <uv.h>
 
 #include "base/file.h"
+#include "base/folder.h"
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/now.h"
+#include "net/descriptors.h"
 #include "net/listen.h"
+#include "net/loop.h"
 #include "net/privilege.h"
 #include "net/worker.h"
 
@@ -27,6 +29,7 @@ enum {
     EXIT_WRONG = 1,
     EXIT_USAGE = 2,
     WHY_MAX = 512,
+    FOLDER_MODE = 0750,
     SUMMARY_MAX = 200,
     HOST_MAX = 256,
     TELL_MS = 10000,
@@ -49,7 +52,10 @@ struct body {
     struct publish publish;
     struct worker **workers;
     void **engines;
-    size_t worker_cnt, running_cnt;
+    size_t worker_cnt, made_cnt, running_cnt;
+    struct worker_sockets *sockets; /* of each worker in turn; it owns them once it is made */
+    size_t socket_cnt;              /* of them that are open */
+    struct descriptors descriptors;
     char news[SUMMARY_MAX + 80]; /* of the version that workers are to take; "": told already */
     uv_loop_t loop;
     uv_async_t done;
@@ -57,6 +63,7 @@ struct body {
     uv_timer_t tell;         /* looks at the guard's counts */
     struct job_box home;     /* jobs that come back from workers */
     struct control *control; /* NULL: there is none */
+    int control_fd;          /* bound for it and not served yet; -1: none */
     int64_t start_ms;        /* wall */
     uint64_t start_mono_ms;
     uint64_t reloads, reloads_refused;
@@ -133,7 +140,7 @@ static void tell_counts(uv_timer_t *timer)
                     (unsigned long long)(now.untrusted - told->untrusted), TELL_MS / 1000);
     if (now.crowded_total != told->crowded_total)
         log_warning("all %u connections were taken: %llu closed or turned away in %d s",
-                    b->server->guard.connections,
+                    b->descriptors.connections,
                     (unsigned long long)(now.crowded_total - told->crowded_total),
                     TELL_MS / 1000);
     if (now.crowded_client != told->crowded_client)
@@ -157,8 +164,9 @@ static enum err set_limits(struct body *b, char *why)
     }
     set_cookies(b, b->server);
     snprintf(why, WHY_MAX, "out of memory");
-    enum err err =
-        guard_new(&b->server->guard, b->worker_cnt * b->settings.listener_cnt, &b->guard);
+    struct guard_conf limits = b->server->guard;
+    limits.connections = b->descriptors.connections;
+    enum err err = guard_new(&limits, b->worker_cnt * b->settings.listener_cnt, &b->guard);
     if (err)
         return err;
     b->settings.guard = b->guard;
@@ -561,29 +569,57 @@ static enum err open_at(struct body *b, const char *path, char *why)
                                   .settings = &b->settings,
                                   .commands = {commands, b->calls->commands},
                                   .data = b};
-    return control_open(&parts, path, b->server->user, &b->control, why, WHY_MAX);
+    int fd = b->control_fd;
+    enum err err = fd >= 0 ? ERR_OK : control_bind(path, "", &fd, why, WHY_MAX);
+
+    b->control_fd = -1;
+    if (err)
+        return err;
+    snprintf(why, WHY_MAX, "out of memory");
+    return control_open(&parts, path, fd, &b->control);
+}
+
+static bool is_control_given(const struct body *b)
+{
+    return strcmp(b->server->control, "auto") != 0;
+}
+
+/* The path at the `place`-th of those that are tried: one that was given is the only one. */
+static enum err find_control(const struct body *b, unsigned place, char out[CONTROL_PATH_MAX],
+                             char *why)
+{
+    const char *dash = strchr(b->calls->name, '-');
+
+    if (!is_control_given(b))
+        return control_path_get(dash ? dash + 1 : b->calls->name, place, out);
+    if (place > 0)
+        return ERR_ABSENT;
+    char *path = file_beside(b->conf_path, b->server->control);
+    enum err err = path ? ERR_OK : ERR_NOMEM;
+    if (path && strlen(path) >= CONTROL_PATH_MAX)
+        err = ERR_SPACE;
+    if (err)
+        snprintf(why, WHY_MAX, path ? "%s: a socket's path is shorter than 108 octets" : "%s",
+                 path ? path : "out of memory");
+    else
+        strcpy(out, path);
+    free(path);
+    return err;
 }
 
 /* A path that was given has to work; of those that are tried on our own account the first that works is used. */
 static enum err open_control(struct body *b, char *why)
 {
-    const char *wanted = b->server->control;
     char path[CONTROL_PATH_MAX];
 
-    if (!*wanted)
+    if (!*b->server->control)
         return ERR_OK;
-    if (strcmp(wanted, "auto") != 0) {
-        char *beside = file_beside(b->conf_path, wanted);
-        snprintf(why, WHY_MAX, "out of memory");
-        enum err err = beside ? open_at(b, beside, why) : ERR_NOMEM;
-        free(beside);
-        return err;
-    }
-    const char *dash = strchr(b->calls->name, '-');
     for (unsigned i = 0; i < CONTROL_PATH_PLACES; i++) {
-        enum err err = control_path_get(dash ? dash + 1 : b->calls->name, i, path);
+        enum err err = find_control(b, i, path, why);
         if (!err)
             err = open_at(b, path, why);
+        if (is_control_given(b))
+            return err;
         if (!err || err == ERR_LIMIT) {
             if (err)
                 log_info("control: %s; server.control gives this one a socket of its own", why);
@@ -595,6 +631,19 @@ static enum err open_control(struct body *b, char *why)
 }
 
 /* ---- end ---- */
+
+/* Those that no worker has taken. */
+static void close_sockets(struct body *b)
+{
+    for (size_t i = b->made_cnt * b->settings.listener_cnt; i < b->socket_cnt; i++) {
+        if (b->sockets[i].udp_fd >= 0)
+            close(b->sockets[i].udp_fd);
+        close(b->sockets[i].tcp_fd);
+    }
+    free(b->sockets);
+    if (b->control_fd >= 0)
+        close(b->control_fd);
+}
 
 static void on_done(uv_async_t *done)
 {
@@ -633,6 +682,7 @@ static void end(struct body *b)
         if (b->engines && b->engines[i])
             b->calls->free_engine(b->engines[i]);
     }
+    close_sockets(b);
     free(b->workers);
     free(b->engines);
     job_run_all(&b->home, b); /* calls that have come back meanwhile */
@@ -680,24 +730,74 @@ static enum err list_listeners(struct body *b)
     return ERR_OK;
 }
 
-static enum err open_sockets(struct body *b, struct worker_sockets *sockets, char *why)
+static enum err set_descriptors(struct body *b, char *why)
 {
-    for (size_t i = 0; i < b->settings.listener_cnt; i++) {
-        struct worker_sockets *s = &sockets[i];
-        bool has_udp = b->listeners[i].stack == EXCHANGE_STACK_DNS;
-        *s = (struct worker_sockets){.at = b->listeners[i], .udp_fd = -1, .tcp_fd = -1};
-        enum err err =
-            listen_open(&s->at.address, has_udp ? &s->udp_fd : NULL, &s->tcp_fd, why, WHY_MAX);
-        if (err) {
-            while (i-- > 0) {
-                if (sockets[i].udp_fd >= 0)
-                    close(sockets[i].udp_fd);
-                close(sockets[i].tcp_fd);
-            }
-            return err;
-        }
+    unsigned all = b->calls->sockets / (unsigned)b->worker_cnt;
+    struct descriptors_wish wish = {.workers = (unsigned)b->worker_cnt,
+                                    .listeners = (unsigned)b->settings.listener_cnt,
+                                    .connections = b->server->guard.connections,
+                                    .sockets = (unsigned)util_min(b->calls->sockets_each, all)};
+    enum err err = descriptors_set(&wish, &b->descriptors, why, WHY_MAX);
+
+    if (!err && loop_reserve(&b->loop, b->descriptors.limit) != ERR_OK) {
+        snprintf(why, WHY_MAX, "no memory for %u descriptors", b->descriptors.limit);
+        err = ERR_NOMEM;
     }
-    return ERR_OK;
+    return err;
+}
+
+/* Every socket of every worker, while low ports may still be bound. */
+static enum err open_sockets(struct body *b, char *why)
+{
+    size_t cnt = b->settings.listener_cnt;
+    enum err err = ERR_OK;
+
+    b->sockets = calloc(b->worker_cnt * cnt + 1, sizeof(*b->sockets));
+    if (!b->sockets)
+        return ERR_NOMEM;
+    for (size_t i = 0; i < cnt && !err; i++)
+        err = listen_probe(&b->listeners[i].address,
+                           b->listeners[i].stack == EXCHANGE_STACK_DNS, why, WHY_MAX);
+    while (b->socket_cnt < b->worker_cnt * cnt && !err) {
+        struct worker_sockets *s = &b->sockets[b->socket_cnt];
+        *s = (struct worker_sockets){
+            .at = b->listeners[b->socket_cnt % cnt], .udp_fd = -1, .tcp_fd = -1};
+        bool has_udp = s->at.stack == EXCHANGE_STACK_DNS;
+        err =
+            listen_open(&s->at.address, has_udp ? &s->udp_fd : NULL, &s->tcp_fd, why, WHY_MAX);
+        b->socket_cnt += !err;
+    }
+    return err;
+}
+
+/* What is root's alone is bound by root, and given to the user. */
+static void prepare_control(struct body *b)
+{
+    const char *user = b->server->user;
+    char path[CONTROL_PATH_MAX], why[WHY_MAX] = "";
+
+    enum err err = find_control(b, CONTROL_PATH_SYSTEM, path, why);
+    if (!err)
+        err = control_path_make_folder(path, user, why, sizeof(why));
+    if (!err && control_path_is_roots(path))
+        err = control_bind(path, user, &b->control_fd, why, sizeof(why));
+    if (err && err != ERR_LIMIT) /* open_control comes to it again */
+        log_warning("control: %s", why);
+}
+
+/* As root, for the user that the daemon becomes, what this one may not be able to make. */
+static void prepare_for_user(struct body *b)
+{
+    const char *user = b->server->user;
+    char why[WHY_MAX] = "";
+
+    if (geteuid() != 0 || !*user)
+        return;
+    if (*b->server->control)
+        prepare_control(b);
+    const char *directory = b->calls->directory ? b->calls->directory(b->conf) : "";
+    if (*directory && folder_make(directory, FOLDER_MODE, user, why, sizeof(why)) != ERR_OK)
+        log_warning("%s", why);
 }
 
 /* The core of the worker `number`: one of those that this process may use, in turn. */
@@ -713,26 +813,30 @@ static int choose_cpu(size_t number)
     return -1;
 }
 
-static enum err make_worker(struct body *b, size_t number, char *why)
+static enum err make_worker(struct body *b, size_t number)
 {
     size_t cnt = b->settings.listener_cnt;
-    struct worker_sockets *sockets = calloc(cnt + 1, sizeof(*sockets));
-    b->engines[number] = b->calls->new_engine(&b->publish, number, b->worker_cnt, b->conf);
+    struct daemon_engine engine = {.publish = &b->publish,
+                                   .worker = number,
+                                   .worker_cnt = b->worker_cnt,
+                                   .conf = b->conf,
+                                   .sockets = b->descriptors.sockets};
+    b->engines[number] = b->calls->new_engine(&engine);
+    if (!b->engines[number])
+        return ERR_NOMEM;
     struct worker_parts parts = {.settings = &b->settings,
                                  .service = b->calls->service,
                                  .engine = b->engines[number],
-                                 .sockets = sockets,
+                                 .sockets = &b->sockets[number * cnt],
                                  .socket_cnt = cnt,
+                                 .descriptors = b->descriptors.limit,
                                  .cpu = b->server->is_pinning ? choose_cpu(number) : -1,
                                  .done = &b->done};
-    enum err err = sockets && parts.engine ? open_sockets(b, sockets, why) : ERR_NOMEM;
-    if (!err)
-        err = worker_new(&parts, &b->workers[number]);
-    free(sockets);
-    return err;
+    b->made_cnt++;
+    return worker_new(&parts, &b->workers[number]);
 }
 
-static enum err make_workers(struct body *b, char *why)
+static enum err make_workers(struct body *b)
 {
     enum err err = ERR_OK;
 
@@ -740,11 +844,8 @@ static enum err make_workers(struct body *b, char *why)
     b->engines = calloc(b->worker_cnt, sizeof(void *));
     if (!b->workers || !b->engines)
         return ERR_NOMEM;
-    for (size_t i = 0; i < b->settings.listener_cnt && !err; i++)
-        err = listen_probe(&b->listeners[i].address,
-                           b->listeners[i].stack == EXCHANGE_STACK_DNS, why, WHY_MAX);
     for (size_t i = 0; i < b->worker_cnt && !err; i++)
-        err = make_worker(b, i, why);
+        err = make_worker(b, i);
     return err;
 }
 
@@ -785,16 +886,6 @@ static void watch_signals(struct body *b)
     }
 }
 
-/* Connections and zone files together may want more descriptors than the usual soft limit. */
-static void raise_descriptors(void)
-{
-    struct rlimit limit;
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
-        return;
-    limit.rlim_cur = limit.rlim_max;
-    (void)setrlimit(RLIMIT_NOFILE, &limit); /* refused: the limit stays what it was */
-}
-
 static enum err start(struct body *b)
 {
     char why[WHY_MAX];
@@ -806,7 +897,6 @@ static enum err start(struct body *b)
     if (b->server->clock_ms)
         now_set_wall(b->server->clock_ms);
     b->start_ms = now_wall_ms();
-    raise_descriptors();
     b->worker_cnt = b->server->worker_cnt ? b->server->worker_cnt : count_cores();
     publish_init(&b->publish, b->worker_cnt);
     b->settings.identity = b->server->identity;
@@ -817,15 +907,23 @@ static enum err start(struct body *b)
     snprintf(why, sizeof(why), "out of memory");
     err = list_listeners(b);
     if (!err)
+        err = set_descriptors(b, why);
+    if (!err)
         err = set_limits(b, why);
     if (!err)
         err = open_certificates(b, why);
     if (!err)
-        err = make_workers(b, why);
+        err = open_sockets(b, why);
+    if (!err) { /* what is made by name from now on may lie where the user can put links */
+        prepare_for_user(b);
+        err = privilege_drop(b->server->user, why, sizeof(why));
+    }
+    if (!err) {
+        snprintf(why, sizeof(why), "out of memory");
+        err = make_workers(b);
+    }
     if (!err)
         err = open_control(b, why);
-    if (!err)
-        err = privilege_drop(b->server->user, why, sizeof(why));
     if (err) {
         log_error("cannot start: %s", why);
         return err;
@@ -854,7 +952,7 @@ static int print_usage(const char *name, FILE *out)
 
 int daemon_main(const struct daemon_calls *calls, int argc, char **argv)
 {
-    struct body b = {.calls = calls};
+    struct body b = {.calls = calls, .control_fd = -1};
     int option;
 
     static const struct option options[] = {{"help", no_argument, NULL, 'h'},
@@ -877,7 +975,11 @@ int daemon_main(const struct daemon_calls *calls, int argc, char **argv)
         strcpy(b.hostname, "unknown");
     b.settings = (struct exchange_settings){
         .identity = "", .hostname = b.hostname, .version = "Rootline " ROOTLINE_VERSION};
-    uv_loop_init(&b.loop);
+    int status = uv_loop_init(&b.loop);
+    if (status != 0) {
+        fprintf(stderr, "%s: cannot start: %s\n", calls->name, uv_strerror(status));
+        return EXIT_WRONG;
+    }
     uv_async_init(&b.loop, &b.done, on_done);
     b.done.data = &b;
     job_box_init(&b.home, ring, &b.done);

@@ -13,6 +13,14 @@
 #include "net/exchange.h"
 #include "net/server_conf.h"
 
+/* What an engine is made of.  Lifetime: process, but for the struct itself. */
+struct daemon_engine {
+    struct publish *publish; /* versions come from it, under the number `worker` */
+    size_t worker, worker_cnt;
+    void *conf;       /* that of the start */
+    unsigned sockets; /* it may ask servers with, at most */
+};
+
 /* What a daemon adds to the body.  Lifetime: process. */
 struct daemon_calls {
     const char *name; /* "rootline-authd" */
@@ -27,9 +35,13 @@ struct daemon_calls {
     enum err (*build)(void *conf, const void *before, void **version, char *summary,
                       size_t size);
     void (*free_version)(void *version);
-    /* One engine a worker; it takes versions from `publish` under the number `worker`.  `conf` is that of the start, and stays. */
-    void *(*new_engine)(struct publish *publish, size_t worker, size_t worker_cnt, void *conf);
+    /* One engine a worker.  NULL: no memory. */
+    void *(*new_engine)(const struct daemon_engine *parts);
     void (*free_engine)(void *engine);
+    /* Sockets that all engines together would ask servers with, and at most so many each; 0: none. */
+    unsigned sockets, sockets_each;
+    /* The folder that engines keep files in, "" for none.  NULL: they keep none. */
+    const char *(*directory)(const void *conf);
     /* What its control socket knows besides status, stats, reload and log; ended by a NULL name. */
     const struct control_command *commands;
 };

@@ -13,16 +13,15 @@
 enum {
     BATCH_MAX = 64,
     PACKED_MAX = 65536,
-    SPARE_MAX = 1000,       /* exchanges kept for the next ones */
     PROMPT_US = 200 * 1000, /* an answer that took no longer is prompt */
     PACER_SLOTS = 2048,     /* of a millisecond: longer than GUARD_PACE_MAX_MS */
 };
 
-/* An exchange that is answered later.  Lifetime: until then, and again. */
+/* An exchange that is answered later.  Lifetime: until then. */
 struct deferred_item {
     struct exchange_kept kept;
     struct deferred *deferred;
-    struct list link; /* spare, or a slot of the pacer */
+    struct list link; /* a slot of the pacer */
     struct addr to;
     uint64_t since_us;
     unsigned rate;   /* queries of its client when it came (guard_note_deferred) */
@@ -37,8 +36,7 @@ struct deferred {
     int fd;
     bool is_wildcard;
     struct guard *guard;
-    struct list spare;
-    size_t item_cnt, spare_cnt;
+    size_t item_cnt;
     struct deferred_item *batch[BATCH_MAX];
     struct mmsghdr out[BATCH_MAX];
     struct iovec iov[BATCH_MAX];
@@ -58,14 +56,8 @@ struct deferred {
 static void let_go(struct deferred *d, struct deferred_item *item)
 {
     free(item->packet);
-    item->packet = NULL;
+    free(item);
     d->item_cnt--;
-    if (d->spare_cnt == SPARE_MAX) {
-        free(item);
-        return;
-    }
-    d->spare_cnt++;
-    list_add(&d->spare, &item->link);
 }
 
 /* ---- the batch of a turn ---- */
@@ -186,19 +178,12 @@ struct exchange *deferred_keep(struct deferred *d, const struct exchange *ex,
                                const struct addr *to, const uint8_t *control,
                                size_t control_len)
 {
-    struct deferred_item *item;
+    struct deferred_item *item = malloc(sizeof(*item));
 
-    if (list_is_empty(&d->spare)) {
-        item = malloc(sizeof(*item));
-        if (!item)
-            return NULL;
-        list_init(&item->link);
-        item->packet = NULL;
-    } else {
-        item = container_of(d->spare.next, struct deferred_item, link);
-        list_remove(&item->link);
-        d->spare_cnt--;
-    }
+    if (!item)
+        return NULL;
+    list_init(&item->link);
+    item->packet = NULL;
     exchange_keep(&item->kept, ex);
     item->deferred = d;
     item->to = *to;
@@ -222,7 +207,6 @@ enum err deferred_new(const struct deferred_terms *terms, struct deferred **out)
     d->fd = terms->fd;
     d->is_wildcard = terms->is_wildcard;
     d->guard = terms->guard;
-    list_init(&d->spare);
     for (size_t i = 0; i < PACER_SLOTS; i++)
         list_init(&d->pacer[i]);
     uv_timer_init(terms->loop, &d->tick);
@@ -238,14 +222,8 @@ static void on_closed(uv_handle_t *handle)
 {
     struct deferred *d = handle->data;
 
-    if (--d->handle_cnt > 0)
-        return;
-    while (!list_is_empty(&d->spare)) {
-        struct deferred_item *item = container_of(d->spare.next, struct deferred_item, link);
-        list_remove(&item->link);
-        free(item);
-    }
-    free(d);
+    if (--d->handle_cnt == 0)
+        free(d);
 }
 
 void deferred_close(struct deferred **deferred)

@@ -4,13 +4,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <malloc.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/log.h"
 #include "base/now.h"
+#include "base/peak.h"
 #include "net/speak_dns.h"
 #include "net/speak_http.h"
 #include "net/stream.h"
@@ -20,9 +20,8 @@ enum {
     BACKLOG = 511,
     ENTER_TRIES = 3,
     ACCEPT_A_TURN = 64,
-    MUCH = 65536,  /* octets that one connection holds */
-    MANY = 64,     /* connections whose memory is worth giving back */
-    MANY_PART = 8, /* when so small a part of them is left */
+    MUCH = 65536, /* octets that one connection holds */
+    MANY = 64,    /* connections whose memory is worth giving back */
 };
 
 /* What is spoken at a listener, from the outside to the inside. */
@@ -50,7 +49,7 @@ struct front_stream {
     uv_poll_t listener;
     uv_timer_t tick;
     int fd, reserve;     /* a descriptor to give up when there are no more */
-    unsigned most;       /* connections since memory was last given back to the system */
+    struct peak peak;    /* of connections */
     unsigned handle_cnt; /* of this front, not yet closed */
 };
 
@@ -69,14 +68,12 @@ static void on_gone(struct stream_hub *hub)
     free_if_last(container_of(hub, struct front_stream, hub));
 }
 
-/* Close the connection that has been idle longest, of this client only when `of` is one; false
- * when there is none here but `newest`. */
-static bool close_idlest(struct front_stream *f, const struct stream *newest,
-                         const struct addr *of)
+/* Close the connection that has been idle longest; false when there is none here but `newest`. */
+static bool close_idlest(struct front_stream *f, const struct stream *newest)
 {
     for (struct list *l = f->hub.streams.next; l != &f->hub.streams; l = l->next) {
         struct stream *s = container_of(l, struct stream, link);
-        if (s == newest || (of && (s->is_proxy || !guard_is_same_client(&s->peer, of))))
+        if (s == newest)
             continue;
         stream_close(s);
         return true;
@@ -84,15 +81,42 @@ static bool close_idlest(struct front_stream *f, const struct stream *newest,
     return false;
 }
 
-/* Whoever holds most goes, if that is much; others only when nobody else makes room. */
-static void on_full(struct stream_hub *hub)
+/* The same among the connections of one client. */
+static bool close_idlest_of(struct front_stream *f, const struct addr *client)
 {
-    struct front_stream *f = container_of(hub, struct front_stream, hub);
-    struct guard *guard = hub->settings->guard;
+    struct list *all = stream_clients(&f->hub, client);
+
+    for (struct list *l = all->next; l != all; l = l->next) {
+        struct stream *s = container_of(l, struct stream, of_client);
+        if (!guard_is_same_client(&s->peer, client))
+            continue; /* another one of that hash */
+        stream_close(s);
+        return true;
+    }
+    return false;
+}
+
+/* A connection that holds much and goes on asking goes at once: looking at all of them is for on_tick. */
+static void on_full(struct stream *s)
+{
+    struct front_stream *f = container_of(s->hub, struct front_stream, hub);
+    struct guard *guard = s->hub->settings->guard;
+    bool has_much = !s->is_closing && stream_held(s) > MUCH;
+
+    if (has_much)
+        stream_close(s);
+    if (has_much || (guard_is_memory_overrun(guard) && close_idlest(f, NULL)))
+        guard_count_refusal(guard, GUARD_MEMORY_FULL);
+}
+
+/* Whoever holds most goes, if that is much; others only when nobody else makes room. */
+static void close_fullest(struct front_stream *f)
+{
+    struct guard *guard = f->hub.settings->guard;
     struct stream *most = NULL;
     size_t most_held = MUCH;
 
-    for (struct list *l = hub->streams.next; l != &hub->streams; l = l->next) {
+    for (struct list *l = f->hub.streams.next; l != &f->hub.streams; l = l->next) {
         struct stream *s = container_of(l, struct stream, link);
         size_t held = stream_held(s);
         if (held > most_held) {
@@ -102,7 +126,7 @@ static void on_full(struct stream_hub *hub)
     }
     if (most)
         stream_close(most);
-    if (most || (guard_is_memory_overrun(guard) && close_idlest(f, NULL, NULL)))
+    if (most || (guard_is_memory_overrun(guard) && close_idlest(f, NULL)))
         guard_count_refusal(guard, GUARD_MEMORY_FULL);
 }
 
@@ -116,11 +140,16 @@ static bool enter(struct front_stream *f, struct stream *s)
         s->entry = guard_enter(guard, s->is_proxy ? NULL : &s->peer, f->hub.counted);
         s->is_counted = s->entry == GUARD_ENTERED || s->entry == GUARD_POOLED;
         f->hub.counted += s->is_counted;
+        if (s->is_counted && !s->is_proxy)
+            stream_list_client(s);
         if (s->is_counted)
             return true;
         guard_count_refusal(guard, s->entry);
-        if (tries + 1 == ENTER_TRIES ||
-            !close_idlest(f, s, s->entry == GUARD_CLIENT_FULL ? &s->peer : NULL))
+        if (tries + 1 == ENTER_TRIES)
+            break;
+        bool has_gone =
+            s->entry == GUARD_CLIENT_FULL ? close_idlest_of(f, &s->peer) : close_idlest(f, s);
+        if (!has_gone)
             break;
     }
     return false;
@@ -211,16 +240,6 @@ static void on_prepare_closed(uv_handle_t *handle)
     free_if_last(f);
 }
 
-/* After a flood the heap is full of holes; whoever looks at the memory of the process shall see that it is over. */
-static void give_memory_back(struct front_stream *f)
-{
-    f->most = (unsigned)util_max(f->most, f->hub.stream_cnt);
-    if (f->most < MANY || f->hub.stream_cnt > f->most / MANY_PART)
-        return;
-    f->most = f->hub.stream_cnt;
-    (void)malloc_trim(0);
-}
-
 /* Have a look at each, whatever becomes of it or of others meanwhile. */
 static void for_each(struct front_stream *f,
                      void (*look)(struct stream *s, uint64_t now_ms, unsigned idle_ms))
@@ -244,8 +263,8 @@ static void on_tick(uv_timer_t *timer)
 
     for_each(f, stream_tick);
     if (guard_is_memory_full(f->hub.settings->guard))
-        on_full(&f->hub);
-    give_memory_back(f);
+        close_fullest(f);
+    peak_note(&f->peak, f->hub.stream_cnt, MANY);
     if (f->hub.is_draining && list_is_empty(&f->hub.streams) &&
         !uv_is_closing((uv_handle_t *)timer)) {
         uv_close((uv_handle_t *)timer, on_front_closed);

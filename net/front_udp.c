@@ -10,6 +10,7 @@
 #include "base/slab.h"
 #include "net/deferred.h"
 #include "net/intake.h"
+#include "net/loop.h"
 #include "net/proxy.h"
 #include "net/udp.h"
 
@@ -164,7 +165,10 @@ static void recover(struct front_udp *f, int status)
     socklen_t len = sizeof(pending);
     (void)getsockopt(f->fd, SOL_SOCKET, SO_ERROR, &pending, &len);
     log_warning("error on a UDP socket: %s", pending ? strerror(pending) : uv_strerror(status));
-    uv_poll_start(&f->poll, UV_READABLE, on_readable);
+    if (loop_admit((uv_handle_t *)&f->poll) == ERR_OK)
+        uv_poll_start(&f->poll, UV_READABLE, on_readable);
+    else
+        log_error("a UDP socket is no longer read: the system has no memory to watch it");
 }
 
 static void on_readable(uv_poll_t *poll, int status, int events)

@@ -156,7 +156,7 @@ enum guard_verdict guard_rate(struct guard *g, const struct addr *peer, uint64_t
 
 /* ---- deferred answers ---- */
 
-static size_t client_index(const struct addr *peer)
+size_t guard_client(const struct addr *peer)
 {
     return hash_address(peer, sizeof(struct in_addr), V6_CLIENT_LEN) % CLIENT_SLOTS;
 }
@@ -165,7 +165,7 @@ static size_t client_index(const struct addr *peer)
  * (16). */
 unsigned guard_note_deferred(struct guard *g, const struct addr *peer, uint64_t now_us)
 {
-    _Atomic uint64_t *cell = &g->rates[client_index(peer)];
+    _Atomic uint64_t *cell = &g->rates[guard_client(peer)];
     uint64_t old = atomic_load_explicit(cell, memory_order_relaxed), new;
     uint32_t period = (uint32_t)(now_us / RATE_US);
     uint64_t before, cnt;
@@ -187,7 +187,7 @@ bool guard_pace(struct guard *g, const struct addr *peer, unsigned rate, bool is
     *at_us = now_us;
     if (addr_is_in(&g->conf.exempt, peer))
         return true;
-    _Atomic uint64_t *cell = &g->paces[client_index(peer)];
+    _Atomic uint64_t *cell = &g->paces[guard_client(peer)];
     uint64_t next_us = atomic_load_explicit(cell, memory_order_relaxed);
     uint64_t interval_us =
         (uint64_t)RATE_US * 10 / (PACE_TENTHS * (uint64_t)rate + PACE_BASE * 10);
@@ -216,7 +216,7 @@ void guard_count_untrusted(struct guard *g) { count(&g->untrusted); }
 
 static _Atomic uint16_t *client_slot(struct guard *g, const struct addr *peer)
 {
-    return &g->clients[client_index(peer)];
+    return &g->clients[guard_client(peer)];
 }
 
 static uint32_t up(_Atomic uint32_t *counter)

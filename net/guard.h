@@ -111,6 +111,9 @@ bool guard_is_memory_overrun(const struct guard *guard);
 /* Count a connection for which another had to go, or that was turned away, for this reason. */
 void guard_count_refusal(struct guard *guard, enum guard_entry why);
 
+/* A number that stands for the client: an address, or a /64 of IPv6. */
+size_t guard_client(const struct addr *peer);
+
 /* Whether both are one client. */
 bool guard_is_same_client(const struct addr *a, const struct addr *b);
 

@@ -12,10 +12,11 @@
 #include "base/list.h"
 #include "base/now.h"
 #include "base/rng.h"
+#include "net/loop.h"
 #include "net/tls.h"
 
 enum {
-    SOCKETS_MAX = 8192,
+    IDLE_MAX = 1024, /* UDP sockets that are kept after a peak */
     EVENTS = 128,
     BIND_TRIES = 16,
     UDP_REPLY_MAX = 4096 + 1, /* more was never asked for */
@@ -102,7 +103,9 @@ struct net {
     struct list wheel[WHEEL], tcp_wheel[WHEEL];
     uint64_t wheel_ms; /* the time up to which deadlines have been looked at */
     size_t open_cnt;   /* questions that are out */
-    size_t socket_cnt;
+    size_t most;       /* sockets and servers together */
+    size_t socket_cnt; /* open ones */
+    size_t idle_cnt;
     struct list servers;
     size_t server_cnt;
     bool is_closing;
@@ -154,10 +157,12 @@ static void remove_deadline(struct net *n, struct list *link)
 
 /* ---- UDP ---- */
 
+static bool make_room(struct net *n);
+
 static struct socket_slot *open_socket(struct net *n, bool is_v6)
 {
     int mode = IP_PMTUDISC_OMIT_MODE, on = 1;
-    struct socket_slot *s = n->socket_cnt < SOCKETS_MAX ? calloc(1, sizeof(*s)) : NULL;
+    struct socket_slot *s = make_room(n) ? calloc(1, sizeof(*s)) : NULL;
 
     if (!s)
         return NULL;
@@ -186,8 +191,8 @@ static bool watch_socket(struct net *n, struct socket_slot *s)
 /* Close it.  Its memory stays for now: an event that was read already may name it. */
 static void spend_socket(struct net *n, struct socket_slot *s)
 {
-    if (s->fd >= 0)
-        close(s->fd);
+    close(s->fd);
+    s->net->socket_cnt--;
     s->fd = -1;
     s->ask = NULL;
     list_remove(&s->link);
@@ -200,7 +205,6 @@ static void free_spent(struct net *n)
         struct socket_slot *s = container_of(n->spent.next, struct socket_slot, link);
         list_remove(&s->link);
         free(s);
-        n->socket_cnt--;
     }
 }
 
@@ -210,6 +214,19 @@ static void discard_socket(struct net *n, struct socket_slot *s)
     close(s->fd);
     free(s);
     n->socket_cnt--;
+}
+
+/* The socket that has been idle longest, or NULL. */
+static struct socket_slot *take_idle(struct net *n, bool is_v6)
+{
+    struct list *idle = &n->idle[is_v6];
+
+    if (list_is_empty(idle))
+        return NULL;
+    struct socket_slot *s = container_of(idle->next, struct socket_slot, link);
+    list_remove(&s->link);
+    n->idle_cnt--;
+    return s;
 }
 
 static struct socket_slot *new_pooled(struct net *n, bool is_v6)
@@ -257,15 +274,11 @@ static struct socket_slot *new_bound(struct net *n, bool is_v6)
 static struct socket_slot *take_socket(struct net *n, const struct out_ask *ask)
 {
     bool is_v6 = addr_is_v6(&ask->match.to);
-    struct list *idle = &n->idle[is_v6];
 
     if (!ask->is_port_fixed && rng_below(&n->rng, ports_cnt(n->ports)) >= n->ports->kernel_cnt)
         return new_bound(n, is_v6);
-    if (list_is_empty(idle))
-        return new_pooled(n, is_v6);
-    struct socket_slot *s = container_of(idle->next, struct socket_slot, link);
-    list_remove(&s->link);
-    return s;
+    struct socket_slot *s = take_idle(n, is_v6);
+    return s ? s : new_pooled(n, is_v6);
 }
 
 /* Laboratory: what is queued on a port that stays open was sent before the query. */
@@ -331,11 +344,12 @@ static enum err send_wire(const struct socket_slot *s, const struct out_ask *ask
 /* It may be used for another query. */
 static void give_back(struct net *n, struct socket_slot *s)
 {
-    if (s->is_once) {
+    if (s->is_once || n->idle_cnt >= IDLE_MAX) {
         spend_socket(n, s);
         return;
     }
     disconnect(s);
+    n->idle_cnt++;
     list_add(&n->idle[s->is_v6], &s->link);
 }
 
@@ -434,13 +448,23 @@ static void on_readable(uv_poll_t *poll, int status, int events)
 
 /* ---- TCP ---- */
 
+static bool spend_idle(struct net *n)
+{
+    struct socket_slot *s = take_idle(n, false);
+
+    if (!s)
+        s = take_idle(n, true);
+    if (s)
+        spend_socket(n, s);
+    return s;
+}
+
 static void free_if_last(struct net *n)
 {
     if (--n->handle_cnt > 0)
         return;
-    for (int v6 = 0; v6 < 2; v6++)
-        while (!list_is_empty(&n->idle[v6]))
-            spend_socket(n, container_of(n->idle[v6].next, struct socket_slot, link));
+    while (spend_idle(n))
+        ;
     free_spent(n);
     buffer_fini(&n->sealed);
     free(n->chunk);
@@ -785,6 +809,14 @@ static enum err judge_connect(int status)
     }
 }
 
+/* Room for one more socket of either kind: an idle one goes for it. */
+static bool make_room(struct net *n)
+{
+    if (n->socket_cnt + n->server_cnt >= n->most && !spend_idle(n))
+        close_one_idle(n);
+    return n->socket_cnt + n->server_cnt < n->most;
+}
+
 static enum err new_server(struct net *n, const struct out_ask *ask, struct server **out)
 {
     const struct addr *addr = &ask->match.to;
@@ -792,7 +824,7 @@ static enum err new_server(struct net *n, const struct out_ask *ask, struct serv
 
     if (n->server_cnt >= TCP_SERVERS_MAX)
         close_one_idle(n);
-    if (n->server_cnt >= TCP_SERVERS_MAX)
+    if (n->server_cnt >= TCP_SERVERS_MAX || !make_room(n))
         return ERR_LIMIT;
     struct server *s = calloc(1, sizeof(*s));
     if (s) {
@@ -811,11 +843,21 @@ static enum err new_server(struct net *n, const struct out_ask *ask, struct serv
     s->tcp.data = s->connect.data = s;
     s->used_ms = s->since_ms = now_mono_ms();
     list_init(&s->asks);
-    uv_tcp_init(n->loop, &s->tcp);
+    int status =
+        uv_tcp_init_ex(n->loop, &s->tcp, addr->sock.any.sa_family); /* makes the socket */
+    if (status != 0) {
+        free(s->in);
+        tls_free(&s->tls);
+        free(s);
+        return judge_connect(status);
+    }
     n->handle_cnt++;
     n->server_cnt++;
     list_add(&n->servers, &s->link);
-    int status = n->has_source[is_v6] ? uv_tcp_bind(&s->tcp, &n->source[is_v6].sock.any, 0) : 0;
+    if (loop_admit((uv_handle_t *)&s->tcp) != ERR_OK)
+        status = UV_ENOBUFS;
+    else if (n->has_source[is_v6])
+        status = uv_tcp_bind(&s->tcp, &n->source[is_v6].sock.any, 0);
     if (status == 0)
         status = uv_tcp_connect(&s->connect, &s->tcp, &addr->sock.any, on_connected);
     if (status != 0) {
@@ -1002,6 +1044,7 @@ enum err out_net_new(uv_loop_t *loop, const struct out_net_sources *sources, str
     list_init(&n->servers);
     list_init(&n->spent);
     n->ports = sources->ports;
+    n->most = sources->most;
     rng_init(&n->rng);
     for (size_t i = 0; i < WHEEL; i++) {
         list_init(&n->wheel[i]);

@@ -14,11 +14,14 @@
 #include "net/out.h"
 #include "net/ports.h"
 
+enum { OUT_NET_SOCKETS_MAX = 8192 }; /* more than a worker ever needs */
+
 /* Source addresses to ask from; without one of a family the system chooses. */
 struct out_net_sources {
     const struct addr *at;
     size_t cnt;
     const struct ports *ports; /* stay the caller's */
+    unsigned most;             /* sockets at a time, UDP and TCP */
 };
 
 /* Make it on `loop`; its settle and data are the caller's to set.  ERR_NOMEM, ERR_IO. */

@@ -11,6 +11,7 @@
 
 #include "base/now.h"
 #include "net/holder.h"
+#include "net/loop.h"
 
 enum { SERVED_MAX = 256, SERVED_MS = 1000, CHUNK = 32768, READ_TRIES = 5, LOOPBACK_NET = 127 };
 
@@ -285,7 +286,8 @@ static void on_change(uv_poll_t *poll, int status, int events)
     }
     if (is_stale && refresh(own) == ERR_OK)
         own->served_ms = 0;
-    if (status < 0) /* messages were lost, and libuv has stopped the handle */
+    /* messages were lost, and libuv has stopped the handle */
+    if (status < 0 && loop_admit((uv_handle_t *)poll) == ERR_OK)
         (void)uv_poll_start(poll, UV_READABLE, on_change);
 }
 

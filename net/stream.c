@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/now.h"
+#include "net/loop.h"
 #include "net/proxy.h"
 
 enum {
@@ -18,10 +19,10 @@ enum {
     DRAIN_TURNS = 16
 };
 
-/* A question that is answered later.  Lifetime: until then, and again. */
+/* A question that is answered later.  Lifetime: until then. */
 struct late {
     struct exchange_kept kept;
-    struct list link; /* stream->waiting or hub->spare */
+    struct list link; /* stream->waiting */
     struct stream_hub *hub;
     struct stream *stream; /* NULL: the client has gone */
     uint32_t request;
@@ -60,7 +61,8 @@ enum err stream_hub_init(struct stream_hub *hub)
 {
     list_init(&hub->streams);
     list_init(&hub->dirty);
-    list_init(&hub->spare);
+    for (size_t i = 0; i < STREAM_CLIENTS; i++)
+        list_init(&hub->clients[i]);
     hub->reply = malloc(MESSAGE_MAX);
     hub->chunk = malloc(STREAM_CHUNK);
     hub->plain = malloc(STREAM_CHUNK);
@@ -73,11 +75,6 @@ enum err stream_hub_init(struct stream_hub *hub)
 
 void stream_hub_fini(struct stream_hub *hub)
 {
-    while (!list_is_empty(&hub->spare)) {
-        struct late *late = container_of(hub->spare.next, struct late, link);
-        list_remove(&late->link);
-        free(late);
-    }
     while (hub->pool_cnt > 0)
         buffer_fini(&hub->pool[--hub->pool_cnt]);
     buffer_fini(&hub->sealed);
@@ -135,6 +132,7 @@ void stream_close(struct stream *s)
     }
     leisure_remove(hub->leisure, &s->handshake);
     list_remove(&s->link);
+    list_remove(&s->of_client);
     list_remove(&s->dirty);
     uv_close((uv_handle_t *)&s->tcp, on_closed);
 }
@@ -145,6 +143,19 @@ void stream_touch(struct stream *s)
     s->active_ms = now_mono_ms();
     list_remove(&s->link);
     list_add(&s->hub->streams, &s->link);
+    if (s->is_counted && !s->is_proxy)
+        stream_list_client(s);
+}
+
+void stream_list_client(struct stream *s)
+{
+    list_remove(&s->of_client);
+    list_add(stream_clients(s->hub, &s->peer), &s->of_client);
+}
+
+struct list *stream_clients(struct stream_hub *hub, const struct addr *client)
+{
+    return &hub->clients[guard_client(client) % STREAM_CLIENTS];
 }
 
 /* ---- writing ---- */
@@ -182,6 +193,7 @@ static void send_octets(struct stream *s, struct buffer *b)
             guard_spend_memory(s->hub->settings->guard, left);
             buf = uv_buf_init((char *)s->flight, (unsigned)left);
             s->is_writing =
+                loop_admit((uv_handle_t *)&s->tcp) == ERR_OK &&
                 uv_write(&s->write, (uv_stream_t *)&s->tcp, &buf, 1, on_written) == 0;
         }
     }
@@ -309,12 +321,12 @@ static void answer_late(struct exchange *ex)
     struct stream_hub *hub = late->hub;
 
     list_remove(&late->link);
-    list_add(&hub->spare, &late->link);
     if (s) {
         s->waiting_cnt--;
         put_answer(s, ex, late->request, true);
         send_soon(s);
     }
+    free(late);
     hub->late_cnt--;
     hub->on_gone(hub);
 }
@@ -323,18 +335,11 @@ static struct exchange *hold(struct exchange *ex)
 {
     struct stream_hub *hub = container_of(ex, struct stream_hub, ex);
     struct stream *s = hub->asking;
-    struct late *late = NULL;
+    struct late *late = s->is_closing ? NULL : malloc(sizeof(*late));
 
-    if (s->is_closing)
-        return NULL;
-    if (list_is_empty(&hub->spare)) {
-        late = malloc(sizeof(*late));
-    } else {
-        late = container_of(hub->spare.next, struct late, link);
-        list_remove(&late->link);
-    }
     if (!late)
         return NULL;
+    list_init(&late->link);
     exchange_keep(&late->kept, ex);
     late->kept.ex.send = answer_late;
     late->kept.ex.hold = NULL;
@@ -559,6 +564,17 @@ static size_t chunk_room(const struct stream *s)
     return is_opening(s) ? STREAM_HELLO_MAX - s->in.len : STREAM_CHUNK;
 }
 
+static void on_read(uv_stream_t *tcp, ssize_t got, const uv_buf_t *buf);
+static void alloc_chunk(uv_handle_t *handle, size_t suggested, uv_buf_t *buf);
+
+/* False: it cannot be, and the connection is of no use. */
+static bool start_reading(struct stream *s)
+{
+    s->is_reading = loop_admit((uv_handle_t *)&s->tcp) == ERR_OK &&
+                    uv_read_start((uv_stream_t *)&s->tcp, alloc_chunk, on_read) == 0;
+    return s->is_reading;
+}
+
 static void alloc_chunk(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
 {
     struct stream *s = handle->data;
@@ -599,10 +615,9 @@ static void on_read(uv_stream_t *tcp, ssize_t got, const uv_buf_t *buf)
     }
     if (got > 0)
         take_octets(s, (size_t)got);
-    struct stream_hub *hub = s->hub;
     stream_work(s);
-    if (guard_is_memory_full(hub->settings->guard))
-        hub->on_full(hub);
+    if (guard_is_memory_full(s->hub->settings->guard))
+        s->hub->on_full(s);
 }
 
 /* Say that nothing more comes (FIN) and wait for the client to see it: closing with unread
@@ -618,10 +633,10 @@ static void discard_rest(struct stream *s)
     }
     if (s->is_closing)
         return;
-    if (uv_shutdown(&s->shutdown, (uv_stream_t *)&s->tcp, NULL) != 0 ||
-        (!s->is_reading && uv_read_start((uv_stream_t *)&s->tcp, alloc_chunk, on_read) != 0))
+    bool is_ready =
+        s->is_reading ? loop_admit((uv_handle_t *)&s->tcp) == ERR_OK : start_reading(s);
+    if (!is_ready || uv_shutdown(&s->shutdown, (uv_stream_t *)&s->tcp, NULL) != 0)
         stream_close(s);
-    s->is_reading = true;
 }
 
 /* At our own end: take what has arrived meanwhile.  False: there is nothing. */
@@ -688,11 +703,14 @@ void stream_work(struct stream *s)
     bool wants = !stream_is_clogged(s) && !s->is_ended && !is_ending &&
                  !(is_opening(s) && s->in.len >= STREAM_HELLO_MAX);
 
-    if (wants && !s->is_reading)
-        uv_read_start((uv_stream_t *)&s->tcp, alloc_chunk, on_read);
-    else if (!wants && s->is_reading)
+    if (wants && !s->is_reading && !start_reading(s)) {
+        stream_close(s);
+        return;
+    }
+    if (!wants && s->is_reading) {
         uv_read_stop((uv_stream_t *)&s->tcp);
-    s->is_reading = wants;
+        s->is_reading = false;
+    }
     close_if_done(s);
 }
 
@@ -761,6 +779,7 @@ struct stream *stream_new(struct stream_hub *hub, int fd, const struct addr *pee
     s->in.guard = s->out.guard = s->wire.guard = guard;
     list_init(&s->waiting);
     list_init(&s->dirty);
+    list_init(&s->of_client);
     s->tcp.data = s->write.data = s;
     s->active_ms = s->since_ms = now_mono_ms();
     uv_tcp_init(hub->loop, &s->tcp);

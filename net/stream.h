@@ -27,6 +27,7 @@ enum {
     STREAM_QUEUE_MAX =
         1 << 18,            /* octets waiting for a slow reader before its questions wait too */
     STREAM_CHUNK = 1 << 16, /* octets read at once */
+    STREAM_CLIENTS = 1024   /* hashes of clients that a front tells apart */
 };
 
 struct stream;
@@ -63,12 +64,13 @@ struct stream_hub {
     void *engine;
     struct leisure *leisure;
     enum exchange_transport transport;
-    struct list streams;   /* the idlest first */
-    struct list dirty;     /* with answers that have not been sent */
-    uv_prepare_t prepare;  /* sends them */
-    struct list spare;     /* of those that answer later */
-    struct exchange ex;    /* for what is answered at once: one serves all */
-    struct stream *asking; /* whose question ex is */
+    struct list streams;  /* the idlest first */
+    struct list dirty;    /* with answers that have not been sent */
+    uv_prepare_t prepare; /* sends them */
+    struct list
+        clients[STREAM_CLIENTS]; /* counted streams by hash of the client, the idlest first */
+    struct exchange ex;          /* for what is answered at once: one serves all */
+    struct stream *asking;       /* whose question ex is */
     uint32_t asking_request;
     uint8_t *reply;         /* MESSAGE_MAX octets */
     uint8_t *chunk, *plain; /* STREAM_CHUNK octets: what was read, what TLS made of it */
@@ -85,14 +87,16 @@ struct stream_hub {
     bool is_draining;
     uint64_t drain_until_ms;
     void (*on_gone)(struct stream_hub *hub); /* a stream or a late question less */
-    void (*on_full)(struct stream_hub *hub); /* connections hold more memory than they may */
+    /* Connections hold more memory than they may, and this one has just been read. */
+    void (*on_full)(struct stream *s);
 };
 
 /* Lifetime: from accept until libuv has closed it. */
 struct stream {
     uv_tcp_t tcp;
-    struct list link;  /* hub->streams */
-    struct list dirty; /* hub->dirty */
+    struct list link;      /* hub->streams */
+    struct list dirty;     /* hub->dirty */
+    struct list of_client; /* hub->clients[] */
     struct stream_hub *hub;
     const struct stream_protocol *protocol;
     void *inner;     /* the protocol's; NULL when it has none */
@@ -156,6 +160,10 @@ void stream_tick(struct stream *s, uint64_t now_ms, unsigned idle_ms);
 
 /* Octets that wait on it, in either direction. */
 size_t stream_held(const struct stream *s);
+
+/* The list that connections of this client are in, among others; and put one there, as its last. */
+struct list *stream_clients(struct stream_hub *hub, const struct addr *client);
+void stream_list_client(struct stream *s);
 
 /* For protocols: answers have been taken, it is not idle. */
 void stream_touch(struct stream *s);

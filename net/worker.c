@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "net/front_stream.h"
 #include "net/front_udp.h"
+#include "net/loop.h"
 
 /* Lifetime: process. */
 struct worker {
@@ -93,9 +94,10 @@ enum err worker_new(const struct worker_parts *parts, struct worker **out)
         return ERR_NOMEM;
     }
     w->parts = *parts;
+    err = loop_reserve(&w->loop, parts->descriptors);
     w->udp = calloc(parts->socket_cnt + 1, sizeof(struct front_udp *));
     w->stream = calloc(parts->socket_cnt + 1, sizeof(struct front_stream *));
-    if (parts->service->open)
+    if (!err && parts->service->open)
         err = parts->service->open(parts->engine, &w->loop);
     uv_async_init(&w->loop, &w->inbox, on_inbox);
     w->inbox.data = w;

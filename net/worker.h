@@ -27,11 +27,12 @@ struct worker_parts {
     const struct worker_sockets
         *sockets; /* socket_cnt; the worker owns their descriptors from now on */
     size_t socket_cnt;
-    int cpu;          /* its thread runs there only; -1: anywhere */
-    uv_async_t *done; /* sent after each wake has been worked off, and at the end */
+    unsigned descriptors; /* every one of the process is below it */
+    int cpu;              /* its thread runs there only; -1: anywhere */
+    uv_async_t *done;     /* sent after each wake has been worked off, and at the end */
 };
 
-/* Make a worker; it does not run yet. */
+/* Make a worker; it does not run yet.  Where it fails *out may be set, and is for worker_join. */
 MUST_USE enum err worker_new(const struct worker_parts *parts, struct worker **out);
 
 /* Start its thread. */

@@ -10,6 +10,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/folder.h"
+
 enum { FOLDER_MODE = 0750, FILE_MODE = 0640 };
 
 static enum err fail(enum err err, char *why, const char *directory, const char *what)
@@ -18,13 +20,51 @@ static enum err fail(enum err err, char *why, const char *directory, const char 
     return err;
 }
 
+static const char *problem(int number)
+{
+    return number == EACCES
+               ? "permission denied; it has to belong to the user that the daemon runs as"
+               : strerror(number);
+}
+
+/* Whether another user could put something of theirs in the place of what root makes there.  A sticky
+ * folder will do: what is root's stays there. */
+static bool is_of_others(int folder)
+{
+    struct stat st;
+
+    if (geteuid() != 0)
+        return false;
+    return fstat(folder, &st) != 0 || st.st_uid != 0 ||
+           (st.st_mode & (S_IWGRP | S_IWOTH) && !(st.st_mode & S_ISVTX));
+}
+
+/* A new lock file, which LMDB finds: of its own accord it would follow a link that stands there. */
+static enum err make_lock_file(struct cache_disk *d, char *why, const char *directory)
+{
+    (void)unlinkat(d->folder, CACHE_DISK_FILE "-lock", 0);
+    int fd = openat(d->folder, CACHE_DISK_FILE "-lock",
+                    O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, FILE_MODE);
+    if (fd < 0)
+        return fail(err_from_errno(errno), why, directory, problem(errno));
+    close(fd);
+    return ERR_OK;
+}
+
 static enum err lock_folder(struct cache_disk *d, const char *directory, char *why)
 {
-    if (mkdir(directory, FOLDER_MODE) != 0 && errno != EEXIST)
-        return fail(ERR_IO, why, directory, strerror(errno));
+    enum err made = folder_make(directory, FOLDER_MODE, "", why, CACHE_DISK_WHY_MAX);
+    if (made)
+        return made;
     d->folder = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (d->folder < 0)
-        return fail(ERR_IO, why, directory, strerror(errno));
+        return fail(ERR_IO, why, directory, problem(errno));
+    if (is_of_others(d->folder)) {
+        cache_disk_close(d);
+        return fail(ERR_DENIED, why, directory,
+                    "another user may write there, and this is root; server.user names the "
+                    "user to become");
+    }
     if (flock(d->folder, LOCK_EX | LOCK_NB) == 0)
         return ERR_OK;
     enum err err = errno == EWOULDBLOCK ? fail(ERR_DENIED, why, directory,
@@ -52,6 +92,8 @@ static enum err check_file(struct cache_disk *d, int fd, uint64_t size, cache_fi
 
     if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))
         return cache_disk_set_aside(d, "it is no file that can be read");
+    if (st.st_uid != geteuid())
+        return cache_disk_set_aside(d, "it belongs to another user");
     d->is_new = st.st_size == 0;
     if (d->is_new)
         return ERR_OK;
@@ -76,8 +118,9 @@ static enum err open_file(struct cache_disk *d, uint64_t size, cache_file_note n
         return ERR_OK;
     /* what stands there under its name is no file of ours, or it is the system that lacks something */
     if (fd < 0)
-        return errno == ELOOP || errno == EISDIR ? cache_disk_set_aside(d, strerror(errno))
-                                                 : ERR_IO;
+        return errno == ELOOP || errno == EISDIR || errno == EACCES
+                   ? cache_disk_set_aside(d, strerror(errno))
+                   : ERR_IO;
     err = check_file(d, fd, size, note, data);
     close(fd);
     return err;
@@ -93,11 +136,13 @@ enum err cache_disk_open(const char *directory, uint64_t size, cache_file_note n
         return fail(ERR_NOMEM, why, directory, "out of memory");
     snprintf(d->path, path_len, "%s/" CACHE_DISK_FILE, directory);
     enum err err = lock_folder(d, directory, why);
+    if (!err)
+        err = make_lock_file(d, why, directory);
     if (!err) {
-        (void)unlinkat(d->folder, CACHE_DISK_FILE "-lock", 0);
         err = open_file(d, size, note, data);
         if (err)
-            fail(err, why, directory, err_name(err));
+            fail(err, why, directory,
+                 access(directory, W_OK | X_OK) != 0 ? problem(errno) : err_name(err));
     }
     if (err)
         cache_disk_close(d);

@@ -24,7 +24,8 @@ struct cache_disk {
 
 /* Make the folder if it is not there, lock it, and check the file: `note` hears of each entry, and for nothing when
  * the file is set aside then (is_new).  A file that is
- * not whole, or larger than `size`, is renamed.  ERR_DENIED: another process has it; ERR_IO, ERR_NOMEM; `why` tells. */
+ * not whole, or larger than `size`, is renamed.  ERR_DENIED: another process has it, or this is root and
+ * others may write in the folder; else as the system says.  `why` tells. */
 MUST_USE enum err cache_disk_open(const char *directory, uint64_t size, cache_file_note note,
                                   void *data, struct cache_disk *disk,
                                   char why[CACHE_DISK_WHY_MAX]);

@@ -38,6 +38,7 @@ enum {
     SHARE_FAVOUR = 2, /* uses that an entry beyond its share needs more than others */
     USES_TOLD = 1024,
     USES_AGE = 1 << 19, /* then the sketch is halved: as many as it has counters in a row */
+    BATCHES_SPARE = 4,  /* that a view keeps */
     READERS_SPARE = 16, /* of other processes, such as mdb_stat */
 };
 
@@ -66,7 +67,7 @@ struct op {
     int64_t growth; /* of its domain's share, once it is written */
 };
 
-/* Lifetime: that of the view, which uses it again. */
+/* Lifetime: until it has been committed; the view uses a few again. */
 struct batch {
     struct batch *next; /* on the stack, or spare */
     uint8_t *bytes;
@@ -113,6 +114,7 @@ struct view {
     struct batch *sent[BATCHES_MAX]; /* the oldest first */
     unsigned sent_cnt;
     struct batch *spare;
+    unsigned spare_cnt;
     /* Operations that are on their way, by hash: where there is none, nothing is searched. */
     uint16_t pending[PENDING];
     struct cache_store *memory; /* when the file is unusable */
@@ -172,6 +174,12 @@ static uint64_t checksum(const struct cache_lmdb *c, const uint8_t *key, size_t 
 
 /* ---- reading ---- */
 
+static void free_batch(struct batch *b)
+{
+    free(b->bytes);
+    free(b);
+}
+
 /* Its owner may use it again; one that has grown large does not stay so. */
 static void recycle(struct view *v, struct batch *b)
 {
@@ -182,6 +190,11 @@ static void recycle(struct view *v, struct batch *b)
         b->bytes = NULL;
         b->size = 0;
     }
+    if (v->spare_cnt == BATCHES_SPARE) {
+        free_batch(b);
+        return;
+    }
+    v->spare_cnt++;
     b->next = v->spare;
     v->spare = b;
 }
@@ -607,13 +620,13 @@ static struct batch *open_batch(struct view *v)
         return NULL;
     if (v->open)
         return v->open;
-    struct batch *b = v->spare;
-    if (b)
-        v->spare = b->next;
-    else
-        b = calloc(1, sizeof(*b));
+    struct batch *b = v->spare ? v->spare : calloc(1, sizeof(*b));
     if (!b)
         return NULL;
+    if (b == v->spare) {
+        v->spare = b->next;
+        v->spare_cnt--;
+    }
     b->next = NULL;
     b->cnt = b->announce_cnt = 0;
     b->len = 0;
@@ -788,12 +801,6 @@ static void announce(struct cache_store *store, uint64_t hash, bool is_urgent)
     }
     b->announces[b->announce_cnt++] = hash;
     b->is_urgent |= is_urgent;
-}
-
-static void free_batch(struct batch *b)
-{
-    free(b->bytes);
-    free(b);
 }
 
 static void free_view(struct cache_store **store)

@@ -34,8 +34,8 @@ struct cache_lmdb_stats {
     uint64_t entries, used, size;                /* now; the last two in octets */
 };
 
-/* Open or make it.  `why` tells what went wrong, or what was set aside ("" for nothing).  ERR_DENIED, ERR_SPACE, ERR_IO,
- * ERR_NOMEM. */
+/* Open or make it.  `why` tells what went wrong, or what was set aside ("" for nothing).  ERR_DENIED, ERR_SPACE,
+ * ERR_NOMEM, else as the system says. */
 MUST_USE enum err cache_lmdb_open(const struct cache_lmdb_conf *conf, struct cache_lmdb **out,
                                   char why[CACHE_DISK_WHY_MAX]);
 

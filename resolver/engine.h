@@ -26,7 +26,7 @@ enum {
     ENGINE_PARKED_MAX = 2000,
     ENGINE_LOOK_MS =
         10, /* how often parked tasks are looked at: other workers give places back too */
-    ENGINE_SPARE_MAX = 1000
+    ENGINE_SPARE_MAX = 64
 };
 
 /* What happened since the start. */

@@ -2,6 +2,7 @@
 #include "resolver/res_serve.h"
 
 #include "base/now.h"
+#include "base/peak.h"
 #include "net/reply.h"
 #include "resolver/hit.h"
 #include "resolver/hot.h"
@@ -17,13 +18,14 @@ enum {
     TASKS_SPARE = 5, /* besides one for each alias of a chain: some end on others' limits */
     ARENA_MAX = 1 << 20,
     REFRESHED = 1024,
+    MANY = 500,        /* requests whose memory is worth giving back */
     REFRESH_MS = 5000, /* between two questions ahead of time for one name */
     ELSEWHERE_MS = 50, /* how exactly deadlines are met while nothing is out from here */
 };
 
 /* A client's question that waits.  Lifetime: until it is answered. */
 struct request {
-    struct list link; /* serve->requests, serve->late or serve->spare */
+    struct list link; /* serve->requests or serve->late */
     struct task_waiter waiter;
     struct res_serve *serve;
     struct exchange *ex;
@@ -44,14 +46,14 @@ struct res_serve {
     struct engine *engine;
     struct arena arena; /* of the answer being written */
     struct refreshed refreshed[REFRESHED];
-    struct hot *hot;      /* NULL: none */
-    struct list requests; /* the oldest first */
-    struct list late;     /* those that have waited for policy->stale_wait_ms */
-    struct list spare;
+    struct hot *hot;              /* NULL: none */
+    struct list requests;         /* the oldest first */
+    struct list late;             /* those that have waited for policy->stale_wait_ms */
     int64_t now_ms;               /* wall, of this batch */
     struct res_serve_terms terms; /* of the question that just came */
     size_t request_cnt;
-    bool is_closed; /* nothing is asked any more */
+    struct peak peak; /* of requests */
+    bool is_closed;   /* nothing is asked any more */
 };
 
 struct res_serve *res_serve_new(struct engine *engine, size_t hot_bytes)
@@ -63,7 +65,6 @@ struct res_serve *res_serve_new(struct engine *engine, size_t hot_bytes)
     arena_init(&serve->arena, ARENA_MAX);
     list_init(&serve->requests);
     list_init(&serve->late);
-    list_init(&serve->spare);
     if (hot_bytes > 0 && hot_new(hot_bytes, &serve->hot) != ERR_OK) {
         free(serve);
         return NULL;
@@ -95,7 +96,7 @@ static void end_request(struct request *r)
     budget_unref(&r->budget);
     r->serve->request_cnt--;
     list_remove(&r->link);
-    list_add(&r->serve->spare, &r->link);
+    free(r);
 }
 
 void res_serve_close(struct res_serve *s)
@@ -118,11 +119,6 @@ void res_serve_free(struct res_serve **serve)
     if (!s)
         return;
     res_serve_close(s);
-    while (!list_is_empty(&s->spare)) {
-        struct request *r = container_of(s->spare.next, struct request, link);
-        list_remove(&r->link);
-        free(r);
-    }
     task_free_engine(&s->engine);
     hot_free(&s->hot);
     arena_fini(&s->arena);
@@ -410,6 +406,7 @@ void res_serve_settle(void *data)
         reply_begin(r->ex);
         fail_request(r, EDNS_EDE_NO_REACHABLE_AUTHORITY, text);
     }
+    peak_note(&serve->peak, serve->request_cnt, MANY);
 }
 
 void res_serve_come_back(struct res_serve *serve)
@@ -445,30 +442,26 @@ unsigned res_serve_wait_ms(const struct res_serve *serve)
 
 static struct request *take_request(struct res_serve *serve, const struct exchange *ex)
 {
-    struct request *r;
+    struct request *r = malloc(sizeof(*r));
 
-    if (list_is_empty(&serve->spare)) {
-        r = malloc(sizeof(*r));
-        if (!r)
-            return NULL;
-    } else {
-        r = container_of(serve->spare.next, struct request, link);
-        list_remove(&r->link);
-    }
+    if (!r)
+        return NULL;
     *r = (struct request){.serve = serve,
                           .since_ms = now_wall_ms(),
                           .since_mono_ms = now_mono_ms(),
                           .terms = serve->terms};
     r->budget = budget_new(&serve->engine->policy->limits, now_mono_ms());
-    if (r->budget) {
-        r->budget->trace = r->terms.trace;
-        r->budget->fresh_ms = r->terms.fresh_ms;
-        r->budget->client = quota_client(&ex->peer, !exchange_may_be_spoofed(ex));
-        r->budget->is_exempt = addr_is_in(&serve->engine->policy->exempt, &ex->peer);
+    if (!r->budget) {
+        free(r);
+        return NULL;
     }
-    list_add(r->budget ? &serve->requests : &serve->spare, &r->link);
-    serve->request_cnt += r->budget != NULL;
-    return r->budget ? r : NULL;
+    r->budget->trace = r->terms.trace;
+    r->budget->fresh_ms = r->terms.fresh_ms;
+    r->budget->client = quota_client(&ex->peer, !exchange_may_be_spoofed(ex));
+    r->budget->is_exempt = addr_is_in(&serve->engine->policy->exempt, &ex->peer);
+    list_add(&serve->requests, &r->link);
+    serve->request_cnt++;
+    return r;
 }
 
 static void wait_for_task(struct res_serve *serve, struct exchange *ex, struct hit *hit)

@@ -16,7 +16,12 @@
 #include "resolver/res_serve.h"
 #include "resolver/task.h"
 
-enum { PORTS_WANTED = 16384, WRITE_SOON_MS = 5, HOT_PART = 16 /* of the cache's size */ };
+enum {
+    PORTS_WANTED = 16384,
+    WRITE_SOON_MS = 5,
+    HOT_PART = 16,      /* of the cache's size */
+    SOCKETS_ALL = 65536 /* to ask servers with: of all workers */
+};
 
 /* Lifetime: worker. */
 struct resolver {
@@ -27,6 +32,7 @@ struct resolver {
     struct cache_store *store;   /* the engine's */
     struct out *out;
     struct own *own;
+    unsigned sockets;  /* to ask servers with, at most */
     uv_prepare_t rest; /* before the loop waits: the turn is over */
     uv_timer_t soon;   /* something is still to be written, or a deadline to be met */
     uv_async_t news;   /* another worker has found out what this one waits for */
@@ -75,6 +81,12 @@ static enum err build(void *data, const void *before, void **version, char *summ
     *version = conf->policy;
     conf->policy = NULL;
     return ERR_OK;
+}
+
+static const char *directory(const void *conf)
+{
+    const struct res_conf *c = conf;
+    return c->cache_directory;
 }
 
 static void free_version(void *version)
@@ -182,16 +194,18 @@ static void close_shared(void)
     uv_mutex_destroy(&shared.lock);
 }
 
-static void *new_engine(struct publish *publish, size_t worker, size_t worker_cnt, void *conf)
+static void *new_engine(const struct daemon_engine *parts)
 {
     struct resolver *r = calloc(1, sizeof(*r));
 
     if (!r)
         return NULL;
-    *r = (struct resolver){.control = {.worker = worker, .worker_cnt = worker_cnt},
-                           .publish = publish,
-                           .conf = conf};
-    if (open_shared(conf, worker_cnt) != ERR_OK) {
+    *r =
+        (struct resolver){.control = {.worker = parts->worker, .worker_cnt = parts->worker_cnt},
+                          .publish = parts->publish,
+                          .conf = parts->conf,
+                          .sockets = parts->sockets};
+    if (open_shared(parts->conf, parts->worker_cnt) != ERR_OK) {
         close_shared();
         free(r);
         return NULL;
@@ -285,8 +299,10 @@ static void close_outside(struct resolver *r)
 static enum err open_engine(void *engine, struct uv_loop_s *loop)
 {
     struct resolver *r = engine;
-    struct out_net_sources sources = {
-        .at = r->conf->outgoing.at, .cnt = r->conf->outgoing.cnt, .ports = shared.ports};
+    struct out_net_sources sources = {.at = r->conf->outgoing.at,
+                                      .cnt = r->conf->outgoing.cnt,
+                                      .ports = shared.ports,
+                                      .most = r->sockets};
     struct engine *made;
 
     enum err err = out_net_new(loop, &sources, &r->out);
@@ -401,6 +417,9 @@ int main(int argc, char **argv)
         .build = build,
         .free_version = free_version,
         .new_engine = new_engine,
+        .sockets = SOCKETS_ALL,
+        .sockets_each = OUT_NET_SOCKETS_MAX,
+        .directory = directory,
         .free_engine = free_engine,
         .commands = res_control_commands,
     };

@@ -63,11 +63,15 @@ static struct task *take_memory(struct engine *engine)
 {
     struct task *t;
 
-    if (list_is_empty(&engine->spare))
-        return calloc(1, sizeof(*t));
-    t = container_of(engine->spare.next, struct task, link);
-    list_remove(&t->link);
-    engine->spare_cnt--;
+    if (list_is_empty(&engine->spare)) {
+        t = malloc(sizeof(*t));
+        if (!t)
+            return NULL;
+    } else {
+        t = container_of(engine->spare.next, struct task, link);
+        list_remove(&t->link);
+        engine->spare_cnt--;
+    }
     memset(t, 0, offsetof(struct task, attempts));
     t->attempts.cnt = 0;
     t->ede = 0;

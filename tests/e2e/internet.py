@@ -304,10 +304,10 @@ class ClassInternet(lab.Server):
 class ClassResolver(lab.Server):
     """And its resolver, with the configuration that tools/start gives it."""
 
-    def __init__(self, folder, net, build=lab.BUILD, extra="", port=None, workers=1, top=""):
+    def __init__(self, folder, net, build=lab.BUILD, extra="", port=None, workers=1, top="", control=None, within=()):
         folder.mkdir(parents=True, exist_ok=True)
         self.port = port or lab.free_port()
-        self.socket = folder / "resolver.sock"
+        self.socket = control or folder / "resolver.sock"
         text = (lab.SOURCE / "zones/internet/resolver.yaml").read_text()
         for old, new in (("@5300", f"@{self.port}"), ("../../build/start/cache", str(folder / "cache")), ("size: 64M", "size: 16M"),
                          ("root-hints: root.hints", f"root-hints: {lab.SOURCE}/zones/internet/root.hints"),
@@ -317,7 +317,7 @@ class ClassResolver(lab.Server):
             text = text.replace(old, new)
         self.conf = folder / "resolver.yaml"
         self.conf.write_text(text + top)
-        super().__init__([build / "rootline-resolver", "-c", self.conf], folder / "resolver.log")
+        super().__init__([*within, build / "rootline-resolver", "-c", self.conf], folder / "resolver.log")
         self.started(self.wait_for, "ready on ")
 
     def command(self, *args, env=None, **kw):

@@ -3,11 +3,15 @@ import json
 import os
 import signal
 import socket
+import struct
 import subprocess
 from pathlib import Path
 
+import dns.message
+import dns.query
 import pytest
 
+import internet
 import lab
 
 
@@ -144,6 +148,80 @@ def test_privileges_are_dropped(tmp_path):
         assert server.ask("ns.a.test").rcode() == 0
     finally:
         server.stop()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="wants root")
+def test_nothing_is_made_as_root(class_net, tmp_path):
+    """The cache and the control socket lie in folders of the user: a link put there must not lead root elsewhere."""
+    for folder in [tmp_path, *tmp_path.parents]:
+        if str(folder).startswith("/tmp/pytest"):
+            os.chmod(folder, 0o755)
+    folder = tmp_path / "theirs"
+    folder.mkdir()
+    os.chown(folder, 65534, 65534)
+    server = internet.ClassResolver(folder, class_net, extra="  user: nobody\n")
+    try:
+        cache = folder / "cache"
+        for made in (cache, cache / "cache.mdb", cache / "cache.mdb-lock", server.socket):
+            assert os.lstat(made).st_uid == 65534, made
+        with socket.socket(socket.AF_UNIX) as s:
+            s.connect(str(server.socket))
+            pid, uid, gid = struct.unpack("3i", s.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+            assert (pid, uid) == (server.process.pid, 65534)
+    finally:
+        server.stop()
+    assert "in memory" not in server.log()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="wants root")
+def test_folders_are_made_for_the_user(class_net, tmp_path):
+    for folder in [tmp_path, *tmp_path.parents]:
+        if str(folder).startswith("/tmp/pytest"):
+            os.chmod(folder, 0o755)
+    server = internet.ClassResolver(tmp_path, class_net, extra="  user: nobody\n", control=tmp_path / "run/x.sock")
+    server.stop()
+    for made, mode in ((tmp_path / "cache", 0o750), (tmp_path / "run", 0o700)):
+        assert os.lstat(made).st_uid == 65534 and os.lstat(made).st_mode & 0o7777 == mode, made
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="wants root")
+def test_root_that_stays_root_keeps_out_of_others_folders(class_net, tmp_path):
+    folder = tmp_path / "theirs"
+    folder.mkdir()
+    (folder / "cache").mkdir()
+    os.chown(folder / "cache", 65534, 65534)
+    server = internet.ClassResolver(folder, class_net)
+    server.stop()
+    assert "another user may write there, and this is root; server.user names the user to become; it is in memory" in server.log()
+    os.chown(folder, 65534, 65534)
+    path = write(tmp_path, f"server: {{listen: [127.0.0.1@{lab.free_port()}], control: theirs/x.sock}}\n")
+    done = lab.run(lab.AUTHD, "-c", path)
+    assert done.returncode == 1 and "belongs to another user (65534)" in done.stderr and not (folder / "x.sock").exists()
+
+
+def test_few_files_may_be_open(class_net, tmp_path):
+    """Clients that take all connections leave descriptors for what the daemon does for them."""
+    server = internet.ClassResolver(tmp_path, class_net, workers=2, top="limits: {tcp-connections-per-client: 1000}\n",
+                                    within=("prlimit", "--nofile=400:400"))
+    idle = []
+    try:
+        assert "only 400 files may be open (RLIMIT_NOFILE)" in server.log() and "LimitNOFILE=" in server.log()
+        for _ in range(600):
+            idle.append(socket.create_connection(("127.0.0.1", server.port)))
+        for name in ("www.uni.edu", "pictures.uni.edu", "atom.physics.uni.edu"):
+            query = dns.message.make_query(name, "A")
+            assert dns.query.udp(query, "127.0.0.1", port=server.port, timeout=10).answer, name
+        done = server.command("status", "--json")
+        assert done.returncode == 0, done.stderr
+        with open(f"/proc/{server.process.pid}/limits") as limits:
+            assert any(line.startswith("Max open files") and line.split()[3] == "400" for line in limits)
+        assert len(os.listdir(f"/proc/{server.process.pid}/fd")) < 400
+    finally:
+        for s in idle:
+            s.close()
+        server.stop()
+    done = lab.run("prlimit", "--nofile=200:200", lab.BUILD / "rootline-resolver", "-c", server.conf)
+    assert done.returncode == 1 and "cannot start: only 200 files may be open (RLIMIT_NOFILE), at least" in done.stderr
 
 
 def test_root_is_told_that_it_is_root(tmp_path):

@@ -109,6 +109,44 @@ def counts(server):
     return json.loads(lab.run(lab.ROOTLINE, "status", "--json", "--socket", server.socket).stdout)
 
 
+def ask_over_tcp(server, connections, each):
+    """Queries of many connections wait at one time; all of them are answered."""
+    streams, answers = [], 0
+    for n in range(connections):
+        s = socket.create_connection(("127.0.0.1", server.port), source_address=(f"127.9.0.{n + 1}", 0))
+        s.settimeout(20)
+        streams.append(s)
+    for n, s in enumerate(streams):
+        s.sendall(b"".join(struct.pack("!H", len(w)) + w for w in queries(f"{each}peak{n}x", each)))
+    for s in streams:
+        with s, s.makefile("rb") as f:
+            for _ in range(each):
+                f.read(int.from_bytes(f.read(2), "big"))
+                answers += 1
+    return answers
+
+
+def test_memory_comes_back_after_a_peak(tmp_path):
+    """What thousands of waiting queries took is given back, and not kept for the next peak."""
+    net = internet.Internet(tmp_path / "net", lab.free_port())
+    slow = SlowServer(net.port)
+    slow.wanted = 10 ** 6
+    zones = ", ".join(f"{{zone: z{i}.slow, servers: [{a}@{net.port}]}}" for i, a in enumerate(SLOW))
+    server = internet.Resolver(tmp_path, net, build=lab.choose_build("release"), extra=f"stub-zones: [{zones}]\n")
+    try:
+        used = []
+        for connections in (4, 64, 64):
+            assert ask_over_tcp(server, connections, 100) == connections * 100
+            time.sleep(1)
+            used.append(counts(server)["memory"]["resident"])
+        print([f"{n / 1e6:.1f} MB" for n in used])
+        assert used[2] - used[0] < 16e6
+    finally:
+        server.stop()
+        slow.close()
+        net.stop()
+
+
 def test_a_burst_of_slow_queries_is_answered(world):
     """As Node's resolver asks 200 names at once."""
     server, slow = world

@@ -59,7 +59,8 @@ static void open_all(void)
     uv_loop_init(&loop);
     job_box_init(&home, ring, NULL);
     snprintf(path, sizeof(path), "/tmp/fuzz-control-%d.sock", (int)getpid());
-    must(control_open(&parts, path, "", &control, why, sizeof(why)) == ERR_OK);
+    int fd = -1;
+    must(control_bind(path, "", &fd, why, sizeof(why)) == ERR_OK && control_open(&parts, path, fd, &control) == ERR_OK);
 }
 
 static void turn(void)

@@ -10,7 +10,7 @@ DOORS = {
     "yaml.h": {"base/conf.c"},
     "ldns/": {"dns/rrtext.c", "dns/svcparam.c"},
     "sys/capability.h": {"net/privilege.c"},
-    "uv.h": {"net/leisure.h", "net/stream.h", "net/out_net.h", "net/own.h", "net/deferred.h", "net/worker.h", "net/control.h", "net/daemon.c"},
+    "uv.h": {"net/loop.h", "net/leisure.h", "net/stream.h", "net/out_net.h", "net/own.h", "net/deferred.h", "net/worker.h", "net/control.h", "net/daemon.c"},
     "lmdb.h": {"resolver/cache_lmdb.c"},
     "nghttp2/": {"net/h2.c"},
     "openssl/ssl.h": {"net/tls.c", "net/tls_client.c", "net/tls_server.c"},

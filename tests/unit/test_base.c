@@ -1,4 +1,8 @@
 /* base: arena, cursor, addr, now, file, json, diag. */
+#include <pwd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include "unit.h"
 
 #include "base/text.h"
@@ -8,6 +12,7 @@
 #include "base/cursor.h"
 #include "base/diag.h"
 #include "base/file.h"
+#include "base/folder.h"
 #include "base/json.h"
 #include "base/now.h"
 
@@ -129,6 +134,50 @@ static void files_are_read_whole(void **state)
     beside = file_beside("b.conf", "c.zone");
     assert_string_equal(beside, "c.zone");
     free(beside);
+}
+
+/* ---- folders ---- */
+
+static void check_folder(const char *path, uid_t owner, mode_t mode)
+{
+    struct stat st;
+    assert_int_equal(lstat(path, &st), 0);
+    assert_int_equal(st.st_uid, owner);
+    assert_int_equal(st.st_mode & 07777, mode);
+}
+
+static void folders_are_made_for_their_user(void **state)
+{
+    char top[] = "/tmp/rootline-test-XXXXXX", theirs[64], path[128], why[200] = "";
+    const struct passwd *nobody = getpwnam("nobody");
+    (void)state;
+
+    if (geteuid() != 0 || !nobody)
+        skip();
+    assert_non_null(mkdtemp(top));
+    snprintf(theirs, sizeof(theirs), "%s/theirs", top);
+    assert_int_equal(folder_make(theirs, 0750, "nobody", why, sizeof(why)), ERR_OK);
+    check_folder(theirs, nobody->pw_uid, 0750);
+    assert_int_equal(folder_make(theirs, 0700, "", why, sizeof(why)), ERR_OK); /* stays as it is */
+    check_folder(theirs, nobody->pw_uid, 0750);
+    /* below it root makes nothing, for nobody and for itself, by a link neither */
+    snprintf(path, sizeof(path), "%s/below", theirs);
+    assert_int_equal(folder_make(path, 0755, "nobody", why, sizeof(why)), ERR_DENIED);
+    assert_non_null(strstr(why, "below one of another user"));
+    assert_int_equal(folder_make(path, 0755, "", why, sizeof(why)), ERR_DENIED);
+    assert_int_equal(access(path, F_OK), -1);
+    snprintf(path, sizeof(path), "%s/link", top);
+    assert_int_equal(symlink(theirs, path), 0);
+    snprintf(path, sizeof(path), "%s/link/below/", top);
+    assert_int_equal(folder_make(path, 0755, "nobody", why, sizeof(why)), ERR_DENIED);
+    snprintf(path, sizeof(path), "%s/nowhere", top);
+    assert_int_equal(folder_make(path, 0755, "no-such-user", why, sizeof(why)), ERR_CONFIG);
+    snprintf(path, sizeof(path), "%s/nowhere/below", top);
+    assert_int_equal(folder_make(path, 0755, "", why, sizeof(why)), ERR_ABSENT);
+    assert_int_equal(rmdir(theirs), 0);
+    snprintf(path, sizeof(path), "%s/link", top);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(rmdir(top), 0);
 }
 
 static void json_strings_are_safe(void **state)
@@ -281,6 +330,7 @@ int main(void)
         cmocka_unit_test(instants_are_read),
         cmocka_unit_test(spans_have_words),
         cmocka_unit_test(files_are_read_whole),
+        cmocka_unit_test(folders_are_made_for_their_user),
         cmocka_unit_test(json_strings_are_safe),
         cmocka_unit_test(json_goes_there_and_back),
         cmocka_unit_test(findings_show_line_and_caret),

@@ -2,6 +2,7 @@
 #include "unit.h"
 
 #include "base/hash.h"
+#include "net/descriptors.h"
 #include "net/guard.h"
 
 static struct guard *guard;
@@ -244,6 +245,33 @@ static void a_pacer_has_an_end(void **state)
     assert_int_equal(at_us, now_us + 3000000);
 }
 
+/* ---- descriptors ---- */
+
+static void descriptors_are_divided(void **state)
+{
+    const struct descriptors_wish wish = {
+        .workers = 2, .listeners = 3, .connections = 1024, .sockets = 8192};
+    const struct descriptors_wish authd = {.workers = 4, .listeners = 2, .connections = 100000};
+    struct descriptors got;
+    unsigned least;
+    (void)state;
+
+    assert_true(descriptors_divide(1U << 20, &wish, &got, &least));
+    assert_int_equal(got.connections, 1024);
+    assert_int_equal(got.sockets, 8192);
+    /* half of what is left is for asking servers, whatever the clients want */
+    for (unsigned limit = least; limit < 20000; limit += 7) {
+        assert_true(descriptors_divide(limit, &wish, &got, &least));
+        assert_true(got.connections >= 32 && got.sockets >= 16);
+        assert_true(got.connections + 2 * got.sockets + 128 + 2 * (16 + 3 * 4) <= limit);
+        assert_true(got.sockets == wish.sockets || got.sockets >= (limit - least) / 4);
+    }
+    assert_false(descriptors_divide(least - 1, &wish, &got, &least));
+    assert_true(descriptors_divide(4096, &authd, &got, &least));
+    assert_int_equal(got.sockets, 0);
+    assert_in_range(got.connections, 3000, 4096);
+}
+
 static int stop(void **state)
 {
     (void)state;
@@ -261,6 +289,7 @@ int main(void)
         cmocka_unit_test(a_front_cannot_shut_out_another),
         cmocka_unit_test(deferred_answers_are_paced),
         cmocka_unit_test(a_pacer_has_an_end),
+        cmocka_unit_test(descriptors_are_divided),
     };
     hash_init();
     return cmocka_run_group_tests(tests, NULL, stop);

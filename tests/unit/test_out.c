@@ -1,13 +1,17 @@
 /* The sockets that questions leave from: what ports they have, and what somebody who probes them learns. */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <math.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sys/epoll.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "tests/unit/unit.h"
 
+#include "net/loop.h"
 #include "net/out_net.h"
 
 enum { PORTS = 2000, WORKERS = 4 };
@@ -60,9 +64,9 @@ struct asker {
     double ports[PORTS];
 };
 
-static void open_asker(struct asker *a)
+static void open_asker_with(struct asker *a, unsigned most)
 {
-    struct out_net_sources sources = {.ports = system_ports};
+    struct out_net_sources sources = {.ports = system_ports, .most = most};
 
     a->fd = sink(&a->server);
     assert_int_equal(uv_loop_init(&a->loop), 0);
@@ -71,12 +75,26 @@ static void open_asker(struct asker *a)
     a->ask = (struct out_ask){.match = {.to = a->server}, .len = 12, .timeout_ms = 1000, .done = done, .refused = refused};
 }
 
+static void open_asker(struct asker *a) { open_asker_with(a, OUT_NET_SOCKETS_MAX); }
+
 static void close_asker(struct asker *a)
 {
     out_net_close(&a->out);
     uv_run(&a->loop, UV_RUN_DEFAULT);
     assert_int_equal(uv_loop_close(&a->loop), 0);
     close(a->fd);
+}
+
+/* A TCP socket on loopback, where the asker's server is from now on. */
+static int bind_tcp(struct asker *a)
+{
+    socklen_t len = sizeof(struct sockaddr_in);
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+    addr_set_port(&a->server, 0);
+    assert_int_equal(bind(fd, &a->server.sock.any, addr_len(&a->server)), 0);
+    assert_int_equal(getsockname(fd, &a->server.sock.any, &len), 0);
+    return fd;
 }
 
 /* ---- ports (limits.md section 1: SAD DNS) ---- */
@@ -120,6 +138,128 @@ static void test_open_ports_look_closed(void **state)
     a.out->cancel(a.out, &a.ask);
     close_asker(&a);
     close(open_fd);
+}
+
+/* ---- limits of the system ---- */
+
+/* The kernel watches nothing more: what happens when fs.epoll.max_user_watches is reached. */
+static bool is_watching_over;
+int __real_epoll_ctl(int epoll, int op, int fd, struct epoll_event *event);
+int __wrap_epoll_ctl(int epoll, int op, int fd, struct epoll_event *event);
+int __wrap_epoll_ctl(int epoll, int op, int fd, struct epoll_event *event)
+{
+    if (!is_watching_over)
+        return __real_epoll_ctl(epoll, op, fd, event);
+    errno = ENOSPC;
+    return -1;
+}
+
+static void test_a_loop_has_room_before_it_wants_it(void **state)
+{
+    uv_loop_t loop;
+    uv_tcp_t tcp;
+    (void)state;
+
+    assert_int_equal(uv_loop_init(&loop), 0);
+    assert_int_equal(loop_reserve(&loop, 1000), ERR_OK);
+    assert_true(loop.nwatchers >= 1000);
+    assert_int_equal(loop_reserve(&loop, 1U << 30), ERR_IO); /* above RLIMIT_NOFILE */
+    assert_int_equal(uv_tcp_init(&loop, &tcp), 0);
+    assert_int_equal(loop_admit((uv_handle_t *)&tcp), ERR_LIMIT); /* no descriptor yet */
+    uv_close((uv_handle_t *)&tcp, NULL);
+    uv_run(&loop, UV_RUN_DEFAULT);
+    assert_int_equal(uv_tcp_init_ex(&loop, &tcp, AF_INET), 0);
+    assert_int_equal(loop_admit((uv_handle_t *)&tcp), ERR_OK);
+    assert_int_equal(loop_admit((uv_handle_t *)&tcp), ERR_OK);
+    is_watching_over = true;
+    assert_int_equal(loop_admit((uv_handle_t *)&tcp), ERR_LIMIT);
+    is_watching_over = false;
+    uv_close((uv_handle_t *)&tcp, NULL);
+    uv_run(&loop, UV_RUN_DEFAULT);
+    assert_int_equal(uv_loop_close(&loop), 0);
+}
+
+static void test_a_connection_that_cannot_be_watched(void **state)
+{
+    static struct asker a;
+    (void)state;
+
+    open_asker(&a);
+    a.ask.is_tcp = true;
+    is_watching_over = true;
+    assert_int_equal(a.out->ask(a.out, &a.ask), ERR_LIMIT);
+    is_watching_over = false;
+    close_asker(&a);
+}
+
+/* Sockets for both kinds are counted together; idle ones make room. */
+static void test_sockets_are_bounded(void **state)
+{
+    static struct asker a;
+    static struct out_ask asks[20];
+    struct addr listener;
+    (void)state;
+
+    open_asker_with(&a, ARRAY_LEN(asks) - 4);
+    int tcp = bind_tcp(&a);
+    assert_int_equal(listen(tcp, 10), 0);
+    listener = a.server;
+    for (size_t i = 0; i < ARRAY_LEN(asks); i++) {
+        asks[i] = a.ask;
+        enum err err = a.out->ask(a.out, &asks[i]);
+        assert_int_equal(err, i < ARRAY_LEN(asks) - 4 ? ERR_OK : ERR_LIMIT);
+    }
+    struct out_ask over_tcp = a.ask;
+    over_tcp.is_tcp = true;
+    over_tcp.match.to = listener;
+    assert_int_equal(a.out->ask(a.out, &over_tcp), ERR_LIMIT);
+    a.out->cancel(a.out, &asks[0]);
+    assert_int_equal(a.out->ask(a.out, &over_tcp), ERR_OK);
+    assert_int_equal(a.out->ask(a.out, &asks[0]), ERR_LIMIT);
+    for (size_t i = 1; i < ARRAY_LEN(asks); i++)
+        a.out->cancel(a.out, &asks[i]);
+    a.out->cancel(a.out, &over_tcp);
+    for (size_t i = 0; i < ARRAY_LEN(asks) - 4; i++) /* the connection is idle, and goes for the last */
+        assert_int_equal(a.out->ask(a.out, &asks[i]), ERR_OK);
+    for (size_t i = 0; i < ARRAY_LEN(asks) - 4; i++)
+        a.out->cancel(a.out, &asks[i]);
+    close_asker(&a);
+    close(tcp);
+}
+
+static size_t count_descriptors(void)
+{
+    size_t cnt = 0;
+    for (int fd = 0; fd < 8192; fd++)
+        cnt += fcntl(fd, F_GETFD) >= 0;
+    return cnt;
+}
+
+/* A peak leaves no more sockets behind than the next second may want. */
+static void test_a_peak_is_over(void **state)
+{
+    static struct asker a;
+    static struct out_ask asks[3000];
+    struct rlimit limit = {.rlim_cur = 4096, .rlim_max = 4096}, before;
+    (void)state;
+
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    if (before.rlim_max < limit.rlim_max)
+        skip();
+    limit.rlim_max = before.rlim_max;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    open_asker(&a);
+    size_t quiet = count_descriptors();
+    for (size_t i = 0; i < ARRAY_LEN(asks); i++) {
+        asks[i] = a.ask;
+        assert_int_equal(a.out->ask(a.out, &asks[i]), ERR_OK);
+    }
+    assert_true(count_descriptors() >= quiet + ARRAY_LEN(asks));
+    for (size_t i = 0; i < ARRAY_LEN(asks); i++)
+        a.out->cancel(a.out, &asks[i]);
+    assert_true(count_descriptors() <= quiet + 1024);
+    close_asker(&a);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
 }
 
 /* ---- the same range for all workers ---- */
@@ -348,18 +488,6 @@ static void note_fault(struct out_ask *ask, enum out_result result, const struct
     fault = result == OUT_FAILED ? ask->fault : OUT_FAULT_NONE;
 }
 
-/* A TCP socket on loopback, where the asker's server is from now on. */
-static int bind_tcp(struct asker *a)
-{
-    socklen_t len = sizeof(struct sockaddr_in);
-    int fd = socket(AF_INET, SOCK_STREAM, 0);
-
-    addr_set_port(&a->server, 0);
-    assert_int_equal(bind(fd, &a->server.sock.any, addr_len(&a->server)), 0);
-    assert_int_equal(getsockname(fd, &a->server.sock.any, &len), 0);
-    return fd;
-}
-
 static void test_faults_of_tcp(void **state)
 {
     static const struct {
@@ -539,6 +667,10 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_open_ports_look_closed),
+        cmocka_unit_test(test_a_loop_has_room_before_it_wants_it),
+        cmocka_unit_test(test_a_connection_that_cannot_be_watched),
+        cmocka_unit_test(test_sockets_are_bounded),
+        cmocka_unit_test(test_a_peak_is_over),
         cmocka_unit_test(test_workers_draw_from_the_same_ports),
         cmocka_unit_test(test_ports_are_those_that_are_allowed),
         cmocka_unit_test(test_what_cannot_be_sent_costs_no_socket),

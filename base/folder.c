@@ -1,0 +1,93 @@
+#define _GNU_SOURCE
+#include "base/folder.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* Whether only root can change what this name stands for.  A sticky folder will do: nobody can
+ * replace there what is root's. */
+static bool is_guarded(const char *path)
+{
+    struct stat st;
+
+    return lstat(path, &st) == 0 && st.st_uid == 0 &&
+           (!(st.st_mode & (S_IWGRP | S_IWOTH)) || st.st_mode & S_ISVTX);
+}
+
+bool folder_is_roots(const char *folder)
+{
+    char path[PATH_MAX];
+
+    if (!realpath(folder, path) || !is_guarded("/"))
+        return false;
+    for (char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+        *slash = '\0';
+        bool is_right = is_guarded(path);
+        *slash = '/';
+        if (!is_right)
+            return false;
+    }
+    return is_guarded(path);
+}
+
+/* The folder that `path` is in. */
+static void find_parent(const char *path, char out[PATH_MAX])
+{
+    snprintf(out, PATH_MAX, "%s", path);
+    char *slash = strrchr(out, '/');
+    while (slash && slash > out && !slash[1]) { /* "a/b/" */
+        *slash = '\0';
+        slash = strrchr(out, '/');
+    }
+    if (slash)
+        slash[slash == out] = '\0';
+    else
+        strcpy(out, ".");
+}
+
+/* By descriptor, so that it is the one that was made. */
+static enum err give_to(const char *path, const struct passwd *owner)
+{
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    bool is_given = fd >= 0 && fchown(fd, owner->pw_uid, owner->pw_gid) == 0;
+    enum err err = is_given ? ERR_OK : err_from_errno(errno);
+
+    if (fd >= 0)
+        close(fd);
+    return err;
+}
+
+enum err folder_make(const char *path, mode_t mode, const char *user, char *why, size_t size)
+{
+    const struct passwd *owner = *user ? getpwnam(user) : NULL;
+    char parent[PATH_MAX];
+    struct stat st;
+
+    if (lstat(path, &st) == 0)
+        return ERR_OK;
+    if (*user && !owner) {
+        snprintf(why, size, "there is no user \"%s\"", user);
+        return ERR_CONFIG;
+    }
+    find_parent(path, parent);
+    if (geteuid() == 0 && access(parent, F_OK) == 0 && !folder_is_roots(parent)) {
+        snprintf(why, size,
+                 "root makes no folder below one of another user (%s): make it, or set "
+                 "server.user",
+                 path);
+        return ERR_DENIED;
+    }
+    enum err err = mkdir(path, mode) == 0 || errno == EEXIST ? ERR_OK : err_from_errno(errno);
+    if (!err && owner)
+        err = give_to(path, owner);
+    if (err)
+        snprintf(why, size, "%s: %s", path, strerror(errno));
+    return err;
+}

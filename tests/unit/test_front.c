@@ -1,0 +1,170 @@
+/* Connections of clients: what accepting and reading cost when there are many, counted in calls. */
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "tests/unit/unit.h"
+
+#include "base/hash.h"
+#include "net/front_stream.h"
+#include "net/guard.h"
+#include "net/stream.h"
+
+enum { CLIENTS = 100, EACH = 10, ALL = CLIENTS * EACH };
+
+/* Comparisons of two clients, and looks at what a connection holds. */
+static unsigned compared_cnt, held_cnt;
+
+bool __real_guard_is_same_client(const struct addr *a, const struct addr *b);
+bool __wrap_guard_is_same_client(const struct addr *a, const struct addr *b);
+bool __wrap_guard_is_same_client(const struct addr *a, const struct addr *b)
+{
+    compared_cnt++;
+    return __real_guard_is_same_client(a, b);
+}
+
+size_t __real_stream_held(const struct stream *s);
+size_t __wrap_stream_held(const struct stream *s);
+size_t __wrap_stream_held(const struct stream *s)
+{
+    held_cnt++;
+    return __real_stream_held(s);
+}
+
+static void serve(void *engine, struct exchange *ex)
+{
+    (void)engine;
+    (void)ex;
+}
+
+/* Lifetime: the test. */
+static struct {
+    uv_loop_t loop;
+    struct guard *guard;
+    struct exchange_settings settings;
+    struct leisure *leisure;
+    struct front_stream *front;
+    struct addr at;
+    int fds[2 * ALL];
+    size_t fd_cnt;
+} world;
+
+static void turn(void)
+{
+    for (int i = 0; i < 5; i++)
+        uv_run(&world.loop, UV_RUN_NOWAIT);
+}
+
+static void open_world(void)
+{
+    static const struct service service = {.serve = serve};
+    struct guard_conf conf = {.connections = 4 * ALL,
+                              .connections_per_client = EACH,
+                              .idle_ms = 60000,
+                              .memory = 1 << 20};
+    struct front_parts parts = {
+        .loop = &world.loop, .settings = &world.settings, .service = &service};
+    socklen_t len = sizeof(world.at.sock);
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+
+    memset(&world, 0, sizeof(world));
+    assert_int_equal(addr_read("127.0.0.1", 0, &world.at), ERR_OK);
+    assert_int_equal(bind(fd, &world.at.sock.any, addr_len(&world.at)), 0);
+    assert_int_equal(getsockname(fd, &world.at.sock.any, &len), 0);
+    assert_int_equal(guard_new(&conf, 1, &world.guard), ERR_OK);
+    world.settings.guard = world.guard;
+    assert_int_equal(uv_loop_init(&world.loop), 0);
+    assert_int_equal(leisure_new(&world.loop, &world.leisure), ERR_OK);
+    parts.leisure = world.leisure;
+    assert_int_equal(front_stream_new(&parts, fd, EXCHANGE_STACK_DNS, &world.front), ERR_OK);
+}
+
+static void close_world(void)
+{
+    while (world.fd_cnt > 0)
+        close(world.fds[--world.fd_cnt]);
+    front_stream_close(&world.front, false);
+    leisure_close(&world.leisure);
+    uv_run(&world.loop, UV_RUN_DEFAULT);
+    assert_int_equal(uv_loop_close(&world.loop), 0);
+    assert_int_equal(guard_counts(world.guard).connections, 0);
+    guard_free(&world.guard);
+}
+
+/* A connection from 127.9.x.y. */
+static int connect_as(unsigned client)
+{
+    struct addr from;
+    char text[ADDR_TEXT_MAX];
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+    snprintf(text, sizeof(text), "127.9.%u.%u", client / 250, client % 250 + 1);
+    assert_int_equal(addr_read(text, 0, &from), ERR_OK);
+    assert_int_equal(bind(fd, &from.sock.any, addr_len(&from)), 0);
+    assert_int_equal(connect(fd, &world.at.sock.any, addr_len(&world.at)), 0);
+    world.fds[world.fd_cnt++] = fd;
+    turn();
+    return fd;
+}
+
+static bool is_closed(int fd)
+{
+    uint8_t octet;
+    return recv(fd, &octet, 1, MSG_DONTWAIT) == 0;
+}
+
+/* A client at its share takes its own idlest connection's place; the others are not looked at. */
+static void test_a_client_at_its_share(void **state)
+{
+    int first[EACH];
+    (void)state;
+
+    open_world();
+    for (unsigned i = 0; i < ALL; i++)
+        connect_as(i % CLIENTS);
+    for (unsigned i = 0; i < EACH; i++)
+        first[i] = connect_as(CLIENTS);
+    assert_int_equal(guard_counts(world.guard).connections, ALL + EACH);
+    compared_cnt = 0;
+    for (unsigned i = 0; i < EACH; i++) {
+        connect_as(CLIENTS);
+        for (unsigned n = 0; n < EACH; n++)
+            assert_int_equal(is_closed(first[n]), n <= i); /* the idlest first */
+    }
+    for (unsigned i = 0; i < 90; i++)
+        connect_as(CLIENTS);
+    assert_int_equal(guard_counts(world.guard).connections, ALL + EACH);
+    assert_int_equal(guard_counts(world.guard).crowded_client, 100);
+    assert_in_range(compared_cnt, 100, 100 * 2 * EACH);
+    close_world();
+}
+
+/* While memory is full, reading looks at the connection that was read, and nobody else. */
+static void test_reading_while_memory_is_full(void **state)
+{
+    (void)state;
+
+    open_world();
+    for (unsigned i = 0; i < ALL; i++)
+        connect_as(i % CLIENTS);
+    guard_spend_memory(world.guard, (1 << 20) + 1);
+    assert_true(guard_is_memory_full(world.guard));
+    held_cnt = 0;
+    for (unsigned i = 0; i < ALL; i++) {
+        assert_int_equal(send(world.fds[i], "\0", 1, 0), 1);
+        uv_run(&world.loop, UV_RUN_NOWAIT);
+    }
+    /* and four times a second all of them are looked at: however slow the machine, that is not once per read */
+    assert_in_range(held_cnt, 500, 100 * ALL);
+    guard_give_back_memory(world.guard, (1 << 20) + 1);
+    close_world();
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_client_at_its_share),
+        cmocka_unit_test(test_reading_while_memory_is_full),
+    };
+    hash_init();
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
