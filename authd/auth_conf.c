@@ -13,7 +13,12 @@
 #include "base/now.h"
 #include "dns/dname_text.h"
 
-enum { SUFFIX_LEN = 5 /* ".zone" */, PROGRESS_MS = 2000 };
+enum {
+    SUFFIX_LEN = 5, /* ".zone" */
+    PROGRESS_MS = 2000,
+    WAIT_MS = 5000, /* of one loading, for files that are being written */
+    LOADS_MAX = 3   /* of one zone, while its files change */
+};
 
 struct numbered {
     const uint8_t *name;
@@ -162,47 +167,79 @@ static bool is_same_file(const struct zone *zone, const struct auth_conf_zone *w
            strcmp(zone->files[0].path, wanted->file) == 0 && !zone_is_outdated(zone);
 }
 
-/* What is served for a zone whose file cannot be: the version before, or nothing but SERVFAIL.
- */
+/* What is served for a zone whose file cannot be: the version before, or nothing but SERVFAIL. */
 static enum err fall_back(const struct auth_conf_zone *wanted, struct zone *old,
-                          const char *name, struct zone **out)
+                          const char *name, enum err why, struct zone **out)
 {
+    const char *what = why == ERR_NOMEM  ? "wants more memory than there is"
+                       : why == ERR_TIME ? "is being written all the time"
+                                         : "is broken";
+    char cure[2 * DNAME_TEXT_MAX + 64] = "";
+
+    if (why != ERR_NOMEM && why != ERR_TIME)
+        snprintf(cure, sizeof(cure), " (\"rootline zone check %s %s\" shows the lines)", name,
+                 wanted->file);
     if (old && old->is_loaded) {
-        log_error("zone %s: %s is broken; serial %u from before is still served (\"rootline "
-                  "zone check %s %s\" "
-                  "shows the lines)",
-                  name, wanted->file, old->serial, name, wanted->file);
+        log_error("zone %s: %s %s; serial %u from before is still served%s", name, wanted->file,
+                  what, old->serial, cure);
         *out = zone_ref(old);
         return ERR_OK;
     }
-    log_error("zone %s: %s is broken; until it is mended the answer is SERVFAIL (\"rootline "
-              "zone check %s %s\" "
-              "shows the lines)",
-              name, wanted->file, name, wanted->file);
+    log_error("zone %s: %s %s; until it is mended the answer is SERVFAIL%s", name, wanted->file,
+              what, cure);
     return zone_new(wanted->name, out);
 }
 
+/* The files that it includes, known only now, have not been written to for a second, and all files are
+ * still what was read. */
+static bool is_settled(const struct zone *zone, unsigned *wait_ms)
+{
+    for (size_t i = 1; i < zone->file_cnt; i++)
+        if (file_settle(zone->files[i].path, wait_ms) == ERR_TIME)
+            return false;
+    return !zone_is_outdated(zone);
+}
+
+/* Read its files once nobody writes them.  ERR_TIME: somebody does all the time; without another version
+ * to serve they are taken as they are. */
+static enum err read_zone(const struct auth_conf_zone *wanted, bool is_needed,
+                          unsigned *wait_ms, struct zone **out)
+{
+    if (file_settle(wanted->file, wait_ms) == ERR_TIME && !is_needed)
+        return ERR_TIME;
+    for (int i = 1;; i++) {
+        struct diag diag;
+        diag_init(&diag);
+        enum err err = zonefile_load(wanted->name, wanted->file, NULL, &diag, out);
+        bool is_last = err || is_settled(*out, wait_ms) || (i == LOADS_MAX && is_needed);
+        if (is_last)
+            diag_log(&diag);
+        diag_fini(&diag);
+        if (is_last)
+            return err;
+        zone_unref(out);
+        if (i == LOADS_MAX)
+            return ERR_TIME;
+    }
+}
+
 static enum err load_zone(const struct auth_conf_zone *wanted, struct zone *old,
-                          struct zone **out, size_t *failed_cnt)
+                          unsigned *wait_ms, struct zone **out, size_t *failed_cnt)
 {
     char name[DNAME_TEXT_MAX];
-    struct diag diag;
 
     if (old && is_same_file(old, wanted)) {
         *out = zone_ref(old);
         return ERR_OK;
     }
     dname_text_print(wanted->name, name);
-    diag_init(&diag);
-    enum err err = zonefile_load(wanted->name, wanted->file, NULL, &diag, out);
-    diag_log(&diag);
-    diag_fini(&diag);
+    enum err err = read_zone(wanted, !(old && old->is_loaded), wait_ms, out);
     if (!err) {
         log_debug("zone %s: serial %u, %zu records", name, (*out)->serial, (*out)->record_cnt);
         return ERR_OK;
     }
     (*failed_cnt)++;
-    return fall_back(wanted, old, name, out);
+    return fall_back(wanted, old, name, err, out);
 }
 
 /* The zones of one loading: those of the file, then those of the directory. */
@@ -291,6 +328,7 @@ static enum err load_all(const struct wanted *wanted, const struct zoneset *befo
                          struct zoneset *set, size_t *failed_cnt)
 {
     uint64_t told_ms = now_mono_ms();
+    unsigned wait_ms = WAIT_MS;
     enum err err = ERR_OK;
 
     for (size_t i = 0; i < wanted->cnt && !err; i++) {
@@ -300,8 +338,8 @@ static enum err load_all(const struct wanted *wanted, const struct zoneset *befo
             log_error("%s: that zone has a file already; this one is not used", want->file);
             continue;
         }
-        err =
-            load_zone(want, before ? zoneset_get(before, want->name) : NULL, &zone, failed_cnt);
+        err = load_zone(want, before ? zoneset_get(before, want->name) : NULL, &wait_ms, &zone,
+                        failed_cnt);
         if (!err)
             zoneset_put(set, zone);
         tell_progress(i + 1, wanted->cnt, &told_ms);

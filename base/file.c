@@ -6,7 +6,14 @@
 #include <fcntl.h>
 #include <stdbool.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
+
+enum {
+    READ_TRIES = 3,
+    QUIET_MS = 1000,   /* of a file that nobody writes */
+    STAMP_LATE_MS = 20 /* the kernel's stamps are those of its last tick */
+};
 
 static struct file_stamp make_stamp(const struct stat *st)
 {
@@ -32,7 +39,7 @@ static enum err read_all(int fd, size_t size, char **data, size_t *len)
             return err_from_errno(errno);
         }
         if (n == 0)
-            break; /* the writer cut it since; what is left is what the file is */
+            break; /* the writer has cut it since */
         got += (size_t)n;
     }
     buffer[got] = '\0';
@@ -41,26 +48,105 @@ static enum err read_all(int fd, size_t size, char **data, size_t *len)
     return ERR_OK;
 }
 
+static enum err judge(const struct stat *st, size_t max)
+{
+    if (!S_ISREG(st->st_mode))
+        return ERR_FORMAT;
+    return (uint64_t)st->st_size > max ? ERR_LIMIT : ERR_OK;
+}
+
+static bool is_same_state(const struct stat *a, const struct stat *b)
+{
+    return a->st_size == b->st_size && a->st_mtim.tv_sec == b->st_mtim.tv_sec &&
+           a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
+}
+
+/* What changes while it is read is read again: half of the one state and half of the other is neither. */
+static enum err read_steady(int fd, size_t max, char **data, size_t *len, struct stat *st)
+{
+    struct stat after;
+
+    for (int i = 0; i < READ_TRIES; i++) {
+        enum err err = lseek(fd, 0, SEEK_SET) == 0 && fstat(fd, st) == 0
+                           ? judge(st, max)
+                           : err_from_errno(errno);
+        if (!err)
+            err = read_all(fd, (size_t)st->st_size, data, len);
+        if (err)
+            return err;
+        if (*len == (size_t)st->st_size && fstat(fd, &after) == 0 && is_same_state(st, &after))
+            return ERR_OK;
+        free(*data);
+    }
+    return ERR_TIME;
+}
+
+static enum err read_state(const char *path, size_t max, char **data, size_t *len,
+                           struct stat *st)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0)
+        return err_from_errno(errno);
+    struct stat is;
+    enum err err = fstat(fd, &is) == 0 ? judge(&is, max) : err_from_errno(errno);
+    if (!err)
+        err = read_steady(fd, max, data, len, st);
+    close(fd);
+    return err;
+}
+
 enum err file_read(const char *path, size_t max, char **data, size_t *len,
                    struct file_stamp *stamp)
 {
     struct stat st;
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (fd < 0)
-        return err_from_errno(errno);
-    enum err err = ERR_OK;
-    if (fstat(fd, &st) != 0)
-        err = err_from_errno(errno);
-    else if (!S_ISREG(st.st_mode))
-        err = ERR_FORMAT;
-    else if ((uint64_t)st.st_size > max)
-        err = ERR_LIMIT;
-    else
-        err = read_all(fd, (size_t)st.st_size, data, len);
+    enum err err = read_state(path, max, data, len, &st);
+
     if (!err && stamp)
         *stamp = make_stamp(&st);
-    close(fd);
     return err;
+}
+
+enum err file_read_secret(const char *path, size_t max, char **data, size_t *len,
+                          bool *is_exposed)
+{
+    struct stat st;
+    enum err err = read_state(path, max, data, len, &st);
+
+    if (err)
+        return err;
+    *is_exposed = st.st_mode & S_IROTH;
+    if (!(st.st_mode & S_IWOTH))
+        return ERR_OK;
+    free(*data);
+    return ERR_CONFIG;
+}
+
+/* By the system's clock, since the stamps are; this daemon's may have been set. */
+static int64_t age_ms(const struct stat *st)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (int64_t)(now.tv_sec - st->st_mtim.tv_sec) * 1000 +
+           (now.tv_nsec - st->st_mtim.tv_nsec) / 1000000;
+}
+
+enum err file_settle(const char *path, unsigned *wait_ms)
+{
+    for (;;) {
+        struct stat st;
+        if (stat(path, &st) != 0)
+            return err_from_errno(errno);
+        int64_t age = age_ms(&st);
+        if (age < -STAMP_LATE_MS || age >= QUIET_MS) /* of a clock elsewhere, or old enough */
+            return ERR_OK;
+        unsigned rest_ms = (unsigned)util_min((size_t)(QUIET_MS - age), *wait_ms);
+        if (rest_ms == 0)
+            return ERR_TIME;
+        struct timespec rest = {.tv_sec = rest_ms / 1000, .tv_nsec = rest_ms % 1000 * 1000000L};
+        (void)nanosleep(&rest, NULL);
+        *wait_ms -= rest_ms;
+    }
 }
 
 size_t file_mark_len(const char *text, size_t len)
@@ -103,6 +189,8 @@ const char *file_problem(enum err err)
         return "permission denied; the user that the daemon runs as must be able to read it";
     case ERR_FORMAT: return "this is no regular text file (if it is UTF-16, save it as UTF-8)";
     case ERR_LIMIT: return "the file is too large";
+    case ERR_TIME: return "somebody is writing it; try again when it is complete";
+    case ERR_CONFIG: return "every user may write it, so it is not believed: chmod o-w";
     default: return err_name(err);
     }
 }

@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -21,7 +22,7 @@ struct file_stamp {
 
 /* Read the regular file `path` of at most `max` bytes.  *data is malloc'ed, with a NUL behind
  * it, and belongs to the caller; `stamp` may be NULL.  ERR_ABSENT, ERR_DENIED, ERR_LIMIT
- * (larger than max), ERR_FORMAT (not a file), ERR_IO. */
+ * (larger than max), ERR_FORMAT (not a file), ERR_TIME (it changes all the time), ERR_IO. */
 MUST_USE enum err file_read(const char *path, size_t max, char **data, size_t *len,
                             struct file_stamp *stamp);
 
@@ -29,6 +30,16 @@ MUST_USE enum err file_read(const char *path, size_t max, char **data, size_t *l
  * UTF-16. */
 MUST_USE enum err file_read_text(const char *path, size_t max, char **data, size_t *len,
                                  struct file_stamp *stamp);
+
+/* As file_read, for a file whose contents are secret.  ERR_CONFIG also: every user may write it, so that it
+ * may be anybody's.  *is_exposed: every user may read it. */
+MUST_USE enum err file_read_secret(const char *path, size_t max, char **data, size_t *len,
+                                   bool *is_exposed);
+
+/* Wait until nobody has written to `path` for a second: whoever is writing it may be at the end of a line.
+ * Of *wait_ms, milliseconds, what was waited is taken.  ERR_TIME: they are over, and it is still younger;
+ * else as file_stat. */
+MUST_USE enum err file_settle(const char *path, unsigned *wait_ms);
 
 /* Octets of the byte-order mark that `text` begins with: 3 or 0. */
 size_t file_mark_len(const char *text, size_t len);

@@ -33,6 +33,7 @@ enum {
     SUMMARY_MAX = 200,
     HOST_MAX = 256,
     TELL_MS = 10000,
+    WAIT_MS = 5000, /* for a configuration that is being written */
     WATCH_MS = 1000,
     DAY_MS = 86400000,
     LAST_PART = 5, /* of a certificate's time: when so little is left, the log is told */
@@ -222,6 +223,16 @@ static void tell_news(struct body *b, enum tls_server_news news, const char *why
     }
 }
 
+/* Of renewed files; of others whoever reads the configuration has warned. */
+static void warn_of_exposed_keys(const struct body *b)
+{
+    struct tls_server_certificate c;
+
+    for (size_t i = 0; tls_server_certificate(b->tls, i, &c); i++)
+        if (c.is_key_exposed)
+            log_warning("%s: every user may read it: chmod o-r %s", c.key, c.key);
+}
+
 static bool reload(struct body *b, struct json **findings);
 
 static void watch_certificates(uv_timer_t *timer)
@@ -231,7 +242,10 @@ static void watch_certificates(uv_timer_t *timer)
     char why[WHY_MAX] = "";
 
     must(tls_server_certificate(b->tls, 0, &before));
-    tell_news(b, tls_server_look(b->tls, why, sizeof(why)), why);
+    enum tls_server_news news = tls_server_look(b->tls, why, sizeof(why));
+    tell_news(b, news, why);
+    if (news == TLS_SERVER_TAKEN)
+        warn_of_exposed_keys(b);
     must(tls_server_certificate(b->tls, 0, &now));
     warn_of_end(b);
     /* what is served may name the host and its addresses */
@@ -389,8 +403,13 @@ static bool reload(struct body *b, struct json **findings)
     tell_version(b); /* of a reload that no worker has acknowledged yet */
     notify_reloading();
     log_info("reloading %s", b->conf_path);
-    enum err err = read_conf(b, &conf, &server, findings);
-    if (err)
+    unsigned wait_ms = WAIT_MS;
+    enum err err = file_settle(b->conf_path, &wait_ms) == ERR_TIME ? ERR_TIME : ERR_OK;
+    if (!err)
+        err = read_conf(b, &conf, &server, findings);
+    if (err == ERR_TIME)
+        log_error("reload refused: %s: %s", b->conf_path, file_problem(err));
+    else if (err)
         log_error("reload refused: %s is wrong; what was there before is still served",
                   b->conf_path);
     else

@@ -60,6 +60,9 @@ static void check_identity(struct conf_reader *reader, const struct conf_node *n
         conf_wrong(reader, node, "longer than %d octets", IDENTITY_MAX);
 }
 
+/* Said of a secret's file, twice by its name. */
+#define EXPOSED "%s: every user may read it: chmod o-r %s"
+
 /* Sixteen octets in hexadecimal; false when the line is something else. */
 static bool read_secret(const char *line, size_t len, uint8_t out[COOKIE_SECRET_LEN])
 {
@@ -110,7 +113,9 @@ static void check_cookie_file(struct conf_reader *reader, const struct conf_node
 
     if (!*conf->cookie_file)
         return;
-    enum err err = file_read_text(conf->cookie_file, COOKIE_FILE_MAX, &text, &len, NULL);
+    bool is_exposed;
+    enum err err =
+        file_read_secret(conf->cookie_file, COOKIE_FILE_MAX, &text, &len, &is_exposed);
     if (err == ERR_DENIED) { /* as of a reload after the change of user */
         conf_warn(reader, node,
                   "%s: the user of the service cannot read it; secrets stay as they were",
@@ -121,7 +126,9 @@ static void check_cookie_file(struct conf_reader *reader, const struct conf_node
         conf_wrong(reader, node, "%s: %s", conf->cookie_file, file_problem(err));
         return;
     }
-    read_secrets(reader, node, conf, text);
+    if (is_exposed)
+        conf_warn(reader, node, EXPOSED, conf->cookie_file, conf->cookie_file);
+    read_secrets(reader, node, conf, text + file_mark_len(text, len));
     free(text);
 }
 
@@ -226,10 +233,14 @@ void server_conf_check(struct conf_reader *reader, const struct conf_node *node,
                   why);
     else if (err)
         conf_wrong(reader, node, "tls-certificate: %s", why);
-    else
-        must(tls_server_certificate(server, 0, &conf->certificate));
-    if (!err)
-        tls_server_free(&server);
+    if (err)
+        return;
+    must(tls_server_certificate(server, 0, &conf->certificate));
+    struct tls_server_certificate c;
+    for (size_t i = 0; tls_server_certificate(server, i, &c); i++)
+        if (c.is_key_exposed)
+            conf_warn(reader, node, EXPOSED, c.key, c.key);
+    tls_server_free(&server);
 }
 
 static const struct conf_key certificate_keys[] = {

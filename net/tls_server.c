@@ -77,15 +77,19 @@ static void free_loaded(struct loaded *l)
     *l = (struct loaded){0};
 }
 
-static enum err open_pem(const char *path, char **text, BIO **bio, char *why, size_t size)
+/* *is_exposed: every user may read it; NULL for a file that is no secret. */
+static enum err open_pem(const char *path, bool *is_exposed, char **text, BIO **bio, char *why,
+                         size_t size)
 {
     size_t len;
-    enum err err = file_read(path, PEM_MAX, text, &len, NULL);
+    enum err err = is_exposed ? file_read_secret(path, PEM_MAX, text, &len, is_exposed)
+                              : file_read(path, PEM_MAX, text, &len, NULL);
 
     snprintf(why, size, "%s: %s", path,
-             err == ERR_ABSENT ? "no such file"
-             : err             ? err_name(err)
-                               : "out of memory");
+             err == ERR_ABSENT   ? "no such file"
+             : err == ERR_CONFIG ? file_problem(err)
+             : err               ? err_name(err)
+                                 : "out of memory");
     if (err)
         return err;
     *bio = BIO_new_mem_buf(*text, (int)len);
@@ -102,7 +106,7 @@ static enum err read_chain(const char *path, struct loaded *l, char *why, size_t
     X509 *next;
     BIO *bio;
 
-    enum err err = open_pem(path, &text, &bio, why, size);
+    enum err err = open_pem(path, NULL, &text, &bio, why, size);
     if (err)
         return err;
     l->certificate = PEM_read_bio_X509_AUX(bio, NULL, NULL, NULL);
@@ -137,7 +141,7 @@ static enum err read_key(const char *path, struct loaded *l, char *why, size_t s
     char *text;
     BIO *bio;
 
-    enum err err = open_pem(path, &text, &bio, why, size);
+    enum err err = open_pem(path, &l->told.is_key_exposed, &text, &bio, why, size);
     if (err)
         return err;
     l->key = PEM_read_bio_PrivateKey(bio, NULL, refuse_passphrase, &was_asked);
@@ -210,6 +214,7 @@ static enum err load(const struct tls_server_files *files, struct loaded *l, cha
         return ERR_CONFIG;
     }
     snprintf(l->told.file, sizeof(l->told.file), "%s", files->certificate);
+    snprintf(l->told.key, sizeof(l->told.key), "%s", files->key);
     l->told.not_before_ms = time_ms(X509_get0_notBefore(l->certificate));
     l->told.not_after_ms = time_ms(X509_get0_notAfter(l->certificate));
     tell_names(l->certificate, &l->told);

@@ -28,7 +28,8 @@ struct tls_server_files {
 
 /* What is to be known of a certificate.  A value. */
 struct tls_server_certificate {
-    char file[256];
+    char file[256], key[256];       /* their paths, cut if they are longer */
+    bool is_key_exposed;            /* every user may read the key */
     char name[TLS_SERVER_NAME_MAX]; /* the first name of a host that it is for; "": none */
     struct addr addrs[TLS_SERVER_ADDRS_MAX]; /* addresses that it is for, port 0 */
     size_t addr_cnt;

@@ -700,9 +700,11 @@ static void forget(struct cache_store *store, const struct cache_key *key)
     }
 }
 
-/* The next keys below `prefix`, copied: what the cursor points at does not outlast the first that is forgotten. */
-static size_t list_below(struct view *v, const uint8_t *prefix, size_t len,
-                         const struct cache_place *place, struct cache_place *found, size_t max)
+/* The next keys below `prefix`, copied: what the cursor points at does not outlast the first that is
+ * forgotten.  False: they cannot be listed now. */
+static bool list_below(struct view *v, const uint8_t *prefix, size_t len,
+                       const struct cache_place *place, struct cache_place *found, size_t max,
+                       size_t *found_cnt)
 {
     MDB_val key = {place->len ? place->len : len,
                    place->len ? (void *)(uintptr_t)place->key : (void *)(uintptr_t)prefix},
@@ -711,7 +713,7 @@ static size_t list_below(struct view *v, const uint8_t *prefix, size_t len,
     size_t cnt = 0;
 
     if (mdb_cursor_open(v->txn, v->cache->dbi, &cursor) != 0)
-        return 0;
+        return false;
     int rc = mdb_cursor_get(cursor, &key, &value, MDB_SET_RANGE);
     if (rc == 0 && place->len && key.mv_size == place->len &&
         memcmp(key.mv_data, place->key, place->len) == 0)
@@ -723,7 +725,8 @@ static size_t list_below(struct view *v, const uint8_t *prefix, size_t len,
         found[cnt++].len = key.mv_size;
     }
     mdb_cursor_close(cursor);
-    return cnt;
+    *found_cnt = cnt;
+    return true;
 }
 
 /* Stops where no more can be written in this turn, and goes on there in the next one. */
@@ -736,9 +739,11 @@ static bool forget_below(struct cache_store *store, const uint8_t *prefix, size_
     if (is_dead(v))
         return memory_of(v) && v->memory->remove_below(v->memory, prefix, len, place, max, cnt);
     struct cache_place *found = begin_reading(v) ? malloc(max * sizeof(*found)) : NULL;
-    if (!found)
-        return false;
-    size_t found_cnt = list_below(v, prefix, len, place, found, max), i;
+    size_t found_cnt = 0, i;
+    if (!found || !list_below(v, prefix, len, place, found, max, &found_cnt)) {
+        free(found);
+        return true; /* for want of memory: the next turn may have some */
+    }
     for (i = 0; i < found_cnt; i++) {
         struct cache_key key = {found[i].key, found[i].len,
                                 hash_more(hash_start(), found[i].key, found[i].len)};

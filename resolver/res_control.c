@@ -5,6 +5,7 @@
 #include "dns/dname_text.h"
 #include "dns/rdata_text.h"
 #include "net/out_net.h"
+#include "resolver/task.h"
 #include "resolver/to_json.h"
 
 enum {
@@ -231,6 +232,8 @@ static void run_status(struct control_call *call, void *data)
     count_up(call->result, "questions", c->questions);
     count_up(call->result, "answered-at-once", c->hits);
     count_up(call->result, "under-way", engine->task_cnt);
+    count_up(find_or_put_object(call->result, "memory"), "tasks",
+             (engine->task_cnt + engine->spare_cnt) * sizeof(struct task));
     count_up(limits, "clients-refused", c->refused_clients);
     count_up(limits, "questions-dropped", c->dropped);
     count_up(limits, "resolutions-limited", c->limited);

@@ -92,7 +92,7 @@ class Internet:
             here.mkdir(parents=True)
             lines = []
             for i, (zone, text) in enumerate(zones.items()):
-                (here / f"{i}.zone").write_text(text)
+                lab.write_old(here / f"{i}.zone", text)
                 lines.append(f'  - {{zone: "{zone}", file: {i}.zone}}')
             if shift and name == "kids":
                 addresses = [a.replace("127.90.1.", "127.90.2.") for a in addresses]

@@ -78,6 +78,12 @@ def write_questions(path, asked, flags=0):
             out.write(struct.pack("!H", len(wire)) + wire)
 
 
+def write_old(path, text):
+    """A file that looks as if it had been there for a while: a daemon waits until one is a second old."""
+    path.write_text(text)
+    os.utime(path, (time.time() - 60, time.time() - 60))
+
+
 class Server:
     """A process with a log file."""
 
@@ -132,7 +138,7 @@ class Authd(Server):
         for name, source in zones.items():
             if not isinstance(source, Path):
                 path = folder / (name.strip(".") + ".zone" if name != "." else "root.zone")
-                path.write_text(source)
+                write_old(path, source)
                 source = path
             lines.append(f'  - {{zone: "{name}", file: "{source}"}}')
         self.conf = folder / "authd.yaml"

@@ -117,6 +117,36 @@ def test_errors_name_their_cause(tmp_path):
     assert check(tmp_path, pair(good / "cert.pem", good / "key.pem") + "  listen-tls: [127.0.0.1]\n").returncode == 0
 
 
+@pytest.mark.parametrize("mode, words", [(0o600, ""), (0o640, ""), (0o660, ""), (0o644, "every user may read it: chmod o-r"),
+                                         (0o622, "every user may write it"), (0o666, "every user may write it")])
+def test_others_have_no_business_with_a_key(tmp_path, mode, words):
+    made = encrypted.certificate(tmp_path / "made")
+    more = encrypted.certificate(tmp_path / "more")
+    for key in (made / "key.pem", more / "key.pem"):
+        (made / "key.pem").chmod(0o600)
+        (more / "key.pem").chmod(0o600)
+        key.chmod(mode)
+        done = check(tmp_path, f"  tls-certificate: {made}/cert.pem\n  tls-key: {made}/key.pem\n"
+                               f"  more-certificates: [{{certificate: {more}/cert.pem, key: {more}/key.pem}}]\n  listen-tls: [127.0.0.1]\n")
+        assert done.returncode == (1 if mode & 2 else 0)
+        assert (f"{key}: {words}" in done.stderr) if words else done.stderr == ""
+
+
+def test_a_renewed_key_that_others_may_write_is_not_taken(served, tmp_path):
+    server, listeners = served
+    before = serial(listeners)
+    new = encrypted.certificate(tmp_path / "new")
+    (new / "key.pem").chmod(0o666)
+    for name in ("key.pem", "cert.pem", "ca.pem"):
+        os.replace(new / name, listeners.folder / name)
+    server.wait_for("are not taken: ")
+    assert "every user may write it" in server.log() and serial(listeners) == before
+    (listeners.folder / "key.pem").chmod(0o644)
+    os.utime(listeners.folder / "key.pem")
+    server.wait_for("every user may read it: chmod o-r")
+    assert serial(listeners) != before
+
+
 def test_a_start_without_certificate_names_it(tmp_path):
     path = tmp_path / "c.yaml"
     path.write_text("server:\n  listen: [127.0.0.1@5300]\n  listen-tls: [127.0.0.1@5853]\nzones: []\n")

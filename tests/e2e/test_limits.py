@@ -120,6 +120,16 @@ def test_wrong_secrets_are_found(tmp_path, text, fault):
     assert done.returncode == 1 and fault in done.stderr
 
 
+@pytest.mark.parametrize("mode, words", [(0o600, ""), (0o640, ""), (0o644, "every user may read it: chmod o-r"), (0o666, "every user may write it")])
+def test_others_have_no_business_with_secrets(tmp_path, mode, words):
+    (tmp_path / "s").write_bytes(b"\xef\xbb\xbf" + b"0123456789abcdef" * 2 + b"\n")
+    (tmp_path / "s").chmod(mode)
+    (tmp_path / "c.yaml").write_text("server: {listen: [127.0.0.1], cookie-secrets: s}\n")
+    done = lab.run(lab.ROOTLINE, "check", tmp_path / "c.yaml")
+    assert done.returncode == (1 if mode & 2 else 0)
+    assert (words in done.stderr) if words else done.stderr == ""
+
+
 # ---- EDE and keepalive ----
 
 def ede(reply):

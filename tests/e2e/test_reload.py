@@ -78,6 +78,92 @@ def test_a_broken_file_at_the_start_is_servfail_until_it_is_mended(tmp_path):
         server.stop()
 
 
+@pytest.mark.parametrize("is_included", [False, True])
+def test_a_file_that_is_being_written(tmp_path, is_included):
+    """Its writer stops at the ends of lines: what has come by then would be a zone as well."""
+    server = lab.Authd(tmp_path, {"a.test": include(tmp_path, 1) if is_included else zone(1)})
+    path = tmp_path / ("more.zone" if is_included else "a.test.zone")
+
+    def write():
+        if is_included:
+            (tmp_path / "a.test.zone").write_text(zone(2, "$INCLUDE more.zone\n"))
+        with open(path, "w") as f:
+            if not is_included:
+                f.write(zone(2))
+            for n in range(200):
+                f.write(f"w{n} TXT \"{n}\"\n")
+                if n % 10 == 0:
+                    f.flush()
+                    began.set()
+                    time.sleep(0.1)
+
+    began = threading.Event()
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        began.wait()
+        server.process.send_signal(signal.SIGHUP)
+        asked = 0
+        while text_of(server) == b"1":
+            asked += 1
+        assert asked > 20
+        assert text_of(server) == b"2" and text_of(server, "w199.a.test") == b"199"
+    finally:
+        writer.join()
+        server.stop()
+
+
+def include(folder, serial):
+    lab.write_old(folder / "more.zone", "w199 TXT \"199\"\n")
+    return zone(serial, "$INCLUDE more.zone\n")
+
+
+def test_a_file_that_is_always_being_written(tmp_path):
+    """The version before is served, a reload ends all the same, and the log says why."""
+    server = lab.Authd(tmp_path, {"a.test": zone(1), "b.test": zone(1)})
+    over = threading.Event()
+
+    def write():
+        with open(tmp_path / "a.test.zone", "w") as f:
+            f.write(zone(2))
+            while not over.wait(0.2):
+                f.write("; and on\n")
+                f.flush()
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        lab.write_old(tmp_path / "b.test.zone", zone(2))
+        time.sleep(0.3)
+        reload(server, 1)
+        assert text_of(server) == b"1" and text_of(server, "v.b.test") == b"2"
+        assert "a.test.zone is being written all the time; serial 1 from before is still served" in server.log()
+        over.set()
+        writer.join()
+        reload(server, 2)
+        assert text_of(server) == b"2"
+        # the configuration likewise, which would lose its last zones
+        over.clear()
+        text = server.conf.read_text()
+
+        def write_conf():
+            with open(server.conf, "w") as f:
+                for line in text.splitlines(True):
+                    f.write(line)
+                    f.flush()
+                    time.sleep(0.2)
+
+        writer = threading.Thread(target=write_conf)
+        writer.start()
+        time.sleep(0.1)
+        reload(server, 3)
+        assert text_of(server, "v.b.test") == b"2"
+    finally:
+        over.set()
+        writer.join()
+        server.stop()
+
+
 @pytest.mark.parametrize("preset", ["", "tsan"])
 def test_no_answer_is_half_old(tmp_path, preset):
     """Two names of one version asked on one pipeline agree, and serials never go back, while versions change."""
@@ -107,6 +193,7 @@ def test_no_answer_is_half_old(tmp_path, preset):
     for n in range(2, 40):
         part = tmp_path / "new"
         part.write_text(zone(n, f"c CNAME t{n}\nt{n} TXT \"{n}\"\n"))
+        os.utime(part, (n, n))
         part.rename(tmp_path / "a.test.zone")
         reload(server, n)
     over.set()

@@ -1,5 +1,8 @@
 /* base: arena, cursor, addr, now, file, json, diag. */
+#include <fcntl.h>
+#include <pthread.h>
 #include <pwd.h>
+#include <stdatomic.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -15,6 +18,8 @@
 #include "base/folder.h"
 #include "base/json.h"
 #include "base/now.h"
+
+static _Atomic bool is_over;
 
 static void arena_keeps_its_cap(void **state)
 {
@@ -134,6 +139,77 @@ static void files_are_read_whole(void **state)
     beside = file_beside("b.conf", "c.zone");
     assert_string_equal(beside, "c.zone");
     free(beside);
+}
+
+/* Two states of a file, of different sizes; a reader gets the one or the other. */
+static void *write_states(void *data)
+{
+    static const char text[70000] = {'x'};
+    const char *path = data;
+
+    while (!atomic_load(&is_over)) {
+        int fd = open(path, O_WRONLY | O_TRUNC);
+        for (size_t at = 0; at < sizeof(text); at += 7000)
+            must(write(fd, text, 7000) == 7000);
+        close(fd);
+        usleep(500);
+    }
+    return NULL;
+}
+
+static void files_are_read_in_one_state(void **state)
+{
+    char path[] = "/tmp/rootline-test-XXXXXX", *data;
+    unsigned whole_cnt = 0, busy_cnt = 0;
+    struct file_stamp stamp;
+    pthread_t writer;
+    size_t len;
+    (void)state;
+
+    close(mkstemp(path));
+    assert_int_equal(pthread_create(&writer, NULL, write_states, path), 0);
+    for (int i = 0; i < 2000; i++) {
+        enum err err = file_read(path, 1 << 20, &data, &len, &stamp);
+        if (err) {
+            assert_int_equal(err, ERR_TIME);
+            busy_cnt++;
+            continue;
+        }
+        assert_int_equal(len, stamp.size);
+        whole_cnt++;
+        free(data);
+    }
+    atomic_store(&is_over, true);
+    pthread_join(writer, NULL);
+    assert_int_equal(unlink(path), 0);
+    assert_true(whole_cnt > 0);
+    print_message("%u in one state, %u given up\n", whole_cnt, busy_cnt);
+}
+
+static void secrets_are_looked_at(void **state)
+{
+    static const struct {
+        mode_t mode;
+        enum err err;
+        bool is_exposed;
+    } files[] = {{0600, ERR_OK, false},      {0640, ERR_OK, false},     {0644, ERR_OK, true},
+                 {0602, ERR_CONFIG, false}, {0666, ERR_CONFIG, false}};
+    char path[] = "/tmp/rootline-test-XXXXXX", *data;
+    bool is_exposed;
+    size_t len;
+    (void)state;
+
+    close(mkstemp(path));
+    for (size_t i = 0; i < ARRAY_LEN(files); i++) {
+        assert_int_equal(chmod(path, files[i].mode), 0);
+        enum err err = file_read_secret(path, 10, &data, &len, &is_exposed);
+        assert_int_equal(err, files[i].err);
+        if (!err) {
+            assert_int_equal(is_exposed, files[i].is_exposed);
+            free(data);
+        }
+    }
+    assert_int_equal(unlink(path), 0);
 }
 
 /* ---- folders ---- */
@@ -330,6 +406,8 @@ int main(void)
         cmocka_unit_test(instants_are_read),
         cmocka_unit_test(spans_have_words),
         cmocka_unit_test(files_are_read_whole),
+        cmocka_unit_test(files_are_read_in_one_state),
+        cmocka_unit_test(secrets_are_looked_at),
         cmocka_unit_test(folders_are_made_for_their_user),
         cmocka_unit_test(json_strings_are_safe),
         cmocka_unit_test(json_goes_there_and_back),

@@ -607,6 +607,41 @@ int __wrap_mdb_put(MDB_txn *txn, MDB_dbi dbi, MDB_val *key, MDB_val *value, unsi
     return rc ? rc : __real_mdb_put(txn, dbi, key, value, flags);
 }
 
+static bool is_cursor_failing;
+
+int __real_mdb_cursor_open(MDB_txn *txn, MDB_dbi dbi, MDB_cursor **cursor);
+int __wrap_mdb_cursor_open(MDB_txn *txn, MDB_dbi dbi, MDB_cursor **cursor);
+int __wrap_mdb_cursor_open(MDB_txn *txn, MDB_dbi dbi, MDB_cursor **cursor)
+{
+    return is_cursor_failing ? ENOMEM : __real_mdb_cursor_open(txn, dbi, cursor);
+}
+
+/* Forgetting goes on when there is memory again; it does not say that it is done. */
+static void test_forgetting_waits_for_memory(void **state)
+{
+    struct cache_store *a = view();
+    static const uint8_t below[] = {1};
+    struct cache_place place = {0};
+    size_t cnt = 0;
+    (void)state;
+
+    put(a, 1, 0);
+    flush(a);
+    a->renew(a);
+    is_cursor_failing = true;
+    assert_true(a->remove_below(a, below, 1, &place, 10, &cnt));
+    is_cursor_failing = false;
+    assert_int_equal(cnt, 0);
+    while (a->remove_below(a, below, 1, &place, 10, &cnt))
+        a->renew(a);
+    assert_true(cnt >= 1);
+    flush(a);
+    a->renew(a);
+    assert_false(has(a, 1, 0));
+    a->free(&a);
+    reopen();
+}
+
 /* No memory for a moment says nothing of the file; a damaged page does. */
 static void test_errors_that_pass(void **state)
 {
@@ -670,6 +705,7 @@ int main(int argc, char **argv)
         ON_A_FILE(test_foreign_files),
         ON_A_FILE(test_a_folder_has_one_owner),
         ON_A_FILE(test_errors_that_pass),
+        ON_A_FILE(test_forgetting_waits_for_memory),
         ON_A_FILE(test_threads),
         cmocka_unit_test(test_sketch),
     };
