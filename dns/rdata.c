@@ -1,11 +1,17 @@
 /* New types are the parsers' commonest hole (limits.md section 5): here a type is a string of
- * letters and every letter is checked in one switch. */
+ * letters (rrtype.def) and every letter is checked in one switch. */
 #include "dns/rdata.h"
+
+/* Opaque for a type that is unknown, or never zone data. */
+static const char *wire_of(uint16_t type)
+{
+    const struct rrtype_row *row = rrtype_find(type);
+    return row && row->wire ? row->wire : "r";
+}
 
 struct rdata_walk rdata_walk(uint16_t type, const uint8_t *rdata, size_t len)
 {
-    const char *shape = rrtype_shape(type);
-    return (struct rdata_walk){.shape = shape ? shape : "r", .c = cursor_over(rdata, len)};
+    return (struct rdata_walk){.wire = wire_of(type), .c = cursor_over(rdata, len)};
 }
 
 static void skip_name(struct cursor *c)
@@ -126,16 +132,16 @@ static void skip_field(struct cursor *c, char kind)
         break;
     case 'm': skip_gateway(c, cursor_u8(c) & 0x7f); break;
     case 'H': skip_hip(c); break;
-    default: must(false); /* a letter of rrtype.h that rdata.c does not know */
+    default: must(false); /* a letter of rrtype.def that rdata.c does not know */
     }
 }
 
 bool rdata_next(struct rdata_walk *walk, struct rdata_field *field)
 {
-    if (*walk->shape == '\0' || walk->c.failed)
+    if (*walk->wire == '\0' || walk->c.failed)
         return false;
     size_t start = walk->c.pos;
-    field->kind = *walk->shape++;
+    field->kind = *walk->wire++;
     skip_field(&walk->c, field->kind);
     if (walk->c.failed)
         return false;
@@ -185,15 +191,15 @@ static size_t expand_field(struct cursor *c, size_t end, char kind, uint8_t *out
 enum err rdata_expand(uint16_t type, struct cursor *c, size_t len, uint8_t *out, size_t size,
                       size_t *out_len)
 {
-    const char *shape = rrtype_shape(type);
+    const char *wire = wire_of(type);
     size_t pos = 0, end = c->pos + len;
 
     if (cursor_left(c) < len || cursor_failed(c))
         return ERR_FORMAT;
-    for (shape = shape ? shape : "r"; *shape; shape++) {
+    for (; *wire; wire++) {
         if (size - pos < util_max(DNAME_MAX, end - util_min(c->pos, end)))
             return ERR_FORMAT;
-        pos += expand_field(c, end, *shape, out + pos);
+        pos += expand_field(c, end, *wire, out + pos);
         if (cursor_failed(c))
             return ERR_FORMAT;
     }
@@ -237,33 +243,12 @@ void rdata_canonical(uint16_t type, const uint8_t *rdata, size_t len, uint8_t *o
 
 bool rdata_may_compress(uint16_t type)
 {
-    const char *shape;
-    switch (type) {
-    case RRTYPE_A:
-    case RRTYPE_AAAA:
-    case RRTYPE_TXT:
-    case RRTYPE_RRSIG:
-    case RRTYPE_NSEC:
-    case RRTYPE_NSEC3:
-    case RRTYPE_DNSKEY:
-    case RRTYPE_DS: return false;
-    case RRTYPE_NS:
-    case RRTYPE_CNAME:
-    case RRTYPE_SOA:
-    case RRTYPE_PTR:
-    case RRTYPE_MX: return true;
-    default: shape = rrtype_shape(type); return shape && strchr(shape, 'N');
-    }
+    const struct rrtype_row *row = rrtype_find(type);
+    return row && row->wire && strchr(row->wire, 'N');
 }
 
 const uint8_t *rdata_target(uint16_t type, const uint8_t *rdata)
 {
-    switch (type) {
-    case RRTYPE_NS: return rdata;
-    case RRTYPE_MX:
-    case RRTYPE_SVCB:
-    case RRTYPE_HTTPS: return rdata + 2;
-    case RRTYPE_SRV: return rdata + 6;
-    default: return NULL;
-    }
+    const struct rrtype_row *row = rrtype_find(type);
+    return row && row->target > 0 ? rdata + row->target - 1 : NULL;
 }

@@ -1,6 +1,6 @@
 /* layer 12 | dns/rdata.h | the inside of RDATA, walked by its shape
  *
- * One bounds-checked descriptor parser for every type; rrtype.h holds the descriptors.
+ * One bounds-checked descriptor parser for every type; rrtype.def holds the descriptors.
  *
  * Owner:    bytes are borrowed.
  * Thread:   any.
@@ -12,7 +12,7 @@
 
 enum { RDATA_MAX = 65535 };
 
-/* One field.  kind is its letter in the shape; 'P' for each name inside a HIP, IPSECKEY or
+/* One field.  kind is its letter in the row of the type; 'P' for each name inside a HIP, IPSECKEY or
  * AMTRELAY. */
 struct rdata_field {
     char kind;
@@ -22,7 +22,7 @@ struct rdata_field {
 
 /* Lifetime: the walk. */
 struct rdata_walk {
-    const char *shape; /* what is still to come */
+    const char *wire; /* what is still to come */
     struct cursor c;   /* failed: the RDATA breaks its shape */
 };
 
@@ -57,5 +57,5 @@ MUST_USE enum err rdata_expand(uint16_t type, struct cursor *message, size_t len
 bool rdata_may_compress(uint16_t type);
 
 /* The name in checked RDATA whose addresses belong in the additional section; NULL when the
- * type has none.  NS, MX, SRV, SVCB, HTTPS (RFC 1035 3.3, 2782, 9460 4.1). */
+ * type has none. */
 const uint8_t *rdata_target(uint16_t type, const uint8_t *rdata);

@@ -1,6 +1,7 @@
-/* layer 13 | dns/rdata_text.h | RDATA as people write it
+/* layer 14 | dns/rdata_text.h | RDATA as people write it
  *
- * The everyday types as a master file has them, all others as RFC 3597 5 does: what came from the network is shown, not judged.
+ * As a master file has it.  Types and octets without such a form are printed as RFC 3597 5 does: what came
+ * from the network is shown, not judged.
  *
  * Thread:   any.
  */

@@ -1,4 +1,4 @@
-/* What a type's text looks like is a string of letters.  Encodings that others have written well -
+/* What a type's text looks like is a string of letters (rrtype.def).  Encodings that others have written well -
  * base64, base32, LOC, WKS, mnemonics of algorithms - are read by ldns, a field a call, so that a
  * fault keeps its column.  Whole records by ldns_rr_new_frm_str would lose it, and its numbers,
  * bitmaps and hexadecimal digits are not checked. */
@@ -194,17 +194,24 @@ static enum err read_string(struct reading *r)
     return put(r, string, len + 1);
 }
 
-static enum err read_soa(struct reading *r)
+/* The serial and the times of a SOA. */
+static enum err read_numbers_of_soa(struct reading *r)
 {
     static const char *const times[] = {"the refresh time", "the retry time", "the expire time",
                                         "the negative TTL (minimum)"};
-    enum err err = read_name(r);
-    if (!err)
-        err = read_name(r);
-    if (!err)
-        err = read_number(r, UINT32_MAX, 4, "the serial");
+    enum err err = read_number(r, UINT32_MAX, 4, "the serial");
+
     for (size_t i = 0; i < ARRAY_LEN(times) && !err; i++)
         err = read_ttl(r, times[i]);
+    return err;
+}
+
+static enum err read_strings(struct reading *r)
+{
+    enum err err;
+    do
+        err = read_string(r);
+    while (!err && r->next < r->cnt);
     return err;
 }
 
@@ -410,6 +417,22 @@ static enum err read_base64_or_nothing(struct reading *r)
     return left(r) == 0 ? ERR_OK : read_base64(r, left(r));
 }
 
+/* The gateway of an IPSECKEY or the relay of an AMTRELAY: an address or a name, or . for none. */
+static enum err read_way(struct reading *r, unsigned kind, const char *what)
+{
+    switch (kind) {
+    case 0:
+        if (r->next == r->cnt || r->tokens[r->next].len != 1 ||
+            r->tokens[r->next].text[0] != '.')
+            return fail(r, r->next, 0, "expected . for no %s", what);
+        r->next++;
+        return ERR_OK;
+    case 1: return read_address(r, AF_INET);
+    case 2: return read_address(r, AF_INET6);
+    default: return read_name(r);
+    }
+}
+
 /* RFC 4025 3.1 */
 static enum err read_gateway(struct reading *r)
 {
@@ -417,21 +440,24 @@ static enum err read_gateway(struct reading *r)
     enum err err = read_number(r, 3, 1, "the kind of the gateway");
     if (!err)
         err = read_number(r, UINT8_MAX, 1, "the algorithm");
+    if (!err)
+        err = read_way(r, r->out[kind_at], "gateway");
+    return err ? err : read_base64_or_nothing(r);
+}
+
+/* RFC 8777 4.3: whether discovery is optional, the kind of the relay, the relay */
+static enum err read_relay(struct reading *r)
+{
+    size_t at = r->len;
+    enum err err = read_number(r, 1, 1, "the discovery bit");
+    if (!err)
+        err = read_number(r, 3, 1, "the kind of the relay");
     if (err)
         return err;
-    switch (r->out[kind_at]) {
-    case 0:
-        if (r->next < r->cnt && r->tokens[r->next].len == 1 &&
-            r->tokens[r->next].text[0] == '.')
-            r->next++;
-        else
-            err = fail(r, r->next, 0, "expected . for no gateway");
-        break;
-    case 1: err = read_address(r, AF_INET); break;
-    case 2: err = read_address(r, AF_INET6); break;
-    default: err = read_name(r);
-    }
-    return err ? err : read_base64_or_nothing(r);
+    unsigned kind = r->out[at + 1];
+    r->out[at] = (uint8_t)((unsigned)r->out[at] << 7 | kind);
+    r->len = at + 1; /* both stand in one octet */
+    return read_way(r, kind, "relay");
 }
 
 /* RFC 8005 6: algorithm, host identity tag, key, rendezvous servers */
@@ -798,49 +824,20 @@ static enum err read_long_string(struct reading *r)
     return ERR_OK;
 }
 
-/* How the types are written that have no reader of their own in read_known:
- *   1 2 4  numbers of as many octets      A  IPv4 address       n  name
- *   s l    string; text of any length     y  record type        b  type bitmap
- *   g c    DNSSEC algorithm; certificate  u x M  TLSA usage, selector, matching type
- *   d      time                           h  hexadecimal        k o  base64; base64 or nothing
- *   a H    NSEC3 salt; NSEC3 hash         e E  EUI-48; EUI-64   i  ILNP locator or node
- *   G m N  CAA tag; ATMA; NSAP            L  location           p  APL prefixes
- *   v      SvcParams                      w  WKS services       Y I  IPSECKEY gateway; HIP */
-static const struct {
-    uint16_t type;
-    const char *fields;
-} formats[] = {
-    {RRTYPE_HINFO, "ss"},        {RRTYPE_MINFO, "nn"},      {RRTYPE_RP, "nn"},
-    {RRTYPE_AFSDB, "2n"},        {RRTYPE_X25, "s"},         {RRTYPE_RT, "2n"},
-    {RRTYPE_NSAP, "N"},          {RRTYPE_SIG, "yg14dd2nk"}, {RRTYPE_KEY, "211K"},
-    {RRTYPE_PX, "2nn"},          {RRTYPE_GPOS, "sss"},      {RRTYPE_LOC, "L"},
-    {RRTYPE_EID, "h"},           {RRTYPE_NIMLOC, "h"},      {RRTYPE_SRV, "222n"},
-    {RRTYPE_ATMA, "m"},          {RRTYPE_NAPTR, "22sssn"},  {RRTYPE_KX, "2n"},
-    {RRTYPE_CERT, "c2gk"},       {RRTYPE_SINK, "111o"},     {RRTYPE_APL, "p"},
-    {RRTYPE_DS, "2g1h"},         {RRTYPE_SSHFP, "11h"},     {RRTYPE_IPSECKEY, "1Y"},
-    {RRTYPE_RRSIG, "yg14dd2nk"}, {RRTYPE_NSEC, "nb"},       {RRTYPE_DNSKEY, "21gk"},
-    {RRTYPE_DHCID, "k"},         {RRTYPE_NSEC3, "112aHb"},  {RRTYPE_NSEC3PARAM, "112a"},
-    {RRTYPE_TLSA, "uxMh"},       {RRTYPE_SMIMEA, "uxMh"},   {RRTYPE_HIP, "I"},
-    {RRTYPE_RKEY, "21gk"},       {RRTYPE_TALINK, "nn"},     {RRTYPE_CDS, "2g1h"},
-    {RRTYPE_CDNSKEY, "21gk"},    {RRTYPE_OPENPGPKEY, "k"},  {RRTYPE_CSYNC, "42b"},
-    {RRTYPE_ZONEMD, "411h"},     {RRTYPE_SVCB, "2nv"},      {RRTYPE_HTTPS, "2nv"},
-    {RRTYPE_DSYNC, "yS2n"},      {RRTYPE_NID, "2i"},        {RRTYPE_L32, "2A"},
-    {RRTYPE_L64, "2i"},          {RRTYPE_LP, "2n"},         {RRTYPE_EUI48, "e"},
-    {RRTYPE_EUI64, "E"},         {RRTYPE_URI, "22l"},       {RRTYPE_CAA, "1Gl"},
-    {RRTYPE_DOA, "441sk"},       {RRTYPE_TA, "2g1h"},       {RRTYPE_DLV, "2g1h"},
-    {RRTYPE_WKS, "Aw"},
-};
-
 static enum err read_field(struct reading *r, char field)
 {
     switch (field) {
     case '1': return read_number(r, UINT8_MAX, 1, "");
     case '2': return read_number(r, UINT16_MAX, 2, "");
     case '4': return read_number(r, UINT32_MAX, 4, "");
+    case 'f': return read_number(r, UINT16_MAX, 2, "the preference");
     case 'n': return read_name(r);
+    case 'Z': return read_numbers_of_soa(r);
     case 's': return read_string(r);
+    case 't': return read_strings(r);
     case 'l': return read_long_string(r);
     case 'A': return read_address(r, AF_INET);
+    case '6': return read_address(r, AF_INET6);
     case 'y': return read_type(r);
     case 'g': return read_code(r, UINT8_MAX, 1, LDNS_RDF_TYPE_ALG, "a DNSSEC algorithm");
     case 'c': return read_code(r, UINT16_MAX, 2, LDNS_RDF_TYPE_CERT_ALG, "a certificate type");
@@ -870,27 +867,27 @@ static enum err read_field(struct reading *r, char field)
     case 'v': return read_params(r);
     case 'w': return read_services(r);
     case 'Y': return read_gateway(r);
+    case 'J': return read_relay(r);
     case 'I': return read_hip(r);
     default:
-        must(false); /* a letter of formats[] that read_field does not know */
+        must(false); /* a letter of rrtype.def that read_field does not know */
         return ERR_FORMAT;
     }
 }
 
-static enum err read_by_format(struct reading *r, uint16_t type)
+static enum err read_by_row(struct reading *r, uint16_t type)
 {
+    const struct rrtype_row *row = rrtype_find(type);
     char name[RRTYPE_NAME_MAX];
     enum err err = ERR_OK;
 
-    for (size_t i = 0; i < ARRAY_LEN(formats); i++) {
-        if (formats[i].type != type)
-            continue;
-        for (const char *field = formats[i].fields; *field && !err; field++)
-            err = read_field(r, *field);
-        return err;
+    if (!row || !row->text || !*row->text) {
+        rrtype_print(type, name);
+        return fail(r, 0, 0, "%s is only read in the form \\# LENGTH HEX (RFC 3597)", name);
     }
-    rrtype_print(type, name);
-    return fail(r, 0, 0, "%s is only read in the form \\# LENGTH HEX (RFC 3597)", name);
+    for (const char *field = row->text; *field && !err; field++)
+        err = read_field(r, *field);
+    return err;
 }
 
 /* ---- the whole ---- */
@@ -917,31 +914,6 @@ static enum err read_generic(struct reading *r, uint16_t type)
     return ERR_OK;
 }
 
-static enum err read_known(struct reading *r, uint16_t type)
-{
-    const char *shape = rrtype_shape(type);
-    enum err err;
-
-    switch (type) {
-    case RRTYPE_A: return read_address(r, AF_INET);
-    case RRTYPE_AAAA: return read_address(r, AF_INET6);
-    case RRTYPE_SOA: return read_soa(r);
-    case RRTYPE_MX:
-        err = read_number(r, UINT16_MAX, 2, "the preference");
-        return err ? err : read_name(r);
-    default: break;
-    }
-    if (shape && strlen(shape) == 1 && strchr("NLP", shape[0]))
-        return read_name(r);
-    if (shape && strcmp(shape, "t") == 0) {
-        do
-            err = read_string(r);
-        while (!err && r->next < r->cnt);
-        return err;
-    }
-    return read_by_format(r, type);
-}
-
 enum err rrtext_read(uint16_t type, const struct rrtext_token *tokens, size_t cnt,
                      const uint8_t *origin, struct rrtext_scratch *scratch,
                      uint8_t out[RDATA_MAX], size_t *out_len, struct rrtext_fault *fault)
@@ -955,7 +927,7 @@ enum err rrtext_read(uint16_t type, const struct rrtext_token *tokens, size_t cn
     bool is_generic = cnt > 0 && !tokens[0].is_quoted && tokens[0].len == 2 &&
                       memcmp(tokens[0].text, "\\#", 2) == 0;
 
-    enum err err = is_generic ? read_generic(&r, type) : read_known(&r, type);
+    enum err err = is_generic ? read_generic(&r, type) : read_by_row(&r, type);
     if (err)
         return err;
     if (r.next < cnt)

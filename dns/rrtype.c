@@ -1,138 +1,33 @@
-/* Sorted by mnemonic, so that reading a zone file is a binary search; the few types that make
- * up most files are compared first. */
+/* The rows are sorted by mnemonic: reading one is a binary search. */
 #include "dns/rrtype.h"
 
 #include <stdio.h>
 #include <strings.h>
 
-struct row {
-    const char *name;
-    uint16_t type;
-    const char *shape;
+static const struct rrtype_row rows[] = {
+#define RRTYPE_ROW(id, name, number, wire, text, target) \
+    {(name), (number), (wire), (text), (target)},
+#include "dns/rrtype.def"
+#undef RRTYPE_ROW
 };
 
-static const struct row rows[] = {
-    {"A", 1, "4"},
-    {"A6", 38, "R"},
-    {"AAAA", 28, "X"},
-    {"AFSDB", 18, "2L"},
-    {"AMTRELAY", 260, "1m"},
-    {"ANY", 255, ""},
-    {"APL", 42, "a"},
-    {"ATMA", 34, "1R"},
-    {"AVC", 258, "t"},
-    {"AXFR", 252, ""},
-    {"CAA", 257, "1hr"},
-    {"CDNSKEY", 60, "211r"},
-    {"CDS", 59, "211R"},
-    {"CERT", 37, "221R"},
-    {"CNAME", 5, "N"},
-    {"CSYNC", 62, "42b"},
-    {"DHCID", 49, "R"},
-    {"DLV", 32769, "211R"},
-    {"DNAME", 39, "L"},
-    {"DNSKEY", 48, "211R"},
-    {"DOA", 259, "441sr"},
-    {"DS", 43, "211R"},
-    {"DSYNC", 66, "212P"},
-    {"EID", 31, "R"},
-    {"EUI48", 108, "24"},
-    {"EUI64", 109, "8"},
-    {"GID", 102, "r"},
-    {"GPOS", 27, "sss"},
-    {"HINFO", 13, "ss"},
-    {"HIP", 55, "H"},
-    {"HTTPS", 65, "2Pv"},
-    {"IPSECKEY", 45, "1i"},
-    {"ISDN", 20, "t"},
-    {"IXFR", 251, ""},
-    {"KEY", 25, "211r"},
-    {"KX", 36, "2L"},
-    {"L32", 105, "24"},
-    {"L64", 106, "28"},
-    {"LOC", 29, "1111444"},
-    {"LP", 107, "2P"},
-    {"MAILA", 254, ""},
-    {"MAILB", 253, ""},
-    {"MB", 7, "N"},
-    {"MD", 3, "N"},
-    {"MF", 4, "N"},
-    {"MG", 8, "N"},
-    {"MINFO", 14, "NN"},
-    {"MR", 9, "N"},
-    {"MX", 15, "2N"},
-    {"NAPTR", 35, "22sssL"},
-    {"NID", 104, "28"},
-    {"NIMLOC", 32, "R"},
-    {"NINFO", 56, "t"},
-    {"NS", 2, "N"},
-    {"NSAP", 22, "R"},
-    {"NSAP-PTR", 23, "L"},
-    {"NSEC", 47, "Pb"},
-    {"NSEC3", 50, "112shb"},
-    {"NSEC3PARAM", 51, "112s"},
-    {"NULL", 10, "r"},
-    {"NXNAME", 128, ""},
-    {"NXT", 30, "LR"},
-    {"OPENPGPKEY", 61, "R"},
-    {"OPT", 41, ""},
-    {"PTR", 12, "N"},
-    {"PX", 26, "2LL"},
-    {"RESINFO", 261, "t"},
-    {"RKEY", 57, "211R"},
-    {"RP", 17, "LL"},
-    {"RRSIG", 46, "2114442LR"},
-    {"RT", 21, "2L"},
-    {"SIG", 24, "2114442LR"},
-    {"SINK", 40, "111r"},
-    {"SMIMEA", 53, "111R"},
-    {"SOA", 6, "NN44444"},
-    {"SPF", 99, "t"},
-    {"SRV", 33, "222L"},
-    {"SSHFP", 44, "11R"},
-    {"SVCB", 64, "2Pv"},
-    {"TA", 32768, "211R"},
-    {"TALINK", 58, "PP"},
-    {"TKEY", 249, ""},
-    {"TLSA", 52, "111R"},
-    {"TSIG", 250, ""},
-    {"TXT", 16, "t"},
-    {"UID", 101, "r"},
-    {"UINFO", 100, "r"},
-    {"UNSPEC", 103, "r"},
-    {"URI", 256, "22r"},
-    {"WALLET", 262, "t"},
-    {"WKS", 11, "41r"},
-    {"X25", 19, "s"},
-    {"ZONEMD", 63, "411R"},
+/* The place of a type in `rows`. */
+enum place {
+#define RRTYPE_ROW(id, name, number, wire, text, target) PLACE_##id,
+#include "dns/rrtype.def"
+#undef RRTYPE_ROW
 };
 
-static const struct row *find_row(uint16_t type)
+const struct rrtype_row *rrtype_find(uint16_t type)
 {
-    for (size_t i = 0; i < ARRAY_LEN(rows); i++)
-        if (rows[i].type == type)
-            return &rows[i];
-    return NULL;
-}
-
-const char *rrtype_shape(uint16_t type)
-{
-    switch (type) { /* what nearly every zone and answer consists of */
-    case RRTYPE_A: return "4";
-    case RRTYPE_AAAA: return "X";
-    case RRTYPE_NS:
-    case RRTYPE_CNAME:
-    case RRTYPE_PTR: return "N";
-    case RRTYPE_MX: return "2N";
-    case RRTYPE_TXT: return "t";
-    case RRTYPE_DS: return "211R";
-    case RRTYPE_RRSIG: return "2114442LR";
-    case RRTYPE_NSEC: return "Pb";
-    case RRTYPE_NSEC3: return "112shb";
-    default: break;
+    switch (type) {
+#define RRTYPE_ROW(id, name, number, wire, text, target) \
+    case RRTYPE_##id:                                    \
+        return &rows[PLACE_##id];
+#include "dns/rrtype.def"
+#undef RRTYPE_ROW
+    default: return NULL;
     }
-    const struct row *row = find_row(type);
-    return row && !rrtype_is_meta(type) ? row->shape : NULL;
 }
 
 /* Order of `len` bytes, which may hold NUL, and a mnemonic. */
@@ -197,7 +92,7 @@ void rrtype_print_rcode(unsigned rcode, char out[RRTYPE_NAME_MAX])
 
 void rrtype_print(uint16_t type, char out[RRTYPE_NAME_MAX])
 {
-    const struct row *row = find_row(type);
+    const struct rrtype_row *row = rrtype_find(type);
     if (row)
         snprintf(out, RRTYPE_NAME_MAX, "%s", row->name);
     else

@@ -6,18 +6,6 @@
 #include <ldns/ldns.h>
 #include <strings.h>
 
-enum key {
-    KEY_MANDATORY,
-    KEY_ALPN,
-    KEY_NO_DEFAULT_ALPN,
-    KEY_PORT,
-    KEY_IPV4HINT,
-    KEY_ECH,
-    KEY_IPV6HINT,
-    KEY_DOHPATH,
-    KEY_OHTTP,
-};
-
 static const char *const names[] = {"mandatory", "alpn",     "no-default-alpn",
                                     "port",      "ipv4hint", "ech",
                                     "ipv6hint",  "dohpath",  "ohttp"};
@@ -126,7 +114,7 @@ static bool take_key(struct reading *r, const uint8_t *item, size_t len)
     uint16_t key;
     bool is_number;
     uint8_t bytes[2];
-    if (!read_key((const char *)item, len, &key, &is_number) || key == KEY_MANDATORY)
+    if (!read_key((const char *)item, len, &key, &is_number) || key == SVCPARAM_MANDATORY)
         return wrong(r, "expected names of parameters");
     for (size_t i = 0; i < r->len; i += 2)
         if (util_get_u16(r->out + i) == key)
@@ -177,53 +165,61 @@ static bool read_ech(struct reading *r, const uint8_t *text, size_t len)
 
 static bool read_value(struct reading *r, uint16_t key, const uint8_t *value, size_t len)
 {
-    bool is_empty_key = key == KEY_NO_DEFAULT_ALPN || key == KEY_OHTTP;
+    bool is_empty_key = key == SVCPARAM_NO_DEFAULT_ALPN || key == SVCPARAM_OHTTP;
     if (is_empty_key)
         return len == 0 || wrong(r, "this parameter has no value");
-    if (len == 0 && key <= KEY_DOHPATH)
+    if (len == 0 && key <= SVCPARAM_DOHPATH)
         return wrong(r, "this parameter needs a value");
     switch (key) {
-    case KEY_MANDATORY:
+    case SVCPARAM_MANDATORY:
         if (!read_list(r, value, len, take_key))
             return false;
         sort_keys(r->out, r->len);
         return true;
-    case KEY_ALPN: return read_list(r, value, len, take_alpn);
-    case KEY_PORT: return read_port(r, value, len);
-    case KEY_IPV4HINT: return read_list(r, value, len, take_ipv4);
-    case KEY_ECH: return read_ech(r, value, len);
-    case KEY_IPV6HINT: return read_list(r, value, len, take_ipv6);
+    case SVCPARAM_ALPN: return read_list(r, value, len, take_alpn);
+    case SVCPARAM_PORT: return read_port(r, value, len);
+    case SVCPARAM_IPV4HINT: return read_list(r, value, len, take_ipv4);
+    case SVCPARAM_ECH: return read_ech(r, value, len);
+    case SVCPARAM_IPV6HINT: return read_list(r, value, len, take_ipv6);
     default: return put(r, value, len);
+    }
+}
+
+const char *svcparam_key_name(uint16_t key)
+{
+    return key < ARRAY_LEN(names) ? names[key] : NULL;
+}
+
+bool svcparam_is_right(uint16_t key, const uint8_t *value, size_t len)
+{
+    bool is_right;
+    size_t pos = 0;
+
+    switch (key) {
+    case SVCPARAM_MANDATORY:
+        is_right = len > 0 && len % 2 == 0 && util_get_u16(value) != SVCPARAM_MANDATORY;
+        for (size_t i = 2; is_right && i < len; i += 2)
+            is_right = util_get_u16(value + i - 2) < util_get_u16(value + i);
+        return is_right;
+    case SVCPARAM_ALPN:
+        while (pos < len && value[pos] > 0)
+            pos += 1U + value[pos];
+        return len > 0 && pos == len;
+    case SVCPARAM_NO_DEFAULT_ALPN:
+    case SVCPARAM_OHTTP: return len == 0;
+    case SVCPARAM_PORT: return len == 2;
+    case SVCPARAM_IPV4HINT: return len > 0 && len % 4 == 0;
+    case SVCPARAM_IPV6HINT: return len > 0 && len % 16 == 0;
+    case SVCPARAM_ECH:
+    case SVCPARAM_DOHPATH: return len > 0;
+    default: return true;
     }
 }
 
 /* keyNNNNN=value gives the octets of the wire (RFC 9460 2.1), also of a key that has a name. */
 static bool read_wire(struct reading *r, uint16_t key, const uint8_t *value, size_t len)
 {
-    bool is_right = true;
-    size_t pos = 0;
-
-    switch (key) {
-    case KEY_MANDATORY:
-        is_right = len > 0 && len % 2 == 0 && util_get_u16(value) != KEY_MANDATORY;
-        for (size_t i = 2; is_right && i < len; i += 2)
-            is_right = util_get_u16(value + i - 2) < util_get_u16(value + i);
-        break;
-    case KEY_ALPN:
-        while (pos < len && value[pos] > 0)
-            pos += 1U + value[pos];
-        is_right = len > 0 && pos == len;
-        break;
-    case KEY_NO_DEFAULT_ALPN:
-    case KEY_OHTTP: is_right = len == 0; break;
-    case KEY_PORT: is_right = len == 2; break;
-    case KEY_IPV4HINT: is_right = len > 0 && len % 4 == 0; break;
-    case KEY_IPV6HINT: is_right = len > 0 && len % 16 == 0; break;
-    case KEY_ECH:
-    case KEY_DOHPATH: is_right = len > 0; break;
-    default: break;
-    }
-    return is_right
+    return svcparam_is_right(key, value, len)
                ? put(r, value, len)
                : wrong(r, "expected the octets of the wire behind a key that is given as a "
                           "number, such as key3=\\001\\187 for port=443 (RFC 9460 2.1)");
@@ -292,10 +288,10 @@ static bool has_key(const struct svcparam *params, size_t cnt, uint16_t key)
 
 const char *svcparam_check(const struct svcparam *params, size_t cnt)
 {
-    if (has_key(params, cnt, KEY_NO_DEFAULT_ALPN) && !has_key(params, cnt, KEY_ALPN))
+    if (has_key(params, cnt, SVCPARAM_NO_DEFAULT_ALPN) && !has_key(params, cnt, SVCPARAM_ALPN))
         return "no-default-alpn needs alpn beside it";
     for (size_t i = 0; i < cnt; i++)
-        for (size_t n = 0; params[i].key == KEY_MANDATORY && n < params[i].len; n += 2)
+        for (size_t n = 0; params[i].key == SVCPARAM_MANDATORY && n < params[i].len; n += 2)
             if (!has_key(params, cnt, util_get_u16(params[i].value + n)))
                 return "mandatory names a parameter that is not there";
     return NULL;

@@ -19,13 +19,17 @@ static unsigned count_fixed(const struct descriptors_wish *wish)
     return PROCESS + wish->workers * (WORKER + LISTENER * wish->listeners);
 }
 
+static unsigned count_least(const struct descriptors_wish *wish)
+{
+    return count_fixed(wish) + REST_MIN + wish->workers;
+}
+
 bool descriptors_divide(unsigned limit, const struct descriptors_wish *wish,
-                        struct descriptors *out, unsigned *least)
+                        struct descriptors *out)
 {
     unsigned fixed = count_fixed(wish);
 
-    *least = fixed + REST_MIN + wish->workers;
-    if (limit < *least)
+    if (limit < count_least(wish))
         return false;
     unsigned rest = limit - fixed;
     out->limit = limit;
@@ -57,12 +61,14 @@ enum err descriptors_set(const struct descriptors_wish *wish, struct descriptors
                          char *why, size_t size)
 {
     unsigned wanted = count_fixed(wish) + wish->connections + wish->workers * wish->sockets;
-    unsigned limit, least;
+    unsigned limit, least = count_least(wish);
+
+    wanted = (unsigned)util_max(wanted, least); /* however few connections are allowed */
 
     enum err err = set_limit(wanted, &limit, why, size);
     if (err)
         return err;
-    if (!descriptors_divide(limit, wish, out, &least)) {
+    if (!descriptors_divide(limit, wish, out)) {
         snprintf(
             why, size,
             "only %u files may be open (RLIMIT_NOFILE), at least %u are needed; raise it to "

@@ -26,9 +26,9 @@ struct descriptors {
     unsigned connections, sockets;
 };
 
-/* Divide `limit` descriptors; false: there are too few to run with, *least are needed. */
+/* Divide `limit` descriptors; false: there are too few to run with. */
 bool descriptors_divide(unsigned limit, const struct descriptors_wish *wish,
-                        struct descriptors *out, unsigned *least);
+                        struct descriptors *out);
 
 /* Set RLIMIT_NOFILE to what is wanted, as far as its hard limit goes, and divide it; the log is warned if
  * it does not go far enough.  ERR_LIMIT: too few to run with; `why` (size octets) tells. */

@@ -5,6 +5,7 @@ import signal
 import socket
 import struct
 import subprocess
+import tempfile
 from pathlib import Path
 
 import dns.message
@@ -13,6 +14,14 @@ import pytest
 
 import internet
 import lab
+
+
+@pytest.fixture
+def open_path():
+    """A folder that every user can get to; pytest closes its own."""
+    with tempfile.TemporaryDirectory() as name:
+        os.chmod(name, 0o755)
+        yield Path(name)
 
 
 def write(folder, text):
@@ -151,12 +160,9 @@ def test_privileges_are_dropped(tmp_path):
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="wants root")
-def test_nothing_is_made_as_root(class_net, tmp_path):
+def test_nothing_is_made_as_root(class_net, open_path):
     """The cache and the control socket lie in folders of the user: a link put there must not lead root elsewhere."""
-    for folder in [tmp_path, *tmp_path.parents]:
-        if str(folder).startswith("/tmp/pytest"):
-            os.chmod(folder, 0o755)
-    folder = tmp_path / "theirs"
+    folder = open_path / "theirs"
     folder.mkdir()
     os.chown(folder, 65534, 65534)
     server = internet.ClassResolver(folder, class_net, extra="  user: nobody\n")
@@ -174,13 +180,10 @@ def test_nothing_is_made_as_root(class_net, tmp_path):
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="wants root")
-def test_folders_are_made_for_the_user(class_net, tmp_path):
-    for folder in [tmp_path, *tmp_path.parents]:
-        if str(folder).startswith("/tmp/pytest"):
-            os.chmod(folder, 0o755)
-    server = internet.ClassResolver(tmp_path, class_net, extra="  user: nobody\n", control=tmp_path / "run/x.sock")
+def test_folders_are_made_for_the_user(class_net, open_path):
+    server = internet.ClassResolver(open_path, class_net, extra="  user: nobody\n", control=open_path / "run/x.sock")
     server.stop()
-    for made, mode in ((tmp_path / "cache", 0o750), (tmp_path / "run", 0o700)):
+    for made, mode in ((open_path / "cache", 0o750), (open_path / "run", 0o700)):
         assert os.lstat(made).st_uid == 65534 and os.lstat(made).st_mode & 0o7777 == mode, made
 
 

@@ -8,13 +8,13 @@ FOLDERS = ["base", "dns", "net", "resolver", "authd", "tools"]
 # Third-party headers and the files that may include them.
 DOORS = {
     "yaml.h": {"base/conf.c"},
-    "ldns/": {"dns/rrtext.c", "dns/svcparam.c"},
+    "ldns/": {"dns/rrtext.c", "dns/rdata_text.c", "dns/svcparam.c"},
     "sys/capability.h": {"net/privilege.c"},
     "uv.h": {"net/loop.h", "net/leisure.h", "net/stream.h", "net/out_net.h", "net/own.h", "net/deferred.h", "net/worker.h", "net/control.h", "net/daemon.c"},
     "lmdb.h": {"resolver/cache_lmdb.c"},
     "nghttp2/": {"net/h2.c"},
     "openssl/ssl.h": {"net/tls.c", "net/tls_client.c", "net/tls_server.c"},
-    "openssl/": {"dns/nsec3.c", "dns/dnskey.c", "dns/rrsig.c", "authd/check_zonemd.c", "net/tls.c", "net/tls_client.c",
+    "openssl/": {"dns/nsec3.c", "dns/rdata_text.c", "dns/dnskey.c", "dns/rrsig.c", "authd/check_zonemd.c", "net/tls.c", "net/tls_client.c",
                  "net/tls_server.c", "tools/cmd_certificate.c"},
     "jansson.h": {"base/json.c"},
 }
