@@ -162,6 +162,8 @@ static bool is_loopback(const struct addr *addr)
     return addr_is_v6(addr) ? IN6_IS_ADDR_LOOPBACK(&addr->sock.v6.sin6_addr) : octets[0] == 127;
 }
 
+static void on_tick(uv_timer_t *timer);
+
 static void begin(struct front_stream *f, int fd, const struct addr *peer)
 {
     const struct exchange_settings *settings = f->hub.settings;
@@ -174,6 +176,8 @@ static void begin(struct front_stream *f, int fd, const struct addr *peer)
     struct stream *s = stream_new(&f->hub, fd, peer, f->stack->protocol);
     if (!s)
         return;
+    if (!uv_is_active((uv_handle_t *)&f->tick))
+        uv_timer_start(&f->tick, on_tick, TICK_MS, TICK_MS);
     s->is_proxy = is_proxy;
     if (!enter(f, s) ||
         (f->stack->tls && stream_begin_tls(s, settings->tls, f->stack->tls) != ERR_OK))
@@ -265,6 +269,8 @@ static void on_tick(uv_timer_t *timer)
     if (guard_is_memory_full(f->hub.settings->guard))
         close_fullest(f);
     peak_note(&f->peak, f->hub.stream_cnt, MANY);
+    if (f->hub.stream_cnt == 0 && f->peak.most < MANY) /* an idle daemon sleeps */
+        uv_timer_stop(timer);
     if (f->hub.is_draining && list_is_empty(&f->hub.streams) &&
         !uv_is_closing((uv_handle_t *)timer)) {
         uv_close((uv_handle_t *)timer, on_front_closed);
@@ -306,7 +312,6 @@ enum err front_stream_new(const struct front_parts *parts, int fd, enum exchange
     f->listener.data = f->tick.data = f;
     f->hub.prepare.data = &f->hub;
     f->handle_cnt = 3;
-    uv_timer_start(&f->tick, on_tick, TICK_MS, TICK_MS);
     uv_poll_start(&f->listener, UV_READABLE, on_readable);
     *out = f;
     return ERR_OK;
