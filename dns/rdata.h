@@ -23,7 +23,7 @@ struct rdata_field {
 /* Lifetime: the walk. */
 struct rdata_walk {
     const char *wire; /* what is still to come */
-    struct cursor c;   /* failed: the RDATA breaks its shape */
+    struct cursor c;  /* failed: the RDATA breaks its shape */
 };
 
 /* Start at the first field of RDATA of `type`; an unknown type is one field 'r'. */

@@ -243,7 +243,7 @@ static void on_refused(struct out_ask *ask, enum match_verdict why, const struct
 static enum task_state on_suspect(struct task *task)
 {
     task->engine->counts.suspects++;
-    trace_end(&task->attempts, TRACE_SUSPECT, 0, rtt_us(task) / 1000);
+    trace_end(&task->attempts, TRACE_SUSPECT, 0);
     task_trace(task, TRACE_STEP_NOTE, NULL,
                "somebody guesses, or the server is broken: asked again over TCP");
     task->is_suspect = task->is_tcp = true;
@@ -344,8 +344,7 @@ static enum task_state on_tcp_failed(struct task *task, uint64_t now_ms)
 {
     const char *why = task->ask.distrust;
 
-    trace_end(&task->attempts, *why ? TRACE_DISTRUST : outcome_of(task->ask.fault), 0,
-              rtt_us(task) / 1000);
+    trace_end(&task->attempts, *why ? TRACE_DISTRUST : outcome_of(task->ask.fault), 0);
     task_trace(task, TRACE_STEP_SILENCE, &task->cut.addrs[task->addr].addr,
                *why ? why : fault_text(task->ask.fault));
     return without_tcp(task, now_ms);
@@ -357,7 +356,7 @@ static enum task_state on_timeout(struct task *task, uint64_t now_ms)
 
     task->engine->counts.timeouts++;
     task_trace(task, TRACE_STEP_SILENCE, &to->addr, "no reply in time");
-    trace_end(&task->attempts, TRACE_TIMEOUT, 0, rtt_us(task) / 1000);
+    trace_end(&task->attempts, TRACE_TIMEOUT, 0);
     if (task->is_tcp)
         return without_tcp(task, now_ms);
     to->is_silent = true;
@@ -378,6 +377,7 @@ static void on_done(struct out_ask *ask, enum out_result result, const struct me
     enum task_state state = TASK_TARGET;
     bool was_minimising = task->is_minimising;
 
+    trace_heard(&task->attempts, rtt_us(task) / 1000);
     stop_asking(task);
     switch (result) {
     case OUT_REPLY:
@@ -516,7 +516,7 @@ static enum task_state send_question(struct task *task, uint64_t now_ms)
         return TASK_WAIT;
     }
     quota_give_back(engine->quota, &task->place);
-    trace_end(&task->attempts, err == ERR_LIMIT ? TRACE_QUOTA : TRACE_UNREACHABLE, 0, 0);
+    trace_end(&task->attempts, err == ERR_LIMIT ? TRACE_QUOTA : TRACE_UNREACHABLE, 0);
     task_trace(task, TRACE_STEP_SILENCE, &to->addr,
                err == ERR_IO ? "this machine knows no way there" : "it could not be sent");
     if (err == ERR_LIMIT ||

@@ -21,7 +21,7 @@ static bool is_whole(const struct task *task)
 static enum task_state give_up_server(struct task *task, enum trace_outcome outcome,
                                       unsigned rcode)
 {
-    trace_end(&task->attempts, outcome, rcode, 0);
+    trace_end(&task->attempts, outcome, rcode);
     asked_addr(task)->is_useless = true;
     return TASK_TARGET;
 }
@@ -254,7 +254,7 @@ static enum task_state on_lame(struct task *task, uint64_t now_ms)
 static enum task_state on_error(struct task *task, unsigned rcode)
 {
     if (!is_whole(task)) {
-        trace_end(&task->attempts, TRACE_RCODE, rcode, 0);
+        trace_end(&task->attempts, TRACE_RCODE, rcode);
         task_trace(task, TRACE_STEP_NOTE, NULL,
                    "it may not like the shortened name: the whole name is shown");
         task->is_minimising = false;
@@ -266,7 +266,7 @@ static enum task_state on_error(struct task *task, unsigned rcode)
 /* The same query with less of EDNS. */
 static enum task_state doubt_edns(struct task *task, enum task_edns edns, unsigned rcode)
 {
-    trace_end(&task->attempts, TRACE_RCODE, rcode, 0);
+    trace_end(&task->attempts, TRACE_RCODE, rcode);
     task->edns = edns;
     task->has_doubted_edns = true;
     task_trace(task, TRACE_STEP_NOTE, NULL,
@@ -334,7 +334,7 @@ static enum task_state on_truncated(struct task *task)
 {
     if (task->is_tcp)
         return give_up_server(task, TRACE_TRUNCATED, 0);
-    trace_end(&task->attempts, TRACE_TRUNCATED, 0, 0);
+    trace_end(&task->attempts, TRACE_TRUNCATED, 0);
     task->is_tcp = true;
     return TASK_ASK;
 }
@@ -452,7 +452,7 @@ static enum task_state doubt_case(struct task *task, enum classify_kind kind, un
                                  : kind == CLASSIFY_LAME  ? TRACE_LAME
                                  : kind == CLASSIFY_EMPTY ? TRACE_EMPTY
                                                           : TRACE_ANSWERED;
-    trace_end(&task->attempts, outcome, rcode, 0);
+    trace_end(&task->attempts, outcome, rcode);
     task_trace(task, TRACE_STEP_NOTE, NULL,
                kind == CLASSIFY_ERROR || kind == CLASSIFY_LAME
                    ? "the error may be about mixed case: asked again in lower case"
@@ -483,7 +483,7 @@ static enum task_state scrub_failed(struct task *task, const struct message *rep
 {
     tell_unreadable(task, reply, scrub);
     if (err != ERR_NOMEM && !is_whole(task)) { /* the records of a name above do not matter */
-        trace_end(&task->attempts, TRACE_BROKEN, 0, 0);
+        trace_end(&task->attempts, TRACE_BROKEN, 0);
         return show_all(task);
     }
     if (err == ERR_LIMIT)
@@ -546,8 +546,7 @@ enum task_state step_reply(struct task *task, const struct message *reply)
     bool is_in_doubt = is_case_in_doubt(task, kind, now_ms);
     if (is_in_doubt && is_whole(task) && asked_addr(task)->tries < ASK_AGAIN_MAX)
         return doubt_case(task, kind, classify_rcode(reply));
-    trace_end(&task->attempts, TRACE_ANSWERED, 0,
-              (unsigned)((now_mono_us() - task->asked_us) / 1000));
+    trace_end(&task->attempts, TRACE_ANSWERED, 0);
     switch (kind) {
     case CLASSIFY_ANSWER:
     case CLASSIFY_CHAIN: return on_answer(task, reply, scrub);

@@ -18,13 +18,17 @@ void trace_begin(struct trace_attempts *attempts, const struct addr *server,
     memcpy(a->octets, octets, len);
 }
 
-void trace_end(struct trace_attempts *attempts, enum trace_outcome outcome, unsigned rcode,
-               unsigned rtt_ms)
+void trace_heard(struct trace_attempts *attempts, unsigned rtt_ms)
+{
+    attempts->at[(attempts->cnt - 1) % TRACE_ATTEMPTS].rtt_ms =
+        (uint16_t)util_min(rtt_ms, UINT16_MAX);
+}
+
+void trace_end(struct trace_attempts *attempts, enum trace_outcome outcome, unsigned rcode)
 {
     struct trace_attempt *a = &attempts->at[(attempts->cnt - 1) % TRACE_ATTEMPTS];
     a->outcome = (uint8_t)outcome;
     a->rcode = (uint8_t)util_min(rcode, UINT8_MAX);
-    a->rtt_ms = (uint16_t)util_min(rtt_ms, UINT16_MAX);
 }
 
 const char *trace_words(const struct trace_attempt *a, char room[TRACE_WORDS_MAX])

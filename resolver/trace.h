@@ -58,9 +58,11 @@ struct trace_attempts {
 void trace_begin(struct trace_attempts *attempts, const struct addr *server,
                  unsigned zone_labels, bool is_tcp);
 
-/* What became of the last one. */
-void trace_end(struct trace_attempts *attempts, enum trace_outcome outcome, unsigned rcode,
-               unsigned rtt_ms);
+/* The last one is over after `rtt_ms`: a reply came, or none came in time. */
+void trace_heard(struct trace_attempts *attempts, unsigned rtt_ms);
+
+/* What became of it; called again when more is known. */
+void trace_end(struct trace_attempts *attempts, enum trace_outcome outcome, unsigned rcode);
 
 /* "timed out", "said SERVFAIL" and so on; `room` is used for numbers. */
 const char *trace_words(const struct trace_attempt *attempt, char room[TRACE_WORDS_MAX]);

@@ -52,7 +52,7 @@ static void attempt(struct cause_failure *f, int n, enum trace_outcome outcome, 
     snprintf(text, sizeof(text), "192.0.2.%d", n);
     assert_int_equal(addr_read(text, 53, &addr), ERR_OK);
     trace_begin(&f->attempts, &addr, dname_labels(f->zone), outcome == TRACE_TCP_REFUSED);
-    trace_end(&f->attempts, outcome, rcode, 1);
+    trace_end(&f->attempts, outcome, rcode);
 }
 
 static void expect(const char *kind, const char *words)

@@ -435,6 +435,47 @@ static void test_steps_are_told(void **state)
     stage_fini(&stage);
 }
 
+/* What the server of victim.example says, 40 ms after each query. */
+static enum { RTT_ANSWER, RTT_SERVFAIL, RTT_REFUSED, RTT_LAME, RTT_EMPTY, RTT_TRUNCATED, RTT_KINDS } rtt_kind;
+
+static bool rtt(const char *server, const char *name, uint16_t type)
+{
+    now_advance(40);
+    if (strcmp(server, "192.0.2.3") != 0)
+        return world(server, name, type);
+    switch (rtt_kind) {
+    case RTT_SERVFAIL: reply.flags |= RRTYPE_RCODE_SERVFAIL; return true;
+    case RTT_REFUSED: reply.flags |= RRTYPE_RCODE_REFUSED; return true;
+    case RTT_LAME: delegate("example.", "ns.example.", "192.0.2.2"); return true;
+    case RTT_EMPTY: reply.flags = MESSAGE_QR; return true;
+    case RTT_TRUNCATED:
+        if (!reply.ask->is_tcp)
+            reply.flags |= MESSAGE_TC;
+        return world(server, name, type);
+    default: return world(server, name, type);
+    }
+}
+
+/* The time of each reply is known, whatever it says. */
+static void test_round_trip_times(void **state)
+{
+    (void)state;
+    for (rtt_kind = RTT_ANSWER; rtt_kind < RTT_KINDS; rtt_kind++) {
+        open_stage();
+        stage_open(&stage, 7);
+        ask("www.victim.example");
+        run(rtt);
+        unsigned cnt = 0;
+        for (unsigned n = 0; n < stage.engine->finished.cnt; n++) {
+            const struct trace_finished *f = &stage.engine->finished.at[n];
+            for (unsigned i = 0; i < f->attempt_cnt; i++, cnt++)
+                assert_in_range(f->attempts[i].rtt_ms, 40, 80); /* two may be out at one time */
+        }
+        assert_true(cnt >= 3);
+        stage_fini(&stage);
+    }
+}
+
 static struct json *kept_story;
 
 static void keep_story(void *data, struct json *story, const struct cause *cause)
@@ -1579,6 +1620,7 @@ int main(void)
         cmocka_unit_test(test_ids_are_random),
         cmocka_unit_test(test_steps_are_told),
         cmocka_unit_test(test_stories_are_bounded),
+        cmocka_unit_test(test_round_trip_times),
         cmocka_unit_test(test_bailiwick),
         cmocka_unit_test(test_sections),
         cmocka_unit_test(test_types_in_sections),
