@@ -466,8 +466,10 @@ static void read_texts(struct conf_reader *reader, const struct conf_node *node,
     for (size_t i = 0; i < cnt; i++) {
         const char *text = conf_text(reader, conf_item(reader, node, i));
         at[i] = text ? arena_copy(reader->arena, text, strlen(text)) : "";
-        if (!at[i])
-            at[i] = "";
+        if (!at[i]) {
+            conf_wrong(reader, node, "out of memory");
+            return;
+        }
     }
     *out = (struct conf_texts){.at = at, .cnt = cnt};
 }
@@ -634,6 +636,8 @@ static void read_document(struct conf_reader *reader, const struct conf_key *key
     reader->seen = calloc(cnt, sizeof(*reader->seen));
     if (reader->seen)
         read_map(reader, (const struct conf_node *)(void *)root, keys, target);
+    else
+        conf_wrong(reader, (const struct conf_node *)(void *)root, "out of memory");
     free(reader->seen);
 }
 

@@ -82,6 +82,10 @@ static void put_zones(struct conf_reader *reader, const struct conf_node *node,
         if (!zones[i].name || zones[i].servers.cnt == 0)
             continue; /* the finding is there already */
         struct conf_addrs addrs = with_ports(&zones[i], &conf->policy->arena);
+        if (addrs.cnt == 0) {
+            conf_wrong(reader, item, "out of memory");
+            continue;
+        }
         struct route_zone zone = {.name = zones[i].name,
                                   .source = source,
                                   .addrs = addrs.at,
@@ -404,6 +408,9 @@ static void put_exempt(struct conf_reader *reader, const struct conf_node *node,
                        why);
         } else if ((zones[out->zone_cnt] = arena_copy(arena, name, len))) {
             out->zone_cnt++;
+        } else {
+            conf_wrong(reader, node, "out of memory");
+            return;
         }
     }
 }
