@@ -6,7 +6,7 @@
 #include <jansson.h>
 #include <stdlib.h>
 
-enum { INDENT = 2 };
+enum { INDENT = 2, TEXT_FIRST = 256 };
 
 static const char replacement[] = "\xef\xbf\xbd";
 
@@ -50,15 +50,26 @@ void json_free(struct json **json)
 
 /* ---- making ---- */
 
+static _Thread_local uint64_t lost;
+
+uint64_t json_lost(void) { return lost; }
+
+/* Count a call that failed, which has dropped its value. */
+static bool is_done(int result)
+{
+    lost += result != 0;
+    return result == 0;
+}
+
 static void put(struct json *object, const char *key, json_t *value)
 {
-    (void)json_object_set_new(in(object), key, value); /* drops the value when it fails */
+    (void)is_done(json_object_set_new(in(object), key, value));
 }
 
 /* NULL when it could not be put. */
 static struct json *put_new(struct json *object, const char *key, json_t *value)
 {
-    return json_object_set_new(in(object), key, value) == 0 ? out(value) : NULL;
+    return is_done(json_object_set_new(in(object), key, value)) ? out(value) : NULL;
 }
 
 void json_put(struct json *object, const char *key, struct json *value)
@@ -98,12 +109,12 @@ struct json *json_put_list(struct json *object, const char *key)
 
 void json_add(struct json *list, struct json *value)
 {
-    (void)json_array_append_new(in(list), in(value));
+    (void)is_done(json_array_append_new(in(list), in(value)));
 }
 
 void json_add_text(struct json *list, const char *text)
 {
-    (void)json_array_append_new(in(list), new_text(text));
+    (void)is_done(json_array_append_new(in(list), new_text(text)));
 }
 
 struct json *json_add_object(struct json *list)
@@ -114,7 +125,7 @@ struct json *json_add_object(struct json *list)
 struct json *json_insert_object(struct json *list, size_t index)
 {
     json_t *made = json_object();
-    return json_array_insert_new(in(list), index, made) == 0 ? out(made) : NULL;
+    return is_done(json_array_insert_new(in(list), index, made)) ? out(made) : NULL;
 }
 
 void json_cut(struct json *list, size_t cnt)
@@ -219,8 +230,43 @@ size_t json_size(const struct json *json)
     return json ? json_dumpb(in(json), NULL, 0, JSON_COMPACT | JSON_ENCODE_ANY) : 0;
 }
 
+struct text {
+    char *at;
+    size_t len, size;
+    bool has_failed;
+};
+
+static int append(const char *part, size_t len, void *data)
+{
+    struct text *t = data;
+
+    if (t->len + len >= t->size) { /* and room for the NUL */
+        size_t size = util_max(2 * t->size, t->len + len + 1);
+        char *larger = realloc(t->at, size);
+        if (!larger) {
+            t->has_failed = true;
+            return -1;
+        }
+        t->at = larger;
+        t->size = size;
+    }
+    memcpy(t->at + t->len, part, len);
+    t->len += len;
+    return 0;
+}
+
+/* jansson's own buffer will not do: json_dumps goes on when it had no memory for a key. */
 char *json_write(const struct json *json, bool is_wide)
 {
     size_t flags = is_wide ? JSON_INDENT(INDENT) : JSON_COMPACT;
-    return json ? json_dumps(in(json), flags | JSON_ENCODE_ANY) : NULL;
+    struct text t = {.at = malloc(TEXT_FIRST), .size = TEXT_FIRST};
+
+    if (!json || !t.at ||
+        json_dump_callback(in(json), append, &t, flags | JSON_ENCODE_ANY) != 0 ||
+        t.has_failed) {
+        free(t.at);
+        return NULL;
+    }
+    t.at[t.len] = '\0';
+    return t.at;
 }

@@ -41,6 +41,9 @@ struct json *json_add_object(struct json *list);
 /* Add an object before the one at `index`; it is returned, borrowed. */
 struct json *json_insert_object(struct json *list, size_t index);
 
+/* How many values this thread could not put or add until now, for lack of memory: what was made while it grew is not whole. */
+uint64_t json_lost(void);
+
 /* Let the list end after `cnt` values. */
 void json_cut(struct json *list, size_t cnt);
 
