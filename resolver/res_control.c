@@ -364,9 +364,14 @@ static void run_cache_show(struct control_call *call, void *engine)
     if ((worker->cache && worker->worker > 0) || !read_name(call, name) ||
         !read_type(call, "", &card.type))
         return;
+    arena_init(&arena, CARD_ARENA);
+    if (!arena_alloc(&arena, CARD_ARENA)) { /* later an entry would be missing in silence */
+        control_refuse(call, "out of memory");
+        return;
+    }
+    arena_reset(&arena);
     to_json_name(call->result, "name", name);
     card.list = find_or_put_list(call->result, "entries");
-    arena_init(&arena, CARD_ARENA);
     cache_name_init(&key, name);
     cache_show(&engine_of(worker)->cache, &key, &arena, show_entry, &card);
     arena_fini(&arena);
