@@ -20,6 +20,18 @@ struct stage_client {
     struct stage *stage;
 };
 
+volatile bool stage_takes_memory; /* not moved across the call */
+
+/* Zeroed; the stage cannot do without. */
+static void *take_memory(size_t size)
+{
+    stage_takes_memory = true;
+    void *at = calloc(1, size);
+    stage_takes_memory = false;
+    must(at != NULL);
+    return at;
+}
+
 /* ---- the seam ---- */
 
 /* ---- the cache ---- */
@@ -145,9 +157,8 @@ static void keep_answer(struct stage *s, const struct exchange *ex)
     if (ex->reply_len == 0 || s->answer_cnt == STAGE_ANSWERS_MAX)
         return;
     struct stage_answer *a = &s->answers[s->answer_cnt++];
-    a->wire = malloc(ex->reply_len);
+    a->wire = take_memory(ex->reply_len);
     a->len = ex->reply_len;
-    must(a->wire != NULL);
     memcpy(a->wire, ex->buffer, a->len);
 }
 
@@ -185,9 +196,9 @@ static void serve(void *engine, struct exchange *ex) { res_serve_question(engine
 void stage_ask(struct stage *s, const uint8_t *wire, size_t len, const struct addr *peer)
 {
     static const struct service service = {.probe = probe, .serve = serve};
-    struct stage_client *c = calloc(1, sizeof(*c));
+    struct stage_client *c = take_memory(sizeof(*c));
 
-    must(c != NULL && len <= sizeof(c->question));
+    must(len <= sizeof(c->question));
     c->next = s->clients;
     s->clients = c;
     c->stage = s;

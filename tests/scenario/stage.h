@@ -39,6 +39,9 @@ struct stage {
     size_t answer_cnt;
 };
 
+/* True while the stage itself allocates: a test in which allocations fail spares these. */
+extern volatile bool stage_takes_memory;
+
 /* Stop the clock, and make a policy in which everybody may ask, and servers on loopback may be asked. */
 void stage_init(struct stage *stage, const struct quota_limits *limits);
 

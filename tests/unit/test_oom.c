@@ -1,0 +1,1280 @@
+/* Each allocation of reading configurations, loading zones, resolving, TLS, HTTP and the control socket fails once: nothing breaks, nothing
+ * is left over, what is half done is not taken for whole, and the same call succeeds afterwards. */
+#include "tests/unit/starve.h"
+#include "tests/unit/world.h"
+
+#include <fcntl.h>
+#include <nghttp2/nghttp2.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "authd/auth_conf.h"
+#include "authd/auth_serve.h"
+#include "authd/zonefile.h"
+#include "base/publish.h"
+#include "net/doh.h"
+#include "net/h2.h"
+#include "net/http1.h"
+#include "net/intake.h"
+#include "net/tls.h"
+#include "resolver/cache_memory.h"
+#include "resolver/res_conf.h"
+#include "resolver/res_control.h"
+
+enum { ROOM = 1 << 16, TEXT_MAX = 1 << 16, LATER_MS = 60000 };
+
+static char folder[] = "/tmp/rootline-oom-XXXXXX";
+static char conf_path[200];
+
+static void write_file(const char *name, const char *text)
+{
+    char path[300];
+    snprintf(path, sizeof(path), "%s/%s", folder, name);
+    FILE *out = fopen(path, "w");
+    assert_non_null(out);
+    fputs(text, out);
+    assert_int_equal(fclose(out), 0);
+}
+
+/* ---- what came of it, as text ---- */
+
+static char expected[TEXT_MAX], got[TEXT_MAX];
+static size_t got_len;
+
+static void tell(const char *fmt, ...) PRINTF_LIKE(1, 2);
+
+static void tell(const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    got_len += (size_t)vsnprintf(got + got_len, sizeof(got) - got_len, fmt, args);
+    va_end(args);
+    must(got_len < sizeof(got));
+}
+
+static void begin_telling(void)
+{
+    got_len = 0;
+    *got = '\0';
+}
+
+/* The first time it is what is expected from then on. */
+static void expect_whole(void)
+{
+    if (!*expected)
+        strcpy(expected, got);
+    if (strcmp(expected, got) != 0)
+        fprintf(stderr, "expected:\n%s\ngot:\n%s\n", expected, got);
+    must(strcmp(expected, got) == 0);
+}
+
+static void tell_addrs(const char *name, const struct conf_addrs *addrs)
+{
+    char text[ADDR_TEXT_MAX];
+    tell("%s:", name);
+    for (size_t i = 0; i < addrs->cnt; i++) {
+        addr_print(&addrs->at[i], text);
+        tell(" %s", text);
+    }
+    tell("\n");
+}
+
+static void tell_prefixes(const char *name, const struct addr_prefixes *all)
+{
+    char text[ADDR_TEXT_MAX];
+    tell("%s:", name);
+    for (size_t i = 0; i < all->cnt; i++) {
+        addr_print(&all->at[i].addr, text);
+        tell(" %s/%u", text, (unsigned)all->at[i].bits);
+    }
+    tell("\n");
+}
+
+static void tell_name(const uint8_t *name)
+{
+    char text[DNAME_TEXT_MAX];
+    dname_text_print(name, text);
+    tell(" %s", text);
+}
+
+static void tell_server(const struct server_conf *s)
+{
+    struct tls_server_files files[TLS_SERVER_CERTIFICATES_MAX];
+
+    tell_addrs("listen", &s->listen);
+    tell_addrs("tls", &s->listen_tls);
+    tell_addrs("https", &s->listen_https);
+    tell_addrs("http", &s->listen_http);
+    tell("%s %s %s %s %s %s\n", s->https_path, s->tls_certificate, s->tls_key, s->control,
+         s->identity, s->cookie_file);
+    for (size_t i = 0; i < server_conf_certificates(s, files); i++)
+        tell("%s %s\n", files[i].certificate, files[i].key);
+    tell("certificate %s %zu\n", s->certificate.name, s->certificate.addr_cnt);
+    tell_prefixes("proxies", &s->trusted_proxies);
+    tell_prefixes("exempt", &s->guard.exempt);
+    tell("%u %u %u %u %u\n", s->worker_cnt, s->udp_size, s->cookie_secret_cnt,
+         (unsigned)s->log_level, (unsigned)s->log_format);
+}
+
+/* ---- configurations ---- */
+
+#define SERVER_TEXT                                                                          \
+    "server:\n  listen: [127.0.0.1@5300, \"::1@5300\"]\n  listen-http: [127.0.0.1@8000]\n  " \
+    "https-path: /q\n"                                                                       \
+    "  trusted-proxies: [127.0.0.0/8]\n  workers: 2\n  control: x.sock\n  identity: ns1\n  " \
+    "udp-size: 1400\n"                                                                       \
+    "  rate-limit: {per-second: 5, slip: 3, exempt: [10.0.0.0/8, 127.0.0.0/8]}\n  "          \
+    "cookie-secrets: secrets\n  rotate-records: true\n"                                      \
+    "log: {level: info, format: json}\n"
+
+static const char resolver_text[] =
+    SERVER_TEXT "allow: [127.0.0.0/8, \"::1/128\", 10.0.0.0/8]\n"
+                "cache: {directory: cache, size: 64M, min-ttl: 1s, max-ttl: 1h, "
+                "negative-max-ttl: 10m, serve-stale: 1h, prefetch: false}\n"
+                "resolver:\n  root-hints: hints\n  qname-minimisation: true\n  case-exempt: "
+                "[a.test, 192.0.2.1]\n"
+                "  cookie-exempt: [b.test, c.test, 192.0.2.0/24]\n  edns-exempt: [d.test]\n  "
+                "outgoing: [127.0.0.1]\n"
+                "  outgoing-ports: [2000-3000, 4000]\n  outgoing-ports-except: [2500]\n  "
+                "do-not-query: [192.0.2.128/25]\n"
+                "limits: {fetches-per-zone: 100, queries: 50, time: 5s}\n"
+                "stub-zones:\n  - {zone: stub.test, servers: [192.0.2.9, 192.0.2.10@5300]}\n"
+                "forward-zones:\n  - {zone: forward.test, servers: [192.0.2.11]}\n"
+                "local-data:\n  - a.local.test A 192.0.2.20\n  - a.local.test A 192.0.2.21\n  "
+                "- b.local.test CNAME a.local.test\n"
+                "  - c.local.test TXT \"some text\"\n  - \"*.w.local.test 60 MX 10 "
+                "a.local.test\"\n  - d.local.test DNAME local.test\n"
+                "hosts: hosts\n";
+
+static const char tls_text[] =
+    "server:\n  listen: [127.0.0.1@5300]\n  listen-tls: [127.0.0.1@8530]\n  listen-https: "
+    "[127.0.0.1@4430]\n"
+    "  tls-certificate: cert.pem\n  tls-key: key.pem\n  more-certificates: [{certificate: "
+    "cert.pem, key: key.pem}]\n"
+    "forward-zones:\n  - {zone: forward.test, servers: [192.0.2.11], tls: dns.test, tls-ca: "
+    "ca.pem, tls-fallback: true}\n"
+    "  - {zone: pinned.test, servers: [192.0.2.12], tls-ca: ca.pem, tls-pins: "
+    "[AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=]}\n";
+
+static const char auth_text[] = SERVER_TEXT
+    "zones:\n  - {zone: plain.test, file: plain}\n  - {zone: made.test, file: made}\n"
+    "  - {zone: nsec3.test, file: nsec3}\nzone-directory: zones\n";
+
+static void tell_local(const struct local *local, const char *text, uint16_t type)
+{
+    uint8_t wire[DNAME_MAX];
+    struct dname_parts name;
+
+    dname_split(unit_name(text, wire), &name);
+    struct local_answer a = local_find(local, &name, type);
+    tell("%s %s %u\n", text, local_kind_name(a.kind), a.set ? a.set->cnt : 0);
+}
+
+static void tell_exempt(const struct policy_exempt *exempt)
+{
+    tell_prefixes("exempt", &exempt->servers);
+    for (size_t i = 0; i < exempt->zone_cnt; i++)
+        tell_name(exempt->zones[i]);
+    tell("\n");
+}
+
+static void tell_cut(const struct cut *cut)
+{
+    char text[ADDR_TEXT_MAX];
+
+    tell_name(cut->zone);
+    tell(" %u %u %d %d:", cut->source, cut->server_cnt, cut->tls != NULL, cut->tls_falls_back);
+    for (int i = 0; i < cut->addr_cnt; i++) {
+        addr_print(&cut->addrs[i].addr, text);
+        tell(" %s", text);
+    }
+    tell(" tag %u\n", cut->tag);
+}
+
+static void tell_resolver(const struct res_conf *c)
+{
+    static const char *const names[] = {"stub.test", "forward.test", "pinned.test",
+                                        "other.test"};
+    static const char *const locals[] = {"a.local.test",
+                                         "b.local.test",
+                                         "c.local.test",
+                                         "x.w.local.test",
+                                         "x.d.local.test",
+                                         "one.hosts.test",
+                                         "two.hosts.test",
+                                         "localhost",
+                                         "x.invalid",
+                                         "1.0.0.127.in-addr.arpa",
+                                         "7.2.0.192.in-addr.arpa",
+                                         "10.in-addr.arpa"};
+    const struct policy *p = c->policy;
+
+    tell_server(&c->server);
+    tell_prefixes("allow", &p->allow);
+    tell_prefixes("own exempt", &p->exempt);
+    tell_prefixes("not", &p->do_not_query);
+    tell_addrs("own", &p->own);
+    tell_addrs("outgoing", &c->outgoing);
+    tell("%s %llu %u %u %d\n", c->cache_directory, (unsigned long long)c->cache_size,
+         p->ttls.max, p->limits.queries, p->is_prefetching);
+    for (size_t i = 0; i < c->ports.cnt; i++)
+        tell("%u-%u ", c->ports.at[i].first, c->ports.at[i].last);
+    for (size_t i = 0; i < c->ports_except.cnt; i++)
+        tell("not %u-%u ", c->ports_except.at[i].first, c->ports_except.at[i].last);
+    tell_exempt(&p->case_exempt);
+    tell_exempt(&p->cookie_exempt);
+    tell_exempt(&p->edns_exempt);
+    tell_cut(&p->route.hints);
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        uint8_t wire[DNAME_MAX];
+        struct dname_parts name;
+        dname_split(unit_name(names[i], wire), &name);
+        tell_cut(route_find(&p->route, &name, dname_labels(wire)));
+    }
+    for (size_t i = 0; i < ARRAY_LEN(locals); i++) {
+        tell_local(&p->local, locals[i], RRTYPE_A);
+        tell_local(&p->local, locals[i], RRTYPE_PTR);
+        tell_local(&p->local, locals[i], RRTYPE_MX);
+    }
+}
+
+static void read_resolver(bool is_starved)
+{
+    struct res_conf *conf = NULL;
+    struct diag diag;
+
+    diag_init(&diag);
+    if (is_starved)
+        starve_begin();
+    enum err err = res_conf_read(conf_path, &diag, &conf);
+    struct json *findings = diag_to_json(&diag);
+    diag_log(&diag);
+    if (is_starved)
+        starve_end();
+    must((err == ERR_OK) == (conf != NULL));
+    if (!is_starved && err)
+        diag_print(&diag, stderr, false);
+    must(err == ERR_OK || (is_starved && starve_has_failed()));
+    must(err != ERR_CONFIG || diag.error_cnt > 0);
+    if (conf) {
+        begin_telling();
+        tell_resolver(conf);
+        expect_whole();
+    }
+    json_free(&findings);
+    res_conf_free(&conf);
+    diag_fini(&diag);
+}
+
+static void resolver_configuration(void)
+{
+    read_resolver(true);
+    read_resolver(false);
+}
+
+static void test_resolver_configuration(void **state)
+{
+    (void)state;
+    *expected = '\0';
+    write_file("c.yaml", resolver_text);
+    starve_each("configuration of the resolver", resolver_configuration);
+    *expected = '\0';
+    write_file("c.yaml", tls_text);
+    starve_each("configuration with TLS", resolver_configuration);
+}
+
+/* ---- zones ---- */
+
+#define ZONE_HEAD "$TTL 3600\n@ SOA ns host 1 2 3 4 300\n@ NS ns\nns A 192.0.2.1\n"
+
+static const char plain_zone[] =
+    ZONE_HEAD "www A 192.0.2.2\nwww A 192.0.2.3\nalias CNAME www\n*.w TXT wild\nd DNAME t\nx.t "
+              "A 192.0.2.4\n"
+              "sub NS ns.sub\nns.sub A 192.0.2.5\nmail MX 10 www\nh HTTPS 1 . alpn=h2\nloc LOC "
+              "52 22 23.000 N 4 53 32.000 E -2.00m\n";
+static const char made_zone[] =
+    ZONE_HEAD "$INCLUDE part\n$GENERATE 1-200 g$ A 192.0.2.$\n$GENERATE 1-20 big TXT \"text $ "
+              "of twenty\"\n";
+static const char part_zone[] = "in A 192.0.2.7\n$INCLUDE deep sub\n";
+static const char deep_zone[] = "deep A 192.0.2.8\n";
+/* the hash of the apex, and one that covers all others */
+static const char nsec3_zone[] = ZONE_HEAD
+    "@ RRSIG SOA 13 2 3600 20300101000000 20200101000000 1 nsec3.test. AAAA\n@ NSEC3PARAM 1 0 "
+    "0 -\n"
+    "@ DNSKEY 257 3 13 "
+    "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA==\n"
+    "3rrjesemtuh627kgk4qgon0250128tou NSEC3 1 0 0 - 3rrjesemtuh627kgk4qgon0250128tou NS SOA "
+    "NSEC3PARAM\n"
+    "3rrjesemtuh627kgk4qgon0250128tou RRSIG NSEC3 13 3 3600 20300101000000 20200101000000 1 "
+    "nsec3.test. AAAA\n";
+
+static struct cookie_keys cookies;
+static struct exchange_settings settings = {.identity = "id",
+                                            .hostname = "host",
+                                            .version = "v",
+                                            .udp_size = 1232,
+                                            .cookies = &cookies};
+
+static void ignore(struct exchange *ex) { (void)ex; }
+
+static void free_set(void *data)
+{
+    struct zoneset *set = data;
+    zoneset_free(&set);
+}
+
+/* What authd answers from these zones. */
+static void tell_answer(void *engine, const char *name, uint16_t type)
+{
+    static struct exchange ex;
+    static uint8_t buffer[ROOM];
+    uint8_t query[QUESTION_MAX], dname[DNAME_MAX];
+    struct question q = {.id = 7,
+                         .name = unit_name(name, dname),
+                         .type = type,
+                         .has_edns = true,
+                         .is_do = true,
+                         .udp_size = 4096};
+    size_t len = question_write(&q, query);
+    struct exchange *batch[] = {&ex};
+    const uint8_t *wires[] = {query};
+
+    ex = (struct exchange){.settings = &settings,
+                           .transport = EXCHANGE_TCP,
+                           .buffer = buffer,
+                           .size = sizeof(buffer),
+                           .send = ignore};
+    starve_pause();
+    intake_batch(&auth_serve_service, engine, batch, wires, &len, 1);
+    starve_resume();
+    tell("%s %u:", name, type);
+    for (size_t i = 2; i < 12; i += 2)
+        tell(" %x", util_get_u16(buffer + i));
+    tell(" %zu\n", ex.reply_len);
+}
+
+/* False: it was not put. */
+static bool serve(struct zoneset *set, bool is_starved, bool tells)
+{
+    static struct publish published;
+    static const struct {
+        const char *name;
+        uint16_t type;
+    } questions[] = {{"www.plain.test", RRTYPE_A},     {"alias.plain.test", RRTYPE_A},
+                     {"a.w.plain.test", RRTYPE_TXT},   {"x.d.plain.test", RRTYPE_A},
+                     {"y.sub.plain.test", RRTYPE_A},   {"mail.plain.test", RRTYPE_MX},
+                     {"no.plain.test", RRTYPE_A},      {"h.plain.test", RRTYPE_HTTPS},
+                     {"loc.plain.test", RRTYPE_LOC},   {"g200.made.test", RRTYPE_A},
+                     {"big.made.test", RRTYPE_TXT},    {"in.made.test", RRTYPE_A},
+                     {"deep.sub.made.test", RRTYPE_A}, {"nsec3.test", RRTYPE_SOA},
+                     {"no.nsec3.test", RRTYPE_A},      {"x.listed.test", RRTYPE_A}};
+
+    publish_init(&published, 1);
+    enum err err = publish_put(&published, set, free_set);
+    void *engine = err ? NULL : auth_serve_new(&published, 0);
+    must(engine || (is_starved && starve_has_failed()));
+    if (is_starved)
+        starve_end();
+    if (engine && tells) {
+        auth_serve_service.turn(engine);
+        begin_telling();
+        for (size_t i = 0; i < ARRAY_LEN(questions); i++)
+            tell_answer(engine, questions[i].name, questions[i].type);
+        expect_whole();
+    }
+    if (engine)
+        auth_serve_free(engine);
+    publish_fini(&published);
+    if (err)
+        zoneset_free(&set);
+    return engine != NULL;
+}
+
+static struct auth_conf *auth_conf;
+
+static void read_auth(bool is_starved)
+{
+    struct auth_conf *conf = NULL;
+    struct diag diag;
+
+    diag_init(&diag);
+    if (is_starved)
+        starve_begin();
+    enum err err = auth_conf_read(conf_path, &diag, &conf);
+    if (!err)
+        err = auth_conf_check(conf, false, &diag);
+    if (is_starved)
+        starve_end();
+    if (!is_starved && err)
+        diag_print(&diag, stderr, false);
+    must(err == ERR_OK || (is_starved && starve_has_failed()));
+    if (!err) {
+        const struct auth_conf_zone *zones = conf->zones.items;
+        begin_telling();
+        tell_server(&conf->server);
+        for (size_t i = 0; i < conf->zones.cnt; i++) {
+            tell_name(zones[i].name);
+            tell(" %s\n", zones[i].file);
+        }
+        tell("%s\n", conf->directory);
+        expect_whole();
+    }
+    auth_conf_free(&conf);
+    diag_fini(&diag);
+}
+
+static void auth_configuration(void)
+{
+    read_auth(true);
+    read_auth(false);
+}
+
+static void test_auth_configuration(void **state)
+{
+    (void)state;
+    *expected = '\0';
+    write_file("c.yaml", auth_text);
+    starve_each("configuration of authd", auth_configuration);
+}
+
+static void load(const struct zoneset *before, bool is_starved, struct zoneset **out)
+{
+    size_t failed_cnt = 0;
+
+    enum err err = auth_conf_load(auth_conf, before, out, &failed_cnt);
+    must((err == ERR_OK && failed_cnt == 0) || (is_starved && starve_has_failed()));
+    if (!err)
+        (void)serve(*out, is_starved, failed_cnt == 0);
+    else
+        starve_end();
+    *out = NULL;
+}
+
+static void load_zones(void)
+{
+    struct zoneset *set = NULL;
+
+    starve_begin();
+    load(NULL, true, &set);
+    load(NULL, false, &set);
+}
+
+static void check_zones(void)
+{
+    struct zonefile_checks checks = {.now_s = 1600000000, .has_crypto = true};
+    static const char *const names[] = {"plain", "made", "nsec3"};
+
+    for (int is_starved = 1; is_starved >= 0; is_starved--) {
+        if (is_starved)
+            starve_begin();
+        for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+            uint8_t origin[DNAME_MAX];
+            char path[300], text[100];
+            struct zone *zone = NULL;
+            struct diag diag;
+            diag_init(&diag);
+            snprintf(path, sizeof(path), "%s/%s", folder, names[i]);
+            snprintf(text, sizeof(text), "%s.test", names[i]);
+            enum err err = zonefile_load(unit_name(text, origin), path, &checks, &diag, &zone);
+            must((err == ERR_OK) == (zone != NULL));
+            /* its keys are not real, so that the signed one is refused */
+            must((err == ERR_OK) == (i < 2) || (is_starved && starve_has_failed()));
+            must(err != ERR_FORMAT || diag.error_cnt > 0);
+            if (!is_starved && i < 2 && err)
+                diag_print(&diag, stderr, false);
+            zone_unref(&zone);
+            diag_fini(&diag);
+        }
+        if (is_starved)
+            starve_end();
+    }
+}
+
+static void test_zones(void **state)
+{
+    struct diag diag;
+
+    (void)state;
+    *expected = '\0';
+    write_file("c.yaml", auth_text);
+    diag_init(&diag);
+    assert_int_equal(auth_conf_read(conf_path, &diag, &auth_conf), ERR_OK);
+    starve_each("loading zones", load_zones);
+    starve_each("checking zones", check_zones);
+    auth_conf_free(&auth_conf);
+    diag_fini(&diag);
+}
+
+/* ---- resolving ---- */
+
+/* test., zone.test. and other., whose server's address has to be asked for. */
+static bool servers_say(const char *server, const char *name, uint16_t type)
+{
+    bool is_other = ends_in(name, "other.");
+
+    if (strcmp(server, "192.0.2.1") == 0) {
+        if (is_other)
+            delegate("other.", "ns.host.test.", NULL);
+        else
+            delegate("test.", "ns.test.", "192.0.2.2");
+        return true;
+    }
+    if (strcmp(server, "192.0.2.2") == 0) {
+        if (ends_in(name, "zone.test."))
+            delegate("zone.test.", "ns.zone.test.", "192.0.2.3");
+        else if (strcmp(name, "ns.host.test.") == 0 && type == RRTYPE_A)
+            add(MESSAGE_ANSWER, "%s 3600 A 192.0.2.3", name);
+        else
+            add(MESSAGE_AUTHORITY, "test. 300 SOA a. b. 1 2 3 4 300");
+        return true;
+    }
+    if (ends_in(name, "none.zone.test.")) {
+        reply.flags |= RRTYPE_RCODE_NXDOMAIN;
+        add(MESSAGE_AUTHORITY, "zone.test. 300 SOA a. b. 1 2 3 4 300");
+    } else if (ends_in(name, "d.zone.test.") && strcmp(name, "d.zone.test.") != 0) {
+        add(MESSAGE_ANSWER, "d.zone.test. 3600 DNAME other.");
+        add(MESSAGE_ANSWER, "%s 3600 CNAME www.other.", name);
+    } else if (strcmp(name, "alias.zone.test.") == 0) {
+        add(MESSAGE_ANSWER, "alias.zone.test. 3600 CNAME www.other.");
+    } else if (type != RRTYPE_A) {
+        add(MESSAGE_AUTHORITY, "%s 300 SOA a. b. 1 2 3 4 300",
+            is_other ? "other." : "zone.test.");
+    } else if (strcmp(name, "large.zone.test.") == 0 && !reply.ask->is_tcp) {
+        reply.flags |= MESSAGE_TC;
+    } else {
+        add(MESSAGE_ANSWER, "%s 3600 A %s", name, GOOD);
+        for (int i = 1; i < 60 && strcmp(name, "large.zone.test.") == 0; i++)
+            add(MESSAGE_ANSWER, "%s 3600 A 203.0.113.%d", name, i + 1);
+    }
+    return true;
+}
+
+static bool spared(const char *server, const char *name, uint16_t type)
+{
+    starve_pause();
+    bool is_answer = servers_say(server, name, type);
+    starve_resume();
+    return is_answer;
+}
+
+static const char *asked_name;
+
+/* The answer is the right one, or SERVFAIL if memory was short. */
+static void expect_answer(bool is_starved)
+{
+    bool has_failed = is_starved && starve_has_failed();
+
+    must(stage.answer_cnt == 1);
+    if (has_failed && rcode() == RRTYPE_RCODE_SERVFAIL)
+        return;
+    if (ends_in(asked_name, "none.zone.test."))
+        must(rcode() == RRTYPE_RCODE_NXDOMAIN);
+    else
+        must(rcode() == RRTYPE_RCODE_NOERROR && has_address(GOOD));
+}
+
+static void open_world(void)
+{
+    open_stage();
+    stage.settings.udp_size = 4096;
+    stage_open(&stage, 7);
+}
+
+static void close_world(void)
+{
+    must(stage.pending_cnt == 0 && stage.engine->task_cnt == 0);
+    stage_fini(&stage);
+}
+
+static void resolve(void)
+{
+    open_world();
+    starve_begin();
+    ask(asked_name);
+    run(spared);
+    starve_end();
+    expect_answer(true);
+    stage_forget(&stage);
+    now_advance(LATER_MS); /* failures are remembered for seconds */
+    ask(asked_name);
+    run(servers_say);
+    expect_answer(false);
+    close_world();
+}
+
+/* From the cache, and when it has expired: everything is known then, and the answer that is there is better than none. */
+static void resolve_again(void)
+{
+    open_world();
+    ask(asked_name);
+    run(servers_say);
+    stage_forget(&stage);
+    for (int turn = 0; turn < 2; turn++) {
+        starve_begin();
+        ask(asked_name);
+        run(spared);
+        starve_end();
+        expect_answer(true);
+        stage_forget(&stage);
+        now_advance(3600000);
+    }
+    ask(asked_name);
+    run(servers_say);
+    expect_answer(false);
+    close_world();
+}
+
+static void test_resolving(void **state)
+{
+    static const char *const names[] = {"www.zone.test.", "alias.zone.test.", "x.d.zone.test.",
+                                        "large.zone.test.", "a.b.none.zone.test."};
+    char title[100];
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        asked_name = names[i];
+        snprintf(title, sizeof(title), "resolving %s", names[i]);
+        starve_each(title, resolve);
+        snprintf(title, sizeof(title), "resolving %s again", names[i]);
+        starve_each(title, resolve_again);
+    }
+}
+
+/* Everything that a worker is made of. */
+static enum err open_engine(struct res_serve **serve, struct cache_lmdb **disk,
+                            struct guard **guard, struct quota **quota)
+{
+    struct guard_conf limits = {
+        .connections = 10, .connections_per_client = 10, .idle_ms = 1000};
+    struct quota_limits quotas = {.per_zone = 200, .per_server = 400};
+    struct cache_lmdb_conf conf = {
+        .directory = getenv("STAGE_STORE"), .size = 8 << 20, .worker_cnt = 1};
+    struct cache_store *store = NULL;
+    struct engine *engine = NULL;
+    char why[CACHE_DISK_WHY_MAX];
+
+    enum err err = guard_new(&limits, 1, guard);
+    if (!err)
+        err = quota_new(&quotas, quota);
+    if (!err && conf.directory)
+        err = cache_lmdb_open(&conf, disk, why);
+    if (!err)
+        err = *disk ? cache_lmdb_view(*disk, &store) : cache_memory_new(8 << 20, &store);
+    if (!err) {
+        err = engine_new(&stage.out, store, *quota, &engine);
+        if (err)
+            store->free(&store);
+    }
+    if (!err) {
+        *serve = res_serve_new(engine, 1 << 20);
+        err = *serve ? ERR_OK : ERR_NOMEM;
+        if (err)
+            task_free_engine(&engine);
+    }
+    return err;
+}
+
+static void opening(void)
+{
+    for (int turn = 0; turn < 2; turn++) {
+        struct res_serve *serve = NULL;
+        struct cache_lmdb *disk = NULL;
+        struct guard *guard = NULL;
+        struct quota *quota = NULL;
+        if (turn == 0)
+            starve_begin();
+        enum err err = open_engine(&serve, &disk, &guard, &quota);
+        if (turn == 0)
+            starve_end();
+        must(err == ERR_OK || (turn == 0 && starve_has_failed()));
+        res_serve_free(&serve);
+        cache_lmdb_free(&disk);
+        quota_free(&quota);
+        guard_free(&guard);
+    }
+}
+
+static void test_opening(void **state)
+{
+    (void)state;
+    starve_each("opening an engine", opening);
+}
+
+/* ---- explaining ---- */
+
+static struct json *story;
+static bool is_over;
+
+static void on_story(void *data, struct json *json, const struct cause *cause)
+{
+    (void)data;
+    (void)cause;
+    story = json;
+    is_over = true;
+}
+
+static void explain(struct res_explain *explain, bool is_starved)
+{
+    static const uint8_t name[] = "\5alias\4zone\4test";
+    struct res_explain_ask ask_for = {.settings = &stage.settings,
+                                      .name = name,
+                                      .type = RRTYPE_A,
+                                      .is_fresh = true,
+                                      .has_packets = true,
+                                      .done = on_story};
+
+    must(addr_read("127.0.0.1", 53, &ask_for.client) == ERR_OK);
+    is_over = false;
+    enum err err = res_explain_begin(explain, &ask_for);
+    if (!err)
+        run(is_starved ? spared : servers_say);
+    must(err == ERR_OK ? is_over : is_starved && starve_has_failed());
+    char *text = json_write(story, false);
+    must((text && strstr(text, GOOD)) || (is_starved && starve_has_failed()));
+    free(text);
+    json_free(&story);
+}
+
+static void explaining(void)
+{
+    struct res_explain *e;
+
+    open_world();
+    starve_begin();
+    e = res_explain_new(stage.serve);
+    if (e)
+        explain(e, true);
+    starve_end();
+    now_advance(LATER_MS);
+    if (!e)
+        e = res_explain_new(stage.serve);
+    explain(e, false);
+    res_serve_close(stage.serve);
+    res_explain_free(&e);
+    close_world();
+}
+
+static void test_explaining(void **state)
+{
+    (void)state;
+    starve_each("explaining", explaining);
+}
+
+/* ---- TLS ---- */
+
+static struct tls_server *server;
+static struct tls_client *client;
+static struct tls_server_files files;
+
+static const char *path_of(const char *name)
+{
+    static char paths[4][300];
+    static unsigned next;
+    char *out = paths[next++ % 4];
+    snprintf(out, sizeof(paths[0]), "%s/%s", folder, name);
+    return out;
+}
+
+/* Both ends, and what is on its way from each. */
+struct pair {
+    struct tls *at[2]; /* client, server */
+    struct buffer way[2];
+    uint8_t plain[2][ROOM];
+    size_t got[2];
+};
+
+static bool carry(struct pair *p, int to)
+{
+    struct buffer sealed = p->way[1 - to];
+    size_t len;
+
+    p->way[1 - to] = (struct buffer){0};
+    bool is_of_use = tls_state(p->at[to]) != TLS_BROKEN;
+    if (is_of_use)
+        tls_feed(p->at[to], sealed.at, sealed.len);
+    do {
+        len = 0;
+        if (is_of_use)
+            (void)tls_read(p->at[to], p->plain[to] + p->got[to], ROOM - p->got[to], &len,
+                           &p->way[to]);
+        p->got[to] += len;
+    } while (len > 0);
+    bool was_some = sealed.len > 0;
+    buffer_fini(&sealed);
+    return was_some;
+}
+
+/* A handshake, data both ways, and the end; true: all of it came. */
+static bool talk(struct pair *p)
+{
+    static const struct tls_server_alpn dot = {"\3dot", 4};
+    static uint8_t large[20000];
+    bool is_written = true;
+
+    memset(p, 0, sizeof(*p));
+    if (tls_connect(client, &p->at[0]) != ERR_OK ||
+        tls_accept(server, &dot, &p->at[1]) != ERR_OK)
+        return false;
+    (void)carry(p, 0);
+    while (carry(p, 1) | carry(p, 0))
+        ;
+    for (int from = 0; from < 2; from++) {
+        is_written &= tls_write(p->at[from], large, sizeof(large), &p->way[from]);
+        tls_rest(p->at[from]);
+        while (carry(p, 1 - from) | carry(p, from))
+            ;
+        is_written &= p->got[1 - from] == sizeof(large);
+    }
+    for (int from = 0; from < 2; from++)
+        tls_end(p->at[from], &p->way[from]);
+    while (carry(p, 1) | carry(p, 0))
+        ;
+    return is_written;
+}
+
+static void talk_and_free(bool is_starved)
+{
+    static struct pair p;
+
+    bool is_whole = talk(&p);
+    for (int i = 0; i < 2; i++) {
+        tls_free(&p.at[i]);
+        buffer_fini(&p.way[i]);
+    }
+    must(is_whole || (is_starved && starve_has_failed()));
+}
+
+static void talking(void)
+{
+    starve_begin();
+    talk_and_free(true);
+    starve_end();
+    talk_and_free(false); /* a ticket of that time may be of no use */
+    talk_and_free(false);
+}
+
+/* Certificates, and who a server has to be. */
+static void reading_certificates(void)
+{
+    struct tls_client_terms terms = {.name = "dns.test", .ca_file = path_of("ca.pem")};
+    struct tls_server *fresh = NULL;
+    struct tls_client *known;
+    char why[300] = "";
+
+    starve_begin();
+    enum err err = tls_server_new(&files, 1, &fresh, why, sizeof(why));
+    must(err == ERR_OK || (starve_has_failed() && *why));
+    if (!err) {
+        enum tls_server_news news = tls_server_force(fresh, &files, 1, why, sizeof(why));
+        must(news == TLS_SERVER_TAKEN || starve_has_failed());
+    }
+    starve_end();
+    tls_server_free(&fresh);
+    starve_begin();
+    err = tls_client_get(&terms, &known, why, sizeof(why));
+    must(err == ERR_OK || (starve_has_failed() && *why));
+    starve_end();
+    must(tls_client_get(&terms, &client, why, sizeof(why)) == ERR_OK);
+    talk_and_free(false);
+}
+
+static void test_tls(void **state)
+{
+    (void)state;
+    starve_each("a connection over TLS", talking);
+    starve_each("reading certificates", reading_certificates);
+    starve_openssl(true);
+    starve_each("a connection over TLS, OpenSSL too", talking);
+    starve_each("reading certificates, OpenSSL too", reading_certificates);
+    starve_openssl(false);
+}
+
+/* ---- HTTP ---- */
+
+static struct guard *guard;
+static struct h2 *h2;
+static uint8_t decoded[MESSAGE_MAX];
+static bool is_broken;
+
+/* The answer is the question, and a page of it for the second stream. */
+static void on_request(void *data, uint32_t stream, const struct http_request *request)
+{
+    static char page[40000];
+    const uint8_t *wire;
+    size_t len;
+
+    (void)data;
+    struct http_verdict verdict = doh_read(request, "/dns-query", decoded, &wire, &len);
+    struct http_answer a = {
+        .status = verdict.status, .why = verdict.why, .date = "Sun, 06 Nov 1994 08:49:37 GMT"};
+    if (a.status == 200) {
+        memset(page, 'x', sizeof(page));
+        a.body = stream == 3 ? (struct http_text){page, sizeof(page)}
+                             : (struct http_text){(const char *)wire, len};
+        a.max_age_s = 60;
+    }
+    if (!h2_answer(h2, stream, &a))
+        is_broken = true;
+}
+
+/* A client of nghttp2's, whose memory does not fail. */
+static struct browser {
+    nghttp2_session *session;
+    size_t octets, closed;
+} browser;
+
+static int on_octets(nghttp2_session *session, uint8_t flags, int32_t id, const uint8_t *octets,
+                     size_t len, void *data)
+{
+    (void)session, (void)flags, (void)id, (void)octets, (void)data;
+    browser.octets += len;
+    return 0;
+}
+
+static int on_closed(nghttp2_session *session, int32_t id, uint32_t code, void *data)
+{
+    (void)session, (void)id, (void)data;
+    browser.closed += code == NGHTTP2_NO_ERROR;
+    return 0;
+}
+
+#define FIELD(name, value)                                                          \
+    {                                                                               \
+        (uint8_t *)(name), (uint8_t *)(value), sizeof(name) - 1, sizeof(value) - 1, \
+            NGHTTP2_NV_FLAG_NONE                                                    \
+    }
+
+static ssize_t read_body(nghttp2_session *session, int32_t id, uint8_t *to, size_t size,
+                         uint32_t *flags, nghttp2_data_source *source, void *data)
+{
+    (void)session, (void)id, (void)source, (void)data, (void)size;
+    memcpy(to, "a message of a POST", 19);
+    *flags = NGHTTP2_DATA_FLAG_EOF;
+    return 19;
+}
+
+static void browser_ask(void)
+{
+    static const nghttp2_nv get[] = {FIELD(":method", "GET"), FIELD(":scheme", "https"),
+                                     FIELD(":authority", "dns.test"),
+                                     FIELD(":path", "/dns-query?dns=AAABAAABAAAAAAAAAAABAAE")};
+    static const nghttp2_nv post[] = {
+        FIELD(":method", "POST"), FIELD(":scheme", "https"), FIELD(":authority", "dns.test"),
+        FIELD(":path", "/dns-query"), FIELD("content-type", "application/dns-message")};
+    nghttp2_data_provider body = {.read_callback = read_body};
+
+    must(nghttp2_submit_request(browser.session, NULL, get, ARRAY_LEN(get), NULL, NULL) > 0);
+    must(nghttp2_submit_request(browser.session, NULL, get, ARRAY_LEN(get), NULL, NULL) > 0);
+    must(nghttp2_submit_request(browser.session, NULL, post, ARRAY_LEN(post), &body, NULL) > 0);
+}
+
+static void browser_open(void)
+{
+    nghttp2_session_callbacks *calls;
+
+    browser = (struct browser){0};
+    must(nghttp2_session_callbacks_new(&calls) == 0);
+    nghttp2_session_callbacks_set_on_data_chunk_recv_callback(calls, on_octets);
+    nghttp2_session_callbacks_set_on_stream_close_callback(calls, on_closed);
+    must(nghttp2_session_client_new(&browser.session, calls, NULL) == 0);
+    nghttp2_session_callbacks_del(calls);
+    must(nghttp2_submit_settings(browser.session, NGHTTP2_FLAG_NONE, NULL, 0) == 0);
+    browser_ask();
+}
+
+/* Until both have nothing to say; false: the server ends the connection. */
+static bool exchange_all(void)
+{
+    bool goes_on = true, was_some = true;
+    uint64_t now_ms = 1000000;
+
+    while (was_some && goes_on) {
+        struct buffer out = {0};
+        bool is_all = false;
+        const uint8_t *octets;
+        starve_pause();
+        ssize_t len = nghttp2_session_mem_send(browser.session, &octets);
+        starve_resume();
+        must(len >= 0);
+        if (len > 0)
+            goes_on = h2_read(h2, octets, (size_t)len, true, now_ms);
+        while (goes_on && !is_all)
+            goes_on = h2_write(h2, &out, out.len + 1000, &is_all);
+        was_some = len > 0 || out.len > 0;
+        starve_pause();
+        if (goes_on && out.len > 0)
+            must(nghttp2_session_mem_recv(browser.session, out.at, out.len) ==
+                 (ssize_t)out.len);
+        starve_resume();
+        buffer_fini(&out);
+    }
+    return goes_on && !is_broken;
+}
+
+static void http2(void)
+{
+    for (int turn = 0; turn < 2; turn++) {
+        starve_pause();
+        browser_open();
+        starve_resume();
+        is_broken = false;
+        if (turn == 0)
+            starve_begin();
+        enum err err = h2_new(guard, on_request, NULL, &h2);
+        bool goes_on = !err && exchange_all();
+        if (goes_on)
+            h2_end(h2);
+        if (turn == 0)
+            starve_end();
+        must((turn == 0 && starve_has_failed()) ||
+             (goes_on && browser.closed == 3 && browser.octets > 40000));
+        if (goes_on &&
+            turn ==
+                0) { /* the same connection; it has answered all that has come, or refused it */
+            must(h2_held(h2) == 0);
+        }
+        h2_free(&h2);
+        nghttp2_session_del(browser.session);
+        must(guard_counts(guard).memory == 0);
+    }
+}
+
+static void http1(void)
+{
+    struct buffer out = {.guard = guard};
+    struct http_answer a = {
+        .status = 200, .body = {.at = "body", .len = 4}, .max_age_s = 60, .date = "x"};
+    bool is_written;
+
+    starve_begin();
+    is_written = http1_print_continue(&out) &&
+                 http1_print(&out, &a, (struct http1_form){.closes = false});
+    must(is_written || starve_has_failed());
+    starve_end();
+    size_t before = out.len;
+    must(http1_print(&out, &a, (struct http1_form){.closes = true}));
+    must(out.len > before && memcmp(out.at + before, "HTTP/1.1 200", 12) == 0);
+    buffer_fini(&out);
+    must(guard_counts(guard).memory == 0);
+}
+
+static void test_http(void **state)
+{
+    static const struct guard_conf limits = {.connections = 1, .memory = 1 << 30};
+
+    (void)state;
+    assert_int_equal(guard_new(&limits, 1, &guard), ERR_OK);
+    starve_each("a session of HTTP/2", http2);
+    starve_each("answers of HTTP/1.1", http1);
+    guard_free(&guard);
+}
+
+/* ---- the control socket ---- */
+
+static uv_loop_t loop;
+static struct job_box home;
+static struct ports *ports;
+static struct control_command commands[8];
+static const char *request;
+
+static void ring(void *bell) { (void)bell; }
+
+static void turn_loop(void)
+{
+    for (int i = 0; i < 10; i++) {
+        uv_run(&loop, UV_RUN_NOWAIT);
+        job_run_all(&home, NULL);
+    }
+}
+
+/* Send the request and take the line that comes; false: the connection was closed. */
+static bool call(const char *path, char *answer, size_t size)
+{
+    struct sockaddr_un at = {.sun_family = AF_UNIX};
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    size_t len = 0;
+
+    snprintf(at.sun_path, sizeof(at.sun_path), "%s", path);
+    must(fd >= 0 && connect(fd, (struct sockaddr *)&at, sizeof(at)) == 0);
+    must(send(fd, request, strlen(request), MSG_NOSIGNAL) == (ssize_t)strlen(request));
+    for (int i = 0; i < 100; i++) {
+        turn_loop();
+        ssize_t part = recv(fd, answer + len, size - 1 - len, MSG_DONTWAIT);
+        if (part > 0)
+            len += (size_t)part;
+        if (part == 0 || (len > 0 && answer[len - 1] == '\n'))
+            break;
+    }
+    answer[len] = '\0';
+    close(fd);
+    turn_loop();
+    return len > 0;
+}
+
+static void control(void)
+{
+    static char answer[TEXT_MAX];
+    struct res_control worker = {.ports = ports};
+    struct control_parts parts = {.loop = &loop,
+                                  .home = &home,
+                                  .settings = &stage.settings,
+                                  .commands = {commands, NULL},
+                                  .data = &worker};
+    struct control *c = NULL;
+    const char *path = path_of("control.sock");
+    char why[CONTROL_ERROR_MAX] = "";
+
+    open_world();
+    asked_name = "www.zone.test.";
+    ask(asked_name);
+    run(servers_say);
+    worker.serve = stage.serve;
+    starve_begin();
+    enum err err = control_open(&parts, path, "", &c, why, sizeof(why));
+    must(err == ERR_OK || (starve_has_failed() && *why));
+    if (!err) {
+        bool is_answered = call(path, answer, sizeof(answer));
+        must(starve_has_failed() || (is_answered && strncmp(answer, "{\"ok\":true", 10) == 0));
+    }
+    starve_end();
+    if (err)
+        must(control_open(&parts, path, "", &c, why, sizeof(why)) == ERR_OK);
+    must(call(path, answer, sizeof(answer)) && strncmp(answer, "{\"ok\":true", 10) == 0);
+    control_close(c);
+    turn_loop();
+    control_free(&c);
+    close_world();
+}
+
+static void *uv_malloc(size_t size)
+{
+    starve_pause();
+    void *at = malloc(size);
+    starve_resume();
+    return at;
+}
+
+static void *uv_calloc(size_t cnt, size_t size)
+{
+    starve_pause();
+    void *at = calloc(cnt, size);
+    starve_resume();
+    return at;
+}
+
+/* libuv ends the process when its table of descriptors cannot grow. */
+static void *uv_again(void *old, size_t size)
+{
+    starve_pause();
+    void *at = realloc(old, size);
+    starve_resume();
+    return at;
+}
+
+static void test_control(void **state)
+{
+    static const char *const requests[] = {
+        "{\"command\":\"status\"}\n",
+        "{\"command\":\"stats\"}\n",
+        "{\"command\":\"cache-stats\"}\n",
+        "{\"command\":\"cache-show\",\"name\":\"www.zone.test\"}\n",
+        "{\"command\":\"cache-flush\",\"name\":\"zone.test\"}\n",
+        "{\"command\":\"last\",\"name\":\"www.zone.test\"}\n"};
+    size_t cnt = 0;
+
+    (void)state;
+    for (const struct control_command *at = res_control_commands; at->name; at++)
+        if (strcmp(at->name, "explain") != 0)
+            commands[cnt++] = (struct control_command){.name = at->name, .begin = at->run};
+    must(uv_replace_allocator(uv_malloc, uv_again, uv_calloc, free) == 0);
+    must(ports_new(&(struct ports_terms){0}, &ports) == ERR_OK && uv_loop_init(&loop) == 0);
+    job_box_init(&home, ring, NULL);
+    for (size_t i = 0; i < ARRAY_LEN(requests); i++) {
+        char title[100];
+        request = requests[i];
+        *expected = '\0';
+        snprintf(title, sizeof(title), "control %.*s", (int)strlen(request) - 1, request);
+        starve_each(title, control);
+    }
+    uv_run(&loop, UV_RUN_DEFAULT);
+    must(uv_loop_close(&loop) == 0);
+    ports_free(&ports);
+}
+
+/* ---- begin and end ---- */
+
+static int start(void **state)
+{
+    static const uint8_t secret[1][COOKIE_SECRET_LEN] = {"secret of a test"};
+    static const struct guard_conf limits = {.connections = 1};
+    struct tls_client_terms terms = {.name = "dns.test"};
+    char command[600], why[300];
+
+    (void)state;
+    signal(SIGPIPE, SIG_IGN);
+    hash_init();
+    log_set(LOG_LEVEL_ERROR, LOG_FORMAT_TEXT);
+    assert_non_null(mkdtemp(folder));
+    snprintf(
+        command, sizeof(command),
+        "%s certificate make dns.test 127.0.0.1 --directory %s >/dev/null && mkdir %s/zones",
+        ROOTLINE_COMMAND, folder, folder);
+    assert_int_equal(system(command), 0);
+    snprintf(conf_path, sizeof(conf_path), "%s/c.yaml", folder);
+    write_file("secrets", "00112233445566778899aabbccddeeff\n");
+    write_file("hints", ". NS a.root.\na.root. A 192.0.2.1\na.root. AAAA 2001:db8::1\n");
+    write_file("hosts", "192.0.2.7 one.hosts.test two.hosts.test\n192.0.2.8 one.hosts.test\n");
+    write_file("plain", plain_zone);
+    write_file("made", made_zone);
+    write_file("part", part_zone);
+    write_file("deep", deep_zone);
+    write_file("nsec3", nsec3_zone);
+    write_file("zones/listed.test.zone", plain_zone);
+    cookie_set(&cookies, secret, 1);
+    assert_int_equal(guard_new(&limits, 1, &settings.guard), ERR_OK);
+    static char certificate[300], key[300];
+    strcpy(certificate, path_of("cert.pem"));
+    strcpy(key, path_of("key.pem"));
+    files = (struct tls_server_files){certificate, key};
+    assert_int_equal(tls_server_new(&files, 1, &server, why, sizeof(why)), ERR_OK);
+    terms.ca_file = path_of("ca.pem");
+    assert_int_equal(tls_client_get(&terms, &client, why, sizeof(why)), ERR_OK);
+    starve_spare(&stage_takes_memory);
+    return 0;
+}
+
+static int end_all(void **state)
+{
+    char command[400];
+
+    (void)state;
+    tls_server_free(&server);
+    guard_free(&settings.guard);
+    snprintf(command, sizeof(command), "rm -r %s", folder);
+    return system(command);
+}
+
+int main(void)
+{
+    const struct CMUnitTest all[] = {
+        cmocka_unit_test_teardown(test_resolver_configuration, starve_teardown),
+        cmocka_unit_test_teardown(test_auth_configuration, starve_teardown),
+        cmocka_unit_test_teardown(test_zones, starve_teardown),
+        cmocka_unit_test_teardown(test_tls, starve_teardown),
+        cmocka_unit_test_teardown(test_http, starve_teardown),
+        cmocka_unit_test_teardown(test_opening, starve_teardown),
+        cmocka_unit_test_teardown(test_resolving, starve_teardown),
+        cmocka_unit_test_teardown(test_explaining, starve_teardown),
+        cmocka_unit_test_teardown(test_control, starve_teardown),
+    };
+    const struct CMUnitTest on_disk[] = {
+        cmocka_unit_test_teardown(test_opening, starve_teardown),
+        cmocka_unit_test_teardown(test_resolving, starve_teardown),
+    };
+    starve_init();
+    return getenv("STAGE_STORE")
+               ? cmocka_run_group_tests_name("oom on LMDB", on_disk, start, end_all)
+               : cmocka_run_group_tests_name("oom", all, start, end_all);
+}
