@@ -1,7 +1,9 @@
 /* A line is put together in memory and written at once, so that lines of several threads never
- * mix. */
+ * mix.  A reader that does not read costs lines, and never time: workers write them too. */
 #include "base/log.h"
 
+#include <limits.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -44,7 +46,8 @@ static void print_json(FILE *out, enum log_level level, const char *when, const 
     json_put_text(line, "level", log_level_name(level));
     json_put_text(line, "message", message);
     char *text = json_write(line, false);
-    fprintf(out, "%s\n", text ? text : "");
+    if (text)
+        fprintf(out, "%s\n", text);
     free(text);
     json_free(&line);
 }
@@ -78,12 +81,67 @@ size_t log_last(size_t cnt, void (*show)(void *data, const struct log_kept *line
     return shown;
 }
 
+/* ---- writing ---- */
+
+/* A pipe that can be written to takes PIPE_BUF octets at least without waiting. */
+enum { MESSAGE_MAX = 2000, SHAPE_MAX = 90 };
+_Static_assert(2 * MESSAGE_MAX + SHAPE_MAX <= PIPE_BUF, "a line with each octet escaped");
+
+/* Lifetime: process. */
+static struct {
+    pthread_mutex_t lock;
+    uint64_t lost; /* lines since the last that was written */
+} writing = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+/* NULL without memory; the caller's. */
+static char *make_line(enum log_level level, const char *when, const char *message, size_t *len)
+{
+    char *line = NULL;
+    FILE *out = open_memstream(&line, len);
+
+    if (!out)
+        return NULL;
+    if (shape == LOG_FORMAT_JSON)
+        print_json(out, level, when, message);
+    else
+        print_text(out, level, when, message);
+    fclose(out);
+    return line;
+}
+
+static bool write_line(enum log_level level, const char *when, const char *message)
+{
+    struct pollfd ready = {.fd = STDERR_FILENO, .events = POLLOUT};
+    size_t len = 0;
+
+    if (poll(&ready, 1, 0) != 1 || !(ready.revents & POLLOUT))
+        return false;
+    char *line = make_line(level, when, message, &len);
+    bool is_written = line && len > 0 && write(STDERR_FILENO, line, len) == (ssize_t)len;
+    free(line);
+    return is_written;
+}
+
+/* The lines that were lost before are told of first. */
+static void write_or_lose(enum log_level level, const char *when, const char *message)
+{
+    char told[80];
+
+    pthread_mutex_lock(&writing.lock);
+    if (writing.lost > 0) {
+        snprintf(told, sizeof(told), "%llu lines before this one could not be written",
+                 (unsigned long long)writing.lost);
+        if (write_line(LOG_LEVEL_WARNING, when, told))
+            writing.lost = 0;
+    }
+    writing.lost += writing.lost > 0 || !write_line(level, when, message);
+    pthread_mutex_unlock(&writing.lock);
+}
+
 void log_line(enum log_level level, const char *fmt, ...)
 {
-    char message[2048];
+    char message[MESSAGE_MAX];
     char when[NOW_TEXT_MAX];
-    char *line = NULL;
-    size_t len = 0;
     va_list args;
 
     if (level > wanted)
@@ -95,16 +153,5 @@ void log_line(enum log_level level, const char *fmt, ...)
     int64_t now_ms = now_wall_ms();
     now_print(now_ms, when);
     keep(level, now_ms, message);
-
-    FILE *out = open_memstream(&line, &len);
-    if (!out)
-        return;
-    if (shape == LOG_FORMAT_JSON)
-        print_json(out, level, when, message);
-    else
-        print_text(out, level, when, message);
-    fclose(out);
-    ssize_t written = write(STDERR_FILENO, line, len);
-    (void)written; /* a log that nobody can read must not stop the server */
-    free(line);
+    write_or_lose(level, when, message);
 }

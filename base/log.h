@@ -1,9 +1,10 @@
 /* layer 3 | base/log.h | lines on stderr
  *
  * Text, one JSON object a line, or text with the priority prefix that the journal of systemd
- * turns into a field. Nothing on an answer path calls this.
+ * turns into a field. Nothing on an answer path calls this.  A line that would have to wait for its
+ * reader is lost, and the next that is written tells how many were.
  *
- * Thread:   any, after log_set; a line is one write.
+ * Thread:   any, after log_set; a line is one write that does not wait.
  */
 #pragma once
 

@@ -10,6 +10,8 @@
 
 #include "base/text.h"
 #include "base/log.h"
+#include <unistd.h>
+
 #include "base/addr.h"
 #include "base/arena.h"
 #include "base/cursor.h"
@@ -393,12 +395,40 @@ static void a_line_of_the_log_stays_one(void **state)
     assert_string_equal(text, "one two.<3>three.[0m");
 }
 
+/* Each line of a log that nobody reads would wait for ever: the alarm ends the test then. */
+static void a_reader_that_does_not_read(void **state)
+{
+    static char got[1 << 17];
+    int ends[2], kept = dup(STDERR_FILENO);
+
+    (void)state;
+    assert_int_equal(pipe(ends), 0);
+    assert_int_equal(dup2(ends[1], STDERR_FILENO), STDERR_FILENO);
+    alarm(60);
+    for (int i = 0; i < 5000; i++)
+        log_line(LOG_LEVEL_ERROR, "line %d of a reader that does not read", i);
+    alarm(0);
+    size_t len = (size_t)read(ends[0], got, sizeof(got) - 1);
+    assert_true(len > 10000 && got[len - 1] == '\n');
+    log_line(LOG_LEVEL_ERROR, "it reads again");
+    len = (size_t)read(ends[0], got, sizeof(got) - 1);
+    assert_int_equal(dup2(kept, STDERR_FILENO), STDERR_FILENO);
+    close(kept);
+    close(ends[0]);
+    close(ends[1]);
+    got[len] = '\0';
+    const char *told = strstr(got, "warning "), *last = strstr(got, "it reads again");
+    assert_true(told && last && told < last);
+    assert_true(strstr(told, " lines before this one could not be written") < last);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(texts_are_made_harmless),
         cmocka_unit_test(json_is_made_harmless),
         cmocka_unit_test(a_line_of_the_log_stays_one),
+        cmocka_unit_test(a_reader_that_does_not_read),
         cmocka_unit_test(arena_keeps_its_cap),
         cmocka_unit_test(arena_pieces_do_not_overlap),
         cmocka_unit_test(cursor_sticks_at_the_end),
