@@ -211,10 +211,65 @@ void json_make_harmless(char *text)
             memcpy(p + 2, "fffd", 4);
 }
 
+/* jansson's reader (2.14) does not notice when the buffer of a text cannot grow: it loses an octet, the quote at
+ * the end for one, and goes past its buffers.  So it never sees a failure: what malloc refuses comes
+ * from a reserve, and then the result is dropped as a whole.  Lifetime: a call of json_read. */
+static _Thread_local struct {
+    char *at; /* NULL: nothing is being read */
+    size_t used, size;
+} reserve;
+
+enum { RESERVE_PER_OCTET = 128, RESERVE_LEAST = 4096, RESERVE_ALIGN = 16 };
+
+static void *allocate(size_t size)
+{
+    void *at = malloc(size);
+    size_t wanted = (size + RESERVE_ALIGN - 1) & ~(size_t)(RESERVE_ALIGN - 1);
+
+    if (at || !reserve.at || wanted > reserve.size - reserve.used)
+        return at;
+    at = reserve.at + reserve.used;
+    reserve.used += wanted;
+    return at;
+}
+
+static void release(void *at)
+{
+    bool is_reserve =
+        reserve.at && (char *)at >= reserve.at && (char *)at < reserve.at + reserve.size;
+    if (!is_reserve)
+        free(at);
+}
+
+__attribute__((constructor)) static void use_reserve(void)
+{
+    json_set_alloc_funcs(allocate, release);
+}
+
+/* NULL: `error` tells, or there is no memory. */
+static json_t *load(const char *text, size_t len, json_error_t *error)
+{
+    reserve.size = RESERVE_PER_OCTET * len + RESERVE_LEAST;
+    reserve.used = 0;
+    reserve.at = malloc(reserve.size);
+    json_t *read = reserve.at ? json_loadb(text, len, JSON_REJECT_DUPLICATES, error) : NULL;
+    if (!reserve.at || reserve.used > 0) {
+        json_decref(read);
+        read = NULL;
+        snprintf(error->text, sizeof(error->text), "out of memory");
+        error->position = 0;
+        error->text[sizeof(error->text) - 1] =
+            json_error_out_of_memory; /* as jansson keeps it */
+    }
+    free(reserve.at);
+    reserve.at = NULL;
+    return read;
+}
+
 enum err json_read(const char *text, size_t len, struct json **result, char *why, size_t size)
 {
-    json_error_t error;
-    json_t *read = json_loadb(text, len, JSON_REJECT_DUPLICATES, &error);
+    json_error_t error = {0};
+    json_t *read = load(text, len, &error);
 
     if (!read) {
         bool is_memory = json_error_code(&error) == json_error_out_of_memory;

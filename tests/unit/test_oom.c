@@ -1176,10 +1176,12 @@ static void *uv_again(void *old, size_t size)
 static void test_control(void **state)
 {
     static const char *const requests[] = {
-        "{\"command\":\"status\"}\n",
-        "{\"command\":\"stats\"}\n",
+        "{\"command\":\"status\"}\n", "{\"command\":\"stats\"}\n",
         "{\"command\":\"cache-stats\"}\n",
-        "{\"command\":\"cache-show\",\"name\":\"www.zone.test\"}\n",
+        /* texts that end where jansson's buffer has to grow */
+        "{\"command\":\"cache-show\",\"name\":\"www.zone.test\",\"a\":\"fourteen "
+        "chars\",\"b\":\"thirty characters in a string.\","
+        "\"c\":\"thirteen char\\\"s\"}\n",
         "{\"command\":\"cache-flush\",\"name\":\"zone.test\"}\n",
         "{\"command\":\"last\",\"name\":\"www.zone.test\"}\n"};
     size_t cnt = 0;
