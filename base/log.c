@@ -1,4 +1,4 @@
-/* A line is put together in memory and written at once, so that lines of several threads never
+/* A line is put together and written at once, so that lines of several threads never
  * mix.  A reader that does not read costs lines, and never time: workers write them too. */
 #include "base/log.h"
 
@@ -9,7 +9,6 @@
 #include <stdbool.h>
 #include <unistd.h>
 
-#include "base/json.h"
 #include "base/now.h"
 #include "base/text.h"
 
@@ -28,28 +27,31 @@ const char *log_level_name(enum log_level level)
     return names[level];
 }
 
-static void print_text(FILE *out, enum log_level level, const char *when, const char *message)
+static size_t print_text(char *line, size_t size, enum log_level level, const char *when,
+                         const char *message)
 {
     static const int priorities[] = {3, 4, 6,
                                      7}; /* of syslog(3), what sd-daemon(3) prefixes mean */
-
-    if (getenv("JOURNAL_STREAM"))
-        fprintf(out, "<%d>%s\n", priorities[level], message);
-    else
-        fprintf(out, "%s %-7s %s\n", when, log_level_name(level), message);
+    int len = getenv("JOURNAL_STREAM")
+                  ? snprintf(line, size, "<%d>%s\n", priorities[level], message)
+                  : snprintf(line, size, "%s %-7s %s\n", when, log_level_name(level), message);
+    return (size_t)len;
 }
 
-static void print_json(FILE *out, enum log_level level, const char *when, const char *message)
+/* Of a message that is harmless: UTF-8 without control characters. */
+static size_t print_json(char *line, size_t size, enum log_level level, const char *when,
+                         const char *message)
 {
-    struct json *line = json_new_object();
-    json_put_text(line, "time", when);
-    json_put_text(line, "level", log_level_name(level));
-    json_put_text(line, "message", message);
-    char *text = json_write(line, false);
-    if (text)
-        fprintf(out, "%s\n", text);
-    free(text);
-    json_free(&line);
+    size_t len =
+        (size_t)snprintf(line, size, "{\"time\":\"%s\",\"level\":\"%s\",\"message\":\"", when,
+                         log_level_name(level));
+    for (; *message; message++) {
+        if (*message == '"' || *message == '\\')
+            line[len++] = '\\';
+        line[len++] = *message;
+    }
+    memcpy(line + len, "\"}\n", 3);
+    return len + 3;
 }
 
 /* ---- the last lines ---- */
@@ -93,33 +95,17 @@ static struct {
     uint64_t lost; /* lines since the last that was written */
 } writing = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
-/* NULL without memory; the caller's. */
-static char *make_line(enum log_level level, const char *when, const char *message, size_t *len)
-{
-    char *line = NULL;
-    FILE *out = open_memstream(&line, len);
-
-    if (!out)
-        return NULL;
-    if (shape == LOG_FORMAT_JSON)
-        print_json(out, level, when, message);
-    else
-        print_text(out, level, when, message);
-    fclose(out);
-    return line;
-}
-
 static bool write_line(enum log_level level, const char *when, const char *message)
 {
     struct pollfd ready = {.fd = STDERR_FILENO, .events = POLLOUT};
-    size_t len = 0;
+    char line[PIPE_BUF]; /* a line is wanted most when there is no memory */
 
     if (poll(&ready, 1, 0) != 1 || !(ready.revents & POLLOUT))
         return false;
-    char *line = make_line(level, when, message, &len);
-    bool is_written = line && len > 0 && write(STDERR_FILENO, line, len) == (ssize_t)len;
-    free(line);
-    return is_written;
+    size_t len = shape == LOG_FORMAT_JSON
+                     ? print_json(line, sizeof(line), level, when, message)
+                     : print_text(line, sizeof(line), level, when, message);
+    return write(STDERR_FILENO, line, len) == (ssize_t)len;
 }
 
 /* The lines that were lost before are told of first. */
