@@ -140,11 +140,17 @@ static void on_home(struct job *job, void *data)
     if (p && *call->error) {
         answer_error(p, call->error);
     } else if (p) {
+        uint64_t lost = json_lost();
         struct json *made = json_new_object();
         json_put_bool(made, "ok", true);
         json_put(made, "result", call->result);
         call->result = NULL;
-        answer(p, made);
+        if (json_lost() == lost) {
+            answer(p, made);
+        } else {
+            json_free(&made);
+            answer_error(p, "out of memory");
+        }
     }
     free_call(call);
 }
@@ -152,13 +158,18 @@ static void on_home(struct job *job, void *data)
 static void on_worker(struct job *job, void *engine)
 {
     struct control_call *call = container_of(job, struct control_call, job);
+    uint64_t lost = json_lost();
+
     call->is_held = call->is_there = call->is_again = false;
     if (engine)
         call->run(call, engine);
     else
         control_refuse(call, "this daemon is stopping");
-    if (!call->is_held)
-        control_go_on(call);
+    if (call->is_held)
+        return;
+    if (json_lost() != lost) /* half a result would be taken for the whole */
+        control_refuse(call, "out of memory");
+    control_go_on(call);
 }
 
 void control_go_on(struct control_call *call)
@@ -225,8 +236,11 @@ static void begin_call(struct control_peer *p, struct json *request)
     p->call = call;
     call->run = theirs ? theirs->run : NULL;
     call->is_for_all = theirs && theirs->is_for_all;
+    uint64_t lost = json_lost();
     if (ours && ours->begin)
         ours->begin(call, c->parts.data);
+    if (json_lost() != lost)
+        control_refuse(call, "out of memory");
     call->job.run = call->run ? on_worker : on_home;
     if (call->run && !*call->error)
         worker_post(c->parts.workers[0], &call->job);

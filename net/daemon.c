@@ -336,6 +336,8 @@ static enum err read_conf(struct body *b, void **conf, struct server_conf **serv
         diag_log(&diag);
     else
         diag_print(&diag, stderr, isatty(STDERR_FILENO));
+    if (err && diag.error_cnt == 0)
+        log_error("%s: %s", b->conf_path, err_name(err));
     /* after the change of user the file may be out of reach; what is served has been read before */
     if (!err && b->tls && *(*server)->tls_certificate && !*(*server)->certificate.file)
         must(tls_server_certificate(b->tls, 0, &(*server)->certificate));
@@ -996,7 +998,7 @@ int daemon_main(const struct daemon_calls *calls, int argc, char **argv)
         .identity = "", .hostname = b.hostname, .version = "Rootline " ROOTLINE_VERSION};
     int status = uv_loop_init(&b.loop);
     if (status != 0) {
-        fprintf(stderr, "%s: cannot start: %s\n", calls->name, uv_strerror(status));
+        log_error("cannot start: %s", uv_strerror(status));
         return EXIT_WRONG;
     }
     uv_async_init(&b.loop, &b.done, on_done);

@@ -1113,6 +1113,14 @@ static bool call(const char *path, char *answer, size_t size)
     return len > 0;
 }
 
+static enum err open_control(const struct control_parts *parts, const char *path,
+                             struct control **c, char why[CONTROL_ERROR_MAX])
+{
+    int fd = -1;
+    enum err err = control_bind(path, "", &fd, why, CONTROL_ERROR_MAX);
+    return err ? err : control_open(parts, path, fd, c);
+}
+
 static void control(void)
 {
     static char answer[TEXT_MAX];
@@ -1132,15 +1140,15 @@ static void control(void)
     run(servers_say);
     worker.serve = stage.serve;
     starve_begin();
-    enum err err = control_open(&parts, path, "", &c, why, sizeof(why));
-    must(err == ERR_OK || (starve_has_failed() && *why));
+    enum err err = open_control(&parts, path, &c, why);
+    must(err == ERR_OK || starve_has_failed());
     if (!err) {
         bool is_answered = call(path, answer, sizeof(answer));
         must(starve_has_failed() || (is_answered && strncmp(answer, "{\"ok\":true", 10) == 0));
     }
     starve_end();
     if (err)
-        must(control_open(&parts, path, "", &c, why, sizeof(why)) == ERR_OK);
+        must(open_control(&parts, path, &c, why) == ERR_OK);
     must(call(path, answer, sizeof(answer)) && strncmp(answer, "{\"ok\":true", 10) == 0);
     control_close(c);
     turn_loop();
