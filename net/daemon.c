@@ -52,6 +52,7 @@ struct body {
     char hostname[HOST_MAX];
     struct publish publish;
     struct worker **workers;
+    void *shared; /* of the engines */
     void **engines;
     size_t worker_cnt, made_cnt, running_cnt;
     struct worker_sockets *sockets; /* of each worker in turn; it owns them once it is made */
@@ -703,6 +704,8 @@ static void end(struct body *b)
         if (b->engines && b->engines[i])
             b->calls->free_engine(b->engines[i]);
     }
+    if (b->shared)
+        b->calls->free_shared(b->shared);
     close_sockets(b);
     free(b->workers);
     free(b->engines);
@@ -841,6 +844,7 @@ static enum err make_worker(struct body *b, size_t number)
                                    .worker = number,
                                    .worker_cnt = b->worker_cnt,
                                    .conf = b->conf,
+                                   .shared = b->shared,
                                    .sockets = b->descriptors.sockets};
     b->engines[number] = b->calls->new_engine(&engine);
     if (!b->engines[number])
@@ -861,6 +865,11 @@ static enum err make_workers(struct body *b)
 {
     enum err err = ERR_OK;
 
+    if (b->calls->new_shared) {
+        b->shared = b->calls->new_shared(b->conf, b->worker_cnt);
+        if (!b->shared)
+            return ERR_NOMEM;
+    }
     b->workers = calloc(b->worker_cnt, sizeof(struct worker *));
     b->engines = calloc(b->worker_cnt, sizeof(void *));
     if (!b->workers || !b->engines)

@@ -18,6 +18,7 @@ struct daemon_engine {
     struct publish *publish; /* versions come from it, under the number `worker` */
     size_t worker, worker_cnt;
     void *conf;       /* that of the start */
+    void *shared;     /* what all engines share, as new_shared made it; NULL: nothing */
     unsigned sockets; /* it may ask servers with, at most */
 };
 
@@ -35,6 +36,10 @@ struct daemon_calls {
     enum err (*build)(void *conf, const void *before, void **version, char *summary,
                       size_t size);
     void (*free_version)(void *version);
+    /* What all engines share: made before the first of them, freed after the last.  NULL in the
+     * struct: they share nothing.  A result of NULL: no memory, or it said what is wrong. */
+    void *(*new_shared)(const void *conf, size_t worker_cnt);
+    void (*free_shared)(void *shared);
     /* One engine a worker.  NULL: no memory. */
     void *(*new_engine)(const struct daemon_engine *parts);
     void (*free_engine)(void *engine);

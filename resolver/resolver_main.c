@@ -23,11 +23,14 @@ enum {
     SOCKETS_ALL = 65536 /* to ask servers with: of all workers */
 };
 
+struct shared;
+
 /* Lifetime: worker. */
 struct resolver {
     struct res_control
         control; /* first: it is what the calls of the control socket get; complete from open on */
     struct publish *publish;
+    struct shared *shared;
     const struct res_conf *conf; /* of the start */
     struct cache_store *store;   /* the engine's */
     struct out *out;
@@ -38,16 +41,15 @@ struct resolver {
     uv_async_t news;   /* another worker has found out what this one waits for */
 };
 
-/* What the workers share.  Lifetime: from the first engine to the last. */
-static struct {
+/* What the workers share.  Lifetime: from before the first engine to after the last. */
+struct shared {
     struct quota *quota;
     struct ports *ports;
-    struct cache_lmdb *cache; /* NULL: each worker has its own in memory */
-    struct claims *claims;    /* NULL likewise */
-    size_t engine_cnt;
+    struct cache_lmdb *cache;                   /* NULL: each worker has its own in memory */
+    struct claims *claims;                      /* NULL likewise */
     uv_mutex_t lock;                            /* of `open`: wakes are rare */
     struct resolver *open[PUBLISH_WORKERS_MAX]; /* by number; NULL: it takes no news */
-} shared;
+};
 
 static enum err configure(const char *path, struct diag *diag, void **conf,
                           struct server_conf **server)
@@ -98,82 +100,73 @@ static void free_version(void *version)
 /* ---- the engine of a worker ---- */
 
 /* RFC 5452 4.5: a forger has to guess port and ID. */
-static enum err open_ports(const struct res_conf *conf)
+static enum err open_ports(const struct res_conf *conf, struct ports **out)
 {
     struct ports_terms terms = {.allowed = conf->ports.at,
                                 .allowed_cnt = conf->ports.cnt,
                                 .except = conf->ports_except.at,
                                 .except_cnt = conf->ports_except.cnt};
-    enum err err = ports_new(&terms, &shared.ports);
+    enum err err = ports_new(&terms, out);
 
     if (err == ERR_CONFIG)
         log_error("resolver.outgoing-ports leaves no port to ask from");
-    if (!err && ports_cnt(shared.ports) < PORTS_WANTED)
+    if (!err && ports_cnt(*out) < PORTS_WANTED)
         log_warning(
             "queries leave from %u ports only, which makes replies easier to forge; widen "
             "resolver.outgoing-ports",
-            ports_cnt(shared.ports));
+            ports_cnt(*out));
     return err;
 }
 
 /* Wake every worker that has this number among those that wait (struct claims tells 32 apart). */
 static void wake(void *data, size_t number)
 {
-    (void)data;
-    uv_mutex_lock(&shared.lock);
-    for (size_t i = number; i < ARRAY_LEN(shared.open); i += CLAIMS_WAITERS)
-        if (shared.open[i])
-            uv_async_send(&shared.open[i]->news);
-    uv_mutex_unlock(&shared.lock);
+    struct shared *s = data;
+
+    uv_mutex_lock(&s->lock);
+    for (size_t i = number; i < ARRAY_LEN(s->open); i += CLAIMS_WAITERS)
+        if (s->open[i])
+            uv_async_send(&s->open[i]->news);
+    uv_mutex_unlock(&s->lock);
 }
 
 static void on_announced(void *data, uint64_t hash)
 {
-    (void)data;
-    claims_release(shared.claims, hash);
+    struct shared *s = data;
+    claims_release(s->claims, hash);
 }
 
 /* The process's cache; without a place for it on disk each worker has one in memory. */
-static void open_cache(const struct res_conf *conf, size_t worker_cnt)
+static void open_cache(struct shared *s, const struct res_conf *conf, size_t worker_cnt)
 {
     struct cache_lmdb_conf want = {.directory = conf->cache_directory,
                                    .size = conf->cache_size,
                                    .worker_cnt = (unsigned)worker_cnt,
-                                   .announced = worker_cnt > 1 ? on_announced : NULL};
+                                   .announced = worker_cnt > 1 ? on_announced : NULL,
+                                   .data = s};
     char why[CACHE_DISK_WHY_MAX];
     uint64_t start_ms = now_mono_ms();
 
-    enum err err = worker_cnt > 1 ? claims_new(wake, NULL, &shared.claims) : ERR_OK;
+    enum err err = worker_cnt > 1 ? claims_new(wake, s, &s->claims) : ERR_OK;
     if (err)
         snprintf(why, sizeof(why), "out of memory");
     else
-        err = cache_lmdb_open(&want, &shared.cache, why);
+        err = cache_lmdb_open(&want, &s->cache, why);
     if (err) {
-        claims_free(&shared.claims);
+        claims_free(&s->claims);
         log_warning("cache: %s; it is in memory until the next start", why);
         return;
     }
     if (*why)
         log_warning("cache: %s", why);
-    struct cache_lmdb_stats stats = cache_lmdb_stats(shared.cache);
+    struct cache_lmdb_stats stats = cache_lmdb_stats(s->cache);
     log_info("cache: %s, %" PRIu64 " MB, %" PRIu64 " entries, opened in %" PRIu64 " ms",
              conf->cache_directory, stats.size >> 20, stats.entries, now_mono_ms() - start_ms);
 }
 
-static enum err open_shared(const struct res_conf *conf, size_t worker_cnt)
+static void log_cache(struct cache_lmdb *cache)
 {
-    if (shared.engine_cnt++ > 0)
-        return ERR_OK;
-    uv_mutex_init(&shared.lock);
-    if (*conf->cache_directory)
-        open_cache(conf, worker_cnt);
-    enum err err = open_ports(conf);
-    return err ? err : quota_new(&conf->quota_limits, &shared.quota);
-}
-
-static void log_cache(void)
-{
-    struct cache_lmdb_stats s = cache_lmdb_stats(shared.cache);
+    struct cache_lmdb_stats s = cache_lmdb_stats(cache);
     log_info("cache: %" PRIu64 " entries in %" PRIu64 " of %" PRIu64 " MB; %" PRIu64
              " written in %" PRIu64 " transactions, %" PRIu64 " trimmed, %" PRIu64
              " not kept for want of room, %" PRIu64 " did not fit their checksum",
@@ -181,35 +174,51 @@ static void log_cache(void)
              s.broken);
 }
 
-static void close_shared(void)
+static void free_shared(void *shared)
 {
-    if (--shared.engine_cnt > 0)
-        return;
-    if (shared.cache)
-        log_cache();
-    cache_lmdb_free(&shared.cache);
-    claims_free(&shared.claims);
-    quota_free(&shared.quota);
-    ports_free(&shared.ports);
-    uv_mutex_destroy(&shared.lock);
+    struct shared *s = shared;
+
+    if (s->cache)
+        log_cache(s->cache);
+    cache_lmdb_free(&s->cache);
+    claims_free(&s->claims);
+    quota_free(&s->quota);
+    ports_free(&s->ports);
+    uv_mutex_destroy(&s->lock);
+    free(s);
+}
+
+static void *new_shared(const void *data, size_t worker_cnt)
+{
+    const struct res_conf *conf = data;
+    struct shared *s = calloc(1, sizeof(*s));
+
+    if (!s || uv_mutex_init(&s->lock) != 0) {
+        free(s);
+        return NULL;
+    }
+    if (*conf->cache_directory)
+        open_cache(s, conf, worker_cnt);
+    enum err err = open_ports(conf, &s->ports);
+    if (!err)
+        err = quota_new(&conf->quota_limits, &s->quota);
+    if (!err)
+        return s;
+    free_shared(s);
+    return NULL;
 }
 
 static void *new_engine(const struct daemon_engine *parts)
 {
     struct resolver *r = calloc(1, sizeof(*r));
 
-    if (!r)
-        return NULL;
-    *r =
-        (struct resolver){.control = {.worker = parts->worker, .worker_cnt = parts->worker_cnt},
-                          .publish = parts->publish,
-                          .conf = parts->conf,
-                          .sockets = parts->sockets};
-    if (open_shared(parts->conf, parts->worker_cnt) != ERR_OK) {
-        close_shared();
-        free(r);
-        return NULL;
-    }
+    if (r)
+        *r = (struct resolver){
+            .control = {.worker = parts->worker, .worker_cnt = parts->worker_cnt},
+            .publish = parts->publish,
+            .shared = parts->shared,
+            .conf = parts->conf,
+            .sockets = parts->sockets};
     return r;
 }
 
@@ -218,7 +227,6 @@ static void free_engine(void *engine)
     struct resolver *r = engine;
     res_explain_free(&r->control.explain);
     res_serve_free(&r->control.serve);
-    close_shared();
     free(r);
 }
 
@@ -277,15 +285,15 @@ static void watch_turns(struct resolver *r, uv_loop_t *loop)
     uv_async_init(loop, &r->news, on_news);
     r->rest.data = r->soon.data = r->news.data = r;
     uv_prepare_start(&r->rest, on_rest);
-    uv_mutex_lock(&shared.lock);
-    shared.open[r->control.worker] = r;
-    uv_mutex_unlock(&shared.lock);
+    uv_mutex_lock(&r->shared->lock);
+    r->shared->open[r->control.worker] = r;
+    uv_mutex_unlock(&r->shared->lock);
 }
 
 static enum err make_store(struct resolver *r)
 {
-    return shared.cache
-               ? cache_lmdb_view(shared.cache, &r->store)
+    return r->shared->cache
+               ? cache_lmdb_view(r->shared->cache, &r->store)
                : cache_memory_new(r->conf->cache_size / r->control.worker_cnt, &r->store);
 }
 
@@ -301,7 +309,7 @@ static enum err open_engine(void *engine, struct uv_loop_s *loop)
     struct resolver *r = engine;
     struct out_net_sources sources = {.at = r->conf->outgoing.at,
                                       .cnt = r->conf->outgoing.cnt,
-                                      .ports = shared.ports,
+                                      .ports = r->shared->ports,
                                       .most = r->sockets};
     struct engine *made;
 
@@ -311,17 +319,17 @@ static enum err open_engine(void *engine, struct uv_loop_s *loop)
     if (!err)
         err = make_store(r);
     if (!err)
-        err = engine_new(r->out, r->store, shared.quota, &made);
+        err = engine_new(r->out, r->store, r->shared->quota, &made);
     if (err) {
         if (r->store)
             r->store->free(&r->store);
         close_outside(r);
         return err;
     }
-    r->control.cache = shared.cache;
-    r->control.ports = shared.ports;
+    r->control.cache = r->shared->cache;
+    r->control.ports = r->shared->ports;
     made->own = r->own;
-    made->claims = shared.claims;
+    made->claims = r->shared->claims;
     made->worker = r->control.worker;
     if (r->conf->server.log_level == LOG_LEVEL_DEBUG)
         made->trace = &debug_log;
@@ -369,9 +377,9 @@ static void close_engine(void *engine)
     res_serve_engine(r->control.serve)->own = NULL;
     close_outside(r);
     (void)r->store->settle(r->store);
-    uv_mutex_lock(&shared.lock);
-    shared.open[r->control.worker] = NULL;
-    uv_mutex_unlock(&shared.lock);
+    uv_mutex_lock(&r->shared->lock);
+    r->shared->open[r->control.worker] = NULL;
+    uv_mutex_unlock(&r->shared->lock);
     uv_close((uv_handle_t *)&r->news, NULL);
     uv_close((uv_handle_t *)&r->rest, NULL);
     uv_close((uv_handle_t *)&r->soon, NULL);
@@ -416,6 +424,8 @@ int main(int argc, char **argv)
         .free_conf = free_conf,
         .build = build,
         .free_version = free_version,
+        .new_shared = new_shared,
+        .free_shared = free_shared,
         .new_engine = new_engine,
         .sockets = SOCKETS_ALL,
         .sockets_each = OUT_NET_SOCKETS_MAX,
