@@ -272,6 +272,10 @@ void __sanitizer_symbolize_pc(void *pc, const char *format, char *out, size_t si
 void __sanitizer_set_death_callback(void (*callback)(void)) __attribute__((weak));
 void __sanitizer_print_stack_trace(void) __attribute__((weak));
 
+/* Its own end calls nothing of ours. */
+const char *__ubsan_default_options(void);
+const char *__ubsan_default_options(void) { return "abort_on_error=1:print_stacktrace=1"; }
+
 static void print_code(const char *what, void *code)
 {
     char text[400] = "";

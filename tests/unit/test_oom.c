@@ -160,7 +160,8 @@ static const char tls_text[] =
 
 static const char auth_text[] = SERVER_TEXT
     "zones:\n  - {zone: plain.test, file: plain}\n  - {zone: made.test, file: made}\n"
-    "  - {zone: nsec3.test, file: nsec3}\nzone-directory: zones\n";
+    "  - {zone: nsec3.test, file: nsec3}\n  - {zone: nsec.test, file: nsec}\nzone-directory: "
+    "zones\n";
 
 static void tell_local(const struct local *local, const char *text, uint16_t type)
 {
@@ -305,10 +306,18 @@ static const char nsec3_zone[] = ZONE_HEAD
     "0 -\n"
     "@ DNSKEY 257 3 13 "
     "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA==\n"
-    "3rrjesemtuh627kgk4qgon0250128tou NSEC3 1 0 0 - 3rrjesemtuh627kgk4qgon0250128tou NS SOA "
+    "0madr2c2o78cqsoquiejtbeh6gfgb0ff NSEC3 1 0 0 - 0madr2c2o78cqsoquiejtbeh6gfgb0ff NS SOA "
     "NSEC3PARAM\n"
-    "3rrjesemtuh627kgk4qgon0250128tou RRSIG NSEC3 13 3 3600 20300101000000 20200101000000 1 "
+    "0madr2c2o78cqsoquiejtbeh6gfgb0ff RRSIG NSEC3 13 3 3600 20300101000000 20200101000000 1 "
     "nsec3.test. AAAA\n";
+
+static const char nsec_zone[] =
+    ZONE_HEAD "@ RRSIG SOA 13 2 3600 20300101000000 20200101000000 1 nsec.test. AAAA\n@ NSEC "
+              "ns NS SOA RRSIG NSEC\n"
+              "@ RRSIG NSEC 13 2 3600 20300101000000 20200101000000 1 nsec.test. AAAA\n"
+              "ns RRSIG A 13 3 3600 20300101000000 20200101000000 1 nsec.test. AAAA\nns NSEC @ "
+              "A RRSIG NSEC\n"
+              "ns RRSIG NSEC 13 3 3600 20300101000000 20200101000000 1 nsec.test. AAAA\n";
 
 static struct cookie_keys cookies;
 static struct exchange_settings settings = {.identity = "id",
@@ -369,7 +378,8 @@ static bool serve(struct zoneset *set, bool is_starved, bool tells)
                      {"loc.plain.test", RRTYPE_LOC},   {"g200.made.test", RRTYPE_A},
                      {"big.made.test", RRTYPE_TXT},    {"in.made.test", RRTYPE_A},
                      {"deep.sub.made.test", RRTYPE_A}, {"nsec3.test", RRTYPE_SOA},
-                     {"no.nsec3.test", RRTYPE_A},      {"x.listed.test", RRTYPE_A}};
+                     {"no.nsec3.test", RRTYPE_A},      {"no.nsec.test", RRTYPE_A},
+                     {"x.listed.test", RRTYPE_A}};
 
     publish_init(&published, 1);
     enum err err = publish_put(&published, set, free_set);
@@ -464,7 +474,7 @@ static void load_zones(void)
 static void check_zones(void)
 {
     struct zonefile_checks checks = {.now_s = 1600000000, .has_crypto = true};
-    static const char *const names[] = {"plain", "made", "nsec3"};
+    static const char *const names[] = {"plain", "made", "nsec3", "nsec"};
 
     for (int is_starved = 1; is_starved >= 0; is_starved--) {
         if (is_starved)
@@ -1241,6 +1251,7 @@ static int start(void **state)
     write_file("part", part_zone);
     write_file("deep", deep_zone);
     write_file("nsec3", nsec3_zone);
+    write_file("nsec", nsec_zone);
     write_file("zones/listed.test.zone", plain_zone);
     cookie_set(&cookies, secret, 1);
     assert_int_equal(guard_new(&limits, 1, &settings.guard), ERR_OK);
