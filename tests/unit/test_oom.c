@@ -816,6 +816,14 @@ static bool carry(struct pair *p, int to)
     return was_some;
 }
 
+static void settle(struct pair *p)
+{
+    for (bool goes_on = true; goes_on;) {
+        goes_on = carry(p, 1);
+        goes_on |= carry(p, 0);
+    }
+}
+
 /* A handshake, data both ways, and the end; true: all of it came. */
 static bool talk(struct pair *p)
 {
@@ -828,19 +836,16 @@ static bool talk(struct pair *p)
         tls_accept(server, &dot, &p->at[1]) != ERR_OK)
         return false;
     (void)carry(p, 0);
-    while (carry(p, 1) | carry(p, 0))
-        ;
+    settle(p);
     for (int from = 0; from < 2; from++) {
         is_written &= tls_write(p->at[from], large, sizeof(large), &p->way[from]);
         tls_rest(p->at[from]);
-        while (carry(p, 1 - from) | carry(p, from))
-            ;
+        settle(p);
         is_written &= p->got[1 - from] == sizeof(large);
     }
     for (int from = 0; from < 2; from++)
         tls_end(p->at[from], &p->way[from]);
-    while (carry(p, 1) | carry(p, 0))
-        ;
+    settle(p);
     return is_written;
 }
 
