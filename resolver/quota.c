@@ -133,3 +133,21 @@ bool quota_has_room(struct quota *q, const struct quota_place *p, enum quota_kin
     return is_room(p, kind, atomic_load_explicit(all_cell(q, p, kind), memory_order_relaxed),
                    atomic_load_explicit(own_cell(q, p, kind), memory_order_relaxed));
 }
+
+static uint64_t sum(const _Atomic uint32_t cells[CELLS])
+{
+    uint64_t all = 0;
+    for (size_t i = 0; i < CELLS; i++)
+        all += atomic_load_explicit(&cells[i], memory_order_relaxed);
+    return all;
+}
+
+struct quota_sums quota_sums(const struct quota *q)
+{
+    struct quota_sums sums = {.waiting = sum(q->waiting)};
+    for (enum quota_kind kind = 0; kind < QUOTA_KINDS; kind++) {
+        sums.all[kind] = sum(q->all[kind]);
+        sums.own[kind] = sum(q->own[kind]);
+    }
+    return sums;
+}

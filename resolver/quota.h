@@ -70,3 +70,11 @@ void quota_give_back(struct quota *quota, const struct quota_place *place);
 
 /* Whether there is room for it in that respect, as things are now. */
 bool quota_has_room(struct quota *quota, const struct quota_place *place, enum quota_kind kind);
+
+/* How many places are held now, of everybody and of single clients, and how many questions of clients wait.  A walk
+ * over all counters; at rest each is 0.  A value. */
+struct quota_sums {
+    uint64_t all[QUOTA_KINDS], own[QUOTA_KINDS], waiting;
+};
+
+struct quota_sums quota_sums(const struct quota *quota);

@@ -218,6 +218,20 @@ static void put_cache(struct json *to, const struct res_control *worker)
     json_put_number(to, "broken", (int64_t)s.broken);
 }
 
+/* What is counted for the process: 0 when nothing is under way. */
+static void put_quota(struct json *to, const struct quota *quota)
+{
+    struct quota_sums sums = quota_sums(quota);
+
+    json_put_number(to, "zones", (int64_t)sums.all[QUOTA_ZONE]);
+    json_put_number(to, "servers", (int64_t)sums.all[QUOTA_SERVER]);
+    json_put_number(to, "all", (int64_t)sums.all[QUOTA_ALL]);
+    json_put_number(
+        to, "clients",
+        (int64_t)(sums.own[QUOTA_ZONE] + sums.own[QUOTA_SERVER] + sums.own[QUOTA_ALL]));
+    json_put_number(to, "clients-waiting", (int64_t)sums.waiting);
+}
+
 static void run_status(struct control_call *call, void *data)
 {
     const struct res_control *worker = data;
@@ -234,12 +248,16 @@ static void run_status(struct control_call *call, void *data)
     count_up(call->result, "under-way", engine->task_cnt);
     count_up(find_or_put_object(call->result, "memory"), "tasks",
              (engine->task_cnt + engine->spare_cnt) * sizeof(struct task));
+    count_up(call->result, "queries-out", engine->out_cnt);
+    count_up(call->result, "waiting-for-a-place", park_cnt(engine->park));
     count_up(limits, "clients-refused", c->refused_clients);
     count_up(limits, "questions-dropped", c->dropped);
     count_up(limits, "resolutions-limited", c->limited);
     count_up(limits, "wrong-replies", c->suspects);
-    if (worker->worker == 0)
-        put_cache(json_put_object(call->result, "cache"), worker);
+    if (worker->worker > 0)
+        return;
+    put_quota(json_put_object(call->result, "quota"), engine->quota);
+    put_cache(json_put_object(call->result, "cache"), worker);
 }
 
 /* ---- the cache ---- */

@@ -179,9 +179,11 @@ static void print_status(const struct json *s)
     print_family(&p, json_find(s, "families"), "ipv6", "IPv6");
     print_entropy(&p, json_find(s, "entropy"));
     if (json_find(s, "questions"))
-        paper_row(&p, "questions", "%lld, %lld answered at once, %lld resolutions under way",
-                  number(s, "questions"), number(s, "answered-at-once"),
-                  number(s, "under-way"));
+        paper_row(
+            &p, "questions",
+            "%lld, %lld answered at once, %lld resolutions under way, %lld wait for a place",
+            number(s, "questions"), number(s, "answered-at-once"), number(s, "under-way"),
+            number(s, "waiting-for-a-place"));
     paper_row(&p, "memory", "%.1f MB, %.1f MB of it files",
               (double)number(memory, "resident") / MB, (double)number(memory, "files") / MB);
     if (cache && strcmp(get(cache, "kept"), "file") == 0)

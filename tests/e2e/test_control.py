@@ -75,6 +75,8 @@ def test_status(resolver):
     assert f"127.0.0.1@{resolver.port}" in status["listen"] and status["families"]["ipv6"] == {"used": True, "answers": True}
     assert status["entropy"]["id-bits"] == 16 and status["entropy"]["port-bits"] >= 10 and status["questions"] >= 2
     assert status["cache"]["kept"] == resolver.kept and status["memory"]["resident"] > 1e6
+    assert status["waiting-for-a-place"] == 0 and status["queries-out"] >= 0 and status["under-way"] >= 0
+    assert status["quota"].keys() == {"zones", "servers", "all", "clients", "clients-waiting"} and status["quota"]["clients-waiting"] == 0
     assert status["failed-lately"][0]["name"] == "www.lame.com." and status["failed-lately"][0]["cause"] == "no server gave an answer"
     text = resolver.command("status").stdout
     assert "to be guessed" in text and "www.lame.com. A: no server gave an answer" in " ".join(text.split())
