@@ -4,13 +4,20 @@
 
 #include "base/hash.h"
 
-enum { CELLS = 1 << 16, PROVEN_PART = 4 };
+enum {
+    CELLS = 1 << 16,
+    OTHER_CLASS_PART = 4, /* a quarter is always for the other class */
+};
+
+/* Clients that share a limit apart from the other class. */
+enum class { CLASS_UNKNOWN, CLASS_PROVEN, CLASS_EXEMPT };
 
 /* Lifetime: process. */
 struct quota {
     struct quota_limits limits;
     /* relaxed: each stands for itself */
     _Atomic uint32_t all[QUOTA_KINDS][CELLS]; /* of everybody */
+    _Atomic uint32_t of_class[QUOTA_KINDS][CELLS];
     _Atomic uint32_t own[QUOTA_KINDS][CELLS]; /* of one client */
     _Atomic uint32_t waiting[CELLS];
 };
@@ -77,34 +84,52 @@ static _Atomic uint32_t *all_cell(struct quota *q, const struct quota_place *p,
     return &q->all[kind][p->keys[kind] % CELLS];
 }
 
+static _Atomic uint32_t *class_cell(struct quota *q, const struct quota_place *p,
+                                    enum quota_kind kind)
+{
+    enum class class = p->is_exempt                 ? CLASS_EXEMPT
+                       : quota_is_proven(p->client) ? CLASS_PROVEN
+                                                    : CLASS_UNKNOWN;
+    return &q->of_class[kind][hash_pair(p->keys[kind], class) % CELLS];
+}
+
 static _Atomic uint32_t *own_cell(struct quota *q, const struct quota_place *p,
                                   enum quota_kind kind)
 {
     return &q->own[kind][hash_pair(p->keys[kind], p->client) % CELLS];
 }
 
-/* `all` and `own` are held already: what a client has of it when it gets one more has to be left for others. */
-static bool is_room(const struct quota_place *p, enum quota_kind kind, uint32_t all,
-                    uint32_t own)
+/* What is held when a client wants one more. */
+struct held {
+    uint32_t all, of_class, own;
+};
+
+/* What a client has when it gets one more has to be left for others, of its class and of all. */
+static bool is_room(const struct quota_place *p, enum quota_kind kind, const struct held *held)
 {
-    uint32_t most = p->most[kind];
-    if (!p->is_exempt && !quota_is_proven(p->client))
-        most -= most / PROVEN_PART;
-    return all < most && (p->is_exempt || own < most - all);
+    uint32_t most = p->most[kind], of_class = most - most / OTHER_CLASS_PART;
+
+    if (held->all >= most || p->is_exempt)
+        return held->all < most;
+    return held->of_class < of_class && held->own < most - held->all &&
+           held->own < of_class - held->of_class;
 }
 
 static void give_back(struct quota *q, const struct quota_place *p, enum quota_kind kind)
 {
     atomic_fetch_sub_explicit(own_cell(q, p, kind), 1, memory_order_relaxed);
+    atomic_fetch_sub_explicit(class_cell(q, p, kind), 1, memory_order_relaxed);
     atomic_fetch_sub_explicit(all_cell(q, p, kind), 1, memory_order_relaxed);
 }
 
 static bool spend(struct quota *q, const struct quota_place *p, enum quota_kind kind)
 {
-    uint32_t all = atomic_fetch_add_explicit(all_cell(q, p, kind), 1, memory_order_relaxed);
-    uint32_t own = atomic_fetch_add_explicit(own_cell(q, p, kind), 1, memory_order_relaxed);
+    struct held held = {
+        .all = atomic_fetch_add_explicit(all_cell(q, p, kind), 1, memory_order_relaxed),
+        .of_class = atomic_fetch_add_explicit(class_cell(q, p, kind), 1, memory_order_relaxed),
+        .own = atomic_fetch_add_explicit(own_cell(q, p, kind), 1, memory_order_relaxed)};
 
-    if (is_room(p, kind, all, own))
+    if (is_room(p, kind, &held))
         return true;
     give_back(q, p, kind);
     return false;
@@ -130,8 +155,12 @@ void quota_give_back(struct quota *q, const struct quota_place *p)
 
 bool quota_has_room(struct quota *q, const struct quota_place *p, enum quota_kind kind)
 {
-    return is_room(p, kind, atomic_load_explicit(all_cell(q, p, kind), memory_order_relaxed),
-                   atomic_load_explicit(own_cell(q, p, kind), memory_order_relaxed));
+    struct held held = {
+        .all = atomic_load_explicit(all_cell(q, p, kind), memory_order_relaxed),
+        .of_class = atomic_load_explicit(class_cell(q, p, kind), memory_order_relaxed),
+        .own = atomic_load_explicit(own_cell(q, p, kind), memory_order_relaxed)};
+
+    return is_room(p, kind, &held);
 }
 
 static uint64_t sum(const _Atomic uint32_t cells[CELLS])
@@ -147,6 +176,7 @@ struct quota_sums quota_sums(const struct quota *q)
     struct quota_sums sums = {.waiting = sum(q->waiting)};
     for (enum quota_kind kind = 0; kind < QUOTA_KINDS; kind++) {
         sums.all[kind] = sum(q->all[kind]);
+        sums.of_class[kind] = sum(q->of_class[kind]);
         sums.own[kind] = sum(q->own[kind]);
     }
     return sums;

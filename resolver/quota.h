@@ -2,8 +2,9 @@
  *
  * Shared by all workers: a flood of random names below one zone (water torture) reaches its servers as so many
  * questions at a time and no more, and the other zones keep their share (limits.md section 3).  No client may hold
- * more of anything than is still free for the others: who comes late finds a place.  A quarter is for those whose address
- * is proven: forged sources are as many clients as somebody likes.
+ * more of anything than is still free for the others: who comes late finds a place.  Clients whose address is proven
+ * and those whose may be forged have at most three quarters each: neither as many forged sources as somebody likes
+ * nor many connections keep all others out.
  *
  * Owner:    the daemon.
  * Thread:   new and free from the main thread, the others from any.
@@ -74,7 +75,7 @@ bool quota_has_room(struct quota *quota, const struct quota_place *place, enum q
 /* How many places are held now, of everybody and of single clients, and how many questions of clients wait.  A walk
  * over all counters; at rest each is 0.  A value. */
 struct quota_sums {
-    uint64_t all[QUOTA_KINDS], own[QUOTA_KINDS], waiting;
+    uint64_t all[QUOTA_KINDS], of_class[QUOTA_KINDS], own[QUOTA_KINDS], waiting;
 };
 
 struct quota_sums quota_sums(const struct quota *quota);

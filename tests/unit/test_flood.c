@@ -13,6 +13,7 @@ struct flood {
     const char *label, *zone; /* of the flood's names; label: and a number stand before the zone, NULL: nothing does */
     const char *benign; /* zone of the benign names */
     unsigned benign_from_ms;
+    bool is_tcp; /* the flood: from addresses that are proven */
 };
 
 static uint64_t sent_ms[STAGE_PENDING_MAX];
@@ -168,7 +169,9 @@ static void play(const struct flood *f)
             else
                 snprintf(zone, sizeof(zone), "%s", f->zone);
             snprintf(name, sizeof(name), "r%u.%s", flood_cnt, zone);
+            stage.is_tcp = f->is_tcp;
             ask_of(flood_cnt++ % f->clients, name);
+            stage.is_tcp = false;
         }
         if (ms < FLOOD_MS && ms >= f->benign_from_ms && ms % BENIGN_EACH_MS == 0) {
             snprintf(name, sizeof(name), "b%u.%s", benign_cnt, f->benign);
@@ -192,23 +195,26 @@ static void play(const struct flood *f)
 static void test_floods(void **state)
 {
     static const struct flood floods[] = {
-        {"no flood, forwarding", true, 1, 1, 0, "slow", "example", "other.test", 0},
-        {"forwarding, one slow domain", true, 10, 1, 300, "slow", "example", "other.test", 0},
-        {"forwarding, one slow domain, benign from 8 s", true, 10, 1, 300, "slow", "example", "other.test", 8000},
-        {"forwarding, one client", true, 1, 1, 300, "slow", "example", "other.test", 0},
-        {"forwarding, 100 clients", true, 100, 1, 300, "slow", "example", "other.test", 0},
-        {"forwarding, 5 slow domains", true, 10, 5, 300, "slow", "example", "other.test", 0},
-        {"forwarding, 1000 slow domains", true, 10, 1000, 300, "slow.z", "example", "other.test", 0},
-        {"forwarding, the benign one's own domain", true, 10, 1, 300, NULL, "other.test", "other.test", 0},
-        {"no flood, plain", false, 1, 1, 0, NULL, "victim.example", "victim.example", 0},
-        {"plain, the same zone", false, 10, 1, 300, NULL, "victim.example", "victim.example", 0},
-        {"plain, the same zone, 100 clients", false, 100, 1, 300, NULL, "victim.example", "victim.example", 0},
-        {"plain, another zone", false, 10, 1, 300, NULL, "victim.example", "evil.example", 0},
-        {"forwarding, 1000 domains, 600/s", true, 10, 1000, 600, "slow.z", "example", "other.test", 0},
-        {"forwarding, 1000 domains, 600/s, 2000 clients", true, 2000, 1000, 600, "slow.z", "example", "other.test", 0},
-        {"forwarding, one domain, 600/s, 2000 clients", true, 2000, 1, 600, "slow", "example", "other.test", 0},
-        {"plain, the same zone, 600/s", false, 10, 1, 600, NULL, "victim.example", "victim.example", 0},
-        {"plain, the same zone, 600/s, 2000 clients", false, 2000, 1, 600, NULL, "victim.example", "victim.example", 0},
+        {"no flood, forwarding", true, 1, 1, 0, "slow", "example", "other.test", 0, false},
+        {"forwarding, one slow domain", true, 10, 1, 300, "slow", "example", "other.test", 0, false},
+        {"forwarding, one slow domain, benign from 8 s", true, 10, 1, 300, "slow", "example", "other.test", 8000, false},
+        {"forwarding, one client", true, 1, 1, 300, "slow", "example", "other.test", 0, false},
+        {"forwarding, 100 clients", true, 100, 1, 300, "slow", "example", "other.test", 0, false},
+        {"forwarding, 5 slow domains", true, 10, 5, 300, "slow", "example", "other.test", 0, false},
+        {"forwarding, 1000 slow domains", true, 10, 1000, 300, "slow.z", "example", "other.test", 0, false},
+        {"forwarding, the benign one's own domain", true, 10, 1, 300, NULL, "other.test", "other.test", 0, false},
+        {"no flood, plain", false, 1, 1, 0, NULL, "victim.example", "victim.example", 0, false},
+        {"plain, the same zone", false, 10, 1, 300, NULL, "victim.example", "victim.example", 0, false},
+        {"plain, the same zone, 100 clients", false, 100, 1, 300, NULL, "victim.example", "victim.example", 0, false},
+        {"plain, another zone", false, 10, 1, 300, NULL, "victim.example", "evil.example", 0, false},
+        {"forwarding, 1000 domains, 600/s", true, 10, 1000, 600, "slow.z", "example", "other.test", 0, false},
+        {"forwarding, 1000 domains, 600/s, 2000 clients", true, 2000, 1000, 600, "slow.z", "example", "other.test", 0, false},
+        {"forwarding, one domain, 600/s, 2000 clients", true, 2000, 1, 600, "slow", "example", "other.test", 0, false},
+        {"forwarding, the benign one's own domain, over TCP", true, 10, 1, 300, NULL, "other.test", "other.test", 0, true},
+        {"plain, the same zone, over TCP", false, 10, 1, 300, NULL, "victim.example", "victim.example", 0, true},
+        {"plain, the same zone, 200 clients over TCP", false, 200, 1, 300, NULL, "victim.example", "victim.example", 0, true},
+        {"plain, the same zone, 600/s", false, 10, 1, 600, NULL, "victim.example", "victim.example", 0, false},
+        {"plain, the same zone, 600/s, 2000 clients", false, 2000, 1, 600, NULL, "victim.example", "victim.example", 0, false},
     };
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(floods); i++)

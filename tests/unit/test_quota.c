@@ -1,0 +1,225 @@
+/* Places: how many there are, that nobody takes all of them, and that each is given back. */
+#include <pthread.h>
+
+#include "unit.h"
+
+#include "base/hash.h"
+#include "base/rng.h"
+#include "resolver/quota.h"
+#include "resolver/res_conf.h"
+
+enum {
+    THREADS = 2,
+    ROUNDS = 500000,
+    HELD_MAX = 50,
+    ZONES = 2,
+    SERVERS = 2,
+    CLIENTS = 3,
+    ZONE_LIMIT = 24,
+    SERVER_LIMIT = 20,
+    ALL_LIMIT = 36
+};
+
+static struct quota *quota;
+static _Atomic unsigned zone_cnt[ZONES], all_cnt;
+
+static struct quota_place place_of(uint64_t zone, const char *server, uint64_t client)
+{
+    struct addr addr;
+    assert_int_equal(addr_read(server, 53, &addr), ERR_OK);
+    struct quota_terms terms = {.zone = zone, .server = &addr, .client = client};
+    return quota_place(quota, &terms);
+}
+
+static void expect_sums(uint64_t held, uint64_t waiting)
+{
+    struct quota_sums sums = quota_sums(quota);
+    for (enum quota_kind kind = 0; kind < QUOTA_KINDS; kind++) {
+        assert_int_equal(sums.all[kind], held);
+        assert_int_equal(sums.of_class[kind], held);
+        assert_int_equal(sums.own[kind], held);
+    }
+    assert_int_equal(sums.waiting, waiting);
+}
+
+/* A client gets no more than is left for others of its class. */
+static void test_what_one_client_gets(void **state)
+{
+    enum { FORGED = 2, PROVEN = 3, OTHER = 7 };
+    static const struct {
+        uint64_t client;
+        unsigned gets;
+    } cases[] = {{FORGED, 75}, {PROVEN, 75}};
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        unsigned got = 0;
+        assert_int_equal(quota_new(&(struct quota_limits){.per_zone = 200}, &quota), ERR_OK);
+        struct quota_place place = place_of(1, "192.0.2.1", cases[i].client),
+                           other = place_of(1, "192.0.2.1", OTHER);
+        while (quota_spend(quota, &place) == QUOTA_KINDS)
+            got++;
+        assert_int_equal(got, cases[i].gets);
+        assert_false(quota_has_room(quota, &place, QUOTA_ZONE));
+        assert_true(quota_has_room(quota, &place, QUOTA_SERVER) &&
+                    quota_has_room(quota, &other, QUOTA_ZONE));
+        expect_sums(got, 0);
+        for (; got > 0; got--)
+            quota_give_back(quota, &place);
+        expect_sums(0, 0);
+        quota_free(&quota);
+    }
+}
+
+/* Ten or a hundred clients of one class take what they can, and one of the other class finds a place, as do ten. */
+static void test_no_class_takes_all(void **state)
+{
+    (void)state;
+    for (unsigned is_proven = 0; is_proven < 2; is_proven++)
+        for (unsigned hogs = 10; hogs <= 1000; hogs *= 10) {
+            unsigned got = 0;
+            assert_int_equal(quota_new(&(struct quota_limits){.per_zone = 200}, &quota),
+                             ERR_OK);
+            for (bool is_more = true; is_more;) {
+                is_more = false;
+                for (unsigned i = 0; i < hogs; i++) {
+                    struct quota_place hog =
+                        place_of(1, "192.0.2.1", 4000 + 4 * i + 2 + is_proven);
+                    bool is_spent = quota_spend(quota, &hog) == QUOTA_KINDS;
+                    is_more |= is_spent;
+                    got += is_spent;
+                }
+            }
+            print_message("%u clients of one class: %u places\n", hogs, got);
+            assert_in_range(got, 130, 150);
+            for (unsigned i = 0; i < 10; i++) {
+                struct quota_place other = place_of(1, "192.0.2.1", 4 * i + 3 - is_proven);
+                assert_int_equal(quota_spend(quota, &other), QUOTA_KINDS);
+            }
+            quota_free(&quota);
+        }
+}
+
+/* What is full is told, and nothing of the other kinds is kept for a question that does not go out. */
+static void test_what_is_full(void **state)
+{
+    (void)state;
+    assert_int_equal(
+        quota_new(&(struct quota_limits){.per_zone = 8, .per_server = 2, .in_all = 3}, &quota),
+        ERR_OK);
+    struct quota_place a = place_of(1, "192.0.2.1", 3), b = place_of(2, "192.0.2.2", 7),
+                       c = place_of(3, "192.0.2.3", 11);
+    a.is_exempt = b.is_exempt = c.is_exempt = true;
+    assert_int_equal(quota_spend(quota, &a), QUOTA_KINDS);
+    assert_int_equal(quota_spend(quota, &a), QUOTA_KINDS);
+    assert_int_equal(quota_spend(quota, &a), QUOTA_SERVER);
+    expect_sums(2, 0);
+    assert_int_equal(quota_spend(quota, &b), QUOTA_KINDS);
+    assert_int_equal(quota_spend(quota, &c), QUOTA_ALL);
+    expect_sums(3, 0);
+    (*quota_waiting(quota, 3))++;
+    expect_sums(3, 1);
+    quota_free(&quota);
+}
+
+static struct quota_place places[ZONES][SERVERS][CLIENTS];
+
+static void *spend_and_give_back(void *data)
+{
+    struct held {
+        const struct quota_place *place;
+        unsigned zone;
+    } held[HELD_MAX];
+    unsigned cnt = 0;
+    struct rng rng;
+
+    rng_init_seeded(&rng, (uint64_t)(uintptr_t)data);
+    for (unsigned i = 0; i < ROUNDS || cnt > 0; i++) {
+        if (cnt == HELD_MAX || i >= ROUNDS || (cnt > 0 && rng_below(&rng, 2))) {
+            unsigned at = rng_below(&rng, cnt--);
+            zone_cnt[held[at].zone]--;
+            all_cnt--;
+            quota_give_back(quota, held[at].place);
+            held[at] = held[cnt];
+            continue;
+        }
+        unsigned zone = rng_below(&rng, ZONES);
+        held[cnt] = (struct held){
+            &places[zone][rng_below(&rng, SERVERS)][rng_below(&rng, CLIENTS)], zone};
+        if (quota_spend(quota, held[cnt].place) != QUOTA_KINDS)
+            continue;
+        if (++zone_cnt[zone] > ZONE_LIMIT || ++all_cnt > ALL_LIMIT)
+            abort();
+        cnt++;
+    }
+    return NULL;
+}
+
+/* Two workers: never more than the limit, and nothing is left in the end. */
+static void test_two_workers(void **state)
+{
+    pthread_t threads[THREADS];
+    (void)state;
+    assert_int_equal(quota_new(&(struct quota_limits){.per_zone = ZONE_LIMIT,
+                                                      .per_server = SERVER_LIMIT,
+                                                      .in_all = ALL_LIMIT},
+                               &quota),
+                     ERR_OK);
+    for (size_t i = 0; i < THREADS; i++)
+        assert_int_equal(
+            pthread_create(&threads[i], NULL, spend_and_give_back, (void *)(i + 1)), 0);
+    for (size_t i = 0; i < THREADS; i++)
+        pthread_join(threads[i], NULL);
+    assert_int_equal(all_cnt, 0);
+    expect_sums(0, 0);
+    quota_free(&quota);
+}
+
+static enum err read_limits(const char *text, struct res_conf **conf)
+{
+    char whole[200];
+    struct diag diag;
+
+    snprintf(whole, sizeof(whole), "server: {listen: [127.0.0.1]}\n%s", text);
+    diag_init(&diag);
+    enum err err = res_conf_parse("c.yaml", whole, strlen(whole), &diag, conf);
+    diag_fini(&diag);
+    return err;
+}
+
+static void test_the_configuration(void **state)
+{
+    struct res_conf *conf = NULL;
+    (void)state;
+    assert_int_equal(read_limits("", &conf), ERR_OK);
+    assert_int_equal(conf->quota_limits.per_zone, 200);
+    assert_int_equal(conf->quota_limits.per_server, 400);
+    assert_int_equal(conf->quota_limits.per_forwarder, QUOTA_FORWARDER_MAX);
+    assert_int_equal(conf->quota_limits.in_all, QUOTA_ALL_MAX);
+    res_conf_free(&conf);
+    assert_int_equal(
+        read_limits("limits: {fetches-per-zone: 3, fetches-per-server: 5}\n", &conf), ERR_OK);
+    assert_int_equal(conf->quota_limits.per_zone, 3);
+    assert_int_equal(conf->quota_limits.per_server, 5);
+    res_conf_free(&conf);
+    assert_int_equal(read_limits("limits: {fetches-per-zone: 0}\n", &conf), ERR_CONFIG);
+    res_conf_free(&conf);
+    assert_int_equal(read_limits("limits: {fetches-per-server: -1}\n", &conf), ERR_CONFIG);
+    res_conf_free(&conf);
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    hash_init();
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_what_one_client_gets), cmocka_unit_test(test_no_class_takes_all),
+        cmocka_unit_test(test_what_is_full),         cmocka_unit_test(test_two_workers),
+        cmocka_unit_test(test_the_configuration),
+    };
+    return cmocka_run_group_tests(tests, set_up, NULL);
+}
