@@ -219,8 +219,8 @@ enum { OWN = 2, OWN_BELOW_SECOND = 3, OWN_V4 = 2 + 2, OWN_V6 = 2 + 8 };
 
 static bool is_suffix(const struct dname_parts *name, unsigned labels, const char *suffix)
 {
-    const uint8_t *at = name->lower + name->at[labels];
-    return memcmp(at, suffix, strlen(suffix) + 1) == 0;
+    size_t size = strlen(suffix) + 1, at = name->at[labels];
+    return name->len - at == size && memcmp(name->lower + at, suffix, size) == 0;
 }
 
 /* Whether its last two labels are no more than a kind of owner in a country. */

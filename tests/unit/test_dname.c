@@ -166,6 +166,47 @@ static void no_hashes_meet_by_construction(void **state)
         assert_true(dname_hash(unit_name(pairs[i][0], a)) != dname_hash(unit_name(pairs[i][1], b)));
 }
 
+/* About what one owner has: two labels, more below the names that a country or a reverse tree has for everybody. */
+static void shares(void **state)
+{
+    static const struct {
+        const char *name;
+        unsigned labels;
+    } cases[] = {
+        {".", 0},
+        {"org.", 1},
+        {"example.org.", 2},
+        {"a.b.c.example.org.", 2},
+        {"co.uk.", 2},
+        {"example.co.uk.", 3},
+        {"www.EXAMPLE.CO.UK.", 3},
+        {"www.example.com.au.", 3},
+        {"x.example.or.jp.", 3},
+        {"www.example.co.com.", 2}, /* not a country */
+        {"www.example.gob.mx.", 3},
+        {"r1.abc.de.", 2}, /* each short name below a country has one owner */
+        {"r1.cox.uk.", 2},
+        {"in-addr.arpa.", 2},
+        {"10.in-addr.arpa.", 3},
+        {"0.10.in-addr.arpa.", 4},
+        {"4.3.2.10.in-addr.arpa.", 4},
+        {"4.3.2.10.IN-ADDR.ARPA.", 4},
+        {"ip6.arpa.", 2},
+        {"8.b.d.0.1.0.0.2.ip6.arpa.", 10},
+        {"1.0.0.0.8.b.d.0.1.0.0.2.ip6.arpa.", 10},
+        {"x.home.arpa.", 2},
+        {"x.in-addr.arpa.example.", 2},
+    };
+    uint8_t name[DNAME_MAX];
+    struct dname_parts parts;
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        dname_split(unit_name(cases[i].name, name), &parts);
+        if (dname_share(&parts) != cases[i].labels)
+            fail_msg("%s: %u", cases[i].name, dname_share(&parts));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -175,6 +216,7 @@ int main(void)
         cmocka_unit_test(order_is_canonical),
         cmocka_unit_test(parts_agree_with_the_whole),
         cmocka_unit_test(pointers_only_lead_backwards),
+        cmocka_unit_test(shares),
     };
     hash_init();
     return cmocka_run_group_tests(tests, NULL, NULL);
