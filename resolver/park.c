@@ -248,7 +248,7 @@ static void put(struct park *p, struct park_entry *entry, uint64_t key, uint64_t
     link_in(&line->entries, &entry->in_line, is_first);
     link_in(&line->owner->entries, &entry->of_client, is_first);
     list_add(&p->all, &entry->in_all);
-    if (is_first && line->cnt == 0) { /* it keeps its turn */
+    if (is_first) { /* it keeps its turn */
         list_remove(&line->link);
         link_in(&line->place->lines, &line->link, true);
     }

@@ -31,7 +31,7 @@ MUST_USE enum err park_new(size_t most, struct park **out);
 /* Free it, when no entry waits in it.  Clears the pointer; NULL inside is fine. */
 void park_free(struct park **park);
 
-/* Let an entry wait at the end of its line; `is_first`: at its head, because it was called and the place
+/* Let an entry wait at the end of its line; `is_first`: at its head, and the line is the next, because it was called and the place
  * was taken again.  When the park is full another entry is removed and returned; else NULL. */
 MUST_USE struct park_entry *park_put(struct park *park, struct park_entry *entry, uint64_t key,
                                      uint64_t client, bool is_first);

@@ -7,8 +7,8 @@ enum {
     CIRCLE_STEPS = 512,
     CALLS = 8,  /* lines asked, one after the other, whether a free place is any use to them */
     LOOKS = 64, /* parked tasks, and keys, looked at for one ENGINE_LOOK_MS */
-    LINES_MAX =
-        32, /* clients that wait for one thing, before others are told to come over TCP */
+    LINES_MAX = 8,  /* clients that wait for one thing, before others are told to come over TCP:
+                    * a place may be held for seconds */
     SOCKET_KEY = 1, /* of those that wait for a socket */
 };
 
@@ -209,9 +209,13 @@ static enum task_state state_after_parking(const struct task *task)
     return is_fresh ? TASK_LOOK : is_bound ? TASK_ASK : TASK_TARGET;
 }
 
+/* It runs before all others that can go on.  When many questions time out at once, their next tries would take every other
+ * place that they gave back. */
 static void call(struct task *task)
 {
     task_wake(task, state_after_parking(task));
+    list_remove(&task->link);
+    list_add(task->engine->runnable.next, &task->link);
     task->is_called = true;
     task->is_elsewhere = is_claimed_elsewhere(task);
     if (!task->is_elsewhere)

@@ -145,6 +145,26 @@ bool stage_time_out(struct stage *s)
     return true;
 }
 
+size_t stage_time_out_all(struct stage *s)
+{
+    struct out_ask *pending[STAGE_PENDING_MAX];
+    size_t cnt = s->pending_cnt;
+    uint64_t now_ms = now_mono_ms(), end_ms = now_ms;
+
+    for (size_t i = 0; i < cnt; i++) {
+        pending[i] = s->pending[i];
+        end_ms = util_max(end_ms, s->deadline_ms[i]);
+    }
+    now_advance(end_ms - now_ms);
+    while (s->pending_cnt > 0)
+        forget(s, 0);
+    for (size_t i = 0; i < cnt; i++)
+        pending[i]->done(pending[i], OUT_TIMEOUT, NULL);
+    res_serve_settle(s->serve);
+    stage_settle(s);
+    return cnt;
+}
+
 uint16_t stage_type(const struct out_ask *ask)
 {
     return util_get_u16(ask->wire + MESSAGE_HEADER_LEN + ask->match.question_len - 4);

@@ -5,7 +5,7 @@
 #include "resolver/cache_lmdb.h"
 #include "resolver/res_serve.h"
 
-enum { STAGE_PENDING_MAX = 4096, STAGE_ANSWERS_MAX = 8192 };
+enum { STAGE_PENDING_MAX = 4096, STAGE_ANSWERS_MAX = 10000 };
 
 #define STAGE_START_MS 1600000000000
 
@@ -63,6 +63,9 @@ bool stage_deliver(struct stage *stage, size_t i, const struct addr *from, uint8
 
 /* Move the clock to where the first pending question has waited long enough; false when none is pending. */
 bool stage_time_out(struct stage *stage);
+
+/* The same to where all of them have waited long enough: they end in one turn.  How many they were. */
+size_t stage_time_out_all(struct stage *stage);
 
 /* The end of a turn: what was written into the cache can be read there. */
 void stage_settle(struct stage *stage);

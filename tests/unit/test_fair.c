@@ -125,6 +125,23 @@ static void test_a_retry_waits_as_well(void **state)
     stage_fini(&stage);
 }
 
+/* Nor do many that time out in one turn take back what they gave: all that have waited go before their next tries. */
+static void test_many_retries_wait_as_well(void **state)
+{
+    (void)state;
+    open_with(&(struct quota_limits){.per_zone = 4, .per_server = 400});
+    stage_open(&stage, 7);
+    ask("one.victim.example");
+    run(world);
+    for (unsigned i = 0; i < 6; i++)
+        ask_of(i, "n%u.victim.example", i);
+    assert_true(is_out("n0.victim.example.", NULL) && is_out("n1.victim.example.", NULL) && is_out("n2.victim.example.", NULL));
+    assert_int_equal(stage_time_out_all(&stage), 3);
+    assert_int_equal(stage.pending_cnt, 3);
+    assert_true(is_out("n3.victim.example.", NULL) && is_out("n4.victim.example.", NULL) && is_out("n5.victim.example.", NULL));
+    stage_fini(&stage);
+}
+
 /* It goes to one that waits for the same zone. */
 static void test_who_waits_for_another_zone_is_not_woken(void **state)
 {
@@ -333,6 +350,7 @@ static void test_what_waited_looks_again(void **state)
     run(world);
     ask_of(1, "stays.victim.example"); /* is out all the time */
     ask_of(1, "x.other.example");      /* has the place of example. */
+    stage.is_tcp = true;               /* so that as many as like may wait */
     for (unsigned i = 0; i < 20; i++)
         ask_of(2 + i, "r%u.evil.example", i);
     for (size_t i = 1; i < stage.pending_cnt;) /* the first one stays */
@@ -356,6 +374,7 @@ int main(void)
         cmocka_unit_test(test_many_slow_domains_behind_a_forwarder),
         cmocka_unit_test(test_the_same_zone),
         cmocka_unit_test(test_a_retry_waits_as_well),
+        cmocka_unit_test(test_many_retries_wait_as_well),
         cmocka_unit_test(test_who_waits_for_another_zone_is_not_woken),
         cmocka_unit_test(test_clients_take_turns),
         cmocka_unit_test(test_the_largest_makes_room),

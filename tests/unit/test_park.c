@@ -52,8 +52,10 @@ static void model_put(struct item *item, unsigned key, unsigned client, bool is_
     bool is_new = count((int)key, (int)client) == 0;
     if (count((int)key, -1) == 0)
         key_turn[key] = ++last;
-    if (is_new)
-        line_turn[key][client] = is_first ? --first : ++last;
+    if (is_first)
+        line_turn[key][client] = --first;
+    else if (is_new)
+        line_turn[key][client] = ++last;
     *item = (struct item){.entry = item->entry,
                           .waits = true,
                           .key = key,
