@@ -301,20 +301,33 @@ static const uint8_t *substitute(struct scrubbing *s, const uint8_t *name, const
     return arena_copy(s->arena, made, head + tail);
 }
 
+/* The DNAME of that owner, if the chain has it already: one that leads below itself is met again, and
+ * need not be written out again. */
+static struct rrset *find_in_chain(const struct scrub *out, const uint8_t *owner)
+{
+    for (unsigned i = 0; i < out->chain_cnt; i++)
+        if (out->chain[i].set->type == RRTYPE_DNAME &&
+            dname_is_equal(out->chain[i].owner, owner))
+            return out->chain[i].set;
+    return NULL;
+}
+
 /* A step of the chain by the DNAME of `owner`. */
 static enum err follow_dname(struct scrubbing *s, uint16_t owner, const uint8_t **name,
                              bool *is_end)
 {
-    struct rrset *set;
-    enum err err = build(s, owner, RRTYPE_DNAME, MESSAGE_ANSWER, &set);
+    const uint8_t *owner_name = name_of(s, owner);
+    enum err err = ERR_OK;
 
+    if (!owner_name)
+        return ERR_NOMEM;
+    struct rrset *set = find_in_chain(s->out, owner_name);
+    if (!set)
+        err = build(s, owner, RRTYPE_DNAME, MESSAGE_ANSWER, &set);
     if (err)
         return err;
     if (set->cnt != 1)
         return ERR_FORMAT;
-    const uint8_t *owner_name = name_of(s, owner);
-    if (!owner_name)
-        return ERR_NOMEM;
     add_to_chain(s->out, owner_name, set);
     const uint8_t *next = substitute(s, *name, owner_name, rrset_first(set).rdata);
     if (!next)
