@@ -4,8 +4,8 @@
  *
  * The length 0x8000 is followed by a rule for the next reply, so that a few octets make a large one: how long its last record is (1
  * octet), where in that record a number of two octets stands (1), by how much it grows from copy to copy (1), after how many copies
- * it begins anew (2), and the section whose count grows (1).  Copies are added until the message is full.  An input that begins with
- * a rule is about a name of many labels, which is not minimised. */
+ * it begins anew (2), how many copies there are (2; 0: until the message is full), and the section whose count grows (1).  An input
+ * that begins with a rule is about a name of many labels, which is not minimised. */
 #include <inttypes.h>
 #include <time.h>
 
@@ -25,7 +25,7 @@ enum { CPU_MAX_MS = 300 };
 /* How a reply's last record is repeated. */
 struct rule {
     uint8_t len, at, step;
-    uint16_t period;
+    uint16_t period, copies;
     uint8_t section;
 };
 
@@ -84,16 +84,16 @@ static void open_stage(void)
     stage_open(&stage, 7);
 }
 
-/* Fill the message with copies of its last record; returns its length. */
+/* Add copies of the message's last record; returns its length. */
 static size_t repeat(const struct rule *rule, uint8_t *wire, size_t len)
 {
     size_t record = rule->len, from = len - record;
     uint8_t *count = wire + 4 + 2 * (rule->section & 3);
-    unsigned copies = 0;
+    unsigned most = rule->copies ? rule->copies : WIRE_MAX, copies = 0;
 
     if (record == 0 || record > len - MESSAGE_HEADER_LEN)
         return len;
-    for (; len + record <= WIRE_MAX; len += record) {
+    for (; len + record <= WIRE_MAX && copies < most; len += record) {
         memmove(wire + len, wire + from, record);
         copies++;
         if (rule->at + 2U <= record)
@@ -156,6 +156,7 @@ static struct item read_item(struct cursor *c)
         item.rule.at = cursor_u8(c);
         item.rule.step = cursor_u8(c);
         item.rule.period = cursor_u16(c);
+        item.rule.copies = cursor_u16(c);
         item.rule.section = cursor_u8(c);
         head = cursor_u16(c);
     }

@@ -199,16 +199,19 @@ static void signed_aliases(void)
     }
 }
 
-/* A DNAME that leads back to where it stands, in as many copies as one RRset may have: each step meets it again. */
-static void dname_again(void)
+/* What leads back to where it stands, in as many copies as one RRset may have: each step would meet it again. */
+static void lead_back(unsigned n, unsigned type)
 {
     for (unsigned i = 0; i < 260; i++) {
-        put_owner(suffix(3));
-        put_head(RRTYPE_DNAME, 2);
-        put_owner(suffix(3));
+        put_owner(suffix(n));
+        put_head(type, 2);
+        put_owner(suffix(n));
         reply.cnt[MESSAGE_ANSWER]++;
     }
 }
+
+static void dname_again(void) { lead_back(3, RRTYPE_DNAME); }
+static void alias_again(void) { lead_back(0, RRTYPE_CNAME); }
 
 /* Every octet a record of the root with a type of its own. */
 static void types(void)
@@ -247,6 +250,7 @@ static const struct shape {
     {"aliases", aliases, 85000},
     {"DNAMEs", dnames, 25000},
     {"a DNAME, again and again", dname_again, 9000},
+    {"a CNAME, again and again", alias_again, 9000},
     {"types", types, 29000},
     {"signatures", signatures, 14500},
     {"signatures of aliases", signed_aliases, 29500},
@@ -333,7 +337,8 @@ static void deliver(const struct shape *shape, bool is_shown)
     if (is_shown)
         print_message("%-42s %6zu octets %6u work %6.0f us\n", shape->name, reply.len,
                       (unsigned)work, now_us() - start);
-    assert_in_range(work, 1, shape->work_max);
+    /* much less would be work that is done and not counted */
+    assert_in_range(work, shape->work_max / 2, shape->work_max);
 }
 
 static void test_replies(void **state)
