@@ -12,7 +12,7 @@ enum {
     FILES_MAX = 1000,
     RECORDS_MAX = 100000000,
     BYTES_MAX =
-        INT32_MAX, /* of all files of a zone; limits.md section 4 has less for transfers */
+        INT32_MAX, /* of all files of a zone; docs/LIMITS.md section 4 has less for transfers */
 };
 
 void zonebuild_init(struct zonebuild *build, const uint8_t *origin, struct diag *diag)

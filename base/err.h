@@ -12,7 +12,7 @@ enum err {
     ERR_FORMAT, /* bytes or text that break their format */
     ERR_SPACE,  /* the destination is full */
     ERR_NOMEM,  /* the system or a capped arena gave no memory */
-    ERR_LIMIT,  /* a limit of limits.md was reached */
+    ERR_LIMIT,  /* a limit of docs/LIMITS.md was reached */
     ERR_TIME,   /* a deadline passed */
     ERR_IO,     /* the system refused a read, a write or an open */
     ERR_DENIED, /* not allowed to this caller */

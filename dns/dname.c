@@ -7,7 +7,7 @@
 
 enum {
     MESSAGE_HEADER = 12, /* no name stands in it */
-    POINTERS_MAX = 64,   /* of one name (limits.md section 3) */
+    POINTERS_MAX = 64,   /* of one name (docs/LIMITS.md section 3) */
 };
 
 size_t dname_check(const uint8_t *name, size_t max)

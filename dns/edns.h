@@ -11,7 +11,7 @@
 
 enum {
     EDNS_OPTIONS_MAX =
-        32, /* limits.md section 3: more is FORMERR, so that options cost constant time */
+        32, /* docs/LIMITS.md section 3: more is FORMERR, so that options cost constant time */
     EDNS_FIXED_LEN = 11, /* owner, type, class, TTL and RDLENGTH of an OPT record */
     EDNS_OPTION_LEN = 4, /* code and length of an option */
     EDNS_DO = 0x8000,    /* bit of the flags (RFC 3225) */

@@ -1,4 +1,4 @@
-/* New types are the parsers' commonest hole (limits.md section 5): here a type is a string of
+/* New types are the parsers' commonest hole (docs/LIMITS.md section 5): here a type is a string of
  * letters (rrtype.def) and every letter is checked in one switch. */
 #include "dns/rdata.h"
 

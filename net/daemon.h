@@ -51,5 +51,5 @@ struct daemon_calls {
     const struct control_command *commands;
 };
 
-/* Run until SIGTERM or SIGINT.  The exit status of contract.md. */
+/* Run until SIGTERM or SIGINT.  The exit status that rootline-authd(8) names. */
 int daemon_main(const struct daemon_calls *calls, int argc, char **argv);

@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 enum {
-    HTTP_HEADER_MAX = 8192, /* octets of all fields of a request: limits.md section 4 */
+    HTTP_HEADER_MAX = 8192, /* octets of all fields of a request: docs/LIMITS.md section 4 */
     HTTP_BODY_MAX = 65535,  /* more no DNS message has */
 };
 

@@ -1,4 +1,4 @@
-/* The order of the tests is that of answers.md: silence first, then NOTIMP, FORMERR, BADVERS.
+/* The order of the tests is that of docs/ANSWERS.md: silence first, then NOTIMP, FORMERR, BADVERS.
  */
 #include "net/intake.h"
 

@@ -26,7 +26,7 @@ static void tune_udp(int fd, const struct addr *addr)
         set(fd, SOL_SOCKET, SO_RCVBUF, UDP_BUFFER);
     if (setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &(int){UDP_BUFFER}, sizeof(int)) != 0)
         set(fd, SOL_SOCKET, SO_SNDBUF, UDP_BUFFER);
-    /* forged "fragmentation needed" messages must not shrink anything (limits.md section 1) */
+    /* forged "fragmentation needed" messages must not shrink anything (docs/LIMITS.md section 1) */
     if (is_v6)
         set(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_OMIT);
     else

@@ -1,6 +1,6 @@
 /* All UDP sockets of a worker stand in one epoll set of their own, put there once: libuv sees one
  * descriptor, and a query costs connect, send, recv and a connect to nowhere.  ICMP errors are not
- * listened to: anybody can forge them (limits.md section 1: SAD DNS, TuDoor). */
+ * listened to: anybody can forge them (docs/LIMITS.md section 1: SAD DNS, TuDoor). */
 #define _GNU_SOURCE
 #include "net/out_net.h"
 

@@ -76,6 +76,6 @@ extern const struct conf_key server_conf_server_keys[];
 extern const struct conf_key server_conf_log_keys[];
 extern const struct conf_key server_conf_limits_keys[];
 
-/* The defaults of contract.md: port 53 of every address is never assumed, so `listen` is empty
+/* The defaults: port 53 of every address is never assumed, so `listen` is empty
  * and must be given. */
 void server_conf_init(struct server_conf *conf);

@@ -1,6 +1,6 @@
 /* layer 30 | resolver/budget.h | all the work that one question of a client may cause
  *
- * One object a client's question, shared by every task it starts and never reset (limits.md section 3): a
+ * One object a client's question, shared by every task it starts and never reset (docs/LIMITS.md section 3): a
  * resolver whose sub-queries start afresh can be made to multiply.
  *
  * Owner:    counted: the question of the client and each of its tasks hold it.
@@ -30,7 +30,7 @@ struct budget_limits {
     uint32_t rrset_bytes;   /* of one RRset, its names written out */
 };
 
-/* The defaults of limits.md. */
+/* The defaults of docs/LIMITS.md. */
 struct budget_limits budget_defaults(void);
 
 /* Lifetime: until the last holder lets go. */

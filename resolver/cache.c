@@ -73,7 +73,7 @@ void cache_name_init(struct cache_name *name, const uint8_t *dname)
     }
 }
 
-/* A name has at most 100 types (limits.md section 3): all but the old ones share what is left, and the last one that came is
+/* A name has at most 100 types (docs/LIMITS.md section 3): all but the old ones share what is left, and the last one that came is
  * kept. */
 static uint16_t type_place(uint16_t type)
 {

@@ -47,7 +47,8 @@ struct cache_used {
 /* Lifetime: worker. */
 struct cache {
     struct cache_store *store;
-    const struct route *route; /* this turn's: what came another way is not found (limits.md
+    const struct route
+        *route; /* this turn's: what came another way is not found (docs/LIMITS.md
                                   section 2, MaginotDNS).  NULL: that does not count */
     struct cache_ttls ttls;
     int64_t start_ms; /* wall: failures from before it are not known: a restart tries anew */

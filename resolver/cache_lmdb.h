@@ -14,7 +14,7 @@
 
 enum {
     CACHE_LMDB_SHARE_PERCENT = 5
-}; /* limits.md section 3: of the cache, for one domain, when it is full */
+}; /* docs/LIMITS.md section 3: of the cache, for one domain, when it is full */
 
 struct cache_lmdb;
 

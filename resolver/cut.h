@@ -14,7 +14,7 @@
 #include "net/tls_client.h"
 
 enum {
-    CUT_SERVERS_MAX = 13,     /* limits.md section 3: NXNSAttack, NRDelegationAttack */
+    CUT_SERVERS_MAX = 13,     /* docs/LIMITS.md section 3: NXNSAttack, NRDelegationAttack */
     CUT_SERVER_ADDRS_MAX = 6, /* the same address counts once */
     CUT_ADDRS_MAX = 40,
     CUT_NAMES_MAX = (CUT_SERVERS_MAX + 1) * DNAME_MAX,

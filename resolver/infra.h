@@ -15,7 +15,7 @@
 #include "dns/dname.h"
 
 enum {
-    INFRA_KEEP_MS = 15 * 60 * 1000, /* limits.md section 1: short memory */
+    INFRA_KEEP_MS = 15 * 60 * 1000, /* docs/LIMITS.md section 1: short memory */
     INFRA_RTO_UNKNOWN_MS = 376,
     INFRA_RTO_MIN_MS = 100,
     INFRA_RTO_MAX_MS = 3500,

@@ -14,7 +14,7 @@
 
 struct own;
 
-/* The defences against forged replies (limits.md sections 1 and 2), one bit each.  All are on; a laboratory
+/* The defences against forged replies (docs/LIMITS.md sections 1 and 2), one bit each.  All are on; a laboratory
  * takes them away one at a time. */
 struct policy_defences {
     bool random_id;       /* RFC 5452 9.2 */
@@ -59,7 +59,7 @@ struct policy {
     bool is_minimising, is_priming, uses_v4, uses_v6;
 };
 
-/* One with the defaults of contract.md and limits.md, without hints; NULL without memory. */
+/* One with the defaults (docs/LIMITS.md), without hints; NULL without memory. */
 MUST_USE struct policy *policy_new(void);
 
 /* Free it.  Clears the pointer; NULL inside is fine. */

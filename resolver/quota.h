@@ -1,7 +1,7 @@
 /* layer 30 | resolver/quota.h | how many questions are out, to one zone, to one server and in all
  *
  * Shared by all workers: a flood of random names below one zone (water torture) reaches its servers as so many
- * questions at a time and no more, and the other zones keep their share (limits.md section 3).  No client may hold
+ * questions at a time and no more, and the other zones keep their share (docs/LIMITS.md section 3).  No client may hold
  * more of anything than is still free for the others: who comes late finds a place.  Clients whose address is proven
  * and those whose may be forged have at most three quarters each: neither as many forged sources as somebody likes
  * nor many connections keep all others out.

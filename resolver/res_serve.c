@@ -12,7 +12,7 @@ enum {
     /* Questions that wait, of all clients of a worker: each has one task at a time, and there is room for those. */
     REQUESTS_MAX = 12000,
     REQUESTS_UNKNOWN_MAX = 9000, /* and of those whose address may be spoofed */
-    /* limits.md section 3, DNSBomb: questions of one client that wait */
+    /* docs/LIMITS.md section 3, DNSBomb: questions of one client that wait */
     CLIENT_MAX = 10000,        /* whose address is its own: TCP, or a valid cookie */
     CLIENT_UNKNOWN_MAX = 1000, /* whose address may be spoofed */
     TASKS_SPARE = 5, /* besides one for each alias of a chain: some end on others' limits */

@@ -450,7 +450,7 @@ static void read_glue(struct scrubbing *s, struct cut *cut, int server)
     }
 }
 
-/* Of many servers the first are kept (limits.md section 3: NRDelegationAttack). */
+/* Of many servers the first are kept (docs/LIMITS.md section 3: NRDelegationAttack). */
 static enum err read_servers(struct scrubbing *s, uint16_t zone, enum message_section section,
                              struct cut *cut)
 {

@@ -4,7 +4,7 @@
  * to as far as the server answers for it: the rest is not sure to come from its own zone
  * (RFC 2181 5.4.1).  Of a forwarder, the whole chain.  Authority: a SOA above the last name of the chain, or
  * a delegation below the zone and above the name.  Additional: addresses of the servers of that
- * delegation.  Everything else is dropped and counted (limits.md section 2).
+ * delegation.  Everything else is dropped and counted (docs/LIMITS.md section 2).
  *
  * Owner:    what is found lives in the room until it is used for the next reply.
  * Thread:   one worker.
@@ -24,7 +24,7 @@ enum {
     SCRUB_RECORDS_MAX = MESSAGE_MAX / 11 + 1, /* no message has more */
     SCRUB_EXTRA_MAX = 64,
     SCRUB_SIGS_MAX =
-        16, /* signatures of one RRset that are kept (limits.md section 3: KeyTrap) */
+        16, /* signatures of one RRset that are kept (docs/LIMITS.md section 3: KeyTrap) */
     SCRUB_BROKEN_MAX = DNAME_TEXT_MAX + 80
 };
 

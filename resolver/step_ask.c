@@ -84,7 +84,7 @@ static struct list *asking_bucket(struct task *task)
 }
 
 /* Another task that has the same question out to servers of the same zone: two at a time would double an attacker's
- * chances (limits.md section 1: birthday). */
+ * chances (docs/LIMITS.md section 1: birthday). */
 static struct task *find_asking(struct task *task)
 {
     struct list *head = asking_bucket(task);

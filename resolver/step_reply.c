@@ -277,7 +277,7 @@ static enum task_state doubt_edns(struct task *task, enum task_edns edns, unsign
 }
 
 /* RFC 6891 7: the same query without OPT, but not where signatures are to be had: a forged FORMERR
- * could strip them (limits.md section 1).  What is remembered of that was learnt from a reply that
+ * could strip them (docs/LIMITS.md section 1).  What is remembered of that was learnt from a reply that
  * matched. */
 static enum task_state on_no_edns(struct task *task, unsigned rcode, uint64_t now_ms)
 {

@@ -1,5 +1,5 @@
 /* Addresses that came with the delegation are used first; names are looked up when those have failed, a few at a time, and what
- * leads nowhere is counted: a delegation can name servers that do not exist (limits.md section 3: NXNSAttack). */
+ * leads nowhere is counted: a delegation can name servers that do not exist (docs/LIMITS.md section 3: NXNSAttack). */
 #include "resolver/step_target.h"
 
 #include "base/now.h"

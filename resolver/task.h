@@ -65,8 +65,9 @@ struct task_waiter {
 };
 
 enum {
-    TASK_KIDS = 8, /* four lookups a step, for two families (limits.md section 3: NXNSAttack) */
-    TASK_SENDS_MAX = 32, /* limits.md section 3: NRDelegationAttack */
+    TASK_KIDS =
+        8, /* four lookups a step, for two families (docs/LIMITS.md section 3: NXNSAttack) */
+    TASK_SENDS_MAX = 32, /* docs/LIMITS.md section 3: NRDelegationAttack */
 };
 
 struct task_kid {

@@ -211,7 +211,7 @@ def has(answer, rdtype):
     return any(rr[1] == rdtype for rr in answer.answer)
 
 
-# Rows of answers.md
+# Rows of docs/ANSWERS.md
 
 def any_row(q, nsd, knot, ours):
     """ANY: UDP one RRset, the smallest; TCP all (RFC 8482)."""
@@ -240,7 +240,7 @@ def proof_type_row(q, nsd, knot, ours):
             (same(ours, nsd) or same(ours, knot) or followed(ours, knot)))
 
 
-# Rows that answers.md does not have: what these tests found beyond it
+# Rows that docs/ANSWERS.md does not have: what these tests found beyond it
 
 def followed(ours, knot):
     """Ours begins with all that knotd says and goes on from there."""

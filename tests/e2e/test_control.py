@@ -1,6 +1,7 @@
 """The control socket and the commands that use it."""
 import json
 import os
+import re
 import resource
 import socket
 import stat
@@ -373,3 +374,32 @@ def test_threads(class_net, tmp_path):
         thread.join()
     resolver.stop()
     assert not faults
+
+
+def test_the_page_of_limits_holds(resolver, tmp_path):
+    """docs/LIMITS.md names keys that the configuration has, counters that status has, and files that there are."""
+    counters, keys, files = set(), set(), set()
+    for line in (lab.SOURCE / "docs/LIMITS.md").read_text().splitlines():
+        cells = [cell.strip() for cell in line.split("|")]
+        if len(cells) == 7 and cells[1] != "limit" and not cells[1].startswith("--"):
+            keys |= set(re.findall(r"`([a-z.-]+)`", cells[3]))
+            counters |= set(re.findall(r"`([a-z.-]+)`", cells[4]))
+            files |= set(re.findall(r"`([a-z0-9_]+\.[ch])`", cells[5]))
+    assert len(keys) > 20 and len(counters) > 12 and len(files) > 20
+    there = {path.name for folder in ("base", "dns", "net", "resolver", "authd") for path in (lab.SOURCE / folder).rglob("*.[ch]")}
+    assert files <= there, files - there
+    told = {**as_json(resolver, "stats"), **as_json(resolver, "cache", "stats"), **as_json(resolver, "status")}
+    for counter in counters:
+        at = told
+        for part in counter.split("."):
+            assert part in at, counter
+            at = at[part]
+    for key in keys:
+        text = "[]"
+        for part in reversed(key.split(".")):
+            text = f"{{{part}: {text}}}"
+        path = tmp_path / "c.yaml"
+        path.write_text(f"server: {{listen: [127.0.0.1]}}\nresolver: {{ipv6: false}}\n" if key.split(".")[0] not in ("server", "resolver") else "")
+        path.write_text(path.read_text() + text[1:-1] + "\n")
+        done = lab.run(lab.ROOTLINE, "check", path)
+        assert "unknown key" not in done.stderr and "no key" not in done.stderr, (key, done.stderr)

@@ -1,5 +1,5 @@
 """Queries of one client that wait long: a whole office behind one address, and a pulse of answers that somebody wants to make of them
-(DNSBomb, limits.md section 5)."""
+(DNSBomb, docs/LIMITS.md section 5)."""
 import bisect
 import json
 import select

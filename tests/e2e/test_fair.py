@@ -1,5 +1,5 @@
 """Each kind of flood beside a client that asks for something else over UDP, TCP and HTTPS: it is answered, forwarding or not
-(limits.md section 3).  What each query took is printed; `tools/soak fair` decides by it, on the release build."""
+(docs/LIMITS.md section 3).  What each query took is printed; `tools/soak fair` decides by it, on the release build."""
 import contextlib
 import socket
 import subprocess

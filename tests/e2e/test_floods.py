@@ -1,4 +1,4 @@
-"""limits.md section 4, connections: clients that are slow, silent or loud, while two that are neither keep getting answers."""
+"""docs/LIMITS.md section 4, connections: clients that are slow, silent or loud, while two that are neither keep getting answers."""
 import contextlib
 import json
 import os

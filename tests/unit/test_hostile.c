@@ -44,7 +44,7 @@ static bool forge(size_t i, uint16_t id, bool keeps_case, const char *from_text,
 
 static uint16_t id_of(size_t i) { return util_get_u16(stage.pending[i]->wire); }
 
-/* ---- forgers (limits.md section 1) ---- */
+/* ---- forgers (docs/LIMITS.md section 1) ---- */
 
 /* The attacker knows an old ID only: a fixed one is enough for him, a random one is not. */
 static void test_id(void **state)

@@ -97,7 +97,7 @@ static int bind_tcp(struct asker *a)
     return fd;
 }
 
-/* ---- ports (limits.md section 1: SAD DNS) ---- */
+/* ---- ports (docs/LIMITS.md section 1: SAD DNS) ---- */
 
 /* Whether a datagram to that port from another address than the server's comes back as "nobody there". */
 static bool is_refused(uint16_t port)
