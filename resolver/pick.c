@@ -26,6 +26,12 @@ static bool may_be_picked(const struct cut *cut, const struct cut_addr *a,
            !infra_is_lame(by->infra, &a->addr, cut->zone, by->now_ms);
 }
 
+bool pick_may(const struct cut *cut, const struct cut_addr *addr, const struct pick_by *by,
+              enum pick_pass pass)
+{
+    return may_be_picked(cut, addr, infra_find(by->infra, &addr->addr, by->now_ms), by, pass);
+}
+
 static size_t list_candidates(const struct cut *cut, const struct pick_by *by,
                               enum pick_pass pass, struct candidate out[CUT_ADDRS_MAX])
 {

@@ -50,6 +50,10 @@ struct pick_why {
     uint32_t srtt_us;        /* of the chosen one; 0: unknown */
 };
 
+/* True if pick_next may choose the address in that pass. */
+bool pick_may(const struct cut *cut, const struct cut_addr *addr, const struct pick_by *by,
+              enum pick_pass pass);
+
 /* The number of the chosen address; -1: none counts, and *why is as it was. */
 int pick_next(const struct cut *cut, const struct pick_by *by, enum pick_pass pass,
               struct pick_why *why);

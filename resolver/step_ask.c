@@ -412,13 +412,21 @@ static bool is_silent(const struct task *task, const struct cut_addr *a, uint64_
     return a->is_silent || (known && known->timeouts > 0);
 }
 
-/* Whether there is another one that has not been silent: a full server is waited for rather than exchanged for a dead one. */
+/* True if step_target would choose another address, which has not been silent: a full server is
+ * waited for rather than exchanged for a dead one.  Both must agree, else they call each other for
+ * ever. */
 static bool has_other_good(const struct task *task, uint64_t now_ms)
 {
+    enum pick_pass pass = task->has_last_hope ? PICK_LAST_HOPE : PICK_GOOD;
+    struct pick_by by = {.infra = task->engine->infra,
+                         .policy = task->engine->policy,
+                         .own = task->engine->own,
+                         .subject = task_subject(task),
+                         .now_ms = now_ms};
+
     for (int i = 0; i < task->cut.addr_cnt; i++) {
         const struct cut_addr *a = &task->cut.addrs[i];
-        if (!a->is_full && !a->is_useless && a->tries < PICK_TRIES_MAX &&
-            engine_may_ask(task->engine, &a->addr) && !is_silent(task, a, now_ms))
+        if (pick_may(&task->cut, a, &by, pass) && !is_silent(task, a, now_ms))
             return true;
     }
     return false;

@@ -1,6 +1,8 @@
 /* Clients that flood, beside one that does not: whose question goes out, in which order, and who is told that it is too much. */
 #include "tests/unit/world.h"
 
+#include <unistd.h>
+
 #include "resolver/machine.h"
 
 /* A stage whose process has these limits. */
@@ -274,6 +276,48 @@ static void test_a_full_server_comes_again(void **state)
     stage_fini(&stage);
 }
 
+/* evil.example has two servers, which answer for names that begin with "n" only. */
+static bool two_servers(const char *server, const char *name, uint16_t type)
+{
+    if (strcmp(server, "192.0.2.3") != 0 && strcmp(server, "192.0.2.4") != 0) {
+        if (!ends_in(name, "evil.example."))
+            return world(server, name, type);
+        reply.flags = MESSAGE_QR;
+        add(MESSAGE_AUTHORITY, "evil.example. 3600 NS ns1.evil.example.");
+        add(MESSAGE_AUTHORITY, "evil.example. 3600 NS ns2.evil.example.");
+        add(MESSAGE_ADDITIONAL, "ns1.evil.example. 3600 A 192.0.2.3");
+        add(MESSAGE_ADDITIONAL, "ns2.evil.example. 3600 A 192.0.2.4");
+        return true;
+    }
+    add(MESSAGE_ANSWER, "%s 3600 A %s", name, GOOD);
+    return name[0] == 'n';
+}
+
+/* A server that is known not to serve the zone is no reason to leave a full one: the query would go to and fro between the
+ * two for ever. */
+static void test_a_full_server_beside_a_lame_one(void **state)
+{
+    uint8_t zone[DNAME_MAX];
+    struct addr lame;
+
+    (void)state;
+    open_with(&(struct quota_limits){.per_zone = 200, .per_server = 1});
+    stage_open(&stage, 7);
+    ask_of(1, "n1.evil.example");
+    run(two_servers);
+    assert_int_equal(addr_read("192.0.2.3", 53, &lame), ERR_OK);
+    infra_note_lame(stage.engine->infra, &lame, unit_name("evil.example", zone), now_mono_ms());
+    ask_of(1, "slow.evil.example");
+    assert_true(is_out("slow.evil.example.", NULL));
+    alarm(60); /* it would not end */
+    ask_of(2, "n2.evil.example");
+    alarm(0);
+    assert_false(is_out("n2.evil.example.", NULL));
+    run(two_servers);
+    assert_int_equal(stage.answer_cnt, 3);
+    stage_fini(&stage);
+}
+
 /* Whoever asks for what another one has asked already does not wait in the other's line. */
 static void test_the_better_line_counts(void **state)
 {
@@ -381,6 +425,7 @@ int main(void)
         cmocka_unit_test(test_a_worker_with_nothing_out_waits),
         cmocka_unit_test(test_a_forwarder_is_dead_for_a_domain),
         cmocka_unit_test(test_a_full_server_comes_again),
+        cmocka_unit_test(test_a_full_server_beside_a_lame_one),
         cmocka_unit_test(test_the_better_line_counts),
         cmocka_unit_test(test_the_better_client_counts),
         cmocka_unit_test(test_no_socket_is_left),
