@@ -1,695 +1,1328 @@
-/* Random runs of the resolver from a seed: a small Internet with odd and hostile servers, a network that loses, repeats,
- * delays and forges, clients, a clock that jumps, reloads.  At rest each query has one answer, every counter is back
- * at zero, and nothing that a server had no say in was believed.
+/* A simulation with a seed: clients, servers, a network that loses, delays, doubles and alters, clocks that jump, new
+ * configurations, emptied caches.  At rest each query has had one answer and every counter is zero again.
  *
- * ROOTLINE_SEED=N plays one seed and tells what happens; ROOTLINE_SEEDS=FIRST-LAST plays a range. */
+ * ROOTLINE_SEED=N          play this seed, and print what happens
+ * ROOTLINE_SEEDS=FIRST-LAST play these; else 1-200
+ */
 #include "tests/unit/world.h"
 
-#include <stdlib.h>
-#include <sys/random.h>
+#include <errno.h>
+#include <signal.h>
+#include <unistd.h>
 
-#include "resolver/park.h"
-#include "resolver/quota.h"
+#include "resolver/cache_memory.h"
 
 enum {
-    QUERIES_MAX = 150,
-    FLIGHTS_MAX = 60000,
-    CLIENTS = 6,
-    ZONES = 6,
-    TEXT_ROOM = 200,
-    TIME_MS = 7000,
-    SLACK_MS = 600, /* of a deadline: the last try may end after it */
-    PER_QUERY = 100 /* queries to servers */
+    QUERIES_MAX = 110,
+    EVENTS_MAX = 8192,
+    FLIGHTS_MAX = 4096,
+    STEPS_MAX = 200000,
+    PLAY_MS = 20000, /* queries arrive for so long at most */
+    REST_MS = 40000, /* after the last query nothing may be left */
+    SLACK_MS = 20,   /* an answer may be later than its limit by so much */
+    TEXT_ROOM = 300,
+    SEEDS = 200,
+    SEEDS_TOLD = 500,
+    SERVERS_MAX = 40,
+    HANG_S = 100, /* a seed takes some milliseconds: so long it takes only if it does not end */
 };
 
-#define MARKER "198.51.100.66"
+#define MARKER BAD /* no server but those of evil.example may say it */
+#define EVIL "evil.example."
+#define DAY_MS ((int64_t)86400000)
 
-/* ---- the draws ---- */
+/* ---- chance ---- */
 
-/* The product's secrets follow the seed too: hashes decide who shares a place. */
-static struct rng draws;
+static struct rng dice;
+static struct rng machine_bits; /* what the system's generator gives */
+
 ssize_t __wrap_getrandom(void *to, size_t len, unsigned flags);
+
 ssize_t __wrap_getrandom(void *to, size_t len, unsigned flags)
 {
+    uint8_t *octets = to;
+
     (void)flags;
-    memset(to, 0x5a, len);
+    for (size_t i = 0; i < len; i++)
+        octets[i] = (uint8_t)rng_u16(&machine_bits);
     return (ssize_t)len;
 }
 
-static bool one_in(unsigned n) { return rng_below(&draws, n) == 0; }
+static unsigned below(unsigned limit) { return rng_below(&dice, limit); }
+static bool chance(unsigned per_mille) { return below(1000) < per_mille; }
 
-/* ---- what happened ---- */
+#define PICK(array) (array)[below(ARRAY_LEN(array))]
 
-static bool is_telling;
-static uint64_t log_hash, start_ms;
+/* ---- what a seed is about ---- */
 
-static void tell(const char *fmt, ...) PRINTF_LIKE(1, 2);
-static void tell(const char *fmt, ...)
-{
-    char line[1000];
-    va_list args;
-
-    int len = snprintf(line, sizeof(line), "%6llu ms ", (unsigned long long)(now_mono_ms() - start_ms));
-    va_start(args, fmt);
-    vsnprintf(line + len, sizeof(line) - (size_t)len, fmt, args);
-    va_end(args);
-    for (const char *c = line; *c; c++)
-        log_hash = (log_hash ^ (uint8_t)*c) * 0x100000001b3U;
-    if (is_telling)
-        printf("%s\n", line);
-}
-
-/* ---- the Internet ---- */
-
-/* What the network does to a reply. */
-enum fate {
-    FATE_ARRIVES,
-    FATE_LOST,
-    FATE_TWICE,
-    FATE_TRUNCATED,
-    FATE_FLIPPED,   /* an octet of it */
-    FATE_WRONG_ID,  /* somebody guesses, with an answer of his */
-    FATE_WRONG_ADDRESS,
-    FATE_WRONG_NAME,
-    FATE_ERROR, /* an RCODE */
-    FATE_NO_EDNS,
-    FATE_UPWARD,  /* a referral to the root */
-    FATE_LOOP,    /* a CNAME to itself */
-    FATE_FOREIGN, /* and records of names that are not the server's */
-    FATE_MANY,    /* hundreds of records besides */
-    FATE_EMPTY,
-    FATES
+/* Lifetime: one seed. */
+struct sim {
+    uint64_t seed, hash, start_ms;
+    unsigned query_cnt, sent_cnt, most_queries, most_ms;
+    unsigned lost, delayed, doubled, altered, forged, limited, unreachable; /* per mille */
+    unsigned mischief;                                                      /* per mille */
+    bool is_calm; /* nothing goes wrong, so every name that exists is answered */
+    bool is_verbose;
+    bool is_forwarding, has_stub;
+    const char *forwarded; /* zone */
+    unsigned play_ms;      /* queries arrive for so long */
+    char wrong[TEXT_ROOM]; /* what was found first; "": nothing */
 };
 
-static bool is_forwarding;
-static unsigned mischief; /* one reply in so many meets a fate other than arriving */
+static struct sim sim;
 
-static unsigned number_of(const char *label)
+/* What all seeds of a run have had. */
+struct totals {
+    uint64_t queries, answers[16], sent, tcp, timeouts, suspects, stale, parked, merged,
+        prefetched, limited, reloads, jumps, flushes, nobody, elsewhere;
+};
+
+static struct totals totals;
+
+static void note(const char *fmt, ...) PRINTF_LIKE(1, 2);
+
+/* One line of the log, which is hashed. */
+static void note(const char *fmt, ...)
 {
-    return (unsigned)strtoul(label + 1, NULL, 10);
+    char text[3 * TEXT_ROOM];
+    va_list args;
+
+    va_start(args, fmt);
+    vsnprintf(text, sizeof(text), fmt, args);
+    va_end(args);
+    uint64_t ms = now_mono_ms() - sim.start_ms;
+    for (const char *p = text; *p; p++)
+        sim.hash = (sim.hash ^ (uint8_t)*p) * 0x100000001b3U;
+    sim.hash = (sim.hash ^ ms) * 0x100000001b3U;
+    if (sim.is_verbose)
+        printf("%7.3f %s\n", (double)ms / 1000, text);
 }
 
-/* Zone zN.example, its servers 192.0.3.2N and .2N+1; what a name has is said by its first letter. */
-static bool zone_says(unsigned zone, const char *name, uint16_t type)
+static void note_octets(const uint8_t *octets, size_t len)
 {
-    char apex[TEXT_ROOM];
-    snprintf(apex, sizeof(apex), "z%u.example.", zone);
-    size_t len = strlen(name), apex_len = strlen(apex);
-    const char *label = name;
-
-    for (const char *dot = name; len > apex_len && (dot = strchr(dot, '.')) && (size_t)(dot - name) < len - apex_len; dot++)
-        if ((size_t)(dot + 1 - name) < len - apex_len)
-            label = dot + 1; /* the label below the apex */
-    if (len > apex_len && strncmp(label, "dn.", 3) == 0 && label > name) {
-        add(MESSAGE_ANSWER, "dn.%s 300 DNAME z%u.example.", apex, (zone + 1) % ZONES);
-        return true;
-    }
-    switch (len > apex_len ? *label : '@') {
-    case 'n':
-        if (label == name && strncmp(name, "ns", 2) == 0 && type == RRTYPE_A) {
-            add(MESSAGE_ANSWER, "%s 600 A 192.0.3.%u", name, 2 * zone + (name[2] == '2'));
-            return true;
-        }
-        if (strncmp(label, "ns", 2) != 0)
-            reply.flags |= RRTYPE_RCODE_NXDOMAIN;
-        break;
-    case 'a':
-        if (type == RRTYPE_A && label == name)
-            add(MESSAGE_ANSWER, "%s %u A 203.0.113.%u", name, 5 + number_of(label) % 300, number_of(label) % 250 + 1);
-        break;
-    case 'c':
-        if (label == name)
-            add(MESSAGE_ANSWER, "%s 60 CNAME %c%u.z%u.example.", name, number_of(label) % 5 == 0 ? 'c' : 'a', number_of(label) + 1,
-                (zone + 1) % ZONES);
-        break;
-    case 'm':
-        if (!reply.ask->is_tcp) {
-            reply.flags |= MESSAGE_TC;
-            return true;
-        }
-        for (unsigned i = 0; i < 40 && type == RRTYPE_A; i++)
-            add(MESSAGE_ANSWER, "%s 60 A 203.0.113.%u", name, i + 1);
-        break;
-    case 's': return false;
-    default: break;
-    }
-    if (reply.cnt[MESSAGE_ANSWER] == 0)
-        add(MESSAGE_AUTHORITY, "%s 60 SOA ns1.%s h.%s 1 2 3 4 60", apex, apex, apex);
-    return true;
+    for (size_t i = 0; i < len; i++)
+        sim.hash = (sim.hash ^ octets[i]) * 0x100000001b3U;
 }
 
-static bool example_says(const char *name)
-{
-    unsigned zone;
-    const char *tail = name;
+static void go_wrong(const char *fmt, ...) PRINTF_LIKE(1, 2);
 
-    for (const char *dot = name; (dot = strchr(dot, '.')); dot++)
-        if (strcmp(dot, ".example.") == 0)
-            break;
+static void go_wrong(const char *fmt, ...)
+{
+    char text[TEXT_ROOM];
+    va_list args;
+
+    va_start(args, fmt);
+    vsnprintf(text, sizeof(text), fmt, args);
+    va_end(args);
+    note("WRONG: %s", text);
+    if (!*sim.wrong)
+        snprintf(sim.wrong, sizeof(sim.wrong), "%s", text);
+}
+
+/* ---- zones and servers ---- */
+
+struct host {
+    const char *zone, *name, *address;
+    bool has_glue;
+};
+
+/* The parent of a zone is the nearest one above it. */
+static const struct host hosts[] = {
+    {".", "ns1.root.", "192.0.2.1", true},
+    {".", "ns2.root.", "192.0.2.2", true},
+    {"test.", "ns1.test.", "192.0.2.3", true},
+    {"test.", "ns2.test.", "192.0.2.4", true},
+    {"example.", "ns1.example.", "192.0.2.5", true},
+    {"example.", "ns2.example.", "192.0.2.6", true},
+    {"a.test.", "ns1.a.test.", "192.0.2.11", true},
+    {"a.test.", "ns2.a.test.", "192.0.2.12", true},
+    {"sub.a.test.", "ns1.sub.a.test.", "192.0.2.13", true},
+    {"sub.a.test.", "ns2.a.test.", "192.0.2.12", true},
+    {"b.test.", "ns1.c.example.", "192.0.2.21", false}, /* names out of bailiwick */
+    {"b.test.", "ns2.a.test.", "192.0.2.12", false},
+    {"c.example.", "ns1.c.example.", "192.0.2.21", true},
+    {"c.example.", "ns2.c.example.", "192.0.2.22", true},
+    {"c.example.", "ns3.c.example.", "192.0.2.23", true},
+    {"d.example.", "ns1.d.example.", "192.0.2.31", true}, /* a DNAME to a.test */
+    {"loop1.test.", "ns.loop2.test.", NULL, false},       /* glue loops */
+    {"loop2.test.", "ns.loop1.test.", NULL, false},
+    {"lame.test.", "ns1.test.", "192.0.2.3", false}, /* it does not serve the zone */
+    {"lame.test.", "ns.lame.test.", "192.0.2.41", true},
+    {"dead.test.", "ns.dead.test.", "192.0.2.51", true},
+    {"evil.example.", "ns1.evil.example.", "198.51.100.7", true},
+    {"evil.example.", "ns2.evil.example.", "198.51.100.8", true},
+};
+
+#define FORWARDER "192.0.2.90"
+#define STUB "192.0.2.91"
+
+static const char *const labels[] = {"www",   "www", "h1",          "h2",    "h3",  "many",
+                                     "c0",    "c1",  "c2",          "loopa", "nx1", "nx2",
+                                     "w.ent", "ent", "a.b.c.d.e.f", "slow",  ""};
+
+static const char *const queried_zones[] = {
+    "a.test.",       "a.test.",       "sub.a.test.", "b.test.",       "c.example.",
+    "c.example.",    "d.example.",    "loop1.test.", "lame.test.",    "dead.test.",
+    "evil.example.", "evil.example.", "corp.test.",  "stub.example.", "test."};
+
+/* Where the chain c0, c1 ... goes to. */
+static const char *const chain[] = {"c1.c.example.", "c2.b.test.", "www.a.test."};
+
+enum habit {
+    HABIT_NONE,
+    HABIT_DEAD,
+    HABIT_SERVFAIL,
+    HABIT_REFUSED,
+    HABIT_NO_EDNS,   /* FORMERR to queries with EDNS */
+    HABIT_PLAIN,     /* replies without OPT */
+    HABIT_BADCOOKIE, /* once */
+    HABIT_LOWER,     /* the question in lower case */
+    HABIT_UPWARD,    /* referrals to the root */
+    HABIT_TRUNCATES, /* all over UDP */
+    HABIT_NO_TCP,
+    HABIT_SLOW,
+    HABITS
+};
+
+static const char *const habit_names[HABITS] = {"honest",  "dead",      "SERVFAIL",  "REFUSED",
+                                                "no EDNS", "no OPT",    "BADCOOKIE", "lower",
+                                                "upward",  "truncates", "no TCP",    "slow"};
+
+/* Lifetime: one seed. */
+struct server {
+    char address[ADDR_TEXT_MAX];
+    enum habit habit;
+    unsigned rtt_ms, queries;
+};
+
+static struct server machines[SERVERS_MAX];
+static size_t server_cnt;
+
+static struct server *server_at(const char *address)
+{
+    for (size_t i = 0; i < server_cnt; i++)
+        if (strcmp(machines[i].address, address) == 0)
+            return &machines[i];
+    return NULL;
+}
+
+static void add_server(const char *address)
+{
+    if (!address || server_at(address))
+        return;
+    struct server *s = &machines[server_cnt++];
+    snprintf(s->address, sizeof(s->address), "%s", address);
+    bool is_top = strcmp(address, "192.0.2.7") < 0 && strlen(address) == 9;
+    s->habit = HABIT_NONE;
+    if (!sim.is_calm && chance(is_top ? 100 : 300))
+        s->habit = (enum habit)below(HABITS);
+    if (strcmp(address, "192.0.2.51") == 0)
+        s->habit = HABIT_DEAD;
+    s->rtt_ms = 1 + below(chance(100) ? 900 : 60);
+    s->queries = 0;
+    if (s->habit)
+        note("server %s: %s", address, habit_names[s->habit]);
+}
+
+static bool serves(const char *address, const char *zone)
+{
+    if (strcmp(zone, "corp.test.") == 0)
+        return strcmp(address, FORWARDER) == 0;
+    if (strcmp(zone, "stub.example.") == 0)
+        return strcmp(address, STUB) == 0;
+    for (size_t i = 0; i < ARRAY_LEN(hosts); i++)
+        if (hosts[i].address && strcmp(hosts[i].zone, zone) == 0 &&
+            strcmp(hosts[i].address, address) == 0)
+            return strcmp(zone, "lame.test.") != 0 || strcmp(address, "192.0.2.41") == 0;
+    return false;
+}
+
+/* The deepest zone of the server that encloses the name, NULL: none. */
+static const char *find_zone(const char *address, const char *name)
+{
+    const char *found = NULL;
+
+    for (size_t i = 0; i < ARRAY_LEN(hosts); i++)
+        if (ends_in(name, hosts[i].zone) && serves(address, hosts[i].zone) &&
+            (!found || strlen(hosts[i].zone) > strlen(found)))
+            found = hosts[i].zone;
+    if (ends_in(name, "corp.test.") && serves(address, "corp.test."))
+        return "corp.test.";
+    if (ends_in(name, "stub.example.") && serves(address, "stub.example."))
+        return "stub.example.";
+    return found;
+}
+
+/* The zone right below `zone` that encloses the name, NULL: none. */
+static const char *find_child(const char *zone, const char *name)
+{
+    const char *found = NULL;
+
+    for (size_t i = 0; i < ARRAY_LEN(hosts); i++)
+        if (ends_in(name, hosts[i].zone) && ends_in(hosts[i].zone, zone) &&
+            strcmp(hosts[i].zone, zone) != 0 &&
+            (!found || strlen(hosts[i].zone) < strlen(found)))
+            found = hosts[i].zone;
+    return found;
+}
+
+static const char *host_address(const char *name)
+{
+    for (size_t i = 0; i < ARRAY_LEN(hosts); i++)
+        if (strcmp(hosts[i].name, name) == 0)
+            return hosts[i].address;
+    return NULL;
+}
+
+/* ---- what servers say ---- */
+
+static void add_soa(const char *zone)
+{
+    add(MESSAGE_AUTHORITY, "%s 300 SOA a. b. 1 2 3 4 60", zone);
+}
+
+static void say_delegation(const char *zone, const char *child)
+{
+    (void)zone;
+    reply.flags = MESSAGE_QR;
+    for (size_t i = 0; i < ARRAY_LEN(hosts); i++)
+        if (strcmp(hosts[i].zone, child) == 0)
+            add(MESSAGE_AUTHORITY, "%s %u NS %s", child, 600, hosts[i].name);
+    for (size_t i = 0; i < ARRAY_LEN(hosts); i++)
+        if (strcmp(hosts[i].zone, child) == 0 && hosts[i].has_glue)
+            add(MESSAGE_ADDITIONAL, "%s %u A %s", hosts[i].name, 600, hosts[i].address);
+}
+
+static bool begins(const char *name, const char *label)
+{
+    size_t len = strlen(label);
+    return strncmp(name, label, len) == 0;
+}
+
+static unsigned last_octet(const char *name)
+{
+    unsigned sum = 0;
+    for (; *name; name++)
+        sum = sum * 31 + (uint8_t)*name;
+    return sum % 250 + 1;
+}
+
+static void say_address(const char *name)
+{
+    static const unsigned ttls[] = {1, 5, 30, 3600};
+    if (ends_in(name, EVIL))
+        add(MESSAGE_ANSWER, "%s 5 A " MARKER, name);
+    else
+        add(MESSAGE_ANSWER, "%s %u A 203.0.113.%u", name, ttls[last_octet(name) % 4],
+            last_octet(name));
+}
+
+static void say_rcode(unsigned rcode)
+{
+    reply.flags = (uint16_t)((reply.flags & ~15U) | rcode);
+}
+
+/* What the zone holds for a name. */
+static void say_data(const char *zone, const char *name, uint16_t type)
+{
+    if (strcmp(zone, "d.example.") == 0 && strcmp(name, zone) != 0 && !host_address(name)) {
+        char front[DNAME_TEXT_MAX];
+        snprintf(front, sizeof(front), "%.*s", (int)(strlen(name) - strlen(zone)), name);
+        add(MESSAGE_ANSWER, "%s 30 DNAME a.test.", zone);
+        add(MESSAGE_ANSWER, "%s 30 CNAME %sa.test.", name, front);
+        return;
+    }
+    if (strcmp(name, zone) == 0) {
+        if (type == RRTYPE_NS) {
+            for (size_t i = 0; i < ARRAY_LEN(hosts); i++)
+                if (strcmp(hosts[i].zone, zone) == 0)
+                    add(MESSAGE_ANSWER, "%s 600 NS %s", zone, hosts[i].name);
+        } else if (type == RRTYPE_A && strlen(zone) > 1) {
+            say_address(name);
+        } else {
+            add_soa(zone);
+        }
+    } else if (host_address(name)) {
+        if (type == RRTYPE_A)
+            add(MESSAGE_ANSWER, "%s 60 A %s", name, host_address(name));
         else
-            tail = dot + 1;
-    if (sscanf(tail, "z%u.example.", &zone) == 1 && zone < ZONES) {
-        char apex[TEXT_ROOM];
-        snprintf(apex, sizeof(apex), "z%u.example.", zone);
-        if (zone == 4) { /* its servers have names elsewhere */
-            delegate(apex, "ns1.z5.example.", NULL);
-            add(MESSAGE_AUTHORITY, "%s 3600 NS ns2.z5.example.", apex);
-            return true;
-        }
-        char server[TEXT_ROOM + 20], address[TEXT_ROOM];
-        for (unsigned i = 1; i <= 2; i++) {
-            snprintf(server, sizeof(server), "ns%u.%s", i, apex);
-            snprintf(address, sizeof(address), "192.0.3.%u", 2 * zone + i - 1);
-            delegate(apex, server, address);
-        }
-    } else if (strcmp(tail, "loop1.example.") == 0) {
-        delegate("loop1.example.", "ns.loop2.example.", NULL);
-    } else if (strcmp(tail, "loop2.example.") == 0) {
-        delegate("loop2.example.", "ns.loop1.example.", NULL);
+            add_soa(zone);
+    } else if (begins(name, "c0.") || begins(name, "c1.") || begins(name, "c2.")) {
+        add(MESSAGE_ANSWER, "%s 20 CNAME %s", name, chain[name[1] - '0']);
+    } else if (begins(name, "loop")) {
+        add(MESSAGE_ANSWER, "%s 20 CNAME %s", name,
+            name[4] == 'a' ? "loopb.c.example." : "loopa.a.test.");
+    } else if (begins(name, "many") && type == RRTYPE_A) {
+        for (unsigned i = 1; i <= 120; i++)
+            add(MESSAGE_ANSWER, "%s 60 A 203.0.113.%u", name, i);
+    } else if (begins(name, "nx")) {
+        add_soa(zone);
+        say_rcode(RRTYPE_RCODE_NXDOMAIN);
+    } else if (begins(name, "ent.")) {
+        add_soa(zone);
+    } else if (type == RRTYPE_A) {
+        say_address(name);
+    } else if (type == RRTYPE_TXT) {
+        add(MESSAGE_ANSWER, "%s 60 TXT \"hello\"", name);
     } else {
-        reply.flags |= RRTYPE_RCODE_NXDOMAIN;
-        add(MESSAGE_AUTHORITY, "example. 60 SOA a. b. 1 2 3 4 60");
+        add_soa(zone);
     }
+}
+
+/* What the servers of evil.example say of names that are not theirs. */
+static void say_mischief(const char *name)
+{
+    unsigned what = below(14);
+
+    note("mischief %u about %s", what, name);
+    switch (what) {
+    case 0:
+        say_address(name);
+        add(MESSAGE_ANSWER, "www.a.test. 3600 A " MARKER);
+        break;
+    case 1:
+        say_address(name);
+        add(MESSAGE_AUTHORITY, "a.test. 3600 NS ns1.evil.example.");
+        add(MESSAGE_ADDITIONAL, "ns1.evil.example. 3600 A 198.51.100.7");
+        break;
+    case 2:
+        say_address(name);
+        add(MESSAGE_AUTHORITY, EVIL " 3600 NS ns1.c.example.");
+        add(MESSAGE_ADDITIONAL, "ns1.c.example. 3600 A " MARKER);
+        break;
+    case 3: delegate("c.example.", "ns1.c.example.", MARKER); break;
+    case 4: delegate(".", "ns1.root.", MARKER); break;
+    case 5: delegate("example.", "ns1.example.", MARKER); break;
+    case 6:
+        add(MESSAGE_ANSWER, "%s 30 CNAME www.a.test.", name);
+        add(MESSAGE_ANSWER, "www.a.test. 3600 A " MARKER);
+        break;
+    case 7:
+        add(MESSAGE_ANSWER, "%s 30 CNAME x%s", name, name);
+        add(MESSAGE_ANSWER, "x%s 30 CNAME %s", name, name);
+        break;
+    case 8:
+        add(MESSAGE_ANSWER, EVIL " 30 DNAME a.test.");
+        add(MESSAGE_ANSWER, "%s 30 CNAME www.a.test.", name);
+        add(MESSAGE_ANSWER, "www.a.test. 3600 A " MARKER);
+        break;
+    case 9:
+        say_address(name);
+        for (unsigned i = 0; i < 300; i++)
+            add(MESSAGE_ADDITIONAL, "h%u.c.example. 3600 A " MARKER, i);
+        break;
+    case 10:
+        delegate("sub.evil.example.", "ns1.a.test.", MARKER);
+        add(MESSAGE_ADDITIONAL, "ns2.a.test. 3600 A " MARKER);
+        break;
+    case 11:
+        add(MESSAGE_AUTHORITY, "a.test. 3600 SOA a. b. 1 2 3 4 3600");
+        say_rcode(RRTYPE_RCODE_NXDOMAIN);
+        break;
+    case 12:
+        for (unsigned i = 0; i < 40; i++)
+            add(MESSAGE_AUTHORITY, "%s 3600 NS n%u.c.example.", name, i);
+        reply.flags = MESSAGE_QR;
+        break;
+    default:
+        say_address("www.a.test.");
+        add(MESSAGE_ANSWER, "www.a.test. 3600 A " MARKER);
+        add(MESSAGE_ANSWER, "www.c.example. 3600 A " MARKER);
+    }
+}
+
+/* OPT with the cookies, as far as the query has them. */
+static void put_opt(const struct out_ask *ask, bool is_bad_cookie)
+{
+    struct message query;
+    uint8_t *p = reply.wire + reply.len;
+    bool has_cookie = ask->match.client_cookie != NULL;
+
+    if (message_parse(ask->wire, ask->len, &query) != MESSAGE_WHOLE || !query.has_edns)
+        return;
+    size_t len = has_cookie ? 4 + COOKIE_CLIENT_LEN + 8 : 0;
+    const uint8_t head[] = {0, 0, RRTYPE_OPT, 4, 208,         (uint8_t)(is_bad_cookie ? 1 : 0),
+                            0, 0, 0,          0, (uint8_t)len};
+    memcpy(p, head, sizeof(head));
+    p += sizeof(head);
+    if (has_cookie) {
+        const uint8_t option[] = {0, 10, 0, COOKIE_CLIENT_LEN + 8};
+        memcpy(p, option, sizeof(option));
+        memcpy(p + sizeof(option), ask->match.client_cookie, COOKIE_CLIENT_LEN);
+        memcpy(p + sizeof(option) + COOKIE_CLIENT_LEN, "servercc", 8);
+    }
+    reply.len += sizeof(head) + len;
+    reply.cnt[MESSAGE_ADDITIONAL]++;
+}
+
+/* What the server at the address says; false: nothing. */
+static bool say(struct server *s, const struct out_ask *ask, const char *name, uint16_t type)
+{
+    enum habit habit = s ? s->habit : HABIT_DEAD;
+    bool is_evil = s && begins(s->address, "198.51.100."), is_plain = habit == HABIT_PLAIN,
+         is_bad_cookie = false;
+
+    if (habit == HABIT_DEAD || (habit == HABIT_NO_TCP && ask->is_tcp))
+        return false;
+    s->queries++;
+    begin(ask);
+    const char *zone = find_zone(s->address, name);
+    const char *child = zone && strcmp(zone, "corp.test.") && strcmp(zone, "stub.example.")
+                            ? find_child(zone, name)
+                            : NULL;
+    if (strcmp(s->address, FORWARDER) == 0) {
+        reply.flags |= MESSAGE_RA;
+        say_data("corp.test.", name, type);
+    } else if (habit == HABIT_SERVFAIL || habit == HABIT_REFUSED) {
+        say_rcode(habit == HABIT_SERVFAIL ? RRTYPE_RCODE_SERVFAIL : RRTYPE_RCODE_REFUSED);
+    } else if (habit == HABIT_NO_EDNS &&
+               ask->len > MESSAGE_HEADER_LEN + ask->match.question_len) {
+        say_rcode(RRTYPE_RCODE_FORMERR);
+        is_plain = true;
+    } else if (habit == HABIT_BADCOOKIE && s->queries == 1 && ask->match.client_cookie) {
+        say_rcode(7); /* of 23: the rest is in OPT */
+        is_bad_cookie = true;
+    } else if (habit == HABIT_UPWARD) {
+        delegate(".", "ns1.root.", "192.0.2.1");
+    } else if (is_evil && chance(sim.mischief)) {
+        say_mischief(name);
+    } else if (!zone) {
+        say_rcode(RRTYPE_RCODE_REFUSED);
+    } else if (child && !(type == RRTYPE_DS && strcmp(child, name) == 0)) {
+        say_delegation(zone, child);
+    } else {
+        say_data(zone, name, type);
+    }
+    if (habit == HABIT_LOWER)
+        for (size_t i = MESSAGE_HEADER_LEN;
+             i < MESSAGE_HEADER_LEN + ask->match.question_len - 4; i++)
+            reply.wire[i] = util_lower(reply.wire[i]);
+    if (!is_plain)
+        put_opt(ask, is_bad_cookie);
+    bool is_truncated =
+        !ask->is_tcp && (habit == HABIT_TRUNCATES || reply.len > ask->match.udp_size);
+    if (is_truncated) {
+        reply.len = MESSAGE_HEADER_LEN + ask->match.question_len;
+        memset(reply.cnt, 0, sizeof(reply.cnt));
+        reply.cnt[MESSAGE_QUESTION] = 1;
+        reply.flags |= MESSAGE_TC;
+        if (!is_plain)
+            put_opt(ask, false);
+    }
+    end();
     return true;
 }
 
-/* The truth, as the server at that address knows it. */
-static bool truth(const char *server, const char *name, uint16_t type)
-{
-    unsigned last;
+/* ---- time ---- */
 
-    if (strcmp(server, "192.0.2.9") == 0) { /* the forwarder knows everything */
-        unsigned zone = 0;
-        const char *at = strstr(name, ".z");
-        reply.flags |= MESSAGE_RA;
-        if (name[0] == 's')
-            return false;
-        return zone_says(at && sscanf(at, ".z%u.example.", &zone) == 1 ? zone % ZONES : 0, name, type);
-    }
-    if (strcmp(server, "192.0.2.1") == 0) {
-        if (ends_in(name, "example."))
-            delegate("example.", "ns.example.", "192.0.2.2");
-        else
-            reply.flags |= RRTYPE_RCODE_NXDOMAIN;
-        if (!ends_in(name, "example."))
-            add(MESSAGE_AUTHORITY, ". 60 SOA a. b. 1 2 3 4 60");
-        return true;
-    }
-    if (strcmp(server, "192.0.2.2") == 0)
-        return example_says(name);
-    if (sscanf(server, "192.0.3.%u", &last) != 1 || last >= 2 * ZONES)
-        return false;
-    unsigned zone = last / 2;
-    char apex[TEXT_ROOM];
-    snprintf(apex, sizeof(apex), "z%u.example.", zone);
-    if (zone == 5 && ends_in(name, "z4.example."))
-        return zone_says(4, name, type);
-    if (!ends_in(name, apex) || (zone == 3 && last % 2)) { /* one of z3's is lame */
-        reply.flags = MESSAGE_QR | RRTYPE_RCODE_REFUSED;
-        return true;
-    }
-    return zone_says(zone, name, type);
+enum event_kind {
+    EVENT_QUERY,
+    EVENT_REPLY,
+    EVENT_FAILURE,
+    EVENT_JUMP,
+    EVENT_RELOAD,
+    EVENT_FLUSH
+};
+
+/* Lifetime: until it happened. */
+struct event {
+    enum event_kind kind;
+    uint64_t at_ms, turn;
+    unsigned query;      /* EVENT_QUERY */
+    struct out_ask *ask; /* of a reply or failure */
+    uint64_t serial;     /* which of the queries that this memory has held */
+    struct addr from;
+    uint8_t *wire;
+    size_t len;
+    bool is_stray; /* when nothing waits for it, it meets another query to that server */
+};
+
+static struct event events[EVENTS_MAX];
+static size_t event_cnt;
+static uint64_t event_turn;
+
+static struct event *schedule(enum event_kind kind, uint64_t in_ms)
+{
+    must(event_cnt < EVENTS_MAX);
+    struct event *e = &events[event_cnt++];
+    *e = (struct event){.kind = kind, .at_ms = now_mono_ms() + in_ms, .turn = event_turn++};
+    return e;
+}
+
+static size_t first_event(void)
+{
+    size_t first = 0;
+    for (size_t i = 1; i < event_cnt; i++)
+        if (events[i].at_ms < events[first].at_ms ||
+            (events[i].at_ms == events[first].at_ms && events[i].turn < events[first].turn))
+            first = i;
+    return first;
 }
 
 /* ---- the network ---- */
 
-/* A reply under way. */
-struct flight {
-    struct out_ask *ask;
-    uint64_t at_ms;
-    unsigned number; /* of the query */
-    enum fate fate;
-    bool is_over;
-};
+static struct {
+    const struct out_ask *ask;
+    uint64_t serial;
+} flights[FLIGHTS_MAX];
+static size_t flight_cnt;
+static uint64_t serial;
 
-static struct flight flights[FLIGHTS_MAX];
-static unsigned flight_cnt, sent_cnt;
-static unsigned number_of_pending[STAGE_PENDING_MAX];
-static struct out_ask *ask_of_pending[STAGE_PENDING_MAX];
-static unsigned known_cnt;
-static enum err (*stage_out)(struct out *out, struct out_ask *ask);
-
-static void name_and_server(const struct out_ask *a, char name[DNAME_TEXT_MAX], char server[ADDR_TEXT_MAX])
+static size_t flight_of(const struct out_ask *ask)
 {
-    dname_text_print(a->match.name, name);
-    lower(name);
-    addr_print(&a->match.to, server);
-    *strchr(server, '@') = '\0';
+    size_t i = 0;
+    while (i < flight_cnt && flights[i].ask != ask)
+        i++;
+    return i;
 }
 
-static void schedule(struct out_ask *a, unsigned number, enum fate fate)
+static struct event *schedule_reply(struct out_ask *ask, uint64_t in_ms, const uint8_t *wire,
+                                    size_t len)
 {
-    must(flight_cnt < FLIGHTS_MAX);
-    flights[flight_cnt++] = (struct flight){
-        .ask = a, .at_ms = now_mono_ms() + 1 + rng_below(&draws, one_in(10) ? 1500 : 60), .number = number, .fate = fate};
+    struct event *e = schedule(EVENT_REPLY, in_ms);
+    e->ask = ask;
+    e->serial = serial;
+    e->from = ask->match.to;
+    e->wire = malloc(len ? len : 1);
+    must(e->wire != NULL);
+    memcpy(e->wire, wire, len);
+    e->len = len;
+    e->is_stray = chance(200);
+    return e;
 }
 
-/* A query leaves: what becomes of it is drawn now. */
-static enum err sim_ask(struct out *out, struct out_ask *a)
+/* A reply of somebody who has not seen the query, or not all of it. */
+static void forge(struct out_ask *ask, uint64_t in_ms)
 {
-    char name[DNAME_TEXT_MAX], server[ADDR_TEXT_MAX];
-
-    name_and_server(a, name, server);
-    if (mischief && one_in(mischief * 4)) {
-        tell("no socket for %s to %s", name, server);
-        return one_in(4) ? ERR_IO : ERR_LIMIT;
-    }
-    enum err err = stage_out(out, a);
-    if (err)
-        return err;
-    sent_cnt++;
-    /* the last pending one is ours: remember which of all it is, since memory is used again */
-    unsigned slot = 0;
-    while (slot < known_cnt && ask_of_pending[slot] && ask_of_pending[slot] != a)
-        slot++;
-    if (slot == known_cnt)
-        known_cnt++;
-    must(known_cnt <= STAGE_PENDING_MAX);
-    ask_of_pending[slot] = a;
-    number_of_pending[slot] = sent_cnt;
-    enum fate fate = mischief && one_in(mischief) ? rng_below(&draws, FATES) : FATE_ARRIVES;
-    tell("query %u: %s %u to %s over %s, fate %u", sent_cnt, name, stage_type(a), server, a->is_tcp ? "TCP" : "UDP", fate);
-    if (fate == FATE_LOST)
-        return ERR_OK;
-    schedule(a, sent_cnt, fate);
-    if (fate == FATE_TWICE)
-        schedule(a, sent_cnt, FATE_ARRIVES);
-    return ERR_OK;
-}
-
-/* The pending place of a query; false: it is over, and whatever comes for it comes too late. */
-static bool find_pending(const struct flight *f, size_t *i)
-{
-    for (unsigned slot = 0; slot < known_cnt; slot++)
-        if (ask_of_pending[slot] == f->ask && number_of_pending[slot] != f->number)
-            return false;
-    for (*i = 0; *i < stage.pending_cnt; (*i)++)
-        if (stage.pending[*i] == f->ask)
-            return true;
-    return false;
-}
-
-/* What this server must not speak of. */
-static void add_foreign(const char *server)
-{
-    unsigned last = 0;
-    bool is_of_zone = sscanf(server, "192.0.3.%u", &last) == 1;
-    unsigned other = is_of_zone && last / 2 == 1 ? 2 : 1; /* z5 serves z4 too */
-
-    if (!is_of_zone)
-        return;
-    add(MESSAGE_ANSWER, "a1.z%u.example. 600 A " MARKER, other);
-    add(MESSAGE_AUTHORITY, "z%u.example. 600 NS ns1.z%u.example.", other, other);
-    add(MESSAGE_AUTHORITY, "example. 600 NS ns.example.");
-    add(MESSAGE_ADDITIONAL, "ns1.z%u.example. 600 A " MARKER, other);
-    add(MESSAGE_ADDITIONAL, "ns.example. 600 A " MARKER);
-    add(MESSAGE_ADDITIONAL, "a2.z%u.example. 600 A " MARKER, other);
-}
-
-/* Write the reply of a flight; false: silence. */
-static bool compose(const struct flight *f, struct addr *from)
-{
-    char name[DNAME_TEXT_MAX], server[ADDR_TEXT_MAX];
-
-    name_and_server(f->ask, name, server);
-    begin(f->ask);
-    *from = f->ask->match.to;
-    if (!truth(server, name, stage_type(f->ask)))
-        return false;
-    switch (f->fate) {
-    case FATE_TRUNCATED: reply.flags |= f->ask->is_tcp ? 0 : MESSAGE_TC; break;
-    case FATE_WRONG_ID:
-    case FATE_WRONG_NAME:
-    case FATE_WRONG_ADDRESS:
-        begin(f->ask);
-        add(MESSAGE_ANSWER, "%s 600 A " MARKER, name);
-        break;
-    case FATE_ERROR: {
-        static const uint16_t rcodes[] = {1, 2, 4, 5, 9};
-        begin(f->ask);
-        reply.flags |= rcodes[rng_below(&draws, ARRAY_LEN(rcodes))];
-        break;
-    }
-    case FATE_NO_EDNS:
-        begin(f->ask);
-        reply.flags |= RRTYPE_RCODE_FORMERR;
-        break;
-    case FATE_UPWARD:
-        begin(f->ask);
-        delegate(".", "ns.example.", "192.0.2.2");
-        break;
-    case FATE_LOOP:
-        begin(f->ask);
-        add(MESSAGE_ANSWER, "%s 60 CNAME %s", name, name);
-        break;
-    case FATE_FOREIGN: add_foreign(server); break;
-    case FATE_MANY:
-        for (unsigned i = 0; i < 600; i++)
-            add(i % 2 ? MESSAGE_AUTHORITY : MESSAGE_ADDITIONAL, "x%u.example. 60 SOA a. b. 1 2 3 4 5", i);
-        break;
-    case FATE_EMPTY: begin(f->ask); break;
-    default: break;
-    }
+    begin(ask);
+    char name[DNAME_TEXT_MAX];
+    dname_text_print(ask->match.name, name);
+    add(MESSAGE_ANSWER, "%s 3600 A " MARKER, name);
+    put_opt(ask, false);
     end();
-    if (f->fate == FATE_WRONG_ID)
-        reply.wire[rng_below(&draws, 2)] ^= (uint8_t)(1 + rng_below(&draws, 255));
-    if (f->fate == FATE_WRONG_NAME)
-        reply.wire[MESSAGE_HEADER_LEN + 1] ^= 3;
-    if (f->fate == FATE_WRONG_ADDRESS)
-        must(addr_read("192.0.9.9", 53, from) == ERR_OK);
-    if (f->fate == FATE_FLIPPED)
-        reply.wire[rng_below(&draws, (uint32_t)reply.len)] ^= (uint8_t)(1 << rng_below(&draws, 8));
-    return true;
+    struct event *e = schedule_reply(ask, in_ms, reply.wire, reply.len);
+    unsigned how = below(3);
+    if (how == 0)
+        e->wire[0] ^= 0x55;
+    else if (how == 1)
+        must(addr_read("198.51.100.99", 53, &e->from) == ERR_OK);
+    else
+        e->wire[MESSAGE_HEADER_LEN + ask->match.question_len - 4] ^= 1; /* the type */
+    note("  forged reply (%s) in %u ms",
+         how == 0   ? "ID"
+         : how == 1 ? "source"
+                    : "question",
+         (unsigned)in_ms);
 }
 
-static void land(struct flight *f)
+/* Replies of a server pass here, or do not. */
+static void send_reply(struct server *s, struct out_ask *ask)
 {
-    struct addr from;
-    size_t i;
+    uint64_t in_ms = s->rtt_ms + below(5);
 
-    f->is_over = true;
-    if (!find_pending(f, &i))
+    if (s->habit == HABIT_SLOW)
+        in_ms += 300 + below(4000);
+    if (chance(sim.delayed))
+        in_ms += below(3000);
+    if (chance(sim.lost)) {
+        note("  lost");
         return;
-    if (!compose(f, &from))
+    }
+    if (!sim.is_calm && ask->is_tcp && chance(sim.lost)) {
+        struct event *e = schedule(EVENT_FAILURE, in_ms);
+        e->ask = ask;
+        e->serial = serial;
         return;
-    bool is_believed = stage_deliver(&stage, i, &from, reply.wire, reply.len);
-    tell("reply to %u, fate %u: %s", f->number, f->fate, is_believed ? "believed" : "not believed");
+    }
+    struct event *e = schedule_reply(ask, in_ms, reply.wire, reply.len);
+    if (chance(sim.altered)) {
+        unsigned what = below(4);
+        if (what == 0)
+            e->len = below((unsigned)e->len);
+        for (unsigned i = 0; what > 0 && i < what && i < 2; i++)
+            e->wire[below((unsigned)e->len)] ^= (uint8_t)(1 + below(255));
+        note("  altered");
+    }
+    if (chance(sim.doubled)) {
+        struct event *twin = schedule_reply(ask, in_ms + below(2000), reply.wire, reply.len);
+        note("  doubled, the other in %u ms", (unsigned)(twin->at_ms - now_mono_ms()));
+    }
+}
+
+static void on_asked(struct stage *st, const struct out_ask *a)
+{
+    struct out_ask *ask = st->pending[st->pending_cnt - 1];
+    char name[DNAME_TEXT_MAX], address[ADDR_TEXT_MAX];
+    size_t at = flight_of(a);
+
+    must(at < FLIGHTS_MAX);
+    flight_cnt = util_max(flight_cnt, at + 1);
+    flights[at].ask = a;
+    flights[at].serial = ++serial;
+    sim.sent_cnt++;
+    dname_text_print(ask->match.name, name);
+    lower(name);
+    addr_print(&ask->match.to, address);
+    *strchr(address, '@') = '\0';
+    note("query %llu to %s: %s type %u%s, waits %u ms", (unsigned long long)serial, address,
+         name, stage_type(ask), ask->is_tcp ? " over TCP" : "", ask->timeout_ms);
+    note_octets(ask->wire, ask->len);
+    if (strcmp(address, MARKER) == 0 && !ends_in(name, EVIL))
+        go_wrong("%s was asked of a server that only evil.example names", name);
+    if (!ask->is_tcp && chance(sim.forged))
+        forge(ask, below(30));
+    struct server *s = server_at(address);
+    if (say(s, ask, name, stage_type(ask))) {
+        send_reply(s, ask);
+    } else if (s && s->habit == HABIT_NO_TCP && ask->is_tcp) {
+        struct event *e = schedule(EVENT_FAILURE, s->rtt_ms);
+        e->ask = ask;
+        e->serial = serial;
+    }
+}
+
+static enum err (*stage_out_ask)(struct out *out, struct out_ask *ask);
+
+static enum err out_ask(struct out *out, struct out_ask *ask)
+{
+    if (chance(sim.limited)) {
+        note("no socket is left");
+        return ERR_LIMIT;
+    }
+    if (chance(sim.unreachable)) {
+        note("unreachable");
+        return ERR_IO;
+    }
+    return stage_out_ask(out, ask);
+}
+
+/* The number of the pending query that the event belongs to; pending_cnt: none. */
+static size_t find_pending(const struct event *e)
+{
+    size_t at = flight_of(e->ask), i = 0;
+
+    while (i < stage.pending_cnt && stage.pending[i] != e->ask)
+        i++;
+    return at < flight_cnt && flights[at].serial == e->serial ? i : stage.pending_cnt;
+}
+
+static void settle(void)
+{
+    res_serve_settle(stage.serve);
+    stage_settle(&stage);
+}
+
+static void have_reply(struct event *e)
+{
+    size_t i = find_pending(e);
+
+    if (i == stage.pending_cnt) {
+        totals.nobody++;
+        note("reply to query %llu: nothing waits for it", (unsigned long long)e->serial);
+        for (i = 0; e->is_stray && i < stage.pending_cnt; i++)
+            if (addr_is_equal(&stage.pending[i]->match.to, &e->from))
+                break;
+        if (!e->is_stray || i == stage.pending_cnt)
+            return;
+    }
+    bool is_believed = stage_deliver(&stage, i, &e->from, e->wire, e->len);
+    note("reply to query %llu: %s", (unsigned long long)e->serial,
+         is_believed ? "taken" : "rejected");
+}
+
+static void have_failure(struct event *e)
+{
+    size_t i = find_pending(e);
+
+    if (i == stage.pending_cnt)
+        return;
+    note("query %llu: the connection failed", (unsigned long long)e->serial);
+    struct out_ask *ask = stage.pending[i];
+    stage.out.cancel(&stage.out, ask);
+    ask->fault = (enum out_fault)(OUT_FAULT_REFUSED + below(4));
+    ask->done(ask, OUT_FAILED, NULL);
+    settle();
 }
 
 /* ---- clients ---- */
 
-static struct {
-    uint64_t asked_ms, answered_ms;
-    unsigned answer_cnt;
-    char name[TEXT_ROOM];
-} queries[QUERIES_MAX];
-static unsigned query_cnt, seen_cnt;
-static const char *fault;
-static char fault_room[500];
-
-static void blame(const char *fmt, ...) PRINTF_LIKE(1, 2);
-static void blame(const char *fmt, ...)
-{
-    va_list args;
-
-    if (fault)
-        return;
-    va_start(args, fmt);
-    vsnprintf(fault_room, sizeof(fault_room), fmt, args);
-    va_end(args);
-    fault = fault_room;
-    tell("WRONG: %s", fault);
-}
-
-static void send_query(void)
-{
-    static const char letters[] = "aaaaccnnmsd";
-    uint8_t wire[QUESTION_MAX], dname[DNAME_MAX];
-    unsigned n = query_cnt, zone = rng_below(&draws, ZONES);
-    char *name = queries[n].name;
+/* Lifetime: one seed. */
+struct query {
+    uint8_t wire[QUESTION_MAX];
+    size_t len, question_len;
     struct addr peer;
+    bool is_tcp;
+    uint64_t asked_ms;
+    unsigned answers;
+    char name[TEXT_ROOM];
+    uint16_t type;
+};
 
-    if (n > 0 && one_in(4))
-        strcpy(name, queries[rng_below(&draws, n)].name);
-    else if (one_in(12))
-        snprintf(name, TEXT_ROOM, "w.loop%u.example", 1 + rng_below(&draws, 2));
-    else if (one_in(8))
-        snprintf(name, TEXT_ROOM, "a%u.dn.z%u.example", rng_below(&draws, 20), zone);
-    else
-        snprintf(name, TEXT_ROOM, "%s%c%u.z%u.example", one_in(6) ? "x.y." : "", letters[rng_below(&draws, sizeof(letters) - 1)],
-                 rng_below(&draws, 20), zone);
-    struct question q = {.id = (uint16_t)(n + 1),
-                         .flags = MESSAGE_RD,
-                         .name = unit_name(name, dname),
-                         .type = one_in(6) ? RRTYPE_TXT : RRTYPE_A,
-                         .has_edns = !one_in(5),
-                         .udp_size = 1232};
-    char address[TEXT_ROOM];
-    snprintf(address, sizeof(address), "192.0.5.%u", rng_below(&draws, CLIENTS));
-    must(addr_read(address, (uint16_t)(4000 + n), &peer) == ERR_OK);
-    stage.is_tcp = one_in(4);
-    queries[n].asked_ms = now_mono_ms();
-    queries[n].answer_cnt = 0;
-    query_cnt++;
-    tell("client %s asks %s %u over %s (%u)", address, name, q.type, stage.is_tcp ? "TCP" : "UDP", q.id);
-    stage_ask(&stage, wire, question_write(&q, wire), &peer);
-    stage.is_tcp = false;
+static struct query queries[QUERIES_MAX];
+static size_t seen_cnt; /* of stage.answers */
+
+static void choose_query(unsigned n)
+{
+    static const uint16_t types[] = {RRTYPE_A,   RRTYPE_A,  RRTYPE_A,  RRTYPE_A, RRTYPE_AAAA,
+                                     RRTYPE_TXT, RRTYPE_NS, RRTYPE_MX, RRTYPE_DS};
+    struct query *q = &queries[n];
+    uint8_t name[DNAME_MAX];
+    char text[40];
+
+    *q = (struct query){.type = PICK(types)};
+    const char *label = PICK(labels), *zone = PICK(queried_zones);
+    snprintf(q->name, sizeof(q->name), "%s%s%s", label, *label ? "." : "", zone);
+    if (chance(150))
+        snprintf(q->name, sizeof(q->name), "nx%u.%s", below(50), zone);
+    snprintf(text, sizeof(text), "10.9.0.%u", below(8));
+    must(addr_read(text, 4000, &q->peer) == ERR_OK);
+    q->is_tcp = chance(250);
+    struct question question = {.flags =
+                                    (uint16_t)(MESSAGE_RD | (chance(100) ? MESSAGE_CD : 0)),
+                                .name = unit_name(q->name, name),
+                                .type = q->type,
+                                .has_edns = chance(800),
+                                .is_do = chance(300),
+                                .udp_size = chance(500) ? 4096 : 1232};
+    if (chance(30))
+        question.flags &= (uint16_t)~MESSAGE_RD;
+    q->len = question_write(&question, q->wire);
+    q->question_len = dname_len(name) + 4;
 }
 
-/* An address that only a forger would give, for a name that is not his. */
-static bool has_marker(const struct stage_answer *a)
+/* Queries one by one, repeats of earlier ones, and bursts of equal ones. */
+static void plan_queries(void)
 {
-    static const uint8_t marker[] = {198, 51, 100, 66};
+    unsigned burst = 0;
+    uint64_t at_ms = 0;
+
+    for (unsigned n = 0; n < sim.query_cnt; n++) {
+        if (burst > 0 || (n > 0 && chance(200))) {
+            queries[n] = queries[burst > 0 ? n - 1 : below(n)];
+            if (chance(500)) {
+                char text[40];
+                snprintf(text, sizeof(text), "10.9.0.%u", below(8));
+                must(addr_read(text, 4000, &queries[n].peer) == ERR_OK);
+            }
+        } else {
+            choose_query(n);
+        }
+        util_put_u16(queries[n].wire, (uint16_t)n);
+        if (burst > 0)
+            burst--;
+        else if (chance(100))
+            burst = 2 + below(8);
+        if (burst == 0)
+            at_ms = below(sim.play_ms);
+        schedule(EVENT_QUERY, at_ms)->query = n;
+    }
+}
+
+static void send_query(unsigned n)
+{
+    struct query *q = &queries[n];
+    char peer[ADDR_TEXT_MAX];
+
+    addr_print(&q->peer, peer);
+    note("client %s%s: query %u for %s type %u", peer, q->is_tcp ? " over TCP" : "", n, q->name,
+         q->type);
+    q->asked_ms = now_mono_ms();
+    stage.is_tcp = q->is_tcp;
+    stage_ask(&stage, q->wire, q->len, &q->peer);
+    settle();
+}
+
+static void check_record(unsigned n, const struct message_record *r)
+{
+    char owner[DNAME_TEXT_MAX];
+    bool is_mended = sim.altered > 0; /* octets of addresses may be others */
+
+    if (r->type != RRTYPE_A || r->rdata_len != 4)
+        return;
+    dname_text_print(r->owner, owner);
+    lower(owner);
+    if (ends_in(owner, EVIL))
+        return;
+    static const uint8_t marker[] = {198, 51, 100, 66}, host_net[] = {203, 0, 113},
+                         server_net[] = {192, 0, 2};
+    if (memcmp(r->rdata, marker, 4) == 0)
+        go_wrong("the answer to query %u (%s) holds what only a forger says of %s", n,
+                 queries[n].name, owner);
+    else if (!is_mended && memcmp(r->rdata, host_net, 3) != 0 &&
+             memcmp(r->rdata, server_net, 3) != 0)
+        go_wrong("the answer to query %u (%s) holds an address that no server has sent for %s",
+                 n, queries[n].name, owner);
+}
+
+static void check_answer(const struct stage_answer *a)
+{
+    uint64_t now_ms = now_mono_ms();
     struct message m;
     struct message_record r;
 
-    if (message_parse(a->wire, a->len, &m) != MESSAGE_WHOLE)
-        return true; /* as bad */
+    if (message_parse(a->wire, a->len, &m) != MESSAGE_WHOLE) {
+        go_wrong("an answer of %zu octets is broken", a->len);
+        return;
+    }
+    unsigned n = util_get_u16(a->wire);
+    if (n >= sim.query_cnt || queries[n].asked_ms == 0) {
+        go_wrong("an answer has the ID %u, which nobody has sent", n);
+        return;
+    }
+    struct query *q = &queries[n];
+    unsigned rcode = a->wire[3] & 15;
+    note("answer to query %u (%s type %u): RCODE %u, %u records%s", n, q->name, q->type, rcode,
+         m.cnt[MESSAGE_ANSWER], m.flags & MESSAGE_TC ? ", truncated" : "");
+    note_octets(a->wire, a->len);
+    totals.answers[rcode]++;
+    if (++q->answers > 1)
+        go_wrong("query %u (%s) is answered twice", n, q->name);
+    if (!(m.flags & MESSAGE_QR) || m.question_len != q->question_len ||
+        memcmp(a->wire + MESSAGE_HEADER_LEN, q->wire + MESSAGE_HEADER_LEN, q->question_len) !=
+            0)
+        go_wrong("the answer to query %u (%s) has another question", n, q->name);
+    if (now_ms - q->asked_ms > sim.most_ms + SLACK_MS)
+        go_wrong("query %u (%s) is answered after %u ms", n, q->name,
+                 (unsigned)(now_ms - q->asked_ms));
     struct message_walk walk = message_walk(&m);
     while (message_next(&walk, &r))
-        if (r.rdata_len == 4 && memcmp(r.rdata, marker, 4) == 0)
-            return true;
-    return false;
+        check_record(n, &r);
+    if (sim.is_calm && (q->wire[2] & 1) && begins(q->name, "www.") && q->type == RRTYPE_A &&
+        !(m.flags & MESSAGE_TC) &&
+        (ends_in(q->name, "a.test.") || ends_in(q->name, "b.test.") ||
+         ends_in(q->name, "c.example.") || ends_in(q->name, "d.example.")) &&
+        (rcode != 0 || m.cnt[MESSAGE_ANSWER] == 0))
+        go_wrong("query %u (%s) has RCODE %u though nothing goes wrong in this seed", n,
+                 q->name, rcode);
 }
 
 static void read_answers(void)
 {
-    for (; seen_cnt < stage.answer_cnt; seen_cnt++) {
-        const struct stage_answer *a = &stage.answers[seen_cnt];
-        unsigned id = util_get_u16(a->wire);
-        if (id == 0 || id > query_cnt) {
-            blame("an answer with the ID %u", id);
-            continue;
-        }
-        uint64_t took_ms = now_mono_ms() - queries[id - 1].asked_ms;
-        tell("answer to %u (%s): RCODE %u, %u records, after %llu ms", id, queries[id - 1].name, a->wire[3] & 15,
-             util_get_u16(a->wire + 6), (unsigned long long)took_ms);
-        if (queries[id - 1].answer_cnt++ > 0)
-            blame("query %u (%s) is answered twice", id, queries[id - 1].name);
-        if (took_ms > TIME_MS + SLACK_MS)
-            blame("query %u (%s) is answered after %llu ms", id, queries[id - 1].name, (unsigned long long)took_ms);
-        if (has_marker(a))
-            blame("query %u (%s): an address that its servers did not give", id, queries[id - 1].name);
-    }
+    for (; seen_cnt < stage.answer_cnt; seen_cnt++)
+        check_answer(&stage.answers[seen_cnt]);
 }
 
-/* ---- a run ---- */
+/* ---- configuration ---- */
 
-static uint32_t draw_limit(uint32_t most) { return one_in(3) ? 1 + rng_below(&draws, 6) : most; }
-
-static struct policy *other; /* for reloads */
-
-static void furnish(struct policy *p)
+static void put_zone(struct policy *p, const char *zone, enum cut_source source,
+                     const char *address)
 {
+    uint8_t name[DNAME_MAX];
+    struct addr addr;
+
+    must(addr_read(address, 53, &addr) == ERR_OK);
+    struct route_zone at = {
+        .name = unit_name(zone, name), .source = source, .addrs = &addr, .addr_cnt = 1};
+    must(route_put_zone(&p->route, &at, &p->arena) == ERR_OK);
+}
+
+static void configure(struct policy *p)
+{
+    static const uint32_t waits_ms[] = {0, 300, 1800}, queries_most[] = {8, 20, 50, 100},
+                          times_ms[] = {7000, 7000, 3000};
     struct addr addr;
     struct cut *hints = &p->route.hints;
 
-    must(addr_read("192.0.2.1", 53, &addr) == ERR_OK);
     cut_init(hints, root, CUT_HINTS);
     hints->servers[0] = (struct cut_server){.name = root, .lookup = {CUT_KNOWN, CUT_KNOWN}};
     hints->server_cnt = 1;
-    cut_add_addr(hints, 0, &addr);
-    p->is_priming = p->uses_v6 = false;
-    p->allow = stage.policy->allow;
-    p->is_minimising = !one_in(3);
-    p->defences.random_case = !one_in(3);
-    p->defences.cookies = !one_in(3);
-    p->stale_ms = one_in(2) ? 86400000 : 0;
-    p->is_prefetching = one_in(2);
-    if (is_forwarding) {
-        must(addr_read("192.0.2.9", 53, &addr) == ERR_OK);
-        struct route_zone all = {.name = root, .source = CUT_FORWARD, .addrs = &addr, .addr_cnt = 1};
-        must(route_put_zone(&p->route, &all, &p->arena) == ERR_OK);
+    for (int i = 0; i < 2; i++) {
+        must(addr_read(hosts[i].address, 53, &addr) == ERR_OK);
+        cut_add_addr(hints, 0, &addr);
     }
+    must(addr_read_prefix("0.0.0.0/8", &local_nets[0]) == ERR_OK &&
+         addr_read_prefix("127.0.0.0/8", &local_nets[1]) == ERR_OK &&
+         addr_read_prefix("10.9.0.1/32", &local_nets[2]) == ERR_OK);
+    p->do_not_query = (struct addr_prefixes){local_nets, 2};
+    if (chance(300))
+        p->exempt = (struct addr_prefixes){local_nets + 2, 1};
+    p->uses_v6 = chance(300);
+    p->is_priming = chance(500);
+    p->is_minimising = chance(700);
+    p->is_prefetching = chance(700);
+    p->defences.random_case = chance(700);
+    p->defences.cookies = chance(700);
+    p->stale_wait_ms = PICK(waits_ms);
+    if (chance(300))
+        p->stale_ms = 0;
+    if (chance(300))
+        p->ttls.max = 5;
+    p->limits.queries = sim.is_calm ? 100 : PICK(queries_most);
+    p->limits.time_ms = sim.is_calm ? 7000 : PICK(times_ms);
+    if (chance(200))
+        p->limits.bytes = 4096;
+    if (chance(200))
+        p->limits.depth = 2;
+    if (chance(200))
+        p->limits.cnames = 3;
+    if (sim.is_calm)
+        p->limits = budget_defaults();
+    if (sim.is_forwarding)
+        put_zone(p, sim.forwarded, CUT_FORWARD, FORWARDER);
+    if (sim.has_stub)
+        put_zone(p, "stub.example.", CUT_STUB, STUB);
+    sim.most_queries = (unsigned)util_max(sim.most_queries, p->limits.queries);
+    sim.most_ms = (unsigned)util_max(sim.most_ms, p->limits.time_ms);
 }
 
-static void open_run(uint64_t seed)
+static void reload(void)
 {
-    struct quota_limits limits;
+    struct policy *fresh = policy_new(), *old = stage.policy;
 
-    rng_init_seeded(&draws, seed * 0x9e3779b97f4a7c15U + 1);
-    limits = (struct quota_limits){.per_zone = draw_limit(200),
-                                   .per_server = draw_limit(400),
-                                   .per_forwarder = draw_limit(QUOTA_FORWARDER_MAX),
-                                   .in_all = draw_limit(QUOTA_ALL_MAX)};
-    is_forwarding = one_in(5);
-    mischief = one_in(5) ? 0 : 2 + rng_below(&draws, 12);
+    must(fresh != NULL);
+    fresh->allow = old->allow;
+    configure(fresh);
+    route_seal(&fresh->route);
+    note("a new configuration");
+    stage.policy = fresh;
+    res_serve_adopt(stage.serve, fresh);
+    policy_free(&old);
+    totals.reloads++;
+}
+
+static void flush_cache(void)
+{
+    struct cache *cache = &stage.engine->cache;
+    uint8_t dname[DNAME_MAX];
+    struct cache_name name;
+    struct cache_flushing below_it = {0};
+    const char *zone = PICK(queried_zones);
+    size_t cnt = 0;
+
+    cache_name_init(&name, unit_name(chance(500) ? zone : ".", dname));
+    cnt = cache_flush(cache, &name);
+    while (cache_flush_below(cache, &name, &below_it, &cnt))
+        ;
+    note("the cache forgets %zu entries", cnt);
+    totals.flushes++;
+    settle();
+}
+
+static void jump(void)
+{
+    int64_t by_ms = chance(500) ? DAY_MS : -365 * DAY_MS;
+
+    note("the wall clock goes %s", by_ms > 0 ? "a day forward" : "a year back");
+    now_set_wall(now_wall_ms() + by_ms);
+    totals.jumps++;
+    settle();
+}
+
+/* ---- a seed ---- */
+
+static void choose(uint64_t seed, bool is_verbose)
+{
+    static const unsigned rates[] = {0, 0, 20, 100, 300};
+    static const unsigned few[] = {0, 0, 0, 20};
+
+    sim = (struct sim){.seed = seed, .hash = 0xcbf29ce484222325U, .is_verbose = is_verbose};
+    rng_init_seeded(&dice, seed);
+    rng_init_seeded(&machine_bits, ~seed);
+    sim.query_cnt = 30 + below(QUERIES_MAX - 30);
+    sim.is_forwarding = chance(300);
+    sim.forwarded = chance(300) ? "." : "corp.test.";
+    sim.play_ms = chance(500) ? PLAY_MS : 500 + below(3000);
+    sim.has_stub = chance(300);
+    sim.mischief = chance(500) ? 900 : 300;
+    sim.is_calm = chance(100);
+    if (sim.is_calm)
+        return;
+    sim.lost = PICK(rates);
+    sim.delayed = PICK(rates);
+    sim.doubled = PICK(rates);
+    sim.altered = PICK(rates) / 2;
+    sim.forged = PICK(rates) / 2;
+    sim.limited = PICK(few);
+    sim.unreachable = PICK(few);
+}
+
+static void open_world(void)
+{
+    static const uint32_t zone_most[] = {1, 2, 8, 200}, server_most[] = {1, 4, 400},
+                          all_most[] = {2, 20, QUOTA_ALL_MAX};
+    struct quota_limits limits = {.per_zone = 200,
+                                  .per_server = 400,
+                                  .per_forwarder = QUOTA_FORWARDER_MAX,
+                                  .in_all = QUOTA_ALL_MAX};
+    struct cache_store *store;
+
+    if (!sim.is_calm) {
+        limits.per_zone = PICK(zone_most);
+        limits.per_server = PICK(server_most);
+        limits.per_forwarder = PICK(server_most);
+        limits.in_all = PICK(all_most);
+    }
     stage_init(&stage, &limits);
-    other = policy_new();
-    must(other != NULL);
-    furnish(stage.policy);
-    furnish(other);
-    stage_open(&stage, seed);
-    stage_out = stage.out.ask;
-    stage.out.ask = sim_ask;
-    flight_cnt = sent_cnt = known_cnt = query_cnt = seen_cnt = 0;
-    fault = NULL;
-    log_hash = 0xcbf29ce484222325U;
-    start_ms = now_mono_ms();
+    sim.start_ms = now_mono_ms();
+    configure(stage.policy);
+    stage.asked = on_asked;
+    stage_out_ask = stage.out.ask;
+    stage.out.ask = out_ask;
+    stage_open(&stage, sim.seed);
+    if (!sim.is_calm && chance(300)) { /* a small cache */
+        stage.engine->cache.store->free(&stage.engine->cache.store);
+        must(cache_memory_new(32 << 10, &store) == ERR_OK);
+        stage.engine->cache.store = store;
+    }
+    note("seed %llu: %u queries, quotas %u %u %u %u, lost %u delayed %u doubled %u altered %u "
+         "forged %u limited %u unreachable "
+         "%u mischief %u per mille%s",
+         (unsigned long long)sim.seed, sim.query_cnt, limits.per_zone, limits.per_server,
+         limits.per_forwarder, limits.in_all, sim.lost, sim.delayed, sim.doubled, sim.altered,
+         sim.forged, sim.limited, sim.unreachable, sim.mischief, sim.is_calm ? ", calm" : "");
+    server_cnt = 0;
+    for (size_t i = 0; i < ARRAY_LEN(hosts); i++)
+        add_server(hosts[i].address);
+    add_server(FORWARDER);
+    add_server(STUB);
+}
+
+static void happen(struct event *e)
+{
+    switch (e->kind) {
+    case EVENT_QUERY: send_query(e->query); break;
+    case EVENT_REPLY: have_reply(e); break;
+    case EVENT_FAILURE: have_failure(e); break;
+    case EVENT_JUMP: jump(); break;
+    case EVENT_RELOAD: reload(); break;
+    case EVENT_FLUSH: flush_cache(); break;
+    }
+    free(e->wire);
+}
+
+/* One step in time; false: nothing is left to happen. */
+static bool step(void)
+{
+    uint64_t now_ms = now_mono_ms(), event_ms = UINT64_MAX, silence_ms = UINT64_MAX;
+    size_t first = first_event();
+    unsigned wait_ms = res_serve_wait_ms(stage.serve);
+
+    if (event_cnt > 0)
+        event_ms = util_max(events[first].at_ms, now_ms);
+    for (size_t i = 0; i < stage.pending_cnt; i++)
+        silence_ms = util_min(silence_ms, stage.deadline_ms[i]);
+    uint64_t settle_ms = wait_ms > 0 ? now_ms + wait_ms : UINT64_MAX;
+    uint64_t next_ms = util_min(event_ms, util_min(silence_ms, settle_ms));
+    if (next_ms == UINT64_MAX)
+        return false;
+    if (next_ms == event_ms) {
+        struct event e = events[first];
+        events[first] = events[--event_cnt];
+        now_advance(event_ms - now_ms);
+        happen(&e);
+    } else if (next_ms == silence_ms) {
+        note("no reply in time");
+        stage_time_out(&stage);
+    } else {
+        now_advance(settle_ms - now_ms);
+        settle();
+    }
+    read_answers();
+    return true;
+}
+
+static void check_lists(void)
+{
+    struct engine *e = stage.engine;
+    size_t held = (size_t)!list_is_empty(&e->runnable) + !list_is_empty(&e->elsewhere);
+
+    for (size_t i = 0; i < ENGINE_BUCKETS; i++)
+        held += (size_t)!list_is_empty(&e->in_flight[i]) + !list_is_empty(&e->asking[i]);
+    if (held > 0)
+        go_wrong("at rest %zu lists of tasks are not empty", held);
 }
 
 static void check_rest(void)
 {
     const struct engine *e = stage.engine;
     struct quota_sums sums = quota_sums(stage.quota);
-    uint64_t held = sums.waiting;
 
-    for (unsigned i = 0; i < query_cnt; i++)
-        if (queries[i].answer_cnt == 0)
-            blame("query %u (%s) has no answer", i + 1, queries[i].name);
-    for (unsigned kind = 0; kind < QUOTA_KINDS; kind++)
-        held += sums.all[kind] + sums.of_class[kind] + sums.own[kind];
-    if (held > 0)
-        blame("the quotas hold %llu places", (unsigned long long)held);
-    if (e->task_cnt > 0 || e->out_cnt > 0 || park_cnt(e->park) > 0 || !list_is_empty(&e->runnable) || !list_is_empty(&e->elsewhere))
-        blame("%zu tasks, %zu queries out, %zu parked", e->task_cnt, e->out_cnt, park_cnt(e->park));
-    for (size_t i = 0; i < ENGINE_BUCKETS; i++)
-        if (!list_is_empty(&e->in_flight[i]) || !list_is_empty(&e->asking[i]))
-            blame("a table of tasks is not empty");
-    if (sent_cnt > PER_QUERY * query_cnt)
-        blame("%u queries to servers for %u of clients", sent_cnt, query_cnt);
+    for (unsigned n = 0; n < sim.query_cnt; n++)
+        if (queries[n].answers != 1)
+            go_wrong("query %u (%s) has %u answers", n, queries[n].name, queries[n].answers);
+    if (e->task_cnt > 0)
+        go_wrong("at rest there are %zu tasks", e->task_cnt);
+    if (e->out_cnt > 0)
+        go_wrong("at rest %zu queries count as sent", e->out_cnt);
+    if (park_cnt(e->park) > 0)
+        go_wrong("at rest %zu tasks wait for a place", park_cnt(e->park));
+    for (int kind = 0; kind < QUOTA_KINDS; kind++)
+        if (sums.all[kind] || sums.of_class[kind] || sums.own[kind])
+            go_wrong("at rest the quota %d has %llu, %llu, %llu places", kind,
+                     (unsigned long long)sums.all[kind],
+                     (unsigned long long)sums.of_class[kind],
+                     (unsigned long long)sums.own[kind]);
+    if (sums.waiting)
+        go_wrong("at rest %llu queries of clients count as waiting",
+                 (unsigned long long)sums.waiting);
+    check_lists();
+    uint64_t most = (uint64_t)sim.most_queries * (sim.query_cnt + e->counts.prefetched + 1);
+    if (sim.sent_cnt > most)
+        go_wrong("%u queries were sent, %llu are allowed", sim.sent_cnt,
+                 (unsigned long long)most);
 }
 
-/* The next moment at which anything happens; false: nothing will. */
-static bool next_moment(uint64_t ask_at_ms, bool is_asking, uint64_t *at_ms)
+static void count(void)
 {
-    unsigned wait_ms = res_serve_wait_ms(stage.serve);
+    const struct engine_counts *c = &stage.engine->counts;
 
-    *at_ms = is_asking ? ask_at_ms : UINT64_MAX;
-    for (unsigned i = 0; i < flight_cnt; i++)
-        if (!flights[i].is_over)
-            *at_ms = util_min(*at_ms, flights[i].at_ms);
-    for (size_t i = 0; i < stage.pending_cnt; i++)
-        *at_ms = util_min(*at_ms, stage.deadline_ms[i]);
-    if (wait_ms > 0)
-        *at_ms = util_min(*at_ms, now_mono_ms() + wait_ms);
-    return *at_ms != UINT64_MAX;
+    totals.queries += sim.query_cnt;
+    totals.sent += sim.sent_cnt;
+    totals.tcp += c->out_tcp;
+    totals.timeouts += c->timeouts;
+    totals.suspects += c->suspects;
+    totals.stale += c->stale;
+    totals.parked += c->parked;
+    totals.merged += c->merged;
+    totals.prefetched += c->prefetched;
+    totals.limited += c->limited;
+    totals.elsewhere += c->elsewhere;
 }
 
-static void disturb(void)
+/* Return the hash of the log; sim.wrong tells what is wrong. */
+static uint64_t play(uint64_t seed, bool is_verbose)
 {
-    static const struct policy *now;
-    struct cache_name all;
-
-    switch (rng_below(&draws, 5)) {
-    case 0:
-        now_set_wall(now_wall_ms() - 365LL * 86400000);
-        tell("the clock goes back a year");
-        break;
-    case 1:
-        now_set_wall(now_wall_ms() + 86400000LL);
-        tell("the clock goes forward a day");
-        break;
-    case 2:
-        now = stage.engine->policy == other ? stage.policy : other;
-        res_serve_adopt(stage.serve, now);
-        tell("a reload");
-        break;
-    case 3:
-        cache_name_init(&all, root);
-        cache_flush(&stage.engine->cache, &all);
-        tell("a flush");
-        break;
-    default: break;
-    }
-}
-
-/* NULL, or what was wrong. */
-static const char *play(uint64_t seed)
-{
-    open_run(seed);
-    unsigned wanted = 20 + rng_below(&draws, QUERIES_MAX - 20);
-    unsigned gap_ms = 1 + rng_below(&draws, 200);
-    uint64_t ask_at_ms = now_mono_ms(), at_ms;
-
-    while (next_moment(ask_at_ms, query_cnt < wanted, &at_ms) && !fault) {
-        if (at_ms > now_mono_ms())
-            now_advance(at_ms - now_mono_ms());
-        if (now_mono_ms() - start_ms > 10 * 60 * 1000) {
-            blame("it does not come to rest");
-            break;
-        }
-        for (unsigned i = 0; i < flight_cnt; i++)
-            if (!flights[i].is_over && flights[i].at_ms <= now_mono_ms())
-                land(&flights[i]);
-        for (size_t i = 0; i < stage.pending_cnt; i++)
-            if (stage.deadline_ms[i] <= now_mono_ms()) {
-                stage_time_out(&stage);
-                break;
-            }
-        while (query_cnt < wanted && ask_at_ms <= now_mono_ms()) {
-            send_query();
-            ask_at_ms += one_in(3) ? 0 : rng_below(&draws, 2 * gap_ms);
-        }
-        if (one_in(400))
-            disturb();
-        res_serve_settle(stage.serve);
-        stage_settle(&stage);
-        read_answers();
-    }
-    read_answers();
-    if (!fault)
-        check_rest();
-    if (fault) { /* what still waits would be a leak that says nothing new */
-        res_serve_close(stage.serve);
-        stage.pending_cnt = 0;
-    }
+    alarm(HANG_S);
+    choose(seed, is_verbose);
+    event_cnt = flight_cnt = seen_cnt = 0;
+    event_turn = serial = 0;
+    open_world();
+    plan_queries();
+    for (unsigned i = below(4); i > 0 && !sim.is_calm; i--)
+        schedule((enum event_kind)(EVENT_JUMP + below(3)), below(sim.play_ms));
+    unsigned steps = 0;
+    while (steps < STEPS_MAX && now_mono_ms() - sim.start_ms < PLAY_MS + REST_MS && step())
+        steps++;
+    if (steps == STEPS_MAX || now_mono_ms() - sim.start_ms >= PLAY_MS + REST_MS)
+        go_wrong("it does not come to rest: %zu queries to servers are out, %zu tasks",
+                 stage.pending_cnt, stage.engine->task_cnt);
+    check_rest();
+    count();
+    while (event_cnt > 0)
+        free(events[--event_cnt].wire);
     stage_fini(&stage);
-    policy_free(&other);
-    return fault;
+    alarm(0);
+    return sim.hash;
 }
 
-/* ---- tests ---- */
+/* ---- the program ---- */
 
-static uint64_t first_seed = 1, last_seed = 200;
-static const char *program;
+static void tell_seed(void)
+{
+    char text[100];
+    int len = snprintf(text, sizeof(text),
+                       "seed %llu was being played; ROOTLINE_SEED=%llu replays it\n",
+                       (unsigned long long)sim.seed, (unsigned long long)sim.seed);
+    if (write(STDERR_FILENO, text, (size_t)len) < 0)
+        _exit(1);
+}
+
+static void on_abort(int number)
+{
+    tell_seed();
+    signal(number, SIG_DFL);
+    raise(number);
+}
+
+/* Of the sanitizers, where there are any. */
+void __sanitizer_set_death_callback(void (*call)(void)) __attribute__((weak));
+
+static unsigned play_range(uint64_t first, uint64_t last)
+{
+    unsigned failed = 0;
+
+    for (uint64_t seed = first; seed <= last; seed++) {
+        play(seed, false);
+        if (*sim.wrong) {
+            failed++;
+            printf("seed %llu: %s; ROOTLINE_SEED=%llu %s replays it\n",
+                   (unsigned long long)seed, sim.wrong, (unsigned long long)seed,
+                   program_invocation_name);
+        }
+        if ((seed - first + 1) % SEEDS_TOLD == 0) {
+            printf("%llu seeds, %u failed\n", (unsigned long long)(seed - first + 1), failed);
+            fflush(stdout);
+        }
+    }
+    return failed;
+}
+
+static void tell_totals(void)
+{
+    print_message("%llu queries: %llu NOERROR, %llu NXDOMAIN, %llu SERVFAIL; %llu sent, %llu "
+                  "over TCP, %llu timeouts, %llu suspects, "
+                  "%llu stale, %llu parked, %llu merged, %llu prefetched, %llu limited, %llu "
+                  "reloads, %llu jumps, %llu flushes, "
+                  "%llu late replies\n",
+                  (unsigned long long)totals.queries, (unsigned long long)totals.answers[0],
+                  (unsigned long long)totals.answers[3], (unsigned long long)totals.answers[2],
+                  (unsigned long long)totals.sent, (unsigned long long)totals.tcp,
+                  (unsigned long long)totals.timeouts, (unsigned long long)totals.suspects,
+                  (unsigned long long)totals.stale, (unsigned long long)totals.parked,
+                  (unsigned long long)totals.merged, (unsigned long long)totals.prefetched,
+                  (unsigned long long)totals.limited, (unsigned long long)totals.reloads,
+                  (unsigned long long)totals.jumps, (unsigned long long)totals.flushes,
+                  (unsigned long long)totals.nobody);
+}
 
 static void test_seeds(void **state)
 {
+    const char *one = getenv("ROOTLINE_SEED"), *range = getenv("ROOTLINE_SEEDS");
+    unsigned long long first = 1, last = SEEDS;
+
     (void)state;
-    for (uint64_t seed = first_seed; seed <= last_seed; seed++) {
-        const char *wrong = play(seed);
-        if (wrong)
-            fail_msg("seed %llu: %s; ROOTLINE_SEED=%llu %s replays it", (unsigned long long)seed, wrong, (unsigned long long)seed,
-                     program);
-        if (last_seed - first_seed >= 1000 && (seed - first_seed) % 500 == 499)
-            print_message("%llu seeds\n", (unsigned long long)(seed - first_seed + 1));
+    if (one) {
+        uint64_t hash = play(strtoull(one, NULL, 10), true);
+        printf("the hash of this log is %016llx\n", (unsigned long long)hash);
+        if (*sim.wrong)
+            fail_msg("seed %s: %s", one, sim.wrong);
+        return;
     }
+    if (range && sscanf(range, "%llu-%llu", &first, &last) != 2)
+        fail_msg("ROOTLINE_SEEDS has to be FIRST-LAST");
+    unsigned failed = play_range(first, last);
+    tell_totals();
+    assert_int_equal(failed, 0);
+    if (range)
+        return;
+    /* all that it is about has happened */
+    assert_true(totals.answers[0] > totals.queries / 3 && totals.answers[2] > 0 &&
+                totals.answers[3] > 0);
+    assert_true(totals.tcp > 0 && totals.timeouts > 0 && totals.suspects > 0 &&
+                totals.stale > 0 && totals.parked > 0);
+    assert_true(totals.merged > 0 && totals.prefetched > 0 && totals.limited > 0 &&
+                totals.nobody > 0);
+    assert_true(totals.reloads > 0 && totals.jumps > 0 && totals.flushes > 0);
 }
 
-/* A seed says all that happens. */
+/* The same seed, the same log, whatever was played before. */
 static void test_a_seed_replays(void **state)
 {
+    uint64_t hashes[4];
+
     (void)state;
-    for (uint64_t seed = 1; seed <= 5; seed++) {
-        (void)play(seed);
-        uint64_t once = log_hash;
-        (void)play(seed);
-        assert_true(once == log_hash);
-        (void)play(seed + 1000);
-        assert_true(once != log_hash);
-    }
+    for (unsigned i = 0; i < ARRAY_LEN(hashes); i++)
+        hashes[i] = play(i + 1, false);
+    for (unsigned i = ARRAY_LEN(hashes); i-- > 0;)
+        assert_int_equal(play(i + 1, false), hashes[i]);
+    assert_true(hashes[0] != hashes[1]);
 }
 
-int main(int argc, char **argv)
+static int set_up(void **state)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_seeds), cmocka_unit_test(test_a_seed_replays)};
-    const char *one = getenv("ROOTLINE_SEED"), *range = getenv("ROOTLINE_SEEDS");
-
-    (void)argc;
-    program = argv[0];
+    (void)state;
+    rng_init_seeded(&machine_bits, 0);
     hash_init();
-    if (one) {
-        is_telling = true;
-        const char *wrong = play(strtoull(one, NULL, 10));
-        printf("%s\n", wrong ? wrong : "all is right");
-        return wrong != NULL;
-    }
-    if (range) {
-        char *end;
-        first_seed = last_seed = strtoull(range, &end, 10);
-        if (*end == '-')
-            last_seed = strtoull(end + 1, NULL, 10);
-    }
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    signal(SIGABRT, on_abort);
+    signal(SIGALRM, on_abort);
+    if (__sanitizer_set_death_callback)
+        __sanitizer_set_death_callback(tell_seed);
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_seeds),
+                                       cmocka_unit_test(test_a_seed_replays)};
+    return cmocka_run_group_tests(tests, set_up, NULL);
 }
