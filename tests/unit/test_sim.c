@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "resolver/cache_memory.h"
+#include "resolver/claims.h"
 
 enum {
     QUERIES_MAX = 110,
@@ -24,6 +25,8 @@ enum {
     SEEDS = 200,
     SEEDS_TOLD = 500,
     SERVERS_MAX = 40,
+    SOLO_MS = 9000, /* between queries that come one by one */
+    OTHER_WORKER = 1,
     HANG_S = 100, /* a seed takes some milliseconds: so long it takes only if it does not end */
 };
 
@@ -58,15 +61,20 @@ static bool chance(unsigned per_mille) { return below(1000) < per_mille; }
 /* Lifetime: one seed. */
 struct sim {
     uint64_t seed, hash, start_ms;
-    unsigned query_cnt, sent_cnt, most_queries, most_ms;
+    unsigned query_cnt, sent_cnt, primed_cnt, most_queries, most_ms;
     unsigned lost, delayed, doubled, altered, forged, limited, unreachable; /* per mille */
-    unsigned mischief;                                                      /* per mille */
-    bool is_calm; /* nothing goes wrong, so every name that exists is answered */
+    unsigned moods;    /* per mille: a server has another habit for one reply */
+    unsigned mischief; /* per mille */
+    bool is_calm;      /* nothing goes wrong, so every name that exists is answered */
     bool is_verbose;
     bool is_forwarding, has_stub;
-    const char *forwarded; /* zone */
-    unsigned play_ms;      /* queries arrive for so long */
-    char wrong[TEXT_ROOM]; /* what was found first; "": nothing */
+    bool is_solo;             /* queries come one by one, so what is sent is for the last one */
+    bool is_claimed;          /* another worker resolves too */
+    unsigned window_cnt;      /* queries to servers since the last one of a client */
+    uint64_t window_prefetch; /* prefetches before it */
+    const char *forwarded;    /* zone */
+    unsigned play_ms;         /* queries arrive for so long */
+    char wrong[TEXT_ROOM];    /* what was found first; "": nothing */
 };
 
 static struct sim sim;
@@ -458,7 +466,9 @@ static void put_opt(const struct out_ask *ask, bool is_bad_cookie)
 /* What the server at the address says; false: nothing. */
 static bool say(struct server *s, const struct out_ask *ask, const char *name, uint16_t type)
 {
-    enum habit habit = s ? s->habit : HABIT_DEAD;
+    enum habit habit = !s                  ? HABIT_DEAD
+                       : chance(sim.moods) ? (enum habit)below(HABITS)
+                                           : s->habit;
     bool is_evil = s && begins(s->address, "198.51.100."), is_plain = habit == HABIT_PLAIN,
          is_bad_cookie = false;
 
@@ -519,6 +529,8 @@ enum event_kind {
     EVENT_QUERY,
     EVENT_REPLY,
     EVENT_FAILURE,
+    EVENT_CLAIM,
+    EVENT_RELEASE,
     EVENT_JUMP,
     EVENT_RELOAD,
     EVENT_FLUSH
@@ -528,7 +540,8 @@ enum event_kind {
 struct event {
     enum event_kind kind;
     uint64_t at_ms, turn;
-    unsigned query;      /* EVENT_QUERY */
+    uint64_t hash;       /* EVENT_RELEASE */
+    unsigned query;      /* EVENT_QUERY, EVENT_CLAIM */
     struct out_ask *ask; /* of a reply or failure */
     uint64_t serial;     /* which of the queries that this memory has held */
     struct addr from;
@@ -660,6 +673,7 @@ static void on_asked(struct stage *st, const struct out_ask *a)
     flights[at].ask = a;
     flights[at].serial = ++serial;
     sim.sent_cnt++;
+    sim.window_cnt++;
     dname_text_print(ask->match.name, name);
     lower(name);
     addr_print(&ask->match.to, address);
@@ -667,6 +681,15 @@ static void on_asked(struct stage *st, const struct out_ask *a)
     note("query %llu to %s: %s type %u%s, waits %u ms", (unsigned long long)serial, address,
          name, stage_type(ask), ask->is_tcp ? " over TCP" : "", ask->timeout_ms);
     note_octets(ask->wire, ask->len);
+    const struct engine_counts *counts = &stage.engine->counts;
+    uint64_t budgets = 1 + counts->prefetched - sim.window_prefetch;
+    if (strcmp(name, ".") == 0 && stage_type(ask) == RRTYPE_NS) {
+        sim.window_cnt--; /* priming has a budget of its own */
+        sim.primed_cnt++;
+    }
+    if (sim.is_solo && sim.window_cnt > budgets * sim.most_queries)
+        go_wrong("%u queries to servers for one of a client, %u are allowed", sim.window_cnt,
+                 sim.most_queries);
     if (strcmp(address, MARKER) == 0 && !ends_in(name, EVIL))
         go_wrong("%s was asked of a server that only evil.example names", name);
     if (!ask->is_tcp && chance(sim.forged))
@@ -812,8 +835,8 @@ static void plan_queries(void)
             burst--;
         else if (chance(100))
             burst = 2 + below(8);
-        if (burst == 0)
-            at_ms = below(sim.play_ms);
+        if (burst == 0 || sim.is_solo)
+            at_ms = sim.is_solo ? (uint64_t)n * SOLO_MS : below(sim.play_ms);
         schedule(EVENT_QUERY, at_ms)->query = n;
     }
 }
@@ -827,6 +850,8 @@ static void send_query(unsigned n)
     note("client %s%s: query %u for %s type %u", peer, q->is_tcp ? " over TCP" : "", n, q->name,
          q->type);
     q->asked_ms = now_mono_ms();
+    sim.window_cnt = 0;
+    sim.window_prefetch = stage.engine->counts.prefetched;
     stage.is_tcp = q->is_tcp;
     stage_ask(&stage, q->wire, q->len, &q->peer);
     settle();
@@ -902,6 +927,67 @@ static void read_answers(void)
         check_answer(&stage.answers[seen_cnt]);
 }
 
+/* ---- another worker ---- */
+
+static struct claims *claims;
+static bool is_woken;
+
+static void wake_worker(void *data, size_t worker)
+{
+    (void)data;
+    is_woken |= worker == 0;
+}
+
+/* What is written is seen by all at once. */
+static void announce(struct cache_store *store, uint64_t hash, bool is_urgent)
+{
+    (void)store;
+    (void)is_urgent;
+    claims_release(claims, hash);
+}
+
+static void open_claims(void)
+{
+    must(claims_new(wake_worker, NULL, &claims) == ERR_OK);
+    stage.engine->claims = claims;
+    stage.engine->cache.store->is_shared = true;
+    stage.engine->cache.store->announce = announce;
+}
+
+static void come_back(void)
+{
+    if (!is_woken)
+        return;
+    is_woken = false;
+    res_serve_come_back(stage.serve);
+    stage_settle(&stage);
+}
+
+/* As in task.c. */
+static uint64_t claim_of(const struct query *q)
+{
+    return dname_hash(q->wire + MESSAGE_HEADER_LEN) * 0x9e3779b97f4a7c15U +
+           q->type * 0xbf58476d1ce4e5b9U;
+}
+
+/* Another worker claims what a query is about, for a time. */
+static void claim(unsigned n)
+{
+    uint64_t hash = claim_of(&queries[n]);
+    uint32_t turn;
+
+    if (claims_take(claims, hash, OTHER_WORKER, &turn) != CLAIMS_OURS)
+        return;
+    note("another worker claims %s type %u", queries[n].name, queries[n].type);
+    schedule(EVENT_RELEASE, 1 + below(chance(200) ? 9000 : 1500))->hash = hash;
+}
+
+static void release(uint64_t hash)
+{
+    note("another worker has ended");
+    claims_release(claims, hash);
+}
+
 /* ---- configuration ---- */
 
 static void put_zone(struct policy *p, const char *zone, enum cut_source source,
@@ -947,7 +1033,7 @@ static void configure(struct policy *p)
         p->stale_ms = 0;
     if (chance(300))
         p->ttls.max = 5;
-    p->limits.queries = sim.is_calm ? 100 : PICK(queries_most);
+    p->limits.queries = sim.is_solo ? 2 + below(7) : sim.is_calm ? 100 : PICK(queries_most);
     p->limits.time_ms = sim.is_calm ? 7000 : PICK(times_ms);
     if (chance(200))
         p->limits.bytes = 4096;
@@ -1008,6 +1094,28 @@ static void jump(void)
     settle();
 }
 
+/* ---- when the program ends itself ---- */
+
+/* Of the sanitizers, where there are any. */
+void __sanitizer_set_death_callback(void (*call)(void)) __attribute__((weak));
+
+static void tell_seed(void)
+{
+    char text[100];
+    int len = snprintf(text, sizeof(text),
+                       "seed %llu was being played; ROOTLINE_SEED=%llu replays it\n",
+                       (unsigned long long)sim.seed, (unsigned long long)sim.seed);
+    if (write(STDERR_FILENO, text, (size_t)len) < 0)
+        _exit(1);
+}
+
+static void on_abort(int number)
+{
+    tell_seed();
+    signal(number, SIG_DFL);
+    raise(number);
+}
+
 /* ---- a seed ---- */
 
 static void choose(uint64_t seed, bool is_verbose)
@@ -1027,11 +1135,18 @@ static void choose(uint64_t seed, bool is_verbose)
     sim.is_calm = chance(100);
     if (sim.is_calm)
         return;
+    sim.is_solo = chance(150);
+    if (sim.is_solo) {
+        sim.query_cnt = 10 + below(20);
+        sim.play_ms = sim.query_cnt * SOLO_MS;
+    }
+    sim.is_claimed = chance(300);
     sim.lost = PICK(rates);
     sim.delayed = PICK(rates);
     sim.doubled = PICK(rates);
     sim.altered = PICK(rates) / 2;
     sim.forged = PICK(rates) / 2;
+    sim.moods = PICK(rates) / 2;
     sim.limited = PICK(few);
     sim.unreachable = PICK(few);
 }
@@ -1046,8 +1161,8 @@ static void open_world(void)
                                   .in_all = QUOTA_ALL_MAX};
     struct cache_store *store;
 
+    limits.per_zone = PICK(zone_most);
     if (!sim.is_calm) {
-        limits.per_zone = PICK(zone_most);
         limits.per_server = PICK(server_most);
         limits.per_forwarder = PICK(server_most);
         limits.in_all = PICK(all_most);
@@ -1059,11 +1174,15 @@ static void open_world(void)
     stage_out_ask = stage.out.ask;
     stage.out.ask = out_ask;
     stage_open(&stage, sim.seed);
-    if (!sim.is_calm && chance(300)) { /* a small cache */
+    claims = NULL;
+    if (!sim.is_calm && !stage.disk && chance(300)) { /* a small cache */
         stage.engine->cache.store->free(&stage.engine->cache.store);
         must(cache_memory_new(32 << 10, &store) == ERR_OK);
         stage.engine->cache.store = store;
     }
+    sim.is_claimed = sim.is_claimed && !stage.disk;
+    if (sim.is_claimed)
+        open_claims();
     note("seed %llu: %u queries, quotas %u %u %u %u, lost %u delayed %u doubled %u altered %u "
          "forged %u limited %u unreachable "
          "%u mischief %u per mille%s",
@@ -1083,6 +1202,8 @@ static void happen(struct event *e)
     case EVENT_QUERY: send_query(e->query); break;
     case EVENT_REPLY: have_reply(e); break;
     case EVENT_FAILURE: have_failure(e); break;
+    case EVENT_CLAIM: claim(e->query); break;
+    case EVENT_RELEASE: release(e->hash); break;
     case EVENT_JUMP: jump(); break;
     case EVENT_RELOAD: reload(); break;
     case EVENT_FLUSH: flush_cache(); break;
@@ -1117,6 +1238,7 @@ static bool step(void)
         now_advance(settle_ms - now_ms);
         settle();
     }
+    come_back();
     read_answers();
     return true;
 }
@@ -1130,6 +1252,18 @@ static void check_lists(void)
         held += (size_t)!list_is_empty(&e->in_flight[i]) + !list_is_empty(&e->asking[i]);
     if (held > 0)
         go_wrong("at rest %zu lists of tasks are not empty", held);
+}
+
+static void check_claims(void)
+{
+    for (unsigned n = 0; n < sim.query_cnt && sim.is_claimed; n++) {
+        uint64_t hash = claim_of(&queries[n]);
+        uint32_t turn;
+        if (claims_take(claims, hash, OTHER_WORKER, &turn) == CLAIMS_THEIRS)
+            go_wrong("at rest %s type %u is claimed", queries[n].name, queries[n].type);
+        else
+            claims_release(claims, hash);
+    }
 }
 
 static void check_rest(void)
@@ -1156,9 +1290,10 @@ static void check_rest(void)
         go_wrong("at rest %llu queries of clients count as waiting",
                  (unsigned long long)sums.waiting);
     check_lists();
-    uint64_t most = (uint64_t)sim.most_queries * (sim.query_cnt + e->counts.prefetched + 1);
-    if (sim.sent_cnt > most)
-        go_wrong("%u queries were sent, %llu are allowed", sim.sent_cnt,
+    check_claims();
+    uint64_t most = (uint64_t)sim.most_queries * (sim.query_cnt + e->counts.prefetched);
+    if (sim.sent_cnt - sim.primed_cnt > most)
+        go_wrong("%u queries were sent, %llu are allowed", sim.sent_cnt - sim.primed_cnt,
                  (unsigned long long)most);
 }
 
@@ -1183,17 +1318,25 @@ static void count(void)
 static uint64_t play(uint64_t seed, bool is_verbose)
 {
     alarm(HANG_S);
+    if (!__sanitizer_set_death_callback)
+        signal(SIGSEGV, on_abort); /* cmocka has one of its own */
     choose(seed, is_verbose);
     event_cnt = flight_cnt = seen_cnt = 0;
     event_turn = serial = 0;
+    is_woken = false;
     open_world();
     plan_queries();
+    for (unsigned n = 0; n < sim.query_cnt && sim.is_claimed; n++)
+        if (chance(300))
+            schedule(EVENT_CLAIM, below(sim.play_ms))->query = n;
+    if (sim.is_calm && chance(500))
+        schedule(EVENT_JUMP, below(sim.play_ms));
     for (unsigned i = below(4); i > 0 && !sim.is_calm; i--)
         schedule((enum event_kind)(EVENT_JUMP + below(3)), below(sim.play_ms));
     unsigned steps = 0;
-    while (steps < STEPS_MAX && now_mono_ms() - sim.start_ms < PLAY_MS + REST_MS && step())
+    while (steps < STEPS_MAX && now_mono_ms() - sim.start_ms < sim.play_ms + REST_MS && step())
         steps++;
-    if (steps == STEPS_MAX || now_mono_ms() - sim.start_ms >= PLAY_MS + REST_MS)
+    if (steps == STEPS_MAX || now_mono_ms() - sim.start_ms >= sim.play_ms + REST_MS)
         go_wrong("it does not come to rest: %zu queries to servers are out, %zu tasks",
                  stage.pending_cnt, stage.engine->task_cnt);
     check_rest();
@@ -1201,31 +1344,12 @@ static uint64_t play(uint64_t seed, bool is_verbose)
     while (event_cnt > 0)
         free(events[--event_cnt].wire);
     stage_fini(&stage);
+    claims_free(&claims);
     alarm(0);
     return sim.hash;
 }
 
 /* ---- the program ---- */
-
-static void tell_seed(void)
-{
-    char text[100];
-    int len = snprintf(text, sizeof(text),
-                       "seed %llu was being played; ROOTLINE_SEED=%llu replays it\n",
-                       (unsigned long long)sim.seed, (unsigned long long)sim.seed);
-    if (write(STDERR_FILENO, text, (size_t)len) < 0)
-        _exit(1);
-}
-
-static void on_abort(int number)
-{
-    tell_seed();
-    signal(number, SIG_DFL);
-    raise(number);
-}
-
-/* Of the sanitizers, where there are any. */
-void __sanitizer_set_death_callback(void (*call)(void)) __attribute__((weak));
 
 static unsigned play_range(uint64_t first, uint64_t last)
 {
@@ -1253,7 +1377,7 @@ static void tell_totals(void)
                   "over TCP, %llu timeouts, %llu suspects, "
                   "%llu stale, %llu parked, %llu merged, %llu prefetched, %llu limited, %llu "
                   "reloads, %llu jumps, %llu flushes, "
-                  "%llu late replies\n",
+                  "%llu late replies, %llu elsewhere\n",
                   (unsigned long long)totals.queries, (unsigned long long)totals.answers[0],
                   (unsigned long long)totals.answers[3], (unsigned long long)totals.answers[2],
                   (unsigned long long)totals.sent, (unsigned long long)totals.tcp,
@@ -1262,7 +1386,7 @@ static void tell_totals(void)
                   (unsigned long long)totals.merged, (unsigned long long)totals.prefetched,
                   (unsigned long long)totals.limited, (unsigned long long)totals.reloads,
                   (unsigned long long)totals.jumps, (unsigned long long)totals.flushes,
-                  (unsigned long long)totals.nobody);
+                  (unsigned long long)totals.nobody, (unsigned long long)totals.elsewhere);
 }
 
 static void test_seeds(void **state)
@@ -1292,7 +1416,8 @@ static void test_seeds(void **state)
                 totals.stale > 0 && totals.parked > 0);
     assert_true(totals.merged > 0 && totals.prefetched > 0 && totals.limited > 0 &&
                 totals.nobody > 0);
-    assert_true(totals.reloads > 0 && totals.jumps > 0 && totals.flushes > 0);
+    assert_true(totals.elsewhere > 0 && totals.reloads > 0 && totals.jumps > 0 &&
+                totals.flushes > 0);
 }
 
 /* The same seed, the same log, whatever was played before. */
