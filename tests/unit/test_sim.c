@@ -67,7 +67,8 @@ struct sim {
     unsigned mischief; /* per mille */
     bool is_calm;      /* nothing goes wrong, so every name that exists is answered */
     bool is_verbose;
-    bool is_forwarding, has_stub;
+    bool is_forwarding, has_stub, has_no_v6;
+    bool is_stopped;          /* before it came to rest */
     bool is_solo;             /* queries come one by one, so what is sent is for the last one */
     bool is_claimed;          /* another worker resolves too */
     unsigned window_cnt;      /* queries to servers since the last one of a client */
@@ -146,6 +147,8 @@ static const struct host hosts[] = {
     {"a.test.", "ns2.a.test.", "192.0.2.12", true},
     {"sub.a.test.", "ns1.sub.a.test.", "192.0.2.13", true},
     {"sub.a.test.", "ns2.a.test.", "192.0.2.12", true},
+    {"a.test.", "ns1.a.test.", "2001:db8::11", true},
+    {"c.example.", "ns2.c.example.", "2001:db8::22", true},
     {"b.test.", "ns1.c.example.", "192.0.2.21", false}, /* names out of bailiwick */
     {"b.test.", "ns2.a.test.", "192.0.2.12", false},
     {"c.example.", "ns1.c.example.", "192.0.2.21", true},
@@ -274,12 +277,22 @@ static const char *find_child(const char *zone, const char *name)
     return found;
 }
 
-static const char *host_address(const char *name)
+static bool is_v6(const char *address) { return strchr(address, ':') != NULL; }
+
+static const char *host_address(const char *name, uint16_t type)
 {
     for (size_t i = 0; i < ARRAY_LEN(hosts); i++)
-        if (strcmp(hosts[i].name, name) == 0)
+        if (strcmp(hosts[i].name, name) == 0 && hosts[i].address &&
+            is_v6(hosts[i].address) == (type == RRTYPE_AAAA))
             return hosts[i].address;
     return NULL;
+}
+
+static void add_ns(enum message_section section, const char *zone)
+{
+    for (size_t i = 0; i < ARRAY_LEN(hosts); i++)
+        if (strcmp(hosts[i].zone, zone) == 0 && !(hosts[i].address && is_v6(hosts[i].address)))
+            add(section, "%s 600 NS %s", zone, hosts[i].name);
 }
 
 /* ---- what servers say ---- */
@@ -289,16 +302,14 @@ static void add_soa(const char *zone)
     add(MESSAGE_AUTHORITY, "%s 300 SOA a. b. 1 2 3 4 60", zone);
 }
 
-static void say_delegation(const char *zone, const char *child)
+static void say_delegation(const char *child)
 {
-    (void)zone;
     reply.flags = MESSAGE_QR;
-    for (size_t i = 0; i < ARRAY_LEN(hosts); i++)
-        if (strcmp(hosts[i].zone, child) == 0)
-            add(MESSAGE_AUTHORITY, "%s %u NS %s", child, 600, hosts[i].name);
+    add_ns(MESSAGE_AUTHORITY, child);
     for (size_t i = 0; i < ARRAY_LEN(hosts); i++)
         if (strcmp(hosts[i].zone, child) == 0 && hosts[i].has_glue)
-            add(MESSAGE_ADDITIONAL, "%s %u A %s", hosts[i].name, 600, hosts[i].address);
+            add(MESSAGE_ADDITIONAL, "%s 600 %s %s", hosts[i].name,
+                is_v6(hosts[i].address) ? "AAAA" : "A", hosts[i].address);
 }
 
 static bool begins(const char *name, const char *label)
@@ -333,7 +344,8 @@ static void say_rcode(unsigned rcode)
 /* What the zone holds for a name. */
 static void say_data(const char *zone, const char *name, uint16_t type)
 {
-    if (strcmp(zone, "d.example.") == 0 && strcmp(name, zone) != 0 && !host_address(name)) {
+    if (strcmp(zone, "d.example.") == 0 && strcmp(name, zone) != 0 &&
+        !host_address(name, RRTYPE_A)) {
         char front[DNAME_TEXT_MAX];
         snprintf(front, sizeof(front), "%.*s", (int)(strlen(name) - strlen(zone)), name);
         add(MESSAGE_ANSWER, "%s 30 DNAME a.test.", zone);
@@ -342,17 +354,16 @@ static void say_data(const char *zone, const char *name, uint16_t type)
     }
     if (strcmp(name, zone) == 0) {
         if (type == RRTYPE_NS) {
-            for (size_t i = 0; i < ARRAY_LEN(hosts); i++)
-                if (strcmp(hosts[i].zone, zone) == 0)
-                    add(MESSAGE_ANSWER, "%s 600 NS %s", zone, hosts[i].name);
+            add_ns(MESSAGE_ANSWER, zone);
         } else if (type == RRTYPE_A && strlen(zone) > 1) {
             say_address(name);
         } else {
             add_soa(zone);
         }
-    } else if (host_address(name)) {
-        if (type == RRTYPE_A)
-            add(MESSAGE_ANSWER, "%s 60 A %s", name, host_address(name));
+    } else if (host_address(name, RRTYPE_A)) {
+        const char *address = host_address(name, type);
+        if (address && (type == RRTYPE_A || type == RRTYPE_AAAA))
+            add(MESSAGE_ANSWER, "%s 60 %s %s", name, type == RRTYPE_A ? "A" : "AAAA", address);
         else
             add_soa(zone);
     } else if (begins(name, "c0.") || begins(name, "c1.") || begins(name, "c2.")) {
@@ -499,7 +510,7 @@ static bool say(struct server *s, const struct out_ask *ask, const char *name, u
     } else if (!zone) {
         say_rcode(RRTYPE_RCODE_REFUSED);
     } else if (child && !(type == RRTYPE_DS && strcmp(child, name) == 0)) {
-        say_delegation(zone, child);
+        say_delegation(child);
     } else {
         say_data(zone, name, type);
     }
@@ -531,6 +542,7 @@ enum event_kind {
     EVENT_FAILURE,
     EVENT_CLAIM,
     EVENT_RELEASE,
+    EVENT_STOP,
     EVENT_JUMP,
     EVENT_RELOAD,
     EVENT_FLUSH
@@ -712,7 +724,7 @@ static enum err out_ask(struct out *out, struct out_ask *ask)
         note("no socket is left");
         return ERR_LIMIT;
     }
-    if (chance(sim.unreachable)) {
+    if (chance(sim.unreachable) || (sim.has_no_v6 && addr_is_v6(&ask->match.to))) {
         note("unreachable");
         return ERR_IO;
     }
@@ -1080,6 +1092,19 @@ static void reload(void)
     totals.reloads++;
 }
 
+/* The resolver ends in the middle of it. */
+static void stop(void)
+{
+    note("the resolver stops");
+    sim.is_stopped = true;
+    res_serve_close(stage.serve);
+    for (size_t i = 0; i < event_cnt; i++)
+        if (events[i].kind == EVENT_RELEASE)
+            claims_release(claims, events[i].hash);
+    if (stage.pending_cnt > 0)
+        go_wrong("%zu queries to servers are out after the end", stage.pending_cnt);
+}
+
 static void flush_cache(void)
 {
     struct cache *cache = &stage.engine->cache;
@@ -1149,6 +1174,7 @@ static void choose(uint64_t seed, bool is_verbose)
     sim.is_calm = chance(100);
     if (sim.is_calm)
         return;
+    sim.has_no_v6 = chance(300);
     sim.is_solo = chance(150);
     if (sim.is_solo) {
         sim.query_cnt = 10 + below(20);
@@ -1218,6 +1244,7 @@ static void happen(struct event *e)
     case EVENT_FAILURE: have_failure(e); break;
     case EVENT_CLAIM: claim(e->query); break;
     case EVENT_RELEASE: release(e->hash); break;
+    case EVENT_STOP: stop(); break;
     case EVENT_JUMP: jump(); break;
     case EVENT_RELOAD: reload(); break;
     case EVENT_FLUSH: flush_cache(); break;
@@ -1286,7 +1313,7 @@ static void check_rest(void)
     struct quota_sums sums = quota_sums(stage.quota);
 
     for (unsigned n = 0; n < sim.query_cnt; n++)
-        if (queries[n].answers != 1)
+        if (queries[n].answers != 1 && !sim.is_stopped)
             go_wrong("query %u (%s) has %u answers", n, queries[n].name, queries[n].answers);
     if (e->task_cnt > 0)
         go_wrong("at rest there are %zu tasks", e->task_cnt);
@@ -1343,12 +1370,15 @@ static uint64_t play(uint64_t seed, bool is_verbose)
     for (unsigned n = 0; n < sim.query_cnt && sim.is_claimed; n++)
         if (chance(300))
             schedule(EVENT_CLAIM, below(sim.play_ms))->query = n;
+    if (!sim.is_calm && chance(50))
+        schedule(EVENT_STOP, below(sim.play_ms));
     if (sim.is_calm && chance(500))
         schedule(EVENT_JUMP, below(sim.play_ms));
     for (unsigned i = below(4); i > 0 && !sim.is_calm; i--)
         schedule((enum event_kind)(EVENT_JUMP + below(3)), below(sim.play_ms));
     unsigned steps = 0;
-    while (steps < STEPS_MAX && now_mono_ms() - sim.start_ms < sim.play_ms + REST_MS && step())
+    while (!sim.is_stopped && steps < STEPS_MAX &&
+           now_mono_ms() - sim.start_ms < sim.play_ms + REST_MS && step())
         steps++;
     if (steps == STEPS_MAX || now_mono_ms() - sim.start_ms >= sim.play_ms + REST_MS)
         go_wrong("it does not come to rest: %zu queries to servers are out, %zu tasks",
@@ -1430,8 +1460,8 @@ static void test_seeds(void **state)
                 totals.stale > 0 && totals.parked > 0);
     assert_true(totals.merged > 0 && totals.prefetched > 0 && totals.limited > 0 &&
                 totals.nobody > 0);
-    assert_true(totals.elsewhere > 0 && totals.reloads > 0 && totals.jumps > 0 &&
-                totals.flushes > 0);
+    assert_true((getenv("STAGE_STORE") || totals.elsewhere > 0) && totals.reloads > 0 &&
+                totals.jumps > 0 && totals.flushes > 0);
 }
 
 /* The same seed, the same log, whatever was played before. */
