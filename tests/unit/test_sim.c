@@ -83,7 +83,7 @@ static struct sim sim;
 /* What all seeds of a run have had. */
 struct totals {
     uint64_t queries, answers[16], sent, tcp, timeouts, suspects, stale, parked, merged,
-        prefetched, limited, reloads, jumps, flushes, nobody, elsewhere;
+        prefetched, limited, reloads, jumps, flushes, late_replies, elsewhere;
 };
 
 static struct totals totals;
@@ -616,7 +616,7 @@ static struct event *schedule_reply(struct out_ask *ask, uint64_t in_ms, const u
     return e;
 }
 
-/* A reply of somebody who has not seen the query, or not all of it. */
+/* A reply of an attacker who has not seen the query: one of the things to guess is wrong. */
 static void forge(struct out_ask *ask, uint64_t in_ms)
 {
     begin(ask);
@@ -752,7 +752,7 @@ static void have_reply(struct event *e)
     size_t i = find_pending(e);
 
     if (i == stage.pending_cnt) {
-        totals.nobody++;
+        totals.late_replies++;
         note("reply to query %llu: nothing waits for it", (unsigned long long)e->serial);
         for (i = 0; e->is_stray && i < stage.pending_cnt; i++)
             if (addr_is_equal(&stage.pending[i]->match.to, &e->from))
@@ -915,7 +915,7 @@ static void check_answer(const struct stage_answer *a)
     }
     unsigned n = util_get_u16(a->wire);
     if (n >= sim.query_cnt || queries[n].asked_ms == 0) {
-        go_wrong("an answer has the ID %u, which nobody has sent", n);
+        go_wrong("an answer has the ID %u, which no query had", n);
         return;
     }
     struct query *q = &queries[n];
@@ -1430,7 +1430,8 @@ static void tell_totals(void)
                   (unsigned long long)totals.merged, (unsigned long long)totals.prefetched,
                   (unsigned long long)totals.limited, (unsigned long long)totals.reloads,
                   (unsigned long long)totals.jumps, (unsigned long long)totals.flushes,
-                  (unsigned long long)totals.nobody, (unsigned long long)totals.elsewhere);
+                  (unsigned long long)totals.late_replies,
+                  (unsigned long long)totals.elsewhere);
 }
 
 static void test_seeds(void **state)
@@ -1459,7 +1460,7 @@ static void test_seeds(void **state)
     assert_true(totals.tcp > 0 && totals.timeouts > 0 && totals.suspects > 0 &&
                 totals.stale > 0 && totals.parked > 0);
     assert_true(totals.merged > 0 && totals.prefetched > 0 && totals.limited > 0 &&
-                totals.nobody > 0);
+                totals.late_replies > 0);
     assert_true((getenv("STAGE_STORE") || totals.elsewhere > 0) && totals.reloads > 0 &&
                 totals.jumps > 0 && totals.flushes > 0);
 }
@@ -1470,6 +1471,8 @@ static void test_a_seed_replays(void **state)
     uint64_t hashes[4];
 
     (void)state;
+    if (getenv("ROOTLINE_SEED"))
+        skip();
     for (unsigned i = 0; i < ARRAY_LEN(hashes); i++)
         hashes[i] = play(i + 1, false);
     for (unsigned i = ARRAY_LEN(hashes); i-- > 0;)
