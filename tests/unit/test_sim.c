@@ -229,7 +229,7 @@ static void add_server(const char *address)
         s->habit = (enum habit)below(HABITS);
     if (strcmp(address, "192.0.2.51") == 0)
         s->habit = HABIT_DEAD;
-    s->rtt_ms = 1 + below(chance(100) ? 900 : 60);
+    s->rtt_ms = 1 + below(!sim.is_calm && chance(100) ? 900 : 60);
     s->queries = 0;
     if (s->habit)
         note("server %s: %s", address, habit_names[s->habit]);
