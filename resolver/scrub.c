@@ -181,6 +181,14 @@ static bool is_wanted(struct scrubbing *s, const struct scrub_record *r, const s
     return is_type && r->section == w->section;
 }
 
+/* True if so many records at one name are a fault whatever they say: copies of the one that there may be
+ * (RFC 2181 10.1, RFC 6672 2.4) are forgiven, but each costs as much as a record that is used. */
+static bool are_too_many_copies(const struct wanted *w, size_t cnt)
+{
+    return !w->is_sigs && (w->type == RRTYPE_CNAME || w->type == RRTYPE_DNAME) &&
+           cnt > SCRUB_COPIES_MAX;
+}
+
 /* Collect the records of one RRset, or its signatures.  ERR_FORMAT: a record breaks the format of
  * its type, which spoils the RRset (RFC 2181 5): the rest must not be served as if it were the
  * whole. */
@@ -196,6 +204,14 @@ static enum err collect(struct scrubbing *s, const struct wanted *wanted,
         all += is_wanted(s, r, wanted);
     if (wanted->is_sigs) /* more say nothing more */
         all = util_min(all, SCRUB_SIGS_MAX);
+    if (are_too_many_copies(wanted, all)) {
+        s->out->broken = (struct scrub_broken){.is_record = true,
+                                               .owner = wanted->owner,
+                                               .type = wanted->type,
+                                               .number = SCRUB_COPIES_MAX + 1,
+                                               .at = first->rdata_at};
+        return ERR_FORMAT;
+    }
     if (all > s->asked->rrset_records_max) {
         s->out->limit = "an RRset has too many records (limit: rrset-records)";
         return ERR_LIMIT;

@@ -25,6 +25,7 @@ enum {
     SCRUB_EXTRA_MAX = 64,
     SCRUB_SIGS_MAX =
         16, /* signatures of one RRset that are kept (docs/LIMITS.md section 3: KeyTrap) */
+    SCRUB_COPIES_MAX = 16, /* of a CNAME or DNAME; there is no more than one at a name */
     SCRUB_BROKEN_MAX = DNAME_TEXT_MAX + 80
 };
 

@@ -199,10 +199,10 @@ static void signed_aliases(void)
     }
 }
 
-/* What leads back to where it stands, in as many copies as one RRset may have: each step would meet it again. */
+/* What leads back to where it stands, in as many copies as are forgiven: each step would meet them again. */
 static void lead_back(unsigned n, unsigned type)
 {
-    for (unsigned i = 0; i < 260; i++) {
+    for (unsigned i = 0; i < SCRUB_COPIES_MAX; i++) {
         put_owner(suffix(n));
         put_head(type, 2);
         put_owner(suffix(n));
@@ -212,6 +212,20 @@ static void lead_back(unsigned n, unsigned type)
 
 static void dname_again(void) { lead_back(3, RRTYPE_DNAME); }
 static void alias_again(void) { lead_back(0, RRTYPE_CNAME); }
+
+/* A chain, each link in that many copies. */
+static void copy_links(unsigned copies)
+{
+    for (unsigned n = 0; n < 11; n++)
+        for (unsigned i = 0; i < copies; i++)
+            add_alias(n, n + 1);
+}
+
+static void copied_aliases(void) { copy_links(SCRUB_COPIES_MAX); }
+static void more_copied_aliases(void)
+{
+    copy_links(265);
+} /* as many as an RRset may have octets */
 
 /* Every octet a record of the root with a type of its own. */
 static void types(void)
@@ -248,9 +262,11 @@ static const struct shape {
     {"pointers to pointers", pointer_chains, 4500},
     {"4,000 addresses", many_addresses, 40000},
     {"aliases", aliases, 85000},
-    {"DNAMEs", dnames, 25000},
-    {"a DNAME, again and again", dname_again, 9000},
-    {"a CNAME, again and again", alias_again, 9000},
+    {"DNAMEs", dnames, 18000},
+    {"a DNAME, again and again", dname_again, 700},
+    {"a CNAME, again and again", alias_again, 800},
+    {"11 CNAMEs in 16 copies", copied_aliases, 7000},
+    {"11 CNAMEs in 265 copies", more_copied_aliases, 16000},
     {"types", types, 29000},
     {"signatures", signatures, 14500},
     {"signatures of aliases", signed_aliases, 29500},

@@ -448,6 +448,29 @@ static void test_broken_rdata_of_a_name_above(void **state)
     stage_fini(&stage);
 }
 
+/* Some servers send a CNAME more than once; in crowds it is no mistake. */
+static unsigned copy_cnt;
+
+static bool copied(const char *server, const char *name, uint16_t type)
+{
+    if (!is_victim(server) || strcmp(name, "www.victim.example.") != 0)
+        return world(server, name, type);
+    for (unsigned i = 0; i < copy_cnt; i++)
+        add(MESSAGE_ANSWER, "%s 3600 CNAME b.victim.example.", name);
+    return true;
+}
+
+static void test_copies_of_a_cname(void **state)
+{
+    (void)state;
+    for (copy_cnt = SCRUB_COPIES_MAX; copy_cnt <= SCRUB_COPIES_MAX + 1; copy_cnt++) {
+        begin_anew(7);
+        resolve("www.victim.example", copied);
+        assert_int_equal(rcode(), copy_cnt > SCRUB_COPIES_MAX ? RRTYPE_RCODE_SERVFAIL : RRTYPE_RCODE_NOERROR);
+        stage_fini(&stage);
+    }
+}
+
 /* ---- NOERROR with nothing at all ---- */
 
 static unsigned empty_cnt; /* servers that answer so: 1 or 2 */
@@ -1075,6 +1098,7 @@ int main(void)
         cmocka_unit_test(test_octets_behind_the_end),
         cmocka_unit_test(test_broken_rdata_spoils_its_rrset),
         cmocka_unit_test(test_broken_rdata_of_a_name_above),
+        cmocka_unit_test(test_copies_of_a_cname),
         cmocka_unit_test(test_empty_answers),
         cmocka_unit_test(test_a_good_server_behind_dead_names),
         cmocka_unit_test(test_a_good_server_behind_silent_names),
