@@ -16,8 +16,8 @@
 enum { WIRE_MAX = 65535, REPLIES_MAX = 40, ROUNDS_MAX = 500, DAY_MS = 86400000, DEEP = 120 };
 
 /* The most that one reply may cost: what scrub counts, and octets of an arena.  The shapes of
- * tests/unit/test_cost.c stay below two thirds of it. */
-enum { WORK_BASE = 4000, WORK_PER_OCTET = 2, ARENA_BASE = 65536, ARENA_PER_OCTET = 40 };
+ * tests/unit/test_cost.c take less. */
+enum { WORK_BASE = 1000, WORK_PER_OCTET = 2, ARENA_BASE = 16384, ARENA_PER_OCTET = 40 };
 
 /* CPU time for one reply.  Ten times what the worst takes with sanitizers, so it only tells of work that nobody counts. */
 enum { CPU_MAX_MS = 300 };
