@@ -1,9 +1,9 @@
 """Hostile servers beside honest ones on a private Internet, a client, and the verdict: what resolvers make of malice_grammar.
 
 The root, `evil.` and `good.` are honest.  Each case has a zone of its own below evil., served by an address of its own, so that
-nothing that a resolver remembers of one case matters to another; each resolver has its own cases of the same kind and seed.
-After the query of a case the client asks for names of others, below good. and evil.: an address that only the hostile server has
-told is a poisoned cache."""
+nothing that a resolver caches for one case affects another; each resolver has its own cases of the same kind and seed.
+After the query of a case the client asks for names of others, below good. and evil.: if it gets the address FORGED, the cache is
+poisoned."""
 import collections
 import heapq
 import random

@@ -1,9 +1,9 @@
 """What a hostile server answers: a grammar of kinds, each a way to break a reply or to do harm with a whole one.
 
 A kind is a function of a case and a query that returns what to send: messages, and steps of `malice.World` between them.  What varies
-within a kind is drawn from the case's seed, so that all resolvers get the same.  GOOD is the address that the server has for the
-name that is asked for, OTHER a second one that must not win over it; FORGED stands in what must not be believed at all: it is the
-address that gives a poisoned cache away."""
+within a kind is drawn from the case's seed, so that all resolvers get the same.  GOOD is the true address of the queried name, OTHER a
+second one that must not replace it.  FORGED is the address in each record that a resolver must reject: a client that gets it shows that
+the cache is poisoned."""
 import struct
 
 QR, AA, TC, RD, RA, Z, AD, CD = 0x8000, 0x400, 0x200, 0x100, 0x80, 0x40, 0x20, 0x10
@@ -17,10 +17,10 @@ KINDS = {}
 
 class Kind:
     def __init__(self, name, make, below="", rdtype=A, tcp=False, servers=1):
-        self.name, self.make, self.doc = name, make, make.__doc__
+        self.name, self.make = name, make
         self.below = below      # labels in front of www, for the client's query
         self.rdtype = rdtype
-        self.tcp = tcp          # what it does, it does over TCP: over UDP all is truncated
+        self.tcp = tcp          # over UDP all replies are truncated; the kind plays over TCP
         self.servers = servers  # of the hostile zone
 
 
@@ -73,7 +73,7 @@ def option(code, value, length=None):
 
 
 def reply(q, answer=(), authority=(), additional=(), flags=AA, rcode=0, question=None, edns=True, ident=None, counts=(), opcode=0):
-    """A reply to the query; whatever is given is taken as it is.  counts: of the header, by number."""
+    """A reply to the query; all parts are written as given.  counts: replace those of the header, by number."""
     extra = edns if isinstance(edns, bytes) else opt(rcode=rcode) if edns and q.has_edns else b""
     sections = [list(answer), list(authority), list(additional)]
     if extra:
@@ -1196,7 +1196,7 @@ def _(c, q):
     return [("from", None, 0, reply(q, [a(POINTER, FORGED)]))] + good(q, c)
 
 
-# ---- what must not be believed ----
+# ---- records of other zones ----
 
 def add_poison(name, make, section="additional"):
     @kind(f"poison/{name}")

@@ -19,7 +19,7 @@ enum { WIRE_MAX = 65535, REPLIES_MAX = 40, ROUNDS_MAX = 500, DAY_MS = 86400000, 
  * tests/unit/test_cost.c take less. */
 enum { WORK_BASE = 1000, WORK_PER_OCTET = 2, ARENA_BASE = 16384, ARENA_PER_OCTET = 40 };
 
-/* CPU time for one reply.  Ten times what the worst takes with sanitizers, so it only tells of work that nobody counts. */
+/* CPU time for one reply.  Ten times what the worst takes with sanitizers, so it only finds work that is not counted. */
 enum { CPU_MAX_MS = 300 };
 
 /* How a reply's last record is repeated. */
