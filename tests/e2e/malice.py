@@ -510,7 +510,9 @@ def judge_ours(rows, result):
 
 
 def judge_peer(rows, who, result):
+    """What the table does not have of a peer's answer.  One that is late where it may be SERVFAIL differs in the peer's patience only."""
     row = rows.get(result.kind)
-    if row and not row.classes[who] & {result.answer, "any"}:
+    seen = {result.answer, "any"} | ({"SERVFAIL"} if result.answer == "NONE" else set())
+    if row and not row.classes[who] & seen:
         return f"{result.answer}, classified are {'|'.join(sorted(row.classes[who]))}"
     return None
