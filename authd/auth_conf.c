@@ -7,7 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "authd/zonefile.h"
+#include "authd/load/zonefile.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/now.h"
@@ -167,7 +167,8 @@ static bool is_same_file(const struct zone *zone, const struct auth_conf_zone *w
            strcmp(zone->files[0].path, wanted->file) == 0 && !zone_is_outdated(zone);
 }
 
-/* What is served for a zone whose file cannot be: the version before, or nothing but SERVFAIL. */
+/* What is served for a zone whose file cannot be: the version before, or nothing but SERVFAIL.
+ */
 static enum err fall_back(const struct auth_conf_zone *wanted, struct zone *old,
                           const char *name, enum err why, struct zone **out)
 {
@@ -190,8 +191,8 @@ static enum err fall_back(const struct auth_conf_zone *wanted, struct zone *old,
     return zone_new(wanted->name, out);
 }
 
-/* The files that it includes, known only now, have not been written to for a second, and all files are
- * still what was read. */
+/* The files that it includes, known only now, have not been written to for a second, and all
+ * files are still what was read. */
 static bool is_settled(const struct zone *zone, unsigned *wait_ms)
 {
     for (size_t i = 1; i < zone->file_cnt; i++)
@@ -200,8 +201,8 @@ static bool is_settled(const struct zone *zone, unsigned *wait_ms)
     return !zone_is_outdated(zone);
 }
 
-/* Read its files once nobody writes them.  ERR_TIME: somebody does all the time; without another version
- * to serve they are taken as they are. */
+/* Read its files once nobody writes them.  ERR_TIME: somebody does all the time; without
+ * another version to serve they are taken as they are. */
 static enum err read_zone(const struct auth_conf_zone *wanted, bool is_needed,
                           unsigned *wait_ms, struct zone **out)
 {

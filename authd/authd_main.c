@@ -1,7 +1,7 @@
 /* rootline-authd: names the engine and starts the daemon. */
+#include "authd/answer/auth_serve.h"
 #include "authd/auth_conf.h"
-#include "authd/auth_serve.h"
-#include "net/daemon.h"
+#include "net/daemon/daemon.h"
 
 static enum err configure(const char *path, struct diag *diag, void **conf,
                           struct server_conf **server)

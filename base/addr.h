@@ -1,6 +1,7 @@
-/* layer 2 | base/addr.h | addresses of sockets as people write them
+/* base/addr.h | addresses of sockets as people write them
  *
- * "192.0.2.1", "192.0.2.1@5300", "::1@5300", "fe80::1%eth0", and prefixes such as "192.0.2.0/24".
+ * "192.0.2.1", "192.0.2.1@5300", "::1@5300", "fe80::1%eth0", and prefixes such as
+ * "192.0.2.0/24".
  *
  * Owner:    values.
  * Thread:   any.
@@ -26,13 +27,14 @@ struct addr {
 
 enum { ADDR_TEXT_MAX = INET6_ADDRSTRLEN + IF_NAMESIZE + 9 };
 
-/* Read "ADDR" or "ADDR@PORT"; without a port it is `default_port`.  A link-local address may name
- * its interface.  ERR_FORMAT when it is neither; ERR_ABSENT: there is no such interface. */
+/* Read "ADDR" or "ADDR@PORT"; without a port it is `default_port`.  A link-local address may
+ * name its interface.  ERR_FORMAT when it is neither; ERR_ABSENT: there is no such interface.
+ */
 MUST_USE enum err addr_read(const char *text, uint16_t default_port, struct addr *out);
 
 /* Turn an IPv4-mapped IPv6 address (RFC 4291 2.5.5.2) into the IPv4 address that it stands for;
- * others stay.  Addresses that people or proxies write are read in this form.  Not for the peer of
- * a socket, to which an answer goes. */
+ * others stay.  Addresses that people or proxies write are read in this form.  Not for the peer
+ * of a socket, to which an answer goes. */
 void addr_unmap(struct addr *addr);
 
 /* Print as "ADDR@PORT". */

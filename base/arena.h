@@ -1,4 +1,4 @@
-/* layer 1 | base/arena.h | memory of one lifetime, given back in one call
+/* base/arena.h | memory of one lifetime, given back in one call
  *
  * A bump allocator over a chain of blocks.  One belongs to each request and each zone being
  * built; everything in it ends together.

@@ -1,4 +1,4 @@
-/* layer 5 | base/conf.h | a YAML file read into the structs that a table describes
+/* base/conf.h | a YAML file read into the structs that a table describes
  *
  * This file knows YAML, places and types; which keys exist is told by tables of `struct
  * conf_key`.  Whatever does not fit - an unknown key, a wrong value, broken YAML - becomes a
@@ -48,9 +48,9 @@ struct conf_key {
     /* CONF_CUSTOM: put the value of `node` where `target` points; conf_wrong() for what is
      * wrong. */
     void (*read)(struct conf_reader *reader, const struct conf_node *node, void *target);
-    /* Called after the value was read without an error, to judge it as a whole; may be NULL.  That
-     * of the entry that ends a table is called for each map that was read without an error, with
-     * its node and target. */
+    /* Called after the value was read without an error, to judge it as a whole; may be NULL.
+     * That of the entry that ends a table is called for each map that was read without an
+     * error, with its node and target. */
     void (*check)(struct conf_reader *reader, const struct conf_node *node, void *target);
 };
 
@@ -82,7 +82,8 @@ MUST_USE enum err conf_parse(const char *path, const char *text, size_t len,
 /* For custom readers: the text of a scalar, NULL and a finding when it is none. */
 const char *conf_text(struct conf_reader *reader, const struct conf_node *node);
 
-/* For custom readers: digits and nothing else; false when the text is something else or too large. */
+/* For custom readers: digits and nothing else; false when the text is something else or too
+ * large. */
 bool conf_number(const char *text, uint64_t *out);
 
 /* For custom readers: add an error at `node`. */

@@ -20,6 +20,26 @@ struct diag_item {
 
 enum { DIAG_TEXT_SHOWN = 160, DIAG_MESSAGE_MAX = 512 };
 
+struct diag_place diag_place_at(const char *file, const char *text, size_t len, uint32_t line,
+                                uint32_t column)
+{
+    struct diag_place place = {.file = file, .line = line, .column = column};
+    const char *at = text, *end = text + len;
+
+    for (uint32_t i = 1; i < line && at; i++) {
+        at = memchr(at, '\n', (size_t)(end - at));
+        at = at ? at + 1 : NULL;
+    }
+    if (at) {
+        const char *stop = memchr(at, '\n', (size_t)(end - at));
+        place.text = at;
+        place.text_len = (size_t)((stop ? stop : end) - at);
+        if (place.text_len > 0 && at[place.text_len - 1] == '\r')
+            place.text_len--;
+    }
+    return place;
+}
+
 void diag_init(struct diag *diag)
 {
     *diag = (struct diag){0};

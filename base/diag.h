@@ -1,4 +1,4 @@
-/* layer 4 | base/diag.h | what is wrong with a file, collected and shown with the line and a
+/* base/diag.h | what is wrong with a file, collected and shown with the line and a
  * caret
  *
  * Readers of configuration and zone files add findings and go on, so that one run shows all of
@@ -41,6 +41,10 @@ struct diag {
 };
 
 enum { DIAG_KEPT = 200 };
+
+/* A line and column as a place, with the line's text. */
+struct diag_place diag_place_at(const char *file, const char *text, size_t len, uint32_t line,
+                                uint32_t column);
 
 /* An empty collection. */
 void diag_init(struct diag *diag);

@@ -1,4 +1,4 @@
-/* layer 0 | base/err.h | the only error codes of the tree
+/* base/err.h | the only error codes of the tree
  *
  * A call that can fail returns `enum err`; 0 is success.  Answers of the domain (NXDOMAIN, a
  * cache miss, an outcome of a lookup) are enums of their own and never appear here.

@@ -61,7 +61,8 @@ static bool is_same_state(const struct stat *a, const struct stat *b)
            a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
 }
 
-/* What changes while it is read is read again: half of the one state and half of the other is neither. */
+/* What changes while it is read is read again: half of the one state and half of the other is
+ * neither. */
 static enum err read_steady(int fd, size_t max, char **data, size_t *len, struct stat *st)
 {
     struct stat after;

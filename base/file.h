@@ -1,4 +1,4 @@
-/* layer 1 | base/file.h | a whole file as bytes
+/* base/file.h | a whole file as bytes
  *
  * Configuration and zone files are read before they are looked at: a mapped file that is cut
  * short by its writer would be a signal instead of an error.
@@ -26,19 +26,19 @@ struct file_stamp {
 MUST_USE enum err file_read(const char *path, size_t max, char **data, size_t *len,
                             struct file_stamp *stamp);
 
-/* The same for text: a byte-order mark of UTF-8 at its beginning is skipped.  ERR_FORMAT also for
- * UTF-16. */
+/* The same for text: a byte-order mark of UTF-8 at its beginning is skipped.  ERR_FORMAT also
+ * for UTF-16. */
 MUST_USE enum err file_read_text(const char *path, size_t max, char **data, size_t *len,
                                  struct file_stamp *stamp);
 
-/* As file_read, for a file whose contents are secret.  ERR_CONFIG also: every user may write it, so that it
- * may be anybody's.  *is_exposed: every user may read it. */
+/* As file_read, for a file whose contents are secret.  ERR_CONFIG also: every user may write
+ * it, so that it may be anybody's.  *is_exposed: every user may read it. */
 MUST_USE enum err file_read_secret(const char *path, size_t max, char **data, size_t *len,
                                    bool *is_exposed);
 
-/* Wait until nobody has written to `path` for a second: whoever is writing it may be at the end of a line.
- * Of *wait_ms, milliseconds, what was waited is taken.  ERR_TIME: they are over, and it is still younger;
- * else as file_stat. */
+/* Wait until nobody has written to `path` for a second: whoever is writing it may be at the end
+ * of a line. Of *wait_ms, milliseconds, what was waited is taken.  ERR_TIME: they are over, and
+ * it is still younger; else as file_stat. */
 MUST_USE enum err file_settle(const char *path, unsigned *wait_ms);
 
 /* Octets of the byte-order mark that `text` begins with: 3 or 0. */

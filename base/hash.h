@@ -1,4 +1,4 @@
-/* layer 1 | base/hash.h | one keyed hash for names
+/* base/hash.h | one keyed hash for names
  *
  * A multiply-and-fold hash whose key is drawn from the system at the first use, so that who
  * writes zone data or sends questions cannot choose the bucket.  Values differ from run to run
@@ -21,8 +21,8 @@ uint64_t hash_start(void);
 /* Add `len` bytes to `hash`. */
 uint64_t hash_more(uint64_t hash, const uint8_t *bytes, size_t len);
 
-/* The same under a key of the caller's, whose second word is odd: for values that outlive the process.  A chain begins with the
- * key's first word. */
+/* The same under a key of the caller's, whose second word is odd: for values that outlive the
+ * process.  A chain begins with the key's first word. */
 uint64_t hash_more_keyed(const uint64_t key[2], uint64_t hash, const uint8_t *bytes,
                          size_t len);
 

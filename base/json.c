@@ -1,4 +1,5 @@
-/* jansson does the work.  Names and zone lines may hold any byte, so texts are made UTF-8 before they go in: jansson refuses others. */
+/* jansson does the work.  Names and zone lines may hold any byte, so texts are made UTF-8
+ * before they go in: jansson refuses others. */
 #include "base/json.h"
 
 #include "base/text.h"
@@ -211,9 +212,10 @@ void json_make_harmless(char *text)
             memcpy(p + 2, "fffd", 4);
 }
 
-/* jansson's reader (2.14) does not notice when the buffer of a text cannot grow: it loses an octet, the quote at
- * the end for one, and goes past its buffers.  So it never sees a failure: what malloc refuses comes
- * from a reserve, and then the result is dropped as a whole.  Lifetime: a call of json_read. */
+/* jansson's reader (2.14) does not notice when the buffer of a text cannot grow: it loses an
+ * octet, the quote at the end for one, and goes past its buffers.  So it never sees a failure:
+ * what malloc refuses comes from a reserve, and then the result is dropped as a whole.
+ * Lifetime: a call of json_read. */
 static _Thread_local struct {
     char *at; /* NULL: nothing is being read */
     size_t used, size;

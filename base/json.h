@@ -1,9 +1,11 @@
-/* layer 2 | base/json.h | JSON values: made, read and written
+/* base/json.h | JSON values: made, read and written
  *
- * Making them never fails in the middle: without memory a value is NULL, what is put into NULL is gone, and writing says so at the
- * end.  Text that is no UTF-8 has its wrong octets replaced by U+FFFD.
+ * Making them never fails in the middle: without memory a value is NULL, what is put into NULL
+ * is gone, and writing says so at the end.  Text that is no UTF-8 has its wrong octets replaced
+ * by U+FFFD.
  *
- * Owner:    a value belongs to the object or list that it was put into; the outermost one is the caller's.
+ * Owner:    a value belongs to the object or list that it was put into; the outermost one is
+ * the caller's.
  * Thread:   one at a time.
  */
 #pragma once
@@ -24,7 +26,8 @@ struct json *json_new_list(void);
 /* Free it.  Clears the pointer; NULL inside is fine. */
 void json_free(struct json **json);
 
-/* Put a value under a key, in the place of what was there.  json_put takes `value` over; the last two return the new one, borrowed. */
+/* Put a value under a key, in the place of what was there.  json_put takes `value` over; the
+ * last two return the new one, borrowed. */
 void json_put(struct json *object, const char *key, struct json *value);
 void json_put_text(struct json *object, const char *key, const char *text);
 void json_put_number(struct json *object, const char *key, int64_t number);
@@ -41,7 +44,8 @@ struct json *json_add_object(struct json *list);
 /* Add an object before the one at `index`; it is returned, borrowed. */
 struct json *json_insert_object(struct json *list, size_t index);
 
-/* How many values this thread could not put or add until now, for lack of memory: what was made while it grew is not whole. */
+/* How many values this thread could not put or add until now, for lack of memory: what was made
+ * while it grew is not whole. */
 uint64_t json_lost(void);
 
 /* Let the list end after `cnt` values. */
@@ -73,16 +77,18 @@ const char *json_text(const struct json *value);
 /* Whether it is an object. */
 bool json_has_keys(const struct json *value);
 
-/* Make JSON text harmless before it is read: control characters in it, raw or as escapes, become dots,
- * blanks or U+FFFD. */
+/* Make JSON text harmless before it is read: control characters in it, raw or as escapes,
+ * become dots, blanks or U+FFFD. */
 void json_make_harmless(char *text);
 
-/* Read one value that is the whole of `text`.  ERR_FORMAT: `why` (size octets) tells; ERR_NOMEM. */
+/* Read one value that is the whole of `text`.  ERR_FORMAT: `why` (size octets) tells;
+ * ERR_NOMEM. */
 MUST_USE enum err json_read(const char *text, size_t len, struct json **out, char *why,
                             size_t size);
 
 /* The octets of it as text without line breaks; 0 for NULL. */
 size_t json_size(const struct json *json);
 
-/* It as text, the caller's to free; NULL without memory.  `is_wide`: with line breaks, for people. */
+/* It as text, the caller's to free; NULL without memory.  `is_wide`: with line breaks, for
+ * people. */
 char *json_write(const struct json *json, bool is_wide);

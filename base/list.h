@@ -1,4 +1,4 @@
-/* layer 0 | base/list.h | doubly linked list inside the things it links
+/* base/list.h | doubly linked list inside the things it links
  *
  * Owner:    whoever owns the structs.
  * Thread:   one at a time.

@@ -1,8 +1,8 @@
-/* layer 3 | base/log.h | lines on stderr
+/* base/log.h | lines on stderr
  *
  * Text, one JSON object a line, or text with the priority prefix that the journal of systemd
- * turns into a field. Nothing on an answer path calls this.  A line that would have to wait for its
- * reader is lost, and the next that is written tells how many were.
+ * turns into a field. Nothing on an answer path calls this.  A line that would have to wait for
+ * its reader is lost, and the next that is written tells how many were.
  *
  * Thread:   any, after log_set; a line is one write that does not wait.
  */
@@ -25,7 +25,8 @@ struct log_kept {
     char text[LOG_KEPT_TEXT]; /* its beginning */
 };
 
-/* Show the last `cnt` lines, the oldest first, but no more than are kept; how many they were. */
+/* Show the last `cnt` lines, the oldest first, but no more than are kept; how many they were.
+ */
 size_t log_last(size_t cnt, void (*show)(void *data, const struct log_kept *line), void *data);
 
 /* "warning" and so on. */

@@ -1,4 +1,4 @@
-/* layer 1 | base/now.h | the time, and the one place that can move it
+/* base/now.h | the time, and the one place that can move it
  *
  * Thread:   reading from any; now_set_wall before the threads start.
  * Words:    wall - seconds of UTC, for TTLs and signatures; mono - never steps, for deadlines.
@@ -31,7 +31,8 @@ MUST_USE enum err now_read(const char *text, int64_t *ms);
 
 enum { NOW_TEXT_MAX = 32 };
 
-/* A span of time in words, in the largest unit of which there are two: "90 seconds", "3 hours". */
+/* A span of time in words, in the largest unit of which there are two: "90 seconds", "3 hours".
+ */
 void now_print_span(int64_t seconds, char out[NOW_TEXT_MAX]);
 
 /* `ms` of wall time as RFC 3339 with milliseconds into `out`. */

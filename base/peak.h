@@ -1,7 +1,7 @@
-/* layer 1 | base/peak.h | memory goes back to the system when a peak is over
+/* base/peak.h | memory goes back to the system when a peak is over
  *
- * After a flood the heap is full of holes; whoever looks at the memory of the process shall see that it
- * is over.
+ * After a flood the heap is full of holes; whoever looks at the memory of the process shall see
+ * that it is over.
  *
  * Thread:   one; each has peaks of its own.
  */
@@ -14,6 +14,6 @@ struct peak {
     size_t most;
 };
 
-/* There are `now` of them.  When that is a small part of a peak of at least `many`, memory is given back:
- * milliseconds after a large one. */
+/* There are `now` of them.  When that is a small part of a peak of at least `many`, memory is
+ * given back: milliseconds after a large one. */
 void peak_note(struct peak *peak, size_t now, size_t many);

@@ -1,4 +1,4 @@
-/* layer 3 | base/publish.h | one pointer for all workers, swapped between their turns
+/* base/publish.h | one pointer for all workers, swapped between their turns
  *
  * The main thread builds a new version aside and puts it here; each worker takes it when it is
  * between two turns and so says that it no longer looks at the one before.  A version is freed

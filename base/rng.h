@@ -1,4 +1,4 @@
-/* layer 1 | base/rng.h | bits that nobody can guess
+/* base/rng.h | bits that nobody can guess
  *
  * IDs, 0x20 and the choice of servers come from here.  The system's generator is read a few
  * hundred octets at a time; under test a seed makes the same numbers each time.

@@ -1,4 +1,4 @@
-/* layer 1 | base/siphash.h | SipHash-2-4, the keyed hash that others can compute too
+/* base/siphash.h | SipHash-2-4, the keyed hash that others can compute too
  *
  * For values that leave the process: DNS cookies (RFC 9018).  Tables inside use base/hash.
  *

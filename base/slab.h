@@ -1,4 +1,4 @@
-/* layer 1 | base/slab.h | memory for many small things that live and die together
+/* base/slab.h | memory for many small things that live and die together
  *
  * Pieces are cut from slabs and never given back one by one.  A large slab asks the system for
  * huge pages: a look-up in a million things then misses the cache, but not the TLB.

@@ -1,7 +1,7 @@
-/* layer 1 | base/text.h | text that people are shown
+/* base/text.h | text that people are shown
  *
- * Texts quote file names, certificates and other programs: what shows or logs one makes it harmless
- * first.
+ * Texts quote file names, certificates and other programs: what shows or logs one makes it
+ * harmless first.
  *
  * Owner:    the caller.
  * Thread:   any.
@@ -10,10 +10,11 @@
 
 #include <stddef.h>
 
-/* Octets of the UTF-8 sequence that `text` begins with (RFC 3629 4); 0: there is none within `len`
- * octets. */
+/* Octets of the UTF-8 sequence that `text` begins with (RFC 3629 4); 0: there is none within
+ * `len` octets. */
 size_t text_sequence_len(const char *text, size_t len);
 
-/* Put a dot in the place of each octet that a terminal may obey or a log take for the end of a line:
- * control characters (C0, DEL, C1) and what is no UTF-8.  Those in `kept` stay; so does the length. */
+/* Put a dot in the place of each octet that a terminal may obey or a log take for the end of a
+ * line: control characters (C0, DEL, C1) and what is no UTF-8.  Those in `kept` stay; so does
+ * the length. */
 void text_make_harmless(char *text, size_t len, const char *kept);

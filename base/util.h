@@ -1,4 +1,4 @@
-/* layer 0 | base/util.h | words that C lacks
+/* base/util.h | words that C lacks
  *
  * Header only.  must() is for our own bugs, never for input: it is compiled into every build.
  */
@@ -30,8 +30,8 @@
 static inline size_t util_min(size_t a, size_t b) { return a < b ? a : b; }
 static inline size_t util_max(size_t a, size_t b) { return a > b ? a : b; }
 
-/* The array `at` of `cnt` items of `item` octets with room for one more: itself, or made twice as
- * long.  NULL without memory; `at` and `*size` are as they were then. */
+/* The array `at` of `cnt` items of `item` octets with room for one more: itself, or made twice
+ * as long.  NULL without memory; `at` and `*size` are as they were then. */
 static inline void *util_grow(void *at, size_t cnt, size_t *size, size_t item)
 {
     if (cnt < *size)

@@ -1,4 +1,4 @@
-/* layer 15 | dns/builder.h | write an answer
+/* dns/builder.h | write an answer
  *
  * Appends to a buffer of the caller with name compression.  An RRset goes in whole or not at
  * all (RFC 2181 9).
@@ -53,7 +53,8 @@ void builder_question(struct builder *b, const struct message *m,
                       const struct dname_parts *parts);
 
 /* Append all records of `set` with `ttl`, beginning with the one numbered `first` (modulo their
- * number).  The owner learns where it stands, which a rollback makes untrue.  ERR_SPACE: nothing was written. */
+ * number).  The owner learns where it stands, which a rollback makes untrue.  ERR_SPACE:
+ * nothing was written. */
 MUST_USE enum err builder_rrset(struct builder *b, enum message_section section,
                                 struct builder_owner *owner, const struct rrset *set,
                                 uint32_t ttl, unsigned first);
@@ -64,8 +65,8 @@ MUST_USE enum err builder_record(struct builder *b, enum message_section section
                                  struct builder_owner owner, uint16_t type, uint16_t class,
                                  uint32_t ttl, const uint8_t *rdata, size_t rdata_len);
 
-/* The hash of `name`, at hand when it has been written from this address into an RDATA (a server
- * of an NS RRset whose addresses are wanted next). */
+/* The hash of `name`, at hand when it has been written from this address into an RDATA (a
+ * server of an NS RRset whose addresses are wanted next). */
 uint64_t builder_hash(const struct builder *b, const uint8_t *name);
 
 /* A point to come back to. */

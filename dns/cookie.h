@@ -1,11 +1,11 @@
-/* layer 12 | dns/cookie.h | DNS cookies as all servers of an anycast address make them
+/* dns/cookie.h | DNS cookies as all servers of an anycast address make them
  *
  * RFC 7873 with the server cookie of RFC 9018 4: version 1, the time, and SipHash-2-4 over
  * client cookie, both and the client's address.
  *
  * Owner:    the process holds the keys.
- * Thread:   cookie_set from the main thread, the others from any: a check that meets a change of
- * keys halfway refuses one good cookie, and its client gets a new one.
+ * Thread:   cookie_set from the main thread, the others from any: a check that meets a change
+ * of keys halfway refuses one good cookie, and its client gets a new one.
  */
 #pragma once
 

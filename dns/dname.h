@@ -1,10 +1,12 @@
-/* layer 11 | dns/dname.h | domain names in wire form
+/* dns/dname.h | domain names in wire form
  *
  * A name is its labels, each with a length octet, ended by the root's zero: at most DNAME_MAX
  * octets (RFC 1035 3.1). Case of ASCII letters does not count (RFC 4343).
  *
  * Owner:    values; `const uint8_t *` names are borrowed and were checked by dname_check or
- * dname_parse. Thread:   any. Words:    labels - their number without the root; suffix of n
+ * dname_parse.
+ * Thread:   any.
+ * Words:     labels - their number without the root; suffix of n
  * labels - the last n of them.
  */
 #pragma once
@@ -76,8 +78,8 @@ void dname_split(const uint8_t *name, struct dname_parts *out);
 /* The hash that dname_split gives for the whole of a checked name. */
 uint64_t dname_hash(const uint8_t *name);
 
-/* Labels of the suffix that about one owner has: the last two, three below such as co.uk, a /16 or
- * /32 of the reverse trees.  No list of public suffixes: being wrong is to share a limit. */
+/* Labels of the suffix that about one owner has: the last two, three below such as co.uk, a /16
+ * or /32 of the reverse trees.  No list of public suffixes: being wrong is to share a limit. */
 unsigned dname_share(const struct dname_parts *name);
 
 /* Extend the hash of a parent by one label (its length octet first), as dname_split does. */

@@ -1,4 +1,4 @@
-/* layer 12 | dns/dname_text.h | domain names as people write them
+/* dns/dname_text.h | domain names as people write them
  *
  * Owner:    values.
  * Thread:   any.

@@ -1,5 +1,5 @@
-/* Keys are made from their numbers by OpenSSL's provider interface: the older calls for RSA and EC
- * are deprecated. */
+/* Keys are made from their numbers by OpenSSL's provider interface: the older calls for RSA and
+ * EC are deprecated. */
 #include "dns/dnskey.h"
 
 #include <openssl/core_names.h>

@@ -1,4 +1,4 @@
-/* layer 13 | dns/dnskey.h | public keys of zones (RFC 4034 2)
+/* dns/dnskey.h | public keys of zones (RFC 4034 2)
  *
  * Owner:    a loaded key is the caller's until dnskey_unload; RDATA is borrowed.
  * Thread:   any; a loaded key may be used by several.

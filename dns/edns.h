@@ -1,4 +1,4 @@
-/* layer 13 | dns/edns.h | the OPT record (RFC 6891)
+/* dns/edns.h | the OPT record (RFC 6891)
  *
  * Owner:    values; a cookie points into the message.
  * Thread:   any.

@@ -1,5 +1,5 @@
-/* Letters of Latin, Greek, Cyrillic and Armenian are put into lower case; what IDNA would map in
- * other ways has no form here. */
+/* Letters of Latin, Greek, Cyrillic and Armenian are put into lower case; what IDNA would map
+ * in other ways has no form here. */
 #include "dns/idn.h"
 
 #include "dns/rrtype.h"
@@ -105,8 +105,8 @@ static uint32_t to_lower(uint32_t c)
     }
     if (c >= 0x531 && c <= 0x556)
         return c + 48;
-    /* what remains of these blocks has capitals, ligatures or forms that are mapped in other ways
-     * (UTS 46) */
+    /* what remains of these blocks has capitals, ligatures or forms that are mapped in other
+     * ways (UTS 46) */
     bool is_unknown = c == 0x130 || c == 0x132 || c == 0x133 || c == 0x149 ||
                       (c >= 0x17f && c <= 0x24f) || (c >= 0x10a0 && c <= 0x10ff) ||
                       (c >= 0x13a0 && c <= 0x13ff) || (c >= 0x1f00 && c <= 0x1fff) ||

@@ -1,4 +1,4 @@
-/* layer 14 | dns/message.h | a DNS message from the wire, checked once
+/* dns/message.h | a DNS message from the wire, checked once
  *
  * One pass over header, question and all records: every count, length and offset is checked
  * here and nowhere else. What was understood before the first fault stays readable, so that an

@@ -5,8 +5,8 @@
 
 enum { NAMES_FIRST = 64, HUGE_PAGE = 2 << 20 };
 
-/* Zeroed. A large table is on huge pages where the kernel has them: each look-up is otherwise a TLB
- * miss as well. */
+/* Zeroed. A large table is on huge pages where the kernel has them: each look-up is otherwise a
+ * TLB miss as well. */
 static struct names_entry *new_table(size_t size)
 {
     size_t bytes = size * sizeof(struct names_entry);

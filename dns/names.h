@@ -1,7 +1,7 @@
-/* layer 12 | dns/names.h | a table from names to whatever belongs to them
+/* dns/names.h | a table from names to whatever belongs to them
  *
- * For configured names: stub zones, local data, names never asked upstream.  Read by all workers, written while
- * a version is built.
+ * For configured names: stub zones, local data, names never asked upstream.  Read by all
+ * workers, written while a version is built.
  *
  * Owner:    the table copies names; the values are the caller's.
  * Thread:   any while nobody writes.
@@ -26,8 +26,8 @@ struct names {
 /* The place of the value of `name`, NULL inside when it is new; NULL without memory. */
 MUST_USE void **names_put(struct names *names, struct arena *arena, const uint8_t *name);
 
-/* The same for the suffix of `labels` labels of the name in `parts`, which is spelt at `name`: the
- * table keeps that pointer. */
+/* The same for the suffix of `labels` labels of the name in `parts`, which is spelt at `name`:
+ * the table keeps that pointer. */
 MUST_USE void **names_put_suffix(struct names *names, const struct dname_parts *parts,
                                  unsigned labels, const uint8_t *name);
 

@@ -1,4 +1,4 @@
-/* layer 12 | dns/nsec3.h | hashed owner names (RFC 5155)
+/* dns/nsec3.h | hashed owner names (RFC 5155)
  *
  * Owner:    values; RDATA is borrowed.
  * Thread:   any.

@@ -27,7 +27,8 @@ void owners_start(struct owners *o, const uint8_t *wire, size_t len)
     o->names[0] = (struct owners_name){.hash = hash_start(), .len = 1};
 }
 
-/* The slot of the name that `label` makes of its parent: it, or the empty one where it belongs. */
+/* The slot of the name that `label` makes of its parent: it, or the empty one where it belongs.
+ */
 static unsigned find_slot(const struct owners *o, uint16_t parent, const uint8_t *label,
                           uint64_t hash)
 {
@@ -64,8 +65,8 @@ static enum err add_label(struct owners *o, uint16_t *number, const uint8_t *lab
     return ERR_OK;
 }
 
-/* Walk from the cursor to the root or to where a known name begins; the cursor stops behind the name.
- * The number of steps, or -1 when it is no name. */
+/* Walk from the cursor to the root or to where a known name begins; the cursor stops behind the
+ * name. The number of steps, or -1 when it is no name. */
 static int walk(const struct owners *o, struct cursor *c, struct step *steps, uint16_t *number)
 {
     struct cursor at = *c;

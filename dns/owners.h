@@ -1,11 +1,14 @@
-/* layer 15 | dns/owners.h | the owner names of one message, each of them numbered
+/* dns/owners.h | the owner names of one message, each of them numbered
  *
- * Names are a tree whose nodes are read once, however the message's pointers lead to them: reading the owners
- * of a message costs as much as it has octets, and two names are the same if their numbers are.
+ * Names are a tree whose nodes are read once, however the message's pointers lead to them:
+ * reading the owners of a message costs as much as it has octets, and two names are the same if
+ * their numbers are.
  *
- * Owner:    the caller; labels stay where they are, in the message and in the names that were added.
+ * Owner:    the caller; labels stay where they are, in the message and in the names that were
+ * added.
  * Thread:   one at a time.
- * Words:    number - of a name, from 0 (the root) on; steps - labels and pointers that were read.
+ * Words:     number - of a name, from 0 (the root) on; steps -
+ * labels and pointers that were read.
  */
 #pragma once
 
@@ -41,8 +44,8 @@ struct owners {
 /* Forget all names, and begin with a message of `len` octets. */
 void owners_start(struct owners *owners, const uint8_t *wire, size_t len);
 
-/* The number of the name at the cursor, which stands in the message (RFC 1035 4.1.4; pointers lead
- * backwards only).  ERR_FORMAT; ERR_LIMIT: more than OWNERS_MAX. */
+/* The number of the name at the cursor, which stands in the message (RFC 1035 4.1.4; pointers
+ * lead backwards only).  ERR_FORMAT; ERR_LIMIT: more than OWNERS_MAX. */
 MUST_USE enum err owners_read(struct owners *owners, struct cursor *c, uint16_t *number);
 
 /* Add a checked name that is not in the message.  ERR_LIMIT. */

@@ -1,4 +1,4 @@
-/* layer 15 | dns/question.h | write a question to a server
+/* dns/question.h | write a question to a server
  *
  * Owner:    the caller's buffer.
  * Thread:   any.

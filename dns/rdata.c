@@ -1,5 +1,5 @@
-/* New types are the parsers' commonest hole (docs/LIMITS.md section 5): here a type is a string of
- * letters (rrtype.def) and every letter is checked in one switch. */
+/* New types are the parsers' commonest hole (docs/LIMITS.md section 5): here a type is a string
+ * of letters (rrtype.def) and every letter is checked in one switch. */
 #include "dns/rdata.h"
 
 /* Opaque for a type that is unknown, or never zone data. */
@@ -161,8 +161,8 @@ enum err rdata_check(uint16_t type, const uint8_t *rdata, size_t len)
                                                                              : ERR_OK;
 }
 
-/* One field of a received RDATA that ends at `end`; the octets it takes up in `out`, whose room was
- * checked for DNAME_MAX octets or the rest. */
+/* One field of a received RDATA that ends at `end`; the octets it takes up in `out`, whose room
+ * was checked for DNAME_MAX octets or the rest. */
 static size_t expand_field(struct cursor *c, size_t end, char kind, uint8_t *out)
 {
     size_t len = 0, start = c->pos;

@@ -1,4 +1,4 @@
-/* layer 12 | dns/rdata.h | the inside of RDATA, walked by its shape
+/* dns/rdata.h | the inside of RDATA, walked by its shape
  *
  * One bounds-checked descriptor parser for every type; rrtype.def holds the descriptors.
  *
@@ -12,8 +12,8 @@
 
 enum { RDATA_MAX = 65535 };
 
-/* One field.  kind is its letter in the row of the type; 'P' for each name inside a HIP, IPSECKEY or
- * AMTRELAY. */
+/* One field.  kind is its letter in the row of the type; 'P' for each name inside a HIP,
+ * IPSECKEY or AMTRELAY. */
 struct rdata_field {
     char kind;
     const uint8_t *at;

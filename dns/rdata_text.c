@@ -1,5 +1,5 @@
-/* What a type's text looks like is a string of letters (rrtype.def), as for reading.  The RDATA has been
- * checked before, but not everything that fits the wire has a form in text. */
+/* What a type's text looks like is a string of letters (rrtype.def), as for reading.  The RDATA
+ * has been checked before, but not everything that fits the wire has a form in text. */
 #define _GNU_SOURCE
 #include "dns/rdata_text.h"
 
@@ -99,8 +99,8 @@ static void add_strings(struct text *t, const uint8_t *at, size_t len)
 
 /* ---- fields ---- */
 
-/* Every printer takes its field off the cursor.  False: the octets have no such form, and the whole
- * is printed as RFC 3597 5 does. */
+/* Every printer takes its field off the cursor.  False: the octets have no such form, and the
+ * whole is printed as RFC 3597 5 does. */
 
 static bool print_number(struct text *t, struct cursor *c, size_t len)
 {

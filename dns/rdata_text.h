@@ -1,7 +1,7 @@
-/* layer 14 | dns/rdata_text.h | RDATA as people write it
+/* dns/rdata_text.h | RDATA as people write it
  *
- * As a master file has it.  Types and octets without such a form are printed as RFC 3597 5 does: what came
- * from the network is shown, not judged.
+ * As a master file has it.  Types and octets without such a form are printed as RFC 3597 5
+ * does: what came from the network is shown, not judged.
  *
  * Thread:   any.
  */

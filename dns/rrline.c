@@ -1,12 +1,13 @@
-/* Words are cut as RFC 1035 5.1 says: white space, quotes, backslashes, and ";" for the rest of the line. */
+/* Words are cut as RFC 1035 5.1 says: white space, quotes, backslashes, and ";" for the rest of
+ * the line. */
 #include "dns/rrline.h"
 
 enum { TOKENS_MAX = 512 };
 
 static bool is_space(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; }
 
-/* Where an unquoted word ends.  key="a value" is one word (RFC 9460 2.1); any other quote begins
- * the next one. */
+/* Where an unquoted word ends.  key="a value" is one word (RFC 9460 2.1); any other quote
+ * begins the next one. */
 static size_t end_of_word(const char *text, size_t len, size_t start, bool may_quote)
 {
     size_t pos = start;

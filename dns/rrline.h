@@ -1,7 +1,7 @@
-/* layer 16 | dns/rrline.h | one record on one line of text
+/* dns/rrline.h | one record on one line of text
  *
- * "OWNER [TTL] [CLASS] TYPE RDATA", as in root hints, local data and tests.  No directives, no parentheses, no owner
- * left out: zone files have a reader of their own.
+ * "OWNER [TTL] [CLASS] TYPE RDATA", as in root hints, local data and tests.  No directives, no
+ * parentheses, no owner left out: zone files have a reader of their own.
  *
  * Owner:    the caller's struct.
  * Thread:   any, each with its own struct.
@@ -22,7 +22,7 @@ struct rrline {
     struct rrtext_scratch scratch;
 };
 
-/* Read `len` octets; names without a final dot get `origin` (NULL: they are errors).  ERR_ABSENT: nothing
- * but white space and a comment.  ERR_FORMAT: `out->why` tells. */
+/* Read `len` octets; names without a final dot get `origin` (NULL: they are errors).
+ * ERR_ABSENT: nothing but white space and a comment.  ERR_FORMAT: `out->why` tells. */
 MUST_USE enum err rrline_read(const char *text, size_t len, const uint8_t *origin,
                               uint32_t default_ttl, struct rrline *out);

@@ -1,5 +1,5 @@
-/* Most RRsets have a handful of records, which are sorted by insertion; those of an attacker have
- * thousands, which must not cost their square. */
+/* Most RRsets have a handful of records, which are sorted by insertion; those of an attacker
+ * have thousands, which must not cost their square. */
 #define _GNU_SOURCE
 #include "dns/rrset.h"
 

@@ -1,4 +1,4 @@
-/* layer 13 | dns/rrset.h | the records of one owner and type, packed as they go on the wire
+/* dns/rrset.h | the records of one owner and type, packed as they go on the wire
  *
  * Behind the head stand `cnt` records, each its RDLENGTH in network order and its RDATA without
  * compression, in canonical order (RFC 4034 6.3).  A record of a type without compressible
@@ -72,11 +72,12 @@ static inline struct rrset_record rrset_first(const struct rrset *set)
 /* Octets that rrset_pack needs for `cnt` records. */
 size_t rrset_room(const struct rrset_record *records, size_t cnt);
 
-/* Pack records of one type into `room`, at most 65,535 octets of data in all: in canonical order, each
- * once (RFC 2181 5).  The records are sorted in place.  ERR_SPACE when they are too many or too long. */
+/* Pack records of one type into `room`, at most 65,535 octets of data in all: in canonical
+ * order, each once (RFC 2181 5).  The records are sorted in place.  ERR_SPACE when they are too
+ * many or too long. */
 MUST_USE enum err rrset_pack(uint16_t type, uint32_t ttl, struct rrset_record *records,
                              size_t cnt, struct rrset *out);
 
-/* Whether `len` octets at `bytes` are a packed RRset and, if it says so, its signatures, and nothing
- * more: what comes out of a file is checked before it is used. */
+/* Whether `len` octets at `bytes` are a packed RRset and, if it says so, its signatures, and
+ * nothing more: what comes out of a file is checked before it is used. */
 bool rrset_check(const uint8_t *bytes, size_t len);

@@ -1,4 +1,4 @@
-/* layer 14 | dns/rrsig.h | signatures of RRsets (RFC 4034 3)
+/* dns/rrsig.h | signatures of RRsets (RFC 4034 3)
  *
  * Owner:    RDATA and names are borrowed; rrsig_verify allocates and frees what it needs.
  * Thread:   any.

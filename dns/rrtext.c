@@ -1,7 +1,7 @@
-/* What a type's text looks like is a string of letters (rrtype.def).  Encodings that others have written well -
- * base64, base32, LOC, WKS, mnemonics of algorithms - are read by ldns, a field a call, so that a
- * fault keeps its column.  Whole records by ldns_rr_new_frm_str would lose it, and its numbers,
- * bitmaps and hexadecimal digits are not checked. */
+/* What a type's text looks like is a string of letters (rrtype.def).  Encodings that others
+ * have written well - base64, base32, LOC, WKS, mnemonics of algorithms - are read by ldns, a
+ * field a call, so that a fault keeps its column.  Whole records by ldns_rr_new_frm_str would
+ * lose it, and its numbers, bitmaps and hexadecimal digits are not checked. */
 #include "dns/rrtext.h"
 
 #include <arpa/inet.h>
@@ -417,7 +417,8 @@ static enum err read_base64_or_nothing(struct reading *r)
     return left(r) == 0 ? ERR_OK : read_base64(r, left(r));
 }
 
-/* The gateway of an IPSECKEY or the relay of an AMTRELAY: an address or a name, or . for none. */
+/* The gateway of an IPSECKEY or the relay of an AMTRELAY: an address or a name, or . for none.
+ */
 static enum err read_way(struct reading *r, unsigned kind, const char *what)
 {
     switch (kind) {

@@ -1,4 +1,4 @@
-/* layer 15 | dns/rrtext.h | RDATA from presentation text
+/* dns/rrtext.h | RDATA from presentation text
  *
  * Every type has its format here; ldns decodes the harder fields.  The result is always checked
  * against the type's shape.
@@ -38,10 +38,11 @@ MUST_USE enum err rrtext_read(uint16_t type, const struct rrtext_token *tokens, 
                               struct rrtext_fault *fault);
 
 /* True if the word behind these may be a parameter with a quoted value, key="a value", which is
- * one word (RFC 9460 2.1): they have the type SVCB or HTTPS, and priority and target after it. */
+ * one word (RFC 9460 2.1): they have the type SVCB or HTTPS, and priority and target after it.
+ */
 bool rrtext_is_at_param(const struct rrtext_token *tokens, size_t cnt);
 
 /* Read a TTL: seconds, or numbers with the units s m h d w as BIND writes them ("1h30m").
- * ERR_FORMAT when it is none or above 2^32-1; above 2^31-1 it counts as 0 (RFC 2181 8), which is
- * the caller's to do, and to tell. */
+ * ERR_FORMAT when it is none or above 2^32-1; above 2^31-1 it counts as 0 (RFC 2181 8), which
+ * is the caller's to do, and to tell. */
 MUST_USE enum err rrtext_read_ttl(const char *text, size_t len, uint32_t *ttl);

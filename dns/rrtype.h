@@ -1,7 +1,7 @@
-/* layer 10 | dns/rrtype.h | the numbers of the DNS and their names
+/* dns/rrtype.h | the numbers of the DNS and their names
  *
- * Types (one row each in rrtype.def), classes, opcodes, RCODEs.  A type without a row is TYPEnnn with
- * opaque RDATA (RFC 3597).
+ * Types (one row each in rrtype.def), classes, opcodes, RCODEs.  A type without a row is
+ * TYPEnnn with opaque RDATA (RFC 3597).
  *
  * Thread:   any.
  */

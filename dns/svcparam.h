@@ -1,4 +1,4 @@
-/* layer 13 | dns/svcparam.h | the parameters of SVCB and HTTPS from text (RFC 9460 2.1)
+/* dns/svcparam.h | the parameters of SVCB and HTTPS from text (RFC 9460 2.1)
  *
  * ldns 1.8.3 splits values at escaped commas and reads addresses past its buffer, so these are
  * read here.

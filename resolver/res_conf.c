@@ -4,9 +4,9 @@
 #include "base/file.h"
 #include "dns/idn.h"
 #include "dns/rrline.h"
-#include "net/fence.h"
-#include "net/own.h"
-#include "resolver/hit.h"
+#include "net/loop/fence.h"
+#include "net/upstream/own.h"
+#include "resolver/answer/hit.h"
 
 enum {
     FILE_MAX = 1 << 20,

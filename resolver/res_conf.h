@@ -1,13 +1,13 @@
-/* layer 38 | resolver/res_conf.h | the configuration of the resolver
+/* resolver/res_conf.h | the configuration of the resolver
  *
  * Owner:    res_conf_read gives it to the caller.
  * Thread:   the main thread.
  */
 #pragma once
 
-#include "net/ports.h"
-#include "net/server_conf.h"
-#include "resolver/policy.h"
+#include "net/daemon/server_conf.h"
+#include "net/upstream/ports.h"
+#include "resolver/policy/policy.h"
 
 /* Lifetime: from res_conf_read to res_conf_free. */
 struct res_conf {
@@ -21,7 +21,8 @@ struct res_conf {
     struct res_conf_ports {
         struct ports_range *at;
         size_t cnt;
-    } ports, ports_except; /* that queries leave from; none: the default of net/ports.h */
+    } ports,
+        ports_except; /* that queries leave from; none: the default of net/upstream/ports.h */
     struct addr_prefixes allow, do_not_query;
     struct addr_prefix local_nets[4]; /* what is not asked unless the file says otherwise */
     uint64_t cache_size;

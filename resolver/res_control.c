@@ -1,12 +1,13 @@
-/* Workers are visited one after another and add up numbers in one result, so nothing is shared and nothing merged. */
+/* Workers are visited one after another and add up numbers in one result, so nothing is shared
+ * and nothing merged. */
 #include "resolver/res_control.h"
 
 #include "base/now.h"
 #include "dns/dname_text.h"
 #include "dns/rdata_text.h"
-#include "net/out_net.h"
-#include "resolver/task.h"
-#include "resolver/to_json.h"
+#include "net/upstream/out_net.h"
+#include "resolver/explain/to_json.h"
+#include "resolver/iterate/task.h"
 
 enum {
     REFUSED_SHOWN = 4,
@@ -159,7 +160,8 @@ static void put_refused(struct json *status, const struct refused *refused)
     }
 }
 
-/* Put into a list of at most `most`, the newest first, whichever worker they are from; NULL: it is older than all of them. */
+/* Put into a list of at most `most`, the newest first, whichever worker they are from; NULL: it
+ * is older than all of them. */
 static struct json *add_finished(struct json *list, size_t most, const struct trace_finished *f)
 {
     char when[NOW_TEXT_MAX];
@@ -403,8 +405,8 @@ struct flush {
     struct cache_flushing below;
 };
 
-/* What this worker was just writing is to be forgotten too, so it is written first; and the answer
- * says that all is gone, so that waits until it is. */
+/* What this worker was just writing is to be forgotten too, so it is written first; and the
+ * answer says that all is gone, so that waits until it is. */
 static void run_cache_flush(struct control_call *call, void *engine)
 {
     const struct res_control *worker = engine;

@@ -1,4 +1,5 @@
-/* layer 41 | resolver/res_control.h | what the resolver's control socket knows besides what every daemon's does
+/* resolver/res_control.h | what the resolver's control socket knows besides what every daemon's
+ * does
  *
  * Each call runs in a worker and adds what that worker knows to the result.
  *
@@ -7,11 +8,12 @@
  */
 #pragma once
 
-#include "net/control.h"
-#include "resolver/cache_lmdb.h"
-#include "resolver/res_explain.h"
+#include "net/control/control.h"
+#include "resolver/cache/cache_lmdb.h"
+#include "resolver/explain/res_explain.h"
 
-/* What a worker is to the calls: whatever the daemon calls its engine begins with it.  Lifetime: worker. */
+/* What a worker is to the calls: whatever the daemon calls its engine begins with it. Lifetime:
+ * worker. */
 struct res_control {
     struct res_serve *serve;
     struct res_explain *explain;
@@ -21,6 +23,6 @@ struct res_control {
     size_t worker_cnt;
 };
 
-/* status, stats, cache-stats, cache-show, cache-flush, explain, last; ended by a NULL name.  docs/EXPLAIN.md has what they take and
- * give. */
+/* status, stats, cache-stats, cache-show, cache-flush, explain, last; ended by a NULL name.
+ * docs/EXPLAIN.md has what they take and give. */
 extern const struct control_command res_control_commands[];

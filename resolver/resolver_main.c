@@ -5,16 +5,16 @@
 #include "base/now.h"
 #include "base/publish.h"
 #include "dns/dname_text.h"
-#include "net/daemon.h"
-#include "net/out_net.h"
-#include "net/own.h"
-#include "resolver/ddr.h"
-#include "resolver/cache_lmdb.h"
-#include "resolver/cache_memory.h"
+#include "net/daemon/daemon.h"
+#include "net/upstream/out_net.h"
+#include "net/upstream/own.h"
+#include "resolver/answer/res_serve.h"
+#include "resolver/cache/cache_lmdb.h"
+#include "resolver/cache/cache_memory.h"
+#include "resolver/iterate/task.h"
+#include "resolver/policy/ddr.h"
 #include "resolver/res_conf.h"
 #include "resolver/res_control.h"
-#include "resolver/res_serve.h"
-#include "resolver/task.h"
 
 enum {
     PORTS_WANTED = 16384,
@@ -27,8 +27,8 @@ struct shared;
 
 /* Lifetime: worker. */
 struct resolver {
-    struct res_control
-        control; /* first: it is what the calls of the control socket get; complete from open on */
+    struct res_control control; /* first: it is what the calls of the control socket get;
+                                   complete from open on */
     struct publish *publish;
     struct shared *shared;
     const struct res_conf *conf; /* of the start */
@@ -118,7 +118,8 @@ static enum err open_ports(const struct res_conf *conf, struct ports **out)
     return err;
 }
 
-/* Wake every worker that has this number among those that wait (struct claims tells 32 apart). */
+/* Wake every worker that has this number among those that wait (struct claims tells 32 apart).
+ */
 static void wake(void *data, size_t number)
 {
     struct shared *s = data;

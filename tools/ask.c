@@ -1,4 +1,5 @@
-/* One line there, one line back.  An explanation takes as long as the question does, so only silence beyond that is an error. */
+/* One line there, one line back.  An explanation takes as long as the question does, so only
+ * silence beyond that is an error. */
 #define _GNU_SOURCE /* struct ucred */
 #include "tools/ask.h"
 
@@ -9,7 +10,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "net/control_path.h"
+#include "net/control/control_path.h"
 #include "tools/cmd.h"
 
 enum { WAIT_S = 60, CHUNK = 65536, ANSWER_MAX = 64 << 20 };
@@ -50,8 +51,8 @@ static const char *hint(int number)
     }
 }
 
-/* Whether what serves the socket may be asked: anybody can make a folder in /tmp before the daemon
- * does. */
+/* Whether what serves the socket may be asked: anybody can make a folder in /tmp before the
+ * daemon does. */
 static bool is_trusted(int fd, unsigned place)
 {
     struct ucred peer;

@@ -1,4 +1,4 @@
-/* layer 51 | tools/cmd.h | what the subcommands of `rootline` share
+/* tools/cmd.h | what the subcommands of `rootline` share
  *
  * Thread:   the only one.
  */

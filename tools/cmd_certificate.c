@@ -1,5 +1,6 @@
-/* A CA of one's own for a class, a laboratory or a home.  Files are written beside their names and moved there when all is well, the key
- * first: a daemon that watches them takes both or waits for the second. */
+/* A CA of one's own for a class, a laboratory or a home.  Files are written beside their names
+ * and moved there when all is well, the key first: a daemon that watches them takes both or
+ * waits for the second. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>

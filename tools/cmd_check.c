@@ -18,7 +18,8 @@ static bool has_key(const char *text, const char *key)
     return false;
 }
 
-/* A file that names zones is authd's; one that has a key which only the resolver knows is the resolver's. */
+/* A file that names zones is authd's; one that has a key which only the resolver knows is the
+ * resolver's. */
 enum daemon_guess { FOR_AUTHD, FOR_RESOLVER, FOR_EITHER };
 
 static enum daemon_guess guess_daemon(const char *path)

@@ -1,5 +1,5 @@
 /* rootline zone: master files, read by the daemon's own loader. */
-#include "authd/zonefile.h"
+#include "authd/load/zonefile.h"
 #include "base/now.h"
 #include "dns/dname_text.h"
 #include "tools/cmd.h"

@@ -1,4 +1,4 @@
-/* layer 51 | tools/paper.h | text for a terminal: trees, wrapped lines, colours
+/* tools/paper.h | text for a terminal: trees, wrapped lines, colours
  *
  * Eighty columns; colours for a terminal that wants them, line drawing where the locale has it.
  *
@@ -25,13 +25,15 @@ struct paper {
 /* For stdout. */
 void paper_init(struct paper *paper);
 
-/* A node of a tree: a label of a fixed width, then text.  Further lines of the node come with paper_more. */
+/* A node of a tree: a label of a fixed width, then text.  Further lines of the node come with
+ * paper_more. */
 void paper_node(struct paper *paper, bool is_last, enum paper_colour colour, const char *label,
                 const char *fmt, ...) PRINTF_LIKE(5, 6);
 void paper_more(struct paper *paper, bool is_last, enum paper_colour colour, const char *fmt,
                 ...) PRINTF_LIKE(4, 5);
 
-/* What follows is below the node that was just written, until paper_up with what this returned. */
+/* What follows is below the node that was just written, until paper_up with what this returned.
+ */
 size_t paper_down(struct paper *paper, bool is_last);
 void paper_up(struct paper *paper, size_t mark);
 

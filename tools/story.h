@@ -1,4 +1,4 @@
-/* layer 52 | tools/story.h | an explanation for people: a tree, or a drawing
+/* tools/story.h | an explanation for people: a tree, or a drawing
  *
  * Thread:   the only one.
  */

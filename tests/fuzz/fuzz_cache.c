@@ -1,16 +1,18 @@
-/* A cache file that something has happened to: it opens, what is found in it is what was written, and it can be written to.  And values
- * that nobody has written: found or not, never read past their end.
+/* A cache file that something has happened to: it opens, what is found in it is what was
+ * written, and it can be written to.  And values that nobody has written: found or not, never
+ * read past their end.
  *
- * Input: an octet that chooses.  0: a whole file follows.  1: octets of a good file are changed, each by four octets of place and one
- * to be added.  2: what follows is the value of a name, in the space that the next octet tells. */
+ * Input: an octet that chooses.  0: a whole file follows.  1: octets of a good file are
+ * changed, each by four octets of place and one to be added.  2: what follows is the value of a
+ * name, in the space that the next octet tells. */
 #include <fcntl.h>
 #include <unistd.h>
 
 #include "base/hash.h"
 #include "base/now.h"
-#include "resolver/cache.h"
-#include "resolver/cache_lmdb.h"
-#include "resolver/cache_memory.h"
+#include "resolver/cache/cache.h"
+#include "resolver/cache/cache_lmdb.h"
+#include "resolver/cache/cache_memory.h"
 
 enum { SIZE = 4 << 20, ENTRIES = 400, CHANGES_MAX = 200 };
 
@@ -28,7 +30,8 @@ static void hear(void *data, uint64_t hash)
 
 static struct cache_lmdb *open_disk(void)
 {
-    struct cache_lmdb_conf conf = {.directory = folder, .size = SIZE, .worker_cnt = 1, .announced = hear};
+    struct cache_lmdb_conf conf = {
+        .directory = folder, .size = SIZE, .worker_cnt = 1, .announced = hear};
     struct cache_lmdb *disk;
     char why[CACHE_DISK_WHY_MAX];
     must(cache_lmdb_open(&conf, &disk, why) == ERR_OK);
@@ -37,7 +40,8 @@ static struct cache_lmdb *open_disk(void)
 
 static struct cache_key key_of(unsigned number, uint8_t bytes[40])
 {
-    int len = snprintf((char *)bytes, 40, "\1test%cd%u%cn%u%c%c%c", 0, number % 9, 0, number, 0, 0, 1);
+    int len = snprintf((char *)bytes, 40, "\1test%cd%u%cn%u%c%c%c", 0, number % 9, 0, number, 0,
+                       0, 1);
     return (struct cache_key){bytes, (size_t)len, hash_more(hash_start(), bytes, (size_t)len)};
 }
 
@@ -76,7 +80,8 @@ static void flush(struct cache_store *store)
 
 static void remove_folder(void)
 {
-    static const char *const names[] = {CACHE_DISK_FILE, CACHE_DISK_FILE "-lock", CACHE_DISK_DAMAGED};
+    static const char *const names[] = {CACHE_DISK_FILE, CACHE_DISK_FILE "-lock",
+                                        CACHE_DISK_DAMAGED};
     for (size_t i = 0; i < ARRAY_LEN(names); i++) {
         char name[150];
         snprintf(name, sizeof(name), "%s/%s", folder, names[i]);
@@ -135,7 +140,8 @@ static void use_file(void)
 static void write_file(const uint8_t *bytes, size_t len, size_t file_len)
 {
     int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    must(fd >= 0 && write(fd, bytes, len) == (ssize_t)len && ftruncate(fd, (off_t)file_len) == 0);
+    must(fd >= 0 && write(fd, bytes, len) == (ssize_t)len &&
+         ftruncate(fd, (off_t)file_len) == 0);
     close(fd);
 }
 
@@ -158,7 +164,8 @@ static void read_value(const uint8_t *data, size_t size)
     static const uint8_t name[] = "\3www\1a\4test";
     static const uint8_t spaces[][10] = {"\1test\0a\0", "\2test\0a\0", "\3test\0a\0"};
     struct cache cache = {.ttls = {.max = 86400, .negative_max = 3600}};
-    struct cache_time when = {.now_ms = 1600000000000, .since_ms = 0, .stale_ms = INT64_MAX / 4};
+    struct cache_time when = {
+        .now_ms = 1600000000000, .since_ms = 0, .stale_ms = INT64_MAX / 4};
     struct cache_found found;
     struct cache_name key;
     struct arena arena;

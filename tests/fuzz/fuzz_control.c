@@ -1,5 +1,6 @@
-/* Requests on the control socket, and explanations of whatever servers say.  The input is lines as they come on the socket, a zero octet, and
- * then replies of servers as in fuzz_reply: two octets of length, then the message from its flags on. */
+/* Requests on the control socket, and explanations of whatever servers say.  The input is lines
+ * as they come on the socket, a zero octet, and then replies of servers as in fuzz_reply: two
+ * octets of length, then the message from its flags on. */
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -9,7 +10,7 @@
 #include "base/hash.h"
 #include "base/now.h"
 #include "dns/dname_text.h"
-#include "net/ports.h"
+#include "net/upstream/ports.h"
 #include "resolver/res_control.h"
 #include "tests/scenario/stage.h"
 
@@ -42,11 +43,15 @@ static void set_commands(void)
 static void open_all(void)
 {
     struct quota_limits limits = {.per_zone = 200, .per_server = 400};
-    struct control_parts parts = {
-        .loop = &loop, .home = &home, .settings = &stage.settings, .commands = {commands, NULL}, .data = &worker};
+    struct control_parts parts = {.loop = &loop,
+                                  .home = &home,
+                                  .settings = &stage.settings,
+                                  .commands = {commands, NULL},
+                                  .data = &worker};
     char why[400];
 
-    signal(SIGPIPE, SIG_IGN); /* as the daemons do: answers go to whoever has closed meanwhile */
+    signal(SIGPIPE,
+           SIG_IGN); /* as the daemons do: answers go to whoever has closed meanwhile */
     set_commands();
     hash_init();
     stage_init(&stage, &limits);
@@ -54,13 +59,15 @@ static void open_all(void)
     stage_open(&stage, 7);
     struct ports *ports;
     must(ports_new(&(struct ports_terms){0}, &ports) == ERR_OK);
-    worker = (struct res_control){.ports = ports, .serve = stage.serve, .explain = res_explain_new(stage.serve)};
+    worker = (struct res_control){
+        .ports = ports, .serve = stage.serve, .explain = res_explain_new(stage.serve)};
     must(worker.explain);
     uv_loop_init(&loop);
     job_box_init(&home, ring, NULL);
     snprintf(path, sizeof(path), "/tmp/fuzz-control-%d.sock", (int)getpid());
     int fd = -1;
-    must(control_bind(path, "", &fd, why, sizeof(why)) == ERR_OK && control_open(&parts, path, fd, &control) == ERR_OK);
+    must(control_bind(path, "", &fd, why, sizeof(why)) == ERR_OK &&
+         control_open(&parts, path, fd, &control) == ERR_OK);
 }
 
 static void turn(void)

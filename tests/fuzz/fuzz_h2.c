@@ -1,10 +1,10 @@
-/* Octets of an HTTP/2 connection without TLS, in pieces; some requests are answered at once, some later, some never.  What goes out is whole
- * frames, and all memory comes back.
+/* Octets of an HTTP/2 connection without TLS, in pieces; some requests are answered at once,
+ * some later, some never.  What goes out is whole frames, and all memory comes back.
  *
  * The first octet is the size of the pieces, the rest the connection. */
 #include "base/hash.h"
-#include "net/doh.h"
-#include "net/h2.h"
+#include "net/transport/doh.h"
+#include "net/transport/h2.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -1,10 +1,11 @@
-/* Octets that claim to be HTTP/1.1, a preamble of the PROXY protocol, or the DNS message of either: parsed whole and in pieces.  A request is
- * whole at one place only, and everything that is told of it lies inside.
+/* Octets that claim to be HTTP/1.1, a preamble of the PROXY protocol, or the DNS message of
+ * either: parsed whole and in pieces.  A request is whole at one place only, and everything
+ * that is told of it lies inside.
  *
  * The first octet says which of them the rest is. */
-#include "net/doh.h"
-#include "net/http1.h"
-#include "net/proxy.h"
+#include "net/transport/doh.h"
+#include "net/transport/http1.h"
+#include "net/transport/proxy.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -15,7 +16,8 @@ static uint8_t decoded[MESSAGE_MAX];
 static void check_inside(const struct http_text *text, const uint8_t *octets, size_t len)
 {
     const uint8_t *at = (const uint8_t *)text->at;
-    must(text->len == 0 || (at >= octets && text->len <= len && at + text->len <= octets + len));
+    must(text->len == 0 ||
+         (at >= octets && text->len <= len && at + text->len <= octets + len));
 }
 
 static void ask(const struct http_request *request)
@@ -38,9 +40,13 @@ static void ask(const struct http_request *request)
 static void answer(struct http_verdict verdict, bool closes)
 {
     struct buffer out = {0};
-    struct http_answer a = {.status = verdict.status, .why = verdict.why, .body = {.at = "body", .len = 4}, .max_age_s = UINT32_MAX};
+    struct http_answer a = {.status = verdict.status,
+                            .why = verdict.why,
+                            .body = {.at = "body", .len = 4},
+                            .max_age_s = UINT32_MAX};
 
-    must(http1_print(&out, &a, (struct http1_form){.closes = closes}) && out.len > 20 && memcmp(out.at, "HTTP/1.1 ", 9) == 0);
+    must(http1_print(&out, &a, (struct http1_form){.closes = closes}) && out.len > 20 &&
+         memcmp(out.at, "HTTP/1.1 ", 9) == 0);
     buffer_fini(&out);
 }
 
@@ -52,7 +58,8 @@ static void parse_http(const uint8_t *octets, size_t len)
 
     enum http1_result result = http1_parse(octets, len, &request, &used, &fault);
     if (result == HTTP1_WRONG) {
-        must(*http_reason(fault.status) != 'E' && fault.why && strlen(fault.why) <= HTTP_WHY_MAX);
+        must(*http_reason(fault.status) != 'E' && fault.why &&
+             strlen(fault.why) <= HTTP_WHY_MAX);
         answer(fault, true);
     }
     if (result != HTTP1_WHOLE)

@@ -1,14 +1,15 @@
-/* Octets from the network: parsed, walked, and answered over UDP and TCP; every answer is a whole message. */
+/* Octets from the network: parsed, walked, and answered over UDP and TCP; every answer is a
+ * whole message. */
 #include <ctype.h>
 
-#include "authd/auth_serve.h"
-#include "authd/zonefile.h"
-#include "authd/zoneset.h"
+#include "authd/answer/auth_serve.h"
+#include "authd/load/zonefile.h"
+#include "authd/zone/zoneset.h"
 #include "base/hash.h"
 #include "base/publish.h"
 #include "dns/dname_text.h"
 #include "dns/owners.h"
-#include "net/intake.h"
+#include "net/request/intake.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -22,11 +23,13 @@ static struct exchange_settings settings = {.identity = "fuzz",
                                             .is_rotating = true,
                                             .cookies = &cookies};
 
-static const char zone_text[] = "$TTL 60\n@ SOA ns h 1 2 3 4 5\n@ NS ns\n@ MX 1 mail.w\nns A 192.0.2.1\nns AAAA ::1\n"
-                                "c CNAME d\nd CNAME c\n*.w A 192.0.2.2\n*.w TXT t\nn DNAME t\nx.t A 192.0.2.3\n"
-                                "s NS ns.s\ns NS ns.s2\ns DS 1 13 2 aa\nns.s A 192.0.2.4\ns2 NS ns.s2\nns.s2 AAAA ::2\n"
-                                "a.b.e SRV 1 2 3 ns\no CNAME x.b\n$GENERATE 1-99 g TXT \"$ text text text text\"\n";
-static const char other_text[] = "$TTL 60\n@ SOA ns h 1 2 3 4 5\n@ NS ns\nns A 192.0.2.1\nx HTTPS 1 ns\n";
+static const char zone_text[] =
+    "$TTL 60\n@ SOA ns h 1 2 3 4 5\n@ NS ns\n@ MX 1 mail.w\nns A 192.0.2.1\nns AAAA ::1\n"
+    "c CNAME d\nd CNAME c\n*.w A 192.0.2.2\n*.w TXT t\nn DNAME t\nx.t A 192.0.2.3\n"
+    "s NS ns.s\ns NS ns.s2\ns DS 1 13 2 aa\nns.s A 192.0.2.4\ns2 NS ns.s2\nns.s2 AAAA ::2\n"
+    "a.b.e SRV 1 2 3 ns\no CNAME x.b\n$GENERATE 1-99 g TXT \"$ text text text text\"\n";
+static const char other_text[] =
+    "$TTL 60\n@ SOA ns h 1 2 3 4 5\n@ NS ns\nns A 192.0.2.1\nx HTTPS 1 ns\n";
 
 static void free_set(void *data)
 {
@@ -50,7 +53,8 @@ static void add(struct zoneset *set, const char *name, const char *text)
     zoneset_put(set, zone);
 }
 
-/* Names k400 to k489 with text of as many octets: answers that just fit 512 octets, and just do not. */
+/* Names k400 to k489 with text of as many octets: answers that just fit 512 octets, and just do
+ * not. */
 static char *sized_zone(void)
 {
     char *text = NULL;

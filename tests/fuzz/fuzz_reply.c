@@ -1,11 +1,15 @@
-/* Replies of servers, from the wire to what is made of them: whatever they say, the client gets one answer, and nothing is left
- * behind; and no reply costs more work or memory than its octets allow.  The input is a list of replies: two octets of length (the
- * top bit: as it is, without the question put right; 0x7fff: all that is left), then the message from its flags on.
+/* Replies of servers, from the wire to what is made of them: whatever they say, the client gets
+ * one answer, and nothing is left behind; and no reply costs more work or memory than its
+ * octets allow.  The input is a list of replies: two octets of length (the top bit: as it is,
+ * without the question put right; 0x7fff: all that is left), then the message from its flags
+ * on.
  *
- * The length 0x8000 is followed by a rule for the next reply, so that a few octets make a large one: how long its last record is (1
- * octet), where in that record a number of two octets stands (1), by how much it grows from copy to copy (1), after how many copies
- * it begins anew (2), how many copies there are (2; 0: until the message is full), and the section whose count grows (1).  An input
- * that begins with a rule is about a name of many labels, which is not minimised. */
+ * The length 0x8000 is followed by a rule for the next reply, so that a few octets make a large
+ * one: how long its last record is (1 octet), where in that record a number of two octets
+ * stands (1), by how much it grows from copy to copy (1), after how many copies it begins anew
+ * (2), how many copies there are (2; 0: until the message is full), and the section whose count
+ * grows (1).  An input that begins with a rule is about a name of many labels, which is not
+ * minimised. */
 #include <inttypes.h>
 #include <time.h>
 
@@ -19,7 +23,8 @@ enum { WIRE_MAX = 65535, REPLIES_MAX = 40, ROUNDS_MAX = 500, DAY_MS = 86400000, 
  * tests/unit/test_cost.c take less. */
 enum { WORK_BASE = 1000, WORK_PER_OCTET = 2, ARENA_BASE = 16384, ARENA_PER_OCTET = 40 };
 
-/* CPU time for one reply.  Ten times what the worst takes with sanitizers, so it only finds work that is not counted. */
+/* CPU time for one reply.  Ten times what the worst takes with sanitizers, so it only finds
+ * work that is not counted. */
 enum { CPU_MAX_MS = 300 };
 
 /* How a reply's last record is repeated. */
@@ -122,7 +127,8 @@ static void deliver(size_t i, uint8_t *wire, size_t len)
     stop_beyond("ms of CPU", cpu_ms() - start_ms, CPU_MAX_MS, len);
 }
 
-/* What does not fit into a datagram comes over TCP, as a server would have it.  Returns the place of the question then. */
+/* What does not fit into a datagram comes over TCP, as a server would have it.  Returns the
+ * place of the question then. */
 static size_t move_to_tcp(void)
 {
     const struct out_ask *ask = stage.pending[0];
@@ -246,9 +252,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     must(stage.answer_cnt == 1 && stage.pending_cnt == 0 && stage.engine->task_cnt == 0 &&
          stage.engine->out_cnt == 0 && park_cnt(stage.engine->park) == 0);
     stage_forget(&stage);
-    now_advance(
-        3 *
-        (uint64_t)
-            DAY_MS); /* what was learnt, and what was learnt of servers, has expired, and is too old to be stale */
+    now_advance(3 * (uint64_t)DAY_MS); /* what was learnt, and what was learnt of servers, has
+                                          expired, and is too old to be stale */
     return 0;
 }

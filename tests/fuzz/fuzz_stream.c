@@ -1,5 +1,5 @@
-/* Octets of a TCP connection, in pieces: framing, pipelines, half messages.  What comes back is whole frames of whole
- * messages, at most one for each whole frame that went in.
+/* Octets of a TCP connection, in pieces: framing, pipelines, half messages.  What comes back is
+ * whole frames of whole messages, at most one for each whole frame that went in.
  *
  * The first octet is the size of the pieces, the rest is the stream. */
 #include <arpa/inet.h>
@@ -7,12 +7,12 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "authd/auth_serve.h"
-#include "authd/zonefile.h"
-#include "authd/zoneset.h"
+#include "authd/answer/auth_serve.h"
+#include "authd/load/zonefile.h"
+#include "authd/zone/zoneset.h"
 #include "base/hash.h"
 #include "base/publish.h"
-#include "net/front_stream.h"
+#include "net/transport/front_stream.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -24,11 +24,15 @@ static struct leisure *leisure;
 static struct sockaddr_in address;
 static struct publish published;
 static struct cookie_keys cookies;
-static struct exchange_settings settings = {
-    .identity = "fuzz", .hostname = "host", .version = "v", .udp_size = 1232, .cookies = &cookies};
+static struct exchange_settings settings = {.identity = "fuzz",
+                                            .hostname = "host",
+                                            .version = "v",
+                                            .udp_size = 1232,
+                                            .cookies = &cookies};
 
-static const char zone_text[] = "$TTL 60\n@ SOA ns h 1 2 3 4 5\n@ NS ns\nns A 192.0.2.1\n*.w A 192.0.2.2\n"
-                                "$GENERATE 1-99 g TXT \"$ text text text text\"\n";
+static const char zone_text[] =
+    "$TTL 60\n@ SOA ns h 1 2 3 4 5\n@ NS ns\nns A 192.0.2.1\n*.w A 192.0.2.2\n"
+    "$GENERATE 1-99 g TXT \"$ text text text text\"\n";
 
 static void free_set(void *data)
 {
@@ -40,7 +44,10 @@ static void start(void)
 {
     static const uint8_t secret[1][COOKIE_SECRET_LEN] = {"secret of a test"};
     static const uint8_t origin[] = "\1a";
-    struct guard_conf limits = {.connections = 100, .connections_per_client = 100, .idle_ms = 600000, .memory = 1 << 26};
+    struct guard_conf limits = {.connections = 100,
+                                .connections_per_client = 100,
+                                .idle_ms = 600000,
+                                .memory = 1 << 26};
     struct zoneset *set;
     struct zone *zone = NULL;
     struct diag diag;
@@ -48,7 +55,8 @@ static void start(void)
 
     hash_init();
     diag_init(&diag);
-    must(zonefile_parse(origin, "z", zone_text, strlen(zone_text), NULL, &diag, &zone) == ERR_OK);
+    must(zonefile_parse(origin, "z", zone_text, strlen(zone_text), NULL, &diag, &zone) ==
+         ERR_OK);
     diag_fini(&diag);
     must(zoneset_new(1, &set) == ERR_OK);
     zoneset_put(set, zone);
@@ -60,11 +68,16 @@ static void start(void)
     auth_serve_service.turn(engine);
     uv_loop_init(&loop);
     int fd = socket(AF_INET, SOCK_STREAM, 0);
-    address = (struct sockaddr_in){.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    address =
+        (struct sockaddr_in){.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     must(fd >= 0 && bind(fd, (struct sockaddr *)&address, sizeof(address)) == 0);
     must(getsockname(fd, (struct sockaddr *)&address, &len) == 0);
     must(leisure_new(&loop, &leisure) == ERR_OK);
-    struct front_parts parts = {.loop = &loop, .settings = &settings, .service = &auth_serve_service, .engine = engine, .leisure = leisure};
+    struct front_parts parts = {.loop = &loop,
+                                .settings = &settings,
+                                .service = &auth_serve_service,
+                                .engine = engine,
+                                .leisure = leisure};
     must(front_stream_new(&parts, fd, EXCHANGE_STACK_DNS, &front) == ERR_OK);
 }
 
@@ -83,10 +96,12 @@ static bool take(int fd, uint8_t *answers, size_t *len)
 static size_t count_frames(const uint8_t *stream, size_t len, bool are_answers)
 {
     size_t cnt = 0, at = 0;
-    for (; at + 2 <= len && at + 2 + util_get_u16(stream + at) <= len; at += 2U + util_get_u16(stream + at)) {
+    for (; at + 2 <= len && at + 2 + util_get_u16(stream + at) <= len;
+         at += 2U + util_get_u16(stream + at)) {
         struct message m;
         if (are_answers)
-            must(message_parse(stream + at + 2, util_get_u16(stream + at), &m) == MESSAGE_WHOLE &&
+            must(message_parse(stream + at + 2, util_get_u16(stream + at), &m) ==
+                     MESSAGE_WHOLE &&
                  (m.flags & MESSAGE_QR));
         cnt++;
     }
@@ -108,7 +123,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     int fd = socket(AF_INET, SOCK_STREAM, 0);
     must(fd >= 0);
     if (connect(fd, (struct sockaddr *)&address, sizeof(address)) != 0) {
-        must(errno == EADDRNOTAVAIL); /* all ports wait for their time: that input is for later */
+        must(errno ==
+             EADDRNOTAVAIL); /* all ports wait for their time: that input is for later */
         close(fd);
         return -1;
     }

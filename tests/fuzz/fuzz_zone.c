@@ -1,6 +1,7 @@
-/* Master files: whatever they say, loading ends in a zone or in findings; what loads can be found again. */
+/* Master files: whatever they say, loading ends in a zone or in findings; what loads can be
+ * found again. */
 #define _GNU_SOURCE
-#include "authd/zonefile.h"
+#include "authd/load/zonefile.h"
 #include <unistd.h>
 
 #include "base/hash.h"
@@ -17,7 +18,8 @@ static bool is_long(const char *text, size_t size)
     return digits >= 4 || memmem(text, size, "$generate", 9);
 }
 
-/* A folder with files to include; $INCLUDE is relative to the zone file, which is said to lie there. */
+/* A folder with files to include; $INCLUDE is relative to the zone file, which is said to lie
+ * there. */
 static char folder[] = "/tmp/rootline-fuzz-XXXXXX";
 static char zone_path[sizeof(folder) + 8];
 
@@ -67,13 +69,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         for (size_t i = 0; i < ARRAY_LEN(names); i++) {
             char path[sizeof(folder) + 16];
             snprintf(path, sizeof(path), "%s/%s", folder, names[i]);
-            must((zonefile_load(origin, path, NULL, &diag, &zone) == ERR_OK) == (i == 0 && diag.error_cnt == 0));
+            must((zonefile_load(origin, path, NULL, &diag, &zone) == ERR_OK) ==
+                 (i == 0 && diag.error_cnt == 0));
             zone_unref(&zone);
         }
         diag_fini(&diag);
         return 0;
     }
-    enum err err = zonefile_parse(origin, zone_path, (const char *)data, size, NULL, &diag, &zone);
+    enum err err =
+        zonefile_parse(origin, zone_path, (const char *)data, size, NULL, &diag, &zone);
     must((err == ERR_OK) == (zone != NULL));
     must(err != ERR_FORMAT || diag.error_cnt > 0);
     for (size_t i = 0; zone && i < zone->chunk_cnt; i++)
@@ -90,7 +94,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (zone) { /* the checks of signed zones want one that can be served */
         static const struct zonefile_checks checks = {.now_s = 1700000000, .has_crypto = true};
         zone_unref(&zone);
-        err = zonefile_parse(origin, zone_path, (const char *)data, size, &checks, &diag, &zone);
+        err =
+            zonefile_parse(origin, zone_path, (const char *)data, size, &checks, &diag, &zone);
         must((err == ERR_OK) == (zone != NULL));
     }
     FILE *null = fopen("/dev/null", "w");

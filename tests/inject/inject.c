@@ -1,10 +1,13 @@
-/* Preloaded into a daemon: calls fail as a file says, which the test maps and changes while the daemon runs.
+/* Preloaded into a daemon: calls fail as a file says, which the test maps and changes while the
+ * daemon runs.
  *
- * ROOTLINE_INJECT names the file; its layout is `struct orders`, which tools/starve knows too.  Without it nothing fails.  One call in
- * `rate` of each wanted kind fails, drawn per thread from `seed`.  A crash prints its stack, as offsets that addr2line takes.
+ * ROOTLINE_INJECT names the file; its layout is `struct orders`, which tools/starve knows too.
+ * Without it nothing fails.  One call in `rate` of each wanted kind fails, drawn per thread
+ * from `seed`.  A crash prints its stack, as offsets that addr2line takes.
  *
- * What libuv cannot bear has kinds of its own: it ends the process when realloc for its table of descriptors fails
- * (maybe_resize), and when epoll_ctl refuses a descriptor (uv__io_poll).  Calls of ld.so never fail: it ends the process too. */
+ * What libuv cannot bear has kinds of its own: it ends the process when realloc for its table
+ * of descriptors fails (maybe_resize), and when epoll_ctl refuses a descriptor (uv__io_poll).
+ * Calls of ld.so never fail: it ends the process too. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -285,7 +288,8 @@ ssize_t sendto(int fd, const void *from, size_t len, int flags, const struct soc
                        : real(fd, from, len, flags, at, at_len);
 }
 
-/* Of sockets only: libuv ends the process when its eventfd or pipe cannot be read or written. */
+/* Of sockets only: libuv ends the process when its eventfd or pipe cannot be read or written.
+ */
 static bool is_socket(int fd)
 {
     struct stat st;

@@ -1,10 +1,11 @@
-/* Plays replay scenarios against the resolver in this process: its questions to servers end in the ranges of the file, its
- * clock is ours.
+/* Plays replay scenarios against the resolver in this process: its questions to servers end in
+ * the ranges of the file, its clock is ours.
  *
  *   play [--minimise on|off] [--alter] [-v] FILE...
  *
- * One line a file: "pass" or "FAIL", its name, and the first difference.  --alter proves the player: every expected answer
- * gets one RR, RCODE or flag altered, and each altered play has to fail. */
+ * One line a file: "pass" or "FAIL", its name, and the first difference.  --alter proves the
+ * player: every expected answer gets one RR, RCODE or flag altered, and each altered play has
+ * to fail. */
 #include "base/hash.h"
 #include "base/now.h"
 #include "dns/dname_text.h"
@@ -330,7 +331,8 @@ static bool compare_answer(struct play *p, const struct rpl_entry *e,
            (!(e->match & RPL_AUTHORITY) || compare_section(p, e, &m, MESSAGE_AUTHORITY));
 }
 
-/* One of the answers that came has to be the expected one; for want of any, time passes until one comes. */
+/* One of the answers that came has to be the expected one; for want of any, time passes until
+ * one comes. */
 static bool check_answer(struct play *p, const struct rpl_step *step)
 {
     for (unsigned i = 0; p->stage.answer_cnt == 0 && i < TIMEOUTS_MAX; i++) {
@@ -366,7 +368,8 @@ static bool reply_step(struct play *p, const struct rpl_entry *e)
     return true;
 }
 
-/* The question is open, or becomes it while ranges answer what comes before it, or was asked and answered already. */
+/* The question is open, or becomes it while ranges answer what comes before it, or was asked
+ * and answered already. */
 static bool check_out(struct play *p, const struct rpl_entry *e)
 {
     do {
@@ -542,7 +545,8 @@ static bool play(struct rpl *rpl, const char *minimise, bool is_verbose, char wh
 
 enum alteration { ALTER_RCODE, ALTER_FLAG, ALTER_RR, ALTERATIONS };
 
-/* Alter the expected answer; false when the step compares nothing of that kind.  Doing it again undoes it. */
+/* Alter the expected answer; false when the step compares nothing of that kind.  Doing it again
+ * undoes it. */
 static bool alter(struct rpl_step *step, enum alteration kind)
 {
     struct rpl_entry *e = step->entry;

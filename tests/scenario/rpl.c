@@ -1,4 +1,5 @@
-/* The dialects of two players meet here: keywords may be indented, owners may lack their dot, RRs their class. */
+/* The dialects of two players meet here: keywords may be indented, owners may lack their dot,
+ * RRs their class. */
 #include "tests/scenario/rpl.h"
 
 #include <ctype.h>

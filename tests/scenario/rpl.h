@@ -1,5 +1,5 @@
-/* A replay scenario as it stands in its file: a little Internet, the questions of a client, the answers it must get.  What the
- * words mean is told in ../shared/scenarios/README.md. */
+/* A replay scenario as it stands in its file: a little Internet, the questions of a client, the
+ * answers it must get.  What the words mean is told in ../shared/scenarios/README.md. */
 #pragma once
 
 #include "base/addr.h"
@@ -102,6 +102,7 @@ bool rpl_read(const char *path, struct rpl *out);
 
 void rpl_fini(struct rpl *rpl);
 
-/* The value of the first key of that name behind `after` (NULL: from the start); NULL when there is none. */
+/* The value of the first key of that name behind `after` (NULL: from the start); NULL when
+ * there is none. */
 const struct rpl_key *rpl_find(const struct rpl *rpl, const char *name,
                                const struct rpl_key *after);

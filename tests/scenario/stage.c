@@ -2,11 +2,11 @@
 #include "tests/scenario/stage.h"
 
 #include "base/now.h"
-#include "net/intake.h"
-#include "net/reply.h"
+#include "net/request/intake.h"
+#include "net/request/reply.h"
 #include <unistd.h>
 
-#include "resolver/cache_memory.h"
+#include "resolver/cache/cache_memory.h"
 
 enum { QUESTION_LEN_MAX = 4096, CACHE_BYTES = 8 << 20, HOT_BYTES = 1 << 20 };
 
@@ -192,7 +192,8 @@ static void take_late_reply(struct exchange *ex)
     keep_answer(container_of(ex, struct stage_client, kept.ex)->stage, ex);
 }
 
-/* As the fronts do: a copy, whose answer goes to another place, in which nothing of use stands. */
+/* As the fronts do: a copy, whose answer goes to another place, in which nothing of use stands.
+ */
 static struct exchange *hold(struct exchange *ex)
 {
     struct stage_client *c = container_of(ex, struct stage_client, ex);

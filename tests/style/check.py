@@ -1,6 +1,9 @@
 #!/usr/bin/env python3
-"""The law of the tree: layer numbers, include cycles, doors of third-party headers, results of OpenSSL and nghttp2.  Nothing else."""
+"""The law of the tree: the order of folders (docs/ARCHITECTURE.md), include cycles, doors of third-party headers, public names that
+carry their file's stem (of the libraries in the build folder, when one is given), lines of at most 100 columns, results of OpenSSL
+and nghttp2.  Nothing else."""
 import re
+import subprocess
 import sys
 from pathlib import Path
 
@@ -9,17 +12,18 @@ FOLDERS = ["base", "dns", "net", "resolver", "authd", "tools"]
 DOORS = {
     "yaml.h": {"base/conf.c"},
     "ldns/": {"dns/rrtext.c", "dns/rdata_text.c", "dns/svcparam.c"},
-    "sys/capability.h": {"net/privilege.c"},
-    "uv.h": {"net/loop.h", "net/leisure.h", "net/stream.h", "net/out_net.h", "net/own.h", "net/deferred.h", "net/worker.h", "net/control.h", "net/daemon.c"},
-    "lmdb.h": {"resolver/cache_lmdb.c"},
-    "nghttp2/": {"net/h2.c"},
-    "openssl/ssl.h": {"net/tls.c", "net/tls_client.c", "net/tls_server.c"},
-    "openssl/": {"dns/nsec3.c", "dns/rdata_text.c", "dns/dnskey.c", "dns/rrsig.c", "authd/check_zonemd.c", "net/tls.c", "net/tls_client.c",
-                 "net/tls_server.c", "tools/cmd_certificate.c"},
+    "sys/capability.h": {"net/loop/privilege.c"},
+    "uv.h": {"net/loop/loop.h", "net/loop/leisure.h", "net/transport/stream.h", "net/upstream/out_net.h", "net/upstream/own.h", "net/transport/deferred.h", "net/transport/worker.h", "net/control/control.h", "net/daemon/daemon.c"},
+    "lmdb.h": {"resolver/cache/cache_lmdb.c"},
+    "nghttp2/": {"net/transport/h2.c"},
+    "openssl/ssl.h": {"net/transport/tls.c", "net/transport/tls_client.c", "net/transport/tls_server.c"},
+    "openssl/": {"dns/nsec3.c", "dns/rdata_text.c", "dns/dnskey.c", "dns/rrsig.c", "authd/check/check_zonemd.c", "net/transport/tls.c", "net/transport/tls_client.c",
+                 "net/transport/tls_server.c", "tools/cmd_certificate.c"},
     "jansson.h": {"base/json.c"},
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s+([<"])([^>"]+)[>"]', re.M)
-LAYER = re.compile(r"^/\* layer (\d+) \| (\S+) \| \S")
+TITLE = re.compile(r"^/\* (\S+) \| \S")
+COLUMNS_MAX = 100
 # Folders that never include each other, and what a folder may not include at all.
 FORBIDDEN = [("resolver", "authd"), ("authd", "resolver"), ("base", "dns"), ("dns", "net")]
 # Calls whose result has to be used, by the beginning of their names, and those of them that cannot fail.
@@ -65,21 +69,50 @@ def dropped_results(text):
             yield line, f"why {match[1]} may fail is not said"
 
 
-def main(root):
+def folder_order(root):
+    """The folders of the first code block of ARCHITECTURE.md, the lowest first."""
+    order, top = [], ""
+    for line in (root / "docs/ARCHITECTURE.md").read_text().split("```")[1].splitlines():
+        match = re.match(r"( *)(\S+)/( |$)", line)
+        if not match:
+            continue
+        top = top if match[1] else match[2]
+        order.insert(0, f"{top}/{match[2]}" if match[1] else top)
+    return order
+
+
+def public_names(build):
+    """(library, file, name) of what other files can call."""
+    for library in sorted(build.glob("librl_*.a")):
+        stem = ""
+        for line in subprocess.run(["nm", "--defined-only", "-g", library], capture_output=True, text=True, check=True).stdout.splitlines():
+            if line.endswith(".c.o:"):
+                stem = line[:-len(".c.o:")]
+            elif len(line.split()) == 3:
+                yield library.name, stem, line.split()[2]
+
+
+def main(root, build):
     faults = []
     files = sorted(p for f in FOLDERS for p in (root / f).glob("**/*.[ch]"))
-    layers, includes = {}, {}
+    order, includes = folder_order(root), {}
+    for path in sorted(files + list((root / "tests").glob("**/*.[ch]"))):
+        for number, line in enumerate(path.read_text().splitlines(), 1):
+            if len(line) > COLUMNS_MAX:
+                faults.append(f"{path.relative_to(root)}:{number}: longer than {COLUMNS_MAX} columns")
+    for library, stem, name in public_names(build) if build else ():
+        if not name.startswith((stem, "__")):
+            faults.append(f"{library}: {name} of {stem}.c does not begin with {stem}")
     for path in files:
         name = str(path.relative_to(root))
         text = path.read_text()
         if name.endswith(".h"):
-            match = LAYER.match(text)
-            if not match:
-                faults.append(f"{name}:1: the first line must be /* layer N | {name} | what it is")
-                continue
-            if match[2] != name:
-                faults.append(f"{name}:1: the first line names {match[2]}")
-            layers[name] = int(match[1])
+            match = TITLE.match(text)
+            if not match or match[1] != name:
+                faults.append(f"{name}:1: the first line must be /* {name} | what it is")
+        if str(path.parent.relative_to(root)) not in order:
+            faults.append(f"{name}: its folder is not in docs/ARCHITECTURE.md")
+            continue
         faults += [f"{name}:{line}: {fault}" for line, fault in dropped_results(text)]
         includes[name] = []
         for kind, header in INCLUDE.findall(text):
@@ -102,13 +135,10 @@ def main(root):
             faults.append(f"{name}: its stem is taken by {other}/{stem}")
 
     for name, headers in includes.items():
-        own = name[:-2] + ".h"
-        layer = layers.get(own)
+        place = order.index(str(Path(name).parent))
         for header in headers:
-            if header == own or header not in layers:
-                continue
-            if layer is not None and layers[header] >= layer:
-                faults.append(f"{name}: layer {layer} includes {header} of layer {layers[header]}")
+            if header in includes and order.index(str(Path(header).parent)) > place:
+                faults.append(f"{name}: includes {header} of a folder above")
 
     def visit(name, path):
         if name in path:
@@ -131,4 +161,4 @@ def main(root):
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1] if len(sys.argv) > 1 else ".").resolve()))
+    sys.exit(main(Path(sys.argv[1] if len(sys.argv) > 1 else ".").resolve(), Path(sys.argv[2]) if len(sys.argv) > 2 else None))

@@ -1,5 +1,6 @@
-/* A table of the addresses in use, with the code that allocated each: a leak is reported with its scenario and its cause.
- * Addresses are kept inverted, or LeakSanitizer would find them there and call nothing a leak. */
+/* A table of the addresses in use, with the code that allocated each: a leak is reported with
+ * its scenario and its cause. Addresses are kept inverted, or LeakSanitizer would find them
+ * there and call nothing a leak. */
 #include "tests/unit/starve.h"
 
 #include <errno.h>

@@ -8,8 +8,8 @@
 
 #include "unit.h"
 
-#include "base/text.h"
 #include "base/log.h"
+#include "base/text.h"
 #include <unistd.h>
 
 #include "base/addr.h"
@@ -74,8 +74,9 @@ static void cursor_sticks_at_the_end(void **state)
 
 static void addresses_are_read_and_printed(void **state)
 {
-    static const char *const wrong[] = {"", "@53", "127.0.0.1@", "127.0.0.1@0", "127.0.0.1@65536", "127.0.0.1@5x",
-                                        "1.2.3", "::1@53@54", "localhost", "127.0.0.1:53"};
+    static const char *const wrong[] = {
+        "",      "@53",       "127.0.0.1@", "127.0.0.1@0", "127.0.0.1@65536", "127.0.0.1@5x",
+        "1.2.3", "::1@53@54", "localhost",  "127.0.0.1:53"};
     struct addr addr;
     char text[ADDR_TEXT_MAX];
     (void)state;
@@ -118,7 +119,8 @@ static void spans_have_words(void **state)
     static const struct {
         int64_t seconds;
         const char *text;
-    } all[] = {{0, "0 seconds"}, {1, "1 second"}, {119, "119 seconds"}, {120, "2 minutes"}, {7199, "119 minutes"}, {172800, "2 days"}};
+    } all[] = {{0, "0 seconds"},   {1, "1 second"},       {119, "119 seconds"},
+               {120, "2 minutes"}, {7199, "119 minutes"}, {172800, "2 days"}};
     char text[NOW_TEXT_MAX];
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(all); i++) {
@@ -194,8 +196,11 @@ static void secrets_are_looked_at(void **state)
         mode_t mode;
         enum err err;
         bool is_exposed;
-    } files[] = {{0600, ERR_OK, false},      {0640, ERR_OK, false},     {0644, ERR_OK, true},
-                 {0602, ERR_CONFIG, false}, {0666, ERR_CONFIG, false}};
+    } files[] = {{0600, ERR_OK, false},
+                 {0640, ERR_OK, false},
+                 {0644, ERR_OK, true},
+                 {0602, ERR_CONFIG, false},
+                 {0666, ERR_CONFIG, false}};
     char path[] = "/tmp/rootline-test-XXXXXX", *data;
     bool is_exposed;
     size_t len;
@@ -236,7 +241,8 @@ static void folders_are_made_for_their_user(void **state)
     snprintf(theirs, sizeof(theirs), "%s/theirs", top);
     assert_int_equal(folder_make(theirs, 0750, "nobody", why, sizeof(why)), ERR_OK);
     check_folder(theirs, nobody->pw_uid, 0750);
-    assert_int_equal(folder_make(theirs, 0700, "", why, sizeof(why)), ERR_OK); /* stays as it is */
+    assert_int_equal(folder_make(theirs, 0700, "", why, sizeof(why)),
+                     ERR_OK); /* stays as it is */
     check_folder(theirs, nobody->pw_uid, 0750);
     /* below it root makes nothing, for nobody and for itself, by a link neither */
     snprintf(path, sizeof(path), "%s/below", theirs);
@@ -264,7 +270,9 @@ static void json_strings_are_safe(void **state)
     (void)state;
     json_add_text(list, "a\"\\\n\x01 \xc3\xa9 \xff \xed\xa0\x80 \xf4\x90");
     char *out = json_write(list, false);
-    assert_string_equal(out, "[\"a\\\"\\\\\\n\\u0001 \xc3\xa9 \xef\xbf\xbd \xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd \xef\xbf\xbd\xef\xbf\xbd\"]");
+    assert_string_equal(out,
+                        "[\"a\\\"\\\\\\n\\u0001 \xc3\xa9 \xef\xbf\xbd "
+                        "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd \xef\xbf\xbd\xef\xbf\xbd\"]");
     free(out);
     json_free(&list);
 }
@@ -283,8 +291,10 @@ static void json_goes_there_and_back(void **state)
     assert_int_equal(json_read(text, strlen(text), &read, why, sizeof(why)), ERR_OK);
     assert_string_equal(json_get_text(read, "text", ""), "t");
     assert_string_equal(json_get_text(read, "number", "none"), "none"); /* of another kind */
-    assert_true(json_get_number(read, "number", 0) == INT64_MIN && json_get_bool(read, "truth", false));
-    assert_true(json_get_real(read, "real", 0) > 0.4 && json_has_keys(read) && json_count(read) == 5);
+    assert_true(json_get_number(read, "number", 0) == INT64_MIN &&
+                json_get_bool(read, "truth", false));
+    assert_true(json_get_real(read, "real", 0) > 0.4 && json_has_keys(read) &&
+                json_count(read) == 5);
     const struct json *list = json_find(json_find(read, "in"), "list");
     assert_true(json_count(list) == 1 && !json_has_keys(list) && json_at(list, 1) == NULL);
     assert_string_equal(json_text(json_at(list, 0)), "first");
@@ -314,13 +324,16 @@ static void findings_show_line_and_caret(void **state)
     size_t len;
     (void)state;
     diag_init(&diag);
-    struct diag_place place = {.file = "f", .line = 3, .column = 4, .text = "\tw\xc3\xa4x\033", .text_len = 6};
+    struct diag_place place = {
+        .file = "f", .line = 3, .column = 4, .text = "\tw\xc3\xa4x\033", .text_len = 6};
     diag_add(&diag, DIAG_ERROR, &place, "bad %s", "thing");
     diag_help(&diag, "try %d", 1);
     FILE *stream = open_memstream(&out, &len);
     diag_print(&diag, stream, false);
     fclose(stream);
-    assert_string_equal(out, "f:3:4: error: bad thing\n     3 | \tw\xc3\xa4x.\n       | \t  ^\n       = try 1\n");
+    assert_string_equal(
+        out,
+        "f:3:4: error: bad thing\n     3 | \tw\xc3\xa4x.\n       | \t  ^\n       = try 1\n");
     free(out);
     for (int i = 0; i < 1000; i++)
         diag_add(&diag, DIAG_WARNING, &place, "again");
@@ -346,11 +359,15 @@ static void texts_are_made_harmless(void **state)
         {"\x1b[31mred\r\n", "", ".[31mred.."},
         {"a\tb\x7f", "\t", "a\tb."},
         {"a\tb", "", "a.b"},
-        {"\xc2\x9b" "1m", "", "..1m"},              /* CSI of eight bits, in UTF-8 and alone */
-        {"\x9b" "1m", "", ".1m"},
+        {"\xc2\x9b"
+         "1m",
+         "", "..1m"}, /* CSI of eight bits, in UTF-8 and alone */
+        {"\x9b"
+         "1m",
+         "", ".1m"},
         {"caf\xc3\xa9 \xe2\x82\xac", "", "caf\xc3\xa9 \xe2\x82\xac"},
-        {"\xe2\x82", "", ".."},                       /* cut short */
-        {"\xed\xa0\x80", "", "..."},                 /* a surrogate */
+        {"\xe2\x82", "", ".."},      /* cut short */
+        {"\xed\xa0\x80", "", "..."}, /* a surrogate */
         {"", "", ""},
     };
     (void)state;
@@ -376,8 +393,10 @@ static void json_is_made_harmless(void **state)
     json_make_harmless(cut);
     json_make_harmless(last);
     assert_int_equal(json_read(text, strlen(text), &read, why, sizeof(why)), ERR_OK);
-    assert_string_equal(json_key(read, 0), "a\xef\xbf\xbd" "b");
-    assert_string_equal(json_get_text(read, json_key(read, 0), ""), "\\u001b    \xef\xbf\xbd \xc3\xa4 . \"\\");
+    assert_string_equal(json_key(read, 0), "a\xef\xbf\xbd"
+                                           "b");
+    assert_string_equal(json_get_text(read, json_key(read, 0), ""),
+                        "\\u001b    \xef\xbf\xbd \xc3\xa4 . \"\\");
     json_free(&read);
     free(text);
     free(cut);

@@ -12,7 +12,8 @@ static struct builder b;
 static struct rrset *make_set(uint16_t type, unsigned cnt, const uint8_t *rdata, size_t len)
 {
     struct rrset *set = malloc(sizeof(*set) + cnt * (len + 2));
-    *set = (struct rrset){.type = type, .cnt = (uint16_t)cnt, .ttl = 60, .size = (uint16_t)(cnt * (len + 2))};
+    *set = (struct rrset){
+        .type = type, .cnt = (uint16_t)cnt, .ttl = 60, .size = (uint16_t)(cnt * (len + 2))};
     for (unsigned i = 0; i < cnt; i++) {
         util_put_u16(set->data + i * (len + 2), (uint16_t)len);
         memcpy(set->data + i * (len + 2) + 2, rdata, len);
@@ -56,7 +57,8 @@ static void names_are_compressed_and_read_back(void **state)
     size_t len = 2 + dname_len(unit_name("mail.example.ORG.", rdata + 2));
     struct rrset *set = make_set(RRTYPE_MX, 3, rdata, len);
     size_t before = b.len;
-    struct builder_owner at = {.at = 12}, by_name = {.name = unit_name("x.y.example.org.", owner)};
+    struct builder_owner at = {.at = 12},
+                         by_name = {.name = unit_name("x.y.example.org.", owner)};
     assert_int_equal(builder_rrset(&b, MESSAGE_ANSWER, &at, set, 60, 0), ERR_OK);
     /* 2 + 10 + 2 octets and the name: "mail" and a pointer, then pointers alone */
     assert_int_equal(b.len - before, 3 * 14 + 7 + 2 + 2);
@@ -67,11 +69,13 @@ static void names_are_compressed_and_read_back(void **state)
     for (size_t i = 0; i < 3; i++) {
         char *text = ldns_rr2str(ldns_rr_list_rr(answer, i));
         char expected[80];
-        snprintf(expected, sizeof(expected), "WWW.Example.org.\t60\tIN\tMX\t%zu mail.Example.org.\n", i);
+        snprintf(expected, sizeof(expected),
+                 "WWW.Example.org.\t60\tIN\tMX\t%zu mail.Example.org.\n", i);
         assert_string_equal(text, expected);
         free(text);
         text = ldns_rr2str(ldns_rr_list_rr(additional, i));
-        snprintf(expected, sizeof(expected), "x.y.Example.org.\t7\tIN\tMX\t%zu mail.Example.org.\n", (i + 1) % 3);
+        snprintf(expected, sizeof(expected),
+                 "x.y.Example.org.\t7\tIN\tMX\t%zu mail.Example.org.\n", (i + 1) % 3);
         assert_string_equal(text, expected);
         free(text);
     }
@@ -83,7 +87,8 @@ static void what_does_not_fit_leaves_no_trace(void **state)
 {
     uint8_t rdata[DNAME_MAX + 2] = {0}, owner[DNAME_MAX];
     (void)state;
-    size_t len = 2 + dname_len(unit_name("a.very.long.name.for.a.mail.server.test.", rdata + 2));
+    size_t len =
+        2 + dname_len(unit_name("a.very.long.name.for.a.mail.server.test.", rdata + 2));
     struct rrset *set = make_set(RRTYPE_MX, 5, rdata, len);
     for (size_t limit = 12; limit < 260; limit++) {
         start("q.test.", limit);
@@ -116,7 +121,8 @@ static void thousands_of_names_stay_right(void **state)
         size_t len = dname_len(unit_name(text, rdata));
         snprintf(text, sizeof(text), "o%u.z%u.test.", i, i % 50);
         struct builder_owner o = {.name = unit_name(text, owner)};
-        if (builder_record(&b, MESSAGE_ANSWER, o, RRTYPE_NS, RRTYPE_CLASS_IN, i, rdata, len) == ERR_OK)
+        if (builder_record(&b, MESSAGE_ANSWER, o, RRTYPE_NS, RRTYPE_CLASS_IN, i, rdata, len) ==
+            ERR_OK)
             put++;
     }
     ldns_pkt *packet = read_back();
@@ -125,7 +131,8 @@ static void thousands_of_names_stay_right(void **state)
     for (unsigned i = 0; i < put; i++) {
         char *line = ldns_rr2str(ldns_rr_list_rr(answer, i)), expected[120];
         uint32_t n = ldns_rr_ttl(ldns_rr_list_rr(answer, i));
-        snprintf(expected, sizeof(expected), "o%u.z%u.test.\t%u\tIN\tNS\tn%u.z%u.test.\n", n, n % 50, n, n % 700, n % 90);
+        snprintf(expected, sizeof(expected), "o%u.z%u.test.\t%u\tIN\tNS\tn%u.z%u.test.\n", n,
+                 n % 50, n, n % 700, n % 90);
         assert_string_equal(line, expected);
         free(line);
     }

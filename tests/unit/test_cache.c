@@ -1,4 +1,5 @@
-/* What is remembered, in which order, for how long, and whom it believes more; and the small pieces around it. */
+/* What is remembered, in which order, for how long, and whom it believes more; and the small
+ * pieces around it. */
 #include "tests/unit/unit.h"
 
 #include <ldns/ldns.h>
@@ -8,9 +9,9 @@
 #include "base/rng.h"
 #include "dns/names.h"
 #include "dns/rrline.h"
-#include "resolver/cache.h"
-#include "resolver/cache_memory.h"
-#include "resolver/qmin.h"
+#include "resolver/cache/cache.h"
+#include "resolver/cache/cache_memory.h"
+#include "resolver/iterate/qmin.h"
 
 static struct cache cache;
 static struct arena arena;
@@ -156,7 +157,8 @@ static void test_absences(void **state)
     assert_true(found.kind == CACHE_NODATA && !found.set && found.ttl == 5);
 }
 
-/* An authoritative denial is not undone by a forwarder's answer while it lives (RFC 2181 5.4.1). */
+/* An authoritative denial is not undone by a forwarder's answer while it lives (RFC
+ * 2181 5.4.1). */
 static void test_a_denial_has_its_rank(void **state)
 {
     struct cache_origin origin = {.rank = CACHE_AUTHORITATIVE, .now_ms = now_wall_ms()};
@@ -214,7 +216,8 @@ static void test_what_has_ended(void **state)
     assert_false(cache_find(&cache, &key, 2, RRTYPE_A, &when, &arena, &found));
 }
 
-/* A name has at most a hundred types, whatever comes: the old ones always, of the others the last. */
+/* A name has at most a hundred types, whatever comes: the old ones always, of the others the
+ * last. */
 static void test_types_of_a_name(void **state)
 {
     struct cache_origin origin = {.rank = CACHE_ANSWER, .now_ms = now_wall_ms()};
@@ -229,15 +232,18 @@ static void test_types_of_a_name(void **state)
     for (unsigned type = 1000; type < 4000; type++) {
         assert_int_equal(rrset_pack((uint16_t)type, 100, &record, 1, set), ERR_OK);
         assert_int_equal(cache_put(&cache, name, set, &origin), ERR_OK);
-        assert_true(find("many.test", (uint16_t)type, INT64_MAX, &found) && found.set->type == type);
+        assert_true(find("many.test", (uint16_t)type, INT64_MAX, &found) &&
+                    found.set->type == type);
     }
     for (unsigned type = 1000; type < 4000; type++)
         cnt += find("many.test", (uint16_t)type, INT64_MAX, &found);
     assert_true(cnt <= CACHE_TYPES_MAX - 66 && cnt > 30);
-    assert_true(find("many.test", RRTYPE_A, INT64_MAX, &found) && rrset_first(found.set).rdata[3] == 1);
+    assert_true(find("many.test", RRTYPE_A, INT64_MAX, &found) &&
+                rrset_first(found.set).rdata[3] == 1);
 }
 
-/* Names of many octets 00 and 01 have keys that do not fit; they are found all the same, and not each other. */
+/* Names of many octets 00 and 01 have keys that do not fit; they are found all the same, and
+ * not each other. */
 static void test_long_keys(void **state)
 {
     char text[1100] = "";
@@ -286,8 +292,10 @@ static void test_failures_last_longer_each_time(void **state)
     when = now_time();
     cache.start_ms = now_wall_ms(); /* a restart */
     assert_false(cache_find_failure(&cache, &key, RRTYPE_AAAA, &when, &arena, &found));
-    cache.start_ms = now_wall_ms() + 86400000; /* it was a day later then: the clock has been set back */
-    cache_put_failure(&cache, name, RRTYPE_AAAA, 22, "why", 0, &(struct cache_origin){.now_ms = now_wall_ms()});
+    cache.start_ms =
+        now_wall_ms() + 86400000; /* it was a day later then: the clock has been set back */
+    cache_put_failure(&cache, name, RRTYPE_AAAA, 22, "why", 0,
+                      &(struct cache_origin){.now_ms = now_wall_ms()});
     assert_true(cache_find_failure(&cache, &key, RRTYPE_AAAA, &when, &arena, &found));
     cache.start_ms = 0;
     put("bad.test", 1, 100, CACHE_ANSWER); /* what is known is not forgotten for a failure */
@@ -328,7 +336,8 @@ static void test_delegations(void **state)
 }
 
 /* The key of `name` in the space of data, as docs/CACHE.md has it. */
-static struct cache_key key_in(const char *text, uint16_t type, uint8_t bytes[DNAME_KEY_MAX + 3])
+static struct cache_key key_in(const char *text, uint16_t type,
+                               uint8_t bytes[DNAME_KEY_MAX + 3])
 {
     uint8_t dname[DNAME_MAX];
     size_t len = 1 + dname_key(unit_name(text, dname), bytes + 1);
@@ -357,7 +366,8 @@ static void test_damaged_values(void **state)
         size_t bad_len = rng_below(&rng, 4) ? len : rng_below(&rng, (uint32_t)len + 1);
         memcpy(bad, copy, len);
         bad[rng_below(&rng, (uint32_t)len)] ^= (uint8_t)(1 << rng_below(&rng, 8));
-        assert_int_equal(cache.store->put(cache.store, &key, bad, bad_len, now_wall_ms()), ERR_OK);
+        assert_int_equal(cache.store->put(cache.store, &key, bad, bad_len, now_wall_ms()),
+                         ERR_OK);
         free(bad);
         if (find("a.test", RRTYPE_A, INT64_MAX, &found) && found.kind == CACHE_DATA)
             assert_int_equal(found.set->type, RRTYPE_A);
@@ -437,9 +447,11 @@ static void test_names(void **state)
 static void test_lines(void **state)
 {
     struct rrline *r = malloc(sizeof(*r));
-    static const char *const good[] = {"a.test. 60 IN A 192.0.2.1", "a.test. IN 60 A 192.0.2.1 ; why",
-                                       "a.test. A 192.0.2.1", "  a.test. 1m A 192.0.2.1"};
-    static const char *const bad[] = {"a.test.", "a.test. 60 IN", "a.test. 60 A 192.0.2", "a.test. QQ x", "a..test. A 1.2.3.4"};
+    static const char *const good[] = {"a.test. 60 IN A 192.0.2.1",
+                                       "a.test. IN 60 A 192.0.2.1 ; why", "a.test. A 192.0.2.1",
+                                       "  a.test. 1m A 192.0.2.1"};
+    static const char *const bad[] = {"a.test.", "a.test. 60 IN", "a.test. 60 A 192.0.2",
+                                      "a.test. QQ x", "a..test. A 1.2.3.4"};
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(good); i++) {
         assert_int_equal(rrline_read(good[i], strlen(good[i]), root, 60, r), ERR_OK);
@@ -457,7 +469,10 @@ static void test_sets_are_sorted_and_single(void **state)
 {
     uint8_t room[200];
     struct rrset *set = (struct rrset *)(void *)room;
-    struct rrset_record records[] = {{(const uint8_t *)"\3c", 2}, {(const uint8_t *)"\1a", 2}, {(const uint8_t *)"\3c", 2}, {(const uint8_t *)"\1b", 2}};
+    struct rrset_record records[] = {{(const uint8_t *)"\3c", 2},
+                                     {(const uint8_t *)"\1a", 2},
+                                     {(const uint8_t *)"\3c", 2},
+                                     {(const uint8_t *)"\1b", 2}};
     size_t pos = 0;
     (void)state;
     assert_int_equal(rrset_pack(65280, 60, records, 4, set), ERR_OK);

@@ -4,7 +4,7 @@
 #include "dns/dname_text.h"
 #include "dns/edns.h"
 #include "dns/rrtype.h"
-#include "resolver/cause.h"
+#include "resolver/explain/cause.h"
 
 static struct cause_facts facts;
 static struct cause_failure failures[CAUSE_FAILURES_MAX];
@@ -84,7 +84,8 @@ static void answers(void **state)
     expect("no-name", "There is no name www.some.test.");
     read_name("other.test.", facts.chain[0]);
     facts.alias_cnt = 1;
-    expect("alias-to-nowhere", "www.some.test is an alias of other.test, and there is no such name");
+    expect("alias-to-nowhere",
+           "www.some.test is an alias of other.test, and there is no such name");
     begin(RRTYPE_RCODE_YXDOMAIN);
     expect("too-long", "longer than 255 octets");
     begin(RRTYPE_RCODE_REFUSED);
@@ -129,7 +130,8 @@ static void failures_of_servers(void **state)
     f = fail_at("www.some.test.", "some.test.");
     attempt(f, 1, TRACE_TRUNCATED, 0);
     attempt(f, 1, TRACE_TCP_REFUSED, 0);
-    expect("no-tcp", "does not fit a datagram, and the servers of some.test do not answer over TCP: 192.0.2.1 refused TCP.");
+    expect("no-tcp", "does not fit a datagram, and the servers of some.test do not answer over "
+                     "TCP: 192.0.2.1 refused TCP.");
     f->attempts.at[1].outcome = TRACE_TIMEOUT;
     expect("no-tcp", "192.0.2.1 timed out.");
     /* one address out of reach says nothing of the others */
@@ -151,7 +153,8 @@ static void failures_of_servers(void **state)
     assert_null(strstr(cause.text, "192.0.2.8"));
 }
 
-/* Servers that the configuration names are no delegation; time that went into silent servers is theirs. */
+/* Servers that the configuration names are no delegation; time that went into silent servers is
+ * theirs. */
 static void failures_by_other_words(void **state)
 {
     struct cause_failure *f;
@@ -160,7 +163,8 @@ static void failures_by_other_words(void **state)
     f = fail_at("www.some.test.", "some.test.");
     f->is_configured = true;
     attempt(f, 1, TRACE_RCODE, RRTYPE_RCODE_REFUSED);
-    expect("lame", "The servers that the configuration names for some.test do not serve it: 192.0.2.1 said REFUSED.");
+    expect("lame", "The servers that the configuration names for some.test do not serve it: "
+                   "192.0.2.1 said REFUSED.");
     begin(RRTYPE_RCODE_SERVFAIL);
     f = fail_at("ns.slow.test.", "slow.test.");
     attempt(f, 9, TRACE_TIMEOUT, 0);
@@ -168,8 +172,10 @@ static void failures_by_other_words(void **state)
     f->is_limited = true;
     f->addr_cnt = 0;
     f->cause = "the time for one question is up";
-    expect("silent", "None of the servers of slow.test answers: 192.0.2.9 timed out. That kept www.some.test");
-    begin(RRTYPE_RCODE_SERVFAIL); /* five of six names are denied, the sixth leads to a server that refuses */
+    expect("silent", "None of the servers of slow.test answers: 192.0.2.9 timed out. That kept "
+                     "www.some.test");
+    begin(RRTYPE_RCODE_SERVFAIL); /* five of six names are denied, the sixth leads to a server
+                                     that refuses */
     f = fail_at("ns6.other.test.", "other.test.");
     attempt(f, 3, TRACE_RCODE, RRTYPE_RCODE_REFUSED);
     f = fail_at("www.some.test.", "some.test.");
@@ -235,7 +241,8 @@ static void failures_that_are_remembered(void **state)
     facts.is_remembered = true;
     facts.ede_text = "no server gave an answer";
     facts.failure = (struct cause_source){.is_there = true, .age_s = 3, .left_s = 2};
-    expect("remembered", "It failed 3 seconds ago, which is remembered for another 2 seconds: no server gave an answer.");
+    expect("remembered", "It failed 3 seconds ago, which is remembered for another 2 seconds: "
+                         "no server gave an answer.");
     f = fail_at("www.some.test.", "some.test.");
     attempt(f, 1, TRACE_TIMEOUT, 0);
     expect("silent", "for another 2 seconds. None of the servers of some.test answers");

@@ -3,7 +3,7 @@
 
 #include "tests/unit/unit.h"
 
-#include "resolver/claims.h"
+#include "resolver/cache/claims.h"
 
 enum { THREADS = 4, ROUNDS = 20000 };
 
@@ -32,7 +32,8 @@ static void test_one_has_it(void **state)
     assert_int_equal(claims_take(claims, hash, 0, &turn), CLAIMS_OURS);
     assert_false(claims_has_waiters(claims, hash));
     assert_int_equal(claims_take(claims, hash, 1, &turn), CLAIMS_THEIRS);
-    assert_int_equal(claims_take(claims, hash, 33, &turn), CLAIMS_THEIRS); /* shares a bit with 1 */
+    assert_int_equal(claims_take(claims, hash, 33, &turn),
+                     CLAIMS_THEIRS); /* shares a bit with 1 */
     assert_int_equal(claims_take(claims, hash, 5, &turn), CLAIMS_THEIRS);
     assert_true(claims_has_waiters(claims, hash) && claims_is_held(claims, hash, turn));
     /* another name in the same slot */

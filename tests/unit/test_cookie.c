@@ -1,4 +1,5 @@
-/* Server cookies against the vectors of RFC 9018 appendix A, and SipHash against its authors'. */
+/* Server cookies against the vectors of RFC 9018 appendix A, and SipHash against its authors'.
+ */
 #include "unit.h"
 
 #include <arpa/inet.h>
@@ -6,8 +7,9 @@
 #include "base/siphash.h"
 #include "dns/cookie.h"
 
-static const uint8_t secret[1][COOKIE_SECRET_LEN] = {
-    {0xe5, 0xe9, 0x73, 0xe5, 0xa6, 0xb2, 0xa4, 0x3f, 0x48, 0xe7, 0xdc, 0x84, 0x9e, 0x37, 0xbf, 0xcf}};
+static const uint8_t secret[1][COOKIE_SECRET_LEN] = {{0xe5, 0xe9, 0x73, 0xe5, 0xa6, 0xb2, 0xa4,
+                                                      0x3f, 0x48, 0xe7, 0xdc, 0x84, 0x9e, 0x37,
+                                                      0xbf, 0xcf}};
 
 static void siphash_is_its_authors(void **state)
 {
@@ -42,7 +44,8 @@ static void cookies_are_those_of_other_servers(void **state)
     cookie_set(&keys, secret, 1);
     cookie_make(&keys, &client, 1559731985, made);
     assert_memory_equal(made, server_a1, sizeof(made));
-    assert_true(cookie_check(&keys, &client, server_a1, sizeof(server_a1), 1559731985, &is_old));
+    assert_true(
+        cookie_check(&keys, &client, server_a1, sizeof(server_a1), 1559731985, &is_old));
     assert_false(is_old);
 }
 
@@ -54,8 +57,10 @@ static void age_counts(void **state)
     bool is_old = true;
     (void)state;
     cookie_set(&keys, secret, 1);
-    assert_true(cookie_check(&keys, &client, server_a1, 16, 1559731985 + 1800, &is_old) && !is_old);
-    assert_true(cookie_check(&keys, &client, server_a1, 16, 1559731985 + 1801, &is_old) && is_old);
+    assert_true(cookie_check(&keys, &client, server_a1, 16, 1559731985 + 1800, &is_old) &&
+                !is_old);
+    assert_true(cookie_check(&keys, &client, server_a1, 16, 1559731985 + 1801, &is_old) &&
+                is_old);
     assert_true(cookie_check(&keys, &client, server_a1, 16, 1559731985 + 3600, &is_old));
     assert_false(cookie_check(&keys, &client, server_a1, 16, 1559731985 + 3601, &is_old));
     assert_true(cookie_check(&keys, &client, server_a1, 16, 1559731985 - 300, &is_old));
@@ -99,8 +104,10 @@ static void secrets_roll_over(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(siphash_is_its_authors), cmocka_unit_test(cookies_are_those_of_other_servers),
-        cmocka_unit_test(age_counts),             cmocka_unit_test(nothing_else_is_believed),
+        cmocka_unit_test(siphash_is_its_authors),
+        cmocka_unit_test(cookies_are_those_of_other_servers),
+        cmocka_unit_test(age_counts),
+        cmocka_unit_test(nothing_else_is_believed),
         cmocka_unit_test(secrets_roll_over),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

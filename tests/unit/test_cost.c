@@ -1,4 +1,5 @@
-/* The work that one reply causes, of the shapes that cost most for their octets: counted, so that the bounds hold on any machine. */
+/* The work that one reply causes, of the shapes that cost most for their octets: counted, so
+ * that the bounds hold on any machine. */
 #include "tests/unit/unit.h"
 
 #include <time.h>
@@ -11,7 +12,8 @@ enum { DEEP = 120, BLOCK = 64 };
 
 static struct stage stage;
 
-/* A message being written.  Names are written as they come: nothing is compressed but what a shape wants to be. */
+/* A message being written.  Names are written as they come: nothing is compressed but what a
+ * shape wants to be. */
 static struct {
     uint8_t wire[MESSAGE_MAX];
     size_t len;
@@ -52,7 +54,8 @@ static void put_head(unsigned type, unsigned rdata_len)
 
 static bool has_room(size_t len) { return reply.len + len <= sizeof(reply.wire); }
 
-/* Where the suffix of the question's name without its first `n` labels stands; each has one octet but the last. */
+/* Where the suffix of the question's name without its first `n` labels stands; each has one
+ * octet but the last. */
 static size_t suffix(unsigned n) { return MESSAGE_HEADER_LEN + 2 * (size_t)n; }
 
 /* ---- shapes ---- */
@@ -165,7 +168,8 @@ static void dnames(void)
     }
 }
 
-/* One address, and as many signatures of it as there is room for; the signer's name is the longest. */
+/* One address, and as many signatures of it as there is room for; the signer's name is the
+ * longest. */
 static void signatures(void)
 {
     static const uint8_t fields[18] = {0, RRTYPE_A, 8, 2};
@@ -199,7 +203,8 @@ static void signed_aliases(void)
     }
 }
 
-/* What leads back to where it stands, in as many copies as are forgiven: each step would meet them again. */
+/* What leads back to where it stands, in as many copies as are forgiven: each step would meet
+ * them again. */
 static void lead_back(unsigned n, unsigned type)
 {
     for (unsigned i = 0; i < SCRUB_COPIES_MAX; i++) {

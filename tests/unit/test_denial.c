@@ -1,4 +1,5 @@
-/* NSEC3 hashes against the RFC's, and the search for what covers a name against a plain walk. */
+/* NSEC3 hashes against the RFC's, and the search for what covers a name against a plain walk.
+ */
 #include "zones.h"
 
 #include "base/hash.h"
@@ -6,15 +7,18 @@
 /* RFC 5155 appendix A: SHA-1, 12 iterations, salt aabbccdd */
 static void hashes_are_those_of_the_rfc(void **state)
 {
-    static const char *const pairs[][2] = {{"example.", "0p9mhaveqvm6t7vbl5lop2u3t2rp3tom"},
-                                           {"a.example.", "35mthgpgcu1qg68fab165klnsnk3dpvl"},
-                                           {"X.Y.w.Example.", "2vptu5timamqttgl4luu9kg21e0aor3s"},
-                                           {"*.w.example.", "r53bq7cc2uvmubfu5ocmm6pers9tk9en"}};
+    static const char *const pairs[][2] = {
+        {"example.", "0p9mhaveqvm6t7vbl5lop2u3t2rp3tom"},
+        {"a.example.", "35mthgpgcu1qg68fab165klnsnk3dpvl"},
+        {"X.Y.w.Example.", "2vptu5timamqttgl4luu9kg21e0aor3s"},
+        {"*.w.example.", "r53bq7cc2uvmubfu5ocmm6pers9tk9en"}};
     static const uint8_t salt[] = {0xaa, 0xbb, 0xcc, 0xdd};
-    struct nsec3_params params = {.algorithm = 1, .iterations = 12, .salt_len = 4, .salt = salt};
+    struct nsec3_params params = {
+        .algorithm = 1, .iterations = 12, .salt_len = 4, .salt = salt};
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(pairs); i++) {
-        uint8_t name[DNAME_MAX], hash[NSEC3_HASH_LEN], back[NSEC3_HASH_LEN], label[NSEC3_LABEL_LEN + 2];
+        uint8_t name[DNAME_MAX], hash[NSEC3_HASH_LEN], back[NSEC3_HASH_LEN],
+            label[NSEC3_LABEL_LEN + 2];
         char text[NSEC3_LABEL_LEN + 1];
         nsec3_hash(&params, unit_name(pairs[i][0], name), hash);
         nsec3_print_label(hash, text);
@@ -30,12 +34,16 @@ static void only_hashes_are_read(void **state)
 {
     uint8_t hash[NSEC3_HASH_LEN];
     (void)state;
-    assert_false(nsec3_read_label((const uint8_t *)"\040zvptu5timamqttgl4luu9kg21e0aor3s", hash));
-    assert_false(nsec3_read_label((const uint8_t *)"\0372vptu5timamqttgl4luu9kg21e0aor3", hash));
-    assert_true(nsec3_read_label((const uint8_t *)"\0402VPTU5TIMAMQTTGL4LUU9KG21E0AOR3S", hash));
+    assert_false(
+        nsec3_read_label((const uint8_t *)"\040zvptu5timamqttgl4luu9kg21e0aor3s", hash));
+    assert_false(
+        nsec3_read_label((const uint8_t *)"\0372vptu5timamqttgl4luu9kg21e0aor3", hash));
+    assert_true(
+        nsec3_read_label((const uint8_t *)"\0402VPTU5TIMAMQTTGL4LUU9KG21E0AOR3S", hash));
 }
 
-/* A zone with an NSEC at each of many names, a hundred of which share far more than the eight octets that are compared first. */
+/* A zone with an NSEC at each of many names, a hundred of which share far more than the eight
+ * octets that are compared first. */
 static struct zone *many_names(void)
 {
     char *text, *report = NULL;
@@ -43,7 +51,8 @@ static struct zone *many_names(void)
     FILE *out = open_memstream(&text, &len);
     fputs(ZONES_HEAD "@ NSEC a.example. A\n", out);
     for (int i = 0; i < 100; i++)
-        fprintf(out, "same-to-the-ninth%02d NSEC a A\nn%d.x NSEC a A\nD%d NSEC a A\n", i, i * 7919 % 1000, i);
+        fprintf(out, "same-to-the-ninth%02d NSEC a A\nn%d.x NSEC a A\nD%d NSEC a A\n", i,
+                i * 7919 % 1000, i);
     for (int i = 0; i < 60; i++)
         fprintf(out, "\\%03d%d NSEC a A\n", i * 4, i);
     fclose(out);
@@ -77,17 +86,19 @@ static void the_name_before_is_found(void **state)
     assert_int_equal(zone->denial.kind, DENIAL_NSEC);
     srand(11);
     for (int i = 0; i < 20000; i++) {
-        static const char *const heads[] = {"same-to-the-ninth", "n", "d", "", "same-to-the-nin"};
+        static const char *const heads[] = {"same-to-the-ninth", "n", "d", "",
+                                            "same-to-the-nin"};
         static const char *const tails[] = {"", ".x", "."};
-        snprintf(text, sizeof(text), "%s%d%s%c.example.", heads[rand() % 5], rand() % 120, tails[rand() % 3],
-                 'a' + rand() % 26);
+        snprintf(text, sizeof(text), "%s%d%s%c.example.", heads[rand() % 5], rand() % 120,
+                 tails[rand() % 3], 'a' + rand() % 26);
         unit_name(text, name);
         if (rand() % 3 == 0)
             name[1 + (unsigned)rand() % name[0]] = (uint8_t)rand();
         assert_ptr_equal(denial_find_name(&zone->denial, name), walk(zone, name));
     }
     for (size_t i = 0; i < zone->denial.cnt; i++)
-        assert_ptr_equal(denial_find_name(&zone->denial, zone->denial.entries[i].node->name), zone->denial.entries[i].node);
+        assert_ptr_equal(denial_find_name(&zone->denial, zone->denial.entries[i].node->name),
+                         zone->denial.entries[i].node);
     zone_unref(&zone);
 }
 
@@ -110,7 +121,9 @@ static void the_hash_before_is_found(void **state)
         fprintf(out, "%s NSEC3 1 0 0 - %s A\n", text, text);
     }
     /* the apex of example. hashed without salt, so that the chain is taken */
-    fputs("@ NSEC3PARAM 1 0 0 -\n3msev9usmd4br9s97v51r2tdvmr9iqo1 NSEC3 1 0 0 - 3msev9usmd4br9s97v51r2tdvmr9iqo1 A\n", out);
+    fputs("@ NSEC3PARAM 1 0 0 -\n3msev9usmd4br9s97v51r2tdvmr9iqo1 NSEC3 1 0 0 - "
+          "3msev9usmd4br9s97v51r2tdvmr9iqo1 A\n",
+          out);
     fclose(out);
     struct zone *zone = zones_read("example.", zone_text, &report);
     assert_non_null(zone);
@@ -143,8 +156,10 @@ static void the_hash_before_is_found(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(hashes_are_those_of_the_rfc),     cmocka_unit_test(only_hashes_are_read),
-        cmocka_unit_test(the_name_before_is_found),        cmocka_unit_test(the_hash_before_is_found),
+        cmocka_unit_test(hashes_are_those_of_the_rfc),
+        cmocka_unit_test(only_hashes_are_read),
+        cmocka_unit_test(the_name_before_is_found),
+        cmocka_unit_test(the_hash_before_is_found),
     };
     hash_init();
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -24,7 +24,8 @@ static void text_is_read(void **state)
     static const struct {
         const char *text;
         size_t where;
-    } wrong[] = {{"", 0}, {"..", 0}, {".a", 0}, {"a..b.", 2}, {"\\256.", 0}, {"a\\25", 1}, {"a\\", 1}};
+    } wrong[] = {{"", 0},       {"..", 0},    {".a", 0}, {"a..b.", 2},
+                 {"\\256.", 0}, {"a\\25", 1}, {"a\\", 1}};
     uint8_t origin[DNAME_MAX], name[DNAME_MAX];
     char text[DNAME_TEXT_MAX];
     size_t len, where;
@@ -32,13 +33,16 @@ static void text_is_read(void **state)
     (void)state;
     unit_name("origin.test.", origin);
     for (size_t i = 0; i < ARRAY_LEN(right); i++) {
-        assert_int_equal(dname_text_read(right[i].text, strlen(right[i].text), origin, name, &len, NULL, NULL), ERR_OK);
+        assert_int_equal(dname_text_read(right[i].text, strlen(right[i].text), origin, name,
+                                         &len, NULL, NULL),
+                         ERR_OK);
         assert_int_equal(len, dname_len(name));
         dname_text_print(name, text);
         assert_string_equal(text, right[i].back);
     }
     for (size_t i = 0; i < ARRAY_LEN(wrong); i++) {
-        assert_int_equal(dname_text_read(wrong[i].text, strlen(wrong[i].text), origin, name, &len, &why, &where),
+        assert_int_equal(dname_text_read(wrong[i].text, strlen(wrong[i].text), origin, name,
+                                         &len, &why, &where),
                          ERR_FORMAT);
         assert_int_equal(where, wrong[i].where);
         assert_true(strlen(why) > 0);
@@ -125,8 +129,8 @@ static void parts_agree_with_the_whole(void **state)
     }
 }
 
-static enum err parse_at(const char *bytes, size_t len, size_t pos, uint8_t out[DNAME_MAX], size_t *out_len,
-                         size_t *end)
+static enum err parse_at(const char *bytes, size_t len, size_t pos, uint8_t out[DNAME_MAX],
+                         size_t *out_len, size_t *end)
 {
     struct cursor c = cursor_over(bytes, len);
     c.pos = pos;
@@ -148,9 +152,12 @@ static void pointers_only_lead_backwards(void **state)
     assert_int_equal(parse_at(wire, sizeof(wire) - 1, 21, name, &len, &end), ERR_OK);
     assert_int_equal(len, 7);
     assert_int_equal(end, 23);
-    assert_int_equal(parse_at(wire, sizeof(wire) - 1, 23, name, &len, &end), ERR_FORMAT); /* forwards */
-    assert_int_equal(parse_at(wire, sizeof(wire) - 1, 25, name, &len, &end), ERR_FORMAT); /* to itself */
-    assert_int_equal(parse_at("............\300\0", 14, 12, name, &len, &end), ERR_FORMAT); /* into the header */
+    assert_int_equal(parse_at(wire, sizeof(wire) - 1, 23, name, &len, &end),
+                     ERR_FORMAT); /* forwards */
+    assert_int_equal(parse_at(wire, sizeof(wire) - 1, 25, name, &len, &end),
+                     ERR_FORMAT); /* to itself */
+    assert_int_equal(parse_at("............\300\0", 14, 12, name, &len, &end),
+                     ERR_FORMAT); /* into the header */
     assert_int_equal(parse_at("............\3ww", 15, 12, name, &len, &end), ERR_FORMAT);
     assert_int_equal(parse_at("............\100", 13, 12, name, &len, &end), ERR_FORMAT);
     assert_int_equal(parse_at("............\300", 13, 12, name, &len, &end), ERR_FORMAT);
@@ -159,14 +166,17 @@ static void pointers_only_lead_backwards(void **state)
 /* Spellings of two lengths whose octets, loaded as words, differ in the length only. */
 static void no_hashes_meet_by_construction(void **state)
 {
-    static const char *const pairs[][2] = {{"abcdefa.", "abcddefn."}, {"aaaa.", "aaaaa."}, {"aaa.", "aa."}, {"abab.", "ab."}};
+    static const char *const pairs[][2] = {
+        {"abcdefa.", "abcddefn."}, {"aaaa.", "aaaaa."}, {"aaa.", "aa."}, {"abab.", "ab."}};
     uint8_t a[DNAME_MAX], b[DNAME_MAX];
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(pairs); i++)
-        assert_true(dname_hash(unit_name(pairs[i][0], a)) != dname_hash(unit_name(pairs[i][1], b)));
+        assert_true(dname_hash(unit_name(pairs[i][0], a)) !=
+                    dname_hash(unit_name(pairs[i][1], b)));
 }
 
-/* About what one owner has: two labels, more below the names that a country or a reverse tree has for everybody. */
+/* About what one owner has: two labels, more below the names that a country or a reverse tree
+ * has for everybody. */
 static void shares(void **state)
 {
     static const struct {

@@ -1,9 +1,10 @@
-/* Clients that flood, beside one that does not: whose question goes out, in which order, and who is told that it is too much. */
+/* Clients that flood, beside one that does not: whose question goes out, in which order, and
+ * who is told that it is too much. */
 #include "tests/unit/world.h"
 
 #include <unistd.h>
 
-#include "resolver/machine.h"
+#include "resolver/iterate/machine.h"
 
 /* A stage whose process has these limits. */
 static void open_with(const struct quota_limits *limits)
@@ -20,9 +21,12 @@ static void put_forwarder(const char *name, const char *const *at, size_t cnt)
 
     for (size_t i = 0; i < cnt; i++)
         assert_int_equal(addr_read(at[i], 53, &addrs[i]), ERR_OK);
-    struct route_zone forward = {
-        .name = *name ? unit_name(name, zone) : root, .source = CUT_FORWARD, .addrs = addrs, .addr_cnt = cnt};
-    assert_int_equal(route_put_zone(&stage.policy->route, &forward, &stage.policy->arena), ERR_OK);
+    struct route_zone forward = {.name = *name ? unit_name(name, zone) : root,
+                                 .source = CUT_FORWARD,
+                                 .addrs = addrs,
+                                 .addr_cnt = cnt};
+    assert_int_equal(route_put_zone(&stage.policy->route, &forward, &stage.policy->arena),
+                     ERR_OK);
 }
 
 static void ask_of(unsigned client, const char *fmt, ...) PRINTF_LIKE(2, 3);
@@ -68,7 +72,8 @@ static bool upstream(const char *server, const char *name, uint16_t type)
     return true;
 }
 
-/* 10 clients, 300 names a second below one slow domain, over one forwarder: another domain is none of their business. */
+/* 10 clients, 300 names a second below one slow domain, over one forwarder: another domain is
+ * none of their business. */
 static void test_one_slow_domain_behind_a_forwarder(void **state)
 {
     (void)state;
@@ -111,7 +116,8 @@ static void test_the_same_zone(void **state)
     stage_fini(&stage);
 }
 
-/* A place that becomes free goes to whoever has waited, not to the next try of the one that had it. */
+/* A place that becomes free goes to whoever has waited, not to the next try of the one that had
+ * it. */
 static void test_a_retry_waits_as_well(void **state)
 {
     (void)state;
@@ -127,7 +133,8 @@ static void test_a_retry_waits_as_well(void **state)
     stage_fini(&stage);
 }
 
-/* Nor do many that time out in one turn take back what they gave: all that have waited go before their next tries. */
+/* Nor do many that time out in one turn take back what they gave: all that have waited go
+ * before their next tries. */
 static void test_many_retries_wait_as_well(void **state)
 {
     (void)state;
@@ -137,10 +144,12 @@ static void test_many_retries_wait_as_well(void **state)
     run(world);
     for (unsigned i = 0; i < 6; i++)
         ask_of(i, "n%u.victim.example", i);
-    assert_true(is_out("n0.victim.example.", NULL) && is_out("n1.victim.example.", NULL) && is_out("n2.victim.example.", NULL));
+    assert_true(is_out("n0.victim.example.", NULL) && is_out("n1.victim.example.", NULL) &&
+                is_out("n2.victim.example.", NULL));
     assert_int_equal(stage_time_out_all(&stage), 3);
     assert_int_equal(stage.pending_cnt, 3);
-    assert_true(is_out("n3.victim.example.", NULL) && is_out("n4.victim.example.", NULL) && is_out("n5.victim.example.", NULL));
+    assert_true(is_out("n3.victim.example.", NULL) && is_out("n4.victim.example.", NULL) &&
+                is_out("n5.victim.example.", NULL));
     stage_fini(&stage);
 }
 
@@ -221,7 +230,8 @@ static void test_a_worker_with_nothing_out_waits(void **state)
     uint8_t zone[DNAME_MAX];
     struct addr server;
     assert_int_equal(addr_read("192.0.2.3", 53, &server), ERR_OK);
-    struct quota_terms terms = {.zone = dname_hash(unit_name("victim.example", zone)), .server = &server, .client = 77};
+    struct quota_terms terms = {
+        .zone = dname_hash(unit_name("victim.example", zone)), .server = &server, .client = 77};
     struct quota_place place = quota_place(stage.quota, &terms);
     assert_int_equal(quota_spend(stage.quota, &place), QUOTA_KINDS);
     ask_of(1, "www.victim.example");
@@ -235,7 +245,8 @@ static void test_a_worker_with_nothing_out_waits(void **state)
     stage_fini(&stage);
 }
 
-/* A forwarder that is silent about one domain answers for the others, even if nobody asked for those of late. */
+/* A forwarder that is silent about one domain answers for the others, even if nobody asked for
+ * those of late. */
 static void test_a_forwarder_is_dead_for_a_domain(void **state)
 {
     (void)state;
@@ -293,8 +304,8 @@ static bool two_servers(const char *server, const char *name, uint16_t type)
     return name[0] == 'n';
 }
 
-/* A server that is known not to serve the zone is no reason to leave a full one: the query would go to and fro between the
- * two for ever. */
+/* A server that is known not to serve the zone is no reason to leave a full one: the query
+ * would go to and fro between the two for ever. */
 static void test_a_full_server_beside_a_lame_one(void **state)
 {
     uint8_t zone[DNAME_MAX];

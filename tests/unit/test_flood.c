@@ -1,8 +1,15 @@
-/* Floods in a time of our own, a millisecond a step: hundreds of slow queries a second, beside a client that
- * asks fifty: it is answered, and soon. */
+/* Floods in a time of our own, a millisecond a step: hundreds of slow queries a second, beside
+ * a client that asks fifty: it is answered, and soon. */
 #include "tests/unit/world.h"
 
-enum { FLOOD_MS = 12000, RTT_MS = 4, BENIGN_EACH_MS = 20, BENIGN_MAX = 2000, TEXT_ROOM = 200, ZONE_ROOM = 100 };
+enum {
+    FLOOD_MS = 12000,
+    RTT_MS = 4,
+    BENIGN_EACH_MS = 20,
+    BENIGN_MAX = 2000,
+    TEXT_ROOM = 200,
+    ZONE_ROOM = 100
+};
 
 /* What is asked, by whom, and what servers make of it. */
 struct flood {
@@ -10,8 +17,9 @@ struct flood {
     bool is_forwarded;
     unsigned clients, domains; /* of the flood */
     unsigned a_second;
-    const char *label, *zone; /* of the flood's names; label: and a number stand before the zone, NULL: nothing does */
-    const char *benign; /* zone of the benign names */
+    const char *label, *zone; /* of the flood's names; label: and a number stand before the
+                                 zone, NULL: nothing does */
+    const char *benign;       /* zone of the benign names */
     unsigned benign_from_ms;
     bool is_tcp; /* the flood: from addresses that are proven */
 };
@@ -37,7 +45,8 @@ static bool servers_say(const char *server, const char *name, uint16_t type)
     bool is_flood = name[0] == 'r' && name[1] >= '0' && name[1] <= '9';
     bool is_forwarder = strcmp(server, "192.0.2.9") == 0;
 
-    if (is_flood && (is_forwarder || strcmp(server, "192.0.2.3") == 0 || strcmp(server, "192.0.2.4") == 0))
+    if (is_flood &&
+        (is_forwarder || strcmp(server, "192.0.2.3") == 0 || strcmp(server, "192.0.2.4") == 0))
         return false;
     if (is_forwarder) {
         reply.flags = MESSAGE_QR | MESSAGE_RA;
@@ -90,7 +99,8 @@ static void servers_step(uint64_t now_ms)
             forget_sent(stage.pending[first]);
             stage_time_out(&stage);
             i = 0;
-        } else if (!(is_flood && name[1] >= '0' && name[1] <= '9') && now_ms - since(a, now_ms) >= RTT_MS) {
+        } else if (!(is_flood && name[1] >= '0' && name[1] <= '9') &&
+                   now_ms - since(a, now_ms) >= RTT_MS) {
             forget_sent(a);
             if (answer(servers_say, i))
                 i = 0;
@@ -149,8 +159,10 @@ static void play(const struct flood *f)
     assert_int_equal(quota_new(&limits, &stage.quota), ERR_OK);
     if (f->is_forwarded) {
         assert_int_equal(addr_read("192.0.2.9", 53, &addr), ERR_OK);
-        struct route_zone all = {.name = root, .source = CUT_FORWARD, .addrs = &addr, .addr_cnt = 1};
-        assert_int_equal(route_put_zone(&stage.policy->route, &all, &stage.policy->arena), ERR_OK);
+        struct route_zone all = {
+            .name = root, .source = CUT_FORWARD, .addrs = &addr, .addr_cnt = 1};
+        assert_int_equal(route_put_zone(&stage.policy->route, &all, &stage.policy->arena),
+                         ERR_OK);
     }
     stage_open(&stage, 7);
     memset(sent, 0, sizeof(sent));
@@ -165,7 +177,8 @@ static void play(const struct flood *f)
         servers_step(now_ms);
         while (ms < FLOOD_MS && flood_cnt < (uint64_t)ms * f->a_second / 1000) {
             if (f->label)
-                snprintf(zone, sizeof(zone), "%s%u.%s", f->label, flood_cnt % f->domains, f->zone);
+                snprintf(zone, sizeof(zone), "%s%u.%s", f->label, flood_cnt % f->domains,
+                         f->zone);
             else
                 snprintf(zone, sizeof(zone), "%s", f->zone);
             snprintf(name, sizeof(name), "r%u.%s", flood_cnt, zone);
@@ -184,12 +197,16 @@ static void play(const struct flood *f)
         read_answers(now_ms);
     }
     qsort(took_ms, benign_cnt, sizeof(took_ms[0]), compare);
-    print_message("%-44s %4u of %4u (%5.1f %%), p50 %5llu p95 %5llu ms, worst %5llu, %u over TCP\n", f->what, good_cnt, benign_cnt,
-                  100.0 * good_cnt / benign_cnt, (unsigned long long)took_ms[benign_cnt / 2],
-                  (unsigned long long)took_ms[benign_cnt * 95 / 100], (unsigned long long)took_ms[benign_cnt - 1], tcp_cnt);
+    print_message(
+        "%-44s %4u of %4u (%5.1f %%), p50 %5llu p95 %5llu ms, worst %5llu, %u over TCP\n",
+        f->what, good_cnt, benign_cnt, 100.0 * good_cnt / benign_cnt,
+        (unsigned long long)took_ms[benign_cnt / 2],
+        (unsigned long long)took_ms[benign_cnt * 95 / 100],
+        (unsigned long long)took_ms[benign_cnt - 1], tcp_cnt);
     assert_true(good_cnt * 100 >= benign_cnt * 99);
     assert_true(took_ms[benign_cnt - 1] < 8000); /* the others were told so */
-    assert_true(took_ms[benign_cnt * 95 / 100] < 100); /* of the stage's time, which nobody else uses */
+    assert_true(took_ms[benign_cnt * 95 / 100] <
+                100); /* of the stage's time, which nobody else uses */
     stage_fini(&stage);
 }
 
@@ -197,25 +214,42 @@ static void test_floods(void **state)
 {
     static const struct flood floods[] = {
         {"no flood, forwarding", true, 1, 1, 0, "slow", "example", "other.test", 0, false},
-        {"forwarding, one slow domain", true, 10, 1, 300, "slow", "example", "other.test", 0, false},
-        {"forwarding, one slow domain, benign from 8 s", true, 10, 1, 300, "slow", "example", "other.test", 8000, false},
+        {"forwarding, one slow domain", true, 10, 1, 300, "slow", "example", "other.test", 0,
+         false},
+        {"forwarding, one slow domain, benign from 8 s", true, 10, 1, 300, "slow", "example",
+         "other.test", 8000, false},
         {"forwarding, one client", true, 1, 1, 300, "slow", "example", "other.test", 0, false},
-        {"forwarding, 100 clients", true, 100, 1, 300, "slow", "example", "other.test", 0, false},
-        {"forwarding, 5 slow domains", true, 10, 5, 300, "slow", "example", "other.test", 0, false},
-        {"forwarding, 1000 slow domains", true, 10, 1000, 300, "slow.z", "example", "other.test", 0, false},
-        {"forwarding, the benign one's own domain", true, 10, 1, 300, NULL, "other.test", "other.test", 0, false},
+        {"forwarding, 100 clients", true, 100, 1, 300, "slow", "example", "other.test", 0,
+         false},
+        {"forwarding, 5 slow domains", true, 10, 5, 300, "slow", "example", "other.test", 0,
+         false},
+        {"forwarding, 1000 slow domains", true, 10, 1000, 300, "slow.z", "example",
+         "other.test", 0, false},
+        {"forwarding, the benign one's own domain", true, 10, 1, 300, NULL, "other.test",
+         "other.test", 0, false},
         {"no flood, plain", false, 1, 1, 0, NULL, "victim.example", "victim.example", 0, false},
-        {"plain, the same zone", false, 10, 1, 300, NULL, "victim.example", "victim.example", 0, false},
-        {"plain, the same zone, 100 clients", false, 100, 1, 300, NULL, "victim.example", "victim.example", 0, false},
-        {"plain, another zone", false, 10, 1, 300, NULL, "victim.example", "evil.example", 0, false},
-        {"forwarding, 1000 domains, 600/s", true, 10, 1000, 600, "slow.z", "example", "other.test", 0, false},
-        {"forwarding, 1000 domains, 600/s, 2000 clients", true, 2000, 1000, 600, "slow.z", "example", "other.test", 0, false},
-        {"forwarding, one domain, 600/s, 2000 clients", true, 2000, 1, 600, "slow", "example", "other.test", 0, false},
-        {"forwarding, the benign one's own domain, over TCP", true, 10, 1, 300, NULL, "other.test", "other.test", 0, true},
-        {"plain, the same zone, over TCP", false, 10, 1, 300, NULL, "victim.example", "victim.example", 0, true},
-        {"plain, the same zone, 200 clients over TCP", false, 200, 1, 300, NULL, "victim.example", "victim.example", 0, true},
-        {"plain, the same zone, 600/s", false, 10, 1, 600, NULL, "victim.example", "victim.example", 0, false},
-        {"plain, the same zone, 600/s, 2000 clients", false, 2000, 1, 600, NULL, "victim.example", "victim.example", 0, false},
+        {"plain, the same zone", false, 10, 1, 300, NULL, "victim.example", "victim.example", 0,
+         false},
+        {"plain, the same zone, 100 clients", false, 100, 1, 300, NULL, "victim.example",
+         "victim.example", 0, false},
+        {"plain, another zone", false, 10, 1, 300, NULL, "victim.example", "evil.example", 0,
+         false},
+        {"forwarding, 1000 domains, 600/s", true, 10, 1000, 600, "slow.z", "example",
+         "other.test", 0, false},
+        {"forwarding, 1000 domains, 600/s, 2000 clients", true, 2000, 1000, 600, "slow.z",
+         "example", "other.test", 0, false},
+        {"forwarding, one domain, 600/s, 2000 clients", true, 2000, 1, 600, "slow", "example",
+         "other.test", 0, false},
+        {"forwarding, the benign one's own domain, over TCP", true, 10, 1, 300, NULL,
+         "other.test", "other.test", 0, true},
+        {"plain, the same zone, over TCP", false, 10, 1, 300, NULL, "victim.example",
+         "victim.example", 0, true},
+        {"plain, the same zone, 200 clients over TCP", false, 200, 1, 300, NULL,
+         "victim.example", "victim.example", 0, true},
+        {"plain, the same zone, 600/s", false, 10, 1, 600, NULL, "victim.example",
+         "victim.example", 0, false},
+        {"plain, the same zone, 600/s, 2000 clients", false, 2000, 1, 600, NULL,
+         "victim.example", "victim.example", 0, false},
     };
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(floods); i++)

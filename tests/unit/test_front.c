@@ -1,13 +1,14 @@
-/* Connections of clients: what accepting and reading cost when there are many, counted in calls. */
+/* Connections of clients: what accepting and reading cost when there are many, counted in
+ * calls. */
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "tests/unit/unit.h"
 
 #include "base/hash.h"
-#include "net/front_stream.h"
-#include "net/guard.h"
-#include "net/stream.h"
+#include "net/request/guard.h"
+#include "net/transport/front_stream.h"
+#include "net/transport/stream.h"
 
 enum { CLIENTS = 100, EACH = 10, ALL = CLIENTS * EACH };
 
@@ -112,7 +113,8 @@ static bool is_closed(int fd)
     return recv(fd, &octet, 1, MSG_DONTWAIT) == 0;
 }
 
-/* A client at its share takes its own idlest connection's place; the others are not looked at. */
+/* A client at its share takes its own idlest connection's place; the others are not looked at.
+ */
 static void test_a_client_at_its_share(void **state)
 {
     int first[EACH];
@@ -153,7 +155,8 @@ static void test_reading_while_memory_is_full(void **state)
         assert_int_equal(send(world.fds[i], "\0", 1, 0), 1);
         uv_run(&world.loop, UV_RUN_NOWAIT);
     }
-    /* and four times a second all of them are looked at: however slow the machine, that is not once per read */
+    /* and four times a second all of them are looked at: however slow the machine, that is not
+     * once per read */
     assert_in_range(held_cnt, 500, 100 * ALL);
     guard_give_back_memory(world.guard, (1 << 20) + 1);
     close_world();

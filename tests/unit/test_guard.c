@@ -2,12 +2,13 @@
 #include "unit.h"
 
 #include "base/hash.h"
-#include "net/descriptors.h"
-#include "net/guard.h"
+#include "net/loop/descriptors.h"
+#include "net/request/guard.h"
 
 static struct guard *guard;
 
-static struct guard *make(uint32_t per_second, uint32_t slip, uint32_t connections, uint32_t per_client, size_t fronts)
+static struct guard *make(uint32_t per_second, uint32_t slip, uint32_t connections,
+                          uint32_t per_client, size_t fronts)
 {
     static struct addr_prefix exempt[1];
     struct guard_conf conf = {.per_second = per_second,
@@ -106,8 +107,8 @@ static void the_clock_may_wrap(void **state)
     assert_in_range(passed("192.0.2.1", 2000, 1000, &now_us), 148, 150);
 }
 
-/* Networks beyond the table's size share places; none is let through without limit, and one that
- * was silent has its burst back. */
+/* Networks beyond the table's size share places; none is let through without limit, and one
+ * that was silent has its burst back. */
 static void a_flood_of_networks_is_limited(void **state)
 {
     struct addr addr = at("10.0.0.0");
@@ -127,7 +128,8 @@ static void a_flood_of_networks_is_limited(void **state)
 
 static void connections_are_counted(void **state)
 {
-    struct addr a = at("192.0.2.1"), b = at("192.0.2.2"), six = at("2001:db8::1"), neighbour = at("2001:db8::2");
+    struct addr a = at("192.0.2.1"), b = at("192.0.2.2"), six = at("2001:db8::1"),
+                neighbour = at("2001:db8::2");
     (void)state;
     make(0, 0, 8, 3, 1); /* a share of four, four in common */
     assert_false(guard_limits_rate(guard));
@@ -169,9 +171,10 @@ static void a_front_cannot_shut_out_another(void **state)
 
 enum { HEAPED = 600, WINDOW_US = 50000 };
 
-/* 600 queries come evenly within `span_us`, in whatever order they are answered, all at `answered_us`.  Return the most answers in any 50 ms;
- * *dropped of them have none. */
-static unsigned peak(const char *peer, uint64_t span_us, uint64_t answered_us, bool is_backwards, unsigned *dropped)
+/* 600 queries come evenly within `span_us`, in whatever order they are answered, all at
+ * `answered_us`.  Return the most answers in any 50 ms; *dropped of them have none. */
+static unsigned peak(const char *peer, uint64_t span_us, uint64_t answered_us,
+                     bool is_backwards, unsigned *dropped)
 {
     static uint64_t times[HEAPED];
     unsigned rates[HEAPED], most = 0, cnt = 0;
@@ -182,7 +185,8 @@ static unsigned peak(const char *peer, uint64_t span_us, uint64_t answered_us, b
     for (unsigned i = 0; i < HEAPED; i++)
         rates[i] = guard_note_deferred(guard, &addr, start_us + span_us * i / HEAPED);
     for (unsigned i = 0; i < HEAPED; i++)
-        cnt += guard_pace(guard, &addr, rates[is_backwards ? HEAPED - 1 - i : i], false, start_us + answered_us, &times[cnt]);
+        cnt += guard_pace(guard, &addr, rates[is_backwards ? HEAPED - 1 - i : i], false,
+                          start_us + answered_us, &times[cnt]);
     for (unsigned i = 0, from = 0; i < cnt; i++) {
         while (times[i] - times[from] >= WINDOW_US)
             from++;
@@ -201,9 +205,11 @@ static void deferred_answers_are_paced(void **state)
         for (int back = 0; back < 2; back++) {
             uint64_t span_us = spans_ms[i] * 1000ULL;
             /* queries in 50 ms, twice, and ten */
-            uint64_t rate = span_us < WINDOW_US ? HEAPED : HEAPED * (uint64_t)WINDOW_US / span_us;
+            uint64_t rate =
+                span_us < WINDOW_US ? HEAPED : HEAPED * (uint64_t)WINDOW_US / span_us;
             unsigned most = peak("192.0.2.1", span_us, span_us + 50000, back, &dropped);
-            print_message("600 queries in %u ms: at most %u answers in 50 ms, limit %u\n", spans_ms[i], most, (unsigned)(2 * rate + 10));
+            print_message("600 queries in %u ms: at most %u answers in 50 ms, limit %u\n",
+                          spans_ms[i], most, (unsigned)(2 * rate + 10));
             assert_int_equal(dropped, 0);
             assert_in_range(most, 1, 2 * rate + 10);
         }
@@ -282,10 +288,14 @@ static int stop(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_burst_of_a_second_then_the_rate), cmocka_unit_test(below_the_rate_nothing_is_refused),
-        cmocka_unit_test(networks_of_ipv6_are_56s),          cmocka_unit_test(exempt_networks_pass),
-        cmocka_unit_test(every_second_refused_answer_slips), cmocka_unit_test(the_clock_may_wrap),
-        cmocka_unit_test(a_flood_of_networks_is_limited),    cmocka_unit_test(connections_are_counted),
+        cmocka_unit_test(a_burst_of_a_second_then_the_rate),
+        cmocka_unit_test(below_the_rate_nothing_is_refused),
+        cmocka_unit_test(networks_of_ipv6_are_56s),
+        cmocka_unit_test(exempt_networks_pass),
+        cmocka_unit_test(every_second_refused_answer_slips),
+        cmocka_unit_test(the_clock_may_wrap),
+        cmocka_unit_test(a_flood_of_networks_is_limited),
+        cmocka_unit_test(connections_are_counted),
         cmocka_unit_test(a_front_cannot_shut_out_another),
         cmocka_unit_test(deferred_answers_are_paced),
         cmocka_unit_test(a_pacer_has_an_end),

@@ -1,6 +1,7 @@
-/* Hostile servers, forgers and clients against the resolver, in process: each defence that needs no DNSSEC, on and off.  With it the attack
- * fails, without it it succeeds - else the test would say nothing. */
-#include "resolver/res_explain.h"
+/* Hostile servers, forgers and clients against the resolver, in process: each defence that
+ * needs no DNSSEC, on and off.  With it the attack fails, without it it succeeds - else the
+ * test would say nothing. */
+#include "resolver/explain/res_explain.h"
 #include "tests/unit/world.h"
 
 /* Let true servers answer until the question to victim.example's own server is out. */
@@ -18,8 +19,10 @@ static size_t reach_victim(void)
     return 0;
 }
 
-/* A forged reply to pending question `i`: the attacker's address.  Its ID, name and letters are those of `as`. */
-static bool forge(size_t i, uint16_t id, bool keeps_case, const char *from_text, const char *name)
+/* A forged reply to pending question `i`: the attacker's address.  Its ID, name and letters are
+ * those of `as`. */
+static bool forge(size_t i, uint16_t id, bool keeps_case, const char *from_text,
+                  const char *name)
 {
     struct out_ask *a = stage.pending[i];
     uint8_t other[DNAME_MAX];
@@ -123,7 +126,8 @@ static void test_equal_questions_are_asked_once(void **state)
             snprintf(name, sizeof(name), "x%d.victim.example", i);
             ask(name);
         }
-        assert_int_equal(stage.pending_cnt, is_on ? 1 : 75); /* half of what is not kept for proven clients */
+        assert_int_equal(stage.pending_cnt,
+                         is_on ? 1 : 75); /* half of what is not kept for proven clients */
         run(world);
         assert_int_equal(stage.answer_cnt, 100);
         stage_fini(&stage);
@@ -185,7 +189,8 @@ static void test_question(void **state)
 /* A server that has given a cookie once: a reply without one is forged (RFC 7873 5.3). */
 static void put_cookie(const struct out_ask *ask)
 {
-    static const uint8_t head[] = {0, 0, RRTYPE_OPT, 4, 0xd0, 0, 0, 0, 0, 0, 20, 0, EDNS_COOKIE, 0, 16};
+    static const uint8_t head[] = {0, 0, RRTYPE_OPT, 4, 0xd0,        0, 0, 0,
+                                   0, 0, 20,         0, EDNS_COOKIE, 0, 16};
     memcpy(reply.wire + reply.len, head, sizeof(head));
     memcpy(reply.wire + reply.len + sizeof(head), ask->match.client_cookie, COOKIE_CLIENT_LEN);
     memset(reply.wire + reply.len + sizeof(head) + COOKIE_CLIENT_LEN, 7, 8);
@@ -233,14 +238,16 @@ static void test_malformed_replies_do_no_harm(void **state)
         add(MESSAGE_ANSWER, "www.victim.example. 3600 A %s", BAD);
         end();
         switch (kind % 8) {
-        case 0: reply.wire[2] &= 0x7f; break;                     /* QR */
-        case 1: reply.wire[2] |= (uint8_t)(8 * (1 + kind / 8)); break; /* opcode */
-        case 2: util_put_u16(reply.wire + 4, 0); break;           /* no question */
-        case 3: util_put_u16(reply.wire + 4, 2); break;           /* two */
-        case 4: reply.len = kind / 8 * 4; break;                  /* cut off */
-        case 5: reply.wire[0] ^= (uint8_t)(1 << kind / 8); break; /* ID */
+        case 0: reply.wire[2] &= 0x7f; break;                                  /* QR */
+        case 1: reply.wire[2] |= (uint8_t)(8 * (1 + kind / 8)); break;         /* opcode */
+        case 2: util_put_u16(reply.wire + 4, 0); break;                        /* no question */
+        case 3: util_put_u16(reply.wire + 4, 2); break;                        /* two */
+        case 4: reply.len = kind / 8 * 4; break;                               /* cut off */
+        case 5: reply.wire[0] ^= (uint8_t)(1 << kind / 8); break;              /* ID */
         case 6: util_put_u16(reply.wire + 6, (uint16_t)(2 + kind / 8)); break; /* counts */
-        default: reply.wire[reply.ask->match.question_len + MESSAGE_HEADER_LEN - 1] ^= (uint8_t)(1 << kind / 8);
+        default:
+            reply.wire[reply.ask->match.question_len + MESSAGE_HEADER_LEN - 1] ^=
+                (uint8_t)(1 << kind / 8);
         }
         struct addr from = stage.pending[i]->match.to;
         assert_false(stage_deliver(&stage, i, &from, reply.wire, reply.len));
@@ -251,8 +258,9 @@ static void test_malformed_replies_do_no_harm(void **state)
     }
 }
 
-/* A second fragment has neither ports nor ID: whoever plants one replaces the tail of a long reply, and nothing of what was guessed shows
- * it.  A reply that is larger than it may be goes to TCP instead. */
+/* A second fragment has neither ports nor ID: whoever plants one replaces the tail of a long
+ * reply, and nothing of what was guessed shows it.  A reply that is larger than it may be goes
+ * to TCP instead. */
 static bool long_answer(const char *server, const char *name, uint16_t type)
 {
     if (strcmp(server, "192.0.2.3") != 0)
@@ -275,7 +283,8 @@ static void test_fragments(void **state)
         begin(stage.pending[i]);
         long_answer("192.0.2.3", "www.victim.example", RRTYPE_A);
         assert_true(reply.len > 1232);
-        add(MESSAGE_ANSWER, "www.victim.example. 3600 A %s", BAD); /* the tail that was planted */
+        add(MESSAGE_ANSWER, "www.victim.example. 3600 A %s",
+            BAD); /* the tail that was planted */
         end();
         struct addr from = stage.pending[i]->match.to;
         assert_int_equal(stage_deliver(&stage, i, &from, reply.wire, reply.len), !is_on);
@@ -297,7 +306,10 @@ static void test_many_options(void **state)
     open_stage();
     stage_open(&stage, 7);
     for (unsigned cnt = EDNS_OPTIONS_MAX; cnt <= 300; cnt += 300 - EDNS_OPTIONS_MAX) {
-        struct question q = {.id = 1, .flags = MESSAGE_RD, .name = unit_name("www.victim.example", dname), .type = RRTYPE_A};
+        struct question q = {.id = 1,
+                             .flags = MESSAGE_RD,
+                             .name = unit_name("www.victim.example", dname),
+                             .type = RRTYPE_A};
         size_t len = question_write(&q, wire);
         memset(wire + len, 0, 11 + 4 * (size_t)cnt);
         wire[11] = 1;
@@ -309,7 +321,8 @@ static void test_many_options(void **state)
         stage_ask(&stage, wire, len + 11 + 4 * (size_t)cnt, NULL);
         assert_int_equal(stage.pending_cnt, cnt <= EDNS_OPTIONS_MAX);
         run(world);
-        assert_int_equal(rcode(), cnt <= EDNS_OPTIONS_MAX ? RRTYPE_RCODE_NOERROR : RRTYPE_RCODE_FORMERR);
+        assert_int_equal(rcode(),
+                         cnt <= EDNS_OPTIONS_MAX ? RRTYPE_RCODE_NOERROR : RRTYPE_RCODE_FORMERR);
     }
     stage_fini(&stage);
 }
@@ -332,7 +345,8 @@ static void test_edns_is_not_unlearnt(void **state)
     ask("next.victim.example");
     i = reach_victim();
     assert_int_equal(util_get_u16(stage.pending[i]->wire + 10), 1); /* the OPT record */
-    assert_int_equal(util_get_u16(stage.pending[i]->wire + stage.pending[i]->match.question_len + 15), 1232);
+    assert_int_equal(
+        util_get_u16(stage.pending[i]->wire + stage.pending[i]->match.question_len + 15), 1232);
     run(world);
     stage_fini(&stage);
 }
@@ -356,15 +370,18 @@ static void check_question(struct stage *s, const struct out_ask *a)
 
 static void test_what_servers_are_asked(void **state)
 {
-    static const uint8_t ecs[] = {0, 0, RRTYPE_OPT, 4, 0xd0, 0, 0, 0, 0, 0, 11, 0, 8, 0, 7, 0, 1, 24, 0, 192, 0, 2};
+    static const uint8_t ecs[] = {0, 0, RRTYPE_OPT, 4, 0xd0, 0, 0,  0, 0,   0, 11,
+                                  0, 8, 0,          7, 0,    1, 24, 0, 192, 0, 2};
     uint8_t wire[QUESTION_MAX], dname[DNAME_MAX];
     (void)state;
     open_stage();
     stage.asked = check_question;
     stage_open(&stage, 7);
     for (int i = 0; i < 50; i++) { /* RebirthDay: other subnets are no other questions */
-        struct question q = {
-            .id = (uint16_t)i, .flags = MESSAGE_RD, .name = unit_name("www.victim.example", dname), .type = RRTYPE_A};
+        struct question q = {.id = (uint16_t)i,
+                             .flags = MESSAGE_RD,
+                             .name = unit_name("www.victim.example", dname),
+                             .type = RRTYPE_A};
         size_t len = question_write(&q, wire);
         memcpy(wire + len, ecs, sizeof(ecs));
         wire[len + sizeof(ecs) - 1] = (uint8_t)i;
@@ -397,7 +414,8 @@ static void test_ids_are_random(void **state)
             double diff = bins[i][half] - draws / 256.0;
             chi[half] += diff * diff / (draws / 256.0);
         }
-        assert_true(chi[half] > 150 && chi[half] < 390); /* 255 degrees of freedom, p < 1e-6 either way */
+        assert_true(chi[half] > 150 &&
+                    chi[half] < 390); /* 255 degrees of freedom, p < 1e-6 either way */
     }
 }
 
@@ -430,13 +448,21 @@ static void test_steps_are_told(void **state)
     assert_int_equal(told[TRACE_STEP_REFUSED], 1);
     assert_int_equal(told[TRACE_STEP_END], 1);
     const struct trace_finished *f = &stage.engine->finished.at[0];
-    assert_true(f->queries == 4 && !f->has_failed && f->attempt_cnt == 4 && f->attempts[3].is_tcp &&
-                f->attempts[3].outcome == TRACE_ANSWERED);
+    assert_true(f->queries == 4 && !f->has_failed && f->attempt_cnt == 4 &&
+                f->attempts[3].is_tcp && f->attempts[3].outcome == TRACE_ANSWERED);
     stage_fini(&stage);
 }
 
 /* What the server of victim.example says, 40 ms after each query. */
-static enum { RTT_ANSWER, RTT_SERVFAIL, RTT_REFUSED, RTT_LAME, RTT_EMPTY, RTT_TRUNCATED, RTT_KINDS } rtt_kind;
+static enum {
+    RTT_ANSWER,
+    RTT_SERVFAIL,
+    RTT_REFUSED,
+    RTT_LAME,
+    RTT_EMPTY,
+    RTT_TRUNCATED,
+    RTT_KINDS
+} rtt_kind;
 
 static bool rtt(const char *server, const char *name, uint16_t type)
 {
@@ -573,10 +599,11 @@ static void test_sections(void **state)
 }
 
 /* No type in any section of an answer is kept but what was asked for. */
-static const char *const extras[] = {"A 198.51.100.66", "AAAA 2001:db8::66", "NS ns.evil.example.",
-                                     "MX 1 www.evil.example.", "SOA a. b. 1 2 3 4 5", "TXT x",
-                                     "CNAME www.evil.example.", "PTR www.evil.example.",
-                                     "SRV 1 1 1 www.evil.example.", "DNAME evil.example."};
+static const char *const extras[] = {
+    "A 198.51.100.66",         "AAAA 2001:db8::66",     "NS ns.evil.example.",
+    "MX 1 www.evil.example.",  "SOA a. b. 1 2 3 4 5",   "TXT x",
+    "CNAME www.evil.example.", "PTR www.evil.example.", "SRV 1 1 1 www.evil.example.",
+    "DNAME evil.example."};
 static size_t extra;
 static enum message_section extra_section;
 
@@ -590,8 +617,9 @@ static bool with_extra(const char *server, const char *name, uint16_t type)
 
 static void test_types_in_sections(void **state)
 {
-    static const uint16_t types[] = {RRTYPE_A, RRTYPE_AAAA, RRTYPE_NS, RRTYPE_MX, RRTYPE_SOA,
-                                     RRTYPE_TXT, RRTYPE_CNAME, RRTYPE_PTR, RRTYPE_SRV, RRTYPE_DNAME};
+    static const uint16_t types[] = {RRTYPE_A,   RRTYPE_AAAA, RRTYPE_NS,    RRTYPE_MX,
+                                     RRTYPE_SOA, RRTYPE_TXT,  RRTYPE_CNAME, RRTYPE_PTR,
+                                     RRTYPE_SRV, RRTYPE_DNAME};
     struct arena arena;
     (void)state;
     for (extra_section = MESSAGE_ANSWER; extra_section <= MESSAGE_ADDITIONAL; extra_section++)
@@ -609,13 +637,15 @@ static void test_types_in_sections(void **state)
             arena_init(&arena, 0);
             cache_name_init(&key, unit_name("www.victim.example", name));
             for (size_t i = 0; i < ARRAY_LEN(types); i++)
-                assert_false(cache_find(&stage.engine->cache, &key, key.labels, types[i], &when, &arena, &found));
+                assert_false(cache_find(&stage.engine->cache, &key, key.labels, types[i], &when,
+                                        &arena, &found));
             arena_fini(&arena);
             stage_fini(&stage);
         }
 }
 
-/* A positive answer that brings along other servers for its zone: the parent's are asked all the same. */
+/* A positive answer that brings along other servers for its zone: the parent's are asked all
+ * the same. */
 static bool taken_over(const char *server, const char *name, uint16_t type)
 {
     bool answers = world(server, name, type);
@@ -654,7 +684,8 @@ static bool ghost(const char *server, const char *name, uint16_t type)
         return true;
     }
     bool answers = world(server, name, type);
-    if (answers && strcmp(server, "192.0.2.3") == 0) { /* the ghost renews itself in every answer */
+    if (answers &&
+        strcmp(server, "192.0.2.3") == 0) { /* the ghost renews itself in every answer */
         add(MESSAGE_AUTHORITY, "victim.example. 86400 NS ns.victim.example.");
         add(MESSAGE_ADDITIONAL, "ns.victim.example. 86400 A 192.0.2.3");
     }
@@ -714,9 +745,14 @@ static void test_forwarders_keep_to_their_zone(void **state)
         open_stage();
         stage.policy->defences.bailiwick = is_on;
         assert_int_equal(addr_read("192.0.2.4", 53, &addr), ERR_OK);
-        assert_int_equal(route_put_zone(&stage.policy->route, &(struct route_zone){.name = unit_name("evil.example", zone), .source = CUT_FORWARD, .addrs = &addr, .addr_cnt = 1},
-                                        &stage.policy->arena),
-                         ERR_OK);
+        assert_int_equal(
+            route_put_zone(&stage.policy->route,
+                           &(struct route_zone){.name = unit_name("evil.example", zone),
+                                                .source = CUT_FORWARD,
+                                                .addrs = &addr,
+                                                .addr_cnt = 1},
+                           &stage.policy->arena),
+            ERR_OK);
         stage_open(&stage, 7);
         ask("one.evil.example");
         run(forwarder);
@@ -825,7 +861,8 @@ static bool lower_case(const char *server, const char *name, uint16_t type)
     if (is_it && reply.ask->is_tcp && is_tcp_dead)
         return false;
     if (answers && is_it)
-        memcpy(reply.wire + MESSAGE_HEADER_LEN, reply.ask->match.name, reply.ask->match.question_len - 4);
+        memcpy(reply.wire + MESSAGE_HEADER_LEN, reply.ask->match.name,
+               reply.ask->match.question_len - 4);
     return answers;
 }
 
@@ -920,7 +957,8 @@ static void test_limits_of_others(void **state)
     struct budget *spent = budget_new(&stage.policy->limits, now_mono_ms());
     uint8_t name[DNAME_MAX];
     spent->queries_left = 0;
-    assert_non_null(task_get(stage.engine, unit_name("www.victim.example", name), RRTYPE_A, spent, NULL));
+    assert_non_null(
+        task_get(stage.engine, unit_name("www.victim.example", name), RRTYPE_A, spent, NULL));
     ask("www.victim.example");
     budget_unref(&spent);
     run(world);
@@ -974,7 +1012,8 @@ static void test_a_family_that_does_not_work(void **state)
             uint64_t waited = now_mono_ms() - before;
             if (!has_route)
                 assert_int_equal(waited, 0);
-            else if (i >= 20) /* by now the family is known to be silent, or its servers to be dead */
+            else if (i >= 20) /* by now the family is known to be silent, or its servers to be
+                                 dead */
                 assert_true(waited <= 400);
         }
         stage_fini(&stage);
@@ -1022,7 +1061,8 @@ static void test_priming(void **state)
     arena_init(&arena, 0);
     when = engine_time(INT64_MAX);
     cache_name_init(&key, unit_name("other", name));
-    assert_true(cache_find_cut(&stage.engine->cache, &key, 1, 0, &when, 53, &arena, &cut, &end_ms));
+    assert_true(
+        cache_find_cut(&stage.engine->cache, &key, 1, 0, &when, 53, &arena, &cut, &end_ms));
     assert_true(cut.labels == 0 && cut.addr_cnt == 1);
     arena_fini(&arena);
     stage_fini(&stage);
@@ -1053,7 +1093,8 @@ static bool nxns(const char *server, const char *name, uint16_t type)
 {
     if (strcmp(server, "192.0.2.4") == 0 && ends_in(name, "many.evil.example.")) {
         reply.flags = MESSAGE_QR;
-        for (int i = 0; i < 1000; i++) /* more would be more octets than one question may cause */
+        for (int i = 0; i < 1000;
+             i++) /* more would be more octets than one question may cause */
             add(MESSAGE_AUTHORITY, "many.evil.example. 3600 NS n%d.victim.example.", i);
         return true;
     }
@@ -1105,7 +1146,8 @@ static bool nrdelegation(const char *server, const char *name, uint16_t type)
         for (int i = 0; i < 500; i++)
             add(MESSAGE_AUTHORITY, "many.evil.example. 3600 NS n%d.many.evil.example.", i);
         for (int i = 0; i < 500; i++)
-            add(MESSAGE_ADDITIONAL, "n%d.many.evil.example. 3600 A 198.51.%d.%d", i, 100 + i / 250, i % 250);
+            add(MESSAGE_ADDITIONAL, "n%d.many.evil.example. 3600 A 198.51.%d.%d", i,
+                100 + i / 250, i % 250);
         return true;
     }
     return world(server, name, type);
@@ -1151,7 +1193,8 @@ static void test_endless_delegations(void **state)
     for (int is_on = 0; is_on < 2; is_on++) {
         open_stage();
         if (!is_on)
-            stage.policy->limits.depth = stage.policy->limits.lookups = stage.policy->limits.queries = 200;
+            stage.policy->limits.depth = stage.policy->limits.lookups =
+                stage.policy->limits.queries = 200;
         stage_open(&stage, 7);
         ask("www.z1.evil.example");
         run(endless);
@@ -1178,7 +1221,8 @@ static bool unchained(const char *server, const char *name, uint16_t type)
     if (*label == 'c') { /* a delegation to servers without addresses, each elsewhere */
         reply.flags = MESSAGE_QR;
         for (unsigned i = 0; i < CUT_SERVERS_MAX; i++)
-            add(MESSAGE_AUTHORITY, "%s 3600 NS a.b.c.d.e.f.g.h.i.j.k.n%ux%u.evil.example.", label, n, i);
+            add(MESSAGE_AUTHORITY, "%s 3600 NS a.b.c.d.e.f.g.h.i.j.k.n%ux%u.evil.example.",
+                label, n, i);
         return true;
     }
     /* names of servers: they exist, but have nothing */
@@ -1192,7 +1236,8 @@ static void test_one_budget(void **state)
     (void)state;
     for (int is_on = 0; is_on < 2; is_on++) {
         open_stage();
-        stage.policy->limits.targets = stage.policy->limits.lookups = 1000; /* this one defence aside */
+        stage.policy->limits.targets = stage.policy->limits.lookups =
+            1000; /* this one defence aside */
         if (!is_on)
             stage.policy->limits.queries = 10000;
         stage_open(&stage, 7);
@@ -1372,8 +1417,9 @@ static void test_water_torture(void **state)
     }
 }
 
-/* DNSBomb: queries heaped up behind a slow server for an address that may be spoofed.  So many may wait, and all of them are answered (net/deferred
- * paces that); one more is told at once to come over TCP. */
+/* DNSBomb: queries heaped up behind a slow server for an address that may be spoofed.  So many
+ * may wait, and all of them are answered (net/transport/deferred paces that); one more is told
+ * at once to come over TCP. */
 static void test_heaped_up_questions(void **state)
 {
     struct addr peer, other;
@@ -1467,7 +1513,8 @@ static bool nobody(const char *server, const char *name, uint16_t type)
     return false;
 }
 
-/* The parent does not know a stub zone: asked for its DS it says so, once, and that harms nobody. */
+/* The parent does not know a stub zone: asked for its DS it says so, once, and that harms
+ * nobody. */
 static void test_the_ds_of_a_stub_zone(void **state)
 {
     (void)state;
@@ -1476,7 +1523,13 @@ static void test_the_ds_of_a_stub_zone(void **state)
     open_stage();
     assert_int_equal(addr_read("192.0.2.3", 53, &addr), ERR_OK);
     assert_int_equal(
-        route_put_zone(&stage.policy->route, &(struct route_zone){.name = unit_name("corp.example", zone), .source = CUT_STUB, .addrs = &addr, .addr_cnt = 1}, &stage.policy->arena), ERR_OK);
+        route_put_zone(&stage.policy->route,
+                       &(struct route_zone){.name = unit_name("corp.example", zone),
+                                            .source = CUT_STUB,
+                                            .addrs = &addr,
+                                            .addr_cnt = 1},
+                       &stage.policy->arena),
+        ERR_OK);
     stage_open(&stage, 7);
     for (int i = 0; i < 2; i++) {
         ask_as("corp.example", 43, NULL); /* DS */
@@ -1491,7 +1544,8 @@ static void test_the_ds_of_a_stub_zone(void **state)
     stage_fini(&stage);
 }
 
-static const char *said; /* by victim.example's server: an address, "" for a denial, NULL for silence */
+static const char
+    *said; /* by victim.example's server: an address, "" for a denial, NULL for silence */
 
 static bool changing(const char *server, const char *name, uint16_t type)
 {
@@ -1535,7 +1589,8 @@ static void test_stale_is_the_newest(void **state)
     stage_fini(&stage);
 }
 
-/* A finished answer that is kept in front of the cache goes when the cache learns better, when it ends, and with the configuration. */
+/* A finished answer that is kept in front of the cache goes when the cache learns better, when
+ * it ends, and with the configuration. */
 static void test_hot_answers(void **state)
 {
     struct addr_prefix nobody_at_all;
@@ -1559,12 +1614,16 @@ static void test_hot_answers(void **state)
     assert_memory_equal(a->wire + 13, "wWw", 3);
     assert_int_equal(util_get_u32(a->wire + MESSAGE_HEADER_LEN + 20 + 4 + 6), 40);
     /* something newer is written */
-    struct cache_origin origin = {.rank = CACHE_AUTHORITATIVE, .now_ms = now_wall_ms(), .route = stage.policy->route.hints.tag};
+    struct cache_origin origin = {.rank = CACHE_AUTHORITATIVE,
+                                  .now_ms = now_wall_ms(),
+                                  .route = stage.policy->route.hints.tag};
     uint8_t room[64], name[DNAME_MAX], rdata[] = {198, 51, 100, 66};
     struct rrset *set = (struct rrset *)(void *)room;
     struct rrset_record record = {.rdata = rdata, .len = 4};
     assert_int_equal(rrset_pack(RRTYPE_A, 60, &record, 1, set), ERR_OK);
-    assert_int_equal(cache_put(&stage.engine->cache, unit_name("www.victim.example", name), set, &origin), ERR_OK);
+    assert_int_equal(
+        cache_put(&stage.engine->cache, unit_name("www.victim.example", name), set, &origin),
+        ERR_OK);
     stage_settle(&stage);
     ask("www.victim.example");
     assert_true(has_address(BAD));

@@ -1,20 +1,28 @@
-/* What HTTP of either version says of DNS: requests, statuses, how long an answer may be kept, and whom a proxy speaks for. */
+/* What HTTP of either version says of DNS: requests, statuses, how long an answer may be kept,
+ * and whom a proxy speaks for. */
 #include "unit.h"
 
 #include "dns/builder.h"
-#include "net/doh.h"
-#include "net/http1.h"
-#include "net/proxy.h"
+#include "net/transport/doh.h"
+#include "net/transport/http1.h"
+#include "net/transport/proxy.h"
 
 static uint8_t decoded[MESSAGE_MAX];
 
-static struct http_text text_of(const char *text) { return (struct http_text){.at = text, .len = strlen(text)}; }
+static struct http_text text_of(const char *text)
+{
+    return (struct http_text){.at = text, .len = strlen(text)};
+}
 
 /* ---- messages in requests ---- */
 
-static unsigned read_message(enum http_method method, const char *target, const char *type, const char *body, size_t *len)
+static unsigned read_message(enum http_method method, const char *target, const char *type,
+                             const char *body, size_t *len)
 {
-    struct http_request r = {.method = method, .target = text_of(target), .type = text_of(type), .body = text_of(body)};
+    struct http_request r = {.method = method,
+                             .target = text_of(target),
+                             .type = text_of(type),
+                             .body = text_of(body)};
     const uint8_t *wire = NULL;
     *len = 0;
     return doh_read(&r, "/dns-query", decoded, &wire, len).status;
@@ -29,20 +37,34 @@ static void test_statuses(void **state)
         const char *target, *type, *body;
         size_t len;
     } cases[] = {
-        {200, HTTP_POST, "/dns-query", type, "message", 7}, {200, HTTP_POST, "/dns-query?dns=AAAA", "Application/DNS-Message;a=b", "m", 1},
-        {200, HTTP_GET, "/dns-query?dns=AAAA", "", "", 3}, {200, HTTP_GET, "/dns-query?dns=-_8", "", "", 2},
-        {200, HTTP_GET, "/dns-query?x&dns=AAAA&y", "", "", 3}, {200, HTTP_GET, "/dns-query?dns=AA", "", "", 1},
-        {400, HTTP_GET, "/dns-query?dns=A", "", "", 0}, {400, HTTP_GET, "/dns-query?dns=AB", "", "", 0}, {400, HTTP_GET, "/dns-query?dns=AA==", "", "", 0},
-        {400, HTTP_GET, "/dns-query?dns=", "", "", 0}, {400, HTTP_GET, "/dns-query?xdns=AAAA", "", "", 0}, {400, HTTP_GET, "/dns-query?dns=+/8", "", "", 0},
-        {400, HTTP_GET, "/dns-query", "", "", 0}, {400, HTTP_POST, "/dns-query", type, "", 0}, {404, HTTP_GET, "/dns-query/", "", "", 0},
-        {404, HTTP_POST, "/", type, "m", 0}, {404, HTTP_OTHER, "", type, "m", 0}, {405, HTTP_OTHER, "/dns-query", type, "m", 0},
-        {415, HTTP_POST, "/dns-query", "", "m", 0}, {415, HTTP_POST, "/dns-query", "application/dns-messages", "m", 0},
+        {200, HTTP_POST, "/dns-query", type, "message", 7},
+        {200, HTTP_POST, "/dns-query?dns=AAAA", "Application/DNS-Message;a=b", "m", 1},
+        {200, HTTP_GET, "/dns-query?dns=AAAA", "", "", 3},
+        {200, HTTP_GET, "/dns-query?dns=-_8", "", "", 2},
+        {200, HTTP_GET, "/dns-query?x&dns=AAAA&y", "", "", 3},
+        {200, HTTP_GET, "/dns-query?dns=AA", "", "", 1},
+        {400, HTTP_GET, "/dns-query?dns=A", "", "", 0},
+        {400, HTTP_GET, "/dns-query?dns=AB", "", "", 0},
+        {400, HTTP_GET, "/dns-query?dns=AA==", "", "", 0},
+        {400, HTTP_GET, "/dns-query?dns=", "", "", 0},
+        {400, HTTP_GET, "/dns-query?xdns=AAAA", "", "", 0},
+        {400, HTTP_GET, "/dns-query?dns=+/8", "", "", 0},
+        {400, HTTP_GET, "/dns-query", "", "", 0},
+        {400, HTTP_POST, "/dns-query", type, "", 0},
+        {404, HTTP_GET, "/dns-query/", "", "", 0},
+        {404, HTTP_POST, "/", type, "m", 0},
+        {404, HTTP_OTHER, "", type, "m", 0},
+        {405, HTTP_OTHER, "/dns-query", type, "m", 0},
+        {415, HTTP_POST, "/dns-query", "", "m", 0},
+        {415, HTTP_POST, "/dns-query", "application/dns-messages", "m", 0},
     };
     size_t len;
 
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        assert_int_equal(read_message(cases[i].method, cases[i].target, cases[i].type, cases[i].body, &len), cases[i].status);
+        assert_int_equal(
+            read_message(cases[i].method, cases[i].target, cases[i].type, cases[i].body, &len),
+            cases[i].status);
         if (cases[i].status == 200)
             assert_int_equal(len, cases[i].len);
     }
@@ -69,10 +91,30 @@ static void test_too_large(void **state)
 
 /* ---- how long ---- */
 
-/* A message: flags, counts, then records of owner "a." with these TTLs; a SOA has this minimum. */
-static uint32_t max_age(unsigned flags, unsigned answers, unsigned authority, const uint32_t *ttls, unsigned type, uint32_t minimum)
+/* A message: flags, counts, then records of owner "a." with these TTLs; a SOA has this minimum.
+ */
+static uint32_t max_age(unsigned flags, unsigned answers, unsigned authority,
+                        const uint32_t *ttls, unsigned type, uint32_t minimum)
 {
-    uint8_t wire[512] = {0, 0, (uint8_t)(flags >> 8), (uint8_t)flags, 0, 1, 0, (uint8_t)answers, 0, (uint8_t)authority, 0, 0, 1, 'a', 0, 0, 1, 0, 1};
+    uint8_t wire[512] = {0,
+                         0,
+                         (uint8_t)(flags >> 8),
+                         (uint8_t)flags,
+                         0,
+                         1,
+                         0,
+                         (uint8_t)answers,
+                         0,
+                         (uint8_t)authority,
+                         0,
+                         0,
+                         1,
+                         'a',
+                         0,
+                         0,
+                         1,
+                         0,
+                         1};
     size_t at = 19;
 
     for (unsigned i = 0; i < answers + authority; i++) {
@@ -100,11 +142,12 @@ static void test_max_age(void **state)
     (void)state;
     assert_int_equal(max_age(0x8400, 1, 0, ttls, 0, 0), 300);
     assert_int_equal(max_age(0x8400, 3, 0, ttls, 0, 0), 60);
-    assert_int_equal(max_age(0x8400, 1, 1, ttls, RRTYPE_NS, 0), 300);  /* the authority section of an answer does not count */
+    assert_int_equal(max_age(0x8400, 1, 1, ttls, RRTYPE_NS, 0),
+                     300); /* the authority section of an answer does not count */
     assert_int_equal(max_age(0x8403, 0, 1, ttls, RRTYPE_SOA, 30), 30); /* RFC 2308 5 */
     assert_int_equal(max_age(0x8403, 0, 1, ttls, RRTYPE_SOA, 3000), 300);
     assert_int_equal(max_age(0x8400, 0, 1, ttls, RRTYPE_SOA, 7), 7);
-    assert_int_equal(max_age(0x8400, 0, 1, ttls, RRTYPE_NS, 7), 0); /* a referral */
+    assert_int_equal(max_age(0x8400, 0, 1, ttls, RRTYPE_NS, 7), 0);  /* a referral */
     assert_int_equal(max_age(0x8403, 1, 1, ttls, RRTYPE_SOA, 7), 7); /* an alias to nothing */
     assert_int_equal(max_age(0x8402, 1, 0, ttls, 0, 0), 0);          /* SERVFAIL */
     assert_int_equal(max_age(0x8600, 1, 0, ttls, 0, 0), 0);          /* cut short */
@@ -115,7 +158,8 @@ static void test_max_age(void **state)
 
 static void test_pieces(void **state)
 {
-    static const char two[] = "POST /dns-query HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nConnection: x, Close\r\n\r\nabcGET / HTTP/1.0\r\n\r\n";
+    static const char two[] = "POST /dns-query HTTP/1.1\r\nHost: x\r\nContent-Length: "
+                              "3\r\nConnection: x, Close\r\n\r\nabcGET / HTTP/1.0\r\n\r\n";
     const uint8_t *octets = (const uint8_t *)two;
     struct http_request r;
     struct http_verdict status;
@@ -125,8 +169,10 @@ static void test_pieces(void **state)
     for (size_t len = 0; len + 18 < sizeof(two) - 1; len++)
         assert_int_equal(http1_parse(octets, len, &r, &used, &status), HTTP1_MORE);
     assert_int_equal(http1_parse(octets, sizeof(two) - 1, &r, &used, &status), HTTP1_WHOLE);
-    assert_true(r.method == HTTP_POST && r.wants_close && r.body.len == 3 && memcmp(r.body.at, "abc", 3) == 0);
-    assert_int_equal(http1_parse(octets + used, sizeof(two) - 1 - used, &r, &used, &status), HTTP1_WHOLE);
+    assert_true(r.method == HTTP_POST && r.wants_close && r.body.len == 3 &&
+                memcmp(r.body.at, "abc", 3) == 0);
+    assert_int_equal(http1_parse(octets + used, sizeof(two) - 1 - used, &r, &used, &status),
+                     HTTP1_WHOLE);
     assert_true(r.method == HTTP_GET && r.wants_close && used == 18); /* HTTP/1.0 */
 }
 
@@ -137,7 +183,8 @@ static const char *client_of(const char *forwarded, const char *x_forwarded_for)
     static char text[ADDR_TEXT_MAX];
     static struct addr_prefix trusted[2];
     struct addr_prefixes list = {trusted, 2};
-    struct http_request r = {.forwarded = text_of(forwarded), .x_forwarded_for = text_of(x_forwarded_for)};
+    struct http_request r = {.forwarded = text_of(forwarded),
+                             .x_forwarded_for = text_of(x_forwarded_for)};
     struct addr client;
 
     assert_int_equal(addr_read_prefix("10.0.0.0/8", &trusted[0]), ERR_OK);
@@ -158,7 +205,8 @@ static void test_fields(void **state)
     assert_string_equal(client_of("", "2001:db8::1"), "2001:db8::1@0");
     assert_string_equal(client_of("", "[2001:db8::1]:80"), "2001:db8::1@0");
     assert_string_equal(client_of("", "198.51.100.9, 192.0.2.1"), "192.0.2.1@0");
-    assert_string_equal(client_of("", "198.51.100.9, 192.0.2.1, 10.1.1.1,10.1.1.2"), "192.0.2.1@0");
+    assert_string_equal(client_of("", "198.51.100.9, 192.0.2.1, 10.1.1.1,10.1.1.2"),
+                        "192.0.2.1@0");
     assert_string_equal(client_of("", "10.1.1.1, 10.1.1.2"), "10.1.1.1@0");
     assert_string_equal(client_of("", "192.0.2.1, unknown"), "wrong");
     assert_string_equal(client_of("", "unknown, 10.1.1.1"), "wrong");
@@ -201,7 +249,8 @@ static void test_preamble(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_statuses), cmocka_unit_test(test_too_large), cmocka_unit_test(test_max_age), cmocka_unit_test(test_pieces),
+        cmocka_unit_test(test_statuses), cmocka_unit_test(test_too_large),
+        cmocka_unit_test(test_max_age),  cmocka_unit_test(test_pieces),
         cmocka_unit_test(test_fields),   cmocka_unit_test(test_preamble),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,4 +1,5 @@
-/* Messages from the wire: what is whole, what is broken, and what stays readable of a broken one. */
+/* Messages from the wire: what is whole, what is broken, and what stays readable of a broken
+ * one. */
 #include "unit.h"
 
 #include "base/hash.h"
@@ -62,12 +63,16 @@ static void broken_messages_are_broken(void **state)
     assert_int_equal(PARSE(HEAD("\1", "\0", "\0", "\1") QUESTION "\1x" OPT), MESSAGE_BROKEN);
     assert_true(m.has_edns);
     /* an option that runs over its RDATA */
-    assert_int_equal(PARSE(HEAD("\1", "\0", "\0", "\1") QUESTION "\0\0\51\4\320\0\0\0\0\0\4\0\3\0\1"), MESSAGE_BROKEN);
+    assert_int_equal(
+        PARSE(HEAD("\1", "\0", "\0", "\1") QUESTION "\0\0\51\4\320\0\0\0\0\0\4\0\3\0\1"),
+        MESSAGE_BROKEN);
     assert_true(m.has_edns && m.has_question);
     /* the question's name is a pointer */
     assert_int_equal(PARSE(HEAD("\1", "\0", "\0", "\0") "\300\14\0\1\0\1"), MESSAGE_BROKEN);
     /* TSIG that is not the last record */
-    assert_int_equal(PARSE(HEAD("\1", "\0", "\0", "\2") QUESTION "\0\0\372\0\377\0\0\0\0\0\0" OPT), MESSAGE_BROKEN);
+    assert_int_equal(
+        PARSE(HEAD("\1", "\0", "\0", "\2") QUESTION "\0\0\372\0\377\0\0\0\0\0\0" OPT),
+        MESSAGE_BROKEN);
     assert_int_equal(PARSE(HEAD("\0", "\0", "\0", "\0")), MESSAGE_WHOLE);
     assert_false(m.has_question);
 }
@@ -87,9 +92,9 @@ static void too_many_options_are_broken(void **state)
 
 static void records_are_walked(void **state)
 {
-    static const char wire[] = HEAD("\1", "\1", "\1", "\1") QUESTION
-        "\300\14\0\1\0\1\0\0\0\5\0\4\1\2\3\4"
-        "\300\16\0\2\0\1\0\0\0\6\0\2\300\14" OPT;
+    static const char wire[] =
+        HEAD("\1", "\1", "\1", "\1") QUESTION "\300\14\0\1\0\1\0\0\0\5\0\4\1\2\3\4"
+                                              "\300\16\0\2\0\1\0\0\0\6\0\2\300\14" OPT;
     struct message_record record;
     (void)state;
     assert_int_equal(PARSE(wire), MESSAGE_WHOLE);
@@ -135,10 +140,12 @@ static void chains_of_pointers_cost_nothing(void **state)
     free(wire);
 }
 
-/* Names that point into each other: numbered, they are what each is when it is read by itself. */
+/* Names that point into each other: numbered, they are what each is when it is read by itself.
+ */
 static void owners_are_the_names_that_are_read(void **state)
 {
-    static const uint8_t alphabet[] = {0, 0, 1, 1, 2, 3, 'a', 'A', 'b', 0xc0, 0xc0, 0xc0, 0xc1, 64};
+    static const uint8_t alphabet[] = {0,   0,   1,    1,    2,    3,    'a',
+                                       'A', 'b', 0xc0, 0xc0, 0xc0, 0xc1, 64};
     enum { LEN = 400, ROUNDS = 20000 };
     struct owners *owners = malloc(sizeof(*owners));
     unsigned same = 0, pointers = 0;
@@ -148,7 +155,9 @@ static void owners_are_the_names_that_are_read(void **state)
         uint8_t *wire = malloc(LEN), read[DNAME_MAX], again[DNAME_MAX];
         size_t read_len;
         for (int i = 0; i < LEN; i++)
-            wire[i] = i > 0 && wire[i - 1] >= 0xc0 ? (uint8_t)rand() : alphabet[(size_t)rand() % sizeof(alphabet)];
+            wire[i] = i > 0 && wire[i - 1] >= 0xc0
+                          ? (uint8_t)rand()
+                          : alphabet[(size_t)rand() % sizeof(alphabet)];
         owners_start(owners, wire, LEN);
         for (struct cursor c = cursor_over(wire, LEN); cursor_more(&c);) {
             struct cursor plain = c;
@@ -170,7 +179,8 @@ static void owners_are_the_names_that_are_read(void **state)
             assert_int_equal(owners->names[number].hash, dname_hash(read));
             assert_int_equal(owners_find(owners, read), number);
             for (unsigned labels = dname_labels(read) + 1; labels-- > 0;)
-                assert_true(owners_is_under(owners, number, owners_find(owners, dname_suffix(read, labels))));
+                assert_true(owners_is_under(owners, number,
+                                            owners_find(owners, dname_suffix(read, labels))));
             same++;
             pointers += c.pos - from != read_len;
         }
@@ -205,10 +215,14 @@ static void owners_are_bounded(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_question_is_read),          cmocka_unit_test(every_cut_is_noticed),
-        cmocka_unit_test(broken_messages_are_broken),  cmocka_unit_test(too_many_options_are_broken),
-        cmocka_unit_test(records_are_walked),          cmocka_unit_test(chains_of_pointers_cost_nothing),
-        cmocka_unit_test(owners_are_the_names_that_are_read), cmocka_unit_test(owners_are_bounded),
+        cmocka_unit_test(a_question_is_read),
+        cmocka_unit_test(every_cut_is_noticed),
+        cmocka_unit_test(broken_messages_are_broken),
+        cmocka_unit_test(too_many_options_are_broken),
+        cmocka_unit_test(records_are_walked),
+        cmocka_unit_test(chains_of_pointers_cost_nothing),
+        cmocka_unit_test(owners_are_the_names_that_are_read),
+        cmocka_unit_test(owners_are_bounded),
     };
     hash_init();
     return cmocka_run_group_tests(tests, NULL, NULL);

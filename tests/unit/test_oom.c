@@ -1,5 +1,6 @@
-/* Each allocation of reading configurations, loading zones, resolving, TLS, HTTP and the control socket fails once: nothing breaks, nothing
- * is left over, what is half done is not taken for whole, and the same call succeeds afterwards. */
+/* Each allocation of reading configurations, loading zones, resolving, TLS, HTTP and the
+ * control socket fails once: nothing breaks, nothing is left over, what is half done is not
+ * taken for whole, and the same call succeeds afterwards. */
 #include "tests/unit/starve.h"
 #include "tests/unit/world.h"
 
@@ -10,16 +11,16 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "authd/answer/auth_serve.h"
 #include "authd/auth_conf.h"
-#include "authd/auth_serve.h"
-#include "authd/zonefile.h"
+#include "authd/load/zonefile.h"
 #include "base/publish.h"
-#include "net/doh.h"
-#include "net/h2.h"
-#include "net/http1.h"
-#include "net/intake.h"
-#include "net/tls.h"
-#include "resolver/cache_memory.h"
+#include "net/request/intake.h"
+#include "net/transport/doh.h"
+#include "net/transport/h2.h"
+#include "net/transport/http1.h"
+#include "net/transport/tls.h"
+#include "resolver/cache/cache_memory.h"
 #include "resolver/res_conf.h"
 #include "resolver/res_control.h"
 
@@ -614,7 +615,8 @@ static void resolve(void)
     close_world();
 }
 
-/* From the cache, and when it has expired: everything is known then, and the answer that is there is better than none. */
+/* From the cache, and when it has expired: everything is known then, and the answer that is
+ * there is better than none. */
 static void resolve_again(void)
 {
     open_world();

@@ -1,4 +1,5 @@
-/* The sockets that questions leave from: what ports they have, and what somebody who probes them learns. */
+/* The sockets that questions leave from: what ports they have, and what somebody who probes
+ * them learns. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -11,8 +12,8 @@
 
 #include "tests/unit/unit.h"
 
-#include "net/loop.h"
-#include "net/out_net.h"
+#include "net/loop/loop.h"
+#include "net/upstream/out_net.h"
 
 enum { PORTS = 2000, WORKERS = 4 };
 
@@ -72,7 +73,11 @@ static void open_asker_with(struct asker *a, unsigned most)
     assert_int_equal(uv_loop_init(&a->loop), 0);
     assert_int_equal(out_net_new(&a->loop, &sources, &a->out), ERR_OK);
     a->out->settle = settle;
-    a->ask = (struct out_ask){.match = {.to = a->server}, .len = 12, .timeout_ms = 1000, .done = done, .refused = refused};
+    a->ask = (struct out_ask){.match = {.to = a->server},
+                              .len = 12,
+                              .timeout_ms = 1000,
+                              .done = done,
+                              .refused = refused};
 }
 
 static void open_asker(struct asker *a) { open_asker_with(a, OUT_NET_SOCKETS_MAX); }
@@ -99,7 +104,8 @@ static int bind_tcp(struct asker *a)
 
 /* ---- ports (docs/LIMITS.md section 1: SAD DNS) ---- */
 
-/* Whether a datagram to that port from another address than the server's comes back as "nobody there". */
+/* Whether a datagram to that port from another address than the server's comes back as "nobody
+ * there". */
 static bool is_refused(uint16_t port)
 {
     struct addr at;
@@ -219,7 +225,8 @@ static void test_sockets_are_bounded(void **state)
     for (size_t i = 1; i < ARRAY_LEN(asks); i++)
         a.out->cancel(a.out, &asks[i]);
     a.out->cancel(a.out, &over_tcp);
-    for (size_t i = 0; i < ARRAY_LEN(asks) - 4; i++) /* the connection is idle, and goes for the last */
+    for (size_t i = 0; i < ARRAY_LEN(asks) - 4;
+         i++) /* the connection is idle, and goes for the last */
         assert_int_equal(a.out->ask(a.out, &asks[i]), ERR_OK);
     for (size_t i = 0; i < ARRAY_LEN(asks) - 4; i++)
         a.out->cancel(a.out, &asks[i]);
@@ -281,7 +288,8 @@ static int compare(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
-/* Kolmogorov and Smirnov: the largest distance of two distributions of as many values, both in order. */
+/* Kolmogorov and Smirnov: the largest distance of two distributions of as many values, both in
+ * order. */
 static double distance(const double *a, const double *b)
 {
     double most = 0;
@@ -351,16 +359,19 @@ static void test_ports_are_those_that_are_allowed(void **state)
         cnt += !seen[port];
         seen[port] = true;
         assert_true((port >= 2000 && port <= 2009 && port != 2003 && port != 2004) ||
-                    (port >= 40000 && port <= 40009 && port != 40002) || (port >= 61000 && port <= 61003));
+                    (port >= 40000 && port <= 40009 && port != 40002) ||
+                    (port >= 61000 && port <= 61003));
     }
     assert_in_range(cnt, 20, 21);
     close_asker(&a);
     system_ports = kept;
     ports_free(&ports);
-    assert_int_equal(ports_new(&(struct ports_terms){except, 1, except, 1}, &ports), ERR_CONFIG);
+    assert_int_equal(ports_new(&(struct ports_terms){except, 1, except, 1}, &ports),
+                     ERR_CONFIG);
 }
 
-/* Queries that cannot be sent leave no socket behind, whatever draws the port: the next one that can is sent. */
+/* Queries that cannot be sent leave no socket behind, whatever draws the port: the next one
+ * that can is sent. */
 static void test_what_cannot_be_sent_costs_no_socket(void **state)
 {
     static const struct ports_range by_hand[] = {{2000, 9999}};
@@ -372,7 +383,8 @@ static void test_what_cannot_be_sent_costs_no_socket(void **state)
     assert_int_equal(ports_new(&terms, &system_ports), ERR_OK);
     open_asker(&a);
     struct addr sink_at = a.ask.match.to;
-    assert_int_equal(addr_read("255.255.255.255", 53, &a.ask.match.to), ERR_OK); /* a socket may not broadcast */
+    assert_int_equal(addr_read("255.255.255.255", 53, &a.ask.match.to),
+                     ERR_OK); /* a socket may not broadcast */
     for (int i = 0; i < 9000; i++)
         assert_int_equal(a.out->ask(a.out, &a.ask), ERR_DENIED);
     a.ask.match.to = sink_at;
@@ -384,7 +396,8 @@ static void test_what_cannot_be_sent_costs_no_socket(void **state)
     system_ports = kept;
 }
 
-/* A second reply to the query before is not taken for a forged one to the next, though both have the same socket. */
+/* A second reply to the query before is not taken for a forged one to the next, though both
+ * have the same socket. */
 static unsigned refused_cnt, done_cnt;
 
 static void count_refused(struct out_ask *ask, enum match_verdict why, const struct addr *from)
@@ -409,8 +422,13 @@ static void set_query(struct asker *a, uint16_t id)
     a->ask.wire[sizeof(query) - 1] = 1;
     a->ask.len = sizeof(query);
     util_put_u16(a->ask.wire, id);
-    a->ask.match = (struct match){.to = a->server, .wire = a->ask.wire, .question_len = sizeof(query) - 12,
-                                  .udp_size = 1232, .checks_source = true, .checks_id = true, .checks_question = true};
+    a->ask.match = (struct match){.to = a->server,
+                                  .wire = a->ask.wire,
+                                  .question_len = sizeof(query) - 12,
+                                  .udp_size = 1232,
+                                  .checks_source = true,
+                                  .checks_id = true,
+                                  .checks_question = true};
     a->ask.done = count_done;
     a->ask.refused = count_refused;
 }
@@ -497,9 +515,10 @@ static void test_faults_of_tcp(void **state)
     } servers[] = {
         {NULL, 0, OUT_FAULT_REFUSED},
         {"", 0, OUT_FAULT_CLOSED},
-        {"\0", 1, OUT_FAULT_CLOSED},                       /* half a length */
-        {"\0\1x", 3, OUT_FAULT_BROKEN},                    /* a frame without an ID */
-        {"\0\14\0\7\200\0\0\1\0\0\0\0\0\0", 14, OUT_FAULT_BROKEN}, /* the right ID, and nothing of the question */
+        {"\0", 1, OUT_FAULT_CLOSED},    /* half a length */
+        {"\0\1x", 3, OUT_FAULT_BROKEN}, /* a frame without an ID */
+        {"\0\14\0\7\200\0\0\1\0\0\0\0\0\0", 14,
+         OUT_FAULT_BROKEN}, /* the right ID, and nothing of the question */
     };
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(servers); i++) {
@@ -538,8 +557,8 @@ static void turn(struct asker *a)
         uv_run(&a->loop, UV_RUN_NOWAIT);
 }
 
-/* A message that no query waits for can be late once; a stream of them ends the connection, and so does
- * one while no query is open. */
+/* A message that no query waits for can be late once; a stream of them ends the connection, and
+ * so does one while no query is open. */
 static void test_endless_messages(void **state)
 {
     static const char other_id[] = "\0\23\1\1\200\0\0\1\0\0\0\0\0\0\1b\0\0\1\0\1";
@@ -596,7 +615,8 @@ static void test_endless_messages(void **state)
     }
 }
 
-/* A connection that is dead in silence: its queries share one new one, well within their time. */
+/* A connection that is dead in silence: its queries share one new one, well within their time.
+ */
 static void test_a_silent_connection_is_doubted(void **state)
 {
     static struct asker a;

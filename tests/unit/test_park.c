@@ -1,8 +1,9 @@
-/* Who waits, and whose turn it is: the park beside a model of it that searches through everything. */
+/* Who waits, and whose turn it is: the park beside a model of it that searches through
+ * everything. */
 #include "unit.h"
 
 #include "base/rng.h"
-#include "resolver/park.h"
+#include "resolver/limits/park.h"
 
 enum { MOST = 40, ENTRIES = 60, KEYS = 5, CLIENTS = 9, OPERATIONS = 10000, SEEDS = 10 };
 
@@ -18,7 +19,8 @@ static int64_t line_turn[KEYS][CLIENTS], key_turn[KEYS], cnt_since[CLIENTS];
 static int64_t last, first; /* the next of an order is above all others, or below them */
 static struct park *park;
 
-/* Numbers of which the lower halves are equal: buckets and comparisons have to do with all 64 bits. */
+/* Numbers of which the lower halves are equal: buckets and comparisons have to do with all 64
+ * bits. */
 static uint64_t key_of(unsigned key) { return (uint64_t)key << 40 | 7; }
 static uint64_t client_of(unsigned client) { return (uint64_t)client << 33 | 2; }
 
@@ -66,7 +68,8 @@ static void model_put(struct item *item, unsigned key, unsigned client, bool is_
     cnt_since[client] = ++last;
 }
 
-/* The oldest of the client that has most; of several such, the one that has had so many for longest. */
+/* The oldest of the client that has most; of several such, the one that has had so many for
+ * longest. */
 static struct item *model_evict(void)
 {
     int worst = -1;

@@ -1,4 +1,5 @@
-/* A version is freed when all have moved on, never before; with threads, for ThreadSanitizer and AddressSanitizer. */
+/* A version is freed when all have moved on, never before; with threads, for ThreadSanitizer
+ * and AddressSanitizer. */
 #include "unit.h"
 
 #include <pthread.h>

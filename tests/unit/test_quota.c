@@ -5,7 +5,7 @@
 
 #include "base/hash.h"
 #include "base/rng.h"
-#include "resolver/quota.h"
+#include "resolver/limits/quota.h"
 #include "resolver/res_conf.h"
 
 enum {
@@ -70,7 +70,8 @@ static void test_what_one_client_gets(void **state)
     }
 }
 
-/* Ten or a hundred clients of one class take what they can, and one of the other class finds a place, as do ten. */
+/* Ten or a hundred clients of one class take what they can, and one of the other class finds a
+ * place, as do ten. */
 static void test_no_class_takes_all(void **state)
 {
     (void)state;
@@ -99,7 +100,8 @@ static void test_no_class_takes_all(void **state)
         }
 }
 
-/* What is full is told, and nothing of the other kinds is kept for a question that does not go out. */
+/* What is full is told, and nothing of the other kinds is kept for a question that does not go
+ * out. */
 static void test_what_is_full(void **state)
 {
     (void)state;

@@ -1,4 +1,5 @@
-/* RDATA by shape: what ldns makes of every type passes, cut or lengthened octets do not; canonical order. */
+/* RDATA by shape: what ldns makes of every type passes, cut or lengthened octets do not;
+ * canonical order. */
 #include "unit.h"
 
 #include <ldns/ldns.h>
@@ -68,21 +69,22 @@ static void every_type_fits_its_shape(void **state)
 static void broken_rdata_is_refused(void **state)
 {
     (void)state;
-#define REFUSED(type, text) assert_int_equal(rdata_check(type, (const uint8_t *)(text), sizeof(text) - 1), ERR_FORMAT)
+#define REFUSED(type, text) \
+    assert_int_equal(rdata_check(type, (const uint8_t *)(text), sizeof(text) - 1), ERR_FORMAT)
     REFUSED(RRTYPE_A, "\1\2\3");
-    REFUSED(RRTYPE_NS, "\1a\300\14");                 /* compressed */
-    REFUSED(RRTYPE_NS, "\1a\0x");                     /* left over */
-    REFUSED(RRTYPE_TXT, "");                          /* no string */
-    REFUSED(RRTYPE_TXT, "\3ab");                      /* string too short */
-    REFUSED(RRTYPE_NSEC, "\0\0\1");                   /* bitmap cut */
-    REFUSED(RRTYPE_NSEC, "\0\1\1\200\0\1\200");       /* windows fall */
-    REFUSED(RRTYPE_NSEC, "\0\0\0");                   /* empty window */
-    REFUSED(RRTYPE_SVCB, "\0\1\0\0\3\0\0\0\1\0\0");   /* keys fall */
-    REFUSED(RRTYPE_SVCB, "\0\1\0\0\3\0\5a");          /* value cut */
-    REFUSED(RRTYPE_APL, "\0\1\41\0");                 /* IPv4 prefix of 33 */
+    REFUSED(RRTYPE_NS, "\1a\300\14");               /* compressed */
+    REFUSED(RRTYPE_NS, "\1a\0x");                   /* left over */
+    REFUSED(RRTYPE_TXT, "");                        /* no string */
+    REFUSED(RRTYPE_TXT, "\3ab");                    /* string too short */
+    REFUSED(RRTYPE_NSEC, "\0\0\1");                 /* bitmap cut */
+    REFUSED(RRTYPE_NSEC, "\0\1\1\200\0\1\200");     /* windows fall */
+    REFUSED(RRTYPE_NSEC, "\0\0\0");                 /* empty window */
+    REFUSED(RRTYPE_SVCB, "\0\1\0\0\3\0\0\0\1\0\0"); /* keys fall */
+    REFUSED(RRTYPE_SVCB, "\0\1\0\0\3\0\5a");        /* value cut */
+    REFUSED(RRTYPE_APL, "\0\1\41\0");               /* IPv4 prefix of 33 */
     REFUSED(RRTYPE_APL, "\0\1\40\5\1\2\3\4\5");
-    REFUSED(RRTYPE_IPSECKEY, "\1\4\1");               /* gateway of kind 4 */
-    REFUSED(RRTYPE_NSEC3, "\1\0\0\1\0\0");            /* hash of no octets */
+    REFUSED(RRTYPE_IPSECKEY, "\1\4\1");    /* gateway of kind 4 */
+    REFUSED(RRTYPE_NSEC3, "\1\0\0\1\0\0"); /* hash of no octets */
     REFUSED(RRTYPE_HIP, "\0\1\0\1x");
 #undef REFUSED
 }
@@ -90,10 +92,13 @@ static void broken_rdata_is_refused(void **state)
 static void case_counts_only_where_it_should(void **state)
 {
     (void)state;
-#define ORDER(type, a, b) rdata_compare(type, (const uint8_t *)(a), sizeof(a) - 1, (const uint8_t *)(b), sizeof(b) - 1)
+#define ORDER(type, a, b)                                                          \
+    rdata_compare(type, (const uint8_t *)(a), sizeof(a) - 1, (const uint8_t *)(b), \
+                  sizeof(b) - 1)
     assert_int_equal(ORDER(RRTYPE_NS, "\1A\0", "\1a\0"), 0);
     assert_int_equal(ORDER(RRTYPE_SRV, "\0\0\0\0\0\0\1A\0", "\0\0\0\0\0\0\1a\0"), 0);
-    assert_true(ORDER(RRTYPE_SVCB, "\0\1\1A\0", "\0\1\1a\0") < 0); /* RFC 9460 is newer than the list */
+    assert_true(ORDER(RRTYPE_SVCB, "\0\1\1A\0", "\0\1\1a\0") <
+                0); /* RFC 9460 is newer than the list */
     assert_true(ORDER(RRTYPE_TXT, "\1A", "\1a") < 0);
     assert_true(ORDER(65280, "A", "a") < 0);
     assert_true(ORDER(RRTYPE_MX, "\0\2\1a\0", "\0\12\1a\0") < 0);
@@ -173,7 +178,8 @@ static void what_is_printed_can_be_read(void **state)
     char text[RDATA_TEXT_MAX];
     memset(wire, 7, sizeof(wire));
     rdata_text_print(65280, wire, 60000, text);
-    assert_true(strlen(text) == RDATA_TEXT_MAX - 1 && strcmp(text + RDATA_TEXT_MAX - 4, "...") == 0);
+    assert_true(strlen(text) == RDATA_TEXT_MAX - 1 &&
+                strcmp(text + RDATA_TEXT_MAX - 4, "...") == 0);
     rdata_text_print(RRTYPE_MX, wire, 3, text); /* breaks its format */
     assert_string_equal(text, "\\# 3 070707");
 }
@@ -204,8 +210,10 @@ static void newer_types_go_both_ways(void **state)
         {"NSEC b.", NULL},
         {"URI 1 2 \"\"", NULL},
         {"CAA 0 issue \"\"", NULL},
-        {"HTTPS 1 . mandatory=alpn,port alpn=h2,h3 port=443 ech=AEX+DQ== dohpath=/dns-query{?dns} ohttp key65000=\"a b\"",
-         "HTTPS 1 . mandatory=alpn,port alpn=\"h2,h3\" port=443 ech=AEX+DQ== dohpath=\"/dns-query{?dns}\" ohttp key65000=\"a b\""},
+        {"HTTPS 1 . mandatory=alpn,port alpn=h2,h3 port=443 ech=AEX+DQ== "
+         "dohpath=/dns-query{?dns} ohttp key65000=\"a b\"",
+         "HTTPS 1 . mandatory=alpn,port alpn=\"h2,h3\" port=443 ech=AEX+DQ== "
+         "dohpath=\"/dns-query{?dns}\" ohttp key65000=\"a b\""},
         {"SVCB 16 foo. alpn=\"f\\\\\\\\oo\\\\,bar,h2\"", NULL},
         {"LOC 0 0 0.001 S 179 59 59.999 W -100000.00m 90000000.00m 0.00m 1.00m", NULL},
         {"NSEC3PARAM 1 0 5 -", NULL},
@@ -215,7 +223,8 @@ static void newer_types_go_both_ways(void **state)
     static struct rrline line;
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        char whole[500], text[RDATA_TEXT_MAX], again[RDATA_TEXT_MAX + 20], type[RRTYPE_NAME_MAX];
+        char whole[500], text[RDATA_TEXT_MAX], again[RDATA_TEXT_MAX + 20],
+            type[RRTYPE_NAME_MAX];
         int len = snprintf(whole, sizeof(whole), "o.example. 3600 IN %s", cases[i].text);
         if (rrline_read(whole, (size_t)len, NULL, 0, &line) != ERR_OK)
             fail_msg("%s: %s", whole, line.why);
@@ -231,26 +240,28 @@ static void newer_types_go_both_ways(void **state)
 static void what_has_no_form_is_generic(void **state)
 {
     (void)state;
-#define GENERIC(type, octets) \
-    do { \
-        char text[RDATA_TEXT_MAX]; \
-        assert_int_equal(rdata_check(type, (const uint8_t *)(octets), sizeof(octets) - 1), ERR_OK); \
-        rdata_text_print(type, (const uint8_t *)(octets), sizeof(octets) - 1, text); \
-        assert_memory_equal(text, "\\# ", 3); \
-        reads_back(type, (const uint8_t *)(octets), sizeof(octets) - 1); \
+#define GENERIC(type, octets)                                                              \
+    do {                                                                                   \
+        char text[RDATA_TEXT_MAX];                                                         \
+        assert_int_equal(rdata_check(type, (const uint8_t *)(octets), sizeof(octets) - 1), \
+                         ERR_OK);                                                          \
+        rdata_text_print(type, (const uint8_t *)(octets), sizeof(octets) - 1, text);       \
+        assert_memory_equal(text, "\\# ", 3);                                              \
+        reads_back(type, (const uint8_t *)(octets), sizeof(octets) - 1);                   \
     } while (0)
     GENERIC(RRTYPE_CAA, "\0\2a x");
-    GENERIC(RRTYPE_CDNSKEY,"\1\0\3\15");                      /* no key */
-    GENERIC(RRTYPE_ATMA, "\1x");                              /* no digit */
-    GENERIC(RRTYPE_ATMA, "\2" "1");
-    GENERIC(RRTYPE_LOC, "\1\0\0\0\200\0\0\0\200\0\0\0\0\0\0\0"); /* version 1 */
-    GENERIC(RRTYPE_LOC, "\0\0\0\0\0\0\0\0\200\0\0\0\0\0\0\0");   /* beyond the pole */
+    GENERIC(RRTYPE_CDNSKEY, "\1\0\3\15"); /* no key */
+    GENERIC(RRTYPE_ATMA, "\1x");          /* no digit */
+    GENERIC(RRTYPE_ATMA, "\2"
+                         "1");
+    GENERIC(RRTYPE_LOC, "\1\0\0\0\200\0\0\0\200\0\0\0\0\0\0\0");   /* version 1 */
+    GENERIC(RRTYPE_LOC, "\0\0\0\0\0\0\0\0\200\0\0\0\0\0\0\0");     /* beyond the pole */
     GENERIC(RRTYPE_LOC, "\0\xa0\0\0\200\0\0\0\200\0\0\0\0\0\0\0"); /* a digit of ten */
-    GENERIC(RRTYPE_APL, "\0\1\10\2\12\0");                   /* zeros at the end */
-    GENERIC(RRTYPE_APL, "\0\3\10\1\12");                     /* family 3 */
-    GENERIC(RRTYPE_SVCB, "\0\1\0\0\3\0\1x");                /* a port of one octet */
-    GENERIC(RRTYPE_SVCB, "\0\1\0\0\1\0\3\5h2");             /* an item that is cut */
-    GENERIC(RRTYPE_WKS, "\300\0\2\1\6");                     /* no service */
+    GENERIC(RRTYPE_APL, "\0\1\10\2\12\0");                         /* zeros at the end */
+    GENERIC(RRTYPE_APL, "\0\3\10\1\12");                           /* family 3 */
+    GENERIC(RRTYPE_SVCB, "\0\1\0\0\3\0\1x");                       /* a port of one octet */
+    GENERIC(RRTYPE_SVCB, "\0\1\0\0\1\0\3\5h2");                    /* an item that is cut */
+    GENERIC(RRTYPE_WKS, "\300\0\2\1\6");                           /* no service */
     GENERIC(RRTYPE_WKS, "\300\0\2\1\6\1\0");
 #undef GENERIC
 }

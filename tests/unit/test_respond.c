@@ -4,13 +4,14 @@
 
 #include <ldns/ldns.h>
 
-#include "authd/auth_serve.h"
-#include "authd/zoneset.h"
+#include "authd/answer/auth_serve.h"
+#include "authd/zone/zoneset.h"
 #include "base/hash.h"
 #include "base/publish.h"
-#include "net/intake.h"
+#include "net/request/intake.h"
 
-/* Calls of malloc while `is_counting`; the program's own malloc stands in front of the library's. */
+/* Calls of malloc while `is_counting`; the program's own malloc stands in front of the
+ * library's. */
 static bool is_counting;
 static size_t allocations;
 void *__real_malloc(size_t size);
@@ -39,8 +40,11 @@ static struct publish published;
 static void *engine;
 static uint8_t buffer[65535];
 static struct cookie_keys cookies;
-static struct exchange_settings settings = {
-    .identity = "id", .hostname = "host", .version = "v", .udp_size = 1232, .cookies = &cookies};
+static struct exchange_settings settings = {.identity = "id",
+                                            .hostname = "host",
+                                            .version = "v",
+                                            .udp_size = 1232,
+                                            .cookies = &cookies};
 static struct exchange_settings rotating;
 static bool was_sent;
 
@@ -58,24 +62,34 @@ static void free_set(void *data)
 
 static int start(void **state)
 {
-    static const char *const names[] = {"example.", "child.example.", "broken.", "nsec.", "nsec3."};
+    static const char *const names[] = {"example.", "child.example.", "broken.", "nsec.",
+                                        "nsec3."};
     static const char *const texts[] = {
-        ZONES_HEAD "www CNAME web\nweb A 192.0.2.2\nweb A 192.0.2.3\n*.w TXT wild\nd DNAME t\nx.t A 192.0.2.4\n"
-                   "child NS ns.child\nchild DS 1 13 2 aa\nns.child A 192.0.2.5\nsub NS ns.sub\nns.sub A 192.0.2.6\n"
-                   "grow DNAME x.grow\ncg CNAME a.grow\npp DNAME x.qq\nqq DNAME y.pp\nd2 DNAME e2\nx.e2 CNAME d2\nf DNAME @\n"
+        ZONES_HEAD "www CNAME web\nweb A 192.0.2.2\nweb A 192.0.2.3\n*.w TXT wild\nd DNAME "
+                   "t\nx.t A 192.0.2.4\n"
+                   "child NS ns.child\nchild DS 1 13 2 aa\nns.child A 192.0.2.5\nsub NS "
+                   "ns.sub\nns.sub A 192.0.2.6\n"
+                   "grow DNAME x.grow\ncg CNAME a.grow\npp DNAME x.qq\nqq DNAME y.pp\nd2 DNAME "
+                   "e2\nx.e2 CNAME d2\nf DNAME @\n"
                    "r1 DNAME r2\na.r2 DNAME bb.r1\nx.bb.r2 A 192.0.2.44\n"
                    "long DNAME abcdefghijklmnopqrstuvwxyz.abcdefghijklmnopqrstuvwxyz.long\n"
                    "l1 CNAME l2\nl2 CNAME l1\ndown CNAME www.child\nent.ent.x A 192.0.2.7\n"
                    "$GENERATE 1-60 big TXT \"text $ of sixty that do not fit\"\n",
         "$TTL 60\n@ SOA ns host 1 2 3 4 5\n@ NS ns\nns A 192.0.2.5\nwww A 192.0.2.8\n", NULL,
-        "$TTL 60\n@ SOA ns host 1 2 3 4 5\n@ RRSIG SOA 13 1 60 20300101000000 20200101000000 1 nsec. AAAA\n@ NS ns\n"
-        "@ NSEC ns NS SOA RRSIG NSEC\n@ RRSIG NSEC 13 1 60 20300101000000 20200101000000 1 nsec. AAAA\n"
-        "ns A 192.0.2.5\nns RRSIG A 13 2 60 20300101000000 20200101000000 1 nsec. AAAA\nns NSEC *.w A RRSIG NSEC\n"
-        "*.w A 192.0.2.6\n*.w NSEC @ A NSEC RRSIG\n*.w RRSIG A 13 2 60 20300101000000 20200101000000 1 nsec. AAAA\n",
+        "$TTL 60\n@ SOA ns host 1 2 3 4 5\n@ RRSIG SOA 13 1 60 20300101000000 20200101000000 1 "
+        "nsec. AAAA\n@ NS ns\n"
+        "@ NSEC ns NS SOA RRSIG NSEC\n@ RRSIG NSEC 13 1 60 20300101000000 20200101000000 1 "
+        "nsec. AAAA\n"
+        "ns A 192.0.2.5\nns RRSIG A 13 2 60 20300101000000 20200101000000 1 nsec. AAAA\nns "
+        "NSEC *.w A RRSIG NSEC\n"
+        "*.w A 192.0.2.6\n*.w NSEC @ A NSEC RRSIG\n*.w RRSIG A 13 2 60 20300101000000 "
+        "20200101000000 1 nsec. AAAA\n",
         /* the hash of the apex, and one that covers all others */
         "$TTL 60\n@ SOA ns host 1 2 3 4 5\n@ NS ns\nns A 192.0.2.5\n@ NSEC3PARAM 1 0 0 -\n"
-        "3rrjesemtuh627kgk4qgon0250128tou NSEC3 1 0 0 - 3rrjesemtuh627kgk4qgon0250128tou NS SOA NSEC3PARAM\n"
-        "3rrjesemtuh627kgk4qgon0250128tou RRSIG NSEC3 13 2 60 20300101000000 20200101000000 1 nsec3. AAAA\n"};
+        "3rrjesemtuh627kgk4qgon0250128tou NSEC3 1 0 0 - 3rrjesemtuh627kgk4qgon0250128tou NS "
+        "SOA NSEC3PARAM\n"
+        "3rrjesemtuh627kgk4qgon0250128tou RRSIG NSEC3 13 2 60 20300101000000 20200101000000 1 "
+        "nsec3. AAAA\n"};
     struct zoneset *set;
     (void)state;
     assert_int_equal(zoneset_new(ARRAY_LEN(names), &set), ERR_OK);
@@ -129,7 +143,8 @@ static size_t exchange_octets(struct exchange *ex, const uint8_t *wire, size_t l
 /* Ask, and give the answer as ldns prints it. */
 static bool is_do; /* of the next questions */
 
-static char *ask(const char *name, uint16_t type, enum exchange_transport transport, bool is_rotated, unsigned turn)
+static char *ask(const char *name, uint16_t type, enum exchange_transport transport,
+                 bool is_rotated, unsigned turn)
 {
     static struct exchange ex;
     uint8_t query[300] = "\0\7\1\20\0\1\0\0\0\0\0\0"; /* RD and CD */
@@ -169,28 +184,35 @@ static void expect(const char *name, uint16_t type, const char *const *parts)
 static void answers(void **state)
 {
     (void)state;
-    EXPECT("WEB.example.", RRTYPE_A, "rcode: NOERROR", "flags: qr aa rd ;", "WEB.example.", "ANSWER SECTION", "WEB.example.",
-           "192.0.2.2", "192.0.2.3");
-    EXPECT("www.example.", RRTYPE_A, "flags: qr aa", "CNAME\tweb.example.", "web.example.\t3600\tIN\tA\t192.0.2.2");
+    EXPECT("WEB.example.", RRTYPE_A, "rcode: NOERROR", "flags: qr aa rd ;", "WEB.example.",
+           "ANSWER SECTION", "WEB.example.", "192.0.2.2", "192.0.2.3");
+    EXPECT("www.example.", RRTYPE_A, "flags: qr aa", "CNAME\tweb.example.",
+           "web.example.\t3600\tIN\tA\t192.0.2.2");
     EXPECT("www.example.", RRTYPE_CNAME, "CNAME\tweb.example.\n\n;; AUTHORITY");
-    EXPECT("web.example.", RRTYPE_AAAA, "NOERROR", "ANSWER: 0", "AUTHORITY SECTION", "example.\t300\tIN\tSOA");
+    EXPECT("web.example.", RRTYPE_AAAA, "NOERROR", "ANSWER: 0", "AUTHORITY SECTION",
+           "example.\t300\tIN\tSOA");
     EXPECT("nope.example.", RRTYPE_A, "rcode: NXDOMAIN", "ANSWER: 0", "example.\t300\tIN\tSOA");
     EXPECT("ent.x.example.", RRTYPE_A, "NOERROR", "ANSWER: 0", "SOA");
     EXPECT("any.name.w.example.", RRTYPE_TXT, "any.name.w.example.\t3600\tIN\tTXT\t\"wild\"");
     EXPECT("any.w.example.", RRTYPE_A, "NOERROR", "ANSWER: 0", "SOA");
-    EXPECT("X.d.example.", RRTYPE_A, "d.example.\t3600\tIN\tDNAME\tt.example.", "X.d.example.\t3600\tIN\tCNAME\tX.t.example.",
-           "192.0.2.4");
-    /* a DNAME whose target is below itself makes one step (RFC 6672 2.2), and nothing stands in an answer twice */
-    EXPECT("a.grow.example.", RRTYPE_A, "NOERROR", "ANSWER: 2,", "a.grow.example.\t3600\tIN\tCNAME\ta.x.grow.example.");
+    EXPECT("X.d.example.", RRTYPE_A, "d.example.\t3600\tIN\tDNAME\tt.example.",
+           "X.d.example.\t3600\tIN\tCNAME\tX.t.example.", "192.0.2.4");
+    /* a DNAME whose target is below itself makes one step (RFC 6672 2.2), and nothing stands in
+     * an answer twice */
+    EXPECT("a.grow.example.", RRTYPE_A, "NOERROR", "ANSWER: 2,",
+           "a.grow.example.\t3600\tIN\tCNAME\ta.x.grow.example.");
     EXPECT("a.b.grow.example.", RRTYPE_A, "NOERROR", "ANSWER: 2,");
     EXPECT("cg.example.", RRTYPE_A, "NOERROR", "ANSWER: 3,");
     EXPECT("z.pp.example.", RRTYPE_A, "NOERROR", "ANSWER: 4,");
     EXPECT("a.long.example.", RRTYPE_A, "NOERROR", "ANSWER: 2,");
     EXPECT("x.d2.example.", RRTYPE_DNAME, "NOERROR", "ANSWER: 3,");
-    EXPECT("q.f.f.example.", RRTYPE_A, "NXDOMAIN", "ANSWER: 3,"); /* that one makes names shorter */
-    EXPECT("x.a.r1.example.", RRTYPE_A, "NOERROR", "ANSWER: 6,", "192.0.2.44"); /* back to a DNAME with other labels */
+    EXPECT("q.f.f.example.", RRTYPE_A, "NXDOMAIN",
+           "ANSWER: 3,"); /* that one makes names shorter */
+    EXPECT("x.a.r1.example.", RRTYPE_A, "NOERROR", "ANSWER: 6,",
+           "192.0.2.44"); /* back to a DNAME with other labels */
     EXPECT("l1.example.", RRTYPE_A, "NOERROR", "ANSWER: 2", "l1.example.", "l2.example.");
-    EXPECT("down.example.", RRTYPE_A, "CNAME\twww.child.example.", "www.child.example.\t60\tIN\tA\t192.0.2.8");
+    EXPECT("down.example.", RRTYPE_A, "CNAME\twww.child.example.",
+           "www.child.example.\t60\tIN\tA\t192.0.2.8");
     EXPECT("example.", RRTYPE_NS, "NS\tns.example.", "ADDITIONAL SECTION", "192.0.2.1");
 }
 
@@ -252,7 +274,8 @@ static void proofs_are_given_to_who_asks(void **state)
     EXPECT("nope.nsec.", RRTYPE_A, "NXDOMAIN", "nsec.\t5\tIN\tSOA", "nsec.\t5\tIN\tRRSIG\tSOA",
            "nsec.\t60\tIN\tNSEC\tns.nsec.", "RRSIG\tNSEC");
     EXPECT("ns.nsec.", RRTYPE_A, "NOERROR", "ANSWER: 2,", "192.0.2.5", "RRSIG\tA");
-    EXPECT("x.w.nsec.", RRTYPE_A, "NOERROR", "192.0.2.6", "RRSIG\tA", "AUTHORITY SECTION", "*.w.nsec.\t60\tIN\tNSEC");
+    EXPECT("x.w.nsec.", RRTYPE_A, "NOERROR", "192.0.2.6", "RRSIG\tA", "AUTHORITY SECTION",
+           "*.w.nsec.\t60\tIN\tNSEC");
     EXPECT("x.w.nsec.", RRTYPE_MX, "NOERROR", "ANSWER: 0,", "SOA", "*.w.nsec.\t60\tIN\tNSEC");
     EXPECT("a.b.nsec3.", RRTYPE_A, "NXDOMAIN", "nsec3.\t5\tIN\tSOA",
            "3rrjesemtuh627kgk4qgon0250128tou.nsec3.\t60\tIN\tNSEC3", "RRSIG\tNSEC3");
@@ -268,7 +291,10 @@ static void random_octets_are_survived(void **state)
     srand(7);
     ex.settings = &settings;
     for (int i = 0; i < 200000; i++) {
-        memcpy(query, "\0\7\1\0\0\1\0\0\0\0\0\1\3www\7example\0\0\1\0\1\0\0\51\4\320\0\0\0\0\0\4\0\3\0\0", 44);
+        memcpy(
+            query,
+            "\0\7\1\0\0\1\0\0\0\0\0\1\3www\7example\0\0\1\0\1\0\0\51\4\320\0\0\0\0\0\4\0\3\0\0",
+            44);
         size_t len = 44;
         for (int n = rand() % 5; n > 0; n--)
             query[(size_t)rand() % len] = (uint8_t)rand();

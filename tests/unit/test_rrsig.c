@@ -8,9 +8,9 @@
 /* Keys and signatures made by ldns are verified; each changed octet is noticed. */
 static void signatures_of_ldns_are_verified(void **state)
 {
-    static const ldns_signing_algorithm algorithms[] = {LDNS_SIGN_RSASHA1, LDNS_SIGN_RSASHA256, LDNS_SIGN_RSASHA512,
-                                                        LDNS_SIGN_ECDSAP256SHA256, LDNS_SIGN_ECDSAP384SHA384,
-                                                        LDNS_SIGN_ED25519};
+    static const ldns_signing_algorithm algorithms[] = {
+        LDNS_SIGN_RSASHA1,         LDNS_SIGN_RSASHA256,       LDNS_SIGN_RSASHA512,
+        LDNS_SIGN_ECDSAP256SHA256, LDNS_SIGN_ECDSAP384SHA384, LDNS_SIGN_ED25519};
     uint8_t owner[DNAME_MAX];
     (void)state;
     for (size_t a = 0; a < ARRAY_LEN(algorithms); a++) {
@@ -24,17 +24,22 @@ static void signatures_of_ldns_are_verified(void **state)
         ldns_rr *dnskey = ldns_key2rr(key);
         ldns_key_set_keytag(key, ldns_calc_keytag(dnskey));
         ldns_key_list_push_key(keys, key);
-        assert_int_equal(ldns_rr_new_frm_str(&rr, "Host.example. 300 MX 10 Mail.Example.", 0, NULL, NULL), LDNS_STATUS_OK);
+        assert_int_equal(
+            ldns_rr_new_frm_str(&rr, "Host.example. 300 MX 10 Mail.Example.", 0, NULL, NULL),
+            LDNS_STATUS_OK);
         ldns_rr_list_push_rr(set, rr);
         ldns_rr_list *sigs = ldns_sign_public(set, keys);
         assert_int_equal(ldns_rr_list_rr_count(sigs), 1);
-        ldns_buffer *sig_wire = ldns_buffer_new(1024), *key_wire = ldns_buffer_new(2048), *set_wire = ldns_buffer_new(512);
+        ldns_buffer *sig_wire = ldns_buffer_new(1024), *key_wire = ldns_buffer_new(2048),
+                    *set_wire = ldns_buffer_new(512);
         ldns_rr_rdata2buffer_wire(sig_wire, ldns_rr_list_rr(sigs, 0));
         ldns_rr_rdata2buffer_wire(key_wire, dnskey);
         ldns_rr_rdata2buffer_wire(set_wire, rr);
-        uint8_t *sig_rdata = ldns_buffer_begin(sig_wire), *key_rdata = ldns_buffer_begin(key_wire);
+        uint8_t *sig_rdata = ldns_buffer_begin(sig_wire),
+                *key_rdata = ldns_buffer_begin(key_wire);
         uint8_t *set_rdata = ldns_buffer_begin(set_wire);
-        size_t sig_len = ldns_buffer_position(sig_wire), key_len = ldns_buffer_position(key_wire);
+        size_t sig_len = ldns_buffer_position(sig_wire),
+               key_len = ldns_buffer_position(key_wire);
         struct rrsig_rdata record = {set_rdata, (uint16_t)ldns_buffer_position(set_wire)};
 
         struct dnskey fields = dnskey_read(key_rdata, key_len);
@@ -80,7 +85,9 @@ static void broken_keys_are_refused(void **state)
             if (!err) /* zeros may be a point of an Edwards curve */
                 dnskey_unload(&loaded);
             else
-                assert_true(err == ERR_FORMAT || (err == ERR_DENIED && !memchr("\5\7\10\12\15\16\17\20", (int)algorithm, 8)));
+                assert_true(err == ERR_FORMAT ||
+                            (err == ERR_DENIED &&
+                             !memchr("\5\7\10\12\15\16\17\20", (int)algorithm, 8)));
         }
 }
 

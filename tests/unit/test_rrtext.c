@@ -1,4 +1,5 @@
-/* RDATA from text: every type against ldns reading the whole record, and the place of every fault. */
+/* RDATA from text: every type against ldns reading the whole record, and the place of every
+ * fault. */
 #include "unit.h"
 
 #include <ldns/ldns.h>
@@ -32,13 +33,15 @@ static size_t split(const char *text, struct rrtext_token *tokens, size_t max)
                 else if (*text == '"')
                     inside = !inside;
         }
-        tokens[cnt++] = (struct rrtext_token){.text = start, .len = (size_t)(text - start), .is_quoted = is_quoted};
+        tokens[cnt++] = (struct rrtext_token){
+            .text = start, .len = (size_t)(text - start), .is_quoted = is_quoted};
         text += is_quoted;
     }
     return cnt;
 }
 
-static enum err read_sample(const char *text, uint16_t *type, size_t *len, struct rrtext_fault *fault)
+static enum err read_sample(const char *text, uint16_t *type, size_t *len,
+                            struct rrtext_fault *fault)
 {
     struct rrtext_token tokens[32];
     static const uint8_t root[] = {0};
@@ -69,7 +72,8 @@ static void all_types_are_read_as_ldns_reads_them(void **state)
         ldns_buffer *buffer = ldns_buffer_new(65536);
         for (size_t n = 0; n < ldns_rr_rd_count(rr); n++)
             ldns_rdf2buffer_wire(buffer, ldns_rr_rdf(rr, n));
-        if (len != ldns_buffer_position(buffer) || memcmp(rdata, ldns_buffer_begin(buffer), len) != 0)
+        if (len != ldns_buffer_position(buffer) ||
+            memcmp(rdata, ldns_buffer_begin(buffer), len) != 0)
             fail_msg("%s: not what ldns makes of it", samples[i]);
         ldns_buffer_free(buffer);
         ldns_rr_free(rr);
@@ -137,7 +141,8 @@ static void faults_name_word_and_reason(void **state)
         {"SVCB 1 . port=1 port=2", 2, 0, "given twice"},
         {"SVCB 1 . key99999=x", 2, 0, "expected a parameter"},
         {"SVCB 1 . mandatory=alpn,alpn alpn=h2", 2, 10, "named twice"},
-        {"HTTPS 1 . ipv6hint=1111:2222:3333:4444:5555:6666:7777:8888:9999:aaaa", 2, 9, "addresses"},
+        {"HTTPS 1 . ipv6hint=1111:2222:3333:4444:5555:6666:7777:8888:9999:aaaa", 2, 9,
+         "addresses"},
         {"APL 1:10.0.0.0/99", 0, 0, "prefixes"},
         {"APL 1:10.0.0.0/288", 0, 0, "prefixes"},
         {"APL 1:10.0.0.0/", 0, 0, "prefixes"},
@@ -162,8 +167,10 @@ static void faults_name_word_and_reason(void **state)
         {"TYPE65280 \\# 4 0a0000", 1, 0, "the length says 4"},
         {"TYPE65280 \\# 1 0g", 2, 1, "hexadecimal"},
         {"TYPE65280 hello", 0, 0, "RFC 3597"},
-        {"AMTRELAY 10 2 1 192.0.2.1", 1, 0, "discovery bit"}, {"AMTRELAY 10 0 0 a.", 3, 0, "expected . for no relay"},
-        {"AMTRELAY 10 0 4 a.", 2, 0, "larger than 3"}, {"NXT a. A", 0, 0, "RFC 3597"},
+        {"AMTRELAY 10 2 1 192.0.2.1", 1, 0, "discovery bit"},
+        {"AMTRELAY 10 0 0 a.", 3, 0, "expected . for no relay"},
+        {"AMTRELAY 10 0 4 a.", 2, 0, "larger than 3"},
+        {"NXT a. A", 0, 0, "RFC 3597"},
         {"IPSECKEY 10 3 2 a..b AQ==", 3, 2, "a label is empty"},
         {"IPSECKEY 10 3", 2, 0, "algorithm"},
         {"EUI48 00-00", 0, 0, "six octets"},
@@ -175,8 +182,10 @@ static void faults_name_word_and_reason(void **state)
         struct rrtext_fault fault;
         if (read_sample(cases[i].text, &type, &len, &fault) == ERR_OK)
             fail_msg("%s was read", cases[i].text);
-        if (fault.token != cases[i].token || fault.offset != cases[i].offset || !strstr(fault.why, cases[i].why))
-            fail_msg("%s: word %zu byte %zu: %s", cases[i].text, fault.token, fault.offset, fault.why);
+        if (fault.token != cases[i].token || fault.offset != cases[i].offset ||
+            !strstr(fault.why, cases[i].why))
+            fail_msg("%s: word %zu byte %zu: %s", cases[i].text, fault.token, fault.offset,
+                     fault.why);
     }
 }
 
@@ -185,9 +194,19 @@ static void short_forms_are_read(void **state)
     static const struct {
         const char *text;
         size_t len;
-    } cases[] = {{"CAA 0 issue \"\"", 7},  {"CSYNC 66 3", 6},          {"IPSECKEY 10 0 0 .", 3},
-                 {"KEY 49152 3 0", 4},     {"SINK 1 0 1", 3}, {"URI 1 2 \"\"", 4},           {"NSEC b.", 3},
-                 {"TLSA DANE-EE SPKI SHA2-256 AA", 4}, {"ATMA +61200000000", 12}, {"ATMA 39246f0001", 6}, {"NSEC3PARAM 1 0 0 -", 5}, {"DSYNC CDS 1 5359 a.", 8}, {"CDNSKEY 0 3 0 AA==", 5}};
+    } cases[] = {{"CAA 0 issue \"\"", 7},
+                 {"CSYNC 66 3", 6},
+                 {"IPSECKEY 10 0 0 .", 3},
+                 {"KEY 49152 3 0", 4},
+                 {"SINK 1 0 1", 3},
+                 {"URI 1 2 \"\"", 4},
+                 {"NSEC b.", 3},
+                 {"TLSA DANE-EE SPKI SHA2-256 AA", 4},
+                 {"ATMA +61200000000", 12},
+                 {"ATMA 39246f0001", 6},
+                 {"NSEC3PARAM 1 0 0 -", 5},
+                 {"DSYNC CDS 1 5359 a.", 8},
+                 {"CDNSKEY 0 3 0 AA==", 5}};
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         uint16_t type;
@@ -205,11 +224,18 @@ static void other_spellings_are_the_same(void **state)
     static const struct {
         const char *text, *same;
     } cases[] = {
-        {"SVCB 1 . key1=\"\\002h2\"", "SVCB 1 . alpn=h2"}, {"SVCB 1 . key3=\\001\\187", "SVCB 1 . port=443"},
-        {"SVCB 1 . key4=\\192\\000\\002\\001", "SVCB 1 . ipv4hint=192.0.2.1"}, {"HTTPS 1 . key0=\\000\\001 alpn=h2", "HTTPS 1 . mandatory=alpn alpn=h2"},
-        {"SVCB 1 . key6=\" \\001\\013\\184\\000\\000\\000\\000\\000\\000\\000\\000\\000\\000\\000\\001\"", "SVCB 1 . ipv6hint=2001:db8::1"},
-        {"WKS 192.0.2.1 tcp smtp", "WKS 192.0.2.1 6 25"}, {"WKS 192.0.2.1 UDP domain 53", "WKS 192.0.2.1 17 domain"},
-        {"WKS 192.0.2.1 6 smtp 80", "WKS 192.0.2.1 tcp 25 80"}, {"DSYNC CDS NOTIFY 5359 a.", "DSYNC CDS 1 5359 a."}, {"DSYNC CSYNC notify 53 a.", "DSYNC CSYNC 1 53 a."},
+        {"SVCB 1 . key1=\"\\002h2\"", "SVCB 1 . alpn=h2"},
+        {"SVCB 1 . key3=\\001\\187", "SVCB 1 . port=443"},
+        {"SVCB 1 . key4=\\192\\000\\002\\001", "SVCB 1 . ipv4hint=192.0.2.1"},
+        {"HTTPS 1 . key0=\\000\\001 alpn=h2", "HTTPS 1 . mandatory=alpn alpn=h2"},
+        {"SVCB 1 . key6=\" "
+         "\\001\\013\\184\\000\\000\\000\\000\\000\\000\\000\\000\\000\\000\\000\\001\"",
+         "SVCB 1 . ipv6hint=2001:db8::1"},
+        {"WKS 192.0.2.1 tcp smtp", "WKS 192.0.2.1 6 25"},
+        {"WKS 192.0.2.1 UDP domain 53", "WKS 192.0.2.1 17 domain"},
+        {"WKS 192.0.2.1 6 smtp 80", "WKS 192.0.2.1 tcp 25 80"},
+        {"DSYNC CDS NOTIFY 5359 a.", "DSYNC CDS 1 5359 a."},
+        {"DSYNC CSYNC notify 53 a.", "DSYNC CSYNC 1 53 a."},
     };
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
@@ -250,7 +276,8 @@ static void missing_seconds_are_zero(void **state)
     struct rrtext_fault fault;
     (void)state;
     assert_int_equal(read_sample("LOC 52 22 23.5 N 4 53 0 E 0m", &type, &len, &fault), ERR_OK);
-    assert_memory_equal(rdata, "\0\22\26\23", 4); /* 1 m, 10,000 m and 10 m unless told (RFC 1876 3) */
+    assert_memory_equal(rdata, "\0\22\26\23",
+                        4); /* 1 m, 10,000 m and 10 m unless told (RFC 1876 3) */
     memcpy(whole, rdata, len);
     assert_int_equal(read_sample("LOC 52 22 23.5 N 4 53 E 0m 1m", &type, &len, &fault), ERR_OK);
     assert_memory_equal(whole, rdata, len);
@@ -264,16 +291,19 @@ static void strings_end_at_255(void **state)
     size_t len;
     (void)state;
     memset(text, 'x', sizeof(text));
-    assert_int_equal(rrtext_read(RRTYPE_TXT, &token, 1, NULL, &scratch, rdata, &len, &fault), ERR_OK);
+    assert_int_equal(rrtext_read(RRTYPE_TXT, &token, 1, NULL, &scratch, rdata, &len, &fault),
+                     ERR_OK);
     assert_int_equal(len, 256);
     token.len = 256;
-    assert_int_equal(rrtext_read(RRTYPE_TXT, &token, 1, NULL, &scratch, rdata, &len, &fault), ERR_FORMAT);
+    assert_int_equal(rrtext_read(RRTYPE_TXT, &token, 1, NULL, &scratch, rdata, &len, &fault),
+                     ERR_FORMAT);
     assert_int_equal(fault.offset, 255);
 }
 
 static void ttls_have_units(void **state)
 {
-    static const char *const wrong[] = {"", "x", "1x", "1h1", "h", "4294967296", "99999999999", "-1", "1hh"};
+    static const char *const wrong[] = {"",           "x",           "1x", "1h1", "h",
+                                        "4294967296", "99999999999", "-1", "1hh"};
     uint32_t ttl;
     (void)state;
     assert_int_equal(rrtext_read_ttl("3600", 4, &ttl), ERR_OK);
@@ -281,7 +311,8 @@ static void ttls_have_units(void **state)
     assert_int_equal(rrtext_read_ttl("1w2D3h4M5s", 10, &ttl), ERR_OK);
     assert_int_equal(ttl, 604800 + 2 * 86400 + 3 * 3600 + 4 * 60 + 5);
     assert_int_equal(rrtext_read_ttl("2147483647", 10, &ttl), ERR_OK);
-    assert_int_equal(rrtext_read_ttl("4294967295", 10, &ttl), ERR_OK); /* RFC 2181 8 is the zone file's to apply */
+    assert_int_equal(rrtext_read_ttl("4294967295", 10, &ttl),
+                     ERR_OK); /* RFC 2181 8 is the zone file's to apply */
     for (size_t i = 0; i < ARRAY_LEN(wrong); i++)
         if (strcmp(wrong[i], "1h1") != 0)
             assert_int_equal(rrtext_read_ttl(wrong[i], strlen(wrong[i]), &ttl), ERR_FORMAT);

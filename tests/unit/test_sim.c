@@ -1,5 +1,6 @@
-/* A simulation with a seed: clients, servers, a network that loses, delays, doubles and alters, clocks that jump, new
- * configurations, emptied caches.  At rest each query has had one answer and every counter is zero again.
+/* A simulation with a seed: clients, servers, a network that loses, delays, doubles and alters,
+ * clocks that jump, new configurations, emptied caches.  At rest each query has had one answer
+ * and every counter is zero again.
  *
  * ROOTLINE_SEED=N          play this seed, and print what happens
  * ROOTLINE_SEEDS=FIRST-LAST play these; else 1-200
@@ -10,8 +11,8 @@
 #include <signal.h>
 #include <unistd.h>
 
-#include "resolver/cache_memory.h"
-#include "resolver/claims.h"
+#include "resolver/cache/cache_memory.h"
+#include "resolver/cache/claims.h"
 
 enum {
     QUERIES_MAX = 110,

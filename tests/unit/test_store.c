@@ -1,5 +1,5 @@
-/* The cache's file: what was written is what is read, by every worker and after a restart; whatever is done to the file, nothing
- * wrong comes out of it. */
+/* The cache's file: what was written is what is read, by every worker and after a restart;
+ * whatever is done to the file, nothing wrong comes out of it. */
 #include <errno.h>
 #include <fcntl.h>
 #include <lmdb.h>
@@ -13,8 +13,8 @@
 #include "base/hash.h"
 #include "base/now.h"
 #include "base/rng.h"
-#include "resolver/cache_lmdb.h"
-#include "resolver/sketch.h"
+#include "resolver/cache/cache_lmdb.h"
+#include "resolver/cache/sketch.h"
 
 enum { SMALL = 8 << 20, MODEL = 3000, THREADS = 4 };
 
@@ -34,8 +34,11 @@ static _Atomic uint64_t announce_cnt;
 
 static enum err open_disk(uint64_t size)
 {
-    struct cache_lmdb_conf conf = {
-        .directory = folder, .size = size, .worker_cnt = THREADS, .announced = announced, .data = &announce_cnt};
+    struct cache_lmdb_conf conf = {.directory = folder,
+                                   .size = size,
+                                   .worker_cnt = THREADS,
+                                   .announced = announced,
+                                   .data = &announce_cnt};
     return cache_lmdb_open(&conf, &disk, why);
 }
 
@@ -47,9 +50,11 @@ static struct cache_store *view(void)
 }
 
 /* Keys as the cache makes them: a space, labels from the root on, a type. */
-static struct cache_key key_of(const char *tld, unsigned domain, unsigned number, uint8_t bytes[100])
+static struct cache_key key_of(const char *tld, unsigned domain, unsigned number,
+                               uint8_t bytes[100])
 {
-    int len = snprintf((char *)bytes, 100, "\1%s%cd%u%cn%u%c%c%c", tld, 0, domain, 0, number, 0, 0, 1);
+    int len = snprintf((char *)bytes, 100, "\1%s%cd%u%cn%u%c%c%c", tld, 0, domain, 0, number, 0,
+                       0, 1);
     return (struct cache_key){bytes, (size_t)len, hash_more(hash_start(), bytes, (size_t)len)};
 }
 
@@ -164,7 +169,8 @@ static void test_what_is_written_is_read(void **state)
     flush(a);
     b->settle(b);
     assert_false(is_there(b, 1));
-    assert_int_not_equal(atomic_load(&a->versions->slots[key.hash % CACHE_STORE_SLOTS]), version);
+    assert_int_not_equal(atomic_load(&a->versions->slots[key.hash % CACHE_STORE_SLOTS]),
+                         version);
     a->free(&a);
     b->free(&b);
 }
@@ -207,7 +213,8 @@ static void reopen(void)
     assert_string_equal(why, "");
 }
 
-/* Puts and removals at random against a table of what must be there, with restarts: each checks the whole file. */
+/* Puts and removals at random against a table of what must be there, with restarts: each checks
+ * the whole file. */
 static void test_model(void **state)
 {
     static unsigned rounds[MODEL]; /* 0: not there */
@@ -223,7 +230,8 @@ static void test_model(void **state)
             if (number % 50 == 7 && number % 300 != 7)
                 continue; /* few of the large ones, or it will not all fit */
             bool is_removal = rng_below(&rng, 3) == 0;
-            if (rng_below(&rng, 8) == 0) /* a large value that is replaced in the same transaction */
+            if (rng_below(&rng, 8) ==
+                0) /* a large value that is replaced in the same transaction */
                 assert_int_equal(store->put(store, &key, large, sizeof(large), 0), ERR_OK);
             if (is_removal)
                 store->remove(store, &key);
@@ -262,7 +270,8 @@ static void test_it_never_grows(void **state)
     assert_int_equal(before.size, SMALL);
     for (unsigned i = 0; i < 100; i++) { /* these are popular */
         struct cache_key key = key_of("good", i, i, bytes);
-        assert_int_equal(a->put(a, &key, (const uint8_t *)"value", 6, now_wall_ms() + 1000000), ERR_OK);
+        assert_int_equal(a->put(a, &key, (const uint8_t *)"value", 6, now_wall_ms() + 1000000),
+                         ERR_OK);
         for (unsigned k = 0; k < 10; k++)
             a->use(a, key.hash);
     }
@@ -272,8 +281,9 @@ static void test_it_never_grows(void **state)
         a->settle(a);
     }
     struct cache_lmdb_stats stats = cache_lmdb_stats(disk);
-    print_message("%llu entries in %llu of %llu octets, %llu trimmed, %llu refused\n", (unsigned long long)stats.entries,
-                  (unsigned long long)stats.used, (unsigned long long)stats.size, (unsigned long long)stats.trimmed,
+    print_message("%llu entries in %llu of %llu octets, %llu trimmed, %llu refused\n",
+                  (unsigned long long)stats.entries, (unsigned long long)stats.used,
+                  (unsigned long long)stats.size, (unsigned long long)stats.trimmed,
                   (unsigned long long)stats.refused);
     assert_true(stats.used <= stats.size && stats.trimmed > 10000 && stats.entries > 1000);
     assert_int_equal(stats.refused, 0);
@@ -299,7 +309,8 @@ static void test_the_ended_go_first(void **state)
     (void)state;
     for (unsigned i = 0; i < 1000; i++) {
         struct cache_key key = key_of("old", i, i, bytes);
-        assert_int_equal(a->put(a, &key, (const uint8_t *)"value", 6, now_wall_ms() + 1000), ERR_OK);
+        assert_int_equal(a->put(a, &key, (const uint8_t *)"value", 6, now_wall_ms() + 1000),
+                         ERR_OK);
         for (unsigned k = 0; k < 15; k++)
             a->use(a, key.hash);
     }
@@ -335,7 +346,8 @@ static void test_a_domain_has_its_share(void **state)
     }
     for (unsigned i = 0; i < 100000; i++) {
         struct cache_key key = key_of("evil", 1, i, bytes);
-        assert_int_equal(a->put(a, &key, value, sizeof(value), now_wall_ms() + 1000000), ERR_OK);
+        assert_int_equal(a->put(a, &key, value, sizeof(value), now_wall_ms() + 1000000),
+                         ERR_OK);
         a->use(a, key.hash); /* and asks for them himself, as often */
         a->use(a, key.hash);
         a->settle(a);
@@ -359,7 +371,8 @@ static void test_large_values_only(void **state)
     (void)state;
     for (unsigned i = 0; i < 3000; i++) {
         struct cache_key key = key_of("big", i % 7, i, bytes);
-        assert_int_equal(a->put(a, &key, value, sizeof(value) - i % 5000, now_wall_ms() + 1000000), ERR_OK);
+        assert_int_equal(
+            a->put(a, &key, value, sizeof(value) - i % 5000, now_wall_ms() + 1000000), ERR_OK);
         assert_non_null(a->get(a, &key, &len));
         if (i % 10 == 0) /* one that reads for long */
             b->settle(b);
@@ -403,7 +416,8 @@ static void write_file(const uint8_t *bytes, size_t len)
     /* what is all zeros is left out: the file is large */
     for (size_t at = 0, end = 0; at < len; at = end) {
         bool is_zero = memcmp(bytes + at, zeros, util_min(len - at, 4096)) == 0;
-        for (end = at; end < len && (memcmp(bytes + end, zeros, util_min(len - end, 4096)) == 0) == is_zero;)
+        for (end = at; end < len &&
+                       (memcmp(bytes + end, zeros, util_min(len - end, 4096)) == 0) == is_zero;)
             end += util_min(len - end, 4096);
         if (!is_zero)
             assert_int_equal(pwrite(fd, bytes + at, end - at, (off_t)at), end - at);
@@ -427,7 +441,8 @@ static void fill(unsigned cnt)
     a->free(&a);
 }
 
-/* 1,000 files with flipped bits or cut short: each start succeeds, and what is found is what was written. */
+/* 1,000 files with flipped bits or cut short: each start succeeds, and what is found is what
+ * was written. */
 static void test_damaged_files(void **state)
 {
     unsigned aside = 0, found = 0, lost = 0;
@@ -444,7 +459,8 @@ static void test_damaged_files(void **state)
         size_t bad_len = turn % 4 == 3 ? rng_below(&rng, (uint32_t)len) : len;
         memcpy(bad, good, len);
         for (unsigned flips = turn % 4 == 3 ? 0 : 1 + turn % 4 * 20; flips > 0; flips--) {
-            /* every fourth time in the first pages, and most of the others where there is something */
+            /* every fourth time in the first pages, and most of the others where there is
+             * something */
             size_t at = rng_below(&rng, (uint32_t)(turn % 8 == 0 ? 3 * 4096 : used + 8 * 4096));
             bad[at] ^= (uint8_t)(1 << rng_below(&rng, 8));
         }
@@ -467,8 +483,9 @@ static void test_damaged_files(void **state)
         a->free(&a);
         cache_lmdb_free(&disk);
     }
-    print_message("%u of 1,000 set aside; in the others %u values were found and %u had broken\n", aside, found,
-                  lost - aside * 2600);
+    print_message(
+        "%u of 1,000 set aside; in the others %u values were found and %u had broken\n", aside,
+        found, lost - aside * 2600);
     assert_true(aside > 300 && aside < 1000);
     free(good);
     assert_int_equal(open_disk(SMALL), ERR_OK);
@@ -579,7 +596,8 @@ static void *work(void *data)
         struct cache_key key = key_of("test", number % 100, number, bytes);
         if (number % 50 == 7)
             continue;
-        if (i % 4 == 0 && store->put(store, &key, value, value_of(number, 0, value), now_wall_ms() + 100000) != ERR_OK)
+        if (i % 4 == 0 && store->put(store, &key, value, value_of(number, 0, value),
+                                     now_wall_ms() + 100000) != ERR_OK)
             return (void *)"a value was not taken";
         if (i % 4 == 0 && !has(store, number, 0))
             return (void *)"what was just written is not there";

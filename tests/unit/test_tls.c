@@ -1,10 +1,11 @@
-/* TLS between two arrays: a server and a client of ours, octet by octet, with what proves the server right and wrong. */
+/* TLS between two arrays: a server and a client of ours, octet by octet, with what proves the
+ * server right and wrong. */
 #include "unit.h"
 
 #include <openssl/crypto.h>
 #include <openssl/ssl.h>
 
-#include "net/tls.h"
+#include "net/transport/tls.h"
 
 enum { ROOM = 1 << 17 };
 
@@ -24,7 +25,8 @@ static const char *path(const char *name)
 static void make_certificate(const char *names)
 {
     char command[600];
-    snprintf(command, sizeof(command), "%s certificate make %s --directory %s >/dev/null", ROOTLINE_COMMAND, names, folder);
+    snprintf(command, sizeof(command), "%s certificate make %s --directory %s >/dev/null",
+             ROOTLINE_COMMAND, names, folder);
     assert_int_equal(system(command), 0);
 }
 
@@ -53,7 +55,8 @@ static int end(void **state)
 
 static struct tls_client *client_of(const char *name, const char *pin)
 {
-    struct tls_client_terms terms = {.name = name, .pins = &pin, .pin_cnt = pin ? 1 : 0, .ca_file = path("ca.pem")};
+    struct tls_client_terms terms = {
+        .name = name, .pins = &pin, .pin_cnt = pin ? 1 : 0, .ca_file = path("ca.pem")};
     struct tls_client *client;
     char why[300];
     assert_int_equal(tls_client_get(&terms, &client, why, sizeof(why)), ERR_OK);
@@ -62,8 +65,8 @@ static struct tls_client *client_of(const char *name, const char *pin)
 
 /* Both ends of a connection, and what is on its way. */
 struct pair {
-    struct tls *at[2]; /* client, server */
-    struct buffer way[2]; /* from each */
+    struct tls *at[2];      /* client, server */
+    struct buffer way[2];   /* from each */
     uint8_t plain[2][ROOM]; /* what each has read */
     size_t got[2];
     enum tls_state state[2];
@@ -98,7 +101,8 @@ static bool carry(struct pair *p, int to, size_t piece)
         size_t got;
         tls_feed(p->at[to], sealed.at + at, util_min(piece, sealed.len - at));
         do {
-            p->state[to] = tls_read(p->at[to], p->plain[to] + p->got[to], ROOM - p->got[to], &got, &p->way[to]);
+            p->state[to] = tls_read(p->at[to], p->plain[to] + p->got[to], ROOM - p->got[to],
+                                    &got, &p->way[to]);
             p->got[to] += got;
         } while (got > 0);
     }
@@ -127,7 +131,8 @@ static void test_in_pieces(void **state)
         settle(&p, piece);
         assert_int_equal(p.state[0], TLS_OPEN);
         assert_int_equal(p.state[1], TLS_OPEN);
-        assert_true(tls_speaks(p.at[0], "dot") && tls_speaks(p.at[1], "dot") && !tls_speaks(p.at[1], "do"));
+        assert_true(tls_speaks(p.at[0], "dot") && tls_speaks(p.at[1], "dot") &&
+                    !tls_speaks(p.at[1], "do"));
         for (int from = 0; from < 2; from++) {
             assert_true(tls_write(p.at[from], large, sizeof(large), &p.way[from]));
             assert_true(tls_write(p.at[from], large, 10, &p.way[from]));
@@ -139,12 +144,14 @@ static void test_in_pieces(void **state)
         tls_end(p.at[0], &p.way[0]);
         settle(&p, piece);
         assert_int_equal(p.state[1], TLS_ENDED);
-        assert_true(tls_write(p.at[1], large, 10, &p.way[1])); /* half-closed: it may still answer */
+        assert_true(
+            tls_write(p.at[1], large, 10, &p.way[1])); /* half-closed: it may still answer */
         pair_free(&p);
     }
 }
 
-/* Any octet of the handshake that is another one: it breaks, or waits; it never opens to the wrong end. */
+/* Any octet of the handshake that is another one: it breaks, or waits; it never opens to the
+ * wrong end. */
 static void test_changed_octets(void **state)
 {
     static struct pair p;
@@ -215,7 +222,8 @@ static void test_tickets(void **state)
     assert_true(after.resumed - before.resumed >= 2);
 }
 
-/* A certificate of another key than the ticket's: the ticket is of no use, and what is trusted is looked at again. */
+/* A certificate of another key than the ticket's: the ticket is of no use, and what is trusted
+ * is looked at again. */
 static void test_renewal(void **state)
 {
     static struct pair old, new;
@@ -225,7 +233,8 @@ static void test_renewal(void **state)
     (void)state;
     pair_new(&old, client_of("dns.test", NULL));
     assert_int_equal(tls_server_look(server, why, sizeof(why)), TLS_SERVER_SAME);
-    assert_true(tls_server_certificate(server, 0, &before) && !tls_server_certificate(server, 1, &after));
+    assert_true(tls_server_certificate(server, 0, &before) &&
+                !tls_server_certificate(server, 1, &after));
     assert_string_equal(before.name, "dns.test");
     assert_int_equal(before.addr_cnt, 1);
     make_certificate("new.test 127.0.0.1 192.0.2.7 --days 30");
@@ -241,7 +250,8 @@ static void test_renewal(void **state)
     assert_int_equal(new.state[0], TLS_OPEN);
     pair_free(&old);
     pair_free(&new);
-    expect_distrust(client_of("dns.test", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="), "hostname mismatch");
+    expect_distrust(client_of("dns.test", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="),
+                    "hostname mismatch");
 }
 
 /* ---- without memory ---- */
@@ -300,11 +310,13 @@ static void test_nothing_to_keep_data_in(void **state)
     has_no_app_data = false;
 }
 
-/* Each allocation of a handshake fails once: nothing breaks, and nobody is taken for somebody else. */
+/* Each allocation of a handshake fails once: nothing breaks, and nobody is taken for somebody
+ * else. */
 static void test_handshakes_without_memory(void **state)
 {
     static struct pair p;
-    struct tls_client *right = client_of("dns.test", NULL), *wrong = client_of("other.test", NULL);
+    struct tls_client *right = client_of("dns.test", NULL),
+                      *wrong = client_of("other.test", NULL);
     unsigned failed = 0, tries = 0;
 
     (void)state;
@@ -402,8 +414,11 @@ static void test_new_keys_for_ever(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_in_pieces), cmocka_unit_test(test_changed_octets), cmocka_unit_test(test_who_it_is),
-        cmocka_unit_test(test_tickets),   cmocka_unit_test(test_handshakes_without_memory), /* before the names change */
+        cmocka_unit_test(test_in_pieces),
+        cmocka_unit_test(test_changed_octets),
+        cmocka_unit_test(test_who_it_is),
+        cmocka_unit_test(test_tickets),
+        cmocka_unit_test(test_handshakes_without_memory), /* before the names change */
         cmocka_unit_test(test_renewal),
         cmocka_unit_test(test_nothing_to_keep_data_in),
         cmocka_unit_test(test_new_keys_for_ever),

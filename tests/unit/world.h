@@ -1,5 +1,5 @@
-/* An Internet in a function, in process on a stage: servers that answer as a test says, a client that asks.  For one
- * test program each; not every one uses all of it. */
+/* An Internet in a function, in process on a stage: servers that answer as a test says, a
+ * client that asks.  For one test program each; not every one uses all of it. */
 #pragma once
 
 #include "tests/unit/unit.h"
@@ -7,7 +7,7 @@
 #include "base/hash.h"
 #include "base/now.h"
 #include "dns/rrline.h"
-#include "resolver/task.h"
+#include "resolver/iterate/task.h"
 #include "tests/scenario/stage.h"
 
 #pragma GCC diagnostic ignored "-Wunused-function"
@@ -79,7 +79,8 @@ static void end(void)
 static bool ends_in(const char *name, const char *tail)
 {
     size_t a = strlen(name), b = strlen(tail);
-    return a >= b && strcmp(name + a - b, tail) == 0 && (a == b || b <= 1 || name[a - b - 1] == '.');
+    return a >= b && strcmp(name + a - b, tail) == 0 &&
+           (a == b || b <= 1 || name[a - b - 1] == '.');
 }
 
 static void delegate(const char *zone, const char *server, const char *address)
@@ -163,8 +164,12 @@ static void open_stage(void)
 static void ask_as(const char *name, uint16_t type, const struct addr *peer)
 {
     uint8_t wire[QUESTION_MAX], dname[DNAME_MAX];
-    struct question q = {
-        .id = 1, .flags = MESSAGE_RD, .name = unit_name(name, dname), .type = type, .has_edns = true, .udp_size = 4096};
+    struct question q = {.id = 1,
+                         .flags = MESSAGE_RD,
+                         .name = unit_name(name, dname),
+                         .type = type,
+                         .has_edns = true,
+                         .udp_size = 4096};
     stage_ask(&stage, wire, question_write(&q, wire), peer);
 }
 
@@ -190,7 +195,8 @@ static bool has_address(const char *text)
     const uint8_t *octets = addr_bytes(&want, &len);
     struct message_walk walk = message_walk(&m);
     while (message_next(&walk, &r))
-        if (r.section == MESSAGE_ANSWER && r.rdata_len == len && memcmp(r.rdata, octets, len) == 0)
+        if (r.section == MESSAGE_ANSWER && r.rdata_len == len &&
+            memcmp(r.rdata, octets, len) == 0)
             return true;
     return false;
 }

@@ -3,9 +3,10 @@
 
 #include "unit.h"
 
-#include "authd/zonefile.h"
+#include "authd/load/zonefile.h"
 
-#define ZONES_HEAD "$ORIGIN example.\n$TTL 3600\n@ SOA ns host 1 2 3 4 300\n@ NS ns\nns A 192.0.2.1\n"
+#define ZONES_HEAD \
+    "$ORIGIN example.\n$TTL 3600\n@ SOA ns host 1 2 3 4 300\n@ NS ns\nns A 192.0.2.1\n"
 
 /* The zone that `text` makes, or NULL; *report gets the findings, to be freed by the caller. */
 static inline struct zone *zones_read(const char *origin, const char *text, char **report)
@@ -16,7 +17,8 @@ static inline struct zone *zones_read(const char *origin, const char *text, char
     size_t len;
 
     diag_init(&diag);
-    enum err err = zonefile_parse(unit_name(origin, name), "z", text, strlen(text), NULL, &diag, &zone);
+    enum err err =
+        zonefile_parse(unit_name(origin, name), "z", text, strlen(text), NULL, &diag, &zone);
     FILE *stream = open_memstream(report, &len);
     diag_print(&diag, stream, false);
     fclose(stream);

@@ -2,9 +2,10 @@
  *
  *   dns-blast ADDRESS PORT SECONDS WINDOW FILE [SOURCES]
  *
- * FILE holds questions, each with two octets of length in front.  At most WINDOW of them are on their way at a time; what
- * is not answered within LOST_MS is lost.  With SOURCES the questions leave from that many addresses, 127.X.Y.1, each in a
- * /24 of its own.  It spins instead of sleeping: to wake it would be the server's work.  Prints one line of JSON. */
+ * FILE holds questions, each with two octets of length in front.  At most WINDOW of them are on
+ * their way at a time; what is not answered within LOST_MS is lost.  With SOURCES the questions
+ * leave from that many addresses, 127.X.Y.1, each in a /24 of its own.  It spins instead of
+ * sleeping: to wake it would be the server's work.  Prints one line of JSON. */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
@@ -16,7 +17,14 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { BATCH = 64, SIZE = 4096, LOST_MS = 100, SOCKETS_MAX = 4096, SECONDS_MAX = 60, RCVBUF = 4 << 20 };
+enum {
+    BATCH = 64,
+    SIZE = 4096,
+    LOST_MS = 100,
+    SOCKETS_MAX = 4096,
+    SECONDS_MAX = 60,
+    RCVBUF = 4 << 20
+};
 
 struct question {
     const unsigned char *bytes;
@@ -81,13 +89,15 @@ static int open_sockets(const char *address, const char *port, unsigned sources)
     struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((uint16_t)atoi(port))};
     int size = RCVBUF;
 
-    if (inet_pton(AF_INET, address, &to.sin_addr) != 1 || (ntohl(to.sin_addr.s_addr) >> 24) != 127) {
+    if (inet_pton(AF_INET, address, &to.sin_addr) != 1 ||
+        (ntohl(to.sin_addr.s_addr) >> 24) != 127) {
         fprintf(stderr, "%s: only addresses of 127.0.0.0/8 are asked\n", address);
         return 2;
     }
     for (unsigned i = 0; i < (sources ? sources : 1); i++) {
         int fd = socket(AF_INET, SOCK_DGRAM, 0);
-        struct sockaddr_in from = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(0x7f000001U + ((i + 1) << 8))};
+        struct sockaddr_in from = {.sin_family = AF_INET,
+                                   .sin_addr.s_addr = htonl(0x7f000001U + ((i + 1) << 8))};
         setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
         if (fd < 0 || (sources && bind(fd, (struct sockaddr *)&from, sizeof(from)) != 0) ||
             connect(fd, (struct sockaddr *)&to, sizeof(to)) != 0)
@@ -177,7 +187,8 @@ int main(int argc, char **argv)
     double length = atof(argv[3]);
     unsigned sources = argc == 7 ? (unsigned)atoi(argv[6]) : 0;
     if (!(length > 0 && length <= SECONDS_MAX) || sources > SOCKETS_MAX) {
-        fprintf(stderr, "dns-blast: at most %d seconds and %d sources\n", SECONDS_MAX, SOCKETS_MAX);
+        fprintf(stderr, "dns-blast: at most %d seconds and %d sources\n", SECONDS_MAX,
+                SOCKETS_MAX);
         return 2;
     }
     int status = read_questions(argv[5]);
@@ -188,10 +199,12 @@ int main(int argc, char **argv)
     double start = seconds();
     run(&count, start + length, (uint64_t)atoll(argv[4]));
     double took = seconds() - start;
-    printf("{\"seconds\": %.3f, \"sent\": %llu, \"answered\": %llu, \"lost\": %llu, \"bytes_out\": %llu, \"bytes_in\": %llu, "
+    printf("{\"seconds\": %.3f, \"sent\": %llu, \"answered\": %llu, \"lost\": %llu, "
+           "\"bytes_out\": %llu, \"bytes_in\": %llu, "
            "\"truncated\": %llu, \"rcodes\": [",
-           took, (unsigned long long)count.sent, (unsigned long long)count.answered, (unsigned long long)count.lost,
-           (unsigned long long)count.bytes_out, (unsigned long long)count.bytes_in, (unsigned long long)count.truncated);
+           took, (unsigned long long)count.sent, (unsigned long long)count.answered,
+           (unsigned long long)count.lost, (unsigned long long)count.bytes_out,
+           (unsigned long long)count.bytes_in, (unsigned long long)count.truncated);
     for (int i = 0; i < 16; i++)
         printf("%s%llu", i ? ", " : "", (unsigned long long)count.rcodes[i]);
     printf("]}\n");

@@ -1,8 +1,10 @@
-/* udp-echo: give every datagram back as an answer, and do nothing else: the limit of the sockets.
+/* udp-echo: give every datagram back as an answer, and do nothing else: the limit of the
+ * sockets.
  *
  *   udp-echo ADDRESS PORT
  *
- * The same system calls as net/front_udp.c with the same batch, without libuv and without DNS. */
+ * The same system calls as net/transport/front_udp.c with the same batch, without libuv and
+ * without DNS. */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <poll.h>
@@ -37,7 +39,8 @@ int main(int argc, char **argv)
     memset(out, 0, sizeof(out));
     for (int i = 0; i < BATCH; i++) {
         parts[i].iov_base = bytes[i];
-        in[i].msg_hdr = (struct msghdr){.msg_name = &peers[i], .msg_iov = &parts[i], .msg_iovlen = 1};
+        in[i].msg_hdr =
+            (struct msghdr){.msg_name = &peers[i], .msg_iov = &parts[i], .msg_iovlen = 1};
         out[i].msg_hdr = in[i].msg_hdr;
     }
     for (;;) {

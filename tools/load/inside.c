@@ -2,16 +2,17 @@
  *
  *   authd-inside ZONE FILE QUESTIONS ROUNDS
  *
- * QUESTIONS is a file as dns-blast reads it.  Prints nanoseconds and octets an answer; run it under callgrind or perf. */
+ * QUESTIONS is a file as dns-blast reads it.  Prints nanoseconds and octets an answer; run it
+ * under callgrind or perf. */
 #include <time.h>
 
-#include "authd/auth_serve.h"
-#include "authd/zonefile.h"
-#include "authd/zoneset.h"
+#include "authd/answer/auth_serve.h"
+#include "authd/load/zonefile.h"
+#include "authd/zone/zoneset.h"
 #include "base/hash.h"
 #include "base/publish.h"
 #include "dns/dname_text.h"
-#include "net/intake.h"
+#include "net/request/intake.h"
 
 enum { OUT_MAX = 4096 };
 
@@ -44,7 +45,8 @@ static struct zoneset *load(const char *name, const char *path)
 
     diag_init(&diag);
     if (dname_text_read(name, strlen(name), root, origin, &len, NULL, NULL) != ERR_OK ||
-        zonefile_load(origin, path, NULL, &diag, &zone) != ERR_OK || zoneset_new(1, &set) != ERR_OK) {
+        zonefile_load(origin, path, NULL, &diag, &zone) != ERR_OK ||
+        zoneset_new(1, &set) != ERR_OK) {
         diag_print(&diag, stderr, false);
         exit(1);
     }

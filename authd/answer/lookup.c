@@ -1,0 +1,69 @@
+/* Ancestors always exist as nodes (empty non-terminals are made at load), so a name that is not
+ * found has its closest encloser found by dropping labels, and a node knows by number whether
+ * it lies at or below a cut. */
+#include "authd/answer/lookup.h"
+
+static struct outcome refer(const struct zone *zone, const struct dname_parts *name,
+                            unsigned cut_labels)
+{
+    const struct node *cut = zone_find(zone, name, cut_labels);
+    must(cut);
+    return (struct outcome){
+        .kind = OUTCOME_REFERRAL, .node = cut, .set = node_find(cut, RRTYPE_NS)};
+}
+
+/* DS lives on the parent's side of the cut, the only type that does (RFC 4035 3.1.4.1). */
+static bool is_referred(const struct node *node, uint16_t qtype)
+{
+    return node->cut_labels && !(node_is_cut(node) && qtype == RRTYPE_DS);
+}
+
+static struct outcome choose_set(const struct node *node, uint16_t qtype)
+{
+    struct outcome o = {.kind = OUTCOME_ANSWER, .node = node};
+
+    if (qtype == RRTYPE_ANY) {
+        if (node->rrset_cnt == 0)
+            o.kind = OUTCOME_NODATA;
+        return o;
+    }
+    o.set = node_find(node, qtype);
+    if (o.set)
+        return o;
+    o.set = node_find(node, RRTYPE_CNAME);
+    o.kind = o.set ? OUTCOME_CNAME : OUTCOME_NODATA;
+    return o;
+}
+
+static const struct node *find_encloser(const struct zone *zone, const struct dname_parts *name)
+{
+    for (unsigned n = name->labels; n-- > zone->labels;) {
+        const struct node *node = zone_find(zone, name, n);
+        if (node)
+            return node;
+    }
+    return zone->apex;
+}
+
+struct outcome lookup_find(const struct zone *zone, const struct dname_parts *name,
+                           uint16_t qtype)
+{
+    const struct node *node = zone_find(zone, name, name->labels);
+    if (node)
+        return is_referred(node, qtype) ? refer(zone, name, node->cut_labels)
+                                        : choose_set(node, qtype);
+
+    const struct node *encloser = find_encloser(zone, name);
+    struct outcome o = {.kind = OUTCOME_NXDOMAIN};
+    if (encloser->cut_labels)
+        return refer(zone, name, encloser->cut_labels);
+    if (encloser->flags & NODE_HAS_DNAME) {
+        o = (struct outcome){
+            .kind = OUTCOME_DNAME, .node = encloser, .set = node_find(encloser, RRTYPE_DNAME)};
+    } else if (encloser->flags & NODE_HAS_WILDCARD) {
+        o = choose_set(zone_find_wildcard(zone, encloser), qtype);
+        o.is_wildcard = true;
+    }
+    o.encloser = encloser;
+    return o;
+}

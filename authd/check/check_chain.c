@@ -1,0 +1,336 @@
+/* NSEC is checked on the walk, for its order is the records'.  For NSEC3 the hashes of all
+ * names are made, sorted, and laid beside the chain. */
+#include "authd/check/check_chain.h"
+
+#include "dns/dname_text.h"
+
+enum { TYPES_MAX = 512, ITERATIONS_SAFE = 50 };
+
+/* Types of an owner, ascending. */
+struct types {
+    uint16_t at[TYPES_MAX];
+    unsigned cnt;
+};
+
+static void add_type(struct types *types, uint16_t type)
+{
+    if (types->cnt < TYPES_MAX && (types->cnt == 0 || types->at[types->cnt - 1] != type))
+        types->at[types->cnt++] = type;
+}
+
+/* The types that the owner of the walk should have in its bitmap: of a cut only what is the
+ * zone's own, and NS (RFC 4035 2.3). */
+static void list_owned(const struct zonebuild_walk *w, struct types *out)
+{
+    out->cnt = 0;
+    for (size_t i = w->from; i < w->to; i++) {
+        const struct zonebuild_record *r = &w->build->records[i];
+        bool is_own = r->type == RRTYPE_NS || r->type == RRTYPE_DS || r->type == RRTYPE_NSEC ||
+                      r->type == RRTYPE_RRSIG;
+        if (!zonebuild_is_hashed(r) && (w->view == ZONEBUILD_OWN || is_own))
+            add_type(out, r->type);
+    }
+}
+
+static void list_bitmap(const uint8_t *bitmap, size_t len, struct types *out)
+{
+    struct cursor c = cursor_over(bitmap, len);
+
+    out->cnt = 0;
+    while (cursor_more(&c)) {
+        unsigned window = cursor_u8(&c);
+        uint8_t octets = cursor_u8(&c);
+        const uint8_t *bits = cursor_bytes(&c, octets);
+        for (unsigned i = 0; bits && i < octets * 8U; i++)
+            if (bits[i / 8] & (0x80 >> i % 8))
+                add_type(out, (uint16_t)(window * 256 + i));
+    }
+}
+
+/* Report the first type in which the bitmap of record `i` and the owner's types differ. */
+static void compare_types(struct zonebuild *build, size_t i, const struct types *bitmap,
+                          const struct types *owned, const char *owner)
+{
+    char name[RRTYPE_NAME_MAX];
+    unsigned b = 0, o = 0;
+
+    while (b < bitmap->cnt && o < owned->cnt && bitmap->at[b] == owned->at[o])
+        b++, o++;
+    if (b == bitmap->cnt && o == owned->cnt)
+        return;
+    bool is_missing = b == bitmap->cnt || (o < owned->cnt && owned->at[o] < bitmap->at[b]);
+    rrtype_print(is_missing ? owned->at[o] : bitmap->at[b], name);
+    zonebuild_report(build, build->signing, i,
+                     is_missing ? "the type bitmap lacks %s, which %s has"
+                                : "the type bitmap has %s, which %s has not",
+                     name, owner);
+}
+
+/* ---- NSEC ---- */
+
+static void check_next(struct zonebuild *build, size_t nsec, const uint8_t *next)
+{
+    char is[DNAME_TEXT_MAX], should[DNAME_TEXT_MAX];
+
+    if (dname_is_equal(build->records[nsec].rdata, next))
+        return;
+    dname_text_print(build->records[nsec].rdata, is);
+    dname_text_print(next, should);
+    zonebuild_report(build, build->signing, nsec,
+                     "NSEC says that the next name is %s, but it is %s", is, should);
+}
+
+static void check_nsec(struct zonebuild *build)
+{
+    struct zonebuild_walk w = {.build = build};
+    size_t before = build->cnt; /* the last NSEC seen */
+
+    while (zonebuild_next(&w)) {
+        char owner[DNAME_TEXT_MAX];
+        struct types bitmap, owned;
+        size_t nsec = zonebuild_find_type(build, w.from, RRTYPE_NSEC);
+        if (w.view == ZONEBUILD_HASHED)
+            continue;
+        dname_text_print(build->records[w.from].owner->name, owner);
+        if (w.view == ZONEBUILD_BELOW) {
+            if (nsec < build->cnt)
+                zonebuild_report(build, build->signing, nsec, "NSEC below a zone cut");
+            continue;
+        }
+        if (nsec == build->cnt) {
+            zonebuild_report(build, build->signing, w.from, "%s has no NSEC", owner);
+            continue;
+        }
+        if (nsec + 1 < w.to && build->records[nsec + 1].type == RRTYPE_NSEC)
+            zonebuild_report(build, build->signing, nsec + 1, "a second NSEC of %s", owner);
+        const struct zonebuild_record *r = &build->records[nsec];
+        size_t next_len = dname_len(r->rdata);
+        list_owned(&w, &owned);
+        list_bitmap(r->rdata + next_len, r->len - next_len, &bitmap);
+        compare_types(build, nsec, &bitmap, &owned, owner);
+        if (before < build->cnt)
+            check_next(build, before, r->owner->name);
+        before = nsec;
+    }
+    if (before < build->cnt)
+        check_next(build, before, build->origin);
+}
+
+/* ---- NSEC3 ---- */
+
+/* A name that wants an NSEC3, or an NSEC3 of the chain. */
+struct link {
+    uint8_t hash[NSEC3_HASH_LEN];
+    bool may_miss;  /* a name that opt-out may leave out (RFC 5155 7.1) */
+    size_t from;    /* first record of the owner, or the NSEC3 itself */
+    uint8_t labels; /* of the name, an ancestor of that owner when it is an empty one */
+};
+
+struct links {
+    struct link *at;
+    size_t cnt, size;
+};
+
+static enum err add_link(struct links *links, const struct link *link)
+{
+    struct link *at = util_grow(links->at, links->cnt, &links->size, sizeof(*at));
+    if (!at)
+        return ERR_NOMEM;
+    links->at = at;
+    links->at[links->cnt++] = *link;
+    return ERR_OK;
+}
+
+static int compare_links(const void *left, const void *right)
+{
+    const struct link *a = left, *b = right;
+    int diff = memcmp(a->hash, b->hash, NSEC3_HASH_LEN);
+    return diff ? diff : a->may_miss - b->may_miss;
+}
+
+/* The owner before the one at hand, and the last one that no opt-out may leave out. */
+struct reached {
+    const uint8_t *any, *strict;
+};
+
+/* The owner of the walk, and the empty names above it that were not met with an owner before.
+ */
+static enum err add_names(struct links *names, const struct zonebuild_walk *w,
+                          const struct nsec3_params *params, struct reached *reached)
+{
+    const uint8_t *owner = w->build->records[w->from].owner->name;
+    unsigned labels = dname_labels(owner), least = dname_labels(w->build->origin);
+    struct link link = {.from = w->from};
+    enum err err = ERR_OK;
+
+    link.may_miss = w->view == ZONEBUILD_CUT &&
+                    zonebuild_find_type(w->build, w->from, RRTYPE_DS) == w->build->cnt;
+    const uint8_t *before = link.may_miss ? reached->any : reached->strict;
+    for (unsigned n = labels + 1; n-- > least && !err;) {
+        const uint8_t *name = dname_suffix(owner, n);
+        if (n < labels && before && dname_is_under(before, name))
+            break;
+        link.labels = (uint8_t)n;
+        nsec3_hash(params, name, link.hash);
+        err = add_link(names, &link);
+    }
+    reached->any = owner;
+    if (!link.may_miss)
+        reached->strict = owner;
+    return err;
+}
+
+static enum err collect(struct zonebuild *build, const struct nsec3_params *params,
+                        struct links *names, struct links *chain)
+{
+    struct zonebuild_walk w = {.build = build};
+    struct reached reached = {.any = NULL};
+    unsigned apex_labels = dname_labels(build->origin);
+    enum err err = ERR_OK;
+
+    while (!err && zonebuild_next(&w)) {
+        for (size_t i = w.from; i < w.to && !err; i++) {
+            struct link link = {.from = i};
+            struct nsec3_params own;
+            if (build->records[i].type != RRTYPE_NSEC3)
+                continue;
+            own = nsec3_read_params(build->records[i].rdata);
+            if (!nsec3_is_same(&own, params))
+                continue; /* of another chain */
+            if (dname_labels(build->records[i].owner->name) == apex_labels + 1 &&
+                nsec3_read_label(build->records[i].owner->name, link.hash))
+                err = add_link(chain, &link);
+            else
+                zonebuild_report(build, build->signing, i,
+                                 "this NSEC3 has no hash for an owner");
+        }
+        if (err || w.view == ZONEBUILD_HASHED || w.view == ZONEBUILD_BELOW)
+            continue;
+        err = add_names(names, &w, params, &reached);
+    }
+    return err;
+}
+
+/* Of equal hashes the first stays: one that may not miss. */
+static void sort_links(struct links *links)
+{
+    size_t kept = 0;
+    if (links->cnt > 0)
+        qsort(links->at, links->cnt, sizeof(*links->at), compare_links);
+    for (size_t i = 0; i < links->cnt; i++)
+        if (kept == 0 ||
+            memcmp(links->at[kept - 1].hash, links->at[i].hash, NSEC3_HASH_LEN) != 0)
+            links->at[kept++] = links->at[i];
+    links->cnt = kept;
+}
+
+static const uint8_t *link_name(const struct zonebuild *build, const struct link *link)
+{
+    return dname_suffix(build->records[link->from].owner->name, link->labels);
+}
+
+static void check_missing(struct zonebuild *build, const struct link *name,
+                          const struct link *cover)
+{
+    char text[DNAME_TEXT_MAX], hash[NSEC3_LABEL_LEN + 1];
+    bool is_opt_out =
+        nsec3_read_params(build->records[cover->from].rdata).flags & NSEC3_OPT_OUT;
+
+    if (name->may_miss && is_opt_out)
+        return;
+    dname_text_print(link_name(build, name), text);
+    nsec3_print_label(name->hash, hash);
+    zonebuild_report(build, build->signing, name->from, "%s has no NSEC3 (its hash is %s)",
+                     text, hash);
+}
+
+static void check_match(struct zonebuild *build, const struct link *name,
+                        const struct link *link)
+{
+    char text[DNAME_TEXT_MAX];
+    struct types bitmap, owned = {.cnt = 0};
+    const struct zonebuild_record *r = &build->records[link->from];
+    const uint8_t *owner = link_name(build, name);
+    size_t len;
+    const uint8_t *next = nsec3_next_hash(r->rdata, &len);
+
+    if (dname_is_equal(owner, build->records[name->from].owner->name)) {
+        struct zonebuild_walk w = {.build = build, .to = name->from};
+        (void)zonebuild_next(&w);
+        list_owned(&w, &owned);
+    }
+    dname_text_print(owner, text);
+    list_bitmap(next + len, (size_t)(r->rdata + r->len - (next + len)), &bitmap);
+    compare_types(build, link->from, &bitmap, &owned, text);
+}
+
+static void check_hashes(struct zonebuild *build, const struct links *names,
+                         const struct links *chain)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < chain->cnt; i++) {
+        const struct link *link = &chain->at[i], *after = &chain->at[(i + 1) % chain->cnt];
+        size_t len;
+        const uint8_t *next = nsec3_next_hash(build->records[link->from].rdata, &len);
+        if (len != NSEC3_HASH_LEN || memcmp(next, after->hash, len) != 0) {
+            char hash[NSEC3_LABEL_LEN + 1];
+            nsec3_print_label(after->hash, hash);
+            zonebuild_report(build, build->signing, link->from,
+                             "NSEC3 does not name the next hash of the chain, %s", hash);
+        }
+        for (; n < names->cnt && memcmp(names->at[n].hash, link->hash, NSEC3_HASH_LEN) < 0; n++)
+            check_missing(build, &names->at[n], &chain->at[i > 0 ? i - 1 : chain->cnt - 1]);
+        if (n < names->cnt && memcmp(names->at[n].hash, link->hash, NSEC3_HASH_LEN) == 0)
+            check_match(build, &names->at[n++], link);
+        else
+            zonebuild_report(build, build->signing, link->from,
+                             "this NSEC3 belongs to no name");
+    }
+    for (; n < names->cnt; n++)
+        check_missing(build, &names->at[n], &chain->at[chain->cnt - 1]);
+}
+
+static enum err check_nsec3(struct zonebuild *build, const struct nsec3_params *params)
+{
+    struct links names = {.cnt = 0}, chain = {.cnt = 0};
+    enum err err = collect(build, params, &names, &chain);
+
+    if (!err && chain.cnt > 0) {
+        sort_links(&names);
+        sort_links(&chain);
+        check_hashes(build, &names, &chain);
+    }
+    free(names.at);
+    free(chain.at);
+    return err;
+}
+
+/* RFC 9276 3.1: more work for the server, none for who wants the names. */
+static void check_params(struct zonebuild *build, const struct nsec3_params *params)
+{
+    for (size_t i = 0; i < build->cnt; i++)
+        if (build->records[i].type == RRTYPE_NSEC3PARAM) {
+            if (params->iterations > 0 || params->salt_len > 0)
+                zonebuild_report(build, DIAG_WARNING, i,
+                                 "NSEC3 with %u extra iterations and %u octets of salt: "
+                                 "RFC 9276 wants none of either%s",
+                                 params->iterations, params->salt_len,
+                                 params->iterations > ITERATIONS_SAFE
+                                     ? "; many resolvers take the zone for unsigned"
+                                     : "");
+            return;
+        }
+}
+
+enum err check_chain(struct zonebuild *build)
+{
+    struct nsec3_params params;
+
+    if (zonebuild_choose_params(build, &params)) {
+        check_params(build, &params);
+        return check_nsec3(build, &params);
+    }
+    check_nsec(build);
+    return ERR_OK;
+}

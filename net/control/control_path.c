@@ -1,0 +1,94 @@
+/* In /tmp anybody may have been there first: a folder that is not ours alone is not used. */
+#include "net/control/control_path.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/folder.h"
+
+enum err control_path_get(const char *daemon, unsigned place, char out[CONTROL_PATH_MAX])
+{
+    const char *runtime = getenv("XDG_RUNTIME_DIR");
+    char folder[CONTROL_PATH_MAX];
+    int len = 0;
+
+    if (place == 0)
+        len = snprintf(folder, sizeof(folder), "/run/rootline");
+    else if (place == 1 && runtime && *runtime == '/')
+        len = snprintf(folder, sizeof(folder), "%s/rootline", runtime);
+    else if (place == 2)
+        len = snprintf(folder, sizeof(folder), "/tmp/rootline-%u", (unsigned)geteuid());
+    if (len <= 0 || (size_t)len >= sizeof(folder))
+        return ERR_ABSENT;
+    len = snprintf(out, CONTROL_PATH_MAX, "%s/%s.sock", folder, daemon);
+    return len > 0 && len < CONTROL_PATH_MAX ? ERR_OK : ERR_ABSENT;
+}
+
+static bool is_below_tmp(const char *folder) { return strncmp(folder, "/tmp/", 5) == 0; }
+
+/* Whether the folder is safe: in one that others may write in they could put a socket of theirs
+ * in the place of ours. */
+static enum err judge_folder(const char *folder, char *why, size_t size)
+{
+    struct stat is;
+    bool is_tmp = is_below_tmp(folder);
+
+    if (lstat(folder, &is) != 0) {
+        snprintf(why, size, "%s: %s", folder, strerror(errno));
+    } else if (!S_ISDIR(is.st_mode)) {
+        snprintf(why, size, "%s is no folder", folder);
+    } else if ((is_tmp || geteuid() == 0) && is.st_uid != geteuid()) {
+        snprintf(why, size, "%s belongs to another user (%u)", folder, (unsigned)is.st_uid);
+    } else if (is.st_mode & (is_tmp ? S_IWGRP | S_IWOTH : S_IWOTH) &&
+               (is_tmp || !(is.st_mode & S_ISVTX))) {
+        snprintf(why, size,
+                 "others may write in %s (mode %04o) and could put a socket of theirs there: "
+                 "chmod go-w %s",
+                 folder, (unsigned)is.st_mode & 07777, folder);
+    } else if (access(folder, W_OK | X_OK) != 0) {
+        snprintf(why, size,
+                 "%s: %s; the folder has to belong to the user that the daemon runs as", folder,
+                 strerror(errno));
+    } else {
+        return ERR_OK;
+    }
+    return ERR_DENIED;
+}
+
+/* The folder that `path` is in; false: the root folder, or where we are. */
+static bool find_folder(const char *path, char out[CONTROL_PATH_MAX])
+{
+    snprintf(out, CONTROL_PATH_MAX, "%s", path);
+    char *slash = strrchr(out, '/');
+    if (!slash || slash == out)
+        return false;
+    *slash = '\0';
+    return true;
+}
+
+enum err control_path_make_folder(const char *path, const char *user, char *why, size_t size)
+{
+    char folder[CONTROL_PATH_MAX];
+
+    if (!find_folder(path, folder))
+        return ERR_OK;
+    return folder_make(folder, is_below_tmp(folder) ? 0700 : 0755, user, why, size);
+}
+
+bool control_path_is_roots(const char *path)
+{
+    char folder[CONTROL_PATH_MAX];
+
+    return folder_is_roots(find_folder(path, folder) ? folder : *path == '/' ? "/" : ".");
+}
+
+enum err control_path_judge(const char *path, char *why, size_t size)
+{
+    char folder[CONTROL_PATH_MAX];
+
+    return find_folder(path, folder) ? judge_folder(folder, why, size) : ERR_OK;
+}

@@ -1,0 +1,1032 @@
+/* The main thread reads files, builds versions and handles signals; it never sees a question.
+ * So a reload of any length costs the workers nothing but the swap of a pointer. */
+#define _GNU_SOURCE
+#include "net/daemon/daemon.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <sched.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+#include <uv.h>
+
+#include "base/file.h"
+#include "base/folder.h"
+#include "base/hash.h"
+#include "base/log.h"
+#include "base/now.h"
+#include "net/loop/descriptors.h"
+#include "net/loop/listen.h"
+#include "net/loop/loop.h"
+#include "net/loop/privilege.h"
+#include "net/transport/worker.h"
+
+enum {
+    EXIT_WRONG = 1,
+    EXIT_USAGE = 2,
+    WHY_MAX = 512,
+    FOLDER_MODE = 0750,
+    SUMMARY_MAX = 200,
+    HOST_MAX = 256,
+    TELL_MS = 10000,
+    WAIT_MS = 5000, /* for a configuration that is being written */
+    WATCH_MS = 1000,
+    DAY_MS = 86400000,
+    LAST_PART = 5, /* of a certificate's time: when so little is left, the log is told */
+};
+
+/* Lifetime: process. */
+struct body {
+    const struct daemon_calls *calls;
+    const char *conf_path;
+    void *conf;
+    struct server_conf *server;
+    struct exchange_settings settings;
+    struct guard *guard;
+    struct guard_counts told; /* what the log has of the guard's counts */
+    struct cookie_keys cookies;
+    char hostname[HOST_MAX];
+    struct publish publish;
+    struct worker **workers;
+    void *shared; /* of the engines */
+    void **engines;
+    size_t worker_cnt, made_cnt, running_cnt;
+    struct worker_sockets *sockets; /* of each worker in turn; it owns them once it is made */
+    size_t socket_cnt;              /* of them that are open */
+    struct descriptors descriptors;
+    char news[SUMMARY_MAX + 80]; /* of the version that workers are to take; "": told already */
+    uv_loop_t loop;
+    uv_async_t done;
+    uv_signal_t on_hup, on_term, on_int;
+    uv_timer_t tell;         /* looks at the guard's counts */
+    struct job_box home;     /* jobs that come back from workers */
+    struct control *control; /* NULL: there is none */
+    int control_fd;          /* bound for it and not served yet; -1: none */
+    int64_t start_ms;        /* wall */
+    uint64_t start_mono_ms;
+    uint64_t reloads, reloads_refused;
+    struct exchange_listener *listeners;              /* settings.listeners */
+    struct tls_server *tls;                           /* NULL: nothing listens for TLS */
+    uv_timer_t watch;                                 /* looks at its files */
+    uint64_t warn_at_ms[TLS_SERVER_CERTIFICATES_MAX]; /* mono: when the log is told again that
+                                                         it ends soon */
+    bool is_stopping;
+};
+
+/* sd_notify(3) is one datagram; a library for it would be the largest thing linked. */
+static void notify_manager(const char *state)
+{
+    const char *path = getenv("NOTIFY_SOCKET");
+    struct sockaddr_un to = {.sun_family = AF_UNIX};
+    if (!path || (path[0] != '/' && path[0] != '@') || strlen(path) >= sizeof(to.sun_path))
+        return;
+    strcpy(to.sun_path, path);
+    if (path[0] == '@')
+        to.sun_path[0] = '\0'; /* the abstract namespace */
+    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return;
+    socklen_t len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(path));
+    (void)sendto(fd, state, strlen(state), MSG_NOSIGNAL, (struct sockaddr *)&to, len);
+    close(fd);
+}
+
+static void notify_reloading(void)
+{
+    struct timespec ts;
+    char state[80];
+    clock_gettime(CLOCK_MONOTONIC, &ts);
+    snprintf(state, sizeof(state), "RELOADING=1\nMONOTONIC_USEC=%lld",
+             (long long)ts.tv_sec * 1000000 + ts.tv_nsec / 1000);
+    notify_manager(state);
+}
+
+/* ---- limits ---- */
+
+/* Cookies are made with the secrets of the file, or with one nobody knows. */
+static void set_cookies(struct body *b, const struct server_conf *conf)
+{
+    uint8_t drawn[1][COOKIE_SECRET_LEN];
+
+    if (conf->cookie_secret_cnt > 0) {
+        cookie_set(&b->cookies, conf->cookie_secrets, conf->cookie_secret_cnt);
+    } else if (!b->guard) { /* at the start: a reload keeps what was drawn */
+        must(getrandom(drawn, sizeof(drawn), 0) == (ssize_t)sizeof(drawn));
+        cookie_set(&b->cookies, (const uint8_t(*)[COOKIE_SECRET_LEN])drawn, 1);
+    }
+}
+
+/* Answer paths only count; the log hears of it here. */
+static void tell_counts(uv_timer_t *timer)
+{
+    struct body *b = timer->data;
+    struct guard_counts now = guard_counts(b->guard), *told = &b->told;
+    const char *verb = b->server->guard.is_log_only ? "would have been " : "";
+
+    if (now.dropped != told->dropped || now.slipped != told->slipped)
+        log_warning("rate limit: %llu answers %sdropped and %llu %scut short in %d s",
+                    (unsigned long long)(now.dropped - told->dropped), verb,
+                    (unsigned long long)(now.slipped - told->slipped), verb, TELL_MS / 1000);
+    if (now.paced != told->paced || now.paced_drops != told->paced_drops)
+        log_warning("deferred answers to addresses that may be spoofed: %llu paced, %llu "
+                    "dropped in %d s",
+                    (unsigned long long)(now.paced - told->paced),
+                    (unsigned long long)(now.paced_drops - told->paced_drops), TELL_MS / 1000);
+    if (now.untrusted != told->untrusted)
+        log_warning("PROXY headers that are wrong, or of peers that are not in "
+                    "trusted-proxies: %llu in %d s",
+                    (unsigned long long)(now.untrusted - told->untrusted), TELL_MS / 1000);
+    if (now.crowded_total != told->crowded_total)
+        log_warning("all %u connections were taken: %llu closed or turned away in %d s",
+                    b->descriptors.connections,
+                    (unsigned long long)(now.crowded_total - told->crowded_total),
+                    TELL_MS / 1000);
+    if (now.crowded_client != told->crowded_client)
+        log_warning(
+            "clients with %u connections wanted more: %llu closed or turned away in %d s",
+            b->server->guard.connections_per_client,
+            (unsigned long long)(now.crowded_client - told->crowded_client), TELL_MS / 1000);
+    if (now.crowded_memory != told->crowded_memory)
+        log_warning("connections held more than %llu MB: %llu closed in %d s",
+                    (unsigned long long)(b->server->guard.memory >> 20),
+                    (unsigned long long)(now.crowded_memory - told->crowded_memory),
+                    TELL_MS / 1000);
+    *told = now;
+}
+
+static enum err set_limits(struct body *b, char *why)
+{
+    if (*b->server->cookie_file && b->server->cookie_secret_cnt == 0) {
+        snprintf(why, WHY_MAX, "cookie-secrets: %s cannot be read", b->server->cookie_file);
+        return ERR_DENIED;
+    }
+    set_cookies(b, b->server);
+    snprintf(why, WHY_MAX, "out of memory");
+    struct guard_conf limits = b->server->guard;
+    limits.connections = b->descriptors.connections;
+    enum err err = guard_new(&limits, b->worker_cnt * b->settings.listener_cnt, &b->guard);
+    if (err)
+        return err;
+    b->settings.guard = b->guard;
+    b->settings.cookies = &b->cookies;
+    uv_timer_init(&b->loop, &b->tell);
+    b->tell.data = b;
+    uv_timer_start(&b->tell, tell_counts, TELL_MS, TELL_MS);
+    return ERR_OK;
+}
+
+/* ---- certificates ---- */
+
+/* Once a day, when a certificate is about to end or has ended. */
+static void warn_of_end(struct body *b)
+{
+    struct tls_server_certificate c;
+    char end[NOW_TEXT_MAX];
+    int64_t now_ms = now_wall_ms();
+
+    for (size_t i = 0; tls_server_certificate(b->tls, i, &c); i++) {
+        bool is_soon = c.not_after_ms - now_ms < (c.not_after_ms - c.not_before_ms) / LAST_PART;
+        if (!is_soon || now_mono_ms() < b->warn_at_ms[i])
+            continue;
+        b->warn_at_ms[i] = now_mono_ms() + DAY_MS;
+        now_print(c.not_after_ms, end);
+        if (now_ms > c.not_after_ms)
+            log_error("%s ended on %s: clients refuse it; renew it", c.file, end);
+        else
+            log_warning("%s ends on %s: renew it", c.file, end);
+    }
+}
+
+static void tell_news(struct body *b, enum tls_server_news news, const char *why)
+{
+    struct tls_server_certificate c;
+    char end[NOW_TEXT_MAX];
+
+    if (news == TLS_SERVER_REFUSED)
+        log_error("certificates have changed and are not taken: %s; those of before are used",
+                  why);
+    if (news == TLS_SERVER_BLIND)
+        log_warning(
+            "%s is out of reach for the user of the service: a renewed certificate is taken "
+            "with the next start",
+            why);
+    if (news != TLS_SERVER_TAKEN)
+        return;
+    memset(b->warn_at_ms, 0, sizeof(b->warn_at_ms));
+    for (size_t i = 0; tls_server_certificate(b->tls, i, &c); i++) {
+        now_print(c.not_after_ms, end);
+        log_info("certificate %s taken: for %s, until %s", c.file, *c.name ? c.name : "no name",
+                 end);
+    }
+}
+
+/* Of renewed files; of others whoever reads the configuration has warned. */
+static void warn_of_exposed_keys(const struct body *b)
+{
+    struct tls_server_certificate c;
+
+    for (size_t i = 0; tls_server_certificate(b->tls, i, &c); i++)
+        if (c.is_key_exposed)
+            log_warning("%s: every user may read it: chmod o-r %s", c.key, c.key);
+}
+
+static bool reload(struct body *b, struct json **findings);
+
+static void watch_certificates(uv_timer_t *timer)
+{
+    struct body *b = timer->data;
+    struct tls_server_certificate before, now;
+    char why[WHY_MAX] = "";
+
+    must(tls_server_certificate(b->tls, 0, &before));
+    enum tls_server_news news = tls_server_look(b->tls, why, sizeof(why));
+    tell_news(b, news, why);
+    if (news == TLS_SERVER_TAKEN)
+        warn_of_exposed_keys(b);
+    must(tls_server_certificate(b->tls, 0, &now));
+    warn_of_end(b);
+    /* what is served may name the host and its addresses */
+    if (strcmp(before.name, now.name) != 0 || before.addr_cnt != now.addr_cnt ||
+        memcmp(before.addrs, now.addrs, sizeof(now.addrs)) != 0)
+        (void)reload(b, NULL);
+}
+
+static enum err open_certificates(struct body *b, char *why)
+{
+    struct tls_server_files files[TLS_SERVER_CERTIFICATES_MAX];
+    size_t cnt = server_conf_certificates(b->server, files);
+
+    if (cnt == 0)
+        return ERR_OK;
+    enum err err = tls_server_new(files, cnt, &b->tls, why, WHY_MAX);
+    if (err)
+        return err;
+    b->settings.tls = b->tls;
+    tell_news(b, TLS_SERVER_TAKEN, "");
+    uv_timer_init(&b->loop, &b->watch);
+    b->watch.data = b;
+    uv_timer_start(&b->watch, watch_certificates, 0, WATCH_MS);
+    return ERR_OK;
+}
+
+/* A reload takes the files that the configuration names now. */
+static void reload_certificates(struct body *b, const struct server_conf *conf)
+{
+    struct tls_server_files files[TLS_SERVER_CERTIFICATES_MAX];
+    size_t cnt = server_conf_certificates(conf, files);
+    char why[WHY_MAX] = "";
+
+    if ((cnt > 0) != (b->tls != NULL))
+        log_warning("a change from or to no certificate takes effect with the next start");
+    else if (cnt > 0)
+        tell_news(b, tls_server_force(b->tls, files, cnt, why, sizeof(why)), why);
+}
+
+/* ---- reload ---- */
+
+static bool same_addrs(const struct conf_addrs *a, const struct conf_addrs *b)
+{
+    if (a->cnt != b->cnt)
+        return false;
+    for (size_t i = 0; i < a->cnt; i++)
+        if (!addr_is_equal(&a->at[i], &b->at[i]))
+            return false;
+    return true;
+}
+
+static bool same_prefixes(const struct addr_prefixes *a, const struct addr_prefixes *b)
+{
+    if (a->cnt != b->cnt)
+        return false;
+    for (size_t i = 0; i < a->cnt; i++)
+        if (a->at[i].bits != b->at[i].bits || !addr_is_equal(&a->at[i].addr, &b->at[i].addr))
+            return false;
+    return true;
+}
+
+/* What is bound, and who may speak for others there. */
+static bool same_listeners(const struct server_conf *a, const struct server_conf *b)
+{
+    return same_addrs(&a->listen, &b->listen) && same_addrs(&a->listen_tls, &b->listen_tls) &&
+           same_addrs(&a->listen_https, &b->listen_https) &&
+           same_addrs(&a->listen_http, &b->listen_http) &&
+           same_prefixes(&a->trusted_proxies, &b->trusted_proxies) &&
+           strcmp(a->https_path, b->https_path) == 0;
+}
+
+static bool same_limits(const struct guard_conf *a, const struct guard_conf *b)
+{
+    return same_prefixes(&a->exempt, &b->exempt) && a->memory == b->memory &&
+           a->per_second == b->per_second && a->slip == b->slip &&
+           a->is_log_only == b->is_log_only && a->connections == b->connections &&
+           a->connections_per_client == b->connections_per_client && a->idle_ms == b->idle_ms;
+}
+
+/* *findings: what is said of the file, for whoever asked for it; may be NULL. */
+static enum err read_conf(struct body *b, void **conf, struct server_conf **server,
+                          struct json **findings)
+{
+    struct diag diag;
+    diag_init(&diag);
+    enum err err = b->calls->configure(b->conf_path, &diag, conf, server);
+    if (b->server) /* a reload: the log has its format, and perhaps no reader but a program */
+        diag_log(&diag);
+    else
+        diag_print(&diag, stderr, isatty(STDERR_FILENO));
+    if (err && diag.error_cnt == 0)
+        log_error("%s: %s", b->conf_path, err_name(err));
+    /* after the change of user the file may be out of reach; what is served has been read
+     * before */
+    if (!err && b->tls && *(*server)->tls_certificate && !*(*server)->certificate.file)
+        must(tls_server_certificate(b->tls, 0, &(*server)->certificate));
+    if (findings)
+        *findings = diag_to_json(&diag);
+    diag_fini(&diag);
+    return err;
+}
+
+/* Say what is served now. */
+static void tell_version(struct body *b)
+{
+    if (*b->news)
+        log_info("%s", b->news);
+    *b->news = '\0';
+}
+
+/* Build and publish what the configuration says; b->news tells of it. */
+static enum err build_version(struct body *b, const char *verb)
+{
+    void *version;
+    char summary[SUMMARY_MAX] = "";
+    uint64_t start_ms = now_mono_ms();
+
+    enum err err = b->calls->build(b->conf, publish_newest(&b->publish), &version, summary,
+                                   sizeof(summary));
+    if (!err) {
+        err = publish_put(&b->publish, version, b->calls->free_version);
+        if (err)
+            b->calls->free_version(version);
+    }
+    if (err)
+        log_error("%s failed: %s", verb, err_name(err));
+    else
+        snprintf(b->news, sizeof(b->news), "%s: %s in %llu ms", verb, summary,
+                 (unsigned long long)(now_mono_ms() - start_ms));
+    return err;
+}
+
+/* Take a configuration that was read: what is served comes from it, other settings of the
+ * server live as long as the process. */
+static enum err adopt_conf(struct body *b, void *conf, struct server_conf *server)
+{
+    if (!same_listeners(server, b->server))
+        log_warning("a change of where server listens takes effect with the next start");
+    if (!same_limits(&server->guard, &b->server->guard))
+        log_warning("a change of rate-limit or limits takes effect with the next start");
+    set_cookies(b, server);
+    reload_certificates(b, server);
+    void *old_conf = b->conf;
+    b->conf = conf;
+    enum err err = build_version(b, "reloaded");
+    for (size_t i = 0; i < b->worker_cnt && !err; i++)
+        worker_wake(b->workers[i]);
+    b->conf = old_conf;
+    b->calls->free_conf(conf);
+    return err;
+}
+
+/* False: what was there before is still served. */
+static bool reload(struct body *b, struct json **findings)
+{
+    void *conf;
+    struct server_conf *server;
+
+    tell_version(b); /* of a reload that no worker has acknowledged yet */
+    notify_reloading();
+    log_info("reloading %s", b->conf_path);
+    unsigned wait_ms = WAIT_MS;
+    enum err err = file_settle(b->conf_path, &wait_ms) == ERR_TIME ? ERR_TIME : ERR_OK;
+    if (!err)
+        err = read_conf(b, &conf, &server, findings);
+    if (err == ERR_TIME)
+        log_error("reload refused: %s: %s", b->conf_path, file_problem(err));
+    else if (err)
+        log_error("reload refused: %s is wrong; what was there before is still served",
+                  b->conf_path);
+    else
+        err = adopt_conf(b, conf, server);
+    err ? b->reloads_refused++ : b->reloads++;
+    notify_manager("READY=1");
+    return !err;
+}
+
+static void on_reload(uv_signal_t *signal, int number)
+{
+    struct body *b = signal->data;
+
+    (void)number;
+    if (!b->is_stopping)
+        (void)reload(b, NULL);
+}
+
+/* ---- control ---- */
+
+static void put_memory(struct json *status)
+{
+    unsigned long long size, resident, shared;
+    FILE *f = fopen("/proc/self/statm", "re");
+
+    if (!f)
+        return;
+    if (fscanf(f, "%llu %llu %llu", &size, &resident, &shared) == 3) {
+        int64_t page = sysconf(_SC_PAGESIZE);
+        struct json *memory = json_put_object(status, "memory");
+        json_put_number(memory, "resident", (int64_t)resident * page);
+        json_put_number(memory, "files", (int64_t)shared * page);
+    }
+    fclose(f);
+}
+
+static void put_guard(const struct body *b, struct json *to)
+{
+    struct guard_counts g = guard_counts(b->guard);
+    json_put_number(to, "answers-dropped", (int64_t)g.dropped);
+    json_put_number(to, "answers-slipped", (int64_t)g.slipped);
+    json_put_number(to, "answers-paced", (int64_t)g.paced);
+    json_put_number(to, "answers-paced-dropped", (int64_t)g.paced_drops);
+    json_put_number(to, "untrusted-proxy-headers", (int64_t)g.untrusted);
+    json_put_number(to, "connections-crowded", (int64_t)g.crowded_total);
+    json_put_number(to, "connections-of-one-client", (int64_t)g.crowded_client);
+    json_put_number(to, "connections-for-memory", (int64_t)g.crowded_memory);
+}
+
+static void put_connections(const struct body *b, struct json *to)
+{
+    struct guard_counts g = guard_counts(b->guard);
+    json_put_number(to, "open", (int64_t)g.connections);
+    json_put_number(to, "memory", (int64_t)g.memory);
+}
+
+static void put_certificates(const struct body *b, struct json *status)
+{
+    struct tls_server_counts counts = tls_server_counts(b->tls);
+    struct tls_server_certificate c;
+    char end[NOW_TEXT_MAX];
+    struct json *tls = json_put_object(status, "tls");
+
+    json_put_number(tls, "handshakes", (int64_t)counts.handshakes);
+    json_put_number(tls, "resumed", (int64_t)counts.resumed);
+    json_put_number(tls, "failed", (int64_t)counts.failed);
+    struct json *list = json_put_list(tls, "certificates");
+    for (size_t i = 0; tls_server_certificate(b->tls, i, &c); i++) {
+        struct json *one = json_add_object(list);
+        json_put_text(one, "file", c.file);
+        json_put_text(one, "name", c.name);
+        now_print(c.not_after_ms, end);
+        json_put_text(one, "until", end);
+        json_put_bool(one, "has-ended", c.not_after_ms < now_wall_ms());
+        json_put_number(one, "days-left", (c.not_after_ms - now_wall_ms()) / DAY_MS);
+    }
+}
+
+static const char *const stack_keys[] = {[EXCHANGE_STACK_DNS] = "listen",
+                                         [EXCHANGE_STACK_TLS] = "listen-tls",
+                                         [EXCHANGE_STACK_HTTPS] = "listen-https",
+                                         [EXCHANGE_STACK_HTTP] = "listen-http"};
+
+static void put_listeners(const struct body *b, struct json *status)
+{
+    char text[ADDR_TEXT_MAX];
+
+    for (size_t stack = 0; stack < ARRAY_LEN(stack_keys); stack++) {
+        struct json *list = NULL;
+        for (size_t i = 0; i < b->settings.listener_cnt; i++) {
+            if (b->listeners[i].stack != stack)
+                continue;
+            if (!list)
+                list = json_put_list(status, stack_keys[stack]);
+            addr_print(&b->listeners[i].address, text);
+            json_add_text(list, text);
+        }
+    }
+}
+
+static void begin_status(struct control_call *call, void *data)
+{
+    const struct body *b = data;
+    struct json *status = call->result;
+    char text[ADDR_TEXT_MAX + NOW_TEXT_MAX];
+
+    json_put_text(status, "program", b->calls->name);
+    json_put_text(status, "version", ROOTLINE_VERSION);
+    json_put_number(status, "pid", getpid());
+    now_print(b->start_ms, text);
+    json_put_text(status, "started", text);
+    json_put_number(status, "uptime-s", (int64_t)((now_mono_ms() - b->start_mono_ms) / 1000));
+    json_put_text(status, "configuration", b->conf_path);
+    json_put_number(status, "reloads", (int64_t)b->reloads);
+    json_put_number(status, "reloads-refused", (int64_t)b->reloads_refused);
+    put_listeners(b, status);
+    json_put_number(status, "workers", (int64_t)b->worker_cnt);
+    put_memory(status);
+    put_connections(b, json_put_object(status, "connections"));
+    put_guard(b, json_put_object(status, "limits"));
+    if (b->tls)
+        put_certificates(b, status);
+}
+
+static void begin_stats(struct control_call *call, void *data)
+{
+    put_guard(data, call->result);
+}
+
+static void begin_reload(struct control_call *call, void *data)
+{
+    struct body *b = data;
+    struct json *findings = NULL;
+
+    json_put_bool(call->result, "accepted", reload(b, &findings));
+    json_put_text(call->result, "news", b->news);
+    json_put(call->result, "findings", findings);
+}
+
+static void show_line(void *data, const struct log_kept *line)
+{
+    struct json *one = json_add_object(data);
+    char when[NOW_TEXT_MAX];
+
+    now_print(line->when_ms, when);
+    json_put_text(one, "time", when);
+    json_put_text(one, "level", log_level_name(line->level));
+    json_put_text(one, "message", line->text);
+}
+
+static void begin_log(struct control_call *call, void *data)
+{
+    int64_t cnt = json_get_number(call->request, "last", LOG_KEPT);
+
+    (void)data;
+    if (cnt < 1)
+        control_refuse(call, "log: how many lines?");
+    else
+        log_last((size_t)cnt, show_line, json_put_list(call->result, "lines"));
+}
+
+static const struct control_command commands[] = {
+    {.name = "status", .begin = begin_status},
+    {.name = "stats", .begin = begin_stats},
+    {.name = "reload", .begin = begin_reload},
+    {.name = "log", .begin = begin_log},
+    {.name = NULL},
+};
+
+static enum err open_at(struct body *b, const char *path, char *why)
+{
+    struct control_parts parts = {.loop = &b->loop,
+                                  .home = &b->home,
+                                  .workers = b->workers,
+                                  .worker_cnt = b->worker_cnt,
+                                  .settings = &b->settings,
+                                  .commands = {commands, b->calls->commands},
+                                  .data = b};
+    int fd = b->control_fd;
+    enum err err = fd >= 0 ? ERR_OK : control_bind(path, "", &fd, why, WHY_MAX);
+
+    b->control_fd = -1;
+    if (err)
+        return err;
+    snprintf(why, WHY_MAX, "out of memory");
+    return control_open(&parts, path, fd, &b->control);
+}
+
+static bool is_control_given(const struct body *b)
+{
+    return strcmp(b->server->control, "auto") != 0;
+}
+
+/* The path at the `place`-th of those that are tried: one that was given is the only one. */
+static enum err find_control(const struct body *b, unsigned place, char out[CONTROL_PATH_MAX],
+                             char *why)
+{
+    const char *dash = strchr(b->calls->name, '-');
+
+    if (!is_control_given(b))
+        return control_path_get(dash ? dash + 1 : b->calls->name, place, out);
+    if (place > 0)
+        return ERR_ABSENT;
+    char *path = file_beside(b->conf_path, b->server->control);
+    enum err err = path ? ERR_OK : ERR_NOMEM;
+    if (path && strlen(path) >= CONTROL_PATH_MAX)
+        err = ERR_SPACE;
+    if (err)
+        snprintf(why, WHY_MAX, path ? "%s: a socket's path is shorter than 108 octets" : "%s",
+                 path ? path : "out of memory");
+    else
+        strcpy(out, path);
+    free(path);
+    return err;
+}
+
+/* A path that was given has to work; of those that are tried on our own account the first that
+ * works is used. */
+static enum err open_control(struct body *b, char *why)
+{
+    char path[CONTROL_PATH_MAX];
+
+    if (!*b->server->control)
+        return ERR_OK;
+    for (unsigned i = 0; i < CONTROL_PATH_PLACES; i++) {
+        enum err err = find_control(b, i, path, why);
+        if (!err)
+            err = open_at(b, path, why);
+        if (is_control_given(b))
+            return err;
+        if (!err || err == ERR_LIMIT) {
+            if (err)
+                log_info("control: %s; server.control gives this one a socket of its own", why);
+            return ERR_OK;
+        }
+    }
+    log_warning("control: no place for a socket (%s); server.control names one", why);
+    return ERR_OK;
+}
+
+/* ---- end ---- */
+
+/* Those that no worker has taken. */
+static void close_sockets(struct body *b)
+{
+    for (size_t i = b->made_cnt * b->settings.listener_cnt; i < b->socket_cnt; i++) {
+        if (b->sockets[i].udp_fd >= 0)
+            close(b->sockets[i].udp_fd);
+        close(b->sockets[i].tcp_fd);
+    }
+    free(b->sockets);
+    if (b->control_fd >= 0)
+        close(b->control_fd);
+}
+
+static void on_done(uv_async_t *done)
+{
+    struct body *b = done->data;
+    job_run_all(&b->home, b);
+    if (publish_collect(&b->publish) == 0)
+        tell_version(b); /* every worker serves it */
+}
+
+static void on_stop(uv_signal_t *signal, int number)
+{
+    struct body *b = signal->data;
+    if (b->is_stopping)
+        return;
+    b->is_stopping = true;
+    log_info("stopping on %s", number == SIGTERM ? "SIGTERM" : "SIGINT");
+    notify_manager("STOPPING=1");
+    control_close(b->control);
+    for (size_t i = 0; i < b->worker_cnt; i++)
+        worker_stop(b->workers[i]);
+    uv_stop(&b->loop);
+}
+
+static void close_handle(uv_handle_t *handle, void *data)
+{
+    (void)data;
+    if (!uv_is_closing(handle))
+        uv_close(handle, NULL);
+}
+
+static void end(struct body *b)
+{
+    for (size_t i = 0; i < b->worker_cnt; i++) {
+        if (b->workers)
+            worker_join(&b->workers[i]);
+        if (b->engines && b->engines[i])
+            b->calls->free_engine(b->engines[i]);
+    }
+    if (b->shared)
+        b->calls->free_shared(b->shared);
+    close_sockets(b);
+    free(b->workers);
+    free(b->engines);
+    job_run_all(&b->home, b); /* calls that have come back meanwhile */
+    job_box_fini(&b->home);
+    control_close(b->control);
+    publish_fini(&b->publish);
+    guard_free(&b->guard);
+    tls_server_free(&b->tls);
+    free(b->listeners);
+    /* with its handle the way a signal is caught goes, and the next one would end us in its own
+     * way */
+    sigset_t all;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, NULL);
+    uv_walk(&b->loop, close_handle, NULL);
+    uv_run(&b->loop, UV_RUN_DEFAULT);
+    uv_loop_close(&b->loop);
+    control_free(&b->control);
+    if (b->conf)
+        b->calls->free_conf(b->conf);
+}
+
+/* ---- start ---- */
+
+/* Every address to listen on, and what is spoken there. */
+static enum err list_listeners(struct body *b)
+{
+    const struct server_conf *conf = b->server;
+    const struct conf_addrs *all[] = {[EXCHANGE_STACK_DNS] = &conf->listen,
+                                      [EXCHANGE_STACK_TLS] = &conf->listen_tls,
+                                      [EXCHANGE_STACK_HTTPS] = &conf->listen_https,
+                                      [EXCHANGE_STACK_HTTP] = &conf->listen_http};
+    size_t cnt = 0;
+
+    for (size_t i = 0; i < ARRAY_LEN(all); i++)
+        cnt += all[i]->cnt;
+    b->listeners = calloc(cnt + 1, sizeof(*b->listeners));
+    if (!b->listeners)
+        return ERR_NOMEM;
+    for (size_t i = 0; i < ARRAY_LEN(all); i++)
+        for (size_t j = 0; j < all[i]->cnt; j++)
+            b->listeners[b->settings.listener_cnt++] = (struct exchange_listener){
+                .address = all[i]->at[j], .stack = (enum exchange_stack)i};
+    b->settings.listeners = b->listeners;
+    return ERR_OK;
+}
+
+static enum err set_descriptors(struct body *b, char *why)
+{
+    unsigned all = b->calls->sockets / (unsigned)b->worker_cnt;
+    struct descriptors_wish wish = {.workers = (unsigned)b->worker_cnt,
+                                    .listeners = (unsigned)b->settings.listener_cnt,
+                                    .connections = b->server->guard.connections,
+                                    .sockets = (unsigned)util_min(b->calls->sockets_each, all)};
+    enum err err = descriptors_set(&wish, &b->descriptors, why, WHY_MAX);
+
+    if (!err && loop_reserve(&b->loop, b->descriptors.limit) != ERR_OK) {
+        snprintf(why, WHY_MAX, "no memory for %u descriptors", b->descriptors.limit);
+        err = ERR_NOMEM;
+    }
+    return err;
+}
+
+/* Every socket of every worker, while low ports may still be bound. */
+static enum err open_sockets(struct body *b, char *why)
+{
+    size_t cnt = b->settings.listener_cnt;
+    enum err err = ERR_OK;
+
+    b->sockets = calloc(b->worker_cnt * cnt + 1, sizeof(*b->sockets));
+    if (!b->sockets)
+        return ERR_NOMEM;
+    for (size_t i = 0; i < cnt && !err; i++)
+        err = listen_probe(&b->listeners[i].address,
+                           b->listeners[i].stack == EXCHANGE_STACK_DNS, why, WHY_MAX);
+    while (b->socket_cnt < b->worker_cnt * cnt && !err) {
+        struct worker_sockets *s = &b->sockets[b->socket_cnt];
+        *s = (struct worker_sockets){
+            .at = b->listeners[b->socket_cnt % cnt], .udp_fd = -1, .tcp_fd = -1};
+        bool has_udp = s->at.stack == EXCHANGE_STACK_DNS;
+        err =
+            listen_open(&s->at.address, has_udp ? &s->udp_fd : NULL, &s->tcp_fd, why, WHY_MAX);
+        b->socket_cnt += !err;
+    }
+    return err;
+}
+
+/* What is root's alone is bound by root, and given to the user. */
+static void prepare_control(struct body *b)
+{
+    const char *user = b->server->user;
+    char path[CONTROL_PATH_MAX], why[WHY_MAX] = "";
+
+    enum err err = find_control(b, CONTROL_PATH_SYSTEM, path, why);
+    if (!err)
+        err = control_path_make_folder(path, user, why, sizeof(why));
+    if (!err && control_path_is_roots(path))
+        err = control_bind(path, user, &b->control_fd, why, sizeof(why));
+    if (err && err != ERR_LIMIT) /* open_control comes to it again */
+        log_warning("control: %s", why);
+}
+
+/* As root, for the user that the daemon becomes, what this one may not be able to make. */
+static void prepare_for_user(struct body *b)
+{
+    const char *user = b->server->user;
+    char why[WHY_MAX] = "";
+
+    if (geteuid() != 0 || !*user)
+        return;
+    if (*b->server->control)
+        prepare_control(b);
+    const char *directory = b->calls->directory ? b->calls->directory(b->conf) : "";
+    if (*directory && folder_make(directory, FOLDER_MODE, user, why, sizeof(why)) != ERR_OK)
+        log_warning("%s", why);
+}
+
+/* The core of the worker `number`: one of those that this process may use, in turn. */
+static int choose_cpu(size_t number)
+{
+    cpu_set_t allowed;
+    if (sched_getaffinity(0, sizeof(allowed), &allowed) != 0)
+        return -1;
+    size_t skip = number % (size_t)CPU_COUNT(&allowed);
+    for (size_t cpu = 0; cpu < CPU_SETSIZE; cpu++)
+        if (CPU_ISSET(cpu, &allowed) && skip-- == 0)
+            return (int)cpu;
+    return -1;
+}
+
+static enum err make_worker(struct body *b, size_t number)
+{
+    size_t cnt = b->settings.listener_cnt;
+    struct daemon_engine engine = {.publish = &b->publish,
+                                   .worker = number,
+                                   .worker_cnt = b->worker_cnt,
+                                   .conf = b->conf,
+                                   .shared = b->shared,
+                                   .sockets = b->descriptors.sockets};
+    b->engines[number] = b->calls->new_engine(&engine);
+    if (!b->engines[number])
+        return ERR_NOMEM;
+    struct worker_parts parts = {.settings = &b->settings,
+                                 .service = b->calls->service,
+                                 .engine = b->engines[number],
+                                 .sockets = &b->sockets[number * cnt],
+                                 .socket_cnt = cnt,
+                                 .descriptors = b->descriptors.limit,
+                                 .cpu = b->server->is_pinning ? choose_cpu(number) : -1,
+                                 .done = &b->done};
+    b->made_cnt++;
+    return worker_new(&parts, &b->workers[number]);
+}
+
+static enum err make_workers(struct body *b)
+{
+    enum err err = ERR_OK;
+
+    if (b->calls->new_shared) {
+        b->shared = b->calls->new_shared(b->conf, b->worker_cnt);
+        if (!b->shared)
+            return ERR_NOMEM;
+    }
+    b->workers = calloc(b->worker_cnt, sizeof(struct worker *));
+    b->engines = calloc(b->worker_cnt, sizeof(void *));
+    if (!b->workers || !b->engines)
+        return ERR_NOMEM;
+    for (size_t i = 0; i < b->worker_cnt && !err; i++)
+        err = make_worker(b, i);
+    return err;
+}
+
+static size_t count_cores(void)
+{
+    long online = sysconf(_SC_NPROCESSORS_ONLN);
+    return online > 0 ? util_min((size_t)online, PUBLISH_WORKERS_MAX) : 1;
+}
+
+static void log_ready(const struct body *b)
+{
+    static const char *const words[] = {[EXCHANGE_STACK_DNS] = "",
+                                        [EXCHANGE_STACK_TLS] = " (TLS)",
+                                        [EXCHANGE_STACK_HTTPS] = " (HTTPS)",
+                                        [EXCHANGE_STACK_HTTP] = " (HTTP)"};
+    char line[1024] = "", text[ADDR_TEXT_MAX];
+    size_t len = 0;
+
+    for (size_t i = 0; i < b->settings.listener_cnt && len + 80 < sizeof(line); i++) {
+        addr_print(&b->listeners[i].address, text);
+        len += (size_t)snprintf(line + len, sizeof(line) - len, " %s%s", text,
+                                words[b->listeners[i].stack]);
+    }
+    log_info("ready on%s, %zu worker%s", line, b->worker_cnt, b->worker_cnt == 1 ? "" : "s");
+    notify_manager("READY=1");
+}
+
+static void watch_signals(struct body *b)
+{
+    static const int numbers[] = {SIGHUP, SIGTERM, SIGINT};
+    uv_signal_t *handles[] = {&b->on_hup, &b->on_term, &b->on_int};
+
+    signal(SIGPIPE, SIG_IGN);
+    for (size_t i = 0; i < ARRAY_LEN(numbers); i++) {
+        uv_signal_init(&b->loop, handles[i]);
+        handles[i]->data = b;
+        uv_signal_start(handles[i], i == 0 ? on_reload : on_stop, numbers[i]);
+    }
+}
+
+static enum err start(struct body *b)
+{
+    char why[WHY_MAX];
+
+    enum err err = read_conf(b, &b->conf, &b->server, NULL);
+    if (err)
+        return err;
+    log_set((enum log_level)b->server->log_level, (enum log_format)b->server->log_format);
+    if (b->server->clock_ms)
+        now_set_wall(b->server->clock_ms);
+    b->start_ms = now_wall_ms();
+    b->worker_cnt = b->server->worker_cnt ? b->server->worker_cnt : count_cores();
+    publish_init(&b->publish, b->worker_cnt);
+    b->settings.identity = b->server->identity;
+    b->settings.udp_size = (uint16_t)b->server->udp_size;
+    b->settings.is_rotating = b->server->is_rotating;
+    b->settings.https_path = b->server->https_path;
+    b->settings.trusted_proxies = b->server->trusted_proxies;
+    snprintf(why, sizeof(why), "out of memory");
+    err = list_listeners(b);
+    if (!err)
+        err = set_descriptors(b, why);
+    if (!err)
+        err = set_limits(b, why);
+    if (!err)
+        err = open_certificates(b, why);
+    if (!err)
+        err = open_sockets(b, why);
+    if (!err) { /* what is made by name from now on may lie where the user can put links */
+        prepare_for_user(b);
+        err = privilege_drop(b->server->user, why, sizeof(why));
+    }
+    if (!err) {
+        snprintf(why, sizeof(why), "out of memory");
+        err = make_workers(b);
+    }
+    if (!err)
+        err = open_control(b, why);
+    if (err) {
+        log_error("cannot start: %s", why);
+        return err;
+    }
+    watch_signals(b);
+    err = build_version(b, "loaded");
+    tell_version(b);
+    for (; b->running_cnt < b->worker_cnt && !err; b->running_cnt++)
+        err = worker_start(b->workers[b->running_cnt]);
+    return err;
+}
+
+static void ring(void *bell) { uv_async_send(bell); }
+
+static int print_usage(const char *name, FILE *out)
+{
+    fprintf(
+        out,
+        "usage: %s -c FILE\n"
+        "  -c FILE     the configuration; \"rootline check FILE\" tells whether it is right\n"
+        "  -V          print the version\n"
+        "SIGHUP reloads, SIGTERM stops.\n",
+        name);
+    return out == stderr ? EXIT_USAGE : 0;
+}
+
+int daemon_main(const struct daemon_calls *calls, int argc, char **argv)
+{
+    struct body b = {.calls = calls, .control_fd = -1};
+    int option;
+
+    static const struct option options[] = {{"help", no_argument, NULL, 'h'},
+                                            {"version", no_argument, NULL, 'V'},
+                                            {"config", required_argument, NULL, 'c'},
+                                            {NULL, 0, NULL, 0}};
+    while ((option = getopt_long(argc, argv, "c:hV", options, NULL)) != -1) {
+        switch (option) {
+        case 'c': b.conf_path = optarg; break;
+        case 'h': return print_usage(calls->name, stdout);
+        case 'V': printf("%s %s\n", calls->name, ROOTLINE_VERSION); return 0;
+        default: return print_usage(calls->name, stderr);
+        }
+    }
+    if (!b.conf_path || optind != argc)
+        return print_usage(calls->name, stderr);
+
+    hash_init();
+    if (gethostname(b.hostname, sizeof(b.hostname) - 1) != 0)
+        strcpy(b.hostname, "unknown");
+    b.settings = (struct exchange_settings){
+        .identity = "", .hostname = b.hostname, .version = "Rootline " ROOTLINE_VERSION};
+    int status = uv_loop_init(&b.loop);
+    if (status != 0) {
+        log_error("cannot start: %s", uv_strerror(status));
+        return EXIT_WRONG;
+    }
+    uv_async_init(&b.loop, &b.done, on_done);
+    b.done.data = &b;
+    job_box_init(&b.home, ring, &b.done);
+    b.start_mono_ms = now_mono_ms();
+    enum err err = start(&b);
+    if (!err) {
+        log_ready(&b);
+        uv_run(&b.loop, UV_RUN_DEFAULT);
+    } else {
+        for (size_t i = 0; i < b.running_cnt; i++)
+            worker_stop(b.workers[i]);
+    }
+    end(&b);
+    if (!err)
+        log_info("stopped");
+    return err ? EXIT_WRONG : 0;
+}

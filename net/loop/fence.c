@@ -1,0 +1,124 @@
+/* Routes are asked of the kernel itself: files under /proc show one table only. */
+#include "net/loop/fence.h"
+
+#include <ifaddrs.h>
+#include <linux/netlink.h>
+#include <linux/rtnetlink.h>
+#include <net/if.h>
+#include <unistd.h>
+
+#include "base/addr.h"
+
+static const char *const lab_nets[] = {"127.0.0.0/8",    "192.0.2.0/24", "198.51.100.0/24",
+                                       "203.0.113.0/24", "::1/128",      "2001:db8::/32",
+                                       "fe80::/10"};
+
+/* The destination of a route, if it has one that can be read. */
+static bool read_destination(const struct nlmsghdr *h, struct addr *out)
+{
+    const struct rtmsg *route = NLMSG_DATA(h);
+    size_t left = RTM_PAYLOAD(h);
+
+    for (const struct rtattr *a = RTM_RTA(route); RTA_OK(a, left); a = RTA_NEXT(a, left))
+        if (a->rta_type == RTA_DST)
+            return addr_from_bytes(RTA_DATA(a), RTA_PAYLOAD(a), 0, out) == ERR_OK;
+    return false;
+}
+
+/* Whether one message of the kernel is a way out: to everywhere, or to networks that are not
+ * the laboratory's. */
+static bool is_way_out(const struct nlmsghdr *h, const struct addr_prefixes *inside)
+{
+    const struct rtmsg *route = NLMSG_DATA(h);
+    struct addr to;
+
+    if (h->nlmsg_type != RTM_NEWROUTE || route->rtm_type != RTN_UNICAST)
+        return false;
+    return route->rtm_dst_len == 0 || !read_destination(h, &to) || !addr_is_in(inside, &to);
+}
+
+/* Read a dump to its end; false when it could not be read. */
+static bool read_routes(int fd, const struct addr_prefixes *inside, bool *has_default)
+{
+    _Alignas(8) char buffer[32768];
+
+    for (;;) {
+        ssize_t got = recv(fd, buffer, sizeof(buffer), 0);
+        if (got <= 0)
+            return false;
+        size_t left = (size_t)got;
+        for (struct nlmsghdr *h = (struct nlmsghdr *)(void *)buffer; NLMSG_OK(h, left);
+             h = NLMSG_NEXT(h, left)) {
+            if (h->nlmsg_type == NLMSG_DONE)
+                return true;
+            if (h->nlmsg_type == NLMSG_ERROR)
+                return false;
+            *has_default |= is_way_out(h, inside);
+        }
+    }
+}
+
+static enum err check_routes(const struct addr_prefixes *inside, bool *has_default)
+{
+    struct {
+        struct nlmsghdr head;
+        struct rtmsg route;
+    } ask = {.head = {.nlmsg_len = NLMSG_LENGTH(sizeof(struct rtmsg)),
+                      .nlmsg_type = RTM_GETROUTE,
+                      .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP},
+             .route = {.rtm_family = AF_UNSPEC}};
+    int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+    bool works = fd >= 0 && send(fd, &ask, sizeof(ask), 0) == (ssize_t)sizeof(ask) &&
+                 read_routes(fd, inside, has_default);
+    if (fd >= 0)
+        close(fd);
+    return works ? ERR_OK : ERR_IO;
+}
+
+static enum err check_addresses(const struct addr_prefixes *inside, char *why, size_t size)
+{
+    struct ifaddrs *all;
+    enum err err = ERR_OK;
+
+    if (getifaddrs(&all) != 0)
+        return ERR_IO;
+    for (struct ifaddrs *a = all; a && !err; a = a->ifa_next) {
+        struct addr addr = {0};
+        char text[ADDR_TEXT_MAX];
+        if (!a->ifa_addr ||
+            (a->ifa_addr->sa_family != AF_INET && a->ifa_addr->sa_family != AF_INET6))
+            continue;
+        memcpy(&addr.sock, a->ifa_addr,
+               a->ifa_addr->sa_family == AF_INET ? sizeof(addr.sock.v4) : sizeof(addr.sock.v6));
+        if (addr_is_in(inside, &addr))
+            continue;
+        addr_print(&addr, text);
+        snprintf(why, size, "%s has the address %s, which is none for documentation",
+                 a->ifa_name, text);
+        err = ERR_DENIED;
+    }
+    freeifaddrs(all);
+    return err;
+}
+
+enum err fence_check(char *why, size_t size)
+{
+    struct addr_prefix at[ARRAY_LEN(lab_nets)];
+    struct addr_prefixes inside = {.at = at, .cnt = ARRAY_LEN(lab_nets)};
+    bool has_default = false;
+
+    for (size_t i = 0; i < ARRAY_LEN(lab_nets); i++)
+        must(addr_read_prefix(lab_nets[i], &at[i]) == ERR_OK);
+    snprintf(why, size, "there is no interface rl-fence");
+    if (if_nametoindex("rl-fence") == 0)
+        return ERR_DENIED;
+    snprintf(why, size, "the routes cannot be read");
+    if (check_routes(&inside, &has_default) != ERR_OK)
+        return ERR_IO;
+    snprintf(why, size,
+             "there is a default route, or one to networks that are not for documentation");
+    if (has_default)
+        return ERR_DENIED;
+    snprintf(why, size, "the addresses cannot be read");
+    return check_addresses(&inside, why, size);
+}

@@ -1,0 +1,105 @@
+/* While something waits the loop polls without waiting, and after each poll it is known whether
+ * anything else came. */
+#include "net/loop/leisure.h"
+
+#include "base/now.h"
+
+enum { SHARE = 10 /* one part in so many of a busy worker's time */, CREDIT_MAX_US = 20000 };
+
+/* Lifetime: worker. */
+struct leisure {
+    uv_idle_t idle;
+    uv_check_t check;
+    struct list jobs;
+    bool is_busy;      /* in this turn questions were answered */
+    int64_t credit_us; /* that jobs may use in busy turns */
+    uint64_t since_us; /* when the credit was last counted */
+    unsigned handle_cnt;
+};
+
+/* Only there to keep the poll from waiting. */
+static void on_idle(uv_idle_t *idle) { (void)idle; }
+
+static void earn(struct leisure *l, uint64_t now_us)
+{
+    l->credit_us += (int64_t)((now_us - l->since_us) / SHARE);
+    if (l->credit_us > CREDIT_MAX_US)
+        l->credit_us = CREDIT_MAX_US;
+    l->since_us = now_us;
+}
+
+static void on_check(uv_check_t *check)
+{
+    struct leisure *l = check->data;
+    uint64_t start_us = now_mono_us();
+    bool is_busy = l->is_busy;
+
+    l->is_busy = false;
+    earn(l, start_us);
+    if ((is_busy && l->credit_us <= 0) || list_is_empty(&l->jobs))
+        return;
+    struct leisure_job *job = container_of(l->jobs.next, struct leisure_job, link);
+    leisure_remove(l, job);
+    job->run(job);
+    if (is_busy)
+        l->credit_us -= (int64_t)(now_mono_us() - start_us);
+}
+
+enum err leisure_new(uv_loop_t *loop, struct leisure **out)
+{
+    struct leisure *l = calloc(1, sizeof(*l));
+    if (!l)
+        return ERR_NOMEM;
+    list_init(&l->jobs);
+    uv_idle_init(loop, &l->idle);
+    uv_check_init(loop, &l->check);
+    l->idle.data = l->check.data = l;
+    l->handle_cnt = 2;
+    l->since_us = now_mono_us();
+    l->credit_us = CREDIT_MAX_US;
+    *out = l;
+    return ERR_OK;
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+    struct leisure *l = handle->data;
+    if (--l->handle_cnt == 0)
+        free(l);
+}
+
+void leisure_close(struct leisure **leisure)
+{
+    struct leisure *l = *leisure;
+    if (!l)
+        return;
+    *leisure = NULL;
+    uv_close((uv_handle_t *)&l->idle, on_closed);
+    uv_close((uv_handle_t *)&l->check, on_closed);
+}
+
+void leisure_note_work(struct leisure *l) { l->is_busy = true; }
+
+void leisure_put(struct leisure *l, struct leisure_job *job)
+{
+    if (job->is_waiting)
+        return;
+    if (list_is_empty(&l->jobs)) {
+        uv_idle_start(&l->idle, on_idle);
+        uv_check_start(&l->check, on_check);
+    }
+    job->is_waiting = true;
+    list_add(&l->jobs, &job->link);
+}
+
+void leisure_remove(struct leisure *l, struct leisure_job *job)
+{
+    if (!job->is_waiting)
+        return;
+    job->is_waiting = false;
+    list_remove(&job->link);
+    if (list_is_empty(&l->jobs)) {
+        uv_idle_stop(&l->idle);
+        uv_check_stop(&l->check);
+    }
+}

@@ -1,0 +1,110 @@
+/* SO_REUSEPORT alone would let a second server of the same user slip in beside the first and
+ * take half of its questions; the probe without it is what notices. */
+#define _GNU_SOURCE
+#include "net/loop/listen.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/ip.h>
+#include <unistd.h>
+
+#include "net/loop/holder.h"
+
+enum { UDP_BUFFER = 4 << 20 }; /* what a reload or a burst may pile up */
+
+static void set(int fd, int level, int option, int value)
+{
+    /* What the kernel does not know stays at its default; each of these is an improvement, none
+     * a condition. */
+    (void)setsockopt(fd, level, option, &value, sizeof(value));
+}
+
+static void tune_udp(int fd, const struct addr *addr)
+{
+    bool is_v6 = addr_is_v6(addr);
+    if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &(int){UDP_BUFFER}, sizeof(int)) != 0)
+        set(fd, SOL_SOCKET, SO_RCVBUF, UDP_BUFFER);
+    if (setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &(int){UDP_BUFFER}, sizeof(int)) != 0)
+        set(fd, SOL_SOCKET, SO_SNDBUF, UDP_BUFFER);
+    /* forged "fragmentation needed" messages must not shrink anything (docs/LIMITS.md section
+     * 1) */
+    if (is_v6)
+        set(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_OMIT);
+    else
+        set(fd, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_OMIT);
+    if (addr_is_wildcard(addr))
+        set(fd, is_v6 ? IPPROTO_IPV6 : IPPROTO_IP, is_v6 ? IPV6_RECVPKTINFO : IP_PKTINFO, 1);
+}
+
+static void explain(const struct addr *addr, bool is_stream, int number, char *why, size_t size)
+{
+    char text[ADDR_TEXT_MAX], holder[HOLDER_TEXT_MAX];
+
+    addr_print(addr, text);
+    if (number == EADDRINUSE) {
+        holder_find(addr, is_stream, holder);
+        snprintf(why, size, "%s (%s) is held by %s; stop it or choose another address", text,
+                 is_stream ? "TCP" : "UDP", holder);
+    } else if (number == EACCES || number == EPERM) {
+        snprintf(
+            why, size,
+            "%s: not allowed: ports below 1024 want root, CAP_NET_BIND_SERVICE, or a lower "
+            "net.ipv4.ip_unprivileged_port_start",
+            text);
+    } else if (number == EADDRNOTAVAIL) {
+        snprintf(why, size, "%s: this machine has no such address", text);
+    } else {
+        snprintf(why, size, "%s (%s): %s", text, is_stream ? "TCP" : "UDP", strerror(number));
+    }
+}
+
+static enum err bind_one(const struct addr *addr, bool is_stream, bool is_shared, int *fd,
+                         char *why, size_t size)
+{
+    int type = (is_stream ? SOCK_STREAM : SOCK_DGRAM) | SOCK_NONBLOCK | SOCK_CLOEXEC;
+    int s = socket(addr->sock.any.sa_family, type, 0);
+    if (s < 0) {
+        explain(addr, is_stream, errno, why, size);
+        return ERR_IO;
+    }
+    if (addr_is_v6(addr))
+        set(s, IPPROTO_IPV6, IPV6_V6ONLY, 1);
+    if (is_stream)
+        set(s, SOL_SOCKET, SO_REUSEADDR, 1); /* connections in TIME_WAIT are no server */
+    if (is_shared)
+        set(s, SOL_SOCKET, SO_REUSEPORT, 1);
+    if (is_shared && !is_stream)
+        tune_udp(s, addr);
+    if (bind(s, &addr->sock.any, addr_len(addr)) != 0 ||
+        (is_stream && !is_shared && listen(s, 1) != 0)) {
+        explain(addr, is_stream, errno, why, size);
+        close(s);
+        return ERR_DENIED;
+    }
+    *fd = s;
+    return ERR_OK;
+}
+
+enum err listen_probe(const struct addr *addr, bool has_udp, char *why, size_t size)
+{
+    int udp = -1, tcp = -1;
+    enum err err = has_udp ? bind_one(addr, false, false, &udp, why, size) : ERR_OK;
+    if (!err)
+        err = bind_one(addr, true, false, &tcp, why, size);
+    if (udp >= 0)
+        close(udp);
+    if (tcp >= 0)
+        close(tcp);
+    return err;
+}
+
+enum err listen_open(const struct addr *addr, int *udp_fd, int *tcp_fd, char *why, size_t size)
+{
+    enum err err = udp_fd ? bind_one(addr, false, true, udp_fd, why, size) : ERR_OK;
+    if (err)
+        return err;
+    err = bind_one(addr, true, true, tcp_fd, why, size);
+    if (err && udp_fd)
+        close(*udp_fd);
+    return err;
+}

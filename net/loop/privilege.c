@@ -1,0 +1,108 @@
+/* Through libcap, because the order of setuid, keepcaps and capset is easy to get wrong by
+ * hand. */
+#define _GNU_SOURCE
+#include "net/loop/privilege.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <pwd.h>
+#include <stdbool.h>
+#include <sys/capability.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "base/log.h"
+
+static enum err become(const char *user, char *why, size_t size)
+{
+    errno = 0;
+    struct passwd *entry = getpwnam(user);
+    if (!entry) {
+        snprintf(why, size, "server.user: there is no user \"%s\"", user);
+        return ERR_CONFIG;
+    }
+    if (prctl(PR_SET_KEEPCAPS, 1) != 0 || initgroups(user, entry->pw_gid) != 0 ||
+        setgid(entry->pw_gid) != 0 || setuid(entry->pw_uid) != 0) {
+        snprintf(why, size, "server.user: cannot become \"%s\": %s; only root can", user,
+                 strerror(errno));
+        return ERR_DENIED;
+    }
+    return ERR_OK;
+}
+
+/* What is kept; the second by root that stays root: without it root could not read the zone
+ * files of others again at a reload. */
+static const cap_value_t kept[] = {CAP_NET_BIND_SERVICE, CAP_DAC_READ_SEARCH};
+
+static bool is_kept(cap_value_t cap, size_t kept_cnt)
+{
+    for (size_t i = 0; i < kept_cnt; i++)
+        if (kept[i] == cap)
+            return true;
+    return false;
+}
+
+/* A program that this process executes does not get the others back.  EPERM: without
+ * CAP_SETPCAP the service manager has set the bounds. */
+static enum err drop_bounds(size_t kept_cnt, char *why, size_t size)
+{
+    for (cap_value_t cap = 0; CAP_IS_SUPPORTED(cap); cap++)
+        if (!is_kept(cap, kept_cnt) && cap_get_bound(cap) == 1 && cap_drop_bound(cap) != 0 &&
+            errno != EPERM) {
+            snprintf(why, size, "cannot narrow the bounding set of capabilities: %s",
+                     strerror(errno));
+            return ERR_DENIED;
+        }
+    return ERR_OK;
+}
+
+static enum err keep_needed(size_t kept_cnt, char *why, size_t size)
+{
+    enum err err = ERR_OK;
+    cap_t now = cap_get_proc();
+    cap_t less = cap_init();
+
+    if (!now || !less)
+        err = ERR_NOMEM;
+    for (size_t i = 0; i < kept_cnt && !err; i++) {
+        cap_flag_value_t had = CAP_CLEAR;
+        if (cap_get_flag(now, kept[i], CAP_PERMITTED, &had) != 0 || had == CAP_CLEAR)
+            continue;
+        cap_set_flag(less, CAP_PERMITTED, 1, &kept[i], CAP_SET);
+        cap_set_flag(less, CAP_EFFECTIVE, 1, &kept[i], CAP_SET);
+    }
+    if (!err && (cap_set_proc(less) != 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0))
+        err = ERR_DENIED;
+    if (err)
+        snprintf(why, size, "cannot drop capabilities: %s", strerror(errno));
+    cap_free(now);
+    cap_free(less);
+    return err;
+}
+
+enum err privilege_drop(const char *user, char *why, size_t size)
+{
+    bool is_root = geteuid() == 0;
+    size_t kept_cnt = is_root && !*user ? ARRAY_LEN(kept) : 1;
+    enum err err = ERR_OK;
+
+    if (*user && !is_root) {
+        struct passwd *self = getpwuid(geteuid());
+        if (!self || strcmp(self->pw_name, user) != 0) {
+            snprintf(why, size,
+                     "server.user: only root can become \"%s\"; start as root or leave it out",
+                     user);
+            return ERR_DENIED;
+        }
+    }
+    if (is_root) /* another user may not drop bounds */
+        err = drop_bounds(kept_cnt, why, size);
+    if (!err && *user && is_root)
+        err = become(user, why, size);
+    if (!err)
+        err = keep_needed(geteuid() == 0 ? ARRAY_LEN(kept) : 1, why, size);
+    if (!err && geteuid() == 0)
+        log_warning(
+            "running as root: server.user names the user to become once the ports are bound");
+    return err;
+}

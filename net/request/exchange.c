@@ -1,0 +1,18 @@
+/* What an answer needs of its question is its header, its name, type and class, and the cookie:
+ * the rest of the datagram is not kept. */
+#include "net/request/exchange.h"
+
+void exchange_keep(struct exchange_kept *to, const struct exchange *from)
+{
+    struct exchange *ex = &to->ex;
+
+    *ex = *from;
+    memcpy(to->question, from->query.wire,
+           MESSAGE_HEADER_LEN + (size_t)from->query.question_len);
+    ex->query.wire = to->question;
+    if (from->query.has_edns && from->query.edns.cookie_len > 0) {
+        memcpy(to->cookie, from->query.edns.cookie, from->query.edns.cookie_len);
+        ex->query.edns.cookie = to->cookie;
+    }
+    ex->reply_len = 0;
+}

@@ -1,0 +1,128 @@
+/* The order of the tests is that of docs/ANSWERS.md: silence first, then NOTIMP, FORMERR,
+ * BADVERS.
+ */
+#include "net/request/intake.h"
+
+#include "base/now.h"
+#include "net/request/chaos.h"
+#include "net/request/reply.h"
+
+/* RFC 7873 5.2: see whether the address is the client's own, and have a cookie ready. */
+static void judge_cookie(struct exchange *ex)
+{
+    const struct edns *edns = &ex->query.edns;
+    struct cookie_client client = {.cookie = edns->cookie};
+    bool is_old = false;
+
+    ex->cookie = EXCHANGE_COOKIE_NONE;
+    if (!ex->query.has_edns || edns->is_broken || edns->cookie_len == 0)
+        return;
+    const uint8_t *server = edns->cookie + COOKIE_CLIENT_LEN;
+    size_t len = edns->cookie_len - (size_t)COOKIE_CLIENT_LEN;
+    uint32_t now_s = (uint32_t)(now_wall_ms() / 1000);
+    client.address = addr_bytes(&ex->peer, &client.address_len);
+    ex->cookie = EXCHANGE_COOKIE_NEW;
+    if (cookie_check(ex->settings->cookies, &client, server, len, now_s, &is_old))
+        ex->cookie = EXCHANGE_COOKIE_VALID;
+    if (ex->cookie == EXCHANGE_COOKIE_VALID && !is_old)
+        memcpy(ex->opt.server_cookie, server, COOKIE_SERVER_LEN);
+    else
+        cookie_make(ex->settings->cookies, &client, now_s, ex->opt.server_cookie);
+}
+
+/* Whether the rate of answers lets this one through; if not, it has been dropped, or answered
+ * in few octets.  Only UDP without a cookie can have a forged source. */
+static bool pass_rate(struct exchange *ex, enum message_state state, uint64_t now_us)
+{
+    if (now_us == 0 || !exchange_may_be_spoofed(ex))
+        return true;
+    enum guard_verdict verdict = guard_rate(ex->settings->guard, &ex->peer, now_us, ex->turn);
+    if (verdict == GUARD_PASS)
+        return true;
+    /* what is no plain question must not be told NOERROR */
+    bool is_plain = state == MESSAGE_WHOLE && ex->query.has_question &&
+                    message_opcode(&ex->query) == RRTYPE_OPCODE_QUERY &&
+                    !(ex->query.has_edns && ex->query.edns.version > 0);
+    ex->opt.nsid = ""; /* it is the few octets that count */
+    if (verdict == GUARD_DROP || !is_plain)
+        reply_drop(ex);
+    else
+        reply_ask_again(ex);
+    return false;
+}
+
+/* RFC 7873 5.4: a question for a cookie and nothing else. */
+static bool asks_for_cookie(const struct exchange *ex, enum message_state state)
+{
+    const struct message *q = &ex->query;
+    return state == MESSAGE_WHOLE && ex->cookie != EXCHANGE_COOKIE_NONE &&
+           q->cnt[MESSAGE_QUESTION] == 0 && q->cnt[MESSAGE_ANSWER] == 0 &&
+           q->cnt[MESSAGE_AUTHORITY] == 0 && q->cnt[MESSAGE_ADDITIONAL] == 1;
+}
+
+/* Whether the engine shall see it; if not, it has been answered or dropped.  `now_us` is 0 when
+ * there is no limit of answers. */
+static bool admit(struct exchange *ex, const uint8_t *wire, size_t len, uint64_t now_us)
+{
+    enum message_state state = message_parse(wire, len, &ex->query);
+
+    ex->flags = 0;
+    ex->reply_len = 0;
+    ex->probed = NULL;
+    /* Never answer an answer: two servers would keep each other busy (CVE-2024-2169). */
+    if (state == MESSAGE_SHORT || (ex->query.flags & MESSAGE_QR)) {
+        reply_drop(ex);
+        return false;
+    }
+    if (ex->query.has_question)
+        dname_split(message_qname(&ex->query), &ex->name);
+    judge_cookie(ex);
+    reply_begin(ex);
+    if (!pass_rate(ex, state, now_us))
+        return false;
+    if (message_opcode(&ex->query) != RRTYPE_OPCODE_QUERY) {
+        reply_explain(ex, EDNS_EDE_NOT_SUPPORTED, "");
+        reply_send(ex, RRTYPE_RCODE_NOTIMP);
+        return false;
+    }
+    bool is_broken =
+        state != MESSAGE_WHOLE || (!ex->query.has_question && !asks_for_cookie(ex, state));
+    if (is_broken) {
+        reply_send(ex, RRTYPE_RCODE_FORMERR);
+        return false;
+    }
+    if (ex->query.has_edns && ex->query.edns.version > 0) {
+        reply_send(ex, RRTYPE_RCODE_BADVERS);
+        return false;
+    }
+    if (!ex->query.has_question) { /* RFC 7873 5.4: BADCOOKIE for one that is not ours */
+        bool is_wrong = ex->query.edns.cookie_len > COOKIE_CLIENT_LEN &&
+                        ex->cookie != EXCHANGE_COOKIE_VALID;
+        reply_send(ex, is_wrong ? RRTYPE_RCODE_BADCOOKIE : RRTYPE_RCODE_NOERROR);
+        return false;
+    }
+    return true;
+}
+
+void intake_batch(const struct service *service, void *engine, struct exchange *const *batch,
+                  const uint8_t *const *wire, const size_t *len, size_t cnt)
+{
+    struct exchange *admitted[INTAKE_BATCH_MAX];
+    size_t admitted_cnt = 0;
+
+    must(cnt >= 1 && cnt <= INTAKE_BATCH_MAX);
+    /* one look at the clock a batch */
+    uint64_t now_us = guard_limits_rate(batch[0]->settings->guard) ? now_mono_us() : 0;
+    for (size_t i = 0; i < cnt; i++) {
+        if (!admit(batch[i], wire[i], len[i], now_us))
+            continue;
+        if (batch[i]->query.qclass == RRTYPE_CLASS_CH)
+            chaos_serve(service, engine, batch[i]);
+        else
+            admitted[admitted_cnt++] = batch[i];
+    }
+    if (service->probe && admitted_cnt > 0)
+        service->probe(engine, admitted, admitted_cnt);
+    for (size_t i = 0; i < admitted_cnt; i++)
+        service->serve(engine, admitted[i]);
+}

@@ -1,0 +1,243 @@
+/* Collected answers leave when the loop has looked at its sockets, and before it waits,
+ * whichever comes first: answers are made in callbacks of sockets and of timers alike.  A paced
+ * answer is given its time when it is made, so that no queue is kept per client. */
+#define _GNU_SOURCE
+#include "net/transport/deferred.h"
+
+#include <errno.h>
+
+#include "base/list.h"
+#include "base/now.h"
+#include "net/transport/udp.h"
+
+enum {
+    BATCH_MAX = 64,
+    PACKED_MAX = 65536,
+    PROMPT_US = 200 * 1000, /* an answer that took no longer is prompt */
+    PACER_SLOTS = 2048,     /* of a millisecond: longer than GUARD_PACE_MAX_MS */
+};
+
+/* An exchange that is answered later.  Lifetime: until then. */
+struct deferred_item {
+    struct exchange_kept kept;
+    struct deferred *deferred;
+    struct list link; /* a slot of the pacer */
+    struct addr to;
+    uint64_t since_us;
+    unsigned rate;   /* queries of its client when it came (guard_note_deferred) */
+    uint8_t *packet; /* NULL: it is not paced */
+    size_t packet_len;
+    size_t control_len;
+    uint8_t control[DEFERRED_CONTROL_MAX];
+};
+
+/* Lifetime: worker. */
+struct deferred {
+    int fd;
+    bool is_wildcard;
+    struct guard *guard;
+    size_t item_cnt;
+    struct deferred_item *batch[BATCH_MAX];
+    struct mmsghdr out[BATCH_MAX];
+    struct iovec iov[BATCH_MAX];
+    unsigned batch_cnt;
+    size_t packed_len;
+    struct list pacer[PACER_SLOTS];
+    size_t paced_cnt;
+    uint64_t pacer_ms; /* the time up to which slots have been emptied */
+    uv_timer_t tick;
+    uv_check_t after_poll;
+    uv_prepare_t before_poll;
+    unsigned handle_cnt;
+    uint8_t buffer[DEFERRED_OUT_MAX]; /* answers are made one at a time */
+    uint8_t packed[PACKED_MAX];       /* and wait here for the end of the turn */
+};
+
+static void let_go(struct deferred *d, struct deferred_item *item)
+{
+    free(item->packet);
+    free(item);
+    d->item_cnt--;
+}
+
+/* ---- the batch of a turn ---- */
+
+static void flush_batch(struct deferred *d)
+{
+    for (unsigned i = 0; i < d->batch_cnt; i++) {
+        struct deferred_item *item = d->batch[i];
+        struct msghdr *msg = &d->out[i].msg_hdr;
+        *msg = (struct msghdr){.msg_name = &item->to.sock,
+                               .msg_namelen = addr_len(&item->to),
+                               .msg_iov = &d->iov[i],
+                               .msg_iovlen = 1};
+        if (d->is_wildcard) {
+            msg->msg_control = item->control;
+            msg->msg_controllen = item->control_len;
+            udp_forget_interface(msg);
+        }
+    }
+    udp_send(d->fd, d->out, d->batch_cnt);
+    for (unsigned i = 0; i < d->batch_cnt; i++)
+        let_go(d, d->batch[i]);
+    d->batch_cnt = 0;
+    d->packed_len = 0;
+    uv_check_stop(&d->after_poll);
+    uv_prepare_stop(&d->before_poll);
+}
+
+static void on_polled(uv_check_t *check) { flush_batch(check->data); }
+static void on_turn(uv_prepare_t *prepare) { flush_batch(prepare->data); }
+
+/* The octets stay where they are until the batch has left. */
+static void add_to_batch(struct deferred *d, struct deferred_item *item, uint8_t *octets,
+                         size_t len)
+{
+    d->iov[d->batch_cnt] = (struct iovec){.iov_base = octets, .iov_len = len};
+    d->batch[d->batch_cnt++] = item;
+    if (d->batch_cnt == BATCH_MAX || PACKED_MAX - d->packed_len < DEFERRED_OUT_MAX) {
+        flush_batch(d);
+    } else if (d->batch_cnt == 1) {
+        uv_check_start(&d->after_poll, on_polled);
+        uv_prepare_start(&d->before_poll, on_turn);
+    }
+}
+
+/* ---- the pacer ---- */
+
+static void empty_slot(struct deferred *d, struct list *slot)
+{
+    while (!list_is_empty(slot)) {
+        struct deferred_item *item = container_of(slot->next, struct deferred_item, link);
+        list_remove(&item->link);
+        d->paced_cnt--;
+        add_to_batch(d, item, item->packet, item->packet_len);
+    }
+}
+
+static void on_tick(uv_timer_t *timer)
+{
+    struct deferred *d = timer->data;
+    uint64_t now_ms = now_mono_us() / 1000;
+
+    for (uint64_t i = 0; d->pacer_ms < now_ms && i < PACER_SLOTS; i++)
+        empty_slot(d, &d->pacer[++d->pacer_ms % PACER_SLOTS]);
+    d->pacer_ms = now_ms;
+    if (d->paced_cnt == 0)
+        uv_timer_stop(timer);
+}
+
+/* True if the answer has been put off or dropped. */
+static bool pace(struct deferred *d, struct deferred_item *item)
+{
+    const struct exchange *ex = &item->kept.ex;
+    uint64_t now_us = now_mono_us(), at_us;
+
+    if (!exchange_may_be_spoofed(ex))
+        return false;
+    bool is_prompt = now_us - item->since_us < PROMPT_US;
+    if (!guard_pace(d->guard, &ex->peer, item->rate, is_prompt, now_us, &at_us)) {
+        let_go(d, item);
+        return true;
+    }
+    if (at_us / 1000 <= now_us / 1000)
+        return false;
+    item->packet = malloc(ex->reply_len);
+    if (!item->packet)
+        return false;
+    memcpy(item->packet, ex->buffer, ex->reply_len);
+    item->packet_len = ex->reply_len;
+    if (d->paced_cnt++ == 0) {
+        d->pacer_ms = now_us / 1000;
+        uv_timer_start(&d->tick, on_tick, 1, 1);
+    }
+    list_add(&d->pacer[at_us / 1000 % PACER_SLOTS], &item->link);
+    return true;
+}
+
+/* ---- exchanges ---- */
+
+static void send_deferred(struct exchange *ex)
+{
+    struct deferred_item *item = container_of(ex, struct deferred_item, kept.ex);
+    struct deferred *d = item->deferred;
+
+    if (ex->reply_len == 0) {
+        let_go(d, item);
+        return;
+    }
+    if (pace(d, item))
+        return;
+    uint8_t *packed = d->packed + d->packed_len;
+    memcpy(packed, ex->buffer, ex->reply_len);
+    d->packed_len += ex->reply_len;
+    add_to_batch(d, item, packed, ex->reply_len);
+}
+
+struct exchange *deferred_keep(struct deferred *d, const struct exchange *ex,
+                               const struct addr *to, const uint8_t *control,
+                               size_t control_len)
+{
+    struct deferred_item *item = malloc(sizeof(*item));
+
+    if (!item)
+        return NULL;
+    list_init(&item->link);
+    item->packet = NULL;
+    exchange_keep(&item->kept, ex);
+    item->deferred = d;
+    item->to = *to;
+    item->since_us = now_mono_us();
+    item->rate = guard_note_deferred(d->guard, &ex->peer, item->since_us);
+    item->kept.ex.buffer = d->buffer;
+    item->kept.ex.size = DEFERRED_OUT_MAX;
+    item->kept.ex.send = send_deferred;
+    item->kept.ex.hold = NULL;
+    item->control_len = d->is_wildcard ? util_min(control_len, DEFERRED_CONTROL_MAX) : 0;
+    memcpy(item->control, control, item->control_len);
+    d->item_cnt++;
+    return &item->kept.ex;
+}
+
+enum err deferred_new(const struct deferred_terms *terms, struct deferred **out)
+{
+    struct deferred *d = calloc(1, sizeof(*d));
+    if (!d)
+        return ERR_NOMEM;
+    d->fd = terms->fd;
+    d->is_wildcard = terms->is_wildcard;
+    d->guard = terms->guard;
+    for (size_t i = 0; i < PACER_SLOTS; i++)
+        list_init(&d->pacer[i]);
+    uv_timer_init(terms->loop, &d->tick);
+    uv_check_init(terms->loop, &d->after_poll);
+    uv_prepare_init(terms->loop, &d->before_poll);
+    d->tick.data = d->after_poll.data = d->before_poll.data = d;
+    d->handle_cnt = 3;
+    *out = d;
+    return ERR_OK;
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+    struct deferred *d = handle->data;
+
+    if (--d->handle_cnt == 0)
+        free(d);
+}
+
+void deferred_close(struct deferred **deferred)
+{
+    struct deferred *d = *deferred;
+
+    if (!d)
+        return;
+    for (size_t i = 0; i < PACER_SLOTS; i++)
+        empty_slot(d, &d->pacer[i]);
+    flush_batch(d);
+    must(d->item_cnt == 0); /* the engine has dropped them */
+    uv_close((uv_handle_t *)&d->tick, on_closed);
+    uv_close((uv_handle_t *)&d->after_poll, on_closed);
+    uv_close((uv_handle_t *)&d->before_poll, on_closed);
+    *deferred = NULL;
+}

@@ -1,0 +1,18 @@
+/* net/transport/front.h | what the fronts of a worker are made of
+ *
+ * Owner:    the worker.
+ * Thread:   the worker.
+ */
+#pragma once
+
+#include "net/loop/leisure.h"
+#include "net/request/exchange.h"
+
+/* Lifetime: worker. */
+struct front_parts {
+    uv_loop_t *loop;
+    const struct exchange_settings *settings;
+    const struct service *service;
+    void *engine;
+    struct leisure *leisure;
+};

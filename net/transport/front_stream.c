@@ -1,0 +1,347 @@
+/* The socket is polled and accepted from here, not by libuv: what cannot be taken is closed at
+ * once, and nothing stops listening. */
+#define _GNU_SOURCE
+#include "net/transport/front_stream.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/now.h"
+#include "base/peak.h"
+#include "net/transport/speak_dns.h"
+#include "net/transport/speak_http.h"
+#include "net/transport/stream.h"
+
+enum {
+    TICK_MS = 250,
+    BACKLOG = 511,
+    ENTER_TRIES = 3,
+    ACCEPT_A_TURN = 64,
+    MUCH = 65536, /* octets that one connection holds */
+    MANY = 64,    /* connections whose memory is worth giving back */
+};
+
+/* What is spoken at a listener, from the outside to the inside. */
+struct stack {
+    enum exchange_transport transport;
+    const struct tls_server_alpn *tls; /* NULL: none */
+    const struct stream_protocol *protocol;
+    bool is_private; /* for this machine and trusted proxies only */
+};
+
+static const struct tls_server_alpn alpn_dot = {"\3dot", 4},
+                                    alpn_http = {"\2h2\10http/1.1", 12};
+
+static const struct stack stacks[] = {
+    [EXCHANGE_STACK_DNS] = {EXCHANGE_TCP, NULL, &speak_dns, false},
+    [EXCHANGE_STACK_TLS] = {EXCHANGE_TLS, &alpn_dot, &speak_dns, false},
+    [EXCHANGE_STACK_HTTPS] = {EXCHANGE_HTTPS, &alpn_http, &speak_http, false},
+    [EXCHANGE_STACK_HTTP] = {EXCHANGE_HTTPS, NULL, &speak_http, true},
+};
+
+/* Lifetime: worker. */
+struct front_stream {
+    struct stream_hub hub;
+    const struct stack *stack;
+    uv_poll_t listener;
+    uv_timer_t tick;
+    int fd, reserve;     /* a descriptor to give up when there are no more */
+    struct peak peak;    /* of connections */
+    unsigned handle_cnt; /* of this front, not yet closed */
+};
+
+static void free_if_last(struct front_stream *f)
+{
+    if (f->handle_cnt > 0 || f->hub.stream_cnt > 0 || f->hub.late_cnt > 0)
+        return;
+    stream_hub_fini(&f->hub);
+    if (f->reserve >= 0)
+        close(f->reserve);
+    free(f);
+}
+
+static void on_gone(struct stream_hub *hub)
+{
+    free_if_last(container_of(hub, struct front_stream, hub));
+}
+
+/* Close the connection that has been idle longest; false when there is none here but `newest`.
+ */
+static bool close_idlest(struct front_stream *f, const struct stream *newest)
+{
+    for (struct list *l = f->hub.streams.next; l != &f->hub.streams; l = l->next) {
+        struct stream *s = container_of(l, struct stream, link);
+        if (s == newest)
+            continue;
+        stream_close(s);
+        return true;
+    }
+    return false;
+}
+
+/* The same among the connections of one client. */
+static bool close_idlest_of(struct front_stream *f, const struct addr *client)
+{
+    struct list *all = stream_clients(&f->hub, client);
+
+    for (struct list *l = all->next; l != all; l = l->next) {
+        struct stream *s = container_of(l, struct stream, of_client);
+        if (!guard_is_same_client(&s->peer, client))
+            continue; /* another one of that hash */
+        stream_close(s);
+        return true;
+    }
+    return false;
+}
+
+/* A connection that holds much and goes on asking goes at once: looking at all of them is for
+ * on_tick. */
+static void on_full(struct stream *s)
+{
+    struct front_stream *f = container_of(s->hub, struct front_stream, hub);
+    struct guard *guard = s->hub->settings->guard;
+    bool has_much = !s->is_closing && stream_held(s) > MUCH;
+
+    if (has_much)
+        stream_close(s);
+    if (has_much || (guard_is_memory_overrun(guard) && close_idlest(f, NULL)))
+        guard_count_refusal(guard, GUARD_MEMORY_FULL);
+}
+
+/* Whoever holds most goes, if that is much; others only when nobody else makes room. */
+static void close_fullest(struct front_stream *f)
+{
+    struct guard *guard = f->hub.settings->guard;
+    struct stream *most = NULL;
+    size_t most_held = MUCH;
+
+    for (struct list *l = f->hub.streams.next; l != &f->hub.streams; l = l->next) {
+        struct stream *s = container_of(l, struct stream, link);
+        size_t held = stream_held(s);
+        if (held > most_held) {
+            most = s;
+            most_held = held;
+        }
+    }
+    if (most)
+        stream_close(most);
+    if (most || (guard_is_memory_overrun(guard) && close_idlest(f, NULL)))
+        guard_count_refusal(guard, GUARD_MEMORY_FULL);
+}
+
+/* Have the guard count a new connection in; for want of room the idlest goes, of the same
+ * client when that has its share.  False: the new one has to go. */
+static bool enter(struct front_stream *f, struct stream *s)
+{
+    struct guard *guard = f->hub.settings->guard;
+
+    for (int tries = 0; tries < ENTER_TRIES; tries++) {
+        s->entry = guard_enter(guard, s->is_proxy ? NULL : &s->peer, f->hub.counted);
+        s->is_counted = s->entry == GUARD_ENTERED || s->entry == GUARD_POOLED;
+        f->hub.counted += s->is_counted;
+        if (s->is_counted && !s->is_proxy)
+            stream_list_client(s);
+        if (s->is_counted)
+            return true;
+        guard_count_refusal(guard, s->entry);
+        if (tries + 1 == ENTER_TRIES)
+            break;
+        bool has_gone =
+            s->entry == GUARD_CLIENT_FULL ? close_idlest_of(f, &s->peer) : close_idlest(f, s);
+        if (!has_gone)
+            break;
+    }
+    return false;
+}
+
+static bool is_loopback(const struct addr *addr)
+{
+    size_t len;
+    const uint8_t *octets = addr_bytes(addr, &len);
+    return addr_is_v6(addr) ? IN6_IS_ADDR_LOOPBACK(&addr->sock.v6.sin6_addr) : octets[0] == 127;
+}
+
+static void on_tick(uv_timer_t *timer);
+
+static void begin(struct front_stream *f, int fd, const struct addr *peer)
+{
+    const struct exchange_settings *settings = f->hub.settings;
+    bool is_proxy = addr_is_in(&settings->trusted_proxies, peer);
+
+    if (f->stack->is_private && !is_proxy && !is_loopback(peer)) {
+        close(fd);
+        return;
+    }
+    struct stream *s = stream_new(&f->hub, fd, peer, f->stack->protocol);
+    if (!s)
+        return;
+    if (!uv_is_active((uv_handle_t *)&f->tick))
+        uv_timer_start(&f->tick, on_tick, TICK_MS, TICK_MS);
+    s->is_proxy = is_proxy;
+    if (!enter(f, s) ||
+        (f->stack->tls && stream_begin_tls(s, settings->tls, f->stack->tls) != ERR_OK))
+        stream_close(s);
+    else
+        stream_work(s);
+}
+
+/* No descriptor is left: whoever waits is turned away, or the loop would be told of it again
+ * and again. */
+static void turn_away(struct front_stream *f)
+{
+    if (f->reserve >= 0)
+        close(f->reserve);
+    int fd = accept(f->fd, NULL, NULL);
+    if (fd >= 0)
+        close(fd);
+    f->reserve = open("/dev/null", O_RDONLY | O_CLOEXEC);
+}
+
+/* Take up to `max` connections that the kernel has completed. */
+static void accept_some(struct front_stream *f, int max)
+{
+    for (int i = 0; i < max; i++) {
+        struct addr peer = {0};
+        socklen_t len = sizeof(peer.sock);
+        int fd = accept4(f->fd, &peer.sock.any, &len, SOCK_NONBLOCK | SOCK_CLOEXEC), on = 1;
+        if (fd < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+            return;
+        if (fd < 0 && (errno == EMFILE || errno == ENFILE))
+            turn_away(f);
+        if (fd < 0)
+            continue; /* that one has gone away; others may stand behind it */
+        (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+        begin(f, fd, &peer);
+    }
+}
+
+static void on_readable(uv_poll_t *poll, int status, int events)
+{
+    (void)status;
+    (void)events;
+    accept_some(poll->data, ACCEPT_A_TURN);
+}
+
+static void on_listener_closed(uv_handle_t *handle)
+{
+    struct front_stream *f = handle->data;
+    close(f->fd);
+    f->handle_cnt--;
+    free_if_last(f);
+}
+
+static void on_front_closed(uv_handle_t *handle)
+{
+    struct front_stream *f = handle->data;
+    f->handle_cnt--;
+    free_if_last(f);
+}
+
+static void on_prepare_closed(uv_handle_t *handle)
+{
+    struct front_stream *f = container_of(handle->data, struct front_stream, hub);
+    f->handle_cnt--;
+    free_if_last(f);
+}
+
+/* Have a look at each, whatever becomes of it or of others meanwhile. */
+static void for_each(struct front_stream *f,
+                     void (*look)(struct stream *s, uint64_t now_ms, unsigned idle_ms))
+{
+    uint64_t now_ms = now_mono_ms();
+    unsigned idle_ms = guard_idle_ms(f->hub.settings->guard);
+    struct list all;
+
+    list_take(&all, &f->hub.streams);
+    while (!list_is_empty(&all)) {
+        struct stream *s = container_of(all.next, struct stream, link);
+        list_remove(&s->link);
+        list_add(&f->hub.streams, &s->link);
+        look(s, now_ms, idle_ms);
+    }
+}
+
+static void on_tick(uv_timer_t *timer)
+{
+    struct front_stream *f = timer->data;
+
+    for_each(f, stream_tick);
+    if (guard_is_memory_full(f->hub.settings->guard))
+        close_fullest(f);
+    peak_note(&f->peak, f->hub.stream_cnt, MANY);
+    if (f->hub.stream_cnt == 0 && f->peak.most < MANY) /* an idle daemon sleeps */
+        uv_timer_stop(timer);
+    if (f->hub.is_draining && list_is_empty(&f->hub.streams) &&
+        !uv_is_closing((uv_handle_t *)timer)) {
+        uv_close((uv_handle_t *)timer, on_front_closed);
+        uv_close((uv_handle_t *)&f->hub.prepare, on_prepare_closed);
+    }
+}
+
+enum err front_stream_new(const struct front_parts *parts, int fd, enum exchange_stack stack,
+                          struct front_stream **out)
+{
+    struct front_stream *f = calloc(1, sizeof(*f));
+
+    if (f) {
+        f->hub = (struct stream_hub){.loop = parts->loop,
+                                     .settings = parts->settings,
+                                     .service = parts->service,
+                                     .engine = parts->engine,
+                                     .leisure = parts->leisure,
+                                     .transport = stacks[stack].transport,
+                                     .on_gone = on_gone,
+                                     .on_full = on_full};
+        f->stack = &stacks[stack];
+        f->fd = fd;
+    }
+    if (!f || stream_hub_init(&f->hub) != ERR_OK) {
+        free(f);
+        close(fd);
+        return ERR_NOMEM;
+    }
+    f->reserve = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    if (listen(fd, BACKLOG) != 0 || uv_poll_init(parts->loop, &f->listener, fd) != 0) {
+        log_error("cannot listen for TCP: %s", strerror(errno));
+        close(fd);
+        free_if_last(f);
+        return ERR_IO;
+    }
+    uv_timer_init(parts->loop, &f->tick);
+    uv_prepare_init(parts->loop, &f->hub.prepare);
+    f->listener.data = f->tick.data = f;
+    f->hub.prepare.data = &f->hub;
+    f->handle_cnt = 3;
+    uv_poll_start(&f->listener, UV_READABLE, on_readable);
+    *out = f;
+    return ERR_OK;
+}
+
+static void drain(struct stream *s, uint64_t now_ms, unsigned idle_ms)
+{
+    (void)now_ms;
+    (void)idle_ms;
+    stream_work(s);
+}
+
+void front_stream_close(struct front_stream **front, bool drains)
+{
+    struct front_stream *f = *front;
+
+    if (!f)
+        return;
+    /* those that have connected count on an answer, and closing the listener would reset them
+     */
+    if (drains)
+        accept_some(f, BACKLOG);
+    uv_close((uv_handle_t *)&f->listener, on_listener_closed);
+    f->hub.is_draining = true;
+    f->hub.drain_until_ms = now_mono_ms() + STREAM_DRAIN_MS;
+    for_each(f, drain);
+    on_tick(&f->tick);
+    *front = NULL;
+}

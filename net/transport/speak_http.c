@@ -1,0 +1,277 @@
+/* HTTP/1.1 answers in the order of the questions: the next request is looked at when the one
+ * before is answered.  A question that deserves no answer gets a status, because over HTTP
+ * silence would be a request that never ends. */
+#include "net/transport/speak_http.h"
+
+#include <time.h>
+
+#include "base/now.h"
+#include "net/request/intake.h"
+#include "net/transport/doh.h"
+#include "net/transport/h2.h"
+#include "net/transport/http1.h"
+#include "net/transport/proxy.h"
+
+static const char preface[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"; /* RFC 9113 3.4 */
+
+static const struct stream_protocol speak_http1, speak_http2;
+
+/* RFC 9110 5.6.7 */
+static const char *date_of(struct stream_hub *hub)
+{
+    static const char *const days[] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
+    static const char *const months[] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
+                                         "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+    time_t now_s = (time_t)(now_wall_ms() / 1000);
+    struct tm tm;
+
+    if (hub->date_s != now_s && gmtime_r(&now_s, &tm)) {
+        hub->date_s = now_s;
+        snprintf(hub->date, sizeof(hub->date), "%s, %02u %s %04u %02u:%02u:%02u GMT",
+                 days[tm.tm_wday], (unsigned)tm.tm_mday % 100, months[tm.tm_mon],
+                 (unsigned)(tm.tm_year + 1900) % 10000, (unsigned)tm.tm_hour % 100,
+                 (unsigned)tm.tm_min % 100, (unsigned)tm.tm_sec % 100);
+    }
+    return hub->date;
+}
+
+static struct http_answer make_answer(const struct stream *s, const struct exchange *ex,
+                                      bool is_late)
+{
+    struct http_answer answer = {
+        .status = is_late ? 503 : 400,
+        .why = is_late
+                   ? NULL
+                   : "the message is not a DNS query (shorter than a header, or a response)",
+        .date = date_of(s->hub)};
+
+    if (ex->reply_len > 0)
+        answer =
+            (struct http_answer){.status = 200,
+                                 .date = answer.date,
+                                 .body = {.at = (const char *)ex->buffer, .len = ex->reply_len},
+                                 .max_age_s = doh_max_age(ex->buffer, ex->reply_len)};
+    return answer;
+}
+
+/* Who asks: whom a proxy names that we trust, else the other end.  False: it names somebody
+ * whom nobody can be. */
+static bool find_client(const struct stream *s, const struct http_request *request,
+                        struct addr *client)
+{
+    const struct addr_prefixes *trusted = &s->hub->settings->trusted_proxies;
+
+    *client = s->client;
+    /* behind a preamble the fields are those of whom it names */
+    if (!s->is_proxy || !addr_is_in(trusted, &s->client))
+        return true;
+    struct addr named = {0};
+    enum proxy_result result = proxy_read_fields(request, trusted, &named);
+    if (result == PROXY_WHOLE)
+        *client = named;
+    return result != PROXY_WRONG;
+}
+
+/* Ask; unless the status is 200 nothing was asked. */
+static struct http_verdict ask(struct stream *s, uint32_t number,
+                               const struct http_request *request)
+{
+    const uint8_t *wire;
+    struct addr client;
+    size_t len;
+
+    if (!find_client(s, request, &client))
+        return (struct http_verdict){400, "the proxy's field names no address"};
+    if (s->waiting_cnt >= STREAM_WAITING_MAX)
+        return (struct http_verdict){503, "too many queries of this connection wait"};
+    struct http_verdict verdict =
+        doh_read(request, s->hub->settings->https_path, s->hub->decoded, &wire, &len);
+    if (verdict.status == 200) {
+        struct exchange *ex = stream_exchange(s, number);
+        ex->peer = client;
+        intake_batch(s->hub->service, s->hub->engine, &ex, &wire, &len, 1);
+    }
+    return verdict;
+}
+
+/* ---- HTTP/1.1 ---- */
+
+/* The number of a request says whether it is the last. */
+static bool put1(struct stream *s, const struct exchange *ex, uint32_t closes, bool is_late)
+{
+    struct http_answer answer = make_answer(s, ex, is_late);
+    if (closes)
+        stream_finish(s);
+    return http1_print(&s->out, &answer, (struct http1_form){.closes = closes});
+}
+
+static bool refuse(struct stream *s, struct http_verdict verdict, struct http1_form form)
+{
+    struct http_answer answer = {
+        .status = verdict.status, .why = verdict.why, .date = date_of(s->hub)};
+    if (!http1_print(&s->out, &answer, form))
+        stream_close(s);
+    return !form.closes;
+}
+
+/* The body comes when we say that we want it, once: s->inner tells that it was said. */
+static void encourage(struct stream *s, const struct http_request *request)
+{
+    if (!request->wants_continue || s->inner)
+        return;
+    s->inner = s;
+    if (!http1_print_continue(&s->out))
+        stream_close(s);
+}
+
+static bool take1(struct stream *s, const uint8_t *octets, size_t len, size_t *used)
+{
+    size_t at = 0;
+    bool goes_on = true;
+
+    while (goes_on && !stream_is_clogged(s) && !s->is_finishing && at < len) {
+        struct http_request request;
+        struct http_verdict verdict;
+        size_t done;
+
+        at += http1_skip_lines(octets + at, len - at);
+        if (at == len)
+            break;
+        enum http1_result result =
+            http1_parse(octets + at, len - at, &request, &done, &verdict);
+        if (result == HTTP1_MORE) {
+            encourage(s, &request);
+            break;
+        }
+        if (result == HTTP1_WRONG) {
+            *used = len;
+            return refuse(s, verdict, (struct http1_form){.closes = true});
+        }
+        at += done;
+        s->inner = NULL;
+        struct http1_form form = {.closes = request.wants_close,
+                                  .is_head = request.method == HTTP_HEAD};
+        verdict = ask(s, request.wants_close, &request);
+        if (verdict.status != 200)
+            goes_on = refuse(s, verdict, form);
+    }
+    *used = at;
+    return goes_on;
+}
+
+static const struct stream_protocol speak_http1 = {
+    .take = take1, .put = put1, .waiting_max = 1};
+
+/* ---- HTTP/2 ---- */
+
+static void on_request(void *data, uint32_t number, const struct http_request *request)
+{
+    struct stream *s = data;
+
+    if (s->is_closing)
+        return;
+    struct http_verdict verdict = ask(s, number, request);
+    struct http_answer refusal = {
+        .status = verdict.status, .why = verdict.why, .date = date_of(s->hub)};
+
+    if (verdict.status != 200 && !h2_answer(s->inner, number, &refusal))
+        stream_close(s);
+}
+
+static enum err begin2(struct stream *s)
+{
+    struct h2 *h2;
+    enum err err = h2_new(s->hub->settings->guard, on_request, s, &h2);
+    if (!err)
+        s->inner = h2;
+    return err;
+}
+
+static bool take2(struct stream *s, const uint8_t *octets, size_t len, size_t *used)
+{
+    *used = len;
+    return h2_read(s->inner, octets, len, s->in.len == 0, now_mono_ms());
+}
+
+static bool put2(struct stream *s, const struct exchange *ex, uint32_t number, bool is_late)
+{
+    struct http_answer answer = make_answer(s, ex, is_late);
+    return h2_answer(s->inner, number, &answer);
+}
+
+static bool gather2(struct stream *s, size_t enough, bool *is_all)
+{
+    uint64_t before = h2_sent(s->inner);
+    bool goes_on = h2_write(s->inner, &s->out, enough, is_all);
+
+    if (!goes_on && !*is_all) /* no memory: a frame is torn */
+        stream_close(s);
+    if (!s->is_closing &&
+        h2_sent(s->inner) != before) /* the client takes answers; its PINGs do not count */
+        stream_touch(s);
+    return goes_on;
+}
+
+static size_t held2(const struct stream *s) { return h2_held(s->inner); }
+
+static bool is_open2(const struct stream *s) { return h2_has_answers(s->inner); }
+
+static bool tick2(struct stream *s, uint64_t now_ms)
+{
+    return h2_expire(s->inner, now_ms - STREAM_PARTIAL_MS);
+}
+
+static void finish2(struct stream *s) { h2_end(s->inner); }
+
+static void free2(struct stream *s)
+{
+    struct h2 *h2 = s->inner;
+    h2_free(&h2);
+}
+
+/* Streams have a limit of their own. */
+static const struct stream_protocol speak_http2 = {.begin = begin2,
+                                                   .take = take2,
+                                                   .put = put2,
+                                                   .gather = gather2,
+                                                   .held = held2,
+                                                   .is_open = is_open2,
+                                                   .tick = tick2,
+                                                   .finish = finish2,
+                                                   .free = free2,
+                                                   .waiting_max = 2 * H2_STREAMS_MAX};
+
+/* ---- which ---- */
+
+static bool change(struct stream *s, const struct stream_protocol *protocol)
+{
+    if (stream_change_protocol(s, protocol) == ERR_OK)
+        return true;
+    stream_close(s);
+    return false;
+}
+
+static bool take(struct stream *s, const uint8_t *octets, size_t len, size_t *used)
+{
+    size_t same = util_min(len, sizeof(preface) - 1);
+
+    *used = 0;
+    if (s->tls && tls_speaks(s->tls, "h2"))
+        return change(s, &speak_http2);
+    if (memcmp(octets, preface, same) != 0)
+        return change(s, &speak_http1);
+    return same < sizeof(preface) - 1 || change(s, &speak_http2);
+}
+
+/* Nothing is asked before it is known what is spoken. */
+static bool put_nothing(struct stream *s, const struct exchange *ex, uint32_t request,
+                        bool is_late)
+{
+    (void)s;
+    (void)ex;
+    (void)request;
+    (void)is_late;
+    return false;
+}
+
+const struct stream_protocol speak_http = {.take = take, .put = put_nothing, .waiting_max = 1};

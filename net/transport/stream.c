@@ -1,0 +1,799 @@
+/* Buffers of the hub serve all its connections, one after the other: a connection that is idle
+ * keeps no memory but its own struct and what TLS needs. */
+#define _GNU_SOURCE
+#include "net/transport/stream.h"
+
+#include <errno.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/now.h"
+#include "net/loop/loop.h"
+#include "net/transport/proxy.h"
+
+enum {
+    POOL_BUFFER_MAX = 16384,
+    SEALED_KEPT_MAX = 65536,
+    GATHERED = 65536,
+    REST_MS = 1000,
+    DRAIN_TURNS = 16
+};
+
+/* A question that is answered later.  Lifetime: until then. */
+struct late {
+    struct exchange_kept kept;
+    struct list link; /* stream->waiting */
+    struct stream_hub *hub;
+    struct stream *stream; /* NULL: the client has gone */
+    uint32_t request;
+};
+
+/* ---- memory ---- */
+
+/* Memory for a queue that is about to be filled.  What is in the pool counts for nobody: no
+ * connection can give it back. */
+static void equip(struct stream_hub *hub, struct buffer *b)
+{
+    if (b->at || hub->pool_cnt == 0)
+        return;
+    struct buffer *spare = &hub->pool[--hub->pool_cnt];
+    guard_spend_memory(b->guard, spare->size);
+    b->at = spare->at;
+    b->size = spare->size;
+    *spare = (struct buffer){0};
+}
+
+/* Its queue has run empty. */
+static void give_back(struct stream_hub *hub, struct buffer *b)
+{
+    if (!b->at || b->len > 0)
+        return;
+    if (b->size > POOL_BUFFER_MAX || hub->pool_cnt == ARRAY_LEN(hub->pool)) {
+        buffer_fini(b);
+        return;
+    }
+    hub->pool[hub->pool_cnt++] = (struct buffer){.at = b->at, .size = b->size};
+    guard_give_back_memory(b->guard, b->size);
+    b->at = NULL;
+    b->size = 0;
+}
+
+enum err stream_hub_init(struct stream_hub *hub)
+{
+    list_init(&hub->streams);
+    list_init(&hub->dirty);
+    for (size_t i = 0; i < STREAM_CLIENTS; i++)
+        list_init(&hub->clients[i]);
+    hub->reply = malloc(MESSAGE_MAX);
+    hub->chunk = malloc(STREAM_CHUNK);
+    hub->plain = malloc(STREAM_CHUNK);
+    hub->decoded = malloc(MESSAGE_MAX);
+    if (hub->reply && hub->chunk && hub->plain && hub->decoded)
+        return ERR_OK;
+    stream_hub_fini(hub);
+    return ERR_NOMEM;
+}
+
+void stream_hub_fini(struct stream_hub *hub)
+{
+    while (hub->pool_cnt > 0)
+        buffer_fini(&hub->pool[--hub->pool_cnt]);
+    buffer_fini(&hub->sealed);
+    free(hub->reply);
+    free(hub->chunk);
+    free(hub->plain);
+    free(hub->decoded);
+    hub->reply = hub->chunk = hub->plain = hub->decoded = NULL;
+}
+
+/* ---- end ---- */
+
+static void end_protocol(struct stream *s)
+{
+    if (s->inner && s->protocol->free)
+        s->protocol->free(s);
+    s->inner = NULL;
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+    struct stream *s = handle->data;
+    struct stream_hub *hub = s->hub;
+
+    end_protocol(s);
+    if (s->tls) {
+        guard_give_back_memory(hub->settings->guard, TLS_MEMORY);
+        tls_free(&s->tls);
+    }
+    buffer_fini(&s->in);
+    buffer_fini(&s->out);
+    buffer_fini(&s->wire);
+    guard_give_back_memory(hub->settings->guard, s->flight_size);
+    free(s->flight);
+    free(s);
+    hub->stream_cnt--;
+    hub->on_gone(hub);
+}
+
+void stream_close(struct stream *s)
+{
+    struct stream_hub *hub = s->hub;
+
+    if (s->is_closing)
+        return;
+    s->is_closing = true;
+    if (s->is_counted) {
+        hub->counted--;
+        guard_leave(hub->settings->guard, s->is_proxy ? NULL : &s->peer, s->entry);
+    }
+    while (!list_is_empty(&s->waiting)) {
+        struct late *late = container_of(s->waiting.next, struct late, link);
+        list_remove(&late->link);
+        late->stream = NULL;
+    }
+    leisure_remove(hub->leisure, &s->handshake);
+    list_remove(&s->link);
+    list_remove(&s->of_client);
+    list_remove(&s->dirty);
+    uv_close((uv_handle_t *)&s->tcp, on_closed);
+}
+
+/* It has just done something: the last to be closed for want of room. */
+void stream_touch(struct stream *s)
+{
+    s->active_ms = now_mono_ms();
+    list_remove(&s->link);
+    list_add(&s->hub->streams, &s->link);
+    if (s->is_counted && !s->is_proxy)
+        stream_list_client(s);
+}
+
+void stream_list_client(struct stream *s)
+{
+    list_remove(&s->of_client);
+    list_add(stream_clients(s->hub, &s->peer), &s->of_client);
+}
+
+struct list *stream_clients(struct stream_hub *hub, const struct addr *client)
+{
+    return &hub->clients[guard_client(client) % STREAM_CLIENTS];
+}
+
+/* ---- writing ---- */
+
+static void on_written(uv_write_t *write, int status);
+
+/* Give octets to the kernel; what it does not take at once goes through uv_write, and what
+ * comes meanwhile waits behind it.  `b` is empty afterwards. */
+static void send_octets(struct stream *s, struct buffer *b)
+{
+    if (s->is_closing || b->len == 0) {
+        b->len = 0;
+        return;
+    }
+    if (s->is_writing) {
+        equip(s->hub, &s->wire);
+        if (!buffer_put(&s->wire, b->at, b->len))
+            stream_close(s);
+        b->len = 0;
+        return;
+    }
+    uv_buf_t buf = uv_buf_init((char *)b->at, (unsigned)b->len);
+    int sent = uv_try_write((uv_stream_t *)&s->tcp, &buf, 1);
+    if (sent < 0 && sent != UV_EAGAIN) {
+        b->len = 0;
+        stream_close(s);
+        return;
+    }
+    size_t done = sent > 0 ? (size_t)sent : 0, left = b->len - done;
+    if (left > 0) {
+        s->flight = malloc(left);
+        if (s->flight) {
+            memcpy(s->flight, b->at + done, left);
+            s->flight_size = left;
+            guard_spend_memory(s->hub->settings->guard, left);
+            buf = uv_buf_init((char *)s->flight, (unsigned)left);
+            s->is_writing =
+                loop_admit((uv_handle_t *)&s->tcp) == ERR_OK &&
+                uv_write(&s->write, (uv_stream_t *)&s->tcp, &buf, 1, on_written) == 0;
+        }
+    }
+    b->len = 0;
+    if (left > 0 && !s->is_writing)
+        stream_close(s);
+}
+
+static void send_sealed(struct stream *s)
+{
+    struct buffer *sealed = &s->hub->sealed;
+
+    send_octets(s, sealed);
+    if (sealed->size > SEALED_KEPT_MAX)
+        buffer_fini(sealed);
+}
+
+/* What is queued becomes records; they are not sent yet. */
+static void seal_queued(struct stream *s)
+{
+    if (!s->tls || s->out.len == 0 || s->is_closing)
+        return;
+    if (!tls_write(s->tls, s->out.at, s->out.len, &s->hub->sealed))
+        stream_close(s);
+    s->out.len = 0;
+}
+
+/* Send what is queued here and inside, as long as the client takes it. */
+static void flush(struct stream *s)
+{
+    bool is_all = true;
+
+    list_remove(&s->dirty);
+    if (s->is_closing || s->is_writing)
+        return;
+    /* answers in frames: the client takes them, or soon the kernel does not */
+    if (s->out.len > 0)
+        stream_touch(s);
+    do {
+        do {
+            if (s->protocol->gather) {
+                equip(s->hub, &s->out);
+                if (!s->protocol->gather(s, GATHERED, &is_all))
+                    stream_finish(s);
+            }
+            seal_queued(s);
+        } while (!is_all && !s->is_closing && s->out.len + s->hub->sealed.len < GATHERED);
+        if (s->tls)
+            send_sealed(s);
+        else
+            send_octets(s, &s->out);
+    } while (!is_all && !s->is_closing && !s->is_writing);
+    give_back(s->hub, &s->out);
+}
+
+static void on_written(uv_write_t *write, int status)
+{
+    struct stream *s = write->data;
+
+    guard_give_back_memory(s->hub->settings->guard, s->flight_size);
+    free(s->flight);
+    s->flight = NULL;
+    s->flight_size = 0;
+    s->is_writing = false;
+    if (s->is_closing)
+        return;
+    if (status < 0) {
+        stream_close(s);
+        return;
+    }
+    send_octets(s, &s->wire);
+    give_back(s->hub, &s->wire);
+    if (!s->is_writing && !s->is_closing)
+        stream_work(s); /* questions that waited for room */
+}
+
+static void on_prepare(uv_prepare_t *prepare)
+{
+    struct stream_hub *hub = prepare->data;
+
+    while (!list_is_empty(&hub->dirty))
+        stream_work(container_of(hub->dirty.next, struct stream, dirty));
+    uv_prepare_stop(prepare);
+}
+
+/* Answers that come one by one leave together, before the loop waits. */
+static void send_soon(struct stream *s)
+{
+    if (s->is_closing || s->is_working || !list_is_empty(&s->dirty))
+        return;
+    if (list_is_empty(&s->hub->dirty))
+        uv_prepare_start(&s->hub->prepare, on_prepare);
+    list_add(&s->hub->dirty, &s->dirty);
+}
+
+size_t stream_held(const struct stream *s)
+{
+    return s->in.size + s->out.size + s->wire.size + s->flight_size +
+           (s->protocol->held && s->inner ? s->protocol->held(s) : 0);
+}
+
+/* ---- answers ---- */
+
+static void put_answer(struct stream *s, const struct exchange *ex, uint32_t request,
+                       bool is_late)
+{
+    if (s->is_closing)
+        return;
+    equip(s->hub, &s->out);
+    if (!s->protocol->put(s, ex, request, is_late))
+        stream_close(s);
+}
+
+static void answer_now(struct exchange *ex)
+{
+    struct stream_hub *hub = container_of(ex, struct stream_hub, ex);
+    put_answer(hub->asking, ex, hub->asking_request, false);
+}
+
+/* RFC 7766 6.2.1.1: answers leave as they are known, in whatever order that is. */
+static void answer_late(struct exchange *ex)
+{
+    struct late *late = container_of(ex, struct late, kept.ex);
+    struct stream *s = late->stream;
+    struct stream_hub *hub = late->hub;
+
+    list_remove(&late->link);
+    if (s) {
+        s->waiting_cnt--;
+        put_answer(s, ex, late->request, true);
+        send_soon(s);
+    }
+    free(late);
+    hub->late_cnt--;
+    hub->on_gone(hub);
+}
+
+static struct exchange *hold(struct exchange *ex)
+{
+    struct stream_hub *hub = container_of(ex, struct stream_hub, ex);
+    struct stream *s = hub->asking;
+    struct late *late = s->is_closing ? NULL : malloc(sizeof(*late));
+
+    if (!late)
+        return NULL;
+    list_init(&late->link);
+    exchange_keep(&late->kept, ex);
+    late->kept.ex.send = answer_late;
+    late->kept.ex.hold = NULL;
+    late->hub = hub;
+    late->stream = s;
+    late->request = hub->asking_request;
+    list_add(&s->waiting, &late->link);
+    s->waiting_cnt++;
+    hub->late_cnt++; /* the front stays until it is answered */
+    return &late->kept.ex;
+}
+
+struct exchange *stream_exchange(struct stream *s, uint32_t request)
+{
+    struct stream_hub *hub = s->hub;
+    struct exchange *ex = &hub->ex;
+
+    hub->asking = s;
+    hub->asking_request = request;
+    ex->settings = hub->settings;
+    ex->transport = hub->transport;
+    ex->peer = s->client;
+    ex->buffer = hub->reply;
+    ex->size = MESSAGE_MAX;
+    ex->turn = hub->turn++;
+    ex->send = answer_now;
+    ex->hold = hold;
+    leisure_note_work(hub->leisure);
+    return ex;
+}
+
+bool stream_is_clogged(const struct stream *s)
+{
+    return s->is_closing || s->is_writing || s->out.len > STREAM_QUEUE_MAX ||
+           s->waiting_cnt >= s->protocol->waiting_max;
+}
+
+/* ---- questions ---- */
+
+/* Answers that a window of HTTP/2 holds back are still to be sent, unless the client cannot
+ * open it any more. */
+static bool is_open_inside(const struct stream *s)
+{
+    return s->protocol->is_open && s->inner && !s->is_ended && s->protocol->is_open(s);
+}
+
+/* Whether octets of the client still matter. */
+static bool is_listening(const struct stream *s)
+{
+    return !s->is_closing && (!s->is_finishing || is_open_inside(s));
+}
+
+/* Step over a PROXY header.  False: more of it has to come, or the connection is closed because
+ * the header is wrong, or its sender not trusted. */
+static bool pass_proxy_header(struct stream *s, bool *may_be_proxied, const uint8_t *octets,
+                              size_t len, size_t *used)
+{
+    enum proxy_result result =
+        proxy_pass(octets, len, &s->hub->settings->trusted_proxies, &s->client, used);
+
+    if (result == PROXY_MORE)
+        return false;
+    *may_be_proxied = false;
+    if (result != PROXY_WRONG && !proxy_is_header(octets + *used, len - *used))
+        return true;
+    guard_count_untrusted(s->hub->settings->guard);
+    stream_close(s);
+    return false;
+}
+
+/* Ask what these octets begin with; *used of them are done with. */
+static void ask(struct stream *s, const uint8_t *octets, size_t len, size_t *used)
+{
+    const struct stream_protocol *before;
+
+    *used = 0;
+    bool *may_be_proxied = s->tls ? &s->may_be_proxied_inside : &s->may_be_proxied;
+    if (*may_be_proxied &&
+        (!pass_proxy_header(s, may_be_proxied, octets, len, used) || *used == len))
+        return;
+    do {
+        size_t done = 0;
+        before = s->protocol;
+        s->is_working = true;
+        bool goes_on = s->protocol->take(s, octets + *used, len - *used, &done);
+        s->is_working = false;
+        *used += done;
+        if (!goes_on)
+            stream_finish(s);
+    } while (s->protocol != before && !s->is_closing && !s->is_finishing);
+    if (s->out.len > STREAM_QUEUE_MAX)
+        flush(s);
+}
+
+/* What is left is the beginning of a request, unless it waits for the client to take answers.
+ */
+static void note_partial(struct stream *s, bool is_new)
+{
+    if (s->in.len == 0 || stream_is_clogged(s))
+        s->partial_ms = 0;
+    else if (s->partial_ms == 0 || is_new)
+        s->partial_ms = now_mono_ms();
+}
+
+/* What waits in s->in. */
+static void ask_kept(struct stream *s)
+{
+    size_t used = 0;
+
+    while (s->in.len > 0 && !stream_is_clogged(s) && is_listening(s)) {
+        ask(s, s->in.at, s->in.len, &used);
+        if (s->is_closing || used == 0)
+            break;
+        buffer_drop(&s->in, used);
+        note_partial(s, true);
+    }
+    if (s->is_closing)
+        return;
+    if (!is_listening(s))
+        s->in.len = 0;
+    note_partial(s, false);
+    give_back(s->hub, &s->in);
+}
+
+/* Octets that have just come: most often they are whole requests, and nothing is copied. */
+static void ask_fresh(struct stream *s, const uint8_t *octets, size_t len)
+{
+    size_t used = 0;
+
+    while (s->in.len == 0 && used < len && !stream_is_clogged(s) && is_listening(s)) {
+        size_t done;
+        ask(s, octets + used, len - used, &done);
+        used += done;
+        if (done == 0 || s->is_closing)
+            break;
+    }
+    if (!is_listening(s) || used == len)
+        return;
+    equip(s->hub, &s->in);
+    if (!buffer_put(&s->in, octets + used, len - used)) {
+        stream_close(s);
+        return;
+    }
+    note_partial(s, used > 0);
+}
+
+/* ---- TLS ---- */
+
+/* Sealed octets that have just come.  All of them are opened, whether the stream is clogged or
+ * not: TLS must not keep them. */
+static void open_octets(struct stream *s, const uint8_t *sealed, size_t len)
+{
+    struct stream_hub *hub = s->hub;
+    enum tls_state state;
+    size_t got;
+
+    tls_feed(s->tls, sealed, len);
+    do {
+        state = tls_read(s->tls, hub->plain, STREAM_CHUNK, &got, &hub->sealed);
+        send_sealed(s);
+        if (!s->is_closing && got > 0) {
+            ask_fresh(s, hub->plain, got);
+            if (s->in.len > 0 && !s->is_closing)
+                ask_kept(s);
+        }
+    } while (got > 0 && !s->is_closing);
+    if (s->is_closing)
+        return;
+    if (state == TLS_ENDED)
+        s->is_ended = true;
+    else if (state == TLS_BROKEN)
+        stream_close(s);
+}
+
+static void shake_hands(struct leisure_job *job)
+{
+    struct stream *s = container_of(job, struct stream, handshake);
+    struct buffer sealed = {.guard = s->in.guard};
+
+    buffer_move(&sealed, &s->in);
+    open_octets(s, sealed.at, sealed.len);
+    buffer_fini(&sealed);
+    stream_work(s);
+}
+
+static bool is_opening(const struct stream *s)
+{
+    return s->tls && tls_state(s->tls) == TLS_OPENING;
+}
+
+/* Octets of a handshake wait for their turn. */
+static void wait_for_turn(struct stream *s, const uint8_t *sealed, size_t len)
+{
+    size_t used = 0;
+
+    if (!buffer_put(&s->in, sealed, len)) {
+        stream_close(s);
+        return;
+    }
+    if (s->may_be_proxied) { /* HAProxy and nginx send it before the handshake, dnsdist inside
+                              */
+        if (!pass_proxy_header(s, &s->may_be_proxied, s->in.at, s->in.len, &used))
+            return;
+        buffer_drop(&s->in, used);
+    }
+    if (s->in.len > 0)
+        leisure_put(s->hub->leisure, &s->handshake);
+}
+
+enum err stream_begin_tls(struct stream *s, struct tls_server *server,
+                          const struct tls_server_alpn *offered)
+{
+    enum err err = tls_accept(server, offered, &s->tls);
+
+    if (!err)
+        guard_spend_memory(s->hub->settings->guard, TLS_MEMORY);
+    s->handshake.run = shake_hands;
+    return err;
+}
+
+/* ---- reading ---- */
+
+/* Of the hub's chunk, what may be filled at once. */
+static size_t chunk_room(const struct stream *s)
+{
+    return is_opening(s) ? STREAM_HELLO_MAX - s->in.len : STREAM_CHUNK;
+}
+
+static void on_read(uv_stream_t *tcp, ssize_t got, const uv_buf_t *buf);
+static void alloc_chunk(uv_handle_t *handle, size_t suggested, uv_buf_t *buf);
+
+/* False: it cannot be, and the connection is of no use. */
+static bool start_reading(struct stream *s)
+{
+    s->is_reading = loop_admit((uv_handle_t *)&s->tcp) == ERR_OK &&
+                    uv_read_start((uv_stream_t *)&s->tcp, alloc_chunk, on_read) == 0;
+    return s->is_reading;
+}
+
+static void alloc_chunk(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
+{
+    struct stream *s = handle->data;
+    (void)suggested;
+    *buf = uv_buf_init((char *)s->hub->chunk, (unsigned)chunk_room(s));
+}
+
+/* Octets of the hub's chunk, as they came from the socket. */
+static void take_octets(struct stream *s, size_t len)
+{
+    if (is_opening(s))
+        wait_for_turn(s, s->hub->chunk, len);
+    else if (s->tls)
+        open_octets(s, s->hub->chunk, len);
+    else
+        ask_fresh(s, s->hub->chunk, len);
+}
+
+static void on_read(uv_stream_t *tcp, ssize_t got, const uv_buf_t *buf)
+{
+    struct stream *s = tcp->data;
+
+    (void)buf; /* the hub's chunk */
+    if (s->is_closing)
+        return;
+    if (got < 0) {
+        if (got != UV_EOF) {
+            stream_close(s);
+            return;
+        }
+        s->is_ended = true; /* half-closed: answers to what was asked still go out */
+        got = 0;
+    }
+    if (s->is_discarding) {
+        if (s->is_ended)
+            stream_close(s);
+        return;
+    }
+    if (got > 0)
+        take_octets(s, (size_t)got);
+    stream_work(s);
+    if (guard_is_memory_full(s->hub->settings->guard))
+        s->hub->on_full(s);
+}
+
+/* Say that nothing more comes (FIN) and wait for the client to see it: closing with unread
+ * octets would reset the connection and take the last answers along. */
+static void discard_rest(struct stream *s)
+{
+    s->is_discarding = true;
+    s->discard_ms = now_mono_ms();
+    s->in.len = 0;
+    if (s->tls) {
+        tls_end(s->tls, &s->hub->sealed);
+        send_sealed(s);
+    }
+    if (s->is_closing)
+        return;
+    bool is_ready =
+        s->is_reading ? loop_admit((uv_handle_t *)&s->tcp) == ERR_OK : start_reading(s);
+    if (!is_ready || uv_shutdown(&s->shutdown, (uv_stream_t *)&s->tcp, NULL) != 0)
+        stream_close(s);
+}
+
+/* At our own end: take what has arrived meanwhile.  False: there is nothing. */
+static bool take_arrived(struct stream *s)
+{
+    struct stream_hub *hub = s->hub;
+    uv_os_fd_t fd;
+    ssize_t got = -1;
+
+    if (now_mono_ms() < hub->drain_until_ms && !s->is_finishing &&
+        uv_fileno((uv_handle_t *)&s->tcp, &fd) == 0)
+        got = recv(fd, hub->chunk, chunk_room(s), MSG_DONTWAIT);
+    if (got < 0)
+        return false;
+    s->is_ended |= got == 0;
+    if (got > 0)
+        take_octets(s, (size_t)got);
+    return true;
+}
+
+static bool is_done(const struct stream *s)
+{
+    return !s->is_closing && !s->is_writing && s->out.len == 0 && s->waiting_cnt == 0 &&
+           !s->is_discarding && !s->handshake.is_waiting && !is_open_inside(s);
+}
+
+/* Everything is answered and written: close what the client has ended or we have.  At our own
+ * end, what has arrived meanwhile is answered too, until nothing is left or the time is up. */
+static void close_if_done(struct stream *s)
+{
+    for (int turns = 0; is_done(s) && turns < DRAIN_TURNS; turns++) {
+        if (s->is_ended) {
+            stream_close(s);
+            return;
+        }
+        if (!s->is_finishing && !s->hub->is_draining)
+            return;
+        if (s->is_finishing || !take_arrived(s)) {
+            if (!s->is_finishing) {
+                stream_finish(s);
+                flush(s);
+                if (!is_done(s))
+                    return;
+            }
+            discard_rest(s);
+            return;
+        }
+        ask_kept(s);
+        flush(s);
+    }
+}
+
+void stream_work(struct stream *s)
+{
+    list_remove(&s->dirty);
+    if (s->is_closing || s->is_discarding)
+        return;
+    if (!is_opening(s))
+        ask_kept(s);
+    flush(s);
+    if (s->is_closing)
+        return;
+    bool is_ending = (s->is_finishing || s->hub->is_draining) && !is_open_inside(s);
+    bool wants = !stream_is_clogged(s) && !s->is_ended && !is_ending &&
+                 !(is_opening(s) && s->in.len >= STREAM_HELLO_MAX);
+
+    if (wants && !s->is_reading && !start_reading(s)) {
+        stream_close(s);
+        return;
+    }
+    if (!wants && s->is_reading) {
+        uv_read_stop((uv_stream_t *)&s->tcp);
+        s->is_reading = false;
+    }
+    close_if_done(s);
+}
+
+void stream_finish(struct stream *s)
+{
+    if (s->is_finishing || s->is_closing)
+        return;
+    s->is_finishing = true;
+    if (s->protocol->finish)
+        s->protocol->finish(s);
+}
+
+void stream_tick(struct stream *s, uint64_t now_ms, unsigned idle_ms)
+{
+    const struct stream_hub *hub = s->hub;
+
+    if (s->tls && s->active_ms + REST_MS < now_ms)
+        tls_rest(s->tls);
+    if (s->protocol->tick && !s->is_finishing && s->protocol->tick(s, now_ms))
+        send_soon(s);
+    size_t unsent = uv_stream_get_write_queue_size((uv_stream_t *)&s->tcp);
+    if (unsent < s->unsent) /* a slow reader, but one that reads */
+        stream_touch(s);
+    s->unsent = unsent;
+    /* what an earlier turn of this loop has touched is younger than now_ms */
+    bool is_idle =
+        s->active_ms + idle_ms < now_ms && s->waiting_cnt == 0 && list_is_empty(&s->dirty);
+    if ((is_idle && (s->is_finishing || is_opening(s))) ||
+        (s->is_discarding && s->discard_ms + STREAM_DRAIN_MS < now_ms) ||
+        (s->partial_ms && s->partial_ms + STREAM_PARTIAL_MS < now_ms) ||
+        (is_opening(s) && s->since_ms + STREAM_HANDSHAKE_MS < now_ms) ||
+        (hub->is_draining && now_ms > hub->drain_until_ms)) {
+        stream_close(s);
+    } else if (is_idle) { /* so that it knows: a request that it sends now would be lost */
+        stream_finish(s);
+        flush(s);
+        if (is_done(s)) /* else it goes at the next tick, unless it has done something */
+            discard_rest(s);
+    } else {
+        close_if_done(s);
+    }
+}
+
+/* ---- begin ---- */
+
+enum err stream_change_protocol(struct stream *s, const struct stream_protocol *protocol)
+{
+    end_protocol(s);
+    s->protocol = protocol;
+    return protocol->begin ? protocol->begin(s) : ERR_OK;
+}
+
+struct stream *stream_new(struct stream_hub *hub, int fd, const struct addr *peer,
+                          const struct stream_protocol *protocol)
+{
+    struct stream *s = calloc(1, sizeof(*s));
+    struct guard *guard = hub->settings->guard;
+
+    if (!s) {
+        close(fd);
+        return NULL;
+    }
+    s->hub = hub;
+    s->peer = s->client = *peer;
+    s->may_be_proxied = s->may_be_proxied_inside = true;
+    s->in.guard = s->out.guard = s->wire.guard = guard;
+    list_init(&s->waiting);
+    list_init(&s->dirty);
+    list_init(&s->of_client);
+    s->tcp.data = s->write.data = s;
+    s->active_ms = s->since_ms = now_mono_ms();
+    uv_tcp_init(hub->loop, &s->tcp);
+    hub->stream_cnt++;
+    list_add(&hub->streams, &s->link);
+    if (uv_tcp_open(&s->tcp, fd) != 0)
+        close(fd);
+    else if (stream_change_protocol(s, protocol) == ERR_OK)
+        return s;
+    stream_close(s);
+    return NULL;
+}

@@ -1,0 +1,594 @@
+/* A set of certificates hangs on its SSL_CTX and goes with the last connection that uses it.
+ * Which certificate a client gets is decided in each handshake, by the name of the host it
+ * wants. */
+#include "net/transport/tls_server.h"
+
+#include <openssl/core_names.h>
+#include <openssl/err.h>
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+#include <openssl/rand.h>
+#include <openssl/ssl.h>
+#include <openssl/x509v3.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <time.h>
+
+#include "base/file.h"
+#include "base/now.h"
+
+enum {
+    PEM_MAX = 1 << 20,
+    KEY_NAME_LEN = 16,
+    TICKET_KEYS = 3, /* the one that seals, and two that still open */
+};
+
+struct ticket_key {
+    uint8_t name[KEY_NAME_LEN];
+    uint8_t aes[32];
+    uint8_t mac[32];
+    int64_t since_ms; /* 0: there is none */
+};
+
+struct loaded {
+    X509 *certificate;
+    EVP_PKEY *key;
+    STACK_OF(X509) * chain;
+    struct tls_server_certificate told;
+};
+
+/* Lifetime: its SSL_CTX. */
+struct set {
+    struct loaded at[TLS_SERVER_CERTIFICATES_MAX];
+    size_t cnt;
+};
+
+/* Lifetime: process. */
+struct tls_server {
+    pthread_mutex_t lock; /* of what follows, up to `tried` */
+    SSL_CTX *context;
+    struct ticket_key tickets[TICKET_KEYS];
+    struct tls_server_files files[TLS_SERVER_CERTIFICATES_MAX]; /* copies; the main thread's */
+    size_t file_cnt;
+    struct file_stamp taken[2 * TLS_SERVER_CERTIFICATES_MAX],
+        tried[2 * TLS_SERVER_CERTIFICATES_MAX];
+    bool was_told; /* that what `tried` stands for is wrong */
+    bool is_blind; /* a file is out of reach, and that was told */
+    _Atomic uint64_t handshakes, resumed, failed;
+};
+
+static int set_index = -1; /* of the ex_data of an SSL_CTX; set before there are threads */
+
+/* ---- reading ---- */
+
+static int refuse_passphrase(char *out, int size, int is_writing, void *was_asked)
+{
+    (void)out;
+    (void)size;
+    (void)is_writing;
+    *(bool *)was_asked = true;
+    return -1;
+}
+
+static void free_loaded(struct loaded *l)
+{
+    X509_free(l->certificate);
+    EVP_PKEY_free(l->key);
+    sk_X509_pop_free(l->chain, X509_free);
+    *l = (struct loaded){0};
+}
+
+/* *is_exposed: every user may read it; NULL for a file that is no secret. */
+static enum err open_pem(const char *path, bool *is_exposed, char **text, BIO **bio, char *why,
+                         size_t size)
+{
+    size_t len;
+    enum err err = is_exposed ? file_read_secret(path, PEM_MAX, text, &len, is_exposed)
+                              : file_read(path, PEM_MAX, text, &len, NULL);
+
+    snprintf(why, size, "%s: %s", path,
+             err == ERR_ABSENT   ? "no such file"
+             : err == ERR_CONFIG ? file_problem(err)
+             : err               ? err_name(err)
+                                 : "out of memory");
+    if (err)
+        return err;
+    *bio = BIO_new_mem_buf(*text, (int)len);
+    if (*bio)
+        return ERR_OK;
+    free(*text);
+    return ERR_NOMEM;
+}
+
+/* The certificate first, then those that vouch for it. */
+static enum err read_chain(const char *path, struct loaded *l, char *why, size_t size)
+{
+    char *text;
+    X509 *next;
+    BIO *bio;
+
+    enum err err = open_pem(path, NULL, &text, &bio, why, size);
+    if (err)
+        return err;
+    l->certificate = PEM_read_bio_X509_AUX(bio, NULL, NULL, NULL);
+    l->chain = sk_X509_new_null();
+    bool is_whole = l->certificate && l->chain;
+    while (is_whole && (next = PEM_read_bio_X509(bio, NULL, NULL, NULL))) {
+        is_whole = sk_X509_push(l->chain, next) > 0;
+        if (!is_whole)
+            X509_free(next);
+    }
+    unsigned long error = ERR_peek_last_error();
+    bool is_cut = l->certificate && ERR_GET_REASON(error) != PEM_R_NO_START_LINE;
+    ERR_clear_error();
+    BIO_free(bio);
+    free(text);
+    if (l->certificate && !is_whole) {
+        snprintf(why, size, "%s: out of memory", path);
+        return ERR_NOMEM;
+    }
+    if (!l->certificate)
+        snprintf(why, size,
+                 "%s: there is no certificate in it (PEM, \"-----BEGIN CERTIFICATE-----\")",
+                 path);
+    else if (is_cut)
+        snprintf(why, size, "%s: a certificate in it is damaged", path);
+    return l->certificate && !is_cut ? ERR_OK : ERR_CONFIG;
+}
+
+static enum err read_key(const char *path, struct loaded *l, char *why, size_t size)
+{
+    bool was_asked = false;
+    char *text;
+    BIO *bio;
+
+    enum err err = open_pem(path, &l->told.is_key_exposed, &text, &bio, why, size);
+    if (err)
+        return err;
+    l->key = PEM_read_bio_PrivateKey(bio, NULL, refuse_passphrase, &was_asked);
+    ERR_clear_error();
+    BIO_free(bio);
+    OPENSSL_cleanse(text, strlen(text));
+    free(text);
+    if (!l->key)
+        snprintf(why, size, "%s: %s", path,
+                 was_asked
+                     ? "the key wants a passphrase, and nobody is there to give it"
+                     : "there is no private key in it (PEM, \"-----BEGIN PRIVATE KEY-----\")");
+    return l->key ? ERR_OK : ERR_CONFIG;
+}
+
+static int64_t time_ms(const ASN1_TIME *at)
+{
+    struct tm tm;
+    return ASN1_TIME_to_tm(at, &tm) == 1 ? (int64_t)timegm(&tm) * 1000 : 0;
+}
+
+/* Letters, digits, hyphens, low lines and dots: what others call a host. */
+static bool is_host_name(const uint8_t *octets, size_t len)
+{
+    for (size_t i = 0; i < len; i++) {
+        uint8_t c = util_lower(octets[i]);
+        if ((c < 'a' || c > 'z') && (c < '0' || c > '9') && !(c && strchr("-_.", c)))
+            return false;
+    }
+    return true;
+}
+
+static void tell_names(const X509 *certificate, struct tls_server_certificate *told)
+{
+    GENERAL_NAMES *names = X509_get_ext_d2i(certificate, NID_subject_alt_name, NULL, NULL);
+
+    for (int i = 0; i < sk_GENERAL_NAME_num(names); i++) {
+        const GENERAL_NAME *name = sk_GENERAL_NAME_value(names, i);
+        if (name->type != GEN_DNS && name->type != GEN_IPADD)
+            continue; /* what it has is no string */
+        int len = ASN1_STRING_length(name->d.ia5);
+        const uint8_t *octets = ASN1_STRING_get0_data(name->d.ia5);
+        if (name->type == GEN_DNS && !*told->name && len > 0 && len < TLS_SERVER_NAME_MAX &&
+            is_host_name(octets, (size_t)len)) {
+            memcpy(told->name, octets, (size_t)len);
+            told->name[len] = 0;
+        } else if (name->type == GEN_IPADD && len >= 0 &&
+                   told->addr_cnt < TLS_SERVER_ADDRS_MAX &&
+                   addr_from_bytes(octets, (size_t)len, 0, &told->addrs[told->addr_cnt]) ==
+                       ERR_OK) {
+            told->addr_cnt++;
+        }
+    }
+    GENERAL_NAMES_free(names);
+}
+
+static enum err load(const struct tls_server_files *files, struct loaded *l, char *why,
+                     size_t size)
+{
+    enum err err = read_chain(files->certificate, l, why, size);
+
+    if (!err)
+        err = read_key(files->key, l, why, size);
+    if (err)
+        return err;
+    if (X509_check_private_key(l->certificate, l->key) != 1) {
+        ERR_clear_error();
+        snprintf(why, size, "the key of %s is not that of the certificate in %s", files->key,
+                 files->certificate);
+        return ERR_CONFIG;
+    }
+    snprintf(l->told.file, sizeof(l->told.file), "%s", files->certificate);
+    snprintf(l->told.key, sizeof(l->told.key), "%s", files->key);
+    l->told.not_before_ms = time_ms(X509_get0_notBefore(l->certificate));
+    l->told.not_after_ms = time_ms(X509_get0_notAfter(l->certificate));
+    tell_names(l->certificate, &l->told);
+    return ERR_OK;
+}
+
+static void free_set(struct set *set)
+{
+    for (size_t i = 0; set && i < set->cnt; i++)
+        free_loaded(&set->at[i]);
+    free(set);
+}
+
+static enum err load_set(const struct tls_server_files *files, size_t cnt, struct set **out,
+                         char *why, size_t size)
+{
+    struct set *set = calloc(1, sizeof(*set));
+    enum err err = set ? ERR_OK : ERR_NOMEM;
+
+    for (size_t i = 0; i < cnt && !err; i++) {
+        set->cnt++;
+        err = load(&files[i], &set->at[i], why, size);
+    }
+    if (err)
+        free_set(set);
+    else
+        *out = set;
+    return err;
+}
+
+/* ---- handshakes ---- */
+
+/* RFC 6066 3: the certificate for the host that the client names. */
+static int choose_certificate(SSL *ssl, void *nothing)
+{
+    const struct set *set = SSL_CTX_get_ex_data(SSL_get_SSL_CTX(ssl), set_index);
+    const char *name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
+
+    (void)nothing;
+    if (!name || !set || X509_check_host(set->at[0].certificate, name, 0, 0, NULL) == 1)
+        return 1;
+    for (size_t i = 1; i < set->cnt; i++)
+        if (X509_check_host(set->at[i].certificate, name, 0, 0, NULL) == 1)
+            return SSL_use_cert_and_key(ssl, set->at[i].certificate, set->at[i].key,
+                                        set->at[i].chain, 1);
+    return 1;
+}
+
+/* RFC 7301 3.2: a client that speaks none of ours is told so; nobody is lured from one protocol
+ * to another. */
+static int choose_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_len,
+                       const unsigned char *wanted, unsigned wanted_len, void *nothing)
+{
+    const struct tls_server_alpn *offered = SSL_get_app_data(ssl);
+    unsigned char *found;
+
+    (void)nothing;
+    if (SSL_select_next_proto(&found, out_len, (const unsigned char *)offered->at,
+                              (unsigned)offered->len, wanted,
+                              wanted_len) != OPENSSL_NPN_NEGOTIATED)
+        return SSL_TLSEXT_ERR_ALERT_FATAL;
+    *out = found;
+    return SSL_TLSEXT_ERR_OK;
+}
+
+/* Draw a new key when the one that seals is old.  Under the lock. */
+static bool renew_ticket_key(struct tls_server *s, int64_t now_ms)
+{
+    struct ticket_key new = {.since_ms = now_ms};
+
+    if (s->tickets[0].since_ms &&
+        now_ms - s->tickets[0].since_ms < (int64_t)TLS_SERVER_TICKET_S * 1000)
+        return true;
+    if (RAND_bytes(new.name, sizeof(new.name)) != 1 ||
+        RAND_priv_bytes(new.aes, sizeof(new.aes)) != 1 ||
+        RAND_priv_bytes(new.mac, sizeof(new.mac)) != 1)
+        return false;
+    memmove(&s->tickets[1], &s->tickets[0], (TICKET_KEYS - 1) * sizeof(s->tickets[0]));
+    s->tickets[0] = new;
+    return true;
+}
+
+/* The key that seals, or the one of that name and whether it is still that which seals; false
+ * when there is none. */
+static bool find_ticket_key(struct tls_server *s, const uint8_t *name, struct ticket_key *out,
+                            bool *is_newest)
+{
+    int64_t now_ms = (int64_t)now_mono_ms() + 1;
+    bool is_there = false;
+
+    pthread_mutex_lock(&s->lock);
+    if (renew_ticket_key(s, now_ms)) {
+        for (size_t i = 0; i < TICKET_KEYS && !is_there; i++) {
+            const struct ticket_key *k = &s->tickets[i];
+            bool is_young = k->since_ms && now_ms - k->since_ms < 3000LL * TLS_SERVER_TICKET_S;
+            is_there = is_young && (!name || memcmp(k->name, name, KEY_NAME_LEN) == 0);
+            if (is_there) {
+                *out = *k;
+                *is_newest = i == 0;
+            }
+        }
+    }
+    pthread_mutex_unlock(&s->lock);
+    return is_there;
+}
+
+/* RFC 5077 4, RFC 8446 4.6.1.  With TLS 1.3 a ticket is used once (C.4), with 1.2 until the key
+ * that sealed it is an old one. */
+static int use_ticket_key(SSL *ssl, unsigned char *name, unsigned char *iv,
+                          EVP_CIPHER_CTX *cipher, EVP_MAC_CTX *mac, int is_sealing)
+{
+    struct tls_server *s = SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
+    struct ticket_key key;
+    bool is_newest;
+    int done = -1;
+
+    if (!find_ticket_key(s, is_sealing ? NULL : name, &key, &is_newest))
+        return is_sealing ? -1 : 0;
+    OSSL_PARAM params[] = {
+        OSSL_PARAM_construct_octet_string(OSSL_MAC_PARAM_KEY, key.mac, sizeof(key.mac)),
+        OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, "sha256", 0),
+        OSSL_PARAM_construct_end()};
+    if (is_sealing) {
+        memcpy(name, key.name, KEY_NAME_LEN);
+        if (RAND_bytes(iv, EVP_CIPHER_get_iv_length(EVP_aes_256_cbc())) == 1 &&
+            EVP_EncryptInit_ex(cipher, EVP_aes_256_cbc(), NULL, key.aes, iv) == 1 &&
+            EVP_MAC_CTX_set_params(mac, params) == 1)
+            done = 1;
+    } else if (EVP_MAC_CTX_set_params(mac, params) == 1 &&
+               EVP_DecryptInit_ex(cipher, EVP_aes_256_cbc(), NULL, key.aes, iv) == 1) {
+        done = is_newest && SSL_version(ssl) == TLS1_2_VERSION ? 1 : 2; /* 2: a fresh one too */
+    }
+    OPENSSL_cleanse(&key, sizeof(key));
+    return done;
+}
+
+static SSL_CTX *make_context(struct tls_server *s, struct set *set)
+{
+    SSL_CTX *c = SSL_CTX_new(TLS_server_method());
+    struct loaded *first = &set->at[0];
+
+    if (!c || SSL_CTX_set_ex_data(c, set_index, set) != 1) {
+        SSL_CTX_free(c);
+        free_set(set);
+        return NULL;
+    }
+    SSL_CTX_set_options(c, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
+                               SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA |
+                               SSL_OP_IGNORE_UNEXPECTED_EOF);
+    SSL_CTX_set_session_cache_mode(c, SSL_SESS_CACHE_OFF); /* tickets only */
+    SSL_CTX_set_timeout(c, 2L * TLS_SERVER_TICKET_S);
+    SSL_CTX_set_cert_cb(c, choose_certificate, NULL);
+    SSL_CTX_set_alpn_select_cb(c, choose_alpn, NULL);
+    if (SSL_CTX_set_app_data(c, s) != 1 || SSL_CTX_set_num_tickets(c, 1) != 1 ||
+        SSL_CTX_set_tlsext_ticket_key_evp_cb(c, use_ticket_key) != 1 ||
+        SSL_CTX_set_min_proto_version(c, TLS1_2_VERSION) != 1 ||
+        SSL_CTX_set1_groups_list(c, "X25519:P-256:P-384") != 1 ||
+        SSL_CTX_use_cert_and_key(c, first->certificate, first->key, first->chain, 1) != 1) {
+        SSL_CTX_free(c);
+        return NULL;
+    }
+    return c;
+}
+
+static void on_context_freed(void *context, void *set, CRYPTO_EX_DATA *data, int index,
+                             long argl, void *argp)
+{
+    (void)context;
+    (void)data;
+    (void)index;
+    (void)argl;
+    (void)argp;
+    free_set(set);
+}
+
+/* ---- taking ---- */
+
+/* The path that this user may not look at, NULL when there is none. */
+static const char *stamp_all(const struct tls_server *s, struct file_stamp *stamps)
+{
+    const char *hidden = NULL;
+
+    for (size_t i = 0; i < 2 * s->file_cnt; i++) {
+        const char *path = i % 2 ? s->files[i / 2].key : s->files[i / 2].certificate;
+        stamps[i] = (struct file_stamp){0};
+        if (file_stat(path, &stamps[i]) == ERR_DENIED)
+            hidden = path;
+    }
+    return hidden;
+}
+
+static bool is_same(const struct tls_server *s, const struct file_stamp *a,
+                    const struct file_stamp *b)
+{
+    return memcmp(a, b, 2 * s->file_cnt * sizeof(*a)) == 0;
+}
+
+/* Read what the files hold, for new connections. */
+static enum err take(struct tls_server *s, char *why, size_t size)
+{
+    struct set *set;
+
+    snprintf(why, size, "out of memory");
+    enum err err = load_set(s->files, s->file_cnt, &set, why, size);
+    if (err)
+        return err;
+    SSL_CTX *context = make_context(s, set);
+    if (!context) {
+        const char *reason = ERR_reason_error_string(ERR_peek_last_error());
+        snprintf(why, size, "%s: OpenSSL refuses it: %s", s->files[0].certificate,
+                 reason ? reason : "out of memory");
+        ERR_clear_error();
+        return ERR_CONFIG;
+    }
+    pthread_mutex_lock(&s->lock);
+    SSL_CTX *old = s->context;
+    s->context = context;
+    pthread_mutex_unlock(&s->lock);
+    SSL_CTX_free(old);
+    return ERR_OK;
+}
+
+static void forget_files(struct tls_server_files *files, size_t cnt)
+{
+    for (size_t i = 0; i < cnt; i++) {
+        free((char *)(uintptr_t)files[i].certificate);
+        free((char *)(uintptr_t)files[i].key);
+    }
+}
+
+static bool copy_files(struct tls_server_files *to, const struct tls_server_files *files,
+                       size_t cnt)
+{
+    bool is_whole = true;
+
+    for (size_t i = 0; i < cnt; i++) {
+        to[i].certificate = strdup(files[i].certificate);
+        to[i].key = strdup(files[i].key);
+        is_whole &= to[i].certificate && to[i].key;
+    }
+    return is_whole;
+}
+
+enum err tls_server_new(const struct tls_server_files *files, size_t cnt,
+                        struct tls_server **out, char *why, size_t size)
+{
+    must(cnt >= 1 && cnt <= TLS_SERVER_CERTIFICATES_MAX);
+    struct tls_server *s = calloc(1, sizeof(*s));
+    if (set_index < 0)
+        set_index = SSL_CTX_get_ex_new_index(0, NULL, NULL, NULL, on_context_freed);
+    snprintf(why, size, "out of memory");
+    if (!s || set_index < 0) {
+        free(s);
+        return ERR_NOMEM;
+    }
+    pthread_mutex_init(&s->lock, NULL);
+    s->file_cnt = cnt;
+    enum err err = copy_files(s->files, files, cnt) ? ERR_OK : ERR_NOMEM;
+    if (!err) {
+        (void)stamp_all(s, s->taken);
+        err = take(s, why, size);
+    }
+    if (err)
+        tls_server_free(&s);
+    else
+        *out = s;
+    return err;
+}
+
+void tls_server_free(struct tls_server **server)
+{
+    struct tls_server *s = *server;
+    if (!s)
+        return;
+    SSL_CTX_free(s->context);
+    forget_files(s->files, s->file_cnt);
+    pthread_mutex_destroy(&s->lock);
+    OPENSSL_cleanse(s->tickets, sizeof(s->tickets));
+    free(s);
+    *server = NULL;
+}
+
+enum tls_server_news tls_server_look(struct tls_server *s, char *why, size_t size)
+{
+    struct file_stamp now[2 * TLS_SERVER_CERTIFICATES_MAX];
+
+    const char *hidden = stamp_all(s, now);
+    if (hidden) {
+        bool is_news = !s->is_blind;
+        s->is_blind = true;
+        snprintf(why, size, "%s", hidden);
+        return is_news ? TLS_SERVER_BLIND : TLS_SERVER_SAME;
+    }
+    s->is_blind = false;
+    if (is_same(s, now, s->taken))
+        return TLS_SERVER_SAME;
+    bool was_tried = is_same(s, now, s->tried);
+    if (was_tried && s->was_told)
+        return TLS_SERVER_SAME;
+    if (take(s, why, size) == ERR_OK) {
+        memcpy(s->taken, now, sizeof(now));
+        return TLS_SERVER_TAKEN;
+    }
+    memcpy(s->tried, now, sizeof(now));
+    s->was_told = was_tried;
+    return was_tried ? TLS_SERVER_REFUSED : TLS_SERVER_SAME;
+}
+
+enum tls_server_news tls_server_force(struct tls_server *s,
+                                      const struct tls_server_files *files, size_t cnt,
+                                      char *why, size_t size)
+{
+    struct tls_server_files before[TLS_SERVER_CERTIFICATES_MAX];
+    struct tls_server_files now[TLS_SERVER_CERTIFICATES_MAX] = {0};
+    struct file_stamp stamps[2 * TLS_SERVER_CERTIFICATES_MAX];
+    size_t before_cnt = s->file_cnt;
+
+    must(cnt >= 1 && cnt <= TLS_SERVER_CERTIFICATES_MAX);
+    snprintf(why, size, "out of memory");
+    if (!copy_files(now, files, cnt)) {
+        forget_files(now, cnt);
+        return TLS_SERVER_REFUSED;
+    }
+    memcpy(before, s->files, sizeof(before));
+    memcpy(s->files, now, sizeof(now));
+    s->file_cnt = cnt;
+    (void)stamp_all(s, stamps);
+    enum err err = take(s, why, size);
+    if (!err) {
+        memcpy(s->taken, stamps, sizeof(stamps));
+        forget_files(before, before_cnt);
+        return TLS_SERVER_TAKEN;
+    }
+    memcpy(s->files, before, sizeof(before));
+    s->file_cnt = before_cnt;
+    forget_files(now, cnt);
+    return err == ERR_DENIED ? TLS_SERVER_SAME : TLS_SERVER_REFUSED;
+}
+
+/* ---- asking ---- */
+
+bool tls_server_certificate(struct tls_server *s, size_t i, struct tls_server_certificate *out)
+{
+    SSL_CTX *context = tls_server_context(s);
+    const struct set *set = SSL_CTX_get_ex_data(context, set_index);
+    bool is_there = i < set->cnt;
+
+    if (is_there)
+        *out = set->at[i].told;
+    SSL_CTX_free(context);
+    return is_there;
+}
+
+struct ssl_ctx_st *tls_server_context(struct tls_server *s)
+{
+    pthread_mutex_lock(&s->lock);
+    SSL_CTX *context = s->context;
+    must(SSL_CTX_up_ref(context) == 1);
+    pthread_mutex_unlock(&s->lock);
+    return context;
+}
+
+void tls_server_count(struct tls_server *s, bool is_done, bool is_resumed)
+{
+    atomic_fetch_add_explicit(is_done ? &s->handshakes : &s->failed, 1, memory_order_relaxed);
+    if (is_resumed)
+        atomic_fetch_add_explicit(&s->resumed, 1, memory_order_relaxed);
+}
+
+struct tls_server_counts tls_server_counts(const struct tls_server *s)
+{
+    return (struct tls_server_counts){
+        .handshakes = atomic_load_explicit(&s->handshakes, memory_order_relaxed),
+        .resumed = atomic_load_explicit(&s->resumed, memory_order_relaxed),
+        .failed = atomic_load_explicit(&s->failed, memory_order_relaxed)};
+}

@@ -1,0 +1,628 @@
+/* Keys: a space, the name as RFC 4034 6.1 orders it, the type: all of a name stands together.
+ * Values: a head of fixed size, then RRsets as they are packed elsewhere; nothing in them is
+ * believed unchecked.  Failures have a space of their own: they do not take the place of data
+ * that has ended, which may still be better than nothing. */
+#include "resolver/cache/cache.h"
+
+#include "base/hash.h"
+#include "base/now.h"
+
+enum space { SPACE_DATA = 1, SPACE_CUT, SPACE_FAILURE };
+
+enum {
+    VERSION = 4,
+    NO_SOA_TTL = 5,
+    TTL_LIMIT = 0x7fffffff,
+    NEAR_END = 10,
+    FOLDED = 16,
+    CLOCK_SLACK_MS = 10000,
+    TYPES_OF_THEIR_OWN = 66, /* up to HTTPS */
+    TYPES_SHARED = 0xff00,
+    FLUSH_AT_ONCE = 64,
+    FLUSH_IDLE_MAX = 100000
+};
+
+enum { STALE_SHOWN_MS = 86400000 };
+
+/* docs/CACHE.md describes it. */
+struct head {
+    uint8_t version, kind, rank, addr_len; /* addr_len: 0, 4 or 16 */
+    uint32_t ttl;
+    int64_t learnt_ms;
+    uint8_t addr[16];
+    uint16_t port;
+    uint16_t ede;
+    uint16_t failed_cnt;
+    uint16_t owner_len; /* of the SOA: it stands behind the RRset */
+    uint32_t route;
+    uint16_t type;      /* of the key it was kept under; 0: the name itself, or a delegation */
+    uint8_t validation; /* 0: not looked at */
+    uint8_t section;    /* of the message where it stood */
+};
+
+_Static_assert(sizeof(struct head) == 48, "an RRset stands behind it");
+
+const char *cache_rank_name(enum cache_rank rank)
+{
+    return rank == CACHE_AUTHORITATIVE ? "authoritative" : "not authoritative";
+}
+
+void cache_name_init(struct cache_name *name, const uint8_t *dname)
+{
+    const uint8_t *label[DNAME_LABELS_MAX];
+    unsigned cnt = 0;
+    uint8_t *p = name->key + 1;
+
+    for (const uint8_t *l = dname; *l; l += *l + 1)
+        label[cnt++] = l;
+    name->labels = cnt;
+    name->dname = dname;
+    name->end[0] = 1;
+    for (unsigned n = 1; n <= cnt; n++) {
+        const uint8_t *l = label[cnt - n];
+        for (unsigned i = 1; i <= *l; i++) {
+            uint8_t c = util_lower(l[i]);
+            if (c <= 1) {
+                *p++ = 1;
+                *p++ = (uint8_t)(c + 1);
+            } else {
+                *p++ = c;
+            }
+        }
+        *p++ = 0;
+        name->end[n] = (uint16_t)(p - name->key);
+    }
+}
+
+/* A name has at most 100 types (docs/LIMITS.md section 3): all but the old ones share what is
+ * left, and the last one that came is kept. */
+static uint16_t type_place(uint16_t type)
+{
+    return type < TYPES_OF_THEIR_OWN
+               ? type
+               : (uint16_t)(TYPES_SHARED +
+                            type * 40503U % 65536 % (CACHE_TYPES_MAX - TYPES_OF_THEIR_OWN));
+}
+
+/* The key of the suffix of `labels` labels.  A name of many octets 00 and 01 may be too long
+ * for LMDB: its end is replaced by a hash then. */
+static struct cache_key key_at(const struct cache_name *name, enum space space, unsigned labels,
+                               uint16_t place, uint8_t bytes[CACHE_STORE_KEY_MAX])
+{
+    size_t len = name->end[labels];
+
+    if (len > CACHE_STORE_KEY_MAX - 2) {
+        const uint64_t keys[2] = {1, 3};
+        size_t keep = CACHE_STORE_KEY_MAX - 2 - FOLDED;
+        uint64_t a = hash_more(hash_start(), name->key + 1, len - 1);
+        uint64_t b = hash_more_keyed(keys, a, name->key + 1, len - 1);
+        memcpy(bytes, name->key, keep);
+        memcpy(bytes + keep, &a, sizeof(a));
+        memcpy(bytes + keep + sizeof(a), &b, sizeof(b));
+        len = keep + FOLDED;
+    } else {
+        memcpy(bytes, name->key, len);
+    }
+    bytes[0] = (uint8_t)space;
+    if (space != SPACE_CUT) {
+        util_put_u16(bytes + len, place);
+        len += 2;
+    }
+    return (struct cache_key){bytes, len, hash_more(hash_start(), bytes, len)};
+}
+
+static struct cache_key key_of(const struct cache_name *name, enum space space, unsigned labels,
+                               uint16_t type, uint8_t bytes[CACHE_STORE_KEY_MAX])
+{
+    return key_at(name, space, labels, type_place(type), bytes);
+}
+
+/* Which configured servers answer for a name now; the parent's for a DS (RFC 4035 3.1.4.1). */
+uint32_t cache_route(const struct cache *cache, const struct cache_name *name, unsigned labels,
+                     uint16_t type)
+{
+    struct dname_parts parts;
+
+    if (!cache->route)
+        return 0;
+    if (cache->route->zones.cnt == 0)
+        return cache->route->hints.tag;
+    dname_split(name->dname, &parts);
+    return route_find(cache->route, &parts, labels - (type == RRTYPE_DS && labels > 0))->tag;
+}
+
+/* ---- finding ---- */
+
+/* What is there, alive or not, if it came the way it would come now. */
+static const uint8_t *get(struct cache *cache, const struct cache_name *name, enum space space,
+                          unsigned labels, uint16_t type, struct head *head, size_t *len,
+                          uint64_t *hash)
+{
+    uint8_t bytes[CACHE_STORE_KEY_MAX];
+    struct cache_key key = key_of(name, space, labels, type, bytes);
+    const uint8_t *value = cache->store->get(cache->store, &key, len);
+
+    if (!value || *len < sizeof(*head))
+        return NULL;
+    memcpy(head, value, sizeof(*head));
+    *len -= sizeof(*head);
+    *hash = key.hash;
+    if (head->version != VERSION || head->type != type || head->ttl > TTL_LIMIT ||
+        (cache->route && head->route != cache_route(cache, name, labels, type)))
+        return NULL;
+    return value + sizeof(*head);
+}
+
+static int64_t end_of(const struct head *head)
+{
+    return head->learnt_ms + (int64_t)head->ttl * 1000;
+}
+
+/* Learnt in the future: the clock was set back, and nobody knows how long this may live. */
+static bool is_ahead(const struct head *head, int64_t now_ms)
+{
+    return head->learnt_ms > now_ms + CLOCK_SLACK_MS;
+}
+
+static bool is_alive(const struct head *head, const struct cache_time *when)
+{
+    if (is_ahead(head, when->now_ms))
+        return false;
+    return when->now_ms < end_of(head) || head->learnt_ms >= when->since_ms;
+}
+
+static uint32_t ttl_left(const struct head *head, const struct cache_time *when)
+{
+    int64_t left_ms = end_of(head) - when->now_ms;
+    int64_t left = left_ms > 0 ? (left_ms + 999) / 1000 : 0;
+    return left > head->ttl ? head->ttl : (uint32_t)left; /* the clock was set back */
+}
+
+static void note_use(struct cache *cache, uint64_t hash)
+{
+    struct cache_used *used = &cache->used;
+
+    if (used->cnt < CACHE_USED_MAX)
+        used->hashes[used->cnt] = hash;
+    used->cnt++;
+}
+
+/* Copy what stands behind the head; false when it is not what the head says. */
+static bool copy_payload(const struct head *head, const uint8_t *bytes, size_t len,
+                         struct arena *arena, struct cache_found *out)
+{
+    size_t set_len = len - util_min(len, head->owner_len);
+
+    if (head->kind != CACHE_DATA && len == 0)
+        return true; /* no SOA */
+    /* aligned, with a NUL behind */
+    const uint8_t *copy = arena_copy(arena, bytes, len);
+    if (!copy)
+        return false;
+    if (head->kind == CACHE_FAILURE) {
+        out->text = (const char *)copy;
+        return true;
+    }
+    if (!rrset_check(copy, set_len))
+        return false;
+    out->set = (const struct rrset *)(const void *)copy;
+    out->soa_owner = copy + set_len;
+    return head->kind == CACHE_DATA
+               ? head->owner_len == 0
+               : out->set->type == RRTYPE_SOA &&
+                     dname_check(out->soa_owner, head->owner_len) == head->owner_len;
+}
+
+/* What the head says. */
+static struct cache_found found_of(const struct head *head, const struct cache_time *when)
+{
+    struct cache_found out = {.kind = (enum cache_kind)head->kind,
+                              .rank = (enum cache_rank)head->rank,
+                              .ttl = ttl_left(head, when),
+                              .ttl_whole = head->ttl,
+                              .section = head->section,
+                              .validation = head->validation,
+                              .is_stale = !is_alive(head, when),
+                              .end_ms = end_of(head),
+                              .near_end_ms =
+                                  end_of(head) - head->ttl / NEAR_END * (int64_t)1000,
+                              .learnt_ms = head->learnt_ms,
+                              .text = "",
+                              .ede = head->ede,
+                              .failed_cnt = head->failed_cnt};
+    if (addr_from_bytes(head->addr, util_min(head->addr_len, sizeof(head->addr)), head->port,
+                        &out.server) != ERR_OK)
+        out.server = (struct addr){0};
+    return out;
+}
+
+/* Failures of an earlier process do not count: a restart tries anew.  The clock may have been
+ * set back since. */
+static bool is_of_before(struct cache *cache, const struct head *head, int64_t now_ms)
+{
+    if (now_ms < cache->start_ms)
+        cache->start_ms = now_ms;
+    return head->learnt_ms < cache->start_ms;
+}
+
+static bool find(struct cache *cache, const struct cache_name *name, enum space space,
+                 unsigned labels, uint16_t type, const struct cache_time *when,
+                 struct arena *arena, struct cache_found *out)
+{
+    struct head head;
+    size_t len;
+    uint64_t hash;
+    const uint8_t *bytes = get(cache, name, space, labels, type, &head, &len, &hash);
+
+    if (!bytes || head.learnt_ms < when->fresh_ms ||
+        (head.kind == CACHE_FAILURE) != (space == SPACE_FAILURE) ||
+        (space == SPACE_FAILURE && is_of_before(cache, &head, when->now_ms)))
+        return false;
+    bool lives = is_alive(&head, when);
+    /* TTL 0 was for whoever waited, and nobody else (RFC 8767 4, RFC 2181 8) */
+    if (!lives && (head.ttl == 0 || is_ahead(&head, when->now_ms) ||
+                   when->now_ms >= end_of(&head) + when->stale_ms))
+        return false;
+    *out = found_of(&head, when);
+    out->hash = hash;
+    if (!copy_payload(&head, bytes, len, arena, out) ||
+        (head.kind == CACHE_DATA && out->set->type != type))
+        return false;
+    note_use(cache, hash);
+    return true;
+}
+
+bool cache_find(struct cache *cache, const struct cache_name *name, unsigned labels,
+                uint16_t type, const struct cache_time *when, struct arena *arena,
+                struct cache_found *out)
+{
+    return find(cache, name, SPACE_DATA, labels, type, when, arena, out) &&
+           (out->kind == CACHE_DATA || out->kind == CACHE_NODATA);
+}
+
+bool cache_find_alias(struct cache *cache, const struct cache_name *name,
+                      const struct cache_time *when, struct arena *arena,
+                      struct cache_found *out)
+{
+    return find(cache, name, SPACE_DATA, name->labels, RRTYPE_CNAME, when, arena, out) &&
+           out->kind == CACHE_DATA;
+}
+
+bool cache_is_known(struct cache *cache, const struct cache_name *name, uint16_t type,
+                    const struct cache_time *when, struct arena *arena)
+{
+    struct cache_found found;
+    return cache_find(cache, name, name->labels, type, when, arena, &found) ||
+           cache_find_alias(cache, name, when, arena, &found) ||
+           cache_find_nxdomain(cache, name, when, arena, &found);
+}
+
+bool cache_find_failure(struct cache *cache, const struct cache_name *name, uint16_t type,
+                        const struct cache_time *when, struct arena *arena,
+                        struct cache_found *out)
+{
+    return find(cache, name, SPACE_FAILURE, name->labels, type, when, arena, out);
+}
+
+bool cache_find_nxdomain(struct cache *cache, const struct cache_name *name,
+                         const struct cache_time *when, struct arena *arena,
+                         struct cache_found *out)
+{
+    return find(cache, name, SPACE_DATA, name->labels, 0, when, arena, out) &&
+           out->kind == CACHE_NXDOMAIN;
+}
+
+bool cache_find_dname(struct cache *cache, const struct cache_name *name,
+                      const struct cache_time *when, struct arena *arena,
+                      struct cache_found *out, unsigned *labels)
+{
+    for (unsigned n = name->labels; n-- > 0;)
+        if (find(cache, name, SPACE_DATA, n, RRTYPE_DNAME, when, arena, out) &&
+            out->kind == CACHE_DATA) {
+            *labels = n;
+            return true;
+        }
+    return false;
+}
+
+/* ---- looking at it ---- */
+
+/* The type that is kept at the place of a type; false: nothing is. */
+static bool type_at(struct cache *cache, const struct cache_name *name, enum space space,
+                    uint16_t place, uint16_t *type)
+{
+    uint8_t bytes[CACHE_STORE_KEY_MAX];
+    struct cache_key key = key_at(name, space, name->labels, place, bytes);
+    struct head head;
+    size_t len;
+    const uint8_t *value = cache->store->get(cache->store, &key, &len);
+
+    if (!value || len < sizeof(head))
+        return false;
+    memcpy(&head, value, sizeof(head));
+    *type = head.type;
+    return head.version == VERSION;
+}
+
+static uint16_t place_number(unsigned i)
+{
+    return (uint16_t)(i < TYPES_OF_THEIR_OWN ? i : TYPES_SHARED + i - TYPES_OF_THEIR_OWN);
+}
+
+static void show_cut(struct cache *cache, const struct cache_name *name, struct arena *arena,
+                     void (*show)(void *data, const struct cache_entry *entry), void *data)
+{
+    struct cache_time when = {.now_ms = now_wall_ms(), .since_ms = INT64_MAX};
+    struct cache_entry entry = {0};
+    struct head head;
+    struct cut cut;
+    size_t len;
+    uint64_t hash;
+    const uint8_t *bytes = get(cache, name, SPACE_CUT, name->labels, 0, &head, &len, &hash);
+
+    if (!bytes)
+        return;
+    cut_init(&cut, name->dname, CUT_DELEGATION);
+    if (cut_parse(&cut, bytes, len, 0, arena) != ERR_OK)
+        return;
+    entry.cut = &cut;
+    entry.found = found_of(&head, &when);
+    entry.found.hash = hash;
+    entry.uses = cache->store->popularity(cache->store, hash);
+    show(data, &entry);
+}
+
+void cache_show(struct cache *cache, const struct cache_name *name, struct arena *arena,
+                void (*show)(void *data, const struct cache_entry *entry), void *data)
+{
+    static const enum space spaces[] = {SPACE_DATA, SPACE_FAILURE};
+    struct cache_time when = {
+        .now_ms = now_wall_ms(), .since_ms = INT64_MAX, .stale_ms = STALE_SHOWN_MS};
+
+    show_cut(cache, name, arena, show, data);
+    for (size_t s = 0; s < ARRAY_LEN(spaces); s++)
+        for (unsigned i = 0; i < CACHE_TYPES_MAX; i++) {
+            struct cache_entry entry = {0};
+            if (!type_at(cache, name, spaces[s], place_number(i), &entry.type) ||
+                !find(cache, name, spaces[s], name->labels, entry.type, &when, arena,
+                      &entry.found))
+                continue;
+            entry.uses = cache->store->popularity(cache->store, entry.found.hash);
+            show(data, &entry);
+        }
+}
+
+static size_t forget(struct cache *cache, const struct cache_name *name, enum space space,
+                     uint16_t place)
+{
+    uint8_t bytes[CACHE_STORE_KEY_MAX];
+    struct cache_key key = key_at(name, space, name->labels, place, bytes);
+    size_t len;
+    bool is_there = cache->store->get(cache->store, &key, &len) != NULL;
+
+    if (is_there)
+        cache->store->remove(cache->store, &key);
+    return is_there;
+}
+
+size_t cache_flush(struct cache *cache, const struct cache_name *name)
+{
+    size_t cnt = forget(cache, name, SPACE_CUT, 0);
+    for (unsigned i = 0; i < CACHE_TYPES_MAX; i++)
+        cnt += forget(cache, name, SPACE_DATA, place_number(i)) +
+               forget(cache, name, SPACE_FAILURE, place_number(i));
+    return cnt;
+}
+
+bool cache_flush_below(struct cache *cache, const struct cache_name *name,
+                       struct cache_flushing *flushing, size_t *cnt)
+{
+    uint8_t prefix[1 + DNAME_KEY_MAX];
+    size_t len = util_min(name->end[name->labels], CACHE_STORE_KEY_MAX);
+
+    if (flushing->space == 0)
+        flushing->space = SPACE_DATA;
+    memcpy(prefix, name->key, len);
+    prefix[0] = (uint8_t)flushing->space;
+    size_t before = *cnt;
+    bool has_more = cache->store->remove_below(cache->store, prefix, len, &flushing->place,
+                                               FLUSH_AT_ONCE, cnt);
+    flushing->idle = *cnt == before ? flushing->idle + 1 : 0;
+    if (has_more)
+        return flushing->idle < FLUSH_IDLE_MAX; /* without memory it gives up some time */
+    flushing->place = (struct cache_place){0};
+    return ++flushing->space <= SPACE_FAILURE;
+}
+
+void cache_count_uses(struct cache *cache)
+{
+    for (unsigned i = 0; i < util_min(cache->used.cnt, CACHE_USED_MAX); i++)
+        cache->store->use(cache->store, cache->used.hashes[i]);
+}
+
+/* ---- keeping ---- */
+
+static uint32_t clamp_ttl(uint32_t ttl, uint32_t min, uint32_t max)
+{
+    if (ttl > TTL_LIMIT) /* RFC 2181 8 */
+        ttl = 0;
+    return (uint32_t)util_min(util_max(ttl, min), max);
+}
+
+static void put_origin(struct head *head, const struct cache_origin *origin)
+{
+    size_t len;
+
+    head->rank = (uint8_t)origin->rank;
+    head->learnt_ms = origin->now_ms;
+    head->route = origin->route;
+    head->section = origin->section;
+    if (!origin->server)
+        return;
+    const uint8_t *octets = addr_bytes(origin->server, &len);
+    head->addr_len = (uint8_t)len;
+    head->port = addr_port(origin->server);
+    memcpy(head->addr, octets, len);
+}
+
+/* Whether something of higher rank lives there (RFC 2181 5.4.1); *is_there: anything is. */
+static bool is_outranked(struct cache *cache, const struct cache_name *name, uint16_t type,
+                         const struct cache_origin *origin, bool *is_there)
+{
+    struct head head;
+    size_t len;
+    uint64_t hash;
+    *is_there = get(cache, name, SPACE_DATA, name->labels, type, &head, &len, &hash) != NULL;
+    return *is_there && head.learnt_ms >= origin->fresh_ms &&
+           !is_ahead(&head, origin->now_ms) && origin->now_ms < end_of(&head) &&
+           head.rank > (uint8_t)origin->rank;
+}
+
+struct part {
+    const void *bytes;
+    size_t len;
+};
+
+static enum err put(struct cache *cache, const struct cache_name *name, enum space space,
+                    uint16_t type, struct head *head, struct part a, struct part b)
+{
+    uint8_t bytes[CACHE_STORE_KEY_MAX], value[CACHE_STORE_VALUE_MAX];
+
+    if (sizeof(*head) + a.len + b.len > sizeof(value))
+        return ERR_SPACE;
+    head->version = VERSION;
+    head->type = type;
+    memcpy(value, head, sizeof(*head));
+    if (a.len)
+        memcpy(value + sizeof(*head), a.bytes, a.len);
+    if (b.len)
+        memcpy(value + sizeof(*head) + a.len, b.bytes, b.len);
+    struct cache_key key = key_of(name, space, name->labels, type, bytes);
+    return cache->store->put(cache->store, &key, value, sizeof(*head) + a.len + b.len,
+                             end_of(head));
+}
+
+static size_t set_len(const struct rrset *set)
+{
+    const struct rrset *sigs = rrset_signatures(set);
+    return rrset_stride(set) + (sigs ? rrset_stride(sigs) : 0);
+}
+
+enum err cache_put(struct cache *cache, const uint8_t *owner, const struct rrset *set,
+                   const struct cache_origin *origin)
+{
+    struct cache_name name;
+    struct head head = {
+        .kind = CACHE_DATA,
+        .ttl = origin->is_for_now ? 0 : clamp_ttl(set->ttl, cache->ttls.min, cache->ttls.max)};
+    uint8_t bytes[CACHE_STORE_KEY_MAX];
+    bool is_there, is_denied;
+
+    cache_name_init(&name, owner);
+    if (is_outranked(cache, &name, set->type, origin, &is_there) ||
+        is_outranked(cache, &name, 0, origin, &is_denied))
+        return ERR_OK;
+    put_origin(&head, origin);
+    if (is_denied) { /* the name is there after all */
+        struct cache_key absence = key_of(&name, SPACE_DATA, name.labels, 0, bytes);
+        cache->store->remove(cache->store, &absence);
+    }
+    return put(cache, &name, SPACE_DATA, set->type, &head, (struct part){set, set_len(set)},
+               (struct part){NULL, 0});
+}
+
+/* RFC 2308 5: the smaller of the SOA's TTL and its MINIMUM, which is the last of its fields. */
+static uint32_t negative_ttl(const struct rrset *soa)
+{
+    struct rrset_record record = rrset_first(soa);
+    return (uint32_t)util_min(soa->ttl, util_get_u32(record.rdata + record.len - 4));
+}
+
+enum err cache_put_absence(struct cache *cache, const uint8_t *owner, uint16_t type,
+                           const uint8_t *soa_owner, const struct rrset *soa,
+                           const struct cache_origin *origin)
+{
+    struct cache_name name;
+    uint32_t ttl = soa ? negative_ttl(soa) : NO_SOA_TTL;
+    struct head head = {.kind = type ? CACHE_NODATA : CACHE_NXDOMAIN,
+                        .ttl = origin->is_for_now
+                                   ? 0
+                                   : clamp_ttl(ttl, cache->ttls.min, cache->ttls.negative_max),
+                        .owner_len = (uint16_t)(soa ? dname_len(soa_owner) : 0)};
+    bool is_there;
+
+    cache_name_init(&name, owner);
+    if (is_outranked(cache, &name, type, origin, &is_there))
+        return ERR_OK;
+    put_origin(&head, origin);
+    enum err err =
+        put(cache, &name, SPACE_DATA, type, &head, (struct part){soa, soa ? set_len(soa) : 0},
+            (struct part){soa_owner, head.owner_len});
+    if (err == ERR_SPACE) { /* so many signatures: the absence alone has room */
+        head.owner_len = 0;
+        err = put(cache, &name, SPACE_DATA, type, &head, (struct part){NULL, 0},
+                  (struct part){NULL, 0});
+    }
+    return err;
+}
+
+void cache_put_failure(struct cache *cache, const uint8_t *owner, uint16_t type, uint16_t ede,
+                       const char *text, uint32_t min_s, const struct cache_origin *origin)
+{
+    struct cache_name name;
+    struct head head = {.kind = CACHE_FAILURE, .ede = ede}, before;
+    size_t len;
+    uint64_t hash;
+
+    cache_name_init(&name, owner);
+    put_origin(&head, origin);
+    if (get(cache, &name, SPACE_FAILURE, name.labels, type, &before, &len, &hash) &&
+        !is_ahead(&before, origin->now_ms) &&
+        origin->now_ms < end_of(&before) + 2000 * (int64_t)before.ttl)
+        head.failed_cnt = (uint16_t)util_min(before.failed_cnt + 1U, 10);
+    size_t ttl = util_max((size_t)CACHE_FAILURE_MIN_S << head.failed_cnt, min_s);
+    head.ttl = (uint32_t)util_min(ttl, CACHE_FAILURE_MAX_S);
+    enum err err = put(cache, &name, SPACE_FAILURE, type, &head,
+                       (struct part){text, strlen(text)}, (struct part){NULL, 0});
+    (void)err; /* not kept: the next client tries again */
+}
+
+/* ---- delegations ---- */
+
+void cache_put_cut(struct cache *cache, const struct cut *cut, uint32_t ttl, int64_t end_ms,
+                   const struct cache_origin *origin)
+{
+    int64_t left_s = end_ms > origin->now_ms ? (end_ms - origin->now_ms) / 1000 : 0;
+    struct cache_name name;
+    uint8_t bytes[CUT_BYTES_MAX];
+    struct head head = {.kind = CACHE_DATA, .ttl = clamp_ttl(ttl, 0, cache->ttls.max)};
+
+    put_origin(&head, origin);
+    if (left_s < head.ttl)
+        head.ttl = (uint32_t)left_s;
+    cache_name_init(&name, cut->zone);
+    enum err err = put(cache, &name, SPACE_CUT, 0, &head,
+                       (struct part){bytes, cut_write(cut, bytes)}, (struct part){NULL, 0});
+    (void)err; /* not kept: the parent will be asked again */
+}
+
+bool cache_find_cut(struct cache *cache, const struct cache_name *name, unsigned labels,
+                    unsigned labels_min, const struct cache_time *when, uint16_t port,
+                    struct arena *arena, struct cut *out, int64_t *end_ms)
+{
+    for (unsigned n = labels + 1; n-- > labels_min;) {
+        struct head head;
+        size_t len;
+        uint64_t hash;
+        const uint8_t *bytes = get(cache, name, SPACE_CUT, n, 0, &head, &len, &hash);
+        if (!bytes || !is_alive(&head, when) || head.learnt_ms < when->fresh_ms)
+            continue;
+        cut_init(out, dname_suffix(name->dname, n), CUT_DELEGATION);
+        if (cut_parse(out, bytes, len, port, arena) != ERR_OK)
+            continue;
+        cache->store->use(cache->store, hash);
+        *end_ms = end_of(&head);
+        return true;
+    }
+    return false;
+}

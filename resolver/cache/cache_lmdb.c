@@ -1,0 +1,1042 @@
+/* Batches go on one stack for all workers; whoever gets the lock writes all of them, and looks
+ * again after giving it back, so that none is left lying.  LMDB's own lock is taken by the
+ * holder of ours only. */
+#include "resolver/cache/cache_lmdb.h"
+
+#include <errno.h>
+
+#include <lmdb.h>
+#include <sched.h>
+#include <sys/random.h>
+
+#include "base/hash.h"
+#include "base/log.h"
+#include "base/now.h"
+#include "resolver/cache/cache_memory.h"
+#include "resolver/cache/sketch.h"
+
+enum {
+    FORMAT = 1,
+    BATCH_OPS = 64,          /* a large transaction in a full file fails itself */
+    BATCH_BYTES = 512 << 10, /* likewise, of large RRsets */
+    BATCHES_MAX = 64,        /* of a worker, on their way */
+    /* With more of them it waits at the end of its turn: what is learnt faster than it can be
+       kept is no use. */
+    BATCHES_WAIT = 16,
+    BATCH_OCTETS = 256 << 10, /* memory that a batch keeps for its next use */
+    PENDING = 4096,
+    WRITE_ROUNDS = 4,
+    SETTLE_OPS = 16,   /* so many are worth a transaction */
+    SETTLE_MS = 5,     /* and fewer do not wait longer */
+    USED_PERCENT = 85, /* above it is trimmed */
+    /* Or when fewer are left: a transaction writes each page anew that it touches. */
+    SPARE_PAGES = 600,
+    TRIM_OPS = 64,
+    TRIM_LOOKS = 1024,      /* entries looked at for one transaction of trimming */
+    TRIM_ROUNDS = 4,        /* transactions of trimming for one of writing */
+    TRIM_ROUNDS_TIGHT = 16, /* when there is hardly any room left */
+    TIGHT_PERCENT = 93,
+    SHARES = 4096,
+    SHARE_FAVOUR = 2, /* uses that an entry beyond its share needs more than others */
+    USES_TOLD = 1024,
+    USES_AGE = 1 << 19, /* then the sketch is halved: as many as it has counters in a row */
+    BATCHES_SPARE = 4,  /* that a view keeps */
+    READERS_SPARE = 16, /* of other processes, such as mdb_stat */
+};
+
+/* What stands before each value. */
+struct value_head {
+    uint64_t checksum; /* over key, end and value */
+    int64_t end_ms;
+};
+
+/* The value of the key 00. */
+struct mark {
+    char name[8];
+    uint32_t format;
+    uint32_t check;     /* of what follows */
+    uint64_t secret[2]; /* of the checksums */
+};
+
+static const uint8_t mark_key[1] = {0};
+static const char mark_name[8] = "rootline";
+
+/* One value to be kept, or with value_len 0 a key to be forgotten. */
+struct op {
+    uint64_t hash;
+    size_t at; /* in the batch's octets: the key, then head and value */
+    uint32_t key_len, value_len;
+    int64_t growth; /* of its domain's share, once it is written */
+};
+
+/* Lifetime: until it has been committed; the view uses a few again. */
+struct batch {
+    struct batch *next; /* on the stack, or spare */
+    uint8_t *bytes;
+    size_t len, size;
+    unsigned cnt, announce_cnt;
+    bool is_urgent;
+    _Atomic bool is_done;
+    uint64_t since_ms;
+    struct op ops[BATCH_OPS];
+    uint64_t announces[BATCH_OPS];
+};
+
+/* Lifetime: process. */
+struct cache_lmdb {
+    struct cache_lmdb_conf conf;
+    struct cache_disk disk;
+    MDB_env *env;
+    MDB_dbi dbi;
+    uint64_t secret[2];
+    struct cache_versions versions;
+    struct sketch *sketch;
+    _Atomic uint64_t uses; /* since the sketch was halved */
+    _Atomic(struct batch *) stack;
+    _Atomic bool is_locked;
+    _Atomic bool is_dead; /* the file turned out to be unusable: memory has to do */
+    _Atomic uint64_t broken, commits, written, trimmed, refused;
+    _Atomic uint64_t entries, used;
+    /* of whoever has the lock */
+    int64_t shares[SHARES]; /* octets by hash of the domain */
+    uint8_t hand[CACHE_STORE_KEY_MAX];
+    size_t hand_len;
+    unsigned least_uses;              /* fewer, and an entry goes */
+    uint64_t lap_looked, lap_victims; /* of the hand, since it was at the beginning */
+};
+
+/* Lifetime: worker. */
+struct view {
+    struct cache_store store;
+    struct cache_lmdb *cache;
+    MDB_txn *txn;
+    bool is_reading;
+    unsigned use_cnt;
+    struct batch *open;
+    struct batch *sent[BATCHES_MAX]; /* the oldest first */
+    unsigned sent_cnt;
+    struct batch *spare;
+    unsigned spare_cnt;
+    /* Operations that are on their way, by hash: where there is none, nothing is searched. */
+    uint16_t pending[PENDING];
+    struct cache_store *memory; /* when the file is unusable */
+};
+
+/* Whether an error passes: it says nothing of the file, and the next transaction may work. */
+static bool is_passing(int rc)
+{
+    return rc == ENOMEM || rc == EAGAIN || rc == MDB_MAP_FULL || rc == MDB_TXN_FULL ||
+           rc == MDB_CURSOR_FULL || rc == MDB_READERS_FULL;
+}
+
+/* After an error that lasts memory has to do. */
+static void note_error(struct cache_lmdb *c, const char *what, int rc)
+{
+    if (!is_passing(rc) && !atomic_exchange(&c->is_dead, true))
+        log_error("cache: %s: %s: the cache is in memory from now on", what, mdb_strerror(rc));
+}
+
+static struct cache_store *memory_of(struct view *v)
+{
+    v->store.is_shared = false;
+    if (!v->memory)
+        (void)(cache_memory_new(v->cache->conf.size / v->cache->conf.worker_cnt, &v->memory) ==
+               ERR_OK);
+    return v->memory;
+}
+
+static bool is_dead(const struct view *v)
+{
+    return __builtin_expect(atomic_load_explicit(&v->cache->is_dead, memory_order_relaxed), 0);
+}
+
+/* Commit, or after an error abort. */
+static int end_txn(MDB_txn *txn, int rc)
+{
+    if (rc == 0)
+        return mdb_txn_commit(txn);
+    mdb_txn_abort(txn);
+    return rc;
+}
+
+#ifdef __SANITIZE_THREAD__
+/* ThreadSanitizer sees the copies that LMDB makes, but not how its table of readers keeps them
+ * apart. */
+const char *__tsan_default_suppressions(void);
+const char *__tsan_default_suppressions(void) { return "called_from_lib:liblmdb.so"; }
+#endif
+
+/* ---- values ---- */
+
+static uint64_t checksum(const struct cache_lmdb *c, const uint8_t *key, size_t key_len,
+                         const uint8_t *end_and_value, size_t len)
+{
+    uint64_t hash = hash_more_keyed(c->secret, c->secret[0], key, key_len);
+    return hash_more_keyed(c->secret, hash, end_and_value, len);
+}
+
+/* ---- reading ---- */
+
+static void free_batch(struct batch *b)
+{
+    free(b->bytes);
+    free(b);
+}
+
+/* Its owner may use it again; one that has grown large does not stay so. */
+static void recycle(struct view *v, struct batch *b)
+{
+    for (unsigned i = 0; i < b->cnt; i++)
+        v->pending[b->ops[i].hash % PENDING]--;
+    if (b->size > BATCH_OCTETS) {
+        free(b->bytes);
+        b->bytes = NULL;
+        b->size = 0;
+    }
+    if (v->spare_cnt == BATCHES_SPARE) {
+        free_batch(b);
+        return;
+    }
+    v->spare_cnt++;
+    b->next = v->spare;
+    v->spare = b;
+}
+
+/* What was committed is found in the file from now on, and not in the batch. */
+static void reap(struct view *v)
+{
+    unsigned n = 0;
+    while (n < v->sent_cnt && atomic_load_explicit(&v->sent[n]->is_done, memory_order_acquire))
+        recycle(v, v->sent[n++]);
+    v->sent_cnt -= n;
+    memmove(v->sent, v->sent + n, v->sent_cnt * sizeof(struct batch *));
+}
+
+static bool begin_reading(struct view *v)
+{
+    if (v->is_reading)
+        return true;
+    reap(v); /* before: what is committed now is seen */
+    v->store.epoch = atomic_load_explicit(&v->cache->versions.epoch, memory_order_acquire);
+    int rc = mdb_txn_renew(v->txn);
+    if (rc != 0)
+        note_error(v->cache, "reading", rc);
+    v->is_reading = rc == 0;
+    return v->is_reading;
+}
+
+static const struct op *find_op(const struct batch *b, const struct cache_key *key)
+{
+    for (unsigned i = b->cnt; i-- > 0;)
+        if (b->ops[i].hash == key->hash && b->ops[i].key_len == key->len &&
+            memcmp(b->bytes + b->ops[i].at, key->bytes, key->len) == 0)
+            return &b->ops[i];
+    return NULL;
+}
+
+/* In what is on its way, the newest first. */
+static const struct op *find_pending(const struct view *v, const struct cache_key *key,
+                                     const struct batch **in)
+{
+    const struct op *op = v->open ? find_op(v->open, key) : NULL;
+
+    *in = v->open;
+    for (unsigned i = v->sent_cnt; !op && i-- > 0;) {
+        *in = v->sent[i];
+        op = find_op(*in, key);
+    }
+    return op;
+}
+
+static const uint8_t *get(struct cache_store *store, const struct cache_key *key, size_t *len)
+{
+    struct view *v = container_of(store, struct view, store);
+    const struct batch *in;
+    MDB_val k = {key->len, (void *)(uintptr_t)key->bytes}, value;
+
+    if (is_dead(v))
+        return memory_of(v) ? v->memory->get(v->memory, key, len) : NULL;
+    if (!begin_reading(v))
+        return NULL;
+    const struct op *op = v->pending[key->hash % PENDING] ? find_pending(v, key, &in) : NULL;
+    if (op) {
+        *len = op->value_len - (op->value_len ? sizeof(struct value_head) : 0);
+        return op->value_len ? in->bytes + op->at + op->key_len + sizeof(struct value_head)
+                             : NULL;
+    }
+    int rc = mdb_get(v->txn, v->cache->dbi, &k, &value);
+    if (rc == MDB_NOTFOUND)
+        return NULL;
+    if (rc != 0) {
+        note_error(v->cache, "reading", rc);
+        return NULL;
+    }
+    const uint8_t *bytes = value.mv_data;
+    uint64_t sum;
+    if (value.mv_size < sizeof(struct value_head))
+        return NULL;
+    memcpy(&sum, bytes, sizeof(sum));
+    if (sum != checksum(v->cache, key->bytes, key->len, bytes + sizeof(sum),
+                        value.mv_size - sizeof(sum))) {
+        atomic_fetch_add_explicit(&v->cache->broken, 1, memory_order_relaxed);
+        return NULL;
+    }
+    *len = value.mv_size - sizeof(struct value_head);
+    return bytes + sizeof(struct value_head);
+}
+
+static void use(struct cache_store *store, uint64_t hash)
+{
+    struct view *v = container_of(store, struct view, store);
+    if (sketch_add(v->cache->sketch, hash) && ++v->use_cnt % USES_TOLD == 0)
+        atomic_fetch_add_explicit(&v->cache->uses, USES_TOLD, memory_order_relaxed);
+}
+
+static unsigned popularity(const struct cache_store *store, uint64_t hash)
+{
+    const struct view *v = container_of(store, const struct view, store);
+    return sketch_count(v->cache->sketch, hash);
+}
+
+/* ---- trimming ---- */
+
+/* The last two labels: about what somebody can own (the keys begin with a space, then labels
+ * from the root on, each ended by 00). */
+static int64_t *share_of(struct cache_lmdb *c, const uint8_t *key, size_t len)
+{
+    size_t end = 1;
+    for (unsigned labels = 0; end < len && labels < 2; end++)
+        labels += key[end] == 0;
+    end = util_min(end, len);
+    return &c->shares[hash_more(hash_start(), key + util_min(1, len), end - util_min(1, len)) %
+                      SHARES];
+}
+
+static void note_entry(void *data, const uint8_t *key, size_t key_len, size_t value_len)
+{
+    *share_of(data, key, key_len) += (int64_t)(key_len + value_len);
+}
+
+static bool is_victim(struct cache_lmdb *c, const MDB_val *key, const MDB_val *value,
+                      int64_t now_ms)
+{
+    int64_t end_ms;
+
+    if (value->mv_size < sizeof(struct value_head))
+        return key->mv_size > sizeof(mark_key);
+    if (key->mv_size == sizeof(mark_key) && *(const uint8_t *)key->mv_data == *mark_key)
+        return false;
+    memcpy(&end_ms, (const uint8_t *)value->mv_data + sizeof(uint64_t), sizeof(end_ms));
+    if (end_ms <= now_ms)
+        return true;
+    bool is_beyond = *share_of(c, key->mv_data, key->mv_size) * 100 >
+                     (int64_t)c->conf.size * CACHE_LMDB_SHARE_PERCENT;
+    unsigned uses =
+        sketch_count(c->sketch, hash_more(hash_start(), key->mv_data, key->mv_size));
+    return uses < c->least_uses + (is_beyond ? SHARE_FAVOUR : 0);
+}
+
+/* Keys are copied: deleting moves what a cursor points at. */
+struct victims {
+    uint8_t keys[TRIM_OPS][CACHE_STORE_KEY_MAX];
+    size_t lens[TRIM_OPS], sizes[TRIM_OPS];
+    unsigned cnt, looked;
+};
+
+/* Walk on from where the hand is; at the end it goes back to the beginning. */
+static int choose_victims(struct cache_lmdb *c, MDB_txn *txn, struct victims *chosen)
+{
+    int64_t now_ms = now_wall_ms();
+    MDB_cursor *cursor;
+    MDB_val key = {c->hand_len, c->hand}, value;
+
+    int rc = mdb_cursor_open(txn, c->dbi, &cursor);
+    if (rc != 0)
+        return rc;
+    rc = mdb_cursor_get(cursor, &key, &value, c->hand_len ? MDB_SET_RANGE : MDB_FIRST);
+    chosen->cnt = chosen->looked = 0;
+    while (rc == 0 && chosen->looked < TRIM_LOOKS && chosen->cnt < TRIM_OPS) {
+        chosen->looked++;
+        if (key.mv_size <= CACHE_STORE_KEY_MAX && is_victim(c, &key, &value, now_ms)) {
+            memcpy(chosen->keys[chosen->cnt], key.mv_data, key.mv_size);
+            chosen->lens[chosen->cnt] = key.mv_size;
+            chosen->sizes[chosen->cnt++] = value.mv_size;
+        }
+        rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT);
+    }
+    c->hand_len = rc == 0 ? util_min(key.mv_size, CACHE_STORE_KEY_MAX) : 0;
+    if (rc == 0)
+        memcpy(c->hand, key.mv_data, c->hand_len);
+    mdb_cursor_close(cursor);
+    return rc == MDB_NOTFOUND ? 0 : rc;
+}
+
+/* After each lap: few victims, be stricter; very many, milder.  Popular names stand together,
+ * so less than a lap says nothing - unless there is hardly any room left. */
+static void adapt(struct cache_lmdb *c, const struct victims *chosen, bool is_tight)
+{
+    c->lap_looked += chosen->looked;
+    c->lap_victims += chosen->cnt;
+    bool is_lap_over = c->hand_len == 0;
+    if (!is_lap_over && !(is_tight && chosen->cnt < TRIM_OPS / 8))
+        return;
+    if (c->lap_victims < c->lap_looked / 16 && c->least_uses <= SKETCH_MOST)
+        c->least_uses++;
+    else if (c->lap_victims > c->lap_looked / 2 && c->least_uses > 0)
+        c->least_uses--;
+    c->lap_looked = c->lap_victims = 0;
+}
+
+/* One transaction that deletes; *freed octets. */
+static int trim_once(struct cache_lmdb *c, size_t *freed, bool is_tight)
+{
+    struct victims chosen;
+    MDB_txn *txn;
+
+    int rc = mdb_txn_begin(c->env, NULL, 0, &txn);
+    if (rc != 0)
+        return rc;
+    rc = choose_victims(c, txn, &chosen);
+    for (unsigned i = 0; i < chosen.cnt && rc == 0; i++) {
+        MDB_val key = {chosen.lens[i], chosen.keys[i]};
+        rc = mdb_del(txn, c->dbi, &key, NULL);
+    }
+    rc = end_txn(txn, rc);
+    if (rc != 0)
+        return rc;
+    *freed = 0;
+    for (unsigned i = 0; i < chosen.cnt; i++) {
+        size_t octets = chosen.lens[i] + chosen.sizes[i];
+        *share_of(c, chosen.keys[i], chosen.lens[i]) -= (int64_t)octets;
+        *freed += octets;
+    }
+    atomic_fetch_add_explicit(&c->trimmed, chosen.cnt, memory_order_relaxed);
+    adapt(c, &chosen, is_tight);
+    return 0;
+}
+
+/* Make at least `wanted` octets of room, if that many can be found in a bounded time. */
+static void trim(struct cache_lmdb *c, size_t wanted, bool is_tight)
+{
+    unsigned rounds = is_tight ? TRIM_ROUNDS_TIGHT : TRIM_ROUNDS;
+    size_t freed, sum = 0;
+
+    for (unsigned i = 0; i < rounds && sum < wanted; i++, sum += freed) {
+        int rc = trim_once(c, &freed, is_tight);
+        if (rc != 0) {
+            note_error(c, "trimming", rc);
+            return;
+        }
+    }
+}
+
+/* ---- writing ---- */
+
+static int write_op(struct cache_lmdb *c, MDB_txn *txn, const struct batch *b, struct op *op)
+{
+    uint8_t *bytes = b->bytes + op->at;
+    MDB_val key = {op->key_len, bytes}, value = {op->value_len, bytes + op->key_len};
+
+    op->growth = 0;
+    if (op->value_len == 0) {
+        int rc = mdb_get(txn, c->dbi, &key, &value);
+        if (rc != 0)
+            return rc == MDB_NOTFOUND ? 0 : rc;
+        op->growth = -(int64_t)(key.mv_size + value.mv_size);
+        return mdb_del(txn, c->dbi, &key, NULL);
+    }
+    int rc = mdb_put(txn, c->dbi, &key, &value, MDB_NOOVERWRITE);
+    op->growth = (int64_t)op->value_len + (rc == 0 ? (int64_t)op->key_len : 0);
+    if (rc != MDB_KEYEXIST)
+        return rc;
+    op->growth -= (int64_t)value.mv_size;
+    value = (MDB_val){op->value_len, bytes + op->key_len};
+    return mdb_put(txn, c->dbi, &key, &value, 0);
+}
+
+static uint64_t octets_of(const MDB_stat *stat)
+{
+    return (uint64_t)stat->ms_psize *
+           (stat->ms_branch_pages + stat->ms_leaf_pages + stat->ms_overflow_pages);
+}
+
+/* What is there; the mark is no entry. */
+static void note_size(struct cache_lmdb *c, const MDB_stat *stat)
+{
+    atomic_store_explicit(&c->used, octets_of(stat), memory_order_relaxed);
+    atomic_store_explicit(&c->entries, stat->ms_entries - 1, memory_order_relaxed);
+}
+
+/* One transaction for `first` and the batches behind it, before `end`. */
+static int write_once(struct cache_lmdb *c, struct batch *first, const struct batch *end,
+                      bool *is_full, bool *is_tight)
+{
+    MDB_txn *txn;
+    MDB_stat stat;
+
+    int rc = mdb_txn_begin(c->env, NULL, 0, &txn);
+    if (rc != 0)
+        return rc;
+    for (struct batch *b = first; b != end && rc == 0; b = b->next)
+        for (unsigned i = 0; i < b->cnt && rc == 0; i++)
+            rc = write_op(c, txn, b, &b->ops[i]);
+    if (rc == 0)
+        rc = mdb_stat(txn, c->dbi, &stat);
+    rc = end_txn(txn, rc);
+    if (rc != 0)
+        return rc;
+    note_size(c, &stat);
+    uint64_t spare = (uint64_t)stat.ms_psize * SPARE_PAGES, size = c->conf.size;
+    *is_full = octets_of(&stat) > util_min(size / 100 * USED_PERCENT, size - spare);
+    *is_tight = octets_of(&stat) > util_min(size / 100 * TIGHT_PERCENT, size - spare / 2);
+    return 0;
+}
+
+static void note_written(struct cache_lmdb *c, const struct batch *first,
+                         const struct batch *end, unsigned cnt)
+{
+    for (const struct batch *b = first; b != end; b = b->next)
+        for (unsigned i = 0; i < b->cnt; i++)
+            *share_of(c, b->bytes + b->ops[i].at, b->ops[i].key_len) += b->ops[i].growth;
+    atomic_fetch_add_explicit(&c->commits, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&c->written, cnt, memory_order_relaxed);
+}
+
+static void raise_version(struct cache_lmdb *c, uint64_t hash)
+{
+    atomic_fetch_add_explicit(&c->versions.slots[hash % CACHE_STORE_SLOTS], 1,
+                              memory_order_release);
+}
+
+static void raise_versions(struct cache_lmdb *c, const struct batch *b)
+{
+    atomic_fetch_add_explicit(&c->versions.epoch, 1, memory_order_release);
+    for (unsigned i = 0; i < b->cnt; i++)
+        raise_version(c, b->ops[i].hash);
+}
+
+/* All see it, or know that it is not there; then its owner may use it again. */
+static void finish_batch(struct cache_lmdb *c, struct batch *b)
+{
+    raise_versions(c, b);
+    for (unsigned i = 0; i < b->announce_cnt; i++)
+        c->conf.announced(c->conf.data, b->announces[i]);
+    atomic_store_explicit(&b->is_done, true, memory_order_release);
+}
+
+/* As many batches as make one transaction; returns the first that does not belong to it. */
+static struct batch *write_some(struct cache_lmdb *c, struct batch *first)
+{
+    bool is_full = false, is_tight = false;
+    size_t octets = 0;
+    unsigned cnt = 0;
+    struct batch *end = first;
+
+    for (; end &&
+           (end == first || (cnt + end->cnt <= BATCH_OPS && octets + end->len <= BATCH_BYTES));
+         end = end->next) {
+        cnt += end->cnt;
+        octets += end->len;
+    }
+    bool is_nothing = cnt == 0 || atomic_load_explicit(&c->is_dead, memory_order_relaxed);
+    int rc = is_nothing ? 0 : write_once(c, first, end, &is_full, &is_tight);
+    if (rc == MDB_MAP_FULL) { /* so large, or so much of what is free is still being read */
+        int dead;
+        (void)mdb_reader_check(c->env, &dead);
+        trim(c, 4 * octets, true);
+        rc = write_once(c, first, end, &is_full, &is_tight);
+    }
+    if (rc != 0) {
+        atomic_fetch_add_explicit(&c->refused, cnt, memory_order_relaxed);
+        note_error(c, "writing", rc);
+    } else if (!is_nothing) {
+        note_written(c, first, end, cnt);
+    }
+    if (is_full)
+        trim(c, 2 * octets, is_tight);
+    while (first != end) {
+        struct batch *next = first->next;
+        finish_batch(c, first);
+        first = next;
+    }
+    return end;
+}
+
+static void age(struct cache_lmdb *c)
+{
+    if (atomic_load_explicit(&c->uses, memory_order_relaxed) < USES_AGE)
+        return;
+    atomic_store_explicit(&c->uses, 0, memory_order_relaxed);
+    sketch_age(c->sketch);
+}
+
+/* Write what lies on the stack, the oldest first. */
+static void write_stack(struct cache_lmdb *c)
+{
+    struct batch *top = atomic_exchange_explicit(&c->stack, NULL, memory_order_acquire);
+    struct batch *oldest = NULL;
+
+    while (top) {
+        struct batch *next = top->next;
+        top->next = oldest;
+        oldest = top;
+        top = next;
+    }
+    while (oldest)
+        oldest = write_some(c, oldest);
+    age(c);
+}
+
+/* Whoever still finds something there is to come again: others' work shall not keep a worker
+ * from its own. */
+static void write_or_leave(struct cache_lmdb *c)
+{
+    for (unsigned i = 0; i < WRITE_ROUNDS; i++) {
+        if (!atomic_load(&c->stack) || atomic_exchange(&c->is_locked, true))
+            return;
+        write_stack(c);
+        atomic_store(&c->is_locked, false);
+    }
+}
+
+/* Put the open batch where whoever writes finds it; false when too many are there.  It is
+ * written at the end of the turn, when this worker reads no more: its own snapshot would keep
+ * pages from being free. */
+static bool send(struct view *v)
+{
+    struct batch *b = v->open;
+
+    if (v->sent_cnt == BATCHES_MAX)
+        return false;
+    v->sent[v->sent_cnt++] = b;
+    v->open = NULL;
+    b->next = atomic_load(&v->cache->stack);
+    while (!atomic_compare_exchange_weak(&v->cache->stack, &b->next, b))
+        ;
+    return true;
+}
+
+/* A batch with room for one more, NULL when there is none: too many wait for whoever writes. */
+static struct batch *open_batch(struct view *v)
+{
+    bool is_full =
+        v->open && (v->open->cnt == BATCH_OPS || v->open->announce_cnt == BATCH_OPS ||
+                    v->open->len > BATCH_BYTES);
+    if (is_full && !send(v))
+        return NULL;
+    if (v->open)
+        return v->open;
+    struct batch *b = v->spare ? v->spare : calloc(1, sizeof(*b));
+    if (!b)
+        return NULL;
+    if (b == v->spare) {
+        v->spare = b->next;
+        v->spare_cnt--;
+    }
+    b->next = NULL;
+    b->cnt = b->announce_cnt = 0;
+    b->len = 0;
+    b->is_urgent = false;
+    b->since_ms = now_mono_ms();
+    atomic_store_explicit(&b->is_done, false, memory_order_relaxed);
+    v->open = b;
+    return b;
+}
+
+/* Add one operation; its octets are at the returned place, after the key: NULL without memory.
+ */
+static uint8_t *add_op(struct view *v, const struct cache_key *key, size_t value_len)
+{
+    struct batch *b = open_batch(v);
+
+    if (!b)
+        return NULL;
+    size_t need = b->len + key->len + value_len;
+    if (need > b->size) {
+        size_t size = util_max(2 * b->size, util_max(need, BATCH_OPS * 256));
+        uint8_t *grown = realloc(b->bytes, size);
+        if (!grown)
+            return NULL;
+        b->bytes = grown;
+        b->size = size;
+    }
+    b->ops[b->cnt++] = (struct op){.hash = key->hash,
+                                   .at = b->len,
+                                   .key_len = (uint32_t)key->len,
+                                   .value_len = (uint32_t)value_len};
+    v->pending[key->hash % PENDING]++;
+    memcpy(b->bytes + b->len, key->bytes, key->len);
+    b->len = need;
+    return b->bytes + need - value_len;
+}
+
+static enum err put(struct cache_store *store, const struct cache_key *key,
+                    const uint8_t *value, size_t len, int64_t end_ms)
+{
+    struct view *v = container_of(store, struct view, store);
+    struct value_head head = {.end_ms = end_ms};
+
+    if (is_dead(v)) {
+        raise_version(v->cache, key->hash);
+        return memory_of(v) ? v->memory->put(v->memory, key, value, len, end_ms) : ERR_NOMEM;
+    }
+    if (key->len > CACHE_STORE_KEY_MAX || len > CACHE_STORE_VALUE_MAX)
+        return ERR_SPACE;
+    uint8_t *to = add_op(v, key, sizeof(head) + len);
+    if (!to)
+        return ERR_NOMEM;
+    memcpy(to, &head, sizeof(head));
+    memcpy(to + sizeof(head), value, len);
+    head.checksum = checksum(v->cache, key->bytes, key->len, to + sizeof(head.checksum),
+                             sizeof(head.end_ms) + len);
+    memcpy(to, &head.checksum, sizeof(head.checksum));
+    return ERR_OK;
+}
+
+static void forget(struct cache_store *store, const struct cache_key *key)
+{
+    struct view *v = container_of(store, struct view, store);
+    size_t len;
+
+    if (is_dead(v)) {
+        raise_version(v->cache, key->hash);
+        if (memory_of(v))
+            v->memory->remove(v->memory, key);
+    } else if (get(store, key, &len)) {    /* few of those that are to go are there */
+        (void)(add_op(v, key, 0) == NULL); /* without memory it stays until its end */
+    }
+}
+
+/* The next keys below `prefix`, copied: what the cursor points at does not outlast the first
+ * that is forgotten.  False: they cannot be listed now. */
+static bool list_below(struct view *v, const uint8_t *prefix, size_t len,
+                       const struct cache_place *place, struct cache_place *found, size_t max,
+                       size_t *found_cnt)
+{
+    MDB_val key = {place->len ? place->len : len,
+                   place->len ? (void *)(uintptr_t)place->key : (void *)(uintptr_t)prefix},
+            value;
+    MDB_cursor *cursor;
+    size_t cnt = 0;
+
+    if (mdb_cursor_open(v->txn, v->cache->dbi, &cursor) != 0)
+        return false;
+    int rc = mdb_cursor_get(cursor, &key, &value, MDB_SET_RANGE);
+    if (rc == 0 && place->len && key.mv_size == place->len &&
+        memcmp(key.mv_data, place->key, place->len) == 0)
+        rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT);
+    for (; rc == 0 && cnt < max && key.mv_size >= len && key.mv_size <= CACHE_STORE_KEY_MAX &&
+           memcmp(key.mv_data, prefix, len) == 0;
+         rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT)) {
+        memcpy(found[cnt].key, key.mv_data, key.mv_size);
+        found[cnt++].len = key.mv_size;
+    }
+    mdb_cursor_close(cursor);
+    *found_cnt = cnt;
+    return true;
+}
+
+/* Stops where no more can be written in this turn, and goes on there in the next one. */
+static bool forget_below(struct cache_store *store, const uint8_t *prefix, size_t len,
+                         struct cache_place *place, size_t max, size_t *cnt)
+{
+    struct view *v = container_of(store, struct view, store);
+    size_t value_len;
+
+    if (is_dead(v))
+        return memory_of(v) && v->memory->remove_below(v->memory, prefix, len, place, max, cnt);
+    struct cache_place *found = begin_reading(v) ? malloc(max * sizeof(*found)) : NULL;
+    size_t found_cnt = 0, i;
+    if (!found || !list_below(v, prefix, len, place, found, max, &found_cnt)) {
+        free(found);
+        return true; /* for want of memory: the next turn may have some */
+    }
+    for (i = 0; i < found_cnt; i++) {
+        struct cache_key key = {found[i].key, found[i].len,
+                                hash_more(hash_start(), found[i].key, found[i].len)};
+        bool is_there = get(store, &key, &value_len) != NULL;
+        if (is_there && !add_op(v, &key, 0))
+            break;
+        *cnt += is_there;
+        memcpy(place->key, key.bytes, key.len);
+        place->len = key.len;
+    }
+    free(found);
+    return found_cnt == max || i < found_cnt;
+}
+
+static void renew(struct cache_store *store)
+{
+    struct view *v = container_of(store, struct view, store);
+    if (v->is_reading)
+        mdb_txn_reset(v->txn);
+    v->is_reading = false;
+    reap(v);
+}
+
+static bool settle(struct cache_store *store)
+{
+    struct view *v = container_of(store, struct view, store);
+    struct batch *b = v->open;
+
+    renew(store);
+    if (b && (b->cnt >= SETTLE_OPS || b->is_urgent || now_mono_ms() - b->since_ms >= SETTLE_MS))
+        (void)send(v);
+    write_or_leave(v->cache);
+    while (v->sent_cnt > BATCHES_WAIT) {
+        reap(v);
+        write_or_leave(v->cache);
+        sched_yield();
+    }
+    return v->open != NULL || atomic_load(&v->cache->stack) != NULL;
+}
+
+static bool sync_now(struct cache_store *store)
+{
+    struct view *v = container_of(store, struct view, store);
+
+    if (v->open)
+        v->open->is_urgent = true;
+    (void)settle(store);
+    reap(v);
+    return !v->open && v->sent_cnt == 0;
+}
+
+static void announce(struct cache_store *store, uint64_t hash, bool is_urgent)
+{
+    struct view *v = container_of(store, struct view, store);
+    struct batch *b = open_batch(v);
+
+    if (!b) { /* too early is better than never */
+        v->cache->conf.announced(v->cache->conf.data, hash);
+        return;
+    }
+    b->announces[b->announce_cnt++] = hash;
+    b->is_urgent |= is_urgent;
+}
+
+static void free_view(struct cache_store **store)
+{
+    if (!*store)
+        return;
+    struct view *v = container_of(*store, struct view, store);
+    if (v->is_reading)
+        mdb_txn_reset(v->txn);
+    if (v->open && !send(v))
+        free_batch(v->open);
+    for (unsigned i = 0; i < v->sent_cnt; i++) {
+        /* another worker may be writing them this moment */
+        while (!atomic_load_explicit(&v->sent[i]->is_done, memory_order_acquire)) {
+            write_or_leave(v->cache);
+            sched_yield();
+        }
+        free_batch(v->sent[i]);
+    }
+    while (v->spare) {
+        struct batch *next = v->spare->next;
+        free_batch(v->spare);
+        v->spare = next;
+    }
+    mdb_txn_abort(v->txn);
+    if (v->memory)
+        v->memory->free(&v->memory);
+    free(v);
+    *store = NULL;
+}
+
+enum err cache_lmdb_view(struct cache_lmdb *c, struct cache_store **out)
+{
+    struct view *v = calloc(1, sizeof(*v));
+
+    if (!v || mdb_txn_begin(c->env, NULL, MDB_RDONLY, &v->txn) != 0) {
+        free(v);
+        return ERR_NOMEM;
+    }
+    mdb_txn_reset(v->txn);
+    v->cache = c;
+    v->store = (struct cache_store){.get = get,
+                                    .use = use,
+                                    .popularity = popularity,
+                                    .put = put,
+                                    .remove = forget,
+                                    .remove_below = forget_below,
+                                    .renew = renew,
+                                    .settle = settle,
+                                    .sync = sync_now,
+                                    .announce = c->conf.announced ? announce : NULL,
+                                    .free = free_view,
+                                    .versions = &c->versions,
+                                    .is_shared = true};
+    *out = &v->store;
+    return ERR_OK;
+}
+
+/* ---- open and close ---- */
+
+static int open_env(struct cache_lmdb *c)
+{
+    MDB_txn *txn;
+    int rc = mdb_env_create(&c->env);
+
+    if (rc == 0)
+        rc = mdb_env_set_mapsize(c->env, c->conf.size);
+    if (rc == 0)
+        rc = mdb_env_set_maxreaders(c->env, c->conf.worker_cnt + READERS_SPARE);
+    if (rc == 0)
+        rc = mdb_env_open(c->env, c->disk.path,
+                          MDB_NOSUBDIR | MDB_NOSYNC | MDB_WRITEMAP | MDB_NOTLS | MDB_NORDAHEAD,
+                          0640);
+    if (rc == 0)
+        rc = mdb_txn_begin(c->env, NULL, 0, &txn);
+    if (rc != 0)
+        return rc;
+    rc = mdb_dbi_open(txn, NULL, 0, &c->dbi);
+    return end_txn(txn, rc);
+}
+
+static void close_env(struct cache_lmdb *c)
+{
+    if (c->env)
+        mdb_env_close(c->env);
+    c->env = NULL;
+}
+
+static uint32_t check_of(const struct mark *mark)
+{
+    static const uint64_t key[2] = {1, 3};
+    return (uint32_t)(hash_more_keyed(key, key[0], (const uint8_t *)mark->secret,
+                                      sizeof(mark->secret)) >>
+                      32);
+}
+
+/* The mark of our format; a new file gets one.  MDB_VERSION_MISMATCH: it is of another. */
+static int read_mark(struct cache_lmdb *c)
+{
+    struct mark mark = {.format = FORMAT};
+    MDB_val key = {sizeof(mark_key), (void *)(uintptr_t)mark_key}, value;
+    MDB_txn *txn;
+
+    int rc = mdb_txn_begin(c->env, NULL, 0, &txn);
+    if (rc != 0)
+        return rc;
+    rc = mdb_get(txn, c->dbi, &key, &value);
+    if (rc == 0 && value.mv_size == sizeof(mark)) {
+        memcpy(&mark, value.mv_data, sizeof(mark));
+        if (memcmp(mark.name, mark_name, sizeof(mark_name)) != 0 || mark.format != FORMAT ||
+            mark.check != check_of(&mark))
+            rc = MDB_VERSION_MISMATCH;
+    } else if (rc == MDB_NOTFOUND && c->disk.is_new) {
+        memcpy(mark.name, mark_name, sizeof(mark_name));
+        must(getrandom(mark.secret, sizeof(mark.secret), 0) == (ssize_t)sizeof(mark.secret));
+        mark.secret[1] |= 1;
+        mark.check = check_of(&mark);
+        value = (MDB_val){sizeof(mark), &mark};
+        rc = mdb_put(txn, c->dbi, &key, &value, 0);
+    } else if (rc == 0 || rc == MDB_NOTFOUND) {
+        rc = MDB_VERSION_MISMATCH;
+    }
+    memcpy(c->secret, mark.secret, sizeof(c->secret));
+    return end_txn(txn, rc);
+}
+
+static int open_env_and_mark(struct cache_lmdb *c)
+{
+    int rc = open_env(c);
+    return rc == 0 ? read_mark(c) : rc;
+}
+
+static enum err fail(const struct cache_lmdb *c, int rc, char *why)
+{
+    snprintf(why, CACHE_DISK_WHY_MAX, "%s: %s", c->disk.path, mdb_strerror(rc));
+    return ERR_IO;
+}
+
+static enum err open_file(struct cache_lmdb *c, char *why)
+{
+    int rc = open_env_and_mark(c);
+
+    if (rc == 0 || c->disk.is_new)
+        return rc == 0 ? ERR_OK : fail(c, rc, why);
+    /* whole, but not ours */
+    const char *reason =
+        rc == MDB_VERSION_MISMATCH ? "it is of another version of Rootline" : mdb_strerror(rc);
+    close_env(c);
+    memset(c->shares, 0, sizeof(c->shares));
+    if (cache_disk_set_aside(&c->disk, reason) != ERR_OK)
+        return fail(c, rc, why);
+    enum err err = cache_disk_reserve(&c->disk, c->conf.size, why);
+    if (err)
+        return err;
+    rc = open_env_and_mark(c);
+    return rc == 0 ? ERR_OK : fail(c, rc, why);
+}
+
+static enum err open_cache(struct cache_lmdb *c, char *why)
+{
+    MDB_stat stat;
+
+    enum err err =
+        cache_disk_open(c->conf.directory, c->conf.size, note_entry, c, &c->disk, why);
+    if (err)
+        return err;
+    if (c->disk.is_new)
+        memset(c->shares, 0, sizeof(c->shares));
+    err = cache_disk_reserve(&c->disk, c->conf.size, why);
+    if (!err)
+        err = open_file(c, why);
+    if (err)
+        return err;
+    int rc = mdb_env_stat(c->env, &stat);
+    if (rc != 0)
+        return fail(c, rc, why);
+    note_size(c, &stat);
+    snprintf(why, CACHE_DISK_WHY_MAX, "%s", c->disk.notice);
+    return ERR_OK;
+}
+
+enum err cache_lmdb_open(const struct cache_lmdb_conf *conf, struct cache_lmdb **out,
+                         char why[CACHE_DISK_WHY_MAX])
+{
+    struct cache_lmdb *c = calloc(1, sizeof(*c));
+
+    snprintf(why, CACHE_DISK_WHY_MAX, "out of memory");
+    if (!c)
+        return ERR_NOMEM;
+    c->conf = *conf;
+    c->conf.size -= c->conf.size % 65536; /* pages of any size */
+    c->disk.folder = -1;
+    enum err err = sketch_new(&c->sketch);
+    if (!err)
+        err = open_cache(c, why);
+    if (err)
+        cache_lmdb_free(&c);
+    else
+        *out = c;
+    return err;
+}
+
+struct cache_lmdb_stats cache_lmdb_stats(struct cache_lmdb *c)
+{
+    return (struct cache_lmdb_stats){
+        .commits = atomic_load_explicit(&c->commits, memory_order_relaxed),
+        .written = atomic_load_explicit(&c->written, memory_order_relaxed),
+        .trimmed = atomic_load_explicit(&c->trimmed, memory_order_relaxed),
+        .refused = atomic_load_explicit(&c->refused, memory_order_relaxed),
+        .broken = atomic_load_explicit(&c->broken, memory_order_relaxed),
+        .entries = atomic_load_explicit(&c->entries, memory_order_relaxed),
+        .used = atomic_load_explicit(&c->used, memory_order_relaxed),
+        .size = c->conf.size};
+}
+
+void cache_lmdb_free(struct cache_lmdb **cache)
+{
+    struct cache_lmdb *c = *cache;
+    if (!c)
+        return;
+    close_env(c);
+    cache_disk_close(&c->disk);
+    if (c->sketch)
+        sketch_free(&c->sketch);
+    free(c);
+    *cache = NULL;
+}

@@ -1,0 +1,208 @@
+/* A hash table of chains.  When it is full, a hand goes round the buckets and drops what has
+ * not been read since it last came by. */
+#include "resolver/cache/cache_memory.h"
+
+#include "resolver/cache/sketch.h"
+
+enum { BUCKETS_MIN = 1024, BYTES_A_BUCKET = 512, LOOKS_A_KEY = 64 };
+
+struct entry {
+    struct entry *next;
+    uint64_t hash;
+    uint32_t len;
+    uint16_t key_len;
+    bool is_used;    /* read since the hand came by */
+    uint8_t bytes[]; /* the value, then the key */
+};
+
+/* Lifetime: worker. */
+struct cache_memory {
+    struct cache_store store;
+    struct entry **buckets;
+    size_t bucket_cnt; /* a power of two */
+    size_t bytes, bytes_max;
+    size_t hand;
+    struct sketch *sketch;
+    struct cache_versions versions;
+};
+
+static size_t entry_bytes(const struct entry *e) { return sizeof(*e) + e->len + e->key_len; }
+
+static struct entry **find(const struct cache_memory *m, const struct cache_key *key)
+{
+    struct entry **at = &m->buckets[key->hash & (m->bucket_cnt - 1)];
+    while (*at && ((*at)->hash != key->hash || (*at)->key_len != key->len ||
+                   memcmp((*at)->bytes + (*at)->len, key->bytes, key->len) != 0))
+        at = &(*at)->next;
+    return at;
+}
+
+static void drop(struct cache_memory *m, struct entry **at)
+{
+    struct entry *e = *at;
+    *at = e->next;
+    m->bytes -= entry_bytes(e);
+    free(e);
+}
+
+static const uint8_t *get(struct cache_store *store, const struct cache_key *key, size_t *len)
+{
+    struct cache_memory *m = container_of(store, struct cache_memory, store);
+    struct entry *e = *find(m, key);
+    if (!e)
+        return NULL;
+    e->is_used = true;
+    *len = e->len;
+    return e->bytes;
+}
+
+/* Two rounds at most: the first may only clear marks. */
+static void make_room(struct cache_memory *m, size_t need)
+{
+    for (size_t i = 0; i < 2 * m->bucket_cnt && m->bytes + need > m->bytes_max; i++) {
+        struct entry **at = &m->buckets[m->hand++ & (m->bucket_cnt - 1)];
+        while (*at) {
+            if ((*at)->is_used) {
+                (*at)->is_used = false;
+                at = &(*at)->next;
+            } else {
+                drop(m, at);
+            }
+        }
+    }
+}
+
+static void use(struct cache_store *store, uint64_t hash)
+{
+    (void)sketch_add(container_of(store, struct cache_memory, store)->sketch, hash);
+}
+
+static unsigned popularity(const struct cache_store *store, uint64_t hash)
+{
+    return sketch_count(container_of(store, const struct cache_memory, store)->sketch, hash);
+}
+
+static void raise_version(struct cache_memory *m, uint64_t hash)
+{
+    atomic_fetch_add_explicit(&m->versions.slots[hash % CACHE_STORE_SLOTS], 1,
+                              memory_order_relaxed);
+}
+
+static void forget(struct cache_store *store, const struct cache_key *key)
+{
+    struct cache_memory *m = container_of(store, struct cache_memory, store);
+    struct entry **at = find(m, key);
+    if (!*at)
+        return;
+    drop(m, at);
+    raise_version(m, key->hash);
+}
+
+static bool is_below(const struct entry *e, const uint8_t *prefix, size_t len)
+{
+    return e->key_len >= len && memcmp(e->bytes + e->len, prefix, len) == 0;
+}
+
+static bool forget_below(struct cache_store *store, const uint8_t *prefix, size_t len,
+                         struct cache_place *place, size_t max, size_t *cnt)
+{
+    struct cache_memory *m = container_of(store, struct cache_memory, store);
+    size_t looked = 0;
+
+    for (; place->bucket < m->bucket_cnt; place->bucket++)
+        for (struct entry **at = &m->buckets[place->bucket]; *at;) {
+            if (looked++ == max * LOOKS_A_KEY)
+                return true;
+            if (!is_below(*at, prefix, len)) {
+                at = &(*at)->next;
+                continue;
+            }
+            raise_version(m, (*at)->hash);
+            drop(m, at);
+            (*cnt)++;
+        }
+    return false;
+}
+
+static enum err put(struct cache_store *store, const struct cache_key *key,
+                    const uint8_t *value, size_t len, int64_t end_ms)
+{
+    struct cache_memory *m = container_of(store, struct cache_memory, store);
+    size_t need = sizeof(struct entry) + key->len + len;
+
+    (void)end_ms; /* the hand finds them soon enough */
+    forget(store, key);
+    if (need > m->bytes_max || len > CACHE_STORE_VALUE_MAX || key->len > CACHE_STORE_KEY_MAX)
+        return ERR_SPACE;
+    make_room(m, need);
+    struct entry *e = malloc(need);
+    if (!e)
+        return ERR_NOMEM;
+    struct entry **head = &m->buckets[key->hash & (m->bucket_cnt - 1)];
+    *e = (struct entry){
+        .next = *head, .hash = key->hash, .len = (uint32_t)len, .key_len = (uint16_t)key->len};
+    memcpy(e->bytes, value, len);
+    memcpy(e->bytes + len, key->bytes, key->len);
+    *head = e;
+    m->bytes += need;
+    raise_version(m, key->hash);
+    return ERR_OK;
+}
+
+static void renew(struct cache_store *store) { (void)store; /* nobody else writes */ }
+
+static bool settle(struct cache_store *store)
+{
+    (void)store; /* all is where it belongs */
+    return false;
+}
+
+static bool sync_now(struct cache_store *store)
+{
+    (void)store;
+    return true;
+}
+
+static void free_store(struct cache_store **store)
+{
+    if (!*store)
+        return;
+    struct cache_memory *m = container_of(*store, struct cache_memory, store);
+    for (size_t i = 0; i < m->bucket_cnt; i++)
+        while (m->buckets[i])
+            drop(m, &m->buckets[i]);
+    free(m->buckets);
+    sketch_free(&m->sketch);
+    free(m);
+    *store = NULL;
+}
+
+enum err cache_memory_new(size_t bytes, struct cache_store **out)
+{
+    struct cache_memory *m = calloc(1, sizeof(*m));
+    if (!m)
+        return ERR_NOMEM;
+    m->bytes_max = bytes;
+    m->bucket_cnt = BUCKETS_MIN;
+    while (m->bucket_cnt * BYTES_A_BUCKET < bytes)
+        m->bucket_cnt *= 2;
+    m->buckets = calloc(m->bucket_cnt, sizeof(struct entry *));
+    if (!m->buckets || sketch_new(&m->sketch) != ERR_OK) {
+        free(m->buckets);
+        free(m);
+        return ERR_NOMEM;
+    }
+    m->store = (struct cache_store){.get = get,
+                                    .use = use,
+                                    .popularity = popularity,
+                                    .put = put,
+                                    .remove = forget,
+                                    .remove_below = forget_below,
+                                    .renew = renew,
+                                    .settle = settle,
+                                    .sync = sync_now,
+                                    .free = free_store,
+                                    .versions = &m->versions};
+    *out = &m->store;
+    return ERR_OK;
+}

@@ -1,0 +1,80 @@
+/* A slot is one word: 31 bits of the hash and one that says it is taken, and a bit for each
+ * worker that waits; with more than 32 workers some share a bit, and are woken for nothing at
+ * times. */
+#include "resolver/cache/claims.h"
+
+#include <stdatomic.h>
+
+enum { SLOTS = 1 << 16 };
+
+/* Lifetime: process. */
+struct claims {
+    void (*wake)(void *data, size_t worker);
+    void *data;
+    _Atomic uint64_t slots[SLOTS];
+    _Atomic uint32_t
+        turns[SLOTS]; /* releases: a name that is claimed again at once is another claim */
+};
+
+enum err claims_new(void (*wake)(void *data, size_t worker), void *data, struct claims **out)
+{
+    struct claims *c = calloc(1, sizeof(*c));
+    if (!c)
+        return ERR_NOMEM;
+    c->wake = wake;
+    c->data = data;
+    *out = c;
+    return ERR_OK;
+}
+
+void claims_free(struct claims **claims)
+{
+    free(*claims);
+    *claims = NULL;
+}
+
+static uint64_t head_of(uint64_t hash) { return (hash | 0x80000000U) << CLAIMS_WAITERS; }
+
+static bool is_same(uint64_t slot, uint64_t hash)
+{
+    return slot >> CLAIMS_WAITERS == head_of(hash) >> CLAIMS_WAITERS;
+}
+
+static size_t slot_of(uint64_t hash) { return hash >> 48 & (SLOTS - 1); }
+
+enum claims_verdict claims_take(struct claims *c, uint64_t hash, size_t worker, uint32_t *turn)
+{
+    _Atomic uint64_t *slot = &c->slots[slot_of(hash)];
+    uint64_t seen = 0;
+
+    *turn = atomic_load(&c->turns[slot_of(hash)]);
+    if (atomic_compare_exchange_strong(slot, &seen, head_of(hash)))
+        return CLAIMS_OURS;
+    while (is_same(seen, hash))
+        if (atomic_compare_exchange_weak(slot, &seen,
+                                         seen | (uint64_t)1 << worker % CLAIMS_WAITERS))
+            return CLAIMS_THEIRS;
+    return CLAIMS_NONE; /* of something else, or just released: then there is nobody to wait for
+                         */
+}
+
+bool claims_is_held(const struct claims *c, uint64_t hash, uint32_t turn)
+{
+    return atomic_load(&c->turns[slot_of(hash)]) == turn &&
+           is_same(atomic_load(&c->slots[slot_of(hash)]), hash);
+}
+
+bool claims_has_waiters(const struct claims *c, uint64_t hash)
+{
+    return atomic_load(&c->slots[slot_of(hash)]) & UINT32_MAX;
+}
+
+void claims_release(struct claims *c, uint64_t hash)
+{
+    atomic_fetch_add(&c->turns[slot_of(hash)], 1);
+    uint64_t waiters = atomic_exchange(&c->slots[slot_of(hash)], 0) & UINT32_MAX;
+
+    for (size_t bit = 0; waiters >> bit; bit++)
+        if (waiters >> bit & 1)
+            c->wake(c->data, bit);
+}

@@ -1,0 +1,231 @@
+/* The question goes the way of all questions - access list, limits, cache, task - so that what
+ * is told is what a client would meet. */
+#include "resolver/explain/res_explain.h"
+
+#include "base/now.h"
+#include "dns/question.h"
+#include "net/request/reply.h"
+#include "resolver/iterate/task.h"
+
+enum { REPLY_MAX = 65535, STRING_MAX = 255, WHY_TEXT_MAX = 2 * CAUSE_TEXT_MAX };
+
+/* One under way.  Lifetime: until its answer is there. */
+struct asked {
+    struct list link; /* explain->asked or explain->over */
+    struct res_explain *owner;
+    struct exchange ex;
+    struct explain *story;
+    bool is_chaos;
+    void (*done)(void *data, struct json *story, const struct cause *cause);
+    void *data;
+    uint8_t wire[QUESTION_MAX];
+    uint8_t reply[REPLY_MAX];
+};
+
+/* Lifetime: worker. */
+struct res_explain {
+    struct res_serve *serve;
+    struct list asked;
+    struct list over; /* to be freed: their answers were sent from inside their own calls */
+    size_t cnt, chaos_cnt;
+};
+
+struct res_explain *res_explain_new(struct res_serve *serve)
+{
+    struct res_explain *explain = calloc(1, sizeof(*explain));
+    if (!explain)
+        return NULL;
+    explain->serve = serve;
+    list_init(&explain->asked);
+    list_init(&explain->over);
+    return explain;
+}
+
+static void free_asked(struct asked *a)
+{
+    list_remove(&a->link);
+    explain_free(&a->story);
+    free(a);
+}
+
+static void free_over(struct res_explain *explain)
+{
+    while (!list_is_empty(&explain->over))
+        free_asked(container_of(explain->over.next, struct asked, link));
+}
+
+static void on_sent(struct exchange *ex)
+{
+    struct asked *a = container_of(ex, struct asked, ex);
+    struct res_explain *owner = a->owner;
+    struct cause cause;
+
+    struct json *story = ex->reply_len > 0 ? explain_end(a->story, ex, &cause) : NULL;
+    if (explain_has_tasks(a->story))
+        task_unlisten(res_serve_engine(owner->serve), explain_sink(a->story));
+    list_remove(&a->link);
+    list_add(&owner->over, &a->link);
+    owner->cnt--;
+    owner->chaos_cnt -= a->is_chaos;
+    a->done(a->data, story, story ? &cause : NULL);
+}
+
+static struct exchange *hold(struct exchange *ex) { return ex; /* it lives until it is sent */ }
+
+static struct asked *new_asked(struct res_explain *explain, const struct res_explain_ask *ask)
+{
+    struct engine *engine = res_serve_engine(explain->serve);
+    struct asked *a = calloc(1, sizeof(*a));
+    struct question q = {.flags = MESSAGE_RD,
+                         .name = ask->name,
+                         .type = ask->type,
+                         .has_edns = true,
+                         .udp_size = ask->settings->udp_size};
+
+    if (!a)
+        return NULL;
+    a->story = explain_new(engine, ask->name, ask->type, &ask->client, ask->has_packets);
+    if (!a->story) {
+        free(a);
+        return NULL;
+    }
+    a->owner = explain;
+    a->is_chaos = ask->is_chaos;
+    a->done = ask->done;
+    a->data = ask->data;
+    a->ex = (struct exchange){.settings = ask->settings,
+                              .transport = EXCHANGE_TCP,
+                              .peer = ask->client,
+                              .buffer = a->reply,
+                              .size = sizeof(a->reply),
+                              .send = on_sent,
+                              .hold = hold};
+    size_t len = question_write(&q, a->wire);
+    must(message_parse(a->wire, len, &a->ex.query) == MESSAGE_WHOLE);
+    dname_split(message_qname(&a->ex.query), &a->ex.name);
+    reply_begin(&a->ex);
+    list_init(&a->link);
+    return a;
+}
+
+/* Explanations of class CH that this client has under way. */
+static size_t count_of_client(const struct res_explain *explain, const struct addr *client)
+{
+    size_t cnt = 0;
+
+    for (struct list *l = explain->asked.next; l != &explain->asked; l = l->next) {
+        const struct asked *a = container_of(l, struct asked, link);
+        cnt += a->is_chaos && guard_is_same_client(&a->ex.peer, client);
+    }
+    return cnt;
+}
+
+static bool has_place(const struct res_explain *explain, const struct res_explain_ask *ask)
+{
+    if (explain->cnt >= RES_EXPLAIN_MAX)
+        return false;
+    return !ask->is_chaos || (explain->chaos_cnt < RES_EXPLAIN_CHAOS_MAX &&
+                              count_of_client(explain, &ask->client) < RES_EXPLAIN_CLIENT_MAX);
+}
+
+enum err res_explain_begin(struct res_explain *explain, const struct res_explain_ask *ask)
+{
+    free_over(explain);
+    if (!has_place(explain, ask))
+        return ERR_LIMIT;
+    struct asked *a = new_asked(explain, ask);
+    if (!a)
+        return ERR_NOMEM;
+    list_add(&explain->asked, &a->link);
+    explain->cnt++;
+    explain->chaos_cnt += ask->is_chaos;
+    struct res_serve_terms terms = {.trace = explain_sink(a->story),
+                                    .fresh_ms = ask->is_fresh ? now_wall_ms() : 0};
+    res_serve_listen(explain->serve, &a->ex, &terms);
+    return ERR_OK;
+}
+
+void res_explain_free(struct res_explain **explain)
+{
+    if (!*explain)
+        return;
+    free_over(*explain);
+    while (!list_is_empty(&(*explain)->asked))
+        free_asked(container_of((*explain)->asked.next, struct asked, link));
+    free(*explain);
+    *explain = NULL;
+}
+
+/* ---- why.NAME ---- */
+
+/* One TXT record of as many strings as it takes. */
+static void answer_text(struct exchange *ex, const char *text)
+{
+    uint8_t rdata[WHY_TEXT_MAX + WHY_TEXT_MAX / STRING_MAX + 2];
+    size_t left = util_min(strlen(text), WHY_TEXT_MAX), len = 0;
+    struct builder_owner owner = {.at = MESSAGE_HEADER_LEN};
+
+    do {
+        size_t part = util_min(left, STRING_MAX);
+        rdata[len++] = (uint8_t)part;
+        memcpy(rdata + len, text, part);
+        len += part;
+        text += part;
+        left -= part;
+    } while (left > 0);
+    reply_begin(ex); /* other answers may have used its buffer meanwhile */
+    ex->flags |= MESSAGE_AA;
+    if (builder_record(&ex->out, MESSAGE_ANSWER, owner, RRTYPE_TXT, RRTYPE_CLASS_CH, 0, rdata,
+                       len) != ERR_OK)
+        ex->flags |= MESSAGE_TC;
+    reply_send(ex, RRTYPE_RCODE_NOERROR);
+}
+
+static void on_story(void *data, struct json *story, const struct cause *cause)
+{
+    struct exchange *ex = data;
+    char text[WHY_TEXT_MAX];
+
+    json_free(&story);
+    if (!cause) {
+        reply_drop(ex);
+        return;
+    }
+    snprintf(text, sizeof(text), "%s%s%s", cause->text, *cause->advice ? " " : "",
+             cause->advice);
+    answer_text(ex, text);
+}
+
+bool res_explain_chaos(struct res_explain *explain, struct exchange *ex)
+{
+    static const uint8_t why[] = "\3why";
+    const uint8_t *name = message_qname(&ex->query);
+    const struct policy *policy = res_serve_engine(explain->serve)->policy;
+
+    if (dname_labels(name) < 2 || !dname_is_same(name, why, 4) ||
+        !addr_is_in(&policy->allow, &ex->peer) ||
+        (ex->query.qtype != RRTYPE_TXT && ex->query.qtype != RRTYPE_ANY))
+        return false;
+    if (exchange_may_be_spoofed(ex)) { /* a place is held for seconds */
+        reply_ask_again(ex);
+        return true;
+    }
+    struct exchange *held = ex->hold(ex);
+    if (!held) {
+        reply_send(ex, RRTYPE_RCODE_SERVFAIL);
+        return true;
+    }
+    struct res_explain_ask ask = {.settings = held->settings,
+                                  .name = message_qname(&held->query) + 4,
+                                  .type = RRTYPE_A,
+                                  .client = held->peer,
+                                  .is_chaos = true,
+                                  .done = on_story,
+                                  .data = held};
+    if (res_explain_begin(explain, &ask) != ERR_OK) {
+        reply_begin(held);
+        reply_explain(held, EDNS_EDE_OTHER, "too much is being explained already");
+        reply_send(held, RRTYPE_RCODE_SERVFAIL);
+    }
+    return true;
+}

@@ -1,0 +1,58 @@
+/* Tables are plain arrays of lists: what is in flight is bounded by ENGINE_TASKS_MAX. */
+#include "resolver/iterate/engine.h"
+
+#include "base/now.h"
+
+enum { SCRATCH_MAX = 4 << 20 }; /* the largest reply, written out, fits many times over */
+
+enum err engine_new(struct out *out, struct cache_store *store, struct quota *quota,
+                    struct engine **out_engine)
+{
+    struct engine *e = calloc(1, sizeof(*e));
+    struct scrub_room *room = scrub_new_room();
+    if (!e || !room || infra_new(&e->infra) != ERR_OK ||
+        park_new(ENGINE_PARKED_MAX, &e->park) != ERR_OK) {
+        if (e)
+            infra_free(&e->infra);
+        scrub_free_room(&room);
+        free(e);
+        return ERR_NOMEM;
+    }
+    e->scrub_room = room;
+    arena_init(&e->scratch, SCRATCH_MAX);
+    e->cache.store = store;
+    e->cache.start_ms = now_wall_ms();
+    e->quota = quota;
+    e->out = out;
+    rng_init(&e->rng);
+    list_init(&e->runnable);
+    list_init(&e->spare);
+    list_init(&e->elsewhere);
+    for (size_t i = 0; i < ENGINE_BUCKETS; i++) {
+        list_init(&e->in_flight[i]);
+        list_init(&e->asking[i]);
+    }
+    *out_engine = e;
+    return ERR_OK;
+}
+
+void engine_adopt(struct engine *engine, const struct policy *policy)
+{
+    if (engine->policy && policy != engine->policy)
+        infra_forget_zones(engine->infra);
+    engine->policy = policy;
+    if (!policy)
+        return;
+    engine->cache.ttls = policy->ttls;
+    engine->cache.route = policy->defences.bailiwick ? &policy->route : NULL;
+}
+
+bool engine_may_ask(const struct engine *engine, const struct addr *addr)
+{
+    return policy_may_ask(engine->policy, engine->own, addr);
+}
+
+struct cache_time engine_time(int64_t since_ms)
+{
+    return (struct cache_time){.now_ms = now_wall_ms(), .since_ms = since_ms};
+}

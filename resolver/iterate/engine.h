@@ -1,0 +1,99 @@
+/* resolver/iterate/engine.h | what one worker resolves with
+ *
+ * Owner:    the worker.
+ * Thread:   one worker.
+ */
+#pragma once
+
+#include "base/list.h"
+#include "base/rng.h"
+#include "net/upstream/out.h"
+#include "resolver/cache/claims.h"
+#include "resolver/iterate/infra.h"
+#include "resolver/iterate/refused.h"
+#include "resolver/iterate/scrub.h"
+#include "resolver/iterate/trace.h"
+#include "resolver/limits/park.h"
+#include "resolver/policy/policy.h"
+
+struct task;
+
+enum {
+    ENGINE_BUCKETS = 4096,
+    ENGINE_TASKS_MAX = 20000,
+    ENGINE_TASKS_TOP_MAX =
+        ENGINE_TASKS_MAX / 4 * 3, /* the rest is for those that these wait for */
+    ENGINE_PARKED_MAX = 2000,
+    ENGINE_LOOK_MS =
+        10, /* how often parked tasks are looked at: other workers give places back too */
+    ENGINE_SPARE_MAX = 64
+};
+
+/* What happened since the start. */
+struct engine_counts {
+    uint64_t questions; /* of clients, that are answered here and not by intake */
+    uint64_t hits;      /* answered at once */
+    uint64_t hot;       /* of them from the table of finished answers */
+    uint64_t stale;     /* answered with what had ended */
+    uint64_t prefetched;
+    uint64_t tasks;            /* resolutions begun */
+    uint64_t merged;           /* questions that joined one in flight */
+    uint64_t elsewhere;        /* that waited for another worker */
+    uint64_t out_udp, out_tcp; /* questions to servers */
+    uint64_t timeouts;
+    uint64_t work;     /* of sorting their replies out: what scrub counts */
+    uint64_t trailing; /* replies with octets behind their last record */
+    uint64_t suspects; /* moved to TCP after a wrong reply */
+    uint64_t failures; /* resolutions that ended without an answer */
+    uint64_t limited;  /* of them for want of budget or quota */
+    uint64_t parked;   /* times that one had to wait for a place */
+    uint64_t evicted;  /* that had to go while they waited: others of their client wait too */
+    uint64_t refused_clients;
+    uint64_t dropped; /* questions and answers of clients with too many of them */
+};
+
+/* Lifetime: worker. */
+struct engine {
+    const struct policy *policy; /* this turn's version */
+    struct cache cache;
+    struct infra *infra;
+    struct quota *quota;   /* the process's */
+    struct claims *claims; /* the process's; NULL: the cache is this worker's alone */
+    size_t worker;         /* its number, for them */
+    struct out *out;
+    struct own *own; /* stays the caller's; NULL: this machine's addresses are not known */
+    struct rng rng;
+    struct arena scratch;          /* of one step of one task: what it keeps, it copies */
+    struct scrub_room *scrub_room; /* of one reply */
+    struct list runnable;          /* tasks with something to do */
+    struct list in_flight[ENGINE_BUCKETS]; /* tasks, by name and type */
+    struct list asking[ENGINE_BUCKETS];    /* tasks with a question out, by what they ask */
+    struct list spare;                     /* ended tasks, kept for their memory */
+    size_t spare_cnt;
+    struct list elsewhere; /* tasks that another worker has claimed */
+    struct park *park;     /* tasks that wait for a place */
+    uint64_t looked_ms;    /* mono: when they were looked at */
+    size_t out_cnt;        /* questions that are out */
+    size_t task_cnt;
+    bool is_running;
+    uint64_t priming_at_ms; /* mono: when the root may be primed again */
+    const struct trace_sink
+        *trace; /* hears of tasks whose budget has nobody; NULL: nobody does */
+    struct refused refused;
+    struct trace_ring finished;
+    struct engine_counts counts;
+};
+
+/* An engine that asks through `out` and keeps its cache in `store`, which it owns from now on;
+ * ERR_NOMEM. */
+MUST_USE enum err engine_new(struct out *out, struct cache_store *store, struct quota *quota,
+                             struct engine **out_engine);
+
+/* Use this version from now on; tasks under way go on with what they copied. */
+void engine_adopt(struct engine *engine, const struct policy *policy);
+
+/* True if queries may be sent to that address. */
+bool engine_may_ask(const struct engine *engine, const struct addr *addr);
+
+/* The times as cache and infra want them. */
+struct cache_time engine_time(int64_t since_ms);

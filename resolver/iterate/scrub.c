@@ -1,0 +1,669 @@
+/* White lists, section by section: what a rule does not name is not looked at, and its RDATA is
+ * not even decompressed.  The records of an owner hang together, so that no rule walks over all
+ * of them. */
+#include "resolver/iterate/scrub.h"
+
+enum { PIECE = 16 };
+
+struct scrub_room {
+    struct scrub out;
+    struct owners owners;
+    struct scrub_record records[SCRUB_RECORDS_MAX];
+};
+
+/* Lifetime: the call. */
+struct scrubbing {
+    const struct message *message;
+    const struct scrub_asked *asked;
+    struct arena *arena;
+    struct owners *owners;
+    struct scrub_record *records;
+    uint16_t zone, name; /* numbers of what was asked */
+    struct scrub *out;
+};
+
+struct scrub_room *scrub_new_room(void) { return malloc(sizeof(struct scrub_room)); }
+
+void scrub_free_room(struct scrub_room **room)
+{
+    free(*room);
+    *room = NULL;
+}
+
+/* ---- records ---- */
+
+static void add_record(struct scrubbing *s, const struct scrub_record *r)
+{
+    struct owners_name *owner = &s->owners->names[r->owner];
+    uint16_t number = (uint16_t)(s->out->record_cnt + 1);
+
+    s->records[s->out->record_cnt++] = *r;
+    if (owner->last > 0)
+        s->records[owner->last - 1].next = number;
+    else
+        owner->first = number;
+    owner->last = number;
+}
+
+static enum err read_record(struct scrubbing *s, struct cursor *c, enum message_section section)
+{
+    struct scrub_record r = {.section = (uint8_t)section};
+    enum err err = owners_read(s->owners, c, &r.owner);
+
+    r.type = cursor_u16(c);
+    uint16_t class = cursor_u16(c);
+    r.ttl = cursor_u32(c);
+    r.rdata_len = cursor_u16(c);
+    r.rdata_at = (uint16_t)c->pos;
+    cursor_bytes(c, r.rdata_len);
+    if (!err && cursor_failed(c))
+        err = ERR_FORMAT;
+    if (!err && r.type != RRTYPE_OPT && class == RRTYPE_CLASS_IN)
+        add_record(s, &r);
+    return err;
+}
+
+/* Of what comes along with an answer, no more than any good reply has. */
+static enum err read_records(struct scrubbing *s)
+{
+    const struct message *m = s->message;
+    struct cursor c = cursor_over(m->wire, m->len);
+    unsigned aside = 0;
+    enum err err = ERR_OK;
+
+    c.pos = m->records_at;
+    for (int section = MESSAGE_ANSWER; section <= MESSAGE_ADDITIONAL; section++)
+        for (unsigned left = m->cnt[section]; left > 0 && !err; left--) {
+            if (section != MESSAGE_ANSWER && aside++ >= SCRUB_ASIDE_MAX) {
+                s->out->unread_cnt += left;
+                break;
+            }
+            err = read_record(s, &c, (enum message_section)section);
+        }
+    if (err == ERR_LIMIT)
+        s->out->limit = "a reply has too many names";
+    return err;
+}
+
+static struct scrub_record *first_of(const struct scrubbing *s, uint16_t owner)
+{
+    unsigned first = owner == OWNERS_NONE ? 0 : s->owners->names[owner].first;
+    return first > 0 ? &s->records[first - 1] : NULL;
+}
+
+static struct scrub_record *next_of(const struct scrubbing *s, const struct scrub_record *r)
+{
+    s->out->work++;
+    return r->next > 0 ? &s->records[r->next - 1] : NULL;
+}
+
+/* Whether an owner has records of that type in that section. */
+static bool has(const struct scrubbing *s, uint16_t owner, uint16_t type,
+                enum message_section section)
+{
+    for (const struct scrub_record *r = first_of(s, owner); r; r = next_of(s, r))
+        if (r->type == type && r->section == section)
+            return true;
+    return false;
+}
+
+static bool is_in_bailiwick(const struct scrubbing *s, const uint8_t *name)
+{
+    return !s->asked->checks_bailiwick || dname_is_under(name, s->asked->zone);
+}
+
+static bool is_ours(const struct scrubbing *s, uint16_t owner)
+{
+    return !s->asked->checks_bailiwick || s->owners->names[owner].is_marked;
+}
+
+/* The nearest name at or above `owner` that has such records, as far as the server may speak of
+ * it; OWNERS_NONE: there is none. */
+static uint16_t nearest_with(const struct scrubbing *s, uint16_t owner, uint16_t type,
+                             enum message_section section)
+{
+    unsigned end = s->asked->checks_bailiwick ? s->owners->names[s->zone].labels : 0;
+
+    if (!is_ours(s, owner))
+        return OWNERS_NONE;
+    for (; s->owners->names[owner].labels >= end; owner = s->owners->names[owner].parent) {
+        if (has(s, owner, type, section))
+            return owner;
+        if (owner == 0)
+            break;
+    }
+    return OWNERS_NONE;
+}
+
+/* The name of an owner, in the arena; NULL without memory. */
+static const uint8_t *name_of(const struct scrubbing *s, uint16_t owner)
+{
+    uint8_t name[DNAME_MAX];
+
+    owners_write(s->owners, owner, name);
+    return arena_copy(s->arena, name, s->owners->names[owner].len);
+}
+
+/* ---- RRsets ---- */
+
+/* The RDATA of a record, written out; ERR_FORMAT when it breaks its shape. */
+static enum err expand(struct scrubbing *s, const struct scrub_record *r,
+                       struct rrset_record *out)
+{
+    uint8_t rdata[RDATA_MAX + DNAME_MAX];
+    struct cursor c = cursor_over(s->message->wire, s->message->len);
+    size_t len;
+
+    c.pos = r->rdata_at;
+    enum err err = rdata_expand(r->type, &c, r->rdata_len, rdata, sizeof(rdata), &len);
+    if (err || len > RDATA_MAX) {
+        s->out->broken = (struct scrub_broken){
+            .is_record = true, .owner = r->owner, .type = r->type, .at = c.pos};
+        return ERR_FORMAT;
+    }
+    s->out->work += 1 + (unsigned)len / PIECE;
+    out->rdata = arena_copy(s->arena, rdata, len);
+    out->len = (uint16_t)len;
+    return out->rdata ? ERR_OK : ERR_NOMEM;
+}
+
+/* What is to be collected: the records of an RRset, or its signatures. */
+struct wanted {
+    uint16_t owner, type;
+    enum message_section section;
+    bool is_sigs;
+};
+
+static bool is_wanted(struct scrubbing *s, const struct scrub_record *r, const struct wanted *w)
+{
+    bool is_type = w->is_sigs ? r->type == RRTYPE_RRSIG && r->rdata_len > 18 &&
+                                    util_get_u16(s->message->wire + r->rdata_at) == w->type
+                              : r->type == w->type;
+    return is_type && r->section == w->section;
+}
+
+/* True if so many records at one name are a fault whatever they say: copies of the one that
+ * there may be (RFC 2181 10.1, RFC 6672 2.4) are forgiven, but each costs as much as a record
+ * that is used. */
+static bool are_too_many_copies(const struct wanted *w, size_t cnt)
+{
+    return !w->is_sigs && (w->type == RRTYPE_CNAME || w->type == RRTYPE_DNAME) &&
+           cnt > SCRUB_COPIES_MAX;
+}
+
+/* Collect the records of one RRset, or its signatures.  ERR_FORMAT: a record breaks the format
+ * of its type, which spoils the RRset (RFC 2181 5): the rest must not be served as if it were
+ * the whole. */
+static enum err collect(struct scrubbing *s, const struct wanted *wanted,
+                        struct rrset_record **out, size_t *cnt, uint32_t *ttl)
+{
+    struct scrub_record *first = first_of(s, wanted->owner);
+    size_t all = 0, bytes = 0;
+
+    *cnt = 0;
+    *ttl = UINT32_MAX;
+    for (const struct scrub_record *r = first; r; r = next_of(s, r))
+        all += is_wanted(s, r, wanted);
+    if (wanted->is_sigs) /* more say nothing more */
+        all = util_min(all, SCRUB_SIGS_MAX);
+    if (are_too_many_copies(wanted, all)) {
+        s->out->broken = (struct scrub_broken){.is_record = true,
+                                               .owner = wanted->owner,
+                                               .type = wanted->type,
+                                               .number = SCRUB_COPIES_MAX + 1,
+                                               .at = first->rdata_at};
+        return ERR_FORMAT;
+    }
+    if (all > s->asked->rrset_records_max) {
+        s->out->limit = "an RRset has too many records (limit: rrset-records)";
+        return ERR_LIMIT;
+    }
+    struct rrset_record *records = arena_alloc(s->arena, (all + 1) * sizeof(*records));
+    if (!records)
+        return ERR_NOMEM;
+    *out = records;
+    for (struct scrub_record *r = first; r && *cnt < all; r = next_of(s, r)) {
+        if (!is_wanted(s, r, wanted))
+            continue;
+        enum err err = expand(s, r, &records[*cnt]);
+        if (err == ERR_FORMAT)
+            s->out->broken.number = (unsigned)*cnt + 1;
+        if (err)
+            return err;
+        bytes += 2U + records[*cnt].len;
+        if (bytes > s->asked->rrset_bytes_max) {
+            s->out->limit = "an RRset has too many octets (limit: rrset-bytes)";
+            return ERR_LIMIT;
+        }
+        r->is_used = true;
+        (*cnt)++;
+        *ttl = (uint32_t)util_min(*ttl, r->ttl); /* RFC 2181 5.2 */
+    }
+    return ERR_OK;
+}
+
+/* An RRset with its signatures behind it; NULL in *out when there is none. */
+static enum err build(struct scrubbing *s, uint16_t owner, uint16_t type,
+                      enum message_section section, struct rrset **out)
+{
+    struct wanted wanted = {.owner = owner, .type = type, .section = section};
+    struct rrset_record *records, *sigs;
+    size_t cnt, sig_cnt;
+    uint32_t ttl, sig_ttl;
+
+    *out = NULL;
+    if (!has(s, owner, type, section))
+        return ERR_OK;
+    enum err err = collect(s, &wanted, &records, &cnt, &ttl);
+    if (err)
+        return err;
+    wanted.is_sigs = true;
+    err = collect(s, &wanted, &sigs, &sig_cnt, &sig_ttl);
+    if (err)
+        return err;
+    size_t room = rrset_room(records, cnt);
+    struct rrset *set = arena_alloc(s->arena, room + (sig_cnt ? rrset_room(sigs, sig_cnt) : 0));
+    if (!set)
+        return ERR_NOMEM;
+    if (rrset_pack(type, ttl, records, cnt, set) != ERR_OK)
+        return ERR_LIMIT;
+    if (sig_cnt > 0) {
+        struct rrset *behind = (struct rrset *)(void *)((uint8_t *)set + rrset_stride(set));
+        if (rrset_pack(RRTYPE_RRSIG, ttl, sigs, sig_cnt, behind) != ERR_OK)
+            return ERR_LIMIT;
+        set->flags |= RRSET_IS_SIGNED;
+    }
+    *out = set;
+    return ERR_OK;
+}
+
+/* ---- answer ---- */
+
+static bool is_in_chain(const struct scrub *out, const uint8_t *name)
+{
+    for (unsigned i = 0; i < out->chain_cnt; i++)
+        if (out->chain[i].set->type == RRTYPE_CNAME &&
+            dname_is_equal(out->chain[i].owner, name))
+            return true;
+    return false;
+}
+
+static void add_to_chain(struct scrub *out, const uint8_t *owner, struct rrset *set)
+{
+    out->chain[out->chain_cnt++] = (struct scrub_set){.owner = owner, .set = set};
+}
+
+/* The nearest name above `name` that has a DNAME in the answer and that the server may speak
+ * of. */
+static uint16_t find_dname_owner(const struct scrubbing *s, const uint8_t *name)
+{
+    uint16_t nearest = owners_nearest(s->owners, name);
+    bool is_itself = s->owners->names[nearest].labels == dname_labels(name);
+
+    if (is_itself && nearest == 0)
+        return OWNERS_NONE;
+    return nearest_with(s, is_itself ? s->owners->names[nearest].parent : nearest, RRTYPE_DNAME,
+                        MESSAGE_ANSWER);
+}
+
+/* RFC 6672 2.2: put the DNAME's target in the place of its owner. */
+static const uint8_t *substitute(struct scrubbing *s, const uint8_t *name, const uint8_t *owner,
+                                 const uint8_t *target)
+{
+    size_t head = dname_len(name) - dname_len(owner), tail = dname_len(target);
+    uint8_t made[DNAME_MAX];
+
+    if (head + tail > DNAME_MAX)
+        return NULL;
+    memcpy(made, name, head);
+    memcpy(made + head, target, tail);
+    return arena_copy(s->arena, made, head + tail);
+}
+
+/* The DNAME of that owner, if the chain has it already: one that leads below itself is met
+ * again, and need not be written out again. */
+static struct rrset *find_in_chain(const struct scrub *out, const uint8_t *owner)
+{
+    for (unsigned i = 0; i < out->chain_cnt; i++)
+        if (out->chain[i].set->type == RRTYPE_DNAME &&
+            dname_is_equal(out->chain[i].owner, owner))
+            return out->chain[i].set;
+    return NULL;
+}
+
+/* A step of the chain by the DNAME of `owner`. */
+static enum err follow_dname(struct scrubbing *s, uint16_t owner, const uint8_t **name,
+                             bool *is_end)
+{
+    const uint8_t *owner_name = name_of(s, owner);
+    enum err err = ERR_OK;
+
+    if (!owner_name)
+        return ERR_NOMEM;
+    struct rrset *set = find_in_chain(s->out, owner_name);
+    if (!set)
+        err = build(s, owner, RRTYPE_DNAME, MESSAGE_ANSWER, &set);
+    if (err)
+        return err;
+    if (set->cnt != 1)
+        return ERR_FORMAT;
+    add_to_chain(s->out, owner_name, set);
+    const uint8_t *next = substitute(s, *name, owner_name, rrset_first(set).rdata);
+    if (!next)
+        return ERR_OK; /* YXDOMAIN: whoever uses the DNAME finds that out */
+    *name = next;
+    *is_end = false;
+    return ERR_OK;
+}
+
+/* One step of the chain from *name: the records asked for, a DNAME, or a CNAME.  *is_end: it
+ * ends here. */
+static enum err follow(struct scrubbing *s, const uint8_t **name, bool *is_end)
+{
+    struct scrub *out = s->out;
+    uint16_t owner = owners_find(s->owners, *name);
+    struct rrset *set;
+
+    *is_end = true;
+    enum err err = build(s, owner, s->asked->type, MESSAGE_ANSWER, &set);
+    if (err)
+        return err;
+    if (set) {
+        add_to_chain(out, *name, set);
+        out->is_answered = true;
+        return ERR_OK;
+    }
+    uint16_t dname_owner = find_dname_owner(s, *name);
+    if (dname_owner != OWNERS_NONE)
+        return follow_dname(s, dname_owner, name, is_end);
+    err = build(s, owner, RRTYPE_CNAME, MESSAGE_ANSWER, &set);
+    if (err || !set)
+        return err;
+    if (set->cnt != 1) /* RFC 2181 10.1 */
+        return ERR_FORMAT;
+    add_to_chain(out, *name, set);
+    *name = rrset_first(set).rdata;
+    *is_end = false;
+    return ERR_OK;
+}
+
+static bool may_follow(const struct scrub_asked *asked, const uint8_t *name)
+{
+    return asked->is_forward || (asked->may_follow && asked->may_follow(asked->data, name));
+}
+
+static enum err read_answer(struct scrubbing *s)
+{
+    struct scrub *out = s->out;
+    const uint8_t *name = s->asked->name;
+    bool is_end = false;
+    enum err err = ERR_OK;
+
+    while (!is_end && !err && is_in_bailiwick(s, name)) {
+        if (out->chain_cnt + 1 >= SCRUB_CHAIN_MAX || is_in_chain(out, name))
+            break;
+        unsigned before = out->chain_cnt;
+        if (before > 0 && !may_follow(s->asked, name))
+            break;
+        err = follow(s, &name, &is_end);
+        out->is_last_ours = before > 0 && !err && out->chain_cnt == before;
+        /* a later link that cannot be read is asked for by itself */
+        if (before > 0 && !s->asked->is_forward && err != ERR_NOMEM)
+            err = ERR_OK;
+    }
+    out->last = name;
+    return err;
+}
+
+/* ---- authority ---- */
+
+/* Of several SOA records the nearest above the last name of the chain is meant. */
+static enum err read_soa(struct scrubbing *s)
+{
+    uint16_t owner =
+        nearest_with(s, owners_nearest(s->owners, s->out->last), RRTYPE_SOA, MESSAGE_AUTHORITY);
+
+    if (owner == OWNERS_NONE)
+        return ERR_OK;
+    enum err err = build(s, owner, RRTYPE_SOA, MESSAGE_AUTHORITY, &s->out->soa);
+    if (err)
+        return err;
+    s->out->soa_owner = name_of(s, owner);
+    return s->out->soa_owner ? ERR_OK : ERR_NOMEM;
+}
+
+/* The deepest zone between ours and the name that was asked of which there are NS records. */
+static uint16_t find_delegation(struct scrubbing *s)
+{
+    uint16_t best = OWNERS_NONE;
+
+    for (size_t i = 0; i < s->out->record_cnt; i++) {
+        const struct scrub_record *r = &s->records[i];
+        if (r->type != RRTYPE_NS || r->section != MESSAGE_AUTHORITY)
+            continue;
+        bool is_below = r->owner != s->zone && is_ours(s, r->owner) &&
+                        owners_is_under(s->owners, s->name, r->owner);
+        s->out->has_other_ns |= !is_below;
+        if (is_below && (best == OWNERS_NONE || owners_is_under(s->owners, r->owner, best)))
+            best = r->owner;
+    }
+    return best;
+}
+
+/* Glue has to be in bailiwick too: the addresses of other zones' names are those zones' to
+ * tell. */
+static void read_glue(struct scrubbing *s, struct cut *cut, int server)
+{
+    uint16_t owner = owners_find(s->owners, cut->servers[server].name);
+
+    for (struct scrub_record *r = first_of(s, owner); r && is_ours(s, owner);
+         r = next_of(s, r)) {
+        struct addr addr;
+        bool is_address = (r->type == RRTYPE_A && r->rdata_len == 4) ||
+                          (r->type == RRTYPE_AAAA && r->rdata_len == 16);
+        if (!is_address || r->section == MESSAGE_AUTHORITY ||
+            addr_from_bytes(s->message->wire + r->rdata_at, r->rdata_len, s->asked->port,
+                            &addr) != ERR_OK)
+            continue;
+        r->is_used = true;
+        cut_add_addr(cut, server, &addr);
+        s->out->delegation_ttl = (uint32_t)util_min(s->out->delegation_ttl, r->ttl);
+    }
+}
+
+/* Of many servers the first are kept (docs/LIMITS.md section 3: NRDelegationAttack). */
+static enum err read_servers(struct scrubbing *s, uint16_t zone, enum message_section section,
+                             struct cut *cut)
+{
+    s->out->delegation_ttl = UINT32_MAX;
+    for (struct scrub_record *r = first_of(s, zone); r; r = next_of(s, r)) {
+        struct rrset_record ns;
+        if (r->type != RRTYPE_NS || r->section != section)
+            continue;
+        r->is_used = true;
+        if (cut->server_cnt == CUT_SERVERS_MAX) {
+            cut->is_crowded = true;
+            continue;
+        }
+        enum err err = expand(s, r, &ns);
+        if (err)
+            return err;
+        cut_add_server(cut, ns.rdata);
+        s->out->delegation_ttl = (uint32_t)util_min(s->out->delegation_ttl, r->ttl);
+    }
+    return ERR_OK;
+}
+
+static enum err read_delegation(struct scrubbing *s, uint16_t zone,
+                                enum message_section section)
+{
+    struct cut *cut = arena_alloc(s->arena, sizeof(*cut));
+    const uint8_t *zone_name = name_of(s, zone);
+
+    if (!cut || !zone_name)
+        return ERR_NOMEM;
+    cut_init(cut, zone_name, CUT_DELEGATION);
+    enum err err = read_servers(s, zone, section, cut);
+    if (err)
+        return err;
+    cut->is_signed = has(s, zone, RRTYPE_DS, MESSAGE_AUTHORITY);
+    s->out->delegation = cut;
+    for (int i = 0; i < cut->server_cnt; i++)
+        read_glue(s, cut, i);
+    return ERR_OK;
+}
+
+/* Priming (RFC 8109 3.3): the answer about the root's own servers is the delegation. */
+static bool is_priming(const struct scrub_asked *asked)
+{
+    return *asked->name == 0 && asked->type == RRTYPE_NS && *asked->zone == 0;
+}
+
+static enum err read_authority(struct scrubbing *s)
+{
+    enum err err = read_soa(s);
+    uint16_t zone = find_delegation(s);
+
+    if (s->asked->is_forward) /* sends us elsewhere: it does not recurse */
+        s->out->has_other_ns |= zone != OWNERS_NONE;
+    if (err || s->asked->is_forward)
+        return err;
+    if (zone != OWNERS_NONE && s->out->chain_cnt == 0 && !s->out->soa)
+        return read_delegation(s, zone, MESSAGE_AUTHORITY);
+    if (is_priming(s->asked) && s->out->is_answered)
+        return read_delegation(s, s->name, MESSAGE_ANSWER);
+    return ERR_OK;
+}
+
+/* Laboratory: what resolvers of the last century did - believe whatever the reply brings along.
+ */
+static enum err read_extra(struct scrubbing *s)
+{
+    enum err err = ERR_OK;
+    for (size_t i = 0; i < s->out->record_cnt && !err; i++) {
+        struct scrub_record *r = &s->records[i];
+        struct rrset *set;
+        if (r->is_used || r->type == RRTYPE_RRSIG || !is_ours(s, r->owner) ||
+            s->out->extra_cnt == SCRUB_EXTRA_MAX)
+            continue;
+        err = build(s, r->owner, r->type, (enum message_section)r->section, &set);
+        if (err)
+            break;
+        struct scrub_set *extra = &s->out->extra[s->out->extra_cnt++];
+        *extra = (struct scrub_set){
+            .owner = name_of(s, r->owner), .set = set, .section = (uint8_t)r->section};
+        err = extra->owner ? ERR_OK : ERR_NOMEM;
+    }
+    return err;
+}
+
+static enum err sort_out(struct scrubbing *s)
+{
+    owners_start(s->owners, s->message->wire, s->message->len);
+    enum err err = owners_add(s->owners, s->asked->zone, &s->zone);
+    if (!err)
+        owners_mark(s->owners, s->zone);
+    if (!err)
+        err = owners_add(s->owners, s->asked->name, &s->name);
+    if (!err)
+        err = read_records(s);
+    if (!err)
+        err = read_answer(s);
+    if (!err)
+        err = read_authority(s);
+    if (!err && !s->asked->checks_sections)
+        err = read_extra(s);
+    return err;
+}
+
+enum err scrub_reply(const struct message *message, const struct scrub_asked *asked,
+                     struct scrub_room *room, struct arena *arena, const struct scrub **out)
+{
+    struct scrub *found = &room->out;
+    struct scrubbing s = {.message = message,
+                          .asked = asked,
+                          .arena = arena,
+                          .owners = &room->owners,
+                          .records = room->records,
+                          .out = found};
+
+    memset(found, 0, sizeof(*found));
+    found->asked = *asked;
+    found->owners = s.owners;
+    found->records = s.records;
+    *out = found;
+    enum err err = sort_out(&s);
+    for (size_t i = 0; i < found->record_cnt && !err; i++)
+        found->dropped_cnt += !s.records[i].is_used && !is_ours(&s, s.records[i].owner);
+    found->work += s.owners->steps + (unsigned)found->record_cnt;
+    return err;
+}
+
+bool scrub_has_signatures(const struct scrub *scrub)
+{
+    for (size_t i = 0; i < scrub->record_cnt; i++)
+        if (scrub->records[i].type == RRTYPE_RRSIG)
+            return true;
+    return false;
+}
+
+void scrub_broken_print(const struct scrub *scrub, char out[SCRUB_BROKEN_MAX])
+{
+    const struct scrub_broken *b = &scrub->broken;
+    char owner[DNAME_TEXT_MAX], type[RRTYPE_NAME_MAX];
+    uint8_t name[DNAME_MAX];
+
+    if (!b->is_record) {
+        snprintf(out, SCRUB_BROKEN_MAX, "unreadable");
+        return;
+    }
+    owners_write(scrub->owners, b->owner, name);
+    dname_text_print(name, owner);
+    rrtype_print(b->type, type);
+    if (b->number)
+        snprintf(out, SCRUB_BROKEN_MAX, "unreadable: %s %s, record %u at octet %zu", owner,
+                 type, b->number, b->at);
+    else
+        snprintf(out, SCRUB_BROKEN_MAX, "unreadable: %s %s at octet %zu", owner, type, b->at);
+}
+
+static bool is_further_down(const struct scrub *scrub, const struct scrub_record *r)
+{
+    return r->section == MESSAGE_ANSWER && scrub->chain_cnt > 0 && !scrub->is_answered &&
+           !scrub->asked.is_forward && r->type != RRTYPE_RRSIG;
+}
+
+/* Whether a DNAME that was taken stands above. */
+static bool is_of_dname(const struct scrub *scrub, const struct scrub_record *r)
+{
+    for (size_t i = 0; i < scrub->record_cnt; i++) {
+        const struct scrub_record *other = &scrub->records[i];
+        if (other->is_used && other->type == RRTYPE_DNAME && r->type == RRTYPE_CNAME &&
+            owners_is_under(scrub->owners, r->owner, other->owner))
+            return true;
+    }
+    return false;
+}
+
+const char *scrub_reason(const struct scrub *scrub, const struct scrub_record *r)
+{
+    const struct scrub_asked *asked = &scrub->asked;
+
+    if (r->is_used)
+        return NULL;
+    if (asked->checks_bailiwick && !scrub->owners->names[r->owner].is_marked)
+        return "outside the zone that this server was asked for (bailiwick)";
+    if (is_of_dname(scrub, r))
+        return "the DNAME says the same: the CNAME is made of it (RFC 6672 3.1)";
+    if (is_further_down(scrub, r))
+        return "a link of the chain that this server may not answer for: it is asked for (RFC "
+               "2181 5.4.1)";
+    if (r->type == RRTYPE_RRSIG)
+        return "a signature of something that was not taken";
+    if (r->section == MESSAGE_AUTHORITY && r->type == RRTYPE_NS)
+        return asked->is_forward ? "a forwarder delegates nothing"
+                                 : "what a zone says of its own servers leads nowhere new";
+    if (r->section == MESSAGE_ADDITIONAL)
+        return "not the address of a server that was delegated to";
+    return "not what was asked for";
+}

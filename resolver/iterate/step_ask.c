@@ -1,0 +1,593 @@
+/* All that an off-path attacker has to guess is put into the question here, each defence on a
+ * line of its own. */
+#include "resolver/iterate/step_ask.h"
+
+#include <limits.h>
+
+#include "base/now.h"
+#include "resolver/iterate/pick.h"
+#include "resolver/iterate/qmin.h"
+#include "resolver/iterate/step_reply.h"
+
+enum {
+    CLEAR_PORT = 53,
+    FIXED_ID = 4711,
+    TCP_TIMEOUT_MS = 3000,
+    MINIMISED_TRIES = 2,
+    LAST_WAIT_MS = 2300,     /* of the last try at an address, if time is left for several */
+    LAST_WAIT_MAX_MS = 3500, /* if more is left */
+    KID_WAIT_MS = 1000,      /* of the last try for the address of a server: others have one */
+    FORWARD_WAIT_MS = 1000,  /* of a forwarder: it may have to ask others itself */
+    ONLY_FORWARD_WAIT_MS = 2500,
+};
+
+/* ---- what to ask ---- */
+
+/* Whether the cache knows so much of a shorter name that its servers need not be asked about
+ * it. */
+static bool is_known(struct task *task, unsigned labels)
+{
+    struct cache_time when = task_time(task);
+    struct cache_found found;
+    return cache_find(&task->engine->cache, &task->key, labels, RRTYPE_A, &when,
+                      &task->engine->scratch, &found) &&
+           (found.kind == CACHE_NODATA || found.kind == CACHE_DATA);
+}
+
+/* RFC 9156 2.1: a label more than the zone, with the type that servers answer best. */
+static void choose_question(struct task *task)
+{
+    unsigned labels = task->parts.labels;
+    bool is_short = false;
+
+    while (task->is_minimising && !is_short) {
+        task->asked_labels = qmin_next(labels, task->shown, task->steps,
+                                       task->engine->policy->limits.minimisation_steps);
+        is_short = task->asked_labels < labels && !is_known(task, task->asked_labels);
+        if (task->asked_labels >= labels)
+            break;
+        if (!is_short) {
+            task->shown = task->asked_labels;
+            task->steps++;
+        }
+    }
+    if (!is_short)
+        task->asked_labels = labels;
+    task->asked_type = is_short ? RRTYPE_A : task->type;
+}
+
+/* RFC 5452 6, "0x20": every letter is a bit to guess.  The root's questions have none, long
+ * names have many. */
+static void mix_case(struct rng *rng, uint8_t *name)
+{
+    uint32_t bits = 0;
+    unsigned left = 0;
+
+    for (uint8_t *label = name; *label; label += *label + 1)
+        for (unsigned i = 1; i <= *label; i++) {
+            uint8_t lower = util_lower(label[i]);
+            if (lower < 'a' || lower > 'z')
+                continue;
+            if (left == 0) {
+                bits = rng_u32(rng);
+                left = 32;
+            }
+            label[i] = bits & 1 ? lower : (uint8_t)(lower - ('a' - 'A'));
+            bits >>= 1;
+            left--;
+        }
+}
+
+/* ---- merging ---- */
+
+static struct list *asking_bucket(struct task *task)
+{
+    uint64_t hash = task->parts.hash[task->asked_labels];
+    return &task->engine->asking[(hash + task->asked_type) % ENGINE_BUCKETS];
+}
+
+/* Another task that has the same question out to servers of the same zone: two at a time would
+ * double an attacker's chances (docs/LIMITS.md section 1: birthday). */
+static struct task *find_asking(struct task *task)
+{
+    struct list *head = asking_bucket(task);
+
+    for (struct list *l = head->next; l != head; l = l->next) {
+        struct task *t = container_of(l, struct task, asking);
+        if (t->asked_type == task->asked_type && t->cut.labels == task->cut.labels &&
+            dname_is_equal(task_asked_name(t), task_asked_name(task)))
+            return t;
+    }
+    return NULL;
+}
+
+/* ---- sending ---- */
+
+static const uint8_t *cookie_for(struct task *task, const struct infra_server *server,
+                                 size_t *len)
+{
+    infra_client_cookie(task->engine->infra, &server->addr, task->client_cookie);
+    memcpy(task->client_cookie + COOKIE_CLIENT_LEN, server->server_cookie,
+           server->server_cookie_len);
+    *len = COOKIE_CLIENT_LEN + (size_t)server->server_cookie_len;
+    return task->client_cookie;
+}
+
+/* What the server is asked over, NULL in the clear. */
+static struct tls_client *tls_of(const struct task *task)
+{
+    return task->cut.addrs[task->addr].is_clear ? NULL : task->cut.tls;
+}
+
+static bool is_exempt(const struct task *task, const struct policy_exempt *exempt,
+                      const struct addr *server)
+{
+    return policy_is_exempt(exempt, task_asked_name(task), server);
+}
+
+/* 0x20, unless the configuration or experience says that this server mishandles it.  The last
+ * try at a server that was silent so far and has never handled mixed case is in lower case:
+ * some such servers drop what they do not find. */
+static bool may_mix_case(struct task *task, const struct infra_server *server, uint64_t now_ms)
+{
+    const struct policy *policy = task->engine->policy;
+    const struct cut_addr *to = &task->cut.addrs[task->addr];
+
+    if (!policy->defences.random_case || task->lower || now_ms < server->no_case_until_ms ||
+        is_exempt(task, &policy->case_exempt, &server->addr))
+        return false;
+    bool is_last_try = to->is_silent && to->tries + 1 >= PICK_TRIES_MAX;
+    if (is_last_try && !server->knows_case)
+        task->lower = TASK_LOWER_SILENT;
+    return !task->lower;
+}
+
+static enum task_edns choose_edns(const struct task *task, const struct infra_server *server,
+                                  uint64_t now_ms)
+{
+    bool needs_edns = task->cut.is_signed || now_ms < server->signs_until_ms;
+    if (task->edns == TASK_EDNS_NONE || (now_ms < server->no_edns_until_ms && !needs_edns) ||
+        is_exempt(task, &task->engine->policy->edns_exempt, &server->addr))
+        return TASK_EDNS_NONE;
+    return now_ms < server->no_options_until_ms ? TASK_EDNS_BARE : task->edns;
+}
+
+static bool may_send_cookie(const struct task *task, const struct addr *server)
+{
+    const struct policy *policy = task->engine->policy;
+    return policy->defences.cookies && task->edns == TASK_EDNS_FULL &&
+           !is_exempt(task, &policy->cookie_exempt, server);
+}
+
+static void compose(struct task *task, const struct infra_server *server, uint64_t now_ms)
+{
+    const struct policy_defences *on = &task->engine->policy->defences;
+    const uint8_t *plain_name = task_asked_name(task);
+    struct rng *rng = &task->engine->rng;
+    struct out_ask *ask = &task->ask;
+    uint8_t name[DNAME_MAX];
+    size_t name_len = dname_len(plain_name);
+    bool is_forward = task->cut.source == CUT_FORWARD;
+
+    memcpy(name, plain_name, name_len);
+    bool has_case = may_mix_case(task, server, now_ms);
+    if (has_case)
+        mix_case(rng, name);
+    task->is_mixed = memcmp(name, plain_name, name_len) != 0;
+    task->edns = choose_edns(task, server, now_ms);
+    struct question q = {.id = on->random_id ? rng_u16(rng) : FIXED_ID,
+                         .flags = is_forward ? MESSAGE_RD : 0,
+                         .name = name,
+                         .type = task->asked_type,
+                         .has_edns = task->edns != TASK_EDNS_NONE,
+                         .is_do = task->edns != TASK_EDNS_NONE,
+                         .udp_size = task->engine->policy->udp_size,
+                         .is_padded = tls_of(task) && task->edns == TASK_EDNS_FULL};
+    bool has_cookie = may_send_cookie(task, &server->addr);
+    if (has_cookie)
+        q.cookie = cookie_for(task, server, &q.cookie_len);
+    ask->len = question_write(&q, ask->wire);
+    ask->match = (struct match){.to = server->addr,
+                                .wire = ask->wire,
+                                .name = plain_name,
+                                .question_len = name_len + 4,
+                                .client_cookie = has_cookie ? task->client_cookie : NULL,
+                                .udp_size = task->engine->policy->udp_size,
+                                .needs_cookie = server->server_cookie_len > 0 &&
+                                                now_ms >= server->no_cookie_until_ms,
+                                .checks_source = on->source,
+                                .checks_id = true,
+                                .checks_question = on->question,
+                                .checks_case = has_case && !task->is_tcp,
+                                .checks_cookie = on->cookies,
+                                .is_tcp = task->is_tcp};
+    ask->is_tcp = task->is_tcp;
+    ask->tls = tls_of(task);
+    ask->distrust = "";
+    ask->fault = OUT_FAULT_NONE;
+    if (task->cut.tls && !ask->tls) /* the port is that of TLS */
+        addr_set_port(&ask->match.to, CLEAR_PORT);
+    ask->is_port_fixed = !on->random_port;
+    ask->ignores_wrong = !on->wrong_reply_tcp;
+}
+
+/* ---- what comes back ---- */
+
+static unsigned rtt_us(const struct task *task)
+{
+    return (unsigned)util_min(now_mono_us() - task->asked_us, UINT32_MAX);
+}
+
+static void give_back(struct task *task)
+{
+    quota_give_back(task->engine->quota, &task->place);
+    task_unpark(task->engine, &task->place);
+}
+
+static void stop_asking(struct task *task)
+{
+    task->is_asking = false;
+    task->engine->out_cnt--;
+    list_remove(&task->asking);
+    give_back(task); /* who has waited goes before what this task does next */
+}
+
+static void on_refused(struct out_ask *ask, enum match_verdict why, const struct addr *from)
+{
+    struct task *task = container_of(ask, struct task, ask);
+    task->is_case_all = why == MATCH_CASE;
+    task->is_cookie_all = why == MATCH_COOKIE && ask->match.lacks_cookie;
+    task_trace(task, TRACE_STEP_REFUSED, from, match_name(why));
+    refused_note(&task->engine->refused, (enum refused_reason)why, from, task_asked_name(task),
+                 now_wall_ms());
+}
+
+/* RFC 5452 9.2, and what BIND 9.21 does: one wrong reply, and the question goes over TCP, where
+ * guessing is useless. */
+static enum task_state on_suspect(struct task *task)
+{
+    task->engine->counts.suspects++;
+    trace_end(&task->attempts, TRACE_SUSPECT, 0);
+    task_trace(task, TRACE_STEP_NOTE, NULL,
+               "somebody guesses, or the server is broken: asked again over TCP");
+    task->is_suspect = task->is_tcp = true;
+    return TASK_ASK;
+}
+
+/* A server that alters the letters and has no TCP: ID, port and cookie have to do. */
+static bool may_ask_in_lower_case(const struct task *task)
+{
+    return task->is_suspect && task->is_case_all && !task->lower;
+}
+
+static enum task_state ask_in_lower_case(struct task *task)
+{
+    task_trace(task, TRACE_STEP_NOTE, NULL,
+               "the server alters the letters of the name: asked again in lower case");
+    task->lower = TASK_LOWER_ALTERED;
+    task->is_tcp = task->is_suspect = false;
+    return TASK_ASK;
+}
+
+/* RFC 7873 5.3: a server that once gave a cookie and now sends none, and has no TCP: one of
+ * several behind the address (anycast), or it has been replaced.  Start afresh, and require no
+ * cookie of it for a while. */
+static bool may_ask_without_cookie(const struct task *task)
+{
+    return task->is_suspect && task->is_cookie_all;
+}
+
+static enum task_state ask_without_cookie(struct task *task, uint64_t now_ms)
+{
+    struct infra_server *server =
+        infra_get(task->engine->infra, &task->cut.addrs[task->addr].addr, now_ms);
+
+    task_trace(task, TRACE_STEP_NOTE, NULL,
+               "the server sends no cookie any more and has no TCP: asked again without "
+               "requiring one");
+    server->server_cookie_len = 0;
+    server->no_cookie_until_ms = now_ms + INFRA_KEEP_MS;
+    task->is_tcp = task->is_suspect = task->is_cookie_all = false;
+    return TASK_ASK;
+}
+
+/* RFC 8310 5: whoever wants privacy gets it or no answer, unless the configuration says that an
+ * answer is worth more. */
+static bool may_ask_in_clear(const struct task *task)
+{
+    return tls_of(task) && task->cut.tls_falls_back;
+}
+
+static enum task_state ask_in_clear(struct task *task)
+{
+    task_trace(task, TRACE_STEP_NOTE, NULL,
+               "tls-fallback: asked again without TLS, at port 53");
+    task->cut.addrs[task->addr].is_clear = true;
+    task->is_tcp = false;
+    return TASK_ASK;
+}
+
+/* What else may be tried at a server that does not answer over TCP; TASK_TARGET: nothing. */
+static enum task_state without_tcp(struct task *task, uint64_t now_ms)
+{
+    if (may_ask_in_clear(task))
+        return ask_in_clear(task);
+    if (may_ask_in_lower_case(task))
+        return ask_in_lower_case(task);
+    if (may_ask_without_cookie(task))
+        return ask_without_cookie(task, now_ms);
+    task->cut.addrs[task->addr].is_useless = true;
+    return TASK_TARGET;
+}
+
+static enum trace_outcome outcome_of(enum out_fault fault)
+{
+    switch (fault) {
+    case OUT_FAULT_REFUSED: return TRACE_TCP_REFUSED;
+    case OUT_FAULT_NONE:
+    case OUT_FAULT_CLOSED: return TRACE_TCP_CLOSED;
+    case OUT_FAULT_BROKEN: return TRACE_BROKEN;
+    case OUT_FAULT_UNREACHABLE: return TRACE_UNREACHABLE;
+    case OUT_FAULT_TIMEOUT: return TRACE_TIMEOUT;
+    }
+    return TRACE_TCP_CLOSED;
+}
+
+static const char *fault_text(enum out_fault fault)
+{
+    static const char *const texts[] = {
+        [OUT_FAULT_NONE] = "the server closed the TCP connection",
+        [OUT_FAULT_REFUSED] = "the server refused the TCP connection",
+        [OUT_FAULT_CLOSED] = "the server closed the TCP connection",
+        [OUT_FAULT_BROKEN] = "the server sent a broken reply over TCP",
+        [OUT_FAULT_UNREACHABLE] = "this machine knows no way there",
+        [OUT_FAULT_TIMEOUT] = "the TCP connection did not open in time"};
+    return texts[fault];
+}
+
+static enum task_state on_tcp_failed(struct task *task, uint64_t now_ms)
+{
+    const char *why = task->ask.distrust;
+
+    trace_end(&task->attempts, *why ? TRACE_DISTRUST : outcome_of(task->ask.fault), 0);
+    task_trace(task, TRACE_STEP_SILENCE, &task->cut.addrs[task->addr].addr,
+               *why ? why : fault_text(task->ask.fault));
+    return without_tcp(task, now_ms);
+}
+
+static enum task_state on_timeout(struct task *task, uint64_t now_ms)
+{
+    struct cut_addr *to = &task->cut.addrs[task->addr];
+
+    task->engine->counts.timeouts++;
+    task_trace(task, TRACE_STEP_SILENCE, &to->addr, "no reply in time");
+    trace_end(&task->attempts, TRACE_TIMEOUT, 0);
+    if (task->is_tcp)
+        return without_tcp(task, now_ms);
+    to->is_silent = true;
+    infra_note_timeout(task->engine->infra, &to->addr, task->asked_us / 1000, now_ms);
+    /* there are servers that drop shortened questions */
+    if (task->is_minimising && to->tries >= MINIMISED_TRIES) {
+        task_trace(task, TRACE_STEP_NOTE, NULL,
+                   "it may drop shortened names: the whole name is shown");
+        task->is_minimising = false;
+    }
+    return TASK_TARGET;
+}
+
+static void on_done(struct out_ask *ask, enum out_result result, const struct message *reply)
+{
+    struct task *task = container_of(ask, struct task, ask);
+    uint64_t now_ms = now_mono_ms();
+    enum task_state state = TASK_TARGET;
+    bool was_minimising = task->is_minimising;
+
+    trace_heard(&task->attempts, rtt_us(task) / 1000);
+    stop_asking(task);
+    switch (result) {
+    case OUT_REPLY:
+        infra_note_reply(task->engine->infra, &task->cut.addrs[task->addr].addr, rtt_us(task),
+                         now_ms);
+        state = step_reply(task, reply);
+        break;
+    case OUT_TIMEOUT: state = on_timeout(task, now_ms); break;
+    case OUT_SUSPECT: state = on_suspect(task); break;
+    case OUT_FAILED: state = on_tcp_failed(task, now_ms); break;
+    }
+    /* it goes first: a joiner would ask again in the way that has just failed */
+    task_wake(task, state);
+    task_release_joiners(task, was_minimising && !task->is_minimising);
+}
+
+/* ---- the step ---- */
+
+static struct quota_place place_of(const struct task *task)
+{
+    struct quota_terms terms = {.zone = task_subject(task),
+                                .server = &task->cut.addrs[task->addr].addr,
+                                .is_forwarder = task->cut.source == CUT_FORWARD,
+                                .client = task->client,
+                                .is_exempt = task->is_exempt};
+    return quota_place(task->engine->quota, &terms);
+}
+
+static bool is_silent(const struct task *task, const struct cut_addr *a, uint64_t now_ms)
+{
+    const struct infra_server *known = infra_find(task->engine->infra, &a->addr, now_ms);
+    return a->is_silent || (known && known->timeouts > 0);
+}
+
+/* True if step_target would choose another address, which has not been silent: a full server is
+ * waited for rather than exchanged for a dead one.  Both must agree, else they call each other
+ * for ever. */
+static bool has_other_good(const struct task *task, uint64_t now_ms)
+{
+    enum pick_pass pass = task->has_last_hope ? PICK_LAST_HOPE : PICK_GOOD;
+    struct pick_by by = {.infra = task->engine->infra,
+                         .policy = task->engine->policy,
+                         .own = task->engine->own,
+                         .subject = task_subject(task),
+                         .now_ms = now_ms};
+
+    for (int i = 0; i < task->cut.addr_cnt; i++) {
+        const struct cut_addr *a = &task->cut.addrs[i];
+        if (pick_may(&task->cut, a, &by, pass) && !is_silent(task, a, now_ms))
+            return true;
+    }
+    return false;
+}
+
+/* Of the full servers, the one where a place is free soonest. */
+static void wait_for_best(struct task *task, uint64_t now_ms)
+{
+    const struct infra *infra = task->engine->infra;
+    unsigned least_ms = UINT_MAX;
+
+    for (int i = 0; i < task->cut.addr_cnt; i++) {
+        const struct cut_addr *a = &task->cut.addrs[i];
+        unsigned rto_ms = infra_rto_ms(infra_find(infra, &a->addr, now_ms));
+        if (!a->is_full || rto_ms >= least_ms)
+            continue;
+        least_ms = rto_ms;
+        task->addr = i;
+    }
+    task->place = place_of(task);
+}
+
+/* Addresses that this task may still ask, the one that it asks now among them. */
+static unsigned count_askable(const struct task *task, uint64_t now_ms)
+{
+    const struct infra *infra = task->engine->infra;
+    uint64_t subject = task_subject(task);
+    unsigned cnt = 0;
+
+    for (int i = 0; i < task->cut.addr_cnt; i++) {
+        const struct cut_addr *a = &task->cut.addrs[i];
+        cnt += !a->is_useless && a->tries < PICK_TRIES_MAX &&
+               engine_may_ask(task->engine, &a->addr) &&
+               !infra_is_dead(infra, infra_find(infra, &a->addr, now_ms), subject, now_ms);
+    }
+    return cnt;
+}
+
+/* Early tries are short, so that a lost datagram or a dead server costs little.  The last ones
+ * get the remaining time: the server may be far away, or be waiting for another server itself.
+ */
+static unsigned choose_wait(const struct task *task, const struct infra_server *server,
+                            uint64_t now_ms)
+{
+    const struct cut_addr *to = &task->cut.addrs[task->addr];
+    bool is_forward = task->cut.source == CUT_FORWARD;
+    size_t left_ms = task->budget->end_ms - now_ms, wait_ms = infra_rto_ms(server);
+    size_t askable = count_askable(task, now_ms);
+    bool is_only = askable <= 1;
+
+    if (is_forward)
+        wait_ms = util_max(wait_ms, is_only ? ONLY_FORWARD_WAIT_MS : FORWARD_WAIT_MS);
+    if (is_only && server->srtt_us > 0) /* it is known to be slow, and there is no other */
+        wait_ms = util_max(wait_ms, (server->srtt_us + (size_t)server->rttvar_us) / 1000);
+    if (task->is_tcp)
+        wait_ms = TCP_TIMEOUT_MS;
+    bool is_last_udp =
+        to->tries + 1 >= PICK_TRIES_MAX || (to->tries > 0 && left_ms < wait_ms + LAST_WAIT_MS);
+    if (task->is_tcp ? is_forward && is_only : is_last_udp) {
+        size_t shares = util_max(1, util_min(askable, left_ms / LAST_WAIT_MS));
+        size_t share_ms = left_ms / shares;
+        if (!is_forward)
+            share_ms = util_min(
+                share_ms, task->depth > 0 || task->empty_addr ? KID_WAIT_MS : LAST_WAIT_MAX_MS);
+        wait_ms = util_max(wait_ms, share_ms);
+    }
+    return (unsigned)util_min(wait_ms, left_ms);
+}
+
+static enum task_state send_question(struct task *task, uint64_t now_ms)
+{
+    struct engine *engine = task->engine;
+    struct cut_addr *to = &task->cut.addrs[task->addr];
+    const struct infra_server *server = infra_get(engine->infra, &to->addr, now_ms);
+    struct out_ask *ask = &task->ask;
+
+    compose(task, server, now_ms);
+    ask->wants_from = task->trace != NULL;
+    ask->timeout_ms = choose_wait(task, server, now_ms);
+    ask->done = on_done;
+    ask->refused = on_refused;
+    infra_note_probe(engine->infra, &to->addr, task_subject(task), now_ms);
+    task->asked_us = now_mono_us();
+    to->tries++;
+    trace_begin(&task->attempts, &to->addr, task->cut.labels, task->is_tcp);
+    enum err err = engine->out->ask(engine->out, ask);
+    if (!err) {
+        task_trace(task, TRACE_STEP_ASK, &to->addr,
+                   ask->tls       ? "TLS"
+                   : task->is_tcp ? "TCP"
+                                  : "UDP");
+        task->is_asking = true;
+        engine->out_cnt++;
+        list_add(asking_bucket(task), &task->asking);
+        task->is_tcp ? engine->counts.out_tcp++ : engine->counts.out_udp++;
+        return TASK_WAIT;
+    }
+    quota_give_back(engine->quota, &task->place);
+    trace_end(&task->attempts, err == ERR_LIMIT ? TRACE_QUOTA : TRACE_UNREACHABLE, 0);
+    task_trace(task, TRACE_STEP_SILENCE, &to->addr,
+               err == ERR_IO ? "this machine knows no way there" : "it could not be sent");
+    if (err == ERR_LIMIT ||
+        err == ERR_NOMEM) { /* that is ours, and says nothing of the server */
+        to->tries--;
+        task->sends--;
+        task->budget->queries_left++; /* nothing was sent */
+        return task_park(task, QUOTA_KINDS);
+    }
+    task_unpark(engine, &task->place); /* for want of a socket it would go round and round */
+    if (err == ERR_IO)
+        infra_note_unreachable(engine->infra, &to->addr, now_ms);
+    to->is_useless = true;
+    return TASK_TARGET;
+}
+
+enum task_state step_ask(struct task *task)
+{
+    struct engine *engine = task->engine;
+    struct cut_addr *to = &task->cut.addrs[task->addr];
+    uint64_t now_ms = now_mono_ms();
+
+    choose_question(task);
+    struct task *other = engine->policy->defences.merging ? find_asking(task) : NULL;
+    if (other) {
+        engine->counts.merged++;
+        task_trace(task, TRACE_STEP_NOTE, NULL,
+                   "the same question is out already: its reply will do");
+        list_add(&other->joiners, &task->join);
+        return TASK_WAIT;
+    }
+    bool is_over = task->sends >= TASK_SENDS_MAX || !budget_is_left(task->budget, now_ms);
+    if (is_over && task->empty_addr)
+        return step_reply_empty(task);
+    if (task->sends >= TASK_SENDS_MAX)
+        return task_fail(task, TASK_FAILED, EDNS_EDE_NO_REACHABLE_AUTHORITY,
+                         "its servers were asked too often");
+    if (!budget_is_left(task->budget, now_ms))
+        return task_fail(task, TASK_LIMITED, EDNS_EDE_OTHER, task->budget->spent);
+    task->place = place_of(task);
+    enum quota_kind full = quota_spend(engine->quota, &task->place);
+    if (full == QUOTA_SERVER) {
+        to->is_full = true;
+        if (has_other_good(task, now_ms))
+            return TASK_TARGET;
+        wait_for_best(task, now_ms);
+    }
+    if (full != QUOTA_KINDS) {
+        task_trace(task, TRACE_STEP_NOTE, &to->addr,
+                   "so many questions are out there already that this one waits");
+        return task_park(task, full);
+    }
+    task->is_called = false;
+    if (!budget_spend_query(task->budget, now_ms)) {
+        give_back(task);
+        return task_fail(task, TASK_LIMITED, EDNS_EDE_OTHER, task->budget->spent);
+    }
+    task->sends++;
+    return send_question(task, now_ms);
+}

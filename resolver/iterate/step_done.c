@@ -1,0 +1,111 @@
+/* Waiters are woken after the task has left all tables: one that asks again gets another task.
+ */
+#include "resolver/iterate/step_done.h"
+
+#include "base/now.h"
+
+enum { STALE_RECHECK_S = 30 }; /* RFC 8767 5 */
+
+static void note_finished(const struct task *task)
+{
+    struct trace_ring *ring = &task->engine->finished;
+    struct trace_finished *f = &ring->at[ring->cnt++ % TRACE_FINISHED];
+    const struct trace_attempts *attempts = &task->attempts;
+
+    f->type = task->type;
+    f->queries = (uint16_t)util_min(attempts->cnt, UINT16_MAX);
+    f->took_ms = (uint32_t)(now_mono_ms() - task->since_mono_ms);
+    f->ended_ms = now_wall_ms();
+    f->has_failed = task->outcome != TASK_ANSWERED;
+    memcpy(f->name, task->name, task->parts.len);
+    f->ede = task->ede;
+    f->cause = task->cause;
+    f->is_configured = task->cut.source == CUT_STUB || task->cut.source == CUT_FORWARD;
+    f->attempt_cnt = (uint8_t)util_min(attempts->cnt, TRACE_FINISHED_ATTEMPTS);
+    for (unsigned i = 0; i < f->attempt_cnt; i++)
+        f->attempts[i] = attempts->at[(attempts->cnt - f->attempt_cnt + i) % TRACE_ATTEMPTS];
+}
+
+/* Whether something that has ended is there to be served meanwhile. */
+static bool has_stale(struct task *task)
+{
+    struct cache_time when = engine_time(INT64_MAX);
+
+    when.stale_ms = task->engine->policy->stale_ms;
+    return when.stale_ms > 0 && cache_is_known(&task->engine->cache, &task->key, task->type,
+                                               &when, &task->engine->scratch);
+}
+
+/* RFC 9520 3: whoever asks again soon is told at once.  A limit that was reached says something
+ * of the name only if the whole budget went into it; else who chains names together could take
+ * any of them away from others. */
+static void note_failure(struct task *task, const char *text)
+{
+    struct engine *engine = task->engine;
+
+    engine->counts.failures++;
+    if (task->is_known_down) /* the zone is remembered, which will do */
+        return;
+    engine->counts.limited += task->outcome == TASK_LIMITED || task->limit;
+    if (task->outcome == TASK_LIMITED &&
+        (!task->has_whole_budget || task->is_limited_by_others))
+        return;
+    struct cache_origin origin = {.now_ms = now_wall_ms(), .route = task->route};
+    cache_put_failure(&engine->cache, task->name, task->type, task->ede, text,
+                      has_stale(task) ? STALE_RECHECK_S : 0, &origin);
+}
+
+/* Servers that were all asked and all silent are not waited for by every further name. */
+static void note_silence(const struct task *task)
+{
+    struct infra *infra = task->engine->infra;
+    uint64_t now_ms = now_mono_ms();
+
+    for (int i = 0; i < task->cut.addr_cnt; i++) {
+        const struct addr *addr = &task->cut.addrs[i].addr;
+        const struct infra_server *known = infra_find(infra, addr, now_ms);
+        if (engine_may_ask(task->engine, addr) && (!known || known->timeouts < 2))
+            return;
+    }
+    for (int i = 0; i < task->cut.addr_cnt; i++)
+        if (engine_may_ask(task->engine, &task->cut.addrs[i].addr))
+            infra_note_dead(infra, &task->cut.addrs[i].addr, task_subject(task), now_ms);
+}
+
+void step_done(struct task *task)
+{
+    char text[TRACE_TEXT_MAX] = "";
+    struct task_end end = {.outcome = task->outcome,
+                           .budget = task->budget,
+                           .is_budget_spent = task->budget->spent != NULL,
+                           .is_crowded = task->is_crowded,
+                           .ede = task->ede,
+                           .text = text};
+    struct list waiters;
+
+    if (task->outcome != TASK_ANSWERED) {
+        trace_explain(&task->attempts, task->name, &task->cut, task->cause, text);
+        note_failure(task, text);
+        if (task->sends > 0)
+            note_silence(task);
+    }
+    if (!task->is_elsewhere)
+        note_finished(task);
+    task_trace(task, TRACE_STEP_END, NULL,
+               task->outcome != TASK_ANSWERED ? text
+               : task->is_elsewhere           ? "another worker has resolved it"
+                                              : "answered");
+    list_init(&waiters);
+    while (!list_is_empty(&task->waiters)) {
+        struct list *link = task->waiters.next;
+        list_remove(link);
+        list_add(&waiters, link);
+    }
+    task_end(task);
+    while (!list_is_empty(&waiters)) {
+        struct task_waiter *waiter = container_of(waiters.next, struct task_waiter, link);
+        list_remove(&waiter->link);
+        waiter->task = NULL;
+        waiter->wake(waiter, &end);
+    }
+}

@@ -1,0 +1,140 @@
+/* A configured stub or forwarder holds for everything below it; delegations in the cache count
+ * only below a stub or below the root, and never below a forwarder. */
+#include "resolver/iterate/step_look.h"
+
+#include "base/now.h"
+
+enum { PRIMING_RETRY_MS = 60000 };
+
+/* RFC 8109 3: ask a hinted server who the root servers are, aside: nobody waits for it. */
+static void prime(struct engine *engine)
+{
+    static const uint8_t root[] = {0};
+    uint64_t now_ms = now_mono_ms();
+
+    if (!engine->policy->is_priming || now_ms < engine->priming_at_ms)
+        return;
+    engine->priming_at_ms = now_ms + PRIMING_RETRY_MS;
+    struct budget *budget = budget_new(&engine->policy->limits, now_ms);
+    if (!budget)
+        return;
+    struct task *task = task_get(engine, root, RRTYPE_NS, budget, NULL);
+    (void)task; /* it runs by itself */
+    budget_unref(&budget);
+}
+
+/* Whether the task is for the address of a server that the cut needs to be of any use: the zone
+ * above has to be asked. */
+static bool is_circle(const struct task *task)
+{
+    const struct cut *cut = &task->cut;
+    bool is_server = false;
+
+    for (int i = 0; i < cut->server_cnt; i++)
+        is_server |= dname_is_equal(cut->servers[i].name, task->name);
+    return cut->addr_cnt == 0 && is_server && cut->labels > 0;
+}
+
+/* The nearest cut with at most `labels` labels. */
+static void find_cut(struct task *task, unsigned labels)
+{
+    struct engine *engine = task->engine;
+    const struct policy *policy = engine->policy;
+    struct cache_time when = task_time(task);
+    const struct cut *base = route_find(&policy->route, &task->parts, labels);
+    bool is_hints = base->source == CUT_HINTS;
+    unsigned above = is_hints ? 0 : base->labels + 1U;
+    struct cut cached;
+
+    task->route = base->tag;
+    task->cut_end_ms = INT64_MAX;
+    task->is_cut_cached =
+        base->source != CUT_FORWARD && above <= labels &&
+        cache_find_cut(&engine->cache, &task->key, labels, above, &when, policy->outgoing_port,
+                       &engine->scratch, &cached, &task->cut_end_ms);
+    if (!task->is_cut_cached && is_hints &&
+        !(task->parts.labels == 0 && task->type == RRTYPE_NS))
+        prime(engine);
+    cut_copy(&task->cut, task->is_cut_cached ? &cached : base, task->cut_names);
+}
+
+/* Whether another worker has found it out between the look into the cache that missed it and
+ * now. */
+static bool is_known_by_now(struct task *task)
+{
+    struct engine *engine = task->engine;
+    struct cache *cache = &engine->cache;
+    struct cache_time when = task_time(task);
+
+    if (!task->has_claim || list_is_empty(&task->waiters) ||
+        atomic_load_explicit(&cache->store->versions->epoch, memory_order_acquire) ==
+            cache->store->epoch)
+        return false;
+    cache->store->renew(cache->store);
+    return cache_is_known(cache, &task->key, task->type, &when, &task->engine->scratch);
+}
+
+/* Whether a zone that the name is in is left alone for now: the one found, or one below it
+ * whose delegation was not worth keeping.  A task that explains, or that fetches anew for a
+ * client, finds out by itself. */
+static bool is_down(struct task *task)
+{
+    uint64_t now_ms = now_mono_ms();
+    bool is_parents = task->type == RRTYPE_DS && task->parts.labels > 0;
+
+    if (task->fresh_ms > 0 || task->is_above)
+        return false;
+    if (task->cut.source == CUT_FORWARD)
+        return false;
+    /* of a stub zone it is known where it is, whatever was found out by other ways */
+    unsigned least = task->cut.labels + (task->cut.source == CUT_STUB ? 1U : 0U);
+    for (unsigned labels = task->parts.labels + !is_parents; labels-- > least;)
+        if (infra_is_zone_down(task->engine->infra, task->parts.hash[labels], now_ms))
+            return true;
+    return false;
+}
+
+/* For the trace: who named the servers. */
+static const char *source_name(const struct task *task)
+{
+    static const char *const names[] = {[CUT_DELEGATION] = "cache",
+                                        [CUT_HINTS] = "root hints",
+                                        [CUT_STUB] = "stub zone",
+                                        [CUT_FORWARD] = "forward zone"};
+    return names[task->is_cut_cached ? CUT_DELEGATION : task->cut.source];
+}
+
+enum task_state step_look(struct task *task)
+{
+    /* RFC 4035 3.1.4.1: DS is the parent's */
+    bool is_parents = task->type == RRTYPE_DS && task->parts.labels > 0;
+    unsigned labels = task->parts.labels - is_parents;
+
+    if (task->depth == 0 && task->attempts.cnt == 0 && is_known_by_now(task))
+        return TASK_DONE;
+    if (!budget_is_left(task->budget, now_mono_ms()))
+        return task_fail(task, TASK_LIMITED, EDNS_EDE_OTHER, task->budget->spent);
+    if (task->look_below > 0)
+        labels = task->look_below - 1;
+    task->look_below = 0;
+    task_leave_kids(task);
+    find_cut(task, labels);
+    while (is_circle(task))
+        find_cut(task, task->cut.labels - 1U);
+    if (is_down(task)) {
+        task->is_known_down = true;
+        return task_fail(task, TASK_FAILED, EDNS_EDE_NO_REACHABLE_AUTHORITY,
+                         "its servers could not be reached a moment ago");
+    }
+    task_trace(task, TRACE_STEP_ZONE, NULL, source_name(task));
+    task->shown = task->cut.labels;
+    task->steps = 0;
+    task->sends = 0;
+    task->failed_targets = 0;
+    task->has_last_hope = false;
+    task->empty_addr = 0;
+    task->has_reply = false;
+    task->is_minimising =
+        task->engine->policy->is_minimising && task->cut.source != CUT_FORWARD;
+    return TASK_TARGET;
+}

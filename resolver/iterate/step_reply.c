@@ -1,0 +1,570 @@
+/* Scrub, classify, then one function for each kind of reply. */
+#include "resolver/iterate/step_reply.h"
+
+#include "base/now.h"
+#include "resolver/iterate/classify.h"
+
+enum {
+    ASK_AGAIN_MAX = 6,   /* one server, in all ways there are */
+    CASE_SAME_MAX = 3,   /* negative replies that were the same in mixed and lower case */
+    CASE_SILENT_MIN = 2, /* times that a server was silent until the name was in lower case */
+};
+
+static struct cut_addr *asked_addr(struct task *task) { return &task->cut.addrs[task->addr]; }
+
+static bool is_whole(const struct task *task)
+{
+    return task->asked_labels == task->parts.labels && task->asked_type == task->type;
+}
+
+/* The server cannot help this task; another one shall. */
+static enum task_state give_up_server(struct task *task, enum trace_outcome outcome,
+                                      unsigned rcode)
+{
+    trace_end(&task->attempts, outcome, rcode);
+    asked_addr(task)->is_useless = true;
+    return TASK_TARGET;
+}
+
+/* The same server once more, in another way. */
+static enum task_state ask_again(struct task *task)
+{
+    return asked_addr(task)->tries < ASK_AGAIN_MAX ? TASK_ASK : TASK_TARGET;
+}
+
+/* ---- keeping ---- */
+
+static struct cache_origin origin_of(struct task *task, const struct message *reply)
+{
+    bool is_auth = reply->flags & MESSAGE_AA;
+    return (struct cache_origin){.rank = is_auth ? CACHE_AUTHORITATIVE : CACHE_ANSWER,
+                                 .server = &asked_addr(task)->addr,
+                                 .now_ms = now_wall_ms(),
+                                 .route = task->route,
+                                 .section = MESSAGE_ANSWER,
+                                 .fresh_ms = task->fresh_ms,
+                                 .is_for_now = task->is_from_child};
+}
+
+static enum err keep_chain(struct task *task, const struct scrub *scrub,
+                           const struct cache_origin *origin)
+{
+    struct cache *cache = &task->engine->cache;
+    enum err err = ERR_OK;
+
+    struct cache_origin elsewhere = *origin;
+    for (unsigned i = 0; i < scrub->chain_cnt && !err; i++) {
+        err = cache_put(cache, scrub->chain[i].owner, scrub->chain[i].set, &elsewhere);
+        elsewhere.rank =
+            CACHE_ANSWER; /* RFC 2181 5.4.1: only the first link is authoritative */
+    }
+    elsewhere.rank = origin->rank;
+    for (unsigned i = 0; i < scrub->extra_cnt && !err; i++) {
+        elsewhere.section = scrub->extra[i].section;
+        err = cache_put(cache, scrub->extra[i].owner, scrub->extra[i].set, &elsewhere);
+    }
+    return err;
+}
+
+/* A limit that depends on the name and not on the client: the failure is cached. */
+static enum task_state fail_at_limit(struct task *task, const char *limit)
+{
+    task->limit = limit;
+    return task_fail(task, TASK_FAILED, EDNS_EDE_OTHER, limit);
+}
+
+/* What cannot be kept cannot be answered. */
+static enum task_state keep_or_fail(struct task *task, enum err err)
+{
+    if (err == ERR_SPACE)
+        return fail_at_limit(task, "the RRset is too large for the cache");
+    if (err)
+        return task_fail(task, TASK_LIMITED, EDNS_EDE_OTHER,
+                         "the cache takes no more just now");
+    return TASK_DONE;
+}
+
+/* ---- kinds ---- */
+
+static bool has_dname(const struct scrub *scrub)
+{
+    for (unsigned i = 0; i < scrub->chain_cnt; i++)
+        if (scrub->chain[i].set->type == RRTYPE_DNAME)
+            return true;
+    return false;
+}
+
+/* A shorter name exists, or is an alias: either way its servers have seen it, and longer names
+ * come next. */
+static enum task_state show_more(struct task *task)
+{
+    task->shown = task->asked_labels;
+    task->steps++;
+    asked_addr(task)->tries = 0; /* it answers */
+    return TASK_TARGET;
+}
+
+/* RFC 9156 3, RFC 8020: a server that denies a shorter name may be wrong about it - many are -
+ * so the whole name decides. */
+static enum task_state show_all(struct task *task)
+{
+    task_trace(task, TRACE_STEP_NOTE, NULL,
+               "shortened names lead no further here: the whole name is shown");
+    task->is_minimising = false;
+    asked_addr(task)->tries = 0;
+    return TASK_TARGET;
+}
+
+/* RFC 6672 3.1: the CNAME that a DNAME makes of the asked name is kept for that name.  Other
+ * names are asked for anew: only a signature could tell that the DNAME holds for them too. */
+static enum err keep_synthesised(struct task *task, const struct scrub *scrub,
+                                 const struct cache_origin *origin)
+{
+    const struct scrub_set *first = &scrub->chain[0];
+    const uint8_t *name = task_asked_name(task);
+    uint8_t made[DNAME_MAX];
+
+    if (scrub->chain_cnt == 0 || first->set->type != RRTYPE_DNAME ||
+        dname_is_equal(first->owner, name))
+        return ERR_OK;
+    size_t head = dname_len(name) - dname_len(first->owner);
+    struct rrset_record target = rrset_first(first->set);
+    if (head + target.len > DNAME_MAX)
+        return ERR_OK; /* YXDOMAIN */
+    memcpy(made, name, head);
+    memcpy(made + head, target.rdata, target.len);
+    struct rrset_record record = {.rdata = made, .len = (uint16_t)(head + target.len)};
+    struct rrset *set = arena_alloc(&task->engine->scratch, rrset_room(&record, 1));
+    if (!set || rrset_pack(RRTYPE_CNAME, first->set->ttl, &record, 1, set) != ERR_OK)
+        return ERR_NOMEM;
+    set->flags = RRSET_IS_SYNTHESISED;
+    return cache_put(&task->engine->cache, name, set, origin);
+}
+
+/* The reply denies the name at the end of its chain as well. */
+static enum err keep_end_of_chain(struct task *task, const struct message *reply,
+                                  const struct scrub *scrub, struct cache_origin origin)
+{
+    bool is_denied = scrub->is_last_ours && scrub->soa && (reply->flags & MESSAGE_AA);
+
+    if (!is_denied || task->cut.source == CUT_FORWARD)
+        return ERR_OK;
+    origin.section = MESSAGE_AUTHORITY;
+    origin.rank = CACHE_ANSWER;
+    uint16_t type = classify_rcode(reply) == RRTYPE_RCODE_NXDOMAIN ? 0 : task->asked_type;
+    return cache_put_absence(&task->engine->cache, scrub->last, type, scrub->soa_owner,
+                             scrub->soa, &origin);
+}
+
+static enum task_state on_answer(struct task *task, const struct message *reply,
+                                 const struct scrub *scrub)
+{
+    struct cache_origin origin = origin_of(task, reply);
+    enum err err = keep_chain(task, scrub, &origin);
+    if (!err)
+        err = keep_synthesised(task, scrub, &origin);
+    if (!err)
+        err = keep_end_of_chain(task, reply, scrub, origin);
+
+    if (scrub->delegation && scrub->delegation->addr_cnt >
+                                 0) /* priming: the root's servers are told by themselves */
+        cache_put_cut(&task->engine->cache, scrub->delegation, scrub->delegation_ttl, INT64_MAX,
+                      &origin);
+    if (!is_whole(task) && !has_dname(scrub))
+        return show_more(task);
+    if (!is_whole(task)) /* the DNAME is above the whole name: ask what it makes of that */
+        return show_all(task);
+    return keep_or_fail(task, err);
+}
+
+static enum task_state on_nodata(struct task *task, const struct message *reply,
+                                 const struct scrub *scrub)
+{
+    struct cache_origin origin = origin_of(task, reply);
+
+    enum err err = keep_chain(task, scrub, &origin);
+    origin.section = MESSAGE_AUTHORITY;
+    if (!err)
+        err = cache_put_absence(&task->engine->cache, task_asked_name(task), task->asked_type,
+                                scrub->soa_owner, scrub->soa, &origin);
+    return is_whole(task) ? keep_or_fail(task, err) : show_more(task);
+}
+
+/* The parent's word on a DS is no word on other types of a name whose zone is asked elsewhere:
+ * a stub zone that nobody outside knows. */
+static uint16_t denied_type(const struct task *task)
+{
+    const struct cache *cache = &task->engine->cache;
+    bool is_elsewhere = task->type == RRTYPE_DS &&
+                        cache_route(cache, &task->key, task->key.labels, RRTYPE_DS) !=
+                            cache_route(cache, &task->key, task->key.labels, RRTYPE_A);
+    return is_elsewhere ? RRTYPE_DS : 0;
+}
+
+static enum task_state on_nxdomain(struct task *task, const struct message *reply,
+                                   const struct scrub *scrub)
+{
+    struct cache_origin origin = origin_of(task, reply);
+
+    if (!is_whole(task))
+        return show_all(task);
+    if (scrub->chain_cnt > 0) /* RFC 6604 3: the RCODE is that of the name at the end */
+        return on_answer(task, reply, scrub);
+    origin.section = MESSAGE_AUTHORITY;
+    return keep_or_fail(task,
+                        cache_put_absence(&task->engine->cache, scrub->last, denied_type(task),
+                                          scrub->soa_owner, scrub->soa, &origin));
+}
+
+/* Parent-centric: what was learnt here is the way down until its TTL ends, and no longer than
+ * the way that led here. */
+static enum task_state on_delegation(struct task *task, const struct message *reply,
+                                     const struct scrub *scrub)
+{
+    struct cache_origin origin = origin_of(task, reply);
+    int64_t until_ms = origin.now_ms + (int64_t)scrub->delegation_ttl * 1000;
+
+    origin.section = MESSAGE_AUTHORITY;
+    /* a late reply of servers that have lost the zone meanwhile renews nothing (ghost domains)
+     */
+    if (origin.now_ms < task->cut_end_ms)
+        cache_put_cut(&task->engine->cache, scrub->delegation, scrub->delegation_ttl,
+                      task->cut_end_ms, &origin);
+    if (until_ms < task->cut_end_ms)
+        task->cut_end_ms = until_ms;
+    cut_copy(&task->cut, scrub->delegation, task->cut_names);
+    task->is_cut_cached = false;
+    task->shown = task->cut.labels;
+    task->sends = 0;
+    task->failed_targets = 0;
+    task->has_last_hope = false;
+    task->empty_addr = 0;
+    task->has_reply = false;
+    task_leave_kids(task);
+    return TASK_TARGET;
+}
+
+static enum task_state on_lame(struct task *task, uint64_t now_ms)
+{
+    if (!is_whole(task)) /* it may know the whole name all the same */
+        return show_all(task);
+    infra_note_lame(task->engine->infra, &asked_addr(task)->addr, task->cut.zone, now_ms);
+    give_up_server(task, TRACE_LAME, 0);
+    /* one that answers out of its cache is better than none, when all others have failed */
+    asked_addr(task)->is_useless = task->has_last_hope;
+    return TASK_TARGET;
+}
+
+/* Servers that choke on a shortened question get the whole one (RFC 9156 2.3). */
+static enum task_state on_error(struct task *task, unsigned rcode)
+{
+    if (!is_whole(task)) {
+        trace_end(&task->attempts, TRACE_RCODE, rcode);
+        task_trace(task, TRACE_STEP_NOTE, NULL,
+                   "it may not like the shortened name: the whole name is shown");
+        task->is_minimising = false;
+        return TASK_ASK;
+    }
+    return give_up_server(task, TRACE_RCODE, rcode);
+}
+
+/* The same query with less of EDNS. */
+static enum task_state doubt_edns(struct task *task, enum task_edns edns, unsigned rcode)
+{
+    trace_end(&task->attempts, TRACE_RCODE, rcode);
+    task->edns = edns;
+    task->has_doubted_edns = true;
+    task_trace(task, TRACE_STEP_NOTE, NULL,
+               edns == TASK_EDNS_NONE
+                   ? "the server may not support EDNS: asked again without"
+                   : "the server may not support EDNS options: asked again without options");
+    return ask_again(task);
+}
+
+/* RFC 6891 7: the same query without OPT, but not where signatures are to be had: a forged
+ * FORMERR could strip them (docs/LIMITS.md section 1).  What is remembered of that was learnt
+ * from a reply that matched. */
+static enum task_state on_no_edns(struct task *task, unsigned rcode, uint64_t now_ms)
+{
+    const struct infra_server *server =
+        infra_get(task->engine->infra, &asked_addr(task)->addr, now_ms);
+
+    if (task->cut.is_signed || now_ms < server->signs_until_ms)
+        return give_up_server(task, TRACE_RCODE, rcode);
+    return doubt_edns(task, TASK_EDNS_NONE, rcode);
+}
+
+/* No record and no authority: another server of the zone may know better, so all are asked
+ * before that is believed. */
+static enum task_state on_empty(struct task *task, bool is_denied)
+{
+    if (!is_whole(task))
+        return show_more(task);
+    if (!task->empty_addr) {
+        task->empty_addr = (unsigned)task->addr + 1;
+        task->is_empty_denied = true;
+    }
+    task->is_empty_denied &= is_denied;
+    return give_up_server(task, TRACE_EMPTY, 0);
+}
+
+enum task_state step_reply_empty(struct task *task)
+{
+    struct cache_origin origin = {.rank = CACHE_ANSWER,
+                                  .server = &task->cut.addrs[task->empty_addr - 1].addr,
+                                  .now_ms = now_wall_ms(),
+                                  .route = task->route,
+                                  .section = MESSAGE_AUTHORITY,
+                                  .fresh_ms = task->fresh_ms};
+
+    task_trace(task, TRACE_STEP_NOTE, NULL,
+               task->is_empty_denied
+                   ? "no server of the zone has more than a bare NXDOMAIN: it is believed"
+                   : "no server of the zone has more than an empty answer: taken as NODATA");
+    uint16_t type = task->is_empty_denied ? denied_type(task) : task->type;
+    return keep_or_fail(
+        task, cache_put_absence(&task->engine->cache, task->name, type, NULL, NULL, &origin));
+}
+
+/* RFC 7873 5.3: once more with the cookie that came along, then over TCP. */
+static enum task_state on_bad_cookie(struct task *task)
+{
+    task->is_tcp |= task->had_bad_cookie;
+    task->had_bad_cookie = true;
+    task_trace(task, TRACE_STEP_NOTE, NULL, "asked again with the cookie that came along");
+    return ask_again(task);
+}
+
+static enum task_state on_truncated(struct task *task)
+{
+    if (task->is_tcp)
+        return give_up_server(task, TRACE_TRUNCATED, 0);
+    trace_end(&task->attempts, TRACE_TRUNCATED, 0);
+    task->is_tcp = true;
+    return TASK_ASK;
+}
+
+/* ---- the step ---- */
+
+/* Whether the servers asked answer for `name` as well: it is in their zone, and neither a
+ * delegation nor the configuration is known to lead elsewhere. */
+static bool may_follow(void *data, const uint8_t *name)
+{
+    struct task *task = data;
+    struct engine *engine = task->engine;
+    struct cache_time when = task_time(task);
+    struct cache_name key;
+    struct cut below;
+    int64_t end_ms;
+
+    if (task->type == RRTYPE_DS || !dname_is_under(name, task->cut.zone))
+        return false;
+    cache_name_init(&key, name);
+    return cache_route(&engine->cache, &key, key.labels, task->type) == task->route &&
+           !cache_find_cut(&engine->cache, &key, key.labels, task->cut.labels + 1U, &when,
+                           engine->policy->outgoing_port, &task->engine->scratch, &below,
+                           &end_ms);
+}
+
+static bool is_positive(enum classify_kind kind)
+{
+    return kind == CLASSIFY_ANSWER || kind == CLASSIFY_CHAIN || kind == CLASSIFY_DELEGATION;
+}
+
+static bool is_usable(enum classify_kind kind)
+{
+    return is_positive(kind) || kind == CLASSIFY_NODATA || kind == CLASSIFY_NXDOMAIN ||
+           kind == CLASSIFY_EMPTY;
+}
+
+/* What the reply says of how its server handles mixed case. */
+static void learn_case(const struct task *task, struct infra_server *server,
+                       enum classify_kind kind, uint64_t now_ms)
+{
+    bool is_believable = true;
+
+    if (task->is_mixed) /* it answers those too */
+        server->silent_cnt = 0;
+    if (task->is_mixed && is_positive(kind))
+        server->knows_case = true;
+    if (task->lower == TASK_LOWER_NEGATIVE &&
+        !is_positive(kind)) { /* errors too: it is not asked twice for ever */
+        server->same_cnt = (uint8_t)util_min(server->same_cnt + 1U, CASE_SAME_MAX);
+        is_believable = false;
+    }
+    /* once, it may have been the loss of packets */
+    if (task->lower == TASK_LOWER_SILENT && is_usable(kind))
+        is_believable = ++server->silent_cnt >= CASE_SILENT_MIN;
+    if (task->lower && is_believable && is_usable(kind))
+        server->no_case_until_ms = now_ms + INFRA_KEEP_MS;
+}
+
+/* What the reply says of its server besides. */
+static void learn(struct task *task, const struct message *reply, const struct scrub *scrub,
+                  enum classify_kind kind, uint64_t now_ms)
+{
+    struct infra_server *server =
+        infra_get(task->engine->infra, &asked_addr(task)->addr, now_ms);
+    const struct edns *edns = &reply->edns;
+
+    if (reply->has_edns && edns->cookie_len > COOKIE_CLIENT_LEN &&
+        task->ask.match.client_cookie) {
+        server->server_cookie_len = (uint8_t)(edns->cookie_len - COOKIE_CLIENT_LEN);
+        memcpy(server->server_cookie, edns->cookie + COOKIE_CLIENT_LEN,
+               server->server_cookie_len);
+    } else if (task->is_tcp && task->ask.match.client_cookie) {
+        server->server_cookie_len = 0; /* it gives none any more */
+    }
+    if (task->is_tcp && task->is_suspect && !task->ask.match.is_case_kept)
+        server->no_case_until_ms = now_ms + INFRA_KEEP_MS;
+    asked_addr(task)->is_silent = false;
+    task->has_reply = true;
+    infra_note_zone_up(task->engine->infra, task->parts.hash[task->cut.labels]);
+    learn_case(task, server, kind, now_ms);
+    if (!is_usable(kind))
+        return;
+    if (task->edns == TASK_EDNS_FULL && scrub_has_signatures(scrub))
+        server->signs_until_ms = now_ms + INFRA_KEEP_MS;
+    if (!task->has_doubted_edns) /* what was known already is not known for longer */
+        return;
+    if (task->edns == TASK_EDNS_BARE)
+        server->no_options_until_ms = now_ms + INFRA_KEEP_MS;
+    if (task->edns == TASK_EDNS_NONE)
+        server->no_edns_until_ms = now_ms + INFRA_KEEP_MS;
+}
+
+/* ---- servers that mishandle mixed case ---- */
+
+/* Whether the reply may be no more than what a server makes of letters that it does not expect:
+ * then it is asked once more in lower case before it is believed.  A server that has answered
+ * in mixed case with data is trusted with it, and so is one whose negative replies were often
+ * the same in both. */
+static bool is_case_in_doubt(struct task *task, enum classify_kind kind, uint64_t now_ms)
+{
+    const struct infra_server *server =
+        infra_get(task->engine->infra, &asked_addr(task)->addr, now_ms);
+    bool is_negative = kind == CLASSIFY_NODATA || kind == CLASSIFY_NXDOMAIN ||
+                       kind == CLASSIFY_EMPTY || kind == CLASSIFY_LAME ||
+                       kind == CLASSIFY_ERROR;
+
+    return is_negative && task->is_mixed && !server->knows_case &&
+           server->same_cnt < CASE_SAME_MAX;
+}
+
+static enum task_state doubt_case(struct task *task, enum classify_kind kind, unsigned rcode)
+{
+    enum trace_outcome outcome = kind == CLASSIFY_ERROR   ? TRACE_RCODE
+                                 : kind == CLASSIFY_LAME  ? TRACE_LAME
+                                 : kind == CLASSIFY_EMPTY ? TRACE_EMPTY
+                                                          : TRACE_ANSWERED;
+    trace_end(&task->attempts, outcome, rcode);
+    task_trace(task, TRACE_STEP_NOTE, NULL,
+               kind == CLASSIFY_ERROR || kind == CLASSIFY_LAME
+                   ? "the error may be about mixed case: asked again in lower case"
+                   : "the negative answer may be about mixed case: asked again in lower case");
+    task->lower = TASK_LOWER_NEGATIVE;
+    return TASK_ASK;
+}
+
+static bool had_options(const struct task *task)
+{
+    return task->edns == TASK_EDNS_FULL && (task->ask.match.client_cookie || task->ask.tls);
+}
+
+/* RFC 2181 5: an RRset is whole or nothing.  The record that breaks its format is named. */
+static void tell_unreadable(const struct task *task, const struct message *reply,
+                            const struct scrub *scrub)
+{
+    char what[SCRUB_BROKEN_MAX];
+
+    if (!task->trace)
+        return;
+    scrub_broken_print(scrub, what);
+    task_tell_reply(task, reply, NULL, what);
+}
+
+static enum task_state scrub_failed(struct task *task, const struct message *reply,
+                                    const struct scrub *scrub, enum err err)
+{
+    tell_unreadable(task, reply, scrub);
+    if (err != ERR_NOMEM && !is_whole(task)) { /* the records of a name above do not matter */
+        trace_end(&task->attempts, TRACE_BROKEN, 0);
+        return show_all(task);
+    }
+    if (err == ERR_LIMIT)
+        return fail_at_limit(task, scrub->limit);
+    if (err == ERR_NOMEM)
+        return task_fail(task, TASK_LIMITED, EDNS_EDE_OTHER, "out of memory");
+    refused_note(&task->engine->refused, REFUSED_UNREADABLE, &asked_addr(task)->addr,
+                 task_asked_name(task), now_wall_ms());
+    return give_up_server(task, TRACE_BROKEN, 0);
+}
+
+enum task_state step_reply(struct task *task, const struct message *reply)
+{
+    struct engine *engine = task->engine;
+    bool is_forward = task->cut.source == CUT_FORWARD;
+    struct scrub_asked asked = {.zone = task->cut.zone,
+                                .name = task_asked_name(task),
+                                .type = task->asked_type,
+                                .port = engine->policy->outgoing_port,
+                                .is_forward = is_forward,
+                                .checks_bailiwick = engine->policy->defences.bailiwick,
+                                .checks_sections = engine->policy->defences.sections,
+                                .rrset_records_max = engine->policy->limits.rrset_records,
+                                .rrset_bytes_max = engine->policy->limits.rrset_bytes,
+                                .may_follow = may_follow,
+                                .data = task};
+    const struct scrub *scrub;
+    uint64_t now_ms = now_mono_ms();
+
+    arena_reset(&engine->scratch);
+    if (!budget_spend_bytes(task->budget, reply->len))
+        return task_fail(task, TASK_LIMITED, EDNS_EDE_OTHER, task->budget->spent);
+    if (task->ask.match.has_trailing) {
+        engine->counts.trailing++;
+        task_trace(task, TRACE_STEP_NOTE, NULL,
+                   "octets behind the last record of the reply are ignored");
+    }
+    if (reply->flags & MESSAGE_TC) {
+        if (task->trace)
+            task_tell_reply(task, reply, NULL, "truncated");
+        return on_truncated(task);
+    }
+    enum err err = scrub_reply(reply, &asked, engine->scrub_room, &engine->scratch, &scrub);
+    engine->counts.work += scrub->work;
+    if (!budget_spend_work(task->budget, scrub->work))
+        return task_fail(task, TASK_LIMITED, EDNS_EDE_OTHER, task->budget->spent);
+    if (err)
+        return scrub_failed(task, reply, scrub, err);
+    if (scrub->dropped_cnt > 0)
+        refused_note(&engine->refused, REFUSED_RECORDS, &asked_addr(task)->addr,
+                     task_asked_name(task), now_wall_ms());
+    struct classify_terms terms = {.had_edns = task->edns != TASK_EDNS_NONE,
+                                   .had_options = had_options(task),
+                                   .is_forward = is_forward,
+                                   .may_be_cached = task->has_last_hope};
+    enum classify_kind kind = classify_reply(reply, scrub, &terms);
+    if (task->trace)
+        task_tell_reply(task, reply, scrub, classify_name(kind));
+    learn(task, reply, scrub, kind, now_ms);
+    bool is_in_doubt = is_case_in_doubt(task, kind, now_ms);
+    if (is_in_doubt && is_whole(task) && asked_addr(task)->tries < ASK_AGAIN_MAX)
+        return doubt_case(task, kind, classify_rcode(reply));
+    trace_end(&task->attempts, TRACE_ANSWERED, 0);
+    switch (kind) {
+    case CLASSIFY_ANSWER:
+    case CLASSIFY_CHAIN: return on_answer(task, reply, scrub);
+    case CLASSIFY_NODATA:
+        return is_in_doubt && !is_whole(task) ? show_more(task) : on_nodata(task, reply, scrub);
+    case CLASSIFY_NXDOMAIN: return on_nxdomain(task, reply, scrub);
+    case CLASSIFY_DELEGATION: return on_delegation(task, reply, scrub);
+    case CLASSIFY_LAME: return on_lame(task, now_ms);
+    case CLASSIFY_ERROR: return on_error(task, classify_rcode(reply));
+    case CLASSIFY_NO_EDNS: return on_no_edns(task, classify_rcode(reply), now_ms);
+    case CLASSIFY_NO_OPTIONS: return doubt_edns(task, TASK_EDNS_BARE, classify_rcode(reply));
+    case CLASSIFY_EMPTY: return on_empty(task, classify_rcode(reply) == RRTYPE_RCODE_NXDOMAIN);
+    case CLASSIFY_BAD_COOKIE: return on_bad_cookie(task);
+    }
+    return TASK_DONE;
+}

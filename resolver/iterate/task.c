@@ -1,0 +1,522 @@
+/* Memory of ended tasks is used again: a miss allocates nothing once there have been as many at
+ * a time. */
+#include "resolver/iterate/task.h"
+
+#include "base/now.h"
+
+enum {
+    CIRCLE_STEPS = 512,
+    CALLS = 8,  /* lines asked, one after the other, whether a free place is any use to them */
+    LOOKS = 64, /* parked tasks, and keys, looked at for one ENGINE_LOOK_MS */
+    LINES_MAX = 8,  /* clients that wait for one thing, before others are told to come over TCP:
+                     * a place may be held for seconds */
+    SOCKET_KEY = 1, /* of those that wait for a socket */
+};
+
+static struct list *bucket(struct engine *engine, const uint8_t *name, uint16_t type)
+{
+    return &engine->in_flight[(dname_hash(name) + type) % ENGINE_BUCKETS];
+}
+
+static struct task *find(struct engine *engine, const uint8_t *name, uint16_t type)
+{
+    struct list *head = bucket(engine, name, type);
+    for (struct list *l = head->next; l != head; l = l->next) {
+        struct task *t = container_of(l, struct task, in_flight);
+        if (t->type == type && dname_is_equal(t->name, name))
+            return t;
+    }
+    return NULL;
+}
+
+/* Whether `task` waits for `wanted`, however far down.  A search that grows too long counts as
+ * found. */
+static bool waits_for(const struct task *task, const struct task *wanted, unsigned *steps)
+{
+    if (task == wanted || ++*steps > CIRCLE_STEPS)
+        return true;
+    for (int i = 0; i < TASK_KIDS; i++)
+        if (task->kids[i].is_open && waits_for(task->kids[i].waiter.task, wanted, steps))
+            return true;
+    return false;
+}
+
+static uint64_t claim_of(const struct task *t)
+{
+    return dname_hash(t->name) * 0x9e3779b97f4a7c15U + t->type * 0xbf58476d1ce4e5b9U;
+}
+
+/* See that only one worker resolves it.  A task that another one waits for does not wait itself
+ * for other workers: two of them could wait for each other.  Nor does one that is listened to:
+ * what another worker does cannot be heard here. */
+static bool is_claimed_elsewhere(struct task *t)
+{
+    struct engine *engine = t->engine;
+
+    if (!engine->claims || !engine->cache.store->is_shared || !engine->policy->defences.merging)
+        return false;
+    t->claim = claim_of(t);
+    enum claims_verdict verdict =
+        claims_take(engine->claims, t->claim, engine->worker, &t->claim_turn);
+    t->has_claim = verdict == CLAIMS_OURS;
+    return verdict == CLAIMS_THEIRS && t->depth == 0 && !t->budget->trace;
+}
+
+static struct task *take_memory(struct engine *engine)
+{
+    struct task *t;
+
+    if (list_is_empty(&engine->spare)) {
+        t = malloc(sizeof(*t));
+        if (!t)
+            return NULL;
+    } else {
+        t = container_of(engine->spare.next, struct task, link);
+        list_remove(&t->link);
+        engine->spare_cnt--;
+    }
+    memset(t, 0, offsetof(struct task, attempts));
+    t->attempts.cnt = 0;
+    t->ede = 0;
+    t->cause = NULL;
+    return t;
+}
+
+static void give_memory(struct task *t)
+{
+    if (t->engine->spare_cnt == ENGINE_SPARE_MAX) {
+        free(t);
+        return;
+    }
+    t->engine->spare_cnt++;
+    list_add(&t->engine->spare, &t->link);
+}
+
+/* ---- telling ---- */
+
+struct cache_time task_time(const struct task *task)
+{
+    struct cache_time when = engine_time(task->since_ms);
+    when.fresh_ms = task->fresh_ms;
+    return when;
+}
+
+static struct trace_event event_of(const struct task *task, enum trace_step step,
+                                   const char *what)
+{
+    bool is_question =
+        step == TRACE_STEP_ASK || step == TRACE_STEP_REPLY || step == TRACE_STEP_SILENCE;
+    return (struct trace_event){.step = step,
+                                .task = task,
+                                .name = is_question ? task_asked_name(task) : task->name,
+                                .zone = task->cut.zone,
+                                .type = is_question ? task->asked_type : task->type,
+                                .what = what};
+}
+
+void task_tell(const struct task *task, enum trace_step step, const struct addr *server,
+               const char *what)
+{
+    struct trace_event event = event_of(task, step, what);
+    event.server = server;
+    task->trace->note(task->trace->data, &event);
+}
+
+void task_tell_reply(const struct task *task, const struct message *message,
+                     const struct scrub *scrub, const char *what)
+{
+    struct trace_event event = event_of(task, TRACE_STEP_REPLY, what);
+    event.server = &task->cut.addrs[task->addr].addr;
+    event.message = message;
+    event.scrub = scrub;
+    task->trace->note(task->trace->data, &event);
+}
+
+static void tell_begin(const struct task *task, const struct task *parent, const char *what)
+{
+    struct trace_event event = event_of(task, *what ? TRACE_STEP_JOIN : TRACE_STEP_BEGIN, what);
+    event.parent = parent;
+    task->trace->note(task->trace->data, &event);
+}
+
+/* ---- parking ---- */
+
+uint64_t task_subject(const struct task *task)
+{
+    unsigned labels = task->cut.labels;
+
+    if (task->cut.source == CUT_FORWARD)
+        labels = (unsigned)util_max(labels, dname_share(&task->parts));
+    return task->parts.hash[labels];
+}
+
+/* While it waits another worker may find out. */
+static void release_claim(struct task *task)
+{
+    if (task->has_claim)
+        claims_release(task->engine->claims, task->claim);
+    task->has_claim = false;
+}
+
+static uint64_t key_of(const struct task *task)
+{
+    return task->full == QUOTA_KINDS ? SOCKET_KEY : task->place.keys[task->full];
+}
+
+static enum task_state crowd_out(struct task *task, const char *cause)
+{
+    task->is_limited_by_others = task->is_crowded = true;
+    return task_give_up(task, EDNS_EDE_OTHER, cause);
+}
+
+/* Whether so many clients wait there that one more whose address may be forged shall come over
+ * TCP. */
+static bool is_crowded(const struct task *task)
+{
+    return task->client && !task->is_exempt && !quota_is_proven(task->client) &&
+           !task->is_called && park_lines(task->engine->park, key_of(task)) >= LINES_MAX;
+}
+
+enum task_state task_park(struct task *task, enum quota_kind full)
+{
+    struct engine *engine = task->engine;
+
+    task->full = full;
+    if (is_crowded(task))
+        return crowd_out(task, "too many clients wait for this zone or server");
+    release_claim(task);
+    for (int i = 0; i < task->cut.addr_cnt; i++)
+        task->cut.addrs[i].is_full = false;
+    struct park_entry *gone =
+        park_put(engine->park, &task->parked, key_of(task), task->client, task->is_called);
+    task->is_called = false;
+    engine->counts.parked++;
+    if (gone) {
+        struct task *other = container_of(gone, struct task, parked);
+        engine->counts.evicted++;
+        task_wake(other,
+                  crowd_out(other, "too many questions of this client wait for their turn"));
+    }
+    return TASK_WAIT;
+}
+
+/* How it goes on: with a look into the cache, unless it has learnt more than that has; with the
+ * same server in the same way, if there was a reason for it. */
+static enum task_state state_after_parking(const struct task *task)
+{
+    bool is_bound = task->is_tcp || task->edns != TASK_EDNS_FULL || task->lower;
+    bool is_whole = task->engine->policy->is_minimising && !task->is_minimising &&
+                    task->cut.source != CUT_FORWARD; /* shortened names have led nowhere */
+    bool is_fresh = task->sends == 0 && !task->is_above && !task->is_from_child && !is_whole &&
+                    (task->is_cut_cached || task->cut.source != CUT_DELEGATION);
+
+    return is_fresh ? TASK_LOOK : is_bound ? TASK_ASK : TASK_TARGET;
+}
+
+/* It runs before all others that can go on.  When many questions time out at once, their next
+ * tries would take every other place that they gave back. */
+static void call(struct task *task)
+{
+    task_wake(task, state_after_parking(task));
+    list_remove(&task->link);
+    list_add(task->engine->runnable.next, &task->link);
+    task->is_called = true;
+    task->is_elsewhere = is_claimed_elsewhere(task);
+    if (!task->is_elsewhere)
+        return;
+    task->engine->counts.elsewhere++;
+    task->state = TASK_WAIT;
+    list_remove(&task->link);
+    list_add(&task->engine->elsewhere, &task->link);
+}
+
+/* Another client wants it as well: it and what it waits for count for the one who has fewest
+ * waiting. */
+static void favour(struct task *task, const struct budget *other, unsigned *steps)
+{
+    struct engine *engine = task->engine;
+
+    if (++*steps > CIRCLE_STEPS)
+        return;
+    for (int i = 0; i < TASK_KIDS; i++)
+        if (task->kids[i].is_open)
+            favour(task->kids[i].waiter.task, other, steps);
+    if (!park_has(&task->parked) || !park_favour(engine->park, &task->parked, other->client))
+        return;
+    task->client = task->place.client = other->client;
+    task->is_exempt = task->place.is_exempt = other->is_exempt;
+    if (task->full == QUOTA_KINDS || quota_has_room(engine->quota, &task->place, task->full))
+        call(task);
+}
+
+/* Call the next whom a free place is any use to. */
+static void call_next(struct engine *engine, uint64_t key)
+{
+    for (int i = 0; i < CALLS; i++) {
+        struct park_entry *entry = park_call(engine->park, key);
+        struct task *task = entry ? container_of(entry, struct task, parked) : NULL;
+        if (!task)
+            return;
+        if (task->full == QUOTA_KINDS ||
+            quota_has_room(engine->quota, &task->place, task->full)) {
+            call(task);
+            return;
+        }
+    }
+}
+
+void task_unpark(struct engine *engine, const struct quota_place *place)
+{
+    if (park_cnt(engine->park) == 0)
+        return;
+    for (enum quota_kind kind = 0; kind < QUOTA_KINDS; kind++)
+        call_next(engine, place->keys[kind]);
+    call_next(engine, SOCKET_KEY);
+}
+
+void task_look_at_parked(struct engine *engine, uint64_t now_ms)
+{
+    uint64_t key;
+
+    if (park_cnt(engine->park) == 0 || now_ms - engine->looked_ms < ENGINE_LOOK_MS)
+        return;
+    engine->looked_ms = now_ms;
+    size_t looks = util_min(park_cnt(engine->park), LOOKS);
+    for (size_t i = 0; i < looks && park_look_key(engine->park, &key); i++)
+        call_next(engine, key);
+    for (size_t i = 0; i < looks && park_cnt(engine->park) > 0; i++) {
+        struct task *task = container_of(park_look(engine->park), struct task, parked);
+        if (!budget_is_left(task->budget, now_ms))
+            task_wake(task, TASK_ASK); /* where it ends */
+    }
+}
+
+/* ---- tasks ---- */
+
+struct task *task_get(struct engine *engine, const uint8_t *name, uint16_t type,
+                      struct budget *budget, struct task *parent)
+{
+    unsigned steps = 0, depth = parent ? parent->depth + 1 : 0;
+    struct task *t = find(engine, name, type);
+
+    if (t && parent && waits_for(t, parent, &steps)) {
+        task_trace(parent, TRACE_STEP_NOTE, NULL, TASK_NOTE_CIRCLE);
+        return NULL;
+    }
+    /* it is needed here, whoever else has it */
+    if (t && t->is_elsewhere && (parent || budget->trace)) {
+        t->is_elsewhere = false;
+        t->depth = (unsigned)util_max(t->depth, depth);
+        task_wake(t, TASK_LOOK);
+    }
+    if (t) {
+        steps = 0;
+        favour(t, budget, &steps);
+        engine->counts.merged++;
+        if (budget->trace && (!t->trace || t->trace == engine->trace))
+            t->trace = budget->trace;
+        if (budget->trace && t->trace == budget->trace)
+            tell_begin(t, parent, "somebody has asked for it already");
+        return t;
+    }
+    bool is_full = engine->task_cnt >= (parent ? ENGINE_TASKS_MAX : ENGINE_TASKS_TOP_MAX);
+    if (depth > engine->policy->limits.depth || is_full) {
+        if (parent)
+            task_note_limit(parent,
+                            is_full ? "too much is being resolved already"
+                                    : "too many resolutions wait for each other (limit: depth)",
+                            is_full);
+        return NULL;
+    }
+    t = take_memory(engine);
+    if (!t)
+        return NULL;
+    t->engine = engine;
+    memcpy(t->whole_name, name, dname_len(name));
+    t->name = t->whole_name;
+    struct list *links[] = {&t->link, &t->asking, &t->join, &t->joiners, &t->waiters};
+    for (size_t i = 0; i < ARRAY_LEN(links); i++)
+        list_init(links[i]);
+    t->type = type;
+    t->budget = budget_ref(budget);
+    t->client = budget->client;
+    t->is_exempt = budget->is_exempt;
+    t->trace = budget->trace ? budget->trace : engine->trace;
+    t->fresh_ms = budget->fresh_ms;
+    t->depth = depth;
+    t->has_whole_budget = !parent && budget->queries_left == engine->policy->limits.queries;
+    t->since_ms = now_wall_ms();
+    t->since_mono_ms = now_mono_ms();
+    t->outcome = TASK_ANSWERED;
+    dname_split(t->name, &t->parts);
+    cache_name_init(&t->key, t->name);
+    list_add(bucket(engine, name, type), &t->in_flight);
+    engine->task_cnt++;
+    engine->counts.tasks++;
+    if (t->trace)
+        tell_begin(t, parent, "");
+    t->is_elsewhere = is_claimed_elsewhere(t);
+    if (t->is_elsewhere) {
+        engine->counts.elsewhere++;
+        t->state = TASK_WAIT;
+        list_add(&engine->elsewhere, &t->link);
+    } else {
+        task_wake(t, TASK_LOOK);
+    }
+    return t;
+}
+
+void task_wait(struct task *task, struct task_waiter *waiter)
+{
+    waiter->task = task;
+    list_add(&task->waiters, &waiter->link);
+}
+
+void task_leave(struct task_waiter *waiter)
+{
+    if (waiter->task)
+        list_remove(&waiter->link);
+    waiter->task = NULL;
+}
+
+void task_leave_kids(struct task *task)
+{
+    for (int i = 0; i < TASK_KIDS; i++)
+        if (task->kids[i].is_open) {
+            task->kids[i].is_open = false;
+            task_leave(&task->kids[i].waiter);
+        }
+}
+
+void task_wake(struct task *task, enum task_state state)
+{
+    park_remove(task->engine->park, &task->parked);
+    task->state = state;
+    list_remove(&task->link);
+    list_add(&task->engine->runnable, &task->link);
+}
+
+void task_release_joiners(struct task *task, bool is_denied)
+{
+    while (!list_is_empty(&task->joiners)) {
+        struct task *joiner = container_of(task->joiners.next, struct task, join);
+        list_remove(&joiner->join);
+        if (is_denied)
+            joiner->is_minimising = false;
+        /* one whose servers the zone itself named keeps them: the way from above leads to
+         * others */
+        task_wake(joiner, is_denied || joiner->is_from_child ? TASK_TARGET : TASK_LOOK);
+    }
+}
+
+enum task_state task_fail(struct task *task, enum task_outcome outcome, uint16_t ede,
+                          const char *cause)
+{
+    task->outcome = outcome;
+    task->ede = ede;
+    task->cause = cause;
+    return TASK_DONE;
+}
+
+void task_note_limit(struct task *task, const char *limit, bool is_others)
+{
+    if (is_others)
+        task->is_limited_by_others = true;
+    else
+        task->is_limited = true;
+    task->limit = limit;
+    task_trace(task, TRACE_STEP_NOTE, NULL, limit);
+}
+
+enum task_state task_give_up(struct task *task, uint16_t ede, const char *cause)
+{
+    bool is_limited = task->is_limited || task->is_limited_by_others;
+    return task_fail(task, is_limited ? TASK_LIMITED : TASK_FAILED, ede, cause);
+}
+
+void task_unlisten(struct engine *engine, const struct trace_sink *sink)
+{
+    for (size_t i = 0; i < ENGINE_BUCKETS; i++)
+        for (struct list *l = engine->in_flight[i].next; l != &engine->in_flight[i];
+             l = l->next) {
+            struct task *t = container_of(l, struct task, in_flight);
+            if (t->trace == sink)
+                t->trace = NULL;
+            if (t->budget->trace == sink)
+                t->budget->trace = NULL;
+        }
+}
+
+void task_come_back(struct engine *engine)
+{
+    struct list *next;
+
+    for (struct list *l = engine->elsewhere.next; l != &engine->elsewhere; l = next) {
+        struct task *task = container_of(l, struct task, link);
+        next = l->next;
+        if (!claims_is_held(engine->claims, task->claim, task->claim_turn))
+            task_wake(task, TASK_DONE);
+    }
+}
+
+void task_end(struct task *task)
+{
+    struct engine *engine = task->engine;
+
+    park_remove(engine->park, &task->parked);
+    if (task->has_claim) /* when others see what was learnt */
+        engine->cache.store->announce(engine->cache.store, task->claim,
+                                      claims_has_waiters(engine->claims, task->claim));
+    if (task->is_asking) {
+        engine->out->cancel(engine->out, &task->ask);
+        engine->out_cnt--;
+        quota_give_back(engine->quota, &task->place);
+    }
+    while (!list_is_empty(&task->joiners))
+        list_remove(task->joiners.next);
+    while (!list_is_empty(&task->waiters)) {
+        struct task_waiter *waiter = container_of(task->waiters.next, struct task_waiter, link);
+        list_remove(&waiter->link);
+        waiter->task = NULL;
+    }
+    task_leave_kids(task);
+    list_remove(&task->link);
+    list_remove(&task->in_flight);
+    list_remove(&task->asking);
+    list_remove(&task->join);
+    budget_unref(&task->budget);
+    engine->task_cnt--;
+    give_memory(task);
+}
+
+const uint8_t *task_asked_name(const struct task *task)
+{
+    return dname_suffix(task->name, task->asked_labels);
+}
+
+void task_end_all(struct engine *engine)
+{
+    for (size_t i = 0; i < ENGINE_BUCKETS; i++)
+        while (!list_is_empty(&engine->in_flight[i]))
+            task_end(container_of(engine->in_flight[i].next, struct task, in_flight));
+}
+
+void task_free_engine(struct engine **engine)
+{
+    struct engine *e = *engine;
+    if (!e)
+        return;
+    task_end_all(e);
+    while (!list_is_empty(&e->spare)) {
+        struct task *t = container_of(e->spare.next, struct task, link);
+        list_remove(&t->link);
+        free(t);
+    }
+    arena_fini(&e->scratch);
+    scrub_free_room(&e->scrub_room);
+    infra_free(&e->infra);
+    park_free(&e->park);
+    e->cache.store->free(&e->cache.store);
+    free(e);
+    *engine = NULL;
+}

@@ -1,0 +1,247 @@
+/* resolver/iterate/task.h | one resolution in flight: a name, a type, and how far it has come
+ *
+ * A task ends when the cache holds what there is to know of its name and type - records, an
+ * alias, an absence - or when it has failed.  Whoever waits is woken once and looks into the
+ * cache.  A task never follows an alias and never calls another one: it waits for it.
+ *
+ * Owner:    the engine.
+ * Thread:   one worker.
+ * Words:    kid - a task that this one waits for, for the address of a server; joiner - a task
+ * that would ask the same question of the same zone, and waits for this one's reply instead.
+ */
+#pragma once
+
+#include "resolver/iterate/engine.h"
+#include "resolver/iterate/pick.h"
+
+/* A note of the trace that a cause is made of. */
+#define TASK_NOTE_CIRCLE "whoever could tell that waits for this here: a circle"
+
+/* How much of EDNS a query has. */
+enum task_edns {
+    TASK_EDNS_FULL,
+    TASK_EDNS_BARE, /* without options */
+    TASK_EDNS_NONE,
+};
+
+/* Why a query is repeated in lower case. */
+enum task_lower {
+    TASK_LOWER_NO,
+    TASK_LOWER_ALTERED,  /* the server altered the letters, over UDP and TCP */
+    TASK_LOWER_NEGATIVE, /* a negative reply or an error came to mixed case */
+    TASK_LOWER_SILENT,   /* no reply came to mixed case */
+};
+
+enum task_state {
+    TASK_LOOK,   /* find the nearest zone whose servers are known */
+    TASK_TARGET, /* find an address of one of them */
+    TASK_ASK,    /* ask there */
+    TASK_WAIT,   /* for a reply, kids, or the question of another task */
+    TASK_DONE,
+};
+
+enum task_outcome {
+    TASK_ANSWERED, /* the cache has it */
+    TASK_FAILED,   /* nobody who should know could tell */
+    TASK_LIMITED,  /* a limit of whoever started it was reached: another one may try again */
+};
+
+/* How a task ended.  Lifetime: the call of wake. */
+struct task_end {
+    enum task_outcome outcome;
+    const struct budget *budget; /* that it spent from: to be compared, not to be read */
+    bool is_budget_spent;
+    bool is_crowded;  /* so many clients wait that those whose address may be forged shall come
+                         over TCP */
+    uint16_t ede;     /* unless it was answered */
+    const char *text; /* zone, servers and what they did */
+};
+
+/* Someone who waits for a task.  Lifetime: the waiter's own. */
+struct task_waiter {
+    struct list link;
+    struct task *task; /* NULL: waits for nothing */
+    void (*wake)(struct task_waiter *waiter, const struct task_end *end);
+};
+
+enum {
+    TASK_KIDS =
+        8, /* four lookups a step, for two families (docs/LIMITS.md section 3: NXNSAttack) */
+    TASK_SENDS_MAX = 32, /* docs/LIMITS.md section 3: NRDelegationAttack */
+};
+
+struct task_kid {
+    struct task_waiter waiter;
+    struct task *parent;
+    int server; /* of the parent's cut */
+    bool is_v6, is_open;
+};
+
+/* One piece of memory that does not grow, whatever servers say.  Lifetime: its own. */
+struct task {
+    struct list link;      /* engine->runnable, elsewhere or spare */
+    struct list in_flight; /* engine->in_flight */
+    struct list asking;    /* engine->asking, while its question is out */
+    struct list join;      /* the joiners of another task */
+    struct list joiners;
+    struct list waiters;
+    struct engine *engine;
+    struct budget *budget;
+    const uint8_t *name; /* whole_name */
+    uint16_t type;
+    unsigned depth;
+    bool has_whole_budget; /* nothing had been spent of it before */
+    enum task_state state;
+    uint64_t claim; /* what it has claimed, or waits for */
+    uint32_t claim_turn;
+    bool has_claim;    /* it is ours */
+    bool is_elsewhere; /* another worker resolves it */
+    int64_t since_ms;  /* wall: when it began */
+    uint64_t since_mono_ms;
+
+    struct cut cut;
+    uint32_t route;         /* the tag of the configured cut above it */
+    int64_t cut_end_ms;     /* wall: how long the parent's word on the cut holds */
+    bool is_cut_cached;     /* not learnt by this task */
+    unsigned look_below;    /* labels that the zone to be found must be short of; 0: any */
+    bool is_delegation_new; /* another task has asked the parent a moment ago */
+    bool is_above; /* the parent was asked anew, when all servers that were known had failed */
+    bool has_last_hope; /* dead and lame servers are asked too */
+    bool is_minimising;
+    unsigned shown;     /* labels that the servers of the cut have seen */
+    unsigned steps;     /* of minimisation */
+    bool has_reply;     /* a server of the cut answered, whatever it said */
+    bool is_known_down; /* no server was asked: those of the zone failed a moment ago */
+    bool is_child_side; /* what the zone says of its own servers was looked for */
+    bool is_from_child; /* the cut is that, for this task only */
+    unsigned failed_targets;
+    unsigned kid_retries;
+    const char *limit;         /* static: the limit that kept it from a server; NULL: none */
+    bool is_limited;           /* a limit of its own budget was met on the way */
+    bool is_limited_by_others; /* one of somebody else's, or of the engine */
+
+    bool is_empty_denied; /* all of those said NXDOMAIN */
+    unsigned empty_addr;  /* 1 + the first address that answered with nothing at all; 0: none */
+    int addr;             /* of the cut, that is asked */
+    unsigned asked_labels;
+    uint16_t asked_type;
+    uint64_t asked_us;
+    bool is_tcp; /* how to ask next */
+    enum task_edns edns;
+    bool has_doubted_edns; /* this task has found out that the server rejects it */
+    enum task_lower lower; /* other than TASK_LOWER_NO: without 0x20 */
+    bool is_mixed;         /* the last query had letters in upper case */
+    bool is_suspect;       /* a mismatched reply came over UDP */
+    bool is_case_all;      /* only its letters were wrong */
+    bool is_cookie_all;    /* it only lacked a cookie */
+    bool had_bad_cookie;
+    bool is_asking;  /* a question is out */
+    uint64_t client; /* whom its questions count for: of those who want it, the one with fewest
+                        waiting */
+    bool is_exempt;  /* that one is */
+    struct quota_place place; /* that its question wants or has */
+    struct park_entry parked; /* it waits for one */
+    enum quota_kind full;     /* what was, then; QUOTA_KINDS: sockets */
+    bool is_called;           /* it has waited, and it is its turn */
+    bool is_crowded;          /* too many clients wait there */
+    uint8_t client_cookie[COOKIE_CLIENT_LEN + COOKIE_SERVER_MAX];
+    struct out_ask ask;
+    unsigned sends;
+    const struct trace_sink *trace; /* NULL: nobody listens, and it costs a branch */
+    int64_t fresh_ms;               /* of its budget */
+    struct pick_why pick;           /* why that address */
+
+    struct task_kid kids[TASK_KIDS];
+    struct trace_attempts attempts;
+    enum task_outcome outcome;
+    uint16_t ede;
+    const char *cause; /* static: why it failed */
+
+    struct cache_name key;
+    struct dname_parts parts;
+    uint8_t whole_name[DNAME_MAX];
+    uint8_t cut_names[CUT_NAMES_MAX]; /* of `cut` */
+};
+
+/* The task for `name` and `type`: the one in flight, or a new one that spends from `budget`,
+ * which it holds.  `parent` is the task that wants it, or NULL.  NULL: too many tasks, too
+ * deep, a circle of tasks that wait for each other, or no memory. */
+MUST_USE struct task *task_get(struct engine *engine, const uint8_t *name, uint16_t type,
+                               struct budget *budget, struct task *parent);
+
+/* Finish the tasks that other workers have resolved meanwhile, in one way or another: who waits
+ * for them looks into the cache. */
+void task_come_back(struct engine *engine);
+
+/* A limit of its budget, or of others (`is_others`), keeps it from a server; `limit` is static.
+ */
+void task_note_limit(struct task *task, const char *limit, bool is_others);
+
+/* The state of a task that nobody could help: failed, or limited if a limit was met on the way.
+ */
+enum task_state task_give_up(struct task *task, uint16_t ede, const char *cause);
+
+/* Wait for it. */
+void task_wait(struct task *task, struct task_waiter *waiter);
+
+/* Wait no longer; waiting for nothing is fine.  The task goes on. */
+void task_leave(struct task_waiter *waiter);
+
+/* Let it wait until a place is free there; QUOTA_KINDS: a socket.  Where too many wait, the
+ * oldest of the client that has most fails. */
+enum task_state task_park(struct task *task, enum quota_kind full);
+
+/* A question has ended, and with it a place is free: call who waits for that. */
+void task_unpark(struct engine *engine, const struct quota_place *place);
+
+/* Now and then: call who waits for what other workers have given back, and those whose time is
+ * up. */
+void task_look_at_parked(struct engine *engine, uint64_t now_ms);
+
+/* dname_hash of what a silence or a quota is about: the zone, or of a forwarder what one owner
+ * has of its names. */
+uint64_t task_subject(const struct task *task);
+
+/* Wait for no kid any longer: before the cut is another one. */
+void task_leave_kids(struct task *task);
+
+/* Have the machine look at it. */
+void task_wake(struct task *task, enum task_state state);
+
+/* Wake those that waited for its question.  `is_denied`: shortened names lead nowhere here,
+ * they ask for the whole of theirs. */
+void task_release_joiners(struct task *task, bool is_denied);
+
+/* The state of a task that has failed for this reason; `cause` is static. */
+enum task_state task_fail(struct task *task, enum task_outcome outcome, uint16_t ede,
+                          const char *cause);
+
+/* Take it out of all tables and keep its memory for another. */
+void task_end(struct task *task);
+
+/* The suffix of its name that is asked for now. */
+const uint8_t *task_asked_name(const struct task *task);
+
+/* End all tasks; waiters are not woken. */
+void task_end_all(struct engine *engine);
+
+/* The time as its questions to the cache want it. */
+struct cache_time task_time(const struct task *task);
+
+/* Tell whoever listens. */
+void task_tell(const struct task *task, enum trace_step step, const struct addr *server,
+               const char *what);
+void task_tell_reply(const struct task *task, const struct message *message,
+                     const struct scrub *scrub, const char *what);
+static inline void task_trace(const struct task *task, enum trace_step step,
+                              const struct addr *server, const char *what)
+{
+    if (__builtin_expect(task->trace != NULL, 0))
+        task_tell(task, step, server, what);
+}
+
+/* Nobody listens there any more: no task tells it anything from now on. */
+void task_unlisten(struct engine *engine, const struct trace_sink *sink);
+
+/* Free an engine with all its tasks; waiters are not woken.  Clears the pointer. */
+void task_free_engine(struct engine **engine);

@@ -1,0 +1,92 @@
+/* What ran out is said in words, for the client's EDE and the trace. */
+#include "resolver/limits/budget.h"
+
+/* Of sorting replies out; about four times what the densest reply takes for an octet. */
+enum { WORK_AN_OCTET = 4 };
+
+struct budget_limits budget_defaults(void)
+{
+    return (struct budget_limits){.queries = 100,
+                                  .bytes = 65536,
+                                  .time_ms = 7000,
+                                  .depth = 7,
+                                  .cnames = 11,
+                                  .lookups = 32,
+                                  .targets = 5,
+                                  .minimisation_steps = 10,
+                                  .rrset_records = 4096,
+                                  .rrset_bytes = 65535};
+}
+
+struct budget *budget_new(const struct budget_limits *limits, uint64_t now_ms)
+{
+    struct budget *budget = malloc(sizeof(*budget));
+    if (budget)
+        *budget = (struct budget){.ref_cnt = 1,
+                                  .queries_left = limits->queries,
+                                  .bytes_left = limits->bytes,
+                                  .lookups_left = limits->lookups,
+                                  .work_left = (uint32_t)util_min(
+                                      (uint64_t)limits->bytes * WORK_AN_OCTET, UINT32_MAX),
+                                  .end_ms = now_ms + limits->time_ms};
+    return budget;
+}
+
+struct budget *budget_ref(struct budget *budget)
+{
+    budget->ref_cnt++;
+    return budget;
+}
+
+void budget_unref(struct budget **budget)
+{
+    if (*budget && --(*budget)->ref_cnt == 0)
+        free(*budget);
+    *budget = NULL;
+}
+
+bool budget_is_left(struct budget *budget, uint64_t now_ms)
+{
+    if (!budget->spent && now_ms >= budget->end_ms)
+        budget->spent = "the time for one query is up";
+    return !budget->spent;
+}
+
+bool budget_spend_query(struct budget *budget, uint64_t now_ms)
+{
+    if (!budget->spent && budget->queries_left == 0)
+        budget->spent = "it took too many queries to servers (limit: queries)";
+    if (!budget_is_left(budget, now_ms))
+        return false;
+    budget->queries_left--;
+    return true;
+}
+
+/* Running out of these alone is not the end: there may be servers whose address is known. */
+bool budget_spend_lookup(struct budget *budget)
+{
+    if (budget->lookups_left == 0)
+        return false;
+    budget->lookups_left--;
+    return true;
+}
+
+bool budget_spend_bytes(struct budget *budget, size_t bytes)
+{
+    if (!budget->spent && budget->bytes_left == 0)
+        budget->spent = "the replies of servers had too many octets (limit: bytes)";
+    if (budget->spent)
+        return false;
+    budget->bytes_left -= (uint32_t)util_min(bytes, budget->bytes_left);
+    return true;
+}
+
+bool budget_spend_work(struct budget *budget, unsigned work)
+{
+    if (!budget->spent && budget->work_left == 0)
+        budget->spent = "the replies of servers took too much work";
+    if (budget->spent)
+        return false;
+    budget->work_left -= (uint32_t)util_min(work, budget->work_left);
+    return true;
+}

@@ -1,0 +1,325 @@
+/* Lines, keys and clients come out of pools as large as the park: there are never more of them
+ * than of those that wait. Clients stand in lists by how many they have waiting, which changes
+ * by one at a time, so the largest is always known. */
+#include "resolver/limits/park.h"
+
+enum { BUCKETS = 1024 };
+
+struct place {
+    struct list link;  /* park->places or park->spare_places */
+    struct list chain; /* of its bucket */
+    struct list lines; /* whose turn it is, first */
+    uint64_t key;
+    size_t line_cnt;
+};
+
+struct owner {
+    struct list link; /* park->by_cnt[cnt] or park->spare_owners */
+    struct list chain;
+    struct list entries; /* the oldest first */
+    uint64_t client;
+    size_t cnt;
+};
+
+struct park_line {
+    struct list link; /* place->lines or park->spare_lines */
+    struct list chain;
+    struct list entries;
+    struct place *place;
+    struct owner *owner;
+    size_t cnt;
+};
+
+/* Lifetime: worker. */
+struct park {
+    size_t most, cnt, largest; /* most entries of one owner */
+    struct list all, places, spare_places, spare_owners, spare_lines;
+    struct list place_buckets[BUCKETS], owner_buckets[BUCKETS], line_buckets[BUCKETS];
+    struct list *by_cnt; /* most + 1 */
+    struct place *place_pool;
+    struct owner *owner_pool;
+    struct park_line *line_pool;
+};
+
+static void init_lists(struct park *p)
+{
+    struct list *lists[] = {&p->all, &p->places, &p->spare_places, &p->spare_owners,
+                            &p->spare_lines};
+    for (size_t i = 0; i < ARRAY_LEN(lists); i++)
+        list_init(lists[i]);
+    for (size_t i = 0; i < BUCKETS; i++) {
+        list_init(&p->place_buckets[i]);
+        list_init(&p->owner_buckets[i]);
+        list_init(&p->line_buckets[i]);
+    }
+    for (size_t i = 0; i <= p->most; i++)
+        list_init(&p->by_cnt[i]);
+    for (size_t i = 0; i < p->most; i++) {
+        list_add(&p->spare_places, &p->place_pool[i].link);
+        list_add(&p->spare_owners, &p->owner_pool[i].link);
+        list_add(&p->spare_lines, &p->line_pool[i].link);
+    }
+}
+
+enum err park_new(size_t most, struct park **out)
+{
+    struct park *p = calloc(1, sizeof(*p));
+
+    if (!p)
+        return ERR_NOMEM;
+    p->most = most;
+    p->by_cnt = calloc(most + 1, sizeof(*p->by_cnt));
+    p->place_pool = calloc(most, sizeof(*p->place_pool));
+    p->owner_pool = calloc(most, sizeof(*p->owner_pool));
+    p->line_pool = calloc(most, sizeof(*p->line_pool));
+    if (!p->by_cnt || !p->place_pool || !p->owner_pool || !p->line_pool) {
+        park_free(&p);
+        return ERR_NOMEM;
+    }
+    init_lists(p);
+    *out = p;
+    return ERR_OK;
+}
+
+void park_free(struct park **park)
+{
+    struct park *p = *park;
+
+    if (!p)
+        return;
+    free(p->by_cnt);
+    free(p->place_pool);
+    free(p->owner_pool);
+    free(p->line_pool);
+    free(p);
+    *park = NULL;
+}
+
+/* ---- finding ---- */
+
+static struct list *bucket(struct list buckets[BUCKETS], uint64_t hash)
+{
+    return &buckets[(hash ^ hash >> 32) % BUCKETS];
+}
+
+static struct place *find_place(struct park *p, uint64_t key)
+{
+    struct list *head = bucket(p->place_buckets, key);
+    for (struct list *l = head->next; l != head; l = l->next)
+        if (container_of(l, struct place, chain)->key == key)
+            return container_of(l, struct place, chain);
+    return NULL;
+}
+
+static struct place *get_place(struct park *p, uint64_t key)
+{
+    struct place *place = find_place(p, key);
+
+    if (place)
+        return place;
+    place = container_of(p->spare_places.next, struct place, link);
+    list_remove(&place->link);
+    list_init(&place->lines);
+    place->line_cnt = 0;
+    place->key = key;
+    list_add(&p->places, &place->link);
+    list_add(bucket(p->place_buckets, key), &place->chain);
+    return place;
+}
+
+static struct owner *get_owner(struct park *p, uint64_t client)
+{
+    struct list *head = bucket(p->owner_buckets, client);
+    for (struct list *l = head->next; l != head; l = l->next)
+        if (container_of(l, struct owner, chain)->client == client)
+            return container_of(l, struct owner, chain);
+    struct owner *owner = container_of(p->spare_owners.next, struct owner, link);
+    list_remove(&owner->link);
+    list_init(&owner->entries);
+    owner->client = client;
+    owner->cnt = 0;
+    list_add(&p->by_cnt[0], &owner->link);
+    list_add(head, &owner->chain);
+    return owner;
+}
+
+static struct list *line_bucket(struct park *p, uint64_t key, uint64_t client)
+{
+    return bucket(p->line_buckets, key ^ (client << 1 | client >> 63));
+}
+
+static struct park_line *find_line(struct park *p, uint64_t key, uint64_t client)
+{
+    struct list *head = line_bucket(p, key, client);
+    for (struct list *l = head->next; l != head; l = l->next) {
+        struct park_line *line = container_of(l, struct park_line, chain);
+        if (line->place->key == key && line->owner->client == client)
+            return line;
+    }
+    return NULL;
+}
+
+static struct park_line *get_line(struct park *p, uint64_t key, uint64_t client)
+{
+    struct park_line *line = find_line(p, key, client);
+
+    if (line)
+        return line;
+    line = container_of(p->spare_lines.next, struct park_line, link);
+    list_remove(&line->link);
+    list_init(&line->entries);
+    line->place = get_place(p, key);
+    line->owner = get_owner(p, client);
+    line->cnt = 0;
+    list_add(&line->place->lines, &line->link);
+    line->place->line_cnt++;
+    list_add(line_bucket(p, key, client), &line->chain);
+    return line;
+}
+
+/* ---- leaving ---- */
+
+static void move_owner(struct park *p, struct owner *owner, size_t cnt)
+{
+    owner->cnt = cnt;
+    list_remove(&owner->link);
+    list_add(&p->by_cnt[cnt], &owner->link);
+    p->largest = util_max(p->largest, cnt);
+    while (p->largest > 0 && list_is_empty(&p->by_cnt[p->largest]))
+        p->largest--; /* by one: counts change by one */
+}
+
+static void spare(struct list *to, struct list *link, struct list *chain)
+{
+    list_remove(chain);
+    list_remove(link);
+    list_add(to, link);
+}
+
+void park_remove(struct park *p, struct park_entry *entry)
+{
+    struct park_line *line = entry->line;
+
+    if (!line)
+        return;
+    struct owner *owner = line->owner;
+    struct place *place = line->place;
+    list_remove(&entry->in_line);
+    list_remove(&entry->of_client);
+    list_remove(&entry->in_all);
+    entry->line = NULL;
+    p->cnt--;
+    line->cnt--;
+    move_owner(p, owner, owner->cnt - 1);
+    if (line->cnt == 0) {
+        place->line_cnt--;
+        spare(&p->spare_lines, &line->link, &line->chain);
+    }
+    if (owner->cnt == 0)
+        spare(&p->spare_owners, &owner->link, &owner->chain);
+    if (list_is_empty(&place->lines))
+        spare(&p->spare_places, &place->link, &place->chain);
+}
+
+/* The oldest of the client that has most. */
+static struct park_entry *evict(struct park *p)
+{
+    struct owner *owner = container_of(p->by_cnt[p->largest].next, struct owner, link);
+    struct park_entry *entry = container_of(owner->entries.next, struct park_entry, of_client);
+
+    park_remove(p, entry);
+    return entry;
+}
+
+/* ---- coming ---- */
+
+/* At the end of the list, or before its first. */
+static void link_in(struct list *head, struct list *link, bool is_first)
+{
+    list_add(is_first ? head->next : head,
+             link); /* before the first: of none, that is the end */
+}
+
+static void put(struct park *p, struct park_entry *entry, uint64_t key, uint64_t client,
+                bool is_first)
+{
+    struct park_line *line = get_line(p, key, client);
+
+    entry->line = line;
+    link_in(&line->entries, &entry->in_line, is_first);
+    link_in(&line->owner->entries, &entry->of_client, is_first);
+    list_add(&p->all, &entry->in_all);
+    if (is_first) { /* it keeps its turn */
+        list_remove(&line->link);
+        link_in(&line->place->lines, &line->link, true);
+    }
+    line->cnt++;
+    p->cnt++;
+    move_owner(p, line->owner, line->owner->cnt + 1);
+}
+
+struct park_entry *park_put(struct park *p, struct park_entry *entry, uint64_t key,
+                            uint64_t client, bool is_first)
+{
+    struct park_entry *gone = p->cnt == p->most ? evict(p) : NULL;
+
+    put(p, entry, key, client, is_first);
+    return gone;
+}
+
+/* ---- turns ---- */
+
+struct park_entry *park_call(struct park *p, uint64_t key)
+{
+    struct place *place = find_place(p, key);
+
+    if (!place)
+        return NULL;
+    struct park_line *line = container_of(place->lines.next, struct park_line, link);
+    list_remove(&line->link);
+    list_add(&place->lines, &line->link);
+    return container_of(line->entries.next, struct park_entry, in_line);
+}
+
+bool park_favour(struct park *p, struct park_entry *entry, uint64_t client)
+{
+    uint64_t key = entry->line->place->key;
+    const struct park_line *other = find_line(p, key, client);
+
+    if (entry->line->owner->client == client || (other && other->cnt >= entry->line->cnt - 1))
+        return false;
+    park_remove(p, entry);
+    put(p, entry, key, client, false);
+    return true;
+}
+
+struct park_entry *park_look(struct park *p)
+{
+    struct list *link = p->all.next;
+
+    if (list_is_empty(&p->all))
+        return NULL;
+    list_remove(link);
+    list_add(&p->all, link);
+    return container_of(link, struct park_entry, in_all);
+}
+
+bool park_look_key(struct park *p, uint64_t *key)
+{
+    struct list *link = p->places.next;
+
+    if (list_is_empty(&p->places))
+        return false;
+    list_remove(link);
+    list_add(&p->places, link);
+    *key = container_of(link, struct place, link)->key;
+    return true;
+}
+
+size_t park_cnt(const struct park *p) { return p->cnt; }
+
+size_t park_lines(struct park *p, uint64_t key)
+{
+    const struct place *place = find_place(p, key);
+    return place ? place->line_cnt : 0;
+}

@@ -1,0 +1,92 @@
+/* The defaults stand here once; the configuration changes them. */
+#include "resolver/policy/policy.h"
+
+#include "net/upstream/own.h"
+
+struct policy *policy_new(void)
+{
+    struct policy *p = calloc(1, sizeof(*p));
+    if (!p)
+        return NULL;
+    arena_init(&p->arena, 0);
+    p->limits = budget_defaults();
+    p->ttls = (struct cache_ttls){.min = 0, .max = 86400, .negative_max = 3600};
+    p->defences = (struct policy_defences){.random_id = true,
+                                           .random_port = true,
+                                           .random_case = true,
+                                           .cookies = true,
+                                           .source = true,
+                                           .question = true,
+                                           .bailiwick = true,
+                                           .sections = true,
+                                           .wrong_reply_tcp = true,
+                                           .merging = true};
+    p->stale_ms = 86400000;
+    p->stale_ttl = 30;
+    p->stale_wait_ms = 1800;
+    p->outgoing_port = 53;
+    p->udp_size = 1232; /* DNS flag day 2020 */
+    p->is_prefetching = p->is_minimising = p->is_priming = p->uses_v4 = p->uses_v6 = true;
+    return p;
+}
+
+void policy_free(struct policy **policy)
+{
+    struct policy *p = *policy;
+    if (!p)
+        return;
+    route_fini(&p->route);
+    local_fini(&p->local);
+    arena_fini(&p->arena);
+    free(p);
+    *policy = NULL;
+}
+
+/* Addresses that are no server's: of groups, of links, reserved, and IPv4 in disguise, which no
+ * list of prefixes would know. */
+static bool is_no_server(const struct addr *addr)
+{
+    static const uint8_t none[12] = {0}, mapped[12] = {[10] = 0xff, [11] = 0xff};
+    size_t len;
+    const uint8_t *octets = addr_bytes(addr, &len);
+
+    if (len == 4)
+        return octets[0] >= 224;
+    bool is_v4 = memcmp(octets, mapped, 12) == 0 ||
+                 (memcmp(octets, none, 12) == 0 && util_get_u32(octets + 12) > 1);
+    bool is_of_no_link = addr_is_link_local(addr) && addr->sock.v6.sin6_scope_id == 0;
+    return octets[0] == 0xff || is_of_no_link || is_v4;
+}
+
+bool policy_is_exempt(const struct policy_exempt *exempt, const uint8_t *name,
+                      const struct addr *server)
+{
+    for (size_t i = 0; i < exempt->zone_cnt; i++)
+        if (dname_is_under(name, exempt->zones[i]))
+            return true;
+    return exempt->servers.cnt > 0 && addr_is_in(&exempt->servers, server);
+}
+
+/* True if a query to that address would reach this resolver. */
+static bool listens_at(const struct policy *policy, const struct own_list *own,
+                       const struct addr *addr)
+{
+    for (size_t i = 0; i < policy->own.cnt; i++)
+        if (own_reaches(own, &policy->own.at[i], addr))
+            return true;
+    return false;
+}
+
+bool policy_may_ask(const struct policy *policy, struct own *own, const struct addr *addr)
+{
+    static const struct own_list none;
+    const struct own_list *addresses = own ? own_addresses(own) : &none;
+
+    if ((addr_is_v6(addr) ? !policy->uses_v6 : !policy->uses_v4) || is_no_server(addr) ||
+        listens_at(policy, addresses, addr))
+        return false;
+    if (route_has_addr(&policy->route, addr))
+        return true;
+    return !addr_is_in(&policy->do_not_query, addr) &&
+           (!own_has(addresses, addr) || own_is_served(own, addr));
+}
