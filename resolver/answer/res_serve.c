@@ -189,7 +189,9 @@ static bool compose(struct res_serve *serve, struct exchange *ex,
 {
     struct engine *engine = serve->engine;
     struct hit_terms terms = {
-        .since_ms = since_ms, .fresh_ms = asked->fresh_ms, .trace = asked->trace};
+        .since_ms = since_ms,
+        .fresh_ms = asked->fresh_ms < since_ms ? asked->fresh_ms : since_ms,
+        .trace = asked->trace};
     struct hit stale;
 
     arena_reset(&serve->arena);
@@ -330,7 +332,8 @@ static void try_answer(struct request *r)
     struct hit hit;
 
     reply_begin(ex);
-    if (!compose(r->serve, ex, &r->terms, r->since_ms, &hit)) {
+    int64_t since_ms = engine_since_ms(r->since_ms, r->since_mono_ms);
+    if (!compose(r->serve, ex, &r->terms, since_ms, &hit)) {
         start_task(r, &hit);
         return;
     }

@@ -56,3 +56,9 @@ struct cache_time engine_time(int64_t since_ms)
 {
     return (struct cache_time){.now_ms = now_wall_ms(), .since_ms = since_ms};
 }
+
+int64_t engine_since_ms(int64_t wall_ms, uint64_t mono_ms)
+{
+    int64_t now_ms = now_wall_ms() - (int64_t)(now_mono_ms() - mono_ms);
+    return now_ms < wall_ms ? now_ms : wall_ms;
+}

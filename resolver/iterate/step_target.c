@@ -293,7 +293,7 @@ static bool take_child_side(struct task *task)
 
     if (!cache_find(&task->engine->cache, &task->key, task->cut.labels, RRTYPE_NS, &when,
                     &task->engine->scratch, &found) ||
-        found.kind != CACHE_DATA || found.learnt_ms < task->since_ms)
+        found.kind != CACHE_DATA || found.learnt_ms < when.since_ms)
         return false; /* an older one may be of servers that have lost the zone since */
     cut_init(&cut, dname_suffix(task->name, task->cut.labels), CUT_DELEGATION);
     cut.is_signed = task->cut.is_signed;

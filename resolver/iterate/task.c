@@ -96,8 +96,10 @@ static void give_memory(struct task *t)
 
 struct cache_time task_time(const struct task *task)
 {
-    struct cache_time when = engine_time(task->since_ms);
-    when.fresh_ms = task->fresh_ms;
+    struct cache_time when = engine_time(engine_since_ms(task->since_ms, task->since_mono_ms));
+
+    /* what was cached since the task began is fresh, whatever the clock did */
+    when.fresh_ms = task->fresh_ms < when.since_ms ? task->fresh_ms : when.since_ms;
     return when;
 }
 

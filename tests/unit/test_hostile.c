@@ -540,6 +540,32 @@ static void test_stories_are_bounded(void **state)
     stage_fini(&stage);
 }
 
+/* What an explanation that ignores the cache has just found is fresh, even if the wall clock is set back
+ * meanwhile. */
+static void test_a_fresh_story_and_the_clock(void **state)
+{
+    (void)state;
+    open_stage();
+    stage_open(&stage, 7);
+    struct res_explain *explain = res_explain_new(stage.serve);
+    uint8_t name[DNAME_MAX];
+    struct res_explain_ask ask_why = {.settings = &stage.settings,
+                                      .name = unit_name("www.victim.example", name),
+                                      .type = RRTYPE_A,
+                                      .is_fresh = true,
+                                      .done = keep_story};
+    assert_int_equal(addr_read("127.0.0.1", 4000, &ask_why.client), ERR_OK);
+    assert_int_equal(res_explain_begin(explain, &ask_why), ERR_OK);
+    assert_true(answer(world, 0));
+    now_set_wall(now_wall_ms() - 3600 * 1000);
+    run(world);
+    assert_string_equal(json_get_text(json_find(kept_story, "cause"), "kind", ""), "answered");
+    assert_int_equal(asked_cnt, 3);
+    json_free(&kept_story);
+    res_explain_free(&explain);
+    stage_fini(&stage);
+}
+
 /* ---- over-trusted content (section 2) ---- */
 
 /* The attacker's own server says more than it was asked. */
@@ -1679,6 +1705,7 @@ int main(void)
         cmocka_unit_test(test_ids_are_random),
         cmocka_unit_test(test_steps_are_told),
         cmocka_unit_test(test_stories_are_bounded),
+        cmocka_unit_test(test_a_fresh_story_and_the_clock),
         cmocka_unit_test(test_round_trip_times),
         cmocka_unit_test(test_bailiwick),
         cmocka_unit_test(test_sections),

@@ -1064,6 +1064,47 @@ static void test_a_zone_is_down_once(void **state)
     stage_fini(&stage);
 }
 
+/* The address of the zone's server and that of the name have TTL 0. */
+static bool moving(const char *server, const char *name, uint16_t type)
+{
+    if (strcmp(server, "192.0.2.2") == 0 && ends_in(name, "moving.example.")) {
+        delegate("moving.example.", "host.victim.example.", NULL);
+        return true;
+    }
+    if (strcmp(server, "192.0.2.4") == 0) {
+        add(MESSAGE_ANSWER, "%s 0 A %s", name, GOOD);
+        return true;
+    }
+    if (strcmp(server, "192.0.2.3") == 0 && type == RRTYPE_A) {
+        add(MESSAGE_ANSWER, "%s 0 A 192.0.2.4", name);
+        return true;
+    }
+    return world(server, name, type);
+}
+
+/* Data with TTL 0 serve who waits for them, even if the wall clock is set back before they come, or
+ * between them. */
+static void test_the_clock_is_set_back_meanwhile(void **state)
+{
+    static const char *const last[] = {"192.0.2.3", "192.0.2.4"};
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(last); i++) {
+        struct addr at;
+        open_stage();
+        stage_open(&stage, 7);
+        assert_int_equal(addr_read(last[i], 53, &at), ERR_OK);
+        ask("www.moving.example");
+        while (stage.pending_cnt > 0 && !addr_is_equal(&stage.pending[0]->match.to, &at))
+            assert_true(answer(moving, 0));
+        assert_int_equal(stage.pending_cnt, 1);
+        now_set_wall(now_wall_ms() - 3600 * 1000);
+        run(moving);
+        assert_int_equal(rcode(), RRTYPE_RCODE_NOERROR);
+        assert_true(has_address(GOOD));
+        stage_fini(&stage);
+    }
+}
+
 /* A server that drops some kinds of queries is not dead. */
 static bool drops_txt(const char *server, const char *name, uint16_t type)
 {
@@ -1166,6 +1207,7 @@ int main(void)
         cmocka_unit_test(test_dead_zones_fail_fast),
         cmocka_unit_test(test_a_server_is_dead_for_one_zone),
         cmocka_unit_test(test_a_zone_is_down_once),
+        cmocka_unit_test(test_the_clock_is_set_back_meanwhile),
         cmocka_unit_test(test_a_server_that_drops_a_type_is_not_dead),
         cmocka_unit_test(test_large_rrsets_are_answered),
     };
