@@ -201,8 +201,8 @@ static bool is_settled(const struct zone *zone, unsigned *wait_ms)
     return !zone_is_outdated(zone);
 }
 
-/* Read its files once nobody writes them.  ERR_TIME: somebody does all the time; without
- * another version to serve they are taken as they are. */
+/* Read its files once they have not been written to for a second. ERR_TIME: they are written
+ * all the time; without another version to serve they are taken as they are. */
 static enum err read_zone(const struct auth_conf_zone *wanted, bool is_needed,
                           unsigned *wait_ms, struct zone **out)
 {

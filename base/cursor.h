@@ -1,4 +1,4 @@
-/* base/cursor.h | bounds-checked reading of bytes that somebody else wrote
+/* base/cursor.h | bounds-checked reading of untrusted bytes
  *
  * A read past the end yields zeros and sets a mark that stays, so a parser reads on and checks
  * once. This is the one place where the length of hostile input is compared with an offset.

@@ -11,7 +11,7 @@
 
 enum {
     READ_TRIES = 3,
-    QUIET_MS = 1000,   /* of a file that nobody writes */
+    QUIET_MS = 1000,   /* without a write: the file is complete */
     STAMP_LATE_MS = 20 /* the kernel's stamps are those of its last tick */
 };
 
@@ -190,7 +190,7 @@ const char *file_problem(enum err err)
         return "permission denied; the user that the daemon runs as must be able to read it";
     case ERR_FORMAT: return "this is no regular text file (if it is UTF-16, save it as UTF-8)";
     case ERR_LIMIT: return "the file is too large";
-    case ERR_TIME: return "somebody is writing it; try again when it is complete";
+    case ERR_TIME: return "it is being written; try again when it is complete";
     case ERR_CONFIG: return "every user may write it, so it is not believed: chmod o-w";
     default: return err_name(err);
     }

@@ -32,13 +32,13 @@ MUST_USE enum err file_read_text(const char *path, size_t max, char **data, size
                                  struct file_stamp *stamp);
 
 /* As file_read, for a file whose contents are secret.  ERR_CONFIG also: every user may write
- * it, so that it may be anybody's.  *is_exposed: every user may read it. */
+ * it, so its contents are not trusted.  *is_exposed: every user may read it. */
 MUST_USE enum err file_read_secret(const char *path, size_t max, char **data, size_t *len,
                                    bool *is_exposed);
 
-/* Wait until nobody has written to `path` for a second: whoever is writing it may be at the end
- * of a line. Of *wait_ms, milliseconds, what was waited is taken.  ERR_TIME: they are over, and
- * it is still younger; else as file_stat. */
+/* Wait until `path` has not been written to for a second: a file that is still being written
+ * may end at the end of a line. Of *wait_ms, milliseconds, what was waited is taken.  ERR_TIME:
+ * they are over, and it is still younger; else as file_stat. */
 MUST_USE enum err file_settle(const char *path, unsigned *wait_ms);
 
 /* Octets of the byte-order mark that `text` begins with: 3 or 0. */

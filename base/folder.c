@@ -11,8 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Whether only root can change what this name stands for.  A sticky folder will do: nobody can
- * replace there what is root's. */
+/* Whether only root can change what this name stands for.  A sticky folder will do: other users
+ * cannot replace root's files there. */
 static bool is_guarded(const char *path)
 {
     struct stat st;

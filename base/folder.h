@@ -1,4 +1,4 @@
-/* base/folder.h | make a folder where nobody else can interfere
+/* base/folder.h | make a folder where no other user can interfere
  *
  * A process of root that works by name in a folder of another user can be led elsewhere by a
  * link.
@@ -17,8 +17,8 @@
 /* Whether only root can change what is in the folder, or put another one in its place. */
 bool folder_is_roots(const char *path);
 
-/* Make the folder `path` with `mode` and give it to `user` ("": to whoever makes it).  One that
- * exists stays as it is: whoever uses it judges it.  Root makes none below a folder of another
+/* Make the folder `path` with `mode` and give it to `user` ("": keep the caller's).  One that
+ * exists stays as it is: the caller judges it.  Root makes none below a folder of another
  * user. ERR_DENIED, ERR_CONFIG (there is no such user), else as the system says; `why` (size
  * octets) tells. */
 MUST_USE enum err folder_make(const char *path, mode_t mode, const char *user, char *why,

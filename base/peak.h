@@ -1,7 +1,7 @@
 /* base/peak.h | memory goes back to the system when a peak is over
  *
- * After a flood the heap is full of holes; whoever looks at the memory of the process shall see
- * that it is over.
+ * After a flood the heap is full of holes; the memory of the process shall show that the flood
+ * is over.
  *
  * Thread:   one; each has peaks of its own.
  */

@@ -386,7 +386,7 @@ static void sweep(uv_timer_t *timer)
     }
 }
 
-/* Whether somebody serves the socket that is there. */
+/* Whether a process serves the socket that is there. */
 static bool is_served(const struct sockaddr_un *at)
 {
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -397,7 +397,7 @@ static bool is_served(const struct sockaddr_un *at)
     return is_there;
 }
 
-/* By name, where root is alone: nobody can put a link in its place. */
+/* By name, where only root can write: no link can take its place. */
 static void give_to(const char *path, const char *user)
 {
     const struct passwd *entry = geteuid() == 0 && *user ? getpwnam(user) : NULL;

@@ -71,7 +71,7 @@ struct control_parts {
 
 /* Bind a socket at `path`, shorter than CONTROL_PATH_MAX, and listen; the folder is made if
  * need be.  As root only where control_path_is_roots, and then for `user` ("": who we are).  A
- * socket that nobody serves any more is replaced.  ERR_DENIED, ERR_IO; ERR_LIMIT: another
+ * socket that no process serves any more is replaced.  ERR_DENIED, ERR_IO; ERR_LIMIT: another
  * process serves it.  `why` (size octets) tells. */
 MUST_USE enum err control_bind(const char *path, const char *user, int *fd, char *why,
                                size_t size);

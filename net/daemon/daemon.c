@@ -224,7 +224,7 @@ static void tell_news(struct body *b, enum tls_server_news news, const char *why
     }
 }
 
-/* Of renewed files; of others whoever reads the configuration has warned. */
+/* Of renewed files: server_conf_check has warned of the others. */
 static void warn_of_exposed_keys(const struct body *b)
 {
     struct tls_server_certificate c;

@@ -188,10 +188,10 @@ static bool compose(struct res_serve *serve, struct exchange *ex,
                     const struct res_serve_terms *asked, int64_t since_ms, struct hit *hit)
 {
     struct engine *engine = serve->engine;
-    struct hit_terms terms = {
-        .since_ms = since_ms,
-        .fresh_ms = asked->fresh_ms < since_ms ? asked->fresh_ms : since_ms,
-        .trace = asked->trace};
+    struct hit_terms terms = {.since_ms = since_ms,
+                              .fresh_ms =
+                                  asked->fresh_ms < since_ms ? asked->fresh_ms : since_ms,
+                              .trace = asked->trace};
     struct hit stale;
 
     arena_reset(&serve->arena);

@@ -98,6 +98,7 @@ bool engine_may_ask(const struct engine *engine, const struct addr *addr);
 /* The times as cache and infra want them. */
 struct cache_time engine_time(int64_t since_ms);
 
-/* When something began, by the wall clock as it was then (`wall_ms`) or, if that has been set back
- * since, as it is now: what was cached meanwhile is not older.  `mono_ms` is the same moment. */
+/* When something began, by the wall clock as it was then (`wall_ms`) or, if that has been set
+ * back since, as it is now: what was cached meanwhile is not older.  `mono_ms` is the same
+ * moment. */
 int64_t engine_since_ms(int64_t wall_ms, uint64_t mono_ms);

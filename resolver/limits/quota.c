@@ -16,7 +16,7 @@ enum class { CLASS_UNKNOWN, CLASS_PROVEN, CLASS_EXEMPT };
 struct quota {
     struct quota_limits limits;
     /* relaxed: each stands for itself */
-    _Atomic uint32_t all[QUOTA_KINDS][CELLS]; /* of everybody */
+    _Atomic uint32_t all[QUOTA_KINDS][CELLS]; /* of all clients */
     _Atomic uint32_t of_class[QUOTA_KINDS][CELLS];
     _Atomic uint32_t own[QUOTA_KINDS][CELLS]; /* of one client */
     _Atomic uint32_t waiting[CELLS];

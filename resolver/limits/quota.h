@@ -4,8 +4,8 @@
  * servers as so many questions at a time and no more, and the other zones keep their share
  * (docs/LIMITS.md section 3).  No client may hold more of anything than is still free for the
  * others: who comes late finds a place.  Clients whose address is proven and those whose may be
- * forged have at most three quarters each: neither as many forged sources as somebody likes nor
- * many connections keep all others out.
+ * forged have at most three quarters each: neither many forged sources nor many connections
+ * keep all others out.
  *
  * Owner:    the daemon.
  * Thread:   new and free from the main thread, the others from any.
@@ -56,7 +56,7 @@ struct quota_place {
     bool is_exempt;
 };
 
-/* Who asks whom about what.  A value. */
+/* The client, the zone and the server of a query. A value. */
 struct quota_terms {
     uint64_t zone; /* dname_hash */
     const struct addr *server;
@@ -75,8 +75,8 @@ void quota_give_back(struct quota *quota, const struct quota_place *place);
 /* Whether there is room for it in that respect, as things are now. */
 bool quota_has_room(struct quota *quota, const struct quota_place *place, enum quota_kind kind);
 
-/* How many places are held now, of everybody and of single clients, and how many questions of
- * clients wait.  A walk over all counters; at rest each is 0.  A value. */
+/* How many places are held now, by all clients, by each class and by single clients, and how
+ * many questions of clients wait.  A walk over all counters; at rest each is 0.  A value. */
 struct quota_sums {
     uint64_t all[QUOTA_KINDS], of_class[QUOTA_KINDS], own[QUOTA_KINDS], waiting;
 };

@@ -140,7 +140,7 @@ static void test_a_client_at_its_share(void **state)
     close_world();
 }
 
-/* While memory is full, reading looks at the connection that was read, and nobody else. */
+/* While memory is full, reading looks at the connection that was read, and at no other. */
 static void test_reading_while_memory_is_full(void **state)
 {
     (void)state;

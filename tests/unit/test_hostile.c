@@ -540,8 +540,8 @@ static void test_stories_are_bounded(void **state)
     stage_fini(&stage);
 }
 
-/* What an explanation that ignores the cache has just found is fresh, even if the wall clock is set back
- * meanwhile. */
+/* What an explanation that ignores the cache has just found is fresh, even if the wall clock is
+ * set back meanwhile. */
 static void test_a_fresh_story_and_the_clock(void **state)
 {
     (void)state;

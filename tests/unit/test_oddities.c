@@ -1082,8 +1082,8 @@ static bool moving(const char *server, const char *name, uint16_t type)
     return world(server, name, type);
 }
 
-/* Data with TTL 0 serve who waits for them, even if the wall clock is set back before they come, or
- * between them. */
+/* Data with TTL 0 serve who waits for them, even if the wall clock is set back before they
+ * come, or between them. */
 static void test_the_clock_is_set_back_meanwhile(void **state)
 {
     static const char *const last[] = {"192.0.2.3", "192.0.2.4"};
