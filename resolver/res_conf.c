@@ -6,7 +6,7 @@
 #include "dns/rrline.h"
 #include "net/loop/fence.h"
 #include "net/upstream/own.h"
-#include "resolver/answer/hit.h"
+#include "resolver/answer/answer.h"
 
 enum {
     FILE_MAX = 1 << 20,
@@ -72,7 +72,7 @@ static bool is_own_name(const uint8_t *name)
 
 static void put_zones(struct conf_reader *reader, const struct conf_node *node,
                       struct res_conf *conf, const struct conf_list *list,
-                      enum cut_source source)
+                      enum delegation_source source)
 {
     const struct res_conf_zone *zones = list->items;
     char text[DNAME_TEXT_MAX];
@@ -99,7 +99,7 @@ static void put_zones(struct conf_reader *reader, const struct conf_node *node,
         else if (err == ERR_DENIED)
             conf_wrong(reader, item, "the zone %s is listed twice", text);
         else if (err == ERR_LIMIT)
-            conf_wrong(reader, item, "more than %d servers", CUT_SERVERS_MAX);
+            conf_wrong(reader, item, "more than %d servers", DELEGATION_SERVERS_MAX);
         else if (err)
             conf_wrong(reader, item, "%s", err_name(err));
     }
@@ -107,14 +107,15 @@ static void put_zones(struct conf_reader *reader, const struct conf_node *node,
 
 static void check_stubs(struct conf_reader *reader, const struct conf_node *node, void *target)
 {
-    put_zones(reader, node, container_of(target, struct res_conf, stubs), target, CUT_STUB);
+    put_zones(reader, node, container_of(target, struct res_conf, stubs), target,
+              DELEGATION_STUB);
 }
 
 static void check_forwards(struct conf_reader *reader, const struct conf_node *node,
                            void *target)
 {
     put_zones(reader, node, container_of(target, struct res_conf, forwards), target,
-              CUT_FORWARD);
+              DELEGATION_FORWARD);
 }
 
 #define ZONE_KEYS                                                              \
@@ -603,7 +604,7 @@ static const struct conf_key limits_keys[] = {
      .type = CONF_UINT,
      .offset = AT(limits.cnames),
      .min = 1,
-     .max = HIT_CNAMES_MAX},
+     .max = ANSWER_CNAMES_MAX},
     LIMIT("lookups", limits.lookups),
     LIMIT("targets", limits.targets),
     LIMIT("minimisation-steps", limits.minimisation_steps),

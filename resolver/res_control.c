@@ -74,9 +74,9 @@ static void run_stats(struct control_call *call, void *engine)
     const struct {
         const char *name;
         uint64_t cnt;
-    } all[] = {{"questions", c->questions},
+    } all[] = {{"questions", c->queries},
                {"answered-at-once", c->hits},
-               {"answered-hot", c->hot},
+               {"answered-hot", c->answer_cache},
                {"answered-stale", c->stale},
                {"refused-clients", c->refused_clients},
                {"dropped", c->dropped},
@@ -132,30 +132,30 @@ static void put_entropy(struct json *status, const struct res_control *worker)
 
 static const char *reason_name(unsigned reason)
 {
-    return reason == REFUSED_RECORDS      ? "records out of bailiwick"
-           : reason == REFUSED_UNREADABLE ? "records that break their format"
-                                          : match_name((enum match_verdict)reason);
+    return reason == REJECTED_RECORDS      ? "records out of bailiwick"
+           : reason == REJECTED_UNREADABLE ? "records that break their format"
+                                           : match_name((enum match_verdict)reason);
 }
 
-static void put_refused(struct json *status, const struct refused *refused)
+static void put_rejected(struct json *status, const struct rejected *rejected)
 {
     struct json *all = find_or_put_object(status, "refused-replies");
 
-    for (unsigned i = MATCH_OK + 1; i < REFUSED_REASONS; i++) {
-        if (refused->cnt[i] == 0)
+    for (unsigned i = MATCH_OK + 1; i < REJECTED_REASONS; i++) {
+        if (rejected->cnt[i] == 0)
             continue;
         struct json *one = find_or_put_object(all, reason_name(i));
-        count_up(one, "count", refused->cnt[i]);
+        count_up(one, "count", rejected->cnt[i]);
         struct json *last = find_or_put_list(one, "last");
-        for (uint64_t n = 0; n < util_min(refused->cnt[i], REFUSED_SHOWN); n++) {
-            const struct refused_item *item =
-                &refused->last[i][(refused->cnt[i] - 1 - n) % REFUSED_KEPT];
+        for (uint64_t n = 0; n < util_min(rejected->cnt[i], REFUSED_SHOWN); n++) {
+            const struct rejected_item *item =
+                &rejected->last[i][(rejected->cnt[i] - 1 - n) % REJECTED_KEPT];
             if (json_count(last) >= REFUSED_SHOWN)
                 break;
-            struct json *shown = json_add_object(last);
-            to_json_time(shown, "time", item->when_ms);
-            to_json_addr(shown, "from", &item->from);
-            to_json_name(shown, "asked", item->name);
+            struct json *minimised_labels = json_add_object(last);
+            to_json_time(minimised_labels, "time", item->when_ms);
+            to_json_addr(minimised_labels, "from", &item->from);
+            to_json_name(minimised_labels, "asked", item->name);
         }
     }
 }
@@ -216,7 +216,7 @@ static void put_cache(struct json *to, const struct res_control *worker)
     json_put_number(to, "written", (int64_t)s.written);
     json_put_number(to, "transactions", (int64_t)s.commits);
     json_put_number(to, "trimmed", (int64_t)s.trimmed);
-    json_put_number(to, "refused", (int64_t)s.refused);
+    json_put_number(to, "dropped", (int64_t)s.dropped);
     json_put_number(to, "broken", (int64_t)s.broken);
 }
 
@@ -243,9 +243,9 @@ static void run_status(struct control_call *call, void *data)
 
     put_families(call->result, engine);
     put_entropy(call->result, worker);
-    put_refused(call->result, &engine->refused);
+    put_rejected(call->result, &engine->rejected);
     put_failed(call->result, &engine->finished);
-    count_up(call->result, "questions", c->questions);
+    count_up(call->result, "questions", c->queries);
     count_up(call->result, "answered-at-once", c->hits);
     count_up(call->result, "under-way", engine->task_cnt);
     count_up(find_or_put_object(call->result, "memory"), "tasks",
@@ -271,9 +271,9 @@ static void run_cache_stats(struct control_call *call, void *engine)
 
     if (worker->worker == 0)
         put_cache(call->result, worker);
-    count_up(call->result, "questions", c->questions);
+    count_up(call->result, "questions", c->queries);
     count_up(call->result, "answered-at-once", c->hits);
-    count_up(call->result, "answered-hot", c->hot);
+    count_up(call->result, "answered-hot", c->answer_cache);
     count_up(call->result, "answered-stale", c->stale);
     count_up(call->result, "asked-ahead-of-time", c->prefetched);
 }
@@ -293,7 +293,7 @@ static const char *kind_name(const struct cache_entry *entry)
                                         [CACHE_NODATA] = "no such type",
                                         [CACHE_NXDOMAIN] = "no such name",
                                         [CACHE_FAILURE] = "failure"};
-    return entry->cut ? "delegation" : names[entry->found.kind];
+    return entry->delegation ? "delegation" : names[entry->found.kind];
 }
 
 static void put_set(struct json *to, const struct rrset *set)
@@ -309,19 +309,19 @@ static void put_set(struct json *to, const struct rrset *set)
     json_put_bool(to, "signed", rrset_signatures(set) != NULL);
 }
 
-static void put_cut(struct json *to, const struct cut *cut)
+static void put_delegation(struct json *to, const struct delegation *delegation)
 {
     struct json *list = json_put_list(to, "data");
     char line[DNAME_TEXT_MAX + ADDR_TEXT_MAX], address[ADDR_TEXT_MAX];
 
-    for (int i = 0; i < cut->server_cnt; i++) {
-        dname_text_print(cut->servers[i].name, line);
-        if (cut->servers[i].addr_cnt == 0)
+    for (int i = 0; i < delegation->server_cnt; i++) {
+        dname_text_print(delegation->servers[i].name, line);
+        if (delegation->servers[i].addr_cnt == 0)
             json_add_text(list, line);
         size_t len = strlen(line);
-        for (int n = 0; n < cut->addr_cnt; n++)
-            if (cut->addrs[n].server == i) {
-                addr_print(&cut->addrs[n].addr, address);
+        for (int n = 0; n < delegation->addr_cnt; n++)
+            if (delegation->addrs[n].server == i) {
+                addr_print(&delegation->addrs[n].addr, address);
                 *strchr(address, '@') = '\0';
                 snprintf(line + len, sizeof(line) - len, " %s", address);
                 json_add_text(list, line);
@@ -331,7 +331,7 @@ static void put_cut(struct json *to, const struct cut *cut)
 
 static void put_origin(struct json *to, const struct cache_found *f)
 {
-    to_json_time(to, "learnt", f->learnt_ms);
+    to_json_time(to, "learnt", f->cached_ms);
     if (f->server.sock.any.sa_family) {
         to_json_addr(to, "from", &f->server);
         json_put_text(to, "section", to_json_section(f->section));
@@ -345,7 +345,7 @@ static void show_entry(void *data, const struct cache_entry *entry)
     const struct card *card = data;
     const struct cache_found *f = &entry->found;
 
-    if (card->type && (entry->cut || entry->type != card->type))
+    if (card->type && (entry->delegation || entry->type != card->type))
         return;
     struct json *one = json_add_object(card->list);
     json_put_text(one, "kind", kind_name(entry));
@@ -355,11 +355,11 @@ static void show_entry(void *data, const struct cache_entry *entry)
     json_put_number(one, "of", f->ttl_whole);
     json_put_bool(one, "ended", f->is_stale);
     if (f->is_stale)
-        json_put_number(one, "ended-s-ago", (card->now_ms - f->end_ms) / 1000);
+        json_put_number(one, "ended-s-ago", (card->now_ms - f->expire_ms) / 1000);
     put_origin(one, f);
     json_put_number(one, "uses", entry->uses);
-    if (entry->cut)
-        put_cut(one, entry->cut);
+    if (entry->delegation)
+        put_delegation(one, entry->delegation);
     else if (f->kind == CACHE_DATA)
         put_set(one, f->set);
     else if (f->kind == CACHE_FAILURE)
@@ -445,12 +445,12 @@ static void run_cache_flush(struct control_call *call, void *engine)
 
 /* ---- explain ---- */
 
-static void on_story(void *data, struct json *story, const struct cause *cause)
+static void on_tree(void *data, struct json *tree, const struct cause *cause)
 {
     struct control_call *call = data;
 
     if (cause)
-        json_put(call->result, "story", story);
+        json_put(call->result, "tree", tree);
     else
         control_refuse(call, "the question was dropped: too many of that client wait, or the "
                              "daemon is stopping");
@@ -469,7 +469,7 @@ static void run_explain(struct control_call *call, void *engine)
                                   .type = RRTYPE_A,
                                   .is_fresh = json_get_bool(call->request, "no-cache", false),
                                   .has_packets = json_get_bool(call->request, "packets", false),
-                                  .done = on_story,
+                                  .done = on_tree,
                                   .data = call};
 
     if (!read_name(call, name) || !read_type(call, "A", &ask.type))

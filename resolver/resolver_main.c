@@ -19,8 +19,8 @@
 enum {
     PORTS_WANTED = 16384,
     WRITE_SOON_MS = 5,
-    HOT_PART = 16,      /* of the cache's size */
-    SOCKETS_ALL = 65536 /* to ask servers with: of all workers */
+    ANSWER_CACHE_PART = 16, /* of the cache's size */
+    SOCKETS_ALL = 65536     /* to ask servers with: of all workers */
 };
 
 struct shared;
@@ -46,7 +46,7 @@ struct shared {
     struct quota *quota;
     struct ports *ports;
     struct cache_lmdb *cache;                   /* NULL: each worker has its own in memory */
-    struct claims *claims;                      /* NULL likewise */
+    struct inflight *inflight;                  /* NULL likewise */
     uv_mutex_t lock;                            /* of `open`: wakes are rare */
     struct resolver *open[PUBLISH_WORKERS_MAX]; /* by number; NULL: it takes no news */
 };
@@ -125,7 +125,7 @@ static void wake(void *data, size_t number)
     struct shared *s = data;
 
     uv_mutex_lock(&s->lock);
-    for (size_t i = number; i < ARRAY_LEN(s->open); i += CLAIMS_WAITERS)
+    for (size_t i = number; i < ARRAY_LEN(s->open); i += INFLIGHT_WAITERS)
         if (s->open[i])
             uv_async_send(&s->open[i]->news);
     uv_mutex_unlock(&s->lock);
@@ -134,7 +134,7 @@ static void wake(void *data, size_t number)
 static void on_announced(void *data, uint64_t hash)
 {
     struct shared *s = data;
-    claims_release(s->claims, hash);
+    inflight_release(s->inflight, hash);
 }
 
 /* The process's cache; without a place for it on disk each worker has one in memory. */
@@ -148,13 +148,13 @@ static void open_cache(struct shared *s, const struct res_conf *conf, size_t wor
     char why[CACHE_DISK_WHY_MAX];
     uint64_t start_ms = now_mono_ms();
 
-    enum err err = worker_cnt > 1 ? claims_new(wake, s, &s->claims) : ERR_OK;
+    enum err err = worker_cnt > 1 ? inflight_new(wake, s, &s->inflight) : ERR_OK;
     if (err)
         snprintf(why, sizeof(why), "out of memory");
     else
         err = cache_lmdb_open(&want, &s->cache, why);
     if (err) {
-        claims_free(&s->claims);
+        inflight_free(&s->inflight);
         log_warning("cache: %s; it is in memory until the next start", why);
         return;
     }
@@ -171,7 +171,7 @@ static void log_cache(struct cache_lmdb *cache)
     log_info("cache: %" PRIu64 " entries in %" PRIu64 " of %" PRIu64 " MB; %" PRIu64
              " written in %" PRIu64 " transactions, %" PRIu64 " trimmed, %" PRIu64
              " not kept for want of room, %" PRIu64 " did not fit their checksum",
-             s.entries, s.used >> 20, s.size >> 20, s.written, s.commits, s.trimmed, s.refused,
+             s.entries, s.used >> 20, s.size >> 20, s.written, s.commits, s.trimmed, s.dropped,
              s.broken);
 }
 
@@ -182,7 +182,7 @@ static void free_shared(void *shared)
     if (s->cache)
         log_cache(s->cache);
     cache_lmdb_free(&s->cache);
-    claims_free(&s->claims);
+    inflight_free(&s->inflight);
     quota_free(&s->quota);
     ports_free(&s->ports);
     uv_mutex_destroy(&s->lock);
@@ -330,12 +330,12 @@ static enum err open_engine(void *engine, struct uv_loop_s *loop)
     r->control.cache = r->shared->cache;
     r->control.ports = r->shared->ports;
     made->own = r->own;
-    made->claims = r->shared->claims;
+    made->inflight = r->shared->inflight;
     made->worker = r->control.worker;
     if (r->conf->server.log_level == LOG_LEVEL_DEBUG)
         made->trace = &debug_log;
     r->control.serve =
-        res_serve_new(made, r->conf->cache_size / HOT_PART / r->control.worker_cnt);
+        res_serve_new(made, r->conf->cache_size / ANSWER_CACHE_PART / r->control.worker_cnt);
     if (!r->control.serve) {
         task_free_engine(&made);
         close_outside(r);
@@ -357,16 +357,17 @@ static void log_counts(const struct resolver *r)
 {
     const struct engine_counts *c = &res_serve_engine(r->control.serve)->counts;
 
-    if (c->questions > 0)
+    if (c->queries > 0)
         log_info("worker %zu: %" PRIu64 " questions, %" PRIu64 " answered at once (%" PRIu64
                  " of them hot), %" PRIu64 " with what had ended, %" PRIu64 " refused, %" PRIu64
                  " dropped; %" PRIu64 " resolutions (%" PRIu64 " ahead of time), %" PRIu64
                  " merged, %" PRIu64 " left to other workers, %" PRIu64 " failed (%" PRIu64
                  " at a limit); servers were asked %" PRIu64 " times over UDP and %" PRIu64
                  " over TCP, %" PRIu64 " timeouts, %" PRIu64 " wrong replies",
-                 r->control.worker, c->questions, c->hits, c->hot, c->stale, c->refused_clients,
-                 c->dropped, c->tasks, c->prefetched, c->merged, c->elsewhere, c->failures,
-                 c->limited, c->out_udp, c->out_tcp, c->timeouts, c->suspects);
+                 r->control.worker, c->queries, c->hits, c->answer_cache, c->stale,
+                 c->refused_clients, c->dropped, c->tasks, c->prefetched, c->merged,
+                 c->elsewhere, c->failures, c->limited, c->out_udp, c->out_tcp, c->timeouts,
+                 c->suspects);
 }
 
 static void close_engine(void *engine)
@@ -401,7 +402,7 @@ static void probe(void *engine, struct exchange *const *batch, size_t cnt)
 static void serve(void *engine, struct exchange *ex)
 {
     const struct resolver *r = engine;
-    res_serve_question(r->control.serve, ex);
+    res_serve_query(r->control.serve, ex);
 }
 
 static bool chaos(void *engine, struct exchange *ex)

@@ -1,7 +1,7 @@
 /* rootline cache: what the resolver remembers. */
 #include "tools/ask.h"
 #include "tools/cmd.h"
-#include "tools/paper.h"
+#include "tools/terminal.h"
 
 const char cmd_cache_usage[] =
     "usage: rootline cache show NAME [TYPE] [--json] [--socket PATH]\n"
@@ -18,45 +18,46 @@ static long long number(const struct json *from, const char *key)
     return json_get_number(from, key, 0);
 }
 
-static void print_card(struct paper *p, const char *name, const struct json *entry)
+static void print_card(struct terminal *p, const char *name, const struct json *entry)
 {
     const struct json *data = json_find(entry, "data");
     const char *from = get(entry, "from");
 
-    paper_print(p, PAPER_BOLD, "%s %s%s%s", name, get(entry, "type"),
-                *get(entry, "type") ? " " : "", get(entry, "kind"));
+    terminal_print(p, TERMINAL_BOLD, "%s %s%s%s", name, get(entry, "type"),
+                   *get(entry, "type") ? " " : "", get(entry, "kind"));
     fputc('\n', p->out);
     for (size_t i = 0; i < json_count(data); i++)
-        paper_row(p, i ? "" : "  data", "%s", json_text(json_at(data, i)));
+        terminal_row(p, i ? "" : "  data", "%s", json_text(json_at(data, i)));
     if (*get(entry, "text"))
-        paper_row(p, "  text", "%s", get(entry, "text"));
+        terminal_row(p, "  text", "%s", get(entry, "text"));
     if (*get(entry, "zone"))
-        paper_row(p, "  said by zone", "%s", get(entry, "zone"));
+        terminal_row(p, "  said by zone", "%s", get(entry, "zone"));
     if (json_get_bool(entry, "ended", false))
-        paper_row(p, "  time left", "none: it ended %lld s ago, after %lld s",
-                  number(entry, "ended-s-ago"), number(entry, "of"));
+        terminal_row(p, "  time left", "none: it ended %lld s ago, after %lld s",
+                     number(entry, "ended-s-ago"), number(entry, "of"));
     else
-        paper_row(p, "  time left", "%lld of %lld s", number(entry, "ttl"),
-                  number(entry, "of"));
-    paper_row(p, "  learnt", "%s%s%.*s%s%s%s", get(entry, "learnt"), *from ? " from " : "",
-              (int)strcspn(from, "@"), from, *from ? ", " : "", get(entry, "section"),
-              *from ? " section" : "");
+        terminal_row(p, "  time left", "%lld of %lld s", number(entry, "ttl"),
+                     number(entry, "of"));
+    terminal_row(p, "  learnt", "%s%s%.*s%s%s%s", get(entry, "learnt"), *from ? " from " : "",
+                 (int)strcspn(from, "@"), from, *from ? ", " : "", get(entry, "section"),
+                 *from ? " section" : "");
     if (*get(entry, "trust"))
-        paper_row(p, "  trust", "%s, DNSSEC %s", get(entry, "trust"), get(entry, "validation"));
+        terminal_row(p, "  trust", "%s, DNSSEC %s", get(entry, "trust"),
+                     get(entry, "validation"));
     if (json_find(entry, "times"))
-        paper_row(p, "  failed", "%lld times in a row", number(entry, "times"));
-    paper_row(p, "  asked for", "%s%lld times lately",
-              number(entry, "uses") >= 15 ? "at least " : "about ", number(entry, "uses"));
+        terminal_row(p, "  failed", "%lld times in a row", number(entry, "times"));
+    terminal_row(p, "  asked for", "%s%lld times lately",
+                 number(entry, "uses") >= 15 ? "at least " : "about ", number(entry, "uses"));
     if (json_find(entry, "worker"))
-        paper_row(p, "  worker", "%lld", number(entry, "worker"));
+        terminal_row(p, "  worker", "%lld", number(entry, "worker"));
 }
 
 static void print_cards(const struct json *result)
 {
     const struct json *entries = json_find(result, "entries");
-    struct paper p;
+    struct terminal p;
 
-    paper_init(&p);
+    terminal_init(&p);
     if (json_count(entries) == 0)
         printf("The cache has nothing of %s\n", get(result, "name"));
     for (size_t i = 0; i < json_count(entries); i++)
@@ -65,25 +66,25 @@ static void print_cards(const struct json *result)
 
 static void print_stats(const struct json *s)
 {
-    struct paper p;
+    struct terminal p;
     long long questions = number(s, "questions"), hits = number(s, "answered-at-once");
 
-    paper_init(&p);
+    terminal_init(&p);
     if (strcmp(get(s, "kept"), "file") == 0) {
-        paper_row(&p, "entries", "%lld in %.1f of %.1f MB", number(s, "entries"),
-                  (double)number(s, "used") / 1e6, (double)number(s, "size") / 1e6);
-        paper_row(&p, "written",
-                  "%lld in %lld transactions, %lld trimmed, %lld without room, %lld broken",
-                  number(s, "written"), number(s, "transactions"), number(s, "trimmed"),
-                  number(s, "refused"), number(s, "broken"));
+        terminal_row(&p, "entries", "%lld in %.1f of %.1f MB", number(s, "entries"),
+                     (double)number(s, "used") / 1e6, (double)number(s, "size") / 1e6);
+        terminal_row(&p, "written",
+                     "%lld in %lld transactions, %lld trimmed, %lld without room, %lld broken",
+                     number(s, "written"), number(s, "transactions"), number(s, "trimmed"),
+                     number(s, "dropped"), number(s, "broken"));
     } else {
-        paper_row(&p, "kept", "in memory, by each worker for itself");
+        terminal_row(&p, "kept", "in memory, by each worker for itself");
     }
-    paper_row(&p, "questions", "%lld, %lld answered at once (%.1f %%), %lld of them hot",
-              questions, hits, questions ? 100.0 * (double)hits / (double)questions : 0.0,
-              number(s, "answered-hot"));
-    paper_row(&p, "ended", "%lld answered with what had ended, %lld asked ahead of time",
-              number(s, "answered-stale"), number(s, "asked-ahead-of-time"));
+    terminal_row(&p, "questions", "%lld, %lld answered at once (%.1f %%), %lld of them hot",
+                 questions, hits, questions ? 100.0 * (double)hits / (double)questions : 0.0,
+                 number(s, "answered-hot"));
+    terminal_row(&p, "ended", "%lld answered with what had ended, %lld asked ahead of time",
+                 number(s, "answered-stale"), number(s, "asked-ahead-of-time"));
 }
 
 static void print_flushed(const struct json *result, bool is_subtree)

@@ -4,7 +4,7 @@
 #include "tools/ask.h"
 #include "tools/cmd.h"
 #include "tools/pcap.h"
-#include "tools/story.h"
+#include "tools/tree.h"
 
 const char cmd_explain_usage[] =
     "usage: rootline explain NAME [TYPE] [--no-cache] [--as ADDR] [--json | --dot]\n"
@@ -16,35 +16,35 @@ const char cmd_explain_usage[] =
     "  --pcap FILE   the packets too, for Wireshark\n"
     "  --last        what already happened to that name\n";
 
-static void print_attempts(struct paper *p, const struct json *finished)
+static void print_attempts(struct terminal *p, const struct json *finished)
 {
     const struct json *attempts = json_find(finished, "attempts");
 
     for (size_t i = 0; i < json_count(attempts); i++) {
         const struct json *a = json_at(attempts, i);
         bool is_last = i + 1 == json_count(attempts);
-        paper_node(p, is_last, PAPER_PLAIN, json_get_text(a, "transport", ""),
-                   "%.*s, for %s: %s (%lld ms)",
-                   (int)strcspn(json_get_text(a, "server", ""), "@"),
-                   json_get_text(a, "server", ""), json_get_text(a, "zone", ""),
-                   json_get_text(a, "result", ""), (long long)json_get_number(a, "rtt-ms", 0));
+        terminal_node(
+            p, is_last, TERMINAL_PLAIN, json_get_text(a, "transport", ""),
+            "%.*s, for %s: %s (%lld ms)", (int)strcspn(json_get_text(a, "server", ""), "@"),
+            json_get_text(a, "server", ""), json_get_text(a, "zone", ""),
+            json_get_text(a, "result", ""), (long long)json_get_number(a, "rtt-ms", 0));
     }
 }
 
 static void print_last(const struct json *result)
 {
     const struct json *list = json_find(result, "finished");
-    struct paper p;
+    struct terminal p;
 
-    paper_init(&p);
+    terminal_init(&p);
     if (json_count(list) == 0)
         printf("%s was not looked up lately: what came out of the cache is not noted.\n",
                json_get_text(result, "name", ""));
     for (size_t i = 0; i < json_count(list); i++) {
         const struct json *one = json_at(list, i);
         const char *cause = json_get_text(one, "cause", "");
-        paper_print(&p, PAPER_BOLD, "%s %s", json_get_text(one, "name", ""),
-                    json_get_text(one, "type", ""));
+        terminal_print(&p, TERMINAL_BOLD, "%s %s", json_get_text(one, "name", ""),
+                       json_get_text(one, "type", ""));
         printf(" at %s: %s%s%s, %lld question%s, %lld ms\n", json_get_text(one, "time", ""),
                json_get_text(one, "outcome", ""), *cause ? ", " : "", cause,
                (long long)json_get_number(one, "questions", 0),
@@ -75,13 +75,13 @@ struct wish {
     const char *pcap;
 };
 
-static int show(const struct json *story, const struct wish *wish)
+static int show(const struct json *tree, const struct wish *wish)
 {
-    const char *rcode = json_get_text(json_find(story, "answer"), "rcode", "");
-    struct paper p;
+    const char *rcode = json_get_text(json_find(tree, "answer"), "rcode", "");
+    struct terminal p;
 
     if (wish->pcap) {
-        enum err err = pcap_write(wish->pcap, story);
+        enum err err = pcap_write(wish->pcap, tree);
         if (err) {
             fprintf(stderr, "rootline: %s: %s\n", wish->pcap,
                     err == ERR_IO ? strerror(errno) : err_name(err));
@@ -89,12 +89,12 @@ static int show(const struct json *story, const struct wish *wish)
         }
     }
     if (wish->is_json) {
-        cmd_print_json(story);
+        cmd_print_json(tree);
     } else if (wish->is_dot) {
-        story_print_dot(stdout, story);
+        tree_print_dot(stdout, tree);
     } else {
-        paper_init(&p);
-        story_print(&p, story);
+        terminal_init(&p);
+        tree_print(&p, tree);
     }
     return strcmp(rcode, "NOERROR") == 0 || strcmp(rcode, "NXDOMAIN") == 0 ? CMD_DONE
                                                                            : CMD_WRONG;
@@ -126,7 +126,7 @@ int cmd_explain(int argc, char **argv)
         json_put_text(request, "as", as);
     int status = ask_daemon(path, ASK_RESOLVER, request, &result);
     if (status == CMD_DONE)
-        status = show(json_find(result, "story"), &wish);
+        status = show(json_find(result, "tree"), &wish);
     if (json_find(result, "remark"))
         fprintf(stderr, "rootline: %s\n", json_get_text(result, "remark", ""));
     json_free(&result);

@@ -3,7 +3,7 @@
 
 #include "tools/ask.h"
 #include "tools/cmd.h"
-#include "tools/paper.h"
+#include "tools/terminal.h"
 
 enum { MB = 1000000 };
 
@@ -49,17 +49,17 @@ static struct json *request_for(const char *command)
 
 /* ---- status ---- */
 
-static void print_uptime(struct paper *p, const struct json *s)
+static void print_uptime(struct terminal *p, const struct json *s)
 {
     long long up = number(s, "uptime-s");
-    paper_row(p, "up", "%lld d %02lld:%02lld:%02lld, since %s", up / 86400, up / 3600 % 24,
-              up / 60 % 60, up % 60, get(s, "started"));
+    terminal_row(p, "up", "%lld d %02lld:%02lld:%02lld, since %s", up / 86400, up / 3600 % 24,
+                 up / 60 % 60, up % 60, get(s, "started"));
     long long refused = number(s, "reloads-refused");
     if (number(s, "reloads") > 0 || refused > 0)
-        paper_row(p, "reloads", "%lld, and %lld refused", number(s, "reloads"), refused);
+        terminal_row(p, "reloads", "%lld, and %lld refused", number(s, "reloads"), refused);
 }
 
-static void print_listen(struct paper *p, const struct json *s)
+static void print_listen(struct terminal *p, const struct json *s)
 {
     static const struct {
         const char *key, *words;
@@ -72,12 +72,12 @@ static void print_listen(struct paper *p, const struct json *s)
     for (size_t k = 0; k < ARRAY_LEN(kinds); k++) {
         const struct json *listen = json_find(s, kinds[k].key);
         for (size_t i = 0; i < json_count(listen); i++, is_first = false)
-            paper_row(p, is_first ? "listens on" : "", "%s (%s)", json_text(json_at(listen, i)),
-                      kinds[k].words);
+            terminal_row(p, is_first ? "listens on" : "", "%s (%s)",
+                         json_text(json_at(listen, i)), kinds[k].words);
     }
 }
 
-static void print_connections(struct paper *p, const struct json *s)
+static void print_connections(struct terminal *p, const struct json *s)
 {
     const struct json *tls = json_find(s, "tls");
     const struct json *list = json_find(tls, "certificates");
@@ -85,61 +85,61 @@ static void print_connections(struct paper *p, const struct json *s)
     for (size_t i = 0; i < json_count(list); i++) {
         const struct json *c = json_at(list, i);
         long long days = number(c, "days-left");
-        paper_row(p, i ? "" : "certificate", "%s for %s, %s %s (%lld days)", get(c, "file"),
-                  *get(c, "name") ? get(c, "name") : "no host",
-                  json_get_bool(c, "has-ended", false) ? "ENDED" : "until", get(c, "until"),
-                  days);
+        terminal_row(p, i ? "" : "certificate", "%s for %s, %s %s (%lld days)", get(c, "file"),
+                     *get(c, "name") ? get(c, "name") : "no host",
+                     json_get_bool(c, "has-ended", false) ? "ENDED" : "until", get(c, "until"),
+                     days);
     }
     const struct json *connections = json_find(s, "connections");
     if (number(connections, "open") > 0)
-        paper_row(p, "connections", "%lld open, %lld kB", number(connections, "open"),
-                  number(connections, "memory") / 1000);
+        terminal_row(p, "connections", "%lld open, %lld kB", number(connections, "open"),
+                     number(connections, "memory") / 1000);
     if (tls)
-        paper_row(p, "handshakes", "%lld, %lld of them resumed; %lld failed",
-                  number(tls, "handshakes"), number(tls, "resumed"), number(tls, "failed"));
+        terminal_row(p, "handshakes", "%lld, %lld of them resumed; %lld failed",
+                     number(tls, "handshakes"), number(tls, "resumed"), number(tls, "failed"));
 }
 
-static void print_family(struct paper *p, const struct json *families, const char *key,
+static void print_family(struct terminal *p, const struct json *families, const char *key,
                          const char *label)
 {
     const struct json *family = json_find(families, key);
     if (family)
-        paper_row(p, label, "%s",
-                  !json_get_bool(family, "used", false) ? "not asked over"
-                  : json_get_bool(family, "answers", false)
-                      ? "in use"
-                      : "DOWN: no server answers over it");
+        terminal_row(p, label, "%s",
+                     !json_get_bool(family, "used", false) ? "not asked over"
+                     : json_get_bool(family, "answers", false)
+                         ? "in use"
+                         : "DOWN: no server answers over it");
 }
 
-static void print_entropy(struct paper *p, const struct json *entropy)
+static void print_entropy(struct terminal *p, const struct json *entropy)
 {
     if (!entropy)
         return;
-    paper_row(p, "to be guessed", "%lld.%lld bits of port (%lld ports), %lld bits of ID%s%s",
-              number(entropy, "port-decibits") / 10, number(entropy, "port-decibits") % 10,
-              number(entropy, "ports"), number(entropy, "id-bits"),
-              json_get_bool(entropy, "random-case", false) ? ", the case of letters" : "",
-              json_get_bool(entropy, "cookies", false) ? ", cookies" : "");
+    terminal_row(p, "to be guessed", "%lld.%lld bits of port (%lld ports), %lld bits of ID%s%s",
+                 number(entropy, "port-decibits") / 10, number(entropy, "port-decibits") % 10,
+                 number(entropy, "ports"), number(entropy, "id-bits"),
+                 json_get_bool(entropy, "random-case", false) ? ", the case of letters" : "",
+                 json_get_bool(entropy, "cookies", false) ? ", cookies" : "");
 }
 
-static void print_refused(struct paper *p, const struct json *reasons)
+static void print_refused(struct terminal *p, const struct json *reasons)
 {
     const char *label = "wrong replies";
 
     for (size_t i = 0; i < json_count(reasons); i++) {
         const char *reason = json_key(reasons, i);
         const struct json *one = json_find(reasons, reason), *last = json_find(one, "last");
-        paper_row(p, label, "%lld: %s", number(one, "count"), reason);
+        terminal_row(p, label, "%lld: %s", number(one, "count"), reason);
         label = "";
         for (size_t n = 0; n < json_count(last); n++) {
             const struct json *item = json_at(last, n);
-            paper_row(p, "", "  %s from %s, asked for %s", get(item, "time"), get(item, "from"),
-                      get(item, "asked"));
+            terminal_row(p, "", "  %s from %s, asked for %s", get(item, "time"),
+                         get(item, "from"), get(item, "asked"));
         }
     }
 }
 
-static void print_limits(struct paper *p, const struct json *limits)
+static void print_limits(struct terminal *p, const struct json *limits)
 {
     const char *label = "limits that bit";
 
@@ -147,29 +147,29 @@ static void print_limits(struct paper *p, const struct json *limits)
         const char *key = json_key(limits, i);
         if (number(limits, key) == 0)
             continue;
-        paper_row(p, label, "%s: %lld", key, number(limits, key));
+        terminal_row(p, label, "%s: %lld", key, number(limits, key));
         label = "";
     }
     if (*label)
-        paper_row(p, label, "none");
+        terminal_row(p, label, "none");
 }
 
-static void print_failed(struct paper *p, const struct json *failed)
+static void print_failed(struct terminal *p, const struct json *failed)
 {
     for (size_t i = 0; i < json_count(failed); i++) {
         const struct json *one = json_at(failed, i);
-        paper_row(p, i ? "" : "failed lately", "%s %s %s: %s", get(one, "time"),
-                  get(one, "name"), get(one, "type"), get(one, "cause"));
+        terminal_row(p, i ? "" : "failed lately", "%s %s %s: %s", get(one, "time"),
+                     get(one, "name"), get(one, "type"), get(one, "cause"));
     }
 }
 
 static void print_status(const struct json *s)
 {
     const struct json *memory = json_find(s, "memory"), *cache = json_find(s, "cache");
-    struct paper p;
+    struct terminal p;
 
-    paper_init(&p);
-    paper_print(&p, PAPER_BOLD, "%s %s", get(s, "program"), get(s, "version"));
+    terminal_init(&p);
+    terminal_print(&p, TERMINAL_BOLD, "%s %s", get(s, "program"), get(s, "version"));
     printf(", pid %lld, %lld worker%s, %s\n", number(s, "pid"), number(s, "workers"),
            number(s, "workers") == 1 ? "" : "s", get(s, "configuration"));
     print_uptime(&p, s);
@@ -179,18 +179,18 @@ static void print_status(const struct json *s)
     print_family(&p, json_find(s, "families"), "ipv6", "IPv6");
     print_entropy(&p, json_find(s, "entropy"));
     if (json_find(s, "questions"))
-        paper_row(
+        terminal_row(
             &p, "questions",
             "%lld, %lld answered at once, %lld resolutions under way, %lld wait for a place",
             number(s, "questions"), number(s, "answered-at-once"), number(s, "under-way"),
             number(s, "waiting-for-a-place"));
-    paper_row(&p, "memory", "%.1f MB, %.1f MB of it files",
-              (double)number(memory, "resident") / MB, (double)number(memory, "files") / MB);
+    terminal_row(&p, "memory", "%.1f MB, %.1f MB of it files",
+                 (double)number(memory, "resident") / MB, (double)number(memory, "files") / MB);
     if (cache && strcmp(get(cache, "kept"), "file") == 0)
-        paper_row(&p, "cache", "%lld entries in %.1f of %.1f MB", number(cache, "entries"),
-                  (double)number(cache, "used") / MB, (double)number(cache, "size") / MB);
+        terminal_row(&p, "cache", "%lld entries in %.1f of %.1f MB", number(cache, "entries"),
+                     (double)number(cache, "used") / MB, (double)number(cache, "size") / MB);
     else if (cache)
-        paper_row(&p, "cache", "in memory");
+        terminal_row(&p, "cache", "in memory");
     print_limits(&p, json_find(s, "limits"));
     print_refused(&p, json_find(s, "refused-replies"));
     print_failed(&p, json_find(s, "failed-lately"));
@@ -264,17 +264,17 @@ int cmd_reload(int argc, char **argv)
 
 static void print_lines(const struct json *lines)
 {
-    struct paper p;
+    struct terminal p;
 
-    paper_init(&p);
+    terminal_init(&p);
     for (size_t i = 0; i < json_count(lines); i++) {
         const struct json *one = json_at(lines, i);
         const char *level = get(one, "level");
-        enum paper_colour colour = strcmp(level, "error") == 0     ? PAPER_RED
-                                   : strcmp(level, "warning") == 0 ? PAPER_YELLOW
-                                                                   : PAPER_PLAIN;
+        enum terminal_colour colour = strcmp(level, "error") == 0     ? TERMINAL_RED
+                                      : strcmp(level, "warning") == 0 ? TERMINAL_YELLOW
+                                                                      : TERMINAL_PLAIN;
         printf("%s ", get(one, "time"));
-        paper_print(&p, colour, "%-7s", level);
+        terminal_print(&p, colour, "%-7s", level);
         printf(" %s\n", get(one, "message"));
     }
 }

@@ -143,15 +143,15 @@ static bool write_packet(FILE *out, const struct packet *p, int64_t at_us)
     return fwrite(&head, sizeof(head), 1, out) == 1 && fwrite(p->bytes, p->len, 1, out) == 1;
 }
 
-static enum err write_all(FILE *out, const struct json *story, struct packet *p,
+static enum err write_all(FILE *out, const struct json *tree, struct packet *p,
                           uint8_t *payload)
 {
     const struct file_head head = {
         .magic = 0xa1b2c3d4, .major = 2, .minor = 4, .most = PACKET_MAX, .link = LINK_RAW};
-    const struct json *packets = json_find(story, "packets");
+    const struct json *packets = json_find(tree, "packets");
     int64_t start_ms = 0;
 
-    if (now_read(json_get_text(story, "at", ""), &start_ms) != ERR_OK)
+    if (now_read(json_get_text(tree, "at", ""), &start_ms) != ERR_OK)
         return ERR_FORMAT;
     if (fwrite(&head, sizeof(head), 1, out) != 1)
         return ERR_IO;
@@ -168,7 +168,7 @@ static enum err write_all(FILE *out, const struct json *story, struct packet *p,
     return ERR_OK;
 }
 
-enum err pcap_write(const char *path, const struct json *story)
+enum err pcap_write(const char *path, const struct json *tree)
 {
     FILE *out = fopen(path, "we");
     struct packet *p = calloc(1, sizeof(*p));
@@ -176,7 +176,7 @@ enum err pcap_write(const char *path, const struct json *story)
 
     enum err err = !out ? ERR_IO : !p || !payload ? ERR_NOMEM : ERR_OK;
     if (!err)
-        err = write_all(out, story, p, payload);
+        err = write_all(out, tree, p, payload);
     if (out && fclose(out) != 0)
         err = ERR_IO;
     free(p);

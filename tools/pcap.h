@@ -13,4 +13,4 @@
 
 /* Write the packets of a story to `path`.  ERR_IO: errno tells why; ERR_FORMAT: there are none
  * that can be read. */
-MUST_USE enum err pcap_write(const char *path, const struct json *story);
+MUST_USE enum err pcap_write(const char *path, const struct json *tree);

@@ -8,7 +8,7 @@
 #include <netinet/ip.h>
 #include <unistd.h>
 
-#include "net/loop/holder.h"
+#include "net/loop/port_owner.h"
 
 enum { UDP_BUFFER = 4 << 20 }; /* what a reload or a burst may pile up */
 
@@ -38,13 +38,13 @@ static void tune_udp(int fd, const struct addr *addr)
 
 static void explain(const struct addr *addr, bool is_stream, int number, char *why, size_t size)
 {
-    char text[ADDR_TEXT_MAX], holder[HOLDER_TEXT_MAX];
+    char text[ADDR_TEXT_MAX], owner[PORT_OWNER_TEXT_MAX];
 
     addr_print(addr, text);
     if (number == EADDRINUSE) {
-        holder_find(addr, is_stream, holder);
+        port_owner_find(addr, is_stream, owner);
         snprintf(why, size, "%s (%s) is held by %s; stop it or choose another address", text,
-                 is_stream ? "TCP" : "UDP", holder);
+                 is_stream ? "TCP" : "UDP", owner);
     } else if (number == EACCES || number == EPERM) {
         snprintf(
             why, size,

@@ -2,7 +2,7 @@
  * the rest of the datagram is not kept. */
 #include "net/request/exchange.h"
 
-void exchange_keep(struct exchange_kept *to, const struct exchange *from)
+void exchange_defer(struct exchange_deferred *to, const struct exchange *from)
 {
     struct exchange *ex = &to->ex;
 

@@ -88,11 +88,11 @@ static inline bool exchange_may_be_spoofed(const struct exchange *ex)
 }
 
 /* An exchange that outlives the front's buffer.  Lifetime: until its answer is sent. */
-struct exchange_kept {
+struct exchange_deferred {
     struct exchange ex;
     uint8_t question[MESSAGE_HEADER_LEN + DNAME_MAX + 4];
     uint8_t cookie[COOKIE_CLIENT_LEN + COOKIE_SERVER_MAX];
 };
 
 /* Copy a question that intake has admitted; buffer, send and hold are the front's to set. */
-void exchange_keep(struct exchange_kept *to, const struct exchange *from);
+void exchange_defer(struct exchange_deferred *to, const struct exchange *from);

@@ -19,7 +19,7 @@ enum {
 
 /* An exchange that is answered later.  Lifetime: until then. */
 struct deferred_item {
-    struct exchange_kept kept;
+    struct exchange_deferred kept;
     struct deferred *deferred;
     struct list link; /* a slot of the pacer */
     struct addr to;
@@ -184,7 +184,7 @@ struct exchange *deferred_keep(struct deferred *d, const struct exchange *ex,
         return NULL;
     list_init(&item->link);
     item->packet = NULL;
-    exchange_keep(&item->kept, ex);
+    exchange_defer(&item->kept, ex);
     item->deferred = d;
     item->to = *to;
     item->since_us = now_mono_us();

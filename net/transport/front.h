@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "net/loop/leisure.h"
+#include "net/loop/idle_queue.h"
 #include "net/request/exchange.h"
 
 /* Lifetime: worker. */
@@ -14,5 +14,5 @@ struct front_parts {
     const struct exchange_settings *settings;
     const struct service *service;
     void *engine;
-    struct leisure *leisure;
+    struct idle_queue *idle_queue;
 };

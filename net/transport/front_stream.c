@@ -12,8 +12,8 @@
 #include "base/log.h"
 #include "base/now.h"
 #include "base/peak.h"
-#include "net/transport/speak_dns.h"
-#include "net/transport/speak_http.h"
+#include "net/transport/protocol_dns.h"
+#include "net/transport/protocol_http.h"
 #include "net/transport/stream.h"
 
 enum {
@@ -37,10 +37,10 @@ static const struct tls_server_alpn alpn_dot = {"\3dot", 4},
                                     alpn_http = {"\2h2\10http/1.1", 12};
 
 static const struct stack stacks[] = {
-    [EXCHANGE_STACK_DNS] = {EXCHANGE_TCP, NULL, &speak_dns, false},
-    [EXCHANGE_STACK_TLS] = {EXCHANGE_TLS, &alpn_dot, &speak_dns, false},
-    [EXCHANGE_STACK_HTTPS] = {EXCHANGE_HTTPS, &alpn_http, &speak_http, false},
-    [EXCHANGE_STACK_HTTP] = {EXCHANGE_HTTPS, NULL, &speak_http, true},
+    [EXCHANGE_STACK_DNS] = {EXCHANGE_TCP, NULL, &protocol_dns, false},
+    [EXCHANGE_STACK_TLS] = {EXCHANGE_TLS, &alpn_dot, &protocol_dns, false},
+    [EXCHANGE_STACK_HTTPS] = {EXCHANGE_HTTPS, &alpn_http, &protocol_http, false},
+    [EXCHANGE_STACK_HTTP] = {EXCHANGE_HTTPS, NULL, &protocol_http, true},
 };
 
 /* Lifetime: worker. */
@@ -56,7 +56,7 @@ struct front_stream {
 
 static void free_if_last(struct front_stream *f)
 {
-    if (f->handle_cnt > 0 || f->hub.stream_cnt > 0 || f->hub.late_cnt > 0)
+    if (f->handle_cnt > 0 || f->hub.stream_cnt > 0 || f->hub.deferred_cnt > 0)
         return;
     stream_hub_fini(&f->hub);
     if (f->reserve >= 0)
@@ -292,7 +292,7 @@ enum err front_stream_new(const struct front_parts *parts, int fd, enum exchange
                                      .settings = parts->settings,
                                      .service = parts->service,
                                      .engine = parts->engine,
-                                     .leisure = parts->leisure,
+                                     .idle_queue = parts->idle_queue,
                                      .transport = stacks[stack].transport,
                                      .on_gone = on_gone,
                                      .on_full = on_full};

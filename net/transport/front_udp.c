@@ -40,7 +40,7 @@ struct front_udp {
     bool is_wildcard;
     const struct service *service;
     void *engine;
-    struct leisure *leisure;
+    struct idle_queue *idle_queue;
     struct slot *slots; /* INTAKE_BATCH_MAX */
     struct mmsghdr in[INTAKE_BATCH_MAX];
     struct mmsghdr out[INTAKE_BATCH_MAX];
@@ -136,7 +136,7 @@ static bool work(struct front_udp *f)
     int got = receive(f);
     if (got <= 0)
         return false;
-    leisure_note_work(f->leisure);
+    idle_queue_note_work(f->idle_queue);
     size_t cnt = 0;
     for (int i = 0; i < got; i++) {
         struct slot *slot = &f->slots[i];
@@ -213,7 +213,7 @@ enum err front_udp_new(const struct front_parts *parts, int fd, const struct add
     f->is_wildcard = terms.is_wildcard;
     f->service = parts->service;
     f->engine = parts->engine;
-    f->leisure = parts->leisure;
+    f->idle_queue = parts->idle_queue;
     for (size_t i = 0; i < INTAKE_BATCH_MAX; i++)
         init_slot(f, i, parts->settings);
     uv_poll_start(&f->poll, UV_READABLE, on_readable);

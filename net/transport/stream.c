@@ -21,7 +21,7 @@ enum {
 
 /* A question that is answered later.  Lifetime: until then. */
 struct late {
-    struct exchange_kept kept;
+    struct exchange_deferred kept;
     struct list link; /* stream->waiting */
     struct stream_hub *hub;
     struct stream *stream; /* NULL: the client has gone */
@@ -131,7 +131,7 @@ void stream_close(struct stream *s)
         list_remove(&late->link);
         late->stream = NULL;
     }
-    leisure_remove(hub->leisure, &s->handshake);
+    idle_queue_remove(hub->idle_queue, &s->handshake);
     list_remove(&s->link);
     list_remove(&s->of_client);
     list_remove(&s->dirty);
@@ -299,12 +299,12 @@ size_t stream_held(const struct stream *s)
 /* ---- answers ---- */
 
 static void put_answer(struct stream *s, const struct exchange *ex, uint32_t request,
-                       bool is_late)
+                       bool is_deferred)
 {
     if (s->is_closing)
         return;
     equip(s->hub, &s->out);
-    if (!s->protocol->put(s, ex, request, is_late))
+    if (!s->protocol->put(s, ex, request, is_deferred))
         stream_close(s);
 }
 
@@ -328,7 +328,7 @@ static void answer_late(struct exchange *ex)
         send_soon(s);
     }
     free(late);
-    hub->late_cnt--;
+    hub->deferred_cnt--;
     hub->on_gone(hub);
 }
 
@@ -341,7 +341,7 @@ static struct exchange *hold(struct exchange *ex)
     if (!late)
         return NULL;
     list_init(&late->link);
-    exchange_keep(&late->kept, ex);
+    exchange_defer(&late->kept, ex);
     late->kept.ex.send = answer_late;
     late->kept.ex.hold = NULL;
     late->hub = hub;
@@ -349,7 +349,7 @@ static struct exchange *hold(struct exchange *ex)
     late->request = hub->asking_request;
     list_add(&s->waiting, &late->link);
     s->waiting_cnt++;
-    hub->late_cnt++; /* the front stays until it is answered */
+    hub->deferred_cnt++; /* the front stays until it is answered */
     return &late->kept.ex;
 }
 
@@ -368,7 +368,7 @@ struct exchange *stream_exchange(struct stream *s, uint32_t request)
     ex->turn = hub->turn++;
     ex->send = answer_now;
     ex->hold = hold;
-    leisure_note_work(hub->leisure);
+    idle_queue_note_work(hub->idle_queue);
     return ex;
 }
 
@@ -515,7 +515,7 @@ static void open_octets(struct stream *s, const uint8_t *sealed, size_t len)
         stream_close(s);
 }
 
-static void shake_hands(struct leisure_job *job)
+static void shake_hands(struct idle_queue_job *job)
 {
     struct stream *s = container_of(job, struct stream, handshake);
     struct buffer sealed = {.guard = s->in.guard};
@@ -547,7 +547,7 @@ static void wait_for_turn(struct stream *s, const uint8_t *sealed, size_t len)
         buffer_drop(&s->in, used);
     }
     if (s->in.len > 0)
-        leisure_put(s->hub->leisure, &s->handshake);
+        idle_queue_put(s->hub->idle_queue, &s->handshake);
 }
 
 enum err stream_begin_tls(struct stream *s, struct tls_server *server,

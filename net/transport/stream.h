@@ -14,7 +14,7 @@
 
 #include <uv.h>
 
-#include "net/loop/leisure.h"
+#include "net/loop/idle_queue.h"
 #include "net/request/exchange.h"
 #include "net/transport/http.h"
 #include "net/transport/tls.h"
@@ -42,7 +42,8 @@ struct stream_protocol {
      * sent. */
     bool (*take)(struct stream *s, const uint8_t *octets, size_t len, size_t *used);
     /* Append an answer of ex->reply_len octets, or the lack of one; false: no memory. */
-    bool (*put)(struct stream *s, const struct exchange *ex, uint32_t request, bool is_late);
+    bool (*put)(struct stream *s, const struct exchange *ex, uint32_t request,
+                bool is_deferred);
     /* Append to s->out what waits inside until it has `enough` octets; *is_all: there is no
      * more.  False as take.  It has to stream_touch when answers go.  NULL: nothing ever waits.
      */
@@ -66,7 +67,7 @@ struct stream_hub {
     const struct exchange_settings *settings;
     const struct service *service;
     void *engine;
-    struct leisure *leisure;
+    struct idle_queue *idle_queue;
     enum exchange_transport transport;
     struct list streams;  /* the idlest first */
     struct list dirty;    /* with answers that have not been sent */
@@ -86,7 +87,7 @@ struct stream_hub {
     char date[HTTP_DATE_MAX]; /* of answers over HTTP, made once a second */
     int64_t date_s;
     unsigned turn;
-    unsigned late_cnt; /* questions that are answered later */
+    unsigned deferred_cnt; /* questions that are answered later */
     unsigned stream_cnt;
     bool is_draining;
     uint64_t drain_until_ms;
@@ -105,7 +106,7 @@ struct stream {
     const struct stream_protocol *protocol;
     void *inner;     /* the protocol's; NULL when it has none */
     struct tls *tls; /* NULL: none */
-    struct leisure_job handshake;
+    struct idle_queue_job handshake;
     struct addr peer;           /* the other end of the connection */
     struct addr client;         /* who asks: the peer, or the client of a proxy */
     bool is_proxy;              /* the peer speaks for others */

@@ -19,7 +19,7 @@ struct worker {
     uv_async_t inbox;
     struct job_box box;
     struct worker_parts parts;
-    struct leisure *leisure;
+    struct idle_queue *idle_queue;
     struct front_udp **udp;
     struct front_stream **stream;
     _Atomic bool must_stop;
@@ -52,7 +52,7 @@ static void on_inbox(uv_async_t *inbox)
 
 static void free_worker(struct worker *w)
 {
-    leisure_close(&w->leisure); /* until now connections could be waiting there */
+    idle_queue_close(&w->idle_queue); /* until now connections could be waiting there */
     uv_run(&w->loop, UV_RUN_DEFAULT);
     uv_loop_close(&w->loop);
     job_run_all(&w->box, NULL); /* what came too late */
@@ -69,7 +69,7 @@ static enum err open_fronts(struct worker *w)
                                 .settings = parts->settings,
                                 .service = parts->service,
                                 .engine = parts->engine,
-                                .leisure = w->leisure};
+                                .idle_queue = w->idle_queue};
     enum err err = ERR_OK;
 
     for (size_t i = 0; i < parts->socket_cnt && !err; i++) {
@@ -106,7 +106,7 @@ enum err worker_new(const struct worker_parts *parts, struct worker **out)
     if (!w->udp || !w->stream)
         err = ERR_NOMEM;
     if (!err)
-        err = leisure_new(&w->loop, &w->leisure);
+        err = idle_queue_new(&w->loop, &w->idle_queue);
     if (!err)
         err = open_fronts(w);
     *out = w;

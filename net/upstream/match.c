@@ -54,7 +54,7 @@ enum match_verdict match_reply(struct match *m, const struct addr *from, uint8_t
     if (m->checks_question && !is_question_same(m, reply, &is_case_same) &&
         !may_lack_question(m, reply))
         return MATCH_QUESTION;
-    m->is_case_kept = is_case_same;
+    m->is_case_preserved = is_case_same;
     if (m->checks_case && !is_case_same)
         return MATCH_CASE;
     if (!m->is_tcp && len > m->udp_size)

@@ -40,7 +40,7 @@ struct match {
     bool needs_cookie;            /* the server is known to give them */
     bool checks_source, checks_id, checks_question, checks_case, checks_cookie;
     /* Set by match_reply: */
-    bool is_case_kept; /* the letters came back as they were sent */
+    bool is_case_preserved; /* the letters came back as they were sent */
     bool lacks_cookie; /* MATCH_COOKIE because the reply has none, not because it is wrong */
     bool has_trailing; /* more octets follow the last record; they are ignored */
     bool is_tcp; /* a connection vouches for source and question: a server may leave out the

@@ -50,8 +50,8 @@ struct out_ask {
     /* Called once, never from inside out->ask or out->cancel.  `reply` is borrowed for the
      * call. */
     void (*done)(struct out_ask *ask, enum out_result result, const struct message *reply);
-    /* Called for each reply that was refused, before done. */
-    void (*refused)(struct out_ask *ask, enum match_verdict why, const struct addr *from);
+    /* Called for each reply that was rejected, before done. */
+    void (*rejected)(struct out_ask *ask, enum match_verdict why, const struct addr *from);
     void *slot; /* the out's own, NULL when nothing is asked */
 };
 

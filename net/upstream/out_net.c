@@ -420,7 +420,7 @@ static void receive(struct net *n, struct socket_slot *s)
         ask->done(ask, OUT_REPLY, &reply);
         return;
     }
-    ask->refused(ask, verdict, &from);
+    ask->rejected(ask, verdict, &from);
     if (!ask->ignores_wrong) {
         release(s);
         ask->done(ask, OUT_SUSPECT, NULL);
@@ -631,7 +631,7 @@ static bool take_message(struct server *s, uint8_t *wire, size_t len)
     struct out_ask *ask = t->ask;
     enum match_verdict verdict = match_reply(&ask->match, &s->addr, wire, len, &reply);
     if (verdict != MATCH_OK)
-        ask->refused(ask, verdict, &s->addr);
+        ask->rejected(ask, verdict, &s->addr);
     if (verdict == MATCH_QUESTION && reply.has_question)
         return may_be_late(s); /* of a question that was given up and had the same ID */
     detach(t);

@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "base/now.h"
-#include "net/loop/holder.h"
+#include "net/loop/port_owner.h"
 #include "net/loop/loop.h"
 
 enum { SERVED_MAX = 256, SERVED_MS = 1000, CHUNK = 32768, READ_TRIES = 5, LOOPBACK_NET = 127 };
@@ -342,7 +342,7 @@ bool own_is_served(struct own *own, const struct addr *addr)
         now_ms - own->served_ms >= SERVED_MS) {
         own->served_ms = now_ms;
         own->served_port = addr_port(addr);
-        own->served_cnt = holder_list(own->served_port, own->served, SERVED_MAX);
+        own->served_cnt = port_owner_list(own->served_port, own->served, SERVED_MAX);
     }
     for (size_t i = 0; i < own->served_cnt; i++) {
         const struct addr *other = &own->served[i];

@@ -5,8 +5,8 @@
 #include "base/now.h"
 #include "base/peak.h"
 #include "net/request/reply.h"
-#include "resolver/answer/hit.h"
-#include "resolver/cache/hot.h"
+#include "resolver/answer/answer.h"
+#include "resolver/cache/answer_cache.h"
 #include "resolver/iterate/machine.h"
 
 enum {
@@ -48,17 +48,17 @@ struct res_serve {
     struct engine *engine;
     struct arena arena; /* of the answer being written */
     struct refreshed refreshed[REFRESHED];
-    struct hot *hot;              /* NULL: none */
-    struct list requests;         /* the oldest first */
-    struct list late;             /* those that have waited for policy->stale_wait_ms */
-    int64_t now_ms;               /* wall, of this batch */
-    struct res_serve_terms terms; /* of the question that just came */
+    struct answer_cache *answer_cache; /* NULL: none */
+    struct list requests;              /* the oldest first */
+    struct list late;                  /* those that have waited for policy->stale_wait_ms */
+    int64_t now_ms;                    /* wall, of this batch */
+    struct res_serve_terms terms;      /* of the question that just came */
     size_t request_cnt;
     struct peak peak; /* of requests */
     bool is_closed;   /* nothing is asked any more */
 };
 
-struct res_serve *res_serve_new(struct engine *engine, size_t hot_bytes)
+struct res_serve *res_serve_new(struct engine *engine, size_t answer_cache_bytes)
 {
     struct res_serve *serve = calloc(1, sizeof(*serve));
     if (!serve)
@@ -67,7 +67,8 @@ struct res_serve *res_serve_new(struct engine *engine, size_t hot_bytes)
     arena_init(&serve->arena, ARENA_MAX);
     list_init(&serve->requests);
     list_init(&serve->late);
-    if (hot_bytes > 0 && hot_new(hot_bytes, &serve->hot) != ERR_OK) {
+    if (answer_cache_bytes > 0 &&
+        answer_cache_new(answer_cache_bytes, &serve->answer_cache) != ERR_OK) {
         free(serve);
         return NULL;
     }
@@ -123,7 +124,7 @@ void res_serve_free(struct res_serve **serve)
         return;
     res_serve_close(s);
     task_free_engine(&s->engine);
-    hot_free(&s->hot);
+    answer_cache_free(&s->answer_cache);
     arena_fini(&s->arena);
     free(s);
     *serve = NULL;
@@ -145,9 +146,9 @@ static void send_failure(struct exchange *ex, uint16_t ede, const char *text)
 
 /* Whether nobody has asked for it ahead of time a moment ago: what came back may not have been
  * worth keeping. */
-static bool may_refresh(struct res_serve *serve, const struct hit *hit, uint64_t now_ms)
+static bool may_refresh(struct res_serve *serve, const struct answer *answer, uint64_t now_ms)
 {
-    uint64_t hash = dname_hash(hit->ending) + hit->type_ending;
+    uint64_t hash = dname_hash(answer->prefetch_name) + answer->prefetch_type;
     struct refreshed *last = &serve->refreshed[hash % REFRESHED];
 
     if (last->hash == hash && now_ms < last->until_ms)
@@ -158,78 +159,80 @@ static bool may_refresh(struct res_serve *serve, const struct hit *hit, uint64_t
 
 /* Ask anew for what is near its end, before anybody has to wait for it: a name that is asked
  * for then is popular. */
-static void refresh(struct res_serve *serve, const struct hit *hit)
+static void refresh(struct res_serve *serve, const struct answer *answer)
 {
     struct engine *engine = serve->engine;
     struct cache_found found;
     struct cache_name name;
 
-    if (!hit->is_near_end || !engine->policy->is_prefetching || serve->is_closed)
+    if (!answer->is_prefetch_due || !engine->policy->is_prefetching || serve->is_closed)
         return;
     struct cache_time when = engine_time(INT64_MAX);
     uint64_t now_ms = now_mono_ms();
-    if (!may_refresh(serve, hit, now_ms))
+    if (!may_refresh(serve, answer, now_ms))
         return;
-    cache_name_init(&name, hit->ending);
-    if (cache_find_failure(&engine->cache, &name, hit->type_ending, &when, &serve->arena,
+    cache_name_init(&name, answer->prefetch_name);
+    if (cache_find_failure(&engine->cache, &name, answer->prefetch_type, &when, &serve->arena,
                            &found))
         return;
     struct budget *budget = budget_new(&engine->policy->limits, now_ms);
     if (!budget)
         return;
-    struct task *task = task_get(engine, hit->ending, hit->type_ending, budget, NULL);
+    struct task *task =
+        task_get(engine, answer->prefetch_name, answer->prefetch_type, budget, NULL);
     engine->counts.prefetched += task != NULL; /* it runs by itself */
     budget_unref(&budget);
 }
 
-/* Write the answer from what is known; false when something is missing, which `hit` names.  A
+/* Write the answer from what is known; false when something is missing, which `answer` names. A
  * failure that is remembered is worth less than what was known before it. */
 static bool compose(struct res_serve *serve, struct exchange *ex,
-                    const struct res_serve_terms *asked, int64_t since_ms, struct hit *hit)
+                    const struct res_serve_terms *asked, int64_t since_ms,
+                    struct answer *answer)
 {
     struct engine *engine = serve->engine;
-    struct hit_terms terms = {.since_ms = since_ms,
-                              .fresh_ms =
-                                  asked->fresh_ms < since_ms ? asked->fresh_ms : since_ms,
-                              .trace = asked->trace};
-    struct hit stale;
+    struct answer_terms terms = {.since_ms = since_ms,
+                                 .fresh_ms =
+                                     asked->fresh_ms < since_ms ? asked->fresh_ms : since_ms,
+                                 .trace = asked->trace};
+    struct answer stale;
 
     arena_reset(&serve->arena);
-    hit_answer(engine, ex, &terms, &serve->arena, hit);
-    if (hit->kind == HIT_MISS)
+    answer_write(engine, ex, &terms, &serve->arena, answer);
+    if (answer->kind == ANSWER_MISS)
         return false;
-    if (hit->is_failure && engine->policy->stale_ms > 0) {
+    if (answer->is_failure && engine->policy->stale_ms > 0) {
         terms.stale_ms = engine->policy->stale_ms;
-        hit_answer(engine, ex, &terms, &serve->arena, &stale);
-        if (stale.kind == HIT_ANSWER)
-            *hit = stale;
+        answer_write(engine, ex, &terms, &serve->arena, &stale);
+        if (stale.kind == ANSWER_WRITTEN)
+            *answer = stale;
     }
-    engine->counts.stale += hit->is_stale;
-    if (hit->is_explained)
-        reply_explain(ex, (enum edns_ede)hit->ede, hit->text);
-    refresh(serve, hit);
+    engine->counts.stale += answer->is_stale;
+    if (answer->is_explained)
+        reply_explain(ex, (enum edns_ede)answer->ede, answer->text);
+    refresh(serve, answer);
     return true;
 }
 
 /* The same from what was known, because nothing better comes (in time). */
 static bool compose_stale(struct res_serve *serve, struct exchange *ex,
-                          const struct res_serve_terms *asked, struct hit *hit)
+                          const struct res_serve_terms *asked, struct answer *answer)
 {
     struct engine *engine = serve->engine;
-    struct hit_terms terms = {.since_ms = INT64_MAX,
-                              .stale_ms = engine->policy->stale_ms,
-                              .fresh_ms = asked->fresh_ms,
-                              .trace = asked->trace};
+    struct answer_terms terms = {.since_ms = INT64_MAX,
+                                 .stale_ms = engine->policy->stale_ms,
+                                 .fresh_ms = asked->fresh_ms,
+                                 .trace = asked->trace};
 
     if (engine->policy->stale_ms == 0)
         return false;
     arena_reset(&serve->arena);
-    hit_answer(engine, ex, &terms, &serve->arena, hit);
-    if (hit->kind == HIT_MISS)
+    answer_write(engine, ex, &terms, &serve->arena, answer);
+    if (answer->kind == ANSWER_MISS)
         return false;
-    engine->counts.stale += hit->is_stale;
-    if (hit->is_explained)
-        reply_explain(ex, (enum edns_ede)hit->ede, hit->text);
+    engine->counts.stale += answer->is_stale;
+    if (answer->is_explained)
+        reply_explain(ex, (enum edns_ede)answer->ede, answer->text);
     return true;
 }
 
@@ -265,13 +268,13 @@ static void fail_request(struct request *r, uint16_t ede, const char *text)
 {
     struct exchange *ex = r->ex;
     struct res_serve *serve = r->serve;
-    struct hit hit;
+    struct answer answer;
 
     struct res_serve_terms terms = r->terms;
 
     end_request(r);
-    if (compose_stale(serve, ex, &terms, &hit))
-        finish(ex, hit.rcode);
+    if (compose_stale(serve, ex, &terms, &answer))
+        finish(ex, answer.rcode);
     else
         send_failure(ex, ede, text);
 }
@@ -293,11 +296,11 @@ static void crowd_out_request(struct request *r, const struct task_end *end)
     struct exchange *ex = r->ex;
     struct res_serve *serve = r->serve;
     struct res_serve_terms terms = r->terms;
-    struct hit hit;
+    struct answer answer;
 
     end_request(r);
-    if (compose_stale(serve, ex, &terms, &hit))
-        finish(ex, hit.rcode);
+    if (compose_stale(serve, ex, &terms, &answer))
+        finish(ex, answer.rcode);
     else
         send_crowded(ex, end->text);
 }
@@ -308,15 +311,15 @@ static bool may_start_task(const struct request *r)
 }
 
 /* Find out what is missing. */
-static void start_task(struct request *r, const struct hit *hit)
+static void start_task(struct request *r, const struct answer *answer)
 {
     if (!budget_is_left(r->budget, now_mono_ms())) {
         fail_request(r, EDNS_EDE_OTHER, r->budget->spent);
         return;
     }
-    struct task *task = may_start_task(r)
-                            ? task_get(r->serve->engine, hit->name, hit->type, r->budget, NULL)
-                            : NULL;
+    struct task *task = may_start_task(r) ? task_get(r->serve->engine, answer->name,
+                                                     answer->type, r->budget, NULL)
+                                          : NULL;
     r->tasks++;
     if (!task) {
         fail_request(r, EDNS_EDE_OTHER, "too much is being resolved already");
@@ -329,16 +332,16 @@ static void start_task(struct request *r, const struct hit *hit)
 static void try_answer(struct request *r)
 {
     struct exchange *ex = r->ex;
-    struct hit hit;
+    struct answer answer;
 
     reply_begin(ex);
     int64_t since_ms = engine_since_ms(r->since_ms, r->since_mono_ms);
-    if (!compose(r->serve, ex, &r->terms, since_ms, &hit)) {
-        start_task(r, &hit);
+    if (!compose(r->serve, ex, &r->terms, since_ms, &answer)) {
+        start_task(r, &answer);
         return;
     }
     end_request(r);
-    finish(ex, hit.rcode);
+    finish(ex, answer.rcode);
 }
 
 /* A task that ended on the limit of whoever started it is begun anew with this client's own
@@ -366,15 +369,15 @@ static void on_wake(struct task_waiter *waiter, const struct task_end *end)
 static void become_late(struct request *r)
 {
     struct exchange *ex = r->ex;
-    struct hit hit;
+    struct answer answer;
 
     list_remove(&r->link);
     list_add(&r->serve->late, &r->link);
     reply_begin(ex);
-    if (!compose_stale(r->serve, ex, &r->terms, &hit))
+    if (!compose_stale(r->serve, ex, &r->terms, &answer))
         return;
     end_request(r);
-    finish(ex, hit.rcode);
+    finish(ex, answer.rcode);
 }
 
 /* Its time is up: what it waited for. */
@@ -384,7 +387,7 @@ static void tell_waiting(const struct request *r, char out[TRACE_TEXT_MAX])
     const struct task *task = r->waiter.task;
 
     if (task)
-        trace_explain(&task->attempts, task->name, &task->cut, cause, out);
+        trace_explain(&task->attempts, task->name, &task->delegation, cause, out);
     else
         snprintf(out, TRACE_TEXT_MAX, "%s", cause);
 }
@@ -392,7 +395,7 @@ static void tell_waiting(const struct request *r, char out[TRACE_TEXT_MAX])
 static uint64_t stale_at_ms(const struct request *r)
 {
     return util_min(r->since_mono_ms + r->serve->engine->policy->stale_wait_ms,
-                    r->budget->end_ms);
+                    r->budget->expire_ms);
 }
 
 void res_serve_settle(void *data)
@@ -410,7 +413,7 @@ void res_serve_settle(void *data)
     /* the oldest come first; whatever task they wait for may be a younger client's */
     while (!list_is_empty(&serve->late)) {
         struct request *r = container_of(serve->late.next, struct request, link);
-        if (now_ms < r->budget->end_ms)
+        if (now_ms < r->budget->expire_ms)
             break;
         char text[TRACE_TEXT_MAX];
         tell_waiting(r, text);
@@ -442,8 +445,8 @@ unsigned res_serve_wait_ms(const struct res_serve *serve)
         at_ms = util_min(at_ms,
                          stale_at_ms(container_of(serve->requests.next, struct request, link)));
     if (!list_is_empty(&serve->late))
-        at_ms = util_min(at_ms,
-                         container_of(serve->late.next, struct request, link)->budget->end_ms);
+        at_ms = util_min(
+            at_ms, container_of(serve->late.next, struct request, link)->budget->expire_ms);
     if (park_cnt(engine->park) > 0)
         at_ms = util_min(at_ms, engine->looked_ms + ENGINE_LOOK_MS);
     if (at_ms == UINT64_MAX)
@@ -475,7 +478,7 @@ static struct request *take_request(struct res_serve *serve, const struct exchan
     return r;
 }
 
-static void wait_for_task(struct res_serve *serve, struct exchange *ex, struct hit *hit)
+static void wait_for_task(struct res_serve *serve, struct exchange *ex, struct answer *answer)
 {
     _Atomic uint32_t *cell = find_cell(serve, ex);
 
@@ -495,12 +498,12 @@ static void wait_for_task(struct res_serve *serve, struct exchange *ex, struct h
                      serve->is_closed ? "this resolver is stopping" : "out of memory");
         return;
     }
-    if (hit->name == message_qname(&ex->query))
-        hit->name = message_qname(&held->query);
+    if (answer->name == message_qname(&ex->query))
+        answer->name = message_qname(&held->query);
     r->ex = held;
     reply_begin(held);
     r->cell = cell;
-    start_task(r, hit);
+    start_task(r, answer);
     res_serve_settle(serve);
 }
 
@@ -513,18 +516,19 @@ static void refer(struct res_serve *serve, struct exchange *ex)
     struct engine *engine = serve->engine;
     struct cache_time when = engine_time(INT64_MAX);
     struct cache_name name;
-    struct cut cut;
-    int64_t end_ms = 0;
+    struct delegation delegation;
+    int64_t expire_ms = 0;
 
     arena_reset(&serve->arena);
     cache_name_init(&name, message_qname(&ex->query));
-    bool is_known = cache_find_cut(&engine->cache, &name, name.labels, 0, &when,
-                                   engine->policy->outgoing_port, &serve->arena, &cut, &end_ms);
-    for (int i = 0; is_known && i < cut.server_cnt; i++) {
-        const uint8_t *server = cut.servers[i].name;
-        struct builder_owner owner = {.name = cut.zone};
+    bool is_known = cache_find_delegation(&engine->cache, &name, name.labels, 0, &when,
+                                          engine->policy->outgoing_port, &serve->arena,
+                                          &delegation, &expire_ms);
+    for (int i = 0; is_known && i < delegation.server_cnt; i++) {
+        const uint8_t *server = delegation.servers[i].name;
+        struct builder_owner owner = {.name = delegation.zone};
         if (builder_record(&ex->out, MESSAGE_AUTHORITY, owner, RRTYPE_NS, RRTYPE_CLASS_IN,
-                           (uint32_t)((end_ms - when.now_ms) / 1000), server,
+                           (uint32_t)((expire_ms - when.now_ms) / 1000), server,
                            dname_len(server)) != ERR_OK)
             break;
     }
@@ -560,24 +564,24 @@ static bool turn_away(struct exchange *ex)
 
 void res_serve_adopt(struct res_serve *serve, const struct policy *policy)
 {
-    if (policy != serve->engine->policy && serve->hot)
-        hot_clear(serve->hot);
+    if (policy != serve->engine->policy && serve->answer_cache)
+        answer_cache_clear(serve->answer_cache);
     engine_adopt(serve->engine, policy);
 }
 
 void res_serve_probe(struct res_serve *serve, struct exchange *const *batch, size_t cnt)
 {
     serve->now_ms = now_wall_ms();
-    if (serve->hot)
-        hot_probe(serve->hot, batch, cnt);
+    if (serve->answer_cache)
+        answer_cache_probe(serve->answer_cache, batch, cnt);
 }
 
-void res_serve_question(struct res_serve *serve, struct exchange *ex)
+void res_serve_query(struct res_serve *serve, struct exchange *ex)
 {
     struct engine *engine = serve->engine;
-    struct hit hit;
+    struct answer answer;
 
-    engine->counts.questions++;
+    engine->counts.queries++;
     if (!addr_is_in(&engine->policy->allow, &ex->peer)) {
         engine->counts.refused_clients++;
         reply_explain(ex, EDNS_EDE_PROHIBITED, "this address may not ask here (allow)");
@@ -588,25 +592,27 @@ void res_serve_question(struct res_serve *serve, struct exchange *ex)
         return;
     /* whoever listens wants to hear of the cache */
     bool is_plain = !ex->settings->is_rotating && !serve->terms.trace;
-    struct hot *hot = is_plain ? serve->hot : NULL;
-    if (hot && hot_answer(hot, engine->cache.store->versions, ex, serve->now_ms, &hit.rcode)) {
+    struct answer_cache *answer_cache = is_plain ? serve->answer_cache : NULL;
+    if (answer_cache && answer_cache_answer(answer_cache, engine->cache.store->versions, ex,
+                                            serve->now_ms, &answer.rcode)) {
         engine->counts.hits++;
-        engine->counts.hot++;
-        finish(ex, hit.rcode);
-    } else if (compose(serve, ex, &serve->terms, INT64_MAX, &hit)) {
+        engine->counts.answer_cache++;
+        finish(ex, answer.rcode);
+    } else if (compose(serve, ex, &serve->terms, INT64_MAX, &answer)) {
         engine->counts.hits++;
         cache_count_uses(&engine->cache);
-        if (hot && !hit.is_explained && !(ex->flags & MESSAGE_TC))
-            hot_keep(hot, &engine->cache, ex, hit.rcode, serve->now_ms,
-                     engine->policy->is_prefetching && hit.near_end_ms < hit.end_ms
-                         ? hit.near_end_ms
-                         : hit.end_ms);
-        finish(ex, hit.rcode);
+        if (answer_cache && !answer.is_explained && !(ex->flags & MESSAGE_TC))
+            answer_cache_keep(answer_cache, &engine->cache, ex, answer.rcode, serve->now_ms,
+                              engine->policy->is_prefetching &&
+                                      answer.prefetch_ms < answer.expire_ms
+                                  ? answer.prefetch_ms
+                                  : answer.expire_ms);
+        finish(ex, answer.rcode);
         machine_run(engine);
     } else if (!(ex->query.flags & MESSAGE_RD)) {
         refer(serve, ex);
     } else {
-        wait_for_task(serve, ex, &hit);
+        wait_for_task(serve, ex, &answer);
     }
 }
 
@@ -614,6 +620,6 @@ void res_serve_listen(struct res_serve *serve, struct exchange *ex,
                       const struct res_serve_terms *terms)
 {
     serve->terms = *terms;
-    res_serve_question(serve, ex);
+    res_serve_query(serve, ex);
     serve->terms = (struct res_serve_terms){0};
 }

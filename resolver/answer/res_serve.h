@@ -12,9 +12,9 @@
 
 struct res_serve;
 
-/* One for a worker, which takes over `engine` unless it is NULL for want of memory. `hot_bytes`
- * are for finished answers, 0 for none. */
-MUST_USE struct res_serve *res_serve_new(struct engine *engine, size_t hot_bytes);
+/* One for a worker, which takes over `engine` unless it is NULL for want of memory.
+ * `answer_cache_bytes` are for finished answers, 0 for none. */
+MUST_USE struct res_serve *res_serve_new(struct engine *engine, size_t answer_cache_bytes);
 
 /* Drop what still waits: from now on only what is known is answered.  Before the end of
  * whatever holds the exchanges. */
@@ -30,7 +30,7 @@ void res_serve_adopt(struct res_serve *serve, const struct policy *policy);
 void res_serve_probe(struct res_serve *serve, struct exchange *const *batch, size_t cnt);
 
 /* Answer now or later (struct service). */
-void res_serve_question(struct res_serve *serve, struct exchange *ex);
+void res_serve_query(struct res_serve *serve, struct exchange *ex);
 
 /* On which terms a question is answered.  A value. */
 struct res_serve_terms {

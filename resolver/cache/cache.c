@@ -28,7 +28,7 @@ enum { STALE_SHOWN_MS = 86400000 };
 struct head {
     uint8_t version, kind, rank, addr_len; /* addr_len: 0, 4 or 16 */
     uint32_t ttl;
-    int64_t learnt_ms;
+    int64_t cached_ms;
     uint8_t addr[16];
     uint16_t port;
     uint16_t ede;
@@ -155,20 +155,20 @@ static const uint8_t *get(struct cache *cache, const struct cache_name *name, en
 
 static int64_t end_of(const struct head *head)
 {
-    return head->learnt_ms + (int64_t)head->ttl * 1000;
+    return head->cached_ms + (int64_t)head->ttl * 1000;
 }
 
 /* Learnt in the future: the clock was set back, and nobody knows how long this may live. */
 static bool is_ahead(const struct head *head, int64_t now_ms)
 {
-    return head->learnt_ms > now_ms + CLOCK_SLACK_MS;
+    return head->cached_ms > now_ms + CLOCK_SLACK_MS;
 }
 
 static bool is_alive(const struct head *head, const struct cache_time *when)
 {
     if (is_ahead(head, when->now_ms))
         return false;
-    return when->now_ms < end_of(head) || head->learnt_ms >= when->since_ms;
+    return when->now_ms < end_of(head) || head->cached_ms >= when->since_ms;
 }
 
 static uint32_t ttl_left(const struct head *head, const struct cache_time *when)
@@ -223,10 +223,10 @@ static struct cache_found found_of(const struct head *head, const struct cache_t
                               .section = head->section,
                               .validation = head->validation,
                               .is_stale = !is_alive(head, when),
-                              .end_ms = end_of(head),
-                              .near_end_ms =
+                              .expire_ms = end_of(head),
+                              .prefetch_ms =
                                   end_of(head) - head->ttl / NEAR_END * (int64_t)1000,
-                              .learnt_ms = head->learnt_ms,
+                              .cached_ms = head->cached_ms,
                               .text = "",
                               .ede = head->ede,
                               .failed_cnt = head->failed_cnt};
@@ -242,7 +242,7 @@ static bool is_of_before(struct cache *cache, const struct head *head, int64_t n
 {
     if (now_ms < cache->start_ms)
         cache->start_ms = now_ms;
-    return head->learnt_ms < cache->start_ms;
+    return head->cached_ms < cache->start_ms;
 }
 
 static bool find(struct cache *cache, const struct cache_name *name, enum space space,
@@ -254,7 +254,7 @@ static bool find(struct cache *cache, const struct cache_name *name, enum space 
     uint64_t hash;
     const uint8_t *bytes = get(cache, name, space, labels, type, &head, &len, &hash);
 
-    if (!bytes || head.learnt_ms < when->fresh_ms ||
+    if (!bytes || head.cached_ms < when->fresh_ms ||
         (head.kind == CACHE_FAILURE) != (space == SPACE_FAILURE) ||
         (space == SPACE_FAILURE && is_of_before(cache, &head, when->now_ms)))
         return false;
@@ -280,7 +280,7 @@ bool cache_find(struct cache *cache, const struct cache_name *name, unsigned lab
            (out->kind == CACHE_DATA || out->kind == CACHE_NODATA);
 }
 
-bool cache_find_alias(struct cache *cache, const struct cache_name *name,
+bool cache_find_cname(struct cache *cache, const struct cache_name *name,
                       const struct cache_time *when, struct arena *arena,
                       struct cache_found *out)
 {
@@ -293,7 +293,7 @@ bool cache_is_known(struct cache *cache, const struct cache_name *name, uint16_t
 {
     struct cache_found found;
     return cache_find(cache, name, name->labels, type, when, arena, &found) ||
-           cache_find_alias(cache, name, when, arena, &found) ||
+           cache_find_cname(cache, name, when, arena, &found) ||
            cache_find_nxdomain(cache, name, when, arena, &found);
 }
 
@@ -355,17 +355,17 @@ static void show_cut(struct cache *cache, const struct cache_name *name, struct 
     struct cache_time when = {.now_ms = now_wall_ms(), .since_ms = INT64_MAX};
     struct cache_entry entry = {0};
     struct head head;
-    struct cut cut;
+    struct delegation delegation;
     size_t len;
     uint64_t hash;
     const uint8_t *bytes = get(cache, name, SPACE_CUT, name->labels, 0, &head, &len, &hash);
 
     if (!bytes)
         return;
-    cut_init(&cut, name->dname, CUT_DELEGATION);
-    if (cut_parse(&cut, bytes, len, 0, arena) != ERR_OK)
+    delegation_init(&delegation, name->dname, DELEGATION_REFERRAL);
+    if (delegation_parse(&delegation, bytes, len, 0, arena) != ERR_OK)
         return;
-    entry.cut = &cut;
+    entry.delegation = &delegation;
     entry.found = found_of(&head, &when);
     entry.found.hash = hash;
     entry.uses = cache->store->popularity(cache->store, hash);
@@ -454,7 +454,7 @@ static void put_origin(struct head *head, const struct cache_origin *origin)
     size_t len;
 
     head->rank = (uint8_t)origin->rank;
-    head->learnt_ms = origin->now_ms;
+    head->cached_ms = origin->now_ms;
     head->route = origin->route;
     head->section = origin->section;
     if (!origin->server)
@@ -473,7 +473,7 @@ static bool is_outranked(struct cache *cache, const struct cache_name *name, uin
     size_t len;
     uint64_t hash;
     *is_there = get(cache, name, SPACE_DATA, name->labels, type, &head, &len, &hash) != NULL;
-    return *is_there && head.learnt_ms >= origin->fresh_ms &&
+    return *is_there && head.cached_ms >= origin->fresh_ms &&
            !is_ahead(&head, origin->now_ms) && origin->now_ms < end_of(&head) &&
            head.rank > (uint8_t)origin->rank;
 }
@@ -524,8 +524,8 @@ enum err cache_put(struct cache *cache, const uint8_t *owner, const struct rrset
         return ERR_OK;
     put_origin(&head, origin);
     if (is_denied) { /* the name is there after all */
-        struct cache_key absence = key_of(&name, SPACE_DATA, name.labels, 0, bytes);
-        cache->store->remove(cache->store, &absence);
+        struct cache_key negative = key_of(&name, SPACE_DATA, name.labels, 0, bytes);
+        cache->store->remove(cache->store, &negative);
     }
     return put(cache, &name, SPACE_DATA, set->type, &head, (struct part){set, set_len(set)},
                (struct part){NULL, 0});
@@ -538,9 +538,9 @@ static uint32_t negative_ttl(const struct rrset *soa)
     return (uint32_t)util_min(soa->ttl, util_get_u32(record.rdata + record.len - 4));
 }
 
-enum err cache_put_absence(struct cache *cache, const uint8_t *owner, uint16_t type,
-                           const uint8_t *soa_owner, const struct rrset *soa,
-                           const struct cache_origin *origin)
+enum err cache_put_negative(struct cache *cache, const uint8_t *owner, uint16_t type,
+                            const uint8_t *soa_owner, const struct rrset *soa,
+                            const struct cache_origin *origin)
 {
     struct cache_name name;
     uint32_t ttl = soa ? negative_ttl(soa) : NO_SOA_TTL;
@@ -589,39 +589,40 @@ void cache_put_failure(struct cache *cache, const uint8_t *owner, uint16_t type,
 
 /* ---- delegations ---- */
 
-void cache_put_cut(struct cache *cache, const struct cut *cut, uint32_t ttl, int64_t end_ms,
-                   const struct cache_origin *origin)
+void cache_put_delegation(struct cache *cache, const struct delegation *delegation,
+                          uint32_t ttl, int64_t expire_ms, const struct cache_origin *origin)
 {
-    int64_t left_s = end_ms > origin->now_ms ? (end_ms - origin->now_ms) / 1000 : 0;
+    int64_t left_s = expire_ms > origin->now_ms ? (expire_ms - origin->now_ms) / 1000 : 0;
     struct cache_name name;
-    uint8_t bytes[CUT_BYTES_MAX];
+    uint8_t bytes[DELEGATION_BYTES_MAX];
     struct head head = {.kind = CACHE_DATA, .ttl = clamp_ttl(ttl, 0, cache->ttls.max)};
 
     put_origin(&head, origin);
     if (left_s < head.ttl)
         head.ttl = (uint32_t)left_s;
-    cache_name_init(&name, cut->zone);
-    enum err err = put(cache, &name, SPACE_CUT, 0, &head,
-                       (struct part){bytes, cut_write(cut, bytes)}, (struct part){NULL, 0});
+    cache_name_init(&name, delegation->zone);
+    enum err err =
+        put(cache, &name, SPACE_CUT, 0, &head,
+            (struct part){bytes, delegation_write(delegation, bytes)}, (struct part){NULL, 0});
     (void)err; /* not kept: the parent will be asked again */
 }
 
-bool cache_find_cut(struct cache *cache, const struct cache_name *name, unsigned labels,
-                    unsigned labels_min, const struct cache_time *when, uint16_t port,
-                    struct arena *arena, struct cut *out, int64_t *end_ms)
+bool cache_find_delegation(struct cache *cache, const struct cache_name *name, unsigned labels,
+                           unsigned labels_min, const struct cache_time *when, uint16_t port,
+                           struct arena *arena, struct delegation *out, int64_t *expire_ms)
 {
     for (unsigned n = labels + 1; n-- > labels_min;) {
         struct head head;
         size_t len;
         uint64_t hash;
         const uint8_t *bytes = get(cache, name, SPACE_CUT, n, 0, &head, &len, &hash);
-        if (!bytes || !is_alive(&head, when) || head.learnt_ms < when->fresh_ms)
+        if (!bytes || !is_alive(&head, when) || head.cached_ms < when->fresh_ms)
             continue;
-        cut_init(out, dname_suffix(name->dname, n), CUT_DELEGATION);
-        if (cut_parse(out, bytes, len, port, arena) != ERR_OK)
+        delegation_init(out, dname_suffix(name->dname, n), DELEGATION_REFERRAL);
+        if (delegation_parse(out, bytes, len, port, arena) != ERR_OK)
             continue;
         cache->store->use(cache->store, hash);
-        *end_ms = end_of(&head);
+        *expire_ms = end_of(&head);
         return true;
     }
     return false;

@@ -83,10 +83,10 @@ struct cache_found {
     uint64_t hash;       /* of its key */
     uint32_t ttl;        /* seconds left */
     uint32_t ttl_whole;  /* seconds that it was kept for */
-    int64_t near_end_ms; /* wall: when the last tenth of its life begins */
-    bool is_stale;       /* none is: it ended at `end_ms` */
-    int64_t end_ms;
-    int64_t learnt_ms;
+    int64_t prefetch_ms; /* wall: when the last tenth of its life begins */
+    bool is_stale;       /* none is: it ended at `expire_ms` */
+    int64_t expire_ms;
+    int64_t cached_ms;
     struct addr server;      /* sa_family 0: nobody in particular */
     uint8_t section;         /* of its message where it stood: enum message_section */
     uint8_t validation;      /* 0: not looked at */
@@ -104,7 +104,7 @@ bool cache_find(struct cache *cache, const struct cache_name *name, unsigned lab
                 struct cache_found *out);
 
 /* Look for what the name is an alias of. */
-bool cache_find_alias(struct cache *cache, const struct cache_name *name,
+bool cache_find_cname(struct cache *cache, const struct cache_name *name,
                       const struct cache_time *when, struct arena *arena,
                       struct cache_found *out);
 
@@ -146,14 +146,14 @@ MUST_USE enum err cache_put(struct cache *cache, const uint8_t *owner, const str
 
 /* Keep an absence: of a type (NODATA), or with type 0 of the name.  `soa` may be NULL: then it
  * is believed for a moment only (RFC 2308 5).  ERR_NOMEM: it could not be kept. */
-MUST_USE enum err cache_put_absence(struct cache *cache, const uint8_t *owner, uint16_t type,
-                                    const uint8_t *soa_owner, const struct rrset *soa,
-                                    const struct cache_origin *origin);
+MUST_USE enum err cache_put_negative(struct cache *cache, const uint8_t *owner, uint16_t type,
+                                     const uint8_t *soa_owner, const struct rrset *soa,
+                                     const struct cache_origin *origin);
 
 /* What is kept under a name.  Lifetime: the call, and that of the arena. */
 struct cache_entry {
-    uint16_t type;            /* 0: the name itself */
-    const struct cut *cut;    /* a delegation; NULL: found */
+    uint16_t type;                       /* 0: the name itself */
+    const struct delegation *delegation; /* a delegation; NULL: found */
     struct cache_found found; /* of a delegation only times, server and section count */
     unsigned uses;            /* about, lately; up to SKETCH_MOST */
 };
@@ -191,14 +191,14 @@ uint32_t cache_route(const struct cache *cache, const struct cache_name *name, u
 void cache_put_failure(struct cache *cache, const uint8_t *owner, uint16_t type, uint16_t ede,
                        const char *text, uint32_t min_s, const struct cache_origin *origin);
 
-/* Keep a delegation for `ttl` seconds, but not beyond `end_ms`, when that of the zone above
+/* Keep a delegation for `ttl` seconds, but not beyond `expire_ms`, when that of the zone above
  * ends. */
-void cache_put_cut(struct cache *cache, const struct cut *cut, uint32_t ttl, int64_t end_ms,
-                   const struct cache_origin *origin);
+void cache_put_delegation(struct cache *cache, const struct delegation *delegation,
+                          uint32_t ttl, int64_t expire_ms, const struct cache_origin *origin);
 
 /* The nearest delegation above or at the suffix of `labels` labels with at least `labels_min`
  * of them; its addresses get `port`, its zone is a suffix of the name that was looked for, and
- * it lives until *end_ms. */
-bool cache_find_cut(struct cache *cache, const struct cache_name *name, unsigned labels,
-                    unsigned labels_min, const struct cache_time *when, uint16_t port,
-                    struct arena *arena, struct cut *out, int64_t *end_ms);
+ * it lives until *expire_ms. */
+bool cache_find_delegation(struct cache *cache, const struct cache_name *name, unsigned labels,
+                           unsigned labels_min, const struct cache_time *when, uint16_t port,
+                           struct arena *arena, struct delegation *out, int64_t *expire_ms);

@@ -47,7 +47,7 @@ enum {
 /* What stands before each value. */
 struct value_head {
     uint64_t checksum; /* over key, end and value */
-    int64_t end_ms;
+    int64_t expire_ms;
 };
 
 /* The value of the key 00. */
@@ -95,7 +95,7 @@ struct cache_lmdb {
     _Atomic(struct batch *) stack;
     _Atomic bool is_locked;
     _Atomic bool is_dead; /* the file turned out to be unusable: memory has to do */
-    _Atomic uint64_t broken, commits, written, trimmed, refused;
+    _Atomic uint64_t broken, commits, written, trimmed, dropped;
     _Atomic uint64_t entries, used;
     /* of whoever has the lock */
     int64_t shares[SHARES]; /* octets by hash of the domain */
@@ -320,14 +320,14 @@ static void note_entry(void *data, const uint8_t *key, size_t key_len, size_t va
 static bool is_victim(struct cache_lmdb *c, const MDB_val *key, const MDB_val *value,
                       int64_t now_ms)
 {
-    int64_t end_ms;
+    int64_t expire_ms;
 
     if (value->mv_size < sizeof(struct value_head))
         return key->mv_size > sizeof(mark_key);
     if (key->mv_size == sizeof(mark_key) && *(const uint8_t *)key->mv_data == *mark_key)
         return false;
-    memcpy(&end_ms, (const uint8_t *)value->mv_data + sizeof(uint64_t), sizeof(end_ms));
-    if (end_ms <= now_ms)
+    memcpy(&expire_ms, (const uint8_t *)value->mv_data + sizeof(uint64_t), sizeof(expire_ms));
+    if (expire_ms <= now_ms)
         return true;
     bool is_beyond = *share_of(c, key->mv_data, key->mv_size) * 100 >
                      (int64_t)c->conf.size * CACHE_LMDB_SHARE_PERCENT;
@@ -547,7 +547,7 @@ static struct batch *write_some(struct cache_lmdb *c, struct batch *first)
         rc = write_once(c, first, end, &is_full, &is_tight);
     }
     if (rc != 0) {
-        atomic_fetch_add_explicit(&c->refused, cnt, memory_order_relaxed);
+        atomic_fetch_add_explicit(&c->dropped, cnt, memory_order_relaxed);
         note_error(c, "writing", rc);
     } else if (!is_nothing) {
         note_written(c, first, end, cnt);
@@ -671,14 +671,14 @@ static uint8_t *add_op(struct view *v, const struct cache_key *key, size_t value
 }
 
 static enum err put(struct cache_store *store, const struct cache_key *key,
-                    const uint8_t *value, size_t len, int64_t end_ms)
+                    const uint8_t *value, size_t len, int64_t expire_ms)
 {
     struct view *v = container_of(store, struct view, store);
-    struct value_head head = {.end_ms = end_ms};
+    struct value_head head = {.expire_ms = expire_ms};
 
     if (is_dead(v)) {
         raise_version(v->cache, key->hash);
-        return memory_of(v) ? v->memory->put(v->memory, key, value, len, end_ms) : ERR_NOMEM;
+        return memory_of(v) ? v->memory->put(v->memory, key, value, len, expire_ms) : ERR_NOMEM;
     }
     if (key->len > CACHE_STORE_KEY_MAX || len > CACHE_STORE_VALUE_MAX)
         return ERR_SPACE;
@@ -688,7 +688,7 @@ static enum err put(struct cache_store *store, const struct cache_key *key,
     memcpy(to, &head, sizeof(head));
     memcpy(to + sizeof(head), value, len);
     head.checksum = checksum(v->cache, key->bytes, key->len, to + sizeof(head.checksum),
-                             sizeof(head.end_ms) + len);
+                             sizeof(head.expire_ms) + len);
     memcpy(to, &head.checksum, sizeof(head.checksum));
     return ERR_OK;
 }
@@ -1021,7 +1021,7 @@ struct cache_lmdb_stats cache_lmdb_stats(struct cache_lmdb *c)
         .commits = atomic_load_explicit(&c->commits, memory_order_relaxed),
         .written = atomic_load_explicit(&c->written, memory_order_relaxed),
         .trimmed = atomic_load_explicit(&c->trimmed, memory_order_relaxed),
-        .refused = atomic_load_explicit(&c->refused, memory_order_relaxed),
+        .dropped = atomic_load_explicit(&c->dropped, memory_order_relaxed),
         .broken = atomic_load_explicit(&c->broken, memory_order_relaxed),
         .entries = atomic_load_explicit(&c->entries, memory_order_relaxed),
         .used = atomic_load_explicit(&c->used, memory_order_relaxed),

@@ -33,7 +33,7 @@ struct cache_lmdb_conf {
 
 /* What has happened since the start. */
 struct cache_lmdb_stats {
-    uint64_t commits, written, trimmed, refused; /* refused: for want of room */
+    uint64_t commits, written, trimmed, dropped; /* refused: for want of room */
     uint64_t broken;                             /* values that did not fit their checksum */
     uint64_t entries, used, size;                /* now; the last two in octets */
 };

@@ -125,12 +125,12 @@ static bool forget_below(struct cache_store *store, const uint8_t *prefix, size_
 }
 
 static enum err put(struct cache_store *store, const struct cache_key *key,
-                    const uint8_t *value, size_t len, int64_t end_ms)
+                    const uint8_t *value, size_t len, int64_t expire_ms)
 {
     struct cache_memory *m = container_of(store, struct cache_memory, store);
     size_t need = sizeof(struct entry) + key->len + len;
 
-    (void)end_ms; /* the hand finds them soon enough */
+    (void)expire_ms; /* the hand finds them soon enough */
     forget(store, key);
     if (need > m->bytes_max || len > CACHE_STORE_VALUE_MAX || key->len > CACHE_STORE_KEY_MAX)
         return ERR_SPACE;

@@ -49,10 +49,10 @@ struct cache_store {
     void (*use)(struct cache_store *store, uint64_t hash);
     /* About how often it was used lately, up to SKETCH_MOST. */
     unsigned (*popularity)(const struct cache_store *store, uint64_t hash);
-    /* Keep a copy; at `end_ms` (wall time) it may go first.  ERR_SPACE, ERR_NOMEM: it is not
+    /* Keep a copy; at `expire_ms` (wall time) it may go first.  ERR_SPACE, ERR_NOMEM: it is not
      * kept; what was there before may or may not be. */
     enum err (*put)(struct cache_store *store, const struct cache_key *key,
-                    const uint8_t *value, size_t len, int64_t end_ms);
+                    const uint8_t *value, size_t len, int64_t expire_ms);
     /* Forget one key; that it is not there is fine. */
     void (*remove)(struct cache_store *store, const struct cache_key *key);
     /* Forget up to `max` keys that begin with `prefix`, from `place` on, which moves along;

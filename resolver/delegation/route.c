@@ -57,12 +57,12 @@ static enum err take_record(struct route *route, const struct rrline *r, uint16_
         const uint8_t *name = arena_copy(arena, r->rdata, r->rdata_len);
         if (!name)
             return ERR_NOMEM;
-        cut_add_server(&route->hints, name);
+        delegation_add_server(&route->hints, name);
     }
     for (int i = 0; is_address_turn && is_address && i < route->hints.server_cnt; i++)
         if (dname_is_equal(route->hints.servers[i].name, r->owner) &&
             addr_from_bytes(r->rdata, r->rdata_len, port, &addr) == ERR_OK)
-            cut_add_addr(&route->hints, i, &addr);
+            delegation_add_addr(&route->hints, i, &addr);
     return ERR_OK;
 }
 
@@ -98,7 +98,7 @@ enum err route_read_hints(struct route *route, const char *text, size_t len, uin
 
     if (!r)
         return ERR_NOMEM;
-    cut_init(&route->hints, root, CUT_HINTS);
+    delegation_init(&route->hints, root, DELEGATION_HINTS);
     enum err err = read_turn(route, text, len, port, arena, r, false, &line);
     if (!err)
         err = read_turn(route, text, len, port, arena, r, true, &line);
@@ -120,57 +120,58 @@ enum err route_use_builtin_hints(struct route *route, uint16_t port, struct aren
 
 enum err route_put_zone(struct route *route, const struct route_zone *zone, struct arena *arena)
 {
-    struct cut *cut = arena_alloc(arena, sizeof(*cut));
+    struct delegation *delegation = arena_alloc(arena, sizeof(*delegation));
     const uint8_t *copy = arena_copy(arena, zone->name, dname_len(zone->name));
     void **place = names_put(&route->zones, arena, zone->name);
 
-    if (!cut || !copy || !place)
+    if (!delegation || !copy || !place)
         return ERR_NOMEM;
     if (*place)
         return ERR_DENIED;
-    cut_init(cut, copy, zone->source);
-    cut->tls = zone->tls;
-    cut->tls_falls_back = zone->tls_falls_back;
+    delegation_init(delegation, copy, zone->source);
+    delegation->tls = zone->tls;
+    delegation->tls_falls_back = zone->tls_falls_back;
     for (size_t i = 0; i < zone->addr_cnt; i++) {
         /* without names each address is a server of its own */
-        if (cut->server_cnt == CUT_SERVERS_MAX)
+        if (delegation->server_cnt == DELEGATION_SERVERS_MAX)
             return ERR_LIMIT;
-        cut->servers[cut->server_cnt] =
-            (struct cut_server){.name = root, .lookup = {CUT_KNOWN, CUT_KNOWN}};
-        cut_add_addr(cut, cut->server_cnt++, &zone->addrs[i]);
+        delegation->servers[delegation->server_cnt] = (struct delegation_server){
+            .name = root, .lookup = {DELEGATION_KNOWN, DELEGATION_KNOWN}};
+        delegation_add_addr(delegation, delegation->server_cnt++, &zone->addrs[i]);
     }
-    *place = cut;
+    *place = delegation;
     return ERR_OK;
 }
 
-const struct cut *route_find(const struct route *route, const struct dname_parts *name,
-                             unsigned labels)
+const struct delegation *route_find(const struct route *route, const struct dname_parts *name,
+                                    unsigned labels)
 {
     for (unsigned n = labels + 1; n-- > 0 && route->zones.cnt > 0;) {
-        const struct cut *cut = names_find(&route->zones, name, n);
-        if (cut)
-            return cut;
+        const struct delegation *delegation = names_find(&route->zones, name, n);
+        if (delegation)
+            return delegation;
     }
     return &route->hints;
 }
 
-static void seal(struct cut *cut)
+static void seal(struct delegation *delegation)
 {
     static const uint64_t key[2] = {0x526f6f746c696e65, 0x726f757465746167};
     /* what came over TLS is not what came in the clear */
-    uint8_t head[3] = {(uint8_t)cut->source, cut->addr_cnt, cut->tls != NULL};
+    uint8_t head[3] = {(uint8_t)delegation->source, delegation->addr_cnt,
+                       delegation->tls != NULL};
     uint64_t hash = hash_more_keyed(key, key[0], head, sizeof(head));
 
-    hash = hash_more_keyed(key, hash, cut->zone, dname_len(cut->zone));
-    for (int i = 0; i < cut->addr_cnt; i++) {
+    hash = hash_more_keyed(key, hash, delegation->zone, dname_len(delegation->zone));
+    for (int i = 0; i < delegation->addr_cnt; i++) {
         size_t len;
         uint8_t port[2];
-        const uint8_t *octets = addr_bytes(&cut->addrs[i].addr, &len);
-        util_put_u16(port, addr_port(&cut->addrs[i].addr));
+        const uint8_t *octets = addr_bytes(&delegation->addrs[i].addr, &len);
+        util_put_u16(port, addr_port(&delegation->addrs[i].addr));
         hash =
             hash_more_keyed(key, hash_more_keyed(key, hash, octets, len), port, sizeof(port));
     }
-    cut->tag = (uint32_t)(hash >> 32);
+    delegation->tag = (uint32_t)(hash >> 32);
 }
 
 void route_seal(struct route *route)
@@ -182,20 +183,20 @@ void route_seal(struct route *route)
             seal(route->zones.at[i].value);
 }
 
-static bool cut_has_addr(const struct cut *cut, const struct addr *addr)
+static bool delegation_has_addr(const struct delegation *delegation, const struct addr *addr)
 {
-    for (int i = 0; i < cut->addr_cnt; i++)
-        if (addr_is_equal(&cut->addrs[i].addr, addr))
+    for (int i = 0; i < delegation->addr_cnt; i++)
+        if (addr_is_equal(&delegation->addrs[i].addr, addr))
             return true;
     return false;
 }
 
 bool route_has_addr(const struct route *route, const struct addr *addr)
 {
-    if (cut_has_addr(&route->hints, addr))
+    if (delegation_has_addr(&route->hints, addr))
         return true;
     for (size_t i = 0; i < route->zones.size; i++)
-        if (route->zones.at[i].name && cut_has_addr(route->zones.at[i].value, addr))
+        if (route->zones.at[i].name && delegation_has_addr(route->zones.at[i].value, addr))
             return true;
     return false;
 }

@@ -6,11 +6,11 @@
 #pragma once
 
 #include "dns/names.h"
-#include "resolver/delegation/cut.h"
+#include "resolver/delegation/delegation.h"
 
 /* Lifetime: published version. */
 struct route {
-    struct cut hints;
+    struct delegation hints;
     struct names zones; /* struct cut: stubs and forwarders */
 };
 
@@ -26,7 +26,7 @@ MUST_USE enum err route_read_hints(struct route *route, const char *text, size_t
 /* How names below a configured zone are asked for. */
 struct route_zone {
     const uint8_t *name;
-    enum cut_source source;
+    enum delegation_source source;
     const struct addr *addrs;
     size_t addr_cnt;
     struct tls_client *tls; /* NULL: in the clear */
@@ -44,8 +44,8 @@ void route_seal(struct route *route);
 
 /* The configured zone that is nearest above the suffix of `labels` labels; the hints when none
  * is. */
-const struct cut *route_find(const struct route *route, const struct dname_parts *name,
-                             unsigned labels);
+const struct delegation *route_find(const struct route *route, const struct dname_parts *name,
+                                    unsigned labels);
 
 /* Whether the configuration names this address: then do-not-query does not forbid it. */
 bool route_has_addr(const struct route *route, const struct addr *addr);

@@ -60,7 +60,7 @@ static void say_time(char out[CAUSE_TEXT_MAX], int64_t seconds)
 
 static const uint8_t *last_name(const struct cause_facts *f)
 {
-    unsigned last = (unsigned)util_min(f->alias_cnt, CAUSE_CHAIN_MAX);
+    unsigned last = (unsigned)util_min(f->cname_cnt, CAUSE_CHAIN_MAX);
     return last > 0 ? f->chain[last - 1] : f->name;
 }
 
@@ -76,9 +76,9 @@ static void say_source(const struct cause_facts *f, char out[CAUSE_TEXT_MAX])
         say(out, " Nobody gave a fresh answer, so one that ended ");
         say_time(out, s->age_s);
         say(out, " ago is served.");
-    } else if (f->question_cnt > 0) {
-        say(out, " %u question%s to servers led there", f->question_cnt,
-            f->question_cnt == 1 ? "" : "s");
+    } else if (f->query_cnt > 0) {
+        say(out, " %u question%s to servers led there", f->query_cnt,
+            f->query_cnt == 1 ? "" : "s");
         if (f->last_server.sock.any.sa_family) {
             say(out, ", the last to ");
             say_server(out, &f->last_server);
@@ -107,12 +107,12 @@ static void say_source(const struct cause_facts *f, char out[CAUSE_TEXT_MAX])
 static void say_alias(const struct cause_facts *f, char out[CAUSE_TEXT_MAX])
 {
     say_name(out, f->name);
-    if (f->alias_cnt == 0)
+    if (f->cname_cnt == 0)
         return;
     say(out, " is an alias of ");
     say_name(out, last_name(f));
-    if (f->alias_cnt > 1)
-        say(out, " (over %u steps)", f->alias_cnt);
+    if (f->cname_cnt > 1)
+        say(out, " (over %u steps)", f->cname_cnt);
     say(out, ", which");
 }
 
@@ -154,8 +154,8 @@ static void tell_no_type(const struct cause_facts *f, struct cause *out)
 
 static void tell_no_name(const struct cause_facts *f, struct cause *out)
 {
-    out->kind = f->alias_cnt > 0 ? "alias-to-nowhere" : "no-name";
-    if (f->alias_cnt > 0) {
+    out->kind = f->cname_cnt > 0 ? "alias-to-nowhere" : "no-name";
+    if (f->cname_cnt > 0) {
         say_name(out->text, f->name);
         say(out->text, " is an alias of ");
         say_name(out->text, last_name(f));
@@ -167,7 +167,7 @@ static void tell_no_name(const struct cause_facts *f, struct cause *out)
     }
     say_source(f, out->text);
     say(out->advice,
-        f->alias_cnt > 0
+        f->cname_cnt > 0
             ? "Whoever runs the alias has to point it at a name that exists."
             : "Look for a typing error. If the name was made just now, the cache may "
               "not know it yet: rootline cache flush drops what it has.");
@@ -231,9 +231,10 @@ static bool is_same_server(const struct trace_attempt *a, const struct trace_att
 static void say_attempts(const struct cause_failure *e, char out[CAUSE_TEXT_MAX])
 {
     char room[TRACE_WORDS_MAX];
-    unsigned shown = 0;
+    unsigned minimised_labels = 0;
 
-    for (unsigned i = e->attempts.cnt; i-- > first_attempt(e) && shown < SHOWN_SERVERS;) {
+    for (unsigned i = e->attempts.cnt;
+         i-- > first_attempt(e) && minimised_labels < SHOWN_SERVERS;) {
         const struct trace_attempt *at = attempt_at(e, i);
         unsigned times = 0, later = 0;
         if (!at || !is_failed(at))
@@ -247,7 +248,7 @@ static void say_attempts(const struct cause_failure *e, char out[CAUSE_TEXT_MAX]
         if (later > 0)
             continue;
         struct addr server = trace_server(at);
-        say(out, "%s", shown++ ? "; " : "");
+        say(out, "%s", minimised_labels++ ? "; " : "");
         say_server(out, &server);
         say(out, " %s", trace_words(at, room));
         if (times > 1)
@@ -273,7 +274,7 @@ static void tell_names(const struct cause_failure *e, struct cause *out)
         "Whoever runs the zone has to name servers that exist, there and at the zone above.");
 }
 
-static void tell_circle(const struct cause_failure *e, struct cause *out)
+static void tell_loop(const struct cause_failure *e, struct cause *out)
 {
     out->kind = "circle";
     say(out->text, "The servers of ");
@@ -427,7 +428,7 @@ static void tell_limit(const struct cause_failure *e, struct cause *out)
 /* Whether it says by itself why it failed. */
 static bool is_telling(const struct cause_failure *e)
 {
-    return count_failed(e) > 0 || e->is_circle ||
+    return count_failed(e) > 0 || e->is_loop ||
            (e->addr_cnt == 0 && e->denied_cnt > 0 && e->denied_cnt >= e->server_cnt) ||
            (!e->is_limited && (e->is_forbidden || e->is_v6_only));
 }
@@ -446,8 +447,8 @@ static void tell_failure(const struct cause_facts *f, struct cause *out)
 {
     const struct cause_failure *e = choose(f);
 
-    if (e->is_circle) {
-        tell_circle(e, out);
+    if (e->is_loop) {
+        tell_loop(e, out);
     } else if (count_failed(e) > 0) {
         tell_servers(e, out);
     } else if (e->is_limited && !is_telling(e)) {
@@ -469,12 +470,12 @@ static void tell_failure(const struct cause_facts *f, struct cause *out)
     }
 }
 
-static bool is_circle_of_aliases(const struct cause_facts *f)
+static bool is_cname_loop(const struct cause_facts *f)
 {
     const uint8_t *last = last_name(f);
-    if (f->alias_cnt > 0 && dname_is_equal(last, f->name))
+    if (f->cname_cnt > 0 && dname_is_equal(last, f->name))
         return true;
-    for (unsigned i = 0; i + 1 < util_min(f->alias_cnt, CAUSE_CHAIN_MAX); i++)
+    for (unsigned i = 0; i + 1 < util_min(f->cname_cnt, CAUSE_CHAIN_MAX); i++)
         if (dname_is_equal(f->chain[i], last))
             return true;
     return false;
@@ -485,7 +486,7 @@ static void tell_aliases(const struct cause_facts *f, struct cause *out)
     out->kind = "alias-circle";
     say(out->text, "The aliases lead round in a circle: ");
     say_name(out->text, f->name);
-    for (unsigned i = 0; i < util_min(f->alias_cnt, CAUSE_CHAIN_MAX); i++) {
+    for (unsigned i = 0; i < util_min(f->cname_cnt, CAUSE_CHAIN_MAX); i++) {
         say(out->text, " -> ");
         say_name(out->text, f->chain[i]);
     }
@@ -512,7 +513,7 @@ static void tell_remembered(const struct cause_facts *f, struct cause *out)
 
 static void tell_servfail(const struct cause_facts *f, struct cause *out)
 {
-    if (is_circle_of_aliases(f)) {
+    if (is_cname_loop(f)) {
         tell_aliases(f, out);
     } else if (f->is_remembered) {
         tell_remembered(f, out);

@@ -6,13 +6,13 @@
  */
 #pragma once
 
-#include "resolver/delegation/cut.h"
+#include "resolver/delegation/delegation.h"
 #include "resolver/iterate/trace.h"
 
 enum {
     CAUSE_FAILURES_MAX = 8,
     CAUSE_TEXT_MAX = 1000,
-    CAUSE_NAMES_MAX = CUT_SERVERS_MAX,
+    CAUSE_NAMES_MAX = DELEGATION_SERVERS_MAX,
     CAUSE_CHAIN_MAX = 12
 };
 
@@ -21,7 +21,7 @@ struct cause_failure {
     uint8_t name[DNAME_MAX], zone[DNAME_MAX];
     bool is_limited;
     bool is_configured; /* the configuration names its servers, and no zone above */
-    bool is_circle;     /* whoever could have told it waited for it */
+    bool is_loop;       /* whoever could have told it waited for it */
     bool is_forbidden;  /* its servers have addresses, and none may be asked */
     bool is_v6_only;    /* the addresses of its servers are IPv6 */
     unsigned addr_cnt;  /* addresses of its servers */
@@ -35,7 +35,7 @@ struct cause_failure {
 /* Where the last that was used of the cache came from. */
 struct cause_source {
     bool is_there, is_local, is_stale;
-    int64_t learnt_ms;
+    int64_t cached_ms;
     int64_t age_s; /* since it was learnt; if it is stale, since it ended */
     uint32_t left_s;
     struct addr server; /* sa_family 0: unknown */
@@ -48,11 +48,11 @@ struct cause_facts {
     char client[ADDR_TEXT_MAX];
     unsigned rcode;
     unsigned answer_cnt;                       /* records of that type */
-    uint8_t chain[CAUSE_CHAIN_MAX][DNAME_MAX]; /* where aliases led, in their order */
-    unsigned alias_cnt;
+    uint8_t chain[CAUSE_CHAIN_MAX][DNAME_MAX]; /* where cnames led, in their order */
+    unsigned cname_cnt;
     struct cause_source source;  /* of what answered */
     struct cause_source failure; /* of the failure that was remembered, if one was */
-    unsigned question_cnt;       /* to servers, for it */
+    unsigned query_cnt;          /* to servers, for it */
     unsigned cut_cnt,
         suspect_cnt;         /* replies that did not fit a datagram; that were not believed */
     bool is_joined;          /* somebody else had it looked up already */

@@ -19,7 +19,7 @@ struct live {
     struct json *node;
     struct json *ask; /* the question that is out, or was last; NULL: none */
     uint64_t since_us;
-    bool is_circle, is_denied;
+    bool is_loop, is_denied;
     unsigned denied_cnt;          /* of its servers, that do not exist or have no address */
     uint8_t (*denied)[DNAME_MAX]; /* CAUSE_NAMES_MAX of them; NULL: none yet */
 };
@@ -126,17 +126,17 @@ static void put_records(struct json *to, const struct message *message,
         json_put_number(to, "more-records", (int64_t)(all - EXPLAIN_RECORDS_MAX));
 }
 
-static void put_servers(struct json *to, const struct cut *cut)
+static void put_servers(struct json *to, const struct delegation *delegation)
 {
     struct json *servers = json_put_list(to, "servers");
-    for (int i = 0; i < cut->server_cnt; i++) {
+    for (int i = 0; i < delegation->server_cnt; i++) {
         struct json *server = json_add_object(servers);
-        to_json_name(server, "name", cut->servers[i].name);
+        to_json_name(server, "name", delegation->servers[i].name);
         struct json *addresses = json_put_list(server, "addresses");
-        for (int n = 0; n < cut->addr_cnt; n++)
-            if (cut->addrs[n].server == i) {
+        for (int n = 0; n < delegation->addr_cnt; n++)
+            if (delegation->addrs[n].server == i) {
                 char text[ADDR_TEXT_MAX];
-                addr_print(&cut->addrs[n].addr, text);
+                addr_print(&delegation->addrs[n].addr, text);
                 json_add_text(addresses, text);
             }
     }
@@ -238,9 +238,10 @@ static void on_zone(struct explain *e, struct live *live, const struct trace_eve
     struct json *node = add_step(e, live, "zone");
     to_json_name(node, "zone", event->zone);
     json_put_text(node, "from", event->what);
-    if (event->task->is_cut_cached)
-        json_put_number(node, "ttl", (event->task->cut_end_ms - now_wall_ms()) / 1000);
-    put_servers(node, &event->task->cut);
+    if (event->task->is_delegation_cached)
+        json_put_number(node, "ttl",
+                        (event->task->delegation_expire_ms - now_wall_ms()) / 1000);
+    put_servers(node, &event->task->delegation);
     count(e, node);
 }
 
@@ -262,11 +263,11 @@ static void put_pick(struct json *to, const struct pick_why *pick)
 static void on_ask(struct explain *e, struct live *live, const struct trace_event *event)
 {
     const struct task *task = event->task;
-    const struct cut_addr *to = &task->cut.addrs[task->addr];
+    const struct delegation_addr *to = &task->delegation.addrs[task->addr];
     struct json *node = add_step(e, live, "ask");
 
     to_json_addr(node, "server", event->server);
-    to_json_name(node, "server-name", task->cut.servers[to->server].name);
+    to_json_name(node, "server-name", task->delegation.servers[to->server].name);
     to_json_name(node, "zone", event->zone);
     to_json_name(node, "name", event->name);
     to_json_type(node, "type", event->type);
@@ -280,7 +281,7 @@ static void on_ask(struct explain *e, struct live *live, const struct trace_even
     put_pick(node, &task->pick);
     count(e, node);
     live->ask = node;
-    e->facts.question_cnt++;
+    e->facts.query_cnt++;
     e->facts.suspect_cnt += task->is_tcp && task->is_suspect;
     e->facts.last_server = *event->server;
     struct addr own = own_addr(task);
@@ -290,16 +291,16 @@ static void on_ask(struct explain *e, struct live *live, const struct trace_even
 /* What was taken of a reply, what was not, and where it leads. */
 static void put_taken(struct explain *e, struct json *ask, const struct trace_event *event)
 {
-    const struct cut *cut = event->scrub->delegation;
+    const struct delegation *delegation = event->scrub->delegation;
 
     put_records(ask, event->message, event->scrub);
     count(e, json_find(ask, "records"));
-    if (!cut || strcmp(event->what, classify_name(CLASSIFY_DELEGATION)) != 0)
+    if (!delegation || strcmp(event->what, classify_name(CLASSIFY_DELEGATION)) != 0)
         return;
     struct json *to = json_put_object(ask, "leads-to");
-    to_json_name(to, "zone", cut->zone);
+    to_json_name(to, "zone", delegation->zone);
     json_put_number(to, "ttl", event->scrub->delegation_ttl);
-    put_servers(to, cut);
+    put_servers(to, delegation);
     count(e, to);
 }
 
@@ -327,7 +328,7 @@ static void on_reply(struct explain *e, struct live *live, const struct trace_ev
     add_packet(e, event->server, &own, task->is_tcp, m->wire, m->len);
 }
 
-static void on_refused(struct explain *e, struct live *live, const struct trace_event *event)
+static void on_rejected(struct explain *e, struct live *live, const struct trace_event *event)
 {
     if (!has_room(e))
         return;
@@ -341,42 +342,43 @@ static void on_refused(struct explain *e, struct live *live, const struct trace_
 }
 
 /* The server's addresses are there, and none of them may be asked. */
-static bool is_forbidden(const struct explain *e, const struct cut *cut)
+static bool is_forbidden(const struct explain *e, const struct delegation *delegation)
 {
-    for (int i = 0; i < cut->addr_cnt; i++)
-        if (engine_may_ask(e->engine, &cut->addrs[i].addr))
+    for (int i = 0; i < delegation->addr_cnt; i++)
+        if (engine_may_ask(e->engine, &delegation->addrs[i].addr))
             return false;
-    return cut->addr_cnt > 0;
+    return delegation->addr_cnt > 0;
 }
 
-static bool is_v6_only(const struct cut *cut)
+static bool is_v6_only(const struct delegation *delegation)
 {
-    for (int i = 0; i < cut->addr_cnt; i++)
-        if (!addr_is_v6(&cut->addrs[i].addr))
+    for (int i = 0; i < delegation->addr_cnt; i++)
+        if (!addr_is_v6(&delegation->addrs[i].addr))
             return false;
-    return cut->addr_cnt > 0;
+    return delegation->addr_cnt > 0;
 }
 
 static void note_failure(struct explain *e, const struct live *live, const struct task *task)
 {
     unsigned at = (unsigned)util_min(e->facts.failure_cnt, CAUSE_FAILURES_MAX - 1);
     struct cause_failure *f = &e->failures[at];
-    const struct cut *cut = &task->cut;
+    const struct delegation *delegation = &task->delegation;
 
     e->facts.failure_cnt = at + 1;
     *f = (struct cause_failure){.is_limited = task->outcome == TASK_LIMITED || task->limit,
-                                .is_circle = live->is_circle && cut->addr_cnt == 0,
+                                .is_loop = live->is_loop && delegation->addr_cnt == 0,
                                 .cause = task->cause,
                                 .attempts = task->attempts};
     memcpy(f->name, task->name, dname_len(task->name));
-    if (!cut->zone) /* its end came before it knew a zone */
+    if (!delegation->zone) /* its end came before it knew a zone */
         return;
-    memcpy(f->zone, cut->zone, dname_len(cut->zone));
-    f->is_configured = cut->source == CUT_STUB || cut->source == CUT_FORWARD;
-    f->is_forbidden = is_forbidden(e, cut);
-    f->is_v6_only = is_v6_only(cut) && !e->engine->policy->uses_v6;
-    f->addr_cnt = cut->addr_cnt;
-    f->server_cnt = cut->server_cnt;
+    memcpy(f->zone, delegation->zone, dname_len(delegation->zone));
+    f->is_configured =
+        delegation->source == DELEGATION_STUB || delegation->source == DELEGATION_FORWARD;
+    f->is_forbidden = is_forbidden(e, delegation);
+    f->is_v6_only = is_v6_only(delegation) && !e->engine->policy->uses_v6;
+    f->addr_cnt = delegation->addr_cnt;
+    f->server_cnt = delegation->server_cnt;
     f->denied_cnt = live->denied_cnt;
     if (live->denied)
         memcpy(f->denied, live->denied, sizeof(f->denied));
@@ -436,8 +438,8 @@ static void put_found(struct explain *e, struct json *node, const struct cache_f
     json_put_number(node, "ttl", found->ttl);
     json_put_number(node, "of", found->ttl_whole);
     json_put_bool(node, "stale", found->is_stale);
-    json_put_bool(node, "new", found->learnt_ms >= e->start_ms);
-    json_put_number(node, "age-s", (now_ms - found->learnt_ms) / 1000);
+    json_put_bool(node, "new", found->cached_ms >= e->start_ms);
+    json_put_number(node, "age-s", (now_ms - found->cached_ms) / 1000);
     if (found->server.sock.any.sa_family) {
         to_json_addr(node, "server", &found->server);
         json_put_text(node, "section", to_json_section(found->section));
@@ -454,8 +456,8 @@ static struct cause_source source_of(const struct cache_found *found)
     return (struct cause_source){
         .is_there = true,
         .is_stale = found->is_stale,
-        .learnt_ms = found->learnt_ms,
-        .age_s = (now_ms - (found->is_stale ? found->end_ms : found->learnt_ms)) / 1000,
+        .cached_ms = found->cached_ms,
+        .age_s = (now_ms - (found->is_stale ? found->expire_ms : found->cached_ms)) / 1000,
         .left_s = found->ttl,
         .server = found->server};
 }
@@ -500,7 +502,7 @@ static void on_note(struct explain *e, struct live *live, const struct trace_eve
 {
     struct json *node = add_step(e, live, "note");
 
-    live->is_circle |= strcmp(event->what, TASK_NOTE_CIRCLE) == 0;
+    live->is_loop |= strcmp(event->what, TASK_NOTE_CIRCLE) == 0;
     json_put_text(node, "what", event->what);
     count(e, node);
 }
@@ -538,7 +540,7 @@ static void note(void *data, const struct trace_event *event)
         json_put_text(live->ask, "result", event->what);
         put_ms(live->ask, "rtt-ms", now_mono_us() - event->task->asked_us);
         break;
-    case TRACE_STEP_REFUSED: on_refused(e, live, event); break;
+    case TRACE_STEP_REJECTED: on_rejected(e, live, event); break;
     case TRACE_STEP_NOTE: on_note(e, live, event); break;
     default: on_end(e, live, event); break;
     }
@@ -585,7 +587,7 @@ static void note_answer(struct explain *e, const struct message *m,
 {
     struct cause_facts *f = &e->facts;
     const uint8_t *end =
-        f->alias_cnt ? f->chain[util_min(f->alias_cnt, CAUSE_CHAIN_MAX) - 1] : f->name;
+        f->cname_cnt ? f->chain[util_min(f->cname_cnt, CAUSE_CHAIN_MAX) - 1] : f->name;
     struct cursor c = cursor_over(m->wire, m->len);
     uint8_t target[DNAME_MAX];
     size_t len;
@@ -598,8 +600,8 @@ static void note_answer(struct explain *e, const struct message *m,
         c.pos = (size_t)(r->rdata - m->wire);
         if (dname_parse(&c, target, &len) != ERR_OK)
             return;
-        memcpy(f->chain[util_min(f->alias_cnt, CAUSE_CHAIN_MAX - 1)], target, len);
-        f->alias_cnt++;
+        memcpy(f->chain[util_min(f->cname_cnt, CAUSE_CHAIN_MAX - 1)], target, len);
+        f->cname_cnt++;
     }
 }
 
@@ -646,7 +648,7 @@ static void recall_failure(struct explain *e)
     for (uint64_t back = 1; back <= util_min(ring->cnt, TRACE_FINISHED); back++) {
         const struct trace_finished *f = &ring->at[(ring->cnt - back) % TRACE_FINISHED];
         struct cause_failure *to = &e->failures[0];
-        int64_t apart_ms = f->ended_ms - e->facts.failure.learnt_ms;
+        int64_t apart_ms = f->ended_ms - e->facts.failure.cached_ms;
         if (!f->has_failed || f->attempt_cnt == 0 || apart_ms < -RECALL_MS ||
             apart_ms > RECALL_MS || f->type != e->facts.type ||
             !dname_is_equal(f->name, e->failed))
@@ -682,13 +684,13 @@ bool explain_has_tasks(const struct explain *explain) { return explain->has_task
 
 struct json *explain_end(struct explain *e, const struct exchange *ex, struct cause *cause)
 {
-    struct json *story = e->root;
+    struct json *tree = e->root;
 
-    put_ms(story, "took-ms", now_mono_us() - e->start_us);
-    json_put_number(story, "questions", e->facts.question_cnt);
+    put_ms(tree, "took-ms", now_mono_us() - e->start_us);
+    json_put_number(tree, "questions", e->facts.query_cnt);
     if (e->left_cnt > 0)
-        json_put_number(story, "more-steps", e->left_cnt);
-    put_answer(e, json_put_object(story, "answer"), ex);
+        json_put_number(tree, "more-steps", e->left_cnt);
+    put_answer(e, json_put_object(tree, "answer"), ex);
     e->facts.is_remembered = e->facts.rcode == RRTYPE_RCODE_SERVFAIL &&
                              e->facts.failure_cnt == 0 && e->facts.failure.is_there;
     if (e->facts.is_remembered)
@@ -696,14 +698,14 @@ struct json *explain_end(struct explain *e, const struct exchange *ex, struct ca
     else if (e->facts.rcode == RRTYPE_RCODE_SERVFAIL && e->facts.failure_cnt == 0)
         note_unfinished(e);
     cause_find(&e->facts, cause);
-    struct json *why = json_put_object(story, "cause");
+    struct json *why = json_put_object(tree, "cause");
     json_put_text(why, "kind", cause->kind);
     json_put_text(why, "text", cause->text);
     json_put_text(why, "advice", cause->advice);
     e->root = e->steps = e->packets = NULL;
     for (size_t i = 0; i < LIVE_MAX; i++)
         forget_live(&e->live[i]);
-    return story;
+    return tree;
 }
 
 void explain_free(struct explain **explain)

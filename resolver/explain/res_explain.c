@@ -14,9 +14,9 @@ struct asked {
     struct list link; /* explain->asked or explain->over */
     struct res_explain *owner;
     struct exchange ex;
-    struct explain *story;
+    struct explain *tree;
     bool is_chaos;
-    void (*done)(void *data, struct json *story, const struct cause *cause);
+    void (*done)(void *data, struct json *tree, const struct cause *cause);
     void *data;
     uint8_t wire[QUESTION_MAX];
     uint8_t reply[REPLY_MAX];
@@ -44,7 +44,7 @@ struct res_explain *res_explain_new(struct res_serve *serve)
 static void free_asked(struct asked *a)
 {
     list_remove(&a->link);
-    explain_free(&a->story);
+    explain_free(&a->tree);
     free(a);
 }
 
@@ -60,14 +60,14 @@ static void on_sent(struct exchange *ex)
     struct res_explain *owner = a->owner;
     struct cause cause;
 
-    struct json *story = ex->reply_len > 0 ? explain_end(a->story, ex, &cause) : NULL;
-    if (explain_has_tasks(a->story))
-        task_unlisten(res_serve_engine(owner->serve), explain_sink(a->story));
+    struct json *tree = ex->reply_len > 0 ? explain_end(a->tree, ex, &cause) : NULL;
+    if (explain_has_tasks(a->tree))
+        task_unlisten(res_serve_engine(owner->serve), explain_sink(a->tree));
     list_remove(&a->link);
     list_add(&owner->over, &a->link);
     owner->cnt--;
     owner->chaos_cnt -= a->is_chaos;
-    a->done(a->data, story, story ? &cause : NULL);
+    a->done(a->data, tree, tree ? &cause : NULL);
 }
 
 static struct exchange *hold(struct exchange *ex) { return ex; /* it lives until it is sent */ }
@@ -84,8 +84,8 @@ static struct asked *new_asked(struct res_explain *explain, const struct res_exp
 
     if (!a)
         return NULL;
-    a->story = explain_new(engine, ask->name, ask->type, &ask->client, ask->has_packets);
-    if (!a->story) {
+    a->tree = explain_new(engine, ask->name, ask->type, &ask->client, ask->has_packets);
+    if (!a->tree) {
         free(a);
         return NULL;
     }
@@ -139,7 +139,7 @@ enum err res_explain_begin(struct res_explain *explain, const struct res_explain
     list_add(&explain->asked, &a->link);
     explain->cnt++;
     explain->chaos_cnt += ask->is_chaos;
-    struct res_serve_terms terms = {.trace = explain_sink(a->story),
+    struct res_serve_terms terms = {.trace = explain_sink(a->tree),
                                     .fresh_ms = ask->is_fresh ? now_wall_ms() : 0};
     res_serve_listen(explain->serve, &a->ex, &terms);
     return ERR_OK;
@@ -181,12 +181,12 @@ static void answer_text(struct exchange *ex, const char *text)
     reply_send(ex, RRTYPE_RCODE_NOERROR);
 }
 
-static void on_story(void *data, struct json *story, const struct cause *cause)
+static void on_tree(void *data, struct json *tree, const struct cause *cause)
 {
     struct exchange *ex = data;
     char text[WHY_TEXT_MAX];
 
-    json_free(&story);
+    json_free(&tree);
     if (!cause) {
         reply_drop(ex);
         return;
@@ -220,7 +220,7 @@ bool res_explain_chaos(struct res_explain *explain, struct exchange *ex)
                                   .type = RRTYPE_A,
                                   .client = held->peer,
                                   .is_chaos = true,
-                                  .done = on_story,
+                                  .done = on_tree,
                                   .data = held};
     if (res_explain_begin(explain, &ask) != ERR_OK) {
         reply_begin(held);

@@ -29,9 +29,9 @@ struct res_explain_ask {
     bool is_fresh;      /* without what the cache knows */
     bool has_packets;
     bool is_chaos; /* for why.NAME */
-    /* Called once, perhaps from inside res_explain_begin: `story` is the callee's.  NULL: it
+    /* Called once, perhaps from inside res_explain_begin: `tree` is the callee's.  NULL: it
      * was dropped. */
-    void (*done)(void *data, struct json *story, const struct cause *cause);
+    void (*done)(void *data, struct json *tree, const struct cause *cause);
     void *data;
 };
 

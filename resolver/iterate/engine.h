@@ -8,9 +8,9 @@
 #include "base/list.h"
 #include "base/rng.h"
 #include "net/upstream/out.h"
-#include "resolver/cache/claims.h"
+#include "resolver/cache/inflight.h"
 #include "resolver/iterate/infra.h"
-#include "resolver/iterate/refused.h"
+#include "resolver/iterate/rejected.h"
 #include "resolver/iterate/scrub.h"
 #include "resolver/iterate/trace.h"
 #include "resolver/limits/park.h"
@@ -31,10 +31,10 @@ enum {
 
 /* What happened since the start. */
 struct engine_counts {
-    uint64_t questions; /* of clients, that are answered here and not by intake */
-    uint64_t hits;      /* answered at once */
-    uint64_t hot;       /* of them from the table of finished answers */
-    uint64_t stale;     /* answered with what had ended */
+    uint64_t queries;      /* of clients, that are answered here and not by intake */
+    uint64_t hits;         /* answered at once */
+    uint64_t answer_cache; /* of them from the table of finished answers */
+    uint64_t stale;        /* answered with what had ended */
     uint64_t prefetched;
     uint64_t tasks;            /* resolutions begun */
     uint64_t merged;           /* questions that joined one in flight */
@@ -57,9 +57,9 @@ struct engine {
     const struct policy *policy; /* this turn's version */
     struct cache cache;
     struct infra *infra;
-    struct quota *quota;   /* the process's */
-    struct claims *claims; /* the process's; NULL: the cache is this worker's alone */
-    size_t worker;         /* its number, for them */
+    struct quota *quota;       /* the process's */
+    struct inflight *inflight; /* the process's; NULL: the cache is this worker's alone */
+    size_t worker;             /* its number, for them */
     struct out *out;
     struct own *own; /* stays the caller's; NULL: this machine's addresses are not known */
     struct rng rng;
@@ -79,7 +79,7 @@ struct engine {
     uint64_t priming_at_ms; /* mono: when the root may be primed again */
     const struct trace_sink
         *trace; /* hears of tasks whose budget has nobody; NULL: nobody does */
-    struct refused refused;
+    struct rejected rejected;
     struct trace_ring finished;
     struct engine_counts counts;
 };

@@ -1,6 +1,6 @@
-/* A pass over at most CUT_ADDRS_MAX addresses.  Fewer tries come before shorter times, so that
- * the second question of a task goes to another server than the first; but those that have been
- * silent of late, whoever asked, come after all others. */
+/* A pass over at most DELEGATION_ADDRS_MAX addresses.  Fewer tries come before shorter times,
+ * so that the second question of a task goes to another server than the first; but those that
+ * have been silent of late, whoever asked, come after all others. */
 #include "resolver/iterate/pick.h"
 
 #include <limits.h>
@@ -11,7 +11,7 @@ struct candidate {
     unsigned rank;    /* less is better */
 };
 
-static bool may_be_picked(const struct cut *cut, const struct cut_addr *a,
+static bool may_be_picked(const struct delegation *delegation, const struct delegation_addr *a,
                           const struct infra_server *known, const struct pick_by *by,
                           enum pick_pass pass)
 {
@@ -20,29 +20,30 @@ static bool may_be_picked(const struct cut *cut, const struct cut_addr *a,
         return false;
     if (infra_is_dead(by->infra, known, by->subject, by->now_ms))
         return false;
-    if (pass == PICK_LAST_HOPE)
+    if (pass == PICK_LAST_RESORT)
         return true;
     return (!known || by->now_ms >= known->dead_until_ms) &&
            infra_is_family_up(by->infra, addr_is_v6(&a->addr), by->now_ms) &&
-           !infra_is_lame(by->infra, &a->addr, cut->zone, by->now_ms);
+           !infra_is_lame(by->infra, &a->addr, delegation->zone, by->now_ms);
 }
 
-bool pick_may(const struct cut *cut, const struct cut_addr *addr, const struct pick_by *by,
-              enum pick_pass pass)
+bool pick_may(const struct delegation *delegation, const struct delegation_addr *addr,
+              const struct pick_by *by, enum pick_pass pass)
 {
-    return may_be_picked(cut, addr, infra_find(by->infra, &addr->addr, by->now_ms), by, pass);
+    return may_be_picked(delegation, addr, infra_find(by->infra, &addr->addr, by->now_ms), by,
+                         pass);
 }
 
-static size_t list_candidates(const struct cut *cut, const struct pick_by *by,
-                              enum pick_pass pass, struct candidate out[CUT_ADDRS_MAX])
+static size_t list_candidates(const struct delegation *delegation, const struct pick_by *by,
+                              enum pick_pass pass, struct candidate out[DELEGATION_ADDRS_MAX])
 {
     size_t cnt = 0, kept = 0;
     unsigned best = UINT_MAX;
 
-    for (int i = 0; i < cut->addr_cnt; i++) {
-        const struct cut_addr *a = &cut->addrs[i];
+    for (int i = 0; i < delegation->addr_cnt; i++) {
+        const struct delegation_addr *a = &delegation->addrs[i];
         const struct infra_server *known = infra_find(by->infra, &a->addr, by->now_ms);
-        if (!may_be_picked(cut, a, known, by, pass))
+        if (!may_be_picked(delegation, a, known, by, pass))
             continue;
         bool is_silent = known && known->timeouts > 0;
         out[cnt] =
@@ -57,12 +58,12 @@ static size_t list_candidates(const struct cut *cut, const struct pick_by *by,
     return kept;
 }
 
-int pick_next(const struct cut *cut, const struct pick_by *by, enum pick_pass pass,
-              struct pick_why *why)
+int pick_next(const struct delegation *delegation, const struct pick_by *by,
+              enum pick_pass pass, struct pick_why *why)
 {
-    struct candidate all[CUT_ADDRS_MAX];
+    struct candidate all[DELEGATION_ADDRS_MAX];
     uint32_t best_us = UINT32_MAX;
-    size_t cnt = list_candidates(cut, by, pass, all), kept = 0;
+    size_t cnt = list_candidates(delegation, by, pass, all), kept = 0;
 
     if (cnt == 0)
         return -1;
@@ -79,7 +80,7 @@ int pick_next(const struct cut *cut, const struct pick_by *by, enum pick_pass pa
     }
     const struct candidate *chosen = &all[cnt == 1 ? 0 : rng_below(by->rng, (uint32_t)cnt)];
     why->chosen_from = (uint8_t)cnt;
-    why->of = cut->addr_cnt;
+    why->of = delegation->addr_cnt;
     why->srtt_us = chosen->srtt_us;
     return chosen->index;
 }

@@ -22,8 +22,8 @@ enum {
 
 /* Which addresses count. */
 enum pick_pass {
-    PICK_GOOD,      /* neither dead nor lame, of a family that is up */
-    PICK_LAST_HOPE, /* lame ones too, but none that is left alone for being silent */
+    PICK_GOOD,        /* neither dead nor lame, of a family that is up */
+    PICK_LAST_RESORT, /* lame ones too, but none that is left alone for being silent */
 };
 
 /* What the choice depends on, besides the cut.  A value; all it names stays the caller's. */
@@ -52,9 +52,9 @@ struct pick_why {
 };
 
 /* True if pick_next may choose the address in that pass. */
-bool pick_may(const struct cut *cut, const struct cut_addr *addr, const struct pick_by *by,
-              enum pick_pass pass);
+bool pick_may(const struct delegation *delegation, const struct delegation_addr *addr,
+              const struct pick_by *by, enum pick_pass pass);
 
 /* The number of the chosen address; -1: none counts, and *why is as it was. */
-int pick_next(const struct cut *cut, const struct pick_by *by, enum pick_pass pass,
-              struct pick_why *why);
+int pick_next(const struct delegation *delegation, const struct pick_by *by,
+              enum pick_pass pass, struct pick_why *why);

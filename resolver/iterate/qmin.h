@@ -6,7 +6,8 @@
 
 enum { QMIN_ONE_LABEL_STEPS = 4 /* RFC 9156 2.3: MINIMISE_ONE_LAB */ };
 
-/* Labels of the next question about a name of `labels` labels, when `shown` of them are known
- * to the servers, `step` steps have been made and at most `steps_max` may be.  `labels` itself
- * means the whole name. */
-unsigned qmin_next(unsigned labels, unsigned shown, unsigned step, unsigned steps_max);
+/* Labels of the next question about a name of `labels` labels, when `minimised_labels` of them
+ * are known to the servers, `step` steps have been made and at most `steps_max` may be.
+ * `labels` itself means the whole name. */
+unsigned qmin_next(unsigned labels, unsigned minimised_labels, unsigned step,
+                   unsigned steps_max);

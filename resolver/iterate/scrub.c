@@ -452,9 +452,9 @@ static uint16_t find_delegation(struct scrubbing *s)
 
 /* Glue has to be in bailiwick too: the addresses of other zones' names are those zones' to
  * tell. */
-static void read_glue(struct scrubbing *s, struct cut *cut, int server)
+static void read_glue(struct scrubbing *s, struct delegation *delegation, int server)
 {
-    uint16_t owner = owners_find(s->owners, cut->servers[server].name);
+    uint16_t owner = owners_find(s->owners, delegation->servers[server].name);
 
     for (struct scrub_record *r = first_of(s, owner); r && is_ours(s, owner);
          r = next_of(s, r)) {
@@ -466,14 +466,14 @@ static void read_glue(struct scrubbing *s, struct cut *cut, int server)
                             &addr) != ERR_OK)
             continue;
         r->is_used = true;
-        cut_add_addr(cut, server, &addr);
+        delegation_add_addr(delegation, server, &addr);
         s->out->delegation_ttl = (uint32_t)util_min(s->out->delegation_ttl, r->ttl);
     }
 }
 
 /* Of many servers the first are kept (docs/LIMITS.md section 3: NRDelegationAttack). */
 static enum err read_servers(struct scrubbing *s, uint16_t zone, enum message_section section,
-                             struct cut *cut)
+                             struct delegation *delegation)
 {
     s->out->delegation_ttl = UINT32_MAX;
     for (struct scrub_record *r = first_of(s, zone); r; r = next_of(s, r)) {
@@ -481,14 +481,14 @@ static enum err read_servers(struct scrubbing *s, uint16_t zone, enum message_se
         if (r->type != RRTYPE_NS || r->section != section)
             continue;
         r->is_used = true;
-        if (cut->server_cnt == CUT_SERVERS_MAX) {
-            cut->is_crowded = true;
+        if (delegation->server_cnt == DELEGATION_SERVERS_MAX) {
+            delegation->is_crowded = true;
             continue;
         }
         enum err err = expand(s, r, &ns);
         if (err)
             return err;
-        cut_add_server(cut, ns.rdata);
+        delegation_add_server(delegation, ns.rdata);
         s->out->delegation_ttl = (uint32_t)util_min(s->out->delegation_ttl, r->ttl);
     }
     return ERR_OK;
@@ -497,19 +497,19 @@ static enum err read_servers(struct scrubbing *s, uint16_t zone, enum message_se
 static enum err read_delegation(struct scrubbing *s, uint16_t zone,
                                 enum message_section section)
 {
-    struct cut *cut = arena_alloc(s->arena, sizeof(*cut));
+    struct delegation *delegation = arena_alloc(s->arena, sizeof(*delegation));
     const uint8_t *zone_name = name_of(s, zone);
 
-    if (!cut || !zone_name)
+    if (!delegation || !zone_name)
         return ERR_NOMEM;
-    cut_init(cut, zone_name, CUT_DELEGATION);
-    enum err err = read_servers(s, zone, section, cut);
+    delegation_init(delegation, zone_name, DELEGATION_REFERRAL);
+    enum err err = read_servers(s, zone, section, delegation);
     if (err)
         return err;
-    cut->is_signed = has(s, zone, RRTYPE_DS, MESSAGE_AUTHORITY);
-    s->out->delegation = cut;
-    for (int i = 0; i < cut->server_cnt; i++)
-        read_glue(s, cut, i);
+    delegation->is_signed = has(s, zone, RRTYPE_DS, MESSAGE_AUTHORITY);
+    s->out->delegation = delegation;
+    for (int i = 0; i < delegation->server_cnt; i++)
+        read_glue(s, delegation, i);
     return ERR_OK;
 }
 

@@ -17,7 +17,7 @@
 #include "dns/message.h"
 #include "dns/owners.h"
 #include "dns/rrset.h"
-#include "resolver/delegation/cut.h"
+#include "resolver/delegation/delegation.h"
 
 enum {
     SCRUB_CHAIN_MAX = 12,
@@ -37,7 +37,7 @@ struct scrub_asked {
     const uint8_t *name;
     uint16_t type;
     uint16_t port;   /* of the servers of a delegation */
-    bool is_forward; /* a forwarder: delegates nothing, and has looked aliases up itself */
+    bool is_forward; /* a forwarder: delegates nothing, and has looked cnames up itself */
     bool checks_bailiwick, checks_sections;
     size_t rrset_records_max, rrset_bytes_max; /* of one RRset, written out */
     /* True if the server that was asked answers for `name` too, as far as is known: a CNAME or
@@ -82,7 +82,7 @@ struct scrub {
     bool is_last_ours;        /* the reply may speak of `last` too, and has no record for it */
     const uint8_t *soa_owner; /* NULL: none that may be believed */
     struct rrset *soa;
-    struct cut *delegation; /* NULL: none */
+    struct delegation *delegation; /* NULL: none */
     uint32_t delegation_ttl;
     bool has_other_ns; /* NS records that are no delegation below: of the zone itself or from
                           above */

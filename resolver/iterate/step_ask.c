@@ -16,7 +16,7 @@ enum {
     MINIMISED_TRIES = 2,
     LAST_WAIT_MS = 2300,     /* of the last try at an address, if time is left for several */
     LAST_WAIT_MAX_MS = 3500, /* if more is left */
-    KID_WAIT_MS = 1000,      /* of the last try for the address of a server: others have one */
+    SUBQUERY_WAIT_MS = 1000, /* of the last try for the address of a server: others have one */
     FORWARD_WAIT_MS = 1000,  /* of a forwarder: it may have to ask others itself */
     ONLY_FORWARD_WAIT_MS = 2500,
 };
@@ -41,13 +41,13 @@ static void choose_question(struct task *task)
     bool is_short = false;
 
     while (task->is_minimising && !is_short) {
-        task->asked_labels = qmin_next(labels, task->shown, task->steps,
+        task->asked_labels = qmin_next(labels, task->minimised_labels, task->steps,
                                        task->engine->policy->limits.minimisation_steps);
         is_short = task->asked_labels < labels && !is_known(task, task->asked_labels);
         if (task->asked_labels >= labels)
             break;
         if (!is_short) {
-            task->shown = task->asked_labels;
+            task->minimised_labels = task->asked_labels;
             task->steps++;
         }
     }
@@ -94,7 +94,8 @@ static struct task *find_asking(struct task *task)
 
     for (struct list *l = head->next; l != head; l = l->next) {
         struct task *t = container_of(l, struct task, asking);
-        if (t->asked_type == task->asked_type && t->cut.labels == task->cut.labels &&
+        if (t->asked_type == task->asked_type &&
+            t->delegation.labels == task->delegation.labels &&
             dname_is_equal(task_asked_name(t), task_asked_name(task)))
             return t;
     }
@@ -116,7 +117,7 @@ static const uint8_t *cookie_for(struct task *task, const struct infra_server *s
 /* What the server is asked over, NULL in the clear. */
 static struct tls_client *tls_of(const struct task *task)
 {
-    return task->cut.addrs[task->addr].is_clear ? NULL : task->cut.tls;
+    return task->delegation.addrs[task->addr].is_clear ? NULL : task->delegation.tls;
 }
 
 static bool is_exempt(const struct task *task, const struct policy_exempt *exempt,
@@ -131,7 +132,7 @@ static bool is_exempt(const struct task *task, const struct policy_exempt *exemp
 static bool may_mix_case(struct task *task, const struct infra_server *server, uint64_t now_ms)
 {
     const struct policy *policy = task->engine->policy;
-    const struct cut_addr *to = &task->cut.addrs[task->addr];
+    const struct delegation_addr *to = &task->delegation.addrs[task->addr];
 
     if (!policy->defences.random_case || task->lower || now_ms < server->no_case_until_ms ||
         is_exempt(task, &policy->case_exempt, &server->addr))
@@ -145,7 +146,7 @@ static bool may_mix_case(struct task *task, const struct infra_server *server, u
 static enum task_edns choose_edns(const struct task *task, const struct infra_server *server,
                                   uint64_t now_ms)
 {
-    bool needs_edns = task->cut.is_signed || now_ms < server->signs_until_ms;
+    bool needs_edns = task->delegation.is_signed || now_ms < server->signs_until_ms;
     if (task->edns == TASK_EDNS_NONE || (now_ms < server->no_edns_until_ms && !needs_edns) ||
         is_exempt(task, &task->engine->policy->edns_exempt, &server->addr))
         return TASK_EDNS_NONE;
@@ -167,7 +168,7 @@ static void compose(struct task *task, const struct infra_server *server, uint64
     struct out_ask *ask = &task->ask;
     uint8_t name[DNAME_MAX];
     size_t name_len = dname_len(plain_name);
-    bool is_forward = task->cut.source == CUT_FORWARD;
+    bool is_forward = task->delegation.source == DELEGATION_FORWARD;
 
     memcpy(name, plain_name, name_len);
     bool has_case = may_mix_case(task, server, now_ms);
@@ -205,7 +206,7 @@ static void compose(struct task *task, const struct infra_server *server, uint64
     ask->tls = tls_of(task);
     ask->distrust = "";
     ask->fault = OUT_FAULT_NONE;
-    if (task->cut.tls && !ask->tls) /* the port is that of TLS */
+    if (task->delegation.tls && !ask->tls) /* the port is that of TLS */
         addr_set_port(&ask->match.to, CLEAR_PORT);
     ask->is_port_fixed = !on->random_port;
     ask->ignores_wrong = !on->wrong_reply_tcp;
@@ -232,14 +233,14 @@ static void stop_asking(struct task *task)
     give_back(task); /* who has waited goes before what this task does next */
 }
 
-static void on_refused(struct out_ask *ask, enum match_verdict why, const struct addr *from)
+static void on_rejected(struct out_ask *ask, enum match_verdict why, const struct addr *from)
 {
     struct task *task = container_of(ask, struct task, ask);
     task->is_case_all = why == MATCH_CASE;
     task->is_cookie_all = why == MATCH_COOKIE && ask->match.lacks_cookie;
-    task_trace(task, TRACE_STEP_REFUSED, from, match_name(why));
-    refused_note(&task->engine->refused, (enum refused_reason)why, from, task_asked_name(task),
-                 now_wall_ms());
+    task_trace(task, TRACE_STEP_REJECTED, from, match_name(why));
+    rejected_note(&task->engine->rejected, (enum rejected_reason)why, from,
+                  task_asked_name(task), now_wall_ms());
 }
 
 /* RFC 5452 9.2, and what BIND 9.21 does: one wrong reply, and the question goes over TCP, where
@@ -280,7 +281,7 @@ static bool may_ask_without_cookie(const struct task *task)
 static enum task_state ask_without_cookie(struct task *task, uint64_t now_ms)
 {
     struct infra_server *server =
-        infra_get(task->engine->infra, &task->cut.addrs[task->addr].addr, now_ms);
+        infra_get(task->engine->infra, &task->delegation.addrs[task->addr].addr, now_ms);
 
     task_trace(task, TRACE_STEP_NOTE, NULL,
                "the server sends no cookie any more and has no TCP: asked again without "
@@ -295,14 +296,14 @@ static enum task_state ask_without_cookie(struct task *task, uint64_t now_ms)
  * answer is worth more. */
 static bool may_ask_in_clear(const struct task *task)
 {
-    return tls_of(task) && task->cut.tls_falls_back;
+    return tls_of(task) && task->delegation.tls_falls_back;
 }
 
 static enum task_state ask_in_clear(struct task *task)
 {
     task_trace(task, TRACE_STEP_NOTE, NULL,
                "tls-fallback: asked again without TLS, at port 53");
-    task->cut.addrs[task->addr].is_clear = true;
+    task->delegation.addrs[task->addr].is_clear = true;
     task->is_tcp = false;
     return TASK_ASK;
 }
@@ -316,7 +317,7 @@ static enum task_state without_tcp(struct task *task, uint64_t now_ms)
         return ask_in_lower_case(task);
     if (may_ask_without_cookie(task))
         return ask_without_cookie(task, now_ms);
-    task->cut.addrs[task->addr].is_useless = true;
+    task->delegation.addrs[task->addr].is_useless = true;
     return TASK_TARGET;
 }
 
@@ -350,14 +351,14 @@ static enum task_state on_tcp_failed(struct task *task, uint64_t now_ms)
     const char *why = task->ask.distrust;
 
     trace_end(&task->attempts, *why ? TRACE_DISTRUST : outcome_of(task->ask.fault), 0);
-    task_trace(task, TRACE_STEP_SILENCE, &task->cut.addrs[task->addr].addr,
+    task_trace(task, TRACE_STEP_SILENCE, &task->delegation.addrs[task->addr].addr,
                *why ? why : fault_text(task->ask.fault));
     return without_tcp(task, now_ms);
 }
 
 static enum task_state on_timeout(struct task *task, uint64_t now_ms)
 {
-    struct cut_addr *to = &task->cut.addrs[task->addr];
+    struct delegation_addr *to = &task->delegation.addrs[task->addr];
 
     task->engine->counts.timeouts++;
     task_trace(task, TRACE_STEP_SILENCE, &to->addr, "no reply in time");
@@ -386,8 +387,8 @@ static void on_done(struct out_ask *ask, enum out_result result, const struct me
     stop_asking(task);
     switch (result) {
     case OUT_REPLY:
-        infra_note_reply(task->engine->infra, &task->cut.addrs[task->addr].addr, rtt_us(task),
-                         now_ms);
+        infra_note_reply(task->engine->infra, &task->delegation.addrs[task->addr].addr,
+                         rtt_us(task), now_ms);
         state = step_reply(task, reply);
         break;
     case OUT_TIMEOUT: state = on_timeout(task, now_ms); break;
@@ -396,7 +397,7 @@ static void on_done(struct out_ask *ask, enum out_result result, const struct me
     }
     /* it goes first: a joiner would ask again in the way that has just failed */
     task_wake(task, state);
-    task_release_joiners(task, was_minimising && !task->is_minimising);
+    task_release_followers(task, was_minimising && !task->is_minimising);
 }
 
 /* ---- the step ---- */
@@ -404,14 +405,14 @@ static void on_done(struct out_ask *ask, enum out_result result, const struct me
 static struct quota_place place_of(const struct task *task)
 {
     struct quota_terms terms = {.zone = task_subject(task),
-                                .server = &task->cut.addrs[task->addr].addr,
-                                .is_forwarder = task->cut.source == CUT_FORWARD,
+                                .server = &task->delegation.addrs[task->addr].addr,
+                                .is_forwarder = task->delegation.source == DELEGATION_FORWARD,
                                 .client = task->client,
                                 .is_exempt = task->is_exempt};
     return quota_place(task->engine->quota, &terms);
 }
 
-static bool is_silent(const struct task *task, const struct cut_addr *a, uint64_t now_ms)
+static bool is_silent(const struct task *task, const struct delegation_addr *a, uint64_t now_ms)
 {
     const struct infra_server *known = infra_find(task->engine->infra, &a->addr, now_ms);
     return a->is_silent || (known && known->timeouts > 0);
@@ -422,16 +423,16 @@ static bool is_silent(const struct task *task, const struct cut_addr *a, uint64_
  * for ever. */
 static bool has_other_good(const struct task *task, uint64_t now_ms)
 {
-    enum pick_pass pass = task->has_last_hope ? PICK_LAST_HOPE : PICK_GOOD;
+    enum pick_pass pass = task->is_last_resort ? PICK_LAST_RESORT : PICK_GOOD;
     struct pick_by by = {.infra = task->engine->infra,
                          .policy = task->engine->policy,
                          .own = task->engine->own,
                          .subject = task_subject(task),
                          .now_ms = now_ms};
 
-    for (int i = 0; i < task->cut.addr_cnt; i++) {
-        const struct cut_addr *a = &task->cut.addrs[i];
-        if (pick_may(&task->cut, a, &by, pass) && !is_silent(task, a, now_ms))
+    for (int i = 0; i < task->delegation.addr_cnt; i++) {
+        const struct delegation_addr *a = &task->delegation.addrs[i];
+        if (pick_may(&task->delegation, a, &by, pass) && !is_silent(task, a, now_ms))
             return true;
     }
     return false;
@@ -443,8 +444,8 @@ static void wait_for_best(struct task *task, uint64_t now_ms)
     const struct infra *infra = task->engine->infra;
     unsigned least_ms = UINT_MAX;
 
-    for (int i = 0; i < task->cut.addr_cnt; i++) {
-        const struct cut_addr *a = &task->cut.addrs[i];
+    for (int i = 0; i < task->delegation.addr_cnt; i++) {
+        const struct delegation_addr *a = &task->delegation.addrs[i];
         unsigned rto_ms = infra_rto_ms(infra_find(infra, &a->addr, now_ms));
         if (!a->is_full || rto_ms >= least_ms)
             continue;
@@ -461,8 +462,8 @@ static unsigned count_askable(const struct task *task, uint64_t now_ms)
     uint64_t subject = task_subject(task);
     unsigned cnt = 0;
 
-    for (int i = 0; i < task->cut.addr_cnt; i++) {
-        const struct cut_addr *a = &task->cut.addrs[i];
+    for (int i = 0; i < task->delegation.addr_cnt; i++) {
+        const struct delegation_addr *a = &task->delegation.addrs[i];
         cnt += !a->is_useless && a->tries < PICK_TRIES_MAX &&
                engine_may_ask(task->engine, &a->addr) &&
                !infra_is_dead(infra, infra_find(infra, &a->addr, now_ms), subject, now_ms);
@@ -476,9 +477,9 @@ static unsigned count_askable(const struct task *task, uint64_t now_ms)
 static unsigned choose_wait(const struct task *task, const struct infra_server *server,
                             uint64_t now_ms)
 {
-    const struct cut_addr *to = &task->cut.addrs[task->addr];
-    bool is_forward = task->cut.source == CUT_FORWARD;
-    size_t left_ms = task->budget->end_ms - now_ms, wait_ms = infra_rto_ms(server);
+    const struct delegation_addr *to = &task->delegation.addrs[task->addr];
+    bool is_forward = task->delegation.source == DELEGATION_FORWARD;
+    size_t left_ms = task->budget->expire_ms - now_ms, wait_ms = infra_rto_ms(server);
     size_t askable = count_askable(task, now_ms);
     bool is_only = askable <= 1;
 
@@ -494,17 +495,18 @@ static unsigned choose_wait(const struct task *task, const struct infra_server *
         size_t shares = util_max(1, util_min(askable, left_ms / LAST_WAIT_MS));
         size_t share_ms = left_ms / shares;
         if (!is_forward)
-            share_ms = util_min(
-                share_ms, task->depth > 0 || task->empty_addr ? KID_WAIT_MS : LAST_WAIT_MAX_MS);
+            share_ms =
+                util_min(share_ms, task->depth > 0 || task->empty_addr ? SUBQUERY_WAIT_MS
+                                                                       : LAST_WAIT_MAX_MS);
         wait_ms = util_max(wait_ms, share_ms);
     }
     return (unsigned)util_min(wait_ms, left_ms);
 }
 
-static enum task_state send_question(struct task *task, uint64_t now_ms)
+static enum task_state send_query(struct task *task, uint64_t now_ms)
 {
     struct engine *engine = task->engine;
-    struct cut_addr *to = &task->cut.addrs[task->addr];
+    struct delegation_addr *to = &task->delegation.addrs[task->addr];
     const struct infra_server *server = infra_get(engine->infra, &to->addr, now_ms);
     struct out_ask *ask = &task->ask;
 
@@ -512,11 +514,11 @@ static enum task_state send_question(struct task *task, uint64_t now_ms)
     ask->wants_from = task->trace != NULL;
     ask->timeout_ms = choose_wait(task, server, now_ms);
     ask->done = on_done;
-    ask->refused = on_refused;
+    ask->rejected = on_rejected;
     infra_note_probe(engine->infra, &to->addr, task_subject(task), now_ms);
     task->asked_us = now_mono_us();
     to->tries++;
-    trace_begin(&task->attempts, &to->addr, task->cut.labels, task->is_tcp);
+    trace_begin(&task->attempts, &to->addr, task->delegation.labels, task->is_tcp);
     enum err err = engine->out->ask(engine->out, ask);
     if (!err) {
         task_trace(task, TRACE_STEP_ASK, &to->addr,
@@ -550,7 +552,7 @@ static enum task_state send_question(struct task *task, uint64_t now_ms)
 enum task_state step_ask(struct task *task)
 {
     struct engine *engine = task->engine;
-    struct cut_addr *to = &task->cut.addrs[task->addr];
+    struct delegation_addr *to = &task->delegation.addrs[task->addr];
     uint64_t now_ms = now_mono_ms();
 
     choose_question(task);
@@ -559,7 +561,7 @@ enum task_state step_ask(struct task *task)
         engine->counts.merged++;
         task_trace(task, TRACE_STEP_NOTE, NULL,
                    "the same question is out already: its reply will do");
-        list_add(&other->joiners, &task->join);
+        list_add(&other->followers, &task->join);
         return TASK_WAIT;
     }
     bool is_over = task->sends >= TASK_SENDS_MAX || !budget_is_left(task->budget, now_ms);
@@ -589,5 +591,5 @@ enum task_state step_ask(struct task *task)
         return task_fail(task, TASK_LIMITED, EDNS_EDE_OTHER, task->budget->spent);
     }
     task->sends++;
-    return send_question(task, now_ms);
+    return send_query(task, now_ms);
 }

@@ -20,7 +20,8 @@ static void note_finished(const struct task *task)
     memcpy(f->name, task->name, task->parts.len);
     f->ede = task->ede;
     f->cause = task->cause;
-    f->is_configured = task->cut.source == CUT_STUB || task->cut.source == CUT_FORWARD;
+    f->is_configured = task->delegation.source == DELEGATION_STUB ||
+                       task->delegation.source == DELEGATION_FORWARD;
     f->attempt_cnt = (uint8_t)util_min(attempts->cnt, TRACE_FINISHED_ATTEMPTS);
     for (unsigned i = 0; i < f->attempt_cnt; i++)
         f->attempts[i] = attempts->at[(attempts->cnt - f->attempt_cnt + i) % TRACE_ATTEMPTS];
@@ -61,15 +62,15 @@ static void note_silence(const struct task *task)
     struct infra *infra = task->engine->infra;
     uint64_t now_ms = now_mono_ms();
 
-    for (int i = 0; i < task->cut.addr_cnt; i++) {
-        const struct addr *addr = &task->cut.addrs[i].addr;
+    for (int i = 0; i < task->delegation.addr_cnt; i++) {
+        const struct addr *addr = &task->delegation.addrs[i].addr;
         const struct infra_server *known = infra_find(infra, addr, now_ms);
         if (engine_may_ask(task->engine, addr) && (!known || known->timeouts < 2))
             return;
     }
-    for (int i = 0; i < task->cut.addr_cnt; i++)
-        if (engine_may_ask(task->engine, &task->cut.addrs[i].addr))
-            infra_note_dead(infra, &task->cut.addrs[i].addr, task_subject(task), now_ms);
+    for (int i = 0; i < task->delegation.addr_cnt; i++)
+        if (engine_may_ask(task->engine, &task->delegation.addrs[i].addr))
+            infra_note_dead(infra, &task->delegation.addrs[i].addr, task_subject(task), now_ms);
 }
 
 void step_done(struct task *task)
@@ -84,7 +85,7 @@ void step_done(struct task *task)
     struct list waiters;
 
     if (task->outcome != TASK_ANSWERED) {
-        trace_explain(&task->attempts, task->name, &task->cut, task->cause, text);
+        trace_explain(&task->attempts, task->name, &task->delegation, task->cause, text);
         note_failure(task, text);
         if (task->sends > 0)
             note_silence(task);

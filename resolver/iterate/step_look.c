@@ -25,37 +25,39 @@ static void prime(struct engine *engine)
 
 /* Whether the task is for the address of a server that the cut needs to be of any use: the zone
  * above has to be asked. */
-static bool is_circle(const struct task *task)
+static bool is_loop(const struct task *task)
 {
-    const struct cut *cut = &task->cut;
+    const struct delegation *delegation = &task->delegation;
     bool is_server = false;
 
-    for (int i = 0; i < cut->server_cnt; i++)
-        is_server |= dname_is_equal(cut->servers[i].name, task->name);
-    return cut->addr_cnt == 0 && is_server && cut->labels > 0;
+    for (int i = 0; i < delegation->server_cnt; i++)
+        is_server |= dname_is_equal(delegation->servers[i].name, task->name);
+    return delegation->addr_cnt == 0 && is_server && delegation->labels > 0;
 }
 
 /* The nearest cut with at most `labels` labels. */
-static void find_cut(struct task *task, unsigned labels)
+static void find_delegation(struct task *task, unsigned labels)
 {
     struct engine *engine = task->engine;
     const struct policy *policy = engine->policy;
     struct cache_time when = task_time(task);
-    const struct cut *base = route_find(&policy->route, &task->parts, labels);
-    bool is_hints = base->source == CUT_HINTS;
+    const struct delegation *base = route_find(&policy->route, &task->parts, labels);
+    bool is_hints = base->source == DELEGATION_HINTS;
     unsigned above = is_hints ? 0 : base->labels + 1U;
-    struct cut cached;
+    struct delegation cached;
 
     task->route = base->tag;
-    task->cut_end_ms = INT64_MAX;
-    task->is_cut_cached =
-        base->source != CUT_FORWARD && above <= labels &&
-        cache_find_cut(&engine->cache, &task->key, labels, above, &when, policy->outgoing_port,
-                       &engine->scratch, &cached, &task->cut_end_ms);
-    if (!task->is_cut_cached && is_hints &&
+    task->delegation_expire_ms = INT64_MAX;
+    task->is_delegation_cached =
+        base->source != DELEGATION_FORWARD && above <= labels &&
+        cache_find_delegation(&engine->cache, &task->key, labels, above, &when,
+                              policy->outgoing_port, &engine->scratch, &cached,
+                              &task->delegation_expire_ms);
+    if (!task->is_delegation_cached && is_hints &&
         !(task->parts.labels == 0 && task->type == RRTYPE_NS))
         prime(engine);
-    cut_copy(&task->cut, task->is_cut_cached ? &cached : base, task->cut_names);
+    delegation_copy(&task->delegation, task->is_delegation_cached ? &cached : base,
+                    task->delegation_names);
 }
 
 /* Whether another worker has found it out between the look into the cache that missed it and
@@ -84,10 +86,11 @@ static bool is_down(struct task *task)
 
     if (task->fresh_ms > 0 || task->is_above)
         return false;
-    if (task->cut.source == CUT_FORWARD)
+    if (task->delegation.source == DELEGATION_FORWARD)
         return false;
     /* of a stub zone it is known where it is, whatever was found out by other ways */
-    unsigned least = task->cut.labels + (task->cut.source == CUT_STUB ? 1U : 0U);
+    unsigned least =
+        task->delegation.labels + (task->delegation.source == DELEGATION_STUB ? 1U : 0U);
     for (unsigned labels = task->parts.labels + !is_parents; labels-- > least;)
         if (infra_is_zone_down(task->engine->infra, task->parts.hash[labels], now_ms))
             return true;
@@ -97,11 +100,11 @@ static bool is_down(struct task *task)
 /* For the trace: who named the servers. */
 static const char *source_name(const struct task *task)
 {
-    static const char *const names[] = {[CUT_DELEGATION] = "cache",
-                                        [CUT_HINTS] = "root hints",
-                                        [CUT_STUB] = "stub zone",
-                                        [CUT_FORWARD] = "forward zone"};
-    return names[task->is_cut_cached ? CUT_DELEGATION : task->cut.source];
+    static const char *const names[] = {[DELEGATION_REFERRAL] = "cache",
+                                        [DELEGATION_HINTS] = "root hints",
+                                        [DELEGATION_STUB] = "stub zone",
+                                        [DELEGATION_FORWARD] = "forward zone"};
+    return names[task->is_delegation_cached ? DELEGATION_REFERRAL : task->delegation.source];
 }
 
 enum task_state step_look(struct task *task)
@@ -117,24 +120,24 @@ enum task_state step_look(struct task *task)
     if (task->look_below > 0)
         labels = task->look_below - 1;
     task->look_below = 0;
-    task_leave_kids(task);
-    find_cut(task, labels);
-    while (is_circle(task))
-        find_cut(task, task->cut.labels - 1U);
+    task_leave_subqueries(task);
+    find_delegation(task, labels);
+    while (is_loop(task))
+        find_delegation(task, task->delegation.labels - 1U);
     if (is_down(task)) {
         task->is_known_down = true;
         return task_fail(task, TASK_FAILED, EDNS_EDE_NO_REACHABLE_AUTHORITY,
                          "its servers could not be reached a moment ago");
     }
     task_trace(task, TRACE_STEP_ZONE, NULL, source_name(task));
-    task->shown = task->cut.labels;
+    task->minimised_labels = task->delegation.labels;
     task->steps = 0;
     task->sends = 0;
     task->failed_targets = 0;
-    task->has_last_hope = false;
+    task->is_last_resort = false;
     task->empty_addr = 0;
     task->has_reply = false;
     task->is_minimising =
-        task->engine->policy->is_minimising && task->cut.source != CUT_FORWARD;
+        task->engine->policy->is_minimising && task->delegation.source != DELEGATION_FORWARD;
     return TASK_TARGET;
 }

@@ -10,7 +10,10 @@ enum {
     CASE_SILENT_MIN = 2, /* times that a server was silent until the name was in lower case */
 };
 
-static struct cut_addr *asked_addr(struct task *task) { return &task->cut.addrs[task->addr]; }
+static struct delegation_addr *asked_addr(struct task *task)
+{
+    return &task->delegation.addrs[task->addr];
+}
 
 static bool is_whole(const struct task *task)
 {
@@ -98,7 +101,7 @@ static bool has_dname(const struct scrub *scrub)
  * come next. */
 static enum task_state show_more(struct task *task)
 {
-    task->shown = task->asked_labels;
+    task->minimised_labels = task->asked_labels;
     task->steps++;
     asked_addr(task)->tries = 0; /* it answers */
     return TASK_TARGET;
@@ -147,13 +150,13 @@ static enum err keep_end_of_chain(struct task *task, const struct message *reply
 {
     bool is_denied = scrub->is_last_ours && scrub->soa && (reply->flags & MESSAGE_AA);
 
-    if (!is_denied || task->cut.source == CUT_FORWARD)
+    if (!is_denied || task->delegation.source == DELEGATION_FORWARD)
         return ERR_OK;
     origin.section = MESSAGE_AUTHORITY;
     origin.rank = CACHE_ANSWER;
     uint16_t type = classify_rcode(reply) == RRTYPE_RCODE_NXDOMAIN ? 0 : task->asked_type;
-    return cache_put_absence(&task->engine->cache, scrub->last, type, scrub->soa_owner,
-                             scrub->soa, &origin);
+    return cache_put_negative(&task->engine->cache, scrub->last, type, scrub->soa_owner,
+                              scrub->soa, &origin);
 }
 
 static enum task_state on_answer(struct task *task, const struct message *reply,
@@ -168,8 +171,8 @@ static enum task_state on_answer(struct task *task, const struct message *reply,
 
     if (scrub->delegation && scrub->delegation->addr_cnt >
                                  0) /* priming: the root's servers are told by themselves */
-        cache_put_cut(&task->engine->cache, scrub->delegation, scrub->delegation_ttl, INT64_MAX,
-                      &origin);
+        cache_put_delegation(&task->engine->cache, scrub->delegation, scrub->delegation_ttl,
+                             INT64_MAX, &origin);
     if (!is_whole(task) && !has_dname(scrub))
         return show_more(task);
     if (!is_whole(task)) /* the DNAME is above the whole name: ask what it makes of that */
@@ -185,8 +188,8 @@ static enum task_state on_nodata(struct task *task, const struct message *reply,
     enum err err = keep_chain(task, scrub, &origin);
     origin.section = MESSAGE_AUTHORITY;
     if (!err)
-        err = cache_put_absence(&task->engine->cache, task_asked_name(task), task->asked_type,
-                                scrub->soa_owner, scrub->soa, &origin);
+        err = cache_put_negative(&task->engine->cache, task_asked_name(task), task->asked_type,
+                                 scrub->soa_owner, scrub->soa, &origin);
     return is_whole(task) ? keep_or_fail(task, err) : show_more(task);
 }
 
@@ -212,8 +215,8 @@ static enum task_state on_nxdomain(struct task *task, const struct message *repl
         return on_answer(task, reply, scrub);
     origin.section = MESSAGE_AUTHORITY;
     return keep_or_fail(task,
-                        cache_put_absence(&task->engine->cache, scrub->last, denied_type(task),
-                                          scrub->soa_owner, scrub->soa, &origin));
+                        cache_put_negative(&task->engine->cache, scrub->last, denied_type(task),
+                                           scrub->soa_owner, scrub->soa, &origin));
 }
 
 /* Parent-centric: what was learnt here is the way down until its TTL ends, and no longer than
@@ -227,20 +230,20 @@ static enum task_state on_delegation(struct task *task, const struct message *re
     origin.section = MESSAGE_AUTHORITY;
     /* a late reply of servers that have lost the zone meanwhile renews nothing (ghost domains)
      */
-    if (origin.now_ms < task->cut_end_ms)
-        cache_put_cut(&task->engine->cache, scrub->delegation, scrub->delegation_ttl,
-                      task->cut_end_ms, &origin);
-    if (until_ms < task->cut_end_ms)
-        task->cut_end_ms = until_ms;
-    cut_copy(&task->cut, scrub->delegation, task->cut_names);
-    task->is_cut_cached = false;
-    task->shown = task->cut.labels;
+    if (origin.now_ms < task->delegation_expire_ms)
+        cache_put_delegation(&task->engine->cache, scrub->delegation, scrub->delegation_ttl,
+                             task->delegation_expire_ms, &origin);
+    if (until_ms < task->delegation_expire_ms)
+        task->delegation_expire_ms = until_ms;
+    delegation_copy(&task->delegation, scrub->delegation, task->delegation_names);
+    task->is_delegation_cached = false;
+    task->minimised_labels = task->delegation.labels;
     task->sends = 0;
     task->failed_targets = 0;
-    task->has_last_hope = false;
+    task->is_last_resort = false;
     task->empty_addr = 0;
     task->has_reply = false;
-    task_leave_kids(task);
+    task_leave_subqueries(task);
     return TASK_TARGET;
 }
 
@@ -248,10 +251,11 @@ static enum task_state on_lame(struct task *task, uint64_t now_ms)
 {
     if (!is_whole(task)) /* it may know the whole name all the same */
         return show_all(task);
-    infra_note_lame(task->engine->infra, &asked_addr(task)->addr, task->cut.zone, now_ms);
+    infra_note_lame(task->engine->infra, &asked_addr(task)->addr, task->delegation.zone,
+                    now_ms);
     give_up_server(task, TRACE_LAME, 0);
     /* one that answers out of its cache is better than none, when all others have failed */
-    asked_addr(task)->is_useless = task->has_last_hope;
+    asked_addr(task)->is_useless = task->is_last_resort;
     return TASK_TARGET;
 }
 
@@ -289,7 +293,7 @@ static enum task_state on_no_edns(struct task *task, unsigned rcode, uint64_t no
     const struct infra_server *server =
         infra_get(task->engine->infra, &asked_addr(task)->addr, now_ms);
 
-    if (task->cut.is_signed || now_ms < server->signs_until_ms)
+    if (task->delegation.is_signed || now_ms < server->signs_until_ms)
         return give_up_server(task, TRACE_RCODE, rcode);
     return doubt_edns(task, TASK_EDNS_NONE, rcode);
 }
@@ -311,7 +315,7 @@ static enum task_state on_empty(struct task *task, bool is_denied)
 enum task_state step_reply_empty(struct task *task)
 {
     struct cache_origin origin = {.rank = CACHE_ANSWER,
-                                  .server = &task->cut.addrs[task->empty_addr - 1].addr,
+                                  .server = &task->delegation.addrs[task->empty_addr - 1].addr,
                                   .now_ms = now_wall_ms(),
                                   .route = task->route,
                                   .section = MESSAGE_AUTHORITY,
@@ -323,7 +327,7 @@ enum task_state step_reply_empty(struct task *task)
                    : "no server of the zone has more than an empty answer: taken as NODATA");
     uint16_t type = task->is_empty_denied ? denied_type(task) : task->type;
     return keep_or_fail(
-        task, cache_put_absence(&task->engine->cache, task->name, type, NULL, NULL, &origin));
+        task, cache_put_negative(&task->engine->cache, task->name, type, NULL, NULL, &origin));
 }
 
 /* RFC 7873 5.3: once more with the cookie that came along, then over TCP. */
@@ -354,16 +358,16 @@ static bool may_follow(void *data, const uint8_t *name)
     struct engine *engine = task->engine;
     struct cache_time when = task_time(task);
     struct cache_name key;
-    struct cut below;
-    int64_t end_ms;
+    struct delegation below;
+    int64_t expire_ms;
 
-    if (task->type == RRTYPE_DS || !dname_is_under(name, task->cut.zone))
+    if (task->type == RRTYPE_DS || !dname_is_under(name, task->delegation.zone))
         return false;
     cache_name_init(&key, name);
     return cache_route(&engine->cache, &key, key.labels, task->type) == task->route &&
-           !cache_find_cut(&engine->cache, &key, key.labels, task->cut.labels + 1U, &when,
-                           engine->policy->outgoing_port, &task->engine->scratch, &below,
-                           &end_ms);
+           !cache_find_delegation(
+               &engine->cache, &key, key.labels, task->delegation.labels + 1U, &when,
+               engine->policy->outgoing_port, &task->engine->scratch, &below, &expire_ms);
 }
 
 static bool is_positive(enum classify_kind kind)
@@ -415,11 +419,11 @@ static void learn(struct task *task, const struct message *reply, const struct s
     } else if (task->is_tcp && task->ask.match.client_cookie) {
         server->server_cookie_len = 0; /* it gives none any more */
     }
-    if (task->is_tcp && task->is_suspect && !task->ask.match.is_case_kept)
+    if (task->is_tcp && task->is_suspect && !task->ask.match.is_case_preserved)
         server->no_case_until_ms = now_ms + INFRA_KEEP_MS;
     asked_addr(task)->is_silent = false;
     task->has_reply = true;
-    infra_note_zone_up(task->engine->infra, task->parts.hash[task->cut.labels]);
+    infra_note_zone_up(task->engine->infra, task->parts.hash[task->delegation.labels]);
     learn_case(task, server, kind, now_ms);
     if (!is_usable(kind))
         return;
@@ -495,16 +499,16 @@ static enum task_state scrub_failed(struct task *task, const struct message *rep
         return fail_at_limit(task, scrub->limit);
     if (err == ERR_NOMEM)
         return task_fail(task, TASK_LIMITED, EDNS_EDE_OTHER, "out of memory");
-    refused_note(&task->engine->refused, REFUSED_UNREADABLE, &asked_addr(task)->addr,
-                 task_asked_name(task), now_wall_ms());
+    rejected_note(&task->engine->rejected, REJECTED_UNREADABLE, &asked_addr(task)->addr,
+                  task_asked_name(task), now_wall_ms());
     return give_up_server(task, TRACE_BROKEN, 0);
 }
 
 enum task_state step_reply(struct task *task, const struct message *reply)
 {
     struct engine *engine = task->engine;
-    bool is_forward = task->cut.source == CUT_FORWARD;
-    struct scrub_asked asked = {.zone = task->cut.zone,
+    bool is_forward = task->delegation.source == DELEGATION_FORWARD;
+    struct scrub_asked asked = {.zone = task->delegation.zone,
                                 .name = task_asked_name(task),
                                 .type = task->asked_type,
                                 .port = engine->policy->outgoing_port,
@@ -538,12 +542,12 @@ enum task_state step_reply(struct task *task, const struct message *reply)
     if (err)
         return scrub_failed(task, reply, scrub, err);
     if (scrub->dropped_cnt > 0)
-        refused_note(&engine->refused, REFUSED_RECORDS, &asked_addr(task)->addr,
-                     task_asked_name(task), now_wall_ms());
+        rejected_note(&engine->rejected, REJECTED_RECORDS, &asked_addr(task)->addr,
+                      task_asked_name(task), now_wall_ms());
     struct classify_terms terms = {.had_edns = task->edns != TASK_EDNS_NONE,
                                    .had_options = had_options(task),
                                    .is_forward = is_forward,
-                                   .may_be_cached = task->has_last_hope};
+                                   .may_be_cached = task->is_last_resort};
     enum classify_kind kind = classify_reply(reply, scrub, &terms);
     if (task->trace)
         task_tell_reply(task, reply, scrub, classify_name(kind));

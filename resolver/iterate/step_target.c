@@ -11,7 +11,7 @@ enum {
     SERVERS_A_STEP = 2,
     SERVERS_A_LATER_STEP =
         6, /* when those have led nowhere: time runs out, should many be silent */
-    KID_RETRIES_MAX = 4
+    SUBQUERY_RETRIES_MAX = 4
 };
 
 static uint16_t address_type(bool is_v6) { return is_v6 ? RRTYPE_AAAA : RRTYPE_A; }
@@ -22,19 +22,20 @@ static bool take_glue(struct task *task, int server, const struct cache_name *na
 {
     struct engine *engine = task->engine;
     struct cache_time when = task_time(task);
-    uint8_t before = task->cut.addr_cnt;
-    struct cut above;
-    int64_t end_ms;
+    uint8_t before = task->delegation.addr_cnt;
+    struct delegation above;
+    int64_t expire_ms;
 
     for (unsigned labels = name->labels;
-         labels > 0 && task->cut.addr_cnt == before &&
-         cache_find_cut(&engine->cache, name, labels, 1, &when, engine->policy->outgoing_port,
-                        &task->engine->scratch, &above, &end_ms);
+         labels > 0 && task->delegation.addr_cnt == before &&
+         cache_find_delegation(&engine->cache, name, labels, 1, &when,
+                               engine->policy->outgoing_port, &task->engine->scratch, &above,
+                               &expire_ms);
          labels = above.labels - 1U)
         for (int i = 0; i < above.addr_cnt; i++)
             if (dname_is_equal(above.servers[above.addrs[i].server].name, name->dname))
-                cut_add_addr(&task->cut, server, &above.addrs[i].addr);
-    return task->cut.addr_cnt > before;
+                delegation_add_addr(&task->delegation, server, &above.addrs[i].addr);
+    return task->delegation.addr_cnt > before;
 }
 
 /* Take the addresses that the cache has as data; false when it does not know whether there are
@@ -50,7 +51,7 @@ static bool take_data(struct task *task, int server, const struct cache_name *na
     if (!cache_find(&engine->cache, name, name->labels, address_type(is_v6), &when,
                     &task->engine->scratch, &found)) {
         /* RFC 2181 10.3: a server's name is no alias */
-        return cache_find_alias(&engine->cache, name, &when, &task->engine->scratch, &found) ||
+        return cache_find_cname(&engine->cache, name, &when, &task->engine->scratch, &found) ||
                cache_find_failure(&engine->cache, name, address_type(is_v6), &when,
                                   &task->engine->scratch, &found);
     }
@@ -60,7 +61,7 @@ static bool take_data(struct task *task, int server, const struct cache_name *na
         struct addr addr;
         if (addr_from_bytes(record.rdata, record.len, engine->policy->outgoing_port, &addr) ==
             ERR_OK)
-            cut_add_addr(&task->cut, server, &addr);
+            delegation_add_addr(&task->delegation, server, &addr);
     }
     return true;
 }
@@ -68,19 +69,19 @@ static bool take_data(struct task *task, int server, const struct cache_name *na
 /* Take what is known of a server's addresses, data or glue; false when nothing is. */
 static bool take_known(struct task *task, int server, bool is_v6)
 {
-    uint8_t before = task->cut.addr_cnt;
+    uint8_t before = task->delegation.addr_cnt;
     struct cache_name name;
 
-    cache_name_init(&name, task->cut.servers[server].name);
+    cache_name_init(&name, task->delegation.servers[server].name);
     bool is_known = take_data(task, server, &name, is_v6);
-    if (task->cut.addr_cnt == before)
+    if (task->delegation.addr_cnt == before)
         is_known |= take_glue(task, server, &name);
     return is_known;
 }
 
 /* A kid that ended on the limit of whoever had begun it is begun again, from this task's own
  * budget. */
-static void note_limit(struct task *task, const struct task_kid *kid,
+static void note_limit(struct task *task, const struct task_subquery *subquery,
                        const struct task_end *end)
 {
     if (end->budget == task->budget) {
@@ -88,29 +89,29 @@ static void note_limit(struct task *task, const struct task_kid *kid,
                         end->is_budget_spent ? task->budget->spent
                                              : "a lookup of a server's address met a limit",
                         false);
-    } else if (task->kid_retries++ < KID_RETRIES_MAX) {
-        task->cut.servers[kid->server].lookup[kid->is_v6] = CUT_UNKNOWN;
+    } else if (task->subquery_retries++ < SUBQUERY_RETRIES_MAX) {
+        task->delegation.servers[subquery->server].lookup[subquery->is_v6] = DELEGATION_UNKNOWN;
     } else {
         task_note_limit(task, "a lookup of a server's address met a limit", true);
     }
 }
 
 /* A task that has meanwhile asked somebody else goes on with that. */
-static void on_kid(struct task_waiter *waiter, const struct task_end *end)
+static void on_subquery(struct task_waiter *waiter, const struct task_end *end)
 {
-    struct task_kid *kid = container_of(waiter, struct task_kid, waiter);
-    struct task *task = kid->parent;
-    struct cut_server *s = &task->cut.servers[kid->server];
+    struct task_subquery *subquery = container_of(waiter, struct task_subquery, waiter);
+    struct task *task = subquery->parent;
+    struct delegation_server *s = &task->delegation.servers[subquery->server];
 
-    kid->is_open = false;
+    subquery->is_open = false;
     waiter->task = NULL;
-    s->lookup[kid->is_v6] = CUT_KNOWN;
+    s->lookup[subquery->is_v6] = DELEGATION_KNOWN;
     /* though the task may have failed, the delegation it has found on its way may have glue */
-    take_known(task, kid->server, kid->is_v6);
+    take_known(task, subquery->server, subquery->is_v6);
     if (end->outcome == TASK_LIMITED)
-        note_limit(task, kid, end);
-    bool is_over = s->lookup[0] != CUT_ASKING && s->lookup[1] != CUT_ASKING;
-    if (s->addr_cnt == 0 && is_over && s->lookup[kid->is_v6] == CUT_KNOWN)
+        note_limit(task, subquery, end);
+    bool is_over = s->lookup[0] != DELEGATION_ASKING && s->lookup[1] != DELEGATION_ASKING;
+    if (s->addr_cnt == 0 && is_over && s->lookup[subquery->is_v6] == DELEGATION_KNOWN)
         task->failed_targets++;
     if (task->state == TASK_WAIT && !task->is_asking && !park_has(&task->parked) &&
         list_is_empty(&task->join))
@@ -122,11 +123,11 @@ static bool take_child_side(struct task *task);
 /* The zone's own NS records have been looked up. */
 static void on_child_side(struct task_waiter *waiter, const struct task_end *end)
 {
-    struct task_kid *kid = container_of(waiter, struct task_kid, waiter);
-    struct task *task = kid->parent;
+    struct task_subquery *subquery = container_of(waiter, struct task_subquery, waiter);
+    struct task *task = subquery->parent;
 
     (void)end;
-    kid->is_open = false;
+    subquery->is_open = false;
     waiter->task = NULL;
     if (task->state != TASK_WAIT || task->is_asking || park_has(&task->parked))
         return;
@@ -134,18 +135,18 @@ static void on_child_side(struct task_waiter *waiter, const struct task_end *end
     task_wake(task, TASK_TARGET);
 }
 
-static struct task_kid *find_free_kid(struct task *task)
+static struct task_subquery *find_free_subquery(struct task *task)
 {
-    for (int i = 0; i < TASK_KIDS; i++)
-        if (!task->kids[i].is_open)
-            return &task->kids[i];
+    for (int i = 0; i < TASK_SUBQUERIES; i++)
+        if (!task->subqueries[i].is_open)
+            return &task->subqueries[i];
     return NULL;
 }
 
-static bool has_open_kid(const struct task *task)
+static bool has_open_subquery(const struct task *task)
 {
-    for (int i = 0; i < TASK_KIDS; i++)
-        if (task->kids[i].is_open)
+    for (int i = 0; i < TASK_SUBQUERIES; i++)
+        if (task->subqueries[i].is_open)
             return true;
     return false;
 }
@@ -155,21 +156,21 @@ static bool has_open_kid(const struct task *task)
  * newer than the glue. */
 static bool is_own_name(const struct task *task, int server)
 {
-    return task->cut.addr_cnt > 0 &&
-           dname_is_under(task->cut.servers[server].name, task->cut.zone);
+    return task->delegation.addr_cnt > 0 &&
+           dname_is_under(task->delegation.servers[server].name, task->delegation.zone);
 }
 
 /* Look one address of a server up; false when that could not even begin. */
 static bool begin_lookup(struct task *task, int server, bool is_v6)
 {
-    struct cut_server *s = &task->cut.servers[server];
-    uint8_t before = task->cut.addr_cnt;
+    struct delegation_server *s = &task->delegation.servers[server];
+    uint8_t before = task->delegation.addr_cnt;
 
-    s->lookup[is_v6] = CUT_KNOWN;
+    s->lookup[is_v6] = DELEGATION_KNOWN;
     if (take_known(task, server, is_v6) || is_own_name(task, server))
-        return task->cut.addr_cnt > before;
-    struct task_kid *kid = find_free_kid(task);
-    if (!kid)
+        return task->delegation.addr_cnt > before;
+    struct task_subquery *subquery = find_free_subquery(task);
+    if (!subquery)
         return false;
     bool is_paid = budget_spend_lookup(task->budget);
     if (!is_paid)
@@ -181,20 +182,20 @@ static bool begin_lookup(struct task *task, int server, bool is_v6)
         task->failed_targets++;
         return false;
     }
-    s->lookup[is_v6] = CUT_ASKING;
-    *kid = (struct task_kid){.parent = task,
-                             .server = server,
-                             .is_v6 = is_v6,
-                             .is_open = true,
-                             .waiter = {.wake = on_kid}};
-    task_wait(wanted, &kid->waiter);
+    s->lookup[is_v6] = DELEGATION_ASKING;
+    *subquery = (struct task_subquery){.parent = task,
+                                       .server = server,
+                                       .is_v6 = is_v6,
+                                       .is_open = true,
+                                       .waiter = {.wake = on_subquery}};
+    task_wait(wanted, &subquery->waiter);
     return true;
 }
 
 static bool is_wanted(const struct task *task, int server, bool is_v6)
 {
     const struct policy *policy = task->engine->policy;
-    return task->cut.servers[server].lookup[is_v6] == CUT_UNKNOWN &&
+    return task->delegation.servers[server].lookup[is_v6] == DELEGATION_UNKNOWN &&
            (is_v6 ? policy->uses_v6 : policy->uses_v4);
 }
 
@@ -203,14 +204,15 @@ static bool is_wanted(const struct task *task, int server, bool is_v6)
 static bool is_put_off(const struct task *task, int server, bool is_v6)
 {
     return is_v6 && task->failed_targets >= SERVERS_A_STEP &&
-           task->cut.servers[server].lookup[0] == CUT_ASKING;
+           task->delegation.servers[server].lookup[0] == DELEGATION_ASKING;
 }
 
 /* A referral that names more servers than are kept is not meant well: few of its names may lead
  * nowhere.  Of any other every name is tried. */
 static bool is_target_limit_reached(struct task *task)
 {
-    if (!task->cut.is_crowded || task->failed_targets < task->engine->policy->limits.targets)
+    if (!task->delegation.is_crowded ||
+        task->failed_targets < task->engine->policy->limits.targets)
         return false;
     task->limit = "too many of its server names lead nowhere (limit: targets)";
     return true;
@@ -219,13 +221,13 @@ static bool is_target_limit_reached(struct task *task)
 /* Begin lookups of a few servers, those of which nothing is known first. */
 static bool begin_lookups(struct task *task)
 {
-    bool is_later = task->failed_targets >= SERVERS_A_STEP && !task->cut.is_crowded;
+    bool is_later = task->failed_targets >= SERVERS_A_STEP && !task->delegation.is_crowded;
     unsigned begun = 0, most = is_later ? SERVERS_A_LATER_STEP : SERVERS_A_STEP;
 
     for (int with_addrs = 0; with_addrs < 2; with_addrs++)
-        for (int i = 0; i < task->cut.server_cnt && begun < most; i++) {
+        for (int i = 0; i < task->delegation.server_cnt && begun < most; i++) {
             bool has_begun = false;
-            if (!!task->cut.servers[i].addr_cnt != with_addrs)
+            if (!!task->delegation.servers[i].addr_cnt != with_addrs)
                 continue;
             for (int v6 = 0; v6 < 2; v6++)
                 if (is_wanted(task, i, v6) && !is_put_off(task, i, v6)) {
@@ -246,8 +248,8 @@ static bool is_left_alone(const struct task *task, uint64_t now_ms)
     const struct infra *infra = task->engine->infra;
     bool has_dead = false;
 
-    for (int i = 0; i < task->cut.addr_cnt; i++) {
-        const struct addr *addr = &task->cut.addrs[i].addr;
+    for (int i = 0; i < task->delegation.addr_cnt; i++) {
+        const struct addr *addr = &task->delegation.addrs[i].addr;
         if (!engine_may_ask(task->engine, addr))
             continue;
         if (!infra_is_dead(infra, infra_find(infra, addr, now_ms), task_subject(task), now_ms))
@@ -260,8 +262,8 @@ static bool is_left_alone(const struct task *task, uint64_t now_ms)
 /* The parent may know better by now: a zone can change all its servers. */
 static bool may_ask_above(const struct task *task)
 {
-    return task->is_cut_cached && !task->is_above && !task->is_delegation_new &&
-           task->cut.labels > 0;
+    return task->is_delegation_cached && !task->is_above && !task->is_delegation_new &&
+           task->delegation.labels > 0;
 }
 
 static enum task_state ask_above(struct task *task)
@@ -269,7 +271,7 @@ static enum task_state ask_above(struct task *task)
     task_trace(task, TRACE_STEP_NOTE, NULL,
                "the zone above is asked again: its servers may be others by now");
     task->is_above = true;
-    task->look_below = task->cut.labels;
+    task->look_below = task->delegation.labels;
     return TASK_LOOK;
 }
 
@@ -278,9 +280,9 @@ static enum task_state ask_above(struct task *task)
  * those servers outlives the task (ghost domains). */
 static bool may_ask_child_side(const struct task *task)
 {
-    bool is_itself = task->type == RRTYPE_NS && task->parts.labels == task->cut.labels;
-    return task->cut.source == CUT_DELEGATION && task->cut.labels > 0 && !task->is_child_side &&
-           !is_itself;
+    bool is_itself = task->type == RRTYPE_NS && task->parts.labels == task->delegation.labels;
+    return task->delegation.source == DELEGATION_REFERRAL && task->delegation.labels > 0 &&
+           !task->is_child_side && !is_itself;
 }
 
 /* Put the servers that the NS records of the zone add in the place of the cut; false when there
@@ -289,31 +291,32 @@ static bool take_child_side(struct task *task)
 {
     struct cache_time when = task_time(task);
     struct cache_found found;
-    struct cut cut;
+    struct delegation delegation;
 
-    if (!cache_find(&task->engine->cache, &task->key, task->cut.labels, RRTYPE_NS, &when,
+    if (!cache_find(&task->engine->cache, &task->key, task->delegation.labels, RRTYPE_NS, &when,
                     &task->engine->scratch, &found) ||
-        found.kind != CACHE_DATA || found.learnt_ms < when.since_ms)
+        found.kind != CACHE_DATA || found.cached_ms < when.since_ms)
         return false; /* an older one may be of servers that have lost the zone since */
-    cut_init(&cut, dname_suffix(task->name, task->cut.labels), CUT_DELEGATION);
-    cut.is_signed = task->cut.is_signed;
+    delegation_init(&delegation, dname_suffix(task->name, task->delegation.labels),
+                    DELEGATION_REFERRAL);
+    delegation.is_signed = task->delegation.is_signed;
     for (size_t pos = 0; pos < found.set->size;) {
         struct rrset_record record = rrset_at(found.set, pos, &pos);
         bool is_new = true;
-        for (int i = 0; i < task->cut.server_cnt; i++)
-            is_new &= !dname_is_equal(task->cut.servers[i].name, record.rdata);
+        for (int i = 0; i < task->delegation.server_cnt; i++)
+            is_new &= !dname_is_equal(task->delegation.servers[i].name, record.rdata);
         if (is_new)
-            cut_add_server(&cut, record.rdata);
+            delegation_add_server(&delegation, record.rdata);
     }
-    if (cut.server_cnt == 0)
+    if (delegation.server_cnt == 0)
         return false;
     task_trace(task, TRACE_STEP_NOTE, NULL,
                "the parent's servers have failed: those that the zone itself names are asked, "
                "for this answer only");
-    cut_copy(&task->cut, &cut, task->cut_names);
+    delegation_copy(&task->delegation, &delegation, task->delegation_names);
     task->is_from_child = true;
-    task->cut_end_ms = 0;
-    task->is_cut_cached = task->has_reply = task->has_last_hope = false;
+    task->delegation_expire_ms = 0;
+    task->is_delegation_cached = task->has_reply = task->is_last_resort = false;
     task->failed_targets = 0;
     return true;
 }
@@ -321,31 +324,32 @@ static bool take_child_side(struct task *task)
 /* Look the zone's own NS records up, if one of its servers answers at all. */
 static bool begin_child_side(struct task *task)
 {
-    struct task_kid *kid = find_free_kid(task);
+    struct task_subquery *subquery = find_free_subquery(task);
     struct cache_time when = task_time(task);
     struct cache_name zone;
     struct cache_found found;
 
-    cache_name_init(&zone, task->cut.zone);
-    if (!kid || !task->has_reply ||
+    cache_name_init(&zone, task->delegation.zone);
+    if (!subquery || !task->has_reply ||
         cache_find_failure(&task->engine->cache, &zone, RRTYPE_NS, &when,
                            &task->engine->scratch, &found) ||
         !budget_spend_lookup(task->budget))
         return false;
-    struct task *wanted = task_get(task->engine, task->cut.zone, RRTYPE_NS, task->budget, task);
+    struct task *wanted =
+        task_get(task->engine, task->delegation.zone, RRTYPE_NS, task->budget, task);
     if (!wanted)
         return false;
     wanted->is_delegation_new = true; /* may_ask_above comes before this */
-    *kid =
-        (struct task_kid){.parent = task, .is_open = true, .waiter = {.wake = on_child_side}};
-    task_wait(wanted, &kid->waiter);
+    *subquery = (struct task_subquery){
+        .parent = task, .is_open = true, .waiter = {.wake = on_child_side}};
+    task_wait(wanted, &subquery->waiter);
     return true;
 }
 
 static bool may_ask_any(const struct task *task)
 {
-    for (int i = 0; i < task->cut.addr_cnt; i++)
-        if (engine_may_ask(task->engine, &task->cut.addrs[i].addr))
+    for (int i = 0; i < task->delegation.addr_cnt; i++)
+        if (engine_may_ask(task->engine, &task->delegation.addrs[i].addr))
             return true;
     return false;
 }
@@ -353,15 +357,15 @@ static bool may_ask_any(const struct task *task)
 static enum task_state give_up(struct task *task, uint64_t now_ms)
 {
     bool has_limit = task->is_limited || task->is_limited_by_others;
-    const char *cause = task->cut.addr_cnt && !may_ask_any(task)
+    const char *cause = task->delegation.addr_cnt && !may_ask_any(task)
                             ? "no server of the zone may be asked (do-not-query, or this "
                               "resolver itself)"
-                        : task->cut.addr_cnt ? "no server gave an answer"
-                        : task->limit        ? task->limit
-                                             : "no server of the zone has an address";
+                        : task->delegation.addr_cnt ? "no server gave an answer"
+                        : task->limit               ? task->limit
+                                                    : "no server of the zone has an address";
 
-    if (!has_limit && !task->is_from_child && task->cut.addr_cnt == 0)
-        infra_note_zone_down(task->engine->infra, task->parts.hash[task->cut.labels],
+    if (!has_limit && !task->is_from_child && task->delegation.addr_cnt == 0)
+        infra_note_zone_down(task->engine->infra, task->parts.hash[task->delegation.labels],
                              task->since_mono_ms, now_ms);
     task->is_known_down = is_left_alone(task, now_ms);
     if (task->is_known_down)
@@ -374,9 +378,9 @@ static bool forget_full(struct task *task)
 {
     bool had_any = false;
 
-    for (int i = 0; i < task->cut.addr_cnt; i++) {
-        had_any |= task->cut.addrs[i].is_full;
-        task->cut.addrs[i].is_full = false;
+    for (int i = 0; i < task->delegation.addr_cnt; i++) {
+        had_any |= task->delegation.addrs[i].is_full;
+        task->delegation.addrs[i].is_full = false;
     }
     return had_any;
 }
@@ -396,27 +400,29 @@ enum task_state step_target(struct task *task)
     task->has_doubted_edns = false;
     task->lower = TASK_LOWER_NO;
     task->is_suspect = task->is_case_all = task->is_cookie_all = false;
-    task->is_tcp = task->cut.tls != NULL;
+    task->is_tcp = task->delegation.tls != NULL;
     task->had_bad_cookie = false;
     for (;;) {
-        task->addr = pick_next(&task->cut, &by,
-                               task->has_last_hope ? PICK_LAST_HOPE : PICK_GOOD, &task->pick);
+        task->addr =
+            pick_next(&task->delegation, &by,
+                      task->is_last_resort ? PICK_LAST_RESORT : PICK_GOOD, &task->pick);
         if (task->addr >= 0)
             return TASK_ASK;
         if (forget_full(task))
             continue;
-        uint8_t before = task->cut.addr_cnt;
-        if (!has_open_kid(task) && begin_lookups(task) && task->cut.addr_cnt > before)
+        uint8_t before = task->delegation.addr_cnt;
+        if (!has_open_subquery(task) && begin_lookups(task) &&
+            task->delegation.addr_cnt > before)
             continue;
-        if (has_open_kid(task))
+        if (has_open_subquery(task))
             return TASK_WAIT;
         if (task->empty_addr)
             return step_reply_empty(task);
-        if (!task->has_last_hope) {
-            if (task->cut.addr_cnt > 0)
+        if (!task->is_last_resort) {
+            if (task->delegation.addr_cnt > 0)
                 task_trace(task, TRACE_STEP_NOTE, NULL,
                            "no good server is left: dead and lame ones may be asked too");
-            task->has_last_hope = true;
+            task->is_last_resort = true;
             continue;
         }
         /* what is true of every name of the zone is found out once, not for each of them */

@@ -35,8 +35,9 @@ static bool waits_for(const struct task *task, const struct task *wanted, unsign
 {
     if (task == wanted || ++*steps > CIRCLE_STEPS)
         return true;
-    for (int i = 0; i < TASK_KIDS; i++)
-        if (task->kids[i].is_open && waits_for(task->kids[i].waiter.task, wanted, steps))
+    for (int i = 0; i < TASK_SUBQUERIES; i++)
+        if (task->subqueries[i].is_open &&
+            waits_for(task->subqueries[i].waiter.task, wanted, steps))
             return true;
     return false;
 }
@@ -53,13 +54,14 @@ static bool is_claimed_elsewhere(struct task *t)
 {
     struct engine *engine = t->engine;
 
-    if (!engine->claims || !engine->cache.store->is_shared || !engine->policy->defences.merging)
+    if (!engine->inflight || !engine->cache.store->is_shared ||
+        !engine->policy->defences.merging)
         return false;
     t->claim = claim_of(t);
-    enum claims_verdict verdict =
-        claims_take(engine->claims, t->claim, engine->worker, &t->claim_turn);
-    t->has_claim = verdict == CLAIMS_OURS;
-    return verdict == CLAIMS_THEIRS && t->depth == 0 && !t->budget->trace;
+    enum inflight_verdict verdict =
+        inflight_take(engine->inflight, t->claim, engine->worker, &t->claim_turn);
+    t->has_claim = verdict == INFLIGHT_OURS;
+    return verdict == INFLIGHT_THEIRS && t->depth == 0 && !t->budget->trace;
 }
 
 static struct task *take_memory(struct engine *engine)
@@ -111,7 +113,7 @@ static struct trace_event event_of(const struct task *task, enum trace_step step
     return (struct trace_event){.step = step,
                                 .task = task,
                                 .name = is_question ? task_asked_name(task) : task->name,
-                                .zone = task->cut.zone,
+                                .zone = task->delegation.zone,
                                 .type = is_question ? task->asked_type : task->type,
                                 .what = what};
 }
@@ -128,7 +130,7 @@ void task_tell_reply(const struct task *task, const struct message *message,
                      const struct scrub *scrub, const char *what)
 {
     struct trace_event event = event_of(task, TRACE_STEP_REPLY, what);
-    event.server = &task->cut.addrs[task->addr].addr;
+    event.server = &task->delegation.addrs[task->addr].addr;
     event.message = message;
     event.scrub = scrub;
     task->trace->note(task->trace->data, &event);
@@ -145,9 +147,9 @@ static void tell_begin(const struct task *task, const struct task *parent, const
 
 uint64_t task_subject(const struct task *task)
 {
-    unsigned labels = task->cut.labels;
+    unsigned labels = task->delegation.labels;
 
-    if (task->cut.source == CUT_FORWARD)
+    if (task->delegation.source == DELEGATION_FORWARD)
         labels = (unsigned)util_max(labels, dname_share(&task->parts));
     return task->parts.hash[labels];
 }
@@ -156,7 +158,7 @@ uint64_t task_subject(const struct task *task)
 static void release_claim(struct task *task)
 {
     if (task->has_claim)
-        claims_release(task->engine->claims, task->claim);
+        inflight_release(task->engine->inflight, task->claim);
     task->has_claim = false;
 }
 
@@ -187,8 +189,8 @@ enum task_state task_park(struct task *task, enum quota_kind full)
     if (is_crowded(task))
         return crowd_out(task, "too many clients wait for this zone or server");
     release_claim(task);
-    for (int i = 0; i < task->cut.addr_cnt; i++)
-        task->cut.addrs[i].is_full = false;
+    for (int i = 0; i < task->delegation.addr_cnt; i++)
+        task->delegation.addrs[i].is_full = false;
     struct park_entry *gone =
         park_put(engine->park, &task->parked, key_of(task), task->client, task->is_called);
     task->is_called = false;
@@ -207,10 +209,12 @@ enum task_state task_park(struct task *task, enum quota_kind full)
 static enum task_state state_after_parking(const struct task *task)
 {
     bool is_bound = task->is_tcp || task->edns != TASK_EDNS_FULL || task->lower;
-    bool is_whole = task->engine->policy->is_minimising && !task->is_minimising &&
-                    task->cut.source != CUT_FORWARD; /* shortened names have led nowhere */
-    bool is_fresh = task->sends == 0 && !task->is_above && !task->is_from_child && !is_whole &&
-                    (task->is_cut_cached || task->cut.source != CUT_DELEGATION);
+    bool is_whole =
+        task->engine->policy->is_minimising && !task->is_minimising &&
+        task->delegation.source != DELEGATION_FORWARD; /* shortened names have led nowhere */
+    bool is_fresh =
+        task->sends == 0 && !task->is_above && !task->is_from_child && !is_whole &&
+        (task->is_delegation_cached || task->delegation.source != DELEGATION_REFERRAL);
 
     return is_fresh ? TASK_LOOK : is_bound ? TASK_ASK : TASK_TARGET;
 }
@@ -240,9 +244,9 @@ static void favour(struct task *task, const struct budget *other, unsigned *step
 
     if (++*steps > CIRCLE_STEPS)
         return;
-    for (int i = 0; i < TASK_KIDS; i++)
-        if (task->kids[i].is_open)
-            favour(task->kids[i].waiter.task, other, steps);
+    for (int i = 0; i < TASK_SUBQUERIES; i++)
+        if (task->subqueries[i].is_open)
+            favour(task->subqueries[i].waiter.task, other, steps);
     if (!park_has(&task->parked) || !park_favour(engine->park, &task->parked, other->client))
         return;
     task->client = task->place.client = other->client;
@@ -336,7 +340,7 @@ struct task *task_get(struct engine *engine, const uint8_t *name, uint16_t type,
     t->engine = engine;
     memcpy(t->whole_name, name, dname_len(name));
     t->name = t->whole_name;
-    struct list *links[] = {&t->link, &t->asking, &t->join, &t->joiners, &t->waiters};
+    struct list *links[] = {&t->link, &t->asking, &t->join, &t->followers, &t->waiters};
     for (size_t i = 0; i < ARRAY_LEN(links); i++)
         list_init(links[i]);
     t->type = type;
@@ -381,12 +385,12 @@ void task_leave(struct task_waiter *waiter)
     waiter->task = NULL;
 }
 
-void task_leave_kids(struct task *task)
+void task_leave_subqueries(struct task *task)
 {
-    for (int i = 0; i < TASK_KIDS; i++)
-        if (task->kids[i].is_open) {
-            task->kids[i].is_open = false;
-            task_leave(&task->kids[i].waiter);
+    for (int i = 0; i < TASK_SUBQUERIES; i++)
+        if (task->subqueries[i].is_open) {
+            task->subqueries[i].is_open = false;
+            task_leave(&task->subqueries[i].waiter);
         }
 }
 
@@ -398,16 +402,16 @@ void task_wake(struct task *task, enum task_state state)
     list_add(&task->engine->runnable, &task->link);
 }
 
-void task_release_joiners(struct task *task, bool is_denied)
+void task_release_followers(struct task *task, bool is_denied)
 {
-    while (!list_is_empty(&task->joiners)) {
-        struct task *joiner = container_of(task->joiners.next, struct task, join);
-        list_remove(&joiner->join);
+    while (!list_is_empty(&task->followers)) {
+        struct task *follower = container_of(task->followers.next, struct task, join);
+        list_remove(&follower->join);
         if (is_denied)
-            joiner->is_minimising = false;
+            follower->is_minimising = false;
         /* one whose servers the zone itself named keeps them: the way from above leads to
          * others */
-        task_wake(joiner, is_denied || joiner->is_from_child ? TASK_TARGET : TASK_LOOK);
+        task_wake(follower, is_denied || follower->is_from_child ? TASK_TARGET : TASK_LOOK);
     }
 }
 
@@ -456,7 +460,7 @@ void task_come_back(struct engine *engine)
     for (struct list *l = engine->elsewhere.next; l != &engine->elsewhere; l = next) {
         struct task *task = container_of(l, struct task, link);
         next = l->next;
-        if (!claims_is_held(engine->claims, task->claim, task->claim_turn))
+        if (!inflight_is_held(engine->inflight, task->claim, task->claim_turn))
             task_wake(task, TASK_DONE);
     }
 }
@@ -468,20 +472,20 @@ void task_end(struct task *task)
     park_remove(engine->park, &task->parked);
     if (task->has_claim) /* when others see what was learnt */
         engine->cache.store->announce(engine->cache.store, task->claim,
-                                      claims_has_waiters(engine->claims, task->claim));
+                                      inflight_has_waiters(engine->inflight, task->claim));
     if (task->is_asking) {
         engine->out->cancel(engine->out, &task->ask);
         engine->out_cnt--;
         quota_give_back(engine->quota, &task->place);
     }
-    while (!list_is_empty(&task->joiners))
-        list_remove(task->joiners.next);
+    while (!list_is_empty(&task->followers))
+        list_remove(task->followers.next);
     while (!list_is_empty(&task->waiters)) {
         struct task_waiter *waiter = container_of(task->waiters.next, struct task_waiter, link);
         list_remove(&waiter->link);
         waiter->task = NULL;
     }
-    task_leave_kids(task);
+    task_leave_subqueries(task);
     list_remove(&task->link);
     list_remove(&task->in_flight);
     list_remove(&task->asking);

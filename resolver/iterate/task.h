@@ -65,12 +65,12 @@ struct task_waiter {
 };
 
 enum {
-    TASK_KIDS =
+    TASK_SUBQUERIES =
         8, /* four lookups a step, for two families (docs/LIMITS.md section 3: NXNSAttack) */
     TASK_SENDS_MAX = 32, /* docs/LIMITS.md section 3: NRDelegationAttack */
 };
 
-struct task_kid {
+struct task_subquery {
     struct task_waiter waiter;
     struct task *parent;
     int server; /* of the parent's cut */
@@ -83,7 +83,7 @@ struct task {
     struct list in_flight; /* engine->in_flight */
     struct list asking;    /* engine->asking, while its question is out */
     struct list join;      /* the joiners of another task */
-    struct list joiners;
+    struct list followers;
     struct list waiters;
     struct engine *engine;
     struct budget *budget;
@@ -99,23 +99,23 @@ struct task {
     int64_t since_ms;  /* wall: when it began */
     uint64_t since_mono_ms;
 
-    struct cut cut;
-    uint32_t route;         /* the tag of the configured cut above it */
-    int64_t cut_end_ms;     /* wall: how long the parent's word on the cut holds */
-    bool is_cut_cached;     /* not learnt by this task */
+    struct delegation delegation;
+    uint32_t route;               /* the tag of the configured cut above it */
+    int64_t delegation_expire_ms; /* wall: how long the parent's word on the cut holds */
+    bool is_delegation_cached;    /* not learnt by this task */
     unsigned look_below;    /* labels that the zone to be found must be short of; 0: any */
     bool is_delegation_new; /* another task has asked the parent a moment ago */
     bool is_above; /* the parent was asked anew, when all servers that were known had failed */
-    bool has_last_hope; /* dead and lame servers are asked too */
+    bool is_last_resort; /* dead and lame servers are asked too */
     bool is_minimising;
-    unsigned shown;     /* labels that the servers of the cut have seen */
-    unsigned steps;     /* of minimisation */
-    bool has_reply;     /* a server of the cut answered, whatever it said */
-    bool is_known_down; /* no server was asked: those of the zone failed a moment ago */
-    bool is_child_side; /* what the zone says of its own servers was looked for */
-    bool is_from_child; /* the cut is that, for this task only */
+    unsigned minimised_labels; /* labels that the servers of the cut have seen */
+    unsigned steps;            /* of minimisation */
+    bool has_reply;            /* a server of the cut answered, whatever it said */
+    bool is_known_down;        /* no server was asked: those of the zone failed a moment ago */
+    bool is_child_side;        /* what the zone says of its own servers was looked for */
+    bool is_from_child;        /* the cut is that, for this task only */
     unsigned failed_targets;
-    unsigned kid_retries;
+    unsigned subquery_retries;
     const char *limit;         /* static: the limit that kept it from a server; NULL: none */
     bool is_limited;           /* a limit of its own budget was met on the way */
     bool is_limited_by_others; /* one of somebody else's, or of the engine */
@@ -151,7 +151,7 @@ struct task {
     int64_t fresh_ms;               /* of its budget */
     struct pick_why pick;           /* why that address */
 
-    struct task_kid kids[TASK_KIDS];
+    struct task_subquery subqueries[TASK_SUBQUERIES];
     struct trace_attempts attempts;
     enum task_outcome outcome;
     uint16_t ede;
@@ -160,7 +160,7 @@ struct task {
     struct cache_name key;
     struct dname_parts parts;
     uint8_t whole_name[DNAME_MAX];
-    uint8_t cut_names[CUT_NAMES_MAX]; /* of `cut` */
+    uint8_t delegation_names[DELEGATION_NAMES_MAX]; /* of `delegation` */
 };
 
 /* The task for `name` and `type`: the one in flight, or a new one that spends from `budget`,
@@ -203,14 +203,14 @@ void task_look_at_parked(struct engine *engine, uint64_t now_ms);
 uint64_t task_subject(const struct task *task);
 
 /* Wait for no kid any longer: before the cut is another one. */
-void task_leave_kids(struct task *task);
+void task_leave_subqueries(struct task *task);
 
 /* Have the machine look at it. */
 void task_wake(struct task *task, enum task_state state);
 
 /* Wake those that waited for its question.  `is_denied`: shortened names lead nowhere here,
  * they ask for the whole of theirs. */
-void task_release_joiners(struct task *task, bool is_denied);
+void task_release_followers(struct task *task, bool is_denied);
 
 /* The state of a task that has failed for this reason; `cause` is static. */
 enum task_state task_fail(struct task *task, enum task_outcome outcome, uint16_t ede,

@@ -93,28 +93,29 @@ static bool put_word(char out[TRACE_TEXT_MAX], const char *before, const char *w
 }
 
 /* The zone, and its servers: their addresses, or without any their names. */
-static void put_servers(const struct cut *cut, char out[TRACE_TEXT_MAX])
+static void put_servers(const struct delegation *delegation, char out[TRACE_TEXT_MAX])
 {
     char text[DNAME_TEXT_MAX], address[ADDR_TEXT_MAX];
-    int cnt = cut->addr_cnt > 0 ? cut->addr_cnt : cut->server_cnt;
+    int cnt = delegation->addr_cnt > 0 ? delegation->addr_cnt : delegation->server_cnt;
 
-    dname_text_print(cut->zone, text);
+    dname_text_print(delegation->zone, text);
     if (!put_word(out, "; zone ", text))
         return;
     for (int i = 0; i < cnt && i < SERVERS_SHOWN; i++) {
-        if (cut->addr_cnt > 0) {
-            addr_print(&cut->addrs[i].addr, address);
+        if (delegation->addr_cnt > 0) {
+            addr_print(&delegation->addrs[i].addr, address);
             *strchr(address, '@') = '\0';
         } else {
-            dname_text_print(cut->servers[i].name, text);
+            dname_text_print(delegation->servers[i].name, text);
         }
-        if (!put_word(out, i ? ", " : ": ", cut->addr_cnt > 0 ? address : text))
+        if (!put_word(out, i ? ", " : ": ", delegation->addr_cnt > 0 ? address : text))
             return;
     }
 }
 
 void trace_explain(const struct trace_attempts *attempts, const uint8_t *name,
-                   const struct cut *cut, const char *cause, char out[TRACE_TEXT_MAX])
+                   const struct delegation *delegation, const char *cause,
+                   char out[TRACE_TEXT_MAX])
 {
     unsigned first = attempts->cnt > TRACE_ATTEMPTS ? attempts->cnt - TRACE_ATTEMPTS : 0;
     char text[DNAME_TEXT_MAX], number[TRACE_WORDS_MAX];
@@ -141,6 +142,6 @@ void trace_explain(const struct trace_attempts *attempts, const uint8_t *name,
             len += (size_t)snprintf(out + len, TRACE_TEXT_MAX - len, ", %s %s", address,
                                     trace_words(a, number));
     }
-    if (cut->zone && len == cause_len)
-        put_servers(cut, out);
+    if (delegation->zone && len == cause_len)
+        put_servers(delegation, out);
 }

@@ -10,7 +10,7 @@
 
 #include "base/addr.h"
 #include "dns/dname.h"
-#include "resolver/delegation/cut.h"
+#include "resolver/delegation/delegation.h"
 
 enum {
     TRACE_ATTEMPTS = 32,
@@ -73,7 +73,8 @@ struct addr trace_server(const struct trace_attempt *attempt);
 /* Say in a line why the name could not be resolved: `cause`, then what each server of which
  * zone did; if no server was asked, the zone and its servers. */
 void trace_explain(const struct trace_attempts *attempts, const uint8_t *name,
-                   const struct cut *cut, const char *cause, char out[TRACE_TEXT_MAX]);
+                   const struct delegation *delegation, const char *cause,
+                   char out[TRACE_TEXT_MAX]);
 
 /* What happens on the way to an answer, for whoever listens. */
 enum trace_step {
@@ -82,10 +83,10 @@ enum trace_step {
     TRACE_STEP_ZONE,  /* the nearest zone whose servers are known */
     TRACE_STEP_ASK, /* a question goes to `server`; name and type are those that are shown to it
                      */
-    TRACE_STEP_REPLY,   /* a reply that matches came: `message`, and what was taken from it */
-    TRACE_STEP_SILENCE, /* none came, or there is no way there */
-    TRACE_STEP_REFUSED, /* a reply from `server` was not believed */
-    TRACE_STEP_NOTE,    /* a limit or a habit of servers changed its way */
+    TRACE_STEP_REPLY,    /* a reply that matches came: `message`, and what was taken from it */
+    TRACE_STEP_SILENCE,  /* none came, or there is no way there */
+    TRACE_STEP_REJECTED, /* a reply from `server` was not believed */
+    TRACE_STEP_NOTE,     /* a limit or a habit of servers changed its way */
     TRACE_STEP_END,
     TRACE_STEP_KNOWN, /* no task: the answer that is being written takes this from the cache or
                          from local data */

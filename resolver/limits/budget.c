@@ -28,7 +28,7 @@ struct budget *budget_new(const struct budget_limits *limits, uint64_t now_ms)
                                   .lookups_left = limits->lookups,
                                   .work_left = (uint32_t)util_min(
                                       (uint64_t)limits->bytes * WORK_AN_OCTET, UINT32_MAX),
-                                  .end_ms = now_ms + limits->time_ms};
+                                  .expire_ms = now_ms + limits->time_ms};
     return budget;
 }
 
@@ -47,7 +47,7 @@ void budget_unref(struct budget **budget)
 
 bool budget_is_left(struct budget *budget, uint64_t now_ms)
 {
-    if (!budget->spent && now_ms >= budget->end_ms)
+    if (!budget->spent && now_ms >= budget->expire_ms)
         budget->spent = "the time for one query is up";
     return !budget->spent;
 }

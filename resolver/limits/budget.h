@@ -38,7 +38,7 @@ struct budget_limits budget_defaults(void);
 struct budget {
     unsigned ref_cnt;
     uint32_t queries_left, bytes_left, lookups_left, work_left;
-    uint64_t end_ms;                /* mono */
+    uint64_t expire_ms;             /* mono */
     uint64_t client;                /* quota_client of the client; 0: no client asked */
     bool is_exempt;                 /* it may have all there is */
     const char *spent;              /* what ran out first, in words; NULL: nothing did */

@@ -394,10 +394,10 @@ def test_forward_over_tls(tmp_path, class_net, forwarder, trust):
     line += f", tls: {encrypted.NAME}" if trust != "pin" else ""
     line += f', tls-pins: ["{forwarder.pin}"]' if trust != "name" else ""
     before = forwarder.handshakes()[0]
-    answers, story = ask_through(tmp_path, class_net, line, [f"n{n}.a.test" for n in range(1, 51)])
+    answers, tree = ask_through(tmp_path, class_net, line, [f"n{n}.a.test" for n in range(1, 51)])
     assert all(a.rcode() == 0 and a.answer for a in answers)
     assert forwarder.handshakes()[0] - before <= 2, "a connection for each question"
-    assert "over TLS" in story, story
+    assert "over TLS" in tree, tree
 
 
 def test_forwarding_by_four_workers(tmp_path, class_net, forwarder):
@@ -448,8 +448,8 @@ def test_never_in_the_clear(tmp_path, class_net, forwarder, line, why):
     l = forwarder.listeners
     port = forwarder.server.port if "CLEAR" in line else l.tls
     line = line.replace(", CLEAR", "").replace("CA", str(l.ca)) if "AAAA" not in line else line.replace("CA,", f"{l.ca},")
-    answers, story = ask_through(tmp_path, class_net, f"servers: [127.0.0.1@{port}], {line}", wait=20)
-    assert answers[0].rcode() == dns.rcode.SERVFAIL and why in story, story
+    answers, tree = ask_through(tmp_path, class_net, f"servers: [127.0.0.1@{port}], {line}", wait=20)
+    assert answers[0].rcode() == dns.rcode.SERVFAIL and why in tree, tree
 
 
 def test_fallback_when_told_so(tmp_path, class_net):
@@ -465,10 +465,10 @@ def test_fallback_when_told_so(tmp_path, class_net):
     try:
         ca = encrypted.certificate(tmp_path / "tls") / "ca.pem"
         line = f"servers: [127.77.1.1@853], tls: {encrypted.NAME}, tls-ca: {ca}"
-        answers, story = ask_through(tmp_path / "no", class_net, line)
+        answers, tree = ask_through(tmp_path / "no", class_net, line)
         assert answers[0].rcode() == dns.rcode.SERVFAIL
-        answers, story = ask_through(tmp_path / "yes", class_net, line + ", tls-fallback: true")
-        assert answers[0].answer and "asked again without TLS" in story, story
+        answers, tree = ask_through(tmp_path / "yes", class_net, line + ", tls-fallback: true")
+        assert answers[0].answer and "asked again without TLS" in tree, tree
     finally:
         plain.stop()
 

@@ -221,7 +221,7 @@ def serve_evil(path):
     evil = "\x1b]0;x\x07 \u009b31m \x7f \n<3>"
     answer = json.dumps({"ok": True, "result": {k: evil for k in ("daemon", "version", "text", evil, "error")} | {
         "lines": [{"text": evil, "level": evil, "time": evil}], "findings": [{"text": evil, "message": evil, "level": evil}],
-        "stories": [], "entries": [{"type": evil, evil: evil}], "question": {"name": evil, "type": evil, "client": evil},
+        "trees": [], "entries": [{"type": evil, evil: evil}], "question": {"name": evil, "type": evil, "client": evil},
         "answer": {"rcode": evil, "records": []}, "cause": {"kind": evil, "text": evil, "advice": evil},
         "steps": [{"step": "note", "what": evil}, {"step": "resolve", "name": evil, "type": evil, "steps": [{"step": "ask", "server": evil}]}]}})
     wrong = json.dumps({"ok": False, "error": evil})

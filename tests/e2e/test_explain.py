@@ -1,6 +1,6 @@
-"""How answers come about: the stories of the class Internet, as JSON and as text, and the cause of each.
+"""How answers come about: the trees of the class Internet, as JSON and as text, and the cause of each.
 
-The stories are kept in tests/e2e/stories; ROOTLINE_STORIES=write makes them anew.  Times, numbers drawn at random and which of two equal
+The resolution trees are kept in tests/e2e/trees; ROOTLINE_TREES=write makes them anew.  Times, numbers drawn at random and which of two equal
 servers was asked differ from run to run: they are made equal before comparing."""
 import json
 import os
@@ -21,7 +21,7 @@ import encrypted
 import internet
 import lab
 
-STORIES = lab.SOURCE / "tests/e2e/stories"
+TREES = lab.SOURCE / "tests/e2e/trees"
 # name: (what is asked, kind of the cause, words of its sentence)
 GOLDEN = {
     "plain": (["www.cs.uni.edu"], "answered", "www.cs.uni.edu has 1 A record"),
@@ -75,13 +75,13 @@ def resolver(class_net, tmp_path_factory):
 def explain(resolver, *args):
     done = resolver.command("explain", *args, "--json")
     assert done.returncode in (0, 1), done.stderr
-    story = json.loads(done.stdout)
-    assert done.returncode == (story["answer"]["rcode"] not in ("NOERROR", "NXDOMAIN"))
-    return story
+    tree = json.loads(done.stdout)
+    assert done.returncode == (tree["answer"]["rcode"] not in ("NOERROR", "NXDOMAIN"))
+    return tree
 
 
 def settle(value, port):
-    """The same story whenever it happens."""
+    """The same tree whenever it happens."""
     if isinstance(value, list):
         return [settle(v, port) for v in value]
     if isinstance(value, str):
@@ -107,7 +107,7 @@ def settle(value, port):
     return value
 
 
-def show(story, tmp_path):
+def show(tree, tmp_path):
     """What the command prints for it: it asks somebody who knows nothing else."""
     path = str(tmp_path / "told.sock")
     listener = socket.socket(socket.AF_UNIX)
@@ -119,7 +119,7 @@ def show(story, tmp_path):
         with s:
             while b"\n" not in s.recv(65536):
                 pass
-            s.sendall(json.dumps({"ok": True, "result": {"story": story}}).encode() + b"\n")
+            s.sendall(json.dumps({"ok": True, "result": {"tree": tree}}).encode() + b"\n")
     teller = threading.Thread(target=tell)
     teller.start()
     done = lab.run(lab.ROOTLINE, "explain", "x", "--socket", path, env={**os.environ, "LC_ALL": "C.UTF-8"})
@@ -130,7 +130,7 @@ def show(story, tmp_path):
 
 
 def expect(path, text):
-    if os.environ.get("ROOTLINE_STORIES") == "write":
+    if os.environ.get("ROOTLINE_TREES") == "write":
         path.parent.mkdir(exist_ok=True)
         path.write_text(text)
     assert path.read_text() == text
@@ -146,9 +146,9 @@ def dump(value, indent=0):
     return json.dumps(value)
 
 
-def check_cause(story, kind, words):
-    assert story["cause"]["kind"] == kind, story["cause"]
-    assert words in story["cause"]["text"], story["cause"]
+def check_cause(tree, kind, words):
+    assert tree["cause"]["kind"] == kind, tree["cause"]
+    assert words in tree["cause"]["text"], tree["cause"]
 
 
 SCHEMA = json.loads((lab.SOURCE / "docs/explain.schema.json").read_text())
@@ -158,41 +158,41 @@ SCHEMA = json.loads((lab.SOURCE / "docs/explain.schema.json").read_text())
 def test_stories(class_net, resolver, tmp_path, name):
     asked, kind, words = GOLDEN[name]
     assert resolver.command("cache", "flush", ".", "--subtree").returncode == 0
-    story = explain(resolver, *asked)
-    jsonschema.validate(story, SCHEMA)
-    check_cause(story, kind, words)
-    story = settle(story, class_net.port)
-    expect(STORIES / f"{name}.json", dump(story) + "\n")
-    text = show(story, tmp_path)
+    tree = explain(resolver, *asked)
+    jsonschema.validate(tree, SCHEMA)
+    check_cause(tree, kind, words)
+    tree = settle(tree, class_net.port)
+    expect(TREES / f"{name}.json", dump(tree) + "\n")
+    text = show(tree, tmp_path)
     assert max(map(len, text.splitlines())) <= 80
-    expect(STORIES / f"{name}.txt", text)
+    expect(TREES / f"{name}.txt", text)
 
 
 @pytest.mark.parametrize("name", OTHERS)
 def test_other_stories(class_net, resolver, name):
     asked, kind, words = OTHERS[name]
     assert resolver.command("cache", "flush", ".", "--subtree").returncode == 0
-    story = explain(resolver, *asked)
-    jsonschema.validate(story, SCHEMA)
-    check_cause(story, kind, words)
+    tree = explain(resolver, *asked)
+    jsonschema.validate(tree, SCHEMA)
+    check_cause(tree, kind, words)
 
 
 def test_the_cache_is_told_of_and_passed_over(resolver):
     explain(resolver, "www.cs.uni.edu")
-    story = explain(resolver, "www.cs.uni.edu")
-    assert story["questions"] == 0 and story["steps"][0]["found"] == "data" and story["steps"][0]["server"].startswith("127.11.2.3@")
-    assert "It was in the cache, learnt" in story["cause"]["text"]
-    story = explain(resolver, "www.cs.uni.edu", "--no-cache")
-    assert story["questions"] >= 3 and "4 questions" in story["cause"]["text"]
+    tree = explain(resolver, "www.cs.uni.edu")
+    assert tree["questions"] == 0 and tree["steps"][0]["found"] == "data" and tree["steps"][0]["server"].startswith("127.11.2.3@")
+    assert "It was in the cache, learnt" in tree["cause"]["text"]
+    tree = explain(resolver, "www.cs.uni.edu", "--no-cache")
+    assert tree["questions"] >= 3 and "4 questions" in tree["cause"]["text"]
 
 
 def test_a_failure_is_remembered_and_told(resolver):
     resolver.command("cache", "flush", "lame.com", "--subtree")
     explain(resolver, "x.lame.com")
-    story = explain(resolver, "x.lame.com")
-    check_cause(story, "lame", "which is remembered for another")
-    assert re.search(r"It failed \d+ seconds? ago, which", story["cause"]["text"])
-    assert story["questions"] == 0 and "127.11.2.5 said REFUSED" in story["cause"]["text"]
+    tree = explain(resolver, "x.lame.com")
+    check_cause(tree, "lame", "which is remembered for another")
+    assert re.search(r"It failed \d+ seconds? ago, which", tree["cause"]["text"])
+    assert tree["questions"] == 0 and "127.11.2.5 said REFUSED" in tree["cause"]["text"]
     check_cause(explain(resolver, "x.lame.com", "--no-cache"), "lame", "said REFUSED")
 
 
@@ -207,10 +207,10 @@ def test_without_ipv6_its_server_cannot_be_reached(class_net, tmp_path):
 def test_a_failure_behind_an_alias_is_remembered_too(resolver):
     resolver.command("cache", "flush", ".", "--subtree")
     explain(resolver, "broken.shop.com")
-    story = explain(resolver, "broken.shop.com")
-    check_cause(story, "lame", "It failed ")
-    assert re.search(r"It failed \d+ seconds? ago", story["cause"]["text"])
-    assert story["questions"] == 0 and "That kept broken.shop.com from being found." in story["cause"]["text"]
+    tree = explain(resolver, "broken.shop.com")
+    check_cause(tree, "lame", "It failed ")
+    assert re.search(r"It failed \d+ seconds? ago", tree["cause"]["text"])
+    assert tree["questions"] == 0 and "That kept broken.shop.com from being found." in tree["cause"]["text"]
 
 
 class Scripted:
@@ -279,18 +279,18 @@ def respond(query, flags=dns.flags.AA, answer=(), authority=(), additional=()):
 
 
 def test_what_was_refused_is_told(class_net, tmp_path):
-    """A forger between the resolver and its server: the story names the reply, and why it was not believed."""
+    """A forger between the resolver and its server: the tree names the reply, and why it was not believed."""
     def forge(query, is_tcp):
         name = query.question[0].name
         wire = respond(query, answer=[(name, 60, "IN", "A", "198.18.66.6" if not is_tcp else "198.18.66.1")]).to_wire()
         return wire if is_tcp else struct.pack("!H", query.id ^ 1) + wire[2:]
     forger = Scripted("127.66.7.7", class_net.port, forge)
     resolver = internet.ClassResolver(tmp_path, class_net, top=f"  - {{zone: forged.org, servers: [127.66.7.7@{class_net.port}]}}\n")
-    story = explain(resolver, "www.forged.org")
-    asks = [s for step in story["steps"] if step["step"] == "resolve" for s in step["steps"] if s["step"] == "ask"]
+    tree = explain(resolver, "www.forged.org")
+    asks = [s for step in tree["steps"] if step["step"] == "resolve" for s in step["steps"] if s["step"] == "ask"]
     assert asks[0]["refused"] == [{"from": f"127.66.7.7@{class_net.port}", "reason": "wrong ID"}]
-    assert asks[1]["transport"] == "TCP" and story["answer"]["records"][0]["data"] == "198.18.66.1"
-    check_cause(story, "answered", "A reply over UDP was not believed, so it was asked again over TCP.")
+    assert asks[1]["transport"] == "TCP" and tree["answer"]["records"][0]["data"] == "198.18.66.1"
+    check_cause(tree, "answered", "A reply over UDP was not believed, so it was asked again over TCP.")
     status = json.loads(resolver.command("status", "--json").stdout)
     assert status["refused-replies"]["wrong ID"]["count"] == 1
     assert status["refused-replies"]["wrong ID"]["last"][0]["from"] == f"127.66.7.7@{class_net.port}"
@@ -397,9 +397,9 @@ def test_forwarders(class_net, tmp_path):
 """)
     check_cause(explain(resolver, "www.refused.org"), "lame", "The servers that the configuration names for refused.org do not serve it: 127.11.2.5 said REFUSED")
     check_cause(explain(resolver, "www.forward.org"), "answered", "has 1 A record")
-    story = explain(resolver, "www.forward.org", "--no-cache")
-    check_cause(story, "answered", "has 1 A record")
-    assert story["questions"] == 1
+    tree = explain(resolver, "www.forward.org", "--no-cache")
+    check_cause(tree, "answered", "has 1 A record")
+    assert tree["questions"] == 1
     resolver.stop()
     server.stop()
 
@@ -412,7 +412,7 @@ def test_odd_questions(resolver):
 
 
 def test_packets_and_drawing(class_net, resolver, tmp_path):
-    path = tmp_path / "story.pcap"
+    path = tmp_path / "tree.pcap"
     done = resolver.command("explain", "timetable.uni.edu", "TXT", "--no-cache", "--pcap", path)
     assert done.returncode == 0, done.stderr
     data = path.read_bytes()
@@ -430,7 +430,7 @@ def test_packets_and_drawing(class_net, resolver, tmp_path):
         assert (total & 0xffff) + (total >> 16) == 0xffff
     assert {p[9] for p in packets} == {6, 17}
     done = resolver.command("explain", "www.uni.edu", "--dot")
-    assert done.stdout.startswith("digraph story {") and done.stdout.rstrip().endswith("}")
+    assert done.stdout.startswith("digraph tree {") and done.stdout.rstrip().endswith("}")
     assert resolver.command("explain", "www.uni.edu", "--pcap", "/nonexistent/x").returncode == 1
 
 

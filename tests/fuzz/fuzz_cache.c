@@ -169,8 +169,8 @@ static void read_value(const uint8_t *data, size_t size)
     struct cache_found found;
     struct cache_name key;
     struct arena arena;
-    struct cut cut;
-    int64_t end_ms;
+    struct delegation delegation;
+    int64_t expire_ms;
     uint8_t bytes[20];
     unsigned space = size > 0 ? data[0] % 3 : 0, type = size > 0 && data[0] & 4 ? RRTYPE_A : 0;
 
@@ -189,8 +189,9 @@ static void read_value(const uint8_t *data, size_t size)
     cache_name_init(&key, name + 4);
     cache_find_failure(&cache, &key, (uint16_t)type, &when, &arena, &found);
     cache_find_nxdomain(&cache, &key, &when, &arena, &found);
-    if (cache_find_cut(&cache, &key, 2, 0, &when, 53, &arena, &cut, &end_ms))
-        must(cut.server_cnt <= CUT_SERVERS_MAX && cut.addr_cnt <= CUT_ADDRS_MAX);
+    if (cache_find_delegation(&cache, &key, 2, 0, &when, 53, &arena, &delegation, &expire_ms))
+        must(delegation.server_cnt <= DELEGATION_SERVERS_MAX &&
+             delegation.addr_cnt <= DELEGATION_ADDRS_MAX);
     arena_fini(&arena);
     cache.store->free(&cache.store);
 }

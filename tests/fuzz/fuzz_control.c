@@ -116,14 +116,14 @@ static void reply(struct cursor *c)
     stage_deliver(&stage, 0, &from, wire, 2 + len + question);
 }
 
-static void on_story(void *data, struct json *story, const struct cause *cause)
+static void on_tree(void *data, struct json *tree, const struct cause *cause)
 {
     (void)data;
-    must(story && cause && *cause->text && strlen(cause->text) < CAUSE_TEXT_MAX);
-    char *text = json_write(story, false);
+    must(tree && cause && *cause->text && strlen(cause->text) < CAUSE_TEXT_MAX);
+    char *text = json_write(tree, false);
     must(text);
     free(text);
-    json_free(&story);
+    json_free(&tree);
     stories++;
 }
 
@@ -136,7 +136,7 @@ static void explain(const uint8_t *replies, size_t len)
                                   .type = len > 0 && replies[0] & 0x40 ? RRTYPE_MX : RRTYPE_A,
                                   .is_fresh = len > 1 && replies[1] & 1,
                                   .has_packets = len > 2 && replies[2] & 1,
-                                  .done = on_story};
+                                  .done = on_tree};
 
     must(addr_read("127.0.0.1", 53, &ask.client) == ERR_OK);
     stories = 0;

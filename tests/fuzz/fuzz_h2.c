@@ -13,7 +13,7 @@ enum { LATE_MAX = 200, FRAME_HEAD = 9, TICK_MS = 100 };
 static struct h2 *connection;
 static struct guard *guard;
 static uint32_t late[LATE_MAX];
-static size_t late_cnt;
+static size_t deferred_cnt;
 static uint8_t decoded[MESSAGE_MAX];
 
 static void on_request(void *data, uint32_t stream, const struct http_request *request)
@@ -25,8 +25,8 @@ static void on_request(void *data, uint32_t stream, const struct http_request *r
     struct http_verdict verdict = doh_read(request, "/dns-query", decoded, &wire, &len);
     struct http_answer answer = {.status = verdict.status, .why = verdict.why};
     if (answer.status == 200) {
-        if (stream % 3 == 0 && late_cnt < LATE_MAX) {
-            late[late_cnt++] = stream;
+        if (stream % 3 == 0 && deferred_cnt < LATE_MAX) {
+            late[deferred_cnt++] = stream;
             return;
         }
         memmove(decoded, wire, len);
@@ -68,11 +68,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size < 2)
         return 0;
     size_t piece = data[0] ? data[0] : size;
-    late_cnt = 0;
+    deferred_cnt = 0;
     must(h2_new(guard, on_request, NULL, &connection) == ERR_OK);
     for (size_t at = 1; at < size && goes_on; at += piece, now_ms += TICK_MS) {
         goes_on = h2_read(connection, data + at, util_min(piece, size - at), at % 2, now_ms);
-        if (late_cnt > 2)
+        if (deferred_cnt > 2)
             must(h2_answer(connection, late[--late_cnt], &answer));
         (void)h2_expire(connection, now_ms - 2000);
         goes_on &= send_on(&out);

@@ -71,8 +71,8 @@ static void parse_http(const uint8_t *octets, size_t len)
     check_inside(&request.x_forwarded_for, octets, used);
     check_inside(&request.body, octets, used);
     must(http1_parse(octets, used, &again, &other, &same) == HTTP1_WHOLE && other == used);
-    for (size_t cut = used; cut-- > used - util_min(used, 64);)
-        must(http1_parse(octets, cut, &again, &other, &same) == HTTP1_MORE);
+    for (size_t delegation = used; delegation-- > used - util_min(used, 64);)
+        must(http1_parse(octets, delegation, &again, &other, &same) == HTTP1_MORE);
     ask(&request);
     answer((struct http_verdict){.status = 200}, request.wants_close);
 }
@@ -97,8 +97,8 @@ static void parse_preamble(const uint8_t *octets, size_t len)
     must(used >= 16 && used <= len && used <= PROXY_LEN_MAX);
     if (client.sock.any.sa_family)
         addr_print(&client, text);
-    for (size_t cut = 0; cut < used; cut++)
-        must(proxy_parse(octets, cut, &client, &used) == PROXY_MORE);
+    for (size_t delegation = 0; delegation < used; delegation++)
+        must(proxy_parse(octets, delegation, &client, &used) == PROXY_MORE);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -20,7 +20,7 @@ enum { STREAM_MAX = 4096, ANSWERS_MAX = 1 << 20, TURNS_MAX = 10000 };
 
 static uv_loop_t loop;
 static struct front_stream *front;
-static struct leisure *leisure;
+static struct idle_queue *idle_queue;
 static struct sockaddr_in address;
 static struct publish published;
 static struct cookie_keys cookies;
@@ -72,12 +72,12 @@ static void start(void)
         (struct sockaddr_in){.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     must(fd >= 0 && bind(fd, (struct sockaddr *)&address, sizeof(address)) == 0);
     must(getsockname(fd, (struct sockaddr *)&address, &len) == 0);
-    must(leisure_new(&loop, &leisure) == ERR_OK);
+    must(idle_queue_new(&loop, &idle_queue) == ERR_OK);
     struct front_parts parts = {.loop = &loop,
                                 .settings = &settings,
                                 .service = &auth_serve_service,
                                 .engine = engine,
-                                .leisure = leisure};
+                                .idle_queue = idle_queue};
     must(front_stream_new(&parts, fd, EXCHANGE_STACK_DNS, &front) == ERR_OK);
 }
 

@@ -434,7 +434,7 @@ static void read_zones(struct play *p)
             if (stub_cnt > 0 && *zone != 0)
                 must(route_put_zone(&p->stage.policy->route,
                                     &(struct route_zone){.name = zone,
-                                                         .source = CUT_STUB,
+                                                         .source = DELEGATION_STUB,
                                                          .addrs = stubs,
                                                          .addr_cnt = stub_cnt},
                                     &p->stage.policy->arena) != ERR_NOMEM);
@@ -443,7 +443,7 @@ static void read_zones(struct play *p)
             if (forward_cnt > 0)
                 must(route_put_zone(&p->stage.policy->route,
                                     &(struct route_zone){.name = zone,
-                                                         .source = CUT_FORWARD,
+                                                         .source = DELEGATION_FORWARD,
                                                          .addrs = forwards,
                                                          .addr_cnt = forward_cnt},
                                     &p->stage.policy->arena) != ERR_NOMEM);
@@ -458,12 +458,13 @@ static void read_zones(struct play *p)
             forwards[forward_cnt++] = addr;
         }
     }
-    cut_init(&p->stage.policy->route.hints, root, CUT_HINTS);
+    delegation_init(&p->stage.policy->route.hints, root, DELEGATION_HINTS);
     for (size_t n = 0; n < hint_cnt; n++) {
-        struct cut *cut = &p->stage.policy->route.hints;
-        cut->servers[n] = (struct cut_server){.name = root, .lookup = {CUT_KNOWN, CUT_KNOWN}};
-        cut->server_cnt++;
-        cut_add_addr(cut, (int)n, &hints[n]);
+        struct delegation *delegation = &p->stage.policy->route.hints;
+        delegation->servers[n] = (struct delegation_server){
+            .name = root, .lookup = {DELEGATION_KNOWN, DELEGATION_KNOWN}};
+        delegation->server_cnt++;
+        delegation_add_addr(delegation, (int)n, &hints[n]);
     }
 }
 

@@ -8,13 +8,13 @@
 
 #include "resolver/cache/cache_memory.h"
 
-enum { QUESTION_LEN_MAX = 4096, CACHE_BYTES = 8 << 20, HOT_BYTES = 1 << 20 };
+enum { QUESTION_LEN_MAX = 4096, CACHE_BYTES = 8 << 20, ANSWER_CACHE_BYTES = 1 << 20 };
 
 /* A question of a client; it lives until the end. */
 struct stage_client {
     struct stage_client *next;
     struct exchange ex;
-    struct exchange_kept kept;
+    struct exchange_deferred kept;
     uint8_t question[QUESTION_LEN_MAX];
     uint8_t reply[4096], late[4096];
     struct stage *stage;
@@ -114,7 +114,7 @@ bool stage_deliver(struct stage *s, size_t i, const struct addr *from, uint8_t *
         forget(s, i);
         a->done(a, OUT_REPLY, &reply);
     } else {
-        a->refused(a, verdict, from);
+        a->rejected(a, verdict, from);
         if (a->ignores_wrong && !a->is_tcp)
             return false;
         forget(s, i);
@@ -197,7 +197,7 @@ static void take_late_reply(struct exchange *ex)
 static struct exchange *hold(struct exchange *ex)
 {
     struct stage_client *c = container_of(ex, struct stage_client, ex);
-    exchange_keep(&c->kept, ex);
+    exchange_defer(&c->kept, ex);
     memset(c->question, 0xee, sizeof(c->question));
     memset(c->late, 0xee, sizeof(c->late));
     c->kept.ex.buffer = c->late;
@@ -212,7 +212,7 @@ static void probe(void *engine, struct exchange *const *batch, size_t cnt)
     res_serve_probe(engine, batch, cnt);
 }
 
-static void serve(void *engine, struct exchange *ex) { res_serve_question(engine, ex); }
+static void serve(void *engine, struct exchange *ex) { res_serve_query(engine, ex); }
 
 void stage_ask(struct stage *s, const uint8_t *wire, size_t len, const struct addr *peer)
 {
@@ -269,14 +269,15 @@ void stage_init(struct stage *s, const struct quota_limits *limits)
 void stage_hint(struct stage *stage, const char *address)
 {
     static const uint8_t root[] = {0};
-    struct cut *hints = &stage->policy->route.hints;
+    struct delegation *hints = &stage->policy->route.hints;
     struct addr addr;
 
     must(addr_read(address, 53, &addr) == ERR_OK);
-    cut_init(hints, root, CUT_HINTS);
-    hints->servers[0] = (struct cut_server){.name = root, .lookup = {CUT_KNOWN, CUT_KNOWN}};
+    delegation_init(hints, root, DELEGATION_HINTS);
+    hints->servers[0] = (struct delegation_server){
+        .name = root, .lookup = {DELEGATION_KNOWN, DELEGATION_KNOWN}};
     hints->server_cnt = 1;
-    cut_add_addr(hints, 0, &addr);
+    delegation_add_addr(hints, 0, &addr);
 }
 
 void stage_open(struct stage *s, uint64_t seed)
@@ -285,7 +286,7 @@ void stage_open(struct stage *s, uint64_t seed)
 
     must(engine_new(&s->out, store, s->quota, &s->engine) == ERR_OK);
     rng_init_seeded(&s->engine->rng, seed);
-    s->serve = res_serve_new(s->engine, HOT_BYTES);
+    s->serve = res_serve_new(s->engine, ANSWER_CACHE_BYTES);
     must(s->serve != NULL);
     route_seal(&s->policy->route);
     res_serve_adopt(s->serve, s->policy);

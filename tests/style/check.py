@@ -13,7 +13,7 @@ DOORS = {
     "yaml.h": {"base/conf.c"},
     "ldns/": {"dns/rrtext.c", "dns/rdata_text.c", "dns/svcparam.c"},
     "sys/capability.h": {"net/loop/privilege.c"},
-    "uv.h": {"net/loop/loop.h", "net/loop/leisure.h", "net/transport/stream.h", "net/upstream/out_net.h", "net/upstream/own.h", "net/transport/deferred.h", "net/transport/worker.h", "net/control/control.h", "net/daemon/daemon.c"},
+    "uv.h": {"net/loop/loop.h", "net/loop/idle_queue.h", "net/transport/stream.h", "net/upstream/out_net.h", "net/upstream/own.h", "net/transport/deferred.h", "net/transport/worker.h", "net/control/control.h", "net/daemon/daemon.c"},
     "lmdb.h": {"resolver/cache/cache_lmdb.c"},
     "nghttp2/": {"net/transport/h2.c"},
     "openssl/ssl.h": {"net/transport/tls.c", "net/transport/tls_client.c", "net/transport/tls_server.c"},

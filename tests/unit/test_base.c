@@ -385,12 +385,12 @@ static void texts_are_made_harmless(void **state)
 static void json_is_made_harmless(void **state)
 {
     char *text = strdup("{\"a\\u001bb\":\"\\\\u001b \\n \\u009B \\u00e4 \x1b \\\"\\\\\"}");
-    char *cut = strdup("\\u1"), *last = strdup("\\");
+    char *delegation = strdup("\\u1"), *last = strdup("\\");
     struct json *read;
     char why[100];
     (void)state;
     json_make_harmless(text);
-    json_make_harmless(cut);
+    json_make_harmless(delegation);
     json_make_harmless(last);
     assert_int_equal(json_read(text, strlen(text), &read, why, sizeof(why)), ERR_OK);
     assert_string_equal(json_key(read, 0), "a\xef\xbf\xbd"
@@ -399,7 +399,7 @@ static void json_is_made_harmless(void **state)
                         "\\u001b    \xef\xbf\xbd \xc3\xa4 . \"\\");
     json_free(&read);
     free(text);
-    free(cut);
+    free(delegation);
     free(last);
 }
 

@@ -146,13 +146,13 @@ static void test_absences(void **state)
     assert_int_equal(rrset_pack(RRTYPE_SOA, 3600, &record, 1, soa), ERR_OK);
     unit_name("test", zone);
     cache_name_init(&key, unit_name("gone.test", name));
-    assert_int_equal(cache_put_absence(&cache, name, 0, zone, soa, &origin), ERR_OK);
+    assert_int_equal(cache_put_negative(&cache, name, 0, zone, soa, &origin), ERR_OK);
     assert_true(cache_find_nxdomain(&cache, &key, &when, &arena, &found));
     assert_int_equal(found.ttl, 60); /* RFC 2308 5: MINIMUM is less than its TTL */
     assert_true(dname_is_equal(found.soa_owner, zone) && found.set->type == RRTYPE_SOA);
     put("gone.test", 1, 10, CACHE_AUTHORITATIVE); /* it is there after all */
     assert_false(cache_find_nxdomain(&cache, &key, &when, &arena, &found));
-    assert_int_equal(cache_put_absence(&cache, name, RRTYPE_MX, NULL, NULL, &origin), ERR_OK);
+    assert_int_equal(cache_put_negative(&cache, name, RRTYPE_MX, NULL, NULL, &origin), ERR_OK);
     assert_true(cache_find(&cache, &key, 2, RRTYPE_MX, &when, &arena, &found));
     assert_true(found.kind == CACHE_NODATA && !found.set && found.ttl == 5);
 }
@@ -168,7 +168,7 @@ static void test_a_denial_has_its_rank(void **state)
     uint8_t name[DNAME_MAX];
     (void)state;
     cache_name_init(&key, unit_name("denied.test", name));
-    assert_int_equal(cache_put_absence(&cache, name, 0, NULL, NULL, &origin), ERR_OK);
+    assert_int_equal(cache_put_negative(&cache, name, 0, NULL, NULL, &origin), ERR_OK);
     put("denied.test", 1, 100, CACHE_ANSWER);
     assert_false(find("denied.test", RRTYPE_A, INT64_MAX, &found));
     assert_true(cache_find_nxdomain(&cache, &key, &when, &arena, &found));
@@ -207,7 +207,7 @@ static void test_what_has_ended(void **state)
     assert_false(cache_find(&cache, &key, 2, RRTYPE_A, &when, &arena, &found));
     when.stale_ms = 1000;
     assert_true(cache_find(&cache, &key, 2, RRTYPE_A, &when, &arena, &found));
-    assert_true(found.is_stale && found.end_ms == now_wall_ms());
+    assert_true(found.is_stale && found.expire_ms == now_wall_ms());
     now_advance(1000);
     when.now_ms = now_wall_ms();
     assert_false(cache_find(&cache, &key, 2, RRTYPE_A, &when, &arena, &found));
@@ -308,31 +308,34 @@ static void test_delegations(void **state)
     uint8_t zone[DNAME_MAX], ns[DNAME_MAX], name[DNAME_MAX];
     struct cache_time when = now_time();
     struct cache_name key;
-    struct cut cut, found;
+    struct delegation delegation, found;
     struct addr addr;
-    int64_t end_ms;
+    int64_t expire_ms;
 
     (void)state;
-    cut_init(&cut, unit_name("a.test", zone), CUT_DELEGATION);
-    int server = cut_add_server(&cut, unit_name("ns.a.test", ns));
+    delegation_init(&delegation, unit_name("a.test", zone), DELEGATION_REFERRAL);
+    int server = delegation_add_server(&delegation, unit_name("ns.a.test", ns));
     for (int i = 0; i < 10; i++) {
         char text[20];
         snprintf(text, sizeof(text), "192.0.2.%d", i / 2);
         assert_int_equal(addr_read(text, 53, &addr), ERR_OK);
-        cut_add_addr(&cut, server, &addr);
+        delegation_add_addr(&delegation, server, &addr);
     }
-    assert_int_equal(cut.addr_cnt, 5);
+    assert_int_equal(delegation.addr_cnt, 5);
     struct cache_origin origin = {.now_ms = now_wall_ms()};
-    cache_put_cut(&cache, &cut, 3600, now_wall_ms() + 60000, &origin);
+    cache_put_delegation(&cache, &delegation, 3600, now_wall_ms() + 60000, &origin);
     cache_name_init(&key, unit_name("www.x.A.TEST", name));
-    assert_true(cache_find_cut(&cache, &key, 4, 0, &when, 5353, &arena, &found, &end_ms));
+    assert_true(
+        cache_find_delegation(&cache, &key, 4, 0, &when, 5353, &arena, &found, &expire_ms));
     assert_int_equal(found.labels, 2);
     assert_int_equal(found.addr_cnt, 5);
     assert_int_equal(addr_port(&found.addrs[4].addr), 5353);
     assert_true(dname_is_equal(found.zone, zone) && dname_is_equal(found.servers[0].name, ns));
-    assert_int_equal(end_ms, now_wall_ms() + 60000); /* no longer than what led here */
-    assert_false(cache_find_cut(&cache, &key, 1, 0, &when, 53, &arena, &found, &end_ms));
-    assert_false(cache_find_cut(&cache, &key, 4, 3, &when, 53, &arena, &found, &end_ms));
+    assert_int_equal(expire_ms, now_wall_ms() + 60000); /* no longer than what led here */
+    assert_false(
+        cache_find_delegation(&cache, &key, 1, 0, &when, 53, &arena, &found, &expire_ms));
+    assert_false(
+        cache_find_delegation(&cache, &key, 4, 3, &when, 53, &arena, &found, &expire_ms));
 }
 
 /* The key of `name` in the space of data, as docs/CACHE.md has it. */

@@ -69,10 +69,10 @@ static void answers(void **state)
     (void)state;
     begin(RRTYPE_RCODE_NOERROR);
     facts.answer_cnt = 1;
-    facts.question_cnt = 1;
+    facts.query_cnt = 1;
     expect("answered", "www.some.test has 1 A record. 1 question to servers led there.");
     assert_string_equal(cause.advice, "");
-    facts.question_cnt = 0;
+    facts.query_cnt = 0;
     facts.source.is_there = facts.source.is_local = true;
     expect("local", "This resolver knows it by itself");
     facts.source = (struct cause_source){.is_there = true, .is_stale = true, .age_s = 7300};
@@ -83,7 +83,7 @@ static void answers(void **state)
     begin(RRTYPE_RCODE_NXDOMAIN);
     expect("no-name", "There is no name www.some.test.");
     read_name("other.test.", facts.chain[0]);
-    facts.alias_cnt = 1;
+    facts.cname_cnt = 1;
     expect("alias-to-nowhere",
            "www.some.test is an alias of other.test, and there is no such name");
     begin(RRTYPE_RCODE_YXDOMAIN);
@@ -200,7 +200,7 @@ static void failures_of_delegations(void **state)
     (void)state;
     begin(RRTYPE_RCODE_SERVFAIL);
     f = fail_at("ns.b.test.", "b.test.");
-    f->is_circle = true;
+    f->is_loop = true;
     f->addr_cnt = 0;
     f = fail_at("www.some.test.", "some.test.");
     f->addr_cnt = 0;
@@ -229,7 +229,7 @@ static void failures_of_delegations(void **state)
     begin(RRTYPE_RCODE_SERVFAIL);
     read_name("b.test.", facts.chain[0]);
     memcpy(facts.chain[1], asked, sizeof(asked));
-    facts.alias_cnt = 2;
+    facts.cname_cnt = 2;
     expect("alias-circle", "www.some.test -> b.test -> www.some.test.");
 }
 
@@ -262,7 +262,7 @@ static void names_of_any_length_fit(void **state)
     assert_true(dname_check(asked, sizeof(asked)) > 250);
     for (unsigned n = 0; n < CAUSE_CHAIN_MAX; n++)
         memcpy(facts.chain[n], asked, sizeof(asked));
-    facts.alias_cnt = CAUSE_CHAIN_MAX + 3;
+    facts.cname_cnt = CAUSE_CHAIN_MAX + 3;
     for (unsigned rcode = 0; rcode < 24; rcode++)
         for (unsigned cnt = 0; cnt < 2; cnt++) {
             facts.rcode = rcode;

@@ -148,8 +148,8 @@ static void add_alias(unsigned from, unsigned to)
     reply.cnt[MESSAGE_ANSWER]++;
 }
 
-/* A chain of aliases, and each link again and again. */
-static void aliases(void)
+/* A chain of cnames, and each link again and again. */
+static void cnames(void)
 {
     for (unsigned i = 0; i < 12; i++)
         add_alias(i, i + 1);
@@ -216,7 +216,7 @@ static void lead_back(unsigned n, unsigned type)
 }
 
 static void dname_again(void) { lead_back(3, RRTYPE_DNAME); }
-static void alias_again(void) { lead_back(0, RRTYPE_CNAME); }
+static void cname_again(void) { lead_back(0, RRTYPE_CNAME); }
 
 /* A chain, each link in that many copies. */
 static void copy_links(unsigned copies)
@@ -266,10 +266,10 @@ static const struct shape {
     {"owners on top of each other, authority", ladder_in_authority, 3500},
     {"pointers to pointers", pointer_chains, 4500},
     {"4,000 addresses", many_addresses, 40000},
-    {"aliases", aliases, 85000},
+    {"aliases", cnames, 85000},
     {"DNAMEs", dnames, 18000},
     {"a DNAME, again and again", dname_again, 700},
-    {"a CNAME, again and again", alias_again, 800},
+    {"a CNAME, again and again", cname_again, 800},
     {"11 CNAMEs in 16 copies", copied_aliases, 7000},
     {"11 CNAMEs in 265 copies", more_copied_aliases, 16000},
     {"types", types, 29000},

@@ -22,7 +22,7 @@ static void put_forwarder(const char *name, const char *const *at, size_t cnt)
     for (size_t i = 0; i < cnt; i++)
         assert_int_equal(addr_read(at[i], 53, &addrs[i]), ERR_OK);
     struct route_zone forward = {.name = *name ? unit_name(name, zone) : root,
-                                 .source = CUT_FORWARD,
+                                 .source = DELEGATION_FORWARD,
                                  .addrs = addrs,
                                  .addr_cnt = cnt};
     assert_int_equal(route_put_zone(&stage.policy->route, &forward, &stage.policy->arena),

@@ -160,7 +160,7 @@ static void play(const struct flood *f)
     if (f->is_forwarded) {
         assert_int_equal(addr_read("192.0.2.9", 53, &addr), ERR_OK);
         struct route_zone all = {
-            .name = root, .source = CUT_FORWARD, .addrs = &addr, .addr_cnt = 1};
+            .name = root, .source = DELEGATION_FORWARD, .addrs = &addr, .addr_cnt = 1};
         assert_int_equal(route_put_zone(&stage.policy->route, &all, &stage.policy->arena),
                          ERR_OK);
     }

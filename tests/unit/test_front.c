@@ -42,7 +42,7 @@ static struct {
     uv_loop_t loop;
     struct guard *guard;
     struct exchange_settings settings;
-    struct leisure *leisure;
+    struct idle_queue *idle_queue;
     struct front_stream *front;
     struct addr at;
     int fds[2 * ALL];
@@ -74,8 +74,8 @@ static void open_world(void)
     assert_int_equal(guard_new(&conf, 1, &world.guard), ERR_OK);
     world.settings.guard = world.guard;
     assert_int_equal(uv_loop_init(&world.loop), 0);
-    assert_int_equal(leisure_new(&world.loop, &world.leisure), ERR_OK);
-    parts.leisure = world.leisure;
+    assert_int_equal(idle_queue_new(&world.loop, &world.idle_queue), ERR_OK);
+    parts.idle_queue = world.idle_queue;
     assert_int_equal(front_stream_new(&parts, fd, EXCHANGE_STACK_DNS, &world.front), ERR_OK);
 }
 
@@ -84,7 +84,7 @@ static void close_world(void)
     while (world.fd_cnt > 0)
         close(world.fds[--world.fd_cnt]);
     front_stream_close(&world.front, false);
-    leisure_close(&world.leisure);
+    idle_queue_close(&world.idle_queue);
     uv_run(&world.loop, UV_RUN_DEFAULT);
     assert_int_equal(uv_loop_close(&world.loop), 0);
     assert_int_equal(guard_counts(world.guard).connections, 0);

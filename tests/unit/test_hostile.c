@@ -89,7 +89,7 @@ static void test_first_wrong_reply_moves_to_tcp(void **state)
         assert_int_equal(is_believed, !is_on);
         if (is_on) {
             assert_int_equal(stage.engine->counts.suspects, 1);
-            assert_int_equal(stage.engine->refused.cnt[MATCH_ID], 1);
+            assert_int_equal(stage.engine->rejected.cnt[MATCH_ID], 1);
             assert_true(stage.pending[0]->is_tcp);
         }
         run(world);
@@ -288,7 +288,7 @@ static void test_fragments(void **state)
         end();
         struct addr from = stage.pending[i]->match.to;
         assert_int_equal(stage_deliver(&stage, i, &from, reply.wire, reply.len), !is_on);
-        assert_int_equal(stage.engine->refused.cnt[MATCH_LARGE], is_on);
+        assert_int_equal(stage.engine->rejected.cnt[MATCH_LARGE], is_on);
         if (is_on)
             assert_true(stage.pending[reach_victim()]->is_tcp);
         run(long_answer);
@@ -445,7 +445,7 @@ static void test_steps_are_told(void **state)
     assert_int_equal(told[TRACE_STEP_ZONE], 1);
     assert_int_equal(told[TRACE_STEP_ASK], 4); /* root, example, victim over UDP and TCP */
     assert_int_equal(told[TRACE_STEP_REPLY], 3);
-    assert_int_equal(told[TRACE_STEP_REFUSED], 1);
+    assert_int_equal(told[TRACE_STEP_REJECTED], 1);
     assert_int_equal(told[TRACE_STEP_END], 1);
     const struct trace_finished *f = &stage.engine->finished.at[0];
     assert_true(f->queries == 4 && !f->has_failed && f->attempt_cnt == 4 &&
@@ -502,13 +502,13 @@ static void test_round_trip_times(void **state)
     }
 }
 
-static struct json *kept_story;
+static struct json *kept_tree;
 
-static void keep_story(void *data, struct json *story, const struct cause *cause)
+static void keep_tree(void *data, struct json *tree, const struct cause *cause)
 {
     (void)data;
     must(cause != NULL);
-    kept_story = story;
+    kept_tree = tree;
 }
 
 /* Forgers and chatty servers do not make a story of more octets than it may have. */
@@ -523,7 +523,7 @@ static void test_stories_are_bounded(void **state)
     struct res_explain_ask ask_why = {.settings = &stage.settings,
                                       .name = unit_name("www.victim.example", name),
                                       .type = RRTYPE_A,
-                                      .done = keep_story};
+                                      .done = keep_tree};
     assert_int_equal(addr_read("127.0.0.1", 4000, &ask_why.client), ERR_OK);
     assert_int_equal(res_explain_begin(explain, &ask_why), ERR_OK);
     size_t i = reach_victim();
@@ -531,11 +531,11 @@ static void test_stories_are_bounded(void **state)
         if (id != id_of(i))
             forge(i, (uint16_t)id, true, "192.0.2.3", NULL);
     run(world);
-    assert_non_null(kept_story);
-    assert_in_range(json_size(kept_story), EXPLAIN_OCTETS_MAX / 2, EXPLAIN_OCTETS_MAX + 65536);
-    assert_true(json_get_number(kept_story, "more-steps", 0) > 50000);
-    assert_string_equal(json_get_text(json_find(kept_story, "cause"), "kind", ""), "answered");
-    json_free(&kept_story);
+    assert_non_null(kept_tree);
+    assert_in_range(json_size(kept_tree), EXPLAIN_OCTETS_MAX / 2, EXPLAIN_OCTETS_MAX + 65536);
+    assert_true(json_get_number(kept_tree, "more-steps", 0) > 50000);
+    assert_string_equal(json_get_text(json_find(kept_tree, "cause"), "kind", ""), "answered");
+    json_free(&kept_tree);
     res_explain_free(&explain);
     stage_fini(&stage);
 }
@@ -553,15 +553,15 @@ static void test_a_fresh_story_and_the_clock(void **state)
                                       .name = unit_name("www.victim.example", name),
                                       .type = RRTYPE_A,
                                       .is_fresh = true,
-                                      .done = keep_story};
+                                      .done = keep_tree};
     assert_int_equal(addr_read("127.0.0.1", 4000, &ask_why.client), ERR_OK);
     assert_int_equal(res_explain_begin(explain, &ask_why), ERR_OK);
     assert_true(answer(world, 0));
     now_set_wall(now_wall_ms() - 3600 * 1000);
     run(world);
-    assert_string_equal(json_get_text(json_find(kept_story, "cause"), "kind", ""), "answered");
+    assert_string_equal(json_get_text(json_find(kept_tree, "cause"), "kind", ""), "answered");
     assert_int_equal(asked_cnt, 3);
-    json_free(&kept_story);
+    json_free(&kept_tree);
     res_explain_free(&explain);
     stage_fini(&stage);
 }
@@ -774,7 +774,7 @@ static void test_forwarders_keep_to_their_zone(void **state)
         assert_int_equal(
             route_put_zone(&stage.policy->route,
                            &(struct route_zone){.name = unit_name("evil.example", zone),
-                                                .source = CUT_FORWARD,
+                                                .source = DELEGATION_FORWARD,
                                                 .addrs = &addr,
                                                 .addr_cnt = 1},
                            &stage.policy->arena),
@@ -1075,8 +1075,8 @@ static void test_priming(void **state)
     struct cache_name key;
     struct cache_time when;
     struct arena arena;
-    struct cut cut;
-    int64_t end_ms;
+    struct delegation delegation;
+    int64_t expire_ms;
     (void)state;
     open_stage();
     stage.policy->is_priming = true;
@@ -1087,9 +1087,9 @@ static void test_priming(void **state)
     arena_init(&arena, 0);
     when = engine_time(INT64_MAX);
     cache_name_init(&key, unit_name("other", name));
-    assert_true(
-        cache_find_cut(&stage.engine->cache, &key, 1, 0, &when, 53, &arena, &cut, &end_ms));
-    assert_true(cut.labels == 0 && cut.addr_cnt == 1);
+    assert_true(cache_find_delegation(&stage.engine->cache, &key, 1, 0, &when, 53, &arena,
+                                      &delegation, &expire_ms));
+    assert_true(delegation.labels == 0 && delegation.addr_cnt == 1);
     arena_fini(&arena);
     stage_fini(&stage);
 
@@ -1246,7 +1246,7 @@ static bool unchained(const char *server, const char *name, uint16_t type)
     n = (unsigned)strtoul(label + 1, NULL, 10);
     if (*label == 'c') { /* a delegation to servers without addresses, each elsewhere */
         reply.flags = MESSAGE_QR;
-        for (unsigned i = 0; i < CUT_SERVERS_MAX; i++)
+        for (unsigned i = 0; i < DELEGATION_SERVERS_MAX; i++)
             add(MESSAGE_AUTHORITY, "%s 3600 NS a.b.c.d.e.f.g.h.i.j.k.n%ux%u.evil.example.",
                 label, n, i);
         return true;
@@ -1551,7 +1551,7 @@ static void test_the_ds_of_a_stub_zone(void **state)
     assert_int_equal(
         route_put_zone(&stage.policy->route,
                        &(struct route_zone){.name = unit_name("corp.example", zone),
-                                            .source = CUT_STUB,
+                                            .source = DELEGATION_STUB,
                                             .addrs = &addr,
                                             .addr_cnt = 1},
                        &stage.policy->arena),
@@ -1630,12 +1630,12 @@ static void test_hot_answers(void **state)
         run(changing);
         assert_true(has_address(GOOD));
     }
-    assert_true(stage.engine->counts.hot >= 2);
-    uint64_t hot = stage.engine->counts.hot;
+    assert_true(stage.engine->counts.answer_cache >= 2);
+    uint64_t answer_cache = stage.engine->counts.answer_cache;
     /* the letters are the client's, the TTL has run down */
     now_advance(20000);
     ask("wWw.victim.example");
-    assert_int_equal(stage.engine->counts.hot, hot + 1);
+    assert_int_equal(stage.engine->counts.answer_cache, answer_cache + 1);
     const struct stage_answer *a = &stage.answers[stage.answer_cnt - 1];
     assert_memory_equal(a->wire + 13, "wWw", 3);
     assert_int_equal(util_get_u32(a->wire + MESSAGE_HEADER_LEN + 20 + 4 + 6), 40);
@@ -1655,7 +1655,7 @@ static void test_hot_answers(void **state)
     assert_true(has_address(BAD));
     for (int i = 0; i < 3; i++)
         ask("www.victim.example");
-    assert_true(stage.engine->counts.hot > hot + 1 && has_address(BAD));
+    assert_true(stage.engine->counts.answer_cache > answer_cache + 1 && has_address(BAD));
     /* its end */
     now_advance(60000);
     ask("www.victim.example");
@@ -1673,9 +1673,9 @@ static void test_hot_answers(void **state)
     ask("www.victim.example");
     assert_int_equal(rcode(), RRTYPE_RCODE_REFUSED);
     res_serve_adopt(stage.serve, stage.policy);
-    hot = stage.engine->counts.hot;
+    answer_cache = stage.engine->counts.answer_cache;
     ask("www.victim.example");
-    assert_true(has_address(GOOD) && stage.engine->counts.hot == hot);
+    assert_true(has_address(GOOD) && stage.engine->counts.answer_cache == answer_cache);
     policy_free(&other);
     stage_fini(&stage);
 }

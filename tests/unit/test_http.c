@@ -130,8 +130,8 @@ static uint32_t max_age(unsigned flags, unsigned answers, unsigned authority,
         at += 12 + rdata_len;
     }
     uint32_t age = doh_max_age(wire, at);
-    for (size_t cut = 0; cut < 19 + 16 * answers && age > 0; cut++)
-        assert_int_equal(doh_max_age(wire, cut), 0);
+    for (size_t delegation = 0; delegation < 19 + 16 * answers && age > 0; delegation++)
+        assert_int_equal(doh_max_age(wire, delegation), 0);
     return age;
 }
 

@@ -604,7 +604,7 @@ static void test_a_good_server_behind_silent_names(void **state)
 {
     (void)state;
     good_is_v6_only = dead_are_empty = false;
-    for (dead_names = 1; dead_names < CUT_SERVERS_MAX; dead_names++) {
+    for (dead_names = 1; dead_names < DELEGATION_SERVERS_MAX; dead_names++) {
         begin_anew(7);
         resolve("www.many.victim.example", silent_names);
         assert_true(has_address(GOOD));
@@ -616,7 +616,7 @@ static void test_a_good_server_behind_dead_names(void **state)
 {
     (void)state;
     for (int variant = 0; variant < 4; variant++)
-        for (unsigned dead = 1; dead < CUT_SERVERS_MAX; dead++) {
+        for (unsigned dead = 1; dead < DELEGATION_SERVERS_MAX; dead++) {
             dead_names = dead;
             all_names = dead + 1;
             good_is_v6_only = variant & 1;
@@ -941,7 +941,7 @@ static void test_slow_forwarders_are_waited_for(void **state)
             assert_int_equal(addr_read("192.0.2.8", 53, &addrs[0]), ERR_OK);
             assert_int_equal(addr_read("192.0.2.9", 53, &addrs[1]), ERR_OK);
             struct route_zone zone = {
-                .name = root, .source = CUT_FORWARD, .addrs = addrs, .addr_cnt = cnt};
+                .name = root, .source = DELEGATION_FORWARD, .addrs = addrs, .addr_cnt = cnt};
             assert_int_equal(route_put_zone(&stage.policy->route, &zone, &stage.policy->arena),
                              ERR_OK);
             stage_open(&stage, 7);

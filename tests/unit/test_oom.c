@@ -182,17 +182,18 @@ static void tell_exempt(const struct policy_exempt *exempt)
     tell("\n");
 }
 
-static void tell_cut(const struct cut *cut)
+static void tell_delegation(const struct delegation *delegation)
 {
     char text[ADDR_TEXT_MAX];
 
-    tell_name(cut->zone);
-    tell(" %u %u %d %d:", cut->source, cut->server_cnt, cut->tls != NULL, cut->tls_falls_back);
-    for (int i = 0; i < cut->addr_cnt; i++) {
-        addr_print(&cut->addrs[i].addr, text);
+    tell_name(delegation->zone);
+    tell(" %u %u %d %d:", delegation->source, delegation->server_cnt, delegation->tls != NULL,
+         delegation->tls_falls_back);
+    for (int i = 0; i < delegation->addr_cnt; i++) {
+        addr_print(&delegation->addrs[i].addr, text);
         tell(" %s", text);
     }
-    tell(" tag %u\n", cut->tag);
+    tell(" tag %u\n", delegation->tag);
 }
 
 static void tell_resolver(const struct res_conf *c)
@@ -228,12 +229,12 @@ static void tell_resolver(const struct res_conf *c)
     tell_exempt(&p->case_exempt);
     tell_exempt(&p->cookie_exempt);
     tell_exempt(&p->edns_exempt);
-    tell_cut(&p->route.hints);
+    tell_delegation(&p->route.hints);
     for (size_t i = 0; i < ARRAY_LEN(names); i++) {
         uint8_t wire[DNAME_MAX];
         struct dname_parts name;
         dname_split(unit_name(names[i], wire), &name);
-        tell_cut(route_find(&p->route, &name, dname_labels(wire)));
+        tell_delegation(route_find(&p->route, &name, dname_labels(wire)));
     }
     for (size_t i = 0; i < ARRAY_LEN(locals); i++) {
         tell_local(&p->local, locals[i], RRTYPE_A);
@@ -716,14 +717,14 @@ static void test_opening(void **state)
 
 /* ---- explaining ---- */
 
-static struct json *story;
+static struct json *tree;
 static bool is_over;
 
-static void on_story(void *data, struct json *json, const struct cause *cause)
+static void on_tree(void *data, struct json *json, const struct cause *cause)
 {
     (void)data;
     (void)cause;
-    story = json;
+    tree = json;
     is_over = true;
 }
 
@@ -735,7 +736,7 @@ static void explain(struct res_explain *explain, bool is_starved)
                                       .type = RRTYPE_A,
                                       .is_fresh = true,
                                       .has_packets = true,
-                                      .done = on_story};
+                                      .done = on_tree};
 
     must(addr_read("127.0.0.1", 53, &ask_for.client) == ERR_OK);
     is_over = false;
@@ -743,10 +744,10 @@ static void explain(struct res_explain *explain, bool is_starved)
     if (!err)
         run(is_starved ? spared : servers_say);
     must(err == ERR_OK ? is_over : is_starved && starve_has_failed());
-    char *text = json_write(story, false);
+    char *text = json_write(tree, false);
     must((text && strstr(text, GOOD)) || (is_starved && starve_has_failed()));
     free(text);
-    json_free(&story);
+    json_free(&tree);
 }
 
 static void explaining(void)

@@ -26,7 +26,7 @@ static void done(struct out_ask *ask, enum out_result result, const struct messa
     (void)result;
     (void)reply;
 }
-static void refused(struct out_ask *ask, enum match_verdict why, const struct addr *from)
+static void on_rejected(struct out_ask *ask, enum match_verdict why, const struct addr *from)
 {
     (void)ask;
     (void)why;
@@ -77,7 +77,7 @@ static void open_asker_with(struct asker *a, unsigned most)
                               .len = 12,
                               .timeout_ms = 1000,
                               .done = done,
-                              .refused = refused};
+                              .rejected = on_rejected};
 }
 
 static void open_asker(struct asker *a) { open_asker_with(a, OUT_NET_SOCKETS_MAX); }
@@ -398,14 +398,14 @@ static void test_what_cannot_be_sent_costs_no_socket(void **state)
 
 /* A second reply to the query before is not taken for a forged one to the next, though both
  * have the same socket. */
-static unsigned refused_cnt, done_cnt;
+static unsigned rejected_cnt, done_cnt;
 
-static void count_refused(struct out_ask *ask, enum match_verdict why, const struct addr *from)
+static void count_rejected(struct out_ask *ask, enum match_verdict why, const struct addr *from)
 {
     (void)ask;
     (void)why;
     (void)from;
-    refused_cnt++;
+    rejected_cnt++;
 }
 
 static void count_done(struct out_ask *ask, enum out_result result, const struct message *reply)
@@ -430,7 +430,7 @@ static void set_query(struct asker *a, uint16_t id)
                                   .checks_id = true,
                                   .checks_question = true};
     a->ask.done = count_done;
-    a->ask.refused = count_refused;
+    a->ask.rejected = count_rejected;
 }
 
 /* Answer the query that waits at the sink, `times` times. */
@@ -456,7 +456,7 @@ static void test_a_second_reply_is_nobodys(void **state)
 
     assert_int_equal(ports_new(&terms, &system_ports), ERR_OK);
     open_asker(&a);
-    refused_cnt = done_cnt = 0;
+    rejected_cnt = done_cnt = 0;
     for (uint16_t id = 1; id <= 50; id++) {
         set_query(&a, id);
         assert_int_equal(a.out->ask(a.out, &a.ask), ERR_OK);
@@ -464,7 +464,7 @@ static void test_a_second_reply_is_nobodys(void **state)
         while (done_cnt < id)
             uv_run(&a.loop, UV_RUN_ONCE);
     }
-    assert_int_equal(refused_cnt, 0);
+    assert_int_equal(rejected_cnt, 0);
     close_asker(&a);
     ports_free(&system_ports);
     system_ports = kept;
@@ -576,10 +576,10 @@ static void test_endless_messages(void **state)
         assert_int_equal(listen(listener, 5), 0);
         set_query(&a, 7);
         a.ask.done = note_fault;
-        a.ask.refused = count_refused;
+        a.ask.rejected = count_rejected;
         a.ask.is_tcp = a.ask.match.is_tcp = true;
         has_failed = false;
-        refused_cnt = 0;
+        rejected_cnt = 0;
         assert_int_equal(a.out->ask(a.out, &a.ask), ERR_OK);
         int fd = accept(listener, NULL, NULL);
         turn(&a);
@@ -592,7 +592,7 @@ static void test_endless_messages(void **state)
         for (int i = 0; i < 200 && !has_failed; i++)
             turn(&a);
         assert_true(has_failed && fault == OUT_FAULT_BROKEN);
-        assert_int_equal(refused_cnt, has_same_id ? 4 : 0);
+        assert_int_equal(rejected_cnt, has_same_id ? 4 : 0);
         assert_int_equal(recv(fd, wire + 256, 1, 0), 0);
         close(fd);
 

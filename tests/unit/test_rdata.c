@@ -48,13 +48,13 @@ static void every_type_fits_its_shape(void **state)
         known++;
         if (rdata_check(type, wire, len) != ERR_OK)
             fail_msg("%s does not fit", samples[i]);
-        for (size_t cut = 0; cut < len; cut++) {
-            uint8_t *exact = malloc(cut + 1);
-            memcpy(exact, wire, cut);
-            enum err err = rdata_check(type, exact, cut);
+        for (size_t delegation = 0; delegation < len; delegation++) {
+            uint8_t *exact = malloc(delegation + 1);
+            memcpy(exact, wire, delegation);
+            enum err err = rdata_check(type, exact, delegation);
             free(exact);
             if (!is_open(type) && err == ERR_OK)
-                fail_msg("%s fits when cut to %zu octets", samples[i], cut);
+                fail_msg("%s fits when cut to %zu octets", samples[i], delegation);
         }
         wire[len] = 0;
         if (!is_open(type) && rdata_check(type, wire, len + 1) == ERR_OK)

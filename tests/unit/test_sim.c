@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "resolver/cache/cache_memory.h"
-#include "resolver/cache/claims.h"
+#include "resolver/cache/inflight.h"
 
 enum {
     QUERIES_MAX = 110,
@@ -956,7 +956,7 @@ static void read_answers(void)
 
 /* ---- another worker ---- */
 
-static struct claims *claims;
+static struct inflight *inflight;
 static bool is_woken;
 
 static void wake_worker(void *data, size_t worker)
@@ -970,13 +970,13 @@ static void announce(struct cache_store *store, uint64_t hash, bool is_urgent)
 {
     (void)store;
     (void)is_urgent;
-    claims_release(claims, hash);
+    inflight_release(inflight, hash);
 }
 
-static void open_claims(void)
+static void open_inflight(void)
 {
-    must(claims_new(wake_worker, NULL, &claims) == ERR_OK);
-    stage.engine->claims = claims;
+    must(inflight_new(wake_worker, NULL, &inflight) == ERR_OK);
+    stage.engine->inflight = inflight;
     stage.engine->cache.store->is_shared = true;
     stage.engine->cache.store->announce = announce;
 }
@@ -1003,7 +1003,7 @@ static void claim(unsigned n)
     uint64_t hash = claim_of(&queries[n]);
     uint32_t turn;
 
-    if (claims_take(claims, hash, OTHER_WORKER, &turn) != CLAIMS_OURS)
+    if (inflight_take(inflight, hash, OTHER_WORKER, &turn) != INFLIGHT_OURS)
         return;
     note("another worker claims %s type %u", queries[n].name, queries[n].type);
     schedule(EVENT_RELEASE, 1 + below(chance(200) ? 9000 : 1500))->hash = hash;
@@ -1012,12 +1012,12 @@ static void claim(unsigned n)
 static void release(uint64_t hash)
 {
     note("another worker has ended");
-    claims_release(claims, hash);
+    inflight_release(inflight, hash);
 }
 
 /* ---- configuration ---- */
 
-static void put_zone(struct policy *p, const char *zone, enum cut_source source,
+static void put_zone(struct policy *p, const char *zone, enum delegation_source source,
                      const char *address)
 {
     uint8_t name[DNAME_MAX];
@@ -1034,14 +1034,15 @@ static void configure(struct policy *p)
     static const uint32_t waits_ms[] = {0, 300, 1800}, queries_most[] = {8, 20, 50, 100},
                           times_ms[] = {7000, 7000, 3000};
     struct addr addr;
-    struct cut *hints = &p->route.hints;
+    struct delegation *hints = &p->route.hints;
 
-    cut_init(hints, root, CUT_HINTS);
-    hints->servers[0] = (struct cut_server){.name = root, .lookup = {CUT_KNOWN, CUT_KNOWN}};
+    delegation_init(hints, root, DELEGATION_HINTS);
+    hints->servers[0] = (struct delegation_server){
+        .name = root, .lookup = {DELEGATION_KNOWN, DELEGATION_KNOWN}};
     hints->server_cnt = 1;
     for (int i = 0; i < 2; i++) {
         must(addr_read(hosts[i].address, 53, &addr) == ERR_OK);
-        cut_add_addr(hints, 0, &addr);
+        delegation_add_addr(hints, 0, &addr);
     }
     must(addr_read_prefix("0.0.0.0/8", &local_nets[0]) == ERR_OK &&
          addr_read_prefix("127.0.0.0/8", &local_nets[1]) == ERR_OK &&
@@ -1071,9 +1072,9 @@ static void configure(struct policy *p)
     if (sim.is_calm)
         p->limits = budget_defaults();
     if (sim.is_forwarding)
-        put_zone(p, sim.forwarded, CUT_FORWARD, FORWARDER);
+        put_zone(p, sim.forwarded, DELEGATION_FORWARD, FORWARDER);
     if (sim.has_stub)
-        put_zone(p, "stub.example.", CUT_STUB, STUB);
+        put_zone(p, "stub.example.", DELEGATION_STUB, STUB);
     sim.most_queries = (unsigned)util_max(sim.most_queries, p->limits.queries);
     sim.most_ms = (unsigned)util_max(sim.most_ms, p->limits.time_ms);
 }
@@ -1101,7 +1102,7 @@ static void stop(void)
     res_serve_close(stage.serve);
     for (size_t i = 0; i < event_cnt; i++)
         if (events[i].kind == EVENT_RELEASE)
-            claims_release(claims, events[i].hash);
+            inflight_release(inflight, events[i].hash);
     if (stage.pending_cnt > 0)
         go_wrong("%zu queries to servers are out after the end", stage.pending_cnt);
 }
@@ -1215,7 +1216,7 @@ static void open_world(void)
     stage_out_ask = stage.out.ask;
     stage.out.ask = out_ask;
     stage_open(&stage, sim.seed);
-    claims = NULL;
+    inflight = NULL;
     if (!sim.is_calm && !stage.disk && chance(300)) { /* a small cache */
         stage.engine->cache.store->free(&stage.engine->cache.store);
         must(cache_memory_new(32 << 10, &store) == ERR_OK);
@@ -1223,7 +1224,7 @@ static void open_world(void)
     }
     sim.is_claimed = sim.is_claimed && !stage.disk;
     if (sim.is_claimed)
-        open_claims();
+        open_inflight();
     note("seed %llu: %u queries, quotas %u %u %u %u, lost %u delayed %u doubled %u altered %u "
          "forged %u limited %u unreachable "
          "%u mischief %u per mille%s",
@@ -1296,15 +1297,15 @@ static void check_lists(void)
         go_wrong("at rest %zu lists of tasks are not empty", held);
 }
 
-static void check_claims(void)
+static void check_inflight(void)
 {
     for (unsigned n = 0; n < sim.query_cnt && sim.is_claimed; n++) {
         uint64_t hash = claim_of(&queries[n]);
         uint32_t turn;
-        if (claims_take(claims, hash, OTHER_WORKER, &turn) == CLAIMS_THEIRS)
+        if (inflight_take(inflight, hash, OTHER_WORKER, &turn) == INFLIGHT_THEIRS)
             go_wrong("at rest %s type %u is claimed", queries[n].name, queries[n].type);
         else
-            claims_release(claims, hash);
+            inflight_release(inflight, hash);
     }
 }
 
@@ -1332,7 +1333,7 @@ static void check_rest(void)
         go_wrong("at rest %llu queries of clients count as waiting",
                  (unsigned long long)sums.waiting);
     check_lists();
-    check_claims();
+    check_inflight();
     uint64_t most = (uint64_t)sim.most_queries * (sim.query_cnt + e->counts.prefetched);
     if (sim.sent_cnt - sim.primed_cnt > most)
         go_wrong("%u queries were sent, %llu are allowed", sim.sent_cnt - sim.primed_cnt,
@@ -1389,7 +1390,7 @@ static uint64_t play(uint64_t seed, bool is_verbose)
     while (event_cnt > 0)
         free(events[--event_cnt].wire);
     stage_fini(&stage);
-    claims_free(&claims);
+    inflight_free(&inflight);
     alarm(0);
     return sim.hash;
 }

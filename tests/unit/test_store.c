@@ -284,9 +284,9 @@ static void test_it_never_grows(void **state)
     print_message("%llu entries in %llu of %llu octets, %llu trimmed, %llu refused\n",
                   (unsigned long long)stats.entries, (unsigned long long)stats.used,
                   (unsigned long long)stats.size, (unsigned long long)stats.trimmed,
-                  (unsigned long long)stats.refused);
+                  (unsigned long long)stats.dropped);
     assert_true(stats.used <= stats.size && stats.trimmed > 10000 && stats.entries > 1000);
-    assert_int_equal(stats.refused, 0);
+    assert_int_equal(stats.dropped, 0);
     unsigned kept = 0;
     for (unsigned i = 0; i < 100; i++) {
         struct cache_key key = key_of("good", i, i, bytes);

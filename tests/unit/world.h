@@ -143,16 +143,17 @@ static void count_asked(struct stage *s, const struct out_ask *ask)
 static void open_stage(void)
 {
     struct quota_limits limits = {.per_zone = 200, .per_server = 400};
-    struct cut *hints;
+    struct delegation *hints;
     struct addr addr;
 
     stage_init(&stage, &limits);
     hints = &stage.policy->route.hints;
     assert_int_equal(addr_read("192.0.2.1", 53, &addr), ERR_OK);
-    cut_init(hints, root, CUT_HINTS);
-    hints->servers[0] = (struct cut_server){.name = root, .lookup = {CUT_KNOWN, CUT_KNOWN}};
+    delegation_init(hints, root, DELEGATION_HINTS);
+    hints->servers[0] = (struct delegation_server){
+        .name = root, .lookup = {DELEGATION_KNOWN, DELEGATION_KNOWN}};
     hints->server_cnt = 1;
-    cut_add_addr(hints, 0, &addr);
+    delegation_add_addr(hints, 0, &addr);
     stage.policy->is_priming = stage.policy->uses_v6 = false;
     assert_int_equal(addr_read_prefix("0.0.0.0/8", &local_nets[0]), ERR_OK);
     assert_int_equal(addr_read_prefix("127.0.0.0/8", &local_nets[1]), ERR_OK);

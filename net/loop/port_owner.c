@@ -1,5 +1,5 @@
 /* /proc/net names the inode of each bound socket, /proc/PID/fd the process that has it open. */
-#include "net/loop/holder.h"
+#include "net/loop/port_owner.h"
 
 #include <dirent.h>
 #include <unistd.h>
@@ -115,7 +115,7 @@ static bool has_socket(const char *pid, const struct inodes *inodes)
     return found;
 }
 
-static void name_process(const char *pid, char out[HOLDER_TEXT_MAX])
+static void name_process(const char *pid, char out[PORT_OWNER_TEXT_MAX])
 {
     char path[PATH_SIZE], name[64] = "a process";
     snprintf(path, sizeof(path), "/proc/%.20s/comm", pid);
@@ -124,16 +124,16 @@ static void name_process(const char *pid, char out[HOLDER_TEXT_MAX])
         name[strcspn(name, "\n")] = '\0';
     if (file)
         fclose(file);
-    snprintf(out, HOLDER_TEXT_MAX, "%s (pid %.20s)", name, pid);
+    snprintf(out, PORT_OWNER_TEXT_MAX, "%s (pid %.20s)", name, pid);
 }
 
-void holder_find(const struct addr *addr, bool is_stream, char out[HOLDER_TEXT_MAX])
+void port_owner_find(const struct addr *addr, bool is_stream, char out[PORT_OWNER_TEXT_MAX])
 {
     struct inodes inodes = {.cnt = 0};
 
     collect(is_stream ? "/proc/net/tcp" : "/proc/net/udp", false, is_stream, addr, &inodes);
     collect(is_stream ? "/proc/net/tcp6" : "/proc/net/udp6", true, is_stream, addr, &inodes);
-    snprintf(out, HOLDER_TEXT_MAX, "another program%s",
+    snprintf(out, PORT_OWNER_TEXT_MAX, "another program%s",
              geteuid() == 0 ? "" : " (start this as root once to see its name)");
     DIR *proc = inodes.cnt ? opendir("/proc") : NULL;
     for (struct dirent *entry; proc && (entry = readdir(proc));)
@@ -145,7 +145,7 @@ void holder_find(const struct addr *addr, bool is_stream, char out[HOLDER_TEXT_M
         closedir(proc);
 }
 
-size_t holder_list(uint16_t port, struct addr *out, size_t max)
+size_t port_owner_list(uint16_t port, struct addr *out, size_t max)
 {
     static const char *const tables[] = {"/proc/net/udp", "/proc/net/udp6"};
     unsigned long *inodes = calloc(max, sizeof(*inodes));

@@ -1,13 +1,13 @@
 /* While something waits the loop polls without waiting, and after each poll it is known whether
  * anything else came. */
-#include "net/loop/leisure.h"
+#include "net/loop/idle_queue.h"
 
 #include "base/now.h"
 
 enum { SHARE = 10 /* one part in so many of a busy worker's time */, CREDIT_MAX_US = 20000 };
 
 /* Lifetime: worker. */
-struct leisure {
+struct idle_queue {
     uv_idle_t idle;
     uv_check_t check;
     struct list jobs;
@@ -20,7 +20,7 @@ struct leisure {
 /* Only there to keep the poll from waiting. */
 static void on_idle(uv_idle_t *idle) { (void)idle; }
 
-static void earn(struct leisure *l, uint64_t now_us)
+static void earn(struct idle_queue *l, uint64_t now_us)
 {
     l->credit_us += (int64_t)((now_us - l->since_us) / SHARE);
     if (l->credit_us > CREDIT_MAX_US)
@@ -30,7 +30,7 @@ static void earn(struct leisure *l, uint64_t now_us)
 
 static void on_check(uv_check_t *check)
 {
-    struct leisure *l = check->data;
+    struct idle_queue *l = check->data;
     uint64_t start_us = now_mono_us();
     bool is_busy = l->is_busy;
 
@@ -38,16 +38,16 @@ static void on_check(uv_check_t *check)
     earn(l, start_us);
     if ((is_busy && l->credit_us <= 0) || list_is_empty(&l->jobs))
         return;
-    struct leisure_job *job = container_of(l->jobs.next, struct leisure_job, link);
-    leisure_remove(l, job);
+    struct idle_queue_job *job = container_of(l->jobs.next, struct idle_queue_job, link);
+    idle_queue_remove(l, job);
     job->run(job);
     if (is_busy)
         l->credit_us -= (int64_t)(now_mono_us() - start_us);
 }
 
-enum err leisure_new(uv_loop_t *loop, struct leisure **out)
+enum err idle_queue_new(uv_loop_t *loop, struct idle_queue **out)
 {
-    struct leisure *l = calloc(1, sizeof(*l));
+    struct idle_queue *l = calloc(1, sizeof(*l));
     if (!l)
         return ERR_NOMEM;
     list_init(&l->jobs);
@@ -63,24 +63,24 @@ enum err leisure_new(uv_loop_t *loop, struct leisure **out)
 
 static void on_closed(uv_handle_t *handle)
 {
-    struct leisure *l = handle->data;
+    struct idle_queue *l = handle->data;
     if (--l->handle_cnt == 0)
         free(l);
 }
 
-void leisure_close(struct leisure **leisure)
+void idle_queue_close(struct idle_queue **idle_queue)
 {
-    struct leisure *l = *leisure;
+    struct idle_queue *l = *idle_queue;
     if (!l)
         return;
-    *leisure = NULL;
+    *idle_queue = NULL;
     uv_close((uv_handle_t *)&l->idle, on_closed);
     uv_close((uv_handle_t *)&l->check, on_closed);
 }
 
-void leisure_note_work(struct leisure *l) { l->is_busy = true; }
+void idle_queue_note_work(struct idle_queue *l) { l->is_busy = true; }
 
-void leisure_put(struct leisure *l, struct leisure_job *job)
+void idle_queue_put(struct idle_queue *l, struct idle_queue_job *job)
 {
     if (job->is_waiting)
         return;
@@ -92,7 +92,7 @@ void leisure_put(struct leisure *l, struct leisure_job *job)
     list_add(&l->jobs, &job->link);
 }
 
-void leisure_remove(struct leisure *l, struct leisure_job *job)
+void idle_queue_remove(struct idle_queue *l, struct idle_queue_job *job)
 {
     if (!job->is_waiting)
         return;

@@ -1,7 +1,7 @@
 /* Two tables, for short and for longer answers.  A line is eight tags and the state of its
  * eight slots; a hand goes round them and replaces what has not been asked for since it last
  * came by. */
-#include "resolver/cache/hot.h"
+#include "resolver/cache/answer_cache.h"
 
 #include "base/slab.h"
 
@@ -25,7 +25,7 @@ struct line {
 /* What is kept of an answer.  Behind it: the name in lower case, offsets of TTLs, then the
  * octets behind the question. */
 struct slot {
-    int64_t kept_ms, end_ms;
+    int64_t kept_ms, expire_ms;
     uint32_t versions[CACHE_USED_MAX];
     uint16_t depends_on[CACHE_USED_MAX];
     uint16_t type, len;
@@ -43,7 +43,7 @@ struct table {
 };
 
 /* Lifetime: worker. */
-struct hot {
+struct answer_cache {
     struct table tables[2];
     unsigned sample;
 };
@@ -57,38 +57,39 @@ static enum err make_table(struct table *t, size_t bytes, size_t slot_size)
     return t->lines && t->slots ? ERR_OK : ERR_NOMEM;
 }
 
-enum err hot_new(size_t bytes, struct hot **out)
+enum err answer_cache_new(size_t bytes, struct answer_cache **out)
 {
-    struct hot *hot = calloc(1, sizeof(*hot));
-    if (!hot)
+    struct answer_cache *answer_cache = calloc(1, sizeof(*answer_cache));
+    if (!answer_cache)
         return ERR_NOMEM;
-    enum err err = make_table(&hot->tables[0], bytes / 4 * 3, SHORT_SLOT);
+    enum err err = make_table(&answer_cache->tables[0], bytes / 4 * 3, SHORT_SLOT);
     if (!err)
-        err = make_table(&hot->tables[1], bytes / 4, LONG_SLOT);
+        err = make_table(&answer_cache->tables[1], bytes / 4, LONG_SLOT);
     if (err)
-        hot_free(&hot);
+        answer_cache_free(&answer_cache);
     else
-        *out = hot;
+        *out = answer_cache;
     return err;
 }
 
-void hot_free(struct hot **hot)
+void answer_cache_free(struct answer_cache **answer_cache)
 {
-    if (!*hot)
+    if (!*answer_cache)
         return;
-    for (size_t i = 0; i < ARRAY_LEN((*hot)->tables); i++) {
-        const struct table *t = &(*hot)->tables[i];
+    for (size_t i = 0; i < ARRAY_LEN((*answer_cache)->tables); i++) {
+        const struct table *t = &(*answer_cache)->tables[i];
         slab_free_huge(t->lines, t->line_cnt * sizeof(struct line));
         slab_free_huge(t->slots, t->line_cnt * WAYS * t->slot_size);
     }
-    free(*hot);
-    *hot = NULL;
+    free(*answer_cache);
+    *answer_cache = NULL;
 }
 
-void hot_clear(struct hot *hot)
+void answer_cache_clear(struct answer_cache *answer_cache)
 {
-    for (size_t i = 0; i < ARRAY_LEN(hot->tables); i++)
-        memset(hot->tables[i].lines, 0, hot->tables[i].line_cnt * sizeof(struct line));
+    for (size_t i = 0; i < ARRAY_LEN(answer_cache->tables); i++)
+        memset(answer_cache->tables[i].lines, 0,
+               answer_cache->tables[i].line_cnt * sizeof(struct line));
 }
 
 /* ---- finding ---- */
@@ -125,15 +126,16 @@ static unsigned find_tag(const struct line *line, uint32_t tag, unsigned way)
     return way;
 }
 
-void hot_probe(const struct hot *hot, struct exchange *const *batch, size_t cnt)
+void answer_cache_probe(const struct answer_cache *answer_cache, struct exchange *const *batch,
+                        size_t cnt)
 {
     for (size_t i = 0; i < cnt; i++)
-        for (size_t k = 0; k < ARRAY_LEN(hot->tables); k++)
-            __builtin_prefetch(line_of(&hot->tables[k], hash_of(batch[i])));
+        for (size_t k = 0; k < ARRAY_LEN(answer_cache->tables); k++)
+            __builtin_prefetch(line_of(&answer_cache->tables[k], hash_of(batch[i])));
     for (size_t i = 0; i < cnt; i++) {
         uint64_t hash = hash_of(batch[i]);
-        for (size_t k = 0; k < ARRAY_LEN(hot->tables); k++) {
-            const struct table *t = &hot->tables[k];
+        for (size_t k = 0; k < ARRAY_LEN(answer_cache->tables); k++) {
+            const struct table *t = &answer_cache->tables[k];
             const struct line *line = line_of(t, hash);
             unsigned way = find_tag(line, tag_of(hash), 0);
             if (way == WAYS)
@@ -157,7 +159,7 @@ static bool is_same(const struct slot *s, const struct exchange *ex)
 static bool is_current(const struct slot *s, const struct cache_versions *versions,
                        int64_t now_ms)
 {
-    if (now_ms >= s->end_ms || now_ms < s->kept_ms)
+    if (now_ms >= s->expire_ms || now_ms < s->kept_ms)
         return false;
     for (unsigned i = 0; i < s->depend_cnt; i++)
         if (atomic_load_explicit(&versions->slots[s->depends_on[i]], memory_order_acquire) !=
@@ -186,13 +188,14 @@ static bool write_answer(const struct slot *s, struct exchange *ex, int64_t now_
     return true;
 }
 
-bool hot_answer(struct hot *hot, const struct cache_versions *versions, struct exchange *ex,
-                int64_t now_ms, unsigned *rcode)
+bool answer_cache_answer(struct answer_cache *answer_cache,
+                         const struct cache_versions *versions, struct exchange *ex,
+                         int64_t now_ms, unsigned *rcode)
 {
     uint64_t hash = hash_of(ex);
 
-    for (size_t k = 0; k < ARRAY_LEN(hot->tables); k++) {
-        const struct table *t = &hot->tables[k];
+    for (size_t k = 0; k < ARRAY_LEN(answer_cache->tables); k++) {
+        const struct table *t = &answer_cache->tables[k];
         struct line *line = line_of(t, hash);
         for (unsigned way = find_tag(line, tag_of(hash), 0); way < WAYS;
              way = find_tag(line, tag_of(hash), way + 1)) {
@@ -203,7 +206,7 @@ bool hot_answer(struct hot *hot, const struct cache_versions *versions, struct e
                 line->tags[way] = 0;
                 return false;
             }
-            if (++hot->sample % SAMPLE == 0 || !write_answer(s, ex, now_ms))
+            if (++answer_cache->sample % SAMPLE == 0 || !write_answer(s, ex, now_ms))
                 return false;
             line->used |= (uint8_t)(1 << way);
             *rcode = s->rcode;
@@ -277,8 +280,9 @@ static bool note_versions(struct slot *s, const struct cache *cache)
     return atomic_load_explicit(&versions->epoch, memory_order_acquire) == cache->store->epoch;
 }
 
-void hot_keep(struct hot *hot, const struct cache *cache, const struct exchange *ex,
-              unsigned rcode, int64_t now_ms, int64_t until_ms)
+void answer_cache_keep(struct answer_cache *answer_cache, const struct cache *cache,
+                       const struct exchange *ex, unsigned rcode, int64_t now_ms,
+                       int64_t until_ms)
 {
     const struct builder *b = &ex->out;
     struct slot s = {.kept_ms = now_ms,
@@ -301,14 +305,14 @@ void hot_keep(struct hot *hot, const struct cache *cache, const struct exchange 
         return;
     s.len = (uint16_t)len;
     s.ttl_cnt = (uint8_t)ttl_cnt;
-    s.end_ms = now_ms + (int64_t)least * 1000;
-    if (until_ms < s.end_ms)
-        s.end_ms = until_ms;
-    if (s.end_ms <= now_ms)
+    s.expire_ms = now_ms + (int64_t)least * 1000;
+    if (until_ms < s.expire_ms)
+        s.expire_ms = until_ms;
+    if (s.expire_ms <= now_ms)
         return;
     for (int i = 0; i < 3; i++)
         s.cnt[i] = b->cnt[MESSAGE_ANSWER + i];
-    const struct table *t = &hot->tables[need > SHORT_SLOT];
+    const struct table *t = &answer_cache->tables[need > SHORT_SLOT];
     uint64_t hash = hash_of(ex);
     struct line *line = line_of(t, hash);
     unsigned way = find_way(t, line, tag_of(hash), ex);

@@ -1,4 +1,4 @@
-/* resolver/delegation/cut.h | a zone, its servers and their addresses
+/* resolver/delegation/delegation.h | a zone, its servers and their addresses
  *
  * What a referral, the hints or the configuration say: whom to ask about names below a zone.
  * Delegations are the parent's word (parent-centric): what the child says of its own servers is
@@ -15,25 +15,31 @@
 #include "net/transport/tls_client.h"
 
 enum {
-    CUT_SERVERS_MAX = 13,     /* docs/LIMITS.md section 3: NXNSAttack, NRDelegationAttack */
-    CUT_SERVER_ADDRS_MAX = 6, /* the same address counts once */
-    CUT_ADDRS_MAX = 40,
-    CUT_NAMES_MAX = (CUT_SERVERS_MAX + 1) * DNAME_MAX,
-    CUT_BYTES_MAX = 1 + CUT_SERVERS_MAX * (DNAME_MAX + 1) + CUT_ADDRS_MAX * 17
+    DELEGATION_SERVERS_MAX = 13, /* docs/LIMITS.md section 3: NXNSAttack, NRDelegationAttack */
+    DELEGATION_SERVER_ADDRS_MAX = 6, /* the same address counts once */
+    DELEGATION_ADDRS_MAX = 40,
+    DELEGATION_NAMES_MAX = (DELEGATION_SERVERS_MAX + 1) * DNAME_MAX,
+    DELEGATION_BYTES_MAX =
+        1 + DELEGATION_SERVERS_MAX * (DNAME_MAX + 1) + DELEGATION_ADDRS_MAX * 17
 };
 
-enum cut_source { CUT_DELEGATION, CUT_HINTS, CUT_STUB, CUT_FORWARD };
+enum delegation_source {
+    DELEGATION_REFERRAL,
+    DELEGATION_HINTS,
+    DELEGATION_STUB,
+    DELEGATION_FORWARD
+};
 
 /* How far the lookup of a server's addresses of one family has come. */
-enum cut_lookup { CUT_UNKNOWN, CUT_ASKING, CUT_KNOWN };
+enum delegation_lookup { DELEGATION_UNKNOWN, DELEGATION_ASKING, DELEGATION_KNOWN };
 
-struct cut_server {
+struct delegation_server {
     const uint8_t *name;
     uint8_t addr_cnt;
-    uint8_t lookup[2]; /* enum cut_lookup, for IPv4 and IPv6 */
+    uint8_t lookup[2]; /* enum delegation_lookup, for IPv4 and IPv6 */
 };
 
-struct cut_addr {
+struct delegation_addr {
     struct addr addr;
     uint8_t server;
     bool is_clear;   /* of a forwarder with TLS: TLS has failed, and it may be asked without */
@@ -44,9 +50,9 @@ struct cut_addr {
 };
 
 /* Lifetime: the task's, or the version's. */
-struct cut {
+struct delegation {
     const uint8_t *zone;
-    enum cut_source source;
+    enum delegation_source source;
     uint32_t
         tag; /* of a configured one: what tells it from others, over restarts too; else 0 */
     struct tls_client *tls; /* of a forwarder: ask over TLS; NULL: in the clear */
@@ -55,29 +61,31 @@ struct cut {
     bool is_crowded;        /* the referral named more servers than are kept */
     uint8_t labels;         /* of the zone */
     uint8_t server_cnt, addr_cnt;
-    struct cut_server servers[CUT_SERVERS_MAX];
-    struct cut_addr addrs[CUT_ADDRS_MAX];
+    struct delegation_server servers[DELEGATION_SERVERS_MAX];
+    struct delegation_addr addrs[DELEGATION_ADDRS_MAX];
 };
 
 /* An empty cut of `zone`, which stays the caller's. */
-void cut_init(struct cut *cut, const uint8_t *zone, enum cut_source source);
+void delegation_init(struct delegation *delegation, const uint8_t *zone,
+                     enum delegation_source source);
 
 /* Copy a cut, its names into `names`, where none of them stands yet: it outlives what it comes
  * from. */
-void cut_copy(struct cut *to, const struct cut *from, uint8_t names[CUT_NAMES_MAX]);
+void delegation_copy(struct delegation *to, const struct delegation *from,
+                     uint8_t names[DELEGATION_NAMES_MAX]);
 
 /* Add a server; its number, or -1 when there are enough.  One that is there already is found.
  */
-int cut_add_server(struct cut *cut, const uint8_t *name);
+int delegation_add_server(struct delegation *delegation, const uint8_t *name);
 
 /* Add an address of that server; one that is known, or too many, is left out. */
-void cut_add_addr(struct cut *cut, int server, const struct addr *addr);
+void delegation_add_addr(struct delegation *delegation, int server, const struct addr *addr);
 
 /* Its servers and addresses as octets, and its flags (ports are not kept); at most
- * CUT_BYTES_MAX. */
-size_t cut_write(const struct cut *cut, uint8_t out[CUT_BYTES_MAX]);
+ * DELEGATION_BYTES_MAX. */
+size_t delegation_write(const struct delegation *delegation, uint8_t out[DELEGATION_BYTES_MAX]);
 
-/* Read that back into a cut made by cut_init; names are copied into the arena, addresses get
- * `port`.  ERR_FORMAT, ERR_NOMEM. */
-MUST_USE enum err cut_parse(struct cut *cut, const uint8_t *bytes, size_t len, uint16_t port,
-                            struct arena *arena);
+/* Read that back into a cut made by delegation_init; names are copied into the arena, addresses
+ * get `port`.  ERR_FORMAT, ERR_NOMEM. */
+MUST_USE enum err delegation_parse(struct delegation *delegation, const uint8_t *bytes,
+                                   size_t len, uint16_t port, struct arena *arena);

@@ -1,6 +1,6 @@
-/* resolver/answer/hit.h | a whole answer from what is known here
+/* resolver/answer/answer.h | a whole answer from what is known here
  *
- * Follows the name through local data and the cache - aliases, DNAME, absences - and writes the
+ * Follows the name through local data and the cache - cnames, DNAME, absences - and writes the
  * sections.  What is not known is named, so that a task can find it out and the same walk
  * succeeds.
  *
@@ -12,35 +12,35 @@
 #include "net/request/exchange.h"
 #include "resolver/iterate/engine.h"
 
-enum { HIT_CNAMES_MAX = 63 }; /* the most that limits.cnames may be */
+enum { ANSWER_CNAMES_MAX = 63 }; /* the most that limits.cnames may be */
 
-enum hit_kind {
-    HIT_ANSWER, /* the sections are written: send `rcode` */
-    HIT_MISS,   /* `name` and `type` are not known; nothing is written */
+enum answer_kind {
+    ANSWER_WRITTEN, /* the sections are written: send `rcode` */
+    ANSWER_MISS,    /* `name` and `type` are not known; nothing is written */
 };
 
 /* Lifetime: that of the arena. */
-struct hit {
-    enum hit_kind kind;
+struct answer {
+    enum answer_kind kind;
     unsigned rcode;
     const uint8_t *name;
     uint16_t type;
     bool is_stale;   /* some of it has ended */
     bool is_failure; /* it is one that was remembered */
-    /* The entry of the chain whose last tenth begins first, at `near_end_ms`: it is worth
+    /* The entry of the chain whose last tenth begins first, at `prefetch_ms`: it is worth
      * asking anew from then on. */
-    const uint8_t *ending;
-    uint16_t type_ending;
-    int64_t near_end_ms; /* wall; INT64_MAX: there is none */
-    bool is_near_end;    /* that time has come */
-    int64_t end_ms;      /* wall: when the first of what it is made of ends */
-    bool is_explained;   /* `ede` and `text` say why */
+    const uint8_t *prefetch_name;
+    uint16_t prefetch_type;
+    int64_t prefetch_ms;  /* wall; INT64_MAX: there is none */
+    bool is_prefetch_due; /* that time has come */
+    int64_t expire_ms;    /* wall: when the first of what it is made of ends */
+    bool is_explained;    /* `ede` and `text` say why */
     uint16_t ede;
     const char *text;
 };
 
 /* On which terms an answer is written.  Lifetime: the call. */
-struct hit_terms {
+struct answer_terms {
     int64_t
         since_ms; /* wall: what was learnt since then counts whatever its TTL; INT64_MAX: no */
     /* Where nothing else is known, what ended so long ago is good enough, and failures that
@@ -51,5 +51,5 @@ struct hit_terms {
 };
 
 /* Answer `ex`, which intake has begun.  Memory comes from `arena`. */
-void hit_answer(struct engine *engine, struct exchange *ex, const struct hit_terms *terms,
-                struct arena *arena, struct hit *out);
+void answer_write(struct engine *engine, struct exchange *ex, const struct answer_terms *terms,
+                  struct arena *arena, struct answer *out);

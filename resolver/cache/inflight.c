@@ -1,14 +1,14 @@
 /* A slot is one word: 31 bits of the hash and one that says it is taken, and a bit for each
  * worker that waits; with more than 32 workers some share a bit, and are woken for nothing at
  * times. */
-#include "resolver/cache/claims.h"
+#include "resolver/cache/inflight.h"
 
 #include <stdatomic.h>
 
 enum { SLOTS = 1 << 16 };
 
 /* Lifetime: process. */
-struct claims {
+struct inflight {
     void (*wake)(void *data, size_t worker);
     void *data;
     _Atomic uint64_t slots[SLOTS];
@@ -16,9 +16,10 @@ struct claims {
         turns[SLOTS]; /* releases: a name that is claimed again at once is another claim */
 };
 
-enum err claims_new(void (*wake)(void *data, size_t worker), void *data, struct claims **out)
+enum err inflight_new(void (*wake)(void *data, size_t worker), void *data,
+                      struct inflight **out)
 {
-    struct claims *c = calloc(1, sizeof(*c));
+    struct inflight *c = calloc(1, sizeof(*c));
     if (!c)
         return ERR_NOMEM;
     c->wake = wake;
@@ -27,49 +28,51 @@ enum err claims_new(void (*wake)(void *data, size_t worker), void *data, struct 
     return ERR_OK;
 }
 
-void claims_free(struct claims **claims)
+void inflight_free(struct inflight **inflight)
 {
-    free(*claims);
-    *claims = NULL;
+    free(*inflight);
+    *inflight = NULL;
 }
 
-static uint64_t head_of(uint64_t hash) { return (hash | 0x80000000U) << CLAIMS_WAITERS; }
+static uint64_t head_of(uint64_t hash) { return (hash | 0x80000000U) << INFLIGHT_WAITERS; }
 
 static bool is_same(uint64_t slot, uint64_t hash)
 {
-    return slot >> CLAIMS_WAITERS == head_of(hash) >> CLAIMS_WAITERS;
+    return slot >> INFLIGHT_WAITERS == head_of(hash) >> INFLIGHT_WAITERS;
 }
 
 static size_t slot_of(uint64_t hash) { return hash >> 48 & (SLOTS - 1); }
 
-enum claims_verdict claims_take(struct claims *c, uint64_t hash, size_t worker, uint32_t *turn)
+enum inflight_verdict inflight_take(struct inflight *c, uint64_t hash, size_t worker,
+                                    uint32_t *turn)
 {
     _Atomic uint64_t *slot = &c->slots[slot_of(hash)];
     uint64_t seen = 0;
 
     *turn = atomic_load(&c->turns[slot_of(hash)]);
     if (atomic_compare_exchange_strong(slot, &seen, head_of(hash)))
-        return CLAIMS_OURS;
+        return INFLIGHT_OURS;
     while (is_same(seen, hash))
         if (atomic_compare_exchange_weak(slot, &seen,
-                                         seen | (uint64_t)1 << worker % CLAIMS_WAITERS))
-            return CLAIMS_THEIRS;
-    return CLAIMS_NONE; /* of something else, or just released: then there is nobody to wait for
-                         */
+                                         seen | (uint64_t)1 << worker % INFLIGHT_WAITERS))
+            return INFLIGHT_THEIRS;
+    return INFLIGHT_NONE; /* of something else, or just released: then there is nobody to wait
+                           * for
+                           */
 }
 
-bool claims_is_held(const struct claims *c, uint64_t hash, uint32_t turn)
+bool inflight_is_held(const struct inflight *c, uint64_t hash, uint32_t turn)
 {
     return atomic_load(&c->turns[slot_of(hash)]) == turn &&
            is_same(atomic_load(&c->slots[slot_of(hash)]), hash);
 }
 
-bool claims_has_waiters(const struct claims *c, uint64_t hash)
+bool inflight_has_waiters(const struct inflight *c, uint64_t hash)
 {
     return atomic_load(&c->slots[slot_of(hash)]) & UINT32_MAX;
 }
 
-void claims_release(struct claims *c, uint64_t hash)
+void inflight_release(struct inflight *c, uint64_t hash)
 {
     atomic_fetch_add(&c->turns[slot_of(hash)], 1);
     uint64_t waiters = atomic_exchange(&c->slots[slot_of(hash)], 0) & UINT32_MAX;

@@ -1,25 +1,30 @@
 /* One walk serves cache hits and finished resolutions alike, so that there is one way an answer
  * comes about. */
-#include "resolver/answer/hit.h"
+#include "resolver/answer/answer.h"
 
 #include "base/now.h"
 #include "net/request/reply.h"
 
-enum { ADDITIONAL_MAX = 8, ANY_TTL = 3789, STALE_TEXT_MAX = 60, WALK_MAX = HIT_CNAMES_MAX + 1 };
+enum {
+    ADDITIONAL_MAX = 8,
+    ANY_TTL = 3789,
+    STALE_TEXT_MAX = 60,
+    WALK_MAX = ANSWER_CNAMES_MAX + 1
+};
 
 /* Lifetime: the call. */
 struct walk {
     struct engine *engine;
     struct exchange *ex;
     struct arena *arena;
-    struct hit *out;
+    struct answer *out;
     const struct trace_sink *trace;
     struct cache_time when, stale; /* stale.stale_ms 0: what has ended is not looked for */
-    int64_t stale_end_ms;          /* of what has ended first; 0: nothing has */
+    int64_t stale_until_ms;        /* of what has ended first; 0: nothing has */
     struct builder_mark begin;
-    const uint8_t *name;                       /* where the chain has come */
-    const uint8_t *names[WALK_MAX];            /* where it was before */
-    const uint8_t *dnames[HIT_CNAMES_MAX + 2]; /* owners of the DNAMEs that were put */
+    const uint8_t *name;                          /* where the chain has come */
+    const uint8_t *names[WALK_MAX];               /* where it was before */
+    const uint8_t *dnames[ANSWER_CNAMES_MAX + 2]; /* owners of the DNAMEs that were put */
     unsigned dname_cnt;
     uint16_t type;
     unsigned steps;
@@ -37,19 +42,19 @@ static bool wants_dnssec(const struct walk *w)
 
 static void finish(struct walk *w, unsigned rcode)
 {
-    w->out->kind = HIT_ANSWER;
+    w->out->kind = ANSWER_WRITTEN;
     w->out->rcode = rcode;
 }
 
 /* The TTL that goes out with it. */
 static uint32_t ttl_of(struct walk *w, const struct cache_found *found)
 {
-    if (found->end_ms < w->out->end_ms)
-        w->out->end_ms = found->end_ms;
+    if (found->expire_ms < w->out->expire_ms)
+        w->out->expire_ms = found->expire_ms;
     if (!found->is_stale)
         return found->ttl;
-    if (w->stale_end_ms == 0 || found->end_ms < w->stale_end_ms)
-        w->stale_end_ms = found->end_ms;
+    if (w->stale_until_ms == 0 || found->expire_ms < w->stale_until_ms)
+        w->stale_until_ms = found->expire_ms;
     return w->engine->policy->stale_ttl;
 }
 
@@ -77,7 +82,7 @@ static void miss(struct walk *w)
 {
     tell(w, TRACE_STEP_UNKNOWN, NULL, "");
     builder_rollback(&w->ex->out, &w->begin);
-    w->out->kind = HIT_MISS;
+    w->out->kind = ANSWER_MISS;
     w->out->name = w->name;
     w->out->type = w->type;
 }
@@ -190,7 +195,7 @@ static bool go_on(struct walk *w, const uint8_t *name)
             end_circle(w);
             return false;
         }
-    if (w->steps > util_min(w->engine->policy->limits.cnames, HIT_CNAMES_MAX)) {
+    if (w->steps > util_min(w->engine->policy->limits.cnames, ANSWER_CNAMES_MAX)) {
         fail(w, EDNS_EDE_OTHER, "the chain of aliases is too long");
         return false;
     }
@@ -251,7 +256,7 @@ static bool follow_dname(struct walk *w, const struct rrset *set, uint32_t ttl, 
 
 static void answer_failure(struct walk *w, const struct cache_found *found)
 {
-    bool is_fresh = found->learnt_ms >= w->when.since_ms;
+    bool is_fresh = found->cached_ms >= w->when.since_ms;
     w->out->is_failure = true;
     fail(w, is_fresh ? found->ede : EDNS_EDE_CACHED_ERROR, found->text);
 }
@@ -276,18 +281,18 @@ static void answer_data(struct walk *w, const struct cache_found *found)
 /* RFC 8767: it is worth asking again before it ends. */
 static void note_ending(struct walk *w, const struct cache_found *found)
 {
-    if (found->is_stale || found->near_end_ms == found->end_ms ||
-        found->near_end_ms >= w->out->near_end_ms)
+    if (found->is_stale || found->prefetch_ms == found->expire_ms ||
+        found->prefetch_ms >= w->out->prefetch_ms)
         return; /* less than ten seconds, from the first: they are not worth it */
-    w->out->near_end_ms = found->near_end_ms;
-    w->out->ending = w->name;
-    w->out->type_ending = w->type;
+    w->out->prefetch_ms = found->prefetch_ms;
+    w->out->prefetch_name = w->name;
+    w->out->prefetch_type = w->type;
 }
 
 /* An entry of each kind that may answer; which of them exist. */
 struct known {
-    struct cache_found data, alias, denial;
-    bool has_data, has_alias, has_denial;
+    struct cache_found data, cname, denial;
+    bool has_data, has_cname, has_denial;
 };
 
 /* Of what has ended only the newest counts: a name that was denied after it had an address has
@@ -296,13 +301,13 @@ static void keep_newest(struct known *k)
 {
     int64_t newest = INT64_MIN;
     if (k->has_data)
-        newest = k->data.learnt_ms;
-    if (k->has_alias && k->alias.learnt_ms > newest)
-        newest = k->alias.learnt_ms;
-    if (k->has_denial && k->denial.learnt_ms > newest)
-        newest = k->denial.learnt_ms;
-    k->has_data &= k->data.learnt_ms == newest;
-    k->has_alias &= k->alias.learnt_ms == newest;
+        newest = k->data.cached_ms;
+    if (k->has_cname && k->cname.cached_ms > newest)
+        newest = k->cname.cached_ms;
+    if (k->has_denial && k->denial.cached_ms > newest)
+        newest = k->denial.cached_ms;
+    k->has_data &= k->data.cached_ms == newest;
+    k->has_cname &= k->cname.cached_ms == newest;
 }
 
 /* Look for them, in the order in which they count; what comes after the first is only looked
@@ -312,11 +317,11 @@ static void look(struct walk *w, const struct cache_time *when, struct known *k)
     struct cache *cache = &w->engine->cache;
     bool wants_all = when->stale_ms > 0;
 
-    k->has_alias = k->has_denial = false;
+    k->has_cname = k->has_denial = false;
     k->has_data = cache_find(cache, &w->key, w->key.labels, w->type, when, w->arena, &k->data);
     if (!k->has_data || wants_all)
-        k->has_alias = cache_find_alias(cache, &w->key, when, w->arena, &k->alias);
-    if ((!k->has_data && !k->has_alias) || wants_all)
+        k->has_cname = cache_find_cname(cache, &w->key, when, w->arena, &k->cname);
+    if ((!k->has_data && !k->has_cname) || wants_all)
         k->has_denial = cache_find_nxdomain(cache, &w->key, when, w->arena, &k->denial);
     if (wants_all)
         keep_newest(k);
@@ -342,20 +347,20 @@ static bool know(struct walk *w, const struct cache_time *when, bool *goes_on)
         } else {
             answer_data(w, &k.data);
         }
-    } else if (k.has_alias) {
-        tell(w, TRACE_STEP_KNOWN, &k.alias, "alias");
-        note_ending(w, &k.alias);
-        bool is_made = (k.alias.set->flags & RRSET_IS_SYNTHESISED) &&
+    } else if (k.has_cname) {
+        tell(w, TRACE_STEP_KNOWN, &k.cname, "alias");
+        note_ending(w, &k.cname);
+        bool is_made = (k.cname.set->flags & RRSET_IS_SYNTHESISED) &&
                        cache_find_dname(cache, &w->key, when, w->arena, &dname, &labels);
         *goes_on = is_made ? follow_dname(w, dname.set, ttl_of(w, &dname), labels)
-                           : follow_cname(w, k.alias.set, ttl_of(w, &k.alias));
+                           : follow_cname(w, k.cname.set, ttl_of(w, &k.cname));
     } else if (k.has_denial) {
         tell(w, TRACE_STEP_KNOWN, &k.denial, w->has_below ? "no such type" : "no such name");
         note_ending(w, &k.denial);
         put_soa(w, k.denial.soa_owner, k.denial.set, ttl_of(w, &k.denial));
         finish(w, w->has_below ? RRTYPE_RCODE_NOERROR : RRTYPE_RCODE_NXDOMAIN);
     }
-    return k.has_data || k.has_alias || k.has_denial;
+    return k.has_data || k.has_cname || k.has_denial;
 }
 
 /* True: go on with another name. */
@@ -387,7 +392,7 @@ static bool step_cache(struct walk *w)
     /* the reply that was just waited for had no room for the name the DNAME makes */
     if (w->when.since_ms != INT64_MAX &&
         cache_find_dname(cache, &w->key, &w->when, w->arena, &found, &labels) &&
-        found.learnt_ms >= w->when.since_ms)
+        found.cached_ms >= w->when.since_ms)
         return follow_dname(w, found.set, ttl_of(w, &found), labels);
     miss(w);
     return false;
@@ -398,7 +403,7 @@ static void explain_stale(struct walk *w)
 {
     char span[NOW_TEXT_MAX], text[STALE_TEXT_MAX];
 
-    now_print_span((w->when.now_ms - w->stale_end_ms) / 1000, span);
+    now_print_span((w->when.now_ms - w->stale_until_ms) / 1000, span);
     snprintf(text, sizeof(text), "its TTL ended %s ago", span);
     const char *copy = arena_copy(w->arena, text, strlen(text));
     w->out->is_explained = w->out->is_stale = true;
@@ -459,8 +464,8 @@ static bool step(struct walk *w)
     return step_cache(w);
 }
 
-void hit_answer(struct engine *engine, struct exchange *ex, const struct hit_terms *terms,
-                struct arena *arena, struct hit *out)
+void answer_write(struct engine *engine, struct exchange *ex, const struct answer_terms *terms,
+                  struct arena *arena, struct answer *out)
 {
     struct walk w;
 
@@ -473,14 +478,15 @@ void hit_answer(struct engine *engine, struct exchange *ex, const struct hit_ter
     w.when.fresh_ms = terms->fresh_ms;
     w.stale = w.when;
     w.stale.stale_ms = terms->stale_ms;
-    w.stale_end_ms = 0;
+    w.stale_until_ms = 0;
     w.begin = builder_mark(&ex->out);
     w.name = message_qname(&ex->query);
     w.type = ex->query.qtype;
     w.steps = 0;
     w.dname_cnt = 0;
     w.is_full = w.has_part = false;
-    *out = (struct hit){.kind = HIT_MISS, .near_end_ms = INT64_MAX, .end_ms = INT64_MAX};
+    *out =
+        (struct answer){.kind = ANSWER_MISS, .prefetch_ms = INT64_MAX, .expire_ms = INT64_MAX};
     engine->cache.used.cnt = 0;
     if (w.type == RRTYPE_ANY) {
         answer_any(&w);
@@ -488,12 +494,12 @@ void hit_answer(struct engine *engine, struct exchange *ex, const struct hit_ter
         while (step(&w))
             ;
     }
-    out->is_near_end = w.when.now_ms >= out->near_end_ms;
-    if (out->kind == HIT_ANSWER && w.is_full) {
+    out->is_prefetch_due = w.when.now_ms >= out->prefetch_ms;
+    if (out->kind == ANSWER_WRITTEN && w.is_full) {
         ex->flags |= MESSAGE_TC;
         if (!w.has_part)
             builder_rollback(&ex->out, &w.begin);
     }
-    if (out->kind == HIT_ANSWER && !out->is_explained && w.stale_end_ms != 0)
+    if (out->kind == ANSWER_WRITTEN && !out->is_explained && w.stale_until_ms != 0)
         explain_stale(&w);
 }

@@ -1,5 +1,5 @@
 /* Lines are wrapped at blanks; a word that is longer than the line stands on one of its own. */
-#include "tools/paper.h"
+#include "tools/terminal.h"
 
 #include <langinfo.h>
 #include <locale.h>
@@ -9,29 +9,29 @@
 
 enum { LABEL_WIDTH = 8, ROW_WIDTH = 18, WORD_WIDTH = 8 };
 
-void paper_init(struct paper *p)
+void terminal_init(struct terminal *p)
 {
     const char *terminal = getenv("TERM");
 
-    *p = (struct paper){.out = stdout};
+    *p = (struct terminal){.out = stdout};
     setlocale(LC_CTYPE, "");
     p->has_lines = strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
     p->has_colours = isatty(STDOUT_FILENO) && !getenv("NO_COLOR") && terminal &&
                      strcmp(terminal, "dumb") != 0;
 }
 
-static void colour_on(const struct paper *p, enum paper_colour colour)
+static void colour_on(const struct terminal *p, enum terminal_colour colour)
 {
     static const char *const codes[] = {
-        [PAPER_PLAIN] = "",   [PAPER_BOLD] = "1",   [PAPER_DIM] = "2",
-        [PAPER_GREEN] = "32", [PAPER_RED] = "1;31", [PAPER_YELLOW] = "33"};
-    if (p->has_colours && colour != PAPER_PLAIN)
+        [TERMINAL_PLAIN] = "",   [TERMINAL_BOLD] = "1",   [TERMINAL_DIM] = "2",
+        [TERMINAL_GREEN] = "32", [TERMINAL_RED] = "1;31", [TERMINAL_YELLOW] = "33"};
+    if (p->has_colours && colour != TERMINAL_PLAIN)
         fprintf(p->out, "\033[%sm", codes[colour]);
 }
 
-static void colour_off(const struct paper *p, enum paper_colour colour)
+static void colour_off(const struct terminal *p, enum terminal_colour colour)
 {
-    if (p->has_colours && colour != PAPER_PLAIN)
+    if (p->has_colours && colour != TERMINAL_PLAIN)
         fputs("\033[0m", p->out);
 }
 
@@ -58,14 +58,14 @@ static size_t fit(const char *text, size_t room)
 }
 
 /* Write `text` wrapped; `first` stands before its first line, `rest` before the others. */
-static void wrap(const struct paper *p, const char *first, const char *rest,
-                 enum paper_colour colour, const char *text)
+static void wrap(const struct terminal *p, const char *first, const char *rest,
+                 enum terminal_colour colour, const char *text)
 {
     const char *stem = first;
 
     do {
-        size_t len =
-            fit(text, PAPER_WIDTH - util_min(columns(stem, strlen(stem)), PAPER_WIDTH - 20U));
+        size_t len = fit(text, TERMINAL_WIDTH -
+                                   util_min(columns(stem, strlen(stem)), TERMINAL_WIDTH - 20U));
         fputs(stem, p->out);
         colour_on(p, colour);
         fwrite(text, 1, len, p->out);
@@ -77,22 +77,22 @@ static void wrap(const struct paper *p, const char *first, const char *rest,
     } while (*text);
 }
 
-static const char *knot(const struct paper *p, bool is_last)
+static const char *knot(const struct terminal *p, bool is_last)
 {
     if (!p->has_lines)
         return is_last ? "`- " : "|- ";
     return is_last ? "\xe2\x94\x94\xe2\x94\x80 " : "\xe2\x94\x9c\xe2\x94\x80 ";
 }
 
-static const char *bar(const struct paper *p, bool is_last)
+static const char *bar(const struct terminal *p, bool is_last)
 {
     return is_last ? "   " : p->has_lines ? "\xe2\x94\x82  " : "|  ";
 }
 
-void paper_node(struct paper *p, bool is_last, enum paper_colour colour, const char *label,
-                const char *fmt, ...)
+void terminal_node(struct terminal *p, bool is_last, enum terminal_colour colour,
+                   const char *label, const char *fmt, ...)
 {
-    char text[PAPER_TEXT_MAX], first[PAPER_STEM_MAX + 40], rest[PAPER_STEM_MAX + 40];
+    char text[TERMINAL_TEXT_MAX], first[TERMINAL_STEM_MAX + 40], rest[TERMINAL_STEM_MAX + 40];
     va_list args;
 
     va_start(args, fmt);
@@ -103,9 +103,10 @@ void paper_node(struct paper *p, bool is_last, enum paper_colour colour, const c
     wrap(p, first, rest, colour, text);
 }
 
-void paper_more(struct paper *p, bool is_last, enum paper_colour colour, const char *fmt, ...)
+void terminal_more(struct terminal *p, bool is_last, enum terminal_colour colour,
+                   const char *fmt, ...)
 {
-    char text[PAPER_TEXT_MAX], first[PAPER_STEM_MAX + 40], rest[PAPER_STEM_MAX + 40];
+    char text[TERMINAL_TEXT_MAX], first[TERMINAL_STEM_MAX + 40], rest[TERMINAL_STEM_MAX + 40];
     va_list args;
 
     va_start(args, fmt);
@@ -116,17 +117,17 @@ void paper_more(struct paper *p, bool is_last, enum paper_colour colour, const c
     wrap(p, first, rest, colour, text);
 }
 
-size_t paper_down(struct paper *p, bool is_last)
+size_t terminal_down(struct terminal *p, bool is_last)
 {
     size_t mark = strlen(p->stem);
     snprintf(p->stem + mark, sizeof(p->stem) - mark, "%s", bar(p, is_last));
     return mark;
 }
 
-void paper_up(struct paper *p, size_t mark) { p->stem[mark] = '\0'; }
+void terminal_up(struct terminal *p, size_t mark) { p->stem[mark] = '\0'; }
 
-void paper_paragraph(struct paper *p, enum paper_colour colour, const char *word,
-                     const char *text)
+void terminal_paragraph(struct terminal *p, enum terminal_colour colour, const char *word,
+                        const char *text)
 {
     char rest[WORD_WIDTH + 1];
 
@@ -134,16 +135,16 @@ void paper_paragraph(struct paper *p, enum paper_colour colour, const char *word
     fprintf(p->out, "%-*s", WORD_WIDTH, word);
     colour_off(p, colour);
     snprintf(rest, sizeof(rest), "%*s", WORD_WIDTH, "");
-    size_t len = fit(text, PAPER_WIDTH - WORD_WIDTH); /* behind the word */
+    size_t len = fit(text, TERMINAL_WIDTH - WORD_WIDTH); /* behind the word */
     fprintf(p->out, "%.*s\n", (int)len, text);
     text += len + strspn(text + len, " ");
     if (*text)
-        wrap(p, rest, rest, PAPER_PLAIN, text);
+        wrap(p, rest, rest, TERMINAL_PLAIN, text);
 }
 
-void paper_row(struct paper *p, const char *label, const char *fmt, ...)
+void terminal_row(struct terminal *p, const char *label, const char *fmt, ...)
 {
-    char text[PAPER_TEXT_MAX], first[ROW_WIDTH + 40], rest[ROW_WIDTH + 1];
+    char text[TERMINAL_TEXT_MAX], first[ROW_WIDTH + 40], rest[ROW_WIDTH + 1];
     va_list args;
 
     va_start(args, fmt);
@@ -151,10 +152,10 @@ void paper_row(struct paper *p, const char *label, const char *fmt, ...)
     va_end(args);
     snprintf(first, sizeof(first), "%-*s", ROW_WIDTH, label);
     snprintf(rest, sizeof(rest), "%*s", ROW_WIDTH, "");
-    wrap(p, first, rest, PAPER_PLAIN, text);
+    wrap(p, first, rest, TERMINAL_PLAIN, text);
 }
 
-void paper_print(struct paper *p, enum paper_colour colour, const char *fmt, ...)
+void terminal_print(struct terminal *p, enum terminal_colour colour, const char *fmt, ...)
 {
     va_list args;
 

@@ -1,5 +1,5 @@
 /* Each frame that is whole is asked at once, in the place where it was read. */
-#include "net/transport/speak_dns.h"
+#include "net/transport/protocol_dns.h"
 
 #include "net/request/intake.h"
 
@@ -22,12 +22,12 @@ static bool take(struct stream *s, const uint8_t *octets, size_t len, size_t *us
     return true;
 }
 
-static bool put(struct stream *s, const struct exchange *ex, uint32_t request, bool is_late)
+static bool put(struct stream *s, const struct exchange *ex, uint32_t request, bool is_deferred)
 {
     struct buffer *out = &s->out;
 
     (void)request;
-    (void)is_late;
+    (void)is_deferred;
     if (ex->reply_len == 0)
         return true;
     if (!buffer_reserve(out, PREFIX + ex->reply_len))
@@ -38,5 +38,5 @@ static bool put(struct stream *s, const struct exchange *ex, uint32_t request, b
     return true;
 }
 
-const struct stream_protocol speak_dns = {
+const struct stream_protocol protocol_dns = {
     .take = take, .put = put, .waiting_max = STREAM_WAITING_MAX};

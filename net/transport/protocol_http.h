@@ -1,4 +1,4 @@
-/* net/transport/speak_http.h | DNS over HTTPS (RFC 8484), HTTP/2 or HTTP/1.1
+/* net/transport/protocol_http.h | DNS over HTTPS (RFC 8484), HTTP/2 or HTTP/1.1
  *
  * Owner:    static.
  * Thread:   any.
@@ -8,4 +8,4 @@
 #include "net/transport/stream.h"
 
 /* Whatever comes first decides which HTTP it is. */
-extern const struct stream_protocol speak_http;
+extern const struct stream_protocol protocol_http;

@@ -1,7 +1,7 @@
 /* HTTP/1.1 answers in the order of the questions: the next request is looked at when the one
  * before is answered.  A question that deserves no answer gets a status, because over HTTP
  * silence would be a request that never ends. */
-#include "net/transport/speak_http.h"
+#include "net/transport/protocol_http.h"
 
 #include <time.h>
 
@@ -14,7 +14,7 @@
 
 static const char preface[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"; /* RFC 9113 3.4 */
 
-static const struct stream_protocol speak_http1, speak_http2;
+static const struct stream_protocol protocol_http1, protocol_http2;
 
 /* RFC 9110 5.6.7 */
 static const char *date_of(struct stream_hub *hub)
@@ -36,11 +36,11 @@ static const char *date_of(struct stream_hub *hub)
 }
 
 static struct http_answer make_answer(const struct stream *s, const struct exchange *ex,
-                                      bool is_late)
+                                      bool is_deferred)
 {
     struct http_answer answer = {
-        .status = is_late ? 503 : 400,
-        .why = is_late
+        .status = is_deferred ? 503 : 400,
+        .why = is_deferred
                    ? NULL
                    : "the message is not a DNS query (shorter than a header, or a response)",
         .date = date_of(s->hub)};
@@ -97,9 +97,9 @@ static struct http_verdict ask(struct stream *s, uint32_t number,
 /* ---- HTTP/1.1 ---- */
 
 /* The number of a request says whether it is the last. */
-static bool put1(struct stream *s, const struct exchange *ex, uint32_t closes, bool is_late)
+static bool put1(struct stream *s, const struct exchange *ex, uint32_t closes, bool is_deferred)
 {
-    struct http_answer answer = make_answer(s, ex, is_late);
+    struct http_answer answer = make_answer(s, ex, is_deferred);
     if (closes)
         stream_finish(s);
     return http1_print(&s->out, &answer, (struct http1_form){.closes = closes});
@@ -159,7 +159,7 @@ static bool take1(struct stream *s, const uint8_t *octets, size_t len, size_t *u
     return goes_on;
 }
 
-static const struct stream_protocol speak_http1 = {
+static const struct stream_protocol protocol_http1 = {
     .take = take1, .put = put1, .waiting_max = 1};
 
 /* ---- HTTP/2 ---- */
@@ -193,9 +193,9 @@ static bool take2(struct stream *s, const uint8_t *octets, size_t len, size_t *u
     return h2_read(s->inner, octets, len, s->in.len == 0, now_mono_ms());
 }
 
-static bool put2(struct stream *s, const struct exchange *ex, uint32_t number, bool is_late)
+static bool put2(struct stream *s, const struct exchange *ex, uint32_t number, bool is_deferred)
 {
-    struct http_answer answer = make_answer(s, ex, is_late);
+    struct http_answer answer = make_answer(s, ex, is_deferred);
     return h2_answer(s->inner, number, &answer);
 }
 
@@ -230,16 +230,16 @@ static void free2(struct stream *s)
 }
 
 /* Streams have a limit of their own. */
-static const struct stream_protocol speak_http2 = {.begin = begin2,
-                                                   .take = take2,
-                                                   .put = put2,
-                                                   .gather = gather2,
-                                                   .held = held2,
-                                                   .is_open = is_open2,
-                                                   .tick = tick2,
-                                                   .finish = finish2,
-                                                   .free = free2,
-                                                   .waiting_max = 2 * H2_STREAMS_MAX};
+static const struct stream_protocol protocol_http2 = {.begin = begin2,
+                                                      .take = take2,
+                                                      .put = put2,
+                                                      .gather = gather2,
+                                                      .held = held2,
+                                                      .is_open = is_open2,
+                                                      .tick = tick2,
+                                                      .finish = finish2,
+                                                      .free = free2,
+                                                      .waiting_max = 2 * H2_STREAMS_MAX};
 
 /* ---- which ---- */
 
@@ -257,21 +257,22 @@ static bool take(struct stream *s, const uint8_t *octets, size_t len, size_t *us
 
     *used = 0;
     if (s->tls && tls_speaks(s->tls, "h2"))
-        return change(s, &speak_http2);
+        return change(s, &protocol_http2);
     if (memcmp(octets, preface, same) != 0)
-        return change(s, &speak_http1);
-    return same < sizeof(preface) - 1 || change(s, &speak_http2);
+        return change(s, &protocol_http1);
+    return same < sizeof(preface) - 1 || change(s, &protocol_http2);
 }
 
 /* Nothing is asked before it is known what is spoken. */
 static bool put_nothing(struct stream *s, const struct exchange *ex, uint32_t request,
-                        bool is_late)
+                        bool is_deferred)
 {
     (void)s;
     (void)ex;
     (void)request;
-    (void)is_late;
+    (void)is_deferred;
     return false;
 }
 
-const struct stream_protocol speak_http = {.take = take, .put = put_nothing, .waiting_max = 1};
+const struct stream_protocol protocol_http = {
+    .take = take, .put = put_nothing, .waiting_max = 1};

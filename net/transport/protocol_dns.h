@@ -1,0 +1,11 @@
+/* net/transport/protocol_dns.h | DNS messages on a connection, each behind its length (RFC
+ * 1035 4.2.2, RFC 7766, RFC 7858)
+ *
+ * Owner:    static.
+ * Thread:   any.
+ */
+#pragma once
+
+#include "net/transport/stream.h"
+
+extern const struct stream_protocol protocol_dns;

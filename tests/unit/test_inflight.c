@@ -1,0 +1,90 @@
+/* Who resolves a name: one worker at a time, and nobody who waits is forgotten. */
+#include <pthread.h>
+
+#include "tests/unit/unit.h"
+
+#include "resolver/cache/inflight.h"
+
+enum { THREADS = 4, ROUNDS = 20000 };
+
+static struct inflight *inflight;
+static unsigned woken[INFLIGHT_WAITERS];
+static _Atomic int owners, most;
+
+static void wake(void *data, size_t worker)
+{
+    (void)data;
+    woken[worker]++;
+}
+
+static void nobody(void *data, size_t worker)
+{
+    (void)data;
+    (void)worker;
+}
+
+static void test_one_has_it(void **state)
+{
+    const uint64_t hash = 0x1234567890abcdef;
+    uint32_t turn, later;
+    (void)state;
+    assert_int_equal(inflight_new(wake, NULL, &inflight), ERR_OK);
+    assert_int_equal(inflight_take(inflight, hash, 0, &turn), INFLIGHT_OURS);
+    assert_false(inflight_has_waiters(inflight, hash));
+    assert_int_equal(inflight_take(inflight, hash, 1, &turn), INFLIGHT_THEIRS);
+    assert_int_equal(inflight_take(inflight, hash, 33, &turn),
+                     INFLIGHT_THEIRS); /* shares a bit with 1 */
+    assert_int_equal(inflight_take(inflight, hash, 5, &turn), INFLIGHT_THEIRS);
+    assert_true(inflight_has_waiters(inflight, hash) && inflight_is_held(inflight, hash, turn));
+    /* another name in the same slot */
+    assert_int_equal(inflight_take(inflight, hash ^ 1, 2, &later), INFLIGHT_NONE);
+    inflight_release(inflight, hash);
+    assert_true(woken[1] == 1 && woken[5] == 1 && woken[0] == 0 && woken[2] == 0);
+    assert_false(inflight_is_held(inflight, hash, turn));
+    /* claimed again before who waited has looked: what it waited for is over all the same */
+    assert_int_equal(inflight_take(inflight, hash, 2, &later), INFLIGHT_OURS);
+    assert_false(inflight_is_held(inflight, hash, turn));
+    assert_int_equal(inflight_take(inflight, hash, 1, &later), INFLIGHT_THEIRS);
+    assert_true(inflight_is_held(inflight, hash, later));
+    inflight_release(inflight, hash);
+    assert_int_equal(woken[1], 2);
+    inflight_free(&inflight);
+    assert_null(inflight);
+}
+
+static void *work(void *data)
+{
+    uint32_t turn;
+    for (unsigned i = 0; i < ROUNDS; i++) {
+        if (inflight_take(inflight, 77, (size_t)data, &turn) != INFLIGHT_OURS)
+            continue;
+        int now = ++owners;
+        if (now > most)
+            most = now;
+        owners--;
+        inflight_release(inflight, 77);
+    }
+    return NULL;
+}
+
+static void test_never_two(void **state)
+{
+    pthread_t threads[THREADS];
+    (void)state;
+    assert_int_equal(inflight_new(nobody, NULL, &inflight), ERR_OK);
+    for (size_t i = 0; i < THREADS; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, work, (void *)i), 0);
+    for (size_t i = 0; i < THREADS; i++)
+        pthread_join(threads[i], NULL);
+    assert_int_equal(most, 1);
+    inflight_free(&inflight);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_one_has_it),
+        cmocka_unit_test(test_never_two),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
