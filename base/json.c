@@ -40,8 +40,17 @@ static json_t *new_text(const char *text)
     return made;
 }
 
-struct json *json_new_object(void) { return out(json_object()); }
-struct json *json_new_list(void) { return out(json_array()); }
+static _Thread_local uint64_t lost;
+
+/* Count a value that could not be made. */
+static struct json *count_made(json_t *made)
+{
+    lost += !made;
+    return out(made);
+}
+
+struct json *json_new_object(void) { return count_made(json_object()); }
+struct json *json_new_list(void) { return count_made(json_array()); }
 
 void json_free(struct json **json)
 {
@@ -51,26 +60,25 @@ void json_free(struct json **json)
 
 /* ---- making ---- */
 
-static _Thread_local uint64_t lost;
-
 uint64_t json_lost(void) { return lost; }
 
-/* Count a call that failed, which has dropped its value. */
-static bool is_done(int result)
+/* Count a call that failed, which has dropped its value.  What is put into NULL is dropped
+ * without being counted: the missing object was, or its maker wanted none. */
+static bool is_done(const struct json *into, int result)
 {
-    lost += result != 0;
+    lost += into && result != 0;
     return result == 0;
 }
 
 static void put(struct json *object, const char *key, json_t *value)
 {
-    (void)is_done(json_object_set_new(in(object), key, value));
+    (void)is_done(object, json_object_set_new(in(object), key, value));
 }
 
 /* NULL when it could not be put. */
 static struct json *put_new(struct json *object, const char *key, json_t *value)
 {
-    return is_done(json_object_set_new(in(object), key, value)) ? out(value) : NULL;
+    return is_done(object, json_object_set_new(in(object), key, value)) ? out(value) : NULL;
 }
 
 void json_put(struct json *object, const char *key, struct json *value)
@@ -110,12 +118,12 @@ struct json *json_put_list(struct json *object, const char *key)
 
 void json_add(struct json *list, struct json *value)
 {
-    (void)is_done(json_array_append_new(in(list), in(value)));
+    (void)is_done(list, json_array_append_new(in(list), in(value)));
 }
 
 void json_add_text(struct json *list, const char *text)
 {
-    (void)is_done(json_array_append_new(in(list), new_text(text)));
+    (void)is_done(list, json_array_append_new(in(list), new_text(text)));
 }
 
 struct json *json_add_object(struct json *list)
@@ -126,7 +134,7 @@ struct json *json_add_object(struct json *list)
 struct json *json_insert_object(struct json *list, size_t index)
 {
     json_t *made = json_object();
-    return is_done(json_array_insert_new(in(list), index, made)) ? out(made) : NULL;
+    return is_done(list, json_array_insert_new(in(list), index, made)) ? out(made) : NULL;
 }
 
 void json_cut(struct json *list, size_t cnt)

@@ -1,5 +1,5 @@
-/* Workers are visited one after another and add up numbers in one result, so nothing is shared
- * and nothing merged. */
+/* The workers run a command one after another and add their numbers to one result, so nothing
+ * is shared. */
 #include "resolver/res_control.h"
 
 #include "base/now.h"
@@ -8,9 +8,10 @@
 #include "net/upstream/out_net.h"
 #include "resolver/explain/to_json.h"
 #include "resolver/iterate/task.h"
+#include "resolver/iterate/wording.h"
 
 enum {
-    REFUSED_SHOWN = 4,
+    REJECTED_SHOWN = 4,
     FAILED_SHOWN = 5,
     LAST_SHOWN = 20,
     CARD_ARENA = 1 << 20,
@@ -32,7 +33,7 @@ static bool read_name(struct control_call *call, uint8_t name[DNAME_MAX])
 
     if (dname_text_read(text, strlen(text), root, name, &len, &why, NULL) == ERR_OK)
         return true;
-    control_refuse(call, "\"%.100s\" is no domain name: %s", text, why);
+    control_refuse(call, "\"%.100s\" is not a domain name: %s", text, why);
     return false;
 }
 
@@ -42,7 +43,7 @@ static bool read_type(struct control_call *call, const char *otherwise, uint16_t
 
     if (!*text || rrtype_read(text, strlen(text), type) == ERR_OK)
         return true;
-    control_refuse(call, "\"%.40s\" is no type of records, such as A, MX or TXT", text);
+    control_refuse(call, "\"%.40s\" is not an RR type, such as A, MX or TXT", text);
     return false;
 }
 
@@ -67,36 +68,28 @@ static struct json *find_or_put_list(struct json *in, const char *key)
 
 /* ---- stats ---- */
 
+/* Add the counters of a worker that `is_wanted` to an object. */
+static void add_counters(struct json *to, const struct engine *engine,
+                         bool (*is_wanted)(const struct engine_counter *counter))
+{
+    uint64_t values[64];
+
+    must(engine_counter_cnt <= ARRAY_LEN(values));
+    engine_read_counters(engine, values);
+    for (size_t i = 0; i < engine_counter_cnt; i++)
+        if (is_wanted(&engine_counters[i]))
+            count_up(to, engine_counters[i].id, values[i]);
+}
+
+static bool is_any(const struct engine_counter *counter) { return counter != NULL; }
+
+static bool is_limit(const struct engine_counter *counter) { return counter->is_limit; }
+
+static bool is_no_limit(const struct engine_counter *counter) { return !counter->is_limit; }
+
 static void run_stats(struct control_call *call, void *engine)
 {
-    const struct res_control *worker = engine;
-    const struct engine_counts *c = &engine_of(worker)->counts;
-    const struct {
-        const char *name;
-        uint64_t cnt;
-    } all[] = {{"questions", c->queries},
-               {"answered-at-once", c->hits},
-               {"answered-hot", c->answer_cache},
-               {"answered-stale", c->stale},
-               {"refused-clients", c->refused_clients},
-               {"dropped", c->dropped},
-               {"resolutions", c->tasks},
-               {"resolutions-ahead-of-time", c->prefetched},
-               {"resolutions-merged", c->merged},
-               {"waits-for-a-place", c->parked},
-               {"waits-crowded-out", c->evicted},
-               {"reply-work", c->work},
-               {"resolutions-left-to-other-workers", c->elsewhere},
-               {"resolutions-failed", c->failures},
-               {"resolutions-limited", c->limited},
-               {"asked-udp", c->out_udp},
-               {"asked-tcp", c->out_tcp},
-               {"timeouts", c->timeouts},
-               {"trailing-octets", c->trailing},
-               {"wrong-replies", c->suspects}};
-
-    for (size_t i = 0; i < ARRAY_LEN(all); i++)
-        count_up(call->result, all[i].name, all[i].cnt);
+    add_counters(call->result, engine_of(engine), is_any);
 }
 
 /* ---- status ---- */
@@ -130,38 +123,38 @@ static void put_entropy(struct json *status, const struct res_control *worker)
     json_put_bool(entropy, "cookies", on->cookies);
 }
 
-static const char *reason_name(unsigned reason)
+static const char *rejection_id(unsigned reason)
 {
-    return reason == REJECTED_RECORDS      ? "records out of bailiwick"
-           : reason == REJECTED_UNREADABLE ? "records that break their format"
-                                           : match_name((enum match_verdict)reason);
+    return reason == REJECTED_RECORDS      ? "out-of-bailiwick-records"
+           : reason == REJECTED_UNREADABLE ? "malformed-records"
+                                           : wording_id(&wording_rejections, reason);
 }
 
 static void put_rejected(struct json *status, const struct rejected *rejected)
 {
-    struct json *all = find_or_put_object(status, "refused-replies");
+    struct json *all = find_or_put_object(status, "rejected-replies");
 
     for (unsigned i = MATCH_OK + 1; i < REJECTED_REASONS; i++) {
         if (rejected->cnt[i] == 0)
             continue;
-        struct json *one = find_or_put_object(all, reason_name(i));
+        struct json *one = find_or_put_object(all, rejection_id(i));
         count_up(one, "count", rejected->cnt[i]);
         struct json *last = find_or_put_list(one, "last");
-        for (uint64_t n = 0; n < util_min(rejected->cnt[i], REFUSED_SHOWN); n++) {
+        for (uint64_t n = 0; n < util_min(rejected->cnt[i], REJECTED_SHOWN); n++) {
             const struct rejected_item *item =
                 &rejected->last[i][(rejected->cnt[i] - 1 - n) % REJECTED_KEPT];
-            if (json_count(last) >= REFUSED_SHOWN)
+            if (json_count(last) >= REJECTED_SHOWN)
                 break;
-            struct json *minimised_labels = json_add_object(last);
-            to_json_time(minimised_labels, "time", item->when_ms);
-            to_json_addr(minimised_labels, "from", &item->from);
-            to_json_name(minimised_labels, "asked", item->name);
+            struct json *shown = json_add_object(last);
+            to_json_time(shown, "time", item->when_ms);
+            to_json_addr(shown, "from", &item->from);
+            to_json_name(shown, "name", item->name);
         }
     }
 }
 
-/* Put into a list of at most `most`, the newest first, whichever worker they are from; NULL: it
- * is older than all of them. */
+/* Insert into a list of at most `most`, newest first, over all workers; NULL: it is older than
+ * all of them. */
 static struct json *add_finished(struct json *list, size_t most, const struct trace_finished *f)
 {
     char when[NOW_TEXT_MAX];
@@ -178,11 +171,11 @@ static struct json *add_finished(struct json *list, size_t most, const struct tr
     json_put_text(one, "time", when);
     to_json_name(one, "name", f->name);
     to_json_type(one, "type", f->type);
-    json_put_number(one, "questions", f->queries);
+    json_put_number(one, "queries", f->queries);
     json_put_number(one, "took-ms", f->took_ms);
     json_put_text(one, "outcome", f->has_failed ? "failed" : "answered");
     if (f->has_failed)
-        json_put_text(one, "cause", f->cause ? f->cause : "");
+        json_put_text(one, "failure", failure_id((enum failure)f->failure));
     return one;
 }
 
@@ -196,7 +189,7 @@ static const struct trace_finished *finished_at(const struct trace_ring *ring, u
 
 static void put_failed(struct json *status, const struct trace_ring *ring)
 {
-    struct json *list = find_or_put_list(status, "failed-lately");
+    struct json *list = find_or_put_list(status, "recent-failures");
     const struct trace_finished *f;
 
     for (uint64_t back = 0; (f = finished_at(ring, back)) != NULL; back++)
@@ -206,7 +199,7 @@ static void put_failed(struct json *status, const struct trace_ring *ring)
 
 static void put_cache(struct json *to, const struct res_control *worker)
 {
-    json_put_text(to, "kept", worker->cache ? "file" : "memory");
+    json_put_text(to, "store", worker->cache ? "file" : "memory");
     if (!worker->cache)
         return;
     struct cache_lmdb_stats s = cache_lmdb_stats(worker->cache);
@@ -215,12 +208,12 @@ static void put_cache(struct json *to, const struct res_control *worker)
     json_put_number(to, "size", (int64_t)s.size);
     json_put_number(to, "written", (int64_t)s.written);
     json_put_number(to, "transactions", (int64_t)s.commits);
-    json_put_number(to, "trimmed", (int64_t)s.trimmed);
+    json_put_number(to, "evicted", (int64_t)s.trimmed);
     json_put_number(to, "dropped", (int64_t)s.dropped);
     json_put_number(to, "broken", (int64_t)s.broken);
 }
 
-/* What is counted for the process: 0 when nothing is under way. */
+/* Counted for the whole process; 0 when nothing is in progress. */
 static void put_quota(struct json *to, const struct quota *quota)
 {
     struct quota_sums sums = quota_sums(quota);
@@ -238,24 +231,15 @@ static void run_status(struct control_call *call, void *data)
 {
     const struct res_control *worker = data;
     const struct engine *engine = engine_of(worker);
-    const struct engine_counts *c = &engine->counts;
-    struct json *limits = find_or_put_object(call->result, "limits");
 
     put_families(call->result, engine);
     put_entropy(call->result, worker);
     put_rejected(call->result, &engine->rejected);
     put_failed(call->result, &engine->finished);
-    count_up(call->result, "questions", c->queries);
-    count_up(call->result, "answered-at-once", c->hits);
-    count_up(call->result, "under-way", engine->task_cnt);
     count_up(find_or_put_object(call->result, "memory"), "tasks",
              (engine->task_cnt + engine->spare_cnt) * sizeof(struct task));
-    count_up(call->result, "queries-out", engine->out_cnt);
-    count_up(call->result, "waiting-for-a-place", park_cnt(engine->park));
-    count_up(limits, "clients-refused", c->refused_clients);
-    count_up(limits, "questions-dropped", c->dropped);
-    count_up(limits, "resolutions-limited", c->limited);
-    count_up(limits, "wrong-replies", c->suspects);
+    add_counters(call->result, engine, is_no_limit);
+    add_counters(find_or_put_object(call->result, "limits"), engine, is_limit);
     if (worker->worker > 0)
         return;
     put_quota(json_put_object(call->result, "quota"), engine->quota);
@@ -267,33 +251,28 @@ static void run_status(struct control_call *call, void *data)
 static void run_cache_stats(struct control_call *call, void *engine)
 {
     const struct res_control *worker = engine;
-    const struct engine_counts *c = &engine_of(worker)->counts;
 
     if (worker->worker == 0)
         put_cache(call->result, worker);
-    count_up(call->result, "questions", c->queries);
-    count_up(call->result, "answered-at-once", c->hits);
-    count_up(call->result, "answered-hot", c->answer_cache);
-    count_up(call->result, "answered-stale", c->stale);
-    count_up(call->result, "asked-ahead-of-time", c->prefetched);
+    add_counters(call->result, engine_of(worker), is_no_limit);
 }
 
 /* Lifetime: the call. */
 struct card {
     struct json *list;
     int64_t now_ms;
-    uint16_t type; /* that is shown; 0: all */
+    uint16_t type; /* 0: all */
     size_t worker;
     bool is_shared;
 };
 
-static const char *kind_name(const struct cache_entry *entry)
+static const char *entry_id(const struct cache_entry *entry)
 {
-    static const char *const names[] = {[CACHE_DATA] = "data",
-                                        [CACHE_NODATA] = "no such type",
-                                        [CACHE_NXDOMAIN] = "no such name",
-                                        [CACHE_FAILURE] = "failure"};
-    return entry->delegation ? "delegation" : names[entry->found.kind];
+    static const char *const ids[] = {[CACHE_DATA] = "data",
+                                      [CACHE_NODATA] = "nodata",
+                                      [CACHE_NXDOMAIN] = "nxdomain",
+                                      [CACHE_FAILURE] = "failure"};
+    return entry->delegation ? "delegation" : ids[entry->found.kind];
 }
 
 static void put_set(struct json *to, const struct rrset *set)
@@ -331,13 +310,14 @@ static void put_delegation(struct json *to, const struct delegation *delegation)
 
 static void put_origin(struct json *to, const struct cache_found *f)
 {
-    to_json_time(to, "learnt", f->cached_ms);
+    to_json_time(to, "cached", f->cached_ms);
     if (f->server.sock.any.sa_family) {
         to_json_addr(to, "from", &f->server);
         json_put_text(to, "section", to_json_section(f->section));
-        json_put_text(to, "trust", cache_rank_name(f->rank));
+        if (f->rank) /* a failure has none */
+            json_put_text(to, "rank", wording_id(&wording_ranks, f->rank));
     }
-    json_put_text(to, "validation", f->validation ? "looked at" : "not looked at");
+    json_put_text(to, "validation", f->validation ? "checked" : "unchecked");
 }
 
 static void show_entry(void *data, const struct cache_entry *entry)
@@ -348,14 +328,14 @@ static void show_entry(void *data, const struct cache_entry *entry)
     if (card->type && (entry->delegation || entry->type != card->type))
         return;
     struct json *one = json_add_object(card->list);
-    json_put_text(one, "kind", kind_name(entry));
+    json_put_text(one, "kind", entry_id(entry));
     if (entry->type)
         to_json_type(one, "type", entry->type);
     json_put_number(one, "ttl", f->ttl);
-    json_put_number(one, "of", f->ttl_whole);
-    json_put_bool(one, "ended", f->is_stale);
+    json_put_number(one, "original-ttl", f->ttl_whole);
+    json_put_bool(one, "expired", f->is_stale);
     if (f->is_stale)
-        json_put_number(one, "ended-s-ago", (card->now_ms - f->expire_ms) / 1000);
+        json_put_number(one, "expired-s-ago", (card->now_ms - f->expire_ms) / 1000);
     put_origin(one, f);
     json_put_number(one, "uses", entry->uses);
     if (entry->delegation)
@@ -385,7 +365,7 @@ static void run_cache_show(struct control_call *call, void *engine)
         !read_type(call, "", &card.type))
         return;
     arena_init(&arena, CARD_ARENA);
-    if (!arena_alloc(&arena, CARD_ARENA)) { /* later an entry would be missing in silence */
+    if (!arena_alloc(&arena, CARD_ARENA)) { /* else an entry could be missing unnoticed */
         control_refuse(call, "out of memory");
         return;
     }
@@ -405,8 +385,8 @@ struct flush {
     struct cache_flushing below;
 };
 
-/* What this worker was just writing is to be forgotten too, so it is written first; and the
- * answer says that all is gone, so that waits until it is. */
+/* Pending writes of this worker are flushed first, so that they go too.  The reply says that
+ * the entries are gone, so it waits until they are. */
 static void run_cache_flush(struct control_call *call, void *engine)
 {
     const struct res_control *worker = engine;
@@ -452,8 +432,8 @@ static void on_tree(void *data, struct json *tree, const struct cause *cause)
     if (cause)
         json_put(call->result, "tree", tree);
     else
-        control_refuse(call, "the question was dropped: too many of that client wait, or the "
-                             "daemon is stopping");
+        control_refuse(call, "the query was dropped: too many queries of that client wait, or "
+                             "the daemon is stopping");
     call->is_there = true;
     if (call->is_held)
         control_go_on(call);
@@ -475,16 +455,16 @@ static void run_explain(struct control_call *call, void *engine)
     if (!read_name(call, name) || !read_type(call, "A", &ask.type))
         return;
     if (addr_read(as, 53, &ask.client) != ERR_OK) {
-        control_refuse(call, "\"%.60s\" is no address", as);
+        control_refuse(call, "\"%.60s\" is not an IP address", as);
         return;
     }
     if (!worker->cache && worker->worker_cnt > 1)
         json_put_text(
             call->result, "remark",
-            "each worker has a cache of its own here; this is what the first one does");
+            "each worker has a cache of its own: this is the answer of the first worker");
     enum err err = res_explain_begin(worker->explain, &ask);
     if (err)
-        control_refuse(call, err == ERR_LIMIT ? "too much is being explained already"
+        control_refuse(call, err == ERR_LIMIT ? "too many explanations are in progress"
                                               : "out of memory");
     else
         call->is_held = !call->is_there;
@@ -496,7 +476,7 @@ static void run_last(struct control_call *call, void *engine)
     const struct trace_ring *ring = &engine_of(worker)->finished;
     const struct trace_finished *f;
     uint8_t name[DNAME_MAX];
-    char room[TRACE_WORDS_MAX];
+    char rcode[RRTYPE_NAME_MAX];
 
     if (!read_name(call, name))
         return;
@@ -515,8 +495,13 @@ static void run_last(struct control_call *call, void *engine)
             struct addr server = trace_server(a);
             to_json_name(one, "zone", dname_suffix(f->name, a->zone_labels));
             to_json_addr(one, "server", &server);
-            json_put_text(one, "transport", a->is_tcp ? "TCP" : "UDP");
-            json_put_text(one, "result", trace_words(a, room));
+            json_put_text(one, "transport",
+                          wording_id(&wording_transports, a->is_tcp ? TRACE_TCP : TRACE_UDP));
+            json_put_text(one, "result", wording_id(&wording_outcomes, a->outcome));
+            if (a->outcome == TRACE_RCODE) {
+                rrtype_print_rcode(a->rcode, rcode);
+                json_put_text(one, "rcode", rcode);
+            }
             json_put_number(one, "rtt-ms", a->rtt_ms);
         }
     }

@@ -13,6 +13,7 @@
 #include "resolver/cache/cache_memory.h"
 #include "resolver/iterate/task.h"
 #include "resolver/policy/ddr.h"
+#include "resolver/iterate/wording.h"
 #include "resolver/res_conf.h"
 #include "resolver/res_control.h"
 
@@ -231,28 +232,71 @@ static void free_engine(void *engine)
     free(r);
 }
 
-/* With log level "debug" each step of each resolution is a line. */
-static void log_step(void *data, const struct trace_event *e)
+/* What an event is about, in a few words; for the debug log. */
+static void describe(const struct trace_event *e, char *out, size_t size)
 {
-    static const char *const verbs[] = {
-        "begins",     "is joined:",         "starts at",          "asks",
-        "hears from", "hears nothing from", "refuses a reply of", "notes:",
-        "ends:"};
-    char name[DNAME_TEXT_MAX], zone[DNAME_TEXT_MAX] = "-", type[RRTYPE_NAME_MAX],
-                               server[ADDR_TEXT_MAX] = "";
+    char server[ADDR_TEXT_MAX] = "";
+
+    switch (e->step) {
+    case TRACE_STEP_BEGIN:
+    case TRACE_STEP_JOIN:
+        snprintf(out, size, "%s for=%s", e->step == TRACE_STEP_JOIN ? "join" : "begin",
+                 wording_id(&wording_purposes, e->begin.purpose));
+        break;
+    case TRACE_STEP_ZONE:
+        snprintf(out, size, "zone source=%s",
+                 wording_id(&wording_sources, e->zone_found.delegation->source));
+        break;
+    case TRACE_STEP_QUERY:
+        addr_print(e->query.server, server);
+        snprintf(out, size, "query server=%s transport=%s", server,
+                 wording_id(&wording_transports, e->query.transport));
+        break;
+    case TRACE_STEP_REPLY:
+        addr_print(e->reply.server, server);
+        snprintf(out, size, "reply server=%s result=%s%s%s", server,
+                 wording_id(&wording_replies, e->reply.kind),
+                 *e->reply.broken ? " malformed=" : "", e->reply.broken);
+        break;
+    case TRACE_STEP_NO_REPLY:
+        addr_print(e->no_reply.server, server);
+        snprintf(out, size, "no-reply server=%s reason=%s", server,
+                 wording_id(&wording_silences, e->no_reply.why));
+        break;
+    case TRACE_STEP_REJECTED:
+        addr_print(e->rejected.from, server);
+        snprintf(out, size, "rejected from=%s reason=%s", server,
+                 wording_id(&wording_rejections, e->rejected.why));
+        break;
+    case TRACE_STEP_NOTE:
+        snprintf(out, size, "note %s%s%s", wording_id(&wording_notes, e->note.note),
+                 e->note.failure ? "=" : "",
+                 e->note.failure ? failure_id(e->note.failure) : "");
+        break;
+    case TRACE_STEP_END:
+        snprintf(out, size, "end %s%s%s", wording_id(&wording_endings, e->end.how),
+                 e->end.failure ? " failure=" : "",
+                 e->end.failure ? failure_id(e->end.failure) : "");
+        break;
+    default: *out = '\0'; break; /* of the walk, which has no task */
+    }
+}
+
+/* At log level "debug" each event of each resolution is a line. */
+static void log_event(void *data, const struct trace_event *e)
+{
+    char name[DNAME_TEXT_MAX], zone[DNAME_TEXT_MAX] = "-", type[RRTYPE_NAME_MAX], what[400];
 
     (void)data;
     dname_text_print(e->name, name);
     if (e->zone)
         dname_text_print(e->zone, zone);
     rrtype_print(e->type, type);
-    if (e->server)
-        addr_print(e->server, server);
-    log_debug("%04x %s %s, zone %s: %s %s%s%s", (unsigned)((uintptr_t)e->task >> 6 & 0xffff),
-              name, type, zone, verbs[e->step], server, *server ? ": " : "", e->what);
+    describe(e, what, sizeof(what));
+    log_debug("task %" PRIu64 " %s %s zone=%s: %s", e->task, name, type, zone, what);
 }
 
-static const struct trace_sink debug_log = {.note = log_step};
+static const struct trace_sink debug_log = {.note = log_event};
 
 static void on_soon(uv_timer_t *timer)
 {
@@ -333,7 +377,7 @@ static enum err open_engine(void *engine, struct uv_loop_s *loop)
     made->inflight = r->shared->inflight;
     made->worker = r->control.worker;
     if (r->conf->server.log_level == LOG_LEVEL_DEBUG)
-        made->trace = &debug_log;
+        trace_listen(&made->listeners, &debug_log);
     r->control.serve =
         res_serve_new(made, r->conf->cache_size / ANSWER_CACHE_PART / r->control.worker_cnt);
     if (!r->control.serve) {
@@ -352,22 +396,22 @@ static enum err open_engine(void *engine, struct uv_loop_s *loop)
     return ERR_OK;
 }
 
-/* What a worker has done, in one line. */
+/* The counters of a worker that are not 0, in one line. */
 static void log_counts(const struct resolver *r)
 {
-    const struct engine_counts *c = &res_serve_engine(r->control.serve)->counts;
+    const struct engine *engine = res_serve_engine(r->control.serve);
+    uint64_t values[64];
+    char line[900] = "";
+    size_t len = 0;
 
-    if (c->queries > 0)
-        log_info("worker %zu: %" PRIu64 " questions, %" PRIu64 " answered at once (%" PRIu64
-                 " of them hot), %" PRIu64 " with what had ended, %" PRIu64 " refused, %" PRIu64
-                 " dropped; %" PRIu64 " resolutions (%" PRIu64 " ahead of time), %" PRIu64
-                 " merged, %" PRIu64 " left to other workers, %" PRIu64 " failed (%" PRIu64
-                 " at a limit); servers were asked %" PRIu64 " times over UDP and %" PRIu64
-                 " over TCP, %" PRIu64 " timeouts, %" PRIu64 " wrong replies",
-                 r->control.worker, c->queries, c->hits, c->answer_cache, c->stale,
-                 c->refused_clients, c->dropped, c->tasks, c->prefetched, c->merged,
-                 c->elsewhere, c->failures, c->limited, c->out_udp, c->out_tcp, c->timeouts,
-                 c->suspects);
+    must(engine_counter_cnt <= ARRAY_LEN(values));
+    engine_read_counters(engine, values);
+    for (size_t i = 0; i < engine_counter_cnt && len < sizeof(line); i++)
+        if (values[i] > 0 && !engine_counters[i].is_gauge)
+            len += (size_t)snprintf(line + len, sizeof(line) - len, "%s%s %" PRIu64,
+                                    len ? ", " : "", engine_counters[i].id, values[i]);
+    if (len > 0)
+        log_info("worker %zu: %s", r->control.worker, line);
 }
 
 static void close_engine(void *engine)

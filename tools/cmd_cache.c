@@ -1,4 +1,5 @@
-/* rootline cache: what the resolver remembers. */
+/* rootline cache: show, flush and count the cached data. */
+#include "resolver/iterate/wording.h"
 #include "tools/ask.h"
 #include "tools/cmd.h"
 #include "tools/terminal.h"
@@ -31,22 +32,23 @@ static void print_card(struct terminal *p, const char *name, const struct json *
     if (*get(entry, "text"))
         terminal_row(p, "  text", "%s", get(entry, "text"));
     if (*get(entry, "zone"))
-        terminal_row(p, "  said by zone", "%s", get(entry, "zone"));
-    if (json_get_bool(entry, "ended", false))
-        terminal_row(p, "  time left", "none: it ended %lld s ago, after %lld s",
-                     number(entry, "ended-s-ago"), number(entry, "of"));
+        terminal_row(p, "  zone", "%s", get(entry, "zone"));
+    if (json_get_bool(entry, "expired", false))
+        terminal_row(p, "  time left", "none: expired %lld s ago, after %lld s",
+                     number(entry, "expired-s-ago"), number(entry, "original-ttl"));
     else
         terminal_row(p, "  time left", "%lld of %lld s", number(entry, "ttl"),
-                     number(entry, "of"));
-    terminal_row(p, "  learnt", "%s%s%.*s%s%s%s", get(entry, "learnt"), *from ? " from " : "",
+                     number(entry, "original-ttl"));
+    terminal_row(p, "  cached", "%s%s%.*s%s%s%s", get(entry, "cached"), *from ? " from " : "",
                  (int)strcspn(from, "@"), from, *from ? ", " : "", get(entry, "section"),
                  *from ? " section" : "");
-    if (*get(entry, "trust"))
-        terminal_row(p, "  trust", "%s, DNSSEC %s", get(entry, "trust"),
+    if (*get(entry, "rank"))
+        terminal_row(p, "  rank", "%s, DNSSEC %s",
+                     wording_text_of(&wording_ranks, get(entry, "rank")),
                      get(entry, "validation"));
     if (json_find(entry, "times"))
         terminal_row(p, "  failed", "%lld times in a row", number(entry, "times"));
-    terminal_row(p, "  asked for", "%s%lld times lately",
+    terminal_row(p, "  used", "%s%lld times lately",
                  number(entry, "uses") >= 15 ? "at least " : "about ", number(entry, "uses"));
     if (json_find(entry, "worker"))
         terminal_row(p, "  worker", "%lld", number(entry, "worker"));
@@ -59,7 +61,7 @@ static void print_cards(const struct json *result)
 
     terminal_init(&p);
     if (json_count(entries) == 0)
-        printf("The cache has nothing of %s\n", get(result, "name"));
+        printf("The cache has no entry for %s\n", get(result, "name"));
     for (size_t i = 0; i < json_count(entries); i++)
         print_card(&p, get(result, "name"), json_at(entries, i));
 }
@@ -67,31 +69,32 @@ static void print_cards(const struct json *result)
 static void print_stats(const struct json *s)
 {
     struct terminal p;
-    long long questions = number(s, "questions"), hits = number(s, "answered-at-once");
+    long long queries = number(s, "queries"), hits = number(s, "cache-hits");
 
     terminal_init(&p);
-    if (strcmp(get(s, "kept"), "file") == 0) {
+    if (strcmp(get(s, "store"), "file") == 0) {
         terminal_row(&p, "entries", "%lld in %.1f of %.1f MB", number(s, "entries"),
                      (double)number(s, "used") / 1e6, (double)number(s, "size") / 1e6);
         terminal_row(&p, "written",
-                     "%lld in %lld transactions, %lld trimmed, %lld without room, %lld broken",
-                     number(s, "written"), number(s, "transactions"), number(s, "trimmed"),
+                     "%lld in %lld transactions; %lld evicted, %lld dropped for lack of space, "
+                     "%lld with a wrong checksum",
+                     number(s, "written"), number(s, "transactions"), number(s, "evicted"),
                      number(s, "dropped"), number(s, "broken"));
     } else {
-        terminal_row(&p, "kept", "in memory, by each worker for itself");
+        terminal_row(&p, "store", "in memory, one cache per worker");
     }
-    terminal_row(&p, "questions", "%lld, %lld answered at once (%.1f %%), %lld of them hot",
-                 questions, hits, questions ? 100.0 * (double)hits / (double)questions : 0.0,
-                 number(s, "answered-hot"));
-    terminal_row(&p, "ended", "%lld answered with what had ended, %lld asked ahead of time",
-                 number(s, "answered-stale"), number(s, "asked-ahead-of-time"));
+    terminal_row(&p, "queries", "%lld, %lld cache hits (%.1f %%), %lld from the answer cache",
+                 queries, hits, queries ? 100.0 * (double)hits / (double)queries : 0.0,
+                 number(s, "answer-cache-hits"));
+    terminal_row(&p, "stale", "%lld answers with expired data; %lld prefetches",
+                 number(s, "stale-answers"), number(s, "prefetches"));
 }
 
 static void print_flushed(const struct json *result, bool is_subtree)
 {
     long long cnt = number(result, "entries");
-    printf("%lld entr%s of %s%s %s gone\n", cnt, cnt == 1 ? "y" : "ies", get(result, "name"),
-           is_subtree ? " and below" : "", cnt == 1 ? "is" : "are");
+    printf("%lld entr%s of %s%s removed\n", cnt, cnt == 1 ? "y" : "ies", get(result, "name"),
+           is_subtree ? " and below" : "");
 }
 
 static struct json *request_for(const char *verb, int argc, char **argv, bool is_subtree)

@@ -1,6 +1,7 @@
-/* rootline status, stats, reload, log: what either daemon says of itself. */
+/* rootline status, stats, reload, log: the state of either daemon. */
 #include <stdlib.h>
 
+#include "resolver/iterate/wording.h"
 #include "tools/ask.h"
 #include "tools/cmd.h"
 #include "tools/terminal.h"
@@ -23,7 +24,7 @@ static long long number(const struct json *from, const char *key)
     return json_get_number(from, key, 0);
 }
 
-/* Ask for `request`; *is_json: the result is to be printed as it came. */
+/* Send `request`; *is_json: the result is printed as it is. */
 static int ask(int *argc, char **argv, const char *usage, struct json *request,
                struct json **result, bool *is_json)
 {
@@ -56,7 +57,7 @@ static void print_uptime(struct terminal *p, const struct json *s)
                  up / 60 % 60, up % 60, get(s, "started"));
     long long refused = number(s, "reloads-refused");
     if (number(s, "reloads") > 0 || refused > 0)
-        terminal_row(p, "reloads", "%lld, and %lld refused", number(s, "reloads"), refused);
+        terminal_row(p, "reloads", "%lld, and %lld rejected", number(s, "reloads"), refused);
 }
 
 static void print_listen(struct terminal *p, const struct json *s)
@@ -86,9 +87,9 @@ static void print_connections(struct terminal *p, const struct json *s)
         const struct json *c = json_at(list, i);
         long long days = number(c, "days-left");
         terminal_row(p, i ? "" : "certificate", "%s for %s, %s %s (%lld days)", get(c, "file"),
-                     *get(c, "name") ? get(c, "name") : "no host",
-                     json_get_bool(c, "has-ended", false) ? "ENDED" : "until", get(c, "until"),
-                     days);
+                     *get(c, "name") ? get(c, "name") : "no host name",
+                     json_get_bool(c, "has-ended", false) ? "EXPIRED" : "until",
+                     get(c, "until"), days);
     }
     const struct json *connections = json_find(s, "connections");
     if (number(connections, "open") > 0)
@@ -105,43 +106,45 @@ static void print_family(struct terminal *p, const struct json *families, const 
     const struct json *family = json_find(families, key);
     if (family)
         terminal_row(p, label, "%s",
-                     !json_get_bool(family, "used", false) ? "not asked over"
+                     !json_get_bool(family, "used", false) ? "off"
                      : json_get_bool(family, "answers", false)
                          ? "in use"
-                         : "DOWN: no server answers over it");
+                         : "DOWN: no server replies over it");
 }
 
 static void print_entropy(struct terminal *p, const struct json *entropy)
 {
     if (!entropy)
         return;
-    terminal_row(p, "to be guessed", "%lld.%lld bits of port (%lld ports), %lld bits of ID%s%s",
+    terminal_row(p, "entropy",
+                 "%lld.%lld bits of source port (%lld ports), %lld bits of ID%s%s",
                  number(entropy, "port-decibits") / 10, number(entropy, "port-decibits") % 10,
                  number(entropy, "ports"), number(entropy, "id-bits"),
-                 json_get_bool(entropy, "random-case", false) ? ", the case of letters" : "",
+                 json_get_bool(entropy, "random-case", false) ? ", mixed case" : "",
                  json_get_bool(entropy, "cookies", false) ? ", cookies" : "");
 }
 
-static void print_refused(struct terminal *p, const struct json *reasons)
+static void print_rejected(struct terminal *p, const struct json *reasons)
 {
-    const char *label = "wrong replies";
+    const char *label = "rejected";
 
     for (size_t i = 0; i < json_count(reasons); i++) {
         const char *reason = json_key(reasons, i);
         const struct json *one = json_find(reasons, reason), *last = json_find(one, "last");
-        terminal_row(p, label, "%lld: %s", number(one, "count"), reason);
+        terminal_row(p, label, "%lld: %s", number(one, "count"),
+                     wording_text_of(&wording_rejections, reason));
         label = "";
         for (size_t n = 0; n < json_count(last); n++) {
             const struct json *item = json_at(last, n);
-            terminal_row(p, "", "  %s from %s, asked for %s", get(item, "time"),
-                         get(item, "from"), get(item, "asked"));
+            terminal_row(p, "", "  %s from %s, query for %s", get(item, "time"),
+                         get(item, "from"), get(item, "name"));
         }
     }
 }
 
 static void print_limits(struct terminal *p, const struct json *limits)
 {
-    const char *label = "limits that bit";
+    const char *label = "limits reached";
 
     for (size_t i = 0; i < json_count(limits); i++) {
         const char *key = json_key(limits, i);
@@ -158,8 +161,8 @@ static void print_failed(struct terminal *p, const struct json *failed)
 {
     for (size_t i = 0; i < json_count(failed); i++) {
         const struct json *one = json_at(failed, i);
-        terminal_row(p, i ? "" : "failed lately", "%s %s %s: %s", get(one, "time"),
-                     get(one, "name"), get(one, "type"), get(one, "cause"));
+        terminal_row(p, i ? "" : "recent failures", "%s %s %s: %s", get(one, "time"),
+                     get(one, "name"), get(one, "type"), failure_text_of(get(one, "failure")));
     }
 }
 
@@ -178,22 +181,22 @@ static void print_status(const struct json *s)
     print_family(&p, json_find(s, "families"), "ipv4", "IPv4");
     print_family(&p, json_find(s, "families"), "ipv6", "IPv6");
     print_entropy(&p, json_find(s, "entropy"));
-    if (json_find(s, "questions"))
-        terminal_row(
-            &p, "questions",
-            "%lld, %lld answered at once, %lld resolutions under way, %lld wait for a place",
-            number(s, "questions"), number(s, "answered-at-once"), number(s, "under-way"),
-            number(s, "waiting-for-a-place"));
-    terminal_row(&p, "memory", "%.1f MB, %.1f MB of it files",
+    if (json_find(s, "queries"))
+        terminal_row(&p, "queries",
+                     "%lld, %lld from the cache; %lld resolutions in progress, %lld of them "
+                     "wait for a place",
+                     number(s, "queries"), number(s, "cache-hits"),
+                     number(s, "resolutions-in-progress"), number(s, "waiting-for-place"));
+    terminal_row(&p, "memory", "%.1f MB, %.1f MB of it mapped files",
                  (double)number(memory, "resident") / MB, (double)number(memory, "files") / MB);
-    if (cache && strcmp(get(cache, "kept"), "file") == 0)
+    if (cache && strcmp(get(cache, "store"), "file") == 0)
         terminal_row(&p, "cache", "%lld entries in %.1f of %.1f MB", number(cache, "entries"),
                      (double)number(cache, "used") / MB, (double)number(cache, "size") / MB);
     else if (cache)
         terminal_row(&p, "cache", "in memory");
     print_limits(&p, json_find(s, "limits"));
-    print_refused(&p, json_find(s, "refused-replies"));
-    print_failed(&p, json_find(s, "failed-lately"));
+    print_rejected(&p, json_find(s, "rejected-replies"));
+    print_failed(&p, json_find(s, "recent-failures"));
 }
 
 int cmd_status(int argc, char **argv)
@@ -241,7 +244,7 @@ static void print_reload(const struct json *result, bool is_accepted)
     if (is_accepted)
         puts(get(result, "news"));
     else
-        fprintf(stderr, "rootline: what was there before is still served\n");
+        fprintf(stderr, "rootline: reload rejected; the previous configuration stays in use\n");
 }
 
 int cmd_reload(int argc, char **argv)
@@ -285,13 +288,13 @@ int cmd_log(int argc, char **argv)
     struct json *request = request_for("log"), *result = NULL;
     bool is_json;
 
-    for (int i = 0; i + 1 < argc && !last; i++) /* without a number: all that is kept */
+    for (int i = 0; i + 1 < argc && !last; i++) /* without a number: all */
         if (strcmp(argv[i], "--last") == 0 && argv[i + 1][0] != '-')
             last = cmd_take_value(&argc, argv, "--last");
     if (last && strspn(last, "0123456789") == strlen(last))
         json_put_number(request, "last", strtol(last, NULL, 10));
     else if (last)
-        json_put_number(request, "last", 0); /* the daemon says what is wrong with it */
+        json_put_number(request, "last", 0); /* which the daemon rejects */
     else
         (void)cmd_take_flag(&argc, argv, "--last");
     int status = ask(&argc, argv, cmd_status_log_usage, request, &result, &is_json);

@@ -125,7 +125,7 @@ static size_t read_hex(const char *text, uint8_t *out, size_t size)
 
 static bool read_packet(const struct json *one, struct packet *p, uint8_t *payload)
 {
-    p->is_tcp = strcmp(json_get_text(one, "transport", ""), "TCP") == 0;
+    p->is_tcp = strcmp(json_get_text(one, "transport", ""), "tcp") == 0;
     p->payload = payload;
     p->payload_len = read_hex(json_get_text(one, "wire", ""), payload, PAYLOAD_MAX);
     return p->payload_len > 0 &&

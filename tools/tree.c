@@ -1,15 +1,18 @@
-/* Reads nothing but the JSON: whatever stands here stands there too. */
+/* Reads nothing but the JSON; its identifiers become text by the lists of wording.h. */
 #include "tools/tree.h"
+
+#include "resolver/iterate/classify.h"
+#include "resolver/iterate/wording.h"
 
 enum { SHORT_DATA = 120 };
 
-static const char *get(const struct json *from, const char *key)
+static const char *get_text(const struct json *from, const char *key)
 {
     return json_get_text(from, key, "");
 }
 
-/* An address without port 53, which is everybody's. */
-static const char *plain(const char *address, char out[80])
+/* An address without the port if it is 53. */
+static const char *without_port_53(const char *address, char out[80])
 {
     snprintf(out, 80, "%s", address);
     char *at = strchr(out, '@');
@@ -20,7 +23,7 @@ static const char *plain(const char *address, char out[80])
 
 static void print_steps(struct terminal *p, const struct json *steps, bool is_all);
 
-/* ---- parts of a question ---- */
+/* ---- parts of a query ---- */
 
 static void print_servers(struct terminal *p, bool is_last, const struct json *of)
 {
@@ -29,101 +32,114 @@ static void print_servers(struct terminal *p, bool is_last, const struct json *o
 
     for (size_t i = 0; i < json_count(servers); i++) {
         const struct json *server = json_at(servers, i), *all = json_find(server, "addresses");
-        size_t len = (size_t)snprintf(text, sizeof(text), "%s", get(server, "name"));
+        size_t len = (size_t)snprintf(text, sizeof(text), "%s", get_text(server, "name"));
         for (size_t n = 0; n < json_count(all) && len + 82 < sizeof(text); n++)
             len += (size_t)snprintf(text + len, sizeof(text) - len, " %s",
-                                    plain(json_text(json_at(all, n)), room));
+                                    without_port_53(json_text(json_at(all, n)), room));
         terminal_more(p, is_last, TERMINAL_PLAIN, "%s%s", text,
-                      json_count(all) ? "" : " (no address is known yet)");
+                      json_count(all) ? "" : " (no address known yet)");
     }
 }
 
 static void print_record(struct terminal *p, bool is_last, const struct json *r)
 {
-    bool is_taken = json_get_bool(r, "taken", true);
-    const char *data = get(r, "data");
+    bool is_accepted = json_get_bool(r, "accepted", true);
+    const char *data = get_text(r, "data");
     bool is_long = strlen(data) > SHORT_DATA;
 
-    terminal_more(p, is_last, is_taken ? TERMINAL_GREEN : TERMINAL_RED, "%s %s %s %.*s%s",
-                  is_taken ? "+" : "-", get(r, "owner"), get(r, "type"),
+    terminal_more(p, is_last, is_accepted ? TERMINAL_GREEN : TERMINAL_RED, "%s %s %s %.*s%s",
+                  is_accepted ? "+" : "-", get_text(r, "owner"), get_text(r, "type"),
                   is_long ? SHORT_DATA : (int)strlen(data), data, is_long ? "..." : "");
-    if (!is_taken)
-        terminal_more(p, is_last, TERMINAL_DIM, "  not taken: %s", get(r, "reason"));
+    if (!is_accepted)
+        terminal_more(p, is_last, TERMINAL_DIM, "  not accepted: %s",
+                      wording_text_of(&wording_omissions, get_text(r, "reason")));
 }
 
-static void print_records(struct terminal *p, bool is_last, const struct json *ask)
+static void print_records(struct terminal *p, bool is_last, const struct json *query)
 {
-    const struct json *records = json_find(ask, "records");
+    const struct json *records = json_find(query, "records");
     size_t cnt = json_count(records), shown = cnt > 12 ? 8 : cnt;
 
     for (size_t i = 0; i < shown; i++)
         print_record(p, is_last, json_at(records, i));
-    size_t more = cnt - shown + (size_t)json_get_number(ask, "more-records", 0);
+    size_t more = cnt - shown + (size_t)json_get_number(query, "omitted-records", 0);
     if (more > 0)
-        terminal_more(p, is_last, TERMINAL_DIM, "  and %zu more (all are in --json)", more);
+        terminal_more(p, is_last, TERMINAL_DIM, "  and %zu more (--json shows all)", more);
 }
 
-static void print_why(struct terminal *p, bool is_last, const struct json *ask)
+static void print_choice(struct terminal *p, bool is_last, const struct json *query)
 {
-    const struct json *why = json_find(ask, "why");
-    double usual = json_get_real(why, "usual-ms", 0);
-    long long of = json_get_number(why, "of", 0);
+    const struct json *choice = json_find(query, "choice");
+    double srtt = json_get_real(choice, "srtt-ms", 0);
+    long long of = json_get_number(choice, "of", 0);
     char numbers[100] = "";
 
     if (of > 1)
         snprintf(numbers, sizeof(numbers), " (%lld of %lld addresses)",
-                 (long long)json_get_number(why, "among", 0), of);
+                 (long long)json_get_number(choice, "among", 0), of);
     size_t len = strlen(numbers);
-    if (usual > 0)
-        snprintf(numbers + len, sizeof(numbers) - len, ", usually %.2f ms", usual);
-    terminal_more(p, is_last, TERMINAL_DIM, "%s%s", get(why, "reason"), numbers);
+    if (srtt > 0)
+        snprintf(numbers + len, sizeof(numbers) - len, ", usually %.2f ms", srtt);
+    terminal_more(p, is_last, TERMINAL_DIM, "%s%s",
+                  wording_text_of(&wording_picks, get_text(choice, "reason")), numbers);
 }
 
-static const char *result_words(const struct json *ask, char out[400])
+/* A result is one of a reply or of a silence: the identifiers of both lists differ. */
+static const char *result_text(const struct json *query, char out[400])
 {
-    const char *result = get(ask, "result"), *zone = get(json_find(ask, "leads-to"), "zone");
+    const char *result = get_text(query, "result"), *rcode = get_text(query, "rcode"),
+               *detail = get_text(query, "detail"), *malformed = get_text(query, "malformed");
+    const char *text = wording_text_of(&wording_replies, result);
+    bool is_error = strcmp(result, wording_id(&wording_replies, CLASSIFY_ERROR)) == 0 ||
+                    strcmp(result, wording_id(&wording_replies, CLASSIFY_LAME)) == 0;
 
+    if (text == result)
+        text = wording_text_of(&wording_silences, result);
     if (!*result)
-        snprintf(out, 400, "no reply yet when the answer was there");
-    else if (strcmp(result, "delegation") == 0)
-        snprintf(out, 400, "a delegation to %s", zone);
-    else if (strcmp(result, "lame") == 0 || strcmp(result, "error") == 0)
-        snprintf(out, 400, "%s, it says %s", result, get(ask, "rcode"));
+        snprintf(out, 400, "no reply before the answer was complete");
+    else if (strcmp(result, wording_id(&wording_replies, CLASSIFY_DELEGATION)) == 0)
+        snprintf(out, 400, "referral to %s", get_text(json_find(query, "delegation"), "zone"));
     else
-        snprintf(out, 400, "%s", result);
+        snprintf(out, 400, "%s%s%s%s%s", text, is_error ? ", RCODE " : "",
+                 is_error ? rcode : "", *detail || *malformed ? ": " : "",
+                 *detail ? detail : malformed);
     return out;
 }
 
-static bool is_good(const struct json *ask)
+static bool is_good(const struct json *query)
 {
-    static const char *const good[] = {"answer",   "alias",      "no data",
-                                       "NXDOMAIN", "delegation", "truncated"};
+    static const enum classify_kind good[] = {CLASSIFY_ANSWER,     CLASSIFY_CHAIN,
+                                              CLASSIFY_NODATA,     CLASSIFY_NXDOMAIN,
+                                              CLASSIFY_DELEGATION, CLASSIFY_TRUNCATED};
     for (size_t i = 0; i < ARRAY_LEN(good); i++)
-        if (strcmp(get(ask, "result"), good[i]) == 0)
+        if (strcmp(get_text(query, "result"), wording_id(&wording_replies, good[i])) == 0)
             return true;
     return false;
 }
 
-static void print_ask(struct terminal *p, bool is_last, const struct json *ask)
+static void print_query(struct terminal *p, bool is_last, const struct json *query)
 {
-    const struct json *refused = json_find(ask, "refused");
-    const char *transport = get(ask, "transport");
-    bool is_tcp = strcmp(transport, "UDP") != 0;
+    const struct json *rejected = json_find(query, "rejected");
+    const char *transport = get_text(query, "transport");
+    bool is_tcp = strcmp(transport, wording_id(&wording_transports, TRACE_UDP)) != 0;
     char room[80], words[400];
 
-    terminal_node(p, is_last, TERMINAL_BOLD, "ask", "%s %s: %s %s%s%s", get(ask, "server-name"),
-                  plain(get(ask, "server"), room), get(ask, "name"), get(ask, "type"),
-                  is_tcp ? ", over " : "", is_tcp ? transport : "");
+    terminal_node(p, is_last, TERMINAL_BOLD, "query", "%s %s: %s %s%s%s",
+                  get_text(query, "server-name"),
+                  without_port_53(get_text(query, "server"), room), get_text(query, "name"),
+                  get_text(query, "type"), is_tcp ? ", over " : "",
+                  is_tcp ? wording_text_of(&wording_transports, transport) : "");
     if (!is_tcp)
-        print_why(p, is_last, ask);
-    for (size_t i = 0; i < json_count(refused); i++) {
-        const struct json *one = json_at(refused, i);
-        terminal_more(p, is_last, TERMINAL_RED, "! a reply from %s was not believed: %s",
-                      plain(get(one, "from"), room), get(one, "reason"));
+        print_choice(p, is_last, query);
+    for (size_t i = 0; i < json_count(rejected); i++) {
+        const struct json *one = json_at(rejected, i);
+        terminal_more(p, is_last, TERMINAL_RED, "! rejected a reply from %s: %s",
+                      without_port_53(get_text(one, "from"), room),
+                      wording_text_of(&wording_rejections, get_text(one, "reason")));
     }
-    terminal_more(p, is_last, is_good(ask) ? TERMINAL_PLAIN : TERMINAL_YELLOW, "%.2f ms: %s",
-                  json_get_real(ask, "rtt-ms", 0), result_words(ask, words));
-    print_records(p, is_last, ask);
+    terminal_more(p, is_last, is_good(query) ? TERMINAL_PLAIN : TERMINAL_YELLOW, "%.2f ms: %s",
+                  json_get_real(query, "rtt-ms", 0), result_text(query, words));
+    print_records(p, is_last, query);
 }
 
 /* ---- steps ---- */
@@ -133,70 +149,85 @@ static void print_zone(struct terminal *p, bool is_last, const struct json *zone
     char ttl[60] = "";
 
     if (json_find(zone, "ttl"))
-        snprintf(ttl, sizeof(ttl), ", for another %lld s",
+        snprintf(ttl, sizeof(ttl), ", expires in %lld s",
                  (long long)json_get_number(zone, "ttl", 0));
-    terminal_node(p, is_last, TERMINAL_PLAIN, "zone", "%s, known from the %s%s",
-                  get(zone, "zone"), get(zone, "from"), ttl);
+    terminal_node(p, is_last, TERMINAL_PLAIN, "zone", "%s, %s%s", get_text(zone, "zone"),
+                  wording_text_of(&wording_sources, get_text(zone, "source")), ttl);
     print_servers(p, is_last, zone);
 }
 
 static void print_cache(struct terminal *p, bool is_last, const struct json *step)
 {
-    const char *found = get(step, "found"), *server = get(step, "server");
+    const char *found = get_text(step, "found"), *server = get_text(step, "server");
     char room[80];
 
-    if (strcmp(found, "nothing") == 0) {
-        terminal_node(p, is_last, TERMINAL_DIM, "cache", "nothing of %s %s", get(step, "name"),
-                      get(step, "type"));
+    if (!json_find(step, "ttl")) {
+        terminal_node(p, is_last, TERMINAL_DIM, "cache", "miss: %s %s", get_text(step, "name"),
+                      get_text(step, "type"));
         return;
     }
-    terminal_node(
-        p, is_last, TERMINAL_PLAIN, "cache", "%s %s: %s, %lld of %lld s left%s",
-        get(step, "name"), get(step, "type"), found, (long long)json_get_number(step, "ttl", 0),
-        (long long)json_get_number(step, "of", 0),
-        json_get_bool(step, "stale", false) ? ", ended, but better than nothing" : "");
+    terminal_node(p, is_last, TERMINAL_PLAIN, "cache", "hit: %s %s, %s, TTL %lld of %lld s%s",
+                  get_text(step, "name"), get_text(step, "type"),
+                  wording_text_of(&wording_cached, found),
+                  (long long)json_get_number(step, "ttl", 0),
+                  (long long)json_get_number(step, "original-ttl", 0),
+                  json_get_bool(step, "stale", false) ? ", expired (stale answer)" : "");
     if (json_get_bool(step, "new", false))
-        terminal_more(p, is_last, TERMINAL_DIM, "learnt just now from %s", plain(server, room));
+        terminal_more(p, is_last, TERMINAL_DIM, "cached just now from %s",
+                      without_port_53(server, room));
     else if (*server)
-        terminal_more(p, is_last, TERMINAL_DIM, "learnt %lld s ago from %s, %s section, %s",
-                      (long long)json_get_number(step, "age-s", 0), plain(server, room),
-                      get(step, "section"), get(step, "trust"));
-    if (*get(step, "text"))
-        terminal_more(p, is_last, TERMINAL_YELLOW, "%s", get(step, "text"));
+        terminal_more(p, is_last, TERMINAL_DIM, "cached %lld s ago from %s, %s section%s%s",
+                      (long long)json_get_number(step, "age-s", 0),
+                      without_port_53(server, room), get_text(step, "section"),
+                      *get_text(step, "rank") ? ", " : "",
+                      wording_text_of(&wording_ranks, get_text(step, "rank")));
+    if (*get_text(step, "text"))
+        terminal_more(p, is_last, TERMINAL_YELLOW, "%s", get_text(step, "text"));
 }
 
 static void print_resolve(struct terminal *p, bool is_last, const struct json *step)
 {
-    const char *why = get(step, "why"), *outcome = get(step, "outcome");
-    bool has_failed = strcmp(outcome, "failed") == 0;
+    const char *purpose = get_text(step, "purpose"), *outcome = get_text(step, "outcome");
+    bool is_for_client = strcmp(purpose, wording_id(&wording_purposes, TRACE_FOR_CLIENT)) == 0;
 
-    terminal_node(p, is_last, TERMINAL_BOLD, "find", "%s %s%s%s", get(step, "name"),
-                  get(step, "type"), *why ? ", " : "", why);
-    if (*get(step, "joined")) {
-        terminal_more(p, is_last, TERMINAL_DIM, "%s", get(step, "joined"));
+    terminal_node(p, is_last, TERMINAL_BOLD, "resolve", "%s %s%s%s", get_text(step, "name"),
+                  get_text(step, "type"), is_for_client ? "" : ", ",
+                  is_for_client ? "" : wording_text_of(&wording_purposes, purpose));
+    if (json_get_bool(step, "joined", false)) {
+        terminal_more(p, is_last, TERMINAL_DIM, "already being resolved");
         if (!json_find(step, "steps"))
             return;
     }
     size_t mark = terminal_down(p, is_last);
     print_steps(p, json_find(step, "steps"), false);
-    if (has_failed)
-        terminal_node(p, true, TERMINAL_RED, "failed", "%s (%.1f ms)", get(step, "cause"),
+    if (strcmp(outcome, wording_id(&wording_endings, TRACE_ENDED_FAILED)) == 0)
+        terminal_node(p, true, TERMINAL_RED, "failed", "%s (%.1f ms)",
+                      failure_text_of(get_text(step, "failure")),
                       json_get_real(step, "took-ms", 0));
-    else if (*outcome)
+    else if (!*outcome ||
+             strcmp(outcome, wording_id(&wording_endings, TRACE_ENDED_UNFINISHED)) == 0)
+        terminal_node(p, true, TERMINAL_DIM, "left", "not finished when the answer was");
+    else
         terminal_node(p, true, TERMINAL_GREEN, "done", "%.1f ms",
                       json_get_real(step, "took-ms", 0));
-    else
-        terminal_node(p, true, TERMINAL_DIM, "left",
-                      "still under way when the answer was there");
     terminal_up(p, mark);
+}
+
+static void print_note(struct terminal *p, bool is_last, const struct json *step)
+{
+    const char *failure = get_text(step, "failure");
+
+    terminal_node(p, is_last, TERMINAL_YELLOW, "note", "%s",
+                  *failure ? failure_text_of(failure)
+                           : wording_text_of(&wording_notes, get_text(step, "note")));
 }
 
 static void print_step(struct terminal *p, bool is_last, const struct json *step)
 {
-    const char *kind = get(step, "step");
+    const char *kind = get_text(step, "step");
 
-    if (strcmp(kind, "ask") == 0)
-        print_ask(p, is_last, step);
+    if (strcmp(kind, "query") == 0)
+        print_query(p, is_last, step);
     else if (strcmp(kind, "zone") == 0)
         print_zone(p, is_last, step);
     else if (strcmp(kind, "cache") == 0)
@@ -204,13 +235,14 @@ static void print_step(struct terminal *p, bool is_last, const struct json *step
     else if (strcmp(kind, "resolve") == 0)
         print_resolve(p, is_last, step);
     else if (strcmp(kind, "local") == 0)
-        terminal_node(p, is_last, TERMINAL_PLAIN, "local", "%s %s: %s, of this resolver's own",
-                      get(step, "name"), get(step, "type"), get(step, "found"));
+        terminal_node(p, is_last, TERMINAL_PLAIN, "local", "%s %s: %s, local data",
+                      get_text(step, "name"), get_text(step, "type"),
+                      wording_text_of(&wording_local, get_text(step, "found")));
     else
-        terminal_node(p, is_last, TERMINAL_YELLOW, "note", "%s", get(step, "what"));
+        print_note(p, is_last, step);
 }
 
-/* `is_all`: nothing follows the last of them. */
+/* `is_all`: nothing follows the last step. */
 static void print_steps(struct terminal *p, const struct json *steps, bool is_all)
 {
     for (size_t i = 0; i < json_count(steps); i++)
@@ -223,29 +255,29 @@ static void print_answer(struct terminal *p, const struct json *tree)
 {
     const struct json *answer = json_find(tree, "answer"),
                       *records = json_find(answer, "records");
-    const char *rcode = get(answer, "rcode"),
-               *ede = get(json_find(answer, "extended-error"), "text");
+    const char *rcode = get_text(answer, "rcode"),
+               *ede = get_text(json_find(answer, "extended-error"), "text");
     bool is_good_answer = strcmp(rcode, "NOERROR") == 0;
     size_t cnt = json_count(records), shown = cnt > 12 ? 8 : cnt;
 
     terminal_node(p, true, is_good_answer ? TERMINAL_GREEN : TERMINAL_RED, "answer",
-                  "%s, %lld question%s to servers, %.1f ms", rcode,
-                  (long long)json_get_number(tree, "questions", 0),
-                  json_get_number(tree, "questions", 0) == 1 ? "" : "s",
+                  "%s, %lld %s to servers, %.1f ms", rcode,
+                  (long long)json_get_number(tree, "queries", 0),
+                  json_get_number(tree, "queries", 0) == 1 ? "query" : "queries",
                   json_get_real(tree, "took-ms", 0));
     for (size_t i = 0; i < shown; i++) {
         const struct json *r = json_at(records, i);
-        const char *data = get(r, "data");
+        const char *data = get_text(r, "data");
         bool is_long = strlen(data) > SHORT_DATA;
-        terminal_more(p, true, TERMINAL_PLAIN, "%s %lld %s %.*s%s", get(r, "owner"),
-                      (long long)json_get_number(r, "ttl", 0), get(r, "type"),
+        terminal_more(p, true, TERMINAL_PLAIN, "%s %lld %s %.*s%s", get_text(r, "owner"),
+                      (long long)json_get_number(r, "ttl", 0), get_text(r, "type"),
                       is_long ? SHORT_DATA : (int)strlen(data), data, is_long ? "..." : "");
     }
     if (cnt > shown)
         terminal_more(p, true, TERMINAL_DIM, "and %zu more", cnt - shown);
     if (*ede)
         terminal_more(
-            p, true, TERMINAL_DIM, "extended error %lld: %s",
+            p, true, TERMINAL_DIM, "EDE %lld: %s",
             (long long)json_get_number(json_find(answer, "extended-error"), "code", 0), ede);
 }
 
@@ -254,18 +286,18 @@ void tree_print(struct terminal *p, const struct json *tree)
     const struct json *question = json_find(tree, "question"),
                       *cause = json_find(tree, "cause");
 
-    terminal_print(p, TERMINAL_BOLD, "%s %s", get(question, "name"), get(question, "type"));
-    fprintf(p->out, ", as %s would be answered\n", get(question, "client"));
+    terminal_print(p, TERMINAL_BOLD, "%s %s", get_text(question, "name"),
+                   get_text(question, "type"));
+    fprintf(p->out, ", as the client %s is answered\n", get_text(question, "client"));
     print_steps(p, json_find(tree, "steps"), false);
-    if (json_find(tree, "more-steps"))
-        terminal_node(p, false, TERMINAL_DIM, "...",
-                      "%lld more parts are left out: the story is too long",
-                      (long long)json_get_number(tree, "more-steps", 0));
+    if (json_find(tree, "omitted-steps"))
+        terminal_node(p, false, TERMINAL_DIM, "...", "%lld more parts are omitted",
+                      (long long)json_get_number(tree, "omitted-steps", 0));
     print_answer(p, tree);
     fputc('\n', p->out);
-    terminal_paragraph(p, TERMINAL_BOLD, "Cause", get(cause, "text"));
-    if (*get(cause, "advice"))
-        terminal_paragraph(p, TERMINAL_BOLD, "To do", get(cause, "advice"));
+    terminal_paragraph(p, TERMINAL_BOLD, "Cause", get_text(cause, "text"));
+    if (*get_text(cause, "advice"))
+        terminal_paragraph(p, TERMINAL_BOLD, "Advice", get_text(cause, "advice"));
 }
 
 /* ---- drawing ---- */
@@ -285,26 +317,26 @@ static void draw_steps(FILE *out, const struct json *steps, unsigned *number)
 
     for (size_t i = 0; i < json_count(steps); i++) {
         const struct json *step = json_at(steps, i);
-        if (strcmp(get(step, "step"), "resolve") == 0)
+        if (strcmp(get_text(step, "step"), "resolve") == 0)
             draw_steps(out, json_find(step, "steps"), number);
-        if (strcmp(get(step, "step"), "ask") != 0)
+        if (strcmp(get_text(step, "step"), "query") != 0)
             continue;
         fprintf(out, "  resolver -> \"");
-        print_quoted(out, get(step, "server"));
+        print_quoted(out, get_text(step, "server"));
         fprintf(out, "\" [label=\"%u. ", ++*number);
-        print_quoted(out, get(step, "name"));
+        print_quoted(out, get_text(step, "name"));
         fputc(' ', out);
-        print_quoted(out, get(step, "type"));
+        print_quoted(out, get_text(step, "type"));
         fprintf(out, "\\n");
-        print_quoted(out, result_words(step, words));
+        print_quoted(out, result_text(step, words));
         fprintf(out, "\", color=%s];\n  \"", is_good(step) ? "forestgreen" : "red");
-        print_quoted(out, get(step, "server"));
+        print_quoted(out, get_text(step, "server"));
         fprintf(out, "\" [label=\"");
-        print_quoted(out, get(step, "server-name"));
+        print_quoted(out, get_text(step, "server-name"));
         fprintf(out, "\\n");
-        print_quoted(out, get(step, "server"));
+        print_quoted(out, get_text(step, "server"));
         fprintf(out, "\\nfor ");
-        print_quoted(out, get(step, "zone"));
+        print_quoted(out, get_text(step, "zone"));
         fprintf(out, "\"];\n");
     }
 }
@@ -316,14 +348,14 @@ void tree_print_dot(FILE *out, const struct json *tree)
 
     fprintf(out, "digraph tree {\n  rankdir=LR;\n  node [shape=box, fontname=sans];\n"
                  "  edge [fontname=sans, fontsize=10];\n  client -> resolver [label=\"");
-    print_quoted(out, get(question, "name"));
+    print_quoted(out, get_text(question, "name"));
     fputc(' ', out);
-    print_quoted(out, get(question, "type"));
+    print_quoted(out, get_text(question, "type"));
     fprintf(out, "\\n");
-    print_quoted(out, get(json_find(tree, "answer"), "rcode"));
+    print_quoted(out, get_text(json_find(tree, "answer"), "rcode"));
     fprintf(out, "\"];\n");
     draw_steps(out, json_find(tree, "steps"), &number);
     fprintf(out, "  label=\"");
-    print_quoted(out, get(json_find(tree, "cause"), "text"));
+    print_quoted(out, get_text(json_find(tree, "cause"), "text"));
     fprintf(out, "\";\n}\n");
 }

@@ -69,19 +69,3 @@ enum match_verdict match_reply(struct match *m, const struct addr *from, uint8_t
         memcpy(wire + MESSAGE_HEADER_LEN, m->name, m->question_len - 4);
     return MATCH_OK;
 }
-
-const char *match_name(enum match_verdict verdict)
-{
-    static const char *const names[MATCH_VERDICTS] = {
-        [MATCH_OK] = "right",
-        [MATCH_SOURCE] = "wrong source",
-        [MATCH_ID] = "wrong ID",
-        [MATCH_NO_REPLY] = "no reply",
-        [MATCH_QUESTION] = "wrong question",
-        [MATCH_CASE] = "wrong case",
-        [MATCH_COOKIE] = "wrong cookie",
-        [MATCH_BROKEN] = "malformed",
-        [MATCH_LARGE] = "larger than asked for",
-    };
-    return names[verdict];
-}

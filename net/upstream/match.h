@@ -51,6 +51,3 @@ struct match {
  * in `wire` has its letters as they are meant: names further on point at it. */
 enum match_verdict match_reply(struct match *match, const struct addr *from, uint8_t *wire,
                                size_t len, struct message *reply);
-
-/* "wrong ID" and so on, for logs and the trace. */
-const char *match_name(enum match_verdict verdict);

@@ -18,7 +18,7 @@ struct walk {
     struct exchange *ex;
     struct arena *arena;
     struct answer *out;
-    const struct trace_sink *trace;
+    const struct trace_listeners *listeners; /* NULL: none */
     struct cache_time when, stale; /* stale.stale_ms 0: what has ended is not looked for */
     int64_t stale_until_ms;        /* of what has ended first; 0: nothing has */
     struct builder_mark begin;
@@ -58,14 +58,29 @@ static uint32_t ttl_of(struct walk *w, const struct cache_found *found)
     return w->engine->policy->stale_ttl;
 }
 
-static void tell(const struct walk *w, enum trace_step step, const struct cache_found *found,
-                 const char *what)
+static struct trace_event event_of(const struct walk *w, enum trace_step step)
 {
-    if (__builtin_expect(w->trace == NULL, 1))
+    return (struct trace_event){.step = step, .name = w->name, .type = w->type};
+}
+
+static void trace_cached(const struct walk *w, const struct cache_found *found,
+                         enum trace_cached what)
+{
+    if (__builtin_expect(w->listeners == NULL, 1))
         return;
-    struct trace_event event = {
-        .step = step, .name = w->name, .type = w->type, .found = found, .what = what};
-    w->trace->note(w->trace->data, &event);
+    struct trace_event event = event_of(w, TRACE_STEP_CACHED);
+    event.cached.found = found;
+    event.cached.what = what;
+    trace_emit(w->listeners, &event);
+}
+
+static void trace_local(const struct walk *w, enum local_kind kind)
+{
+    if (__builtin_expect(w->listeners == NULL, 1))
+        return;
+    struct trace_event event = event_of(w, TRACE_STEP_LOCAL);
+    event.local = kind;
+    trace_emit(w->listeners, &event);
 }
 
 static void fail(struct walk *w, uint16_t ede, const char *text)
@@ -80,7 +95,10 @@ static void fail(struct walk *w, uint16_t ede, const char *text)
 
 static void miss(struct walk *w)
 {
-    tell(w, TRACE_STEP_UNKNOWN, NULL, "");
+    if (__builtin_expect(w->listeners != NULL, 0)) {
+        struct trace_event event = event_of(w, TRACE_STEP_MISS);
+        trace_emit(w->listeners, &event);
+    }
     builder_rollback(&w->ex->out, &w->begin);
     w->out->kind = ANSWER_MISS;
     w->out->name = w->name;
@@ -339,7 +357,8 @@ static bool know(struct walk *w, const struct cache_time *when, bool *goes_on)
     *goes_on = false;
     look(w, when, &k);
     if (k.has_data) {
-        tell(w, TRACE_STEP_KNOWN, &k.data, k.data.kind == CACHE_DATA ? "data" : "no such type");
+        trace_cached(w, &k.data,
+                     k.data.kind == CACHE_DATA ? TRACE_CACHED_DATA : TRACE_CACHED_NODATA);
         note_ending(w, &k.data);
         if (k.data.kind == CACHE_NODATA) {
             put_soa(w, k.data.soa_owner, k.data.set, ttl_of(w, &k.data));
@@ -348,14 +367,14 @@ static bool know(struct walk *w, const struct cache_time *when, bool *goes_on)
             answer_data(w, &k.data);
         }
     } else if (k.has_cname) {
-        tell(w, TRACE_STEP_KNOWN, &k.cname, "alias");
+        trace_cached(w, &k.cname, TRACE_CACHED_CNAME);
         note_ending(w, &k.cname);
         bool is_made = (k.cname.set->flags & RRSET_IS_SYNTHESISED) &&
                        cache_find_dname(cache, &w->key, when, w->arena, &dname, &labels);
         *goes_on = is_made ? follow_dname(w, dname.set, ttl_of(w, &dname), labels)
                            : follow_cname(w, k.cname.set, ttl_of(w, &k.cname));
     } else if (k.has_denial) {
-        tell(w, TRACE_STEP_KNOWN, &k.denial, w->has_below ? "no such type" : "no such name");
+        trace_cached(w, &k.denial, w->has_below ? TRACE_CACHED_NODATA : TRACE_CACHED_NXDOMAIN);
         note_ending(w, &k.denial);
         put_soa(w, k.denial.soa_owner, k.denial.set, ttl_of(w, &k.denial));
         finish(w, w->has_below ? RRTYPE_RCODE_NOERROR : RRTYPE_RCODE_NXDOMAIN);
@@ -378,7 +397,7 @@ static bool step_cache(struct walk *w)
         return goes_on;
     if (w->stale.stale_ms == 0 &&
         cache_find_failure(cache, &w->key, w->type, &w->when, w->arena, &found)) {
-        tell(w, TRACE_STEP_KNOWN, &found, "failure");
+        trace_cached(w, &found, TRACE_CACHED_FAILURE);
         if (w->has_below) { /* RFC 8020: the local data below it are enough to know that it
                                exists */
             const struct rrset *soa = w->engine->policy->local.soa;
@@ -420,7 +439,7 @@ static bool step_local(struct walk *w, const struct dname_parts *parts, bool *is
     *is_ours = local.kind != LOCAL_NONE;
     w->has_below = local.has_below;
     if (*is_ours)
-        tell(w, TRACE_STEP_KNOWN, NULL, local_kind_name(local.kind));
+        trace_local(w, local.kind);
     switch (local.kind) {
     case LOCAL_NONE: return false;
     case LOCAL_CNAME: return follow_cname(w, local.set, local.set->ttl);
@@ -473,7 +492,7 @@ void answer_write(struct engine *engine, struct exchange *ex, const struct answe
     w.ex = ex;
     w.arena = arena;
     w.out = out;
-    w.trace = terms->trace;
+    w.listeners = terms->listeners;
     w.when = engine_time(terms->since_ms);
     w.when.fresh_ms = terms->fresh_ms;
     w.stale = w.when;

@@ -47,7 +47,7 @@ struct answer_terms {
      * were remembered are not (RFC 8767); 0: never. */
     int64_t stale_ms;
     int64_t fresh_ms; /* wall: what was learnt before does not count at all; 0: it does */
-    const struct trace_sink *trace; /* hears of what is used; NULL: nobody does */
+    const struct trace_listeners *listeners; /* of what is used; NULL: none */
 };
 
 /* Answer `ex`, which intake has begun.  Memory comes from `arena`. */

@@ -8,6 +8,7 @@
 #include "resolver/answer/answer.h"
 #include "resolver/cache/answer_cache.h"
 #include "resolver/iterate/machine.h"
+#include "resolver/iterate/wording.h"
 
 enum {
     /* Questions that wait, of all clients of a worker: each has one task at a time, and there
@@ -194,7 +195,7 @@ static bool compose(struct res_serve *serve, struct exchange *ex,
     struct answer_terms terms = {.since_ms = since_ms,
                                  .fresh_ms =
                                      asked->fresh_ms < since_ms ? asked->fresh_ms : since_ms,
-                                 .trace = asked->trace};
+                                 .listeners = asked->listeners};
     struct answer stale;
 
     arena_reset(&serve->arena);
@@ -222,7 +223,7 @@ static bool compose_stale(struct res_serve *serve, struct exchange *ex,
     struct answer_terms terms = {.since_ms = INT64_MAX,
                                  .stale_ms = engine->policy->stale_ms,
                                  .fresh_ms = asked->fresh_ms,
-                                 .trace = asked->trace};
+                                 .listeners = asked->listeners};
 
     if (engine->policy->stale_ms == 0)
         return false;
@@ -314,7 +315,7 @@ static bool may_start_task(const struct request *r)
 static void start_task(struct request *r, const struct answer *answer)
 {
     if (!budget_is_left(r->budget, now_mono_ms())) {
-        fail_request(r, EDNS_EDE_OTHER, r->budget->spent);
+        fail_request(r, failure_ede(r->budget->spent), failure_text(r->budget->spent));
         return;
     }
     struct task *task = may_start_task(r) ? task_get(r->serve->engine, answer->name,
@@ -361,7 +362,7 @@ static void on_wake(struct task_waiter *waiter, const struct task_end *end)
     if (end->is_crowded)
         crowd_out_request(r, end);
     else
-        fail_request(r, end->ede, end->text);
+        fail_request(r, failure_ede(end->failure), end->text);
 }
 
 /* RFC 8767 5: the client has waited long enough for something fresh; whoever comes later may
@@ -381,15 +382,14 @@ static void become_late(struct request *r)
 }
 
 /* Its time is up: what it waited for. */
-static void tell_waiting(const struct request *r, char out[TRACE_TEXT_MAX])
+static void tell_waiting(const struct request *r, char out[WORDING_TEXT_MAX])
 {
-    static const char cause[] = "the time for one query is up";
     const struct task *task = r->waiter.task;
 
     if (task)
-        trace_explain(&task->attempts, task->name, &task->delegation, cause, out);
+        wording_failure(&task->attempts, task->name, &task->delegation, FAILURE_TIME, out);
     else
-        snprintf(out, TRACE_TEXT_MAX, "%s", cause);
+        snprintf(out, WORDING_TEXT_MAX, "%s", failure_text(FAILURE_TIME));
 }
 
 static uint64_t stale_at_ms(const struct request *r)
@@ -415,7 +415,7 @@ void res_serve_settle(void *data)
         struct request *r = container_of(serve->late.next, struct request, link);
         if (now_ms < r->budget->expire_ms)
             break;
-        char text[TRACE_TEXT_MAX];
+        char text[WORDING_TEXT_MAX];
         tell_waiting(r, text);
         reply_begin(r->ex);
         fail_request(r, EDNS_EDE_NO_REACHABLE_AUTHORITY, text);
@@ -469,7 +469,7 @@ static struct request *take_request(struct res_serve *serve, const struct exchan
         free(r);
         return NULL;
     }
-    r->budget->trace = r->terms.trace;
+    r->budget->listeners = r->terms.listeners;
     r->budget->fresh_ms = r->terms.fresh_ms;
     r->budget->client = quota_client(&ex->peer, !exchange_may_be_spoofed(ex));
     r->budget->is_exempt = addr_is_in(&serve->engine->policy->exempt, &ex->peer);
@@ -591,7 +591,7 @@ void res_serve_query(struct res_serve *serve, struct exchange *ex)
     if (turn_away(ex))
         return;
     /* whoever listens wants to hear of the cache */
-    bool is_plain = !ex->settings->is_rotating && !serve->terms.trace;
+    bool is_plain = !ex->settings->is_rotating && !serve->terms.listeners;
     struct answer_cache *answer_cache = is_plain ? serve->answer_cache : NULL;
     if (answer_cache && answer_cache_answer(answer_cache, engine->cache.store->versions, ex,
                                             serve->now_ms, &answer.rcode)) {

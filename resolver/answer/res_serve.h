@@ -34,12 +34,12 @@ void res_serve_query(struct res_serve *serve, struct exchange *ex);
 
 /* On which terms a question is answered.  A value. */
 struct res_serve_terms {
-    const struct trace_sink *trace; /* hears how; NULL: nobody does */
+    const struct trace_listeners *listeners; /* NULL: none */
     int64_t fresh_ms; /* wall: what was learnt before does not count; 0: it does */
 };
 
-/* The same for a question that somebody wants to know more about.  The sink has to stay until
- * the exchange is sent, and task_unlisten was called. */
+/* The same for a question that somebody wants to know more about.  The listeners have
+ * to stay until the exchange is sent, and task_unlisten was called. */
 void res_serve_listen(struct res_serve *serve, struct exchange *ex,
                       const struct res_serve_terms *terms);
 

@@ -42,11 +42,6 @@ struct head {
 
 _Static_assert(sizeof(struct head) == 48, "an RRset stands behind it");
 
-const char *cache_rank_name(enum cache_rank rank)
-{
-    return rank == CACHE_AUTHORITATIVE ? "authoritative" : "not authoritative";
-}
-
 void cache_name_init(struct cache_name *name, const uint8_t *dname)
 {
     const uint8_t *label[DNAME_LABELS_MAX];

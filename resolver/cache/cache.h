@@ -24,9 +24,6 @@ enum cache_rank {
     CACHE_AUTHORITATIVE,
 };
 
-/* "authoritative" or "not authoritative". */
-const char *cache_rank_name(enum cache_rank rank);
-
 /* Of the configuration, in seconds. */
 struct cache_ttls {
     uint32_t min, max, negative_max;

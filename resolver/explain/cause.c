@@ -1,6 +1,6 @@
-/* A failure is told from its root: the resolution that ended last is the one the answer waited
- * for, but what kept it from its servers' addresses says more. Every sentence names who could
- * mend it. */
+/* A failure is explained from its root: the resolution that ended last is the one that the
+ * answer waited for, but the failed lookup of its servers' addresses says more.  Every sentence
+ * names the party that can repair it. */
 #include "resolver/explain/cause.h"
 
 #include <stdarg.h>
@@ -9,12 +9,40 @@
 #include "dns/dname_text.h"
 #include "dns/edns.h"
 #include "dns/rrtype.h"
+#include "resolver/iterate/wording.h"
 
 enum { SHOWN_SERVERS = 3, SHOWN_NAMES = 4 };
 
+static const char *const ids[CAUSE_KINDS] = {
+    [CAUSE_ANSWERED] = "answered",
+    [CAUSE_LOCAL] = "local",
+    [CAUSE_STALE] = "stale",
+    [CAUSE_NODATA] = "nodata",
+    [CAUSE_NXDOMAIN] = "nxdomain",
+    [CAUSE_CNAME_TARGET] = "cname-target-nxdomain",
+    [CAUSE_CNAME_LOOP] = "cname-loop",
+    [CAUSE_REFUSED] = "refused",
+    [CAUSE_SILENT] = "servers-silent",
+    [CAUSE_LAME] = "lame",
+    [CAUSE_SERVER_FAILURE] = "server-failure",
+    [CAUSE_NO_TCP] = "no-tcp",
+    [CAUSE_MALFORMED] = "malformed-replies",
+    [CAUSE_UNUSABLE] = "no-usable-reply",
+    [CAUSE_UNREACHABLE] = "unreachable",
+    [CAUSE_FORBIDDEN] = "forbidden",
+    [CAUSE_DEPENDENCY_LOOP] = "dependency-loop",
+    [CAUSE_NO_SERVER_NAMES] = "no-server-names",
+    [CAUSE_CACHED_FAILURE] = "cached-failure",
+    [CAUSE_LIMIT] = "limit",
+    [CAUSE_DNAME_TOO_LONG] = "dname-too-long",
+    [CAUSE_OTHER] = "other",
+};
+
+const char *cause_id(enum cause_kind kind) { return ids[kind]; }
+
 static void say(char out[CAUSE_TEXT_MAX], const char *fmt, ...) PRINTF_LIKE(2, 3);
 
-/* Add to what is there; what does not fit is cut off. */
+/* Append; what does not fit is left out. */
 static void say(char out[CAUSE_TEXT_MAX], const char *fmt, ...)
 {
     size_t len = strlen(out);
@@ -24,7 +52,7 @@ static void say(char out[CAUSE_TEXT_MAX], const char *fmt, ...)
     va_end(args);
 }
 
-/* In a sentence a name stands without its last dot. */
+/* In a sentence a name is written without its final dot. */
 static void say_name(char out[CAUSE_TEXT_MAX], const uint8_t *name)
 {
     char text[DNAME_TEXT_MAX];
@@ -64,126 +92,122 @@ static const uint8_t *last_name(const struct cause_facts *f)
     return last > 0 ? f->chain[last - 1] : f->name;
 }
 
-/* ---- what went well ---- */
+/* ---- answers ---- */
 
 static void say_source(const struct cause_facts *f, char out[CAUSE_TEXT_MAX])
 {
     const struct cause_source *s = &f->source;
 
     if (s->is_local) {
-        say(out, " This resolver knows it by itself: nobody was asked.");
+        say(out, " It is local data of this resolver: no server was asked.");
     } else if (s->is_stale) {
-        say(out, " Nobody gave a fresh answer, so one that ended ");
+        say(out, " No server gave a fresh answer, so data that expired ");
         say_time(out, s->age_s);
         say(out, " ago is served.");
     } else if (f->query_cnt > 0) {
-        say(out, " %u question%s to servers led there", f->query_cnt,
-            f->query_cnt == 1 ? "" : "s");
+        say(out, " It took %u %s to servers", f->query_cnt,
+            f->query_cnt == 1 ? "query" : "queries");
         if (f->last_server.sock.any.sa_family) {
             say(out, ", the last to ");
             say_server(out, &f->last_server);
         }
         say(out, ".");
-        if (f->cut_cnt > 0)
-            say(out, " Some of it went over TCP, because a datagram was too small for it.");
-        if (f->suspect_cnt > 0)
-            say(out, " A reply over UDP was not believed, so it was asked again over TCP.");
+        if (f->truncated_cnt > 0)
+            say(out, " A reply did not fit into a UDP datagram, so TCP was used for it.");
+        if (f->mismatch_cnt > 0)
+            say(out, " A reply over UDP did not match its query, so the query was repeated "
+                     "over TCP.");
     } else if (f->is_joined) {
-        say(out, " It was being looked up for somebody else already.");
+        say(out, " It was already being resolved for another client.");
     } else if (s->is_there) {
         say(out, " It was in the cache");
         if (s->server.sock.any.sa_family) {
-            say(out, ", learnt ");
+            say(out, ", received ");
             say_time(out, s->age_s);
             say(out, " ago from ");
             say_server(out, &s->server);
         }
-        say(out, ", for another ");
+        say(out, "; it expires in ");
         say_time(out, s->left_s);
         say(out, ".");
     }
 }
 
-static void say_alias(const struct cause_facts *f, char out[CAUSE_TEXT_MAX])
+static void say_cname(const struct cause_facts *f, char out[CAUSE_TEXT_MAX])
 {
     say_name(out, f->name);
     if (f->cname_cnt == 0)
         return;
-    say(out, " is an alias of ");
+    say(out, " is a CNAME for ");
     say_name(out, last_name(f));
     if (f->cname_cnt > 1)
-        say(out, " (over %u steps)", f->cname_cnt);
+        say(out, " (a chain of %u)", f->cname_cnt);
     say(out, ", which");
 }
 
-static void tell_any(const struct cause_facts *f, struct cause *out)
+static void explain_any(const struct cause_facts *f, struct cause *out)
 {
-    out->kind = "answered";
-    say(out->text,
-        "Questions of type ANY get one record made for them instead of all there are "
-        "(RFC 8482): nobody was asked about ");
+    out->kind = CAUSE_ANSWERED;
+    say(out->text, "A query of type ANY is answered with one synthesised record instead of all "
+                   "records of the name (RFC 8482): no server was asked about ");
     say_name(out->text, f->name);
     say(out->text, ".");
-    say(out->advice, "Ask for the type that is wanted, such as A, MX or TXT.");
+    say(out->advice, "Ask for the type that you need, such as A, MX or TXT.");
 }
 
-static void tell_answer(const struct cause_facts *f, struct cause *out)
+static void explain_answer(const struct cause_facts *f, struct cause *out)
 {
-    out->kind = f->source.is_stale ? "stale" : f->source.is_local ? "local" : "answered";
-    say_alias(f, out->text);
+    out->kind = f->source.is_stale   ? CAUSE_STALE
+                : f->source.is_local ? CAUSE_LOCAL
+                                     : CAUSE_ANSWERED;
+    say_cname(f, out->text);
     say(out->text, " has %u ", f->answer_cnt);
     say_type(out->text, f->type);
     say(out->text, " record%s.", f->answer_cnt == 1 ? "" : "s");
     say_source(f, out->text);
     if (f->source.is_stale)
-        say(out->advice, "Find out why its servers are silent: explain it with --no-cache.");
+        say(out->advice, "Find out why the servers do not reply: explain it with --no-cache.");
 }
 
-static void tell_no_type(const struct cause_facts *f, struct cause *out)
+static void explain_nodata(const struct cause_facts *f, struct cause *out)
 {
-    out->kind = "no-type";
-    say_alias(f, out->text);
-    say(out->text, " exists, but it has no ");
+    out->kind = CAUSE_NODATA;
+    say_cname(f, out->text);
+    say(out->text, " exists but has no ");
     say_type(out->text, f->type);
     say(out->text, " record.");
     say_source(f, out->text);
     say(out->advice,
-        "That is an answer, not a failure: ask for another type, or have whoever runs the "
-        "zone add the record.");
+        "This is an answer, not a failure. Ask for another type, or ask the zone's "
+        "operator to add the record.");
 }
 
-static void tell_no_name(const struct cause_facts *f, struct cause *out)
+static void explain_nxdomain(const struct cause_facts *f, struct cause *out)
 {
-    out->kind = f->cname_cnt > 0 ? "alias-to-nowhere" : "no-name";
-    if (f->cname_cnt > 0) {
-        say_name(out->text, f->name);
-        say(out->text, " is an alias of ");
-        say_name(out->text, last_name(f));
-        say(out->text, ", and there is no such name.");
-    } else {
-        say(out->text, "There is no name ");
-        say_name(out->text, f->name);
-        say(out->text, ".");
-    }
+    out->kind = f->cname_cnt > 0 ? CAUSE_CNAME_TARGET : CAUSE_NXDOMAIN;
+    if (f->cname_cnt == 0)
+        say(out->text, "The name ");
+    say_cname(f, out->text);
+    say(out->text, " does not exist.");
     say_source(f, out->text);
-    say(out->advice,
-        f->cname_cnt > 0
-            ? "Whoever runs the alias has to point it at a name that exists."
-            : "Look for a typing error. If the name was made just now, the cache may "
-              "not know it yet: rootline cache flush drops what it has.");
+    say(out->advice, f->cname_cnt > 0
+                         ? "The operator of the CNAME has to point it at a name that exists."
+                         : "Check the spelling. If the name was added a moment ago, the cache "
+                           "may still have "
+                           "the negative answer: rootline cache flush removes it.");
 }
 
-/* ---- what went wrong ---- */
+/* ---- failures ---- */
 
-/* Its `i`-th attempt, if that was at the zone that failed: of servers above it nothing counts.
- */
+/* Return the `i`-th attempt if it was at the zone that failed, else NULL: servers of zones
+ * above do not count. */
 static const struct trace_attempt *attempt_at(const struct cause_failure *e, unsigned i)
 {
     const struct trace_attempt *a = &e->attempts.at[i % TRACE_ATTEMPTS];
     return a->zone_labels == dname_labels(e->zone) ? a : NULL;
 }
 
-/* What went amiss before a server of the zone answered was overcome. */
+/* Ignore failures before the last successful reply. */
 static unsigned first_attempt(const struct cause_failure *e)
 {
     unsigned first = e->attempts.cnt > TRACE_ATTEMPTS ? e->attempts.cnt - TRACE_ATTEMPTS : 0;
@@ -194,17 +218,18 @@ static unsigned first_attempt(const struct cause_failure *e)
     return first;
 }
 
-/* One that was truncated or met a forger went on over TCP: what became of that is another
- * attempt.  A quota is ours. */
+/* After truncation or a mismatched reply the query went on over TCP, which is an attempt of its
+ * own.  A query limit is not the server's fault. */
 static bool is_failed(const struct trace_attempt *a)
 {
     return a->outcome != TRACE_ANSWERED && a->outcome != TRACE_OPEN &&
-           (a->outcome != TRACE_TRUNCATED || a->is_tcp) && a->outcome != TRACE_SUSPECT &&
+           (a->outcome != TRACE_TRUNCATED || a->is_tcp) && a->outcome != TRACE_MISMATCH &&
            a->outcome != TRACE_QUOTA;
 }
 
-/* How many attempts of that outcome, with that RCODE (or any: -1). */
-static unsigned count(const struct cause_failure *e, enum trace_outcome outcome, int rcode)
+/* Count the attempts with this outcome and RCODE; -1: any RCODE. */
+static unsigned count_outcome(const struct cause_failure *e, enum trace_outcome outcome,
+                              int rcode)
 {
     unsigned cnt = 0;
     for (unsigned i = first_attempt(e); i < e->attempts.cnt; i++) {
@@ -230,11 +255,10 @@ static bool is_same_server(const struct trace_attempt *a, const struct trace_att
 /* "127.0.0.1 timed out 3 times", for the last outcome of each server. */
 static void say_attempts(const struct cause_failure *e, char out[CAUSE_TEXT_MAX])
 {
-    char room[TRACE_WORDS_MAX];
-    unsigned minimised_labels = 0;
+    char did[WORDING_TEXT_MAX];
+    unsigned shown = 0;
 
-    for (unsigned i = e->attempts.cnt;
-         i-- > first_attempt(e) && minimised_labels < SHOWN_SERVERS;) {
+    for (unsigned i = e->attempts.cnt; i-- > first_attempt(e) && shown < SHOWN_SERVERS;) {
         const struct trace_attempt *at = attempt_at(e, i);
         unsigned times = 0, later = 0;
         if (!at || !is_failed(at))
@@ -248,17 +272,17 @@ static void say_attempts(const struct cause_failure *e, char out[CAUSE_TEXT_MAX]
         if (later > 0)
             continue;
         struct addr server = trace_server(at);
-        say(out, "%s", minimised_labels++ ? "; " : "");
+        say(out, "%s", shown++ ? "; " : "");
         say_server(out, &server);
-        say(out, " %s", trace_words(at, room));
+        say(out, " %s", wording_attempt(at, did));
         if (times > 1)
             say(out, " %u times", times);
     }
 }
 
-static void tell_names(const struct cause_failure *e, struct cause *out)
+static void explain_server_names(const struct cause_failure *e, struct cause *out)
 {
-    out->kind = "no-server-names";
+    out->kind = CAUSE_NO_SERVER_NAMES;
     say(out->text, "The servers of ");
     say_name(out->text, e->zone);
     say(out->text, " cannot be found: ");
@@ -271,30 +295,28 @@ static void tell_names(const struct cause_failure *e, struct cause *out)
     say(out->text, e->denied_cnt == 1 ? " does not exist or has no address."
                                       : " do not exist or have no address.");
     say(out->advice,
-        "Whoever runs the zone has to name servers that exist, there and at the zone above.");
+        "The zone's operator has to name servers that exist, in the zone and at its "
+        "parent.");
 }
 
-static void tell_loop(const struct cause_failure *e, struct cause *out)
+static void explain_dependency_loop(const struct cause_failure *e, struct cause *out)
 {
-    out->kind = "circle";
+    out->kind = CAUSE_DEPENDENCY_LOOP;
     say(out->text, "The servers of ");
     say_name(out->text, e->zone);
-    say(out->text,
-        " go round in a circle: to find their addresses one would have to ask them, or "
-        "zones whose servers can only be found through it.");
-    say(out->advice,
-        "The zone above has to give an address (glue) for one of the servers, or one "
-        "of them needs a name in another zone.");
+    say(out->text, " form a dependency loop: their addresses can only be learned from these "
+                   "servers, or from zones that depend on them.");
+    say(out->advice, "The parent zone has to publish an address (glue) for one of the servers, "
+                     "or one of them needs a name in another zone.");
 }
 
-static void tell_unusable(const struct cause_failure *e, struct cause *out)
+static void explain_forbidden(const struct cause_failure *e, struct cause *out)
 {
-    out->kind = e->is_v6_only ? "no-way" : "forbidden";
-    say(out->text,
-        e->is_configured ? "The servers that the configuration names for " : "The servers of ");
+    out->kind = e->is_v6_only ? CAUSE_UNREACHABLE : CAUSE_FORBIDDEN;
+    say(out->text, e->is_configured ? "The servers configured for " : "The servers of ");
     say_name(out->text, e->zone);
     if (e->is_v6_only) {
-        say(out->text, " have IPv6 addresses only, and this resolver does not ask over IPv6.");
+        say(out->text, " have only IPv6 addresses, and this resolver does not ask over IPv6.");
         say(out->advice, "Give the machine IPv6 and set resolver.ipv6, or have the zone served "
                          "over IPv4 too.");
         return;
@@ -303,43 +325,48 @@ static void tell_unusable(const struct cause_failure *e, struct cause *out)
         " have only addresses that this resolver never asks (do-not-query, or its own).");
     say(out->advice, "%s",
         e->is_configured
-            ? "Name other addresses there: a resolver does not ask itself, nor an "
-              "address that stands for many."
-            : "The zone above names wrong addresses; if they are right here, change "
-              "resolver.do-not-query, or name them as a stub zone.");
+            ? "Configure other addresses: a resolver asks neither itself nor an address that "
+              "stands for many hosts."
+            : "The delegation names wrong addresses. If they are right in this network, change "
+              "resolver.do-not-query, or configure the zone as a stub zone.");
 }
 
-/* What a zone's servers did, as a sentence around who they are. */
+/* What a zone's servers did: a sentence around the name of the zone. */
 struct verdict {
-    const char *kind, *before, *after, *advice;
+    enum cause_kind kind;
+    const char *before, *after, *advice;
 };
 
-static const struct verdict silent_servers = {"silent", "None of the ", " answers: ",
-                                              "They are down, cannot be reached from here, or "
-                                              "something on the way drops port 53. Whoever "
-                                              "runs the zone can tell."};
+static const struct verdict silent_servers = {
+    CAUSE_SILENT, "None of the ", " replies: ",
+    "They are down, cannot be reached from here, or port 53 is filtered on the path. Ask the "
+    "zone's operator."};
 static const struct verdict refusing_servers = {
-    "lame", "The ", " do not serve it: ",
-    "Name others under stub-zones or forward-zones, or have it served there."};
-static const struct verdict sick_servers = {
-    "server-failure", "The ", " are there and cannot answer: ",
-    "Their operator has to look into their logs: such a server has often refused its own zone "
-    "file, or lost its primary."};
-static const struct verdict sick_forwarders = {
-    "server-failure", "The ", " are there and cannot answer: ",
-    "They may have met what is broken further on, or a signature that is wrong: ask them, or "
-    "explain it where they are."};
+    CAUSE_LAME, "The ", " do not serve it: ",
+    "Configure other servers under stub-zones or forward-zones, or have the zone loaded "
+    "there."};
+static const struct verdict failing_servers = {CAUSE_SERVER_FAILURE, "The ",
+                                               " are up but cannot answer: ",
+                                               "Their operator has to read their logs: such a "
+                                               "server has often rejected its own zone file, "
+                                               "or lost its primary."};
+static const struct verdict failing_forwarders = {
+    CAUSE_SERVER_FAILURE, "The ", " are up but cannot answer: ",
+    "They may have met a fault further on, or a bogus signature: ask them directly, or explain "
+    "the name there."};
 static const struct verdict servers_without_tcp = {
-    "no-tcp", "What is asked for does not fit a datagram, and the ",
+    CAUSE_NO_TCP, "The answer does not fit into a UDP datagram, and the ",
     " do not answer over TCP: ",
-    "Their operator, or a firewall on the way, has to let TCP port 53 through (RFC 7766)."};
-static const struct verdict lost_servers = {"no-way", "This machine has no way to the ", ": ",
-                                            "Look at its routes and at its network."};
-static const struct verdict broken_servers = {
-    "broken-replies", "The ",
-    " send replies that cannot be read: ", "Their operator has to mend them; nobody else can."};
+    "Their operator, or a firewall on the path, has to let TCP port 53 through (RFC 7766)."};
+static const struct verdict unreachable_servers = {CAUSE_UNREACHABLE,
+                                                   "This machine has no route to the ", ": ",
+                                                   "Check its routes and its network."};
+static const struct verdict malformed_servers = {
+    CAUSE_MALFORMED, "The ",
+    " send malformed replies: ", "Only their operator can repair them."};
 static const struct verdict useless_servers = {
-    "no-help", "None of the ", " helped: ", "Each of them has its own reason, see above."};
+    CAUSE_UNUSABLE, "None of the ",
+    " gave a usable reply: ", "Each server has a reason of its own, see above."};
 
 static unsigned count_tcp(const struct cause_failure *e)
 {
@@ -363,50 +390,51 @@ static bool has_udp_truncated(const struct cause_failure *e)
     return false;
 }
 
-/* NULL: it is a lame delegation, which has words of its own.  Silence of some servers changes
- * nothing of what the others say, nor do addresses that cannot be reached. */
-static const struct verdict *judge(const struct cause_failure *e)
+/* Return NULL for a lame delegation, which has a sentence of its own.  Servers that are silent
+ * or unreachable do not change what the others say. */
+static const struct verdict *judge_servers(const struct cause_failure *e)
 {
-    unsigned all = count_failed(e), lost = count(e, TRACE_UNREACHABLE, -1),
+    unsigned all = count_failed(e), lost = count_outcome(e, TRACE_UNREACHABLE, -1),
              no_tcp = has_udp_truncated(e) ? count_tcp(e) : 0,
-             silent = count(e, TRACE_TIMEOUT, -1), rest = all - silent - lost;
+             silent = count_outcome(e, TRACE_TIMEOUT, -1), rest = all - silent - lost;
 
     if (no_tcp > 0 && no_tcp + silent + lost >= all)
         return &servers_without_tcp;
     if (rest == 0)
-        return silent > 0 ? &silent_servers : &lost_servers;
-    if (count(e, TRACE_LAME, -1) + count(e, TRACE_RCODE, RRTYPE_RCODE_REFUSED) == rest)
+        return silent > 0 ? &silent_servers : &unreachable_servers;
+    if (count_outcome(e, TRACE_LAME, -1) +
+            count_outcome(e, TRACE_RCODE, RRTYPE_RCODE_REFUSED) ==
+        rest)
         return e->is_configured ? &refusing_servers : NULL;
-    if (count(e, TRACE_RCODE, RRTYPE_RCODE_SERVFAIL) == rest)
-        return e->is_configured ? &sick_forwarders : &sick_servers;
-    return count(e, TRACE_BROKEN, -1) == rest ? &broken_servers : &useless_servers;
+    if (count_outcome(e, TRACE_RCODE, RRTYPE_RCODE_SERVFAIL) == rest)
+        return e->is_configured ? &failing_forwarders : &failing_servers;
+    return count_outcome(e, TRACE_BROKEN, -1) == rest ? &malformed_servers : &useless_servers;
 }
 
-static void tell_lame(const struct cause_failure *e, struct cause *out)
+static void explain_lame(const struct cause_failure *e, struct cause *out)
 {
-    out->kind = "lame";
+    out->kind = CAUSE_LAME;
     say(out->text, "The delegation of ");
     say_name(out->text, e->zone);
-    say(out->text, " is lame: whom the zone above names as its servers do not serve it: ");
+    say(out->text, " is lame: the servers named by the parent zone do not serve it: ");
     say_attempts(e, out->text);
     say(out->text, ".");
     say(out->advice,
-        "Whoever runs the servers has to load the zone there, or the zone above has "
-        "to name others.");
+        "The operator of the servers has to load the zone there, or the parent zone "
+        "has to name other servers.");
 }
 
-/* Those that a delegation or the configuration sends us to, and what they said. */
-static void tell_servers(const struct cause_failure *e, struct cause *out)
+static void explain_servers(const struct cause_failure *e, struct cause *out)
 {
-    const struct verdict *v = judge(e);
+    const struct verdict *v = judge_servers(e);
 
     if (!v) {
-        tell_lame(e, out);
+        explain_lame(e, out);
         return;
     }
     out->kind = v->kind;
     say(out->text, "%s%s", v->before,
-        e->is_configured ? "servers that the configuration names for " : "servers of ");
+        e->is_configured ? "servers configured for " : "servers of ");
     say_name(out->text, e->zone);
     say(out->text, "%s", v->after);
     say_attempts(e, out->text);
@@ -414,59 +442,58 @@ static void tell_servers(const struct cause_failure *e, struct cause *out)
     say(out->advice, "%s", v->advice);
 }
 
-static void tell_limit(const struct cause_failure *e, struct cause *out)
+static void explain_limit(const struct cause_failure *e, struct cause *out)
 {
-    out->kind = "limit";
+    out->kind = CAUSE_LIMIT;
     say(out->text, "A limit was reached while ");
     say_name(out->text, e->name);
-    say(out->text, " was looked up: %s.", e->cause ? e->cause : "the work for one question");
-    say(out->advice,
-        "Names that want so much work are mistakes or attacks; if this one is neither, "
-        "the limits have keys of their own in the configuration.");
+    say(out->text, " was being resolved: %s.", failure_text(e->failure));
+    say(out->advice, "A name that needs so much work is a mistake or an attack. If this one is "
+                     "neither, raise the limit in the configuration (limits).");
 }
 
-/* Whether it says by itself why it failed. */
-static bool is_telling(const struct cause_failure *e)
+/* True if the failure has a cause of its own. */
+static bool has_own_cause(const struct cause_failure *e)
 {
     return count_failed(e) > 0 || e->is_loop ||
            (e->addr_cnt == 0 && e->denied_cnt > 0 && e->denied_cnt >= e->server_cnt) ||
            (!e->is_limited && (e->is_forbidden || e->is_v6_only));
 }
 
-/* The failure that says most: the one that the answer waited for, or what kept that one from
- * its servers' addresses, or used its time up. */
-static const struct cause_failure *choose(const struct cause_facts *f)
+/* Return the failure that says most: the last one with a cause of its own, which is the one
+ * that the answer waited for or one that it depended on. */
+static const struct cause_failure *choose_failure(const struct cause_facts *f)
 {
     for (unsigned i = f->failure_cnt; i-- > 0;)
-        if (is_telling(&f->failures[i]))
+        if (has_own_cause(&f->failures[i]))
             return &f->failures[i];
     return &f->failures[f->failure_cnt - 1];
 }
 
-static void tell_failure(const struct cause_facts *f, struct cause *out)
+static void explain_failure(const struct cause_facts *f, struct cause *out)
 {
-    const struct cause_failure *e = choose(f);
+    const struct cause_failure *e = choose_failure(f);
 
     if (e->is_loop) {
-        tell_loop(e, out);
+        explain_dependency_loop(e, out);
     } else if (count_failed(e) > 0) {
-        tell_servers(e, out);
-    } else if (e->is_limited && !is_telling(e)) {
-        tell_limit(e, out);
+        explain_servers(e, out);
+    } else if (e->is_limited && !has_own_cause(e)) {
+        explain_limit(e, out);
     } else if (e->addr_cnt == 0 && e->denied_cnt > 0 && e->denied_cnt >= e->server_cnt) {
-        tell_names(e, out);
+        explain_server_names(e, out);
     } else if (e->is_forbidden || e->is_v6_only) {
-        tell_unusable(e, out);
+        explain_forbidden(e, out);
     } else {
-        out->kind = "no-help";
+        out->kind = CAUSE_UNUSABLE;
         say_name(out->text, e->name);
-        say(out->text, " could not be looked up: %s.",
-            e->cause ? e->cause : "nobody knows why");
+        say(out->text, " could not be resolved: %s.",
+            e->failure ? failure_text(e->failure) : "the reason is not known");
     }
     if (!dname_is_equal(e->name, f->name)) {
-        say(out->text, " That kept ");
+        say(out->text, " Therefore ");
         say_name(out->text, f->name);
-        say(out->text, " from being found.");
+        say(out->text, " cannot be resolved.");
     }
 }
 
@@ -481,46 +508,47 @@ static bool is_cname_loop(const struct cause_facts *f)
     return false;
 }
 
-static void tell_aliases(const struct cause_facts *f, struct cause *out)
+static void explain_cname_loop(const struct cause_facts *f, struct cause *out)
 {
-    out->kind = "alias-circle";
-    say(out->text, "The aliases lead round in a circle: ");
+    out->kind = CAUSE_CNAME_LOOP;
+    say(out->text, "The CNAMEs form a loop: ");
     say_name(out->text, f->name);
     for (unsigned i = 0; i < util_min(f->cname_cnt, CAUSE_CHAIN_MAX); i++) {
         say(out->text, " -> ");
         say_name(out->text, f->chain[i]);
     }
     say(out->text, ".");
-    say(out->advice, "Whoever runs one of them has to point it at a name that has an address.");
+    say(out->advice,
+        "The operator of one of them has to point it at a name that has an address.");
 }
 
-static void tell_remembered(const struct cause_facts *f, struct cause *out)
+static void explain_cached_failure(const struct cause_facts *f, struct cause *out)
 {
     say(out->text, "It failed ");
     say_time(out->text, f->failure.age_s);
-    say(out->text, " ago, which is remembered for another ");
+    say(out->text, " ago, and the failure is cached for another ");
     say_time(out->text, f->failure.left_s);
-    if (f->failure_cnt > 0 && is_telling(choose(f))) {
+    if (f->failure_cnt > 0 && has_own_cause(choose_failure(f))) {
         say(out->text, ". ");
-        tell_failure(f, out);
+        explain_failure(f, out);
         say(out->advice, "%s", *out->advice ? " " : "");
     } else {
-        out->kind = "remembered";
+        out->kind = CAUSE_CACHED_FAILURE;
         say(out->text, ": %s.", f->ede_text);
     }
-    say(out->advice, "Explained with --no-cache it is tried anew.");
+    say(out->advice, "Use --no-cache to resolve it again.");
 }
 
-static void tell_servfail(const struct cause_facts *f, struct cause *out)
+static void explain_servfail(const struct cause_facts *f, struct cause *out)
 {
     if (is_cname_loop(f)) {
-        tell_aliases(f, out);
-    } else if (f->is_remembered) {
-        tell_remembered(f, out);
+        explain_cname_loop(f, out);
+    } else if (f->is_cached_failure) {
+        explain_cached_failure(f, out);
     } else if (f->failure_cnt > 0) {
-        tell_failure(f, out);
+        explain_failure(f, out);
     } else {
-        out->kind = "limit";
+        out->kind = CAUSE_LIMIT;
         say_name(out->text, f->name);
         say(out->text, " could not be answered: %s.",
             *f->ede_text ? f->ede_text : "a limit was reached");
@@ -531,27 +559,27 @@ void cause_find(const struct cause_facts *f, struct cause *out)
 {
     char rcode[RRTYPE_NAME_MAX];
 
-    *out = (struct cause){.kind = "other"};
+    *out = (struct cause){.kind = CAUSE_OTHER};
     switch (f->rcode) {
     case RRTYPE_RCODE_NOERROR:
-        f->type == RRTYPE_ANY ? tell_any(f, out)
-        : f->answer_cnt > 0   ? tell_answer(f, out)
-                              : tell_no_type(f, out);
+        f->type == RRTYPE_ANY ? explain_any(f, out)
+        : f->answer_cnt > 0   ? explain_answer(f, out)
+                              : explain_nodata(f, out);
         break;
-    case RRTYPE_RCODE_NXDOMAIN: tell_no_name(f, out); break;
-    case RRTYPE_RCODE_SERVFAIL: tell_servfail(f, out); break;
+    case RRTYPE_RCODE_NXDOMAIN: explain_nxdomain(f, out); break;
+    case RRTYPE_RCODE_SERVFAIL: explain_servfail(f, out); break;
     case RRTYPE_RCODE_YXDOMAIN:
-        out->kind = "too-long";
-        say(out->text, "A DNAME makes of ");
+        out->kind = CAUSE_DNAME_TOO_LONG;
+        say(out->text, "The DNAME turns ");
         say_name(out->text, last_name(f));
-        say(out->text, " a name that is longer than 255 octets.");
+        say(out->text, " into a name longer than 255 octets.");
         break;
     default:
         rrtype_print_rcode(f->rcode, rcode);
-        out->kind = f->rcode == RRTYPE_RCODE_REFUSED ? "refused" : "other";
-        say(out->text, "This resolver says %s to %s%s%s.", rcode, f->client,
+        out->kind = f->rcode == RRTYPE_RCODE_REFUSED ? CAUSE_REFUSED : CAUSE_OTHER;
+        say(out->text, "This resolver answers %s with %s%s%s.", f->client, rcode,
             *f->ede_text ? ": " : "", f->ede_text);
         if (f->ede == EDNS_EDE_PROHIBITED)
-            say(out->advice, "Who may ask stands under `allow` in its configuration.");
+            say(out->advice, "`allow` in its configuration lists the clients that may ask.");
     }
 }

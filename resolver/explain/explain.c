@@ -1,5 +1,5 @@
-/* Each event becomes a node below that of its task; a few facts are kept beside, for the cause.
- */
+/* Each event becomes a node below that of its task.  A few facts are kept beside the tree: the
+ * cause is made of them. */
 #include "resolver/explain/explain.h"
 
 #include "base/now.h"
@@ -7,56 +7,63 @@
 #include "dns/rdata_text.h"
 #include "resolver/explain/to_json.h"
 #include "resolver/iterate/classify.h"
-#include "resolver/iterate/task.h"
+#include "resolver/iterate/pick.h"
+#include "resolver/iterate/wording.h"
 
-enum { UNKNOWN_PORT = 49152, RECALL_MS = 200, LIVE_MAX = 64, TOLD_MAX = 64 };
+enum { UNKNOWN_PORT = 49152, RECALL_MS = 200, LIVE_MAX = 64, SEEN_MAX = 64 };
 
-/* A task that is under way. */
+/* A task that has not ended. */
 struct live {
-    const struct task *task; /* NULL: free */
-    const struct task *parent;
+    uint64_t task;      /* its number; 0: this place is free */
+    uint64_t parent;    /* 0: none */
     struct json *steps; /* of its node */
     struct json *node;
-    struct json *ask; /* the question that is out, or was last; NULL: none */
+    struct json *query; /* the last one; NULL: none */
     uint64_t since_us;
-    bool is_loop, is_denied;
-    unsigned denied_cnt;          /* of its servers, that do not exist or have no address */
+    bool is_loop;                 /* a lookup that it needs waits for it */
+    bool is_negative;             /* the last reply was NODATA or NXDOMAIN */
+    unsigned denied_cnt;          /* names of its servers without an address */
     uint8_t (*denied)[DNAME_MAX]; /* CAUSE_NAMES_MAX of them; NULL: none yet */
 };
 
 /* Lifetime: the caller's. */
 struct explain {
     struct trace_sink sink;
+    struct trace_listeners listeners; /* the sink alone */
     const struct engine *engine;
     uint8_t name[DNAME_MAX];
-    struct json *root, *steps, *packets; /* packets NULL: they are not kept */
+    struct json *root, *steps, *packets; /* packets NULL: not wanted */
     int64_t start_ms;
     uint64_t start_us;
     unsigned step_cnt;
-    unsigned left_cnt; /* steps and parts of steps that were left out */
-    size_t octets;     /* of what is kept, as JSON */
+    unsigned omitted_cnt; /* steps and parts of steps that did not fit */
+    size_t octets;        /* of the tree, as JSON */
     struct live live[LIVE_MAX];
     bool has_tasks;
-    uint8_t failed[DNAME_MAX]; /* whose failure was remembered, if one was */
-    uint64_t told[TOLD_MAX];   /* of the walk, which begins anew after each resolution */
-    unsigned told_cnt;
+    bool has_failed;           /* a task has */
+    uint8_t failed[DNAME_MAX]; /* the name whose cached failure was found, if any */
+    uint64_t seen[SEEN_MAX];   /* in the walk, which begins anew after each resolution */
+    unsigned seen_cnt;
     struct cause_facts facts;
     struct cause_failure failures[CAUSE_FAILURES_MAX];
 };
 
 /* ---- size ---- */
 
-/* Whether one more part may be kept; the one that reaches the limit is the last. */
-static bool has_room(struct explain *e)
+/* True if one more part fits; the one that reaches the limit is the last. */
+static bool has_room_left(struct explain *e)
 {
     bool has = e->octets < EXPLAIN_OCTETS_MAX;
 
-    e->left_cnt += !has;
+    e->omitted_cnt += !has;
     return has;
 }
 
-/* Count a part that is whole. */
-static void count(struct explain *e, const struct json *part) { e->octets += json_size(part); }
+/* Count a finished part. */
+static void count_part(struct explain *e, const struct json *part)
+{
+    e->octets += json_size(part);
+}
 
 /* ---- plain values ---- */
 
@@ -80,8 +87,8 @@ static void put_flags(struct json *to, uint16_t flags)
 
 /* ---- records ---- */
 
-static void put_rdata(struct json *to, const struct message *message, uint16_t type,
-                      size_t rdata_at, uint16_t rdata_len)
+static void put_rdata_text(struct json *to, const struct message *message, uint16_t type,
+                           size_t rdata_at, uint16_t rdata_len)
 {
     uint8_t rdata[RDATA_MAX + DNAME_MAX];
     char text[RDATA_TEXT_MAX];
@@ -92,15 +99,14 @@ static void put_rdata(struct json *to, const struct message *message, uint16_t t
     if (rdata_expand(type, &c, rdata_len, rdata, sizeof(rdata), &len) == ERR_OK)
         rdata_text_print(type, rdata, len, text);
     else
-        snprintf(text, sizeof(text), "(%u octets that break the format of the type)",
-                 rdata_len);
+        snprintf(text, sizeof(text), "(%u octets, malformed)", rdata_len);
     json_put_text(to, "data", text);
 }
 
 static void add_record(struct json *list, const struct message *message,
                        const struct scrub *scrub, const struct scrub_record *r)
 {
-    const char *reason = scrub_reason(scrub, r);
+    enum scrub_omission why = scrub_omission(scrub, r);
     struct json *one = json_add_object(list);
     uint8_t owner[DNAME_MAX];
 
@@ -109,10 +115,10 @@ static void add_record(struct json *list, const struct message *message,
     to_json_name(one, "owner", owner);
     json_put_number(one, "ttl", r->ttl);
     to_json_type(one, "type", r->type);
-    put_rdata(one, message, r->type, r->rdata_at, r->rdata_len);
-    json_put_bool(one, "taken", !reason);
-    if (reason)
-        json_put_text(one, "reason", reason);
+    put_rdata_text(one, message, r->type, r->rdata_at, r->rdata_len);
+    json_put_bool(one, "accepted", why == SCRUB_TAKEN);
+    if (why != SCRUB_TAKEN)
+        json_put_text(one, "reason", wording_id(&wording_omissions, why));
 }
 
 static void put_records(struct json *to, const struct message *message,
@@ -123,10 +129,10 @@ static void put_records(struct json *to, const struct message *message,
         add_record(list, message, scrub, &scrub->records[i]);
     size_t all = scrub->record_cnt + scrub->unread_cnt;
     if (all > EXPLAIN_RECORDS_MAX)
-        json_put_number(to, "more-records", (int64_t)(all - EXPLAIN_RECORDS_MAX));
+        json_put_number(to, "omitted-records", (int64_t)(all - EXPLAIN_RECORDS_MAX));
 }
 
-static void put_servers(struct json *to, const struct delegation *delegation)
+static void put_delegation_servers(struct json *to, const struct delegation *delegation)
 {
     struct json *servers = json_put_list(to, "servers");
     for (int i = 0; i < delegation->server_cnt; i++) {
@@ -145,10 +151,10 @@ static void put_servers(struct json *to, const struct delegation *delegation)
 /* ---- packets ---- */
 
 static void add_packet(struct explain *e, const struct addr *from, const struct addr *to,
-                       bool is_tcp, const uint8_t *wire, size_t len)
+                       enum trace_transport transport, const uint8_t *wire, size_t len)
 {
     static const char digits[] = "0123456789abcdef";
-    char *hex = e->packets && has_room(e) ? malloc(2 * len + 1) : NULL;
+    char *hex = e->packets && has_room_left(e) ? malloc(2 * len + 1) : NULL;
 
     if (!hex)
         return;
@@ -161,42 +167,44 @@ static void add_packet(struct explain *e, const struct addr *from, const struct 
     json_put_number(one, "at-us", (int64_t)(now_mono_us() - e->start_us));
     to_json_addr(one, "from", from);
     to_json_addr(one, "to", to);
-    json_put_text(one, "transport", is_tcp ? "TCP" : "UDP");
+    json_put_text(one, "transport", wording_id(&wording_transports, transport));
     json_put_text(one, "wire", hex);
     free(hex);
-    count(e, one);
+    count_part(e, one);
 }
 
-/* Where a question left from; over TCP it is not known, and something stands in its place. */
-static struct addr own_addr(const struct task *task)
+/* The address of this machine; over TCP it is not known, and a placeholder of the same family
+ * stands for it. */
+static struct addr own_addr(const struct addr *own, const struct addr *server,
+                            enum trace_transport transport)
 {
-    struct addr own = task->ask.from;
-    if (task->ask.from.sock.any.sa_family && !task->is_tcp)
-        return own;
-    bool is_v6 = addr_is_v6(&task->ask.match.to);
-    enum err err = addr_read(is_v6 ? "::1" : "127.0.0.1", UNKNOWN_PORT, &own);
+    struct addr placeholder;
+
+    if (own->sock.any.sa_family && transport == TRACE_UDP)
+        return *own;
+    enum err err =
+        addr_read(addr_is_v6(server) ? "::1" : "127.0.0.1", UNKNOWN_PORT, &placeholder);
     must(!err);
-    return own;
+    return placeholder;
 }
 
 /* ---- tasks ---- */
 
-static struct live *find_live(struct explain *e, const struct task *task)
+static struct live *find_live(struct explain *e, uint64_t task)
 {
-    for (size_t i = 0; task && i < LIVE_MAX; i++)
+    for (size_t i = 0; task > 0 && i < LIVE_MAX; i++)
         if (e->live[i].task == task)
             return &e->live[i];
     return NULL;
 }
 
-/* A new node in the story, below that of a task or at its top; NULL when it has become too
- * long. */
+/* Add a node below that of a task or at the top; NULL when the tree has become too long. */
 static struct json *add_step(struct explain *e, const struct live *below, const char *step)
 {
     bool is_long = e->step_cnt >= EXPLAIN_STEPS_MAX;
 
-    e->left_cnt += is_long;
-    if (is_long || !has_room(e))
+    e->omitted_cnt += is_long;
+    if (is_long || !has_room_left(e))
         return NULL;
     e->step_cnt++;
     struct json *node = json_add_object(below ? below->steps : e->steps);
@@ -206,142 +214,149 @@ static struct json *add_step(struct explain *e, const struct live *below, const 
 
 static void on_begin(struct explain *e, const struct trace_event *event)
 {
-    struct live *parent = find_live(e, event->parent), *free_one = NULL;
+    struct live *parent = find_live(e, event->begin.parent), *free_one = NULL;
     bool is_known = find_live(e, event->task) != NULL;
+    bool is_joined = event->step == TRACE_STEP_JOIN;
 
     e->has_tasks = true;
-    e->facts.is_joined |= event->step == TRACE_STEP_JOIN && !event->parent;
+    e->facts.is_joined |= is_joined && event->begin.parent == 0;
     for (size_t i = 0; i < LIVE_MAX && !free_one; i++)
-        if (!e->live[i].task)
+        if (e->live[i].task == 0)
             free_one = &e->live[i];
     struct json *node = add_step(e, parent, "resolve");
     to_json_name(node, "name", event->name);
     to_json_type(node, "type", event->type);
-    if (event->parent)
-        json_put_text(node, "why",
-                      event->type == RRTYPE_NS ? "the servers of the zone"
-                                               : "the address of a server");
-    if (event->step == TRACE_STEP_JOIN)
-        json_put_text(node, "joined", event->what);
-    count(e, node);
-    if (!free_one || is_known) /* what it does is told where it began */
+    json_put_text(node, "purpose", wording_id(&wording_purposes, event->begin.purpose));
+    if (is_joined)
+        json_put_bool(node, "joined", true);
+    count_part(e, node);
+    if (!free_one || is_known) /* its steps are below the node where it began */
         return;
     *free_one = (struct live){.task = event->task,
-                              .parent = event->parent,
+                              .parent = event->begin.parent,
                               .node = node,
                               .since_us = now_mono_us(),
                               .steps = json_put_list(node, "steps")};
 }
 
-static void on_zone(struct explain *e, struct live *live, const struct trace_event *event)
+static void on_zone(struct explain *e, const struct live *live, const struct trace_event *event)
 {
+    const struct delegation *delegation = event->zone_found.delegation;
+    bool is_cached = event->zone_found.is_cached;
     struct json *node = add_step(e, live, "zone");
+
     to_json_name(node, "zone", event->zone);
-    json_put_text(node, "from", event->what);
-    if (event->task->is_delegation_cached)
-        json_put_number(node, "ttl",
-                        (event->task->delegation_expire_ms - now_wall_ms()) / 1000);
-    put_servers(node, &event->task->delegation);
-    count(e, node);
+    json_put_text(
+        node, "source",
+        wording_id(&wording_sources, is_cached ? DELEGATION_REFERRAL : delegation->source));
+    if (is_cached)
+        json_put_number(node, "ttl", (event->zone_found.expire_ms - now_wall_ms()) / 1000);
+    put_delegation_servers(node, delegation);
+    count_part(e, node);
 }
 
 static void put_pick(struct json *to, const struct pick_why *pick)
 {
-    static const char *const reasons[] = {
-        [PICK_ONLY] = "the only address that may be asked",
-        [PICK_NEAR] = "one of the fastest, at random",
-        [PICK_UNKNOWN] = "at random: nothing is known of their times",
-        [PICK_EXPLORE] = "at random, to learn how fast all are"};
-    struct json *why = json_put_object(to, "why");
-    json_put_text(why, "reason", reasons[pick->reason]);
+    struct json *why = json_put_object(to, "choice");
+    json_put_text(why, "reason", wording_id(&wording_picks, pick->reason));
     json_put_number(why, "among", pick->chosen_from);
     json_put_number(why, "of", pick->of);
     if (pick->srtt_us)
-        put_ms(why, "usual-ms", pick->srtt_us);
+        put_ms(why, "srtt-ms", pick->srtt_us);
 }
 
-static void on_ask(struct explain *e, struct live *live, const struct trace_event *event)
+static void on_query(struct explain *e, struct live *live, const struct trace_event *event)
 {
-    const struct task *task = event->task;
-    const struct delegation_addr *to = &task->delegation.addrs[task->addr];
-    struct json *node = add_step(e, live, "ask");
+    struct json *node = add_step(e, live, "query");
 
-    to_json_addr(node, "server", event->server);
-    to_json_name(node, "server-name", task->delegation.servers[to->server].name);
+    to_json_addr(node, "server", event->query.server);
+    to_json_name(node, "server-name", event->query.server_name);
     to_json_name(node, "zone", event->zone);
     to_json_name(node, "name", event->name);
     to_json_type(node, "type", event->type);
-    json_put_text(node, "transport", event->what);
-    json_put_bool(node, "minimised",
-                  task->asked_labels < task->parts.labels || task->asked_type != task->type);
-    json_put_bool(node, "edns", task->edns != TASK_EDNS_NONE);
-    json_put_number(node, "id", util_get_u16(task->ask.wire));
-    if (task->ask.from.sock.any.sa_family && !task->is_tcp)
-        json_put_number(node, "from-port", addr_port(&task->ask.from));
-    put_pick(node, &task->pick);
-    count(e, node);
-    live->ask = node;
+    json_put_text(node, "transport", wording_id(&wording_transports, event->query.transport));
+    json_put_bool(node, "minimised", event->query.is_minimised);
+    json_put_bool(node, "edns", event->query.has_edns);
+    json_put_number(node, "id", util_get_u16(event->query.wire));
+    if (event->query.from->sock.any.sa_family && event->query.transport == TRACE_UDP)
+        json_put_number(node, "source-port", addr_port(event->query.from));
+    put_pick(node, event->query.why);
+    count_part(e, node);
+    live->query = node;
     e->facts.query_cnt++;
-    e->facts.suspect_cnt += task->is_tcp && task->is_suspect;
-    e->facts.last_server = *event->server;
-    struct addr own = own_addr(task);
-    add_packet(e, &own, event->server, task->is_tcp, task->ask.wire, task->ask.len);
+    e->facts.mismatch_cnt += event->query.is_after_mismatch;
+    e->facts.last_server = *event->query.server;
+    struct addr own = own_addr(event->query.from, event->query.server, event->query.transport);
+    add_packet(e, &own, event->query.server, event->query.transport, event->query.wire,
+               event->query.len);
 }
 
-/* What was taken of a reply, what was not, and where it leads. */
-static void put_taken(struct explain *e, struct json *ask, const struct trace_event *event)
+/* The records of a reply, and the delegation that it refers to. */
+static void put_reply_records(struct explain *e, struct json *query,
+                              const struct trace_event *event)
 {
-    const struct delegation *delegation = event->scrub->delegation;
+    const struct scrub *scrub = event->reply.scrub;
+    const struct delegation *delegation = scrub->delegation;
 
-    put_records(ask, event->message, event->scrub);
-    count(e, json_find(ask, "records"));
-    if (!delegation || strcmp(event->what, classify_name(CLASSIFY_DELEGATION)) != 0)
+    put_records(query, event->reply.message, scrub);
+    count_part(e, json_find(query, "records"));
+    if (!delegation || event->reply.kind != CLASSIFY_DELEGATION)
         return;
-    struct json *to = json_put_object(ask, "leads-to");
+    struct json *to = json_put_object(query, "delegation");
     to_json_name(to, "zone", delegation->zone);
-    json_put_number(to, "ttl", event->scrub->delegation_ttl);
-    put_servers(to, delegation);
-    count(e, to);
+    json_put_number(to, "ttl", scrub->delegation_ttl);
+    put_delegation_servers(to, delegation);
+    count_part(e, to);
 }
 
 static void on_reply(struct explain *e, struct live *live, const struct trace_event *event)
 {
-    const struct task *task = event->task;
-    const struct message *m = event->message;
-    struct json *ask = live->ask;
+    const struct message *m = event->reply.message;
+    struct json *query = live->query;
     char rcode[RRTYPE_NAME_MAX];
 
-    e->facts.cut_cnt += strcmp(event->what, "truncated") == 0;
-    json_put_text(ask, "result", event->what);
-    put_ms(ask, "rtt-ms", now_mono_us() - task->asked_us);
+    e->facts.truncated_cnt += event->reply.kind == CLASSIFY_TRUNCATED;
+    json_put_text(query, "result", wording_id(&wording_replies, event->reply.kind));
+    if (*event->reply.broken)
+        json_put_text(query, "malformed", event->reply.broken);
+    put_ms(query, "rtt-ms", event->reply.rtt_us);
     rrtype_print_rcode(classify_rcode(m), rcode);
-    json_put_text(ask, "rcode", rcode);
-    put_flags(ask, m->flags);
-    json_put_number(ask, "octets", (int64_t)m->len);
-    if (event->scrub) {
-        if (has_room(e))
-            put_taken(e, ask, event);
-        live->is_denied = strcmp(event->what, classify_name(CLASSIFY_NXDOMAIN)) == 0 ||
-                          strcmp(event->what, classify_name(CLASSIFY_NODATA)) == 0;
+    json_put_text(query, "rcode", rcode);
+    put_flags(query, m->flags);
+    json_put_number(query, "octets", (int64_t)m->len);
+    if (event->reply.scrub) {
+        if (has_room_left(e))
+            put_reply_records(e, query, event);
+        live->is_negative =
+            event->reply.kind == CLASSIFY_NXDOMAIN || event->reply.kind == CLASSIFY_NODATA;
     }
-    struct addr own = own_addr(task);
-    add_packet(e, event->server, &own, task->is_tcp, m->wire, m->len);
+    struct addr own = own_addr(event->reply.to, event->reply.server, event->reply.transport);
+    add_packet(e, event->reply.server, &own, event->reply.transport, m->wire, m->len);
 }
 
-static void on_rejected(struct explain *e, struct live *live, const struct trace_event *event)
+static void on_no_reply(const struct live *live, const struct trace_event *event)
 {
-    if (!has_room(e))
-        return;
-    struct json *list = json_find(live->ask, "refused");
-    if (!list)
-        list = json_put_list(live->ask, "refused");
-    struct json *one = json_add_object(list);
-    to_json_addr(one, "from", event->server);
-    json_put_text(one, "reason", event->what);
-    count(e, one);
+    json_put_text(live->query, "result", wording_id(&wording_silences, event->no_reply.why));
+    if (*event->no_reply.detail)
+        json_put_text(live->query, "detail", event->no_reply.detail);
+    put_ms(live->query, "rtt-ms", event->no_reply.waited_us);
 }
 
-/* The server's addresses are there, and none of them may be asked. */
+static void on_rejected(struct explain *e, const struct live *live,
+                        const struct trace_event *event)
+{
+    if (!has_room_left(e))
+        return;
+    struct json *list = json_find(live->query, "rejected");
+    if (!list)
+        list = json_put_list(live->query, "rejected");
+    struct json *one = json_add_object(list);
+    to_json_addr(one, "from", event->rejected.from);
+    json_put_text(one, "reason", wording_id(&wording_rejections, event->rejected.why));
+    count_part(e, one);
+}
+
+/* True if the servers have addresses and none of them may be asked. */
 static bool is_forbidden(const struct explain *e, const struct delegation *delegation)
 {
     for (int i = 0; i < delegation->addr_cnt; i++)
@@ -358,19 +373,20 @@ static bool is_v6_only(const struct delegation *delegation)
     return delegation->addr_cnt > 0;
 }
 
-static void note_failure(struct explain *e, const struct live *live, const struct task *task)
+static void note_failure(struct explain *e, const struct live *live,
+                         const struct trace_event *event)
 {
     unsigned at = (unsigned)util_min(e->facts.failure_cnt, CAUSE_FAILURES_MAX - 1);
     struct cause_failure *f = &e->failures[at];
-    const struct delegation *delegation = &task->delegation;
+    const struct delegation *delegation = event->end.delegation;
 
     e->facts.failure_cnt = at + 1;
-    *f = (struct cause_failure){.is_limited = task->outcome == TASK_LIMITED || task->limit,
+    *f = (struct cause_failure){.is_limited = event->end.is_limited,
                                 .is_loop = live->is_loop && delegation->addr_cnt == 0,
-                                .cause = task->cause,
-                                .attempts = task->attempts};
-    memcpy(f->name, task->name, dname_len(task->name));
-    if (!delegation->zone) /* its end came before it knew a zone */
+                                .failure = event->end.failure,
+                                .attempts = *event->end.attempts};
+    memcpy(f->name, event->name, dname_len(event->name));
+    if (!delegation->zone) /* it ended before it knew a zone */
         return;
     memcpy(f->zone, delegation->zone, dname_len(delegation->zone));
     f->is_configured =
@@ -384,7 +400,7 @@ static void note_failure(struct explain *e, const struct live *live, const struc
         memcpy(f->denied, live->denied, sizeof(f->denied));
 }
 
-/* Kept in their order, so that the same story is told in the same words. */
+/* Names are kept in canonical order, so that equal resolutions have equal causes. */
 static void note_denied(struct live *parent, const uint8_t *name)
 {
     unsigned at = 0;
@@ -408,42 +424,42 @@ static void forget_live(struct live *live)
     *live = (struct live){0};
 }
 
+/* A resolution that did not end is noted for the cause only if no other failed: it is the
+ * client's time that was up. */
 static void on_end(struct explain *e, struct live *live, const struct trace_event *event)
 {
-    const struct task *task = event->task;
     struct live *parent = find_live(e, live->parent);
-    bool has_failed = task->outcome != TASK_ANSWERED;
+    bool has_failed = event->end.how == TRACE_ENDED_FAILED;
 
-    json_put_text(live->node, "outcome", has_failed ? "failed" : "answered");
+    json_put_text(live->node, "outcome", wording_id(&wording_endings, event->end.how));
+    if (event->end.how == TRACE_ENDED_UNFINISHED && !e->has_failed)
+        note_failure(e, live, event);
     if (has_failed) {
-        json_put_text(live->node, "cause", task->cause);
-        json_put_text(live->node, "text", event->what);
-        note_failure(e, live, task);
+        json_put_text(live->node, "failure", failure_id(event->end.failure));
+        json_put_text(live->node, "text", event->end.text);
+        note_failure(e, live, event);
+        e->has_failed = true;
     }
     put_ms(live->node, "took-ms", now_mono_us() - live->since_us);
-    if (parent && live->is_denied && !has_failed)
-        note_denied(parent, task->name);
-    for (size_t i = 0; i < LIVE_MAX; i++)
-        if (e->live[i].parent == task)
-            e->live[i].parent = NULL; /* its memory may soon be another task's */
+    if (parent && live->is_negative && !has_failed)
+        note_denied(parent, event->name);
     forget_live(live);
 }
 
 /* ---- the walk ---- */
 
-static void put_found(struct explain *e, struct json *node, const struct cache_found *found)
+static void put_cached(struct explain *e, struct json *node, const struct cache_found *found)
 {
-    int64_t now_ms = now_wall_ms();
-
     json_put_number(node, "ttl", found->ttl);
-    json_put_number(node, "of", found->ttl_whole);
+    json_put_number(node, "original-ttl", found->ttl_whole);
     json_put_bool(node, "stale", found->is_stale);
     json_put_bool(node, "new", found->cached_ms >= e->start_ms);
-    json_put_number(node, "age-s", (now_ms - found->cached_ms) / 1000);
+    json_put_number(node, "age-s", (now_wall_ms() - found->cached_ms) / 1000);
     if (found->server.sock.any.sa_family) {
         to_json_addr(node, "server", &found->server);
         json_put_text(node, "section", to_json_section(found->section));
-        json_put_text(node, "trust", cache_rank_name(found->rank));
+        if (found->rank) /* a failure has none */
+            json_put_text(node, "rank", wording_id(&wording_ranks, found->rank));
     }
     if (found->kind == CACHE_FAILURE)
         json_put_text(node, "text", found->text);
@@ -462,63 +478,67 @@ static struct cause_source source_of(const struct cache_found *found)
         .server = found->server};
 }
 
-/* Whether the walk has come by here before, and found the same. */
-static bool is_told(struct explain *e, const struct trace_event *event)
+/* True if the walk has found the same here before. */
+static bool is_seen(struct explain *e, const struct trace_event *event)
 {
-    uint64_t what = dname_hash(event->name) + event->type * 2U +
-                    (event->step == TRACE_STEP_KNOWN) +
-                    (event->found ? (uint64_t)event->found->kind << 20 : 0);
+    uint64_t kind = event->step == TRACE_STEP_CACHED ? event->cached.found->kind : 0U;
+    uint64_t key = dname_hash(event->name) + event->type * 2U +
+                   (event->step != TRACE_STEP_MISS) + (kind << 20);
 
-    for (unsigned i = 0; i < e->told_cnt; i++)
-        if (e->told[i] == what)
+    for (unsigned i = 0; i < e->seen_cnt; i++)
+        if (e->seen[i] == key)
             return true;
-    if (e->told_cnt < TOLD_MAX)
-        e->told[e->told_cnt++] = what;
+    if (e->seen_cnt < SEEN_MAX)
+        e->seen[e->seen_cnt++] = key;
     return false;
 }
 
-static void on_known(struct explain *e, const struct trace_event *event)
+/* Add a step of the walk; NULL if it is there already, or does not fit. */
+static struct json *add_walk_step(struct explain *e, const struct trace_event *event,
+                                  const char *step, const char *found)
 {
-    if (event->found && event->found->kind == CACHE_FAILURE) {
-        e->facts.failure = source_of(event->found);
-        memcpy(e->failed, event->name, dname_len(event->name));
-    } else if (event->found) {
-        e->facts.source = source_of(event->found);
-    } else {
-        e->facts.source = (struct cause_source){.is_there = true, .is_local = true};
-    }
-    if (is_told(e, event))
-        return;
-    struct json *node = add_step(e, NULL, event->found ? "cache" : "local");
+    struct json *node = is_seen(e, event) ? NULL : add_step(e, NULL, step);
+
     to_json_name(node, "name", event->name);
     to_json_type(node, "type", event->type);
-    json_put_text(node, "found", event->what);
-    if (event->found)
-        put_found(e, node, event->found);
-    count(e, node);
+    json_put_text(node, "found", found);
+    return node;
+}
+
+static void on_cached(struct explain *e, const struct trace_event *event)
+{
+    const struct cache_found *found = event->cached.found;
+
+    if (found->kind == CACHE_FAILURE) {
+        e->facts.failure = source_of(found);
+        memcpy(e->failed, event->name, dname_len(event->name));
+    } else {
+        e->facts.source = source_of(found);
+    }
+    struct json *node =
+        add_walk_step(e, event, "cache", wording_id(&wording_cached, event->cached.what));
+    put_cached(e, node, found);
+    count_part(e, node);
+}
+
+static void on_local(struct explain *e, const struct trace_event *event)
+{
+    e->facts.source = (struct cause_source){.is_there = true, .is_local = true};
+    count_part(e, add_walk_step(e, event, "local", wording_id(&wording_local, event->local)));
 }
 
 static void on_note(struct explain *e, struct live *live, const struct trace_event *event)
 {
     struct json *node = add_step(e, live, "note");
 
-    live->is_loop |= strcmp(event->what, TASK_NOTE_CIRCLE) == 0;
-    json_put_text(node, "what", event->what);
-    count(e, node);
+    live->is_loop |= event->note.note == TRACE_NOTE_LOOP;
+    json_put_text(node, "note", wording_id(&wording_notes, event->note.note));
+    if (event->note.failure != FAILURE_NONE)
+        json_put_text(node, "failure", failure_id(event->note.failure));
+    count_part(e, node);
 }
 
-static void on_unknown(struct explain *e, const struct trace_event *event)
-{
-    if (is_told(e, event))
-        return;
-    struct json *node = add_step(e, NULL, "cache");
-    to_json_name(node, "name", event->name);
-    to_json_type(node, "type", event->type);
-    json_put_text(node, "found", "nothing");
-    count(e, node);
-}
-
-static void note(void *data, const struct trace_event *event)
+static void on_event(void *data, const struct trace_event *event)
 {
     struct explain *e = data;
     struct live *live = find_live(e, event->task);
@@ -526,20 +546,18 @@ static void note(void *data, const struct trace_event *event)
     switch (event->step) {
     case TRACE_STEP_BEGIN:
     case TRACE_STEP_JOIN: on_begin(e, event); return;
-    case TRACE_STEP_KNOWN: on_known(e, event); return;
-    case TRACE_STEP_UNKNOWN: on_unknown(e, event); return;
+    case TRACE_STEP_CACHED: on_cached(e, event); return;
+    case TRACE_STEP_LOCAL: on_local(e, event); return;
+    case TRACE_STEP_MISS: count_part(e, add_walk_step(e, event, "cache", "miss")); return;
     default: break;
     }
     if (!live)
         return;
     switch (event->step) {
     case TRACE_STEP_ZONE: on_zone(e, live, event); break;
-    case TRACE_STEP_ASK: on_ask(e, live, event); break;
+    case TRACE_STEP_QUERY: on_query(e, live, event); break;
     case TRACE_STEP_REPLY: on_reply(e, live, event); break;
-    case TRACE_STEP_SILENCE:
-        json_put_text(live->ask, "result", event->what);
-        put_ms(live->ask, "rtt-ms", now_mono_us() - event->task->asked_us);
-        break;
+    case TRACE_STEP_NO_REPLY: on_no_reply(live, event); break;
     case TRACE_STEP_REJECTED: on_rejected(e, live, event); break;
     case TRACE_STEP_NOTE: on_note(e, live, event); break;
     default: on_end(e, live, event); break;
@@ -555,7 +573,8 @@ struct explain *explain_new(const struct engine *engine, const uint8_t *name, ui
 
     if (!e)
         return NULL;
-    e->sink = (struct trace_sink){.note = note, .data = e};
+    e->sink = (struct trace_sink){.note = on_event, .data = e};
+    trace_listen(&e->listeners, &e->sink);
     e->engine = engine;
     e->start_ms = now_wall_ms();
     e->start_us = now_mono_us();
@@ -579,9 +598,12 @@ struct explain *explain_new(const struct engine *engine, const uint8_t *name, ui
     return e;
 }
 
-const struct trace_sink *explain_sink(struct explain *explain) { return &explain->sink; }
+const struct trace_listeners *explain_listeners(const struct explain *explain)
+{
+    return &explain->listeners;
+}
 
-/* What the answer's records say for the cause: the chain, and what was asked for at its end. */
+/* Follow the chain in the answer, and count the records at its end. */
 static void note_answer(struct explain *e, const struct message *m,
                         const struct message_record *r)
 {
@@ -593,7 +615,7 @@ static void note_answer(struct explain *e, const struct message *m,
     size_t len;
 
     if (r->section != MESSAGE_ANSWER || !dname_is_equal(r->owner, end))
-        return; /* a DNAME above the name is on the way, and not at its end */
+        return; /* a DNAME above the name is not the end of the chain */
     if (r->type == f->type) {
         f->answer_cnt++;
     } else if (r->type == RRTYPE_CNAME) {
@@ -629,7 +651,7 @@ static void put_answer(struct explain *e, struct json *answer, const struct exch
         to_json_name(one, "owner", r.owner);
         json_put_number(one, "ttl", r.ttl);
         to_json_type(one, "type", r.type);
-        put_rdata(one, &m, r.type, (size_t)(r.rdata - m.wire), r.rdata_len);
+        put_rdata_text(one, &m, r.type, (size_t)(r.rdata - m.wire), r.rdata_len);
     }
     if (ex->opt.ede != EDNS_EDE_NONE) {
         struct json *ede = json_put_object(answer, "extended-error");
@@ -640,7 +662,7 @@ static void put_answer(struct explain *e, struct json *answer, const struct exch
     }
 }
 
-/* What is noted of the resolution whose failure is remembered, if it was this worker's. */
+/* Take over the facts of the resolution whose failure was cached, if it was this worker's. */
 static void recall_failure(struct explain *e)
 {
     const struct trace_ring *ring = &e->engine->finished;
@@ -659,24 +681,11 @@ static void recall_failure(struct explain *e)
                dname_len(dname_suffix(f->name, labels)));
         to->addr_cnt = 1;
         to->is_configured = f->is_configured;
-        to->cause = f->cause;
+        to->failure = (enum failure)f->failure;
         to->attempts.cnt = f->attempt_cnt;
         memcpy(to->attempts.at, f->attempts, sizeof(f->attempts));
         e->facts.failure_cnt = 1;
         return;
-    }
-}
-
-/* The time was up before those that still wait had failed. */
-static void note_unfinished(struct explain *e)
-{
-    for (size_t i = 0; i < LIVE_MAX; i++) {
-        if (!e->live[i].task)
-            continue;
-        note_failure(e, &e->live[i], e->live[i].task);
-        struct cause_failure *f = &e->failures[e->facts.failure_cnt - 1];
-        f->is_limited = true;
-        f->cause = "the time for one query is up";
     }
 }
 
@@ -687,19 +696,19 @@ struct json *explain_end(struct explain *e, const struct exchange *ex, struct ca
     struct json *tree = e->root;
 
     put_ms(tree, "took-ms", now_mono_us() - e->start_us);
-    json_put_number(tree, "questions", e->facts.query_cnt);
-    if (e->left_cnt > 0)
-        json_put_number(tree, "more-steps", e->left_cnt);
+    json_put_number(tree, "queries", e->facts.query_cnt);
+    if (e->omitted_cnt > 0)
+        json_put_number(tree, "omitted-steps", e->omitted_cnt);
     put_answer(e, json_put_object(tree, "answer"), ex);
-    e->facts.is_remembered = e->facts.rcode == RRTYPE_RCODE_SERVFAIL &&
-                             e->facts.failure_cnt == 0 && e->facts.failure.is_there;
-    if (e->facts.is_remembered)
+    e->facts.is_cached_failure =
+        e->facts.rcode == RRTYPE_RCODE_SERVFAIL && !e->has_failed && e->facts.failure.is_there;
+    if (e->facts.is_cached_failure) {
+        e->facts.failure_cnt = 0; /* those that are unfinished */
         recall_failure(e);
-    else if (e->facts.rcode == RRTYPE_RCODE_SERVFAIL && e->facts.failure_cnt == 0)
-        note_unfinished(e);
+    }
     cause_find(&e->facts, cause);
     struct json *why = json_put_object(tree, "cause");
-    json_put_text(why, "kind", cause->kind);
+    json_put_text(why, "kind", cause_id(cause->kind));
     json_put_text(why, "text", cause->text);
     json_put_text(why, "advice", cause->advice);
     e->root = e->steps = e->packets = NULL;

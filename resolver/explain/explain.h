@@ -1,11 +1,11 @@
-/* resolver/explain/explain.h | everything that happened on the way to one answer, as a tree
+/* resolver/explain/explain.h | the resolution tree of one answer
  *
- * Listens to the trace and keeps it as JSON (docs/EXPLAIN.md): what the cache knew, each
- * question, to whom and why there, what came back, which records were taken and which not, and
- * in the end why the answer is what it is.  Bounded by the budget of the question, and by
+ * A listener that keeps the events of a query as JSON (docs/EXPLAIN.md): what the cache had,
+ * each query to a server and why that server, the reply, the records that were accepted and
+ * those that were not, and the cause of the answer.  Bounded by the budget of the query and by
  * EXPLAIN_STEPS_MAX.
  *
- * Owner:    whoever made it.
+ * Owner:    the caller of explain_new.
  * Thread:   one worker.
  */
 #pragma once
@@ -18,28 +18,28 @@
 enum {
     EXPLAIN_STEPS_MAX = 600,
     EXPLAIN_RECORDS_MAX = 60,
-    EXPLAIN_OCTETS_MAX = 1 << 19 /* of JSON; in memory it takes ten times as much */
+    EXPLAIN_OCTETS_MAX = 1 << 19 /* of JSON; ten times as much in memory */
 };
 
 struct explain;
 
-/* Begin to listen, for a question that `client` asks; packets are kept too if `has_packets`.
- * NULL without memory. */
+/* Make the listener for a query of `client`; packets are kept too if `has_packets`.  NULL
+ * without memory. */
 MUST_USE struct explain *explain_new(const struct engine *engine, const uint8_t *name,
                                      uint16_t type, const struct addr *client,
                                      bool has_packets);
 
-/* What to listen with; it stays as long as the explanation. */
-const struct trace_sink *explain_sink(struct explain *explain);
+/* Return its listeners.  Lifetime: the explanation's. */
+const struct trace_listeners *explain_listeners(const struct explain *explain);
 
-/* Whether a task has told it anything: then task_unlisten has to be called before it is freed.
- */
+/* True if a task has begun for it: then the caller must call task_unlisten before explain_end
+ * and explain_free. */
 bool explain_has_tasks(const struct explain *explain);
 
-/* The answer is in `ex`, as it would be sent: the story is over.  Returns it, the caller's;
- * `cause` gets the end of it. */
+/* Finish the tree with the answer in `ex` and return it; the caller owns it.  `cause` is set.
+ */
 struct json *explain_end(struct explain *explain, const struct exchange *ex,
                          struct cause *cause);
 
-/* Free it; nobody tells it anything any more.  Clears the pointer; NULL inside is fine. */
+/* Free it.  Clears the pointer; NULL inside is fine. */
 void explain_free(struct explain **explain);

@@ -60,9 +60,9 @@ static void on_sent(struct exchange *ex)
     struct res_explain *owner = a->owner;
     struct cause cause;
 
-    struct json *tree = ex->reply_len > 0 ? explain_end(a->tree, ex, &cause) : NULL;
     if (explain_has_tasks(a->tree))
-        task_unlisten(res_serve_engine(owner->serve), explain_sink(a->tree));
+        task_unlisten(res_serve_engine(owner->serve), explain_listeners(a->tree));
+    struct json *tree = ex->reply_len > 0 ? explain_end(a->tree, ex, &cause) : NULL;
     list_remove(&a->link);
     list_add(&owner->over, &a->link);
     owner->cnt--;
@@ -139,7 +139,7 @@ enum err res_explain_begin(struct res_explain *explain, const struct res_explain
     list_add(&explain->asked, &a->link);
     explain->cnt++;
     explain->chaos_cnt += ask->is_chaos;
-    struct res_serve_terms terms = {.trace = explain_sink(a->tree),
+    struct res_serve_terms terms = {.listeners = explain_listeners(a->tree),
                                     .fresh_ms = ask->is_fresh ? now_wall_ms() : 0};
     res_serve_listen(explain->serve, &a->ex, &terms);
     return ERR_OK;
@@ -224,7 +224,7 @@ bool res_explain_chaos(struct res_explain *explain, struct exchange *ex)
                                   .data = held};
     if (res_explain_begin(explain, &ask) != ERR_OK) {
         reply_begin(held);
-        reply_explain(held, EDNS_EDE_OTHER, "too much is being explained already");
+        reply_explain(held, EDNS_EDE_OTHER, "too many explanations are in progress");
         reply_send(held, RRTYPE_RCODE_SERVFAIL);
     }
     return true;

@@ -69,19 +69,3 @@ enum classify_kind classify_reply(const struct message *reply, const struct scru
         return CLASSIFY_LAME;
     return scrub->is_answered ? CLASSIFY_ANSWER : CLASSIFY_CHAIN;
 }
-
-const char *classify_name(enum classify_kind kind)
-{
-    static const char *const names[] = {[CLASSIFY_ANSWER] = "answer",
-                                        [CLASSIFY_CHAIN] = "alias",
-                                        [CLASSIFY_NODATA] = "no data",
-                                        [CLASSIFY_NXDOMAIN] = "NXDOMAIN",
-                                        [CLASSIFY_DELEGATION] = "delegation",
-                                        [CLASSIFY_LAME] = "lame",
-                                        [CLASSIFY_ERROR] = "error",
-                                        [CLASSIFY_NO_EDNS] = "no EDNS",
-                                        [CLASSIFY_NO_OPTIONS] = "no EDNS options",
-                                        [CLASSIFY_EMPTY] = "empty",
-                                        [CLASSIFY_BAD_COOKIE] = "bad cookie"};
-    return names[kind];
-}

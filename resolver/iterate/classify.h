@@ -20,6 +20,9 @@ enum classify_kind {
     CLASSIFY_NO_OPTIONS, /* the same, from a server that knows EDNS: its options may be meant */
     CLASSIFY_EMPTY,      /* NOERROR or NXDOMAIN without any record, not authoritative */
     CLASSIFY_BAD_COOKIE,
+    /* not of classify_reply: such a reply is not looked into */
+    CLASSIFY_TRUNCATED,
+    CLASSIFY_UNREADABLE, /* a record breaks the format of its type */
 };
 
 /* What was asked. */
@@ -36,6 +39,3 @@ enum classify_kind classify_reply(const struct message *reply, const struct scru
 
 /* The RCODE with its upper bits (RFC 6891 6.1.3). */
 unsigned classify_rcode(const struct message *reply);
-
-/* "NXDOMAIN" and so on, for the trace. */
-const char *classify_name(enum classify_kind kind);

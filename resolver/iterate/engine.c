@@ -5,6 +5,20 @@
 
 enum { SCRATCH_MAX = 4 << 20 }; /* the largest reply, written out, fits many times over */
 
+const struct engine_counter engine_counters[] = {
+#define TOTAL(field, id_, limit_, help_) {.id = (id_), .help = (help_), .is_limit = (limit_)},
+#define GAUGE(id_, help_, value) {.id = (id_), .help = (help_), .is_gauge = true},
+#include "resolver/iterate/counters.def"
+};
+const size_t engine_counter_cnt = ARRAY_LEN(engine_counters);
+
+void engine_read_counters(const struct engine *engine, uint64_t *out)
+{
+#define TOTAL(field, id, is_limit, help) *out++ = engine->counts.field;
+#define GAUGE(id, help, value) *out++ = (value);
+#include "resolver/iterate/counters.def"
+}
+
 enum err engine_new(struct out *out, struct cache_store *store, struct quota *quota,
                     struct engine **out_engine)
 {

@@ -29,27 +29,17 @@ enum {
     ENGINE_SPARE_MAX = 64
 };
 
-/* What happened since the start. */
+/* Totals since the start, one field per row of counters.def. */
 struct engine_counts {
-    uint64_t queries;      /* of clients, that are answered here and not by intake */
-    uint64_t hits;         /* answered at once */
-    uint64_t answer_cache; /* of them from the table of finished answers */
-    uint64_t stale;        /* answered with what had ended */
-    uint64_t prefetched;
-    uint64_t tasks;            /* resolutions begun */
-    uint64_t merged;           /* questions that joined one in flight */
-    uint64_t elsewhere;        /* that waited for another worker */
-    uint64_t out_udp, out_tcp; /* questions to servers */
-    uint64_t timeouts;
-    uint64_t work;     /* of sorting their replies out: what scrub counts */
-    uint64_t trailing; /* replies with octets behind their last record */
-    uint64_t suspects; /* moved to TCP after a wrong reply */
-    uint64_t failures; /* resolutions that ended without an answer */
-    uint64_t limited;  /* of them for want of budget or quota */
-    uint64_t parked;   /* times that one had to wait for a place */
-    uint64_t evicted;  /* that had to go while they waited: others of their client wait too */
-    uint64_t refused_clients;
-    uint64_t dropped; /* questions and answers of clients with too many of them */
+#define TOTAL(field, id, is_limit, help) uint64_t field;
+#define GAUGE(id, help, value)
+#include "resolver/iterate/counters.def"
+};
+
+/* A row of counters.def. */
+struct engine_counter {
+    const char *id, *help;
+    bool is_limit, is_gauge;
 };
 
 /* Lifetime: worker. */
@@ -76,13 +66,20 @@ struct engine {
     size_t out_cnt;        /* questions that are out */
     size_t task_cnt;
     bool is_running;
-    uint64_t priming_at_ms; /* mono: when the root may be primed again */
-    const struct trace_sink
-        *trace; /* hears of tasks whose budget has nobody; NULL: nobody does */
+    uint64_t priming_at_ms;           /* mono: when the root may be primed again */
+    struct trace_listeners listeners; /* of all tasks of this worker */
+    uint64_t last_number;             /* of a task */
     struct rejected rejected;
     struct trace_ring finished;
     struct engine_counts counts;
 };
+
+/* The counters, and how many there are. */
+extern const struct engine_counter engine_counters[];
+extern const size_t engine_counter_cnt;
+
+/* Write the values of all counters to `out`, in the order of engine_counters. */
+void engine_read_counters(const struct engine *engine, uint64_t *out);
 
 /* An engine that asks through `out` and keeps its cache in `store`, which it owns from now on;
  * ERR_NOMEM. */

@@ -81,7 +81,7 @@ static enum err read_records(struct scrubbing *s)
             err = read_record(s, &c, (enum message_section)section);
         }
     if (err == ERR_LIMIT)
-        s->out->limit = "a reply has too many names";
+        s->out->limit = FAILURE_REPLY_NAMES;
     return err;
 }
 
@@ -215,7 +215,7 @@ static enum err collect(struct scrubbing *s, const struct wanted *wanted,
         return ERR_FORMAT;
     }
     if (all > s->asked->rrset_records_max) {
-        s->out->limit = "an RRset has too many records (limit: rrset-records)";
+        s->out->limit = FAILURE_RRSET_RECORDS;
         return ERR_LIMIT;
     }
     struct rrset_record *records = arena_alloc(s->arena, (all + 1) * sizeof(*records));
@@ -232,7 +232,7 @@ static enum err collect(struct scrubbing *s, const struct wanted *wanted,
             return err;
         bytes += 2U + records[*cnt].len;
         if (bytes > s->asked->rrset_bytes_max) {
-            s->out->limit = "an RRset has too many octets (limit: rrset-bytes)";
+            s->out->limit = FAILURE_RRSET_BYTES;
             return ERR_LIMIT;
         }
         r->is_used = true;
@@ -614,17 +614,17 @@ void scrub_broken_print(const struct scrub *scrub, char out[SCRUB_BROKEN_MAX])
     uint8_t name[DNAME_MAX];
 
     if (!b->is_record) {
-        snprintf(out, SCRUB_BROKEN_MAX, "unreadable");
+        *out = '\0';
         return;
     }
     owners_write(scrub->owners, b->owner, name);
     dname_text_print(name, owner);
     rrtype_print(b->type, type);
     if (b->number)
-        snprintf(out, SCRUB_BROKEN_MAX, "unreadable: %s %s, record %u at octet %zu", owner,
-                 type, b->number, b->at);
+        snprintf(out, SCRUB_BROKEN_MAX, "%s %s, record %u at octet %zu", owner, type, b->number,
+                 b->at);
     else
-        snprintf(out, SCRUB_BROKEN_MAX, "unreadable: %s %s at octet %zu", owner, type, b->at);
+        snprintf(out, SCRUB_BROKEN_MAX, "%s %s at octet %zu", owner, type, b->at);
 }
 
 static bool is_further_down(const struct scrub *scrub, const struct scrub_record *r)
@@ -645,25 +645,21 @@ static bool is_of_dname(const struct scrub *scrub, const struct scrub_record *r)
     return false;
 }
 
-const char *scrub_reason(const struct scrub *scrub, const struct scrub_record *r)
+enum scrub_omission scrub_omission(const struct scrub *scrub, const struct scrub_record *r)
 {
     const struct scrub_asked *asked = &scrub->asked;
 
     if (r->is_used)
-        return NULL;
+        return SCRUB_TAKEN;
     if (asked->checks_bailiwick && !scrub->owners->names[r->owner].is_marked)
-        return "outside the zone that this server was asked for (bailiwick)";
+        return SCRUB_OUT_OF_BAILIWICK;
     if (is_of_dname(scrub, r))
-        return "the DNAME says the same: the CNAME is made of it (RFC 6672 3.1)";
+        return SCRUB_SYNTHESISED;
     if (is_further_down(scrub, r))
-        return "a link of the chain that this server may not answer for: it is asked for (RFC "
-               "2181 5.4.1)";
+        return SCRUB_FURTHER_LINK;
     if (r->type == RRTYPE_RRSIG)
-        return "a signature of something that was not taken";
+        return SCRUB_UNUSED_SIGNATURE;
     if (r->section == MESSAGE_AUTHORITY && r->type == RRTYPE_NS)
-        return asked->is_forward ? "a forwarder delegates nothing"
-                                 : "what a zone says of its own servers leads nowhere new";
-    if (r->section == MESSAGE_ADDITIONAL)
-        return "not the address of a server that was delegated to";
-    return "not what was asked for";
+        return asked->is_forward ? SCRUB_FORWARDER_NS : SCRUB_CHILD_NS;
+    return r->section == MESSAGE_ADDITIONAL ? SCRUB_UNRELATED_ADDITIONAL : SCRUB_UNRELATED;
 }

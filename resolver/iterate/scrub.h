@@ -18,6 +18,7 @@
 #include "dns/owners.h"
 #include "dns/rrset.h"
 #include "resolver/delegation/delegation.h"
+#include "resolver/limits/failure.h"
 
 enum {
     SCRUB_CHAIN_MAX = 12,
@@ -64,6 +65,20 @@ struct scrub_record {
     bool is_used;
 };
 
+/* Why a record of a reply was left out. */
+enum scrub_omission {
+    SCRUB_TAKEN, /* it was not */
+    SCRUB_OUT_OF_BAILIWICK,
+    SCRUB_SYNTHESISED,      /* from a DNAME that was taken (RFC 6672 3.1) */
+    SCRUB_FURTHER_LINK,     /* of the chain, for which the server is not authoritative */
+    SCRUB_UNUSED_SIGNATURE, /* of an RRset that was left out */
+    SCRUB_FORWARDER_NS,
+    SCRUB_CHILD_NS, /* of the zone itself */
+    SCRUB_UNRELATED_ADDITIONAL,
+    SCRUB_UNRELATED,
+    SCRUB_OMISSIONS
+};
+
 /* A record that breaks the format of its type. */
 struct scrub_broken {
     bool is_record; /* false: it is not one record */
@@ -97,7 +112,7 @@ struct scrub {
     struct scrub_record *records; /* class IN, without OPT */
     size_t record_cnt;
     struct scrub_broken broken; /* ERR_FORMAT: what could not be read */
-    const char *limit;          /* ERR_LIMIT: static: which, in words */
+    enum failure limit;         /* ERR_LIMIT: which */
 };
 
 /* The memory that one worker scrubs in.  NULL: there is none.  Freeing clears the pointer. */
@@ -115,9 +130,10 @@ MUST_USE enum err scrub_reply(const struct message *message, const struct scrub_
 /* Whether any record is a signature. */
 bool scrub_has_signatures(const struct scrub *scrub);
 
-/* Say which record of a reply could not be read, and where: "unreadable: www.example. A, record
- * 2 at octet 57". */
+/* Write which record of a reply is malformed, and where: "www.example. A, record 2 at octet
+ * 57"; "" if it is not a record. */
 void scrub_broken_print(const struct scrub *scrub, char out[SCRUB_BROKEN_MAX]);
 
-/* Why a record was left out, in words; NULL: it was not. */
-const char *scrub_reason(const struct scrub *scrub, const struct scrub_record *record);
+/* Return why a record was left out. */
+enum scrub_omission scrub_omission(const struct scrub *scrub,
+                                   const struct scrub_record *record);

@@ -212,6 +212,30 @@ static void compose(struct task *task, const struct infra_server *server, uint64
     ask->ignores_wrong = !on->wrong_reply_tcp;
 }
 
+static enum trace_transport transport_of(const struct task *task)
+{
+    return task->ask.tls ? TRACE_TLS : task->is_tcp ? TRACE_TCP : TRACE_UDP;
+}
+
+static void emit_query(const struct task *task)
+{
+    const struct delegation_addr *to = &task->delegation.addrs[task->addr];
+    struct trace_event event = task_event(task, TRACE_STEP_QUERY);
+
+    event.query.server = &to->addr;
+    event.query.from = &task->ask.from;
+    event.query.server_name = task->delegation.servers[to->server].name;
+    event.query.why = &task->pick;
+    event.query.wire = task->ask.wire;
+    event.query.len = task->ask.len;
+    event.query.transport = transport_of(task);
+    event.query.is_minimised =
+        task->asked_labels < task->parts.labels || task->asked_type != task->type;
+    event.query.has_edns = task->edns != TASK_EDNS_NONE;
+    event.query.is_after_mismatch = task->is_tcp && task->is_suspect;
+    trace_emit(&task->listeners, &event);
+}
+
 /* ---- what comes back ---- */
 
 static unsigned rtt_us(const struct task *task)
@@ -238,7 +262,12 @@ static void on_rejected(struct out_ask *ask, enum match_verdict why, const struc
     struct task *task = container_of(ask, struct task, ask);
     task->is_case_all = why == MATCH_CASE;
     task->is_cookie_all = why == MATCH_COOKIE && ask->match.lacks_cookie;
-    task_trace(task, TRACE_STEP_REJECTED, from, match_name(why));
+    if (task_is_traced(task)) {
+        struct trace_event event = task_event(task, TRACE_STEP_REJECTED);
+        event.rejected.from = from;
+        event.rejected.why = why;
+        trace_emit(&task->listeners, &event);
+    }
     rejected_note(&task->engine->rejected, (enum rejected_reason)why, from,
                   task_asked_name(task), now_wall_ms());
 }
@@ -247,10 +276,9 @@ static void on_rejected(struct out_ask *ask, enum match_verdict why, const struc
  * guessing is useless. */
 static enum task_state on_suspect(struct task *task)
 {
-    task->engine->counts.suspects++;
-    trace_end(&task->attempts, TRACE_SUSPECT, 0);
-    task_trace(task, TRACE_STEP_NOTE, NULL,
-               "somebody guesses, or the server is broken: asked again over TCP");
+    task->engine->counts.mismatches++;
+    trace_end(&task->attempts, TRACE_MISMATCH, 0);
+    task_trace_note(task, TRACE_NOTE_TCP_AFTER_MISMATCH);
     task->is_suspect = task->is_tcp = true;
     return TASK_ASK;
 }
@@ -263,8 +291,7 @@ static bool may_ask_in_lower_case(const struct task *task)
 
 static enum task_state ask_in_lower_case(struct task *task)
 {
-    task_trace(task, TRACE_STEP_NOTE, NULL,
-               "the server alters the letters of the name: asked again in lower case");
+    task_trace_note(task, TRACE_NOTE_LOWER_ALTERED);
     task->lower = TASK_LOWER_ALTERED;
     task->is_tcp = task->is_suspect = false;
     return TASK_ASK;
@@ -283,9 +310,7 @@ static enum task_state ask_without_cookie(struct task *task, uint64_t now_ms)
     struct infra_server *server =
         infra_get(task->engine->infra, &task->delegation.addrs[task->addr].addr, now_ms);
 
-    task_trace(task, TRACE_STEP_NOTE, NULL,
-               "the server sends no cookie any more and has no TCP: asked again without "
-               "requiring one");
+    task_trace_note(task, TRACE_NOTE_NO_COOKIE);
     server->server_cookie_len = 0;
     server->no_cookie_until_ms = now_ms + INFRA_KEEP_MS;
     task->is_tcp = task->is_suspect = task->is_cookie_all = false;
@@ -301,8 +326,7 @@ static bool may_ask_in_clear(const struct task *task)
 
 static enum task_state ask_in_clear(struct task *task)
 {
-    task_trace(task, TRACE_STEP_NOTE, NULL,
-               "tls-fallback: asked again without TLS, at port 53");
+    task_trace_note(task, TRACE_NOTE_TLS_FALLBACK);
     task->delegation.addrs[task->addr].is_clear = true;
     task->is_tcp = false;
     return TASK_ASK;
@@ -334,25 +358,38 @@ static enum trace_outcome outcome_of(enum out_fault fault)
     return TRACE_TCP_CLOSED;
 }
 
-static const char *fault_text(enum out_fault fault)
+static enum trace_silence silence_of(enum out_fault fault)
 {
-    static const char *const texts[] = {
-        [OUT_FAULT_NONE] = "the server closed the TCP connection",
-        [OUT_FAULT_REFUSED] = "the server refused the TCP connection",
-        [OUT_FAULT_CLOSED] = "the server closed the TCP connection",
-        [OUT_FAULT_BROKEN] = "the server sent a broken reply over TCP",
-        [OUT_FAULT_UNREACHABLE] = "this machine knows no way there",
-        [OUT_FAULT_TIMEOUT] = "the TCP connection did not open in time"};
-    return texts[fault];
+    switch (fault) {
+    case OUT_FAULT_REFUSED: return TRACE_SILENCE_TCP_REFUSED;
+    case OUT_FAULT_NONE:
+    case OUT_FAULT_CLOSED: return TRACE_SILENCE_TCP_CLOSED;
+    case OUT_FAULT_BROKEN: return TRACE_SILENCE_TCP_BROKEN;
+    case OUT_FAULT_UNREACHABLE: return TRACE_SILENCE_UNREACHABLE;
+    case OUT_FAULT_TIMEOUT: return TRACE_SILENCE_TCP_TIMEOUT;
+    }
+    return TRACE_SILENCE_TCP_CLOSED;
+}
+
+static void trace_no_reply(const struct task *task, enum trace_silence why, const char *detail)
+{
+    if (!task_is_traced(task))
+        return;
+    struct trace_event event = task_event(task, TRACE_STEP_NO_REPLY);
+    event.no_reply.server = &task->delegation.addrs[task->addr].addr;
+    event.no_reply.detail = detail;
+    event.no_reply.why = why;
+    event.no_reply.waited_us = now_mono_us() - task->asked_us;
+    trace_emit(&task->listeners, &event);
 }
 
 static enum task_state on_tcp_failed(struct task *task, uint64_t now_ms)
 {
-    const char *why = task->ask.distrust;
+    const char *distrust = task->ask.distrust;
 
-    trace_end(&task->attempts, *why ? TRACE_DISTRUST : outcome_of(task->ask.fault), 0);
-    task_trace(task, TRACE_STEP_SILENCE, &task->delegation.addrs[task->addr].addr,
-               *why ? why : fault_text(task->ask.fault));
+    trace_end(&task->attempts, *distrust ? TRACE_UNTRUSTED : outcome_of(task->ask.fault), 0);
+    trace_no_reply(task, *distrust ? TRACE_SILENCE_TLS_UNTRUSTED : silence_of(task->ask.fault),
+                   distrust);
     return without_tcp(task, now_ms);
 }
 
@@ -361,7 +398,7 @@ static enum task_state on_timeout(struct task *task, uint64_t now_ms)
     struct delegation_addr *to = &task->delegation.addrs[task->addr];
 
     task->engine->counts.timeouts++;
-    task_trace(task, TRACE_STEP_SILENCE, &to->addr, "no reply in time");
+    trace_no_reply(task, TRACE_SILENCE_TIMEOUT, "");
     trace_end(&task->attempts, TRACE_TIMEOUT, 0);
     if (task->is_tcp)
         return without_tcp(task, now_ms);
@@ -369,8 +406,7 @@ static enum task_state on_timeout(struct task *task, uint64_t now_ms)
     infra_note_timeout(task->engine->infra, &to->addr, task->asked_us / 1000, now_ms);
     /* there are servers that drop shortened questions */
     if (task->is_minimising && to->tries >= MINIMISED_TRIES) {
-        task_trace(task, TRACE_STEP_NOTE, NULL,
-                   "it may drop shortened names: the whole name is shown");
+        task_trace_note(task, TRACE_NOTE_WHOLE_NAME_SILENT);
         task->is_minimising = false;
     }
     return TASK_TARGET;
@@ -383,7 +419,7 @@ static void on_done(struct out_ask *ask, enum out_result result, const struct me
     enum task_state state = TASK_TARGET;
     bool was_minimising = task->is_minimising;
 
-    trace_heard(&task->attempts, rtt_us(task) / 1000);
+    trace_replied(&task->attempts, rtt_us(task) / 1000);
     stop_asking(task);
     switch (result) {
     case OUT_REPLY:
@@ -511,7 +547,7 @@ static enum task_state send_query(struct task *task, uint64_t now_ms)
     struct out_ask *ask = &task->ask;
 
     compose(task, server, now_ms);
-    ask->wants_from = task->trace != NULL;
+    ask->wants_from = task_is_traced(task);
     ask->timeout_ms = choose_wait(task, server, now_ms);
     ask->done = on_done;
     ask->rejected = on_rejected;
@@ -521,10 +557,8 @@ static enum task_state send_query(struct task *task, uint64_t now_ms)
     trace_begin(&task->attempts, &to->addr, task->delegation.labels, task->is_tcp);
     enum err err = engine->out->ask(engine->out, ask);
     if (!err) {
-        task_trace(task, TRACE_STEP_ASK, &to->addr,
-                   ask->tls       ? "TLS"
-                   : task->is_tcp ? "TCP"
-                                  : "UDP");
+        if (task_is_traced(task))
+            emit_query(task);
         task->is_asking = true;
         engine->out_cnt++;
         list_add(asking_bucket(task), &task->asking);
@@ -533,8 +567,7 @@ static enum task_state send_query(struct task *task, uint64_t now_ms)
     }
     quota_give_back(engine->quota, &task->place);
     trace_end(&task->attempts, err == ERR_LIMIT ? TRACE_QUOTA : TRACE_UNREACHABLE, 0);
-    task_trace(task, TRACE_STEP_SILENCE, &to->addr,
-               err == ERR_IO ? "this machine knows no way there" : "it could not be sent");
+    trace_no_reply(task, err == ERR_IO ? TRACE_SILENCE_UNREACHABLE : TRACE_SILENCE_UNSENT, "");
     if (err == ERR_LIMIT ||
         err == ERR_NOMEM) { /* that is ours, and says nothing of the server */
         to->tries--;
@@ -559,8 +592,7 @@ enum task_state step_ask(struct task *task)
     struct task *other = engine->policy->defences.merging ? find_asking(task) : NULL;
     if (other) {
         engine->counts.merged++;
-        task_trace(task, TRACE_STEP_NOTE, NULL,
-                   "the same question is out already: its reply will do");
+        task_trace_note(task, TRACE_NOTE_FOLLOW);
         list_add(&other->followers, &task->join);
         return TASK_WAIT;
     }
@@ -568,10 +600,9 @@ enum task_state step_ask(struct task *task)
     if (is_over && task->empty_addr)
         return step_reply_empty(task);
     if (task->sends >= TASK_SENDS_MAX)
-        return task_fail(task, TASK_FAILED, EDNS_EDE_NO_REACHABLE_AUTHORITY,
-                         "its servers were asked too often");
+        return task_fail(task, TASK_FAILED, FAILURE_SENDS);
     if (!budget_is_left(task->budget, now_ms))
-        return task_fail(task, TASK_LIMITED, EDNS_EDE_OTHER, task->budget->spent);
+        return task_fail(task, TASK_LIMITED, task->budget->spent);
     task->place = place_of(task);
     enum quota_kind full = quota_spend(engine->quota, &task->place);
     if (full == QUOTA_SERVER) {
@@ -581,14 +612,13 @@ enum task_state step_ask(struct task *task)
         wait_for_best(task, now_ms);
     }
     if (full != QUOTA_KINDS) {
-        task_trace(task, TRACE_STEP_NOTE, &to->addr,
-                   "so many questions are out there already that this one waits");
+        task_trace_note(task, TRACE_NOTE_PLACE);
         return task_park(task, full);
     }
     task->is_called = false;
     if (!budget_spend_query(task->budget, now_ms)) {
         give_back(task);
-        return task_fail(task, TASK_LIMITED, EDNS_EDE_OTHER, task->budget->spent);
+        return task_fail(task, TASK_LIMITED, task->budget->spent);
     }
     task->sends++;
     return send_query(task, now_ms);

@@ -3,6 +3,7 @@
 #include "resolver/iterate/step_done.h"
 
 #include "base/now.h"
+#include "resolver/iterate/wording.h"
 
 enum { STALE_RECHECK_S = 30 }; /* RFC 8767 5 */
 
@@ -18,8 +19,7 @@ static void note_finished(const struct task *task)
     f->ended_ms = now_wall_ms();
     f->has_failed = task->outcome != TASK_ANSWERED;
     memcpy(f->name, task->name, task->parts.len);
-    f->ede = task->ede;
-    f->cause = task->cause;
+    f->failure = (uint8_t)task->failure;
     f->is_configured = task->delegation.source == DELEGATION_STUB ||
                        task->delegation.source == DELEGATION_FORWARD;
     f->attempt_cnt = (uint8_t)util_min(attempts->cnt, TRACE_FINISHED_ATTEMPTS);
@@ -52,7 +52,7 @@ static void note_failure(struct task *task, const char *text)
         (!task->has_whole_budget || task->is_limited_by_others))
         return;
     struct cache_origin origin = {.now_ms = now_wall_ms(), .route = task->route};
-    cache_put_failure(&engine->cache, task->name, task->type, task->ede, text,
+    cache_put_failure(&engine->cache, task->name, task->type, failure_ede(task->failure), text,
                       has_stale(task) ? STALE_RECHECK_S : 0, &origin);
 }
 
@@ -75,27 +75,29 @@ static void note_silence(const struct task *task)
 
 void step_done(struct task *task)
 {
-    char text[TRACE_TEXT_MAX] = "";
+    char text[WORDING_TEXT_MAX] = "";
     struct task_end end = {.outcome = task->outcome,
                            .budget = task->budget,
-                           .is_budget_spent = task->budget->spent != NULL,
+                           .is_budget_spent = task->budget->spent != FAILURE_NONE,
                            .is_crowded = task->is_crowded,
-                           .ede = task->ede,
+                           .failure = task->failure,
                            .text = text};
     struct list waiters;
 
     if (task->outcome != TASK_ANSWERED) {
-        trace_explain(&task->attempts, task->name, &task->delegation, task->cause, text);
+        wording_failure(&task->attempts, task->name, &task->delegation, task->failure, text);
         note_failure(task, text);
         if (task->sends > 0)
             note_silence(task);
     }
     if (!task->is_elsewhere)
         note_finished(task);
-    task_trace(task, TRACE_STEP_END, NULL,
-               task->outcome != TASK_ANSWERED ? text
-               : task->is_elsewhere           ? "another worker has resolved it"
-                                              : "answered");
+    if (task_is_traced(task))
+        task_emit_end(task,
+                      task->outcome != TASK_ANSWERED ? TRACE_ENDED_FAILED
+                      : task->is_elsewhere           ? TRACE_ENDED_ELSEWHERE
+                                                     : TRACE_ENDED_ANSWERED,
+                      text);
     list_init(&waiters);
     while (!list_is_empty(&task->waiters)) {
         struct list *link = task->waiters.next;

@@ -97,14 +97,14 @@ static bool is_down(struct task *task)
     return false;
 }
 
-/* For the trace: who named the servers. */
-static const char *source_name(const struct task *task)
+static void emit_zone(const struct task *task)
 {
-    static const char *const names[] = {[DELEGATION_REFERRAL] = "cache",
-                                        [DELEGATION_HINTS] = "root hints",
-                                        [DELEGATION_STUB] = "stub zone",
-                                        [DELEGATION_FORWARD] = "forward zone"};
-    return names[task->is_delegation_cached ? DELEGATION_REFERRAL : task->delegation.source];
+    struct trace_event event = task_event(task, TRACE_STEP_ZONE);
+
+    event.zone_found.delegation = &task->delegation;
+    event.zone_found.is_cached = task->is_delegation_cached;
+    event.zone_found.expire_ms = task->delegation_expire_ms;
+    trace_emit(&task->listeners, &event);
 }
 
 enum task_state step_look(struct task *task)
@@ -116,7 +116,7 @@ enum task_state step_look(struct task *task)
     if (task->depth == 0 && task->attempts.cnt == 0 && is_known_by_now(task))
         return TASK_DONE;
     if (!budget_is_left(task->budget, now_mono_ms()))
-        return task_fail(task, TASK_LIMITED, EDNS_EDE_OTHER, task->budget->spent);
+        return task_fail(task, TASK_LIMITED, task->budget->spent);
     if (task->look_below > 0)
         labels = task->look_below - 1;
     task->look_below = 0;
@@ -126,10 +126,10 @@ enum task_state step_look(struct task *task)
         find_delegation(task, task->delegation.labels - 1U);
     if (is_down(task)) {
         task->is_known_down = true;
-        return task_fail(task, TASK_FAILED, EDNS_EDE_NO_REACHABLE_AUTHORITY,
-                         "its servers could not be reached a moment ago");
+        return task_fail(task, TASK_FAILED, FAILURE_ZONE_DOWN);
     }
-    task_trace(task, TRACE_STEP_ZONE, NULL, source_name(task));
+    if (task_is_traced(task))
+        emit_zone(task);
     task->minimised_labels = task->delegation.labels;
     task->steps = 0;
     task->sends = 0;

@@ -70,20 +70,19 @@ static enum err keep_chain(struct task *task, const struct scrub *scrub,
 }
 
 /* A limit that depends on the name and not on the client: the failure is cached. */
-static enum task_state fail_at_limit(struct task *task, const char *limit)
+static enum task_state fail_at_limit(struct task *task, enum failure limit)
 {
     task->limit = limit;
-    return task_fail(task, TASK_FAILED, EDNS_EDE_OTHER, limit);
+    return task_fail(task, TASK_FAILED, limit);
 }
 
 /* What cannot be kept cannot be answered. */
 static enum task_state keep_or_fail(struct task *task, enum err err)
 {
     if (err == ERR_SPACE)
-        return fail_at_limit(task, "the RRset is too large for the cache");
+        return fail_at_limit(task, FAILURE_CACHE_RRSET);
     if (err)
-        return task_fail(task, TASK_LIMITED, EDNS_EDE_OTHER,
-                         "the cache takes no more just now");
+        return task_fail(task, TASK_LIMITED, FAILURE_CACHE);
     return TASK_DONE;
 }
 
@@ -111,8 +110,7 @@ static enum task_state show_more(struct task *task)
  * so the whole name decides. */
 static enum task_state show_all(struct task *task)
 {
-    task_trace(task, TRACE_STEP_NOTE, NULL,
-               "shortened names lead no further here: the whole name is shown");
+    task_trace_note(task, TRACE_NOTE_WHOLE_NAME_DENIED);
     task->is_minimising = false;
     asked_addr(task)->tries = 0;
     return TASK_TARGET;
@@ -264,8 +262,7 @@ static enum task_state on_error(struct task *task, unsigned rcode)
 {
     if (!is_whole(task)) {
         trace_end(&task->attempts, TRACE_RCODE, rcode);
-        task_trace(task, TRACE_STEP_NOTE, NULL,
-                   "it may not like the shortened name: the whole name is shown");
+        task_trace_note(task, TRACE_NOTE_WHOLE_NAME_ERROR);
         task->is_minimising = false;
         return TASK_ASK;
     }
@@ -278,10 +275,7 @@ static enum task_state doubt_edns(struct task *task, enum task_edns edns, unsign
     trace_end(&task->attempts, TRACE_RCODE, rcode);
     task->edns = edns;
     task->has_doubted_edns = true;
-    task_trace(task, TRACE_STEP_NOTE, NULL,
-               edns == TASK_EDNS_NONE
-                   ? "the server may not support EDNS: asked again without"
-                   : "the server may not support EDNS options: asked again without options");
+    task_trace_note(task, edns == TASK_EDNS_NONE ? TRACE_NOTE_NO_EDNS : TRACE_NOTE_NO_OPTIONS);
     return ask_again(task);
 }
 
@@ -321,10 +315,8 @@ enum task_state step_reply_empty(struct task *task)
                                   .section = MESSAGE_AUTHORITY,
                                   .fresh_ms = task->fresh_ms};
 
-    task_trace(task, TRACE_STEP_NOTE, NULL,
-               task->is_empty_denied
-                   ? "no server of the zone has more than a bare NXDOMAIN: it is believed"
-                   : "no server of the zone has more than an empty answer: taken as NODATA");
+    task_trace_note(task, task->is_empty_denied ? TRACE_NOTE_EMPTY_NXDOMAIN
+                                                : TRACE_NOTE_EMPTY_NODATA);
     uint16_t type = task->is_empty_denied ? denied_type(task) : task->type;
     return keep_or_fail(
         task, cache_put_negative(&task->engine->cache, task->name, type, NULL, NULL, &origin));
@@ -335,7 +327,7 @@ static enum task_state on_bad_cookie(struct task *task)
 {
     task->is_tcp |= task->had_bad_cookie;
     task->had_bad_cookie = true;
-    task_trace(task, TRACE_STEP_NOTE, NULL, "asked again with the cookie that came along");
+    task_trace_note(task, TRACE_NOTE_NEW_COOKIE);
     return ask_again(task);
 }
 
@@ -462,10 +454,9 @@ static enum task_state doubt_case(struct task *task, enum classify_kind kind, un
                                  : kind == CLASSIFY_EMPTY ? TRACE_EMPTY
                                                           : TRACE_ANSWERED;
     trace_end(&task->attempts, outcome, rcode);
-    task_trace(task, TRACE_STEP_NOTE, NULL,
-               kind == CLASSIFY_ERROR || kind == CLASSIFY_LAME
-                   ? "the error may be about mixed case: asked again in lower case"
-                   : "the negative answer may be about mixed case: asked again in lower case");
+    task_trace_note(task, kind == CLASSIFY_ERROR || kind == CLASSIFY_LAME
+                              ? TRACE_NOTE_LOWER_ERROR
+                              : TRACE_NOTE_LOWER_NEGATIVE);
     task->lower = TASK_LOWER_NEGATIVE;
     return TASK_ASK;
 }
@@ -475,22 +466,40 @@ static bool had_options(const struct task *task)
     return task->edns == TASK_EDNS_FULL && (task->ask.match.client_cookie || task->ask.tls);
 }
 
-/* RFC 2181 5: an RRset is whole or nothing.  The record that breaks its format is named. */
-static void tell_unreadable(const struct task *task, const struct message *reply,
-                            const struct scrub *scrub)
+/* `scrub`: what was taken of the reply; NULL: nothing. */
+static void trace_reply(struct task *task, const struct message *message,
+                        const struct scrub *scrub, enum classify_kind kind, const char *broken)
 {
-    char what[SCRUB_BROKEN_MAX];
-
-    if (!task->trace)
+    if (!task_is_traced(task))
         return;
-    scrub_broken_print(scrub, what);
-    task_tell_reply(task, reply, NULL, what);
+    struct trace_event event = task_event(task, TRACE_STEP_REPLY);
+    event.reply.server = &asked_addr(task)->addr;
+    event.reply.to = &task->ask.from;
+    event.reply.message = message;
+    event.reply.scrub = scrub;
+    event.reply.broken = broken;
+    event.reply.kind = kind;
+    event.reply.transport = task->ask.tls ? TRACE_TLS : task->is_tcp ? TRACE_TCP : TRACE_UDP;
+    event.reply.rtt_us = now_mono_us() - task->asked_us;
+    trace_emit(&task->listeners, &event);
+}
+
+/* RFC 2181 5: an RRset is whole or nothing.  The record that breaks its format is named. */
+static void trace_unreadable(struct task *task, const struct message *reply,
+                             const struct scrub *scrub)
+{
+    char broken[SCRUB_BROKEN_MAX];
+
+    if (!task_is_traced(task))
+        return;
+    scrub_broken_print(scrub, broken);
+    trace_reply(task, reply, NULL, CLASSIFY_UNREADABLE, broken);
 }
 
 static enum task_state scrub_failed(struct task *task, const struct message *reply,
                                     const struct scrub *scrub, enum err err)
 {
-    tell_unreadable(task, reply, scrub);
+    trace_unreadable(task, reply, scrub);
     if (err != ERR_NOMEM && !is_whole(task)) { /* the records of a name above do not matter */
         trace_end(&task->attempts, TRACE_BROKEN, 0);
         return show_all(task);
@@ -498,7 +507,7 @@ static enum task_state scrub_failed(struct task *task, const struct message *rep
     if (err == ERR_LIMIT)
         return fail_at_limit(task, scrub->limit);
     if (err == ERR_NOMEM)
-        return task_fail(task, TASK_LIMITED, EDNS_EDE_OTHER, "out of memory");
+        return task_fail(task, TASK_LIMITED, FAILURE_MEMORY);
     rejected_note(&task->engine->rejected, REJECTED_UNREADABLE, &asked_addr(task)->addr,
                   task_asked_name(task), now_wall_ms());
     return give_up_server(task, TRACE_BROKEN, 0);
@@ -524,21 +533,19 @@ enum task_state step_reply(struct task *task, const struct message *reply)
 
     arena_reset(&engine->scratch);
     if (!budget_spend_bytes(task->budget, reply->len))
-        return task_fail(task, TASK_LIMITED, EDNS_EDE_OTHER, task->budget->spent);
+        return task_fail(task, TASK_LIMITED, task->budget->spent);
     if (task->ask.match.has_trailing) {
         engine->counts.trailing++;
-        task_trace(task, TRACE_STEP_NOTE, NULL,
-                   "octets behind the last record of the reply are ignored");
+        task_trace_note(task, TRACE_NOTE_TRAILING);
     }
     if (reply->flags & MESSAGE_TC) {
-        if (task->trace)
-            task_tell_reply(task, reply, NULL, "truncated");
+        trace_reply(task, reply, NULL, CLASSIFY_TRUNCATED, "");
         return on_truncated(task);
     }
     enum err err = scrub_reply(reply, &asked, engine->scrub_room, &engine->scratch, &scrub);
     engine->counts.work += scrub->work;
     if (!budget_spend_work(task->budget, scrub->work))
-        return task_fail(task, TASK_LIMITED, EDNS_EDE_OTHER, task->budget->spent);
+        return task_fail(task, TASK_LIMITED, task->budget->spent);
     if (err)
         return scrub_failed(task, reply, scrub, err);
     if (scrub->dropped_cnt > 0)
@@ -549,8 +556,7 @@ enum task_state step_reply(struct task *task, const struct message *reply)
                                    .is_forward = is_forward,
                                    .may_be_cached = task->is_last_resort};
     enum classify_kind kind = classify_reply(reply, scrub, &terms);
-    if (task->trace)
-        task_tell_reply(task, reply, scrub, classify_name(kind));
+    trace_reply(task, reply, scrub, kind, "");
     learn(task, reply, scrub, kind, now_ms);
     bool is_in_doubt = is_case_in_doubt(task, kind, now_ms);
     if (is_in_doubt && is_whole(task) && asked_addr(task)->tries < ASK_AGAIN_MAX)
@@ -569,6 +575,8 @@ enum task_state step_reply(struct task *task, const struct message *reply)
     case CLASSIFY_NO_OPTIONS: return doubt_edns(task, TASK_EDNS_BARE, classify_rcode(reply));
     case CLASSIFY_EMPTY: return on_empty(task, classify_rcode(reply) == RRTYPE_RCODE_NXDOMAIN);
     case CLASSIFY_BAD_COOKIE: return on_bad_cookie(task);
+    case CLASSIFY_TRUNCATED:
+    case CLASSIFY_UNREADABLE: break; /* handled above */
     }
     return TASK_DONE;
 }

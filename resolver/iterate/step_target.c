@@ -85,14 +85,12 @@ static void note_limit(struct task *task, const struct task_subquery *subquery,
                        const struct task_end *end)
 {
     if (end->budget == task->budget) {
-        task_note_limit(task,
-                        end->is_budget_spent ? task->budget->spent
-                                             : "a lookup of a server's address met a limit",
+        task_note_limit(task, end->is_budget_spent ? task->budget->spent : FAILURE_SUBQUERY,
                         false);
     } else if (task->subquery_retries++ < SUBQUERY_RETRIES_MAX) {
         task->delegation.servers[subquery->server].lookup[subquery->is_v6] = DELEGATION_UNKNOWN;
     } else {
-        task_note_limit(task, "a lookup of a server's address met a limit", true);
+        task_note_limit(task, FAILURE_SUBQUERY, true);
     }
 }
 
@@ -174,7 +172,7 @@ static bool begin_lookup(struct task *task, int server, bool is_v6)
         return false;
     bool is_paid = budget_spend_lookup(task->budget);
     if (!is_paid)
-        task_note_limit(task, "too many lookups of server addresses (limit: lookups)", false);
+        task_note_limit(task, FAILURE_LOOKUPS, false);
     struct task *wanted =
         is_paid ? task_get(task->engine, s->name, address_type(is_v6), task->budget, task)
                 : NULL;
@@ -214,7 +212,7 @@ static bool is_target_limit_reached(struct task *task)
     if (!task->delegation.is_crowded ||
         task->failed_targets < task->engine->policy->limits.targets)
         return false;
-    task->limit = "too many of its server names lead nowhere (limit: targets)";
+    task->limit = FAILURE_TARGETS;
     return true;
 }
 
@@ -268,8 +266,7 @@ static bool may_ask_above(const struct task *task)
 
 static enum task_state ask_above(struct task *task)
 {
-    task_trace(task, TRACE_STEP_NOTE, NULL,
-               "the zone above is asked again: its servers may be others by now");
+    task_trace_note(task, TRACE_NOTE_PARENT);
     task->is_above = true;
     task->look_below = task->delegation.labels;
     return TASK_LOOK;
@@ -310,9 +307,7 @@ static bool take_child_side(struct task *task)
     }
     if (delegation.server_cnt == 0)
         return false;
-    task_trace(task, TRACE_STEP_NOTE, NULL,
-               "the parent's servers have failed: those that the zone itself names are asked, "
-               "for this answer only");
+    task_trace_note(task, TRACE_NOTE_CHILD);
     delegation_copy(&task->delegation, &delegation, task->delegation_names);
     task->is_from_child = true;
     task->delegation_expire_ms = 0;
@@ -357,20 +352,18 @@ static bool may_ask_any(const struct task *task)
 static enum task_state give_up(struct task *task, uint64_t now_ms)
 {
     bool has_limit = task->is_limited || task->is_limited_by_others;
-    const char *cause = task->delegation.addr_cnt && !may_ask_any(task)
-                            ? "no server of the zone may be asked (do-not-query, or this "
-                              "resolver itself)"
-                        : task->delegation.addr_cnt ? "no server gave an answer"
-                        : task->limit               ? task->limit
-                                                    : "no server of the zone has an address";
+    enum failure failure = task->delegation.addr_cnt && !may_ask_any(task) ? FAILURE_NOT_ASKABLE
+                           : task->delegation.addr_cnt                     ? FAILURE_NO_ANSWER
+                           : task->limit                                   ? task->limit
+                                                                           : FAILURE_NO_ADDRESS;
 
     if (!has_limit && !task->is_from_child && task->delegation.addr_cnt == 0)
         infra_note_zone_down(task->engine->infra, task->parts.hash[task->delegation.labels],
                              task->since_mono_ms, now_ms);
     task->is_known_down = is_left_alone(task, now_ms);
     if (task->is_known_down)
-        cause = "its servers were silent a moment ago and are left alone for now";
-    return task_give_up(task, EDNS_EDE_NO_REACHABLE_AUTHORITY, cause);
+        failure = FAILURE_SERVERS_SILENT;
+    return task_give_up(task, failure);
 }
 
 /* No other server is left: those that had as many questions as they may come again. */
@@ -420,8 +413,7 @@ enum task_state step_target(struct task *task)
             return step_reply_empty(task);
         if (!task->is_last_resort) {
             if (task->delegation.addr_cnt > 0)
-                task_trace(task, TRACE_STEP_NOTE, NULL,
-                           "no good server is left: dead and lame ones may be asked too");
+                task_trace_note(task, TRACE_NOTE_LAST_RESORT);
             task->is_last_resort = true;
             continue;
         }

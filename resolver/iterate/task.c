@@ -61,7 +61,7 @@ static bool is_claimed_elsewhere(struct task *t)
     enum inflight_verdict verdict =
         inflight_take(engine->inflight, t->claim, engine->worker, &t->claim_turn);
     t->has_claim = verdict == INFLIGHT_OURS;
-    return verdict == INFLIGHT_THEIRS && t->depth == 0 && !t->budget->trace;
+    return verdict == INFLIGHT_THEIRS && t->depth == 0 && !t->budget->listeners;
 }
 
 static struct task *take_memory(struct engine *engine)
@@ -79,8 +79,7 @@ static struct task *take_memory(struct engine *engine)
     }
     memset(t, 0, offsetof(struct task, attempts));
     t->attempts.cnt = 0;
-    t->ede = 0;
-    t->cause = NULL;
+    t->failure = FAILURE_NONE;
     return t;
 }
 
@@ -105,42 +104,59 @@ struct cache_time task_time(const struct task *task)
     return when;
 }
 
-static struct trace_event event_of(const struct task *task, enum trace_step step,
-                                   const char *what)
+struct trace_event task_event(const struct task *task, enum trace_step step)
 {
-    bool is_question =
-        step == TRACE_STEP_ASK || step == TRACE_STEP_REPLY || step == TRACE_STEP_SILENCE;
+    bool is_of_query = step == TRACE_STEP_QUERY || step == TRACE_STEP_REPLY ||
+                       step == TRACE_STEP_NO_REPLY || step == TRACE_STEP_REJECTED;
+
     return (struct trace_event){.step = step,
-                                .task = task,
-                                .name = is_question ? task_asked_name(task) : task->name,
-                                .zone = task->delegation.zone,
-                                .type = is_question ? task->asked_type : task->type,
-                                .what = what};
+                                .task = task->number,
+                                .name = is_of_query ? task_asked_name(task) : task->name,
+                                .type = is_of_query ? task->asked_type : task->type,
+                                .zone = task->delegation.zone};
 }
 
-void task_tell(const struct task *task, enum trace_step step, const struct addr *server,
-               const char *what)
+void task_emit_note(const struct task *task, enum trace_note note, enum failure failure)
 {
-    struct trace_event event = event_of(task, step, what);
-    event.server = server;
-    task->trace->note(task->trace->data, &event);
+    struct trace_event event = task_event(task, TRACE_STEP_NOTE);
+
+    event.note.note = note;
+    event.note.failure = failure;
+    trace_emit(&task->listeners, &event);
 }
 
-void task_tell_reply(const struct task *task, const struct message *message,
-                     const struct scrub *scrub, const char *what)
+static void emit_begin(const struct task *task, const struct task *parent, enum trace_step step)
 {
-    struct trace_event event = event_of(task, TRACE_STEP_REPLY, what);
-    event.server = &task->delegation.addrs[task->addr].addr;
-    event.message = message;
-    event.scrub = scrub;
-    task->trace->note(task->trace->data, &event);
+    struct trace_event event = task_event(task, step);
+
+    event.begin.parent = parent ? parent->number : 0;
+    event.begin.purpose = !parent                   ? TRACE_FOR_CLIENT
+                          : task->type == RRTYPE_NS ? TRACE_FOR_SERVERS
+                                                    : TRACE_FOR_ADDRESS;
+    trace_emit(&task->listeners, &event);
 }
 
-static void tell_begin(const struct task *task, const struct task *parent, const char *what)
+void task_emit_end(const struct task *task, enum trace_ending how, const char *text)
 {
-    struct trace_event event = event_of(task, *what ? TRACE_STEP_JOIN : TRACE_STEP_BEGIN, what);
-    event.parent = parent;
-    task->trace->note(task->trace->data, &event);
+    struct trace_event event = task_event(task, TRACE_STEP_END);
+
+    event.end.how = how;
+    event.end.failure = how == TRACE_ENDED_UNFINISHED ? FAILURE_TIME : task->failure;
+    event.end.is_limited = how == TRACE_ENDED_UNFINISHED || task->outcome == TASK_LIMITED ||
+                           task->limit != FAILURE_NONE;
+    event.end.text = text;
+    event.end.attempts = &task->attempts;
+    event.end.delegation = &task->delegation;
+    trace_emit(&task->listeners, &event);
+}
+
+/* Add the listeners of the query and of the task that needs this one. */
+static void add_listeners(struct task *task, const struct budget *budget,
+                          const struct task *parent)
+{
+    trace_listen_all(&task->listeners, budget->listeners);
+    if (parent)
+        trace_listen_all(&task->listeners, &parent->listeners);
 }
 
 /* ---- parking ---- */
@@ -167,10 +183,10 @@ static uint64_t key_of(const struct task *task)
     return task->full == QUOTA_KINDS ? SOCKET_KEY : task->place.keys[task->full];
 }
 
-static enum task_state crowd_out(struct task *task, const char *cause)
+static enum task_state crowd_out(struct task *task, enum failure failure)
 {
     task->is_limited_by_others = task->is_crowded = true;
-    return task_give_up(task, EDNS_EDE_OTHER, cause);
+    return task_give_up(task, failure);
 }
 
 /* Whether so many clients wait there that one more whose address may be forged shall come over
@@ -187,7 +203,7 @@ enum task_state task_park(struct task *task, enum quota_kind full)
 
     task->full = full;
     if (is_crowded(task))
-        return crowd_out(task, "too many clients wait for this zone or server");
+        return crowd_out(task, FAILURE_PLACE_CLIENTS);
     release_claim(task);
     for (int i = 0; i < task->delegation.addr_cnt; i++)
         task->delegation.addrs[i].is_full = false;
@@ -198,8 +214,7 @@ enum task_state task_park(struct task *task, enum quota_kind full)
     if (gone) {
         struct task *other = container_of(gone, struct task, parked);
         engine->counts.evicted++;
-        task_wake(other,
-                  crowd_out(other, "too many questions of this client wait for their turn"));
+        task_wake(other, crowd_out(other, FAILURE_CLIENT_QUERIES));
     }
     return TASK_WAIT;
 }
@@ -306,11 +321,11 @@ struct task *task_get(struct engine *engine, const uint8_t *name, uint16_t type,
     struct task *t = find(engine, name, type);
 
     if (t && parent && waits_for(t, parent, &steps)) {
-        task_trace(parent, TRACE_STEP_NOTE, NULL, TASK_NOTE_CIRCLE);
+        task_trace_note(parent, TRACE_NOTE_LOOP);
         return NULL;
     }
     /* it is needed here, whoever else has it */
-    if (t && t->is_elsewhere && (parent || budget->trace)) {
+    if (t && t->is_elsewhere && (parent || budget->listeners)) {
         t->is_elsewhere = false;
         t->depth = (unsigned)util_max(t->depth, depth);
         task_wake(t, TASK_LOOK);
@@ -319,19 +334,15 @@ struct task *task_get(struct engine *engine, const uint8_t *name, uint16_t type,
         steps = 0;
         favour(t, budget, &steps);
         engine->counts.merged++;
-        if (budget->trace && (!t->trace || t->trace == engine->trace))
-            t->trace = budget->trace;
-        if (budget->trace && t->trace == budget->trace)
-            tell_begin(t, parent, "somebody has asked for it already");
+        add_listeners(t, budget, parent);
+        if (task_is_traced(t))
+            emit_begin(t, parent, TRACE_STEP_JOIN);
         return t;
     }
     bool is_full = engine->task_cnt >= (parent ? ENGINE_TASKS_MAX : ENGINE_TASKS_TOP_MAX);
     if (depth > engine->policy->limits.depth || is_full) {
         if (parent)
-            task_note_limit(parent,
-                            is_full ? "too much is being resolved already"
-                                    : "too many resolutions wait for each other (limit: depth)",
-                            is_full);
+            task_note_limit(parent, is_full ? FAILURE_TASKS : FAILURE_DEPTH, is_full);
         return NULL;
     }
     t = take_memory(engine);
@@ -347,7 +358,9 @@ struct task *task_get(struct engine *engine, const uint8_t *name, uint16_t type,
     t->budget = budget_ref(budget);
     t->client = budget->client;
     t->is_exempt = budget->is_exempt;
-    t->trace = budget->trace ? budget->trace : engine->trace;
+    t->number = ++engine->last_number;
+    t->listeners = engine->listeners;
+    add_listeners(t, budget, parent);
     t->fresh_ms = budget->fresh_ms;
     t->depth = depth;
     t->has_whole_budget = !parent && budget->queries_left == engine->policy->limits.queries;
@@ -359,8 +372,8 @@ struct task *task_get(struct engine *engine, const uint8_t *name, uint16_t type,
     list_add(bucket(engine, name, type), &t->in_flight);
     engine->task_cnt++;
     engine->counts.tasks++;
-    if (t->trace)
-        tell_begin(t, parent, "");
+    if (task_is_traced(t))
+        emit_begin(t, parent, TRACE_STEP_BEGIN);
     t->is_elsewhere = is_claimed_elsewhere(t);
     if (t->is_elsewhere) {
         engine->counts.elsewhere++;
@@ -415,42 +428,53 @@ void task_release_followers(struct task *task, bool is_denied)
     }
 }
 
-enum task_state task_fail(struct task *task, enum task_outcome outcome, uint16_t ede,
-                          const char *cause)
+enum task_state task_fail(struct task *task, enum task_outcome outcome, enum failure failure)
 {
     task->outcome = outcome;
-    task->ede = ede;
-    task->cause = cause;
+    task->failure = failure;
     return TASK_DONE;
 }
 
-void task_note_limit(struct task *task, const char *limit, bool is_others)
+void task_note_limit(struct task *task, enum failure limit, bool is_others)
 {
     if (is_others)
         task->is_limited_by_others = true;
     else
         task->is_limited = true;
     task->limit = limit;
-    task_trace(task, TRACE_STEP_NOTE, NULL, limit);
+    if (task_is_traced(task))
+        task_emit_note(task, TRACE_NOTE_LIMIT, limit);
 }
 
-enum task_state task_give_up(struct task *task, uint16_t ede, const char *cause)
+enum task_state task_give_up(struct task *task, enum failure failure)
 {
     bool is_limited = task->is_limited || task->is_limited_by_others;
-    return task_fail(task, is_limited ? TASK_LIMITED : TASK_FAILED, ede, cause);
+    return task_fail(task, is_limited ? TASK_LIMITED : TASK_FAILED, failure);
 }
 
-void task_unlisten(struct engine *engine, const struct trace_sink *sink)
+static void stop_listening(struct task *task, const struct trace_listeners *listeners)
+{
+    struct trace_listeners leaving = {0};
+
+    if (task->budget->listeners == listeners)
+        task->budget->listeners = NULL;
+    for (uint8_t i = 0; i < listeners->cnt; i++)
+        if (trace_unlisten(&task->listeners, listeners->at[i]))
+            trace_listen(&leaving, listeners->at[i]);
+    if (leaving.cnt == 0)
+        return;
+    struct trace_listeners staying = task->listeners;
+    task->listeners = leaving;
+    task_emit_end(task, TRACE_ENDED_UNFINISHED, "");
+    task->listeners = staying;
+}
+
+void task_unlisten(struct engine *engine, const struct trace_listeners *listeners)
 {
     for (size_t i = 0; i < ENGINE_BUCKETS; i++)
         for (struct list *l = engine->in_flight[i].next; l != &engine->in_flight[i];
-             l = l->next) {
-            struct task *t = container_of(l, struct task, in_flight);
-            if (t->trace == sink)
-                t->trace = NULL;
-            if (t->budget->trace == sink)
-                t->budget->trace = NULL;
-        }
+             l = l->next)
+            stop_listening(container_of(l, struct task, in_flight), listeners);
 }
 
 void task_come_back(struct engine *engine)

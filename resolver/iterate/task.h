@@ -14,9 +14,6 @@
 #include "resolver/iterate/engine.h"
 #include "resolver/iterate/pick.h"
 
-/* A note of the trace that a cause is made of. */
-#define TASK_NOTE_CIRCLE "whoever could tell that waits for this here: a circle"
-
 /* How much of EDNS a query has. */
 enum task_edns {
     TASK_EDNS_FULL,
@@ -51,10 +48,10 @@ struct task_end {
     enum task_outcome outcome;
     const struct budget *budget; /* that it spent from: to be compared, not to be read */
     bool is_budget_spent;
-    bool is_crowded;  /* so many clients wait that those whose address may be forged shall come
-                         over TCP */
-    uint16_t ede;     /* unless it was answered */
-    const char *text; /* zone, servers and what they did */
+    bool is_crowded; /* so many clients wait that those whose address may be forged shall come
+                        over TCP */
+    enum failure failure; /* FAILURE_NONE if it was answered */
+    const char *text;     /* wording_failure; "" if it was answered */
 };
 
 /* Someone who waits for a task.  Lifetime: the waiter's own. */
@@ -79,6 +76,7 @@ struct task_subquery {
 
 /* One piece of memory that does not grow, whatever servers say.  Lifetime: its own. */
 struct task {
+    uint64_t number;       /* unique in this worker, from 1 */
     struct list link;      /* engine->runnable, elsewhere or spare */
     struct list in_flight; /* engine->in_flight */
     struct list asking;    /* engine->asking, while its question is out */
@@ -116,7 +114,7 @@ struct task {
     bool is_from_child;        /* the cut is that, for this task only */
     unsigned failed_targets;
     unsigned subquery_retries;
-    const char *limit;         /* static: the limit that kept it from a server; NULL: none */
+    enum failure limit;        /* that kept it from a server; FAILURE_NONE: none did */
     bool is_limited;           /* a limit of its own budget was met on the way */
     bool is_limited_by_others; /* one of somebody else's, or of the engine */
 
@@ -147,15 +145,14 @@ struct task {
     uint8_t client_cookie[COOKIE_CLIENT_LEN + COOKIE_SERVER_MAX];
     struct out_ask ask;
     unsigned sends;
-    const struct trace_sink *trace; /* NULL: nobody listens, and it costs a branch */
-    int64_t fresh_ms;               /* of its budget */
-    struct pick_why pick;           /* why that address */
+    struct trace_listeners listeners; /* none: an event costs one branch */
+    int64_t fresh_ms;                 /* of its budget */
+    struct pick_why pick;             /* why that address */
 
     struct task_subquery subqueries[TASK_SUBQUERIES];
     struct trace_attempts attempts;
     enum task_outcome outcome;
-    uint16_t ede;
-    const char *cause; /* static: why it failed */
+    enum failure failure; /* FAILURE_NONE unless it has failed */
 
     struct cache_name key;
     struct dname_parts parts;
@@ -173,13 +170,12 @@ MUST_USE struct task *task_get(struct engine *engine, const uint8_t *name, uint1
  * for them looks into the cache. */
 void task_come_back(struct engine *engine);
 
-/* A limit of its budget, or of others (`is_others`), keeps it from a server; `limit` is static.
- */
-void task_note_limit(struct task *task, const char *limit, bool is_others);
+/* Note that a limit of its budget, or of others (`is_others`), keeps it from a server. */
+void task_note_limit(struct task *task, enum failure limit, bool is_others);
 
-/* The state of a task that nobody could help: failed, or limited if a limit was met on the way.
- */
-enum task_state task_give_up(struct task *task, uint16_t ede, const char *cause);
+/* Return the state of a task that has no server left to ask: failed, or limited if a limit was
+ * reached on the way. */
+enum task_state task_give_up(struct task *task, enum failure failure);
 
 /* Wait for it. */
 void task_wait(struct task *task, struct task_waiter *waiter);
@@ -212,9 +208,8 @@ void task_wake(struct task *task, enum task_state state);
  * they ask for the whole of theirs. */
 void task_release_followers(struct task *task, bool is_denied);
 
-/* The state of a task that has failed for this reason; `cause` is static. */
-enum task_state task_fail(struct task *task, enum task_outcome outcome, uint16_t ede,
-                          const char *cause);
+/* Return the state of a task that has failed for this reason. */
+enum task_state task_fail(struct task *task, enum task_outcome outcome, enum failure failure);
 
 /* Take it out of all tables and keep its memory for another. */
 void task_end(struct task *task);
@@ -228,20 +223,34 @@ void task_end_all(struct engine *engine);
 /* The time as its questions to the cache want it. */
 struct cache_time task_time(const struct task *task);
 
-/* Tell whoever listens. */
-void task_tell(const struct task *task, enum trace_step step, const struct addr *server,
-               const char *what);
-void task_tell_reply(const struct task *task, const struct message *message,
-                     const struct scrub *scrub, const char *what);
-static inline void task_trace(const struct task *task, enum trace_step step,
-                              const struct addr *server, const char *what)
+/* ---- events ---- */
+
+/* True if an event of the task has a listener. */
+static inline bool task_is_traced(const struct task *task)
 {
-    if (__builtin_expect(task->trace != NULL, 0))
-        task_tell(task, step, server, what);
+    return __builtin_expect(task->listeners.cnt > 0, 0);
 }
 
-/* Nobody listens there any more: no task tells it anything from now on. */
-void task_unlisten(struct engine *engine, const struct trace_sink *sink);
+/* Return an event with the task's number, name, type and zone; of a query, a reply or a silence
+ * name and type are those of the query. */
+struct trace_event task_event(const struct task *task, enum trace_step step);
+
+/* Emit a note; `failure` names the limit of TRACE_NOTE_LIMIT. */
+void task_emit_note(const struct task *task, enum trace_note note, enum failure failure);
+
+/* The same without a limit; one branch if nothing listens. */
+static inline void task_trace_note(const struct task *task, enum trace_note note)
+{
+    if (task_is_traced(task))
+        task_emit_note(task, note, FAILURE_NONE);
+}
+
+/* Emit the end of a traced task. */
+void task_emit_end(const struct task *task, enum trace_ending how, const char *text);
+
+/* Remove the listeners of a query that is answered from all tasks.  Each task that one of them
+ * listened to and that has not ended emits TRACE_ENDED_UNFINISHED. */
+void task_unlisten(struct engine *engine, const struct trace_listeners *listeners);
 
 /* Free an engine with all its tasks; waiters are not woken.  Clears the pointer. */
 void task_free_engine(struct engine **engine);

@@ -1,4 +1,4 @@
-/* What ran out is said in words, for the client's EDE and the trace. */
+/* The part that runs out first is kept: it is the failure that the client is told. */
 #include "resolver/limits/budget.h"
 
 /* Of sorting replies out; about four times what the densest reply takes for an octet. */
@@ -48,14 +48,14 @@ void budget_unref(struct budget **budget)
 bool budget_is_left(struct budget *budget, uint64_t now_ms)
 {
     if (!budget->spent && now_ms >= budget->expire_ms)
-        budget->spent = "the time for one query is up";
+        budget->spent = FAILURE_TIME;
     return !budget->spent;
 }
 
 bool budget_spend_query(struct budget *budget, uint64_t now_ms)
 {
     if (!budget->spent && budget->queries_left == 0)
-        budget->spent = "it took too many queries to servers (limit: queries)";
+        budget->spent = FAILURE_QUERIES;
     if (!budget_is_left(budget, now_ms))
         return false;
     budget->queries_left--;
@@ -74,7 +74,7 @@ bool budget_spend_lookup(struct budget *budget)
 bool budget_spend_bytes(struct budget *budget, size_t bytes)
 {
     if (!budget->spent && budget->bytes_left == 0)
-        budget->spent = "the replies of servers had too many octets (limit: bytes)";
+        budget->spent = FAILURE_BYTES;
     if (budget->spent)
         return false;
     budget->bytes_left -= (uint32_t)util_min(bytes, budget->bytes_left);
@@ -84,7 +84,7 @@ bool budget_spend_bytes(struct budget *budget, size_t bytes)
 bool budget_spend_work(struct budget *budget, unsigned work)
 {
     if (!budget->spent && budget->work_left == 0)
-        budget->spent = "the replies of servers took too much work";
+        budget->spent = FAILURE_WORK;
     if (budget->spent)
         return false;
     budget->work_left -= (uint32_t)util_min(work, budget->work_left);

@@ -14,8 +14,9 @@
 #include <stdint.h>
 
 #include "base/util.h"
+#include "resolver/limits/failure.h"
 
-struct trace_sink;
+struct trace_listeners;
 
 /* What may be spent; `limits:` in the configuration.  Lifetime: the version's. */
 struct budget_limits {
@@ -38,13 +39,13 @@ struct budget_limits budget_defaults(void);
 struct budget {
     unsigned ref_cnt;
     uint32_t queries_left, bytes_left, lookups_left, work_left;
-    uint64_t expire_ms;             /* mono */
-    uint64_t client;                /* quota_client of the client; 0: no client asked */
-    bool is_exempt;                 /* it may have all there is */
-    const char *spent;              /* what ran out first, in words; NULL: nothing did */
-    const struct trace_sink *trace; /* who wants to hear of its tasks; NULL: nobody does */
-    int64_t fresh_ms; /* wall: what the cache has learnt before is not known to its tasks; 0:
-                         all is */
+    uint64_t expire_ms; /* mono */
+    uint64_t client;    /* quota_client of the client; 0: no client asked */
+    bool is_exempt;     /* it may have all there is */
+    enum failure spent; /* the part that ran out first; FAILURE_NONE: none has */
+    const struct trace_listeners *listeners; /* of all its tasks; NULL: none */
+    int64_t
+        fresh_ms; /* wall: its tasks ignore what was cached before; 0: they ignore nothing */
 };
 
 /* A full one that the caller holds; NULL without memory. */

@@ -605,15 +605,6 @@ enum err local_add_hosts(struct local *local, const char *path, const char *text
 
 /* ---- finding ---- */
 
-const char *local_kind_name(enum local_kind kind)
-{
-    static const char *const names[] = {
-        [LOCAL_NONE] = "nothing",        [LOCAL_DATA] = "data",
-        [LOCAL_CNAME] = "alias",         [LOCAL_DNAME] = "alias",
-        [LOCAL_NODATA] = "no such type", [LOCAL_NXDOMAIN] = "no such name"};
-    return names[kind];
-}
-
 /* What lies on the way from the root to a name.  Lifetime: the call. */
 struct way {
     const struct local_name

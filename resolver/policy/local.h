@@ -63,9 +63,6 @@ struct local_answer {
     bool has_below; /* LOCAL_NONE: names below it are ours, so it exists (RFC 8020) */
 };
 
-/* "data" and so on, for the trace. */
-const char *local_kind_name(enum local_kind kind);
-
 /* What is said here of a name and type. */
 struct local_answer local_find(const struct local *local, const struct dname_parts *name,
                                uint16_t type);

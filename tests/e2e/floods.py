@@ -206,7 +206,7 @@ class Subject:
     def left(self):
         """What is still under way: nothing, when all is well and quiet."""
         status = self.status()
-        counts = {key: status[key] for key in ("under-way", "queries-out", "waiting-for-a-place")} | status["quota"]
+        counts = {key: status[key] for key in ("resolutions-in-progress", "queries-outstanding", "waiting-for-place")} | status["quota"]
         return {key: value for key, value in counts.items() if value}
 
     def wait_until_quiet(self, seconds=30):

@@ -22,35 +22,34 @@ import internet
 import lab
 
 TREES = lab.SOURCE / "tests/e2e/trees"
-# name: (what is asked, kind of the cause, words of its sentence)
+# name: (arguments of explain, identifier of the cause, a fact in its sentence); the kept trees have the whole sentences
 GOLDEN = {
     "plain": (["www.cs.uni.edu"], "answered", "www.cs.uni.edu has 1 A record"),
-    "alias-over-three-zones": (["pictures.uni.edu"], "answered", "pictures.uni.edu is an alias of edge.cdn.com (over 2 steps), which has 3 A records"),
-    "dname": (["atom.physics.uni.edu"], "answered", "atom.physics.uni.edu is an alias of atom.labs.org, which has 1 A record"),
+    "cname-over-three-zones": (["pictures.uni.edu"], "answered", "edge.cdn.com (a chain of 2)"),
+    "dname": (["atom.physics.uni.edu"], "answered", "atom.labs.org"),
     "wildcard": (["bob.students.uni.edu"], "answered", "bob.students.uni.edu has 1 A record"),
-    "too-big-for-udp": (["timetable.uni.edu", "TXT"], "answered", "Some of it went over TCP, because a datagram was too small"),
+    "too-big-for-udp": (["timetable.uni.edu", "TXT"], "answered", "TCP"),
     "glueless": (["www.blog.org"], "answered", "www.blog.org has 1 A record"),
     "ipv6-only-server": (["www.six.org", "AAAA"], "answered", "the last to ::1"),
-    "reverse": (["80.1.18.198.in-addr.arpa", "PTR"], "answered", "has 1 PTR record"),
-    "stub-zone": (["51.2.0.192.in-addr.arpa", "PTR"], "answered", "1 question to servers led there, the last to 127.11.2.9"),
-    "no-such-name": (["nothing.cs.uni.edu"], "no-name", "There is no name nothing.cs.uni.edu."),
-    "no-such-type": (["www.cs.uni.edu", "MX"], "no-type", "www.cs.uni.edu exists, but it has no MX record"),
-    "alias-to-nowhere": (["nowhere.uni.edu"], "alias-to-nowhere", "nowhere.uni.edu is an alias of gone.shop.com, and there is no such name"),
-    "alias-circle": (["round.uni.edu"], "alias-circle", "in a circle: round.uni.edu -> about.uni.edu -> round.uni.edu."),
-    "lame": (["www.lame.com"], "lame", "The delegation of lame.com is lame: whom the zone above names as its servers do not serve it: "
-             "127.11.2.5 said REFUSED"),
-    "dead": (["www.dead.com"], "silent", "None of the servers of dead.com answers: 127.11.9.9 timed out"),
-    "sick": (["www.sick.edu"], "server-failure", "The servers of sick.edu are there and cannot answer: 127.11.2.12 said SERVFAIL"),
-    "ghost-servers": (["www.ghost.org"], "no-server-names", "The servers of ghost.org cannot be found: ns1.nowhere.com, ns2.nowhere.com do not exist"),
-    "forbidden": (["www.forbidden.org"], "forbidden", "The servers of forbidden.org have only addresses that this resolver never asks"),
-    "client-not-allowed": (["www.uni.edu", "--as", "198.18.9.9"], "refused", "This resolver says REFUSED to 198.18.9.9"),
-    "local-name": (["router.localhost"], "local", "This resolver knows it by itself: nobody was asked"),
+    "reverse": (["80.1.18.198.in-addr.arpa", "PTR"], "answered", "1 PTR record"),
+    "stub-zone": (["51.2.0.192.in-addr.arpa", "PTR"], "answered", "1 query to servers, the last to 127.11.2.9"),
+    "no-such-name": (["nothing.cs.uni.edu"], "nxdomain", "nothing.cs.uni.edu"),
+    "no-such-type": (["www.cs.uni.edu", "MX"], "nodata", "MX"),
+    "cname-to-nowhere": (["nowhere.uni.edu"], "cname-target-nxdomain", "gone.shop.com"),
+    "cname-loop": (["round.uni.edu"], "cname-loop", "round.uni.edu -> about.uni.edu -> round.uni.edu."),
+    "lame": (["www.lame.com"], "lame", "127.11.2.5 said REFUSED"),
+    "dead": (["www.dead.com"], "servers-silent", "127.11.9.9 timed out"),
+    "sick": (["www.sick.edu"], "server-failure", "127.11.2.12 said SERVFAIL"),
+    "ghost-servers": (["www.ghost.org"], "no-server-names", "ns1.nowhere.com, ns2.nowhere.com"),
+    "forbidden": (["www.forbidden.org"], "forbidden", "forbidden.org"),
+    "client-not-allowed": (["www.uni.edu", "--as", "198.18.9.9"], "refused", "198.18.9.9 with REFUSED"),
+    "local-name": (["router.localhost"], "local", "router.localhost"),
 }
-# Their steps come in an order that depends on which reply is there first.
+# Their steps come in an order that depends on which reply arrives first.
 OTHERS = {
-    "circle": (["www.ring.com"], "circle", "go round in a circle"),
+    "dependency-loop": (["www.ring.com"], "dependency-loop", "ring.com"),
     "half-dead": (["www.half.com"], "answered", "www.half.com has 1 A record"),
-    "shop": (["images.shop.com"], "answered", "images.shop.com is an alias of edge.cdn.com"),
+    "shop": (["images.shop.com"], "answered", "edge.cdn.com"),
 }
 
 
@@ -74,7 +73,7 @@ def resolver(class_net, tmp_path_factory):
 
 def explain(resolver, *args):
     done = resolver.command("explain", *args, "--json")
-    assert done.returncode in (0, 1), done.stderr
+    assert done.returncode in (0, 1) and done.stdout, done.stderr
     tree = json.loads(done.stdout)
     assert done.returncode == (tree["answer"]["rcode"] not in ("NOERROR", "NXDOMAIN"))
     return tree
@@ -94,21 +93,21 @@ def settle(value, port):
     value = {k: settle(v, port) for k, v in value.items()}
     if value.get("type") == "CNAME":  # what a server makes of a DNAME has the letters of the question, which are mixed
         value["data"] = value["data"].lower()
-    for key, same in (("took-ms", 1.0), ("rtt-ms", 1.0), ("id", 1), ("from-port", 1), ("at", "2026-01-31T08:00:00.000Z"), ("age-s", 0)):
+    for key, same in (("took-ms", 1.0), ("rtt-ms", 1.0), ("id", 1), ("source-port", 1), ("at", "2026-01-31T08:00:00.000Z"), ("age-s", 0)):
         if key in value:
             value[key] = same
     if value.get("step") == "zone" and value["zone"] == ".":  # the root is primed aside, now and then
-        value["from"] = "root hints"
+        value["source"] = "root-hints"
         value.pop("ttl", None)
     if "ttl" in value:
-        value["ttl"] = value.get("of", 3600 if value["ttl"] > 300 else value["ttl"])
-    if "why" in value and isinstance(value["why"], dict):
-        value["why"] = {"reason": value["why"]["reason"] if value["why"]["of"] == 1 else "any of them", "among": 1, "of": value["why"]["of"]}
+        value["ttl"] = value.get("original-ttl", 3600 if value["ttl"] > 300 else value["ttl"])
+    if "choice" in value:
+        value["choice"] = {"reason": value["choice"]["reason"] if value["choice"]["of"] == 1 else "fast", "among": 1, "of": value["choice"]["of"]}
     return value
 
 
 def show(tree, tmp_path):
-    """What the command prints for it: it asks somebody who knows nothing else."""
+    """What the command prints for it, served by a socket that knows nothing else."""
     path = str(tmp_path / "told.sock")
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(path)
@@ -151,11 +150,11 @@ def check_cause(tree, kind, words):
     assert words in tree["cause"]["text"], tree["cause"]
 
 
-SCHEMA = json.loads((lab.SOURCE / "docs/explain.schema.json").read_text())
+SCHEMA = json.loads((lab.SOURCE / "docs/schema/explain.json").read_text())
 
 
 @pytest.mark.parametrize("name", GOLDEN)
-def test_stories(class_net, resolver, tmp_path, name):
+def test_trees(class_net, resolver, tmp_path, name):
     asked, kind, words = GOLDEN[name]
     assert resolver.command("cache", "flush", ".", "--subtree").returncode == 0
     tree = explain(resolver, *asked)
@@ -169,7 +168,7 @@ def test_stories(class_net, resolver, tmp_path, name):
 
 
 @pytest.mark.parametrize("name", OTHERS)
-def test_other_stories(class_net, resolver, name):
+def test_other_trees(class_net, resolver, name):
     asked, kind, words = OTHERS[name]
     assert resolver.command("cache", "flush", ".", "--subtree").returncode == 0
     tree = explain(resolver, *asked)
@@ -177,22 +176,22 @@ def test_other_stories(class_net, resolver, name):
     check_cause(tree, kind, words)
 
 
-def test_the_cache_is_told_of_and_passed_over(resolver):
+def test_the_cache_is_shown_and_ignored(resolver):
     explain(resolver, "www.cs.uni.edu")
     tree = explain(resolver, "www.cs.uni.edu")
-    assert tree["questions"] == 0 and tree["steps"][0]["found"] == "data" and tree["steps"][0]["server"].startswith("127.11.2.3@")
-    assert "It was in the cache, learnt" in tree["cause"]["text"]
+    assert tree["queries"] == 0 and tree["steps"][0]["found"] == "data" and tree["steps"][0]["server"].startswith("127.11.2.3@")
+    assert "It was in the cache, received" in tree["cause"]["text"]
     tree = explain(resolver, "www.cs.uni.edu", "--no-cache")
-    assert tree["questions"] >= 3 and "4 questions" in tree["cause"]["text"]
+    assert tree["queries"] >= 3 and "4 queries" in tree["cause"]["text"]
 
 
-def test_a_failure_is_remembered_and_told(resolver):
+def test_a_cached_failure_keeps_its_cause(resolver):
     resolver.command("cache", "flush", "lame.com", "--subtree")
     explain(resolver, "x.lame.com")
     tree = explain(resolver, "x.lame.com")
-    check_cause(tree, "lame", "which is remembered for another")
-    assert re.search(r"It failed \d+ seconds? ago, which", tree["cause"]["text"])
-    assert tree["questions"] == 0 and "127.11.2.5 said REFUSED" in tree["cause"]["text"]
+    check_cause(tree, "lame", "the failure is cached for another")
+    assert re.search(r"It failed \d+ seconds? ago,", tree["cause"]["text"])
+    assert tree["queries"] == 0 and "127.11.2.5 said REFUSED" in tree["cause"]["text"]
     check_cause(explain(resolver, "x.lame.com", "--no-cache"), "lame", "said REFUSED")
 
 
@@ -200,17 +199,17 @@ def test_without_ipv6_its_server_cannot_be_reached(class_net, tmp_path):
     resolver = internet.ClassResolver(tmp_path, class_net)
     resolver.conf.write_text(resolver.conf.read_text().replace("resolver:\n", "resolver:\n  ipv6: false\n"))
     assert resolver.command("reload").returncode == 0
-    check_cause(explain(resolver, "www.six.org"), "no-way", "have IPv6 addresses only, and this resolver does not ask over IPv6")
+    check_cause(explain(resolver, "www.six.org"), "unreachable", "IPv6")
     resolver.stop()
 
 
-def test_a_failure_behind_an_alias_is_remembered_too(resolver):
+def test_a_failure_behind_a_cname_is_cached_too(resolver):
     resolver.command("cache", "flush", ".", "--subtree")
     explain(resolver, "broken.shop.com")
     tree = explain(resolver, "broken.shop.com")
     check_cause(tree, "lame", "It failed ")
     assert re.search(r"It failed \d+ seconds? ago", tree["cause"]["text"])
-    assert tree["questions"] == 0 and "That kept broken.shop.com from being found." in tree["cause"]["text"]
+    assert tree["queries"] == 0 and "Therefore broken.shop.com cannot be resolved." in tree["cause"]["text"]
 
 
 class Scripted:
@@ -278,8 +277,8 @@ def respond(query, flags=dns.flags.AA, answer=(), authority=(), additional=()):
     return reply
 
 
-def test_what_was_refused_is_told(class_net, tmp_path):
-    """A forger between the resolver and its server: the tree names the reply, and why it was not believed."""
+def test_rejected_replies_are_in_the_tree(class_net, tmp_path):
+    """A forger between the resolver and its server: the tree names the rejected reply, and why."""
     def forge(query, is_tcp):
         name = query.question[0].name
         wire = respond(query, answer=[(name, 60, "IN", "A", "198.18.66.6" if not is_tcp else "198.18.66.1")]).to_wire()
@@ -287,13 +286,13 @@ def test_what_was_refused_is_told(class_net, tmp_path):
     forger = Scripted("127.66.7.7", class_net.port, forge)
     resolver = internet.ClassResolver(tmp_path, class_net, top=f"  - {{zone: forged.org, servers: [127.66.7.7@{class_net.port}]}}\n")
     tree = explain(resolver, "www.forged.org")
-    asks = [s for step in tree["steps"] if step["step"] == "resolve" for s in step["steps"] if s["step"] == "ask"]
-    assert asks[0]["refused"] == [{"from": f"127.66.7.7@{class_net.port}", "reason": "wrong ID"}]
-    assert asks[1]["transport"] == "TCP" and tree["answer"]["records"][0]["data"] == "198.18.66.1"
-    check_cause(tree, "answered", "A reply over UDP was not believed, so it was asked again over TCP.")
+    asks = [s for step in tree["steps"] if step["step"] == "resolve" for s in step["steps"] if s["step"] == "query"]
+    assert asks[0]["rejected"] == [{"from": f"127.66.7.7@{class_net.port}", "reason": "wrong-id"}]
+    assert asks[1]["transport"] == "tcp" and tree["answer"]["records"][0]["data"] == "198.18.66.1"
+    check_cause(tree, "answered", "repeated over TCP")
     status = json.loads(resolver.command("status", "--json").stdout)
-    assert status["refused-replies"]["wrong ID"]["count"] == 1
-    assert status["refused-replies"]["wrong ID"]["last"][0]["from"] == f"127.66.7.7@{class_net.port}"
+    assert status["rejected-replies"]["wrong-id"]["count"] == 1
+    assert status["rejected-replies"]["wrong-id"]["last"][0]["from"] == f"127.66.7.7@{class_net.port}"
     resolver.stop()
     forger.stop()
 
@@ -312,7 +311,7 @@ def test_when_the_work_is_used_up(class_net, tmp_path):
     resolver = internet.ClassResolver(tmp_path, class_net, top=f"""  - {{zone: org, servers: [127.66.7.1@{class_net.port}]}}
   - {{zone: big.org, servers: [127.66.7.2@{class_net.port}]}}
 """)
-    check_cause(explain(resolver, "w1.fat.org", "--no-cache"), "limit", "A limit was reached while")
+    check_cause(explain(resolver, "w1.fat.org", "--no-cache"), "limit", "w1.fat.org")
     assert "A limit was reached" in why(resolver, "w2.fat.org", "+short")
     resolver.stop()
     for server in servers:
@@ -347,7 +346,7 @@ def test_places_are_not_given_to_spoofed_addresses(class_net, tmp_path):
         client.settimeout(2)
         octets = client.recv(2)
         reply = dns.message.from_wire(client.recv(struct.unpack("!H", octets)[0]))
-    assert reply.rcode() == dns.rcode.SERVFAIL and "too much is being explained" in reply.options[0].text
+    assert reply.rcode() == dns.rcode.SERVFAIL and "too many explanations are in progress" in reply.options[0].text
     with socket.create_connection(("127.0.0.1", resolver.port), source_address=("127.0.0.2", 0)) as other:
         wire = dns.message.make_query("why.www.lame.com", "TXT", "CH").to_wire()
         other.sendall(struct.pack("!H", len(wire)) + wire)
@@ -395,20 +394,20 @@ def test_forwarders(class_net, tmp_path):
   - {{zone: forward.org, servers: [127.66.7.5@{class_net.port}]}}
   - {{zone: refused.org, servers: [127.11.2.5@{class_net.port}]}}
 """)
-    check_cause(explain(resolver, "www.refused.org"), "lame", "The servers that the configuration names for refused.org do not serve it: 127.11.2.5 said REFUSED")
+    check_cause(explain(resolver, "www.refused.org"), "lame", "configured for refused.org do not serve it: 127.11.2.5 said REFUSED")
     check_cause(explain(resolver, "www.forward.org"), "answered", "has 1 A record")
     tree = explain(resolver, "www.forward.org", "--no-cache")
     check_cause(tree, "answered", "has 1 A record")
-    assert tree["questions"] == 1
+    assert tree["queries"] == 1
     resolver.stop()
     server.stop()
 
 
 def test_odd_questions(resolver):
-    check_cause(explain(resolver, "uni.edu", "ANY"), "answered", "Questions of type ANY get one record made for them")
+    check_cause(explain(resolver, "uni.edu", "ANY"), "answered", "RFC 8482")
     check_cause(explain(resolver, "uni.edu", "AXFR"), "refused", "a resolver transfers no zones")
     assert explain(resolver, "uni.edu", "AXFR")["cause"]["advice"] == ""
-    check_cause(explain(resolver, "atom.physics.uni.edu", "DNAME"), "no-type", "atom.labs.org, which exists, but it has no DNAME record")
+    check_cause(explain(resolver, "atom.physics.uni.edu", "DNAME"), "nodata", "atom.labs.org")
 
 
 def test_packets_and_drawing(class_net, resolver, tmp_path):
@@ -449,7 +448,7 @@ def why(resolver, name, *args):
 def test_why(resolver):
     assert "The delegation of lame.com is lame" in why(resolver, "www.lame.com", "+short")
     assert "www.uni.edu has 1 A record." in why(resolver, "www.uni.edu", "+short", "+tcp")
-    assert "There is no name nothing.uni.edu." in why(resolver, "nothing.uni.edu", "+short")
+    assert "The name nothing.uni.edu does not exist." in why(resolver, "nothing.uni.edu", "+short")
     for text in (lab.run("dig", "@127.0.0.1", "-p", str(resolver.port), "CH", "TXT", "why").stdout, lab.run("dig", "@127.0.0.1", "-p", str(resolver.port), "CH", "A", "why.www.uni.edu").stdout):
         assert "REFUSED" in text
 
@@ -475,7 +474,7 @@ def test_the_lines_that_start_prints(resolver, line):
         assert done.returncode == ("lame" in line), done.stderr
         assert "Cause" in text if "explain" in line else True
         assert "time left" in text if "cache show" in line else True
-        assert "to be guessed" in text if "status" in line else True
+        assert "entropy" in text if "status" in line else True
     elif "why." in line:
         assert "is lame" in text
     elif "lame" in line:

@@ -210,7 +210,7 @@ static void test_the_largest_makes_room(void **state)
     ask_of(99, "www.victim.example");
     assert_int_equal(stage.answer_cnt, before + 1);
     assert_true(stage.answers[before].wire[2] & 2); /* its address may be forged: TC */
-    assert_true(explains("wait for their turn"));
+    assert_true(explains(failure_text(FAILURE_CLIENT_QUERIES)));
     /* and it goes next but three at the latest */
     for (unsigned i = 0; i < 4 && !is_out("www.victim.example.", NULL); i++)
         assert_true(answer(world, 0));

@@ -3,6 +3,8 @@
  * hour. */
 #include "tests/unit/world.h"
 
+#include "resolver/iterate/classify.h"
+
 #define VICTIM_SERVER "192.0.2.3"
 
 /* A second server of victim.example, so that another one can be asked. */
@@ -415,17 +417,17 @@ static bool broken(const char *server, const char *name, uint16_t type)
     return true;
 }
 
-static void keep_told(void *data, const struct trace_event *event)
+static void note_malformed(void *data, const struct trace_event *event)
 {
     (void)data;
-    if (event->step == TRACE_STEP_REPLY && strncmp(event->what, "unreadable", 10) == 0)
-        told_cnt += snprintf(told, sizeof(told), "%s", event->what) > 0;
+    if (event->step == TRACE_STEP_REPLY && event->reply.kind == CLASSIFY_UNREADABLE)
+        told_cnt += snprintf(told, sizeof(told), "%s", event->reply.broken) > 0;
 }
 
 static void test_broken_rdata_spoils_its_rrset(void **state)
 {
     static const uint16_t types[] = {RRTYPE_A, RRTYPE_RRSIG, RRTYPE_SOA};
-    struct trace_sink sink = {.note = keep_told};
+    struct trace_sink sink = {.note = note_malformed};
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(types); i++)
         for (int alone = 0; alone < 2; alone++)
@@ -435,7 +437,7 @@ static void test_broken_rdata_spoils_its_rrset(void **state)
                 is_alone = alone;
                 breaks_both = false;
                 begin_anew(seed);
-                stage.engine->trace = &sink;
+                trace_listen(&stage.engine->listeners, &sink);
                 *told = '\0';
                 resolve("www.victim.example", broken);
                 assert_int_equal(rcode(), RRTYPE_RCODE_NOERROR);
@@ -444,14 +446,14 @@ static void test_broken_rdata_spoils_its_rrset(void **state)
                     assert_non_null(
                         strstr(told, alone ? "www.victim.example. A, record 1 at octet"
                                            : "www.victim.example. A, record 2 at octet"));
-                stage.engine->trace = NULL;
+                trace_unlisten(&stage.engine->listeners, &sink);
                 stage_fini(&stage);
                 /* with no other server, there is no answer, least of all a part of one */
                 breaks_both = true;
                 begin_anew(seed);
                 resolve("www.victim.example", broken);
                 assert_int_equal(rcode(), RRTYPE_RCODE_SERVFAIL);
-                assert_true(explains("sent a broken reply"));
+                assert_true(explains("sent a malformed reply"));
                 stage_fini(&stage);
             }
     assert_true(told_cnt > 0);
@@ -636,7 +638,7 @@ static void test_a_good_server_behind_dead_names(void **state)
     begin_anew(7);
     resolve("www.many.victim.example", dead_servers);
     assert_int_equal(rcode(), RRTYPE_RCODE_SERVFAIL);
-    assert_true(explains("limit: targets"));
+    assert_true(explains(failure_text(FAILURE_TARGETS)));
     assert_false(explains("has an address"));
     assert_in_range(asked_cnt, 5, 16);
     assert_int_equal(stage.engine->counts.limited, 1);
@@ -648,7 +650,7 @@ static void test_a_good_server_behind_dead_names(void **state)
     stage_open(&stage, 7);
     resolve("www.many.victim.example", dead_servers);
     assert_int_equal(rcode(), RRTYPE_RCODE_SERVFAIL);
-    assert_true(explains("limit: lookups"));
+    assert_true(explains(failure_text(FAILURE_LOOKUPS)));
     assert_int_equal(stage.engine->counts.limited, 1);
     stage_fini(&stage);
     /* without a limit, the zone is named */
@@ -978,7 +980,8 @@ static void test_dead_zones_fail_fast(void **state)
             snprintf(name, sizeof(name), "n%d.victim.example", i);
             assert_int_equal(resolve(name, dead), 0);
             assert_int_equal(rcode(), RRTYPE_RCODE_SERVFAIL);
-            assert_true(explains("left alone for now; zone victim.example."));
+            assert_true(explains(failure_text(FAILURE_SERVERS_SILENT)));
+            assert_true(explains("; zone victim.example."));
         }
         now_advance(4001);
         unsigned asked = asked_cnt;

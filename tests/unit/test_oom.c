@@ -21,6 +21,7 @@
 #include "net/transport/http1.h"
 #include "net/transport/tls.h"
 #include "resolver/cache/cache_memory.h"
+#include "resolver/iterate/wording.h"
 #include "resolver/res_conf.h"
 #include "resolver/res_control.h"
 
@@ -171,7 +172,7 @@ static void tell_local(const struct local *local, const char *text, uint16_t typ
 
     dname_split(unit_name(text, wire), &name);
     struct local_answer a = local_find(local, &name, type);
-    tell("%s %s %u\n", text, local_kind_name(a.kind), a.set ? a.set->cnt : 0);
+    tell("%s %s %u\n", text, wording_id(&wording_local, a.kind), a.set ? a.set->cnt : 0);
 }
 
 static void tell_exempt(const struct policy_exempt *exempt)

@@ -1348,7 +1348,7 @@ static void count(void)
     totals.sent += sim.sent_cnt;
     totals.tcp += c->out_tcp;
     totals.timeouts += c->timeouts;
-    totals.suspects += c->suspects;
+    totals.suspects += c->mismatches;
     totals.stale += c->stale;
     totals.parked += c->parked;
     totals.merged += c->merged;

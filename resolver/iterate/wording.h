@@ -1,0 +1,52 @@
+/* resolver/iterate/wording.h | identifiers and sentences for the facts of a resolution
+ *
+ * One list per enumeration, one row per value.  The identifier goes into JSON and is never
+ * changed; the text is for people: the command, the log, the EDE.  Nothing compares a text.
+ *
+ * Thread:   any.
+ */
+#pragma once
+
+#include "resolver/iterate/trace.h"
+
+enum { WORDING_TEXT_MAX = 200 };
+
+struct wording {
+    const char *id, *text;
+};
+
+struct wording_list {
+    const struct wording *rows;
+    size_t cnt;
+};
+
+extern const struct wording_list wording_notes;      /* enum trace_note */
+extern const struct wording_list wording_purposes;   /* enum trace_purpose */
+extern const struct wording_list wording_transports; /* enum trace_transport */
+extern const struct wording_list wording_silences;   /* enum trace_silence */
+extern const struct wording_list wording_replies;    /* enum classify_kind */
+extern const struct wording_list wording_rejections; /* enum match_verdict */
+extern const struct wording_list wording_omissions;  /* enum scrub_omission */
+extern const struct wording_list wording_picks;      /* enum pick_reason */
+extern const struct wording_list wording_sources;    /* enum delegation_source */
+extern const struct wording_list wording_endings;    /* enum trace_ending */
+extern const struct wording_list wording_outcomes;   /* enum trace_outcome */
+extern const struct wording_list wording_cached;     /* enum trace_cached */
+extern const struct wording_list wording_local;      /* enum local_kind */
+extern const struct wording_list wording_ranks;      /* enum cache_rank */
+
+/* Return the identifier or the text of a value of the list's enumeration. */
+const char *wording_id(const struct wording_list *list, unsigned value);
+const char *wording_text(const struct wording_list *list, unsigned value);
+
+/* Return the text for an identifier; the identifier itself if the list does not have it. */
+const char *wording_text_of(const struct wording_list *list, const char *id);
+
+/* Write what the server of an attempt did: "timed out", "said SERVFAIL".  Return `out`. */
+const char *wording_attempt(const struct trace_attempt *attempt, char out[WORDING_TEXT_MAX]);
+
+/* Write in one line why `name` could not be resolved: the failure, then what each server of
+ * which zone did; if no server was asked, the zone and its servers.  It is the EDE text. */
+void wording_failure(const struct trace_attempts *attempts, const uint8_t *name,
+                     const struct delegation *delegation, enum failure failure,
+                     char out[WORDING_TEXT_MAX]);
