@@ -227,10 +227,9 @@ static void copy_links(unsigned copies)
 }
 
 static void copied_aliases(void) { copy_links(SCRUB_COPIES_MAX); }
-static void more_copied_aliases(void)
-{
-    copy_links(265);
-} /* as many as an RRset may have octets */
+
+/* As many copies of a link as an RRset of 65,535 octets has room for. */
+static void more_copied_aliases(void) { copy_links(265); }
 
 /* Every octet a record of the root with a type of its own. */
 static void types(void)

@@ -6,45 +6,6 @@
 
 #include "resolver/iterate/machine.h"
 
-/* A stage whose process has these limits. */
-static void open_with(const struct quota_limits *limits)
-{
-    open_stage();
-    quota_free(&stage.quota);
-    assert_int_equal(quota_new(limits, &stage.quota), ERR_OK);
-}
-
-static void put_forwarder(const char *name, const char *const *at, size_t cnt)
-{
-    uint8_t zone[DNAME_MAX];
-    struct addr addrs[4];
-
-    for (size_t i = 0; i < cnt; i++)
-        assert_int_equal(addr_read(at[i], 53, &addrs[i]), ERR_OK);
-    struct route_zone forward = {.name = *name ? unit_name(name, zone) : root,
-                                 .source = DELEGATION_FORWARD,
-                                 .addrs = addrs,
-                                 .addr_cnt = cnt};
-    assert_int_equal(route_put_zone(&stage.policy->route, &forward, &stage.policy->arena),
-                     ERR_OK);
-}
-
-static void ask_of(unsigned client, const char *fmt, ...) PRINTF_LIKE(2, 3);
-
-static void ask_of(unsigned client, const char *fmt, ...)
-{
-    char name[100], text[40];
-    struct addr peer;
-    va_list args;
-
-    va_start(args, fmt);
-    vsnprintf(name, sizeof(name), fmt, args);
-    va_end(args);
-    snprintf(text, sizeof(text), "10.9.%u.%u", client / 250, client % 250 + 1);
-    assert_int_equal(addr_read(text, 4000, &peer), ERR_OK);
-    ask_as(name, RRTYPE_A, &peer);
-}
-
 /* Whether a question for the name is out; its number. */
 static bool is_out(const char *wanted, size_t *at)
 {
@@ -77,8 +38,8 @@ static bool upstream(const char *server, const char *name, uint16_t type)
 static void test_one_slow_domain_behind_a_forwarder(void **state)
 {
     (void)state;
-    open_with(&(struct quota_limits){.per_zone = 200, .per_server = 400});
-    put_forwarder("", (const char *[]){"192.0.2.9"}, 1);
+    open_stage_with(&(struct quota_limits){.per_zone = 200, .per_server = 400});
+    put_zone(stage.policy, ".", DELEGATION_FORWARD, (const char *[]){"192.0.2.9"}, 1);
     stage_open(&stage, 7);
     for (unsigned i = 0; i < 600; i++)
         ask_of(i % 10, "r%u.slow.example", i);
@@ -91,8 +52,8 @@ static void test_one_slow_domain_behind_a_forwarder(void **state)
 static void test_many_slow_domains_behind_a_forwarder(void **state)
 {
     (void)state;
-    open_with(&(struct quota_limits){.per_zone = 200, .per_forwarder = 400});
-    put_forwarder("", (const char *[]){"192.0.2.9"}, 1);
+    open_stage_with(&(struct quota_limits){.per_zone = 200, .per_forwarder = 400});
+    put_zone(stage.policy, ".", DELEGATION_FORWARD, (const char *[]){"192.0.2.9"}, 1);
     stage_open(&stage, 7);
     for (unsigned i = 0; i < 3000; i++)
         ask_of(i % 10, "r%u.slow%u.example%u", i, i % 3, i % 300);
@@ -105,7 +66,7 @@ static void test_many_slow_domains_behind_a_forwarder(void **state)
 static void test_the_same_zone(void **state)
 {
     (void)state;
-    open_with(&(struct quota_limits){.per_zone = 200, .per_server = 400});
+    open_stage_with(&(struct quota_limits){.per_zone = 200, .per_server = 400});
     stage_open(&stage, 7);
     ask("one.victim.example");
     run(world);
@@ -121,7 +82,7 @@ static void test_the_same_zone(void **state)
 static void test_a_retry_waits_as_well(void **state)
 {
     (void)state;
-    open_with(&(struct quota_limits){.per_zone = 1, .per_server = 400});
+    open_stage_with(&(struct quota_limits){.per_zone = 1, .per_server = 400});
     stage_open(&stage, 7);
     ask("one.victim.example");
     run(world);
@@ -138,7 +99,7 @@ static void test_a_retry_waits_as_well(void **state)
 static void test_many_retries_wait_as_well(void **state)
 {
     (void)state;
-    open_with(&(struct quota_limits){.per_zone = 4, .per_server = 400});
+    open_stage_with(&(struct quota_limits){.per_zone = 4, .per_server = 400});
     stage_open(&stage, 7);
     ask("one.victim.example");
     run(world);
@@ -158,7 +119,7 @@ static void test_who_waits_for_another_zone_is_not_woken(void **state)
 {
     size_t at;
     (void)state;
-    open_with(&(struct quota_limits){.per_zone = 1, .per_server = 400});
+    open_stage_with(&(struct quota_limits){.per_zone = 1, .per_server = 400});
     stage_open(&stage, 7);
     ask("one.victim.example");
     run(world);
@@ -179,7 +140,7 @@ static void test_clients_take_turns(void **state)
 {
     size_t at;
     (void)state;
-    open_with(&(struct quota_limits){.per_zone = 1, .per_server = 400});
+    open_stage_with(&(struct quota_limits){.per_zone = 1, .per_server = 400});
     stage_open(&stage, 7);
     ask("one.victim.example");
     run(world);
@@ -199,7 +160,7 @@ static void test_clients_take_turns(void **state)
 static void test_the_largest_makes_room(void **state)
 {
     (void)state;
-    open_with(&(struct quota_limits){.per_zone = 1, .per_server = 400});
+    open_stage_with(&(struct quota_limits){.per_zone = 1, .per_server = 400});
     stage_open(&stage, 7);
     ask("one.victim.example");
     run(world);
@@ -222,7 +183,7 @@ static void test_the_largest_makes_room(void **state)
 static void test_a_worker_with_nothing_out_waits(void **state)
 {
     (void)state;
-    open_with(&(struct quota_limits){.per_zone = 1, .per_server = 400});
+    open_stage_with(&(struct quota_limits){.per_zone = 1, .per_server = 400});
     stage_open(&stage, 7);
     ask("one.victim.example");
     run(world);
@@ -250,8 +211,8 @@ static void test_a_worker_with_nothing_out_waits(void **state)
 static void test_a_forwarder_is_dead_for_a_domain(void **state)
 {
     (void)state;
-    open_with(&(struct quota_limits){.per_zone = 200, .per_server = 400});
-    put_forwarder("", (const char *[]){"192.0.2.9"}, 1);
+    open_stage_with(&(struct quota_limits){.per_zone = 200, .per_server = 400});
+    put_zone(stage.policy, ".", DELEGATION_FORWARD, (const char *[]){"192.0.2.9"}, 1);
     stage_open(&stage, 7);
     for (unsigned i = 0; i < 6; i++) {
         ask_of(1, "r%u.slow.example", i);
@@ -274,8 +235,9 @@ static void test_a_full_server_comes_again(void **state)
 {
     unsigned failed = 0;
     (void)state;
-    open_with(&(struct quota_limits){.per_zone = 200, .per_forwarder = 1});
-    put_forwarder("", (const char *[]){"192.0.2.9", "192.0.2.13"}, 2);
+    open_stage_with(&(struct quota_limits){.per_zone = 200, .per_forwarder = 1});
+    put_zone(stage.policy, ".", DELEGATION_FORWARD, (const char *[]){"192.0.2.9", "192.0.2.13"},
+             2);
     stage_open(&stage, 7);
     for (unsigned i = 0; i < 6; i++)
         ask_of(i, "n%u.other%u.example%u", i, i, i);
@@ -312,7 +274,7 @@ static void test_a_full_server_beside_a_lame_one(void **state)
     struct addr lame;
 
     (void)state;
-    open_with(&(struct quota_limits){.per_zone = 200, .per_server = 1});
+    open_stage_with(&(struct quota_limits){.per_zone = 200, .per_server = 1});
     stage_open(&stage, 7);
     ask_of(1, "n1.evil.example");
     run(two_servers);
@@ -334,7 +296,7 @@ static void test_the_better_line_counts(void **state)
 {
     size_t at;
     (void)state;
-    open_with(&(struct quota_limits){.per_zone = 1, .per_server = 400});
+    open_stage_with(&(struct quota_limits){.per_zone = 1, .per_server = 400});
     stage_open(&stage, 7);
     ask("one.victim.example");
     run(world);
@@ -352,7 +314,7 @@ static void test_the_better_line_counts(void **state)
 static void test_the_better_client_counts(void **state)
 {
     (void)state;
-    open_with(&(struct quota_limits){.per_zone = 200, .per_server = 400});
+    open_stage_with(&(struct quota_limits){.per_zone = 200, .per_server = 400});
     stage_open(&stage, 7);
     ask("one.victim.example");
     run(world);
@@ -369,10 +331,10 @@ static void test_no_socket_is_left(void **state)
 {
     struct addr_prefix everybody;
     (void)state;
-    open_with(&(struct quota_limits){0});
+    open_stage_with(&(struct quota_limits){0});
     assert_int_equal(addr_read_prefix("0.0.0.0/0", &everybody), ERR_OK);
     stage.policy->exempt = (struct addr_prefixes){&everybody, 1};
-    put_forwarder("", (const char *[]){"192.0.2.9"}, 1);
+    put_zone(stage.policy, ".", DELEGATION_FORWARD, (const char *[]){"192.0.2.9"}, 1);
     stage_open(&stage, 7);
     for (unsigned i = 0; i < STAGE_PENDING_MAX + 10; i++)
         ask_of(i % 10, "n%u.other.example", i);
@@ -397,7 +359,7 @@ static void count_short(struct stage *s, const struct out_ask *a)
 static void test_what_waited_looks_again(void **state)
 {
     (void)state;
-    open_with(&(struct quota_limits){.per_zone = 1, .per_server = 400});
+    open_stage_with(&(struct quota_limits){.per_zone = 1, .per_server = 400});
     stage.asked = count_short;
     short_cnt = 0;
     stage_open(&stage, 7);
@@ -413,13 +375,6 @@ static void test_what_waited_looks_again(void **state)
     print_message("the parent was asked %u times\n", short_cnt);
     assert_int_equal(short_cnt, 1);
     stage_fini(&stage);
-}
-
-static int set_up(void **state)
-{
-    (void)state;
-    hash_init();
-    return 0;
 }
 
 int main(void)
@@ -442,5 +397,6 @@ int main(void)
         cmocka_unit_test(test_no_socket_is_left),
         cmocka_unit_test(test_what_waited_looks_again),
     };
-    return cmocka_run_group_tests(tests, set_up, NULL);
+    hash_init();
+    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -772,19 +772,10 @@ static void test_forwarders_keep_to_their_zone(void **state)
 {
     (void)state;
     for (int is_on = 0; is_on < 2; is_on++) {
-        uint8_t zone[DNAME_MAX];
-        struct addr addr;
         open_stage();
         stage.policy->defences.bailiwick = is_on;
-        assert_int_equal(addr_read("192.0.2.4", 53, &addr), ERR_OK);
-        assert_int_equal(
-            route_put_zone(&stage.policy->route,
-                           &(struct route_zone){.name = unit_name("evil.example", zone),
-                                                .source = DELEGATION_FORWARD,
-                                                .addrs = &addr,
-                                                .addr_cnt = 1},
-                           &stage.policy->arena),
-            ERR_OK);
+        put_zone(stage.policy, "evil.example", DELEGATION_FORWARD,
+                 (const char *[]){"192.0.2.4"}, 1);
         stage_open(&stage, 7);
         ask("one.evil.example");
         run(forwarder);
@@ -1426,9 +1417,7 @@ static void test_water_torture(void **state)
     (void)state;
     for (int is_on = 0; is_on < 2; is_on++) {
         struct quota_limits limits = {.per_zone = is_on ? 200 : 100000, .per_server = 100000};
-        open_stage();
-        quota_free(&stage.quota);
-        assert_int_equal(quota_new(&limits, &stage.quota), ERR_OK);
+        open_stage_with(&limits);
         stage.asked = count_victim;
         stage_open(&stage, 7);
         ask("one.victim.example");
@@ -1550,18 +1539,8 @@ static bool nobody(const char *server, const char *name, uint16_t type)
 static void test_the_ds_of_a_stub_zone(void **state)
 {
     (void)state;
-    uint8_t zone[DNAME_MAX];
-    struct addr addr;
     open_stage();
-    assert_int_equal(addr_read("192.0.2.3", 53, &addr), ERR_OK);
-    assert_int_equal(
-        route_put_zone(&stage.policy->route,
-                       &(struct route_zone){.name = unit_name("corp.example", zone),
-                                            .source = DELEGATION_STUB,
-                                            .addrs = &addr,
-                                            .addr_cnt = 1},
-                       &stage.policy->arena),
-        ERR_OK);
+    put_zone(stage.policy, "corp.example", DELEGATION_STUB, (const char *[]){"192.0.2.3"}, 1);
     stage_open(&stage, 7);
     for (int i = 0; i < 2; i++) {
         ask_as("corp.example", 43, NULL); /* DS */
@@ -1686,13 +1665,6 @@ static void test_hot_answers(void **state)
     stage_fini(&stage);
 }
 
-static int set_up(void **state)
-{
-    (void)state;
-    hash_init();
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -1744,5 +1716,6 @@ int main(void)
         cmocka_unit_test(test_stale_is_the_newest),
         cmocka_unit_test(test_hot_answers),
     };
-    return cmocka_run_group_tests(tests, set_up, NULL);
+    hash_init();
+    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -932,7 +932,7 @@ static bool slow_forwarder(const char *server, const char *name, uint16_t type)
 static void test_slow_forwarders_are_waited_for(void **state)
 {
     static const unsigned delays[] = {900, 1500, 2000, 4000};
-    struct addr addrs[2];
+    static const char *const forwarders[] = {"192.0.2.8", "192.0.2.9"};
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(delays); i++)
         for (unsigned cnt = 1; cnt <= 2; cnt++) {
@@ -940,12 +940,7 @@ static void test_slow_forwarders_are_waited_for(void **state)
                 continue;
             slow_ms = delays[i];
             open_stage();
-            assert_int_equal(addr_read("192.0.2.8", 53, &addrs[0]), ERR_OK);
-            assert_int_equal(addr_read("192.0.2.9", 53, &addrs[1]), ERR_OK);
-            struct route_zone zone = {
-                .name = root, .source = DELEGATION_FORWARD, .addrs = addrs, .addr_cnt = cnt};
-            assert_int_equal(route_put_zone(&stage.policy->route, &zone, &stage.policy->arena),
-                             ERR_OK);
+            put_zone(stage.policy, ".", DELEGATION_FORWARD, forwarders, cnt);
             stage_open(&stage, 7);
             resolve("www.victim.example", slow_forwarder);
             assert_true(has_address(GOOD));

@@ -70,8 +70,8 @@ static void test_what_one_client_gets(void **state)
     }
 }
 
-/* Ten or a hundred clients of one class take what they can, and one of the other class finds a
- * place, as do ten. */
+/* Ten, a hundred or a thousand clients of one class take all the places they can: ten clients
+ * of the other class still find a place each. */
 static void test_no_class_takes_all(void **state)
 {
     (void)state;
@@ -209,13 +209,6 @@ static void test_the_configuration(void **state)
     res_conf_free(&conf);
 }
 
-static int set_up(void **state)
-{
-    (void)state;
-    hash_init();
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -223,5 +216,6 @@ int main(void)
         cmocka_unit_test(test_what_is_full),         cmocka_unit_test(test_two_workers),
         cmocka_unit_test(test_the_configuration),
     };
-    return cmocka_run_group_tests(tests, set_up, NULL);
+    hash_init();
+    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1017,18 +1017,6 @@ static void release(uint64_t hash)
 
 /* ---- configuration ---- */
 
-static void put_zone(struct policy *p, const char *zone, enum delegation_source source,
-                     const char *address)
-{
-    uint8_t name[DNAME_MAX];
-    struct addr addr;
-
-    must(addr_read(address, 53, &addr) == ERR_OK);
-    struct route_zone at = {
-        .name = unit_name(zone, name), .source = source, .addrs = &addr, .addr_cnt = 1};
-    must(route_put_zone(&p->route, &at, &p->arena) == ERR_OK);
-}
-
 static void configure(struct policy *p)
 {
     static const uint32_t waits_ms[] = {0, 300, 1800}, queries_most[] = {8, 20, 50, 100},
@@ -1072,9 +1060,9 @@ static void configure(struct policy *p)
     if (sim.is_calm)
         p->limits = budget_defaults();
     if (sim.is_forwarding)
-        put_zone(p, sim.forwarded, DELEGATION_FORWARD, FORWARDER);
+        put_zone(p, sim.forwarded, DELEGATION_FORWARD, (const char *[]){FORWARDER}, 1);
     if (sim.has_stub)
-        put_zone(p, "stub.example.", DELEGATION_STUB, STUB);
+        put_zone(p, "stub.example.", DELEGATION_STUB, (const char *[]){STUB}, 1);
     sim.most_queries = (unsigned)util_max(sim.most_queries, p->limits.queries);
     sim.most_ms = (unsigned)util_max(sim.most_ms, p->limits.time_ms);
 }

@@ -140,20 +140,13 @@ static void count_asked(struct stage *s, const struct out_ask *ask)
     asked_cnt++;
 }
 
-static void open_stage(void)
+/* Prepare `stage` with these quotas and one root server, 192.0.2.1: no priming, IPv4 only, and
+ * no queries to 0.0.0.0/8 and 127.0.0.0/8.  The test may change the policy before it calls
+ * stage_open, and ends with stage_fini. */
+static void open_stage_with(const struct quota_limits *limits)
 {
-    struct quota_limits limits = {.per_zone = 200, .per_server = 400};
-    struct delegation *hints;
-    struct addr addr;
-
-    stage_init(&stage, &limits);
-    hints = &stage.policy->route.hints;
-    assert_int_equal(addr_read("192.0.2.1", 53, &addr), ERR_OK);
-    delegation_init(hints, root, DELEGATION_HINTS);
-    hints->servers[0] = (struct delegation_server){
-        .name = root, .lookup = {DELEGATION_KNOWN, DELEGATION_KNOWN}};
-    hints->server_cnt = 1;
-    delegation_add_addr(hints, 0, &addr);
+    stage_init(&stage, limits);
+    stage_hint(&stage, "192.0.2.1");
     stage.policy->is_priming = stage.policy->uses_v6 = false;
     assert_int_equal(addr_read_prefix("0.0.0.0/8", &local_nets[0]), ERR_OK);
     assert_int_equal(addr_read_prefix("127.0.0.0/8", &local_nets[1]), ERR_OK);
@@ -162,6 +155,30 @@ static void open_stage(void)
     asked_cnt = 0;
 }
 
+/* The same with 200 queries at a time per zone and 400 per server. */
+static void open_stage(void)
+{
+    open_stage_with(&(struct quota_limits){.per_zone = 200, .per_server = 400});
+}
+
+/* Configure a stub or forward zone ("." is the root) with servers at these addresses,
+ * port 53; between open_stage and stage_open. */
+static void put_zone(struct policy *policy, const char *zone, enum delegation_source source,
+                     const char *const *addresses, size_t cnt)
+{
+    enum { PUT_ZONE_MAX = 4 };
+    uint8_t name[DNAME_MAX];
+    struct addr addrs[PUT_ZONE_MAX];
+
+    assert_in_range(cnt, 1, PUT_ZONE_MAX);
+    for (size_t i = 0; i < cnt; i++)
+        assert_int_equal(addr_read(addresses[i], 53, &addrs[i]), ERR_OK);
+    struct route_zone configured = {
+        .name = unit_name(zone, name), .source = source, .addrs = addrs, .addr_cnt = cnt};
+    assert_int_equal(route_put_zone(&policy->route, &configured, &policy->arena), ERR_OK);
+}
+
+/* Send a query from this client: 127.0.0.1 if NULL. */
 static void ask_as(const char *name, uint16_t type, const struct addr *peer)
 {
     uint8_t wire[QUESTION_MAX], dname[DNAME_MAX];
@@ -172,6 +189,24 @@ static void ask_as(const char *name, uint16_t type, const struct addr *peer)
                          .has_edns = true,
                          .udp_size = 4096};
     stage_ask(&stage, wire, question_write(&q, wire), peer);
+}
+
+/* Send a query for an A record from client number `client`, below 62,500: each has an address
+ * of its own in 10.9.0.0/16. */
+static void ask_of(unsigned client, const char *fmt, ...) PRINTF_LIKE(2, 3);
+
+static void ask_of(unsigned client, const char *fmt, ...)
+{
+    char name[DNAME_TEXT_MAX], text[ADDR_TEXT_MAX];
+    struct addr peer;
+    va_list args;
+
+    va_start(args, fmt);
+    vsnprintf(name, sizeof(name), fmt, args);
+    va_end(args);
+    snprintf(text, sizeof(text), "10.9.%u.%u", client / 250, client % 250 + 1);
+    assert_int_equal(addr_read(text, 4000, &peer), ERR_OK);
+    ask_as(name, RRTYPE_A, &peer);
 }
 
 static void ask(const char *name) { ask_as(name, RRTYPE_A, NULL); }
