@@ -156,7 +156,7 @@ static void open_cache(struct shared *s, const struct res_conf *conf, size_t wor
         err = cache_lmdb_open(&want, &s->cache, why);
     if (err) {
         inflight_free(&s->inflight);
-        log_warning("cache: %s; it is in memory until the next start", why);
+        log_warning("cache: %s; each worker caches in memory until the next start", why);
         return;
     }
     if (*why)

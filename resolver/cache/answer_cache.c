@@ -1,6 +1,6 @@
-/* Two tables, for short and for longer answers.  A line is eight tags and the state of its
- * eight slots; a hand goes round them and replaces what has not been asked for since it last
- * came by. */
+/* Two tables, for short and for longer answers.  A line has the tags and use bits of eight
+ * slots, and a clock hand: it goes round them and replaces an answer that has not been used
+ * since it last came by. */
 #include "resolver/cache/answer_cache.h"
 
 #include "base/slab.h"
@@ -10,20 +10,20 @@ enum {
     TTLS_MAX = 24,
     SHORT_SLOT = 192, /* most answers: an address or two */
     LONG_SLOT = 1024,
-    SAMPLE = 64, /* one hit in so many goes to the cache */
+    SAMPLE = 64, /* one cache hit in so many passes by to the cache */
     USES_WANTED = 2,
     CACHE_LINE = 64
 };
 
 struct line {
     uint32_t tags[WAYS]; /* 0: free */
-    uint8_t used;        /* a bit a way */
+    uint8_t used;        /* one bit per way */
     uint8_t hand;
     uint8_t pad[CACHE_LINE - 4 * WAYS - 2];
 };
 
-/* What is kept of an answer.  Behind it: the name in lower case, offsets of TTLs, then the
- * octets behind the question. */
+/* One answer.  Behind the struct stand the name in lower case, the offsets of the TTLs, and the
+ * message behind its question section. */
 struct slot {
     int64_t kept_ms, expire_ms;
     uint32_t versions[CACHE_USED_MAX];
@@ -48,7 +48,7 @@ struct answer_cache {
     unsigned sample;
 };
 
-static enum err make_table(struct table *t, size_t bytes, size_t slot_size)
+static enum err make_answer_table(struct table *t, size_t bytes, size_t slot_size)
 {
     t->slot_size = slot_size;
     t->line_cnt = util_min(util_max(bytes / (WAYS * slot_size), 1), UINT32_MAX);
@@ -62,9 +62,9 @@ enum err answer_cache_new(size_t bytes, struct answer_cache **out)
     struct answer_cache *answer_cache = calloc(1, sizeof(*answer_cache));
     if (!answer_cache)
         return ERR_NOMEM;
-    enum err err = make_table(&answer_cache->tables[0], bytes / 4 * 3, SHORT_SLOT);
+    enum err err = make_answer_table(&answer_cache->tables[0], bytes / 4 * 3, SHORT_SLOT);
     if (!err)
-        err = make_table(&answer_cache->tables[1], bytes / 4, LONG_SLOT);
+        err = make_answer_table(&answer_cache->tables[1], bytes / 4, LONG_SLOT);
     if (err)
         answer_cache_free(&answer_cache);
     else
@@ -94,31 +94,32 @@ void answer_cache_clear(struct answer_cache *answer_cache)
 
 /* ---- finding ---- */
 
-static bool is_do(const struct exchange *ex)
+static bool has_do_flag(const struct exchange *ex)
 {
     return ex->query.has_edns && ex->query.edns.is_do;
 }
 
-static uint64_t hash_of(const struct exchange *ex)
+static uint64_t query_hash(const struct exchange *ex)
 {
-    uint64_t hash = ex->name.hash[ex->name.labels] + 2 * (uint64_t)ex->query.qtype + is_do(ex);
+    uint64_t hash =
+        ex->name.hash[ex->name.labels] + 2 * (uint64_t)ex->query.qtype + has_do_flag(ex);
     return hash * 0x9e3779b97f4a7c15U;
 }
 
 static uint32_t tag_of(uint64_t hash) { return (uint32_t)hash | 1; }
 
-static struct line *line_of(const struct table *t, uint64_t hash)
+static struct line *line_at(const struct table *t, uint64_t hash)
 {
     return &t->lines[(hash >> 32) * t->line_cnt >> 32];
 }
 
-static struct slot *slot_of(const struct table *t, const struct line *line, unsigned way)
+static struct slot *slot_at(const struct table *t, const struct line *line, unsigned way)
 {
     size_t number = (size_t)(line - t->lines) * WAYS + way;
     return (struct slot *)(void *)(t->slots + number * t->slot_size);
 }
 
-/* The tag's way after `way`, WAYS when there is none. */
+/* Return the first way from `way` on that has the tag, WAYS if there is none. */
 static unsigned find_tag(const struct line *line, uint32_t tag, unsigned way)
 {
     while (way < WAYS && line->tags[way] != tag)
@@ -131,16 +132,16 @@ void answer_cache_probe(const struct answer_cache *answer_cache, struct exchange
 {
     for (size_t i = 0; i < cnt; i++)
         for (size_t k = 0; k < ARRAY_LEN(answer_cache->tables); k++)
-            __builtin_prefetch(line_of(&answer_cache->tables[k], hash_of(batch[i])));
+            __builtin_prefetch(line_at(&answer_cache->tables[k], query_hash(batch[i])));
     for (size_t i = 0; i < cnt; i++) {
-        uint64_t hash = hash_of(batch[i]);
+        uint64_t hash = query_hash(batch[i]);
         for (size_t k = 0; k < ARRAY_LEN(answer_cache->tables); k++) {
             const struct table *t = &answer_cache->tables[k];
-            const struct line *line = line_of(t, hash);
+            const struct line *line = line_at(t, hash);
             unsigned way = find_tag(line, tag_of(hash), 0);
             if (way == WAYS)
                 continue;
-            const uint8_t *slot = (const uint8_t *)slot_of(t, line, way);
+            const uint8_t *slot = (const uint8_t *)slot_at(t, line, way);
             for (size_t at = 0; at < SHORT_SLOT; at += CACHE_LINE)
                 __builtin_prefetch(slot + at);
             break;
@@ -148,16 +149,17 @@ void answer_cache_probe(const struct answer_cache *answer_cache, struct exchange
     }
 }
 
-static const uint8_t *name_of(const struct slot *s) { return (const uint8_t *)(s + 1); }
+static const uint8_t *slot_name(const struct slot *s) { return (const uint8_t *)(s + 1); }
 
-static bool is_same(const struct slot *s, const struct exchange *ex)
+static bool is_answer_to(const struct slot *s, const struct exchange *ex)
 {
-    return s->type == ex->query.qtype && s->is_do == is_do(ex) && s->name_len == ex->name.len &&
-           memcmp(name_of(s), ex->name.lower, s->name_len) == 0;
+    return s->type == ex->query.qtype && s->is_do == has_do_flag(ex) &&
+           s->name_len == ex->name.len &&
+           memcmp(slot_name(s), ex->name.lower, s->name_len) == 0;
 }
 
-static bool is_current(const struct slot *s, const struct cache_versions *versions,
-                       int64_t now_ms)
+static bool is_slot_current(const struct slot *s, const struct cache_versions *versions,
+                            int64_t now_ms)
 {
     if (now_ms >= s->expire_ms || now_ms < s->kept_ms)
         return false;
@@ -168,10 +170,10 @@ static bool is_current(const struct slot *s, const struct cache_versions *versio
     return true;
 }
 
-static bool write_answer(const struct slot *s, struct exchange *ex, int64_t now_ms)
+static bool copy_answer(const struct slot *s, struct exchange *ex, int64_t now_ms)
 {
     struct builder *b = &ex->out;
-    const uint8_t *at = name_of(s) + s->name_len;
+    const uint8_t *at = slot_name(s) + s->name_len;
     uint32_t age_s = (uint32_t)((now_ms - s->kept_ms) / 1000);
 
     if (b->limit - b->len < s->len)
@@ -192,21 +194,21 @@ bool answer_cache_answer(struct answer_cache *answer_cache,
                          const struct cache_versions *versions, struct exchange *ex,
                          int64_t now_ms, unsigned *rcode)
 {
-    uint64_t hash = hash_of(ex);
+    uint64_t hash = query_hash(ex);
 
     for (size_t k = 0; k < ARRAY_LEN(answer_cache->tables); k++) {
         const struct table *t = &answer_cache->tables[k];
-        struct line *line = line_of(t, hash);
+        struct line *line = line_at(t, hash);
         for (unsigned way = find_tag(line, tag_of(hash), 0); way < WAYS;
              way = find_tag(line, tag_of(hash), way + 1)) {
-            const struct slot *s = slot_of(t, line, way);
-            if (!is_same(s, ex))
+            const struct slot *s = slot_at(t, line, way);
+            if (!is_answer_to(s, ex))
                 continue;
-            if (!is_current(s, versions, now_ms)) {
+            if (!is_slot_current(s, versions, now_ms)) {
                 line->tags[way] = 0;
                 return false;
             }
-            if (++answer_cache->sample % SAMPLE == 0 || !write_answer(s, ex, now_ms))
+            if (++answer_cache->sample % SAMPLE == 0 || !copy_answer(s, ex, now_ms))
                 return false;
             line->used |= (uint8_t)(1 << way);
             *rcode = s->rcode;
@@ -218,10 +220,11 @@ bool answer_cache_answer(struct answer_cache *answer_cache,
 
 /* ---- keeping ---- */
 
-/* Where the TTLs of the records stand that were written behind the question; false when there
- * are too many, or one has no time left.  *least gets the smallest. */
-static bool find_ttls(const struct exchange *ex, size_t begin, uint16_t at[TTLS_MAX],
-                      unsigned *cnt, uint32_t *least)
+/* Find the TTLs of the records behind the question section: their offsets from `begin`, their
+ * number, and the smallest in *least.  Return false if there are none or too many, or if one is
+ * 0. */
+static bool locate_ttls(const struct exchange *ex, size_t begin, uint16_t at[TTLS_MAX],
+                        unsigned *cnt, uint32_t *least)
 {
     const struct builder *b = &ex->out;
     struct cursor c = cursor_over(b->wire, b->len);
@@ -243,8 +246,8 @@ static bool find_ttls(const struct exchange *ex, size_t begin, uint16_t at[TTLS_
     return !cursor_failed(&c) && *cnt > 0 && *least > 0;
 }
 
-/* A free way, or one that was not asked for since the hand came by. */
-static unsigned choose_way(struct line *line)
+/* Return a free way, or one that was not used since the hand came by. */
+static unsigned replaceable_way(struct line *line)
 {
     unsigned way = find_tag(line, 0, 0);
 
@@ -255,18 +258,18 @@ static unsigned choose_way(struct line *line)
     return line->hand++ % WAYS;
 }
 
-/* The way that has this question already, or the one to be replaced. */
-static unsigned find_way(const struct table *t, struct line *line, uint32_t tag,
-                         const struct exchange *ex)
+/* Return the way that has an answer to this query, or the way to replace. */
+static unsigned way_for(const struct table *t, struct line *line, uint32_t tag,
+                        const struct exchange *ex)
 {
     for (unsigned way = find_tag(line, tag, 0); way < WAYS; way = find_tag(line, tag, way + 1))
-        if (is_same(slot_of(t, line, way), ex))
+        if (is_answer_to(slot_at(t, line, way), ex))
             return way;
-    return choose_way(line);
+    return replaceable_way(line);
 }
 
-/* Whether it depends on few entries, whose versions are those that were read: nothing has been
- * written since this turn began to read. */
+/* Note the versions of the entries that the answer depends on.  Return false if anything has
+ * been written since this turn began to read: the answer may be made of older versions. */
 static bool note_versions(struct slot *s, const struct cache *cache)
 {
     const struct cache_versions *versions = cache->store->versions;
@@ -289,7 +292,7 @@ void answer_cache_keep(struct answer_cache *answer_cache, const struct cache *ca
                      .type = ex->query.qtype,
                      .rcode = (uint8_t)rcode,
                      .name_len = ex->name.len,
-                     .is_do = is_do(ex)};
+                     .is_do = has_do_flag(ex)};
     uint16_t ttls[TTLS_MAX];
     uint32_t least;
     unsigned ttl_cnt;
@@ -297,7 +300,7 @@ void answer_cache_keep(struct answer_cache *answer_cache, const struct cache *ca
 
     if (cache->used.cnt == 0 || cache->used.cnt > CACHE_USED_MAX ||
         cache->store->popularity(cache->store, cache->used.hashes[0]) < USES_WANTED ||
-        b->len <= begin || !find_ttls(ex, begin, ttls, &ttl_cnt, &least))
+        b->len <= begin || !locate_ttls(ex, begin, ttls, &ttl_cnt, &least))
         return;
     size_t len = b->len - begin;
     size_t need = sizeof(s) + s.name_len + 2 * (size_t)ttl_cnt + len;
@@ -313,10 +316,10 @@ void answer_cache_keep(struct answer_cache *answer_cache, const struct cache *ca
     for (int i = 0; i < 3; i++)
         s.cnt[i] = b->cnt[MESSAGE_ANSWER + i];
     const struct table *t = &answer_cache->tables[need > SHORT_SLOT];
-    uint64_t hash = hash_of(ex);
-    struct line *line = line_of(t, hash);
-    unsigned way = find_way(t, line, tag_of(hash), ex);
-    struct slot *to = slot_of(t, line, way);
+    uint64_t hash = query_hash(ex);
+    struct line *line = line_at(t, hash);
+    unsigned way = way_for(t, line, tag_of(hash), ex);
+    struct slot *to = slot_at(t, line, way);
     *to = s;
     uint8_t *p = (uint8_t *)(to + 1);
     memcpy(p, ex->name.lower, s.name_len);

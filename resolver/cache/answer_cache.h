@@ -1,12 +1,11 @@
-/* resolver/cache/answer_cache.h | finished answers of names that are asked again and again
+/* resolver/cache/answer_cache.h | the answer cache: finished answers of popular names
  *
- * What the cache was asked for twice is kept as it goes on the wire, so that the next time it
- * is one copy and some TTLs.  An answer goes when the first of its TTLs ends - or its last
- * tenth begins, so that it can be asked for ahead of time - or when anything it was made of has
- * been written again.  One hit in some is let through to the cache, so that eviction sees what
- * is popular.
+ * An answer that the cache gave at least twice is kept in wire format: the next query for it
+ * costs one copy and a few TTLs.  An answer is dropped when the first of its TTLs runs out,
+ * when its prefetch is due, or when an entry that it was made of has been written again.  One
+ * cache hit in 64 passes by to the cache, so that eviction learns which names are popular.
  *
- * Owner:    the engine's user.
+ * Owner:    the user of the engine.
  * Thread:   one worker.
  */
 #pragma once
@@ -16,24 +15,25 @@
 
 struct answer_cache;
 
-/* A table of about `bytes`; ERR_NOMEM. */
+/* Make an empty table of about `bytes`.  ERR_NOMEM. */
 MUST_USE enum err answer_cache_new(size_t bytes, struct answer_cache **out);
 
-/* Forget everything: the configuration is another one. */
+/* Drop all answers; for a new configuration or a flushed cache. */
 void answer_cache_clear(struct answer_cache *answer_cache);
 
-/* Prefetch what answer_cache_answer will read for these. */
+/* Prefetch into the CPU's caches what answer_cache_answer will read for these queries. */
 void answer_cache_probe(const struct answer_cache *answer_cache, struct exchange *const *batch,
                         size_t cnt);
 
-/* Write the answer into `ex`, which intake has begun; false: it is not here, and nothing is
- * written.  `now_ms` is wall time. */
+/* Write the answer into `ex`, which intake has begun.  Return false, and write nothing, if
+ * there is none.  `now_ms` is wall time. */
 bool answer_cache_answer(struct answer_cache *answer_cache,
                          const struct cache_versions *versions, struct exchange *ex,
                          int64_t now_ms, unsigned *rcode);
 
-/* Keep the answer that was written into `ex` out of what `cache` says was used, until
- * `until_ms` at most, if it is worth it and fits. */
+/* Keep the answer that was written into `ex`, until `until_ms` (wall) at most.  `cache->used`
+ * lists the entries it was made of.  An answer that is not popular, depends on too many entries
+ * or is too large is not kept. */
 void answer_cache_keep(struct answer_cache *answer_cache, const struct cache *cache,
                        const struct exchange *ex, unsigned rcode, int64_t now_ms,
                        int64_t until_ms);

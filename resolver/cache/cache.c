@@ -1,21 +1,21 @@
-/* Keys: a space, the name as RFC 4034 6.1 orders it, the type: all of a name stands together.
- * Values: a head of fixed size, then RRsets as they are packed elsewhere; nothing in them is
- * believed unchecked.  Failures have a space of their own: they do not take the place of data
- * that has ended, which may still be better than nothing. */
+/* A key is a space, the name in the order of RFC 4034 6.1, and the type, so that the entries of
+ * a name stand together.  A value is a head of fixed size, then RRsets as dns/rrset.h packs
+ * them, and is checked when it is read.  Failures have a space of their own, so that a failure
+ * does not replace expired data, which may still be served stale. */
 #include "resolver/cache/cache.h"
 
 #include "base/hash.h"
 #include "base/now.h"
 
-enum space { SPACE_DATA = 1, SPACE_CUT, SPACE_FAILURE };
+enum space { SPACE_DATA = 1, SPACE_DELEGATION, SPACE_FAILURE };
 
 enum {
     VERSION = 4,
     NO_SOA_TTL = 5,
     TTL_LIMIT = 0x7fffffff,
-    NEAR_END = 10,
-    FOLDED = 16,
-    CLOCK_SLACK_MS = 10000,
+    PREFETCH_PART = 10,      /* an entry is prefetched in the last tenth of its TTL */
+    FOLDED = 16,             /* octets of the hashes that end a long key */
+    CLOCK_SLACK_MS = 10000,  /* steps of the clock that are tolerated */
     TYPES_OF_THEIR_OWN = 66, /* up to HTTPS */
     TYPES_SHARED = 0xff00,
     FLUSH_AT_ONCE = 64,
@@ -24,7 +24,7 @@ enum {
 
 enum { STALE_SHOWN_MS = 86400000 };
 
-/* docs/CACHE.md describes it. */
+/* docs/CACHE.md describes this format. */
 struct head {
     uint8_t version, kind, rank, addr_len; /* addr_len: 0, 4 or 16 */
     uint32_t ttl;
@@ -33,10 +33,10 @@ struct head {
     uint16_t port;
     uint16_t ede;
     uint16_t failed_cnt;
-    uint16_t owner_len; /* of the SOA: it stands behind the RRset */
+    uint16_t owner_len; /* of the SOA, whose owner stands behind the RRset */
     uint32_t route;
-    uint16_t type;      /* of the key it was kept under; 0: the name itself, or a delegation */
-    uint8_t validation; /* 0: not looked at */
+    uint16_t type;      /* of the key; 0: the name itself, or a delegation */
+    uint8_t validation; /* 0: not validated */
     uint8_t section;    /* of the message where it stood */
 };
 
@@ -69,8 +69,8 @@ void cache_name_init(struct cache_name *name, const uint8_t *dname)
     }
 }
 
-/* A name has at most 100 types (docs/LIMITS.md section 3): all but the old ones share what is
- * left, and the last one that came is kept. */
+/* A name has at most 100 types in the cache (docs/LIMITS.md section 3): those above HTTPS share
+ * 34 places, and the type that was cached last keeps a place. */
 static uint16_t type_place(uint16_t type)
 {
     return type < TYPES_OF_THEIR_OWN
@@ -79,10 +79,11 @@ static uint16_t type_place(uint16_t type)
                             type * 40503U % 65536 % (CACHE_TYPES_MAX - TYPES_OF_THEIR_OWN));
 }
 
-/* The key of the suffix of `labels` labels.  A name of many octets 00 and 01 may be too long
- * for LMDB: its end is replaced by a hash then. */
-static struct cache_key key_at(const struct cache_name *name, enum space space, unsigned labels,
-                               uint16_t place, uint8_t bytes[CACHE_STORE_KEY_MAX])
+/* Return the key of the suffix of `labels` labels.  Octets 00 and 01 take two each, so a name
+ * of many of them may be too long for LMDB: hashes replace its end then. */
+static struct cache_key place_key(const struct cache_name *name, enum space space,
+                                  unsigned labels, uint16_t place,
+                                  uint8_t bytes[CACHE_STORE_KEY_MAX])
 {
     size_t len = name->end[labels];
 
@@ -99,20 +100,20 @@ static struct cache_key key_at(const struct cache_name *name, enum space space, 
         memcpy(bytes, name->key, len);
     }
     bytes[0] = (uint8_t)space;
-    if (space != SPACE_CUT) {
+    if (space != SPACE_DELEGATION) {
         util_put_u16(bytes + len, place);
         len += 2;
     }
     return (struct cache_key){bytes, len, hash_more(hash_start(), bytes, len)};
 }
 
-static struct cache_key key_of(const struct cache_name *name, enum space space, unsigned labels,
-                               uint16_t type, uint8_t bytes[CACHE_STORE_KEY_MAX])
+static struct cache_key entry_key(const struct cache_name *name, enum space space,
+                                  unsigned labels, uint16_t type,
+                                  uint8_t bytes[CACHE_STORE_KEY_MAX])
 {
-    return key_at(name, space, labels, type_place(type), bytes);
+    return place_key(name, space, labels, type_place(type), bytes);
 }
 
-/* Which configured servers answer for a name now; the parent's for a DS (RFC 4035 3.1.4.1). */
 uint32_t cache_route(const struct cache *cache, const struct cache_name *name, unsigned labels,
                      uint16_t type)
 {
@@ -126,15 +127,16 @@ uint32_t cache_route(const struct cache *cache, const struct cache_name *name, u
     return route_find(cache->route, &parts, labels - (type == RRTYPE_DS && labels > 0))->tag;
 }
 
-/* ---- finding ---- */
+/* ---- reading ---- */
 
-/* What is there, alive or not, if it came the way it would come now. */
-static const uint8_t *get(struct cache *cache, const struct cache_name *name, enum space space,
-                          unsigned labels, uint16_t type, struct head *head, size_t *len,
-                          uint64_t *hash)
+/* Return the value of a key behind its head, alive or expired.  An entry that came from other
+ * configured servers than those of today is not found. */
+static const uint8_t *read_cached(struct cache *cache, const struct cache_name *name,
+                                  enum space space, unsigned labels, uint16_t type,
+                                  struct head *head, size_t *len, uint64_t *hash)
 {
     uint8_t bytes[CACHE_STORE_KEY_MAX];
-    struct cache_key key = key_of(name, space, labels, type, bytes);
+    struct cache_key key = entry_key(name, space, labels, type, bytes);
     const uint8_t *value = cache->store->get(cache->store, &key, len);
 
     if (!value || *len < sizeof(*head))
@@ -148,12 +150,13 @@ static const uint8_t *get(struct cache *cache, const struct cache_name *name, en
     return value + sizeof(*head);
 }
 
-static int64_t end_of(const struct head *head)
+static int64_t expiry_of(const struct head *head)
 {
     return head->cached_ms + (int64_t)head->ttl * 1000;
 }
 
-/* Learnt in the future: the clock was set back, and nobody knows how long this may live. */
+/* Return true if an entry was cached in the future: the clock was set back meanwhile, so its
+ * age is unknown. */
 static bool is_ahead(const struct head *head, int64_t now_ms)
 {
     return head->cached_ms > now_ms + CLOCK_SLACK_MS;
@@ -163,12 +166,12 @@ static bool is_alive(const struct head *head, const struct cache_time *when)
 {
     if (is_ahead(head, when->now_ms))
         return false;
-    return when->now_ms < end_of(head) || head->cached_ms >= when->since_ms;
+    return when->now_ms < expiry_of(head) || head->cached_ms >= when->since_ms;
 }
 
 static uint32_t ttl_left(const struct head *head, const struct cache_time *when)
 {
-    int64_t left_ms = end_of(head) - when->now_ms;
+    int64_t left_ms = expiry_of(head) - when->now_ms;
     int64_t left = left_ms > 0 ? (left_ms + 999) / 1000 : 0;
     return left > head->ttl ? head->ttl : (uint32_t)left; /* the clock was set back */
 }
@@ -182,7 +185,8 @@ static void note_use(struct cache *cache, uint64_t hash)
     used->cnt++;
 }
 
-/* Copy what stands behind the head; false when it is not what the head says. */
+/* Copy what stands behind the head.  Return false if it is not what the head says, or without
+ * memory. */
 static bool copy_payload(const struct head *head, const uint8_t *bytes, size_t len,
                          struct arena *arena, struct cache_found *out)
 {
@@ -190,7 +194,7 @@ static bool copy_payload(const struct head *head, const uint8_t *bytes, size_t l
 
     if (head->kind != CACHE_DATA && len == 0)
         return true; /* no SOA */
-    /* aligned, with a NUL behind */
+    /* arena_copy aligns the copy and ends it with a NUL */
     const uint8_t *copy = arena_copy(arena, bytes, len);
     if (!copy)
         return false;
@@ -208,7 +212,6 @@ static bool copy_payload(const struct head *head, const uint8_t *bytes, size_t l
                      dname_check(out->soa_owner, head->owner_len) == head->owner_len;
 }
 
-/* What the head says. */
 static struct cache_found found_of(const struct head *head, const struct cache_time *when)
 {
     struct cache_found out = {.kind = (enum cache_kind)head->kind,
@@ -218,9 +221,9 @@ static struct cache_found found_of(const struct head *head, const struct cache_t
                               .section = head->section,
                               .validation = head->validation,
                               .is_stale = !is_alive(head, when),
-                              .expire_ms = end_of(head),
+                              .expire_ms = expiry_of(head),
                               .prefetch_ms =
-                                  end_of(head) - head->ttl / NEAR_END * (int64_t)1000,
+                                  expiry_of(head) - head->ttl / PREFETCH_PART * (int64_t)1000,
                               .cached_ms = head->cached_ms,
                               .text = "",
                               .ede = head->ede,
@@ -231,32 +234,32 @@ static struct cache_found found_of(const struct head *head, const struct cache_t
     return out;
 }
 
-/* Failures of an earlier process do not count: a restart tries anew.  The clock may have been
- * set back since. */
-static bool is_of_before(struct cache *cache, const struct head *head, int64_t now_ms)
+/* Return true if an earlier process cached the failure: it does not count, so that a restart
+ * tries anew.  If the clock was set back, the start of this process moves back with it. */
+static bool is_of_earlier_process(struct cache *cache, const struct head *head, int64_t now_ms)
 {
     if (now_ms < cache->start_ms)
         cache->start_ms = now_ms;
     return head->cached_ms < cache->start_ms;
 }
 
-static bool find(struct cache *cache, const struct cache_name *name, enum space space,
-                 unsigned labels, uint16_t type, const struct cache_time *when,
-                 struct arena *arena, struct cache_found *out)
+static bool find_entry(struct cache *cache, const struct cache_name *name, enum space space,
+                       unsigned labels, uint16_t type, const struct cache_time *when,
+                       struct arena *arena, struct cache_found *out)
 {
     struct head head;
     size_t len;
     uint64_t hash;
-    const uint8_t *bytes = get(cache, name, space, labels, type, &head, &len, &hash);
+    const uint8_t *bytes = read_cached(cache, name, space, labels, type, &head, &len, &hash);
 
     if (!bytes || head.cached_ms < when->fresh_ms ||
         (head.kind == CACHE_FAILURE) != (space == SPACE_FAILURE) ||
-        (space == SPACE_FAILURE && is_of_before(cache, &head, when->now_ms)))
+        (space == SPACE_FAILURE && is_of_earlier_process(cache, &head, when->now_ms)))
         return false;
-    bool lives = is_alive(&head, when);
-    /* TTL 0 was for whoever waited, and nobody else (RFC 8767 4, RFC 2181 8) */
-    if (!lives && (head.ttl == 0 || is_ahead(&head, when->now_ms) ||
-                   when->now_ms >= end_of(&head) + when->stale_ms))
+    /* data with TTL 0 are for the queries that waited for them only (RFC 2181 8), and are not
+     * served stale (RFC 8767 4) */
+    if (!is_alive(&head, when) && (head.ttl == 0 || is_ahead(&head, when->now_ms) ||
+                                   when->now_ms >= expiry_of(&head) + when->stale_ms))
         return false;
     *out = found_of(&head, when);
     out->hash = hash;
@@ -271,7 +274,7 @@ bool cache_find(struct cache *cache, const struct cache_name *name, unsigned lab
                 uint16_t type, const struct cache_time *when, struct arena *arena,
                 struct cache_found *out)
 {
-    return find(cache, name, SPACE_DATA, labels, type, when, arena, out) &&
+    return find_entry(cache, name, SPACE_DATA, labels, type, when, arena, out) &&
            (out->kind == CACHE_DATA || out->kind == CACHE_NODATA);
 }
 
@@ -279,7 +282,7 @@ bool cache_find_cname(struct cache *cache, const struct cache_name *name,
                       const struct cache_time *when, struct arena *arena,
                       struct cache_found *out)
 {
-    return find(cache, name, SPACE_DATA, name->labels, RRTYPE_CNAME, when, arena, out) &&
+    return find_entry(cache, name, SPACE_DATA, name->labels, RRTYPE_CNAME, when, arena, out) &&
            out->kind == CACHE_DATA;
 }
 
@@ -296,14 +299,14 @@ bool cache_find_failure(struct cache *cache, const struct cache_name *name, uint
                         const struct cache_time *when, struct arena *arena,
                         struct cache_found *out)
 {
-    return find(cache, name, SPACE_FAILURE, name->labels, type, when, arena, out);
+    return find_entry(cache, name, SPACE_FAILURE, name->labels, type, when, arena, out);
 }
 
 bool cache_find_nxdomain(struct cache *cache, const struct cache_name *name,
                          const struct cache_time *when, struct arena *arena,
                          struct cache_found *out)
 {
-    return find(cache, name, SPACE_DATA, name->labels, 0, when, arena, out) &&
+    return find_entry(cache, name, SPACE_DATA, name->labels, 0, when, arena, out) &&
            out->kind == CACHE_NXDOMAIN;
 }
 
@@ -312,7 +315,7 @@ bool cache_find_dname(struct cache *cache, const struct cache_name *name,
                       struct cache_found *out, unsigned *labels)
 {
     for (unsigned n = name->labels; n-- > 0;)
-        if (find(cache, name, SPACE_DATA, n, RRTYPE_DNAME, when, arena, out) &&
+        if (find_entry(cache, name, SPACE_DATA, n, RRTYPE_DNAME, when, arena, out) &&
             out->kind == CACHE_DATA) {
             *labels = n;
             return true;
@@ -320,14 +323,14 @@ bool cache_find_dname(struct cache *cache, const struct cache_name *name,
     return false;
 }
 
-/* ---- looking at it ---- */
+/* ---- show and flush ---- */
 
-/* The type that is kept at the place of a type; false: nothing is. */
+/* Get the type that is cached at a place.  Return false if there is none. */
 static bool type_at(struct cache *cache, const struct cache_name *name, enum space space,
                     uint16_t place, uint16_t *type)
 {
     uint8_t bytes[CACHE_STORE_KEY_MAX];
-    struct cache_key key = key_at(name, space, name->labels, place, bytes);
+    struct cache_key key = place_key(name, space, name->labels, place, bytes);
     struct head head;
     size_t len;
     const uint8_t *value = cache->store->get(cache->store, &key, &len);
@@ -344,8 +347,10 @@ static uint16_t place_number(unsigned i)
     return (uint16_t)(i < TYPES_OF_THEIR_OWN ? i : TYPES_SHARED + i - TYPES_OF_THEIR_OWN);
 }
 
-static void show_cut(struct cache *cache, const struct cache_name *name, struct arena *arena,
-                     void (*show)(void *data, const struct cache_entry *entry), void *data)
+static void show_delegation(struct cache *cache, const struct cache_name *name,
+                            struct arena *arena,
+                            void (*show)(void *data, const struct cache_entry *entry),
+                            void *data)
 {
     struct cache_time when = {.now_ms = now_wall_ms(), .since_ms = INT64_MAX};
     struct cache_entry entry = {0};
@@ -353,7 +358,8 @@ static void show_cut(struct cache *cache, const struct cache_name *name, struct 
     struct delegation delegation;
     size_t len;
     uint64_t hash;
-    const uint8_t *bytes = get(cache, name, SPACE_CUT, name->labels, 0, &head, &len, &hash);
+    const uint8_t *bytes =
+        read_cached(cache, name, SPACE_DELEGATION, name->labels, 0, &head, &len, &hash);
 
     if (!bytes)
         return;
@@ -374,24 +380,24 @@ void cache_show(struct cache *cache, const struct cache_name *name, struct arena
     struct cache_time when = {
         .now_ms = now_wall_ms(), .since_ms = INT64_MAX, .stale_ms = STALE_SHOWN_MS};
 
-    show_cut(cache, name, arena, show, data);
+    show_delegation(cache, name, arena, show, data);
     for (size_t s = 0; s < ARRAY_LEN(spaces); s++)
         for (unsigned i = 0; i < CACHE_TYPES_MAX; i++) {
             struct cache_entry entry = {0};
             if (!type_at(cache, name, spaces[s], place_number(i), &entry.type) ||
-                !find(cache, name, spaces[s], name->labels, entry.type, &when, arena,
-                      &entry.found))
+                !find_entry(cache, name, spaces[s], name->labels, entry.type, &when, arena,
+                            &entry.found))
                 continue;
             entry.uses = cache->store->popularity(cache->store, entry.found.hash);
             show(data, &entry);
         }
 }
 
-static size_t forget(struct cache *cache, const struct cache_name *name, enum space space,
-                     uint16_t place)
+static size_t remove_entry(struct cache *cache, const struct cache_name *name, enum space space,
+                           uint16_t place)
 {
     uint8_t bytes[CACHE_STORE_KEY_MAX];
-    struct cache_key key = key_at(name, space, name->labels, place, bytes);
+    struct cache_key key = place_key(name, space, name->labels, place, bytes);
     size_t len;
     bool is_there = cache->store->get(cache->store, &key, &len) != NULL;
 
@@ -402,10 +408,10 @@ static size_t forget(struct cache *cache, const struct cache_name *name, enum sp
 
 size_t cache_flush(struct cache *cache, const struct cache_name *name)
 {
-    size_t cnt = forget(cache, name, SPACE_CUT, 0);
+    size_t cnt = remove_entry(cache, name, SPACE_DELEGATION, 0);
     for (unsigned i = 0; i < CACHE_TYPES_MAX; i++)
-        cnt += forget(cache, name, SPACE_DATA, place_number(i)) +
-               forget(cache, name, SPACE_FAILURE, place_number(i));
+        cnt += remove_entry(cache, name, SPACE_DATA, place_number(i)) +
+               remove_entry(cache, name, SPACE_FAILURE, place_number(i));
     return cnt;
 }
 
@@ -424,7 +430,7 @@ bool cache_flush_below(struct cache *cache, const struct cache_name *name,
                                                FLUSH_AT_ONCE, cnt);
     flushing->idle = *cnt == before ? flushing->idle + 1 : 0;
     if (has_more)
-        return flushing->idle < FLUSH_IDLE_MAX; /* without memory it gives up some time */
+        return flushing->idle < FLUSH_IDLE_MAX; /* give up if memory stays short */
     flushing->place = (struct cache_place){0};
     return ++flushing->space <= SPACE_FAILURE;
 }
@@ -435,7 +441,7 @@ void cache_count_uses(struct cache *cache)
         cache->store->use(cache->store, cache->used.hashes[i]);
 }
 
-/* ---- keeping ---- */
+/* ---- writing ---- */
 
 static uint32_t clamp_ttl(uint32_t ttl, uint32_t min, uint32_t max)
 {
@@ -444,7 +450,7 @@ static uint32_t clamp_ttl(uint32_t ttl, uint32_t min, uint32_t max)
     return (uint32_t)util_min(util_max(ttl, min), max);
 }
 
-static void put_origin(struct head *head, const struct cache_origin *origin)
+static void set_origin(struct head *head, const struct cache_origin *origin)
 {
     size_t len;
 
@@ -460,26 +466,29 @@ static void put_origin(struct head *head, const struct cache_origin *origin)
     memcpy(head->addr, octets, len);
 }
 
-/* Whether something of higher rank lives there (RFC 2181 5.4.1); *is_there: anything is. */
+/* Return true if an entry of higher rank is alive there (RFC 2181 5.4.1).  *is_there gets
+ * whether there is any entry. */
 static bool is_outranked(struct cache *cache, const struct cache_name *name, uint16_t type,
                          const struct cache_origin *origin, bool *is_there)
 {
     struct head head;
     size_t len;
     uint64_t hash;
-    *is_there = get(cache, name, SPACE_DATA, name->labels, type, &head, &len, &hash) != NULL;
+    *is_there =
+        read_cached(cache, name, SPACE_DATA, name->labels, type, &head, &len, &hash) != NULL;
     return *is_there && head.cached_ms >= origin->fresh_ms &&
-           !is_ahead(&head, origin->now_ms) && origin->now_ms < end_of(&head) &&
+           !is_ahead(&head, origin->now_ms) && origin->now_ms < expiry_of(&head) &&
            head.rank > (uint8_t)origin->rank;
 }
 
-struct part {
+struct octets {
     const void *bytes;
     size_t len;
 };
 
-static enum err put(struct cache *cache, const struct cache_name *name, enum space space,
-                    uint16_t type, struct head *head, struct part a, struct part b)
+static enum err write_entry(struct cache *cache, const struct cache_name *name,
+                            enum space space, uint16_t type, struct head *head, struct octets a,
+                            struct octets b)
 {
     uint8_t bytes[CACHE_STORE_KEY_MAX], value[CACHE_STORE_VALUE_MAX];
 
@@ -492,9 +501,9 @@ static enum err put(struct cache *cache, const struct cache_name *name, enum spa
         memcpy(value + sizeof(*head), a.bytes, a.len);
     if (b.len)
         memcpy(value + sizeof(*head) + a.len, b.bytes, b.len);
-    struct cache_key key = key_of(name, space, name->labels, type, bytes);
+    struct cache_key key = entry_key(name, space, name->labels, type, bytes);
     return cache->store->put(cache->store, &key, value, sizeof(*head) + a.len + b.len,
-                             end_of(head));
+                             expiry_of(head));
 }
 
 static size_t set_len(const struct rrset *set)
@@ -517,16 +526,16 @@ enum err cache_put(struct cache *cache, const uint8_t *owner, const struct rrset
     if (is_outranked(cache, &name, set->type, origin, &is_there) ||
         is_outranked(cache, &name, 0, origin, &is_denied))
         return ERR_OK;
-    put_origin(&head, origin);
-    if (is_denied) { /* the name is there after all */
-        struct cache_key negative = key_of(&name, SPACE_DATA, name.labels, 0, bytes);
+    set_origin(&head, origin);
+    if (is_denied) { /* data disprove the cached NXDOMAIN */
+        struct cache_key negative = entry_key(&name, SPACE_DATA, name.labels, 0, bytes);
         cache->store->remove(cache->store, &negative);
     }
-    return put(cache, &name, SPACE_DATA, set->type, &head, (struct part){set, set_len(set)},
-               (struct part){NULL, 0});
+    return write_entry(cache, &name, SPACE_DATA, set->type, &head,
+                       (struct octets){set, set_len(set)}, (struct octets){NULL, 0});
 }
 
-/* RFC 2308 5: the smaller of the SOA's TTL and its MINIMUM, which is the last of its fields. */
+/* Return the smaller of the SOA's TTL and its MINIMUM (RFC 2308 5), the last of its fields. */
 static uint32_t negative_ttl(const struct rrset *soa)
 {
     struct rrset_record record = rrset_first(soa);
@@ -549,14 +558,14 @@ enum err cache_put_negative(struct cache *cache, const uint8_t *owner, uint16_t 
     cache_name_init(&name, owner);
     if (is_outranked(cache, &name, type, origin, &is_there))
         return ERR_OK;
-    put_origin(&head, origin);
-    enum err err =
-        put(cache, &name, SPACE_DATA, type, &head, (struct part){soa, soa ? set_len(soa) : 0},
-            (struct part){soa_owner, head.owner_len});
-    if (err == ERR_SPACE) { /* so many signatures: the absence alone has room */
+    set_origin(&head, origin);
+    enum err err = write_entry(cache, &name, SPACE_DATA, type, &head,
+                               (struct octets){soa, soa ? set_len(soa) : 0},
+                               (struct octets){soa_owner, head.owner_len});
+    if (err == ERR_SPACE) { /* the SOA has too many signatures: cache the answer without it */
         head.owner_len = 0;
-        err = put(cache, &name, SPACE_DATA, type, &head, (struct part){NULL, 0},
-                  (struct part){NULL, 0});
+        err = write_entry(cache, &name, SPACE_DATA, type, &head, (struct octets){NULL, 0},
+                          (struct octets){NULL, 0});
     }
     return err;
 }
@@ -570,16 +579,16 @@ void cache_put_failure(struct cache *cache, const uint8_t *owner, uint16_t type,
     uint64_t hash;
 
     cache_name_init(&name, owner);
-    put_origin(&head, origin);
-    if (get(cache, &name, SPACE_FAILURE, name.labels, type, &before, &len, &hash) &&
+    set_origin(&head, origin);
+    if (read_cached(cache, &name, SPACE_FAILURE, name.labels, type, &before, &len, &hash) &&
         !is_ahead(&before, origin->now_ms) &&
-        origin->now_ms < end_of(&before) + 2000 * (int64_t)before.ttl)
+        origin->now_ms < expiry_of(&before) + 2000 * (int64_t)before.ttl)
         head.failed_cnt = (uint16_t)util_min(before.failed_cnt + 1U, 10);
     size_t ttl = util_max((size_t)CACHE_FAILURE_MIN_S << head.failed_cnt, min_s);
     head.ttl = (uint32_t)util_min(ttl, CACHE_FAILURE_MAX_S);
-    enum err err = put(cache, &name, SPACE_FAILURE, type, &head,
-                       (struct part){text, strlen(text)}, (struct part){NULL, 0});
-    (void)err; /* not kept: the next client tries again */
+    enum err err = write_entry(cache, &name, SPACE_FAILURE, type, &head,
+                               (struct octets){text, strlen(text)}, (struct octets){NULL, 0});
+    (void)err; /* not cached: the next query tries again */
 }
 
 /* ---- delegations ---- */
@@ -592,14 +601,14 @@ void cache_put_delegation(struct cache *cache, const struct delegation *delegati
     uint8_t bytes[DELEGATION_BYTES_MAX];
     struct head head = {.kind = CACHE_DATA, .ttl = clamp_ttl(ttl, 0, cache->ttls.max)};
 
-    put_origin(&head, origin);
+    set_origin(&head, origin);
     if (left_s < head.ttl)
         head.ttl = (uint32_t)left_s;
     cache_name_init(&name, delegation->zone);
-    enum err err =
-        put(cache, &name, SPACE_CUT, 0, &head,
-            (struct part){bytes, delegation_write(delegation, bytes)}, (struct part){NULL, 0});
-    (void)err; /* not kept: the parent will be asked again */
+    enum err err = write_entry(cache, &name, SPACE_DELEGATION, 0, &head,
+                               (struct octets){bytes, delegation_write(delegation, bytes)},
+                               (struct octets){NULL, 0});
+    (void)err; /* not cached: the parent is queried again */
 }
 
 bool cache_find_delegation(struct cache *cache, const struct cache_name *name, unsigned labels,
@@ -610,14 +619,15 @@ bool cache_find_delegation(struct cache *cache, const struct cache_name *name, u
         struct head head;
         size_t len;
         uint64_t hash;
-        const uint8_t *bytes = get(cache, name, SPACE_CUT, n, 0, &head, &len, &hash);
+        const uint8_t *bytes =
+            read_cached(cache, name, SPACE_DELEGATION, n, 0, &head, &len, &hash);
         if (!bytes || !is_alive(&head, when) || head.cached_ms < when->fresh_ms)
             continue;
         delegation_init(out, dname_suffix(name->dname, n), DELEGATION_REFERRAL);
         if (delegation_parse(out, bytes, len, port, arena) != ERR_OK)
             continue;
         cache->store->use(cache->store, hash);
-        *expire_ms = end_of(&head);
+        *expire_ms = expiry_of(&head);
         return true;
     }
     return false;

@@ -1,5 +1,5 @@
-/* LMDB's lock file holds nothing that outlives a process, and could be damaged as well: it is
- * made anew at each start, while nobody else has the folder. */
+/* LMDB's lock file has nothing that outlives a process, and may be damaged too: it is made anew
+ * at each start, while this process alone has the folder. */
 #define _GNU_SOURCE
 #include "resolver/cache/cache_disk.h"
 
@@ -14,22 +14,22 @@
 
 enum { FOLDER_MODE = 0750, FILE_MODE = 0640 };
 
-static enum err fail(enum err err, char *why, const char *directory, const char *what)
+static enum err explain_error(enum err err, char *why, const char *directory, const char *what)
 {
     snprintf(why, CACHE_DISK_WHY_MAX, "%s: %s", directory, what);
     return err;
 }
 
-static const char *problem(int number)
+static const char *describe_errno(int number)
 {
     return number == EACCES
-               ? "permission denied; it has to belong to the user that the daemon runs as"
+               ? "permission denied; the folder must belong to the user that the daemon runs as"
                : strerror(number);
 }
 
-/* Whether another user could put something of theirs in the place of what root makes there.  A
- * sticky folder will do: what is root's stays there. */
-static bool is_of_others(int folder)
+/* Return true if this process is root and another user could replace the files it makes there.
+ * A sticky folder is safe: other users cannot remove root's files from it. */
+static bool is_writable_by_others(int folder)
 {
     struct stat st;
 
@@ -39,15 +39,15 @@ static bool is_of_others(int folder)
            (st.st_mode & (S_IWGRP | S_IWOTH) && !(st.st_mode & S_ISVTX));
 }
 
-/* A new lock file, which LMDB finds: of its own accord it would follow a link that stands
- * there. */
+/* Make a new lock file for LMDB, which would follow a symbolic link if it made the file itself.
+ */
 static enum err make_lock_file(struct cache_disk *d, char *why, const char *directory)
 {
     (void)unlinkat(d->folder, CACHE_DISK_FILE "-lock", 0);
     int fd = openat(d->folder, CACHE_DISK_FILE "-lock",
                     O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, FILE_MODE);
     if (fd < 0)
-        return fail(err_from_errno(errno), why, directory, problem(errno));
+        return explain_error(err_from_errno(errno), why, directory, describe_errno(errno));
     close(fd);
     return ERR_OK;
 }
@@ -59,18 +59,21 @@ static enum err lock_folder(struct cache_disk *d, const char *directory, char *w
         return made;
     d->folder = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (d->folder < 0)
-        return fail(ERR_IO, why, directory, problem(errno));
-    if (is_of_others(d->folder)) {
+        return explain_error(ERR_IO, why, directory, describe_errno(errno));
+    if (is_writable_by_others(d->folder)) {
         cache_disk_close(d);
-        return fail(ERR_DENIED, why, directory,
-                    "another user may write there, and this is root; server.user names the "
-                    "user to become");
+        return explain_error(
+            ERR_DENIED, why, directory,
+            "other users may write to this folder, so root does not keep its cache there; "
+            "set server.user to an unprivileged user, or make the folder root's alone");
     }
     if (flock(d->folder, LOCK_EX | LOCK_NB) == 0)
         return ERR_OK;
-    enum err err = errno == EWOULDBLOCK ? fail(ERR_DENIED, why, directory,
-                                               "another process keeps its cache there")
-                                        : fail(ERR_IO, why, directory, strerror(errno));
+    enum err err = errno == EWOULDBLOCK
+                       ? explain_error(ERR_DENIED, why, directory,
+                                       "another process has locked it for its cache; "
+                                       "give each resolver a cache.directory of its own")
+                       : explain_error(ERR_IO, why, directory, strerror(errno));
     cache_disk_close(d);
     return err;
 }
@@ -85,14 +88,14 @@ enum err cache_disk_set_aside(struct cache_disk *d, const char *reason)
     return unlinkat(d->folder, CACHE_DISK_FILE, 0) == 0 || errno == ENOENT ? ERR_OK : ERR_IO;
 }
 
-static enum err check_file(struct cache_disk *d, int fd, uint64_t size, cache_file_note note,
-                           void *data)
+static enum err check_or_set_aside(struct cache_disk *d, int fd, uint64_t size,
+                                   cache_file_note note, void *data)
 {
     struct stat st;
-    const char *what = "it cannot be read";
+    const char *what = "it cannot be mapped into memory";
 
     if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))
-        return cache_disk_set_aside(d, "it is no file that can be read");
+        return cache_disk_set_aside(d, "it is not a regular file");
     if (st.st_uid != geteuid())
         return cache_disk_set_aside(d, "it belongs to another user");
     d->is_new = st.st_size == 0;
@@ -109,7 +112,8 @@ static enum err check_file(struct cache_disk *d, int fd, uint64_t size, cache_fi
     return err == ERR_FORMAT ? cache_disk_set_aside(d, what) : err;
 }
 
-static enum err open_file(struct cache_disk *d, uint64_t size, cache_file_note note, void *data)
+static enum err inspect_file(struct cache_disk *d, uint64_t size, cache_file_note note,
+                             void *data)
 {
     int fd = openat(d->folder, CACHE_DISK_FILE, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
     enum err err;
@@ -117,13 +121,12 @@ static enum err open_file(struct cache_disk *d, uint64_t size, cache_file_note n
     d->is_new = fd < 0 && errno == ENOENT;
     if (d->is_new)
         return ERR_OK;
-    /* what stands there under its name is no file of ours, or it is the system that lacks
-     * something */
+    /* the first three say that this is not our file; the others are errors of the system */
     if (fd < 0)
         return errno == ELOOP || errno == EISDIR || errno == EACCES
                    ? cache_disk_set_aside(d, strerror(errno))
                    : ERR_IO;
-    err = check_file(d, fd, size, note, data);
+    err = check_or_set_aside(d, fd, size, note, data);
     close(fd);
     return err;
 }
@@ -135,29 +138,30 @@ enum err cache_disk_open(const char *directory, uint64_t size, cache_file_note n
 
     *d = (struct cache_disk){.folder = -1, .path = malloc(path_len)};
     if (!d->path)
-        return fail(ERR_NOMEM, why, directory, "out of memory");
+        return explain_error(ERR_NOMEM, why, directory, "out of memory");
     snprintf(d->path, path_len, "%s/" CACHE_DISK_FILE, directory);
     enum err err = lock_folder(d, directory, why);
     if (!err)
         err = make_lock_file(d, why, directory);
     if (!err) {
-        err = open_file(d, size, note, data);
+        err = inspect_file(d, size, note, data);
         if (err)
-            fail(err, why, directory,
-                 access(directory, W_OK | X_OK) != 0 ? problem(errno) : err_name(err));
+            explain_error(err, why, directory,
+                          access(directory, W_OK | X_OK) != 0 ? describe_errno(errno)
+                                                              : err_name(err));
     }
     if (err)
         cache_disk_close(d);
     return err;
 }
 
-static int reserve(struct cache_disk *d, uint64_t size)
+static int reserve_octets(struct cache_disk *d, uint64_t size)
 {
     int fd = openat(d->folder, CACHE_DISK_FILE, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW,
                     FILE_MODE);
     if (fd < 0)
         return errno;
-    /* its length stays what it is: LMDB takes a file that has one for its own */
+    /* keep the length: LMDB expects its pages in a file that is not empty */
     int number = fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, (off_t)size) == 0 ? 0 : errno;
     close(fd);
     return number;
@@ -165,20 +169,20 @@ static int reserve(struct cache_disk *d, uint64_t size)
 
 enum err cache_disk_reserve(struct cache_disk *d, uint64_t size, char why[CACHE_DISK_WHY_MAX])
 {
-    int number = reserve(d, size);
+    int number = reserve_octets(d, size);
 
     if (number == ENOSPC && unlinkat(d->folder, CACHE_DISK_DAMAGED, 0) == 0)
-        number = reserve(d, size); /* what was set aside is in the way */
+        number = reserve_octets(d, size); /* with the room of the file that was set aside */
     if (number == 0)
         return ERR_OK;
     if (d->is_new)
         (void)unlinkat(d->folder, CACHE_DISK_FILE, 0);
     if (number == ENOSPC)
         snprintf(why, CACHE_DISK_WHY_MAX,
-                 "%s: the disk has no room for its %llu MB (cache.size)", d->path,
-                 (unsigned long long)(size >> 20));
+                 "%s: the disk has no room for %llu MB; free some, or lower cache.size",
+                 d->path, (unsigned long long)(size >> 20));
     else
-        snprintf(why, CACHE_DISK_WHY_MAX, "%s: %llu MB cannot be reserved: %s", d->path,
+        snprintf(why, CACHE_DISK_WHY_MAX, "%s: cannot reserve %llu MB: %s", d->path,
                  (unsigned long long)(size >> 20), strerror(number));
     return number == ENOSPC ? ERR_SPACE : ERR_IO;
 }

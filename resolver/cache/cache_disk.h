@@ -1,6 +1,6 @@
-/* resolver/cache/cache_disk.h | the cache's folder: ours alone, and its file whole
+/* resolver/cache/cache_disk.h | the cache's folder, its lock, and a file that is safe to open
  *
- * Owner:    the caller holds the struct; the lock on the folder lasts until cache_disk_close.
+ * Owner:    the caller has the struct; the folder is locked until cache_disk_close.
  * Thread:   the main thread.
  */
 #pragma once
@@ -16,28 +16,30 @@ enum { CACHE_DISK_WHY_MAX = 400 };
 
 /* Lifetime: process. */
 struct cache_disk {
-    int folder;                      /* locked; -1: closed */
+    int folder;                      /* descriptor, locked; -1: closed */
     char *path;                      /* of the file */
     bool is_new;                     /* there is no file yet */
     char notice[CACHE_DISK_WHY_MAX]; /* what was set aside and why, "" for nothing */
 };
 
-/* Make the folder if it is not there, lock it, and check the file: `note` hears of each entry,
- * and for nothing when the file is set aside then (is_new).  A file that is not whole, or
- * larger than `size`, is renamed.  ERR_DENIED: another process has it, or this is root and
- * others may write in the folder; else as the system says.  `why` tells. */
+/* Make the folder if it is missing, lock it, and check the file.  A file that is damaged, or
+ * larger than `size`, is renamed to CACHE_DISK_DAMAGED, and `disk->is_new` is true then. `note`
+ * is called for each entry of the file; discard what it noted if `is_new` is true.  `why` gets
+ * the cause of an error.  ERR_DENIED if another process has the folder, or if this process is
+ * root and other users may write there; ERR_NOMEM, ERR_IO, or an error of the system. */
 MUST_USE enum err cache_disk_open(const char *directory, uint64_t size, cache_file_note note,
                                   void *data, struct cache_disk *disk,
                                   char why[CACHE_DISK_WHY_MAX]);
 
-/* Rename the file, so that a new one takes its place; `reason` goes into the notice. */
+/* Rename the file, so that a new one takes its place; `reason` goes into the notice.  ERR_IO.
+ */
 MUST_USE enum err cache_disk_set_aside(struct cache_disk *disk, const char *reason);
 
-/* Give the file all of its `size` octets now: a full disk later would be a signal.  What was
- * set aside before makes room if it has to. ERR_SPACE, ERR_IO: `why` tells; a file that was
- * there stays. */
+/* Reserve all `size` octets of the file now: under LMDB's writable map a full disk is a SIGBUS
+ * later.  A file that was set aside earlier is deleted if the disk has no room otherwise.
+ * ERR_SPACE, ERR_IO: `why` gets the cause, and a file that existed stays. */
 MUST_USE enum err cache_disk_reserve(struct cache_disk *disk, uint64_t size,
                                      char why[CACHE_DISK_WHY_MAX]);
 
-/* Give back the lock; closed already is fine. */
+/* Unlock and close the folder; one that is closed already is fine. */
 void cache_disk_close(struct cache_disk *disk);

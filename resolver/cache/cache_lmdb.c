@@ -1,6 +1,6 @@
-/* Batches go on one stack for all workers; whoever gets the lock writes all of them, and looks
- * again after giving it back, so that none is left lying.  LMDB's own lock is taken by the
- * holder of ours only. */
+/* All workers push their batches on one stack.  The worker that gets the lock writes all of
+ * them, and looks at the stack again after it has released the lock, so that no batch is left
+ * there. LMDB's own lock is only taken by the worker that has ours. */
 #include "resolver/cache/cache_lmdb.h"
 
 #include <errno.h>
@@ -17,40 +17,41 @@
 
 enum {
     FORMAT = 1,
-    BATCH_OPS = 64,          /* a large transaction in a full file fails itself */
-    BATCH_BYTES = 512 << 10, /* likewise, of large RRsets */
-    BATCHES_MAX = 64,        /* of a worker, on their way */
-    /* With more of them it waits at the end of its turn: what is learnt faster than it can be
-       kept is no use. */
+    BATCH_OPS = 64,          /* a larger transaction may not fit a full file */
+    BATCH_BYTES = 512 << 10, /* likewise, with large RRsets */
+    BATCHES_MAX = 64,        /* of a worker, sent and not yet committed */
+    /* With more of them a worker waits at the end of its turn: it resolves faster than the
+       cache can be written. */
     BATCHES_WAIT = 16,
     BATCH_OCTETS = 256 << 10, /* memory that a batch keeps for its next use */
     PENDING = 4096,
     WRITE_ROUNDS = 4,
-    SETTLE_OPS = 16,   /* so many are worth a transaction */
-    SETTLE_MS = 5,     /* and fewer do not wait longer */
-    USED_PERCENT = 85, /* above it is trimmed */
-    /* Or when fewer are left: a transaction writes each page anew that it touches. */
+    SETTLE_OPS = 16,   /* so many operations are worth a transaction */
+    SETTLE_MS = 5,     /* fewer wait no longer than this */
+    USED_PERCENT = 85, /* a fuller file is trimmed */
+    /* So is one with fewer free pages: a transaction copies each page that it changes. */
     SPARE_PAGES = 600,
     TRIM_OPS = 64,
-    TRIM_LOOKS = 1024,      /* entries looked at for one transaction of trimming */
-    TRIM_ROUNDS = 4,        /* transactions of trimming for one of writing */
-    TRIM_ROUNDS_TIGHT = 16, /* when there is hardly any room left */
+    TRIM_LOOKS = 1024,      /* entries examined per transaction of trimming */
+    TRIM_ROUNDS = 4,        /* transactions of trimming per transaction of writing */
+    TRIM_ROUNDS_TIGHT = 16, /* the same in a file that is tight */
     TIGHT_PERCENT = 93,
     SHARES = 4096,
-    SHARE_FAVOUR = 2, /* uses that an entry beyond its share needs more than others */
-    USES_TOLD = 1024,
-    USES_AGE = 1 << 19, /* then the sketch is halved: as many as it has counters in a row */
-    BATCHES_SPARE = 4,  /* that a view keeps */
-    READERS_SPARE = 16, /* of other processes, such as mdb_stat */
+    SHARE_FAVOUR =
+        2, /* more uses that an entry needs to stay if its domain is over its share */
+    USES_REPORTED = 1024, /* a view adds its uses to the total in steps of so many */
+    USES_AGE = 1 << 19,   /* uses until the sketch is halved: one per counter of a row */
+    BATCHES_SPARE = 4,    /* that a view keeps */
+    READERS_SPARE = 16,   /* for other processes, such as mdb_stat */
 };
 
-/* What stands before each value. */
+/* The head of each value in the file. */
 struct value_head {
-    uint64_t checksum; /* over key, end and value */
+    uint64_t checksum; /* over key, expire_ms and value */
     int64_t expire_ms;
 };
 
-/* The value of the key 00. */
+/* The value of the key 00, which makes the file ours. */
 struct mark {
     char name[8];
     uint32_t format;
@@ -61,15 +62,16 @@ struct mark {
 static const uint8_t mark_key[1] = {0};
 static const char mark_name[8] = "rootline";
 
-/* One value to be kept, or with value_len 0 a key to be forgotten. */
+/* A value to store, or with value_len 0 a key to delete. */
 struct op {
     uint64_t hash;
     size_t at; /* in the batch's octets: the key, then head and value */
     uint32_t key_len, value_len;
-    int64_t growth; /* of its domain's share, once it is written */
+    int64_t growth; /* octets that its domain's share grows by when it is written */
 };
 
-/* Lifetime: until it has been committed; the view uses a few again. */
+/* Operations that are committed together.  Lifetime: until the commit; the view reuses a few.
+ */
 struct batch {
     struct batch *next; /* on the stack, or spare */
     uint8_t *bytes;
@@ -94,14 +96,14 @@ struct cache_lmdb {
     _Atomic uint64_t uses; /* since the sketch was halved */
     _Atomic(struct batch *) stack;
     _Atomic bool is_locked;
-    _Atomic bool is_dead; /* the file turned out to be unusable: memory has to do */
+    _Atomic bool is_dead; /* the file is unusable: each view has a store in memory */
     _Atomic uint64_t broken, commits, written, trimmed, dropped;
     _Atomic uint64_t entries, used;
-    /* of whoever has the lock */
+    /* the following belong to the worker that has the lock */
     int64_t shares[SHARES]; /* octets by hash of the domain */
     uint8_t hand[CACHE_STORE_KEY_MAX];
     size_t hand_len;
-    unsigned least_uses;              /* fewer, and an entry goes */
+    unsigned least_uses;              /* an entry with fewer is evicted */
     uint64_t lap_looked, lap_victims; /* of the hand, since it was at the beginning */
 };
 
@@ -117,26 +119,27 @@ struct view {
     unsigned sent_cnt;
     struct batch *spare;
     unsigned spare_cnt;
-    /* Operations that are on their way, by hash: where there is none, nothing is searched. */
+    /* Numbers of uncommitted operations, by hash: if there are none, no batch is searched. */
     uint16_t pending[PENDING];
     struct cache_store *memory; /* when the file is unusable */
 };
 
-/* Whether an error passes: it says nothing of the file, and the next transaction may work. */
+/* Return true if an error says nothing of the file: the next transaction may succeed. */
 static bool is_passing(int rc)
 {
     return rc == ENOMEM || rc == EAGAIN || rc == MDB_MAP_FULL || rc == MDB_TXN_FULL ||
            rc == MDB_CURSOR_FULL || rc == MDB_READERS_FULL;
 }
 
-/* After an error that lasts memory has to do. */
-static void note_error(struct cache_lmdb *c, const char *what, int rc)
+/* Give up the file after an error that will not pass. */
+static void note_lmdb_error(struct cache_lmdb *c, const char *what, int rc)
 {
     if (!is_passing(rc) && !atomic_exchange(&c->is_dead, true))
-        log_error("cache: %s: %s: the cache is in memory from now on", what, mdb_strerror(rc));
+        log_error("cache: %s %s failed: %s; each worker caches in memory until a restart", what,
+                  c->disk.path, mdb_strerror(rc));
 }
 
-static struct cache_store *memory_of(struct view *v)
+static struct cache_store *memory_store(struct view *v)
 {
     v->store.is_shared = false;
     if (!v->memory)
@@ -145,12 +148,12 @@ static struct cache_store *memory_of(struct view *v)
     return v->memory;
 }
 
-static bool is_dead(const struct view *v)
+static bool is_file_dead(const struct view *v)
 {
     return __builtin_expect(atomic_load_explicit(&v->cache->is_dead, memory_order_relaxed), 0);
 }
 
-/* Commit, or after an error abort. */
+/* Commit; or after the error `rc` abort, and return it. */
 static int end_txn(MDB_txn *txn, int rc)
 {
     if (rc == 0)
@@ -160,16 +163,16 @@ static int end_txn(MDB_txn *txn, int rc)
 }
 
 #ifdef __SANITIZE_THREAD__
-/* ThreadSanitizer sees the copies that LMDB makes, but not how its table of readers keeps them
- * apart. */
+/* ThreadSanitizer sees LMDB's copies of pages, but not that its table of readers keeps them
+ * from races. */
 const char *__tsan_default_suppressions(void);
 const char *__tsan_default_suppressions(void) { return "called_from_lib:liblmdb.so"; }
 #endif
 
 /* ---- values ---- */
 
-static uint64_t checksum(const struct cache_lmdb *c, const uint8_t *key, size_t key_len,
-                         const uint8_t *end_and_value, size_t len)
+static uint64_t value_checksum(const struct cache_lmdb *c, const uint8_t *key, size_t key_len,
+                               const uint8_t *end_and_value, size_t len)
 {
     uint64_t hash = hash_more_keyed(c->secret, c->secret[0], key, key_len);
     return hash_more_keyed(c->secret, hash, end_and_value, len);
@@ -183,8 +186,8 @@ static void free_batch(struct batch *b)
     free(b);
 }
 
-/* Its owner may use it again; one that has grown large does not stay so. */
-static void recycle(struct view *v, struct batch *b)
+/* Make a committed batch ready for reuse, without the memory of one that has grown large. */
+static void recycle_batch(struct view *v, struct batch *b)
 {
     for (unsigned i = 0; i < b->cnt; i++)
         v->pending[b->ops[i].hash % PENDING]--;
@@ -202,12 +205,12 @@ static void recycle(struct view *v, struct batch *b)
     v->spare = b;
 }
 
-/* What was committed is found in the file from now on, and not in the batch. */
-static void reap(struct view *v)
+/* Recycle the committed batches: their entries are found in the file from now on. */
+static void reap_batches(struct view *v)
 {
     unsigned n = 0;
     while (n < v->sent_cnt && atomic_load_explicit(&v->sent[n]->is_done, memory_order_acquire))
-        recycle(v, v->sent[n++]);
+        recycle_batch(v, v->sent[n++]);
     v->sent_cnt -= n;
     memmove(v->sent, v->sent + n, v->sent_cnt * sizeof(struct batch *));
 }
@@ -216,16 +219,16 @@ static bool begin_reading(struct view *v)
 {
     if (v->is_reading)
         return true;
-    reap(v); /* before: what is committed now is seen */
+    reap_batches(v); /* before the snapshot, which then has all that the reaped batches had */
     v->store.epoch = atomic_load_explicit(&v->cache->versions.epoch, memory_order_acquire);
     int rc = mdb_txn_renew(v->txn);
     if (rc != 0)
-        note_error(v->cache, "reading", rc);
+        note_lmdb_error(v->cache, "reading", rc);
     v->is_reading = rc == 0;
     return v->is_reading;
 }
 
-static const struct op *find_op(const struct batch *b, const struct cache_key *key)
+static const struct op *find_op_in(const struct batch *b, const struct cache_key *key)
 {
     for (unsigned i = b->cnt; i-- > 0;)
         if (b->ops[i].hash == key->hash && b->ops[i].key_len == key->len &&
@@ -234,28 +237,29 @@ static const struct op *find_op(const struct batch *b, const struct cache_key *k
     return NULL;
 }
 
-/* In what is on its way, the newest first. */
+/* Find the newest operation on the key in the batches that are not committed. */
 static const struct op *find_pending(const struct view *v, const struct cache_key *key,
                                      const struct batch **in)
 {
-    const struct op *op = v->open ? find_op(v->open, key) : NULL;
+    const struct op *op = v->open ? find_op_in(v->open, key) : NULL;
 
     *in = v->open;
     for (unsigned i = v->sent_cnt; !op && i-- > 0;) {
         *in = v->sent[i];
-        op = find_op(*in, key);
+        op = find_op_in(*in, key);
     }
     return op;
 }
 
-static const uint8_t *get(struct cache_store *store, const struct cache_key *key, size_t *len)
+static const uint8_t *lmdb_get(struct cache_store *store, const struct cache_key *key,
+                               size_t *len)
 {
     struct view *v = container_of(store, struct view, store);
     const struct batch *in;
     MDB_val k = {key->len, (void *)(uintptr_t)key->bytes}, value;
 
-    if (is_dead(v))
-        return memory_of(v) ? v->memory->get(v->memory, key, len) : NULL;
+    if (is_file_dead(v))
+        return memory_store(v) ? v->memory->get(v->memory, key, len) : NULL;
     if (!begin_reading(v))
         return NULL;
     const struct op *op = v->pending[key->hash % PENDING] ? find_pending(v, key, &in) : NULL;
@@ -268,7 +272,7 @@ static const uint8_t *get(struct cache_store *store, const struct cache_key *key
     if (rc == MDB_NOTFOUND)
         return NULL;
     if (rc != 0) {
-        note_error(v->cache, "reading", rc);
+        note_lmdb_error(v->cache, "reading", rc);
         return NULL;
     }
     const uint8_t *bytes = value.mv_data;
@@ -276,8 +280,8 @@ static const uint8_t *get(struct cache_store *store, const struct cache_key *key
     if (value.mv_size < sizeof(struct value_head))
         return NULL;
     memcpy(&sum, bytes, sizeof(sum));
-    if (sum != checksum(v->cache, key->bytes, key->len, bytes + sizeof(sum),
-                        value.mv_size - sizeof(sum))) {
+    if (sum != value_checksum(v->cache, key->bytes, key->len, bytes + sizeof(sum),
+                              value.mv_size - sizeof(sum))) {
         atomic_fetch_add_explicit(&v->cache->broken, 1, memory_order_relaxed);
         return NULL;
     }
@@ -285,14 +289,14 @@ static const uint8_t *get(struct cache_store *store, const struct cache_key *key
     return bytes + sizeof(struct value_head);
 }
 
-static void use(struct cache_store *store, uint64_t hash)
+static void lmdb_use(struct cache_store *store, uint64_t hash)
 {
     struct view *v = container_of(store, struct view, store);
-    if (sketch_add(v->cache->sketch, hash) && ++v->use_cnt % USES_TOLD == 0)
-        atomic_fetch_add_explicit(&v->cache->uses, USES_TOLD, memory_order_relaxed);
+    if (sketch_add(v->cache->sketch, hash) && ++v->use_cnt % USES_REPORTED == 0)
+        atomic_fetch_add_explicit(&v->cache->uses, USES_REPORTED, memory_order_relaxed);
 }
 
-static unsigned popularity(const struct cache_store *store, uint64_t hash)
+static unsigned lmdb_popularity(const struct cache_store *store, uint64_t hash)
 {
     const struct view *v = container_of(store, const struct view, store);
     return sketch_count(v->cache->sketch, hash);
@@ -300,9 +304,9 @@ static unsigned popularity(const struct cache_store *store, uint64_t hash)
 
 /* ---- trimming ---- */
 
-/* The last two labels: about what somebody can own (the keys begin with a space, then labels
- * from the root on, each ended by 00). */
-static int64_t *share_of(struct cache_lmdb *c, const uint8_t *key, size_t len)
+/* Return the share of the domain that a key belongs to, by its last two labels: about what one
+ * registrant owns.  A key is a space, then labels from the root on, each ended by 00. */
+static int64_t *domain_share(struct cache_lmdb *c, const uint8_t *key, size_t len)
 {
     size_t end = 1;
     for (unsigned labels = 0; end < len && labels < 2; end++)
@@ -314,11 +318,11 @@ static int64_t *share_of(struct cache_lmdb *c, const uint8_t *key, size_t len)
 
 static void note_entry(void *data, const uint8_t *key, size_t key_len, size_t value_len)
 {
-    *share_of(data, key, key_len) += (int64_t)(key_len + value_len);
+    *domain_share(data, key, key_len) += (int64_t)(key_len + value_len);
 }
 
-static bool is_victim(struct cache_lmdb *c, const MDB_val *key, const MDB_val *value,
-                      int64_t now_ms)
+static bool is_evictable(struct cache_lmdb *c, const MDB_val *key, const MDB_val *value,
+                         int64_t now_ms)
 {
     int64_t expire_ms;
 
@@ -329,21 +333,21 @@ static bool is_victim(struct cache_lmdb *c, const MDB_val *key, const MDB_val *v
     memcpy(&expire_ms, (const uint8_t *)value->mv_data + sizeof(uint64_t), sizeof(expire_ms));
     if (expire_ms <= now_ms)
         return true;
-    bool is_beyond = *share_of(c, key->mv_data, key->mv_size) * 100 >
+    bool is_beyond = *domain_share(c, key->mv_data, key->mv_size) * 100 >
                      (int64_t)c->conf.size * CACHE_LMDB_SHARE_PERCENT;
     unsigned uses =
         sketch_count(c->sketch, hash_more(hash_start(), key->mv_data, key->mv_size));
     return uses < c->least_uses + (is_beyond ? SHARE_FAVOUR : 0);
 }
 
-/* Keys are copied: deleting moves what a cursor points at. */
+/* Keys are copied, because deleting moves what a cursor points at. */
 struct victims {
     uint8_t keys[TRIM_OPS][CACHE_STORE_KEY_MAX];
     size_t lens[TRIM_OPS], sizes[TRIM_OPS];
     unsigned cnt, looked;
 };
 
-/* Walk on from where the hand is; at the end it goes back to the beginning. */
+/* Choose entries to evict, from the hand on; behind the last key it returns to the first. */
 static int choose_victims(struct cache_lmdb *c, MDB_txn *txn, struct victims *chosen)
 {
     int64_t now_ms = now_wall_ms();
@@ -357,7 +361,7 @@ static int choose_victims(struct cache_lmdb *c, MDB_txn *txn, struct victims *ch
     chosen->cnt = chosen->looked = 0;
     while (rc == 0 && chosen->looked < TRIM_LOOKS && chosen->cnt < TRIM_OPS) {
         chosen->looked++;
-        if (key.mv_size <= CACHE_STORE_KEY_MAX && is_victim(c, &key, &value, now_ms)) {
+        if (key.mv_size <= CACHE_STORE_KEY_MAX && is_evictable(c, &key, &value, now_ms)) {
             memcpy(chosen->keys[chosen->cnt], key.mv_data, key.mv_size);
             chosen->lens[chosen->cnt] = key.mv_size;
             chosen->sizes[chosen->cnt++] = value.mv_size;
@@ -371,9 +375,10 @@ static int choose_victims(struct cache_lmdb *c, MDB_txn *txn, struct victims *ch
     return rc == MDB_NOTFOUND ? 0 : rc;
 }
 
-/* After each lap: few victims, be stricter; very many, milder.  Popular names stand together,
- * so less than a lap says nothing - unless there is hardly any room left. */
-static void adapt(struct cache_lmdb *c, const struct victims *chosen, bool is_tight)
+/* After each lap of the hand, demand more uses if few entries were evicted, and fewer if very
+ * many were.  Popular names stand together, so less than a lap says nothing; a file that is
+ * tight cannot wait for a whole lap. */
+static void adapt_least_uses(struct cache_lmdb *c, const struct victims *chosen, bool is_tight)
 {
     c->lap_looked += chosen->looked;
     c->lap_victims += chosen->cnt;
@@ -387,7 +392,7 @@ static void adapt(struct cache_lmdb *c, const struct victims *chosen, bool is_ti
     c->lap_looked = c->lap_victims = 0;
 }
 
-/* One transaction that deletes; *freed octets. */
+/* Evict entries in one transaction; *freed gets their octets. */
 static int trim_once(struct cache_lmdb *c, size_t *freed, bool is_tight)
 {
     struct victims chosen;
@@ -407,16 +412,16 @@ static int trim_once(struct cache_lmdb *c, size_t *freed, bool is_tight)
     *freed = 0;
     for (unsigned i = 0; i < chosen.cnt; i++) {
         size_t octets = chosen.lens[i] + chosen.sizes[i];
-        *share_of(c, chosen.keys[i], chosen.lens[i]) -= (int64_t)octets;
+        *domain_share(c, chosen.keys[i], chosen.lens[i]) -= (int64_t)octets;
         *freed += octets;
     }
     atomic_fetch_add_explicit(&c->trimmed, chosen.cnt, memory_order_relaxed);
-    adapt(c, &chosen, is_tight);
+    adapt_least_uses(c, &chosen, is_tight);
     return 0;
 }
 
-/* Make at least `wanted` octets of room, if that many can be found in a bounded time. */
-static void trim(struct cache_lmdb *c, size_t wanted, bool is_tight)
+/* Evict at least `wanted` octets, as far as a bounded number of transactions finds them. */
+static void trim_file(struct cache_lmdb *c, size_t wanted, bool is_tight)
 {
     unsigned rounds = is_tight ? TRIM_ROUNDS_TIGHT : TRIM_ROUNDS;
     size_t freed, sum = 0;
@@ -424,7 +429,7 @@ static void trim(struct cache_lmdb *c, size_t wanted, bool is_tight)
     for (unsigned i = 0; i < rounds && sum < wanted; i++, sum += freed) {
         int rc = trim_once(c, &freed, is_tight);
         if (rc != 0) {
-            note_error(c, "trimming", rc);
+            note_lmdb_error(c, "trimming", rc);
             return;
         }
     }
@@ -454,20 +459,20 @@ static int write_op(struct cache_lmdb *c, MDB_txn *txn, const struct batch *b, s
     return mdb_put(txn, c->dbi, &key, &value, 0);
 }
 
-static uint64_t octets_of(const MDB_stat *stat)
+static uint64_t tree_octets(const MDB_stat *stat)
 {
     return (uint64_t)stat->ms_psize *
            (stat->ms_branch_pages + stat->ms_leaf_pages + stat->ms_overflow_pages);
 }
 
-/* What is there; the mark is no entry. */
+/* Note the size for the statistics; the mark is not an entry. */
 static void note_size(struct cache_lmdb *c, const MDB_stat *stat)
 {
-    atomic_store_explicit(&c->used, octets_of(stat), memory_order_relaxed);
+    atomic_store_explicit(&c->used, tree_octets(stat), memory_order_relaxed);
     atomic_store_explicit(&c->entries, stat->ms_entries - 1, memory_order_relaxed);
 }
 
-/* One transaction for `first` and the batches behind it, before `end`. */
+/* Write `first` and the batches behind it, up to but without `end`, in one transaction. */
 static int write_once(struct cache_lmdb *c, struct batch *first, const struct batch *end,
                       bool *is_full, bool *is_tight)
 {
@@ -487,8 +492,8 @@ static int write_once(struct cache_lmdb *c, struct batch *first, const struct ba
         return rc;
     note_size(c, &stat);
     uint64_t spare = (uint64_t)stat.ms_psize * SPARE_PAGES, size = c->conf.size;
-    *is_full = octets_of(&stat) > util_min(size / 100 * USED_PERCENT, size - spare);
-    *is_tight = octets_of(&stat) > util_min(size / 100 * TIGHT_PERCENT, size - spare / 2);
+    *is_full = tree_octets(&stat) > util_min(size / 100 * USED_PERCENT, size - spare);
+    *is_tight = tree_octets(&stat) > util_min(size / 100 * TIGHT_PERCENT, size - spare / 2);
     return 0;
 }
 
@@ -497,34 +502,34 @@ static void note_written(struct cache_lmdb *c, const struct batch *first,
 {
     for (const struct batch *b = first; b != end; b = b->next)
         for (unsigned i = 0; i < b->cnt; i++)
-            *share_of(c, b->bytes + b->ops[i].at, b->ops[i].key_len) += b->ops[i].growth;
+            *domain_share(c, b->bytes + b->ops[i].at, b->ops[i].key_len) += b->ops[i].growth;
     atomic_fetch_add_explicit(&c->commits, 1, memory_order_relaxed);
     atomic_fetch_add_explicit(&c->written, cnt, memory_order_relaxed);
 }
 
-static void raise_version(struct cache_lmdb *c, uint64_t hash)
+static void raise_slot(struct cache_lmdb *c, uint64_t hash)
 {
     atomic_fetch_add_explicit(&c->versions.slots[hash % CACHE_STORE_SLOTS], 1,
                               memory_order_release);
 }
 
-static void raise_versions(struct cache_lmdb *c, const struct batch *b)
+static void raise_batch_slots(struct cache_lmdb *c, const struct batch *b)
 {
     atomic_fetch_add_explicit(&c->versions.epoch, 1, memory_order_release);
     for (unsigned i = 0; i < b->cnt; i++)
-        raise_version(c, b->ops[i].hash);
+        raise_slot(c, b->ops[i].hash);
 }
 
-/* All see it, or know that it is not there; then its owner may use it again. */
+/* Announce a batch, written or dropped, to all workers; then its owner may reuse it. */
 static void finish_batch(struct cache_lmdb *c, struct batch *b)
 {
-    raise_versions(c, b);
+    raise_batch_slots(c, b);
     for (unsigned i = 0; i < b->announce_cnt; i++)
         c->conf.announced(c->conf.data, b->announces[i]);
     atomic_store_explicit(&b->is_done, true, memory_order_release);
 }
 
-/* As many batches as make one transaction; returns the first that does not belong to it. */
+/* Write as many batches as one transaction may have.  Return the first of the others. */
 static struct batch *write_some(struct cache_lmdb *c, struct batch *first)
 {
     bool is_full = false, is_tight = false;
@@ -540,20 +545,20 @@ static struct batch *write_some(struct cache_lmdb *c, struct batch *first)
     }
     bool is_nothing = cnt == 0 || atomic_load_explicit(&c->is_dead, memory_order_relaxed);
     int rc = is_nothing ? 0 : write_once(c, first, end, &is_full, &is_tight);
-    if (rc == MDB_MAP_FULL) { /* so large, or so much of what is free is still being read */
+    if (rc == MDB_MAP_FULL) { /* the file is full, or readers still use pages that were freed */
         int dead;
         (void)mdb_reader_check(c->env, &dead);
-        trim(c, 4 * octets, true);
+        trim_file(c, 4 * octets, true);
         rc = write_once(c, first, end, &is_full, &is_tight);
     }
     if (rc != 0) {
         atomic_fetch_add_explicit(&c->dropped, cnt, memory_order_relaxed);
-        note_error(c, "writing", rc);
+        note_lmdb_error(c, "writing", rc);
     } else if (!is_nothing) {
         note_written(c, first, end, cnt);
     }
     if (is_full)
-        trim(c, 2 * octets, is_tight);
+        trim_file(c, 2 * octets, is_tight);
     while (first != end) {
         struct batch *next = first->next;
         finish_batch(c, first);
@@ -562,7 +567,7 @@ static struct batch *write_some(struct cache_lmdb *c, struct batch *first)
     return end;
 }
 
-static void age(struct cache_lmdb *c)
+static void age_sketch(struct cache_lmdb *c)
 {
     if (atomic_load_explicit(&c->uses, memory_order_relaxed) < USES_AGE)
         return;
@@ -570,7 +575,7 @@ static void age(struct cache_lmdb *c)
     sketch_age(c->sketch);
 }
 
-/* Write what lies on the stack, the oldest first. */
+/* Write the batches on the stack, the oldest first. */
 static void write_stack(struct cache_lmdb *c)
 {
     struct batch *top = atomic_exchange_explicit(&c->stack, NULL, memory_order_acquire);
@@ -584,11 +589,12 @@ static void write_stack(struct cache_lmdb *c)
     }
     while (oldest)
         oldest = write_some(c, oldest);
-    age(c);
+    age_sketch(c);
 }
 
-/* Whoever still finds something there is to come again: others' work shall not keep a worker
- * from its own. */
+/* Write the stack unless another worker does.  The number of rounds is bounded, so that other
+ * workers' batches do not keep this one from its own work; what is left waits for the next
+ * call. */
 static void write_or_leave(struct cache_lmdb *c)
 {
     for (unsigned i = 0; i < WRITE_ROUNDS; i++) {
@@ -599,10 +605,10 @@ static void write_or_leave(struct cache_lmdb *c)
     }
 }
 
-/* Put the open batch where whoever writes finds it; false when too many are there.  It is
- * written at the end of the turn, when this worker reads no more: its own snapshot would keep
- * pages from being free. */
-static bool send(struct view *v)
+/* Push the open batch on the stack.  Return false if too many batches of this view are there.
+ * It is written at the end of the turn, when this worker's snapshot, which keeps pages from
+ * being freed, has ended. */
+static bool push_batch(struct view *v)
 {
     struct batch *b = v->open;
 
@@ -616,13 +622,14 @@ static bool send(struct view *v)
     return true;
 }
 
-/* A batch with room for one more, NULL when there is none: too many wait for whoever writes. */
+/* Return a batch with room for one more operation; NULL without memory, or if too many batches
+ * wait to be written. */
 static struct batch *open_batch(struct view *v)
 {
     bool is_full =
         v->open && (v->open->cnt == BATCH_OPS || v->open->announce_cnt == BATCH_OPS ||
                     v->open->len > BATCH_BYTES);
-    if (is_full && !send(v))
+    if (is_full && !push_batch(v))
         return NULL;
     if (v->open)
         return v->open;
@@ -643,8 +650,8 @@ static struct batch *open_batch(struct view *v)
     return b;
 }
 
-/* Add one operation; its octets are at the returned place, after the key: NULL without memory.
- */
+/* Add one operation.  Return where its value goes, behind the key; NULL if there is no batch or
+ * no memory for it. */
 static uint8_t *add_op(struct view *v, const struct cache_key *key, size_t value_len)
 {
     struct batch *b = open_batch(v);
@@ -670,15 +677,16 @@ static uint8_t *add_op(struct view *v, const struct cache_key *key, size_t value
     return b->bytes + need - value_len;
 }
 
-static enum err put(struct cache_store *store, const struct cache_key *key,
-                    const uint8_t *value, size_t len, int64_t expire_ms)
+static enum err lmdb_put(struct cache_store *store, const struct cache_key *key,
+                         const uint8_t *value, size_t len, int64_t expire_ms)
 {
     struct view *v = container_of(store, struct view, store);
     struct value_head head = {.expire_ms = expire_ms};
 
-    if (is_dead(v)) {
-        raise_version(v->cache, key->hash);
-        return memory_of(v) ? v->memory->put(v->memory, key, value, len, expire_ms) : ERR_NOMEM;
+    if (is_file_dead(v)) {
+        raise_slot(v->cache, key->hash);
+        return memory_store(v) ? v->memory->put(v->memory, key, value, len, expire_ms)
+                               : ERR_NOMEM;
     }
     if (key->len > CACHE_STORE_KEY_MAX || len > CACHE_STORE_VALUE_MAX)
         return ERR_SPACE;
@@ -687,28 +695,28 @@ static enum err put(struct cache_store *store, const struct cache_key *key,
         return ERR_NOMEM;
     memcpy(to, &head, sizeof(head));
     memcpy(to + sizeof(head), value, len);
-    head.checksum = checksum(v->cache, key->bytes, key->len, to + sizeof(head.checksum),
-                             sizeof(head.expire_ms) + len);
+    head.checksum = value_checksum(v->cache, key->bytes, key->len, to + sizeof(head.checksum),
+                                   sizeof(head.expire_ms) + len);
     memcpy(to, &head.checksum, sizeof(head.checksum));
     return ERR_OK;
 }
 
-static void forget(struct cache_store *store, const struct cache_key *key)
+static void lmdb_remove(struct cache_store *store, const struct cache_key *key)
 {
     struct view *v = container_of(store, struct view, store);
     size_t len;
 
-    if (is_dead(v)) {
-        raise_version(v->cache, key->hash);
-        if (memory_of(v))
+    if (is_file_dead(v)) {
+        raise_slot(v->cache, key->hash);
+        if (memory_store(v))
             v->memory->remove(v->memory, key);
-    } else if (get(store, key, &len)) {    /* few of those that are to go are there */
-        (void)(add_op(v, key, 0) == NULL); /* without memory it stays until its end */
+    } else if (lmdb_get(store, key, &len)) { /* most keys of cache_flush do not exist */
+        (void)(add_op(v, key, 0) == NULL); /* without memory the entry stays until it expires */
     }
 }
 
-/* The next keys below `prefix`, copied: what the cursor points at does not outlast the first
- * that is forgotten.  False: they cannot be listed now. */
+/* List the next keys below `prefix`, copied, because deleting moves what the cursor points at.
+ * Return false if they cannot be listed now. */
 static bool list_below(struct view *v, const uint8_t *prefix, size_t len,
                        const struct cache_place *place, struct cache_place *found, size_t max,
                        size_t *found_cnt)
@@ -736,25 +744,26 @@ static bool list_below(struct view *v, const uint8_t *prefix, size_t len,
     return true;
 }
 
-/* Stops where no more can be written in this turn, and goes on there in the next one. */
-static bool forget_below(struct cache_store *store, const uint8_t *prefix, size_t len,
-                         struct cache_place *place, size_t max, size_t *cnt)
+/* Stop where this turn has no room for more operations; the next call goes on there. */
+static bool lmdb_remove_below(struct cache_store *store, const uint8_t *prefix, size_t len,
+                              struct cache_place *place, size_t max, size_t *cnt)
 {
     struct view *v = container_of(store, struct view, store);
     size_t value_len;
 
-    if (is_dead(v))
-        return memory_of(v) && v->memory->remove_below(v->memory, prefix, len, place, max, cnt);
+    if (is_file_dead(v))
+        return memory_store(v) &&
+               v->memory->remove_below(v->memory, prefix, len, place, max, cnt);
     struct cache_place *found = begin_reading(v) ? malloc(max * sizeof(*found)) : NULL;
     size_t found_cnt = 0, i;
     if (!found || !list_below(v, prefix, len, place, found, max, &found_cnt)) {
         free(found);
-        return true; /* for want of memory: the next turn may have some */
+        return true; /* out of memory: the next turn may have some */
     }
     for (i = 0; i < found_cnt; i++) {
         struct cache_key key = {found[i].key, found[i].len,
                                 hash_more(hash_start(), found[i].key, found[i].len)};
-        bool is_there = get(store, &key, &value_len) != NULL;
+        bool is_there = lmdb_get(store, &key, &value_len) != NULL;
         if (is_there && !add_op(v, &key, 0))
             break;
         *cnt += is_there;
@@ -765,49 +774,49 @@ static bool forget_below(struct cache_store *store, const uint8_t *prefix, size_
     return found_cnt == max || i < found_cnt;
 }
 
-static void renew(struct cache_store *store)
+static void lmdb_renew(struct cache_store *store)
 {
     struct view *v = container_of(store, struct view, store);
     if (v->is_reading)
         mdb_txn_reset(v->txn);
     v->is_reading = false;
-    reap(v);
+    reap_batches(v);
 }
 
-static bool settle(struct cache_store *store)
+static bool lmdb_settle(struct cache_store *store)
 {
     struct view *v = container_of(store, struct view, store);
     struct batch *b = v->open;
 
-    renew(store);
+    lmdb_renew(store);
     if (b && (b->cnt >= SETTLE_OPS || b->is_urgent || now_mono_ms() - b->since_ms >= SETTLE_MS))
-        (void)send(v);
+        (void)push_batch(v);
     write_or_leave(v->cache);
     while (v->sent_cnt > BATCHES_WAIT) {
-        reap(v);
+        reap_batches(v);
         write_or_leave(v->cache);
         sched_yield();
     }
     return v->open != NULL || atomic_load(&v->cache->stack) != NULL;
 }
 
-static bool sync_now(struct cache_store *store)
+static bool lmdb_sync(struct cache_store *store)
 {
     struct view *v = container_of(store, struct view, store);
 
     if (v->open)
         v->open->is_urgent = true;
-    (void)settle(store);
-    reap(v);
+    (void)lmdb_settle(store);
+    reap_batches(v);
     return !v->open && v->sent_cnt == 0;
 }
 
-static void announce(struct cache_store *store, uint64_t hash, bool is_urgent)
+static void lmdb_announce(struct cache_store *store, uint64_t hash, bool is_urgent)
 {
     struct view *v = container_of(store, struct view, store);
     struct batch *b = open_batch(v);
 
-    if (!b) { /* too early is better than never */
+    if (!b) { /* announce it too early rather than never */
         v->cache->conf.announced(v->cache->conf.data, hash);
         return;
     }
@@ -822,10 +831,10 @@ static void free_view(struct cache_store **store)
     struct view *v = container_of(*store, struct view, store);
     if (v->is_reading)
         mdb_txn_reset(v->txn);
-    if (v->open && !send(v))
+    if (v->open && !push_batch(v))
         free_batch(v->open);
     for (unsigned i = 0; i < v->sent_cnt; i++) {
-        /* another worker may be writing them this moment */
+        /* another worker may be writing it */
         while (!atomic_load_explicit(&v->sent[i]->is_done, memory_order_acquire)) {
             write_or_leave(v->cache);
             sched_yield();
@@ -854,16 +863,16 @@ enum err cache_lmdb_view(struct cache_lmdb *c, struct cache_store **out)
     }
     mdb_txn_reset(v->txn);
     v->cache = c;
-    v->store = (struct cache_store){.get = get,
-                                    .use = use,
-                                    .popularity = popularity,
-                                    .put = put,
-                                    .remove = forget,
-                                    .remove_below = forget_below,
-                                    .renew = renew,
-                                    .settle = settle,
-                                    .sync = sync_now,
-                                    .announce = c->conf.announced ? announce : NULL,
+    v->store = (struct cache_store){.get = lmdb_get,
+                                    .use = lmdb_use,
+                                    .popularity = lmdb_popularity,
+                                    .put = lmdb_put,
+                                    .remove = lmdb_remove,
+                                    .remove_below = lmdb_remove_below,
+                                    .renew = lmdb_renew,
+                                    .settle = lmdb_settle,
+                                    .sync = lmdb_sync,
+                                    .announce = c->conf.announced ? lmdb_announce : NULL,
                                     .free = free_view,
                                     .versions = &c->versions,
                                     .is_shared = true};
@@ -901,7 +910,7 @@ static void close_env(struct cache_lmdb *c)
     c->env = NULL;
 }
 
-static uint32_t check_of(const struct mark *mark)
+static uint32_t mark_check(const struct mark *mark)
 {
     static const uint64_t key[2] = {1, 3};
     return (uint32_t)(hash_more_keyed(key, key[0], (const uint8_t *)mark->secret,
@@ -909,7 +918,8 @@ static uint32_t check_of(const struct mark *mark)
                       32);
 }
 
-/* The mark of our format; a new file gets one.  MDB_VERSION_MISMATCH: it is of another. */
+/* Read the mark of our format; a new file gets one.  MDB_VERSION_MISMATCH if it is missing or
+ * of another format. */
 static int read_mark(struct cache_lmdb *c)
 {
     struct mark mark = {.format = FORMAT};
@@ -923,13 +933,13 @@ static int read_mark(struct cache_lmdb *c)
     if (rc == 0 && value.mv_size == sizeof(mark)) {
         memcpy(&mark, value.mv_data, sizeof(mark));
         if (memcmp(mark.name, mark_name, sizeof(mark_name)) != 0 || mark.format != FORMAT ||
-            mark.check != check_of(&mark))
+            mark.check != mark_check(&mark))
             rc = MDB_VERSION_MISMATCH;
     } else if (rc == MDB_NOTFOUND && c->disk.is_new) {
         memcpy(mark.name, mark_name, sizeof(mark_name));
         must(getrandom(mark.secret, sizeof(mark.secret), 0) == (ssize_t)sizeof(mark.secret));
         mark.secret[1] |= 1;
-        mark.check = check_of(&mark);
+        mark.check = mark_check(&mark);
         value = (MDB_val){sizeof(mark), &mark};
         rc = mdb_put(txn, c->dbi, &key, &value, 0);
     } else if (rc == 0 || rc == MDB_NOTFOUND) {
@@ -945,33 +955,34 @@ static int open_env_and_mark(struct cache_lmdb *c)
     return rc == 0 ? read_mark(c) : rc;
 }
 
-static enum err fail(const struct cache_lmdb *c, int rc, char *why)
+static enum err fail_open(const struct cache_lmdb *c, int rc, char *why)
 {
     snprintf(why, CACHE_DISK_WHY_MAX, "%s: %s", c->disk.path, mdb_strerror(rc));
     return ERR_IO;
 }
 
-static enum err open_file(struct cache_lmdb *c, char *why)
+static enum err open_or_replace_file(struct cache_lmdb *c, char *why)
 {
     int rc = open_env_and_mark(c);
 
     if (rc == 0 || c->disk.is_new)
-        return rc == 0 ? ERR_OK : fail(c, rc, why);
-    /* whole, but not ours */
+        return rc == 0 ? ERR_OK : fail_open(c, rc, why);
     const char *reason =
-        rc == MDB_VERSION_MISMATCH ? "it is of another version of Rootline" : mdb_strerror(rc);
+        rc == MDB_VERSION_MISMATCH
+            ? "it was written by another version of Rootline or another program"
+            : mdb_strerror(rc);
     close_env(c);
     memset(c->shares, 0, sizeof(c->shares));
     if (cache_disk_set_aside(&c->disk, reason) != ERR_OK)
-        return fail(c, rc, why);
+        return fail_open(c, rc, why);
     enum err err = cache_disk_reserve(&c->disk, c->conf.size, why);
     if (err)
         return err;
     rc = open_env_and_mark(c);
-    return rc == 0 ? ERR_OK : fail(c, rc, why);
+    return rc == 0 ? ERR_OK : fail_open(c, rc, why);
 }
 
-static enum err open_cache(struct cache_lmdb *c, char *why)
+static enum err open_cache_file(struct cache_lmdb *c, char *why)
 {
     MDB_stat stat;
 
@@ -983,12 +994,12 @@ static enum err open_cache(struct cache_lmdb *c, char *why)
         memset(c->shares, 0, sizeof(c->shares));
     err = cache_disk_reserve(&c->disk, c->conf.size, why);
     if (!err)
-        err = open_file(c, why);
+        err = open_or_replace_file(c, why);
     if (err)
         return err;
     int rc = mdb_env_stat(c->env, &stat);
     if (rc != 0)
-        return fail(c, rc, why);
+        return fail_open(c, rc, why);
     note_size(c, &stat);
     snprintf(why, CACHE_DISK_WHY_MAX, "%s", c->disk.notice);
     return ERR_OK;
@@ -1003,11 +1014,11 @@ enum err cache_lmdb_open(const struct cache_lmdb_conf *conf, struct cache_lmdb *
     if (!c)
         return ERR_NOMEM;
     c->conf = *conf;
-    c->conf.size -= c->conf.size % 65536; /* pages of any size */
+    c->conf.size -= c->conf.size % 65536; /* a multiple of every page size */
     c->disk.folder = -1;
     enum err err = sketch_new(&c->sketch);
     if (!err)
-        err = open_cache(c, why);
+        err = open_cache_file(c, why);
     if (err)
         cache_lmdb_free(&c);
     else

@@ -1,17 +1,17 @@
-/* A hash table of chains.  When it is full, a hand goes round the buckets and drops what has
- * not been read since it last came by. */
+/* A hash table of chains.  When it is full, a clock hand goes round the buckets and evicts the
+ * entries that have not been read since it last came by. */
 #include "resolver/cache/cache_memory.h"
 
 #include "resolver/cache/sketch.h"
 
-enum { BUCKETS_MIN = 1024, BYTES_A_BUCKET = 512, LOOKS_A_KEY = 64 };
+enum { BUCKETS_MIN = 1024, BYTES_PER_BUCKET = 512, LOOKS_PER_KEY = 64 };
 
 struct entry {
     struct entry *next;
     uint64_t hash;
     uint32_t len;
     uint16_t key_len;
-    bool is_used;    /* read since the hand came by */
+    bool is_used;    /* read since the hand last came by */
     uint8_t bytes[]; /* the value, then the key */
 };
 
@@ -28,7 +28,7 @@ struct cache_memory {
 
 static size_t entry_bytes(const struct entry *e) { return sizeof(*e) + e->len + e->key_len; }
 
-static struct entry **find(const struct cache_memory *m, const struct cache_key *key)
+static struct entry **find_link(const struct cache_memory *m, const struct cache_key *key)
 {
     struct entry **at = &m->buckets[key->hash & (m->bucket_cnt - 1)];
     while (*at && ((*at)->hash != key->hash || (*at)->key_len != key->len ||
@@ -37,7 +37,7 @@ static struct entry **find(const struct cache_memory *m, const struct cache_key 
     return at;
 }
 
-static void drop(struct cache_memory *m, struct entry **at)
+static void drop_entry(struct cache_memory *m, struct entry **at)
 {
     struct entry *e = *at;
     *at = e->next;
@@ -45,10 +45,11 @@ static void drop(struct cache_memory *m, struct entry **at)
     free(e);
 }
 
-static const uint8_t *get(struct cache_store *store, const struct cache_key *key, size_t *len)
+static const uint8_t *memory_get(struct cache_store *store, const struct cache_key *key,
+                                 size_t *len)
 {
     struct cache_memory *m = container_of(store, struct cache_memory, store);
-    struct entry *e = *find(m, key);
+    struct entry *e = *find_link(m, key);
     if (!e)
         return NULL;
     e->is_used = true;
@@ -56,8 +57,9 @@ static const uint8_t *get(struct cache_store *store, const struct cache_key *key
     return e->bytes;
 }
 
-/* Two rounds at most: the first may only clear marks. */
-static void make_room(struct cache_memory *m, size_t need)
+/* Evict until `need` octets fit.  Two laps of the hand are enough: the first may only clear
+ * is_used. */
+static void evict_for(struct cache_memory *m, size_t need)
 {
     for (size_t i = 0; i < 2 * m->bucket_cnt && m->bytes + need > m->bytes_max; i++) {
         struct entry **at = &m->buckets[m->hand++ & (m->bucket_cnt - 1)];
@@ -66,36 +68,36 @@ static void make_room(struct cache_memory *m, size_t need)
                 (*at)->is_used = false;
                 at = &(*at)->next;
             } else {
-                drop(m, at);
+                drop_entry(m, at);
             }
         }
     }
 }
 
-static void use(struct cache_store *store, uint64_t hash)
+static void memory_use(struct cache_store *store, uint64_t hash)
 {
     (void)sketch_add(container_of(store, struct cache_memory, store)->sketch, hash);
 }
 
-static unsigned popularity(const struct cache_store *store, uint64_t hash)
+static unsigned memory_popularity(const struct cache_store *store, uint64_t hash)
 {
     return sketch_count(container_of(store, const struct cache_memory, store)->sketch, hash);
 }
 
-static void raise_version(struct cache_memory *m, uint64_t hash)
+static void raise_key_version(struct cache_memory *m, uint64_t hash)
 {
     atomic_fetch_add_explicit(&m->versions.slots[hash % CACHE_STORE_SLOTS], 1,
                               memory_order_relaxed);
 }
 
-static void forget(struct cache_store *store, const struct cache_key *key)
+static void memory_remove(struct cache_store *store, const struct cache_key *key)
 {
     struct cache_memory *m = container_of(store, struct cache_memory, store);
-    struct entry **at = find(m, key);
+    struct entry **at = find_link(m, key);
     if (!*at)
         return;
-    drop(m, at);
-    raise_version(m, key->hash);
+    drop_entry(m, at);
+    raise_key_version(m, key->hash);
 }
 
 static bool is_below(const struct entry *e, const uint8_t *prefix, size_t len)
@@ -103,38 +105,38 @@ static bool is_below(const struct entry *e, const uint8_t *prefix, size_t len)
     return e->key_len >= len && memcmp(e->bytes + e->len, prefix, len) == 0;
 }
 
-static bool forget_below(struct cache_store *store, const uint8_t *prefix, size_t len,
-                         struct cache_place *place, size_t max, size_t *cnt)
+static bool memory_remove_below(struct cache_store *store, const uint8_t *prefix, size_t len,
+                                struct cache_place *place, size_t max, size_t *cnt)
 {
     struct cache_memory *m = container_of(store, struct cache_memory, store);
     size_t looked = 0;
 
     for (; place->bucket < m->bucket_cnt; place->bucket++)
         for (struct entry **at = &m->buckets[place->bucket]; *at;) {
-            if (looked++ == max * LOOKS_A_KEY)
+            if (looked++ == max * LOOKS_PER_KEY)
                 return true;
             if (!is_below(*at, prefix, len)) {
                 at = &(*at)->next;
                 continue;
             }
-            raise_version(m, (*at)->hash);
-            drop(m, at);
+            raise_key_version(m, (*at)->hash);
+            drop_entry(m, at);
             (*cnt)++;
         }
     return false;
 }
 
-static enum err put(struct cache_store *store, const struct cache_key *key,
-                    const uint8_t *value, size_t len, int64_t expire_ms)
+static enum err memory_put(struct cache_store *store, const struct cache_key *key,
+                           const uint8_t *value, size_t len, int64_t expire_ms)
 {
     struct cache_memory *m = container_of(store, struct cache_memory, store);
     size_t need = sizeof(struct entry) + key->len + len;
 
-    (void)expire_ms; /* the hand finds them soon enough */
-    forget(store, key);
+    (void)expire_ms; /* expired entries are not read, so the hand evicts them soon */
+    memory_remove(store, key);
     if (need > m->bytes_max || len > CACHE_STORE_VALUE_MAX || key->len > CACHE_STORE_KEY_MAX)
         return ERR_SPACE;
-    make_room(m, need);
+    evict_for(m, need);
     struct entry *e = malloc(need);
     if (!e)
         return ERR_NOMEM;
@@ -145,32 +147,32 @@ static enum err put(struct cache_store *store, const struct cache_key *key,
     memcpy(e->bytes + len, key->bytes, key->len);
     *head = e;
     m->bytes += need;
-    raise_version(m, key->hash);
+    raise_key_version(m, key->hash);
     return ERR_OK;
 }
 
-static void renew(struct cache_store *store) { (void)store; /* nobody else writes */ }
+static void memory_renew(struct cache_store *store) { (void)store; /* there is one writer */ }
 
-static bool settle(struct cache_store *store)
+static bool memory_settle(struct cache_store *store)
 {
-    (void)store; /* all is where it belongs */
+    (void)store; /* put writes at once */
     return false;
 }
 
-static bool sync_now(struct cache_store *store)
+static bool memory_sync(struct cache_store *store)
 {
     (void)store;
     return true;
 }
 
-static void free_store(struct cache_store **store)
+static void memory_free(struct cache_store **store)
 {
     if (!*store)
         return;
     struct cache_memory *m = container_of(*store, struct cache_memory, store);
     for (size_t i = 0; i < m->bucket_cnt; i++)
         while (m->buckets[i])
-            drop(m, &m->buckets[i]);
+            drop_entry(m, &m->buckets[i]);
     free(m->buckets);
     sketch_free(&m->sketch);
     free(m);
@@ -184,7 +186,7 @@ enum err cache_memory_new(size_t bytes, struct cache_store **out)
         return ERR_NOMEM;
     m->bytes_max = bytes;
     m->bucket_cnt = BUCKETS_MIN;
-    while (m->bucket_cnt * BYTES_A_BUCKET < bytes)
+    while (m->bucket_cnt * BYTES_PER_BUCKET < bytes)
         m->bucket_cnt *= 2;
     m->buckets = calloc(m->bucket_cnt, sizeof(struct entry *));
     if (!m->buckets || sketch_new(&m->sketch) != ERR_OK) {
@@ -192,16 +194,16 @@ enum err cache_memory_new(size_t bytes, struct cache_store **out)
         free(m);
         return ERR_NOMEM;
     }
-    m->store = (struct cache_store){.get = get,
-                                    .use = use,
-                                    .popularity = popularity,
-                                    .put = put,
-                                    .remove = forget,
-                                    .remove_below = forget_below,
-                                    .renew = renew,
-                                    .settle = settle,
-                                    .sync = sync_now,
-                                    .free = free_store,
+    m->store = (struct cache_store){.get = memory_get,
+                                    .use = memory_use,
+                                    .popularity = memory_popularity,
+                                    .put = memory_put,
+                                    .remove = memory_remove,
+                                    .remove_below = memory_remove_below,
+                                    .renew = memory_renew,
+                                    .settle = memory_settle,
+                                    .sync = memory_sync,
+                                    .free = memory_free,
                                     .versions = &m->versions};
     *out = &m->store;
     return ERR_OK;

@@ -1,7 +1,8 @@
-/* resolver/cache/cache_store.h | where the cache keeps its octets
+/* resolver/cache/cache_store.h | the interface of the stores that keep the cache's octets
  *
- * A table of calls from keys to values; resolver/cache gives them their meaning.
+ * A table of calls from keys to values; resolver/cache/cache.h gives both their meaning.
  *
+ * Owner:    the cache owns its store and ends it with `free`.
  * Thread:   one worker.
  */
 #pragma once
@@ -15,7 +16,7 @@
 
 enum {
     CACHE_STORE_KEY_MAX = 500,
-    /* An RRset as large as a message, its signatures, and what stands in front of them. */
+    /* An RRset as large as a message, its signatures, and the headers before them. */
     CACHE_STORE_VALUE_MAX = 2 * (65535 + 12) + 2048,
     CACHE_STORE_SLOTS = 65536,
 };
@@ -23,18 +24,17 @@ enum {
 struct cache_key {
     const uint8_t *bytes;
     size_t len;
-    uint64_t hash; /* hash_more over them */
+    uint64_t hash; /* hash_more of the bytes */
 };
 
-/* Who keeps something that was made of values can tell whether one of them is another by now:
- * whatever is written raises the number of its key's slot.  Lifetime: that of the store, or of
- * the process. */
+/* Counters that tell whether an entry has been written again: each write raises the slot of its
+ * key.  The answer cache checks them.  Lifetime: that of the store, or the process. */
 struct cache_versions {
     _Atomic uint64_t epoch; /* raised before the slots are */
     _Atomic uint32_t slots[CACHE_STORE_SLOTS];
 };
 
-/* How far a walk over keys has come.  Zeros: it begins. */
+/* The progress of a walk over keys.  All zeros: it has not begun. */
 struct cache_place {
     uint8_t key[CACHE_STORE_KEY_MAX];
     size_t len;
@@ -42,39 +42,39 @@ struct cache_place {
 };
 
 struct cache_store {
-    /* The value of a key, NULL when there is none; at any alignment, and good until the next
-     * call that writes, or settle. */
+    /* Return the value of a key, NULL if there is none.  It has no alignment, and is valid
+     * until the next call that writes, or settle. */
     const uint8_t *(*get)(struct cache_store *store, const struct cache_key *key, size_t *len);
-    /* Count a use, so that the key is kept for longer than others. */
+    /* Count a use, so that eviction spares the key longer. */
     void (*use)(struct cache_store *store, uint64_t hash);
-    /* About how often it was used lately, up to SKETCH_MOST. */
+    /* Return about how often the key was used lately, up to SKETCH_MOST. */
     unsigned (*popularity)(const struct cache_store *store, uint64_t hash);
-    /* Keep a copy; at `expire_ms` (wall time) it may go first.  ERR_SPACE, ERR_NOMEM: it is not
-     * kept; what was there before may or may not be. */
+    /* Store a copy.  From `expire_ms` (wall) on it may be evicted first.  ERR_SPACE, ERR_NOMEM:
+     * it is not stored, and the former value may be gone. */
     enum err (*put)(struct cache_store *store, const struct cache_key *key,
                     const uint8_t *value, size_t len, int64_t expire_ms);
-    /* Forget one key; that it is not there is fine. */
+    /* Delete a key; one that does not exist is fine. */
     void (*remove)(struct cache_store *store, const struct cache_key *key);
-    /* Forget up to `max` keys that begin with `prefix`, from `place` on, which moves along;
-     * *cnt grows by their number.  True: there may be more, call again in another turn.  What
-     * others are just writing may stay. */
+    /* Delete up to `max` keys that begin with `prefix`, from `place` on, which moves along, and
+     * add their number to *cnt.  Return true if there may be more: call again in another turn.
+     * What other workers are writing meanwhile may stay. */
     bool (*remove_below)(struct cache_store *store, const uint8_t *prefix, size_t len,
                          struct cache_place *place, size_t max, size_t *cnt);
-    /* See what others have written meanwhile; nothing that get returned is looked at any more.
+    /* See what other workers have written.  Values that `get` returned before become invalid.
      */
     void (*renew)(struct cache_store *store);
-    /* Store now what was written through it.  Return false if another worker is writing: call
+    /* Commit what this worker wrote, now.  Return false if another worker is writing: call
      * again in another turn. */
     bool (*sync)(struct cache_store *store);
-    /* The end of a turn, and the same: what was written is on its way to where others see it.
-     * True: some of it waits for more, call again within some milliseconds. */
+    /* End a turn: renew, and send off what this worker wrote.  Return true if some of it waits
+     * for more to join it: call again within some milliseconds. */
     bool (*settle)(struct cache_store *store);
-    /* When others see all that was written until now, the owner of the store hears of `hash`;
-     * that shall be after this turn if it is urgent.  NULL: there are no others. */
+    /* Have the store's `announced` callback called with `hash` once all workers see what was
+     * written until now; if urgent, after this turn.  NULL: the store is one worker's alone. */
     void (*announce)(struct cache_store *store, uint64_t hash, bool is_urgent);
-    /* End.  Clears the pointer. */
+    /* End the store.  Clears the pointer; NULL inside is fine. */
     void (*free)(struct cache_store **store);
     struct cache_versions *versions;
-    uint64_t epoch; /* of what get sees */
-    bool is_shared; /* others see what is written here */
+    uint64_t epoch; /* of what `get` sees */
+    bool is_shared; /* other workers see what is written here */
 };

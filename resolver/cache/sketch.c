@@ -1,5 +1,5 @@
-/* Only the smallest of the four counters is raised, which keeps strangers' counts apart for
- * longer. */
+/* Conservative update: a use raises only the counters that equal the smallest of the four,
+ * which keeps collisions from inflating the estimates. */
 #include "resolver/cache/sketch.h"
 
 #include <stdatomic.h>
@@ -19,28 +19,28 @@ enum err sketch_new(struct sketch **out)
     return ERR_OK;
 }
 
-static unsigned counter_of(uint64_t hash, unsigned row)
+static unsigned counter_number(uint64_t hash, unsigned row)
 {
     static const uint64_t factors[ROWS] = {0x9e3779b97f4a7c15U, 0xbf58476d1ce4e5b9U,
                                            0x94d049bb133111ebU, 0xd6e8feb86659fd93U};
     return (unsigned)(hash * factors[row] >> (64 - ROW_BITS));
 }
 
-static unsigned counter_in(unsigned both, unsigned at)
+static unsigned pick_counter(unsigned both, unsigned at)
 {
     return both >> 4 * (at & 1) & SKETCH_MOST;
 }
 
 static unsigned read_counter(const struct sketch *s, unsigned row, unsigned at)
 {
-    return counter_in(atomic_load_explicit(&s->rows[row][at / 2], memory_order_relaxed), at);
+    return pick_counter(atomic_load_explicit(&s->rows[row][at / 2], memory_order_relaxed), at);
 }
 
 unsigned sketch_count(const struct sketch *s, uint64_t hash)
 {
     unsigned least = SKETCH_MOST;
     for (unsigned row = 0; row < ROWS; row++)
-        least = (unsigned)util_min(least, read_counter(s, row, counter_of(hash, row)));
+        least = (unsigned)util_min(least, read_counter(s, row, counter_number(hash, row)));
     return least;
 }
 
@@ -51,10 +51,11 @@ bool sketch_add(struct sketch *s, uint64_t hash)
     if (least == SKETCH_MOST)
         return false;
     for (unsigned row = 0; row < ROWS; row++) {
-        unsigned at = counter_of(hash, row);
+        unsigned at = counter_number(hash, row);
         _Atomic uint8_t *octet = &s->rows[row][at / 2];
         unsigned both = atomic_load_explicit(octet, memory_order_relaxed);
-        if (counter_in(both, at) == least) /* it cannot carry into its neighbour */
+        if (pick_counter(both, at) ==
+            least) /* below SKETCH_MOST: no carry into the neighbour */
             atomic_store_explicit(octet, (uint8_t)(both + (1U << 4 * (at & 1))),
                                   memory_order_relaxed);
     }

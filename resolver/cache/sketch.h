@@ -1,9 +1,9 @@
-/* resolver/cache/sketch.h | about how often was this used lately?
+/* resolver/cache/sketch.h | a count-min sketch of recent uses
  *
- * A count-min sketch: four rows of 4-bit counters.  It never says less than was counted, at
- * times more.  Several threads may count at once; a count that is lost does no harm.
+ * Four rows of 4-bit counters.  An estimate is never below the count, and sometimes above it.
+ * Threads may count at the same time; a lost count does no harm.
  *
- * Owner:    whoever made it.
+ * Owner:    the caller of sketch_new.
  * Thread:   any.
  */
 #pragma once
@@ -17,16 +17,16 @@ enum { SKETCH_MOST = 15 };
 
 struct sketch;
 
-/* One of a megabyte, all zeros; ERR_NOMEM. */
+/* Make a sketch of one megabyte, all zeros.  ERR_NOMEM. */
 MUST_USE enum err sketch_new(struct sketch **out);
 
-/* Count one use; false: more cannot be counted. */
+/* Count one use.  Return false if the count is at SKETCH_MOST already. */
 bool sketch_add(struct sketch *sketch, uint64_t hash);
 
-/* At most how often it was counted, up to SKETCH_MOST. */
+/* Return the estimated number of uses, up to SKETCH_MOST. */
 unsigned sketch_count(const struct sketch *sketch, uint64_t hash);
 
-/* Halve everything: what was popular long ago counts less. */
+/* Halve all counters, so that old uses count less. */
 void sketch_age(struct sketch *sketch);
 
 /* Clears the pointer; NULL inside is fine. */

@@ -40,7 +40,7 @@ static enum task_state ask_again(struct task *task)
 static struct cache_origin origin_of(struct task *task, const struct message *reply)
 {
     bool is_auth = reply->flags & MESSAGE_AA;
-    return (struct cache_origin){.rank = is_auth ? CACHE_AUTHORITATIVE : CACHE_ANSWER,
+    return (struct cache_origin){.rank = is_auth ? CACHE_AUTH_ANSWER : CACHE_NONAUTH_ANSWER,
                                  .server = &asked_addr(task)->addr,
                                  .now_ms = now_wall_ms(),
                                  .route = task->route,
@@ -59,7 +59,7 @@ static enum err keep_chain(struct task *task, const struct scrub *scrub,
     for (unsigned i = 0; i < scrub->chain_cnt && !err; i++) {
         err = cache_put(cache, scrub->chain[i].owner, scrub->chain[i].set, &elsewhere);
         elsewhere.rank =
-            CACHE_ANSWER; /* RFC 2181 5.4.1: only the first link is authoritative */
+            CACHE_NONAUTH_ANSWER; /* RFC 2181 5.4.1: only the first link is authoritative */
     }
     elsewhere.rank = origin->rank;
     for (unsigned i = 0; i < scrub->extra_cnt && !err; i++) {
@@ -151,7 +151,7 @@ static enum err keep_end_of_chain(struct task *task, const struct message *reply
     if (!is_denied || task->delegation.source == DELEGATION_FORWARD)
         return ERR_OK;
     origin.section = MESSAGE_AUTHORITY;
-    origin.rank = CACHE_ANSWER;
+    origin.rank = CACHE_NONAUTH_ANSWER;
     uint16_t type = classify_rcode(reply) == RRTYPE_RCODE_NXDOMAIN ? 0 : task->asked_type;
     return cache_put_negative(&task->engine->cache, scrub->last, type, scrub->soa_owner,
                               scrub->soa, &origin);
@@ -308,7 +308,7 @@ static enum task_state on_empty(struct task *task, bool is_denied)
 
 enum task_state step_reply_empty(struct task *task)
 {
-    struct cache_origin origin = {.rank = CACHE_ANSWER,
+    struct cache_origin origin = {.rank = CACHE_NONAUTH_ANSWER,
                                   .server = &task->delegation.addrs[task->empty_addr - 1].addr,
                                   .now_ms = now_wall_ms(),
                                   .route = task->route,

@@ -101,7 +101,7 @@ static void test_ttl(void **state)
 {
     struct cache_found found;
     (void)state;
-    put("a.test", 1, 10, CACHE_ANSWER);
+    put("a.test", 1, 10, CACHE_NONAUTH_ANSWER);
     assert_true(find("A.TEST", RRTYPE_A, INT64_MAX, &found) && found.ttl == 10);
     now_advance(9001);
     assert_true(find("a.test", RRTYPE_A, INT64_MAX, &found) && found.ttl == 1);
@@ -109,7 +109,7 @@ static void test_ttl(void **state)
     assert_false(find("a.test", RRTYPE_A, INT64_MAX, &found));
     /* who waited for it gets it all the same */
     assert_true(find("a.test", RRTYPE_A, now_wall_ms() - 10000, &found) && found.ttl == 0);
-    put("zero.test", 1, 0, CACHE_ANSWER);
+    put("zero.test", 1, 0, CACHE_NONAUTH_ANSWER);
     assert_false(find("zero.test", RRTYPE_A, INT64_MAX, &found));
     assert_true(find("zero.test", RRTYPE_A, now_wall_ms(), &found));
 }
@@ -118,15 +118,15 @@ static void test_ranks(void **state)
 {
     struct cache_found found;
     (void)state;
-    put("a.test", 1, 10, CACHE_AUTHORITATIVE);
-    put("a.test", 2, 10, CACHE_ANSWER);
+    put("a.test", 1, 10, CACHE_AUTH_ANSWER);
+    put("a.test", 2, 10, CACHE_NONAUTH_ANSWER);
     assert_true(find("a.test", RRTYPE_A, INT64_MAX, &found));
     assert_int_equal(rrset_first(found.set).rdata[3], 1);
-    put("a.test", 3, 10, CACHE_AUTHORITATIVE);
+    put("a.test", 3, 10, CACHE_AUTH_ANSWER);
     assert_true(find("a.test", RRTYPE_A, INT64_MAX, &found));
     assert_int_equal(rrset_first(found.set).rdata[3], 3);
     now_advance(11000); /* what has expired has no rank */
-    put("a.test", 4, 10, CACHE_ANSWER);
+    put("a.test", 4, 10, CACHE_NONAUTH_ANSWER);
     assert_true(find("a.test", RRTYPE_A, INT64_MAX, &found));
     assert_int_equal(rrset_first(found.set).rdata[3], 4);
 }
@@ -135,7 +135,7 @@ static void test_absences(void **state)
 {
     static const uint8_t rdata[] = "\1a\0\1b\0\0\0\0\1\0\0\0\2\0\0\0\3\0\0\0\4\0\0\0\x3c";
     struct rrset_record record = {.rdata = rdata, .len = sizeof(rdata) - 1};
-    struct cache_origin origin = {.rank = CACHE_AUTHORITATIVE, .now_ms = now_wall_ms()};
+    struct cache_origin origin = {.rank = CACHE_AUTH_ANSWER, .now_ms = now_wall_ms()};
     struct cache_time when = now_time();
     uint8_t room[100], name[DNAME_MAX], zone[DNAME_MAX];
     struct rrset *soa = (struct rrset *)(void *)room;
@@ -150,7 +150,7 @@ static void test_absences(void **state)
     assert_true(cache_find_nxdomain(&cache, &key, &when, &arena, &found));
     assert_int_equal(found.ttl, 60); /* RFC 2308 5: MINIMUM is less than its TTL */
     assert_true(dname_is_equal(found.soa_owner, zone) && found.set->type == RRTYPE_SOA);
-    put("gone.test", 1, 10, CACHE_AUTHORITATIVE); /* it is there after all */
+    put("gone.test", 1, 10, CACHE_AUTH_ANSWER); /* it is there after all */
     assert_false(cache_find_nxdomain(&cache, &key, &when, &arena, &found));
     assert_int_equal(cache_put_negative(&cache, name, RRTYPE_MX, NULL, NULL, &origin), ERR_OK);
     assert_true(cache_find(&cache, &key, 2, RRTYPE_MX, &when, &arena, &found));
@@ -161,7 +161,7 @@ static void test_absences(void **state)
  * 2181 5.4.1). */
 static void test_a_denial_has_its_rank(void **state)
 {
-    struct cache_origin origin = {.rank = CACHE_AUTHORITATIVE, .now_ms = now_wall_ms()};
+    struct cache_origin origin = {.rank = CACHE_AUTH_ANSWER, .now_ms = now_wall_ms()};
     struct cache_time when = now_time();
     struct cache_found found;
     struct cache_name key;
@@ -169,11 +169,11 @@ static void test_a_denial_has_its_rank(void **state)
     (void)state;
     cache_name_init(&key, unit_name("denied.test", name));
     assert_int_equal(cache_put_negative(&cache, name, 0, NULL, NULL, &origin), ERR_OK);
-    put("denied.test", 1, 100, CACHE_ANSWER);
+    put("denied.test", 1, 100, CACHE_NONAUTH_ANSWER);
     assert_false(find("denied.test", RRTYPE_A, INT64_MAX, &found));
     assert_true(cache_find_nxdomain(&cache, &key, &when, &arena, &found));
     now_advance(6000);
-    put("denied.test", 1, 100, CACHE_ANSWER);
+    put("denied.test", 1, 100, CACHE_NONAUTH_ANSWER);
     assert_true(find("denied.test", RRTYPE_A, INT64_MAX, &found));
 }
 
@@ -182,13 +182,13 @@ static void test_the_clock_goes_back(void **state)
 {
     struct cache_found found;
     (void)state;
-    put("now.test", 1, 3600, CACHE_ANSWER);
+    put("now.test", 1, 3600, CACHE_NONAUTH_ANSWER);
     now_freeze(1600000000000 - 5000); /* a little, as clocks are set */
     assert_true(find("now.test", RRTYPE_A, INT64_MAX, &found));
     assert_true(found.ttl <= 3600);
     now_freeze(1600000000000 - 86400000);
     assert_false(find("now.test", RRTYPE_A, INT64_MAX, &found));
-    put("now.test", 2, 10, CACHE_ANSWER);
+    put("now.test", 2, 10, CACHE_NONAUTH_ANSWER);
     assert_true(find("now.test", RRTYPE_A, INT64_MAX, &found) && found.ttl == 10);
 }
 
@@ -200,7 +200,7 @@ static void test_what_has_ended(void **state)
     struct cache_name key;
     uint8_t name[DNAME_MAX];
     (void)state;
-    put("old.test", 1, 60, CACHE_ANSWER);
+    put("old.test", 1, 60, CACHE_NONAUTH_ANSWER);
     cache_name_init(&key, unit_name("old.test", name));
     now_advance(60000);
     when = now_time();
@@ -211,7 +211,7 @@ static void test_what_has_ended(void **state)
     now_advance(1000);
     when.now_ms = now_wall_ms();
     assert_false(cache_find(&cache, &key, 2, RRTYPE_A, &when, &arena, &found));
-    put("none.test", 1, 0, CACHE_ANSWER);
+    put("none.test", 1, 0, CACHE_NONAUTH_ANSWER);
     cache_name_init(&key, unit_name("none.test", name));
     assert_false(cache_find(&cache, &key, 2, RRTYPE_A, &when, &arena, &found));
 }
@@ -220,7 +220,7 @@ static void test_what_has_ended(void **state)
  * last. */
 static void test_types_of_a_name(void **state)
 {
-    struct cache_origin origin = {.rank = CACHE_ANSWER, .now_ms = now_wall_ms()};
+    struct cache_origin origin = {.rank = CACHE_NONAUTH_ANSWER, .now_ms = now_wall_ms()};
     uint8_t name[DNAME_MAX], rdata[4] = {1, 2, 3, 4}, room[64];
     struct rrset *set = (struct rrset *)(void *)room;
     struct rrset_record record = {.rdata = rdata, .len = 4};
@@ -228,7 +228,7 @@ static void test_types_of_a_name(void **state)
     unsigned cnt = 0;
     (void)state;
     unit_name("many.test", name);
-    put("many.test", 1, 100, CACHE_ANSWER);
+    put("many.test", 1, 100, CACHE_NONAUTH_ANSWER);
     for (unsigned type = 1000; type < 4000; type++) {
         assert_int_equal(rrset_pack((uint16_t)type, 100, &record, 1, set), ERR_OK);
         assert_int_equal(cache_put(&cache, name, set, &origin), ERR_OK);
@@ -258,7 +258,7 @@ static void test_long_keys(void **state)
         strcat(text, "\\001");
     for (uint8_t octet = 1; octet <= 3; octet++) {
         text[3] = (char)('0' + octet); /* \001, \002, \003 in the first label */
-        put(text, octet, 100, CACHE_ANSWER);
+        put(text, octet, 100, CACHE_NONAUTH_ANSWER);
     }
     for (uint8_t octet = 1; octet <= 3; octet++) {
         text[3] = (char)('0' + octet);
@@ -298,7 +298,8 @@ static void test_failures_last_longer_each_time(void **state)
                       &(struct cache_origin){.now_ms = now_wall_ms()});
     assert_true(cache_find_failure(&cache, &key, RRTYPE_AAAA, &when, &arena, &found));
     cache.start_ms = 0;
-    put("bad.test", 1, 100, CACHE_ANSWER); /* what is known is not forgotten for a failure */
+    put("bad.test", 1, 100,
+        CACHE_NONAUTH_ANSWER); /* what is known is not forgotten for a failure */
     cache_put_failure(&cache, name, RRTYPE_A, 22, "why", 0, &origin);
     assert_true(find("bad.test", RRTYPE_A, INT64_MAX, &found) && found.kind == CACHE_DATA);
 }
@@ -359,7 +360,7 @@ static void test_damaged_values(void **state)
 
     (void)state;
     rng_init_seeded(&rng, 3);
-    put("a.test", 1, 10, CACHE_ANSWER);
+    put("a.test", 1, 10, CACHE_NONAUTH_ANSWER);
     struct cache_key key = key_in("a.test", RRTYPE_A, bytes);
     const uint8_t *value = cache.store->get(cache.store, &key, &len);
     assert_non_null(value);
@@ -375,7 +376,7 @@ static void test_damaged_values(void **state)
         if (find("a.test", RRTYPE_A, INT64_MAX, &found) && found.kind == CACHE_DATA)
             assert_int_equal(found.set->type, RRTYPE_A);
         arena_reset(&arena);
-        put("a.test", 1, 10, CACHE_AUTHORITATIVE);
+        put("a.test", 1, 10, CACHE_AUTH_ANSWER);
         value = cache.store->get(cache.store, &key, &len);
         copy = arena_copy(&arena, value, len);
         cache.store->settle(cache.store);

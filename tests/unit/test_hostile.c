@@ -1625,7 +1625,7 @@ static void test_hot_answers(void **state)
     assert_memory_equal(a->wire + 13, "wWw", 3);
     assert_int_equal(util_get_u32(a->wire + MESSAGE_HEADER_LEN + 20 + 4 + 6), 40);
     /* something newer is written */
-    struct cache_origin origin = {.rank = CACHE_AUTHORITATIVE,
+    struct cache_origin origin = {.rank = CACHE_AUTH_ANSWER,
                                   .now_ms = now_wall_ms(),
                                   .route = stage.policy->route.hints.tag};
     uint8_t room[64], name[DNAME_MAX], rdata[] = {198, 51, 100, 66};

@@ -530,9 +530,9 @@ static void test_foreign_files(void **state)
         uint32_t value;
         const char *says;
     } cases[] = {
-        {16, 0x12345678, "not a file of LMDB"},
+        {16, 0x12345678, "not an LMDB file"},
         {20, 999, "another version of LMDB"},
-        {40, 16384, "another size"},
+        {40, 16384, "page size"},
     };
     char *good;
     size_t len;
