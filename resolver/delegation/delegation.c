@@ -1,9 +1,9 @@
-/* A cut is copied into each task that uses it: what a task tries and learns is its own. */
+/* Each task that uses a delegation has a copy: what it has tried and found out is its own. */
 #include "resolver/delegation/delegation.h"
 
 #include "base/cursor.h"
 
-/* Of the octet that counts the servers, of which there are few. */
+/* The first octet: flags, and the number of servers, which is at most 13. */
 enum { SIGNED_BIT = 0x80, CROWDED_BIT = 0x40, SERVERS_MASK = 0x3f };
 
 void delegation_init(struct delegation *delegation, const uint8_t *zone,
@@ -18,7 +18,7 @@ void delegation_init(struct delegation *delegation, const uint8_t *zone,
     delegation->server_cnt = delegation->addr_cnt = 0;
 }
 
-static const uint8_t *copy_name(const uint8_t *name, uint8_t **names)
+static const uint8_t *copy_server_name(const uint8_t *name, uint8_t **names)
 {
     uint8_t *copy = *names;
     size_t len = dname_len(name);
@@ -32,9 +32,9 @@ void delegation_copy(struct delegation *to, const struct delegation *from,
                      uint8_t names[DELEGATION_NAMES_MAX])
 {
     *to = *from;
-    to->zone = copy_name(from->zone, &names);
+    to->zone = copy_server_name(from->zone, &names);
     for (int i = 0; i < from->server_cnt; i++)
-        to->servers[i].name = copy_name(from->servers[i].name, &names);
+        to->servers[i].name = copy_server_name(from->servers[i].name, &names);
 }
 
 int delegation_add_server(struct delegation *delegation, const uint8_t *name)

@@ -1,10 +1,10 @@
-/* resolver/delegation/delegation.h | a zone, its servers and their addresses
+/* resolver/delegation/delegation.h | a delegation: a zone, its servers and their addresses
  *
- * What a referral, the hints or the configuration say: whom to ask about names below a zone.
- * Delegations are the parent's word (parent-centric): what the child says of its own servers is
- * data, not a way to it.
+ * It comes from a referral, the root hints or the configuration, and says which servers to
+ * query for names at and below a zone.  Delegations are parent-centric: the NS RRset of the
+ * child is data, and is not used to reach it.
  *
- * Owner:    names stay where they are: in the task, the version or an arena.
+ * Owner:    names are borrowed: they belong to the task, the version or an arena.
  * Thread:   one worker; those of a version any.
  */
 #pragma once
@@ -16,7 +16,7 @@
 
 enum {
     DELEGATION_SERVERS_MAX = 13, /* docs/LIMITS.md section 3: NXNSAttack, NRDelegationAttack */
-    DELEGATION_SERVER_ADDRS_MAX = 6, /* the same address counts once */
+    DELEGATION_SERVER_ADDRS_MAX = 6,
     DELEGATION_ADDRS_MAX = 40,
     DELEGATION_NAMES_MAX = (DELEGATION_SERVERS_MAX + 1) * DNAME_MAX,
     DELEGATION_BYTES_MAX =
@@ -30,7 +30,7 @@ enum delegation_source {
     DELEGATION_FORWARD
 };
 
-/* How far the lookup of a server's addresses of one family has come. */
+/* The state of the lookup of a server's addresses of one family. */
 enum delegation_lookup { DELEGATION_UNKNOWN, DELEGATION_ASKING, DELEGATION_KNOWN };
 
 struct delegation_server {
@@ -39,53 +39,56 @@ struct delegation_server {
     uint8_t lookup[2]; /* enum delegation_lookup, for IPv4 and IPv6 */
 };
 
+/* An address, and what the task that uses the delegation has found out about it. */
 struct delegation_addr {
     struct addr addr;
-    uint8_t server;
-    bool is_clear;   /* of a forwarder with TLS: TLS has failed, and it may be asked without */
-    uint8_t tries;   /* questions of this task sent there */
-    bool is_silent;  /* a query of this task timed out there, and none was answered */
-    bool is_useless; /* what it said made it useless for this task */
-    bool is_full;    /* it has as many questions as it may: others come first */
+    uint8_t server;  /* its number in `servers` */
+    bool is_clear;   /* TLS to this forwarder failed, and queries may go in the clear */
+    uint8_t tries;   /* queries of this task sent there */
+    bool is_silent;  /* queries of this task timed out there, and none was answered */
+    bool is_useless; /* its reply ruled it out for this task */
+    bool is_full;    /* its query limit is reached: other addresses come first */
 };
 
 /* Lifetime: the task's, or the version's. */
 struct delegation {
     const uint8_t *zone;
     enum delegation_source source;
-    uint32_t
-        tag; /* of a configured one: what tells it from others, over restarts too; else 0 */
-    struct tls_client *tls; /* of a forwarder: ask over TLS; NULL: in the clear */
-    bool tls_falls_back;    /* ask in the clear when TLS fails (RFC 8310, opportunistic) */
-    bool is_signed;         /* the parent has sent a DS for it */
-    bool is_crowded;        /* the referral named more servers than are kept */
+    /* Hash of the configured servers, the same after a restart: route_seal sets it.  0 if the
+     * delegation is not configured. */
+    uint32_t tag;
+    struct tls_client *tls; /* query this forwarder over TLS; NULL: in the clear */
+    bool tls_falls_back;    /* query in the clear when TLS fails (RFC 8310, opportunistic) */
+    bool is_signed;         /* the parent has a DS for the zone */
+    bool is_crowded;        /* the referral had more servers than are kept */
     uint8_t labels;         /* of the zone */
     uint8_t server_cnt, addr_cnt;
     struct delegation_server servers[DELEGATION_SERVERS_MAX];
     struct delegation_addr addrs[DELEGATION_ADDRS_MAX];
 };
 
-/* An empty cut of `zone`, which stays the caller's. */
+/* Make `delegation` one of `zone` without servers.  `zone` stays the caller's. */
 void delegation_init(struct delegation *delegation, const uint8_t *zone,
                      enum delegation_source source);
 
-/* Copy a cut, its names into `names`, where none of them stands yet: it outlives what it comes
- * from. */
+/* Copy a delegation, and its names into `names`, so that it outlives the original.  None of its
+ * names may be in `names` already. */
 void delegation_copy(struct delegation *to, const struct delegation *from,
                      uint8_t names[DELEGATION_NAMES_MAX]);
 
-/* Add a server; its number, or -1 when there are enough.  One that is there already is found.
- */
+/* Add a server, unless it is there already.  Return its number, or -1 if there are
+ * DELEGATION_SERVERS_MAX already. */
 int delegation_add_server(struct delegation *delegation, const uint8_t *name);
 
-/* Add an address of that server; one that is known, or too many, is left out. */
+/* Add an address of a server.  An address that is there already, or one too many, is left out.
+ */
 void delegation_add_addr(struct delegation *delegation, int server, const struct addr *addr);
 
-/* Its servers and addresses as octets, and its flags (ports are not kept); at most
- * DELEGATION_BYTES_MAX. */
+/* Write the flags, servers and addresses for the cache, without ports (docs/CACHE.md).  Return
+ * the number of octets. */
 size_t delegation_write(const struct delegation *delegation, uint8_t out[DELEGATION_BYTES_MAX]);
 
-/* Read that back into a cut made by delegation_init; names are copied into the arena, addresses
- * get `port`.  ERR_FORMAT, ERR_NOMEM. */
+/* Read what delegation_write wrote into a delegation made by delegation_init.  Names are copied
+ * into the arena, and addresses get `port`.  ERR_FORMAT, ERR_NOMEM. */
 MUST_USE enum err delegation_parse(struct delegation *delegation, const uint8_t *bytes,
                                    size_t len, uint16_t port, struct arena *arena);

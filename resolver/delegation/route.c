@@ -1,4 +1,5 @@
-/* Built-in hints are those of the IANA root zone; priming replaces them at the first chance. */
+/* The built-in hints are the servers of the IANA root zone.  Priming (RFC 8109) replaces them
+ * at the first opportunity. */
 #include "resolver/delegation/route.h"
 
 #include "base/hash.h"
@@ -6,7 +7,7 @@
 
 static const uint8_t root[] = {0};
 
-/* named.root of 2024: b.root-servers.net has its address of 2023 */
+/* named.root of 2024, with the address that b.root-servers.net has had since 2023 */
 static const char builtin[] = ". 518400 NS a.root-servers.net.\n"
                               ". 518400 NS b.root-servers.net.\n"
                               ". 518400 NS c.root-servers.net.\n"
@@ -47,8 +48,8 @@ static const char builtin[] = ". 518400 NS a.root-servers.net.\n"
                               "m.root-servers.net. 518400 A 202.12.27.33\n"
                               "m.root-servers.net. 518400 AAAA 2001:dc3::35\n";
 
-static enum err take_record(struct route *route, const struct rrline *r, uint16_t port,
-                            struct arena *arena, bool is_address_turn)
+static enum err read_hint(struct route *route, const struct rrline *r, uint16_t port,
+                          struct arena *arena, bool is_address_turn)
 {
     struct addr addr;
     bool is_address = r->type == RRTYPE_A || r->type == RRTYPE_AAAA;
@@ -66,10 +67,11 @@ static enum err take_record(struct route *route, const struct rrline *r, uint16_
     return ERR_OK;
 }
 
-/* NS records first, then addresses, whatever their order in the file. */
-static enum err read_turn(struct route *route, const char *text, size_t len, uint16_t port,
-                          struct arena *arena, struct rrline *r, bool is_address_turn,
-                          unsigned *line)
+/* Read the NS records or, in the second pass, the addresses: a file may have them in any
+ * order. */
+static enum err read_hint_pass(struct route *route, const char *text, size_t len, uint16_t port,
+                               struct arena *arena, struct rrline *r, bool is_address_turn,
+                               unsigned *line)
 {
     size_t pos = 0;
     enum err err = ERR_OK;
@@ -79,7 +81,7 @@ static enum err read_turn(struct route *route, const char *text, size_t len, uin
         size_t line_len = end ? (size_t)(end - text) - pos : len - pos;
         err = rrline_read(text + pos, line_len, root, 0, r);
         if (!err)
-            err = take_record(route, r, port, arena, is_address_turn);
+            err = read_hint(route, r, port, arena, is_address_turn);
         else if (err == ERR_ABSENT)
             err = ERR_OK;
         if (!err)
@@ -99,14 +101,16 @@ enum err route_read_hints(struct route *route, const char *text, size_t len, uin
     if (!r)
         return ERR_NOMEM;
     delegation_init(&route->hints, root, DELEGATION_HINTS);
-    enum err err = read_turn(route, text, len, port, arena, r, false, &line);
+    enum err err = read_hint_pass(route, text, len, port, arena, r, false, &line);
     if (!err)
-        err = read_turn(route, text, len, port, arena, r, true, &line);
+        err = read_hint_pass(route, text, len, port, arena, r, true, &line);
     if (err)
         snprintf(why, size, "line %u: %s", line, err == ERR_FORMAT ? r->why : err_name(err));
     free(r);
     if (!err && route->hints.addr_cnt == 0) {
-        snprintf(why, size, "there is no NS record of the root whose server has an address");
+        snprintf(why, size,
+                 "it has no root server with an address; add an NS record of the root and an A "
+                 "or AAAA record of its target");
         err = ERR_FORMAT;
     }
     return err;
@@ -132,7 +136,7 @@ enum err route_put_zone(struct route *route, const struct route_zone *zone, stru
     delegation->tls = zone->tls;
     delegation->tls_falls_back = zone->tls_falls_back;
     for (size_t i = 0; i < zone->addr_cnt; i++) {
-        /* without names each address is a server of its own */
+        /* the configuration gives no names: each address is a server of its own */
         if (delegation->server_cnt == DELEGATION_SERVERS_MAX)
             return ERR_LIMIT;
         delegation->servers[delegation->server_cnt] = (struct delegation_server){
@@ -154,10 +158,10 @@ const struct delegation *route_find(const struct route *route, const struct dnam
     return &route->hints;
 }
 
-static void seal(struct delegation *delegation)
+static void seal_delegation(struct delegation *delegation)
 {
     static const uint64_t key[2] = {0x526f6f746c696e65, 0x726f757465746167};
-    /* what came over TLS is not what came in the clear */
+    /* replies over TLS are told from those in the clear */
     uint8_t head[3] = {(uint8_t)delegation->source, delegation->addr_cnt,
                        delegation->tls != NULL};
     uint64_t hash = hash_more_keyed(key, key[0], head, sizeof(head));
@@ -177,10 +181,10 @@ static void seal(struct delegation *delegation)
 void route_seal(struct route *route)
 {
     if (route->hints.zone)
-        seal(&route->hints);
+        seal_delegation(&route->hints);
     for (size_t i = 0; i < route->zones.size; i++)
         if (route->zones.at[i].name)
-            seal(route->zones.at[i].value);
+            seal_delegation(route->zones.at[i].value);
 }
 
 static bool delegation_has_addr(const struct delegation *delegation, const struct addr *addr)

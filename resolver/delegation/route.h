@@ -1,4 +1,4 @@
-/* resolver/delegation/route.h | where a name starts: root hints, stub zones, forwarders
+/* resolver/delegation/route.h | the configured delegations: root hints, stub zones, forwarders
  *
  * Owner:    the version.
  * Thread:   any, once it is built.
@@ -11,19 +11,19 @@
 /* Lifetime: published version. */
 struct route {
     struct delegation hints;
-    struct names zones; /* struct cut: stubs and forwarders */
+    struct names zones; /* struct delegation: stub zones and forwarders */
 };
 
-/* The IANA root servers as the hints, with this port. */
+/* Use the built-in IANA root servers, at this port, as the hints.  ERR_NOMEM. */
 MUST_USE enum err route_use_builtin_hints(struct route *route, uint16_t port,
                                           struct arena *arena);
 
-/* Hints of a file's text: NS records of the root and addresses of their targets.  ERR_FORMAT:
- * `why` (size octets) tells, with the line. */
+/* Read the hints from a file's text: NS records of the root, and the addresses of their
+ * targets. ERR_FORMAT: `why` (of `size` octets) gets the fault and its line.  ERR_NOMEM. */
 MUST_USE enum err route_read_hints(struct route *route, const char *text, size_t len,
                                    uint16_t port, struct arena *arena, char *why, size_t size);
 
-/* How names below a configured zone are asked for. */
+/* A stub zone or forward zone.  Lifetime: the call; the name is copied. */
 struct route_zone {
     const uint8_t *name;
     enum delegation_source source;
@@ -33,21 +33,21 @@ struct route_zone {
     bool tls_falls_back;
 };
 
-/* Have them asked so.  ERR_NOMEM; ERR_LIMIT: too many addresses; ERR_DENIED: that zone is there
- * already. */
+/* Add a configured zone.  ERR_LIMIT: more than DELEGATION_SERVERS_MAX addresses; ERR_DENIED:
+ * the zone exists already; ERR_NOMEM. */
 MUST_USE enum err route_put_zone(struct route *route, const struct route_zone *zone,
                                  struct arena *arena);
 
-/* Give hints and zones the tags by which the cache tells what came from whom.  Once, when all
- * is there. */
+/* Give the hints and zones the tags by which the cache tells which configured servers an entry
+ * came from.  Call it once, when all of them are complete. */
 void route_seal(struct route *route);
 
-/* The configured zone that is nearest above the suffix of `labels` labels; the hints when none
- * is. */
+/* Return the nearest configured zone at or above the suffix of `labels` labels, or the hints.
+ */
 const struct delegation *route_find(const struct route *route, const struct dname_parts *name,
                                     unsigned labels);
 
-/* Whether the configuration names this address: then do-not-query does not forbid it. */
+/* Return true if the configuration names this address: do-not-query does not apply to it. */
 bool route_has_addr(const struct route *route, const struct addr *addr);
 
 /* Free what is outside the arena. */

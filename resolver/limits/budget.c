@@ -1,8 +1,8 @@
 /* The part that runs out first is kept: it is the failure that the client is told. */
 #include "resolver/limits/budget.h"
 
-/* Of sorting replies out; about four times what the densest reply takes for an octet. */
-enum { WORK_AN_OCTET = 4 };
+/* Units of scrub's work; about four times what the densest reply takes per octet. */
+enum { WORK_PER_OCTET = 4 };
 
 struct budget_limits budget_defaults(void)
 {
@@ -27,7 +27,7 @@ struct budget *budget_new(const struct budget_limits *limits, uint64_t now_ms)
                                   .bytes_left = limits->bytes,
                                   .lookups_left = limits->lookups,
                                   .work_left = (uint32_t)util_min(
-                                      (uint64_t)limits->bytes * WORK_AN_OCTET, UINT32_MAX),
+                                      (uint64_t)limits->bytes * WORK_PER_OCTET, UINT32_MAX),
                                   .expire_ms = now_ms + limits->time_ms};
     return budget;
 }
@@ -62,7 +62,7 @@ bool budget_spend_query(struct budget *budget, uint64_t now_ms)
     return true;
 }
 
-/* Running out of these alone is not the end: there may be servers whose address is known. */
+/* Running out of lookups does not end the query: some servers may have known addresses. */
 bool budget_spend_lookup(struct budget *budget)
 {
     if (budget->lookups_left == 0)

@@ -1,18 +1,20 @@
-/* Lines, keys and clients come out of pools as large as the park: there are never more of them
- * than of those that wait. Clients stand in lists by how many they have waiting, which changes
- * by one at a time, so the largest is always known. */
+/* Lines, keys and clients come from pools as large as the park, because there are never more of
+ * them than entries.  A client stands in the list of its number of entries.  That number
+ * changes by one at a time, so the largest is known without a search. */
 #include "resolver/limits/park.h"
 
 enum { BUCKETS = 1024 };
 
+/* A key that entries wait for. */
 struct place {
     struct list link;  /* park->places or park->spare_places */
     struct list chain; /* of its bucket */
-    struct list lines; /* whose turn it is, first */
+    struct list lines; /* the line whose turn it is, first */
     uint64_t key;
     size_t line_cnt;
 };
 
+/* A client that has entries. */
 struct owner {
     struct list link; /* park->by_cnt[cnt] or park->spare_owners */
     struct list chain;
@@ -41,7 +43,7 @@ struct park {
     struct park_line *line_pool;
 };
 
-static void init_lists(struct park *p)
+static void init_park_lists(struct park *p)
 {
     struct list *lists[] = {&p->all, &p->places, &p->spare_places, &p->spare_owners,
                             &p->spare_lines};
@@ -76,7 +78,7 @@ enum err park_new(size_t most, struct park **out)
         park_free(&p);
         return ERR_NOMEM;
     }
-    init_lists(p);
+    init_park_lists(p);
     *out = p;
     return ERR_OK;
 }
@@ -97,23 +99,23 @@ void park_free(struct park **park)
 
 /* ---- finding ---- */
 
-static struct list *bucket(struct list buckets[BUCKETS], uint64_t hash)
+static struct list *park_bucket(struct list buckets[BUCKETS], uint64_t hash)
 {
     return &buckets[(hash ^ hash >> 32) % BUCKETS];
 }
 
-static struct place *find_place(struct park *p, uint64_t key)
+static struct place *find_park_place(struct park *p, uint64_t key)
 {
-    struct list *head = bucket(p->place_buckets, key);
+    struct list *head = park_bucket(p->place_buckets, key);
     for (struct list *l = head->next; l != head; l = l->next)
         if (container_of(l, struct place, chain)->key == key)
             return container_of(l, struct place, chain);
     return NULL;
 }
 
-static struct place *get_place(struct park *p, uint64_t key)
+static struct place *find_or_make_place(struct park *p, uint64_t key)
 {
-    struct place *place = find_place(p, key);
+    struct place *place = find_park_place(p, key);
 
     if (place)
         return place;
@@ -123,13 +125,13 @@ static struct place *get_place(struct park *p, uint64_t key)
     place->line_cnt = 0;
     place->key = key;
     list_add(&p->places, &place->link);
-    list_add(bucket(p->place_buckets, key), &place->chain);
+    list_add(park_bucket(p->place_buckets, key), &place->chain);
     return place;
 }
 
-static struct owner *get_owner(struct park *p, uint64_t client)
+static struct owner *find_or_make_owner(struct park *p, uint64_t client)
 {
-    struct list *head = bucket(p->owner_buckets, client);
+    struct list *head = park_bucket(p->owner_buckets, client);
     for (struct list *l = head->next; l != head; l = l->next)
         if (container_of(l, struct owner, chain)->client == client)
             return container_of(l, struct owner, chain);
@@ -145,10 +147,10 @@ static struct owner *get_owner(struct park *p, uint64_t client)
 
 static struct list *line_bucket(struct park *p, uint64_t key, uint64_t client)
 {
-    return bucket(p->line_buckets, key ^ (client << 1 | client >> 63));
+    return park_bucket(p->line_buckets, key ^ (client << 1 | client >> 63));
 }
 
-static struct park_line *find_line(struct park *p, uint64_t key, uint64_t client)
+static struct park_line *find_park_line(struct park *p, uint64_t key, uint64_t client)
 {
     struct list *head = line_bucket(p, key, client);
     for (struct list *l = head->next; l != head; l = l->next) {
@@ -159,17 +161,17 @@ static struct park_line *find_line(struct park *p, uint64_t key, uint64_t client
     return NULL;
 }
 
-static struct park_line *get_line(struct park *p, uint64_t key, uint64_t client)
+static struct park_line *find_or_make_line(struct park *p, uint64_t key, uint64_t client)
 {
-    struct park_line *line = find_line(p, key, client);
+    struct park_line *line = find_park_line(p, key, client);
 
     if (line)
         return line;
     line = container_of(p->spare_lines.next, struct park_line, link);
     list_remove(&line->link);
     list_init(&line->entries);
-    line->place = get_place(p, key);
-    line->owner = get_owner(p, client);
+    line->place = find_or_make_place(p, key);
+    line->owner = find_or_make_owner(p, client);
     line->cnt = 0;
     list_add(&line->place->lines, &line->link);
     line->place->line_cnt++;
@@ -186,10 +188,10 @@ static void move_owner(struct park *p, struct owner *owner, size_t cnt)
     list_add(&p->by_cnt[cnt], &owner->link);
     p->largest = util_max(p->largest, cnt);
     while (p->largest > 0 && list_is_empty(&p->by_cnt[p->largest]))
-        p->largest--; /* by one: counts change by one */
+        p->largest--; /* one step at most, because counts change by one */
 }
 
-static void spare(struct list *to, struct list *link, struct list *chain)
+static void return_to_pool(struct list *to, struct list *link, struct list *chain)
 {
     list_remove(chain);
     list_remove(link);
@@ -213,16 +215,16 @@ void park_remove(struct park *p, struct park_entry *entry)
     move_owner(p, owner, owner->cnt - 1);
     if (line->cnt == 0) {
         place->line_cnt--;
-        spare(&p->spare_lines, &line->link, &line->chain);
+        return_to_pool(&p->spare_lines, &line->link, &line->chain);
     }
     if (owner->cnt == 0)
-        spare(&p->spare_owners, &owner->link, &owner->chain);
+        return_to_pool(&p->spare_owners, &owner->link, &owner->chain);
     if (list_is_empty(&place->lines))
-        spare(&p->spare_places, &place->link, &place->chain);
+        return_to_pool(&p->spare_places, &place->link, &place->chain);
 }
 
-/* The oldest of the client that has most. */
-static struct park_entry *evict(struct park *p)
+/* Remove the oldest entry of the client that has the most. */
+static struct park_entry *evict_entry(struct park *p)
 {
     struct owner *owner = container_of(p->by_cnt[p->largest].next, struct owner, link);
     struct park_entry *entry = container_of(owner->entries.next, struct park_entry, of_client);
@@ -231,25 +233,24 @@ static struct park_entry *evict(struct park *p)
     return entry;
 }
 
-/* ---- coming ---- */
+/* ---- entering ---- */
 
-/* At the end of the list, or before its first. */
+/* Add at the end of the list, or before its first element. */
 static void link_in(struct list *head, struct list *link, bool is_first)
 {
-    list_add(is_first ? head->next : head,
-             link); /* before the first: of none, that is the end */
+    list_add(is_first ? head->next : head, link); /* head->next is head if the list is empty */
 }
 
-static void put(struct park *p, struct park_entry *entry, uint64_t key, uint64_t client,
-                bool is_first)
+static void queue_entry(struct park *p, struct park_entry *entry, uint64_t key, uint64_t client,
+                        bool is_first)
 {
-    struct park_line *line = get_line(p, key, client);
+    struct park_line *line = find_or_make_line(p, key, client);
 
     entry->line = line;
     link_in(&line->entries, &entry->in_line, is_first);
     link_in(&line->owner->entries, &entry->of_client, is_first);
     list_add(&p->all, &entry->in_all);
-    if (is_first) { /* it keeps its turn */
+    if (is_first) { /* its line keeps the turn */
         list_remove(&line->link);
         link_in(&line->place->lines, &line->link, true);
     }
@@ -261,9 +262,9 @@ static void put(struct park *p, struct park_entry *entry, uint64_t key, uint64_t
 struct park_entry *park_put(struct park *p, struct park_entry *entry, uint64_t key,
                             uint64_t client, bool is_first)
 {
-    struct park_entry *gone = p->cnt == p->most ? evict(p) : NULL;
+    struct park_entry *gone = p->cnt == p->most ? evict_entry(p) : NULL;
 
-    put(p, entry, key, client, is_first);
+    queue_entry(p, entry, key, client, is_first);
     return gone;
 }
 
@@ -271,7 +272,7 @@ struct park_entry *park_put(struct park *p, struct park_entry *entry, uint64_t k
 
 struct park_entry *park_call(struct park *p, uint64_t key)
 {
-    struct place *place = find_place(p, key);
+    struct place *place = find_park_place(p, key);
 
     if (!place)
         return NULL;
@@ -284,12 +285,12 @@ struct park_entry *park_call(struct park *p, uint64_t key)
 bool park_favour(struct park *p, struct park_entry *entry, uint64_t client)
 {
     uint64_t key = entry->line->place->key;
-    const struct park_line *other = find_line(p, key, client);
+    const struct park_line *other = find_park_line(p, key, client);
 
     if (entry->line->owner->client == client || (other && other->cnt >= entry->line->cnt - 1))
         return false;
     park_remove(p, entry);
-    put(p, entry, key, client, false);
+    queue_entry(p, entry, key, client, false);
     return true;
 }
 
@@ -320,6 +321,6 @@ size_t park_cnt(const struct park *p) { return p->cnt; }
 
 size_t park_lines(struct park *p, uint64_t key)
 {
-    const struct place *place = find_place(p, key);
+    const struct place *place = find_park_place(p, key);
     return place ? place->line_cnt : 0;
 }

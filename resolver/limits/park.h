@@ -1,13 +1,13 @@
-/* resolver/limits/park.h | who waits for a place, and whose turn it is
+/* resolver/limits/park.h | the queues of tasks that wait for a full quota
  *
- * A line for each client at each thing that is full: lines take turns, and within one the first
- * is first.  There is room for so many; when it is taken the client that has most loses its
- * oldest. Every call costs the same however many wait.
+ * Each client has a line of its own at each full zone or server.  Lines take turns, and a line
+ * is first in, first out.  When the park is full, the client with the most entries loses its
+ * oldest one.  Each call takes constant time.
  *
  * Owner:    the engine.
  * Thread:   one worker.
- * Words:    key - of what is full (a zone, a server): any number; line - those of one client
- * that wait for one key.
+ * Words:    key - the number of what is full: a zone or a server.
+ * Words:    line - the entries of one client that wait for one key.
  */
 #pragma once
 
@@ -20,41 +20,44 @@
 struct park;
 struct park_line;
 
-/* Inside whatever waits.  All zeros: it does not wait. */
+/* Part of a struct that may wait.  All zeros: it does not wait. */
 struct park_entry {
     struct list in_line, of_client, in_all;
     struct park_line *line; /* NULL: it does not wait */
 };
 
-/* Room for `most`; ERR_NOMEM. */
+/* Make a park with room for `most` entries.  ERR_NOMEM. */
 MUST_USE enum err park_new(size_t most, struct park **out);
 
-/* Free it, when no entry waits in it.  Clears the pointer; NULL inside is fine. */
+/* Free it; no entry may wait in it.  Clears the pointer; NULL inside is fine. */
 void park_free(struct park **park);
 
-/* Let an entry wait at the end of its line; `is_first`: at its head, and the line is the next,
- * because it was called and the place was taken again.  When the park is full another entry is
- * removed and returned; else NULL. */
+/* Add an entry at the end of its line.  `is_first`: add it at the head, and let its line be the
+ * next, because the entry was called and another query got the place.  If the park is full,
+ * remove another entry and return it, else return NULL. */
 MUST_USE struct park_entry *park_put(struct park *park, struct park_entry *entry, uint64_t key,
                                      uint64_t client, bool is_first);
 
-/* It waits no longer; one that does not is fine. */
+/* Remove an entry; one that does not wait is fine. */
 void park_remove(struct park *park, struct park_entry *entry);
 
-/* The entry whose turn it is at the key, the first of the next line; it goes on waiting.  NULL:
- * no entry waits for the key. */
+/* Return the first entry of the line whose turn it is at the key, and end that turn; the entry
+ * stays.  NULL if no entry waits for the key. */
 struct park_entry *park_call(struct park *park, uint64_t key);
 
-/* Have it wait in the line of `client` instead, if that is shorter; false when it is not. */
+/* Move an entry to the line of `client` at the same key, if that one is shorter.  Return true
+ * if it was moved. */
 bool park_favour(struct park *park, struct park_entry *entry, uint64_t client);
 
-/* Each call returns the next of all entries, or of all keys, in turn, so that a few can be
- * looked at from time to time.  NULL, false: there is none. */
+/* Return the next of all entries, or of all keys: repeated calls go round, so that a caller can
+ * check a few from time to time.  NULL or false if there is none. */
 struct park_entry *park_look(struct park *park);
 bool park_look_key(struct park *park, uint64_t *key);
 
-/* How many wait, in all; how many lines there are at the key. */
+/* Return the number of entries. */
 size_t park_cnt(const struct park *park);
+
+/* Return the number of lines at the key. */
 size_t park_lines(struct park *park, uint64_t key);
 
 static inline bool park_has(const struct park_entry *entry) { return entry->line != NULL; }

@@ -1,21 +1,21 @@
-/* Counters without keys: two zones that share one share its limit too, which errs on the safe
- * side and needs neither lock nor eviction. */
+/* Counters without keys: zones that share a counter share its limit, which is on the safe side
+ * and needs neither lock nor eviction. */
 #include "resolver/limits/quota.h"
 
 #include "base/hash.h"
 
 enum {
     CELLS = 1 << 16,
-    OTHER_CLASS_PART = 4, /* a quarter is always for the other class */
+    OTHER_CLASS_PART = 4, /* a quarter stays free for the other class */
 };
 
-/* Clients that share a limit apart from the other class. */
+/* The classes of clients, each with a limit of its own. */
 enum class { CLASS_UNKNOWN, CLASS_PROVEN, CLASS_EXEMPT };
 
 /* Lifetime: process. */
 struct quota {
     struct quota_limits limits;
-    /* relaxed: each stands for itself */
+    /* relaxed: no counter guards other memory */
     _Atomic uint32_t all[QUOTA_KINDS][CELLS]; /* of all clients */
     _Atomic uint32_t of_class[QUOTA_KINDS][CELLS];
     _Atomic uint32_t own[QUOTA_KINDS][CELLS]; /* of one client */
@@ -38,7 +38,7 @@ void quota_free(struct quota **quota)
     *quota = NULL;
 }
 
-static uint64_t hash_pair(uint64_t a, uint64_t b)
+static uint64_t hash_two(uint64_t a, uint64_t b)
 {
     uint64_t parts[2] = {a, b};
     return hash_more(hash_start(), (const uint8_t *)parts, sizeof(parts));
@@ -49,7 +49,7 @@ uint64_t quota_client(const struct addr *addr, bool is_proven)
     size_t len;
     const uint8_t *octets = addr_bytes(addr, &len);
 
-    uint64_t hash = hash_pair(hash_more(hash_start(), octets, len == 16 ? 8 : len), is_proven);
+    uint64_t hash = hash_two(hash_more(hash_start(), octets, len == 16 ? 8 : len), is_proven);
     return (hash & ~(uint64_t)3) | 2 | is_proven;
 }
 
@@ -58,7 +58,7 @@ _Atomic uint32_t *quota_waiting(struct quota *q, uint64_t client)
     return &q->waiting[client / 4 % CELLS];
 }
 
-static uint32_t or_any(uint32_t limit) { return limit ? limit : UINT32_MAX; }
+static uint32_t limit_or_none(uint32_t limit) { return limit ? limit : UINT32_MAX; }
 
 struct quota_place quota_place(const struct quota *q, const struct quota_terms *terms)
 {
@@ -67,13 +67,13 @@ struct quota_place quota_place(const struct quota *q, const struct quota_terms *
     const struct quota_limits *l = &q->limits;
 
     return (struct quota_place){
-        .keys = {[QUOTA_ZONE] = hash_pair(terms->zone, QUOTA_ZONE),
+        .keys = {[QUOTA_ZONE] = hash_two(terms->zone, QUOTA_ZONE),
                  [QUOTA_SERVER] = hash_more(hash_start(), octets, len),
                  [QUOTA_ALL] = QUOTA_ALL},
-        .most = {[QUOTA_ZONE] = or_any(l->per_zone),
+        .most = {[QUOTA_ZONE] = limit_or_none(l->per_zone),
                  [QUOTA_SERVER] =
-                     or_any(terms->is_forwarder ? l->per_forwarder : l->per_server),
-                 [QUOTA_ALL] = or_any(l->in_all)},
+                     limit_or_none(terms->is_forwarder ? l->per_forwarder : l->per_server),
+                 [QUOTA_ALL] = limit_or_none(l->in_all)},
         .client = terms->client,
         .is_exempt = terms->is_exempt};
 }
@@ -90,59 +90,60 @@ static _Atomic uint32_t *class_cell(struct quota *q, const struct quota_place *p
     enum class class = p->is_exempt                 ? CLASS_EXEMPT
                        : quota_is_proven(p->client) ? CLASS_PROVEN
                                                     : CLASS_UNKNOWN;
-    return &q->of_class[kind][hash_pair(p->keys[kind], class) % CELLS];
+    return &q->of_class[kind][hash_two(p->keys[kind], class) % CELLS];
 }
 
 static _Atomic uint32_t *own_cell(struct quota *q, const struct quota_place *p,
                                   enum quota_kind kind)
 {
-    return &q->own[kind][hash_pair(p->keys[kind], p->client) % CELLS];
+    return &q->own[kind][hash_two(p->keys[kind], p->client) % CELLS];
 }
 
-/* What is held when a client wants one more. */
-struct held {
+/* The places that are taken when a client needs one more. */
+struct taken {
     uint32_t all, of_class, own;
 };
 
-/* What a client has when it gets one more has to be left for others, of its class and of all.
- */
-static bool is_room(const struct quota_place *p, enum quota_kind kind, const struct held *held)
+/* Return true if there is room for one more.  Besides the limits, as many places as the client
+ * then holds must stay free for others, in its class and in all. */
+static bool has_room_for(const struct quota_place *p, enum quota_kind kind,
+                         const struct taken *taken)
 {
     uint32_t most = p->most[kind], of_class = most - most / OTHER_CLASS_PART;
 
-    if (held->all >= most || p->is_exempt)
-        return held->all < most;
-    return held->of_class < of_class && held->own < most - held->all &&
-           held->own < of_class - held->of_class;
+    if (taken->all >= most || p->is_exempt)
+        return taken->all < most;
+    return taken->of_class < of_class && taken->own < most - taken->all &&
+           taken->own < of_class - taken->of_class;
 }
 
-static void give_back(struct quota *q, const struct quota_place *p, enum quota_kind kind)
+static void release_kind(struct quota *q, const struct quota_place *p, enum quota_kind kind)
 {
     atomic_fetch_sub_explicit(own_cell(q, p, kind), 1, memory_order_relaxed);
     atomic_fetch_sub_explicit(class_cell(q, p, kind), 1, memory_order_relaxed);
     atomic_fetch_sub_explicit(all_cell(q, p, kind), 1, memory_order_relaxed);
 }
 
-static bool spend(struct quota *q, const struct quota_place *p, enum quota_kind kind)
+static bool spend_kind(struct quota *q, const struct quota_place *p, enum quota_kind kind)
 {
-    struct held held = {
+    struct taken taken = {
         .all = atomic_fetch_add_explicit(all_cell(q, p, kind), 1, memory_order_relaxed),
         .of_class = atomic_fetch_add_explicit(class_cell(q, p, kind), 1, memory_order_relaxed),
         .own = atomic_fetch_add_explicit(own_cell(q, p, kind), 1, memory_order_relaxed)};
 
-    if (is_room(p, kind, &held))
+    if (has_room_for(p, kind, &taken))
         return true;
-    give_back(q, p, kind);
+    release_kind(q, p, kind);
     return false;
 }
 
 enum quota_kind quota_spend(struct quota *q, const struct quota_place *p)
 {
     for (enum quota_kind kind = 0; kind < QUOTA_KINDS; kind++) {
-        if (spend(q, p, kind))
+        if (spend_kind(q, p, kind))
             continue;
         for (enum quota_kind spent = 0; spent < kind; spent++)
-            give_back(q, p, spent);
+            release_kind(q, p, spent);
         return kind;
     }
     return QUOTA_KINDS;
@@ -151,20 +152,20 @@ enum quota_kind quota_spend(struct quota *q, const struct quota_place *p)
 void quota_give_back(struct quota *q, const struct quota_place *p)
 {
     for (enum quota_kind kind = 0; kind < QUOTA_KINDS; kind++)
-        give_back(q, p, kind);
+        release_kind(q, p, kind);
 }
 
 bool quota_has_room(struct quota *q, const struct quota_place *p, enum quota_kind kind)
 {
-    struct held held = {
+    struct taken taken = {
         .all = atomic_load_explicit(all_cell(q, p, kind), memory_order_relaxed),
         .of_class = atomic_load_explicit(class_cell(q, p, kind), memory_order_relaxed),
         .own = atomic_load_explicit(own_cell(q, p, kind), memory_order_relaxed)};
 
-    return is_room(p, kind, &held);
+    return has_room_for(p, kind, &taken);
 }
 
-static uint64_t sum(const _Atomic uint32_t cells[CELLS])
+static uint64_t sum_cells(const _Atomic uint32_t cells[CELLS])
 {
     uint64_t all = 0;
     for (size_t i = 0; i < CELLS; i++)
@@ -174,11 +175,11 @@ static uint64_t sum(const _Atomic uint32_t cells[CELLS])
 
 struct quota_sums quota_sums(const struct quota *q)
 {
-    struct quota_sums sums = {.waiting = sum(q->waiting)};
+    struct quota_sums sums = {.waiting = sum_cells(q->waiting)};
     for (enum quota_kind kind = 0; kind < QUOTA_KINDS; kind++) {
-        sums.all[kind] = sum(q->all[kind]);
-        sums.of_class[kind] = sum(q->of_class[kind]);
-        sums.own[kind] = sum(q->own[kind]);
+        sums.all[kind] = sum_cells(q->all[kind]);
+        sums.of_class[kind] = sum_cells(q->of_class[kind]);
+        sums.own[kind] = sum_cells(q->own[kind]);
     }
     return sums;
 }

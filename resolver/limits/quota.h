@@ -1,15 +1,16 @@
-/* resolver/limits/quota.h | how many questions are out, to one zone, to one server and in all
+/* resolver/limits/quota.h | limits of queries in flight: per zone, per server and in all
  *
- * Shared by all workers: a flood of random names below one zone (water torture) reaches its
- * servers as so many questions at a time and no more, and the other zones keep their share
- * (docs/LIMITS.md section 3).  No client may hold more of anything than is still free for the
- * others: who comes late finds a place.  Clients whose address is proven and those whose may be
- * forged have at most three quarters each: neither many forged sources nor many connections
- * keep all others out.
+ * All workers share them: a flood of random names below one zone (water torture) sends its
+ * servers only so many queries at a time, and other zones keep their share (docs/LIMITS.md
+ * section 3).  A client may hold no more places than are still free for the others, so that a
+ * later client finds one.  Clients with a proven address and clients whose address may be
+ * spoofed are two classes; each gets at most three quarters, so that neither many spoofed
+ * addresses nor many connections keep all others out.
  *
  * Owner:    the daemon.
  * Thread:   new and free from the main thread, the others from any.
- * Words:    exempt - a client that may hold all there is.
+ * Words:    place - the right to have one query in flight.
+ * Words:    exempt - a client that may hold all places.
  */
 #pragma once
 
@@ -19,36 +20,37 @@
 #include "base/addr.h"
 
 enum {
-    QUOTA_FORWARDER_MAX = 1000, /* out to one forwarder, whom all zones share */
-    QUOTA_ALL_MAX = 8000,       /* out in all */
+    QUOTA_FORWARDER_MAX = 1000, /* queries to one forwarder, which serves all zones */
+    QUOTA_ALL_MAX = 8000,       /* queries in all */
 };
 
 struct quota;
 
-/* Of the configuration; 0: no limit. */
+/* The limits of the configuration; 0: no limit. */
 struct quota_limits {
     uint32_t per_zone, per_server, per_forwarder, in_all;
 };
 
-/* A quota with nothing spent; ERR_NOMEM. */
+/* Make a quota with all places free.  ERR_NOMEM. */
 MUST_USE enum err quota_new(const struct quota_limits *limits, struct quota **out);
 
-/* Free it.  Clears the pointer; NULL inside is fine. */
+/* Clears the pointer; NULL inside is fine. */
 void quota_free(struct quota **quota);
 
-/* Whom questions count for: an IPv4 address or the /64 of an IPv6 address, apart for those
- * whose address is proven, whom a forged source cannot harm.  Never 0, which is nobody. */
+/* Return the number of the client that queries count for: an IPv4 address or the /64 of an IPv6
+ * address.  The same address, proven, is another client, which spoofed queries cannot harm.
+ * Never 0, which stands for no client. */
 uint64_t quota_client(const struct addr *addr, bool is_proven);
 static inline bool quota_is_proven(uint64_t client) { return client & 1; }
 
-/* How many questions of that client wait, in all workers; clients that share a counter share
- * its limit. */
+/* Return the counter of a client's deferred queries in all workers.  Clients that share a
+ * counter share its limit. */
 _Atomic uint32_t *quota_waiting(struct quota *quota, uint64_t client);
 
-/* What a question counts against. */
+/* What a query counts against. */
 enum quota_kind { QUOTA_ZONE, QUOTA_SERVER, QUOTA_ALL, QUOTA_KINDS };
 
-/* A place that a question wants or has.  A value. */
+/* The place that a query needs or holds.  A value. */
 struct quota_place {
     uint64_t keys[QUOTA_KINDS];
     uint32_t most[QUOTA_KINDS];
@@ -56,29 +58,31 @@ struct quota_place {
     bool is_exempt;
 };
 
-/* The client, the zone and the server of a query. A value. */
+/* The client, the zone and the server of a query.  A value. */
 struct quota_terms {
     uint64_t zone; /* dname_hash */
     const struct addr *server;
     bool is_forwarder;
-    uint64_t client; /* 0: nobody's */
+    uint64_t client; /* quota_client; 0: no client */
     bool is_exempt;
 };
 
+/* Return the place that such a query needs. */
 struct quota_place quota_place(const struct quota *quota, const struct quota_terms *terms);
 
-/* Spend one question there.  QUOTA_KINDS: it is spent, and quota_give_back gives it back; else
- * what was full. */
+/* Take a place.  Return QUOTA_KINDS if it was taken: quota_give_back gives it back.  Else
+ * return the kind that is full; nothing was taken. */
 enum quota_kind quota_spend(struct quota *quota, const struct quota_place *place);
 void quota_give_back(struct quota *quota, const struct quota_place *place);
 
-/* Whether there is room for it in that respect, as things are now. */
+/* Return true if at this moment `kind` has room for the place. */
 bool quota_has_room(struct quota *quota, const struct quota_place *place, enum quota_kind kind);
 
-/* How many places are held now, by all clients, by each class and by single clients, and how
- * many questions of clients wait.  A walk over all counters; at rest each is 0.  A value. */
+/* The places that are held, by all clients, by each class and by single clients, and the
+ * deferred queries.  At rest all are 0.  A value. */
 struct quota_sums {
     uint64_t all[QUOTA_KINDS], of_class[QUOTA_KINDS], own[QUOTA_KINDS], waiting;
 };
 
+/* Add up all counters; that reads three megabytes. */
 struct quota_sums quota_sums(const struct quota *quota);

@@ -153,7 +153,7 @@ static void failures_of_servers(void **state)
     attempt(f, 1, TRACE_ANSWERED, 0);
     f->is_limited = true;
     f->failure = FAILURE_RRSET_RECORDS;
-    expect(CAUSE_LIMIT, "limit: rrset-records");
+    expect(CAUSE_LIMIT, "limits.rrset-records");
     /* nor do failures at a zone above */
     begin(RRTYPE_RCODE_SERVFAIL);
     f = fail_at("www.some.test.", "test.");
@@ -227,7 +227,7 @@ static void failures_of_delegations(void **state)
     f = fail_at("www.some.test.", "some.test.");
     f->is_limited = true;
     f->failure = FAILURE_QUERIES;
-    expect(CAUSE_LIMIT, "limit: queries");
+    expect(CAUSE_LIMIT, "limits.queries");
     begin(RRTYPE_RCODE_SERVFAIL);
     facts.ede_text = "the chain is too long";
     expect(CAUSE_LIMIT, "the chain is too long");
