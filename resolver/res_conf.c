@@ -1,4 +1,5 @@
-/* Values go into a policy while they are read, so that what is wrong is told with its place. */
+/* Values are put into a policy while the file is read, so that each fault has its line and
+ * column. */
 #include "resolver/res_conf.h"
 
 #include "base/file.h"
@@ -29,7 +30,7 @@ static bool wants_tls(const struct res_conf_zone *zone)
     return (zone->tls_name && *zone->tls_name) || zone->tls_pins.cnt > 0;
 }
 
-/* A forwarder's TLS, NULL for none or when something is wrong. */
+/* Return the TLS client of a forwarder; NULL if it has none, or after a finding. */
 static struct tls_client *find_tls(struct conf_reader *reader, const struct conf_node *item,
                                    const struct res_conf_zone *zone)
 {
@@ -42,8 +43,10 @@ static struct tls_client *find_tls(struct conf_reader *reader, const struct conf
 
     if (!wants_tls(zone)) {
         if (zone->tls_ca || zone->tls_falls_back)
-            conf_wrong(reader, item,
-                       "tls-ca and tls-fallback want tls, the name of the server, or tls-pins");
+            conf_wrong(
+                reader, item,
+                "tls-ca and tls-fallback have no effect without TLS; set tls to the name "
+                "of the server, or tls-pins to its keys");
         return NULL;
     }
     if (tls_client_get(&terms, &tls, why, sizeof(why)) != ERR_OK)
@@ -51,7 +54,7 @@ static struct tls_client *find_tls(struct conf_reader *reader, const struct conf
     return tls;
 }
 
-/* Servers without a port get that of what is spoken. */
+/* Return the servers, with the default port of DNS or DNS over TLS where they have none. */
 static struct conf_addrs with_ports(const struct res_conf_zone *zone, struct arena *arena)
 {
     struct addr *addrs =
@@ -63,14 +66,15 @@ static struct conf_addrs with_ports(const struct res_conf_zone *zone, struct are
     return (struct conf_addrs){.at = addrs, .cnt = addrs ? zone->servers.cnt : 0};
 }
 
-/* RFC 9462 6.4: what this resolver says of itself is never another's word. */
-static bool is_own_name(const uint8_t *name)
+/* Return true for resolver.arpa and names below it, which are never forwarded (RFC 9462 6.4).
+ */
+static bool describes_this_resolver(const uint8_t *name)
 {
     static const uint8_t own[] = "\10resolver\4arpa";
     return dname_is_under(name, own);
 }
 
-static void put_zones(struct conf_reader *reader, const struct conf_node *node,
+static void add_zones(struct conf_reader *reader, const struct conf_node *node,
                       struct res_conf *conf, const struct conf_list *list,
                       enum delegation_source source)
 {
@@ -80,7 +84,7 @@ static void put_zones(struct conf_reader *reader, const struct conf_node *node,
     for (size_t i = 0; i < list->cnt; i++) {
         const struct conf_node *item = conf_item(reader, node, i);
         if (!zones[i].name || zones[i].servers.cnt == 0)
-            continue; /* the finding is there already */
+            continue; /* conf_read has reported it */
         struct conf_addrs addrs = with_ports(&zones[i], &conf->policy->arena);
         if (addrs.cnt == 0) {
             conf_wrong(reader, item, "out of memory");
@@ -94,12 +98,16 @@ static void put_zones(struct conf_reader *reader, const struct conf_node *node,
                                   .tls_falls_back = zones[i].tls_falls_back};
         enum err err = route_put_zone(&conf->policy->route, &zone, &conf->policy->arena);
         dname_text_print(zones[i].name, text);
-        if (is_own_name(zones[i].name))
-            conf_wrong(reader, item, "%s is answered by this resolver itself", text);
+        if (describes_this_resolver(zones[i].name))
+            conf_wrong(reader, item,
+                       "%s cannot be forwarded: it describes this resolver itself (RFC 9462); "
+                       "remove the zone",
+                       text);
         else if (err == ERR_DENIED)
-            conf_wrong(reader, item, "the zone %s is listed twice", text);
+            conf_wrong(reader, item, "the zone %s is listed twice; remove one of them", text);
         else if (err == ERR_LIMIT)
-            conf_wrong(reader, item, "more than %d servers", DELEGATION_SERVERS_MAX);
+            conf_wrong(reader, item, "a zone can have at most %d servers; remove some",
+                       DELEGATION_SERVERS_MAX);
         else if (err)
             conf_wrong(reader, item, "%s", err_name(err));
     }
@@ -107,14 +115,14 @@ static void put_zones(struct conf_reader *reader, const struct conf_node *node,
 
 static void check_stubs(struct conf_reader *reader, const struct conf_node *node, void *target)
 {
-    put_zones(reader, node, container_of(target, struct res_conf, stubs), target,
+    add_zones(reader, node, container_of(target, struct res_conf, stubs), target,
               DELEGATION_STUB);
 }
 
 static void check_forwards(struct conf_reader *reader, const struct conf_node *node,
                            void *target)
 {
-    put_zones(reader, node, container_of(target, struct res_conf, forwards), target,
+    add_zones(reader, node, container_of(target, struct res_conf, forwards), target,
               DELEGATION_FORWARD);
 }
 
@@ -144,7 +152,7 @@ static const struct conf_key forward_keys[] = {
     {.name = NULL},
 };
 
-/* ---- data of our own ---- */
+/* ---- local data ---- */
 
 static void add_local(struct res_conf *conf, struct conf_reader *reader,
                       const struct conf_node *item, const struct rrline *r)
@@ -157,23 +165,21 @@ static void add_local(struct res_conf *conf, struct conf_reader *reader,
     rrtype_print(r->type, type);
     if (r->class != RRTYPE_CLASS_IN) {
         conf_wrong(reader, item,
-                   "local data is of class IN; nothing of another class is answered");
+                   "local data must be of class IN: queries of other classes are refused");
         return;
     }
     if (rrtype_is_meta(r->type)) {
-        conf_wrong(reader, item, "%s belongs to questions and messages, not into local data",
+        conf_wrong(reader, item, "%s is a type of queries and messages only; remove the record",
                    type);
         return;
     }
     if (r->is_ttl_wrong)
-        conf_warn(reader, item,
-                  "%s %s: a TTL of more than 2147483647 is taken as 0 (RFC 2181 8)", owner,
+        conf_warn(reader, item, "%s %s: a TTL above 2147483647 counts as 0 (RFC 2181 8)", owner,
                   type);
     if (r->owner[0] == 1 && r->owner[1] == '*' &&
         (r->type == RRTYPE_NS || r->type == RRTYPE_DNAME))
-        conf_warn(reader, item,
-                  "%s %s: a wildcard with %s answers for no name below (RFC 4592)", owner, type,
-                  type);
+        conf_warn(reader, item, "%s %s: %s of a wildcard applies to no other name (RFC 4592 4)",
+                  owner, type, type);
     enum err err = local_add(&conf->policy->local, &record, &conf->policy->arena, &why);
     if (err == ERR_LIMIT && why)
         conf_warn(reader, item, "%s %s: %s", owner, type, why);
@@ -181,7 +187,7 @@ static void add_local(struct res_conf *conf, struct conf_reader *reader,
         conf_wrong(reader, item, "%s %s: %s", owner, type, why ? why : err_name(err));
 }
 
-/* Words in UTF-8 where names are: clients ask for another form. */
+/* Warn of names in UTF-8: clients query their A-labels. */
 static void warn_of_utf8(struct conf_reader *reader, const struct conf_node *item,
                          const char *text, const struct rrline *r)
 {
@@ -191,9 +197,9 @@ static void warn_of_utf8(struct conf_reader *reader, const struct conf_node *ite
         char ascii[IDN_TEXT_MAX];
         if (idn_is_raw(p, len) && (is_owner || idn_concerns(r->type))) {
             idn_print(p, len, ascii);
-            conf_warn(reader, item, "%.*s is UTF-8: clients ask for %s%s",
+            conf_warn(reader, item, "%.*s is UTF-8, but clients query %s%s",
                       (int)util_min(len, 255), p, *ascii ? ascii : "its form with xn--",
-                      *ascii ? " (write that)" : "");
+                      *ascii ? "; write that" : "");
         }
         p += len;
         p += strspn(p, " \t");
@@ -233,7 +239,7 @@ static char *read_beside(struct conf_reader *reader, const struct conf_node *nod
     return NULL;
 }
 
-/* After the local data, which it yields to where they contradict each other. */
+/* Read the hosts file, after the local data, which have precedence. */
 static void read_hosts(struct conf_reader *reader, const struct conf_node *root_node,
                        struct res_conf *conf)
 {
@@ -275,8 +281,10 @@ static void check_lab(struct conf_reader *reader, const struct conf_node *node, 
                    !all->source || !all->question || !all->bailiwick || !all->sections ||
                    !all->wrong_reply_tcp || !all->merging;
     if (is_weak && fence_check(why, sizeof(why)) != ERR_OK)
-        conf_wrong(reader, node,
-                   "a defence may be switched off only where nothing can leave: %s", why);
+        conf_wrong(
+            reader, node,
+            "a defence may be switched off only in a network that packets cannot leave: %s",
+            why);
 }
 
 #define DEFENCE(key, field)                                                                 \
@@ -300,14 +308,15 @@ static const struct conf_key lab_keys[] = {
 
 /* ---- single values ---- */
 
-/* This version believes what servers say: whoever relies on validation has to know. */
+/* An administrator who relies on validation must learn that this version has none. */
 static void read_anchor(struct conf_reader *reader, const struct conf_node *node, void *target)
 {
     (void)target;
-    conf_warn(reader, node, "trust-anchor has no effect in this version: it does not validate");
+    conf_warn(reader, node,
+              "trust-anchor has no effect in this version, which does not validate DNSSEC");
 }
 
-/* A port of its own for each question is what keeps forgers out. */
+/* Addresses only: a random port per query makes replies hard to forge (RFC 5452 9.2). */
 static void check_outgoing(struct conf_reader *reader, const struct conf_node *node,
                            void *target)
 {
@@ -315,14 +324,15 @@ static void check_outgoing(struct conf_reader *reader, const struct conf_node *n
     for (size_t i = 0; i < addrs->cnt; i++) {
         if (addr_port(&addrs->at[i]) != 0)
             conf_wrong(reader, conf_item(reader, node, i),
-                       "an address without a port: each question has one of its own");
+                       "remove the port: each query has a random one; resolver.outgoing-ports "
+                       "sets their range");
         if (addr_is_link_local(&addrs->at[i]) && addrs->at[i].sock.v6.sin6_scope_id == 0)
             conf_wrong(reader, conf_item(reader, node, i),
-                       "a link-local address wants its interface, as in fe80::1%%eth0");
+                       "a link-local address needs its interface, as in fe80::1%%eth0");
     }
 }
 
-/* "1024-65535", or "5353" alone. */
+/* Read "1024-65535" or "5353". */
 static bool read_range(const char *text, struct ports_range *out)
 {
     char *end;
@@ -376,14 +386,16 @@ static void check_allow(struct conf_reader *reader, const struct conf_node *node
     const struct addr_prefixes *allow = target;
     for (size_t i = 0; i < allow->cnt; i++)
         if (allow->at[i].bits == 0)
-            conf_warn(reader, conf_item(reader, node, i),
-                      "everybody may ask: an open resolver is a means to attack others");
+            conf_warn(
+                reader, conf_item(reader, node, i),
+                "this prefix allows every address: an open resolver can be abused to attack "
+                "others; list your own networks");
 }
 
-/* An item with a slash, or that is an address, names servers; any other a zone. */
-static void put_exempt(struct conf_reader *reader, const struct conf_node *node,
-                       const struct conf_texts *texts, struct policy_exempt *out,
-                       struct arena *arena)
+/* Read a list of exemptions: an address or a prefix is a server, any other item a zone. */
+static void read_exemptions(struct conf_reader *reader, const struct conf_node *node,
+                            const struct conf_texts *texts, struct policy_exempt *out,
+                            struct arena *arena)
 {
     struct addr_prefix *servers = arena_alloc(arena, (texts->cnt + 1) * sizeof(*servers));
     const uint8_t **zones = arena_alloc(arena, (texts->cnt + 1) * sizeof(*zones));
@@ -405,8 +417,8 @@ static void put_exempt(struct conf_reader *reader, const struct conf_node *node,
                        "192.0.2.0/24");
         } else if (dname_text_read(text, strlen(text), root, name, &len, &why, NULL) !=
                    ERR_OK) {
-            conf_wrong(reader, conf_item(reader, node, i), "\"%s\" is no domain name: %s", text,
-                       why);
+            conf_wrong(reader, conf_item(reader, node, i), "\"%s\" is not a domain name: %s",
+                       text, why);
         } else if ((zones[out->zone_cnt] = arena_copy(arena, name, len))) {
             out->zone_cnt++;
         } else {
@@ -420,21 +432,21 @@ static void check_case_exempt(struct conf_reader *reader, const struct conf_node
                               void *target)
 {
     struct policy *policy = container_of(target, struct res_conf, case_exempt)->policy;
-    put_exempt(reader, node, target, &policy->case_exempt, &policy->arena);
+    read_exemptions(reader, node, target, &policy->case_exempt, &policy->arena);
 }
 
 static void check_cookie_exempt(struct conf_reader *reader, const struct conf_node *node,
                                 void *target)
 {
     struct policy *policy = container_of(target, struct res_conf, cookie_exempt)->policy;
-    put_exempt(reader, node, target, &policy->cookie_exempt, &policy->arena);
+    read_exemptions(reader, node, target, &policy->cookie_exempt, &policy->arena);
 }
 
 static void check_edns_exempt(struct conf_reader *reader, const struct conf_node *node,
                               void *target)
 {
     struct policy *policy = container_of(target, struct res_conf, edns_exempt)->policy;
-    put_exempt(reader, node, target, &policy->edns_exempt, &policy->arena);
+    read_exemptions(reader, node, target, &policy->edns_exempt, &policy->arena);
 }
 
 static void check_ttls(struct conf_reader *reader, const struct conf_node *node, void *target)
@@ -444,15 +456,15 @@ static void check_ttls(struct conf_reader *reader, const struct conf_node *node,
                            *negative = conf_value(reader, node, "negative-max-ttl");
 
     if (conf->ttl_min_ms > conf->ttl_max_ms)
-        conf_wrong(reader, min ? min : node, "min-ttl is above max-ttl");
+        conf_wrong(reader, min ? min : node, "min-ttl is above max-ttl; lower it");
     else if (min && negative && conf->ttl_min_ms > conf->negative_max_ms)
         conf_warn(reader, min,
-                  "min-ttl is above negative-max-ttl, which wins for negative answers");
+                  "min-ttl is above negative-max-ttl, which decides for negative answers");
 }
 
-/* True if a query to that address comes back to a listener of this resolver. */
-static bool is_own(const struct conf_addrs *listen, const struct addr *server,
-                   const struct own_list *machine)
+/* Return true if a query to that address comes back to a listener of this resolver. */
+static bool is_own_listener(const struct conf_addrs *listen, const struct addr *server,
+                            const struct own_list *machine)
 {
     for (size_t i = 0; i < listen->cnt; i++)
         if (own_reaches(machine, &listen->at[i], server))
@@ -478,29 +490,30 @@ static void check_not_own(struct conf_reader *reader, const struct conf_node *ro
             bool is_of_no_link =
                 addr_is_link_local(&server) && server.sock.v6.sin6_scope_id == 0;
             if (addr_is_wildcard(&server))
-                conf_wrong(reader, conf_item(reader, node, i), "%s is no server's address",
-                           text);
+                conf_wrong(reader, conf_item(reader, node, i),
+                           "%s cannot be the address of a server", text);
             else if (is_of_no_link)
                 conf_wrong(reader, conf_item(reader, node, i),
-                           "%s: a link-local address wants its interface, as in fe80::1%%eth0",
+                           "%s: a link-local address needs its interface, as in fe80::1%%eth0",
                            text);
-            if (!is_own(is_tls ? &conf->server.listen_tls : &conf->server.listen, &server,
-                        machine))
+            if (!is_own_listener(is_tls ? &conf->server.listen_tls : &conf->server.listen,
+                                 &server, machine))
                 continue;
             conf_wrong(reader, conf_item(reader, node, i),
-                       "%s is this resolver itself: it would ask itself in a loop", text);
+                       "%s is this resolver itself, so queries would loop; name another server",
+                       text);
         }
     }
 }
 
-/* Once all keys have been read, in whatever order they stand. */
+/* Check what depends on several keys, after all have been read. */
 static void check_all(struct conf_reader *reader, const struct conf_node *node, void *target)
 {
     struct res_conf *conf = target;
     struct own_list machine = {.cnt = 0};
 
     if (own_read_list(&machine) != ERR_OK)
-        machine.cnt = 0; /* without them fewer mistakes are found */
+        machine.cnt = 0; /* without the machine's addresses fewer faults are found */
     check_not_own(reader, node, conf, "stub-zones", &conf->stubs, &machine);
     check_not_own(reader, node, conf, "forward-zones", &conf->forwards, &machine);
     own_fini_list(&machine);
@@ -652,7 +665,7 @@ static const struct conf_key keys[] = {
 
 /* ---- the whole ---- */
 
-static struct res_conf *new_conf(void)
+static struct res_conf *new_res_conf(void)
 {
     static const char *const nets[] = {"0.0.0.0/8", "127.0.0.0/8", "::/128", "::1/128"};
     struct res_conf *conf = calloc(1, sizeof(*conf));
@@ -666,7 +679,7 @@ static struct res_conf *new_conf(void)
         return NULL;
     }
     server_conf_init(&conf->server);
-    conf->server.guard.per_second = 0; /* its clients are its own: `allow` says who asks */
+    conf->server.guard.per_second = 0; /* no RRL: `allow` admits known clients only */
     conf->allow = conf->server.guard.exempt;
     for (size_t i = 0; i < ARRAY_LEN(nets); i++)
         must(addr_read_prefix(nets[i], &conf->local_nets[i]) == ERR_OK);
@@ -698,18 +711,18 @@ static enum err copy_prefixes(struct addr_prefixes *to, const struct addr_prefix
     return to->at ? ERR_OK : ERR_NOMEM;
 }
 
-/* What belongs to a configured zone is not answered from the built-in ones. */
+/* Exempt the configured zones from the built-in local zones. */
 static enum err except_zones(struct policy *p, const struct conf_list *list)
 {
     const struct res_conf_zone *zones = list->items;
     enum err err = ERR_OK;
     for (size_t i = 0; i < list->cnt && !err; i++)
-        if (*zones[i].name) /* a forwarder for everything leaves them as they are */
+        if (*zones[i].name) /* a forwarder of the root leaves the built-in zones in place */
             err = local_except(&p->local, zones[i].name, &p->arena);
     return err;
 }
 
-/* Fill the policy: it outlives the configuration, so that everything is copied. */
+/* Fill the policy.  It outlives the configuration, so everything is copied. */
 static enum err fill_policy(struct res_conf *conf)
 {
     struct policy *p = conf->policy;
@@ -750,7 +763,7 @@ static enum err fill_policy(struct res_conf *conf)
     return err ? err : local_add_builtin(&p->local, &p->arena);
 }
 
-static enum err keep_if_right(enum err err, struct res_conf *conf, struct res_conf **out)
+static enum err finish_conf(enum err err, struct res_conf *conf, struct res_conf **out)
 {
     if (!err)
         err = fill_policy(conf);
@@ -763,20 +776,19 @@ static enum err keep_if_right(enum err err, struct res_conf *conf, struct res_co
 
 enum err res_conf_read(const char *path, struct diag *diag, struct res_conf **out)
 {
-    struct res_conf *conf = new_conf();
+    struct res_conf *conf = new_res_conf();
     if (!conf)
         return ERR_NOMEM;
-    return keep_if_right(conf_read(path, keys, conf, &conf->arena, diag), conf, out);
+    return finish_conf(conf_read(path, keys, conf, &conf->arena, diag), conf, out);
 }
 
 enum err res_conf_parse(const char *path, const char *text, size_t len, struct diag *diag,
                         struct res_conf **out)
 {
-    struct res_conf *conf = new_conf();
+    struct res_conf *conf = new_res_conf();
     if (!conf)
         return ERR_NOMEM;
-    return keep_if_right(conf_parse(path, text, len, keys, conf, &conf->arena, diag), conf,
-                         out);
+    return finish_conf(conf_parse(path, text, len, keys, conf, &conf->arena, diag), conf, out);
 }
 
 void res_conf_free(struct res_conf **conf)

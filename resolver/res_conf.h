@@ -1,6 +1,6 @@
 /* resolver/res_conf.h | the configuration of the resolver
  *
- * Owner:    res_conf_read gives it to the caller.
+ * Owner:    the caller of res_conf_read.
  * Thread:   the main thread.
  */
 #pragma once
@@ -13,7 +13,7 @@
 struct res_conf {
     struct arena arena;
     struct server_conf server;
-    struct policy *policy; /* whoever builds a version of it takes it and leaves NULL */
+    struct policy *policy; /* NULL once a version has taken it */
     struct quota_limits quota_limits;
     struct budget_limits limits;
     struct conf_addrs outgoing;
@@ -22,9 +22,9 @@ struct res_conf {
         struct ports_range *at;
         size_t cnt;
     } ports,
-        ports_except; /* that queries leave from; none: the default of net/upstream/ports.h */
+        ports_except; /* source ports of queries; none: the default of net/upstream/ports.h */
     struct addr_prefixes allow, do_not_query;
-    struct addr_prefix local_nets[4]; /* what is not asked unless the file says otherwise */
+    struct addr_prefix local_nets[4]; /* the default of do_not_query */
     uint64_t cache_size;
     const char *cache_directory;      /* "": the cache is in memory */
     struct conf_list stubs, forwards; /* of struct res_conf_zone */
@@ -43,16 +43,16 @@ struct res_conf_zone {
     struct conf_addrs servers;
     const char *tls_name; /* NULL: none */
     struct conf_texts tls_pins;
-    const char *tls_ca; /* NULL: whom the system trusts */
+    const char *tls_ca; /* NULL: the system's CA certificates */
     bool tls_falls_back;
 };
 
-/* Read and check `path`.  ERR_CONFIG: the diag says what is wrong. */
+/* Read and check the file `path`.  ERR_CONFIG: the errors are in `diag`; ERR_NOMEM. */
 MUST_USE enum err res_conf_read(const char *path, struct diag *diag, struct res_conf **out);
 
 /* The same from memory. */
 MUST_USE enum err res_conf_parse(const char *path, const char *text, size_t len,
                                  struct diag *diag, struct res_conf **out);
 
-/* Free it.  Clears the pointer; NULL inside is fine. */
+/* Clears the pointer; NULL inside is fine. */
 void res_conf_free(struct res_conf **conf);

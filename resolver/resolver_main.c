@@ -1,4 +1,5 @@
-/* rootline-resolver: what a worker resolves with, and the start of the daemon. */
+/* rootline-resolver: the state of each worker, what the workers share, and the start of the
+ * daemon. */
 #include <inttypes.h>
 
 #include "base/log.h"
@@ -20,26 +21,26 @@
 enum {
     PORTS_WANTED = 16384,
     WRITE_SOON_MS = 5,
-    ANSWER_CACHE_PART = 16, /* of the cache's size */
-    SOCKETS_ALL = 65536     /* to ask servers with: of all workers */
+    ANSWER_CACHE_PART = 16, /* the answer cache has 1/16 of cache.size */
+    SOCKETS_ALL = 65536     /* for queries to servers, of all workers */
 };
 
 struct shared;
 
 /* Lifetime: worker. */
 struct resolver {
-    struct res_control control; /* first: it is what the calls of the control socket get;
-                                   complete from open on */
+    /* First: the calls of the control socket get it.  Complete after open_engine. */
+    struct res_control control;
     struct publish *publish;
     struct shared *shared;
     const struct res_conf *conf; /* of the start */
     struct cache_store *store;   /* the engine's */
     struct out *out;
     struct own *own;
-    unsigned sockets;  /* to ask servers with, at most */
-    uv_prepare_t rest; /* before the loop waits: the turn is over */
-    uv_timer_t soon;   /* something is still to be written, or a deadline to be met */
-    uv_async_t news;   /* another worker has found out what this one waits for */
+    unsigned sockets;      /* the most for queries to servers */
+    uv_prepare_t turn_end; /* called before the loop waits */
+    uv_timer_t deadline;   /* to write the cache, or to serve the next request */
+    uv_async_t released;   /* another worker has released an in-flight entry */
 };
 
 /* What the workers share.  Lifetime: from before the first engine to after the last. */
@@ -47,13 +48,13 @@ struct shared {
     struct quota *quota;
     struct ports *ports;
     struct cache_lmdb *cache;                   /* NULL: each worker has its own in memory */
-    struct inflight *inflight;                  /* NULL likewise */
-    uv_mutex_t lock;                            /* of `open`: wakes are rare */
-    struct resolver *open[PUBLISH_WORKERS_MAX]; /* by number; NULL: it takes no news */
+    struct inflight *inflight;                  /* NULL: one worker, or caches of their own */
+    uv_mutex_t lock;                            /* of `open` */
+    struct resolver *open[PUBLISH_WORKERS_MAX]; /* by number; NULL: it cannot be woken */
 };
 
-static enum err configure(const char *path, struct diag *diag, void **conf,
-                          struct server_conf **server)
+static enum err read_res_conf(const char *path, struct diag *diag, void **conf,
+                              struct server_conf **server)
 {
     struct res_conf *read;
     enum err err = res_conf_read(path, diag, &read);
@@ -64,14 +65,14 @@ static enum err configure(const char *path, struct diag *diag, void **conf,
     return err;
 }
 
-static void free_conf(void *conf)
+static void free_res_conf(void *conf)
 {
     struct res_conf *c = conf;
     res_conf_free(&c);
 }
 
-static enum err build(void *data, const void *before, void **version, char *summary,
-                      size_t size)
+static enum err build_policy(void *data, const void *before, void **version, char *summary,
+                             size_t size)
 {
     struct res_conf *conf = data;
 
@@ -86,13 +87,13 @@ static enum err build(void *data, const void *before, void **version, char *summ
     return ERR_OK;
 }
 
-static const char *directory(const void *conf)
+static const char *cache_directory(const void *conf)
 {
     const struct res_conf *c = conf;
     return c->cache_directory;
 }
 
-static void free_version(void *version)
+static void free_policy(void *version)
 {
     struct policy *policy = version;
     policy_free(&policy);
@@ -100,7 +101,8 @@ static void free_version(void *version)
 
 /* ---- the engine of a worker ---- */
 
-/* RFC 5452 4.5: a forger has to guess port and ID. */
+/* Find the ports that queries may leave from: a forger has to guess port and ID (RFC 5452 4.5).
+ */
 static enum err open_ports(const struct res_conf *conf, struct ports **out)
 {
     struct ports_terms terms = {.allowed = conf->ports.at,
@@ -110,7 +112,9 @@ static enum err open_ports(const struct res_conf *conf, struct ports **out)
     enum err err = ports_new(&terms, out);
 
     if (err == ERR_CONFIG)
-        log_error("resolver.outgoing-ports leaves no port to ask from");
+        log_error(
+            "resolver.outgoing-ports and outgoing-ports-except leave no port for queries; "
+            "widen the one or narrow the other");
     if (!err && ports_cnt(*out) < PORTS_WANTED)
         log_warning(
             "queries leave from %u ports only, which makes replies easier to forge; widen "
@@ -119,37 +123,36 @@ static enum err open_ports(const struct res_conf *conf, struct ports **out)
     return err;
 }
 
-/* Wake every worker that has this number among those that wait (struct claims tells 32 apart).
- */
-static void wake(void *data, size_t number)
+/* Wake every worker with this number modulo INFLIGHT_WAITERS. */
+static void wake_workers(void *data, size_t number)
 {
     struct shared *s = data;
 
     uv_mutex_lock(&s->lock);
     for (size_t i = number; i < ARRAY_LEN(s->open); i += INFLIGHT_WAITERS)
         if (s->open[i])
-            uv_async_send(&s->open[i]->news);
+            uv_async_send(&s->open[i]->released);
     uv_mutex_unlock(&s->lock);
 }
 
-static void on_announced(void *data, uint64_t hash)
+static void release_inflight(void *data, uint64_t hash)
 {
     struct shared *s = data;
     inflight_release(s->inflight, hash);
 }
 
-/* The process's cache; without a place for it on disk each worker has one in memory. */
-static void open_cache(struct shared *s, const struct res_conf *conf, size_t worker_cnt)
+/* Open the cache that all workers share.  If that fails, each worker caches in memory. */
+static void open_shared_cache(struct shared *s, const struct res_conf *conf, size_t worker_cnt)
 {
     struct cache_lmdb_conf want = {.directory = conf->cache_directory,
                                    .size = conf->cache_size,
                                    .worker_cnt = (unsigned)worker_cnt,
-                                   .announced = worker_cnt > 1 ? on_announced : NULL,
+                                   .announced = worker_cnt > 1 ? release_inflight : NULL,
                                    .data = s};
     char why[CACHE_DISK_WHY_MAX];
     uint64_t start_ms = now_mono_ms();
 
-    enum err err = worker_cnt > 1 ? inflight_new(wake, s, &s->inflight) : ERR_OK;
+    enum err err = worker_cnt > 1 ? inflight_new(wake_workers, s, &s->inflight) : ERR_OK;
     if (err)
         snprintf(why, sizeof(why), "out of memory");
     else
@@ -170,13 +173,13 @@ static void log_cache(struct cache_lmdb *cache)
 {
     struct cache_lmdb_stats s = cache_lmdb_stats(cache);
     log_info("cache: %" PRIu64 " entries in %" PRIu64 " of %" PRIu64 " MB; %" PRIu64
-             " written in %" PRIu64 " transactions, %" PRIu64 " trimmed, %" PRIu64
-             " not kept for want of room, %" PRIu64 " did not fit their checksum",
+             " written in %" PRIu64 " transactions, %" PRIu64 " evicted, %" PRIu64
+             " not cached for want of room, %" PRIu64 " with a wrong checksum",
              s.entries, s.used >> 20, s.size >> 20, s.written, s.commits, s.trimmed, s.dropped,
              s.broken);
 }
 
-static void free_shared(void *shared)
+static void free_res_shared(void *shared)
 {
     struct shared *s = shared;
 
@@ -190,7 +193,7 @@ static void free_shared(void *shared)
     free(s);
 }
 
-static void *new_shared(const void *data, size_t worker_cnt)
+static void *new_res_shared(const void *data, size_t worker_cnt)
 {
     const struct res_conf *conf = data;
     struct shared *s = calloc(1, sizeof(*s));
@@ -200,17 +203,17 @@ static void *new_shared(const void *data, size_t worker_cnt)
         return NULL;
     }
     if (*conf->cache_directory)
-        open_cache(s, conf, worker_cnt);
+        open_shared_cache(s, conf, worker_cnt);
     enum err err = open_ports(conf, &s->ports);
     if (!err)
         err = quota_new(&conf->quota_limits, &s->quota);
     if (!err)
         return s;
-    free_shared(s);
+    free_res_shared(s);
     return NULL;
 }
 
-static void *new_engine(const struct daemon_engine *parts)
+static void *new_resolver(const struct daemon_engine *parts)
 {
     struct resolver *r = calloc(1, sizeof(*r));
 
@@ -224,7 +227,7 @@ static void *new_engine(const struct daemon_engine *parts)
     return r;
 }
 
-static void free_engine(void *engine)
+static void free_resolver(void *engine)
 {
     struct resolver *r = engine;
     res_explain_free(&r->control.explain);
@@ -298,38 +301,38 @@ static void log_event(void *data, const struct trace_event *e)
 
 static const struct trace_sink debug_log = {.note = log_event};
 
-static void on_soon(uv_timer_t *timer)
+static void meet_deadline(uv_timer_t *timer)
 {
     struct resolver *r = timer->data;
     res_serve_come_back(r->control.serve);
 }
 
-static void on_rest(uv_prepare_t *rest)
+static void end_turn(uv_prepare_t *handle)
 {
-    struct resolver *r = rest->data;
+    struct resolver *r = handle->data;
     unsigned wait_ms = res_serve_wait_ms(r->control.serve);
 
     if (r->store->settle(r->store))
         wait_ms = WRITE_SOON_MS;
-    bool is_later =
-        !uv_is_active((uv_handle_t *)&r->soon) || uv_timer_get_due_in(&r->soon) > wait_ms;
+    bool is_later = !uv_is_active((uv_handle_t *)&r->deadline) ||
+                    uv_timer_get_due_in(&r->deadline) > wait_ms;
     if (wait_ms > 0 && is_later)
-        uv_timer_start(&r->soon, on_soon, wait_ms, 0);
+        uv_timer_start(&r->deadline, meet_deadline, wait_ms, 0);
 }
 
-static void on_news(uv_async_t *news)
+static void resume_tasks(uv_async_t *handle)
 {
-    struct resolver *r = news->data;
+    struct resolver *r = handle->data;
     res_serve_come_back(r->control.serve);
 }
 
 static void watch_turns(struct resolver *r, uv_loop_t *loop)
 {
-    uv_prepare_init(loop, &r->rest);
-    uv_timer_init(loop, &r->soon);
-    uv_async_init(loop, &r->news, on_news);
-    r->rest.data = r->soon.data = r->news.data = r;
-    uv_prepare_start(&r->rest, on_rest);
+    uv_prepare_init(loop, &r->turn_end);
+    uv_timer_init(loop, &r->deadline);
+    uv_async_init(loop, &r->released, resume_tasks);
+    r->turn_end.data = r->deadline.data = r->released.data = r;
+    uv_prepare_start(&r->turn_end, end_turn);
     uv_mutex_lock(&r->shared->lock);
     r->shared->open[r->control.worker] = r;
     uv_mutex_unlock(&r->shared->lock);
@@ -342,7 +345,7 @@ static enum err make_store(struct resolver *r)
                : cache_memory_new(r->conf->cache_size / r->control.worker_cnt, &r->store);
 }
 
-/* What the loop has to close: questions that are out, and the watch of addresses. */
+/* Close the queries in flight and the watch of this machine's addresses. */
 static void close_outside(struct resolver *r)
 {
     out_net_close(&r->out);
@@ -426,30 +429,30 @@ static void close_engine(void *engine)
     uv_mutex_lock(&r->shared->lock);
     r->shared->open[r->control.worker] = NULL;
     uv_mutex_unlock(&r->shared->lock);
-    uv_close((uv_handle_t *)&r->news, NULL);
-    uv_close((uv_handle_t *)&r->rest, NULL);
-    uv_close((uv_handle_t *)&r->soon, NULL);
+    uv_close((uv_handle_t *)&r->released, NULL);
+    uv_close((uv_handle_t *)&r->turn_end, NULL);
+    uv_close((uv_handle_t *)&r->deadline, NULL);
 }
 
-static void turn(void *engine)
+static void adopt_version(void *engine)
 {
     struct resolver *r = engine;
     res_serve_adopt(r->control.serve, publish_take(r->publish, r->control.worker));
 }
 
-static void probe(void *engine, struct exchange *const *batch, size_t cnt)
+static void probe_batch(void *engine, struct exchange *const *batch, size_t cnt)
 {
     const struct resolver *r = engine;
     res_serve_probe(r->control.serve, batch, cnt);
 }
 
-static void serve(void *engine, struct exchange *ex)
+static void serve_query(void *engine, struct exchange *ex)
 {
     const struct resolver *r = engine;
     res_serve_query(r->control.serve, ex);
 }
 
-static bool chaos(void *engine, struct exchange *ex)
+static bool answer_chaos(void *engine, struct exchange *ex)
 {
     const struct resolver *r = engine;
     return res_explain_chaos(r->control.explain, ex);
@@ -457,26 +460,26 @@ static bool chaos(void *engine, struct exchange *ex)
 
 int main(int argc, char **argv)
 {
-    static const struct service service = {.probe = probe,
-                                           .serve = serve,
-                                           .chaos = chaos,
-                                           .turn = turn,
+    static const struct service service = {.probe = probe_batch,
+                                           .serve = serve_query,
+                                           .chaos = answer_chaos,
+                                           .turn = adopt_version,
                                            .open = open_engine,
                                            .close = close_engine};
     static const struct daemon_calls calls = {
         .name = "rootline-resolver",
         .service = &service,
-        .configure = configure,
-        .free_conf = free_conf,
-        .build = build,
-        .free_version = free_version,
-        .new_shared = new_shared,
-        .free_shared = free_shared,
-        .new_engine = new_engine,
+        .configure = read_res_conf,
+        .free_conf = free_res_conf,
+        .build = build_policy,
+        .free_version = free_policy,
+        .new_shared = new_res_shared,
+        .free_shared = free_res_shared,
+        .new_engine = new_resolver,
         .sockets = SOCKETS_ALL,
         .sockets_each = OUT_NET_SOCKETS_MAX,
-        .directory = directory,
-        .free_engine = free_engine,
+        .directory = cache_directory,
+        .free_engine = free_resolver,
         .commands = res_control_commands,
     };
     return daemon_main(&calls, argc, argv);

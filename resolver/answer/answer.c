@@ -1,5 +1,5 @@
-/* One walk serves cache hits and finished resolutions alike, so that there is one way an answer
- * comes about. */
+/* Cache hits and finished resolutions take the same walk, so that there is one way to make an
+ * answer. */
 #include "resolver/answer/answer.h"
 
 #include "base/now.h"
@@ -19,42 +19,43 @@ struct walk {
     struct arena *arena;
     struct answer *out;
     const struct trace_listeners *listeners; /* NULL: none */
-    struct cache_time when, stale; /* stale.stale_ms 0: what has ended is not looked for */
-    int64_t stale_until_ms;        /* of what has ended first; 0: nothing has */
+    struct cache_time when;
+    struct cache_time stale;  /* `when` with stale_ms; 0 there: no stale entry is used */
+    int64_t oldest_expiry_ms; /* of the stale entry that expired first; 0: none is used */
     struct builder_mark begin;
-    const uint8_t *name;                          /* where the chain has come */
-    const uint8_t *names[WALK_MAX];               /* where it was before */
-    const uint8_t *dnames[ANSWER_CNAMES_MAX + 2]; /* owners of the DNAMEs that were put */
+    const uint8_t *name;                          /* the current name of the chain */
+    const uint8_t *names[WALK_MAX];               /* the names before it */
+    const uint8_t *dnames[ANSWER_CNAMES_MAX + 2]; /* owners of the DNAMEs that are written */
     unsigned dname_cnt;
     uint16_t type;
     unsigned steps;
-    bool has_below; /* the configuration has names below this one: it exists (RFC 8020) */
-    bool is_full;   /* something did not fit */
-    bool has_part;  /* but some records of it are there */
+    bool has_below; /* there are local data below the name, so it exists (RFC 8020) */
+    bool is_full;   /* a record did not fit: the answer is truncated */
+    bool has_part;  /* some records of the RRset that did not fit are written */
     struct cache_name key;
     struct dname_parts parts;
 };
 
-static bool wants_dnssec(const struct walk *w)
+static bool has_do(const struct walk *w)
 {
     return w->ex->query.has_edns && w->ex->query.edns.is_do;
 }
 
-static void finish(struct walk *w, unsigned rcode)
+static void finish_walk(struct walk *w, unsigned rcode)
 {
     w->out->kind = ANSWER_WRITTEN;
     w->out->rcode = rcode;
 }
 
-/* The TTL that goes out with it. */
-static uint32_t ttl_of(struct walk *w, const struct cache_found *found)
+/* Return the TTL of an entry in the answer, and note when the entry expires. */
+static uint32_t answer_ttl(struct walk *w, const struct cache_found *found)
 {
     if (found->expire_ms < w->out->expire_ms)
         w->out->expire_ms = found->expire_ms;
     if (!found->is_stale)
         return found->ttl;
-    if (w->stale_until_ms == 0 || found->expire_ms < w->stale_until_ms)
-        w->stale_until_ms = found->expire_ms;
+    if (w->oldest_expiry_ms == 0 || found->expire_ms < w->oldest_expiry_ms)
+        w->oldest_expiry_ms = found->expire_ms;
     return w->engine->policy->stale_ttl;
 }
 
@@ -83,17 +84,17 @@ static void trace_local(const struct walk *w, enum local_kind kind)
     trace_emit(w->listeners, &event);
 }
 
-static void fail(struct walk *w, uint16_t ede, const char *text)
+static void fail_walk(struct walk *w, uint16_t ede, const char *text)
 {
     builder_rollback(&w->ex->out, &w->begin);
     w->is_full = false;
     w->out->is_explained = true;
     w->out->ede = ede;
     w->out->text = text;
-    finish(w, RRTYPE_RCODE_SERVFAIL);
+    finish_walk(w, RRTYPE_RCODE_SERVFAIL);
 }
 
-static void miss(struct walk *w)
+static void end_in_miss(struct walk *w)
 {
     if (__builtin_expect(w->listeners != NULL, 0)) {
         struct trace_event event = event_of(w, TRACE_STEP_MISS);
@@ -107,20 +108,20 @@ static void miss(struct walk *w)
 
 /* ---- writing ---- */
 
-static struct builder_owner owner_of(const struct walk *w, const uint8_t *name)
+static struct builder_owner owner_in_answer(const struct walk *w, const uint8_t *name)
 {
-    /* the question's name stands where every message has it */
+    /* the name in the question section is at a known offset: a pointer to it needs no search */
     bool is_asked = name == message_qname(&w->ex->query);
     return (struct builder_owner){.at = is_asked ? MESSAGE_HEADER_LEN : 0, .name = name};
 }
 
-static bool put_set(struct walk *w, enum message_section section, const uint8_t *name,
-                    const struct rrset *set, uint32_t ttl)
+static bool write_rrset(struct walk *w, enum message_section section, const uint8_t *name,
+                        const struct rrset *set, uint32_t ttl)
 {
     struct builder *b = &w->ex->out;
-    struct builder_owner owner = owner_of(w, name);
+    struct builder_owner owner = owner_in_answer(w, name);
     struct builder_mark mark = builder_mark(b);
-    const struct rrset *sigs = wants_dnssec(w) ? rrset_signatures(set) : NULL;
+    const struct rrset *sigs = has_do(w) ? rrset_signatures(set) : NULL;
     unsigned first = w->ex->settings->is_rotating ? w->ex->turn : 0;
 
     bool fits = builder_rrset(b, section, &owner, set, ttl, first) == ERR_OK &&
@@ -130,9 +131,10 @@ static bool put_set(struct walk *w, enum message_section section, const uint8_t 
     return fits;
 }
 
-/* Of a set that does not fit, what does: stub resolvers that do not speak TCP (musl
- * before 1.2.4) take the addresses that came.  With signatures a part is worth nothing. */
-static void put_part(struct walk *w, const uint8_t *name, const struct rrset *set, uint32_t ttl)
+/* Write the records of an RRset that fit: stub resolvers without TCP (musl before 1.2.4) use
+ * the addresses of a truncated answer.  With signatures a part of an RRset is useless. */
+static void write_part(struct walk *w, const uint8_t *name, const struct rrset *set,
+                       uint32_t ttl)
 {
     unsigned first = w->ex->settings->is_rotating ? w->ex->turn % set->cnt : 0;
 
@@ -141,8 +143,8 @@ static void put_part(struct walk *w, const uint8_t *name, const struct rrset *se
         for (size_t pos = 0; pos < set->size; number++) {
             struct rrset_record r = rrset_at(set, pos, &pos);
             if ((number < first) == (round == 0))
-                continue; /* of the other round */
-            if (builder_record(&w->ex->out, MESSAGE_ANSWER, owner_of(w, name), set->type,
+                continue; /* the other round writes it */
+            if (builder_record(&w->ex->out, MESSAGE_ANSWER, owner_in_answer(w, name), set->type,
                                RRTYPE_CLASS_IN, ttl, r.rdata, r.len) != ERR_OK)
                 return;
             w->has_part = true;
@@ -150,26 +152,27 @@ static void put_part(struct walk *w, const uint8_t *name, const struct rrset *se
     }
 }
 
-static void put_answer(struct walk *w, const uint8_t *name, const struct rrset *set,
-                       uint32_t ttl)
+static void write_answer_rrset(struct walk *w, const uint8_t *name, const struct rrset *set,
+                               uint32_t ttl)
 {
-    if (w->is_full || put_set(w, MESSAGE_ANSWER, name, set, ttl))
+    if (w->is_full || write_rrset(w, MESSAGE_ANSWER, name, set, ttl))
         return;
     w->is_full = true;
-    if (!wants_dnssec(w))
-        put_part(w, name, set, ttl);
+    if (!has_do(w))
+        write_part(w, name, set, ttl);
 }
 
-/* RFC 2308 3: the SOA goes along, so that others know how long to believe the absence. */
-static void put_soa(struct walk *w, const uint8_t *owner, const struct rrset *soa, uint32_t ttl)
+/* Add the SOA, from which clients take the TTL of the negative answer (RFC 2308 3). */
+static void write_soa(struct walk *w, const uint8_t *owner, const struct rrset *soa,
+                      uint32_t ttl)
 {
     if (soa)
-        w->is_full |= !put_set(w, MESSAGE_AUTHORITY, owner, soa, ttl);
+        w->is_full |= !write_rrset(w, MESSAGE_AUTHORITY, owner, soa, ttl);
 }
 
-/* Addresses of the names in the answer, as far as they are known and fit: nobody has to ask for
- * them.  Of many names only the first are looked at. */
-static void put_additional(struct walk *w, const struct rrset *set)
+/* Add the addresses of names in the answer that are in the cache and fit, which saves the
+ * client a query.  Only the first ADDITIONAL_MAX names are looked up. */
+static void write_additional(struct walk *w, const struct rrset *set)
 {
     static const uint16_t types[] = {RRTYPE_A, RRTYPE_AAAA};
     unsigned looked = 0;
@@ -188,47 +191,47 @@ static void put_additional(struct walk *w, const struct rrset *set)
             if (cache_find(&w->engine->cache, &w->key, w->key.labels, types[i], &w->when,
                            w->arena, &found) &&
                 found.kind == CACHE_DATA && found.ttl > 0 &&
-                !put_set(w, MESSAGE_ADDITIONAL, target, found.set, ttl_of(w, &found)))
+                !write_rrset(w, MESSAGE_ADDITIONAL, target, found.set, answer_ttl(w, &found)))
                 return;
     }
 }
 
 /* ---- the chain ---- */
 
-/* RFC 1034 3.6.2: a circle is an error; how it goes round stays in the answer. */
-static void end_circle(struct walk *w)
+/* End at a loop, which is an error (RFC 1034 3.6.2).  Its records stay in the answer. */
+static void end_in_loop(struct walk *w)
 {
     w->out->is_explained = true;
     w->out->ede = EDNS_EDE_OTHER;
-    w->out->text = "the aliases lead round in a circle";
-    finish(w, RRTYPE_RCODE_SERVFAIL);
+    w->out->text = "the CNAME chain is a loop";
+    finish_walk(w, RRTYPE_RCODE_SERVFAIL);
 }
 
-/* Go on at `name`; false when the chain goes round, or is too long. */
-static bool go_on(struct walk *w, const uint8_t *name)
+/* Go on at `name`.  Return false if the chain is a loop or too long. */
+static bool continue_at(struct walk *w, const uint8_t *name)
 {
     w->names[w->steps++] = w->name;
     for (unsigned i = 0; i < w->steps; i++)
         if (dname_is_equal(w->names[i], name)) {
-            end_circle(w);
+            end_in_loop(w);
             return false;
         }
     if (w->steps > util_min(w->engine->policy->limits.cnames, ANSWER_CNAMES_MAX)) {
-        fail(w, EDNS_EDE_OTHER, "the chain of aliases is too long");
+        fail_walk(w, EDNS_EDE_OTHER, "the CNAME chain is longer than limits.cnames allows");
         return false;
     }
     w->name = name;
     return true;
 }
 
-static bool follow_cname(struct walk *w, const struct rrset *set, uint32_t ttl)
+static bool follow_cname_rrset(struct walk *w, const struct rrset *set, uint32_t ttl)
 {
-    put_answer(w, w->name, set, ttl);
-    return go_on(w, rrset_first(set).rdata);
+    write_answer_rrset(w, w->name, set, ttl);
+    return continue_at(w, rrset_first(set).rdata);
 }
 
-/* A chain may come back to a DNAME: it is put once. */
-static bool is_put(const struct walk *w, const uint8_t *owner)
+/* Return true if the DNAME of this owner is written: a chain may meet it again. */
+static bool is_dname_written(const struct walk *w, const uint8_t *owner)
 {
     for (unsigned i = 0; i < w->dname_cnt; i++)
         if (dname_is_equal(w->dnames[i], owner))
@@ -236,118 +239,121 @@ static bool is_put(const struct walk *w, const uint8_t *owner)
     return false;
 }
 
-static void put_dname(struct walk *w, const uint8_t *owner, const struct rrset *set,
-                      uint32_t ttl)
+static void write_dname_once(struct walk *w, const uint8_t *owner, const struct rrset *set,
+                             uint32_t ttl)
 {
-    if (is_put(w, owner))
+    if (is_dname_written(w, owner))
         return;
     if (w->dname_cnt < ARRAY_LEN(w->dnames))
         w->dnames[w->dname_cnt++] = owner;
-    put_answer(w, owner, set, ttl);
+    write_answer_rrset(w, owner, set, ttl);
 }
 
-/* RFC 6672 3.1: the DNAME, and the CNAME that it makes of this name. */
-static bool follow_dname(struct walk *w, const struct rrset *set, uint32_t ttl, unsigned labels)
+/* Write the DNAME and the CNAME that is synthesised from it (RFC 6672 3.1). */
+static bool follow_dname_rrset(struct walk *w, const struct rrset *set, uint32_t ttl,
+                               unsigned labels)
 {
     const uint8_t *owner = dname_suffix(w->name, labels);
     const uint8_t *target = rrset_first(set).rdata;
     size_t head = dname_len(w->name) - dname_len(owner), tail = dname_len(target);
     uint8_t made[DNAME_MAX];
 
-    put_dname(w, owner, set, ttl);
+    write_dname_once(w, owner, set, ttl);
     if (head + tail > DNAME_MAX) {
-        finish(w, RRTYPE_RCODE_YXDOMAIN);
+        finish_walk(w, RRTYPE_RCODE_YXDOMAIN);
         return false;
     }
     memcpy(made, w->name, head);
     memcpy(made + head, target, tail);
     const uint8_t *name = arena_copy(w->arena, made, head + tail);
     if (!name) {
-        fail(w, EDNS_EDE_OTHER, "out of memory");
+        fail_walk(w, EDNS_EDE_OTHER, "out of memory");
         return false;
     }
     w->is_full |=
-        builder_record(&w->ex->out, MESSAGE_ANSWER, owner_of(w, w->name), RRTYPE_CNAME,
+        builder_record(&w->ex->out, MESSAGE_ANSWER, owner_in_answer(w, w->name), RRTYPE_CNAME,
                        RRTYPE_CLASS_IN, ttl, name, head + tail) != ERR_OK;
-    return go_on(w, name);
+    return continue_at(w, name);
 }
 
 static void answer_failure(struct walk *w, const struct cache_found *found)
 {
     bool is_fresh = found->cached_ms >= w->when.since_ms;
     w->out->is_failure = true;
-    fail(w, is_fresh ? found->ede : EDNS_EDE_CACHED_ERROR, found->text);
+    fail_walk(w, is_fresh ? found->ede : EDNS_EDE_CACHED_ERROR, found->text);
 }
 
-/* What was asked for.  A CNAME that a DNAME has made comes with that (RFC 6672 3.1). */
-static void answer_data(struct walk *w, const struct cache_found *found)
+/* Write the RRset that the query asks for.  A CNAME that was synthesised from a DNAME goes with
+ * that DNAME (RFC 6672 3.1). */
+static void write_data(struct walk *w, const struct cache_found *found)
 {
     struct cache_found dname;
     unsigned labels;
 
     if ((found->set->flags & RRSET_IS_SYNTHESISED) &&
         cache_find_dname(&w->engine->cache, &w->key, &w->when, w->arena, &dname, &labels))
-        put_dname(w, dname_suffix(w->name, labels), dname.set, ttl_of(w, &dname));
+        write_dname_once(w, dname_suffix(w->name, labels), dname.set, answer_ttl(w, &dname));
     if (found->set->type == RRTYPE_DNAME)
-        put_dname(w, w->name, found->set, ttl_of(w, found));
+        write_dname_once(w, w->name, found->set, answer_ttl(w, found));
     else
-        put_answer(w, w->name, found->set, ttl_of(w, found));
-    put_additional(w, found->set);
-    finish(w, RRTYPE_RCODE_NOERROR);
+        write_answer_rrset(w, w->name, found->set, answer_ttl(w, found));
+    write_additional(w, found->set);
+    finish_walk(w, RRTYPE_RCODE_NOERROR);
 }
 
-/* RFC 8767: it is worth asking again before it ends. */
-static void note_ending(struct walk *w, const struct cache_found *found)
+/* Note the entry if it is the next one to prefetch.  Entries with a TTL below ten seconds are
+ * not prefetched. */
+static void note_prefetch(struct walk *w, const struct cache_found *found)
 {
     if (found->is_stale || found->prefetch_ms == found->expire_ms ||
         found->prefetch_ms >= w->out->prefetch_ms)
-        return; /* less than ten seconds, from the first: they are not worth it */
+        return;
     w->out->prefetch_ms = found->prefetch_ms;
     w->out->prefetch_name = w->name;
     w->out->prefetch_type = w->type;
 }
 
-/* An entry of each kind that may answer; which of them exist. */
+/* The entries of a name that can answer, and which of them exist. */
 struct known {
-    struct cache_found data, cname, denial;
-    bool has_data, has_cname, has_denial;
+    struct cache_found data, cname, nxdomain;
+    bool has_data, has_cname, has_nxdomain;
 };
 
-/* Of what has ended only the newest counts: a name that was denied after it had an address has
- * none. */
-static void keep_newest(struct known *k)
+/* Of stale entries only the newest counts: if NXDOMAIN was cached after an address, the address
+ * is obsolete. */
+static void keep_newest_stale(struct known *k)
 {
     int64_t newest = INT64_MIN;
     if (k->has_data)
         newest = k->data.cached_ms;
     if (k->has_cname && k->cname.cached_ms > newest)
         newest = k->cname.cached_ms;
-    if (k->has_denial && k->denial.cached_ms > newest)
-        newest = k->denial.cached_ms;
+    if (k->has_nxdomain && k->nxdomain.cached_ms > newest)
+        newest = k->nxdomain.cached_ms;
     k->has_data &= k->data.cached_ms == newest;
     k->has_cname &= k->cname.cached_ms == newest;
 }
 
-/* Look for them, in the order in which they count; what comes after the first is only looked
- * for when all have to be compared. */
-static void look(struct walk *w, const struct cache_time *when, struct known *k)
+/* Look up the entries in the order in which they count.  The first is enough, unless stale ones
+ * have to be compared. */
+static void look_up_name(struct walk *w, const struct cache_time *when, struct known *k)
 {
     struct cache *cache = &w->engine->cache;
     bool wants_all = when->stale_ms > 0;
 
-    k->has_cname = k->has_denial = false;
+    k->has_cname = k->has_nxdomain = false;
     k->has_data = cache_find(cache, &w->key, w->key.labels, w->type, when, w->arena, &k->data);
     if (!k->has_data || wants_all)
         k->has_cname = cache_find_cname(cache, &w->key, when, w->arena, &k->cname);
     if ((!k->has_data && !k->has_cname) || wants_all)
-        k->has_denial = cache_find_nxdomain(cache, &w->key, when, w->arena, &k->denial);
+        k->has_nxdomain = cache_find_nxdomain(cache, &w->key, when, w->arena, &k->nxdomain);
     if (wants_all)
-        keep_newest(k);
+        keep_newest_stale(k);
 }
 
-/* What the cache knows of the name at that time; false: nothing.  *goes_on: another name is
- * next. */
-static bool know(struct walk *w, const struct cache_time *when, bool *goes_on)
+/* Answer from the cache.  Return false if it has no entry that `when` admits.  *goes_on gets
+ * whether the chain continues at another name. */
+static bool answer_from_cache(struct walk *w, const struct cache_time *when, bool *goes_on)
 {
     struct cache *cache = &w->engine->cache;
     struct cache_found dname;
@@ -355,34 +361,34 @@ static bool know(struct walk *w, const struct cache_time *when, bool *goes_on)
     unsigned labels;
 
     *goes_on = false;
-    look(w, when, &k);
+    look_up_name(w, when, &k);
     if (k.has_data) {
-        trace_cached(w, &k.data,
-                     k.data.kind == CACHE_DATA ? TRACE_CACHED_DATA : TRACE_CACHED_NODATA);
-        note_ending(w, &k.data);
+        trace_cached(w, &k.data, k.data.kind == CACHE_DATA ? TRACE_CACHED_DATA : TRACE_CACHED_NODATA);
+        note_prefetch(w, &k.data);
         if (k.data.kind == CACHE_NODATA) {
-            put_soa(w, k.data.soa_owner, k.data.set, ttl_of(w, &k.data));
-            finish(w, RRTYPE_RCODE_NOERROR);
+            write_soa(w, k.data.soa_owner, k.data.set, answer_ttl(w, &k.data));
+            finish_walk(w, RRTYPE_RCODE_NOERROR);
         } else {
-            answer_data(w, &k.data);
+            write_data(w, &k.data);
         }
     } else if (k.has_cname) {
         trace_cached(w, &k.cname, TRACE_CACHED_CNAME);
-        note_ending(w, &k.cname);
+        note_prefetch(w, &k.cname);
         bool is_made = (k.cname.set->flags & RRSET_IS_SYNTHESISED) &&
                        cache_find_dname(cache, &w->key, when, w->arena, &dname, &labels);
-        *goes_on = is_made ? follow_dname(w, dname.set, ttl_of(w, &dname), labels)
-                           : follow_cname(w, k.cname.set, ttl_of(w, &k.cname));
-    } else if (k.has_denial) {
-        trace_cached(w, &k.denial, w->has_below ? TRACE_CACHED_NODATA : TRACE_CACHED_NXDOMAIN);
-        note_ending(w, &k.denial);
-        put_soa(w, k.denial.soa_owner, k.denial.set, ttl_of(w, &k.denial));
-        finish(w, w->has_below ? RRTYPE_RCODE_NOERROR : RRTYPE_RCODE_NXDOMAIN);
+        *goes_on = is_made ? follow_dname_rrset(w, dname.set, answer_ttl(w, &dname), labels)
+                           : follow_cname_rrset(w, k.cname.set, answer_ttl(w, &k.cname));
+    } else if (k.has_nxdomain) {
+        trace_cached(w, &k.nxdomain, w->has_below ? TRACE_CACHED_NODATA : TRACE_CACHED_NXDOMAIN);
+        note_prefetch(w, &k.nxdomain);
+        write_soa(w, k.nxdomain.soa_owner, k.nxdomain.set, answer_ttl(w, &k.nxdomain));
+        finish_walk(w, w->has_below ? RRTYPE_RCODE_NOERROR : RRTYPE_RCODE_NXDOMAIN);
     }
-    return k.has_data || k.has_cname || k.has_denial;
+    return k.has_data || k.has_cname || k.has_nxdomain;
 }
 
-/* True: go on with another name. */
+/* Answer from the cache, or end with a cached failure or a miss.  Return true if the chain
+ * continues at another name. */
 static bool step_cache(struct walk *w)
 {
     struct cache *cache = &w->engine->cache;
@@ -391,39 +397,38 @@ static bool step_cache(struct walk *w)
     bool goes_on;
 
     cache_name_init(&w->key, w->name);
-    if (know(w, &w->when, &goes_on))
+    if (answer_from_cache(w, &w->when, &goes_on))
         return goes_on;
-    if (w->stale.stale_ms > 0 && know(w, &w->stale, &goes_on))
+    if (w->stale.stale_ms > 0 && answer_from_cache(w, &w->stale, &goes_on))
         return goes_on;
     if (w->stale.stale_ms == 0 &&
         cache_find_failure(cache, &w->key, w->type, &w->when, w->arena, &found)) {
         trace_cached(w, &found, TRACE_CACHED_FAILURE);
-        if (w->has_below) { /* RFC 8020: the local data below it are enough to know that it
-                               exists */
+        if (w->has_below) { /* RFC 8020: local data below it prove that the name exists */
             const struct rrset *soa = w->engine->policy->local.soa;
-            put_soa(w, w->name, soa, soa ? soa->ttl : 0);
-            finish(w, RRTYPE_RCODE_NOERROR);
+            write_soa(w, w->name, soa, soa ? soa->ttl : 0);
+            finish_walk(w, RRTYPE_RCODE_NOERROR);
             return false;
         }
         answer_failure(w, &found);
         return false;
     }
-    /* the reply that was just waited for had no room for the name the DNAME makes */
+    /* the task that was waited for got YXDOMAIN: the DNAME makes the name too long */
     if (w->when.since_ms != INT64_MAX &&
         cache_find_dname(cache, &w->key, &w->when, w->arena, &found, &labels) &&
         found.cached_ms >= w->when.since_ms)
-        return follow_dname(w, found.set, ttl_of(w, &found), labels);
-    miss(w);
+        return follow_dname_rrset(w, found.set, answer_ttl(w, &found), labels);
+    end_in_miss(w);
     return false;
 }
 
-/* RFC 8914 4.4, 4.20: how old it is. */
+/* Add the extended error of a stale answer (RFC 8914 4.4, 4.20). */
 static void explain_stale(struct walk *w)
 {
     char span[NOW_TEXT_MAX], text[STALE_TEXT_MAX];
 
-    now_print_span((w->when.now_ms - w->stale_until_ms) / 1000, span);
-    snprintf(text, sizeof(text), "its TTL ended %s ago", span);
+    now_print_span((w->when.now_ms - w->oldest_expiry_ms) / 1000, span);
+    snprintf(text, sizeof(text), "it expired %s ago", span);
     const char *copy = arena_copy(w->arena, text, strlen(text));
     w->out->is_explained = w->out->is_stale = true;
     w->out->ede =
@@ -431,54 +436,56 @@ static void explain_stale(struct walk *w)
     w->out->text = copy ? copy : "";
 }
 
-/* What the configuration says of the name; true: go on.  *is_ours: it says something. */
-static bool step_local(struct walk *w, const struct dname_parts *parts, bool *is_ours)
+/* Answer from local data.  Return true if the chain continues at another name.  *is_local gets
+ * whether there are local data for the name. */
+static bool step_local(struct walk *w, const struct dname_parts *parts, bool *is_local)
 {
     struct local_answer local = local_find(&w->engine->policy->local, parts, w->type);
 
-    *is_ours = local.kind != LOCAL_NONE;
+    *is_local = local.kind != LOCAL_NONE;
     w->has_below = local.has_below;
-    if (*is_ours)
+    if (*is_local)
         trace_local(w, local.kind);
     switch (local.kind) {
     case LOCAL_NONE: return false;
-    case LOCAL_CNAME: return follow_cname(w, local.set, local.set->ttl);
-    case LOCAL_DNAME: return follow_dname(w, local.set, local.set->ttl, local.labels);
+    case LOCAL_CNAME: return follow_cname_rrset(w, local.set, local.set->ttl);
+    case LOCAL_DNAME: return follow_dname_rrset(w, local.set, local.set->ttl, local.labels);
     case LOCAL_DATA:
-        put_answer(w, w->name, local.set, local.set->ttl);
-        finish(w, RRTYPE_RCODE_NOERROR);
+        write_answer_rrset(w, w->name, local.set, local.set->ttl);
+        finish_walk(w, RRTYPE_RCODE_NOERROR);
         return false;
     case LOCAL_NODATA:
     case LOCAL_NXDOMAIN:
-        put_soa(w, local.zone ? local.zone : w->name, local.soa,
-                local.soa ? local.soa->ttl : 0);
-        finish(w, local.kind == LOCAL_NODATA ? RRTYPE_RCODE_NOERROR : RRTYPE_RCODE_NXDOMAIN);
+        write_soa(w, local.zone ? local.zone : w->name, local.soa,
+                  local.soa ? local.soa->ttl : 0);
+        finish_walk(w,
+                    local.kind == LOCAL_NODATA ? RRTYPE_RCODE_NOERROR : RRTYPE_RCODE_NXDOMAIN);
         return false;
     }
     return false;
 }
 
-/* RFC 8482 4.2: a record that nobody has to be asked for. */
+/* Answer ANY with a synthesised HINFO record (RFC 8482 4.2). */
 static void answer_any(struct walk *w)
 {
     static const uint8_t hinfo[] = "\7RFC8482";
     w->is_full |=
-        builder_record(&w->ex->out, MESSAGE_ANSWER, owner_of(w, w->name), RRTYPE_HINFO,
+        builder_record(&w->ex->out, MESSAGE_ANSWER, owner_in_answer(w, w->name), RRTYPE_HINFO,
                        RRTYPE_CLASS_IN, ANY_TTL, hinfo, sizeof(hinfo)) != ERR_OK;
-    finish(w, RRTYPE_RCODE_NOERROR);
+    finish_walk(w, RRTYPE_RCODE_NOERROR);
 }
 
-static bool step(struct walk *w)
+static bool step_chain(struct walk *w)
 {
-    bool is_ours;
+    bool is_local;
     const struct dname_parts *parts = &w->ex->name;
 
     if (w->steps > 0) {
         dname_split(w->name, &w->parts);
         parts = &w->parts;
     }
-    bool goes_on = step_local(w, parts, &is_ours);
-    if (is_ours)
+    bool goes_on = step_local(w, parts, &is_local);
+    if (is_local)
         return goes_on;
     return step_cache(w);
 }
@@ -497,7 +504,7 @@ void answer_write(struct engine *engine, struct exchange *ex, const struct answe
     w.when.fresh_ms = terms->fresh_ms;
     w.stale = w.when;
     w.stale.stale_ms = terms->stale_ms;
-    w.stale_until_ms = 0;
+    w.oldest_expiry_ms = 0;
     w.begin = builder_mark(&ex->out);
     w.name = message_qname(&ex->query);
     w.type = ex->query.qtype;
@@ -510,7 +517,7 @@ void answer_write(struct engine *engine, struct exchange *ex, const struct answe
     if (w.type == RRTYPE_ANY) {
         answer_any(&w);
     } else {
-        while (step(&w))
+        while (step_chain(&w))
             ;
     }
     out->is_prefetch_due = w.when.now_ms >= out->prefetch_ms;
@@ -519,6 +526,6 @@ void answer_write(struct engine *engine, struct exchange *ex, const struct answe
         if (!w.has_part)
             builder_rollback(&ex->out, &w.begin);
     }
-    if (out->kind == ANSWER_WRITTEN && !out->is_explained && w.stale_until_ms != 0)
+    if (out->kind == ANSWER_WRITTEN && !out->is_explained && w.oldest_expiry_ms != 0)
         explain_stale(&w);
 }

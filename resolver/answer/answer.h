@@ -1,8 +1,8 @@
-/* resolver/answer/answer.h | a whole answer from what is known here
+/* resolver/answer/answer.h | an answer from local data and the cache
  *
- * Follows the name through local data and the cache - cnames, DNAME, absences - and writes the
- * sections.  What is not known is named, so that a task can find it out and the same walk
- * succeeds.
+ * One walk follows the query name through local data and the cache - CNAMEs, DNAMEs, negative
+ * answers - and writes the sections.  If an entry is missing the walk names it, so that a task
+ * can resolve it and the next walk succeeds.
  *
  * Owner:    the exchange.
  * Thread:   one worker.
@@ -12,11 +12,11 @@
 #include "net/request/exchange.h"
 #include "resolver/iterate/engine.h"
 
-enum { ANSWER_CNAMES_MAX = 63 }; /* the most that limits.cnames may be */
+enum { ANSWER_CNAMES_MAX = 63 }; /* the upper bound of limits.cnames */
 
 enum answer_kind {
-    ANSWER_WRITTEN, /* the sections are written: send `rcode` */
-    ANSWER_MISS,    /* `name` and `type` are not known; nothing is written */
+    ANSWER_WRITTEN, /* the sections are written: send them with `rcode` */
+    ANSWER_MISS,    /* `name` and `type` are not in the cache; nothing is written */
 };
 
 /* Lifetime: that of the arena. */
@@ -25,29 +25,26 @@ struct answer {
     unsigned rcode;
     const uint8_t *name;
     uint16_t type;
-    bool is_stale;   /* some of it has ended */
-    bool is_failure; /* it is one that was remembered */
-    /* The entry of the chain whose last tenth begins first, at `prefetch_ms`: it is worth
-     * asking anew from then on. */
+    bool is_stale;   /* some of its records have expired */
+    bool is_failure; /* SERVFAIL from a cached failure */
+    /* The entry of the chain that is to be prefetched first, from `prefetch_ms` on. */
     const uint8_t *prefetch_name;
     uint16_t prefetch_type;
-    int64_t prefetch_ms;  /* wall; INT64_MAX: there is none */
+    int64_t prefetch_ms;  /* wall; INT64_MAX: no entry */
     bool is_prefetch_due; /* that time has come */
-    int64_t expire_ms;    /* wall: when the first of what it is made of ends */
-    bool is_explained;    /* `ede` and `text` say why */
+    int64_t expire_ms;    /* wall: when the first of its entries expires */
+    bool is_explained;    /* `ede` and `text` are its extended error (RFC 8914) */
     uint16_t ede;
     const char *text;
 };
 
-/* On which terms an answer is written.  Lifetime: the call. */
+/* The terms of an answer.  Lifetime: the call. */
 struct answer_terms {
-    int64_t
-        since_ms; /* wall: what was learnt since then counts whatever its TTL; INT64_MAX: no */
-    /* Where nothing else is known, what ended so long ago is good enough, and failures that
-     * were remembered are not (RFC 8767); 0: never. */
+    int64_t since_ms, fresh_ms; /* as in struct cache_time */
+    /* Where no entry is alive, use one that expired up to this long ago, and ignore cached
+     * failures (RFC 8767); 0: never. */
     int64_t stale_ms;
-    int64_t fresh_ms; /* wall: what was learnt before does not count at all; 0: it does */
-    const struct trace_listeners *listeners; /* of what is used; NULL: none */
+    const struct trace_listeners *listeners; /* of the walk; NULL: none */
 };
 
 /* Answer `ex`, which intake has begun.  Memory comes from `arena`. */

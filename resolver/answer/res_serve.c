@@ -1,5 +1,5 @@
-/* A question that has to wait is held with its own budget; the task it waits for may be another
- * client's. */
+/* A deferred query has a budget of its own; the task that it waits for may have been started by
+ * another client's query. */
 #include "resolver/answer/res_serve.h"
 
 #include "base/now.h"
@@ -11,36 +11,38 @@
 #include "resolver/iterate/wording.h"
 
 enum {
-    /* Questions that wait, of all clients of a worker: each has one task at a time, and there
-       is room for those. */
+    /* Deferred queries of all clients of a worker.  Each has one task at a time, and the engine
+       has room for those. */
     REQUESTS_MAX = 12000,
-    REQUESTS_UNKNOWN_MAX = 9000, /* and of those whose address may be spoofed */
-    /* docs/LIMITS.md section 3, DNSBomb: questions of one client that wait */
-    CLIENT_MAX = 10000,        /* whose address is its own: TCP, or a valid cookie */
-    CLIENT_UNKNOWN_MAX = 1000, /* whose address may be spoofed */
-    TASKS_SPARE = 5, /* besides one for each alias of a chain: some end on others' limits */
+    REQUESTS_UNPROVEN_MAX = 9000, /* of clients whose address may be spoofed */
+    /* docs/LIMITS.md section 3, DNSBomb: deferred queries of one client */
+    CLIENT_MAX = 10000,         /* with a proven address: TCP, or a valid cookie */
+    CLIENT_UNPROVEN_MAX = 1000, /* with an address that may be spoofed */
+    TASKS_SPARE = 5, /* besides one per CNAME of a chain: some end at another query's limit */
     ARENA_MAX = 1 << 20,
-    REFRESHED = 1024,
-    MANY = 500,        /* requests whose memory is worth giving back */
-    REFRESH_MS = 5000, /* between two questions ahead of time for one name */
-    ELSEWHERE_MS = 50, /* how exactly deadlines are met while nothing is out from here */
+    PREFETCHED = 1024,
+    MANY = 500,         /* after a peak of so many requests their memory is given back */
+    PREFETCH_MS = 5000, /* between two prefetches of one name */
+    ELSEWHERE_MS = 50,  /* between two checks of tasks that wait for another worker */
 };
 
-/* A client's question that waits.  Lifetime: until it is answered. */
+/* A deferred query.  Lifetime: until it is answered. */
 struct request {
-    struct list link; /* serve->requests or serve->late */
+    struct list link; /* serve->requests or serve->overdue */
     struct task_waiter waiter;
     struct res_serve *serve;
     struct exchange *ex;
     struct budget *budget;
-    int64_t since_ms;
-    uint64_t since_mono_ms;
+    int64_t since_ms;       /* wall: when it was deferred (struct cache_time) */
+    uint64_t since_mono_ms; /* mono: the same moment */
     struct res_serve_terms terms;
     unsigned tasks;
-    _Atomic uint32_t *cell; /* of its client; NULL: an exempt one */
+    _Atomic uint32_t
+        *counter; /* of its client's deferred queries; NULL: the client is exempt */
 };
 
-struct refreshed {
+/* A name and type that were prefetched, and until when they are not prefetched again (mono). */
+struct prefetched {
     uint64_t hash, until_ms;
 };
 
@@ -48,15 +50,15 @@ struct refreshed {
 struct res_serve {
     struct engine *engine;
     struct arena arena; /* of the answer being written */
-    struct refreshed refreshed[REFRESHED];
+    struct prefetched prefetched[PREFETCHED];
     struct answer_cache *answer_cache; /* NULL: none */
     struct list requests;              /* the oldest first */
-    struct list late;                  /* those that have waited for policy->stale_wait_ms */
+    struct list overdue;               /* requests older than policy->stale_wait_ms */
     int64_t now_ms;                    /* wall, of this batch */
-    struct res_serve_terms terms;      /* of the question that just came */
+    struct res_serve_terms terms;      /* of the current query */
     size_t request_cnt;
     struct peak peak; /* of requests */
-    bool is_closed;   /* nothing is asked any more */
+    bool is_closed;   /* no task is started any more */
 };
 
 struct res_serve *res_serve_new(struct engine *engine, size_t answer_cache_bytes)
@@ -67,7 +69,7 @@ struct res_serve *res_serve_new(struct engine *engine, size_t answer_cache_bytes
     serve->engine = engine;
     arena_init(&serve->arena, ARENA_MAX);
     list_init(&serve->requests);
-    list_init(&serve->late);
+    list_init(&serve->overdue);
     if (answer_cache_bytes > 0 &&
         answer_cache_new(answer_cache_bytes, &serve->answer_cache) != ERR_OK) {
         free(serve);
@@ -78,26 +80,26 @@ struct res_serve *res_serve_new(struct engine *engine, size_t answer_cache_bytes
 
 struct engine *res_serve_engine(struct res_serve *serve) { return serve->engine; }
 
-/* One more question of a client waits, unless so many do already; `cell` NULL: they are not
- * counted. */
-static bool enter(_Atomic uint32_t *cell, uint32_t limit)
+/* Count one more deferred query of a client.  Return false if `limit` is reached.  `counter`
+ * NULL: the client is exempt. */
+static bool count_deferred(_Atomic uint32_t *counter, uint32_t limit)
 {
-    if (!cell || atomic_fetch_add_explicit(cell, 1, memory_order_relaxed) < limit)
+    if (!counter || atomic_fetch_add_explicit(counter, 1, memory_order_relaxed) < limit)
         return true;
-    atomic_fetch_sub_explicit(cell, 1, memory_order_relaxed);
+    atomic_fetch_sub_explicit(counter, 1, memory_order_relaxed);
     return false;
 }
 
-static void leave(_Atomic uint32_t *cell)
+static void uncount_deferred(_Atomic uint32_t *counter)
 {
-    if (cell)
-        atomic_fetch_sub_explicit(cell, 1, memory_order_relaxed);
+    if (counter)
+        atomic_fetch_sub_explicit(counter, 1, memory_order_relaxed);
 }
 
 static void end_request(struct request *r)
 {
     task_leave(&r->waiter);
-    leave(r->cell);
+    uncount_deferred(r->counter);
     budget_unref(&r->budget);
     r->serve->request_cnt--;
     list_remove(&r->link);
@@ -107,7 +109,7 @@ static void end_request(struct request *r)
 void res_serve_close(struct res_serve *s)
 {
     s->is_closed = true;
-    struct list *waiting[] = {&s->late, &s->requests};
+    struct list *waiting[] = {&s->overdue, &s->requests};
     for (size_t i = 0; i < ARRAY_LEN(waiting); i++)
         while (!list_is_empty(waiting[i])) {
             struct request *r = container_of(waiting[i]->next, struct request, link);
@@ -133,7 +135,7 @@ void res_serve_free(struct res_serve **serve)
 
 /* ---- answering ---- */
 
-static void finish(struct exchange *ex, unsigned rcode)
+static void send_answer(struct exchange *ex, unsigned rcode)
 {
     ex->flags |= MESSAGE_RA | (ex->query.flags & MESSAGE_CD); /* RFC 4035 3.2.2 */
     reply_send(ex, rcode);
@@ -142,25 +144,25 @@ static void finish(struct exchange *ex, unsigned rcode)
 static void send_failure(struct exchange *ex, uint16_t ede, const char *text)
 {
     reply_explain(ex, (enum edns_ede)ede, text);
-    finish(ex, RRTYPE_RCODE_SERVFAIL);
+    send_answer(ex, RRTYPE_RCODE_SERVFAIL);
 }
 
-/* Whether nobody has asked for it ahead of time a moment ago: what came back may not have been
- * worth keeping. */
-static bool may_refresh(struct res_serve *serve, const struct answer *answer, uint64_t now_ms)
+/* Return true unless the entry was prefetched a moment ago: the reply may not have replaced it.
+ */
+static bool may_prefetch(struct res_serve *serve, const struct answer *answer, uint64_t now_ms)
 {
     uint64_t hash = dname_hash(answer->prefetch_name) + answer->prefetch_type;
-    struct refreshed *last = &serve->refreshed[hash % REFRESHED];
+    struct prefetched *last = &serve->prefetched[hash % PREFETCHED];
 
     if (last->hash == hash && now_ms < last->until_ms)
         return false;
-    *last = (struct refreshed){.hash = hash, .until_ms = now_ms + REFRESH_MS};
+    *last = (struct prefetched){.hash = hash, .until_ms = now_ms + PREFETCH_MS};
     return true;
 }
 
-/* Ask anew for what is near its end, before anybody has to wait for it: a name that is asked
- * for then is popular. */
-static void refresh(struct res_serve *serve, const struct answer *answer)
+/* Prefetch the entry of an answer that is about to expire: a name that is queried in the last
+ * tenth of its TTL is popular, and no client has to wait for it. */
+static void prefetch(struct res_serve *serve, const struct answer *answer)
 {
     struct engine *engine = serve->engine;
     struct cache_found found;
@@ -170,7 +172,7 @@ static void refresh(struct res_serve *serve, const struct answer *answer)
         return;
     struct cache_time when = engine_time(INT64_MAX);
     uint64_t now_ms = now_mono_ms();
-    if (!may_refresh(serve, answer, now_ms))
+    if (!may_prefetch(serve, answer, now_ms))
         return;
     cache_name_init(&name, answer->prefetch_name);
     if (cache_find_failure(&engine->cache, &name, answer->prefetch_type, &when, &serve->arena,
@@ -181,15 +183,15 @@ static void refresh(struct res_serve *serve, const struct answer *answer)
         return;
     struct task *task =
         task_get(engine, answer->prefetch_name, answer->prefetch_type, budget, NULL);
-    engine->counts.prefetched += task != NULL; /* it runs by itself */
+    engine->counts.prefetched += task != NULL; /* the task needs no waiter */
     budget_unref(&budget);
 }
 
-/* Write the answer from what is known; false when something is missing, which `answer` names. A
- * failure that is remembered is worth less than what was known before it. */
-static bool compose(struct res_serve *serve, struct exchange *ex,
-                    const struct res_serve_terms *asked, int64_t since_ms,
-                    struct answer *answer)
+/* Write the answer from local data and the cache.  Return false if an entry is missing, which
+ * `answer` names.  A stale answer is better than a cached failure. */
+static bool write_answer(struct res_serve *serve, struct exchange *ex,
+                         const struct res_serve_terms *asked, int64_t since_ms,
+                         struct answer *answer)
 {
     struct engine *engine = serve->engine;
     struct answer_terms terms = {.since_ms = since_ms,
@@ -211,13 +213,14 @@ static bool compose(struct res_serve *serve, struct exchange *ex,
     engine->counts.stale += answer->is_stale;
     if (answer->is_explained)
         reply_explain(ex, (enum edns_ede)answer->ede, answer->text);
-    refresh(serve, answer);
+    prefetch(serve, answer);
     return true;
 }
 
-/* The same from what was known, because nothing better comes (in time). */
-static bool compose_stale(struct res_serve *serve, struct exchange *ex,
-                          const struct res_serve_terms *asked, struct answer *answer)
+/* Write a stale answer, because no better one arrives in time.  Return false if there is none.
+ */
+static bool write_stale_answer(struct res_serve *serve, struct exchange *ex,
+                               const struct res_serve_terms *asked, struct answer *answer)
 {
     struct engine *engine = serve->engine;
     struct answer_terms terms = {.since_ms = INT64_MAX,
@@ -239,25 +242,26 @@ static bool compose_stale(struct res_serve *serve, struct exchange *ex,
 
 /* ---- waiting ---- */
 
-static void on_wake(struct task_waiter *waiter, const struct task_end *end);
+static void wake_request(struct task_waiter *waiter, const struct task_end *end);
 
-/* How many questions more may wait: some of the room is for those whose address is their own.
- */
+/* Return how many more queries may be deferred.  Some of the room is for clients with a proven
+ * address only. */
 static size_t room_for(const struct res_serve *serve, const struct exchange *ex)
 {
-    size_t most = exchange_may_be_spoofed(ex) ? REQUESTS_UNKNOWN_MAX : REQUESTS_MAX;
+    size_t most = exchange_may_be_spoofed(ex) ? REQUESTS_UNPROVEN_MAX : REQUESTS_MAX;
     return most - util_min(most, serve->request_cnt);
 }
 
-/* What a client has waiting has to be free for others too. */
+/* Return how many queries of a client may be deferred: no more than are still free for others.
+ */
 static uint32_t client_limit(const struct res_serve *serve, const struct exchange *ex)
 {
-    size_t most = exchange_may_be_spoofed(ex) ? CLIENT_UNKNOWN_MAX : CLIENT_MAX;
+    size_t most = exchange_may_be_spoofed(ex) ? CLIENT_UNPROVEN_MAX : CLIENT_MAX;
     return (uint32_t)util_min(most, room_for(serve, ex));
 }
 
-/* What counts this client's questions, NULL when it is exempt. */
-static _Atomic uint32_t *find_cell(struct res_serve *serve, const struct exchange *ex)
+/* Return the counter of the client's deferred queries, NULL if it is exempt. */
+static _Atomic uint32_t *deferred_counter(struct res_serve *serve, const struct exchange *ex)
 {
     return addr_is_in(&serve->engine->policy->exempt, &ex->peer)
                ? NULL
@@ -274,25 +278,27 @@ static void fail_request(struct request *r, uint16_t ede, const char *text)
     struct res_serve_terms terms = r->terms;
 
     end_request(r);
-    if (compose_stale(serve, ex, &terms, &answer))
-        finish(ex, answer.rcode);
+    if (write_stale_answer(serve, ex, &terms, &answer))
+        send_answer(ex, answer.rcode);
     else
         send_failure(ex, ede, text);
 }
 
-/* RFC 2181 9: over TCP, where its address is its own, a client may have more. */
-static void send_crowded(struct exchange *ex, const char *text)
+/* Answer a query that exceeds a limit.  If the client's address may be spoofed, the answer is
+ * truncated: over TCP, where its address is proven, the limit is higher. */
+static void answer_over_limit(struct exchange *ex, const char *text)
 {
     bool is_known = !exchange_may_be_spoofed(ex);
 
     if (!is_known)
         ex->flags |= MESSAGE_TC;
     reply_explain(ex, EDNS_EDE_OTHER, text);
-    finish(ex, is_known ? RRTYPE_RCODE_SERVFAIL : RRTYPE_RCODE_NOERROR);
+    send_answer(ex, is_known ? RRTYPE_RCODE_SERVFAIL : RRTYPE_RCODE_NOERROR);
 }
 
-/* Too many wait for what it needs. */
-static void crowd_out_request(struct request *r, const struct task_end *end)
+/* End a request that was evicted from the park: too many queries wait for the zone or server.
+ */
+static void end_evicted_request(struct request *r, const struct task_end *end)
 {
     struct exchange *ex = r->ex;
     struct res_serve *serve = r->serve;
@@ -300,10 +306,10 @@ static void crowd_out_request(struct request *r, const struct task_end *end)
     struct answer answer;
 
     end_request(r);
-    if (compose_stale(serve, ex, &terms, &answer))
-        finish(ex, answer.rcode);
+    if (write_stale_answer(serve, ex, &terms, &answer))
+        send_answer(ex, answer.rcode);
     else
-        send_crowded(ex, end->text);
+        answer_over_limit(ex, end->text);
 }
 
 static bool may_start_task(const struct request *r)
@@ -311,22 +317,25 @@ static bool may_start_task(const struct request *r)
     return r->tasks < r->serve->engine->policy->limits.cnames + TASKS_SPARE;
 }
 
-/* Find out what is missing. */
+/* Start the task that resolves the missing entry, or join it. */
 static void start_task(struct request *r, const struct answer *answer)
 {
     if (!budget_is_left(r->budget, now_mono_ms())) {
         fail_request(r, failure_ede(r->budget->spent), failure_text(r->budget->spent));
         return;
     }
-    struct task *task = may_start_task(r) ? task_get(r->serve->engine, answer->name,
-                                                     answer->type, r->budget, NULL)
-                                          : NULL;
+    bool may_start = may_start_task(r);
+    struct task *task =
+        may_start ? task_get(r->serve->engine, answer->name, answer->type, r->budget, NULL)
+                  : NULL;
     r->tasks++;
     if (!task) {
-        fail_request(r, EDNS_EDE_OTHER, "too much is being resolved already");
+        fail_request(r, EDNS_EDE_OTHER,
+                     may_start ? "the resolver has too many queries in progress"
+                               : "the query took more resolutions than limits.cnames allows");
         return;
     }
-    r->waiter.wake = on_wake;
+    r->waiter.wake = wake_request;
     task_wait(task, &r->waiter);
 }
 
@@ -337,17 +346,17 @@ static void try_answer(struct request *r)
 
     reply_begin(ex);
     int64_t since_ms = engine_since_ms(r->since_ms, r->since_mono_ms);
-    if (!compose(r->serve, ex, &r->terms, since_ms, &answer)) {
+    if (!write_answer(r->serve, ex, &r->terms, since_ms, &answer)) {
         start_task(r, &answer);
         return;
     }
     end_request(r);
-    finish(ex, answer.rcode);
+    send_answer(ex, answer.rcode);
 }
 
-/* A task that ended on the limit of whoever started it is begun anew with this client's own
- * budget. */
-static void on_wake(struct task_waiter *waiter, const struct task_end *end)
+/* Answer, or fail.  A task that ended because another query's budget was spent is started again
+ * with the budget of this one. */
+static void wake_request(struct task_waiter *waiter, const struct task_end *end)
 {
     struct request *r = container_of(waiter, struct request, waiter);
     bool is_retried = end->outcome == TASK_LIMITED && end->budget != r->budget &&
@@ -360,29 +369,29 @@ static void on_wake(struct task_waiter *waiter, const struct task_end *end)
     }
     reply_begin(r->ex);
     if (end->is_crowded)
-        crowd_out_request(r, end);
+        end_evicted_request(r, end);
     else
         fail_request(r, failure_ede(end->failure), end->text);
 }
 
-/* RFC 8767 5: the client has waited long enough for something fresh; whoever comes later may
- * get it. */
-static void become_late(struct request *r)
+/* The client response timer (RFC 8767 5) has run out: answer with stale data if there are some.
+ * The task goes on, for later queries. */
+static void serve_stale_or_wait(struct request *r)
 {
     struct exchange *ex = r->ex;
     struct answer answer;
 
     list_remove(&r->link);
-    list_add(&r->serve->late, &r->link);
+    list_add(&r->serve->overdue, &r->link);
     reply_begin(ex);
-    if (!compose_stale(r->serve, ex, &r->terms, &answer))
+    if (!write_stale_answer(r->serve, ex, &r->terms, &answer))
         return;
     end_request(r);
-    finish(ex, answer.rcode);
+    send_answer(ex, answer.rcode);
 }
 
-/* Its time is up: what it waited for. */
-static void tell_waiting(const struct request *r, char out[WORDING_TEXT_MAX])
+/* Write the extended error of a request whose time is up: what it waited for. */
+static void explain_timeout(const struct request *r, char out[WORDING_TEXT_MAX])
 {
     const struct task *task = r->waiter.task;
 
@@ -408,15 +417,15 @@ void res_serve_settle(void *data)
         struct request *r = container_of(serve->requests.next, struct request, link);
         if (now_ms < stale_at_ms(r))
             break;
-        become_late(r);
+        serve_stale_or_wait(r);
     }
-    /* the oldest come first; whatever task they wait for may be a younger client's */
-    while (!list_is_empty(&serve->late)) {
-        struct request *r = container_of(serve->late.next, struct request, link);
+    /* the oldest first: their budgets expire in that order, whichever tasks they wait for */
+    while (!list_is_empty(&serve->overdue)) {
+        struct request *r = container_of(serve->overdue.next, struct request, link);
         if (now_ms < r->budget->expire_ms)
             break;
         char text[WORDING_TEXT_MAX];
-        tell_waiting(r, text);
+        explain_timeout(r, text);
         reply_begin(r->ex);
         fail_request(r, EDNS_EDE_NO_REACHABLE_AUTHORITY, text);
     }
@@ -432,8 +441,7 @@ void res_serve_come_back(struct res_serve *serve)
     res_serve_settle(serve);
 }
 
-/* Nothing else wakes the worker for these while no query is out, or while the next deadline of
- * one is far away. */
+/* These deadlines are not those of queries to servers, for which the worker wakes anyway. */
 unsigned res_serve_wait_ms(const struct res_serve *serve)
 {
     const struct engine *engine = serve->engine;
@@ -444,9 +452,9 @@ unsigned res_serve_wait_ms(const struct res_serve *serve)
     if (!list_is_empty(&serve->requests)) /* the oldest first */
         at_ms = util_min(at_ms,
                          stale_at_ms(container_of(serve->requests.next, struct request, link)));
-    if (!list_is_empty(&serve->late))
+    if (!list_is_empty(&serve->overdue))
         at_ms = util_min(
-            at_ms, container_of(serve->late.next, struct request, link)->budget->expire_ms);
+            at_ms, container_of(serve->overdue.next, struct request, link)->budget->expire_ms);
     if (park_cnt(engine->park) > 0)
         at_ms = util_min(at_ms, engine->looked_ms + ENGINE_LOOK_MS);
     if (at_ms == UINT64_MAX)
@@ -454,7 +462,7 @@ unsigned res_serve_wait_ms(const struct res_serve *serve)
     return at_ms > now_ms ? (unsigned)util_min(at_ms - now_ms, UINT32_MAX) : 1;
 }
 
-static struct request *take_request(struct res_serve *serve, const struct exchange *ex)
+static struct request *add_request(struct res_serve *serve, const struct exchange *ex)
 {
     struct request *r = malloc(sizeof(*r));
 
@@ -478,40 +486,40 @@ static struct request *take_request(struct res_serve *serve, const struct exchan
     return r;
 }
 
-static void wait_for_task(struct res_serve *serve, struct exchange *ex, struct answer *answer)
+static void defer_query(struct res_serve *serve, struct exchange *ex, struct answer *answer)
 {
-    _Atomic uint32_t *cell = find_cell(serve, ex);
+    _Atomic uint32_t *counter = deferred_counter(serve, ex);
 
-    if (room_for(serve, ex) == 0 || !enter(cell, client_limit(serve, ex))) {
+    if (room_for(serve, ex) == 0 || !count_deferred(counter, client_limit(serve, ex))) {
         serve->engine->counts.dropped++;
-        send_crowded(ex, "too many queries of this client wait already");
+        answer_over_limit(ex, "this client has too many queries in progress");
         return;
     }
-    struct request *r = serve->is_closed ? NULL : take_request(serve, ex);
-    struct exchange *held = r ? ex->hold(ex) : NULL;
+    struct request *r = serve->is_closed ? NULL : add_request(serve, ex);
+    struct exchange *deferred = r ? ex->hold(ex) : NULL;
 
-    if (!held) {
+    if (!deferred) {
         if (r)
             end_request(r);
-        leave(cell);
+        uncount_deferred(counter);
         send_failure(ex, EDNS_EDE_OTHER,
-                     serve->is_closed ? "this resolver is stopping" : "out of memory");
+                     serve->is_closed ? "the resolver is shutting down" : "out of memory");
         return;
     }
     if (answer->name == message_qname(&ex->query))
-        answer->name = message_qname(&held->query);
-    r->ex = held;
-    reply_begin(held);
-    r->cell = cell;
+        answer->name = message_qname(&deferred->query);
+    r->ex = deferred;
+    reply_begin(deferred);
+    r->counter = counter;
     start_task(r, answer);
     res_serve_settle(serve);
 }
 
-/* ---- the question ---- */
+/* ---- queries ---- */
 
-/* RFC 1034 4.3.1: without RD nobody is asked; the nearest delegation that is known shows the
- * way. */
-static void refer(struct res_serve *serve, struct exchange *ex)
+/* Answer a query without RD with the nearest delegation in the cache: it may not cause queries
+ * to servers (RFC 1034 4.3.1). */
+static void answer_referral(struct res_serve *serve, struct exchange *ex)
 {
     struct engine *engine = serve->engine;
     struct cache_time when = engine_time(INT64_MAX);
@@ -532,31 +540,32 @@ static void refer(struct res_serve *serve, struct exchange *ex)
                            dname_len(server)) != ERR_OK)
             break;
     }
-    finish(ex, RRTYPE_RCODE_NOERROR);
+    send_answer(ex, RRTYPE_RCODE_NOERROR);
 }
 
-/* Questions that no resolver answers; true when it has been dealt with. */
-static bool turn_away(struct exchange *ex)
+/* Answer queries that no resolver resolves with an error.  Return true if this is one. */
+static bool reject_query(struct exchange *ex)
 {
     if (ex->query.qclass != RRTYPE_CLASS_IN) {
-        reply_explain(ex, EDNS_EDE_NOT_SUPPORTED, "only class IN is resolved");
-        finish(ex, RRTYPE_RCODE_REFUSED);
+        reply_explain(ex, EDNS_EDE_NOT_SUPPORTED, "this resolver answers class IN only");
+        send_answer(ex, RRTYPE_RCODE_REFUSED);
         return true;
     }
     switch (ex->query.qtype) {
     case RRTYPE_AXFR:
     case RRTYPE_IXFR:
-        reply_explain(ex, EDNS_EDE_NOT_SUPPORTED, "a resolver transfers no zones");
-        finish(ex, RRTYPE_RCODE_REFUSED);
+        reply_explain(ex, EDNS_EDE_NOT_SUPPORTED,
+                      "a resolver does not transfer zones; query an authoritative server");
+        send_answer(ex, RRTYPE_RCODE_REFUSED);
         return true;
     case RRTYPE_MAILA:
-    case RRTYPE_MAILB: finish(ex, RRTYPE_RCODE_NOTIMP); return true;
+    case RRTYPE_MAILB: send_answer(ex, RRTYPE_RCODE_NOTIMP); return true;
     case 0:
     case RRTYPE_OPT:
     case RRTYPE_TSIG:
     case RRTYPE_TKEY:
-        reply_explain(ex, EDNS_EDE_OTHER, "that type is never asked for");
-        finish(ex, RRTYPE_RCODE_FORMERR);
+        reply_explain(ex, EDNS_EDE_OTHER, "this type cannot be queried");
+        send_answer(ex, RRTYPE_RCODE_FORMERR);
         return true;
     default: return false;
     }
@@ -584,21 +593,21 @@ void res_serve_query(struct res_serve *serve, struct exchange *ex)
     engine->counts.queries++;
     if (!addr_is_in(&engine->policy->allow, &ex->peer)) {
         engine->counts.refused_clients++;
-        reply_explain(ex, EDNS_EDE_PROHIBITED, "this address may not ask here (allow)");
+        reply_explain(ex, EDNS_EDE_PROHIBITED, "the client's address is not in `allow`");
         reply_send(ex, RRTYPE_RCODE_REFUSED);
         return;
     }
-    if (turn_away(ex))
+    if (reject_query(ex))
         return;
-    /* whoever listens wants to hear of the cache */
+    /* a trace needs the events of the walk, which the answer cache skips */
     bool is_plain = !ex->settings->is_rotating && !serve->terms.listeners;
     struct answer_cache *answer_cache = is_plain ? serve->answer_cache : NULL;
     if (answer_cache && answer_cache_answer(answer_cache, engine->cache.store->versions, ex,
                                             serve->now_ms, &answer.rcode)) {
         engine->counts.hits++;
         engine->counts.answer_cache++;
-        finish(ex, answer.rcode);
-    } else if (compose(serve, ex, &serve->terms, INT64_MAX, &answer)) {
+        send_answer(ex, answer.rcode);
+    } else if (write_answer(serve, ex, &serve->terms, INT64_MAX, &answer)) {
         engine->counts.hits++;
         cache_count_uses(&engine->cache);
         if (answer_cache && !answer.is_explained && !(ex->flags & MESSAGE_TC))
@@ -607,12 +616,12 @@ void res_serve_query(struct res_serve *serve, struct exchange *ex)
                                       answer.prefetch_ms < answer.expire_ms
                                   ? answer.prefetch_ms
                                   : answer.expire_ms);
-        finish(ex, answer.rcode);
+        send_answer(ex, answer.rcode);
         machine_run(engine);
     } else if (!(ex->query.flags & MESSAGE_RD)) {
-        refer(serve, ex);
+        answer_referral(serve, ex);
     } else {
-        wait_for_task(serve, ex, &answer);
+        defer_query(serve, ex, &answer);
     }
 }
 

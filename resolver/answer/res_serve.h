@@ -1,8 +1,9 @@
-/* resolver/answer/res_serve.h | the resolver as an engine of net/request/service
+/* resolver/answer/res_serve.h | the service that answers the clients of the resolver
  *
- * The order of a question: who may ask, what is known, and only then a task.
+ * A query is answered from the answer cache or the cache, else a task resolves it while the
+ * exchange is deferred.  Clients outside `allow` are REFUSED.
  *
- * Owner:    the daemon makes one a worker.
+ * Owner:    the daemon makes one per worker.
  * Thread:   its worker.
  */
 #pragma once
@@ -12,47 +13,48 @@
 
 struct res_serve;
 
-/* One for a worker, which takes over `engine` unless it is NULL for want of memory.
- * `answer_cache_bytes` are for finished answers, 0 for none. */
+/* Make the service of one worker, which owns `engine` from then on.  `answer_cache_bytes` is
+ * the size of the answer cache, 0 for none.  NULL without memory: `engine` stays the caller's.
+ */
 MUST_USE struct res_serve *res_serve_new(struct engine *engine, size_t answer_cache_bytes);
 
-/* Drop what still waits: from now on only what is known is answered.  Before the end of
- * whatever holds the exchanges. */
+/* Drop all deferred queries; later queries are answered from the cache only.  Call it before
+ * the owner of the exchanges ends. */
 void res_serve_close(struct res_serve *serve);
 
-/* Drop what still waits, and free it.  Clears the pointer; NULL inside is fine. */
+/* Close it, and free it with its engine.  Clears the pointer; NULL inside is fine. */
 void res_serve_free(struct res_serve **serve);
 
 /* Use this version of the configuration from now on. */
 void res_serve_adopt(struct res_serve *serve, const struct policy *policy);
 
-/* A batch is about to be served (struct service). */
+/* Prepare to serve a batch (struct service). */
 void res_serve_probe(struct res_serve *serve, struct exchange *const *batch, size_t cnt);
 
-/* Answer now or later (struct service). */
+/* Answer a query, now or later (struct service). */
 void res_serve_query(struct res_serve *serve, struct exchange *ex);
 
-/* On which terms a question is answered.  A value. */
+/* The terms of one query.  A value. */
 struct res_serve_terms {
-    const struct trace_listeners *listeners; /* NULL: none */
-    int64_t fresh_ms; /* wall: what was learnt before does not count; 0: it does */
+    const struct trace_listeners *listeners; /* of its resolution; NULL: none */
+    int64_t fresh_ms;                        /* wall: as in struct cache_time */
 };
 
-/* The same for a question that somebody wants to know more about.  The listeners have
- * to stay until the exchange is sent, and task_unlisten was called. */
+/* Answer a query on other terms than usual.  The listeners must stay until the exchange is sent and
+ * task_unlisten was called. */
 void res_serve_listen(struct res_serve *serve, struct exchange *ex,
                       const struct res_serve_terms *terms);
 
-/* Go on with what replies have brought, and give up on questions whose time is up (struct out's
+/* Run the tasks that have received replies, and end the queries whose time is up (struct out's
  * settle). */
 void res_serve_settle(void *serve);
 
-/* Another worker has found out what some here wait for. */
+/* Run the tasks that waited for another worker: it has written its answer to the cache. */
 void res_serve_come_back(struct res_serve *serve);
 
-/* Milliseconds until res_serve_settle has to be called even if no reply comes; 0: it need not
- * be. */
+/* Return the milliseconds until res_serve_settle must be called even if no reply arrives; 0: it
+ * need not be. */
 unsigned res_serve_wait_ms(const struct res_serve *serve);
 
-/* Its engine. */
+/* Return its engine. */
 struct engine *res_serve_engine(struct res_serve *serve);

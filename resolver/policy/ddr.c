@@ -1,20 +1,21 @@
-/* The records are written as text and read by the parser of zone files: they are few, and made
- * once. */
+/* The records are few and made once, so they are written as text for the parser of zone files.
+ */
 #include "resolver/policy/ddr.h"
 
 #include "dns/rrline.h"
 
 enum { TTL = 300, TEXT_MAX = 2048, HINTS_MAX = TLS_SERVER_ADDRS_MAX * INET6_ADDRSTRLEN };
 
-/* What is spoken at a kind of listener, the best first. */
+/* What the record of a kind of listener says; clients prefer the lower priority. */
 static const struct kind {
     unsigned priority;
     const char *alpn;
     bool has_path;
 } https = {1, "h2", true}, tls = {2, "dot", false};
 
-/* Addresses of one family that a client can verify there: the listener's own, or with a
- * wildcard all of the certificate's. */
+/* Print the addresses of one family that a client can verify: the listener's own if the
+ * certificate contains it, or for a wildcard listener all of the certificate's.  Return the
+ * length of the text. */
 static size_t print_hints(const struct addr *listener, const struct tls_server_certificate *c,
                           bool is_v6, char out[HINTS_MAX])
 {
@@ -35,9 +36,9 @@ static size_t print_hints(const struct addr *listener, const struct tls_server_c
     return len;
 }
 
-static enum err add_record(struct local *local, const struct server_conf *conf,
-                           const struct addr *listener, const struct kind *kind,
-                           struct rrline *r, struct arena *arena)
+static enum err add_svcb(struct local *local, const struct server_conf *conf,
+                         const struct addr *listener, const struct kind *kind, struct rrline *r,
+                         struct arena *arena)
 {
     static const uint8_t root[] = {0};
     char text[TEXT_MAX], v4[HINTS_MAX], v6[HINTS_MAX];
@@ -56,7 +57,7 @@ static enum err add_record(struct local *local, const struct server_conf *conf,
     enum err err = rrline_read(text, strlen(text), root, TTL, r);
     if (err)
         return err == ERR_NOMEM ? err
-                                : ERR_OK; /* a certificate for what is no name of the DNS */
+                                : ERR_OK; /* the certificate's name is not a domain name */
     const char *why;
     struct local_record record = {r->owner, r->rdata, r->type, (uint16_t)r->rdata_len, r->ttl};
     err = local_add(local, &record, arena, &why);
@@ -69,9 +70,9 @@ enum err ddr_add(struct local *local, const struct server_conf *conf, struct are
     enum err err = r ? ERR_OK : ERR_NOMEM;
 
     for (size_t i = 0; i < conf->listen_https.cnt && *conf->certificate.name && !err; i++)
-        err = add_record(local, conf, &conf->listen_https.at[i], &https, r, arena);
+        err = add_svcb(local, conf, &conf->listen_https.at[i], &https, r, arena);
     for (size_t i = 0; i < conf->listen_tls.cnt && *conf->certificate.name && !err; i++)
-        err = add_record(local, conf, &conf->listen_tls.at[i], &tls, r, arena);
+        err = add_svcb(local, conf, &conf->listen_tls.at[i], &tls, r, arena);
     free(r);
     return err;
 }

@@ -1,7 +1,8 @@
 /* Every ancestor of a name is in the table too, so that an empty non-terminal and the closest
- * encloser (RFC 4592 3.3.1) are one lookup each. A zone without data answers NXDOMAIN below and
- * NODATA at its apex, with a SOA so that stubs cache it (RFC 6303 3). "localhost" and what is
- * below it are the loopback addresses (RFC 6761 6.3) unless something else is given. */
+ * encloser (RFC 4592 3.3.1) cost one lookup each.  A zone without data answers NXDOMAIN below
+ * its apex and NODATA at it, with a SOA so that stub resolvers cache the answer (RFC 6303 3).
+ * "localhost" and the names below it have the loopback addresses (RFC 6761 6.3) unless local
+ * data say otherwise. */
 #include "resolver/policy/local.h"
 
 #include <arpa/inet.h>
@@ -13,9 +14,9 @@ enum {
     LOCAL_TTL = 10800,
     HOSTS_TTL = 300,
     DATA_NEGATIVE_TTL = 300,
-    HOSTS_PTR_MAX = 8,    /* names of one address that its PTR gives */
-    RECORD_OVERHEAD = 12, /* a pointer for the owner, type, class, TTL, RDLENGTH */
-    /* what a message holds beside its header, the longest question, and OPT with its options */
+    HOSTS_PTR_MAX = 8,    /* PTR records of one address */
+    RECORD_OVERHEAD = 12, /* a compressed owner, type, class, TTL, RDLENGTH */
+    /* a message less its header, the longest question section, and OPT with its options */
     SET_WIRE_MAX = 65535 - 12 - (DNAME_MAX + 4) - 128,
 };
 
@@ -24,7 +25,7 @@ enum zone_kind { ZONE_EMPTY, ZONE_LOCALHOST, ZONE_GIVEN, ZONE_EXCEPT };
 struct local_zone {
     enum zone_kind kind;
     const uint8_t *name;
-    const struct rrset *soa, *ns; /* ns: NULL for ZONE_GIVEN, whose data says */
+    const struct rrset *soa, *ns; /* ns: NULL for ZONE_GIVEN, which has its NS in its data */
 };
 
 struct local_set {
@@ -34,11 +35,12 @@ struct local_set {
 
 /* Lifetime: published version. */
 struct local_name {
-    struct local_zone *zone; /* that begins here; NULL */
-    struct rrset *first;     /* NULL: nothing is given */
+    struct local_zone *zone; /* that begins here, or NULL */
+    struct rrset *first;     /* NULL: the name has no data */
     struct local_set *more;
-    bool has_below, has_wildcard; /* any name below; *.NAME, be it for a name below it only */
-    uint16_t cut_type;            /* the set that lost its tail last, and that is said */
+    bool has_below;          /* there are names below */
+    bool has_wildcard;       /* *.NAME is in the table, with data or as an ancestor */
+    uint16_t truncated_type; /* of the RRset that was last reported as too large */
 };
 
 static const char loopback6[] =
@@ -56,11 +58,11 @@ static const char *const empty_zones[] = {
     "d.f.ip6.arpa.", "8.e.f.ip6.arpa.", "9.e.f.ip6.arpa.", "a.e.f.ip6.arpa.", "b.e.f.ip6.arpa.",
     "8.b.d.0.1.0.0.2.ip6.arpa."};
 
-/* The place of the suffix of `labels` labels. *copy: the name's spelling in the table, made
- * when it is first needed. */
-static struct local_name *get_suffix(struct local *local, struct arena *arena,
-                                     const struct dname_parts *parts, unsigned labels,
-                                     const uint8_t **copy)
+/* Return the entry of the suffix of `labels` labels, and make it if it is missing.  *copy is
+ * the name as the table spells it, made when it is first needed.  NULL without memory. */
+static struct local_name *make_suffix_entry(struct local *local, struct arena *arena,
+                                            const struct dname_parts *parts, unsigned labels,
+                                            const uint8_t **copy)
 {
     struct local_name *at = names_find(&local->names, parts, labels);
     if (at)
@@ -78,22 +80,23 @@ static struct local_name *get_suffix(struct local *local, struct arena *arena,
     return at;
 }
 
-/* The name's place; its ancestors get theirs and hear of it. */
-static struct local_name *get_name(struct local *local, struct arena *arena,
-                                   const uint8_t *name)
+/* Return the entry of a name, and make it and those of its ancestors if they are missing.  NULL
+ * without memory. */
+static struct local_name *make_name_entry(struct local *local, struct arena *arena,
+                                          const uint8_t *name)
 {
     static const uint8_t star[] = {1, '*'};
     struct dname_parts parts;
     const uint8_t *copy = NULL;
 
     dname_split(name, &parts);
-    struct local_name *result = get_suffix(local, arena, &parts, parts.labels, &copy);
+    struct local_name *result = make_suffix_entry(local, arena, &parts, parts.labels, &copy);
     bool is_known = !result;
     for (unsigned n = parts.labels; n-- > 0 && !is_known;) {
-        struct local_name *at = get_suffix(local, arena, &parts, n, &copy);
+        struct local_name *at = make_suffix_entry(local, arena, &parts, n, &copy);
         if (!at)
             return NULL;
-        is_known = at->has_below; /* then those above it know as well */
+        is_known = at->has_below; /* so have its ancestors */
         at->has_below = true;
         at->has_wildcard |= memcmp(parts.lower + parts.at[n + 1], star, sizeof(star)) == 0;
     }
@@ -102,7 +105,7 @@ static struct local_name *get_name(struct local *local, struct arena *arena,
 
 /* ---- zones ---- */
 
-/* An RRset of one record; NULL without memory. */
+/* Make an RRset of one record.  NULL without memory. */
 static struct rrset *make_set(uint16_t type, uint32_t ttl, const uint8_t *rdata, size_t len,
                               struct arena *arena)
 {
@@ -138,7 +141,7 @@ static struct rrset *find_set(const struct local_name *name, uint16_t type)
     return NULL;
 }
 
-/* Below a DNAME nothing can be (RFC 6672 2.4). */
+/* Return true if a name above has a DNAME, so that this one cannot exist (RFC 6672 2.4). */
 static bool is_below_dname(const struct local *local, const uint8_t *owner)
 {
     struct dname_parts parts;
@@ -163,11 +166,11 @@ static enum err add_zone(struct local *local, const char *text, enum zone_kind k
     must(dname_text_read(text, strlen(text), NULL, wire, &len, NULL, NULL) == ERR_OK);
     if (is_below_dname(local, wire))
         return ERR_OK;
-    struct local_name *name = get_name(local, arena, wire);
+    struct local_name *name = make_name_entry(local, arena, wire);
     if (!name)
         return ERR_NOMEM;
     if (name->zone)
-        return ERR_OK; /* a stub, a forwarder or a SOA of the local data stands in its place */
+        return ERR_OK; /* a stub zone, a forwarder or a SOA of the local data has precedence */
     struct local_zone *zone = arena_alloc(arena, sizeof(*zone));
     if (!zone)
         return ERR_NOMEM;
@@ -180,9 +183,10 @@ static enum err add_zone(struct local *local, const char *text, enum zone_kind k
     return zone->name && zone->soa && zone->ns ? ERR_OK : ERR_NOMEM;
 }
 
-/* 172.16.0.0/12 (RFC 1918) and 100.64.0.0/10 (RFC 7793) */
-static enum err add_range(struct local *local, unsigned from, unsigned to, const char *parent,
-                          struct arena *arena)
+/* Add the zones FROM.parent to TO.parent: for 172.16.0.0/12 (RFC 1918) and 100.64.0.0/10 (RFC
+ * 7793). */
+static enum err add_zone_range(struct local *local, unsigned from, unsigned to,
+                               const char *parent, struct arena *arena)
 {
     char text[64];
     enum err err = ERR_OK;
@@ -219,9 +223,9 @@ enum err local_add_builtin(struct local *local, struct arena *arena)
     for (size_t i = 0; i < ARRAY_LEN(empty_zones) && !err; i++)
         err = add_zone(local, empty_zones[i], ZONE_EMPTY, arena);
     if (!err)
-        err = add_range(local, 16, 31, "172.in-addr.arpa.", arena);
+        err = add_zone_range(local, 16, 31, "172.in-addr.arpa.", arena);
     if (!err)
-        err = add_range(local, 64, 127, "100.in-addr.arpa.", arena);
+        err = add_zone_range(local, 64, 127, "100.in-addr.arpa.", arena);
     for (size_t i = 0; i < ARRAY_LEN(reverse) && !err; i++) {
         must(dname_text_read(reverse[i], strlen(reverse[i]), NULL, name, &len, NULL, NULL) ==
              ERR_OK);
@@ -232,7 +236,7 @@ enum err local_add_builtin(struct local *local, struct arena *arena)
 
 enum err local_except(struct local *local, const uint8_t *wire, struct arena *arena)
 {
-    struct local_name *name = get_name(local, arena, wire);
+    struct local_name *name = make_name_entry(local, arena, wire);
     if (!name)
         return ERR_NOMEM;
     if (name->zone && name->zone->kind == ZONE_GIVEN)
@@ -246,8 +250,9 @@ enum err local_except(struct local *local, const uint8_t *wire, struct arena *ar
 
 /* ---- data ---- */
 
-/* Where the set of this type is; NULL inside: there is room for it; NULL without memory. */
-static struct rrset **find_place(struct local_name *name, uint16_t type, struct arena *arena)
+/* Return the place of the RRset of this type, which has NULL inside if there is none yet.  NULL
+ * without memory. */
+static struct rrset **place_of_type(struct local_name *name, uint16_t type, struct arena *arena)
 {
     if (!name->first || name->first->type == type)
         return &name->first;
@@ -272,7 +277,7 @@ static bool has_record(const struct rrset *set, const uint8_t *rdata, size_t len
     return false;
 }
 
-static size_t round_up(size_t size)
+static size_t next_power_of_two(size_t size)
 {
     size_t room = 16;
     while (room < size)
@@ -280,15 +285,16 @@ static size_t round_up(size_t size)
     return room;
 }
 
-/* Put one more record behind the others: a set of several has room for a power of two octets,
- * one of a single record has no more than that and may belong to several names. */
-static enum err append(struct rrset **place, const struct local_record *r, struct arena *arena)
+/* Add a record to an RRset.  One of several records has room for a power of two octets.  One of
+ * a single record has no more room, and may be shared by several names. */
+static enum err append_record(struct rrset **place, const struct local_record *r,
+                              struct arena *arena)
 {
     struct rrset *set = *place;
     size_t size = set->size + 2U + r->rdata_len;
 
-    if (set->cnt == 1 || round_up(set->size) < size) {
-        struct rrset *larger = arena_alloc(arena, sizeof(*larger) + round_up(size));
+    if (set->cnt == 1 || next_power_of_two(set->size) < size) {
+        struct rrset *larger = arena_alloc(arena, sizeof(*larger) + next_power_of_two(size));
         if (!larger)
             return ERR_NOMEM;
         memcpy(larger, set, sizeof(*set) + set->size);
@@ -304,9 +310,9 @@ static enum err append(struct rrset **place, const struct local_record *r, struc
 }
 
 static const char below_dname[] =
-    "a name above has a DNAME, so there is nothing below it (RFC 6672 2.4)";
+    "a name above has a DNAME, so this name cannot have records (RFC 6672 2.4); remove one";
 
-/* What it contradicts, NULL: nothing. */
+/* Return what the record contradicts, a static text, or NULL. */
 static const char *find_conflict(const struct local *local, const struct local_name *name,
                                  const struct local_record *r)
 {
@@ -314,15 +320,16 @@ static const char *find_conflict(const struct local *local, const struct local_n
 
     if (same && (r->type == RRTYPE_CNAME || r->type == RRTYPE_DNAME || r->type == RRTYPE_SOA))
         return has_record(same, r->rdata, r->rdata_len) ? NULL
-               : r->type == RRTYPE_CNAME                ? "the name has another CNAME"
-               : r->type == RRTYPE_DNAME                ? "the name has another DNAME"
-                                                        : "the name has another SOA";
+               : r->type == RRTYPE_CNAME ? "the name has another CNAME; remove one"
+               : r->type == RRTYPE_DNAME ? "the name has another DNAME; remove one"
+                                         : "the name has another SOA; remove one";
     if (r->type != RRTYPE_CNAME && find_set(name, RRTYPE_CNAME))
-        return "the name has a CNAME, so it can have nothing else";
+        return "the name has a CNAME, so it cannot have other records; remove one";
     if (r->type == RRTYPE_CNAME && name->first && !same)
-        return "the name has other records, so it cannot have a CNAME";
+        return "the name has other records, so it cannot have a CNAME; remove one";
     if (r->type == RRTYPE_DNAME && name->has_below)
-        return "there are names below, so it cannot have a DNAME (RFC 6672 2.4)";
+        return "there are names below, so the name cannot have a DNAME (RFC 6672 2.4); remove "
+               "the one or the others";
     if (is_below_dname(local, r->owner))
         return below_dname;
     return NULL;
@@ -337,7 +344,7 @@ static enum err begin_zone(struct local_name *name, const struct local_record *r
 
     if (!zone)
         return ERR_NOMEM;
-    /* RFC 2308 3: what goes with a negative answer has the smaller of both as its TTL */
+    /* RFC 2308 3: in a negative answer the SOA's TTL is the smaller of both */
     *zone = (struct local_zone){.kind = ZONE_GIVEN,
                                 .name = arena_copy(arena, r->owner, dname_len(r->owner)),
                                 .soa = make_set(RRTYPE_SOA, (uint32_t)util_min(r->ttl, minimum),
@@ -346,15 +353,16 @@ static enum err begin_zone(struct local_name *name, const struct local_record *r
     return zone->name && zone->soa ? ERR_OK : ERR_NOMEM;
 }
 
-/* Add to a name. `shared`: an RRset of just that record, to use for a new set; NULL. */
-static enum err add_to(struct local *local, struct local_name *name,
-                       const struct local_record *r, struct rrset *shared, struct arena *arena,
-                       const char **why)
+/* Add a record to a name.  `shared`, or NULL, is an RRset of just this record, to use if the
+ * name has none of the type. */
+static enum err add_record_to(struct local *local, struct local_name *name,
+                              const struct local_record *r, struct rrset *shared,
+                              struct arena *arena, const char **why)
 {
     *why = find_conflict(local, name, r);
     if (*why)
         return ERR_FORMAT;
-    struct rrset **place = find_place(name, r->type, arena);
+    struct rrset **place = place_of_type(name, r->type, arena);
     if (!place)
         return ERR_NOMEM;
     if (!*place) {
@@ -368,26 +376,27 @@ static enum err add_to(struct local *local, struct local_name *name,
     size_t wire =
         set->size + (size_t)set->cnt * (RECORD_OVERHEAD - 2) + RECORD_OVERHEAD + r->rdata_len;
     if (wire > SET_WIRE_MAX) {
-        *why = name->cut_type == r->type
-                   ? NULL
-                   : "the records of this name and type do not fit a message: this "
-                     "one and those after it are left out";
-        name->cut_type = r->type;
+        *why =
+            name->truncated_type == r->type
+                ? NULL
+                : "the records of this name and type do not fit into a message: this one and "
+                  "those after it are ignored";
+        name->truncated_type = r->type;
         return ERR_LIMIT;
     }
-    return has_record(set, r->rdata, r->rdata_len) ? ERR_OK : append(place, r, arena);
+    return has_record(set, r->rdata, r->rdata_len) ? ERR_OK : append_record(place, r, arena);
 }
 
 enum err local_add(struct local *local, const struct local_record *record, struct arena *arena,
                    const char **why)
 {
-    /* before its name is there, which would answer for those below */
+    /* checked before the name is in the table, where it would become an ancestor of others */
     if (is_below_dname(local, record->owner)) {
         *why = below_dname;
         return ERR_FORMAT;
     }
-    struct local_name *name = get_name(local, arena, record->owner);
-    return name ? add_to(local, name, record, NULL, arena, why) : ERR_NOMEM;
+    struct local_name *name = make_name_entry(local, arena, record->owner);
+    return name ? add_record_to(local, name, record, NULL, arena, why) : ERR_NOMEM;
 }
 
 /* ---- hosts ---- */
@@ -397,18 +406,18 @@ struct hosts {
     struct local *local;
     struct arena *arena;
     struct diag *diag;
-    struct diag_place place; /* the line */
-    const char *address;     /* of the line before, as it is written */
+    struct diag_place place; /* of the line */
+    const char *address;     /* of the line before, as written */
     size_t address_len;
     uint8_t octets[16];
     size_t octets_len;
-    struct rrset *set;      /* of that address */
-    struct local_name *ptr; /* its reverse name; NULL: none yet */
+    struct rrset *set;      /* of that address alone */
+    struct local_name *ptr; /* its reverse name; NULL: not made yet */
 };
 
-static void warn(struct hosts *h, const char *at, const char *fmt, ...) PRINTF_LIKE(3, 4);
+static void warn_hosts(struct hosts *h, const char *at, const char *fmt, ...) PRINTF_LIKE(3, 4);
 
-static void warn(struct hosts *h, const char *at, const char *fmt, ...)
+static void warn_hosts(struct hosts *h, const char *at, const char *fmt, ...)
 {
     char text[400];
     va_list args;
@@ -420,7 +429,8 @@ static void warn(struct hosts *h, const char *at, const char *fmt, ...)
     diag_add(h->diag, DIAG_WARNING, &h->place, "%s", text);
 }
 
-/* 4.3.2.1.in-addr.arpa, or a label for each hexadecimal digit under ip6.arpa (RFC 3596 2.5). */
+/* Write the reverse name of an address: 4.3.2.1.in-addr.arpa, or one label per hexadecimal
+ * digit under ip6.arpa (RFC 3596 2.5). */
 static void make_reverse(const uint8_t *octets, size_t len, uint8_t out[DNAME_MAX])
 {
     static const uint8_t v4[] = "\7in-addr\4arpa", v6[] = "\3ip6\4arpa";
@@ -446,7 +456,8 @@ static void make_reverse(const uint8_t *octets, size_t len, uint8_t out[DNAME_MA
     memcpy(p, len == 4 ? v4 : v6, len == 4 ? sizeof(v4) : sizeof(v6));
 }
 
-/* Blocklists send names to the unspecified or the loopback address: those are no host's. */
+/* Return true for the unspecified and the loopback address, to which blocklists send names:
+ * they get no PTR records. */
 static bool is_sink(const uint8_t *octets, size_t len)
 {
     static const uint8_t v6[16] = {[15] = 1}, none[16] = {0}, v4[4] = {127, 0, 0, 1};
@@ -462,16 +473,16 @@ static enum err add_reverse(struct hosts *h, const uint8_t *name, size_t name_le
         return ERR_OK;
     make_reverse(h->octets, h->octets_len, reverse);
     if (is_below_dname(h->local, reverse))
-        return ERR_OK; /* the local data say where its names are */
+        return ERR_OK; /* the local data redirect the reverse name */
     if (!h->ptr)
-        h->ptr = get_name(h->local, h->arena, reverse);
+        h->ptr = make_name_entry(h->local, h->arena, reverse);
     if (!h->ptr)
         return ERR_NOMEM;
     const struct rrset *set = find_set(h->ptr, RRTYPE_PTR);
     if (set && set->cnt >= HOSTS_PTR_MAX)
         return ERR_OK;
     struct local_record r = {reverse, name, RRTYPE_PTR, (uint16_t)name_len, HOSTS_TTL};
-    enum err err = add_to(h->local, h->ptr, &r, NULL, h->arena, &why);
+    enum err err = add_record_to(h->local, h->ptr, &r, NULL, h->arena, &why);
     return err == ERR_NOMEM ? err : ERR_OK;
 }
 
@@ -483,53 +494,52 @@ static enum err add_host(struct hosts *h, const char *text, size_t len, bool *ha
     const char *why = "";
 
     if (dname_text_read(text, len, root, name, &name_len, &why, &where) != ERR_OK) {
-        warn(h, text + where, "not a host name: %s", why);
+        warn_hosts(h, text + where, "this is not a host name, and is ignored: %s", why);
         return ERR_OK;
     }
     if (*name == 0) {
-        warn(h, text, "not a host name: the root has no address");
+        warn_hosts(h, text, "this is not a host name, and is ignored: the root has no address");
         return ERR_OK;
     }
     if (idn_is_raw(text, len)) {
         char ascii[IDN_TEXT_MAX];
         idn_print(text, len, ascii);
-        warn(h, text, "%.*s is UTF-8: clients ask for %s", (int)util_min(len, 255), text,
-             *ascii ? ascii : "its form with xn--");
+        warn_hosts(h, text, "%.*s is UTF-8, but clients query %s", (int)util_min(len, 255),
+                   text, *ascii ? ascii : "its form with xn--");
     }
-    /* RFC 6761 6.3: both loopback addresses are known of it without the line that every system
-     * has */
+    /* RFC 6761 6.3: localhost has both loopback addresses, whichever of them the file has */
     if (dname_is_equal(name, localhost) && is_sink(h->octets, h->octets_len)) {
         *has_name = true;
         return ERR_OK;
     }
     if (is_below_dname(h->local, name)) {
-        warn(h, text, "%.*s: a name above has a DNAME in the local data",
-             (int)util_min(len, 255), text);
+        warn_hosts(h, text, "%.*s is ignored: a name above has a DNAME in the local data",
+                   (int)util_min(len, 255), text);
         return ERR_OK;
     }
-    struct local_name *at = get_name(h->local, h->arena, name);
+    struct local_name *at = make_name_entry(h->local, h->arena, name);
     if (!at)
         return ERR_NOMEM;
     struct local_record r = {name, h->octets, h->set->type, (uint16_t)h->octets_len, HOSTS_TTL};
-    enum err err = add_to(h->local, at, &r, h->set, h->arena, &why);
+    enum err err = add_record_to(h->local, at, &r, h->set, h->arena, &why);
     if (err == ERR_NOMEM)
         return err;
     if (err && why)
-        warn(h, text, "%.*s: %s", (int)util_min(len, 255), text, why);
+        warn_hosts(h, text, "%.*s: %s", (int)util_min(len, 255), text, why);
     bool is_first = !err && !*has_name;
     *has_name |= !err;
     return is_first ? add_reverse(h, name, name_len) : ERR_OK;
 }
 
-static bool is_space(char c) { return c == ' ' || c == '\t' || c == '\r'; }
+static bool is_hosts_space(char c) { return c == ' ' || c == '\t' || c == '\r'; }
 
-/* The address of a line; false: there is none, and that is said. */
-static bool read_address(struct hosts *h, const char *word, size_t len)
+/* Read the address of a line.  Return false, with a warning, if there is none. */
+static bool read_hosts_address(struct hosts *h, const char *word, size_t len)
 {
     char text[INET6_ADDRSTRLEN];
 
     if (len == h->address_len && memcmp(word, h->address, len) == 0)
-        return true; /* as in the line before: blocklists have a million of these */
+        return true; /* the same as before: blocklists have a million such lines */
     h->address_len = 0;
     h->ptr = NULL;
     text[0] = '\0';
@@ -543,11 +553,12 @@ static bool read_address(struct hosts *h, const char *word, size_t len)
                                                                     : 0;
     if (octets_len == 0) {
         bool has_scope = memchr(word, '%', len);
-        warn(h, word,
-             has_scope
-                 ? "an address with a scope (%.*s) cannot be in the DNS: the line is left out"
-                 : "expected an address, not \"%.*s\": the line is left out",
-             (int)util_min(len, 60), word);
+        warn_hosts(
+            h, word,
+            has_scope
+                ? "an address with a scope (%.*s) cannot be in the DNS: the line is ignored"
+                : "expected an address, not \"%.*s\": the line is ignored",
+            (int)util_min(len, 60), word);
         return false;
     }
     h->set = make_set(octets_len == 4 ? RRTYPE_A : RRTYPE_AAAA, HOSTS_TTL, h->octets,
@@ -562,27 +573,27 @@ static enum err add_line(struct hosts *h)
 {
     const char *p = h->place.text, *end = p + h->place.text_len;
     unsigned words = 0;
-    bool has_name = false; /* a good one */
+    bool has_name = false; /* one that was added */
     enum err err = ERR_OK;
 
     while (!err) {
-        while (p < end && is_space(*p))
+        while (p < end && is_hosts_space(*p))
             p++;
         const char *word = p;
-        while (p < end && !is_space(*p) && *p != '#')
+        while (p < end && !is_hosts_space(*p) && *p != '#')
             p++;
         if (p == word)
             break; /* the end, or a comment */
         size_t len = (size_t)(p - word);
         if (words++ > 0)
             err = add_host(h, word, len, &has_name);
-        else if (!read_address(h, word, len))
+        else if (!read_hosts_address(h, word, len))
             return ERR_OK;
         else if (!h->set)
             return ERR_NOMEM;
     }
     if (words == 1)
-        warn(h, p, "no name behind the address");
+        warn_hosts(h, p, "expected a name behind the address: the line is ignored");
     return err;
 }
 
@@ -605,37 +616,36 @@ enum err local_add_hosts(struct local *local, const char *path, const char *text
 
 /* ---- finding ---- */
 
-/* What lies on the way from the root to a name.  Lifetime: the call. */
-struct way {
-    const struct local_name
-        *last;       /* the name, or its closest encloser; NULL: the table is empty */
-    unsigned labels; /* of `last` */
-    const struct local_zone *zone; /* NULL: none of ours */
+/* What the walk from the root to a name has met.  Lifetime: the call. */
+struct path {
+    const struct local_name *last; /* the name or its closest encloser; NULL: an empty table */
+    unsigned labels;               /* of `last` */
+    const struct local_zone *zone; /* NULL: no local zone */
     bool is_below_wildcard;        /* a name above, inside the zone, has a wildcard */
 };
 
-/* The ancestors of all that is given are in the table, so that the first that is not ends the
- * walk: with most names, at the TLD. */
-static struct way find_way(const struct local *local, const struct dname_parts *parts,
-                           uint16_t type)
+/* Walk from the root to a name.  All ancestors of local data are in the table, so the walk ends
+ * at the first name that is not: for most names, at the TLD. */
+static struct path walk_to_name(const struct local *local, const struct dname_parts *parts,
+                                uint16_t type)
 {
-    struct way way = {.last = NULL};
+    struct path path = {.last = NULL};
 
     for (unsigned n = 0; n <= parts->labels; n++) {
         const struct local_name *at = names_find(&local->names, parts, n);
         if (!at)
             break;
-        /* RFC 4035 3.1.4.1: DS belongs to the parent, which is not ours */
+        /* RFC 4035 3.1.4.1: the DS of a zone is the parent's, which is not local */
         bool is_parents = n > 0 && n == parts->labels && type == RRTYPE_DS;
         if (at->zone && !is_parents) {
-            way.zone = at->zone->kind == ZONE_EXCEPT ? NULL : at->zone;
-            way.is_below_wildcard = false;
+            path.zone = at->zone->kind == ZONE_EXCEPT ? NULL : at->zone;
+            path.is_below_wildcard = false;
         }
-        way.is_below_wildcard |= at->has_wildcard && n < parts->labels;
-        way.last = at;
-        way.labels = n;
+        path.is_below_wildcard |= at->has_wildcard && n < parts->labels;
+        path.last = at;
+        path.labels = n;
     }
-    return way;
+    return path;
 }
 
 static const struct local_name *find_wildcard(const struct local *local,
@@ -652,8 +662,8 @@ static const struct local_name *find_wildcard(const struct local *local,
     return names_find(&local->names, &wild, wild.labels);
 }
 
-/* What is given for a name: its own sets, or those of a wildcard. */
-static struct local_answer answer_data(const struct local_name *name, uint16_t type)
+/* Answer from the data of a name, its own or those of a wildcard. */
+static struct local_answer answer_from_data(const struct local_name *name, uint16_t type)
 {
     const struct rrset *set = find_set(name, type);
     if (set)
@@ -664,27 +674,29 @@ static struct local_answer answer_data(const struct local_name *name, uint16_t t
     return (struct local_answer){.kind = LOCAL_NODATA};
 }
 
-/* What the name itself, a DNAME above it, or a wildcard gives; LOCAL_NONE: nothing does. */
-static struct local_answer answer_given(const struct local *local,
-                                        const struct dname_parts *parts, const struct way *way,
-                                        uint16_t type)
+/* Answer from the data of the name itself, of a DNAME above it, or of a wildcard.  LOCAL_NONE
+ * if there are none. */
+static struct local_answer answer_from_name(const struct local *local,
+                                            const struct dname_parts *parts,
+                                            const struct path *path, uint16_t type)
 {
-    const struct local_name *last = way->last;
-    bool is_exact = way->labels == parts->labels;
+    const struct local_name *last = path->last;
+    bool is_exact = path->labels == parts->labels;
     const struct rrset *dname = is_exact ? NULL : find_set(last, RRTYPE_DNAME);
 
     if (dname)
-        return (struct local_answer){.kind = LOCAL_DNAME, .set = dname, .labels = way->labels};
+        return (struct local_answer){.kind = LOCAL_DNAME, .set = dname, .labels = path->labels};
     if (!is_exact)
-        last = last->has_wildcard ? find_wildcard(local, parts, way->labels) : NULL;
+        last = last->has_wildcard ? find_wildcard(local, parts, path->labels) : NULL;
     if (last && last->first)
-        return answer_data(last, type);
+        return answer_from_data(last, type);
     return (struct local_answer){.kind = LOCAL_NONE};
 }
 
-/* What a zone says of names that nothing is given for. */
-static struct local_answer answer_zone(const struct local *local, const struct local_zone *zone,
-                                       bool is_there, uint16_t type)
+/* Answer for a name of a zone that has no data. */
+static struct local_answer answer_from_zone(const struct local *local,
+                                            const struct local_zone *zone, bool is_there,
+                                            uint16_t type)
 {
     if (zone->kind != ZONE_LOCALHOST)
         return (struct local_answer){.kind = is_there ? LOCAL_NODATA : LOCAL_NXDOMAIN};
@@ -697,34 +709,33 @@ static struct local_answer answer_zone(const struct local *local, const struct l
 struct local_answer local_find(const struct local *local, const struct dname_parts *parts,
                                uint16_t type)
 {
-    struct way way = find_way(local, parts, type);
+    struct path path = walk_to_name(local, parts, type);
     struct local_answer answer = {.kind = LOCAL_NONE};
-    if (!way.last)
+    if (!path.last)
         return answer;
-    bool is_exact = way.labels == parts->labels;
-    bool is_apex = is_exact && way.zone && way.zone == way.last->zone;
-    bool is_empty = is_exact && way.last->has_below;
+    bool is_exact = path.labels == parts->labels;
+    bool is_apex = is_exact && path.zone && path.zone == path.last->zone;
+    bool is_empty = is_exact && path.last->has_below;
 
-    answer = answer_given(local, parts, &way, type);
+    answer = answer_from_name(local, parts, &path, type);
     const struct rrset *apex = !is_apex             ? NULL
-                               : type == RRTYPE_SOA ? way.zone->soa
-                               : type == RRTYPE_NS  ? way.zone->ns
+                               : type == RRTYPE_SOA ? path.zone->soa
+                               : type == RRTYPE_NS  ? path.zone->ns
                                                     : NULL;
-    bool is_parents = is_exact && type == RRTYPE_DS && way.last->zone;
+    bool is_parents = is_exact && type == RRTYPE_DS && path.last->zone;
     if (apex && answer.kind != LOCAL_DATA)
         return (struct local_answer){.kind = LOCAL_DATA, .set = apex};
     if (answer.kind == LOCAL_NODATA && is_parents)
-        answer.kind =
-            LOCAL_NONE; /* what is given at the apex says nothing of the parent's DS */
-    if (answer.kind == LOCAL_NONE &&
-        way.zone) /* a wildcard without data answers too (RFC 4592 2.2.2) */
-        answer = answer_zone(local, way.zone, is_exact || way.last->has_wildcard, type);
-    else if (answer.kind == LOCAL_NONE && is_empty && way.is_below_wildcard)
+        answer.kind = LOCAL_NONE; /* data at the apex do not deny the parent's DS */
+    /* a wildcard without data answers too (RFC 4592 2.2.2) */
+    if (answer.kind == LOCAL_NONE && path.zone)
+        answer = answer_from_zone(local, path.zone, is_exact || path.last->has_wildcard, type);
+    else if (answer.kind == LOCAL_NONE && is_empty && path.is_below_wildcard)
         answer.kind = LOCAL_NODATA;
     answer.has_below = is_empty;
     if (answer.kind == LOCAL_NODATA || answer.kind == LOCAL_NXDOMAIN) {
-        answer.zone = way.zone ? way.zone->name : NULL;
-        answer.soa = way.zone ? way.zone->soa : local->soa;
+        answer.zone = path.zone ? path.zone->name : NULL;
+        answer.soa = path.zone ? path.zone->soa : local->soa;
     }
     return answer;
 }

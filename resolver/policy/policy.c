@@ -1,4 +1,4 @@
-/* The defaults stand here once; the configuration changes them. */
+/* The defaults are in policy_new only; the configuration changes them. */
 #include "resolver/policy/policy.h"
 
 #include "net/upstream/own.h"
@@ -42,9 +42,9 @@ void policy_free(struct policy **policy)
     *policy = NULL;
 }
 
-/* Addresses that are no server's: of groups, of links, reserved, and IPv4 in disguise, which no
- * list of prefixes would know. */
-static bool is_no_server(const struct addr *addr)
+/* Return true for an address that no server can have: multicast, reserved, link-local without
+ * its interface, and IPv4 written as IPv6, which do-not-query would not match. */
+static bool is_never_a_server(const struct addr *addr)
 {
     static const uint8_t none[12] = {0}, mapped[12] = {[10] = 0xff, [11] = 0xff};
     size_t len;
@@ -67,7 +67,7 @@ bool policy_is_exempt(const struct policy_exempt *exempt, const uint8_t *name,
     return exempt->servers.cnt > 0 && addr_is_in(&exempt->servers, server);
 }
 
-/* True if a query to that address would reach this resolver. */
+/* Return true if a query to that address would reach this resolver. */
 static bool listens_at(const struct policy *policy, const struct own_list *own,
                        const struct addr *addr)
 {
@@ -82,7 +82,7 @@ bool policy_may_ask(const struct policy *policy, struct own *own, const struct a
     static const struct own_list none;
     const struct own_list *addresses = own ? own_addresses(own) : &none;
 
-    if ((addr_is_v6(addr) ? !policy->uses_v6 : !policy->uses_v4) || is_no_server(addr) ||
+    if ((addr_is_v6(addr) ? !policy->uses_v6 : !policy->uses_v4) || is_never_a_server(addr) ||
         listens_at(policy, addresses, addr))
         return false;
     if (route_has_addr(&policy->route, addr))

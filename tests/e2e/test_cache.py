@@ -337,7 +337,7 @@ def test_stale_answers(tmp_path):
         reply = ask(resolver.port, "www.example.")
         assert 1.6 < time.monotonic() - begin < 4
         assert address(reply) == ["192.0.2.7"] and reply.answer[0].ttl == 30
-        assert ede(reply)[0][0] == 3 and re.fullmatch(r"its TTL ended \d+ seconds? ago", ede(reply)[0][1])
+        assert ede(reply)[0][0] == 3 and re.fullmatch(r"it expired \d+ seconds? ago", ede(reply)[0][1])
         time.sleep(6)  # the question has failed meanwhile
         begin = time.monotonic()
         assert address(ask(resolver.port, "www.example.")) == ["192.0.2.7"] and time.monotonic() - begin < 1

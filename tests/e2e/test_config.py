@@ -316,9 +316,9 @@ def test_the_resolver_has_its_own_keys(tmp_path):
                     "resolver: {qname-minimization: true}\nlab: {random-port: false}\n")
     done = lab.run(lab.ROOTLINE, "check", path)
     assert done.returncode == 1
-    for what in (f"{path}:3:9: warning: everybody may ask", f"{path}:4:15: error: expected a size such as 64M",
+    for what in (f"{path}:3:9: warning: this prefix allows every address", f"{path}:4:15: error: expected a size such as 64M",
                  f"{path}:7:5: error: the zone A.test. is listed twice", f"{path}:9:5: error: expected an IPv4 address",
-                 'did you mean "qname-minimisation"?', "a defence may be switched off only where nothing can leave"):
+                 'did you mean "qname-minimisation"?', "a defence may be switched off only in a network that packets cannot leave"):
         assert what in done.stderr, (what, done.stderr)
     path.write_text("server: {listen: [127.0.0.1@5300]}\nallow: [127.0.0.0/8]\n")
     done = lab.run(lab.ROOTLINE, "check", path)
@@ -338,9 +338,9 @@ RESOLVER = "server: {listen: [127.0.0.1@5300]}\nallow: [127.0.0.0/8]\n"
     ("forward-zones: [{zone: ., servers: [192.0.2.1], tls: true}]\n", "3:54: error: tls wants text, and true means something else"),
     ("forward-zones: [{zone: ., servers: [127.0.0.1@5300]}]\n", "127.0.0.1@5300 is this resolver itself"),
     ("stub-zones: [{zone: a.test, servers: [192.0.2.1, 127.0.0.1@5300]}]\n", "127.0.0.1@5300 is this resolver itself"),
-    ("forward-zones: [{zone: ., servers: [0.0.0.0]}]\n", "0.0.0.0@53 is no server's address"),
-    ("stub-zones: [{zone: a.test, servers: ['fe80::1']}]\n", "fe80::1@53: a link-local address wants its interface"),
-    ("resolver: {outgoing: ['fe80::1']}\n", "3:23: error: a link-local address wants its interface"),
+    ("forward-zones: [{zone: ., servers: [0.0.0.0]}]\n", "0.0.0.0@53 cannot be the address of a server"),
+    ("stub-zones: [{zone: a.test, servers: ['fe80::1']}]\n", "fe80::1@53: a link-local address needs its interface"),
+    ("resolver: {outgoing: ['fe80::1']}\n", "3:23: error: a link-local address needs its interface"),
     ("resolver: {outgoing-port: many}\n", "error: expected a whole number, not \"many\"\n"),
 ])
 def test_values_are_right_or_told(tmp_path, text, found):

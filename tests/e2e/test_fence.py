@@ -53,4 +53,4 @@ def test_inside_the_fence_a_defence_comes_off(tmp_path, switch, what):
 def test_outside_it_does_not(tmp_path, how, why):
     seen = inside(tmp_path, "{random-port: false}", how)
     assert not seen["started"] and seen["status"] == 1
-    assert "a defence may be switched off only where nothing can leave" in seen["log"] and why in seen["log"]
+    assert "a defence may be switched off only in a network that packets cannot leave" in seen["log"] and why in seen["log"]

@@ -97,9 +97,9 @@ static void answers(void **state)
     begin(RRTYPE_RCODE_YXDOMAIN);
     expect(CAUSE_DNAME_TOO_LONG, "255");
     begin(RRTYPE_RCODE_REFUSED);
-    facts.ede_text = "this client may not ask";
+    facts.ede_text = "the client's address is not in `allow`";
     facts.ede = EDNS_EDE_PROHIBITED;
-    expect(CAUSE_REFUSED, "192.0.2.1 with REFUSED: this client may not ask.");
+    expect(CAUSE_REFUSED, "192.0.2.1 with REFUSED: the client's address is not in `allow`.");
     begin(RRTYPE_RCODE_NOTIMP);
     expect(CAUSE_OTHER, "192.0.2.1 with NOTIMP.");
     begin(RRTYPE_RCODE_NOERROR);

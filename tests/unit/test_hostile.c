@@ -1596,7 +1596,7 @@ static void test_stale_is_the_newest(void **state)
     run(changing);
     assert_int_equal(rcode(), RRTYPE_RCODE_NXDOMAIN);
     assert_false(has_address(GOOD));
-    assert_true(explains("its TTL ended 59 minutes ago"));
+    assert_true(explains("it expired 59 minutes ago"));
     stage_fini(&stage);
 }
 
