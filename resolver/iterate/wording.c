@@ -186,8 +186,8 @@ static const struct wording cached[] = {
 };
 
 static const struct wording ranks[] = {
-    [CACHE_ANSWER] = {"answer", "non-authoritative answer"},
-    [CACHE_AUTHORITATIVE] = {"authoritative-answer", "authoritative answer"},
+    [CACHE_NONAUTH_ANSWER] = {"answer", "non-authoritative answer"},
+    [CACHE_AUTH_ANSWER] = {"authoritative-answer", "authoritative answer"},
 };
 
 static const struct wording local[] = {
