@@ -195,7 +195,9 @@ const char *json_key(const struct json *object, size_t index)
 {
     const char *key;
     json_t *value;
-    json_object_foreach(in(object), key, value) if (index-- == 0) return key;
+    json_object_foreach(in(object), key, value)
+        if (index-- == 0)
+            return key;
     return "";
 }
 

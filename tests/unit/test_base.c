@@ -1,4 +1,4 @@
-/* base: arena, cursor, addr, now, file, json, diag. */
+/* base: arena, cursor, list, addr, now, file, folder, json, diag, text and log. */
 #include <fcntl.h>
 #include <pthread.h>
 #include <pwd.h>
@@ -8,10 +8,6 @@
 
 #include "unit.h"
 
-#include "base/log.h"
-#include "base/text.h"
-#include <unistd.h>
-
 #include "base/addr.h"
 #include "base/arena.h"
 #include "base/cursor.h"
@@ -19,7 +15,10 @@
 #include "base/file.h"
 #include "base/folder.h"
 #include "base/json.h"
+#include "base/list.h"
+#include "base/log.h"
 #include "base/now.h"
+#include "base/text.h"
 
 static _Atomic bool is_over;
 
@@ -70,6 +69,84 @@ static void cursor_sticks_at_the_end(void **state)
     assert_int_equal(cursor_u8(&c), 0);
     sub = cursor_sub(&c, 0);
     assert_true(cursor_failed(&sub));
+}
+
+/* Two links: each list leads back to the struct by its own field. */
+struct member {
+    int number;
+    struct list all, some;
+};
+
+static void assert_numbers(struct list *all, const char *numbers)
+{
+    char text[16] = "";
+    list_for_each(struct member, m, all, all)
+        sprintf(text + strlen(text), "%d", m->number);
+    assert_string_equal(text, numbers);
+}
+
+static void lists_lead_back_to_their_structs(void **state)
+{
+    struct list all, some, other;
+    struct member m[4] = {{.number = 0}, {.number = 1}, {.number = 2}, {.number = 3}};
+    (void)state;
+    list_init(&all);
+    list_init(&some);
+    assert_null(list_first(&all, struct member, all));
+    assert_null(list_last(&all, struct member, all));
+    assert_null(list_pop(&all, struct member, all));
+    assert_numbers(&all, "");
+    list_for_each_safe(struct member, none, &all, all)
+        fail();
+    for (size_t i = 0; i < ARRAY_LEN(m); i++) {
+        list_add(&all, &m[i].all);
+        list_init(&m[i].some);
+    }
+    list_add(&some, &m[2].some);
+    assert_numbers(&all, "0123");
+    assert_ptr_equal(list_first(&all, struct member, all), &m[0]);
+    assert_ptr_equal(list_last(&all, struct member, all), &m[3]);
+    assert_ptr_equal(list_next(&all, &m[0], struct member, all), &m[1]);
+    assert_null(list_next(&all, &m[3], struct member, all));
+    assert_ptr_equal(list_first(&some, struct member, some), &m[2]);
+    assert_ptr_equal(list_last(&some, struct member, some), &m[2]);
+
+    list_take(&other, &all);
+    assert_true(list_is_empty(&all));
+    assert_numbers(&other, "0123");
+    assert_ptr_equal(list_pop(&other, struct member, all), &m[0]);
+    assert_true(list_is_empty(&m[0].all));
+    assert_numbers(&other, "123");
+}
+
+/* The body frees what it visits, be it first, in the middle or last. */
+static void a_safe_loop_may_free_its_item(void **state)
+{
+    struct list all;
+    int visited = 0;
+    (void)state;
+    list_init(&all);
+    for (int i = 0; i < 5; i++) {
+        struct member *m = calloc(1, sizeof(*m));
+        assert_non_null(m);
+        m->number = i;
+        list_add(&all, &m->all);
+    }
+    list_for_each_safe(struct member, m, &all, all) {
+        assert_int_equal(m->number, visited);
+        visited++;
+        if (m->number % 2)
+            continue;
+        list_remove(&m->all);
+        free(m);
+    }
+    assert_int_equal(visited, 5);
+    assert_numbers(&all, "13");
+    list_for_each_safe(struct member, m, &all, all) {
+        list_remove(&m->all);
+        free(m);
+    }
+    assert_true(list_is_empty(&all));
 }
 
 static void addresses_are_read_and_printed(void **state)
@@ -451,6 +528,8 @@ int main(void)
         cmocka_unit_test(arena_keeps_its_cap),
         cmocka_unit_test(arena_pieces_do_not_overlap),
         cmocka_unit_test(cursor_sticks_at_the_end),
+        cmocka_unit_test(lists_lead_back_to_their_structs),
+        cmocka_unit_test(a_safe_loop_may_free_its_item),
         cmocka_unit_test(addresses_are_read_and_printed),
         cmocka_unit_test(instants_are_read),
         cmocka_unit_test(spans_have_words),
