@@ -1,19 +1,25 @@
-/* base/peak.h | memory goes back to the system when a peak is over
+/* base/peak.h | give heap memory back to the system after a load peak
  *
- * After a flood the heap is full of holes; the memory of the process shall show that the flood
- * is over.
+ * After a flood the heap is full of holes that free() keeps.  Trimming it shows the end of the
+ * flood in the memory of the process.
  *
- * Thread:   one; each has peaks of its own.
+ * Thread:   one at a time for each struct peak.
  */
 #pragma once
 
 #include <stddef.h>
+#include <stdint.h>
 
-/* How many there were at most since memory was last given back.  All zero is a new one. */
+/* The highest count since the heap was last trimmed.  All zeros is a valid start. */
 struct peak {
     size_t most;
+    uint64_t again_ms; /* monotonic: do not trim before this time */
 };
 
-/* There are `now` of them.  When that is a small part of a peak of at least `many`, memory is
- * given back: milliseconds after a large one. */
+/* Record that there are `now` objects.  If that is at most an eighth of a peak of `many` or
+ * more, trim the heap and begin a new peak at `now`.
+ *
+ * Trimming a large heap takes milliseconds, and callers are on answer paths: it happens at most
+ * once a second per struct, however the load oscillates.  A peak that ends within that second
+ * stays recorded, and a later call trims. */
 void peak_note(struct peak *peak, size_t now, size_t many);

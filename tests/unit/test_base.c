@@ -1,5 +1,6 @@
-/* base: arena, cursor, list, addr, now, file, folder, json, diag, text and log. */
+/* base: arena, cursor, list, addr, now, file, folder, json, diag, text, log and peak. */
 #include <fcntl.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <pwd.h>
 #include <stdatomic.h>
@@ -18,6 +19,7 @@
 #include "base/list.h"
 #include "base/log.h"
 #include "base/now.h"
+#include "base/peak.h"
 #include "base/text.h"
 
 static _Atomic bool is_over;
@@ -518,6 +520,48 @@ static void a_reader_that_does_not_read(void **state)
     assert_true(strstr(told, " lines before this one could not be written") < last);
 }
 
+/* ---- peaks ---- */
+
+static unsigned trim_cnt;
+
+/* In the place of the C library's. */
+int malloc_trim(size_t pad)
+{
+    (void)pad;
+    trim_cnt++;
+    return 0;
+}
+
+/* A load that oscillates trims the heap once a second, not once a turn. */
+static void the_heap_is_trimmed_once_a_second(void **state)
+{
+    struct peak peak = {0};
+    (void)state;
+    now_freeze(1000000);
+    peak_note(&peak, 99, 100);
+    peak_note(&peak, 0, 100);
+    assert_int_equal(trim_cnt, 0); /* too small for a peak */
+    peak_note(&peak, 800, 100);
+    peak_note(&peak, 101, 100);
+    assert_int_equal(trim_cnt, 0); /* not over yet */
+    peak_note(&peak, 100, 100);
+    assert_int_equal(trim_cnt, 1);
+    assert_int_equal(peak.most, 100);
+    for (int ms = 0; ms < 999; ms++) {
+        now_advance(1);
+        peak_note(&peak, 800, 100);
+        peak_note(&peak, 0, 100);
+        assert_int_equal(trim_cnt, 1);
+    }
+    assert_int_equal(peak.most, 800); /* stays recorded */
+    now_advance(1);
+    peak_note(&peak, 0, 100);
+    assert_int_equal(trim_cnt, 2);
+    now_advance(5000);
+    peak_note(&peak, 0, 100);
+    assert_int_equal(trim_cnt, 2); /* no peak since */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -541,6 +585,7 @@ int main(void)
         cmocka_unit_test(json_goes_there_and_back),
         cmocka_unit_test(findings_show_line_and_caret),
         cmocka_unit_test(near_words_are_found),
+        cmocka_unit_test(the_heap_is_trimmed_once_a_second), /* stops the clock: last */
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
