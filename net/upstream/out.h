@@ -9,7 +9,7 @@
  */
 #pragma once
 
-#include "dns/question.h"
+#include "dns/query.h"
 #include "net/transport/tls_client.h"
 #include "net/upstream/match.h"
 
@@ -35,7 +35,7 @@ enum out_fault {
 /* One question to one server. */
 struct out_ask {
     struct match match; /* `to` is the server */
-    uint8_t wire[QUESTION_MAX];
+    uint8_t wire[QUERY_MAX];
     size_t len;
     unsigned timeout_ms;
     bool is_tcp;

@@ -81,7 +81,7 @@ struct tcp_ask {
     uint64_t asked_ms; /* on this connection */
     uint64_t look_ms;  /* when to look at it: the deadline, or to doubt the connection before */
     uv_write_t write;
-    uint8_t wire[2 + QUESTION_MAX];
+    uint8_t wire[2 + QUERY_MAX];
     size_t len;
     bool is_reused;  /* the connection was there before it */
     bool is_writing; /* libuv has it; freed when that is done */

@@ -3,7 +3,7 @@
 #include "resolver/explain/res_explain.h"
 
 #include "base/now.h"
-#include "dns/question.h"
+#include "dns/query.h"
 #include "net/request/reply.h"
 #include "resolver/iterate/task.h"
 
@@ -18,7 +18,7 @@ struct asked {
     bool is_chaos;
     void (*done)(void *data, struct json *tree, const struct cause *cause);
     void *data;
-    uint8_t wire[QUESTION_MAX];
+    uint8_t wire[QUERY_MAX];
     uint8_t reply[REPLY_MAX];
 };
 
@@ -76,11 +76,11 @@ static struct asked *new_asked(struct res_explain *explain, const struct res_exp
 {
     struct engine *engine = res_serve_engine(explain->serve);
     struct asked *a = calloc(1, sizeof(*a));
-    struct question q = {.flags = MESSAGE_RD,
-                         .name = ask->name,
-                         .type = ask->type,
-                         .has_edns = true,
-                         .udp_size = ask->settings->udp_size};
+    struct query q = {.flags = MESSAGE_RD,
+                      .name = ask->name,
+                      .type = ask->type,
+                      .has_edns = true,
+                      .udp_size = ask->settings->udp_size};
 
     if (!a)
         return NULL;
@@ -100,7 +100,7 @@ static struct asked *new_asked(struct res_explain *explain, const struct res_exp
                               .size = sizeof(a->reply),
                               .send = on_sent,
                               .hold = hold};
-    size_t len = question_write(&q, a->wire);
+    size_t len = query_write(&q, a->wire);
     must(message_parse(a->wire, len, &a->ex.query) == MESSAGE_WHOLE);
     dname_split(message_qname(&a->ex.query), &a->ex.name);
     reply_begin(&a->ex);

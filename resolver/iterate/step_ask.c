@@ -176,18 +176,18 @@ static void compose(struct task *task, const struct infra_server *server, uint64
         mix_case(rng, name);
     task->is_mixed = memcmp(name, plain_name, name_len) != 0;
     task->edns = choose_edns(task, server, now_ms);
-    struct question q = {.id = on->random_id ? rng_u16(rng) : FIXED_ID,
-                         .flags = is_forward ? MESSAGE_RD : 0,
-                         .name = name,
-                         .type = task->asked_type,
-                         .has_edns = task->edns != TASK_EDNS_NONE,
-                         .is_do = task->edns != TASK_EDNS_NONE,
-                         .udp_size = task->engine->policy->udp_size,
-                         .is_padded = tls_of(task) && task->edns == TASK_EDNS_FULL};
+    struct query q = {.id = on->random_id ? rng_u16(rng) : FIXED_ID,
+                      .flags = is_forward ? MESSAGE_RD : 0,
+                      .name = name,
+                      .type = task->asked_type,
+                      .has_edns = task->edns != TASK_EDNS_NONE,
+                      .is_do = task->edns != TASK_EDNS_NONE,
+                      .udp_size = task->engine->policy->udp_size,
+                      .is_padded = tls_of(task) && task->edns == TASK_EDNS_FULL};
     bool has_cookie = may_send_cookie(task, &server->addr);
     if (has_cookie)
         q.cookie = cookie_for(task, server, &q.cookie_len);
-    ask->len = question_write(&q, ask->wire);
+    ask->len = query_write(&q, ask->wire);
     ask->match = (struct match){.to = server->addr,
                                 .wire = ask->wire,
                                 .name = plain_name,

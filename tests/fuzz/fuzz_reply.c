@@ -133,7 +133,7 @@ static size_t move_to_tcp(void)
 {
     const struct out_ask *ask = stage.pending[0];
     size_t len = MESSAGE_HEADER_LEN + ask->match.question_len, i = 0;
-    uint8_t wire[MESSAGE_HEADER_LEN + QUESTION_MAX];
+    uint8_t wire[MESSAGE_HEADER_LEN + QUERY_MAX];
 
     memcpy(wire, ask->wire, len);
     util_put_u16(wire + 2, MESSAGE_QR | MESSAGE_TC);
@@ -228,14 +228,14 @@ static const uint8_t *choose_name(bool is_deep, uint8_t out[DNAME_MAX])
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    uint8_t wire[QUESTION_MAX], deep[DNAME_MAX];
+    uint8_t wire[QUERY_MAX], deep[DNAME_MAX];
     struct cursor c = cursor_over(data, size);
     bool is_deep = size > 1 && data[0] == 0x80 && data[1] == 0;
-    struct question q = {.id = 1,
-                         .flags = MESSAGE_RD,
-                         .name = choose_name(is_deep, deep),
-                         .has_edns = true,
-                         .udp_size = 4096};
+    struct query q = {.id = 1,
+                      .flags = MESSAGE_RD,
+                      .name = choose_name(is_deep, deep),
+                      .has_edns = true,
+                      .udp_size = 4096};
 
     if (!stage.engine)
         open_stage();
@@ -244,7 +244,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     stage.policy->defences.sections = size < 2 || !(data[1] & 2);
     stage.policy->defences.bailiwick = size < 2 || !(data[1] & 4);
     stage.policy->is_minimising = stage.policy->is_priming = !is_deep;
-    stage_ask(&stage, wire, question_write(&q, wire), NULL);
+    stage_ask(&stage, wire, query_write(&q, wire), NULL);
     for (int i = 0; i < REPLIES_MAX && cursor_more(&c) && stage.pending_cnt > 0; i++)
         reply(&c);
     for (int i = 0; i < ROUNDS_MAX && stage.pending_cnt > 0; i++)

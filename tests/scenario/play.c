@@ -174,18 +174,18 @@ static void ask_as_client(struct play *p, const struct rpl_step *step)
     static uint8_t wire[WIRE_MAX];
     const struct rpl_entry *e = step->entry;
     const struct addr *peer = step->client.sock.any.sa_family ? &step->client : NULL;
-    struct question q = {.id = (uint16_t)step->number,
-                         .flags = e->flags & (MESSAGE_RD | MESSAGE_CD | MESSAGE_AD),
-                         .name = e->qname,
-                         .type = e->qtype,
-                         .has_edns = e->is_do || p->wants_ede,
-                         .is_do = e->is_do,
-                         .udp_size = 4096};
+    struct query q = {.id = (uint16_t)step->number,
+                      .flags = e->flags & (MESSAGE_RD | MESSAGE_CD | MESSAGE_AD),
+                      .name = e->qname,
+                      .type = e->qtype,
+                      .has_edns = e->is_do || p->wants_ede,
+                      .is_do = e->is_do,
+                      .udp_size = 4096};
 
     if (e->raw)
         stage_ask(&p->stage, e->raw, e->raw_len, peer);
     else
-        stage_ask(&p->stage, wire, question_write(&q, wire), peer);
+        stage_ask(&p->stage, wire, query_write(&q, wire), peer);
 }
 
 /* ---- comparing ---- */

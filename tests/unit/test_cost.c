@@ -296,19 +296,19 @@ static void open_stage(void)
 /* A name of DEEP labels, which differ in their first. */
 static void ask_deep(unsigned first, uint16_t type)
 {
-    uint8_t wire[QUESTION_MAX], name[DNAME_MAX];
-    struct question q = {.id = 1,
-                         .flags = MESSAGE_RD,
-                         .name = name,
-                         .type = type,
-                         .has_edns = true,
-                         .udp_size = 1232};
+    uint8_t wire[QUERY_MAX], name[DNAME_MAX];
+    struct query q = {.id = 1,
+                      .flags = MESSAGE_RD,
+                      .name = name,
+                      .type = type,
+                      .has_edns = true,
+                      .udp_size = 1232};
 
     for (unsigned i = 0; i < DEEP; i++)
         memcpy(name + 2 * (size_t)i, "\1x", 2);
     memcpy(name + 2 * (size_t)DEEP, "\4test", 6);
     name[1] = (uint8_t)('0' + first);
-    stage_ask(&stage, wire, question_write(&q, wire), NULL);
+    stage_ask(&stage, wire, query_write(&q, wire), NULL);
 }
 
 static void begin(const struct out_ask *ask)

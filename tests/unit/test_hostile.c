@@ -306,11 +306,11 @@ static void test_many_options(void **state)
     open_stage();
     stage_open(&stage, 7);
     for (unsigned cnt = EDNS_OPTIONS_MAX; cnt <= 300; cnt += 300 - EDNS_OPTIONS_MAX) {
-        struct question q = {.id = 1,
-                             .flags = MESSAGE_RD,
-                             .name = unit_name("www.victim.example", dname),
-                             .type = RRTYPE_A};
-        size_t len = question_write(&q, wire);
+        struct query q = {.id = 1,
+                          .flags = MESSAGE_RD,
+                          .name = unit_name("www.victim.example", dname),
+                          .type = RRTYPE_A};
+        size_t len = query_write(&q, wire);
         memset(wire + len, 0, 11 + 4 * (size_t)cnt);
         wire[11] = 1;
         wire[len + 2] = RRTYPE_OPT;
@@ -372,17 +372,17 @@ static void test_what_servers_are_asked(void **state)
 {
     static const uint8_t ecs[] = {0, 0, RRTYPE_OPT, 4, 0xd0, 0, 0,  0, 0,   0, 11,
                                   0, 8, 0,          7, 0,    1, 24, 0, 192, 0, 2};
-    uint8_t wire[QUESTION_MAX], dname[DNAME_MAX];
+    uint8_t wire[QUERY_MAX], dname[DNAME_MAX];
     (void)state;
     open_stage();
     stage.asked = check_question;
     stage_open(&stage, 7);
     for (int i = 0; i < 50; i++) { /* RebirthDay: other subnets are no other questions */
-        struct question q = {.id = (uint16_t)i,
-                             .flags = MESSAGE_RD,
-                             .name = unit_name("www.victim.example", dname),
-                             .type = RRTYPE_A};
-        size_t len = question_write(&q, wire);
+        struct query q = {.id = (uint16_t)i,
+                          .flags = MESSAGE_RD,
+                          .name = unit_name("www.victim.example", dname),
+                          .type = RRTYPE_A};
+        size_t len = query_write(&q, wire);
         memcpy(wire + len, ecs, sizeof(ecs));
         wire[len + sizeof(ecs) - 1] = (uint8_t)i;
         wire[11] = 1;

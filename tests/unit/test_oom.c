@@ -342,14 +342,14 @@ static void tell_answer(void *engine, const char *name, uint16_t type)
 {
     static struct exchange ex;
     static uint8_t buffer[ROOM];
-    uint8_t query[QUESTION_MAX], dname[DNAME_MAX];
-    struct question q = {.id = 7,
-                         .name = unit_name(name, dname),
-                         .type = type,
-                         .has_edns = true,
-                         .is_do = true,
-                         .udp_size = 4096};
-    size_t len = question_write(&q, query);
+    uint8_t query[QUERY_MAX], dname[DNAME_MAX];
+    struct query q = {.id = 7,
+                      .name = unit_name(name, dname),
+                      .type = type,
+                      .has_edns = true,
+                      .is_do = true,
+                      .udp_size = 4096};
+    size_t len = query_write(&q, query);
     struct exchange *batch[] = {&ex};
     const uint8_t *wires[] = {query};
 

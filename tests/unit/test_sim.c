@@ -783,8 +783,8 @@ static void have_failure(struct event *e)
 /* ---- clients ---- */
 
 /* Lifetime: one seed. */
-struct query {
-    uint8_t wire[QUESTION_MAX];
+struct sim_query {
+    uint8_t wire[QUERY_MAX];
     size_t len, question_len;
     struct addr peer;
     bool is_tcp;
@@ -794,18 +794,18 @@ struct query {
     uint16_t type;
 };
 
-static struct query queries[QUERIES_MAX];
+static struct sim_query queries[QUERIES_MAX];
 static size_t seen_cnt; /* of stage.answers */
 
 static void choose_query(unsigned n)
 {
     static const uint16_t types[] = {RRTYPE_A,   RRTYPE_A,  RRTYPE_A,  RRTYPE_A, RRTYPE_AAAA,
                                      RRTYPE_TXT, RRTYPE_NS, RRTYPE_MX, RRTYPE_DS};
-    struct query *q = &queries[n];
+    struct sim_query *q = &queries[n];
     uint8_t name[DNAME_MAX];
     char text[40];
 
-    *q = (struct query){.type = PICK(types)};
+    *q = (struct sim_query){.type = PICK(types)};
     const char *label = PICK(labels), *zone = PICK(queried_zones);
     snprintf(q->name, sizeof(q->name), "%s%s%s", label, *label ? "." : "", zone);
     if (chance(150))
@@ -813,16 +813,15 @@ static void choose_query(unsigned n)
     snprintf(text, sizeof(text), "10.9.0.%u", below(8));
     must(addr_read(text, 4000, &q->peer) == ERR_OK);
     q->is_tcp = chance(250);
-    struct question question = {.flags =
-                                    (uint16_t)(MESSAGE_RD | (chance(100) ? MESSAGE_CD : 0)),
-                                .name = unit_name(q->name, name),
-                                .type = q->type,
-                                .has_edns = chance(800),
-                                .is_do = chance(300),
-                                .udp_size = chance(500) ? 4096 : 1232};
+    struct query question = {.flags = (uint16_t)(MESSAGE_RD | (chance(100) ? MESSAGE_CD : 0)),
+                             .name = unit_name(q->name, name),
+                             .type = q->type,
+                             .has_edns = chance(800),
+                             .is_do = chance(300),
+                             .udp_size = chance(500) ? 4096 : 1232};
     if (chance(30))
         question.flags &= (uint16_t)~MESSAGE_RD;
-    q->len = question_write(&question, q->wire);
+    q->len = query_write(&question, q->wire);
     q->question_len = dname_len(name) + 4;
 }
 
@@ -856,7 +855,7 @@ static void plan_queries(void)
 
 static void send_query(unsigned n)
 {
-    struct query *q = &queries[n];
+    struct sim_query *q = &queries[n];
     char peer[ADDR_TEXT_MAX];
 
     addr_print(&q->peer, peer);
@@ -919,7 +918,7 @@ static void check_answer(const struct stage_answer *a)
         go_wrong("an answer has the ID %u, which no query had", n);
         return;
     }
-    struct query *q = &queries[n];
+    struct sim_query *q = &queries[n];
     unsigned rcode = a->wire[3] & 15;
     note("answer to query %u (%s type %u): RCODE %u, %u records%s", n, q->name, q->type, rcode,
          m.cnt[MESSAGE_ANSWER], m.flags & MESSAGE_TC ? ", truncated" : "");
@@ -991,7 +990,7 @@ static void come_back(void)
 }
 
 /* As in task.c. */
-static uint64_t claim_of(const struct query *q)
+static uint64_t claim_of(const struct sim_query *q)
 {
     return dname_hash(q->wire + MESSAGE_HEADER_LEN) * 0x9e3779b97f4a7c15U +
            q->type * 0xbf58476d1ce4e5b9U;

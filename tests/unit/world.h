@@ -181,14 +181,14 @@ static void put_zone(struct policy *policy, const char *zone, enum delegation_so
 /* Send a query from this client: 127.0.0.1 if NULL. */
 static void ask_as(const char *name, uint16_t type, const struct addr *peer)
 {
-    uint8_t wire[QUESTION_MAX], dname[DNAME_MAX];
-    struct question q = {.id = 1,
-                         .flags = MESSAGE_RD,
-                         .name = unit_name(name, dname),
-                         .type = type,
-                         .has_edns = true,
-                         .udp_size = 4096};
-    stage_ask(&stage, wire, question_write(&q, wire), peer);
+    uint8_t wire[QUERY_MAX], dname[DNAME_MAX];
+    struct query q = {.id = 1,
+                      .flags = MESSAGE_RD,
+                      .name = unit_name(name, dname),
+                      .type = type,
+                      .has_edns = true,
+                      .udp_size = 4096};
+    stage_ask(&stage, wire, query_write(&q, wire), peer);
 }
 
 /* Send a query for an A record from client number `client`, below 62,500: each has an address
