@@ -236,7 +236,7 @@ static bool is_below_second(const struct dname_parts *name)
     return false;
 }
 
-unsigned dname_share(const struct dname_parts *name)
+unsigned dname_org_labels(const struct dname_parts *name)
 {
     unsigned labels = OWN;
 

@@ -78,9 +78,11 @@ void dname_split(const uint8_t *name, struct dname_parts *out);
 /* The hash that dname_split gives for the whole of a checked name. */
 uint64_t dname_hash(const uint8_t *name);
 
-/* Labels of the suffix that about one owner has: the last two, three below such as co.uk, a /16
- * or /32 of the reverse trees.  No list of public suffixes: being wrong is to share a limit. */
-unsigned dname_share(const struct dname_parts *name);
+/* Return the number of labels of the organisational domain of `name`, for limits that count per
+ * organisation: two; three below second-level registries such as co.uk; a /16 or a /32 in the
+ * reverse trees.  There is no public suffix list: a wrong guess makes two organisations share a
+ * limit, or gives one organisation two. */
+unsigned dname_org_labels(const struct dname_parts *name);
 
 /* Extend the hash of a parent by one label (its length octet first), as dname_split does. */
 uint64_t dname_hash_child(uint64_t parent_hash, const uint8_t *label);

@@ -166,7 +166,7 @@ uint64_t task_subject(const struct task *task)
     unsigned labels = task->delegation.labels;
 
     if (task->delegation.source == DELEGATION_FORWARD)
-        labels = (unsigned)util_max(labels, dname_share(&task->parts));
+        labels = (unsigned)util_max(labels, dname_org_labels(&task->parts));
     return task->parts.hash[labels];
 }
 

@@ -212,8 +212,8 @@ static void shares(void **state)
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         dname_split(unit_name(cases[i].name, name), &parts);
-        if (dname_share(&parts) != cases[i].labels)
-            fail_msg("%s: %u", cases[i].name, dname_share(&parts));
+        if (dname_org_labels(&parts) != cases[i].labels)
+            fail_msg("%s: %u", cases[i].name, dname_org_labels(&parts));
     }
 }
 
