@@ -108,8 +108,8 @@ static const struct conf_key keys[] = {
      .type = CONF_MAP,
      .offset = offsetof(struct auth_conf, server),
      .keys = server_conf_limits_keys},
-    {.name = "views", .type = CONF_UNBUILT},
-    {.name = "keys", .type = CONF_UNBUILT},
+    {.name = "views", .type = CONF_UNSUPPORTED},
+    {.name = "keys", .type = CONF_UNSUPPORTED},
     {.name = NULL},
 };
 

@@ -310,7 +310,7 @@ static void read_string(struct conf_reader *reader, const struct conf_node *node
         return;
     }
     char *joined =
-        key->type == CONF_PATH && *text ? file_beside(reader->path, text) : strdup(text);
+        key->type == CONF_PATH && *text ? file_resolve(reader->path, text) : strdup(text);
     const char *copy = joined ? arena_copy(reader->arena, joined, strlen(joined)) : NULL;
     free(joined);
     if (copy)
@@ -517,7 +517,7 @@ static void read_value(struct conf_reader *reader, const struct conf_node *node,
     case CONF_STRING:
     case CONF_PATH: read_string(reader, node, key, place); break;
     case CONF_ENUM: read_enum(reader, node, key, place); break;
-    case CONF_INSTANT: read_instant(reader, node, place); break;
+    case CONF_TIME: read_instant(reader, node, place); break;
     case CONF_ADDRS: read_addrs(reader, node, key, place); break;
     case CONF_PREFIXES: read_prefixes(reader, node, place); break;
     case CONF_SIZE: read_size(reader, node, key, place); break;
@@ -526,12 +526,12 @@ static void read_value(struct conf_reader *reader, const struct conf_node *node,
     case CONF_MAP: read_map(reader, node, key->keys, place); break;
     case CONF_LIST: read_list(reader, node, key, place); break;
     case CONF_CUSTOM: key->read(reader, node, place); break;
-    case CONF_UNBUILT:
+    case CONF_UNSUPPORTED:
         if (!is_empty(node))
             conf_wrong(reader, node,
                        "%s: this version cannot do that yet; leave it out or empty", key->name);
         break;
-    case CONF_UNUSED:
+    case CONF_IGNORED:
         if (!is_empty(node))
             conf_warn(reader, node, "%s has no effect in this version", key->name);
         break;
@@ -697,8 +697,7 @@ enum err conf_parse(const char *path, const char *text, size_t len, const struct
     struct conf_reader reader = {
         .path = path, .text = text, .len = len, .arena = arena, .diag = diag};
 
-    size_t mark_len =
-        file_mark_len(text, len); /* libyaml skips it, but counts it as a column */
+    size_t mark_len = file_bom_len(text, len); /* libyaml skips it, but counts it as a column */
     text += mark_len;
     len -= mark_len;
     reader.text = text;

@@ -17,22 +17,22 @@ struct conf_node;
 struct conf_reader;
 
 enum conf_type {
-    CONF_BOOL,     /* bool */
-    CONF_UINT,     /* uint32_t, min..max */
-    CONF_STRING,   /* const char * */
-    CONF_PATH,     /* const char *, beside the configuration file when relative */
-    CONF_ENUM,     /* int: index into words */
-    CONF_INSTANT,  /* int64_t milliseconds of an RFC 3339 instant; "" leaves it */
-    CONF_ADDRS,    /* struct conf_addrs; min is the default port */
-    CONF_PREFIXES, /* struct addr_prefixes */
-    CONF_SIZE,     /* uint64_t octets, "64M"; min..max in octets */
-    CONF_TEXTS,    /* struct conf_texts */
-    CONF_DURATION, /* uint32_t milliseconds, "10s" or "2m"; min..max in milliseconds */
-    CONF_MAP,      /* a struct at offset, described by keys */
-    CONF_LIST,     /* struct conf_list of structs of item_size, described by keys */
-    CONF_CUSTOM,   /* read() does it */
-    CONF_UNBUILT,  /* in the contract, not in this version: empty, or an error */
-    CONF_UNUSED,   /* in the contract, without effect yet: a warning unless empty */
+    CONF_BOOL,        /* bool */
+    CONF_UINT,        /* uint32_t, min..max */
+    CONF_STRING,      /* const char * */
+    CONF_PATH,        /* const char *, beside the configuration file when relative */
+    CONF_ENUM,        /* int: index into words */
+    CONF_TIME,        /* int64_t milliseconds of an RFC 3339 instant; "" leaves it */
+    CONF_ADDRS,       /* struct conf_addrs; min is the default port */
+    CONF_PREFIXES,    /* struct addr_prefixes */
+    CONF_SIZE,        /* uint64_t octets, "64M"; min..max in octets */
+    CONF_TEXTS,       /* struct conf_texts */
+    CONF_DURATION,    /* uint32_t milliseconds, "10s" or "2m"; min..max in milliseconds */
+    CONF_MAP,         /* a struct at offset, described by keys */
+    CONF_LIST,        /* struct conf_list of structs of item_size, described by keys */
+    CONF_CUSTOM,      /* read() does it */
+    CONF_UNSUPPORTED, /* in the contract, not in this version: empty, or an error */
+    CONF_IGNORED,     /* in the contract, without effect yet: a warning unless empty */
 };
 
 /* One key.  A table of them ends with a NULL name. */

@@ -57,7 +57,7 @@ static const char *copy_harmless(struct diag *diag, const char *text, size_t len
 {
     char *copy = arena_copy(&diag->arena, text, len);
     if (copy)
-        text_make_harmless(copy, len, "\t");
+        text_sanitise(copy, len, "\t");
     return copy;
 }
 

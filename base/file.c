@@ -150,7 +150,7 @@ enum err file_settle(const char *path, unsigned *wait_ms)
     }
 }
 
-size_t file_mark_len(const char *text, size_t len)
+size_t file_bom_len(const char *text, size_t len)
 {
     static const char mark[] = {'\xef', '\xbb', '\xbf'};
     return len >= sizeof(mark) && memcmp(text, mark, sizeof(mark)) == 0 ? sizeof(mark) : 0;
@@ -173,7 +173,7 @@ enum err file_read_text(const char *path, size_t max, char **data, size_t *len,
         free(text);
         return ERR_FORMAT;
     }
-    size_t mark_len = file_mark_len(text, *len);
+    size_t mark_len = file_bom_len(text, *len);
     if (mark_len > 0) {
         *len -= mark_len;
         memmove(text, text + mark_len, *len + 1); /* the NUL too */
@@ -205,7 +205,7 @@ enum err file_stat(const char *path, struct file_stamp *stamp)
     return ERR_OK;
 }
 
-char *file_beside(const char *from, const char *path)
+char *file_resolve(const char *from, const char *path)
 {
     const char *slash = strrchr(from, '/');
     if (path[0] == '/' || !slash)

@@ -42,7 +42,7 @@ MUST_USE enum err file_read_secret(const char *path, size_t max, char **data, si
 MUST_USE enum err file_settle(const char *path, unsigned *wait_ms);
 
 /* Octets of the byte-order mark that `text` begins with: 3 or 0. */
-size_t file_mark_len(const char *text, size_t len);
+size_t file_bom_len(const char *text, size_t len);
 
 /* What an error of file_read or file_read_text means, for the person who wrote the name of the
  * file. */
@@ -53,4 +53,4 @@ MUST_USE enum err file_stat(const char *path, struct file_stamp *stamp);
 
 /* `path` as seen from the folder of the file `from`, malloc'ed; an absolute path as it is.
  * NULL: no memory. */
-MUST_USE char *file_beside(const char *from, const char *path);
+MUST_USE char *file_resolve(const char *from, const char *path);

@@ -21,7 +21,7 @@ static bool is_guarded(const char *path)
            (!(st.st_mode & (S_IWGRP | S_IWOTH)) || st.st_mode & S_ISVTX);
 }
 
-bool folder_is_roots(const char *folder)
+bool folder_is_root_only(const char *folder)
 {
     char path[PATH_MAX];
 
@@ -77,7 +77,7 @@ enum err folder_make(const char *path, mode_t mode, const char *user, char *why,
         return ERR_CONFIG;
     }
     find_parent(path, parent);
-    if (geteuid() == 0 && access(parent, F_OK) == 0 && !folder_is_roots(parent)) {
+    if (geteuid() == 0 && access(parent, F_OK) == 0 && !folder_is_root_only(parent)) {
         snprintf(why, size,
                  "root makes no folder below one of another user (%s): make it, or set "
                  "server.user",

@@ -15,7 +15,7 @@
 #include "base/util.h"
 
 /* Whether only root can change what is in the folder, or put another one in its place. */
-bool folder_is_roots(const char *path);
+bool folder_is_root_only(const char *path);
 
 /* Make the folder `path` with `mode` and give it to `user` ("": keep the caller's).  One that
  * exists stays as it is: the caller judges it.  Root makes none below a folder of another

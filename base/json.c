@@ -60,7 +60,7 @@ void json_free(struct json **json)
 
 /* ---- making ---- */
 
-uint64_t json_lost(void) { return lost; }
+uint64_t json_dropped(void) { return lost; }
 
 /* Count a call that failed, which has dropped its value.  What is put into NULL is dropped
  * without being counted: the missing object was, or its maker wanted none. */
@@ -137,7 +137,7 @@ struct json *json_insert_object(struct json *list, size_t index)
     return is_done(list, json_array_insert_new(in(list), index, made)) ? out(made) : NULL;
 }
 
-void json_cut(struct json *list, size_t cnt)
+void json_truncate(struct json *list, size_t cnt)
 {
     while (json_array_size(in(list)) > cnt)
         (void)json_array_remove(in(list), json_array_size(in(list)) - 1);
@@ -207,12 +207,12 @@ bool json_has_keys(const struct json *value) { return json_typeof(in(value)) == 
 
 /* ---- text ---- */
 
-void json_make_harmless(char *text)
+void json_sanitise(char *text)
 {
     static const char hex[] = "0123456789abcdefABCDEF";
     unsigned code;
 
-    text_make_harmless(text, strlen(text), "");
+    text_sanitise(text, strlen(text), "");
     /* what stands behind a backslash is passed over with it, another backslash too */
     for (char *p = strchr(text, '\\'); p && p[1]; p = strchr(p + 2, '\\'))
         if (strchr("bfnrt", p[1]))

@@ -46,10 +46,10 @@ struct json *json_insert_object(struct json *list, size_t index);
 
 /* How many values this thread could not put or add until now, for lack of memory: what was made
  * while it grew is not whole. */
-uint64_t json_lost(void);
+uint64_t json_dropped(void);
 
 /* Let the list end after `cnt` values. */
-void json_cut(struct json *list, size_t cnt);
+void json_truncate(struct json *list, size_t cnt);
 
 /* Take a value out of an object: it is the caller's.  NULL: there is none. */
 struct json *json_take(struct json *object, const char *key);
@@ -79,7 +79,7 @@ bool json_has_keys(const struct json *value);
 
 /* Make JSON text harmless before it is read: control characters in it, raw or as escapes,
  * become dots, blanks or U+FFFD. */
-void json_make_harmless(char *text);
+void json_sanitise(char *text);
 
 /* Read one value that is the whole of `text`.  ERR_FORMAT: `why` (size octets) tells;
  * ERR_NOMEM. */

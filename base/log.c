@@ -135,7 +135,7 @@ void log_line(enum log_level level, const char *fmt, ...)
     va_start(args, fmt);
     vsnprintf(message, sizeof(message), fmt, args);
     va_end(args);
-    text_make_harmless(message, strlen(message), ""); /* one line stays one */
+    text_sanitise(message, strlen(message), ""); /* one line stays one */
     int64_t now_ms = now_wall_ms();
     now_print(now_ms, when);
     keep(level, now_ms, message);

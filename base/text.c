@@ -33,7 +33,7 @@ static bool is_control(const unsigned char *p, size_t len)
     return len == 1 ? *p < 0x20 || *p == 0x7f : len == 2 && p[0] == 0xc2 && p[1] < 0xa0;
 }
 
-void text_make_harmless(char *text, size_t len, const char *kept)
+void text_sanitise(char *text, size_t len, const char *kept)
 {
     size_t used;
 

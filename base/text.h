@@ -17,4 +17,4 @@ size_t text_sequence_len(const char *text, size_t len);
 /* Put a dot in the place of each octet that a terminal may obey or a log take for the end of a
  * line: control characters (C0, DEL, C1) and what is no UTF-8.  Those in `kept` stay; so does
  * the length. */
-void text_make_harmless(char *text, size_t len, const char *kept);
+void text_sanitise(char *text, size_t len, const char *kept);

@@ -401,7 +401,7 @@ static bool print_params(struct text *t, struct cursor *c)
         uint16_t key = cursor_u16(c);
         size_t len = cursor_u16(c);
         const uint8_t *at = cursor_bytes(c, len);
-        if (!at || !svcparam_is_right(key, at, len))
+        if (!at || !svcparam_is_valid(key, at, len))
             return false;
         add_key(t, key);
         if (len > 0) {

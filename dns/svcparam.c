@@ -190,7 +190,7 @@ const char *svcparam_key_name(uint16_t key)
     return key < ARRAY_LEN(names) ? names[key] : NULL;
 }
 
-bool svcparam_is_right(uint16_t key, const uint8_t *value, size_t len)
+bool svcparam_is_valid(uint16_t key, const uint8_t *value, size_t len)
 {
     bool is_right;
     size_t pos = 0;
@@ -219,7 +219,7 @@ bool svcparam_is_right(uint16_t key, const uint8_t *value, size_t len)
 /* keyNNNNN=value gives the octets of the wire (RFC 9460 2.1), also of a key that has a name. */
 static bool read_wire(struct reading *r, uint16_t key, const uint8_t *value, size_t len)
 {
-    return svcparam_is_right(key, value, len)
+    return svcparam_is_valid(key, value, len)
                ? put(r, value, len)
                : wrong(r, "expected the octets of the wire behind a key that is given as a "
                           "number, such as key3=\\001\\187 for port=443 (RFC 9460 2.1)");

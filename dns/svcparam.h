@@ -42,7 +42,7 @@ MUST_USE enum err svcparam_read(const char *text, size_t len, uint8_t *room, siz
 const char *svcparam_key_name(uint16_t key);
 
 /* Whether these octets are a value of that key; any are of one that has no name. */
-bool svcparam_is_right(uint16_t key, const uint8_t *value, size_t len);
+bool svcparam_is_valid(uint16_t key, const uint8_t *value, size_t len);
 
 /* Whether the parameters of one record go together (RFC 9460 7.1.1, 8): NULL, or what is wrong.
  */

@@ -167,7 +167,7 @@ static struct json *add_finished(struct json *list, size_t most, const struct tr
     if (at >= most)
         return NULL;
     struct json *one = json_insert_object(list, at);
-    json_cut(list, most);
+    json_truncate(list, most);
     json_put_text(one, "time", when);
     to_json_name(one, "name", f->name);
     to_json_type(one, "type", f->type);

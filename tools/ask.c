@@ -160,7 +160,7 @@ static int judge(char *line, struct json **result)
     struct json *answer = NULL;
     char why[200];
 
-    json_make_harmless(line); /* a daemon quotes what others have sent */
+    json_sanitise(line); /* a daemon quotes what others have sent */
     if (json_read(line, strlen(line), &answer, why, sizeof(why)) != ERR_OK) {
         fprintf(stderr, "rootline: the daemon's answer cannot be read: %s\n", why);
         return CMD_UNREACHED;

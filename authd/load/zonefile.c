@@ -293,7 +293,7 @@ static void read_include(struct reading *r, const struct zonetext *zt)
     }
     memcpy(name, zt->tokens[1].text, zt->tokens[1].len);
     name[zt->tokens[1].len] = '\0';
-    char *path = file_beside(zt->file, name);
+    char *path = file_resolve(zt->file, name);
     if (!path)
         r->fatal = ERR_NOMEM;
     else

@@ -140,12 +140,12 @@ static void on_home(struct job *job, void *data)
     if (p && *call->error) {
         answer_error(p, call->error);
     } else if (p) {
-        uint64_t lost = json_lost();
+        uint64_t lost = json_dropped();
         struct json *made = json_new_object();
         json_put_bool(made, "ok", true);
         json_put(made, "result", call->result);
         call->result = NULL;
-        if (json_lost() == lost) {
+        if (json_dropped() == lost) {
             answer(p, made);
         } else {
             json_free(&made);
@@ -158,7 +158,7 @@ static void on_home(struct job *job, void *data)
 static void on_worker(struct job *job, void *engine)
 {
     struct control_call *call = container_of(job, struct control_call, job);
-    uint64_t lost = json_lost();
+    uint64_t lost = json_dropped();
 
     call->is_held = call->is_there = call->is_again = false;
     if (engine)
@@ -167,7 +167,7 @@ static void on_worker(struct job *job, void *engine)
         control_refuse(call, "this daemon is stopping");
     if (call->is_held)
         return;
-    if (json_lost() != lost) /* half a result would be taken for the whole */
+    if (json_dropped() != lost) /* half a result would be taken for the whole */
         control_refuse(call, "out of memory");
     control_go_on(call);
 }
@@ -236,10 +236,10 @@ static void begin_call(struct control_peer *p, struct json *request)
     p->call = call;
     call->run = theirs ? theirs->run : NULL;
     call->is_for_all = theirs && theirs->is_for_all;
-    uint64_t lost = json_lost();
+    uint64_t lost = json_dropped();
     if (ours && ours->begin)
         ours->begin(call, c->parts.data);
-    if (json_lost() != lost)
+    if (json_dropped() != lost)
         control_refuse(call, "out of memory");
     call->job.run = call->run ? on_worker : on_home;
     if (call->run && !*call->error)

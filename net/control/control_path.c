@@ -83,7 +83,7 @@ bool control_path_is_roots(const char *path)
 {
     char folder[CONTROL_PATH_MAX];
 
-    return folder_is_roots(find_folder(path, folder) ? folder : *path == '/' ? "/" : ".");
+    return folder_is_root_only(find_folder(path, folder) ? folder : *path == '/' ? "/" : ".");
 }
 
 enum err control_path_judge(const char *path, char *why, size_t size)

@@ -618,7 +618,7 @@ static enum err find_control(const struct body *b, unsigned place, char out[CONT
         return control_path_get(dash ? dash + 1 : b->calls->name, place, out);
     if (place > 0)
         return ERR_ABSENT;
-    char *path = file_beside(b->conf_path, b->server->control);
+    char *path = file_resolve(b->conf_path, b->server->control);
     enum err err = path ? ERR_OK : ERR_NOMEM;
     if (path && strlen(path) >= CONTROL_PATH_MAX)
         err = ERR_SPACE;

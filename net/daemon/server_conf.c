@@ -128,7 +128,7 @@ static void check_cookie_file(struct conf_reader *reader, const struct conf_node
     }
     if (is_exposed)
         conf_warn(reader, node, EXPOSED, conf->cookie_file, conf->cookie_file);
-    read_secrets(reader, node, conf, text + file_mark_len(text, len));
+    read_secrets(reader, node, conf, text + file_bom_len(text, len));
     free(text);
 }
 
@@ -314,8 +314,8 @@ const struct conf_key server_conf_server_keys[] = {
      .read = read_workers},
     {.name = "user", .type = CONF_STRING, .offset = offsetof(struct server_conf, user)},
     {.name = "control", .type = CONF_STRING, .offset = offsetof(struct server_conf, control)},
-    {.name = "clock", .type = CONF_INSTANT, .offset = offsetof(struct server_conf, clock_ms)},
-    {.name = "metrics", .type = CONF_UNBUILT},
+    {.name = "clock", .type = CONF_TIME, .offset = offsetof(struct server_conf, clock_ms)},
+    {.name = "metrics", .type = CONF_UNSUPPORTED},
     {.name = "identity",
      .type = CONF_STRING,
      .offset = offsetof(struct server_conf, identity),

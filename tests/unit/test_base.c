@@ -216,10 +216,10 @@ static void files_are_read_whole(void **state)
     assert_int_equal(file_read("/nonexistent", 10, &data, &len, NULL), ERR_ABSENT);
     assert_int_equal(file_read("/", 10, &data, &len, NULL), ERR_FORMAT);
     assert_int_equal(file_read("/proc/self/exe", 10, &data, &len, NULL), ERR_LIMIT);
-    char *beside = file_beside("/a/b.conf", "c.zone");
+    char *beside = file_resolve("/a/b.conf", "c.zone");
     assert_string_equal(beside, "/a/c.zone");
     free(beside);
-    beside = file_beside("b.conf", "c.zone");
+    beside = file_resolve("b.conf", "c.zone");
     assert_string_equal(beside, "c.zone");
     free(beside);
 }
@@ -452,12 +452,12 @@ static void texts_are_made_harmless(void **state)
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         char *text = strdup(cases[i].in);
-        text_make_harmless(text, strlen(text), cases[i].kept);
+        text_sanitise(text, strlen(text), cases[i].kept);
         assert_string_equal(text, cases[i].out);
         free(text);
     }
     char nul[] = {'a', 0, 'b'};
-    text_make_harmless(nul, sizeof(nul), "");
+    text_sanitise(nul, sizeof(nul), "");
     assert_memory_equal(nul, "a.b", 3);
 }
 
@@ -468,9 +468,9 @@ static void json_is_made_harmless(void **state)
     struct json *read;
     char why[100];
     (void)state;
-    json_make_harmless(text);
-    json_make_harmless(delegation);
-    json_make_harmless(last);
+    json_sanitise(text);
+    json_sanitise(delegation);
+    json_sanitise(last);
     assert_int_equal(json_read(text, strlen(text), &read, why, sizeof(why)), ERR_OK);
     assert_string_equal(json_key(read, 0), "a\xef\xbf\xbd"
                                            "b");
