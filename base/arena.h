@@ -1,11 +1,10 @@
-/* base/arena.h | memory of one lifetime, given back in one call
+/* base/arena.h | allocator of memory that is freed all at once
  *
- * A bump allocator over a chain of blocks.  One belongs to each request and each zone being
- * built; everything in it ends together.
+ * A bump allocator over a chain of blocks.  Each request has an arena, and so has each zone
+ * that is being built: what they allocate has one lifetime.
  *
- * Owner:    the caller holds `struct arena`; blocks belong to it.
+ * Owner:    the caller owns `struct arena`; the arena owns its blocks.
  * Thread:   one at a time.
- * Errors:   NULL when the system has no memory or the cap is reached.
  */
 #pragma once
 
@@ -19,21 +18,22 @@ struct arena_block;
 struct arena {
     struct arena_block *first;
     struct arena_block *last;
-    size_t used; /* bytes handed out since the last reset */
-    size_t cap;  /* refuse to hand out more than this; 0: no cap */
+    size_t used; /* bytes allocated since the last reset */
+    size_t cap;  /* upper bound of `used`; 0: unlimited */
 };
 
-/* An empty arena that hands out at most `cap` bytes (0: as many as there are). */
+/* Make an empty arena that allocates at most `cap` bytes (0: unlimited). */
 void arena_init(struct arena *arena, size_t cap);
 
-/* `size` bytes, aligned for any type, not cleared; NULL when there are none to be had. */
+/* Allocate `size` bytes, aligned for any type and not cleared.  NULL if the system has no
+ * memory or the cap is reached. */
 MUST_USE void *arena_alloc(struct arena *arena, size_t size);
 
-/* A copy of `size` bytes with a NUL behind them; NULL when there is no memory. */
+/* Copy `size` bytes and append a NUL.  NULL as arena_alloc. */
 MUST_USE void *arena_copy(struct arena *arena, const void *data, size_t size);
 
-/* Forget everything handed out; the first block is kept for the next use. */
+/* Free everything that was allocated, but keep the first block for reuse. */
 void arena_reset(struct arena *arena);
 
-/* Give everything back to the system. */
+/* Free all blocks.  The arena is empty afterwards and may be used again. */
 void arena_fini(struct arena *arena);

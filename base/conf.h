@@ -1,10 +1,10 @@
-/* base/conf.h | a YAML file read into the structs that a table describes
+/* base/conf.h | reader of a YAML file into structs that a table of keys describes
  *
- * This file knows YAML, places and types; which keys exist is told by tables of `struct
- * conf_key`.  Whatever does not fit - an unknown key, a wrong value, broken YAML - becomes a
- * finding with its place in the diag and reading goes on.
+ * This file knows YAML, places and types; tables of `struct conf_key` say which keys exist.  An
+ * unknown key, a wrong value or broken YAML becomes a finding with its place in the diag, and
+ * reading continues.
  *
- * Owner:    strings and lists that are read belong to the arena given to conf_read.
+ * Owner:    the arena given to conf_read owns the strings and lists that are read.
  * Thread:   one at a time.
  */
 #pragma once
@@ -16,41 +16,41 @@
 struct conf_node;
 struct conf_reader;
 
+/* The type of a value, and what is stored in the target struct. */
 enum conf_type {
-    CONF_BOOL,        /* bool */
-    CONF_UINT,        /* uint32_t, min..max */
-    CONF_STRING,      /* const char * */
-    CONF_PATH,        /* const char *, beside the configuration file when relative */
-    CONF_ENUM,        /* int: index into words */
-    CONF_TIME,        /* int64_t milliseconds of an RFC 3339 instant; "" leaves it */
-    CONF_ADDRS,       /* struct conf_addrs; min is the default port */
-    CONF_PREFIXES,    /* struct addr_prefixes */
-    CONF_SIZE,        /* uint64_t octets, "64M"; min..max in octets */
-    CONF_TEXTS,       /* struct conf_texts */
-    CONF_DURATION,    /* uint32_t milliseconds, "10s" or "2m"; min..max in milliseconds */
-    CONF_MAP,         /* a struct at offset, described by keys */
-    CONF_LIST,        /* struct conf_list of structs of item_size, described by keys */
-    CONF_CUSTOM,      /* read() does it */
-    CONF_UNSUPPORTED, /* in the contract, not in this version: empty, or an error */
-    CONF_IGNORED,     /* in the contract, without effect yet: a warning unless empty */
+    CONF_BOOL,     /* bool */
+    CONF_UINT,     /* uint32_t, min..max */
+    CONF_STRING,   /* const char * */
+    CONF_PATH,     /* const char *, made absolute or relative to the file's folder */
+    CONF_ENUM,     /* int: index into `words` */
+    CONF_TIME,     /* int64_t, milliseconds of UTC, from RFC 3339 text; "" keeps the default */
+    CONF_ADDRS,    /* struct conf_addrs; min is the default port */
+    CONF_PREFIXES, /* struct addr_prefixes */
+    CONF_SIZE,     /* uint64_t octets, from text such as "64M"; min..max in octets */
+    CONF_TEXTS,    /* struct conf_texts */
+    CONF_DURATION, /* uint32_t milliseconds, from "10s" or "2m"; min..max in milliseconds */
+    CONF_MAP,      /* a struct at `offset`, described by `keys` */
+    CONF_LIST,     /* struct conf_list of structs of `item_size`, described by `keys` */
+    CONF_CUSTOM,   /* what read() stores */
+    CONF_UNSUPPORTED, /* documented, but not in this version: an error unless empty */
+    CONF_IGNORED,     /* documented, but without effect yet: a warning unless empty */
 };
 
-/* One key.  A table of them ends with a NULL name. */
+/* A key of a map.  A table of keys ends with an entry whose name is NULL. */
 struct conf_key {
     const char *name;
     enum conf_type type;
     size_t offset;               /* of the value in the target struct */
-    uint64_t min, max;           /* CONF_UINT; max 0: the type's own */
-    const char *const *words;    /* CONF_ENUM, ended by NULL */
+    uint64_t min, max;           /* inclusive; max 0: the largest value of the type */
+    const char *const *words;    /* CONF_ENUM: the words, then NULL */
     const struct conf_key *keys; /* CONF_MAP, CONF_LIST */
     size_t item_size;
     bool is_required;
-    /* CONF_CUSTOM: put the value of `node` where `target` points; conf_wrong() for what is
-     * wrong. */
+    /* CONF_CUSTOM: store the value of `node` at `target`; report errors with conf_wrong. */
     void (*read)(struct conf_reader *reader, const struct conf_node *node, void *target);
-    /* Called after the value was read without an error, to judge it as a whole; may be NULL.
-     * That of the entry that ends a table is called for each map that was read without an
-     * error, with its node and target. */
+    /* Check a value that was read without an error; may be NULL.  In the entry that ends the
+     * table: check a whole map that was read without an error; `node` and `target` are those of
+     * the map. */
     void (*check)(struct conf_reader *reader, const struct conf_node *node, void *target);
 };
 
@@ -69,44 +69,46 @@ struct conf_texts {
     size_t cnt;
 };
 
-/* Read the file `path` into `target`, which holds the defaults.  ERR_CONFIG when the diag got
- * an error. */
+/* Read the file `path` into `target`, which holds the defaults.  ERR_CONFIG: an error was added
+ * to `diag`. */
 MUST_USE enum err conf_read(const char *path, const struct conf_key *keys, void *target,
                             struct arena *arena, struct diag *diag);
 
-/* The same from memory; `path` serves messages and relative paths. */
+/* As conf_read, from memory.  `path` is used in findings and to resolve relative paths. */
 MUST_USE enum err conf_parse(const char *path, const char *text, size_t len,
                              const struct conf_key *keys, void *target, struct arena *arena,
                              struct diag *diag);
 
-/* For custom readers: the text of a scalar, NULL and a finding when it is none. */
+/* ---- for read() and check() of a key ---- */
+
+/* Return the text of a scalar, borrowed from the reader.  NULL: it is no scalar or holds a NUL
+ * byte; an error was added. */
 const char *conf_text(struct conf_reader *reader, const struct conf_node *node);
 
-/* For custom readers: digits and nothing else; false when the text is something else or too
- * large. */
+/* Read a decimal number.  False: `text` has other characters, is empty, or is too large. */
 bool conf_number(const char *text, uint64_t *out);
 
-/* For custom readers: add an error at `node`. */
+/* Add an error at `node`. */
 void conf_wrong(struct conf_reader *reader, const struct conf_node *node, const char *fmt, ...)
     PRINTF_LIKE(3, 4);
 
-/* The same as a warning. */
+/* Add a warning at `node`. */
 void conf_warn(struct conf_reader *reader, const struct conf_node *node, const char *fmt, ...)
     PRINTF_LIKE(3, 4);
 
-/* For custom readers: where lists and strings live. */
+/* Return the arena that owns what is read. */
 struct arena *conf_arena(struct conf_reader *reader);
 
-/* For checks: where findings about other files go. */
+/* Return the diag, for findings in other files. */
 struct diag *conf_diag(struct conf_reader *reader);
 
-/* For checks of a whole map: the node of the value of `key`; NULL: it is not given. */
+/* Return the value of `key` in a map, NULL if the key is absent. */
 const struct conf_node *conf_value(struct conf_reader *reader, const struct conf_node *map,
                                    const char *key);
 
-/* For checks: the place of `node`, without the text of its line. */
+/* Return the place of `node` without the text of its line, so that it outlives the reader. */
 struct diag_place conf_place(struct conf_reader *reader, const struct conf_node *node);
 
-/* For checks: the node of the i-th item of a list, of a struct conf_texts too. */
+/* Return item `i` of a list. */
 const struct conf_node *conf_item(struct conf_reader *reader, const struct conf_node *list,
                                   size_t i);

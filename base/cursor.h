@@ -1,7 +1,8 @@
-/* base/cursor.h | bounds-checked reading of untrusted bytes
+/* base/cursor.h | bounds-checked reader of untrusted bytes
  *
- * A read past the end yields zeros and sets a mark that stays, so a parser reads on and checks
- * once. This is the one place where the length of hostile input is compared with an offset.
+ * A read past the end returns zeros and marks the cursor as failed, so that a parser reads on
+ * and checks once.  This is the only place that compares an offset with the length of hostile
+ * input.
  *
  * Owner:    the bytes are borrowed.
  * Thread:   one at a time.
@@ -14,37 +15,37 @@
 
 #include "base/util.h"
 
-/* Lifetime: that of the bytes it looks at. */
+/* Lifetime: that of the bytes. */
 struct cursor {
     const uint8_t *data;
     size_t len;
-    size_t pos;  /* <= len, always */
-    bool failed; /* a read went past the end */
+    size_t pos;  /* never above len */
+    bool failed; /* a read went past the end; never cleared */
 };
 
-/* A cursor at the first of `len` bytes. */
+/* Return a cursor at the first of `len` bytes. */
 static inline struct cursor cursor_over(const void *data, size_t len)
 {
     return (struct cursor){.data = data, .len = len};
 }
 
-/* Whether a read went past the end. */
+/* Return true if a read went past the end. */
 static inline bool cursor_failed(const struct cursor *c) { return c->failed; }
 
-/* Whether unread bytes are left and nothing failed. */
+/* Return true if unread bytes are left and no read has failed. */
 static inline bool cursor_more(const struct cursor *c) { return !c->failed && c->pos < c->len; }
 
-/* Unread bytes. */
+/* Return the number of unread bytes. */
 static inline size_t cursor_left(const struct cursor *c) { return c->len - c->pos; }
 
-/* Mark the input as broken; every later read yields zeros. */
+/* Mark the cursor as failed: every later read returns zeros. */
 static inline void cursor_fail(struct cursor *c)
 {
     c->failed = true;
     c->pos = c->len;
 }
 
-/* The next `len` bytes and step over them; NULL and the mark when there are fewer. */
+/* Return the next `len` bytes and step over them.  If there are fewer, fail and return NULL. */
 static inline const uint8_t *cursor_bytes(struct cursor *c, size_t len)
 {
     if (c->failed || len > c->len - c->pos) {
@@ -56,7 +57,7 @@ static inline const uint8_t *cursor_bytes(struct cursor *c, size_t len)
     return p;
 }
 
-/* Unsigned integers in network order; 0 past the end. */
+/* Return the next 1, 2 or 4 bytes as a number in network byte order, 0 past the end. */
 static inline uint8_t cursor_u8(struct cursor *c)
 {
     const uint8_t *p = cursor_bytes(c, 1);
@@ -73,8 +74,8 @@ static inline uint32_t cursor_u32(struct cursor *c)
     return p ? util_get_u32(p) : 0;
 }
 
-/* A cursor over the next `len` bytes, stepping over them; failed and empty when there are
- * fewer. */
+/* Return a cursor over the next `len` bytes and step over them.  If there are fewer, both
+ * cursors have failed. */
 static inline struct cursor cursor_sub(struct cursor *c, size_t len)
 {
     const uint8_t *p = cursor_bytes(c, len);

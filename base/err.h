@@ -1,7 +1,8 @@
-/* base/err.h | the only error codes of the tree
+/* base/err.h | the error codes of all modules
  *
- * A call that can fail returns `enum err`; 0 is success.  Answers of the domain (NXDOMAIN, a
- * cache miss, an outcome of a lookup) are enums of their own and never appear here.
+ * A function that can fail returns `enum err`; 0 is success.  Results that are part of the
+ * protocol (NXDOMAIN, a cache miss, the outcome of a lookup) have enums of their own and are no
+ * errors.
  *
  * Thread:   any.
  */
@@ -9,19 +10,19 @@
 
 enum err {
     ERR_OK = 0,
-    ERR_FORMAT, /* bytes or text that break their format */
+    ERR_FORMAT, /* bytes or text violate their format */
     ERR_SPACE,  /* the destination is full */
-    ERR_NOMEM,  /* the system or a capped arena gave no memory */
+    ERR_NOMEM,  /* the system has no memory, or the arena has reached its cap */
     ERR_LIMIT,  /* a limit of docs/LIMITS.md was reached */
     ERR_TIME,   /* a deadline passed */
-    ERR_IO,     /* the system refused a read, a write or an open */
-    ERR_DENIED, /* not allowed to this caller */
-    ERR_ABSENT, /* what was asked for does not exist */
-    ERR_CONFIG, /* the configuration is wrong; the reason is in a diag */
+    ERR_IO,     /* the system failed to open, read or write */
+    ERR_DENIED, /* the caller lacks permission */
+    ERR_ABSENT, /* the requested object does not exist */
+    ERR_CONFIG, /* the configuration is invalid; a diag has the reason */
 };
 
-/* The name of a code in lower case, for logs.  Never NULL. */
+/* Return a lower-case description of the code for logs.  Never NULL. */
 const char *err_name(enum err err);
 
-/* The code that stands for a value of errno. */
+/* Return the code that corresponds to a value of errno; ERR_IO if none does. */
 enum err err_from_errno(int number);

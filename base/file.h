@@ -1,8 +1,9 @@
-/* base/file.h | a whole file as bytes
+/* base/file.h | a whole file read into memory
  *
- * Configuration and zone files are read before they are looked at: a mapped file that is cut
- * short by its writer would be a signal instead of an error.
+ * Configuration and zone files are copied before they are parsed: if a writer truncated a
+ * mapped file, reading it would raise SIGBUS instead of returning an error.
  *
+ * Owner:    the caller frees the data.
  * Thread:   any.
  */
 #pragma once
@@ -14,43 +15,45 @@
 #include "base/err.h"
 #include "base/util.h"
 
-/* What tells one state of a file from another without reading it. */
+/* Identifies a state of a file without reading it: a new stamp means new contents. */
 struct file_stamp {
     uint64_t device, inode, size;
     int64_t mtime_ns;
 };
 
-/* Read the regular file `path` of at most `max` bytes.  *data is malloc'ed, with a NUL behind
- * it, and belongs to the caller; `stamp` may be NULL.  ERR_ABSENT, ERR_DENIED, ERR_LIMIT
- * (larger than max), ERR_FORMAT (not a file), ERR_TIME (it changes all the time), ERR_IO. */
+/* Read the regular file `path` of at most `max` bytes.  *data is malloc'ed and ends in a NUL
+ * that *len does not count.  `stamp` may be NULL.  ERR_ABSENT; ERR_DENIED; ERR_LIMIT: larger
+ * than `max`; ERR_FORMAT: not a regular file; ERR_TIME: the file kept changing while it was
+ * read; ERR_NOMEM; ERR_IO. */
 MUST_USE enum err file_read(const char *path, size_t max, char **data, size_t *len,
                             struct file_stamp *stamp);
 
-/* The same for text: a byte-order mark of UTF-8 at its beginning is skipped.  ERR_FORMAT also
- * for UTF-16. */
+/* As file_read, for text: skip a UTF-8 byte order mark.  ERR_FORMAT also for UTF-16. */
 MUST_USE enum err file_read_text(const char *path, size_t max, char **data, size_t *len,
                                  struct file_stamp *stamp);
 
-/* As file_read, for a file whose contents are secret.  ERR_CONFIG also: every user may write
- * it, so its contents are not trusted.  *is_exposed: every user may read it. */
+/* As file_read, for a file with secrets.  *is_exposed: every user can read it.  ERR_CONFIG:
+ * every user can write it, so that its contents cannot be trusted. */
 MUST_USE enum err file_read_secret(const char *path, size_t max, char **data, size_t *len,
                                    bool *is_exposed);
 
-/* Wait until `path` has not been written to for a second: a file that is still being written
- * may end at the end of a line. Of *wait_ms, milliseconds, what was waited is taken.  ERR_TIME:
- * they are over, and it is still younger; else as file_stat. */
+/* Wait until `path` has not been modified for a second: a file that is still being written may
+ * look complete at the end of any line.  Wait at most *wait_ms milliseconds and subtract the
+ * time spent from it.  ERR_TIME: the time is up and the file is still that new; else as
+ * file_stat. */
 MUST_USE enum err file_settle(const char *path, unsigned *wait_ms);
 
-/* Octets of the byte-order mark that `text` begins with: 3 or 0. */
+/* Return the length of the UTF-8 byte order mark at the start of `text`: 3, or 0 if it has
+ * none. */
 size_t file_bom_len(const char *text, size_t len);
 
-/* What an error of file_read or file_read_text means, for the person who wrote the name of the
- * file. */
+/* Return a clause that explains an error of the file_read family to the user who configured the
+ * path.  Never NULL. */
 const char *file_problem(enum err err);
 
-/* The stamp of `path` now. */
+/* Get the current stamp of `path`.  ERR_ABSENT; ERR_DENIED; ERR_IO. */
 MUST_USE enum err file_stat(const char *path, struct file_stamp *stamp);
 
-/* `path` as seen from the folder of the file `from`, malloc'ed; an absolute path as it is.
- * NULL: no memory. */
+/* Return `path` resolved against the folder of the file `from`; an absolute path is copied. The
+ * caller frees it.  NULL without memory. */
 MUST_USE char *file_resolve(const char *from, const char *path);

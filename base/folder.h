@@ -1,7 +1,7 @@
-/* base/folder.h | make a folder where no other user can interfere
+/* base/folder.h | creation of folders that other users cannot redirect
  *
- * A process of root that works by name in a folder of another user can be led elsewhere by a
- * link.
+ * When root works by name in a folder that belongs to another user, that user can lead it
+ * elsewhere with a symbolic link.
  *
  * Thread:   the main thread.
  */
@@ -14,12 +14,14 @@
 #include "base/err.h"
 #include "base/util.h"
 
-/* Whether only root can change what is in the folder, or put another one in its place. */
+/* Return true if only root can change the contents of the folder `path`, or replace the folder
+ * or one of its parents. */
 bool folder_is_root_only(const char *path);
 
-/* Make the folder `path` with `mode` and give it to `user` ("": keep the caller's).  One that
- * exists stays as it is: the caller judges it.  Root makes none below a folder of another
- * user. ERR_DENIED, ERR_CONFIG (there is no such user), else as the system says; `why` (size
- * octets) tells. */
+/* Create the folder `path` with `mode` and give it to `user` ("": keep the caller's user).  A
+ * folder that exists is left unchanged: the caller must judge it.  Root creates nothing below a
+ * folder of another user.  ERR_DENIED: it would be.  ERR_CONFIG: there is no such user.  Other
+ * errors are those of mkdir and chown.  On error `why`, of `size` bytes, gets a sentence for
+ * the user. */
 MUST_USE enum err folder_make(const char *path, mode_t mode, const char *user, char *why,
                               size_t size);

@@ -1,8 +1,8 @@
-/* base/hash.h | one keyed hash for names
+/* base/hash.h | keyed hash for tables of names
  *
- * A multiply-and-fold hash whose key is drawn from the system at the first use, so that who
- * writes zone data or sends questions cannot choose the bucket.  Values differ from run to run
- * and never leave the process, but for those under a key of one's own.
+ * A multiply-and-fold hash.  Its key is drawn from the system at start, so that neither the
+ * author of a zone nor the sender of queries can choose buckets.  Values differ from run to run
+ * and must not leave the process, except those of hash_more_keyed.
  *
  * Thread:   any, after hash_init.
  */
@@ -11,20 +11,20 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Draw the key.  Once, before any other call and before threads start; later calls change
- * nothing. */
+/* Draw the key.  Call it before any other function here and before threads start.  Later calls
+ * do nothing. */
 void hash_init(void);
 
-/* The hash of nothing: where a chain of hash_more begins. */
+/* Return the hash of no bytes, with which a chain of hash_more begins. */
 uint64_t hash_start(void);
 
-/* Add `len` bytes to `hash`. */
+/* Return `hash` extended by `len` bytes. */
 uint64_t hash_more(uint64_t hash, const uint8_t *bytes, size_t len);
 
-/* The same under a key of the caller's, whose second word is odd: for values that outlive the
- * process.  A chain begins with the key's first word. */
+/* As hash_more, but under the caller's key, for values that outlive the process.  A chain
+ * begins with key[0]; key[1] must be odd. */
 uint64_t hash_more_keyed(const uint64_t key[2], uint64_t hash, const uint8_t *bytes,
                          size_t len);
 
-/* The same as hash_more, with ASCII letters of either case counting as one. */
+/* As hash_more, but ASCII letters that differ only in case hash alike. */
 uint64_t hash_more_lower(uint64_t hash, const uint8_t *bytes, size_t len);

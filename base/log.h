@@ -1,10 +1,11 @@
-/* base/log.h | lines on stderr
+/* base/log.h | log lines on standard error
  *
- * Text, one JSON object a line, or text with the priority prefix that the journal of systemd
- * turns into a field. Nothing on an answer path calls this.  A line that would have to wait for
- * its reader is lost, and the next that is written tells how many were.
+ * Text, text with the syslog priority prefix under systemd's journal, or one JSON object per
+ * line. Answer paths do not log.  Logging never blocks: a line that would have to wait for the
+ * reader is dropped, and the next line that is written is preceded by the number of dropped
+ * lines.
  *
- * Thread:   any, after log_set; a line is one write that does not wait.
+ * Thread:   any, after log_set; each line is one write(2).
  */
 #pragma once
 
@@ -13,26 +14,26 @@
 enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
 enum log_format { LOG_FORMAT_TEXT, LOG_FORMAT_JSON };
 
-/* What is written and how.  Once, before threads start. */
+/* Set the least severe level that is logged, and the format.  Call it before threads start. */
 void log_set(enum log_level level, enum log_format format);
 
 enum { LOG_KEPT = 200, LOG_KEPT_TEXT = 400 };
 
-/* A line that was written.  Lifetime: the call. */
+/* A recent line.  Lifetime: the call of `show`. */
 struct log_kept {
-    int64_t when_ms; /* wall */
+    int64_t when_ms; /* wall clock */
     enum log_level level;
-    char text[LOG_KEPT_TEXT]; /* its beginning */
+    char text[LOG_KEPT_TEXT]; /* truncated */
 };
 
-/* Show the last `cnt` lines, the oldest first, but no more than are kept; how many they were.
- */
+/* Call `show` for each of the last `cnt` lines, oldest first; at most LOG_KEPT lines are
+ * available. Return how many were shown.  `show` must not log. */
 size_t log_last(size_t cnt, void (*show)(void *data, const struct log_kept *line), void *data);
 
-/* "warning" and so on. */
+/* Return the name of a level: "error", "warning", "info" or "debug". */
 const char *log_level_name(enum log_level level);
 
-/* Write one line when `level` is wanted. */
+/* Log one line if `level` is enabled. */
 void log_line(enum log_level level, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
 #define log_error(...) log_line(LOG_LEVEL_ERROR, __VA_ARGS__)

@@ -1,7 +1,7 @@
-/* base/now.h | the time, and the one place that can move it
+/* base/now.h | the clocks of the process, and their text
  *
- * Thread:   reading from any; now_set_wall before the threads start.
- * Words:    wall - seconds of UTC, for TTLs and signatures; mono - never steps, for deadlines.
+ * Thread:   any may read; now_set_wall, now_freeze and now_advance before threads start.
+ * Words:    wall - UTC, for TTLs and signatures; mono - monotonic, for deadlines.
  */
 #pragma once
 
@@ -10,30 +10,31 @@
 #include "base/err.h"
 #include "base/util.h"
 
-/* Milliseconds of a clock that only runs forward. */
+/* Return the monotonic time in milliseconds. */
 uint64_t now_mono_ms(void);
 
-/* The same in microseconds. */
+/* Return the monotonic time in microseconds. */
 uint64_t now_mono_us(void);
 
-/* Milliseconds of UTC since 1970, with the offset of now_set_wall. */
+/* Return milliseconds of UTC since 1970, shifted by now_set_wall. */
 int64_t now_wall_ms(void);
 
-/* Let the wall clock of this process stand at `ms` now and run on from there. */
+/* Set the wall clock of this process to `ms`; it runs on from there. */
 void now_set_wall(int64_t ms);
 
-/* Let both clocks stand still, and move them on by hand: for tests, before threads start. */
+/* For tests: stop both clocks at `wall_ms`, and move both forward by `ms`. */
 void now_freeze(int64_t wall_ms);
 void now_advance(uint64_t ms);
 
-/* An RFC 3339 instant ("2026-01-31T08:00:00Z") as milliseconds; ERR_FORMAT when it is none. */
+/* Read an RFC 3339 date and time such as "2026-01-31T08:00:00Z" into milliseconds of UTC since
+ * 1970. ERR_FORMAT: the text is something else. */
 MUST_USE enum err now_read(const char *text, int64_t *ms);
 
 enum { NOW_TEXT_MAX = 32 };
 
-/* A span of time in words, in the largest unit of which there are two: "90 seconds", "3 hours".
+/* Print a duration in the largest unit of which it has at least two: "90 seconds", "3 hours".
  */
 void now_print_span(int64_t seconds, char out[NOW_TEXT_MAX]);
 
-/* `ms` of wall time as RFC 3339 with milliseconds into `out`. */
+/* Print wall time as RFC 3339 with milliseconds. */
 void now_print(int64_t ms, char out[NOW_TEXT_MAX]);

@@ -1,11 +1,11 @@
-/* base/publish.h | one pointer for all workers, swapped between their turns
+/* base/publish.h | an object that the main thread replaces and all workers read without locks
  *
- * The main thread builds a new version aside and puts it here; each worker takes it when it is
- * between two turns and so says that it no longer looks at the one before.  A version is freed
- * when every worker has taken a later one.
+ * The main thread builds a new version and publishes it.  A worker takes the newest version
+ * between two batches, which acknowledges that it no longer uses the previous one.  A version
+ * is freed when every worker has taken a later one.
  *
- * Owner:    versions belong to the publish from publish_put on.
- * Thread:   put, collect and fini from the main thread; take from the worker with that number.
+ * Owner:    the publish owns each version from publish_put on.
+ * Thread:   the main thread, except publish_take: the worker of that number.
  * Words:    take - adopt the newest version and acknowledge it.
  */
 #pragma once
@@ -23,27 +23,28 @@ struct publish_version;
 /* Lifetime: process. */
 struct publish {
     _Atomic(struct publish_version *) current;
-    struct publish_version *retired; /* waiting for acknowledgements; the main thread's */
+    struct publish_version *retired; /* not yet acknowledged by all; main thread only */
     size_t worker_cnt;
-    _Atomic uint64_t acked[PUBLISH_WORKERS_MAX]; /* release by the worker, acquire by main */
+    _Atomic uint64_t acked[PUBLISH_WORKERS_MAX]; /* version taken; release, acquire by main */
 };
 
-/* No version yet, `worker_cnt` readers. */
+/* Make a publish without a version, for `worker_cnt` workers. */
 void publish_init(struct publish *publish, size_t worker_cnt);
 
-/* Make `data` the version that workers take from now on.  On ERR_NOMEM nothing changed and
- * `data` stays the caller's. */
+/* Publish `data` as the newest version, to be freed with `free_data`.  ERR_NOMEM: nothing
+ * changed, and the caller still owns `data`. */
 MUST_USE enum err publish_put(struct publish *publish, void *data,
                               void (*free_data)(void *data));
 
-/* What a worker uses until it takes again; NULL before the first put. */
+/* Return the newest data, which the worker may use until its next take.  NULL before the first
+ * put. */
 void *publish_take(struct publish *publish, size_t worker);
 
-/* The newest version's data, for the main thread; NULL before the first put. */
+/* Return the newest data to the main thread.  NULL before the first put. */
 void *publish_newest(struct publish *publish);
 
-/* Free what every worker has moved past.  Returns how many versions still wait. */
+/* Free each retired version that no worker uses any more.  Return the number of those left. */
 size_t publish_collect(struct publish *publish);
 
-/* Free everything; the workers have ended. */
+/* Free all versions.  Workers must have ended. */
 void publish_fini(struct publish *publish);

@@ -1,6 +1,7 @@
-/* base/siphash.h | SipHash-2-4, the keyed hash that others can compute too
+/* base/siphash.h | SipHash-2-4, a keyed hash that other servers can compute too
  *
- * For values that leave the process: DNS cookies (RFC 9018).  Tables inside use base/hash.
+ * For values that leave the process: DNS cookies (RFC 9018).  Tables inside the process use
+ * base/hash, which is faster.
  *
  * Thread:   any.
  */
@@ -9,6 +10,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* The hash of `len` bytes under the 128-bit key, read and returned little-endian as its authors
- * define it. */
+/* Return the hash of `len` bytes under a 128-bit key.  Key, input and result are little-endian,
+ * as the reference implementation defines them. */
 uint64_t siphash(const uint8_t key[16], const uint8_t *bytes, size_t len);

@@ -1,7 +1,7 @@
-/* base/text.h | text that people are shown
+/* base/text.h | UTF-8, and untrusted text made safe to show
  *
- * Texts quote file names, certificates and other programs: what shows or logs one makes it
- * harmless first.
+ * File names, certificates and other programs' output may hold terminal escapes and line
+ * breaks. Code that shows or logs such text sanitises it first.
  *
  * Owner:    the caller.
  * Thread:   any.
@@ -10,11 +10,10 @@
 
 #include <stddef.h>
 
-/* Octets of the UTF-8 sequence that `text` begins with (RFC 3629 4); 0: there is none within
- * `len` octets. */
+/* Return the length of the UTF-8 sequence at the start of `text` (RFC 3629 4), in octets.  0:
+ * the first `len` octets do not begin with one. */
 size_t text_sequence_len(const char *text, size_t len);
 
-/* Put a dot in the place of each octet that a terminal may obey or a log take for the end of a
- * line: control characters (C0, DEL, C1) and what is no UTF-8.  Those in `kept` stay; so does
- * the length. */
+/* Replace control characters (C0, DEL, C1) and octets that are not UTF-8 with dots, octet by
+ * octet, so that the length stays.  Characters in `kept` are not replaced. */
 void text_sanitise(char *text, size_t len, const char *kept);

@@ -1,6 +1,6 @@
-/* base/util.h | words that C lacks
+/* base/util.h | small macros and inline functions that C lacks
  *
- * Header only.  must() is for our own bugs, never for input: it is compiled into every build.
+ * Thread:   any.
  */
 #pragma once
 
@@ -12,14 +12,14 @@
 
 #define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
 
-/* The struct of type `type` whose field `field` is at `ptr`. */
+/* Return the struct of type `type` whose field `field` is at `ptr`. */
 #define container_of(ptr, type, field) ((type *)(void *)((char *)(ptr)-offsetof(type, field)))
 
 #define MUST_USE __attribute__((warn_unused_result))
 #define PRINTF_LIKE(fmt, first) __attribute__((format(printf, fmt, first)))
 
-/* Abort when our own reasoning was wrong.  `cond` may depend only on values this process made.
- */
+/* Abort if `cond` is false, in every build.  For bugs in this program only: `cond` must not
+ * depend on input. */
 #define must(cond)                                                                        \
     do {                                                                                  \
         if (__builtin_expect(!(cond), 0)) {                                               \
@@ -28,11 +28,13 @@
         }                                                                                 \
     } while (0)
 
+/* Return the smaller or the larger of two sizes. */
 static inline size_t util_min(size_t a, size_t b) { return a < b ? a : b; }
 static inline size_t util_max(size_t a, size_t b) { return a > b ? a : b; }
 
-/* The array `at` of `cnt` items of `item` octets with room for one more: itself, or made twice
- * as long.  NULL without memory; `at` and `*size` are as they were then. */
+/* Make room for one more item in the malloc'ed array `at`, which has `cnt` items of `item`
+ * bytes and room for *size of them.  Return the array, which may have moved and doubled.  NULL
+ * without memory: then `at` and *size are unchanged. */
 static inline void *util_grow(void *at, size_t cnt, size_t *size, size_t item)
 {
     if (cnt < *size)
@@ -44,7 +46,8 @@ static inline void *util_grow(void *at, size_t cnt, size_t *size, size_t item)
     return larger;
 }
 
-/* Big-endian integers at an address that need not be aligned; the caller checked the bounds. */
+/* Read and write integers in network byte order at any alignment.  The caller has checked the
+ * bounds. */
 static inline uint16_t util_get_u16(const uint8_t *p) { return (uint16_t)((p[0] << 8) | p[1]); }
 static inline uint32_t util_get_u32(const uint8_t *p)
 {
@@ -61,12 +64,13 @@ static inline void util_put_u32(uint8_t *p, uint32_t v)
     util_put_u16(p + 2, (uint16_t)v);
 }
 
-/* ASCII only, whatever the locale: names of the DNS know no other case (RFC 4343 3). */
+/* Return an ASCII letter in lower case, any other octet unchanged.  The locale is ignored: only
+ * ASCII letters have case in domain names (RFC 4343 3). */
 static inline uint8_t util_lower(uint8_t c)
 {
     return (uint8_t)(c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c);
 }
-/* The same for eight octets at once: an octet gets bit 5 when it lies between 'A' and 'Z'. */
+/* As util_lower, for eight octets at once: bit 5 is set in each octet from 'A' to 'Z'. */
 static inline uint64_t util_lower8(uint64_t octets)
 {
     const uint64_t ones = 0x0101010101010101U;
@@ -75,8 +79,9 @@ static inline uint64_t util_lower8(uint64_t octets)
     return octets | ((~octets & (from_a ^ past_z) & (ones * 0x80)) >> 2);
 }
 
-/* Up to eight octets as a number that no other octets of that length make; the caller checked
- * the bounds. */
+/* Load the first eight octets, or all `len` if there are fewer, into a number.  Octets of the
+ * same length give the same number only if they are equal.  The caller has checked the bounds.
+ */
 static inline uint64_t util_load8(const uint8_t *p, size_t len)
 {
     uint64_t word = 0;
@@ -94,7 +99,7 @@ static inline uint64_t util_load8(const uint8_t *p, size_t len)
     return word;
 }
 
-/* Whether both are the same but for the case of ASCII letters. */
+/* Return true if `len` octets are equal, ignoring the case of ASCII letters. */
 static inline int util_is_same(const uint8_t *a, const uint8_t *b, size_t len)
 {
     for (; len >= 8; len -= 8, a += 8, b += 8)
@@ -103,4 +108,5 @@ static inline int util_is_same(const uint8_t *a, const uint8_t *b, size_t len)
     return util_lower8(util_load8(a, len)) == util_lower8(util_load8(b, len));
 }
 
+/* Return true for an ASCII digit. */
 static inline int util_is_digit(char c) { return c >= '0' && c <= '9'; }
