@@ -21,7 +21,7 @@ enum conf_type {
     CONF_BOOL,     /* bool */
     CONF_UINT,     /* uint32_t, min..max */
     CONF_STRING,   /* const char * */
-    CONF_PATH,     /* const char *, made absolute or relative to the file's folder */
+    CONF_PATH,     /* const char *; a relative path starts at the file's folder */
     CONF_ENUM,     /* int: index into `words` */
     CONF_TIME,     /* int64_t, milliseconds of UTC, from RFC 3339 text; "" keeps the default */
     CONF_ADDRS,    /* struct conf_addrs; min is the default port */
@@ -41,7 +41,7 @@ struct conf_key {
     const char *name;
     enum conf_type type;
     size_t offset;               /* of the value in the target struct */
-    uint64_t min, max;           /* inclusive; max 0: the largest value of the type */
+    uint64_t min, max;           /* inclusive; max 0: no limit (not for CONF_DURATION) */
     const char *const *words;    /* CONF_ENUM: the words, then NULL */
     const struct conf_key *keys; /* CONF_MAP, CONF_LIST */
     size_t item_size;

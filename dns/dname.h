@@ -1,13 +1,12 @@
-/* dns/dname.h | domain names in wire form
+/* dns/dname.h | domain names in wire format
  *
- * A name is its labels, each with a length octet, ended by the root's zero: at most DNAME_MAX
- * octets (RFC 1035 3.1). Case of ASCII letters does not count (RFC 4343).
+ * A name is a sequence of labels, each preceded by its length, that ends with the root's zero
+ * octet: at most DNAME_MAX octets (RFC 1035 3.1).  The case of ASCII letters is ignored (RFC
+ * 4343).
  *
- * Owner:    values; `const uint8_t *` names are borrowed and were checked by dname_check or
- * dname_parse.
+ * Owner:    values; `const uint8_t *` names are borrowed.
  * Thread:   any.
- * Words:     labels - their number without the root; suffix of n
- * labels - the last n of them.
+ * Words:    checked name - passed dname_check or dname_parse; labels - without the root.
  */
 #pragma once
 
@@ -18,64 +17,64 @@
 
 enum { DNAME_MAX = 255, DNAME_LABEL_MAX = 63, DNAME_LABELS_MAX = 127 };
 
-/* Octets of the name at `name`, at most `max`; 0 when it is no uncompressed name within them.
- */
+/* Return the length of the uncompressed name at `name`, in octets.  0: there is no valid one
+ * within `max` octets. */
 size_t dname_check(const uint8_t *name, size_t max);
 
-/* Octets of a checked name. */
+/* Return the length of a checked name, in octets. */
 size_t dname_len(const uint8_t *name);
 
-/* Labels of a checked name. */
+/* Return the number of labels of a checked name. */
 unsigned dname_labels(const uint8_t *name);
 
-/* The suffix of `labels` labels of `name`, which has at least as many. */
+/* Return the last `labels` labels of a checked name, which must have at least as many. */
 const uint8_t *dname_suffix(const uint8_t *name, unsigned labels);
 
-/* Read the name at the cursor, following compression pointers into the cursor's data, which
- * must be the whole message; pointers may only lead backwards (RFC 1035 4.1.4, RFC 9267 2).
- * *len gets its octets. */
+/* Read the name at the cursor and decompress it into `out`; set *len to its octets.  The cursor
+ * must be over the whole message and stops after the name.  Pointers may only lead backwards
+ * (RFC 1035 4.1.4, RFC 9267 2).  ERR_FORMAT: not a name; the cursor has failed. */
 MUST_USE enum err dname_parse(struct cursor *c, uint8_t out[DNAME_MAX], size_t *len);
 
-/* Whether the names are the same. */
+/* Return true if two checked names are equal. */
 bool dname_is_equal(const uint8_t *a, const uint8_t *b);
 
-/* The same for names of `len` octets each: length octets are no letters. */
+/* As dname_is_equal, for two names of `len` octets.  Length octets are never letters, so that
+ * the octets can be compared as text. */
 static inline bool dname_is_same(const uint8_t *a, const uint8_t *b, size_t len)
 {
     return util_is_same(a, b, len);
 }
 
-/* Whether `name` is `parent` or below it. */
+/* Return true if `name` is `parent` or a subdomain of it. */
 bool dname_is_under(const uint8_t *name, const uint8_t *parent);
 
-/* Canonical order (RFC 4034 6.1): <0, 0, >0. */
+/* Compare two checked names in canonical order (RFC 4034 6.1).  Return <0, 0 or >0. */
 int dname_compare(const uint8_t *a, const uint8_t *b);
 
-/* Copy a checked name in lower case; returns its octets. */
+/* Copy a checked name in lower case and return its length. */
 size_t dname_lower(const uint8_t *name, uint8_t out[DNAME_MAX]);
 
 enum { DNAME_KEY_MAX = 2 * DNAME_MAX };
 
-/* Bytes whose memcmp order is canonical order: labels from the last to the first, lower-cased,
- * 00 as 01 01 and 01 as 01 02, each ended by 00.  Returns their number, at most DNAME_KEY_MAX.
- */
+/* Write a key whose memcmp order is canonical order, and return its length.  The labels follow
+ * from last to first, in lower case, each ended by 00; inside a label 00 becomes 01 01 and 01
+ * becomes 01 02. */
 size_t dname_key(const uint8_t *name, uint8_t out[DNAME_KEY_MAX]);
 
-/* A name taken apart once, for whoever looks it up: every suffix and its hash.
+/* A name in lower case with the offset and hash of every suffix, computed once for all lookups.
  * Lifetime: the request's. */
 struct dname_parts {
     uint8_t len; /* octets of the name */
     uint8_t labels;
-    uint8_t lower[DNAME_MAX];         /* the name in lower case */
-    uint8_t at[DNAME_LABELS_MAX + 1]; /* at[n]: offset of the suffix of n labels */
-    uint64_t
-        hash[DNAME_LABELS_MAX + 1]; /* hash[n]: of the suffix of n labels, any case the same */
+    uint8_t lower[DNAME_MAX];            /* the name in lower case */
+    uint8_t at[DNAME_LABELS_MAX + 1];    /* at[n]: offset of the last n labels */
+    uint64_t hash[DNAME_LABELS_MAX + 1]; /* hash[n]: hash of the last n labels */
 };
 
-/* Take a checked name apart. */
+/* Compute the parts of a checked name. */
 void dname_split(const uint8_t *name, struct dname_parts *out);
 
-/* The hash that dname_split gives for the whole of a checked name. */
+/* Return the hash of a checked name, which ignores case: that of dname_split for all labels. */
 uint64_t dname_hash(const uint8_t *name);
 
 /* Return the number of labels of the organisational domain of `name`, for limits that count per
@@ -84,5 +83,5 @@ uint64_t dname_hash(const uint8_t *name);
  * limit, or gives one organisation two. */
 unsigned dname_org_labels(const struct dname_parts *name);
 
-/* Extend the hash of a parent by one label (its length octet first), as dname_split does. */
+/* Return the hash of a child from its parent's hash.  `label` begins with its length octet. */
 uint64_t dname_hash_child(uint64_t parent_hash, const uint8_t *label);

@@ -1,4 +1,4 @@
-/* dns/dname_text.h | domain names as people write them
+/* dns/dname_text.h | domain names in presentation format
  *
  * Owner:    values.
  * Thread:   any.
@@ -7,21 +7,20 @@
 
 #include "dns/dname.h"
 
-/* Room for any name with every octet escaped, and the NUL. */
+/* Fits any name with every octet escaped, and the NUL. */
 enum { DNAME_TEXT_MAX = 4 * DNAME_MAX + 1 };
 
-/* Read `len` bytes of text with the escapes of RFC 1035 5.1.  A name that does not end in a dot
- * gets `origin` behind it;
- * "@" alone is the origin; with a NULL origin both are errors.  *wire_len gets the octets.  On
- * ERR_FORMAT *why points at a static phrase and *where is the offset of the byte at fault; both
- * may be NULL. */
+/* Read a name of `len` bytes with the escapes of RFC 1035 5.1 and set *wire_len to its octets.
+ * `origin` is appended to a name without a final dot, and "@" is the origin; if `origin` is
+ * NULL, both are errors.  ERR_FORMAT: *why is a static sentence and *where the offset of the
+ * wrong byte; either pointer may be NULL. */
 MUST_USE enum err dname_text_read(const char *text, size_t len, const uint8_t *origin,
                                   uint8_t out[DNAME_MAX], size_t *wire_len, const char **why,
                                   size_t *where);
 
-/* Print with a dot behind every label; bytes outside printable ASCII as \DDD. */
+/* Print a checked name with a final dot; octets outside printable ASCII as \DDD. */
 void dname_text_print(const uint8_t *name, char out[DNAME_TEXT_MAX]);
 
-/* Read one escape of RFC 1035 5.1 at `text` (which starts behind the backslash) into *byte; the
- * bytes used up, or 0. */
+/* Read one escape of RFC 1035 5.1 into *byte.  `text` starts after the backslash.  Return the
+ * number of bytes read, 0 if the escape is invalid. */
 size_t dname_text_escape(const char *text, size_t len, uint8_t *byte);

@@ -1,4 +1,4 @@
-/* dns/edns.h | the OPT record (RFC 6891)
+/* dns/edns.h | reader and writer of the OPT record (RFC 6891)
  *
  * Owner:    values; a cookie points into the message.
  * Thread:   any.
@@ -10,11 +10,10 @@
 #include "dns/cookie.h"
 
 enum {
-    EDNS_OPTIONS_MAX =
-        32, /* docs/LIMITS.md section 3: more is FORMERR, so that options cost constant time */
-    EDNS_FIXED_LEN = 11, /* owner, type, class, TTL and RDLENGTH of an OPT record */
-    EDNS_OPTION_LEN = 4, /* code and length of an option */
-    EDNS_DO = 0x8000,    /* bit of the flags (RFC 3225) */
+    EDNS_OPTIONS_MAX = 32, /* more is FORMERR (docs/LIMITS.md section 3) */
+    EDNS_FIXED_LEN = 11,   /* owner, type, class, TTL and RDLENGTH of an OPT record */
+    EDNS_OPTION_LEN = 4,   /* code and length of an option */
+    EDNS_DO = 0x8000,      /* DO bit of the flags (RFC 3225) */
     EDNS_EDE_TEXT_MAX = 240,
 };
 
@@ -26,7 +25,7 @@ enum edns_option {
     EDNS_EDE = 15,       /* RFC 8914 */
 };
 
-/* Codes of RFC 8914 4 that the code names. */
+/* The extended DNS errors that this software reports (RFC 8914 4). */
 enum edns_ede {
     EDNS_EDE_NONE = -1,
     EDNS_EDE_OTHER = 0,
@@ -41,23 +40,24 @@ enum edns_ede {
     EDNS_EDE_INVALID_DATA = 24,
 };
 
-/* What a question said in its OPT record. */
+/* The contents of a received OPT record. */
 struct edns {
-    uint16_t udp_size; /* the sender's; below 512 means 512 (RFC 6891 6.2.3) */
+    uint16_t udp_size; /* the sender's, as received; below 512 means 512 (RFC 6891 6.2.3) */
     uint8_t ext_rcode; /* upper eight bits of the RCODE */
     uint8_t version;
-    bool is_do;         /* DNSSEC records are wanted (RFC 3225) */
-    bool has_nsid;      /* NSID is asked for */
-    bool has_keepalive; /* the idle time of the connection is asked for */
-    bool has_padding;   /* it was padded, and the answer may be */
-    bool is_broken; /* an option runs over the RDATA or has a wrong length, there are too many,
-                           or two cookies: FORMERR */
-    const uint8_t *cookie; /* client cookie and, behind it, what the client thinks is ours */
-    uint8_t cookie_len;    /* 0: none; 8, or 16 to 40 */
+    bool is_do;         /* the sender accepts DNSSEC records (RFC 3225) */
+    bool has_nsid;      /* requests the server's identifier */
+    bool has_keepalive; /* requests the idle timeout of the connection */
+    bool has_padding;   /* padded, so the response may be padded too */
+    /* An option overruns the RDATA or has a wrong length, there are two cookies, or more than
+     * EDNS_OPTIONS_MAX options: FORMERR. */
+    bool is_broken;
+    const uint8_t *cookie; /* client cookie, then perhaps a server cookie; borrowed */
+    uint8_t cookie_len;    /* 8, or 16 to 40; 0: no cookie */
 };
 
-/* Read an OPT record from its CLASS on (the cursor stands behind TYPE).  ERR_FORMAT when it
- * ends before its RDATA does; broken options only set is_broken. */
+/* Read an OPT record; the cursor is after TYPE.  ERR_FORMAT: the message ends within the
+ * record. Malformed options only set is_broken. */
 MUST_USE enum err edns_parse(struct cursor *c, struct edns *out);
 
 /* An OPT record to write. */
@@ -68,15 +68,15 @@ struct edns_answer {
     const char *nsid;             /* "": no option */
     const uint8_t *client_cookie; /* NULL: no option */
     uint8_t server_cookie[COOKIE_SERVER_LEN];
-    unsigned keepalive_ms; /* 0: no option */
+    unsigned keepalive_ms; /* rounded down to 100 ms; 0: no option */
     int ede;               /* EDNS_EDE_NONE: no option */
-    const char *ede_text;  /* at most EDNS_EDE_TEXT_MAX octets, may be "" */
-    bool is_padded;        /* with the padding option, of padding_len octets */
+    const char *ede_text;  /* at most EDNS_EDE_TEXT_MAX octets; may be "" */
+    bool is_padded;        /* add a padding option of padding_len octets */
     uint16_t padding_len;
 };
 
-/* Octets that edns_write needs. */
+/* Return the number of octets that edns_write writes. */
 size_t edns_len(const struct edns_answer *answer);
 
-/* Write it to `out`. */
+/* Write the OPT record to `out`. */
 void edns_write(uint8_t *out, const struct edns_answer *answer);

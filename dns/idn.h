@@ -1,7 +1,7 @@
-/* dns/idn.h | internationalised names: what a name in UTF-8 is in the DNS
+/* dns/idn.h | A-labels of internationalised names, for advice to users
  *
- * Only to tell people what to write (RFC 3492, RFC 5890): nothing is mapped in names that are
- * served.
+ * Tells users how to write a UTF-8 name in a zone file (RFC 3492, RFC 5890).  Names that are
+ * served are never converted.
  *
  * Thread:   any.
  */
@@ -11,12 +11,14 @@
 
 enum { IDN_TEXT_MAX = 256 };
 
-/* True if RDATA of the type has domain names among its words, and no free text. */
+/* Return true if the RDATA of `type` in presentation format has domain names and no free text.
+ */
 bool idn_concerns(uint16_t type);
 
-/* True if the text has octets above 127. */
+/* Return true if the text has octets above 127. */
 bool idn_is_raw(const char *text, size_t len);
 
-/* The A-label form of `text` with dots, "" when it is no UTF-8, has combining marks (it may not
- * be NFC) or capitals of which the small letter is not known here, or is too long. */
+/* Print the name `text` with every label as an A-label.  Print "" if the text is not UTF-8, has
+ * combining marks (it may not be in NFC), has capital letters that this file cannot lower, or
+ * is too long. */
 void idn_print(const char *text, size_t len, char out[IDN_TEXT_MAX]);

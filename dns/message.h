@@ -1,10 +1,10 @@
-/* dns/message.h | a DNS message from the wire, checked once
+/* dns/message.h | parser of received DNS messages
  *
- * One pass over header, question and all records: every count, length and offset is checked
- * here and nowhere else. What was understood before the first fault stays readable, so that an
- * error reply can repeat the question.
+ * One pass over header, question and all records checks every count, length and offset, so that
+ * no other code has to.  What precedes the first error stays readable: an error response can
+ * repeat the question.
  *
- * Owner:    the wire is borrowed while the view is used.
+ * Owner:    the wire is borrowed as long as the message is used.
  * Thread:   any.
  */
 #pragma once
@@ -34,10 +34,10 @@ enum message_section {
 };
 
 enum message_state {
-    MESSAGE_WHOLE,    /* everything fits */
-    MESSAGE_TRAILING, /* everything fits, and more octets follow the last record */
-    MESSAGE_BROKEN,   /* a header, and behind it something that does not fit */
-    MESSAGE_SHORT,    /* not even a header */
+    MESSAGE_WHOLE,    /* valid */
+    MESSAGE_TRAILING, /* valid, but octets follow the last record */
+    MESSAGE_BROKEN,   /* malformed after the header */
+    MESSAGE_SHORT,    /* shorter than a header */
 };
 
 /* Lifetime: the request's; points into the wire. */
@@ -45,50 +45,50 @@ struct message {
     const uint8_t *wire;
     size_t len;
     uint16_t id;
-    uint16_t flags; /* the header's second word */
+    uint16_t flags; /* the second word of the header */
     uint16_t cnt[4];
-    bool has_question; /* exactly one, and it could be read */
+    bool has_question; /* exactly one question, and it is valid */
     bool has_edns;
     uint16_t qtype;
     uint16_t qclass;
-    uint16_t question_len; /* octets of the question, from MESSAGE_HEADER_LEN on */
-    size_t records_at;     /* where the first record stands */
-    struct edns edns;      /* when has_edns */
+    uint16_t question_len; /* octets of the question, which starts at MESSAGE_HEADER_LEN */
+    size_t records_at;     /* offset of the first record */
+    struct edns edns;      /* if has_edns */
 };
 
-/* One record. */
+/* A record. */
 struct message_record {
     uint8_t owner[DNAME_MAX]; /* decompressed */
     enum message_section section;
     uint16_t type;
     uint16_t class;
     uint32_t ttl;
-    const uint8_t *rdata; /* in the message: its names may be compressed */
+    const uint8_t *rdata; /* points into the message; names in it may be compressed */
     uint16_t rdata_len;
 };
 
-/* Lifetime: the loop. */
+/* A position among the records.  Lifetime: the loop. */
 struct message_walk {
     struct cursor c;
     enum message_section section;
-    uint16_t left; /* records left in this section */
+    uint16_t left; /* records left in `section` */
     const struct message *message;
 };
 
-/* Look at `len` octets. */
+/* Parse `len` octets. */
 enum message_state message_parse(const uint8_t *wire, size_t len, struct message *out);
 
-/* The opcode. */
+/* Return the opcode. */
 static inline unsigned message_opcode(const struct message *m) { return (m->flags >> 11) & 15; }
 
-/* The question's name in wire form; has_question must hold. */
+/* Return the QNAME in wire format.  has_question must be true. */
 static inline const uint8_t *message_qname(const struct message *m)
 {
     return m->wire + MESSAGE_HEADER_LEN;
 }
 
-/* Start at the first record of a whole message. */
+/* Start at the first record of a message that is MESSAGE_WHOLE or MESSAGE_TRAILING. */
 struct message_walk message_walk(const struct message *m);
 
-/* The next record; false behind the last. */
+/* Get the next record.  False: there are no more records, or an owner name is malformed. */
 bool message_next(struct message_walk *walk, struct message_record *out);

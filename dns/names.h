@@ -1,10 +1,10 @@
-/* dns/names.h | a table from names to whatever belongs to them
+/* dns/names.h | hash table that maps domain names to values
  *
- * For configured names: stub zones, local data, names never asked upstream.  Read by all
- * workers, written while a version is built.
+ * For configured names: stub zones, forward zones, local data.  The main thread fills a table
+ * while it builds a version; then all workers read it.
  *
- * Owner:    the table copies names; the values are the caller's.
- * Thread:   any while nobody writes.
+ * Owner:    names_put copies names; the caller owns the values.
+ * Thread:   any may read while no thread writes.
  */
 #pragma once
 
@@ -12,7 +12,7 @@
 #include "dns/dname.h"
 
 struct names_entry {
-    const uint8_t *name; /* NULL: free */
+    const uint8_t *name; /* NULL: the entry is free */
     uint64_t hash;
     void *value;
 };
@@ -20,22 +20,24 @@ struct names_entry {
 /* Lifetime: the version it belongs to.  All zeros is a valid empty table. */
 struct names {
     struct names_entry *at;
-    size_t cnt, size; /* size: a power of two, or 0 */
+    size_t cnt, size; /* size is a power of two, or 0 */
 };
 
-/* The place of the value of `name`, NULL inside when it is new; NULL without memory. */
+/* Find or add a checked name, copied to `arena`, and return the place of its value, which is
+ * NULL if the name is new.  NULL without memory. */
 MUST_USE void **names_put(struct names *names, struct arena *arena, const uint8_t *name);
 
-/* The same for the suffix of `labels` labels of the name in `parts`, which is spelt at `name`:
- * the table keeps that pointer. */
+/* As names_put, for the last `labels` labels of the name in `parts`.  `name` points to these
+ * labels, is not copied and must outlive the table. */
 MUST_USE void **names_put_suffix(struct names *names, const struct dname_parts *parts,
                                  unsigned labels, const uint8_t *name);
 
-/* Make room for `cnt` more names at once. */
+/* Make room for `cnt` more names.  False without memory. */
 MUST_USE bool names_reserve(struct names *names, size_t cnt);
 
-/* The value of the suffix of `labels` labels of the name in `parts`; NULL when it has none. */
+/* Return the value of the last `labels` labels of the name in `parts`.  NULL: not in the table.
+ */
 void *names_find(const struct names *names, const struct dname_parts *parts, unsigned labels);
 
-/* Free the table; values are left alone. */
+/* Free the table, but not the values. */
 void names_fini(struct names *names);

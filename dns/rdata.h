@@ -1,8 +1,8 @@
-/* dns/rdata.h | the inside of RDATA, walked by its shape
+/* dns/rdata.h | the fields of RDATA, walked by a description of the type
  *
- * One bounds-checked descriptor parser for every type; rrtype.def holds the descriptors.
+ * One bounds-checked parser serves every type; dns/rrtype.def has the descriptions.
  *
- * Owner:    bytes are borrowed.
+ * Owner:    RDATA is borrowed.
  * Thread:   any.
  */
 #pragma once
@@ -12,50 +12,50 @@
 
 enum { RDATA_MAX = 65535 };
 
-/* One field.  kind is its letter in the row of the type; 'P' for each name inside a HIP,
- * IPSECKEY or AMTRELAY. */
+/* A field.  `kind` is its letter in the row of the type (dns/rrtype.def). */
 struct rdata_field {
     char kind;
     const uint8_t *at;
     size_t len;
 };
 
-/* Lifetime: the walk. */
+/* A position in RDATA.  Lifetime: the loop. */
 struct rdata_walk {
-    const char *wire; /* what is still to come */
-    struct cursor c;  /* failed: the RDATA breaks its shape */
+    const char *wire; /* the letters of the remaining fields */
+    struct cursor c;  /* failed: the RDATA does not match its type */
 };
 
-/* Start at the first field of RDATA of `type`; an unknown type is one field 'r'. */
+/* Start at the first field of RDATA of `type`.  An unknown type has one field, 'r'. */
 struct rdata_walk rdata_walk(uint16_t type, const uint8_t *rdata, size_t len);
 
-/* Step to the next field.  False at the end, or when the shape is broken (then the cursor has
- * failed). */
+/* Get the next field.  False at the end, and if the RDATA does not match its type: then the
+ * cursor has failed. */
 bool rdata_next(struct rdata_walk *walk, struct rdata_field *field);
 
-/* Whether these bytes are RDATA of `type`: ERR_FORMAT when the shape is broken or bytes are
- * left over. */
+/* Check that `len` octets are RDATA of `type`, without compressed names.  ERR_FORMAT: a field
+ * is invalid, or octets are left over. */
 MUST_USE enum err rdata_check(uint16_t type, const uint8_t *rdata, size_t len);
 
-/* Canonical order of two checked RDATA of one type (RFC 4034 6.2, 6.3): names of the listed
- * types without case. */
+/* Compare two checked RDATA of one type in canonical order (RFC 4034 6.2, 6.3), in which names
+ * of the types listed there are compared in lower case.  Return <0, 0 or >0. */
 int rdata_compare(uint16_t type, const uint8_t *a, size_t a_len, const uint8_t *b,
                   size_t b_len);
 
-/* Copy checked RDATA in canonical form (RFC 4034 6.2): names of the listed types in lower case.
- * It has the same length. */
+/* Copy checked RDATA to `out` in canonical form (RFC 4034 6.2): names of the types listed there
+ * in lower case.  The length stays. */
 void rdata_canonical(uint16_t type, const uint8_t *rdata, size_t len, uint8_t *out);
 
-/* Copy the RDATA of a received message, `len` octets at the cursor (which stands in the whole
- * message), with its names written out; the types whose names may be compressed are those of
- * RFC 3597 4, RFC 2782 and others that old servers compress all the same.  *out_len gets the
- * octets.  ERR_FORMAT: the RDATA breaks its shape, or became longer than `size`. */
+/* Copy the RDATA of a received record, `len` octets at the cursor, to `out` and decompress its
+ * names; set *out_len.  The cursor is over the whole message.  Names may be compressed in the
+ * types of RFC 3597 4, in SRV (RFC 2782) and in other types that old servers compress.
+ * ERR_FORMAT: the RDATA does not match its type, or needs more than `size` octets. */
 MUST_USE enum err rdata_expand(uint16_t type, struct cursor *message, size_t len, uint8_t *out,
                                size_t size, size_t *out_len);
 
-/* Whether names in this type may be compressed in messages (RFC 3597 4): those of RFC 1035. */
+/* Return true if names in this type may be compressed when sent (RFC 3597 4): the types of RFC
+ * 1035. */
 bool rdata_may_compress(uint16_t type);
 
-/* The name in checked RDATA whose addresses belong in the additional section; NULL when the
+/* Return the name in checked RDATA whose addresses belong in the additional section.  NULL: the
  * type has none. */
 const uint8_t *rdata_target(uint16_t type, const uint8_t *rdata);

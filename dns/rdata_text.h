@@ -1,7 +1,7 @@
-/* dns/rdata_text.h | RDATA as people write it
+/* dns/rdata_text.h | RDATA in presentation format
  *
- * As a master file has it.  Types and octets without such a form are printed as RFC 3597 5
- * does: what came from the network is shown, not judged.
+ * As in a zone file.  RDATA of unknown types, and RDATA that has no presentation format, is
+ * printed in the generic format of RFC 3597 5, so that any received octets can be shown.
  *
  * Thread:   any.
  */
@@ -13,6 +13,8 @@
 
 enum { RDATA_TEXT_MAX = 2048 };
 
-/* Print RDATA whose names are written out; what is too long for `out` ends in "...". */
+/* Print RDATA without compressed names.  Text that is too long for `out` is truncated and ends
+ * in
+ * "...". */
 void rdata_text_print(uint16_t type, const uint8_t *rdata, size_t len,
                       char out[RDATA_TEXT_MAX]);

@@ -1,28 +1,30 @@
-/* dns/rrline.h | one record on one line of text
+/* dns/rrline.h | reader of one record on one line of text
  *
- * "OWNER [TTL] [CLASS] TYPE RDATA", as in root hints, local data and tests.  No directives, no
- * parentheses, no owner left out: zone files have a reader of their own.
+ * "OWNER [TTL] [CLASS] TYPE RDATA", for root hints, local data and tests.  Directives,
+ * parentheses and omitted owners are for zone files only, which have their own reader.
  *
- * Owner:    the caller's struct.
+ * Owner:    the caller.
  * Thread:   any, each with its own struct.
  */
 #pragma once
 
 #include "dns/rrtext.h"
 
-/* Lifetime: the caller's; large, because any RDATA fits. */
+/* About 200 KB, because any RDATA fits.
+ * Lifetime: the caller's. */
 struct rrline {
     uint8_t owner[DNAME_MAX];
     uint16_t type, class;
     uint32_t ttl;
-    bool is_ttl_wrong; /* it was more than 2^31 - 1, and is 0 now (RFC 2181 8) */
+    bool is_ttl_wrong; /* the TTL was above 2^31 - 1 and is now 0 (RFC 2181 8) */
     uint8_t rdata[RDATA_MAX];
     size_t rdata_len;
-    char why[200]; /* after ERR_FORMAT: what is wrong */
+    char why[200]; /* after ERR_FORMAT: the reason */
     struct rrtext_scratch scratch;
 };
 
-/* Read `len` octets; names without a final dot get `origin` (NULL: they are errors).
- * ERR_ABSENT: nothing but white space and a comment.  ERR_FORMAT: `out->why` tells. */
+/* Read a line of `len` octets.  `origin` is appended to names without a final dot, which are
+ * errors if it is NULL.  ERR_ABSENT: the line has only white space or a comment.  ERR_FORMAT:
+ * out->why has the reason. */
 MUST_USE enum err rrline_read(const char *text, size_t len, const uint8_t *origin,
                               uint32_t default_ttl, struct rrline *out);

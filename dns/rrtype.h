@@ -1,7 +1,7 @@
-/* dns/rrtype.h | the numbers of the DNS and their names
+/* dns/rrtype.h | record types, classes, opcodes and RCODEs, with their mnemonics
  *
- * Types (one row each in rrtype.def), classes, opcodes, RCODEs.  A type without a row is
- * TYPEnnn with opaque RDATA (RFC 3597).
+ * dns/rrtype.def has a row for each known type.  Any other type is written TYPEnnn and has
+ * opaque RDATA (RFC 3597).
  *
  * Thread:   any.
  */
@@ -20,16 +20,16 @@ enum rrtype {
 #undef RRTYPE_ROW
 };
 
-/* What is known of a type; dns/rrtype.def says what the letters mean.  Static. */
+/* A known type; dns/rrtype.def explains the letters.  Static. */
 struct rrtype_row {
-    const char *name; /* the mnemonic */
+    const char *name; /* mnemonic */
     uint16_t type;
-    const char *wire,
-        *text;      /* fields of the RDATA; NULL: it is never zone data (RFC 6895 3.1) */
-    uint8_t target; /* 1 + the octet where a name begins for the additional section; 0: none */
+    const char *wire; /* fields of the RDATA; NULL: never zone data (RFC 6895 3.1) */
+    const char *text; /* the same in presentation format */
+    uint8_t target;   /* 1 + offset of the name for the additional section; 0: none */
 };
 
-/* The row of a type; NULL for one that is unknown: its RDATA is opaque (RFC 3597). */
+/* Return the row of a type.  NULL: the type is unknown and its RDATA opaque (RFC 3597). */
 const struct rrtype_row *rrtype_find(uint16_t type);
 
 enum rrtype_class {
@@ -55,21 +55,21 @@ enum rrtype_rcode {
 
 enum { RRTYPE_NAME_MAX = 16 };
 
-/* The number of a mnemonic or "TYPEnnn", in any case; `len` bytes. */
+/* Read a mnemonic or "TYPEnnn" of `len` bytes, in any case.  ERR_FORMAT: neither. */
 MUST_USE enum err rrtype_read(const char *text, size_t len, uint16_t *type);
 
-/* "SERVFAIL" and so on, or RCODEnnn. */
+/* Print the mnemonic of an RCODE, or RCODEnnn. */
 void rrtype_print_rcode(unsigned rcode, char out[RRTYPE_NAME_MAX]);
 
-/* The mnemonic, or TYPEnnn. */
+/* Print the mnemonic of a type, or TYPEnnn. */
 void rrtype_print(uint16_t type, char out[RRTYPE_NAME_MAX]);
 
-/* The number of a class mnemonic or "CLASSnnn". */
+/* Read the mnemonic of a class or "CLASSnnn" of `len` bytes, in any case.  ERR_FORMAT: neither.
+ */
 MUST_USE enum err rrtype_read_class(const char *text, size_t len, uint16_t *class);
 
-/* Whether the type belongs to questions or messages and can never be zone data (RFC 6895 3.1).
- */
+/* Return true for QTYPEs and meta-types, which are never zone data (RFC 6895 3.1). */
 bool rrtype_is_meta(uint16_t type);
 
-/* The mnemonic most like `text`; NULL when none is near. */
+/* Return the mnemonic that `text` most likely misspells, NULL if none is close. */
 const char *rrtype_nearest(const char *text, size_t len);

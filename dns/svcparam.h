@@ -1,7 +1,7 @@
-/* dns/svcparam.h | the parameters of SVCB and HTTPS from text (RFC 9460 2.1)
+/* dns/svcparam.h | reader of SvcParams, the parameters of SVCB and HTTPS (RFC 9460 2.1)
  *
- * ldns 1.8.3 splits values at escaped commas and reads addresses past its buffer, so these are
- * read here.
+ * ldns 1.8.3 cannot be used: it splits values at escaped commas and reads addresses past the
+ * end of its buffer.
  *
  * Owner:    values.
  * Thread:   any.
@@ -12,7 +12,7 @@
 
 enum { SVCPARAM_VALUE_MAX = 65535 };
 
-/* Keys that have a name and a format of their own (RFC 9460 14.3.2, 9461, 9540). */
+/* The keys with a name and a value format (RFC 9460 14.3.2, 9461, 9540). */
 enum svcparam_key {
     SVCPARAM_MANDATORY,
     SVCPARAM_ALPN,
@@ -25,25 +25,26 @@ enum svcparam_key {
     SVCPARAM_OHTTP,
 };
 
-/* One parameter in wire form. */
+/* A parameter in wire format. */
 struct svcparam {
     uint16_t key;
     uint16_t len;
-    uint8_t *value; /* in the caller's room */
+    uint8_t *value; /* in the caller's memory */
 };
 
-/* Read "key" or "key=value" (quotes around the value are taken off) of `len` bytes into *out,
- * whose value is written to `room` of `size` octets.  ERR_FORMAT: *why is a static phrase and
- * *where the byte at fault. */
+/* Read "key" or "key=value" of `len` bytes into *out; the value may be quoted.  Its octets are
+ * written to `room`, of `size` octets.  ERR_FORMAT: *why is a static sentence and *where the
+ * offset of the wrong byte. */
 MUST_USE enum err svcparam_read(const char *text, size_t len, uint8_t *room, size_t size,
                                 struct svcparam *out, const char **why, size_t *where);
 
-/* The name of a key; NULL: it has none but keyNNNNN. */
+/* Return the name of a key, NULL if it is written keyNNNNN. */
 const char *svcparam_key_name(uint16_t key);
 
-/* Whether these octets are a value of that key; any are of one that has no name. */
+/* Return true if `len` octets are a valid value of the key.  Any value of a key without a name
+ * is valid. */
 bool svcparam_is_valid(uint16_t key, const uint8_t *value, size_t len);
 
-/* Whether the parameters of one record go together (RFC 9460 7.1.1, 8): NULL, or what is wrong.
- */
+/* Check that the parameters of one record are consistent (RFC 9460 7.1.1, 8).  Return NULL, or
+ * the reason as a static sentence. */
 const char *svcparam_check(const struct svcparam *params, size_t cnt);
