@@ -1,4 +1,5 @@
-/* inet_pton decides what an address is; only the "@PORT" is ours. */
+/* inet_pton decides which addresses are valid; this file adds "@PORT", "%INTERFACE" and "/LEN".
+ */
 #include "base/addr.h"
 
 #include <arpa/inet.h>
@@ -6,7 +7,7 @@
 
 enum { MAPPED_OCTETS = 12, MAPPED_BITS = 96 };
 
-static enum err read_port(const char *text, uint16_t *port)
+static enum err parse_addr_port(const char *text, uint16_t *port)
 {
     unsigned value = 0;
     size_t digits = 0;
@@ -37,7 +38,7 @@ enum err addr_read(const char *text, uint16_t default_port, struct addr *out)
     const char *at = strchr(text, '@');
     size_t host_len = at ? (size_t)(at - text) : strlen(text);
 
-    if (host_len >= sizeof(host) || (at && read_port(at + 1, &port) != ERR_OK))
+    if (host_len >= sizeof(host) || (at && parse_addr_port(at + 1, &port) != ERR_OK))
         return ERR_FORMAT;
     memcpy(host, text, host_len);
     host[host_len] = '\0';
@@ -144,7 +145,7 @@ enum err addr_read_prefix(const char *text, struct addr_prefix *out)
     (void)addr_bytes(&prefix.addr, &len);
     prefix.bits = (unsigned)len * 8;
     if (slash) {
-        /* of a mapped address the bits are counted as it was written */
+        /* the length of a mapped prefix, ::ffff:192.0.2.0/120, counts the mapping's 96 bits */
         unsigned before = len == 4 && strchr(host, ':') ? MAPPED_BITS : 0;
         unsigned bits = digits > 0 && digits <= 3 ? (unsigned)atoi(slash + 1) : UINT_MAX;
         if (slash[1 + digits] || bits < before || bits - before > prefix.bits)

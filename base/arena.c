@@ -1,6 +1,5 @@
-/* Blocks double up to ARENA_BLOCK_MAX so that a small request costs one page and a zone of a
- * million names a few hundred blocks.  Handing single pieces back was left out: a lifetime ends
- * as a whole. */
+/* Blocks double in size up to ARENA_BLOCK_MAX: a small request needs one page, and a zone of a
+ * million names a few hundred blocks. */
 #include "base/arena.h"
 
 enum { ARENA_BLOCK_MIN = 4096, ARENA_BLOCK_MAX = 1 << 20, ARENA_ALIGN = 16 };
@@ -14,7 +13,7 @@ struct arena_block {
 
 void arena_init(struct arena *arena, size_t cap) { *arena = (struct arena){.cap = cap}; }
 
-static struct arena_block *add_block(struct arena *arena, size_t need)
+static struct arena_block *add_arena_block(struct arena *arena, size_t need)
 {
     size_t size =
         arena->last ? util_min(arena->last->size * 2, ARENA_BLOCK_MAX) : ARENA_BLOCK_MIN;
@@ -43,7 +42,7 @@ void *arena_alloc(struct arena *arena, size_t size)
         return NULL;
     struct arena_block *block = arena->last;
     if (!block || block->size - block->used < size) {
-        block = add_block(arena, size);
+        block = add_arena_block(arena, size);
         if (!block)
             return NULL;
     }
@@ -64,7 +63,7 @@ void *arena_copy(struct arena *arena, const void *data, size_t size)
     return copy;
 }
 
-static void free_chain(struct arena_block *block)
+static void free_arena_blocks(struct arena_block *block)
 {
     while (block) {
         struct arena_block *next = block->next;
@@ -77,7 +76,7 @@ void arena_reset(struct arena *arena)
 {
     if (!arena->first)
         return;
-    free_chain(arena->first->next);
+    free_arena_blocks(arena->first->next);
     arena->first->next = NULL;
     arena->first->used = 0;
     arena->last = arena->first;
@@ -86,6 +85,6 @@ void arena_reset(struct arena *arena)
 
 void arena_fini(struct arena *arena)
 {
-    free_chain(arena->first);
+    free_arena_blocks(arena->first);
     arena_init(arena, arena->cap);
 }

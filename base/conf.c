@@ -1,6 +1,6 @@
-/* libyaml's document API keeps the line and column of every node, which is what makes a finding
- * useful; its event API would do the same with more code of ours.  Reading follows the tables,
- * so its depth is theirs and not the file's. */
+/* libyaml's document API keeps the line and column of every node, which findings need; its
+ * event API would do so too, with more code here.  Recursion follows the tables of keys, so
+ * that the file cannot decide its depth. */
 #include "base/conf.h"
 
 #include <stdarg.h>
@@ -20,12 +20,13 @@ struct conf_reader {
     const char *text;
     size_t len;
     yaml_document_t document;
-    bool *seen; /* by node number: an alias leads to a node a second time */
+    bool *seen; /* by node number; an alias visits a node a second time */
     struct arena *arena;
     struct diag *diag;
 };
 
-/* Octets of the line break at `p`, 0 when there is none: libyaml counts five kinds. */
+/* Return the length of the line break at `p`, 0 if there is none.  These are the five line
+ * breaks that libyaml counts. */
 static size_t break_len(const char *p, const char *end)
 {
     size_t left = (size_t)(end - p);
@@ -40,7 +41,7 @@ static size_t break_len(const char *p, const char *end)
     return 0;
 }
 
-/* The first break from `p` on, or the end. */
+/* Return the first line break at or after `p`, or `end`. */
 static const char *find_break(const char *p, const char *end)
 {
     for (; p < end; p++) {
@@ -52,8 +53,8 @@ static const char *find_break(const char *p, const char *end)
     return p;
 }
 
-/* libyaml counts lines and characters from 0; a place counts lines and bytes from 1. */
-static struct diag_place make_place(const struct conf_reader *reader, yaml_mark_t mark)
+/* A mark counts lines and characters from 0; a place counts lines and bytes from 1. */
+static struct diag_place make_conf_place(const struct conf_reader *reader, yaml_mark_t mark)
 {
     struct diag_place place = {
         .file = reader->path, .line = mark.line + 1, .column = mark.column + 1};
@@ -83,8 +84,8 @@ static PRINTF_LIKE(4, 0) void add_finding(struct conf_reader *reader, enum diag_
     struct diag_place place = {.file = reader->path};
 
     vsnprintf(text, sizeof(text), fmt, args);
-    if (diag_wants(reader->diag, level)) /* to find the line costs a walk through the file */
-        place = make_place(reader, node->yaml.start_mark);
+    if (diag_wants(reader->diag, level)) /* finding the line scans the file */
+        place = make_conf_place(reader, node->yaml.start_mark);
     diag_add(reader->diag, level, &place, "%s", text);
 }
 
@@ -134,8 +135,8 @@ const struct conf_node *conf_value(struct conf_reader *reader, const struct conf
 
 struct diag_place conf_place(struct conf_reader *reader, const struct conf_node *node)
 {
-    struct diag_place place = make_place(reader, node->yaml.start_mark);
-    place.text = NULL; /* it is freed with the reader */
+    struct diag_place place = make_conf_place(reader, node->yaml.start_mark);
+    place.text = NULL; /* the text is freed with the reader */
     place.text_len = 0;
     return place;
 }
@@ -163,13 +164,14 @@ const char *conf_text(struct conf_reader *reader, const struct conf_node *node)
         return NULL;
     }
     if (strlen(scalar_text(node)) != node->yaml.data.scalar.length) {
-        conf_wrong(reader, node, "a NUL byte in a value");
+        conf_wrong(reader, node, "the value has a NUL byte");
         return NULL;
     }
     return scalar_text(node);
 }
 
-static void show_nearest(struct conf_reader *reader, const char *word, const char *const *words)
+static void suggest_nearest(struct conf_reader *reader, const char *word,
+                            const char *const *words)
 {
     const char *near = diag_nearest(word, words);
     if (near)
@@ -178,7 +180,7 @@ static void show_nearest(struct conf_reader *reader, const char *word, const cha
 
 /* ---- values ---- */
 
-static void read_bool(struct conf_reader *reader, const struct conf_node *node, bool *out)
+static void read_conf_bool(struct conf_reader *reader, const struct conf_node *node, bool *out)
 {
     const char *text = conf_text(reader, node);
     if (!text)
@@ -208,8 +210,8 @@ bool conf_number(const char *text, uint64_t *out)
     return true;
 }
 
-static void read_uint(struct conf_reader *reader, const struct conf_node *node,
-                      const struct conf_key *key, uint32_t *out)
+static void read_conf_uint(struct conf_reader *reader, const struct conf_node *node,
+                           const struct conf_key *key, uint32_t *out)
 {
     uint64_t value, max = key->max ? key->max : UINT32_MAX;
     const char *text = conf_text(reader, node);
@@ -224,8 +226,9 @@ static void read_uint(struct conf_reader *reader, const struct conf_node *node,
         *out = (uint32_t)value;
 }
 
-/* Milliseconds of "10s", "3d" or "1h30m"; too much is as much as fits. */
-static bool parse_duration(const char *text, uint64_t *ms)
+/* Read "10s", "3d" or "1h30m" into milliseconds.  A value that overflows is clamped, and then
+ * out of range for every key. */
+static bool parse_conf_duration(const char *text, uint64_t *ms)
 {
     static const char units[] = "smhd";
     static const uint32_t unit_ms[] = {1000, 60000, 3600000, 86400000};
@@ -246,8 +249,8 @@ static bool parse_duration(const char *text, uint64_t *ms)
     return true;
 }
 
-/* The largest unit that it is a multiple of. */
-static void print_duration(uint64_t ms, char *out, size_t size)
+/* Print in the largest unit that gives a whole number. */
+static void print_conf_duration(uint64_t ms, char *out, size_t size)
 {
     static const struct {
         uint32_t ms;
@@ -263,8 +266,8 @@ static void print_duration(uint64_t ms, char *out, size_t size)
         snprintf(out, size, "%llus", (unsigned long long)(ms / 1000));
 }
 
-static void read_duration(struct conf_reader *reader, const struct conf_node *node,
-                          const struct conf_key *key, uint32_t *out)
+static void read_conf_duration(struct conf_reader *reader, const struct conf_node *node,
+                               const struct conf_key *key, uint32_t *out)
 {
     const char *text = conf_text(reader, node);
     char least[24], most[24];
@@ -272,20 +275,20 @@ static void read_duration(struct conf_reader *reader, const struct conf_node *no
 
     if (!text)
         return;
-    if (!parse_duration(text, &ms)) {
+    if (!parse_conf_duration(text, &ms)) {
         conf_wrong(reader, node, "expected a duration such as 10s, 1h30m or 3d, not \"%s\"",
                    text);
         return;
     }
-    print_duration(key->min, least, sizeof(least));
-    print_duration(key->max, most, sizeof(most));
+    print_conf_duration(key->min, least, sizeof(least));
+    print_conf_duration(key->max, most, sizeof(most));
     if (ms < key->min || ms > key->max)
         conf_wrong(reader, node, "%s is out of range: expected %s to %s", text, least, most);
     else
         *out = (uint32_t)ms;
 }
 
-/* Words that YAML takes for a truth or for nothing. */
+/* Return true for plain words that YAML reads as a boolean or null. */
 static bool is_yaml_word(const char *text)
 {
     static const char *const words[] = {"true", "false", "yes", "no", "on", "off", "null", "~"};
@@ -296,16 +299,16 @@ static bool is_yaml_word(const char *text)
     return false;
 }
 
-static void read_string(struct conf_reader *reader, const struct conf_node *node,
-                        const struct conf_key *key, const char **out)
+static void read_conf_string(struct conf_reader *reader, const struct conf_node *node,
+                             const struct conf_key *key, const char **out)
 {
     const char *text = conf_text(reader, node);
     if (!text)
         return;
     if (is_plain(node) && is_yaml_word(text)) {
         conf_wrong(reader, node,
-                   "%s wants text, and %s means something else in YAML: put it in quotes if it "
-                   "is meant",
+                   "%s: expected text, but YAML reads %s as another type; put it in quotes to "
+                   "use the word itself",
                    key->name, text);
         return;
     }
@@ -319,8 +322,8 @@ static void read_string(struct conf_reader *reader, const struct conf_node *node
         conf_wrong(reader, node, "out of memory");
 }
 
-static void read_enum(struct conf_reader *reader, const struct conf_node *node,
-                      const struct conf_key *key, int *out)
+static void read_conf_enum(struct conf_reader *reader, const struct conf_node *node,
+                           const struct conf_key *key, int *out)
 {
     char known[200] = "";
     const char *text = conf_text(reader, node);
@@ -335,18 +338,19 @@ static void read_enum(struct conf_reader *reader, const struct conf_node *node,
         snprintf(known + len, sizeof(known) - len, "%s%s", i ? ", " : "", key->words[i]);
     }
     conf_wrong(reader, node, "expected one of %s, not \"%s\"", known, text);
-    show_nearest(reader, text, key->words);
+    suggest_nearest(reader, text, key->words);
 }
 
-static void read_instant(struct conf_reader *reader, const struct conf_node *node, int64_t *out)
+static void read_conf_time(struct conf_reader *reader, const struct conf_node *node,
+                           int64_t *out)
 {
     const char *text = conf_text(reader, node);
     if (text && *text && now_read(text, out) != ERR_OK)
-        conf_wrong(reader, node, "expected an instant such as 2026-01-31T08:00:00Z, not \"%s\"",
-                   text);
+        conf_wrong(reader, node,
+                   "expected a date and time such as 2026-01-31T08:00:00Z, not \"%s\"", text);
 }
 
-static size_t list_cnt(const struct conf_node *node)
+static size_t count_items(const struct conf_node *node)
 {
     return (size_t)(node->yaml.data.sequence.items.top - node->yaml.data.sequence.items.start);
 }
@@ -370,12 +374,12 @@ static bool expect_list(struct conf_reader *reader, const struct conf_node *node
     return false;
 }
 
-static void read_addrs(struct conf_reader *reader, const struct conf_node *node,
-                       const struct conf_key *key, struct conf_addrs *out)
+static void read_conf_addrs(struct conf_reader *reader, const struct conf_node *node,
+                            const struct conf_key *key, struct conf_addrs *out)
 {
     if (!expect_list(reader, node))
         return;
-    size_t cnt = list_cnt(node);
+    size_t cnt = count_items(node);
     struct addr *at = arena_alloc(reader->arena, (cnt + 1) * sizeof(*at));
     if (!at) {
         conf_wrong(reader, node, "out of memory");
@@ -388,7 +392,7 @@ static void read_addrs(struct conf_reader *reader, const struct conf_node *node,
             return;
         enum err err = addr_read(text, (uint16_t)key->min, &at[i]);
         if (err == ERR_ABSENT) {
-            conf_wrong(reader, item, "there is no interface \"%.*s\" here",
+            conf_wrong(reader, item, "this machine has no interface \"%.*s\"",
                        (int)strcspn(strchr(text, '%') + 1, "@"), strchr(text, '%') + 1);
             return;
         }
@@ -400,16 +404,16 @@ static void read_addrs(struct conf_reader *reader, const struct conf_node *node,
         }
     }
     if (cnt == 0 && key->is_required)
-        conf_wrong(reader, node, "\"%s\" needs at least one address", key->name);
+        conf_wrong(reader, node, "the key \"%s\" needs at least one address", key->name);
     *out = (struct conf_addrs){.at = at, .cnt = cnt};
 }
 
-static void read_prefixes(struct conf_reader *reader, const struct conf_node *node,
-                          struct addr_prefixes *out)
+static void read_conf_prefixes(struct conf_reader *reader, const struct conf_node *node,
+                               struct addr_prefixes *out)
 {
     if (!expect_list(reader, node))
         return;
-    size_t cnt = list_cnt(node);
+    size_t cnt = count_items(node);
     struct addr_prefix *at = arena_alloc(reader->arena, (cnt + 1) * sizeof(*at));
     if (!at) {
         conf_wrong(reader, node, "out of memory");
@@ -425,8 +429,8 @@ static void read_prefixes(struct conf_reader *reader, const struct conf_node *no
     *out = (struct addr_prefixes){.at = at, .cnt = cnt};
 }
 
-static void read_size(struct conf_reader *reader, const struct conf_node *node,
-                      const struct conf_key *key, uint64_t *out)
+static void read_conf_size(struct conf_reader *reader, const struct conf_node *node,
+                           const struct conf_key *key, uint64_t *out)
 {
     static const char units[] = "KMG";
     const char *text = conf_text(reader, node);
@@ -452,12 +456,12 @@ static void read_size(struct conf_reader *reader, const struct conf_node *node,
         *out = value;
 }
 
-static void read_texts(struct conf_reader *reader, const struct conf_node *node,
-                       struct conf_texts *out)
+static void read_conf_texts(struct conf_reader *reader, const struct conf_node *node,
+                            struct conf_texts *out)
 {
     if (!expect_list(reader, node))
         return;
-    size_t cnt = list_cnt(node);
+    size_t cnt = count_items(node);
     const char **at = arena_alloc(reader->arena, (cnt + 1) * sizeof(*at));
     if (!at) {
         conf_wrong(reader, node, "out of memory");
@@ -474,26 +478,26 @@ static void read_texts(struct conf_reader *reader, const struct conf_node *node,
     *out = (struct conf_texts){.at = at, .cnt = cnt};
 }
 
-static bool is_empty(const struct conf_node *node)
+static bool is_empty_node(const struct conf_node *node)
 {
     switch (node->yaml.type) {
     case YAML_SCALAR_NODE: return node->yaml.data.scalar.length == 0;
-    case YAML_SEQUENCE_NODE: return list_cnt(node) == 0;
+    case YAML_SEQUENCE_NODE: return count_items(node) == 0;
     case YAML_MAPPING_NODE:
         return node->yaml.data.mapping.pairs.top == node->yaml.data.mapping.pairs.start;
     default: return true;
     }
 }
 
-static void read_map(struct conf_reader *reader, const struct conf_node *node,
-                     const struct conf_key *keys, void *target);
+static void read_conf_map(struct conf_reader *reader, const struct conf_node *node,
+                          const struct conf_key *keys, void *target);
 
-static void read_list(struct conf_reader *reader, const struct conf_node *node,
-                      const struct conf_key *key, struct conf_list *out)
+static void read_conf_list(struct conf_reader *reader, const struct conf_node *node,
+                           const struct conf_key *key, struct conf_list *out)
 {
     if (!expect_list(reader, node))
         return;
-    size_t cnt = list_cnt(node);
+    size_t cnt = count_items(node);
     size_t bytes = cnt * key->item_size;
     char *items = arena_alloc(reader->arena, bytes + 1);
     if (!items) {
@@ -502,43 +506,45 @@ static void read_list(struct conf_reader *reader, const struct conf_node *node,
     }
     memset(items, 0, bytes);
     for (size_t i = 0; i < cnt; i++)
-        read_map(reader, conf_item(reader, node, i), key->keys, items + i * key->item_size);
+        read_conf_map(reader, conf_item(reader, node, i), key->keys,
+                      items + i * key->item_size);
     *out = (struct conf_list){.items = items, .cnt = cnt};
 }
 
-static void read_value(struct conf_reader *reader, const struct conf_node *node,
-                       const struct conf_key *key, void *target)
+static void read_conf_value(struct conf_reader *reader, const struct conf_node *node,
+                            const struct conf_key *key, void *target)
 {
     void *place = (char *)target + key->offset;
 
     switch (key->type) {
-    case CONF_BOOL: read_bool(reader, node, place); break;
-    case CONF_UINT: read_uint(reader, node, key, place); break;
+    case CONF_BOOL: read_conf_bool(reader, node, place); break;
+    case CONF_UINT: read_conf_uint(reader, node, key, place); break;
     case CONF_STRING:
-    case CONF_PATH: read_string(reader, node, key, place); break;
-    case CONF_ENUM: read_enum(reader, node, key, place); break;
-    case CONF_TIME: read_instant(reader, node, place); break;
-    case CONF_ADDRS: read_addrs(reader, node, key, place); break;
-    case CONF_PREFIXES: read_prefixes(reader, node, place); break;
-    case CONF_SIZE: read_size(reader, node, key, place); break;
-    case CONF_TEXTS: read_texts(reader, node, place); break;
-    case CONF_DURATION: read_duration(reader, node, key, place); break;
-    case CONF_MAP: read_map(reader, node, key->keys, place); break;
-    case CONF_LIST: read_list(reader, node, key, place); break;
+    case CONF_PATH: read_conf_string(reader, node, key, place); break;
+    case CONF_ENUM: read_conf_enum(reader, node, key, place); break;
+    case CONF_TIME: read_conf_time(reader, node, place); break;
+    case CONF_ADDRS: read_conf_addrs(reader, node, key, place); break;
+    case CONF_PREFIXES: read_conf_prefixes(reader, node, place); break;
+    case CONF_SIZE: read_conf_size(reader, node, key, place); break;
+    case CONF_TEXTS: read_conf_texts(reader, node, place); break;
+    case CONF_DURATION: read_conf_duration(reader, node, key, place); break;
+    case CONF_MAP: read_conf_map(reader, node, key->keys, place); break;
+    case CONF_LIST: read_conf_list(reader, node, key, place); break;
     case CONF_CUSTOM: key->read(reader, node, place); break;
     case CONF_UNSUPPORTED:
-        if (!is_empty(node))
+        if (!is_empty_node(node))
             conf_wrong(reader, node,
-                       "%s: this version cannot do that yet; leave it out or empty", key->name);
+                       "%s is not supported in this version: remove it or leave it empty",
+                       key->name);
         break;
     case CONF_IGNORED:
-        if (!is_empty(node))
+        if (!is_empty_node(node))
             conf_warn(reader, node, "%s has no effect in this version", key->name);
         break;
     }
 }
 
-static const struct conf_key *find_key(const struct conf_key *keys, const char *name)
+static const struct conf_key *find_conf_key(const struct conf_key *keys, const char *name)
 {
     for (; keys->name; keys++)
         if (strcmp(keys->name, name) == 0)
@@ -555,40 +561,40 @@ static void report_unknown(struct conf_reader *reader, const struct conf_node *n
         words[cnt] = keys[cnt].name;
     words[cnt] = NULL;
     conf_wrong(reader, node, "unknown key \"%s\"", name);
-    show_nearest(reader, name, words);
+    suggest_nearest(reader, name, words);
 }
 
-static void read_pair(struct conf_reader *reader, const yaml_node_pair_t *pair,
-                      const struct conf_key *keys, bool *given, void *target)
+static void read_conf_pair(struct conf_reader *reader, const yaml_node_pair_t *pair,
+                           const struct conf_key *keys, bool *given, void *target)
 {
     const struct conf_node *name_node = node_at(reader, pair->key);
     const struct conf_node *value = node_at(reader, pair->value);
     const char *name = conf_text(reader, name_node);
     if (!name)
         return;
-    const struct conf_key *key = find_key(keys, name);
+    const struct conf_key *key = find_conf_key(keys, name);
     if (!key) {
         report_unknown(reader, name_node, keys, name);
         return;
     }
     if (given[key - keys]) {
-        conf_wrong(reader, name_node, "\"%s\" is given twice", name);
+        conf_wrong(reader, name_node, "duplicate key \"%s\"", name);
         return;
     }
     given[key - keys] = true;
     if (is_plain(value) && value->yaml.data.scalar.length == 0) {
         if (key->is_required)
-            conf_wrong(reader, name_node, "\"%s\" needs a value", name);
-        return; /* "key:" with nothing behind it keeps the default */
+            conf_wrong(reader, name_node, "the key \"%s\" needs a value", name);
+        return; /* "key:" without a value keeps the default */
     }
     size_t errors = reader->diag->error_cnt;
-    read_value(reader, value, key, target);
+    read_conf_value(reader, value, key, target);
     if (key->check && reader->diag->error_cnt == errors)
         key->check(reader, value, (char *)target + key->offset);
 }
 
-static void read_map(struct conf_reader *reader, const struct conf_node *node,
-                     const struct conf_key *keys, void *target)
+static void read_conf_map(struct conf_reader *reader, const struct conf_node *node,
+                          const struct conf_key *keys, void *target)
 {
     bool given[64] = {false};
     size_t errors = reader->diag->error_cnt, end = 0;
@@ -602,7 +608,7 @@ static void read_map(struct conf_reader *reader, const struct conf_node *node,
     for (const yaml_node_pair_t *pair = node->yaml.data.mapping.pairs.start;
          pair < node->yaml.data.mapping.pairs.top && reader->diag->error_cnt < DIAG_KEPT;
          pair++)
-        read_pair(reader, pair, keys, given, target);
+        read_conf_pair(reader, pair, keys, given, target);
     for (; keys[end].name; end++)
         if (keys[end].is_required && !given[end])
             conf_wrong(reader, node, "the key \"%s\" is missing here", keys[end].name);
@@ -612,19 +618,20 @@ static void read_map(struct conf_reader *reader, const struct conf_node *node,
 
 static void report_yaml(struct conf_reader *reader, const yaml_parser_t *parser)
 {
-    struct diag_place place = make_place(reader, parser->problem_mark);
+    struct diag_place place = make_conf_place(reader, parser->problem_mark);
     if (parser->error == YAML_READER_ERROR) {
         place = (struct diag_place){.file = reader->path};
-        diag_add(reader->diag, DIAG_ERROR, &place, "not text in UTF-8: %s at byte %zu",
+        diag_add(reader->diag, DIAG_ERROR, &place, "the file is not UTF-8 text: %s at byte %zu",
                  parser->problem ? parser->problem : "?", parser->problem_offset);
         return;
     }
-    diag_add(reader->diag, DIAG_ERROR, &place, "broken YAML: %s%s%s",
+    diag_add(reader->diag, DIAG_ERROR, &place, "invalid YAML: %s%s%s",
              parser->problem ? parser->problem : "out of memory", parser->context ? " " : "",
              parser->context ? parser->context : "");
 }
 
-static void read_document(struct conf_reader *reader, const struct conf_key *keys, void *target)
+static void read_conf_document(struct conf_reader *reader, const struct conf_key *keys,
+                               void *target)
 {
     yaml_node_t *root = yaml_document_get_root_node(&reader->document);
     if (!root) {
@@ -635,14 +642,14 @@ static void read_document(struct conf_reader *reader, const struct conf_key *key
     size_t cnt = (size_t)(reader->document.nodes.top - reader->document.nodes.start);
     reader->seen = calloc(cnt, sizeof(*reader->seen));
     if (reader->seen)
-        read_map(reader, (const struct conf_node *)(void *)root, keys, target);
+        read_conf_map(reader, (const struct conf_node *)(void *)root, keys, target);
     else
         conf_wrong(reader, (const struct conf_node *)(void *)root, "out of memory");
     free(reader->seen);
 }
 
-/* What stands behind a second "---" would be ignored in silence. */
-static void refuse_second(struct conf_reader *reader, yaml_parser_t *parser)
+/* Without this check everything after a second "---" would be ignored silently. */
+static void reject_second_document(struct conf_reader *reader, yaml_parser_t *parser)
 {
     if (!yaml_parser_load(parser, &reader->document)) {
         report_yaml(reader, parser);
@@ -650,15 +657,15 @@ static void refuse_second(struct conf_reader *reader, yaml_parser_t *parser)
     }
     const yaml_node_t *root = yaml_document_get_root_node(&reader->document);
     if (root) {
-        struct diag_place place = make_place(reader, root->start_mark);
+        struct diag_place place = make_conf_place(reader, root->start_mark);
         diag_add(reader->diag, DIAG_ERROR, &place,
-                 "a second document in this file; one is expected");
+                 "the file has a second YAML document; only one is allowed");
     }
     yaml_document_delete(&reader->document);
 }
 
-/* libyaml takes quadratic time over deeply nested brackets; no configuration has more than a
- * few. Brackets in comments and quotes do not count. */
+/* Return true if brackets outside comments and quotes are nested too deeply: libyaml takes
+ * quadratic time for them, and no configuration needs more than a few levels. */
 static bool is_too_deep(const char *text, size_t len, yaml_mark_t *mark)
 {
     int depth = 0;
@@ -697,7 +704,8 @@ enum err conf_parse(const char *path, const char *text, size_t len, const struct
     struct conf_reader reader = {
         .path = path, .text = text, .len = len, .arena = arena, .diag = diag};
 
-    size_t mark_len = file_bom_len(text, len); /* libyaml skips it, but counts it as a column */
+    size_t mark_len =
+        file_bom_len(text, len); /* libyaml skips the mark, but counts it as a column */
     text += mark_len;
     len -= mark_len;
     reader.text = text;
@@ -707,12 +715,13 @@ enum err conf_parse(const char *path, const char *text, size_t len, const struct
     yaml_parser_set_input_string(&parser, (const unsigned char *)text, len);
     yaml_mark_t deep;
     if (is_too_deep(text, len, &deep)) {
-        struct diag_place place = make_place(&reader, deep);
-        diag_add(diag, DIAG_ERROR, &place, "brackets nested deeper than %d", CONF_DEPTH_MAX);
+        struct diag_place place = make_conf_place(&reader, deep);
+        diag_add(diag, DIAG_ERROR, &place, "brackets are nested deeper than %d levels",
+                 CONF_DEPTH_MAX);
     } else if (yaml_parser_load(&parser, &reader.document)) {
-        read_document(&reader, keys, target);
+        read_conf_document(&reader, keys, target);
         yaml_document_delete(&reader.document);
-        refuse_second(&reader, &parser);
+        reject_second_document(&reader, &parser);
     } else {
         report_yaml(&reader, &parser);
     }
@@ -728,11 +737,7 @@ enum err conf_read(const char *path, const struct conf_key *keys, void *target,
     enum err err = file_read_text(path, CONF_FILE_MAX, &text, &len, NULL);
     if (err) {
         struct diag_place place = {.file = path};
-        diag_add(diag, DIAG_ERROR, &place, "cannot read this file: %s",
-                 err == ERR_ABSENT   ? "it does not exist"
-                 : err == ERR_DENIED ? "permission denied"
-                 : err == ERR_FORMAT ? "it is not a regular file"
-                                     : err_name(err));
+        diag_add(diag, DIAG_ERROR, &place, "cannot read this file: %s", file_problem(err));
         return ERR_CONFIG;
     }
     err = conf_parse(path, text, len, keys, target, arena, diag);

@@ -1,5 +1,5 @@
-/* The number kept is bounded: a binary file given as a zone yields one finding a line and
- * nobody reads 10,000. */
+/* The number of findings that are kept is bounded: a binary file that is configured as a zone
+ * has an error on each line. */
 #include "base/diag.h"
 
 #include "base/text.h"
@@ -13,7 +13,7 @@
 struct diag_item {
     struct diag_item *next;
     enum diag_level level;
-    struct diag_place place; /* its texts are copies */
+    struct diag_place place; /* with copies of its texts */
     const char *message;
     const char *help;
 };
@@ -52,7 +52,7 @@ void diag_fini(struct diag *diag)
     diag_init(diag);
 }
 
-/* Findings quote hostile files. */
+/* Copy text into the arena and sanitise it: findings quote hostile files. */
 static const char *copy_harmless(struct diag *diag, const char *text, size_t len)
 {
     char *copy = arena_copy(&diag->arena, text, len);
@@ -61,9 +61,10 @@ static const char *copy_harmless(struct diag *diag, const char *text, size_t len
     return copy;
 }
 
-static const char *format(struct diag *diag, const char *fmt, va_list args) PRINTF_LIKE(2, 0);
+static const char *format_finding(struct diag *diag, const char *fmt, va_list args)
+    PRINTF_LIKE(2, 0);
 
-static const char *format(struct diag *diag, const char *fmt, va_list args)
+static const char *format_finding(struct diag *diag, const char *fmt, va_list args)
 {
     char text[DIAG_MESSAGE_MAX];
     vsnprintf(text, sizeof(text), fmt, args);
@@ -90,8 +91,8 @@ void diag_add(struct diag *diag, enum diag_level level, const struct diag_place 
         return;
     va_list args;
     va_start(args, fmt);
-    *item =
-        (struct diag_item){.level = level, .place = *place, .message = format(diag, fmt, args)};
+    *item = (struct diag_item){
+        .level = level, .place = *place, .message = format_finding(diag, fmt, args)};
     va_end(args);
     if (place->file)
         item->place.file = copy_harmless(diag, place->file, strlen(place->file));
@@ -112,7 +113,7 @@ void diag_help(struct diag *diag, const char *fmt, ...)
         return;
     va_list args;
     va_start(args, fmt);
-    container_of(diag->tail, struct diag_item, next)->help = format(diag, fmt, args);
+    container_of(diag->tail, struct diag_item, next)->help = format_finding(diag, fmt, args);
     va_end(args);
 }
 
@@ -140,10 +141,10 @@ void diag_log(const struct diag *diag)
     }
 }
 
-/* Tabs stay, so that the caret lines up. */
+/* Tabs are copied, so that the caret lines up. */
 static void print_source(const struct diag_place *place, FILE *out, bool colour)
 {
-    /* A long line is shown from a little before the column on. */
+    /* a long line is printed from shortly before the column */
     size_t from = place->column > DIAG_TEXT_SHOWN / 2 ? place->column - DIAG_TEXT_SHOWN / 2 : 0;
     if (from > place->text_len)
         from = place->text_len;
@@ -153,8 +154,7 @@ static void print_source(const struct diag_place *place, FILE *out, bool colour)
     fwrite(place->text + from, 1, end - from, out);
     fprintf(out, "\n       | ");
     for (size_t i = from; i + 1 < place->column && i < end; i++)
-        if (((unsigned char)place->text[i] & 0xc0) !=
-            0x80) /* one column for a UTF-8 sequence */
+        if (((unsigned char)place->text[i] & 0xc0) != 0x80) /* one column per UTF-8 sequence */
             fputc(place->text[i] == '\t' ? '\t' : ' ', out);
     fprintf(out, colour ? "\033[1;32m^\033[0m\n" : "^\n");
 }
@@ -196,8 +196,9 @@ struct json *diag_to_json(const struct diag *diag)
     return list;
 }
 
-/* Levenshtein distance of two short words; anything long is simply far. */
-static size_t distance(const char *a, const char *b)
+/* Return the Levenshtein distance of two words, SIZE_MAX if one is too long to be a misspelled
+ * key. */
+static size_t edit_distance(const char *a, const char *b)
 {
     enum { WORD_MAX = 48 };
     size_t row[WORD_MAX + 1];
@@ -225,7 +226,7 @@ const char *diag_nearest(const char *word, const char *const *words)
     size_t best_distance = strlen(word) / 3 + 2;
 
     for (; *words; words++) {
-        size_t d = strcasecmp(word, *words) == 0 ? 0 : distance(word, *words);
+        size_t d = strcasecmp(word, *words) == 0 ? 0 : edit_distance(word, *words);
         if (d < best_distance) {
             best_distance = d;
             best = *words;

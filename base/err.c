@@ -1,4 +1,4 @@
-/* Names of the error codes and the one place where errno becomes one of them. */
+/* The only place that translates errno. */
 #include "base/err.h"
 
 #include <errno.h>

@@ -1,5 +1,5 @@
-/* One read into one buffer; the size is asked of the open file, never of its name a second
- * time. */
+/* Size and state are taken from the open descriptor: the path may lead to another file by then.
+ */
 #include "base/file.h"
 
 #include <errno.h>
@@ -11,8 +11,8 @@
 
 enum {
     READ_TRIES = 3,
-    QUIET_MS = 1000,   /* without a write: the file is complete */
-    STAMP_LATE_MS = 20 /* the kernel's stamps are those of its last tick */
+    QUIET_MS = 1000,   /* a file that was not modified for so long is complete */
+    STAMP_LATE_MS = 20 /* timestamps of the kernel lag by up to one tick */
 };
 
 static struct file_stamp make_stamp(const struct stat *st)
@@ -24,7 +24,7 @@ static struct file_stamp make_stamp(const struct stat *st)
                                            st->st_mtim.tv_nsec};
 }
 
-static enum err read_all(int fd, size_t size, char **data, size_t *len)
+static enum err read_to_end(int fd, size_t size, char **data, size_t *len)
 {
     char *buffer = malloc(size + 1);
     if (!buffer)
@@ -39,7 +39,7 @@ static enum err read_all(int fd, size_t size, char **data, size_t *len)
             return err_from_errno(errno);
         }
         if (n == 0)
-            break; /* the writer has cut it since */
+            break; /* truncated since fstat */
         got += (size_t)n;
     }
     buffer[got] = '\0';
@@ -48,7 +48,7 @@ static enum err read_all(int fd, size_t size, char **data, size_t *len)
     return ERR_OK;
 }
 
-static enum err judge(const struct stat *st, size_t max)
+static enum err check_regular_file(const struct stat *st, size_t max)
 {
     if (!S_ISREG(st->st_mode))
         return ERR_FORMAT;
@@ -61,18 +61,18 @@ static bool is_same_state(const struct stat *a, const struct stat *b)
            a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
 }
 
-/* What changes while it is read is read again: half of the one state and half of the other is
- * neither. */
+/* Read the file again if it changed meanwhile, so that the data is never a mix of two states.
+ */
 static enum err read_steady(int fd, size_t max, char **data, size_t *len, struct stat *st)
 {
     struct stat after;
 
     for (int i = 0; i < READ_TRIES; i++) {
         enum err err = lseek(fd, 0, SEEK_SET) == 0 && fstat(fd, st) == 0
-                           ? judge(st, max)
+                           ? check_regular_file(st, max)
                            : err_from_errno(errno);
         if (!err)
-            err = read_all(fd, (size_t)st->st_size, data, len);
+            err = read_to_end(fd, (size_t)st->st_size, data, len);
         if (err)
             return err;
         if (*len == (size_t)st->st_size && fstat(fd, &after) == 0 && is_same_state(st, &after))
@@ -82,14 +82,14 @@ static enum err read_steady(int fd, size_t max, char **data, size_t *len, struct
     return ERR_TIME;
 }
 
-static enum err read_state(const char *path, size_t max, char **data, size_t *len,
-                           struct stat *st)
+static enum err open_and_read(const char *path, size_t max, char **data, size_t *len,
+                              struct stat *st)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0)
         return err_from_errno(errno);
     struct stat is;
-    enum err err = fstat(fd, &is) == 0 ? judge(&is, max) : err_from_errno(errno);
+    enum err err = fstat(fd, &is) == 0 ? check_regular_file(&is, max) : err_from_errno(errno);
     if (!err)
         err = read_steady(fd, max, data, len, st);
     close(fd);
@@ -100,7 +100,7 @@ enum err file_read(const char *path, size_t max, char **data, size_t *len,
                    struct file_stamp *stamp)
 {
     struct stat st;
-    enum err err = read_state(path, max, data, len, &st);
+    enum err err = open_and_read(path, max, data, len, &st);
 
     if (!err && stamp)
         *stamp = make_stamp(&st);
@@ -111,7 +111,7 @@ enum err file_read_secret(const char *path, size_t max, char **data, size_t *len
                           bool *is_exposed)
 {
     struct stat st;
-    enum err err = read_state(path, max, data, len, &st);
+    enum err err = open_and_read(path, max, data, len, &st);
 
     if (err)
         return err;
@@ -122,7 +122,8 @@ enum err file_read_secret(const char *path, size_t max, char **data, size_t *len
     return ERR_CONFIG;
 }
 
-/* By the system's clock, since the stamps are; this daemon's may have been set. */
+/* Return the time since the last modification.  Timestamps follow the system clock, so
+ * now_wall_ms, which may be shifted, cannot be used. */
 static int64_t age_ms(const struct stat *st)
 {
     struct timespec now;
@@ -139,7 +140,8 @@ enum err file_settle(const char *path, unsigned *wait_ms)
         if (stat(path, &st) != 0)
             return err_from_errno(errno);
         int64_t age = age_ms(&st);
-        if (age < -STAMP_LATE_MS || age >= QUIET_MS) /* of a clock elsewhere, or old enough */
+        if (age < -STAMP_LATE_MS ||
+            age >= QUIET_MS) /* from another machine's clock, or old enough */
             return ERR_OK;
         unsigned rest_ms = (unsigned)util_min((size_t)(QUIET_MS - age), *wait_ms);
         if (rest_ms == 0)
@@ -176,7 +178,7 @@ enum err file_read_text(const char *path, size_t max, char **data, size_t *len,
     size_t mark_len = file_bom_len(text, *len);
     if (mark_len > 0) {
         *len -= mark_len;
-        memmove(text, text + mark_len, *len + 1); /* the NUL too */
+        memmove(text, text + mark_len, *len + 1); /* with the NUL */
     }
     *data = text;
     return ERR_OK;
@@ -187,11 +189,12 @@ const char *file_problem(enum err err)
     switch (err) {
     case ERR_ABSENT: return "there is no such file";
     case ERR_DENIED:
-        return "permission denied; the user that the daemon runs as must be able to read it";
-    case ERR_FORMAT: return "this is no regular text file (if it is UTF-16, save it as UTF-8)";
+        return "permission denied: the user that the daemon runs as must be able to read it";
+    case ERR_FORMAT: return "it is not a regular text file (if it is UTF-16, save it as UTF-8)";
     case ERR_LIMIT: return "the file is too large";
-    case ERR_TIME: return "it is being written; try again when it is complete";
-    case ERR_CONFIG: return "every user may write it, so it is not believed: chmod o-w";
+    case ERR_TIME: return "it is still being written: try again when it is complete";
+    case ERR_CONFIG:
+        return "every user may write it, so its contents cannot be trusted: chmod o-w";
     default: return err_name(err);
     }
 }

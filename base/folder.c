@@ -1,3 +1,4 @@
+/* Paths are resolved first: each folder on the real path is checked, not the links to it. */
 #define _GNU_SOURCE
 #include "base/folder.h"
 
@@ -11,9 +12,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Whether only root can change what this name stands for.  A sticky folder will do: other users
- * cannot replace root's files there. */
-static bool is_guarded(const char *path)
+/* Return true if only root can replace what is in the folder `path`.  Any user may create files
+ * in a sticky folder, but cannot replace those of root. */
+static bool is_root_guarded(const char *path)
 {
     struct stat st;
 
@@ -25,19 +26,19 @@ bool folder_is_root_only(const char *folder)
 {
     char path[PATH_MAX];
 
-    if (!realpath(folder, path) || !is_guarded("/"))
+    if (!realpath(folder, path) || !is_root_guarded("/"))
         return false;
     for (char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
         *slash = '\0';
-        bool is_right = is_guarded(path);
+        bool is_right = is_root_guarded(path);
         *slash = '/';
         if (!is_right)
             return false;
     }
-    return is_guarded(path);
+    return is_root_guarded(path);
 }
 
-/* The folder that `path` is in. */
+/* Get the folder that contains `path`. */
 static void find_parent(const char *path, char out[PATH_MAX])
 {
     snprintf(out, PATH_MAX, "%s", path);
@@ -52,8 +53,9 @@ static void find_parent(const char *path, char out[PATH_MAX])
         strcpy(out, ".");
 }
 
-/* By descriptor, so that it is the one that was made. */
-static enum err give_to(const char *path, const struct passwd *owner)
+/* Change the owner through a descriptor that follows no link, so that it is the folder just
+ * made. */
+static enum err give_folder_to(const char *path, const struct passwd *owner)
 {
     int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     bool is_given = fd >= 0 && fchown(fd, owner->pw_uid, owner->pw_gid) == 0;
@@ -78,15 +80,16 @@ enum err folder_make(const char *path, mode_t mode, const char *user, char *why,
     }
     find_parent(path, parent);
     if (geteuid() == 0 && access(parent, F_OK) == 0 && !folder_is_root_only(parent)) {
-        snprintf(why, size,
-                 "root makes no folder below one of another user (%s): make it, or set "
-                 "server.user",
-                 path);
+        snprintf(
+            why, size,
+            "%s: root does not create folders below a folder of another user: create it, or "
+            "set server.user",
+            path);
         return ERR_DENIED;
     }
     enum err err = mkdir(path, mode) == 0 || errno == EEXIST ? ERR_OK : err_from_errno(errno);
     if (!err && owner)
-        err = give_to(path, owner);
+        err = give_folder_to(path, owner);
     if (err)
         snprintf(why, size, "%s: %s", path, strerror(errno));
     return err;

@@ -1,5 +1,5 @@
-/* jansson does the work.  Names and zone lines may hold any byte, so texts are made UTF-8
- * before they go in: jansson refuses others. */
+/* A thin layer over jansson.  Names and zone lines may hold any octet, but jansson accepts
+ * UTF-8 only, so invalid octets are replaced first. */
 #include "base/json.h"
 
 #include "base/text.h"
@@ -11,8 +11,8 @@ enum { INDENT = 2, TEXT_FIRST = 256 };
 
 static const char replacement[] = "\xef\xbf\xbd";
 
-static json_t *in(const struct json *json) { return (json_t *)(uintptr_t)json; }
-static struct json *out(json_t *json) { return (struct json *)json; }
+static json_t *to_jansson(const struct json *json) { return (json_t *)(uintptr_t)json; }
+static struct json *from_jansson(json_t *json) { return (struct json *)json; }
 
 static json_t *new_text(const char *text)
 {
@@ -40,13 +40,13 @@ static json_t *new_text(const char *text)
     return made;
 }
 
-static _Thread_local uint64_t lost;
+static _Thread_local uint64_t dropped;
 
 /* Count a value that could not be made. */
 static struct json *count_made(json_t *made)
 {
-    lost += !made;
-    return out(made);
+    dropped += !made;
+    return from_jansson(made);
 }
 
 struct json *json_new_object(void) { return count_made(json_object()); }
@@ -54,76 +54,78 @@ struct json *json_new_list(void) { return count_made(json_array()); }
 
 void json_free(struct json **json)
 {
-    json_decref(in(*json));
+    json_decref(to_jansson(*json));
     *json = NULL;
 }
 
-/* ---- making ---- */
+/* ---- construction ---- */
 
-uint64_t json_dropped(void) { return lost; }
+uint64_t json_dropped(void) { return dropped; }
 
-/* Count a call that failed, which has dropped its value.  What is put into NULL is dropped
- * without being counted: the missing object was, or its maker wanted none. */
-static bool is_done(const struct json *into, int result)
+/* Count a call that failed and dropped its value.  Return true if it succeeded.  A value for a
+ * NULL container is dropped without being counted: the missing container was counted. */
+static bool count_dropped(const struct json *into, int result)
 {
-    lost += into && result != 0;
+    dropped += into && result != 0;
     return result == 0;
 }
 
-static void put(struct json *object, const char *key, json_t *value)
+static void put_value(struct json *object, const char *key, json_t *value)
 {
-    (void)is_done(object, json_object_set_new(in(object), key, value));
+    (void)count_dropped(object, json_object_set_new(to_jansson(object), key, value));
 }
 
-/* NULL when it could not be put. */
-static struct json *put_new(struct json *object, const char *key, json_t *value)
+/* Return the value, borrowed.  NULL if it was dropped. */
+static struct json *put_new_value(struct json *object, const char *key, json_t *value)
 {
-    return is_done(object, json_object_set_new(in(object), key, value)) ? out(value) : NULL;
+    return count_dropped(object, json_object_set_new(to_jansson(object), key, value))
+               ? from_jansson(value)
+               : NULL;
 }
 
 void json_put(struct json *object, const char *key, struct json *value)
 {
-    put(object, key, in(value));
+    put_value(object, key, to_jansson(value));
 }
 
 void json_put_text(struct json *object, const char *key, const char *text)
 {
-    put(object, key, new_text(text));
+    put_value(object, key, new_text(text));
 }
 
 void json_put_number(struct json *object, const char *key, int64_t number)
 {
-    put(object, key, json_integer(number));
+    put_value(object, key, json_integer(number));
 }
 
 void json_put_real(struct json *object, const char *key, double number)
 {
-    put(object, key, json_real(number));
+    put_value(object, key, json_real(number));
 }
 
 void json_put_bool(struct json *object, const char *key, bool value)
 {
-    put(object, key, json_boolean(value));
+    put_value(object, key, json_boolean(value));
 }
 
 struct json *json_put_object(struct json *object, const char *key)
 {
-    return put_new(object, key, json_object());
+    return put_new_value(object, key, json_object());
 }
 
 struct json *json_put_list(struct json *object, const char *key)
 {
-    return put_new(object, key, json_array());
+    return put_new_value(object, key, json_array());
 }
 
 void json_add(struct json *list, struct json *value)
 {
-    (void)is_done(list, json_array_append_new(in(list), in(value)));
+    (void)count_dropped(list, json_array_append_new(to_jansson(list), to_jansson(value)));
 }
 
 void json_add_text(struct json *list, const char *text)
 {
-    (void)is_done(list, json_array_append_new(in(list), new_text(text)));
+    (void)count_dropped(list, json_array_append_new(to_jansson(list), new_text(text)));
 }
 
 struct json *json_add_object(struct json *list)
@@ -134,27 +136,29 @@ struct json *json_add_object(struct json *list)
 struct json *json_insert_object(struct json *list, size_t index)
 {
     json_t *made = json_object();
-    return is_done(list, json_array_insert_new(in(list), index, made)) ? out(made) : NULL;
+    return count_dropped(list, json_array_insert_new(to_jansson(list), index, made))
+               ? from_jansson(made)
+               : NULL;
 }
 
 void json_truncate(struct json *list, size_t cnt)
 {
-    while (json_array_size(in(list)) > cnt)
-        (void)json_array_remove(in(list), json_array_size(in(list)) - 1);
+    while (json_array_size(to_jansson(list)) > cnt)
+        (void)json_array_remove(to_jansson(list), json_array_size(to_jansson(list)) - 1);
 }
 
 struct json *json_take(struct json *object, const char *key)
 {
-    json_t *found = json_incref(json_object_get(in(object), key));
-    (void)json_object_del(in(object), key);
-    return out(found);
+    json_t *found = json_incref(json_object_get(to_jansson(object), key));
+    (void)json_object_del(to_jansson(object), key);
+    return from_jansson(found);
 }
 
-/* ---- looking ---- */
+/* ---- lookup ---- */
 
 struct json *json_find(const struct json *object, const char *key)
 {
-    return out(json_object_get(in(object), key));
+    return from_jansson(json_object_get(to_jansson(object), key));
 }
 
 const char *json_get_text(const struct json *object, const char *key, const char *otherwise)
@@ -165,45 +169,49 @@ const char *json_get_text(const struct json *object, const char *key, const char
 
 int64_t json_get_number(const struct json *object, const char *key, int64_t otherwise)
 {
-    const json_t *value = in(json_find(object, key));
+    const json_t *value = to_jansson(json_find(object, key));
     return json_is_integer(value) ? json_integer_value(value) : otherwise;
 }
 
 double json_get_real(const struct json *object, const char *key, double otherwise)
 {
-    const json_t *value = in(json_find(object, key));
+    const json_t *value = to_jansson(json_find(object, key));
     return json_is_number(value) ? json_number_value(value) : otherwise;
 }
 
 bool json_get_bool(const struct json *object, const char *key, bool otherwise)
 {
-    const json_t *value = in(json_find(object, key));
+    const json_t *value = to_jansson(json_find(object, key));
     return json_is_boolean(value) ? json_boolean_value(value) : otherwise;
 }
 
 size_t json_count(const struct json *list)
 {
-    return json_is_array(in(list)) ? json_array_size(in(list)) : json_object_size(in(list));
+    return json_is_array(to_jansson(list)) ? json_array_size(to_jansson(list))
+                                           : json_object_size(to_jansson(list));
 }
 
 struct json *json_at(const struct json *list, size_t index)
 {
-    return out(json_array_get(in(list), index));
+    return from_jansson(json_array_get(to_jansson(list), index));
 }
 
 const char *json_key(const struct json *object, size_t index)
 {
     const char *key;
     json_t *value;
-    json_object_foreach(in(object), key, value)
+    json_object_foreach(to_jansson(object), key, value)
         if (index-- == 0)
             return key;
     return "";
 }
 
-const char *json_text(const struct json *value) { return json_string_value(in(value)); }
+const char *json_text(const struct json *value) { return json_string_value(to_jansson(value)); }
 
-bool json_has_keys(const struct json *value) { return json_typeof(in(value)) == JSON_OBJECT; }
+bool json_has_keys(const struct json *value)
+{
+    return json_typeof(to_jansson(value)) == JSON_OBJECT;
+}
 
 /* ---- text ---- */
 
@@ -213,7 +221,7 @@ void json_sanitise(char *text)
     unsigned code;
 
     text_sanitise(text, strlen(text), "");
-    /* what stands behind a backslash is passed over with it, another backslash too */
+    /* skip both characters of an escape, since the second may be a backslash */
     for (char *p = strchr(text, '\\'); p && p[1]; p = strchr(p + 2, '\\'))
         if (strchr("bfnrt", p[1]))
             memcpy(p, "  ", 2);
@@ -222,18 +230,18 @@ void json_sanitise(char *text)
             memcpy(p + 2, "fffd", 4);
 }
 
-/* jansson's reader (2.14) does not notice when the buffer of a text cannot grow: it loses an
- * octet, the quote at the end for one, and goes past its buffers.  So it never sees a failure:
- * what malloc refuses comes from a reserve, and then the result is dropped as a whole.
+/* The parser of jansson 2.14 does not notice when a string buffer cannot grow: it loses an
+ * octet, perhaps the closing quote, and reads past its buffers.  So the parser never sees a
+ * failed allocation: a reserve replaces malloc then, and json_read discards the result.
  * Lifetime: a call of json_read. */
 static _Thread_local struct {
-    char *at; /* NULL: nothing is being read */
+    char *at; /* NULL: no call is active */
     size_t used, size;
 } reserve;
 
 enum { RESERVE_PER_OCTET = 128, RESERVE_LEAST = 4096, RESERVE_ALIGN = 16 };
 
-static void *allocate(size_t size)
+static void *allocate_json_memory(size_t size)
 {
     void *at = malloc(size);
     size_t wanted = (size + RESERVE_ALIGN - 1) & ~(size_t)(RESERVE_ALIGN - 1);
@@ -245,7 +253,7 @@ static void *allocate(size_t size)
     return at;
 }
 
-static void release(void *at)
+static void free_json_memory(void *at)
 {
     bool is_reserve =
         reserve.at && (char *)at >= reserve.at && (char *)at < reserve.at + reserve.size;
@@ -255,11 +263,11 @@ static void release(void *at)
 
 __attribute__((constructor)) static void use_reserve(void)
 {
-    json_set_alloc_funcs(allocate, release);
+    json_set_alloc_funcs(allocate_json_memory, free_json_memory);
 }
 
-/* NULL: `error` tells, or there is no memory. */
-static json_t *load(const char *text, size_t len, json_error_t *error)
+/* Parse.  NULL: `error` has the reason, out of memory included. */
+static json_t *load_json(const char *text, size_t len, json_error_t *error)
 {
     reserve.size = RESERVE_PER_OCTET * len + RESERVE_LEAST;
     reserve.used = 0;
@@ -271,7 +279,7 @@ static json_t *load(const char *text, size_t len, json_error_t *error)
         snprintf(error->text, sizeof(error->text), "out of memory");
         error->position = 0;
         error->text[sizeof(error->text) - 1] =
-            json_error_out_of_memory; /* as jansson keeps it */
+            json_error_out_of_memory; /* jansson's encoding */
     }
     free(reserve.at);
     reserve.at = NULL;
@@ -281,20 +289,20 @@ static json_t *load(const char *text, size_t len, json_error_t *error)
 enum err json_read(const char *text, size_t len, struct json **result, char *why, size_t size)
 {
     json_error_t error = {0};
-    json_t *read = load(text, len, &error);
+    json_t *read = load_json(text, len, &error);
 
     if (!read) {
         bool is_memory = json_error_code(&error) == json_error_out_of_memory;
         snprintf(why, size, "%s, at octet %d", error.text, error.position);
         return is_memory ? ERR_NOMEM : ERR_FORMAT;
     }
-    *result = out(read);
+    *result = from_jansson(read);
     return ERR_OK;
 }
 
 size_t json_size(const struct json *json)
 {
-    return json ? json_dumpb(in(json), NULL, 0, JSON_COMPACT | JSON_ENCODE_ANY) : 0;
+    return json ? json_dumpb(to_jansson(json), NULL, 0, JSON_COMPACT | JSON_ENCODE_ANY) : 0;
 }
 
 struct text {
@@ -303,11 +311,11 @@ struct text {
     bool has_failed;
 };
 
-static int append(const char *part, size_t len, void *data)
+static int append_json_text(const char *part, size_t len, void *data)
 {
     struct text *t = data;
 
-    if (t->len + len >= t->size) { /* and room for the NUL */
+    if (t->len + len >= t->size) { /* leave room for the NUL */
         size_t size = util_max(2 * t->size, t->len + len + 1);
         char *larger = realloc(t->at, size);
         if (!larger) {
@@ -322,14 +330,15 @@ static int append(const char *part, size_t len, void *data)
     return 0;
 }
 
-/* jansson's own buffer will not do: json_dumps goes on when it had no memory for a key. */
+/* json_dumps cannot be used: it continues when it had no memory for a key. */
 char *json_write(const struct json *json, bool is_wide)
 {
     size_t flags = is_wide ? JSON_INDENT(INDENT) : JSON_COMPACT;
     struct text t = {.at = malloc(TEXT_FIRST), .size = TEXT_FIRST};
 
     if (!json || !t.at ||
-        json_dump_callback(in(json), append, &t, flags | JSON_ENCODE_ANY) != 0 ||
+        json_dump_callback(to_jansson(json), append_json_text, &t, flags | JSON_ENCODE_ANY) !=
+            0 ||
         t.has_failed) {
         free(t.at);
         return NULL;

@@ -1,5 +1,5 @@
-/* A line is put together and written at once, so that lines of several threads never
- * mix.  A reader that does not read costs lines, and never time: workers write them too. */
+/* Each line is one write, so that lines of several threads never mix.  Workers log too, so a
+ * reader that does not read must not block them: lines are dropped instead. */
 #include "base/log.h"
 
 #include <limits.h>
@@ -12,13 +12,13 @@
 #include "base/now.h"
 #include "base/text.h"
 
-static enum log_level wanted = LOG_LEVEL_INFO;
-static enum log_format shape = LOG_FORMAT_TEXT;
+static enum log_level max_level = LOG_LEVEL_INFO;
+static enum log_format line_format = LOG_FORMAT_TEXT;
 
 void log_set(enum log_level level, enum log_format format)
 {
-    wanted = level;
-    shape = format;
+    max_level = level;
+    line_format = format;
 }
 
 const char *log_level_name(enum log_level level)
@@ -27,20 +27,19 @@ const char *log_level_name(enum log_level level)
     return names[level];
 }
 
-static size_t print_text(char *line, size_t size, enum log_level level, const char *when,
-                         const char *message)
+static size_t format_text_line(char *line, size_t size, enum log_level level, const char *when,
+                               const char *message)
 {
-    static const int priorities[] = {3, 4, 6,
-                                     7}; /* of syslog(3), what sd-daemon(3) prefixes mean */
+    static const int priorities[] = {3, 4, 6, 7}; /* of syslog(3), as sd-daemon(3) wants them */
     int len = getenv("JOURNAL_STREAM")
                   ? snprintf(line, size, "<%d>%s\n", priorities[level], message)
                   : snprintf(line, size, "%s %-7s %s\n", when, log_level_name(level), message);
     return (size_t)len;
 }
 
-/* Of a message that is harmless: UTF-8 without control characters. */
-static size_t print_json(char *line, size_t size, enum log_level level, const char *when,
-                         const char *message)
+/* `message` is sanitised, so that only quotes and backslashes need escapes. */
+static size_t format_json_line(char *line, size_t size, enum log_level level, const char *when,
+                               const char *message)
 {
     size_t len =
         (size_t)snprintf(line, size, "{\"time\":\"%s\",\"level\":\"%s\",\"message\":\"", when,
@@ -54,7 +53,7 @@ static size_t print_json(char *line, size_t size, enum log_level level, const ch
     return len + 3;
 }
 
-/* ---- the last lines ---- */
+/* ---- recent lines ---- */
 
 /* Lifetime: process. */
 static struct {
@@ -63,7 +62,7 @@ static struct {
     uint64_t cnt;
 } kept = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
-static void keep(enum log_level level, int64_t when_ms, const char *message)
+static void keep_recent_line(enum log_level level, int64_t when_ms, const char *message)
 {
     pthread_mutex_lock(&kept.lock);
     struct log_kept *k = &kept.at[kept.cnt++ % LOG_KEPT];
@@ -85,42 +84,44 @@ size_t log_last(size_t cnt, void (*show)(void *data, const struct log_kept *line
 
 /* ---- writing ---- */
 
-/* A pipe that can be written to takes PIPE_BUF octets at least without waiting. */
+/* A pipe that polls as writable accepts PIPE_BUF octets without blocking. */
 enum { MESSAGE_MAX = 2000, SHAPE_MAX = 90 };
-_Static_assert(2 * MESSAGE_MAX + SHAPE_MAX <= PIPE_BUF, "a line with each octet escaped");
+_Static_assert(2 * MESSAGE_MAX + SHAPE_MAX <= PIPE_BUF,
+               "a line must fit with each octet escaped");
 
 /* Lifetime: process. */
 static struct {
     pthread_mutex_t lock;
-    uint64_t lost; /* lines since the last that was written */
+    uint64_t dropped; /* lines since the last one written */
 } writing = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 static bool write_line(enum log_level level, const char *when, const char *message)
 {
     struct pollfd ready = {.fd = STDERR_FILENO, .events = POLLOUT};
-    char line[PIPE_BUF]; /* a line is wanted most when there is no memory */
+    char line[PIPE_BUF]; /* on the stack: logging must work without memory */
 
     if (poll(&ready, 1, 0) != 1 || !(ready.revents & POLLOUT))
         return false;
-    size_t len = shape == LOG_FORMAT_JSON
-                     ? print_json(line, sizeof(line), level, when, message)
-                     : print_text(line, sizeof(line), level, when, message);
+    size_t len = line_format == LOG_FORMAT_JSON
+                     ? format_json_line(line, sizeof(line), level, when, message)
+                     : format_text_line(line, sizeof(line), level, when, message);
     return write(STDERR_FILENO, line, len) == (ssize_t)len;
 }
 
-/* The lines that were lost before are told of first. */
-static void write_or_lose(enum log_level level, const char *when, const char *message)
+/* Report dropped lines before the next one that can be written. */
+static void write_or_drop(enum log_level level, const char *when, const char *message)
 {
-    char told[80];
+    char notice[80];
 
     pthread_mutex_lock(&writing.lock);
-    if (writing.lost > 0) {
-        snprintf(told, sizeof(told), "%llu lines before this one could not be written",
-                 (unsigned long long)writing.lost);
-        if (write_line(LOG_LEVEL_WARNING, when, told))
-            writing.lost = 0;
+    if (writing.dropped > 0) {
+        snprintf(notice, sizeof(notice),
+                 "%llu log lines were dropped: stderr did not accept them",
+                 (unsigned long long)writing.dropped);
+        if (write_line(LOG_LEVEL_WARNING, when, notice))
+            writing.dropped = 0;
     }
-    writing.lost += writing.lost > 0 || !write_line(level, when, message);
+    writing.dropped += writing.dropped > 0 || !write_line(level, when, message);
     pthread_mutex_unlock(&writing.lock);
 }
 
@@ -130,14 +131,14 @@ void log_line(enum log_level level, const char *fmt, ...)
     char when[NOW_TEXT_MAX];
     va_list args;
 
-    if (level > wanted)
+    if (level > max_level)
         return;
     va_start(args, fmt);
     vsnprintf(message, sizeof(message), fmt, args);
     va_end(args);
-    text_sanitise(message, strlen(message), ""); /* one line stays one */
+    text_sanitise(message, strlen(message), ""); /* no line breaks */
     int64_t now_ms = now_wall_ms();
     now_print(now_ms, when);
-    keep(level, now_ms, message);
-    write_or_lose(level, when, message);
+    keep_recent_line(level, now_ms, message);
+    write_or_drop(level, when, message);
 }

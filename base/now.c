@@ -1,5 +1,5 @@
-/* clock_gettime behind one offset, so that a class or a test owns the date without moving the
- * machine's. */
+/* The wall clock is the system's plus an offset, so that a class or a test sets the date of
+ * this process without touching the system's. */
 #include "base/now.h"
 
 #include <stdatomic.h>
@@ -7,7 +7,7 @@
 
 static _Atomic int64_t wall_offset_ms;
 
-static uint64_t frozen_us; /* what a test has made of the time; 0: time runs */
+static uint64_t frozen_us; /* both clocks of a test; 0: they run */
 
 static int64_t read_us(clockid_t id)
 {
@@ -51,7 +51,7 @@ enum err now_read(const char *text, int64_t *ms)
     if (!rest)
         return ERR_FORMAT;
     int64_t part_ms = 0;
-    if (*rest == '.') { /* digits beyond those of milliseconds do not count */
+    if (*rest == '.') { /* digits below a millisecond are ignored */
         int64_t worth = 100;
         for (rest++; *rest >= '0' && *rest <= '9'; rest++, worth /= 10)
             part_ms += worth * (*rest - '0');

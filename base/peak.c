@@ -1,3 +1,4 @@
+/* free() returns only the top of the heap to the system; malloc_trim(3) also returns holes. */
 #include "base/peak.h"
 
 #include <malloc.h>

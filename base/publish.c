@@ -1,9 +1,9 @@
-/* Why not a read-write lock: a worker would touch a shared line for every batch.  Here it loads
- * one pointer that changes on a reload only, and stores to its own cell. */
+/* A read-write lock would make every worker write to a shared cache line per batch.  Here a
+ * worker loads a pointer that changes on reload only, and stores to its own cell. */
 #include "base/publish.h"
 
 struct publish_version {
-    struct publish_version *next; /* in `retired` */
+    struct publish_version *next; /* in the list `retired` */
     uint64_t number;
     void *data;
     void (*free_data)(void *data);
@@ -19,7 +19,7 @@ void publish_init(struct publish *publish, size_t worker_cnt)
         atomic_init(&publish->acked[i], 0);
 }
 
-static void free_version(struct publish_version *version)
+static void free_publish_version(struct publish_version *version)
 {
     version->free_data(version->data);
     free(version);
@@ -33,7 +33,7 @@ enum err publish_put(struct publish *publish, void *data, void (*free_data)(void
         return ERR_NOMEM;
     *version = (struct publish_version){
         .number = old ? old->number + 1 : 1, .data = data, .free_data = free_data};
-    /* release: a worker that sees the pointer sees the finished version behind it */
+    /* release: a worker that sees the pointer also sees the complete version */
     atomic_store_explicit(&publish->current, version, memory_order_release);
     if (old) {
         old->next = publish->retired;
@@ -48,7 +48,7 @@ void *publish_take(struct publish *publish, size_t worker)
         atomic_load_explicit(&publish->current, memory_order_acquire);
     if (!version)
         return NULL;
-    /* release: reads of the version before happen before main frees it */
+    /* release: this worker's reads of the previous version precede its free by main */
     atomic_store_explicit(&publish->acked[worker], version->number, memory_order_release);
     return version->data;
 }
@@ -74,7 +74,7 @@ size_t publish_collect(struct publish *publish)
         struct publish_version *version = *link;
         if (version->number < oldest_used) {
             *link = version->next;
-            free_version(version);
+            free_publish_version(version);
         } else {
             link = &version->next;
             waiting++;
@@ -88,11 +88,11 @@ void publish_fini(struct publish *publish)
     while (publish->retired) {
         struct publish_version *version = publish->retired;
         publish->retired = version->next;
-        free_version(version);
+        free_publish_version(version);
     }
     struct publish_version *current =
         atomic_load_explicit(&publish->current, memory_order_relaxed);
     if (current)
-        free_version(current);
+        free_publish_version(current);
     atomic_store_explicit(&publish->current, NULL, memory_order_relaxed);
 }

@@ -1,5 +1,5 @@
-/* A generator of our own would have a state that outputs give away (CVE-2025-40780); the
- * system's costs a call for every 64 numbers. */
+/* The state of a non-cryptographic generator can be derived from its output (CVE-2025-40780).
+ * The system's generator is safe, at the cost of one call per 64 numbers. */
 #include "base/rng.h"
 
 #include <sys/random.h>
@@ -13,8 +13,7 @@ void rng_init_seeded(struct rng *rng, uint64_t seed)
     *rng = (struct rng){.state = seed, .is_seeded = true};
 }
 
-/* splitmix64 */
-static uint64_t step(uint64_t *state)
+static uint64_t splitmix64(uint64_t *state)
 {
     uint64_t z = (*state += 0x9e3779b97f4a7c15U);
     z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9U;
@@ -22,11 +21,11 @@ static uint64_t step(uint64_t *state)
     return z ^ (z >> 31);
 }
 
-static void fill(struct rng *rng)
+static void fill_rng_buffer(struct rng *rng)
 {
     if (rng->is_seeded) {
         for (size_t i = 0; i < RNG_BUFFER; i += 8) {
-            uint64_t word = step(&rng->state);
+            uint64_t word = splitmix64(&rng->state);
             memcpy(rng->buffer + i, &word, 8);
         }
     } else {
@@ -35,11 +34,11 @@ static void fill(struct rng *rng)
     rng->left = RNG_BUFFER;
 }
 
-/* What has been given out is wiped: it is of no use to who reads memory later. */
-static void take(struct rng *rng, void *out, size_t len)
+/* Used octets are wiped, so that a later memory disclosure does not reveal past numbers. */
+static void draw_octets(struct rng *rng, void *out, size_t len)
 {
     if (rng->left < len)
-        fill(rng);
+        fill_rng_buffer(rng);
     uint8_t *from = rng->buffer + RNG_BUFFER - rng->left;
     memcpy(out, from, len);
     memset(from, 0, len);
@@ -49,18 +48,18 @@ static void take(struct rng *rng, void *out, size_t len)
 uint16_t rng_u16(struct rng *rng)
 {
     uint16_t value;
-    take(rng, &value, sizeof(value));
+    draw_octets(rng, &value, sizeof(value));
     return value;
 }
 
 uint32_t rng_u32(struct rng *rng)
 {
     uint32_t value;
-    take(rng, &value, sizeof(value));
+    draw_octets(rng, &value, sizeof(value));
     return value;
 }
 
-/* The product keeps every number equally likely to one part in 2^32 / limit. */
+/* The upper half of the product: its bias is below limit / 2^32. */
 uint32_t rng_below(struct rng *rng, uint32_t limit)
 {
     return (uint32_t)(((uint64_t)rng_u32(rng) * limit) >> 32);

@@ -1,4 +1,4 @@
-/* Octet by octet: what it is given is short. */
+/* Simple rather than fast: texts that are shown are short. */
 #include "base/text.h"
 
 #include <stdbool.h>
