@@ -112,6 +112,18 @@ bool dname_is_under(const uint8_t *name, const uint8_t *parent)
            dname_is_equal(dname_suffix(name, parent_labels), parent);
 }
 
+size_t dname_substitute(const uint8_t *name, const uint8_t *owner, const uint8_t *target,
+                        uint8_t out[DNAME_MAX])
+{
+    size_t prefix_len = dname_len(name) - dname_len(owner), target_len = dname_len(target);
+
+    if (prefix_len + target_len > DNAME_MAX)
+        return 0;
+    memcpy(out, name, prefix_len);
+    memcpy(out + prefix_len, target, target_len);
+    return prefix_len + target_len;
+}
+
 static int compare_label(const uint8_t *a, const uint8_t *b)
 {
     unsigned shorter = *a < *b ? *a : *b;

@@ -48,6 +48,12 @@ static inline bool dname_is_same(const uint8_t *a, const uint8_t *b, size_t len)
 /* Return true if `name` is `parent` or a subdomain of it. */
 bool dname_is_under(const uint8_t *name, const uint8_t *parent);
 
+/* Replace `owner`, an ancestor of `name`, by `target` at the end of `name`, as a DNAME does
+ * (RFC 6672 2.2), and write the result to `out`.  Return its octets; 0 if it would exceed
+ * DNAME_MAX (YXDOMAIN), then `out` is left alone.  `out` must not overlap the other names. */
+size_t dname_substitute(const uint8_t *name, const uint8_t *owner, const uint8_t *target,
+                        uint8_t out[DNAME_MAX]);
+
 /* Compare two checked names in canonical order (RFC 4034 6.1).  Return <0, 0 or >0. */
 int dname_compare(const uint8_t *a, const uint8_t *b);
 

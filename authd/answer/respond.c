@@ -312,28 +312,23 @@ static void put_dname(struct answer *a, const struct outcome *o)
 /* RFC 6672 3.1: the DNAME, and a CNAME made from it; false when the chain ends here. */
 static bool redirect(struct answer *a, const struct outcome *o)
 {
-    uint8_t target[DNAME_MAX + 1];
-    const uint8_t *suffix = rrset_first(o->set).rdata;
-    size_t prefix_len = a->name->at[o->node->labels];
-    size_t suffix_len = dname_len(suffix);
+    uint8_t target[DNAME_MAX];
+    /* the labels below the DNAME keep the case they were asked in */
+    const uint8_t *asked =
+        a->name == &a->ex->name ? message_qname(&a->ex->query) : a->name->lower;
+    size_t len = dname_substitute(asked, o->node->name, rrset_first(o->set).rdata, target);
 
     put_dname(a, o);
     if (a->use_cnt < ARRAY_LEN(a->uses))
         a->uses[a->use_cnt++] = (struct dname_use){.node = o->node,
                                                    .len = (uint8_t)(a->name->at[0] + 1),
-                                                   .prefix_len = (uint8_t)prefix_len};
-    if (prefix_len + suffix_len > DNAME_MAX) {
+                                                   .prefix_len = a->name->at[o->node->labels]};
+    if (len == 0) {
         a->rcode = RRTYPE_RCODE_YXDOMAIN;
         return false;
     }
-    /* the labels in front keep the case they were asked in */
-    const uint8_t *asked =
-        a->name == &a->ex->name ? message_qname(&a->ex->query) : a->name->lower;
-    memcpy(target, asked, prefix_len);
-    memcpy(target + prefix_len, suffix, suffix_len);
     if (builder_record(&a->ex->out, MESSAGE_ANSWER, own(a, a->name->labels), RRTYPE_CNAME,
-                       RRTYPE_CLASS_IN, o->set->ttl, target,
-                       prefix_len + suffix_len) != ERR_OK) {
+                       RRTYPE_CLASS_IN, o->set->ttl, target, len) != ERR_OK) {
         a->is_full = true;
         return false;
     }

@@ -254,25 +254,22 @@ static bool follow_dname_rrset(struct walk *w, const struct rrset *set, uint32_t
                                unsigned labels)
 {
     const uint8_t *owner = dname_suffix(w->name, labels);
-    const uint8_t *target = rrset_first(set).rdata;
-    size_t head = dname_len(w->name) - dname_len(owner), tail = dname_len(target);
     uint8_t made[DNAME_MAX];
+    size_t len = dname_substitute(w->name, owner, rrset_first(set).rdata, made);
 
     write_dname_once(w, owner, set, ttl);
-    if (head + tail > DNAME_MAX) {
+    if (len == 0) {
         finish_walk(w, RRTYPE_RCODE_YXDOMAIN);
         return false;
     }
-    memcpy(made, w->name, head);
-    memcpy(made + head, target, tail);
-    const uint8_t *name = arena_copy(w->arena, made, head + tail);
+    const uint8_t *name = arena_copy(w->arena, made, len);
     if (!name) {
         fail_walk(w, EDNS_EDE_OTHER, "out of memory");
         return false;
     }
     w->is_full |=
         builder_record(&w->ex->out, MESSAGE_ANSWER, owner_in_answer(w, w->name), RRTYPE_CNAME,
-                       RRTYPE_CLASS_IN, ttl, name, head + tail) != ERR_OK;
+                       RRTYPE_CLASS_IN, ttl, name, len) != ERR_OK;
     return continue_at(w, name);
 }
 

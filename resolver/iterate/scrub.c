@@ -306,20 +306,6 @@ static uint16_t find_dname_owner(const struct scrubbing *s, const uint8_t *name)
                         MESSAGE_ANSWER);
 }
 
-/* RFC 6672 2.2: put the DNAME's target in the place of its owner. */
-static const uint8_t *substitute(struct scrubbing *s, const uint8_t *name, const uint8_t *owner,
-                                 const uint8_t *target)
-{
-    size_t head = dname_len(name) - dname_len(owner), tail = dname_len(target);
-    uint8_t made[DNAME_MAX];
-
-    if (head + tail > DNAME_MAX)
-        return NULL;
-    memcpy(made, name, head);
-    memcpy(made + head, target, tail);
-    return arena_copy(s->arena, made, head + tail);
-}
-
 /* The DNAME of that owner, if the chain has it already: one that leads below itself is met
  * again, and need not be written out again. */
 static struct rrset *find_in_chain(const struct scrub *out, const uint8_t *owner)
@@ -336,6 +322,7 @@ static enum err follow_dname(struct scrubbing *s, uint16_t owner, const uint8_t 
                              bool *is_end)
 {
     const uint8_t *owner_name = name_of(s, owner);
+    uint8_t made[DNAME_MAX];
     enum err err = ERR_OK;
 
     if (!owner_name)
@@ -348,9 +335,10 @@ static enum err follow_dname(struct scrubbing *s, uint16_t owner, const uint8_t 
     if (set->cnt != 1)
         return ERR_FORMAT;
     add_to_chain(s->out, owner_name, set);
-    const uint8_t *next = substitute(s, *name, owner_name, rrset_first(set).rdata);
+    size_t len = dname_substitute(*name, owner_name, rrset_first(set).rdata, made);
+    const uint8_t *next = len ? arena_copy(s->arena, made, len) : NULL;
     if (!next)
-        return ERR_OK; /* YXDOMAIN: whoever uses the DNAME finds that out */
+        return ERR_OK; /* YXDOMAIN: `answer` finds that out when it uses the DNAME */
     *name = next;
     *is_end = false;
     return ERR_OK;

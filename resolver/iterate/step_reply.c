@@ -128,13 +128,10 @@ static enum err keep_synthesised(struct task *task, const struct scrub *scrub,
     if (scrub->chain_cnt == 0 || first->set->type != RRTYPE_DNAME ||
         dname_is_equal(first->owner, name))
         return ERR_OK;
-    size_t head = dname_len(name) - dname_len(first->owner);
-    struct rrset_record target = rrset_first(first->set);
-    if (head + target.len > DNAME_MAX)
+    size_t len = dname_substitute(name, first->owner, rrset_first(first->set).rdata, made);
+    if (len == 0)
         return ERR_OK; /* YXDOMAIN */
-    memcpy(made, name, head);
-    memcpy(made + head, target.rdata, target.len);
-    struct rrset_record record = {.rdata = made, .len = (uint16_t)(head + target.len)};
+    struct rrset_record record = {.rdata = made, .len = (uint16_t)len};
     struct rrset *set = arena_alloc(&task->engine->scratch, rrset_room(&record, 1));
     if (!set || rrset_pack(RRTYPE_CNAME, first->set->ttl, &record, 1, set) != ERR_OK)
         return ERR_NOMEM;

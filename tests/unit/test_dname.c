@@ -217,6 +217,55 @@ static void shares(void **state)
     }
 }
 
+/* The table of RFC 6672 2.2 and more: labels below the owner stay, and keep their case. */
+static void owner_is_substituted(void **state)
+{
+    static const struct {
+        const char *name, *owner, *target, *result;
+    } cases[] = {
+        {"a.example.com.", "example.com.", "example.net.", "a.example.net."},
+        {"a.b.example.com.", "example.com.", "example.net.", "a.b.example.net."},
+        {"A.B.EXAMPLE.com.", "example.com.", "x.com.", "A.B.x.com."},
+        {"foo.example.com.", "example.com.", ".", "foo."},
+        {"a.b.", ".", "test.", "a.b.test."},
+        {"a.x.test.", "x.test.", "x.x.test.", "a.x.x.test."},
+    };
+    uint8_t name[DNAME_MAX], owner[DNAME_MAX], target[DNAME_MAX], out[DNAME_MAX];
+    char text[DNAME_TEXT_MAX];
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        size_t len =
+            dname_substitute(unit_name(cases[i].name, name), unit_name(cases[i].owner, owner),
+                             unit_name(cases[i].target, target), out);
+        assert_int_equal(len, dname_check(out, len));
+        dname_text_print(out, text);
+        assert_string_equal(text, cases[i].result);
+    }
+}
+
+/* A result of 255 octets is a name; one of 256 is YXDOMAIN and writes nothing. */
+static void substitution_keeps_the_limit(void **state)
+{
+    uint8_t name[DNAME_MAX], owner[DNAME_MAX], target[DNAME_MAX], out[DNAME_MAX];
+    size_t at = 0;
+    (void)state;
+    for (unsigned i = 0; i < 3; i++, at += 64) {
+        target[at] = 63;
+        memset(target + at + 1, 'a', 63);
+    }
+    unit_name("example.com.", owner);
+    target[at] = 59; /* the fourth label makes it a name of 253 octets */
+    memset(target + at + 1, 'b', 59);
+    target[at + 60] = 0;
+    unit_name("a.example.com.", name);
+    assert_int_equal(dname_substitute(name, owner, target, out), DNAME_MAX);
+    assert_int_equal(dname_check(out, sizeof(out)), DNAME_MAX);
+    memset(out, 0xee, sizeof(out));
+    unit_name("ab.example.com.", name);
+    assert_int_equal(dname_substitute(name, owner, target, out), 0);
+    assert_int_equal(out[0], 0xee);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -227,6 +276,8 @@ int main(void)
         cmocka_unit_test(parts_agree_with_the_whole),
         cmocka_unit_test(pointers_only_lead_backwards),
         cmocka_unit_test(shares),
+        cmocka_unit_test(owner_is_substituted),
+        cmocka_unit_test(substitution_keeps_the_limit),
     };
     hash_init();
     return cmocka_run_group_tests(tests, NULL, NULL);
