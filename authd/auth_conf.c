@@ -1,5 +1,5 @@
-/* One broken zone must not take the others down, and a broken edit must not take its own zone
- * down. */
+/* A zone file with errors must not affect other zones, and an edit with errors must not take
+ * its own zone out of service. */
 #include "authd/auth_conf.h"
 
 #include <dirent.h>
@@ -16,8 +16,8 @@
 enum {
     SUFFIX_LEN = 5, /* ".zone" */
     PROGRESS_MS = 2000,
-    WAIT_MS = 5000, /* of one loading, for files that are being written */
-    LOADS_MAX = 3   /* of one zone, while its files change */
+    WAIT_MS = 5000, /* per load of all zones, for files that are being written */
+    LOADS_MAX = 3   /* per zone, while its files change */
 };
 
 struct numbered {
@@ -113,7 +113,7 @@ static const struct conf_key keys[] = {
     {.name = NULL},
 };
 
-static struct auth_conf *new_conf(void)
+static struct auth_conf *new_auth_conf(void)
 {
     struct auth_conf *conf = calloc(1, sizeof(*conf));
     if (conf) {
@@ -124,7 +124,7 @@ static struct auth_conf *new_conf(void)
     return conf;
 }
 
-static enum err keep_if_right(enum err err, struct auth_conf *conf, struct auth_conf **out)
+static enum err finish_auth_conf(enum err err, struct auth_conf *conf, struct auth_conf **out)
 {
     if (err)
         auth_conf_free(&conf);
@@ -135,20 +135,20 @@ static enum err keep_if_right(enum err err, struct auth_conf *conf, struct auth_
 
 enum err auth_conf_read(const char *path, struct diag *diag, struct auth_conf **out)
 {
-    struct auth_conf *conf = new_conf();
+    struct auth_conf *conf = new_auth_conf();
     if (!conf)
         return ERR_NOMEM;
-    return keep_if_right(conf_read(path, keys, conf, &conf->arena, diag), conf, out);
+    return finish_auth_conf(conf_read(path, keys, conf, &conf->arena, diag), conf, out);
 }
 
 enum err auth_conf_parse(const char *path, const char *text, size_t len, struct diag *diag,
                          struct auth_conf **out)
 {
-    struct auth_conf *conf = new_conf();
+    struct auth_conf *conf = new_auth_conf();
     if (!conf)
         return ERR_NOMEM;
-    return keep_if_right(conf_parse(path, text, len, keys, conf, &conf->arena, diag), conf,
-                         out);
+    return finish_auth_conf(conf_parse(path, text, len, keys, conf, &conf->arena, diag), conf,
+                            out);
 }
 
 void auth_conf_free(struct auth_conf **conf)
@@ -161,38 +161,37 @@ void auth_conf_free(struct auth_conf **conf)
 
 /* ---- zones ---- */
 
-static bool is_same_file(const struct zone *zone, const struct auth_conf_zone *wanted)
+static bool is_file_unchanged(const struct zone *zone, const struct auth_conf_zone *wanted)
 {
     return zone->is_loaded && zone->file_cnt > 0 &&
            strcmp(zone->files[0].path, wanted->file) == 0 && !zone_is_outdated(zone);
 }
 
-/* What is served for a zone whose file cannot be: the version before, or nothing but SERVFAIL.
- */
-static enum err fall_back(const struct auth_conf_zone *wanted, struct zone *old,
-                          const char *name, enum err why, struct zone **out)
+/* Serve the previous version of a zone that cannot be loaded, or SERVFAIL if there is none. */
+static enum err keep_previous_zone(const struct auth_conf_zone *wanted, struct zone *old,
+                                   const char *name, enum err why, struct zone **out)
 {
-    const char *what = why == ERR_NOMEM  ? "wants more memory than there is"
-                       : why == ERR_TIME ? "is being written all the time"
-                                         : "is broken";
+    const char *what = why == ERR_NOMEM  ? "needs more memory than is available"
+                       : why == ERR_TIME ? "is still being written"
+                                         : "has errors";
     char cure[2 * DNAME_TEXT_MAX + 64] = "";
 
     if (why != ERR_NOMEM && why != ERR_TIME)
         snprintf(cure, sizeof(cure), " (\"rootline zone check %s %s\" shows the lines)", name,
                  wanted->file);
     if (old && old->is_loaded) {
-        log_error("zone %s: %s %s; serial %u from before is still served%s", name, wanted->file,
-                  what, old->serial, cure);
+        log_error("zone %s: %s %s; the previous version, serial %u, is still served%s", name,
+                  wanted->file, what, old->serial, cure);
         *out = zone_ref(old);
         return ERR_OK;
     }
-    log_error("zone %s: %s %s; until it is mended the answer is SERVFAIL%s", name, wanted->file,
-              what, cure);
+    log_error("zone %s: %s %s; until a reload succeeds the answer is SERVFAIL%s", name,
+              wanted->file, what, cure);
     return zone_new(wanted->name, out);
 }
 
-/* The files that it includes, known only now, have not been written to for a second, and all
- * files are still what was read. */
+/* True if the included files, known only after loading, have not been written to for a second,
+ * and all files are still the versions that were read. */
 static bool is_settled(const struct zone *zone, unsigned *wait_ms)
 {
     for (size_t i = 1; i < zone->file_cnt; i++)
@@ -201,8 +200,8 @@ static bool is_settled(const struct zone *zone, unsigned *wait_ms)
     return !zone_is_outdated(zone);
 }
 
-/* Read its files once they have not been written to for a second. ERR_TIME: they are written
- * all the time; without another version to serve they are taken as they are. */
+/* Load a zone once its files have not been written to for a second.  ERR_TIME: they are still
+ * being written; if the zone `is_needed`, having no other version, take them as they are. */
 static enum err read_zone(const struct auth_conf_zone *wanted, bool is_needed,
                           unsigned *wait_ms, struct zone **out)
 {
@@ -229,7 +228,7 @@ static enum err load_zone(const struct auth_conf_zone *wanted, struct zone *old,
 {
     char name[DNAME_TEXT_MAX];
 
-    if (old && is_same_file(old, wanted)) {
+    if (old && is_file_unchanged(old, wanted)) {
         *out = zone_ref(old);
         return ERR_OK;
     }
@@ -240,14 +239,14 @@ static enum err load_zone(const struct auth_conf_zone *wanted, struct zone *old,
         return ERR_OK;
     }
     (*failed_cnt)++;
-    return fall_back(wanted, old, name, err, out);
+    return keep_previous_zone(wanted, old, name, err, out);
 }
 
-/* The zones of one loading: those of the file, then those of the directory. */
+/* The zones to load: first those of the configuration, then those of the directory. */
 struct wanted {
     struct auth_conf_zone *at;
     size_t cnt, size;
-    struct arena arena; /* names and paths of those of the directory */
+    struct arena arena; /* names and paths of the zones of the directory */
 };
 
 static enum err add_wanted(struct wanted *wanted, const struct auth_conf_zone *zone)
@@ -260,7 +259,7 @@ static enum err add_wanted(struct wanted *wanted, const struct auth_conf_zone *z
     return ERR_OK;
 }
 
-/* The file `entry` of the directory, if it is called NAME.zone. */
+/* Add the zone of the directory's file `entry`; skip names other than NAME.zone. */
 static enum err add_entry(struct wanted *wanted, const char *directory, const char *entry)
 {
     static const uint8_t root[] = {0};
@@ -272,7 +271,8 @@ static enum err add_entry(struct wanted *wanted, const char *directory, const ch
     if (*entry == '.' || len <= SUFFIX_LEN || strcmp(entry + len - SUFFIX_LEN, ".zone") != 0)
         return ERR_OK;
     if (dname_text_read(entry, len - SUFFIX_LEN, root, name, &name_len, &why, NULL) != ERR_OK) {
-        log_error("%s/%s: the file's name is no zone's name: %s", directory, entry, why);
+        log_error("%s/%s: ignored, because its name is not a zone name followed by .zone: %s",
+                  directory, entry, why);
         return ERR_OK;
     }
     size_t path_len = strlen(directory) + 1 + len;
@@ -307,7 +307,7 @@ static enum err list_wanted(const struct auth_conf *conf, struct wanted *wanted)
             break;
         err = add_entry(wanted, conf->directory, entry->d_name);
     }
-    if (!err && errno) { /* half a listing would drop the other zones */
+    if (!err && errno) { /* a partial listing would drop zones */
         log_error("%s: %s", conf->directory, strerror(errno));
         err = ERR_IO;
     }
@@ -315,20 +315,20 @@ static enum err list_wanted(const struct auth_conf *conf, struct wanted *wanted)
     return err;
 }
 
-/* A server of many zones is silent for seconds otherwise. */
-static void tell_progress(size_t done, size_t all, uint64_t *told_ms)
+/* Without it the start of a server with many zones would be silent for a long time. */
+static void log_progress(size_t done, size_t all, uint64_t *logged_ms)
 {
     uint64_t now_ms = now_mono_ms();
-    if (done == all || now_ms - *told_ms < PROGRESS_MS)
+    if (done == all || now_ms - *logged_ms < PROGRESS_MS)
         return;
-    *told_ms = now_ms;
+    *logged_ms = now_ms;
     log_info("loading: %zu of %zu zones", done, all);
 }
 
 static enum err load_all(const struct wanted *wanted, const struct zoneset *before,
                          struct zoneset *set, size_t *failed_cnt)
 {
-    uint64_t told_ms = now_mono_ms();
+    uint64_t logged_ms = now_mono_ms();
     unsigned wait_ms = WAIT_MS;
     enum err err = ERR_OK;
 
@@ -336,14 +336,14 @@ static enum err load_all(const struct wanted *wanted, const struct zoneset *befo
         const struct auth_conf_zone *want = &wanted->at[i];
         struct zone *zone = NULL;
         if (zoneset_get(set, want->name)) {
-            log_error("%s: that zone has a file already; this one is not used", want->file);
+            log_error("%s: ignored, because another file already has this zone", want->file);
             continue;
         }
         err = load_zone(want, before ? zoneset_get(before, want->name) : NULL, &wait_ms, &zone,
                         failed_cnt);
         if (!err)
             zoneset_put(set, zone);
-        tell_progress(i + 1, wanted->cnt, &told_ms);
+        log_progress(i + 1, wanted->cnt, &logged_ms);
     }
     return err;
 }
@@ -372,7 +372,8 @@ enum err auth_conf_load(const struct auth_conf *conf, const struct zoneset *befo
 
 /* ---- checking ---- */
 
-static void check_file(const struct auth_conf_zone *wanted, bool is_deep, struct diag *diag)
+static void check_zone_file(const struct auth_conf_zone *wanted, bool is_deep,
+                            struct diag *diag)
 {
     struct file_stamp stamp;
     struct zone *zone = NULL;
@@ -403,7 +404,7 @@ enum err auth_conf_check(const struct auth_conf *conf, bool is_deep, struct diag
     arena_init(&wanted.arena, 0);
     enum err err = list_wanted(conf, &wanted);
     for (size_t i = 0; i < wanted.cnt && !err; i++)
-        check_file(&wanted.at[i], is_deep, diag);
+        check_zone_file(&wanted.at[i], is_deep, diag);
     free(wanted.at);
     arena_fini(&wanted.arena);
     return err ? err : diag->error_cnt > errors ? ERR_CONFIG : ERR_OK;

@@ -1,6 +1,6 @@
-/* authd/auth_conf.h | the configuration of authd
+/* authd/auth_conf.h | the configuration of rootline-authd
  *
- * Owner:    auth_conf_read gives it to the caller.
+ * Owner:    the caller of auth_conf_read or auth_conf_parse, until auth_conf_free.
  * Thread:   the main thread.
  */
 #pragma once
@@ -18,28 +18,31 @@ struct auth_conf_zone {
 struct auth_conf {
     struct arena arena;
     struct server_conf server;
-    struct conf_list zones; /* of struct auth_conf_zone; those of the directory come behind */
-    const char *directory;  /* its files NAME.zone are zones too; "" for none */
+    struct conf_list zones; /* struct auth_conf_zone; the zones of `directory` are not in it */
+    const char *directory;  /* every file NAME.zone in it is a zone too; "": none */
 };
 
-/* Read and check `path`.  ERR_CONFIG: the diag says what is wrong. */
+/* Read and check the file `path`; caller frees *out with auth_conf_free.  ERR_CONFIG: `diag`
+ * has the errors; ERR_NOMEM. */
 MUST_USE enum err auth_conf_read(const char *path, struct diag *diag, struct auth_conf **out);
 
-/* The same from memory. */
+/* The same for a text in memory; `path` is its name in messages. */
 MUST_USE enum err auth_conf_parse(const char *path, const char *text, size_t len,
                                   struct diag *diag, struct auth_conf **out);
 
-/* Look whether the zone files that it names, and those of its directory, are there and may be
- * read; `is_deep`: load each of them too. ERR_CONFIG: the diag says what is wrong. */
+/* Check that all zone files, those of the directory included, exist and are readable; if
+ * `is_deep`, also load each of them.  ERR_CONFIG: `diag` has the errors; ERR_IO: the directory
+ * cannot be read; ERR_NOMEM. */
 MUST_USE enum err auth_conf_check(const struct auth_conf *conf, bool is_deep,
                                   struct diag *diag);
 
-/* Free it.  Clears the pointer; NULL inside is fine. */
+/* Free the configuration and clear the pointer.  *conf may be NULL. */
 void auth_conf_free(struct auth_conf **conf);
 
-/* Load the zones it names and those that its directory holds now.  Those whose files are as
- * they were in `before` (may be NULL) are shared; a broken file keeps the version before, or
- * gives a zone that answers SERVFAIL, and its faults are logged.  *failed_cnt gets the number
- * of these. */
+/* Load the zones of the configuration and those in its directory now.  Share the zones of
+ * `before`, which may be NULL, whose files are unchanged.  If a zone's files have errors, log
+ * them and keep the zone of `before`, or else add a zone that answers SERVFAIL; *failed_cnt is
+ * the number of such zones.  Caller frees *out with zoneset_free.  ERR_IO: the directory cannot
+ * be read; ERR_NOMEM. */
 MUST_USE enum err auth_conf_load(const struct auth_conf *conf, const struct zoneset *before,
                                  struct zoneset **out, size_t *failed_cnt);

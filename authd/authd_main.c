@@ -1,10 +1,11 @@
-/* rootline-authd: names the engine and starts the daemon. */
+/* The main file of rootline-authd: it gives the daemon its configuration, versions and engines.
+ */
 #include "authd/answer/auth_serve.h"
 #include "authd/auth_conf.h"
 #include "net/daemon/daemon.h"
 
-static enum err configure(const char *path, struct diag *diag, void **conf,
-                          struct server_conf **server)
+static enum err read_auth_conf(const char *path, struct diag *diag, void **conf,
+                               struct server_conf **server)
 {
     struct auth_conf *read;
     enum err err = auth_conf_read(path, diag, &read);
@@ -15,14 +16,14 @@ static enum err configure(const char *path, struct diag *diag, void **conf,
     return err;
 }
 
-static void free_conf(void *conf)
+static void free_auth_conf(void *conf)
 {
     struct auth_conf *c = conf;
     auth_conf_free(&c);
 }
 
-static enum err build(void *conf, const void *before, void **version, char *summary,
-                      size_t size)
+static enum err build_zoneset(void *conf, const void *before, void **version, char *summary,
+                              size_t size)
 {
     struct zoneset *set;
     size_t failed, names = 0, bytes = 0;
@@ -44,13 +45,13 @@ static enum err build(void *conf, const void *before, void **version, char *summ
     return ERR_OK;
 }
 
-static void free_version(void *version)
+static void free_zoneset(void *version)
 {
     struct zoneset *set = version;
     zoneset_free(&set);
 }
 
-static void *new_engine(const struct daemon_engine *parts)
+static void *new_auth_engine(const struct daemon_engine *parts)
 {
     return auth_serve_new(parts->publish, parts->worker);
 }
@@ -60,11 +61,11 @@ int main(int argc, char **argv)
     static const struct daemon_calls calls = {
         .name = "rootline-authd",
         .service = &auth_serve_service,
-        .configure = configure,
-        .free_conf = free_conf,
-        .build = build,
-        .free_version = free_version,
-        .new_engine = new_engine,
+        .configure = read_auth_conf,
+        .free_conf = free_auth_conf,
+        .build = build_zoneset,
+        .free_version = free_zoneset,
+        .new_engine = new_auth_engine,
         .free_engine = auth_serve_free,
     };
     return daemon_main(&calls, argc, argv);

@@ -1,5 +1,5 @@
-/* probe takes every question of a batch one step further - table of zones, zone, page, bucket,
- * node - before it takes the first one another step, so that their cache misses overlap. */
+/* A lookup reads the zone table, zone, page, bucket and node in turn.  auth_serve_probe takes
+ * each of these steps for the whole batch before the next one, so that cache misses overlap. */
 #include "authd/answer/auth_serve.h"
 
 #include "authd/answer/respond.h"
@@ -10,7 +10,7 @@
 struct auth_serve {
     struct publish *publish;
     size_t worker;
-    const struct zoneset *set; /* this turn's version */
+    const struct zoneset *set; /* the version that this turn answers from */
 };
 
 void *auth_serve_new(struct publish *publish, size_t worker)
@@ -23,15 +23,15 @@ void *auth_serve_new(struct publish *publish, size_t worker)
 
 void auth_serve_free(void *engine) { free(engine); }
 
-static void turn(void *data)
+static void auth_serve_turn(void *data)
 {
     struct auth_serve *engine = data;
     engine->set = publish_take(engine->publish, engine->worker);
 }
 
-static uint64_t whole_hash(const struct exchange *ex) { return ex->name.hash[ex->name.labels]; }
+static uint64_t qname_hash(const struct exchange *ex) { return ex->name.hash[ex->name.labels]; }
 
-static void probe(void *data, struct exchange *const *batch, size_t cnt)
+static void auth_serve_probe(void *data, struct exchange *const *batch, size_t cnt)
 {
     const struct zoneset *set = ((const struct auth_serve *)data)->set;
     const struct zone *zones[INTAKE_BATCH_MAX];
@@ -47,17 +47,17 @@ static void probe(void *data, struct exchange *const *batch, size_t cnt)
         if (zones[i] && !zones[i]->is_loaded)
             zones[i] = NULL;
         if (zones[i])
-            index_prefetch_page(&zones[i]->index, whole_hash(batch[i]));
+            index_prefetch_page(&zones[i]->index, qname_hash(batch[i]));
     }
     for (size_t i = 0; i < cnt; i++)
         if (zones[i])
-            index_prefetch_bucket(&zones[i]->index, whole_hash(batch[i]));
+            index_prefetch_bucket(&zones[i]->index, qname_hash(batch[i]));
     for (size_t i = 0; i < cnt; i++)
         if (zones[i])
-            index_prefetch_node(&zones[i]->index, whole_hash(batch[i]));
+            index_prefetch_node(&zones[i]->index, qname_hash(batch[i]));
 }
 
-static void serve(void *data, struct exchange *ex)
+static void auth_serve_query(void *data, struct exchange *ex)
 {
     const struct auth_serve *engine = data;
     const struct zone *zone = ex->probed;
@@ -71,7 +71,7 @@ static void serve(void *data, struct exchange *ex)
     }
     switch (ex->query.qtype) {
     case RRTYPE_AXFR:
-    case RRTYPE_IXFR: /* nobody is allowed to transfer yet */
+    case RRTYPE_IXFR: /* no configuration allows a transfer yet */
         reply_explain(ex, EDNS_EDE_PROHIBITED, "transfers are not allowed");
         reply_send(ex, RRTYPE_RCODE_REFUSED);
         return;
@@ -91,4 +91,5 @@ static void serve(void *data, struct exchange *ex)
     }
 }
 
-const struct service auth_serve_service = {.probe = probe, .serve = serve, .turn = turn};
+const struct service auth_serve_service = {
+    .probe = auth_serve_probe, .serve = auth_serve_query, .turn = auth_serve_turn};

@@ -1,4 +1,4 @@
-/* authd/answer/auth_serve.h | the engine of authd
+/* authd/answer/auth_serve.h | the engine of rootline-authd
  *
  * Owner:    an engine belongs to its worker.
  * Thread:   its worker.
@@ -8,11 +8,12 @@
 #include "base/publish.h"
 #include "net/request/service.h"
 
-/* The calls for the front ends. */
+/* The calls that the front ends make; their `engine` argument comes from auth_serve_new. */
 extern const struct service auth_serve_service;
 
-/* An engine that serves the zone sets put into `publish`; NULL without memory. */
+/* Return an engine that answers from the newest zone set in `publish`, which must outlive it;
+ * `worker` is its number there.  Caller frees it with auth_serve_free.  NULL without memory. */
 void *auth_serve_new(struct publish *publish, size_t worker);
 
-/* Free it. */
+/* Free an engine; NULL is allowed. */
 void auth_serve_free(void *engine);

@@ -1,10 +1,10 @@
-/* Ancestors always exist as nodes (empty non-terminals are made at load), so a name that is not
- * found has its closest encloser found by dropping labels, and a node knows by number whether
- * it lies at or below a cut. */
+/* Loading creates a node for every empty non-terminal, so the closest encloser is found by
+ * removing labels until a node matches.  Each node stores the labels of the zone cut that it is
+ * at or below, so no walk up the tree looks for cuts. */
 #include "authd/answer/lookup.h"
 
-static struct outcome refer(const struct zone *zone, const struct dname_parts *name,
-                            unsigned cut_labels)
+static struct outcome make_referral(const struct zone *zone, const struct dname_parts *name,
+                                    unsigned cut_labels)
 {
     const struct node *cut = zone_find(zone, name, cut_labels);
     must(cut);
@@ -12,7 +12,8 @@ static struct outcome refer(const struct zone *zone, const struct dname_parts *n
         .kind = OUTCOME_REFERRAL, .node = cut, .set = node_find(cut, RRTYPE_NS)};
 }
 
-/* DS lives on the parent's side of the cut, the only type that does (RFC 4035 3.1.4.1). */
+/* True if the answer is a referral.  DS is the only type that the parent answers at the zone
+ * cut itself (RFC 4035 3.1.4.1). */
 static bool is_referred(const struct node *node, uint16_t qtype)
 {
     return node->cut_labels && !(node_is_cut(node) && qtype == RRTYPE_DS);
@@ -50,13 +51,13 @@ struct outcome lookup_find(const struct zone *zone, const struct dname_parts *na
 {
     const struct node *node = zone_find(zone, name, name->labels);
     if (node)
-        return is_referred(node, qtype) ? refer(zone, name, node->cut_labels)
+        return is_referred(node, qtype) ? make_referral(zone, name, node->cut_labels)
                                         : choose_set(node, qtype);
 
     const struct node *encloser = find_encloser(zone, name);
     struct outcome o = {.kind = OUTCOME_NXDOMAIN};
     if (encloser->cut_labels)
-        return refer(zone, name, encloser->cut_labels);
+        return make_referral(zone, name, encloser->cut_labels);
     if (encloser->flags & NODE_HAS_DNAME) {
         o = (struct outcome){
             .kind = OUTCOME_DNAME, .node = encloser, .set = node_find(encloser, RRTYPE_DNAME)};

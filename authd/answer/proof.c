@@ -1,10 +1,10 @@
-/* The hashes of a zone's own names are kept in their nodes, so most questions cost one hash at
- * most: that of the name one label longer than its closest encloser. */
+/* Nodes store the NSEC3 hashes of their names, so most queries compute at most one hash: that
+ * of the next closer name. */
 #include "authd/answer/proof.h"
 
-enum { CACHE_LINE = 64, RECORDS_ABOUT = 320 /* octets of an NSEC3 and its signature */ };
+enum { CACHE_LINE = 64, PREFETCH_LEN = 320 /* octets of a typical NSEC3 and its signature */ };
 
-static void add(struct proof *proof, const struct node *node)
+static void add_proof_node(struct proof *proof, const struct node *node)
 {
     if (!node)
         return;
@@ -14,42 +14,41 @@ static void add(struct proof *proof, const struct node *node)
     if (proof->cnt == PROOF_MAX)
         return;
     proof->nodes[proof->cnt++] = node;
-    /* its records are written when all owners are found: by then they are there */
-    for (size_t at = 0; at < RECORDS_ABOUT; at += CACHE_LINE)
+    /* respond writes the records after all owners are found: by then they are in the cache */
+    for (size_t at = 0; at < PREFETCH_LEN; at += CACHE_LINE)
         __builtin_prefetch((const char *)node + at);
 }
 
 /* ---- NSEC ---- */
 
-static void add_wildcard_absence(struct proof *proof, const struct zone *zone,
-                                 const struct node *encloser)
+static void add_wildcard_nsec(struct proof *proof, const struct zone *zone,
+                              const struct node *encloser)
 {
     uint8_t wildcard[DNAME_MAX + 2] = {1, '*'};
     memcpy(wildcard + 2, encloser->name, encloser->name_len);
-    add(proof, denial_find_name(&zone->denial, wildcard));
+    add_proof_node(proof, denial_find_name(&zone->denial, wildcard));
 }
 
 static void add_nsec(struct proof *proof, const struct zone *zone,
                      const struct dname_parts *name, const struct outcome *o)
 {
-    /* the name itself: its own NSEC, or the one that spans an empty non-terminal or a name that
-     * is not there */
+    /* an existing name: its own NSEC, or for an empty non-terminal the NSEC that covers it */
     if (!o->encloser) {
         if (o->kind == OUTCOME_NODATA || o->kind == OUTCOME_REFERRAL)
-            add(proof, denial_find_name(&zone->denial, o->node->name));
+            add_proof_node(proof, denial_find_name(&zone->denial, o->node->name));
         return;
     }
-    add(proof, denial_find_name(&zone->denial, name->lower));
+    add_proof_node(proof, denial_find_name(&zone->denial, name->lower));
     if (o->kind == OUTCOME_NODATA)
-        add(proof, denial_find_name(&zone->denial, o->node->name));
+        add_proof_node(proof, denial_find_name(&zone->denial, o->node->name));
     else if (!o->is_wildcard)
-        add_wildcard_absence(proof, zone, o->encloser);
+        add_wildcard_nsec(proof, zone, o->encloser);
 }
 
 /* ---- NSEC3 ---- */
 
-/* The NSEC3 of `hash`; NULL when there is only one that covers it. */
-static const struct node *match(const struct zone *zone, const uint8_t *hash)
+/* Return the NSEC3 that matches `hash`, which may be NULL; NULL if none matches it. */
+static const struct node *find_matching_nsec3(const struct zone *zone, const uint8_t *hash)
 {
     bool is_match = false;
     const struct node *node = hash ? denial_find_hash(&zone->denial, hash, &is_match) : NULL;
@@ -59,22 +58,22 @@ static const struct node *match(const struct zone *zone, const uint8_t *hash)
 static void add_cover(struct proof *proof, const struct zone *zone, const uint8_t *hash)
 {
     bool is_match;
-    add(proof, denial_find_hash(&zone->denial, hash, &is_match));
+    add_proof_node(proof, denial_find_hash(&zone->denial, hash, &is_match));
 }
 
-/* The NSEC3 of "*" below `encloser`, or the one that covers it. */
+/* Add the NSEC3 that matches or covers the wildcard of `encloser`. */
 static void add_wildcard_cover(struct proof *proof, const struct zone *zone,
                                const struct node *encloser)
 {
     uint8_t wildcard[DNAME_MAX + 2] = {1, '*'};
     uint8_t hash[NSEC3_HASH_LEN];
-    const uint8_t *kept = node_wildcard_hash(encloser);
+    const uint8_t *stored = node_wildcard_hash(encloser);
 
-    if (!kept) {
+    if (!stored) {
         memcpy(wildcard + 2, encloser->name, encloser->name_len);
         nsec3_hash(&zone->denial.params, wildcard, hash);
     }
-    add_cover(proof, zone, kept ? kept : hash);
+    add_cover(proof, zone, stored ? stored : hash);
 }
 
 static void add_next_closer(struct proof *proof, const struct zone *zone,
@@ -85,16 +84,18 @@ static void add_next_closer(struct proof *proof, const struct zone *zone,
     add_cover(proof, zone, hash);
 }
 
-/* RFC 5155 7.2.1: the longest ancestor that has an NSEC3, which is returned, and that nothing
- * matches one label further down.  With opt-out it may be above the closest encloser. */
-static const struct node *add_encloser(struct proof *proof, const struct zone *zone,
-                                       const struct dname_parts *name, unsigned labels)
+/* Add the closest encloser proof (RFC 5155 7.2.1) for `name`, whose ancestor of `labels` labels
+ * exists: the NSEC3 of the closest provable encloser and the NSEC3 that covers the next closer
+ * name.  With opt-out the provable encloser may be above the real one.  Return its node; the
+ * apex if no ancestor has an NSEC3. */
+static const struct node *add_closest_encloser(struct proof *proof, const struct zone *zone,
+                                               const struct dname_parts *name, unsigned labels)
 {
     for (;; labels--) {
         const struct node *node = zone_find(zone, name, labels);
-        const struct node *owner = node ? match(zone, node_hash(node)) : NULL;
+        const struct node *owner = node ? find_matching_nsec3(zone, node_hash(node)) : NULL;
         if (owner || labels == zone->labels) {
-            add(proof, owner);
+            add_proof_node(proof, owner);
             add_next_closer(proof, zone, name, labels);
             return node;
         }
@@ -107,24 +108,24 @@ static void add_nsec3(struct proof *proof, const struct zone *zone,
     if (!o->encloser) {
         if (o->kind != OUTCOME_NODATA && o->kind != OUTCOME_REFERRAL)
             return;
-        const struct node *owner = match(zone, node_hash(o->node));
+        const struct node *owner = find_matching_nsec3(zone, node_hash(o->node));
         if (owner)
-            add(proof, owner); /* 7.2.3, 7.2.4, 7.2.7 */
+            add_proof_node(proof, owner); /* 7.2.3, 7.2.4, 7.2.7 */
         else if (o->node->labels > zone->labels)
-            (void)add_encloser(proof, zone, name, o->node->labels - 1U);
+            (void)add_closest_encloser(proof, zone, name, o->node->labels - 1U);
         return;
     }
     if (o->is_wildcard && o->kind != OUTCOME_NODATA) {
         add_next_closer(proof, zone, name, o->encloser->labels); /* 7.2.6 */
         return;
     }
-    const struct node *encloser = add_encloser(proof, zone, name, o->encloser->labels);
+    const struct node *encloser = add_closest_encloser(proof, zone, name, o->encloser->labels);
     if (encloser)
         add_wildcard_cover(proof, zone, encloser); /* 7.2.2, 7.2.5 */
 }
 
-/* A secure delegation proves itself by its DS. */
-static bool needs_none(const struct outcome *o)
+/* The signed DNAME, or the signed DS of a referral, is proof enough. */
+static bool needs_no_proof(const struct outcome *o)
 {
     return o->kind == OUTCOME_DNAME ||
            (o->kind == OUTCOME_REFERRAL && node_find(o->node, RRTYPE_DS));
@@ -133,7 +134,7 @@ static bool needs_none(const struct outcome *o)
 void proof_add(struct proof *proof, const struct zone *zone, const struct dname_parts *name,
                const struct outcome *o)
 {
-    if (needs_none(o))
+    if (needs_no_proof(o))
         return;
     if (zone->denial.kind == DENIAL_NSEC)
         add_nsec(proof, zone, name, o);

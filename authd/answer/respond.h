@@ -1,7 +1,7 @@
-/* authd/answer/respond.h | from outcomes to the sections of an answer
+/* authd/answer/respond.h | the sections of an authoritative answer
  *
- * Follows CNAME and DNAME through the served zones, then negative or referral, then additional
- * data.
+ * Follow CNAME and DNAME through the served zones, then write the negative answer or the
+ * referral, then the additional section.
  *
  * Thread:   the exchange's worker.
  */
@@ -12,15 +12,16 @@
 #include "net/request/exchange.h"
 
 enum {
-    RESPOND_CHAIN_MAX = 16, /* CNAME and DNAME steps of one answer */
-    RESPOND_SETS_MAX = 24,  /* RRsets of an answer to ANY that get additional data */
+    RESPOND_CHAIN_MAX = 16, /* CNAME and DNAME steps per answer */
+    RESPOND_SETS_MAX = 24,  /* RRsets per answer whose targets get additional data */
     RESPOND_EXTRA_MAX = 64, /* names whose addresses go into the additional section */
 };
 
-/* The zone that answers for the name: the longest match, for DS at an apex the parent's if it
- * is served. */
+/* Return the zone that answers for `name`: the longest match; for DS at an apex the parent
+ * zone, if it is served too (RFC 4035 3.1.4.1).  NULL if no zone matches. */
 struct zone *respond_choose_zone(const struct zoneset *set, const struct dname_parts *name,
                                  uint16_t qtype);
 
-/* Answer the question from `zone`, which respond_choose_zone gave. */
+/* Answer the query from `zone`, a loaded zone that respond_choose_zone returned, and send the
+ * reply. */
 void respond(struct exchange *ex, const struct zoneset *set, const struct zone *zone);

@@ -1,5 +1,5 @@
-/* NSEC is checked on the walk, for its order is the records'.  For NSEC3 the hashes of all
- * names are made, sorted, and laid beside the chain. */
+/* NSEC has the order of the records, so one walk checks it.  For NSEC3 the hashes of all names
+ * are computed, sorted and merged with the chain. */
 #include "authd/check/check_chain.h"
 
 #include "dns/dname_text.h"
@@ -18,8 +18,8 @@ static void add_type(struct types *types, uint16_t type)
         types->at[types->cnt++] = type;
 }
 
-/* The types that the owner of the walk should have in its bitmap: of a cut only what is the
- * zone's own, and NS (RFC 4035 2.3). */
+/* List the types that the bitmap of the walk's owner must have: at a zone cut only NS and the
+ * authoritative types (RFC 4035 2.3). */
 static void list_owned(const struct zonebuild_walk *w, struct types *out)
 {
     out->cnt = 0;
@@ -60,24 +60,24 @@ static void compare_types(struct zonebuild *build, size_t i, const struct types 
         return;
     bool is_missing = b == bitmap->cnt || (o < owned->cnt && owned->at[o] < bitmap->at[b]);
     rrtype_print(is_missing ? owned->at[o] : bitmap->at[b], name);
-    zonebuild_report(build, build->signing, i,
+    zonebuild_report(build, build->dnssec_level, i,
                      is_missing ? "the type bitmap lacks %s, which %s has"
-                                : "the type bitmap has %s, which %s has not",
+                                : "the type bitmap lists %s, which %s does not have",
                      name, owner);
 }
 
 /* ---- NSEC ---- */
 
-static void check_next(struct zonebuild *build, size_t nsec, const uint8_t *next)
+static void check_next_name(struct zonebuild *build, size_t nsec, const uint8_t *next)
 {
-    char is[DNAME_TEXT_MAX], should[DNAME_TEXT_MAX];
+    char found[DNAME_TEXT_MAX], expected[DNAME_TEXT_MAX];
 
     if (dname_is_equal(build->records[nsec].rdata, next))
         return;
-    dname_text_print(build->records[nsec].rdata, is);
-    dname_text_print(next, should);
-    zonebuild_report(build, build->signing, nsec,
-                     "NSEC says that the next name is %s, but it is %s", is, should);
+    dname_text_print(build->records[nsec].rdata, found);
+    dname_text_print(next, expected);
+    zonebuild_report(build, build->dnssec_level, nsec,
+                     "NSEC says that the next name is %s, but it is %s", found, expected);
 }
 
 static void check_nsec(struct zonebuild *build)
@@ -94,36 +94,37 @@ static void check_nsec(struct zonebuild *build)
         dname_text_print(build->records[w.from].owner->name, owner);
         if (w.view == ZONEBUILD_BELOW) {
             if (nsec < build->cnt)
-                zonebuild_report(build, build->signing, nsec, "NSEC below a zone cut");
+                zonebuild_report(build, build->dnssec_level, nsec, "NSEC below a zone cut");
             continue;
         }
         if (nsec == build->cnt) {
-            zonebuild_report(build, build->signing, w.from, "%s has no NSEC", owner);
+            zonebuild_report(build, build->dnssec_level, w.from, "%s has no NSEC", owner);
             continue;
         }
         if (nsec + 1 < w.to && build->records[nsec + 1].type == RRTYPE_NSEC)
-            zonebuild_report(build, build->signing, nsec + 1, "a second NSEC of %s", owner);
+            zonebuild_report(build, build->dnssec_level, nsec + 1, "a second NSEC at %s",
+                             owner);
         const struct zonebuild_record *r = &build->records[nsec];
         size_t next_len = dname_len(r->rdata);
         list_owned(&w, &owned);
         list_bitmap(r->rdata + next_len, r->len - next_len, &bitmap);
         compare_types(build, nsec, &bitmap, &owned, owner);
         if (before < build->cnt)
-            check_next(build, before, r->owner->name);
+            check_next_name(build, before, r->owner->name);
         before = nsec;
     }
     if (before < build->cnt)
-        check_next(build, before, build->origin);
+        check_next_name(build, before, build->origin);
 }
 
 /* ---- NSEC3 ---- */
 
-/* A name that wants an NSEC3, or an NSEC3 of the chain. */
+/* A name that needs an NSEC3, or an NSEC3 of the chain. */
 struct link {
     uint8_t hash[NSEC3_HASH_LEN];
-    bool may_miss;  /* a name that opt-out may leave out (RFC 5155 7.1) */
-    size_t from;    /* first record of the owner, or the NSEC3 itself */
-    uint8_t labels; /* of the name, an ancestor of that owner when it is an empty one */
+    bool is_optional; /* opt-out may omit the name (RFC 5155 7.1) */
+    size_t from;      /* first record of the owner, or the NSEC3 itself */
+    uint8_t labels;   /* of the name: fewer than the owner's for an empty non-terminal above */
 };
 
 struct links {
@@ -145,27 +146,27 @@ static int compare_links(const void *left, const void *right)
 {
     const struct link *a = left, *b = right;
     int diff = memcmp(a->hash, b->hash, NSEC3_HASH_LEN);
-    return diff ? diff : a->may_miss - b->may_miss;
+    return diff ? diff : a->is_optional - b->is_optional;
 }
 
-/* The owner before the one at hand, and the last one that no opt-out may leave out. */
-struct reached {
-    const uint8_t *any, *strict;
+/* The last owner before the current one, and the last that opt-out may not omit. */
+struct previous {
+    const uint8_t *any, *required;
 };
 
-/* The owner of the walk, and the empty names above it that were not met with an owner before.
- */
+/* Add the owner of the walk and those empty non-terminals above it that no previous owner has
+ * added. */
 static enum err add_names(struct links *names, const struct zonebuild_walk *w,
-                          const struct nsec3_params *params, struct reached *reached)
+                          const struct nsec3_params *params, struct previous *previous)
 {
     const uint8_t *owner = w->build->records[w->from].owner->name;
     unsigned labels = dname_labels(owner), least = dname_labels(w->build->origin);
     struct link link = {.from = w->from};
     enum err err = ERR_OK;
 
-    link.may_miss = w->view == ZONEBUILD_CUT &&
-                    zonebuild_find_type(w->build, w->from, RRTYPE_DS) == w->build->cnt;
-    const uint8_t *before = link.may_miss ? reached->any : reached->strict;
+    link.is_optional = w->view == ZONEBUILD_CUT &&
+                       zonebuild_find_type(w->build, w->from, RRTYPE_DS) == w->build->cnt;
+    const uint8_t *before = link.is_optional ? previous->any : previous->required;
     for (unsigned n = labels + 1; n-- > least && !err;) {
         const uint8_t *name = dname_suffix(owner, n);
         if (n < labels && before && dname_is_under(before, name))
@@ -174,17 +175,17 @@ static enum err add_names(struct links *names, const struct zonebuild_walk *w,
         nsec3_hash(params, name, link.hash);
         err = add_link(names, &link);
     }
-    reached->any = owner;
-    if (!link.may_miss)
-        reached->strict = owner;
+    previous->any = owner;
+    if (!link.is_optional)
+        previous->required = owner;
     return err;
 }
 
-static enum err collect(struct zonebuild *build, const struct nsec3_params *params,
-                        struct links *names, struct links *chain)
+static enum err collect_links(struct zonebuild *build, const struct nsec3_params *params,
+                              struct links *names, struct links *chain)
 {
     struct zonebuild_walk w = {.build = build};
-    struct reached reached = {.any = NULL};
+    struct previous previous = {.any = NULL};
     unsigned apex_labels = dname_labels(build->origin);
     enum err err = ERR_OK;
 
@@ -196,22 +197,22 @@ static enum err collect(struct zonebuild *build, const struct nsec3_params *para
                 continue;
             own = nsec3_read_params(build->records[i].rdata);
             if (!nsec3_is_same(&own, params))
-                continue; /* of another chain */
+                continue; /* another chain */
             if (dname_labels(build->records[i].owner->name) == apex_labels + 1 &&
                 nsec3_read_label(build->records[i].owner->name, link.hash))
                 err = add_link(chain, &link);
             else
-                zonebuild_report(build, build->signing, i,
-                                 "this NSEC3 has no hash for an owner");
+                zonebuild_report(build, build->dnssec_level, i,
+                                 "the owner of this NSEC3 is not a hash right below the apex");
         }
         if (err || w.view == ZONEBUILD_HASHED || w.view == ZONEBUILD_BELOW)
             continue;
-        err = add_names(names, &w, params, &reached);
+        err = add_names(names, &w, params, &previous);
     }
     return err;
 }
 
-/* Of equal hashes the first stays: one that may not miss. */
+/* Sort, and keep the first of equal hashes: a required name before an optional one. */
 static void sort_links(struct links *links)
 {
     size_t kept = 0;
@@ -236,11 +237,11 @@ static void check_missing(struct zonebuild *build, const struct link *name,
     bool is_opt_out =
         nsec3_read_params(build->records[cover->from].rdata).flags & NSEC3_OPT_OUT;
 
-    if (name->may_miss && is_opt_out)
+    if (name->is_optional && is_opt_out)
         return;
     dname_text_print(link_name(build, name), text);
     nsec3_print_label(name->hash, hash);
-    zonebuild_report(build, build->signing, name->from, "%s has no NSEC3 (its hash is %s)",
+    zonebuild_report(build, build->dnssec_level, name->from, "%s has no NSEC3 (its hash is %s)",
                      text, hash);
 }
 
@@ -276,7 +277,7 @@ static void check_hashes(struct zonebuild *build, const struct links *names,
         if (len != NSEC3_HASH_LEN || memcmp(next, after->hash, len) != 0) {
             char hash[NSEC3_LABEL_LEN + 1];
             nsec3_print_label(after->hash, hash);
-            zonebuild_report(build, build->signing, link->from,
+            zonebuild_report(build, build->dnssec_level, link->from,
                              "NSEC3 does not name the next hash of the chain, %s", hash);
         }
         for (; n < names->cnt && memcmp(names->at[n].hash, link->hash, NSEC3_HASH_LEN) < 0; n++)
@@ -284,8 +285,8 @@ static void check_hashes(struct zonebuild *build, const struct links *names,
         if (n < names->cnt && memcmp(names->at[n].hash, link->hash, NSEC3_HASH_LEN) == 0)
             check_match(build, &names->at[n++], link);
         else
-            zonebuild_report(build, build->signing, link->from,
-                             "this NSEC3 belongs to no name");
+            zonebuild_report(build, build->dnssec_level, link->from,
+                             "this NSEC3 matches no name of the zone");
     }
     for (; n < names->cnt; n++)
         check_missing(build, &names->at[n], &chain->at[chain->cnt - 1]);
@@ -294,7 +295,7 @@ static void check_hashes(struct zonebuild *build, const struct links *names,
 static enum err check_nsec3(struct zonebuild *build, const struct nsec3_params *params)
 {
     struct links names = {.cnt = 0}, chain = {.cnt = 0};
-    enum err err = collect(build, params, &names, &chain);
+    enum err err = collect_links(build, params, &names, &chain);
 
     if (!err && chain.cnt > 0) {
         sort_links(&names);
@@ -306,7 +307,7 @@ static enum err check_nsec3(struct zonebuild *build, const struct nsec3_params *
     return err;
 }
 
-/* RFC 9276 3.1: more work for the server, none for who wants the names. */
+/* RFC 9276 3.1: iterations and salt cost servers and validators CPU and hide no names. */
 static void check_params(struct zonebuild *build, const struct nsec3_params *params)
 {
     for (size_t i = 0; i < build->cnt; i++)
@@ -314,10 +315,10 @@ static void check_params(struct zonebuild *build, const struct nsec3_params *par
             if (params->iterations > 0 || params->salt_len > 0)
                 zonebuild_report(build, DIAG_WARNING, i,
                                  "NSEC3 with %u extra iterations and %u octets of salt: "
-                                 "RFC 9276 wants none of either%s",
+                                 "RFC 9276 recommends none of either%s",
                                  params->iterations, params->salt_len,
                                  params->iterations > ITERATIONS_SAFE
-                                     ? "; many resolvers take the zone for unsigned"
+                                     ? "; many resolvers treat the zone as unsigned"
                                      : "");
             return;
         }

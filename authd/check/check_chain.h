@@ -1,7 +1,7 @@
-/* authd/check/check_chain.h | whether NSEC or NSEC3 of a zone hold together
+/* authd/check/check_chain.h | check of a zone's NSEC or NSEC3 chain
  *
- * Every name of the zone has its record, each names the next, and its bitmap tells the types
- * that are there (RFC 4034 4, RFC 4035 2.3, RFC 5155 7.1).
+ * Every name must have its NSEC or NSEC3, each must point to the next, and its type bitmap must
+ * list the types that exist (RFC 4034 4, RFC 4035 2.3, RFC 5155 7.1).
  *
  * Thread:   one at a time.
  */
@@ -9,5 +9,5 @@
 
 #include "authd/zone/zonebuild.h"
 
-/* Look at sorted records of a signed zone; findings go to the build's diag.  ERR_NOMEM. */
+/* Check the sorted records of a signed zone; add findings to the build's diag.  ERR_NOMEM. */
 MUST_USE enum err check_chain(struct zonebuild *build);

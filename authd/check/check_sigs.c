@@ -1,20 +1,20 @@
-/* A key is loaded once for the whole zone. */
+/* Each key is loaded once per zone: loading costs as much as several verifications. */
 #include "authd/check/check_sigs.h"
 
 #include "base/now.h"
 #include "dns/dname_text.h"
 #include "dns/rrsig.h"
 
-/* One RRset costs a bounded number of verifications, whatever keys share a tag
+/* The limits bound the verifications per RRset, even if many keys share a tag
  * (CVE-2023-50387). */
 enum { KEYS_MAX = 64, SET_MAX = 65535, SIGNATURES_MAX = 16, TRIES_MAX = 4 };
 
 struct key {
     struct dnskey key;
-    struct evp_pkey_st *loaded; /* NULL: cannot be used, or need not be */
+    struct evp_pkey_st *loaded; /* NULL: not verifying, or the key is unusable */
 };
 
-/* What is wrong with a signature. */
+/* The result of checking a signature. */
 enum fault {
     FAULT_NONE,
     FAULT_SIGNER,
@@ -23,7 +23,7 @@ enum fault {
     FAULT_EXPIRED,
     FAULT_EARLY,
     FAULT_NO_KEY,
-    FAULT_WRONG, /* by arithmetic */
+    FAULT_WRONG, /* verification failed */
 };
 
 /* Lifetime: check_sigs. */
@@ -33,25 +33,25 @@ struct checking {
     bool verifies;
     struct key keys[KEYS_MAX];
     unsigned key_cnt;
-    struct rrsig_rdata *set; /* the RRset at hand, for the arithmetic */
-    size_t untimely;         /* signatures that are expired, or not valid yet */
+    struct rrsig_rdata *set; /* RDATA of the current RRset, for rrsig_verify */
+    size_t untimely_cnt;     /* signatures that have expired or are not valid yet */
 };
 
-static void load_key(struct checking *k, size_t i, struct key *key)
+static void load_zone_key(struct checking *k, size_t i, struct key *key)
 {
     if (!k->verifies)
         return;
     enum err err = dnskey_load(&key->key, &key->loaded);
     if (err == ERR_DENIED)
         zonebuild_report(k->build, DIAG_WARNING, i,
-                         "signatures of algorithm %u cannot be verified here",
+                         "algorithm %u is not supported: its signatures are not verified",
                          key->key.algorithm);
     else if (err)
-        zonebuild_report(k->build, k->build->signing, i, "this is no key of algorithm %u",
-                         key->key.algorithm);
+        zonebuild_report(k->build, k->build->dnssec_level, i,
+                         "this is not a valid key of algorithm %u", key->key.algorithm);
 }
 
-static void find_keys(struct checking *k)
+static void find_zone_keys(struct checking *k)
 {
     const struct zonebuild *build = k->build;
 
@@ -63,29 +63,30 @@ static void find_keys(struct checking *k)
             continue;
         struct dnskey key = dnskey_read(r->rdata, r->len);
         if (key.protocol != DNSKEY_PROTOCOL)
-            zonebuild_report(k->build, k->build->signing, i, "a DNSKEY of protocol %u, not %d",
-                             key.protocol, DNSKEY_PROTOCOL);
+            zonebuild_report(k->build, k->build->dnssec_level, i,
+                             "the protocol of this DNSKEY is %u, but must be %d", key.protocol,
+                             DNSKEY_PROTOCOL);
         if (!(key.flags & DNSKEY_ZONE) || key.protocol != DNSKEY_PROTOCOL)
             continue;
         if (k->key_cnt == KEYS_MAX) {
             zonebuild_report(k->build, DIAG_WARNING, i,
-                             "more than %d keys; the rest is not used", KEYS_MAX);
+                             "more than %d zone keys: the others are ignored", KEYS_MAX);
             return;
         }
         k->keys[k->key_cnt] = (struct key){.key = key};
-        load_key(k, i, &k->keys[k->key_cnt++]);
+        load_zone_key(k, i, &k->keys[k->key_cnt++]);
     }
 }
 
-/* What is said about one RRset. */
+/* An RRset to check. */
 struct subject {
-    size_t from, to;         /* its records */
-    size_t sig_from, sig_to; /* its signatures */
+    size_t from, to;         /* its records are from..to - 1 */
+    size_t sig_from, sig_to; /* its signatures are sig_from..sig_to - 1 */
     char text[DNAME_TEXT_MAX + RRTYPE_NAME_MAX + 2];
 };
 
-static bool verify(struct checking *k, const struct subject *s, const struct rrsig *sig,
-                   struct evp_pkey_st *key)
+static bool verify_signature(struct checking *k, const struct subject *s,
+                             const struct rrsig *sig, struct evp_pkey_st *key)
 {
     const struct zonebuild *build = k->build;
 
@@ -96,8 +97,8 @@ static bool verify(struct checking *k, const struct subject *s, const struct rrs
                         s->to - s->from) == ERR_OK;
 }
 
-static enum fault judge_fields(const struct checking *k, const struct subject *s, size_t i,
-                               const struct rrsig *sig)
+static enum fault judge_signature_fields(const struct checking *k, const struct subject *s,
+                                         size_t i, const struct rrsig *sig)
 {
     const struct zonebuild *build = k->build;
 
@@ -114,8 +115,8 @@ static enum fault judge_fields(const struct checking *k, const struct subject *s
     }
 }
 
-/* The signature that is record `i`. */
-static enum fault judge(struct checking *k, const struct subject *s, size_t i)
+/* Check the signature in record `i` against the keys with its tag and algorithm. */
+static enum fault judge_signature(struct checking *k, const struct subject *s, size_t i)
 {
     const struct zonebuild_record *r = &k->build->records[i];
     struct rrsig sig = rrsig_read(r->rdata, r->len);
@@ -127,29 +128,30 @@ static enum fault judge(struct checking *k, const struct subject *s, size_t i)
         if (key->key.tag != sig.tag || key->key.algorithm != sig.algorithm)
             continue;
         tries++;
-        fault = judge_fields(k, s, i, &sig);
-        if (fault == FAULT_NONE && key->loaded && !verify(k, s, &sig, key->loaded))
+        fault = judge_signature_fields(k, s, i, &sig);
+        if (fault == FAULT_NONE && key->loaded && !verify_signature(k, s, &sig, key->loaded))
             fault = FAULT_WRONG;
     }
     return fault;
 }
 
-/* Of a zone that nobody signs any more all signatures are out of time: the first is shown, the
- * others are counted. */
-static void tell_time(struct checking *k, enum diag_level level, const struct subject *s,
-                      size_t i, const struct rrsig *sig, bool is_expired)
+/* If re-signing has stopped, all signatures of a zone expire: report the first and count the
+ * others. */
+static void report_signature_time(struct checking *k, enum diag_level level,
+                                  const struct subject *s, size_t i, const struct rrsig *sig,
+                                  bool is_expired)
 {
     char time[NOW_TEXT_MAX];
 
-    if (k->untimely++ > 0)
+    if (k->untimely_cnt++ > 0)
         return;
     now_print((int64_t)(is_expired ? sig->expiration : sig->inception) * 1000, time);
-    zonebuild_report(k->build, level, i, "the signature of %s %s on %.10s", s->text,
-                     is_expired ? "expired" : "begins", time);
+    zonebuild_report(k->build, level, i, "the signature of %s %s %.10s", s->text,
+                     is_expired ? "expired on" : "is not valid before", time);
 }
 
-static void tell(struct checking *k, enum diag_level level, const struct subject *s, size_t i,
-                 enum fault fault)
+static void report_signature(struct checking *k, enum diag_level level, const struct subject *s,
+                             size_t i, enum fault fault)
 {
     struct zonebuild *build = k->build;
     const struct zonebuild_record *r = &build->records[i];
@@ -157,34 +159,38 @@ static void tell(struct checking *k, enum diag_level level, const struct subject
 
     switch (fault) {
     case FAULT_NONE: break;
-    case FAULT_SIGNER: zonebuild_report(build, level, i, "the signer is not the zone"); break;
+    case FAULT_SIGNER:
+        zonebuild_report(build, level, i, "the signer's name is not the zone's name");
+        break;
     case FAULT_LABELS:
-        zonebuild_report(build, level, i, "the signature says %u labels, the name has %u",
+        zonebuild_report(build, level, i, "the signature is for %u labels, but the name has %u",
                          sig.labels, rrsig_count_labels(r->owner->name));
         break;
     case FAULT_TTL:
-        zonebuild_report(build, level, i, "the signature is for a TTL of %u, %s has %u",
+        zonebuild_report(build, level, i, "the signature is for a TTL of %u, but %s has %u",
                          sig.original_ttl, s->text, build->records[s->from].ttl);
         break;
     case FAULT_EXPIRED:
-    case FAULT_EARLY: tell_time(k, level, s, i, &sig, fault == FAULT_EXPIRED); break;
+    case FAULT_EARLY:
+        report_signature_time(k, level, s, i, &sig, fault == FAULT_EXPIRED);
+        break;
     case FAULT_NO_KEY:
         zonebuild_report(build, DIAG_WARNING, i,
-                         "signed by a key (tag %u, algorithm %u) that the zone does not have",
+                         "the zone does not have the signing key (tag %u, algorithm %u)",
                          sig.tag, sig.algorithm);
         break;
     case FAULT_WRONG:
-        zonebuild_report(build, level, i, "the signature of %s is wrong", s->text);
+        zonebuild_report(build, level, i, "the signature of %s does not verify", s->text);
         break;
     }
 }
 
-/* By algorithm: a good signature is there, or at least one of a key of the zone. */
+/* By algorithm: the RRset has a good signature; it has one by a key of the zone. */
 struct tally {
-    bool is_good[256], is_there[256];
+    bool is_good[256], is_present[256];
 };
 
-/* RFC 4035 2.2: each algorithm of the zone's keys signs each RRset. */
+/* RFC 4035 2.2: each algorithm of the zone's keys must sign each RRset. */
 static void check_algorithms(struct checking *k, const struct subject *s,
                              const struct tally *tally)
 {
@@ -193,15 +199,15 @@ static void check_algorithms(struct checking *k, const struct subject *s,
     for (unsigned n = 0; n < k->key_cnt; n++) {
         uint8_t algorithm = k->keys[n].key.algorithm;
         bool is_revoked = k->keys[n].key.flags & DNSKEY_REVOKE;
-        if (!is_revoked && !is_done[algorithm] && !tally->is_there[algorithm])
-            zonebuild_report(k->build, k->build->signing, s->from,
-                             "%s is not signed with algorithm %u, of which the zone has a key",
+        if (!is_revoked && !is_done[algorithm] && !tally->is_present[algorithm])
+            zonebuild_report(k->build, k->build->dnssec_level, s->from,
+                             "%s is not signed with algorithm %u, for which the zone has a key",
                              s->text, algorithm);
         is_done[algorithm] |= !is_revoked;
     }
 }
 
-static void check_set(struct checking *k, struct subject *s)
+static void check_rrset_signatures(struct checking *k, struct subject *s)
 {
     char owner[DNAME_TEXT_MAX], type[RRTYPE_NAME_MAX];
     struct zonebuild *build = k->build;
@@ -212,37 +218,39 @@ static void check_set(struct checking *k, struct subject *s)
     rrtype_print(build->records[s->from].type, type);
     snprintf(s->text, sizeof(s->text), "%s %s", owner, type);
     if (s->sig_from == s->sig_to) {
-        zonebuild_report(build, build->signing, s->from, "%s is not signed", s->text);
+        zonebuild_report(build, build->dnssec_level, s->from, "%s is not signed", s->text);
         return;
     }
     if (s->sig_to - s->sig_from > SIGNATURES_MAX) {
         zonebuild_report(build, DIAG_WARNING, s->sig_from,
-                         "more than %d signatures; the rest is not looked at", SIGNATURES_MAX);
+                         "more than %d signatures of %s: the others are not checked",
+                         SIGNATURES_MAX, s->text);
         s->sig_to = s->sig_from + SIGNATURES_MAX;
     }
     for (size_t i = s->sig_from; i < s->sig_to; i++) {
-        enum fault fault = judge(k, s, i);
+        enum fault fault = judge_signature(k, s, i);
         uint8_t algorithm = build->records[i].rdata[2];
         faults[i - s->sig_from] = fault;
         tally.is_good[algorithm] |= fault == FAULT_NONE;
-        tally.is_there[algorithm] |= fault != FAULT_NO_KEY;
+        tally.is_present[algorithm] |= fault != FAULT_NO_KEY;
     }
-    /* a validator wants one good signature: what stands beside it does no harm */
+    /* a validator needs one good signature: beside it a bad one is only worth a warning */
     for (size_t i = s->sig_from; i < s->sig_to; i++)
-        tell(k, tally.is_good[build->records[i].rdata[2]] ? DIAG_WARNING : build->signing, s, i,
-             faults[i - s->sig_from]);
+        report_signature(
+            k, tally.is_good[build->records[i].rdata[2]] ? DIAG_WARNING : build->dnssec_level,
+            s, i, faults[i - s->sig_from]);
     check_algorithms(k, s, &tally);
 }
 
-/* Whether the RRset is the zone's own, so that it has to be signed. */
-static bool wants_signature(const struct zonebuild_walk *w, const struct zonebuild_record *r)
+/* True if the RRset is authoritative and so must be signed. */
+static bool must_be_signed(const struct zonebuild_walk *w, const struct zonebuild_record *r)
 {
     if (r->type == RRTYPE_RRSIG || w->view == ZONEBUILD_BELOW)
         return false;
     return w->view != ZONEBUILD_CUT || r->type == RRTYPE_DS || r->type == RRTYPE_NSEC;
 }
 
-static void check_owner(struct checking *k, const struct zonebuild_walk *w)
+static void check_owner_signatures(struct checking *k, const struct zonebuild_walk *w)
 {
     struct zonebuild *build = k->build;
 
@@ -254,17 +262,17 @@ static void check_owner(struct checking *k, const struct zonebuild_walk *w)
             if (covered == RRTYPE_RRSIG ||
                 zonebuild_find_type(build, w->from, covered) == build->cnt)
                 zonebuild_report(build, DIAG_WARNING, i,
-                                 "a signature of what the name has not");
+                                 "the name does not have the RRset that this signature covers");
             continue;
         }
         s.sig_from = s.sig_to = zonebuild_find_signatures(build, w->from, r->type);
         if (s.sig_from < build->cnt)
             s.sig_to = zonebuild_rrset_end(build, s.sig_from);
-        if (wants_signature(w, r))
-            check_set(k, &s);
+        if (must_be_signed(w, r))
+            check_rrset_signatures(k, &s);
         else if (s.sig_from < s.sig_to)
             zonebuild_report(build, DIAG_WARNING, s.sig_from,
-                             "a signature of what belongs to the child zone");
+                             "this signature covers data of the child zone");
     }
 }
 
@@ -284,15 +292,15 @@ enum err check_sigs(struct zonebuild *build, uint32_t now_s, bool verifies)
     k->build = build;
     k->now_s = now_s;
     k->verifies = verifies;
-    find_keys(k);
+    find_zone_keys(k);
     if (k->key_cnt == 0)
-        diag_add(build->diag, build->signing, &whole,
-                 "the zone has signatures and no DNSKEY that signs zones");
+        diag_add(build->diag, build->dnssec_level, &whole,
+                 "the zone has signatures, but no DNSKEY that is a zone key");
     while (k->key_cnt > 0 && zonebuild_next(&w))
-        check_owner(k, &w);
-    if (k->untimely > 1)
-        diag_add(build->diag, build->signing, &whole, "%zu more signatures are not in time",
-                 k->untimely - 1);
+        check_owner_signatures(k, &w);
+    if (k->untimely_cnt > 1)
+        diag_add(build->diag, build->dnssec_level, &whole,
+                 "%zu more signatures have expired or are not valid yet", k->untimely_cnt - 1);
     for (unsigned n = 0; n < k->key_cnt; n++)
         dnskey_unload(&k->keys[n].loaded);
     free(k->set);

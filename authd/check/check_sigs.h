@@ -1,7 +1,7 @@
-/* authd/check/check_sigs.h | whether a zone's signatures are all there and in time
+/* authd/check/check_sigs.h | check of a zone's signatures
  *
- * Every RRset that is the zone's own has one for each algorithm of its keys, by a key of the
- * zone (RFC 4035 2.2); on request each is verified.
+ * Every authoritative RRset must have a signature, valid now, by each algorithm of the zone's
+ * keys (RFC 4035 2.2).
  *
  * Thread:   one at a time.
  */
@@ -9,6 +9,6 @@
 
 #include "authd/zone/zonebuild.h"
 
-/* Look at sorted records of a signed zone as of `now_s`, seconds of wall time; with `verifies`
- * do the arithmetic too.  Findings go to the build's diag.  ERR_NOMEM. */
+/* Check the sorted records of a signed zone at the time `now_s`, seconds of wall time; add
+ * findings to the build's diag.  If `verifies`, also verify the signatures.  ERR_NOMEM. */
 MUST_USE enum err check_sigs(struct zonebuild *build, uint32_t now_s, bool verifies);

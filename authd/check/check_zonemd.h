@@ -1,4 +1,4 @@
-/* authd/check/check_zonemd.h | whether a zone is as its digest says (RFC 8976)
+/* authd/check/check_zonemd.h | check of a zone's message digest, ZONEMD (RFC 8976)
  *
  * Thread:   one at a time.
  */
@@ -6,6 +6,6 @@
 
 #include "authd/zone/zonebuild.h"
 
-/* Compute the digests that the apex's ZONEMD records name, over sorted records, and compare;
- * findings go to the build's diag.  Without ZONEMD nothing happens.  ERR_NOMEM. */
+/* Compare the apex's ZONEMD records with digests of the sorted records; add findings to the
+ * build's diag.  Do nothing without ZONEMD.  ERR_NOMEM. */
 MUST_USE enum err check_zonemd(struct zonebuild *build);

@@ -1,26 +1,21 @@
-/* Works on the sorted records, because those still know where they came from. */
+/* The rules are checked on the sorted records, which still have their places in the files. */
 #include "authd/check/zone_check.h"
 
 #include "dns/dname_text.h"
 
 enum {
-    RECORD_LEN_MIN = 12,            /* a pointer for the owner, type, class, TTL, RDLENGTH */
-    RRSET_LEN_MAX = 65535 - 12 - 5, /* a message without header and the shortest question */
+    RECORD_LEN_MIN = 12,            /* compression pointer, type, class, TTL, RDLENGTH */
+    RRSET_LEN_MAX = 65535 - 12 - 5, /* the largest message, its header and shortest question */
 };
 
-static const struct zonebuild_record *record(const struct zonebuild *build, size_t i)
+static const struct zonebuild_record *record_at(const struct zonebuild *build, size_t i)
 {
     return &build->records[i];
 }
 
-static bool same_owner(const struct zonebuild *build, size_t a, size_t b)
-{
-    return record(build, a)->owner == record(build, b)->owner;
-}
-
 static void print_owner(const struct zonebuild *build, size_t i, char out[DNAME_TEXT_MAX])
 {
-    dname_text_print(record(build, i)->owner->name, out);
+    dname_text_print(record_at(build, i)->owner->name, out);
 }
 
 static bool has_address(const struct zonebuild *build, size_t i)
@@ -39,35 +34,36 @@ static void check_apex(struct zonebuild *build)
     dname_text_print(build->origin, zone);
     if (soa == build->cnt)
         diag_add(build->diag, DIAG_ERROR, &whole, "the zone has no SOA at %s", zone);
-    else if (soa + 1 < build->cnt && same_owner(build, soa, soa + 1) &&
-             record(build, soa + 1)->type == RRTYPE_SOA)
+    else if (soa + 1 < build->cnt && zonebuild_is_same_owner(build, soa, soa + 1) &&
+             record_at(build, soa + 1)->type == RRTYPE_SOA)
         zonebuild_report(build, DIAG_ERROR, soa + 1,
-                         "a second SOA that is not the same as the first");
+                         "a second SOA that differs from the first");
     if (zonebuild_find_type(build, apex, RRTYPE_NS) == build->cnt)
         diag_add(build->diag, DIAG_ERROR, &whole, "the zone has no NS at %s", zone);
 }
 
-/* RFC 1034 3.6.2, 2181 10.1, 4034: only DNSSEC's own types may stand beside a CNAME. */
+/* Only the types of DNSSEC may exist beside a CNAME (RFC 1034 3.6.2, RFC 2181 10.1,
+ * RFC 4035 2.5). */
 static bool may_join_cname(uint16_t type)
 {
     return type == RRTYPE_CNAME || type == RRTYPE_RRSIG || type == RRTYPE_NSEC ||
            type == RRTYPE_KEY || type == RRTYPE_NXT || type == RRTYPE_SIG;
 }
 
-/* RFC 4592 4.2, 4.4: what these do is not defined. */
-static bool is_odd_wildcard(const struct zonebuild *build, size_t i)
+/* True for NS and DNAME of a wildcard: their effect is undefined (RFC 4592 4.2, 4.4). */
+static bool is_undefined_wildcard(const struct zonebuild *build, size_t i)
 {
     static const uint8_t star[] = {1, '*'};
-    uint16_t t = record(build, i)->type;
+    uint16_t t = record_at(build, i)->type;
     return (t == RRTYPE_NS || t == RRTYPE_DNAME) &&
-           memcmp(record(build, i)->owner->name, star, sizeof(star)) == 0;
+           memcmp(record_at(build, i)->owner->name, star, sizeof(star)) == 0;
 }
 
-/* Findings about record `i` alone beside the others of its owner. */
-static void check_record(struct zonebuild *build, size_t i, bool is_repeated, size_t cname)
+/* Report the faults of record `i` and its conflicts with other records of its owner. */
+static void check_zone_record(struct zonebuild *build, size_t i, bool is_repeated, size_t cname)
 {
     char owner[DNAME_TEXT_MAX], type[RRTYPE_NAME_MAX];
-    uint16_t t = record(build, i)->type;
+    uint16_t t = record_at(build, i)->type;
 
     print_owner(build, i, owner);
     rrtype_print(t, type);
@@ -76,59 +72,60 @@ static void check_record(struct zonebuild *build, size_t i, bool is_repeated, si
     else if (cname < build->cnt && !may_join_cname(t))
         zonebuild_report(build, DIAG_ERROR, i,
                          "%s has a CNAME (line %u), so it cannot have %s as well", owner,
-                         record(build, cname)->line, type);
+                         record_at(build, cname)->line, type);
     else if (is_repeated && t != RRTYPE_RRSIG &&
-             record(build, i)->ttl != record(build, i - 1)->ttl)
+             record_at(build, i)->ttl != record_at(build, i - 1)->ttl)
         zonebuild_report(build, DIAG_WARNING, i,
-                         "%s %s: its records have different TTLs; the smallest is used", owner,
-                         type);
+                         "the records of %s %s have different TTLs: the smallest is used",
+                         owner, type);
     if (t == RRTYPE_SOA &&
-        util_get_u32(record(build, i)->rdata + record(build, i)->len - 4) > INT32_MAX)
+        util_get_u32(record_at(build, i)->rdata + record_at(build, i)->len - 4) > INT32_MAX)
         zonebuild_report(build, DIAG_WARNING, i,
-                         "the negative TTL (minimum) is more than 2147483647 and is taken as 0 "
-                         "(RFC 2181 8)");
-    if (!is_repeated && is_odd_wildcard(build, i))
+                         "the SOA's minimum exceeds 2147483647 and counts as 0 (RFC 2181 8)");
+    if (!is_repeated && is_undefined_wildcard(build, i))
         zonebuild_report(build, DIAG_WARNING, i,
-                         "%s: a wildcard owns %s, which servers treat differently", owner,
-                         type);
-    if (t == RRTYPE_SOA && !dname_is_equal(record(build, i)->owner->name, build->origin))
-        zonebuild_report(build, DIAG_ERROR, i, "a SOA belongs at the zone's own name only");
+                         "%s is a wildcard with %s: its effect is undefined and differs among "
+                         "servers (RFC 4592 4)",
+                         owner, type);
+    if (t == RRTYPE_SOA && !dname_is_equal(record_at(build, i)->owner->name, build->origin))
+        zonebuild_report(build, DIAG_ERROR, i, "a SOA below the apex of the zone");
 }
 
-/* Whether check_record has anything to look at: nearly always it has not. */
+/* True if check_zone_record may find a fault: skip that slower check for most records. */
 static bool is_suspect(const struct zonebuild *build, size_t i, bool is_repeated, size_t cname)
 {
-    uint16_t t = record(build, i)->type;
+    uint16_t t = record_at(build, i)->type;
     return cname < build->cnt || t == RRTYPE_SOA || t == RRTYPE_DNAME ||
-           is_odd_wildcard(build, i) ||
-           (is_repeated && record(build, i)->ttl != record(build, i - 1)->ttl);
+           is_undefined_wildcard(build, i) ||
+           (is_repeated && record_at(build, i)->ttl != record_at(build, i - 1)->ttl);
 }
 
-static void check_owner(struct zonebuild *build, size_t from, size_t to)
+static void check_owner_records(struct zonebuild *build, size_t from, size_t to)
 {
     size_t cname = zonebuild_find_type(build, from, RRTYPE_CNAME);
     size_t wire_len = 0, sets = 0;
 
     for (size_t i = from; i < to; i++) {
-        bool is_repeated =
-            i > from && record(build, i - 1)->type == record(build, i)->type &&
-            zonebuild_covered(record(build, i - 1)) == zonebuild_covered(record(build, i));
+        bool is_repeated = i > from &&
+                           record_at(build, i - 1)->type == record_at(build, i)->type &&
+                           zonebuild_covered(record_at(build, i - 1)) ==
+                               zonebuild_covered(record_at(build, i));
         sets += !is_repeated;
         if (!is_repeated && sets == NODE_RRSETS_MAX + 1)
-            zonebuild_report(build, DIAG_ERROR, i, "more than %d RRsets of one name",
+            zonebuild_report(build, DIAG_ERROR, i, "more than %d RRsets at one name",
                              NODE_RRSETS_MAX);
         if (is_suspect(build, i, is_repeated, cname))
-            check_record(build, i, is_repeated, cname);
+            check_zone_record(build, i, is_repeated, cname);
         size_t before = is_repeated ? wire_len : 0;
-        wire_len = before + RECORD_LEN_MIN + record(build, i)->len;
+        wire_len = before + RECORD_LEN_MIN + record_at(build, i)->len;
         if (before <= RRSET_LEN_MAX && wire_len > RRSET_LEN_MAX)
             zonebuild_report(build, DIAG_WARNING, i,
-                             "with this record the set is larger than any message can be: "
-                             "answers will be truncated, over TCP too");
+                             "with this record the RRset exceeds the largest DNS message: "
+                             "answers will be truncated, even over TCP");
     }
 }
 
-/* RFC 6672 2.4: nothing below a DNAME. */
+/* RFC 6672 2.4: no data may exist below a DNAME.  Return the end of the names below it. */
 static size_t check_dname(struct zonebuild *build, size_t from, size_t to)
 {
     char owner[DNAME_TEXT_MAX];
@@ -136,20 +133,20 @@ static size_t check_dname(struct zonebuild *build, size_t from, size_t to)
 
     if (dname == build->cnt)
         return to;
-    for (; to < build->cnt &&
-           dname_is_under(record(build, to)->owner->name, record(build, from)->owner->name);
+    for (; to < build->cnt && dname_is_under(record_at(build, to)->owner->name,
+                                             record_at(build, from)->owner->name);
          to++) {
-        if (zonebuild_is_hashed(record(build, to)))
+        if (zonebuild_is_hashed(record_at(build, to)))
             continue;
         print_owner(build, from, owner);
         zonebuild_report(build, DIAG_ERROR, to, "data below %s, which has a DNAME (line %u)",
-                         owner, record(build, dname)->line);
+                         owner, record_at(build, dname)->line);
     }
     return to;
 }
 
-/* The owner whose records stand for `name`: its own, or the wildcard at its closest encloser;
- * build->cnt when there is none. */
+/* Return the first record of the owner that answers for `name`: the name itself, or the
+ * wildcard at its closest encloser; build->cnt if there is neither. */
 static size_t find_owner_or_wildcard(const struct zonebuild *build, const uint8_t *name)
 {
     uint8_t wildcard[DNAME_MAX + 2] = {1, '*'};
@@ -169,7 +166,7 @@ static size_t find_owner_or_wildcard(const struct zonebuild *build, const uint8_
 static void check_target(struct zonebuild *build, size_t i)
 {
     char name[DNAME_TEXT_MAX], type[RRTYPE_NAME_MAX];
-    const struct zonebuild_record *r = record(build, i);
+    const struct zonebuild_record *r = record_at(build, i);
     const uint8_t *target = rdata_target(r->type, r->rdata);
 
     if (!target || *target == 0 || !dname_is_under(target, build->origin))
@@ -187,12 +184,12 @@ static void check_target(struct zonebuild *build, size_t i)
         zonebuild_report(build, DIAG_WARNING, i,
                          is_apex
                              ? "NS names %s, which has no address in this zone"
-                             : "NS names %s, but the address it needs here (glue) is missing",
+                             : "NS names %s, but its address (glue) is missing in this zone",
                          name);
     }
 }
 
-/* Whether absences of a signed zone can be proven at all. */
+/* Check that a signed zone can prove negative answers. */
 static void check_denial(struct zonebuild *build)
 {
     struct nsec3_params params;
@@ -200,20 +197,20 @@ static void check_denial(struct zonebuild *build)
     size_t key = zonebuild_find_type(build, apex, RRTYPE_DNSKEY);
 
     for (size_t i = zonebuild_find_type(build, apex, RRTYPE_NSEC3PARAM);
-         i < build->cnt && record(build, i)->type == RRTYPE_NSEC3PARAM; i++) {
-        params = nsec3_read_params(record(build, i)->rdata);
+         i < build->cnt && record_at(build, i)->type == RRTYPE_NSEC3PARAM; i++) {
+        params = nsec3_read_params(record_at(build, i)->rdata);
         if (params.iterations > NSEC3_ITERATIONS_MAX)
             zonebuild_report(build, DIAG_ERROR, i,
-                             "NSEC3 with %u iterations: %d is the most that resolvers follow, "
-                             "and 0 the best (RFC 9276)",
+                             "NSEC3 with %u iterations: resolvers accept at most %d, and 0 is "
+                             "recommended (RFC 9276)",
                              params.iterations, NSEC3_ITERATIONS_MAX);
     }
     if (key < build->cnt && zonebuild_find_type(build, apex, RRTYPE_RRSIG) < build->cnt &&
         zonebuild_find_type(build, apex, RRTYPE_NSEC) == build->cnt &&
         !zonebuild_choose_params(build, &params))
         zonebuild_report(build, DIAG_WARNING, key,
-                         "the zone is signed, but has neither NSEC nor a chain of NSEC3 that "
-                         "NSEC3PARAM names: no absence can be proven");
+                         "the zone is signed, but has neither NSEC nor an NSEC3 chain that "
+                         "NSEC3PARAM names: negative answers cannot be proven");
 }
 
 enum err zone_check(struct zonebuild *build)
@@ -224,9 +221,9 @@ enum err zone_check(struct zonebuild *build)
     check_denial(build);
     for (size_t i = 0, below_dname = 0; i < build->cnt;) {
         size_t end = i + 1;
-        while (end < build->cnt && same_owner(build, i, end))
+        while (end < build->cnt && zonebuild_is_same_owner(build, i, end))
             end++;
-        check_owner(build, i, end);
+        check_owner_records(build, i, end);
         if (i >= below_dname)
             below_dname = check_dname(build, i, end);
         for (size_t n = i; n < end; n++)

@@ -1,7 +1,6 @@
-/* authd/check/zone_check.h | what is wrong with a zone as a whole
+/* authd/check/zone_check.h | rules that a zone as a whole must follow
  *
- * Rules that no single record breaks: SOA and NS at the apex, CNAME and DNAME alone, glue,
- * targets.
+ * SOA and NS at the apex, no data beside CNAME or below DNAME, glue, targets, denial.
  *
  * Thread:   one at a time.
  */
@@ -9,6 +8,6 @@
 
 #include "authd/zone/zonebuild.h"
 
-/* Look at the sorted records; findings go to the build's diag.  ERR_FORMAT when there was an
+/* Check the sorted records; add findings to the build's diag.  ERR_FORMAT if one of them is an
  * error. */
 MUST_USE enum err zone_check(struct zonebuild *build);

@@ -1,12 +1,11 @@
-/* The expansion is text that the ordinary reader then reads, so a template can be any record.
- */
+/* The expansion is text for the ordinary reader, so a template can make any record. */
 #include "authd/load/generate.h"
 
 #include <stdbool.h>
 
-enum { GENERATE_WIDTH_MAX = 127 }; /* of BIND */
+enum { GENERATE_WIDTH_MAX = 127 }; /* as in BIND */
 
-static size_t read_u32(const char *text, size_t len, uint32_t *out)
+static size_t read_range_number(const char *text, size_t len, uint32_t *out)
 {
     uint64_t value = 0;
     size_t i = 0;
@@ -22,18 +21,18 @@ static size_t read_u32(const char *text, size_t len, uint32_t *out)
 enum err generate_read_range(const char *text, size_t len, struct generate_range *out)
 {
     struct generate_range r = {.step = 1};
-    size_t at = read_u32(text, len, &r.start);
+    size_t at = read_range_number(text, len, &r.start);
 
     if (at == 0 || at >= len || text[at] != '-')
         return ERR_FORMAT;
-    size_t used = read_u32(text + at + 1, len - at - 1, &r.stop);
+    size_t used = read_range_number(text + at + 1, len - at - 1, &r.stop);
     at += 1 + used;
     if (used == 0)
         return ERR_FORMAT;
     if (at < len) {
         if (text[at] != '/')
             return ERR_FORMAT;
-        used = read_u32(text + at + 1, len - at - 1, &r.step);
+        used = read_range_number(text + at + 1, len - at - 1, &r.step);
         if (used == 0 || at + 1 + used != len)
             return ERR_FORMAT;
     }
@@ -45,7 +44,7 @@ enum err generate_read_range(const char *text, size_t len, struct generate_range
     return ERR_OK;
 }
 
-static enum err put(char *out, size_t size, size_t *at, const char *text, size_t len)
+static enum err append_text(char *out, size_t size, size_t *at, const char *text, size_t len)
 {
     if (len >= size - *at)
         return ERR_SPACE;
@@ -54,8 +53,8 @@ static enum err put(char *out, size_t size, size_t *at, const char *text, size_t
     return ERR_OK;
 }
 
-/* Nibbles from the last to the first with dots between, as names of ip6.arpa want them.  Like
- * BIND's, the width counts the dots too, so an even one ends in a dot. */
+/* Write nibbles from the last to the first, separated by dots, as ip6.arpa has them.  As in
+ * BIND, the width includes the dots, so an even width ends in a dot. */
 static size_t print_nibbles(uint32_t value, unsigned width, bool is_upper, char *out,
                             size_t size)
 {
@@ -85,7 +84,7 @@ static size_t print_value(int64_t value, unsigned width, char base, char *out, s
     return util_min((size_t)len, size - 1);
 }
 
-/* "{offset[,width[,base]]}" at `text`; the bytes used up, 0 when it is broken. */
+/* Read "{offset[,width[,base]]}" at `text`; return its bytes, 0 if it is malformed. */
 static size_t read_braces(const char *text, size_t len, int64_t *offset, unsigned *width,
                           char *base)
 {
@@ -124,16 +123,16 @@ enum err generate_expand(const char *template, size_t len, uint32_t value, char 
 
         if (template[i] == '\\' && i + 1 < len) {
             bool is_dollar = template[i + 1] == '$';
-            err = put(out, size, at, template + i + is_dollar, 2U - is_dollar);
+            err = append_text(out, size, at, template + i + is_dollar, 2U - is_dollar);
             i++;
             continue;
         }
         if (template[i] != '$') {
-            err = put(out, size, at, template + i, 1);
+            err = append_text(out, size, at, template + i, 1);
             continue;
         }
         if (i + 1 < len && template[i + 1] == '$') {
-            err = put(out, size, at, "$", 1);
+            err = append_text(out, size, at, "$", 1);
             i++;
             continue;
         }
@@ -145,8 +144,9 @@ enum err generate_expand(const char *template, size_t len, uint32_t value, char 
         }
         if ((int64_t)value + offset < INT32_MIN || (int64_t)value + offset > INT32_MAX)
             return ERR_FORMAT;
-        err = put(out, size, at, text,
-                  print_value((int64_t)value + offset, width, base, text, sizeof(text)));
+        err =
+            append_text(out, size, at, text,
+                        print_value((int64_t)value + offset, width, base, text, sizeof(text)));
     }
     return err;
 }

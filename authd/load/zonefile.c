@@ -1,5 +1,5 @@
-/* Directives and the heads of records; RDATA is dns/rrtext's, words are zonetext's, the whole
- * is zonebuild's. */
+/* This file reads directives and the heads of records.  zonetext splits the text into words,
+ * rrtext reads RDATA, zonebuild collects the records. */
 #include "authd/load/zonefile.h"
 
 #include <errno.h>
@@ -16,16 +16,16 @@
 
 enum { ZONEFILE_MAX = INT32_MAX, INCLUDE_DEPTH_MAX = 10, GENERATED_MAX = 70000 };
 
-/* What a record inherits from those before it. */
+/* The state that a record inherits from earlier entries. */
 struct inherited {
     uint8_t origin[DNAME_MAX];
     uint8_t owner[DNAME_MAX];
     bool has_owner;
-    uint32_t ttl;         /* $TTL, else the last explicit one; ZONEBUILD_TTL_UNSET */
-    bool has_default_ttl; /* by $TTL */
+    uint32_t ttl;         /* $TTL, else the last stated TTL, else ZONEBUILD_TTL_UNSET */
+    bool has_default_ttl; /* $TTL has set it */
 };
 
-/* Lifetime: one loading. */
+/* Lifetime: the loading of one zone. */
 struct reading {
     struct zonebuild *build;
     const struct zonefile_checks *checks; /* NULL: none */
@@ -34,17 +34,17 @@ struct reading {
     uint8_t rdata[RDATA_MAX];
     char generated[GENERATED_MAX];
     struct inherited now;
-    const struct zonetext *directive; /* the $GENERATE being expanded: where faults are shown */
+    const struct zonetext *directive; /* the $GENERATE being expanded: the place of errors */
     uint16_t including[INCLUDE_DEPTH_MAX + 1]; /* numbers of the files being read */
     unsigned depth;
-    enum err fatal; /* out of memory: nothing more is read */
+    enum err fatal; /* ERR_NOMEM or ERR_LIMIT: reading has stopped */
 };
 
-static void wrong(struct reading *r, const struct zonetext *zt, size_t word, size_t offset,
-                  const char *fmt, ...) PRINTF_LIKE(5, 6);
+static void report_fault(struct reading *r, const struct zonetext *zt, size_t word,
+                         size_t offset, const char *fmt, ...) PRINTF_LIKE(5, 6);
 
-static void wrong(struct reading *r, const struct zonetext *zt, size_t word, size_t offset,
-                  const char *fmt, ...)
+static void report_fault(struct reading *r, const struct zonetext *zt, size_t word,
+                         size_t offset, const char *fmt, ...)
 {
     char text[400];
     struct diag_place place = {0};
@@ -58,13 +58,12 @@ static void wrong(struct reading *r, const struct zonetext *zt, size_t word, siz
                              : zonetext_place(zt, word, offset);
     diag_add(r->diag, DIAG_ERROR, &place, "%s", text);
     if (r->directive)
-        diag_help(r->diag, "the record that it makes: %.*s", (int)util_min(zt->len, 200),
-                  zt->text);
+        diag_help(r->diag, "the generated record: %.*s", (int)util_min(zt->len, 200), zt->text);
 }
 
-/* RFC 2181 8: a TTL of 2^31 or more is 0. */
-static uint32_t keep_ttl(struct reading *r, const struct zonetext *zt, size_t word,
-                         uint32_t ttl)
+/* Return `ttl`, or 0 with a warning if it is 2^31 or more (RFC 2181 8). */
+static uint32_t limit_ttl(struct reading *r, const struct zonetext *zt, size_t word,
+                          uint32_t ttl)
 {
     struct diag_place place = {0};
     if (ttl <= INT32_MAX)
@@ -72,12 +71,12 @@ static uint32_t keep_ttl(struct reading *r, const struct zonetext *zt, size_t wo
     if (diag_wants(r->diag, DIAG_WARNING))
         place = r->directive ? zonetext_place(r->directive, 0, 0) : zonetext_place(zt, word, 0);
     diag_add(r->diag, DIAG_WARNING, &place,
-             "a TTL of %u seconds is more than 2147483647 and is taken as 0 (RFC 2181 8)", ttl);
+             "a TTL of %u seconds exceeds 2147483647 and counts as 0 (RFC 2181 8)", ttl);
     return 0;
 }
 
-/* A name in UTF-8 is served as written, but clients ask for its A-label. */
-static void warn_raw(struct reading *r, const struct zonetext *zt, size_t word)
+/* Warn about a name in UTF-8: it is served as written, but clients ask for its A-label. */
+static void warn_raw_utf8(struct reading *r, const struct zonetext *zt, size_t word)
 {
     const struct rrtext_token *token = &zt->tokens[word];
     struct diag_place place = {0};
@@ -89,22 +88,22 @@ static void warn_raw(struct reading *r, const struct zonetext *zt, size_t word)
         place = zonetext_place(zt, word, 0);
     idn_print(token->text, token->len, ascii);
     diag_add(r->diag, DIAG_WARNING, &place, "the name is UTF-8; clients ask for %s",
-             *ascii ? ascii : "its form with xn--");
+             *ascii ? ascii : "its A-label (xn--...)");
 }
 
-static bool read_name(struct reading *r, const struct zonetext *zt, size_t word,
-                      uint8_t out[DNAME_MAX])
+static bool read_zone_name(struct reading *r, const struct zonetext *zt, size_t word,
+                           uint8_t out[DNAME_MAX])
 {
     const char *why = "";
     size_t len, where = 0;
     if (dname_text_read(zt->tokens[word].text, zt->tokens[word].len, r->now.origin, out, &len,
                         &why, &where) == ERR_OK)
         return true;
-    wrong(r, zt, word, where, "%s", why);
+    report_fault(r, zt, word, where, "%s", why);
     return false;
 }
 
-static bool is_word(const struct zonetext *zt, size_t i, const char *text)
+static bool is_directive(const struct zonetext *zt, size_t i, const char *text)
 {
     return zt->tokens[i].len == strlen(text) &&
            strncasecmp(zt->tokens[i].text, text, zt->tokens[i].len) == 0;
@@ -116,12 +115,13 @@ struct head {
     uint16_t class;
     uint32_t ttl;
     bool has_ttl;
-    size_t type_at; /* word */
+    size_t type_at; /* index of the word */
     uint16_t type;
 };
 
-/* TTL and class in any order, then the type; false after an error. */
-static bool read_head(struct reading *r, const struct zonetext *zt, size_t at, struct head *h)
+/* Read TTL and class in any order, then the type; false after an error. */
+static bool read_record_head(struct reading *r, const struct zonetext *zt, size_t at,
+                             struct head *h)
 {
     bool has_class = false;
     *h = (struct head){.class = RRTYPE_CLASS_IN};
@@ -131,15 +131,15 @@ static bool read_head(struct reading *r, const struct zonetext *zt, size_t at, s
         uint16_t class;
         if (!h->has_ttl && t->len > 0 && util_is_digit(t->text[0])) {
             if (rrtext_read_ttl(t->text, t->len, &h->ttl) != ERR_OK) {
-                wrong(r, zt, at, 0,
-                      "expected a TTL up to 4294967295 seconds, a class or a type");
+                report_fault(r, zt, at, 0,
+                             "expected a TTL up to 4294967295 seconds, a class or a type");
                 return false;
             }
-            h->ttl = keep_ttl(r, zt, at, h->ttl);
+            h->ttl = limit_ttl(r, zt, at, h->ttl);
             h->has_ttl = true;
         } else if (!has_class && rrtype_read_class(t->text, t->len, &class) == ERR_OK) {
             if (class != RRTYPE_CLASS_IN) {
-                wrong(r, zt, at, 0, "only zones of class IN are served");
+                report_fault(r, zt, at, 0, "only zones of class IN are served");
                 return false;
             }
             has_class = true;
@@ -148,20 +148,21 @@ static bool read_head(struct reading *r, const struct zonetext *zt, size_t at, s
         }
     }
     if (at >= zt->cnt) {
-        wrong(r, zt, zt->cnt, 0, "expected a record type");
+        report_fault(r, zt, zt->cnt, 0, "expected a record type");
         return false;
     }
     h->type_at = at;
     if (rrtype_read(zt->tokens[at].text, zt->tokens[at].len, &h->type) != ERR_OK) {
         const char *near = rrtype_nearest(zt->tokens[at].text, zt->tokens[at].len);
-        wrong(r, zt, at, 0, "\"%.*s\" is no record type", (int)util_min(zt->tokens[at].len, 40),
-              zt->tokens[at].text);
+        report_fault(r, zt, at, 0, "\"%.*s\" is not a record type",
+                     (int)util_min(zt->tokens[at].len, 40), zt->tokens[at].text);
         if (near && !r->directive)
             diag_help(r->diag, "did you mean %s?", near);
         return false;
     }
     if (rrtype_is_meta(h->type)) {
-        wrong(r, zt, at, 0, "this type belongs to questions and messages, not into a zone");
+        report_fault(r, zt, at, 0,
+                     "a zone cannot contain this type: it is for queries or messages only");
         return false;
     }
     return true;
@@ -172,11 +173,11 @@ static uint32_t choose_ttl(struct reading *r, const struct head *h)
     if (!h->has_ttl)
         return r->now.ttl;
     if (!r->now.has_default_ttl)
-        r->now.ttl = h->ttl; /* RFC 1035 5.1: the last stated value */
+        r->now.ttl = h->ttl; /* RFC 1035 5.1: without a TTL the last stated one applies */
     return h->ttl;
 }
 
-static void read_record(struct reading *r, const struct zonetext *zt)
+static void read_zone_record(struct reading *r, const struct zonetext *zt)
 {
     struct head h;
     size_t len, at = 0;
@@ -184,39 +185,39 @@ static void read_record(struct reading *r, const struct zonetext *zt)
 
     if (!zt->starts_blank) {
         if (zt->tokens[0].is_quoted) {
-            wrong(r, zt, 0, 0, "expected the name that owns the record, without quotes");
+            report_fault(r, zt, 0, 0, "expected the owner name of the record, without quotes");
             return;
         }
-        if (!read_name(r, zt, at++, r->now.owner)) {
+        if (!read_zone_name(r, zt, at++, r->now.owner)) {
             r->now.has_owner = false;
             return;
         }
         r->now.has_owner = true;
-        warn_raw(r, zt, 0);
+        warn_raw_utf8(r, zt, 0);
     }
-    if (!read_head(r, zt, at, &h))
+    if (!read_record_head(r, zt, at, &h))
         return;
     if (!r->now.has_owner) {
-        wrong(
-            r, zt, 0, 0,
-            "this line starts with white space, but there is no owner name before it to take");
+        report_fault(r, zt, 0, 0,
+                     "this line starts with white space, but no record before it has an owner "
+                     "to inherit");
         return;
     }
     uint32_t ttl = choose_ttl(r, &h);
     size_t first = h.type_at + 1;
     if (rrtext_read(h.type, zt->tokens + first, zt->cnt - first, r->now.origin, &r->scratch,
                     r->rdata, &len, &fault) != ERR_OK) {
-        wrong(r, zt, first + fault.token, fault.offset, "%s", fault.why);
+        report_fault(r, zt, first + fault.token, fault.offset, "%s", fault.why);
         return;
     }
     for (size_t i = first; i < zt->cnt && idn_concerns(h.type); i++)
         if (!zt->tokens[i].is_quoted)
-            warn_raw(r, zt, i);
+            warn_raw_utf8(r, zt, i);
     if (!dname_is_under(r->now.owner, r->build->origin)) {
         char owner[DNAME_TEXT_MAX], origin[DNAME_TEXT_MAX];
         dname_text_print(r->now.owner, owner);
         dname_text_print(r->build->origin, origin);
-        wrong(r, zt, 0, 0, "%s is not in the zone %s", owner, origin);
+        report_fault(r, zt, 0, 0, "%s is not in the zone %s", owner, origin);
         return;
     }
     const struct zonetext *shown = r->directive ? r->directive : zt;
@@ -231,7 +232,7 @@ static void read_record(struct reading *r, const struct zonetext *zt)
                                       .file = r->including[r->depth]};
     enum err err = zonebuild_add(r->build, r->now.owner, &record);
     if (err == ERR_LIMIT)
-        wrong(r, zt, 0, 0, "the zone has too many records");
+        report_fault(r, zt, 0, 0, "the zone has too many records");
     if (err)
         r->fatal = err;
 }
@@ -242,9 +243,9 @@ static bool expect_words(struct reading *r, const struct zonetext *zt, size_t mi
                          const char *what)
 {
     if (zt->cnt - 1 < min)
-        wrong(r, zt, zt->cnt, 0, "expected %s", what);
+        report_fault(r, zt, zt->cnt, 0, "expected %s", what);
     else if (zt->cnt - 1 > max)
-        wrong(r, zt, max + 1, 0, "one word too many: expected %s", what);
+        report_fault(r, zt, max + 1, 0, "one word too many: expected %s", what);
     else
         return true;
     return false;
@@ -253,9 +254,9 @@ static bool expect_words(struct reading *r, const struct zonetext *zt, size_t mi
 static void read_origin(struct reading *r, const struct zonetext *zt)
 {
     uint8_t name[DNAME_MAX];
-    if (!expect_words(r, zt, 1, 1, "a name") || !read_name(r, zt, 1, name))
+    if (!expect_words(r, zt, 1, 1, "a name") || !read_zone_name(r, zt, 1, name))
         return;
-    warn_raw(r, zt, 1);
+    warn_raw_utf8(r, zt, 1);
     memcpy(r->now.origin, name, dname_len(name));
 }
 
@@ -265,16 +266,16 @@ static void read_default_ttl(struct reading *r, const struct zonetext *zt)
         return;
     uint32_t ttl;
     if (rrtext_read_ttl(zt->tokens[1].text, zt->tokens[1].len, &ttl) != ERR_OK) {
-        wrong(r, zt, 1, 0, "expected seconds up to 4294967295, or a time such as 1h30m");
+        report_fault(r, zt, 1, 0, "expected seconds up to 4294967295, or a time such as 1h30m");
         return;
     }
-    r->now.ttl = keep_ttl(r, zt, 1, ttl);
+    r->now.ttl = limit_ttl(r, zt, 1, ttl);
     r->now.has_default_ttl = true;
 }
 
-static void read_text(struct reading *r, struct zonetext *zt);
+static void read_zone_text(struct reading *r, struct zonetext *zt);
 
-static void read_file(struct reading *r, const char *path, const struct zonetext *from);
+static void read_zone_file(struct reading *r, const char *path, const struct zonetext *from);
 
 static void read_include(struct reading *r, const struct zonetext *zt)
 {
@@ -284,10 +285,10 @@ static void read_include(struct reading *r, const struct zonetext *zt)
     if (!expect_words(r, zt, 1, 2, "a file name and perhaps an origin"))
         return;
     if (zt->tokens[1].len >= sizeof(name)) {
-        wrong(r, zt, 1, 0, "this file name is too long");
+        report_fault(r, zt, 1, 0, "this file name is too long");
         return;
     }
-    if (zt->cnt == 3 && !read_name(r, zt, 2, r->now.origin)) {
+    if (zt->cnt == 3 && !read_zone_name(r, zt, 2, r->now.origin)) {
         r->now = before;
         return;
     }
@@ -297,16 +298,15 @@ static void read_include(struct reading *r, const struct zonetext *zt)
     if (!path)
         r->fatal = ERR_NOMEM;
     else
-        read_file(r, path, zt);
+        read_zone_file(r, path, zt);
     free(path);
-    /* RFC 1035 5.1: origin and owner are those of the including file again; the TTL goes on */
+    /* RFC 1035 5.1: restore origin and owner of the including file; the TTL stays */
     memcpy(r->now.origin, before.origin, sizeof(before.origin));
     memcpy(r->now.owner, before.owner, sizeof(before.owner));
     r->now.has_owner = before.has_owner;
 }
 
-/* Put a quoted word into the line without its quotes: BIND takes it for the text of all the
- * RDATA. */
+/* Append a quoted word without its quotes: in BIND it is the text of all the RDATA. */
 static enum err expand_whole(struct reading *r, const struct rrtext_token *token,
                              uint32_t value, size_t *len)
 {
@@ -326,16 +326,15 @@ static enum err expand_whole(struct reading *r, const struct rrtext_token *token
     return generate_expand(text, cnt, value, r->generated, GENERATED_MAX - 2, len);
 }
 
-/* One record of a $GENERATE: its words with the counter put in, as text for the ordinary
- * reader. */
-static enum err make_line(struct reading *r, const struct zonetext *zt, uint32_t value,
-                          size_t *len)
+/* Make the text of one record of a $GENERATE: its words with the counter inserted. */
+static enum err expand_record(struct reading *r, const struct zonetext *zt, uint32_t value,
+                              size_t *len)
 {
     enum err err = ERR_OK;
     *len = 0;
     for (size_t i = 2; i < zt->cnt && !err; i++) {
         uint16_t type;
-        /* one quoted word behind the type: MX "0 mail$" */
+        /* a single quoted word after the type: MX "0 mail$" */
         if (zt->tokens[i].is_quoted && i + 1 == zt->cnt && zt->tokens[i].len > 0 &&
             rrtype_read(zt->tokens[i - 1].text, zt->tokens[i - 1].len, &type) == ERR_OK) {
             err = expand_whole(r, &zt->tokens[i], value, len);
@@ -366,36 +365,37 @@ static void read_generate(struct reading *r, const struct zonetext *zt)
         return;
     enum err err = generate_read_range(zt->tokens[1].text, zt->tokens[1].len, &range);
     if (err) {
-        wrong(r, zt, 1, 0,
-              err == ERR_LIMIT
-                  ? "more than %d records from one line"
-                  : "expected a range such as 1-20 or 0-254/2 (at most %d records)",
-              GENERATE_MAX);
+        report_fault(r, zt, 1, 0,
+                     err == ERR_LIMIT
+                         ? "more than %d records from one $GENERATE"
+                         : "expected a range such as 1-20 or 0-254/2 (at most %d records)",
+                     GENERATE_MAX);
         return;
     }
     struct zonetext line;
     size_t errors = r->diag->error_cnt, len = 0;
     zonetext_init(&line, zt->file, r->generated, 0);
     memcpy(owner, r->now.owner, sizeof(owner));
-    /* after a fault the other records would say the same */
+    /* stop after an error: further records would most likely repeat it */
     for (uint64_t value = range.start;
          value <= range.stop && !r->fatal && r->diag->error_cnt == errors;
          value += range.step) {
-        err = make_line(r, zt, (uint32_t)value, &len);
+        err = expand_record(r, zt, (uint32_t)value, &len);
         if (err) {
-            wrong(r, zt, 2, 0,
-                  err == ERR_SPACE
-                      ? "the record that this makes is too long"
-                      : "expected $ or ${offset,width,base} with base d, o, x, X, n or N");
+            report_fault(
+                r, zt, 2, 0,
+                err == ERR_SPACE
+                    ? "the generated record is too long"
+                    : "expected $ or ${offset,width,base} with base d, o, x, X, n or N");
             break;
         }
         zonetext_restart(&line, r->generated, len);
         r->directive = zt;
-        read_text(r, &line);
+        read_zone_text(r, &line);
         r->directive = NULL;
     }
     zonetext_fini(&line);
-    memcpy(r->now.owner, owner, sizeof(owner)); /* as BIND: the owner is the one before it */
+    memcpy(r->now.owner, owner, sizeof(owner)); /* as in BIND: keep the owner from before */
     r->now.has_owner = has_owner;
 }
 
@@ -404,25 +404,25 @@ static void read_directive(struct reading *r, const struct zonetext *zt)
     static const char *const known[] = {"$ORIGIN", "$TTL", "$INCLUDE", "$GENERATE", NULL};
     char word[40];
 
-    if (is_word(zt, 0, "$ORIGIN"))
+    if (is_directive(zt, 0, "$ORIGIN"))
         read_origin(r, zt);
-    else if (is_word(zt, 0, "$TTL"))
+    else if (is_directive(zt, 0, "$TTL"))
         read_default_ttl(r, zt);
-    else if (is_word(zt, 0, "$INCLUDE"))
+    else if (is_directive(zt, 0, "$INCLUDE"))
         read_include(r, zt);
-    else if (is_word(zt, 0, "$GENERATE"))
+    else if (is_directive(zt, 0, "$GENERATE"))
         read_generate(r, zt);
     else {
         snprintf(word, sizeof(word), "%.*s", (int)util_min(zt->tokens[0].len, sizeof(word) - 1),
                  zt->tokens[0].text);
-        wrong(r, zt, 0, 0, "\"%s\" is no directive", word);
+        report_fault(r, zt, 0, 0, "\"%s\" is not a directive", word);
         const char *near = diag_nearest(word, known);
         if (near)
             diag_help(r->diag, "did you mean %s?", near);
     }
 }
 
-static void read_text(struct reading *r, struct zonetext *zt)
+static void read_zone_text(struct reading *r, struct zonetext *zt)
 {
     enum zonetext_kind kind;
 
@@ -438,7 +438,7 @@ static void read_text(struct reading *r, struct zonetext *zt)
                    zt->tokens[0].text[0] == '$' && !r->directive) {
             read_directive(r, zt);
         } else {
-            read_record(r, zt);
+            read_zone_record(r, zt);
         }
     }
 }
@@ -455,16 +455,16 @@ static bool is_being_read(const struct reading *r, const struct file_stamp *stam
     return false;
 }
 
-static void read_kept(struct reading *r, uint16_t number)
+static void read_added_file(struct reading *r, uint16_t number)
 {
     const struct zonebuild_file *file = &r->build->files[number];
     struct zonetext zt;
     zonetext_init(&zt, file->path, file->text, file->len);
-    read_text(r, &zt);
+    read_zone_text(r, &zt);
     zonetext_fini(&zt);
 }
 
-static void read_file(struct reading *r, const char *path, const struct zonetext *from)
+static void read_zone_file(struct reading *r, const char *path, const struct zonetext *from)
 {
     char *text;
     size_t len;
@@ -472,12 +472,13 @@ static void read_file(struct reading *r, const char *path, const struct zonetext
     uint16_t number;
 
     if (from && r->depth == INCLUDE_DEPTH_MAX) {
-        wrong(r, from, 0, 0, "$INCLUDE within $INCLUDE, deeper than %d", INCLUDE_DEPTH_MAX);
+        report_fault(r, from, 0, 0, "$INCLUDE is nested more than %d levels deep",
+                     INCLUDE_DEPTH_MAX);
         return;
     }
     enum err err = file_read_text(path, ZONEFILE_MAX, &text, &len, &stamp);
     if (err && from) {
-        wrong(r, from, 1, 0, "%s: %s", path, file_problem(err));
+        report_fault(r, from, 1, 0, "%s: %s", path, file_problem(err));
         return;
     }
     if (err) {
@@ -486,20 +487,21 @@ static void read_file(struct reading *r, const char *path, const struct zonetext
         return;
     }
     if (from && is_being_read(r, &stamp)) {
-        wrong(r, from, 1, 0, "%s includes itself", path);
+        report_fault(r, from, 1, 0, "%s includes itself", path);
         free(text);
         return;
     }
     err = zonebuild_add_file(r->build, path, text, len, &stamp, &number);
     if (err == ERR_LIMIT && from)
-        wrong(r, from, 0, 0, "the zone's files are too many or too large with this one");
+        report_fault(r, from, 0, 0,
+                     "with this file the zone has too many files or too much text");
     if (err) {
         r->fatal = err;
         return;
     }
     r->depth += from ? 1 : 0;
     r->including[r->depth] = number;
-    read_kept(r, number);
+    read_added_file(r, number);
     r->depth -= from ? 1 : 0;
 }
 
@@ -515,7 +517,7 @@ static bool is_signed(const struct zonebuild *build)
 
 static enum err check_signed(struct zonebuild *build, const struct zonefile_checks *checks)
 {
-    build->signing = checks->has_crypto ? DIAG_ERROR : DIAG_WARNING;
+    build->dnssec_level = checks->has_crypto ? DIAG_ERROR : DIAG_WARNING;
     enum err err = check_zonemd(build);
     if (err || !is_signed(build))
         return err;
@@ -525,7 +527,7 @@ static enum err check_signed(struct zonebuild *build, const struct zonefile_chec
     return err;
 }
 
-static enum err finish(struct reading *r, struct zone **out)
+static enum err finish_zone(struct reading *r, struct zone **out)
 {
     if (r->fatal)
         return r->fatal;
@@ -533,8 +535,8 @@ static enum err finish(struct reading *r, struct zone **out)
     enum err err = zonebuild_sort(r->build);
     if (err)
         return err;
-    /* A file with broken lines gets the other rules too, but for what a missing line may
-     * explain. */
+    /* the rules of the whole zone are applied to a file with errors too, but not to an empty
+     * one: its errors would only repeat that records are missing */
     if (errors == 0 || r->build->cnt > 0)
         err = zone_check(r->build);
     if (!err && errors == 0 && r->checks)
@@ -570,8 +572,8 @@ enum err zonefile_load(const uint8_t *origin, const char *path,
     struct reading *r = new_reading(&build, origin, checks, diag);
     if (!r)
         return ERR_NOMEM;
-    read_file(r, path, NULL);
-    enum err err = finish(r, out);
+    read_zone_file(r, path, NULL);
+    enum err err = finish_zone(r, out);
     zonebuild_fini(&build);
     free(r);
     return err;
@@ -594,9 +596,9 @@ enum err zonefile_parse(const uint8_t *origin, const char *path, const char *tex
         err = zonebuild_add_file(&build, path, copy, len, &stamp, &r->including[0]);
         copy = NULL;
         if (!err)
-            read_kept(r, r->including[0]);
+            read_added_file(r, r->including[0]);
         if (!err)
-            err = finish(r, out);
+            err = finish_zone(r, out);
     }
     free(copy);
     if (r)

@@ -1,31 +1,31 @@
-/* authd/load/zonefile.h | read a zone from master files
+/* authd/load/zonefile.h | loader of master files
  *
- * The one loader of the daemon and of `rootline zone check`: $ORIGIN, $TTL, $INCLUDE, $GENERATE
- * and records, then the rules of zone_check.  Every error of the files is found in one run.
+ * The only loader, for the daemon and for `rootline zone check`: it reads $ORIGIN, $TTL,
+ * $INCLUDE, $GENERATE and records, then applies the rules of zone_check.  One run reports every
+ * error of the files.
  *
- * Thread:   one zone at a time a caller; several callers do not disturb each other.
+ * Thread:   any; calls share no state.
  */
 #pragma once
 
 #include "authd/zone/zone.h"
 #include "base/diag.h"
 
-/* What a signed zone is held against besides the rules without which it cannot be served. */
+/* Checks of a signed zone that are not required to serve it. */
 struct zonefile_checks {
-    uint32_t now_s;  /* signatures are to be in time then; seconds of wall time */
-    bool has_crypto; /* verify them; faults are errors then, else warnings: the zone can be
-                        served */
+    uint32_t now_s;  /* the time to check validity periods against; seconds of wall time */
+    bool has_crypto; /* verify signatures, and report faults as errors, not as warnings */
 };
 
-/* Read the zone `origin` from `path`; with `checks` (NULL: none) the chain of NSEC or NSEC3,
- * the signatures and ZONEMD are looked at too.  ERR_FORMAT or ERR_IO: the diag says what is
- * wrong; ERR_NOMEM. */
+/* Read the zone `origin` from `path`; caller drops the reference with zone_unref.  With
+ * `checks`, which may be NULL, also check the chain of NSEC or NSEC3, the signatures and
+ * ZONEMD.  ERR_FORMAT, ERR_IO: `diag` has the errors; ERR_LIMIT, ERR_NOMEM. */
 MUST_USE enum err zonefile_load(const uint8_t *origin, const char *path,
                                 const struct zonefile_checks *checks, struct diag *diag,
                                 struct zone **out);
 
-/* The same from memory, for files that come from elsewhere; `path` serves messages and
- * $INCLUDE. */
+/* The same for a text in memory; `path` is its name in messages, and relative paths of $INCLUDE
+ * start in its folder. */
 MUST_USE enum err zonefile_parse(const uint8_t *origin, const char *path, const char *text,
                                  size_t len, const struct zonefile_checks *checks,
                                  struct diag *diag, struct zone **out);

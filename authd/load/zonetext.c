@@ -1,6 +1,6 @@
-/* Entries are read whole before anything is made of them: an error then costs one entry, and
- * the reader can look at all its words to say what is wrong.  The three arrays live as long as
- * the reading, so a word costs no allocation. */
+/* A whole entry is split into words before any of them is interpreted: a syntax error then
+ * costs one entry, and its reader sees all words.  The arrays are reused for each entry, so a
+ * word costs no allocation. */
 #include "authd/load/zonetext.h"
 
 enum { WORDS_FIRST = 64, WORDS_MAX = 1 << 17 };
@@ -27,16 +27,16 @@ void zonetext_fini(struct zonetext *zt)
     zt->lines = zt->columns = NULL;
 }
 
-static void set_wrong(struct zonetext *zt, const char *what, size_t pos)
+static void set_entry_fault(struct zonetext *zt, const char *what, size_t pos)
 {
     if (zt->wrong)
-        return; /* the first fault of an entry is the one to mend */
+        return; /* further errors of an entry mostly follow from the first */
     zt->wrong = what;
     zt->wrong_line = zt->line;
     zt->wrong_column = (uint32_t)(pos - zt->line_at + 1);
 }
 
-static bool grow(struct zonetext *zt)
+static bool grow_words(struct zonetext *zt)
 {
     size_t size = zt->size ? zt->size * 2 : WORDS_FIRST;
     if (size > WORDS_MAX)
@@ -58,8 +58,8 @@ static bool grow(struct zonetext *zt)
 
 static void add_word(struct zonetext *zt, size_t start, size_t end, bool is_quoted)
 {
-    if (zt->cnt == zt->size && !grow(zt)) {
-        set_wrong(zt, "this entry has too many words", start);
+    if (zt->cnt == zt->size && !grow_words(zt)) {
+        set_entry_fault(zt, "this entry has too many words", start);
         return;
     }
     zt->tokens[zt->cnt] = (struct rrtext_token){
@@ -68,14 +68,14 @@ static void add_word(struct zonetext *zt, size_t start, size_t end, bool is_quot
     zt->columns[zt->cnt++] = (uint32_t)(start - zt->line_at + 1);
 }
 
-/* Step over the escape at `pos`, but never over a line end. */
+/* Return the offset behind the escape at `pos`; an escape never includes a line end. */
 static size_t after_escape(const struct zonetext *zt, size_t pos)
 {
     return pos + 1 < zt->len && zt->text[pos + 1] != '\n' ? pos + 2 : pos + 1;
 }
 
-/* The offset of the closing quote of a string whose text begins at `pos`; the line's end when
- * there is none. */
+/* Return the offset of the quote that closes the string beginning at `pos`; the end of the line
+ * if there is none. */
 static size_t find_quote(const struct zonetext *zt, size_t pos)
 {
     while (pos < zt->len && zt->text[pos] != '"' && zt->text[pos] != '\n')
@@ -83,7 +83,7 @@ static size_t find_quote(const struct zonetext *zt, size_t pos)
     return pos;
 }
 
-static bool is_closed(const struct zonetext *zt, size_t pos)
+static bool is_quote_closed(const struct zonetext *zt, size_t pos)
 {
     return pos < zt->len && zt->text[pos] == '"';
 }
@@ -92,8 +92,8 @@ static void read_quoted(struct zonetext *zt)
 {
     size_t start = zt->pos + 1;
     size_t end = find_quote(zt, start);
-    if (!is_closed(zt, end)) {
-        set_wrong(zt, "this quote is not closed on its line", zt->pos);
+    if (!is_quote_closed(zt, end)) {
+        set_entry_fault(zt, "this quote is not closed on its line", zt->pos);
         zt->pos = end;
         return;
     }
@@ -115,18 +115,18 @@ static void read_plain(struct zonetext *zt)
             if (pos == start || zt->text[pos - 1] != '=' ||
                 !rrtext_is_at_param(zt->tokens, zt->cnt))
                 break; /* the next word begins */
-            size_t quote =
-                find_quote(zt, pos + 1); /* key="a value" is one word (RFC 9460 2.1) */
-            if (!is_closed(zt, quote)) {
-                set_wrong(zt, "this quote is not closed on its line", pos);
+            /* key="a value" is one word (RFC 9460 2.1) */
+            size_t quote = find_quote(zt, pos + 1);
+            if (!is_quote_closed(zt, quote)) {
+                set_entry_fault(zt, "this quote is not closed on its line", pos);
                 pos = quote;
                 break;
             }
-            pos = quote + 1; /* it ends the value: what follows is the next word */
+            pos = quote + 1; /* the quote ends the word */
             break;
         } else {
             if (c == '\0')
-                set_wrong(zt, "a NUL byte: this is no text", pos);
+                set_entry_fault(zt, "a NUL byte: this is not a text file", pos);
             pos++;
         }
     }
@@ -147,7 +147,7 @@ static void skip_comment(struct zonetext *zt)
     zt->pos = end ? (size_t)(end - zt->text) : zt->len;
 }
 
-/* Read words up to the end of the entry, which is a line end outside parentheses. */
+/* Read words up to the end of the entry: a line end outside parentheses. */
 static void read_entry(struct zonetext *zt)
 {
     unsigned depth = 0;
@@ -175,10 +175,10 @@ static void read_entry(struct zonetext *zt)
                 open_column = (uint32_t)(zt->pos - zt->line_at + 1);
             }
             zt->pos++;
-            continue; /* what follows may still be the owner */
+            continue; /* the next word may still be the owner */
         case ')':
             if (depth == 0)
-                set_wrong(zt, "a closing parenthesis without an opening one", zt->pos);
+                set_entry_fault(zt, "a closing parenthesis without an opening one", zt->pos);
             else
                 depth--;
             zt->pos++;

@@ -1,7 +1,7 @@
-/* authd/load/zonetext.h | a master file as entries of words (RFC 1035 5.1)
+/* authd/load/zonetext.h | tokenizer of master files (RFC 1035 5.1)
  *
- * Comments, parentheses, quotes and line ends are understood here; every word keeps its line
- * and column.  Escapes stay in the word: only its reader knows what they mean there.
+ * It handles comments, parentheses, quotes and line ends; every word keeps its line and column.
+ * Escapes stay in the word: their meaning depends on its use.
  *
  * Owner:    words point into the text, which the caller keeps.
  * Thread:   one at a time.
@@ -13,37 +13,39 @@
 #include "dns/rrtext.h"
 
 enum zonetext_kind {
-    ZONETEXT_ENTRY, /* words are set */
-    ZONETEXT_WRONG, /* the entry is broken; `wrong` says how */
-    ZONETEXT_END,   /* of the text */
+    ZONETEXT_ENTRY, /* tokens has its words */
+    ZONETEXT_WRONG, /* the entry has a syntax error; `wrong` describes it */
+    ZONETEXT_END,   /* no more entries */
 };
 
 /* Lifetime: the reading of one text. */
 struct zonetext {
-    const char *file;
+    const char *file; /* name in messages */
     const char *text;
-    size_t len, pos;
-    uint32_t line;
+    size_t len, pos;             /* bytes of text; offset of the next byte to read */
+    uint32_t line;               /* counts from 1 */
     size_t line_at;              /* offset of the line's first byte */
-    struct rrtext_token *tokens; /* of the current entry */
-    uint32_t *lines;             /* of each token */
-    uint32_t *columns;
+    struct rrtext_token *tokens; /* words of the current entry */
+    uint32_t *lines;             /* of each word */
+    uint32_t *columns;           /* of each word; count from 1 */
     size_t cnt, size;
-    bool starts_blank; /* white space before the first word: the owner is the one before */
-    const char *wrong;
+    bool starts_blank; /* white space before the first word: the record inherits its owner */
+    const char *wrong; /* NULL: no syntax error */
     uint32_t wrong_line, wrong_column;
 };
 
-/* Read `len` bytes that must stay until zonetext_fini; `file` serves messages. */
+/* Begin to read `len` bytes, which must stay until zonetext_fini; `file` is their name in
+ * messages. */
 void zonetext_init(struct zonetext *zt, const char *file, const char *text, size_t len);
 
-/* Read other text with the same arrays. */
+/* Begin to read another text; keep the word arrays. */
 void zonetext_restart(struct zonetext *zt, const char *text, size_t len);
 
-/* Step to the next entry.  After ZONETEXT_WRONG reading goes on behind it. */
+/* Step to the next entry.  After ZONETEXT_WRONG the next call continues behind the entry. */
 enum zonetext_kind zonetext_next(struct zonetext *zt);
 
-/* Byte `offset` of word `i` of the entry as a place; i == cnt is the end of the last word. */
+/* Return the place of byte `offset` of word `i` of the entry; with i == cnt the end of the last
+ * word. */
 struct diag_place zonetext_place(const struct zonetext *zt, size_t i, size_t offset);
 
 /* Free the word arrays. */

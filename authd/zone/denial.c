@@ -1,5 +1,5 @@
-/* A tree would find no faster: the prefixes are eight to a cache line, and hashes are spread so
- * evenly that the first guess is nearly right. */
+/* A sorted array is as fast as a tree: entries are four to a cache line, and hashes are so
+ * evenly distributed that interpolation nearly hits the entry. */
 #include "authd/zone/denial.h"
 
 enum { PREFIX_LEN = 8, SPAN_MIN = 8 };
@@ -12,8 +12,8 @@ static uint64_t read_prefix(const uint8_t *bytes, size_t len)
     return prefix;
 }
 
-/* Past its end a key counts as zeros: no label of a longer one begins with that, so the order
- * holds. */
+/* A short key is padded with zeros.  No label begins with a zero octet in a key, so padding
+ * keeps the order. */
 static uint64_t name_prefix(const struct denial *denial, const uint8_t *name)
 {
     uint8_t key[DNAME_KEY_MAX];
@@ -21,14 +21,14 @@ static uint64_t name_prefix(const struct denial *denial, const uint8_t *name)
     return read_prefix(key + denial->zone_key_len, len - denial->zone_key_len);
 }
 
-static enum err reserve(struct denial *denial, size_t cnt)
+static enum err reserve_entries(struct denial *denial, size_t cnt)
 {
     denial->entries = malloc((cnt + 1) * sizeof(*denial->entries));
     return denial->entries ? ERR_OK : ERR_NOMEM;
 }
 
-/* Give back what was reserved and is not used. */
-static void trim(struct denial *denial)
+/* Give unused memory back. */
+static void trim_entries(struct denial *denial)
 {
     struct denial_entry *smaller =
         realloc(denial->entries, (denial->cnt + 1) * sizeof(*denial->entries));
@@ -40,7 +40,7 @@ enum err denial_add_names(struct denial *denial, const uint8_t *zone_name,
                           struct node *const *nodes, size_t cnt)
 {
     uint8_t key[DNAME_KEY_MAX];
-    enum err err = reserve(denial, cnt);
+    enum err err = reserve_entries(denial, cnt);
     if (err)
         return err;
     denial->zone_key_len = dname_key(zone_name, key);
@@ -49,7 +49,7 @@ enum err denial_add_names(struct denial *denial, const uint8_t *zone_name,
             denial->entries[denial->cnt++] = (struct denial_entry){
                 .prefix = name_prefix(denial, nodes[i]->name), .node = nodes[i]};
     denial->kind = DENIAL_NSEC;
-    trim(denial);
+    trim_entries(denial);
     return ERR_OK;
 }
 
@@ -65,7 +65,7 @@ static bool has_params(const struct node *node, const struct nsec3_params *param
 enum err denial_add_hashes(struct denial *denial, const struct nsec3_params *params,
                            unsigned zone_labels, struct node *const *nodes, size_t cnt)
 {
-    enum err err = reserve(denial, cnt);
+    enum err err = reserve_entries(denial, cnt);
     if (err)
         return err;
     for (size_t i = 0; i < cnt; i++) {
@@ -77,12 +77,12 @@ enum err denial_add_hashes(struct denial *denial, const struct nsec3_params *par
     }
     denial->kind = DENIAL_NSEC3;
     denial->params = *params;
-    trim(denial);
+    trim_entries(denial);
     return ERR_OK;
 }
 
-/* The first entry with a prefix of at least `prefix`, between `low` and `high`. */
-static size_t bisect(const struct denial *denial, uint64_t prefix, size_t low, size_t high)
+/* Return the first entry from `low` up to `high` with at least `prefix`. */
+static size_t find_prefix(const struct denial *denial, uint64_t prefix, size_t low, size_t high)
 {
     while (low < high) {
         size_t middle = low + (high - low) / 2;
@@ -94,8 +94,8 @@ static size_t bisect(const struct denial *denial, uint64_t prefix, size_t low, s
     return low;
 }
 
-/* The end of the run of entries with this prefix that begins at `i`. */
-static size_t pass_ties(const struct denial *denial, size_t i, uint64_t prefix)
+/* Return the end of the run of entries with this prefix that begins at `i`. */
+static size_t end_of_ties(const struct denial *denial, size_t i, uint64_t prefix)
 {
     size_t low = i, high = i + 1;
 
@@ -117,12 +117,12 @@ static size_t pass_ties(const struct denial *denial, size_t i, uint64_t prefix)
 const struct node *denial_find_name(const struct denial *denial, const uint8_t *name)
 {
     uint64_t prefix = name_prefix(denial, name);
-    size_t low = bisect(denial, prefix, 0, denial->cnt), high = low;
+    size_t low = find_prefix(denial, prefix, 0, denial->cnt), high = low;
 
     if (denial->cnt == 0)
         return NULL;
     if (high < denial->cnt && denial->entries[high].prefix == prefix)
-        high = pass_ties(denial, low, prefix);
+        high = end_of_ties(denial, low, prefix);
     while (low < high) {
         size_t middle = low + (high - low) / 2;
         if (dname_compare(denial->entries[middle].node->name, name) <= 0)
@@ -133,9 +133,9 @@ const struct node *denial_find_name(const struct denial *denial, const uint8_t *
     return denial->entries[low > 0 ? low - 1 : denial->cnt - 1].node;
 }
 
-/* Where a hash with this prefix stands, or would: hashes are uniform, so its share of 2^64
- * tells about where; the span around the guess grows until it holds the place. */
-static size_t guess(const struct denial *denial, uint64_t prefix)
+/* Return the first entry with at least `prefix`.  Hashes are uniform, so the position is about
+ * prefix / 2^64 of the array; the span around that guess doubles until it holds the entry. */
+static size_t find_hash_prefix(const struct denial *denial, uint64_t prefix)
 {
     size_t cnt = denial->cnt;
     __extension__ unsigned __int128 share = (unsigned __int128)prefix * cnt;
@@ -146,13 +146,13 @@ static size_t guess(const struct denial *denial, uint64_t prefix)
         low = low > span ? low - span : 0;
     for (size_t span = SPAN_MIN; high < cnt && denial->entries[high].prefix < prefix; span *= 2)
         high = util_min(high + span, cnt);
-    return bisect(denial, prefix, low, high);
+    return find_prefix(denial, prefix, low, high);
 }
 
 static int compare_hash(const struct denial_entry *entry, const uint8_t hash[NSEC3_HASH_LEN])
 {
     uint8_t own[NSEC3_HASH_LEN];
-    must(nsec3_read_label(entry->node->name, own)); /* it could be read when it was added */
+    must(nsec3_read_label(entry->node->name, own)); /* denial_add_hashes read it before */
     return memcmp(own, hash, sizeof(own));
 }
 
@@ -164,9 +164,9 @@ const struct node *denial_find_hash(const struct denial *denial,
     *is_match = false;
     if (denial->cnt == 0)
         return NULL;
-    size_t low = guess(denial, prefix), high = low;
+    size_t low = find_hash_prefix(denial, prefix), high = low;
     if (high < denial->cnt && denial->entries[high].prefix == prefix)
-        high = pass_ties(denial, low, prefix);
+        high = end_of_ties(denial, low, prefix);
     while (low < high) {
         size_t middle = low + (high - low) / 2;
         int diff = compare_hash(&denial->entries[middle], hash);

@@ -1,25 +1,23 @@
-/* Why not one open table: growing it would copy all of it for one new name.  Why not the
- * order's chunks: a search there is twenty comparisons of names in cold memory, here it is two
- * cache lines. */
+/* One open-addressing table would have to be copied whole to grow by one name.  A search in the
+ * chunks would compare twenty names in cold memory; here it reads two cache lines. */
 #include "authd/zone/index.h"
 
 enum {
     SLOTS = 8,
     BUCKETS = 64,
     PAGE_FULL = SLOTS * BUCKETS * 9 / 10,
-    PAGE_AIM = SLOTS * BUCKETS * 13 /
-               20,          /* mean fill when the size is known: few pages then ever split */
-    BUCKET_AIM = SLOTS - 1, /* of an index that is one small page */
-    DEPTH_MAX = 28,         /* of an index made for that many names */
-    DEPTH_SPARE = 4,        /* by which splitting pages may deepen it */
+    PAGE_AIM = SLOTS * BUCKETS * 13 / 20, /* entries planned per page: few pages then split */
+    BUCKET_AIM = SLOTS - 1,               /* entries planned per bucket of one small page */
+    DEPTH_MAX = 28,                       /* that index_init chooses */
+    DEPTH_SPARE = 4,                      /* that splitting pages may add */
     POINTER_BITS = 48,
     CACHE_LINE = 64,
 };
 
 struct index_page {
     _Alignas(64) unsigned used;
-    unsigned depth;                      /* bits of the hash that all names in it share */
-    _Alignas(64) uint64_t slot[][SLOTS]; /* index->buckets of them */
+    unsigned depth;                      /* leading bits of the hash that its names share */
+    _Alignas(64) uint64_t slot[][SLOTS]; /* index->buckets rows */
 };
 
 static struct node *slot_node(uint64_t slot)
@@ -56,7 +54,7 @@ static struct index_page *new_page(struct index *index, unsigned depth)
 enum err index_init(struct index *index, struct slab_list *memory, size_t cnt)
 {
     *index = (struct index){.depth = 0, .buckets = BUCKETS, .memory = memory};
-    /* most zones are small, and a server may have a hundred thousand of them */
+    /* most zones are small, and a server may have a hundred thousand: save their memory */
     while (index->buckets > 1 && cnt <= index->buckets / 2 * BUCKET_AIM)
         index->buckets /= 2;
     while (index->depth < DEPTH_MAX && (cnt >> index->depth) > PAGE_AIM)
@@ -69,12 +67,12 @@ enum err index_init(struct index *index, struct slab_list *memory, size_t cnt)
     for (size_t i = 0; i < pages; i++) {
         index->pages[i] = new_page(index, index->depth);
         if (!index->pages[i])
-            return ERR_NOMEM; /* index_fini frees what there is */
+            return ERR_NOMEM; /* index_fini frees the directory */
     }
     return ERR_OK;
 }
 
-static void place(struct index_page *page, size_t buckets, uint64_t hash, uint64_t slot)
+static void insert_slot(struct index_page *page, size_t buckets, uint64_t hash, uint64_t slot)
 {
     for (size_t b = hash & (buckets - 1);; b = (b + 1) & (buckets - 1))
         for (size_t s = 0; s < SLOTS; s++)
@@ -101,8 +99,8 @@ static enum err double_directory(struct index *index)
     return ERR_OK;
 }
 
-/* Divide the page of `hash` by the next bit. */
-static enum err split(struct index *index, uint64_t hash)
+/* Split the page of `hash` in two by the next bit of the hash. */
+static enum err split_page(struct index *index, uint64_t hash)
 {
     struct index_page *old = index->pages[page_number(index, hash)];
     if (old->depth == index->depth) {
@@ -117,23 +115,24 @@ static enum err split(struct index *index, uint64_t hash)
     for (size_t b = 0; b < BUCKETS; b++)
         for (size_t s = 0; s < SLOTS && old->slot[b][s]; s++) {
             uint64_t h = dname_hash(slot_node(old->slot[b][s])->name);
-            place(half[(h >> (63 - old->depth)) & 1], BUCKETS, h, old->slot[b][s]);
+            insert_slot(half[(h >> (63 - old->depth)) & 1], BUCKETS, h, old->slot[b][s]);
         }
     size_t span = (size_t)1 << (index->depth - old->depth);
     size_t first = page_number(index, hash) / span * span;
     for (size_t i = 0; i < span; i++)
         index->pages[first + i] = half[i >= span / 2];
-    return ERR_OK; /* what the old page was stays unused */
+    return ERR_OK; /* slabs free nothing, so the old page's memory stays unused */
 }
 
 enum err index_put(struct index *index, uint64_t hash, struct node *node)
 {
     while (index->pages[page_number(index, hash)]->used >= PAGE_FULL) {
-        enum err err = split(index, hash);
+        enum err err = split_page(index, hash);
         if (err)
             return err;
     }
-    place(index->pages[page_number(index, hash)], index->buckets, hash, make_slot(hash, node));
+    insert_slot(index->pages[page_number(index, hash)], index->buckets, hash,
+                make_slot(hash, node));
     return ERR_OK;
 }
 
@@ -142,7 +141,6 @@ struct node *index_find(const struct index *index, uint64_t hash, const uint8_t 
 {
     const struct index_page *page = index->pages[page_number(index, hash)];
     uint64_t tag = (hash >> 8) & 0xffff;
-
     size_t last = index->buckets - 1;
 
     for (size_t b = hash & last, tries = 0; tries <= last; b = (b + 1) & last, tries++)

@@ -1,57 +1,56 @@
 /* authd/zone/node.h | one owner name of a zone with its RRsets
  *
- * One piece of memory: head, name, RRsets packed one behind the other.  A node points at no
- * other node - what it has to know of its ancestors are numbers - so that a new version of a
- * zone can share every node it did not change.
+ * One allocation: head, name, stored hashes, packed RRsets.  A node points to no other node -
+ * it knows its ancestors by label counts - so a new version of a zone can share every node that
+ * it did not change.
  *
- * Owner:    the zone version that made it; frozen once the version is published.
- * Thread:   any while nobody writes.
- * Words:    cut - a name below the apex that owns NS: what is there and below belongs to the
- * child zone.
+ * Owner:    the zone version that made it; read-only once the version is published.
+ * Thread:   any while no thread writes.
+ * Words:    zone cut - a name below the apex that owns NS: its data and all names below belong
+ * to the child zone (RFC 9499).
  */
 #pragma once
 
 #include "dns/nsec3.h"
 #include "dns/rrset.h"
 
-enum { NODE_RRSETS_MAX = 1000 }; /* of one name, those of signatures included */
+enum { NODE_RRSETS_MAX = 1000 }; /* per name, RRSIG sets included */
 
 enum node_flag {
     NODE_HAS_WILDCARD = 1, /* its child "*" exists */
     NODE_HAS_DNAME = 2,
-    NODE_HAS_HASH = 4, /* its NSEC3 hash is kept */
-    NODE_HAS_WILDCARD_HASH =
-        8, /* and that of its child "*": where there are children, names are asked below */
+    NODE_HAS_HASH = 4,          /* the NSEC3 hash of its name is stored */
+    NODE_HAS_WILDCARD_HASH = 8, /* so is that of "*" below it: NXDOMAIN proofs need it */
 };
 
 /* Lifetime: zone versions. */
 struct node {
     uint8_t name_len;
     uint8_t labels;
-    uint8_t cut_labels; /* labels of the cut it is at or below; 0: authoritative data */
+    uint8_t cut_labels; /* labels of the zone cut it is at or below; 0: authoritative data */
     uint8_t flags;
-    uint16_t rrset_cnt; /* 0: an empty non-terminal (RFC 8499) */
+    uint16_t rrset_cnt; /* 0: an empty non-terminal (RFC 9499) */
     uint16_t rrsets_at; /* offset of the first RRset from the node's start */
-    uint8_t name[];     /* as the zone file writes it; behind it the kept hashes */
+    uint8_t name[];     /* in the case of the zone file; the stored hashes follow */
 };
 
-/* The first RRset; rrset_cnt of them follow one another at rrset_stride(). */
+/* Return the first of rrset_cnt RRsets; rrset_next leads to the next one. */
 static inline const struct rrset *node_rrsets(const struct node *node)
 {
     return (const struct rrset *)(const void *)((const uint8_t *)node + node->rrsets_at);
 }
 
-/* The NSEC3 hash of the node's name, under the parameters of its zone; NULL when it is not
- * kept. */
+/* Return the NSEC3 hash of the node's name, NSEC3_HASH_LEN octets, under the parameters of the
+ * served chain; NULL if it is not stored. */
 static inline const uint8_t *node_hash(const struct node *node)
 {
-    size_t kept = node->flags & NODE_HAS_WILDCARD_HASH ? 2 : 1;
+    size_t stored = node->flags & NODE_HAS_WILDCARD_HASH ? 2 : 1;
     return node->flags & NODE_HAS_HASH
-               ? (const uint8_t *)node + node->rrsets_at - kept * NSEC3_HASH_LEN
+               ? (const uint8_t *)node + node->rrsets_at - stored * NSEC3_HASH_LEN
                : NULL;
 }
 
-/* The same of "*" below it. */
+/* The same for "*" below the node. */
 static inline const uint8_t *node_wildcard_hash(const struct node *node)
 {
     return node->flags & NODE_HAS_WILDCARD_HASH
@@ -59,7 +58,7 @@ static inline const uint8_t *node_wildcard_hash(const struct node *node)
                : NULL;
 }
 
-/* The RRset of `type`, of RRSIG the first one; NULL when there is none. */
+/* Return the RRset of `type`, for RRSIG the first of them; NULL if there is none. */
 static inline const struct rrset *node_find(const struct node *node, uint16_t type)
 {
     const struct rrset *set = node_rrsets(node);
@@ -69,13 +68,13 @@ static inline const struct rrset *node_find(const struct node *node, uint16_t ty
     return NULL;
 }
 
-/* Whether the node is a zone cut itself. */
+/* True if the node is a zone cut. */
 static inline bool node_is_cut(const struct node *node)
 {
     return node->cut_labels && node->cut_labels == node->labels;
 }
 
-/* Whether the node is below a zone cut: its data is the child's, here it is glue at most. */
+/* True if the node is below a zone cut: its data belongs to the child and is at most glue. */
 static inline bool node_is_below_cut(const struct node *node)
 {
     return node->cut_labels && node->cut_labels < node->labels;

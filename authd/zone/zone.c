@@ -1,8 +1,8 @@
-/* The order could be found by sorting the index when it is wanted; kept, it costs eight bytes a
- * name and makes a transfer or a denial a walk. */
+/* Sorting the index on demand could replace the chunks.  Stored, the order costs eight bytes
+ * per name, and a transfer is a walk through it. */
 #include "authd/zone/zone.h"
 
-enum { AHEAD = 16 };
+enum { PREFETCH_DISTANCE = 16 };
 
 enum err zone_new(const uint8_t *name, struct zone **out)
 {
@@ -31,16 +31,16 @@ static enum err add_chunk(struct zone *zone, struct node **nodes, size_t cnt)
     return ERR_OK;
 }
 
-/* A page is in no cache when its turn comes: it is asked for a few names ahead. */
+/* Index pages of a large zone are not in the CPU cache: prefetch them some names ahead. */
 static enum err fill_index(struct zone *zone, struct node **nodes, size_t cnt)
 {
-    uint64_t hashes[AHEAD];
+    uint64_t hashes[PREFETCH_DISTANCE];
     enum err err = ERR_OK;
 
-    for (size_t i = 0; i < cnt + AHEAD && !err; i++) {
-        uint64_t *hash = &hashes[i % AHEAD];
-        if (i >= AHEAD)
-            err = index_put(&zone->index, *hash, nodes[i - AHEAD]);
+    for (size_t i = 0; i < cnt + PREFETCH_DISTANCE && !err; i++) {
+        uint64_t *hash = &hashes[i % PREFETCH_DISTANCE];
+        if (i >= PREFETCH_DISTANCE)
+            err = index_put(&zone->index, *hash, nodes[i - PREFETCH_DISTANCE]);
         if (i < cnt) {
             *hash = dname_hash(nodes[i]->name);
             index_prefetch_put(&zone->index, *hash);
@@ -120,7 +120,7 @@ void zone_unref(struct zone **zone)
 {
     struct zone *z = *zone;
     *zone = NULL;
-    /* acq_rel: what others did with it happens before it is freed */
+    /* acq_rel: the last reads of other threads happen before the zone is freed */
     if (!z || atomic_fetch_sub_explicit(&z->ref_cnt, 1, memory_order_acq_rel) != 1)
         return;
     for (size_t i = 0; i < z->chunk_cnt; i++)

@@ -1,12 +1,11 @@
-/* authd/zone/zone.h | one version of a zone, frozen
+/* authd/zone/zone.h | one read-only version of a zone
  *
- * Nodes are found by hash (index) and stand in canonical order in chunks (order), for denial
- * and transfers.  Index pages, chunks and nodes are separate pieces that refer to each other in
- * one direction only, so that a changed version could copy the few it touches and share the
- * rest.
+ * `index` finds a node by hash; `chunks` list the nodes in canonical order, for denial and
+ * transfers.  References lead one way, from chunks and index pages to nodes, so a changed
+ * version could copy the few pieces it touches and share the rest.
  *
- * Owner:    counted: a zone set holds a reference, a reload that finds the file unchanged takes
- * another.
+ * Owner:    reference counted: each zone set holds one; a reload that finds the files unchanged
+ * takes another for its new set.
  * Thread:   any; zone_ref and zone_unref too.
  */
 #pragma once
@@ -19,13 +18,14 @@
 
 enum { ZONE_CHUNK = 128 };
 
-/* Nodes in canonical order.  Lifetime: zone version. */
+/* Nodes in canonical order.
+ * Lifetime: zone version. */
 struct zone_chunk {
     uint32_t cnt;
     struct node *node[]; /* at most ZONE_CHUNK */
 };
 
-/* A file the zone was read from, as it was then. */
+/* A file that the zone was read from, with its stamp at that time. */
 struct zone_file {
     char *path;
     struct file_stamp stamp;
@@ -36,48 +36,51 @@ struct zone {
     _Atomic uint32_t ref_cnt;
     uint8_t name_len;
     uint8_t labels;
-    bool is_loaded;        /* false: configured, but its file was never right; SERVFAIL */
-    uint32_t negative_ttl; /* RFC 2308 3, 5 */
+    bool is_loaded;        /* false: its file could never be loaded; the answer is SERVFAIL */
+    uint32_t negative_ttl; /* seconds (RFC 2308 3, 5) */
     uint32_t serial;
-    const struct node *apex; /* the rest is empty unless is_loaded */
+    const struct node *apex; /* this and the rest is unset unless is_loaded */
     const struct rrset *soa;
     struct index index;
     struct denial denial;
-    struct zone_chunk **chunks; /* from here on nothing that an answer reads */
+    struct zone_chunk **chunks; /* answering reads no field from here on */
     size_t chunk_cnt;
-    struct slab_list memory; /* of nodes and index */
+    struct slab_list memory; /* holds nodes and index pages */
     size_t node_cnt, record_cnt;
-    size_t bytes; /* memory of all of it */
+    size_t bytes; /* of memory for everything */
     struct zone_file *files;
     size_t file_cnt;
     uint8_t name[];
 };
 
-/* A zone without contents; one reference, the caller's. */
+/* Make a zone without contents, not loaded; caller holds its only reference.  ERR_NOMEM. */
 MUST_USE enum err zone_new(const uint8_t *name, struct zone **out);
 
-/* Put `cnt` nodes, in canonical order and made in zone->memory, into index and order. */
+/* Fill index and chunks of a new zone with `cnt` nodes, which must be in canonical order and in
+ * zone->memory.  ERR_NOMEM, or ERR_LIMIT of index_put. */
 MUST_USE enum err zone_fill(struct zone *zone, struct node **nodes, size_t cnt);
 
-/* The node of the suffix of `labels` labels of a name taken apart; NULL when there is none. */
+/* Return the node of the suffix of `labels` labels of `name`; NULL if there is none. */
 const struct node *zone_find(const struct zone *zone, const struct dname_parts *name,
                              unsigned labels);
 
-/* The node of a checked name, whose hash is dname_hash of it; NULL when there is none. */
+/* Return the node of a checked name; `hash` is its dname_hash.  NULL if there is none. */
 const struct node *zone_find_name(const struct zone *zone, uint64_t hash, const uint8_t *name);
 
-/* The child "*" of `node`, which has NODE_HAS_WILDCARD. */
+/* Return the child "*" of `node`, which must have NODE_HAS_WILDCARD. */
 const struct node *zone_find_wildcard(const struct zone *zone, const struct node *node);
 
-/* Remember that the zone came from this file. */
+/* Record that the zone was read from `path`, which had this stamp; both are copied.
+ * ERR_NOMEM. */
 MUST_USE enum err zone_add_file(struct zone *zone, const char *path,
                                 const struct file_stamp *stamp);
 
-/* Whether any of its files has changed or gone since. */
+/* True if any of the zone's files has changed or disappeared since, or if it has none. */
 bool zone_is_outdated(const struct zone *zone);
 
-/* Share it. */
+/* Take another reference; return `zone`. */
 struct zone *zone_ref(struct zone *zone);
 
-/* Let go; the last one frees it.  Clears the pointer; NULL inside is fine. */
+/* Drop a reference and clear the pointer; the last reference frees the zone.  *zone may be
+ * NULL. */
 void zone_unref(struct zone **zone);

@@ -1,16 +1,15 @@
-/* Sorting first makes the rest one pass: records of an owner are neighbours, ancestors come
- * before descendants, and a cut is followed by everything below it. */
+/* Sorting first makes the rest one pass: records of an owner are neighbours, ancestors precede
+ * descendants, and a zone cut precedes everything below it. */
 #include "authd/zone/zonebuild.h"
 
 #include <stdarg.h>
 
 enum {
-    AHEAD = 16,
+    PREFETCH_DISTANCE = 16,
     OWNER_ALIGN = 8,
     FILES_MAX = 1000,
     RECORDS_MAX = 100000000,
-    BYTES_MAX =
-        INT32_MAX, /* of all files of a zone; docs/LIMITS.md section 4 has less for transfers */
+    BYTES_MAX = INT32_MAX, /* per zone; docs/LIMITS.md section 4 has less for transfers */
 };
 
 void zonebuild_init(struct zonebuild *build, const uint8_t *origin, struct diag *diag)
@@ -113,7 +112,7 @@ void zonebuild_report(struct zonebuild *build, enum diag_level level, size_t i, 
     va_end(args);
     const struct zonebuild_record *r = &build->records[i];
     const struct zonebuild_file *file = &build->files[r->file];
-    if (diag_wants(build->diag, level)) /* looking up the line costs a walk through the file */
+    if (diag_wants(build->diag, level)) /* diag_place_at reads the file up to the line */
         place = diag_place_at(file->path, file->text, file->len, r->line, r->column);
     diag_add(build->diag, level, &place, "%s", text);
 }
@@ -139,8 +138,8 @@ static int compare_record(const void *left, const void *right)
 
 static void set_missing_ttls(struct zonebuild *build)
 {
-    uint32_t minimum = 3600; /* without a SOA the zone is refused anyway */
-    bool is_told = false;
+    uint32_t minimum = 3600; /* zone_check will reject a zone without a SOA */
+    bool is_reported = false;
 
     for (size_t i = 0; i < build->cnt; i++)
         if (build->records[i].type == RRTYPE_SOA) {
@@ -152,16 +151,17 @@ static void set_missing_ttls(struct zonebuild *build)
     for (size_t i = 0; i < build->cnt; i++) {
         if (build->records[i].ttl != ZONEBUILD_TTL_UNSET)
             continue;
-        if (!is_told)
+        if (!is_reported)
             zonebuild_report(build, DIAG_WARNING, i,
-                             "no TTL here and no $TTL before: the SOA's minimum, %u, is taken",
+                             "no TTL in this record and no $TTL before it: it gets the SOA's "
+                             "minimum, %u seconds",
                              minimum);
-        is_told = true;
+        is_reported = true;
         build->records[i].ttl = minimum;
     }
 }
 
-static void fetch_owner(const struct zonebuild *build, size_t i)
+static void prefetch_record(const struct zonebuild *build, size_t i)
 {
     if (i >= build->cnt)
         return;
@@ -174,14 +174,13 @@ static void drop_duplicates(struct zonebuild *build)
 {
     size_t kept = 0;
     for (size_t i = 0; i < build->cnt; i++) {
-        fetch_owner(build, i + AHEAD);
+        prefetch_record(build, i + PREFETCH_DISTANCE);
+        /* records of an owner share its struct from now on */
         if (kept > 0 &&
             compare_owner(build->records[kept - 1].owner, build->records[i].owner) == 0)
-            build->records[i].owner =
-                build->records[kept - 1].owner; /* equal ones are one from now on */
+            build->records[i].owner = build->records[kept - 1].owner;
         if (kept > 0 && compare_record(&build->records[kept - 1], &build->records[i]) == 0) {
-            zonebuild_report(build, DIAG_WARNING, i,
-                             "this record is there already; one is kept");
+            zonebuild_report(build, DIAG_WARNING, i, "duplicate record: only one is kept");
             continue;
         }
         build->records[kept++] = build->records[i];
@@ -195,9 +194,9 @@ bool zonebuild_is_hashed(const struct zonebuild_record *record)
            (record->type == RRTYPE_RRSIG && util_get_u16(record->rdata) == RRTYPE_NSEC3);
 }
 
-/* What most comparisons need, beside each other in memory. */
+/* Most comparisons need only this, which stays in the CPU cache. */
 struct sort_key {
-    uint64_t head[2]; /* of the owner's key behind the origin's, big-endian */
+    uint64_t head[2]; /* the first octets of the owner's key after the origin's, big-endian */
     const struct zonebuild_record *record;
 };
 
@@ -208,11 +207,11 @@ static int compare_sort_key(const void *left, const void *right)
         if (a->head[i] != b->head[i])
             return a->head[i] < b->head[i] ? -1 : 1;
     int diff = compare_record(a->record, b->record);
-    /* equal records stay in the order of the file, whichever way qsort goes */
+    /* qsort is not stable: equal records must stay in the order of the file */
     return diff ? diff : (a->record > b->record) - (a->record < b->record);
 }
 
-static struct sort_key sort_key(const struct zonebuild_record *record, size_t origin_len)
+static struct sort_key make_sort_key(const struct zonebuild_record *record, size_t origin_len)
 {
     const struct zonebuild_owner *owner = record->owner;
     uint8_t head[16] = {0};
@@ -238,11 +237,11 @@ static enum err sort_records(struct zonebuild *build)
         return ERR_NOMEM;
     }
     for (size_t i = 0; i < build->cnt; i++)
-        keys[i] = sort_key(&build->records[i], origin_len);
+        keys[i] = make_sort_key(&build->records[i], origin_len);
     qsort(keys, build->cnt, sizeof(*keys), compare_sort_key);
     for (size_t i = 0; i < build->cnt; i++) {
-        if (i + AHEAD < build->cnt)
-            __builtin_prefetch(keys[i + AHEAD].record);
+        if (i + PREFETCH_DISTANCE < build->cnt)
+            __builtin_prefetch(keys[i + PREFETCH_DISTANCE].record);
         sorted[i] = *keys[i].record;
     }
     free(keys);
@@ -263,11 +262,6 @@ enum err zonebuild_sort(struct zonebuild *build)
     if (!err)
         drop_duplicates(build);
     return err;
-}
-
-static bool same_owner(const struct zonebuild *build, size_t a, size_t b)
-{
-    return build->records[a].owner == build->records[b].owner; /* sorted records share it */
 }
 
 size_t zonebuild_find_owner(const struct zonebuild *build, const uint8_t *name)
@@ -292,30 +286,33 @@ size_t zonebuild_find_owner(const struct zonebuild *build, const uint8_t *name)
     return is_found ? low : build->cnt;
 }
 
-/* Where a record stands among those of its owner: by type, signatures by covered type too. */
-static uint32_t rank(uint16_t type, uint16_t covered) { return (uint32_t)type << 16 | covered; }
+/* The sort key of records within an owner: the type, then the covered type of a signature. */
+static uint32_t type_rank(uint16_t type, uint16_t covered)
+{
+    return (uint32_t)type << 16 | covered;
+}
 
 uint16_t zonebuild_covered(const struct zonebuild_record *r)
 {
     return r->type == RRTYPE_RRSIG ? util_get_u16(r->rdata) : 0;
 }
 
-/* Whether record `at` comes before all of at least this rank of the owner that begins at `i`.
- */
-static bool is_before(const struct zonebuild *build, size_t i, size_t at, uint32_t wanted)
+/* True if record `at` belongs to the owner that begins at `i` and has a lower rank. */
+static bool is_before_rank(const struct zonebuild *build, size_t i, size_t at, uint32_t wanted)
 {
     const struct zonebuild_record *r = &build->records[at];
-    return rank(r->type, zonebuild_covered(r)) < wanted && same_owner(build, i, at);
+    return type_rank(r->type, zonebuild_covered(r)) < wanted &&
+           zonebuild_is_same_owner(build, i, at);
 }
 
-/* The first record of at least this rank of the owner that begins at `i`, or what follows it.
- * An owner has a few records, a zone millions: strides that double find the end of the search
- * among the neighbours. */
+/* Return the first record of at least this rank of the owner that begins at `i`; the end of the
+ * owner if it has none.  An owner has few records, a zone millions: doubling strides keep the
+ * search among the neighbours. */
 static size_t find_rank(const struct zonebuild *build, size_t i, uint32_t wanted)
 {
     size_t low = i, high = i, stride = 1;
 
-    while (high < build->cnt && is_before(build, i, high, wanted)) {
+    while (high < build->cnt && is_before_rank(build, i, high, wanted)) {
         low = high + 1;
         high += stride;
         stride *= 2;
@@ -323,7 +320,7 @@ static size_t find_rank(const struct zonebuild *build, size_t i, uint32_t wanted
     high = util_min(high, build->cnt);
     while (low < high) {
         size_t middle = (low + high) / 2;
-        if (is_before(build, i, middle, wanted))
+        if (is_before_rank(build, i, middle, wanted))
             low = middle + 1;
         else
             high = middle;
@@ -333,16 +330,16 @@ static size_t find_rank(const struct zonebuild *build, size_t i, uint32_t wanted
 
 size_t zonebuild_find_type(const struct zonebuild *build, size_t i, uint16_t type)
 {
-    size_t at = find_rank(build, i, rank(type, 0));
-    bool is_found =
-        at < build->cnt && same_owner(build, i, at) && build->records[at].type == type;
+    size_t at = find_rank(build, i, type_rank(type, 0));
+    bool is_found = at < build->cnt && zonebuild_is_same_owner(build, i, at) &&
+                    build->records[at].type == type;
     return is_found ? at : build->cnt;
 }
 
 size_t zonebuild_find_signatures(const struct zonebuild *build, size_t i, uint16_t type)
 {
-    size_t at = find_rank(build, i, rank(RRTYPE_RRSIG, type));
-    bool is_found = at < build->cnt && same_owner(build, i, at) &&
+    size_t at = find_rank(build, i, type_rank(RRTYPE_RRSIG, type));
+    bool is_found = at < build->cnt && zonebuild_is_same_owner(build, i, at) &&
                     build->records[at].type == RRTYPE_RRSIG &&
                     zonebuild_covered(&build->records[at]) == type;
     return is_found ? at : build->cnt;
@@ -356,7 +353,7 @@ bool zonebuild_next(struct zonebuild_walk *w)
     if (w->to == build->cnt)
         return false;
     w->from = w->to++;
-    while (w->to < build->cnt && same_owner(build, w->from, w->to))
+    while (w->to < build->cnt && zonebuild_is_same_owner(build, w->from, w->to))
         w->to++;
     for (size_t i = w->from; i < w->to && is_hashed; i++)
         is_hashed = zonebuild_is_hashed(&build->records[i]);
@@ -377,38 +374,38 @@ bool zonebuild_next(struct zonebuild_walk *w)
 
 /* ---- nodes ---- */
 
-/* Nodes in the order they were made. */
+/* Nodes in the order in which they were made. */
 struct node_list {
     struct node **at;
     size_t cnt, size;
 };
 
-/* Records of one RRset: one type, of RRSIG one covered type. */
+/* The records from..to - 1: one RRset, or the RRSIGs of one covered type. */
 struct run {
     size_t from, to;
-    bool is_too_large; /* no message holds it; from..to are the records that an rrset can */
+    bool is_too_large; /* no message can hold the RRset; from..to - 1 is the part stored */
 };
 
 /* Lifetime: zonebuild_finish. */
 struct assembly {
     struct zonebuild *build;
-    struct slab_list *memory; /* the zone's */
+    struct slab_list *memory; /* of the zone */
     unsigned zone_labels;
     struct node_list names;  /* of the zone */
-    struct node_list hashed; /* of RFC 5155 */
-    const struct node *cut;  /* the one that covers what follows, NULL when none does */
+    struct node_list hashed; /* owners of NSEC3 */
+    const struct node *cut;  /* the last zone cut; NULL: none yet */
     bool has_hashed;
     bool has_nsec;
-    const struct nsec3_params *params; /* of the chain that will be served; NULL: none */
-    struct run *runs;                  /* the RRsets of the owner at hand */
+    const struct nsec3_params *params; /* of the chain to serve; NULL: none */
+    struct run *runs;                  /* the RRsets of the current owner */
     size_t run_cnt, run_size;
 };
 
-enum { NODE_ALIGN = 8, NODE_INDEX_BYTES = 14 /* of a name, as index.c fills its pages */ };
+enum { NODE_ALIGN = 8, NODE_INDEX_BYTES = 14 /* per name, as index.c fills its pages */ };
 
 static size_t align4(size_t n) { return (n + 3) & ~(size_t)3; }
 
-static enum err append(struct node_list *list, struct node *node)
+static enum err append_node(struct node_list *list, struct node *node)
 {
     struct node **at = util_grow(list->at, list->cnt, &list->size, sizeof(struct node *));
     if (!at)
@@ -426,11 +423,11 @@ static enum err add_node(struct assembly *a, struct node *node)
         node->cut_labels = node->labels;
         a->cut = node;
     }
-    return append(&a->names, node);
+    return append_node(&a->names, node);
 }
 
-/* How many hashes a node of this name keeps: none for what the child zone owns, and that of "*"
- * only where there are names below, which is where others are asked for. */
+/* Return how many hashes the node of this name stores: none below a zone cut; its own; and that
+ * of "*" only if names exist below it, since only then is it a likely closest encloser. */
 static unsigned count_hashes(const struct assembly *a, const uint8_t *name, bool has_child)
 {
     if (!a->params ||
@@ -439,7 +436,7 @@ static unsigned count_hashes(const struct assembly *a, const uint8_t *name, bool
     return has_child ? 2 : 1;
 }
 
-static void keep_hashes(const struct assembly *a, struct node *node, unsigned cnt)
+static void store_hashes(const struct assembly *a, struct node *node, unsigned cnt)
 {
     uint8_t wildcard[DNAME_MAX + 2] = {1, '*'};
 
@@ -464,11 +461,11 @@ static struct node *new_node(const struct assembly *a, const uint8_t *name, size
     node->labels = (uint8_t)dname_labels(name);
     node->rrsets_at = (uint16_t)rrsets_at;
     memcpy(node->name, name, name_len);
-    keep_hashes(a, node, hash_cnt);
+    store_hashes(a, node, hash_cnt);
     return node;
 }
 
-/* Names between the node before and this one that own nothing themselves. */
+/* Add the empty non-terminals above `owner` that no earlier name has added. */
 static enum err add_empty(struct assembly *a, const struct zonebuild_owner *owner)
 {
     unsigned labels = dname_labels(owner->name);
@@ -477,8 +474,8 @@ static enum err add_empty(struct assembly *a, const struct zonebuild_owner *owne
 
     if (a->names.cnt > 0) {
         const struct node *before = a->names.at[a->names.cnt - 1];
-        unsigned most = before->labels < labels ? before->labels : labels;
-        for (known = most; known > a->zone_labels; known--)
+        known = before->labels < labels ? before->labels : labels;
+        for (; known > a->zone_labels; known--)
             if (dname_is_equal(dname_suffix(before->name, known),
                                dname_suffix(owner->name, known)))
                 break;
@@ -497,7 +494,7 @@ size_t zonebuild_rrset_end(const struct zonebuild *build, size_t i)
     size_t end = i + 1;
     while (end < build->cnt && first->type == build->records[end].type &&
            zonebuild_covered(first) == zonebuild_covered(&build->records[end]) &&
-           same_owner(build, i, end))
+           zonebuild_is_same_owner(build, i, end))
         end++;
     return end;
 }
@@ -510,7 +507,7 @@ static size_t rrset_bytes(const struct zonebuild *build, struct run run)
     return align4(bytes);
 }
 
-/* RFC 2181 5.2: one TTL a set; where the file has several, the smallest. */
+/* RFC 2181 5.2: an RRset has one TTL; of several in the file take the smallest. */
 static uint32_t rrset_ttl(const struct zonebuild *build, struct run run)
 {
     uint32_t ttl = build->records[run.from].ttl;
@@ -520,8 +517,8 @@ static uint32_t rrset_ttl(const struct zonebuild *build, struct run run)
     return ttl;
 }
 
-static void pack(const struct zonebuild *build, struct run run, bool is_signed,
-                 struct rrset *set)
+static void pack_run(const struct zonebuild *build, struct run run, bool is_signed,
+                     struct rrset *set)
 {
     uint8_t *p = set->data;
 
@@ -538,9 +535,9 @@ static void pack(const struct zonebuild *build, struct run run, bool is_signed,
     set->size = (uint16_t)(p - set->data);
 }
 
-/* The part of a run whose data an rrset can count; an answer with the rest missing is never
- * made. */
-static struct run fit(const struct zonebuild *build, struct run run)
+/* Limit a run to the records whose size `struct rrset` can express.  No answer is made from the
+ * shortened RRset: RRSET_IS_TOO_LARGE prevents it. */
+static struct run limit_run(const struct zonebuild *build, struct run run)
 {
     size_t bytes = 0;
     for (size_t i = run.from; i < run.to; i++) {
@@ -557,13 +554,13 @@ static enum err add_run(struct assembly *a, struct run run)
     if (!runs)
         return ERR_NOMEM;
     a->runs = runs;
-    a->runs[a->run_cnt++] = fit(a->build, run);
+    a->runs[a->run_cnt++] = limit_run(a->build, run);
     return ERR_OK;
 }
 
-/* The RRsets of the owner whose records are from..to, each followed by its signatures: those of
- * the hashed names of RFC 5155, which are no names of the zone (7.2.8), or the others.  Types
- * and covered types both ascend, so one walk through the signatures is enough. */
+/* Collect the RRsets among the records from..to - 1 of one owner, each followed by its
+ * signatures: if `hashed`, NSEC3, whose owners do not exist as names (RFC 5155 7.2.8), else all
+ * others.  Types and covered types both ascend, so one walk finds the signatures. */
 static enum err collect_runs(struct assembly *a, size_t from, size_t to, bool hashed)
 {
     const struct zonebuild *build = a->build;
@@ -588,7 +585,7 @@ static enum err collect_runs(struct assembly *a, size_t from, size_t to, bool ha
     return err;
 }
 
-/* Signatures that cover nothing the owner has are served to who asks for RRSIG. */
+/* Collect signatures of RRsets that the owner does not have: queries for RRSIG get them. */
 static enum err collect_orphans(struct assembly *a, size_t from, size_t to)
 {
     const struct zonebuild *build = a->build;
@@ -603,7 +600,7 @@ static enum err collect_orphans(struct assembly *a, size_t from, size_t to)
     return err;
 }
 
-/* Make the node of the collected runs. */
+/* Make a node from the collected runs. */
 static struct node *make_node(struct assembly *a, const struct zonebuild_owner *owner,
                               unsigned hash_cnt)
 {
@@ -620,7 +617,7 @@ static struct node *make_node(struct assembly *a, const struct zonebuild_owner *
         const struct zonebuild_record *first = &build->records[a->runs[i].from];
         bool is_signed = i + 1 < a->run_cnt && first->type != RRTYPE_RRSIG &&
                          zonebuild_covered(&build->records[a->runs[i + 1].from]) == first->type;
-        pack(build, a->runs[i], is_signed, (struct rrset *)(void *)place);
+        pack_run(build, a->runs[i], is_signed, (struct rrset *)(void *)place);
         if (first->type == RRTYPE_DNAME)
             node->flags |= NODE_HAS_DNAME;
         place += rrset_bytes(build, a->runs[i]);
@@ -635,10 +632,10 @@ static enum err add_hashed(struct assembly *a, size_t from, size_t to)
     if (err || a->run_cnt == 0)
         return err;
     struct node *node = make_node(a, a->build->records[from].owner, 0);
-    return node ? append(&a->hashed, node) : ERR_NOMEM;
+    return node ? append_node(&a->hashed, node) : ERR_NOMEM;
 }
 
-/* Whether the next owner is below that of record `i`, whose records end before `to`. */
+/* True if the owner at record `to` is below the owner of record `i`, which ends there. */
 static bool has_child(const struct zonebuild *build, size_t i, size_t to)
 {
     return to < build->cnt &&
@@ -658,7 +655,7 @@ static enum err add_owner(struct assembly *a, size_t from, size_t to)
     err = add_empty(a, owner);
     if (err)
         return err;
-    bool is_parent = a->params && has_child(a->build, from, to); /* only hashes depend on it */
+    bool is_parent = a->params && has_child(a->build, from, to); /* only hashes need it */
     struct node *node = make_node(a, owner, count_hashes(a, owner->name, is_parent));
     return node ? add_node(a, node) : ERR_NOMEM;
 }
@@ -678,7 +675,7 @@ static void mark_wildcards(struct zone *zone)
         }
 }
 
-static void read_soa(struct zone *zone)
+static void read_zone_soa(struct zone *zone)
 {
     struct rrset_record soa = rrset_first(zone->soa);
     const uint8_t *numbers = soa.rdata + soa.len - 20;
@@ -686,13 +683,13 @@ static void read_soa(struct zone *zone)
 
     zone->serial = util_get_u32(numbers);
     if (minimum > INT32_MAX)
-        minimum = 0; /* RFC 2181 8; in the record it stays as it was written */
+        minimum = 0; /* RFC 2181 8; the record itself stays as written */
     zone->negative_ttl = minimum < zone->soa->ttl ? minimum : zone->soa->ttl;
 }
 
 /* ---- denial ---- */
 
-/* Whether the chain of `params` has the apex. */
+/* True if the NSEC3 chain of `params` includes the apex. */
 static bool has_apex(const struct zonebuild *build, const struct nsec3_params *params)
 {
     uint8_t hash[NSEC3_HASH_LEN], owner[DNAME_MAX];
@@ -708,7 +705,8 @@ static bool has_apex(const struct zonebuild *build, const struct nsec3_params *p
     memcpy(owner + 1 + NSEC3_LABEL_LEN, build->origin, origin_len);
     size_t from = zonebuild_find_owner(build, owner);
     for (size_t i = zonebuild_find_type(build, from, RRTYPE_NSEC3);
-         i < build->cnt && same_owner(build, from, i) && build->records[i].type == RRTYPE_NSEC3;
+         i < build->cnt && zonebuild_is_same_owner(build, from, i) &&
+         build->records[i].type == RRTYPE_NSEC3;
          i++) {
         struct nsec3_params own = nsec3_read_params(build->records[i].rdata);
         if (nsec3_is_same(&own, params))
@@ -722,7 +720,7 @@ bool zonebuild_choose_params(const struct zonebuild *build, struct nsec3_params 
     size_t apex = zonebuild_find_owner(build, build->origin);
 
     for (size_t i = zonebuild_find_type(build, apex, RRTYPE_NSEC3PARAM);
-         i < build->cnt && same_owner(build, apex, i) &&
+         i < build->cnt && zonebuild_is_same_owner(build, apex, i) &&
          build->records[i].type == RRTYPE_NSEC3PARAM;
          i++) {
         struct nsec3_params params = nsec3_read_params(build->records[i].rdata);
@@ -734,9 +732,9 @@ bool zonebuild_choose_params(const struct zonebuild *build, struct nsec3_params 
     return false;
 }
 
-/* The same parameters where the zone keeps them. */
-static struct nsec3_params kept_params(const struct zone *zone,
-                                       const struct nsec3_params *wanted)
+/* Return `wanted` as a pointer into the zone's own NSEC3PARAM: the build will be freed. */
+static struct nsec3_params find_zone_params(const struct zone *zone,
+                                            const struct nsec3_params *wanted)
 {
     const struct rrset *set = node_find(zone->apex, RRTYPE_NSEC3PARAM);
     struct nsec3_params params = *wanted;
@@ -754,7 +752,7 @@ static enum err fill_denial(struct zone *zone, const struct assembly *a)
     enum err err = ERR_OK;
 
     if (a->params) {
-        struct nsec3_params params = kept_params(zone, a->params);
+        struct nsec3_params params = find_zone_params(zone, a->params);
         err = denial_add_hashes(&zone->denial, &params, zone->labels, a->hashed.at,
                                 a->hashed.cnt);
     } else if (a->has_nsec) {
@@ -764,15 +762,15 @@ static enum err fill_denial(struct zone *zone, const struct assembly *a)
     return err;
 }
 
-/* What a zone knows of itself, once its nodes are in place. */
-static void complete(struct zone *zone, const struct zonebuild *build)
+/* Set the fields of the zone that depend on its nodes. */
+static void complete_zone(struct zone *zone, const struct zonebuild *build)
 {
     zone->record_cnt = build->cnt;
     zone->apex = zone_find_name(zone, dname_hash(build->origin), build->origin);
     zone->soa = zone->apex ? node_find(zone->apex, RRTYPE_SOA) : NULL;
-    must(zone->soa); /* zone_check has seen it */
+    must(zone->soa); /* zone_check requires it */
     mark_wildcards(zone);
-    read_soa(zone);
+    read_zone_soa(zone);
     zone->is_loaded = true;
 }
 
@@ -787,8 +785,8 @@ static enum err make_nodes(struct assembly *a)
     }
     for (size_t i = 0; i < build->cnt && !err;) {
         size_t end = i + 1;
-        fetch_owner(build, i + AHEAD);
-        while (end < build->cnt && same_owner(build, i, end))
+        prefetch_record(build, i + PREFETCH_DISTANCE);
+        while (end < build->cnt && zonebuild_is_same_owner(build, i, end))
             end++;
         err = add_owner(a, i, end);
         i = end;
@@ -796,9 +794,8 @@ static enum err make_nodes(struct assembly *a)
     return err;
 }
 
-/* About how many octets the nodes will take; what is counted too low goes into one more slab.
- */
-static size_t estimate(const struct zonebuild *build)
+/* Estimate the octets of all nodes.  Too low an estimate costs one more slab. */
+static size_t estimate_node_bytes(const struct zonebuild *build)
 {
     size_t bytes = 0;
     for (size_t i = 0; i < build->cnt; i++) {
@@ -810,13 +807,13 @@ static size_t estimate(const struct zonebuild *build)
     return bytes;
 }
 
-/* Make zone and nodes; what the lists of `a` need is the caller's to free. */
-static enum err assemble(struct assembly *a, struct zone *zone)
+/* Make nodes, index and denial of `zone`; caller frees the lists of `a`. */
+static enum err assemble_zone(struct assembly *a, struct zone *zone)
 {
     struct zonebuild *build = a->build;
 
     a->memory = &zone->memory;
-    slab_expect(a->memory, estimate(build));
+    slab_expect(a->memory, estimate_node_bytes(build));
     enum err err = make_nodes(a);
     if (!err) {
         slab_expect(a->memory, a->names.cnt * NODE_INDEX_BYTES);
@@ -826,7 +823,7 @@ static enum err assemble(struct assembly *a, struct zone *zone)
         err = zone_add_file(zone, build->files[i].path, &build->files[i].stamp);
     if (err)
         return err;
-    complete(zone, build);
+    complete_zone(zone, build);
     return fill_denial(zone, a);
 }
 
@@ -840,7 +837,7 @@ enum err zonebuild_finish(struct zonebuild *build, struct zone **out)
         a.params = &params;
     enum err err = zone_new(build->origin, &zone);
     if (!err)
-        err = assemble(&a, zone);
+        err = assemble_zone(&a, zone);
     free(a.runs);
     free(a.names.at);
     free(a.hashed.at);

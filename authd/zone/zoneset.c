@@ -1,5 +1,5 @@
-/* Most questions have one to three suffixes that could be a zone: the depth mask skips the
- * others without a look. */
+/* Most QNAMEs have one to three suffixes that could be a zone: the depth mask skips the other
+ * suffixes without reading the table. */
 #include "authd/zone/zoneset.h"
 
 enum { CACHE_LINE = 64 };

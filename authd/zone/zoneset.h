@@ -1,8 +1,8 @@
-/* authd/zone/zoneset.h | all zones of the server, frozen
+/* authd/zone/zoneset.h | one read-only version of all zones that the server answers for
  *
- * Finds the zone that a name belongs to: the longest served suffix (RFC 1034 4.3.2 step 2).
+ * Finds the zone of a name: the longest served suffix (RFC 1034 4.3.2 step 2).
  *
- * Owner:    published; holds a reference to each zone.
+ * Owner:    `publish`; the set holds a reference to each zone.
  * Thread:   any once published.
  */
 #pragma once
@@ -10,36 +10,37 @@
 #include "authd/zone/zone.h"
 
 struct zoneset_slot {
-    uint64_t hash; /* of the zone's name */
+    uint64_t hash; /* dname_hash of the zone's name */
     struct zone *zone;
 };
 
 /* Lifetime: published version. */
 struct zoneset {
-    struct zoneset_slot *slots; /* open addressing by the hash */
-    size_t slot_cnt;
+    struct zoneset_slot *slots; /* hash table with open addressing */
+    size_t slot_cnt;            /* a power of two, more than twice `cnt` */
     size_t cnt;
-    uint64_t depths[2]; /* bit n: there is a zone of n labels */
+    uint64_t depths[2]; /* bit n: some zone has n labels */
 };
 
-/* An empty set with room for `cnt` zones. */
+/* Make an empty set with room for `cnt` zones; caller frees it with zoneset_free.  ERR_NOMEM.
+ */
 MUST_USE enum err zoneset_new(size_t cnt, struct zoneset **out);
 
-/* Add a zone whose name is not in it; the set takes over the caller's reference. */
+/* Add a zone whose name is not in the set; the set takes over the caller's reference. */
 void zoneset_put(struct zoneset *set, struct zone *zone);
 
-/* The zone with the longest suffix of at most `labels` labels of the name; NULL when none is
- * served. */
+/* Return the zone whose name is the longest suffix of `name` with at most `labels` labels; NULL
+ * if no zone matches. */
 struct zone *zoneset_find(const struct zoneset *set, const struct dname_parts *name,
                           unsigned labels);
 
-/* Ask for what zoneset_find will read: first the places in the table, then the zones; in two
- * passes over a batch. */
+/* Prefetch what zoneset_find will read: first the slots, then the zones.  Caller makes the
+ * first call for all names of a batch before the second. */
 void zoneset_prefetch(const struct zoneset *set, const struct dname_parts *name);
 void zoneset_prefetch_zones(const struct zoneset *set, const struct dname_parts *name);
 
-/* The zone of exactly this name; NULL when it is not served. */
+/* Return the zone of exactly this name; NULL if it is not served. */
 struct zone *zoneset_get(const struct zoneset *set, const uint8_t *name);
 
-/* Let go of all zones.  Clears the pointer; NULL inside is fine. */
+/* Drop the references to all zones, free the set and clear the pointer.  *set may be NULL. */
 void zoneset_free(struct zoneset **set);

@@ -50,7 +50,7 @@ def test_broken_files_change_nothing(tmp_path):
         reload(server, 1)
         assert text_of(server) == b"1" and text_of(server, "v.b.test") == b"2"
         assert "a.test.zone:7:7: expected a record type" in server.log()
-        assert "serial 1 from before is still served" in server.log()
+        assert "the previous version, serial 1, is still served" in server.log()
         os.unlink(tmp_path / "b.test.zone")
         reload(server, 2)
         assert text_of(server, "v.b.test") == b"2"
@@ -137,7 +137,7 @@ def test_a_file_that_is_always_being_written(tmp_path):
         time.sleep(0.3)
         reload(server, 1)
         assert text_of(server) == b"1" and text_of(server, "v.b.test") == b"2"
-        assert "a.test.zone is being written all the time; serial 1 from before is still served" in server.log()
+        assert "a.test.zone is still being written; the previous version, serial 1, is still served" in server.log()
         over.set()
         writer.join()
         reload(server, 2)

@@ -52,7 +52,7 @@ def test_right_zones_are_right(signed):
     for options in ([], ["--crypto"]):
         done = check(write(folder, lines), *options)
         assert done.returncode == 0, done.stdout + done.stderr
-    for at, fault in (("2040-01-01T00:00:00Z", "expired on"), ("2001-01-01T00:00:00Z", "begins on")):
+    for at, fault in (("2040-01-01T00:00:00Z", "expired on"), ("2001-01-01T00:00:00Z", "is not valid before")):
         done = check(write(folder, lines), "--at", at, "--crypto")
         assert done.returncode == 1 and re.search("error: .*" + fault, done.stderr)
         done = check(write(folder, lines), "--at", at)  # it can be served all the same
@@ -77,11 +77,11 @@ def test_a_changed_record_is_seen_by_arithmetic_only(signed):
     changed = lines[:n] + [lines[n].replace("192.0.2.2", "192.0.2.200")] + lines[n + 1:]
     done = check(write(folder, changed))
     if kind == "ldns-zonemd":
-        assert "not the one this ZONEMD was made of" in done.stderr
+        assert "does not match the digest of this ZONEMD" in done.stderr
     else:
         assert "warning: the sig" not in done.stderr
     assert done.returncode == 0, done.stderr
-    expect(folder, changed, r"the signature of www\.a\.test\. A is wrong")
+    expect(folder, changed, r"the signature of www\.a\.test\. A does not verify")
 
 
 def test_a_wrong_ttl(signed):
@@ -106,7 +106,7 @@ def test_a_type_missing_in_the_bitmap(signed):
     _, folder, lines = signed
     n = find(lines, r"\sNSEC3?\s.*\sA TXT RRSIG")
     expect(folder, lines[:n] + [lines[n].replace("A TXT", "A")] + lines[n + 1:], "the type bitmap lacks TXT")
-    expect(folder, lines[:n] + [lines[n].replace("A TXT", "A MX TXT")] + lines[n + 1:], "the type bitmap has MX")
+    expect(folder, lines[:n] + [lines[n].replace("A TXT", "A MX TXT")] + lines[n + 1:], "the type bitmap lists MX")
 
 
 def test_a_wrong_next_name(signed):
@@ -125,7 +125,7 @@ def test_a_wrong_next_name(signed):
 def test_a_key_that_is_gone(signed):
     _, folder, lines = signed
     kept = [line for line in lines if not re.search(r"\sDNSKEY\s+257\s", line)]
-    expect(folder, kept, "DNSKEY is not signed with|is wrong|not signed")
+    expect(folder, kept, "DNSKEY is not signed with|does not verify|not signed")
     none = [line for line in lines if not re.search(r"\sDNSKEY\s", line)]
     done = check(write(folder, none), "--crypto")
     assert done.returncode == 1 and "no DNSKEY" in done.stderr

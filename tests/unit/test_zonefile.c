@@ -104,7 +104,7 @@ static void missing_ttl_is_the_soa_minimum(void **state)
 {
     (void)state;
     struct zone *zone = expect_zone("@ SOA ns host 1 2 3 4 300\n@ NS ns\nns A 192.0.2.1\n",
-                                    "1:3: warning: no TTL here");
+                                    "1:3: warning: no TTL in this record");
     assert_int_equal(find(zone, "ns.example.", RRTYPE_A)->ttl, 300);
     zone_unref(&zone);
 }
@@ -145,8 +145,7 @@ static void generate_makes_records(void **state)
     expect_fault(ZONES_HEAD "$GENERATE 0-2000000 h$ A 192.0.2.1\n",
                  "6:11: error: more than 1048576");
     expect_fault(ZONES_HEAD "$GENERATE 1-2 h${x} A 192.0.2.1\n", "6:15: error: expected $ or");
-    expect_fault(ZONES_HEAD "$GENERATE 255-256 h$ A 192.0.2.$\n",
-                 "the record that it makes: h256");
+    expect_fault(ZONES_HEAD "$GENERATE 255-256 h$ A 192.0.2.$\n", "the generated record: h256");
 }
 
 static void every_fault_is_found_in_one_run(void **state)
@@ -171,15 +170,15 @@ static void every_fault_is_found_in_one_run(void **state)
     static const char *const expected[] = {
         "z:6:5: error: expected an IPv4 address",
         "z:7:3: error: a label is empty",
-        "z:8:3: error: \"BADTYPE\" is no record type",
+        "z:8:3: error: \"BADTYPE\" is not a record type",
         "z:9:6: error: expected the preference",
         "z:10:7: error: this quote",
         "z:11:15: error: one word too many",
         "z:12:1: error: elsewhere.test. is not in the zone",
         "z:13:3: error: only zones of class IN",
-        "z:14:1: error: \"$TLT\" is no directive\n    14 | $TLT 5\n       | ^\n       = did "
+        "z:14:1: error: \"$TLT\" is not a directive\n    14 | $TLT 5\n       | ^\n       = did "
         "you mean $TTL?",
-        "z:15:3: error: this type belongs to questions",
+        "z:15:3: error: a zone cannot contain this type",
         "z:17:3: error: i.example. has a CNAME (line 16)",
     };
     for (size_t i = 0; i < ARRAY_LEN(expected); i++)
@@ -197,8 +196,7 @@ static void rules_of_the_whole_zone(void **state)
         {"$TTL 1\n@ NS ns\n", "the zone has no SOA at example."},
         {"$TTL 1\n@ SOA ns host 1 2 3 4 5\nns A 192.0.2.1\n", "the zone has no NS at example."},
         {ZONES_HEAD "@ SOA ns host 2 2 3 4 300\n", "6:3: error: a second SOA"},
-        {ZONES_HEAD "a SOA ns host 2 2 3 4 300\n",
-         "6:3: error: a SOA belongs at the zone's own name"},
+        {ZONES_HEAD "a SOA ns host 2 2 3 4 300\n", "6:3: error: a SOA below the apex"},
         {ZONES_HEAD "a CNAME b\na CNAME c\n", "a.example. has more than one CNAME"},
         {ZONES_HEAD "a DNAME b\na DNAME c\n", "a.example. has more than one DNAME"},
         {ZONES_HEAD "a DNAME b\nx.a A 192.0.2.1\n",
@@ -218,31 +216,30 @@ static void rules_of_the_whole_zone(void **state)
     static const struct {
         const char *text, *expected;
     } warnings[] = {
-        {ZONES_HEAD "@ SOA ns host 1 2 3 4 300\n",
-         "6:3: warning: this record is there already"},
-        {ZONES_HEAD "c NS ns.c\n", "6:3: warning: NS names ns.c.example., but the address it "
-                                   "needs here (glue) is missing"},
+        {ZONES_HEAD "@ SOA ns host 1 2 3 4 300\n", "6:3: warning: duplicate record"},
+        {ZONES_HEAD "c NS ns.c\n",
+         "6:3: warning: NS names ns.c.example., but its address (glue) is missing"},
         {ZONES_HEAD "@ NS ns2\n", "6:3: warning: NS names ns2.example., which has no address"},
         {ZONES_HEAD "c NS d\nd CNAME ns\n",
          "6:3: warning: NS names d.example., which is a CNAME"},
         {ZONES_HEAD "@ MX 1 d\nd CNAME ns\n",
          "6:3: warning: MX names d.example., which is a CNAME"},
         {ZONES_HEAD "$GENERATE 0-65535 big TXT \"t$\"\n",
-         "the set is larger than any message can be: answers will be truncated"},
+         "the RRset exceeds the largest DNS message: answers will be truncated"},
         {ZONES_HEAD "c 2147483648 A 192.0.2.1\n",
-         "6:3: warning: a TTL of 2147483648 seconds is more than 2147483647 and is taken as 0"},
+         "6:3: warning: a TTL of 2147483648 seconds exceeds 2147483647 and counts as 0"},
         {ZONES_HEAD "$TTL 4294967295\n", "6:6: warning: a TTL of 4294967295 seconds"},
         {ZONES_HEAD "$TTL 3551w\n", "6:6: warning: a TTL of 2147644800 seconds"},
         {"$TTL 3600\n@ SOA ns host 1 2 3 4 4294967295\n@ NS ns\nns A 192.0.2.1\n",
-         "the negative TTL (minimum) is more than 2147483647 and is taken as 0"},
+         "the SOA's minimum exceeds 2147483647 and counts as 0"},
         {ZONES_HEAD "b\303\274cher A 192.0.2.1\n",
          "6:1: warning: the name is UTF-8; clients ask for xn--bcher-kva"},
         {ZONES_HEAD "m MX 1 b\303\274cher\n",
          "6:8: warning: the name is UTF-8; clients ask for xn--bcher-kva"},
-        {ZONES_HEAD "*.w NS ns\n", "6:5: warning: *.w.example.: a wildcard owns NS"},
-        {ZONES_HEAD "*.w DNAME b\n", "6:5: warning: *.w.example.: a wildcard owns DNAME"},
+        {ZONES_HEAD "*.w NS ns\n", "6:5: warning: *.w.example. is a wildcard with NS"},
+        {ZONES_HEAD "*.w DNAME b\n", "6:5: warning: *.w.example. is a wildcard with DNAME"},
         {ZONES_HEAD "c 5 A 192.0.2.1\nc 6 A 192.0.2.2\n",
-         "7:5: warning: c.example. A: its records have different TTLs"},
+         "7:5: warning: the records of c.example. A have different TTLs"},
     };
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(faults); i++)
