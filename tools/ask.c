@@ -1,5 +1,5 @@
-/* One line there, one line back.  An explanation takes as long as the question does, so only
- * silence beyond that is an error. */
+/* The request is one line of JSON, and so is the answer.  An explanation takes as long as the
+ * resolution of its query, so the time limit is far above that. */
 #define _GNU_SOURCE /* struct ucred */
 #include "tools/ask.h"
 
@@ -38,21 +38,23 @@ static int connect_to(const char *path)
     return -1;
 }
 
-static const char *hint(int number)
+static const char *explain_errno(int number)
 {
     switch (number) {
     case ENOENT:
-        return "there is no such socket; is the daemon running, and is its server.control this "
-               "one?";
-    case ECONNREFUSED: return "nobody serves that socket; is the daemon running?";
-    case EPERM: return "another user serves that socket, so it is not asked";
-    case EACCES: return "you may not use that socket: it is for its owner and group";
+        return "there is no such socket: start the daemon, or compare the path with "
+               "server.control in its configuration";
+    case ECONNREFUSED: return "no process listens on the socket: start the daemon";
+    case EPERM:
+        return "another user's process listens on the socket: name it with --socket if you "
+               "trust it";
+    case EACCES: return "permission denied: only the socket's owner and group may use it";
     default: return strerror(number);
     }
 }
 
-/* Whether what serves the socket may be asked: anybody can make a folder in /tmp before the
- * daemon does. */
+/* True if the process behind a default path may be used: any user can create the folder in /tmp
+ * before the daemon does. */
 static bool is_trusted(int fd, unsigned place)
 {
     struct ucred peer;
@@ -63,15 +65,15 @@ static bool is_trusted(int fd, unsigned place)
             (peer.uid == 0 || peer.uid == geteuid()));
 }
 
-/* The first place where a daemon answers. */
-static int search(enum ask_whom whom)
+/* Return a connection to the first default path where a daemon answers; -1 after an error. */
+static int search_daemon(enum ask_target target)
 {
     static const char *const names[] = {"resolver", "authd"};
     char path[CONTROL_PATH_MAX];
-    int seen = ENOENT;
+    int reason = ENOENT;
     char tried[4 * CONTROL_PATH_MAX] = "";
 
-    for (size_t n = 0; n <= (whom == ASK_ANY); n++)
+    for (size_t n = 0; n <= (target == ASK_ANY); n++)
         for (unsigned place = 0; place < CONTROL_PATH_PLACES; place++) {
             if (control_path_get(names[n], place, path) != ERR_OK)
                 continue;
@@ -83,31 +85,31 @@ static int search(enum ask_whom whom)
                 errno = EPERM;
             }
             if (errno != ENOENT)
-                seen = errno;
+                reason = errno;
             size_t len = strlen(tried);
             snprintf(tried + len, sizeof(tried) - len, "%s%s", len ? ", " : "", path);
         }
     fprintf(stderr,
-            "rootline: no %s to ask: %s\n  looked at %s\n  --socket PATH or $ROOTLINE_SOCKET "
-            "names another one (server.control in the daemon's configuration)\n",
-            whom == ASK_ANY ? "daemon" : "resolver",
-            seen == ENOENT ? "none is running" : hint(seen), tried);
+            "rootline: cannot reach a %s: %s\n  tried %s\n  --socket PATH or $ROOTLINE_SOCKET "
+            "names another path (server.control in the daemon's configuration)\n",
+            target == ASK_ANY ? "daemon" : "resolver",
+            reason == ENOENT ? "none is running" : explain_errno(reason), tried);
     return -1;
 }
 
-static int reach(const char *path, enum ask_whom whom)
+static int connect_daemon(const char *path, enum ask_target target)
 {
     if (!path)
         path = getenv("ROOTLINE_SOCKET");
     if (!path || !*path)
-        return search(whom);
+        return search_daemon(target);
     int fd = connect_to(path);
     if (fd < 0)
-        fprintf(stderr, "rootline: %s: %s\n", path, hint(errno));
+        fprintf(stderr, "rootline: %s: %s\n", path, explain_errno(errno));
     return fd;
 }
 
-static bool send_all(int fd, const char *text, size_t len)
+static bool send_text(int fd, const char *text, size_t len)
 {
     while (len > 0) {
         ssize_t sent = send(fd, text, len, MSG_NOSIGNAL);
@@ -119,7 +121,7 @@ static bool send_all(int fd, const char *text, size_t len)
     return true;
 }
 
-/* A line, without its end; NULL: it did not come. */
+/* Return the line without its newline, which caller frees; NULL if none was received. */
 static char *receive_line(int fd)
 {
     size_t len = 0, size = 0;
@@ -145,24 +147,24 @@ static char *receive_line(int fd)
     return NULL;
 }
 
-static char *converse(int fd, const struct json *request)
+static char *send_request(int fd, const struct json *request)
 {
     char *text = json_write(request, false), *line = NULL;
 
-    if (text && send_all(fd, text, strlen(text)) && send_all(fd, "\n", 1))
+    if (text && send_text(fd, text, strlen(text)) && send_text(fd, "\n", 1))
         line = receive_line(fd);
     free(text);
     return line;
 }
 
-static int judge(char *line, struct json **result)
+static int read_daemon_answer(char *line, struct json **result)
 {
     struct json *answer = NULL;
     char why[200];
 
-    json_sanitise(line); /* a daemon quotes what others have sent */
+    json_sanitise(line); /* a daemon quotes data from servers and clients */
     if (json_read(line, strlen(line), &answer, why, sizeof(why)) != ERR_OK) {
-        fprintf(stderr, "rootline: the daemon's answer cannot be read: %s\n", why);
+        fprintf(stderr, "rootline: the daemon's answer is not valid JSON: %s\n", why);
         return CMD_UNREACHED;
     }
     int status = CMD_DONE;
@@ -176,17 +178,21 @@ static int judge(char *line, struct json **result)
     return status;
 }
 
-int ask_daemon(const char *path, enum ask_whom whom, struct json *request, struct json **result)
+int ask_daemon(const char *path, enum ask_target target, struct json *request,
+               struct json **result)
 {
-    int fd = reach(path, whom);
-    char *line = fd >= 0 ? converse(fd, request) : NULL;
+    int fd = connect_daemon(path, target);
+    char *line = fd >= 0 ? send_request(fd, request) : NULL;
     int status = CMD_UNREACHED;
 
     json_free(&request);
     if (line)
-        status = judge(line, result);
+        status = read_daemon_answer(line, result);
     else if (fd >= 0)
-        fprintf(stderr, "rootline: the daemon gave no answer\n");
+        fprintf(stderr,
+                "rootline: the daemon closed the connection, or did not answer within %d "
+                "seconds\n",
+                WAIT_S);
     free(line);
     if (fd >= 0)
         close(fd);

@@ -6,11 +6,11 @@
 
 #include "base/json.h"
 
-/* Which daemons know the answer. */
-enum ask_whom { ASK_RESOLVER, ASK_ANY };
+/* The daemons that know the answer. */
+enum ask_target { ASK_RESOLVER, ASK_ANY };
 
-/* Send `request`, which is taken over, to the socket at `path` (NULL: the one that
- * $ROOTLINE_SOCKET names, or where daemons have it unless they are told otherwise).  Returns an
- * exit status; *result is the caller's on CMD_DONE, else the error has been printed. */
-int ask_daemon(const char *path, enum ask_whom whom, struct json *request,
+/* Send `request`, which is freed, to the socket at `path`, or if `path` is NULL to the one that
+ * $ROOTLINE_SOCKET names, else to the first default path where a daemon answers.  Return an
+ * exit status of cmd.h; on CMD_DONE caller frees *result, on others the error is printed. */
+int ask_daemon(const char *path, enum ask_target target, struct json *request,
                struct json **result);

@@ -1,5 +1,4 @@
-/* Errors go to stderr and answers to stdout (contract of the command); JSON is the answer, so
- * it goes to stdout. */
+/* Errors go to stderr, results to stdout.  Findings as JSON are a result. */
 #include "tools/cmd.h"
 
 #include <unistd.h>

@@ -1,4 +1,4 @@
-/* tools/cmd.h | what the subcommands of `rootline` share
+/* tools/cmd.h | parts that the subcommands of `rootline` share
  *
  * Thread:   the only one.
  */
@@ -8,15 +8,24 @@
 
 #include "base/diag.h"
 
-enum cmd_exit { CMD_DONE = 0, CMD_WRONG = 1, CMD_USAGE = 2, CMD_UNREACHED = 3 };
+/* Exit statuses (rootline(1)). */
+enum cmd_exit {
+    CMD_DONE = 0,
+    CMD_WRONG = 1,     /* a fault was found, or the daemon refused the request */
+    CMD_USAGE = 2,     /* wrong usage */
+    CMD_UNREACHED = 3, /* no daemon answered */
+};
 
-/* How each subcommand is used: what --help prints, and stderr after wrong usage. */
+/* The usage of each subcommand: --help prints it to stdout, wrong usage to stderr. */
 extern const char cmd_check_usage[], cmd_zone_usage[], cmd_certificate_usage[],
     cmd_explain_usage[], cmd_cache_usage[], cmd_status_usage[], cmd_status_stats_usage[],
     cmd_status_reload_usage[], cmd_status_log_usage[];
 
-/* Print it on stderr, and return CMD_USAGE. */
+/* Print `usage` to stderr and return CMD_USAGE. */
 int cmd_wrong_usage(const char *usage);
+
+/* The subcommands.  Each gets the arguments after its name, may reorder them, and returns an
+ * exit status. */
 
 /* rootline check FILE [--deep] [--json] */
 int cmd_check(int argc, char **argv);
@@ -39,15 +48,15 @@ int cmd_stats(int argc, char **argv);
 int cmd_reload(int argc, char **argv);
 int cmd_log(int argc, char **argv);
 
-/* Take `flag` out of the arguments; whether it was there. */
+/* Remove `flag` from the arguments; true if it was there. */
 bool cmd_take_flag(int *argc, char **argv, const char *flag);
 
-/* Take `flag` and the argument behind it out; that argument, or NULL without the flag.  A flag
- * without an argument stays, and is then one argument too many. */
+/* Remove `flag` and the argument after it; return that argument, NULL without the flag.  A flag
+ * at the end stays in place and makes the usage wrong. */
 const char *cmd_take_value(int *argc, char **argv, const char *flag);
 
-/* Print it on stdout, with line breaks. */
+/* Print `json` to stdout, indented. */
 void cmd_print_json(const struct json *json);
 
-/* Show findings: for people on stderr, as JSON on stdout. */
+/* Print the findings: as text to stderr, or as JSON to stdout. */
 void cmd_report(const struct diag *diag, bool is_json);

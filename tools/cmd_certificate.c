@@ -1,6 +1,6 @@
-/* A CA of one's own for a class, a laboratory or a home.  Files are written beside their names
- * and moved there when all is well, the key first: a daemon that watches them takes both or
- * waits for the second. */
+/* A private CA for a class, a laboratory or a home.  New files are renamed into place only when
+ * all are written, the key first: a daemon that watches them loads both or waits for the
+ * second. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -26,7 +26,7 @@ enum {
     SERIAL_LEN = 16,
     PATH_ROOM = 4096,
     SAN_ROOM = NAMES_MAX * 270,
-    EARLIER_S = 3600 /* clocks of clients may be behind */
+    EARLIER_S = 3600 /* the validity begins in the past: clocks of clients may be slow */
 };
 
 static const char *const default_names[] = {"localhost", "127.0.0.1", "::1"};
@@ -42,21 +42,22 @@ struct making {
     bool is_ca_new;
 };
 
-static int fail(const char *what, const char *why)
+static int report_failure(const char *what, const char *why)
 {
     fprintf(stderr, "rootline: %s: %s\n", what, why);
     return CMD_WRONG;
 }
 
-static void place(const struct making *m, const char *name, char out[PATH_ROOM])
+static void make_path(const struct making *m, const char *name, char out[PATH_ROOM])
 {
     snprintf(out, PATH_ROOM, "%s/%s", m->directory, name);
 }
 
 /* ---- names ---- */
 
-/* "IP:192.0.2.1", "DNS:dns.example": how OpenSSL wants them; false when it is neither. */
-static bool print_name(const char *name, char *out, size_t size)
+/* Write `name` as a subject alternative name in OpenSSL's syntax, "IP:192.0.2.1" or
+ * "DNS:dns.example"; false if it is neither an address nor a host name. */
+static bool print_alt_name(const char *name, char *out, size_t size)
 {
     static const uint8_t root[] = {0};
     uint8_t octets[16], wire[DNAME_MAX];
@@ -78,20 +79,20 @@ static bool print_name(const char *name, char *out, size_t size)
     return true;
 }
 
-static int print_names(const struct making *m, char out[SAN_ROOM])
+static int print_alt_names(const struct making *m, char out[SAN_ROOM])
 {
     size_t len = 0;
 
     for (size_t i = 0; i < m->name_cnt; i++) {
         char one[270];
-        if (!print_name(m->names[i], one, sizeof(one)))
-            return fail(m->names[i], "neither the name of a host nor an address");
+        if (!print_alt_name(m->names[i], one, sizeof(one)))
+            return report_failure(m->names[i], "neither a host name nor an IP address");
         len += (size_t)snprintf(out + len, SAN_ROOM - len, "%s%s", len > 0 ? "," : "", one);
     }
     return CMD_DONE;
 }
 
-/* ---- making ---- */
+/* ---- certificates ---- */
 
 static bool add_extension(X509 *x, X509 *issuer, int nid, const char *value)
 {
@@ -110,7 +111,7 @@ static bool set_serial(X509 *x)
     BIGNUM *number = NULL;
     bool is_set = RAND_bytes(octets, sizeof(octets)) == 1;
 
-    octets[0] = (uint8_t)((octets[0] & 0x7f) | 0x40); /* positive, and never short */
+    octets[0] = (uint8_t)((octets[0] & 0x7f) | 0x40); /* positive, and always 16 octets */
     if (is_set)
         number = BN_bin2bn(octets, sizeof(octets), NULL);
     is_set = number && BN_to_ASN1_INTEGER(number, X509_get_serialNumber(x));
@@ -118,7 +119,7 @@ static bool set_serial(X509 *x)
     return is_set;
 }
 
-/* A certificate for `key` with everything but its extensions. */
+/* Return a certificate for `key` without extensions and signature; NULL after an error. */
 static X509 *begin_certificate(EVP_PKEY *key, const char *name, const X509 *issuer, long days)
 {
     X509 *x = X509_new();
@@ -169,20 +170,20 @@ static X509 *make_server(const struct making *m, const char *names)
 static FILE *open_text(const char *path, const char *mode)
 {
     bool is_new = strcmp(mode, "r") != 0;
-    if (is_new) /* one that somebody has put there would stay his, with the key in it */
+    if (is_new) /* a file of another user at this path would give that user the key */
         (void)unlink(path);
     int fd = open(path, is_new ? O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC : O_RDONLY | O_CLOEXEC,
                   0600);
     return fd >= 0 ? fdopen(fd, mode) : NULL;
 }
 
-/* Write a certificate or a key to a file beside its place. */
+/* Write a certificate or a key to the file NAME.new. */
 static bool write_new(const struct making *m, const char *name, X509 *certificate,
                       EVP_PKEY *key)
 {
     char path[PATH_ROOM];
 
-    place(m, name, path);
+    make_path(m, name, path);
     strncat(path, ".new", sizeof(path) - strlen(path) - 1);
     FILE *f = open_text(path, "w");
     if (!f)
@@ -199,16 +200,16 @@ static bool move_into_place(const struct making *m, const char *name)
 {
     char from[PATH_ROOM], to[PATH_ROOM];
 
-    place(m, name, to);
-    place(m, name, from);
+    make_path(m, name, to);
+    make_path(m, name, from);
     strncat(from, ".new", sizeof(from) - strlen(from) - 1);
     return rename(from, to) == 0;
 }
 
-static bool is_there(const struct making *m, const char *name)
+static bool has_file(const struct making *m, const char *name)
 {
     char path[PATH_ROOM];
-    place(m, name, path);
+    make_path(m, name, path);
     return access(path, F_OK) == 0;
 }
 
@@ -216,7 +217,7 @@ static X509 *read_certificate(const struct making *m, const char *name)
 {
     char path[PATH_ROOM];
 
-    place(m, name, path);
+    make_path(m, name, path);
     FILE *f = open_text(path, "r");
     X509 *x = f ? PEM_read_X509(f, NULL, NULL, NULL) : NULL;
     if (f)
@@ -224,7 +225,7 @@ static X509 *read_certificate(const struct making *m, const char *name)
     return x;
 }
 
-static int refuse_passphrase(char *out, int size, int is_writing, void *data)
+static int reject_passphrase(char *out, int size, int is_writing, void *data)
 {
     (void)out;
     (void)size;
@@ -233,34 +234,35 @@ static int refuse_passphrase(char *out, int size, int is_writing, void *data)
     return -1;
 }
 
-/* The CA of before, or a new one. */
-static int get_ca(struct making *m)
+/* Load the CA from the directory, or make one if it has none. */
+static int load_or_make_ca(struct making *m)
 {
     char path[PATH_ROOM];
 
-    if (!is_there(m, "ca.pem") && !is_there(m, "ca.key")) {
+    if (!has_file(m, "ca.pem") && !has_file(m, "ca.key")) {
         m->is_ca_new = true;
         m->ca_key = EVP_EC_gen("P-256");
         m->ca = m->ca_key ? make_ca(m->ca_key) : NULL;
-        return m->ca ? CMD_DONE : fail("ca.pem", "OpenSSL cannot make it");
+        return m->ca ? CMD_DONE : report_failure("ca.pem", "OpenSSL failed to make it");
     }
     m->ca = read_certificate(m, "ca.pem");
-    place(m, "ca.key", path);
+    make_path(m, "ca.key", path);
     FILE *f = open_text(path, "r");
-    m->ca_key = f ? PEM_read_PrivateKey(f, NULL, refuse_passphrase, NULL) : NULL;
+    m->ca_key = f ? PEM_read_PrivateKey(f, NULL, reject_passphrase, NULL) : NULL;
     if (f)
         fclose(f);
     if (!m->ca || !m->ca_key || X509_check_private_key(m->ca, m->ca_key) != 1)
-        return fail(m->directory,
-                    "ca.pem and ca.key there do not belong together; remove both, or "
-                    "name another --directory");
+        return report_failure(
+            m->directory,
+            "its ca.pem and ca.key are not a CA and its key; remove both, or name "
+            "another --directory");
     return CMD_DONE;
 }
 
-/* What stands in the way: a certificate that is not from this CA is not ours to replace. */
-static int check_place(const struct making *m)
+/* Fail if a certificate exists that this CA did not issue: it must not be overwritten. */
+static int check_existing_files(const struct making *m)
 {
-    bool has_certificate = is_there(m, "cert.pem"), has_key = is_there(m, "key.pem");
+    bool has_certificate = has_file(m, "cert.pem"), has_key = has_file(m, "key.pem");
     X509 *before = has_certificate ? read_certificate(m, "cert.pem") : NULL;
     bool is_ours = !has_certificate && !has_key;
 
@@ -269,12 +271,13 @@ static int check_place(const struct making *m)
     X509_free(before);
     ERR_clear_error();
     return is_ours ? CMD_DONE
-                   : fail(m->directory,
-                          "cert.pem or key.pem is there and not from the CA beside it; name "
-                          "another --directory");
+                   : report_failure(
+                         m->directory,
+                         "its cert.pem or key.pem was not issued by its ca.pem and is not "
+                         "overwritten; name another --directory");
 }
 
-static bool write_all(const struct making *m)
+static bool write_files(const struct making *m)
 {
     static const char *const order[] = {"ca.key", "ca.pem", "key.pem", "cert.pem"};
     bool is_done =
@@ -290,31 +293,31 @@ static bool write_all(const struct making *m)
 
 /* ---- the command ---- */
 
-static void tell(const struct making *m, bool is_json)
+static void print_result(const struct making *m, bool is_json)
 {
     static const char *const keys[] = {"ca", "certificate", "key"};
     static const char *const files[] = {"ca.pem", "cert.pem", "key.pem"};
     char path[PATH_ROOM];
 
     if (is_json) {
-        struct json *told = json_new_object();
+        struct json *result = json_new_object();
         for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
-            place(m, files[i], path);
-            json_put_text(told, keys[i], path);
+            make_path(m, files[i], path);
+            json_put_text(result, keys[i], path);
         }
-        json_put_number(told, "days", m->days);
-        struct json *names = json_put_list(told, "names");
+        json_put_number(result, "days", m->days);
+        struct json *names = json_put_list(result, "names");
         for (size_t i = 0; i < m->name_cnt; i++)
             json_add_text(names, m->names[i]);
-        cmd_print_json(told);
-        json_free(&told);
+        cmd_print_json(result);
+        json_free(&result);
         return;
     }
     printf("%s/cert.pem and key.pem, for", m->directory);
     for (size_t i = 0; i < m->name_cnt; i++)
         printf("%s %s", i ? "," : "", m->names[i]);
-    printf(", %ld days\n%s/ca.pem is the %sCA that vouches for it: clients are given that "
-           "file, its key is ca.key\n\n"
+    printf(", valid for %ld days\n%s/ca.pem is the %sCA that issued it: give this file to "
+           "clients, and keep its key, ca.key, secret\n\n"
            "server:\n  listen-tls: [%s]\n  listen-https: [%s]\n  tls-certificate: "
            "%s/cert.pem\n  tls-key: %s/key.pem\n\n"
            "kdig +tls-ca=%s/ca.pem +tls-hostname=%s @ADDRESS NAME\n",
@@ -322,33 +325,35 @@ static void tell(const struct making *m, bool is_json)
            m->directory, m->directory, m->directory, m->names[0]);
 }
 
-static int make(struct making *m, bool is_json)
+static int make_certificate(struct making *m, bool is_json)
 {
     char names[SAN_ROOM];
 
-    int status = print_names(m, names);
+    int status = print_alt_names(m, names);
     if (status != CMD_DONE)
         return status;
     if (mkdir(m->directory, 0755) != 0 && errno != EEXIST)
-        return fail(m->directory, strerror(errno));
-    status = get_ca(m);
+        return report_failure(m->directory, strerror(errno));
+    status = load_or_make_ca(m);
     if (status == CMD_DONE)
-        status = check_place(m);
+        status = check_existing_files(m);
     if (status != CMD_DONE)
         return status;
     m->key = EVP_EC_gen("P-256");
     m->certificate = m->key ? make_server(m, names) : NULL;
     if (!m->certificate)
-        return fail("cert.pem", "OpenSSL cannot make it");
-    if (!write_all(m))
-        return fail(m->directory, strerror(errno));
-    tell(m, is_json);
+        return report_failure("cert.pem", "OpenSSL failed to make it");
+    if (!write_files(m))
+        return report_failure(m->directory, strerror(errno));
+    print_result(m, is_json);
     return CMD_DONE;
 }
 
 const char cmd_certificate_usage[] =
     "usage: rootline certificate make [NAME | ADDRESS]... [--directory DIR] "
-    "[--days N] [--json]\n";
+    "[--days N] [--json]\n"
+    "  --directory DIR  write ca.pem, ca.key, cert.pem and key.pem there (.)\n"
+    "  --days N         make the certificate valid for N days, at most 3650 (365)\n";
 
 int cmd_certificate(int argc, char **argv)
 {
@@ -377,7 +382,7 @@ int cmd_certificate(int argc, char **argv)
         for (size_t i = 0; i < ARRAY_LEN(default_names); i++)
             m.names[m.name_cnt++] = default_names[i];
     }
-    int status = make(&m, is_json);
+    int status = make_certificate(&m, is_json);
     X509_free(m.ca);
     X509_free(m.certificate);
     EVP_PKEY_free(m.ca_key);

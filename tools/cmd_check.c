@@ -1,6 +1,6 @@
-/* rootline check: the configuration as the daemon would read it.  The top-level keys tell which
- * daemon the file is for; if they are the ones that both have, the reading with fewer errors
- * does. */
+/* rootline check: read a configuration as the daemon does.  The top-level keys tell which
+ * daemon the file is for; if both daemons have all of them, the reading with fewer errors
+ * decides. */
 #include "authd/auth_conf.h"
 #include "base/file.h"
 #include "resolver/res_conf.h"
@@ -8,8 +8,8 @@
 
 enum { FILE_MAX = 16 << 20 };
 
-/* Whether a line begins with this key. */
-static bool has_key(const char *text, const char *key)
+/* True if a line begins with this key. */
+static bool has_top_level_key(const char *text, const char *key)
 {
     size_t len = strlen(key);
     for (const char *at = strstr(text, key); at; at = strstr(at + 1, key))
@@ -18,10 +18,10 @@ static bool has_key(const char *text, const char *key)
     return false;
 }
 
-/* A file that names zones is authd's; one that has a key which only the resolver knows is the
- * resolver's. */
 enum daemon_guess { FOR_AUTHD, FOR_RESOLVER, FOR_EITHER };
 
+/* A file with a key of zones is for authd, one with a key that only the resolver has is for the
+ * resolver. */
 static enum daemon_guess guess_daemon(const char *path)
 {
     static const char *const keys[] = {"allow",         "cache",      "resolver", "stub-zones",
@@ -31,11 +31,11 @@ static enum daemon_guess guess_daemon(const char *path)
     size_t len;
 
     if (file_read_text(path, FILE_MAX, &text, &len, NULL) != ERR_OK)
-        return FOR_AUTHD; /* reading it as a configuration tells why */
+        return FOR_AUTHD; /* auth_conf_read will report the error */
     for (size_t i = 0; i < ARRAY_LEN(keys); i++)
-        if (has_key(text, keys[i]))
+        if (has_top_level_key(text, keys[i]))
             guess = FOR_RESOLVER;
-    if (has_key(text, "zones") || has_key(text, "zone-directory"))
+    if (has_top_level_key(text, "zones") || has_top_level_key(text, "zone-directory"))
         guess = FOR_AUTHD;
     free(text);
     return guess;
@@ -67,7 +67,8 @@ static enum err check_authd(const char *path, bool is_deep, struct diag *diag, c
 }
 
 const char cmd_check_usage[] = "usage: rootline check FILE [--deep] [--json]\n"
-                               "  --deep        load each zone file too\n";
+                               "  --deep        load each zone file too\n"
+                               "  --json        print the findings as JSON\n";
 
 int cmd_check(int argc, char **argv)
 {

@@ -1,4 +1,4 @@
-/* rootline zone: master files, read by the daemon's own loader. */
+/* rootline zone check: load a zone file with the loader of the daemon. */
 #include "authd/load/zonefile.h"
 #include "base/now.h"
 #include "dns/dname_text.h"
@@ -6,9 +6,10 @@
 
 const char cmd_zone_usage[] =
     "usage: rootline zone check ORIGIN FILE [--crypto] [--at INSTANT] [--json]\n"
-    "  --crypto      verify every signature, and count faults of signing as errors\n"
-    "  --at INSTANT  be the clock: signatures are to be in time then, "
-    "such as 2026-01-31T08:00:00Z\n";
+    "  --crypto      verify every signature, and report faults of DNSSEC as errors\n"
+    "  --at INSTANT  check the validity of signatures at this time (now), "
+    "such as 2026-01-31T08:00:00Z\n"
+    "  --json        print the findings as JSON\n";
 
 static void print_summary(const char *file, const struct zone *zone, const struct diag *diag)
 {
@@ -35,7 +36,7 @@ int cmd_zone(int argc, char **argv)
     const char *at = cmd_take_value(&argc, argv, "--at");
 
     if (at && now_read(at, &at_ms) != ERR_OK) {
-        fprintf(stderr, "\"%s\" is no instant such as 2026-01-31T08:00:00Z\n", at);
+        fprintf(stderr, "rootline: \"%s\" is not a time such as 2026-01-31T08:00:00Z\n", at);
         return CMD_USAGE;
     }
     checks.now_s = (uint32_t)(at_ms / 1000);
@@ -43,7 +44,7 @@ int cmd_zone(int argc, char **argv)
         return cmd_wrong_usage(cmd_zone_usage);
     if (dname_text_read(argv[1], strlen(argv[1]), root, origin, &origin_len, &why, NULL) !=
         ERR_OK) {
-        fprintf(stderr, "\"%s\" is no domain name: %s\n", argv[1], why);
+        fprintf(stderr, "rootline: \"%s\" is not a domain name: %s\n", argv[1], why);
         return CMD_USAGE;
     }
     diag_init(&diag);

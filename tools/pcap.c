@@ -1,4 +1,4 @@
-/* The old pcap format, raw IP: everything reads it. */
+/* The classic pcap format with raw IP packets: every tool reads it. */
 #include "tools/pcap.h"
 
 #include <stdlib.h>
@@ -28,7 +28,8 @@ struct packet_head {
     uint32_t seconds, micros, kept, len;
 };
 
-/* One packet being made.  Lifetime: the call. */
+/* The packet being made.
+ * Lifetime: pcap_write. */
 struct packet {
     struct addr from, to;
     bool is_tcp;
@@ -38,21 +39,22 @@ struct packet {
     size_t len;
 };
 
-static uint32_t sum(uint32_t start, const uint8_t *at, size_t len)
+/* Add octets to an Internet checksum (RFC 1071). */
+static uint32_t add_octets(uint32_t start, const uint8_t *at, size_t len)
 {
     for (size_t i = 0; i < len; i++)
         start += i % 2 ? at[i] : (uint32_t)at[i] << 8;
     return start;
 }
 
-static uint16_t fold(uint32_t total)
+static uint16_t fold_checksum(uint32_t total)
 {
     while (total >> 16)
         total = (total & 0xffff) + (total >> 16);
     return (uint16_t)~total;
 }
 
-static size_t put_ip(struct packet *p, size_t inside)
+static size_t write_ip_header(struct packet *p, size_t inside)
 {
     size_t len;
     const uint8_t *from = addr_bytes(&p->from, &len), *to = addr_bytes(&p->to, &len);
@@ -65,7 +67,7 @@ static size_t put_ip(struct packet *p, size_t inside)
         at[9] = protocol;
         memcpy(at + 12, from, len);
         memcpy(at + 16, to, len);
-        util_put_u16(at + 10, fold(sum(0, at, IP4_LEN)));
+        util_put_u16(at + 10, fold_checksum(add_octets(0, at, IP4_LEN)));
         return IP4_LEN;
     }
     at[0] = 0x60;
@@ -77,22 +79,22 @@ static size_t put_ip(struct packet *p, size_t inside)
     return IP6_LEN;
 }
 
-/* The sum over the transport's part and the addresses (RFC 768, RFC 9293 3.1). */
-static uint16_t transport_sum(const struct packet *p, size_t at, size_t inside)
+/* Return the checksum over the pseudo-header and the segment (RFC 768, RFC 9293 3.1). */
+static uint16_t transport_checksum(const struct packet *p, size_t at, size_t inside)
 {
     size_t len;
     const uint8_t *from = addr_bytes(&p->from, &len), *to = addr_bytes(&p->to, &len);
-    uint32_t total = sum(sum(0, from, len), to, len);
+    uint32_t total = add_octets(add_octets(0, from, len), to, len);
     total += (p->is_tcp ? PROTO_TCP : PROTO_UDP) + (uint32_t)inside;
-    return fold(sum(total, p->bytes + at, inside));
+    return fold_checksum(add_octets(total, p->bytes + at, inside));
 }
 
-static void make(struct packet *p)
+static void make_packet(struct packet *p)
 {
     size_t header = p->is_tcp ? TCP_LEN + 2 : UDP_LEN, inside = header + p->payload_len;
 
     memset(p->bytes, 0, IP6_LEN + TCP_LEN + 2);
-    size_t at = put_ip(p, inside);
+    size_t at = write_ip_header(p, inside);
     uint8_t *t = p->bytes + at;
     util_put_u16(t, addr_port(&p->from));
     util_put_u16(t + 2, addr_port(&p->to));
@@ -105,12 +107,12 @@ static void make(struct packet *p)
         util_put_u16(t + 4, (uint16_t)inside);
     }
     memcpy(t + header, p->payload, p->payload_len);
-    util_put_u16(t + (p->is_tcp ? 16 : 6), transport_sum(p, at, inside));
+    util_put_u16(t + (p->is_tcp ? 16 : 6), transport_checksum(p, at, inside));
     p->len = at + inside;
 }
 
-/* Octets in hexadecimal; 0: it is none, or too long. */
-static size_t read_hex(const char *text, uint8_t *out, size_t size)
+/* Read octets in hexadecimal; return their number, 0 if `text` is malformed or too long. */
+static size_t read_wire_hex(const char *text, uint8_t *out, size_t size)
 {
     size_t len = strlen(text) / 2;
 
@@ -123,14 +125,14 @@ static size_t read_hex(const char *text, uint8_t *out, size_t size)
     return len <= size ? len : 0;
 }
 
-static bool read_packet(const struct json *one, struct packet *p, uint8_t *payload)
+static bool read_packet(const struct json *entry, struct packet *p, uint8_t *payload)
 {
-    p->is_tcp = strcmp(json_get_text(one, "transport", ""), "tcp") == 0;
+    p->is_tcp = strcmp(json_get_text(entry, "transport", ""), "tcp") == 0;
     p->payload = payload;
-    p->payload_len = read_hex(json_get_text(one, "wire", ""), payload, PAYLOAD_MAX);
+    p->payload_len = read_wire_hex(json_get_text(entry, "wire", ""), payload, PAYLOAD_MAX);
     return p->payload_len > 0 &&
-           addr_read(json_get_text(one, "from", ""), 0, &p->from) == ERR_OK &&
-           addr_read(json_get_text(one, "to", ""), 0, &p->to) == ERR_OK &&
+           addr_read(json_get_text(entry, "from", ""), 0, &p->from) == ERR_OK &&
+           addr_read(json_get_text(entry, "to", ""), 0, &p->to) == ERR_OK &&
            addr_is_v6(&p->from) == addr_is_v6(&p->to);
 }
 
@@ -143,8 +145,8 @@ static bool write_packet(FILE *out, const struct packet *p, int64_t at_us)
     return fwrite(&head, sizeof(head), 1, out) == 1 && fwrite(p->bytes, p->len, 1, out) == 1;
 }
 
-static enum err write_all(FILE *out, const struct json *tree, struct packet *p,
-                          uint8_t *payload)
+static enum err write_packets(FILE *out, const struct json *tree, struct packet *p,
+                              uint8_t *payload)
 {
     const struct file_head head = {
         .magic = 0xa1b2c3d4, .major = 2, .minor = 4, .most = PACKET_MAX, .link = LINK_RAW};
@@ -156,13 +158,13 @@ static enum err write_all(FILE *out, const struct json *tree, struct packet *p,
     if (fwrite(&head, sizeof(head), 1, out) != 1)
         return ERR_IO;
     for (size_t i = 0; i < json_count(packets); i++) {
-        const struct json *one = json_at(packets, i);
-        if (strlen(json_get_text(one, "wire", "")) / 2 > PAYLOAD_MAX)
-            continue; /* no IP packet holds it */
-        if (!read_packet(one, p, payload))
+        const struct json *entry = json_at(packets, i);
+        if (strlen(json_get_text(entry, "wire", "")) / 2 > PAYLOAD_MAX)
+            continue; /* too long for an IP packet */
+        if (!read_packet(entry, p, payload))
             return ERR_FORMAT;
-        make(p);
-        if (!write_packet(out, p, start_ms * 1000 + json_get_number(one, "at-us", 0)))
+        make_packet(p);
+        if (!write_packet(out, p, start_ms * 1000 + json_get_number(entry, "at-us", 0)))
             return ERR_IO;
     }
     return ERR_OK;
@@ -176,7 +178,7 @@ enum err pcap_write(const char *path, const struct json *tree)
 
     enum err err = !out ? ERR_IO : !p || !payload ? ERR_NOMEM : ERR_OK;
     if (!err)
-        err = write_all(out, tree, p, payload);
+        err = write_packets(out, tree, p, payload);
     if (out && fclose(out) != 0)
         err = ERR_IO;
     free(p);

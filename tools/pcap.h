@@ -1,7 +1,7 @@
-/* tools/pcap.h | packets of an explanation as a file for Wireshark
+/* tools/pcap.h | writer of an explanation's packets for Wireshark
  *
- * Each message in an IP and a UDP or TCP header made for it; where a question over TCP left
- * from was not noted, and 127.0.0.1 or ::1 and port 49152 stand for it.
+ * Each message gets IP and UDP or TCP headers.  The local address and port of a query over TCP
+ * are not recorded: 127.0.0.1 or ::1 and port 49152 stand for them.
  *
  * Thread:   the only one.
  */
@@ -11,6 +11,6 @@
 
 #include "base/json.h"
 
-/* Write the packets of a story to `path`.  ERR_IO: errno tells why; ERR_FORMAT: there are none
- * that can be read. */
+/* Write the packets of an explanation to the file `path`.  ERR_IO: errno has the reason;
+ * ERR_FORMAT: the explanation has a packet that cannot be read; ERR_NOMEM. */
 MUST_USE enum err pcap_write(const char *path, const struct json *tree);

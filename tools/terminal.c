@@ -1,4 +1,4 @@
-/* Lines are wrapped at blanks; a word that is longer than the line stands on one of its own. */
+/* Lines break at spaces; a word longer than a line gets a line of its own. */
 #include "tools/terminal.h"
 
 #include <langinfo.h>
@@ -9,33 +9,33 @@
 
 enum { LABEL_WIDTH = 8, ROW_WIDTH = 18, WORD_WIDTH = 8 };
 
-void terminal_init(struct terminal *p)
+void terminal_init(struct terminal *t)
 {
     const char *terminal = getenv("TERM");
 
-    *p = (struct terminal){.out = stdout};
+    *t = (struct terminal){.out = stdout};
     setlocale(LC_CTYPE, "");
-    p->has_lines = strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
-    p->has_colours = isatty(STDOUT_FILENO) && !getenv("NO_COLOR") && terminal &&
+    t->has_lines = strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
+    t->has_colours = isatty(STDOUT_FILENO) && !getenv("NO_COLOR") && terminal &&
                      strcmp(terminal, "dumb") != 0;
 }
 
-static void colour_on(const struct terminal *p, enum terminal_colour colour)
+static void colour_on(const struct terminal *t, enum terminal_colour colour)
 {
     static const char *const codes[] = {
         [TERMINAL_PLAIN] = "",   [TERMINAL_BOLD] = "1",   [TERMINAL_DIM] = "2",
         [TERMINAL_GREEN] = "32", [TERMINAL_RED] = "1;31", [TERMINAL_YELLOW] = "33"};
-    if (p->has_colours && colour != TERMINAL_PLAIN)
-        fprintf(p->out, "\033[%sm", codes[colour]);
+    if (t->has_colours && colour != TERMINAL_PLAIN)
+        fprintf(t->out, "\033[%sm", codes[colour]);
 }
 
-static void colour_off(const struct terminal *p, enum terminal_colour colour)
+static void colour_off(const struct terminal *t, enum terminal_colour colour)
 {
-    if (p->has_colours && colour != TERMINAL_PLAIN)
-        fputs("\033[0m", p->out);
+    if (t->has_colours && colour != TERMINAL_PLAIN)
+        fputs("\033[0m", t->out);
 }
 
-/* Columns of UTF-8 text: octets that continue a character take none. */
+/* Return the columns of UTF-8 text: continuation octets take none. */
 static size_t columns(const char *text, size_t len)
 {
     size_t cnt = 0;
@@ -44,8 +44,9 @@ static size_t columns(const char *text, size_t len)
     return cnt;
 }
 
-/* Octets of the text that go on a line of `room` columns: whole words, and one at least. */
-static size_t fit(const char *text, size_t room)
+/* Return the octets of the text that fit on a line of `room` columns: whole words, at least
+ * one. */
+static size_t fit_words(const char *text, size_t room)
 {
     size_t len = 0;
 
@@ -57,39 +58,39 @@ static size_t fit(const char *text, size_t room)
     return len;
 }
 
-/* Write `text` wrapped; `first` stands before its first line, `rest` before the others. */
-static void wrap(const struct terminal *p, const char *first, const char *rest,
-                 enum terminal_colour colour, const char *text)
+/* Print `text` wrapped, with `first` before its first line and `rest` before the others. */
+static void print_wrapped(const struct terminal *t, const char *first, const char *rest,
+                          enum terminal_colour colour, const char *text)
 {
     const char *stem = first;
 
     do {
-        size_t len = fit(text, TERMINAL_WIDTH -
-                                   util_min(columns(stem, strlen(stem)), TERMINAL_WIDTH - 20U));
-        fputs(stem, p->out);
-        colour_on(p, colour);
-        fwrite(text, 1, len, p->out);
-        colour_off(p, colour);
-        fputc('\n', p->out);
+        size_t len = fit_words(
+            text, TERMINAL_WIDTH - util_min(columns(stem, strlen(stem)), TERMINAL_WIDTH - 20U));
+        fputs(stem, t->out);
+        colour_on(t, colour);
+        fwrite(text, 1, len, t->out);
+        colour_off(t, colour);
+        fputc('\n', t->out);
         text += len;
         text += strspn(text, " ");
         stem = rest;
     } while (*text);
 }
 
-static const char *knot(const struct terminal *p, bool is_last)
+static const char *branch_sign(const struct terminal *t, bool is_last)
 {
-    if (!p->has_lines)
+    if (!t->has_lines)
         return is_last ? "`- " : "|- ";
     return is_last ? "\xe2\x94\x94\xe2\x94\x80 " : "\xe2\x94\x9c\xe2\x94\x80 ";
 }
 
-static const char *bar(const struct terminal *p, bool is_last)
+static const char *branch_bar(const struct terminal *t, bool is_last)
 {
-    return is_last ? "   " : p->has_lines ? "\xe2\x94\x82  " : "|  ";
+    return is_last ? "   " : t->has_lines ? "\xe2\x94\x82  " : "|  ";
 }
 
-void terminal_node(struct terminal *p, bool is_last, enum terminal_colour colour,
+void terminal_node(struct terminal *t, bool is_last, enum terminal_colour colour,
                    const char *label, const char *fmt, ...)
 {
     char text[TERMINAL_TEXT_MAX], first[TERMINAL_STEM_MAX + 40], rest[TERMINAL_STEM_MAX + 40];
@@ -98,12 +99,14 @@ void terminal_node(struct terminal *p, bool is_last, enum terminal_colour colour
     va_start(args, fmt);
     vsnprintf(text, sizeof(text), fmt, args);
     va_end(args);
-    snprintf(first, sizeof(first), "%s%s%-*s", p->stem, knot(p, is_last), LABEL_WIDTH, label);
-    snprintf(rest, sizeof(rest), "%s%s%*s", p->stem, bar(p, is_last), LABEL_WIDTH + 2, "");
-    wrap(p, first, rest, colour, text);
+    snprintf(first, sizeof(first), "%s%s%-*s", t->stem, branch_sign(t, is_last), LABEL_WIDTH,
+             label);
+    snprintf(rest, sizeof(rest), "%s%s%*s", t->stem, branch_bar(t, is_last), LABEL_WIDTH + 2,
+             "");
+    print_wrapped(t, first, rest, colour, text);
 }
 
-void terminal_more(struct terminal *p, bool is_last, enum terminal_colour colour,
+void terminal_more(struct terminal *t, bool is_last, enum terminal_colour colour,
                    const char *fmt, ...)
 {
     char text[TERMINAL_TEXT_MAX], first[TERMINAL_STEM_MAX + 40], rest[TERMINAL_STEM_MAX + 40];
@@ -112,37 +115,39 @@ void terminal_more(struct terminal *p, bool is_last, enum terminal_colour colour
     va_start(args, fmt);
     vsnprintf(text, sizeof(text), fmt, args);
     va_end(args);
-    snprintf(first, sizeof(first), "%s%s%*s", p->stem, bar(p, is_last), LABEL_WIDTH + 2, "");
-    snprintf(rest, sizeof(rest), "%s%s%*s", p->stem, bar(p, is_last), LABEL_WIDTH + 4, "");
-    wrap(p, first, rest, colour, text);
+    snprintf(first, sizeof(first), "%s%s%*s", t->stem, branch_bar(t, is_last), LABEL_WIDTH + 2,
+             "");
+    snprintf(rest, sizeof(rest), "%s%s%*s", t->stem, branch_bar(t, is_last), LABEL_WIDTH + 4,
+             "");
+    print_wrapped(t, first, rest, colour, text);
 }
 
-size_t terminal_down(struct terminal *p, bool is_last)
+size_t terminal_down(struct terminal *t, bool is_last)
 {
-    size_t mark = strlen(p->stem);
-    snprintf(p->stem + mark, sizeof(p->stem) - mark, "%s", bar(p, is_last));
+    size_t mark = strlen(t->stem);
+    snprintf(t->stem + mark, sizeof(t->stem) - mark, "%s", branch_bar(t, is_last));
     return mark;
 }
 
-void terminal_up(struct terminal *p, size_t mark) { p->stem[mark] = '\0'; }
+void terminal_up(struct terminal *t, size_t mark) { t->stem[mark] = '\0'; }
 
-void terminal_paragraph(struct terminal *p, enum terminal_colour colour, const char *word,
+void terminal_paragraph(struct terminal *t, enum terminal_colour colour, const char *word,
                         const char *text)
 {
     char rest[WORD_WIDTH + 1];
 
-    colour_on(p, colour);
-    fprintf(p->out, "%-*s", WORD_WIDTH, word);
-    colour_off(p, colour);
+    colour_on(t, colour);
+    fprintf(t->out, "%-*s", WORD_WIDTH, word);
+    colour_off(t, colour);
     snprintf(rest, sizeof(rest), "%*s", WORD_WIDTH, "");
-    size_t len = fit(text, TERMINAL_WIDTH - WORD_WIDTH); /* behind the word */
-    fprintf(p->out, "%.*s\n", (int)len, text);
+    size_t len = fit_words(text, TERMINAL_WIDTH - WORD_WIDTH); /* the line that has the word */
+    fprintf(t->out, "%.*s\n", (int)len, text);
     text += len + strspn(text + len, " ");
     if (*text)
-        wrap(p, rest, rest, TERMINAL_PLAIN, text);
+        print_wrapped(t, rest, rest, TERMINAL_PLAIN, text);
 }
 
-void terminal_row(struct terminal *p, const char *label, const char *fmt, ...)
+void terminal_row(struct terminal *t, const char *label, const char *fmt, ...)
 {
     char text[TERMINAL_TEXT_MAX], first[ROW_WIDTH + 40], rest[ROW_WIDTH + 1];
     va_list args;
@@ -152,16 +157,16 @@ void terminal_row(struct terminal *p, const char *label, const char *fmt, ...)
     va_end(args);
     snprintf(first, sizeof(first), "%-*s", ROW_WIDTH, label);
     snprintf(rest, sizeof(rest), "%*s", ROW_WIDTH, "");
-    wrap(p, first, rest, TERMINAL_PLAIN, text);
+    print_wrapped(t, first, rest, TERMINAL_PLAIN, text);
 }
 
-void terminal_print(struct terminal *p, enum terminal_colour colour, const char *fmt, ...)
+void terminal_print(struct terminal *t, enum terminal_colour colour, const char *fmt, ...)
 {
     va_list args;
 
-    colour_on(p, colour);
+    colour_on(t, colour);
     va_start(args, fmt);
-    vfprintf(p->out, fmt, args);
+    vfprintf(t->out, fmt, args);
     va_end(args);
-    colour_off(p, colour);
+    colour_off(t, colour);
 }

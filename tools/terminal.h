@@ -1,6 +1,7 @@
-/* tools/terminal.h | text for a terminal: trees, wrapped lines, colours
+/* tools/terminal.h | terminal output: trees, wrapped lines, colours
  *
- * Eighty columns; colours for a terminal that wants them, line drawing where the locale has it.
+ * Lines have at most 80 columns.  Colours need a terminal and no $NO_COLOR, line drawing needs
+ * a locale with UTF-8.
  *
  * Thread:   the only one.
  */
@@ -22,37 +23,36 @@ enum terminal_colour {
     TERMINAL_YELLOW
 };
 
-/* Lifetime: the command's. */
+/* Lifetime: the command. */
 struct terminal {
     FILE *out;
     bool has_colours, has_lines;
-    char stem[TERMINAL_STEM_MAX]; /* what stands before every line of the branch */
+    char stem[TERMINAL_STEM_MAX]; /* precedes every line of the current branch */
 };
 
-/* For stdout. */
+/* Set it up for stdout and the environment of the process. */
 void terminal_init(struct terminal *terminal);
 
-/* A node of a tree: a label of a fixed width, then text.  Further lines of the node come with
- * terminal_more. */
+/* Print a node of a tree: a label of a fixed width, then text.  terminal_more prints further
+ * lines of the same node.  `is_last`: no sibling follows. */
 void terminal_node(struct terminal *terminal, bool is_last, enum terminal_colour colour,
                    const char *label, const char *fmt, ...) PRINTF_LIKE(5, 6);
 void terminal_more(struct terminal *terminal, bool is_last, enum terminal_colour colour,
                    const char *fmt, ...) PRINTF_LIKE(4, 5);
 
-/* What follows is below the node that was just written, until terminal_up with what this
- * returned.
+/* Begin the children of the node just printed; return a mark for terminal_up, which ends them.
  */
 size_t terminal_down(struct terminal *terminal, bool is_last);
 void terminal_up(struct terminal *terminal, size_t mark);
 
-/* A paragraph behind a word that stands out. */
+/* Print a paragraph after a coloured word. */
 void terminal_paragraph(struct terminal *terminal, enum terminal_colour colour,
                         const char *word, const char *text);
 
-/* A row: a label and its text. */
+/* Print a row: a label and its text. */
 void terminal_row(struct terminal *terminal, const char *label, const char *fmt, ...)
     PRINTF_LIKE(3, 4);
 
-/* Text between colours. */
+/* Print coloured text, not wrapped. */
 void terminal_print(struct terminal *terminal, enum terminal_colour colour, const char *fmt,
                     ...) PRINTF_LIKE(3, 4);

@@ -74,7 +74,7 @@ def test_make_spoils_nothing(tmp_path):
     folder = encrypted.certificate(tmp_path / "mine")
     shutil.copy(other / "cert.pem", folder / "cert.pem")
     done = lab.run(lab.ROOTLINE, "certificate", "make", "dns.test", "--directory", folder)
-    assert done.returncode == 1 and "not from the CA beside it" in done.stderr
+    assert done.returncode == 1 and "was not issued by its ca.pem" in done.stderr
     assert (folder / "cert.pem").read_bytes() == (other / "cert.pem").read_bytes()
     (folder / "ca.key").write_text("x")
     assert lab.run(lab.ROOTLINE, "certificate", "make", "dns.test", "--directory", folder).returncode == 1

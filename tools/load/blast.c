@@ -1,11 +1,11 @@
-/* dns-blast: ask as fast as the server answers, over UDP to a loopback address.
+/* dns-blast: send queries over UDP to a loopback address as fast as the server answers.
  *
  *   dns-blast ADDRESS PORT SECONDS WINDOW FILE [SOURCES]
  *
- * FILE holds questions, each with two octets of length in front.  At most WINDOW of them are on
- * their way at a time; what is not answered within LOST_MS is lost.  With SOURCES the questions
- * leave from that many addresses, 127.X.Y.1, each in a /24 of its own.  It spins instead of
- * sleeping: to wake it would be the server's work.  Prints one line of JSON. */
+ * FILE has queries, each after two octets of length.  At most WINDOW are outstanding; if no
+ * reply comes for LOST_MS, all outstanding ones count as lost.  With SOURCES queries leave from
+ * that many addresses, 127.X.Y.1, each in its own /24.  The program spins instead of sleeping,
+ * because waking it would cost the server CPU time.  It prints one line of JSON. */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
@@ -26,7 +26,7 @@ enum {
     RCVBUF = 4 << 20
 };
 
-struct question {
+struct query {
     const unsigned char *bytes;
     uint16_t len;
 };
@@ -37,61 +37,61 @@ struct count {
 };
 
 static unsigned char answers[BATCH][SIZE];
-static struct question *questions;
-static size_t question_cnt, next_question;
+static struct query *queries;
+static size_t query_cnt, next_query;
 static int sockets[SOCKETS_MAX];
 static size_t socket_cnt;
 
-static double seconds(void)
+static double blast_seconds(void)
 {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
     return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
-static int fail(const char *what)
+static int report_errno(const char *what)
 {
     perror(what);
     return 1;
 }
 
-static int read_questions(const char *path)
+static int read_query_file(const char *path)
 {
     FILE *file = fopen(path, "rb");
     if (!file || fseek(file, 0, SEEK_END) != 0)
-        return fail(path);
+        return report_errno(path);
     size_t size = (size_t)ftell(file), room = 0;
     unsigned char *bytes = malloc(size + 1);
     rewind(file);
     if (!bytes || fread(bytes, 1, size, file) != size)
-        return fail(path);
+        return report_errno(path);
     fclose(file);
     for (size_t at = 0; at + 2 < size;) {
         uint16_t len = (uint16_t)(bytes[at] << 8 | bytes[at + 1]);
         if (at + 2 + len > size)
             break;
-        if (question_cnt == room) {
+        if (query_cnt == room) {
             room = room ? room * 2 : 1024;
-            questions = realloc(questions, room * sizeof(*questions));
-            if (!questions)
-                return fail("memory");
+            queries = realloc(queries, room * sizeof(*queries));
+            if (!queries)
+                return report_errno("memory");
         }
-        questions[question_cnt++] = (struct question){bytes + at + 2, len};
+        queries[query_cnt++] = (struct query){bytes + at + 2, len};
         at += 2U + len;
     }
-    if (question_cnt == 0)
-        fprintf(stderr, "%s: no questions\n", path);
-    return question_cnt == 0;
+    if (query_cnt == 0)
+        fprintf(stderr, "dns-blast: %s: there are no queries in this file\n", path);
+    return query_cnt == 0;
 }
 
-static int open_sockets(const char *address, const char *port, unsigned sources)
+static int open_blast_sockets(const char *address, const char *port, unsigned sources)
 {
     struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((uint16_t)atoi(port))};
     int size = RCVBUF;
 
     if (inet_pton(AF_INET, address, &to.sin_addr) != 1 ||
         (ntohl(to.sin_addr.s_addr) >> 24) != 127) {
-        fprintf(stderr, "%s: only addresses of 127.0.0.0/8 are asked\n", address);
+        fprintf(stderr, "dns-blast: %s: the address must be in 127.0.0.0/8\n", address);
         return 2;
     }
     for (unsigned i = 0; i < (sources ? sources : 1); i++) {
@@ -101,7 +101,7 @@ static int open_sockets(const char *address, const char *port, unsigned sources)
         setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
         if (fd < 0 || (sources && bind(fd, (struct sockaddr *)&from, sizeof(from)) != 0) ||
             connect(fd, (struct sockaddr *)&to, sizeof(to)) != 0)
-            return fail("socket");
+            return report_errno("socket");
         sockets[socket_cnt++] = fd;
     }
     return 0;
@@ -114,7 +114,7 @@ static uint64_t send_batch(int fd, struct count *count)
 
     memset(out, 0, sizeof(out));
     for (int i = 0; i < BATCH; i++) {
-        const struct question *q = &questions[next_question++ % question_cnt];
+        const struct query *q = &queries[next_query++ % query_cnt];
         parts[i] = (struct iovec){.iov_base = (void *)(uintptr_t)q->bytes, .iov_len = q->len};
         out[i].msg_hdr.msg_iov = &parts[i];
         out[i].msg_hdr.msg_iovlen = 1;
@@ -150,13 +150,13 @@ static int receive_batch(int fd, struct count *count)
     return got > 0 ? got : 0;
 }
 
-static void run(struct count *count, double end, uint64_t window)
+static void run_blast(struct count *count, double end, uint64_t window)
 {
     uint64_t waiting = 0;
     size_t turn = 0, batches = 0;
-    double last = seconds();
+    double last = blast_seconds();
 
-    for (double now = last; now < end; now = seconds()) {
+    for (double now = last; now < end; now = blast_seconds()) {
         int got = 0;
         for (size_t i = 0; i < (socket_cnt < 16 ? socket_cnt : 16); i++)
             got += receive_batch(sockets[(turn + i) % socket_cnt], count);
@@ -187,18 +187,18 @@ int main(int argc, char **argv)
     double length = atof(argv[3]);
     unsigned sources = argc == 7 ? (unsigned)atoi(argv[6]) : 0;
     if (!(length > 0 && length <= SECONDS_MAX) || sources > SOCKETS_MAX) {
-        fprintf(stderr, "dns-blast: at most %d seconds and %d sources\n", SECONDS_MAX,
+        fprintf(stderr, "dns-blast: SECONDS is at most %d, SOURCES at most %d\n", SECONDS_MAX,
                 SOCKETS_MAX);
         return 2;
     }
-    int status = read_questions(argv[5]);
+    int status = read_query_file(argv[5]);
     if (!status)
-        status = open_sockets(argv[1], argv[2], sources);
+        status = open_blast_sockets(argv[1], argv[2], sources);
     if (status)
         return status;
-    double start = seconds();
-    run(&count, start + length, (uint64_t)atoll(argv[4]));
-    double took = seconds() - start;
+    double start = blast_seconds();
+    run_blast(&count, start + length, (uint64_t)atoll(argv[4]));
+    double took = blast_seconds() - start;
     printf("{\"seconds\": %.3f, \"sent\": %llu, \"answered\": %llu, \"lost\": %llu, "
            "\"bytes_out\": %llu, \"bytes_in\": %llu, "
            "\"truncated\": %llu, \"rcodes\": [",

@@ -1,10 +1,10 @@
-/* udp-echo: give every datagram back as an answer, and do nothing else: the limit of the
+/* udp-echo: return every datagram with QR set: the upper limit for a DNS server on these
  * sockets.
  *
  *   udp-echo ADDRESS PORT
  *
- * The same system calls as net/transport/front_udp.c with the same batch, without libuv and
- * without DNS. */
+ * It makes the system calls of net/transport/front_udp.c with the same batch size, without
+ * libuv and without DNS. */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <poll.h>

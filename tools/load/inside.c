@@ -1,9 +1,9 @@
-/* authd-inside: answer questions without sockets, to see what an answer costs by itself.
+/* authd-inside: answer queries without sockets, to measure an answer alone.
  *
- *   authd-inside ZONE FILE QUESTIONS ROUNDS
+ *   authd-inside ZONE FILE QUERIES ROUNDS
  *
- * QUESTIONS is a file as dns-blast reads it.  Prints nanoseconds and octets an answer; run it
- * under callgrind or perf. */
+ * QUERIES is a file in the format of dns-blast.  It prints nanoseconds and octets per answer;
+ * run it under callgrind or perf. */
 #include <time.h>
 
 #include "authd/answer/auth_serve.h"
@@ -19,22 +19,22 @@ enum { OUT_MAX = 4096 };
 static struct exchange exchanges[INTAKE_BATCH_MAX];
 static uint8_t buffers[INTAKE_BATCH_MAX][OUT_MAX];
 
-static void note(struct exchange *ex) { (void)ex; }
+static void ignore_reply(struct exchange *ex) { (void)ex; }
 
-static void free_set(void *data)
+static void free_single_zone_set(void *data)
 {
     struct zoneset *set = data;
     zoneset_free(&set);
 }
 
-static double seconds(void)
+static double inside_seconds(void)
 {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
     return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
-static struct zoneset *load(const char *name, const char *path)
+static struct zoneset *load_single_zone(const char *name, const char *path)
 {
     static const uint8_t root[] = {0};
     uint8_t origin[DNAME_MAX];
@@ -69,7 +69,7 @@ int main(int argc, char **argv)
     char *bytes;
 
     if (argc != 5) {
-        fprintf(stderr, "usage: authd-inside ZONE FILE QUESTIONS ROUNDS\n");
+        fprintf(stderr, "usage: authd-inside ZONE FILE QUERIES ROUNDS\n");
         return 2;
     }
     hash_init();
@@ -77,16 +77,17 @@ int main(int argc, char **argv)
     publish_init(&published, 1);
     if (file_read(argv[3], INT32_MAX, &bytes, &size, NULL) != ERR_OK ||
         guard_new(&limits, 1, &settings.guard) != ERR_OK ||
-        publish_put(&published, load(argv[1], argv[2]), free_set) != ERR_OK)
+        publish_put(&published, load_single_zone(argv[1], argv[2]), free_single_zone_set) !=
+            ERR_OK)
         return 1;
     void *engine = auth_serve_new(&published, 0);
     auth_serve_service.turn(engine);
     for (size_t i = 0; i < INTAKE_BATCH_MAX; i++) {
         exchanges[i] = (struct exchange){
-            .settings = &settings, .buffer = buffers[i], .size = OUT_MAX, .send = note};
+            .settings = &settings, .buffer = buffers[i], .size = OUT_MAX, .send = ignore_reply};
         batch[i] = &exchanges[i];
     }
-    double start = seconds();
+    double start = inside_seconds();
     for (int round = atoi(argv[4]); round > 0; round--)
         for (size_t at = 0; at + 2 < size;) {
             size_t cnt = 0;
@@ -101,7 +102,8 @@ int main(int argc, char **argv)
                 octets += exchanges[i].reply_len;
         }
     printf("%zu answers, %.0f ns and %.0f octets each\n", answers,
-           (seconds() - start) * 1e9 / (double)answers, (double)octets / (double)answers);
+           (inside_seconds() - start) * 1e9 / (double)answers,
+           (double)octets / (double)answers);
     auth_serve_free(engine);
     publish_fini(&published);
     guard_free(&settings.guard);
