@@ -1,5 +1,8 @@
-"""tools/bench tcp|dot|doh|tls: connections.  dnsperf asks over TCP and TLS, h2load over HTTP/2 - dnsperf 2.10 loses answers that share a record -
-and openssl s_time opens connections; CPU time is that of the server's processes."""
+"""tools/bench tcp|dot|doh|tls: answers over connections, and new connections.
+
+dnsperf sends queries over TCP and TLS, h2load over HTTP/2, because dnsperf 2.10 loses answers that share a TLS record;
+openssl s_time opens connections.  CPU time is that of all processes of the server.
+"""
 import random
 import re
 import statistics
@@ -12,7 +15,7 @@ import lab
 ZONE = "bench.example"
 NAMES = 10000
 CONNECTIONS = 20
-WORKLOADS = {  # questions outstanding on each connection
+WORKLOADS = {  # queries outstanding on each connection
     "tcp": {"tcp 1": 1, "tcp 16": 16}, "dot": {"dot 1": 1, "dot 16": 16}, "doh": {"doh 1": 1, "doh 4": 4, "doh 16": 16},
     "tls": {"new": 0, "resumed": 0},
 }
@@ -95,7 +98,7 @@ zone "{ZONE}" {{ type primary; file "bench.zone"; }};
 
 
 def dnsdist(folder, tls):
-    """With a cache in front of an unbound that is not counted."""
+    """Start dnsdist with a packet cache in front of an unbound, whose CPU time does not count."""
     back = unbound(folder, tls)
     p = Ports()
     (folder / "dnsdist.lua").write_text(f"""setLocal("127.0.0.1:{p.tcp}", {{reusePort=false}})
@@ -110,15 +113,16 @@ setSecurityPollSuffix("")
 pc = newPacketCache(20000, {{maxTTL=3600, numberOfShards=1}})
 getPool(""):setCache(pc)
 """)
-    server = lab.Server([lab.find_program("dnsdist"), "--supervised", "--disable-syslog", "-C", folder / "dnsdist.lua"], folder / "dnsdist.log")
+    server = lab.Server([lab.find_program("dnsdist"), "--supervised", "--disable-syslog", "-C", folder / "dnsdist.lua"],
+                        folder / "dnsdist.log")
     server.ports, server.back = p, back
     return server
 
 
 def s_server(folder, tls):
     p = Ports()
-    server = lab.Server(["openssl", "s_server", "-accept", f"127.0.0.1:{p.dot}", "-cert", f"{tls}/cert.pem", "-key", f"{tls}/key.pem", "-quiet", "-rev"],
-                        folder / "s_server.log")
+    server = lab.Server(["openssl", "s_server", "-accept", f"127.0.0.1:{p.dot}", "-cert", f"{tls}/cert.pem",
+                         "-key", f"{tls}/key.pem", "-quiet", "-rev"], folder / "s_server.log")
     server.ports = p
     return server
 
@@ -134,15 +138,17 @@ def stop(server):
 
 
 def load(kind, outstanding, server, seconds, folder):
-    """(answers or connections, seconds)"""
+    """Put a server under load; return (answers or connections, seconds)."""
     p = server.ports
     if kind == "doh":
-        done = lab.run("taskset", "-c", "1", "h2load", "-t1", f"-c{CONNECTIONS}", f"-m{outstanding}", f"-D{seconds}", "-d", folder / "question",
-                       "-H", "content-type: application/dns-message", f"https://127.0.0.1:{p.doh}/dns-query", timeout=120)
+        done = lab.run("taskset", "-c", "1", "h2load", "-t1", f"-c{CONNECTIONS}", f"-m{outstanding}", f"-D{seconds}",
+                       "-d", folder / "question", "-H", "content-type: application/dns-message",
+                       f"https://127.0.0.1:{p.doh}/dns-query", timeout=120)
         found = re.search(r"(\d+) 2xx", done.stdout)
     elif kind == "tls":
         how = ["-reuse", "-tls1_2"] if outstanding == "resumed" else ["-new", "-tls1_3"]
-        done = lab.run("taskset", "-c", "1", "openssl", "s_time", "-connect", f"127.0.0.1:{p.dot}", *how, "-time", int(seconds), timeout=120)
+        done = lab.run("taskset", "-c", "1", "openssl", "s_time", "-connect", f"127.0.0.1:{p.dot}", *how,
+                       "-time", int(seconds), timeout=120)
         found = re.findall(r"(\d+) connections in \d+ real seconds", done.stdout)
         return (int(found[-1]), seconds) if found else (0, seconds)
     else:
@@ -166,7 +172,7 @@ def measure(kind, args, start_on, cpu_seconds, folder, say):
         for text, outstanding in WORKLOADS[kind].items():
             what = text if kind == "tls" else outstanding
             rounds = {name: [] for name in args.servers}
-            for number in range(args.rounds + 1):  # the first warms up
+            for number in range(args.rounds + 1):  # round 0 warms up
                 shift = number % len(args.servers)
                 for name in args.servers[shift:] + args.servers[:shift]:
                     before = cpu_seconds(servers[name].process.pid)
@@ -176,8 +182,8 @@ def measure(kind, args, start_on, cpu_seconds, folder, say):
                     if number > 0:
                         rounds[name].append((count / took, (cpu_seconds(servers[name].process.pid) - before) * 1e6 / count))
                 say(f"{text}: round {number} of {args.rounds}")
-            results[text] = {name: {"qps": statistics.median(r[0] for r in rounds[name]), "cpu_us": statistics.median(r[1] for r in rounds[name])}
-                             for name in args.servers}
+            results[text] = {name: {"qps": statistics.median(r[0] for r in rounds[name]),
+                                    "cpu_us": statistics.median(r[1] for r in rounds[name])} for name in args.servers}
     finally:
         for server in servers.values():
             stop(server)
@@ -188,7 +194,8 @@ def show(kind, results):
     unit = "connections" if kind == "tls" else "answers"
     for text, rows in results.items():
         ours = rows.get("rootline")
-        print(f"\n{text}: " + (f"{unit}, one after the other" if kind == "tls" else f"{CONNECTIONS} connections, {text.split()[1]} outstanding on each"))
+        how = f"{unit}, one at a time" if kind == "tls" else f"{CONNECTIONS} connections, {text.split()[1]} outstanding on each"
+        print(f"\n{text}: {how}")
         print(f"  {'':9} {unit + '/s':>13} {'CPU µs':>8} {'we/it':>6}")
         for name, r in rows.items():
             print(f"  {name:9} {r['qps']:13.0f} {r['cpu_us']:8.1f} {ours['cpu_us'] / r['cpu_us'] if ours else 0:6.2f}")
