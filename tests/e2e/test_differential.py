@@ -1,8 +1,7 @@
-"""The same questions to nsd, knotd and rootline-authd with the same zones.
+"""The same queries to nsd, knotd and rootline-authd with the same zones.
 
-Where all three agree there is nothing to say.  A difference has to be a row of CONTESTED, which are cases where the peers
-differ and a decision was made; each row also says what our answer must look like.  Differences are counted and printed per
-class of question and row; one without a row fails.
+A difference must match a row of CONTESTED: a case in which the peers differ and a decision was made.  Each row also defines
+our answer.  Differences are counted and printed per class of query and row; a difference without a row fails.
 """
 import collections
 import time
@@ -22,7 +21,7 @@ TYPES = """A NS MD MF CNAME SOA MB MG MR NULL WKS PTR HINFO MINFO MX TXT RP AFSD
  ZONEMD SVCB HTTPS SPF NID L32 L64 LP EUI48 EUI64 URI CAA ANY TYPE65280 TYPE65281 TYPE999""".split()
 
 
-# ---- questions ----
+# ---- queries ----
 
 def questions():
     names = owners(ZONES)
@@ -95,7 +94,7 @@ def test_same_answers(servers):
     wrong = []
     for q, nsd, knot, ours in zip(asked, *replies):
         nsd = without_courtesy(nsd, ZONES)
-        assert ours is not None, f"no answer from us to {q}"
+        assert ours is not None, f"rootline-authd did not answer {q}"
         if same(nsd, knot) and same(ours, nsd):
             continue
         row = next((r for r in CONTESTED if r(q, nsd, knot, ours)), None)
@@ -103,10 +102,10 @@ def test_same_answers(servers):
             rows[q.cls, row.__name__] += 1
         else:
             wrong.append((q, nsd, knot, ours))
-    print(f"\n{len(asked)} questions to each of three servers in {time.monotonic() - start:.0f} s")
+    print(f"\n{len(asked)} queries to each of three servers in {time.monotonic() - start:.0f} s")
     for cls, count in classes.items():
-        print(f"  {cls:18} {count:6} asked", *(f"; {row} {n}" for (c, row), n in sorted(rows.items()) if c == cls))
-    text = f"{len(wrong)} differences that no row allows"
+        print(f"  {cls:18} {count:6} queries", *(f"; {row} {n}" for (c, row), n in sorted(rows.items()) if c == cls))
+    text = f"{len(wrong)} differences without a row in CONTESTED"
     for q, nsd, knot, ours in wrong[:400]:
         text += f"\n{q.cls}: {q.name} {q.rdtype} size {q.size} {'TCP' if q.tcp else 'UDP'}"
         text += f"\n  nsd:  {show(nsd)}\n  knot: {show(knot)}\n  ours: {show(ours)}"

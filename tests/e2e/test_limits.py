@@ -1,4 +1,4 @@
-"""Cookies, the rate of answers, connections under pressure, and that nobody can be hit with our answers."""
+"""Cookies, the response rate limit, connection limits, and answers that are useless for amplification."""
 import json
 import random
 import re
@@ -52,7 +52,7 @@ CLIENT = bytes(range(8))
 
 
 @pytest.mark.parametrize("tcp", [False, True])
-def test_a_cookie_is_given_and_taken(plain, tcp):
+def test_cookies_are_given_and_accepted(plain, tcp):
     reply = ask_with_cookie(plain, CLIENT, tcp=tcp)
     assert reply.rcode() == 0 and reply.answer
     given = cookie_of(reply)
@@ -69,7 +69,7 @@ def test_wrong_cookies_are_formerr(plain, data):
     assert reply.rcode() == dns.rcode.FORMERR and reply.edns == 0 and not reply.options
 
 
-def test_a_question_for_a_cookie_alone(plain):
+def test_a_query_for_a_cookie_alone(plain):
     def ask(cookie):
         wire = struct.pack("!6H", 77, 0, 0, 0, 0, 1) + b"\0" + struct.pack("!HHIH", 41, 1232, 0, 4 + len(cookie))
         wire += struct.pack("!HH", 10, len(cookie)) + cookie
@@ -90,7 +90,7 @@ def test_dig_finds_the_cookie_good(plain):
 
 
 def test_secrets_are_shared_and_exchanged(tmp_path):
-    """Two servers with one secret believe each other's cookies; a new first secret makes new ones while the old still count."""
+    """Servers that share a secret accept each other's cookies; a new first secret makes new cookies, and old ones stay valid."""
     secrets = tmp_path / "secrets"
     secrets.write_text(f"# of all servers\n{SECRET}\n")
     limits = f'{NO_LIMIT}\n  cookie-secrets: "{secrets}"'
@@ -120,8 +120,9 @@ def test_wrong_secrets_are_found(tmp_path, text, fault):
     assert done.returncode == 1 and fault in done.stderr
 
 
-@pytest.mark.parametrize("mode, words", [(0o600, ""), (0o640, ""), (0o644, "every user may read it: chmod o-r"), (0o666, "every user may write it")])
-def test_others_have_no_business_with_secrets(tmp_path, mode, words):
+@pytest.mark.parametrize("mode, words", [(0o600, ""), (0o640, ""), (0o644, "every user may read it: chmod o-r"),
+                                         (0o666, "every user may write it")])
+def test_permissions_of_secrets(tmp_path, mode, words):
     (tmp_path / "s").write_bytes(b"\xef\xbb\xbf" + b"0123456789abcdef" * 2 + b"\n")
     (tmp_path / "s").chmod(mode)
     (tmp_path / "c.yaml").write_text("server: {listen: [127.0.0.1], cookie-secrets: s}\n")
@@ -136,7 +137,7 @@ def ede(reply):
     return [int(o.code) for o in reply.options if o.otype == 15]
 
 
-def test_reasons(tmp_path):
+def test_extended_errors(tmp_path):
     (tmp_path / "broken").write_text("broken\n")
     server = lab.Authd(tmp_path, {"a.test": ZONE, "b.test": tmp_path / "broken"})
     try:
@@ -160,7 +161,7 @@ def test_keepalive_over_tcp_only(plain):
 # ---- rate ----
 
 def flood(port, wire, count, source="127.0.0.1"):
-    """Send at once; (answers, TC among them, octets in)."""
+    """Send a query `count` times; return the answers."""
     answers = []
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
         s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 22)
@@ -190,7 +191,7 @@ def test_the_rate_is_kept_and_cookies_are_exempt(tmp_path):
         cut = [a for a in answers if a[2] & 2]
         assert 20 <= len(whole) <= 20 + 20 * (took + 1)
         assert 400 <= len(cut) <= 600 and all(len(a) == len(wire) for a in cut)
-        # a client cookie alone is told to try again with ours, and that one is served
+        # a client cookie alone gets BADCOOKIE with a server cookie, and a query with that one is answered
         query = dns.message.make_query("big.a.test", "TXT", use_edns=0, options=[dns.edns.GenericOption(10, CLIENT)])
         replies = [dns.message.from_wire(a) for a in flood(server.port, query.to_wire(), 100)]
         bad = [r for r in replies if r.rcode() == dns.rcode.BADCOOKIE]
@@ -200,7 +201,7 @@ def test_the_rate_is_kept_and_cookies_are_exempt(tmp_path):
         replies = [dns.message.from_wire(a) for a in flood(server.port, good.to_wire(), 500)]
         assert len(replies) == 500 and all(r.rcode() == 0 and r.answer for r in replies)
         assert server.ask("big.a.test", "TXT", tcp=True).answer
-        # other networks do not suffer
+        # other networks are not limited
         assert len([a for a in flood(server.port, wire, 15, "127.0.9.1") if not a[2] & 2]) == 15
         server.wait_for("rate limit: ", 15)
     finally:
@@ -221,8 +222,8 @@ def test_loopback_is_exempt_and_log_only_only_counts(tmp_path):
 
 # ---- connections ----
 
-class Crowd:
-    """Idle and dripping connections from 200 loopback addresses, opened again when they are closed; at most `count`."""
+class Connections:
+    """Up to `count` connections from 200 loopback addresses, idle or sending single octets, replaced when closed."""
 
     def __init__(self, port, count):
         self.port, self.count = port, count
@@ -276,9 +277,9 @@ def test_5000_idle_and_dripping_connections(tmp_path, preset):
     server = start(tmp_path, NO_LIMIT, build=build)
     rounds = 300 if not preset else 100
     try:
-        with Crowd(server.port, 5000) as crowd:
+        with Connections(server.port, 5000) as connections:
             end = time.monotonic() + 60
-            while crowd.opened <= 5000 and time.monotonic() < end:  # all are there, and some come again
+            while connections.opened <= 5000 and time.monotonic() < end:  # all are open, and some are reopened
                 time.sleep(0.05)
             good = {"UDP": 0, "TCP": 0}
             for n in range(rounds):
@@ -287,25 +288,25 @@ def test_5000_idle_and_dripping_connections(tmp_path, preset):
                         good[kind] += bool(server.ask("www.a.test", tcp=kind == "TCP", timeout=10).answer)
                     except Exception:
                         pass
-            print(f"\n{crowd.opened} connections opened, {len(crowd.sockets)} at the end; answered of {rounds}: {good}")
-            assert crowd.opened > 5000
+            print(f"\n{connections.opened} connections opened, {len(connections.sockets)} at the end; answered of {rounds}: {good}")
+            assert connections.opened > 5000
         assert good["UDP"] >= rounds * 0.99 and good["TCP"] >= rounds * 0.99
         server.wait_for("connections were taken", 15)
     finally:
         server.stop()
 
 
-def test_one_client_has_its_share(tmp_path):
-    # one worker: a client is made room for at the listening socket that has its connections
+def test_connections_per_client_are_limited(tmp_path):
+    # one worker: only the listening socket that has a client's connections can close them for a new one
     server = start(tmp_path, NO_LIMIT + "\n  workers: 1", top="limits: {tcp-connections-per-client: 5, tcp-idle: 10m}")
     try:
-        held = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(12)]
-        for s in held:
+        opened = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(12)]
+        for s in opened:
             s.setblocking(False)
 
         def count_alive():
             alive = 0
-            for s in held:
+            for s in opened:
                 try:
                     alive += s.recv(1) != b""
                 except BlockingIOError:
@@ -318,14 +319,14 @@ def test_one_client_has_its_share(tmp_path):
         while count_alive() > 5 and time.monotonic() < end:
             time.sleep(0.05)
         assert count_alive() == 5
-        assert server.ask("www.a.test", tcp=True).answer  # the idlest has to go
-        for s in held:
+        assert server.ask("www.a.test", tcp=True).answer  # replaces the longest idle connection
+        for s in opened:
             s.close()
     finally:
         server.stop()
 
 
-def test_half_a_message_is_not_waited_for(tmp_path):
+def test_half_a_message_is_closed(tmp_path):
     server = start(tmp_path, NO_LIMIT, top="limits: {tcp-idle: 10m}")
     try:
         with socket.create_connection(("127.0.0.1", server.port), timeout=120) as s:
@@ -337,7 +338,7 @@ def test_half_a_message_is_not_waited_for(tmp_path):
 
 @pytest.mark.parametrize("preset", ["", "tsan"])
 def test_everything_at_once(tmp_path, preset):
-    """Four workers, the limits at work over UDP and TCP, cookies, and reloads that change zone and secrets."""
+    """Four workers, rate and connection limits, cookies, and reloads that change the zone and the secrets."""
     build = lab.choose_build(preset)
     secrets = tmp_path / "secrets"
     secrets.write_text(SECRET + "\n")
@@ -355,7 +356,7 @@ def test_everything_at_once(tmp_path, preset):
             try:
                 answered["tcp"] += bool(server.ask("nothing.a.test", tcp=True).question)
             except (EOFError, OSError):
-                pass  # its place was taken by another
+                pass  # closed for another connection
 
     def cookie():
         while not is_ending.is_set():
@@ -383,14 +384,14 @@ def test_everything_at_once(tmp_path, preset):
         is_ending.set()
         for thread in threads:
             thread.join()
-        server.stop()  # and its log holds no report of a sanitizer
+        server.stop()  # fails on a sanitizer's report in the log
     assert all(answered.values()), answered
 
 
-# ---- what leaves us is never much more than what came ----
+# ---- amplification ----
 
 def test_a_million_mutants_get_no_large_answer(tmp_path):
-    """Valid questions with octets changed: no crash, and no answer larger than three times its question."""
+    """Queries with random octets changed: no crash, and no answer larger than three times its query."""
     server = lab.Authd(tmp_path, {"a.test": ZONE.split("big")[0]}, extra=NO_LIMIT, build=lab.BUILD.parent / "release"
                        if (lab.BUILD.parent / "release/rootline-authd").exists() else lab.BUILD)
     count, worst, answered = 1000000, 0, 0
@@ -424,17 +425,17 @@ def test_a_million_mutants_get_no_large_answer(tmp_path):
             time.sleep(0.3)
         assert server.process.poll() is None
         assert server.ask("www.a.test").answer
-        print(f"\n{count} mutants, {answered} answered, the largest answer {worst:.2f} times its question")
+        print(f"\n{count} mutants, {answered} answered, the largest answer {worst:.2f} times its query")
         assert answered > count / 2 and worst <= 3
     finally:
         server.stop()
 
 
-# ---- spoofed sources, in namespaces of our own ----
+# ---- spoofed sources, inside network namespaces ----
 
 FORGER = r"""
 import socket, struct, sys, time, json
-# questions whose source is the victim, from a raw socket; never more than COUNT and SECONDS
+# send COUNT queries with the victim's source address through a raw socket, within SECONDS
 wire, count, seconds = bytes.fromhex(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3])
 src, dst = socket.inet_aton("192.0.2.66"), socket.inet_aton("192.0.2.1")
 s = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW)
@@ -451,7 +452,7 @@ print(json.dumps({"octets": octets}))
 
 SINK = r"""
 import socket, sys, json
-# what reaches the victim
+# count what reaches the victim
 s = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(0x0800))
 s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 23)
 s.settimeout(1.5)
@@ -482,7 +483,7 @@ def ip(*argv):
 
 @pytest.fixture
 def network():
-    """A bridge of our own with a server, an attacker, a victim and a client; no way out of it."""
+    """A bridge that joins a server, an attacker, a victim and a client, without a route to any other network."""
     tag = f"rl{random.getrandbits(24):06x}"
     spaces = {role: f"{tag}-{role}" for role in ("fence", "server", "attacker", "victim", "client")}
     made = []
@@ -504,7 +505,7 @@ def network():
             ip("-n", space, "link", "set", "eth0", "up")
             ip("-n", space, "link", "set", "lo", "up")
         ip("-n", spaces["server"], "addr", "add", "198.51.100.1/24", "dev", "eth0")
-        # the fence: these interfaces and no others, and no way to anywhere else
+        # the fence: no other interfaces, and no default route
         assert "rl-fence" in ip("-n", fence, "link")
         for role, space in spaces.items():
             for family in ("-4", "-6"):
@@ -518,7 +519,7 @@ def network():
 
 
 @pytest.mark.parametrize("limited", [True, False])
-def test_spoofed_sources_are_not_worth_it(network, tmp_path, limited):
+def test_spoofed_sources_gain_nothing(network, tmp_path, limited):
     lab.need("dig")
     (tmp_path / "a.test.zone").write_text(ZONE)
     rate = "" if limited else ", rate-limit: {per-second: 0}"
@@ -533,7 +534,7 @@ def test_spoofed_sources_are_not_worth_it(network, tmp_path, limited):
         while "ready on" not in (tmp_path / "log").read_text():
             assert time.monotonic() < end and server.poll() is None, (tmp_path / "log").read_text()
             time.sleep(0.05)
-        # someone in the victim's network has asked before, and has a cookie
+        # a neighbour in the victim's network has a cookie
         asked = ["ip", "netns", "exec", network["victim"], "dig", "@192.0.2.1", "big.a.test", "TXT", "+tries=1", "+time=2",
                  "+ignore"]
         cookie = re.search(r"COOKIE: ([0-9a-f]{48})", lab.run(*asked, "+cookie").stdout)[1]
@@ -541,7 +542,7 @@ def test_spoofed_sources_are_not_worth_it(network, tmp_path, limited):
         assert sink.stdout.readline() == "ready\n"
         wire = dns.message.make_query("big.a.test", "TXT", use_edns=0, payload=4096).to_wire()
         forger = inside(network["attacker"], "/usr/bin/python3", "-c", FORGER, wire.hex(), 15000, 3)
-        # a client of the victim's network that has a cookie, and one of another network, while it lasts
+        # during the flood, a client of another network and the neighbour with its cookie are answered
         time.sleep(0.5)
         answers = [lab.run("ip", "netns", "exec", network["client"], "dig", "@198.51.100.1", "big.a.test", "TXT", "+tries=1",
                            "+time=2", "+cookie", "+ignore").stdout for _ in range(10)]
@@ -550,7 +551,7 @@ def test_spoofed_sources_are_not_worth_it(network, tmp_path, limited):
         got = json.loads(sink.communicate(timeout=60)[0])
         ratio = got["octets"] / sent["octets"]
         print(f"\nlimit {'on' if limited else 'off'}: {sent['octets']} octets sent, {got['octets']} reached the victim: "
-              f"{ratio:.2f} times; {got['truncated']} of {got['packets']} answers cut short")
+              f"{ratio:.2f} times; {got['truncated']} of {got['packets']} answers truncated")
         assert all("ANSWER: 1" in text and "flags: qr aa rd;" in text for text in answers)
         assert all("ANSWER: 1" in text and "flags: qr aa rd;" in text for text in neighbour), neighbour
         if limited:

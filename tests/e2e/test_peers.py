@@ -1,4 +1,4 @@
-"""unbound and knot-resolver on the same private Internet: the same answers for every name and type of it."""
+"""unbound, knot-resolver and rootline-resolver on one private Internet: the same answers for every name and type."""
 import dns.exception
 import dns.flags
 import dns.message
@@ -24,7 +24,7 @@ def servers(tmp_path_factory):
     try:
         net = internet.Internet(folder / "internet", 53)
     except AssertionError as fault:
-        pytest.skip(f"port 53 of 127.90.0.0/16 is not to be had: {str(fault)[-200:]}")
+        pytest.skip(f"port 53 of 127.90.0.0/16 is not available: {str(fault)[-200:]}")
     made = {}
     try:
         made["rootline"] = internet.Resolver(folder / "rootline", net)
@@ -38,18 +38,19 @@ def servers(tmp_path_factory):
 
 
 def answer(server, name, rdtype):
-    """RCODE, the answer section as a set, and whose SOA tells of an absence."""
+    """Return the RCODE, the records of the answer section, and the owners of SOA in the authority section."""
     query = dns.message.make_query(name, rdtype, use_edns=0, payload=4096)
     try:
         reply = dns.query.udp(query, "127.0.0.1", port=server.port, timeout=10)
     except dns.exception.Timeout:
         if isinstance(server, internet.Resolver):
             raise
-        # where one of four servers is dead, unbound sometimes has no answer in time
+        # if one of a zone's four servers is dead, unbound sometimes needs longer
         reply = dns.query.udp(query, "127.0.0.1", port=server.port, timeout=30)
     if reply.flags & dns.flags.TC:
         reply = dns.query.tcp(query, "127.0.0.1", port=server.port, timeout=15)
-    records = sorted(f"{s.name.to_text().lower()} {dns.rdatatype.to_text(s.rdtype)} {r.to_text().lower()}" for s in reply.answer for r in s)
+    records = sorted(f"{s.name.to_text().lower()} {dns.rdatatype.to_text(s.rdtype)} {r.to_text().lower()}"
+                     for s in reply.answer for r in s)
     soa = sorted(s.name.to_text().lower() for s in reply.authority if s.rdtype == dns.rdatatype.SOA)
     return dns.rcode.to_text(reply.rcode()), records, soa
 
@@ -66,7 +67,7 @@ def test_same_answers(servers):
             alone += peers[0] != peers[1]
             if got["rootline"] not in peers:
                 different.append((name, rdtype, got))
-    print(f"\n{asked} questions to each, {alone} answered differently by the two peers, {len(different)} as neither of them does")
+    print(f"\n{asked} queries to each; the peers differ on {alone}; rootline-resolver differs from both on {len(different)}")
     for name, rdtype, got in different[:20]:
         print(name, rdtype, *(f"\n    {who}: {what}" for who, what in got.items()))
     assert not different

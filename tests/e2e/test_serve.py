@@ -1,4 +1,4 @@
-"""The class zones, asked by real clients and by hand-made packets."""
+"""The class zones, queried by real clients and by hand-made packets."""
 import re
 import socket
 import struct
@@ -43,7 +43,7 @@ def test_other_clients(server):
 
 
 def test_every_type_of_the_class_zone(server):
-    """What dnspython reads from the zone file is what comes over the wire."""
+    """Each owner and type of the zone file gets an authoritative answer with that RRset."""
     text = (lab.SOURCE / "zones/internet/school.example.zone").read_text()
     asked = set()
     owner = None
@@ -72,7 +72,7 @@ def test_chaos(server):
     assert "the-class" in dig(server, "+nsid", "school.example", "SOA")
 
 
-def test_the_case_of_the_question_is_kept(server):
+def test_the_case_of_qname_is_kept(server):
     text = dig(server, "wWw.ScHoOl.ExAmPlE", "A", "+noall", "+answer", "+question")
     assert text.count("wWw.ScHoOl.ExAmPlE.") == 2
 
@@ -167,8 +167,8 @@ def test_sizes(server, size, most):
     assert len(server.ask("big.school.example", "TXT", tcp=True).answer[0]) == 40
 
 
-def test_no_answer_is_larger_than_it_may_be(server):
-    """Questions of a few octets: the answer fits 512 without EDNS."""
+def test_no_answer_exceeds_512_octets(server):
+    """Without EDNS the answer to a query of a few octets has at most 512."""
     for rdtype in ("ANY", "TXT", "NS", "MX"):
         query = dns.message.make_query("school.example", rdtype, use_edns=-1)
         assert len(ask_raw(server, query.to_wire())) <= 512

@@ -1,6 +1,6 @@
-"""Signed zones: nsd, knotd, named and rootline-authd asked the same with the same files.
+"""The same queries to nsd, knotd, named and rootline-authd with the same signed zones.
 
-A difference between any two of them has to be a row of CONTESTED, or a peer stands alone against the three others.
+A difference between any two of them must match a row of CONTESTED; one row is that a single peer differs from all others.
 """
 import collections
 import re
@@ -19,7 +19,7 @@ from differ import (Question, ask_all, below, check, glue_row, has, loop_row, ot
 TYPES = "A AAAA NS SOA MX TXT CNAME DNAME DS RRSIG NSEC DNSKEY NSEC3 NSEC3PARAM ANY TYPE999".split()
 
 
-# ---- questions ----
+# ---- queries ----
 
 def ask_about(names, dnssec):
     for name in names:
@@ -59,12 +59,12 @@ def questions(kind, zones):
 # ---- rows ----
 
 def two_agree(q, nsd, knot, named, ours):
-    """Two of the three peers say what we say: the third stands alone."""
+    """Two of the three peers give our answer: only the third differs."""
     return sum(same(ours, peer) for peer in (nsd, knot, named)) >= 2
 
 
 def loop(q, nsd, knot, named, ours):
-    """CNAME or DNAME loop: the chain once, NOERROR, no duplicate; named says SERVFAIL."""
+    """CNAME or DNAME loop: the chain once, NOERROR, no duplicates; named answers SERVFAIL."""
     return loop_row(q, nsd, knot, ours) and named.rcode == dns.rcode.SERVFAIL
 
 
@@ -80,34 +80,33 @@ def any_type(q, nsd, knot, named, ours):
 
 
 def all_signatures(q, nsd, knot, named, ours):
-    """RRSIG: all of the name, as nsd and named say; knotd says those of one type."""
+    """RRSIG: all signatures of the name, as nsd and named answer; knotd has those of one type."""
     return (q.rdtype == "RRSIG" and "AA" in ours.flags and ours.rcode == nsd.rcode == named.rcode and
             ("TC" in ours.flags and "TC" in nsd.flags or nsd.answer <= ours.answer and named.answer <= ours.answer))
 
 
 def proof_type(q, nsd, knot, named, ours):
-    """QTYPE RRSIG, NSEC or NSEC3 at a CNAME: answered when the name owns it (RFC 4035 2.5), else followed."""
+    """QTYPE RRSIG, NSEC or NSEC3 at a CNAME: an answer if the name owns it (RFC 4035 2.5), else the CNAME is followed."""
     return proof_type_row(q, nsd, knot, ours) and (same(ours, named) or has(ours, dns.rdatatype.CNAME))
 
 
 def owned_proof_type(q, nsd, knot, named, ours):
-    """QTYPE NSEC at a CNAME that owns one: answered; nsd follows."""
+    """QTYPE NSEC at a CNAME that owns one: an answer; nsd follows the CNAME."""
     return q.rdtype == "NSEC" and has(ours, dns.rdatatype.NSEC) and (same(ours, knot) or same(ours, named))
 
 
 def nsec_at_cut(q, nsd, knot, named, ours):
-    """QTYPE NSEC at a zone cut: a referral; named answers."""
+    """QTYPE NSEC at a zone cut: a referral; named answers it."""
     return q.rdtype == "NSEC" and "AA" not in ours.flags and (same(ours, nsd) or same(ours, knot))
 
 
 def other_zone(q, nsd, knot, named, ours):
-    """A CNAME into another served zone: nsd and we follow."""
+    """A CNAME into another served zone: nsd and rootline-authd follow it."""
     return other_zone_row(q, nsd, knot, ours)
 
 
 def courtesy(q, nsd, knot, named, ours):
-    """Addresses beside an answer or a referral that need not be there, and their signatures: how many fit, and in which
-    order they are tried, is everyone's own choice."""
+    """Optional addresses, and their signatures, in the additional section: each server chooses their number and order."""
     names = {rr[0] for peer in (nsd, knot, named) for rr in peer.additional}
     is_full = len(ours.wire) > q.size - 200
     return (ours[:5] == knot[:5] == nsd[:5] and {rr[0] for rr in ours.additional} <= names and
@@ -120,7 +119,7 @@ def glue(q, nsd, knot, named, ours):
 
 
 def empty_wildcard(q, nsd, knot, named, ours):
-    """A wildcard that owns nothing itself: the NSEC that spans it proves that, as nsd says."""
+    """A wildcard that is an empty non-terminal: the NSEC that covers it proves that, as nsd answers."""
     return ours.rcode == 0 and not ours.answer and same(ours, nsd) and knot.authority < ours.authority
 
 
@@ -148,13 +147,13 @@ def test_same_answers(kind, tmp_path):
             replies.append([None if w is None else read(w) for w in wires])
         finally:
             server.stop()
-    check([w for w in wires if w])  # the last ones are ours
+    check([w for w in wires if w])  # of rootline-authd, the last server
     rows = collections.Counter()
     classes = collections.Counter(q.cls for q in asked)
     wrong = []
     for q, nsd, knot, named, ours in zip(asked, *replies):
         nsd = without_courtesy(nsd, zones)
-        assert ours is not None, f"no answer from us to {q}"
+        assert ours is not None, f"rootline-authd did not answer {q}"
         if same(nsd, knot) and same(knot, named) and same(ours, nsd):
             continue
         row = next((r for r in CONTESTED if r(q, nsd, knot, named, ours)), None)
@@ -162,10 +161,10 @@ def test_same_answers(kind, tmp_path):
             rows[q.cls, row.__name__] += 1
         else:
             wrong.append((q, nsd, knot, named, ours))
-    print(f"\n{kind}: {len(asked)} questions to each of four servers in {time.monotonic() - start:.0f} s")
+    print(f"\n{kind}: {len(asked)} queries to each of four servers in {time.monotonic() - start:.0f} s")
     for cls, count in classes.items():
-        print(f"  {cls:18} {count:6} asked", *(f"; {row} {n}" for (c, row), n in sorted(rows.items()) if c == cls))
-    text = f"{len(wrong)} differences that no row allows"
+        print(f"  {cls:18} {count:6} queries", *(f"; {row} {n}" for (c, row), n in sorted(rows.items()) if c == cls))
+    text = f"{len(wrong)} differences without a row in CONTESTED"
     for q, *answers in wrong[:100]:
         text += f"\n{q.cls}: {q.name} {q.rdtype} size {q.size} {'TCP' if q.tcp else 'UDP'} {'DO' if q.dnssec else ''}"
         for name, answer in zip(("nsd", "knot", "named", "ours"), answers):

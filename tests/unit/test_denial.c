@@ -1,11 +1,11 @@
-/* NSEC3 hashes against the RFC's, and the search for what covers a name against a plain walk.
- */
+/* NSEC3 hashes against those of RFC 5155, and the searches for NSEC and NSEC3 against a linear
+ * walk. */
 #include "zones.h"
 
 #include "base/hash.h"
 
 /* RFC 5155 appendix A: SHA-1, 12 iterations, salt aabbccdd */
-static void hashes_are_those_of_the_rfc(void **state)
+static void hashes_match_the_rfc(void **state)
 {
     static const char *const pairs[][2] = {
         {"example.", "0p9mhaveqvm6t7vbl5lop2u3t2rp3tom"},
@@ -30,7 +30,7 @@ static void hashes_are_those_of_the_rfc(void **state)
     }
 }
 
-static void only_hashes_are_read(void **state)
+static void only_hash_labels_are_read(void **state)
 {
     uint8_t hash[NSEC3_HASH_LEN];
     (void)state;
@@ -42,8 +42,8 @@ static void only_hashes_are_read(void **state)
         nsec3_read_label((const uint8_t *)"\0402VPTU5TIMAMQTTGL4LUU9KG21E0AOR3S", hash));
 }
 
-/* A zone with an NSEC at each of many names, a hundred of which share far more than the eight
- * octets that are compared first. */
+/* Return a zone with an NSEC at each of many names, a hundred of which share more than the
+ * eight octets of their entries' prefixes. */
 static struct zone *many_names(void)
 {
     char *text, *report = NULL;
@@ -77,7 +77,7 @@ static const struct node *walk(const struct zone *zone, const uint8_t *name)
     return best ? best : last;
 }
 
-static void the_name_before_is_found(void **state)
+static void preceding_names_are_found(void **state)
 {
     struct zone *zone = many_names();
     uint8_t name[DNAME_MAX];
@@ -102,8 +102,9 @@ static void the_name_before_is_found(void **state)
     zone_unref(&zone);
 }
 
-/* Chains whose hashes are random, or share their first octets, which owners can bring about. */
-static void the_hash_before_is_found(void **state)
+/* Hashes at random, and hashes that share their first octets, as an attacker can choose names.
+ */
+static void preceding_hashes_are_found(void **state)
 {
     struct denial_entry *entries = calloc(500, sizeof(*entries));
     struct denial denial = {.kind = DENIAL_NSEC3, .entries = entries};
@@ -120,7 +121,7 @@ static void the_hash_before_is_found(void **state)
         nsec3_print_label(hash, text);
         fprintf(out, "%s NSEC3 1 0 0 - %s A\n", text, text);
     }
-    /* the apex of example. hashed without salt, so that the chain is taken */
+    /* the hash of the apex: only a chain with the apex is served */
     fputs("@ NSEC3PARAM 1 0 0 -\n3msev9usmd4br9s97v51r2tdvmr9iqo1 NSEC3 1 0 0 - "
           "3msev9usmd4br9s97v51r2tdvmr9iqo1 A\n",
           out);
@@ -156,10 +157,10 @@ static void the_hash_before_is_found(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(hashes_are_those_of_the_rfc),
-        cmocka_unit_test(only_hashes_are_read),
-        cmocka_unit_test(the_name_before_is_found),
-        cmocka_unit_test(the_hash_before_is_found),
+        cmocka_unit_test(hashes_match_the_rfc),
+        cmocka_unit_test(only_hash_labels_are_read),
+        cmocka_unit_test(preceding_names_are_found),
+        cmocka_unit_test(preceding_hashes_are_found),
     };
     hash_init();
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,4 +1,4 @@
-/* From a question's octets to an answer's, without sockets; and that it allocates nothing. */
+/* Answers to queries in wire form, made without sockets and without allocations. */
 #define _GNU_SOURCE
 #include "zones.h"
 
@@ -10,8 +10,7 @@
 #include "base/publish.h"
 #include "net/request/intake.h"
 
-/* Calls of malloc while `is_counting`; the program's own malloc stands in front of the
- * library's. */
+/* Calls of malloc while `is_counting`, counted by wrappers that the linker inserts. */
 static bool is_counting;
 static size_t allocations;
 void *__real_malloc(size_t size);
@@ -48,13 +47,13 @@ static struct exchange_settings settings = {.identity = "id",
 static struct exchange_settings rotating;
 static bool was_sent;
 
-static void note(struct exchange *ex)
+static void note_reply(struct exchange *ex)
 {
     (void)ex;
     was_sent = true;
 }
 
-static void free_set(void *data)
+static void free_zoneset(void *data)
 {
     struct zoneset *set = data;
     zoneset_free(&set);
@@ -84,7 +83,7 @@ static int start(void **state)
         "NSEC *.w A RRSIG NSEC\n"
         "*.w A 192.0.2.6\n*.w NSEC @ A NSEC RRSIG\n*.w RRSIG A 13 2 60 20300101000000 "
         "20200101000000 1 nsec. AAAA\n",
-        /* the hash of the apex, and one that covers all others */
+        /* one NSEC3: it matches the apex and covers all other names */
         "$TTL 60\n@ SOA ns host 1 2 3 4 5\n@ NS ns\nns A 192.0.2.5\n@ NSEC3PARAM 1 0 0 -\n"
         "3rrjesemtuh627kgk4qgon0250128tou NSEC3 1 0 0 - 3rrjesemtuh627kgk4qgon0250128tou NS "
         "SOA NSEC3PARAM\n"
@@ -105,7 +104,7 @@ static int start(void **state)
         zoneset_put(set, zone);
     }
     publish_init(&published, 1);
-    assert_int_equal(publish_put(&published, set, free_set), ERR_OK);
+    assert_int_equal(publish_put(&published, set, free_zoneset), ERR_OK);
     engine = auth_serve_new(&published, 0);
     auth_serve_service.turn(engine);
     static const uint8_t secret[1][COOKIE_SECRET_LEN] = {"secret of a test"};
@@ -130,7 +129,7 @@ static size_t exchange_octets(struct exchange *ex, const uint8_t *wire, size_t l
 {
     ex->buffer = buffer;
     ex->size = sizeof(buffer);
-    ex->send = note;
+    ex->send = note_reply;
     was_sent = false;
     is_counting = true;
     intake_batch(&auth_serve_service, engine, &ex, &wire, &len, 1);
@@ -140,9 +139,9 @@ static size_t exchange_octets(struct exchange *ex, const uint8_t *wire, size_t l
     return ex->reply_len;
 }
 
-/* Ask, and give the answer as ldns prints it. */
-static bool is_do; /* of the next questions */
+static bool is_do; /* set DO in the next queries */
 
+/* Send a query; return the answer as ldns prints it, which caller frees. */
 static char *ask(const char *name, uint16_t type, enum exchange_transport transport,
                  bool is_rotated, unsigned turn)
 {
@@ -197,7 +196,7 @@ static void answers(void **state)
     EXPECT("any.w.example.", RRTYPE_A, "NOERROR", "ANSWER: 0", "SOA");
     EXPECT("X.d.example.", RRTYPE_A, "d.example.\t3600\tIN\tDNAME\tt.example.",
            "X.d.example.\t3600\tIN\tCNAME\tX.t.example.", "192.0.2.4");
-    /* a DNAME whose target is below itself makes one step (RFC 6672 2.2), and nothing stands in
+    /* a DNAME whose target is below itself is followed once (RFC 6672 2.2), and no record is in
      * an answer twice */
     EXPECT("a.grow.example.", RRTYPE_A, "NOERROR", "ANSWER: 2,",
            "a.grow.example.\t3600\tIN\tCNAME\ta.x.grow.example.");
@@ -207,9 +206,9 @@ static void answers(void **state)
     EXPECT("a.long.example.", RRTYPE_A, "NOERROR", "ANSWER: 2,");
     EXPECT("x.d2.example.", RRTYPE_DNAME, "NOERROR", "ANSWER: 3,");
     EXPECT("q.f.f.example.", RRTYPE_A, "NXDOMAIN",
-           "ANSWER: 3,"); /* that one makes names shorter */
+           "ANSWER: 3,"); /* this DNAME makes names shorter: no loop */
     EXPECT("x.a.r1.example.", RRTYPE_A, "NOERROR", "ANSWER: 6,",
-           "192.0.2.44"); /* back to a DNAME with other labels */
+           "192.0.2.44"); /* the DNAME r1 twice, for different labels: no loop */
     EXPECT("l1.example.", RRTYPE_A, "NOERROR", "ANSWER: 2", "l1.example.", "l2.example.");
     EXPECT("down.example.", RRTYPE_A, "CNAME\twww.child.example.",
            "www.child.example.\t60\tIN\tA\t192.0.2.8");
@@ -235,7 +234,7 @@ static void refusals(void **state)
     EXPECT("example.", RRTYPE_AXFR, "rcode: REFUSED");
 }
 
-static void large_answers_are_cut_on_udp_only(void **state)
+static void large_answers_are_truncated_over_udp_only(void **state)
 {
     (void)state;
     EXPECT("big.example.", RRTYPE_TXT, "flags: qr aa tc rd", "ANSWER: 0");
@@ -256,7 +255,7 @@ static void records_rotate_when_asked_to(void **state)
     }
 }
 
-static void any_gives_one_set_on_udp(void **state)
+static void any_gets_one_rrset_over_udp(void **state)
 {
     (void)state;
     EXPECT("example.", RRTYPE_ANY, "ANSWER: 1,");
@@ -265,7 +264,7 @@ static void any_gives_one_set_on_udp(void **state)
     free(text);
 }
 
-static void proofs_are_given_to_who_asks(void **state)
+static void do_gets_proofs(void **state)
 {
     (void)state;
     is_do = false;
@@ -283,7 +282,7 @@ static void proofs_are_given_to_who_asks(void **state)
     is_do = false;
 }
 
-static void random_octets_are_survived(void **state)
+static void random_octets_do_no_harm(void **state)
 {
     static struct exchange ex;
     uint8_t query[80];
@@ -321,11 +320,11 @@ int main(void)
         cmocka_unit_test(answers),
         cmocka_unit_test(referrals),
         cmocka_unit_test(refusals),
-        cmocka_unit_test(large_answers_are_cut_on_udp_only),
+        cmocka_unit_test(large_answers_are_truncated_over_udp_only),
         cmocka_unit_test(records_rotate_when_asked_to),
-        cmocka_unit_test(any_gives_one_set_on_udp),
-        cmocka_unit_test(proofs_are_given_to_who_asks),
-        cmocka_unit_test(random_octets_are_survived),
+        cmocka_unit_test(any_gets_one_rrset_over_udp),
+        cmocka_unit_test(do_gets_proofs),
+        cmocka_unit_test(random_octets_do_no_harm),
     };
     hash_init();
     return cmocka_run_group_tests(tests, start, stop);

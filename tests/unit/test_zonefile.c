@@ -1,5 +1,4 @@
-/* Master files: what loads, what it loads as, and that every fault of a file is found with its
- * place. */
+/* Master files: the zones that they make, and the reports of their errors with places. */
 #include "zones.h"
 
 #include "base/hash.h"
@@ -78,7 +77,7 @@ static void quotes_join_only_parameters(void **state)
     zone_unref(&zone);
 }
 
-/* A closing quote ends the value: what follows is a parameter of its own, or wrong. */
+/* A closing quote ends the value: a further parameter may follow, other text may not. */
 static void a_quote_ends_a_parameter(void **state)
 {
     static const char *const right[] = {"alpn=\"h2\"port=443", "alpn=\"h2\"port=\"443\"",
@@ -119,15 +118,15 @@ static void generate_makes_records(void **state)
                                "$GENERATE 1-2 m$ MX \"5 h$\"\n",
                     NULL);
     assert_int_equal(rrset_first(find(zone, "h3.example.", RRTYPE_A)).rdata[3], 3);
-    /* one quoted word behind the type is all of the RDATA, as BIND has it */
+    /* as in BIND, one quoted word after the type is all of the RDATA */
     assert_memory_equal(rrset_first(find(zone, "x011.example.", RRTYPE_TXT)).rdata,
                         "\1n\00210\0020a\1$", 10);
     assert_non_null(find(zone, "x021.example.", RRTYPE_TXT));
     assert_memory_equal(rrset_first(find(zone, "9.0.r.example.", RRTYPE_PTR)).rdata, "\2h1", 3);
     assert_memory_equal(rrset_first(find(zone, "m2.example.", RRTYPE_MX)).rdata, "\0\5\2h2", 5);
     zone_unref(&zone);
-    /* the owner goes on, counters may be negative, and quotes hold all of the RDATA of any type
-     */
+    /* the owner before $GENERATE is inherited after it, counters may be negative, and quotes
+     * enclose the RDATA of any type */
     zone = expect_zone(
         ZONES_HEAD
         "q TXT a\n$GENERATE 1-2 g$ A 192.0.2.$\n TXT after\n"
@@ -262,7 +261,7 @@ static void errors_are_not_hidden_by_warnings(void **state)
     free(text);
 }
 
-static void wildcards_give_addresses(void **state)
+static void wildcards_have_addresses(void **state)
 {
     (void)state;
     struct zone *zone = expect_zone(ZONES_HEAD "@ NS a.wild\n*.wild A 192.0.2.2\n", NULL);
@@ -272,7 +271,7 @@ static void wildcards_give_addresses(void **state)
     zone_unref(&zone);
 }
 
-static void names_between_and_order(void **state)
+static void empty_nonterminals_and_order(void **state)
 {
     (void)state;
     struct zone *zone = expect_zone(
@@ -322,7 +321,7 @@ static void many_names_are_all_found(void **state)
     zone_unref(&zone);
 }
 
-static void hashed_names_are_no_names(void **state)
+static void owners_of_nsec3_are_no_names(void **state)
 {
     (void)state;
     struct zone *zone = expect_zone(
@@ -345,10 +344,10 @@ int main(void)
         cmocka_unit_test(every_fault_is_found_in_one_run),
         cmocka_unit_test(rules_of_the_whole_zone),
         cmocka_unit_test(errors_are_not_hidden_by_warnings),
-        cmocka_unit_test(names_between_and_order),
-        cmocka_unit_test(wildcards_give_addresses),
+        cmocka_unit_test(empty_nonterminals_and_order),
+        cmocka_unit_test(wildcards_have_addresses),
         cmocka_unit_test(many_names_are_all_found),
-        cmocka_unit_test(hashed_names_are_no_names),
+        cmocka_unit_test(owners_of_nsec3_are_no_names),
     };
     hash_init();
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,4 +1,4 @@
-/* Zones from text for unit tests. */
+/* tests/unit/zones.h | zones from text for unit tests */
 #pragma once
 
 #include "unit.h"
@@ -8,7 +8,8 @@
 #define ZONES_HEAD \
     "$ORIGIN example.\n$TTL 3600\n@ SOA ns host 1 2 3 4 300\n@ NS ns\nns A 192.0.2.1\n"
 
-/* The zone that `text` makes, or NULL; *report gets the findings, to be freed by the caller. */
+/* Load a zone from `text`; return it, or NULL after errors.  *report gets the findings as text;
+ * caller frees both. */
 static inline struct zone *zones_read(const char *origin, const char *text, char **report)
 {
     uint8_t name[DNAME_MAX];
