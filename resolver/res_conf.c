@@ -679,8 +679,8 @@ static struct res_conf *new_res_conf(void)
         return NULL;
     }
     server_conf_init(&conf->server);
-    conf->server.guard.per_second = 0; /* no RRL: `allow` admits known clients only */
-    conf->allow = conf->server.guard.exempt;
+    conf->server.rate_limit.per_second = 0; /* `allow` admits known clients only */
+    conf->allow = conf->server.rate_limit.exempt;
     for (size_t i = 0; i < ARRAY_LEN(nets); i++)
         must(addr_read_prefix(nets[i], &conf->local_nets[i]) == ERR_OK);
     conf->do_not_query = (struct addr_prefixes){conf->local_nets, ARRAY_LEN(nets)};
@@ -753,7 +753,7 @@ static enum err fill_policy(struct res_conf *conf)
     if (!err)
         err = copy_prefixes(&p->allow, &conf->allow, &p->arena);
     if (!err)
-        err = copy_prefixes(&p->exempt, &conf->server.guard.exempt, &p->arena);
+        err = copy_prefixes(&p->exempt, &conf->server.rate_limit.exempt, &p->arena);
     if (!err)
         err = copy_prefixes(&p->do_not_query, &conf->do_not_query, &p->arena);
     if (!err)

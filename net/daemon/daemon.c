@@ -39,6 +39,13 @@ enum {
     LAST_PART = 5, /* of a certificate's time: when so little is left, the log is told */
 };
 
+/* Counts of the limits on clients since the start. */
+struct limit_counts {
+    struct rate_limit_counts answers;
+    struct conn_limit_counts connections;
+    uint64_t bad_proxy_headers;
+};
+
 /* Lifetime: process. */
 struct body {
     const struct daemon_calls *calls;
@@ -46,8 +53,10 @@ struct body {
     void *conf;
     struct server_conf *server;
     struct exchange_settings settings;
-    struct guard *guard;
-    struct guard_counts told; /* what the log has of the guard's counts */
+    struct rate_limit *rate_limit;
+    struct conn_limit *conn_limit;
+    _Atomic uint64_t bad_proxy_headers;
+    struct limit_counts logged; /* counts as of the last look at them */
     struct cookie_keys cookies;
     char hostname[HOST_MAX];
     struct publish publish;
@@ -62,7 +71,7 @@ struct body {
     uv_loop_t loop;
     uv_async_t done;
     uv_signal_t on_hup, on_term, on_int;
-    uv_timer_t tell;         /* looks at the guard's counts */
+    uv_timer_t tell;         /* logs what limits have cost clients */
     struct job_box home;     /* jobs that come back from workers */
     struct control *control; /* NULL: there is none */
     int control_fd;          /* bound for it and not served yet; -1: none */
@@ -114,48 +123,71 @@ static void set_cookies(struct body *b, const struct server_conf *conf)
 
     if (conf->cookie_secret_cnt > 0) {
         cookie_set(&b->cookies, conf->cookie_secrets, conf->cookie_secret_cnt);
-    } else if (!b->guard) { /* at the start: a reload keeps what was drawn */
+    } else if (!b->rate_limit) { /* at the start: a reload keeps what was drawn */
         must(getrandom(drawn, sizeof(drawn), 0) == (ssize_t)sizeof(drawn));
         cookie_set(&b->cookies, (const uint8_t(*)[COOKIE_SECRET_LEN])drawn, 1);
     }
 }
 
-/* Answer paths only count; the log hears of it here. */
-static void tell_counts(uv_timer_t *timer)
+static struct limit_counts count_limits(const struct body *b)
 {
-    struct body *b = timer->data;
-    struct guard_counts now = guard_counts(b->guard), *told = &b->told;
-    const char *verb = b->server->guard.is_log_only ? "would have been " : "";
+    return (struct limit_counts){
+        .answers = rate_limit_counts(b->rate_limit),
+        .connections = conn_limit_counts(b->conn_limit),
+        .bad_proxy_headers = atomic_load_explicit(&b->bad_proxy_headers, memory_order_relaxed)};
+}
 
-    if (now.dropped != told->dropped || now.slipped != told->slipped)
+static void log_limited_answers(const struct body *b, const struct rate_limit_counts *now,
+                                const struct rate_limit_counts *before)
+{
+    const char *verb = b->server->rate_limit.is_log_only ? "would have been " : "";
+
+    if (now->dropped != before->dropped || now->slipped != before->slipped)
         log_warning("rate limit: %llu answers %sdropped and %llu %scut short in %d s",
-                    (unsigned long long)(now.dropped - told->dropped), verb,
-                    (unsigned long long)(now.slipped - told->slipped), verb, TELL_MS / 1000);
-    if (now.paced != told->paced || now.paced_drops != told->paced_drops)
+                    (unsigned long long)(now->dropped - before->dropped), verb,
+                    (unsigned long long)(now->slipped - before->slipped), verb, TELL_MS / 1000);
+    if (now->paced != before->paced || now->paced_dropped != before->paced_dropped)
         log_warning("deferred answers to addresses that may be spoofed: %llu paced, %llu "
                     "dropped in %d s",
-                    (unsigned long long)(now.paced - told->paced),
-                    (unsigned long long)(now.paced_drops - told->paced_drops), TELL_MS / 1000);
-    if (now.untrusted != told->untrusted)
-        log_warning("PROXY headers that are wrong, or of peers that are not in "
-                    "trusted-proxies: %llu in %d s",
-                    (unsigned long long)(now.untrusted - told->untrusted), TELL_MS / 1000);
-    if (now.crowded_total != told->crowded_total)
+                    (unsigned long long)(now->paced - before->paced),
+                    (unsigned long long)(now->paced_dropped - before->paced_dropped),
+                    TELL_MS / 1000);
+}
+
+static void log_closed_connections(const struct body *b, const struct conn_limit_counts *now,
+                                   const struct conn_limit_counts *before)
+{
+    if (now->closed_total != before->closed_total)
         log_warning("all %u connections were taken: %llu closed or turned away in %d s",
                     b->descriptors.connections,
-                    (unsigned long long)(now.crowded_total - told->crowded_total),
+                    (unsigned long long)(now->closed_total - before->closed_total),
                     TELL_MS / 1000);
-    if (now.crowded_client != told->crowded_client)
+    if (now->closed_client != before->closed_client)
         log_warning(
             "clients with %u connections wanted more: %llu closed or turned away in %d s",
-            b->server->guard.connections_per_client,
-            (unsigned long long)(now.crowded_client - told->crowded_client), TELL_MS / 1000);
-    if (now.crowded_memory != told->crowded_memory)
+            b->server->conn_limit.connections_per_client,
+            (unsigned long long)(now->closed_client - before->closed_client), TELL_MS / 1000);
+    if (now->closed_memory != before->closed_memory)
         log_warning("connections held more than %llu MB: %llu closed in %d s",
-                    (unsigned long long)(b->server->guard.memory >> 20),
-                    (unsigned long long)(now.crowded_memory - told->crowded_memory),
+                    (unsigned long long)(b->server->conn_limit.memory >> 20),
+                    (unsigned long long)(now->closed_memory - before->closed_memory),
                     TELL_MS / 1000);
-    *told = now;
+}
+
+/* Answer paths only count: an attacker must not be able to fill the log. */
+static void log_limits(uv_timer_t *timer)
+{
+    struct body *b = timer->data;
+    struct limit_counts now = count_limits(b), *before = &b->logged;
+
+    log_limited_answers(b, &now.answers, &before->answers);
+    if (now.bad_proxy_headers != before->bad_proxy_headers)
+        log_warning("PROXY headers that are wrong, or of peers that are not in "
+                    "trusted-proxies: %llu in %d s",
+                    (unsigned long long)(now.bad_proxy_headers - before->bad_proxy_headers),
+                    TELL_MS / 1000);
+    log_closed_connections(b, &now.connections, &before->connections);
+    *before = now;
 }
 
 static enum err set_limits(struct body *b, char *why)
@@ -166,16 +198,21 @@ static enum err set_limits(struct body *b, char *why)
     }
     set_cookies(b, b->server);
     snprintf(why, WHY_MAX, "out of memory");
-    struct guard_conf limits = b->server->guard;
-    limits.connections = b->descriptors.connections;
-    enum err err = guard_new(&limits, b->worker_cnt * b->settings.listener_cnt, &b->guard);
+    struct conn_limit_conf connections = b->server->conn_limit;
+    connections.connections = b->descriptors.connections;
+    enum err err = rate_limit_new(&b->server->rate_limit, &b->rate_limit);
+    if (!err)
+        err = conn_limit_new(&connections, b->worker_cnt * b->settings.listener_cnt,
+                             &b->conn_limit);
     if (err)
         return err;
-    b->settings.guard = b->guard;
+    b->settings.rate_limit = b->rate_limit;
+    b->settings.conn_limit = b->conn_limit;
+    b->settings.bad_proxy_headers = &b->bad_proxy_headers;
     b->settings.cookies = &b->cookies;
     uv_timer_init(&b->loop, &b->tell);
     b->tell.data = b;
-    uv_timer_start(&b->tell, tell_counts, TELL_MS, TELL_MS);
+    uv_timer_start(&b->tell, log_limits, TELL_MS, TELL_MS);
     return ERR_OK;
 }
 
@@ -318,12 +355,15 @@ static bool same_listeners(const struct server_conf *a, const struct server_conf
            strcmp(a->https_path, b->https_path) == 0;
 }
 
-static bool same_limits(const struct guard_conf *a, const struct guard_conf *b)
+static bool same_limits(const struct server_conf *a, const struct server_conf *b)
 {
-    return same_prefixes(&a->exempt, &b->exempt) && a->memory == b->memory &&
-           a->per_second == b->per_second && a->slip == b->slip &&
-           a->is_log_only == b->is_log_only && a->connections == b->connections &&
-           a->connections_per_client == b->connections_per_client && a->idle_ms == b->idle_ms;
+    const struct rate_limit_conf *r = &a->rate_limit, *s = &b->rate_limit;
+    const struct conn_limit_conf *c = &a->conn_limit, *d = &b->conn_limit;
+
+    return same_prefixes(&r->exempt, &s->exempt) && r->per_second == s->per_second &&
+           r->slip == s->slip && r->is_log_only == s->is_log_only && c->memory == d->memory &&
+           c->connections == d->connections &&
+           c->connections_per_client == d->connections_per_client && c->idle_ms == d->idle_ms;
 }
 
 /* *findings: what is said of the file, for whoever asked for it; may be NULL. */
@@ -385,7 +425,7 @@ static enum err adopt_conf(struct body *b, void *conf, struct server_conf *serve
 {
     if (!same_listeners(server, b->server))
         log_warning("a change of where server listens takes effect with the next start");
-    if (!same_limits(&server->guard, &b->server->guard))
+    if (!same_limits(server, b->server))
         log_warning("a change of rate-limit or limits takes effect with the next start");
     set_cookies(b, server);
     reload_certificates(b, server);
@@ -451,24 +491,26 @@ static void put_memory(struct json *status)
     fclose(f);
 }
 
-static void put_guard(const struct body *b, struct json *to)
+static void put_limits(const struct body *b, struct json *to)
 {
-    struct guard_counts g = guard_counts(b->guard);
-    json_put_number(to, "answers-dropped", (int64_t)g.dropped);
-    json_put_number(to, "answers-slipped", (int64_t)g.slipped);
-    json_put_number(to, "answers-paced", (int64_t)g.paced);
-    json_put_number(to, "answers-paced-dropped", (int64_t)g.paced_drops);
-    json_put_number(to, "untrusted-proxy-headers", (int64_t)g.untrusted);
-    json_put_number(to, "connections-crowded", (int64_t)g.crowded_total);
-    json_put_number(to, "connections-of-one-client", (int64_t)g.crowded_client);
-    json_put_number(to, "connections-for-memory", (int64_t)g.crowded_memory);
+    struct limit_counts c = count_limits(b);
+
+    json_put_number(to, "answers-dropped", (int64_t)c.answers.dropped);
+    json_put_number(to, "answers-slipped", (int64_t)c.answers.slipped);
+    json_put_number(to, "answers-paced", (int64_t)c.answers.paced);
+    json_put_number(to, "answers-paced-dropped", (int64_t)c.answers.paced_dropped);
+    json_put_number(to, "untrusted-proxy-headers", (int64_t)c.bad_proxy_headers);
+    json_put_number(to, "connections-crowded", (int64_t)c.connections.closed_total);
+    json_put_number(to, "connections-of-one-client", (int64_t)c.connections.closed_client);
+    json_put_number(to, "connections-for-memory", (int64_t)c.connections.closed_memory);
 }
 
 static void put_connections(const struct body *b, struct json *to)
 {
-    struct guard_counts g = guard_counts(b->guard);
-    json_put_number(to, "open", (int64_t)g.connections);
-    json_put_number(to, "memory", (int64_t)g.memory);
+    struct conn_limit_counts c = conn_limit_counts(b->conn_limit);
+
+    json_put_number(to, "open", (int64_t)c.connections);
+    json_put_number(to, "memory", (int64_t)c.memory);
 }
 
 static void put_certificates(const struct body *b, struct json *status)
@@ -534,14 +576,14 @@ static void begin_status(struct control_call *call, void *data)
     json_put_number(status, "workers", (int64_t)b->worker_cnt);
     put_memory(status);
     put_connections(b, json_put_object(status, "connections"));
-    put_guard(b, json_put_object(status, "limits"));
+    put_limits(b, json_put_object(status, "limits"));
     if (b->tls)
         put_certificates(b, status);
 }
 
 static void begin_stats(struct control_call *call, void *data)
 {
-    put_guard(data, call->result);
+    put_limits(data, call->result);
 }
 
 static void begin_reload(struct control_call *call, void *data)
@@ -716,7 +758,8 @@ static void end(struct body *b)
     job_box_fini(&b->home);
     control_close(b->control);
     publish_fini(&b->publish);
-    guard_free(&b->guard);
+    rate_limit_free(&b->rate_limit);
+    conn_limit_free(&b->conn_limit);
     tls_server_free(&b->tls);
     free(b->listeners);
     /* with its handle the way a signal is caught goes, and the next one would end us in its own
@@ -762,7 +805,7 @@ static enum err set_descriptors(struct body *b, char *why)
     unsigned all = b->calls->sockets / (unsigned)b->worker_cnt;
     struct descriptors_wish wish = {.workers = (unsigned)b->worker_cnt,
                                     .listeners = (unsigned)b->settings.listener_cnt,
-                                    .connections = b->server->guard.connections,
+                                    .connections = b->server->conn_limit.connections,
                                     .sockets = (unsigned)util_min(b->calls->sockets_each, all)};
     enum err err = descriptors_set(&wish, &b->descriptors, why, WHY_MAX);
 

@@ -259,11 +259,18 @@ static const struct conf_key certificate_keys[] = {
 static const struct conf_key rate_limit_keys[] = {
     {.name = "per-second",
      .type = CONF_UINT,
-     .offset = SERVER_CONF_GUARD(0, per_second),
-     .max = GUARD_PER_SECOND_MAX},
-    {.name = "slip", .type = CONF_UINT, .offset = SERVER_CONF_GUARD(0, slip), .max = SLIP_MAX},
-    {.name = "exempt", .type = CONF_PREFIXES, .offset = SERVER_CONF_GUARD(0, exempt)},
-    {.name = "log-only", .type = CONF_BOOL, .offset = SERVER_CONF_GUARD(0, is_log_only)},
+     .offset = offsetof(struct server_conf, rate_limit.per_second),
+     .max = RATE_LIMIT_PER_SECOND_MAX},
+    {.name = "slip",
+     .type = CONF_UINT,
+     .offset = offsetof(struct server_conf, rate_limit.slip),
+     .max = SLIP_MAX},
+    {.name = "exempt",
+     .type = CONF_PREFIXES,
+     .offset = offsetof(struct server_conf, rate_limit.exempt)},
+    {.name = "log-only",
+     .type = CONF_BOOL,
+     .offset = offsetof(struct server_conf, rate_limit.is_log_only)},
     {.name = NULL},
 };
 
@@ -363,16 +370,15 @@ void server_conf_init(struct server_conf *conf)
                                  .tls_key = "",
                                  .identity = "",
                                  .udp_size = 1232,
-                                 .guard = {.per_second = 50,
-                                           .slip = 2,
-                                           .connections = 1024,
-                                           .connections_per_client = 32,
-                                           .idle_ms = 10000,
-                                           .memory = 128 << 20},
+                                 .rate_limit = {.per_second = 50, .slip = 2},
+                                 .conn_limit = {.connections = 1024,
+                                                .connections_per_client = 32,
+                                                .idle_ms = 10000,
+                                                .memory = 128 << 20},
                                  .cookie_file = "",
                                  .log_level = LOG_LEVEL_INFO,
                                  .log_format = LOG_FORMAT_TEXT};
     must(addr_read_prefix("127.0.0.0/8", &conf->loopback[0]) == ERR_OK &&
          addr_read_prefix("::1/128", &conf->loopback[1]) == ERR_OK);
-    conf->guard.exempt = (struct addr_prefixes){conf->loopback, ARRAY_LEN(conf->loopback)};
+    conf->rate_limit.exempt = (struct addr_prefixes){conf->loopback, ARRAY_LEN(conf->loopback)};
 }

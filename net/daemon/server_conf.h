@@ -7,7 +7,8 @@
 #include "base/conf.h"
 #include "base/log.h"
 #include "dns/cookie.h"
-#include "net/request/guard.h"
+#include "net/request/conn_limit.h"
+#include "net/request/rate_limit.h"
 #include "net/transport/tls_server.h"
 
 /* Values of the keys `server`, `log` and `limits`; see docs for each.  Lifetime: process. */
@@ -26,10 +27,11 @@ struct server_conf {
     int64_t clock_ms; /* 0: the machine's clock */
     uint32_t udp_size;
     bool is_rotating;
-    bool is_pinning;                /* each worker to a core */
-    struct guard_conf guard;        /* rate-limit and limits */
-    struct addr_prefix loopback[2]; /* what is exempt unless the file says otherwise */
-    const char *cookie_file;        /* "": secrets are drawn at random */
+    bool is_pinning; /* each worker to a core */
+    struct rate_limit_conf rate_limit;
+    struct conn_limit_conf conn_limit; /* of `limits` */
+    struct addr_prefix loopback[2];    /* what is exempt unless the file says otherwise */
+    const char *cookie_file;           /* "": secrets are drawn at random */
     uint8_t cookie_secrets[COOKIE_SECRETS_MAX][COOKIE_SECRET_LEN];
     unsigned cookie_secret_cnt; /* of the file; 0 without one */
     int log_level;              /* enum log_level */
@@ -51,27 +53,28 @@ enum { SERVER_CONF_IDLE_MAX_MS = 600000 };
 
 /* Keys below `limits` that both daemons have, for a table whose target has its struct
  * server_conf at `base`. */
-#define SERVER_CONF_GUARD(base, field) \
-    ((base) + offsetof(struct server_conf, guard) + offsetof(struct guard_conf, field))
-#define SERVER_CONF_LIMITS_KEYS(base)                                                          \
-    {.name = "tcp-connections",                                                                \
-     .type = CONF_UINT,                                                                        \
-     .offset = SERVER_CONF_GUARD(base, connections),                                           \
-     .min = 1,                                                                                 \
-     .max = GUARD_CONNECTIONS_MAX},                                                            \
-        {.name = "tcp-connections-per-client",                                                 \
-         .type = CONF_UINT,                                                                    \
-         .offset = SERVER_CONF_GUARD(base, connections_per_client),                            \
-         .min = 1,                                                                             \
-         .max = GUARD_PER_CLIENT_MAX},                                                         \
-        {.name = "connection-memory",                                                          \
-         .type = CONF_SIZE,                                                                    \
-         .offset = SERVER_CONF_GUARD(base, memory),                                            \
-         .min = 1 << 20,                                                                       \
-         .max = (uint64_t)1 << 40},                                                            \
-    {                                                                                          \
-        .name = "tcp-idle", .type = CONF_DURATION, .offset = SERVER_CONF_GUARD(base, idle_ms), \
-        .min = 1000, .max = SERVER_CONF_IDLE_MAX_MS                                            \
+#define SERVER_CONF_CONN_LIMIT(base, field) \
+    ((base) + offsetof(struct server_conf, conn_limit.field))
+#define SERVER_CONF_LIMITS_KEYS(base)                                    \
+    {.name = "tcp-connections",                                          \
+     .type = CONF_UINT,                                                  \
+     .offset = SERVER_CONF_CONN_LIMIT(base, connections),                \
+     .min = 1,                                                           \
+     .max = CONN_LIMIT_CONNECTIONS_MAX},                                 \
+        {.name = "tcp-connections-per-client",                           \
+         .type = CONF_UINT,                                              \
+         .offset = SERVER_CONF_CONN_LIMIT(base, connections_per_client), \
+         .min = 1,                                                       \
+         .max = CONN_LIMIT_PER_CLIENT_MAX},                              \
+        {.name = "connection-memory",                                    \
+         .type = CONF_SIZE,                                              \
+         .offset = SERVER_CONF_CONN_LIMIT(base, memory),                 \
+         .min = 1 << 20,                                                 \
+         .max = (uint64_t)1 << 40},                                      \
+    {                                                                    \
+        .name = "tcp-idle", .type = CONF_DURATION,                       \
+        .offset = SERVER_CONF_CONN_LIMIT(base, idle_ms), .min = 1000,    \
+        .max = SERVER_CONF_IDLE_MAX_MS                                   \
     }
 
 extern const struct conf_key server_conf_server_keys[];

@@ -8,7 +8,8 @@
 #include "base/addr.h"
 #include "dns/builder.h"
 #include "dns/message.h"
-#include "net/request/guard.h"
+#include "net/request/conn_limit.h"
+#include "net/request/rate_limit.h"
 #include "net/request/service.h"
 
 enum exchange_transport {
@@ -35,12 +36,14 @@ struct exchange_listener {
 struct tls_server;
 
 struct exchange_settings {
-    const char *identity; /* NSID and id.server; "" for none */
-    const char *hostname; /* hostname.bind */
-    const char *version;  /* version.bind */
-    uint16_t udp_size;    /* largest UDP answer, 512 to 4096 octets */
-    bool is_rotating;     /* records of an RRset begin with another one each time */
-    struct guard *guard;  /* limits of the process */
+    const char *identity;          /* NSID and id.server; "" for none */
+    const char *hostname;          /* hostname.bind */
+    const char *version;           /* version.bind */
+    uint16_t udp_size;             /* largest UDP answer, 512 to 4096 octets */
+    bool is_rotating;              /* records of an RRset begin with another one each time */
+    struct rate_limit *rate_limit; /* UDP fronts need it; elsewhere NULL: no limit */
+    struct conn_limit *conn_limit;
+    _Atomic uint64_t *bad_proxy_headers; /* counts them; NULL: they are not counted */
     const struct cookie_keys *cookies;
     const char *https_path;
     struct addr_prefixes trusted_proxies; /* whose word on their clients counts */
@@ -48,6 +51,13 @@ struct exchange_settings {
     size_t listener_cnt;
     struct tls_server *tls; /* NULL: nothing listens for TLS */
 };
+
+/* Count a PROXY header that is malformed or comes from an untrusted peer. */
+static inline void exchange_count_proxy_header(const struct exchange_settings *settings)
+{
+    if (settings->bad_proxy_headers)
+        atomic_fetch_add_explicit(settings->bad_proxy_headers, 1, memory_order_relaxed);
+}
 
 /* What the client's cookie says of its address (RFC 7873 5.2). */
 enum exchange_cookie {

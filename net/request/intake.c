@@ -36,15 +36,16 @@ static bool pass_rate(struct exchange *ex, enum message_state state, uint64_t no
 {
     if (now_us == 0 || !exchange_may_be_spoofed(ex))
         return true;
-    enum guard_verdict verdict = guard_rate(ex->settings->guard, &ex->peer, now_us, ex->turn);
-    if (verdict == GUARD_PASS)
+    enum rate_limit_verdict verdict =
+        rate_limit_spend(ex->settings->rate_limit, &ex->peer, now_us, ex->turn);
+    if (verdict == RATE_LIMIT_PASS)
         return true;
     /* what is no plain question must not be told NOERROR */
     bool is_plain = state == MESSAGE_WHOLE && ex->query.has_question &&
                     message_opcode(&ex->query) == RRTYPE_OPCODE_QUERY &&
                     !(ex->query.has_edns && ex->query.edns.version > 0);
     ex->opt.nsid = ""; /* it is the few octets that count */
-    if (verdict == GUARD_DROP || !is_plain)
+    if (verdict == RATE_LIMIT_DROP || !is_plain)
         reply_drop(ex);
     else
         reply_ask_again(ex);
@@ -112,7 +113,7 @@ void intake_batch(const struct service *service, void *engine, struct exchange *
 
     must(cnt >= 1 && cnt <= INTAKE_BATCH_MAX);
     /* one look at the clock a batch */
-    uint64_t now_us = guard_limits_rate(batch[0]->settings->guard) ? now_mono_us() : 0;
+    uint64_t now_us = rate_limit_is_on(batch[0]->settings->rate_limit) ? now_mono_us() : 0;
     for (size_t i = 0; i < cnt; i++) {
         if (!admit(batch[i], wire[i], len[i], now_us))
             continue;

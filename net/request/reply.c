@@ -28,7 +28,7 @@ static void begin_opt(struct exchange *ex)
     ex->opt.nsid = asked->has_nsid ? ex->settings->identity : "";
     ex->opt.client_cookie = ex->cookie != EXCHANGE_COOKIE_NONE ? asked->cookie : NULL;
     ex->opt.keepalive_ms =
-        wants_keepalive ? guard_idle_ms(ex->settings->guard) : 0; /* RFC 7828 3.3.2 */
+        wants_keepalive ? conn_limit_idle_ms(ex->settings->conn_limit) : 0; /* RFC 7828 3.3.2 */
     ex->opt.ede = EDNS_EDE_NONE;
     ex->opt.is_padded = is_encrypted(ex) && asked->has_padding;
     ex->opt.padding_len = 0;

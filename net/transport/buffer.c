@@ -15,8 +15,8 @@ bool buffer_reserve(struct buffer *b, size_t more)
     uint8_t *larger = realloc(b->at, wanted);
     if (!larger)
         return false;
-    if (b->guard)
-        guard_spend_memory(b->guard, wanted - b->size);
+    if (b->conn_limit)
+        conn_limit_add_memory(b->conn_limit, wanted - b->size);
     b->at = larger;
     b->size = wanted;
     return true;
@@ -42,8 +42,8 @@ void buffer_drop(struct buffer *b, size_t len)
 
 void buffer_fini(struct buffer *b)
 {
-    if (b->guard)
-        guard_give_back_memory(b->guard, b->size);
+    if (b->conn_limit)
+        conn_limit_subtract_memory(b->conn_limit, b->size);
     free(b->at);
     b->at = NULL;
     b->len = b->size = 0;
@@ -51,7 +51,7 @@ void buffer_fini(struct buffer *b)
 
 void buffer_move(struct buffer *to, struct buffer *from)
 {
-    must(!to->at && to->guard == from->guard);
+    must(!to->at && to->conn_limit == from->conn_limit);
     *to = *from;
     from->at = NULL;
     from->len = from->size = 0;

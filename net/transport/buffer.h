@@ -1,19 +1,20 @@
 /* net/transport/buffer.h | octets of a connection on their way in or out
  *
- * A queue that grows as it is filled and whose memory counts for the guard.
+ * A queue that grows as it is filled and whose memory counts against the limit on connections'
+ * memory.
  *
  * Owner:    the connection.
  * Thread:   its worker.
  */
 #pragma once
 
-#include "net/request/guard.h"
+#include "net/request/conn_limit.h"
 
-/* Lifetime: that of the connection.  All zero but `guard`: empty. */
+/* Lifetime: that of the connection.  All zero but `conn_limit`: empty. */
 struct buffer {
     uint8_t *at;
     size_t len, size;
-    struct guard *guard; /* who counts its memory; NULL: nobody */
+    struct conn_limit *conn_limit; /* counts its memory; NULL: not counted */
 };
 
 /* Have room for `more` octets behind those that are there.  False: no memory, and it is as it

@@ -14,7 +14,7 @@ enum {
     BATCH_MAX = 64,
     PACKED_MAX = 65536,
     PROMPT_US = 200 * 1000, /* an answer that took no longer is prompt */
-    PACER_SLOTS = 2048,     /* of a millisecond: longer than GUARD_PACE_MAX_MS */
+    PACER_SLOTS = 2048,     /* of a millisecond: longer than RATE_LIMIT_PACE_MAX_MS */
 };
 
 /* An exchange that is answered later.  Lifetime: until then. */
@@ -24,7 +24,7 @@ struct deferred_item {
     struct list link; /* a slot of the pacer */
     struct addr to;
     uint64_t since_us;
-    unsigned rate;   /* queries of its client when it came (guard_note_deferred) */
+    unsigned rate;   /* queries of its client when it came (rate_limit_note_deferred) */
     uint8_t *packet; /* NULL: it is not paced */
     size_t packet_len;
     size_t control_len;
@@ -35,7 +35,7 @@ struct deferred_item {
 struct deferred {
     int fd;
     bool is_wildcard;
-    struct guard *guard;
+    struct rate_limit *rate_limit;
     size_t item_cnt;
     struct deferred_item *batch[BATCH_MAX];
     struct mmsghdr out[BATCH_MAX];
@@ -136,7 +136,7 @@ static bool pace(struct deferred *d, struct deferred_item *item)
     if (!exchange_may_be_spoofed(ex))
         return false;
     bool is_prompt = now_us - item->since_us < PROMPT_US;
-    if (!guard_pace(d->guard, &ex->peer, item->rate, is_prompt, now_us, &at_us)) {
+    if (!rate_limit_pace(d->rate_limit, &ex->peer, item->rate, is_prompt, now_us, &at_us)) {
         let_go(d, item);
         return true;
     }
@@ -188,7 +188,7 @@ struct exchange *deferred_keep(struct deferred *d, const struct exchange *ex,
     item->deferred = d;
     item->to = *to;
     item->since_us = now_mono_us();
-    item->rate = guard_note_deferred(d->guard, &ex->peer, item->since_us);
+    item->rate = rate_limit_note_deferred(d->rate_limit, &ex->peer, item->since_us);
     item->kept.ex.buffer = d->buffer;
     item->kept.ex.size = DEFERRED_OUT_MAX;
     item->kept.ex.send = send_deferred;
@@ -206,7 +206,7 @@ enum err deferred_new(const struct deferred_terms *terms, struct deferred **out)
         return ERR_NOMEM;
     d->fd = terms->fd;
     d->is_wildcard = terms->is_wildcard;
-    d->guard = terms->guard;
+    d->rate_limit = terms->rate_limit;
     for (size_t i = 0; i < PACER_SLOTS; i++)
         list_init(&d->pacer[i]);
     uv_timer_init(terms->loop, &d->tick);

@@ -25,7 +25,7 @@ struct deferred_terms {
     uv_loop_t *loop;
     int fd; /* stays the caller's */
     bool is_wildcard;
-    struct guard *guard;
+    struct rate_limit *rate_limit;
 };
 
 /* ERR_NOMEM. */

@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/now.h"
 #include "base/peak.h"
+#include "net/request/client.h"
 #include "net/transport/protocol_dns.h"
 #include "net/transport/protocol_http.h"
 #include "net/transport/stream.h"
@@ -90,7 +91,7 @@ static bool close_idlest_of(struct front_stream *f, const struct addr *client)
 
     for (struct list *l = all->next; l != all; l = l->next) {
         struct stream *s = container_of(l, struct stream, of_client);
-        if (!guard_is_same_client(&s->peer, client))
+        if (!client_is_same(&s->peer, client))
             continue; /* another one of that hash */
         stream_close(s);
         return true;
@@ -103,19 +104,19 @@ static bool close_idlest_of(struct front_stream *f, const struct addr *client)
 static void on_full(struct stream *s)
 {
     struct front_stream *f = container_of(s->hub, struct front_stream, hub);
-    struct guard *guard = s->hub->settings->guard;
+    struct conn_limit *conn_limit = s->hub->settings->conn_limit;
     bool has_much = !s->is_closing && stream_held(s) > MUCH;
 
     if (has_much)
         stream_close(s);
-    if (has_much || (guard_is_memory_overrun(guard) && close_idlest(f, NULL)))
-        guard_count_refusal(guard, GUARD_MEMORY_FULL);
+    if (has_much || (conn_limit_is_memory_overrun(conn_limit) && close_idlest(f, NULL)))
+        conn_limit_count_closed(conn_limit, CONN_LIMIT_MEMORY_FULL);
 }
 
 /* Whoever holds most goes, if that is much; others only when nobody else makes room. */
 static void close_fullest(struct front_stream *f)
 {
-    struct guard *guard = f->hub.settings->guard;
+    struct conn_limit *conn_limit = f->hub.settings->conn_limit;
     struct stream *most = NULL;
     size_t most_held = MUCH;
 
@@ -129,29 +130,29 @@ static void close_fullest(struct front_stream *f)
     }
     if (most)
         stream_close(most);
-    if (most || (guard_is_memory_overrun(guard) && close_idlest(f, NULL)))
-        guard_count_refusal(guard, GUARD_MEMORY_FULL);
+    if (most || (conn_limit_is_memory_overrun(conn_limit) && close_idlest(f, NULL)))
+        conn_limit_count_closed(conn_limit, CONN_LIMIT_MEMORY_FULL);
 }
 
-/* Have the guard count a new connection in; for want of room the idlest goes, of the same
+/* Count a new connection in; for want of room the idlest goes, of the same
  * client when that has its share.  False: the new one has to go. */
 static bool enter(struct front_stream *f, struct stream *s)
 {
-    struct guard *guard = f->hub.settings->guard;
+    struct conn_limit *conn_limit = f->hub.settings->conn_limit;
 
     for (int tries = 0; tries < ENTER_TRIES; tries++) {
-        s->entry = guard_enter(guard, s->is_proxy ? NULL : &s->peer, f->hub.counted);
-        s->is_counted = s->entry == GUARD_ENTERED || s->entry == GUARD_POOLED;
+        s->entry = conn_limit_enter(conn_limit, s->is_proxy ? NULL : &s->peer, f->hub.counted);
+        s->is_counted = s->entry == CONN_LIMIT_SHARE || s->entry == CONN_LIMIT_POOL;
         f->hub.counted += s->is_counted;
         if (s->is_counted && !s->is_proxy)
             stream_list_client(s);
         if (s->is_counted)
             return true;
-        guard_count_refusal(guard, s->entry);
+        conn_limit_count_closed(conn_limit, s->entry);
         if (tries + 1 == ENTER_TRIES)
             break;
-        bool has_gone =
-            s->entry == GUARD_CLIENT_FULL ? close_idlest_of(f, &s->peer) : close_idlest(f, s);
+        bool has_gone = s->entry == CONN_LIMIT_CLIENT_FULL ? close_idlest_of(f, &s->peer)
+                                                           : close_idlest(f, s);
         if (!has_gone)
             break;
     }
@@ -253,7 +254,7 @@ static void for_each(struct front_stream *f,
                      void (*look)(struct stream *s, uint64_t now_ms, unsigned idle_ms))
 {
     uint64_t now_ms = now_mono_ms();
-    unsigned idle_ms = guard_idle_ms(f->hub.settings->guard);
+    unsigned idle_ms = conn_limit_idle_ms(f->hub.settings->conn_limit);
     struct list all;
 
     list_take(&all, &f->hub.streams);
@@ -270,7 +271,7 @@ static void on_tick(uv_timer_t *timer)
     struct front_stream *f = timer->data;
 
     for_each(f, stream_tick);
-    if (guard_is_memory_full(f->hub.settings->guard))
+    if (conn_limit_is_memory_full(f->hub.settings->conn_limit))
         close_fullest(f);
     peak_note(&f->peak, f->hub.stream_cnt, MANY);
     if (f->hub.stream_cnt == 0 && f->peak.most < MANY) /* an idle daemon sleeps */

@@ -1,8 +1,8 @@
 /* net/transport/front_stream.h | connections of clients: TCP, TLS and HTTP
  *
  * One listening socket of one worker and its connections.  What is spoken on them is a line of
- * a table.  The guard of the settings says how many there may be, how much memory they may hold
- * and how long one may be idle.
+ * a table.  The conn_limit of the settings says how many there may be, how much memory they may
+ * hold and how long one may be idle.
  *
  * Owner:    the worker that opened it.
  * Thread:   that worker.

@@ -119,7 +119,7 @@ static const uint8_t *find_query(struct slot *slot, size_t *len)
         return slot->in;
     if (proxy_pass(slot->in, *len, trusted, &slot->ex.peer, &used) != PROXY_WHOLE ||
         proxy_is_header(slot->in + used, *len - used)) {
-        guard_count_untrusted(slot->ex.settings->guard);
+        exchange_count_proxy_header(slot->ex.settings);
         return NULL;
     }
     *len -= used;
@@ -201,7 +201,7 @@ enum err front_udp_new(const struct front_parts *parts, int fd, const struct add
     struct deferred_terms terms = {.loop = parts->loop,
                                    .fd = fd,
                                    .is_wildcard = addr_is_wildcard(address),
-                                   .guard = parts->settings->guard};
+                                   .rate_limit = parts->settings->rate_limit};
     enum err err = f && f->slots ? deferred_new(&terms, &f->deferred) : ERR_NOMEM;
     if (err || uv_poll_init(parts->loop, &f->poll, fd) != 0) {
         free_front(f);

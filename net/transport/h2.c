@@ -39,7 +39,7 @@ struct h2 {
     nghttp2_session *session;
     h2_request_fn *on_request;
     void *data;
-    struct guard *guard;
+    struct conn_limit *conn_limit;
     struct list receiving; /* struct h2_stream, the oldest first */
     struct list answering, spare;
     size_t spare_cnt;
@@ -75,7 +75,7 @@ static struct h2_stream *new_stream(struct h2 *h, uint32_t id)
     *s =
         (struct h2_stream){.id = id, .method = HTTP_OTHER, .text = text, .since_ms = h->now_ms};
     s->text.len = 0;
-    s->text.guard = h->guard;
+    s->text.conn_limit = h->conn_limit;
     list_add(&h->receiving, &s->link);
     return s;
 }
@@ -456,7 +456,8 @@ static nghttp2_session *new_session(struct h2 *h)
     return session;
 }
 
-enum err h2_new(struct guard *guard, h2_request_fn *on_request, void *data, struct h2 **out)
+enum err h2_new(struct conn_limit *conn_limit, h2_request_fn *on_request, void *data,
+                struct h2 **out)
 {
     struct h2 *h = calloc(1, sizeof(*h));
 
@@ -464,7 +465,7 @@ enum err h2_new(struct guard *guard, h2_request_fn *on_request, void *data, stru
         return ERR_NOMEM;
     h->on_request = on_request;
     h->data = data;
-    h->guard = guard;
+    h->conn_limit = conn_limit;
     list_init(&h->receiving);
     list_init(&h->answering);
     list_init(&h->spare);
@@ -473,8 +474,8 @@ enum err h2_new(struct guard *guard, h2_request_fn *on_request, void *data, stru
         free(h);
         return ERR_NOMEM;
     }
-    if (guard)
-        guard_spend_memory(guard, H2_MEMORY);
+    if (conn_limit)
+        conn_limit_add_memory(conn_limit, H2_MEMORY);
     *out = h;
     return ERR_OK;
 }
@@ -500,8 +501,8 @@ void h2_free(struct h2 **h2)
     free_streams(&h->receiving);
     free_streams(&h->answering);
     free_streams(&h->spare);
-    if (h->guard)
-        guard_give_back_memory(h->guard, H2_MEMORY);
+    if (h->conn_limit)
+        conn_limit_subtract_memory(h->conn_limit, H2_MEMORY);
     free(h);
 }
 

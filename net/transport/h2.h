@@ -26,15 +26,15 @@ enum {
     H2_HELD_MAX =
         2 << 20, /* octets of answers that wait for a client; above that its requests get 503 */
     H2_CONTINUATIONS_MAX = 8, /* of one block of fields */
-    H2_MEMORY = 12000, /* octets that a connection costs inside nghttp2, as far as the guard is
-                          concerned */
+    H2_MEMORY =
+        12000, /* octets that conn_limit counts for what nghttp2 allocates per connection */
 };
 
 /* What happens with a whole request: answered now or later with h2_answer, once. */
 typedef void h2_request_fn(void *data, uint32_t stream, const struct http_request *request);
 
 /* ERR_NOMEM. */
-MUST_USE enum err h2_new(struct guard *guard, h2_request_fn *on_request, void *data,
+MUST_USE enum err h2_new(struct conn_limit *conn_limit, h2_request_fn *on_request, void *data,
                          struct h2 **out);
 
 /* Clears the pointer; NULL inside is fine.  Not from inside on_request. */

@@ -181,7 +181,7 @@ static void on_request(void *data, uint32_t number, const struct http_request *r
 static enum err begin2(struct stream *s)
 {
     struct h2 *h2;
-    enum err err = h2_new(s->hub->settings->guard, on_request, s, &h2);
+    enum err err = h2_new(s->hub->settings->conn_limit, on_request, s, &h2);
     if (!err)
         s->inner = h2;
     return err;

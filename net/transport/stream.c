@@ -9,6 +9,7 @@
 
 #include "base/now.h"
 #include "net/loop/loop.h"
+#include "net/request/client.h"
 #include "net/transport/proxy.h"
 
 enum {
@@ -37,7 +38,7 @@ static void equip(struct stream_hub *hub, struct buffer *b)
     if (b->at || hub->pool_cnt == 0)
         return;
     struct buffer *spare = &hub->pool[--hub->pool_cnt];
-    guard_spend_memory(b->guard, spare->size);
+    conn_limit_add_memory(b->conn_limit, spare->size);
     b->at = spare->at;
     b->size = spare->size;
     *spare = (struct buffer){0};
@@ -53,7 +54,7 @@ static void give_back(struct stream_hub *hub, struct buffer *b)
         return;
     }
     hub->pool[hub->pool_cnt++] = (struct buffer){.at = b->at, .size = b->size};
-    guard_give_back_memory(b->guard, b->size);
+    conn_limit_subtract_memory(b->conn_limit, b->size);
     b->at = NULL;
     b->size = 0;
 }
@@ -102,13 +103,13 @@ static void on_closed(uv_handle_t *handle)
 
     end_protocol(s);
     if (s->tls) {
-        guard_give_back_memory(hub->settings->guard, TLS_MEMORY);
+        conn_limit_subtract_memory(hub->settings->conn_limit, TLS_MEMORY);
         tls_free(&s->tls);
     }
     buffer_fini(&s->in);
     buffer_fini(&s->out);
     buffer_fini(&s->wire);
-    guard_give_back_memory(hub->settings->guard, s->flight_size);
+    conn_limit_subtract_memory(hub->settings->conn_limit, s->flight_size);
     free(s->flight);
     free(s);
     hub->stream_cnt--;
@@ -124,7 +125,7 @@ void stream_close(struct stream *s)
     s->is_closing = true;
     if (s->is_counted) {
         hub->counted--;
-        guard_leave(hub->settings->guard, s->is_proxy ? NULL : &s->peer, s->entry);
+        conn_limit_leave(hub->settings->conn_limit, s->is_proxy ? NULL : &s->peer, s->entry);
     }
     while (!list_is_empty(&s->waiting)) {
         struct late *late = container_of(s->waiting.next, struct late, link);
@@ -156,7 +157,7 @@ void stream_list_client(struct stream *s)
 
 struct list *stream_clients(struct stream_hub *hub, const struct addr *client)
 {
-    return &hub->clients[guard_client(client) % STREAM_CLIENTS];
+    return &hub->clients[client_hash(client) % STREAM_CLIENTS];
 }
 
 /* ---- writing ---- */
@@ -191,7 +192,7 @@ static void send_octets(struct stream *s, struct buffer *b)
         if (s->flight) {
             memcpy(s->flight, b->at + done, left);
             s->flight_size = left;
-            guard_spend_memory(s->hub->settings->guard, left);
+            conn_limit_add_memory(s->hub->settings->conn_limit, left);
             buf = uv_buf_init((char *)s->flight, (unsigned)left);
             s->is_writing =
                 loop_admit((uv_handle_t *)&s->tcp) == ERR_OK &&
@@ -254,7 +255,7 @@ static void on_written(uv_write_t *write, int status)
 {
     struct stream *s = write->data;
 
-    guard_give_back_memory(s->hub->settings->guard, s->flight_size);
+    conn_limit_subtract_memory(s->hub->settings->conn_limit, s->flight_size);
     free(s->flight);
     s->flight = NULL;
     s->flight_size = 0;
@@ -406,7 +407,7 @@ static bool pass_proxy_header(struct stream *s, bool *may_be_proxied, const uint
     *may_be_proxied = false;
     if (result != PROXY_WRONG && !proxy_is_header(octets + *used, len - *used))
         return true;
-    guard_count_untrusted(s->hub->settings->guard);
+    exchange_count_proxy_header(s->hub->settings);
     stream_close(s);
     return false;
 }
@@ -518,7 +519,7 @@ static void open_octets(struct stream *s, const uint8_t *sealed, size_t len)
 static void shake_hands(struct idle_queue_job *job)
 {
     struct stream *s = container_of(job, struct stream, handshake);
-    struct buffer sealed = {.guard = s->in.guard};
+    struct buffer sealed = {.conn_limit = s->in.conn_limit};
 
     buffer_move(&sealed, &s->in);
     open_octets(s, sealed.at, sealed.len);
@@ -556,7 +557,7 @@ enum err stream_begin_tls(struct stream *s, struct tls_server *server,
     enum err err = tls_accept(server, offered, &s->tls);
 
     if (!err)
-        guard_spend_memory(s->hub->settings->guard, TLS_MEMORY);
+        conn_limit_add_memory(s->hub->settings->conn_limit, TLS_MEMORY);
     s->handshake.run = shake_hands;
     return err;
 }
@@ -621,7 +622,7 @@ static void on_read(uv_stream_t *tcp, ssize_t got, const uv_buf_t *buf)
     if (got > 0)
         take_octets(s, (size_t)got);
     stream_work(s);
-    if (guard_is_memory_full(s->hub->settings->guard))
+    if (conn_limit_is_memory_full(s->hub->settings->conn_limit))
         s->hub->on_full(s);
 }
 
@@ -772,7 +773,7 @@ struct stream *stream_new(struct stream_hub *hub, int fd, const struct addr *pee
                           const struct stream_protocol *protocol)
 {
     struct stream *s = calloc(1, sizeof(*s));
-    struct guard *guard = hub->settings->guard;
+    struct conn_limit *conn_limit = hub->settings->conn_limit;
 
     if (!s) {
         close(fd);
@@ -781,7 +782,7 @@ struct stream *stream_new(struct stream_hub *hub, int fd, const struct addr *pee
     s->hub = hub;
     s->peer = s->client = *peer;
     s->may_be_proxied = s->may_be_proxied_inside = true;
-    s->in.guard = s->out.guard = s->wire.guard = guard;
+    s->in.conn_limit = s->out.conn_limit = s->wire.conn_limit = conn_limit;
     list_init(&s->waiting);
     list_init(&s->dirty);
     list_init(&s->of_client);

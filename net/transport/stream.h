@@ -83,7 +83,7 @@ struct stream_hub {
     struct buffer sealed;   /* what TLS wants sent */
     struct buffer pool[8];  /* memory of queues that ran empty */
     size_t pool_cnt;
-    size_t counted;           /* streams that the guard knows of */
+    size_t counted;           /* streams that count against conn_limit */
     char date[HTTP_DATE_MAX]; /* of answers over HTTP, made once a second */
     int64_t date_s;
     unsigned turn;
@@ -126,8 +126,8 @@ struct stream {
     uint64_t partial_ms; /* when the request began that is still incomplete; 0: none is */
     struct list waiting; /* its questions that are answered later */
     unsigned waiting_cnt;
-    enum guard_entry entry;
-    bool is_counted; /* the guard knows of it */
+    enum conn_limit_entry entry;
+    bool is_counted; /* it counts against conn_limit */
     bool is_working; /* answers that come at once are sent with the others */
     bool is_writing, is_reading, is_closing;
     bool is_ended;      /* the client sends nothing more */

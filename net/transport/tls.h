@@ -15,8 +15,8 @@
 struct tls;
 
 enum {
-    TLS_MEMORY = 40000, /* octets that a connection costs inside OpenSSL, as far as the guard is
-                           concerned */
+    TLS_MEMORY =
+        40000, /* octets that conn_limit counts for what OpenSSL allocates per connection */
 };
 
 enum tls_state {

@@ -4,6 +4,7 @@
 
 #include "base/now.h"
 #include "dns/query.h"
+#include "net/request/client.h"
 #include "net/request/reply.h"
 #include "resolver/iterate/task.h"
 
@@ -115,7 +116,7 @@ static size_t count_of_client(const struct res_explain *explain, const struct ad
 
     for (struct list *l = explain->asked.next; l != &explain->asked; l = l->next) {
         const struct asked *a = container_of(l, struct asked, link);
-        cnt += a->is_chaos && guard_is_same_client(&a->ex.peer, client);
+        cnt += a->is_chaos && client_is_same(&a->ex.peer, client);
     }
     return cnt;
 }

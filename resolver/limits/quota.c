@@ -3,6 +3,7 @@
 #include "resolver/limits/quota.h"
 
 #include "base/hash.h"
+#include "net/request/client.h"
 
 enum {
     CELLS = 1 << 16,
@@ -46,10 +47,8 @@ static uint64_t hash_two(uint64_t a, uint64_t b)
 
 uint64_t quota_client(const struct addr *addr, bool is_proven)
 {
-    size_t len;
-    const uint8_t *octets = addr_bytes(addr, &len);
+    uint64_t hash = hash_two(client_hash(addr), is_proven);
 
-    uint64_t hash = hash_two(hash_more(hash_start(), octets, len == 16 ? 8 : len), is_proven);
     return (hash & ~(uint64_t)3) | 2 | is_proven;
 }
 

@@ -11,7 +11,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 enum { LATE_MAX = 200, FRAME_HEAD = 9, TICK_MS = 100 };
 
 static struct h2 *connection;
-static struct guard *guard;
+static struct conn_limit *conn_limit;
 static uint32_t late[LATE_MAX];
 static size_t deferred_cnt;
 static uint8_t decoded[MESSAGE_MAX];
@@ -55,21 +55,21 @@ static bool send_on(struct buffer *out)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static const struct guard_conf limits = {.connections = 1, .memory = 1 << 30};
+    static const struct conn_limit_conf limits = {.connections = 1, .memory = 1 << 30};
     struct http_answer answer = {.status = 200, .body = {.at = "late", .len = 4}};
     struct buffer out = {0};
     uint64_t now_ms = 1000000;
     bool goes_on = true;
 
-    if (!guard) {
+    if (!conn_limit) {
         hash_init();
-        must(guard_new(&limits, 1, &guard) == ERR_OK);
+        must(conn_limit_new(&limits, 1, &conn_limit) == ERR_OK);
     }
     if (size < 2)
         return 0;
     size_t piece = data[0] ? data[0] : size;
     deferred_cnt = 0;
-    must(h2_new(guard, on_request, NULL, &connection) == ERR_OK);
+    must(h2_new(conn_limit, on_request, NULL, &connection) == ERR_OK);
     for (size_t at = 1; at < size && goes_on; at += piece, now_ms += TICK_MS) {
         goes_on = h2_read(connection, data + at, util_min(piece, size - at), at % 2, now_ms);
         if (deferred_cnt > 2)
@@ -83,6 +83,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     h2_free(&connection);
     buffer_fini(&out);
-    must(guard_counts(guard).memory == 0);
+    must(conn_limit_counts(conn_limit).memory == 0);
     return 0;
 }

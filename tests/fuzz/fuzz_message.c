@@ -80,9 +80,9 @@ static void start(void)
     publish_init(&published, 1);
     must(publish_put(&published, set, free_set) == ERR_OK);
     static const uint8_t secret[1][COOKIE_SECRET_LEN] = {"secret of a test"};
-    struct guard_conf limits = {.connections = 1, .idle_ms = 10000};
+    struct conn_limit_conf limits = {.connections = 1, .idle_ms = 10000};
     cookie_set(&cookies, secret, 1);
-    must(guard_new(&limits, 1, &settings.guard) == ERR_OK);
+    must(conn_limit_new(&limits, 1, &settings.conn_limit) == ERR_OK);
     engine = auth_serve_new(&published, 0);
     auth_serve_service.turn(engine);
 }

@@ -44,10 +44,10 @@ static void start(void)
 {
     static const uint8_t secret[1][COOKIE_SECRET_LEN] = {"secret of a test"};
     static const uint8_t origin[] = "\1a";
-    struct guard_conf limits = {.connections = 100,
-                                .connections_per_client = 100,
-                                .idle_ms = 600000,
-                                .memory = 1 << 26};
+    struct conn_limit_conf limits = {.connections = 100,
+                                     .connections_per_client = 100,
+                                     .idle_ms = 600000,
+                                     .memory = 1 << 26};
     struct zoneset *set;
     struct zone *zone = NULL;
     struct diag diag;
@@ -63,7 +63,7 @@ static void start(void)
     publish_init(&published, 1);
     must(publish_put(&published, set, free_set) == ERR_OK);
     cookie_set(&cookies, secret, 1);
-    must(guard_new(&limits, 1, &settings.guard) == ERR_OK);
+    must(conn_limit_new(&limits, 1, &settings.conn_limit) == ERR_OK);
     void *engine = auth_serve_new(&published, 0);
     auth_serve_service.turn(engine);
     uv_loop_init(&loop);

@@ -246,18 +246,19 @@ void stage_init(struct stage *s, const struct quota_limits *limits)
 {
     static const uint8_t secret[1][COOKIE_SECRET_LEN] = {{1}};
     static struct addr_prefix everybody[2];
-    struct guard_conf guard = {
+    struct conn_limit_conf connections = {
         .connections = 10, .connections_per_client = 10, .idle_ms = 1000};
 
     memset(s, 0, sizeof(*s));
     now_freeze(STAGE_START_MS);
-    must(guard_new(&guard, 1, &s->guard) == ERR_OK && quota_new(limits, &s->quota) == ERR_OK);
+    must(conn_limit_new(&connections, 1, &s->conn_limit) == ERR_OK &&
+         quota_new(limits, &s->quota) == ERR_OK);
     cookie_set(&s->cookies, secret, 1);
     s->settings = (struct exchange_settings){.identity = "",
                                              .hostname = "stage",
                                              .version = "stage",
                                              .udp_size = 4096,
-                                             .guard = s->guard,
+                                             .conn_limit = s->conn_limit,
                                              .cookies = &s->cookies};
     s->out = (struct out){.ask = ask, .cancel = cancel};
     s->policy = policy_new();
@@ -310,6 +311,6 @@ void stage_fini(struct stage *s)
     cache_lmdb_free(&s->disk);
     policy_free(&s->policy);
     quota_free(&s->quota);
-    guard_free(&s->guard);
+    conn_limit_free(&s->conn_limit);
     stage_forget(s);
 }

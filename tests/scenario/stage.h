@@ -22,7 +22,7 @@ struct stage {
     struct quota *quota;
     struct res_serve *serve;
     struct engine *engine;
-    struct guard *guard;
+    struct conn_limit *conn_limit;
     struct cookie_keys cookies;
     struct exchange_settings settings;
     struct out out;

@@ -6,7 +6,7 @@
 #include "tests/unit/unit.h"
 
 #include "base/hash.h"
-#include "net/request/guard.h"
+#include "net/request/conn_limit.h"
 #include "net/transport/front_stream.h"
 #include "net/transport/stream.h"
 
@@ -15,12 +15,12 @@ enum { CLIENTS = 100, EACH = 10, ALL = CLIENTS * EACH };
 /* Comparisons of two clients, and looks at what a connection holds. */
 static unsigned compared_cnt, held_cnt;
 
-bool __real_guard_is_same_client(const struct addr *a, const struct addr *b);
-bool __wrap_guard_is_same_client(const struct addr *a, const struct addr *b);
-bool __wrap_guard_is_same_client(const struct addr *a, const struct addr *b)
+bool __real_client_is_same(const struct addr *a, const struct addr *b);
+bool __wrap_client_is_same(const struct addr *a, const struct addr *b);
+bool __wrap_client_is_same(const struct addr *a, const struct addr *b)
 {
     compared_cnt++;
-    return __real_guard_is_same_client(a, b);
+    return __real_client_is_same(a, b);
 }
 
 size_t __real_stream_held(const struct stream *s);
@@ -40,7 +40,7 @@ static void serve(void *engine, struct exchange *ex)
 /* Lifetime: the test. */
 static struct {
     uv_loop_t loop;
-    struct guard *guard;
+    struct conn_limit *conn_limit;
     struct exchange_settings settings;
     struct idle_queue *idle_queue;
     struct front_stream *front;
@@ -58,10 +58,10 @@ static void turn(void)
 static void open_world(void)
 {
     static const struct service service = {.serve = serve};
-    struct guard_conf conf = {.connections = 4 * ALL,
-                              .connections_per_client = EACH,
-                              .idle_ms = 60000,
-                              .memory = 1 << 20};
+    struct conn_limit_conf conf = {.connections = 4 * ALL,
+                                   .connections_per_client = EACH,
+                                   .idle_ms = 60000,
+                                   .memory = 1 << 20};
     struct front_parts parts = {
         .loop = &world.loop, .settings = &world.settings, .service = &service};
     socklen_t len = sizeof(world.at.sock);
@@ -71,8 +71,8 @@ static void open_world(void)
     assert_int_equal(addr_read("127.0.0.1", 0, &world.at), ERR_OK);
     assert_int_equal(bind(fd, &world.at.sock.any, addr_len(&world.at)), 0);
     assert_int_equal(getsockname(fd, &world.at.sock.any, &len), 0);
-    assert_int_equal(guard_new(&conf, 1, &world.guard), ERR_OK);
-    world.settings.guard = world.guard;
+    assert_int_equal(conn_limit_new(&conf, 1, &world.conn_limit), ERR_OK);
+    world.settings.conn_limit = world.conn_limit;
     assert_int_equal(uv_loop_init(&world.loop), 0);
     assert_int_equal(idle_queue_new(&world.loop, &world.idle_queue), ERR_OK);
     parts.idle_queue = world.idle_queue;
@@ -87,8 +87,8 @@ static void close_world(void)
     idle_queue_close(&world.idle_queue);
     uv_run(&world.loop, UV_RUN_DEFAULT);
     assert_int_equal(uv_loop_close(&world.loop), 0);
-    assert_int_equal(guard_counts(world.guard).connections, 0);
-    guard_free(&world.guard);
+    assert_int_equal(conn_limit_counts(world.conn_limit).connections, 0);
+    conn_limit_free(&world.conn_limit);
 }
 
 /* A connection from 127.9.x.y. */
@@ -125,7 +125,7 @@ static void test_a_client_at_its_share(void **state)
         connect_as(i % CLIENTS);
     for (unsigned i = 0; i < EACH; i++)
         first[i] = connect_as(CLIENTS);
-    assert_int_equal(guard_counts(world.guard).connections, ALL + EACH);
+    assert_int_equal(conn_limit_counts(world.conn_limit).connections, ALL + EACH);
     compared_cnt = 0;
     for (unsigned i = 0; i < EACH; i++) {
         connect_as(CLIENTS);
@@ -134,8 +134,8 @@ static void test_a_client_at_its_share(void **state)
     }
     for (unsigned i = 0; i < 90; i++)
         connect_as(CLIENTS);
-    assert_int_equal(guard_counts(world.guard).connections, ALL + EACH);
-    assert_int_equal(guard_counts(world.guard).crowded_client, 100);
+    assert_int_equal(conn_limit_counts(world.conn_limit).connections, ALL + EACH);
+    assert_int_equal(conn_limit_counts(world.conn_limit).closed_client, 100);
     assert_in_range(compared_cnt, 100, 100 * 2 * EACH);
     close_world();
 }
@@ -148,8 +148,8 @@ static void test_reading_while_memory_is_full(void **state)
     open_world();
     for (unsigned i = 0; i < ALL; i++)
         connect_as(i % CLIENTS);
-    guard_spend_memory(world.guard, (1 << 20) + 1);
-    assert_true(guard_is_memory_full(world.guard));
+    conn_limit_add_memory(world.conn_limit, (1 << 20) + 1);
+    assert_true(conn_limit_is_memory_full(world.conn_limit));
     held_cnt = 0;
     for (unsigned i = 0; i < ALL; i++) {
         assert_int_equal(send(world.fds[i], "\0", 1, 0), 1);
@@ -158,7 +158,7 @@ static void test_reading_while_memory_is_full(void **state)
     /* and four times a second all of them are looked at: however slow the machine, that is not
      * once per read */
     assert_in_range(held_cnt, 500, 100 * ALL);
-    guard_give_back_memory(world.guard, (1 << 20) + 1);
+    conn_limit_subtract_memory(world.conn_limit, (1 << 20) + 1);
     close_world();
 }
 

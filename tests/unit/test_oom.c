@@ -115,7 +115,7 @@ static void tell_server(const struct server_conf *s)
         tell("%s %s\n", files[i].certificate, files[i].key);
     tell("certificate %s %zu\n", s->certificate.name, s->certificate.addr_cnt);
     tell_prefixes("proxies", &s->trusted_proxies);
-    tell_prefixes("exempt", &s->guard.exempt);
+    tell_prefixes("exempt", &s->rate_limit.exempt);
     tell("%u %u %u %u %u\n", s->worker_cnt, s->udp_size, s->cookie_secret_cnt,
          (unsigned)s->log_level, (unsigned)s->log_format);
 }
@@ -656,11 +656,19 @@ static void test_resolving(void **state)
     }
 }
 
+/* Lifetime: a turn of `opening`. */
+struct limits {
+    struct rate_limit *answers;
+    struct conn_limit *connections;
+    struct quota *queries;
+};
+
 /* Everything that a worker is made of. */
 static enum err open_engine(struct res_serve **serve, struct cache_lmdb **disk,
-                            struct guard **guard, struct quota **quota)
+                            struct limits *limits)
 {
-    struct guard_conf limits = {
+    struct rate_limit_conf answers = {.per_second = 50};
+    struct conn_limit_conf connections = {
         .connections = 10, .connections_per_client = 10, .idle_ms = 1000};
     struct quota_limits quotas = {.per_zone = 200, .per_server = 400};
     struct cache_lmdb_conf conf = {
@@ -669,15 +677,17 @@ static enum err open_engine(struct res_serve **serve, struct cache_lmdb **disk,
     struct engine *engine = NULL;
     char why[CACHE_DISK_WHY_MAX];
 
-    enum err err = guard_new(&limits, 1, guard);
+    enum err err = rate_limit_new(&answers, &limits->answers);
     if (!err)
-        err = quota_new(&quotas, quota);
+        err = conn_limit_new(&connections, 1, &limits->connections);
+    if (!err)
+        err = quota_new(&quotas, &limits->queries);
     if (!err && conf.directory)
         err = cache_lmdb_open(&conf, disk, why);
     if (!err)
         err = *disk ? cache_lmdb_view(*disk, &store) : cache_memory_new(8 << 20, &store);
     if (!err) {
-        err = engine_new(&stage.out, store, *quota, &engine);
+        err = engine_new(&stage.out, store, limits->queries, &engine);
         if (err)
             store->free(&store);
     }
@@ -695,18 +705,18 @@ static void opening(void)
     for (int turn = 0; turn < 2; turn++) {
         struct res_serve *serve = NULL;
         struct cache_lmdb *disk = NULL;
-        struct guard *guard = NULL;
-        struct quota *quota = NULL;
+        struct limits limits = {0};
         if (turn == 0)
             starve_begin();
-        enum err err = open_engine(&serve, &disk, &guard, &quota);
+        enum err err = open_engine(&serve, &disk, &limits);
         if (turn == 0)
             starve_end();
         must(err == ERR_OK || (turn == 0 && starve_has_failed()));
         res_serve_free(&serve);
         cache_lmdb_free(&disk);
-        quota_free(&quota);
-        guard_free(&guard);
+        quota_free(&limits.queries);
+        conn_limit_free(&limits.connections);
+        rate_limit_free(&limits.answers);
     }
 }
 
@@ -912,7 +922,7 @@ static void test_tls(void **state)
 
 /* ---- HTTP ---- */
 
-static struct guard *guard;
+static struct conn_limit *conn_limit;
 static struct h2 *h2;
 static uint8_t decoded[MESSAGE_MAX];
 static bool is_broken;
@@ -1041,7 +1051,7 @@ static void http2(void)
         is_broken = false;
         if (turn == 0)
             starve_begin();
-        enum err err = h2_new(guard, on_request, NULL, &h2);
+        enum err err = h2_new(conn_limit, on_request, NULL, &h2);
         bool goes_on = !err && exchange_all();
         if (goes_on)
             h2_end(h2);
@@ -1056,13 +1066,13 @@ static void http2(void)
         }
         h2_free(&h2);
         nghttp2_session_del(browser.session);
-        must(guard_counts(guard).memory == 0);
+        must(conn_limit_counts(conn_limit).memory == 0);
     }
 }
 
 static void http1(void)
 {
-    struct buffer out = {.guard = guard};
+    struct buffer out = {.conn_limit = conn_limit};
     struct http_answer a = {
         .status = 200, .body = {.at = "body", .len = 4}, .max_age_s = 60, .date = "x"};
     bool is_written;
@@ -1076,18 +1086,18 @@ static void http1(void)
     must(http1_print(&out, &a, (struct http1_form){.closes = true}));
     must(out.len > before && memcmp(out.at + before, "HTTP/1.1 200", 12) == 0);
     buffer_fini(&out);
-    must(guard_counts(guard).memory == 0);
+    must(conn_limit_counts(conn_limit).memory == 0);
 }
 
 static void test_http(void **state)
 {
-    static const struct guard_conf limits = {.connections = 1, .memory = 1 << 30};
+    static const struct conn_limit_conf limits = {.connections = 1, .memory = 1 << 30};
 
     (void)state;
-    assert_int_equal(guard_new(&limits, 1, &guard), ERR_OK);
+    assert_int_equal(conn_limit_new(&limits, 1, &conn_limit), ERR_OK);
     starve_each("a session of HTTP/2", http2);
     starve_each("answers of HTTP/1.1", http1);
-    guard_free(&guard);
+    conn_limit_free(&conn_limit);
 }
 
 /* ---- the control socket ---- */
@@ -1237,7 +1247,7 @@ static void test_control(void **state)
 static int start(void **state)
 {
     static const uint8_t secret[1][COOKIE_SECRET_LEN] = {"secret of a test"};
-    static const struct guard_conf limits = {.connections = 1};
+    static const struct conn_limit_conf limits = {.connections = 1};
     struct tls_client_terms terms = {.name = "dns.test"};
     char command[600], why[300];
 
@@ -1263,7 +1273,7 @@ static int start(void **state)
     write_file("nsec", nsec_zone);
     write_file("zones/listed.test.zone", plain_zone);
     cookie_set(&cookies, secret, 1);
-    assert_int_equal(guard_new(&limits, 1, &settings.guard), ERR_OK);
+    assert_int_equal(conn_limit_new(&limits, 1, &settings.conn_limit), ERR_OK);
     static char certificate[300], key[300];
     strcpy(certificate, path_of("cert.pem"));
     strcpy(key, path_of("key.pem"));
@@ -1281,7 +1291,7 @@ static int end_all(void **state)
 
     (void)state;
     tls_server_free(&server);
-    guard_free(&settings.guard);
+    conn_limit_free(&settings.conn_limit);
     snprintf(command, sizeof(command), "rm -r %s", folder);
     return system(command);
 }

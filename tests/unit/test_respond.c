@@ -108,9 +108,9 @@ static int start(void **state)
     engine = auth_serve_new(&published, 0);
     auth_serve_service.turn(engine);
     static const uint8_t secret[1][COOKIE_SECRET_LEN] = {"secret of a test"};
-    struct guard_conf limits = {.per_second = 0, .connections = 1, .idle_ms = 10000};
+    struct conn_limit_conf limits = {.connections = 1, .idle_ms = 10000};
     cookie_set(&cookies, secret, 1);
-    assert_int_equal(guard_new(&limits, 1, &settings.guard), ERR_OK);
+    assert_int_equal(conn_limit_new(&limits, 1, &settings.conn_limit), ERR_OK);
     rotating = settings;
     rotating.is_rotating = true;
     return 0;
@@ -121,7 +121,7 @@ static int stop(void **state)
     (void)state;
     auth_serve_free(engine);
     publish_fini(&published);
-    guard_free(&settings.guard);
+    conn_limit_free(&settings.conn_limit);
     return 0;
 }
 

@@ -62,7 +62,7 @@ int main(int argc, char **argv)
     static const uint8_t secret[1][COOKIE_SECRET_LEN] = {"secret of a test"};
     static struct exchange_settings settings = {
         .identity = "", .hostname = "", .version = "", .udp_size = 1232, .cookies = &cookies};
-    struct guard_conf limits = {.connections = 1, .idle_ms = 10000};
+    struct conn_limit_conf limits = {.connections = 1, .idle_ms = 10000};
     struct exchange *batch[INTAKE_BATCH_MAX];
     const uint8_t *wire[INTAKE_BATCH_MAX];
     size_t len[INTAKE_BATCH_MAX], size, answers = 0, octets = 0;
@@ -76,7 +76,7 @@ int main(int argc, char **argv)
     cookie_set(&cookies, secret, 1);
     publish_init(&published, 1);
     if (file_read(argv[3], INT32_MAX, &bytes, &size, NULL) != ERR_OK ||
-        guard_new(&limits, 1, &settings.guard) != ERR_OK ||
+        conn_limit_new(&limits, 1, &settings.conn_limit) != ERR_OK ||
         publish_put(&published, load_single_zone(argv[1], argv[2]), free_single_zone_set) !=
             ERR_OK)
         return 1;
@@ -106,7 +106,7 @@ int main(int argc, char **argv)
            (double)octets / (double)answers);
     auth_serve_free(engine);
     publish_fini(&published);
-    guard_free(&settings.guard);
+    conn_limit_free(&settings.conn_limit);
     free(bytes);
     return 0;
 }
