@@ -73,7 +73,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     for (size_t at = 1; at < size && goes_on; at += piece, now_ms += TICK_MS) {
         goes_on = h2_read(connection, data + at, util_min(piece, size - at), at % 2, now_ms);
         if (deferred_cnt > 2)
-            must(h2_answer(connection, late[--late_cnt], &answer));
+            must(h2_answer(connection, late[--deferred_cnt], &answer));
         (void)h2_expire(connection, now_ms - 2000);
         goes_on &= send_on(&out);
     }
