@@ -68,7 +68,7 @@ enum err addr_read(const char *text, uint16_t default_port, struct addr *out)
     return ERR_OK;
 }
 
-void addr_print(const struct addr *addr, char out[ADDR_TEXT_MAX])
+size_t addr_print_host(const struct addr *addr, char out[ADDR_TEXT_MAX])
 {
     const void *host = addr_is_v6(addr) ? (const void *)&addr->sock.v6.sin6_addr
                                         : (const void *)&addr->sock.v4.sin_addr;
@@ -79,6 +79,12 @@ void addr_print(const struct addr *addr, char out[ADDR_TEXT_MAX])
     if (addr_is_v6(addr) && addr->sock.v6.sin6_scope_id &&
         if_indextoname(addr->sock.v6.sin6_scope_id, name))
         len += (size_t)snprintf(out + len, ADDR_TEXT_MAX - len, "%%%s", name);
+    return len;
+}
+
+void addr_print(const struct addr *addr, char out[ADDR_TEXT_MAX])
+{
+    size_t len = addr_print_host(addr, out);
     snprintf(out + len, ADDR_TEXT_MAX - len, "@%u", addr_port(addr));
 }
 

@@ -40,6 +40,9 @@ void addr_unmap(struct addr *addr);
 /* Print as "ADDR@PORT". */
 void addr_print(const struct addr *addr, char out[ADDR_TEXT_MAX]);
 
+/* Print as "ADDR", without the port.  Return the length of the text. */
+size_t addr_print_host(const struct addr *addr, char out[ADDR_TEXT_MAX]);
+
 /* Return the size of the sockaddr in bytes. */
 socklen_t addr_len(const struct addr *addr);
 

@@ -300,8 +300,7 @@ static void put_delegation(struct json *to, const struct delegation *delegation)
         size_t len = strlen(line);
         for (int n = 0; n < delegation->addr_cnt; n++)
             if (delegation->addrs[n].server == i) {
-                addr_print(&delegation->addrs[n].addr, address);
-                *strchr(address, '@') = '\0';
+                addr_print_host(&delegation->addrs[n].addr, address);
                 snprintf(line + len, sizeof(line) - len, " %s", address);
                 json_add_text(list, line);
             }

@@ -139,8 +139,7 @@ static void check_listen(struct conf_reader *reader, const struct conf_node *nod
 
     for (size_t i = 0; i < addrs->cnt; i++) {
         const struct addr *addr = &addrs->at[i];
-        addr_print(addr, text);
-        *strrchr(text, '@') = '\0';
+        addr_print_host(addr, text);
         if (addr_is_link_local(addr) && addr->sock.v6.sin6_scope_id == 0)
             conf_wrong(reader, conf_item(reader, node, i),
                        "a link-local address wants its interface: \"%s%%eth0\"", text);

@@ -92,7 +92,7 @@ static enum err check_addresses(const struct addr_prefixes *inside, char *why, s
                a->ifa_addr->sa_family == AF_INET ? sizeof(addr.sock.v4) : sizeof(addr.sock.v6));
         if (addr_is_in(inside, &addr))
             continue;
-        addr_print(&addr, text);
+        addr_print_host(&addr, text);
         snprintf(why, size, "%s has the address %s, which is none for documentation",
                  a->ifa_name, text);
         err = ERR_DENIED;

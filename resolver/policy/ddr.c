@@ -29,8 +29,7 @@ static size_t print_hints(const struct addr *listener, const struct tls_server_c
         if (addr_is_v6(&c->addrs[i]) != is_v6 ||
             !(addr_is_wildcard(listener) || addr_is_equal(&bare, &c->addrs[i])))
             continue;
-        addr_print(&c->addrs[i], text);
-        *strchr(text, '@') = 0;
+        addr_print_host(&c->addrs[i], text);
         len += (size_t)snprintf(out + len, HINTS_MAX - len, "%s%s", len > 0 ? "," : "", text);
     }
     return len;

@@ -162,6 +162,8 @@ static void addresses_are_read_and_printed(void **state)
     assert_int_equal(addr_read("192.0.2.1", 53, &addr), ERR_OK);
     addr_print(&addr, text);
     assert_string_equal(text, "192.0.2.1@53");
+    assert_int_equal(addr_print_host(&addr, text), strlen("192.0.2.1"));
+    assert_string_equal(text, "192.0.2.1");
     assert_int_equal(addr_read("::1@5300", 53, &addr), ERR_OK);
     addr_print(&addr, text);
     assert_string_equal(text, "::1@5300");

@@ -689,8 +689,7 @@ static void on_asked(struct stage *st, const struct out_ask *a)
     sim.window_cnt++;
     dname_text_print(ask->match.name, name);
     lower(name);
-    addr_print(&ask->match.to, address);
-    *strchr(address, '@') = '\0';
+    addr_print_host(&ask->match.to, address);
     note("query %llu to %s: %s type %u%s, waits %u ms", (unsigned long long)serial, address,
          name, stage_type(ask), ask->is_tcp ? " over TCP" : "", ask->timeout_ms);
     note_octets(ask->wire, ask->len);

@@ -105,8 +105,7 @@ static bool answer(servers world, size_t i)
 
     dname_text_print(ask->match.name, name);
     lower(name);
-    addr_print(&ask->match.to, server);
-    *strchr(server, '@') = '\0';
+    addr_print_host(&ask->match.to, server);
     begin(ask);
     if (!world(server, name, stage_type(ask)))
         return false;
