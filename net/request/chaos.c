@@ -1,10 +1,10 @@
-/* A class that has only dig meets these names first, so they work without configuration -
- * except id.server, which an operator has to set (RFC 4892 2.1). */
+/* These names answer without configuration, because students try them first.  Only id.server
+ * needs it: the operator chooses the identity (RFC 4892 2.1). */
 #include "net/request/chaos.h"
 
 #include "net/request/reply.h"
 
-static const char *find_text(const struct exchange *ex)
+static const char *find_chaos_text(const struct exchange *ex)
 {
     static const char version_bind[] = "\7version\4bind",
                       version_server[] = "\7version\6server";
@@ -25,7 +25,7 @@ static const char *find_text(const struct exchange *ex)
 void chaos_serve(const struct service *service, void *engine, struct exchange *ex)
 {
     uint8_t rdata[256];
-    const char *text = find_text(ex);
+    const char *text = find_chaos_text(ex);
     struct builder_owner owner = {.at = MESSAGE_HEADER_LEN};
 
     if (!text && service->chaos && service->chaos(engine, ex))

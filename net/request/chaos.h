@@ -1,7 +1,7 @@
-/* net/request/chaos.h | class CH: what a server says of itself (RFC 4892)
+/* net/request/chaos.h | class CH: the server's version, host name and identity (RFC 4892)
  *
- * version.bind and version.server, hostname.bind, id.server as TXT; everything else of the
- * class is refused.
+ * The names are version.bind and version.server, hostname.bind, and id.server; the type is TXT.
+ * Queries for other names go to the engine, which may answer them; the rest is REFUSED.
  *
  * Thread:   the exchange's worker.
  */
@@ -9,5 +9,5 @@
 
 #include "net/request/exchange.h"
 
-/* Answer a question of class CH, or have the engine do it. */
+/* Answer a query of class CH, or let the engine answer it. */
 void chaos_serve(const struct service *service, void *engine, struct exchange *ex);

@@ -1,5 +1,5 @@
-/* What an answer needs of its question is its header, its name, type and class, and the cookie:
- * the rest of the datagram is not kept. */
+/* An answer needs the header, the question and the cookie of its query; the rest of the message
+ * is not copied. */
 #include "net/request/exchange.h"
 
 void exchange_defer(struct exchange_deferred *to, const struct exchange *from)

@@ -1,14 +1,13 @@
-/* The order of the tests is that of docs/ANSWERS.md: silence first, then NOTIMP, FORMERR,
- * BADVERS.
- */
+/* The order of the checks is that of docs/ANSWERS.md: drops first, then NOTIMP, FORMERR,
+ * BADVERS. */
 #include "net/request/intake.h"
 
 #include "base/now.h"
 #include "net/request/chaos.h"
 #include "net/request/reply.h"
 
-/* RFC 7873 5.2: see whether the address is the client's own, and have a cookie ready. */
-static void judge_cookie(struct exchange *ex)
+/* RFC 7873 5.2: check the cookie, and prepare the one that the answer carries. */
+static void check_query_cookie(struct exchange *ex)
 {
     const struct edns *edns = &ex->query.edns;
     struct cookie_client client = {.cookie = edns->cookie};
@@ -30,9 +29,9 @@ static void judge_cookie(struct exchange *ex)
         cookie_make(ex->settings->cookies, &client, now_s, ex->opt.server_cookie);
 }
 
-/* Whether the rate of answers lets this one through; if not, it has been dropped, or answered
- * in few octets.  Only UDP without a cookie can have a forged source. */
-static bool pass_rate(struct exchange *ex, enum message_state state, uint64_t now_us)
+/* True if the rate limit lets an answer through.  False: the query has been dropped, or
+ * answered with a truncated message.  Only a source address that may be spoofed is limited. */
+static bool pass_rate_limit(struct exchange *ex, enum message_state state, uint64_t now_us)
 {
     if (now_us == 0 || !exchange_may_be_spoofed(ex))
         return true;
@@ -40,11 +39,11 @@ static bool pass_rate(struct exchange *ex, enum message_state state, uint64_t no
         rate_limit_spend(ex->settings->rate_limit, &ex->peer, now_us, ex->turn);
     if (verdict == RATE_LIMIT_PASS)
         return true;
-    /* what is no plain question must not be told NOERROR */
+    /* only an ordinary query may be answered with a truncated NOERROR */
     bool is_plain = state == MESSAGE_WHOLE && ex->query.has_question &&
                     message_opcode(&ex->query) == RRTYPE_OPCODE_QUERY &&
                     !(ex->query.has_edns && ex->query.edns.version > 0);
-    ex->opt.nsid = ""; /* it is the few octets that count */
+    ex->opt.nsid = ""; /* keep the answer small */
     if (verdict == RATE_LIMIT_DROP || !is_plain)
         reply_drop(ex);
     else
@@ -52,7 +51,7 @@ static bool pass_rate(struct exchange *ex, enum message_state state, uint64_t no
     return false;
 }
 
-/* RFC 7873 5.4: a question for a cookie and nothing else. */
+/* RFC 7873 5.4: a query for a server cookie, with no question. */
 static bool asks_for_cookie(const struct exchange *ex, enum message_state state)
 {
     const struct message *q = &ex->query;
@@ -61,25 +60,25 @@ static bool asks_for_cookie(const struct exchange *ex, enum message_state state)
            q->cnt[MESSAGE_AUTHORITY] == 0 && q->cnt[MESSAGE_ADDITIONAL] == 1;
 }
 
-/* Whether the engine shall see it; if not, it has been answered or dropped.  `now_us` is 0 when
- * there is no limit of answers. */
-static bool admit(struct exchange *ex, const uint8_t *wire, size_t len, uint64_t now_us)
+/* True if the engine shall serve the query; otherwise it has been answered or dropped. `now_us`
+ * is 0 if answers are not limited. */
+static bool admit_query(struct exchange *ex, const uint8_t *wire, size_t len, uint64_t now_us)
 {
     enum message_state state = message_parse(wire, len, &ex->query);
 
     ex->flags = 0;
     ex->reply_len = 0;
     ex->probed = NULL;
-    /* Never answer an answer: two servers would keep each other busy (CVE-2024-2169). */
+    /* A response is never answered: two servers could loop for ever (CVE-2024-2169). */
     if (state == MESSAGE_SHORT || (ex->query.flags & MESSAGE_QR)) {
         reply_drop(ex);
         return false;
     }
     if (ex->query.has_question)
         dname_split(message_qname(&ex->query), &ex->name);
-    judge_cookie(ex);
+    check_query_cookie(ex);
     reply_begin(ex);
-    if (!pass_rate(ex, state, now_us))
+    if (!pass_rate_limit(ex, state, now_us))
         return false;
     if (message_opcode(&ex->query) != RRTYPE_OPCODE_QUERY) {
         reply_explain(ex, EDNS_EDE_NOT_SUPPORTED, "");
@@ -96,7 +95,7 @@ static bool admit(struct exchange *ex, const uint8_t *wire, size_t len, uint64_t
         reply_send(ex, RRTYPE_RCODE_BADVERS);
         return false;
     }
-    if (!ex->query.has_question) { /* RFC 7873 5.4: BADCOOKIE for one that is not ours */
+    if (!ex->query.has_question) { /* RFC 7873 5.4: BADCOOKIE for a wrong one */
         bool is_wrong = ex->query.edns.cookie_len > COOKIE_CLIENT_LEN &&
                         ex->cookie != EXCHANGE_COOKIE_VALID;
         reply_send(ex, is_wrong ? RRTYPE_RCODE_BADCOOKIE : RRTYPE_RCODE_NOERROR);
@@ -112,10 +111,10 @@ void intake_batch(const struct service *service, void *engine, struct exchange *
     size_t admitted_cnt = 0;
 
     must(cnt >= 1 && cnt <= INTAKE_BATCH_MAX);
-    /* one look at the clock a batch */
+    /* read the clock once per batch */
     uint64_t now_us = rate_limit_is_on(batch[0]->settings->rate_limit) ? now_mono_us() : 0;
     for (size_t i = 0; i < cnt; i++) {
-        if (!admit(batch[i], wire[i], len[i], now_us))
+        if (!admit_query(batch[i], wire[i], len[i], now_us))
             continue;
         if (batch[i]->query.qclass == RRTYPE_CLASS_CH)
             chaos_serve(service, engine, batch[i]);

@@ -1,8 +1,7 @@
-/* net/request/intake.h | admit questions
+/* net/request/intake.h | checks on received messages before the engine sees them
  *
- * Every front end brings its requests here, a batch at a time.  What is no question worth an
- * engine's time is answered or dropped on the spot; the others are probed together and then
- * served one by one.
+ * Every front passes messages here, a batch at a time.  A message that the engine need not see
+ * is answered or dropped; the other queries are probed together, then served one by one.
  *
  * Thread:   the worker.
  */
@@ -12,7 +11,8 @@
 
 enum { INTAKE_BATCH_MAX = 64 };
 
-/* A received message for each exchange: `wire[i]` of `len[i]` octets belongs to `batch[i]`,
- * whose settings, transport, peer, buffer and send are set.  At most INTAKE_BATCH_MAX. */
+/* Handle `cnt` received messages, 1 to INTAKE_BATCH_MAX: `wire[i]`, of `len[i]` octets, is the
+ * message of `batch[i]`.  Caller must have set settings, transport, peer, buffer, size, send
+ * and defer of each exchange. */
 void intake_batch(const struct service *service, void *engine, struct exchange *const *batch,
                   const uint8_t *const *wire, const size_t *len, size_t cnt);

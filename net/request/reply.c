@@ -1,4 +1,4 @@
-/* Size rules: RFC 6891 6.2.5 and the 1232 octets of the 2020 flag day; below 512 means 512. */
+/* Sizes over UDP: RFC 6891 6.2.5, where less than 512 means 512, and the configured maximum. */
 #include "net/request/reply.h"
 
 enum { UDP_MIN = 512, PADDING_BLOCK = 468 /* RFC 8467 4.1 */ };
@@ -16,7 +16,7 @@ static bool is_encrypted(const struct exchange *ex)
     return ex->transport == EXCHANGE_TLS || ex->transport == EXCHANGE_HTTPS;
 }
 
-/* What the OPT record has whatever the answer says.  The server cookie is there already. */
+/* Set the parts of OPT that do not depend on the answer.  intake has set the server cookie. */
 static void begin_opt(struct exchange *ex)
 {
     const struct edns *asked = &ex->query.edns;
@@ -24,7 +24,7 @@ static void begin_opt(struct exchange *ex)
     bool wants_keepalive = has_idle_time && asked->has_keepalive;
 
     ex->opt.udp_size = ex->settings->udp_size;
-    ex->opt.is_do = asked->is_do; /* RFC 3225 3: DO comes back */
+    ex->opt.is_do = asked->is_do; /* RFC 3225 3: copy DO */
     ex->opt.nsid = asked->has_nsid ? ex->settings->identity : "";
     ex->opt.client_cookie = ex->cookie != EXCHANGE_COOKIE_NONE ? asked->cookie : NULL;
     ex->opt.keepalive_ms =
@@ -53,8 +53,8 @@ void reply_explain(struct exchange *ex, enum edns_ede code, const char *text)
     ex->opt.ede_text = text;
 }
 
-/* RFC 8467 4.1: every answer is a multiple of a block, as far as there is room. */
-static void pad(struct exchange *ex)
+/* RFC 8467 4.1: pad to a multiple of the block size, as far as there is room. */
+static void pad_answer(struct exchange *ex)
 {
     size_t bare = ex->out.len + edns_len(&ex->opt);
     size_t wanted = (bare + PADDING_BLOCK - 1) / PADDING_BLOCK * PADDING_BLOCK;
@@ -62,19 +62,19 @@ static void pad(struct exchange *ex)
     ex->opt.padding_len = (uint16_t)(util_min(wanted, ex->size) - bare);
 }
 
-static void put_opt(struct exchange *ex, unsigned rcode)
+static void write_answer_opt(struct exchange *ex, unsigned rcode)
 {
     struct edns_answer *opt = &ex->opt;
-    int why = opt->ede;
+    int ede = opt->ede;
 
     opt->ext_rcode = (uint8_t)(rcode >> 4);
     opt->ede = EDNS_EDE_NONE;
     size_t room = edns_len(opt) + ex->out.limit - ex->out.len;
-    opt->ede = why;
-    if (edns_len(opt) > room) /* the answer matters more than why it is so */
+    opt->ede = ede;
+    if (edns_len(opt) > room) /* the answer matters more than the reason */
         opt->ede = EDNS_EDE_NONE;
     if (opt->is_padded)
-        pad(ex);
+        pad_answer(ex);
     edns_write(ex->buffer + ex->out.len, opt);
     ex->out.len += edns_len(opt);
     ex->out.cnt[MESSAGE_ADDITIONAL]++;
@@ -82,15 +82,15 @@ static void put_opt(struct exchange *ex, unsigned rcode)
 
 void reply_send(struct exchange *ex, unsigned rcode)
 {
-    const uint16_t kept =
-        MESSAGE_RD | 0x7800; /* RD and the opcode come back; CD is cleared (RFC 4035 3.1.6) */
+    const uint16_t copied =
+        MESSAGE_RD | 0x7800; /* RD and the opcode; CD is cleared (RFC 4035 3.1.6) */
     uint8_t *header = ex->buffer;
 
     if (ex->query.has_edns)
-        put_opt(ex, rcode);
+        write_answer_opt(ex, rcode);
     util_put_u16(header, ex->query.id);
-    util_put_u16(header + 2,
-                 (uint16_t)(MESSAGE_QR | (ex->query.flags & kept) | ex->flags | (rcode & 15)));
+    util_put_u16(header + 2, (uint16_t)(MESSAGE_QR | (ex->query.flags & copied) | ex->flags |
+                                        (rcode & 15)));
     for (int i = 0; i < 4; i++)
         util_put_u16(header + 4 + 2 * i, ex->out.cnt[i]);
     ex->reply_len = ex->out.len;

@@ -1,7 +1,7 @@
-/* net/request/service.h | what an engine gives to the front ends
+/* net/request/service.h | the interface of an engine
  *
- * A front end receives questions in batches; intake checks them and hands them to the engine
- * through these calls.  resolver and authd are engines; net never asks what a name means.
+ * A front receives queries in batches; intake checks them and passes them to the engine through
+ * these calls.  The resolver and authd are engines: net does not interpret names.
  *
  * Owner:    the table is static; an engine belongs to its worker.
  * Thread:   every call from the engine's worker.
@@ -18,21 +18,19 @@ struct uv_loop_s;
 
 /* Lifetime: process. */
 struct service {
-    /* Have a first look at checked questions and prefetch what serve will read.  May be NULL.
-     */
+    /* Prefetch the memory that serve will read for these queries.  May be NULL. */
     void (*probe)(void *engine, struct exchange *const *batch, size_t cnt);
-    /* Answer one of them, now or later, with reply_send or reply_drop; exactly once. */
+    /* Answer one query, now or later, by exactly one call of reply_send or reply_drop. */
     void (*serve)(void *engine, struct exchange *ex);
-    /* A question of class CH that the front end itself has no answer to: true, and it is
-     * answered now or later as by serve; false: it is none of the engine's either.  May be
-     * NULL. */
+    /* Answer, as serve does, a query of class CH for a name that chaos.h does not list.  False:
+     * the engine has no answer either.  May be NULL. */
     bool (*chaos)(void *engine, struct exchange *ex);
     /* Between two batches: adopt newly published versions. */
     void (*turn)(void *engine);
-    /* Once, before the first question: make what the engine needs of the worker's loop.  May be
+    /* Once, before the first query: open the engine's handles on the worker's loop.  May be
      * NULL. */
     enum err (*open)(void *engine, struct uv_loop_s *loop);
-    /* Once, before the fronts end: drop the questions that wait, close what was opened.  NULL
-     * as open is. */
+    /* Once, before the fronts close: drop deferred queries, close what `open` opened.  NULL if
+     * `open` is. */
     void (*close)(void *engine);
 };

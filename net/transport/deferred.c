@@ -192,7 +192,7 @@ struct exchange *deferred_keep(struct deferred *d, const struct exchange *ex,
     item->kept.ex.buffer = d->buffer;
     item->kept.ex.size = DEFERRED_OUT_MAX;
     item->kept.ex.send = send_deferred;
-    item->kept.ex.hold = NULL;
+    item->kept.ex.defer = NULL;
     item->control_len = d->is_wildcard ? util_min(control_len, DEFERRED_CONTROL_MAX) : 0;
     memcpy(item->control, control, item->control_len);
     d->item_cnt++;

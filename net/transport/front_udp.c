@@ -68,7 +68,7 @@ static void init_slot(struct front_udp *f, size_t i, const struct exchange_setti
     slot->ex.buffer = slot->out;
     slot->ex.size = sizeof(slot->out);
     slot->ex.send = keep_reply;
-    slot->ex.hold = hold;
+    slot->ex.defer = hold;
     slot->front = f;
     slot->iov_in = (struct iovec){.iov_base = slot->in, .iov_len = sizeof(slot->in)};
     f->in[i].msg_hdr = (struct msghdr){

@@ -344,7 +344,7 @@ static struct exchange *hold(struct exchange *ex)
     list_init(&late->link);
     exchange_defer(&late->kept, ex);
     late->kept.ex.send = answer_late;
-    late->kept.ex.hold = NULL;
+    late->kept.ex.defer = NULL;
     late->hub = hub;
     late->stream = s;
     late->request = hub->asking_request;
@@ -368,7 +368,7 @@ struct exchange *stream_exchange(struct stream *s, uint32_t request)
     ex->size = MESSAGE_MAX;
     ex->turn = hub->turn++;
     ex->send = answer_now;
-    ex->hold = hold;
+    ex->defer = hold;
     idle_queue_note_work(hub->idle_queue);
     return ex;
 }

@@ -496,7 +496,7 @@ static void defer_query(struct res_serve *serve, struct exchange *ex, struct ans
         return;
     }
     struct request *r = serve->is_closed ? NULL : add_request(serve, ex);
-    struct exchange *deferred = r ? ex->hold(ex) : NULL;
+    struct exchange *deferred = r ? ex->defer(ex) : NULL;
 
     if (!deferred) {
         if (r)

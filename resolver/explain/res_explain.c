@@ -71,7 +71,7 @@ static void on_sent(struct exchange *ex)
     a->done(a->data, tree, tree ? &cause : NULL);
 }
 
-static struct exchange *hold(struct exchange *ex) { return ex; /* it lives until it is sent */ }
+static struct exchange *defer_nothing(struct exchange *ex) { return ex; /* it lives until it is sent */ }
 
 static struct asked *new_asked(struct res_explain *explain, const struct res_explain_ask *ask)
 {
@@ -100,7 +100,7 @@ static struct asked *new_asked(struct res_explain *explain, const struct res_exp
                               .buffer = a->reply,
                               .size = sizeof(a->reply),
                               .send = on_sent,
-                              .hold = hold};
+                              .defer = defer_nothing};
     size_t len = query_write(&q, a->wire);
     must(message_parse(a->wire, len, &a->ex.query) == MESSAGE_WHOLE);
     dname_split(message_qname(&a->ex.query), &a->ex.name);
@@ -207,26 +207,26 @@ bool res_explain_chaos(struct res_explain *explain, struct exchange *ex)
         !addr_is_in(&policy->allow, &ex->peer) ||
         (ex->query.qtype != RRTYPE_TXT && ex->query.qtype != RRTYPE_ANY))
         return false;
-    if (exchange_may_be_spoofed(ex)) { /* a place is held for seconds */
+    if (exchange_may_be_spoofed(ex)) { /* a place is deferred for seconds */
         reply_ask_again(ex);
         return true;
     }
-    struct exchange *held = ex->hold(ex);
-    if (!held) {
+    struct exchange *deferred = ex->defer(ex);
+    if (!deferred) {
         reply_send(ex, RRTYPE_RCODE_SERVFAIL);
         return true;
     }
-    struct res_explain_ask ask = {.settings = held->settings,
-                                  .name = message_qname(&held->query) + 4,
+    struct res_explain_ask ask = {.settings = deferred->settings,
+                                  .name = message_qname(&deferred->query) + 4,
                                   .type = RRTYPE_A,
-                                  .client = held->peer,
+                                  .client = deferred->peer,
                                   .is_chaos = true,
                                   .done = on_tree,
-                                  .data = held};
+                                  .data = deferred};
     if (res_explain_begin(explain, &ask) != ERR_OK) {
-        reply_begin(held);
-        reply_explain(held, EDNS_EDE_OTHER, "too many explanations are in progress");
-        reply_send(held, RRTYPE_RCODE_SERVFAIL);
+        reply_begin(deferred);
+        reply_explain(deferred, EDNS_EDE_OTHER, "too many explanations are in progress");
+        reply_send(deferred, RRTYPE_RCODE_SERVFAIL);
     }
     return true;
 }

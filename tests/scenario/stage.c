@@ -203,7 +203,7 @@ static struct exchange *hold(struct exchange *ex)
     c->kept.ex.buffer = c->late;
     c->kept.ex.size = sizeof(c->late);
     c->kept.ex.send = take_late_reply;
-    c->kept.ex.hold = NULL;
+    c->kept.ex.defer = NULL;
     return &c->kept.ex;
 }
 
@@ -229,7 +229,7 @@ void stage_ask(struct stage *s, const uint8_t *wire, size_t len, const struct ad
     c->ex.buffer = c->reply;
     c->ex.size = sizeof(c->reply);
     c->ex.send = take_reply;
-    c->ex.hold = hold;
+    c->ex.defer = hold;
     if (peer)
         c->ex.peer = *peer;
     else
