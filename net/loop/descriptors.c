@@ -8,10 +8,10 @@
 #include "base/log.h"
 
 enum {
-    PROCESS = 128, /* log, cache, zone files, connections of the control socket */
-    WORKER = 16,   /* its loop and the engine's own */
-    LISTENER = 4,  /* of a worker: UDP, TCP, one in reserve, one that is being refused */
-    REST_MIN = 64  /* for clients and servers */
+    PROCESS = 128, /* log, cache, zone files, control connections */
+    WORKER = 16,   /* the loop, and the engine's own */
+    LISTENER = 4,  /* per worker: UDP, TCP, one in reserve, one connection being rejected */
+    REST_MIN = 64  /* at least, for clients and servers */
 };
 
 static unsigned count_fixed(const struct descriptors_wish *wish)
@@ -39,18 +39,18 @@ bool descriptors_divide(unsigned limit, const struct descriptors_wish *wish,
     return true;
 }
 
-/* Also down: tables of a loop are as large as the limit. */
+/* The limit is lowered too, because the tables of each loop have its size. */
 static enum err set_limit(unsigned wanted, unsigned *limit, char *why, size_t size)
 {
     struct rlimit is;
 
     if (getrlimit(RLIMIT_NOFILE, &is) != 0) {
-        snprintf(why, size, "RLIMIT_NOFILE cannot be read: %s", strerror(errno));
+        snprintf(why, size, "cannot read RLIMIT_NOFILE: %s", strerror(errno));
         return ERR_IO;
     }
     is.rlim_cur = util_min(is.rlim_max, wanted);
     if (setrlimit(RLIMIT_NOFILE, &is) != 0) {
-        snprintf(why, size, "RLIMIT_NOFILE cannot be set to %u: %s", wanted, strerror(errno));
+        snprintf(why, size, "cannot set RLIMIT_NOFILE to %u: %s", wanted, strerror(errno));
         return ERR_IO;
     }
     *limit = (unsigned)is.rlim_cur;
@@ -63,7 +63,7 @@ enum err descriptors_set(const struct descriptors_wish *wish, struct descriptors
     unsigned wanted = count_fixed(wish) + wish->connections + wish->workers * wish->sockets;
     unsigned limit, least = count_least(wish);
 
-    wanted = (unsigned)util_max(wanted, least); /* however few connections are allowed */
+    wanted = (unsigned)util_max(wanted, least); /* with few connections configured */
 
     enum err err = set_limit(wanted, &limit, why, size);
     if (err)
@@ -71,16 +71,16 @@ enum err descriptors_set(const struct descriptors_wish *wish, struct descriptors
     if (!descriptors_divide(limit, wish, out)) {
         snprintf(
             why, size,
-            "only %u files may be open (RLIMIT_NOFILE), at least %u are needed; raise it to "
-            "%u (LimitNOFILE= of systemd, ulimit -n of a shell)",
+            "RLIMIT_NOFILE allows only %u open files, and at least %u are needed; raise it to "
+            "%u (LimitNOFILE= in systemd, ulimit -n in a shell)",
             limit, least, wanted);
         return ERR_LIMIT;
     }
     if (limit < wanted)
         log_warning(
-            "only %u files may be open (RLIMIT_NOFILE): %u of %u connections are "
-            "served, and each worker asks servers with %u of %u sockets; raise it to %u "
-            "(LimitNOFILE= of systemd, ulimit -n of a shell)",
+            "RLIMIT_NOFILE allows only %u open files: %u of %u connections are accepted, and "
+            "each worker has %u of %u sockets for queries to servers; raise it to %u "
+            "(LimitNOFILE= in systemd, ulimit -n in a shell)",
             limit, out->connections, wish->connections, out->sockets, wish->sockets, wanted);
     return ERR_OK;
 }

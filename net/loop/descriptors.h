@@ -1,7 +1,7 @@
-/* net/loop/descriptors.h | how many descriptors each part of the process may hold
+/* net/loop/descriptors.h | division of the file descriptors among the parts of the process
  *
- * Connections of clients and sockets that ask servers are bounded so that no part takes what
- * another one needs: the control socket, zone files, the cache.
+ * Connections of clients and sockets for queries to servers are limited, so that descriptors
+ * remain for the control socket, zone files and the cache.
  *
  * Thread:   the main thread, at the start.
  */
@@ -13,25 +13,25 @@
 #include "base/err.h"
 #include "base/util.h"
 
-/* What is wanted. */
+/* What the configuration asks for. */
 struct descriptors_wish {
     unsigned workers, listeners;
-    unsigned connections; /* of clients, in all */
-    unsigned sockets;     /* that the engine of each worker asks servers with */
+    unsigned connections; /* of clients, in all workers */
+    unsigned sockets;     /* of each worker, for queries to servers */
 };
 
-/* What there is. */
+/* What the process gets; the fields mean the same. */
 struct descriptors {
     unsigned limit; /* RLIMIT_NOFILE: every descriptor is below it */
     unsigned connections, sockets;
 };
 
-/* Divide `limit` descriptors; false: there are too few to run with. */
+/* Divide `limit` descriptors.  False: too few to run. */
 bool descriptors_divide(unsigned limit, const struct descriptors_wish *wish,
                         struct descriptors *out);
 
-/* Set RLIMIT_NOFILE to what is wanted, as far as its hard limit goes, and divide it; the log is
- * warned if it does not go far enough.  ERR_LIMIT: too few to run with; `why` (size octets)
- * tells. */
+/* Set the soft limit RLIMIT_NOFILE to the number that `wish` needs, or to the hard limit if
+ * that is lower, and divide it.  Log a warning if there are fewer than needed.  ERR_LIMIT: too
+ * few to run; ERR_IO.  On error `why` (`size` octets) has the text. */
 MUST_USE enum err descriptors_set(const struct descriptors_wish *wish, struct descriptors *out,
                                   char *why, size_t size);

@@ -1,4 +1,4 @@
-/* Routes are asked of the kernel itself: files under /proc show one table only. */
+/* The routes come from netlink: files in /proc show one routing table only. */
 #include "net/loop/fence.h"
 
 #include <ifaddrs.h>
@@ -13,7 +13,7 @@ static const char *const lab_nets[] = {"127.0.0.0/8",    "192.0.2.0/24", "198.51
                                        "203.0.113.0/24", "::1/128",      "2001:db8::/32",
                                        "fe80::/10"};
 
-/* The destination of a route, if it has one that can be read. */
+/* Read the destination of a route.  False: it has none, or one of another family. */
 static bool read_destination(const struct nlmsghdr *h, struct addr *out)
 {
     const struct rtmsg *route = NLMSG_DATA(h);
@@ -25,9 +25,9 @@ static bool read_destination(const struct nlmsghdr *h, struct addr *out)
     return false;
 }
 
-/* Whether one message of the kernel is a way out: to everywhere, or to networks that are not
- * the laboratory's. */
-static bool is_way_out(const struct nlmsghdr *h, const struct addr_prefixes *inside)
+/* True if a netlink message is a route out of the laboratory: the default route, or one to
+ * other networks than `inside`. */
+static bool leads_outside(const struct nlmsghdr *h, const struct addr_prefixes *inside)
 {
     const struct rtmsg *route = NLMSG_DATA(h);
     struct addr to;
@@ -37,8 +37,8 @@ static bool is_way_out(const struct nlmsghdr *h, const struct addr_prefixes *ins
     return route->rtm_dst_len == 0 || !read_destination(h, &to) || !addr_is_in(inside, &to);
 }
 
-/* Read a dump to its end; false when it could not be read. */
-static bool read_routes(int fd, const struct addr_prefixes *inside, bool *has_default)
+/* Read the kernel's dump of all routes.  False: it cannot be read. */
+static bool read_fence_routes(int fd, const struct addr_prefixes *inside, bool *leads_out)
 {
     _Alignas(8) char buffer[32768];
 
@@ -53,12 +53,12 @@ static bool read_routes(int fd, const struct addr_prefixes *inside, bool *has_de
                 return true;
             if (h->nlmsg_type == NLMSG_ERROR)
                 return false;
-            *has_default |= is_way_out(h, inside);
+            *leads_out |= leads_outside(h, inside);
         }
     }
 }
 
-static enum err check_routes(const struct addr_prefixes *inside, bool *has_default)
+static enum err check_routes(const struct addr_prefixes *inside, bool *leads_out)
 {
     struct {
         struct nlmsghdr head;
@@ -69,7 +69,7 @@ static enum err check_routes(const struct addr_prefixes *inside, bool *has_defau
              .route = {.rtm_family = AF_UNSPEC}};
     int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
     bool works = fd >= 0 && send(fd, &ask, sizeof(ask), 0) == (ssize_t)sizeof(ask) &&
-                 read_routes(fd, inside, has_default);
+                 read_fence_routes(fd, inside, leads_out);
     if (fd >= 0)
         close(fd);
     return works ? ERR_OK : ERR_IO;
@@ -93,7 +93,7 @@ static enum err check_addresses(const struct addr_prefixes *inside, char *why, s
         if (addr_is_in(inside, &addr))
             continue;
         addr_print_host(&addr, text);
-        snprintf(why, size, "%s has the address %s, which is none for documentation",
+        snprintf(why, size, "interface %s has the address %s, which is not for documentation",
                  a->ifa_name, text);
         err = ERR_DENIED;
     }
@@ -105,20 +105,20 @@ enum err fence_check(char *why, size_t size)
 {
     struct addr_prefix at[ARRAY_LEN(lab_nets)];
     struct addr_prefixes inside = {.at = at, .cnt = ARRAY_LEN(lab_nets)};
-    bool has_default = false;
+    bool leads_out = false;
 
     for (size_t i = 0; i < ARRAY_LEN(lab_nets); i++)
         must(addr_read_prefix(lab_nets[i], &at[i]) == ERR_OK);
     snprintf(why, size, "there is no interface rl-fence");
     if (if_nametoindex("rl-fence") == 0)
         return ERR_DENIED;
-    snprintf(why, size, "the routes cannot be read");
-    if (check_routes(&inside, &has_default) != ERR_OK)
+    snprintf(why, size, "cannot read the routing tables");
+    if (check_routes(&inside, &leads_out) != ERR_OK)
         return ERR_IO;
     snprintf(why, size,
-             "there is a default route, or one to networks that are not for documentation");
-    if (has_default)
+             "there is a default route, or a route to networks that are not for documentation");
+    if (leads_out)
         return ERR_DENIED;
-    snprintf(why, size, "the addresses cannot be read");
+    snprintf(why, size, "cannot read the addresses of the interfaces");
     return check_addresses(&inside, why, size);
 }

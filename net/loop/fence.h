@@ -1,4 +1,4 @@
-/* net/loop/fence.h | is this process inside a laboratory that nothing can leave?
+/* net/loop/fence.h | proof that the process is in a laboratory that packets cannot leave
  *
  * Thread:   the main thread.
  */
@@ -7,7 +7,7 @@
 #include "base/err.h"
 #include "base/util.h"
 
-/* Prove it: an interface "rl-fence" that the laboratory has made, no route in any table and no
- * address but of loopback and those for documentation (RFC 5737, RFC 3849).  ERR_DENIED: `why`
- * tells what is missing; ERR_IO. */
+/* Check that the laboratory's interface "rl-fence" exists, and that all routes and addresses
+ * are loopback, link-local or for documentation (RFC 5737, RFC 3849).  ERR_DENIED: they are
+ * not; ERR_IO: the kernel does not say.  On error `why` (`size` octets) has the text. */
 MUST_USE enum err fence_check(char *why, size_t size);

@@ -1,8 +1,8 @@
-/* net/loop/idle_queue.h | work that waits until the worker has nothing better to do
+/* net/loop/idle_queue.h | work that a worker does when it has no queries to answer
  *
- * Handshakes cost a hundred times what an answer costs, and anybody can begin one.  They run in
- * turns in which nothing else came; in busy turns they get a tenth of the time.  So whoever
- * asks over UDP does not notice them, and alone they have the whole core.
+ * A TLS handshake costs as much as a hundred answers, and any client can start one.  Handshakes
+ * run in turns of the loop without other events; in busy turns they get a tenth of the time.
+ * Clients that query over UDP do not notice them, and without queries they use the whole core.
  *
  * Owner:    the worker.
  * Thread:   the worker.
@@ -17,25 +17,26 @@
 
 struct idle_queue;
 
-/* Something to run once.  Inside what it is about; zero, and `run` set, before it is put. */
+/* A job to run once, a member of the object that it works on.  Caller must zero it and set
+ * `run` before the first idle_queue_put. */
 struct idle_queue_job {
     struct list link;
     bool is_waiting;
     void (*run)(struct idle_queue_job *job);
 };
 
-/* ERR_NOMEM. */
+/* Create a queue on the worker's loop.  ERR_NOMEM. */
 MUST_USE enum err idle_queue_new(uv_loop_t *loop, struct idle_queue **out);
 
-/* Forget what waits; memory goes when the loop has closed the handles.  Clears the pointer;
- * NULL inside is fine. */
+/* Discard the jobs and set *idle_queue to NULL; it may be NULL already.  The memory is freed
+ * when the loop has closed the handles. */
 void idle_queue_close(struct idle_queue **idle_queue);
 
-/* Questions have been answered in this turn. */
+/* Note that this turn of the loop was busy: queries were answered. */
 void idle_queue_note_work(struct idle_queue *idle_queue);
 
-/* Run it as soon as there is time; one that waits already keeps its place. */
+/* Append a job; one that is in the queue keeps its place. */
 void idle_queue_put(struct idle_queue *idle_queue, struct idle_queue_job *job);
 
-/* Do not run it. */
+/* Take a job out of the queue, if it is in. */
 void idle_queue_remove(struct idle_queue *idle_queue, struct idle_queue_job *job);

@@ -1,5 +1,4 @@
-/* A mutex does: there are a few jobs a second, and nobody holds it for longer than it takes to
- * link one. */
+/* A mutex is enough: there are a few jobs per second, and it is locked only to link one. */
 #include "net/loop/job.h"
 
 void job_box_init(struct job_box *box, void (*ring)(void *bell), void *bell)
@@ -18,7 +17,7 @@ void job_post(struct job_box *box, struct job *job)
     box->ring(box->bell);
 }
 
-/* What is posted meanwhile waits for the next ring: other work of the thread comes between. */
+/* Jobs that are posted meanwhile run after the next wakeup, so that the loop gets its turn. */
 void job_run_all(struct job_box *box, void *data)
 {
     struct list jobs;

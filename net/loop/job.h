@@ -1,9 +1,9 @@
-/* net/loop/job.h | work that one thread has another one do
+/* net/loop/job.h | messages between threads: jobs that one thread posts to another
  *
- * Each worker has a box, and so has the main thread.  Whoever posts a job rings the owner's
- * bell; the owner takes what is there between two turns.  Nothing on an answer path does.
+ * Each worker and the main thread has a box.  Posting a job wakes the owner of the box, which
+ * runs the jobs between two turns of its loop.  Answer paths never post jobs.
  *
- * Owner:    a job is its poster's until it is posted, then the box owner's.
+ * Owner:    of a job: the poster, until it is posted, then the owner of the box.
  * Thread:   job_post from any, the others from the owner of the box.
  */
 #pragma once
@@ -14,10 +14,10 @@
 #include "base/list.h"
 #include "base/util.h"
 
-/* Lifetime: the poster's business. */
+/* Lifetime: the poster decides. */
 struct job {
     struct list link;
-    /* In the thread of the box, or after it ended, then with NULL; may free the job. */
+    /* Called by job_run_all with its `data`.  May free the job. */
     void (*run)(struct job *job, void *data);
 };
 
@@ -25,18 +25,19 @@ struct job {
 struct job_box {
     pthread_mutex_t lock;
     struct list jobs;
-    void (*ring)(void *bell); /* wakes the owner; from any thread */
+    void (*ring)(void *bell); /* wakes the owner; called from any thread */
     void *bell;
 };
 
-/* An empty box. */
+/* Make the box empty; `ring` will be called with `bell`. */
 void job_box_init(struct job_box *box, void (*ring)(void *bell), void *bell);
 
-/* Put a job into the box and ring. */
+/* Append a job and wake the owner. */
 void job_post(struct job_box *box, struct job *job);
 
-/* Run the jobs that are in it now, with `data`. */
+/* Run the jobs that are in the box now and pass them `data`; NULL means that the thread of the
+ * box has ended. */
 void job_run_all(struct job_box *box, void *data);
 
-/* Free what the box holds on to; there are no jobs in it. */
+/* Destroy the box.  Caller must have run all jobs. */
 void job_box_fini(struct job_box *box);

@@ -1,5 +1,5 @@
-/* SO_REUSEPORT alone would let a second server of the same user slip in beside the first and
- * take half of its questions; the probe without it is what notices. */
+/* With SO_REUSEPORT alone a second server of the same user could bind the same address and take
+ * half of the queries; the probe without it notices. */
 #define _GNU_SOURCE
 #include "net/loop/listen.h"
 
@@ -10,12 +10,11 @@
 
 #include "net/loop/port_owner.h"
 
-enum { UDP_BUFFER = 4 << 20 }; /* what a reload or a burst may pile up */
+enum { UDP_BUFFER = 4 << 20 }; /* octets that arrive during a reload or in a burst */
 
-static void set(int fd, int level, int option, int value)
+static void set_listen_option(int fd, int level, int option, int value)
 {
-    /* What the kernel does not know stays at its default; each of these is an improvement, none
-     * a condition. */
+    /* an option that the kernel does not know keeps its default: all are optional */
     (void)setsockopt(fd, level, option, &value, sizeof(value));
 }
 
@@ -23,61 +22,64 @@ static void tune_udp(int fd, const struct addr *addr)
 {
     bool is_v6 = addr_is_v6(addr);
     if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &(int){UDP_BUFFER}, sizeof(int)) != 0)
-        set(fd, SOL_SOCKET, SO_RCVBUF, UDP_BUFFER);
+        set_listen_option(fd, SOL_SOCKET, SO_RCVBUF, UDP_BUFFER);
     if (setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &(int){UDP_BUFFER}, sizeof(int)) != 0)
-        set(fd, SOL_SOCKET, SO_SNDBUF, UDP_BUFFER);
-    /* forged "fragmentation needed" messages must not shrink anything (docs/LIMITS.md section
-     * 1) */
+        set_listen_option(fd, SOL_SOCKET, SO_SNDBUF, UDP_BUFFER);
+    /* forged "fragmentation needed" messages must not make answers smaller (docs/LIMITS.md
+     * section 1) */
     if (is_v6)
-        set(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_OMIT);
+        set_listen_option(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_OMIT);
     else
-        set(fd, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_OMIT);
+        set_listen_option(fd, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_OMIT);
     if (addr_is_wildcard(addr))
-        set(fd, is_v6 ? IPPROTO_IPV6 : IPPROTO_IP, is_v6 ? IPV6_RECVPKTINFO : IP_PKTINFO, 1);
+        set_listen_option(fd, is_v6 ? IPPROTO_IPV6 : IPPROTO_IP,
+                          is_v6 ? IPV6_RECVPKTINFO : IP_PKTINFO, 1);
 }
 
-static void explain(const struct addr *addr, bool is_stream, int number, char *why, size_t size)
+static void explain_bind_error(const struct addr *addr, bool is_stream, int number, char *why,
+                               size_t size)
 {
     char text[ADDR_TEXT_MAX], owner[PORT_OWNER_TEXT_MAX];
 
     addr_print(addr, text);
     if (number == EADDRINUSE) {
         port_owner_find(addr, is_stream, owner);
-        snprintf(why, size, "%s (%s) is held by %s; stop it or choose another address", text,
+        snprintf(why, size, "%s (%s) is in use by %s; stop it, or choose another address", text,
                  is_stream ? "TCP" : "UDP", owner);
     } else if (number == EACCES || number == EPERM) {
         snprintf(
             why, size,
-            "%s: not allowed: ports below 1024 want root, CAP_NET_BIND_SERVICE, or a lower "
+            "%s: not allowed: ports below 1024 need root, CAP_NET_BIND_SERVICE, or a lower "
             "net.ipv4.ip_unprivileged_port_start",
             text);
     } else if (number == EADDRNOTAVAIL) {
-        snprintf(why, size, "%s: this machine has no such address", text);
+        snprintf(why, size, "%s: this machine does not have that address", text);
     } else {
         snprintf(why, size, "%s (%s): %s", text, is_stream ? "TCP" : "UDP", strerror(number));
     }
 }
 
-static enum err bind_one(const struct addr *addr, bool is_stream, bool is_shared, int *fd,
-                         char *why, size_t size)
+static enum err bind_listen_socket(const struct addr *addr, bool is_stream, bool is_shared,
+                                   int *fd, char *why, size_t size)
 {
     int type = (is_stream ? SOCK_STREAM : SOCK_DGRAM) | SOCK_NONBLOCK | SOCK_CLOEXEC;
     int s = socket(addr->sock.any.sa_family, type, 0);
     if (s < 0) {
-        explain(addr, is_stream, errno, why, size);
+        explain_bind_error(addr, is_stream, errno, why, size);
         return ERR_IO;
     }
     if (addr_is_v6(addr))
-        set(s, IPPROTO_IPV6, IPV6_V6ONLY, 1);
+        set_listen_option(s, IPPROTO_IPV6, IPV6_V6ONLY, 1);
     if (is_stream)
-        set(s, SOL_SOCKET, SO_REUSEADDR, 1); /* connections in TIME_WAIT are no server */
+        set_listen_option(s, SOL_SOCKET, SO_REUSEADDR,
+                          1); /* connections in TIME_WAIT must not prevent a restart */
     if (is_shared)
-        set(s, SOL_SOCKET, SO_REUSEPORT, 1);
+        set_listen_option(s, SOL_SOCKET, SO_REUSEPORT, 1);
     if (is_shared && !is_stream)
         tune_udp(s, addr);
     if (bind(s, &addr->sock.any, addr_len(addr)) != 0 ||
         (is_stream && !is_shared && listen(s, 1) != 0)) {
-        explain(addr, is_stream, errno, why, size);
+        explain_bind_error(addr, is_stream, errno, why, size);
         close(s);
         return ERR_DENIED;
     }
@@ -88,9 +90,9 @@ static enum err bind_one(const struct addr *addr, bool is_stream, bool is_shared
 enum err listen_probe(const struct addr *addr, bool has_udp, char *why, size_t size)
 {
     int udp = -1, tcp = -1;
-    enum err err = has_udp ? bind_one(addr, false, false, &udp, why, size) : ERR_OK;
+    enum err err = has_udp ? bind_listen_socket(addr, false, false, &udp, why, size) : ERR_OK;
     if (!err)
-        err = bind_one(addr, true, false, &tcp, why, size);
+        err = bind_listen_socket(addr, true, false, &tcp, why, size);
     if (udp >= 0)
         close(udp);
     if (tcp >= 0)
@@ -100,10 +102,10 @@ enum err listen_probe(const struct addr *addr, bool has_udp, char *why, size_t s
 
 enum err listen_open(const struct addr *addr, int *udp_fd, int *tcp_fd, char *why, size_t size)
 {
-    enum err err = udp_fd ? bind_one(addr, false, true, udp_fd, why, size) : ERR_OK;
+    enum err err = udp_fd ? bind_listen_socket(addr, false, true, udp_fd, why, size) : ERR_OK;
     if (err)
         return err;
-    err = bind_one(addr, true, true, tcp_fd, why, size);
+    err = bind_listen_socket(addr, true, true, tcp_fd, why, size);
     if (err && udp_fd)
         close(*udp_fd);
     return err;

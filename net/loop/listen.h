@@ -1,4 +1,4 @@
-/* net/loop/listen.h | bind the addresses that the configuration names
+/* net/loop/listen.h | binding of the addresses that the configuration names
  *
  * Thread:   the main thread, before workers start.
  */
@@ -6,11 +6,12 @@
 
 #include "base/addr.h"
 
-/* Prove that nobody holds `addr`: bind TCP, and UDP when `has_udp`, once without SO_REUSEPORT,
- * then let go. On failure `why` tells the cause and the holder. */
+/* Check that no other process uses `addr`: bind TCP, and UDP if `has_udp`, without
+ * SO_REUSEPORT, and close again.  ERR_DENIED, ERR_IO: `why` (`size` octets) has the cause and
+ * the process. */
 MUST_USE enum err listen_probe(const struct addr *addr, bool has_udp, char *why, size_t size);
 
-/* A bound TCP socket that shares the address with the other workers', and a UDP one when
- * `udp_fd` is not NULL. */
+/* Bind a TCP socket, and a UDP socket if `udp_fd` is not NULL, that share the address with
+ * those of the other workers.  Caller must close them.  Errors as above; then none is open. */
 MUST_USE enum err listen_open(const struct addr *addr, int *udp_fd, int *tcp_fd, char *why,
                               size_t size);

@@ -9,18 +9,17 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-static void on_nothing(uv_poll_t *poll, int status, int events)
+static void ignore_poll(uv_poll_t *poll, int status, int events)
 {
     (void)poll;
     (void)status;
     (void)events;
 }
 
-static void free_handle(uv_handle_t *handle) { free(handle); }
+static void free_poll_handle(uv_handle_t *handle) { free(handle); }
 
-/* libuv's own realloc of the table ends the process if it fails; this one shows that there is
- * room. */
-static bool has_memory(unsigned limit)
+/* libuv aborts if it cannot allocate the table; so try an allocation of that size first. */
+static bool has_table_memory(unsigned limit)
 {
     void *room = malloc(2 * (size_t)limit * sizeof(void *));
 
@@ -28,11 +27,11 @@ static bool has_memory(unsigned limit)
     return room;
 }
 
-/* Watching the highest descriptor makes the table so large. */
+/* libuv grows the table when the highest descriptor is watched. */
 enum err loop_reserve(uv_loop_t *loop, unsigned limit)
 {
-    uv_poll_t *top = has_memory(limit) ? malloc(sizeof(*top)) : NULL;
-    int low = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK); /* anything that can be watched */
+    uv_poll_t *top = has_table_memory(limit) ? malloc(sizeof(*top)) : NULL;
+    int low = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK); /* any descriptor that can be watched */
     int high = low >= 0 ? fcntl(low, F_DUPFD_CLOEXEC, (int)limit - 1) : -1;
     enum err err = top ? ERR_OK : ERR_NOMEM;
 
@@ -41,8 +40,8 @@ enum err loop_reserve(uv_loop_t *loop, unsigned limit)
     if (err) {
         free(top);
     } else {
-        (void)uv_poll_start(top, UV_READABLE, on_nothing);
-        uv_close((uv_handle_t *)top, free_handle);
+        (void)uv_poll_start(top, UV_READABLE, ignore_poll);
+        uv_close((uv_handle_t *)top, free_poll_handle);
     }
     if (high >= 0)
         close(high);
@@ -58,7 +57,7 @@ enum err loop_admit(const uv_handle_t *handle)
 
     if (uv_fileno(handle, &fd) != 0)
         return ERR_LIMIT;
-    nothing.data.fd = fd; /* libuv looks for it there */
+    nothing.data.fd = fd; /* where libuv looks for it */
     bool is_watched =
         epoll_ctl(uv_backend_fd(handle->loop), EPOLL_CTL_ADD, fd, &nothing) == 0 ||
         errno == EEXIST;

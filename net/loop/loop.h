@@ -1,9 +1,9 @@
-/* net/loop/loop.h | what libuv cannot do without is obtained before it asks
+/* net/loop/loop.h | resources that libuv must not run out of
  *
- * libuv ends the process when its table of watchers cannot grow, or when the kernel refuses to
- * watch a descriptor.
+ * libuv aborts the process if its table of watchers cannot grow, or if the kernel does not
+ * watch a descriptor.  Both are tried here first, where failure is an error.
  *
- * Thread:   that of the loop.
+ * Thread:   the thread of the loop.
  */
 #pragma once
 
@@ -12,10 +12,10 @@
 #include "base/err.h"
 #include "base/util.h"
 
-/* Let the loop's table of watchers have room for all descriptors below `limit`, for good: 8
- * octets each.  ERR_IO, ERR_NOMEM. */
+/* Make the loop's table of watchers large enough for all descriptors below `limit`, 8 octets
+ * each.  ERR_IO, ERR_NOMEM. */
 MUST_USE enum err loop_reserve(uv_loop_t *loop, unsigned limit);
 
-/* Have the kernel watch the descriptor of a handle before libuv asks it to: before the first
- * read or write, and before reading begins again.  ERR_LIMIT: it does not. */
+/* Add the descriptor of a handle to the loop's epoll set.  Caller must call it before the first
+ * read or write, and before reading starts again.  ERR_LIMIT: the kernel does not watch it. */
 MUST_USE enum err loop_admit(const uv_handle_t *handle);

@@ -1,4 +1,4 @@
-/* /proc/net names the inode of each bound socket, /proc/PID/fd the process that has it open. */
+/* /proc/net gives the inode of each bound socket, /proc/PID/fd the process that has it open. */
 #include "net/loop/port_owner.h"
 
 #include <dirent.h>
@@ -11,15 +11,14 @@ struct inodes {
     size_t cnt;
 };
 
-/* Of one line of /proc/net. */
-struct line {
+/* A socket, from one line of /proc/net. */
+struct socket_line {
     struct addr local;
     unsigned state;
     unsigned long inode;
 };
 
-/* The hexadecimal local address of a /proc/net line as an addr; words are in the machine's
- * order there. */
+/* Parse the hexadecimal local address of a /proc/net line; its words are in host byte order. */
 static bool parse_local(const char *text, bool is_v6, struct addr *out)
 {
     uint32_t words[4] = {0};
@@ -44,15 +43,15 @@ static bool parse_local(const char *text, bool is_v6, struct addr *out)
     return true;
 }
 
-static bool collides(const struct addr *held, const struct addr *wanted)
+static bool addresses_overlap(const struct addr *used, const struct addr *wanted)
 {
-    if (addr_port(held) != addr_port(wanted))
+    if (addr_port(used) != addr_port(wanted))
         return false;
-    return addr_is_equal(held, wanted) || addr_is_wildcard(held) || addr_is_wildcard(wanted);
+    return addr_is_equal(used, wanted) || addr_is_wildcard(used) || addr_is_wildcard(wanted);
 }
 
-/* The next socket of a table; false at its end. */
-static bool read_line(FILE *table, bool is_v6, struct line *out)
+/* Read the next socket of a table.  False: the end, and the table is closed. */
+static bool read_socket_line(FILE *table, bool is_v6, struct socket_line *out)
 {
     char line[512], local[80];
 
@@ -66,22 +65,22 @@ static bool read_line(FILE *table, bool is_v6, struct line *out)
     return false;
 }
 
-static void collect(const char *table, bool is_v6, bool is_stream, const struct addr *wanted,
-                    struct inodes *found)
+static void collect_inodes(const char *table, bool is_v6, bool is_stream,
+                           const struct addr *wanted, struct inodes *found)
 {
     FILE *file = fopen(table, "r");
-    struct line line;
+    struct socket_line line;
 
-    while (read_line(file, is_v6, &line)) {
+    while (read_socket_line(file, is_v6, &line)) {
         if (is_stream && line.state != 10) /* TCP_LISTEN */
             continue;
-        if (collides(&line.local, wanted) && found->cnt < INODES_MAX)
+        if (addresses_overlap(&line.local, wanted) && found->cnt < INODES_MAX)
             found->at[found->cnt++] = line.inode;
     }
 }
 
-/* The next socket that a process has open; false at the end of its descriptors. */
-static bool read_socket(DIR *dir, const char *pid, unsigned long *inode)
+/* Read the next socket that a process has open.  False: it has no more. */
+static bool read_open_socket(DIR *dir, const char *pid, unsigned long *inode)
 {
     char path[PATH_SIZE], target[64];
 
@@ -95,7 +94,7 @@ static bool read_socket(DIR *dir, const char *pid, unsigned long *inode)
     return false;
 }
 
-static DIR *open_sockets(const char *pid)
+static DIR *open_process_fds(const char *pid)
 {
     char path[PATH_SIZE];
     snprintf(path, sizeof(path), "/proc/%.20s/fd", pid);
@@ -104,10 +103,10 @@ static DIR *open_sockets(const char *pid)
 
 static bool has_socket(const char *pid, const struct inodes *inodes)
 {
-    DIR *dir = open_sockets(pid);
+    DIR *dir = open_process_fds(pid);
     bool found = false;
 
-    for (unsigned long inode; !found && read_socket(dir, pid, &inode);)
+    for (unsigned long inode; !found && read_open_socket(dir, pid, &inode);)
         for (size_t i = 0; i < inodes->cnt; i++)
             found = found || inodes->at[i] == inode;
     if (dir)
@@ -131,10 +130,12 @@ void port_owner_find(const struct addr *addr, bool is_stream, char out[PORT_OWNE
 {
     struct inodes inodes = {.cnt = 0};
 
-    collect(is_stream ? "/proc/net/tcp" : "/proc/net/udp", false, is_stream, addr, &inodes);
-    collect(is_stream ? "/proc/net/tcp6" : "/proc/net/udp6", true, is_stream, addr, &inodes);
+    collect_inodes(is_stream ? "/proc/net/tcp" : "/proc/net/udp", false, is_stream, addr,
+                   &inodes);
+    collect_inodes(is_stream ? "/proc/net/tcp6" : "/proc/net/udp6", true, is_stream, addr,
+                   &inodes);
     snprintf(out, PORT_OWNER_TEXT_MAX, "another program%s",
-             geteuid() == 0 ? "" : " (start this as root once to see its name)");
+             geteuid() == 0 ? "" : " (start as root once to see its name)");
     DIR *proc = inodes.cnt ? opendir("/proc") : NULL;
     for (struct dirent *entry; proc && (entry = readdir(proc));)
         if (util_is_digit(entry->d_name[0]) && has_socket(entry->d_name, &inodes)) {
@@ -153,15 +154,15 @@ size_t port_owner_list(uint16_t port, struct addr *out, size_t max)
 
     for (int i = 0; i < 2; i++) {
         FILE *file = fopen(tables[i], "r");
-        struct line line;
-        while (read_line(file, i == 1, &line))
+        struct socket_line line;
+        while (read_socket_line(file, i == 1, &line))
             if (inodes && cnt < max && addr_port(&line.local) == port) {
                 out[cnt] = line.local;
                 inodes[cnt++] = line.inode;
             }
     }
-    DIR *dir = cnt ? open_sockets("self") : NULL;
-    for (unsigned long inode; read_socket(dir, "self", &inode);)
+    DIR *dir = cnt ? open_process_fds("self") : NULL;
+    for (unsigned long inode; read_open_socket(dir, "self", &inode);)
         for (size_t i = cnt; i-- > 0;)
             if (inodes[i] == inode) {
                 cnt--;

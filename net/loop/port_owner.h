@@ -1,7 +1,7 @@
-/* net/loop/port_owner.h | who holds an address
+/* net/loop/port_owner.h | processes that use an address or a port
  *
- * For the error of a start on an address that another server holds, and to tell a server beside
- * this one.
+ * For the error message if an address is in use, and to know the addresses of servers on this
+ * machine (own).
  *
  * Thread:   any; reads /proc.
  */
@@ -11,8 +11,8 @@
 
 enum { PORT_OWNER_TEXT_MAX = 160 };
 
-/* Put "named (pid 4711)" into `out`, or words that say why the holder is not known. `is_stream`
- * looks for TCP. */
+/* Print the process that uses the address, as in "named (pid 4711)"; or "another program", and
+ * how to learn its name.  TCP if `is_stream`, else UDP. */
 void port_owner_find(const struct addr *addr, bool is_stream, char out[PORT_OWNER_TEXT_MAX]);
 
 /* Store up to `max` local addresses of other processes' UDP sockets on `port`.  Return their

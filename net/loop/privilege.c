@@ -1,5 +1,4 @@
-/* Through libcap, because the order of setuid, keepcaps and capset is easy to get wrong by
- * hand. */
+/* With libcap, because capset(2) is easy to get wrong by hand. */
 #define _GNU_SOURCE
 #include "net/loop/privilege.h"
 
@@ -13,7 +12,7 @@
 
 #include "base/log.h"
 
-static enum err become(const char *user, char *why, size_t size)
+static enum err become_user(const char *user, char *why, size_t size)
 {
     errno = 0;
     struct passwd *entry = getpwnam(user);
@@ -23,15 +22,15 @@ static enum err become(const char *user, char *why, size_t size)
     }
     if (prctl(PR_SET_KEEPCAPS, 1) != 0 || initgroups(user, entry->pw_gid) != 0 ||
         setgid(entry->pw_gid) != 0 || setuid(entry->pw_uid) != 0) {
-        snprintf(why, size, "server.user: cannot become \"%s\": %s; only root can", user,
+        snprintf(why, size, "server.user: cannot become \"%s\": %s; start as root", user,
                  strerror(errno));
         return ERR_DENIED;
     }
     return ERR_OK;
 }
 
-/* What is kept; the second by root that stays root: without it root could not read the zone
- * files of others again at a reload. */
+/* The capabilities that the process keeps.  The second is for a process that stays root:
+ * without it a reload could not read zone files of other users. */
 static const cap_value_t kept[] = {CAP_NET_BIND_SERVICE, CAP_DAC_READ_SEARCH};
 
 static bool is_kept(cap_value_t cap, size_t kept_cnt)
@@ -42,8 +41,8 @@ static bool is_kept(cap_value_t cap, size_t kept_cnt)
     return false;
 }
 
-/* A program that this process executes does not get the others back.  EPERM: without
- * CAP_SETPCAP the service manager has set the bounds. */
+/* Narrow the bounding set: a program that this process executes must not regain capabilities.
+ * EPERM is no error: without CAP_SETPCAP, the service manager has set the bounds. */
 static enum err drop_bounds(size_t kept_cnt, char *why, size_t size)
 {
     for (cap_value_t cap = 0; CAP_IS_SUPPORTED(cap); cap++)
@@ -56,7 +55,7 @@ static enum err drop_bounds(size_t kept_cnt, char *why, size_t size)
     return ERR_OK;
 }
 
-static enum err keep_needed(size_t kept_cnt, char *why, size_t size)
+static enum err drop_capabilities(size_t kept_cnt, char *why, size_t size)
 {
     enum err err = ERR_OK;
     cap_t now = cap_get_proc();
@@ -90,19 +89,20 @@ enum err privilege_drop(const char *user, char *why, size_t size)
         struct passwd *self = getpwuid(geteuid());
         if (!self || strcmp(self->pw_name, user) != 0) {
             snprintf(why, size,
-                     "server.user: only root can become \"%s\"; start as root or leave it out",
+                     "server.user: only root can become \"%s\"; start as root, or remove "
+                     "server.user",
                      user);
             return ERR_DENIED;
         }
     }
-    if (is_root) /* another user may not drop bounds */
+    if (is_root) /* other users may not narrow the bounding set */
         err = drop_bounds(kept_cnt, why, size);
     if (!err && *user && is_root)
-        err = become(user, why, size);
+        err = become_user(user, why, size);
     if (!err)
-        err = keep_needed(geteuid() == 0 ? ARRAY_LEN(kept) : 1, why, size);
+        err = drop_capabilities(geteuid() == 0 ? ARRAY_LEN(kept) : 1, why, size);
     if (!err && geteuid() == 0)
         log_warning(
-            "running as root: server.user names the user to become once the ports are bound");
+            "running as root: set server.user to the user to become after the ports are bound");
     return err;
 }

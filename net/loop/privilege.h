@@ -1,4 +1,4 @@
-/* net/loop/privilege.h | give up what is no longer needed
+/* net/loop/privilege.h | dropping of privileges
  *
  * Thread:   the main thread, after binding and before workers start.
  */
@@ -9,7 +9,7 @@
 #include "base/err.h"
 #include "base/util.h"
 
-/* Become `user` ("": stay who we are) and keep no capability but CAP_NET_BIND_SERVICE,
- * and CAP_DAC_READ_SEARCH for who stays root.  On
- * failure `why` has the cause. */
+/* Become `user`, unless it is "", and drop all capabilities but CAP_NET_BIND_SERVICE, and
+ * CAP_DAC_READ_SEARCH if the process stays root.  ERR_CONFIG: no such user; ERR_DENIED,
+ * ERR_NOMEM.  On error `why` (`size` octets) has the text. */
 MUST_USE enum err privilege_drop(const char *user, char *why, size_t size);
