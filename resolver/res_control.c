@@ -33,7 +33,7 @@ static bool read_name(struct control_call *call, uint8_t name[DNAME_MAX])
 
     if (dname_text_read(text, strlen(text), root, name, &len, &why, NULL) == ERR_OK)
         return true;
-    control_refuse(call, "\"%.100s\" is not a domain name: %s", text, why);
+    control_fail(call, "\"%.100s\" is not a domain name: %s", text, why);
     return false;
 }
 
@@ -43,7 +43,7 @@ static bool read_type(struct control_call *call, const char *otherwise, uint16_t
 
     if (!*text || rrtype_read(text, strlen(text), type) == ERR_OK)
         return true;
-    control_refuse(call, "\"%.40s\" is not an RR type, such as A, MX or TXT", text);
+    control_fail(call, "\"%.40s\" is not an RR type, such as A, MX or TXT", text);
     return false;
 }
 
@@ -365,7 +365,7 @@ static void run_cache_show(struct control_call *call, void *engine)
         return;
     arena_init(&arena, CARD_ARENA);
     if (!arena_alloc(&arena, CARD_ARENA)) { /* else an entry could be missing unnoticed */
-        control_refuse(call, "out of memory");
+        control_fail(call, "out of memory");
         return;
     }
     arena_reset(&arena);
@@ -400,7 +400,7 @@ static void run_cache_flush(struct control_call *call, void *engine)
         call->state = calloc(1, sizeof(struct flush));
     struct flush *f = call->state;
     if (!f) {
-        control_refuse(call, "out of memory");
+        control_fail(call, "out of memory");
         return;
     }
     to_json_name(call->result, "name", name);
@@ -416,8 +416,8 @@ static void run_cache_flush(struct control_call *call, void *engine)
     case FLUSH_AFTER: is_done = cache->store->sync(cache->store); break;
     }
     f->phase += is_done;
-    call->is_again = f->phase <= FLUSH_AFTER;
-    if (!call->is_again)
+    call->must_repeat = f->phase <= FLUSH_AFTER;
+    if (!call->must_repeat)
         *f = (struct flush){.phase = FLUSH_BEFORE};
     count_up(call->result, "entries", cnt);
 }
@@ -431,11 +431,11 @@ static void on_tree(void *data, struct json *tree, const struct cause *cause)
     if (cause)
         json_put(call->result, "tree", tree);
     else
-        control_refuse(call, "the query was dropped: too many queries of that client wait, or "
-                             "the daemon is stopping");
-    call->is_there = true;
-    if (call->is_held)
-        control_go_on(call);
+        control_fail(call, "the query was dropped: too many queries of that client wait, or "
+                           "the daemon is stopping");
+    call->has_result = true;
+    if (call->is_deferred)
+        control_resume(call);
 }
 
 static void run_explain(struct control_call *call, void *engine)
@@ -454,7 +454,7 @@ static void run_explain(struct control_call *call, void *engine)
     if (!read_name(call, name) || !read_type(call, "A", &ask.type))
         return;
     if (addr_read(as, 53, &ask.client) != ERR_OK) {
-        control_refuse(call, "\"%.60s\" is not an IP address", as);
+        control_fail(call, "\"%.60s\" is not an IP address", as);
         return;
     }
     if (!worker->cache && worker->worker_cnt > 1)
@@ -463,10 +463,10 @@ static void run_explain(struct control_call *call, void *engine)
             "each worker has a cache of its own: this is the answer of the first worker");
     enum err err = res_explain_begin(worker->explain, &ask);
     if (err)
-        control_refuse(call, err == ERR_LIMIT ? "too many explanations are in progress"
-                                              : "out of memory");
+        control_fail(call, err == ERR_LIMIT ? "too many explanations are in progress"
+                                            : "out of memory");
     else
-        call->is_held = !call->is_there;
+        call->is_deferred = !call->has_result;
 }
 
 static void run_last(struct control_call *call, void *engine)

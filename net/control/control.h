@@ -1,13 +1,13 @@
 /* net/control/control.h | the control socket: requests of the command `rootline`
  *
  * A Unix socket, mode 0660.  A request is one line of JSON, {"command": "status", ...}; so is
- * its answer, {"ok": true, "result":
- * {...}} or {"ok": false, "error": "..."}.  It is served by the main thread, which no question
- * of a client ever waits for.  What only a worker knows is asked of the workers one after
- * another, each of which adds to the result.
+ * the response, {"ok": true, "result": {...}} or {"ok": false, "error": "..."}.  The main
+ * thread serves it, so requests do not delay queries.  If a command needs the state of the
+ * workers, its call travels from one worker to the next, and each adds to the result.
  *
  * Owner:    the daemon.
- * Thread:   the main thread; a call is run by the worker that has it.
+ * Thread:   the main thread; a call belongs to the thread that runs it.
+ * Words:    call - a request being served; peer - a connection of the socket.
  */
 #pragma once
 
@@ -18,77 +18,79 @@
 #include "net/transport/worker.h"
 
 enum {
-    CONTROL_REQUEST_MAX = 4096,   /* octets of a line */
-    CONTROL_CONNECTIONS_MAX = 32, /* the idlest goes when another one comes */
+    CONTROL_REQUEST_MAX = 4096,   /* octets of a request, newline included */
+    CONTROL_CONNECTIONS_MAX = 32, /* then a new one evicts the idlest */
     CONTROL_IDLE_MS = 60000,
     CONTROL_ERROR_MAX = 400
 };
 
-/* One request under way.  Lifetime: until its answer is written. */
+/* A request being served.  Lifetime: until its result is back in the main thread. */
 struct control_call {
     struct job job;
     const struct json *request;
-    struct json *result;           /* an object */
-    char error[CONTROL_ERROR_MAX]; /* "": none */
+    struct json *result;           /* an object, to which commands add keys */
+    char error[CONTROL_ERROR_MAX]; /* "": success */
     const struct exchange_settings *settings;
-    /* Set by `run`: it is not over, control_go_on will be called in the same thread. */
-    bool is_held;
-    bool is_there; /* of `run`, where the result comes later: it has come */
-    /* Set by `run`: the same worker shall run it once more, after other things. */
-    bool is_again;
-    void *state; /* of `run`, from one time to the next; malloc'ed, freed with the call */
+    /* Set by `run`: the result comes later, and control_resume will be called in this thread. */
+    bool is_deferred;
+    bool has_result; /* for a `run` whose result may come later: it is complete */
+    /* Set by `run`: call it again in this worker, in another turn of the loop. */
+    bool must_repeat;
+    void *state; /* of `run`, kept between its calls; from malloc, freed with the call */
     struct control *control;
-    struct control_peer *peer; /* the main thread's; NULL: it has gone */
-    /* NULL: no worker has to do anything. */
+    struct control_peer *peer; /* of the main thread; NULL: the connection is closed */
+    /* NULL: no worker takes part. */
     void (*run)(struct control_call *call, void *engine);
     bool is_for_all;
-    size_t worker; /* that has it, or comes next */
+    size_t worker; /* that runs the call, or will run it next */
 };
 
-/* Lifetime: process. */
+/* A command of the socket.  Lifetime: process. */
 struct control_command {
     const char *name;
-    /* In the main thread, with the daemon's data, before any worker; NULL: nothing. */
+    /* Called first, in the main thread, with control_parts.data.  May be NULL. */
     void (*begin)(struct control_call *call, void *data);
-    /* In a worker, with its engine; NULL: nothing.  In the first one, or in all of them in
-     * turn. */
+    /* Called in the first worker, or in all workers in turn if is_for_all, with the worker's
+     * engine.  May be NULL. */
     void (*run)(struct control_call *call, void *engine);
     bool is_for_all;
 };
 
-/* What a control socket is made of; copied. */
+/* The parts of a control socket. */
 struct control_parts {
     uv_loop_t *loop;
-    struct job_box *home; /* of the main thread */
+    struct job_box *home; /* the box of the main thread */
     struct worker **workers;
     size_t worker_cnt;
     const struct exchange_settings *settings;
-    /* Each ended by a NULL name; the second may be NULL.  A command in both has `begin` from
-     * the first, the rest from the other. */
+    /* Two tables, each ended by a NULL name; the second may be NULL.  A command that is in both
+     * takes `begin` from the first, and `run` and is_for_all from the second. */
     const struct control_command *commands[2];
-    void *data;
+    void *data; /* passed to `begin` */
 };
 
-/* Bind a socket at `path`, shorter than CONTROL_PATH_MAX, and listen; the folder is made if
- * need be.  As root only where control_path_is_roots, and then for `user` ("": who we are).  A
- * socket that no process serves any more is replaced.  ERR_DENIED, ERR_IO; ERR_LIMIT: another
- * process serves it.  `why` (size octets) tells. */
+/* Bind a socket at `path`, which is shorter than CONTROL_PATH_MAX, and listen; create its
+ * folder if it does not exist, and replace a socket that no process serves.  Root must call it
+ * only if control_path_is_roots; the socket is then given to `user`, unless that is "".
+ * ERR_LIMIT: another process serves the socket; ERR_DENIED, ERR_IO.  On error `why` (`size`
+ * octets) has the text. */
 MUST_USE enum err control_bind(const char *path, const char *user, int *fd, char *why,
                                size_t size);
 
-/* Serve what was bound at `path`; `fd` is the control's from now on.  ERR_NOMEM. */
+/* Serve the socket `fd`, which is bound at `path`; `parts` is copied.  The control owns `fd`
+ * from now on, also on error.  ERR_NOMEM. */
 MUST_USE enum err control_open(const struct control_parts *parts, const char *path, int fd,
                                struct control **out);
 
-/* Remove the socket and close all connections: memory goes with control_free, when the loop has
- * closed the handles. */
+/* Remove the socket and close all connections.  `control` may be NULL.  Caller must run the
+ * loop until the handles are closed, then call control_free. */
 void control_close(struct control *control);
 
-/* Free it; no call is under way in any worker.  Clears the pointer; NULL inside is fine. */
+/* Free *control and set it to NULL; it may be NULL already.  No call may be in a worker. */
 void control_free(struct control **control);
 
-/* Say that the request cannot be served, and why. */
-void control_refuse(struct control_call *call, const char *fmt, ...) PRINTF_LIKE(2, 3);
+/* Make the call fail with this text. */
+void control_fail(struct control_call *call, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
-/* A call that was held is over. */
-void control_go_on(struct control_call *call);
+/* Continue a call whose `run` had set is_deferred: its result is complete. */
+void control_resume(struct control_call *call);

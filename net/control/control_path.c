@@ -1,4 +1,5 @@
-/* In /tmp anybody may have been there first: a folder that is not ours alone is not used. */
+/* Any user can create a folder in /tmp first, so one that other users own or may write to is
+ * not used. */
 #include "net/control/control_path.h"
 
 #include <errno.h>
@@ -30,9 +31,9 @@ enum err control_path_get(const char *daemon, unsigned place, char out[CONTROL_P
 
 static bool is_below_tmp(const char *folder) { return strncmp(folder, "/tmp/", 5) == 0; }
 
-/* Whether the folder is safe: in one that others may write in they could put a socket of theirs
- * in the place of ours. */
-static enum err judge_folder(const char *folder, char *why, size_t size)
+/* Check the folder: where other users may write, they could replace the socket with their own.
+ */
+static enum err check_socket_folder(const char *folder, char *why, size_t size)
 {
     struct stat is;
     bool is_tmp = is_below_tmp(folder);
@@ -40,18 +41,18 @@ static enum err judge_folder(const char *folder, char *why, size_t size)
     if (lstat(folder, &is) != 0) {
         snprintf(why, size, "%s: %s", folder, strerror(errno));
     } else if (!S_ISDIR(is.st_mode)) {
-        snprintf(why, size, "%s is no folder", folder);
+        snprintf(why, size, "%s is not a folder", folder);
     } else if ((is_tmp || geteuid() == 0) && is.st_uid != geteuid()) {
         snprintf(why, size, "%s belongs to another user (%u)", folder, (unsigned)is.st_uid);
     } else if (is.st_mode & (is_tmp ? S_IWGRP | S_IWOTH : S_IWOTH) &&
                (is_tmp || !(is.st_mode & S_ISVTX))) {
         snprintf(why, size,
-                 "others may write in %s (mode %04o) and could put a socket of theirs there: "
+                 "other users may write to %s (mode %04o) and could replace the socket: "
                  "chmod go-w %s",
                  folder, (unsigned)is.st_mode & 07777, folder);
     } else if (access(folder, W_OK | X_OK) != 0) {
         snprintf(why, size,
-                 "%s: %s; the folder has to belong to the user that the daemon runs as", folder,
+                 "%s: %s; the folder must belong to the user that the daemon runs as", folder,
                  strerror(errno));
     } else {
         return ERR_OK;
@@ -59,8 +60,8 @@ static enum err judge_folder(const char *folder, char *why, size_t size)
     return ERR_DENIED;
 }
 
-/* The folder that `path` is in; false: the root folder, or where we are. */
-static bool find_folder(const char *path, char out[CONTROL_PATH_MAX])
+/* Print the folder that `path` is in.  False: it is the root or the working directory. */
+static bool find_socket_folder(const char *path, char out[CONTROL_PATH_MAX])
 {
     snprintf(out, CONTROL_PATH_MAX, "%s", path);
     char *slash = strrchr(out, '/');
@@ -74,7 +75,7 @@ enum err control_path_make_folder(const char *path, const char *user, char *why,
 {
     char folder[CONTROL_PATH_MAX];
 
-    if (!find_folder(path, folder))
+    if (!find_socket_folder(path, folder))
         return ERR_OK;
     return folder_make(folder, is_below_tmp(folder) ? 0700 : 0755, user, why, size);
 }
@@ -83,12 +84,14 @@ bool control_path_is_roots(const char *path)
 {
     char folder[CONTROL_PATH_MAX];
 
-    return folder_is_root_only(find_folder(path, folder) ? folder : *path == '/' ? "/" : ".");
+    return folder_is_root_only(find_socket_folder(path, folder) ? folder
+                               : *path == '/'                   ? "/"
+                                                                : ".");
 }
 
-enum err control_path_judge(const char *path, char *why, size_t size)
+enum err control_path_check(const char *path, char *why, size_t size)
 {
     char folder[CONTROL_PATH_MAX];
 
-    return find_folder(path, folder) ? judge_folder(folder, why, size) : ERR_OK;
+    return find_socket_folder(path, folder) ? check_socket_folder(folder, why, size) : ERR_OK;
 }

@@ -1,7 +1,7 @@
-/* net/control/control_path.h | where a daemon's control socket is when nobody says
+/* net/control/control_path.h | default places of a daemon's control socket
  *
  * /run/rootline, else $XDG_RUNTIME_DIR/rootline, else a folder of the user's own in /tmp.  The
- * command looks in the same places.
+ * daemon and the command `rootline` try them in this order.
  *
  * Thread:   any.
  */
@@ -13,24 +13,24 @@
 #include "base/util.h"
 
 enum {
-    CONTROL_PATH_MAX = 108,
+    CONTROL_PATH_MAX = 108, /* octets with the NUL: sun_path */
     CONTROL_PATH_PLACES = 3,
-    CONTROL_PATH_SYSTEM = 0 /* the place whose folder only root can make */
+    CONTROL_PATH_SYSTEM = 0 /* the place whose folder only root can create */
 };
 
-/* The path at the `place`-th of them for "resolver" or "authd"; ERR_ABSENT: there is no such
- * place. */
+/* Print the path of place number `place`, from 0, for the daemon "resolver" or "authd".
+ * ERR_ABSENT: this place does not exist. */
 MUST_USE enum err control_path_get(const char *daemon, unsigned place,
                                    char out[CONTROL_PATH_MAX]);
 
-/* Make the folder of that path for `user` ("": who we are) if there is none.  As folder_make.
- */
+/* Create the folder of `path`, if it does not exist, and give it to `user`, unless that is "".
+ * Errors of folder_make. */
 MUST_USE enum err control_path_make_folder(const char *path, const char *user, char *why,
                                            size_t size);
 
-/* Whether root can bind the socket there without being led elsewhere. */
+/* True if root can bind a socket there: no other user can put a link in its way. */
 bool control_path_is_roots(const char *path);
 
-/* Whether the socket can be at that path and would be safe there.  ERR_DENIED; `why` names
- * cause and cure. */
-MUST_USE enum err control_path_judge(const char *path, char *why, size_t size);
+/* Check that the folder of `path` exists, is writable, and that other users cannot replace a
+ * socket in it.  ERR_DENIED: `why` (`size` octets) has the cause and what to do. */
+MUST_USE enum err control_path_check(const char *path, char *why, size_t size);

@@ -613,7 +613,7 @@ static void begin_log(struct control_call *call, void *data)
 
     (void)data;
     if (cnt < 1)
-        control_refuse(call, "log: how many lines?");
+        control_fail(call, "log: how many lines?");
     else
         log_last((size_t)cnt, show_line, json_put_list(call->result, "lines"));
 }

@@ -71,7 +71,10 @@ static void on_sent(struct exchange *ex)
     a->done(a->data, tree, tree ? &cause : NULL);
 }
 
-static struct exchange *defer_nothing(struct exchange *ex) { return ex; /* it lives until it is sent */ }
+static struct exchange *stay_in_place(struct exchange *ex)
+{
+    return ex; /* it lives until it is sent */
+}
 
 static struct asked *new_asked(struct res_explain *explain, const struct res_explain_ask *ask)
 {
@@ -100,7 +103,7 @@ static struct asked *new_asked(struct res_explain *explain, const struct res_exp
                               .buffer = a->reply,
                               .size = sizeof(a->reply),
                               .send = on_sent,
-                              .defer = defer_nothing};
+                              .defer = stay_in_place};
     size_t len = query_write(&q, a->wire);
     must(message_parse(a->wire, len, &a->ex.query) == MESSAGE_WHOLE);
     dname_split(message_qname(&a->ex.query), &a->ex.name);
@@ -207,7 +210,7 @@ bool res_explain_chaos(struct res_explain *explain, struct exchange *ex)
         !addr_is_in(&policy->allow, &ex->peer) ||
         (ex->query.qtype != RRTYPE_TXT && ex->query.qtype != RRTYPE_ANY))
         return false;
-    if (exchange_may_be_spoofed(ex)) { /* a place is deferred for seconds */
+    if (exchange_may_be_spoofed(ex)) { /* a place is taken for seconds */
         reply_ask_again(ex);
         return true;
     }
