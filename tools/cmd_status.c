@@ -242,7 +242,7 @@ static void print_reload(const struct json *result, bool is_accepted)
 {
     print_findings(json_find(result, "findings"));
     if (is_accepted)
-        puts(get(result, "news"));
+        puts(get(result, "summary"));
     else
         fprintf(stderr, "rootline: reload rejected; the previous configuration stays in use\n");
 }

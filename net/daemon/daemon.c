@@ -47,7 +47,7 @@ struct limit_counts {
 };
 
 /* Lifetime: process. */
-struct body {
+struct daemon {
     const struct daemon_calls *calls;
     const char *conf_path;
     void *conf;
@@ -67,7 +67,8 @@ struct body {
     struct worker_sockets *sockets; /* of each worker in turn; it owns them once it is made */
     size_t socket_cnt;              /* of them that are open */
     struct descriptors descriptors;
-    char news[SUMMARY_MAX + 80]; /* of the version that workers are to take; "": told already */
+    char summary[SUMMARY_MAX +
+                 80]; /* of the version that workers are to take; "": told already */
     uv_loop_t loop;
     uv_async_t done;
     uv_signal_t on_hup, on_term, on_int;
@@ -117,30 +118,30 @@ static void notify_reloading(void)
 /* ---- limits ---- */
 
 /* Cookies are made with the secrets of the file, or with one nobody knows. */
-static void set_cookies(struct body *b, const struct server_conf *conf)
+static void set_cookies(struct daemon *d, const struct server_conf *conf)
 {
     uint8_t drawn[1][COOKIE_SECRET_LEN];
 
     if (conf->cookie_secret_cnt > 0) {
-        cookie_set(&b->cookies, conf->cookie_secrets, conf->cookie_secret_cnt);
-    } else if (!b->rate_limit) { /* at the start: a reload keeps what was drawn */
+        cookie_set(&d->cookies, conf->cookie_secrets, conf->cookie_secret_cnt);
+    } else if (!d->rate_limit) { /* at the start: a reload keeps what was drawn */
         must(getrandom(drawn, sizeof(drawn), 0) == (ssize_t)sizeof(drawn));
-        cookie_set(&b->cookies, (const uint8_t(*)[COOKIE_SECRET_LEN])drawn, 1);
+        cookie_set(&d->cookies, (const uint8_t(*)[COOKIE_SECRET_LEN])drawn, 1);
     }
 }
 
-static struct limit_counts count_limits(const struct body *b)
+static struct limit_counts count_limits(const struct daemon *d)
 {
     return (struct limit_counts){
-        .answers = rate_limit_counts(b->rate_limit),
-        .connections = conn_limit_counts(b->conn_limit),
-        .bad_proxy_headers = atomic_load_explicit(&b->bad_proxy_headers, memory_order_relaxed)};
+        .answers = rate_limit_counts(d->rate_limit),
+        .connections = conn_limit_counts(d->conn_limit),
+        .bad_proxy_headers = atomic_load_explicit(&d->bad_proxy_headers, memory_order_relaxed)};
 }
 
-static void log_limited_answers(const struct body *b, const struct rate_limit_counts *now,
+static void log_limited_answers(const struct daemon *d, const struct rate_limit_counts *now,
                                 const struct rate_limit_counts *before)
 {
-    const char *verb = b->server->rate_limit.is_log_only ? "would have been " : "";
+    const char *verb = d->server->rate_limit.is_log_only ? "would have been " : "";
 
     if (now->dropped != before->dropped || now->slipped != before->slipped)
         log_warning("rate limit: %llu answers %sdropped and %llu %scut short in %d s",
@@ -154,22 +155,22 @@ static void log_limited_answers(const struct body *b, const struct rate_limit_co
                     TELL_MS / 1000);
 }
 
-static void log_closed_connections(const struct body *b, const struct conn_limit_counts *now,
+static void log_closed_connections(const struct daemon *d, const struct conn_limit_counts *now,
                                    const struct conn_limit_counts *before)
 {
     if (now->closed_total != before->closed_total)
         log_warning("all %u connections were taken: %llu closed or turned away in %d s",
-                    b->descriptors.connections,
+                    d->descriptors.connections,
                     (unsigned long long)(now->closed_total - before->closed_total),
                     TELL_MS / 1000);
     if (now->closed_client != before->closed_client)
         log_warning(
             "clients with %u connections wanted more: %llu closed or turned away in %d s",
-            b->server->conn_limit.connections_per_client,
+            d->server->conn_limit.connections_per_client,
             (unsigned long long)(now->closed_client - before->closed_client), TELL_MS / 1000);
     if (now->closed_memory != before->closed_memory)
         log_warning("connections held more than %llu MB: %llu closed in %d s",
-                    (unsigned long long)(b->server->conn_limit.memory >> 20),
+                    (unsigned long long)(d->server->conn_limit.memory >> 20),
                     (unsigned long long)(now->closed_memory - before->closed_memory),
                     TELL_MS / 1000);
 }
@@ -177,59 +178,59 @@ static void log_closed_connections(const struct body *b, const struct conn_limit
 /* Answer paths only count: an attacker must not be able to fill the log. */
 static void log_limits(uv_timer_t *timer)
 {
-    struct body *b = timer->data;
-    struct limit_counts now = count_limits(b), *before = &b->logged;
+    struct daemon *d = timer->data;
+    struct limit_counts now = count_limits(d), *before = &d->logged;
 
-    log_limited_answers(b, &now.answers, &before->answers);
+    log_limited_answers(d, &now.answers, &before->answers);
     if (now.bad_proxy_headers != before->bad_proxy_headers)
         log_warning("PROXY headers that are wrong, or of peers that are not in "
                     "trusted-proxies: %llu in %d s",
                     (unsigned long long)(now.bad_proxy_headers - before->bad_proxy_headers),
                     TELL_MS / 1000);
-    log_closed_connections(b, &now.connections, &before->connections);
+    log_closed_connections(d, &now.connections, &before->connections);
     *before = now;
 }
 
-static enum err set_limits(struct body *b, char *why)
+static enum err set_limits(struct daemon *d, char *why)
 {
-    if (*b->server->cookie_file && b->server->cookie_secret_cnt == 0) {
-        snprintf(why, WHY_MAX, "cookie-secrets: %s cannot be read", b->server->cookie_file);
+    if (*d->server->cookie_file && d->server->cookie_secret_cnt == 0) {
+        snprintf(why, WHY_MAX, "cookie-secrets: %s cannot be read", d->server->cookie_file);
         return ERR_DENIED;
     }
-    set_cookies(b, b->server);
+    set_cookies(d, d->server);
     snprintf(why, WHY_MAX, "out of memory");
-    struct conn_limit_conf connections = b->server->conn_limit;
-    connections.connections = b->descriptors.connections;
-    enum err err = rate_limit_new(&b->server->rate_limit, &b->rate_limit);
+    struct conn_limit_conf connections = d->server->conn_limit;
+    connections.connections = d->descriptors.connections;
+    enum err err = rate_limit_new(&d->server->rate_limit, &d->rate_limit);
     if (!err)
-        err = conn_limit_new(&connections, b->worker_cnt * b->settings.listener_cnt,
-                             &b->conn_limit);
+        err = conn_limit_new(&connections, d->worker_cnt * d->settings.listener_cnt,
+                             &d->conn_limit);
     if (err)
         return err;
-    b->settings.rate_limit = b->rate_limit;
-    b->settings.conn_limit = b->conn_limit;
-    b->settings.bad_proxy_headers = &b->bad_proxy_headers;
-    b->settings.cookies = &b->cookies;
-    uv_timer_init(&b->loop, &b->tell);
-    b->tell.data = b;
-    uv_timer_start(&b->tell, log_limits, TELL_MS, TELL_MS);
+    d->settings.rate_limit = d->rate_limit;
+    d->settings.conn_limit = d->conn_limit;
+    d->settings.bad_proxy_headers = &d->bad_proxy_headers;
+    d->settings.cookies = &d->cookies;
+    uv_timer_init(&d->loop, &d->tell);
+    d->tell.data = d;
+    uv_timer_start(&d->tell, log_limits, TELL_MS, TELL_MS);
     return ERR_OK;
 }
 
 /* ---- certificates ---- */
 
 /* Once a day, when a certificate is about to end or has ended. */
-static void warn_of_end(struct body *b)
+static void warn_of_end(struct daemon *d)
 {
     struct tls_server_certificate c;
     char end[NOW_TEXT_MAX];
     int64_t now_ms = now_wall_ms();
 
-    for (size_t i = 0; tls_server_certificate(b->tls, i, &c); i++) {
+    for (size_t i = 0; tls_server_certificate(d->tls, i, &c); i++) {
         bool is_soon = c.not_after_ms - now_ms < (c.not_after_ms - c.not_before_ms) / LAST_PART;
-        if (!is_soon || now_mono_ms() < b->warn_at_ms[i])
+        if (!is_soon || now_mono_ms() < d->warn_at_ms[i])
             continue;
-        b->warn_at_ms[i] = now_mono_ms() + DAY_MS;
+        d->warn_at_ms[i] = now_mono_ms() + DAY_MS;
         now_print(c.not_after_ms, end);
         if (now_ms > c.not_after_ms)
             log_error("%s ended on %s: clients refuse it; renew it", c.file, end);
@@ -238,7 +239,7 @@ static void warn_of_end(struct body *b)
     }
 }
 
-static void tell_news(struct body *b, enum tls_server_news news, const char *why)
+static void tell_news(struct daemon *d, enum tls_server_news news, const char *why)
 {
     struct tls_server_certificate c;
     char end[NOW_TEXT_MAX];
@@ -253,8 +254,8 @@ static void tell_news(struct body *b, enum tls_server_news news, const char *why
             why);
     if (news != TLS_SERVER_TAKEN)
         return;
-    memset(b->warn_at_ms, 0, sizeof(b->warn_at_ms));
-    for (size_t i = 0; tls_server_certificate(b->tls, i, &c); i++) {
+    memset(d->warn_at_ms, 0, sizeof(d->warn_at_ms));
+    for (size_t i = 0; tls_server_certificate(d->tls, i, &c); i++) {
         now_print(c.not_after_ms, end);
         log_info("certificate %s taken: for %s, until %s", c.file, *c.name ? c.name : "no name",
                  end);
@@ -262,65 +263,65 @@ static void tell_news(struct body *b, enum tls_server_news news, const char *why
 }
 
 /* Of renewed files: server_conf_check has warned of the others. */
-static void warn_of_exposed_keys(const struct body *b)
+static void warn_of_exposed_keys(const struct daemon *d)
 {
     struct tls_server_certificate c;
 
-    for (size_t i = 0; tls_server_certificate(b->tls, i, &c); i++)
+    for (size_t i = 0; tls_server_certificate(d->tls, i, &c); i++)
         if (c.is_key_exposed)
             log_warning("%s: every user may read it: chmod o-r %s", c.key, c.key);
 }
 
-static bool reload(struct body *b, struct json **findings);
+static bool reload(struct daemon *d, struct json **findings);
 
 static void watch_certificates(uv_timer_t *timer)
 {
-    struct body *b = timer->data;
+    struct daemon *d = timer->data;
     struct tls_server_certificate before, now;
     char why[WHY_MAX] = "";
 
-    must(tls_server_certificate(b->tls, 0, &before));
-    enum tls_server_news news = tls_server_look(b->tls, why, sizeof(why));
-    tell_news(b, news, why);
+    must(tls_server_certificate(d->tls, 0, &before));
+    enum tls_server_news news = tls_server_look(d->tls, why, sizeof(why));
+    tell_news(d, news, why);
     if (news == TLS_SERVER_TAKEN)
-        warn_of_exposed_keys(b);
-    must(tls_server_certificate(b->tls, 0, &now));
-    warn_of_end(b);
+        warn_of_exposed_keys(d);
+    must(tls_server_certificate(d->tls, 0, &now));
+    warn_of_end(d);
     /* what is served may name the host and its addresses */
     if (strcmp(before.name, now.name) != 0 || before.addr_cnt != now.addr_cnt ||
         memcmp(before.addrs, now.addrs, sizeof(now.addrs)) != 0)
-        (void)reload(b, NULL);
+        (void)reload(d, NULL);
 }
 
-static enum err open_certificates(struct body *b, char *why)
+static enum err open_certificates(struct daemon *d, char *why)
 {
     struct tls_server_files files[TLS_SERVER_CERTIFICATES_MAX];
-    size_t cnt = server_conf_certificates(b->server, files);
+    size_t cnt = server_conf_certificates(d->server, files);
 
     if (cnt == 0)
         return ERR_OK;
-    enum err err = tls_server_new(files, cnt, &b->tls, why, WHY_MAX);
+    enum err err = tls_server_new(files, cnt, &d->tls, why, WHY_MAX);
     if (err)
         return err;
-    b->settings.tls = b->tls;
-    tell_news(b, TLS_SERVER_TAKEN, "");
-    uv_timer_init(&b->loop, &b->watch);
-    b->watch.data = b;
-    uv_timer_start(&b->watch, watch_certificates, 0, WATCH_MS);
+    d->settings.tls = d->tls;
+    tell_news(d, TLS_SERVER_TAKEN, "");
+    uv_timer_init(&d->loop, &d->watch);
+    d->watch.data = d;
+    uv_timer_start(&d->watch, watch_certificates, 0, WATCH_MS);
     return ERR_OK;
 }
 
 /* A reload takes the files that the configuration names now. */
-static void reload_certificates(struct body *b, const struct server_conf *conf)
+static void reload_certificates(struct daemon *d, const struct server_conf *conf)
 {
     struct tls_server_files files[TLS_SERVER_CERTIFICATES_MAX];
     size_t cnt = server_conf_certificates(conf, files);
     char why[WHY_MAX] = "";
 
-    if ((cnt > 0) != (b->tls != NULL))
+    if ((cnt > 0) != (d->tls != NULL))
         log_warning("a change from or to no certificate takes effect with the next start");
     else if (cnt > 0)
-        tell_news(b, tls_server_force(b->tls, files, cnt, why, sizeof(why)), why);
+        tell_news(d, tls_server_force(d->tls, files, cnt, why, sizeof(why)), why);
 }
 
 /* ---- reload ---- */
@@ -367,22 +368,22 @@ static bool same_limits(const struct server_conf *a, const struct server_conf *b
 }
 
 /* *findings: what is said of the file, for whoever asked for it; may be NULL. */
-static enum err read_conf(struct body *b, void **conf, struct server_conf **server,
+static enum err read_conf(struct daemon *d, void **conf, struct server_conf **server,
                           struct json **findings)
 {
     struct diag diag;
     diag_init(&diag);
-    enum err err = b->calls->configure(b->conf_path, &diag, conf, server);
-    if (b->server) /* a reload: the log has its format, and perhaps no reader but a program */
+    enum err err = d->calls->configure(d->conf_path, &diag, conf, server);
+    if (d->server) /* a reload: the log has its format, and perhaps no reader but a program */
         diag_log(&diag);
     else
         diag_print(&diag, stderr, isatty(STDERR_FILENO));
     if (err && diag.error_cnt == 0)
-        log_error("%s: %s", b->conf_path, err_name(err));
+        log_error("%s: %s", d->conf_path, err_name(err));
     /* after the change of user the file may be out of reach; what is served has been read
      * before */
-    if (!err && b->tls && *(*server)->tls_certificate && !*(*server)->certificate.file)
-        must(tls_server_certificate(b->tls, 0, &(*server)->certificate));
+    if (!err && d->tls && *(*server)->tls_certificate && !*(*server)->certificate.file)
+        must(tls_server_certificate(d->tls, 0, &(*server)->certificate));
     if (findings)
         *findings = diag_to_json(&diag);
     diag_fini(&diag);
@@ -390,87 +391,87 @@ static enum err read_conf(struct body *b, void **conf, struct server_conf **serv
 }
 
 /* Say what is served now. */
-static void tell_version(struct body *b)
+static void tell_version(struct daemon *d)
 {
-    if (*b->news)
-        log_info("%s", b->news);
-    *b->news = '\0';
+    if (*d->summary)
+        log_info("%s", d->summary);
+    *d->summary = '\0';
 }
 
-/* Build and publish what the configuration says; b->news tells of it. */
-static enum err build_version(struct body *b, const char *verb)
+/* Build and publish what the configuration says; d->summary tells of it. */
+static enum err build_version(struct daemon *d, const char *verb)
 {
     void *version;
     char summary[SUMMARY_MAX] = "";
     uint64_t start_ms = now_mono_ms();
 
-    enum err err = b->calls->build(b->conf, publish_newest(&b->publish), &version, summary,
+    enum err err = d->calls->build(d->conf, publish_newest(&d->publish), &version, summary,
                                    sizeof(summary));
     if (!err) {
-        err = publish_put(&b->publish, version, b->calls->free_version);
+        err = publish_put(&d->publish, version, d->calls->free_version);
         if (err)
-            b->calls->free_version(version);
+            d->calls->free_version(version);
     }
     if (err)
         log_error("%s failed: %s", verb, err_name(err));
     else
-        snprintf(b->news, sizeof(b->news), "%s: %s in %llu ms", verb, summary,
+        snprintf(d->summary, sizeof(d->summary), "%s: %s in %llu ms", verb, summary,
                  (unsigned long long)(now_mono_ms() - start_ms));
     return err;
 }
 
 /* Take a configuration that was read: what is served comes from it, other settings of the
  * server live as long as the process. */
-static enum err adopt_conf(struct body *b, void *conf, struct server_conf *server)
+static enum err adopt_conf(struct daemon *d, void *conf, struct server_conf *server)
 {
-    if (!same_listeners(server, b->server))
+    if (!same_listeners(server, d->server))
         log_warning("a change of where server listens takes effect with the next start");
-    if (!same_limits(server, b->server))
+    if (!same_limits(server, d->server))
         log_warning("a change of rate-limit or limits takes effect with the next start");
-    set_cookies(b, server);
-    reload_certificates(b, server);
-    void *old_conf = b->conf;
-    b->conf = conf;
-    enum err err = build_version(b, "reloaded");
-    for (size_t i = 0; i < b->worker_cnt && !err; i++)
-        worker_wake(b->workers[i]);
-    b->conf = old_conf;
-    b->calls->free_conf(conf);
+    set_cookies(d, server);
+    reload_certificates(d, server);
+    void *old_conf = d->conf;
+    d->conf = conf;
+    enum err err = build_version(d, "reloaded");
+    for (size_t i = 0; i < d->worker_cnt && !err; i++)
+        worker_wake(d->workers[i]);
+    d->conf = old_conf;
+    d->calls->free_conf(conf);
     return err;
 }
 
 /* False: what was there before is still served. */
-static bool reload(struct body *b, struct json **findings)
+static bool reload(struct daemon *d, struct json **findings)
 {
     void *conf;
     struct server_conf *server;
 
-    tell_version(b); /* of a reload that no worker has acknowledged yet */
+    tell_version(d); /* of a reload that no worker has acknowledged yet */
     notify_reloading();
-    log_info("reloading %s", b->conf_path);
+    log_info("reloading %s", d->conf_path);
     unsigned wait_ms = WAIT_MS;
-    enum err err = file_settle(b->conf_path, &wait_ms) == ERR_TIME ? ERR_TIME : ERR_OK;
+    enum err err = file_settle(d->conf_path, &wait_ms) == ERR_TIME ? ERR_TIME : ERR_OK;
     if (!err)
-        err = read_conf(b, &conf, &server, findings);
+        err = read_conf(d, &conf, &server, findings);
     if (err == ERR_TIME)
-        log_error("reload refused: %s: %s", b->conf_path, file_problem(err));
+        log_error("reload refused: %s: %s", d->conf_path, file_problem(err));
     else if (err)
         log_error("reload refused: %s is wrong; what was there before is still served",
-                  b->conf_path);
+                  d->conf_path);
     else
-        err = adopt_conf(b, conf, server);
-    err ? b->reloads_refused++ : b->reloads++;
+        err = adopt_conf(d, conf, server);
+    err ? d->reloads_refused++ : d->reloads++;
     notify_manager("READY=1");
     return !err;
 }
 
 static void on_reload(uv_signal_t *signal, int number)
 {
-    struct body *b = signal->data;
+    struct daemon *d = signal->data;
 
     (void)number;
-    if (!b->is_stopping)
-        (void)reload(b, NULL);
+    if (!d->is_stopping)
+        (void)reload(d, NULL);
 }
 
 /* ---- control ---- */
@@ -491,9 +492,9 @@ static void put_memory(struct json *status)
     fclose(f);
 }
 
-static void put_limits(const struct body *b, struct json *to)
+static void put_limits(const struct daemon *d, struct json *to)
 {
-    struct limit_counts c = count_limits(b);
+    struct limit_counts c = count_limits(d);
 
     json_put_number(to, "answers-dropped", (int64_t)c.answers.dropped);
     json_put_number(to, "answers-slipped", (int64_t)c.answers.slipped);
@@ -505,17 +506,17 @@ static void put_limits(const struct body *b, struct json *to)
     json_put_number(to, "connections-for-memory", (int64_t)c.connections.closed_memory);
 }
 
-static void put_connections(const struct body *b, struct json *to)
+static void put_connections(const struct daemon *d, struct json *to)
 {
-    struct conn_limit_counts c = conn_limit_counts(b->conn_limit);
+    struct conn_limit_counts c = conn_limit_counts(d->conn_limit);
 
     json_put_number(to, "open", (int64_t)c.connections);
     json_put_number(to, "memory", (int64_t)c.memory);
 }
 
-static void put_certificates(const struct body *b, struct json *status)
+static void put_certificates(const struct daemon *d, struct json *status)
 {
-    struct tls_server_counts counts = tls_server_counts(b->tls);
+    struct tls_server_counts counts = tls_server_counts(d->tls);
     struct tls_server_certificate c;
     char end[NOW_TEXT_MAX];
     struct json *tls = json_put_object(status, "tls");
@@ -524,7 +525,7 @@ static void put_certificates(const struct body *b, struct json *status)
     json_put_number(tls, "resumed", (int64_t)counts.resumed);
     json_put_number(tls, "failed", (int64_t)counts.failed);
     struct json *list = json_put_list(tls, "certificates");
-    for (size_t i = 0; tls_server_certificate(b->tls, i, &c); i++) {
+    for (size_t i = 0; tls_server_certificate(d->tls, i, &c); i++) {
         struct json *one = json_add_object(list);
         json_put_text(one, "file", c.file);
         json_put_text(one, "name", c.name);
@@ -540,18 +541,18 @@ static const char *const stack_keys[] = {[EXCHANGE_STACK_DNS] = "listen",
                                          [EXCHANGE_STACK_HTTPS] = "listen-https",
                                          [EXCHANGE_STACK_HTTP] = "listen-http"};
 
-static void put_listeners(const struct body *b, struct json *status)
+static void put_listeners(const struct daemon *d, struct json *status)
 {
     char text[ADDR_TEXT_MAX];
 
     for (size_t stack = 0; stack < ARRAY_LEN(stack_keys); stack++) {
         struct json *list = NULL;
-        for (size_t i = 0; i < b->settings.listener_cnt; i++) {
-            if (b->listeners[i].stack != stack)
+        for (size_t i = 0; i < d->settings.listener_cnt; i++) {
+            if (d->listeners[i].stack != stack)
                 continue;
             if (!list)
                 list = json_put_list(status, stack_keys[stack]);
-            addr_print(&b->listeners[i].address, text);
+            addr_print(&d->listeners[i].address, text);
             json_add_text(list, text);
         }
     }
@@ -559,26 +560,26 @@ static void put_listeners(const struct body *b, struct json *status)
 
 static void begin_status(struct control_call *call, void *data)
 {
-    const struct body *b = data;
+    const struct daemon *d = data;
     struct json *status = call->result;
     char text[ADDR_TEXT_MAX + NOW_TEXT_MAX];
 
-    json_put_text(status, "program", b->calls->name);
+    json_put_text(status, "program", d->calls->name);
     json_put_text(status, "version", ROOTLINE_VERSION);
     json_put_number(status, "pid", getpid());
-    now_print(b->start_ms, text);
+    now_print(d->start_ms, text);
     json_put_text(status, "started", text);
-    json_put_number(status, "uptime-s", (int64_t)((now_mono_ms() - b->start_mono_ms) / 1000));
-    json_put_text(status, "configuration", b->conf_path);
-    json_put_number(status, "reloads", (int64_t)b->reloads);
-    json_put_number(status, "reloads-refused", (int64_t)b->reloads_refused);
-    put_listeners(b, status);
-    json_put_number(status, "workers", (int64_t)b->worker_cnt);
+    json_put_number(status, "uptime-s", (int64_t)((now_mono_ms() - d->start_mono_ms) / 1000));
+    json_put_text(status, "configuration", d->conf_path);
+    json_put_number(status, "reloads", (int64_t)d->reloads);
+    json_put_number(status, "reloads-refused", (int64_t)d->reloads_refused);
+    put_listeners(d, status);
+    json_put_number(status, "workers", (int64_t)d->worker_cnt);
     put_memory(status);
-    put_connections(b, json_put_object(status, "connections"));
-    put_limits(b, json_put_object(status, "limits"));
-    if (b->tls)
-        put_certificates(b, status);
+    put_connections(d, json_put_object(status, "connections"));
+    put_limits(d, json_put_object(status, "limits"));
+    if (d->tls)
+        put_certificates(d, status);
 }
 
 static void begin_stats(struct control_call *call, void *data)
@@ -588,11 +589,11 @@ static void begin_stats(struct control_call *call, void *data)
 
 static void begin_reload(struct control_call *call, void *data)
 {
-    struct body *b = data;
+    struct daemon *d = data;
     struct json *findings = NULL;
 
-    json_put_bool(call->result, "accepted", reload(b, &findings));
-    json_put_text(call->result, "news", b->news);
+    json_put_bool(call->result, "accepted", reload(d, &findings));
+    json_put_text(call->result, "summary", d->summary);
     json_put(call->result, "findings", findings);
 }
 
@@ -626,41 +627,41 @@ static const struct control_command commands[] = {
     {.name = NULL},
 };
 
-static enum err open_at(struct body *b, const char *path, char *why)
+static enum err open_at(struct daemon *d, const char *path, char *why)
 {
-    struct control_parts parts = {.loop = &b->loop,
-                                  .home = &b->home,
-                                  .workers = b->workers,
-                                  .worker_cnt = b->worker_cnt,
-                                  .settings = &b->settings,
-                                  .commands = {commands, b->calls->commands},
-                                  .data = b};
-    int fd = b->control_fd;
+    struct control_parts parts = {.loop = &d->loop,
+                                  .home = &d->home,
+                                  .workers = d->workers,
+                                  .worker_cnt = d->worker_cnt,
+                                  .settings = &d->settings,
+                                  .commands = {commands, d->calls->commands},
+                                  .data = d};
+    int fd = d->control_fd;
     enum err err = fd >= 0 ? ERR_OK : control_bind(path, "", &fd, why, WHY_MAX);
 
-    b->control_fd = -1;
+    d->control_fd = -1;
     if (err)
         return err;
     snprintf(why, WHY_MAX, "out of memory");
-    return control_open(&parts, path, fd, &b->control);
+    return control_open(&parts, path, fd, &d->control);
 }
 
-static bool is_control_given(const struct body *b)
+static bool is_control_given(const struct daemon *d)
 {
-    return strcmp(b->server->control, "auto") != 0;
+    return strcmp(d->server->control, "auto") != 0;
 }
 
 /* The path at the `place`-th of those that are tried: one that was given is the only one. */
-static enum err find_control(const struct body *b, unsigned place, char out[CONTROL_PATH_MAX],
+static enum err find_control(const struct daemon *d, unsigned place, char out[CONTROL_PATH_MAX],
                              char *why)
 {
-    const char *dash = strchr(b->calls->name, '-');
+    const char *dash = strchr(d->calls->name, '-');
 
-    if (!is_control_given(b))
-        return control_path_get(dash ? dash + 1 : b->calls->name, place, out);
+    if (!is_control_given(d))
+        return control_path_get(dash ? dash + 1 : d->calls->name, place, out);
     if (place > 0)
         return ERR_ABSENT;
-    char *path = file_resolve(b->conf_path, b->server->control);
+    char *path = file_resolve(d->conf_path, d->server->control);
     enum err err = path ? ERR_OK : ERR_NOMEM;
     if (path && strlen(path) >= CONTROL_PATH_MAX)
         err = ERR_SPACE;
@@ -675,17 +676,17 @@ static enum err find_control(const struct body *b, unsigned place, char out[CONT
 
 /* A path that was given has to work; of those that are tried on our own account the first that
  * works is used. */
-static enum err open_control(struct body *b, char *why)
+static enum err open_control(struct daemon *d, char *why)
 {
     char path[CONTROL_PATH_MAX];
 
-    if (!*b->server->control)
+    if (!*d->server->control)
         return ERR_OK;
     for (unsigned i = 0; i < CONTROL_PATH_PLACES; i++) {
-        enum err err = find_control(b, i, path, why);
+        enum err err = find_control(d, i, path, why);
         if (!err)
-            err = open_at(b, path, why);
-        if (is_control_given(b))
+            err = open_at(d, path, why);
+        if (is_control_given(d))
             return err;
         if (!err || err == ERR_LIMIT) {
             if (err)
@@ -700,38 +701,38 @@ static enum err open_control(struct body *b, char *why)
 /* ---- end ---- */
 
 /* Those that no worker has taken. */
-static void close_sockets(struct body *b)
+static void close_sockets(struct daemon *d)
 {
-    for (size_t i = b->made_cnt * b->settings.listener_cnt; i < b->socket_cnt; i++) {
-        if (b->sockets[i].udp_fd >= 0)
-            close(b->sockets[i].udp_fd);
-        close(b->sockets[i].tcp_fd);
+    for (size_t i = d->made_cnt * d->settings.listener_cnt; i < d->socket_cnt; i++) {
+        if (d->sockets[i].udp_fd >= 0)
+            close(d->sockets[i].udp_fd);
+        close(d->sockets[i].tcp_fd);
     }
-    free(b->sockets);
-    if (b->control_fd >= 0)
-        close(b->control_fd);
+    free(d->sockets);
+    if (d->control_fd >= 0)
+        close(d->control_fd);
 }
 
 static void on_done(uv_async_t *done)
 {
-    struct body *b = done->data;
-    job_run_all(&b->home, b);
-    if (publish_collect(&b->publish) == 0)
-        tell_version(b); /* every worker serves it */
+    struct daemon *d = done->data;
+    job_run_all(&d->home, d);
+    if (publish_collect(&d->publish) == 0)
+        tell_version(d); /* every worker serves it */
 }
 
 static void on_stop(uv_signal_t *signal, int number)
 {
-    struct body *b = signal->data;
-    if (b->is_stopping)
+    struct daemon *d = signal->data;
+    if (d->is_stopping)
         return;
-    b->is_stopping = true;
+    d->is_stopping = true;
     log_info("stopping on %s", number == SIGTERM ? "SIGTERM" : "SIGINT");
     notify_manager("STOPPING=1");
-    control_close(b->control);
-    for (size_t i = 0; i < b->worker_cnt; i++)
-        worker_stop(b->workers[i]);
-    uv_stop(&b->loop);
+    control_close(d->control);
+    for (size_t i = 0; i < d->worker_cnt; i++)
+        worker_stop(d->workers[i]);
+    uv_stop(&d->loop);
 }
 
 static void close_handle(uv_handle_t *handle, void *data)
@@ -741,46 +742,46 @@ static void close_handle(uv_handle_t *handle, void *data)
         uv_close(handle, NULL);
 }
 
-static void end(struct body *b)
+static void end(struct daemon *d)
 {
-    for (size_t i = 0; i < b->worker_cnt; i++) {
-        if (b->workers)
-            worker_join(&b->workers[i]);
-        if (b->engines && b->engines[i])
-            b->calls->free_engine(b->engines[i]);
+    for (size_t i = 0; i < d->worker_cnt; i++) {
+        if (d->workers)
+            worker_join(&d->workers[i]);
+        if (d->engines && d->engines[i])
+            d->calls->free_engine(d->engines[i]);
     }
-    if (b->shared)
-        b->calls->free_shared(b->shared);
-    close_sockets(b);
-    free(b->workers);
-    free(b->engines);
-    job_run_all(&b->home, b); /* calls that have come back meanwhile */
-    job_box_fini(&b->home);
-    control_close(b->control);
-    publish_fini(&b->publish);
-    rate_limit_free(&b->rate_limit);
-    conn_limit_free(&b->conn_limit);
-    tls_server_free(&b->tls);
-    free(b->listeners);
+    if (d->shared)
+        d->calls->free_shared(d->shared);
+    close_sockets(d);
+    free(d->workers);
+    free(d->engines);
+    job_run_all(&d->home, d); /* calls that have come back meanwhile */
+    job_box_fini(&d->home);
+    control_close(d->control);
+    publish_fini(&d->publish);
+    rate_limit_free(&d->rate_limit);
+    conn_limit_free(&d->conn_limit);
+    tls_server_free(&d->tls);
+    free(d->listeners);
     /* with its handle the way a signal is caught goes, and the next one would end us in its own
      * way */
     sigset_t all;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, NULL);
-    uv_walk(&b->loop, close_handle, NULL);
-    uv_run(&b->loop, UV_RUN_DEFAULT);
-    uv_loop_close(&b->loop);
-    control_free(&b->control);
-    if (b->conf)
-        b->calls->free_conf(b->conf);
+    uv_walk(&d->loop, close_handle, NULL);
+    uv_run(&d->loop, UV_RUN_DEFAULT);
+    uv_loop_close(&d->loop);
+    control_free(&d->control);
+    if (d->conf)
+        d->calls->free_conf(d->conf);
 }
 
 /* ---- start ---- */
 
 /* Every address to listen on, and what is spoken there. */
-static enum err list_listeners(struct body *b)
+static enum err list_listeners(struct daemon *d)
 {
-    const struct server_conf *conf = b->server;
+    const struct server_conf *conf = d->server;
     const struct conf_addrs *all[] = {[EXCHANGE_STACK_DNS] = &conf->listen,
                                       [EXCHANGE_STACK_TLS] = &conf->listen_tls,
                                       [EXCHANGE_STACK_HTTPS] = &conf->listen_https,
@@ -789,83 +790,83 @@ static enum err list_listeners(struct body *b)
 
     for (size_t i = 0; i < ARRAY_LEN(all); i++)
         cnt += all[i]->cnt;
-    b->listeners = calloc(cnt + 1, sizeof(*b->listeners));
-    if (!b->listeners)
+    d->listeners = calloc(cnt + 1, sizeof(*d->listeners));
+    if (!d->listeners)
         return ERR_NOMEM;
     for (size_t i = 0; i < ARRAY_LEN(all); i++)
         for (size_t j = 0; j < all[i]->cnt; j++)
-            b->listeners[b->settings.listener_cnt++] = (struct exchange_listener){
+            d->listeners[d->settings.listener_cnt++] = (struct exchange_listener){
                 .address = all[i]->at[j], .stack = (enum exchange_stack)i};
-    b->settings.listeners = b->listeners;
+    d->settings.listeners = d->listeners;
     return ERR_OK;
 }
 
-static enum err set_descriptors(struct body *b, char *why)
+static enum err set_descriptors(struct daemon *d, char *why)
 {
-    unsigned all = b->calls->sockets / (unsigned)b->worker_cnt;
-    struct descriptors_wish wish = {.workers = (unsigned)b->worker_cnt,
-                                    .listeners = (unsigned)b->settings.listener_cnt,
-                                    .connections = b->server->conn_limit.connections,
-                                    .sockets = (unsigned)util_min(b->calls->sockets_each, all)};
-    enum err err = descriptors_set(&wish, &b->descriptors, why, WHY_MAX);
+    unsigned all = d->calls->sockets / (unsigned)d->worker_cnt;
+    struct descriptors_wish wish = {.workers = (unsigned)d->worker_cnt,
+                                    .listeners = (unsigned)d->settings.listener_cnt,
+                                    .connections = d->server->conn_limit.connections,
+                                    .sockets = (unsigned)util_min(d->calls->sockets_each, all)};
+    enum err err = descriptors_set(&wish, &d->descriptors, why, WHY_MAX);
 
-    if (!err && loop_reserve(&b->loop, b->descriptors.limit) != ERR_OK) {
-        snprintf(why, WHY_MAX, "no memory for %u descriptors", b->descriptors.limit);
+    if (!err && loop_reserve(&d->loop, d->descriptors.limit) != ERR_OK) {
+        snprintf(why, WHY_MAX, "no memory for %u descriptors", d->descriptors.limit);
         err = ERR_NOMEM;
     }
     return err;
 }
 
 /* Every socket of every worker, while low ports may still be bound. */
-static enum err open_sockets(struct body *b, char *why)
+static enum err open_sockets(struct daemon *d, char *why)
 {
-    size_t cnt = b->settings.listener_cnt;
+    size_t cnt = d->settings.listener_cnt;
     enum err err = ERR_OK;
 
-    b->sockets = calloc(b->worker_cnt * cnt + 1, sizeof(*b->sockets));
-    if (!b->sockets)
+    d->sockets = calloc(d->worker_cnt * cnt + 1, sizeof(*d->sockets));
+    if (!d->sockets)
         return ERR_NOMEM;
     for (size_t i = 0; i < cnt && !err; i++)
-        err = listen_probe(&b->listeners[i].address,
-                           b->listeners[i].stack == EXCHANGE_STACK_DNS, why, WHY_MAX);
-    while (b->socket_cnt < b->worker_cnt * cnt && !err) {
-        struct worker_sockets *s = &b->sockets[b->socket_cnt];
+        err = listen_probe(&d->listeners[i].address,
+                           d->listeners[i].stack == EXCHANGE_STACK_DNS, why, WHY_MAX);
+    while (d->socket_cnt < d->worker_cnt * cnt && !err) {
+        struct worker_sockets *s = &d->sockets[d->socket_cnt];
         *s = (struct worker_sockets){
-            .at = b->listeners[b->socket_cnt % cnt], .udp_fd = -1, .tcp_fd = -1};
+            .at = d->listeners[d->socket_cnt % cnt], .udp_fd = -1, .tcp_fd = -1};
         bool has_udp = s->at.stack == EXCHANGE_STACK_DNS;
         err =
             listen_open(&s->at.address, has_udp ? &s->udp_fd : NULL, &s->tcp_fd, why, WHY_MAX);
-        b->socket_cnt += !err;
+        d->socket_cnt += !err;
     }
     return err;
 }
 
 /* What is root's alone is bound by root, and given to the user. */
-static void prepare_control(struct body *b)
+static void prepare_control(struct daemon *d)
 {
-    const char *user = b->server->user;
+    const char *user = d->server->user;
     char path[CONTROL_PATH_MAX], why[WHY_MAX] = "";
 
-    enum err err = find_control(b, CONTROL_PATH_SYSTEM, path, why);
+    enum err err = find_control(d, CONTROL_PATH_SYSTEM, path, why);
     if (!err)
         err = control_path_make_folder(path, user, why, sizeof(why));
     if (!err && control_path_is_roots(path))
-        err = control_bind(path, user, &b->control_fd, why, sizeof(why));
+        err = control_bind(path, user, &d->control_fd, why, sizeof(why));
     if (err && err != ERR_LIMIT) /* open_control comes to it again */
         log_warning("control: %s", why);
 }
 
 /* As root, for the user that the daemon becomes, what this one may not be able to make. */
-static void prepare_for_user(struct body *b)
+static void prepare_for_user(struct daemon *d)
 {
-    const char *user = b->server->user;
+    const char *user = d->server->user;
     char why[WHY_MAX] = "";
 
     if (geteuid() != 0 || !*user)
         return;
-    if (*b->server->control)
-        prepare_control(b);
-    const char *directory = b->calls->directory ? b->calls->directory(b->conf) : "";
+    if (*d->server->control)
+        prepare_control(d);
+    const char *directory = d->calls->directory ? d->calls->directory(d->conf) : "";
     if (*directory && folder_make(directory, FOLDER_MODE, user, why, sizeof(why)) != ERR_OK)
         log_warning("%s", why);
 }
@@ -883,45 +884,45 @@ static int choose_cpu(size_t number)
     return -1;
 }
 
-static enum err make_worker(struct body *b, size_t number)
+static enum err make_worker(struct daemon *d, size_t number)
 {
-    size_t cnt = b->settings.listener_cnt;
-    struct daemon_engine engine = {.publish = &b->publish,
+    size_t cnt = d->settings.listener_cnt;
+    struct daemon_engine engine = {.publish = &d->publish,
                                    .worker = number,
-                                   .worker_cnt = b->worker_cnt,
-                                   .conf = b->conf,
-                                   .shared = b->shared,
-                                   .sockets = b->descriptors.sockets};
-    b->engines[number] = b->calls->new_engine(&engine);
-    if (!b->engines[number])
+                                   .worker_cnt = d->worker_cnt,
+                                   .conf = d->conf,
+                                   .shared = d->shared,
+                                   .sockets = d->descriptors.sockets};
+    d->engines[number] = d->calls->new_engine(&engine);
+    if (!d->engines[number])
         return ERR_NOMEM;
-    struct worker_parts parts = {.settings = &b->settings,
-                                 .service = b->calls->service,
-                                 .engine = b->engines[number],
-                                 .sockets = &b->sockets[number * cnt],
+    struct worker_parts parts = {.settings = &d->settings,
+                                 .service = d->calls->service,
+                                 .engine = d->engines[number],
+                                 .sockets = &d->sockets[number * cnt],
                                  .socket_cnt = cnt,
-                                 .descriptors = b->descriptors.limit,
-                                 .cpu = b->server->is_pinning ? choose_cpu(number) : -1,
-                                 .done = &b->done};
-    b->made_cnt++;
-    return worker_new(&parts, &b->workers[number]);
+                                 .descriptors = d->descriptors.limit,
+                                 .cpu = d->server->is_pinning ? choose_cpu(number) : -1,
+                                 .done = &d->done};
+    d->made_cnt++;
+    return worker_new(&parts, &d->workers[number]);
 }
 
-static enum err make_workers(struct body *b)
+static enum err make_workers(struct daemon *d)
 {
     enum err err = ERR_OK;
 
-    if (b->calls->new_shared) {
-        b->shared = b->calls->new_shared(b->conf, b->worker_cnt);
-        if (!b->shared)
+    if (d->calls->new_shared) {
+        d->shared = d->calls->new_shared(d->conf, d->worker_cnt);
+        if (!d->shared)
             return ERR_NOMEM;
     }
-    b->workers = calloc(b->worker_cnt, sizeof(struct worker *));
-    b->engines = calloc(b->worker_cnt, sizeof(void *));
-    if (!b->workers || !b->engines)
+    d->workers = calloc(d->worker_cnt, sizeof(struct worker *));
+    d->engines = calloc(d->worker_cnt, sizeof(void *));
+    if (!d->workers || !d->engines)
         return ERR_NOMEM;
-    for (size_t i = 0; i < b->worker_cnt && !err; i++)
-        err = make_worker(b, i);
+    for (size_t i = 0; i < d->worker_cnt && !err; i++)
+        err = make_worker(d, i);
     return err;
 }
 
@@ -931,7 +932,7 @@ static size_t count_cores(void)
     return online > 0 ? util_min((size_t)online, PUBLISH_WORKERS_MAX) : 1;
 }
 
-static void log_ready(const struct body *b)
+static void log_ready(const struct daemon *d)
 {
     static const char *const words[] = {[EXCHANGE_STACK_DNS] = "",
                                         [EXCHANGE_STACK_TLS] = " (TLS)",
@@ -940,75 +941,75 @@ static void log_ready(const struct body *b)
     char line[1024] = "", text[ADDR_TEXT_MAX];
     size_t len = 0;
 
-    for (size_t i = 0; i < b->settings.listener_cnt && len + 80 < sizeof(line); i++) {
-        addr_print(&b->listeners[i].address, text);
+    for (size_t i = 0; i < d->settings.listener_cnt && len + 80 < sizeof(line); i++) {
+        addr_print(&d->listeners[i].address, text);
         len += (size_t)snprintf(line + len, sizeof(line) - len, " %s%s", text,
-                                words[b->listeners[i].stack]);
+                                words[d->listeners[i].stack]);
     }
-    log_info("ready on%s, %zu worker%s", line, b->worker_cnt, b->worker_cnt == 1 ? "" : "s");
+    log_info("ready on%s, %zu worker%s", line, d->worker_cnt, d->worker_cnt == 1 ? "" : "s");
     notify_manager("READY=1");
 }
 
-static void watch_signals(struct body *b)
+static void watch_signals(struct daemon *d)
 {
     static const int numbers[] = {SIGHUP, SIGTERM, SIGINT};
-    uv_signal_t *handles[] = {&b->on_hup, &b->on_term, &b->on_int};
+    uv_signal_t *handles[] = {&d->on_hup, &d->on_term, &d->on_int};
 
     signal(SIGPIPE, SIG_IGN);
     for (size_t i = 0; i < ARRAY_LEN(numbers); i++) {
-        uv_signal_init(&b->loop, handles[i]);
-        handles[i]->data = b;
+        uv_signal_init(&d->loop, handles[i]);
+        handles[i]->data = d;
         uv_signal_start(handles[i], i == 0 ? on_reload : on_stop, numbers[i]);
     }
 }
 
-static enum err start(struct body *b)
+static enum err start(struct daemon *d)
 {
     char why[WHY_MAX];
 
-    enum err err = read_conf(b, &b->conf, &b->server, NULL);
+    enum err err = read_conf(d, &d->conf, &d->server, NULL);
     if (err)
         return err;
-    log_set((enum log_level)b->server->log_level, (enum log_format)b->server->log_format);
-    if (b->server->clock_ms)
-        now_set_wall(b->server->clock_ms);
-    b->start_ms = now_wall_ms();
-    b->worker_cnt = b->server->worker_cnt ? b->server->worker_cnt : count_cores();
-    publish_init(&b->publish, b->worker_cnt);
-    b->settings.identity = b->server->identity;
-    b->settings.udp_size = (uint16_t)b->server->udp_size;
-    b->settings.is_rotating = b->server->is_rotating;
-    b->settings.https_path = b->server->https_path;
-    b->settings.trusted_proxies = b->server->trusted_proxies;
+    log_set((enum log_level)d->server->log_level, (enum log_format)d->server->log_format);
+    if (d->server->clock_ms)
+        now_set_wall(d->server->clock_ms);
+    d->start_ms = now_wall_ms();
+    d->worker_cnt = d->server->worker_cnt ? d->server->worker_cnt : count_cores();
+    publish_init(&d->publish, d->worker_cnt);
+    d->settings.identity = d->server->identity;
+    d->settings.udp_size = (uint16_t)d->server->udp_size;
+    d->settings.is_rotating = d->server->is_rotating;
+    d->settings.https_path = d->server->https_path;
+    d->settings.trusted_proxies = d->server->trusted_proxies;
     snprintf(why, sizeof(why), "out of memory");
-    err = list_listeners(b);
+    err = list_listeners(d);
     if (!err)
-        err = set_descriptors(b, why);
+        err = set_descriptors(d, why);
     if (!err)
-        err = set_limits(b, why);
+        err = set_limits(d, why);
     if (!err)
-        err = open_certificates(b, why);
+        err = open_certificates(d, why);
     if (!err)
-        err = open_sockets(b, why);
+        err = open_sockets(d, why);
     if (!err) { /* what is made by name from now on may lie where the user can put links */
-        prepare_for_user(b);
-        err = privilege_drop(b->server->user, why, sizeof(why));
+        prepare_for_user(d);
+        err = privilege_drop(d->server->user, why, sizeof(why));
     }
     if (!err) {
         snprintf(why, sizeof(why), "out of memory");
-        err = make_workers(b);
+        err = make_workers(d);
     }
     if (!err)
-        err = open_control(b, why);
+        err = open_control(d, why);
     if (err) {
         log_error("cannot start: %s", why);
         return err;
     }
-    watch_signals(b);
-    err = build_version(b, "loaded");
-    tell_version(b);
-    for (; b->running_cnt < b->worker_cnt && !err; b->running_cnt++)
-        err = worker_start(b->workers[b->running_cnt]);
+    watch_signals(d);
+    err = build_version(d, "loaded");
+    tell_version(d);
+    for (; d->running_cnt < d->worker_cnt && !err; d->running_cnt++)
+        err = worker_start(d->workers[d->running_cnt]);
     return err;
 }
 
@@ -1028,7 +1029,7 @@ static int print_usage(const char *name, FILE *out)
 
 int daemon_main(const struct daemon_calls *calls, int argc, char **argv)
 {
-    struct body b = {.calls = calls, .control_fd = -1};
+    struct daemon d = {.calls = calls, .control_fd = -1};
     int option;
 
     static const struct option options[] = {{"help", no_argument, NULL, 'h'},
@@ -1037,38 +1038,38 @@ int daemon_main(const struct daemon_calls *calls, int argc, char **argv)
                                             {NULL, 0, NULL, 0}};
     while ((option = getopt_long(argc, argv, "c:hV", options, NULL)) != -1) {
         switch (option) {
-        case 'c': b.conf_path = optarg; break;
+        case 'c': d.conf_path = optarg; break;
         case 'h': return print_usage(calls->name, stdout);
         case 'V': printf("%s %s\n", calls->name, ROOTLINE_VERSION); return 0;
         default: return print_usage(calls->name, stderr);
         }
     }
-    if (!b.conf_path || optind != argc)
+    if (!d.conf_path || optind != argc)
         return print_usage(calls->name, stderr);
 
     hash_init();
-    if (gethostname(b.hostname, sizeof(b.hostname) - 1) != 0)
-        strcpy(b.hostname, "unknown");
-    b.settings = (struct exchange_settings){
-        .identity = "", .hostname = b.hostname, .version = "Rootline " ROOTLINE_VERSION};
-    int status = uv_loop_init(&b.loop);
+    if (gethostname(d.hostname, sizeof(d.hostname) - 1) != 0)
+        strcpy(d.hostname, "unknown");
+    d.settings = (struct exchange_settings){
+        .identity = "", .hostname = d.hostname, .version = "Rootline " ROOTLINE_VERSION};
+    int status = uv_loop_init(&d.loop);
     if (status != 0) {
         log_error("cannot start: %s", uv_strerror(status));
         return EXIT_WRONG;
     }
-    uv_async_init(&b.loop, &b.done, on_done);
-    b.done.data = &b;
-    job_box_init(&b.home, ring, &b.done);
-    b.start_mono_ms = now_mono_ms();
-    enum err err = start(&b);
+    uv_async_init(&d.loop, &d.done, on_done);
+    d.done.data = &d;
+    job_box_init(&d.home, ring, &d.done);
+    d.start_mono_ms = now_mono_ms();
+    enum err err = start(&d);
     if (!err) {
-        log_ready(&b);
-        uv_run(&b.loop, UV_RUN_DEFAULT);
+        log_ready(&d);
+        uv_run(&d.loop, UV_RUN_DEFAULT);
     } else {
-        for (size_t i = 0; i < b.running_cnt; i++)
-            worker_stop(b.workers[i]);
+        for (size_t i = 0; i < d.running_cnt; i++)
+            worker_stop(d.workers[i]);
     }
-    end(&b);
+    end(&d);
     if (!err)
         log_info("stopped");
     return err ? EXIT_WRONG : 0;
