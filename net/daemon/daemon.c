@@ -1,5 +1,5 @@
-/* The main thread reads files, builds versions and handles signals; it never sees a question.
- * So a reload of any length costs the workers nothing but the swap of a pointer. */
+/* The main thread reads files, builds versions and handles signals; workers answer queries.  So
+ * a reload, however long it takes, costs a worker only the exchange of a pointer. */
 #define _GNU_SOURCE
 #include "net/daemon/daemon.h"
 
@@ -32,11 +32,11 @@ enum {
     FOLDER_MODE = 0750,
     SUMMARY_MAX = 200,
     HOST_MAX = 256,
-    TELL_MS = 10000,
-    WAIT_MS = 5000, /* for a configuration that is being written */
-    WATCH_MS = 1000,
+    LIMITS_LOG_MS = 10000,
+    SETTLE_MS = 5000, /* the longest wait for a configuration that is being written */
+    CERTIFICATE_CHECK_MS = 1000,
     DAY_MS = 86400000,
-    LAST_PART = 5, /* of a certificate's time: when so little is left, the log is told */
+    LAST_PART = 5, /* warn during the last 1/LAST_PART of a certificate's lifetime */
 };
 
 /* Counts of the limits on clients since the start. */
@@ -56,38 +56,37 @@ struct daemon {
     struct rate_limit *rate_limit;
     struct conn_limit *conn_limit;
     _Atomic uint64_t bad_proxy_headers;
-    struct limit_counts logged; /* counts as of the last look at them */
+    struct limit_counts logged; /* the counts that the log has reported */
     struct cookie_keys cookies;
     char hostname[HOST_MAX];
     struct publish publish;
     struct worker **workers;
-    void *shared; /* of the engines */
+    void *shared; /* by all engines (daemon_calls.new_shared) */
     void **engines;
     size_t worker_cnt, made_cnt, running_cnt;
-    struct worker_sockets *sockets; /* of each worker in turn; it owns them once it is made */
-    size_t socket_cnt;              /* of them that are open */
+    struct worker_sockets *sockets; /* of each worker in turn; a worker owns its own */
+    size_t socket_cnt;              /* sockets that are open */
     struct descriptors descriptors;
-    char summary[SUMMARY_MAX +
-                 80]; /* of the version that workers are to take; "": told already */
+    char summary[SUMMARY_MAX + 80]; /* of the newest version; "" once it is logged */
     uv_loop_t loop;
     uv_async_t done;
     uv_signal_t on_hup, on_term, on_int;
-    uv_timer_t tell;         /* logs what limits have cost clients */
-    struct job_box home;     /* jobs that come back from workers */
-    struct control *control; /* NULL: there is none */
-    int control_fd;          /* bound for it and not served yet; -1: none */
+    uv_timer_t limits_timer; /* runs log_limits */
+    struct job_box home;     /* jobs that return from workers */
+    struct control *control; /* NULL: no control socket */
+    int control_fd;          /* bound and not served yet; -1: none */
     int64_t start_ms;        /* wall */
     uint64_t start_mono_ms;
     uint64_t reloads, reloads_refused;
     struct exchange_listener *listeners;              /* settings.listeners */
-    struct tls_server *tls;                           /* NULL: nothing listens for TLS */
-    uv_timer_t watch;                                 /* looks at its files */
-    uint64_t warn_at_ms[TLS_SERVER_CERTIFICATES_MAX]; /* mono: when the log is told again that
-                                                         it ends soon */
+    struct tls_server *tls;                           /* NULL: no certificates */
+    uv_timer_t certificate_timer;                     /* runs watch_certificates */
+    uint64_t warn_at_ms[TLS_SERVER_CERTIFICATES_MAX]; /* mono: the next warning about the
+                                                         expiry of a certificate */
     bool is_stopping;
 };
 
-/* sd_notify(3) is one datagram; a library for it would be the largest thing linked. */
+/* sd_notify(3) is one datagram; that is not worth linking libsystemd. */
 static void notify_manager(const char *state)
 {
     const char *path = getenv("NOTIFY_SOCKET");
@@ -117,14 +116,14 @@ static void notify_reloading(void)
 
 /* ---- limits ---- */
 
-/* Cookies are made with the secrets of the file, or with one nobody knows. */
+/* Use the secrets of the file for cookies, or a random one. */
 static void set_cookies(struct daemon *d, const struct server_conf *conf)
 {
     uint8_t drawn[1][COOKIE_SECRET_LEN];
 
     if (conf->cookie_secret_cnt > 0) {
         cookie_set(&d->cookies, conf->cookie_secrets, conf->cookie_secret_cnt);
-    } else if (!d->rate_limit) { /* at the start: a reload keeps what was drawn */
+    } else if (!d->rate_limit) { /* at the start; a reload keeps the random secret */
         must(getrandom(drawn, sizeof(drawn), 0) == (ssize_t)sizeof(drawn));
         cookie_set(&d->cookies, (const uint8_t(*)[COOKIE_SECRET_LEN])drawn, 1);
     }
@@ -144,38 +143,40 @@ static void log_limited_answers(const struct daemon *d, const struct rate_limit_
     const char *verb = d->server->rate_limit.is_log_only ? "would have been " : "";
 
     if (now->dropped != before->dropped || now->slipped != before->slipped)
-        log_warning("rate limit: %llu answers %sdropped and %llu %scut short in %d s",
+        log_warning("rate limit: %llu answers %sdropped and %llu %struncated in %d s",
                     (unsigned long long)(now->dropped - before->dropped), verb,
-                    (unsigned long long)(now->slipped - before->slipped), verb, TELL_MS / 1000);
+                    (unsigned long long)(now->slipped - before->slipped), verb,
+                    LIMITS_LOG_MS / 1000);
     if (now->paced != before->paced || now->paced_dropped != before->paced_dropped)
-        log_warning("deferred answers to addresses that may be spoofed: %llu paced, %llu "
+        log_warning("deferred answers to addresses that may be spoofed: %llu delayed and %llu "
                     "dropped in %d s",
                     (unsigned long long)(now->paced - before->paced),
                     (unsigned long long)(now->paced_dropped - before->paced_dropped),
-                    TELL_MS / 1000);
+                    LIMITS_LOG_MS / 1000);
 }
 
 static void log_closed_connections(const struct daemon *d, const struct conn_limit_counts *now,
                                    const struct conn_limit_counts *before)
 {
     if (now->closed_total != before->closed_total)
-        log_warning("all %u connections were taken: %llu closed or turned away in %d s",
+        log_warning("limit of %u connections reached: %llu evicted or rejected in %d s",
                     d->descriptors.connections,
                     (unsigned long long)(now->closed_total - before->closed_total),
-                    TELL_MS / 1000);
+                    LIMITS_LOG_MS / 1000);
     if (now->closed_client != before->closed_client)
         log_warning(
-            "clients with %u connections wanted more: %llu closed or turned away in %d s",
+            "limit of %u connections per client reached: %llu evicted or rejected in %d s",
             d->server->conn_limit.connections_per_client,
-            (unsigned long long)(now->closed_client - before->closed_client), TELL_MS / 1000);
+            (unsigned long long)(now->closed_client - before->closed_client),
+            LIMITS_LOG_MS / 1000);
     if (now->closed_memory != before->closed_memory)
-        log_warning("connections held more than %llu MB: %llu closed in %d s",
+        log_warning("limit of %llu MB for connections reached: %llu evicted in %d s",
                     (unsigned long long)(d->server->conn_limit.memory >> 20),
                     (unsigned long long)(now->closed_memory - before->closed_memory),
-                    TELL_MS / 1000);
+                    LIMITS_LOG_MS / 1000);
 }
 
-/* Answer paths only count: an attacker must not be able to fill the log. */
+/* Answer paths only count, so that an attacker cannot fill the log. */
 static void log_limits(uv_timer_t *timer)
 {
     struct daemon *d = timer->data;
@@ -183,18 +184,18 @@ static void log_limits(uv_timer_t *timer)
 
     log_limited_answers(d, &now.answers, &before->answers);
     if (now.bad_proxy_headers != before->bad_proxy_headers)
-        log_warning("PROXY headers that are wrong, or of peers that are not in "
-                    "trusted-proxies: %llu in %d s",
+        log_warning("PROXY headers: %llu were malformed or from peers that are not in "
+                    "server.trusted-proxies, in %d s",
                     (unsigned long long)(now.bad_proxy_headers - before->bad_proxy_headers),
-                    TELL_MS / 1000);
+                    LIMITS_LOG_MS / 1000);
     log_closed_connections(d, &now.connections, &before->connections);
     *before = now;
 }
 
-static enum err set_limits(struct daemon *d, char *why)
+static enum err set_up_limits(struct daemon *d, char *why)
 {
     if (*d->server->cookie_file && d->server->cookie_secret_cnt == 0) {
-        snprintf(why, WHY_MAX, "cookie-secrets: %s cannot be read", d->server->cookie_file);
+        snprintf(why, WHY_MAX, "server.cookie-secrets: cannot read %s", d->server->cookie_file);
         return ERR_DENIED;
     }
     set_cookies(d, d->server);
@@ -211,16 +212,16 @@ static enum err set_limits(struct daemon *d, char *why)
     d->settings.conn_limit = d->conn_limit;
     d->settings.bad_proxy_headers = &d->bad_proxy_headers;
     d->settings.cookies = &d->cookies;
-    uv_timer_init(&d->loop, &d->tell);
-    d->tell.data = d;
-    uv_timer_start(&d->tell, log_limits, TELL_MS, TELL_MS);
+    uv_timer_init(&d->loop, &d->limits_timer);
+    d->limits_timer.data = d;
+    uv_timer_start(&d->limits_timer, log_limits, LIMITS_LOG_MS, LIMITS_LOG_MS);
     return ERR_OK;
 }
 
 /* ---- certificates ---- */
 
-/* Once a day, when a certificate is about to end or has ended. */
-static void warn_of_end(struct daemon *d)
+/* Warn once a day about certificates that expire soon or have expired. */
+static void warn_of_expiry(struct daemon *d)
 {
     struct tls_server_certificate c;
     char end[NOW_TEXT_MAX];
@@ -233,36 +234,36 @@ static void warn_of_end(struct daemon *d)
         d->warn_at_ms[i] = now_mono_ms() + DAY_MS;
         now_print(c.not_after_ms, end);
         if (now_ms > c.not_after_ms)
-            log_error("%s ended on %s: clients refuse it; renew it", c.file, end);
+            log_error("certificate %s expired on %s: clients reject it; renew it", c.file, end);
         else
-            log_warning("%s ends on %s: renew it", c.file, end);
+            log_warning("certificate %s expires on %s: renew it", c.file, end);
     }
 }
 
-static void tell_news(struct daemon *d, enum tls_server_news news, const char *why)
+static void log_certificates(struct daemon *d, enum tls_server_news news, const char *why)
 {
     struct tls_server_certificate c;
     char end[NOW_TEXT_MAX];
 
     if (news == TLS_SERVER_REFUSED)
-        log_error("certificates have changed and are not taken: %s; those of before are used",
+        log_error("cannot load the changed certificates: %s; the previous ones stay in use",
                   why);
     if (news == TLS_SERVER_BLIND)
-        log_warning(
-            "%s is out of reach for the user of the service: a renewed certificate is taken "
-            "with the next start",
-            why);
+        log_warning("%s: the user of the service cannot read it; a renewed certificate takes "
+                    "effect after "
+                    "a restart",
+                    why);
     if (news != TLS_SERVER_TAKEN)
         return;
     memset(d->warn_at_ms, 0, sizeof(d->warn_at_ms));
     for (size_t i = 0; tls_server_certificate(d->tls, i, &c); i++) {
         now_print(c.not_after_ms, end);
-        log_info("certificate %s taken: for %s, until %s", c.file, *c.name ? c.name : "no name",
-                 end);
+        log_info("certificate %s loaded: for %s, valid until %s", c.file,
+                 *c.name ? c.name : "no name", end);
     }
 }
 
-/* Of renewed files: server_conf_check has warned of the others. */
+/* For renewed files only: server_conf_check has warned of the first ones. */
 static void warn_of_exposed_keys(const struct daemon *d)
 {
     struct tls_server_certificate c;
@@ -272,7 +273,7 @@ static void warn_of_exposed_keys(const struct daemon *d)
             log_warning("%s: every user may read it: chmod o-r %s", c.key, c.key);
 }
 
-static bool reload(struct daemon *d, struct json **findings);
+static bool reload_daemon(struct daemon *d, struct json **findings);
 
 static void watch_certificates(uv_timer_t *timer)
 {
@@ -282,15 +283,15 @@ static void watch_certificates(uv_timer_t *timer)
 
     must(tls_server_certificate(d->tls, 0, &before));
     enum tls_server_news news = tls_server_look(d->tls, why, sizeof(why));
-    tell_news(d, news, why);
+    log_certificates(d, news, why);
     if (news == TLS_SERVER_TAKEN)
         warn_of_exposed_keys(d);
     must(tls_server_certificate(d->tls, 0, &now));
-    warn_of_end(d);
-    /* what is served may name the host and its addresses */
+    warn_of_expiry(d);
+    /* answers may contain the certificate's name and addresses (DDR) */
     if (strcmp(before.name, now.name) != 0 || before.addr_cnt != now.addr_cnt ||
         memcmp(before.addrs, now.addrs, sizeof(now.addrs)) != 0)
-        (void)reload(d, NULL);
+        (void)reload_daemon(d, NULL);
 }
 
 static enum err open_certificates(struct daemon *d, char *why)
@@ -304,14 +305,14 @@ static enum err open_certificates(struct daemon *d, char *why)
     if (err)
         return err;
     d->settings.tls = d->tls;
-    tell_news(d, TLS_SERVER_TAKEN, "");
-    uv_timer_init(&d->loop, &d->watch);
-    d->watch.data = d;
-    uv_timer_start(&d->watch, watch_certificates, 0, WATCH_MS);
+    log_certificates(d, TLS_SERVER_TAKEN, "");
+    uv_timer_init(&d->loop, &d->certificate_timer);
+    d->certificate_timer.data = d;
+    uv_timer_start(&d->certificate_timer, watch_certificates, 0, CERTIFICATE_CHECK_MS);
     return ERR_OK;
 }
 
-/* A reload takes the files that the configuration names now. */
+/* Load the files that the configuration names now. */
 static void reload_certificates(struct daemon *d, const struct server_conf *conf)
 {
     struct tls_server_files files[TLS_SERVER_CERTIFICATES_MAX];
@@ -319,9 +320,10 @@ static void reload_certificates(struct daemon *d, const struct server_conf *conf
     char why[WHY_MAX] = "";
 
     if ((cnt > 0) != (d->tls != NULL))
-        log_warning("a change from or to no certificate takes effect with the next start");
+        log_warning(
+            "adding the first or removing the last certificate takes effect after a restart");
     else if (cnt > 0)
-        tell_news(d, tls_server_force(d->tls, files, cnt, why, sizeof(why)), why);
+        log_certificates(d, tls_server_force(d->tls, files, cnt, why, sizeof(why)), why);
 }
 
 /* ---- reload ---- */
@@ -346,7 +348,7 @@ static bool same_prefixes(const struct addr_prefixes *a, const struct addr_prefi
     return true;
 }
 
-/* What is bound, and who may speak for others there. */
+/* Compare the settings that take effect only at the start: listeners and trusted proxies. */
 static bool same_listeners(const struct server_conf *a, const struct server_conf *b)
 {
     return same_addrs(&a->listen, &b->listen) && same_addrs(&a->listen_tls, &b->listen_tls) &&
@@ -367,21 +369,21 @@ static bool same_limits(const struct server_conf *a, const struct server_conf *b
            c->connections_per_client == d->connections_per_client && c->idle_ms == d->idle_ms;
 }
 
-/* *findings: what is said of the file, for whoever asked for it; may be NULL. */
+/* Read the configuration file.  *findings are its errors and warnings; `findings` may be NULL.
+ */
 static enum err read_conf(struct daemon *d, void **conf, struct server_conf **server,
                           struct json **findings)
 {
     struct diag diag;
     diag_init(&diag);
     enum err err = d->calls->configure(d->conf_path, &diag, conf, server);
-    if (d->server) /* a reload: the log has its format, and perhaps no reader but a program */
+    if (d->server) /* a reload: findings go to the log */
         diag_log(&diag);
     else
         diag_print(&diag, stderr, isatty(STDERR_FILENO));
     if (err && diag.error_cnt == 0)
         log_error("%s: %s", d->conf_path, err_name(err));
-    /* after the change of user the file may be out of reach; what is served has been read
-     * before */
+    /* after dropping root the file may be unreadable; the certificate in use was read before */
     if (!err && d->tls && *(*server)->tls_certificate && !*(*server)->certificate.file)
         must(tls_server_certificate(d->tls, 0, &(*server)->certificate));
     if (findings)
@@ -390,15 +392,15 @@ static enum err read_conf(struct daemon *d, void **conf, struct server_conf **se
     return err;
 }
 
-/* Say what is served now. */
-static void tell_version(struct daemon *d)
+/* Log what is served now, once. */
+static void log_version(struct daemon *d)
 {
     if (*d->summary)
         log_info("%s", d->summary);
     *d->summary = '\0';
 }
 
-/* Build and publish what the configuration says; d->summary tells of it. */
+/* Build and publish a version, and set d->summary. */
 static enum err build_version(struct daemon *d, const char *verb)
 {
     void *version;
@@ -413,21 +415,24 @@ static enum err build_version(struct daemon *d, const char *verb)
             d->calls->free_version(version);
     }
     if (err)
-        log_error("%s failed: %s", verb, err_name(err));
+        log_error("%s: cannot load its data: %s", d->conf_path, err_name(err));
     else
         snprintf(d->summary, sizeof(d->summary), "%s: %s in %llu ms", verb, summary,
                  (unsigned long long)(now_mono_ms() - start_ms));
     return err;
 }
 
-/* Take a configuration that was read: what is served comes from it, other settings of the
- * server live as long as the process. */
+/* Apply a new configuration: build a version from it.  Settings of the server that cannot
+ * change without a restart stay. */
 static enum err adopt_conf(struct daemon *d, void *conf, struct server_conf *server)
 {
     if (!same_listeners(server, d->server))
-        log_warning("a change of where server listens takes effect with the next start");
+        log_warning(
+            "changes of server.listen, listen-tls, listen-https, listen-http, https-path and "
+            "trusted-proxies take effect after a restart");
     if (!same_limits(server, d->server))
-        log_warning("a change of rate-limit or limits takes effect with the next start");
+        log_warning("changes of server.rate-limit and of limits on connections take effect "
+                    "after a restart");
     set_cookies(d, server);
     reload_certificates(d, server);
     void *old_conf = d->conf;
@@ -440,23 +445,23 @@ static enum err adopt_conf(struct daemon *d, void *conf, struct server_conf *ser
     return err;
 }
 
-/* False: what was there before is still served. */
-static bool reload(struct daemon *d, struct json **findings)
+/* False: the previous version is still served. */
+static bool reload_daemon(struct daemon *d, struct json **findings)
 {
     void *conf;
     struct server_conf *server;
 
-    tell_version(d); /* of a reload that no worker has acknowledged yet */
+    log_version(d); /* of a reload that not all workers have adopted yet */
     notify_reloading();
     log_info("reloading %s", d->conf_path);
-    unsigned wait_ms = WAIT_MS;
+    unsigned wait_ms = SETTLE_MS;
     enum err err = file_settle(d->conf_path, &wait_ms) == ERR_TIME ? ERR_TIME : ERR_OK;
     if (!err)
         err = read_conf(d, &conf, &server, findings);
     if (err == ERR_TIME)
-        log_error("reload refused: %s: %s", d->conf_path, file_problem(err));
+        log_error("reload failed: %s: %s", d->conf_path, file_problem(err));
     else if (err)
-        log_error("reload refused: %s is wrong; what was there before is still served",
+        log_error("reload failed: %s has errors; the previous configuration stays in use",
                   d->conf_path);
     else
         err = adopt_conf(d, conf, server);
@@ -465,18 +470,18 @@ static bool reload(struct daemon *d, struct json **findings)
     return !err;
 }
 
-static void on_reload(uv_signal_t *signal, int number)
+static void reload_on_signal(uv_signal_t *signal, int number)
 {
     struct daemon *d = signal->data;
 
     (void)number;
     if (!d->is_stopping)
-        (void)reload(d, NULL);
+        (void)reload_daemon(d, NULL);
 }
 
 /* ---- control ---- */
 
-static void put_memory(struct json *status)
+static void put_process_memory(struct json *status)
 {
     unsigned long long size, resident, shared;
     FILE *f = fopen("/proc/self/statm", "re");
@@ -575,7 +580,7 @@ static void begin_status(struct control_call *call, void *data)
     json_put_number(status, "reloads-refused", (int64_t)d->reloads_refused);
     put_listeners(d, status);
     json_put_number(status, "workers", (int64_t)d->worker_cnt);
-    put_memory(status);
+    put_process_memory(status);
     put_connections(d, json_put_object(status, "connections"));
     put_limits(d, json_put_object(status, "limits"));
     if (d->tls)
@@ -592,7 +597,7 @@ static void begin_reload(struct control_call *call, void *data)
     struct daemon *d = data;
     struct json *findings = NULL;
 
-    json_put_bool(call->result, "accepted", reload(d, &findings));
+    json_put_bool(call->result, "accepted", reload_daemon(d, &findings));
     json_put_text(call->result, "summary", d->summary);
     json_put(call->result, "findings", findings);
 }
@@ -614,7 +619,7 @@ static void begin_log(struct control_call *call, void *data)
 
     (void)data;
     if (cnt < 1)
-        control_fail(call, "log: how many lines?");
+        control_fail(call, "log: \"last\" must be at least 1");
     else
         log_last((size_t)cnt, show_line, json_put_list(call->result, "lines"));
 }
@@ -627,7 +632,7 @@ static const struct control_command commands[] = {
     {.name = NULL},
 };
 
-static enum err open_at(struct daemon *d, const char *path, char *why)
+static enum err serve_control(struct daemon *d, const char *path, char *why)
 {
     struct control_parts parts = {.loop = &d->loop,
                                   .home = &d->home,
@@ -651,7 +656,7 @@ static bool is_control_given(const struct daemon *d)
     return strcmp(d->server->control, "auto") != 0;
 }
 
-/* The path at the `place`-th of those that are tried: one that was given is the only one. */
+/* Find the path of place number `place`; a configured path is the only place. */
 static enum err find_control(const struct daemon *d, unsigned place, char out[CONTROL_PATH_MAX],
                              char *why)
 {
@@ -666,7 +671,8 @@ static enum err find_control(const struct daemon *d, unsigned place, char out[CO
     if (path && strlen(path) >= CONTROL_PATH_MAX)
         err = ERR_SPACE;
     if (err)
-        snprintf(why, WHY_MAX, path ? "%s: a socket's path is shorter than 108 octets" : "%s",
+        snprintf(why, WHY_MAX,
+                 path ? "%s: the path of a socket must be shorter than 108 octets" : "%s",
                  path ? path : "out of memory");
     else
         strcpy(out, path);
@@ -674,8 +680,7 @@ static enum err find_control(const struct daemon *d, unsigned place, char out[CO
     return err;
 }
 
-/* A path that was given has to work; of those that are tried on our own account the first that
- * works is used. */
+/* A configured path must work; of the default places the first that works is used. */
 static enum err open_control(struct daemon *d, char *why)
 {
     char path[CONTROL_PATH_MAX];
@@ -685,23 +690,24 @@ static enum err open_control(struct daemon *d, char *why)
     for (unsigned i = 0; i < CONTROL_PATH_PLACES; i++) {
         enum err err = find_control(d, i, path, why);
         if (!err)
-            err = open_at(d, path, why);
+            err = serve_control(d, path, why);
         if (is_control_given(d))
             return err;
         if (!err || err == ERR_LIMIT) {
             if (err)
-                log_info("control: %s; server.control gives this one a socket of its own", why);
+                log_info("control: %s; set server.control to give this daemon its own socket",
+                         why);
             return ERR_OK;
         }
     }
-    log_warning("control: no place for a socket (%s); server.control names one", why);
+    log_warning("control: no default path is usable (%s); set server.control", why);
     return ERR_OK;
 }
 
 /* ---- end ---- */
 
-/* Those that no worker has taken. */
-static void close_sockets(struct daemon *d)
+/* Close the sockets that no worker owns. */
+static void close_unused_sockets(struct daemon *d)
 {
     for (size_t i = d->made_cnt * d->settings.listener_cnt; i < d->socket_cnt; i++) {
         if (d->sockets[i].udp_fd >= 0)
@@ -713,15 +719,15 @@ static void close_sockets(struct daemon *d)
         close(d->control_fd);
 }
 
-static void on_done(uv_async_t *done)
+static void run_home_jobs(uv_async_t *done)
 {
     struct daemon *d = done->data;
     job_run_all(&d->home, d);
     if (publish_collect(&d->publish) == 0)
-        tell_version(d); /* every worker serves it */
+        log_version(d); /* all workers have adopted it */
 }
 
-static void on_stop(uv_signal_t *signal, int number)
+static void stop_on_signal(uv_signal_t *signal, int number)
 {
     struct daemon *d = signal->data;
     if (d->is_stopping)
@@ -735,14 +741,14 @@ static void on_stop(uv_signal_t *signal, int number)
     uv_stop(&d->loop);
 }
 
-static void close_handle(uv_handle_t *handle, void *data)
+static void close_any_handle(uv_handle_t *handle, void *data)
 {
     (void)data;
     if (!uv_is_closing(handle))
         uv_close(handle, NULL);
 }
 
-static void end(struct daemon *d)
+static void end_daemon(struct daemon *d)
 {
     for (size_t i = 0; i < d->worker_cnt; i++) {
         if (d->workers)
@@ -752,10 +758,10 @@ static void end(struct daemon *d)
     }
     if (d->shared)
         d->calls->free_shared(d->shared);
-    close_sockets(d);
+    close_unused_sockets(d);
     free(d->workers);
     free(d->engines);
-    job_run_all(&d->home, d); /* calls that have come back meanwhile */
+    job_run_all(&d->home, d); /* calls that have returned meanwhile */
     job_box_fini(&d->home);
     control_close(d->control);
     publish_fini(&d->publish);
@@ -763,12 +769,11 @@ static void end(struct daemon *d)
     conn_limit_free(&d->conn_limit);
     tls_server_free(&d->tls);
     free(d->listeners);
-    /* with its handle the way a signal is caught goes, and the next one would end us in its own
-     * way */
+    /* closing the handle restores the default action: another signal would kill the process */
     sigset_t all;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, NULL);
-    uv_walk(&d->loop, close_handle, NULL);
+    uv_walk(&d->loop, close_any_handle, NULL);
     uv_run(&d->loop, UV_RUN_DEFAULT);
     uv_loop_close(&d->loop);
     control_free(&d->control);
@@ -778,7 +783,7 @@ static void end(struct daemon *d)
 
 /* ---- start ---- */
 
-/* Every address to listen on, and what is spoken there. */
+/* List the addresses to listen on, with their protocols. */
 static enum err list_listeners(struct daemon *d)
 {
     const struct server_conf *conf = d->server;
@@ -811,14 +816,15 @@ static enum err set_descriptors(struct daemon *d, char *why)
     enum err err = descriptors_set(&wish, &d->descriptors, why, WHY_MAX);
 
     if (!err && loop_reserve(&d->loop, d->descriptors.limit) != ERR_OK) {
-        snprintf(why, WHY_MAX, "no memory for %u descriptors", d->descriptors.limit);
+        snprintf(why, WHY_MAX, "out of memory for a table of %u descriptors",
+                 d->descriptors.limit);
         err = ERR_NOMEM;
     }
     return err;
 }
 
-/* Every socket of every worker, while low ports may still be bound. */
-static enum err open_sockets(struct daemon *d, char *why)
+/* Open the sockets of all workers, while the process may still bind low ports. */
+static enum err open_worker_sockets(struct daemon *d, char *why)
 {
     size_t cnt = d->settings.listener_cnt;
     enum err err = ERR_OK;
@@ -841,7 +847,7 @@ static enum err open_sockets(struct daemon *d, char *why)
     return err;
 }
 
-/* What is root's alone is bound by root, and given to the user. */
+/* Create the socket's folder for the user; if the folder is root's own, bind the socket too. */
 static void prepare_control(struct daemon *d)
 {
     const char *user = d->server->user;
@@ -852,11 +858,11 @@ static void prepare_control(struct daemon *d)
         err = control_path_make_folder(path, user, why, sizeof(why));
     if (!err && control_path_is_roots(path))
         err = control_bind(path, user, &d->control_fd, why, sizeof(why));
-    if (err && err != ERR_LIMIT) /* open_control comes to it again */
+    if (err && err != ERR_LIMIT) /* open_control reports ERR_LIMIT */
         log_warning("control: %s", why);
 }
 
-/* As root, for the user that the daemon becomes, what this one may not be able to make. */
+/* As root, create for `server.user` what that user may not be able to create. */
 static void prepare_for_user(struct daemon *d)
 {
     const char *user = d->server->user;
@@ -871,7 +877,7 @@ static void prepare_for_user(struct daemon *d)
         log_warning("%s", why);
 }
 
-/* The core of the worker `number`: one of those that this process may use, in turn. */
+/* Choose the core of a worker: the cores that the process may use, in turn. */
 static int choose_cpu(size_t number)
 {
     cpu_set_t allowed;
@@ -959,11 +965,11 @@ static void watch_signals(struct daemon *d)
     for (size_t i = 0; i < ARRAY_LEN(numbers); i++) {
         uv_signal_init(&d->loop, handles[i]);
         handles[i]->data = d;
-        uv_signal_start(handles[i], i == 0 ? on_reload : on_stop, numbers[i]);
+        uv_signal_start(handles[i], i == 0 ? reload_on_signal : stop_on_signal, numbers[i]);
     }
 }
 
-static enum err start(struct daemon *d)
+static enum err start_daemon(struct daemon *d)
 {
     char why[WHY_MAX];
 
@@ -986,12 +992,12 @@ static enum err start(struct daemon *d)
     if (!err)
         err = set_descriptors(d, why);
     if (!err)
-        err = set_limits(d, why);
+        err = set_up_limits(d, why);
     if (!err)
         err = open_certificates(d, why);
     if (!err)
-        err = open_sockets(d, why);
-    if (!err) { /* what is made by name from now on may lie where the user can put links */
+        err = open_worker_sockets(d, why);
+    if (!err) { /* from now on files may be created where the user can put links: not as root */
         prepare_for_user(d);
         err = privilege_drop(d->server->user, why, sizeof(why));
     }
@@ -1007,22 +1013,23 @@ static enum err start(struct daemon *d)
     }
     watch_signals(d);
     err = build_version(d, "loaded");
-    tell_version(d);
+    log_version(d);
     for (; d->running_cnt < d->worker_cnt && !err; d->running_cnt++)
         err = worker_start(d->workers[d->running_cnt]);
     return err;
 }
 
-static void ring(void *bell) { uv_async_send(bell); }
+static void wake_main_thread(void *bell) { uv_async_send(bell); }
 
-static int print_usage(const char *name, FILE *out)
+static int print_daemon_usage(const char *name, FILE *out)
 {
     fprintf(
         out,
         "usage: %s -c FILE\n"
-        "  -c FILE     the configuration; \"rootline check FILE\" tells whether it is right\n"
+        "  -c FILE     read the configuration from FILE; \"rootline check FILE\" checks it\n"
+        "  -h          print this help\n"
         "  -V          print the version\n"
-        "SIGHUP reloads, SIGTERM stops.\n",
+        "SIGHUP: reload; SIGTERM, SIGINT: stop.\n",
         name);
     return out == stderr ? EXIT_USAGE : 0;
 }
@@ -1039,13 +1046,13 @@ int daemon_main(const struct daemon_calls *calls, int argc, char **argv)
     while ((option = getopt_long(argc, argv, "c:hV", options, NULL)) != -1) {
         switch (option) {
         case 'c': d.conf_path = optarg; break;
-        case 'h': return print_usage(calls->name, stdout);
+        case 'h': return print_daemon_usage(calls->name, stdout);
         case 'V': printf("%s %s\n", calls->name, ROOTLINE_VERSION); return 0;
-        default: return print_usage(calls->name, stderr);
+        default: return print_daemon_usage(calls->name, stderr);
         }
     }
     if (!d.conf_path || optind != argc)
-        return print_usage(calls->name, stderr);
+        return print_daemon_usage(calls->name, stderr);
 
     hash_init();
     if (gethostname(d.hostname, sizeof(d.hostname) - 1) != 0)
@@ -1057,11 +1064,11 @@ int daemon_main(const struct daemon_calls *calls, int argc, char **argv)
         log_error("cannot start: %s", uv_strerror(status));
         return EXIT_WRONG;
     }
-    uv_async_init(&d.loop, &d.done, on_done);
+    uv_async_init(&d.loop, &d.done, run_home_jobs);
     d.done.data = &d;
-    job_box_init(&d.home, ring, &d.done);
+    job_box_init(&d.home, wake_main_thread, &d.done);
     d.start_mono_ms = now_mono_ms();
-    enum err err = start(&d);
+    enum err err = start_daemon(&d);
     if (!err) {
         log_ready(&d);
         uv_run(&d.loop, UV_RUN_DEFAULT);
@@ -1069,7 +1076,7 @@ int daemon_main(const struct daemon_calls *calls, int argc, char **argv)
         for (size_t i = 0; i < d.running_cnt; i++)
             worker_stop(d.workers[i]);
     }
-    end(&d);
+    end_daemon(&d);
     if (!err)
         log_info("stopped");
     return err ? EXIT_WRONG : 0;

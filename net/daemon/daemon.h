@@ -1,7 +1,7 @@
-/* net/daemon/daemon.h | the body that both daemons share
+/* net/daemon/daemon.h | the main program that both daemons share
  *
- * Options, start, signals, reload, drain, end.  A daemon fills a struct of calls and its main
- * returns daemon_main().
+ * Options, start, signals, reload, control socket, stop.  A daemon fills a struct of calls and
+ * returns daemon_main() from its main().
  *
  * Thread:   the main thread.
  */
@@ -13,45 +13,47 @@
 #include "net/daemon/server_conf.h"
 #include "net/request/exchange.h"
 
-/* What an engine is made of.  Lifetime: process, but for the struct itself. */
+/* The parts of an engine.  Lifetime: the call; what the pointers name lives as long as the
+ * process. */
 struct daemon_engine {
-    struct publish *publish; /* versions come from it, under the number `worker` */
+    struct publish *publish; /* the engine takes versions from it, as number `worker` */
     size_t worker, worker_cnt;
-    void *conf;       /* that of the start */
-    void *shared;     /* what all engines share, as new_shared made it; NULL: nothing */
-    unsigned sockets; /* it may ask servers with, at most */
+    void *conf;       /* the configuration of the start */
+    void *shared;     /* from new_shared; may be NULL */
+    unsigned sockets; /* the most that it may open for queries to servers */
 };
 
-/* What a daemon adds to the body.  Lifetime: process. */
+/* The calls of one daemon.  Lifetime: process. */
 struct daemon_calls {
     const char *name; /* "rootline-authd" */
     const struct service *service;
-    /* Read the configuration; *server is part of the result.  Called at start and at each
-     * reload; a failure leaves what was there before.  The result belongs to the daemon. */
+    /* Read the configuration, at the start and at each reload.  *server points into *conf,
+     * which the caller must free with free_conf. */
     enum err (*configure)(const char *path, struct diag *diag, void **conf,
                           struct server_conf **server);
     void (*free_conf)(void *conf);
-    /* Build a new version of what the engines serve, given the one before (NULL at the start).
-     * *summary (size octets) tells in a few words what it is. */
+    /* Build a new version of the data that engines serve; `before` is the previous one, NULL at
+     * the start.  Print a short summary of it to `summary` (`size` octets). */
     enum err (*build)(void *conf, const void *before, void **version, char *summary,
                       size_t size);
     void (*free_version)(void *version);
-    /* What all engines share: made before the first of them, freed after the last.  NULL in the
-     * struct: they share nothing.  A result of NULL: no memory, or it said what is wrong. */
+    /* Create the state that all engines share, before the first engine; it is freed after the
+     * last.  May be NULL.  Return NULL if there is no memory, or after logging another fault.
+     */
     void *(*new_shared)(const void *conf, size_t worker_cnt);
     void (*free_shared)(void *shared);
-    /* One engine a worker.  NULL: no memory. */
+    /* Create the engine of a worker.  NULL: no memory. */
     void *(*new_engine)(const struct daemon_engine *parts);
     void (*free_engine)(void *engine);
-    /* Sockets that all engines together would ask servers with, and at most so many each; 0:
-     * none. */
+    /* Sockets for queries to servers: the most of all engines together, and of each; 0: none.
+     */
     unsigned sockets, sockets_each;
-    /* The folder that engines keep files in, "" for none.  NULL: they keep none. */
+    /* Return the folder in which engines keep files, "" for none.  May be NULL. */
     const char *(*directory)(const void *conf);
-    /* What its control socket knows besides status, stats, reload and log; ended by a NULL
-     * name. */
+    /* Commands of the control socket besides status, stats, reload and log, or parts of them;
+     * ended by a NULL name. */
     const struct control_command *commands;
 };
 
-/* Run until SIGTERM or SIGINT.  The exit status that rootline-authd(8) names. */
+/* Run the daemon until SIGTERM or SIGINT.  Return the exit status (rootline-authd(8)). */
 int daemon_main(const struct daemon_calls *calls, int argc, char **argv);

@@ -1,5 +1,5 @@
-/* Offsets are those inside struct server_conf, so a daemon's table places the whole struct at
- * one offset. */
+/* Offsets are relative to struct server_conf: a daemon's own table adds the offset of that
+ * struct in its configuration. */
 #include "net/daemon/server_conf.h"
 
 #include "base/file.h"
@@ -31,7 +31,7 @@ void server_conf_read_name(struct conf_reader *reader, const struct conf_node *n
     if (!text)
         return;
     if (dname_text_read(text, strlen(text), root, name, &len, &why, NULL) != ERR_OK) {
-        conf_wrong(reader, node, "\"%s\" is no domain name: %s", text, why);
+        conf_wrong(reader, node, "\"%s\" is not a domain name: %s", text, why);
         return;
     }
     const uint8_t *copy = arena_copy(conf_arena(reader), name, len);
@@ -60,11 +60,11 @@ static void check_identity(struct conf_reader *reader, const struct conf_node *n
         conf_wrong(reader, node, "longer than %d octets", IDENTITY_MAX);
 }
 
-/* Said of a secret's file, twice by its name. */
+/* Warning about a file with a secret; it takes the file's name twice. */
 #define EXPOSED "%s: every user may read it: chmod o-r %s"
 
-/* Sixteen octets in hexadecimal; false when the line is something else. */
-static bool read_secret(const char *line, size_t len, uint8_t out[COOKIE_SECRET_LEN])
+/* Read a secret of 16 octets in hexadecimal.  False: the line is something else. */
+static bool read_cookie_secret(const char *line, size_t len, uint8_t out[COOKIE_SECRET_LEN])
 {
     static const char digits[] = "0123456789abcdef";
     if (len != 2 * COOKIE_SECRET_LEN)
@@ -79,9 +79,10 @@ static bool read_secret(const char *line, size_t len, uint8_t out[COOKIE_SECRET_
     return true;
 }
 
-/* One secret a line, the one that makes cookies first; "#" begins a comment. */
-static void read_secrets(struct conf_reader *reader, const struct conf_node *node,
-                         struct server_conf *conf, const char *text)
+/* Read one secret per line; the first makes cookies, the others only check them.  "#" starts a
+ * comment. */
+static void read_cookie_secrets(struct conf_reader *reader, const struct conf_node *node,
+                                struct server_conf *conf, const char *text)
 {
     for (unsigned line = 1; *text; line++) {
         size_t len = strcspn(text, "\r\n"), rest = strcspn(text, "\n");
@@ -89,21 +90,21 @@ static void read_secrets(struct conf_reader *reader, const struct conf_node *nod
         bool is_full = conf->cookie_secret_cnt == COOKIE_SECRETS_MAX;
         if (!is_empty &&
             (is_full ||
-             !read_secret(text, len, conf->cookie_secrets[conf->cookie_secret_cnt]))) {
-            conf_wrong(reader, node, "%s, line %u: %s", conf->cookie_file, line,
-                       is_full
-                           ? "more than 3 secrets"
-                           : "expected 32 hexadecimal digits, as of \"openssl rand -hex 16\"");
+             !read_cookie_secret(text, len, conf->cookie_secrets[conf->cookie_secret_cnt]))) {
+            conf_wrong(
+                reader, node, "%s, line %u: %s", conf->cookie_file, line,
+                is_full ? "more than 3 secrets"
+                        : "expected 32 hexadecimal digits, as from \"openssl rand -hex 16\"");
             return;
         }
         conf->cookie_secret_cnt += !is_empty;
         text += text[rest] ? rest + 1 : rest;
     }
     if (conf->cookie_secret_cnt == 0)
-        conf_wrong(reader, node, "%s: there is no secret in it", conf->cookie_file);
+        conf_wrong(reader, node, "%s contains no secret", conf->cookie_file);
 }
 
-/* `target` is the place of cookie_file. */
+/* `target` is &conf->cookie_file. */
 static void check_cookie_file(struct conf_reader *reader, const struct conf_node *node,
                               void *target)
 {
@@ -118,7 +119,7 @@ static void check_cookie_file(struct conf_reader *reader, const struct conf_node
         file_read_secret(conf->cookie_file, COOKIE_FILE_MAX, &text, &len, &is_exposed);
     if (err == ERR_DENIED) { /* as of a reload after the change of user */
         conf_warn(reader, node,
-                  "%s: the user of the service cannot read it; secrets stay as they were",
+                  "%s: the user of the service cannot read it; the current secrets stay in use",
                   conf->cookie_file);
         return;
     }
@@ -128,7 +129,7 @@ static void check_cookie_file(struct conf_reader *reader, const struct conf_node
     }
     if (is_exposed)
         conf_warn(reader, node, EXPOSED, conf->cookie_file, conf->cookie_file);
-    read_secrets(reader, node, conf, text + file_bom_len(text, len));
+    read_cookie_secrets(reader, node, conf, text + file_bom_len(text, len));
     free(text);
 }
 
@@ -142,14 +143,15 @@ static void check_listen(struct conf_reader *reader, const struct conf_node *nod
         addr_print_host(addr, text);
         if (addr_is_link_local(addr) && addr->sock.v6.sin6_scope_id == 0)
             conf_wrong(reader, conf_item(reader, node, i),
-                       "a link-local address wants its interface: \"%s%%eth0\"", text);
+                       "a link-local address needs its interface, as in %s%%eth0", text);
         else if (addr_is_group(addr))
             conf_wrong(reader, conf_item(reader, node, i),
-                       "%s is the address of many: DNS is not served there", text);
+                       "%s is a multicast or broadcast address; DNS cannot be served there",
+                       text);
     }
 }
 
-/* RFC 8484 4.1: the path of a URI template; the query is ours. */
+/* RFC 8484 4.1: the path of the URI template, without {?dns}. */
 static void check_https_path(struct conf_reader *reader, const struct conf_node *node,
                              void *target)
 {
@@ -182,8 +184,7 @@ size_t server_conf_certificates(const struct server_conf *conf, struct tls_serve
     return cnt;
 }
 
-/* The same socket twice would answer half of the connections with the one, half with the other.
- */
+/* Two sockets on one address would each get half of the connections. */
 static void check_listeners(struct conf_reader *reader, const struct conf_node *node,
                             const struct server_conf *conf)
 {
@@ -197,7 +198,7 @@ static void check_listeners(struct conf_reader *reader, const struct conf_node *
                 for (size_t l = k == i ? j + 1 : 0; l < all[k]->cnt; l++)
                     if (addr_is_equal(&all[i]->at[j], &all[k]->at[l])) {
                         addr_print(&all[i]->at[j], text);
-                        conf_wrong(reader, node, "%s is listened on twice", text);
+                        conf_wrong(reader, node, "%s is listed twice", text);
                         return;
                     }
 }
@@ -205,9 +206,9 @@ static void check_listeners(struct conf_reader *reader, const struct conf_node *
 void server_conf_check(struct conf_reader *reader, const struct conf_node *node, void *target)
 {
     struct server_conf *conf = target;
-    const char *wants = conf->listen_tls.cnt > 0     ? "listen-tls"
-                        : conf->listen_https.cnt > 0 ? "listen-https"
-                                                     : NULL;
+    const char *tls_listener = conf->listen_tls.cnt > 0     ? "listen-tls"
+                               : conf->listen_https.cnt > 0 ? "listen-https"
+                                                            : NULL;
     struct tls_server_files files[TLS_SERVER_CERTIFICATES_MAX];
     size_t cnt = server_conf_certificates(conf, files);
     struct tls_server *server;
@@ -215,21 +216,23 @@ void server_conf_check(struct conf_reader *reader, const struct conf_node *node,
 
     check_listeners(reader, node, conf);
     if (*conf->tls_certificate && !*conf->tls_key)
-        conf_wrong(reader, node, "tls-certificate wants tls-key, the file of its private key");
-    else if (!*conf->tls_certificate && (*conf->tls_key || conf->certificates.cnt > 0))
-        conf_wrong(reader, node, "tls-certificate is missing: the file of the certificate");
-    else if (wants && cnt == 0)
         conf_wrong(reader, node,
-                   "%s wants tls-certificate and tls-key; \"rootline certificate make\" makes "
-                   "both for a laboratory",
-                   wants);
+                   "tls-certificate needs tls-key, the file with its private key");
+    else if (!*conf->tls_certificate && (*conf->tls_key || conf->certificates.cnt > 0))
+        conf_wrong(reader, node, "tls-certificate is missing: the file with the certificate");
+    else if (tls_listener && cnt == 0)
+        conf_wrong(
+            reader, node,
+            "%s needs tls-certificate and tls-key; \"rootline certificate make\" creates "
+            "both for a laboratory",
+            tls_listener);
     if (cnt == 0 || !*files[0].key)
         return;
     enum err err = tls_server_new(files, cnt, &server, why, sizeof(why));
     if (err == ERR_DENIED) /* as of a reload after the change of user */
         conf_warn(reader, node,
-                  "tls-certificate: %s: the user of the service cannot read it; certificates "
-                  "stay as they were",
+                  "tls-certificate: %s: the user of the service cannot read it; the current "
+                  "certificates stay in use",
                   why);
     else if (err)
         conf_wrong(reader, node, "tls-certificate: %s", why);

@@ -1,6 +1,7 @@
-/* net/daemon/server_conf.h | the keys that both daemons share: server, log and limits
+/* net/daemon/server_conf.h | the configuration keys that both daemons share: server, log,
+ * limits
  *
- * Thread:   read once at start.
+ * * Thread:   the main thread fills it; then any thread may read it.
  */
 #pragma once
 
@@ -11,48 +12,51 @@
 #include "net/request/rate_limit.h"
 #include "net/transport/tls_server.h"
 
-/* Values of the keys `server`, `log` and `limits`; see docs for each.  Lifetime: process. */
+/* Values of the keys `server`, `log` and `limits`; the manual pages explain them.  Lifetime: of
+ * the daemon's configuration. */
 struct server_conf {
     struct conf_addrs listen, listen_tls, listen_https, listen_http;
     const char *https_path;
-    const char *tls_certificate, *tls_key;     /* "": none */
-    struct conf_list certificates;             /* struct tls_server_files: further ones */
-    struct tls_server_certificate certificate; /* the first, as the file was when it was read */
+    const char *tls_certificate, *tls_key; /* "": none */
+    struct conf_list certificates;         /* struct tls_server_files: of more-certificates */
+    struct tls_server_certificate certificate; /* the first, as it was when it was read */
     struct addr_prefixes trusted_proxies;
     uint32_t worker_cnt; /* 0: one per core */
     const char *user;
-    const char *control; /* path of the control socket, beside the file when relative; "auto",
-                            or "" for none */
+    const char *control; /* path of the control socket, relative to the configuration file;
+                            "auto"; "" for none */
     const char *identity;
-    int64_t clock_ms; /* 0: the machine's clock */
+    int64_t clock_ms; /* wall clock to start with; 0: the system's */
     uint32_t udp_size;
     bool is_rotating;
-    bool is_pinning; /* each worker to a core */
+    bool is_pinning; /* pin each worker to a core */
     struct rate_limit_conf rate_limit;
-    struct conn_limit_conf conn_limit; /* of `limits` */
-    struct addr_prefix loopback[2];    /* what is exempt unless the file says otherwise */
-    const char *cookie_file;           /* "": secrets are drawn at random */
+    struct conn_limit_conf conn_limit; /* keys of `limits` */
+    struct addr_prefix loopback[2];    /* the default of rate_limit.exempt */
+    const char *cookie_file;           /* "": a random secret */
     uint8_t cookie_secrets[COOKIE_SECRETS_MAX][COOKIE_SECRET_LEN];
-    unsigned cookie_secret_cnt; /* of the file; 0 without one */
+    unsigned cookie_secret_cnt; /* secrets in the file; 0 without a file */
     int log_level;              /* enum log_level */
     int log_format;             /* enum log_format */
 };
 
-/* Judges the map `server` as a whole; its target is the struct server_conf. */
+/* Check the map `server` as a whole and load its certificates; `target` is the struct
+ * server_conf. */
 void server_conf_check(struct conf_reader *reader, const struct conf_node *node, void *target);
 
-/* All certificates, the first one first; how many.  `out` has room for
- * TLS_SERVER_CERTIFICATES_MAX. */
+/* List the files of all certificates, those of tls-certificate first.  `out` has room for
+ * TLS_SERVER_CERTIFICATES_MAX.  Return their number. */
 size_t server_conf_certificates(const struct server_conf *conf, struct tls_server_files *out);
 
-/* For keys of CONF_CUSTOM: a domain name, whose wire form goes to a const uint8_t *. */
+/* Read a domain name, for a key of type CONF_CUSTOM: set the const uint8_t * at `target` to its
+ * wire form. */
 void server_conf_read_name(struct conf_reader *reader, const struct conf_node *node,
                            void *target);
 
 enum { SERVER_CONF_IDLE_MAX_MS = 600000 };
 
-/* Keys below `limits` that both daemons have, for a table whose target has its struct
- * server_conf at `base`. */
+/* The keys below `limits` that both daemons have, for a target that has its struct server_conf
+ * at offset `base`. */
 #define SERVER_CONF_CONN_LIMIT(base, field) \
     ((base) + offsetof(struct server_conf, conn_limit.field))
 #define SERVER_CONF_LIMITS_KEYS(base)                                    \
@@ -81,6 +85,5 @@ extern const struct conf_key server_conf_server_keys[];
 extern const struct conf_key server_conf_log_keys[];
 extern const struct conf_key server_conf_limits_keys[];
 
-/* The defaults: port 53 of every address is never assumed, so `listen` is empty
- * and must be given. */
+/* Set the defaults.  `listen` has none: the configuration must name the addresses. */
 void server_conf_init(struct server_conf *conf);

@@ -101,14 +101,14 @@ def test_errors_name_their_cause(tmp_path):
         return f"  tls-certificate: {cert}\n  tls-key: {key}\n"
 
     cases = [
-        ("  listen-tls: [127.0.0.1]\n", "listen-tls wants tls-certificate"), ("  listen-https: [127.0.0.1]\n", "listen-https wants tls-certificate"),
-        (f"  tls-certificate: {good}/cert.pem\n", "tls-certificate wants tls-key"), (f"  tls-key: {good}/key.pem\n", "tls-certificate is missing"),
+        ("  listen-tls: [127.0.0.1]\n", "listen-tls needs tls-certificate"), ("  listen-https: [127.0.0.1]\n", "listen-https needs tls-certificate"),
+        (f"  tls-certificate: {good}/cert.pem\n", "tls-certificate needs tls-key"), (f"  tls-key: {good}/key.pem\n", "tls-certificate is missing"),
         (pair("nowhere.pem", good / "key.pem"), "nowhere.pem: no such file"), (pair(good / "key.pem", good / "key.pem"), "there is no certificate in it"),
         (pair(good / "cert.pem", good / "cert.pem"), "there is no private key in it"), (pair(good / "cert.pem", other / "key.pem"), "is not that of the certificate"),
         (pair(good / "cert.pem", tmp_path / "locked.pem"), "wants a passphrase"), (pair(tmp_path / "empty.pem", good / "key.pem"), "there is no certificate in it"),
         (pair(tmp_path / "cut.pem", good / "key.pem"), "is damaged"), (pair(tmp_path, good / "key.pem"), str(tmp_path)),
         ("  https-path: dns\n", "expected a path"), ("  https-path: /a?b\n", "expected a path"), ("  trusted-proxies: [x]\n", "trusted-proxies"),
-        (pair(good / "cert.pem", good / "key.pem") + "  listen-tls: [127.0.0.1@5300]\n", "127.0.0.1@5300 is listened on twice"),
+        (pair(good / "cert.pem", good / "key.pem") + "  listen-tls: [127.0.0.1@5300]\n", "127.0.0.1@5300 is listed twice"),
     ]
     for text, words in cases:
         done = check(tmp_path, text)
@@ -139,7 +139,7 @@ def test_a_renewed_key_that_others_may_write_is_not_taken(served, tmp_path):
     (new / "key.pem").chmod(0o666)
     for name in ("key.pem", "cert.pem", "ca.pem"):
         os.replace(new / name, listeners.folder / name)
-    server.wait_for("are not taken: ")
+    server.wait_for("cannot load the changed certificates: ")
     assert "every user may write it" in server.log() and serial(listeners) == before
     (listeners.folder / "key.pem").chmod(0o644)
     os.utime(listeners.folder / "key.pem")
@@ -151,7 +151,7 @@ def test_a_start_without_certificate_names_it(tmp_path):
     path = tmp_path / "c.yaml"
     path.write_text("server:\n  listen: [127.0.0.1@5300]\n  listen-tls: [127.0.0.1@5853]\nzones: []\n")
     done = lab.run(lab.AUTHD, "-c", path)
-    assert done.returncode == 1 and "listen-tls wants tls-certificate" in done.stderr
+    assert done.returncode == 1 and "listen-tls needs tls-certificate" in done.stderr
 
 
 # ---- which one ----
@@ -189,7 +189,7 @@ def test_a_renewed_certificate_is_taken(served, tmp_path):
     encrypted.certificate(listeners.folder)
     wait_until(lambda: serial(listeners) != before)
     assert serial(listeners) == digest(listeners.folder / "cert.pem")
-    server.wait_for("taken: for dns.test", count=2)
+    server.wait_for("loaded: for dns.test", count=2)
 
 
 def test_a_broken_one_is_not(served, tmp_path):
@@ -200,12 +200,12 @@ def test_a_broken_one_is_not(served, tmp_path):
     for n, text in enumerate(("rubbish", "", (other / "cert.pem").read_text())):
         (tmp_path / "next").write_text(text)
         (tmp_path / "next").rename(cert)  # at once: half a file would be one more that is not taken
-        server.wait_for("certificates have changed and are not taken", count=n + 1)
+        server.wait_for("cannot load the changed certificates", count=n + 1)
         assert serial(listeners) == before
     cert.unlink()
-    server.wait_for("certificates have changed and are not taken", count=4)
+    server.wait_for("cannot load the changed certificates", count=4)
     time.sleep(2.5)
-    assert serial(listeners) == before and server.log().count("are not taken") == 4, "told again and again"
+    assert serial(listeners) == before and server.log().count("cannot load the changed") == 4, "told again and again"
     # the key comes a moment after the certificate: nothing to complain about
     cert.write_text((other / "cert.pem").read_text())
     key.write_text((other / "key.pem").read_text())
@@ -228,12 +228,12 @@ def test_files_out_of_reach():
         server = lab.Authd(folder, {"a.test": folder / "a.test.zone"}, extra=listeners.extra + "  user: nobody\n")
         try:
             before = serial(listeners)
-            server.wait_for("is out of reach for the user of the service")
+            server.wait_for("a renewed certificate takes effect after a restart")
             server.process.send_signal(1)
             server.wait_for("reloaded: ")
             time.sleep(2.5)
-            assert serial(listeners) == before and server.log().count("out of reach") == 1 and "are not taken" not in server.log(), server.log()
-            assert "certificates stay as they were" in server.log()
+            assert serial(listeners) == before and server.log().count("takes effect after a restart") == 1 and "cannot load the changed" not in server.log(), server.log()
+            assert "the current certificates stay in use" in server.log()
         finally:
             server.stop()
 
@@ -295,7 +295,7 @@ def test_the_end_is_told(tmp_path):
     """A certificate whose last fifth has begun, and one that has ended: log and status."""
     listeners = encrypted.Listeners(tmp_path)
     encrypted.certificate(listeners.folder, days=1)
-    for clock, words in ((None, None), (20 * 3600, "ends on"), (30 * 3600, "ended on")):
+    for clock, words in ((None, None), (20 * 3600, "expires on"), (30 * 3600, "expired on")):
         at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + clock)) if clock else ""
         server = lab.Authd(tmp_path, {"a.test": ZONE}, extra=listeners.extra + (f'  clock: "{at}"\n' if at else ""))
         try:

@@ -242,7 +242,7 @@ def test_logs_as_json(tmp_path):
     server = lab.Authd(tmp_path, {"a.test": "broken"}, top="log: {format: json, level: debug}")
     server.conf.write_text(server.conf.read_text().replace("zones:", "zoness:"))
     server.process.send_signal(signal.SIGHUP)
-    server.wait_for("reload refused")
+    server.wait_for("reload failed")
     server.stop()
     lines = [json.loads(line) for line in server.log().splitlines()]
     assert any("ready on" in line["message"] for line in lines)
@@ -350,8 +350,8 @@ def test_values_are_right_or_told(tmp_path, text, found):
 
 
 @pytest.mark.parametrize("address, found", [
-    ("fe80::1", 'a link-local address wants its interface: "fe80::1%eth0"'), ("fe80::1%none0", 'this machine has no interface "none0"'),
-    ("ff02::1", "the address of many"), ("::ffff:127.0.0.1", None), ("::ffff:1.2.3", "error:")])
+    ("fe80::1", 'a link-local address needs its interface, as in fe80::1%eth0'), ("fe80::1%none0", 'there is no interface "none0" here'),
+    ("ff02::1", "multicast or broadcast"), ("::ffff:127.0.0.1", None), ("::ffff:1.2.3", "error:")])
 def test_addresses_to_listen_at(tmp_path, address, found):
     """What `check` accepts can be had, as far as that depends on how it is written."""
     path = write(tmp_path, f'server: {{listen: ["{address}@{lab.free_port()}"], control: ""}}\nallow: [127.0.0.0/8]\n')

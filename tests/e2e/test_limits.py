@@ -291,7 +291,7 @@ def test_5000_idle_and_dripping_connections(tmp_path, preset):
             print(f"\n{connections.opened} connections opened, {len(connections.sockets)} at the end; answered of {rounds}: {good}")
             assert connections.opened > 5000
         assert good["UDP"] >= rounds * 0.99 and good["TCP"] >= rounds * 0.99
-        server.wait_for("connections were taken", 15)
+        server.wait_for("connections reached", 15)
     finally:
         server.stop()
 

@@ -57,11 +57,11 @@ def test_broken_files_change_nothing(tmp_path):
         conf = server.conf.read_text()
         server.conf.write_text(conf.replace("zones:", "zoness:"))
         server.process.send_signal(signal.SIGHUP)
-        server.wait_for("reload refused")
+        server.wait_for("reload failed")
         assert 'did you mean "zones"?' in server.log()
         server.conf.write_text(conf + "  - {zone: , file: }\n")
         server.process.send_signal(signal.SIGHUP)
-        server.wait_for("reload refused", count=2)
+        server.wait_for("reload failed", count=2)
         assert text_of(server) == b"1" and text_of(server, "v.b.test") == b"2"
     finally:
         server.stop()
