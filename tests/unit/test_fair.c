@@ -1,5 +1,5 @@
-/* Clients that flood, beside one that does not: whose question goes out, in which order, and
- * who is told that it is too much. */
+/* Fairness among clients: which queries are sent, in which order, and which are rejected, while
+ * some clients flood and one does not. */
 #include "tests/unit/world.h"
 
 #include <unistd.h>
@@ -22,7 +22,7 @@ static bool is_out(const char *wanted, size_t *at)
     return false;
 }
 
-static bool upstream(const char *server, const char *name, uint16_t type)
+static bool answer_unless_slow(const char *server, const char *name, uint16_t type)
 {
     (void)server;
     (void)type;
@@ -33,8 +33,8 @@ static bool upstream(const char *server, const char *name, uint16_t type)
     return true;
 }
 
-/* 10 clients, 300 names a second below one slow domain, over one forwarder: another domain is
- * none of their business. */
+/* 10 clients send 600 queries below one slow domain to a forwarder; a query for another domain
+ * is sent at once. */
 static void test_one_slow_domain_behind_a_forwarder(void **state)
 {
     (void)state;
@@ -48,7 +48,7 @@ static void test_one_slow_domain_behind_a_forwarder(void **state)
     stage_fini(&stage);
 }
 
-/* Three slow domains are more than the server's 400. */
+/* Three slow domains need more than the forwarder's limit of 400. */
 static void test_many_slow_domains_behind_a_forwarder(void **state)
 {
     (void)state;
@@ -62,7 +62,7 @@ static void test_many_slow_domains_behind_a_forwarder(void **state)
     stage_fini(&stage);
 }
 
-/* Plain recursion: the flood is below the zone that the benign client asks for as well. */
+/* Iteration: the flood is below the zone that the benign client queries too. */
 static void test_the_same_zone(void **state)
 {
     (void)state;
@@ -77,8 +77,7 @@ static void test_the_same_zone(void **state)
     stage_fini(&stage);
 }
 
-/* A place that becomes free goes to whoever has waited, not to the next try of the one that had
- * it. */
+/* A free place goes to a query that has waited, not to the retry of the query that had it. */
 static void test_a_retry_waits_as_well(void **state)
 {
     (void)state;
@@ -94,8 +93,7 @@ static void test_a_retry_waits_as_well(void **state)
     stage_fini(&stage);
 }
 
-/* Nor do many that time out in one turn take back what they gave: all that have waited go
- * before their next tries. */
+/* The same if many queries time out in one turn: all that have waited go before the retries. */
 static void test_many_retries_wait_as_well(void **state)
 {
     (void)state;
@@ -114,8 +112,8 @@ static void test_many_retries_wait_as_well(void **state)
     stage_fini(&stage);
 }
 
-/* It goes to one that waits for the same zone. */
-static void test_who_waits_for_another_zone_is_not_woken(void **state)
+/* A free place wakes a query that waits for the same zone, and no other. */
+static void test_wakeup_is_for_the_same_zone(void **state)
 {
     size_t at;
     (void)state;
@@ -127,7 +125,7 @@ static void test_who_waits_for_another_zone_is_not_woken(void **state)
     while (stage.pending_cnt > 0 && !is_out("one.evil.example.", NULL))
         assert_true(answer(world, 0));
     ask_of(1, "a.victim.example");
-    ask_of(2, "b.evil.example"); /* waits for its zone, the first in line */
+    ask_of(2, "b.evil.example"); /* waits for another zone, first in its queue */
     ask_of(3, "b.victim.example");
     assert_true(is_out("a.victim.example.", &at));
     assert_true(answer(world, at));
@@ -135,7 +133,7 @@ static void test_who_waits_for_another_zone_is_not_woken(void **state)
     stage_fini(&stage);
 }
 
-/* One client has 50 waiting, the other one: it is the second that goes, not the 51st. */
+/* One client has 50 queries waiting, the other has one: that is sent second, not 51st. */
 static void test_clients_take_turns(void **state)
 {
     size_t at;
@@ -156,8 +154,9 @@ static void test_clients_take_turns(void **state)
     stage_fini(&stage);
 }
 
-/* Where thousands wait the one who has most loses its oldest, and the newcomer waits. */
-static void test_the_largest_makes_room(void **state)
+/* When the queue is full, the client with most waiting queries loses its oldest, and a new
+ * client waits. */
+static void test_the_largest_client_loses_its_oldest(void **state)
 {
     (void)state;
     open_stage_with(&(struct quota_limits){.per_zone = 1, .per_server = 400});
@@ -179,8 +178,8 @@ static void test_the_largest_makes_room(void **state)
     stage_fini(&stage);
 }
 
-/* The places are taken by another worker, and nothing is out from here. */
-static void test_a_worker_with_nothing_out_waits(void **state)
+/* Another worker has all places, so no reply here wakes a waiting query. */
+static void test_another_worker_has_the_places(void **state)
 {
     (void)state;
     open_stage_with(&(struct quota_limits){.per_zone = 1, .per_server = 400});
@@ -206,9 +205,9 @@ static void test_a_worker_with_nothing_out_waits(void **state)
     stage_fini(&stage);
 }
 
-/* A forwarder that is silent about one domain answers for the others, even if nobody asked for
- * those of late. */
-static void test_a_forwarder_is_dead_for_a_domain(void **state)
+/* A forwarder that does not answer for one domain is still used for others, even without recent
+ * answers for them. */
+static void test_a_forwarder_is_silent_for_one_domain(void **state)
 {
     (void)state;
     open_stage_with(&(struct quota_limits){.per_zone = 200, .per_server = 400});
@@ -216,22 +215,22 @@ static void test_a_forwarder_is_dead_for_a_domain(void **state)
     stage_open(&stage, 7);
     for (unsigned i = 0; i < 6; i++) {
         ask_of(1, "r%u.slow.example", i);
-        run(upstream);
+        run(answer_unless_slow);
     }
     ask_of(2, "www.other.example");
     assert_true(is_out("www.other.example.", NULL));
     stage_fini(&stage);
 }
 
-/* A server that is full now is no reason to forget it: the other one is dead. */
-static bool only_3(const char *server, const char *name, uint16_t type)
+static bool answer_unless_13(const char *server, const char *name, uint16_t type)
 {
     if (strcmp(server, "192.0.2.13") == 0)
         return false;
-    return upstream(server, name, type);
+    return answer_unless_slow(server, name, type);
 }
 
-static void test_a_full_server_comes_again(void **state)
+/* A server at its limit is tried again later when the other one does not answer. */
+static void test_a_server_at_its_limit_is_tried_again(void **state)
 {
     unsigned failed = 0;
     (void)state;
@@ -241,7 +240,7 @@ static void test_a_full_server_comes_again(void **state)
     stage_open(&stage, 7);
     for (unsigned i = 0; i < 6; i++)
         ask_of(i, "n%u.other%u.example%u", i, i, i);
-    run(only_3);
+    run(answer_unless_13);
     for (size_t i = 0; i < stage.answer_cnt; i++)
         failed += (stage.answers[i].wire[3] & 15) != 0;
     print_message("%u of %zu failed\n", failed, stage.answer_cnt);
@@ -249,8 +248,8 @@ static void test_a_full_server_comes_again(void **state)
     stage_fini(&stage);
 }
 
-/* evil.example has two servers, which answer for names that begin with "n" only. */
-static bool two_servers(const char *server, const char *name, uint16_t type)
+/* evil.example has two servers, which answer only for names that begin with "n". */
+static bool answer_two_servers(const char *server, const char *name, uint16_t type)
 {
     if (strcmp(server, "192.0.2.3") != 0 && strcmp(server, "192.0.2.4") != 0) {
         if (!ends_in(name, "evil.example."))
@@ -266,9 +265,9 @@ static bool two_servers(const char *server, const char *name, uint16_t type)
     return name[0] == 'n';
 }
 
-/* A server that is known not to serve the zone is no reason to leave a full one: the query
- * would go to and fro between the two for ever. */
-static void test_a_full_server_beside_a_lame_one(void **state)
+/* A lame server is no alternative to one at its limit: the query must not alternate between
+ * them for ever. */
+static void test_a_server_at_its_limit_beside_a_lame_one(void **state)
 {
     uint8_t zone[DNAME_MAX];
     struct addr lame;
@@ -277,22 +276,22 @@ static void test_a_full_server_beside_a_lame_one(void **state)
     open_stage_with(&(struct quota_limits){.per_zone = 200, .per_server = 1});
     stage_open(&stage, 7);
     ask_of(1, "n1.evil.example");
-    run(two_servers);
+    run(answer_two_servers);
     assert_int_equal(addr_read("192.0.2.3", 53, &lame), ERR_OK);
     infra_note_lame(stage.engine->infra, &lame, unit_name("evil.example", zone), now_mono_ms());
     ask_of(1, "slow.evil.example");
     assert_true(is_out("slow.evil.example.", NULL));
-    alarm(60); /* it would not end */
+    alarm(60); /* against an endless loop */
     ask_of(2, "n2.evil.example");
     alarm(0);
     assert_false(is_out("n2.evil.example.", NULL));
-    run(two_servers);
+    run(answer_two_servers);
     assert_int_equal(stage.answer_cnt, 3);
     stage_fini(&stage);
 }
 
-/* Whoever asks for what another one has asked already does not wait in the other's line. */
-static void test_the_better_line_counts(void **state)
+/* A query for a name that another client has waiting does not wait in that client's queue. */
+static void test_the_better_queue_counts(void **state)
 {
     size_t at;
     (void)state;
@@ -310,7 +309,7 @@ static void test_the_better_line_counts(void **state)
     stage_fini(&stage);
 }
 
-/* And it counts for the one who has fewer out: it leaves at once. */
+/* It counts for the client that has fewer queries out, so it is sent at once. */
 static void test_the_better_client_counts(void **state)
 {
     (void)state;
@@ -326,10 +325,10 @@ static void test_the_better_client_counts(void **state)
     stage_fini(&stage);
 }
 
-/* No socket is left: those that wait for one do not wake each other for ever. */
-static void test_no_socket_is_left(void **state)
+/* Without a free socket, waiting queries do not wake each other for ever. */
+static void test_no_socket_is_free(void **state)
 {
-    struct addr_prefix everybody;
+    struct addr_prefix all_clients;
     (void)state;
     open_stage_with(&(struct quota_limits){0});
     assert_int_equal(addr_read_prefix("0.0.0.0/0", &everybody), ERR_OK);
@@ -339,24 +338,24 @@ static void test_no_socket_is_left(void **state)
     for (unsigned i = 0; i < STAGE_PENDING_MAX + 10; i++)
         ask_of(i % 10, "n%u.other.example", i);
     assert_int_equal(stage.pending_cnt, STAGE_PENDING_MAX);
-    assert_true(answer(upstream, 0));
+    assert_true(answer(answer_unless_slow, 0));
     assert_int_equal(stage.pending_cnt, STAGE_PENDING_MAX);
     stage_fini(&stage);
 }
 
-/* What has been learnt meanwhile is not asked for again by everybody who waited. */
-static unsigned short_cnt;
+static unsigned parent_cnt;
 
-static void count_short(struct stage *s, const struct out_ask *a)
+static void count_parent_queries(struct stage *s, const struct out_ask *a)
 {
     char name[DNAME_TEXT_MAX];
     (void)s;
     dname_text_print(a->match.name, name);
     lower(name);
-    short_cnt += strcmp(name, "evil.example.") == 0;
+    parent_cnt += strcmp(name, "evil.example.") == 0;
 }
 
-static void test_what_waited_looks_again(void **state)
+/* Queries that waited look into the cache again before they are sent. */
+static void test_waiting_queries_look_again(void **state)
 {
     (void)state;
     open_stage_with(&(struct quota_limits){.per_zone = 1, .per_server = 400});
@@ -365,15 +364,15 @@ static void test_what_waited_looks_again(void **state)
     stage_open(&stage, 7);
     ask("one.victim.example");
     run(world);
-    ask_of(1, "stays.victim.example"); /* is out all the time */
-    ask_of(1, "x.other.example");      /* has the place of example. */
-    stage.is_tcp = true;               /* so that as many as like may wait */
+    ask_of(1, "stays.victim.example"); /* stays out */
+    ask_of(1, "x.other.example");      /* has the place of zone example. */
+    stage.is_tcp = true;               /* proven clients: any number may wait */
     for (unsigned i = 0; i < 20; i++)
         ask_of(2 + i, "r%u.evil.example", i);
-    for (size_t i = 1; i < stage.pending_cnt;) /* the first one stays */
+    for (size_t i = 1; i < stage.pending_cnt;) /* the first stays out */
         i = answer(world, i) ? 1 : i + 1;
-    print_message("the parent was asked %u times\n", short_cnt);
-    assert_int_equal(short_cnt, 1);
+    print_message("the parent was queried %u times\n", parent_cnt);
+    assert_int_equal(parent_cnt, 1);
     stage_fini(&stage);
 }
 
@@ -385,17 +384,17 @@ int main(void)
         cmocka_unit_test(test_the_same_zone),
         cmocka_unit_test(test_a_retry_waits_as_well),
         cmocka_unit_test(test_many_retries_wait_as_well),
-        cmocka_unit_test(test_who_waits_for_another_zone_is_not_woken),
+        cmocka_unit_test(test_wakeup_is_for_the_same_zone),
         cmocka_unit_test(test_clients_take_turns),
-        cmocka_unit_test(test_the_largest_makes_room),
-        cmocka_unit_test(test_a_worker_with_nothing_out_waits),
-        cmocka_unit_test(test_a_forwarder_is_dead_for_a_domain),
-        cmocka_unit_test(test_a_full_server_comes_again),
-        cmocka_unit_test(test_a_full_server_beside_a_lame_one),
-        cmocka_unit_test(test_the_better_line_counts),
+        cmocka_unit_test(test_the_largest_client_loses_its_oldest),
+        cmocka_unit_test(test_another_worker_has_the_places),
+        cmocka_unit_test(test_a_forwarder_is_silent_for_one_domain),
+        cmocka_unit_test(test_a_server_at_its_limit_is_tried_again),
+        cmocka_unit_test(test_a_server_at_its_limit_beside_a_lame_one),
+        cmocka_unit_test(test_the_better_queue_counts),
         cmocka_unit_test(test_the_better_client_counts),
-        cmocka_unit_test(test_no_socket_is_left),
-        cmocka_unit_test(test_what_waited_looks_again),
+        cmocka_unit_test(test_no_socket_is_free),
+        cmocka_unit_test(test_waiting_queries_look_again),
     };
     hash_init();
     return cmocka_run_group_tests(tests, NULL, NULL);

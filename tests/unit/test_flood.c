@@ -1,5 +1,5 @@
-/* Floods in a time of our own, a millisecond a step: hundreds of slow queries a second, beside
- * a client that asks fifty: it is answered, and soon. */
+/* Floods in simulated time, in steps of a millisecond: hundreds of slow queries per second
+ * beside a client that sends fifty per second and must be answered quickly. */
 #include "tests/unit/world.h"
 
 enum {
@@ -11,17 +11,17 @@ enum {
     ZONE_ROOM = 100
 };
 
-/* What is asked, by whom, and what servers make of it. */
+/* The clients and names of one flood, and the benign client beside it. */
 struct flood {
     const char *what;
     bool is_forwarded;
     unsigned clients, domains; /* of the flood */
-    unsigned a_second;
-    const char *label, *zone; /* of the flood's names; label: and a number stand before the
-                                 zone, NULL: nothing does */
-    const char *benign;       /* zone of the benign names */
+    unsigned per_second;
+    const char *label, *zone; /* of the flood's names: LABEL, a number, ZONE; only ZONE if
+                                 label is NULL */
+    const char *benign;       /* the zone of the benign names */
     unsigned benign_from_ms;
-    bool is_tcp; /* the flood: from addresses that are proven */
+    bool is_tcp; /* the flood comes from addresses that are proven */
 };
 
 static uint64_t sent_ms[STAGE_PENDING_MAX];
@@ -50,8 +50,8 @@ static bool servers_say(const char *server, const char *name, uint16_t type)
     return world(server, name, type);
 }
 
-/* When a question was seen first. */
-static uint64_t since(const struct out_ask *a, uint64_t now_ms)
+/* Return when the query was first seen. */
+static uint64_t find_sent_ms(const struct out_ask *a, uint64_t now_ms)
 {
     size_t free_at = 0;
     for (size_t i = 0; i < STAGE_PENDING_MAX; i++) {
@@ -72,7 +72,7 @@ static void forget_sent(const struct out_ask *a)
             sent[i] = NULL;
 }
 
-static void servers_step(uint64_t now_ms)
+static void step_servers(uint64_t now_ms)
 {
     for (size_t i = 0; i < stage.pending_cnt;) {
         struct out_ask *a = stage.pending[i];
@@ -80,7 +80,7 @@ static void servers_step(uint64_t now_ms)
         dname_text_print(a->match.name, name);
         bool is_flood = name[0] == 'r' || name[0] == 'R';
         if (stage.deadline_ms[i] <= now_ms) {
-            /* the first to end */
+            /* stage_time_out ends the one with the nearest deadline */
             forget_sent(a);
             size_t first = i;
             for (size_t k = 0; k < stage.pending_cnt; k++)
@@ -90,9 +90,9 @@ static void servers_step(uint64_t now_ms)
             stage_time_out(&stage);
             i = 0;
         } else if (!(is_flood && name[1] >= '0' && name[1] <= '9') &&
-                   now_ms - since(a, now_ms) >= RTT_MS) {
+                   now_ms - find_sent_ms(a, now_ms) >= RTT_MS) {
             forget_sent(a);
-            if (answer(servers_say, i))
+            if (answer(answer_unless_flood, i))
                 i = 0;
             else
                 i++;
@@ -114,7 +114,7 @@ static void read_answers(uint64_t now_ms)
         if (a->wire[12] < 2 || util_lower(a->wire[13]) != 'b' ||
             sscanf((const char *)a->wire + 14, "%u", &n) != 1 || n >= BENIGN_MAX)
             continue;
-        if (a->wire[2] & 2) { /* as a stub does */
+        if (a->wire[2] & 2) { /* repeat over TCP, as a stub resolver does */
             char name[TEXT_ROOM];
             snprintf(name, sizeof(name), "b%u.%s", n, benign_zone);
             stage.is_tcp = true;
@@ -128,13 +128,13 @@ static void read_answers(uint64_t now_ms)
     }
 }
 
-static int compare(const void *a, const void *b)
+static int compare_times(const void *a, const void *b)
 {
     uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
     return x < y ? -1 : x > y;
 }
 
-static void play(const struct flood *f)
+static void play_flood(const struct flood *f)
 {
     struct quota_limits limits = {.per_zone = 200,
                                   .per_server = 400,
@@ -156,8 +156,8 @@ static void play(const struct flood *f)
         uint64_t now_ms = start_ms + ms;
         if (now_mono_ms() < now_ms)
             now_advance(now_ms - now_mono_ms());
-        servers_step(now_ms);
-        while (ms < FLOOD_MS && flood_cnt < (uint64_t)ms * f->a_second / 1000) {
+        step_servers(now_ms);
+        while (ms < FLOOD_MS && flood_cnt < (uint64_t)ms * f->per_second / 1000) {
             if (f->label)
                 snprintf(zone, sizeof(zone), "%s%u.%s", f->label, flood_cnt % f->domains,
                          f->zone);
@@ -173,12 +173,12 @@ static void play(const struct flood *f)
             asked_ms[benign_cnt++] = now_ms;
             ask_of(5000, "%s", name);
         }
-        servers_step(now_ms);
+        step_servers(now_ms);
         res_serve_settle(stage.serve);
         stage_settle(&stage);
         read_answers(now_ms);
     }
-    qsort(took_ms, benign_cnt, sizeof(took_ms[0]), compare);
+    qsort(took_ms, benign_cnt, sizeof(took_ms[0]), compare_times);
     print_message(
         "%-44s %4u of %4u (%5.1f %%), p50 %5llu p95 %5llu ms, worst %5llu, %u over TCP\n",
         f->what, good_cnt, benign_cnt, 100.0 * good_cnt / benign_cnt,
@@ -186,9 +186,9 @@ static void play(const struct flood *f)
         (unsigned long long)took_ms[benign_cnt * 95 / 100],
         (unsigned long long)took_ms[benign_cnt - 1], tcp_cnt);
     assert_true(good_cnt * 100 >= benign_cnt * 99);
-    assert_true(took_ms[benign_cnt - 1] < 8000); /* the others were told so */
+    assert_true(took_ms[benign_cnt - 1] < 8000); /* the other queries got an error in time */
     assert_true(took_ms[benign_cnt * 95 / 100] <
-                100); /* of the stage's time, which nobody else uses */
+                100); /* simulated time, which no load on the machine changes */
     stage_fini(&stage);
 }
 
@@ -207,7 +207,7 @@ static void test_floods(void **state)
          false},
         {"forwarding, 1000 slow domains", true, 10, 1000, 300, "slow.z", "example",
          "other.test", 0, false},
-        {"forwarding, the benign one's own domain", true, 10, 1, 300, NULL, "other.test",
+        {"forwarding, the benign client's own domain", true, 10, 1, 300, NULL, "other.test",
          "other.test", 0, false},
         {"no flood, plain", false, 1, 1, 0, NULL, "victim.example", "victim.example", 0, false},
         {"plain, the same zone", false, 10, 1, 300, NULL, "victim.example", "victim.example", 0,
@@ -222,7 +222,7 @@ static void test_floods(void **state)
          "example", "other.test", 0, false},
         {"forwarding, one domain, 600/s, 2000 clients", true, 2000, 1, 600, "slow", "example",
          "other.test", 0, false},
-        {"forwarding, the benign one's own domain, over TCP", true, 10, 1, 300, NULL,
+        {"forwarding, the benign client's own domain, over TCP", true, 10, 1, 300, NULL,
          "other.test", "other.test", 0, true},
         {"plain, the same zone, over TCP", false, 10, 1, 300, NULL, "victim.example",
          "victim.example", 0, true},
@@ -235,7 +235,7 @@ static void test_floods(void **state)
     };
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(floods); i++)
-        play(&floods[i]);
+        play_flood(&floods[i]);
 }
 
 int main(void)
