@@ -305,7 +305,7 @@ def test_the_end_is_told(tmp_path):
                 time.sleep(1.5)
                 assert "renew it" not in server.log()
             text = lab.run(lab.ROOTLINE, "status", "--socket", tmp_path / "authd.sock").stdout
-            assert ("EXPIRED" in text) == (words == "ended on"), text
+            assert ("EXPIRED" in text) == (words == "expired on"), text
         finally:
             server.stop()
 

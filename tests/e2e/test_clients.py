@@ -1,4 +1,4 @@
-"""The resolver behind /etc/resolv.conf, for the C libraries and languages that look names up there."""
+"""The resolver in /etc/resolv.conf, used by C libraries and language runtimes."""
 import json
 import os
 import sys
@@ -11,7 +11,7 @@ import lab
 @pytest.fixture(scope="module")
 def found(tmp_path_factory):
     if os.geteuid() != 0:
-        pytest.skip("namespaces want root")
+        pytest.skip("namespaces need root")
     lab.need("unshare", "ip")
     done = lab.run("unshare", "--net", "--mount", sys.executable, lab.SOURCE / "tests/e2e/clients_inside.py", lab.SOURCE, lab.BUILD,
                    tmp_path_factory.mktemp("inside"), timeout=200)
@@ -23,9 +23,9 @@ MANY = sorted(f"198.18.9.{n}" for n in range(1, 61))
 
 
 def test_glibc(found):
-    """getaddrinfo asks for A and AAAA at once; what does not fit 512 octets it asks for over TCP."""
+    """getaddrinfo queries A and AAAA at once, and repeats over TCP if the answer does not fit 512 octets."""
     assert "198.18.1.80" in found["glibc"]["www.uni.edu"]
-    assert "198.18.2.80" in found["glibc"]["www.cs"]  # over the search list: www.cs.uni.edu
+    assert "198.18.2.80" in found["glibc"]["www.cs"]  # through the search list: www.cs.uni.edu
     assert set(MANY) <= set(found["glibc"]["many"])
 
 
@@ -34,8 +34,8 @@ def test_python(found):
     assert python["www.uni.edu"] == ["198.18.1.80"] and found["python6"]["www.uni.edu"] == ["2001:2:0:1::80"]
     assert python["www"] == ["198.18.1.80"] and python["www.cs"] == ["198.18.2.80"] and python["many"] == MANY
     assert python["pictures.uni.edu"] == ["198.18.4.1", "198.18.4.2", "198.18.4.3"]
-    assert python["nothing.uni.edu"] == [-2]  # EAI_NONAME: there is no such name
-    assert python["www.dead.com."] == [-3]    # EAI_AGAIN: nobody could tell
+    assert python["nothing.uni.edu"] == [-2]  # EAI_NONAME: NXDOMAIN
+    assert python["www.dead.com."] == [-3]    # EAI_AGAIN: SERVFAIL
     assert found["back"] == "www.uni.edu"
 
 
@@ -48,7 +48,7 @@ def test_node(found):
 
 
 def test_musl(found):
-    """musl before 1.2.4 never asks over TCP, and takes of a truncated answer what came; names with a dot it does not search for."""
+    """musl before 1.2.4 never uses TCP and takes the records of a truncated answer; it does not apply the search list to names with a dot."""
     if "musl" not in found:
         pytest.skip("musl-gcc is not installed")
     musl = found["musl"]

@@ -1,4 +1,4 @@
-"""rootline check, and starts that must fail with one line that names the cause."""
+"""`rootline check`, and starts that must fail with one line that names the cause."""
 import json
 import os
 import signal
@@ -18,7 +18,7 @@ import lab
 
 @pytest.fixture
 def open_path():
-    """A folder that every user can get to; pytest closes its own."""
+    """A folder that all users can enter; those of pytest are closed to others."""
     with tempfile.TemporaryDirectory() as name:
         os.chmod(name, 0o755)
         yield Path(name)
@@ -30,7 +30,7 @@ def write(folder, text):
     return path
 
 
-def test_a_right_file(tmp_path):
+def test_correct_files(tmp_path):
     path = write(tmp_path, f"server: {{listen: [127.0.0.1]}}\nzones: [{{zone: org, file: {lab.SOURCE}/zones/internet/org.zone}}]\n")
     done = lab.run(lab.ROOTLINE, "check", path)
     assert done.returncode == 0 and "ok, rootline-authd with 1 zone" in done.stdout and done.stderr == ""
@@ -38,7 +38,7 @@ def test_a_right_file(tmp_path):
     assert done.returncode == 0 and "ok, rootline-resolver with 2 stub" in done.stdout and done.stderr == ""
 
 
-def test_faults_show_line_caret_and_suggestion(tmp_path):
+def test_errors_show_line_caret_and_suggestion(tmp_path):
     path = write(tmp_path, "server:\n  listen: [127.0.0.1]\n  worker: 2\nzones:\n  - {zone: a.test, fille: x}\n")
     done = lab.run(lab.ROOTLINE, "check", path)
     assert done.returncode == 1 and done.stdout == ""
@@ -48,7 +48,7 @@ def test_faults_show_line_caret_and_suggestion(tmp_path):
     assert 'the key "file" is missing here' in done.stderr
 
 
-def test_faults_as_json(tmp_path):
+def test_errors_as_json(tmp_path):
     path = write(tmp_path, "server:\n  listen: [nonsense\x07]\n")
     done = lab.run(lab.ROOTLINE, "check", path, "--json")
     assert done.returncode == 1
@@ -69,12 +69,12 @@ def test_exit_status(argv, status):
     "", "server:\n", "server: {}\n", "server: {listen: []}\n", "server: {listen: }\n",
     "server: {listen: [127.0.0.1]}\nzones: [{zone: , file: x}]\n",
     "server: {listen: [127.0.0.1]}\nzones: [{zone: a.test, file: }, {zone: , file: }]\n", "server: " + "{" * 300000])
-def test_emptiness_and_depth_are_errors(tmp_path, text):
+def test_empty_and_deeply_nested_files_are_errors(tmp_path, text):
     done = lab.run(lab.ROOTLINE, "check", write(tmp_path, text))
     assert done.returncode == 1 and "error:" in done.stderr
 
 
-def test_keys_of_later_versions(tmp_path):
+def test_keys_of_future_versions(tmp_path):
     done = lab.run(lab.ROOTLINE, "check", write(tmp_path, "server: {listen: [127.0.0.1], metrics: 127.0.0.1@9153}\n"))
     assert done.returncode == 1 and "is not supported in this version" in done.stderr
     done = lab.run(lab.ROOTLINE, "check", write(tmp_path, "server: {listen: [127.0.0.1]}\nresolver: {aggressive-nsec: true}\n"))
@@ -83,21 +83,21 @@ def test_keys_of_later_versions(tmp_path):
 
 @pytest.mark.parametrize("kind", [socket.SOCK_DGRAM, socket.SOCK_STREAM])
 @pytest.mark.parametrize("shared", [False, True])
-def test_a_held_address_names_its_holder(tmp_path, kind, shared):
+def test_address_in_use_names_the_process(tmp_path, kind, shared):
     port = lab.free_port()
-    with socket.socket(socket.AF_INET, kind) as holder:
+    with socket.socket(socket.AF_INET, kind) as other:
         if shared:
-            holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        holder.bind(("127.0.0.1", port))
+            other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        other.bind(("127.0.0.1", port))
         if kind == socket.SOCK_STREAM:
-            holder.listen()
+            other.listen()
         path = write(tmp_path, f"server: {{listen: [127.0.0.1@{port}]}}\n")
         done = lab.run(lab.AUTHD, "-c", path)
     assert done.returncode == 1
     assert f"127.0.0.1@{port}" in done.stderr and f"(pid {os.getpid()})" in done.stderr
 
 
-def test_other_addresses_that_cannot_be_had(tmp_path):
+def test_failed_starts_name_the_cause(tmp_path):
     done = lab.run(lab.AUTHD, "-c", write(tmp_path, "server: {listen: [192.0.2.1@5300]}\n"))
     assert done.returncode == 1 and "this machine does not have that address" in done.stderr
     done = lab.run(lab.AUTHD)
@@ -106,20 +106,20 @@ def test_other_addresses_that_cannot_be_had(tmp_path):
     assert done.returncode == 1 and "there is no such file" in done.stderr
 
 
-def test_a_refused_start_answers_nothing(tmp_path):
-    """Questions that wait at the sockets of a daemon that cannot start must not reach an engine without zones."""
+def test_failed_start_answers_nothing(tmp_path):
+    """Queries that arrive while a daemon fails to start must not reach an engine without zones."""
     import threading
     port = lab.free_port()
     over = threading.Event()
 
-    def ask_on():
+    def send_queries():
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
             for _ in range(200000):
                 if over.is_set():
                     break
                 s.sendto(b"\0\7\0\0\0\1\0\0\0\0\0\0\1a\4test\0\0\1\0\1", ("127.0.0.1", port))
 
-    thread = threading.Thread(target=ask_on)
+    thread = threading.Thread(target=send_queries)
     thread.start()
     try:
         for _ in range(5):
@@ -131,14 +131,14 @@ def test_a_refused_start_answers_nothing(tmp_path):
         thread.join()
 
 
-def test_an_unknown_user(tmp_path):
+def test_unknown_user(tmp_path):
     port = lab.free_port()
     done = lab.run(lab.AUTHD, "-c",
                    write(tmp_path, f"server: {{listen: [127.0.0.1@{port}], user: no-such-user-here}}\n"))
     assert done.returncode == 1 and "server.user" in done.stderr
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give up being root")
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 def test_privileges_are_dropped(tmp_path):
     os.chmod(tmp_path, 0o755)
     for parent in tmp_path.parents:  # pytest's own folders are closed to others
@@ -159,17 +159,17 @@ def test_privileges_are_dropped(tmp_path):
         server.stop()
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="wants root")
-def test_nothing_is_made_as_root(class_net, open_path):
-    """The cache and the control socket lie in folders of the user: a link put there must not lead root elsewhere."""
-    folder = open_path / "theirs"
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+def test_files_are_created_by_the_user(class_net, open_path):
+    """The cache and the control socket are in folders of the user, who could put links there: root must not create them."""
+    folder = open_path / "of-user"
     folder.mkdir()
     os.chown(folder, 65534, 65534)
     server = internet.ClassResolver(folder, class_net, extra="  user: nobody\n")
     try:
         cache = folder / "cache"
-        for made in (cache, cache / "cache.mdb", cache / "cache.mdb-lock", server.socket):
-            assert os.lstat(made).st_uid == 65534, made
+        for path in (cache, cache / "cache.mdb", cache / "cache.mdb-lock", server.socket):
+            assert os.lstat(path).st_uid == 65534, path
         with socket.socket(socket.AF_UNIX) as s:
             s.connect(str(server.socket))
             pid, uid, gid = struct.unpack("3i", s.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
@@ -179,16 +179,16 @@ def test_nothing_is_made_as_root(class_net, open_path):
     assert "in memory" not in server.log()
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="wants root")
-def test_folders_are_made_for_the_user(class_net, open_path):
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+def test_folders_are_created_for_the_user(class_net, open_path):
     server = internet.ClassResolver(open_path, class_net, extra="  user: nobody\n", control=open_path / "run/x.sock")
     server.stop()
-    for made, mode in ((open_path / "cache", 0o750), (open_path / "run", 0o700)):
-        assert os.lstat(made).st_uid == 65534 and os.lstat(made).st_mode & 0o7777 == mode, made
+    for path, mode in ((open_path / "cache", 0o750), (open_path / "run", 0o700)):
+        assert os.lstat(path).st_uid == 65534 and os.lstat(path).st_mode & 0o7777 == mode, path
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="wants root")
-def test_root_that_stays_root_keeps_out_of_others_folders(class_net, tmp_path):
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+def test_root_does_not_use_folders_of_other_users(class_net, tmp_path):
     folder = tmp_path / "theirs"
     folder.mkdir()
     (folder / "cache").mkdir()
@@ -203,8 +203,8 @@ def test_root_that_stays_root_keeps_out_of_others_folders(class_net, tmp_path):
     assert done.returncode == 1 and "belongs to another user (65534)" in done.stderr and not (folder / "x.sock").exists()
 
 
-def test_few_files_may_be_open(class_net, tmp_path):
-    """Clients that take all connections leave descriptors for what the daemon does for them."""
+def test_low_limit_of_open_files(class_net, tmp_path):
+    """Clients that use all connections leave descriptors for queries to servers and the control socket."""
     server = internet.ClassResolver(tmp_path, class_net, workers=2, top="limits: {tcp-connections-per-client: 1000}\n",
                                     within=("prlimit", "--nofile=400:400"))
     idle = []
@@ -228,9 +228,9 @@ def test_few_files_may_be_open(class_net, tmp_path):
     assert done.returncode == 1 and "cannot start: RLIMIT_NOFILE allows only 200 open files" in done.stderr
 
 
-def test_root_is_told_that_it_is_root(tmp_path):
+def test_running_as_root_is_logged(tmp_path):
     if os.geteuid() != 0:
-        pytest.skip("wants root")
+        pytest.skip("needs root")
     server = lab.Authd(tmp_path, {"a.test": "$TTL 5\n@ SOA ns h 1 2 3 4 5\n@ NS ns\nns A 192.0.2.1\n"})
     bound = next(line for line in open(f"/proc/{server.process.pid}/status") if line.startswith("CapBnd"))
     server.stop()
@@ -238,7 +238,7 @@ def test_root_is_told_that_it_is_root(tmp_path):
     assert "running as root: set server.user" in server.log()
 
 
-def test_logs_as_json(tmp_path):
+def test_log_as_json(tmp_path):
     server = lab.Authd(tmp_path, {"a.test": "broken"}, top="log: {format: json, level: debug}")
     server.conf.write_text(server.conf.read_text().replace("zones:", "zoness:"))
     server.process.send_signal(signal.SIGHUP)
@@ -250,7 +250,7 @@ def test_logs_as_json(tmp_path):
     assert any('unknown key "zoness" (did you mean "zones"?)' in line["message"] for line in lines)
 
 
-def test_the_manager_is_told(tmp_path):
+def test_service_manager_is_notified(tmp_path):
     port = lab.free_port()
     path = write(tmp_path, f"server: {{listen: [127.0.0.1@{port}]}}\n")
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
@@ -277,12 +277,12 @@ def test_workers_are_pinned(tmp_path):
         cores = [os.sched_getaffinity(int(task.name)) for task in Path(f"/proc/{server.process.pid}/task").iterdir()]
         for worker in range(2):
             assert {allowed[worker % len(allowed)]} in cores
-        assert set(allowed) in cores  # the main thread stays free
+        assert set(allowed) in cores  # the main thread is not pinned
     finally:
         server.stop()
 
 
-def test_a_directory_of_zones(tmp_path):
+def test_zone_directory(tmp_path):
     folder = tmp_path / "zones"
     folder.mkdir()
     text = "$TTL 5\n@ SOA ns h 1 2 3 4 5\n@ NS ns\nns A 192.0.2.1\n"
@@ -308,7 +308,7 @@ def test_a_directory_of_zones(tmp_path):
     assert done.returncode == 1 and "No such file" in done.stderr
 
 
-def test_the_resolver_has_its_own_keys(tmp_path):
+def test_keys_of_the_resolver(tmp_path):
     path = tmp_path / "resolver.yaml"
     path.write_text("server:\n  listen: [127.0.0.1@5300]\nallow: [0.0.0.0/0]\ncache: {size: 12Q, max-ttl: 1d}\n"
                     "stub-zones:\n  - {zone: a.test, servers: [192.0.2.1]}\n  - {zone: A.test, servers: [192.0.2.2]}\n"
@@ -343,7 +343,7 @@ RESOLVER = "server: {listen: [127.0.0.1@5300]}\nallow: [127.0.0.0/8]\n"
     ("resolver: {outgoing: ['fe80::1']}\n", "3:23: error: a link-local address needs its interface"),
     ("resolver: {outgoing-port: many}\n", "error: expected a whole number, not \"many\"\n"),
 ])
-def test_values_are_right_or_told(tmp_path, text, found):
+def test_values(tmp_path, text, found):
     path = write(tmp_path, RESOLVER + text)
     done = lab.run(lab.ROOTLINE, "check", path)
     assert (done.returncode, found or "") == (1 if found else 0, found or "") and (found or "") in done.stderr, done.stderr
@@ -352,8 +352,8 @@ def test_values_are_right_or_told(tmp_path, text, found):
 @pytest.mark.parametrize("address, found", [
     ("fe80::1", 'a link-local address needs its interface, as in fe80::1%eth0'), ("fe80::1%none0", 'there is no interface "none0" here'),
     ("ff02::1", "multicast or broadcast"), ("::ffff:127.0.0.1", None), ("::ffff:1.2.3", "error:")])
-def test_addresses_to_listen_at(tmp_path, address, found):
-    """What `check` accepts can be had, as far as that depends on how it is written."""
+def test_addresses_to_listen_on(tmp_path, address, found):
+    """If `rootline check` accepts an address, the daemon can bind it, as far as its form decides."""
     path = write(tmp_path, f'server: {{listen: ["{address}@{lab.free_port()}"], control: ""}}\nallow: [127.0.0.0/8]\n')
     done = lab.run(lab.ROOTLINE, "check", path)
     assert done.returncode == (1 if found else 0) and (found or "") in done.stderr
@@ -363,7 +363,7 @@ def test_addresses_to_listen_at(tmp_path, address, found):
         server.stop()
 
 
-def test_the_wildcard_address_is_this_resolver_too(tmp_path):
+def test_wildcard_address_includes_the_resolver_itself(tmp_path):
     path = write(tmp_path, 'server: {listen: [0.0.0.0@5300, "::@5300"]}\nallow: [127.0.0.0/8]\n'
                            'forward-zones: [{zone: ., servers: ["::1@5300"]}]\n')
     done = lab.run(lab.ROOTLINE, "check", path)
@@ -372,8 +372,8 @@ def test_the_wildcard_address_is_this_resolver_too(tmp_path):
 
 @pytest.mark.parametrize("text, plain, deep", [
     ("@ SOA a b 1 2 3 4 5\n@ NS a.b.\n", 0, 0), ("", 1, 1), ("@ SOA a b 1 2 3 4 5\n@ NS ns\nns AA 1\n", 0, 1), (None, 1, 1)])
-def test_zone_files_are_looked_at(tmp_path, text, plain, deep):
-    """One that is not there is told at once; --deep reads them."""
+def test_check_of_zone_files(tmp_path, text, plain, deep):
+    """`rootline check` reports a missing zone file; with --deep it reads the files."""
     if text:
         (tmp_path / "a.zone").write_text(text)
     elif text == "":
@@ -386,7 +386,7 @@ def test_zone_files_are_looked_at(tmp_path, text, plain, deep):
 
 
 @pytest.mark.parametrize("command", ["check", "zone", "zone check", "cache", "cache flush", "explain", "status", "certificate", ""])
-def test_help_is_no_error(command):
+def test_help_succeeds(command):
     for argv in ([*command.split(), "--help"], [*command.split(), "-h"]):
         done = lab.run(lab.ROOTLINE, *argv)
         assert done.returncode == 0 and done.stdout.startswith("usage: rootline") and done.stderr == "", argv
@@ -394,7 +394,7 @@ def test_help_is_no_error(command):
         assert lab.run(lab.BUILD / daemon, "--help").returncode == 0
 
 
-def test_a_control_socket_that_others_could_replace(tmp_path):
+def test_control_socket_that_other_users_could_replace(tmp_path):
     folder = tmp_path / "open"
     folder.mkdir()
     folder.chmod(0o777)
@@ -407,8 +407,8 @@ def test_a_control_socket_that_others_could_replace(tmp_path):
 BOM = b"\xef\xbb\xbf"
 
 
-def test_a_byte_order_mark_is_no_text(tmp_path):
-    """Some editors begin every file with it."""
+def test_byte_order_mark_is_skipped(tmp_path):
+    """Some editors write one at the start of every file."""
     port = lab.free_port()
     (tmp_path / "a.zone").write_bytes(BOM + b"@ 300 SOA a b 1 2 3 4 5\n@ 300 NS a.b.\n$INCLUDE more\n")
     (tmp_path / "more").write_bytes(BOM + b"www 300 A 192.0.2.1\n")

@@ -1,4 +1,4 @@
-"""The control socket and the commands that use it."""
+"""The control socket, and the commands that use it."""
 import json
 import os
 import re
@@ -75,7 +75,7 @@ def as_json(resolver, *args):
     return value
 
 
-def test_the_socket_is_for_its_owner_and_group(resolver):
+def test_socket_is_for_owner_and_group(resolver):
     mode = os.stat(resolver.socket).st_mode
     assert stat.S_ISSOCK(mode) and stat.S_IMODE(mode) == 0o660
 
@@ -95,7 +95,7 @@ def test_status(resolver):
     assert "entropy" in text and "www.lame.com. A: no server gave an answer" in " ".join(text.split())
 
 
-def test_stats_count_questions(resolver):
+def test_stats_count_queries(resolver):
     before = as_json(resolver, "stats")
     for i in range(20):
         ask(resolver, "www.uni.edu")
@@ -104,7 +104,7 @@ def test_stats_count_questions(resolver):
     assert after["cache-hits"] - before["cache-hits"] >= 18  # in memory each worker has to ask once
 
 
-def test_the_card_of_a_name(resolver):
+def test_cache_entries_of_a_name(resolver):
     ask(resolver, "www.cs.uni.edu")
     cards = as_json(resolver, "cache", "show", "www.cs.uni.edu")["entries"]
     card = cards[0]
@@ -127,14 +127,14 @@ def test_the_card_of_a_name(resolver):
     assert "198.18.2.80" in text and "3600 s" in text and "127.11.2.3, answer section" in text
 
 
-def test_how_often_it_was_asked(resolver):
+def test_uses_are_counted(resolver):
     ask(resolver, "mail.uni.edu")
     for i in range(400):
         ask(resolver, "mail.uni.edu")
     assert max(e["uses"] for e in as_json(resolver, "cache", "show", "mail.uni.edu")["entries"]) >= 3
 
 
-def test_one_name_is_forgotten(resolver):
+def test_flush_of_a_name(resolver):
     for name in ("www.uni.edu", "mail.uni.edu"):
         for i in range(10):
             ask(resolver, name)
@@ -149,7 +149,7 @@ def test_one_name_is_forgotten(resolver):
 
 
 def ask_many(resolver, names, window=50):
-    """Questions for all of them, some at a time."""
+    """Query all names, `window` at a time."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
         s.settimeout(20)
         for i in range(0, len(names), window):
@@ -160,8 +160,8 @@ def ask_many(resolver, names, window=50):
                 s.recv(4096)
 
 
-def test_a_tree_is_forgotten(resolver):
-    """More than a worker can write in one turn, and nobody waits for it."""
+def test_flush_of_a_subtree(resolver):
+    """More entries than a worker deletes in one turn; queries are answered meanwhile."""
     names = [f"student{i}.students.uni.edu" for i in range(6000)]
     ask_many(resolver, names)
     ask(resolver, "www.labs.org")
@@ -178,7 +178,7 @@ def test_a_tree_is_forgotten(resolver):
     end.set()
     watcher.join()
     assert gone >= 6001
-    print(f"{gone} entries went; the slowest of {len(took)} answers meanwhile took {max(took) * 1000:.0f} ms")
+    print(f"{gone} entries flushed; the slowest of {len(took)} answers meanwhile took {max(took) * 1000:.0f} ms")
     for name in (names[0], names[1], names[2999], names[5998], names[5999], "uni.edu"):
         assert as_json(resolver, "cache", "show", name)["entries"] == [], name
     assert as_json(resolver, "cache", "show", "www.labs.org")["entries"] != []
@@ -192,7 +192,7 @@ def test_cache_stats(resolver):
     assert "cache hits" in resolver.command("cache", "stats").stdout
 
 
-def test_what_happened_to_a_name(resolver):
+def test_last_resolution_of_a_name(resolver):
     ask(resolver, "twice.lame.com")
     done = resolver.command("explain", "--last", "twice.lame.com")
     assert done.returncode == 0 and "failed, no server gave an answer" in done.stdout and "said REFUSED" in done.stdout
@@ -217,7 +217,7 @@ def test_log(resolver):
     assert resolver.command("log", "--last", "none").returncode == 1
 
 
-def test_wrong_requests(resolver):
+def test_invalid_requests(resolver):
     answers = converse(resolver.socket, b"nonsense\n", b"[1]\n", {"command": "sing"}, {"command": "explain", "name": "a..b"},
                        {"command": "explain", "name": "a", "type": "SPECIAL"}, {"command": "explain", "name": "a", "as": "me"},
                        {"command": 7}, {"command": "cache-show"}, {"command": "status"})
@@ -229,7 +229,7 @@ def test_wrong_requests(resolver):
 
 
 def serve_evil(path):
-    """A daemon whose every answer wants to steer the terminal of who asks."""
+    """A daemon with control characters for the terminal in every answer."""
     evil = "\x1b]0;x\x07 \u009b31m \x7f \n<3>"
     answer = json.dumps({"ok": True, "result": {k: evil for k in ("daemon", "version", "text", evil, "error")} | {
         "lines": [{"text": evil, "level": evil, "time": evil}], "findings": [{"text": evil, "message": evil, "level": evil}],
@@ -250,7 +250,7 @@ def serve_evil(path):
     threading.Thread(target=run, daemon=True).start()
 
 
-def test_what_a_daemon_says_cannot_steer_the_terminal(tmp_path):
+def test_control_characters_do_not_reach_the_terminal(tmp_path):
     path = tmp_path / "evil.sock"
     serve_evil(path)
     for words in (["status"], ["stats"], ["log"], ["reload"], ["cache", "show", "a.example"], ["cache", "stats"], ["cache", "flush", "a.example"],
@@ -262,10 +262,10 @@ def test_what_a_daemon_says_cannot_steer_the_terminal(tmp_path):
             assert "\n<3>" not in said
 
 
-def test_another_users_socket_is_not_asked():
-    """Whoever has made the folder in /tmp first is not believed."""
+def test_socket_of_another_user_is_not_used():
+    """Another user may have created the folder in /tmp first."""
     if os.geteuid() != 0:
-        pytest.skip("namespaces want root")
+        pytest.skip("namespaces need root")
     lab.need("unshare", "mount")
     done = lab.run("unshare", "--mount", "/usr/bin/python3", lab.SOURCE / "tests/e2e/socket_inside.py", lab.ROOTLINE, timeout=120)
     assert done.returncode == 0, done.stderr
@@ -274,14 +274,14 @@ def test_another_users_socket_is_not_asked():
     assert ours == {"status": 0, "said": "", "fate": "asked"}
 
 
-def test_nobody_there(tmp_path):
+def test_no_daemon(tmp_path):
     done = lab.run(lab.ROOTLINE, "status", "--socket", tmp_path / "none.sock")
     assert done.returncode == 3 and "is the daemon running" in done.stderr
     done = lab.run(lab.ROOTLINE, "explain", "x", env={**os.environ, "ROOTLINE_SOCKET": str(tmp_path / "none.sock")})
     assert done.returncode == 3
 
 
-def test_authd_has_one_too(tmp_path):
+def test_authd(tmp_path):
     server = lab.Authd(tmp_path, {"a.test": "@ SOA a b 1 2 3 4 5\n@ NS ns.b.test.\n"})
     path = tmp_path / "authd.sock"
     status = lab.run(lab.ROOTLINE, "status", "--socket", path, "--json")
@@ -293,7 +293,7 @@ def test_authd_has_one_too(tmp_path):
     assert not path.exists()
 
 
-def test_sockets_that_are_in_the_way(class_net, tmp_path):
+def test_existing_sockets(class_net, tmp_path):
     first = internet.ClassResolver(tmp_path / "1", class_net)
     conf = tmp_path / "2.yaml"
     conf.write_text(f"server: {{listen: [127.0.0.1@{lab.free_port()}], control: {first.socket}}}\nzones: []\n")
@@ -301,7 +301,7 @@ def test_sockets_that_are_in_the_way(class_net, tmp_path):
     assert done.returncode == 1 and f"{first.socket} is served by another process" in done.stderr
     first.process.kill()
     first.process.wait()
-    assert first.socket.exists()  # left behind
+    assert first.socket.exists()  # it was not removed
     again = lab.Server([lab.BUILD / "rootline-authd", "-c", conf], tmp_path / "log")
     again.started(again.wait_for, "ready on")
     assert converse(first.socket, {"command": "status"})[0]["ok"]
@@ -310,8 +310,8 @@ def test_sockets_that_are_in_the_way(class_net, tmp_path):
     assert "shorter than 108 octets" in lab.run(lab.BUILD / "rootline-authd", "-c", conf).stderr
 
 
-def test_a_thousand_idle_connections(resolver):
-    """They are bounded, and clients do not notice."""
+def test_idle_connections_are_limited(resolver):
+    """A thousand connections that send nothing, or half a request: queries are answered, and so is a new request."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(4096, hard), hard))
     idle, before = [], len(os.listdir(f"/proc/{resolver.process.pid}/fd"))
@@ -319,7 +319,7 @@ def test_a_thousand_idle_connections(resolver):
     try:
         for i in range(1000):
             s = socket.socket(socket.AF_UNIX)
-            s.connect(str(resolver.socket))  # waits for its turn where there is a queue
+            s.connect(str(resolver.socket))  # blocks while the backlog is full
             if i % 3:
                 s.sendall(b'{"command":')  # and never the rest
             idle.append(s)
@@ -333,7 +333,7 @@ def test_a_thousand_idle_connections(resolver):
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
-def test_who_does_not_read_stalls_nobody(resolver):
+def test_client_that_does_not_read(resolver):
     with connect(resolver.socket) as deaf:
         deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         deaf.sendall(b'{"command":"explain","name":"timetable.uni.edu","type":"TXT","packets":true,"no-cache":true}\n' * 30)
@@ -342,17 +342,17 @@ def test_who_does_not_read_stalls_nobody(resolver):
             assert as_json(resolver, "status")["pid"] == resolver.process.pid
 
 
-def test_it_stops_while_something_is_explained(class_net, tmp_path):
+def test_stop_during_explain(class_net, tmp_path):
     resolver = internet.ClassResolver(tmp_path, class_net, workers=2)
     with connect(resolver.socket) as s:
         s.sendall(b'{"command":"explain","name":"www.dead.com"}\n')
         time.sleep(0.3)
         resolver.stop()
-        assert s.recv(65536) == b""  # closed, whatever it waited for
+        assert s.recv(65536) == b""  # closed without an answer
 
 
 def test_threads(class_net, tmp_path):
-    """Four workers under ThreadSanitizer: requests travel through all of them while clients ask and configurations change."""
+    """Four workers under ThreadSanitizer: requests of the control socket, queries and reloads at once."""
     resolver = internet.ClassResolver(tmp_path, class_net, build=lab.choose_build("tsan"), workers=4)
     names = ["www.uni.edu", "pictures.uni.edu", "www.lame.com", "round.uni.edu", "timetable.uni.edu", "nothing.shop.com"]
     faults, end = [], time.monotonic() + 6
@@ -388,8 +388,8 @@ def test_threads(class_net, tmp_path):
     assert not faults
 
 
-def test_the_page_of_limits_holds(resolver, tmp_path):
-    """docs/LIMITS.md names keys that the configuration has, counters that status has, and files that there are."""
+def test_limits_page_matches_the_code(resolver, tmp_path):
+    """docs/LIMITS.md names only existing configuration keys, counters and files."""
     counters, keys, files = set(), set(), set()
     for line in (lab.SOURCE / "docs/LIMITS.md").read_text().splitlines():
         cells = [cell.strip() for cell in line.split("|")]
@@ -398,11 +398,11 @@ def test_the_page_of_limits_holds(resolver, tmp_path):
             counters |= set(re.findall(r"`([a-z.-]+)`", cells[4]))
             files |= set(re.findall(r"`([a-z0-9_]+\.[ch])`", cells[5]))
     assert len(keys) > 20 and len(counters) > 12 and len(files) > 20
-    there = {path.name for folder in ("base", "dns", "net", "resolver", "authd") for path in (lab.SOURCE / folder).rglob("*.[ch]")}
-    assert files <= there, files - there
-    told = {**as_json(resolver, "stats"), **as_json(resolver, "cache", "stats"), **as_json(resolver, "status")}
+    existing = {path.name for folder in ("base", "dns", "net", "resolver", "authd") for path in (lab.SOURCE / folder).rglob("*.[ch]")}
+    assert files <= existing, files - existing
+    counted = {**as_json(resolver, "stats"), **as_json(resolver, "cache", "stats"), **as_json(resolver, "status")}
     for counter in counters:
-        at = told
+        at = counted
         for part in counter.split("."):
             assert part in at, counter
             at = at[part]

@@ -1,4 +1,4 @@
-"""SIGHUP: a new version at once and whole, a broken file changes nothing, and no question is lost."""
+"""SIGHUP: a new version is served at once and as a whole, a broken file changes nothing, and no query is lost."""
 import os
 import re
 import signal
@@ -24,7 +24,7 @@ def text_of(server, name="v.a.test"):
     return server.ask(name, "TXT").answer[0][0].strings[0]
 
 
-def test_new_contents_and_new_zones(tmp_path):
+def test_changed_and_new_zones(tmp_path):
     server = lab.Authd(tmp_path, {"a.test": zone(1)})
     try:
         assert text_of(server) == b"1"
@@ -67,7 +67,7 @@ def test_broken_files_change_nothing(tmp_path):
         server.stop()
 
 
-def test_a_broken_file_at_the_start_is_servfail_until_it_is_mended(tmp_path):
+def test_broken_file_is_servfail_until_it_is_repaired(tmp_path):
     server = lab.Authd(tmp_path, {"a.test": "nonsense", "b.test": zone(1)})
     try:
         assert server.ask("v.a.test", "TXT").rcode() == 2 and text_of(server, "v.b.test") == b"1"
@@ -79,8 +79,8 @@ def test_a_broken_file_at_the_start_is_servfail_until_it_is_mended(tmp_path):
 
 
 @pytest.mark.parametrize("is_included", [False, True])
-def test_a_file_that_is_being_written(tmp_path, is_included):
-    """Its writer stops at the ends of lines: what has come by then would be a zone as well."""
+def test_file_that_is_being_written(tmp_path, is_included):
+    """The writer pauses at ends of lines, where the file is a valid but incomplete zone."""
     server = lab.Authd(tmp_path, {"a.test": include(tmp_path, 1) if is_included else zone(1)})
     path = tmp_path / ("more.zone" if is_included else "a.test.zone")
 
@@ -103,10 +103,10 @@ def test_a_file_that_is_being_written(tmp_path, is_included):
     try:
         began.wait()
         server.process.send_signal(signal.SIGHUP)
-        asked = 0
+        query_cnt = 0
         while text_of(server) == b"1":
-            asked += 1
-        assert asked > 20
+            query_cnt += 1
+        assert query_cnt > 20
         assert text_of(server) == b"2" and text_of(server, "w199.a.test") == b"199"
     finally:
         writer.join()
@@ -118,8 +118,8 @@ def include(folder, serial):
     return zone(serial, "$INCLUDE more.zone\n")
 
 
-def test_a_file_that_is_always_being_written(tmp_path):
-    """The version before is served, a reload ends all the same, and the log says why."""
+def test_file_that_is_always_being_written(tmp_path):
+    """The previous version is served, the reload ends all the same, and the log has the cause."""
     server = lab.Authd(tmp_path, {"a.test": zone(1), "b.test": zone(1)})
     over = threading.Event()
 
@@ -142,7 +142,7 @@ def test_a_file_that_is_always_being_written(tmp_path):
         writer.join()
         reload(server, 2)
         assert text_of(server) == b"2"
-        # the configuration likewise, which would lose its last zones
+        # the same with the configuration, which would lose its last zones
         over.clear()
         text = server.conf.read_text()
 
@@ -165,29 +165,28 @@ def test_a_file_that_is_always_being_written(tmp_path):
 
 
 @pytest.mark.parametrize("preset", ["", "tsan"])
-def test_no_answer_is_half_old(tmp_path, preset):
-    """Two names of one version asked on one pipeline agree, and serials never go back, while versions change."""
+def test_no_answer_mixes_versions(tmp_path, preset):
+    """While versions change, the CNAME and the TXT of an answer are of one version."""
     build = lab.choose_build(preset)
     server = lab.Authd(tmp_path, {"a.test": zone(1)}, build=build, extra="  workers: 4")
     over = threading.Event()
     faults, asked = [], [0]
 
-    def ask_on():
+    def query_repeatedly():
         while not over.is_set():
             try:
-                # SOA and TXT of one answer: the chain below comes from one version
                 answer = server.ask("c.a.test", "TXT", timeout=10)
                 cname = answer.answer[0][0].target.to_text()
                 value = answer.answer[1][0].strings[0].decode()
                 if cname != f"t{value}.a.test.":
                     faults.append((cname, value))
                 asked[0] += 1
-            except Exception as e:  # a lost question is a fault too
+            except Exception as e:  # a lost query is a fault too
                 faults.append(repr(e))
 
     (tmp_path / "a.test.zone").write_text(zone(1, "c CNAME t1\nt1 TXT \"1\"\n"))
     reload(server, 1)
-    threads = [threading.Thread(target=ask_on) for _ in range(3)]
+    threads = [threading.Thread(target=query_repeatedly) for _ in range(3)]
     for t in threads:
         t.start()
     for n in range(2, 40):
@@ -203,8 +202,8 @@ def test_no_answer_is_half_old(tmp_path, preset):
     assert not faults and asked[0] > 50, faults[:5]
 
 
-def test_a_hundred_reloads_of_the_root_zone_lose_nothing(tmp_path):
-    """dnsperf asks all the time; every reload reads the file anew, because it has been touched."""
+def test_reloads_of_the_root_zone_lose_no_query(tmp_path):
+    """A hundred reloads, each of a changed file, while dnsperf sends queries."""
     lab.need("dnsperf")
     source = lab.need_shared("data/root-2021-05-19.zone")
     root = tmp_path / "root.zone"

@@ -1,4 +1,4 @@
-"""SIGTERM answers what has arrived and ends with status 0, under floods too."""
+"""SIGTERM: queries that have arrived are answered, and the exit status is 0, also during floods."""
 import signal
 import socket
 import threading
@@ -11,7 +11,7 @@ from test_tcp import connect, read_frames, wire
 ZONE = "$TTL 5\n@ SOA ns h 1 2 3 4 5\n@ NS ns\nns A 192.0.2.1\n"
 
 
-def test_open_connections_get_their_answers(tmp_path):
+def test_received_queries_are_answered(tmp_path):
     server = lab.Authd(tmp_path, {"a.test": ZONE})
     idle, busy, waiting = connect(server), connect(server), None
     server.process.send_signal(signal.SIGSTOP)
@@ -32,7 +32,7 @@ def test_open_connections_get_their_answers(tmp_path):
     server.stop()
 
 
-def test_a_client_that_never_ends_does_not_hold_the_server(tmp_path):
+def test_open_connection_does_not_delay_the_stop(tmp_path):
     server = lab.Authd(tmp_path, {"a.test": ZONE})
     with connect(server) as s:
         s.sendall(wire(1))
@@ -40,7 +40,7 @@ def test_a_client_that_never_ends_does_not_hold_the_server(tmp_path):
         server.stop()
 
 
-def test_the_end_comes_under_a_flood(tmp_path):
+def test_stop_during_a_flood(tmp_path):
     server = lab.Authd(tmp_path, {"a.test": ZONE})
     over = threading.Event()
 
@@ -61,16 +61,16 @@ def test_the_end_comes_under_a_flood(tmp_path):
         t.start()
     time.sleep(0.5)
     try:
-        server.stop(60)  # while the flood goes on
+        server.stop(60)  # during the flood
     finally:
         over.set()
         for t in threads:
             t.join()
 
 
-def test_sigint_ends_too(tmp_path):
+def test_sigint(tmp_path):
     server = lab.Authd(tmp_path, {"a.test": ZONE})
     server.process.send_signal(signal.SIGINT)
-    assert server.process.wait(20) == 0  # of that signal alone: stop() would send another
+    assert server.process.wait(20) == 0  # before stop(), which would send SIGTERM
     server.stop()
     assert "stopping on SIGINT" in server.log()
