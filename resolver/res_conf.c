@@ -496,8 +496,9 @@ static void check_not_own(struct conf_reader *reader, const struct conf_node *ro
                 conf_wrong(reader, conf_item(reader, node, i),
                            "%s: a link-local address needs its interface, as in fe80::1%%eth0",
                            text);
-            if (!is_own_listener(is_tls ? &conf->server.listen_tls : &conf->server.listen,
-                                 &server, machine))
+            if (!is_own_listener(
+                    &conf->server.listen[is_tls ? EXCHANGE_STACK_TLS : EXCHANGE_STACK_DNS],
+                    &server, machine))
                 continue;
             conf_wrong(reader, conf_item(reader, node, i),
                        "%s is this resolver itself, so queries would loop; name another server",
@@ -740,8 +741,8 @@ static enum err fill_policy(struct res_conf *conf)
     p->is_priming = conf->is_priming;
     p->uses_v4 = conf->uses_v4;
     p->uses_v6 = conf->uses_v6;
-    const struct addr *own = conf->server.listen.at;
-    size_t own_cnt = conf->server.listen.cnt;
+    const struct addr *own = conf->server.listen[EXCHANGE_STACK_DNS].at;
+    size_t own_cnt = conf->server.listen[EXCHANGE_STACK_DNS].cnt;
     p->own = (struct conf_addrs){.at = arena_copy(&p->arena, own, own_cnt * sizeof(*own)),
                                  .cnt = own_cnt};
     enum err err = p->own.at ? ERR_OK : ERR_NOMEM;

@@ -1,6 +1,7 @@
 /* rootline status, stats, reload, log: the state of either daemon. */
 #include <stdlib.h>
 
+#include "net/request/exchange.h"
 #include "resolver/iterate/wording.h"
 #include "tools/ask.h"
 #include "tools/cmd.h"
@@ -62,19 +63,13 @@ static void print_uptime(struct terminal *p, const struct json *s)
 
 static void print_listen(struct terminal *p, const struct json *s)
 {
-    static const struct {
-        const char *key, *words;
-    } kinds[] = {{"listen", "UDP and TCP"},
-                 {"listen-tls", "TLS"},
-                 {"listen-https", "HTTPS"},
-                 {"listen-http", "HTTP, behind a proxy"}};
     bool is_first = true;
 
-    for (size_t k = 0; k < ARRAY_LEN(kinds); k++) {
-        const struct json *listen = json_find(s, kinds[k].key);
+    for (size_t k = 0; k < EXCHANGE_STACK_CNT; k++) {
+        const struct json *listen = json_find(s, exchange_stacks[k].key);
         for (size_t i = 0; i < json_count(listen); i++, is_first = false)
             terminal_row(p, is_first ? "listens on" : "", "%s (%s)",
-                         json_text(json_at(listen, i)), kinds[k].words);
+                         json_text(json_at(listen, i)), exchange_stacks[k].name);
     }
 }
 

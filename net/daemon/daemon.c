@@ -351,10 +351,10 @@ static bool same_prefixes(const struct addr_prefixes *a, const struct addr_prefi
 /* Compare the settings that take effect only at the start: listeners and trusted proxies. */
 static bool same_listeners(const struct server_conf *a, const struct server_conf *b)
 {
-    return same_addrs(&a->listen, &b->listen) && same_addrs(&a->listen_tls, &b->listen_tls) &&
-           same_addrs(&a->listen_https, &b->listen_https) &&
-           same_addrs(&a->listen_http, &b->listen_http) &&
-           same_prefixes(&a->trusted_proxies, &b->trusted_proxies) &&
+    for (size_t i = 0; i < EXCHANGE_STACK_CNT; i++)
+        if (!same_addrs(&a->listen[i], &b->listen[i]))
+            return false;
+    return same_prefixes(&a->trusted_proxies, &b->trusted_proxies) &&
            strcmp(a->https_path, b->https_path) == 0;
 }
 
@@ -541,22 +541,17 @@ static void put_certificates(const struct daemon *d, struct json *status)
     }
 }
 
-static const char *const stack_keys[] = {[EXCHANGE_STACK_DNS] = "listen",
-                                         [EXCHANGE_STACK_TLS] = "listen-tls",
-                                         [EXCHANGE_STACK_HTTPS] = "listen-https",
-                                         [EXCHANGE_STACK_HTTP] = "listen-http"};
-
 static void put_listeners(const struct daemon *d, struct json *status)
 {
     char text[ADDR_TEXT_MAX];
 
-    for (size_t stack = 0; stack < ARRAY_LEN(stack_keys); stack++) {
+    for (size_t stack = 0; stack < EXCHANGE_STACK_CNT; stack++) {
         struct json *list = NULL;
         for (size_t i = 0; i < d->settings.listener_cnt; i++) {
             if (d->listeners[i].stack != stack)
                 continue;
             if (!list)
-                list = json_put_list(status, stack_keys[stack]);
+                list = json_put_list(status, exchange_stacks[stack].key);
             addr_print(&d->listeners[i].address, text);
             json_add_text(list, text);
         }
@@ -786,22 +781,18 @@ static void end_daemon(struct daemon *d)
 /* List the addresses to listen on, with their protocols. */
 static enum err list_listeners(struct daemon *d)
 {
-    const struct server_conf *conf = d->server;
-    const struct conf_addrs *all[] = {[EXCHANGE_STACK_DNS] = &conf->listen,
-                                      [EXCHANGE_STACK_TLS] = &conf->listen_tls,
-                                      [EXCHANGE_STACK_HTTPS] = &conf->listen_https,
-                                      [EXCHANGE_STACK_HTTP] = &conf->listen_http};
+    const struct conf_addrs *all = d->server->listen;
     size_t cnt = 0;
 
-    for (size_t i = 0; i < ARRAY_LEN(all); i++)
-        cnt += all[i]->cnt;
+    for (size_t i = 0; i < EXCHANGE_STACK_CNT; i++)
+        cnt += all[i].cnt;
     d->listeners = calloc(cnt + 1, sizeof(*d->listeners));
     if (!d->listeners)
         return ERR_NOMEM;
-    for (size_t i = 0; i < ARRAY_LEN(all); i++)
-        for (size_t j = 0; j < all[i]->cnt; j++)
+    for (size_t i = 0; i < EXCHANGE_STACK_CNT; i++)
+        for (size_t j = 0; j < all[i].cnt; j++)
             d->listeners[d->settings.listener_cnt++] = (struct exchange_listener){
-                .address = all[i]->at[j], .stack = (enum exchange_stack)i};
+                .address = all[i].at[j], .stack = (enum exchange_stack)i};
     d->settings.listeners = d->listeners;
     return ERR_OK;
 }
@@ -834,12 +825,12 @@ static enum err open_worker_sockets(struct daemon *d, char *why)
         return ERR_NOMEM;
     for (size_t i = 0; i < cnt && !err; i++)
         err = listen_probe(&d->listeners[i].address,
-                           d->listeners[i].stack == EXCHANGE_STACK_DNS, why, WHY_MAX);
+                           exchange_stacks[d->listeners[i].stack].has_udp, why, WHY_MAX);
     while (d->socket_cnt < d->worker_cnt * cnt && !err) {
         struct worker_sockets *s = &d->sockets[d->socket_cnt];
         *s = (struct worker_sockets){
             .at = d->listeners[d->socket_cnt % cnt], .udp_fd = -1, .tcp_fd = -1};
-        bool has_udp = s->at.stack == EXCHANGE_STACK_DNS;
+        bool has_udp = exchange_stacks[s->at.stack].has_udp;
         err =
             listen_open(&s->at.address, has_udp ? &s->udp_fd : NULL, &s->tcp_fd, why, WHY_MAX);
         d->socket_cnt += !err;
@@ -940,17 +931,16 @@ static size_t count_cores(void)
 
 static void log_ready(const struct daemon *d)
 {
-    static const char *const words[] = {[EXCHANGE_STACK_DNS] = "",
-                                        [EXCHANGE_STACK_TLS] = " (TLS)",
-                                        [EXCHANGE_STACK_HTTPS] = " (HTTPS)",
-                                        [EXCHANGE_STACK_HTTP] = " (HTTP)"};
     char line[1024] = "", text[ADDR_TEXT_MAX];
     size_t len = 0;
 
     for (size_t i = 0; i < d->settings.listener_cnt && len + 80 < sizeof(line); i++) {
+        enum exchange_stack stack = d->listeners[i].stack;
         addr_print(&d->listeners[i].address, text);
-        len += (size_t)snprintf(line + len, sizeof(line) - len, " %s%s", text,
-                                words[d->listeners[i].stack]);
+        len += (size_t)snprintf(line + len, sizeof(line) - len, " %s", text);
+        if (stack != EXCHANGE_STACK_DNS)
+            len += (size_t)snprintf(line + len, sizeof(line) - len, " (%s)",
+                                    exchange_stacks[stack].name);
     }
     log_info("ready on%s, %zu worker%s", line, d->worker_cnt, d->worker_cnt == 1 ? "" : "s");
     notify_manager("READY=1");

@@ -12,11 +12,7 @@ enum {
     IDENTITY_MAX = 128,
     COOKIE_FILE_MAX = 4096,
     SLIP_MAX = 100,
-    PATH_MAX_LEN = 200,
-    PORT = 53,
-    PORT_TLS = 853,
-    PORT_HTTPS = 443,
-    PORT_HTTP = 80
+    PATH_MAX_LEN = 200
 };
 
 void server_conf_read_name(struct conf_reader *reader, const struct conf_node *node,
@@ -188,27 +184,33 @@ size_t server_conf_certificates(const struct server_conf *conf, struct tls_serve
 static void check_listeners(struct conf_reader *reader, const struct conf_node *node,
                             const struct server_conf *conf)
 {
-    const struct conf_addrs *all[] = {&conf->listen, &conf->listen_tls, &conf->listen_https,
-                                      &conf->listen_http};
+    const struct conf_addrs *all = conf->listen;
     char text[ADDR_TEXT_MAX];
 
-    for (size_t i = 0; i < ARRAY_LEN(all); i++)
-        for (size_t j = 0; j < all[i]->cnt; j++)
-            for (size_t k = i; k < ARRAY_LEN(all); k++)
-                for (size_t l = k == i ? j + 1 : 0; l < all[k]->cnt; l++)
-                    if (addr_is_equal(&all[i]->at[j], &all[k]->at[l])) {
-                        addr_print(&all[i]->at[j], text);
+    for (size_t i = 0; i < EXCHANGE_STACK_CNT; i++)
+        for (size_t j = 0; j < all[i].cnt; j++)
+            for (size_t k = i; k < EXCHANGE_STACK_CNT; k++)
+                for (size_t l = k == i ? j + 1 : 0; l < all[k].cnt; l++)
+                    if (addr_is_equal(&all[i].at[j], &all[k].at[l])) {
+                        addr_print(&all[i].at[j], text);
                         conf_wrong(reader, node, "%s is listed twice", text);
                         return;
                     }
 }
 
+/* The key of the first listener that needs a certificate; NULL: none does. */
+static const char *find_tls_listener(const struct server_conf *conf)
+{
+    for (size_t i = 0; i < EXCHANGE_STACK_CNT; i++)
+        if (exchange_stacks[i].has_tls && conf->listen[i].cnt > 0)
+            return exchange_stacks[i].key;
+    return NULL;
+}
+
 void server_conf_check(struct conf_reader *reader, const struct conf_node *node, void *target)
 {
     struct server_conf *conf = target;
-    const char *tls_listener = conf->listen_tls.cnt > 0     ? "listen-tls"
-                               : conf->listen_https.cnt > 0 ? "listen-https"
-                                                            : NULL;
+    const char *tls_listener = find_tls_listener(conf);
     struct tls_server_files files[TLS_SERVER_CERTIFICATES_MAX];
     size_t cnt = server_conf_certificates(conf, files);
     struct tls_server *server;
@@ -279,27 +281,16 @@ static const struct conf_key rate_limit_keys[] = {
 const struct conf_key server_conf_limits_keys[] = {SERVER_CONF_LIMITS_KEYS(0), {.name = NULL}};
 
 const struct conf_key server_conf_server_keys[] = {
-    {.name = "listen",
-     .type = CONF_ADDRS,
-     .offset = offsetof(struct server_conf, listen),
-     .min = PORT,
-     .is_required = true,
+#define EXCHANGE_STACK_ROW(id, key, title, port, ...)           \
+    {.name = key,                                               \
+     .type = CONF_ADDRS,                                        \
+     .offset = offsetof(struct server_conf, listen) +           \
+               EXCHANGE_STACK_##id * sizeof(struct conf_addrs), \
+     .min = port,                                               \
+     .is_required = EXCHANGE_STACK_##id == EXCHANGE_STACK_DNS,  \
      .check = check_listen},
-    {.name = "listen-tls",
-     .type = CONF_ADDRS,
-     .offset = offsetof(struct server_conf, listen_tls),
-     .min = PORT_TLS,
-     .check = check_listen},
-    {.name = "listen-https",
-     .type = CONF_ADDRS,
-     .offset = offsetof(struct server_conf, listen_https),
-     .min = PORT_HTTPS,
-     .check = check_listen},
-    {.name = "listen-http",
-     .type = CONF_ADDRS,
-     .offset = offsetof(struct server_conf, listen_http),
-     .min = PORT_HTTP,
-     .check = check_listen},
+#include "net/request/stack.def"
+#undef EXCHANGE_STACK_ROW
     {.name = "https-path",
      .type = CONF_STRING,
      .offset = offsetof(struct server_conf, https_path),

@@ -8,14 +8,13 @@
 #include "base/conf.h"
 #include "base/log.h"
 #include "dns/cookie.h"
-#include "net/request/conn_limit.h"
-#include "net/request/rate_limit.h"
+#include "net/request/exchange.h"
 #include "net/transport/tls_server.h"
 
 /* Values of the keys `server`, `log` and `limits`; the manual pages explain them.  Lifetime: of
  * the daemon's configuration. */
 struct server_conf {
-    struct conf_addrs listen, listen_tls, listen_https, listen_http;
+    struct conf_addrs listen[EXCHANGE_STACK_CNT]; /* by enum exchange_stack */
     const char *https_path;
     const char *tls_certificate, *tls_key; /* "": none */
     struct conf_list certificates;         /* struct tls_server_files: of more-certificates */

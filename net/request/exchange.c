@@ -2,6 +2,14 @@
  * is not copied. */
 #include "net/request/exchange.h"
 
+const struct exchange_stack_info exchange_stacks[] = {
+#define EXCHANGE_STACK_ROW(id, key_, name_, port, has_udp_, transport, alpn, ...) \
+    [EXCHANGE_STACK_##                                                            \
+        id] = {.key = key_, .name = name_, .has_udp = has_udp_, .has_tls = sizeof(alpn) > 1},
+#include "net/request/stack.def"
+#undef EXCHANGE_STACK_ROW
+};
+
 void exchange_defer(struct exchange_deferred *to, const struct exchange *from)
 {
     struct exchange *ex = &to->ex;

@@ -20,13 +20,22 @@ enum exchange_transport {
     EXCHANGE_HTTPS, /* RFC 8484; TLS ends here or at a proxy */
 };
 
-/* The protocols of a listening address. */
+/* Kinds of listeners: EXCHANGE_STACK_DNS ... (stack.def). */
 enum exchange_stack {
-    EXCHANGE_STACK_DNS,   /* UDP and TCP */
-    EXCHANGE_STACK_TLS,   /* DoT */
-    EXCHANGE_STACK_HTTPS, /* DoH */
-    EXCHANGE_STACK_HTTP,  /* DoH behind a proxy that terminates TLS */
+#define EXCHANGE_STACK_ROW(id, ...) EXCHANGE_STACK_##id,
+#include "net/request/stack.def"
+#undef EXCHANGE_STACK_ROW
+    EXCHANGE_STACK_CNT
 };
+
+/* A kind of listener, from its row of stack.def. */
+struct exchange_stack_info {
+    const char *key;  /* of the configuration and of status */
+    const char *name; /* for people */
+    bool has_udp, has_tls;
+};
+
+extern const struct exchange_stack_info exchange_stacks[EXCHANGE_STACK_CNT];
 
 struct exchange_listener {
     struct addr address;

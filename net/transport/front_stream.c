@@ -26,22 +26,23 @@ enum {
     MANY = 64,    /* connections whose memory is worth giving back */
 };
 
-/* What is spoken at a listener, from the outside to the inside. */
+/* The layers of a kind of listener, from its row of stack.def. */
 struct stack {
     enum exchange_transport transport;
-    const struct tls_server_alpn *tls; /* NULL: none */
+    struct tls_server_alpn alpn; /* empty: no TLS */
     const struct stream_protocol *protocol;
     bool is_private; /* for this machine and trusted proxies only */
 };
 
-static const struct tls_server_alpn alpn_dot = {"\3dot", 4},
-                                    alpn_http = {"\2h2\10http/1.1", 12};
-
 static const struct stack stacks[] = {
-    [EXCHANGE_STACK_DNS] = {EXCHANGE_TCP, NULL, &protocol_dns, false},
-    [EXCHANGE_STACK_TLS] = {EXCHANGE_TLS, &alpn_dot, &protocol_dns, false},
-    [EXCHANGE_STACK_HTTPS] = {EXCHANGE_HTTPS, &alpn_http, &protocol_http, false},
-    [EXCHANGE_STACK_HTTP] = {EXCHANGE_HTTPS, NULL, &protocol_http, true},
+#define EXCHANGE_STACK_ROW(id, key, name, port, has_udp, transport_, alpn_, protocol_, \
+                           private_)                                                   \
+    [EXCHANGE_STACK_##id] = {.transport = transport_,                                  \
+                             .alpn = {alpn_, sizeof(alpn_) - 1},                       \
+                             .protocol = &protocol_,                                   \
+                             .is_private = private_},
+#include "net/request/stack.def"
+#undef EXCHANGE_STACK_ROW
 };
 
 /* Lifetime: worker. */
@@ -183,8 +184,8 @@ static void begin(struct front_stream *f, int fd, const struct addr *peer)
     if (!uv_is_active((uv_handle_t *)&f->tick))
         uv_timer_start(&f->tick, on_tick, TICK_MS, TICK_MS);
     s->is_proxy = is_proxy;
-    if (!enter(f, s) ||
-        (f->stack->tls && stream_begin_tls(s, settings->tls, f->stack->tls) != ERR_OK))
+    if (!enter(f, s) || (f->stack->alpn.len > 0 &&
+                         stream_begin_tls(s, settings->tls, &f->stack->alpn) != ERR_OK))
         stream_close(s);
     else
         stream_work(s);

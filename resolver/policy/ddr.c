@@ -68,10 +68,13 @@ enum err ddr_add(struct local *local, const struct server_conf *conf, struct are
     struct rrline *r = malloc(sizeof(*r));
     enum err err = r ? ERR_OK : ERR_NOMEM;
 
-    for (size_t i = 0; i < conf->listen_https.cnt && *conf->certificate.name && !err; i++)
-        err = add_svcb(local, conf, &conf->listen_https.at[i], &https, r, arena);
-    for (size_t i = 0; i < conf->listen_tls.cnt && *conf->certificate.name && !err; i++)
-        err = add_svcb(local, conf, &conf->listen_tls.at[i], &tls, r, arena);
+    for (size_t i = 0;
+         i < conf->listen[EXCHANGE_STACK_HTTPS].cnt && *conf->certificate.name && !err; i++)
+        err =
+            add_svcb(local, conf, &conf->listen[EXCHANGE_STACK_HTTPS].at[i], &https, r, arena);
+    for (size_t i = 0;
+         i < conf->listen[EXCHANGE_STACK_TLS].cnt && *conf->certificate.name && !err; i++)
+        err = add_svcb(local, conf, &conf->listen[EXCHANGE_STACK_TLS].at[i], &tls, r, arena);
     free(r);
     return err;
 }

@@ -31,7 +31,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     must(err == ERR_OK || diag.error_cnt > 0);
     if (conf) {
         const struct auth_conf_zone *zones = conf->zones.items;
-        must(conf->server.listen.cnt > 0);
+        must(conf->server.listen[EXCHANGE_STACK_DNS].cnt > 0);
         for (size_t i = 0; i < conf->zones.cnt; i++)
             must(dname_check(zones[i].name, DNAME_MAX) > 0 && zones[i].file);
     }

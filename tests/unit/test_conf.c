@@ -40,8 +40,8 @@ static void a_right_file_is_read(void **state)
                                "views: []\n"),
                      ERR_OK);
     assert_string_equal(report, "");
-    assert_int_equal(conf->server.listen.cnt, 2);
-    assert_int_equal(addr_port(&conf->server.listen.at[1]), 53);
+    assert_int_equal(conf->server.listen[EXCHANGE_STACK_DNS].cnt, 2);
+    assert_int_equal(addr_port(&conf->server.listen[EXCHANGE_STACK_DNS].at[1]), 53);
     assert_int_equal(conf->server.worker_cnt, 3);
     assert_int_equal(conf->server.udp_size, 1400);
     assert_int_equal(conf->server.log_level, LOG_LEVEL_DEBUG);

@@ -105,10 +105,8 @@ static void tell_server(const struct server_conf *s)
 {
     struct tls_server_files files[TLS_SERVER_CERTIFICATES_MAX];
 
-    tell_addrs("listen", &s->listen);
-    tell_addrs("tls", &s->listen_tls);
-    tell_addrs("https", &s->listen_https);
-    tell_addrs("http", &s->listen_http);
+    for (size_t i = 0; i < EXCHANGE_STACK_CNT; i++)
+        tell_addrs(exchange_stacks[i].key, &s->listen[i]);
     tell("%s %s %s %s %s %s\n", s->https_path, s->tls_certificate, s->tls_key, s->control,
          s->identity, s->cookie_file);
     for (size_t i = 0; i < server_conf_certificates(s, files); i++)
