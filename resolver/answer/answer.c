@@ -267,9 +267,8 @@ static bool follow_dname_rrset(struct walk *w, const struct rrset *set, uint32_t
         fail_walk(w, EDNS_EDE_OTHER, "out of memory");
         return false;
     }
-    w->is_full |=
-        builder_record(&w->ex->out, MESSAGE_ANSWER, owner_in_answer(w, w->name), RRTYPE_CNAME,
-                       RRTYPE_CLASS_IN, ttl, name, len) != ERR_OK;
+    w->is_full |= builder_record(&w->ex->out, MESSAGE_ANSWER, owner_in_answer(w, w->name),
+                                 RRTYPE_CNAME, RRTYPE_CLASS_IN, ttl, name, len) != ERR_OK;
     return continue_at(w, name);
 }
 
@@ -360,7 +359,8 @@ static bool answer_from_cache(struct walk *w, const struct cache_time *when, boo
     *goes_on = false;
     look_up_name(w, when, &k);
     if (k.has_data) {
-        trace_cached(w, &k.data, k.data.kind == CACHE_DATA ? TRACE_CACHED_DATA : TRACE_CACHED_NODATA);
+        trace_cached(w, &k.data,
+                     k.data.kind == CACHE_DATA ? TRACE_CACHED_DATA : TRACE_CACHED_NODATA);
         note_prefetch(w, &k.data);
         if (k.data.kind == CACHE_NODATA) {
             write_soa(w, k.data.soa_owner, k.data.set, answer_ttl(w, &k.data));
@@ -376,7 +376,8 @@ static bool answer_from_cache(struct walk *w, const struct cache_time *when, boo
         *goes_on = is_made ? follow_dname_rrset(w, dname.set, answer_ttl(w, &dname), labels)
                            : follow_cname_rrset(w, k.cname.set, answer_ttl(w, &k.cname));
     } else if (k.has_nxdomain) {
-        trace_cached(w, &k.nxdomain, w->has_below ? TRACE_CACHED_NODATA : TRACE_CACHED_NXDOMAIN);
+        trace_cached(w, &k.nxdomain,
+                     w->has_below ? TRACE_CACHED_NODATA : TRACE_CACHED_NXDOMAIN);
         note_prefetch(w, &k.nxdomain);
         write_soa(w, k.nxdomain.soa_owner, k.nxdomain.set, answer_ttl(w, &k.nxdomain));
         finish_walk(w, w->has_below ? RRTYPE_RCODE_NOERROR : RRTYPE_RCODE_NXDOMAIN);

@@ -331,8 +331,8 @@ static void test_no_socket_is_free(void **state)
     struct addr_prefix all_clients;
     (void)state;
     open_stage_with(&(struct quota_limits){0});
-    assert_int_equal(addr_read_prefix("0.0.0.0/0", &everybody), ERR_OK);
-    stage.policy->exempt = (struct addr_prefixes){&everybody, 1};
+    assert_int_equal(addr_read_prefix("0.0.0.0/0", &all_clients), ERR_OK);
+    stage.policy->exempt = (struct addr_prefixes){&all_clients, 1};
     put_zone(stage.policy, ".", DELEGATION_FORWARD, (const char *[]){"192.0.2.9"}, 1);
     stage_open(&stage, 7);
     for (unsigned i = 0; i < STAGE_PENDING_MAX + 10; i++)
@@ -359,8 +359,8 @@ static void test_waiting_queries_look_again(void **state)
 {
     (void)state;
     open_stage_with(&(struct quota_limits){.per_zone = 1, .per_server = 400});
-    stage.asked = count_short;
-    short_cnt = 0;
+    stage.asked = count_parent_queries;
+    parent_cnt = 0;
     stage_open(&stage, 7);
     ask("one.victim.example");
     run(world);

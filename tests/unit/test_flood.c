@@ -29,8 +29,8 @@ static struct out_ask *sent[STAGE_PENDING_MAX];
 static uint64_t asked_ms[BENIGN_MAX], took_ms[BENIGN_MAX];
 static unsigned benign_cnt, good_cnt;
 
-/* Everybody but "r…" below whatever zone is answered; hosts are as in world(). */
-static bool servers_say(const char *server, const char *name, uint16_t type)
+/* Answer every query but those of the flood, "r" and a number; hosts are as in world(). */
+static bool answer_unless_flood(const char *server, const char *name, uint16_t type)
 {
     bool is_flood = name[0] == 'r' && name[1] >= '0' && name[1] <= '9';
     bool is_forwarder = strcmp(server, "192.0.2.9") == 0;
