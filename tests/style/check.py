@@ -1,53 +1,64 @@
 #!/usr/bin/env python3
-"""The law of the tree: the order of folders (docs/ARCHITECTURE.md), include cycles, doors of third-party headers, public names that
-carry their file's stem (of the libraries in the build folder, when one is given), lines of at most 100 columns, results of OpenSSL
-and nghttp2.  Nothing else."""
+"""tests/style/check.py [SOURCE [BUILD]]: check the rules of the source tree that docs/ARCHITECTURE.md states.
+
+A file includes only files of its own folder and of folders below; there are no include cycles; only the files listed here
+include a third-party header; a public name begins with its file's stem (read from the libraries in BUILD, if given); lines
+of C have at most 100 columns; results of OpenSSL and nghttp2 are used.
+"""
 import re
 import subprocess
 import sys
 from pathlib import Path
 
 FOLDERS = ["base", "dns", "net", "resolver", "authd", "tools"]
-# Third-party headers and the files that may include them.
+# The files that may include each third-party header.
 DOORS = {
     "yaml.h": {"base/conf.c"},
     "ldns/": {"dns/rrtext.c", "dns/rdata_text.c", "dns/svcparam.c"},
     "sys/capability.h": {"net/loop/privilege.c"},
-    "uv.h": {"net/loop/loop.h", "net/loop/idle_queue.h", "net/transport/stream.h", "net/upstream/out_net.h", "net/upstream/own.h", "net/transport/deferred.h", "net/transport/worker.h", "net/control/control.h", "net/daemon/daemon.c"},
+    "uv.h": {"net/loop/loop.h", "net/loop/idle_queue.h", "net/transport/stream.h", "net/upstream/out_net.h",
+             "net/upstream/own.h", "net/transport/deferred.h", "net/transport/worker.h", "net/control/control.h",
+             "net/daemon/daemon.c"},
     "lmdb.h": {"resolver/cache/cache_lmdb.c"},
     "nghttp2/": {"net/transport/h2.c"},
     "openssl/ssl.h": {"net/transport/tls.c", "net/transport/tls_client.c", "net/transport/tls_server.c"},
-    "openssl/": {"dns/nsec3.c", "dns/rdata_text.c", "dns/dnskey.c", "dns/rrsig.c", "authd/check/check_zonemd.c", "net/transport/tls.c", "net/transport/tls_client.c",
-                 "net/transport/tls_server.c", "tools/cmd_certificate.c"},
+    "openssl/": {"dns/nsec3.c", "dns/rdata_text.c", "dns/dnskey.c", "dns/rrsig.c", "authd/check/check_zonemd.c",
+                 "net/transport/tls.c", "net/transport/tls_client.c", "net/transport/tls_server.c",
+                 "tools/cmd_certificate.c"},
     "jansson.h": {"base/json.c"},
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s+([<"])([^>"]+)[>"]', re.M)
 TITLE = re.compile(r"^/\* (\S+) \| \S")
 COLUMNS_MAX = 100
-# Folders that never include each other, and what a folder may not include at all.
-FORBIDDEN = [("resolver", "authd"), ("authd", "resolver"), ("base", "dns"), ("dns", "net")]
-# Calls whose result has to be used, by the beginning of their names, and those of them that cannot fail.
+# Includes that the order of folders would allow: the two daemons are independent.
+FORBIDDEN = [("resolver", "authd")]
+# Calls whose result must be used, by the beginning of their names, except those that cannot fail.
 FOREIGN = r"(?:SSL|X509|X509V3|EVP|BIO|BN|PEM|RAND|ASN1|ECDSA|OSSL|CRYPTO|OPENSSL|ERR|GENERAL|SHA1|sk|i2d|d2i|nghttp2)_\w+"
 CANNOT_FAIL = re.compile(
     r"\w+_free|\w+_pop_free|OPENSSL_cleanse|ERR_clear_error|X509V3_set_ctx|SHA1_(?:Init|Update|Final)"
     r"|BIO_(?:set_data|set_init|clear_retry_flags|set_retry_read)"
     r"|SSL_set_(?:bio|msg_callback|msg_callback_arg|accept_state|connect_state|shutdown)|SSL_get0_alpn_selected"
-    r"|X509_STORE_CTX_set_error|SSL_CTX_(?:set_options|set_session_cache_mode|set_timeout|set_cert_cb|set_alpn_select_cb|sess_set_new_cb|set_verify|set_cert_verify_callback)"
+    r"|X509_STORE_CTX_set_error|SSL_CTX_(?:set_options|set_session_cache_mode|set_timeout|set_cert_cb|set_alpn_select_cb"
+    r"|sess_set_new_cb|set_verify|set_cert_verify_callback)"
     r"|nghttp2_(?:session_callbacks_set|option_set)_\w+|nghttp2_(?:session_callbacks|option|session)_del")
 COMMENT = re.compile(r"/\*.*?\*/", re.S)
 STRING = re.compile(r'"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])*\'')
-# A call that begins a statement: behind ; { } on the same line too, behind ) : else do on the next.
+# A call at the beginning of a statement: after ; { } on the same line too, after ) : else do on the next.
 STATEMENT = re.compile(r"(?:[;{}]\s*|(?:[):]|\belse|\bdo)\s*\n\s*)(" + FOREIGN + r")(?=\s*\()")
 VOIDED = re.compile(r"\(void\)\s*(" + FOREIGN + r")\s*\(")
-
 
 
 def blank(match):
     return re.sub(r"[^\n]", " ", match[0])
 
 
+def without_comments(text):
+    """Return C source with comments and strings replaced by spaces."""
+    return STRING.sub(blank, COMMENT.sub(blank, text))
+
+
 def ends_statement(bare, at):
-    """Whether the call whose parenthesis is next is all of its statement."""
+    """Return True if the call whose opening parenthesis follows `at` is the whole statement."""
     depth = 0
     for at in range(at, len(bare)):
         depth += {"(": 1, ")": -1}.get(bare[at], 0)
@@ -57,7 +68,8 @@ def ends_statement(bare, at):
 
 
 def dropped_results(text):
-    bare = STRING.sub(blank, COMMENT.sub(blank, text))
+    """Yield (line, fault) for each result that is dropped, or dropped by (void) without a reason."""
+    bare = without_comments(text)
     for match in STATEMENT.finditer(bare):
         if ends_statement(bare, match.end()) and not CANNOT_FAIL.fullmatch(match[1]):
             yield bare.count("\n", 0, match.start(1)) + 1, f"the result of {match[1]} is not used"
@@ -66,11 +78,11 @@ def dropped_results(text):
         behind = text[bare.index(";", match.end()):].split("\n", 1)[0]
         above, code = text.split("\n")[line - 2], bare.split("\n")[line - 2]
         if "/*" not in behind and (code.strip() or "*/" not in above):
-            yield line, f"why {match[1]} may fail is not said"
+            yield line, f"no comment says why the result of {match[1]} may be dropped"
 
 
 def folder_order(root):
-    """The folders of the first code block of ARCHITECTURE.md, the lowest first."""
+    """Return the folders in the first code block of ARCHITECTURE.md, the lowest first."""
     order, top = [], ""
     for line in (root / "docs/ARCHITECTURE.md").read_text().split("```")[1].splitlines():
         match = re.match(r"( *)(\S+)/( |$)", line)
@@ -82,10 +94,11 @@ def folder_order(root):
 
 
 def public_names(build):
-    """(library, file, name) of what other files can call."""
+    """Yield (library, file stem, name) for each global symbol of the libraries."""
     for library in sorted(build.glob("librl_*.a")):
         stem = ""
-        for line in subprocess.run(["nm", "--defined-only", "-g", library], capture_output=True, text=True, check=True).stdout.splitlines():
+        nm = subprocess.run(["nm", "--defined-only", "-g", library], capture_output=True, text=True, check=True)
+        for line in nm.stdout.splitlines():
             if line.endswith(".c.o:"):
                 stem = line[:-len(".c.o:")]
             elif len(line.split()) == 3:
@@ -109,7 +122,7 @@ def main(root, build):
         if name.endswith(".h"):
             match = TITLE.match(text)
             if not match or match[1] != name:
-                faults.append(f"{name}:1: the first line must be /* {name} | what it is")
+                faults.append(f"{name}:1: the first line must be \"/* {name} | \" and what the file is")
         if str(path.parent.relative_to(root)) not in order:
             faults.append(f"{name}: its folder is not in docs/ARCHITECTURE.md")
             continue
@@ -119,10 +132,10 @@ def main(root, build):
             if kind == '"':
                 includes[name].append(header)
                 if not (root / header).exists():
-                    faults.append(f"{name}: includes {header}, which is not there")
+                    faults.append(f"{name}: includes {header}, which does not exist")
             for door, allowed in DOORS.items():
                 if (header == door or (door.endswith("/") and header.startswith(door))) and name not in allowed:
-                    faults.append(f"{name}: includes <{header}>; only {', '.join(sorted(allowed)) or 'nobody'} may")
+                    faults.append(f"{name}: includes <{header}>; only {', '.join(sorted(allowed))} may")
             for source, target in FORBIDDEN:
                 if name.startswith(source + "/") and header.startswith(target + "/"):
                     faults.append(f"{name}: {source}/ must not include {header}")
@@ -132,13 +145,13 @@ def main(root, build):
         stem = Path(name).stem
         other = stems.setdefault(stem, Path(name).parent)
         if other != Path(name).parent:
-            faults.append(f"{name}: its stem is taken by {other}/{stem}")
+            faults.append(f"{name}: {other}/{stem} has the same stem")
 
     for name, headers in includes.items():
         place = order.index(str(Path(name).parent))
         for header in headers:
             if header in includes and order.index(str(Path(header).parent)) > place:
-                faults.append(f"{name}: includes {header} of a folder above")
+                faults.append(f"{name}: includes {header}, whose folder is above")
 
     def visit(name, path):
         if name in path:
@@ -161,4 +174,5 @@ def main(root, build):
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1] if len(sys.argv) > 1 else ".").resolve(), Path(sys.argv[2]) if len(sys.argv) > 2 else None))
+    source = Path(sys.argv[1] if len(sys.argv) > 1 else ".").resolve()
+    sys.exit(main(source, Path(sys.argv[2]) if len(sys.argv) > 2 else None))
