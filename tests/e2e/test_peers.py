@@ -62,12 +62,12 @@ def test_same_answers(servers):
     for name in names:
         for rdtype in TYPES:
             asked += 1
-            got = {who: answer(server, name, rdtype) for who, server in servers.items()}
+            got = {server_name: answer(server, name, rdtype) for server_name, server in servers.items()}
             peers = [got["unbound"], got["kresd"]]
             alone += peers[0] != peers[1]
             if got["rootline"] not in peers:
                 different.append((name, rdtype, got))
     print(f"\n{asked} queries to each; the peers differ on {alone}; rootline-resolver differs from both on {len(different)}")
     for name, rdtype, got in different[:20]:
-        print(name, rdtype, *(f"\n    {who}: {what}" for who, what in got.items()))
+        print(name, rdtype, *(f"\n    {server_name}: {what}" for server_name, what in got.items()))
     assert not different
