@@ -315,7 +315,7 @@ static enum err list_wanted(const struct auth_conf *conf, struct wanted *wanted)
     return err;
 }
 
-/* Without it the start of a server with many zones would be silent for a long time. */
+/* Log progress every PROGRESS_MS: loading many zones takes seconds. */
 static void log_progress(size_t done, size_t all, uint64_t *logged_ms)
 {
     uint64_t now_ms = now_mono_ms();

@@ -1,5 +1,4 @@
-/* The main file of rootline-authd: it gives the daemon its configuration, versions and engines.
- */
+/* rootline-authd: the configuration, zone sets and engines that it gives to `daemon`. */
 #include "authd/answer/auth_serve.h"
 #include "authd/auth_conf.h"
 #include "net/daemon/daemon.h"

@@ -93,7 +93,7 @@ static void remember_targets(struct answer *a, const struct rrset *set)
         a->sets[a->set_cnt++] = set;
 }
 
-/* True if following a DNAME has already written `set`: a DNAME or, with DO, its signatures. */
+/* True if `set` is a DNAME that write_dname_once has written or, with DO, its signatures. */
 static bool is_rrset_written(const struct answer *a, const struct rrset *set)
 {
     for (unsigned i = 0; i < a->dname_cnt; i++)

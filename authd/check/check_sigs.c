@@ -1,4 +1,4 @@
-/* Each key is loaded once per zone: loading costs as much as several verifications. */
+/* Each key is loaded once per zone, not once per signature. */
 #include "authd/check/check_sigs.h"
 
 #include "base/now.h"

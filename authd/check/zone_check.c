@@ -5,7 +5,7 @@
 
 enum {
     RECORD_LEN_MIN = 12,            /* compression pointer, type, class, TTL, RDLENGTH */
-    RRSET_LEN_MAX = 65535 - 12 - 5, /* the largest message, its header and shortest question */
+    RRSET_LEN_MAX = 65535 - 12 - 5, /* a message without header and shortest question */
 };
 
 static const struct zonebuild_record *record_at(const struct zonebuild *build, size_t i)

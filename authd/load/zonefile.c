@@ -535,8 +535,8 @@ static enum err finish_zone(struct reading *r, struct zone **out)
     enum err err = zonebuild_sort(r->build);
     if (err)
         return err;
-    /* the rules of the whole zone are applied to a file with errors too, but not to an empty
-     * one: its errors would only repeat that records are missing */
+    /* a file with errors gets the rules of the whole zone too, unless no record could be read:
+     * they would report SOA and NS as missing */
     if (errors == 0 || r->build->cnt > 0)
         err = zone_check(r->build);
     if (!err && errors == 0 && r->checks)
