@@ -2,8 +2,9 @@
 """tests/style/check.py [SOURCE [BUILD]]: check the rules of the source tree that docs/ARCHITECTURE.md states.
 
 A file includes only files of its own folder and of folders below; there are no include cycles; only the files listed here
-include a third-party header; a public name begins with its file's stem (read from the libraries in BUILD, if given); lines
-of C have at most 100 columns; results of OpenSSL and nghttp2 are used.
+include a third-party header; a public name begins with its file's stem (read from the libraries in BUILD, if given); the
+name of a static function occurs in one file only, so that gdb and perf name one function (read from the sources, and with
+BUILD from the object files too); lines of C have at most 100 columns; results of OpenSSL and nghttp2 are used.
 """
 import re
 import subprocess
@@ -32,6 +33,8 @@ TITLE = re.compile(r"^/\* (\S+) \| \S")
 COLUMNS_MAX = 100
 # Includes that the order of folders would allow: the two daemons are independent.
 FORBIDDEN = [("resolver", "authd")]
+# The definition of a static function.
+STATIC = re.compile(r"^static\b[^;{}=()]*?\b(\w+)\s*\([^;{}]*\)\s*\{", re.M)
 # Calls whose result must be used, by the beginning of their names, except those that cannot fail.
 FOREIGN = r"(?:SSL|X509|X509V3|EVP|BIO|BN|PEM|RAND|ASN1|ECDSA|OSSL|CRYPTO|OPENSSL|ERR|GENERAL|SHA1|sk|i2d|d2i|nghttp2)_\w+"
 CANNOT_FAIL = re.compile(
@@ -105,6 +108,34 @@ def public_names(build):
                 yield library.name, stem, line.split()[2]
 
 
+def static_symbols(build):
+    """Yield (source file, name) for each local function in the object files of product code."""
+    for path in sorted(build.glob("**/CMakeFiles/*.dir/**/*.c.o")):
+        source = str(path).split(".dir/", 1)[1][:-len(".o")]
+        if not source.startswith(tuple(folder + "/" for folder in FOLDERS)):
+            continue
+        nm = subprocess.run(["nm", "--defined-only", path], capture_output=True, text=True, check=True)
+        for line in nm.stdout.splitlines():
+            kind, name = line.split()[-2:]
+            if kind == "t" and not name.startswith("_"):  # the sanitizers' names begin with _
+                yield source, name.split(".")[0]  # without .constprop.0, .part.0, .cold
+
+
+def shared_statics(sources, build):
+    """Yield (name, files) for each name of a static function that occurs in several files; `sources` is {file: text}."""
+    files, inlines = {}, set()
+    for name, text in sources.items():
+        functions = STATIC.findall(without_comments(text))
+        if name.endswith(".h"):  # a copy of an inline function is in each file that calls it
+            inlines.update(functions)
+        for function in functions:
+            files.setdefault(function, set()).add(name)
+    for source, function in static_symbols(build) if build else ():
+        if source in sources and function not in inlines:
+            files.setdefault(function, set()).add(source)
+    yield from ((function, found) for function, found in sorted(files.items()) if len(found) > 1)
+
+
 def main(root, build):
     faults = []
     files = sorted(p for f in FOLDERS for p in (root / f).glob("**/*.[ch]"))
@@ -139,6 +170,10 @@ def main(root, build):
             for source, target in FORBIDDEN:
                 if name.startswith(source + "/") and header.startswith(target + "/"):
                     faults.append(f"{name}: {source}/ must not include {header}")
+
+    sources = {str(path.relative_to(root)): path.read_text() for path in files}
+    for function, found in shared_statics(sources, build):
+        faults.append(f"{function}: a static function of this name is in {', '.join(sorted(found))}; rename all but one")
 
     stems = {}
     for name in includes:
