@@ -1,5 +1,5 @@
-/* What is remembered, in which order, for how long, and whom it believes more; and the small
- * pieces around it. */
+/* The cache: order of keys, TTLs, ranks, negative answers, failures and delegations; and small
+ * modules around it. */
 #include "tests/unit/unit.h"
 
 #include <ldns/ldns.h>
@@ -40,7 +40,7 @@ static struct cache_time now_time(void)
     return (struct cache_time){.now_ms = now_wall_ms(), .since_ms = INT64_MAX};
 }
 
-/* An A record of that last octet. */
+/* Cache an A record of 192.0.2.`octet`. */
 static void put(const char *name, uint8_t octet, uint32_t ttl, enum cache_rank rank)
 {
     uint8_t dname[DNAME_MAX], rdata[4] = {192, 0, 2, octet}, room[64];
@@ -107,7 +107,7 @@ static void test_ttl(void **state)
     assert_true(find("a.test", RRTYPE_A, INT64_MAX, &found) && found.ttl == 1);
     now_advance(999);
     assert_false(find("a.test", RRTYPE_A, INT64_MAX, &found));
-    /* who waited for it gets it all the same */
+    /* a query that began before it was cached still finds it */
     assert_true(find("a.test", RRTYPE_A, now_wall_ms() - 10000, &found) && found.ttl == 0);
     put("zero.test", 1, 0, CACHE_NONAUTH_ANSWER);
     assert_false(find("zero.test", RRTYPE_A, INT64_MAX, &found));
@@ -125,13 +125,13 @@ static void test_ranks(void **state)
     put("a.test", 3, 10, CACHE_AUTH_ANSWER);
     assert_true(find("a.test", RRTYPE_A, INT64_MAX, &found));
     assert_int_equal(rrset_first(found.set).rdata[3], 3);
-    now_advance(11000); /* what has expired has no rank */
+    now_advance(11000); /* an expired entry outranks nothing */
     put("a.test", 4, 10, CACHE_NONAUTH_ANSWER);
     assert_true(find("a.test", RRTYPE_A, INT64_MAX, &found));
     assert_int_equal(rrset_first(found.set).rdata[3], 4);
 }
 
-static void test_absences(void **state)
+static void test_negative_answers(void **state)
 {
     static const uint8_t rdata[] = "\1a\0\1b\0\0\0\0\1\0\0\0\2\0\0\0\3\0\0\0\4\0\0\0\x3c";
     struct rrset_record record = {.rdata = rdata, .len = sizeof(rdata) - 1};
@@ -150,16 +150,16 @@ static void test_absences(void **state)
     assert_true(cache_find_nxdomain(&cache, &key, &when, &arena, &found));
     assert_int_equal(found.ttl, 60); /* RFC 2308 5: MINIMUM is less than its TTL */
     assert_true(dname_is_equal(found.soa_owner, zone) && found.set->type == RRTYPE_SOA);
-    put("gone.test", 1, 10, CACHE_AUTH_ANSWER); /* it is there after all */
+    put("gone.test", 1, 10, CACHE_AUTH_ANSWER); /* data replace NXDOMAIN */
     assert_false(cache_find_nxdomain(&cache, &key, &when, &arena, &found));
     assert_int_equal(cache_put_negative(&cache, name, RRTYPE_MX, NULL, NULL, &origin), ERR_OK);
     assert_true(cache_find(&cache, &key, 2, RRTYPE_MX, &when, &arena, &found));
     assert_true(found.kind == CACHE_NODATA && !found.set && found.ttl == 5);
 }
 
-/* An authoritative denial is not undone by a forwarder's answer while it lives (RFC
- * 2181 5.4.1). */
-static void test_a_denial_has_its_rank(void **state)
+/* A forwarder's answer does not replace an authoritative NXDOMAIN that is alive (RFC 2181
+ * 5.4.1). */
+static void test_nxdomain_has_its_rank(void **state)
 {
     struct cache_origin origin = {.rank = CACHE_AUTH_ANSWER, .now_ms = now_wall_ms()};
     struct cache_time when = now_time();
@@ -177,13 +177,13 @@ static void test_a_denial_has_its_rank(void **state)
     assert_true(find("denied.test", RRTYPE_A, INT64_MAX, &found));
 }
 
-/* What was learnt in the future is not known: the clock was set back. */
+/* After the clock was set back, entries that were cached in the future are not found. */
 static void test_the_clock_goes_back(void **state)
 {
     struct cache_found found;
     (void)state;
     put("now.test", 1, 3600, CACHE_NONAUTH_ANSWER);
-    now_freeze(1600000000000 - 5000); /* a little, as clocks are set */
+    now_freeze(1600000000000 - 5000); /* a small step is tolerated */
     assert_true(find("now.test", RRTYPE_A, INT64_MAX, &found));
     assert_true(found.ttl <= 3600);
     now_freeze(1600000000000 - 86400000);
@@ -192,8 +192,8 @@ static void test_the_clock_goes_back(void **state)
     assert_true(find("now.test", RRTYPE_A, INT64_MAX, &found) && found.ttl == 10);
 }
 
-/* What has ended is found for as long as was said, but not if its TTL was 0. */
-static void test_what_has_ended(void **state)
+/* An expired entry is found for stale_ms, but not if its TTL was 0. */
+static void test_expired_entries(void **state)
 {
     struct cache_time when;
     struct cache_found found;
@@ -216,8 +216,8 @@ static void test_what_has_ended(void **state)
     assert_false(cache_find(&cache, &key, 2, RRTYPE_A, &when, &arena, &found));
 }
 
-/* A name has at most a hundred types, whatever comes: the old ones always, of the others the
- * last. */
+/* A name has at most a hundred types in the cache: the common ones keep their places, the
+ * others replace one another. */
 static void test_types_of_a_name(void **state)
 {
     struct cache_origin origin = {.rank = CACHE_NONAUTH_ANSWER, .now_ms = now_wall_ms()};
@@ -242,8 +242,8 @@ static void test_types_of_a_name(void **state)
                 rrset_first(found.set).rdata[3] == 1);
 }
 
-/* Names of many octets 00 and 01 have keys that do not fit; they are found all the same, and
- * not each other. */
+/* Names of many octets 00 and 01 have keys that are too long, and are hashed: each is found,
+ * and none for another. */
 static void test_long_keys(void **state)
 {
     char text[1100] = "";
@@ -292,14 +292,13 @@ static void test_failures_last_longer_each_time(void **state)
     when = now_time();
     cache.start_ms = now_wall_ms(); /* a restart */
     assert_false(cache_find_failure(&cache, &key, RRTYPE_AAAA, &when, &arena, &found));
-    cache.start_ms =
-        now_wall_ms() + 86400000; /* it was a day later then: the clock has been set back */
+    cache.start_ms = now_wall_ms() + 86400000; /* the clock was set back since the start */
     cache_put_failure(&cache, name, RRTYPE_AAAA, 22, "why", 0,
                       &(struct cache_origin){.now_ms = now_wall_ms()});
     assert_true(cache_find_failure(&cache, &key, RRTYPE_AAAA, &when, &arena, &found));
     cache.start_ms = 0;
-    put("bad.test", 1, 100,
-        CACHE_NONAUTH_ANSWER); /* what is known is not forgotten for a failure */
+    /* a failure does not replace data */
+    put("bad.test", 1, 100, CACHE_NONAUTH_ANSWER);
     cache_put_failure(&cache, name, RRTYPE_A, 22, "why", 0, &origin);
     assert_true(find("bad.test", RRTYPE_A, INT64_MAX, &found) && found.kind == CACHE_DATA);
 }
@@ -332,14 +331,14 @@ static void test_delegations(void **state)
     assert_int_equal(found.addr_cnt, 5);
     assert_int_equal(addr_port(&found.addrs[4].addr), 5353);
     assert_true(dname_is_equal(found.zone, zone) && dname_is_equal(found.servers[0].name, ns));
-    assert_int_equal(expire_ms, now_wall_ms() + 60000); /* no longer than what led here */
+    assert_int_equal(expire_ms, now_wall_ms() + 60000); /* not beyond the zone above */
     assert_false(
         cache_find_delegation(&cache, &key, 1, 0, &when, 53, &arena, &found, &expire_ms));
     assert_false(
         cache_find_delegation(&cache, &key, 4, 3, &when, 53, &arena, &found, &expire_ms));
 }
 
-/* The key of `name` in the space of data, as docs/CACHE.md has it. */
+/* Return the key of a name and type in the space of data, as docs/CACHE.md describes it. */
 static struct cache_key key_in(const char *text, uint16_t type,
                                uint8_t bytes[DNAME_KEY_MAX + 3])
 {
@@ -350,7 +349,7 @@ static struct cache_key key_in(const char *text, uint16_t type,
     return (struct cache_key){bytes, len + 2, hash_more(hash_start(), bytes, len + 2)};
 }
 
-/* Whatever stands in the store: found or not, but never read past its end. */
+/* A damaged value is found or not, but never read past its end. */
 static void test_damaged_values(void **state)
 {
     struct rng rng;
@@ -389,7 +388,7 @@ static struct cache_key number_key(uint32_t number, uint8_t bytes[8])
     return (struct cache_key){bytes, 4, hash_more(hash_start(), bytes, 4)};
 }
 
-static void test_the_store_keeps_its_size(void **state)
+static void test_the_memory_store_keeps_its_size(void **state)
 {
     struct cache_store *store;
     uint8_t value[1000] = {0}, key[8];
@@ -399,7 +398,7 @@ static void test_the_store_keeps_its_size(void **state)
     for (uint32_t i = 0; i < 10000; i++) {
         struct cache_key k = number_key(i, key);
         assert_int_equal(store->put(store, &k, value, sizeof(value), 0), ERR_OK);
-        k = number_key(0, key); /* one that is read again and again stays */
+        k = number_key(0, key); /* a key that is read again and again stays */
         assert_true(i < 1 || store->get(store, &k, &len) != NULL);
     }
     for (uint32_t i = 0; i < 10000; i++) {
@@ -415,19 +414,19 @@ static void test_qmin(void **state)
     (void)state;
     for (unsigned labels = 1; labels <= 127; labels++)
         for (unsigned known = 0; known < labels; known++) {
-            unsigned shown = known, step = 0;
-            while (shown < labels) {
-                unsigned next = qmin_next(labels, shown, step, 10);
-                assert_true(next > shown && next <= labels);
-                assert_true(step >= QMIN_ONE_LABEL_STEPS || next == shown + 1);
-                shown = next;
+            unsigned minimised = known, step = 0;
+            while (minimised < labels) {
+                unsigned next = qmin_next(labels, minimised, step, 10);
+                assert_true(next > minimised && next <= labels);
+                assert_true(step >= QMIN_ONE_LABEL_STEPS || next == minimised + 1);
+                minimised = next;
                 step++;
             }
             assert_true(step <= 11);
         }
 }
 
-static void test_names(void **state)
+static void test_the_table_of_names(void **state)
 {
     struct names names = {.cnt = 0};
     struct dname_parts parts;
@@ -448,7 +447,7 @@ static void test_names(void **state)
     names_fini(&names);
 }
 
-static void test_lines(void **state)
+static void test_record_lines(void **state)
 {
     struct rrline *r = malloc(sizeof(*r));
     static const char *const good[] = {"a.test. 60 IN A 192.0.2.1",
@@ -469,7 +468,7 @@ static void test_lines(void **state)
     free(r);
 }
 
-static void test_sets_are_sorted_and_single(void **state)
+static void test_rrsets_are_sorted_without_duplicates(void **state)
 {
     uint8_t room[200];
     struct rrset *set = (struct rrset *)(void *)room;
@@ -494,20 +493,22 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_keys_are_in_canonical_order, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_ttl, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_ranks, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_absences, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_a_denial_has_its_rank, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_negative_answers, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_nxdomain_has_its_rank, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_the_clock_goes_back, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_what_has_ended, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_expired_entries, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_types_of_a_name, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_long_keys, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_failures_last_longer_each_time, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_delegations, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_damaged_values, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_the_store_keeps_its_size, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_the_memory_store_keeps_its_size, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(test_qmin, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_names, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_lines, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_sets_are_sorted_and_single, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_the_table_of_names, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_record_lines, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_rrsets_are_sorted_without_duplicates, set_up,
+                                        tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,5 @@
-/* The work that one reply causes, of the shapes that cost most for their octets: counted, so
- * that the bounds hold on any machine. */
+/* The work of one reply, in the shapes that cost most per octet.  Work is counted, not timed,
+ * so that the bounds hold on any machine. */
 #include "tests/unit/unit.h"
 
 #include <time.h>
@@ -12,8 +12,7 @@ enum { DEEP = 120, BLOCK = 64 };
 
 static struct stage stage;
 
-/* A message being written.  Names are written as they come: nothing is compressed but what a
- * shape wants to be. */
+/* A message being written.  A name is compressed only where its shape writes a pointer. */
 static struct {
     uint8_t wire[MESSAGE_MAX];
     size_t len;
@@ -34,7 +33,7 @@ static void put_u16(unsigned value)
     put(octets, sizeof(octets));
 }
 
-/* A pointer to `at`, or the root. */
+/* Write a pointer to `at`, or the root for 0. */
 static void put_owner(size_t at)
 {
     if (at > 0)
@@ -54,13 +53,13 @@ static void put_head(unsigned type, unsigned rdata_len)
 
 static bool has_room(size_t len) { return reply.len + len <= sizeof(reply.wire); }
 
-/* Where the suffix of the question's name without its first `n` labels stands; each has one
- * octet but the last. */
+/* Return the offset of the query name without its first `n` labels.  All labels but the last
+ * have one octet. */
 static size_t suffix(unsigned n) { return MESSAGE_HEADER_LEN + 2 * (size_t)n; }
 
 /* ---- shapes ---- */
 
-/* SOA records of all names above the asked one in turn, each with a broken RDATA. */
+/* SOA records of all names above the query name in turn, each with a broken RDATA. */
 static void broken_soas(void)
 {
     for (unsigned i = 0; has_room(12); i++) {
@@ -70,7 +69,7 @@ static void broken_soas(void)
     }
 }
 
-/* The same with NS in the place of SOA, whole ones, and glue for one of them. */
+/* 13 NS records, and as much glue as there is room for, half of it for other names. */
 static void deep_glue(void)
 {
     for (unsigned i = 0; i < 13; i++) {
@@ -91,7 +90,8 @@ static void deep_glue(void)
     }
 }
 
-/* Owners that differ, each a label on top of another one: walks of 120 pointers. */
+/* Owners that differ, each a label and a pointer to another owner: walks of up to 120 pointers.
+ */
 static void ladder(enum message_section section)
 {
     size_t below = MESSAGE_HEADER_LEN;
@@ -128,7 +128,7 @@ static void pointer_chains(void)
     }
 }
 
-/* As many addresses as there is room for, and they are what was asked for. */
+/* As many addresses as there is room for, and all answer the query. */
 static void many_addresses(void)
 {
     for (unsigned i = 0; has_room(16); i++) {
@@ -140,7 +140,7 @@ static void many_addresses(void)
     }
 }
 
-static void add_alias(unsigned from, unsigned to)
+static void add_cname(unsigned from, unsigned to)
 {
     put_owner(suffix(from));
     put_head(RRTYPE_CNAME, 2);
@@ -148,16 +148,16 @@ static void add_alias(unsigned from, unsigned to)
     reply.cnt[MESSAGE_ANSWER]++;
 }
 
-/* A chain of cnames, and each link again and again. */
+/* A chain of CNAMEs, and loops of others. */
 static void cnames(void)
 {
     for (unsigned i = 0; i < 12; i++)
-        add_alias(i, i + 1);
+        add_cname(i, i + 1);
     for (unsigned i = 0; has_room(14); i++)
-        add_alias(50 + i % 60, 50 + (i + 1) % 60);
+        add_cname(50 + i % 60, 50 + (i + 1) % 60);
 }
 
-/* DNAMEs above the asked name, and none applies but the nearest, which leads back. */
+/* DNAMEs above the query name, of which only the nearest applies, and that one loops. */
 static void dnames(void)
 {
     for (unsigned i = 0; has_room(14); i++) {
@@ -168,8 +168,8 @@ static void dnames(void)
     }
 }
 
-/* One address, and as many signatures of it as there is room for; the signer's name is the
- * longest. */
+/* One address, and as many signatures of it as there is room for, each with the longest
+ * signer's name. */
 static void signatures(void)
 {
     static const uint8_t fields[18] = {0, RRTYPE_A, 8, 2};
@@ -186,13 +186,13 @@ static void signatures(void)
     }
 }
 
-/* The whole chain signed with all that there is room for. */
-static void signed_aliases(void)
+/* A chain of CNAMEs, and as many signatures of it as there is room for. */
+static void signed_cnames(void)
 {
     static const uint8_t fields[18] = {0, RRTYPE_CNAME, 8, 2};
 
     for (unsigned i = 0; i < 12; i++)
-        add_alias(i, i + 1);
+        add_cname(i, i + 1);
     for (unsigned i = 0; has_room(36); i++) {
         put_owner(suffix(i % 12));
         put_head(RRTYPE_RRSIG, sizeof(fields) + 6);
@@ -203,9 +203,8 @@ static void signed_aliases(void)
     }
 }
 
-/* What leads back to where it stands, in as many copies as are forgiven: each step would meet
- * them again. */
-static void lead_back(unsigned n, unsigned type)
+/* A loop in as many copies as are tolerated: each step meets them again. */
+static void add_loop(unsigned n, unsigned type)
 {
     for (unsigned i = 0; i < SCRUB_COPIES_MAX; i++) {
         put_owner(suffix(n));
@@ -215,21 +214,21 @@ static void lead_back(unsigned n, unsigned type)
     }
 }
 
-static void dname_again(void) { lead_back(3, RRTYPE_DNAME); }
-static void cname_again(void) { lead_back(0, RRTYPE_CNAME); }
+static void copied_dname_loop(void) { add_loop(3, RRTYPE_DNAME); }
+static void copied_cname_loop(void) { add_loop(0, RRTYPE_CNAME); }
 
 /* A chain, each link in that many copies. */
 static void copy_links(unsigned copies)
 {
     for (unsigned n = 0; n < 11; n++)
         for (unsigned i = 0; i < copies; i++)
-            add_alias(n, n + 1);
+            add_cname(n, n + 1);
 }
 
-static void copied_aliases(void) { copy_links(SCRUB_COPIES_MAX); }
+static void copied_cnames(void) { copy_links(SCRUB_COPIES_MAX); }
 
 /* As many copies of a link as an RRset of 65,535 octets has room for. */
-static void more_copied_aliases(void) { copy_links(265); }
+static void more_copied_cnames(void) { copy_links(265); }
 
 /* Every octet a record of the root with a type of its own. */
 static void types(void)
@@ -241,7 +240,7 @@ static void types(void)
     }
 }
 
-/* Servers with names of 120 labels, more than are kept. */
+/* Servers with names of 120 labels, more than a delegation keeps. */
 static void deep_servers(void)
 {
     for (unsigned i = 0; has_room(16); i++) {
@@ -265,15 +264,15 @@ static const struct shape {
     {"owners on top of each other, authority", ladder_in_authority, 3500},
     {"pointers to pointers", pointer_chains, 4500},
     {"4,000 addresses", many_addresses, 40000},
-    {"aliases", cnames, 85000},
+    {"CNAMEs", cnames, 85000},
     {"DNAMEs", dnames, 18000},
-    {"a DNAME, again and again", dname_again, 700},
-    {"a CNAME, again and again", cname_again, 800},
-    {"11 CNAMEs in 16 copies", copied_aliases, 7000},
-    {"11 CNAMEs in 265 copies", more_copied_aliases, 16000},
+    {"copies of a DNAME loop", copied_dname_loop, 700},
+    {"copies of a CNAME loop", copied_cname_loop, 800},
+    {"11 CNAMEs in 16 copies", copied_cnames, 7000},
+    {"11 CNAMEs in 265 copies", more_copied_cnames, 16000},
     {"types", types, 29000},
     {"signatures", signatures, 14500},
-    {"signatures of aliases", signed_aliases, 29500},
+    {"signatures of CNAMEs", signed_cnames, 29500},
     {"servers, deep names", deep_servers, 5500},
 };
 
@@ -293,7 +292,7 @@ static void open_stage(void)
     stage_open(&stage, 7);
 }
 
-/* A name of DEEP labels, which differ in their first. */
+/* Send a query for a name of DEEP labels; `first` makes the first label. */
 static void ask_deep(unsigned first, uint16_t type)
 {
     uint8_t wire[QUERY_MAX], name[DNAME_MAX];
@@ -333,7 +332,7 @@ static double now_us(void)
     return (double)t.tv_sec * 1e6 + (double)t.tv_nsec / 1e3;
 }
 
-/* The question over TCP, which a reply of that size wants. */
+/* Move the query to TCP, which a reply of that size needs. */
 static void move_to_tcp(void)
 {
     begin(stage.pending[0]);
@@ -343,8 +342,8 @@ static void move_to_tcp(void)
     assert_true(stage.pending_cnt == 1 && stage.pending[0]->is_tcp);
 }
 
-/* Give the reply of that shape to the question that is out. */
-static void deliver(const struct shape *shape, bool is_shown)
+/* Deliver a reply of that shape to the pending query, and check its work. */
+static void deliver(const struct shape *shape, bool is_printed)
 {
     begin(stage.pending[0]);
     shape->write();
@@ -354,10 +353,10 @@ static void deliver(const struct shape *shape, bool is_shown)
     uint64_t before = stage.engine->counts.work;
     assert_true(stage_deliver(&stage, 0, &from, reply.wire, reply.len));
     uint64_t work = stage.engine->counts.work - before;
-    if (is_shown)
+    if (is_printed)
         print_message("%-42s %6zu octets %6u work %6.0f us\n", shape->name, reply.len,
                       (unsigned)work, now_us() - start);
-    /* much less would be work that is done and not counted */
+    /* a much smaller number would mean that work is not counted */
     assert_in_range(work, shape->work_max / 2, shape->work_max);
 }
 
@@ -366,7 +365,8 @@ static void test_replies(void **state)
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(shapes); i++) {
         open_stage();
-        for (unsigned is_last = 0; is_last < 2; is_last++) { /* the first warms the memory up */
+        /* the first reply warms the memory up */
+        for (unsigned is_last = 0; is_last < 2; is_last++) {
             ask_deep(is_last, RRTYPE_A);
             move_to_tcp();
             deliver(is_last ? &shapes[i] : &whole, is_last);

@@ -1,4 +1,5 @@
-/* Who resolves a name: one worker at a time, and nobody who waits is forgotten. */
+/* The in-flight table: one worker at a time resolves a name, and each waiting worker is woken.
+ */
 #include <pthread.h>
 
 #include "tests/unit/unit.h"
@@ -17,13 +18,13 @@ static void wake(void *data, size_t worker)
     woken[worker]++;
 }
 
-static void nobody(void *data, size_t worker)
+static void wake_nothing(void *data, size_t worker)
 {
     (void)data;
     (void)worker;
 }
 
-static void test_one_has_it(void **state)
+static void test_one_worker_has_the_entry(void **state)
 {
     const uint64_t hash = 0x1234567890abcdef;
     uint32_t turn, later;
@@ -41,7 +42,7 @@ static void test_one_has_it(void **state)
     inflight_release(inflight, hash);
     assert_true(woken[1] == 1 && woken[5] == 1 && woken[0] == 0 && woken[2] == 0);
     assert_false(inflight_is_held(inflight, hash, turn));
-    /* claimed again before who waited has looked: what it waited for is over all the same */
+    /* taken again before the waiting worker checks: the entry that it waited for is released */
     assert_int_equal(inflight_take(inflight, hash, 2, &later), INFLIGHT_OURS);
     assert_false(inflight_is_held(inflight, hash, turn));
     assert_int_equal(inflight_take(inflight, hash, 1, &later), INFLIGHT_THEIRS);
@@ -71,7 +72,7 @@ static void test_never_two(void **state)
 {
     pthread_t threads[THREADS];
     (void)state;
-    assert_int_equal(inflight_new(nobody, NULL, &inflight), ERR_OK);
+    assert_int_equal(inflight_new(wake_nothing, NULL, &inflight), ERR_OK);
     for (size_t i = 0; i < THREADS; i++)
         assert_int_equal(pthread_create(&threads[i], NULL, work, (void *)i), 0);
     for (size_t i = 0; i < THREADS; i++)
@@ -83,7 +84,7 @@ static void test_never_two(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_one_has_it),
+        cmocka_unit_test(test_one_worker_has_the_entry),
         cmocka_unit_test(test_never_two),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,4 @@
-/* Who waits, and whose turn it is: the park beside a model of it that searches through
- * everything. */
+/* The park beside a model of it, which finds everything by linear search. */
 #include "unit.h"
 
 #include "base/rng.h"
@@ -7,7 +6,7 @@
 
 enum { MOST = 40, ENTRIES = 60, KEYS = 5, CLIENTS = 9, OPERATIONS = 10000, SEEDS = 10 };
 
-/* An entry, and its places in the three orders: the smaller comes first. */
+/* An entry, and its ranks in the three orders: the smallest is first. */
 static struct item {
     struct park_entry entry;
     bool waits;
@@ -16,11 +15,10 @@ static struct item {
 } items[ENTRIES];
 
 static int64_t line_turn[KEYS][CLIENTS], key_turn[KEYS], cnt_since[CLIENTS];
-static int64_t last, first; /* the next of an order is above all others, or below them */
+static int64_t last, first; /* the next rank at the end of an order, or at its head */
 static struct park *park;
 
-/* Numbers of which the lower halves are equal: buckets and comparisons have to do with all 64
- * bits. */
+/* Numbers with equal lower halves: hashing and comparing must use all 64 bits. */
 static uint64_t key_of(unsigned key) { return (uint64_t)key << 40 | 7; }
 static uint64_t client_of(unsigned client) { return (uint64_t)client << 33 | 2; }
 
@@ -68,8 +66,8 @@ static void model_put(struct item *item, unsigned key, unsigned client, bool is_
     cnt_since[client] = ++last;
 }
 
-/* The oldest of the client that has most; of several such, the one that has had so many for
- * longest. */
+/* Return the oldest entry of the client with the most; of several such clients, the one that
+ * has had so many for longest. */
 static struct item *model_evict(void)
 {
     int worst = -1;
@@ -129,7 +127,7 @@ static void put(struct item *item, struct rng *rng)
     bool is_first = rng_below(rng, 4) == 0;
     struct item *gone = NULL;
 
-    if (rng_below(rng, 2)) /* one client asks more than others */
+    if (rng_below(rng, 2)) /* one client has more entries than the others */
         client = 0;
     if (count(-1, -1) == MOST) {
         gone = model_evict();
@@ -182,7 +180,7 @@ static void operate(struct rng *rng)
     case 4:
     case 5:
     case 6:
-        park_remove(park, &item->entry); /* one that does not wait as well */
+        park_remove(park, &item->entry); /* also an entry that does not wait */
         if (item->waits)
             model_remove(item);
         break;
@@ -195,7 +193,7 @@ static void operate(struct rng *rng)
     assert_int_equal(park_has(&item->entry), item->waits);
 }
 
-/* Each of the pools has all it had: as many keys, clients and lines as there is room for. */
+/* No pool has lost an element: as many keys, clients and lines as the park has room for. */
 static void fill(void)
 {
     uint64_t key;

@@ -1,4 +1,5 @@
-/* Places: how many there are, that nobody takes all of them, and that each is given back. */
+/* Quotas: the limits hold, no client or class takes all places, and each place is given back.
+ */
 #include <pthread.h>
 
 #include "unit.h"
@@ -42,8 +43,8 @@ static void expect_sums(uint64_t held, uint64_t waiting)
     assert_int_equal(sums.waiting, waiting);
 }
 
-/* A client gets no more than is left for others of its class. */
-static void test_what_one_client_gets(void **state)
+/* A client gets no more places than stay free for others of its class. */
+static void test_the_share_of_one_client(void **state)
 {
     enum { FORGED = 2, PROVEN = 3, OTHER = 7 };
     static const struct {
@@ -72,7 +73,7 @@ static void test_what_one_client_gets(void **state)
 
 /* Ten, a hundred or a thousand clients of one class take all the places they can: ten clients
  * of the other class still find a place each. */
-static void test_no_class_takes_all(void **state)
+static void test_no_class_takes_all_places(void **state)
 {
     (void)state;
     for (unsigned is_proven = 0; is_proven < 2; is_proven++)
@@ -100,9 +101,8 @@ static void test_no_class_takes_all(void **state)
         }
 }
 
-/* What is full is told, and nothing of the other kinds is kept for a question that does not go
- * out. */
-static void test_what_is_full(void **state)
+/* quota_spend returns the kind that is full, and takes no place of the other kinds then. */
+static void test_the_full_kind_is_returned(void **state)
 {
     (void)state;
     assert_int_equal(
@@ -156,7 +156,7 @@ static void *spend_and_give_back(void *data)
     return NULL;
 }
 
-/* Two workers: never more than the limit, and nothing is left in the end. */
+/* With two workers no limit is exceeded, and in the end all places are free. */
 static void test_two_workers(void **state)
 {
     pthread_t threads[THREADS];
@@ -212,8 +212,10 @@ static void test_the_configuration(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_what_one_client_gets), cmocka_unit_test(test_no_class_takes_all),
-        cmocka_unit_test(test_what_is_full),         cmocka_unit_test(test_two_workers),
+        cmocka_unit_test(test_the_share_of_one_client),
+        cmocka_unit_test(test_no_class_takes_all_places),
+        cmocka_unit_test(test_the_full_kind_is_returned),
+        cmocka_unit_test(test_two_workers),
         cmocka_unit_test(test_the_configuration),
     };
     hash_init();

@@ -1,5 +1,5 @@
-/* The cache's file: what was written is what is read, by every worker and after a restart;
- * whatever is done to the file, nothing wrong comes out of it. */
+/* The cache's file: each worker reads what was written, also after a restart, and no damage to
+ * the file makes it read anything else. */
 #include <errno.h>
 #include <fcntl.h>
 #include <lmdb.h>
@@ -58,7 +58,7 @@ static struct cache_key key_of(const char *tld, unsigned domain, unsigned number
     return (struct cache_key){bytes, (size_t)len, hash_more(hash_start(), bytes, (size_t)len)};
 }
 
-/* What belongs to a number, so that a wrong value shows. */
+/* Write the value that belongs to a number, and return its length: a wrong value is noticed. */
 static size_t value_of(unsigned number, unsigned round, uint8_t value[CACHE_STORE_VALUE_MAX])
 {
     size_t len = number % 50 == 7 ? 9000 + number % 7000 : 60 + number % 150;
@@ -94,7 +94,7 @@ static bool is_there(struct cache_store *store, unsigned number)
     return store->get(store, &key, &len) != NULL;
 }
 
-/* All that waits is written. */
+/* Commit what was written through `store`. */
 static void flush(struct cache_store *store)
 {
     store->announce(store, 1, true);
@@ -140,7 +140,7 @@ static int tear_down(void **state)
     return rmdir(folder);
 }
 
-/* ---- one and several ---- */
+/* ---- one view and several ---- */
 
 static void test_what_is_written_is_read(void **state)
 {
@@ -150,7 +150,7 @@ static void test_what_is_written_is_read(void **state)
 
     put(a, 1, 0);
     assert_true(has(a, 1, 0));
-    assert_false(is_there(b, 1)); /* it waits for more */
+    assert_false(is_there(b, 1)); /* its batch is not committed yet */
     assert_true(a->settle(a));
     b->settle(b);
     flush(a);
@@ -159,7 +159,7 @@ static void test_what_is_written_is_read(void **state)
     put(b, 1, 1);
     assert_true(has(b, 1, 1) && has(a, 1, 0));
     flush(b);
-    assert_true(has(a, 1, 0)); /* the turn has its snapshot */
+    assert_true(has(a, 1, 0)); /* the snapshot stays the same within a turn */
     a->settle(a);
     assert_true(has(a, 1, 1));
     struct cache_key key = key_of("test", 1, 1, bytes);
@@ -175,7 +175,7 @@ static void test_what_is_written_is_read(void **state)
     b->free(&b);
 }
 
-static void test_few_do_not_wait_for_long(void **state)
+static void test_small_batches_do_not_wait_long(void **state)
 {
     struct cache_store *a = view(), *b = view();
     (void)state;
@@ -188,7 +188,7 @@ static void test_few_do_not_wait_for_long(void **state)
     b->free(&b);
 }
 
-static void test_too_large(void **state)
+static void test_values_that_are_too_large(void **state)
 {
     struct cache_store *a = view();
     static uint8_t value[CACHE_STORE_VALUE_MAX + 1];
@@ -213,9 +213,9 @@ static void reopen(void)
     assert_string_equal(why, "");
 }
 
-/* Puts and removals at random against a table of what must be there, with restarts: each checks
- * the whole file. */
-static void test_model(void **state)
+/* Random puts and removals beside a model, with restarts, each of which checks the whole file.
+ */
+static void test_beside_a_model(void **state)
 {
     static unsigned rounds[MODEL]; /* 0: not there */
     static const uint8_t large[13000];
@@ -228,10 +228,10 @@ static void test_model(void **state)
             uint8_t bytes[100];
             struct cache_key key = key_of("test", number % 100, number, bytes);
             if (number % 50 == 7 && number % 300 != 7)
-                continue; /* few of the large ones, or it will not all fit */
+                continue; /* few of the large values, or the file becomes full */
             bool is_removal = rng_below(&rng, 3) == 0;
-            if (rng_below(&rng, 8) ==
-                0) /* a large value that is replaced in the same transaction */
+            /* now and then a large value that is replaced in the same transaction */
+            if (rng_below(&rng, 8) == 0)
                 assert_int_equal(store->put(store, &key, large, sizeof(large), 0), ERR_OK);
             if (is_removal)
                 store->remove(store, &key);
@@ -258,7 +258,7 @@ static void test_model(void **state)
 
 /* ---- room ---- */
 
-static void test_it_never_grows(void **state)
+static void test_the_file_never_grows(void **state)
 {
     struct cache_store *a = view();
     uint8_t bytes[100];
@@ -268,7 +268,7 @@ static void test_it_never_grows(void **state)
 
     assert_int_equal(file_stat(path, &before), ERR_OK);
     assert_int_equal(before.size, SMALL);
-    for (unsigned i = 0; i < 100; i++) { /* these are popular */
+    for (unsigned i = 0; i < 100; i++) { /* popular entries */
         struct cache_key key = key_of("good", i, i, bytes);
         assert_int_equal(a->put(a, &key, (const uint8_t *)"value", 6, now_wall_ms() + 1000000),
                          ERR_OK);
@@ -277,11 +277,11 @@ static void test_it_never_grows(void **state)
     }
     for (unsigned i = 0; i < 60000; i++) {
         put(a, i, 0);
-        assert_true(has(a, i, 0)); /* found in any case by who has written it */
+        assert_true(has(a, i, 0)); /* the view that wrote it always finds it */
         a->settle(a);
     }
     struct cache_lmdb_stats stats = cache_lmdb_stats(disk);
-    print_message("%llu entries in %llu of %llu octets, %llu trimmed, %llu refused\n",
+    print_message("%llu entries in %llu of %llu octets, %llu evicted, %llu dropped\n",
                   (unsigned long long)stats.entries, (unsigned long long)stats.used,
                   (unsigned long long)stats.size, (unsigned long long)stats.trimmed,
                   (unsigned long long)stats.dropped);
@@ -299,13 +299,13 @@ static void test_it_never_grows(void **state)
     reopen();
 }
 
-/* What has ended goes before what lives, however popular it was. */
-static void test_the_ended_go_first(void **state)
+/* Expired entries are evicted first, however popular they were. */
+static void test_expired_entries_are_evicted_first(void **state)
 {
     struct cache_store *a = view();
     uint8_t bytes[100];
     size_t len;
-    unsigned ended = 0;
+    unsigned expired = 0;
     (void)state;
     for (unsigned i = 0; i < 1000; i++) {
         struct cache_key key = key_of("old", i, i, bytes);
@@ -323,13 +323,14 @@ static void test_the_ended_go_first(void **state)
     }
     for (unsigned i = 0; i < 1000; i++) {
         struct cache_key key = key_of("old", i, i, bytes);
-        ended += a->get(a, &key, &len) != NULL;
+        expired += a->get(a, &key, &len) != NULL;
     }
-    assert_int_equal(ended, 0);
+    assert_int_equal(expired, 0);
     a->free(&a);
 }
 
-/* One domain writes as fast as it can, and asks for its names as often as others for theirs. */
+/* A domain that writes as fast as it can, with as many uses per entry as others have, does not
+ * displace them. */
 static void test_a_domain_has_its_share(void **state)
 {
     struct cache_store *a = view();
@@ -348,7 +349,7 @@ static void test_a_domain_has_its_share(void **state)
         struct cache_key key = key_of("evil", 1, i, bytes);
         assert_int_equal(a->put(a, &key, value, sizeof(value), now_wall_ms() + 1000000),
                          ERR_OK);
-        a->use(a, key.hash); /* and asks for them himself, as often */
+        a->use(a, key.hash); /* the attacker queries its own names as often */
         a->use(a, key.hash);
         a->settle(a);
     }
@@ -356,12 +357,12 @@ static void test_a_domain_has_its_share(void **state)
         struct cache_key key = key_of("good", i, i, bytes);
         kept += a->get(a, &key, &len) != NULL;
     }
-    print_message("%u of 2,000 are left\n", kept);
+    print_message("%u of 2,000 entries of other domains are left\n", kept);
     assert_true(kept > 1900);
     a->free(&a);
 }
 
-/* Few entries, all of them large: each walk sees all of them. */
+/* Few entries, all of them large, so that each lap of the hand is short. */
 static void test_large_values_only(void **state)
 {
     struct cache_store *a = view(), *b = view();
@@ -374,7 +375,7 @@ static void test_large_values_only(void **state)
         assert_int_equal(
             a->put(a, &key, value, sizeof(value) - i % 5000, now_wall_ms() + 1000000), ERR_OK);
         assert_non_null(a->get(a, &key, &len));
-        if (i % 10 == 0) /* one that reads for long */
+        if (i % 10 == 0) /* a reader that keeps its snapshot for long */
             b->settle(b);
         (void)b->get(b, &key, &len);
         a->settle(a);
@@ -410,10 +411,11 @@ static void test_sketch(void **state)
 static void write_file(const uint8_t *bytes, size_t len)
 {
     static const uint8_t zeros[4096];
-    unlink(path); /* a new file: what an old one is overwritten with goes to the disk at once */
+    unlink(
+        path); /* an overwritten file would be flushed to the disk at once, a new one is not */
     int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     assert_true(fd >= 0);
-    /* what is all zeros is left out: the file is large */
+    /* leave holes for pages of zeros: the file is large */
     for (size_t at = 0, end = 0; at < len; at = end) {
         bool is_zero = memcmp(bytes + at, zeros, util_min(len - at, 4096)) == 0;
         for (end = at; end < len &&
@@ -432,7 +434,7 @@ static void fill(unsigned cnt)
     for (unsigned i = 0; i < cnt; i++)
         if (i % 50 != 7 || i < 500)
             put(a, i, 0);
-    for (unsigned i = 0; i < cnt; i += 3) { /* so that pages are free */
+    for (unsigned i = 0; i < cnt; i += 3) { /* make free pages */
         uint8_t bytes[100];
         struct cache_key key = key_of("test", i % 100, i, bytes);
         a->remove(a, &key);
@@ -441,11 +443,11 @@ static void fill(unsigned cnt)
     a->free(&a);
 }
 
-/* 1,000 files with flipped bits or cut short: each start succeeds, and what is found is what
- * was written. */
+/* 1,000 files with flipped bits, or truncated: each start succeeds, and each value that is
+ * found is one that was written. */
 static void test_damaged_files(void **state)
 {
-    unsigned aside = 0, found = 0, lost = 0;
+    unsigned aside_cnt = 0, found = 0, lost = 0;
     char *good;
     size_t len;
     (void)state;
@@ -459,15 +461,14 @@ static void test_damaged_files(void **state)
         size_t bad_len = turn % 4 == 3 ? rng_below(&rng, (uint32_t)len) : len;
         memcpy(bad, good, len);
         for (unsigned flips = turn % 4 == 3 ? 0 : 1 + turn % 4 * 20; flips > 0; flips--) {
-            /* every fourth time in the first pages, and most of the others where there is
-             * something */
+            /* every eighth time in the first pages, else mostly in the used part of the file */
             size_t at = rng_below(&rng, (uint32_t)(turn % 8 == 0 ? 3 * 4096 : used + 8 * 4096));
             bad[at] ^= (uint8_t)(1 << rng_below(&rng, 8));
         }
         write_file(bad, bad_len);
         free(bad);
         assert_int_equal(open_disk(SMALL), ERR_OK);
-        aside += *why != '\0';
+        aside_cnt += *why != '\0';
         struct cache_store *a = view();
         for (unsigned i = 0; i < 4000; i++) {
             bool is = is_there(a, i);
@@ -475,7 +476,7 @@ static void test_damaged_files(void **state)
             lost += !is && i % 3 && (i % 50 != 7 || i < 500);
             assert_true(!is || has(a, i, 0));
         }
-        for (unsigned i = 0; i < 200; i++) /* it can be written to */
+        for (unsigned i = 0; i < 200; i++) /* the file can be written */
             put(a, i, 1);
         flush(a);
         for (unsigned i = 0; i < 200; i++)
@@ -484,14 +485,14 @@ static void test_damaged_files(void **state)
         cache_lmdb_free(&disk);
     }
     print_message(
-        "%u of 1,000 set aside; in the others %u values were found and %u had broken\n", aside,
-        found, lost - aside * 2600);
-    assert_true(aside > 300 && aside < 1000);
+        "%u of 1,000 set aside; in the others %u values were found and %u had broken\n",
+        aside_cnt, found, lost - aside_cnt * 2600);
+    assert_true(aside_cnt > 300 && aside_cnt < 1000);
     free(good);
     assert_int_equal(open_disk(SMALL), ERR_OK);
 }
 
-/* Bits flipped in values only: their checksums find each of them. */
+/* The checksum of a value finds each flipped bit. */
 static void test_a_flipped_value_is_not_found(void **state)
 {
     char *bytes;
@@ -506,7 +507,7 @@ static void test_a_flipped_value_is_not_found(void **state)
     size_t value_len = value_of(1, 0, value);
     for (at = 0; memcmp(bytes + at, value, value_len) != 0; at++)
         ;
-    for (size_t i = 0; i < 8 * (value_len + 8); i += 7) { /* the end of its life too */
+    for (size_t i = 0; i < 8 * (value_len + 8); i += 7) { /* expire_ms too */
         bytes[at - 8 + i / 8] ^= (char)(1 << i % 8);
         write_file((const uint8_t *)bytes, len);
         bytes[at - 8 + i / 8] ^= (char)(1 << i % 8);
@@ -522,7 +523,7 @@ static void test_a_flipped_value_is_not_found(void **state)
     assert_int_equal(open_disk(SMALL), ERR_OK);
 }
 
-/* Somebody else's file: of another page size, another version, something else altogether. */
+/* Files with another page size, of other versions, and of other programs. */
 static void test_foreign_files(void **state)
 {
     static const struct {
@@ -566,7 +567,7 @@ static void test_foreign_files(void **state)
     assert_int_equal(open_disk(SMALL / 2), ERR_OK);
     assert_non_null(strstr(why, "larger than cache.size"));
     cache_lmdb_free(&disk);
-    assert_int_equal(open_disk(SMALL), ERR_OK); /* and larger again */
+    assert_int_equal(open_disk(SMALL), ERR_OK); /* the small file grows to the new size */
     assert_string_equal(why, "");
 }
 
@@ -584,7 +585,7 @@ static void test_a_folder_has_one_owner(void **state)
 
 /* ---- several threads ---- */
 
-/* Returns what is wrong: assertions of other threads than the main one go nowhere. */
+/* Return what is wrong, or NULL: cmocka does not see assertions of other threads. */
 static void *work(void *data)
 {
     struct cache_store *store = data;
@@ -598,12 +599,12 @@ static void *work(void *data)
             continue;
         if (i % 4 == 0 && store->put(store, &key, value, value_of(number, 0, value),
                                      now_wall_ms() + 100000) != ERR_OK)
-            return (void *)"a value was not taken";
+            return (void *)"a value was not stored";
         if (i % 4 == 0 && !has(store, number, 0))
-            return (void *)"what was just written is not there";
+            return (void *)"a value that was just written is missing";
         bool is = is_there(store, number);
         if (is && !has(store, number, 0))
-            return (void *)"a value that nobody wrote";
+            return (void *)"a value differs from what was written";
         found += is;
         store->use(store, number);
         if (i % 8 == 0)
@@ -611,10 +612,10 @@ static void *work(void *data)
         if (i % 5 == 0)
             store->settle(store);
     }
-    return found > 4000 ? NULL : (void *)"what others wrote is not found";
+    return found > 4000 ? NULL : (void *)"values of other workers are missing";
 }
 
-static int put_fails_with; /* once; 0: it does not */
+static int put_fails_with; /* the error of the next mdb_put; 0: it succeeds */
 
 int __real_mdb_put(MDB_txn *txn, MDB_dbi dbi, MDB_val *key, MDB_val *value, unsigned flags);
 int __wrap_mdb_put(MDB_txn *txn, MDB_dbi dbi, MDB_val *key, MDB_val *value, unsigned flags);
@@ -634,8 +635,8 @@ int __wrap_mdb_cursor_open(MDB_txn *txn, MDB_dbi dbi, MDB_cursor **cursor)
     return is_cursor_failing ? ENOMEM : __real_mdb_cursor_open(txn, dbi, cursor);
 }
 
-/* Forgetting goes on when there is memory again; it does not say that it is done. */
-static void test_forgetting_waits_for_memory(void **state)
+/* remove_below asks to be called again while memory is short, and then goes on. */
+static void test_removing_waits_for_memory(void **state)
 {
     struct cache_store *a = view();
     static const uint8_t below[] = {1};
@@ -660,7 +661,7 @@ static void test_forgetting_waits_for_memory(void **state)
     reopen();
 }
 
-/* No memory for a moment says nothing of the file; a damaged page does. */
+/* The file stays in use after a moment without memory, but not after a damaged page. */
 static void test_errors_that_pass(void **state)
 {
     struct cache_store *a, *b;
@@ -705,17 +706,17 @@ static void test_threads(void **state)
     reopen();
 }
 
-/* One test alone, if its name is given. */
+/* Run all tests, or the one that the argument names. */
 int main(int argc, char **argv)
 {
 #define ON_A_FILE(test) cmocka_unit_test_setup_teardown(test, begin, end)
     const struct CMUnitTest tests[] = {
         ON_A_FILE(test_what_is_written_is_read),
-        ON_A_FILE(test_few_do_not_wait_for_long),
-        ON_A_FILE(test_too_large),
-        ON_A_FILE(test_model),
-        ON_A_FILE(test_it_never_grows),
-        ON_A_FILE(test_the_ended_go_first),
+        ON_A_FILE(test_small_batches_do_not_wait_long),
+        ON_A_FILE(test_values_that_are_too_large),
+        ON_A_FILE(test_beside_a_model),
+        ON_A_FILE(test_the_file_never_grows),
+        ON_A_FILE(test_expired_entries_are_evicted_first),
         ON_A_FILE(test_a_domain_has_its_share),
         ON_A_FILE(test_large_values_only),
         ON_A_FILE(test_damaged_files),
@@ -723,7 +724,7 @@ int main(int argc, char **argv)
         ON_A_FILE(test_foreign_files),
         ON_A_FILE(test_a_folder_has_one_owner),
         ON_A_FILE(test_errors_that_pass),
-        ON_A_FILE(test_forgetting_waits_for_memory),
+        ON_A_FILE(test_removing_waits_for_memory),
         ON_A_FILE(test_threads),
         cmocka_unit_test(test_sketch),
     };

@@ -1,5 +1,5 @@
-/* An Internet in a function, in process on a stage: servers that answer as a test says, a
- * client that asks.  For one test program each; not every one uses all of it. */
+/* A resolver on a stage, in process: servers that answer as a function of the test says, and
+ * clients that send queries.  Included once per test program; none uses all of it. */
 #pragma once
 
 #include "tests/unit/unit.h"
@@ -19,7 +19,7 @@ static struct stage stage;
 static struct rrline rr;
 static struct addr_prefix local_nets[4];
 
-/* ---- an Internet in a function ---- */
+/* ---- servers ---- */
 
 /* A reply being written. */
 struct reply {
@@ -31,9 +31,12 @@ struct reply {
 
 static struct reply reply;
 
-/* What servers say: fills `reply`, false for silence. */
+/* The servers: add records to `reply` for a query of `name` and `type` at the address `server`,
+ * or return false to be silent. */
 typedef bool (*servers)(const char *server, const char *name, uint16_t type);
 
+/* Add a record, written as in a zone file, to `reply`.  A record that does not fit is left out.
+ */
 static void add(enum message_section section, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
 static void add(enum message_section section, const char *fmt, ...)
@@ -59,6 +62,7 @@ static void add(enum message_section section, const char *fmt, ...)
     reply.cnt[section]++;
 }
 
+/* Begin `reply` to this query: authoritative, without records. */
 static void begin(const struct out_ask *ask)
 {
     reply.ask = ask;
@@ -69,6 +73,7 @@ static void begin(const struct out_ask *ask)
     reply.flags = MESSAGE_QR | MESSAGE_AA;
 }
 
+/* Write the flags and counts of `reply`. */
 static void end(void)
 {
     util_put_u16(reply.wire + 2, reply.flags);
@@ -83,6 +88,7 @@ static bool ends_in(const char *name, const char *tail)
            (a == b || b <= 1 || name[a - b - 1] == '.');
 }
 
+/* Make `reply` a referral to one server; `address` is its glue, NULL for none. */
 static void delegate(const char *zone, const char *server, const char *address)
 {
     reply.flags = MESSAGE_QR;
@@ -97,7 +103,7 @@ static void lower(char *text)
         *text = (char)util_lower((uint8_t)*text);
 }
 
-/* Let the servers answer question number `i`; false when they are silent. */
+/* Let the servers reply to the pending query number `i`.  Return false if they are silent. */
 static bool answer(servers world, size_t i)
 {
     struct out_ask *ask = stage.pending[i];
@@ -115,7 +121,7 @@ static bool answer(servers world, size_t i)
     return true;
 }
 
-/* Until nothing is pending: answers come, and what is met with silence times out. */
+/* Run until no query is pending: the servers reply, and queries without a reply time out. */
 static void run(servers world)
 {
     for (unsigned n = 0; n < ROUNDS_MAX && stage.pending_cnt > 0; n++) {
@@ -128,9 +134,9 @@ static void run(servers world)
     assert_int_equal(stage.pending_cnt, 0);
 }
 
-/* ---- questions ---- */
+/* ---- the stage ---- */
 
-static unsigned asked_cnt;
+static unsigned asked_cnt; /* queries to servers since open_stage */
 
 static void count_asked(struct stage *s, const struct out_ask *ask)
 {
@@ -177,6 +183,8 @@ static void put_zone(struct policy *policy, const char *zone, enum delegation_so
     assert_int_equal(route_put_zone(&policy->route, &configured, &policy->arena), ERR_OK);
 }
 
+/* ---- clients ---- */
+
 /* Send a query from this client: 127.0.0.1 if NULL. */
 static void ask_as(const char *name, uint16_t type, const struct addr *peer)
 {
@@ -208,15 +216,17 @@ static void ask_of(unsigned client, const char *fmt, ...)
     ask_as(name, RRTYPE_A, &peer);
 }
 
+/* Send a query for an A record from 127.0.0.1. */
 static void ask(const char *name) { ask_as(name, RRTYPE_A, NULL); }
 
-/* The last answer: its RCODE, and whether its answer section has this address. */
+/* Return the RCODE of the last answer. */
 static unsigned rcode(void)
 {
     assert_true(stage.answer_cnt > 0);
     return stage.answers[stage.answer_cnt - 1].wire[3] & 15;
 }
 
+/* Return true if the answer section of the last answer has this address. */
 static bool has_address(const char *text)
 {
     const struct stage_answer *a = &stage.answers[stage.answer_cnt - 1];
@@ -236,7 +246,7 @@ static bool has_address(const char *text)
     return false;
 }
 
-/* Whether the EDE of the last answer has these words. */
+/* Return true if the last answer contains this text, as in its extended error. */
 static bool explains(const char *words)
 {
     const struct stage_answer *a = &stage.answers[stage.answer_cnt - 1];
@@ -246,7 +256,8 @@ static bool explains(const char *words)
 #define GOOD "203.0.113.1"
 #define BAD "198.51.100.66"
 
-/* victim.test, its servers, and the truth about it; evil.test belongs to the attacker. */
+/* example. with the zones victim.example., whose names have the address GOOD, and
+ * evil.example., which is the attacker's and silent here. */
 static bool world(const char *server, const char *name, uint16_t type)
 {
     if (strcmp(server, "192.0.2.1") == 0 || strcmp(server, "192.0.2.2") == 0) {
