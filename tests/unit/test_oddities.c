@@ -1,19 +1,19 @@
-/* Servers that are odd, old or half broken, and not hostile: each is answered, at a bounded
- * number of queries, and what is learned of it is remembered no longer than a quarter of an
- * hour. */
+/* Servers that are odd, old or half broken, but not hostile: names of their zones resolve with
+ * a bounded number of queries, and what was found out about a server is remembered for a
+ * quarter of an hour at most. */
 #include "tests/unit/world.h"
 
 #include "resolver/iterate/classify.h"
 
 #define VICTIM_SERVER "192.0.2.3"
 
-/* A second server of victim.example, so that another one can be asked. */
+/* victim.example with a second server, ns2 at 192.0.2.5. */
 static bool two_servers(const char *server, const char *name, uint16_t type)
 {
     if (strcmp(server, "192.0.2.2") == 0 && ends_in(name, "victim.example.")) {
         delegate("victim.example.", "ns.victim.example.", VICTIM_SERVER);
         add(MESSAGE_AUTHORITY, "victim.example. 3600 NS ns2.victim.example.");
-        /* records of one section stand together */
+        /* write the reply again: the records of a section must stand together */
         reply.len = MESSAGE_HEADER_LEN + reply.ask->match.question_len;
         memset(&reply.cnt[MESSAGE_ANSWER], 0, sizeof(reply.cnt) - sizeof(reply.cnt[0]));
         add(MESSAGE_AUTHORITY, "victim.example. 3600 NS ns.victim.example.");
@@ -27,13 +27,13 @@ static bool two_servers(const char *server, const char *name, uint16_t type)
 
 static bool is_victim(const char *server) { return strcmp(server, VICTIM_SERVER) == 0; }
 
-static void begin_anew(uint64_t seed)
+static void open_world(uint64_t seed)
 {
     open_stage();
     stage_open(&stage, seed);
 }
 
-/* Resolve, and say how many queries that took. */
+/* Resolve a name, and return how many queries to servers that took. */
 static unsigned resolve(const char *name, servers with)
 {
     unsigned before = asked_cnt;
@@ -62,8 +62,8 @@ static bool has_opt(void)
     return m.has_edns;
 }
 
-/* Rejects every EDNS option, or EDNS altogether, and has an OPT record in its reply all the
- * same. */
+/* A server that rejects all EDNS options, or EDNS itself, in a reply that has an OPT record
+ * nevertheless. */
 static bool without_options(const char *server, const char *name, uint16_t type)
 {
     bool is_rejected = reply.ask->match.client_cookie || (rejects_edns && has_opt());
@@ -90,7 +90,7 @@ static void test_servers_without_edns_options(void **state)
             rejecting_rcode = rcodes[i];
             rejects_edns = all;
             is_signing = false;
-            begin_anew(7);
+            open_world(7);
             resolve("www.victim.example", without_options);
             assert_true(has_address(GOOD));
             assert_int_equal(resolve("next.victim.example", without_options),
@@ -100,19 +100,20 @@ static void test_servers_without_edns_options(void **state)
         }
 }
 
-/* From a server that has sent signatures, FORMERR does not switch them off. */
+/* FORMERR from a server that has sent signatures does not switch EDNS off, because that would
+ * switch signatures off. */
 static void test_edns_of_signed_zones_stays(void **state)
 {
     (void)state;
     rejecting_rcode = RRTYPE_RCODE_FORMERR;
     rejects_edns = is_signing = true;
-    begin_anew(7);
+    open_world(7);
     resolve("one.victim.example", without_options);
     assert_true(has_address(GOOD));
     resolve("www.victim.example", without_options);
     assert_int_equal(rcode(), RRTYPE_RCODE_SERVFAIL);
-    /* a server that signs no more and knows no EDNS has taken its place; it is asked all the
-     * time */
+    /* a server without signatures and EDNS has replaced it: after a quarter of an hour, in
+     * which it is queried all the time, EDNS may be switched off */
     is_signing = false;
     for (int minute = 0; minute < 20; minute += 5) {
         char name[40];
@@ -125,7 +126,7 @@ static void test_edns_of_signed_zones_stays(void **state)
     stage_fini(&stage);
 }
 
-/* Nor in a zone for which the parent has a DS. */
+/* EDNS stays on for a zone whose parent has a DS, too. */
 static bool with_ds(const char *server, const char *name, uint16_t type)
 {
     bool answers = without_options(server, name, type);
@@ -147,12 +148,12 @@ static void test_edns_below_a_ds_stays(void **state)
     (void)state;
     rejecting_rcode = RRTYPE_RCODE_FORMERR;
     rejects_edns = true;
-    begin_anew(7);
+    open_world(7);
     resolve("www.victim.example", with_ds);
     assert_int_equal(rcode(), RRTYPE_RCODE_SERVFAIL);
     resolve("next.victim.example", with_ds); /* the delegation comes from the cache */
     assert_int_equal(rcode(), RRTYPE_RCODE_SERVFAIL);
-    rejects_edns = false; /* options may go */
+    rejects_edns = false; /* options may be switched off */
     resolve("last.victim.example", with_ds);
     assert_true(has_address(GOOD));
     stage_fini(&stage);
@@ -178,7 +179,7 @@ static bool is_mixed(const struct out_ask *a)
     return memcmp(a->wire + MESSAGE_HEADER_LEN, a->match.name, a->match.question_len - 4) != 0;
 }
 
-/* Knows names in lower case only. */
+/* A server that knows names in lower case only. */
 static bool lower_only(const char *server, const char *name, uint16_t type)
 {
     if (!is_victim(server) || !is_mixed(reply.ask))
@@ -203,7 +204,7 @@ static void test_servers_that_know_lower_case_only(void **state)
 {
     (void)state;
     for (habit = 0; habit < HABITS; habit++) {
-        begin_anew(7);
+        open_world(7);
         resolve("www.victim.example", lower_only);
         assert_true(has_address(GOOD));
         resolve("first.deep.victim.example", lower_only);
@@ -216,7 +217,7 @@ static void test_servers_that_know_lower_case_only(void **state)
     }
 }
 
-/* `case-exempt` spares the detour. */
+/* With `case-exempt` no query in mixed case is sent at all. */
 static void test_case_exempt(void **state)
 {
     (void)state;
@@ -251,8 +252,8 @@ static void count_lower(struct stage *s, const struct out_ask *a)
     lower_cnt += strncmp(text, VICTIM_SERVER "@", 10) == 0 && !is_mixed(a);
 }
 
-/* A server that has answered in mixed case is trusted with it: its negative answers cost one
- * query. */
+/* A server that has answered a query in mixed case handles it: its negative answers need no
+ * second query in lower case. */
 static bool denies(const char *server, const char *name, uint16_t type)
 {
     if (!is_victim(server) || strncmp(name, "no", 2) != 0)
@@ -266,7 +267,7 @@ static void test_case_is_trusted_once_handled(void **state)
 {
     (void)state;
     for (int first = 0; first < 2; first++) {
-        begin_anew(7);
+        open_world(7);
         stage.asked = count_lower;
         if (first)
             resolve("www.victim.example", denies);
@@ -311,14 +312,14 @@ static void test_a_cookie_once_and_never_again(void **state)
     for (int tcp = 0; tcp < 2; tcp++) {
         has_tcp = tcp;
         gives_cookies = true;
-        begin_anew(7);
+        open_world(7);
         resolve("www.victim.example", some_cookies);
         gives_cookies = false;
         resolve("next.victim.example", some_cookies);
         assert_true(has_address(GOOD));
         assert_int_equal(resolve("last.victim.example", some_cookies), 1);
         assert_true(has_address(GOOD));
-        /* some of several servers behind the address still give one */
+        /* some of the servers behind one address still send a cookie */
         gives_cookies = true;
         resolve("one.victim.example", some_cookies);
         gives_cookies = false;
@@ -328,7 +329,7 @@ static void test_a_cookie_once_and_never_again(void **state)
     }
 }
 
-/* A wrong cookie is another matter than none: it stays rejected, with or without TCP. */
+/* A reply with a wrong cookie is rejected, unlike one without a cookie. */
 static bool wrong_cookies(const char *server, const char *name, uint16_t type)
 {
     bool answers = some_cookies(server, name, type);
@@ -346,7 +347,7 @@ static void test_a_wrong_cookie_stays_wrong(void **state)
     (void)state;
     has_tcp = false;
     gives_cookies = true;
-    begin_anew(7);
+    open_world(7);
     resolve("www.victim.example", some_cookies);
     gives_cookies = false;
     resolve("next.victim.example", wrong_cookies);
@@ -374,7 +375,7 @@ static void test_octets_behind_the_end(void **state)
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(lens); i++) {
         trailing = lens[i];
-        begin_anew(7);
+        open_world(7);
         assert_int_equal(resolve("www.victim.example", with_trailing), 3);
         assert_true(has_address(GOOD));
         assert_int_equal(stage.engine->counts.trailing, 3);
@@ -386,10 +387,10 @@ static void test_octets_behind_the_end(void **state)
 
 static bool is_alone, breaks_both;
 static uint16_t broken_type;
-static char told[2000];
-static unsigned told_cnt;
+static char fault[2000]; /* what the trace says of the last broken reply */
+static unsigned fault_cnt;
 
-/* Cut the RDATA of the record that was just added to `len` octets. */
+/* Shorten the RDATA of the last record to `len` octets. */
 static void shorten(size_t len)
 {
     size_t rdata_len = rr.rdata_len;
@@ -417,49 +418,49 @@ static bool broken(const char *server, const char *name, uint16_t type)
     return true;
 }
 
-static void note_malformed(void *data, const struct trace_event *event)
+static void note_fault(void *data, const struct trace_event *event)
 {
     (void)data;
     if (event->step == TRACE_STEP_REPLY && event->reply.kind == CLASSIFY_UNREADABLE)
-        told_cnt += snprintf(told, sizeof(told), "%s", event->reply.broken) > 0;
+        fault_cnt += snprintf(fault, sizeof(fault), "%s", event->reply.broken) > 0;
 }
 
 static void test_broken_rdata_spoils_its_rrset(void **state)
 {
     static const uint16_t types[] = {RRTYPE_A, RRTYPE_RRSIG, RRTYPE_SOA};
-    struct trace_sink sink = {.note = note_malformed};
+    struct trace_sink sink = {.note = note_fault};
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(types); i++)
         for (int alone = 0; alone < 2; alone++)
             for (unsigned seed = 1; seed < 12;
-                 seed++) { /* in some of them the broken server is asked first */
+                 seed++) { /* some query the broken server first */
                 broken_type = types[i];
                 is_alone = alone;
                 breaks_both = false;
-                begin_anew(seed);
+                open_world(seed);
                 trace_listen(&stage.engine->listeners, &sink);
-                *told = '\0';
+                *fault = '\0';
                 resolve("www.victim.example", broken);
                 assert_int_equal(rcode(), RRTYPE_RCODE_NOERROR);
                 assert_true(has_address(GOOD));
-                if (*told && broken_type == RRTYPE_A)
+                if (*fault && broken_type == RRTYPE_A)
                     assert_non_null(
-                        strstr(told, alone ? "www.victim.example. A, record 1 at octet"
-                                           : "www.victim.example. A, record 2 at octet"));
+                        strstr(fault, alone ? "www.victim.example. A, record 1 at octet"
+                                            : "www.victim.example. A, record 2 at octet"));
                 trace_unlisten(&stage.engine->listeners, &sink);
                 stage_fini(&stage);
-                /* with no other server, there is no answer, least of all a part of one */
+                /* without another server there is no answer, not even a part of one */
                 breaks_both = true;
-                begin_anew(seed);
+                open_world(seed);
                 resolve("www.victim.example", broken);
                 assert_int_equal(rcode(), RRTYPE_RCODE_SERVFAIL);
                 assert_true(explains("sent a malformed reply"));
                 stage_fini(&stage);
             }
-    assert_true(told_cnt > 0);
+    assert_true(fault_cnt > 0);
 }
 
-/* What a name above has does not matter to those below it. */
+/* Broken records of a name above the query name do no harm. */
 static bool broken_above(const char *server, const char *name, uint16_t type)
 {
     if (!is_victim(server) || strcmp(name, "b.victim.example.") != 0)
@@ -472,13 +473,13 @@ static bool broken_above(const char *server, const char *name, uint16_t type)
 static void test_broken_rdata_of_a_name_above(void **state)
 {
     (void)state;
-    begin_anew(7);
+    open_world(7);
     resolve("www.b.victim.example", broken_above);
     assert_true(has_address(GOOD));
     stage_fini(&stage);
 }
 
-/* Some servers send a CNAME more than once; in crowds it is no mistake. */
+/* Some servers send a CNAME more than once.  A few copies are tolerated, more are an attack. */
 static unsigned copy_cnt;
 
 static bool copied(const char *server, const char *name, uint16_t type)
@@ -494,7 +495,7 @@ static void test_copies_of_a_cname(void **state)
 {
     (void)state;
     for (copy_cnt = SCRUB_COPIES_MAX; copy_cnt <= SCRUB_COPIES_MAX + 1; copy_cnt++) {
-        begin_anew(7);
+        open_world(7);
         resolve("www.victim.example", copied);
         assert_int_equal(rcode(), copy_cnt > SCRUB_COPIES_MAX ? RRTYPE_RCODE_SERVFAIL
                                                               : RRTYPE_RCODE_NOERROR);
@@ -504,8 +505,8 @@ static void test_copies_of_a_cname(void **state)
 
 /* ---- NOERROR with nothing at all ---- */
 
-static unsigned empty_cnt; /* servers that answer so: 1 or 2 */
-static bool is_denying;    /* with NXDOMAIN */
+static unsigned empty_cnt; /* servers that send empty replies: 1 or 2 */
+static bool is_denying;    /* their RCODE is NXDOMAIN */
 
 static bool empty(const char *server, const char *name, uint16_t type)
 {
@@ -520,19 +521,19 @@ static void test_empty_answers(void **state)
     (void)state;
     for (unsigned seed = 1; seed < 9; seed++) {
         empty_cnt = 1;
-        begin_anew(seed);
+        open_world(seed);
         resolve("www.victim.example", empty);
         assert_true(has_address(GOOD));
         stage_fini(&stage);
-        empty_cnt = 2; /* load balancers answer so for types they do not have */
-        begin_anew(seed);
+        empty_cnt = 2; /* as load balancers reply for types they do not have */
+        open_world(seed);
         assert_in_range(resolve("www.victim.example", empty), 4, 8);
         assert_int_equal(rcode(), RRTYPE_RCODE_NOERROR);
         assert_false(has_address(GOOD));
-        assert_int_equal(resolve("www.victim.example", empty), 0); /* known for a moment */
+        assert_int_equal(resolve("www.victim.example", empty), 0); /* cached for a moment */
         stage_fini(&stage);
         is_denying = true;
-        begin_anew(seed);
+        open_world(seed);
         resolve("www.victim.example", empty);
         assert_int_equal(rcode(), RRTYPE_RCODE_NXDOMAIN);
         stage_fini(&stage);
@@ -545,8 +546,8 @@ static void test_empty_answers(void **state)
 static unsigned dead_names, all_names;
 static bool good_is_v6_only, dead_are_empty;
 
-/* many.victim.example has `all_names` servers without glue; only the last of them is there, and
- * it lives elsewhere. */
+/* many.victim.example has `all_names` servers without glue.  The first `dead_names` of them
+ * have no address. */
 static bool dead_servers(const char *server, const char *name, uint16_t type)
 {
     if (is_victim(server) && ends_in(name, "many.victim.example.")) {
@@ -578,7 +579,7 @@ static bool dead_servers(const char *server, const char *name, uint16_t type)
     return world(server, name, type);
 }
 
-/* The same with names in zones whose servers are silent. */
+/* The same with names of servers in zones whose servers are silent. */
 static bool silent_names(const char *server, const char *name, uint16_t type)
 {
     if (is_victim(server) && ends_in(name, "many.victim.example.")) {
@@ -607,7 +608,7 @@ static void test_a_good_server_behind_silent_names(void **state)
     (void)state;
     good_is_v6_only = dead_are_empty = false;
     for (dead_names = 1; dead_names < DELEGATION_SERVERS_MAX; dead_names++) {
-        begin_anew(7);
+        open_world(7);
         resolve("www.many.victim.example", silent_names);
         assert_true(has_address(GOOD));
         stage_fini(&stage);
@@ -631,11 +632,11 @@ static void test_a_good_server_behind_dead_names(void **state)
             assert_int_equal(stage.engine->counts.limited, 0);
             stage_fini(&stage);
         }
-    /* more names than are kept: few of them may lead nowhere, and the answer says which limit
-     * that met */
+    /* more servers than a delegation keeps: few of their lookups may fail, and the answer names
+     * the limit */
     dead_names = all_names = 40;
     good_is_v6_only = dead_are_empty = false;
-    begin_anew(7);
+    open_world(7);
     resolve("www.many.victim.example", dead_servers);
     assert_int_equal(rcode(), RRTYPE_RCODE_SERVFAIL);
     assert_true(explains(failure_text(FAILURE_TARGETS)));
@@ -643,7 +644,7 @@ static void test_a_good_server_behind_dead_names(void **state)
     assert_in_range(asked_cnt, 5, 16);
     assert_int_equal(stage.engine->counts.limited, 1);
     stage_fini(&stage);
-    /* and so does the limit of lookups */
+    /* it names the limit of lookups, too */
     dead_names = all_names = 13;
     open_stage();
     stage.policy->limits.lookups = 4;
@@ -653,9 +654,9 @@ static void test_a_good_server_behind_dead_names(void **state)
     assert_true(explains(failure_text(FAILURE_LOOKUPS)));
     assert_int_equal(stage.engine->counts.limited, 1);
     stage_fini(&stage);
-    /* without a limit, the zone is named */
+    /* below the limits it names the zone */
     dead_names = all_names = 2;
-    begin_anew(7);
+    open_world(7);
     resolve("www.many.victim.example", dead_servers);
     assert_true(explains("no server of the zone has an address; zone many.victim.example."));
     stage_fini(&stage);
@@ -667,8 +668,8 @@ static enum {
     CHAIN_WHOLE,
     CHAIN_NODATA,
     CHAIN_NXDOMAIN,
-    CHAIN_OUT,
-    CHAIN_CUT,
+    CHAIN_OUT_OF_ZONE,
+    CHAIN_BELOW_CUT,
     CHAIN_DNAME
 } chain;
 
@@ -689,12 +690,12 @@ static bool chained(const char *server, const char *name, uint16_t type)
         return true;
     }
     add(MESSAGE_ANSWER, "www.victim.example. 3600 CNAME a.victim.example.");
-    if (chain == CHAIN_OUT) {
+    if (chain == CHAIN_OUT_OF_ZONE) {
         add(MESSAGE_ANSWER, "a.victim.example. 3600 CNAME www.evil.example.");
         add(MESSAGE_ANSWER, "www.evil.example. 3600 A %s", BAD);
         return true;
     }
-    if (chain == CHAIN_CUT) {
+    if (chain == CHAIN_BELOW_CUT) {
         add(MESSAGE_ANSWER, "a.victim.example. 3600 CNAME b.sub.victim.example.");
         add(MESSAGE_ANSWER, "b.sub.victim.example. 3600 A %s", BAD);
         return true;
@@ -721,7 +722,7 @@ static bool chained_and_sub(const char *server, const char *name, uint16_t type)
 static void test_chains_within_the_zone(void **state)
 {
     (void)state;
-    begin_anew(7);
+    open_world(7);
     resolve("one.victim.example", chained);
     chain = CHAIN_WHOLE;
     assert_int_equal(resolve("www.victim.example", chained), 1);
@@ -732,7 +733,7 @@ static void test_chains_within_the_zone(void **state)
     static const unsigned rcodes[] = {
         [CHAIN_NODATA] = RRTYPE_RCODE_NOERROR, [CHAIN_NXDOMAIN] = RRTYPE_RCODE_NXDOMAIN};
     for (chain = CHAIN_NODATA; chain <= CHAIN_NXDOMAIN; chain++) {
-        begin_anew(7);
+        open_world(7);
         resolve("one.victim.example", chained);
         assert_int_equal(resolve("www.victim.example", chained), 1);
         assert_int_equal(rcode(), rcodes[chain]);
@@ -741,24 +742,24 @@ static void test_chains_within_the_zone(void **state)
     }
 
     chain = CHAIN_DNAME;
-    begin_anew(7);
+    open_world(7);
     resolve("one.victim.example", chained);
     resolve("www.victim.example", chained);
     assert_true(has_address(GOOD));
     stage_fini(&stage);
 
-    /* what another zone has to say is asked there */
-    chain = CHAIN_OUT;
-    begin_anew(7);
+    /* the end of the chain is another zone's: its servers are queried */
+    chain = CHAIN_OUT_OF_ZONE;
+    open_world(7);
     resolve("www.victim.example", chained_and_sub);
     assert_true(has_address(GOOD));
     assert_false(has_address(BAD));
     stage_fini(&stage);
 
-    /* a delegation that is known leads elsewhere; one that is not known yet is the parent's to
-     * answer for */
-    chain = CHAIN_CUT;
-    begin_anew(7);
+    /* the end of the chain is below a zone cut: if the delegation is cached, the child's
+     * servers are queried */
+    chain = CHAIN_BELOW_CUT;
+    open_world(7);
     resolve("x.sub.victim.example", chained_and_sub);
     resolve("www.victim.example", chained_and_sub);
     assert_true(has_address(GOOD));
@@ -766,10 +767,10 @@ static void test_chains_within_the_zone(void **state)
     stage_fini(&stage);
 }
 
-/* ---- the parent's word is out of date ---- */
+/* ---- delegations that are out of date ---- */
 
-/* The glue of victim.example's only server, whose name is in another zone, is stale: that zone
- * knows its new address. */
+/* The glue of victim.example's only server is out of date: the zone that its name is in has the
+ * new address. */
 static bool stale_glue(const char *server, const char *name, uint16_t type)
 {
     if (strcmp(server, "192.0.2.2") == 0 && ends_in(name, "victim.example.")) {
@@ -790,21 +791,21 @@ static bool stale_glue(const char *server, const char *name, uint16_t type)
     return world(server, name, type);
 }
 
-/* The parent lists one server, which answers nothing but for the zone's own NS records and
- * their addresses: those name a second one. */
-static unsigned ns_asked, elsewhere_asked;
+/* The parent lists one server, which answers queries for the zone's NS records and their
+ * addresses only.  Those name a second server. */
+static unsigned ns_queries, second_queries;
 
 static bool child_knows_better(const char *server, const char *name, uint16_t type)
 {
     if (strcmp(server, "192.0.2.5") == 0) {
-        elsewhere_asked++;
+        second_queries++;
         add(MESSAGE_ANSWER, "%s 3600 A %s", name, GOOD);
         return true;
     }
     if (!is_victim(server))
         return world(server, name, type);
     if (type == RRTYPE_NS && strcmp(name, "victim.example.") == 0) {
-        ns_asked++;
+        ns_queries++;
         add(MESSAGE_ANSWER, "victim.example. 3600 NS ns.victim.example.");
         add(MESSAGE_ANSWER, "victim.example. 3600 NS ns2.victim.example.");
         return true;
@@ -820,19 +821,19 @@ static bool child_knows_better(const char *server, const char *name, uint16_t ty
 static void test_when_the_parent_is_out_of_date(void **state)
 {
     (void)state;
-    begin_anew(7);
+    open_world(7);
     resolve("www.victim.example", stale_glue);
     assert_true(has_address(GOOD));
     stage_fini(&stage);
 
-    ns_asked = elsewhere_asked = 0;
-    begin_anew(7);
+    ns_queries = second_queries = 0;
+    open_world(7);
     resolve("www.victim.example", child_knows_better);
     assert_true(has_address(GOOD));
-    assert_int_equal(ns_asked, 1);
+    assert_int_equal(ns_queries, 1);
     assert_in_range(asked_cnt, 5, 16);
-    /* it is not the way there from now on */
-    elsewhere_asked = 0;
+    /* the next query goes to the delegation's server again */
+    second_queries = 0;
     ask("next.victim.example");
     char first[ADDR_TEXT_MAX];
     addr_print(&stage.pending[0]->match.to, first);
@@ -844,7 +845,7 @@ static void test_when_the_parent_is_out_of_date(void **state)
 
 /* ---- zones that cannot be reached ---- */
 
-/* cyc1 and cyc2 delegate to each other, with or without a TTL. */
+/* cyc1.example and cyc2.example each have their only server in the other; TTLs may be 0. */
 static unsigned loop_ttl;
 
 static bool looping(const char *server, const char *name, uint16_t type)
@@ -859,14 +860,15 @@ static bool looping(const char *server, const char *name, uint16_t type)
     return true;
 }
 
-/* TsuNAME: 50 names a second for ten seconds cost less than a query a second. */
+/* TsuNAME: 50 queries per second for 20 seconds cost at most one query to servers per second.
+ */
 static void test_loops_are_remembered(void **state)
 {
     static const unsigned ttls[] = {3600, 1, 0};
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(ttls); i++) {
         loop_ttl = ttls[i];
-        begin_anew(7);
+        open_world(7);
         unsigned first = resolve("first.cyc1.example", looping);
         assert_int_equal(rcode(), RRTYPE_RCODE_SERVFAIL);
         unsigned before = asked_cnt;
@@ -887,33 +889,33 @@ static void test_loops_are_remembered(void **state)
 
 /* ---- slow and dead servers ---- */
 
-static unsigned slow_ms; /* what the victim's servers need for a reply */
-static unsigned slow_of; /* how many of them */
+static unsigned slow_ms;  /* the round-trip time of victim.example's servers */
+static unsigned slow_cnt; /* how many there are: 1 or 2 */
 
 static bool slow(const char *server, const char *name, uint16_t type)
 {
     bool is_second = strcmp(server, "192.0.2.5") == 0;
     if ((is_victim(server) || is_second) && reply.ask->timeout_ms < slow_ms)
         return false;
-    return slow_of == 2 ? two_servers(server, name, type) : world(server, name, type);
+    return slow_cnt == 2 ? two_servers(server, name, type) : world(server, name, type);
 }
 
-/* A reply that needs two seconds comes within the client's time, from one server or from each
- * of two. */
+/* A reply that takes up to two seconds arrives within the client's time, from one server or
+ * from two. */
 static void test_slow_servers_are_waited_for(void **state)
 {
     static const unsigned delays[] = {300, 1000, 1500, 2000};
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(delays); i++)
-        for (slow_of = 1; slow_of <= 2; slow_of++)
+        for (slow_cnt = 1; slow_cnt <= 2; slow_cnt++)
             for (unsigned seed = 1; seed < 5; seed++) {
                 slow_ms = delays[i];
-                begin_anew(seed);
+                open_world(seed);
                 uint64_t before = now_mono_ms();
                 resolve("www.victim.example", slow);
                 assert_true(has_address(GOOD));
-                assert_in_range(now_mono_ms() - before, 0,
-                                7000 - delays[i]); /* when it was sent */
+                /* the query that was answered was sent in time for the reply */
+                assert_in_range(now_mono_ms() - before, 0, 7000 - delays[i]);
                 stage_fini(&stage);
             }
 }
@@ -936,7 +938,7 @@ static void test_slow_forwarders_are_waited_for(void **state)
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(delays); i++)
         for (unsigned cnt = 1; cnt <= 2; cnt++) {
-            if (cnt == 2 && delays[i] > 2000) /* each has half of the time */
+            if (cnt == 2 && delays[i] > 2000) /* each of two gets half of the time */
                 continue;
             slow_ms = delays[i];
             open_stage();
@@ -958,15 +960,15 @@ static bool dead(const char *server, const char *name, uint16_t type)
     return dead_cnt == 2 ? two_servers(server, name, type) : world(server, name, type);
 }
 
-/* What a dead zone costs is paid once: further names fail at once, one query in a while finds
- * out whether it is back. */
+/* A dead zone costs one timeout: further names fail at once, and a query now and then finds out
+ * whether it is back. */
 static void test_dead_zones_fail_fast(void **state)
 {
     (void)state;
     for (dead_cnt = 1; dead_cnt <= 2; dead_cnt++) {
         char name[60];
         is_back = false;
-        begin_anew(7);
+        open_world(7);
         uint64_t before = now_mono_ms();
         resolve("first.victim.example", dead);
         assert_int_equal(rcode(), RRTYPE_RCODE_SERVFAIL);
@@ -988,14 +990,13 @@ static void test_dead_zones_fail_fast(void **state)
         run(dead);
         is_back = true;
         now_advance(32001);
-        resolve("n0.victim.example",
-                dead); /* that it failed while nothing was asked is not held against it */
+        resolve("n0.victim.example", dead); /* the cached failure has expired */
         assert_true(has_address(GOOD));
         stage_fini(&stage);
     }
 }
 
-/* evil.example names the victim's server, which drops what is not its own. */
+/* evil.example names the victim's server, which drops queries for zones it does not serve. */
 static bool drops_others(const char *server, const char *name, uint16_t type)
 {
     if (strcmp(server, "192.0.2.2") == 0 && ends_in(name, "evil.example.")) {
@@ -1008,7 +1009,7 @@ static bool drops_others(const char *server, const char *name, uint16_t type)
 static void test_a_server_is_dead_for_one_zone(void **state)
 {
     (void)state;
-    begin_anew(7);
+    open_world(7);
     resolve("www.victim.example", drops_others);
     now_advance(60000); /* its last reply was long ago */
     for (int i = 0; i < 5; i++) {
@@ -1017,14 +1018,14 @@ static void test_a_server_is_dead_for_one_zone(void **state)
         resolve(name, drops_others);
         assert_int_equal(rcode(), RRTYPE_RCODE_SERVFAIL);
     }
-    assert_int_equal(resolve("x.evil.example", drops_others), 0); /* for that zone it is */
+    assert_int_equal(resolve("x.evil.example", drops_others), 0); /* dead for that zone */
     resolve("other.victim.example", drops_others);
     assert_true(has_address(GOOD));
     stage_fini(&stage);
 }
 
 /* Ten names that fail at one moment are one failure of their zone. */
-static bool is_mended;
+static bool is_repaired;
 
 static bool no_address(const char *server, const char *name, uint16_t type)
 {
@@ -1032,7 +1033,7 @@ static bool no_address(const char *server, const char *name, uint16_t type)
         delegate("shop.example.", "ns.victim.example.", NULL);
         return true;
     }
-    if (!is_mended && is_victim(server)) {
+    if (!is_repaired && is_victim(server)) {
         reply.flags |= RRTYPE_RCODE_SERVFAIL;
         return true;
     }
@@ -1046,8 +1047,8 @@ static bool no_address(const char *server, const char *name, uint16_t type)
 static void test_a_zone_is_down_once(void **state)
 {
     (void)state;
-    is_mended = false;
-    begin_anew(7);
+    is_repaired = false;
+    open_world(7);
     for (int i = 0; i < 10; i++) {
         char name[60];
         snprintf(name, sizeof(name), "n%d.shop.example", i);
@@ -1055,7 +1056,7 @@ static void test_a_zone_is_down_once(void **state)
     }
     run(no_address);
     assert_int_equal(rcode(), RRTYPE_RCODE_SERVFAIL);
-    is_mended = true;
+    is_repaired = true;
     now_advance(5500);
     resolve("late.shop.example", no_address);
     assert_int_equal(rcode(), RRTYPE_RCODE_NOERROR);
@@ -1080,8 +1081,8 @@ static bool moving(const char *server, const char *name, uint16_t type)
     return world(server, name, type);
 }
 
-/* Data with TTL 0 serve who waits for them, even if the wall clock is set back before they
- * come, or between them. */
+/* Data with TTL 0 reach the query that waits for them, even if the wall clock is set back
+ * before or between the replies. */
 static void test_the_clock_is_set_back_meanwhile(void **state)
 {
     static const char *const last[] = {"192.0.2.3", "192.0.2.4"};
@@ -1103,7 +1104,7 @@ static void test_the_clock_is_set_back_meanwhile(void **state)
     }
 }
 
-/* A server that drops some kinds of queries is not dead. */
+/* A server that drops queries of one type is not dead. */
 static bool drops_txt(const char *server, const char *name, uint16_t type)
 {
     return !(is_victim(server) && type == RRTYPE_TXT) && world(server, name, type);
@@ -1112,7 +1113,7 @@ static bool drops_txt(const char *server, const char *name, uint16_t type)
 static void test_a_server_that_drops_a_type_is_not_dead(void **state)
 {
     (void)state;
-    begin_anew(7);
+    open_world(7);
     resolve("www.victim.example", drops_txt);
     for (int i = 0; i < 3; i++) {
         char name[60];
@@ -1142,7 +1143,7 @@ static bool large_set(const char *server, const char *name, uint16_t type)
             add(MESSAGE_ANSWER, "l. 3600 TXT %0200u", n);
         else
             add(MESSAGE_ANSWER, "l. 3600 A 10.%u.%u.7", n / 256, n % 256);
-        /* the owner is the question's: a pointer keeps the message small */
+        /* replace the owner by a pointer to the query name, which keeps the message small */
         size_t len = 2, rest = 10 + rr.rdata_len, at = reply.len - rest - 3;
         memmove(reply.wire + at + len, reply.wire + at + 3, rest);
         util_put_u16(reply.wire + at, 0xc00c);
@@ -1151,8 +1152,8 @@ static bool large_set(const char *server, const char *name, uint16_t type)
     return true;
 }
 
-/* No valid answer is refused for its size: up to what a message holds, at once, again, and over
- * restarts of the question. */
+/* No valid RRset is too large, up to the size of a message: it is answered when it arrives and
+ * from the cache. */
 static void test_large_rrsets_are_answered(void **state)
 {
     static const unsigned cnts[] = {101, 500, 4000}, texts[] = {80, 300};
@@ -1162,19 +1163,19 @@ static void test_large_rrsets_are_answered(void **state)
             is_text = i >= ARRAY_LEN(cnts);
             records = is_text ? texts[i - ARRAY_LEN(cnts)] : cnts[i];
             is_backwards = back;
-            begin_anew(7);
+            open_world(7);
             resolve("one.victim.example", large_set);
             for (int again = 0; again < 2; again++) {
                 ask_as("large.victim.example", is_text ? RRTYPE_TXT : RRTYPE_A, NULL);
                 run(large_set);
                 assert_int_equal(rcode(), RRTYPE_RCODE_NOERROR);
-                bool is_truncated = stage.answers[stage.answer_cnt - 1].wire[2] &
-                                    2; /* the client asks over UDP */
+                /* the client queries over UDP */
+                bool is_truncated = stage.answers[stage.answer_cnt - 1].wire[2] & 2;
                 assert_int_equal(is_truncated, is_text || records > 250);
                 stage_settle(&stage);
             }
-            assert_int_equal(asked_cnt, 5); /* three for the zone, one over UDP and one over
-                                               TCP: the second time it is known */
+            /* three queries for the zone, one over UDP, one over TCP; then it is cached */
+            assert_int_equal(asked_cnt, 5);
             stage_fini(&stage);
         }
 }

@@ -1,9 +1,9 @@
-/* A simulation with a seed: clients, servers, a network that loses, delays, doubles and alters,
- * clocks that jump, new configurations, emptied caches.  At rest each query has had one answer
- * and every counter is zero again.
+/* A simulation from a seed: clients, servers, a network that loses, delays, duplicates and
+ * alters packets, clocks that jump, new configurations, flushed caches.  At rest each query has
+ * had one answer and every counter is zero again.
  *
- * ROOTLINE_SEED=N          play this seed, and print what happens
- * ROOTLINE_SEEDS=FIRST-LAST play these; else 1-200
+ * ROOTLINE_SEED=N           play this seed, and print its events
+ * ROOTLINE_SEEDS=FIRST-LAST play these seeds; the default is 1-200
  */
 #include "tests/unit/world.h"
 
@@ -19,26 +19,26 @@ enum {
     EVENTS_MAX = 8192,
     FLIGHTS_MAX = 4096,
     STEPS_MAX = 200000,
-    PLAY_MS = 20000, /* queries arrive for so long at most */
-    REST_MS = 40000, /* after the last query nothing may be left */
-    SLACK_MS = 20,   /* an answer may be later than its limit by so much */
+    PLAY_MS = 20000, /* the longest time in which queries arrive */
+    REST_MS = 40000, /* so long after that everything must be at rest */
+    SLACK_MS = 20,   /* how much later than its time limit an answer may be */
     TEXT_ROOM = 300,
     SEEDS = 200,
-    SEEDS_TOLD = 500,
+    SEEDS_PER_REPORT = 500,
     SERVERS_MAX = 40,
     SOLO_MS = 9000, /* between queries that come one by one */
     OTHER_WORKER = 1,
-    HANG_S = 100, /* a seed takes some milliseconds: so long it takes only if it does not end */
+    HANG_S = 100, /* a seed takes some milliseconds; after so long it hangs */
 };
 
-#define MARKER BAD /* no server but those of evil.example may say it */
+#define MARKER BAD /* an address that only servers of evil.example send */
 #define EVIL "evil.example."
 #define DAY_MS ((int64_t)86400000)
 
 /* ---- chance ---- */
 
 static struct rng dice;
-static struct rng machine_bits; /* what the system's generator gives */
+static struct rng machine_bits; /* in place of the system's random generator */
 
 ssize_t __wrap_getrandom(void *to, size_t len, unsigned flags);
 
@@ -57,7 +57,7 @@ static bool chance(unsigned per_mille) { return below(1000) < per_mille; }
 
 #define PICK(array) (array)[below(ARRAY_LEN(array))]
 
-/* ---- what a seed is about ---- */
+/* ---- the parameters of a seed ---- */
 
 /* Lifetime: one seed. */
 struct sim {
@@ -69,19 +69,19 @@ struct sim {
     bool is_calm;      /* nothing goes wrong, so every name that exists is answered */
     bool is_verbose;
     bool is_forwarding, has_stub, has_no_v6;
-    bool is_stopped;          /* before it came to rest */
-    bool is_solo;             /* queries come one by one, so what is sent is for the last one */
-    bool is_claimed;          /* another worker resolves too */
+    bool is_stopped;          /* the resolver was stopped before it came to rest */
+    bool is_solo;             /* queries come one by one: what is sent is for the last one */
+    bool has_other_worker;    /* another worker resolves names too */
     unsigned window_cnt;      /* queries to servers since the last one of a client */
     uint64_t window_prefetch; /* prefetches before it */
     const char *forwarded;    /* zone */
     unsigned play_ms;         /* queries arrive for so long */
-    char wrong[TEXT_ROOM];    /* what was found first; "": nothing */
+    char wrong[TEXT_ROOM];    /* the first fault; "": none */
 };
 
 static struct sim sim;
 
-/* What all seeds of a run have had. */
+/* Sums over all seeds of a run. */
 struct totals {
     uint64_t queries, answers[16], sent, tcp, timeouts, suspects, stale, parked, merged,
         prefetched, limited, reloads, jumps, flushes, late_replies, elsewhere;
@@ -91,7 +91,7 @@ static struct totals totals;
 
 static void note(const char *fmt, ...) PRINTF_LIKE(1, 2);
 
-/* One line of the log, which is hashed. */
+/* Log one line, and add it to the hash of the log. */
 static void note(const char *fmt, ...)
 {
     char text[3 * TEXT_ROOM];
@@ -136,7 +136,7 @@ struct host {
     bool has_glue;
 };
 
-/* The parent of a zone is the nearest one above it. */
+/* The servers of all zones.  The parent of a zone is the nearest zone above it. */
 static const struct host hosts[] = {
     {".", "ns1.root.", "192.0.2.1", true},
     {".", "ns2.root.", "192.0.2.2", true},
@@ -158,7 +158,7 @@ static const struct host hosts[] = {
     {"d.example.", "ns1.d.example.", "192.0.2.31", true}, /* a DNAME to a.test */
     {"loop1.test.", "ns.loop2.test.", NULL, false},       /* glue loops */
     {"loop2.test.", "ns.loop1.test.", NULL, false},
-    {"lame.test.", "ns1.test.", "192.0.2.3", false}, /* it does not serve the zone */
+    {"lame.test.", "ns1.test.", "192.0.2.3", false}, /* does not serve the zone */
     {"lame.test.", "ns.lame.test.", "192.0.2.41", true},
     {"dead.test.", "ns.dead.test.", "192.0.2.51", true},
     {"evil.example.", "ns1.evil.example.", "198.51.100.7", true},
@@ -177,7 +177,7 @@ static const char *const queried_zones[] = {
     "c.example.",    "d.example.",    "loop1.test.", "lame.test.",    "dead.test.",
     "evil.example.", "evil.example.", "corp.test.",  "stub.example.", "test."};
 
-/* Where the chain c0, c1 ... goes to. */
+/* The targets of the CNAMEs c0, c1 and c2. */
 static const char *const chain[] = {"c1.c.example.", "c2.b.test.", "www.a.test."};
 
 enum habit {
@@ -188,7 +188,7 @@ enum habit {
     HABIT_NO_EDNS,   /* FORMERR to queries with EDNS */
     HABIT_PLAIN,     /* replies without OPT */
     HABIT_BADCOOKIE, /* once */
-    HABIT_LOWER,     /* the question in lower case */
+    HABIT_LOWER,     /* the question section in lower case */
     HABIT_UPWARD,    /* referrals to the root */
     HABIT_TRUNCATES, /* all over UDP */
     HABIT_NO_TCP,
@@ -249,7 +249,7 @@ static bool serves(const char *address, const char *zone)
     return false;
 }
 
-/* The deepest zone of the server that encloses the name, NULL: none. */
+/* Return the deepest zone of the server that encloses the name, or NULL. */
 static const char *find_zone(const char *address, const char *name)
 {
     const char *found = NULL;
@@ -265,7 +265,7 @@ static const char *find_zone(const char *address, const char *name)
     return found;
 }
 
-/* The zone right below `zone` that encloses the name, NULL: none. */
+/* Return the zone right below `zone` that encloses the name, or NULL. */
 static const char *find_child(const char *zone, const char *name)
 {
     const char *found = NULL;
@@ -296,7 +296,7 @@ static void add_ns(enum message_section section, const char *zone)
             add(section, "%s 600 NS %s", zone, hosts[i].name);
 }
 
-/* ---- what servers say ---- */
+/* ---- replies ---- */
 
 static void add_soa(const char *zone)
 {
@@ -342,7 +342,7 @@ static void say_rcode(unsigned rcode)
     reply.flags = (uint16_t)((reply.flags & ~15U) | rcode);
 }
 
-/* What the zone holds for a name. */
+/* Add the zone's data for a name. */
 static void say_data(const char *zone, const char *name, uint16_t type)
 {
     if (strcmp(zone, "d.example.") == 0 && strcmp(name, zone) != 0 &&
@@ -389,7 +389,7 @@ static void say_data(const char *zone, const char *name, uint16_t type)
     }
 }
 
-/* What the servers of evil.example say of names that are not theirs. */
+/* Add what the servers of evil.example say of names that are not theirs. */
 static void say_mischief(const char *name)
 {
     unsigned what = below(14);
@@ -451,7 +451,7 @@ static void say_mischief(const char *name)
     }
 }
 
-/* OPT with the cookies, as far as the query has them. */
+/* Add OPT, with a server cookie, if the query has them. */
 static void put_opt(const struct out_ask *ask, bool is_bad_cookie)
 {
     struct message query;
@@ -475,7 +475,7 @@ static void put_opt(const struct out_ask *ask, bool is_bad_cookie)
     reply.cnt[MESSAGE_ADDITIONAL]++;
 }
 
-/* What the server at the address says; false: nothing. */
+/* Write the reply of a server.  Return false if it is silent. */
 static bool say(struct server *s, const struct out_ask *ask, const char *name, uint16_t type)
 {
     enum habit habit = !s                  ? HABIT_DEAD
@@ -535,7 +535,7 @@ static bool say(struct server *s, const struct out_ask *ask, const char *name, u
     return true;
 }
 
-/* ---- time ---- */
+/* ---- events ---- */
 
 enum event_kind {
     EVENT_QUERY,
@@ -549,18 +549,18 @@ enum event_kind {
     EVENT_FLUSH
 };
 
-/* Lifetime: until it happened. */
+/* Lifetime: until it happens. */
 struct event {
     enum event_kind kind;
     uint64_t at_ms, turn;
     uint64_t hash;       /* EVENT_RELEASE */
     unsigned query;      /* EVENT_QUERY, EVENT_CLAIM */
     struct out_ask *ask; /* of a reply or failure */
-    uint64_t serial;     /* which of the queries that this memory has held */
+    uint64_t serial;     /* of the query: its memory may have another one by now */
     struct addr from;
     uint8_t *wire;
     size_t len;
-    bool is_stray; /* when nothing waits for it, it meets another query to that server */
+    bool is_stray; /* if its query is gone, deliver it to another query to that server */
 };
 
 static struct event events[EVENTS_MAX];
@@ -617,7 +617,8 @@ static struct event *schedule_reply(struct out_ask *ask, uint64_t in_ms, const u
     return e;
 }
 
-/* A reply of an attacker who has not seen the query: one of the things to guess is wrong. */
+/* Schedule the reply of an off-path attacker, who guessed one of ID, source and question wrong.
+ */
 static void forge(struct out_ask *ask, uint64_t in_ms)
 {
     begin(ask);
@@ -641,7 +642,8 @@ static void forge(struct out_ask *ask, uint64_t in_ms)
          (unsigned)in_ms);
 }
 
-/* Replies of a server pass here, or do not. */
+/* Send the reply of a server through the network, which may lose, delay, alter or duplicate it.
+ */
 static void send_reply(struct server *s, struct out_ask *ask)
 {
     uint64_t in_ms = s->rtt_ms + below(5);
@@ -671,7 +673,7 @@ static void send_reply(struct server *s, struct out_ask *ask)
     }
     if (chance(sim.doubled)) {
         struct event *twin = schedule_reply(ask, in_ms + below(2000), reply.wire, reply.len);
-        note("  doubled, the other in %u ms", (unsigned)(twin->at_ms - now_mono_ms()));
+        note("  duplicated, the other in %u ms", (unsigned)(twin->at_ms - now_mono_ms()));
     }
 }
 
@@ -700,10 +702,10 @@ static void on_asked(struct stage *st, const struct out_ask *a)
         sim.primed_cnt++;
     }
     if (sim.is_solo && sim.window_cnt > budgets * sim.most_queries)
-        go_wrong("%u queries to servers for one of a client, %u are allowed", sim.window_cnt,
-                 sim.most_queries);
+        go_wrong("%u queries to servers for one query of a client, %u are allowed",
+                 sim.window_cnt, sim.most_queries);
     if (strcmp(address, MARKER) == 0 && !ends_in(name, EVIL))
-        go_wrong("%s was asked of a server that only evil.example names", name);
+        go_wrong("a query for %s went to a server that only evil.example names", name);
     if (!ask->is_tcp && chance(sim.forged))
         forge(ask, below(30));
     struct server *s = server_at(address);
@@ -731,7 +733,8 @@ static enum err out_ask(struct out *out, struct out_ask *ask)
     return stage_out_ask(out, ask);
 }
 
-/* The number of the pending query that the event belongs to; pending_cnt: none. */
+/* Return the number of the pending query that the event belongs to, pending_cnt if there is
+ * none. */
 static size_t find_pending(const struct event *e)
 {
     size_t at = flight_of(e->ask), i = 0;
@@ -760,9 +763,9 @@ static void have_reply(struct event *e)
         if (!e->is_stray || i == stage.pending_cnt)
             return;
     }
-    bool is_believed = stage_deliver(&stage, i, &e->from, e->wire, e->len);
+    bool is_accepted = stage_deliver(&stage, i, &e->from, e->wire, e->len);
     note("reply to query %llu: %s", (unsigned long long)e->serial,
-         is_believed ? "taken" : "rejected");
+         is_accepted ? "accepted" : "rejected");
 }
 
 static void have_failure(struct event *e)
@@ -824,7 +827,7 @@ static void choose_query(unsigned n)
     q->question_len = dname_len(name) + 4;
 }
 
-/* Queries one by one, repeats of earlier ones, and bursts of equal ones. */
+/* Plan the queries: single ones, repetitions, and bursts of equal ones. */
 static void plan_queries(void)
 {
     unsigned burst = 0;
@@ -868,7 +871,7 @@ static void send_query(unsigned n)
     settle();
 }
 
-/* What it says, not how its names are compressed: that depends on addresses in memory. */
+/* Hash a record with its names uncompressed: compression depends on addresses in memory. */
 static void note_record(const struct message_record *r)
 {
     const uint8_t numbers[] = {(uint8_t)r->section, (uint8_t)(r->type >> 8), (uint8_t)r->type,
@@ -883,7 +886,7 @@ static void note_record(const struct message_record *r)
 static void check_record(unsigned n, const struct message_record *r)
 {
     char owner[DNAME_TEXT_MAX];
-    bool is_mended = sim.altered > 0; /* octets of addresses may be others */
+    bool may_be_altered = sim.altered > 0;
 
     if (r->type != RRTYPE_A || r->rdata_len != 4)
         return;
@@ -894,12 +897,12 @@ static void check_record(unsigned n, const struct message_record *r)
     static const uint8_t marker[] = {198, 51, 100, 66}, host_net[] = {203, 0, 113},
                          server_net[] = {192, 0, 2};
     if (memcmp(r->rdata, marker, 4) == 0)
-        go_wrong("the answer to query %u (%s) holds what only a forger says of %s", n,
-                 queries[n].name, owner);
-    else if (!is_mended && memcmp(r->rdata, host_net, 3) != 0 &&
-             memcmp(r->rdata, server_net, 3) != 0)
-        go_wrong("the answer to query %u (%s) holds an address that no server has sent for %s",
+        go_wrong("the answer to query %u (%s) has an address that only attackers send for %s",
                  n, queries[n].name, owner);
+    else if (!may_be_altered && memcmp(r->rdata, host_net, 3) != 0 &&
+             memcmp(r->rdata, server_net, 3) != 0)
+        go_wrong("the answer to query %u (%s) has an address that no server sent for %s", n,
+                 queries[n].name, owner);
 }
 
 static void check_answer(const struct stage_answer *a)
@@ -928,7 +931,7 @@ static void check_answer(const struct stage_answer *a)
     if (!(m.flags & MESSAGE_QR) || m.question_len != q->question_len ||
         memcmp(a->wire + MESSAGE_HEADER_LEN, q->wire + MESSAGE_HEADER_LEN, q->question_len) !=
             0)
-        go_wrong("the answer to query %u (%s) has another question", n, q->name);
+        go_wrong("the answer to query %u (%s) has another question section", n, q->name);
     if (now_ms - q->asked_ms > sim.most_ms + SLACK_MS)
         go_wrong("query %u (%s) is answered after %u ms", n, q->name,
                  (unsigned)(now_ms - q->asked_ms));
@@ -942,8 +945,7 @@ static void check_answer(const struct stage_answer *a)
         (ends_in(q->name, "a.test.") || ends_in(q->name, "b.test.") ||
          ends_in(q->name, "c.example.") || ends_in(q->name, "d.example.")) &&
         (rcode != 0 || m.cnt[MESSAGE_ANSWER] == 0))
-        go_wrong("query %u (%s) has RCODE %u though nothing goes wrong in this seed", n,
-                 q->name, rcode);
+        go_wrong("query %u (%s) has RCODE %u in a seed without faults", n, q->name, rcode);
 }
 
 static void read_answers(void)
@@ -963,7 +965,7 @@ static void wake_worker(void *data, size_t worker)
     is_woken |= worker == 0;
 }
 
-/* What is written is seen by all at once. */
+/* The store is in memory, so all see a write at once. */
 static void announce(struct cache_store *store, uint64_t hash, bool is_urgent)
 {
     (void)store;
@@ -979,7 +981,7 @@ static void open_inflight(void)
     stage.engine->cache.store->announce = announce;
 }
 
-static void come_back(void)
+static void resume_waiting(void)
 {
     if (!is_woken)
         return;
@@ -988,28 +990,28 @@ static void come_back(void)
     stage_settle(&stage);
 }
 
-/* As in task.c. */
-static uint64_t claim_of(const struct sim_query *q)
+/* Return the hash of a query's in-flight entry, as task.c makes it. */
+static uint64_t entry_hash(const struct sim_query *q)
 {
     return dname_hash(q->wire + MESSAGE_HEADER_LEN) * 0x9e3779b97f4a7c15U +
            q->type * 0xbf58476d1ce4e5b9U;
 }
 
-/* Another worker claims what a query is about, for a time. */
-static void claim(unsigned n)
+/* Another worker takes the in-flight entry of a query's name for a while. */
+static void take_entry(unsigned n)
 {
-    uint64_t hash = claim_of(&queries[n]);
+    uint64_t hash = entry_hash(&queries[n]);
     uint32_t turn;
 
     if (inflight_take(inflight, hash, OTHER_WORKER, &turn) != INFLIGHT_OURS)
         return;
-    note("another worker claims %s type %u", queries[n].name, queries[n].type);
+    note("another worker resolves %s type %u", queries[n].name, queries[n].type);
     schedule(EVENT_RELEASE, 1 + below(chance(200) ? 9000 : 1500))->hash = hash;
 }
 
-static void release(uint64_t hash)
+static void release_entry(uint64_t hash)
 {
-    note("another worker has ended");
+    note("another worker has finished");
     inflight_release(inflight, hash);
 }
 
@@ -1080,7 +1082,7 @@ static void reload(void)
     totals.reloads++;
 }
 
-/* The resolver ends in the middle of it. */
+/* Stop the resolver while it resolves. */
 static void stop(void)
 {
     note("the resolver stops");
@@ -1090,7 +1092,7 @@ static void stop(void)
         if (events[i].kind == EVENT_RELEASE)
             inflight_release(inflight, events[i].hash);
     if (stage.pending_cnt > 0)
-        go_wrong("%zu queries to servers are out after the end", stage.pending_cnt);
+        go_wrong("%zu queries to servers are in flight after the stop", stage.pending_cnt);
 }
 
 static void flush_cache(void)
@@ -1106,7 +1108,7 @@ static void flush_cache(void)
     cnt = cache_flush(cache, &name);
     while (cache_flush_below(cache, &name, &below_it, &cnt))
         ;
-    note("the cache forgets %zu entries", cnt);
+    note("%zu entries are flushed from the cache", cnt);
     totals.flushes++;
     settle();
 }
@@ -1121,12 +1123,12 @@ static void jump(void)
     settle();
 }
 
-/* ---- when the program ends itself ---- */
+/* ---- when the program aborts ---- */
 
-/* Of the sanitizers, where there are any. */
+/* NULL without sanitizers. */
 void __sanitizer_set_death_callback(void (*call)(void)) __attribute__((weak));
 
-static void tell_seed(void)
+static void print_seed(void)
 {
     char text[100];
     int len = snprintf(text, sizeof(text),
@@ -1138,7 +1140,7 @@ static void tell_seed(void)
 
 static void on_abort(int number)
 {
-    tell_seed();
+    print_seed();
     signal(number, SIG_DFL);
     raise(number);
 }
@@ -1168,7 +1170,7 @@ static void choose(uint64_t seed, bool is_verbose)
         sim.query_cnt = 10 + below(20);
         sim.play_ms = sim.query_cnt * SOLO_MS;
     }
-    sim.is_claimed = chance(300);
+    sim.has_other_worker = chance(300);
     sim.lost = PICK(rates);
     sim.delayed = PICK(rates);
     sim.doubled = PICK(rates);
@@ -1208,8 +1210,8 @@ static void open_world(void)
         must(cache_memory_new(32 << 10, &store) == ERR_OK);
         stage.engine->cache.store = store;
     }
-    sim.is_claimed = sim.is_claimed && !stage.disk;
-    if (sim.is_claimed)
+    sim.has_other_worker = sim.has_other_worker && !stage.disk;
+    if (sim.has_other_worker)
         open_inflight();
     note("seed %llu: %u queries, quotas %u %u %u %u, lost %u delayed %u doubled %u altered %u "
          "forged %u limited %u unreachable "
@@ -1224,14 +1226,14 @@ static void open_world(void)
     add_server(STUB);
 }
 
-static void happen(struct event *e)
+static void run_event(struct event *e)
 {
     switch (e->kind) {
     case EVENT_QUERY: send_query(e->query); break;
     case EVENT_REPLY: have_reply(e); break;
     case EVENT_FAILURE: have_failure(e); break;
-    case EVENT_CLAIM: claim(e->query); break;
-    case EVENT_RELEASE: release(e->hash); break;
+    case EVENT_CLAIM: take_entry(e->query); break;
+    case EVENT_RELEASE: release_entry(e->hash); break;
     case EVENT_STOP: stop(); break;
     case EVENT_JUMP: jump(); break;
     case EVENT_RELOAD: reload(); break;
@@ -1240,7 +1242,7 @@ static void happen(struct event *e)
     free(e->wire);
 }
 
-/* One step in time; false: nothing is left to happen. */
+/* Move to the next event, timeout or deadline.  Return false if there is none. */
 static bool step(void)
 {
     uint64_t now_ms = now_mono_ms(), event_ms = UINT64_MAX, silence_ms = UINT64_MAX;
@@ -1259,7 +1261,7 @@ static bool step(void)
         struct event e = events[first];
         events[first] = events[--event_cnt];
         now_advance(event_ms - now_ms);
-        happen(&e);
+        run_event(&e);
     } else if (next_ms == silence_ms) {
         note("no reply in time");
         stage_time_out(&stage);
@@ -1267,7 +1269,7 @@ static bool step(void)
         now_advance(settle_ms - now_ms);
         settle();
     }
-    come_back();
+    resume_waiting();
     read_answers();
     return true;
 }
@@ -1275,21 +1277,22 @@ static bool step(void)
 static void check_lists(void)
 {
     struct engine *e = stage.engine;
-    size_t held = (size_t)!list_is_empty(&e->runnable) + !list_is_empty(&e->elsewhere);
+    size_t cnt = (size_t)!list_is_empty(&e->runnable) + !list_is_empty(&e->elsewhere);
 
     for (size_t i = 0; i < ENGINE_BUCKETS; i++)
-        held += (size_t)!list_is_empty(&e->in_flight[i]) + !list_is_empty(&e->asking[i]);
-    if (held > 0)
-        go_wrong("at rest %zu lists of tasks are not empty", held);
+        cnt += (size_t)!list_is_empty(&e->in_flight[i]) + !list_is_empty(&e->asking[i]);
+    if (cnt > 0)
+        go_wrong("at rest %zu lists of tasks are not empty", cnt);
 }
 
 static void check_inflight(void)
 {
-    for (unsigned n = 0; n < sim.query_cnt && sim.is_claimed; n++) {
-        uint64_t hash = claim_of(&queries[n]);
+    for (unsigned n = 0; n < sim.query_cnt && sim.has_other_worker; n++) {
+        uint64_t hash = entry_hash(&queries[n]);
         uint32_t turn;
         if (inflight_take(inflight, hash, OTHER_WORKER, &turn) == INFLIGHT_THEIRS)
-            go_wrong("at rest %s type %u is claimed", queries[n].name, queries[n].type);
+            go_wrong("at rest %s type %u has an in-flight entry", queries[n].name,
+                     queries[n].type);
         else
             inflight_release(inflight, hash);
     }
@@ -1306,17 +1309,17 @@ static void check_rest(void)
     if (e->task_cnt > 0)
         go_wrong("at rest there are %zu tasks", e->task_cnt);
     if (e->out_cnt > 0)
-        go_wrong("at rest %zu queries count as sent", e->out_cnt);
+        go_wrong("at rest %zu queries count as in flight", e->out_cnt);
     if (park_cnt(e->park) > 0)
-        go_wrong("at rest %zu tasks wait for a place", park_cnt(e->park));
+        go_wrong("at rest %zu tasks wait for a quota", park_cnt(e->park));
     for (int kind = 0; kind < QUOTA_KINDS; kind++)
         if (sums.all[kind] || sums.of_class[kind] || sums.own[kind])
-            go_wrong("at rest the quota %d has %llu, %llu, %llu places", kind,
+            go_wrong("at rest quota %d has %llu, %llu and %llu places taken", kind,
                      (unsigned long long)sums.all[kind],
                      (unsigned long long)sums.of_class[kind],
                      (unsigned long long)sums.own[kind]);
     if (sums.waiting)
-        go_wrong("at rest %llu queries of clients count as waiting",
+        go_wrong("at rest %llu queries of clients count as deferred",
                  (unsigned long long)sums.waiting);
     check_lists();
     check_inflight();
@@ -1343,19 +1346,19 @@ static void count(void)
     totals.elsewhere += c->elsewhere;
 }
 
-/* Return the hash of the log; sim.wrong tells what is wrong. */
+/* Play a seed.  Return the hash of its log; sim.wrong gets the first fault. */
 static uint64_t play(uint64_t seed, bool is_verbose)
 {
     alarm(HANG_S);
     if (!__sanitizer_set_death_callback)
-        signal(SIGSEGV, on_abort); /* cmocka has one of its own */
+        signal(SIGSEGV, on_abort); /* in place of cmocka's handler */
     choose(seed, is_verbose);
     event_cnt = flight_cnt = seen_cnt = 0;
     event_turn = serial = 0;
     is_woken = false;
     open_world();
     plan_queries();
-    for (unsigned n = 0; n < sim.query_cnt && sim.is_claimed; n++)
+    for (unsigned n = 0; n < sim.query_cnt && sim.has_other_worker; n++)
         if (chance(300))
             schedule(EVENT_CLAIM, below(sim.play_ms))->query = n;
     if (!sim.is_calm && chance(50))
@@ -1369,7 +1372,7 @@ static uint64_t play(uint64_t seed, bool is_verbose)
            now_mono_ms() - sim.start_ms < sim.play_ms + REST_MS && step())
         steps++;
     if (steps == STEPS_MAX || now_mono_ms() - sim.start_ms >= sim.play_ms + REST_MS)
-        go_wrong("it does not come to rest: %zu queries to servers are out, %zu tasks",
+        go_wrong("no rest: %zu queries to servers are in flight, and there are %zu tasks",
                  stage.pending_cnt, stage.engine->task_cnt);
     check_rest();
     count();
@@ -1395,7 +1398,7 @@ static unsigned play_range(uint64_t first, uint64_t last)
                    (unsigned long long)seed, sim.wrong, (unsigned long long)seed,
                    program_invocation_name);
         }
-        if ((seed - first + 1) % SEEDS_TOLD == 0) {
+        if ((seed - first + 1) % SEEDS_PER_REPORT == 0) {
             printf("%llu seeds, %u failed\n", (unsigned long long)(seed - first + 1), failed);
             fflush(stdout);
         }
@@ -1403,7 +1406,7 @@ static unsigned play_range(uint64_t first, uint64_t last)
     return failed;
 }
 
-static void tell_totals(void)
+static void print_totals(void)
 {
     print_message("%llu queries: %llu NOERROR, %llu NXDOMAIN, %llu SERVFAIL; %llu sent, %llu "
                   "over TCP, %llu timeouts, %llu suspects, "
@@ -1438,11 +1441,11 @@ static void test_seeds(void **state)
     if (range && sscanf(range, "%llu-%llu", &first, &last) != 2)
         fail_msg("ROOTLINE_SEEDS has to be FIRST-LAST");
     unsigned failed = play_range(first, last);
-    tell_totals();
+    print_totals();
     assert_int_equal(failed, 0);
     if (range)
         return;
-    /* all that it is about has happened */
+    /* each kind of event has happened */
     assert_true(totals.answers[0] > totals.queries / 3 && totals.answers[2] > 0 &&
                 totals.answers[3] > 0);
     assert_true(totals.tcp > 0 && totals.timeouts > 0 && totals.suspects > 0 &&
@@ -1453,7 +1456,7 @@ static void test_seeds(void **state)
                 totals.jumps > 0 && totals.flushes > 0);
 }
 
-/* The same seed, the same log, whatever was played before. */
+/* The same seed makes the same log, whichever seeds were played before. */
 static void test_a_seed_replays(void **state)
 {
     uint64_t hashes[4];
@@ -1476,7 +1479,7 @@ static int set_up(void **state)
     signal(SIGABRT, on_abort);
     signal(SIGALRM, on_abort);
     if (__sanitizer_set_death_callback)
-        __sanitizer_set_death_callback(tell_seed);
+        __sanitizer_set_death_callback(print_seed);
     return 0;
 }
 
