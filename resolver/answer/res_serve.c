@@ -190,14 +190,14 @@ static void prefetch(struct res_serve *serve, const struct answer *answer)
 /* Write the answer from local data and the cache.  Return false if an entry is missing, which
  * `answer` names.  A stale answer is better than a cached failure. */
 static bool write_answer(struct res_serve *serve, struct exchange *ex,
-                         const struct res_serve_terms *asked, int64_t since_ms,
+                         const struct res_serve_terms *query_terms, int64_t since_ms,
                          struct answer *answer)
 {
     struct engine *engine = serve->engine;
-    struct answer_terms terms = {.since_ms = since_ms,
-                                 .fresh_ms =
-                                     asked->fresh_ms < since_ms ? asked->fresh_ms : since_ms,
-                                 .listeners = asked->listeners};
+    struct answer_terms terms = {
+        .since_ms = since_ms,
+        .fresh_ms = query_terms->fresh_ms < since_ms ? query_terms->fresh_ms : since_ms,
+        .listeners = query_terms->listeners};
     struct answer stale;
 
     arena_reset(&serve->arena);
@@ -220,13 +220,13 @@ static bool write_answer(struct res_serve *serve, struct exchange *ex,
 /* Write a stale answer, because no better one arrives in time.  Return false if there is none.
  */
 static bool write_stale_answer(struct res_serve *serve, struct exchange *ex,
-                               const struct res_serve_terms *asked, struct answer *answer)
+                               const struct res_serve_terms *query_terms, struct answer *answer)
 {
     struct engine *engine = serve->engine;
     struct answer_terms terms = {.since_ms = INT64_MAX,
                                  .stale_ms = engine->policy->stale_ms,
-                                 .fresh_ms = asked->fresh_ms,
-                                 .listeners = asked->listeners};
+                                 .fresh_ms = query_terms->fresh_ms,
+                                 .listeners = query_terms->listeners};
 
     if (engine->policy->stale_ms == 0)
         return false;

@@ -25,7 +25,7 @@ struct line {
 /* One answer.  Behind the struct stand the name in lower case, the offsets of the TTLs, and the
  * message behind its question section. */
 struct slot {
-    int64_t kept_ms, expire_ms;
+    int64_t stored_ms, expire_ms;
     uint32_t versions[CACHE_USED_MAX];
     uint16_t depends_on[CACHE_USED_MAX];
     uint16_t type, len;
@@ -161,7 +161,7 @@ static bool is_answer_to(const struct slot *s, const struct exchange *ex)
 static bool is_slot_current(const struct slot *s, const struct cache_versions *versions,
                             int64_t now_ms)
 {
-    if (now_ms >= s->expire_ms || now_ms < s->kept_ms)
+    if (now_ms >= s->expire_ms || now_ms < s->stored_ms)
         return false;
     for (unsigned i = 0; i < s->depend_cnt; i++)
         if (atomic_load_explicit(&versions->slots[s->depends_on[i]], memory_order_acquire) !=
@@ -174,7 +174,7 @@ static bool copy_answer(const struct slot *s, struct exchange *ex, int64_t now_m
 {
     struct builder *b = &ex->out;
     const uint8_t *at = slot_name(s) + s->name_len;
-    uint32_t age_s = (uint32_t)((now_ms - s->kept_ms) / 1000);
+    uint32_t age_s = (uint32_t)((now_ms - s->stored_ms) / 1000);
 
     if (b->limit - b->len < s->len)
         return false;
@@ -288,7 +288,7 @@ void answer_cache_keep(struct answer_cache *answer_cache, const struct cache *ca
                        int64_t until_ms)
 {
     const struct builder *b = &ex->out;
-    struct slot s = {.kept_ms = now_ms,
+    struct slot s = {.stored_ms = now_ms,
                      .type = ex->query.qtype,
                      .rcode = (uint8_t)rcode,
                      .name_len = ex->name.len,

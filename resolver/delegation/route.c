@@ -161,7 +161,7 @@ const struct delegation *route_find(const struct route *route, const struct dnam
 static void seal_delegation(struct delegation *delegation)
 {
     static const uint64_t key[2] = {0x526f6f746c696e65, 0x726f757465746167};
-    /* replies over TLS are told from those in the clear */
+    /* an entry that came over TLS is not mixed with one that came in the clear */
     uint8_t head[3] = {(uint8_t)delegation->source, delegation->addr_cnt,
                        delegation->tls != NULL};
     uint64_t hash = hash_more_keyed(key, key[0], head, sizeof(head));
