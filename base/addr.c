@@ -1,5 +1,5 @@
-/* inet_pton decides which addresses are valid; this file adds "@PORT", "%INTERFACE" and "/LEN".
- */
+/* inet_pton decides which addresses are valid; this file adds "@PORT", "%INTERFACE"
+ * and "/LEN". */
 #include "base/addr.h"
 
 #include <arpa/inet.h>

@@ -1,5 +1,5 @@
-/* Size and state are taken from the open descriptor: the path may lead to another file by then.
- */
+/* Size and state are taken from the open descriptor: the path may lead to another file
+ * by then. */
 #include "base/file.h"
 
 #include <errno.h>
@@ -61,8 +61,8 @@ static bool is_same_state(const struct stat *a, const struct stat *b)
            a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
 }
 
-/* Read the file again if it changed meanwhile, so that the data is never a mix of two states.
- */
+/* Read the file again if it changed meanwhile, so that the data is never a mix of
+ * two states. */
 static enum err read_steady(int fd, size_t max, char **data, size_t *len, struct stat *st)
 {
     struct stat after;

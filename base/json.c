@@ -305,7 +305,7 @@ size_t json_size(const struct json *json)
     return json ? json_dumpb(to_jansson(json), NULL, 0, JSON_COMPACT | JSON_ENCODE_ANY) : 0;
 }
 
-struct text {
+struct text_buffer {
     char *at;
     size_t len, size;
     bool has_failed;
@@ -313,7 +313,7 @@ struct text {
 
 static int append_json_text(const char *part, size_t len, void *data)
 {
-    struct text *t = data;
+    struct text_buffer *t = data;
 
     if (t->len + len >= t->size) { /* leave room for the NUL */
         size_t size = util_max(2 * t->size, t->len + len + 1);
@@ -334,7 +334,7 @@ static int append_json_text(const char *part, size_t len, void *data)
 char *json_write(const struct json *json, bool is_wide)
 {
     size_t flags = is_wide ? JSON_INDENT(INDENT) : JSON_COMPACT;
-    struct text t = {.at = malloc(TEXT_FIRST), .size = TEXT_FIRST};
+    struct text_buffer t = {.at = malloc(TEXT_FIRST), .size = TEXT_FIRST};
 
     if (!json || !t.at ||
         json_dump_callback(to_jansson(json), append_json_text, &t, flags | JSON_ENCODE_ANY) !=

@@ -44,8 +44,8 @@ static inline void list_take(struct list *head, struct list *from)
     list_init(from);
 }
 
-/* Remove `link` from its list and make it an empty list, so that removing it again is harmless.
- */
+/* Remove `link` from its list and make it an empty list, so that removing it again
+ * is harmless. */
 static inline void list_remove(struct list *link)
 {
     link->prev->next = link->next;

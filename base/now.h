@@ -32,8 +32,8 @@ MUST_USE enum err now_read(const char *text, int64_t *ms);
 
 enum { NOW_TEXT_MAX = 32 };
 
-/* Print a duration in the largest unit of which it has at least two: "90 seconds", "3 hours".
- */
+/* Print a duration in the largest unit of which it has at least two: "90 seconds",
+ * "3 hours". */
 void now_print_span(int64_t seconds, char out[NOW_TEXT_MAX]);
 
 /* Print wall time as RFC 3339 with milliseconds. */

@@ -80,8 +80,8 @@ static inline uint64_t util_lower8(uint64_t octets)
 }
 
 /* Load the first eight octets, or all `len` if there are fewer, into a number.  Octets of the
- * same length give the same number only if they are equal.  The caller has checked the bounds.
- */
+ * same length give the same number only if they are equal.  The caller has checked
+ * the bounds. */
 static inline uint64_t util_load8(const uint8_t *p, size_t len)
 {
     uint64_t word = 0;

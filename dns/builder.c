@@ -1,6 +1,6 @@
-/* Suffixes are remembered by hash in one small table that is never cleaned: an entry is
- * believed only when the octets at its offset spell the wanted name, so what a rollback leaves
- * behind does no harm. */
+/* The suffixes of written names are in a small hash table.  An entry is used only if the octets
+ * at its offset spell the wanted name, so that entries which a rollback leaves behind are
+ * harmless. */
 #include "dns/builder.h"
 
 enum { PROBES = 4, POINTERS_MAX = 64 };
@@ -16,7 +16,7 @@ void builder_init(struct builder *b, uint8_t *wire, size_t limit)
     memset(b->read, 0, sizeof(b->read));
 }
 
-static void remember(struct builder *b, uint64_t hash, size_t at)
+static void remember_suffix(struct builder *b, uint64_t hash, size_t at)
 {
     if (at > BUILDER_POINTER_MAX)
         return;
@@ -30,8 +30,8 @@ static void remember(struct builder *b, uint64_t hash, size_t at)
     }
 }
 
-/* Whether the octets at `at` spell `name`. */
-static bool spells(const struct builder *b, size_t at, const uint8_t *name)
+/* Return true if the message has `name` at offset `at`. */
+static bool is_name_at(const struct builder *b, size_t at, const uint8_t *name)
 {
     unsigned pointers = 0;
     for (;;) {
@@ -58,12 +58,12 @@ static bool spells(const struct builder *b, size_t at, const uint8_t *name)
     }
 }
 
-static uint16_t find(const struct builder *b, uint64_t hash, const uint8_t *name)
+static uint16_t find_suffix(const struct builder *b, uint64_t hash, const uint8_t *name)
 {
     for (unsigned i = 0; i < PROBES; i++) {
         unsigned n = (unsigned)(hash + i) % BUILDER_SLOTS;
         if (b->slot[n].at && b->slot[n].tag == (uint16_t)(hash >> 48) &&
-            spells(b, b->slot[n].at, name))
+            is_name_at(b, b->slot[n].at, name))
             return b->slot[n].at;
     }
     return 0;
@@ -76,12 +76,12 @@ void builder_question(struct builder *b, const struct message *m,
         return;
     memcpy(b->wire + b->len, m->wire + MESSAGE_HEADER_LEN, m->question_len);
     for (unsigned n = parts->labels; n > 0; n--)
-        remember(b, parts->hash[n], b->len + parts->at[n]);
+        remember_suffix(b, parts->hash[n], b->len + parts->at[n]);
     b->len += m->question_len;
     b->cnt[MESSAGE_QUESTION] = 1;
 }
 
-static bool put(struct builder *b, const void *bytes, size_t len)
+static bool append_octets(struct builder *b, const void *bytes, size_t len)
 {
     if (b->limit - b->len < len)
         return false;
@@ -90,34 +90,35 @@ static bool put(struct builder *b, const void *bytes, size_t len)
     return true;
 }
 
-static bool put_pointer(struct builder *b, uint16_t at)
+static bool append_pointer(struct builder *b, uint16_t at)
 {
     uint8_t pointer[2];
     util_put_u16(pointer, (uint16_t)(0xc000 | at));
-    return put(b, pointer, 2);
+    return append_octets(b, pointer, 2);
 }
 
-static unsigned name_slot(const uint8_t *name)
+static unsigned hash_name_address(const uint8_t *name)
 {
     return (unsigned)(((uintptr_t)name ^ (uintptr_t)name >> 7) % BUILDER_NAMES);
 }
 
-/* What is remembered of the name at this address, NULL when nothing is. */
-static const struct builder_name *find_name(const struct builder *b, const uint8_t *name)
+/* Return the name that was written from this address, NULL if it is not cached. */
+static const struct builder_name *find_written_name(const struct builder *b,
+                                                    const uint8_t *name)
 {
-    unsigned slot = name_slot(name);
+    unsigned slot = hash_name_address(name);
     return b->read[slot] == name ? &b->names[slot] : NULL;
 }
 
 uint64_t builder_hash(const struct builder *b, const uint8_t *name)
 {
-    const struct builder_name *known = find_name(b, name);
+    const struct builder_name *known = find_written_name(b, name);
     return known ? known->hash : dname_hash(name);
 }
 
-/* Write the labels that do not stand in the message yet, then a pointer to the rest or the
- * root. */
-static bool put_name(struct builder *b, const uint8_t *name)
+/* Append the labels that the message does not have yet, then a pointer to the other ones, or
+ * the root. */
+static bool append_name(struct builder *b, const uint8_t *name)
 {
     const uint8_t *label[DNAME_LABELS_MAX];
     uint64_t hash[DNAME_LABELS_MAX];
@@ -128,25 +129,26 @@ static bool put_name(struct builder *b, const uint8_t *name)
     uint64_t parent = dname_hash((const uint8_t *)"");
     for (unsigned i = cnt; i-- > 0;)
         hash[i] = parent = dname_hash_child(parent, label[i]);
-    unsigned slot = name_slot(name);
+    unsigned slot = hash_name_address(name);
     b->read[slot] = name;
     b->names[slot] = (struct builder_name){
         .hash = parent, .at = b->len <= BUILDER_POINTER_MAX && cnt > 0 ? (uint16_t)b->len : 0};
     for (unsigned i = 0; i < cnt; i++) {
-        uint16_t at = find(b, hash[i], label[i]);
+        uint16_t at = find_suffix(b, hash[i], label[i]);
         if (at)
-            return put_pointer(b, at);
+            return append_pointer(b, at);
         size_t here = b->len;
-        if (!put(b, label[i], *label[i] + 1U))
+        if (!append_octets(b, label[i], *label[i] + 1U))
             return false;
-        remember(b, hash[i], here);
+        remember_suffix(b, hash[i], here);
     }
-    return put(b, "", 1);
+    return append_octets(b, "", 1);
 }
 
-/* The names of the commonest types stand where they are known to; the others are found
- * by the shape of the type. */
-static bool put_compressed(struct builder *b, uint16_t type, const uint8_t *rdata, size_t len)
+/* Append RDATA and compress its names.  The most frequent types have a short cut; the others
+ * follow the fields of the type. */
+static bool append_compressed(struct builder *b, uint16_t type, const uint8_t *rdata,
+                              size_t len)
 {
     struct rdata_walk walk;
     struct rdata_field field;
@@ -155,59 +157,60 @@ static bool put_compressed(struct builder *b, uint16_t type, const uint8_t *rdat
     switch (type) {
     case RRTYPE_NS:
     case RRTYPE_CNAME:
-    case RRTYPE_PTR: return put_name(b, rdata);
-    case RRTYPE_MX: return put(b, rdata, 2) && put_name(b, rdata + 2);
+    case RRTYPE_PTR: return append_name(b, rdata);
+    case RRTYPE_MX: return append_octets(b, rdata, 2) && append_name(b, rdata + 2);
     case RRTYPE_SOA:
         first = dname_len(rdata);
         both = first + dname_len(rdata + first);
-        return put_name(b, rdata) && put_name(b, rdata + first) &&
-               put(b, rdata + both, len - both);
+        return append_name(b, rdata) && append_name(b, rdata + first) &&
+               append_octets(b, rdata + both, len - both);
     default: break;
     }
     walk = rdata_walk(type, rdata, len);
     while (rdata_next(&walk, &field))
-        if (!(field.kind == 'N' ? put_name(b, field.at) : put(b, field.at, field.len)))
+        if (!(field.kind == 'N' ? append_name(b, field.at)
+                                : append_octets(b, field.at, field.len)))
             return false;
     return true;
 }
 
-static bool put_owner(struct builder *b, struct builder_owner *owner)
+static bool append_owner(struct builder *b, struct builder_owner *owner)
 {
     if (owner->at)
-        return put_pointer(b, owner->at);
-    const struct builder_name *known = find_name(b, owner->name);
-    if (known && known->at && known->at < b->len && spells(b, known->at, owner->name)) {
+        return append_pointer(b, owner->at);
+    const struct builder_name *known = find_written_name(b, owner->name);
+    if (known && known->at && known->at < b->len && is_name_at(b, known->at, owner->name)) {
         owner->at = known->at;
-        return put_pointer(b, owner->at);
+        return append_pointer(b, owner->at);
     }
     size_t here = b->len;
-    if (!put_name(b, owner->name))
+    if (!append_name(b, owner->name))
         return false;
     if (here <= BUILDER_POINTER_MAX && b->wire[here] < 0xc0 && b->wire[here] != 0)
-        owner->at = (uint16_t)here; /* the records behind it point here */
+        owner->at = (uint16_t)here; /* later records point here */
     return true;
 }
 
-static bool put_fixed(struct builder *b, uint16_t type, uint16_t class, uint32_t ttl)
+static bool append_fixed_fields(struct builder *b, uint16_t type, uint16_t class, uint32_t ttl)
 {
     uint8_t fixed[8];
     util_put_u16(fixed, type);
     util_put_u16(fixed + 2, class);
     util_put_u32(fixed + 4, ttl);
-    return put(b, fixed, sizeof(fixed));
+    return append_octets(b, fixed, sizeof(fixed));
 }
 
-static bool put_rdata(struct builder *b, uint16_t type, const uint8_t *rdata, size_t len)
+static bool append_rdata(struct builder *b, uint16_t type, const uint8_t *rdata, size_t len)
 {
     size_t length_at = b->len;
-    if (!put(b, "\0", 2) || !put_compressed(b, type, rdata, len))
+    if (!append_octets(b, "\0", 2) || !append_compressed(b, type, rdata, len))
         return false;
     util_put_u16(b->wire + length_at, (uint16_t)(b->len - length_at - 2));
     return true;
 }
 
-static bool put_set(struct builder *b, struct builder_owner *owner, const struct rrset *set,
-                    uint32_t ttl, unsigned first)
+static bool append_rrset(struct builder *b, struct builder_owner *owner,
+                         const struct rrset *set, uint32_t ttl, unsigned first)
 {
     bool may_compress = rdata_may_compress(set->type);
     size_t pos = 0;
@@ -219,10 +222,10 @@ static bool put_set(struct builder *b, struct builder_owner *owner, const struct
             pos = 0;
         size_t start = pos;
         struct rrset_record record = rrset_at(set, start, &pos);
-        if (!put_owner(b, owner) || !put_fixed(b, set->type, RRTYPE_CLASS_IN, ttl))
+        if (!append_owner(b, owner) || !append_fixed_fields(b, set->type, RRTYPE_CLASS_IN, ttl))
             return false;
-        if (!(may_compress ? put_rdata(b, set->type, record.rdata, record.len)
-                           : put(b, set->data + start, record.len + 2U)))
+        if (!(may_compress ? append_rdata(b, set->type, record.rdata, record.len)
+                           : append_octets(b, set->data + start, record.len + 2U)))
             return false;
     }
     return true;
@@ -234,7 +237,7 @@ enum err builder_rrset(struct builder *b, enum message_section section,
 {
     size_t start = b->len;
     struct builder_owner before = *owner;
-    if ((set->flags & RRSET_IS_TOO_LARGE) || !put_set(b, owner, set, ttl, first)) {
+    if ((set->flags & RRSET_IS_TOO_LARGE) || !append_rrset(b, owner, set, ttl, first)) {
         b->len = start;
         *owner = before;
         return ERR_SPACE;
@@ -248,8 +251,8 @@ enum err builder_record(struct builder *b, enum message_section section,
                         const uint8_t *rdata, size_t rdata_len)
 {
     size_t start = b->len;
-    if (!put_owner(b, &owner) || !put_fixed(b, type, class, ttl) ||
-        !put_rdata(b, type, rdata, rdata_len)) {
+    if (!append_owner(b, &owner) || !append_fixed_fields(b, type, class, ttl) ||
+        !append_rdata(b, type, rdata, rdata_len)) {
         b->len = start;
         return ERR_SPACE;
     }

@@ -48,8 +48,8 @@ struct builder_owner {
  * least MESSAGE_HEADER_LEN.  The caller writes the header. */
 void builder_init(struct builder *b, uint8_t *wire, size_t limit);
 
-/* Copy the question section of `m`, of which `parts` is the QNAME.  Nothing if it does not fit.
- */
+/* Copy the question section of `m`, of which `parts` is the QNAME.  Nothing if it does
+ * not fit. */
 void builder_question(struct builder *b, const struct message *m,
                       const struct dname_parts *parts);
 

@@ -1,4 +1,5 @@
-/* Times are compared as RFC 1982 numbers: a cookie says when it was made in 32 bits. */
+/* The timestamp of a cookie has 32 bits: ages are computed in serial number arithmetic (RFC
+ * 1982). */
 #include "dns/cookie.h"
 
 #include <string.h>
@@ -9,9 +10,9 @@
 enum {
     VERSION = 1,
     HASH_AT = 8,
-    OLD_S = 1800, /* RFC 9018 4.3: half an hour, then a new one */
+    OLD_S = 1800, /* replace the cookie after half an hour (RFC 9018 4.3) */
     DEAD_S = 3600,
-    AHEAD_S = 300, /* clocks of an anycast set differ */
+    AHEAD_S = 300, /* the clocks of an anycast set differ */
 };
 
 void cookie_set(struct cookie_keys *keys, const uint8_t secrets[][COOKIE_SECRET_LEN],
@@ -27,9 +28,10 @@ void cookie_set(struct cookie_keys *keys, const uint8_t secrets[][COOKIE_SECRET_
     atomic_store_explicit(&keys->cnt, cnt, memory_order_relaxed);
 }
 
-/* Fill in the hash behind the eight octets of version and time that stand in `server`. */
-static void seal(const struct cookie_keys *keys, unsigned number,
-                 const struct cookie_client *client, uint8_t server[COOKIE_SERVER_LEN])
+/* Write the hash into `server`, whose first eight octets have version and timestamp. */
+static void write_cookie_hash(const struct cookie_keys *keys, unsigned number,
+                              const struct cookie_client *client,
+                              uint8_t server[COOKIE_SERVER_LEN])
 {
     uint8_t input[COOKIE_CLIENT_LEN + HASH_AT + 16], secret[COOKIE_SECRET_LEN];
 
@@ -51,7 +53,7 @@ void cookie_make(const struct cookie_keys *keys, const struct cookie_client *cli
     memset(out, 0, HASH_AT);
     out[0] = VERSION;
     util_put_u32(out + 4, now_s);
-    seal(keys, 0, client, out);
+    write_cookie_hash(keys, 0, client, out);
 }
 
 bool cookie_check(const struct cookie_keys *keys, const struct cookie_client *client,
@@ -67,8 +69,8 @@ bool cookie_check(const struct cookie_keys *keys, const struct cookie_client *cl
     memcpy(own, server, HASH_AT);
     unsigned cnt = atomic_load_explicit(&keys->cnt, memory_order_relaxed);
     for (unsigned i = 0; i < cnt; i++) {
-        uint8_t diff = 0; /* no early end: the time must not tell how much of it is right */
-        seal(keys, i, client, own);
+        uint8_t diff = 0; /* in constant time, which does not reveal how many octets match */
+        write_cookie_hash(keys, i, client, own);
         for (unsigned n = HASH_AT; n < COOKIE_SERVER_LEN; n++)
             diff |= own[n] ^ server[n];
         if (diff == 0) {

@@ -1,13 +1,13 @@
-/* Names stay in wire form everywhere; a string form would have to be escaped and unescaped on
- * each step. Hashes grow from the root towards the leaf, so one pass over a question's name
- * yields the hash of every zone and every encloser it could belong to. */
+/* Names are kept in wire format everywhere: text would need escaping at each step.  Hashes
+ * extend from the root towards the leaf, so that one pass over a QNAME gives the hash of each
+ * zone and each encloser that it could belong to. */
 #include "dns/dname.h"
 
 #include "base/hash.h"
 
 enum {
-    MESSAGE_HEADER = 12, /* no name stands in it */
-    POINTERS_MAX = 64,   /* of one name (docs/LIMITS.md section 3) */
+    MESSAGE_HEADER = 12, /* no name starts before */
+    POINTERS_MAX = 64,   /* per name (docs/LIMITS.md section 3) */
 };
 
 size_t dname_check(const uint8_t *name, size_t max)
@@ -52,7 +52,7 @@ const uint8_t *dname_suffix(const uint8_t *name, unsigned labels)
 enum err dname_parse(struct cursor *c, uint8_t out[DNAME_MAX], size_t *len)
 {
     size_t at = 0;
-    struct cursor walk = *c; /* moves back with each pointer; `c` stops behind the first one */
+    struct cursor walk = *c; /* follows pointers; `c` stops after the first one */
     bool jumped = false;
     unsigned pointers = 0;
 
@@ -64,7 +64,7 @@ enum err dname_parse(struct cursor *c, uint8_t out[DNAME_MAX], size_t *len)
             if (!jumped)
                 c->pos = walk.pos;
             jumped = true;
-            /* strictly backwards: the offset falls with every pointer, so the walk ends */
+            /* each pointer leads to a lower offset, so the walk ends */
             if (walk.failed || target >= here || target < MESSAGE_HEADER ||
                 ++pointers > POINTERS_MAX)
                 break;
@@ -124,7 +124,7 @@ size_t dname_substitute(const uint8_t *name, const uint8_t *owner, const uint8_t
     return prefix_len + target_len;
 }
 
-static int compare_label(const uint8_t *a, const uint8_t *b)
+static int compare_labels(const uint8_t *a, const uint8_t *b)
 {
     unsigned shorter = *a < *b ? *a : *b;
     for (unsigned i = 1; i <= shorter; i++) {
@@ -141,15 +141,15 @@ int dname_compare(const uint8_t *a, const uint8_t *b)
     unsigned common = a_labels < b_labels ? a_labels : b_labels;
 
     for (unsigned n = 1; n <= common; n++) {
-        int diff = compare_label(dname_suffix(a, n), dname_suffix(b, n));
+        int diff = compare_labels(dname_suffix(a, n), dname_suffix(b, n));
         if (diff)
             return diff;
     }
     return (int)a_labels - (int)b_labels;
 }
 
-/* Length octets are below any letter, so a name can be taken eight octets at a time. */
-static void copy_lower(const uint8_t *from, size_t len, uint8_t *to)
+/* Length octets are below any letter, so that a name can be copied eight octets at a time. */
+static void copy_lower_octets(const uint8_t *from, size_t len, uint8_t *to)
 {
     for (; len >= 8; len -= 8, from += 8, to += 8) {
         uint64_t word = util_lower8(util_load8(from, 8));
@@ -162,7 +162,7 @@ static void copy_lower(const uint8_t *from, size_t len, uint8_t *to)
 size_t dname_lower(const uint8_t *name, uint8_t out[DNAME_MAX])
 {
     size_t len = dname_len(name);
-    copy_lower(name, len, out);
+    copy_lower_octets(name, len, out);
     return len;
 }
 
@@ -203,7 +203,7 @@ void dname_split(const uint8_t *name, struct dname_parts *out)
 
     for (; name[pos]; pos += (size_t)name[pos] + 1)
         starts[labels++] = (uint8_t)pos;
-    copy_lower(name, pos + 1, out->lower);
+    copy_lower_octets(name, pos + 1, out->lower);
     out->len = (uint8_t)(pos + 1);
     out->labels = (uint8_t)labels;
     out->at[0] = (uint8_t)pos;
@@ -227,16 +227,17 @@ uint64_t dname_hash(const uint8_t *name)
     return hash;
 }
 
-enum { OWN = 2, OWN_BELOW_SECOND = 3, OWN_V4 = 2 + 2, OWN_V6 = 2 + 8 };
+/* Labels of an organisational domain. */
+enum { ORG = 2, ORG_BELOW_SECOND = 3, ORG_V4 = 2 + 2, ORG_V6 = 2 + 8 };
 
-static bool is_suffix(const struct dname_parts *name, unsigned labels, const char *suffix)
+static bool has_suffix_text(const struct dname_parts *name, unsigned labels, const char *suffix)
 {
     size_t size = strlen(suffix) + 1, at = name->at[labels];
     return name->len - at == size && memcmp(name->lower + at, suffix, size) == 0;
 }
 
-/* Whether its last two labels are no more than a kind of owner in a country. */
-static bool is_below_second(const struct dname_parts *name)
+/* Return true if the last two labels are a registry such as co.uk: a category in a country. */
+static bool is_below_second_level_registry(const struct dname_parts *name)
 {
     static const char seconds[][4] = {"ac",  "co", "com", "edu", "go", "gob",
                                       "gov", "ne", "net", "or",  "org"};
@@ -250,15 +251,15 @@ static bool is_below_second(const struct dname_parts *name)
 
 unsigned dname_org_labels(const struct dname_parts *name)
 {
-    unsigned labels = OWN;
+    unsigned labels = ORG;
 
-    if (name->labels <= OWN)
+    if (name->labels <= ORG)
         return name->labels;
-    if (is_suffix(name, OWN, "\7in-addr\4arpa"))
-        labels = OWN_V4;
-    else if (is_suffix(name, OWN, "\3ip6\4arpa"))
-        labels = OWN_V6;
-    else if (is_below_second(name))
-        labels = OWN_BELOW_SECOND;
+    if (has_suffix_text(name, ORG, "\7in-addr\4arpa"))
+        labels = ORG_V4;
+    else if (has_suffix_text(name, ORG, "\3ip6\4arpa"))
+        labels = ORG_V6;
+    else if (is_below_second_level_registry(name))
+        labels = ORG_BELOW_SECOND;
     return (unsigned)util_min(labels, name->labels);
 }

@@ -1,4 +1,4 @@
-/* Errors tell the byte, because a zone file's user sees a caret under it. */
+/* Errors have the offset of the wrong byte, so that a caret can be printed under it. */
 #include "dns/dname_text.h"
 
 size_t dname_text_escape(const char *text, size_t len, uint8_t *byte)
@@ -19,14 +19,14 @@ size_t dname_text_escape(const char *text, size_t len, uint8_t *byte)
 }
 
 /* Lifetime: one call. */
-struct reading {
+struct name_reader {
     uint8_t *out;
     size_t at;    /* where the next octet goes */
     size_t label; /* where the current label's length octet is */
     const char *why;
 };
 
-static bool put(struct reading *r, uint8_t byte)
+static bool add_label_octet(struct name_reader *r, uint8_t byte)
 {
     if (r->at - r->label > DNAME_LABEL_MAX) {
         r->why = "a label is longer than 63 octets";
@@ -40,7 +40,7 @@ static bool put(struct reading *r, uint8_t byte)
     return true;
 }
 
-static bool end_label(struct reading *r)
+static bool end_label(struct name_reader *r)
 {
     if (r->at == r->label + 1) {
         r->why = "a label is empty";
@@ -55,7 +55,8 @@ static bool end_label(struct reading *r)
     return true;
 }
 
-static bool finish(struct reading *r, bool is_absolute, const uint8_t *origin, size_t *wire_len)
+static bool finish_name(struct name_reader *r, bool is_absolute, const uint8_t *origin,
+                        size_t *wire_len)
 {
     if (!is_absolute) {
         if (!end_label(r))
@@ -78,7 +79,7 @@ static bool finish(struct reading *r, bool is_absolute, const uint8_t *origin, s
     return true;
 }
 
-static bool read_labels(struct reading *r, const char *text, size_t len, size_t *pos,
+static bool read_labels(struct name_reader *r, const char *text, size_t len, size_t *pos,
                         bool *is_absolute)
 {
     for (; *pos < len; (*pos)++) {
@@ -97,7 +98,7 @@ static bool read_labels(struct reading *r, const char *text, size_t len, size_t 
             }
             *pos += used;
         }
-        if (!put(r, byte))
+        if (!add_label_octet(r, byte))
             return false;
     }
     return true;
@@ -108,7 +109,7 @@ enum err dname_text_read(const char *text, size_t len, const uint8_t *origin,
                          size_t *where)
 {
     uint8_t name[DNAME_MAX + 1];
-    struct reading r = {.out = name, .at = 1};
+    struct name_reader r = {.out = name, .at = 1};
     bool is_absolute = false;
     size_t pos = 0;
     bool is_read;
@@ -128,7 +129,7 @@ enum err dname_text_read(const char *text, size_t len, const uint8_t *origin,
         is_read = false;
     } else {
         is_read = read_labels(&r, text, len, &pos, &is_absolute) &&
-                  finish(&r, is_absolute, origin, wire_len);
+                  finish_name(&r, is_absolute, origin, wire_len);
     }
     if (is_read) {
         memcpy(out, name, *wire_len);

@@ -1,5 +1,5 @@
-/* Keys are made from their numbers by OpenSSL's provider interface: the older calls for RSA and
- * EC are deprecated. */
+/* Uses OpenSSL's provider interface, because the older functions for RSA and EC
+ * are deprecated. */
 #include "dns/dnskey.h"
 
 #include <openssl/core_names.h>
@@ -22,7 +22,7 @@ struct dnskey dnskey_read(const uint8_t *rdata, size_t len)
                            .key_len = len - FIXED_LEN};
 }
 
-static enum err make_key(const char *type, OSSL_PARAM_BLD *build, EVP_PKEY **out)
+static enum err make_public_key(const char *type, OSSL_PARAM_BLD *build, EVP_PKEY **out)
 {
     OSSL_PARAM *params = OSSL_PARAM_BLD_to_param(build);
     EVP_PKEY_CTX *context = EVP_PKEY_CTX_new_from_name(NULL, type, NULL);
@@ -39,7 +39,7 @@ static enum err make_key(const char *type, OSSL_PARAM_BLD *build, EVP_PKEY **out
     return ERR_OK;
 }
 
-/* RFC 3110 2: length of the exponent in one octet, or in two behind a zero. */
+/* RFC 3110 2: the length of the exponent is one octet, or a zero and two octets. */
 static enum err load_rsa(const struct dnskey *key, EVP_PKEY **out)
 {
     struct cursor c = cursor_over(key->key, key->key_len);
@@ -59,14 +59,14 @@ static enum err load_rsa(const struct dnskey *key, EVP_PKEY **out)
     enum err err = ERR_NOMEM;
     if (build && n && e && OSSL_PARAM_BLD_push_BN(build, OSSL_PKEY_PARAM_RSA_N, n) &&
         OSSL_PARAM_BLD_push_BN(build, OSSL_PKEY_PARAM_RSA_E, e))
-        err = make_key("RSA", build, out);
+        err = make_public_key("RSA", build, out);
     BN_free(n);
     BN_free(e);
     OSSL_PARAM_BLD_free(build);
     return err;
 }
 
-/* RFC 6605 4: the two coordinates; OpenSSL wants a 4 in front of them. */
+/* RFC 6605 4: the two coordinates.  OpenSSL expects a 4 before them (an uncompressed point). */
 static enum err load_ecdsa(const struct dnskey *key, const char *curve, size_t len,
                            EVP_PKEY **out)
 {
@@ -79,7 +79,7 @@ static enum err load_ecdsa(const struct dnskey *key, const char *curve, size_t l
     enum err err = ERR_NOMEM;
     if (build && OSSL_PARAM_BLD_push_utf8_string(build, OSSL_PKEY_PARAM_GROUP_NAME, curve, 0) &&
         OSSL_PARAM_BLD_push_octet_string(build, OSSL_PKEY_PARAM_PUB_KEY, point, len + 1))
-        err = make_key("EC", build, out);
+        err = make_public_key("EC", build, out);
     OSSL_PARAM_BLD_free(build);
     return err;
 }

@@ -42,8 +42,8 @@ struct dnskey {
 struct dnskey dnskey_read(const uint8_t *rdata, size_t len);
 
 /* Load the key for verification.  ERR_FORMAT: the octets are no key of the algorithm, or an RSA
- * key larger than DNSKEY_RSA_BITS_MAX.  ERR_DENIED: the algorithm is not supported.  ERR_NOMEM.
- */
+ * key larger than DNSKEY_RSA_BITS_MAX.  ERR_DENIED: the algorithm is not supported.
+ *  ERR_NOMEM. */
 MUST_USE enum err dnskey_load(const struct dnskey *key, struct evp_pkey_st **out);
 
 /* Free the key and set the pointer to NULL.  A NULL key is allowed. */

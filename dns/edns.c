@@ -1,12 +1,11 @@
-/* An option that is not known is skipped (RFC 6891 6.1.2); one that runs over the RDATA is
- * FORMERR. */
+/* Unknown options are ignored (RFC 6891 6.1.2). */
 #include "dns/edns.h"
 
 #include "dns/rrtype.h"
 
 enum { KEEPALIVE_UNIT_MS = 100 };
 
-/* RFC 7873 5.2.2: a wrong length is FORMERR; so is a second cookie. */
+/* A wrong length is FORMERR (RFC 7873 5.2.2), and so is a second cookie. */
 static void read_cookie(const uint8_t *bytes, size_t len, struct edns *e)
 {
     size_t server_len = len - COOKIE_CLIENT_LEN;
@@ -107,7 +106,7 @@ static uint8_t *put_bytes(uint8_t *out, const void *bytes, size_t len)
 
 void edns_write(uint8_t *out, const struct edns_answer *a)
 {
-    out[0] = 0; /* the root owns it */
+    out[0] = 0; /* owner: the root */
     util_put_u16(out + 1, RRTYPE_OPT);
     util_put_u16(out + 3, a->udp_size);
     out[5] = a->ext_rcode;
@@ -134,7 +133,7 @@ void edns_write(uint8_t *out, const struct edns_answer *a)
         util_put_u16(p, (uint16_t)a->ede);
         p = put_bytes(p + 2, a->ede_text, strlen(a->ede_text));
     }
-    if (a->is_padded) { /* RFC 7830 3: octets of zero */
+    if (a->is_padded) { /* with zeros (RFC 7830 3) */
         p = put_option(p, EDNS_PADDING, a->padding_len);
         memset(p, 0, a->padding_len);
     }

@@ -1,5 +1,5 @@
-/* Letters of Latin, Greek, Cyrillic and Armenian are put into lower case; what IDNA would map
- * in other ways has no form here. */
+/* Latin, Greek, Cyrillic and Armenian letters are converted to lower case.  A name with
+ * characters that IDNA maps in other ways is not printed. */
 #include "dns/idn.h"
 
 #include "dns/rrtype.h"
@@ -41,8 +41,9 @@ bool idn_is_raw(const char *text, size_t len)
     return false;
 }
 
-/* One code point at *pos, 0 when it is none (overlong, a surrogate, cut short). */
-static uint32_t read_utf8(const char *text, size_t len, size_t *pos)
+/* Read the code point at *pos and step over it.  0: it is invalid (overlong, a surrogate,
+ * truncated) or a combining mark. */
+static uint32_t read_code_point(const char *text, size_t len, size_t *pos)
 {
     static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
     unsigned char c = (unsigned char)text[*pos];
@@ -66,7 +67,9 @@ static uint32_t read_utf8(const char *text, size_t len, size_t *pos)
     return is_bad || (code >= 0x300 && code < 0x370) ? 0 : code;
 }
 
-static uint32_t to_lower(uint32_t c)
+/* Return the code point in lower case, 0 if IDNA maps it in a way that this file does
+ * not know. */
+static uint32_t lower_code_point(uint32_t c)
 {
     if (c < 0x80)
         return util_lower((uint8_t)c);
@@ -105,8 +108,8 @@ static uint32_t to_lower(uint32_t c)
     }
     if (c >= 0x531 && c <= 0x556)
         return c + 48;
-    /* what remains of these blocks has capitals, ligatures or forms that are mapped in other
-     * ways (UTS 46) */
+    /* the rest of these blocks has capitals, ligatures and forms with other mappings
+     * (UTS 46) */
     bool is_unknown = c == 0x130 || c == 0x132 || c == 0x133 || c == 0x149 ||
                       (c >= 0x17f && c <= 0x24f) || (c >= 0x10a0 && c <= 0x10ff) ||
                       (c >= 0x13a0 && c <= 0x13ff) || (c >= 0x1f00 && c <= 0x1fff) ||
@@ -117,7 +120,7 @@ static uint32_t to_lower(uint32_t c)
     return is_unknown ? 0 : c;
 }
 
-static uint32_t adapt(uint32_t delta, uint32_t cnt, bool is_first)
+static uint32_t adapt_bias(uint32_t delta, uint32_t cnt, bool is_first)
 {
     uint32_t k = 0;
     delta = is_first ? delta / DAMP : delta / 2;
@@ -127,7 +130,7 @@ static uint32_t adapt(uint32_t delta, uint32_t cnt, bool is_first)
     return k + (BASE - T_MIN + 1) * delta / (delta + SKEW);
 }
 
-static size_t put_number(char *out, uint32_t q, uint32_t bias)
+static size_t write_variable_length(char *out, uint32_t q, uint32_t bias)
 {
     size_t len = 0;
     for (uint32_t k = BASE;; k += BASE) {
@@ -140,8 +143,9 @@ static size_t put_number(char *out, uint32_t q, uint32_t bias)
     }
 }
 
-/* RFC 3492 6.3 over at most 63 code points; 0 when the label gets too long. */
-static size_t put_label(const uint32_t *code, uint32_t cnt, char out[DNAME_LABEL_MAX + 1])
+/* Punycode (RFC 3492 6.3) over at most 63 code points.  Return the length of the label, 0 if it
+ * is too long. */
+static size_t write_a_label(const uint32_t *code, uint32_t cnt, char out[DNAME_LABEL_MAX + 1])
 {
     char text[4 + DNAME_LABEL_MAX * 8];
     uint32_t n = N_FIRST, delta = 0, bias = BIAS_FIRST, done = 0;
@@ -151,7 +155,7 @@ static size_t put_label(const uint32_t *code, uint32_t cnt, char out[DNAME_LABEL
         if (code[i] < 0x80)
             text[4 + len++] = (char)code[i];
     uint32_t basic = done = (uint32_t)len;
-    if (basic == cnt) { /* ASCII as it is */
+    if (basic == cnt) { /* ASCII needs no encoding */
         memcpy(out, text + 4, len);
         return len;
     }
@@ -164,14 +168,14 @@ static size_t put_label(const uint32_t *code, uint32_t cnt, char out[DNAME_LABEL
         for (uint32_t i = 0; i < cnt; i++)
             if (code[i] >= n && code[i] < next)
                 next = code[i];
-        delta += (next - n) * (done + 1); /* 63 code points below 0x110000: it fits */
+        delta += (next - n) * (done + 1); /* no overflow: 63 code points below 0x110000 */
         n = next;
         for (uint32_t i = 0; i < cnt; i++) {
             delta += code[i] < n;
             if (code[i] != n)
                 continue;
-            len += put_number(text + len, delta, bias);
-            bias = adapt(delta, done + 1, done == basic);
+            len += write_variable_length(text + len, delta, bias);
+            bias = adapt_bias(delta, done + 1, done == basic);
             delta = 0;
             done++;
         }
@@ -193,7 +197,7 @@ void idn_print(const char *text, size_t len, char out[IDN_TEXT_MAX])
     for (size_t pos = 0; pos <= len;) {
         bool is_end = pos == len || text[pos] == '.';
         if (is_end) {
-            label = cnt > 0 ? put_label(code, cnt, out + at) : 0;
+            label = cnt > 0 ? write_a_label(code, cnt, out + at) : 0;
             if (cnt > 0 && label == 0)
                 break;
             at += label;
@@ -208,10 +212,10 @@ void idn_print(const char *text, size_t len, char out[IDN_TEXT_MAX])
                 break;
             continue;
         }
-        uint32_t c = read_utf8(text, len, &pos);
+        uint32_t c = read_code_point(text, len, &pos);
         if (c == 0 || cnt == DNAME_LABEL_MAX)
             break;
-        code[cnt] = to_lower(c);
+        code[cnt] = lower_code_point(c);
         if (code[cnt++] == 0)
             break;
     }

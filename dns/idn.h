@@ -11,8 +11,8 @@
 
 enum { IDN_TEXT_MAX = 256 };
 
-/* Return true if the RDATA of `type` in presentation format has domain names and no free text.
- */
+/* Return true if the RDATA of `type` in presentation format has domain names and no
+ * free text. */
 bool idn_concerns(uint16_t type);
 
 /* Return true if the text has octets above 127. */

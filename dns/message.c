@@ -1,8 +1,8 @@
-/* The question's name is kept where it stands: the first name of a message has nothing before
- * it to point at, so it is either plain or broken. */
+/* The QNAME is not copied: as the first name of the message it has nothing to point back to, so
+ * it is uncompressed or malformed. */
 #include "dns/message.h"
 
-static bool read_question(struct cursor *c, struct message *m)
+static bool parse_question(struct cursor *c, struct message *m)
 {
     size_t name_len = dname_check(c->data + c->pos, cursor_left(c));
     if (name_len == 0)
@@ -16,18 +16,18 @@ static bool read_question(struct cursor *c, struct message *m)
     return true;
 }
 
-static bool read_questions(struct cursor *c, struct message *m)
+static bool parse_questions(struct cursor *c, struct message *m)
 {
     for (unsigned i = 0; i < m->cnt[MESSAGE_QUESTION]; i++)
-        if (!read_question(c, m))
+        if (!parse_question(c, m))
             return false;
     m->has_question = m->cnt[MESSAGE_QUESTION] == 1;
     return true;
 }
 
-/* Step over an owner name without following its pointer: names made of long chains of pointers
- * would cost a walk for every record.  *is_root tells whether it is the root. */
-static bool skip_owner(struct cursor *c, bool *is_root)
+/* Step over an owner name without following its pointer: following long chains of pointers for
+ * every record would be expensive. */
+static bool skip_owner_name(struct cursor *c, bool *is_root)
 {
     size_t start = c->pos, total = 0;
     for (;;) {
@@ -49,26 +49,26 @@ static bool skip_owner(struct cursor *c, bool *is_root)
     }
 }
 
-static bool read_opt(struct cursor *c, struct message *m, enum message_section section,
-                     bool is_root)
+static bool parse_opt(struct cursor *c, struct message *m, enum message_section section,
+                      bool is_root)
 {
     bool is_second = m->has_edns;
     if (edns_parse(c, &m->edns) != ERR_OK)
         return false;
-    m->has_edns = true; /* even when it is wrong: the reply has to have one (RFC 6891 7) */
-    /* RFC 6891 6.1.1: at most one, owned by the root, in the additional section */
+    m->has_edns = true; /* even if malformed: the response must have one too (RFC 6891 7) */
+    /* at most one, owned by the root, in the additional section (RFC 6891 6.1.1) */
     return section == MESSAGE_ADDITIONAL && is_root && !is_second && !m->edns.is_broken;
 }
 
-static bool read_record(struct cursor *c, struct message *m, enum message_section section,
-                        bool is_last)
+static bool parse_record(struct cursor *c, struct message *m, enum message_section section,
+                         bool is_last)
 {
     bool is_root;
-    if (!skip_owner(c, &is_root))
+    if (!skip_owner_name(c, &is_root))
         return false;
     uint16_t type = cursor_u16(c);
     if (type == RRTYPE_OPT)
-        return read_opt(c, m, section, is_root);
+        return parse_opt(c, m, section, is_root);
     if (type == RRTYPE_TSIG && (section != MESSAGE_ADDITIONAL || !is_last))
         return false; /* RFC 8945 5.1 */
     cursor_bytes(c, 6);
@@ -89,12 +89,12 @@ enum message_state message_parse(const uint8_t *wire, size_t len, struct message
         out->cnt[i] = cursor_u16(&c);
     if (cursor_failed(&c))
         return MESSAGE_SHORT;
-    if (!read_questions(&c, out))
+    if (!parse_questions(&c, out))
         return MESSAGE_BROKEN;
     out->records_at = c.pos;
     for (int section = MESSAGE_ANSWER; section <= MESSAGE_ADDITIONAL; section++)
         for (unsigned i = out->cnt[section]; i > 0; i--)
-            if (!read_record(&c, out, (enum message_section)section, i == 1))
+            if (!parse_record(&c, out, (enum message_section)section, i == 1))
                 return MESSAGE_BROKEN;
     if (out->cnt[MESSAGE_QUESTION] > 1) /* RFC 9619 */
         return MESSAGE_BROKEN;

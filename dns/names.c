@@ -1,13 +1,13 @@
-/* Open addressing at most half full; nothing is ever taken out. */
+/* Open addressing, at most half full; entries are never removed. */
 #include "dns/names.h"
 
 #include <sys/mman.h>
 
 enum { NAMES_FIRST = 64, HUGE_PAGE = 2 << 20 };
 
-/* Zeroed. A large table is on huge pages where the kernel has them: each look-up is otherwise a
- * TLB miss as well. */
-static struct names_entry *new_table(size_t size)
+/* Return a zeroed table.  A large one uses huge pages if the kernel provides them, which saves
+ * a TLB miss per lookup. */
+static struct names_entry *new_names_table(size_t size)
 {
     size_t bytes = size * sizeof(struct names_entry);
     if (bytes < 2 * HUGE_PAGE)
@@ -21,8 +21,9 @@ static struct names_entry *new_table(size_t size)
     return at;
 }
 
-static struct names_entry *find_place(const struct names *names, uint64_t hash,
-                                      const uint8_t *name)
+/* Return the entry of `name`, or the free entry where it belongs. */
+static struct names_entry *find_names_entry(const struct names *names, uint64_t hash,
+                                            const uint8_t *name)
 {
     size_t i = hash & (names->size - 1);
     while (names->at[i].name &&
@@ -31,24 +32,24 @@ static struct names_entry *find_place(const struct names *names, uint64_t hash,
     return &names->at[i];
 }
 
-static bool grow_to(struct names *names, size_t size)
+static bool resize_names(struct names *names, size_t size)
 {
     struct names larger = {.size = size};
-    larger.at = new_table(larger.size);
+    larger.at = new_names_table(larger.size);
     if (!larger.at)
         return false;
     for (size_t i = 0; i < names->size; i++)
         if (names->at[i].name)
-            *find_place(&larger, names->at[i].hash, names->at[i].name) = names->at[i];
+            *find_names_entry(&larger, names->at[i].hash, names->at[i].name) = names->at[i];
     larger.cnt = names->cnt;
     free(names->at);
     *names = larger;
     return true;
 }
 
-static bool grow(struct names *names)
+static bool grow_names(struct names *names)
 {
-    return grow_to(names, names->size ? names->size * 2 : NAMES_FIRST);
+    return resize_names(names, names->size ? names->size * 2 : NAMES_FIRST);
 }
 
 bool names_reserve(struct names *names, size_t cnt)
@@ -56,16 +57,16 @@ bool names_reserve(struct names *names, size_t cnt)
     size_t size = names->size ? names->size : NAMES_FIRST;
     while (size < (names->cnt + cnt) * 2)
         size *= 2;
-    return size == names->size || grow_to(names, size);
+    return size == names->size || resize_names(names, size);
 }
 
 void **names_put_suffix(struct names *names, const struct dname_parts *parts, unsigned labels,
                         const uint8_t *name)
 {
-    if (names->cnt * 2 >= names->size && !grow(names))
+    if (names->cnt * 2 >= names->size && !grow_names(names))
         return NULL;
     struct names_entry *entry =
-        find_place(names, parts->hash[labels], parts->lower + parts->at[labels]);
+        find_names_entry(names, parts->hash[labels], parts->lower + parts->at[labels]);
     if (!entry->name) {
         *entry = (struct names_entry){.name = name, .hash = parts->hash[labels]};
         names->cnt++;
@@ -75,10 +76,10 @@ void **names_put_suffix(struct names *names, const struct dname_parts *parts, un
 
 void **names_put(struct names *names, struct arena *arena, const uint8_t *name)
 {
-    if (names->cnt * 2 >= names->size && !grow(names))
+    if (names->cnt * 2 >= names->size && !grow_names(names))
         return NULL;
     uint64_t hash = dname_hash(name);
-    struct names_entry *entry = find_place(names, hash, name);
+    struct names_entry *entry = find_names_entry(names, hash, name);
     if (!entry->name) {
         const uint8_t *copy = arena_copy(arena, name, dname_len(name));
         if (!copy)
@@ -93,7 +94,8 @@ void *names_find(const struct names *names, const struct dname_parts *parts, uns
 {
     if (names->cnt == 0)
         return NULL;
-    return find_place(names, parts->hash[labels], parts->lower + parts->at[labels])->value;
+    return find_names_entry(names, parts->hash[labels], parts->lower + parts->at[labels])
+        ->value;
 }
 
 void names_fini(struct names *names)

@@ -35,8 +35,8 @@ MUST_USE void **names_put_suffix(struct names *names, const struct dname_parts *
 /* Make room for `cnt` more names.  False without memory. */
 MUST_USE bool names_reserve(struct names *names, size_t cnt);
 
-/* Return the value of the last `labels` labels of the name in `parts`.  NULL: not in the table.
- */
+/* Return the value of the last `labels` labels of the name in `parts`.  NULL: not in
+ * the table. */
 void *names_find(const struct names *names, const struct dname_parts *parts, unsigned labels);
 
 /* Free the table, but not the values. */

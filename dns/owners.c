@@ -1,11 +1,12 @@
-/* Where a name was read once, a pointer finds its number: no octet is walked over twice. */
+/* The number of each name that was read is stored at its offset, where later pointers find it:
+ * no octet is read twice. */
 #include "dns/owners.h"
 
 #include "base/hash.h"
 
 enum { POINTER = 0xc0, POINTERS_MAX = 64, HEADER = 12 };
 
-/* A label or a pointer on the way to a name that is known. */
+/* A label or a pointer on the way to a known name. */
 struct step {
     uint16_t at; /* in the message */
     bool is_pointer;
@@ -13,7 +14,7 @@ struct step {
 
 void owners_start(struct owners *o, const uint8_t *wire, size_t len)
 {
-    /* pointers may lead into the middle of labels, so that each octet can begin one */
+    /* a pointer may lead into a label, so that a name can begin at each octet */
     size_t slots = 2 * util_min(len + (size_t)2 * DNAME_LABELS_MAX, OWNERS_MAX), size = 1;
 
     while (size < slots)
@@ -27,10 +28,9 @@ void owners_start(struct owners *o, const uint8_t *wire, size_t len)
     o->names[0] = (struct owners_name){.hash = hash_start(), .len = 1};
 }
 
-/* The slot of the name that `label` makes of its parent: it, or the empty one where it belongs.
- */
-static unsigned find_slot(const struct owners *o, uint16_t parent, const uint8_t *label,
-                          uint64_t hash)
+/* Return the slot of the child `label` of `parent`, or the free slot where it belongs. */
+static unsigned find_owner_slot(const struct owners *o, uint16_t parent, const uint8_t *label,
+                                uint64_t hash)
 {
     for (unsigned i = (unsigned)hash & o->mask;; i = (i + 1) & o->mask) {
         if (o->slots[i] == 0)
@@ -42,11 +42,11 @@ static unsigned find_slot(const struct owners *o, uint16_t parent, const uint8_t
     }
 }
 
-static enum err add_label(struct owners *o, uint16_t *number, const uint8_t *label)
+static enum err add_owner_label(struct owners *o, uint16_t *number, const uint8_t *label)
 {
     const struct owners_name *parent = &o->names[*number];
     uint64_t hash = dname_hash_child(parent->hash, label);
-    unsigned slot = find_slot(o, *number, label, hash);
+    unsigned slot = find_owner_slot(o, *number, label, hash);
 
     if (o->slots[slot] == 0) {
         if (parent->len + *label + 1U > DNAME_MAX)
@@ -65,9 +65,11 @@ static enum err add_label(struct owners *o, uint16_t *number, const uint8_t *lab
     return ERR_OK;
 }
 
-/* Walk from the cursor to the root or to where a known name begins; the cursor stops behind the
- * name. The number of steps, or -1 when it is no name. */
-static int walk(const struct owners *o, struct cursor *c, struct step *steps, uint16_t *number)
+/* Read labels and pointers from the cursor to the root or to a known name, whose number is
+ * stored.  The cursor stops after the name.  Return the number of steps, -1 if it is not a
+ * name. */
+static int walk_to_known_name(const struct owners *o, struct cursor *c, struct step *steps,
+                              uint16_t *number)
 {
     struct cursor at = *c;
     bool has_jumped = false;
@@ -98,7 +100,7 @@ static int walk(const struct owners *o, struct cursor *c, struct step *steps, ui
         if (is_pointer) {
             has_jumped = true;
             at.pos = target;
-            at.len = here; /* what is read now ends before the pointer */
+            at.len = here; /* the name must end before the pointer */
         }
     }
 }
@@ -106,13 +108,13 @@ static int walk(const struct owners *o, struct cursor *c, struct step *steps, ui
 enum err owners_read(struct owners *o, struct cursor *c, uint16_t *number)
 {
     struct step steps[DNAME_LABELS_MAX + POINTERS_MAX];
-    int cnt = walk(o, c, steps, number);
+    int cnt = walk_to_known_name(o, c, steps, number);
     enum err err = cnt < 0 ? ERR_FORMAT : ERR_OK;
 
     o->steps += (unsigned)(cnt + 1);
     while (!err && cnt-- > 0) {
         if (!steps[cnt].is_pointer)
-            err = add_label(o, number, o->wire + steps[cnt].at);
+            err = add_owner_label(o, number, o->wire + steps[cnt].at);
         if (steps[cnt].at < OWNERS_POINTABLE)
             o->at[steps[cnt].at] = (uint16_t)(*number + 1);
     }
@@ -123,8 +125,8 @@ enum err owners_read(struct owners *o, struct cursor *c, uint16_t *number)
 
 void owners_mark(struct owners *o, uint16_t number) { o->names[number].is_marked = true; }
 
-/* The labels of a name, the first first; their number. */
-static unsigned split(const uint8_t *name, const uint8_t *labels[DNAME_LABELS_MAX])
+/* Get the labels of a name in order, and return their number. */
+static unsigned split_labels(const uint8_t *name, const uint8_t *labels[DNAME_LABELS_MAX])
 {
     unsigned cnt = 0;
 
@@ -136,11 +138,11 @@ static unsigned split(const uint8_t *name, const uint8_t *labels[DNAME_LABELS_MA
 enum err owners_add(struct owners *o, const uint8_t *name, uint16_t *number)
 {
     const uint8_t *labels[DNAME_LABELS_MAX];
-    unsigned left = split(name, labels);
+    unsigned left = split_labels(name, labels);
     enum err err = ERR_OK;
 
     for (*number = 0; left > 0 && !err;)
-        err = add_label(o, number, labels[--left]);
+        err = add_owner_label(o, number, labels[--left]);
     return err;
 }
 
@@ -149,10 +151,10 @@ uint16_t owners_nearest(const struct owners *o, const uint8_t *name)
     const uint8_t *labels[DNAME_LABELS_MAX];
     uint16_t number = 0;
 
-    for (unsigned left = split(name, labels); left > 0; left--) {
+    for (unsigned left = split_labels(name, labels); left > 0; left--) {
         const uint8_t *label = labels[left - 1];
         unsigned slot =
-            find_slot(o, number, label, dname_hash_child(o->names[number].hash, label));
+            find_owner_slot(o, number, label, dname_hash_child(o->names[number].hash, label));
         if (o->slots[slot] == 0)
             break;
         number = (uint16_t)(o->slots[slot] - 1);

@@ -1,9 +1,9 @@
-/* New types are the parsers' commonest hole (docs/LIMITS.md section 5): here a type is a string
- * of letters (rrtype.def) and every letter is checked in one switch. */
+/* New types are where parsers most often fail (docs/LIMITS.md section 5).  Here a type is a
+ * string of letters (dns/rrtype.def), and one switch checks all letters. */
 #include "dns/rdata.h"
 
-/* Opaque for a type that is unknown, or never zone data. */
-static const char *wire_of(uint16_t type)
+/* Types that are unknown or never zone data are opaque. */
+static const char *describe_wire(uint16_t type)
 {
     const struct rrtype_row *row = rrtype_find(type);
     return row && row->wire ? row->wire : "r";
@@ -11,10 +11,10 @@ static const char *wire_of(uint16_t type)
 
 struct rdata_walk rdata_walk(uint16_t type, const uint8_t *rdata, size_t len)
 {
-    return (struct rdata_walk){.wire = wire_of(type), .c = cursor_over(rdata, len)};
+    return (struct rdata_walk){.wire = describe_wire(type), .c = cursor_over(rdata, len)};
 }
 
-static void skip_name(struct cursor *c)
+static void skip_name_field(struct cursor *c)
 {
     size_t len = dname_check(c->data + c->pos, cursor_left(c));
     if (len == 0 || c->failed)
@@ -23,9 +23,9 @@ static void skip_name(struct cursor *c)
         cursor_bytes(c, len);
 }
 
-static void skip_string(struct cursor *c) { cursor_bytes(c, cursor_u8(c)); }
+static void skip_string_field(struct cursor *c) { cursor_bytes(c, cursor_u8(c)); }
 
-/* RFC 4034 4.1.2: windows ascend and hold 1 to 32 octets. */
+/* Windows ascend and have 1 to 32 octets (RFC 4034 4.1.2). */
 static void skip_bitmap(struct cursor *c)
 {
     int last = -1;
@@ -39,7 +39,7 @@ static void skip_bitmap(struct cursor *c)
     }
 }
 
-/* RFC 9460 2.2: keys ascend. */
+/* Keys ascend (RFC 9460 2.2). */
 static void skip_params(struct cursor *c)
 {
     int last = -1;
@@ -52,7 +52,7 @@ static void skip_params(struct cursor *c)
     }
 }
 
-/* RFC 3123 4: a prefix of family 1 or 2 fits its addresses. */
+/* A prefix of family 1 or 2 must fit an IPv4 or IPv6 address (RFC 3123 4). */
 static void skip_prefixes(struct cursor *c)
 {
     while (cursor_more(c)) {
@@ -66,14 +66,14 @@ static void skip_prefixes(struct cursor *c)
     }
 }
 
-/* The gateway of IPSECKEY and the relay of AMTRELAY: nothing, an address or a name. */
+/* The gateway of IPSECKEY or the relay of AMTRELAY: nothing, an address or a name. */
 static void skip_gateway(struct cursor *c, unsigned kind)
 {
     switch (kind) {
     case 0: break;
     case 1: cursor_bytes(c, 4); break;
     case 2: cursor_bytes(c, 16); break;
-    case 3: skip_name(c); break;
+    case 3: skip_name_field(c); break;
     default: cursor_fail(c);
     }
 }
@@ -88,7 +88,7 @@ static void skip_hip(struct cursor *c)
     cursor_bytes(c, hit);
     cursor_bytes(c, key);
     while (cursor_more(c))
-        skip_name(c);
+        skip_name_field(c);
 }
 
 static void skip_field(struct cursor *c, char kind)
@@ -103,11 +103,11 @@ static void skip_field(struct cursor *c, char kind)
     case 'X': cursor_bytes(c, 16); break;
     case 'N':
     case 'L':
-    case 'P': skip_name(c); break;
-    case 's': skip_string(c); break;
+    case 'P': skip_name_field(c); break;
+    case 's': skip_string_field(c); break;
     case 't':
         do
-            skip_string(c);
+            skip_string_field(c);
         while (cursor_more(c));
         break;
     case 'b': skip_bitmap(c); break;
@@ -115,7 +115,7 @@ static void skip_field(struct cursor *c, char kind)
     case 'h':
         if (cursor_more(c) && c->data[c->pos] == 0)
             cursor_fail(c);
-        skip_string(c);
+        skip_string_field(c);
         break;
     case 'r': cursor_bytes(c, cursor_left(c)); break;
     case 'R':
@@ -132,7 +132,7 @@ static void skip_field(struct cursor *c, char kind)
         break;
     case 'm': skip_gateway(c, cursor_u8(c) & 0x7f); break;
     case 'H': skip_hip(c); break;
-    default: must(false); /* a letter of rrtype.def that rdata.c does not know */
+    default: must(false); /* a letter in dns/rrtype.def that has no case here */
     }
 }
 
@@ -161,8 +161,9 @@ enum err rdata_check(uint16_t type, const uint8_t *rdata, size_t len)
                                                                              : ERR_OK;
 }
 
-/* One field of a received RDATA that ends at `end`; the octets it takes up in `out`, whose room
- * was checked for DNAME_MAX octets or the rest. */
+/* Copy one field of received RDATA that ends at `end`, decompressing a name, and return its
+ * octets.  The caller has checked that `out` has room for a name and for the rest of
+ * the RDATA. */
 static size_t expand_field(struct cursor *c, size_t end, char kind, uint8_t *out)
 {
     size_t len = 0, start = c->pos;
@@ -191,7 +192,7 @@ static size_t expand_field(struct cursor *c, size_t end, char kind, uint8_t *out
 enum err rdata_expand(uint16_t type, struct cursor *c, size_t len, uint8_t *out, size_t size,
                       size_t *out_len)
 {
-    const char *wire = wire_of(type);
+    const char *wire = describe_wire(type);
     size_t pos = 0, end = c->pos + len;
 
     if (cursor_left(c) < len || cursor_failed(c))
@@ -209,8 +210,8 @@ enum err rdata_expand(uint16_t type, struct cursor *c, size_t len, uint8_t *out,
     return ERR_OK;
 }
 
-/* Up to the first difference both have the same fields at the same places, so those of `a`
- * serve for both. */
+/* Up to the first difference both have the same fields at the same offsets, so that it is
+ * enough to walk `a`. */
 int rdata_compare(uint16_t type, const uint8_t *a, size_t a_len, const uint8_t *b, size_t b_len)
 {
     struct rdata_walk walk = rdata_walk(type, a, a_len);

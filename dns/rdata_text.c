@@ -1,5 +1,5 @@
-/* What a type's text looks like is a string of letters (rrtype.def), as for reading.  The RDATA
- * has been checked before, but not everything that fits the wire has a form in text. */
+/* Prints the fields that dns/rrtype.def lists for a type.  The RDATA has been checked, but not
+ * all valid RDATA has a presentation format. */
 #define _GNU_SOURCE
 #include "dns/rdata_text.h"
 
@@ -11,18 +11,18 @@
 
 #include "dns/svcparam.h"
 
-enum { BASE64_PART = 48 }; /* octets at a time: a multiple of 3 */
+enum { BASE64_PART = 48 }; /* octets per call: a multiple of 3, which needs no padding */
 
-/* What is being printed.  Lifetime: the call. */
-struct text {
+/* The text so far.  Lifetime: the call. */
+struct rdata_printer {
     char *out;
     size_t len;
     bool is_full;
 };
 
-static void add(struct text *t, const char *fmt, ...) PRINTF_LIKE(2, 3);
+static void add_text(struct rdata_printer *t, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
-static void add(struct text *t, const char *fmt, ...)
+static void add_text(struct rdata_printer *t, const char *fmt, ...)
 {
     va_list args;
     va_start(args, fmt);
@@ -36,40 +36,40 @@ static void add(struct text *t, const char *fmt, ...)
     }
 }
 
-/* One octet inside quotes. */
-static void add_octet(struct text *t, uint8_t octet)
+/* Add one octet of quoted text. */
+static void add_octet(struct rdata_printer *t, uint8_t octet)
 {
     if (octet == '"' || octet == '\\')
-        add(t, "\\%c", octet);
+        add_text(t, "\\%c", octet);
     else if (octet < ' ' || octet > '~')
-        add(t, "\\%03u", octet);
+        add_text(t, "\\%03u", octet);
     else
-        add(t, "%c", octet);
+        add_text(t, "%c", octet);
 }
 
-static void add_quoted(struct text *t, const uint8_t *at, size_t len)
+static void add_quoted(struct rdata_printer *t, const uint8_t *at, size_t len)
 {
-    add(t, "\"");
+    add_text(t, "\"");
     for (size_t i = 0; i < len && !t->is_full; i++)
         add_octet(t, at[i]);
-    add(t, "\"");
+    add_text(t, "\"");
 }
 
-static void add_number(struct text *t, const uint8_t *at, size_t len)
+static void add_number(struct rdata_printer *t, const uint8_t *at, size_t len)
 {
     unsigned long long number = 0;
     for (size_t i = 0; i < len; i++)
         number = number << 8 | at[i];
-    add(t, "%llu", number);
+    add_text(t, "%llu", number);
 }
 
-static void add_address(struct text *t, int family, const uint8_t *at)
+static void add_address(struct rdata_printer *t, int family, const uint8_t *at)
 {
     char text[INET6_ADDRSTRLEN];
-    add(t, "%s", inet_ntop(family, at, text, sizeof(text)));
+    add_text(t, "%s", inet_ntop(family, at, text, sizeof(text)));
 }
 
-static void add_bitmap(struct text *t, const uint8_t *at, size_t len)
+static void add_bitmap(struct rdata_printer *t, const uint8_t *at, size_t len)
 {
     const char *gap = "";
     for (size_t pos = 0; pos + 2 < len; pos += 2U + at[pos + 1])
@@ -77,32 +77,32 @@ static void add_bitmap(struct text *t, const uint8_t *at, size_t len)
             if (at[pos + 2 + bit / 8] & (0x80 >> bit % 8)) {
                 char name[RRTYPE_NAME_MAX];
                 rrtype_print((uint16_t)((unsigned)at[pos] << 8 | bit), name);
-                add(t, "%s%s", gap, name);
+                add_text(t, "%s%s", gap, name);
                 gap = " ";
             }
 }
 
-static void add_hex(struct text *t, const uint8_t *at, size_t len)
+static void add_hex(struct rdata_printer *t, const uint8_t *at, size_t len)
 {
     for (size_t i = 0; i < len && !t->is_full; i++)
-        add(t, "%02x", at[i]);
+        add_text(t, "%02x", at[i]);
 }
 
-static void add_strings(struct text *t, const uint8_t *at, size_t len)
+static void add_strings(struct rdata_printer *t, const uint8_t *at, size_t len)
 {
     for (size_t pos = 0; pos < len; pos += 1U + at[pos]) {
         if (pos > 0)
-            add(t, " ");
+            add_text(t, " ");
         add_quoted(t, at + pos + 1, at[pos]);
     }
 }
 
 /* ---- fields ---- */
 
-/* Every printer takes its field off the cursor.  False: the octets have no such form, and the
- * whole is printed as RFC 3597 5 does. */
+/* Each printer consumes its field.  False: the field has no presentation format, so that the
+ * whole RDATA is printed in the generic format (RFC 3597 5). */
 
-static bool print_number(struct text *t, struct cursor *c, size_t len)
+static bool print_number(struct rdata_printer *t, struct cursor *c, size_t len)
 {
     const uint8_t *at = cursor_bytes(c, len);
 
@@ -111,7 +111,7 @@ static bool print_number(struct text *t, struct cursor *c, size_t len)
     return at;
 }
 
-static bool print_address(struct text *t, struct cursor *c, int family)
+static bool print_address(struct rdata_printer *t, struct cursor *c, int family)
 {
     const uint8_t *at = cursor_bytes(c, family == AF_INET ? 4 : 16);
 
@@ -120,7 +120,7 @@ static bool print_address(struct text *t, struct cursor *c, int family)
     return at;
 }
 
-static bool print_name(struct text *t, struct cursor *c)
+static bool print_name_field(struct rdata_printer *t, struct cursor *c)
 {
     char name[DNAME_TEXT_MAX];
     const uint8_t *at = c->data + c->pos;
@@ -130,33 +130,33 @@ static bool print_name(struct text *t, struct cursor *c)
         return false;
     cursor_bytes(c, len);
     dname_text_print(at, name);
-    add(t, "%s", name);
+    add_text(t, "%s", name);
     return true;
 }
 
-static bool print_numbers_of_soa(struct text *t, struct cursor *c)
+static bool print_soa_numbers(struct rdata_printer *t, struct cursor *c)
 {
     for (int i = 0; i < 5; i++) {
         if (i > 0)
-            add(t, " ");
+            add_text(t, " ");
         if (!print_number(t, c, 4))
             return false;
     }
     return true;
 }
 
-static bool print_type(struct text *t, struct cursor *c)
+static bool print_type(struct rdata_printer *t, struct cursor *c)
 {
     char name[RRTYPE_NAME_MAX];
 
     rrtype_print(cursor_u16(c), name);
-    add(t, "%s", name);
+    add_text(t, "%s", name);
     return !cursor_failed(c);
 }
 
-/* The rest, by `print`; false: nothing is left, and that has no form. */
-static bool print_rest(struct text *t, struct cursor *c,
-                       void (*print)(struct text *t, const uint8_t *at, size_t len))
+/* Print the rest of the RDATA, which must not be empty. */
+static bool print_rest(struct rdata_printer *t, struct cursor *c,
+                       void (*print)(struct rdata_printer *t, const uint8_t *at, size_t len))
 {
     size_t len = cursor_left(c);
 
@@ -165,8 +165,8 @@ static bool print_rest(struct text *t, struct cursor *c,
     return len > 0;
 }
 
-/* One character-string. */
-static bool print_string(struct text *t, struct cursor *c)
+/* A character-string. */
+static bool print_string(struct rdata_printer *t, struct cursor *c)
 {
     size_t len = cursor_u8(c);
     const uint8_t *at = cursor_bytes(c, len);
@@ -176,18 +176,18 @@ static bool print_string(struct text *t, struct cursor *c)
     return at;
 }
 
-static void add_base64(struct text *t, const uint8_t *at, size_t len)
+static void add_base64(struct rdata_printer *t, const uint8_t *at, size_t len)
 {
     uint8_t out[4 * BASE64_PART / 3 + 1];
 
     for (size_t pos = 0; pos < len && !t->is_full; pos += BASE64_PART) {
         int cnt = EVP_EncodeBlock(out, at + pos, (int)util_min(len - pos, BASE64_PART));
-        add(t, "%.*s", cnt, (const char *)out);
+        add_text(t, "%.*s", cnt, (const char *)out);
     }
 }
 
 /* RFC 4034 3.2 */
-static bool print_time(struct text *t, struct cursor *c)
+static bool print_time(struct rdata_printer *t, struct cursor *c)
 {
     time_t seconds = cursor_u32(c);
     char out[20];
@@ -196,11 +196,11 @@ static bool print_time(struct text *t, struct cursor *c)
     if (cursor_failed(c) || !gmtime_r(&seconds, &tm))
         return false;
     strftime(out, sizeof(out), "%Y%m%d%H%M%S", &tm);
-    add(t, "%s", out);
+    add_text(t, "%s", out);
     return true;
 }
 
-static bool print_salt(struct text *t, struct cursor *c)
+static bool print_salt(struct rdata_printer *t, struct cursor *c)
 {
     size_t len = cursor_u8(c);
     const uint8_t *at = cursor_bytes(c, len);
@@ -209,11 +209,11 @@ static bool print_salt(struct text *t, struct cursor *c)
         return false;
     add_hex(t, at, len);
     if (len == 0)
-        add(t, "-");
+        add_text(t, "-");
     return true;
 }
 
-static bool print_hash(struct text *t, struct cursor *c)
+static bool print_hash(struct rdata_printer *t, struct cursor *c)
 {
     char out[2 * UINT8_MAX];
     size_t len = cursor_u8(c);
@@ -222,12 +222,12 @@ static bool print_hash(struct text *t, struct cursor *c)
     if (!at || ldns_b32_ntop_extended_hex(at, len, out, sizeof(out)) <= 0)
         return false;
     out[strcspn(out, "=")] = '\0';
-    add(t, "%s", out);
+    add_text(t, "%s", out);
     return true;
 }
 
-/* `cnt` groups of `octets` octets in hexadecimal. */
-static bool print_groups(struct text *t, struct cursor *c, size_t cnt, size_t octets,
+/* Print `cnt` groups of `octets` octets each in hexadecimal. */
+static bool print_groups(struct rdata_printer *t, struct cursor *c, size_t cnt, size_t octets,
                          char separator)
 {
     for (size_t i = 0; i < cnt; i++) {
@@ -235,14 +235,14 @@ static bool print_groups(struct text *t, struct cursor *c, size_t cnt, size_t oc
         if (!at)
             return false;
         if (i > 0)
-            add(t, "%c", separator);
+            add_text(t, "%c", separator);
         add_hex(t, at, octets);
     }
     return true;
 }
 
-/* RFC 8659 4.1: letters and digits */
-static bool print_tag(struct text *t, struct cursor *c)
+/* Letters and digits only (RFC 8659 4.1). */
+static bool print_tag(struct rdata_printer *t, struct cursor *c)
 {
     size_t len = cursor_u8(c);
     const uint8_t *at = cursor_bytes(c, len);
@@ -253,11 +253,11 @@ static bool print_tag(struct text *t, struct cursor *c)
             return false;
     }
     if (at)
-        add(t, "%.*s", (int)len, (const char *)at);
+        add_text(t, "%.*s", (int)len, (const char *)at);
     return at && len > 0;
 }
 
-static bool print_atm(struct text *t, struct cursor *c)
+static bool print_atm(struct rdata_printer *t, struct cursor *c)
 {
     unsigned format = cursor_u8(c);
     size_t len = cursor_left(c);
@@ -269,20 +269,21 @@ static bool print_atm(struct text *t, struct cursor *c)
         if (!util_is_digit((char)at[i]))
             return false;
     if (format == 1)
-        add(t, "+%.*s", (int)len, (const char *)at);
+        add_text(t, "+%.*s", (int)len, (const char *)at);
     else
         add_hex(t, at, len);
     return true;
 }
 
-static bool print_nsap(struct text *t, struct cursor *c)
+static bool print_nsap(struct rdata_printer *t, struct cursor *c)
 {
-    add(t, "0x");
+    add_text(t, "0x");
     return print_rest(t, c, add_hex);
 }
 
-/* RFC 1876 2: thousandths of a second of arc from 2^31 on. */
-static bool print_angle(struct text *t, struct cursor *c, uint32_t max, const char *letters)
+/* Thousandths of a second of arc, with 2^31 as zero (RFC 1876 2). */
+static bool print_angle(struct rdata_printer *t, struct cursor *c, uint32_t max,
+                        const char *letters)
 {
     uint32_t value = cursor_u32(c), middle = 1U << 31;
     bool is_up = value >= middle;
@@ -290,13 +291,13 @@ static bool print_angle(struct text *t, struct cursor *c, uint32_t max, const ch
 
     if (size > max * 3600000U)
         return false;
-    add(t, "%u %u %u.%03u %c ", size / 3600000, size / 60000 % 60, size / 1000 % 60,
-        size % 1000, letters[is_up ? 0 : 1]);
+    add_text(t, "%u %u %u.%03u %c ", size / 3600000, size / 60000 % 60, size / 1000 % 60,
+             size % 1000, letters[is_up ? 0 : 1]);
     return true;
 }
 
-/* RFC 1876 2: centimetres as a digit and a power of ten. */
-static bool print_size(struct text *t, uint8_t octet)
+/* Centimetres as a digit and a power of ten (RFC 1876 2). */
+static bool print_size(struct rdata_printer *t, uint8_t octet)
 {
     unsigned digit = octet >> 4, power = octet & 15;
     uint64_t value = digit;
@@ -305,11 +306,12 @@ static bool print_size(struct text *t, uint8_t octet)
         return false;
     while (power-- > 0)
         value *= 10;
-    add(t, " %llu.%02llum", (unsigned long long)value / 100, (unsigned long long)value % 100);
+    add_text(t, " %llu.%02llum", (unsigned long long)value / 100,
+             (unsigned long long)value % 100);
     return true;
 }
 
-static bool print_location(struct text *t, struct cursor *c)
+static bool print_location(struct rdata_printer *t, struct cursor *c)
 {
     const uint8_t *head = cursor_bytes(c, 4);
 
@@ -317,14 +319,14 @@ static bool print_location(struct text *t, struct cursor *c)
         return false;
     int64_t height = (int64_t)cursor_u32(c) - 10000000; /* centimetres */
     uint64_t size = (uint64_t)(height < 0 ? -height : height);
-    add(t, "%s%llu.%02llum", height < 0 ? "-" : "", (unsigned long long)size / 100,
-        (unsigned long long)size % 100);
+    add_text(t, "%s%llu.%02llum", height < 0 ? "-" : "", (unsigned long long)size / 100,
+             (unsigned long long)size % 100);
     return !cursor_failed(c) && print_size(t, head[1]) && print_size(t, head[2]) &&
            print_size(t, head[3]);
 }
 
 /* RFC 3123 5 */
-static bool print_prefixes(struct text *t, struct cursor *c)
+static bool print_apl_prefixes(struct rdata_printer *t, struct cursor *c)
 {
     while (cursor_more(c)) {
         uint8_t octets[16] = {0};
@@ -335,58 +337,58 @@ static bool print_prefixes(struct text *t, struct cursor *c)
             (len > 0 && at[len - 1] == 0))
             return false;
         memcpy(octets, at, len);
-        add(t, "%s%u:", flags & 0x80 ? "!" : "", family);
+        add_text(t, "%s%u:", flags & 0x80 ? "!" : "", family);
         add_address(t, family == 1 ? AF_INET : AF_INET6, octets);
-        add(t, "/%u%s", prefix, cursor_more(c) ? " " : "");
+        add_text(t, "/%u%s", prefix, cursor_more(c) ? " " : "");
     }
     return true;
 }
 
-/* RFC 9460 A.1: an item of a list, inside quotes. */
-static void add_item(struct text *t, const uint8_t *at, size_t len)
+/* Add an item of a quoted list (RFC 9460 A.1). */
+static void add_item(struct rdata_printer *t, const uint8_t *at, size_t len)
 {
     for (size_t i = 0; i < len; i++)
         if (at[i] == ',')
-            add(t, "\\\\,");
+            add_text(t, "\\\\,");
         else if (at[i] == '\\')
-            add(t, "\\\\\\\\");
+            add_text(t, "\\\\\\\\");
         else
             add_octet(t, at[i]);
 }
 
-static void add_key(struct text *t, uint16_t key)
+static void add_key(struct rdata_printer *t, uint16_t key)
 {
     const char *name = svcparam_key_name(key);
 
     if (name)
-        add(t, "%s", name);
+        add_text(t, "%s", name);
     else
-        add(t, "key%u", key);
+        add_text(t, "key%u", key);
 }
 
-static void add_value(struct text *t, uint16_t key, const uint8_t *at, size_t len)
+static void add_value(struct rdata_printer *t, uint16_t key, const uint8_t *at, size_t len)
 {
     switch (key) {
     case SVCPARAM_MANDATORY:
         for (size_t i = 0; i < len; i += 2) {
-            add(t, "%s", i > 0 ? "," : "");
+            add_text(t, "%s", i > 0 ? "," : "");
             add_key(t, util_get_u16(at + i));
         }
         break;
     case SVCPARAM_ALPN:
-        add(t, "\"");
+        add_text(t, "\"");
         for (size_t i = 0; i < len; i += 1U + at[i]) {
-            add(t, "%s", i > 0 ? "," : "");
+            add_text(t, "%s", i > 0 ? "," : "");
             add_item(t, at + i + 1, at[i]);
         }
-        add(t, "\"");
+        add_text(t, "\"");
         break;
     case SVCPARAM_PORT: add_number(t, at, len); break;
     case SVCPARAM_ECH: add_base64(t, at, len); break;
     case SVCPARAM_IPV4HINT:
     case SVCPARAM_IPV6HINT:
         for (size_t i = 0, step = key == SVCPARAM_IPV4HINT ? 4 : 16; i < len; i += step) {
-            add(t, "%s", i > 0 ? "," : "");
+            add_text(t, "%s", i > 0 ? "," : "");
             add_address(t, step == 4 ? AF_INET : AF_INET6, at + i);
         }
         break;
@@ -395,7 +397,7 @@ static void add_value(struct text *t, uint16_t key, const uint8_t *at, size_t le
 }
 
 /* RFC 9460 2.1 */
-static bool print_params(struct text *t, struct cursor *c)
+static bool print_svcparams(struct rdata_printer *t, struct cursor *c)
 {
     while (cursor_more(c)) {
         uint16_t key = cursor_u16(c);
@@ -405,16 +407,16 @@ static bool print_params(struct text *t, struct cursor *c)
             return false;
         add_key(t, key);
         if (len > 0) {
-            add(t, "=");
+            add_text(t, "=");
             add_value(t, key, at, len);
         }
-        add(t, "%s", cursor_more(c) ? " " : "");
+        add_text(t, "%s", cursor_more(c) ? " " : "");
     }
     return true;
 }
 
-/* RFC 1035 3.4.2: a protocol and ports, by number */
-static bool print_services(struct text *t, struct cursor *c)
+/* A protocol and ports, by number (RFC 1035 3.4.2) */
+static bool print_services(struct rdata_printer *t, struct cursor *c)
 {
     unsigned protocol = cursor_u8(c);
     size_t len = cursor_left(c);
@@ -422,50 +424,50 @@ static bool print_services(struct text *t, struct cursor *c)
 
     if (!map || len == 0 || len > (UINT16_MAX + 1) / 8 || map[len - 1] == 0)
         return false;
-    add(t, "%u", protocol);
+    add_text(t, "%u", protocol);
     for (size_t port = 0; port < 8 * len; port++)
         if (map[port / 8] & (0x80 >> port % 8))
-            add(t, " %zu", port);
+            add_text(t, " %zu", port);
     return true;
 }
 
-static bool print_way(struct text *t, struct cursor *c, unsigned kind)
+static bool print_gateway_address(struct rdata_printer *t, struct cursor *c, unsigned kind)
 {
     switch (kind) {
-    case 0: add(t, "."); return true;
+    case 0: add_text(t, "."); return true;
     case 1: return print_address(t, c, AF_INET);
     case 2: return print_address(t, c, AF_INET6);
-    case 3: return print_name(t, c);
+    case 3: return print_name_field(t, c);
     default: return false;
     }
 }
 
 /* RFC 4025 3.1 */
-static bool print_gateway(struct text *t, struct cursor *c)
+static bool print_gateway(struct rdata_printer *t, struct cursor *c)
 {
     unsigned kind = cursor_u8(c), algorithm = cursor_u8(c);
 
-    add(t, "%u %u ", kind, algorithm);
-    if (!print_way(t, c, kind))
+    add_text(t, "%u %u ", kind, algorithm);
+    if (!print_gateway_address(t, c, kind))
         return false;
     if (cursor_more(c)) {
-        add(t, " ");
+        add_text(t, " ");
         print_rest(t, c, add_base64);
     }
     return true;
 }
 
 /* RFC 8777 4.3 */
-static bool print_relay(struct text *t, struct cursor *c)
+static bool print_relay(struct rdata_printer *t, struct cursor *c)
 {
     unsigned octet = cursor_u8(c);
 
-    add(t, "%u %u ", octet >> 7, octet & 0x7f);
-    return print_way(t, c, octet & 0x7f);
+    add_text(t, "%u %u ", octet >> 7, octet & 0x7f);
+    return print_gateway_address(t, c, octet & 0x7f);
 }
 
 /* RFC 8005 6 */
-static bool print_hip(struct text *t, struct cursor *c)
+static bool print_hip(struct rdata_printer *t, struct cursor *c)
 {
     size_t tag_len = cursor_u8(c);
     unsigned algorithm = cursor_u8(c);
@@ -474,32 +476,32 @@ static bool print_hip(struct text *t, struct cursor *c)
 
     if (!tag || !key)
         return false;
-    add(t, "%u ", algorithm);
+    add_text(t, "%u ", algorithm);
     add_hex(t, tag, tag_len);
-    add(t, " ");
+    add_text(t, " ");
     add_base64(t, key, key_len);
     while (cursor_more(c)) {
-        add(t, " ");
-        if (!print_name(t, c))
+        add_text(t, " ");
+        if (!print_name_field(t, c))
             return false;
     }
     return true;
 }
 
 /* RFC 9859 2.1 */
-static bool print_scheme(struct text *t, struct cursor *c)
+static bool print_scheme(struct rdata_printer *t, struct cursor *c)
 {
     unsigned scheme = cursor_u8(c);
 
     if (scheme == 1)
-        add(t, "NOTIFY");
+        add_text(t, "NOTIFY");
     else
-        add(t, "%u", scheme);
+        add_text(t, "%u", scheme);
     return !cursor_failed(c);
 }
 
-/* One letter of rrtype.def. */
-static bool print_field(struct text *t, struct cursor *c, char field)
+/* Print the field that a letter of dns/rrtype.def describes. */
+static bool print_rdata_field(struct rdata_printer *t, struct cursor *c, char field)
 {
     switch (field) {
     case '1':
@@ -513,8 +515,8 @@ static bool print_field(struct text *t, struct cursor *c, char field)
     case '4': return print_number(t, c, 4);
     case 'A': return print_address(t, c, AF_INET);
     case '6': return print_address(t, c, AF_INET6);
-    case 'n': return print_name(t, c);
-    case 'Z': return print_numbers_of_soa(t, c);
+    case 'n': return print_name_field(t, c);
+    case 'Z': return print_soa_numbers(t, c);
     case 'y': return print_type(t, c);
     case 'b': return !cursor_more(c) || print_rest(t, c, add_bitmap);
     case 's': return print_string(t, c);
@@ -536,20 +538,21 @@ static bool print_field(struct text *t, struct cursor *c, char field)
     case 'm': return print_atm(t, c);
     case 'N': return print_nsap(t, c);
     case 'L': return print_location(t, c);
-    case 'p': return print_prefixes(t, c);
-    case 'v': return print_params(t, c);
+    case 'p': return print_apl_prefixes(t, c);
+    case 'v': return print_svcparams(t, c);
     case 'w': return print_services(t, c);
     case 'Y': return print_gateway(t, c);
     case 'J': return print_relay(t, c);
     case 'I': return print_hip(t, c);
     case 'S': return print_scheme(t, c);
     default:
-        must(false); /* a letter of rrtype.def that print_field does not know */
+        must(false); /* a letter in dns/rrtype.def that has no case here */
         return false;
     }
 }
 
-static bool print_by_row(struct text *t, uint16_t type, const uint8_t *rdata, size_t len)
+static bool print_by_row(struct rdata_printer *t, uint16_t type, const uint8_t *rdata,
+                         size_t len)
 {
     const struct rrtype_row *row = rrtype_find(type);
     struct cursor c = cursor_over(rdata, len);
@@ -559,11 +562,11 @@ static bool print_by_row(struct text *t, uint16_t type, const uint8_t *rdata, si
     for (const char *field = row->text; *field; field++) {
         size_t before = t->len;
         if (field > row->text)
-            add(t, " ");
+            add_text(t, " ");
         size_t begin = t->len;
-        if (!print_field(t, &c, *field))
+        if (!print_rdata_field(t, &c, *field))
             return false;
-        if (t->len == begin) { /* an empty field takes its space along */
+        if (t->len == begin) { /* an empty field needs no space before it */
             t->len = before;
             t->out[before] = '\0';
         }
@@ -573,12 +576,12 @@ static bool print_by_row(struct text *t, uint16_t type, const uint8_t *rdata, si
 
 void rdata_text_print(uint16_t type, const uint8_t *rdata, size_t len, char out[RDATA_TEXT_MAX])
 {
-    struct text t = {.out = out};
+    struct rdata_printer t = {.out = out};
 
     *out = '\0';
     if (rdata_check(type, rdata, len) != ERR_OK || !print_by_row(&t, type, rdata, len)) {
-        t = (struct text){.out = out};
-        add(&t, "\\# %zu ", len);
+        t = (struct rdata_printer){.out = out};
+        add_text(&t, "\\# %zu ", len);
         add_hex(&t, rdata, len);
     }
     if (t.is_full)

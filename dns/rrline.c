@@ -1,18 +1,17 @@
-/* Words are cut as RFC 1035 5.1 says: white space, quotes, backslashes, and ";" for the rest of
- * the line. */
+/* Words are separated as in RFC 1035 5.1: by white space and quotes; ";" begins a comment. */
 #include "dns/rrline.h"
 
 enum { TOKENS_MAX = 512 };
 
-static bool is_space(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; }
+static bool is_line_space(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; }
 
-/* Where an unquoted word ends.  key="a value" is one word (RFC 9460 2.1); any other quote
- * begins the next one. */
-static size_t end_of_word(const char *text, size_t len, size_t start, bool may_quote)
+/* Return the end of an unquoted word.  key="a value" is one word (RFC 9460 2.1); any other
+ * quote begins the next word. */
+static size_t find_word_end(const char *text, size_t len, size_t start, bool may_quote)
 {
     size_t pos = start;
 
-    while (pos < len && !is_space(text[pos]) && text[pos] != ';') {
+    while (pos < len && !is_line_space(text[pos]) && text[pos] != ';') {
         bool is_value = text[pos] == '"' && pos > start && text[pos - 1] == '=' && may_quote;
         if (text[pos] == '"' && !is_value)
             break;
@@ -26,13 +25,14 @@ static size_t end_of_word(const char *text, size_t len, size_t start, bool may_q
     return util_min(pos, len);
 }
 
-/* The next word at *pos, behind the `cnt` of `tokens`; false at the end. */
-static bool next_token(const char *text, size_t len, size_t *pos, struct rrtext_token *tokens,
+/* Read the word at *pos into tokens[cnt], which follows `cnt` others.  False at the end of the
+ * line. */
+static bool read_token(const char *text, size_t len, size_t *pos, struct rrtext_token *tokens,
                        size_t cnt)
 {
     struct rrtext_token *token = &tokens[cnt];
 
-    while (*pos < len && is_space(text[*pos]))
+    while (*pos < len && is_line_space(text[*pos]))
         (*pos)++;
     if (*pos >= len || text[*pos] == ';')
         return false;
@@ -40,7 +40,7 @@ static bool next_token(const char *text, size_t len, size_t *pos, struct rrtext_
     *pos += token->is_quoted;
     size_t start = *pos;
     if (!token->is_quoted)
-        *pos = end_of_word(text, len, start, rrtext_is_at_param(tokens, cnt));
+        *pos = find_word_end(text, len, start, rrtext_is_at_param(tokens, cnt));
     else
         while (*pos < len && text[*pos] != '"')
             *pos += text[*pos] == '\\' && *pos + 1 < len ? 2 : 1;
@@ -50,7 +50,8 @@ static bool next_token(const char *text, size_t len, size_t *pos, struct rrtext_
     return true;
 }
 
-static enum err wrong(struct rrline *out, const char *what, const struct rrtext_token *token)
+static enum err set_line_error(struct rrline *out, const char *what,
+                               const struct rrtext_token *token)
 {
     snprintf(out->why, sizeof(out->why), "%s%s%.*s%s", what, token ? " \"" : "",
              token ? (int)util_min(token->len, 100) : 0, token ? token->text : "",
@@ -58,9 +59,9 @@ static enum err wrong(struct rrline *out, const char *what, const struct rrtext_
     return ERR_FORMAT;
 }
 
-/* TTL and class in either order, each once at most; *at moves to the type. */
-static void read_head(const struct rrtext_token *tokens, size_t cnt, size_t *at,
-                      struct rrline *out)
+/* Read TTL and class, in either order and both optional.  *at moves to the type. */
+static void read_ttl_and_class(const struct rrtext_token *tokens, size_t cnt, size_t *at,
+                               struct rrline *out)
 {
     bool has_ttl = false, has_class = false;
 
@@ -84,27 +85,27 @@ enum err rrline_read(const char *text, size_t len, const uint8_t *origin, uint32
     size_t cnt = 0, pos = 0, at = 1, name_len;
     const char *why = "";
 
-    while (cnt < TOKENS_MAX && next_token(text, len, &pos, tokens, cnt))
+    while (cnt < TOKENS_MAX && read_token(text, len, &pos, tokens, cnt))
         cnt++;
     if (cnt == 0)
         return ERR_ABSENT;
     if (cnt == TOKENS_MAX)
-        return wrong(out, "too many words", NULL);
+        return set_line_error(out, "the line has too many words", NULL);
     if (dname_text_read(tokens[0].text, tokens[0].len, origin, out->owner, &name_len, &why,
                         NULL) != ERR_OK) {
-        snprintf(out->why, sizeof(out->why), "the owner is no domain name: %s", why);
+        snprintf(out->why, sizeof(out->why), "invalid owner name: %s", why);
         return ERR_FORMAT;
     }
     out->ttl = default_ttl;
     out->class = RRTYPE_CLASS_IN;
-    read_head(tokens, cnt, &at, out);
+    read_ttl_and_class(tokens, cnt, &at, out);
     out->is_ttl_wrong = out->ttl > INT32_MAX;
     if (out->is_ttl_wrong)
         out->ttl = 0; /* RFC 2181 8 */
     if (at == cnt)
-        return wrong(out, "the type is missing", NULL);
+        return set_line_error(out, "the record type is missing", NULL);
     if (rrtype_read(tokens[at].text, tokens[at].len, &out->type) != ERR_OK)
-        return wrong(out, "there is no type", &tokens[at]);
+        return set_line_error(out, "unknown record type", &tokens[at]);
     if (rrtext_read(out->type, tokens + at + 1, cnt - at - 1, origin, &out->scratch, out->rdata,
                     &out->rdata_len, &fault) != ERR_OK) {
         snprintf(out->why, sizeof(out->why), "%s", fault.why);

@@ -1,5 +1,5 @@
-/* Most RRsets have a handful of records, which are sorted by insertion; those of an attacker
- * have thousands, which must not cost their square. */
+/* Most RRsets have a few records, for which insertion sort is fastest.  An attacker's RRset has
+ * thousands, which must not take quadratic time. */
 #define _GNU_SOURCE
 #include "dns/rrset.h"
 
@@ -15,41 +15,42 @@ size_t rrset_room(const struct rrset_record *records, size_t cnt)
     return (size + 3) & ~(size_t)3;
 }
 
-static int compare(uint16_t type, const struct rrset_record *a, const struct rrset_record *b)
+static int compare_records(uint16_t type, const struct rrset_record *a,
+                           const struct rrset_record *b)
 {
     if (a->len == b->len && memcmp(a->rdata, b->rdata, a->len) == 0)
-        return 0; /* what is sent twice is most often the same to the letter */
+        return 0; /* duplicates are most often identical */
     return rdata_compare(type, a->rdata, a->len, b->rdata, b->len);
 }
 
 static int compare_for_qsort(const void *a, const void *b, void *type)
 {
-    return compare(*(const uint16_t *)type, a, b);
+    return compare_records(*(const uint16_t *)type, a, b);
 }
 
-static size_t sort_many(uint16_t type, struct rrset_record *records, size_t cnt)
+static size_t sort_large_rrset(uint16_t type, struct rrset_record *records, size_t cnt)
 {
     size_t kept = 0;
 
     qsort_r(records, cnt, sizeof(*records), compare_for_qsort, &type);
     for (size_t i = 0; i < cnt; i++)
-        if (kept == 0 || compare(type, &records[i], &records[kept - 1]) != 0)
+        if (kept == 0 || compare_records(type, &records[i], &records[kept - 1]) != 0)
             records[kept++] = records[i];
     return kept;
 }
 
-/* Sort, and drop what stands there twice. */
-static size_t sort(uint16_t type, struct rrset_record *records, size_t cnt)
+/* Sort, remove duplicates and return the number of records left. */
+static size_t sort_rrset(uint16_t type, struct rrset_record *records, size_t cnt)
 {
     size_t kept = 0;
 
     if (cnt > INSERTION_MAX)
-        return sort_many(type, records, cnt);
+        return sort_large_rrset(type, records, cnt);
     for (size_t i = 0; i < cnt; i++) {
         struct rrset_record record = records[i];
         size_t at = kept;
         int diff = 1;
-        while (at > 0 && (diff = compare(type, &record, &records[at - 1])) < 0)
+        while (at > 0 && (diff = compare_records(type, &record, &records[at - 1])) < 0)
             at--;
         if (at > 0 && diff == 0)
             continue;
@@ -65,7 +66,7 @@ enum err rrset_pack(uint16_t type, uint32_t ttl, struct rrset_record *records, s
 {
     size_t pos = 0, size = 0;
 
-    cnt = sort(type, records, cnt);
+    cnt = sort_rrset(type, records, cnt);
     for (size_t i = 0; i < cnt; i++)
         size += 2 + (size_t)records[i].len;
     if (size > UINT16_MAX)
@@ -80,7 +81,7 @@ enum err rrset_pack(uint16_t type, uint32_t ttl, struct rrset_record *records, s
     return ERR_OK;
 }
 
-static bool check_one(const uint8_t *bytes, size_t len, struct rrset *head)
+static bool check_packed_rrset(const uint8_t *bytes, size_t len, struct rrset *head)
 {
     if (len < sizeof(*head))
         return false;
@@ -101,12 +102,12 @@ bool rrset_check(const uint8_t *bytes, size_t len)
 {
     struct rrset head, sigs;
 
-    if (!check_one(bytes, len, &head) ||
+    if (!check_packed_rrset(bytes, len, &head) ||
         (head.flags & ~(unsigned)(RRSET_IS_SIGNED | RRSET_IS_SYNTHESISED)))
         return false;
     size_t stride = rrset_stride(&head);
     if (!(head.flags & RRSET_IS_SIGNED))
         return stride == len;
-    return check_one(bytes + stride, len - stride, &sigs) && sigs.flags == 0 &&
+    return check_packed_rrset(bytes + stride, len - stride, &sigs) && sigs.flags == 0 &&
            sigs.type == RRTYPE_RRSIG && rrset_stride(&sigs) == len - stride;
 }

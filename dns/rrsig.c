@@ -1,5 +1,5 @@
-/* The signed octets are put together in memory first: Ed25519 wants them in one piece, and for
- * the others it costs nothing beside the verification. */
+/* The signed data is assembled in memory first: Ed25519 needs it in one piece, and for the
+ * other algorithms the copy costs nothing compared to the verification. */
 #include "dns/rrsig.h"
 
 #include <openssl/ecdsa.h>
@@ -35,43 +35,45 @@ unsigned rrsig_count_labels(const uint8_t *owner)
     return owner[0] == 1 && owner[1] == '*' ? labels - 1 : labels;
 }
 
-/* ---- the signed octets (RFC 4034 3.1.8.1) ---- */
+/* ---- signed data (RFC 4034 3.1.8.1) ---- */
 
 struct octets {
     uint8_t *at;
     size_t len;
 };
 
-static void put(struct octets *o, const void *bytes, size_t len)
+static void add_signed_octets(struct octets *o, const void *bytes, size_t len)
 {
     memcpy(o->at + o->len, bytes, len);
     o->len += len;
 }
 
-static void put_u16(struct octets *o, unsigned value)
+static void add_signed_u16(struct octets *o, unsigned value)
 {
     util_put_u16(o->at + o->len, (uint16_t)value);
     o->len += 2;
 }
 
-static void put_u32(struct octets *o, uint32_t value)
+static void add_signed_u32(struct octets *o, uint32_t value)
 {
     util_put_u32(o->at + o->len, value);
     o->len += 4;
 }
 
-/* The owner: in lower case, and where the labels say that a wildcard made it, the wildcard. */
-static void put_owner(struct octets *o, const struct rrsig *sig, const uint8_t *owner)
+/* Add the owner in lower case; if the label count says that a wildcard was expanded, add the
+ * wildcard. */
+static void add_signed_owner(struct octets *o, const struct rrsig *sig, const uint8_t *owner)
 {
     uint8_t lower[DNAME_MAX];
     if (sig->labels < rrsig_count_labels(owner)) {
         owner = dname_suffix(owner, sig->labels);
-        put(o, "\1*", 2);
+        add_signed_octets(o, "\1*", 2);
     }
-    put(o, lower, dname_lower(owner, lower));
+    add_signed_octets(o, lower, dname_lower(owner, lower));
 }
 
-static size_t octets_max(const struct rrsig *sig, const struct rrsig_rdata *set, size_t cnt)
+static size_t signed_data_max(const struct rrsig *sig, const struct rrsig_rdata *set,
+                              size_t cnt)
 {
     size_t size = FIXED_LEN + dname_len(sig->signer);
     for (size_t i = 0; i < cnt; i++)
@@ -79,19 +81,19 @@ static size_t octets_max(const struct rrsig *sig, const struct rrsig_rdata *set,
     return size;
 }
 
-static void put_all(struct octets *o, const struct rrsig *sig, const uint8_t *owner,
-                    const struct rrsig_rdata *set, size_t cnt)
+static void build_signed_data(struct octets *o, const struct rrsig *sig, const uint8_t *owner,
+                              const struct rrsig_rdata *set, size_t cnt)
 {
     uint8_t lower[DNAME_MAX];
 
-    put(o, sig->signer - FIXED_LEN, FIXED_LEN);
-    put(o, lower, dname_lower(sig->signer, lower));
+    add_signed_octets(o, sig->signer - FIXED_LEN, FIXED_LEN);
+    add_signed_octets(o, lower, dname_lower(sig->signer, lower));
     for (size_t i = 0; i < cnt; i++) {
-        put_owner(o, sig, owner);
-        put_u16(o, sig->covered);
-        put_u16(o, RRTYPE_CLASS_IN);
-        put_u32(o, sig->original_ttl);
-        put_u16(o, set[i].len);
+        add_signed_owner(o, sig, owner);
+        add_signed_u16(o, sig->covered);
+        add_signed_u16(o, RRTYPE_CLASS_IN);
+        add_signed_u32(o, sig->original_ttl);
+        add_signed_u16(o, set[i].len);
         rdata_canonical(sig->covered, set[i].rdata, set[i].len, o->at + o->len);
         o->len += set[i].len;
     }
@@ -108,12 +110,12 @@ static const EVP_MD *choose_digest(uint8_t algorithm)
     case DNSKEY_ECDSAP256: return EVP_sha256();
     case DNSKEY_ECDSAP384: return EVP_sha384();
     case DNSKEY_RSASHA512: return EVP_sha512();
-    default: return NULL; /* EdDSA hashes itself */
+    default: return NULL; /* EdDSA has its own hash */
     }
 }
 
-/* RFC 6605 4: two numbers of equal length; OpenSSL wants them in DER. */
-static size_t make_der(const uint8_t *signature, size_t len, uint8_t out[DER_MAX])
+/* The signature is two numbers of equal length (RFC 6605 4); OpenSSL expects DER. */
+static size_t make_der_signature(const uint8_t *signature, size_t len, uint8_t out[DER_MAX])
 {
     uint8_t *end = out;
     ECDSA_SIG *pair = ECDSA_SIG_new();
@@ -132,8 +134,8 @@ static size_t make_der(const uint8_t *signature, size_t len, uint8_t out[DER_MAX
     return fits ? (size_t)der_len : 0;
 }
 
-static enum err verify(const struct rrsig *sig, EVP_PKEY *key,
-                       const struct octets *signed_octets)
+static enum err verify_signed_data(const struct rrsig *sig, EVP_PKEY *key,
+                                   const struct octets *signed_octets)
 {
     uint8_t der[DER_MAX];
     const uint8_t *signature = sig->signature;
@@ -142,7 +144,7 @@ static enum err verify(const struct rrsig *sig, EVP_PKEY *key,
     if (sig->algorithm == DNSKEY_ECDSAP256 || sig->algorithm == DNSKEY_ECDSAP384) {
         if (len != (sig->algorithm == DNSKEY_ECDSAP256 ? 64 : 96))
             return ERR_FORMAT;
-        len = make_der(signature, len, der);
+        len = make_der_signature(signature, len, der);
         signature = der;
     }
     EVP_MD_CTX *context = EVP_MD_CTX_new();
@@ -160,13 +162,13 @@ static enum err verify(const struct rrsig *sig, EVP_PKEY *key,
 enum err rrsig_verify(const struct rrsig *sig, struct evp_pkey_st *key, const uint8_t *owner,
                       const struct rrsig_rdata *set, size_t cnt)
 {
-    struct octets o = {.at = malloc(octets_max(sig, set, cnt))};
+    struct octets o = {.at = malloc(signed_data_max(sig, set, cnt))};
     if (!o.at)
         return ERR_NOMEM;
     enum err err = ERR_FORMAT;
     if (sig->labels <= rrsig_count_labels(owner) && sig->signature_len > 0) {
-        put_all(&o, sig, owner, set, cnt);
-        err = verify(sig, key, &o);
+        build_signed_data(&o, sig, owner, set, cnt);
+        err = verify_signed_data(sig, key, &o);
     }
     free(o.at);
     return err;

@@ -1,4 +1,4 @@
-/* The rows are sorted by mnemonic: reading one is a binary search. */
+/* The rows are sorted by mnemonic, for binary search. */
 #include "dns/rrtype.h"
 
 #include <stdio.h>
@@ -11,7 +11,7 @@ static const struct rrtype_row rows[] = {
 #undef RRTYPE_ROW
 };
 
-/* The place of a type in `rows`. */
+/* Indices into `rows`. */
 enum place {
 #define RRTYPE_ROW(id, name, number, wire, text, target) PLACE_##id,
 #include "dns/rrtype.def"
@@ -30,16 +30,16 @@ const struct rrtype_row *rrtype_find(uint16_t type)
     }
 }
 
-/* Order of `len` bytes, which may hold NUL, and a mnemonic. */
-static int compare_name(const char *text, size_t len, const char *name)
+/* Compare `len` bytes, which may include NUL, with a mnemonic. */
+static int compare_mnemonic(const char *text, size_t len, const char *name)
 {
     size_t name_len = strlen(name);
     int order = strncasecmp(text, name, util_min(len, name_len));
     return order ? order : len < name_len ? -1 : len > name_len;
 }
 
-/* The number behind `prefix` ("TYPE", "CLASS"), or -1. */
-static long read_generic(const char *prefix, const char *text, size_t len)
+/* Return the number after `prefix` ("TYPE" or "CLASS"), -1 if the text is something else. */
+static long parse_numbered_name(const char *prefix, const char *text, size_t len)
 {
     size_t skip = strlen(prefix);
     long value = 0;
@@ -59,7 +59,7 @@ enum err rrtype_read(const char *text, size_t len, uint16_t *type)
 
     while (low < high) {
         size_t middle = (low + high) / 2;
-        int order = compare_name(text, len, rows[middle].name);
+        int order = compare_mnemonic(text, len, rows[middle].name);
         if (order == 0) {
             *type = rows[middle].type;
             return ERR_OK;
@@ -69,7 +69,7 @@ enum err rrtype_read(const char *text, size_t len, uint16_t *type)
         else
             low = middle + 1;
     }
-    long value = read_generic("TYPE", text, len);
+    long value = parse_numbered_name("TYPE", text, len);
     if (value < 0)
         return ERR_FORMAT;
     *type = (uint16_t)value;
@@ -111,11 +111,11 @@ enum err rrtype_read_class(const char *text, size_t len, uint16_t *class)
         {"CS", 2},
     };
     for (size_t i = 0; i < ARRAY_LEN(names); i++)
-        if (compare_name(text, len, names[i].name) == 0) {
+        if (compare_mnemonic(text, len, names[i].name) == 0) {
             *class = names[i].class;
             return ERR_OK;
         }
-    long value = read_generic("CLASS", text, len);
+    long value = parse_numbered_name("CLASS", text, len);
     if (value < 0)
         return ERR_FORMAT;
     *class = (uint16_t)value;
@@ -132,7 +132,7 @@ const char *rrtype_nearest(const char *text, size_t len)
     const char *best = NULL;
     size_t best_same = 1;
 
-    /* Longest common start among the mnemonics of nearly the same length. */
+    /* the longest common prefix, among mnemonics of about the same length */
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         size_t name_len = strlen(rows[i].name), same = 0;
         while (same < len && same < name_len &&

@@ -64,8 +64,8 @@ void rrtype_print_rcode(unsigned rcode, char out[RRTYPE_NAME_MAX]);
 /* Print the mnemonic of a type, or TYPEnnn. */
 void rrtype_print(uint16_t type, char out[RRTYPE_NAME_MAX]);
 
-/* Read the mnemonic of a class or "CLASSnnn" of `len` bytes, in any case.  ERR_FORMAT: neither.
- */
+/* Read the mnemonic of a class or "CLASSnnn" of `len` bytes, in any case.
+ * ERR_FORMAT: neither. */
 MUST_USE enum err rrtype_read_class(const char *text, size_t len, uint16_t *class);
 
 /* Return true for QTYPEs and meta-types, which are never zone data (RFC 6895 3.1). */

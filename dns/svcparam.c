@@ -1,5 +1,5 @@
-/* A value passes two readers: the escapes of master files (RFC 1035 5.1), and for lists the
- * escapes of commas inside items (RFC 9460 A.1). */
+/* A value is unescaped twice: as text of a zone file (RFC 1035 5.1), and in lists again for
+ * commas inside items (RFC 9460 A.1). */
 #include "dns/svcparam.h"
 
 #include <arpa/inet.h>
@@ -11,29 +11,29 @@ static const char *const names[] = {"mandatory", "alpn",     "no-default-alpn",
                                     "ipv6hint",  "dohpath",  "ohttp"};
 
 /* Lifetime: one parameter. */
-struct reading {
+struct value_reader {
     uint8_t *out;
     size_t len, size;
     const char *why;
 };
 
-static bool wrong(struct reading *r, const char *why)
+static bool set_value_error(struct value_reader *r, const char *why)
 {
     r->why = why;
     return false;
 }
 
-static bool put(struct reading *r, const void *bytes, size_t len)
+static bool write_value(struct value_reader *r, const void *bytes, size_t len)
 {
     if (len > r->size - r->len)
-        return wrong(r, "the value is too long");
+        return set_value_error(r, "the value is too long");
     if (len)
         memcpy(r->out + r->len, bytes, len);
     r->len += len;
     return true;
 }
 
-static bool read_key(const char *text, size_t len, uint16_t *key, bool *is_number)
+static bool read_param_key(const char *text, size_t len, uint16_t *key, bool *is_number)
 {
     *is_number = false;
     for (size_t i = 0; i < ARRAY_LEN(names); i++)
@@ -54,9 +54,10 @@ static bool read_key(const char *text, size_t len, uint16_t *key, bool *is_numbe
     return value <= UINT16_MAX;
 }
 
-/* The items of an unescaped list, each given to `take`. */
-static bool read_list(struct reading *r, const uint8_t *list, size_t len,
-                      bool (*take)(struct reading *r, const uint8_t *item, size_t len))
+/* Split an unescaped list and pass each item to `write_item`. */
+static bool read_value_list(struct value_reader *r, const uint8_t *list, size_t len,
+                            bool (*write_item)(struct value_reader *r, const uint8_t *item,
+                                               size_t len))
 {
     uint8_t item[256];
     size_t item_len = 0;
@@ -64,8 +65,8 @@ static bool read_list(struct reading *r, const uint8_t *list, size_t len,
     for (size_t i = 0; i <= len; i++) {
         if (i == len || list[i] == ',') {
             if (item_len == 0)
-                return wrong(r, "an empty item in a list");
-            if (!take(r, item, item_len))
+                return set_value_error(r, "the list has an empty item");
+            if (!write_item(r, item, item_len))
                 return false;
             item_len = 0;
             continue;
@@ -73,58 +74,59 @@ static bool read_list(struct reading *r, const uint8_t *list, size_t len,
         if (list[i] == '\\' && i + 1 < len)
             i++;
         if (item_len == 255)
-            return wrong(r, "an item is longer than 255 octets");
+            return set_value_error(r, "an item is longer than 255 octets");
         item[item_len++] = list[i];
     }
     return true;
 }
 
-static bool take_alpn(struct reading *r, const uint8_t *item, size_t len)
+static bool write_alpn_item(struct value_reader *r, const uint8_t *item, size_t len)
 {
     uint8_t head = (uint8_t)len;
-    return put(r, &head, 1) && put(r, item, len);
+    return write_value(r, &head, 1) && write_value(r, item, len);
 }
 
-static bool take_address(struct reading *r, const uint8_t *item, size_t len, int family)
+static bool write_address_item(struct value_reader *r, const uint8_t *item, size_t len,
+                               int family)
 {
     char text[INET6_ADDRSTRLEN];
     uint8_t bytes[16];
     if (len >= sizeof(text))
-        return wrong(r, "expected addresses");
+        return set_value_error(r, "expected addresses");
     memcpy(text, item, len);
     text[len] = '\0';
     if (inet_pton(family, text, bytes) != 1)
-        return wrong(r,
-                     family == AF_INET ? "expected IPv4 addresses" : "expected IPv6 addresses");
-    return put(r, bytes, family == AF_INET ? 4 : 16);
+        return set_value_error(r, family == AF_INET ? "expected IPv4 addresses"
+                                                    : "expected IPv6 addresses");
+    return write_value(r, bytes, family == AF_INET ? 4 : 16);
 }
 
-static bool take_ipv4(struct reading *r, const uint8_t *item, size_t len)
+static bool write_ipv4_item(struct value_reader *r, const uint8_t *item, size_t len)
 {
-    return take_address(r, item, len, AF_INET);
+    return write_address_item(r, item, len, AF_INET);
 }
 
-static bool take_ipv6(struct reading *r, const uint8_t *item, size_t len)
+static bool write_ipv6_item(struct value_reader *r, const uint8_t *item, size_t len)
 {
-    return take_address(r, item, len, AF_INET6);
+    return write_address_item(r, item, len, AF_INET6);
 }
 
-static bool take_key(struct reading *r, const uint8_t *item, size_t len)
+static bool write_key_item(struct value_reader *r, const uint8_t *item, size_t len)
 {
     uint16_t key;
     bool is_number;
     uint8_t bytes[2];
-    if (!read_key((const char *)item, len, &key, &is_number) || key == SVCPARAM_MANDATORY)
-        return wrong(r, "expected names of parameters");
+    if (!read_param_key((const char *)item, len, &key, &is_number) || key == SVCPARAM_MANDATORY)
+        return set_value_error(r, "expected parameter names");
     for (size_t i = 0; i < r->len; i += 2)
         if (util_get_u16(r->out + i) == key)
-            return wrong(r, "a parameter is named twice");
+            return set_value_error(r, "duplicate parameter in the list");
     util_put_u16(bytes, key);
-    return put(r, bytes, 2);
+    return write_value(r, bytes, 2);
 }
 
-/* RFC 9460 8: the keys of "mandatory" ascend. */
-static void sort_keys(uint8_t *keys, size_t len)
+/* The keys of "mandatory" ascend (RFC 9460 8). */
+static void sort_mandatory_keys(uint8_t *keys, size_t len)
 {
     for (size_t i = 2; i < len; i += 2)
         for (size_t n = i; n > 0 && util_get_u16(keys + n - 2) > util_get_u16(keys + n);
@@ -135,7 +137,7 @@ static void sort_keys(uint8_t *keys, size_t len)
         }
 }
 
-static bool read_port(struct reading *r, const uint8_t *text, size_t len)
+static bool read_port_value(struct value_reader *r, const uint8_t *text, size_t len)
 {
     unsigned port = 0;
     uint8_t bytes[2];
@@ -143,45 +145,46 @@ static bool read_port(struct reading *r, const uint8_t *text, size_t len)
         port = len <= 5 && util_is_digit((char)text[i]) ? port * 10 + (unsigned)(text[i] - '0')
                                                         : 65536;
     if (len == 0 || port > 65535)
-        return wrong(r, "expected a port from 0 to 65535");
+        return set_value_error(r, "expected a port from 0 to 65535");
     util_put_u16(bytes, (uint16_t)port);
-    return put(r, bytes, 2);
+    return write_value(r, bytes, 2);
 }
 
-static bool read_ech(struct reading *r, const uint8_t *text, size_t len)
+static bool read_ech_value(struct value_reader *r, const uint8_t *text, size_t len)
 {
     char copy[SVCPARAM_VALUE_MAX / 16];
     if (len >= sizeof(copy) || memchr(text, '\0', len))
-        return wrong(r, "expected base64 of at most 3000 octets");
+        return set_value_error(r, "expected base64 of at most 3000 octets");
     memcpy(copy, text, len);
     copy[len] = '\0';
     ldns_rdf *rdf = ldns_rdf_new_frm_str(LDNS_RDF_TYPE_B64, copy);
     if (!rdf)
-        return wrong(r, "expected base64");
-    bool is_put = put(r, ldns_rdf_data(rdf), ldns_rdf_size(rdf));
+        return set_value_error(r, "expected base64");
+    bool is_put = write_value(r, ldns_rdf_data(rdf), ldns_rdf_size(rdf));
     ldns_rdf_deep_free(rdf);
     return is_put;
 }
 
-static bool read_value(struct reading *r, uint16_t key, const uint8_t *value, size_t len)
+static bool read_named_value(struct value_reader *r, uint16_t key, const uint8_t *value,
+                             size_t len)
 {
     bool is_empty_key = key == SVCPARAM_NO_DEFAULT_ALPN || key == SVCPARAM_OHTTP;
     if (is_empty_key)
-        return len == 0 || wrong(r, "this parameter has no value");
+        return len == 0 || set_value_error(r, "this parameter takes no value");
     if (len == 0 && key <= SVCPARAM_DOHPATH)
-        return wrong(r, "this parameter needs a value");
+        return set_value_error(r, "this parameter needs a value");
     switch (key) {
     case SVCPARAM_MANDATORY:
-        if (!read_list(r, value, len, take_key))
+        if (!read_value_list(r, value, len, write_key_item))
             return false;
-        sort_keys(r->out, r->len);
+        sort_mandatory_keys(r->out, r->len);
         return true;
-    case SVCPARAM_ALPN: return read_list(r, value, len, take_alpn);
-    case SVCPARAM_PORT: return read_port(r, value, len);
-    case SVCPARAM_IPV4HINT: return read_list(r, value, len, take_ipv4);
-    case SVCPARAM_ECH: return read_ech(r, value, len);
-    case SVCPARAM_IPV6HINT: return read_list(r, value, len, take_ipv6);
-    default: return put(r, value, len);
+    case SVCPARAM_ALPN: return read_value_list(r, value, len, write_alpn_item);
+    case SVCPARAM_PORT: return read_port_value(r, value, len);
+    case SVCPARAM_IPV4HINT: return read_value_list(r, value, len, write_ipv4_item);
+    case SVCPARAM_ECH: return read_ech_value(r, value, len);
+    case SVCPARAM_IPV6HINT: return read_value_list(r, value, len, write_ipv6_item);
+    default: return write_value(r, value, len);
     }
 }
 
@@ -216,18 +219,20 @@ bool svcparam_is_valid(uint16_t key, const uint8_t *value, size_t len)
     }
 }
 
-/* keyNNNNN=value gives the octets of the wire (RFC 9460 2.1), also of a key that has a name. */
-static bool read_wire(struct reading *r, uint16_t key, const uint8_t *value, size_t len)
+/* The value of keyNNNNN is in wire format even if the key has a name (RFC 9460 2.1). */
+static bool read_wire_value(struct value_reader *r, uint16_t key, const uint8_t *value,
+                            size_t len)
 {
     return svcparam_is_valid(key, value, len)
-               ? put(r, value, len)
-               : wrong(r, "expected the octets of the wire behind a key that is given as a "
-                          "number, such as key3=\\001\\187 for port=443 (RFC 9460 2.1)");
+               ? write_value(r, value, len)
+               : set_value_error(
+                     r, "a key given as a number needs a value in wire format, such as "
+                        "key3=\\001\\187 for port=443 (RFC 9460 2.1)");
 }
 
-/* Take off the quotes and the escapes of master files. */
-static bool unescape(struct reading *r, const char *text, size_t len, uint8_t *out, size_t size,
-                     size_t *out_len)
+/* Remove quotes and the escapes of zone files. */
+static bool unescape_value(struct value_reader *r, const char *text, size_t len, uint8_t *out,
+                           size_t size, size_t *out_len)
 {
     if (len > 0 && text[0] == '"') {
         text++;
@@ -239,11 +244,12 @@ static bool unescape(struct reading *r, const char *text, size_t len, uint8_t *o
         if (byte == '\\') {
             size_t used = dname_text_escape(text + i + 1, len - i - 1, &byte);
             if (used == 0)
-                return wrong(r, "expected \\DDD with DDD up to 255, or \\ and one character");
+                return set_value_error(
+                    r, "expected \\DDD with DDD up to 255, or \\ and one character");
             i += used;
         }
         if (*out_len == size)
-            return wrong(r, "the value is too long");
+            return set_value_error(r, "the value is too long");
         out[(*out_len)++] = byte;
     }
     return true;
@@ -258,17 +264,17 @@ enum err svcparam_read(const char *text, size_t len, uint8_t *room, size_t size,
     const char *equals = memchr(text, '=', len);
     size_t key_len = equals ? (size_t)(equals - text) : len;
     bool is_number = false;
-    struct reading r = {.out = room, .size = util_min(size, SVCPARAM_VALUE_MAX)};
+    struct value_reader r = {.out = room, .size = util_min(size, SVCPARAM_VALUE_MAX)};
 
     *where = 0;
-    if (!read_key(text, key_len, &out->key, &is_number)) {
+    if (!read_param_key(text, key_len, &out->key, &is_number)) {
         *why = "expected a parameter such as alpn=h2, port=443 or key65000=text";
         return ERR_FORMAT;
     }
-    bool is_read =
-        !equals || unescape(&r, equals + 1, len - key_len - 1, plain, value_max, &plain_len);
-    if (!is_read || !(is_number ? read_wire(&r, out->key, plain, plain_len)
-                                : read_value(&r, out->key, plain, plain_len))) {
+    bool is_read = !equals || unescape_value(&r, equals + 1, len - key_len - 1, plain,
+                                             value_max, &plain_len);
+    if (!is_read || !(is_number ? read_wire_value(&r, out->key, plain, plain_len)
+                                : read_named_value(&r, out->key, plain, plain_len))) {
         *why = r.why;
         *where = equals ? key_len + 1 : 0;
         return ERR_FORMAT;
@@ -278,7 +284,7 @@ enum err svcparam_read(const char *text, size_t len, uint8_t *room, size_t size,
     return ERR_OK;
 }
 
-static bool has_key(const struct svcparam *params, size_t cnt, uint16_t key)
+static bool has_param(const struct svcparam *params, size_t cnt, uint16_t key)
 {
     for (size_t i = 0; i < cnt; i++)
         if (params[i].key == key)
@@ -288,11 +294,12 @@ static bool has_key(const struct svcparam *params, size_t cnt, uint16_t key)
 
 const char *svcparam_check(const struct svcparam *params, size_t cnt)
 {
-    if (has_key(params, cnt, SVCPARAM_NO_DEFAULT_ALPN) && !has_key(params, cnt, SVCPARAM_ALPN))
-        return "no-default-alpn needs alpn beside it";
+    if (has_param(params, cnt, SVCPARAM_NO_DEFAULT_ALPN) &&
+        !has_param(params, cnt, SVCPARAM_ALPN))
+        return "no-default-alpn requires alpn";
     for (size_t i = 0; i < cnt; i++)
         for (size_t n = 0; params[i].key == SVCPARAM_MANDATORY && n < params[i].len; n += 2)
-            if (!has_key(params, cnt, util_get_u16(params[i].value + n)))
-                return "mandatory names a parameter that is not there";
+            if (!has_param(params, cnt, util_get_u16(params[i].value + n)))
+                return "mandatory lists a parameter that is missing";
     return NULL;
 }
