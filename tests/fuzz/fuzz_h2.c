@@ -8,11 +8,11 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-enum { LATE_MAX = 200, FRAME_HEAD = 9, TICK_MS = 100 };
+enum { DEFERRED_MAX = 200, FRAME_HEAD = 9, TICK_MS = 100 };
 
 static struct h2 *connection;
 static struct conn_limit *conn_limit;
-static uint32_t late[LATE_MAX];
+static uint32_t deferred[DEFERRED_MAX];
 static size_t deferred_cnt;
 static uint8_t decoded[MESSAGE_MAX];
 
@@ -25,8 +25,8 @@ static void on_request(void *data, uint32_t stream, const struct http_request *r
     struct http_verdict verdict = doh_read(request, "/dns-query", decoded, &wire, &len);
     struct http_answer answer = {.status = verdict.status, .why = verdict.why};
     if (answer.status == 200) {
-        if (stream % 3 == 0 && deferred_cnt < LATE_MAX) {
-            late[deferred_cnt++] = stream;
+        if (stream % 3 == 0 && deferred_cnt < DEFERRED_MAX) {
+            deferred[deferred_cnt++] = stream;
             return;
         }
         memmove(decoded, wire, len);
@@ -73,7 +73,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     for (size_t at = 1; at < size && goes_on; at += piece, now_ms += TICK_MS) {
         goes_on = h2_read(connection, data + at, util_min(piece, size - at), at % 2, now_ms);
         if (deferred_cnt > 2)
-            must(h2_answer(connection, late[--deferred_cnt], &answer));
+            must(h2_answer(connection, deferred[--deferred_cnt], &answer));
         (void)h2_expire(connection, now_ms - 2000);
         goes_on &= send_on(&out);
     }

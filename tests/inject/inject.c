@@ -413,7 +413,7 @@ int fsync(int fd)
 }
 
 /* The same under the names of files that may be large. */
-#define ALIAS(name) __attribute__((cname(#name)))
+#define ALIAS(name) __attribute__((alias(#name)))
 int open64(const char *path, int flags, ...) ALIAS(open);
 int openat64(int folder, const char *path, int flags, ...) ALIAS(openat);
 ssize_t pwrite64(int fd, const void *from, size_t len, off64_t at) ALIAS(pwrite);
