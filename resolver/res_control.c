@@ -424,7 +424,7 @@ static void run_cache_flush(struct control_call *call, void *engine)
 
 /* ---- explain ---- */
 
-static void on_tree(void *data, struct json *tree, const struct cause *cause)
+static void finish_explain(void *data, struct json *tree, const struct cause *cause)
 {
     struct control_call *call = data;
 
@@ -448,7 +448,7 @@ static void run_explain(struct control_call *call, void *engine)
                                   .type = RRTYPE_A,
                                   .is_fresh = json_get_bool(call->request, "no-cache", false),
                                   .has_packets = json_get_bool(call->request, "packets", false),
-                                  .done = on_tree,
+                                  .done = finish_explain,
                                   .data = call};
 
     if (!read_name(call, name) || !read_type(call, "A", &ask.type))

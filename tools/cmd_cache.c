@@ -9,12 +9,12 @@ const char cmd_cache_usage[] =
     "       rootline cache flush NAME [--subtree] [--json] [--socket PATH]\n"
     "       rootline cache stats [--json] [--socket PATH]\n";
 
-static const char *get(const struct json *from, const char *key)
+static const char *get_member(const struct json *from, const char *key)
 {
     return json_get_text(from, key, "");
 }
 
-static long long number(const struct json *from, const char *key)
+static long long get_count(const struct json *from, const char *key)
 {
     return json_get_number(from, key, 0);
 }
@@ -22,36 +22,36 @@ static long long number(const struct json *from, const char *key)
 static void print_card(struct terminal *p, const char *name, const struct json *entry)
 {
     const struct json *data = json_find(entry, "data");
-    const char *from = get(entry, "from");
+    const char *from = get_member(entry, "from");
 
-    terminal_print(p, TERMINAL_BOLD, "%s %s%s%s", name, get(entry, "type"),
-                   *get(entry, "type") ? " " : "", get(entry, "kind"));
+    terminal_print(p, TERMINAL_BOLD, "%s %s%s%s", name, get_member(entry, "type"),
+                   *get_member(entry, "type") ? " " : "", get_member(entry, "kind"));
     fputc('\n', p->out);
     for (size_t i = 0; i < json_count(data); i++)
         terminal_row(p, i ? "" : "  data", "%s", json_text(json_at(data, i)));
-    if (*get(entry, "text"))
-        terminal_row(p, "  text", "%s", get(entry, "text"));
-    if (*get(entry, "zone"))
-        terminal_row(p, "  zone", "%s", get(entry, "zone"));
+    if (*get_member(entry, "text"))
+        terminal_row(p, "  text", "%s", get_member(entry, "text"));
+    if (*get_member(entry, "zone"))
+        terminal_row(p, "  zone", "%s", get_member(entry, "zone"));
     if (json_get_bool(entry, "expired", false))
         terminal_row(p, "  time left", "none: expired %lld s ago, after %lld s",
-                     number(entry, "expired-s-ago"), number(entry, "original-ttl"));
+                     get_count(entry, "expired-s-ago"), get_count(entry, "original-ttl"));
     else
-        terminal_row(p, "  time left", "%lld of %lld s", number(entry, "ttl"),
-                     number(entry, "original-ttl"));
-    terminal_row(p, "  cached", "%s%s%.*s%s%s%s", get(entry, "cached"), *from ? " from " : "",
-                 (int)strcspn(from, "@"), from, *from ? ", " : "", get(entry, "section"),
+        terminal_row(p, "  time left", "%lld of %lld s", get_count(entry, "ttl"),
+                     get_count(entry, "original-ttl"));
+    terminal_row(p, "  cached", "%s%s%.*s%s%s%s", get_member(entry, "cached"), *from ? " from " : "",
+                 (int)strcspn(from, "@"), from, *from ? ", " : "", get_member(entry, "section"),
                  *from ? " section" : "");
-    if (*get(entry, "rank"))
+    if (*get_member(entry, "rank"))
         terminal_row(p, "  rank", "%s, DNSSEC %s",
-                     wording_text_of(&wording_ranks, get(entry, "rank")),
-                     get(entry, "validation"));
+                     wording_text_of(&wording_ranks, get_member(entry, "rank")),
+                     get_member(entry, "validation"));
     if (json_find(entry, "times"))
-        terminal_row(p, "  failed", "%lld times in a row", number(entry, "times"));
+        terminal_row(p, "  failed", "%lld times in a row", get_count(entry, "times"));
     terminal_row(p, "  used", "%s%lld times lately",
-                 number(entry, "uses") >= 15 ? "at least " : "about ", number(entry, "uses"));
+                 get_count(entry, "uses") >= 15 ? "at least " : "about ", get_count(entry, "uses"));
     if (json_find(entry, "worker"))
-        terminal_row(p, "  worker", "%lld", number(entry, "worker"));
+        terminal_row(p, "  worker", "%lld", get_count(entry, "worker"));
 }
 
 static void print_cards(const struct json *result)
@@ -61,43 +61,43 @@ static void print_cards(const struct json *result)
 
     terminal_init(&p);
     if (json_count(entries) == 0)
-        printf("The cache has no entry for %s\n", get(result, "name"));
+        printf("The cache has no entry for %s\n", get_member(result, "name"));
     for (size_t i = 0; i < json_count(entries); i++)
-        print_card(&p, get(result, "name"), json_at(entries, i));
+        print_card(&p, get_member(result, "name"), json_at(entries, i));
 }
 
 static void print_stats(const struct json *s)
 {
     struct terminal p;
-    long long queries = number(s, "queries"), hits = number(s, "cache-hits");
+    long long queries = get_count(s, "queries"), hits = get_count(s, "cache-hits");
 
     terminal_init(&p);
-    if (strcmp(get(s, "store"), "file") == 0) {
-        terminal_row(&p, "entries", "%lld in %.1f of %.1f MB", number(s, "entries"),
-                     (double)number(s, "used") / 1e6, (double)number(s, "size") / 1e6);
+    if (strcmp(get_member(s, "store"), "file") == 0) {
+        terminal_row(&p, "entries", "%lld in %.1f of %.1f MB", get_count(s, "entries"),
+                     (double)get_count(s, "used") / 1e6, (double)get_count(s, "size") / 1e6);
         terminal_row(&p, "written",
                      "%lld in %lld transactions; %lld evicted, %lld dropped for lack of space, "
                      "%lld with a wrong checksum",
-                     number(s, "written"), number(s, "transactions"), number(s, "evicted"),
-                     number(s, "dropped"), number(s, "broken"));
+                     get_count(s, "written"), get_count(s, "transactions"), get_count(s, "evicted"),
+                     get_count(s, "dropped"), get_count(s, "broken"));
     } else {
         terminal_row(&p, "store", "in memory, one cache per worker");
     }
     terminal_row(&p, "queries", "%lld, %lld cache hits (%.1f %%), %lld from the answer cache",
                  queries, hits, queries ? 100.0 * (double)hits / (double)queries : 0.0,
-                 number(s, "answer-cache-hits"));
+                 get_count(s, "answer-cache-hits"));
     terminal_row(&p, "stale", "%lld answers with expired data; %lld prefetches",
-                 number(s, "stale-answers"), number(s, "prefetches"));
+                 get_count(s, "stale-answers"), get_count(s, "prefetches"));
 }
 
 static void print_flushed(const struct json *result, bool is_subtree)
 {
-    long long cnt = number(result, "entries");
-    printf("%lld entr%s of %s%s removed\n", cnt, cnt == 1 ? "y" : "ies", get(result, "name"),
+    long long cnt = get_count(result, "entries");
+    printf("%lld entr%s of %s%s removed\n", cnt, cnt == 1 ? "y" : "ies", get_member(result, "name"),
            is_subtree ? " and below" : "");
 }
 
-static struct json *request_for(const char *verb, int argc, char **argv, bool is_subtree)
+static struct json *make_cache_request(const char *verb, int argc, char **argv, bool is_subtree)
 {
     struct json *request = json_new_object();
     char command[40];
@@ -129,7 +129,7 @@ int cmd_cache(int argc, char **argv)
     if (!is_show && !is_flush && !is_stats)
         return cmd_wrong_usage(cmd_cache_usage);
     int status =
-        ask_daemon(path, ASK_RESOLVER, request_for(argv[0], argc, argv, is_subtree), &result);
+        ask_daemon(path, ASK_RESOLVER, make_cache_request(argv[0], argc, argv, is_subtree), &result);
     if (status == CMD_DONE && is_json)
         cmd_print_json(result);
     else if (status == CMD_DONE && is_show)

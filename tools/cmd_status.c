@@ -15,18 +15,18 @@ const char cmd_status_reload_usage[] = "usage: rootline reload [--json] [--socke
 const char cmd_status_log_usage[] =
     "usage: rootline log --last [NUMBER] [--json] [--socket PATH]\n";
 
-static const char *get(const struct json *from, const char *key)
+static const char *get_value(const struct json *from, const char *key)
 {
     return json_get_text(from, key, "");
 }
 
-static long long number(const struct json *from, const char *key)
+static long long get_number(const struct json *from, const char *key)
 {
     return json_get_number(from, key, 0);
 }
 
 /* Send `request`; *is_json: the result is printed as it is. */
-static int ask(int *argc, char **argv, const char *usage, struct json *request,
+static int ask_for(int *argc, char **argv, const char *usage, struct json *request,
                struct json **result, bool *is_json)
 {
     *is_json = cmd_take_flag(argc, argv, "--json");
@@ -42,7 +42,7 @@ static int ask(int *argc, char **argv, const char *usage, struct json *request,
     return status;
 }
 
-static struct json *request_for(const char *command)
+static struct json *make_request(const char *command)
 {
     struct json *request = json_new_object();
     json_put_text(request, "command", command);
@@ -53,12 +53,12 @@ static struct json *request_for(const char *command)
 
 static void print_uptime(struct terminal *p, const struct json *s)
 {
-    long long up = number(s, "uptime-s");
+    long long up = get_number(s, "uptime-s");
     terminal_row(p, "up", "%lld d %02lld:%02lld:%02lld, since %s", up / 86400, up / 3600 % 24,
-                 up / 60 % 60, up % 60, get(s, "started"));
-    long long refused = number(s, "reloads-refused");
-    if (number(s, "reloads") > 0 || refused > 0)
-        terminal_row(p, "reloads", "%lld, and %lld rejected", number(s, "reloads"), refused);
+                 up / 60 % 60, up % 60, get_value(s, "started"));
+    long long refused = get_number(s, "reloads-refused");
+    if (get_number(s, "reloads") > 0 || refused > 0)
+        terminal_row(p, "reloads", "%lld, and %lld rejected", get_number(s, "reloads"), refused);
 }
 
 static void print_listen(struct terminal *p, const struct json *s)
@@ -80,19 +80,19 @@ static void print_connections(struct terminal *p, const struct json *s)
 
     for (size_t i = 0; i < json_count(list); i++) {
         const struct json *c = json_at(list, i);
-        long long days = number(c, "days-left");
-        terminal_row(p, i ? "" : "certificate", "%s for %s, %s %s (%lld days)", get(c, "file"),
-                     *get(c, "name") ? get(c, "name") : "no host name",
+        long long days = get_number(c, "days-left");
+        terminal_row(p, i ? "" : "certificate", "%s for %s, %s %s (%lld days)", get_value(c, "file"),
+                     *get_value(c, "name") ? get_value(c, "name") : "no host name",
                      json_get_bool(c, "has-ended", false) ? "EXPIRED" : "until",
-                     get(c, "until"), days);
+                     get_value(c, "until"), days);
     }
     const struct json *connections = json_find(s, "connections");
-    if (number(connections, "open") > 0)
-        terminal_row(p, "connections", "%lld open, %lld kB", number(connections, "open"),
-                     number(connections, "memory") / 1000);
+    if (get_number(connections, "open") > 0)
+        terminal_row(p, "connections", "%lld open, %lld kB", get_number(connections, "open"),
+                     get_number(connections, "memory") / 1000);
     if (tls)
         terminal_row(p, "handshakes", "%lld, %lld of them resumed; %lld failed",
-                     number(tls, "handshakes"), number(tls, "resumed"), number(tls, "failed"));
+                     get_number(tls, "handshakes"), get_number(tls, "resumed"), get_number(tls, "failed"));
 }
 
 static void print_family(struct terminal *p, const struct json *families, const char *key,
@@ -113,8 +113,8 @@ static void print_entropy(struct terminal *p, const struct json *entropy)
         return;
     terminal_row(p, "entropy",
                  "%lld.%lld bits of source port (%lld ports), %lld bits of ID%s%s",
-                 number(entropy, "port-decibits") / 10, number(entropy, "port-decibits") % 10,
-                 number(entropy, "ports"), number(entropy, "id-bits"),
+                 get_number(entropy, "port-decibits") / 10, get_number(entropy, "port-decibits") % 10,
+                 get_number(entropy, "ports"), get_number(entropy, "id-bits"),
                  json_get_bool(entropy, "random-case", false) ? ", mixed case" : "",
                  json_get_bool(entropy, "cookies", false) ? ", cookies" : "");
 }
@@ -126,13 +126,13 @@ static void print_rejected(struct terminal *p, const struct json *reasons)
     for (size_t i = 0; i < json_count(reasons); i++) {
         const char *reason = json_key(reasons, i);
         const struct json *one = json_find(reasons, reason), *last = json_find(one, "last");
-        terminal_row(p, label, "%lld: %s", number(one, "count"),
+        terminal_row(p, label, "%lld: %s", get_number(one, "count"),
                      wording_text_of(&wording_rejections, reason));
         label = "";
         for (size_t n = 0; n < json_count(last); n++) {
             const struct json *item = json_at(last, n);
-            terminal_row(p, "", "  %s from %s, query for %s", get(item, "time"),
-                         get(item, "from"), get(item, "name"));
+            terminal_row(p, "", "  %s from %s, query for %s", get_value(item, "time"),
+                         get_value(item, "from"), get_value(item, "name"));
         }
     }
 }
@@ -143,9 +143,9 @@ static void print_limits(struct terminal *p, const struct json *limits)
 
     for (size_t i = 0; i < json_count(limits); i++) {
         const char *key = json_key(limits, i);
-        if (number(limits, key) == 0)
+        if (get_number(limits, key) == 0)
             continue;
-        terminal_row(p, label, "%s: %lld", key, number(limits, key));
+        terminal_row(p, label, "%s: %lld", key, get_number(limits, key));
         label = "";
     }
     if (*label)
@@ -156,8 +156,8 @@ static void print_failed(struct terminal *p, const struct json *failed)
 {
     for (size_t i = 0; i < json_count(failed); i++) {
         const struct json *one = json_at(failed, i);
-        terminal_row(p, i ? "" : "recent failures", "%s %s %s: %s", get(one, "time"),
-                     get(one, "name"), get(one, "type"), failure_text_of(get(one, "failure")));
+        terminal_row(p, i ? "" : "recent failures", "%s %s %s: %s", get_value(one, "time"),
+                     get_value(one, "name"), get_value(one, "type"), failure_text_of(get_value(one, "failure")));
     }
 }
 
@@ -167,9 +167,9 @@ static void print_status(const struct json *s)
     struct terminal p;
 
     terminal_init(&p);
-    terminal_print(&p, TERMINAL_BOLD, "%s %s", get(s, "program"), get(s, "version"));
-    printf(", pid %lld, %lld worker%s, %s\n", number(s, "pid"), number(s, "workers"),
-           number(s, "workers") == 1 ? "" : "s", get(s, "configuration"));
+    terminal_print(&p, TERMINAL_BOLD, "%s %s", get_value(s, "program"), get_value(s, "version"));
+    printf(", pid %lld, %lld worker%s, %s\n", get_number(s, "pid"), get_number(s, "workers"),
+           get_number(s, "workers") == 1 ? "" : "s", get_value(s, "configuration"));
     print_uptime(&p, s);
     print_listen(&p, s);
     print_connections(&p, s);
@@ -180,13 +180,13 @@ static void print_status(const struct json *s)
         terminal_row(&p, "queries",
                      "%lld, %lld from the cache; %lld resolutions in progress, %lld of them "
                      "wait for a place",
-                     number(s, "queries"), number(s, "cache-hits"),
-                     number(s, "resolutions-in-progress"), number(s, "waiting-for-place"));
+                     get_number(s, "queries"), get_number(s, "cache-hits"),
+                     get_number(s, "resolutions-in-progress"), get_number(s, "waiting-for-place"));
     terminal_row(&p, "memory", "%.1f MB, %.1f MB of it mapped files",
-                 (double)number(memory, "resident") / MB, (double)number(memory, "files") / MB);
-    if (cache && strcmp(get(cache, "store"), "file") == 0)
-        terminal_row(&p, "cache", "%lld entries in %.1f of %.1f MB", number(cache, "entries"),
-                     (double)number(cache, "used") / MB, (double)number(cache, "size") / MB);
+                 (double)get_number(memory, "resident") / MB, (double)get_number(memory, "files") / MB);
+    if (cache && strcmp(get_value(cache, "store"), "file") == 0)
+        terminal_row(&p, "cache", "%lld entries in %.1f of %.1f MB", get_number(cache, "entries"),
+                     (double)get_number(cache, "used") / MB, (double)get_number(cache, "size") / MB);
     else if (cache)
         terminal_row(&p, "cache", "in memory");
     print_limits(&p, json_find(s, "limits"));
@@ -199,7 +199,7 @@ int cmd_status(int argc, char **argv)
     struct json *result = NULL;
     bool is_json;
 
-    int status = ask(&argc, argv, cmd_status_usage, request_for("status"), &result, &is_json);
+    int status = ask_for(&argc, argv, cmd_status_usage, make_request("status"), &result, &is_json);
     if (status == CMD_DONE && !is_json)
         print_status(result);
     json_free(&result);
@@ -212,10 +212,10 @@ int cmd_stats(int argc, char **argv)
     bool is_json;
 
     int status =
-        ask(&argc, argv, cmd_status_stats_usage, request_for("stats"), &result, &is_json);
+        ask_for(&argc, argv, cmd_status_stats_usage, make_request("stats"), &result, &is_json);
     if (status == CMD_DONE && !is_json)
         for (size_t i = 0; i < json_count(result); i++)
-            printf("%-36s %12lld\n", json_key(result, i), number(result, json_key(result, i)));
+            printf("%-36s %12lld\n", json_key(result, i), get_number(result, json_key(result, i)));
     json_free(&result);
     return status;
 }
@@ -226,10 +226,10 @@ static void print_findings(const struct json *findings)
 {
     for (size_t i = 0; i < json_count(findings); i++) {
         const struct json *one = json_at(findings, i);
-        fprintf(stderr, "%s:%lld:%lld: %s: %s\n", get(one, "file"), number(one, "line"),
-                number(one, "column"), get(one, "level"), get(one, "message"));
-        if (*get(one, "help"))
-            fprintf(stderr, "    = %s\n", get(one, "help"));
+        fprintf(stderr, "%s:%lld:%lld: %s: %s\n", get_value(one, "file"), get_number(one, "line"),
+                get_number(one, "column"), get_value(one, "level"), get_value(one, "message"));
+        if (*get_value(one, "help"))
+            fprintf(stderr, "    = %s\n", get_value(one, "help"));
     }
 }
 
@@ -237,7 +237,7 @@ static void print_reload(const struct json *result, bool is_accepted)
 {
     print_findings(json_find(result, "findings"));
     if (is_accepted)
-        puts(get(result, "summary"));
+        puts(get_value(result, "summary"));
     else
         fprintf(stderr, "rootline: reload rejected; the previous configuration stays in use\n");
 }
@@ -248,7 +248,7 @@ int cmd_reload(int argc, char **argv)
     bool is_json;
 
     int status =
-        ask(&argc, argv, cmd_status_reload_usage, request_for("reload"), &result, &is_json);
+        ask_for(&argc, argv, cmd_status_reload_usage, make_request("reload"), &result, &is_json);
     bool is_accepted = json_get_bool(result, "accepted", false);
     if (status == CMD_DONE && !is_json)
         print_reload(result, is_accepted);
@@ -267,20 +267,20 @@ static void print_lines(const struct json *lines)
     terminal_init(&p);
     for (size_t i = 0; i < json_count(lines); i++) {
         const struct json *one = json_at(lines, i);
-        const char *level = get(one, "level");
+        const char *level = get_value(one, "level");
         enum terminal_colour colour = strcmp(level, "error") == 0     ? TERMINAL_RED
                                       : strcmp(level, "warning") == 0 ? TERMINAL_YELLOW
                                                                       : TERMINAL_PLAIN;
-        printf("%s ", get(one, "time"));
+        printf("%s ", get_value(one, "time"));
         terminal_print(&p, colour, "%-7s", level);
-        printf(" %s\n", get(one, "message"));
+        printf(" %s\n", get_value(one, "message"));
     }
 }
 
 int cmd_log(int argc, char **argv)
 {
     const char *last = NULL;
-    struct json *request = request_for("log"), *result = NULL;
+    struct json *request = make_request("log"), *result = NULL;
     bool is_json;
 
     for (int i = 0; i + 1 < argc && !last; i++) /* without a number: all */
@@ -292,7 +292,7 @@ int cmd_log(int argc, char **argv)
         json_put_number(request, "last", 0); /* which the daemon rejects */
     else
         (void)cmd_take_flag(&argc, argv, "--last");
-    int status = ask(&argc, argv, cmd_status_log_usage, request, &result, &is_json);
+    int status = ask_for(&argc, argv, cmd_status_log_usage, request, &result, &is_json);
     if (status == CMD_DONE && !is_json)
         print_lines(json_find(result, "lines"));
     json_free(&result);

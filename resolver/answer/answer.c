@@ -115,7 +115,7 @@ static struct builder_owner owner_in_answer(const struct walk *w, const uint8_t 
     return (struct builder_owner){.at = is_asked ? MESSAGE_HEADER_LEN : 0, .name = name};
 }
 
-static bool write_rrset(struct walk *w, enum message_section section, const uint8_t *name,
+static bool write_section_rrset(struct walk *w, enum message_section section, const uint8_t *name,
                         const struct rrset *set, uint32_t ttl)
 {
     struct builder *b = &w->ex->out;
@@ -152,10 +152,10 @@ static void write_part(struct walk *w, const uint8_t *name, const struct rrset *
     }
 }
 
-static void write_answer_rrset(struct walk *w, const uint8_t *name, const struct rrset *set,
+static void write_data_rrset(struct walk *w, const uint8_t *name, const struct rrset *set,
                                uint32_t ttl)
 {
-    if (w->is_full || write_rrset(w, MESSAGE_ANSWER, name, set, ttl))
+    if (w->is_full || write_section_rrset(w, MESSAGE_ANSWER, name, set, ttl))
         return;
     w->is_full = true;
     if (!has_do(w))
@@ -167,7 +167,7 @@ static void write_soa(struct walk *w, const uint8_t *owner, const struct rrset *
                       uint32_t ttl)
 {
     if (soa)
-        w->is_full |= !write_rrset(w, MESSAGE_AUTHORITY, owner, soa, ttl);
+        w->is_full |= !write_section_rrset(w, MESSAGE_AUTHORITY, owner, soa, ttl);
 }
 
 /* Add the addresses of names in the answer that are in the cache and fit, which saves the
@@ -191,7 +191,7 @@ static void write_additional(struct walk *w, const struct rrset *set)
             if (cache_find(&w->engine->cache, &w->key, w->key.labels, types[i], &w->when,
                            w->arena, &found) &&
                 found.kind == CACHE_DATA && found.ttl > 0 &&
-                !write_rrset(w, MESSAGE_ADDITIONAL, target, found.set, answer_ttl(w, &found)))
+                !write_section_rrset(w, MESSAGE_ADDITIONAL, target, found.set, answer_ttl(w, &found)))
                 return;
     }
 }
@@ -226,7 +226,7 @@ static bool continue_at(struct walk *w, const uint8_t *name)
 
 static bool follow_cname_rrset(struct walk *w, const struct rrset *set, uint32_t ttl)
 {
-    write_answer_rrset(w, w->name, set, ttl);
+    write_data_rrset(w, w->name, set, ttl);
     return continue_at(w, rrset_first(set).rdata);
 }
 
@@ -239,14 +239,14 @@ static bool is_dname_written(const struct walk *w, const uint8_t *owner)
     return false;
 }
 
-static void write_dname_once(struct walk *w, const uint8_t *owner, const struct rrset *set,
+static void write_dname(struct walk *w, const uint8_t *owner, const struct rrset *set,
                              uint32_t ttl)
 {
     if (is_dname_written(w, owner))
         return;
     if (w->dname_cnt < ARRAY_LEN(w->dnames))
         w->dnames[w->dname_cnt++] = owner;
-    write_answer_rrset(w, owner, set, ttl);
+    write_data_rrset(w, owner, set, ttl);
 }
 
 /* Write the DNAME and the CNAME that is synthesised from it (RFC 6672 3.1). */
@@ -257,7 +257,7 @@ static bool follow_dname_rrset(struct walk *w, const struct rrset *set, uint32_t
     uint8_t made[DNAME_MAX];
     size_t len = dname_substitute(w->name, owner, rrset_first(set).rdata, made);
 
-    write_dname_once(w, owner, set, ttl);
+    write_dname(w, owner, set, ttl);
     if (len == 0) {
         finish_walk(w, RRTYPE_RCODE_YXDOMAIN);
         return false;
@@ -288,11 +288,11 @@ static void write_data(struct walk *w, const struct cache_found *found)
 
     if ((found->set->flags & RRSET_IS_SYNTHESISED) &&
         cache_find_dname(&w->engine->cache, &w->key, &w->when, w->arena, &dname, &labels))
-        write_dname_once(w, dname_suffix(w->name, labels), dname.set, answer_ttl(w, &dname));
+        write_dname(w, dname_suffix(w->name, labels), dname.set, answer_ttl(w, &dname));
     if (found->set->type == RRTYPE_DNAME)
-        write_dname_once(w, w->name, found->set, answer_ttl(w, found));
+        write_dname(w, w->name, found->set, answer_ttl(w, found));
     else
-        write_answer_rrset(w, w->name, found->set, answer_ttl(w, found));
+        write_data_rrset(w, w->name, found->set, answer_ttl(w, found));
     write_additional(w, found->set);
     finish_walk(w, RRTYPE_RCODE_NOERROR);
 }
@@ -449,7 +449,7 @@ static bool step_local(struct walk *w, const struct dname_parts *parts, bool *is
     case LOCAL_CNAME: return follow_cname_rrset(w, local.set, local.set->ttl);
     case LOCAL_DNAME: return follow_dname_rrset(w, local.set, local.set->ttl, local.labels);
     case LOCAL_DATA:
-        write_answer_rrset(w, w->name, local.set, local.set->ttl);
+        write_data_rrset(w, w->name, local.set, local.set->ttl);
         finish_walk(w, RRTYPE_RCODE_NOERROR);
         return false;
     case LOCAL_NODATA:

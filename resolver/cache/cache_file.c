@@ -63,7 +63,7 @@ struct check {
     const char *why;
 };
 
-static bool report_fault(struct check *c, const char *why)
+static bool report_broken_file(struct check *c, const char *why)
 {
     c->why = why;
     return false;
@@ -98,10 +98,10 @@ static bool mark_pages(struct check *c, uint64_t number, uint64_t cnt)
 {
     if (number < META_PAGES || number > c->meta.last_page || cnt == 0 ||
         cnt > c->meta.last_page - number + 1)
-        return report_fault(c, "a pointer leads to a page outside the file");
+        return report_broken_file(c, "a pointer leads to a page outside the file");
     for (uint64_t i = number; i < number + cnt; i++) {
         if (c->seen[i / 8] & 1 << i % 8)
-            return report_fault(c, "a page is used twice");
+            return report_broken_file(c, "a page is used twice");
         c->seen[i / 8] |= (uint8_t)(1 << i % 8);
     }
     return true;
@@ -130,18 +130,18 @@ static bool check_nodes(struct check *c, const uint8_t *page, unsigned cnt, bool
     for (unsigned i = 0; i < cnt; i++) {
         size_t at = load_u16(page + PAGE_HEAD + 2 * i);
         if (at % 2 != 0 || at < upper || at + NODE_HEAD > c->page_size)
-            return report_fault(c, "a node lies outside its page");
+            return report_broken_file(c, "a node lies outside its page");
         size_t len = node_len(page + at, is_leaf);
         if (len > c->page_size - at)
-            return report_fault(c, "a node is longer than its page");
+            return report_broken_file(c, "a node is longer than its page");
         sum += len;
         for (size_t k = at / 2; k < (at + len) / 2; k++) {
             if (used[k / 8] & 1 << k % 8)
-                return report_fault(c, "two nodes overlap");
+                return report_broken_file(c, "two nodes overlap");
             used[k / 8] |= (uint8_t)(1 << k % 8);
         }
     }
-    return sum == c->page_size - upper || report_fault(c, "the nodes of a page do not fill it");
+    return sum == c->page_size - upper || report_broken_file(c, "the nodes of a page do not fill it");
 }
 
 /* Check the header and nodes of page `number` of a tree. */
@@ -154,14 +154,14 @@ static bool check_tree_page(struct check *c, uint64_t number, unsigned *cnt, boo
              upper = load_u16(page + 14);
 
     if (load_u64(page) != number || (flags != IS_BRANCH && flags != IS_LEAF))
-        return report_fault(
+        return report_broken_file(
             c, "a page of a tree has another number or type than its pointer says");
     if (lower < PAGE_HEAD || lower % 2 != 0 || lower > upper || upper > c->page_size)
-        return report_fault(c, "a page has impossible bounds");
+        return report_broken_file(c, "a page has impossible bounds");
     *is_leaf = flags == IS_LEAF;
     *cnt = (lower - PAGE_HEAD) / 2;
     if (*cnt < (*is_leaf ? 1U : 2U))
-        return report_fault(c, "a page has too few nodes");
+        return report_broken_file(c, "a page has too few nodes");
     return check_nodes(c, page, *cnt, *is_leaf);
 }
 
@@ -183,7 +183,7 @@ static bool node_key(struct check *c, const uint8_t *node, struct slice *key)
     *key = (struct slice){node + NODE_HEAD, load_u16(node + 6)};
     if (key->len == 0 || key->len > KEY_MAX ||
         (c->is_free_list && key->len != sizeof(uint64_t)))
-        return report_fault(c, "a key has an impossible length");
+        return report_broken_file(c, "a key has an impossible length");
     return true;
 }
 
@@ -200,7 +200,7 @@ static bool node_value(struct check *c, const uint8_t *node, size_t key_len,
         return true;
     }
     if (flags != NODE_IS_BIG)
-        return report_fault(c, "a node has a type that this file does not use");
+        return report_broken_file(c, "a node has a type that this file does not use");
     uint64_t number = load_u64(data);
     uint64_t wanted = (PAGE_HEAD - 1 + (uint64_t)value->len) / c->page_size + 1;
     if (!mark_pages(c, number, 1))
@@ -209,7 +209,7 @@ static bool node_value(struct check *c, const uint8_t *node, size_t key_len,
     uint64_t cnt = load_u32(page + 12);
     /* a value that replaced a larger one may have more pages than it needs */
     if (load_u64(page) != number || load_u16(page + 10) != IS_OVERFLOW || cnt < wanted)
-        return report_fault(c, "a large value does not fit its pages");
+        return report_broken_file(c, "a large value does not fit its pages");
     if (cnt > 1 && !mark_pages(c, number + 1, cnt - 1))
         return false;
     c->found.overflow_cnt += cnt;
@@ -224,18 +224,18 @@ static bool check_free(struct check *c, struct slice key, struct slice value)
     uint64_t cnt, before = NO_PAGE;
 
     if (load_u64(key.at) > c->meta.txn)
-        return report_fault(c, "a list of free pages belongs to a later transaction");
+        return report_broken_file(c, "a list of free pages belongs to a later transaction");
     if (load_u64(key.at) == 0) /* LMDB would read that list twice */
-        return report_fault(c, "a list of free pages belongs to no transaction");
+        return report_broken_file(c, "a list of free pages belongs to no transaction");
     if (value.len < sizeof(uint64_t) || value.len % sizeof(uint64_t) != 0)
-        return report_fault(c, "a list of free pages has an impossible length");
+        return report_broken_file(c, "a list of free pages has an impossible length");
     cnt = load_u64(value.at);
     if (cnt > value.len / sizeof(uint64_t) - 1)
-        return report_fault(c, "a list of free pages is longer than its value");
+        return report_broken_file(c, "a list of free pages is longer than its value");
     for (uint64_t i = 1; i <= cnt; i++) {
         uint64_t number = load_u64(value.at + i * sizeof(uint64_t));
         if (number >= before)
-            return report_fault(c, "a list of free pages is out of order");
+            return report_broken_file(c, "a list of free pages is out of order");
         if (!mark_pages(c, number, 1))
             return false;
         before = number;
@@ -254,7 +254,7 @@ static bool check_leaf(struct check *c, const uint8_t *page, unsigned cnt)
             return false;
         if ((c->last.at && order_keys(c, c->last, key) >= 0) ||
             (c->least.at && order_keys(c, c->least, key) > 0))
-            return report_fault(c, "keys are out of order");
+            return report_broken_file(c, "keys are out of order");
         c->last = key;
         c->least.at = NULL;
         if (c->is_free_list && !check_free(c, key, value))
@@ -275,7 +275,7 @@ static bool check_page(struct check *c, uint64_t number, unsigned depth)
     if (!check_tree_page(c, number, &cnt, &is_leaf))
         return false;
     if (is_leaf != (depth == 1))
-        return report_fault(c, "a tree has another depth than its meta page says");
+        return report_broken_file(c, "a tree has another depth than its meta page says");
     const uint8_t *page = page_at(c, number);
     if (is_leaf)
         return check_leaf(c, page, cnt);
@@ -288,7 +288,7 @@ static bool check_page(struct check *c, uint64_t number, unsigned depth)
             if (!node_key(c, node, &key))
                 return false;
             if (!c->last.at || order_keys(c, c->last, key) >= 0)
-                return report_fault(c, "keys are out of order");
+                return report_broken_file(c, "keys are out of order");
             c->least = key;
         }
         if (!check_page(c, child, depth - 1))
@@ -303,14 +303,14 @@ static bool check_tree(struct check *c, const struct tree *tree, bool is_free_li
     c->last = c->least = (struct slice){NULL, 0};
     memset(&c->found, 0, sizeof(c->found));
     if (tree->flags != (is_free_list ? KEYS_ARE_NUMBERS | NO_FOLDER : 0))
-        return report_fault(c, "a tree has a type that this file does not use");
+        return report_broken_file(c, "a tree has a type that this file does not use");
     if (tree->depth > DEPTH_MAX || (tree->depth == 0) != (tree->root == NO_PAGE))
-        return report_fault(c, "a tree has an impossible depth");
+        return report_broken_file(c, "a tree has an impossible depth");
     if (tree->depth > 0 && !check_page(c, tree->root, tree->depth))
         return false;
     if (c->found.branch_cnt != tree->branch_cnt || c->found.leaf_cnt != tree->leaf_cnt ||
         c->found.overflow_cnt != tree->overflow_cnt || c->found.entry_cnt != tree->entry_cnt)
-        return report_fault(c, "a tree has other counts than its meta page says");
+        return report_broken_file(c, "a tree has other counts than its meta page says");
     return true;
 }
 
@@ -322,14 +322,14 @@ static bool read_meta(struct check *c, uint64_t number, struct meta *meta)
 
     memcpy(meta, page + PAGE_HEAD, sizeof(*meta));
     if (meta->magic != (uint32_t)MAGIC)
-        return report_fault(
+        return report_broken_file(
             c, "it is not an LMDB file, or it was written on another kind of machine");
     if (meta->version != DATA_VERSION)
-        return report_fault(c, "it was written by another version of LMDB");
+        return report_broken_file(c, "it was written by another version of LMDB");
     if (meta->free_list.pad != c->page_size)
-        return report_fault(c, "its page size is not that of this machine");
+        return report_broken_file(c, "its page size is not that of this machine");
     if (load_u64(page) != number || load_u16(page + 10) != IS_META || meta->txn > TXN_MAX)
-        return report_fault(c, "its meta pages are damaged");
+        return report_broken_file(c, "its meta pages are damaged");
     return true;
 }
 
@@ -338,19 +338,19 @@ static bool check_trees(struct check *c, size_t len)
     struct meta metas[META_PAGES];
 
     if (len < META_PAGES * c->page_size)
-        return report_fault(c, "it is too short");
+        return report_broken_file(c, "it is too short");
     for (unsigned i = 0; i < META_PAGES; i++)
         if (!read_meta(c, i, &metas[i]))
             return false;
     unsigned newest = metas[0].txn < metas[1].txn;
     c->meta = metas[newest];
     if (c->meta.txn > 0 && c->meta.txn % 2 != newest)
-        return report_fault(c, "the transaction numbers of its meta pages do not fit");
+        return report_broken_file(c, "the transaction numbers of its meta pages do not fit");
     if (c->meta.last_page < META_PAGES - 1 || c->meta.last_page >= len / c->page_size)
-        return report_fault(c, "it is truncated");
+        return report_broken_file(c, "it is truncated");
     c->seen = calloc(1, c->meta.last_page / 8 + 1);
     if (!c->seen)
-        return report_fault(c, NULL);
+        return report_broken_file(c, NULL);
     return check_tree(c, &c->meta.free_list, true) && check_tree(c, &c->meta.entries, false);
 }
 

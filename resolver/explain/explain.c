@@ -103,7 +103,7 @@ static void put_rdata_text(struct json *to, const struct message *message, uint1
     json_put_text(to, "data", text);
 }
 
-static void add_record(struct json *list, const struct message *message,
+static void add_reply_record(struct json *list, const struct message *message,
                        const struct scrub *scrub, const struct scrub_record *r)
 {
     enum scrub_omission why = scrub_omission(scrub, r);
@@ -126,7 +126,7 @@ static void put_records(struct json *to, const struct message *message,
 {
     struct json *list = json_put_list(to, "records");
     for (size_t i = 0; i < util_min(scrub->record_cnt, EXPLAIN_RECORDS_MAX); i++)
-        add_record(list, message, scrub, &scrub->records[i]);
+        add_reply_record(list, message, scrub, &scrub->records[i]);
     size_t all = scrub->record_cnt + scrub->unread_cnt;
     if (all > EXPLAIN_RECORDS_MAX)
         json_put_number(to, "omitted-records", (int64_t)(all - EXPLAIN_RECORDS_MAX));
@@ -342,7 +342,7 @@ static void on_no_reply(const struct live *live, const struct trace_event *event
     put_ms(live->query, "rtt-ms", event->no_reply.waited_us);
 }
 
-static void on_rejected(struct explain *e, const struct live *live,
+static void on_rejected_reply(struct explain *e, const struct live *live,
                         const struct trace_event *event)
 {
     if (!has_room_left(e))
@@ -373,7 +373,7 @@ static bool is_v6_only(const struct delegation *delegation)
     return delegation->addr_cnt > 0;
 }
 
-static void note_failure(struct explain *e, const struct live *live,
+static void note_task_failure(struct explain *e, const struct live *live,
                          const struct trace_event *event)
 {
     unsigned at = (unsigned)util_min(e->facts.failure_cnt, CAUSE_FAILURES_MAX - 1);
@@ -433,11 +433,11 @@ static void on_end(struct explain *e, struct live *live, const struct trace_even
 
     json_put_text(live->node, "outcome", wording_id(&wording_endings, event->end.how));
     if (event->end.how == TRACE_ENDED_UNFINISHED && !e->has_failed)
-        note_failure(e, live, event);
+        note_task_failure(e, live, event);
     if (has_failed) {
         json_put_text(live->node, "failure", failure_id(event->end.failure));
         json_put_text(live->node, "text", event->end.text);
-        note_failure(e, live, event);
+        note_task_failure(e, live, event);
         e->has_failed = true;
     }
     put_ms(live->node, "took-ms", now_mono_us() - live->since_us);
@@ -558,7 +558,7 @@ static void on_event(void *data, const struct trace_event *event)
     case TRACE_STEP_QUERY: on_query(e, live, event); break;
     case TRACE_STEP_REPLY: on_reply(e, live, event); break;
     case TRACE_STEP_NO_REPLY: on_no_reply(live, event); break;
-    case TRACE_STEP_REJECTED: on_rejected(e, live, event); break;
+    case TRACE_STEP_REJECTED: on_rejected_reply(e, live, event); break;
     case TRACE_STEP_NOTE: on_note(e, live, event); break;
     default: on_end(e, live, event); break;
     }
@@ -627,7 +627,7 @@ static void note_answer(struct explain *e, const struct message *m,
     }
 }
 
-static void put_answer(struct explain *e, struct json *answer, const struct exchange *ex)
+static void put_answer_sections(struct explain *e, struct json *answer, const struct exchange *ex)
 {
     struct message m;
     struct message_record r;
@@ -699,7 +699,7 @@ struct json *explain_end(struct explain *e, const struct exchange *ex, struct ca
     json_put_number(tree, "queries", e->facts.query_cnt);
     if (e->omitted_cnt > 0)
         json_put_number(tree, "omitted-steps", e->omitted_cnt);
-    put_answer(e, json_put_object(tree, "answer"), ex);
+    put_answer_sections(e, json_put_object(tree, "answer"), ex);
     e->facts.is_cached_failure =
         e->facts.rcode == RRTYPE_RCODE_SERVFAIL && !e->has_failed && e->facts.failure.is_there;
     if (e->facts.is_cached_failure) {

@@ -185,7 +185,7 @@ static void answer_text(struct exchange *ex, const char *text)
     reply_send(ex, RRTYPE_RCODE_NOERROR);
 }
 
-static void on_tree(void *data, struct json *tree, const struct cause *cause)
+static void answer_why(void *data, struct json *tree, const struct cause *cause)
 {
     struct exchange *ex = data;
     char text[WHY_TEXT_MAX];
@@ -224,7 +224,7 @@ bool res_explain_chaos(struct res_explain *explain, struct exchange *ex)
                                   .type = RRTYPE_A,
                                   .client = deferred->peer,
                                   .is_chaos = true,
-                                  .done = on_tree,
+                                  .done = answer_why,
                                   .data = deferred};
     if (res_explain_begin(explain, &ask) != ERR_OK) {
         reply_begin(deferred);

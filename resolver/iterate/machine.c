@@ -7,7 +7,7 @@
 #include "resolver/iterate/step_look.h"
 #include "resolver/iterate/step_target.h"
 
-static void run(struct task *task)
+static void run_task(struct task *task)
 {
     while (task->state != TASK_WAIT && task->state != TASK_DONE) {
         arena_reset(&task->engine->scratch);
@@ -32,7 +32,7 @@ void machine_run(struct engine *engine)
     while (!list_is_empty(&engine->runnable)) {
         struct task *task = container_of(engine->runnable.next, struct task, link);
         list_remove(&task->link);
-        run(task);
+        run_task(task);
     }
     engine->is_running = false;
 }

@@ -32,7 +32,7 @@ void scrub_free_room(struct scrub_room **room)
 
 /* ---- records ---- */
 
-static void add_record(struct scrubbing *s, const struct scrub_record *r)
+static void add_scrubbed_record(struct scrubbing *s, const struct scrub_record *r)
 {
     struct owners_name *owner = &s->owners->names[r->owner];
     uint16_t number = (uint16_t)(s->out->record_cnt + 1);
@@ -59,7 +59,7 @@ static enum err read_record(struct scrubbing *s, struct cursor *c, enum message_
     if (!err && cursor_failed(c))
         err = ERR_FORMAT;
     if (!err && r.type != RRTYPE_OPT && class == RRTYPE_CLASS_IN)
-        add_record(s, &r);
+        add_scrubbed_record(s, &r);
     return err;
 }
 
@@ -174,7 +174,7 @@ struct wanted {
     bool is_sigs;
 };
 
-static bool is_wanted(struct scrubbing *s, const struct scrub_record *r, const struct wanted *w)
+static bool is_record_wanted(struct scrubbing *s, const struct scrub_record *r, const struct wanted *w)
 {
     bool is_type = w->is_sigs ? r->type == RRTYPE_RRSIG && r->rdata_len > 18 &&
                                     util_get_u16(s->message->wire + r->rdata_at) == w->type
@@ -203,7 +203,7 @@ static enum err collect(struct scrubbing *s, const struct wanted *wanted,
     *cnt = 0;
     *ttl = UINT32_MAX;
     for (const struct scrub_record *r = first; r; r = next_of(s, r))
-        all += is_wanted(s, r, wanted);
+        all += is_record_wanted(s, r, wanted);
     if (wanted->is_sigs) /* more say nothing more */
         all = util_min(all, SCRUB_SIGS_MAX);
     if (are_too_many_copies(wanted, all)) {
@@ -223,7 +223,7 @@ static enum err collect(struct scrubbing *s, const struct wanted *wanted,
         return ERR_NOMEM;
     *out = records;
     for (struct scrub_record *r = first; r && *cnt < all; r = next_of(s, r)) {
-        if (!is_wanted(s, r, wanted))
+        if (!is_record_wanted(s, r, wanted))
             continue;
         enum err err = expand(s, r, &records[*cnt]);
         if (err == ERR_FORMAT)
@@ -375,12 +375,12 @@ static enum err follow(struct scrubbing *s, const uint8_t **name, bool *is_end)
     return ERR_OK;
 }
 
-static bool may_follow(const struct scrub_asked *asked, const uint8_t *name)
+static bool may_follow_link(const struct scrub_asked *asked, const uint8_t *name)
 {
     return asked->is_forward || (asked->may_follow && asked->may_follow(asked->data, name));
 }
 
-static enum err read_answer(struct scrubbing *s)
+static enum err read_answer_section(struct scrubbing *s)
 {
     struct scrub *out = s->out;
     const uint8_t *name = s->asked->name;
@@ -391,7 +391,7 @@ static enum err read_answer(struct scrubbing *s)
         if (out->chain_cnt + 1 >= SCRUB_CHAIN_MAX || is_in_chain(out, name))
             break;
         unsigned before = out->chain_cnt;
-        if (before > 0 && !may_follow(s->asked, name))
+        if (before > 0 && !may_follow_link(s->asked, name))
             break;
         err = follow(s, &name, &is_end);
         out->is_last_ours = before > 0 && !err && out->chain_cnt == before;
@@ -421,7 +421,7 @@ static enum err read_soa(struct scrubbing *s)
 }
 
 /* The deepest zone between ours and the name that was asked of which there are NS records. */
-static uint16_t find_delegation(struct scrubbing *s)
+static uint16_t find_referral(struct scrubbing *s)
 {
     uint16_t best = OWNERS_NONE;
 
@@ -510,7 +510,7 @@ static bool is_priming(const struct scrub_asked *asked)
 static enum err read_authority(struct scrubbing *s)
 {
     enum err err = read_soa(s);
-    uint16_t zone = find_delegation(s);
+    uint16_t zone = find_referral(s);
 
     if (s->asked->is_forward) /* sends us elsewhere: it does not recurse */
         s->out->has_other_ns |= zone != OWNERS_NONE;
@@ -556,7 +556,7 @@ static enum err sort_out(struct scrubbing *s)
     if (!err)
         err = read_records(s);
     if (!err)
-        err = read_answer(s);
+        err = read_answer_section(s);
     if (!err)
         err = read_authority(s);
     if (!err && !s->asked->checks_sections)

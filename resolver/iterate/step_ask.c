@@ -243,7 +243,7 @@ static unsigned rtt_us(const struct task *task)
     return (unsigned)util_min(now_mono_us() - task->asked_us, UINT32_MAX);
 }
 
-static void give_back(struct task *task)
+static void give_back_place(struct task *task)
 {
     quota_give_back(task->engine->quota, &task->place);
     task_unpark(task->engine, &task->place);
@@ -254,10 +254,10 @@ static void stop_asking(struct task *task)
     task->is_asking = false;
     task->engine->out_cnt--;
     list_remove(&task->asking);
-    give_back(task); /* who has waited goes before what this task does next */
+    give_back_place(task); /* who has waited goes before what this task does next */
 }
 
-static void on_rejected(struct out_ask *ask, enum match_verdict why, const struct addr *from)
+static void note_rejected(struct out_ask *ask, enum match_verdict why, const struct addr *from)
 {
     struct task *task = container_of(ask, struct task, ask);
     task->is_case_all = why == MATCH_CASE;
@@ -550,7 +550,7 @@ static enum task_state send_query(struct task *task, uint64_t now_ms)
     ask->wants_from = task_is_traced(task);
     ask->timeout_ms = choose_wait(task, server, now_ms);
     ask->done = on_done;
-    ask->rejected = on_rejected;
+    ask->rejected = note_rejected;
     infra_note_probe(engine->infra, &to->addr, task_subject(task), now_ms);
     task->asked_us = now_mono_us();
     to->tries++;
@@ -617,7 +617,7 @@ enum task_state step_ask(struct task *task)
     }
     task->is_called = false;
     if (!budget_spend_query(task->budget, now_ms)) {
-        give_back(task);
+        give_back_place(task);
         return task_fail(task, TASK_LIMITED, task->budget->spent);
     }
     task->sends++;

@@ -40,7 +40,7 @@ static bool has_stale(struct task *task)
 /* RFC 9520 3: whoever asks again soon is told at once.  A limit that was reached says something
  * of the name only if the whole budget went into it; else who chains names together could take
  * any of them away from others. */
-static void note_failure(struct task *task, const char *text)
+static void cache_task_failure(struct task *task, const char *text)
 {
     struct engine *engine = task->engine;
 
@@ -86,7 +86,7 @@ void step_done(struct task *task)
 
     if (task->outcome != TASK_ANSWERED) {
         wording_failure(&task->attempts, task->name, &task->delegation, task->failure, text);
-        note_failure(task, text);
+        cache_task_failure(task, text);
         if (task->sends > 0)
             note_silence(task);
     }

@@ -36,7 +36,7 @@ static bool is_loop(const struct task *task)
 }
 
 /* The nearest cut with at most `labels` labels. */
-static void find_delegation(struct task *task, unsigned labels)
+static void find_closest_delegation(struct task *task, unsigned labels)
 {
     struct engine *engine = task->engine;
     const struct policy *policy = engine->policy;
@@ -121,9 +121,9 @@ enum task_state step_look(struct task *task)
         labels = task->look_below - 1;
     task->look_below = 0;
     task_leave_subqueries(task);
-    find_delegation(task, labels);
+    find_closest_delegation(task, labels);
     while (is_loop(task))
-        find_delegation(task, task->delegation.labels - 1U);
+        find_closest_delegation(task, task->delegation.labels - 1U);
     if (is_down(task)) {
         task->is_known_down = true;
         return task_fail(task, TASK_FAILED, FAILURE_ZONE_DOWN);

@@ -190,7 +190,7 @@ static bool begin_lookup(struct task *task, int server, bool is_v6)
     return true;
 }
 
-static bool is_wanted(const struct task *task, int server, bool is_v6)
+static bool is_lookup_wanted(const struct task *task, int server, bool is_v6)
 {
     const struct policy *policy = task->engine->policy;
     return task->delegation.servers[server].lookup[is_v6] == DELEGATION_UNKNOWN &&
@@ -228,7 +228,7 @@ static bool begin_lookups(struct task *task)
             if (!!task->delegation.servers[i].addr_cnt != with_addrs)
                 continue;
             for (int v6 = 0; v6 < 2; v6++)
-                if (is_wanted(task, i, v6) && !is_put_off(task, i, v6)) {
+                if (is_lookup_wanted(task, i, v6) && !is_put_off(task, i, v6)) {
                     if (is_target_limit_reached(task))
                         return begun > 0;
                     has_begun |= begin_lookup(task, i, v6);
@@ -349,7 +349,7 @@ static bool may_ask_any(const struct task *task)
     return false;
 }
 
-static enum task_state give_up(struct task *task, uint64_t now_ms)
+static enum task_state give_up_zone(struct task *task, uint64_t now_ms)
 {
     bool has_limit = task->is_limited || task->is_limited_by_others;
     enum failure failure = task->delegation.addr_cnt && !may_ask_any(task) ? FAILURE_NOT_ASKABLE
@@ -428,6 +428,6 @@ enum task_state step_target(struct task *task)
             if (begin_child_side(task))
                 return TASK_WAIT;
         }
-        return give_up(task, now_ms);
+        return give_up_zone(task, now_ms);
     }
 }

@@ -18,7 +18,7 @@ static struct list *bucket(struct engine *engine, const uint8_t *name, uint16_t 
     return &engine->in_flight[(dname_hash(name) + type) % ENGINE_BUCKETS];
 }
 
-static struct task *find(struct engine *engine, const uint8_t *name, uint16_t type)
+static struct task *find_in_flight(struct engine *engine, const uint8_t *name, uint16_t type)
 {
     struct list *head = bucket(engine, name, type);
     for (struct list *l = head->next; l != head; l = l->next) {
@@ -318,7 +318,7 @@ struct task *task_get(struct engine *engine, const uint8_t *name, uint16_t type,
                       struct budget *budget, struct task *parent)
 {
     unsigned steps = 0, depth = parent ? parent->depth + 1 : 0;
-    struct task *t = find(engine, name, type);
+    struct task *t = find_in_flight(engine, name, type);
 
     if (t && parent && waits_for(t, parent, &steps)) {
         task_trace_note(parent, TRACE_NOTE_LOOP);

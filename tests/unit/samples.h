@@ -1,5 +1,4 @@
-/* One or more records in presentation form for every type that ldns 1.8.3 reads; owner and
- * class are added. */
+/* Type and RDATA in presentation format, at least one for each type that ldns 1.8.3 reads. */
 #pragma once
 
 static const char *const samples[] = {

@@ -22,9 +22,25 @@
 #include "base/peak.h"
 #include "base/text.h"
 
+/* Temporary files are made below the working folder. */
+#define TEMPORARY "rootline-base-XXXXXX"
+
+static void make_temporary_file(char path[])
+{
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    close(fd);
+}
+
+static void remove_temporary_file(const char *path)
+{
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(access(path, F_OK), -1);
+}
+
 static _Atomic bool is_over;
 
-static void arena_keeps_its_cap(void **state)
+static void an_arena_enforces_its_cap(void **state)
 {
     struct arena arena;
     (void)state;
@@ -38,7 +54,7 @@ static void arena_keeps_its_cap(void **state)
     arena_fini(&arena);
 }
 
-static void arena_pieces_do_not_overlap(void **state)
+static void arena_allocations_do_not_overlap(void **state)
 {
     struct arena arena;
     unsigned char *pieces[300];
@@ -55,7 +71,7 @@ static void arena_pieces_do_not_overlap(void **state)
     arena_fini(&arena);
 }
 
-static void cursor_sticks_at_the_end(void **state)
+static void a_cursor_fails_at_the_end_and_stays_failed(void **state)
 {
     struct cursor c = cursor_over("\1\2\3\4\5", 5);
     (void)state;
@@ -73,7 +89,7 @@ static void cursor_sticks_at_the_end(void **state)
     assert_true(cursor_failed(&sub));
 }
 
-/* Two links: each list leads back to the struct by its own field. */
+/* In two lists at once, by two links. */
 struct member {
     int number;
     struct list all, some;
@@ -121,7 +137,7 @@ static void lists_lead_back_to_their_structs(void **state)
     assert_numbers(&other, "123");
 }
 
-/* The body frees what it visits, be it first, in the middle or last. */
+/* The body may free the first struct, one in the middle and the last one. */
 static void a_safe_loop_may_free_its_item(void **state)
 {
     struct list all;
@@ -174,7 +190,7 @@ static void addresses_are_read_and_printed(void **state)
         assert_int_equal(addr_read(wrong[i], 53, &addr), ERR_FORMAT);
 }
 
-static void instants_are_read(void **state)
+static void times_are_read_and_printed(void **state)
 {
     int64_t ms;
     char text[NOW_TEXT_MAX];
@@ -195,7 +211,7 @@ static void instants_are_read(void **state)
     assert_true(now_wall_ms() >= 86400000 && now_wall_ms() < 86400000 + 60000);
 }
 
-static void spans_have_words(void **state)
+static void durations_are_printed_in_words(void **state)
 {
     static const struct {
         int64_t seconds;
@@ -226,7 +242,7 @@ static void files_are_read_whole(void **state)
     free(beside);
 }
 
-/* Two states of a file, of different sizes; a reader gets the one or the other. */
+/* Truncate the file and write it again in parts, until the test is over. */
 static void *write_states(void *data)
 {
     static const char text[70000] = {'x'};
@@ -242,16 +258,16 @@ static void *write_states(void *data)
     return NULL;
 }
 
-static void files_are_read_in_one_state(void **state)
+static void a_file_is_read_in_one_state(void **state)
 {
-    char path[] = "/tmp/rootline-test-XXXXXX", *data;
+    char path[] = TEMPORARY, *data;
     unsigned whole_cnt = 0, busy_cnt = 0;
     struct file_stamp stamp;
     pthread_t writer;
     size_t len;
     (void)state;
 
-    close(mkstemp(path));
+    make_temporary_file(path);
     assert_int_equal(pthread_create(&writer, NULL, write_states, path), 0);
     for (int i = 0; i < 2000; i++) {
         enum err err = file_read(path, 1 << 20, &data, &len, &stamp);
@@ -266,12 +282,12 @@ static void files_are_read_in_one_state(void **state)
     }
     atomic_store(&is_over, true);
     pthread_join(writer, NULL);
-    assert_int_equal(unlink(path), 0);
+    remove_temporary_file(path);
     assert_true(whole_cnt > 0);
-    print_message("%u in one state, %u given up\n", whole_cnt, busy_cnt);
+    print_message("%u reads of one state, %u timed out\n", whole_cnt, busy_cnt);
 }
 
-static void secrets_are_looked_at(void **state)
+static void secrets_that_others_can_write_are_rejected(void **state)
 {
     static const struct {
         mode_t mode;
@@ -282,12 +298,12 @@ static void secrets_are_looked_at(void **state)
                  {0644, ERR_OK, true},
                  {0602, ERR_CONFIG, false},
                  {0666, ERR_CONFIG, false}};
-    char path[] = "/tmp/rootline-test-XXXXXX", *data;
+    char path[] = TEMPORARY, *data;
     bool is_exposed;
     size_t len;
     (void)state;
 
-    close(mkstemp(path));
+    make_temporary_file(path);
     for (size_t i = 0; i < ARRAY_LEN(files); i++) {
         assert_int_equal(chmod(path, files[i].mode), 0);
         enum err err = file_read_secret(path, 10, &data, &len, &is_exposed);
@@ -297,7 +313,7 @@ static void secrets_are_looked_at(void **state)
             free(data);
         }
     }
-    assert_int_equal(unlink(path), 0);
+    remove_temporary_file(path);
 }
 
 /* ---- folders ---- */
@@ -310,29 +326,31 @@ static void check_folder(const char *path, uid_t owner, mode_t mode)
     assert_int_equal(st.st_mode & 07777, mode);
 }
 
-static void folders_are_made_for_their_user(void **state)
+static void folders_are_created_for_their_user(void **state)
 {
-    char top[] = "/tmp/rootline-test-XXXXXX", theirs[64], path[128], why[200] = "";
+    char top[40], theirs[64], path[128], why[200] = "";
     const struct passwd *nobody = getpwnam("nobody");
     (void)state;
 
     if (geteuid() != 0 || !nobody)
         skip();
+    /* root creates a folder only where no other user can interfere, as in the sticky /tmp */
+    snprintf(top, sizeof(top), "%s%s", folder_is_root_only(".") ? "" : "/tmp/", TEMPORARY);
     assert_non_null(mkdtemp(top));
     snprintf(theirs, sizeof(theirs), "%s/theirs", top);
     assert_int_equal(folder_make(theirs, 0750, "nobody", why, sizeof(why)), ERR_OK);
     check_folder(theirs, nobody->pw_uid, 0750);
-    assert_int_equal(folder_make(theirs, 0700, "", why, sizeof(why)),
-                     ERR_OK); /* stays as it is */
+    /* a folder that exists is left unchanged */
+    assert_int_equal(folder_make(theirs, 0700, "", why, sizeof(why)), ERR_OK);
     check_folder(theirs, nobody->pw_uid, 0750);
-    /* below it root makes nothing, for nobody and for itself, by a link neither */
+    /* below a folder of another user root creates nothing, not through a link either */
     snprintf(path, sizeof(path), "%s/below", theirs);
     assert_int_equal(folder_make(path, 0755, "nobody", why, sizeof(why)), ERR_DENIED);
     assert_non_null(strstr(why, "below a folder of another user"));
     assert_int_equal(folder_make(path, 0755, "", why, sizeof(why)), ERR_DENIED);
     assert_int_equal(access(path, F_OK), -1);
     snprintf(path, sizeof(path), "%s/link", top);
-    assert_int_equal(symlink(theirs, path), 0);
+    assert_int_equal(symlink("theirs", path), 0);
     snprintf(path, sizeof(path), "%s/link/below/", top);
     assert_int_equal(folder_make(path, 0755, "nobody", why, sizeof(why)), ERR_DENIED);
     snprintf(path, sizeof(path), "%s/nowhere", top);
@@ -343,9 +361,10 @@ static void folders_are_made_for_their_user(void **state)
     snprintf(path, sizeof(path), "%s/link", top);
     assert_int_equal(unlink(path), 0);
     assert_int_equal(rmdir(top), 0);
+    assert_int_equal(access(top, F_OK), -1);
 }
 
-static void json_strings_are_safe(void **state)
+static void json_text_becomes_utf_8(void **state)
 {
     struct json *list = json_new_list();
     (void)state;
@@ -358,7 +377,7 @@ static void json_strings_are_safe(void **state)
     json_free(&list);
 }
 
-static void json_goes_there_and_back(void **state)
+static void json_is_written_and_read(void **state)
 {
     struct json *object = json_new_object(), *read = NULL, *none = NULL;
     char why[100];
@@ -371,7 +390,7 @@ static void json_goes_there_and_back(void **state)
     char *text = json_write(object, false);
     assert_int_equal(json_read(text, strlen(text), &read, why, sizeof(why)), ERR_OK);
     assert_string_equal(json_get_text(read, "text", ""), "t");
-    assert_string_equal(json_get_text(read, "number", "none"), "none"); /* of another kind */
+    assert_string_equal(json_get_text(read, "number", "none"), "none"); /* not a text */
     assert_true(json_get_number(read, "number", 0) == INT64_MIN &&
                 json_get_bool(read, "truth", false));
     assert_true(json_get_real(read, "real", 0) > 0.4 && json_has_keys(read) &&
@@ -381,7 +400,7 @@ static void json_goes_there_and_back(void **state)
     assert_string_equal(json_text(json_at(list, 0)), "first");
     assert_string_equal(json_key(read, 1), "number");
     assert_string_equal(json_key(read, 9), "");
-    /* without memory for it, a value is NULL: whatever is done to it goes nowhere */
+    /* a value for which there was no memory is NULL, which drops additions */
     json_put_text(none, "a", "b");
     json_add_text(json_put_list(none, "a"), "b");
     assert_null(json_add_object(none));
@@ -398,7 +417,7 @@ static void json_goes_there_and_back(void **state)
     json_free(&object);
 }
 
-static void findings_show_line_and_caret(void **state)
+static void findings_are_printed_with_line_and_caret(void **state)
 {
     struct diag diag;
     char *out = NULL;
@@ -423,7 +442,7 @@ static void findings_show_line_and_caret(void **state)
     diag_fini(&diag);
 }
 
-static void near_words_are_found(void **state)
+static void misspelled_words_are_found(void **state)
 {
     static const char *const words[] = {"listen", "workers", "zones", NULL};
     (void)state;
@@ -432,7 +451,7 @@ static void near_words_are_found(void **state)
     assert_null(diag_nearest("completely-different", words));
 }
 
-static void texts_are_made_harmless(void **state)
+static void texts_are_sanitised(void **state)
 {
     static const struct {
         const char *in, *kept, *out;
@@ -442,12 +461,12 @@ static void texts_are_made_harmless(void **state)
         {"a\tb", "", "a.b"},
         {"\xc2\x9b"
          "1m",
-         "", "..1m"}, /* CSI of eight bits, in UTF-8 and alone */
+         "", "..1m"}, /* eight-bit CSI, in UTF-8 and as one octet */
         {"\x9b"
          "1m",
          "", ".1m"},
         {"caf\xc3\xa9 \xe2\x82\xac", "", "caf\xc3\xa9 \xe2\x82\xac"},
-        {"\xe2\x82", "", ".."},      /* cut short */
+        {"\xe2\x82", "", ".."},      /* truncated */
         {"\xed\xa0\x80", "", "..."}, /* a surrogate */
         {"", "", ""},
     };
@@ -463,15 +482,15 @@ static void texts_are_made_harmless(void **state)
     assert_memory_equal(nul, "a.b", 3);
 }
 
-static void json_is_made_harmless(void **state)
+static void json_is_sanitised(void **state)
 {
     char *text = strdup("{\"a\\u001bb\":\"\\\\u001b \\n \\u009B \\u00e4 \x1b \\\"\\\\\"}");
-    char *delegation = strdup("\\u1"), *last = strdup("\\");
+    char *truncated = strdup("\\u1"), *last = strdup("\\");
     struct json *read;
     char why[100];
     (void)state;
     json_sanitise(text);
-    json_sanitise(delegation);
+    json_sanitise(truncated);
     json_sanitise(last);
     assert_int_equal(json_read(text, strlen(text), &read, why, sizeof(why)), ERR_OK);
     assert_string_equal(json_key(read, 0), "a\xef\xbf\xbd"
@@ -480,23 +499,23 @@ static void json_is_made_harmless(void **state)
                         "\\u001b    \xef\xbf\xbd \xc3\xa4 . \"\\");
     json_free(&read);
     free(text);
-    free(delegation);
+    free(truncated);
     free(last);
 }
 
-static void keep_line(void *data, const struct log_kept *line) { strcpy(data, line->text); }
+static void copy_line(void *data, const struct log_kept *line) { strcpy(data, line->text); }
 
-static void a_line_of_the_log_stays_one(void **state)
+static void a_log_line_has_no_line_breaks(void **state)
 {
     char text[LOG_KEPT_TEXT] = "";
     (void)state;
     log_line(LOG_LEVEL_ERROR, "one %s", "two\n<3>three\x1b[0m");
-    assert_int_equal(log_last(1, keep_line, text), 1);
+    assert_int_equal(log_last(1, copy_line, text), 1);
     assert_string_equal(text, "one two.<3>three.[0m");
 }
 
-/* Each line of a log that nobody reads would wait for ever: the alarm ends the test then. */
-static void a_reader_that_does_not_read(void **state)
+/* Logging to a full pipe must not block; if it does, the alarm ends the test. */
+static void logging_to_a_full_pipe_does_not_block(void **state)
 {
     static char got[1 << 17];
     int ends[2], kept = dup(STDERR_FILENO);
@@ -506,27 +525,27 @@ static void a_reader_that_does_not_read(void **state)
     assert_int_equal(dup2(ends[1], STDERR_FILENO), STDERR_FILENO);
     alarm(60);
     for (int i = 0; i < 5000; i++)
-        log_line(LOG_LEVEL_ERROR, "line %d of a reader that does not read", i);
+        log_line(LOG_LEVEL_ERROR, "line %d that is not read", i);
     alarm(0);
     size_t len = (size_t)read(ends[0], got, sizeof(got) - 1);
     assert_true(len > 10000 && got[len - 1] == '\n');
-    log_line(LOG_LEVEL_ERROR, "it reads again");
+    log_line(LOG_LEVEL_ERROR, "the pipe is read again");
     len = (size_t)read(ends[0], got, sizeof(got) - 1);
     assert_int_equal(dup2(kept, STDERR_FILENO), STDERR_FILENO);
     close(kept);
     close(ends[0]);
     close(ends[1]);
     got[len] = '\0';
-    const char *told = strstr(got, "warning "), *last = strstr(got, "it reads again");
-    assert_true(told && last && told < last);
-    assert_true(strstr(told, " log lines were dropped") < last);
+    const char *notice = strstr(got, " log lines were dropped");
+    const char *last = strstr(got, "the pipe is read again");
+    assert_true(notice && last && notice < last);
 }
 
 /* ---- peaks ---- */
 
 static unsigned trim_cnt;
 
-/* In the place of the C library's. */
+/* Overrides the C library's. */
 int malloc_trim(size_t pad)
 {
     (void)pad;
@@ -534,7 +553,7 @@ int malloc_trim(size_t pad)
     return 0;
 }
 
-/* A load that oscillates trims the heap once a second, not once a turn. */
+/* An oscillating load trims the heap once a second, not each time it falls. */
 static void the_heap_is_trimmed_once_a_second(void **state)
 {
     struct peak peak = {0};
@@ -555,7 +574,7 @@ static void the_heap_is_trimmed_once_a_second(void **state)
         peak_note(&peak, 0, 100);
         assert_int_equal(trim_cnt, 1);
     }
-    assert_int_equal(peak.most, 800); /* stays recorded */
+    assert_int_equal(peak.most, 800); /* still recorded */
     now_advance(1);
     peak_note(&peak, 0, 100);
     assert_int_equal(trim_cnt, 2);
@@ -567,27 +586,27 @@ static void the_heap_is_trimmed_once_a_second(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(texts_are_made_harmless),
-        cmocka_unit_test(json_is_made_harmless),
-        cmocka_unit_test(a_line_of_the_log_stays_one),
-        cmocka_unit_test(a_reader_that_does_not_read),
-        cmocka_unit_test(arena_keeps_its_cap),
-        cmocka_unit_test(arena_pieces_do_not_overlap),
-        cmocka_unit_test(cursor_sticks_at_the_end),
+        cmocka_unit_test(texts_are_sanitised),
+        cmocka_unit_test(json_is_sanitised),
+        cmocka_unit_test(a_log_line_has_no_line_breaks),
+        cmocka_unit_test(logging_to_a_full_pipe_does_not_block),
+        cmocka_unit_test(an_arena_enforces_its_cap),
+        cmocka_unit_test(arena_allocations_do_not_overlap),
+        cmocka_unit_test(a_cursor_fails_at_the_end_and_stays_failed),
         cmocka_unit_test(lists_lead_back_to_their_structs),
         cmocka_unit_test(a_safe_loop_may_free_its_item),
         cmocka_unit_test(addresses_are_read_and_printed),
-        cmocka_unit_test(instants_are_read),
-        cmocka_unit_test(spans_have_words),
+        cmocka_unit_test(times_are_read_and_printed),
+        cmocka_unit_test(durations_are_printed_in_words),
         cmocka_unit_test(files_are_read_whole),
-        cmocka_unit_test(files_are_read_in_one_state),
-        cmocka_unit_test(secrets_are_looked_at),
-        cmocka_unit_test(folders_are_made_for_their_user),
-        cmocka_unit_test(json_strings_are_safe),
-        cmocka_unit_test(json_goes_there_and_back),
-        cmocka_unit_test(findings_show_line_and_caret),
-        cmocka_unit_test(near_words_are_found),
-        cmocka_unit_test(the_heap_is_trimmed_once_a_second), /* stops the clock: last */
+        cmocka_unit_test(a_file_is_read_in_one_state),
+        cmocka_unit_test(secrets_that_others_can_write_are_rejected),
+        cmocka_unit_test(folders_are_created_for_their_user),
+        cmocka_unit_test(json_text_becomes_utf_8),
+        cmocka_unit_test(json_is_written_and_read),
+        cmocka_unit_test(findings_are_printed_with_line_and_caret),
+        cmocka_unit_test(misspelled_words_are_found),
+        cmocka_unit_test(the_heap_is_trimmed_once_a_second), /* last: it stops the clock */
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

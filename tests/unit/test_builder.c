@@ -1,4 +1,5 @@
-/* Answers written with compression are read back by ldns; what does not fit leaves no trace. */
+/* ldns reads back what is written with compression; an RRset that does not fit leaves the
+ * message unchanged. */
 #include "unit.h"
 
 #include <ldns/ldns.h>
@@ -60,7 +61,8 @@ static void names_are_compressed_and_read_back(void **state)
     struct builder_owner at = {.at = 12},
                          by_name = {.name = unit_name("x.y.example.org.", owner)};
     assert_int_equal(builder_rrset(&b, MESSAGE_ANSWER, &at, set, 60, 0), ERR_OK);
-    /* 2 + 10 + 2 octets and the name: "mail" and a pointer, then pointers alone */
+    /* each record: owner pointer, fixed fields, preference and name; the first name is "mail"
+     * and a pointer, the others are pointers */
     assert_int_equal(b.len - before, 3 * 14 + 7 + 2 + 2);
     assert_int_equal(builder_rrset(&b, MESSAGE_ADDITIONAL, &by_name, set, 7, 1), ERR_OK);
     ldns_pkt *packet = read_back();
@@ -83,7 +85,7 @@ static void names_are_compressed_and_read_back(void **state)
     free(set);
 }
 
-static void what_does_not_fit_leaves_no_trace(void **state)
+static void an_rrset_that_does_not_fit_leaves_no_trace(void **state)
 {
     uint8_t rdata[DNAME_MAX + 2] = {0}, owner[DNAME_MAX];
     (void)state;
@@ -101,7 +103,7 @@ static void what_does_not_fit_leaves_no_trace(void **state)
         if (err)
             assert_int_equal(b.len, before);
         builder_rollback(&b, &mark);
-        /* what was remembered of the set that is gone must not be pointed at */
+        /* no pointer may lead to a name of the removed RRset */
         o = (struct builder_owner){.name = owner};
         if (builder_rrset(&b, MESSAGE_ANSWER, &o, set, 60, 2) == ERR_OK)
             ldns_pkt_free(read_back());
@@ -109,13 +111,13 @@ static void what_does_not_fit_leaves_no_trace(void **state)
     free(set);
 }
 
-static void thousands_of_names_stay_right(void **state)
+static void a_full_compression_table_does_no_harm(void **state)
 {
     uint8_t rdata[DNAME_MAX], owner[DNAME_MAX];
     char text[80];
     (void)state;
     start("q.test.", sizeof(wire));
-    unsigned put = 0;
+    unsigned written = 0;
     for (unsigned i = 0; i < 3000; i++) {
         snprintf(text, sizeof(text), "n%u.z%u.test.", i % 700, i % 90);
         size_t len = dname_len(unit_name(text, rdata));
@@ -123,12 +125,12 @@ static void thousands_of_names_stay_right(void **state)
         struct builder_owner o = {.name = unit_name(text, owner)};
         if (builder_record(&b, MESSAGE_ANSWER, o, RRTYPE_NS, RRTYPE_CLASS_IN, i, rdata, len) ==
             ERR_OK)
-            put++;
+            written++;
     }
     ldns_pkt *packet = read_back();
     ldns_rr_list *answer = ldns_pkt_answer(packet);
-    assert_int_equal(ldns_rr_list_rr_count(answer), put);
-    for (unsigned i = 0; i < put; i++) {
+    assert_int_equal(ldns_rr_list_rr_count(answer), written);
+    for (unsigned i = 0; i < written; i++) {
         char *line = ldns_rr2str(ldns_rr_list_rr(answer, i)), expected[120];
         uint32_t n = ldns_rr_ttl(ldns_rr_list_rr(answer, i));
         snprintf(expected, sizeof(expected), "o%u.z%u.test.\t%u\tIN\tNS\tn%u.z%u.test.\n", n,
@@ -143,8 +145,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(names_are_compressed_and_read_back),
-        cmocka_unit_test(what_does_not_fit_leaves_no_trace),
-        cmocka_unit_test(thousands_of_names_stay_right),
+        cmocka_unit_test(an_rrset_that_does_not_fit_leaves_no_trace),
+        cmocka_unit_test(a_full_compression_table_does_no_harm),
     };
     hash_init();
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,4 +1,4 @@
-/* The configuration: what is read, and that every fault has its place. */
+/* Configuration of authd: the values that are read, and the place and text of each error. */
 #include "unit.h"
 
 #include "authd/auth_conf.h"
@@ -23,7 +23,7 @@ static enum err read_text(const char *text)
     return err;
 }
 
-static void a_right_file_is_read(void **state)
+static void a_valid_file_is_read(void **state)
 {
     (void)state;
     assert_int_equal(read_text("server:\n"
@@ -52,7 +52,7 @@ static void a_right_file_is_read(void **state)
     assert_int_equal(zones[1].name[0], 0);
 }
 
-static void faults_have_places(void **state)
+static void errors_have_places(void **state)
 {
     static const struct {
         const char *text, *expected;
@@ -117,7 +117,7 @@ static void faults_have_places(void **state)
     }
 }
 
-static void all_faults_are_found_in_one_run(void **state)
+static void one_run_reports_all_errors(void **state)
 {
     (void)state;
     assert_int_equal(read_text("server:\n  a: 1\n  b: 2\nlog: 7\nx: y\n"), ERR_CONFIG);
@@ -130,9 +130,9 @@ static void all_faults_are_found_in_one_run(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_right_file_is_read),
-        cmocka_unit_test(faults_have_places),
-        cmocka_unit_test(all_faults_are_found_in_one_run),
+        cmocka_unit_test(a_valid_file_is_read),
+        cmocka_unit_test(errors_have_places),
+        cmocka_unit_test(one_run_reports_all_errors),
     };
     hash_init();
     int failed = cmocka_run_group_tests(tests, NULL, NULL);

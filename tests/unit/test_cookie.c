@@ -1,5 +1,5 @@
-/* Server cookies against the vectors of RFC 9018 appendix A, and SipHash against its authors'.
- */
+/* Server cookies against the test vectors of RFC 9018 appendix A, and SipHash against those of
+ * its authors. */
 #include "unit.h"
 
 #include <arpa/inet.h>
@@ -11,7 +11,7 @@ static const uint8_t secret[1][COOKIE_SECRET_LEN] = {{0xe5, 0xe9, 0x73, 0xe5, 0x
                                                       0x3f, 0x48, 0xe7, 0xdc, 0x84, 0x9e, 0x37,
                                                       0xbf, 0xcf}};
 
-static void siphash_is_its_authors(void **state)
+static void siphash_matches_the_reference(void **state)
 {
     uint8_t key[16], input[15];
     (void)state;
@@ -34,7 +34,7 @@ static struct cookie_client a1(uint8_t address[4])
     return (struct cookie_client){client_a1, address, 4};
 }
 
-static void cookies_are_those_of_other_servers(void **state)
+static void cookies_match_the_rfc(void **state)
 {
     uint8_t made[COOKIE_SERVER_LEN], address[4];
     struct cookie_keys keys = {.cnt = 0};
@@ -49,7 +49,7 @@ static void cookies_are_those_of_other_servers(void **state)
     assert_false(is_old);
 }
 
-static void age_counts(void **state)
+static void cookies_expire(void **state)
 {
     uint8_t address[4];
     struct cookie_keys keys = {.cnt = 0};
@@ -67,7 +67,7 @@ static void age_counts(void **state)
     assert_false(cookie_check(&keys, &client, server_a1, 16, 1559731985 - 301, &is_old));
 }
 
-static void nothing_else_is_believed(void **state)
+static void no_other_cookie_is_accepted(void **state)
 {
     uint8_t address[4], other[16];
     struct cookie_keys keys = {.cnt = 0};
@@ -96,7 +96,7 @@ static void secrets_roll_over(void **state)
     memcpy(two[1], secret[0], sizeof(two[1]));
     cookie_set(&keys, (const uint8_t(*)[COOKIE_SECRET_LEN])two, 2);
     assert_true(cookie_check(&keys, &client, server_a1, 16, 1559731985, &is_old));
-    assert_true(is_old); /* by the secret that goes: time for a new one */
+    assert_true(is_old); /* made with the outgoing secret: the client should get a new one */
     cookie_set(&keys, (const uint8_t(*)[COOKIE_SECRET_LEN])two, 1);
     assert_false(cookie_check(&keys, &client, server_a1, 16, 1559731985, &is_old));
 }
@@ -104,10 +104,10 @@ static void secrets_roll_over(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(siphash_is_its_authors),
-        cmocka_unit_test(cookies_are_those_of_other_servers),
-        cmocka_unit_test(age_counts),
-        cmocka_unit_test(nothing_else_is_believed),
+        cmocka_unit_test(siphash_matches_the_reference),
+        cmocka_unit_test(cookies_match_the_rfc),
+        cmocka_unit_test(cookies_expire),
+        cmocka_unit_test(no_other_cookie_is_accepted),
         cmocka_unit_test(secrets_roll_over),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

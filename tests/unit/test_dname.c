@@ -1,4 +1,4 @@
-/* Names: text, order (ldns as oracle), compression pointers, hashes. */
+/* Domain names: text, canonical order (ldns is the oracle), compression pointers, hashes. */
 #include "unit.h"
 
 #include <ldns/ldns.h>
@@ -6,11 +6,11 @@
 #include "base/hash.h"
 #include "dns/dname.h"
 
-static void text_is_read(void **state)
+static void text_is_read_and_printed(void **state)
 {
     static const struct {
         const char *text, *back;
-    } right[] = {
+    } valid[] = {
         {".", "."},
         {"example.org.", "example.org."},
         {"www", "www.origin.test."},
@@ -24,33 +24,33 @@ static void text_is_read(void **state)
     static const struct {
         const char *text;
         size_t where;
-    } wrong[] = {{"", 0},       {"..", 0},    {".a", 0}, {"a..b.", 2},
-                 {"\\256.", 0}, {"a\\25", 1}, {"a\\", 1}};
+    } invalid[] = {{"", 0},       {"..", 0},    {".a", 0}, {"a..b.", 2},
+                   {"\\256.", 0}, {"a\\25", 1}, {"a\\", 1}};
     uint8_t origin[DNAME_MAX], name[DNAME_MAX];
     char text[DNAME_TEXT_MAX];
     size_t len, where;
     const char *why;
     (void)state;
     unit_name("origin.test.", origin);
-    for (size_t i = 0; i < ARRAY_LEN(right); i++) {
-        assert_int_equal(dname_text_read(right[i].text, strlen(right[i].text), origin, name,
+    for (size_t i = 0; i < ARRAY_LEN(valid); i++) {
+        assert_int_equal(dname_text_read(valid[i].text, strlen(valid[i].text), origin, name,
                                          &len, NULL, NULL),
                          ERR_OK);
         assert_int_equal(len, dname_len(name));
         dname_text_print(name, text);
-        assert_string_equal(text, right[i].back);
+        assert_string_equal(text, valid[i].back);
     }
-    for (size_t i = 0; i < ARRAY_LEN(wrong); i++) {
-        assert_int_equal(dname_text_read(wrong[i].text, strlen(wrong[i].text), origin, name,
+    for (size_t i = 0; i < ARRAY_LEN(invalid); i++) {
+        assert_int_equal(dname_text_read(invalid[i].text, strlen(invalid[i].text), origin, name,
                                          &len, &why, &where),
                          ERR_FORMAT);
-        assert_int_equal(where, wrong[i].where);
+        assert_int_equal(where, invalid[i].where);
         assert_true(strlen(why) > 0);
     }
     assert_int_equal(dname_text_read("www", 3, NULL, name, &len, &why, NULL), ERR_FORMAT);
 }
 
-static void limits_of_length_are_kept(void **state)
+static void length_limits_are_enforced(void **state)
 {
     char text[600];
     uint8_t name[DNAME_MAX];
@@ -73,7 +73,7 @@ static void limits_of_length_are_kept(void **state)
     assert_int_equal(len, 255);
 }
 
-/* Short random names over few letters, so that they share labels and prefixes. */
+/* Make a short random name from few letters, so that names often share labels and prefixes. */
 static size_t random_name(uint8_t out[DNAME_MAX])
 {
     static const uint8_t letters[] = {'a', 'A', 'b', 'Z', 0, 1, 2, 255, '*', '.'};
@@ -110,7 +110,7 @@ static void order_is_canonical(void **state)
     }
 }
 
-static void parts_agree_with_the_whole(void **state)
+static void parts_match_the_whole_name(void **state)
 {
     uint8_t name[DNAME_MAX];
     struct dname_parts parts;
@@ -139,9 +139,9 @@ static enum err parse_at(const char *bytes, size_t len, size_t pos, uint8_t out[
     return err;
 }
 
-static void pointers_only_lead_backwards(void **state)
+static void pointers_must_lead_backwards(void **state)
 {
-    /* twelve octets of header, then names */
+    /* a header of twelve octets, then names */
     static const char wire[] = "............\3www\0\1a\300\14\300\21\300\30\300\31";
     uint8_t name[DNAME_MAX];
     size_t len, end;
@@ -153,7 +153,7 @@ static void pointers_only_lead_backwards(void **state)
     assert_int_equal(len, 7);
     assert_int_equal(end, 23);
     assert_int_equal(parse_at(wire, sizeof(wire) - 1, 23, name, &len, &end),
-                     ERR_FORMAT); /* forwards */
+                     ERR_FORMAT); /* forward */
     assert_int_equal(parse_at(wire, sizeof(wire) - 1, 25, name, &len, &end),
                      ERR_FORMAT); /* to itself */
     assert_int_equal(parse_at("............\300\0", 14, 12, name, &len, &end),
@@ -163,8 +163,8 @@ static void pointers_only_lead_backwards(void **state)
     assert_int_equal(parse_at("............\300", 13, 12, name, &len, &end), ERR_FORMAT);
 }
 
-/* Spellings of two lengths whose octets, loaded as words, differ in the length only. */
-static void no_hashes_meet_by_construction(void **state)
+/* Pairs of names whose octets, loaded as words, differ in the length only. */
+static void names_of_other_lengths_hash_differently(void **state)
 {
     static const char *const pairs[][2] = {
         {"abcdefa.", "abcddefn."}, {"aaaa.", "aaaaa."}, {"aaa.", "aa."}, {"abab.", "ab."}};
@@ -175,9 +175,8 @@ static void no_hashes_meet_by_construction(void **state)
                     dname_hash(unit_name(pairs[i][1], b)));
 }
 
-/* About what one owner has: two labels, more below the names that a country or a reverse tree
- * has for everybody. */
-static void shares(void **state)
+/* Two labels; more below registries such as co.uk and in the reverse trees. */
+static void organisational_domains_are_guessed(void **state)
 {
     static const struct {
         const char *name;
@@ -194,7 +193,7 @@ static void shares(void **state)
         {"x.example.or.jp.", 3},
         {"www.example.co.com.", 2}, /* not a country */
         {"www.example.gob.mx.", 3},
-        {"r1.abc.de.", 2}, /* each short name below a country has one owner */
+        {"r1.abc.de.", 2}, /* a short label below a country is no registry */
         {"r1.cox.uk.", 2},
         {"in-addr.arpa.", 2},
         {"10.in-addr.arpa.", 3},
@@ -269,13 +268,13 @@ static void substitution_keeps_the_limit(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(no_hashes_meet_by_construction),
-        cmocka_unit_test(text_is_read),
-        cmocka_unit_test(limits_of_length_are_kept),
+        cmocka_unit_test(names_of_other_lengths_hash_differently),
+        cmocka_unit_test(text_is_read_and_printed),
+        cmocka_unit_test(length_limits_are_enforced),
         cmocka_unit_test(order_is_canonical),
-        cmocka_unit_test(parts_agree_with_the_whole),
-        cmocka_unit_test(pointers_only_lead_backwards),
-        cmocka_unit_test(shares),
+        cmocka_unit_test(parts_match_the_whole_name),
+        cmocka_unit_test(pointers_must_lead_backwards),
+        cmocka_unit_test(organisational_domains_are_guessed),
         cmocka_unit_test(owner_is_substituted),
         cmocka_unit_test(substitution_keeps_the_limit),
     };

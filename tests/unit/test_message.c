@@ -1,5 +1,5 @@
-/* Messages from the wire: what is whole, what is broken, and what stays readable of a broken
- * one. */
+/* Messages from the wire: valid ones, malformed ones, and the parts of these that stay
+ * readable. */
 #include "unit.h"
 
 #include "base/hash.h"
@@ -25,7 +25,7 @@ static enum message_state parse(const char *bytes, size_t len)
 }
 #define PARSE(text) parse(text, sizeof(text) - 1)
 
-static void a_question_is_read(void **state)
+static void a_query_is_read(void **state)
 {
     (void)state;
     assert_int_equal(PARSE(HEAD("\1", "\0", "\0", "\1") QUESTION OPT_NSID), MESSAGE_WHOLE);
@@ -41,7 +41,7 @@ static void a_question_is_read(void **state)
     assert_true(m.edns.is_do);
 }
 
-static void every_cut_is_noticed(void **state)
+static void every_truncation_is_noticed(void **state)
 {
     static const char whole[] = HEAD("\1", "\0", "\0", "\1") QUESTION OPT_NSID;
     (void)state;
@@ -52,7 +52,7 @@ static void every_cut_is_noticed(void **state)
     }
 }
 
-static void broken_messages_are_broken(void **state)
+static void malformed_messages_are_rejected(void **state)
 {
     (void)state;
     assert_int_equal(PARSE(HEAD("\1", "\0", "\0", "\0") QUESTION "x"), MESSAGE_TRAILING);
@@ -62,14 +62,14 @@ static void broken_messages_are_broken(void **state)
     assert_int_equal(PARSE(HEAD("\1", "\1", "\0", "\0") QUESTION OPT), MESSAGE_BROKEN);
     assert_int_equal(PARSE(HEAD("\1", "\0", "\0", "\1") QUESTION "\1x" OPT), MESSAGE_BROKEN);
     assert_true(m.has_edns);
-    /* an option that runs over its RDATA */
+    /* an option overruns its RDATA */
     assert_int_equal(
         PARSE(HEAD("\1", "\0", "\0", "\1") QUESTION "\0\0\51\4\320\0\0\0\0\0\4\0\3\0\1"),
         MESSAGE_BROKEN);
     assert_true(m.has_edns && m.has_question);
-    /* the question's name is a pointer */
+    /* the QNAME is a pointer */
     assert_int_equal(PARSE(HEAD("\1", "\0", "\0", "\0") "\300\14\0\1\0\1"), MESSAGE_BROKEN);
-    /* TSIG that is not the last record */
+    /* TSIG is not the last record */
     assert_int_equal(
         PARSE(HEAD("\1", "\0", "\0", "\2") QUESTION "\0\0\372\0\377\0\0\0\0\0\0" OPT),
         MESSAGE_BROKEN);
@@ -77,7 +77,7 @@ static void broken_messages_are_broken(void **state)
     assert_false(m.has_question);
 }
 
-static void too_many_options_are_broken(void **state)
+static void too_many_options_are_rejected(void **state)
 {
     char wire[12 + 9 + 11 + 33 * 4];
     (void)state;
@@ -112,8 +112,8 @@ static void records_are_walked(void **state)
     assert_false(message_next(&walk, &record));
 }
 
-/* Owners at the end of long chains of pointers: the parse must not walk them. */
-static void chains_of_pointers_cost_nothing(void **state)
+/* Owner names at the end of a long chain of pointers: parsing must not follow it. */
+static void chains_of_pointers_are_not_followed(void **state)
 {
     enum { CHAIN = 8000, RECORDS = 3500 };
     size_t len = 0;
@@ -136,13 +136,12 @@ static void chains_of_pointers_cost_nothing(void **state)
     struct message_walk walk = message_walk(&m);
     struct message_record record;
     assert_true(message_next(&walk, &record));
-    assert_false(message_next(&walk, &record)); /* more pointers than a name may have */
+    assert_false(message_next(&walk, &record)); /* too many pointers in one name */
     free(wire);
 }
 
-/* Names that point into each other: numbered, they are what each is when it is read by itself.
- */
-static void owners_are_the_names_that_are_read(void **state)
+/* Names that point into each other: reading them by number gives the same as dname_parse. */
+static void owners_match_dname_parse(void **state)
 {
     static const uint8_t alphabet[] = {0,   0,   1,    1,    2,    3,    'a',
                                        'A', 'b', 0xc0, 0xc0, 0xc0, 0xc1, 64};
@@ -164,7 +163,7 @@ static void owners_are_the_names_that_are_read(void **state)
             uint16_t number;
             size_t from = c.pos;
             enum err err = owners_read(owners, &c, &number);
-            /* what was read already is not held against the place of one more pointer to it */
+            /* a name that is known already needs fewer pointers than dname_parse allows */
             enum err alone = dname_parse(&plain, read, &read_len);
             assert_true(!err || alone);
             if (alone) {
@@ -190,11 +189,11 @@ static void owners_are_the_names_that_are_read(void **state)
     free(owners);
 }
 
-/* Each name its own number, and no more of them than there is room for. */
+/* Each name has a number of its own, up to OWNERS_MAX names. */
 static void owners_are_bounded(void **state)
 {
     struct owners *owners = malloc(sizeof(*owners));
-    static uint8_t names[OWNERS_MAX + 1][DNAME_MAX]; /* labels stay where they are */
+    static uint8_t names[OWNERS_MAX + 1][DNAME_MAX]; /* the labels must outlive the names */
     uint16_t number = 0;
     enum err err = ERR_OK;
     unsigned cnt = 0;
@@ -215,13 +214,13 @@ static void owners_are_bounded(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_question_is_read),
-        cmocka_unit_test(every_cut_is_noticed),
-        cmocka_unit_test(broken_messages_are_broken),
-        cmocka_unit_test(too_many_options_are_broken),
+        cmocka_unit_test(a_query_is_read),
+        cmocka_unit_test(every_truncation_is_noticed),
+        cmocka_unit_test(malformed_messages_are_rejected),
+        cmocka_unit_test(too_many_options_are_rejected),
         cmocka_unit_test(records_are_walked),
-        cmocka_unit_test(chains_of_pointers_cost_nothing),
-        cmocka_unit_test(owners_are_the_names_that_are_read),
+        cmocka_unit_test(chains_of_pointers_are_not_followed),
+        cmocka_unit_test(owners_match_dname_parse),
         cmocka_unit_test(owners_are_bounded),
     };
     hash_init();

@@ -1,5 +1,5 @@
-/* RDATA by shape: what ldns makes of every type passes, cut or lengthened octets do not;
- * canonical order. */
+/* RDATA: that of ldns passes the check for each type, truncated or longer RDATA does not;
+ * canonical order; printing and reading back. */
 #include "unit.h"
 
 #include <ldns/ldns.h>
@@ -9,7 +9,8 @@
 #include "dns/rrline.h"
 #include "samples.h"
 
-/* The octets of a sample, by ldns; 0 when this build of ldns does not know the type. */
+/* Let ldns encode a sample and return its octets; 0 if this build of ldns does not know the
+ * type. */
 static size_t encode(const char *sample, uint16_t *type, uint8_t out[RDATA_MAX])
 {
     char line[700];
@@ -28,14 +29,14 @@ static size_t encode(const char *sample, uint16_t *type, uint8_t out[RDATA_MAX])
     return len;
 }
 
-/* Whether the shape has a part that any number of octets satisfies. */
+/* Return true if the type has a field of variable length. */
 static bool is_open(uint16_t type)
 {
     const struct rrtype_row *row = rrtype_find(type);
     return !row || strpbrk(row->wire, "rRtvbaimH");
 }
 
-static void every_type_fits_its_shape(void **state)
+static void each_type_passes_its_check(void **state)
 {
     static uint8_t wire[RDATA_MAX + 1];
     size_t known = 0;
@@ -47,18 +48,18 @@ static void every_type_fits_its_shape(void **state)
             continue;
         known++;
         if (rdata_check(type, wire, len) != ERR_OK)
-            fail_msg("%s does not fit", samples[i]);
-        for (size_t delegation = 0; delegation < len; delegation++) {
-            uint8_t *exact = malloc(delegation + 1);
-            memcpy(exact, wire, delegation);
-            enum err err = rdata_check(type, exact, delegation);
+            fail_msg("%s does not pass", samples[i]);
+        for (size_t short_len = 0; short_len < len; short_len++) {
+            uint8_t *exact = malloc(short_len + 1);
+            memcpy(exact, wire, short_len);
+            enum err err = rdata_check(type, exact, short_len);
             free(exact);
             if (!is_open(type) && err == ERR_OK)
-                fail_msg("%s fits when cut to %zu octets", samples[i], delegation);
+                fail_msg("%s passes when truncated to %zu octets", samples[i], short_len);
         }
         wire[len] = 0;
         if (!is_open(type) && rdata_check(type, wire, len + 1) == ERR_OK)
-            fail_msg("%s fits with an octet more", samples[i]);
+            fail_msg("%s passes with one more octet", samples[i]);
         assert_int_equal(rdata_compare(type, wire, len, wire, len), 0);
         assert_true(rdata_compare(type, wire, len, wire, len - 1) > 0);
         assert_true(rdata_compare(type, wire, len - 1, wire, len) < 0);
@@ -66,30 +67,30 @@ static void every_type_fits_its_shape(void **state)
     assert_true(known > 70);
 }
 
-static void broken_rdata_is_refused(void **state)
+static void invalid_rdata_is_rejected(void **state)
 {
     (void)state;
-#define REFUSED(type, text) \
+#define REJECTED(type, text) \
     assert_int_equal(rdata_check(type, (const uint8_t *)(text), sizeof(text) - 1), ERR_FORMAT)
-    REFUSED(RRTYPE_A, "\1\2\3");
-    REFUSED(RRTYPE_NS, "\1a\300\14");               /* compressed */
-    REFUSED(RRTYPE_NS, "\1a\0x");                   /* left over */
-    REFUSED(RRTYPE_TXT, "");                        /* no string */
-    REFUSED(RRTYPE_TXT, "\3ab");                    /* string too short */
-    REFUSED(RRTYPE_NSEC, "\0\0\1");                 /* bitmap cut */
-    REFUSED(RRTYPE_NSEC, "\0\1\1\200\0\1\200");     /* windows fall */
-    REFUSED(RRTYPE_NSEC, "\0\0\0");                 /* empty window */
-    REFUSED(RRTYPE_SVCB, "\0\1\0\0\3\0\0\0\1\0\0"); /* keys fall */
-    REFUSED(RRTYPE_SVCB, "\0\1\0\0\3\0\5a");        /* value cut */
-    REFUSED(RRTYPE_APL, "\0\1\41\0");               /* IPv4 prefix of 33 */
-    REFUSED(RRTYPE_APL, "\0\1\40\5\1\2\3\4\5");
-    REFUSED(RRTYPE_IPSECKEY, "\1\4\1");    /* gateway of kind 4 */
-    REFUSED(RRTYPE_NSEC3, "\1\0\0\1\0\0"); /* hash of no octets */
-    REFUSED(RRTYPE_HIP, "\0\1\0\1x");
-#undef REFUSED
+    REJECTED(RRTYPE_A, "\1\2\3");
+    REJECTED(RRTYPE_NS, "\1a\300\14");               /* compressed */
+    REJECTED(RRTYPE_NS, "\1a\0x");                   /* an octet left over */
+    REJECTED(RRTYPE_TXT, "");                        /* no string at all */
+    REJECTED(RRTYPE_TXT, "\3ab");                    /* string too short */
+    REJECTED(RRTYPE_NSEC, "\0\0\1");                 /* truncated bitmap */
+    REJECTED(RRTYPE_NSEC, "\0\1\1\200\0\1\200");     /* descending windows */
+    REJECTED(RRTYPE_NSEC, "\0\0\0");                 /* empty window */
+    REJECTED(RRTYPE_SVCB, "\0\1\0\0\3\0\0\0\1\0\0"); /* descending keys */
+    REJECTED(RRTYPE_SVCB, "\0\1\0\0\3\0\5a");        /* truncated value */
+    REJECTED(RRTYPE_APL, "\0\1\41\0");               /* IPv4 prefix of 33 */
+    REJECTED(RRTYPE_APL, "\0\1\40\5\1\2\3\4\5");
+    REJECTED(RRTYPE_IPSECKEY, "\1\4\1");    /* gateway type 4 */
+    REJECTED(RRTYPE_NSEC3, "\1\0\0\1\0\0"); /* empty hash */
+    REJECTED(RRTYPE_HIP, "\0\1\0\1x");
+#undef REJECTED
 }
 
-static void case_counts_only_where_it_should(void **state)
+static void case_is_ignored_only_in_listed_types(void **state)
 {
     (void)state;
 #define ORDER(type, a, b)                                                          \
@@ -98,14 +99,14 @@ static void case_counts_only_where_it_should(void **state)
     assert_int_equal(ORDER(RRTYPE_NS, "\1A\0", "\1a\0"), 0);
     assert_int_equal(ORDER(RRTYPE_SRV, "\0\0\0\0\0\0\1A\0", "\0\0\0\0\0\0\1a\0"), 0);
     assert_true(ORDER(RRTYPE_SVCB, "\0\1\1A\0", "\0\1\1a\0") <
-                0); /* RFC 9460 is newer than the list */
+                0); /* not in the list of RFC 4034 6.2 */
     assert_true(ORDER(RRTYPE_TXT, "\1A", "\1a") < 0);
     assert_true(ORDER(65280, "A", "a") < 0);
     assert_true(ORDER(RRTYPE_MX, "\0\2\1a\0", "\0\12\1a\0") < 0);
 #undef ORDER
 }
 
-static void mnemonics_go_both_ways(void **state)
+static void mnemonics_are_printed_and_read(void **state)
 {
     uint16_t type;
     char text[RRTYPE_NAME_MAX];
@@ -126,15 +127,15 @@ static void mnemonics_go_both_ways(void **state)
     assert_int_equal(type, RRTYPE_CLASS_IN);
 }
 
-/* Read it back from a line, as it would stand in a zone file. */
-static void reads_back(uint16_t type, const uint8_t *rdata, size_t len)
+/* Print RDATA and read it back from a line of a zone file. */
+static void check_round_trip(uint16_t type, const uint8_t *rdata, size_t len)
 {
     static struct rrline line;
     char text[RDATA_TEXT_MAX], name[RRTYPE_NAME_MAX], whole[RDATA_TEXT_MAX + 100];
 
     rdata_text_print(type, rdata, len, text);
     if (strlen(text) > RDATA_TEXT_MAX - 10)
-        return; /* it was cut */
+        return; /* truncated */
     rrtype_print(type, name);
     int whole_len = snprintf(whole, sizeof(whole), "o.example. 3600 IN %s %s", name, text);
     if (rrline_read(whole, (size_t)whole_len, NULL, 0, &line) != ERR_OK)
@@ -143,8 +144,9 @@ static void reads_back(uint16_t type, const uint8_t *rdata, size_t len)
     assert_memory_equal(line.rdata, rdata, len);
 }
 
-/* Types that a master file has a form for are printed in it. */
-static bool is_printed_plain(uint16_t type, const uint8_t *rdata, size_t len)
+/* Return true if RDATA is printed in the format of its type, and fail if that is not as
+ * rrtype.def says. */
+static bool is_printed_by_type(uint16_t type, const uint8_t *rdata, size_t len)
 {
     char text[RDATA_TEXT_MAX];
     const struct rrtype_row *row = rrtype_find(type);
@@ -156,39 +158,39 @@ static bool is_printed_plain(uint16_t type, const uint8_t *rdata, size_t len)
     return !is_generic;
 }
 
-static void what_is_printed_can_be_read(void **state)
+static void printed_rdata_can_be_read(void **state)
 {
     static const uint8_t odd[] = {4, 0, 255, '"', '\\', 1, ' '};
     static uint8_t wire[RDATA_MAX + 1];
-    size_t seen = 0, plain_cnt = 0;
+    size_t seen = 0, own_format_cnt = 0;
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(samples); i++) {
         uint16_t type;
         size_t len = encode(samples[i], &type, wire);
         if (len == 0 || rdata_check(type, wire, len) != ERR_OK)
             continue;
-        reads_back(type, wire, len);
-        plain_cnt += is_printed_plain(type, wire, len);
+        check_round_trip(type, wire, len);
+        own_format_cnt += is_printed_by_type(type, wire, len);
         seen++;
     }
-    print_message("%zu samples, %zu of them in a form of their own\n", seen, plain_cnt);
-    assert_true(seen > 80 && plain_cnt > 78);
-    reads_back(RRTYPE_TXT, odd, sizeof(odd));
-    reads_back(65280, odd, sizeof(odd));
+    print_message("%zu samples, %zu of them not in the generic format\n", seen, own_format_cnt);
+    assert_true(seen > 80 && own_format_cnt > 78);
+    check_round_trip(RRTYPE_TXT, odd, sizeof(odd));
+    check_round_trip(65280, odd, sizeof(odd));
     char text[RDATA_TEXT_MAX];
     memset(wire, 7, sizeof(wire));
     rdata_text_print(65280, wire, 60000, text);
     assert_true(strlen(text) == RDATA_TEXT_MAX - 1 &&
                 strcmp(text + RDATA_TEXT_MAX - 4, "...") == 0);
-    rdata_text_print(RRTYPE_MX, wire, 3, text); /* breaks its format */
+    rdata_text_print(RRTYPE_MX, wire, 3, text); /* not valid */
     assert_string_equal(text, "\\# 3 070707");
 }
 
-/* Types newer than ldns, and forms that read differently from how they are printed. */
-static void newer_types_go_both_ways(void **state)
+/* Types newer than ldns, and text that is printed in another way than it was written. */
+static void newer_types_are_read_and_printed(void **state)
 {
     static const struct {
-        const char *text, *printed; /* NULL: the same */
+        const char *text, *printed; /* NULL: as text */
     } cases[] = {
         {"AMTRELAY 10 0 0 .", NULL},
         {"AMTRELAY 10 1 1 203.0.113.15", NULL},
@@ -232,12 +234,12 @@ static void newer_types_go_both_ways(void **state)
         rdata_text_print(line.type, line.rdata, line.rdata_len, text);
         snprintf(again, sizeof(again), "%s %s", type, text);
         assert_string_equal(again, cases[i].printed ? cases[i].printed : cases[i].text);
-        reads_back(line.type, line.rdata, line.rdata_len);
+        check_round_trip(line.type, line.rdata, line.rdata_len);
     }
 }
 
-/* RDATA that fits the wire and has no form in text is shown all the same. */
-static void what_has_no_form_is_generic(void **state)
+/* Valid RDATA without a presentation format is printed in the generic format. */
+static void rdata_without_a_format_is_generic(void **state)
 {
     (void)state;
 #define GENERIC(type, octets)                                                              \
@@ -247,20 +249,20 @@ static void what_has_no_form_is_generic(void **state)
                          ERR_OK);                                                          \
         rdata_text_print(type, (const uint8_t *)(octets), sizeof(octets) - 1, text);       \
         assert_memory_equal(text, "\\# ", 3);                                              \
-        reads_back(type, (const uint8_t *)(octets), sizeof(octets) - 1);                   \
+        check_round_trip(type, (const uint8_t *)(octets), sizeof(octets) - 1);             \
     } while (0)
     GENERIC(RRTYPE_CAA, "\0\2a x");
     GENERIC(RRTYPE_CDNSKEY, "\1\0\3\15"); /* no key */
-    GENERIC(RRTYPE_ATMA, "\1x");          /* no digit */
+    GENERIC(RRTYPE_ATMA, "\1x");          /* not a digit */
     GENERIC(RRTYPE_ATMA, "\2"
                          "1");
     GENERIC(RRTYPE_LOC, "\1\0\0\0\200\0\0\0\200\0\0\0\0\0\0\0");   /* version 1 */
     GENERIC(RRTYPE_LOC, "\0\0\0\0\0\0\0\0\200\0\0\0\0\0\0\0");     /* beyond the pole */
-    GENERIC(RRTYPE_LOC, "\0\xa0\0\0\200\0\0\0\200\0\0\0\0\0\0\0"); /* a digit of ten */
-    GENERIC(RRTYPE_APL, "\0\1\10\2\12\0");                         /* zeros at the end */
+    GENERIC(RRTYPE_LOC, "\0\xa0\0\0\200\0\0\0\200\0\0\0\0\0\0\0"); /* the digit 10 */
+    GENERIC(RRTYPE_APL, "\0\1\10\2\12\0");                         /* trailing zeros */
     GENERIC(RRTYPE_APL, "\0\3\10\1\12");                           /* family 3 */
     GENERIC(RRTYPE_SVCB, "\0\1\0\0\3\0\1x");                       /* a port of one octet */
-    GENERIC(RRTYPE_SVCB, "\0\1\0\0\1\0\3\5h2");                    /* an item that is cut */
+    GENERIC(RRTYPE_SVCB, "\0\1\0\0\1\0\3\5h2");                    /* a truncated item */
     GENERIC(RRTYPE_WKS, "\300\0\2\1\6");                           /* no service */
     GENERIC(RRTYPE_WKS, "\300\0\2\1\6\1\0");
 #undef GENERIC
@@ -269,13 +271,13 @@ static void what_has_no_form_is_generic(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_type_fits_its_shape),
-        cmocka_unit_test(broken_rdata_is_refused),
-        cmocka_unit_test(case_counts_only_where_it_should),
-        cmocka_unit_test(mnemonics_go_both_ways),
-        cmocka_unit_test(what_is_printed_can_be_read),
-        cmocka_unit_test(newer_types_go_both_ways),
-        cmocka_unit_test(what_has_no_form_is_generic),
+        cmocka_unit_test(each_type_passes_its_check),
+        cmocka_unit_test(invalid_rdata_is_rejected),
+        cmocka_unit_test(case_is_ignored_only_in_listed_types),
+        cmocka_unit_test(mnemonics_are_printed_and_read),
+        cmocka_unit_test(printed_rdata_can_be_read),
+        cmocka_unit_test(newer_types_are_read_and_printed),
+        cmocka_unit_test(rdata_without_a_format_is_generic),
     };
     hash_init();
     return cmocka_run_group_tests(tests, NULL, NULL);

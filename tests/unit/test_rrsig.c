@@ -1,12 +1,12 @@
-/* Keys and signatures, with ldns as the signer. */
+/* Keys and signatures; ldns is the signer. */
 #include "unit.h"
 
 #include <ldns/ldns.h>
 
 #include "dns/rrsig.h"
 
-/* Keys and signatures made by ldns are verified; each changed octet is noticed. */
-static void signatures_of_ldns_are_verified(void **state)
+/* Signatures by ldns verify, and no longer do after any octet is changed. */
+static void signatures_by_ldns_verify(void **state)
 {
     static const ldns_signing_algorithm algorithms[] = {
         LDNS_SIGN_RSASHA1,         LDNS_SIGN_RSASHA256,       LDNS_SIGN_RSASHA512,
@@ -53,7 +53,7 @@ static void signatures_of_ldns_are_verified(void **state)
         assert_int_equal(rrsig_verify(&sig, loaded, owner, &record, 1), ERR_OK);
         for (size_t i = 0; i < sig_len; i += 3) {
             if (i >= 18 && i < sig_len - sig.signature_len)
-                continue; /* the signer in between */
+                continue; /* skip the signer's name */
             sig_rdata[i] ^= 4;
             struct rrsig changed = rrsig_read(sig_rdata, sig_len);
             assert_int_equal(rrsig_verify(&changed, loaded, owner, &record, 1), ERR_FORMAT);
@@ -68,11 +68,11 @@ static void signatures_of_ldns_are_verified(void **state)
         ldns_rr_free(dnskey);
         ldns_rr_list_deep_free(sigs);
         ldns_rr_list_deep_free(set);
-        ldns_key_list_free(keys); /* and the key in it */
+        ldns_key_list_free(keys); /* frees the key too */
     }
 }
 
-static void broken_keys_are_refused(void **state)
+static void invalid_keys_are_rejected(void **state)
 {
     static const uint8_t rdata[4 + 300] = {1, 0, 3};
     struct evp_pkey_st *loaded = NULL;
@@ -94,8 +94,8 @@ static void broken_keys_are_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(signatures_of_ldns_are_verified),
-        cmocka_unit_test(broken_keys_are_refused),
+        cmocka_unit_test(signatures_by_ldns_verify),
+        cmocka_unit_test(invalid_keys_are_rejected),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

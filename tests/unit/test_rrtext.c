@@ -1,5 +1,5 @@
-/* RDATA from text: every type against ldns reading the whole record, and the place of every
- * fault. */
+/* RDATA from text: each type against ldns reading the whole record, and the place of each
+ * error. */
 #include "unit.h"
 
 #include <ldns/ldns.h>
@@ -11,7 +11,7 @@
 static struct rrtext_scratch scratch;
 static uint8_t rdata[RDATA_MAX];
 
-/* Split at spaces, keeping quoted strings together; enough for the samples. */
+/* Split at spaces outside quotes, which is enough for the samples. */
 static size_t split(const char *text, struct rrtext_token *tokens, size_t max)
 {
     size_t cnt = 0;
@@ -52,7 +52,7 @@ static enum err read_sample(const char *text, uint16_t *type, size_t *len,
 
 static void all_types_are_read_as_ldns_reads_them(void **state)
 {
-    size_t unread = 0; /* Debian's ldns was built without some of its types */
+    size_t unread = 0; /* Debian builds ldns without some types */
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(samples); i++) {
         char line[700];
@@ -74,14 +74,14 @@ static void all_types_are_read_as_ldns_reads_them(void **state)
             ldns_rdf2buffer_wire(buffer, ldns_rr_rdf(rr, n));
         if (len != ldns_buffer_position(buffer) ||
             memcmp(rdata, ldns_buffer_begin(buffer), len) != 0)
-            fail_msg("%s: not what ldns makes of it", samples[i]);
+            fail_msg("%s: ldns reads it differently", samples[i]);
         ldns_buffer_free(buffer);
         ldns_rr_free(rr);
     }
     assert_in_range(unread, 0, 12);
 }
 
-static void faults_name_word_and_reason(void **state)
+static void errors_name_word_and_reason(void **state)
 {
     static const struct {
         const char *text;
@@ -218,8 +218,8 @@ static void short_forms_are_read(void **state)
     }
 }
 
-/* What a number of a key, a name of a service and an empty field are on the wire. */
-static void other_spellings_are_the_same(void **state)
+/* Pairs of texts that have the same wire format. */
+static void other_spellings_have_the_same_wire_format(void **state)
 {
     static const struct {
         const char *text, *same;
@@ -252,7 +252,7 @@ static void other_spellings_are_the_same(void **state)
     }
 }
 
-/* The vectors of RFC 9460 D.2 that have escapes. */
+/* The test vectors of RFC 9460 D.2 with escapes. */
 static void escaped_commas_stay_in_their_item(void **state)
 {
     static const char *const texts[] = {"SVCB 16 foo. alpn=\"f\\\\\\\\oo\\\\,bar,h2\"",
@@ -276,8 +276,8 @@ static void missing_seconds_are_zero(void **state)
     struct rrtext_fault fault;
     (void)state;
     assert_int_equal(read_sample("LOC 52 22 23.5 N 4 53 0 E 0m", &type, &len, &fault), ERR_OK);
-    assert_memory_equal(rdata, "\0\22\26\23",
-                        4); /* 1 m, 10,000 m and 10 m unless told (RFC 1876 3) */
+    /* defaults of RFC 1876 3: 1 m, 10,000 m and 10 m */
+    assert_memory_equal(rdata, "\0\22\26\23", 4);
     memcpy(whole, rdata, len);
     assert_int_equal(read_sample("LOC 52 22 23.5 N 4 53 E 0m 1m", &type, &len, &fault), ERR_OK);
     assert_memory_equal(whole, rdata, len);
@@ -311,8 +311,8 @@ static void ttls_have_units(void **state)
     assert_int_equal(rrtext_read_ttl("1w2D3h4M5s", 10, &ttl), ERR_OK);
     assert_int_equal(ttl, 604800 + 2 * 86400 + 3 * 3600 + 4 * 60 + 5);
     assert_int_equal(rrtext_read_ttl("2147483647", 10, &ttl), ERR_OK);
-    assert_int_equal(rrtext_read_ttl("4294967295", 10, &ttl),
-                     ERR_OK); /* RFC 2181 8 is the zone file's to apply */
+    /* the caller applies RFC 2181 8 */
+    assert_int_equal(rrtext_read_ttl("4294967295", 10, &ttl), ERR_OK);
     for (size_t i = 0; i < ARRAY_LEN(wrong); i++)
         if (strcmp(wrong[i], "1h1") != 0)
             assert_int_equal(rrtext_read_ttl(wrong[i], strlen(wrong[i]), &ttl), ERR_FORMAT);
@@ -322,9 +322,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(all_types_are_read_as_ldns_reads_them),
-        cmocka_unit_test(faults_name_word_and_reason),
+        cmocka_unit_test(errors_name_word_and_reason),
         cmocka_unit_test(short_forms_are_read),
-        cmocka_unit_test(other_spellings_are_the_same),
+        cmocka_unit_test(other_spellings_have_the_same_wire_format),
         cmocka_unit_test(escaped_commas_stay_in_their_item),
         cmocka_unit_test(missing_seconds_are_zero),
         cmocka_unit_test(strings_end_at_255),

@@ -1,4 +1,5 @@
-/* What every unit test includes: cmocka in the order it wants, and helpers for names. */
+/* Common header of the unit tests: cmocka with the headers it needs first, and helpers for
+ * names. */
 #pragma once
 
 #include <setjmp.h>
@@ -14,7 +15,7 @@
 
 #include "dns/dname_text.h"
 
-/* A name from text into `out`; the text must be right. */
+/* Read a valid name into `out` and return it. */
 static inline const uint8_t *unit_name(const char *text, uint8_t out[DNAME_MAX])
 {
     static const uint8_t root[] = {0};
