@@ -39,9 +39,9 @@ static void print_card(struct terminal *p, const char *name, const struct json *
     else
         terminal_row(p, "  time left", "%lld of %lld s", get_count(entry, "ttl"),
                      get_count(entry, "original-ttl"));
-    terminal_row(p, "  cached", "%s%s%.*s%s%s%s", get_member(entry, "cached"), *from ? " from " : "",
-                 (int)strcspn(from, "@"), from, *from ? ", " : "", get_member(entry, "section"),
-                 *from ? " section" : "");
+    terminal_row(p, "  cached", "%s%s%.*s%s%s%s", get_member(entry, "cached"),
+                 *from ? " from " : "", (int)strcspn(from, "@"), from, *from ? ", " : "",
+                 get_member(entry, "section"), *from ? " section" : "");
     if (*get_member(entry, "rank"))
         terminal_row(p, "  rank", "%s, DNSSEC %s",
                      wording_text_of(&wording_ranks, get_member(entry, "rank")),
@@ -49,7 +49,8 @@ static void print_card(struct terminal *p, const char *name, const struct json *
     if (json_find(entry, "times"))
         terminal_row(p, "  failed", "%lld times in a row", get_count(entry, "times"));
     terminal_row(p, "  used", "%s%lld times lately",
-                 get_count(entry, "uses") >= 15 ? "at least " : "about ", get_count(entry, "uses"));
+                 get_count(entry, "uses") >= 15 ? "at least " : "about ",
+                 get_count(entry, "uses"));
     if (json_find(entry, "worker"))
         terminal_row(p, "  worker", "%lld", get_count(entry, "worker"));
 }
@@ -78,8 +79,8 @@ static void print_stats(const struct json *s)
         terminal_row(&p, "written",
                      "%lld in %lld transactions; %lld evicted, %lld dropped for lack of space, "
                      "%lld with a wrong checksum",
-                     get_count(s, "written"), get_count(s, "transactions"), get_count(s, "evicted"),
-                     get_count(s, "dropped"), get_count(s, "broken"));
+                     get_count(s, "written"), get_count(s, "transactions"),
+                     get_count(s, "evicted"), get_count(s, "dropped"), get_count(s, "broken"));
     } else {
         terminal_row(&p, "store", "in memory, one cache per worker");
     }
@@ -93,8 +94,8 @@ static void print_stats(const struct json *s)
 static void print_flushed(const struct json *result, bool is_subtree)
 {
     long long cnt = get_count(result, "entries");
-    printf("%lld entr%s of %s%s removed\n", cnt, cnt == 1 ? "y" : "ies", get_member(result, "name"),
-           is_subtree ? " and below" : "");
+    printf("%lld entr%s of %s%s removed\n", cnt, cnt == 1 ? "y" : "ies",
+           get_member(result, "name"), is_subtree ? " and below" : "");
 }
 
 static struct json *make_cache_request(const char *verb, int argc, char **argv, bool is_subtree)
@@ -128,8 +129,8 @@ int cmd_cache(int argc, char **argv)
             return cmd_wrong_usage(cmd_cache_usage);
     if (!is_show && !is_flush && !is_stats)
         return cmd_wrong_usage(cmd_cache_usage);
-    int status =
-        ask_daemon(path, ASK_RESOLVER, make_cache_request(argv[0], argc, argv, is_subtree), &result);
+    int status = ask_daemon(path, ASK_RESOLVER,
+                            make_cache_request(argv[0], argc, argv, is_subtree), &result);
     if (status == CMD_DONE && is_json)
         cmd_print_json(result);
     else if (status == CMD_DONE && is_show)

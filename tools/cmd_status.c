@@ -27,7 +27,7 @@ static long long get_number(const struct json *from, const char *key)
 
 /* Send `request`; *is_json: the result is printed as it is. */
 static int ask_for(int *argc, char **argv, const char *usage, struct json *request,
-               struct json **result, bool *is_json)
+                   struct json **result, bool *is_json)
 {
     *is_json = cmd_take_flag(argc, argv, "--json");
     const char *path = cmd_take_value(argc, argv, "--socket");
@@ -58,7 +58,8 @@ static void print_uptime(struct terminal *p, const struct json *s)
                  up / 60 % 60, up % 60, get_value(s, "started"));
     long long refused = get_number(s, "reloads-refused");
     if (get_number(s, "reloads") > 0 || refused > 0)
-        terminal_row(p, "reloads", "%lld, and %lld rejected", get_number(s, "reloads"), refused);
+        terminal_row(p, "reloads", "%lld, and %lld rejected", get_number(s, "reloads"),
+                     refused);
 }
 
 static void print_listen(struct terminal *p, const struct json *s)
@@ -81,7 +82,8 @@ static void print_connections(struct terminal *p, const struct json *s)
     for (size_t i = 0; i < json_count(list); i++) {
         const struct json *c = json_at(list, i);
         long long days = get_number(c, "days-left");
-        terminal_row(p, i ? "" : "certificate", "%s for %s, %s %s (%lld days)", get_value(c, "file"),
+        terminal_row(p, i ? "" : "certificate", "%s for %s, %s %s (%lld days)",
+                     get_value(c, "file"),
                      *get_value(c, "name") ? get_value(c, "name") : "no host name",
                      json_get_bool(c, "has-ended", false) ? "EXPIRED" : "until",
                      get_value(c, "until"), days);
@@ -92,7 +94,8 @@ static void print_connections(struct terminal *p, const struct json *s)
                      get_number(connections, "memory") / 1000);
     if (tls)
         terminal_row(p, "handshakes", "%lld, %lld of them resumed; %lld failed",
-                     get_number(tls, "handshakes"), get_number(tls, "resumed"), get_number(tls, "failed"));
+                     get_number(tls, "handshakes"), get_number(tls, "resumed"),
+                     get_number(tls, "failed"));
 }
 
 static void print_family(struct terminal *p, const struct json *families, const char *key,
@@ -111,12 +114,12 @@ static void print_entropy(struct terminal *p, const struct json *entropy)
 {
     if (!entropy)
         return;
-    terminal_row(p, "entropy",
-                 "%lld.%lld bits of source port (%lld ports), %lld bits of ID%s%s",
-                 get_number(entropy, "port-decibits") / 10, get_number(entropy, "port-decibits") % 10,
-                 get_number(entropy, "ports"), get_number(entropy, "id-bits"),
-                 json_get_bool(entropy, "random-case", false) ? ", mixed case" : "",
-                 json_get_bool(entropy, "cookies", false) ? ", cookies" : "");
+    terminal_row(
+        p, "entropy", "%lld.%lld bits of source port (%lld ports), %lld bits of ID%s%s",
+        get_number(entropy, "port-decibits") / 10, get_number(entropy, "port-decibits") % 10,
+        get_number(entropy, "ports"), get_number(entropy, "id-bits"),
+        json_get_bool(entropy, "random-case", false) ? ", mixed case" : "",
+        json_get_bool(entropy, "cookies", false) ? ", cookies" : "");
 }
 
 static void print_rejected(struct terminal *p, const struct json *reasons)
@@ -157,7 +160,8 @@ static void print_failed(struct terminal *p, const struct json *failed)
     for (size_t i = 0; i < json_count(failed); i++) {
         const struct json *one = json_at(failed, i);
         terminal_row(p, i ? "" : "recent failures", "%s %s %s: %s", get_value(one, "time"),
-                     get_value(one, "name"), get_value(one, "type"), failure_text_of(get_value(one, "failure")));
+                     get_value(one, "name"), get_value(one, "type"),
+                     failure_text_of(get_value(one, "failure")));
     }
 }
 
@@ -167,7 +171,8 @@ static void print_status(const struct json *s)
     struct terminal p;
 
     terminal_init(&p);
-    terminal_print(&p, TERMINAL_BOLD, "%s %s", get_value(s, "program"), get_value(s, "version"));
+    terminal_print(&p, TERMINAL_BOLD, "%s %s", get_value(s, "program"),
+                   get_value(s, "version"));
     printf(", pid %lld, %lld worker%s, %s\n", get_number(s, "pid"), get_number(s, "workers"),
            get_number(s, "workers") == 1 ? "" : "s", get_value(s, "configuration"));
     print_uptime(&p, s);
@@ -181,12 +186,15 @@ static void print_status(const struct json *s)
                      "%lld, %lld from the cache; %lld resolutions in progress, %lld of them "
                      "wait for a place",
                      get_number(s, "queries"), get_number(s, "cache-hits"),
-                     get_number(s, "resolutions-in-progress"), get_number(s, "waiting-for-place"));
+                     get_number(s, "resolutions-in-progress"),
+                     get_number(s, "waiting-for-place"));
     terminal_row(&p, "memory", "%.1f MB, %.1f MB of it mapped files",
-                 (double)get_number(memory, "resident") / MB, (double)get_number(memory, "files") / MB);
+                 (double)get_number(memory, "resident") / MB,
+                 (double)get_number(memory, "files") / MB);
     if (cache && strcmp(get_value(cache, "store"), "file") == 0)
-        terminal_row(&p, "cache", "%lld entries in %.1f of %.1f MB", get_number(cache, "entries"),
-                     (double)get_number(cache, "used") / MB, (double)get_number(cache, "size") / MB);
+        terminal_row(&p, "cache", "%lld entries in %.1f of %.1f MB",
+                     get_number(cache, "entries"), (double)get_number(cache, "used") / MB,
+                     (double)get_number(cache, "size") / MB);
     else if (cache)
         terminal_row(&p, "cache", "in memory");
     print_limits(&p, json_find(s, "limits"));
@@ -199,7 +207,8 @@ int cmd_status(int argc, char **argv)
     struct json *result = NULL;
     bool is_json;
 
-    int status = ask_for(&argc, argv, cmd_status_usage, make_request("status"), &result, &is_json);
+    int status =
+        ask_for(&argc, argv, cmd_status_usage, make_request("status"), &result, &is_json);
     if (status == CMD_DONE && !is_json)
         print_status(result);
     json_free(&result);
@@ -215,7 +224,8 @@ int cmd_stats(int argc, char **argv)
         ask_for(&argc, argv, cmd_status_stats_usage, make_request("stats"), &result, &is_json);
     if (status == CMD_DONE && !is_json)
         for (size_t i = 0; i < json_count(result); i++)
-            printf("%-36s %12lld\n", json_key(result, i), get_number(result, json_key(result, i)));
+            printf("%-36s %12lld\n", json_key(result, i),
+                   get_number(result, json_key(result, i)));
     json_free(&result);
     return status;
 }
@@ -226,8 +236,9 @@ static void print_findings(const struct json *findings)
 {
     for (size_t i = 0; i < json_count(findings); i++) {
         const struct json *one = json_at(findings, i);
-        fprintf(stderr, "%s:%lld:%lld: %s: %s\n", get_value(one, "file"), get_number(one, "line"),
-                get_number(one, "column"), get_value(one, "level"), get_value(one, "message"));
+        fprintf(stderr, "%s:%lld:%lld: %s: %s\n", get_value(one, "file"),
+                get_number(one, "line"), get_number(one, "column"), get_value(one, "level"),
+                get_value(one, "message"));
         if (*get_value(one, "help"))
             fprintf(stderr, "    = %s\n", get_value(one, "help"));
     }
@@ -247,8 +258,8 @@ int cmd_reload(int argc, char **argv)
     struct json *result = NULL;
     bool is_json;
 
-    int status =
-        ask_for(&argc, argv, cmd_status_reload_usage, make_request("reload"), &result, &is_json);
+    int status = ask_for(&argc, argv, cmd_status_reload_usage, make_request("reload"), &result,
+                         &is_json);
     bool is_accepted = json_get_bool(result, "accepted", false);
     if (status == CMD_DONE && !is_json)
         print_reload(result, is_accepted);

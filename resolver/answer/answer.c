@@ -115,8 +115,8 @@ static struct builder_owner owner_in_answer(const struct walk *w, const uint8_t 
     return (struct builder_owner){.at = is_asked ? MESSAGE_HEADER_LEN : 0, .name = name};
 }
 
-static bool write_section_rrset(struct walk *w, enum message_section section, const uint8_t *name,
-                        const struct rrset *set, uint32_t ttl)
+static bool write_section_rrset(struct walk *w, enum message_section section,
+                                const uint8_t *name, const struct rrset *set, uint32_t ttl)
 {
     struct builder *b = &w->ex->out;
     struct builder_owner owner = owner_in_answer(w, name);
@@ -153,7 +153,7 @@ static void write_part(struct walk *w, const uint8_t *name, const struct rrset *
 }
 
 static void write_data_rrset(struct walk *w, const uint8_t *name, const struct rrset *set,
-                               uint32_t ttl)
+                             uint32_t ttl)
 {
     if (w->is_full || write_section_rrset(w, MESSAGE_ANSWER, name, set, ttl))
         return;
@@ -191,7 +191,8 @@ static void write_additional(struct walk *w, const struct rrset *set)
             if (cache_find(&w->engine->cache, &w->key, w->key.labels, types[i], &w->when,
                            w->arena, &found) &&
                 found.kind == CACHE_DATA && found.ttl > 0 &&
-                !write_section_rrset(w, MESSAGE_ADDITIONAL, target, found.set, answer_ttl(w, &found)))
+                !write_section_rrset(w, MESSAGE_ADDITIONAL, target, found.set,
+                                     answer_ttl(w, &found)))
                 return;
     }
 }
@@ -240,7 +241,7 @@ static bool is_dname_written(const struct walk *w, const uint8_t *owner)
 }
 
 static void write_dname(struct walk *w, const uint8_t *owner, const struct rrset *set,
-                             uint32_t ttl)
+                        uint32_t ttl)
 {
     if (is_dname_written(w, owner))
         return;

@@ -141,7 +141,8 @@ static bool check_nodes(struct check *c, const uint8_t *page, unsigned cnt, bool
             used[k / 8] |= (uint8_t)(1 << k % 8);
         }
     }
-    return sum == c->page_size - upper || report_broken_file(c, "the nodes of a page do not fill it");
+    return sum == c->page_size - upper ||
+           report_broken_file(c, "the nodes of a page do not fill it");
 }
 
 /* Check the header and nodes of page `number` of a tree. */

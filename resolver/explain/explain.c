@@ -104,7 +104,7 @@ static void put_rdata_text(struct json *to, const struct message *message, uint1
 }
 
 static void add_reply_record(struct json *list, const struct message *message,
-                       const struct scrub *scrub, const struct scrub_record *r)
+                             const struct scrub *scrub, const struct scrub_record *r)
 {
     enum scrub_omission why = scrub_omission(scrub, r);
     struct json *one = json_add_object(list);
@@ -343,7 +343,7 @@ static void on_no_reply(const struct live *live, const struct trace_event *event
 }
 
 static void on_rejected_reply(struct explain *e, const struct live *live,
-                        const struct trace_event *event)
+                              const struct trace_event *event)
 {
     if (!has_room_left(e))
         return;
@@ -374,7 +374,7 @@ static bool is_v6_only(const struct delegation *delegation)
 }
 
 static void note_task_failure(struct explain *e, const struct live *live,
-                         const struct trace_event *event)
+                              const struct trace_event *event)
 {
     unsigned at = (unsigned)util_min(e->facts.failure_cnt, CAUSE_FAILURES_MAX - 1);
     struct cause_failure *f = &e->failures[at];
@@ -627,7 +627,8 @@ static void note_answer(struct explain *e, const struct message *m,
     }
 }
 
-static void put_answer_sections(struct explain *e, struct json *answer, const struct exchange *ex)
+static void put_answer_sections(struct explain *e, struct json *answer,
+                                const struct exchange *ex)
 {
     struct message m;
     struct message_record r;

@@ -174,7 +174,8 @@ struct wanted {
     bool is_sigs;
 };
 
-static bool is_record_wanted(struct scrubbing *s, const struct scrub_record *r, const struct wanted *w)
+static bool is_record_wanted(struct scrubbing *s, const struct scrub_record *r,
+                             const struct wanted *w)
 {
     bool is_type = w->is_sigs ? r->type == RRTYPE_RRSIG && r->rdata_len > 18 &&
                                     util_get_u16(s->message->wire + r->rdata_at) == w->type

@@ -341,7 +341,7 @@ static enum task_state on_truncated(struct task *task)
 
 /* Whether the servers asked answer for `name` as well: it is in their zone, and neither a
  * delegation nor the configuration is known to lead elsewhere. */
-static bool may_follow(void *data, const uint8_t *name)
+static bool answers_for(void *data, const uint8_t *name)
 {
     struct task *task = data;
     struct engine *engine = task->engine;
@@ -523,7 +523,7 @@ enum task_state step_reply(struct task *task, const struct message *reply)
                                 .checks_sections = engine->policy->defences.sections,
                                 .rrset_records_max = engine->policy->limits.rrset_records,
                                 .rrset_bytes_max = engine->policy->limits.rrset_bytes,
-                                .may_follow = may_follow,
+                                .may_follow = answers_for,
                                 .data = task};
     const struct scrub *scrub;
     uint64_t now_ms = now_mono_ms();

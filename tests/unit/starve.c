@@ -1,6 +1,6 @@
-/* A table of the addresses in use, with the code that allocated each: a leak is reported with
- * its scenario and its cause. Addresses are kept inverted, or LeakSanitizer would find them
- * there and call nothing a leak. */
+/* A hash table has every allocation with the code that made it, so that a leak is reported with
+ * its run and its origin.  Addresses are stored inverted: otherwise LeakSanitizer would find
+ * them in the table and report no leak. */
 #include "tests/unit/starve.h"
 
 #include <errno.h>
@@ -17,12 +17,12 @@
 
 enum { SLOTS = 1 << 19, ALL_LATER = 40 };
 
-/* ---- what is in use ---- */
+/* ---- allocations in use ---- */
 
 struct slot {
     uintptr_t inverted; /* 0: free */
     size_t size;
-    unsigned number; /* of the allocation in its run; 0: outside starve_begin and starve_end */
+    unsigned number; /* of the allocation in its run; 0: not counted */
     void *caller;
 };
 
@@ -30,23 +30,23 @@ static struct slot slots[SLOTS];
 static size_t used;
 static bool is_tracking;
 
-static size_t place_of(uintptr_t inverted)
+static size_t hash_slot(uintptr_t inverted)
 {
     return (inverted >> 4) * 0x9e3779b97f4a7c15u >> 45;
 }
 
-static struct slot *find(const void *at)
+static struct slot *find_slot(const void *at)
 {
     uintptr_t inverted = ~(uintptr_t)at;
-    size_t i = place_of(inverted);
+    size_t i = hash_slot(inverted);
     while (slots[i].inverted && slots[i].inverted != inverted)
         i = (i + 1) % SLOTS;
     return &slots[i];
 }
 
-static void forget(const void *at)
+static void remove_allocation(const void *at)
 {
-    struct slot *hole = at ? find(at) : NULL;
+    struct slot *hole = at ? find_slot(at) : NULL;
     if (!hole || !hole->inverted)
         return;
     used--;
@@ -54,7 +54,7 @@ static void forget(const void *at)
         i = (i + 1) % SLOTS;
         if (!slots[i].inverted)
             break;
-        size_t home = place_of(slots[i].inverted), at_hole = (size_t)(hole - slots);
+        size_t home = hash_slot(slots[i].inverted), at_hole = (size_t)(hole - slots);
         if ((i - home) % SLOTS >= (i - at_hole) % SLOTS) {
             *hole = slots[i];
             hole = &slots[i];
@@ -63,38 +63,38 @@ static void forget(const void *at)
     hole->inverted = 0;
 }
 
-static void note(const void *at, size_t size, unsigned number, void *caller)
+static void add_allocation(const void *at, size_t size, unsigned number, void *caller)
 {
     if (!at || !is_tracking)
         return;
     must(used < SLOTS / 2);
-    struct slot *s = find(at);
+    struct slot *s = find_slot(at);
     used += !s->inverted;
     *s = (struct slot){~(uintptr_t)at, size, number, caller};
 }
 
-/* ---- which one fails ---- */
+/* ---- the run ---- */
 
 static struct {
     const char *name;
     bool is_on; /* between starve_begin and starve_end */
     unsigned paused;
-    bool is_openssl; /* its allocations count too */
-    unsigned cnt;    /* allocations of this run */
-    unsigned first;  /* that fails; 0: none */
-    bool is_all;     /* and all behind it */
+    bool is_openssl; /* OpenSSL's allocations are counted too */
+    unsigned cnt;    /* allocations of this run so far */
+    unsigned first;  /* number of the allocation that fails; 0: none */
+    bool is_all;     /* and all later ones */
     bool has_failed;
-    void *caller; /* of the first that failed */
+    void *caller; /* of the first failure */
 } now;
 
-static const volatile bool never;
-static const volatile bool *spared = &never;
+static const volatile bool no_exemption;
+static const volatile bool *is_exempt = &no_exemption;
 
-/* The number of this allocation, 0 for one that does not count; *fails: it has to fail. */
-static unsigned count(bool *fails, void *caller)
+/* Count an allocation and return its number, 0 if it is exempt.  *fails: it must fail. */
+static unsigned count_allocation(bool *fails, void *caller)
 {
     *fails = false;
-    if (!now.is_on || now.paused || *spared)
+    if (!now.is_on || now.paused || *is_exempt)
         return 0;
     now.cnt++;
     *fails = now.first && (now.is_all ? now.cnt >= now.first : now.cnt == now.first);
@@ -130,14 +130,14 @@ void *__wrap_mmap(void *at, size_t len, int prot, int flags, int fd, off_t offse
 static void *allocate(size_t size, size_t align, void *caller)
 {
     bool fails;
-    unsigned number = count(&fails, caller);
+    unsigned number = count_allocation(&fails, caller);
 
     if (fails) {
         errno = ENOMEM;
         return NULL;
     }
     void *at = align ? __real_aligned_alloc(align, size) : __real_malloc(size);
-    note(at, size, number, caller);
+    add_allocation(at, size, number, caller);
     return at;
 }
 
@@ -147,20 +147,20 @@ static void *allocate_again(void *old, size_t size, void *caller)
 
     if (!old)
         return allocate(size, 0, caller);
-    unsigned number = count(&fails, caller);
+    unsigned number = count_allocation(&fails, caller);
     if (fails) {
         errno = ENOMEM;
         return NULL;
     }
-    bool is_tracked = find(old)->inverted != 0;
-    forget(old);
+    bool is_tracked = find_slot(old)->inverted != 0;
+    remove_allocation(old);
     void *at = __real_realloc(old, size);
     if (is_tracked)
-        note(at, size, number, caller);
+        add_allocation(at, size, number, caller);
     return at;
 }
 
-static void *copy(const char *text, size_t len, void *caller)
+static void *copy_text(const char *text, size_t len, void *caller)
 {
     char *at = allocate(len + 1, 0, caller);
     if (at) {
@@ -173,10 +173,10 @@ static void *copy(const char *text, size_t len, void *caller)
 void *__wrap_malloc(size_t size) { return allocate(size, 0, CALLER); }
 void *__wrap_aligned_alloc(size_t align, size_t size) { return allocate(size, align, CALLER); }
 void *__wrap_realloc(void *old, size_t size) { return allocate_again(old, size, CALLER); }
-char *__wrap_strdup(const char *text) { return copy(text, strlen(text), CALLER); }
+char *__wrap_strdup(const char *text) { return copy_text(text, strlen(text), CALLER); }
 char *__wrap_strndup(const char *text, size_t size)
 {
-    return copy(text, strnlen(text, size), CALLER);
+    return copy_text(text, strnlen(text, size), CALLER);
 }
 
 void *__wrap_calloc(size_t cnt, size_t size)
@@ -203,28 +203,28 @@ int __wrap_posix_memalign(void **out, size_t align, size_t size)
 
 void __wrap_free(void *at)
 {
-    forget(at);
+    remove_allocation(at);
     __real_free(at);
 }
 
 FILE *__wrap_open_memstream(char **at, size_t *size)
 {
     bool fails;
-    (void)count(&fails, CALLER);
+    (void)count_allocation(&fails, CALLER);
     return fails ? NULL : __real_open_memstream(at, size);
 }
 
 FILE *__wrap_fmemopen(void *at, size_t size, const char *mode)
 {
     bool fails;
-    (void)count(&fails, CALLER);
+    (void)count_allocation(&fails, CALLER);
     return fails ? NULL : __real_fmemopen(at, size, mode);
 }
 
 void *__wrap_mmap(void *at, size_t len, int prot, int flags, int fd, off_t offset)
 {
     bool fails;
-    (void)count(&fails, CALLER);
+    (void)count_allocation(&fails, CALLER);
     if (fails)
         errno = ENOMEM;
     return fails ? MAP_FAILED : __real_mmap(at, len, prot, flags, fd, offset);
@@ -238,7 +238,7 @@ static void *allocate_openssl(size_t size, const char *file, int line)
     (void)file;
     (void)line;
     if (now.is_openssl)
-        (void)count(&fails, CALLER);
+        (void)count_allocation(&fails, CALLER);
     return fails ? NULL : __real_malloc(size);
 }
 
@@ -248,7 +248,7 @@ static void *allocate_openssl_again(void *old, size_t size, const char *file, in
     (void)file;
     (void)line;
     if (now.is_openssl)
-        (void)count(&fails, CALLER);
+        (void)count_allocation(&fails, CALLER);
     return fails ? NULL : __real_realloc(old, size);
 }
 
@@ -273,7 +273,7 @@ void __sanitizer_symbolize_pc(void *pc, const char *format, char *out, size_t si
 void __sanitizer_set_death_callback(void (*callback)(void)) __attribute__((weak));
 void __sanitizer_print_stack_trace(void) __attribute__((weak));
 
-/* Its own end calls nothing of ours. */
+/* UBSan must abort, because its own exit calls no handler of ours. */
 const char *__ubsan_default_options(void);
 const char *__ubsan_default_options(void) { return "abort_on_error=1:print_stacktrace=1"; }
 
@@ -288,7 +288,7 @@ static void print_code(const char *what, void *code)
 static void print_run(void)
 {
     fprintf(stderr, "%s: allocation %u%s of the scenario failed (ROOTLINE_OOM=%u repeats it)\n",
-            now.name, now.first, now.is_all ? " and all behind it" : "", now.first);
+            now.name, now.first, now.is_all ? " and all later ones" : "", now.first);
     print_code("failed at", now.caller);
 }
 
@@ -307,7 +307,7 @@ void starve_end(void) { now.is_on = false; }
 void starve_pause(void) { now.paused++; }
 void starve_resume(void) { now.paused--; }
 bool starve_has_failed(void) { return now.has_failed; }
-void starve_spare(const volatile bool *by) { spared = by; }
+void starve_spare(const volatile bool *flag) { is_exempt = flag; }
 
 static void check_leaks(void)
 {
@@ -317,7 +317,7 @@ static void check_leaks(void)
     size_t shown = 0;
     for (size_t i = 0; i < SLOTS && shown < 10; i++)
         if (slots[i].inverted) {
-            fprintf(stderr, "    left: %zu octets of allocation %u", slots[i].size,
+            fprintf(stderr, "    leak: %zu bytes of allocation %u", slots[i].size,
                     slots[i].number);
             print_code("at", slots[i].caller);
             shown++;
@@ -325,7 +325,7 @@ static void check_leaks(void)
     abort();
 }
 
-static void run(starve_scenario *scenario, unsigned first, bool is_all)
+static void run_once(starve_scenario *scenario, unsigned first, bool is_all)
 {
     now.first = first;
     now.is_all = is_all;
@@ -342,7 +342,7 @@ static void run(starve_scenario *scenario, unsigned first, bool is_all)
 int starve_teardown(void **state)
 {
     (void)state;
-    if (is_tracking) /* an assertion failed */
+    if (is_tracking) /* an assertion has ended the run */
         print_run();
     return 0;
 }
@@ -355,22 +355,22 @@ void starve_each(const char *name, starve_scenario *scenario)
 
     now.name = name;
     signal(SIGABRT, on_signal);
-    signal(SIGSEGV, on_signal); /* cmocka's own handler says less */
+    signal(SIGSEGV, on_signal); /* cmocka's handler prints less */
     if (__sanitizer_set_death_callback)
         __sanitizer_set_death_callback(print_run);
-    now.first = 0; /* in vain first: what is made once for the process is there then */
+    now.first = 0; /* a run that is not counted, for allocations made once per process */
     scenario();
-    run(scenario, 0, false);
+    run_once(scenario, 0, false);
     unsigned cnt = now.cnt, runs = 0;
     unsigned stride = is_full || cnt <= STARVE_MOST ? 1 : cnt / STARVE_SAMPLE;
     const char *seed = getenv("ROOTLINE_SEED");
     unsigned begin = 1 + (seed ? (unsigned)atoi(seed) : 0) % stride;
     for (unsigned k = only ? only : begin; k <= cnt && (!only || k == only);
          k += stride, runs++)
-        run(scenario, k, false);
+        run_once(scenario, k, false);
     unsigned later = cnt > ALL_LATER ? cnt / ALL_LATER : 1;
     for (unsigned k = only ? only : 1; k <= cnt && (!only || k == only); k += later, runs++)
-        run(scenario, k, true);
+        run_once(scenario, k, true);
     printf("%s: %u allocations, %u runs\n", name, cnt, runs);
     must(cnt > 0);
 }

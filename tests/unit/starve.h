@@ -1,9 +1,9 @@
-/* Each allocation of a scenario fails once.
+/* tests/unit/starve.h | runs a scenario again and again, failing another allocation each time
  *
- * The program is linked with --wrap for the calls that allocate, and with the static archives
- * of the libraries where they are installed, so that their allocations fail too.  A scenario is
- * run once to count its allocations, then once per allocation; after each run nothing that it
- * allocated may be left.
+ * The program is linked with --wrap for the functions that allocate, and with the static
+ * archives of the libraries if they are installed, so that their allocations fail too.  A first
+ * run counts the allocations of a scenario; then each allocation fails in a run of its own.
+ * After each run everything that the scenario allocated must have been freed.
  *
  * Thread:   one.
  */
@@ -12,37 +12,39 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* One run: prepare, starve_begin, the calls under test, starve_end, look at the result, clean
- * up. */
+/* A run: prepare, starve_begin, the calls under test, starve_end, check the result, clean up.
+ */
 typedef void starve_scenario(void);
 
-/* Run it with the k-th allocation failing, for each k, and with all from the k-th on failing,
- * for some.  More than STARVE_MOST allocations are sampled, from the one that ROOTLINE_SEED
- * chooses on, unless ROOTLINE_OOM is "all"; ROOTLINE_OOM=K runs k = K alone. */
+/* Run the scenario once for each k with allocation k failing, and for some k with all
+ * allocations from k on failing.  Of more than STARVE_MOST allocations about STARVE_SAMPLE are
+ * chosen by ROOTLINE_SEED, unless ROOTLINE_OOM is "all".  ROOTLINE_OOM=K runs k = K only. */
 void starve_each(const char *name, starve_scenario *scenario);
 
-/* For cmocka, after each test: says which run failed. */
+/* A cmocka teardown that prints which run an assertion failed in. */
 int starve_teardown(void **state);
 
-/* From here on allocations count, and fail; a run may do it more than once. */
+/* Begin and end a part of a run in which allocations are counted and fail.  A run may have
+ * several parts. */
 void starve_begin(void);
 void starve_end(void);
 
-/* Allocations in between are the test's own: neither counted nor failing.  They nest. */
+/* Exempt allocations of the test itself: between these calls they are neither counted nor
+ * failing.  The calls nest. */
 void starve_pause(void);
 void starve_resume(void);
 
-/* True if an allocation of this run has failed. */
+/* Return true if an allocation of this run has failed. */
 bool starve_has_failed(void);
 
-/* `spared`: allocations do not fail while it is true. */
-void starve_spare(const volatile bool *spared);
+/* Exempt allocations while *is_exempt is true.  The flag must outlive the runs. */
+void starve_spare(const volatile bool *is_exempt);
 
-/* Let OpenSSL allocate here; before its first use. */
+/* Route OpenSSL's allocations here.  Call it before the first use of OpenSSL. */
 void starve_init(void);
 
-/* Whether OpenSSL's allocations count and fail too.  What it keeps for the process is not taken
- * for a leak. */
+/* Choose whether OpenSSL's allocations are counted and fail too.  They are never reported as
+ * leaks, because OpenSSL keeps some for the process. */
 void starve_openssl(bool is_starved);
 
 enum { STARVE_MOST = 700, STARVE_SAMPLE = 250 };

@@ -1,6 +1,6 @@
-/* Each allocation of reading configurations, loading zones, resolving, TLS, HTTP and the
- * control socket fails once: nothing breaks, nothing is left over, what is half done is not
- * taken for whole, and the same call succeeds afterwards. */
+/* Each allocation made by reading configurations, loading zones, resolving, TLS, HTTP and the
+ * control socket fails once.  The program must not crash or leak, must not take a partial
+ * result for a complete one, and must succeed when the same call is repeated. */
 #include "tests/unit/starve.h"
 #include "tests/unit/world.h"
 
@@ -27,7 +27,8 @@
 
 enum { ROOM = 1 << 16, TEXT_MAX = 1 << 16, LATER_MS = 60000 };
 
-static char folder[] = "/tmp/rootline-oom-XXXXXX";
+/* Below the working folder. */
+static char folder[] = "rootline-oom-XXXXXX";
 static char conf_path[200];
 
 static void write_file(const char *name, const char *text)
@@ -40,14 +41,14 @@ static void write_file(const char *name, const char *text)
     assert_int_equal(fclose(out), 0);
 }
 
-/* ---- what came of it, as text ---- */
+/* ---- results as text ---- */
 
 static char expected[TEXT_MAX], got[TEXT_MAX];
 static size_t got_len;
 
-static void tell(const char *fmt, ...) PRINTF_LIKE(1, 2);
+static void add_text(const char *fmt, ...) PRINTF_LIKE(1, 2);
 
-static void tell(const char *fmt, ...)
+static void add_text(const char *fmt, ...)
 {
     va_list args;
     va_start(args, fmt);
@@ -56,14 +57,15 @@ static void tell(const char *fmt, ...)
     must(got_len < sizeof(got));
 }
 
-static void begin_telling(void)
+static void begin_text(void)
 {
     got_len = 0;
     *got = '\0';
 }
 
-/* The first time it is what is expected from then on. */
-static void expect_whole(void)
+/* Check the text of a result.  The first one is that of a run without failures: it becomes the
+ * expected text. */
+static void check_text(void)
 {
     if (!*expected)
         strcpy(expected, got);
@@ -72,49 +74,49 @@ static void expect_whole(void)
     must(strcmp(expected, got) == 0);
 }
 
-static void tell_addrs(const char *name, const struct conf_addrs *addrs)
+static void add_addrs(const char *name, const struct conf_addrs *addrs)
 {
     char text[ADDR_TEXT_MAX];
-    tell("%s:", name);
+    add_text("%s:", name);
     for (size_t i = 0; i < addrs->cnt; i++) {
         addr_print(&addrs->at[i], text);
-        tell(" %s", text);
+        add_text(" %s", text);
     }
-    tell("\n");
+    add_text("\n");
 }
 
-static void tell_prefixes(const char *name, const struct addr_prefixes *all)
+static void add_prefixes(const char *name, const struct addr_prefixes *all)
 {
     char text[ADDR_TEXT_MAX];
-    tell("%s:", name);
+    add_text("%s:", name);
     for (size_t i = 0; i < all->cnt; i++) {
         addr_print(&all->at[i].addr, text);
-        tell(" %s/%u", text, (unsigned)all->at[i].bits);
+        add_text(" %s/%u", text, (unsigned)all->at[i].bits);
     }
-    tell("\n");
+    add_text("\n");
 }
 
-static void tell_name(const uint8_t *name)
+static void add_name(const uint8_t *name)
 {
     char text[DNAME_TEXT_MAX];
     dname_text_print(name, text);
-    tell(" %s", text);
+    add_text(" %s", text);
 }
 
-static void tell_server(const struct server_conf *s)
+static void add_server(const struct server_conf *s)
 {
     struct tls_server_files files[TLS_SERVER_CERTIFICATES_MAX];
 
     for (size_t i = 0; i < EXCHANGE_STACK_CNT; i++)
-        tell_addrs(exchange_stacks[i].key, &s->listen[i]);
-    tell("%s %s %s %s %s %s\n", s->https_path, s->tls_certificate, s->tls_key, s->control,
+        add_addrs(exchange_stacks[i].key, &s->listen[i]);
+    add_text("%s %s %s %s %s %s\n", s->https_path, s->tls_certificate, s->tls_key, s->control,
          s->identity, s->cookie_file);
     for (size_t i = 0; i < server_conf_certificates(s, files); i++)
-        tell("%s %s\n", files[i].certificate, files[i].key);
-    tell("certificate %s %zu\n", s->certificate.name, s->certificate.addr_cnt);
-    tell_prefixes("proxies", &s->trusted_proxies);
-    tell_prefixes("exempt", &s->rate_limit.exempt);
-    tell("%u %u %u %u %u\n", s->worker_cnt, s->udp_size, s->cookie_secret_cnt,
+        add_text("%s %s\n", files[i].certificate, files[i].key);
+    add_text("certificate %s %zu\n", s->certificate.name, s->certificate.addr_cnt);
+    add_prefixes("proxies", &s->trusted_proxies);
+    add_prefixes("exempt", &s->rate_limit.exempt);
+    add_text("%u %u %u %u %u\n", s->worker_cnt, s->udp_size, s->cookie_secret_cnt,
          (unsigned)s->log_level, (unsigned)s->log_format);
 }
 
@@ -163,39 +165,39 @@ static const char auth_text[] = SERVER_TEXT
     "  - {zone: nsec3.test, file: nsec3}\n  - {zone: nsec.test, file: nsec}\nzone-directory: "
     "zones\n";
 
-static void tell_local(const struct local *local, const char *text, uint16_t type)
+static void add_local(const struct local *local, const char *text, uint16_t type)
 {
     uint8_t wire[DNAME_MAX];
     struct dname_parts name;
 
     dname_split(unit_name(text, wire), &name);
     struct local_answer a = local_find(local, &name, type);
-    tell("%s %s %u\n", text, wording_id(&wording_local, a.kind), a.set ? a.set->cnt : 0);
+    add_text("%s %s %u\n", text, wording_id(&wording_local, a.kind), a.set ? a.set->cnt : 0);
 }
 
-static void tell_exempt(const struct policy_exempt *exempt)
+static void add_exempt(const struct policy_exempt *exempt)
 {
-    tell_prefixes("exempt", &exempt->servers);
+    add_prefixes("exempt", &exempt->servers);
     for (size_t i = 0; i < exempt->zone_cnt; i++)
-        tell_name(exempt->zones[i]);
-    tell("\n");
+        add_name(exempt->zones[i]);
+    add_text("\n");
 }
 
-static void tell_delegation(const struct delegation *delegation)
+static void add_delegation(const struct delegation *delegation)
 {
     char text[ADDR_TEXT_MAX];
 
-    tell_name(delegation->zone);
-    tell(" %u %u %d %d:", delegation->source, delegation->server_cnt, delegation->tls != NULL,
-         delegation->tls_falls_back);
+    add_name(delegation->zone);
+    add_text(" %u %u %d %d:", delegation->source, delegation->server_cnt,
+             delegation->tls != NULL, delegation->tls_falls_back);
     for (int i = 0; i < delegation->addr_cnt; i++) {
         addr_print(&delegation->addrs[i].addr, text);
-        tell(" %s", text);
+        add_text(" %s", text);
     }
-    tell(" tag %u\n", delegation->tag);
+    add_text(" tag %u\n", delegation->tag);
 }
 
-static void tell_resolver(const struct res_conf *c)
+static void add_resolver(const struct res_conf *c)
 {
     static const char *const names[] = {"stub.test", "forward.test", "pinned.test",
                                         "other.test"};
@@ -213,32 +215,32 @@ static void tell_resolver(const struct res_conf *c)
                                          "10.in-addr.arpa"};
     const struct policy *p = c->policy;
 
-    tell_server(&c->server);
-    tell_prefixes("allow", &p->allow);
-    tell_prefixes("own exempt", &p->exempt);
-    tell_prefixes("not", &p->do_not_query);
-    tell_addrs("own", &p->own);
-    tell_addrs("outgoing", &c->outgoing);
-    tell("%s %llu %u %u %d\n", c->cache_directory, (unsigned long long)c->cache_size,
-         p->ttls.max, p->limits.queries, p->is_prefetching);
+    add_server(&c->server);
+    add_prefixes("allow", &p->allow);
+    add_prefixes("own exempt", &p->exempt);
+    add_prefixes("not", &p->do_not_query);
+    add_addrs("own", &p->own);
+    add_addrs("outgoing", &c->outgoing);
+    add_text("%s %llu %u %u %d\n", c->cache_directory, (unsigned long long)c->cache_size,
+             p->ttls.max, p->limits.queries, p->is_prefetching);
     for (size_t i = 0; i < c->ports.cnt; i++)
-        tell("%u-%u ", c->ports.at[i].first, c->ports.at[i].last);
+        add_text("%u-%u ", c->ports.at[i].first, c->ports.at[i].last);
     for (size_t i = 0; i < c->ports_except.cnt; i++)
-        tell("not %u-%u ", c->ports_except.at[i].first, c->ports_except.at[i].last);
-    tell_exempt(&p->case_exempt);
-    tell_exempt(&p->cookie_exempt);
-    tell_exempt(&p->edns_exempt);
-    tell_delegation(&p->route.hints);
+        add_text("not %u-%u ", c->ports_except.at[i].first, c->ports_except.at[i].last);
+    add_exempt(&p->case_exempt);
+    add_exempt(&p->cookie_exempt);
+    add_exempt(&p->edns_exempt);
+    add_delegation(&p->route.hints);
     for (size_t i = 0; i < ARRAY_LEN(names); i++) {
         uint8_t wire[DNAME_MAX];
         struct dname_parts name;
         dname_split(unit_name(names[i], wire), &name);
-        tell_delegation(route_find(&p->route, &name, dname_labels(wire)));
+        add_delegation(route_find(&p->route, &name, dname_labels(wire)));
     }
     for (size_t i = 0; i < ARRAY_LEN(locals); i++) {
-        tell_local(&p->local, locals[i], RRTYPE_A);
-        tell_local(&p->local, locals[i], RRTYPE_PTR);
-        tell_local(&p->local, locals[i], RRTYPE_MX);
+        add_local(&p->local, locals[i], RRTYPE_A);
+        add_local(&p->local, locals[i], RRTYPE_PTR);
+        add_local(&p->local, locals[i], RRTYPE_MX);
     }
 }
 
@@ -261,16 +263,16 @@ static void read_resolver(bool is_starved)
     must(err == ERR_OK || (is_starved && starve_has_failed()));
     must(err != ERR_CONFIG || diag.error_cnt > 0);
     if (conf) {
-        begin_telling();
-        tell_resolver(conf);
-        expect_whole();
+        begin_text();
+        add_resolver(conf);
+        check_text();
     }
     json_free(&findings);
     res_conf_free(&conf);
     diag_fini(&diag);
 }
 
-static void resolver_configuration(void)
+static void read_resolver_twice(void)
 {
     read_resolver(true);
     read_resolver(false);
@@ -281,10 +283,10 @@ static void test_resolver_configuration(void **state)
     (void)state;
     *expected = '\0';
     write_file("c.yaml", resolver_text);
-    starve_each("configuration of the resolver", resolver_configuration);
+    starve_each("configuration of the resolver", read_resolver_twice);
     *expected = '\0';
     write_file("c.yaml", tls_text);
-    starve_each("configuration with TLS", resolver_configuration);
+    starve_each("configuration with TLS", read_resolver_twice);
 }
 
 /* ---- zones ---- */
@@ -301,7 +303,7 @@ static const char made_zone[] =
               "of twenty\"\n";
 static const char part_zone[] = "in A 192.0.2.7\n$INCLUDE deep sub\n";
 static const char deep_zone[] = "deep A 192.0.2.8\n";
-/* the hash of the apex, and one that covers all others */
+/* The only NSEC3 is that of the apex: it covers all other hashes. */
 static const char nsec3_zone[] = ZONE_HEAD
     "@ RRSIG SOA 13 2 3600 20300101000000 20200101000000 1 nsec3.test. AAAA\n@ NSEC3PARAM 1 0 "
     "0 -\n"
@@ -335,8 +337,8 @@ static void free_set(void *data)
     zoneset_free(&set);
 }
 
-/* What authd answers from these zones. */
-static void tell_answer(void *engine, const char *name, uint16_t type)
+/* Add the answer of authd from these zones. */
+static void add_answer(void *engine, const char *name, uint16_t type)
 {
     static struct exchange ex;
     static uint8_t buffer[ROOM];
@@ -359,28 +361,29 @@ static void tell_answer(void *engine, const char *name, uint16_t type)
     starve_pause();
     intake_batch(&auth_serve_service, engine, batch, wires, &len, 1);
     starve_resume();
-    tell("%s %u:", name, type);
+    add_text("%s %u:", name, type);
     for (size_t i = 2; i < 12; i += 2)
-        tell(" %x", util_get_u16(buffer + i));
-    tell(" %zu\n", ex.reply_len);
+        add_text(" %x", util_get_u16(buffer + i));
+    add_text(" %zu\n", ex.reply_len);
 }
 
-/* False: it was not put. */
-static bool serve(struct zoneset *set, bool is_starved, bool tells)
+/* Publish the zones, end the starved part and, if all zones were loaded, check the answers.
+ * Frees `set`. */
+static void serve(struct zoneset *set, bool is_starved, bool is_complete)
 {
     static struct publish published;
     static const struct {
         const char *name;
         uint16_t type;
-    } questions[] = {{"www.plain.test", RRTYPE_A},     {"alias.plain.test", RRTYPE_A},
-                     {"a.w.plain.test", RRTYPE_TXT},   {"x.d.plain.test", RRTYPE_A},
-                     {"y.sub.plain.test", RRTYPE_A},   {"mail.plain.test", RRTYPE_MX},
-                     {"no.plain.test", RRTYPE_A},      {"h.plain.test", RRTYPE_HTTPS},
-                     {"loc.plain.test", RRTYPE_LOC},   {"g200.made.test", RRTYPE_A},
-                     {"big.made.test", RRTYPE_TXT},    {"in.made.test", RRTYPE_A},
-                     {"deep.sub.made.test", RRTYPE_A}, {"nsec3.test", RRTYPE_SOA},
-                     {"no.nsec3.test", RRTYPE_A},      {"no.nsec.test", RRTYPE_A},
-                     {"x.listed.test", RRTYPE_A}};
+    } queries[] = {{"www.plain.test", RRTYPE_A},     {"alias.plain.test", RRTYPE_A},
+                   {"a.w.plain.test", RRTYPE_TXT},   {"x.d.plain.test", RRTYPE_A},
+                   {"y.sub.plain.test", RRTYPE_A},   {"mail.plain.test", RRTYPE_MX},
+                   {"no.plain.test", RRTYPE_A},      {"h.plain.test", RRTYPE_HTTPS},
+                   {"loc.plain.test", RRTYPE_LOC},   {"g200.made.test", RRTYPE_A},
+                   {"big.made.test", RRTYPE_TXT},    {"in.made.test", RRTYPE_A},
+                   {"deep.sub.made.test", RRTYPE_A}, {"nsec3.test", RRTYPE_SOA},
+                   {"no.nsec3.test", RRTYPE_A},      {"no.nsec.test", RRTYPE_A},
+                   {"x.listed.test", RRTYPE_A}};
 
     publish_init(&published, 1);
     enum err err = publish_put(&published, set, free_set);
@@ -388,19 +391,18 @@ static bool serve(struct zoneset *set, bool is_starved, bool tells)
     must(engine || (is_starved && starve_has_failed()));
     if (is_starved)
         starve_end();
-    if (engine && tells) {
+    if (engine && is_complete) {
         auth_serve_service.turn(engine);
-        begin_telling();
-        for (size_t i = 0; i < ARRAY_LEN(questions); i++)
-            tell_answer(engine, questions[i].name, questions[i].type);
-        expect_whole();
+        begin_text();
+        for (size_t i = 0; i < ARRAY_LEN(queries); i++)
+            add_answer(engine, queries[i].name, queries[i].type);
+        check_text();
     }
     if (engine)
         auth_serve_free(engine);
     publish_fini(&published);
     if (err)
         zoneset_free(&set);
-    return engine != NULL;
 }
 
 static struct auth_conf *auth_conf;
@@ -423,20 +425,20 @@ static void read_auth(bool is_starved)
     must(err == ERR_OK || (is_starved && starve_has_failed()));
     if (!err) {
         const struct auth_conf_zone *zones = conf->zones.items;
-        begin_telling();
-        tell_server(&conf->server);
+        begin_text();
+        add_server(&conf->server);
         for (size_t i = 0; i < conf->zones.cnt; i++) {
-            tell_name(zones[i].name);
-            tell(" %s\n", zones[i].file);
+            add_name(zones[i].name);
+            add_text(" %s\n", zones[i].file);
         }
-        tell("%s\n", conf->directory);
-        expect_whole();
+        add_text("%s\n", conf->directory);
+        check_text();
     }
     auth_conf_free(&conf);
     diag_fini(&diag);
 }
 
-static void auth_configuration(void)
+static void read_auth_twice(void)
 {
     read_auth(true);
     read_auth(false);
@@ -447,29 +449,28 @@ static void test_auth_configuration(void **state)
     (void)state;
     *expected = '\0';
     write_file("c.yaml", auth_text);
-    starve_each("configuration of authd", auth_configuration);
+    starve_each("configuration of authd", read_auth_twice);
 }
 
-static void load(const struct zoneset *before, bool is_starved, struct zoneset **out)
+static void load_and_serve(bool is_starved)
 {
+    struct zoneset *set = NULL;
     size_t failed_cnt = 0;
 
-    enum err err = auth_conf_load(auth_conf, before, out, &failed_cnt);
+    if (is_starved)
+        starve_begin();
+    enum err err = auth_conf_load(auth_conf, NULL, &set, &failed_cnt);
     must((err == ERR_OK && failed_cnt == 0) || (is_starved && starve_has_failed()));
     if (!err)
-        (void)serve(*out, is_starved, failed_cnt == 0);
+        serve(set, is_starved, failed_cnt == 0);
     else
         starve_end();
-    *out = NULL;
 }
 
 static void load_zones(void)
 {
-    struct zoneset *set = NULL;
-
-    starve_begin();
-    load(NULL, true, &set);
-    load(NULL, false, &set);
+    load_and_serve(true);
+    load_and_serve(false);
 }
 
 static void check_zones(void)
@@ -490,7 +491,7 @@ static void check_zones(void)
             snprintf(text, sizeof(text), "%s.test", names[i]);
             enum err err = zonefile_load(unit_name(text, origin), path, &checks, &diag, &zone);
             must((err == ERR_OK) == (zone != NULL));
-            /* its keys are not real, so that the signed one is refused */
+            /* the signed zones have no real keys, so that they are rejected */
             must((err == ERR_OK) == (i < 2) || (is_starved && starve_has_failed()));
             must(err != ERR_FORMAT || diag.error_cnt > 0);
             if (!is_starved && i < 2 && err)
@@ -520,7 +521,7 @@ static void test_zones(void **state)
 
 /* ---- resolving ---- */
 
-/* test., zone.test. and other., whose server's address has to be asked for. */
+/* Servers of test., zone.test. and other.; the address of the last one must be looked up. */
 static bool servers_say(const char *server, const char *name, uint16_t type)
 {
     bool is_other = ends_in(name, "other.");
@@ -562,7 +563,7 @@ static bool servers_say(const char *server, const char *name, uint16_t type)
     return true;
 }
 
-static bool spared(const char *server, const char *name, uint16_t type)
+static bool answer_unstarved(const char *server, const char *name, uint16_t type)
 {
     starve_pause();
     bool is_answer = servers_say(server, name, type);
@@ -572,7 +573,7 @@ static bool spared(const char *server, const char *name, uint16_t type)
 
 static const char *asked_name;
 
-/* The answer is the right one, or SERVFAIL if memory was short. */
+/* Check that there is one answer: the right one, or SERVFAIL if an allocation failed. */
 static void expect_answer(bool is_starved)
 {
     bool has_failed = is_starved && starve_has_failed();
@@ -604,19 +605,19 @@ static void resolve(void)
     open_world();
     starve_begin();
     ask(asked_name);
-    run(spared);
+    run(answer_unstarved);
     starve_end();
     expect_answer(true);
     stage_forget(&stage);
-    now_advance(LATER_MS); /* failures are remembered for seconds */
+    now_advance(LATER_MS); /* beyond the time that failures are cached */
     ask(asked_name);
     run(servers_say);
     expect_answer(false);
     close_world();
 }
 
-/* From the cache, and when it has expired: everything is known then, and the answer that is
- * there is better than none. */
+/* Answer from the cache while the data is fresh and after it has expired, when stale data may
+ * be served. */
 static void resolve_again(void)
 {
     open_world();
@@ -626,7 +627,7 @@ static void resolve_again(void)
     for (int turn = 0; turn < 2; turn++) {
         starve_begin();
         ask(asked_name);
-        run(spared);
+        run(answer_unstarved);
         starve_end();
         expect_answer(true);
         stage_forget(&stage);
@@ -661,7 +662,7 @@ struct limits {
     struct quota *queries;
 };
 
-/* Everything that a worker is made of. */
+/* Make the engine of a worker and all that it needs. */
 static enum err open_engine(struct res_serve **serve, struct cache_lmdb **disk,
                             struct limits *limits)
 {
@@ -698,7 +699,7 @@ static enum err open_engine(struct res_serve **serve, struct cache_lmdb **disk,
     return err;
 }
 
-static void opening(void)
+static void open_engine_twice(void)
 {
     for (int turn = 0; turn < 2; turn++) {
         struct res_serve *serve = NULL;
@@ -721,10 +722,10 @@ static void opening(void)
 static void test_opening(void **state)
 {
     (void)state;
-    starve_each("opening an engine", opening);
+    starve_each("opening an engine", open_engine_twice);
 }
 
-/* ---- explaining ---- */
+/* ---- explain_twice ---- */
 
 static struct json *tree;
 static bool is_over;
@@ -751,7 +752,7 @@ static void explain(struct res_explain *explain, bool is_starved)
     is_over = false;
     enum err err = res_explain_begin(explain, &ask_for);
     if (!err)
-        run(is_starved ? spared : servers_say);
+        run(is_starved ? answer_unstarved : servers_say);
     must(err == ERR_OK ? is_over : is_starved && starve_has_failed());
     char *text = json_write(tree, false);
     must((text && strstr(text, GOOD)) || (is_starved && starve_has_failed()));
@@ -759,7 +760,7 @@ static void explain(struct res_explain *explain, bool is_starved)
     json_free(&tree);
 }
 
-static void explaining(void)
+static void explain_twice(void)
 {
     struct res_explain *e;
 
@@ -781,7 +782,7 @@ static void explaining(void)
 static void test_explaining(void **state)
 {
     (void)state;
-    starve_each("explaining", explaining);
+    starve_each("explaining", explain_twice);
 }
 
 /* ---- TLS ---- */
@@ -799,33 +800,33 @@ static const char *path_of(const char *name)
     return out;
 }
 
-/* Both ends, and what is on its way from each. */
+/* Both ends of a connection, and the octets sent by each. */
 struct pair {
     struct tls *at[2]; /* client, server */
-    struct buffer way[2];
+    struct buffer sent[2];
     uint8_t plain[2][ROOM];
     size_t got[2];
 };
 
 static bool carry(struct pair *p, int to)
 {
-    struct buffer sealed = p->way[1 - to];
+    struct buffer sealed = p->sent[1 - to];
     size_t len;
 
-    p->way[1 - to] = (struct buffer){0};
-    bool is_of_use = tls_state(p->at[to]) != TLS_BROKEN;
-    if (is_of_use)
+    p->sent[1 - to] = (struct buffer){0};
+    bool is_usable = tls_state(p->at[to]) != TLS_BROKEN;
+    if (is_usable)
         tls_feed(p->at[to], sealed.at, sealed.len);
     do {
         len = 0;
-        if (is_of_use)
+        if (is_usable)
             (void)tls_read(p->at[to], p->plain[to] + p->got[to], ROOM - p->got[to], &len,
-                           &p->way[to]);
+                           &p->sent[to]);
         p->got[to] += len;
     } while (len > 0);
-    bool was_some = sealed.len > 0;
+    bool has_moved = sealed.len > 0;
     buffer_fini(&sealed);
-    return was_some;
+    return has_moved;
 }
 
 static void settle(struct pair *p)
@@ -836,7 +837,7 @@ static void settle(struct pair *p)
     }
 }
 
-/* A handshake, data both ways, and the end; true: all of it came. */
+/* Do a handshake, send data both ways and close.  Return true if all data arrived. */
 static bool talk(struct pair *p)
 {
     static const struct tls_server_alpn dot = {"\3dot", 4};
@@ -850,13 +851,13 @@ static bool talk(struct pair *p)
     (void)carry(p, 0);
     settle(p);
     for (int from = 0; from < 2; from++) {
-        is_written &= tls_write(p->at[from], large, sizeof(large), &p->way[from]);
+        is_written &= tls_write(p->at[from], large, sizeof(large), &p->sent[from]);
         tls_rest(p->at[from]);
         settle(p);
         is_written &= p->got[1 - from] == sizeof(large);
     }
     for (int from = 0; from < 2; from++)
-        tls_end(p->at[from], &p->way[from]);
+        tls_end(p->at[from], &p->sent[from]);
     settle(p);
     return is_written;
 }
@@ -868,22 +869,22 @@ static void talk_and_free(bool is_starved)
     bool is_whole = talk(&p);
     for (int i = 0; i < 2; i++) {
         tls_free(&p.at[i]);
-        buffer_fini(&p.way[i]);
+        buffer_fini(&p.sent[i]);
     }
     must(is_whole || (is_starved && starve_has_failed()));
 }
 
-static void talking(void)
+static void talk_over_tls(void)
 {
     starve_begin();
     talk_and_free(true);
     starve_end();
-    talk_and_free(false); /* a ticket of that time may be of no use */
+    talk_and_free(false); /* this one may reject the ticket of the failed connection */
     talk_and_free(false);
 }
 
-/* Certificates, and who a server has to be. */
-static void reading_certificates(void)
+/* Read certificates, and the terms that a server must meet. */
+static void read_certificates(void)
 {
     struct tls_client_terms terms = {.name = "dns.test", .ca_file = path_of("ca.pem")};
     struct tls_server *fresh = NULL;
@@ -910,11 +911,11 @@ static void reading_certificates(void)
 static void test_tls(void **state)
 {
     (void)state;
-    starve_each("a connection over TLS", talking);
-    starve_each("reading certificates", reading_certificates);
+    starve_each("a connection over TLS", talk_over_tls);
+    starve_each("reading certificates", read_certificates);
     starve_openssl(true);
-    starve_each("a connection over TLS, OpenSSL too", talking);
-    starve_each("reading certificates, OpenSSL too", reading_certificates);
+    starve_each("a connection over TLS, OpenSSL too", talk_over_tls);
+    starve_each("reading certificates, OpenSSL too", read_certificates);
     starve_openssl(false);
 }
 
@@ -925,7 +926,7 @@ static struct h2 *h2;
 static uint8_t decoded[MESSAGE_MAX];
 static bool is_broken;
 
-/* The answer is the question, and a page of it for the second stream. */
+/* Answer with the query itself, on the second stream with a large page. */
 static void on_request(void *data, uint32_t stream, const struct http_request *request)
 {
     static char page[40000];
@@ -946,21 +947,22 @@ static void on_request(void *data, uint32_t stream, const struct http_request *r
         is_broken = true;
 }
 
-/* A client of nghttp2's, whose memory does not fail. */
+/* An nghttp2 client, whose own allocations do not fail. */
 static struct browser {
     nghttp2_session *session;
     size_t octets, closed;
 } browser;
 
-static int on_octets(nghttp2_session *session, uint8_t flags, int32_t id, const uint8_t *octets,
-                     size_t len, void *data)
+static int on_browser_octets(nghttp2_session *session, uint8_t flags, int32_t id,
+                             const uint8_t *octets, size_t len, void *data)
 {
     (void)session, (void)flags, (void)id, (void)octets, (void)data;
     browser.octets += len;
     return 0;
 }
 
-static int on_closed(nghttp2_session *session, int32_t id, uint32_t code, void *data)
+static int on_browser_stream_closed(nghttp2_session *session, int32_t id, uint32_t code,
+                                    void *data)
 {
     (void)session, (void)id, (void)data;
     browser.closed += code == NGHTTP2_NO_ERROR;
@@ -1003,21 +1005,22 @@ static void browser_open(void)
 
     browser = (struct browser){0};
     must(nghttp2_session_callbacks_new(&calls) == 0);
-    nghttp2_session_callbacks_set_on_data_chunk_recv_callback(calls, on_octets);
-    nghttp2_session_callbacks_set_on_stream_close_callback(calls, on_closed);
+    nghttp2_session_callbacks_set_on_data_chunk_recv_callback(calls, on_browser_octets);
+    nghttp2_session_callbacks_set_on_stream_close_callback(calls, on_browser_stream_closed);
     must(nghttp2_session_client_new(&browser.session, calls, NULL) == 0);
     nghttp2_session_callbacks_del(calls);
     must(nghttp2_submit_settings(browser.session, NGHTTP2_FLAG_NONE, NULL, 0) == 0);
     browser_ask();
 }
 
-/* Until both have nothing to say; false: the server ends the connection. */
+/* Exchange octets until neither end has more to send.  Return false if the server ends the
+ * connection. */
 static bool exchange_all(void)
 {
-    bool goes_on = true, was_some = true;
+    bool goes_on = true, has_moved = true;
     uint64_t now_ms = 1000000;
 
-    while (was_some && goes_on) {
+    while (has_moved && goes_on) {
         struct buffer out = {0};
         bool is_all = false;
         const uint8_t *octets;
@@ -1029,7 +1032,7 @@ static bool exchange_all(void)
             goes_on = h2_read(h2, octets, (size_t)len, true, now_ms);
         while (goes_on && !is_all)
             goes_on = h2_write(h2, &out, out.len + 1000, &is_all);
-        was_some = len > 0 || out.len > 0;
+        has_moved = len > 0 || out.len > 0;
         starve_pause();
         if (goes_on && out.len > 0)
             must(nghttp2_session_mem_recv(browser.session, out.at, out.len) ==
@@ -1057,11 +1060,8 @@ static void http2(void)
             starve_end();
         must((turn == 0 && starve_has_failed()) ||
              (goes_on && browser.closed == 3 && browser.octets > 40000));
-        if (goes_on &&
-            turn ==
-                0) { /* the same connection; it has answered all that has come, or refused it */
+        if (goes_on && turn == 0) /* each request was answered or reset */
             must(h2_held(h2) == 0);
-        }
         h2_free(&h2);
         nghttp2_session_del(browser.session);
         must(conn_limit_counts(conn_limit).memory == 0);
@@ -1116,7 +1116,7 @@ static void turn_loop(void)
     }
 }
 
-/* Send the request and take the line that comes; false: the connection was closed. */
+/* Send the request and read one line.  False: the connection was closed without an answer. */
 static bool call(const char *path, char *answer, size_t size)
 {
     struct sockaddr_un at = {.sun_family = AF_UNIX};
@@ -1199,8 +1199,8 @@ static void *uv_calloc(size_t cnt, size_t size)
     return at;
 }
 
-/* libuv ends the process when its table of descriptors cannot grow. */
-static void *uv_again(void *old, size_t size)
+/* libuv aborts if its table of descriptors cannot grow. */
+static void *uv_realloc(void *old, size_t size)
 {
     starve_pause();
     void *at = realloc(old, size);
@@ -1213,7 +1213,7 @@ static void test_control(void **state)
     static const char *const requests[] = {
         "{\"command\":\"status\"}\n", "{\"command\":\"stats\"}\n",
         "{\"command\":\"cache-stats\"}\n",
-        /* texts that end where jansson's buffer has to grow */
+        /* strings that end where jansson's buffer must grow */
         "{\"command\":\"cache-show\",\"name\":\"www.zone.test\",\"a\":\"fourteen "
         "chars\",\"b\":\"thirty characters in a string.\","
         "\"c\":\"thirteen char\\\"s\"}\n",
@@ -1225,13 +1225,12 @@ static void test_control(void **state)
     for (const struct control_command *at = res_control_commands; at->name; at++)
         if (strcmp(at->name, "explain") != 0)
             commands[cnt++] = (struct control_command){.name = at->name, .begin = at->run};
-    must(uv_replace_allocator(uv_malloc, uv_again, uv_calloc, free) == 0);
+    must(uv_replace_allocator(uv_malloc, uv_realloc, uv_calloc, free) == 0);
     must(ports_new(&(struct ports_terms){0}, &ports) == ERR_OK && uv_loop_init(&loop) == 0);
     job_box_init(&home, ring, NULL);
     for (size_t i = 0; i < ARRAY_LEN(requests); i++) {
         char title[100];
         request = requests[i];
-        *expected = '\0';
         snprintf(title, sizeof(title), "control %.*s", (int)strlen(request) - 1, request);
         starve_each(title, control);
     }
@@ -1240,9 +1239,9 @@ static void test_control(void **state)
     ports_free(&ports);
 }
 
-/* ---- begin and end ---- */
+/* ---- setup and teardown ---- */
 
-static int start(void **state)
+static int set_up(void **state)
 {
     static const uint8_t secret[1][COOKIE_SECRET_LEN] = {"secret of a test"};
     static const struct conn_limit_conf limits = {.connections = 1};
@@ -1283,7 +1282,7 @@ static int start(void **state)
     return 0;
 }
 
-static int end_all(void **state)
+static int tear_down(void **state)
 {
     char command[400];
 
@@ -1291,7 +1290,9 @@ static int end_all(void **state)
     tls_server_free(&server);
     conn_limit_free(&settings.conn_limit);
     snprintf(command, sizeof(command), "rm -r %s", folder);
-    return system(command);
+    assert_int_equal(system(command), 0);
+    assert_int_equal(access(folder, F_OK), -1);
+    return 0;
 }
 
 int main(void)
@@ -1313,6 +1314,6 @@ int main(void)
     };
     starve_init();
     return getenv("STAGE_STORE")
-               ? cmocka_run_group_tests_name("oom on LMDB", on_disk, start, end_all)
-               : cmocka_run_group_tests_name("oom", all, start, end_all);
+               ? cmocka_run_group_tests_name("oom on LMDB", on_disk, set_up, tear_down)
+               : cmocka_run_group_tests_name("oom", all, set_up, tear_down);
 }
