@@ -1,10 +1,9 @@
-/* A cache file that something has happened to: it opens, what is found in it is what was
- * written, and it can be written to.  And values that nobody has written: found or not, never
- * read past their end.
+/* A damaged cache file must open, give no value but those that were written, and accept new
+ * values.  Invalid values must never be read past their end.
  *
- * Input: an octet that chooses.  0: a whole file follows.  1: octets of a good file are
- * changed, each by four octets of place and one to be added.  2: what follows is the value of a
- * name, in the space that the next octet tells. */
+ * Input: the first octet modulo 3 selects the test.  0: the rest is the cache file.  1: the
+ * rest changes a valid file, by four octets of offset and an octet to add, again and again.  2:
+ * the next octet selects the key space of a name, and the rest is its value. */
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -19,10 +18,10 @@ enum { SIZE = 4 << 20, ENTRIES = 400, CHANGES_MAX = 200 };
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static char folder[] = "/tmp/rootline-fuzz-XXXXXX", path[100];
-static uint8_t *good;
-static size_t good_len; /* behind it are zeros */
+static uint8_t *valid_file;
+static size_t valid_len; /* the rest of the file is zeros */
 
-static void hear(void *data, uint64_t hash)
+static void ignore_announcement(void *data, uint64_t hash)
 {
     (void)data;
     (void)hash;
@@ -31,48 +30,48 @@ static void hear(void *data, uint64_t hash)
 static struct cache_lmdb *open_disk(void)
 {
     struct cache_lmdb_conf conf = {
-        .directory = folder, .size = SIZE, .worker_cnt = 1, .announced = hear};
+        .directory = folder, .size = SIZE, .worker_cnt = 1, .announced = ignore_announcement};
     struct cache_lmdb *disk;
     char why[CACHE_DISK_WHY_MAX];
     must(cache_lmdb_open(&conf, &disk, why) == ERR_OK);
     return disk;
 }
 
-static struct cache_key key_of(unsigned number, uint8_t bytes[40])
+static struct cache_key make_key(unsigned number, uint8_t bytes[40])
 {
     int len = snprintf((char *)bytes, 40, "\1test%cd%u%cn%u%c%c%c", 0, number % 9, 0, number, 0,
                        0, 1);
     return (struct cache_key){bytes, (size_t)len, hash_more(hash_start(), bytes, (size_t)len)};
 }
 
-static size_t value_of(unsigned number, uint8_t value[CACHE_STORE_VALUE_MAX])
+static size_t make_value(unsigned number, uint8_t value[CACHE_STORE_VALUE_MAX])
 {
     size_t len = number % 40 == 7 ? 9000 : 60 + number % 100;
     memset(value, (int)number, len);
     return len;
 }
 
-static void put(struct cache_store *store, unsigned number)
+static void write_entry(struct cache_store *store, unsigned number)
 {
     uint8_t bytes[40], value[CACHE_STORE_VALUE_MAX];
-    struct cache_key key = key_of(number, bytes);
-    enum err err = store->put(store, &key, value, value_of(number, value), 0);
+    struct cache_key key = make_key(number, bytes);
+    enum err err = store->put(store, &key, value, make_value(number, value), 0);
     must(err == ERR_OK || err == ERR_NOMEM);
 }
 
-/* Every value is right, or not there. */
-static void check(struct cache_store *store, unsigned cnt)
+/* Check that each value is the one written, or absent. */
+static void check_entries(struct cache_store *store, unsigned cnt)
 {
     uint8_t bytes[40], value[CACHE_STORE_VALUE_MAX];
     for (unsigned i = 0; i < cnt; i++) {
         size_t len;
-        struct cache_key key = key_of(i, bytes);
+        struct cache_key key = make_key(i, bytes);
         const uint8_t *got = store->get(store, &key, &len);
-        must(!got || (len == value_of(i, value) && memcmp(got, value, len) == 0));
+        must(!got || (len == make_value(i, value) && memcmp(got, value, len) == 0));
     }
 }
 
-static void flush(struct cache_store *store)
+static void flush_store(struct cache_store *store)
 {
     store->announce(store, 0, true);
     store->settle(store);
@@ -99,21 +98,21 @@ static void make_good(void)
     struct cache_lmdb *disk = open_disk();
     must(cache_lmdb_view(disk, &store) == ERR_OK);
     for (unsigned i = 0; i < ENTRIES; i++)
-        put(store, i);
-    flush(store);
-    for (unsigned i = 0; i < ENTRIES; i += 3) { /* so that pages are free */
+        write_entry(store, i);
+    flush_store(store);
+    for (unsigned i = 0; i < ENTRIES; i += 3) { /* so that the file has free pages */
         uint8_t bytes[40];
-        struct cache_key key = key_of(i, bytes);
+        struct cache_key key = make_key(i, bytes);
         store->remove(store, &key);
-        flush(store);
+        flush_store(store);
     }
     store->free(&store);
     cache_lmdb_free(&disk);
-    good = malloc(SIZE);
+    valid_file = malloc(SIZE);
     int fd = open(path, O_RDONLY | O_CLOEXEC);
-    must(good && fd >= 0 && read(fd, good, SIZE) == SIZE);
+    must(valid_file && fd >= 0 && read(fd, valid_file, SIZE) == SIZE);
     close(fd);
-    for (good_len = SIZE; good[good_len - 1] == 0; good_len--)
+    for (valid_len = SIZE; valid_file[valid_len - 1] == 0; valid_len--)
         ;
 }
 
@@ -123,16 +122,16 @@ static void use_file(void)
     struct cache_lmdb *disk = open_disk();
 
     must(cache_lmdb_view(disk, &store) == ERR_OK);
-    check(store, ENTRIES);
+    check_entries(store, ENTRIES);
     for (unsigned i = 0; i < 150; i++) {
         uint8_t bytes[40];
-        struct cache_key key = key_of(2 * i + 1, bytes);
-        put(store, ENTRIES + i);
+        struct cache_key key = make_key(2 * i + 1, bytes);
+        write_entry(store, ENTRIES + i);
         store->remove(store, &key);
         if (i % 50 == 49)
-            flush(store);
+            flush_store(store);
     }
-    check(store, ENTRIES + 150);
+    check_entries(store, ENTRIES + 150);
     store->free(&store);
     cache_lmdb_free(&disk);
 }
@@ -150,12 +149,12 @@ static void change_file(const uint8_t *data, size_t size)
     static uint8_t bad[SIZE];
     struct cursor c = cursor_over(data, size);
 
-    memcpy(bad, good, good_len);
+    memcpy(bad, valid_file, valid_len);
     for (unsigned i = 0; i < CHANGES_MAX && cursor_left(&c) >= 5; i++) {
         uint32_t at = cursor_u32(&c);
-        bad[at % good_len] = (uint8_t)(bad[at % good_len] + cursor_u8(&c));
+        bad[at % valid_len] = (uint8_t)(bad[at % valid_len] + cursor_u8(&c));
     }
-    write_file(bad, good_len, SIZE);
+    write_file(bad, valid_len, SIZE);
     use_file();
 }
 
@@ -198,7 +197,7 @@ static void read_value(const uint8_t *data, size_t size)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    if (!good) {
+    if (!valid_file) {
         hash_init();
         now_freeze(1600000000000);
         make_good();

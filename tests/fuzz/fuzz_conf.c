@@ -1,4 +1,4 @@
-/* Configurations: reading ends in a configuration that could be used, or in findings. */
+/* Reading a configuration file must give a usable configuration, or errors. */
 #include "authd/auth_conf.h"
 #include "base/hash.h"
 #include "resolver/res_conf.h"

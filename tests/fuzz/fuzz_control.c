@@ -1,6 +1,7 @@
-/* Requests on the control socket, and explanations of whatever servers say.  The input is lines
- * as they come on the socket, a zero octet, and then replies of servers as in fuzz_reply: two
- * octets of length, then the message from its flags on. */
+/* Requests on the control socket, and explanations of arbitrary replies from servers.
+ *
+ * Input: lines for the socket, a zero octet, then replies as in fuzz_reply: two octets of
+ * length and the message from its flags on. */
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -24,11 +25,12 @@ static struct control *control;
 static struct job_box home;
 static uv_loop_t loop;
 static char path[CONTROL_PATH_MAX];
-static unsigned stories;
+static unsigned tree_cnt;
 
 static void ring(void *bell) { (void)bell; }
 
-/* What workers run is run here, by the main thread: all but what takes longer. */
+/* The commands of workers, run by the main thread; without "explain", which does not finish at
+ * once. */
 static struct control_command commands[8];
 
 static void set_commands(void)
@@ -50,8 +52,7 @@ static void open_all(void)
                                   .data = &worker};
     char why[400];
 
-    signal(SIGPIPE,
-           SIG_IGN); /* as the daemons do: answers go to whoever has closed meanwhile */
+    signal(SIGPIPE, SIG_IGN); /* as in the daemons: the client may have closed the connection */
     set_commands();
     hash_init();
     stage_init(&stage, &limits);
@@ -70,7 +71,7 @@ static void open_all(void)
          control_open(&parts, path, fd, &control) == ERR_OK);
 }
 
-static void turn(void)
+static void run_loop(void)
 {
     for (int i = 0; i < TURNS; i++) {
         uv_run(&loop, UV_RUN_NOWAIT);
@@ -89,16 +90,17 @@ static void send_lines(const uint8_t *data, size_t len)
     for (size_t pos = 0; pos < len;) {
         ssize_t sent = send(fd, data + pos, len - pos, MSG_DONTWAIT | MSG_NOSIGNAL);
         if (sent <= 0)
-            break; /* it closed the connection, or reads no more before it has answered */
+            break; /* the server closed the connection, or stopped reading until it has answered
+                    */
         pos += (size_t)sent;
-        turn();
+        run_loop();
     }
     close(fd);
-    turn();
+    run_loop();
 }
 
-/* Give the next reply of the input to the oldest question. */
-static void reply(struct cursor *c)
+/* Deliver the next reply of the input to the oldest query. */
+static void deliver_next(struct cursor *c)
 {
     static uint8_t wire[WIRE_MAX];
     const struct out_ask *ask = stage.pending[0];
@@ -124,7 +126,7 @@ static void on_tree(void *data, struct json *tree, const struct cause *cause)
     must(text);
     free(text);
     json_free(&tree);
-    stories++;
+    tree_cnt++;
 }
 
 static void explain(const uint8_t *replies, size_t len)
@@ -139,13 +141,13 @@ static void explain(const uint8_t *replies, size_t len)
                                   .done = on_tree};
 
     must(addr_read("127.0.0.1", 53, &ask.client) == ERR_OK);
-    stories = 0;
+    tree_cnt = 0;
     must(res_explain_begin(worker.explain, &ask) == ERR_OK);
     for (int i = 0; i < REPLIES_MAX && cursor_more(&c) && stage.pending_cnt > 0; i++)
-        reply(&c);
+        deliver_next(&c);
     for (int i = 0; i < ROUNDS_MAX && stage.pending_cnt > 0; i++)
         stage_time_out(&stage);
-    must(stories == 1 && stage.pending_cnt == 0 && stage.engine->task_cnt == 0);
+    must(tree_cnt == 1 && stage.pending_cnt == 0 && stage.engine->task_cnt == 0);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -1,7 +1,7 @@
-/* Octets of an HTTP/2 connection without TLS, in pieces; some requests are answered at once,
- * some later, some never.  What goes out is whole frames, and all memory comes back.
+/* An HTTP/2 connection without TLS, read in pieces.  Requests are answered at once, later or
+ * never.  The output must be whole frames, and all memory must be freed.
  *
- * The first octet is the size of the pieces, the rest the connection. */
+ * Input: the first octet is the size of the pieces, the rest the octets of the client. */
 #include "base/hash.h"
 #include "net/transport/doh.h"
 #include "net/transport/h2.h"
@@ -36,7 +36,7 @@ static void on_request(void *data, uint32_t stream, const struct http_request *r
     must(h2_answer(connection, stream, &answer));
 }
 
-static bool send_on(struct buffer *out)
+static bool check_output(struct buffer *out)
 {
     bool is_all = false, goes_on = true;
 
@@ -75,11 +75,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         if (deferred_cnt > 2)
             must(h2_answer(connection, deferred[--deferred_cnt], &answer));
         (void)h2_expire(connection, now_ms - 2000);
-        goes_on &= send_on(&out);
+        goes_on &= check_output(&out);
     }
     if (goes_on) {
         h2_end(connection);
-        (void)send_on(&out);
+        (void)check_output(&out);
     }
     h2_free(&connection);
     buffer_fini(&out);

@@ -1,8 +1,7 @@
-/* Octets that claim to be HTTP/1.1, a preamble of the PROXY protocol, or the DNS message of
- * either: parsed whole and in pieces.  A request is whole at one place only, and everything
- * that is told of it lies inside.
+/* HTTP/1.1 requests, PROXY headers and DNS messages for DoH, parsed whole and truncated.  A
+ * request must be complete at exactly one length, and all fields must lie inside it.
  *
- * The first octet says which of them the rest is. */
+ * Input: the first octet selects the parser, the rest is its input. */
 #include "net/transport/doh.h"
 #include "net/transport/http1.h"
 #include "net/transport/proxy.h"
@@ -30,7 +29,7 @@ static void ask(const struct http_request *request)
     struct http_verdict verdict = doh_read(request, "/dns-query", decoded, &wire, &len);
     unsigned status = verdict.status;
     must(!verdict.why || strlen(verdict.why) <= HTTP_WHY_MAX);
-    must(status == 200 || *http_reason(status) != 'E'); /* it has a name */
+    must(status == 200 || *http_reason(status) != 'E'); /* the status has a reason phrase */
     must(status != 200 || (wire && len > 0 && len <= MESSAGE_MAX));
     if (status == 200)
         (void)doh_max_age(wire, len);
@@ -71,13 +70,13 @@ static void parse_http(const uint8_t *octets, size_t len)
     check_inside(&request.x_forwarded_for, octets, used);
     check_inside(&request.body, octets, used);
     must(http1_parse(octets, used, &again, &other, &same) == HTTP1_WHOLE && other == used);
-    for (size_t delegation = used; delegation-- > used - util_min(used, 64);)
-        must(http1_parse(octets, delegation, &again, &other, &same) == HTTP1_MORE);
+    for (size_t short_len = used; short_len-- > used - util_min(used, 64);)
+        must(http1_parse(octets, short_len, &again, &other, &same) == HTTP1_MORE);
     ask(&request);
     answer((struct http_verdict){.status = 200}, request.wants_close);
 }
 
-static void parse_preamble(const uint8_t *octets, size_t len)
+static void parse_proxy_header(const uint8_t *octets, size_t len)
 {
     struct addr client = {0};
     char text[ADDR_TEXT_MAX];
@@ -97,20 +96,20 @@ static void parse_preamble(const uint8_t *octets, size_t len)
     must(used >= 16 && used <= len && used <= PROXY_LEN_MAX);
     if (client.sock.any.sa_family)
         addr_print(&client, text);
-    for (size_t delegation = 0; delegation < used; delegation++)
-        must(proxy_parse(octets, delegation, &client, &used) == PROXY_MORE);
+    for (size_t short_len = 0; short_len < used; short_len++)
+        must(proxy_parse(octets, short_len, &client, &used) == PROXY_MORE);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     if (size < 2)
         return 0;
-    uint8_t *octets = malloc(size - 1); /* exactly so many: reading past them is found */
+    uint8_t *octets = malloc(size - 1); /* of exact size: a read past the end is found */
     must(octets);
     memcpy(octets, data + 1, size - 1);
     switch (data[0] % KINDS) {
     case 0: parse_http(octets, size - 1); break;
-    case 1: parse_preamble(octets, size - 1); break;
+    case 1: parse_proxy_header(octets, size - 1); break;
     default: (void)doh_max_age(octets, size - 1); break;
     }
     free(octets);

@@ -1,5 +1,5 @@
-/* Octets from the network: parsed, walked, and answered over UDP and TCP; every answer is a
- * whole message. */
+/* A query is parsed, walked and answered over UDP and TCP.  Each response must be a valid
+ * message that fits the transport. */
 #include <ctype.h>
 
 #include "authd/answer/auth_serve.h"
@@ -37,9 +37,9 @@ static void free_set(void *data)
     zoneset_free(&set);
 }
 
-static void note(struct exchange *ex) { (void)ex; }
+static void ignore_response(struct exchange *ex) { (void)ex; }
 
-static void add(struct zoneset *set, const char *name, const char *text)
+static void add_zone(struct zoneset *set, const char *name, const char *text)
 {
     static const uint8_t root[] = {0};
     uint8_t origin[DNAME_MAX];
@@ -53,9 +53,9 @@ static void add(struct zoneset *set, const char *name, const char *text)
     zoneset_put(set, zone);
 }
 
-/* Names k400 to k489 with text of as many octets: answers that just fit 512 octets, and just do
- * not. */
-static char *sized_zone(void)
+/* Return a zone with names k400 to k489 whose TXT records have that many octets, so that some
+ * responses just fit 512 octets and some just do not. */
+static char *make_sized_zone(void)
 {
     char *text = NULL;
     size_t len;
@@ -67,15 +67,15 @@ static char *sized_zone(void)
     return text;
 }
 
-static void start(void)
+static void set_up(void)
 {
     struct zoneset *set;
-    char *sized = sized_zone();
+    char *sized = make_sized_zone();
     hash_init();
     must(zoneset_new(3, &set) == ERR_OK);
-    add(set, "a.", zone_text);
-    add(set, "b.", other_text);
-    add(set, "c.", sized);
+    add_zone(set, "a.", zone_text);
+    add_zone(set, "b.", other_text);
+    add_zone(set, "c.", sized);
     free(sized);
     publish_init(&published, 1);
     must(publish_put(&published, set, free_set) == ERR_OK);
@@ -98,7 +98,7 @@ static void serve(const uint8_t *wire, size_t len, enum exchange_transport trans
     ex.transport = transport;
     ex.buffer = buffer;
     ex.size = sizeof(buffer);
-    ex.send = note;
+    ex.send = ignore_response;
     ex.turn++;
     intake_batch(&auth_serve_service, engine, &one, &wire, &len, 1);
     if (ex.reply_len == 0)
@@ -116,7 +116,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct message_record record;
 
     if (!engine)
-        start();
+        set_up();
     if (size > MESSAGE_MAX)
         return 0;
     if (message_parse(data, size, &m) == MESSAGE_WHOLE) {

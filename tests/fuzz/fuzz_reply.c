@@ -1,15 +1,16 @@
-/* Replies of servers, from the wire to what is made of them: whatever they say, the client gets
- * one answer, and nothing is left behind; and no reply costs more work or memory than its
- * octets allow.  The input is a list of replies: two octets of length (the top bit: as it is,
- * without the question put right; 0x7fff: all that is left), then the message from its flags
- * on.
+/* Arbitrary replies from servers.  The client must get exactly one response, nothing may leak,
+ * and no reply may cost more work or memory than its length allows.
  *
- * The length 0x8000 is followed by a rule for the next reply, so that a few octets make a large
- * one: how long its last record is (1 octet), where in that record a number of two octets
- * stands (1), by how much it grows from copy to copy (1), after how many copies it begins anew
- * (2), how many copies there are (2; 0: until the message is full), and the section whose count
- * grows (1).  An input that begins with a rule is about a name of many labels, which is not
- * minimised. */
+ * Input: replies, each two octets of length and a message from its flags on.  The question is
+ * inserted, unless the top bit of the length is set.  The length 0x7fff means the rest of the
+ * input.
+ *
+ * The length 0x8000 announces a rule for the next reply, with which a few octets make a large
+ * message by copies of its last record: length of the record (1 octet), offset in the record of
+ * a number of two octets (1), increment of the number from copy to copy (1), number of copies
+ * after which it starts again (2), number of copies (2; 0: until the message is full), and
+ * section whose count grows (1).  If the input begins with a rule, the query is for a name of
+ * many labels, which is not minimised. */
 #include <inttypes.h>
 #include <time.h>
 
@@ -19,15 +20,15 @@
 
 enum { WIRE_MAX = 65535, REPLIES_MAX = 40, ROUNDS_MAX = 500, DAY_MS = 86400000, DEEP = 120 };
 
-/* The most that one reply may cost: what scrub counts, and octets of an arena.  The shapes of
- * tests/unit/test_cost.c take less. */
+/* Upper bounds for one reply: work as scrub counts it, and octets of an arena.  The worst
+ * replies of tests/unit/test_cost.c stay below. */
 enum { WORK_BASE = 1000, WORK_PER_OCTET = 2, ARENA_BASE = 16384, ARENA_PER_OCTET = 40 };
 
-/* CPU time for one reply.  Ten times what the worst takes with sanitizers, so it only finds
- * work that is not counted. */
+/* CPU time for one reply: ten times that of the worst one with sanitizers, so that only work
+ * that is not counted exceeds it. */
 enum { CPU_MAX_MS = 300 };
 
-/* How a reply's last record is repeated. */
+/* How the last record of a reply is repeated. */
 struct rule {
     uint8_t len, at, step;
     uint16_t period, copies;
@@ -38,9 +39,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static struct stage stage;
 
-/* ---- what a reply costs ---- */
+/* ---- cost of a reply ---- */
 
-static size_t arena_peak; /* the most that an arena has handed out since the last reply */
+static size_t arena_peak; /* octets allocated from one arena since the last reply, at most */
 
 void *__real_arena_alloc(struct arena *arena, size_t size);
 void *__wrap_arena_alloc(struct arena *arena, size_t size);
@@ -89,8 +90,8 @@ static void open_stage(void)
     stage_open(&stage, 7);
 }
 
-/* Add copies of the message's last record; returns its length. */
-static size_t repeat(const struct rule *rule, uint8_t *wire, size_t len)
+/* Append copies of the last record and return the new length of the message. */
+static size_t repeat_record(const struct rule *rule, uint8_t *wire, size_t len)
 {
     size_t record = rule->len, from = len - record;
     uint8_t *count = wire + 4 + 2 * (rule->section & 3);
@@ -110,15 +111,15 @@ static size_t repeat(const struct rule *rule, uint8_t *wire, size_t len)
     return len;
 }
 
-/* Give a message to pending question `i`. */
-static void deliver(size_t i, uint8_t *wire, size_t len)
+/* Deliver a message to pending query `i` and check its cost. */
+static void deliver_and_check(size_t i, uint8_t *wire, size_t len)
 {
     struct addr from = stage.pending[i]->match.to;
     uint64_t work = stage.engine->counts.work, start_ms = cpu_ms();
 
     arena_peak = 0;
     stage_deliver(&stage, i, &from, wire, len);
-    if (!stage.policy->defences.sections) /* of a laboratory, where all records are kept */
+    if (!stage.policy->defences.sections) /* a lab setting that accepts all records */
         return;
     stop_beyond("work", stage.engine->counts.work - work,
                 WORK_BASE + WORK_PER_OCTET * (uint64_t)len, len);
@@ -127,8 +128,8 @@ static void deliver(size_t i, uint8_t *wire, size_t len)
     stop_beyond("ms of CPU", cpu_ms() - start_ms, CPU_MAX_MS, len);
 }
 
-/* What does not fit into a datagram comes over TCP, as a server would have it.  Returns the
- * place of the question then. */
+/* A reply that is too large for UDP comes over TCP: deliver a truncated one first.  Return the
+ * index of the query then. */
 static size_t move_to_tcp(void)
 {
     const struct out_ask *ask = stage.pending[0];
@@ -138,13 +139,13 @@ static size_t move_to_tcp(void)
     memcpy(wire, ask->wire, len);
     util_put_u16(wire + 2, MESSAGE_QR | MESSAGE_TC);
     memset(wire + 6, 0, 6);
-    deliver(0, wire, len);
+    deliver_and_check(0, wire, len);
     while (i < stage.pending_cnt && stage.pending[i] != ask)
         i++;
     return i;
 }
 
-/* A reply of the input. */
+/* A reply in the input. */
 struct item {
     struct rule rule;
     bool is_raw;
@@ -173,7 +174,7 @@ static struct item read_item(struct cursor *c)
     return item;
 }
 
-/* Write the message for a question; returns its length. */
+/* Write the reply to a query and return its length. */
 static size_t write_item(const struct item *item, const struct out_ask *ask,
                          uint8_t wire[WIRE_MAX])
 {
@@ -190,11 +191,11 @@ static size_t write_item(const struct item *item, const struct out_ask *ask,
         memcpy(wire + len + header + question, item->bytes + header, item->len - header);
         len += item->len + question;
     }
-    return len > MESSAGE_HEADER_LEN ? repeat(&item->rule, wire, len) : len;
+    return len > MESSAGE_HEADER_LEN ? repeat_record(&item->rule, wire, len) : len;
 }
 
-/* Give the next reply of the input to the oldest question. */
-static void reply(struct cursor *c)
+/* Deliver the next reply of the input to the oldest query. */
+static void deliver_next(struct cursor *c)
 {
     static uint8_t wire[WIRE_MAX];
     const struct out_ask *ask = stage.pending[0];
@@ -210,10 +211,10 @@ static void reply(struct cursor *c)
             return;
         len = write_item(&item, ask, wire);
     }
-    deliver(i, wire, len);
+    deliver_and_check(i, wire, len);
 }
 
-/* The name that is asked for: of DEEP labels, or an everyday one. */
+/* Return the QNAME: one of DEEP labels, or an ordinary one. */
 static const uint8_t *choose_name(bool is_deep, uint8_t out[DNAME_MAX])
 {
     static const uint8_t name[] = "\3www\6victim\7example";
@@ -246,13 +247,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     stage.policy->is_minimising = stage.policy->is_priming = !is_deep;
     stage_ask(&stage, wire, query_write(&q, wire), NULL);
     for (int i = 0; i < REPLIES_MAX && cursor_more(&c) && stage.pending_cnt > 0; i++)
-        reply(&c);
+        deliver_next(&c);
     for (int i = 0; i < ROUNDS_MAX && stage.pending_cnt > 0; i++)
         stage_time_out(&stage);
     must(stage.answer_cnt == 1 && stage.pending_cnt == 0 && stage.engine->task_cnt == 0 &&
          stage.engine->out_cnt == 0 && park_cnt(stage.engine->park) == 0);
     stage_forget(&stage);
-    now_advance(3 * (uint64_t)DAY_MS); /* what was learnt, and what was learnt of servers, has
-                                          expired, and is too old to be stale */
+    /* the cache and what is known of servers expire, and are too old to be served stale */
+    now_advance(3 * (uint64_t)DAY_MS);
     return 0;
 }

@@ -1,7 +1,7 @@
-/* Octets of a TCP connection, in pieces: framing, pipelines, half messages.  What comes back is
- * whole frames of whole messages, at most one for each whole frame that went in.
+/* A TCP connection, sent in pieces: framing, pipelining, incomplete messages.  The output must
+ * be whole frames with valid messages, at most one for each whole frame of the input.
  *
- * The first octet is the size of the pieces, the rest is the stream. */
+ * Input: the first octet is the size of the pieces, the rest the stream. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <sys/socket.h>
@@ -40,7 +40,7 @@ static void free_set(void *data)
     zoneset_free(&set);
 }
 
-static void start(void)
+static void set_up(void)
 {
     static const uint8_t secret[1][COOKIE_SECRET_LEN] = {"secret of a test"};
     static const uint8_t origin[] = "\1a";
@@ -81,8 +81,8 @@ static void start(void)
     must(front_stream_new(&parts, fd, EXCHANGE_STACK_DNS, &front) == ERR_OK);
 }
 
-/* Take what has come; whether the server has closed. */
-static bool take(int fd, uint8_t *answers, size_t *len)
+/* Read what the server has sent.  Return true if it has closed the connection. */
+static bool receive_answers(int fd, uint8_t *answers, size_t *len)
 {
     for (;;) {
         must(*len < ANSWERS_MAX);
@@ -112,31 +112,30 @@ static size_t count_frames(const uint8_t *stream, size_t len, bool are_answers)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static uint8_t answers[ANSWERS_MAX];
-    struct linger reset = {.l_onoff = 1}; /* no TIME_WAIT for each input */
+    struct linger reset = {.l_onoff = 1}; /* avoid a socket in TIME_WAIT per input */
     size_t len = 0;
 
     if (!front)
-        start();
+        set_up();
     if (size < 2 || size > STREAM_MAX)
         return 0;
     size_t piece = data[0] ? data[0] : size;
     int fd = socket(AF_INET, SOCK_STREAM, 0);
     must(fd >= 0);
     if (connect(fd, (struct sockaddr *)&address, sizeof(address)) != 0) {
-        must(errno ==
-             EADDRNOTAVAIL); /* all ports wait for their time: that input is for later */
+        must(errno == EADDRNOTAVAIL); /* all ports are in TIME_WAIT: skip this input */
         close(fd);
         return -1;
     }
     setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
     for (size_t at = 1; at < size; at += piece) {
         if (send(fd, data + at, util_min(piece, size - at), MSG_NOSIGNAL) < 0)
-            break; /* it has closed */
+            break; /* the server has closed */
         uv_run(&loop, UV_RUN_NOWAIT);
-        (void)take(fd, answers, &len);
+        (void)receive_answers(fd, answers, &len);
     }
-    shutdown(fd, SHUT_WR); /* it answers what it has, and closes */
-    for (int i = 0; i < TURNS_MAX && !take(fd, answers, &len); i++) {
+    shutdown(fd, SHUT_WR); /* the server answers what it has, and closes */
+    for (int i = 0; i < TURNS_MAX && !receive_answers(fd, answers, &len); i++) {
         uv_run(&loop, UV_RUN_NOWAIT);
         must(i + 1 < TURNS_MAX);
     }

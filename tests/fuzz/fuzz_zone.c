@@ -1,5 +1,4 @@
-/* Master files: whatever they say, loading ends in a zone or in findings; what loads can be
- * found again. */
+/* Loading a zone file must give a zone or errors, and every name of the zone must be found. */
 #define _GNU_SOURCE
 #include "authd/load/zonefile.h"
 #include <unistd.h>
@@ -8,7 +7,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* Ranges of more than three digits only take time. */
+/* Return true for $GENERATE ranges of more than three digits, which only take time. */
 static bool is_long(const char *text, size_t size)
 {
     const char *at = memmem(text, size, "$GENERATE", 9);
@@ -18,12 +17,12 @@ static bool is_long(const char *text, size_t size)
     return digits >= 4 || memmem(text, size, "$generate", 9);
 }
 
-/* A folder with files to include; $INCLUDE is relative to the zone file, which is said to lie
- * there. */
+/* A folder with files to include.  $INCLUDE is relative to the zone file, which is passed off
+ * as one in this folder. */
 static char folder[] = "/tmp/rootline-fuzz-XXXXXX";
 static char zone_path[sizeof(folder) + 8];
 
-static void put_file(const char *name, const char *text)
+static void write_file(const char *name, const char *text)
 {
     char path[sizeof(folder) + 16];
     snprintf(path, sizeof(path), "%s/%s", folder, name);
@@ -42,14 +41,14 @@ static void remove_folder(void)
     rmdir(folder);
 }
 
-static void start(void)
+static void set_up(void)
 {
     hash_init();
     must(mkdtemp(folder));
     snprintf(zone_path, sizeof(zone_path), "%s/fuzz", folder);
-    put_file("inc", "i A 192.0.2.1\n$ORIGIN sub\n  TXT x\n");
-    put_file("self", "$INCLUDE inc\n$INCLUDE self\n");
-    put_file("deep", "@ SOA . . 1 2 3 4 5\n@ NS .\n$INCLUDE inc in\n$INCLUDE inc\n");
+    write_file("inc", "i A 192.0.2.1\n$ORIGIN sub\n  TXT x\n");
+    write_file("self", "$INCLUDE inc\n$INCLUDE self\n");
+    write_file("deep", "@ SOA . . 1 2 3 4 5\n@ NS .\n$INCLUDE inc in\n$INCLUDE inc\n");
     atexit(remove_folder);
 }
 
@@ -60,11 +59,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct diag diag;
 
     if (!*zone_path)
-        start();
+        set_up();
     if (is_long((const char *)data, size))
         return 0;
     diag_init(&diag);
-    if (size == 0) { /* the one input that is a name: files that exist, and one that does not */
+    if (size == 0) { /* load files by name instead, one of which does not exist */
         static const char *const names[] = {"deep", "self", "absent", "."};
         for (size_t i = 0; i < ARRAY_LEN(names); i++) {
             char path[sizeof(folder) + 16];
@@ -91,7 +90,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                     must(rdata_check(set->type, record.rdata, record.len) == ERR_OK);
                 }
         }
-    if (zone) { /* the checks of signed zones want one that can be served */
+    if (zone) { /* a zone that loads is checked as a signed zone too */
         static const struct zonefile_checks checks = {.now_s = 1700000000, .has_crypto = true};
         zone_unref(&zone);
         err =

@@ -1,13 +1,13 @@
-/* Preloaded into a daemon: calls fail as a file says, which the test maps and changes while the
- * daemon runs.
+/* A library for LD_PRELOAD that makes system and library calls of a daemon fail.  The test
+ * controls it through a file that both map, and may change the file while the daemon runs.
  *
- * ROOTLINE_INJECT names the file; its layout is `struct orders`, which tools/starve knows too.
- * Without it nothing fails.  One call in `rate` of each wanted kind fails, drawn per thread
- * from `seed`.  A crash prints its stack, as offsets that addr2line takes.
+ * ROOTLINE_INJECT is the path of the file; its layout is `struct orders`, which tools/starve
+ * must match. Without the file no call fails.  Of each selected kind one call in `rate` fails,
+ * chosen per thread from `seed`.  A crash prints its stack as offsets for addr2line.
  *
- * What libuv cannot bear has kinds of its own: it ends the process when realloc for its table
- * of descriptors fails (maybe_resize), and when epoll_ctl refuses a descriptor (uv__io_poll).
- * Calls of ld.so never fail: it ends the process too. */
+ * libuv aborts if realloc for its table of descriptors fails (maybe_resize) and if epoll_ctl
+ * fails (uv__io_poll), so these calls have kinds of their own.  Calls by ld.so never fail,
+ * since it would abort. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -52,17 +52,17 @@ enum kind {
 
 /* Little-endian, 4096 octets. */
 struct orders {
-    _Atomic uint32_t wanted; /* bits of enum kind */
-    _Atomic uint32_t rate;   /* one in so many; 0: none */
+    _Atomic uint32_t selected; /* bits of enum kind */
+    _Atomic uint32_t rate;     /* one call in `rate` fails; 0: none */
     _Atomic uint32_t seed;
     uint32_t unused;
-    _Atomic int64_t clock_ms; /* what CLOCK_REALTIME is ahead, with CLOCK wanted */
+    _Atomic int64_t clock_ms; /* offset of CLOCK_REALTIME, if CLOCK is selected */
     uint64_t more[5];
-    _Atomic uint64_t calls[KINDS], failed[KINDS]; /* at 64 */
+    _Atomic uint64_t calls[KINDS], failed[KINDS]; /* at octet 64 */
 };
 
-static struct orders nothing;
-static struct orders *orders = &nothing;
+static struct orders no_orders;
+static struct orders *orders = &no_orders;
 
 #define PER_THREAD _Thread_local __attribute__((tls_model("initial-exec")))
 static PER_THREAD uint64_t state;
@@ -80,7 +80,7 @@ static bool is_in(const struct range *r, const void *code)
 
 static bool fails(enum kind kind)
 {
-    if (!(atomic_load_explicit(&orders->wanted, memory_order_relaxed) & 1u << kind))
+    if (!(atomic_load_explicit(&orders->selected, memory_order_relaxed) & 1u << kind))
         return false;
     uint32_t rate = atomic_load_explicit(&orders->rate, memory_order_relaxed);
     uint32_t seed = atomic_load_explicit(&orders->seed, memory_order_relaxed);
@@ -101,14 +101,14 @@ static bool fails(enum kind kind)
     return true;
 }
 
-/* One of several numbers, by the same draw. */
-static int refuse(const int *numbers, size_t cnt)
+/* Set errno to one of the numbers, chosen by the same draw, and return -1. */
+static int fail_with(const int *numbers, size_t cnt)
 {
     errno = numbers[(state >> 40) % cnt];
     return -1;
 }
-#define REFUSE(...) \
-    refuse((const int[]){__VA_ARGS__}, sizeof((int[]){__VA_ARGS__}) / sizeof(int))
+#define FAIL(...) \
+    fail_with((const int[]){__VA_ARGS__}, sizeof((int[]){__VA_ARGS__}) / sizeof(int))
 #define CALLER __builtin_return_address(0)
 #define REAL(name)                 \
     static __typeof__(&name) real; \
@@ -183,59 +183,58 @@ void *mmap(void *at, size_t len, int prot, int flags, int fd, off_t offset)
 int socket(int domain, int type, int protocol)
 {
     REAL(socket);
-    return fails(SOCKET) ? REFUSE(EMFILE, ENFILE, ENOBUFS, ENOMEM)
-                         : real(domain, type, protocol);
+    return fails(SOCKET) ? FAIL(EMFILE, ENFILE, ENOBUFS, ENOMEM) : real(domain, type, protocol);
 }
 
 int accept(int fd, struct sockaddr *at, socklen_t *len)
 {
     REAL(accept);
-    return fails(ACCEPT) ? REFUSE(EMFILE, ENFILE, ECONNABORTED, ENOBUFS, ENOMEM)
+    return fails(ACCEPT) ? FAIL(EMFILE, ENFILE, ECONNABORTED, ENOBUFS, ENOMEM)
                          : real(fd, at, len);
 }
 
 int accept4(int fd, struct sockaddr *at, socklen_t *len, int flags)
 {
     REAL(accept4);
-    return fails(ACCEPT) ? REFUSE(EMFILE, ENFILE, ECONNABORTED, ENOBUFS, ENOMEM)
+    return fails(ACCEPT) ? FAIL(EMFILE, ENFILE, ECONNABORTED, ENOBUFS, ENOMEM)
                          : real(fd, at, len, flags);
 }
 
 int bind(int fd, const struct sockaddr *at, socklen_t len)
 {
     REAL(bind);
-    return fails(CONNECT) ? REFUSE(EADDRINUSE, EADDRNOTAVAIL, ENOBUFS) : real(fd, at, len);
+    return fails(CONNECT) ? FAIL(EADDRINUSE, EADDRNOTAVAIL, ENOBUFS) : real(fd, at, len);
 }
 
 int connect(int fd, const struct sockaddr *at, socklen_t len)
 {
     REAL(connect);
-    return fails(CONNECT) ? REFUSE(EADDRNOTAVAIL, ENETUNREACH, ENOBUFS, EPERM)
+    return fails(CONNECT) ? FAIL(EADDRNOTAVAIL, ENETUNREACH, ENOBUFS, EPERM)
                           : real(fd, at, len);
 }
 
 int getsockopt(int fd, int level, int option, void *value, socklen_t *len)
 {
     REAL(getsockopt);
-    return fails(OPTION) ? REFUSE(ENOBUFS, ENOMEM) : real(fd, level, option, value, len);
+    return fails(OPTION) ? FAIL(ENOBUFS, ENOMEM) : real(fd, level, option, value, len);
 }
 
 int setsockopt(int fd, int level, int option, const void *value, socklen_t len)
 {
     REAL(setsockopt);
-    return fails(OPTION) ? REFUSE(ENOBUFS, ENOMEM, EPERM) : real(fd, level, option, value, len);
+    return fails(OPTION) ? FAIL(ENOBUFS, ENOMEM, EPERM) : real(fd, level, option, value, len);
 }
 
 int getsockname(int fd, struct sockaddr *at, socklen_t *len)
 {
     REAL(getsockname);
-    return fails(OPTION) ? REFUSE(ENOBUFS) : real(fd, at, len);
+    return fails(OPTION) ? FAIL(ENOBUFS) : real(fd, at, len);
 }
 
 ssize_t recvmsg(int fd, struct msghdr *message, int flags)
 {
     REAL(recvmsg);
-    return fails(RECEIVE) ? REFUSE(EAGAIN, ENOMEM, ENOBUFS, ECONNREFUSED)
+    return fails(RECEIVE) ? FAIL(EAGAIN, ENOMEM, ENOBUFS, ECONNREFUSED)
                           : real(fd, message, flags);
 }
 
@@ -243,53 +242,51 @@ int recvmmsg(int fd, struct mmsghdr *messages, unsigned cnt, int flags,
              struct timespec *timeout)
 {
     REAL(recvmmsg);
-    return fails(RECEIVE) ? REFUSE(EAGAIN, ENOMEM, ENOBUFS, ECONNREFUSED)
+    return fails(RECEIVE) ? FAIL(EAGAIN, ENOMEM, ENOBUFS, ECONNREFUSED)
                           : real(fd, messages, cnt, flags, timeout);
 }
 
 ssize_t recv(int fd, void *to, size_t size, int flags)
 {
     REAL(recv);
-    return fails(RECEIVE) ? REFUSE(EAGAIN, ENOMEM, ENOBUFS, ECONNREFUSED)
+    return fails(RECEIVE) ? FAIL(EAGAIN, ENOMEM, ENOBUFS, ECONNREFUSED)
                           : real(fd, to, size, flags);
 }
 
 ssize_t recvfrom(int fd, void *to, size_t size, int flags, struct sockaddr *at, socklen_t *len)
 {
     REAL(recvfrom);
-    return fails(RECEIVE) ? REFUSE(EAGAIN, ENOMEM, ENOBUFS, ECONNREFUSED)
+    return fails(RECEIVE) ? FAIL(EAGAIN, ENOMEM, ENOBUFS, ECONNREFUSED)
                           : real(fd, to, size, flags, at, len);
 }
 
 ssize_t sendmsg(int fd, const struct msghdr *message, int flags)
 {
     REAL(sendmsg);
-    return fails(SEND) ? REFUSE(EAGAIN, ENOBUFS, EPERM) : real(fd, message, flags);
+    return fails(SEND) ? FAIL(EAGAIN, ENOBUFS, EPERM) : real(fd, message, flags);
 }
 
 int sendmmsg(int fd, struct mmsghdr *messages, unsigned cnt, int flags)
 {
     REAL(sendmmsg);
-    return fails(SEND) ? REFUSE(EAGAIN, ENOBUFS, EPERM, EMSGSIZE)
+    return fails(SEND) ? FAIL(EAGAIN, ENOBUFS, EPERM, EMSGSIZE)
                        : real(fd, messages, cnt, flags);
 }
 
 ssize_t send(int fd, const void *from, size_t len, int flags)
 {
     REAL(send);
-    return fails(SEND) ? REFUSE(EAGAIN, ENOBUFS, EPERM) : real(fd, from, len, flags);
+    return fails(SEND) ? FAIL(EAGAIN, ENOBUFS, EPERM) : real(fd, from, len, flags);
 }
 
 ssize_t sendto(int fd, const void *from, size_t len, int flags, const struct sockaddr *at,
                socklen_t at_len)
 {
     REAL(sendto);
-    return fails(SEND) ? REFUSE(EAGAIN, ENOBUFS, EPERM)
-                       : real(fd, from, len, flags, at, at_len);
+    return fails(SEND) ? FAIL(EAGAIN, ENOBUFS, EPERM) : real(fd, from, len, flags, at, at_len);
 }
 
-/* Of sockets only: libuv ends the process when its eventfd or pipe cannot be read or written.
- */
+/* read and write fail for sockets only: libuv aborts if its eventfd or pipe fails. */
 static bool is_socket(int fd)
 {
     struct stat st;
@@ -300,7 +297,7 @@ ssize_t read(int fd, void *to, size_t size)
 {
     REAL(read);
     return is_in(&libuv, CALLER) && fails(RECEIVE) && is_socket(fd)
-               ? REFUSE(EAGAIN, ECONNRESET, ETIMEDOUT)
+               ? FAIL(EAGAIN, ECONNRESET, ETIMEDOUT)
                : real(fd, to, size);
 }
 
@@ -308,7 +305,7 @@ ssize_t write(int fd, const void *from, size_t len)
 {
     REAL(write);
     return is_in(&libuv, CALLER) && fails(SEND) && is_socket(fd)
-               ? REFUSE(EAGAIN, ENOBUFS, EPIPE, ECONNRESET)
+               ? FAIL(EAGAIN, ENOBUFS, EPIPE, ECONNRESET)
                : real(fd, from, len);
 }
 
@@ -316,13 +313,13 @@ ssize_t writev(int fd, const struct iovec *parts, int cnt)
 {
     REAL(writev);
     return is_in(&libuv, CALLER) && fails(SEND) && is_socket(fd)
-               ? REFUSE(EAGAIN, ENOBUFS, EPIPE, ECONNRESET)
+               ? FAIL(EAGAIN, ENOBUFS, EPIPE, ECONNRESET)
                : real(fd, parts, cnt);
 }
 
 /* ---- descriptors ---- */
 
-/* What is added twice is refused as the kernel does, and nothing is kept of what is refused. */
+/* Call the kernel first, so that its own errors stay, and undo the call to make it fail. */
 int epoll_ctl(int epoll, int what, int fd, struct epoll_event *event)
 {
     REAL(epoll_ctl);
@@ -331,7 +328,7 @@ int epoll_ctl(int epoll, int what, int fd, struct epoll_event *event)
 
     if (result == 0 && what == EPOLL_CTL_ADD && fails(is_libuv ? EPOLL_UV : EPOLL)) {
         (void)real(epoll, EPOLL_CTL_DEL, fd, NULL);
-        return REFUSE(ENOSPC, ENOMEM);
+        return FAIL(ENOSPC, ENOMEM);
     }
     return result;
 }
@@ -339,13 +336,13 @@ int epoll_ctl(int epoll, int what, int fd, struct epoll_event *event)
 int eventfd(unsigned first, int flags)
 {
     REAL(eventfd);
-    return fails(EVENT) ? REFUSE(EMFILE, ENFILE, ENOMEM) : real(first, flags);
+    return fails(EVENT) ? FAIL(EMFILE, ENFILE, ENOMEM) : real(first, flags);
 }
 
 int timerfd_create(int clock, int flags)
 {
     REAL(timerfd_create);
-    return fails(EVENT) ? REFUSE(EMFILE, ENFILE, ENOMEM) : real(clock, flags);
+    return fails(EVENT) ? FAIL(EMFILE, ENFILE, ENOMEM) : real(clock, flags);
 }
 
 int open(const char *path, int flags, ...)
@@ -355,7 +352,7 @@ int open(const char *path, int flags, ...)
     va_start(more, flags);
     mode_t mode = flags & (O_CREAT | O_TMPFILE) ? va_arg(more, mode_t) : 0;
     va_end(more);
-    return fails(OPEN) ? REFUSE(EMFILE, ENFILE, ENOMEM, EIO) : real(path, flags, mode);
+    return fails(OPEN) ? FAIL(EMFILE, ENFILE, ENOMEM, EIO) : real(path, flags, mode);
 }
 
 int openat(int folder, const char *path, int flags, ...)
@@ -365,7 +362,7 @@ int openat(int folder, const char *path, int flags, ...)
     va_start(more, flags);
     mode_t mode = flags & (O_CREAT | O_TMPFILE) ? va_arg(more, mode_t) : 0;
     va_end(more);
-    return fails(OPEN) ? REFUSE(EMFILE, ENFILE, ENOMEM, EIO) : real(folder, path, flags, mode);
+    return fails(OPEN) ? FAIL(EMFILE, ENFILE, ENOMEM, EIO) : real(folder, path, flags, mode);
 }
 
 /* ---- disk ---- */
@@ -373,46 +370,46 @@ int openat(int folder, const char *path, int flags, ...)
 ssize_t pwrite(int fd, const void *from, size_t len, off_t at)
 {
     REAL(pwrite);
-    return fails(DISK) ? REFUSE(ENOSPC, EIO, EDQUOT) : real(fd, from, len, at);
+    return fails(DISK) ? FAIL(ENOSPC, EIO, EDQUOT) : real(fd, from, len, at);
 }
 
 ssize_t pwritev(int fd, const struct iovec *parts, int cnt, off_t at)
 {
     REAL(pwritev);
-    return fails(DISK) ? REFUSE(ENOSPC, EIO, EDQUOT) : real(fd, parts, cnt, at);
+    return fails(DISK) ? FAIL(ENOSPC, EIO, EDQUOT) : real(fd, parts, cnt, at);
 }
 
 int msync(void *at, size_t len, int flags)
 {
     REAL(msync);
-    return fails(DISK) ? REFUSE(EIO, ENOMEM) : real(at, len, flags);
+    return fails(DISK) ? FAIL(EIO, ENOMEM) : real(at, len, flags);
 }
 
 int fdatasync(int fd)
 {
     REAL(fdatasync);
-    return fails(DISK) ? REFUSE(EIO, ENOSPC) : real(fd);
+    return fails(DISK) ? FAIL(EIO, ENOSPC) : real(fd);
 }
 
 int fallocate(int fd, int mode, off_t at, off_t len)
 {
     REAL(fallocate);
-    return fails(DISK) ? REFUSE(ENOSPC, EIO) : real(fd, mode, at, len);
+    return fails(DISK) ? FAIL(ENOSPC, EIO) : real(fd, mode, at, len);
 }
 
 int ftruncate(int fd, off_t len)
 {
     REAL(ftruncate);
-    return fails(DISK) ? REFUSE(ENOSPC, EIO) : real(fd, len);
+    return fails(DISK) ? FAIL(ENOSPC, EIO) : real(fd, len);
 }
 
 int fsync(int fd)
 {
     REAL(fsync);
-    return fails(DISK) ? REFUSE(EIO, ENOSPC) : real(fd);
+    return fails(DISK) ? FAIL(EIO, ENOSPC) : real(fd);
 }
 
-/* The same under the names of files that may be large. */
+/* The names of these calls for large files. */
 #define ALIAS(name) __attribute__((alias(#name)))
 int open64(const char *path, int flags, ...) ALIAS(open);
 int openat64(int folder, const char *path, int flags, ...) ALIAS(openat);
@@ -429,7 +426,7 @@ int clock_gettime(clockid_t clock, struct timespec *out)
     REAL(clock_gettime);
     int result = real(clock, out);
     if (result == 0 && (clock == CLOCK_REALTIME || clock == CLOCK_REALTIME_COARSE) &&
-        atomic_load_explicit(&orders->wanted, memory_order_relaxed) & 1u << CLOCK) {
+        atomic_load_explicit(&orders->selected, memory_order_relaxed) & 1u << CLOCK) {
         int64_t ms = atomic_load_explicit(&orders->clock_ms, memory_order_relaxed);
         int64_t ns = out->tv_nsec + ms % 1000 * 1000000;
         out->tv_sec += ms / 1000 + (ns < 0 ? -1 : ns / 1000000000);
@@ -444,7 +441,7 @@ static void on_crash(int number)
 {
     void *stack[60];
 
-    orders = &nothing;
+    orders = &no_orders;
     backtrace_symbols_fd(stack, backtrace(stack, 60), STDERR_FILENO);
     signal(number, SIG_DFL);
     raise(number);
@@ -479,7 +476,7 @@ __attribute__((constructor)) static void begin(void)
     if (!path)
         return;
     dl_iterate_phdr(find_object, NULL);
-    (void)backtrace(stack, 2); /* it loads what it needs now */
+    (void)backtrace(stack, 2); /* loads libgcc now, not in a crash */
     for (size_t i = 0; i < sizeof(crashes) / sizeof(crashes[0]); i++)
         signal(crashes[i], on_crash);
     int fd = open(path, O_RDWR | O_CLOEXEC);

@@ -12,8 +12,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* A run: prepare, starve_begin, the calls under test, starve_end, check the result, clean up.
- */
+/* A run: prepare, starve_begin, the calls under test, starve_end, check the result,
+ * clean up. */
 typedef void starve_scenario(void);
 
 /* Run the scenario once for each k with allocation k failing, and for some k with all
