@@ -1,26 +1,50 @@
-/* A table from states to steps, and the only loop that calls them; it decides nothing. */
+/* One switch from states to steps, and the loop that runs it; nothing is decided here. */
 #include "resolver/iterate/machine.h"
 
 #include "base/now.h"
 #include "resolver/iterate/step_ask.h"
 #include "resolver/iterate/step_done.h"
 #include "resolver/iterate/step_look.h"
+#include "resolver/iterate/step_no_reply.h"
+#include "resolver/iterate/step_reply.h"
 #include "resolver/iterate/step_target.h"
+
+/* The only place where a state leads to the next. */
+static enum task_state run_step(struct task *task)
+{
+    switch (task->state) {
+    case TASK_LOOK: return step_look(task);
+    case TASK_TARGET: return step_target(task);
+    case TASK_ASK: return step_ask(task);
+    case TASK_REPLY: return step_reply(task);
+    case TASK_NO_REPLY: return step_no_reply(task);
+    case TASK_WAIT:
+    case TASK_DONE: break;
+    }
+    return task->state;
+}
 
 static void run_task(struct task *task)
 {
     while (task->state != TASK_WAIT && task->state != TASK_DONE) {
         arena_reset(&task->engine->scratch);
-        switch (task->state) {
-        case TASK_LOOK: task->state = step_look(task); break;
-        case TASK_TARGET: task->state = step_target(task); break;
-        case TASK_ASK: task->state = step_ask(task); break;
-        case TASK_WAIT:
-        case TASK_DONE: break;
-        }
+        task->state = run_step(task);
     }
     if (task->state == TASK_DONE)
         step_done(task);
+}
+
+void machine_take_result(struct task *task)
+{
+    bool was_minimising = task->is_minimising;
+
+    arena_reset(&task->engine->scratch);
+    task->state = task->result == OUT_REPLY ? TASK_REPLY : TASK_NO_REPLY;
+    enum task_state next = run_step(task);
+    task->reply = NULL;
+    /* before its followers: they would ask again in the way that has just failed */
+    task_wake(task, next);
+    task_release_followers(task, was_minimising && !task->is_minimising);
 }
 
 void machine_run(struct engine *engine)

@@ -5,6 +5,7 @@
 #include <limits.h>
 
 #include "base/now.h"
+#include "resolver/iterate/machine.h"
 #include "resolver/iterate/pick.h"
 #include "resolver/iterate/qmin.h"
 #include "resolver/iterate/step_reply.h"
@@ -13,7 +14,6 @@ enum {
     CLEAR_PORT = 53,
     FIXED_ID = 4711,
     TCP_TIMEOUT_MS = 3000,
-    MINIMISED_TRIES = 2,
     LAST_WAIT_MS = 2300,     /* of the last try at an address, if time is left for several */
     LAST_WAIT_MAX_MS = 3500, /* if more is left */
     SUBQUERY_WAIT_MS = 1000, /* of the last try for the address of a server: others have one */
@@ -272,168 +272,20 @@ static void note_rejected(struct out_ask *ask, enum match_verdict why, const str
                   task_asked_name(task), now_wall_ms());
 }
 
-/* RFC 5452 9.2, and what BIND 9.21 does: one wrong reply, and the question goes over TCP, where
- * guessing is useless. */
-static enum task_state on_suspect(struct task *task)
-{
-    task->engine->counts.mismatches++;
-    trace_end(&task->attempts, TRACE_MISMATCH, 0);
-    task_trace_note(task, TRACE_NOTE_TCP_AFTER_MISMATCH);
-    task->is_suspect = task->is_tcp = true;
-    return TASK_ASK;
-}
-
-/* A server that alters the letters and has no TCP: ID, port and cookie have to do. */
-static bool may_ask_in_lower_case(const struct task *task)
-{
-    return task->is_suspect && task->is_case_all && !task->lower;
-}
-
-static enum task_state ask_in_lower_case(struct task *task)
-{
-    task_trace_note(task, TRACE_NOTE_LOWER_ALTERED);
-    task->lower = TASK_LOWER_ALTERED;
-    task->is_tcp = task->is_suspect = false;
-    return TASK_ASK;
-}
-
-/* RFC 7873 5.3: a server that once gave a cookie and now sends none, and has no TCP: one of
- * several behind the address (anycast), or it has been replaced.  Start afresh, and require no
- * cookie of it for a while. */
-static bool may_ask_without_cookie(const struct task *task)
-{
-    return task->is_suspect && task->is_cookie_all;
-}
-
-static enum task_state ask_without_cookie(struct task *task, uint64_t now_ms)
-{
-    struct infra_server *server =
-        infra_get(task->engine->infra, &task->delegation.addrs[task->addr].addr, now_ms);
-
-    task_trace_note(task, TRACE_NOTE_NO_COOKIE);
-    server->server_cookie_len = 0;
-    server->no_cookie_until_ms = now_ms + INFRA_KEEP_MS;
-    task->is_tcp = task->is_suspect = task->is_cookie_all = false;
-    return TASK_ASK;
-}
-
-/* RFC 8310 5: whoever wants privacy gets it or no answer, unless the configuration says that an
- * answer is worth more. */
-static bool may_ask_in_clear(const struct task *task)
-{
-    return tls_of(task) && task->delegation.tls_falls_back;
-}
-
-static enum task_state ask_in_clear(struct task *task)
-{
-    task_trace_note(task, TRACE_NOTE_TLS_FALLBACK);
-    task->delegation.addrs[task->addr].is_clear = true;
-    task->is_tcp = false;
-    return TASK_ASK;
-}
-
-/* What else may be tried at a server that does not answer over TCP; TASK_TARGET: nothing. */
-static enum task_state without_tcp(struct task *task, uint64_t now_ms)
-{
-    if (may_ask_in_clear(task))
-        return ask_in_clear(task);
-    if (may_ask_in_lower_case(task))
-        return ask_in_lower_case(task);
-    if (may_ask_without_cookie(task))
-        return ask_without_cookie(task, now_ms);
-    task->delegation.addrs[task->addr].is_useless = true;
-    return TASK_TARGET;
-}
-
-static enum trace_outcome outcome_of(enum out_fault fault)
-{
-    switch (fault) {
-    case OUT_FAULT_REFUSED: return TRACE_TCP_REFUSED;
-    case OUT_FAULT_NONE:
-    case OUT_FAULT_CLOSED: return TRACE_TCP_CLOSED;
-    case OUT_FAULT_BROKEN: return TRACE_BROKEN;
-    case OUT_FAULT_UNREACHABLE: return TRACE_UNREACHABLE;
-    case OUT_FAULT_TIMEOUT: return TRACE_TIMEOUT;
-    }
-    return TRACE_TCP_CLOSED;
-}
-
-static enum trace_silence silence_of(enum out_fault fault)
-{
-    switch (fault) {
-    case OUT_FAULT_REFUSED: return TRACE_SILENCE_TCP_REFUSED;
-    case OUT_FAULT_NONE:
-    case OUT_FAULT_CLOSED: return TRACE_SILENCE_TCP_CLOSED;
-    case OUT_FAULT_BROKEN: return TRACE_SILENCE_TCP_BROKEN;
-    case OUT_FAULT_UNREACHABLE: return TRACE_SILENCE_UNREACHABLE;
-    case OUT_FAULT_TIMEOUT: return TRACE_SILENCE_TCP_TIMEOUT;
-    }
-    return TRACE_SILENCE_TCP_CLOSED;
-}
-
-static void trace_no_reply(const struct task *task, enum trace_silence why, const char *detail)
-{
-    if (!task_is_traced(task))
-        return;
-    struct trace_event event = task_event(task, TRACE_STEP_NO_REPLY);
-    event.no_reply.server = &task->delegation.addrs[task->addr].addr;
-    event.no_reply.detail = detail;
-    event.no_reply.why = why;
-    event.no_reply.waited_us = now_mono_us() - task->asked_us;
-    trace_emit(&task->listeners, &event);
-}
-
-static enum task_state on_tcp_failed(struct task *task, uint64_t now_ms)
-{
-    const char *distrust = task->ask.distrust;
-
-    trace_end(&task->attempts, *distrust ? TRACE_UNTRUSTED : outcome_of(task->ask.fault), 0);
-    trace_no_reply(task, *distrust ? TRACE_SILENCE_TLS_UNTRUSTED : silence_of(task->ask.fault),
-                   distrust);
-    return without_tcp(task, now_ms);
-}
-
-static enum task_state on_timeout(struct task *task, uint64_t now_ms)
-{
-    struct delegation_addr *to = &task->delegation.addrs[task->addr];
-
-    task->engine->counts.timeouts++;
-    trace_no_reply(task, TRACE_SILENCE_TIMEOUT, "");
-    trace_end(&task->attempts, TRACE_TIMEOUT, 0);
-    if (task->is_tcp)
-        return without_tcp(task, now_ms);
-    to->is_silent = true;
-    infra_note_timeout(task->engine->infra, &to->addr, task->asked_us / 1000, now_ms);
-    /* there are servers that drop shortened questions */
-    if (task->is_minimising && to->tries >= MINIMISED_TRIES) {
-        task_trace_note(task, TRACE_NOTE_WHOLE_NAME_SILENT);
-        task->is_minimising = false;
-    }
-    return TASK_TARGET;
-}
-
-static void on_done(struct out_ask *ask, enum out_result result, const struct message *reply)
+/* Record what came back; the machine goes on from there. */
+static void record_result(struct out_ask *ask, enum out_result result,
+                          const struct message *reply)
 {
     struct task *task = container_of(ask, struct task, ask);
-    uint64_t now_ms = now_mono_ms();
-    enum task_state state = TASK_TARGET;
-    bool was_minimising = task->is_minimising;
 
     trace_replied(&task->attempts, rtt_us(task) / 1000);
     stop_asking(task);
-    switch (result) {
-    case OUT_REPLY:
+    if (result == OUT_REPLY)
         infra_note_reply(task->engine->infra, &task->delegation.addrs[task->addr].addr,
-                         rtt_us(task), now_ms);
-        state = step_reply(task, reply);
-        break;
-    case OUT_TIMEOUT: state = on_timeout(task, now_ms); break;
-    case OUT_SUSPECT: state = on_suspect(task); break;
-    case OUT_FAILED: state = on_tcp_failed(task, now_ms); break;
-    }
-    /* it goes first: a joiner would ask again in the way that has just failed */
-    task_wake(task, state);
-    task_release_followers(task, was_minimising && !task->is_minimising);
+                         rtt_us(task), now_mono_ms());
+    task->result = result;
+    task->reply = reply;
+    machine_take_result(task);
 }
 
 /* ---- the step ---- */
@@ -549,7 +401,7 @@ static enum task_state send_query(struct task *task, uint64_t now_ms)
     compose(task, server, now_ms);
     ask->wants_from = task_is_traced(task);
     ask->timeout_ms = choose_wait(task, server, now_ms);
-    ask->done = on_done;
+    ask->done = record_result;
     ask->rejected = note_rejected;
     infra_note_probe(engine->infra, &to->addr, task_subject(task), now_ms);
     task->asked_us = now_mono_us();
@@ -567,7 +419,8 @@ static enum task_state send_query(struct task *task, uint64_t now_ms)
     }
     quota_give_back(engine->quota, &task->place);
     trace_end(&task->attempts, err == ERR_LIMIT ? TRACE_QUOTA : TRACE_UNREACHABLE, 0);
-    trace_no_reply(task, err == ERR_IO ? TRACE_SILENCE_UNREACHABLE : TRACE_SILENCE_UNSENT, "");
+    task_trace_no_reply(task, err == ERR_IO ? TRACE_SILENCE_UNREACHABLE : TRACE_SILENCE_UNSENT,
+                        "");
     if (err == ERR_LIMIT ||
         err == ERR_NOMEM) { /* that is ours, and says nothing of the server */
         to->tries--;

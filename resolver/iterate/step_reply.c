@@ -510,8 +510,9 @@ static enum task_state scrub_failed(struct task *task, const struct message *rep
     return give_up_server(task, TRACE_BROKEN, 0);
 }
 
-enum task_state step_reply(struct task *task, const struct message *reply)
+enum task_state step_reply(struct task *task)
 {
+    const struct message *reply = task->reply;
     struct engine *engine = task->engine;
     bool is_forward = task->delegation.source == DELEGATION_FORWARD;
     struct scrub_asked asked = {.zone = task->delegation.zone,
@@ -528,7 +529,6 @@ enum task_state step_reply(struct task *task, const struct message *reply)
     const struct scrub *scrub;
     uint64_t now_ms = now_mono_ms();
 
-    arena_reset(&engine->scratch);
     if (!budget_spend_bytes(task->budget, reply->len))
         return task_fail(task, TASK_LIMITED, task->budget->spent);
     if (task->ask.match.has_trailing) {

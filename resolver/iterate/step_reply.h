@@ -1,4 +1,4 @@
-/* resolver/iterate/step_reply.h | what a reply means for the task
+/* resolver/iterate/step_reply.h | process a matching reply
  *
  * Thread:   the task's worker.
  */
@@ -6,9 +6,9 @@
 
 #include "resolver/iterate/task.h"
 
-/* Judge the reply that matched, keep what may be kept, and say how to go on. */
-enum task_state step_reply(struct task *task, const struct message *reply);
+/* Classify task->reply, cache what may be cached, and return the next state. */
+enum task_state step_reply(struct task *task);
 
-/* Take the empty answer of task->empty_addr as NODATA, now that no server of the zone has more
- * to say. */
+/* Accept the empty answer of task->empty_addr as NODATA or NXDOMAIN, now that no server of the
+ * zone sent more. */
 enum task_state step_reply_empty(struct task *task);

@@ -5,7 +5,7 @@
 #include "base/now.h"
 
 enum {
-    CIRCLE_STEPS = 512,
+    LOOP_STEPS = 512,
     CALLS = 8,  /* lines asked, one after the other, whether a free place is any use to them */
     LOOKS = 64, /* parked tasks, and keys, looked at for one ENGINE_LOOK_MS */
     LINES_MAX = 8,  /* clients that wait for one thing, before others are told to come over TCP:
@@ -29,11 +29,13 @@ static struct task *find_in_flight(struct engine *engine, const uint8_t *name, u
     return NULL;
 }
 
-/* Whether `task` waits for `wanted`, however far down.  A search that grows too long counts as
- * found. */
+/* Return true if `task` waits for the end of `wanted`, directly or through others; also if the
+ * search takes more than LOOP_STEPS.  A subquery is the only way to wait for another task's
+ * end, whatever it is for; a follower waits for a query that is sent already, which needs no
+ * task. */
 static bool waits_for(const struct task *task, const struct task *wanted, unsigned *steps)
 {
-    if (task == wanted || ++*steps > CIRCLE_STEPS)
+    if (task == wanted || ++*steps > LOOP_STEPS)
         return true;
     for (int i = 0; i < TASK_SUBQUERIES; i++)
         if (task->subqueries[i].is_open &&
@@ -133,6 +135,18 @@ static void emit_begin(const struct task *task, const struct task *parent, enum 
     event.begin.purpose = !parent                   ? TRACE_FOR_CLIENT
                           : task->type == RRTYPE_NS ? TRACE_FOR_SERVERS
                                                     : TRACE_FOR_ADDRESS;
+    trace_emit(&task->listeners, &event);
+}
+
+void task_trace_no_reply(const struct task *task, enum trace_silence why, const char *detail)
+{
+    if (!task_is_traced(task))
+        return;
+    struct trace_event event = task_event(task, TRACE_STEP_NO_REPLY);
+    event.no_reply.server = &task->delegation.addrs[task->addr].addr;
+    event.no_reply.detail = detail;
+    event.no_reply.why = why;
+    event.no_reply.waited_us = now_mono_us() - task->asked_us;
     trace_emit(&task->listeners, &event);
 }
 
@@ -257,7 +271,7 @@ static void favour(struct task *task, const struct budget *other, unsigned *step
 {
     struct engine *engine = task->engine;
 
-    if (++*steps > CIRCLE_STEPS)
+    if (++*steps > LOOP_STEPS)
         return;
     for (int i = 0; i < TASK_SUBQUERIES; i++)
         if (task->subqueries[i].is_open)

@@ -29,12 +29,15 @@ enum task_lower {
     TASK_LOWER_SILENT,   /* no reply came to mixed case */
 };
 
+/* One step of the machine each, which returns the next state. */
 enum task_state {
-    TASK_LOOK,   /* find the nearest zone whose servers are known */
-    TASK_TARGET, /* find an address of one of them */
-    TASK_ASK,    /* ask there */
-    TASK_WAIT,   /* for a reply, kids, or the question of another task */
-    TASK_DONE,
+    TASK_LOOK,     /* step_look: find the closest zone whose servers are known */
+    TASK_TARGET,   /* step_target: find an address of one of them */
+    TASK_ASK,      /* step_ask: send a query there */
+    TASK_REPLY,    /* step_reply: a reply is recorded */
+    TASK_NO_REPLY, /* step_no_reply: a timeout, a mismatch or a fault is recorded */
+    TASK_WAIT,     /* for a result, a subquery, another task's reply, or a place */
+    TASK_DONE,     /* step_done */
 };
 
 enum task_outcome {
@@ -144,6 +147,8 @@ struct task {
     bool is_crowded;          /* too many clients wait there */
     uint8_t client_cookie[COOKIE_CLIENT_LEN + COOKIE_SERVER_MAX];
     struct out_ask ask;
+    enum out_result result;      /* TASK_REPLY, TASK_NO_REPLY: what came back */
+    const struct message *reply; /* TASK_REPLY: borrowed until the step returns */
     unsigned sends;
     struct trace_listeners listeners; /* none: an event costs one branch */
     int64_t fresh_ms;                 /* of its budget */
@@ -244,6 +249,9 @@ static inline void task_trace_note(const struct task *task, enum trace_note note
     if (task_is_traced(task))
         task_emit_note(task, note, FAILURE_NONE);
 }
+
+/* Emit that the query brought no reply; `detail`: what TLS found wrong, or "". */
+void task_trace_no_reply(const struct task *task, enum trace_silence why, const char *detail);
 
 /* Emit the end of a traced task. */
 void task_emit_end(const struct task *task, enum trace_ending how, const char *text);

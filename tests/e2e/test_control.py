@@ -276,7 +276,7 @@ def test_socket_of_another_user_is_not_used():
 
 def test_no_daemon(tmp_path):
     done = lab.run(lab.ROOTLINE, "status", "--socket", tmp_path / "none.sock")
-    assert done.returncode == 3 and "is the daemon running" in done.stderr
+    assert done.returncode == 3 and "start the daemon" in done.stderr
     done = lab.run(lab.ROOTLINE, "explain", "x", env={**os.environ, "ROOTLINE_SOCKET": str(tmp_path / "none.sock")})
     assert done.returncode == 3
 
