@@ -544,6 +544,33 @@ static void read_conf_value(struct conf_reader *reader, const struct conf_node *
     }
 }
 
+void conf_set_defaults(const struct conf_key *keys, void *target)
+{
+    for (; keys->name; keys++) {
+        void *place = (char *)target + keys->offset;
+        switch (keys->type) {
+        case CONF_BOOL: *(bool *)place = keys->preset != 0; break;
+        case CONF_UINT:
+        case CONF_DURATION: *(uint32_t *)place = (uint32_t)keys->preset; break;
+        case CONF_SIZE: *(uint64_t *)place = keys->preset; break;
+        case CONF_ENUM: *(int *)place = (int)keys->preset; break;
+        case CONF_STRING:
+        case CONF_PATH:
+            *(const char **)place = keys->preset_text ? keys->preset_text : "";
+            break;
+        case CONF_MAP: conf_set_defaults(keys->keys, place); break;
+        case CONF_TIME:
+        case CONF_ADDRS:
+        case CONF_PREFIXES:
+        case CONF_TEXTS:
+        case CONF_LIST:
+        case CONF_CUSTOM:
+        case CONF_UNSUPPORTED:
+        case CONF_IGNORED: break;
+        }
+    }
+}
+
 static const struct conf_key *find_conf_key(const struct conf_key *keys, const char *name)
 {
     for (; keys->name; keys++)

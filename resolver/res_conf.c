@@ -287,9 +287,10 @@ static void check_lab(struct conf_reader *reader, const struct conf_node *node, 
             why);
 }
 
-#define DEFENCE(key, field)                                                                 \
-    {                                                                                       \
-        .name = (key), .type = CONF_BOOL, .offset = offsetof(struct policy_defences, field) \
+#define DEFENCE(key, field)                               \
+    {                                                     \
+        .name = (key), .type = CONF_BOOL, .preset = true, \
+        .offset = offsetof(struct policy_defences, field) \
     }
 
 static const struct conf_key lab_keys[] = {
@@ -526,10 +527,12 @@ static void check_all(struct conf_reader *reader, const struct conf_node *node, 
 static const struct conf_key cache_keys[] = {
     {.name = "directory",
      .type = CONF_PATH,
-     .offset = offsetof(struct res_conf, cache_directory)},
+     .offset = offsetof(struct res_conf, cache_directory),
+     .preset_text = "/var/cache/rootline"},
     {.name = "size",
      .type = CONF_SIZE,
      .offset = offsetof(struct res_conf, cache_size),
+     .preset = (uint64_t)1 << 30,
      .min = 8 << 20,
      .max = (uint64_t)1 << 40},
     {.name = "min-ttl",
@@ -539,18 +542,22 @@ static const struct conf_key cache_keys[] = {
     {.name = "max-ttl",
      .type = CONF_DURATION,
      .offset = offsetof(struct res_conf, ttl_max_ms),
+     .preset = (uint64_t)POLICY_TTL_MAX_S * 1000,
      .max = TTL_MAX_MS},
     {.name = "negative-max-ttl",
      .type = CONF_DURATION,
      .offset = offsetof(struct res_conf, negative_max_ms),
+     .preset = (uint64_t)POLICY_NEGATIVE_MAX_S * 1000,
      .max = DAY_MS},
     {.name = "serve-stale",
      .type = CONF_DURATION,
      .offset = offsetof(struct res_conf, stale_ms),
+     .preset = POLICY_STALE_MS,
      .max = STALE_MAX_MS},
     {.name = "prefetch",
      .type = CONF_BOOL,
-     .offset = offsetof(struct res_conf, is_prefetching)},
+     .offset = offsetof(struct res_conf, is_prefetching),
+     .preset = true},
     {.name = NULL, .check = check_ttls},
 };
 
@@ -560,8 +567,11 @@ static const struct conf_key resolver_keys[] = {
     {.name = "root-hints", .type = CONF_PATH, .offset = AT(hints_path), .check = check_hints},
     {.name = "trust-anchor", .type = CONF_CUSTOM, .read = read_anchor},
     {.name = "negative-trust-anchors", .type = CONF_IGNORED},
-    {.name = "qname-minimisation", .type = CONF_BOOL, .offset = AT(is_minimising)},
-    {.name = "randomise-case", .type = CONF_BOOL, .offset = AT(is_case_random)},
+    {.name = "qname-minimisation",
+     .type = CONF_BOOL,
+     .offset = AT(is_minimising),
+     .preset = true},
+    {.name = "randomise-case", .type = CONF_BOOL, .offset = AT(is_case_random), .preset = true},
     {.name = "case-exempt",
      .type = CONF_TEXTS,
      .offset = AT(case_exempt),
@@ -575,10 +585,10 @@ static const struct conf_key resolver_keys[] = {
      .offset = AT(edns_exempt),
      .check = check_edns_exempt},
     {.name = "aggressive-nsec", .type = CONF_IGNORED},
-    {.name = "priming", .type = CONF_BOOL, .offset = AT(is_priming)},
+    {.name = "priming", .type = CONF_BOOL, .offset = AT(is_priming), .preset = true},
     {.name = "trust-anchor-signal", .type = CONF_IGNORED},
-    {.name = "ipv4", .type = CONF_BOOL, .offset = AT(uses_v4)},
-    {.name = "ipv6", .type = CONF_BOOL, .offset = AT(uses_v6)},
+    {.name = "ipv4", .type = CONF_BOOL, .offset = AT(uses_v4), .preset = true},
+    {.name = "ipv6", .type = CONF_BOOL, .offset = AT(uses_v6), .preset = true},
     {.name = "outgoing", .type = CONF_ADDRS, .offset = AT(outgoing), .check = check_outgoing},
     {.name = "outgoing-ports",
      .type = CONF_TEXTS,
@@ -591,47 +601,41 @@ static const struct conf_key resolver_keys[] = {
     {.name = "outgoing-port",
      .type = CONF_UINT,
      .offset = AT(outgoing_port),
+     .preset = POLICY_PORT,
      .min = 1,
      .max = UINT16_MAX},
     {.name = "do-not-query", .type = CONF_PREFIXES, .offset = AT(do_not_query)},
     {.name = NULL},
 };
 
-#define LIMIT(key, field)                                                                 \
-    {                                                                                     \
-        .name = (key), .type = CONF_UINT, .offset = AT(field), .min = 1, .max = LIMIT_MAX \
-    }
-
 static const struct conf_key limits_keys[] = {
     SERVER_CONF_LIMITS_KEYS(AT(server)),
-    LIMIT("fetches-per-zone", quota_limits.per_zone),
-    LIMIT("fetches-per-server", quota_limits.per_server),
-    LIMIT("queries", limits.queries),
-    LIMIT("bytes", limits.bytes),
-    {.name = "time",
-     .type = CONF_DURATION,
-     .offset = AT(limits.time_ms),
-     .min = 1000,
-     .max = 60000},
-    LIMIT("depth", limits.depth),
-    {.name = "cnames",
+    {.name = "fetches-per-zone",
      .type = CONF_UINT,
-     .offset = AT(limits.cnames),
+     .offset = AT(quota_limits.per_zone),
+     .preset = 200,
      .min = 1,
-     .max = ANSWER_CNAMES_MAX},
-    LIMIT("lookups", limits.lookups),
-    LIMIT("targets", limits.targets),
-    LIMIT("minimisation-steps", limits.minimisation_steps),
-    LIMIT("rrset-records", limits.rrset_records),
-    {.name = "rrset-bytes",
+     .max = LIMIT_MAX},
+    {.name = "fetches-per-server",
      .type = CONF_UINT,
-     .offset = AT(limits.rrset_bytes),
-     .min = 512,
-     .max = UINT16_MAX},
+     .offset = AT(quota_limits.per_server),
+     .preset = 400,
+     .min = 1,
+     .max = LIMIT_MAX},
+#define LIMIT(field, key, type_, preset_, min_, max_, failure) \
+    {.name = (key),                                            \
+     .type = (type_),                                          \
+     .offset = AT(limits.field),                               \
+     .preset = (preset_),                                      \
+     .min = (min_),                                            \
+     .max = (max_)},
+#include "resolver/limits/limits.def"
     {.name = NULL},
 };
 
-static const struct conf_key keys[] = {
+_Static_assert(ANSWER_CNAMES_MAX == 63, "the maximum of limits.cnames in limits.def");
+
+const struct conf_key res_conf_keys[] = {
     {.name = "server",
      .type = CONF_MAP,
      .offset = AT(server),
@@ -680,27 +684,14 @@ static struct res_conf *new_res_conf(void)
         return NULL;
     }
     server_conf_init(&conf->server);
+    conf_set_defaults(res_conf_keys, conf);
     conf->server.rate_limit.per_second = 0; /* `allow` admits known clients only */
     conf->allow = conf->server.rate_limit.exempt;
     for (size_t i = 0; i < ARRAY_LEN(nets); i++)
         must(addr_read_prefix(nets[i], &conf->local_nets[i]) == ERR_OK);
     conf->do_not_query = (struct addr_prefixes){conf->local_nets, ARRAY_LEN(nets)};
-    conf->quota_limits = (struct quota_limits){.per_zone = 200,
-                                               .per_server = 400,
-                                               .per_forwarder = QUOTA_FORWARDER_MAX,
-                                               .in_all = QUOTA_ALL_MAX};
-    conf->limits = conf->policy->limits;
-    conf->lab = conf->policy->defences;
-    conf->cache_size = (uint64_t)1 << 30;
-    conf->cache_directory = "/var/cache/rootline";
-    conf->stale_ms = DAY_MS;
-    conf->is_prefetching = true;
-    conf->hints_path = conf->hosts_path = "";
-    conf->outgoing_port = 53;
-    conf->ttl_max_ms = DAY_MS;
-    conf->negative_max_ms = DAY_MS / 24;
-    conf->is_minimising = conf->is_case_random = conf->is_priming = true;
-    conf->uses_v4 = conf->uses_v6 = true;
+    conf->quota_limits.per_forwarder = QUOTA_FORWARDER_MAX;
+    conf->quota_limits.in_all = QUOTA_ALL_MAX;
     return conf;
 }
 
@@ -780,7 +771,7 @@ enum err res_conf_read(const char *path, struct diag *diag, struct res_conf **ou
     struct res_conf *conf = new_res_conf();
     if (!conf)
         return ERR_NOMEM;
-    return finish_conf(conf_read(path, keys, conf, &conf->arena, diag), conf, out);
+    return finish_conf(conf_read(path, res_conf_keys, conf, &conf->arena, diag), conf, out);
 }
 
 enum err res_conf_parse(const char *path, const char *text, size_t len, struct diag *diag,
@@ -789,7 +780,8 @@ enum err res_conf_parse(const char *path, const char *text, size_t len, struct d
     struct res_conf *conf = new_res_conf();
     if (!conf)
         return ERR_NOMEM;
-    return finish_conf(conf_parse(path, text, len, keys, conf, &conf->arena, diag), conf, out);
+    return finish_conf(conf_parse(path, text, len, res_conf_keys, conf, &conf->arena, diag),
+                       conf, out);
 }
 
 void res_conf_free(struct res_conf **conf)

@@ -47,6 +47,9 @@ struct res_conf_zone {
     bool tls_falls_back;
 };
 
+/* All keys, with their defaults. */
+extern const struct conf_key res_conf_keys[];
+
 /* Read and check the file `path`.  ERR_CONFIG: the errors are in `diag`; ERR_NOMEM. */
 MUST_USE enum err res_conf_read(const char *path, struct diag *diag, struct res_conf **out);
 

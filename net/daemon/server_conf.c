@@ -264,10 +264,12 @@ static const struct conf_key rate_limit_keys[] = {
     {.name = "per-second",
      .type = CONF_UINT,
      .offset = offsetof(struct server_conf, rate_limit.per_second),
+     .preset = 50,
      .max = RATE_LIMIT_PER_SECOND_MAX},
     {.name = "slip",
      .type = CONF_UINT,
      .offset = offsetof(struct server_conf, rate_limit.slip),
+     .preset = 2,
      .max = SLIP_MAX},
     {.name = "exempt",
      .type = CONF_PREFIXES,
@@ -294,6 +296,7 @@ const struct conf_key server_conf_server_keys[] = {
     {.name = "https-path",
      .type = CONF_STRING,
      .offset = offsetof(struct server_conf, https_path),
+     .preset_text = "/dns-query",
      .check = check_https_path},
     {.name = "tls-certificate",
      .type = CONF_PATH,
@@ -313,7 +316,10 @@ const struct conf_key server_conf_server_keys[] = {
      .offset = offsetof(struct server_conf, worker_cnt),
      .read = read_workers},
     {.name = "user", .type = CONF_STRING, .offset = offsetof(struct server_conf, user)},
-    {.name = "control", .type = CONF_STRING, .offset = offsetof(struct server_conf, control)},
+    {.name = "control",
+     .type = CONF_STRING,
+     .offset = offsetof(struct server_conf, control),
+     .preset_text = "auto"},
     {.name = "clock", .type = CONF_TIME, .offset = offsetof(struct server_conf, clock_ms)},
     {.name = "metrics", .type = CONF_UNSUPPORTED},
     {.name = "identity",
@@ -323,6 +329,7 @@ const struct conf_key server_conf_server_keys[] = {
     {.name = "udp-size",
      .type = CONF_UINT,
      .offset = offsetof(struct server_conf, udp_size),
+     .preset = 1232,
      .min = UDP_SIZE_MIN,
      .max = UDP_SIZE_MAX},
     {.name = "rate-limit", .type = CONF_MAP, .keys = rate_limit_keys},
@@ -346,31 +353,22 @@ const struct conf_key server_conf_log_keys[] = {
     {.name = "level",
      .type = CONF_ENUM,
      .offset = offsetof(struct server_conf, log_level),
+     .preset = LOG_LEVEL_INFO,
      .words = level_words},
     {.name = "format",
      .type = CONF_ENUM,
      .offset = offsetof(struct server_conf, log_format),
+     .preset = LOG_FORMAT_TEXT,
      .words = format_words},
     {.name = NULL},
 };
 
 void server_conf_init(struct server_conf *conf)
 {
-    *conf = (struct server_conf){.user = "",
-                                 .control = "auto",
-                                 .https_path = "/dns-query",
-                                 .tls_certificate = "",
-                                 .tls_key = "",
-                                 .identity = "",
-                                 .udp_size = 1232,
-                                 .rate_limit = {.per_second = 50, .slip = 2},
-                                 .conn_limit = {.connections = 1024,
-                                                .connections_per_client = 32,
-                                                .idle_ms = 10000,
-                                                .memory = 128 << 20},
-                                 .cookie_file = "",
-                                 .log_level = LOG_LEVEL_INFO,
-                                 .log_format = LOG_FORMAT_TEXT};
+    *conf = (struct server_conf){.worker_cnt = 0};
+    conf_set_defaults(server_conf_server_keys, conf);
+    conf_set_defaults(server_conf_log_keys, conf);
+    conf_set_defaults(server_conf_limits_keys, conf);
     must(addr_read_prefix("127.0.0.0/8", &conf->loopback[0]) == ERR_OK &&
          addr_read_prefix("::1/128", &conf->loopback[1]) == ERR_OK);
     conf->rate_limit.exempt = (struct addr_prefixes){conf->loopback, ARRAY_LEN(conf->loopback)};

@@ -58,26 +58,29 @@ enum { SERVER_CONF_IDLE_MAX_MS = 600000 };
  * at offset `base`. */
 #define SERVER_CONF_CONN_LIMIT(base, field) \
     ((base) + offsetof(struct server_conf, conn_limit.field))
-#define SERVER_CONF_LIMITS_KEYS(base)                                    \
-    {.name = "tcp-connections",                                          \
-     .type = CONF_UINT,                                                  \
-     .offset = SERVER_CONF_CONN_LIMIT(base, connections),                \
-     .min = 1,                                                           \
-     .max = CONN_LIMIT_CONNECTIONS_MAX},                                 \
-        {.name = "tcp-connections-per-client",                           \
-         .type = CONF_UINT,                                              \
-         .offset = SERVER_CONF_CONN_LIMIT(base, connections_per_client), \
-         .min = 1,                                                       \
-         .max = CONN_LIMIT_PER_CLIENT_MAX},                              \
-        {.name = "connection-memory",                                    \
-         .type = CONF_SIZE,                                              \
-         .offset = SERVER_CONF_CONN_LIMIT(base, memory),                 \
-         .min = 1 << 20,                                                 \
-         .max = (uint64_t)1 << 40},                                      \
-    {                                                                    \
-        .name = "tcp-idle", .type = CONF_DURATION,                       \
-        .offset = SERVER_CONF_CONN_LIMIT(base, idle_ms), .min = 1000,    \
-        .max = SERVER_CONF_IDLE_MAX_MS                                   \
+#define SERVER_CONF_LIMITS_KEYS(base)                                                  \
+    {.name = "tcp-connections",                                                        \
+     .type = CONF_UINT,                                                                \
+     .offset = SERVER_CONF_CONN_LIMIT(base, connections),                              \
+     .preset = 1024,                                                                   \
+     .min = 1,                                                                         \
+     .max = CONN_LIMIT_CONNECTIONS_MAX},                                               \
+        {.name = "tcp-connections-per-client",                                         \
+         .type = CONF_UINT,                                                            \
+         .offset = SERVER_CONF_CONN_LIMIT(base, connections_per_client),               \
+         .preset = 32,                                                                 \
+         .min = 1,                                                                     \
+         .max = CONN_LIMIT_PER_CLIENT_MAX},                                            \
+        {.name = "connection-memory",                                                  \
+         .type = CONF_SIZE,                                                            \
+         .offset = SERVER_CONF_CONN_LIMIT(base, memory),                               \
+         .preset = 128 << 20,                                                          \
+         .min = 1 << 20,                                                               \
+         .max = (uint64_t)1 << 40},                                                    \
+    {                                                                                  \
+        .name = "tcp-idle", .type = CONF_DURATION,                                     \
+        .offset = SERVER_CONF_CONN_LIMIT(base, idle_ms), .preset = 10000, .min = 1000, \
+        .max = SERVER_CONF_IDLE_MAX_MS                                                 \
     }
 
 extern const struct conf_key server_conf_server_keys[];

@@ -6,16 +6,10 @@ enum { WORK_PER_OCTET = 4 };
 
 struct budget_limits budget_defaults(void)
 {
-    return (struct budget_limits){.queries = 100,
-                                  .bytes = 65536,
-                                  .time_ms = 7000,
-                                  .depth = 7,
-                                  .cnames = 11,
-                                  .lookups = 32,
-                                  .targets = 5,
-                                  .minimisation_steps = 10,
-                                  .rrset_records = 4096,
-                                  .rrset_bytes = 65535};
+    return (struct budget_limits){
+#define LIMIT(field, key, type, preset, ...) .field = (preset),
+#include "resolver/limits/limits.def"
+    };
 }
 
 struct budget *budget_new(const struct budget_limits *limits, uint64_t now_ms)

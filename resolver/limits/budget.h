@@ -18,18 +18,10 @@
 
 struct trace_listeners;
 
-/* What a query may spend; `limits` in the configuration.  Lifetime: the version's. */
+/* What a query may spend: the rows of limits.def.  Lifetime: the version's. */
 struct budget_limits {
-    uint32_t queries; /* to servers */
-    uint32_t bytes;   /* of their replies */
-    uint32_t time_ms;
-    uint32_t depth;   /* of tasks that wait for subqueries */
-    uint32_t cnames;  /* of one chain */
-    uint32_t lookups; /* of server addresses, in all */
-    uint32_t targets; /* failed lookups of server addresses per delegation */
-    uint32_t minimisation_steps;
-    uint32_t rrset_records; /* of one RRset in a reply */
-    uint32_t rrset_bytes;   /* of one RRset, its names uncompressed */
+#define LIMIT(field, ...) uint32_t field;
+#include "resolver/limits/limits.def"
 };
 
 /* Return the defaults of docs/LIMITS.md. */

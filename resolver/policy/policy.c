@@ -10,7 +10,8 @@ struct policy *policy_new(void)
         return NULL;
     arena_init(&p->arena, 0);
     p->limits = budget_defaults();
-    p->ttls = (struct cache_ttls){.min = 0, .max = 86400, .negative_max = 3600};
+    p->ttls =
+        (struct cache_ttls){.max = POLICY_TTL_MAX_S, .negative_max = POLICY_NEGATIVE_MAX_S};
     p->defences = (struct policy_defences){.random_id = true,
                                            .random_port = true,
                                            .random_case = true,
@@ -21,10 +22,10 @@ struct policy *policy_new(void)
                                            .sections = true,
                                            .wrong_reply_tcp = true,
                                            .merging = true};
-    p->stale_ms = 86400000;
+    p->stale_ms = POLICY_STALE_MS;
     p->stale_ttl = 30;
     p->stale_wait_ms = 1800;
-    p->outgoing_port = 53;
+    p->outgoing_port = POLICY_PORT;
     p->udp_size = 1232; /* DNS flag day 2020 */
     p->is_prefetching = p->is_minimising = p->is_priming = p->uses_v4 = p->uses_v6 = true;
     return p;

@@ -36,6 +36,14 @@ struct policy_exempt {
     size_t zone_cnt;
 };
 
+/* The defaults of what the configuration may change. */
+enum {
+    POLICY_TTL_MAX_S = 24 * 3600,
+    POLICY_NEGATIVE_MAX_S = 3600,
+    POLICY_STALE_MS = 24 * 3600 * 1000,
+    POLICY_PORT = 53,
+};
+
 /* Lifetime: published version. */
 struct policy {
     struct arena arena;

@@ -350,7 +350,7 @@ def test_values(tmp_path, text, found):
 
 
 @pytest.mark.parametrize("address, found", [
-    ("fe80::1", 'a link-local address needs its interface, as in fe80::1%eth0'), ("fe80::1%none0", 'there is no interface "none0" here'),
+    ("fe80::1", 'a link-local address needs its interface, as in fe80::1%eth0'), ("fe80::1%none0", 'this machine has no interface "none0"'),
     ("ff02::1", "multicast or broadcast"), ("::ffff:127.0.0.1", None), ("::ffff:1.2.3", "error:")])
 def test_addresses_to_listen_on(tmp_path, address, found):
     """If `rootline check` accepts an address, the daemon can bind it, as far as its form decides."""

@@ -1,0 +1,125 @@
+/* docs/LIMITS.md agrees with the tables of the code: each key below `limits` is on the page
+ * with its default, and every other key there has the default that the page says. */
+#include "unit.h"
+
+#include "base/hash.h"
+#include "resolver/res_conf.h"
+
+static char page[1 << 16];
+
+static void read_page(void)
+{
+    FILE *f = fopen(ROOTLINE_DOCS "/LIMITS.md", "r");
+    assert_non_null(f);
+    size_t len = fread(page, 1, sizeof(page) - 1, f);
+    fclose(f);
+    page[len] = '\0';
+}
+
+/* Copy the value cell of the row that names `path` as a key; false if there is no such row. */
+static bool find_value(const char *path, char *out, size_t size)
+{
+    char quoted[120];
+    snprintf(quoted, sizeof(quoted), "`%s`", path);
+    const char *at = strstr(page, quoted);
+    if (!at)
+        return false;
+    const char *row = at;
+    while (row > page && row[-1] != '\n')
+        row--;
+    const char *value = strchr(row + 1, '|');
+    assert_non_null(value);
+    const char *end = strchr(value + 1, '|');
+    assert_true(end && end < at);
+    size_t len = 0;
+    for (const char *c = value + 1; c < end && len + 1 < size; c++)
+        if (*c != ',' || c[1] == ' ') /* 10,000 */
+            out[len++] = *c;
+    out[len] = '\0';
+    return true;
+}
+
+/* A default as the page writes it. */
+static void print_preset(const struct conf_key *key, char *out, size_t size)
+{
+    static const struct {
+        uint64_t ms;
+        const char *unit;
+    } spans[] = {{86400000, "day"}, {3600000, "hour"}, {60000, "min"}, {1000, "s"}};
+    unsigned long long n = key->preset;
+
+    snprintf(out, size, "%llu", n);
+    if (key->type == CONF_SIZE)
+        snprintf(out, size, n >> 30 ? "%llu GB" : "%llu MB", n >> 30 ? n >> 30 : n >> 20);
+    for (size_t i = 0; key->type == CONF_DURATION && i < ARRAY_LEN(spans); i++)
+        if (n >= spans[i].ms && n % spans[i].ms == 0) {
+            snprintf(out, size, "%llu %s", n / (unsigned long long)spans[i].ms, spans[i].unit);
+            return;
+        }
+}
+
+/* Return how many keys were compared. */
+static unsigned compare_keys(const struct conf_key *keys, const char *prefix, bool is_limit)
+{
+    unsigned cnt = 0;
+
+    for (; keys->name; keys++) {
+        char path[100], value[200], preset[60];
+        snprintf(path, sizeof(path), "%s%s%s", prefix, *prefix ? "." : "", keys->name);
+        if (keys->type == CONF_MAP) {
+            cnt += compare_keys(keys->keys, path, strcmp(path, "limits") == 0);
+            continue;
+        }
+        if (keys->type != CONF_UINT && keys->type != CONF_SIZE && keys->type != CONF_DURATION)
+            continue;
+        bool is_there = find_value(path, value, sizeof(value));
+        if (is_limit && !is_there)
+            fail_msg("docs/LIMITS.md has no row for %s", path);
+        print_preset(keys, preset, sizeof(preset));
+        if (is_there && !strstr(value, preset))
+            fail_msg("%s is %s by default, docs/LIMITS.md says%s", path, preset, value);
+        cnt += is_there;
+    }
+    return cnt;
+}
+
+static void the_page_has_the_defaults(void **state)
+{
+    (void)state;
+    read_page();
+    assert_true(compare_keys(res_conf_keys, "", false) >= 20);
+}
+
+/* A policy without a configuration has the same limits as one with an empty configuration. */
+static void the_policy_has_the_same_defaults(void **state)
+{
+    static const char text[] = "server: {listen: [127.0.0.1@5300]}\n";
+    struct diag diag;
+    struct res_conf *conf = NULL;
+    struct policy *policy = policy_new();
+
+    (void)state;
+    diag_init(&diag);
+    hash_init();
+    assert_non_null(policy);
+    assert_int_equal(res_conf_parse("x.yaml", text, strlen(text), &diag, &conf), ERR_OK);
+    assert_memory_equal(&conf->policy->limits, &policy->limits, sizeof(policy->limits));
+    assert_memory_equal(&conf->policy->ttls, &policy->ttls, sizeof(policy->ttls));
+    assert_memory_equal(&conf->policy->defences, &policy->defences, sizeof(policy->defences));
+    assert_int_equal(conf->policy->stale_ms, policy->stale_ms);
+    assert_int_equal(conf->policy->outgoing_port, policy->outgoing_port);
+    assert_true(conf->policy->is_prefetching && conf->policy->is_minimising &&
+                conf->policy->is_priming && conf->policy->uses_v4 && conf->policy->uses_v6);
+    res_conf_free(&conf);
+    policy_free(&policy);
+    diag_fini(&diag);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_page_has_the_defaults),
+        cmocka_unit_test(the_policy_has_the_same_defaults),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
