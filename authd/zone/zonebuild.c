@@ -9,7 +9,7 @@ enum {
     OWNER_ALIGN = 8,
     FILES_MAX = 1000,
     RECORDS_MAX = 100000000,
-    BYTES_MAX = INT32_MAX, /* per zone; docs/LIMITS.md section 4 has less for transfers */
+    BYTES_MAX = INT32_MAX, /* of the texts of a zone (docs/LIMITS.md section 4) */
 };
 
 void zonebuild_init(struct zonebuild *build, const uint8_t *origin, struct diag *diag)

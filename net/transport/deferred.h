@@ -2,7 +2,7 @@
  *
  * The answers of one turn of the loop leave together.  One that took long and goes to an
  * address that may be spoofed is paced: answers heaped up behind a slow server must not leave
- * in one burst (DNSBomb, docs/LIMITS.md section 3).
+ * in one burst (DNSBomb, docs/LIMITS.md section 4).
  *
  * Owner:    the front that made it.
  * Thread:   the front's worker.

@@ -15,7 +15,7 @@
 #include "net/transport/tls_client.h"
 
 enum {
-    DELEGATION_SERVERS_MAX = 13, /* docs/LIMITS.md section 3: NXNSAttack, NRDelegationAttack */
+    DELEGATION_SERVERS_MAX = 13, /* docs/LIMITS.md section 2: NXNSAttack, NRDelegationAttack */
     DELEGATION_SERVER_ADDRS_MAX = 6,
     DELEGATION_ADDRS_MAX = 40,
     DELEGATION_NAMES_MAX = (DELEGATION_SERVERS_MAX + 1) * DNAME_MAX,

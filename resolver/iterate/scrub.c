@@ -460,7 +460,7 @@ static void read_glue(struct scrubbing *s, struct delegation *delegation, int se
     }
 }
 
-/* Of many servers the first are kept (docs/LIMITS.md section 3: NRDelegationAttack). */
+/* Of many servers the first are kept (docs/LIMITS.md section 2: NRDelegationAttack). */
 static enum err read_servers(struct scrubbing *s, uint16_t zone, enum message_section section,
                              struct delegation *delegation)
 {

@@ -26,7 +26,7 @@ enum {
     SCRUB_RECORDS_MAX = MESSAGE_MAX / 11 + 1, /* no message has more */
     SCRUB_EXTRA_MAX = 64,
     SCRUB_SIGS_MAX =
-        16, /* signatures of one RRset that are kept (docs/LIMITS.md section 3: KeyTrap) */
+        16, /* signatures of one RRset that are kept (docs/LIMITS.md section 2: KeyTrap) */
     SCRUB_COPIES_MAX = 16, /* of a CNAME or DNAME; there is no more than one at a name */
     SCRUB_BROKEN_MAX = DNAME_TEXT_MAX + 80
 };

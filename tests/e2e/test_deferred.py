@@ -1,5 +1,5 @@
 """Queries of one client that wait long: a whole office behind one address, and a pulse of answers that somebody wants to make of them
-(DNSBomb, docs/LIMITS.md section 5)."""
+(DNSBomb, docs/LIMITS.md sections 3 and 4)."""
 import bisect
 import json
 import select
