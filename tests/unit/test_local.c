@@ -197,11 +197,16 @@ static void test_exceptions(void **state)
         {"x.given.test", RRTYPE_A, LOCAL_NXDOMAIN},
         {"1.0.10.in-addr.arpa", RRTYPE_PTR, LOCAL_NONE},
         {"1.1.10.in-addr.arpa", RRTYPE_PTR, LOCAL_NXDOMAIN},
+        {"ent.w.example", RRTYPE_A, LOCAL_NODATA},    /* hides the wildcard */
+        {"ent.stub.w.example", RRTYPE_A, LOCAL_NONE}, /* which does not reach here */
     };
-    static const char *const zones[] = {"Corp.TEST", "local", "given.test",
-                                        "0.10.in-addr.arpa"};
+    static const char *const zones[] = {"Corp.TEST", "local", "given.test", "0.10.in-addr.arpa",
+                                        "stub.w.example"};
     (void)state;
     add("given.test. SOA ns.test. a. 1 2 3 4 5");
+    add("*.w.example. A 192.0.2.1");
+    add("a.ent.w.example. A 192.0.2.1");
+    add("a.ent.stub.w.example. A 192.0.2.1");
     for (size_t i = 0; i < ARRAY_LEN(zones); i++) {
         uint8_t name[DNAME_MAX];
         assert_int_equal(local_except(&local, unit_name(zones[i], name), &arena), ERR_OK);
