@@ -1,8 +1,6 @@
 /* Quotas: the limits hold, no client or class takes all places, and each place is given back.
  */
-#include <pthread.h>
-
-#include "unit.h"
+#include "threads.h"
 
 #include "base/hash.h"
 #include "base/rng.h"
@@ -125,6 +123,7 @@ static void test_the_full_kind_is_returned(void **state)
 
 static struct quota_place places[ZONES][SERVERS][CLIENTS];
 
+/* Return what is wrong, or NULL. */
 static void *spend_and_give_back(void *data)
 {
     struct held {
@@ -150,7 +149,7 @@ static void *spend_and_give_back(void *data)
         if (quota_spend(quota, held[cnt].place) != QUOTA_KINDS)
             continue;
         if (++zone_cnt[zone] > ZONE_LIMIT || ++all_cnt > ALL_LIMIT)
-            abort();
+            return (void *)"more places are taken than there are";
         cnt++;
     }
     return NULL;
@@ -159,7 +158,7 @@ static void *spend_and_give_back(void *data)
 /* With two workers no limit is exceeded, and in the end all places are free. */
 static void test_two_workers(void **state)
 {
-    pthread_t threads[THREADS];
+    struct threads threads = {.cnt = 0};
     (void)state;
     assert_int_equal(quota_new(&(struct quota_limits){.per_zone = ZONE_LIMIT,
                                                       .per_server = SERVER_LIMIT,
@@ -167,10 +166,8 @@ static void test_two_workers(void **state)
                                &quota),
                      ERR_OK);
     for (size_t i = 0; i < THREADS; i++)
-        assert_int_equal(
-            pthread_create(&threads[i], NULL, spend_and_give_back, (void *)(i + 1)), 0);
-    for (size_t i = 0; i < THREADS; i++)
-        pthread_join(threads[i], NULL);
+        threads_start(&threads, spend_and_give_back, (void *)(i + 1));
+    threads_join(&threads);
     assert_int_equal(all_cnt, 0);
     expect_sums(0, 0);
     quota_free(&quota);

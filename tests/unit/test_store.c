@@ -3,11 +3,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <lmdb.h>
-#include <pthread.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "tests/unit/unit.h"
+#include "tests/unit/threads.h"
 
 #include "base/file.h"
 #include "base/hash.h"
@@ -585,7 +584,7 @@ static void test_a_folder_has_one_owner(void **state)
 
 /* ---- several threads ---- */
 
-/* Return what is wrong, or NULL: cmocka does not see assertions of other threads. */
+/* Return what is wrong, or NULL. */
 static void *work(void *data)
 {
     struct cache_store *store = data;
@@ -688,18 +687,14 @@ static void test_errors_that_pass(void **state)
 static void test_threads(void **state)
 {
     struct cache_store *stores[THREADS];
-    pthread_t threads[THREADS];
-    void *said;
+    struct threads threads = {.cnt = 0};
     (void)state;
     announce_cnt = 0;
     for (unsigned i = 0; i < THREADS; i++)
         stores[i] = view();
     for (unsigned i = 0; i < THREADS; i++)
-        assert_int_equal(pthread_create(&threads[i], NULL, work, stores[i]), 0);
-    for (unsigned i = 0; i < THREADS; i++) {
-        pthread_join(threads[i], &said);
-        assert_string_equal(said ? (const char *)said : "", "");
-    }
+        threads_start(&threads, work, stores[i]);
+    threads_join(&threads);
     for (unsigned i = 0; i < THREADS; i++)
         stores[i]->free(&stores[i]);
     assert_int_equal(announce_cnt, THREADS * 2500);
