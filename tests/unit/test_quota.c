@@ -13,14 +13,14 @@ enum {
     HELD_MAX = 50,
     ZONES = 2,
     SERVERS = 2,
-    CLIENTS = 3,
-    ZONE_LIMIT = 24,
+    CLIENTS = 6,
+    ZONE_LIMIT = 20,
     SERVER_LIMIT = 20,
     ALL_LIMIT = 36
 };
 
 static struct quota *quota;
-static _Atomic unsigned zone_cnt[ZONES], all_cnt;
+static _Atomic unsigned zone_cnt[ZONES], all_cnt, taken_cnt;
 
 static struct quota_place place_of(uint64_t zone, const char *server, uint64_t client)
 {
@@ -150,6 +150,7 @@ static void *spend_and_give_back(void *data)
             continue;
         if (++zone_cnt[zone] > ZONE_LIMIT || ++all_cnt > ALL_LIMIT)
             return (void *)"more places are taken than there are";
+        taken_cnt++;
         cnt++;
     }
     return NULL;
@@ -158,6 +159,9 @@ static void *spend_and_give_back(void *data)
 /* With two workers no limit is exceeded, and in the end all places are free. */
 static void test_two_workers(void **state)
 {
+    static const char *const servers[SERVERS] = {"192.0.2.1", "2001:db8::1"};
+    static const uint64_t clients[CLIENTS] = {
+        2, 3}; /* spoofable, proven, and more that are exempt */
     struct threads threads = {.cnt = 0};
     (void)state;
     assert_int_equal(quota_new(&(struct quota_limits){.per_zone = ZONE_LIMIT,
@@ -165,10 +169,17 @@ static void test_two_workers(void **state)
                                                       .in_all = ALL_LIMIT},
                                &quota),
                      ERR_OK);
+    for (unsigned z = 0; z < ZONES; z++)
+        for (unsigned v = 0; v < SERVERS; v++)
+            for (unsigned c = 0; c < CLIENTS; c++) {
+                places[z][v][c] = place_of(z + 1, servers[v], clients[c]);
+                places[z][v][c].is_exempt = clients[c] == 0;
+            }
     for (size_t i = 0; i < THREADS; i++)
         threads_start(&threads, spend_and_give_back, (void *)(i + 1));
     threads_join(&threads);
     assert_int_equal(all_cnt, 0);
+    assert_true(taken_cnt > ROUNDS / 10);
     expect_sums(0, 0);
     quota_free(&quota);
 }
