@@ -257,7 +257,7 @@ ssize_t __wrap_getrandom(void *to, size_t len, unsigned flags)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_floods)};
-    rng_seed(&machine_bits, 7);
+    rng_init_seeded(&machine_bits, 7);
     hash_init();
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

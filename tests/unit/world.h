@@ -280,3 +280,61 @@ static bool world(const char *server, const char *name, uint16_t type)
     }
     return false;
 }
+
+/* ---- an attacker ---- */
+
+/* Let the true servers answer until a query to the server of victim.example is pending, and
+ * return its number. */
+static size_t reach_victim(void)
+{
+    struct addr ns;
+    assert_int_equal(addr_read("192.0.2.3", 53, &ns), ERR_OK);
+    for (unsigned n = 0; n < 20; n++)
+        for (size_t i = 0; i < stage.pending_cnt; i++) {
+            if (addr_is_equal(&stage.pending[i]->match.to, &ns))
+                return i;
+            answer(world, i);
+        }
+    fail_msg("the victim's server is not asked");
+    return 0;
+}
+
+/* Deliver a forged reply to the pending query number `i`: www.victim.example. has the address
+ * BAD.  It has this ID and source; without `keeps_case` the name is in lower case; `name`
+ * replaces the question's, unless it is NULL.  Return true if it was accepted. */
+static bool forge_reply(size_t i, uint16_t id, bool keeps_case, const char *from_text,
+                        const char *name)
+{
+    struct out_ask *a = stage.pending[i];
+    uint8_t other[DNAME_MAX];
+    struct addr from;
+
+    begin(a);
+    util_put_u16(reply.wire, id);
+    if (!keeps_case)
+        memcpy(reply.wire + MESSAGE_HEADER_LEN, a->match.name, a->match.question_len - 4);
+    if (name) {
+        size_t len = dname_len(unit_name(name, other));
+        memcpy(reply.wire + MESSAGE_HEADER_LEN, other, len);
+        util_put_u16(reply.wire + MESSAGE_HEADER_LEN + len, RRTYPE_A);
+        util_put_u16(reply.wire + MESSAGE_HEADER_LEN + len + 2, RRTYPE_CLASS_IN);
+        reply.len = MESSAGE_HEADER_LEN + len + 4;
+    }
+    add(MESSAGE_ANSWER, "www.victim.example. 3600 A %s", BAD);
+    end();
+    assert_int_equal(addr_read(from_text, 53, &from), ERR_OK);
+    return stage_deliver(&stage, i, &from, reply.wire, reply.len);
+}
+
+static uint16_t pending_id(size_t i) { return util_get_u16(stage.pending[i]->wire); }
+
+static unsigned victim_cnt;
+
+static void count_victim(struct stage *s, const struct out_ask *a)
+{
+    char text[ADDR_TEXT_MAX];
+    (void)s;
+    asked_cnt++;
+    addr_print(&a->match.to, text);
+    victim_cnt += strncmp(text, "192.0.2.3@", 10) == 0;
+}
