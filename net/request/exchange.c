@@ -10,7 +10,8 @@ const struct exchange_stack_info exchange_stacks[] = {
 #undef EXCHANGE_STACK_ROW
 };
 
-void exchange_defer(struct exchange_deferred *to, const struct exchange *from)
+struct exchange *exchange_defer(struct exchange_deferred *to, const struct exchange *from,
+                                uint8_t *buffer, size_t size, void (*send)(struct exchange *ex))
 {
     struct exchange *ex = &to->ex;
 
@@ -22,5 +23,10 @@ void exchange_defer(struct exchange_deferred *to, const struct exchange *from)
         memcpy(to->cookie, from->query.edns.cookie, from->query.edns.cookie_len);
         ex->query.edns.cookie = to->cookie;
     }
+    ex->buffer = buffer;
+    ex->size = size;
     ex->reply_len = 0;
+    ex->send = send;
+    ex->defer = NULL;
+    return ex;
 }

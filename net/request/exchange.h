@@ -104,13 +104,17 @@ static inline bool exchange_may_be_spoofed(const struct exchange *ex)
     return ex->transport == EXCHANGE_UDP && ex->cookie != EXCHANGE_COOKIE_VALID;
 }
 
-/* A deferred exchange: it outlives the front's buffer.  Lifetime: until the answer is sent. */
+/* A deferred exchange: it outlives the front's receive buffer.  Lifetime: until the answer is
+ * sent or dropped. */
 struct exchange_deferred {
     struct exchange ex;
     uint8_t question[MESSAGE_HEADER_LEN + DNAME_MAX + 4];
     uint8_t cookie[COOKIE_CLIENT_LEN + COOKIE_SERVER_MAX];
 };
 
-/* Copy an exchange whose query intake has admitted.  Caller must set buffer, size, send and
- * defer. */
-void exchange_defer(struct exchange_deferred *to, const struct exchange *from);
+/* Copy an exchange whose query intake has admitted, with no answer yet, and return the copy,
+ * &to->ex.  Its answer is written into `buffer` (`size` octets, the caller's) and sent by
+ * `send`; it cannot be deferred again. */
+struct exchange *exchange_defer(struct exchange_deferred *to, const struct exchange *from,
+                                uint8_t *buffer, size_t size,
+                                void (*send)(struct exchange *ex));

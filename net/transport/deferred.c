@@ -19,7 +19,7 @@ enum {
 
 /* An exchange that is answered later.  Lifetime: until then. */
 struct deferred_item {
-    struct exchange_deferred kept;
+    struct exchange_deferred copy;
     struct deferred *deferred;
     struct list link; /* a slot of the pacer */
     struct addr to;
@@ -130,7 +130,7 @@ static void on_tick(uv_timer_t *timer)
 /* True if the answer has been put off or dropped. */
 static bool pace(struct deferred *d, struct deferred_item *item)
 {
-    const struct exchange *ex = &item->kept.ex;
+    const struct exchange *ex = &item->copy.ex;
     uint64_t now_us = now_mono_us(), at_us;
 
     if (!exchange_may_be_spoofed(ex))
@@ -157,9 +157,9 @@ static bool pace(struct deferred *d, struct deferred_item *item)
 
 /* ---- exchanges ---- */
 
-static void send_deferred(struct exchange *ex)
+static void send_deferred_datagram(struct exchange *ex)
 {
-    struct deferred_item *item = container_of(ex, struct deferred_item, kept.ex);
+    struct deferred_item *item = container_of(ex, struct deferred_item, copy.ex);
     struct deferred *d = item->deferred;
 
     if (ex->reply_len == 0) {
@@ -174,9 +174,8 @@ static void send_deferred(struct exchange *ex)
     add_to_batch(d, item, packed, ex->reply_len);
 }
 
-struct exchange *deferred_keep(struct deferred *d, const struct exchange *ex,
-                               const struct addr *to, const uint8_t *control,
-                               size_t control_len)
+struct exchange *deferred_add(struct deferred *d, const struct exchange *ex,
+                              const struct addr *to, const uint8_t *control, size_t control_len)
 {
     struct deferred_item *item = malloc(sizeof(*item));
 
@@ -184,19 +183,16 @@ struct exchange *deferred_keep(struct deferred *d, const struct exchange *ex,
         return NULL;
     list_init(&item->link);
     item->packet = NULL;
-    exchange_defer(&item->kept, ex);
+    struct exchange *copy =
+        exchange_defer(&item->copy, ex, d->buffer, DEFERRED_OUT_MAX, send_deferred_datagram);
     item->deferred = d;
     item->to = *to;
     item->since_us = now_mono_us();
     item->rate = rate_limit_note_deferred(d->rate_limit, &ex->peer, item->since_us);
-    item->kept.ex.buffer = d->buffer;
-    item->kept.ex.size = DEFERRED_OUT_MAX;
-    item->kept.ex.send = send_deferred;
-    item->kept.ex.defer = NULL;
     item->control_len = d->is_wildcard ? util_min(control_len, DEFERRED_CONTROL_MAX) : 0;
     memcpy(item->control, control, item->control_len);
     d->item_cnt++;
-    return &item->kept.ex;
+    return copy;
 }
 
 enum err deferred_new(const struct deferred_terms *terms, struct deferred **out)

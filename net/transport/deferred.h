@@ -33,9 +33,9 @@ MUST_USE enum err deferred_new(const struct deferred_terms *terms, struct deferr
 
 /* A copy of `ex` that is answered later, to the address `to`; `control` has the control
  * messages of its datagram.  NULL: no memory. */
-struct exchange *deferred_keep(struct deferred *deferred, const struct exchange *ex,
-                               const struct addr *to, const uint8_t *control,
-                               size_t control_len);
+struct exchange *deferred_add(struct deferred *deferred, const struct exchange *ex,
+                              const struct addr *to, const uint8_t *control,
+                              size_t control_len);
 
 /* Send what waits, at once, and close; the engine has no exchange of it any more.  The memory
  * goes when the loop has closed the handles. Clears the pointer; NULL inside is fine. */

@@ -51,13 +51,13 @@ struct front_udp {
 /* The batch is sent as a whole when all have been served. */
 static void keep_reply(struct exchange *ex) { (void)ex; }
 
-static struct exchange *hold(struct exchange *ex)
+static struct exchange *defer_datagram(struct exchange *ex)
 {
     const struct slot *slot = container_of(ex, struct slot, ex);
     const struct front_udp *f = slot->front;
     size_t control_len = f->in[slot - f->slots].msg_hdr.msg_controllen;
 
-    return deferred_keep(f->deferred, ex, &slot->from, slot->control, control_len);
+    return deferred_add(f->deferred, ex, &slot->from, slot->control, control_len);
 }
 
 static void init_slot(struct front_udp *f, size_t i, const struct exchange_settings *settings)
@@ -68,7 +68,7 @@ static void init_slot(struct front_udp *f, size_t i, const struct exchange_setti
     slot->ex.buffer = slot->out;
     slot->ex.size = sizeof(slot->out);
     slot->ex.send = keep_reply;
-    slot->ex.defer = hold;
+    slot->ex.defer = defer_datagram;
     slot->front = f;
     slot->iov_in = (struct iovec){.iov_base = slot->in, .iov_len = sizeof(slot->in)};
     f->in[i].msg_hdr = (struct msghdr){

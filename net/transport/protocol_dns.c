@@ -39,4 +39,4 @@ static bool put(struct stream *s, const struct exchange *ex, uint32_t request, b
 }
 
 const struct stream_protocol protocol_dns = {
-    .take = take, .put = put, .waiting_max = STREAM_WAITING_MAX};
+    .take = take, .put = put, .deferred_max = STREAM_DEFERRED_MAX};

@@ -82,7 +82,7 @@ static struct http_verdict ask(struct stream *s, uint32_t number,
 
     if (!find_client(s, request, &client))
         return (struct http_verdict){400, "the proxy's field names no address"};
-    if (s->waiting_cnt >= STREAM_WAITING_MAX)
+    if (s->deferred_cnt >= STREAM_DEFERRED_MAX)
         return (struct http_verdict){503, "too many queries of this connection wait"};
     struct http_verdict verdict =
         doh_read(request, s->hub->settings->https_path, s->hub->decoded, &wire, &len);
@@ -160,7 +160,7 @@ static bool take1(struct stream *s, const uint8_t *octets, size_t len, size_t *u
 }
 
 static const struct stream_protocol protocol_http1 = {
-    .take = take1, .put = put1, .waiting_max = 1};
+    .take = take1, .put = put1, .deferred_max = 1};
 
 /* ---- HTTP/2 ---- */
 
@@ -239,7 +239,7 @@ static const struct stream_protocol protocol_http2 = {.begin = begin2,
                                                       .tick = tick2,
                                                       .finish = finish2,
                                                       .free = free2,
-                                                      .waiting_max = 2 * H2_STREAMS_MAX};
+                                                      .deferred_max = 2 * H2_STREAMS_MAX};
 
 /* ---- which ---- */
 
@@ -275,4 +275,4 @@ static bool put_nothing(struct stream *s, const struct exchange *ex, uint32_t re
 }
 
 const struct stream_protocol protocol_http = {
-    .take = take, .put = put_nothing, .waiting_max = 1};
+    .take = take, .put = put_nothing, .deferred_max = 1};

@@ -20,10 +20,10 @@ enum {
     DRAIN_TURNS = 16
 };
 
-/* A question that is answered later.  Lifetime: until then. */
-struct late {
-    struct exchange_deferred kept;
-    struct list link; /* stream->waiting */
+/* A deferred query.  Lifetime: until its answer is sent or dropped. */
+struct deferred_request {
+    struct exchange_deferred copy;
+    struct list link; /* stream->deferred */
     struct stream_hub *hub;
     struct stream *stream; /* NULL: the client has gone */
     uint32_t request;
@@ -127,10 +127,11 @@ void stream_close(struct stream *s)
         hub->counted--;
         conn_limit_leave(hub->settings->conn_limit, s->is_proxy ? NULL : &s->peer, s->entry);
     }
-    while (!list_is_empty(&s->waiting)) {
-        struct late *late = container_of(s->waiting.next, struct late, link);
-        list_remove(&late->link);
-        late->stream = NULL;
+    while (!list_is_empty(&s->deferred)) {
+        struct deferred_request *deferred =
+            container_of(s->deferred.next, struct deferred_request, link);
+        list_remove(&deferred->link);
+        deferred->stream = NULL;
     }
     idle_queue_remove(hub->idle_queue, &s->handshake);
     list_remove(&s->link);
@@ -316,42 +317,41 @@ static void answer_now(struct exchange *ex)
 }
 
 /* RFC 7766 6.2.1.1: answers leave as they are known, in whatever order that is. */
-static void answer_late(struct exchange *ex)
+static void send_deferred_answer(struct exchange *ex)
 {
-    struct late *late = container_of(ex, struct late, kept.ex);
-    struct stream *s = late->stream;
-    struct stream_hub *hub = late->hub;
+    struct deferred_request *deferred = container_of(ex, struct deferred_request, copy.ex);
+    struct stream *s = deferred->stream;
+    struct stream_hub *hub = deferred->hub;
 
-    list_remove(&late->link);
+    list_remove(&deferred->link);
     if (s) {
-        s->waiting_cnt--;
-        put_answer(s, ex, late->request, true);
+        s->deferred_cnt--;
+        put_answer(s, ex, deferred->request, true);
         send_soon(s);
     }
-    free(late);
+    free(deferred);
     hub->deferred_cnt--;
     hub->on_gone(hub);
 }
 
-static struct exchange *hold(struct exchange *ex)
+static struct exchange *defer_request(struct exchange *ex)
 {
     struct stream_hub *hub = container_of(ex, struct stream_hub, ex);
     struct stream *s = hub->asking;
-    struct late *late = s->is_closing ? NULL : malloc(sizeof(*late));
+    struct deferred_request *deferred = s->is_closing ? NULL : malloc(sizeof(*deferred));
 
-    if (!late)
+    if (!deferred)
         return NULL;
-    list_init(&late->link);
-    exchange_defer(&late->kept, ex);
-    late->kept.ex.send = answer_late;
-    late->kept.ex.defer = NULL;
-    late->hub = hub;
-    late->stream = s;
-    late->request = hub->asking_request;
-    list_add(&s->waiting, &late->link);
-    s->waiting_cnt++;
+    list_init(&deferred->link);
+    struct exchange *copy =
+        exchange_defer(&deferred->copy, ex, hub->reply, MESSAGE_MAX, send_deferred_answer);
+    deferred->hub = hub;
+    deferred->stream = s;
+    deferred->request = hub->asking_request;
+    list_add(&s->deferred, &deferred->link);
+    s->deferred_cnt++;
     hub->deferred_cnt++; /* the front stays until it is answered */
-    return &late->kept.ex;
+    return copy;
 }
 
 struct exchange *stream_exchange(struct stream *s, uint32_t request)
@@ -368,7 +368,7 @@ struct exchange *stream_exchange(struct stream *s, uint32_t request)
     ex->size = MESSAGE_MAX;
     ex->turn = hub->turn++;
     ex->send = answer_now;
-    ex->defer = hold;
+    ex->defer = defer_request;
     idle_queue_note_work(hub->idle_queue);
     return ex;
 }
@@ -376,7 +376,7 @@ struct exchange *stream_exchange(struct stream *s, uint32_t request)
 bool stream_is_clogged(const struct stream *s)
 {
     return s->is_closing || s->is_writing || s->out.len > STREAM_QUEUE_MAX ||
-           s->waiting_cnt >= s->protocol->waiting_max;
+           s->deferred_cnt >= s->protocol->deferred_max;
 }
 
 /* ---- questions ---- */
@@ -665,7 +665,7 @@ static bool take_arrived(struct stream *s)
 
 static bool is_done(const struct stream *s)
 {
-    return !s->is_closing && !s->is_writing && s->out.len == 0 && s->waiting_cnt == 0 &&
+    return !s->is_closing && !s->is_writing && s->out.len == 0 && s->deferred_cnt == 0 &&
            !s->is_discarding && !s->handshake.is_waiting && !is_open_inside(s);
 }
 
@@ -743,7 +743,7 @@ void stream_tick(struct stream *s, uint64_t now_ms, unsigned idle_ms)
     s->unsent = unsent;
     /* what an earlier turn of this loop has touched is younger than now_ms */
     bool is_idle =
-        s->active_ms + idle_ms < now_ms && s->waiting_cnt == 0 && list_is_empty(&s->dirty);
+        s->active_ms + idle_ms < now_ms && s->deferred_cnt == 0 && list_is_empty(&s->dirty);
     if ((is_idle && (s->is_finishing || is_opening(s))) ||
         (s->is_discarding && s->discard_ms + STREAM_DRAIN_MS < now_ms) ||
         (s->partial_ms && s->partial_ms + STREAM_PARTIAL_MS < now_ms) ||
@@ -783,7 +783,7 @@ struct stream *stream_new(struct stream_hub *hub, int fd, const struct addr *pee
     s->peer = s->client = *peer;
     s->may_be_proxied = s->may_be_proxied_inside = true;
     s->in.conn_limit = s->out.conn_limit = s->wire.conn_limit = conn_limit;
-    list_init(&s->waiting);
+    list_init(&s->deferred);
     list_init(&s->dirty);
     list_init(&s->of_client);
     s->tcp.data = s->write.data = s;

@@ -24,7 +24,7 @@ enum {
     STREAM_HELLO_MAX = 20000,   /* octets of a handshake that wait for their turn */
     STREAM_PARTIAL_MS = 2000,   /* from the first octet of a request to its last */
     STREAM_DRAIN_MS = 2000,     /* at the end, to write what is ready */
-    STREAM_WAITING_MAX = 100,   /* questions of one connection that wait for their answers */
+    STREAM_DEFERRED_MAX = 100,  /* deferred queries of one connection */
     STREAM_QUEUE_MAX =
         1 << 18,            /* octets waiting for a slow reader before its questions wait too */
     STREAM_CHUNK = 1 << 16, /* octets read at once */
@@ -58,7 +58,7 @@ struct stream_protocol {
     void (*finish)(struct stream *s);
     /* Free what begin made.  NULL as begin. */
     void (*free)(struct stream *s);
-    unsigned waiting_max; /* questions that wait at once */
+    unsigned deferred_max; /* deferred queries of one connection */
 };
 
 /* What all connections of one front share.  Lifetime: worker. */
@@ -87,11 +87,12 @@ struct stream_hub {
     char date[HTTP_DATE_MAX]; /* of answers over HTTP, made once a second */
     int64_t date_s;
     unsigned turn;
-    unsigned deferred_cnt; /* questions that are answered later */
+    unsigned deferred_cnt; /* deferred queries of all connections */
     unsigned stream_cnt;
     bool is_draining;
     uint64_t drain_until_ms;
-    void (*on_gone)(struct stream_hub *hub); /* a stream or a late question less */
+    /* A stream was freed, or a deferred query answered. */
+    void (*on_gone)(struct stream_hub *hub);
     /* Connections hold more memory than they may, and this one has just been read. */
     void (*on_full)(struct stream *s);
 };
@@ -119,13 +120,13 @@ struct stream {
     size_t flight_size;
     uv_write_t write;
     uv_shutdown_t shutdown;
-    uint64_t since_ms;   /* mono: accepted */
-    uint64_t active_ms;  /* when an answer left or was taken */
-    uint64_t discard_ms; /* when we said that nothing more comes */
-    size_t unsent;       /* octets that libuv had at the last tick */
-    uint64_t partial_ms; /* when the request began that is still incomplete; 0: none is */
-    struct list waiting; /* its questions that are answered later */
-    unsigned waiting_cnt;
+    uint64_t since_ms;    /* mono: accepted */
+    uint64_t active_ms;   /* when an answer left or was taken */
+    uint64_t discard_ms;  /* when we said that nothing more comes */
+    size_t unsent;        /* octets that libuv had at the last tick */
+    uint64_t partial_ms;  /* when the request began that is still incomplete; 0: none is */
+    struct list deferred; /* its deferred queries */
+    unsigned deferred_cnt;
     enum conn_limit_entry entry;
     bool is_counted; /* it counts against conn_limit */
     bool is_working; /* answers that come at once are sent with the others */

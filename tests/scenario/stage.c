@@ -14,9 +14,9 @@ enum { QUESTION_LEN_MAX = 4096, CACHE_BYTES = 8 << 20, ANSWER_CACHE_BYTES = 1 <<
 struct stage_client {
     struct stage_client *next;
     struct exchange ex;
-    struct exchange_deferred kept;
+    struct exchange_deferred deferred;
     uint8_t question[QUESTION_LEN_MAX];
-    uint8_t reply[4096], late[4096];
+    uint8_t reply[4096], deferred_reply[4096];
     struct stage *stage;
 };
 
@@ -187,24 +187,21 @@ static void take_reply(struct exchange *ex)
     keep_answer(container_of(ex, struct stage_client, ex)->stage, ex);
 }
 
-static void take_late_reply(struct exchange *ex)
+static void take_deferred_reply(struct exchange *ex)
 {
-    keep_answer(container_of(ex, struct stage_client, kept.ex)->stage, ex);
+    keep_answer(container_of(ex, struct stage_client, deferred.ex)->stage, ex);
 }
 
 /* As the fronts do: a copy, whose answer goes to another place, in which nothing of use stands.
  */
-static struct exchange *hold(struct exchange *ex)
+static struct exchange *defer_query(struct exchange *ex)
 {
     struct stage_client *c = container_of(ex, struct stage_client, ex);
-    exchange_defer(&c->kept, ex);
+    struct exchange *deferred = exchange_defer(&c->deferred, ex, c->deferred_reply,
+                                               sizeof(c->deferred_reply), take_deferred_reply);
     memset(c->question, 0xee, sizeof(c->question));
-    memset(c->late, 0xee, sizeof(c->late));
-    c->kept.ex.buffer = c->late;
-    c->kept.ex.size = sizeof(c->late);
-    c->kept.ex.send = take_late_reply;
-    c->kept.ex.defer = NULL;
-    return &c->kept.ex;
+    memset(c->deferred_reply, 0xee, sizeof(c->deferred_reply));
+    return deferred;
 }
 
 static void probe(void *engine, struct exchange *const *batch, size_t cnt)
@@ -229,7 +226,7 @@ void stage_ask(struct stage *s, const uint8_t *wire, size_t len, const struct ad
     c->ex.buffer = c->reply;
     c->ex.size = sizeof(c->reply);
     c->ex.send = take_reply;
-    c->ex.defer = hold;
+    c->ex.defer = defer_query;
     if (peer)
         c->ex.peer = *peer;
     else
