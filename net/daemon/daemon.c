@@ -240,20 +240,20 @@ static void warn_of_expiry(struct daemon *d)
     }
 }
 
-static void log_certificates(struct daemon *d, enum tls_server_news news, const char *why)
+static void log_certificates(struct daemon *d, enum tls_server_change change, const char *why)
 {
     struct tls_server_certificate c;
     char end[NOW_TEXT_MAX];
 
-    if (news == TLS_SERVER_REFUSED)
+    if (change == TLS_SERVER_REJECTED)
         log_error("cannot load the changed certificates: %s; the previous ones stay in use",
                   why);
-    if (news == TLS_SERVER_BLIND)
+    if (change == TLS_SERVER_UNREADABLE)
         log_warning("%s: the user of the service cannot read it; a renewed certificate takes "
                     "effect after "
                     "a restart",
                     why);
-    if (news != TLS_SERVER_TAKEN)
+    if (change != TLS_SERVER_LOADED)
         return;
     memset(d->warn_at_ms, 0, sizeof(d->warn_at_ms));
     for (size_t i = 0; tls_server_certificate(d->tls, i, &c); i++) {
@@ -282,9 +282,9 @@ static void watch_certificates(uv_timer_t *timer)
     char why[WHY_MAX] = "";
 
     must(tls_server_certificate(d->tls, 0, &before));
-    enum tls_server_news news = tls_server_look(d->tls, why, sizeof(why));
-    log_certificates(d, news, why);
-    if (news == TLS_SERVER_TAKEN)
+    enum tls_server_change change = tls_server_reload_changed(d->tls, why, sizeof(why));
+    log_certificates(d, change, why);
+    if (change == TLS_SERVER_LOADED)
         warn_of_exposed_keys(d);
     must(tls_server_certificate(d->tls, 0, &now));
     warn_of_expiry(d);
@@ -305,7 +305,7 @@ static enum err open_certificates(struct daemon *d, char *why)
     if (err)
         return err;
     d->settings.tls = d->tls;
-    log_certificates(d, TLS_SERVER_TAKEN, "");
+    log_certificates(d, TLS_SERVER_LOADED, "");
     uv_timer_init(&d->loop, &d->certificate_timer);
     d->certificate_timer.data = d;
     uv_timer_start(&d->certificate_timer, watch_certificates, 0, CERTIFICATE_CHECK_MS);
@@ -323,7 +323,7 @@ static void reload_certificates(struct daemon *d, const struct server_conf *conf
         log_warning(
             "adding the first or removing the last certificate takes effect after a restart");
     else if (cnt > 0)
-        log_certificates(d, tls_server_force(d->tls, files, cnt, why, sizeof(why)), why);
+        log_certificates(d, tls_server_reload(d->tls, files, cnt, why, sizeof(why)), why);
 }
 
 /* ---- reload ---- */

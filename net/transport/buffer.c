@@ -1,12 +1,12 @@
-/* Doubling, so that a message that comes octet by octet is copied twice on average and not a
- * thousand times. */
+/* The size doubles, so that a message that arrives octet by octet is copied twice on average
+ * and not a thousand times.  */
 #include "net/transport/buffer.h"
 
-enum { FIRST = 512 };
+enum { BUFFER_SIZE_MIN = 512 };
 
 bool buffer_reserve(struct buffer *b, size_t more)
 {
-    size_t wanted = b->size ? b->size : FIRST;
+    size_t wanted = b->size ? b->size : BUFFER_SIZE_MIN;
 
     if (b->size - b->len >= more)
         return true;
@@ -22,7 +22,7 @@ bool buffer_reserve(struct buffer *b, size_t more)
     return true;
 }
 
-bool buffer_put(struct buffer *b, const void *octets, size_t len)
+bool buffer_append(struct buffer *b, const void *octets, size_t len)
 {
     if (len == 0)
         return true;
@@ -33,7 +33,7 @@ bool buffer_put(struct buffer *b, const void *octets, size_t len)
     return true;
 }
 
-void buffer_drop(struct buffer *b, size_t len)
+void buffer_remove(struct buffer *b, size_t len)
 {
     b->len -= len;
     if (b->len > 0)

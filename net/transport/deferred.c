@@ -1,6 +1,6 @@
-/* Collected answers leave when the loop has looked at its sockets, and before it waits,
- * whichever comes first: answers are made in callbacks of sockets and of timers alike.  A paced
- * answer is given its time when it is made, so that no queue is kept per client. */
+/* A batch leaves after the loop has polled its sockets or before it waits, whichever comes
+ * first: answers are made in callbacks of sockets and of timers alike.  The time at which a
+ * paced answer leaves is set when the answer is made, so there is no queue per client.  */
 #define _GNU_SOURCE
 #include "net/transport/deferred.h"
 
@@ -13,25 +13,25 @@
 enum {
     BATCH_MAX = 64,
     PACKED_MAX = 65536,
-    PROMPT_US = 200 * 1000, /* an answer that took no longer is prompt */
-    PACER_SLOTS = 2048,     /* of a millisecond: longer than RATE_LIMIT_PACE_MAX_MS */
+    PROMPT_US = 200 * 1000, /* an answer that took no longer is not paced */
+    PACER_SLOTS = 2048,     /* one per millisecond: more than RATE_LIMIT_PACE_MAX_MS */
 };
 
-/* An exchange that is answered later.  Lifetime: until then. */
+/* A deferred exchange.  Lifetime: until its answer is sent or dropped.  */
 struct deferred_item {
     struct exchange_deferred copy;
     struct deferred *deferred;
-    struct list link; /* a slot of the pacer */
+    struct list link; /* in a slot of the pacer */
     struct addr to;
     uint64_t since_us;
-    unsigned rate;   /* queries of its client when it came (rate_limit_note_deferred) */
-    uint8_t *packet; /* NULL: it is not paced */
+    unsigned rate;   /* its client's query rate on arrival (rate_limit_note_deferred) */
+    uint8_t *packet; /* a copy of a paced answer; else NULL */
     size_t packet_len;
     size_t control_len;
     uint8_t control[DEFERRED_CONTROL_MAX];
 };
 
-/* Lifetime: worker. */
+/* Lifetime: worker.  */
 struct deferred {
     int fd;
     bool is_wildcard;
@@ -44,16 +44,16 @@ struct deferred {
     size_t packed_len;
     struct list pacer[PACER_SLOTS];
     size_t paced_cnt;
-    uint64_t pacer_ms; /* the time up to which slots have been emptied */
+    uint64_t pacer_ms; /* slots up to this time were emptied */
     uv_timer_t tick;
     uv_check_t after_poll;
     uv_prepare_t before_poll;
     unsigned handle_cnt;
-    uint8_t buffer[DEFERRED_OUT_MAX]; /* answers are made one at a time */
-    uint8_t packed[PACKED_MAX];       /* and wait here for the end of the turn */
+    uint8_t buffer[DEFERRED_OUT_MAX]; /* one answer at a time is made here */
+    uint8_t packed[PACKED_MAX];       /* and copied here until the batch is sent */
 };
 
-static void let_go(struct deferred *d, struct deferred_item *item)
+static void free_deferred_item(struct deferred *d, struct deferred_item *item)
 {
     free(item->packet);
     free(item);
@@ -62,7 +62,7 @@ static void let_go(struct deferred *d, struct deferred_item *item)
 
 /* ---- the batch of a turn ---- */
 
-static void flush_batch(struct deferred *d)
+static void flush_deferred_batch(struct deferred *d)
 {
     for (unsigned i = 0; i < d->batch_cnt; i++) {
         struct deferred_item *item = d->batch[i];
@@ -79,56 +79,56 @@ static void flush_batch(struct deferred *d)
     }
     udp_send(d->fd, d->out, d->batch_cnt);
     for (unsigned i = 0; i < d->batch_cnt; i++)
-        let_go(d, d->batch[i]);
+        free_deferred_item(d, d->batch[i]);
     d->batch_cnt = 0;
     d->packed_len = 0;
     uv_check_stop(&d->after_poll);
     uv_prepare_stop(&d->before_poll);
 }
 
-static void on_polled(uv_check_t *check) { flush_batch(check->data); }
-static void on_turn(uv_prepare_t *prepare) { flush_batch(prepare->data); }
+static void flush_after_poll(uv_check_t *check) { flush_deferred_batch(check->data); }
+static void flush_before_poll(uv_prepare_t *prepare) { flush_deferred_batch(prepare->data); }
 
-/* The octets stay where they are until the batch has left. */
-static void add_to_batch(struct deferred *d, struct deferred_item *item, uint8_t *octets,
-                         size_t len)
+/* `octets` must stay in place until the batch is sent.  */
+static void add_to_deferred_batch(struct deferred *d, struct deferred_item *item,
+                                  uint8_t *octets, size_t len)
 {
     d->iov[d->batch_cnt] = (struct iovec){.iov_base = octets, .iov_len = len};
     d->batch[d->batch_cnt++] = item;
     if (d->batch_cnt == BATCH_MAX || PACKED_MAX - d->packed_len < DEFERRED_OUT_MAX) {
-        flush_batch(d);
+        flush_deferred_batch(d);
     } else if (d->batch_cnt == 1) {
-        uv_check_start(&d->after_poll, on_polled);
-        uv_prepare_start(&d->before_poll, on_turn);
+        uv_check_start(&d->after_poll, flush_after_poll);
+        uv_prepare_start(&d->before_poll, flush_before_poll);
     }
 }
 
 /* ---- the pacer ---- */
 
-static void empty_slot(struct deferred *d, struct list *slot)
+static void empty_pacer_slot(struct deferred *d, struct list *slot)
 {
     while (!list_is_empty(slot)) {
         struct deferred_item *item = container_of(slot->next, struct deferred_item, link);
         list_remove(&item->link);
         d->paced_cnt--;
-        add_to_batch(d, item, item->packet, item->packet_len);
+        add_to_deferred_batch(d, item, item->packet, item->packet_len);
     }
 }
 
-static void on_tick(uv_timer_t *timer)
+static void on_pacer_tick(uv_timer_t *timer)
 {
     struct deferred *d = timer->data;
     uint64_t now_ms = now_mono_us() / 1000;
 
     for (uint64_t i = 0; d->pacer_ms < now_ms && i < PACER_SLOTS; i++)
-        empty_slot(d, &d->pacer[++d->pacer_ms % PACER_SLOTS]);
+        empty_pacer_slot(d, &d->pacer[++d->pacer_ms % PACER_SLOTS]);
     d->pacer_ms = now_ms;
     if (d->paced_cnt == 0)
         uv_timer_stop(timer);
 }
 
-/* True if the answer has been put off or dropped. */
-static bool pace(struct deferred *d, struct deferred_item *item)
+/* Delay or drop the answer if it has to be paced.  False: send it now.  */
+static bool pace_answer(struct deferred *d, struct deferred_item *item)
 {
     const struct exchange *ex = &item->copy.ex;
     uint64_t now_us = now_mono_us(), at_us;
@@ -137,7 +137,7 @@ static bool pace(struct deferred *d, struct deferred_item *item)
         return false;
     bool is_prompt = now_us - item->since_us < PROMPT_US;
     if (!rate_limit_pace(d->rate_limit, &ex->peer, item->rate, is_prompt, now_us, &at_us)) {
-        let_go(d, item);
+        free_deferred_item(d, item);
         return true;
     }
     if (at_us / 1000 <= now_us / 1000)
@@ -149,7 +149,7 @@ static bool pace(struct deferred *d, struct deferred_item *item)
     item->packet_len = ex->reply_len;
     if (d->paced_cnt++ == 0) {
         d->pacer_ms = now_us / 1000;
-        uv_timer_start(&d->tick, on_tick, 1, 1);
+        uv_timer_start(&d->tick, on_pacer_tick, 1, 1);
     }
     list_add(&d->pacer[at_us / 1000 % PACER_SLOTS], &item->link);
     return true;
@@ -163,15 +163,15 @@ static void send_deferred_datagram(struct exchange *ex)
     struct deferred *d = item->deferred;
 
     if (ex->reply_len == 0) {
-        let_go(d, item);
+        free_deferred_item(d, item);
         return;
     }
-    if (pace(d, item))
+    if (pace_answer(d, item))
         return;
     uint8_t *packed = d->packed + d->packed_len;
     memcpy(packed, ex->buffer, ex->reply_len);
     d->packed_len += ex->reply_len;
-    add_to_batch(d, item, packed, ex->reply_len);
+    add_to_deferred_batch(d, item, packed, ex->reply_len);
 }
 
 struct exchange *deferred_add(struct deferred *d, const struct exchange *ex,
@@ -214,7 +214,7 @@ enum err deferred_new(const struct deferred_terms *terms, struct deferred **out)
     return ERR_OK;
 }
 
-static void on_closed(uv_handle_t *handle)
+static void on_deferred_closed(uv_handle_t *handle)
 {
     struct deferred *d = handle->data;
 
@@ -229,11 +229,11 @@ void deferred_close(struct deferred **deferred)
     if (!d)
         return;
     for (size_t i = 0; i < PACER_SLOTS; i++)
-        empty_slot(d, &d->pacer[i]);
-    flush_batch(d);
-    must(d->item_cnt == 0); /* the engine has dropped them */
-    uv_close((uv_handle_t *)&d->tick, on_closed);
-    uv_close((uv_handle_t *)&d->after_poll, on_closed);
-    uv_close((uv_handle_t *)&d->before_poll, on_closed);
+        empty_pacer_slot(d, &d->pacer[i]);
+    flush_deferred_batch(d);
+    must(d->item_cnt == 0); /* the engine was closed first */
+    uv_close((uv_handle_t *)&d->tick, on_deferred_closed);
+    uv_close((uv_handle_t *)&d->after_poll, on_deferred_closed);
+    uv_close((uv_handle_t *)&d->before_poll, on_deferred_closed);
     *deferred = NULL;
 }

@@ -1,4 +1,4 @@
-/* The message type is the only one there is; parameters behind it change nothing. */
+/* application/dns-message is the only media type; its parameters are ignored. */
 #include "net/transport/doh.h"
 
 enum { SOA_TAIL_LEN = 20, SOA_MINIMUM_AT = 16 };
@@ -16,9 +16,9 @@ static bool is_media_type(const struct http_text *type)
            type->at[len] == '\t';
 }
 
-/* ---- targets (RFC 3986 2.1) ---- */
+/* ---- the request target (RFC 3986 2.1) ---- */
 
-static int hex_of(char c)
+static int hex_value(char c)
 {
     if (util_is_digit(c))
         return c - '0';
@@ -26,17 +26,17 @@ static int hex_of(char c)
     return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
 }
 
-/* Take the next octet, decoded.  -1: the end, a % that stands for nothing, or an encoded slash,
- * which separates no path. */
-static int take_octet(struct http_text *text)
+/* Read the next octet, percent-decoded. -1 at the end, at a malformed escape, and at an encoded
+ * slash, which separates no path segments. */
+static int read_octet(struct http_text *text)
 {
     if (text->len == 0)
         return -1;
     int octet = (uint8_t)*text->at;
     size_t len = 1;
     if (octet == '%') {
-        int high = text->len >= 3 ? hex_of(text->at[1]) : -1;
-        int low = text->len >= 3 ? hex_of(text->at[2]) : -1;
+        int high = text->len >= 3 ? hex_value(text->at[1]) : -1;
+        int low = text->len >= 3 ? hex_value(text->at[2]) : -1;
         octet = high < 0 || low < 0 ? -1 : high << 4 | low;
         len = 3;
     }
@@ -47,16 +47,16 @@ static int take_octet(struct http_text *text)
     return octet;
 }
 
-/* True if the text begins with `wanted`, over which it is moved. */
-static bool take_literal(struct http_text *text, const char *wanted)
+/* Skip `wanted`.  False if the text does not begin with it. */
+static bool skip_literal(struct http_text *text, const char *wanted)
 {
     for (; *wanted; wanted++)
-        if (take_octet(text) != (uint8_t)*wanted)
+        if (read_octet(text) != (uint8_t)*wanted)
             return false;
     return true;
 }
 
-static int digit_of(int c)
+static int base64url_value(int c)
 {
     if (c >= 'A' && c <= 'Z')
         return c - 'A';
@@ -67,8 +67,8 @@ static int digit_of(int c)
     return c == '-' ? 62 : c == '_' ? 63 : -1;
 }
 
-/* RFC 4648 5, without padding (RFC 8484 6).  Bits left over have to be zero: each message has
- * one form.  What is wrong, or NULL. */
+/* Decode base64url (RFC 4648 5) without padding (RFC 8484 6).  Bits left over must be zero: a
+ * message has one encoding.  Return what is wrong, or NULL. */
 static const char *read_base64url(const struct http_text *text, uint8_t *out, size_t *len)
 {
     struct http_text left = *text;
@@ -77,9 +77,9 @@ static const char *read_base64url(const struct http_text *text, uint8_t *out, si
     unsigned have = 0;
 
     while (left.len > 0) {
-        int octet = take_octet(&left), digit = digit_of(octet);
+        int octet = read_octet(&left), digit = base64url_value(octet);
         if (octet == '=')
-            return "dns= is base64url without padding (RFC 8484 6): leave the = out";
+            return "dns= must be base64url without padding (RFC 8484 6): omit the =";
         if (digit < 0)
             return "dns= is not base64url (RFC 4648 5: - and _ in place of + and /)";
         bits = bits << 6 | (uint32_t)digit;
@@ -91,18 +91,18 @@ static const char *read_base64url(const struct http_text *text, uint8_t *out, si
         bits &= (1U << have) - 1;
     }
     *len = put;
-    return have < 6 && bits == 0 ? NULL : "dns= is not whole octets of base64url";
+    return have < 6 && bits == 0 ? NULL : "dns= is base64url of an incomplete octet";
 }
 
-/* The value of the variable `dns` of the query. */
-static bool find_variable(const struct http_text *query, struct http_text *out)
+/* Find the value of the variable `dns` of the URI's query. */
+static bool find_dns_variable(const struct http_text *query, struct http_text *out)
 {
     const char *at = query->at, *end = at + query->len;
 
     while (at < end) {
         const char *stop = memchr(at, '&', (size_t)(end - at));
         struct http_text variable = {.at = at, .len = (size_t)((stop ? stop : end) - at)};
-        if (take_literal(&variable, "dns=")) {
+        if (skip_literal(&variable, "dns=")) {
             *out = variable;
             return true;
         }
@@ -111,12 +111,13 @@ static bool find_variable(const struct http_text *query, struct http_text *out)
     return false;
 }
 
-static struct http_verdict read_get(const struct http_text *query, uint8_t *buffer, size_t *len)
+static struct http_verdict read_dns_variable(const struct http_text *query, uint8_t *buffer,
+                                             size_t *len)
 {
     struct http_text text;
 
-    if (!find_variable(query, &text) || text.len == 0)
-        return (struct http_verdict){400, "the query has no dns=, a DNS message in base64url"};
+    if (!find_dns_variable(query, &text) || text.len == 0)
+        return (struct http_verdict){400, "the URI has no dns=, a DNS message in base64url"};
     if (text.len > (size_t)MESSAGE_MAX / 3 * 4)
         return (struct http_verdict){413, "a DNS message has at most 65535 octets"};
     const char *why = read_base64url(&text, buffer, len);
@@ -134,32 +135,33 @@ struct http_verdict doh_read(const struct http_request *request, const char *pat
                               .len = mark ? target->len - own.len - 1 : 0};
 
     if (request->method == HTTP_OPTIONS && own.len == 1 && *own.at == '*')
-        return (struct http_verdict){204, NULL}; /* RFC 9110 9.3.7: of the server as a whole */
-    if (!take_literal(&own, path) || own.len > 0)
-        return (struct http_verdict){404, "DNS over HTTPS is served at another path here"};
+        return (struct http_verdict){204, NULL}; /* RFC 9110 9.3.7: the server as a whole */
+    if (!skip_literal(&own, path) || own.len > 0)
+        return (struct http_verdict){404, "this server has DNS over HTTPS at another path"};
     *wire = buffer;
     switch (request->method) {
     case HTTP_OPTIONS: return (struct http_verdict){204, NULL};
-    case HTTP_GET: return read_get(&query, buffer, len);
+    case HTTP_GET: return read_dns_variable(&query, buffer, len);
     case HTTP_POST: break;
     case HTTP_HEAD:
     case HTTP_OTHER: return (struct http_verdict){405, NULL};
     }
     if (!is_media_type(&request->type))
-        return (struct http_verdict){415, "Content-Type: application/dns-message is wanted"};
+        return (struct http_verdict){415,
+                                     "a POST requires Content-Type: application/dns-message"};
     if (request->body.len > MESSAGE_MAX)
         return (struct http_verdict){413, "a DNS message has at most 65535 octets"};
     if (request->body.len == 0)
-        return (struct http_verdict){400, "the body is empty: a DNS message is wanted"};
+        return (struct http_verdict){400, "the body is empty: send a DNS message"};
     *wire = (const uint8_t *)request->body.at;
     *len = request->body.len;
     return (struct http_verdict){200, NULL};
 }
 
-/* ---- how long ---- */
+/* ---- max-age ---- */
 
-/* Behind a name of a message that we wrote, compressed or not. */
-static void skip_name(struct cursor *c)
+/* Skip a name, compressed or not, of a message that we wrote. */
+static void skip_message_name(struct cursor *c)
 {
     for (;;) {
         uint8_t len = cursor_u8(c);
@@ -187,13 +189,13 @@ uint32_t doh_max_age(const uint8_t *wire, size_t len)
         (flags & MESSAGE_TC))
         return 0;
     while (questions-- > 0 && !cursor_failed(&c)) {
-        skip_name(&c);
+        skip_message_name(&c);
         (void)cursor_u32(&c);
     }
     bool is_negative = answers == 0 || rcode == RRTYPE_RCODE_NXDOMAIN;
     for (unsigned i = 0; i < answers + (is_negative ? authority : 0) && !cursor_failed(&c);
          i++) {
-        skip_name(&c);
+        skip_message_name(&c);
         uint16_t type = cursor_u16(&c);
         (void)cursor_u16(&c);
         uint32_t ttl = cursor_u32(&c);

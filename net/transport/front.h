@@ -1,4 +1,4 @@
-/* net/transport/front.h | what the fronts of a worker are made of
+/* net/transport/front.h | the worker's parts that its fronts share
  *
  * Owner:    the worker.
  * Thread:   the worker.
@@ -8,7 +8,7 @@
 #include "net/loop/idle_queue.h"
 #include "net/request/exchange.h"
 
-/* Lifetime: worker. */
+/* Lifetime: worker.  */
 struct front_parts {
     uv_loop_t *loop;
     const struct exchange_settings *settings;

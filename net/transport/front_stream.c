@@ -1,5 +1,5 @@
-/* The socket is polled and accepted from here, not by libuv: what cannot be taken is closed at
- * once, and nothing stops listening. */
+/* Connections are accepted here and not by libuv: one that exceeds a limit is closed at once,
+ * and the socket never stops listening. */
 #define _GNU_SOURCE
 #include "net/transport/front_stream.h"
 
@@ -18,20 +18,20 @@
 #include "net/transport/stream.h"
 
 enum {
-    TICK_MS = 250,
+    STREAM_TICK_MS = 250,
     BACKLOG = 511,
-    ENTER_TRIES = 3,
-    ACCEPT_A_TURN = 64,
-    MUCH = 65536, /* octets that one connection holds */
-    MANY = 64,    /* connections whose memory is worth giving back */
+    COUNT_IN_TRIES = 3,
+    ACCEPTS_PER_TURN = 64,
+    LARGE = 65536, /* memory of one connection, in octets, that is worth freeing */
+    MANY = 64,     /* a peak of connections after which memory is trimmed */
 };
 
-/* The layers of a kind of listener, from its row of stack.def. */
+/* The layers of a kind of listener, from its row of stack.def.  */
 struct stack {
     enum exchange_transport transport;
-    struct tls_server_alpn alpn; /* empty: no TLS */
+    struct tls_server_alpn alpn; /* empty: without TLS */
     const struct stream_protocol *protocol;
-    bool is_private; /* for this machine and trusted proxies only */
+    bool is_private; /* accepts loopback addresses and trusted proxies only */
 };
 
 static const struct stack stacks[] = {
@@ -45,18 +45,18 @@ static const struct stack stacks[] = {
 #undef EXCHANGE_STACK_ROW
 };
 
-/* Lifetime: worker. */
+/* Lifetime: worker.  */
 struct front_stream {
     struct stream_hub hub;
     const struct stack *stack;
     uv_poll_t listener;
     uv_timer_t tick;
-    int fd, reserve;     /* a descriptor to give up when there are no more */
-    struct peak peak;    /* of connections */
-    unsigned handle_cnt; /* of this front, not yet closed */
+    int fd, reserve;     /* a descriptor to close when there are no others */
+    struct peak peak;    /* of open connections */
+    unsigned handle_cnt; /* handles of this front that are not closed yet */
 };
 
-static void free_if_last(struct front_stream *f)
+static void free_closed_front(struct front_stream *f)
 {
     if (f->handle_cnt > 0 || f->hub.stream_cnt > 0 || f->hub.deferred_cnt > 0)
         return;
@@ -66,13 +66,12 @@ static void free_if_last(struct front_stream *f)
     free(f);
 }
 
-static void on_gone(struct stream_hub *hub)
+static void on_stream_released(struct stream_hub *hub)
 {
-    free_if_last(container_of(hub, struct front_stream, hub));
+    free_closed_front(container_of(hub, struct front_stream, hub));
 }
 
-/* Close the connection that has been idle longest; false when there is none here but `newest`.
- */
+/* Close the connection that has been idle longest.  False if there is none besides `newest`. */
 static bool close_idlest(struct front_stream *f, const struct stream *newest)
 {
     for (struct list *l = f->hub.streams.next; l != &f->hub.streams; l = l->next) {
@@ -85,7 +84,7 @@ static bool close_idlest(struct front_stream *f, const struct stream *newest)
     return false;
 }
 
-/* The same among the connections of one client. */
+/* Close the connection of this client that has been idle longest.  False if there is none. */
 static bool close_idlest_of(struct front_stream *f, const struct addr *client)
 {
     struct list *all = stream_clients(&f->hub, client);
@@ -93,40 +92,41 @@ static bool close_idlest_of(struct front_stream *f, const struct addr *client)
     for (struct list *l = all->next; l != all; l = l->next) {
         struct stream *s = container_of(l, struct stream, of_client);
         if (!client_is_same(&s->peer, client))
-            continue; /* another one of that hash */
+            continue; /* another client with the same hash */
         stream_close(s);
         return true;
     }
     return false;
 }
 
-/* A connection that holds much and goes on asking goes at once: looking at all of them is for
- * on_tick. */
-static void on_full(struct stream *s)
+/* Close a large connection that is still reading; comparing all of them is left to the timer.
+ */
+static void on_memory_full(struct stream *s)
 {
     struct front_stream *f = container_of(s->hub, struct front_stream, hub);
     struct conn_limit *conn_limit = s->hub->settings->conn_limit;
-    bool has_much = !s->is_closing && stream_held(s) > MUCH;
+    bool is_large = !s->is_closing && stream_memory(s) > LARGE;
 
-    if (has_much)
+    if (is_large)
         stream_close(s);
-    if (has_much || (conn_limit_is_memory_overrun(conn_limit) && close_idlest(f, NULL)))
+    if (is_large || (conn_limit_is_memory_overrun(conn_limit) && close_idlest(f, NULL)))
         conn_limit_count_closed(conn_limit, CONN_LIMIT_MEMORY_FULL);
 }
 
-/* Whoever holds most goes, if that is much; others only when nobody else makes room. */
+/* Close the connection with the most memory, if it is large; a small one only beyond the limit
+ * plus 25 %. */
 static void close_fullest(struct front_stream *f)
 {
     struct conn_limit *conn_limit = f->hub.settings->conn_limit;
     struct stream *most = NULL;
-    size_t most_held = MUCH;
+    size_t most_memory = LARGE;
 
     for (struct list *l = f->hub.streams.next; l != &f->hub.streams; l = l->next) {
         struct stream *s = container_of(l, struct stream, link);
-        size_t held = stream_held(s);
-        if (held > most_held) {
+        size_t memory = stream_memory(s);
+        if (memory > most_memory) {
             most = s;
-            most_held = held;
+            most_memory = memory;
         }
     }
     if (most)
@@ -135,26 +135,27 @@ static void close_fullest(struct front_stream *f)
         conn_limit_count_closed(conn_limit, CONN_LIMIT_MEMORY_FULL);
 }
 
-/* Count a new connection in; for want of room the idlest goes, of the same
- * client when that has its share.  False: the new one has to go. */
-static bool enter(struct front_stream *f, struct stream *s)
+/* Count a new connection in.  If a limit is reached, evict the connection that has been idle
+ * longest, of the same client if that client is at its limit.  False: close the new one. */
+static bool count_in(struct front_stream *f, struct stream *s)
 {
     struct conn_limit *conn_limit = f->hub.settings->conn_limit;
 
-    for (int tries = 0; tries < ENTER_TRIES; tries++) {
-        s->entry = conn_limit_enter(conn_limit, s->is_proxy ? NULL : &s->peer, f->hub.counted);
+    for (int tries = 0; tries < COUNT_IN_TRIES; tries++) {
+        s->entry =
+            conn_limit_enter(conn_limit, s->is_proxy ? NULL : &s->peer, f->hub.counted_cnt);
         s->is_counted = s->entry == CONN_LIMIT_SHARE || s->entry == CONN_LIMIT_POOL;
-        f->hub.counted += s->is_counted;
+        f->hub.counted_cnt += s->is_counted;
         if (s->is_counted && !s->is_proxy)
             stream_list_client(s);
         if (s->is_counted)
             return true;
         conn_limit_count_closed(conn_limit, s->entry);
-        if (tries + 1 == ENTER_TRIES)
+        if (tries + 1 == COUNT_IN_TRIES)
             break;
-        bool has_gone = s->entry == CONN_LIMIT_CLIENT_FULL ? close_idlest_of(f, &s->peer)
-                                                           : close_idlest(f, s);
-        if (!has_gone)
+        bool was_evicted = s->entry == CONN_LIMIT_CLIENT_FULL ? close_idlest_of(f, &s->peer)
+                                                              : close_idlest(f, s);
+        if (!was_evicted)
             break;
     }
     return false;
@@ -167,9 +168,9 @@ static bool is_loopback(const struct addr *addr)
     return addr_is_v6(addr) ? IN6_IS_ADDR_LOOPBACK(&addr->sock.v6.sin6_addr) : octets[0] == 127;
 }
 
-static void on_tick(uv_timer_t *timer);
+static void on_front_tick(uv_timer_t *timer);
 
-static void begin(struct front_stream *f, int fd, const struct addr *peer)
+static void begin_stream(struct front_stream *f, int fd, const struct addr *peer)
 {
     const struct exchange_settings *settings = f->hub.settings;
     bool is_proxy = addr_is_in(&settings->trusted_proxies, peer);
@@ -182,18 +183,18 @@ static void begin(struct front_stream *f, int fd, const struct addr *peer)
     if (!s)
         return;
     if (!uv_is_active((uv_handle_t *)&f->tick))
-        uv_timer_start(&f->tick, on_tick, TICK_MS, TICK_MS);
+        uv_timer_start(&f->tick, on_front_tick, STREAM_TICK_MS, STREAM_TICK_MS);
     s->is_proxy = is_proxy;
-    if (!enter(f, s) || (f->stack->alpn.len > 0 &&
-                         stream_begin_tls(s, settings->tls, &f->stack->alpn) != ERR_OK))
+    if (!count_in(f, s) || (f->stack->alpn.len > 0 &&
+                            stream_begin_tls(s, settings->tls, &f->stack->alpn) != ERR_OK))
         stream_close(s);
     else
         stream_work(s);
 }
 
-/* No descriptor is left: whoever waits is turned away, or the loop would be told of it again
- * and again. */
-static void turn_away(struct front_stream *f)
+/* No descriptor is left: accept and close one connection with the reserved descriptor, or the
+ * loop would report the socket as readable again and again. */
+static void turn_one_away(struct front_stream *f)
 {
     if (f->reserve >= 0)
         close(f->reserve);
@@ -203,8 +204,8 @@ static void turn_away(struct front_stream *f)
     f->reserve = open("/dev/null", O_RDONLY | O_CLOEXEC);
 }
 
-/* Take up to `max` connections that the kernel has completed. */
-static void accept_some(struct front_stream *f, int max)
+/* Accept up to `max` connections. */
+static void accept_connections(struct front_stream *f, int max)
 {
     for (int i = 0; i < max; i++) {
         struct addr peer = {0};
@@ -213,19 +214,19 @@ static void accept_some(struct front_stream *f, int max)
         if (fd < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
             return;
         if (fd < 0 && (errno == EMFILE || errno == ENFILE))
-            turn_away(f);
+            turn_one_away(f);
         if (fd < 0)
-            continue; /* that one has gone away; others may stand behind it */
+            continue; /* this one was aborted; others may be behind it */
         (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-        begin(f, fd, &peer);
+        begin_stream(f, fd, &peer);
     }
 }
 
-static void on_readable(uv_poll_t *poll, int status, int events)
+static void on_connection(uv_poll_t *poll, int status, int events)
 {
     (void)status;
     (void)events;
-    accept_some(poll->data, ACCEPT_A_TURN);
+    accept_connections(poll->data, ACCEPTS_PER_TURN);
 }
 
 static void on_listener_closed(uv_handle_t *handle)
@@ -233,26 +234,26 @@ static void on_listener_closed(uv_handle_t *handle)
     struct front_stream *f = handle->data;
     close(f->fd);
     f->handle_cnt--;
-    free_if_last(f);
+    free_closed_front(f);
 }
 
 static void on_front_closed(uv_handle_t *handle)
 {
     struct front_stream *f = handle->data;
     f->handle_cnt--;
-    free_if_last(f);
+    free_closed_front(f);
 }
 
 static void on_prepare_closed(uv_handle_t *handle)
 {
     struct front_stream *f = container_of(handle->data, struct front_stream, hub);
     f->handle_cnt--;
-    free_if_last(f);
+    free_closed_front(f);
 }
 
-/* Have a look at each, whatever becomes of it or of others meanwhile. */
-static void for_each(struct front_stream *f,
-                     void (*look)(struct stream *s, uint64_t now_ms, unsigned idle_ms))
+/* Call `look` for each connection; it may close this one and others. */
+static void for_each_stream(struct front_stream *f,
+                            void (*look)(struct stream *s, uint64_t now_ms, unsigned idle_ms))
 {
     uint64_t now_ms = now_mono_ms();
     unsigned idle_ms = conn_limit_idle_ms(f->hub.settings->conn_limit);
@@ -267,15 +268,15 @@ static void for_each(struct front_stream *f,
     }
 }
 
-static void on_tick(uv_timer_t *timer)
+static void on_front_tick(uv_timer_t *timer)
 {
     struct front_stream *f = timer->data;
 
-    for_each(f, stream_tick);
+    for_each_stream(f, stream_tick);
     if (conn_limit_is_memory_full(f->hub.settings->conn_limit))
         close_fullest(f);
     peak_note(&f->peak, f->hub.stream_cnt, MANY);
-    if (f->hub.stream_cnt == 0 && f->peak.most < MANY) /* an idle daemon sleeps */
+    if (f->hub.stream_cnt == 0 && f->peak.most < MANY) /* an idle daemon has no timers */
         uv_timer_stop(timer);
     if (f->hub.is_draining && list_is_empty(&f->hub.streams) &&
         !uv_is_closing((uv_handle_t *)timer)) {
@@ -296,8 +297,8 @@ enum err front_stream_new(const struct front_parts *parts, int fd, enum exchange
                                      .engine = parts->engine,
                                      .idle_queue = parts->idle_queue,
                                      .transport = stacks[stack].transport,
-                                     .on_gone = on_gone,
-                                     .on_full = on_full};
+                                     .on_released = on_stream_released,
+                                     .on_memory_full = on_memory_full};
         f->stack = &stacks[stack];
         f->fd = fd;
     }
@@ -310,7 +311,7 @@ enum err front_stream_new(const struct front_parts *parts, int fd, enum exchange
     if (listen(fd, BACKLOG) != 0 || uv_poll_init(parts->loop, &f->listener, fd) != 0) {
         log_error("cannot listen for TCP: %s", strerror(errno));
         close(fd);
-        free_if_last(f);
+        free_closed_front(f);
         return ERR_IO;
     }
     uv_timer_init(parts->loop, &f->tick);
@@ -318,12 +319,12 @@ enum err front_stream_new(const struct front_parts *parts, int fd, enum exchange
     f->listener.data = f->tick.data = f;
     f->hub.prepare.data = &f->hub;
     f->handle_cnt = 3;
-    uv_poll_start(&f->listener, UV_READABLE, on_readable);
+    uv_poll_start(&f->listener, UV_READABLE, on_connection);
     *out = f;
     return ERR_OK;
 }
 
-static void drain(struct stream *s, uint64_t now_ms, unsigned idle_ms)
+static void drain_stream(struct stream *s, uint64_t now_ms, unsigned idle_ms)
 {
     (void)now_ms;
     (void)idle_ms;
@@ -336,14 +337,14 @@ void front_stream_close(struct front_stream **front, bool drains)
 
     if (!f)
         return;
-    /* those that have connected count on an answer, and closing the listener would reset them
+    /* clients that have connected expect an answer, and closing the listener would reset them
      */
     if (drains)
-        accept_some(f, BACKLOG);
+        accept_connections(f, BACKLOG);
     uv_close((uv_handle_t *)&f->listener, on_listener_closed);
     f->hub.is_draining = true;
     f->hub.drain_until_ms = now_mono_ms() + STREAM_DRAIN_MS;
-    for_each(f, drain);
-    on_tick(&f->tick);
+    for_each_stream(f, drain_stream);
+    on_front_tick(&f->tick);
     *front = NULL;
 }

@@ -1,8 +1,8 @@
-/* net/transport/front_stream.h | connections of clients: TCP, TLS and HTTP
+/* net/transport/front_stream.h | a listening socket for TCP, TLS or HTTP, and its connections
  *
- * One listening socket of one worker and its connections.  What is spoken on them is a line of
- * a table.  The conn_limit of the settings says how many there may be, how much memory they may
- * hold and how long one may be idle.
+ * The row of stack.def for its kind of listener says which protocol the clients use.  The
+ * conn_limit of the settings bounds the number of connections, their memory and their idle
+ * time.
  *
  * Owner:    the worker that opened it.
  * Thread:   that worker.
@@ -13,10 +13,12 @@
 
 struct front_stream;
 
-/* Accept on `fd`, a bound socket that the front owns from now on. */
+/* Listen and accept on `fd`, a bound socket that the front closes, also on failure.  ERR_NOMEM,
+ * ERR_IO.  */
 MUST_USE enum err front_stream_new(const struct front_parts *parts, int fd,
                                    enum exchange_stack stack, struct front_stream **out);
 
-/* Stop accepting and close; with `drains` answer what has arrived first, for at most
- * STREAM_DRAIN_MS.  Memory goes when the loop has closed the handles. */
+/* Stop accepting, close, and set *front to NULL; it may be NULL already.  With `drains`, first
+ * answer what has arrived, for at most STREAM_DRAIN_MS.  The memory is freed when the loop has
+ * closed the handles.  */
 void front_stream_close(struct front_stream **front, bool drains);

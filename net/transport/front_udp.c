@@ -1,6 +1,6 @@
-/* libuv's own UDP reads one datagram a call and allocates for each answer; here the poll handle
- * only says "readable". A wildcard socket keeps the control message of each datagram and gives
- * it back with the answer, so that the answer leaves from the address that was asked. */
+/* libuv's own UDP reads one datagram per call and allocates for each answer; here its poll
+ * handle only reports that the socket is readable.  On a wildcard socket each answer gets the
+ * control message of its query, so that it leaves from the address that was queried. */
 #define _GNU_SOURCE
 #include "net/transport/front_udp.h"
 
@@ -15,17 +15,17 @@
 #include "net/transport/udp.h"
 
 enum {
-    UDP_IN_MAX = 4096, /* questions are small; a longer datagram is cut and then FORMERR */
+    UDP_IN_MAX = 4096, /* octets; a longer datagram is no query and gets FORMERR */
     UDP_OUT_MAX = DEFERRED_OUT_MAX,
     UDP_CONTROL_MAX = DEFERRED_CONTROL_MAX,
-    UDP_BATCHES_A_TURN = 4, /* then the loop looks at its other handles */
+    UDP_BATCHES_PER_TURN = 4, /* then the loop serves its other handles */
     UDP_BATCHES_AT_END = 256,
 };
 
 struct slot {
     struct exchange ex;
-    struct addr
-        from; /* where the datagram came from and the answer goes: ex.peer or its proxy */
+    /* The source of the datagram and the destination of its answer: ex.peer, or its proxy. */
+    struct addr from;
     struct iovec iov_in, iov_out;
     uint8_t in[UDP_IN_MAX];
     uint8_t out[UDP_OUT_MAX];
@@ -33,7 +33,7 @@ struct slot {
     struct front_udp *front;
 };
 
-/* Lifetime: worker. */
+/* Lifetime: worker.  */
 struct front_udp {
     uv_poll_t poll;
     int fd;
@@ -48,8 +48,8 @@ struct front_udp {
     unsigned turn;
 };
 
-/* The batch is sent as a whole when all have been served. */
-static void keep_reply(struct exchange *ex) { (void)ex; }
+/* Replies are sent as a batch when all queries of the batch have been served. */
+static void leave_reply_in_slot(struct exchange *ex) { (void)ex; }
 
 static struct exchange *defer_datagram(struct exchange *ex)
 {
@@ -67,7 +67,7 @@ static void init_slot(struct front_udp *f, size_t i, const struct exchange_setti
     slot->ex.transport = EXCHANGE_UDP;
     slot->ex.buffer = slot->out;
     slot->ex.size = sizeof(slot->out);
-    slot->ex.send = keep_reply;
+    slot->ex.send = leave_reply_in_slot;
     slot->ex.defer = defer_datagram;
     slot->front = f;
     slot->iov_in = (struct iovec){.iov_base = slot->in, .iov_len = sizeof(slot->in)};
@@ -75,7 +75,7 @@ static void init_slot(struct front_udp *f, size_t i, const struct exchange_setti
         .msg_name = &slot->from.sock, .msg_iov = &slot->iov_in, .msg_iovlen = 1};
 }
 
-static int receive(struct front_udp *f)
+static int receive_queries(struct front_udp *f)
 {
     for (size_t i = 0; i < INTAKE_BATCH_MAX; i++) {
         f->in[i].msg_hdr.msg_namelen = sizeof(f->slots[i].from.sock);
@@ -87,7 +87,7 @@ static int receive(struct front_udp *f)
     return recvmmsg(f->fd, f->in, INTAKE_BATCH_MAX, MSG_DONTWAIT, NULL);
 }
 
-static void send_all(struct front_udp *f, size_t cnt)
+static void send_replies(struct front_udp *f, size_t cnt)
 {
     unsigned ready = 0;
 
@@ -106,8 +106,8 @@ static void send_all(struct front_udp *f, size_t cnt)
     udp_send(f->fd, f->out, ready);
 }
 
-/* Where the query of a datagram begins, behind a PROXY header of a trusted proxy, which tells
- * its client.  NULL: the header is not to be trusted, and the datagram is dropped. */
+/* Return the query of a datagram, behind the PROXY header of a trusted proxy, which sets
+ * ex.peer.  NULL if the header is malformed or from an untrusted peer: drop the datagram. */
 static const uint8_t *find_query(struct slot *slot, size_t *len)
 {
     const struct addr_prefixes *trusted = &slot->ex.settings->trusted_proxies;
@@ -117,7 +117,7 @@ static const uint8_t *find_query(struct slot *slot, size_t *len)
     slot->ex.reply_len = 0;
     if (__builtin_expect(!proxy_is_header(slot->in, *len), 1))
         return slot->in;
-    if (proxy_pass(slot->in, *len, trusted, &slot->ex.peer, &used) != PROXY_WHOLE ||
+    if (proxy_parse_trusted(slot->in, *len, trusted, &slot->ex.peer, &used) != PROXY_WHOLE ||
         proxy_is_header(slot->in + used, *len - used)) {
         exchange_count_proxy_header(slot->ex.settings);
         return NULL;
@@ -126,14 +126,14 @@ static const uint8_t *find_query(struct slot *slot, size_t *len)
     return slot->in + used;
 }
 
-/* One batch; false when nothing was waiting. */
-static bool work(struct front_udp *f)
+/* Serve a batch.  False if no more datagrams are queued. */
+static bool serve_batch(struct front_udp *f)
 {
     struct exchange *batch[INTAKE_BATCH_MAX];
     const uint8_t *wire[INTAKE_BATCH_MAX];
     size_t len[INTAKE_BATCH_MAX];
 
-    int got = receive(f);
+    int got = receive_queries(f);
     if (got <= 0)
         return false;
     idle_queue_note_work(f->idle_queue);
@@ -144,7 +144,7 @@ static bool work(struct front_udp *f)
         wire[cnt] = find_query(slot, &len[cnt]);
         if (!wire[cnt])
             continue;
-        /* of a datagram that did not fit only the header is believed: FORMERR */
+        /* of a truncated datagram only the header counts: FORMERR */
         if (f->in[i].msg_hdr.msg_flags & MSG_TRUNC)
             len[cnt] = util_min(len[cnt], MESSAGE_HEADER_LEN);
         batch[cnt] = &slot->ex;
@@ -152,38 +152,41 @@ static bool work(struct front_udp *f)
     }
     if (cnt > 0)
         intake_batch(f->service, f->engine, batch, wire, len, cnt);
-    send_all(f, (size_t)got);
+    send_replies(f, (size_t)got);
     return got == INTAKE_BATCH_MAX;
 }
 
-static void on_readable(uv_poll_t *poll, int status, int events);
+static void on_queries(uv_poll_t *poll, int status, int events);
 
-/* libuv has stopped the handle: an error is pending on the socket.  Reading it clears it. */
-static void recover(struct front_udp *f, int status)
+/* libuv has stopped the handle because of a pending error on the socket.  Reading the error
+ * clears it. */
+static void clear_socket_error(struct front_udp *f, int status)
 {
     int pending = 0;
     socklen_t len = sizeof(pending);
     (void)getsockopt(f->fd, SOL_SOCKET, SO_ERROR, &pending, &len);
-    log_warning("error on a UDP socket: %s", pending ? strerror(pending) : uv_strerror(status));
+    log_warning("error on a UDP socket: %s; the socket is still in use",
+                pending ? strerror(pending) : uv_strerror(status));
     if (loop_admit((uv_handle_t *)&f->poll) == ERR_OK)
-        uv_poll_start(&f->poll, UV_READABLE, on_readable);
+        uv_poll_start(&f->poll, UV_READABLE, on_queries);
     else
-        log_error("a UDP socket is no longer read: the system has no memory to watch it");
+        log_error("cannot watch a UDP socket: out of memory; restart the daemon to "
+                  "receive_queries queries on it");
 }
 
-static void on_readable(uv_poll_t *poll, int status, int events)
+static void on_queries(uv_poll_t *poll, int status, int events)
 {
     struct front_udp *f = poll->data;
     (void)events;
     if (status < 0) {
-        recover(f, status);
+        clear_socket_error(f, status);
         return;
     }
-    for (int i = 0; i < UDP_BATCHES_A_TURN && work(f); i++)
+    for (int i = 0; i < UDP_BATCHES_PER_TURN && serve_batch(f); i++)
         ;
 }
 
-static void free_front(struct front_udp *f)
+static void free_front_udp(struct front_udp *f)
 {
     if (!f)
         return;
@@ -204,7 +207,7 @@ enum err front_udp_new(const struct front_parts *parts, int fd, const struct add
                                    .rate_limit = parts->settings->rate_limit};
     enum err err = f && f->slots ? deferred_new(&terms, &f->deferred) : ERR_NOMEM;
     if (err || uv_poll_init(parts->loop, &f->poll, fd) != 0) {
-        free_front(f);
+        free_front_udp(f);
         close(fd);
         return ERR_NOMEM;
     }
@@ -216,16 +219,16 @@ enum err front_udp_new(const struct front_parts *parts, int fd, const struct add
     f->idle_queue = parts->idle_queue;
     for (size_t i = 0; i < INTAKE_BATCH_MAX; i++)
         init_slot(f, i, parts->settings);
-    uv_poll_start(&f->poll, UV_READABLE, on_readable);
+    uv_poll_start(&f->poll, UV_READABLE, on_queries);
     *out = f;
     return ERR_OK;
 }
 
-static void on_closed(uv_handle_t *handle)
+static void on_front_udp_closed(uv_handle_t *handle)
 {
     struct front_udp *f = handle->data;
     close(f->fd);
-    free_front(f);
+    free_front_udp(f);
 }
 
 void front_udp_close(struct front_udp **front, bool drains)
@@ -233,10 +236,10 @@ void front_udp_close(struct front_udp **front, bool drains)
     struct front_udp *f = *front;
     if (!f)
         return;
-    /* what has arrived before the end is answered, but a flood does not put the end off */
-    for (int i = 0; drains && i < UDP_BATCHES_AT_END && work(f); i++)
+    /* answer what has arrived, but a flood must not delay the end */
+    for (int i = 0; drains && i < UDP_BATCHES_AT_END && serve_batch(f); i++)
         ;
     deferred_close(&f->deferred);
-    uv_close((uv_handle_t *)&f->poll, on_closed);
+    uv_close((uv_handle_t *)&f->poll, on_front_udp_closed);
     *front = NULL;
 }

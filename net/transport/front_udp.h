@@ -1,6 +1,6 @@
-/* net/transport/front_udp.h | questions over UDP
+/* net/transport/front_udp.h | a UDP socket that receives queries
  *
- * One socket of one worker: batches in by recvmmsg, batches out by sendmmsg.
+ * Batches are received by recvmmsg and sent by sendmmsg.
  *
  * Owner:    the worker that opened it.
  * Thread:   that worker.
@@ -11,11 +11,11 @@
 
 struct front_udp;
 
-/* Listen on `fd`, a bound socket that the front owns from now on; `address` is what it is bound
- * to. */
+/* Receive on `fd`, a socket bound to `address` that the front closes, also on failure.
+ * ERR_NOMEM.  */
 MUST_USE enum err front_udp_new(const struct front_parts *parts, int fd,
                                 const struct addr *address, struct front_udp **out);
 
-/* Close; with `drains` answer what has arrived first.  Memory goes when the loop has closed the
- * handle. */
+/* Close, and set *front to NULL; it may be NULL already.  With `drains`, first answer what has
+ * arrived.  The memory is freed when the loop has closed the handle.  */
 void front_udp_close(struct front_udp **front, bool drains);

@@ -1,8 +1,7 @@
-/* net/transport/h2.h | the server's side of an HTTP/2 connection (RFC 9113), as octets in and
- * octets out
+/* net/transport/h2.h | the server side of an HTTP/2 connection (RFC 9113), without sockets
  *
- * nghttp2 knows frames, header compression and windows; here are the limits and whole requests.
- * It knows no DNS and no sockets.
+ * nghttp2 handles frames, header compression and windows; this file adds limits and assembles
+ * whole requests.  It knows no DNS.
  *
  * Owner:    the connection.
  * Thread:   its worker.
@@ -16,57 +15,62 @@ struct h2;
 
 enum {
     H2_STREAMS_MAX = 100,
-    H2_WINDOW_MS = 10000,      /* in which the following count */
-    H2_RESETS_MAX = 200,       /* CVE-2023-44487 */
-    H2_CONTROLS_MAX = 100,     /* SETTINGS and PING together */
-    H2_IDLE_FRAMES_MAX = 1000, /* frames that bring no request further, above a few for each
-                                  request and answer */
-    H2_IDLE_OCTETS_MAX =
-        16 << 20, /* read in a row without a request coming of it; a hundred bodies are less */
-    H2_HELD_MAX =
-        2 << 20, /* octets of answers that wait for a client; above that its requests get 503 */
-    H2_CONTINUATIONS_MAX = 8, /* of one block of fields */
-    H2_MEMORY =
-        12000, /* octets that conn_limit counts for what nghttp2 allocates per connection */
+    H2_WINDOW_MS = 10000,  /* the window of the counts below */
+    H2_RESETS_MAX = 200,   /* streams reset by either side (CVE-2023-44487) */
+    H2_CONTROLS_MAX = 100, /* SETTINGS and PING together */
+    /* Frames that do not advance a request, beyond a few per request and answer. */
+    H2_IDLE_FRAMES_MAX = 1000,
+    /* Octets read without completing a request; a hundred request bodies are fewer. */
+    H2_IDLE_OCTETS_MAX = 16 << 20,
+    /* Octets of answers that the client has not read; beyond, requests get 503. */
+    H2_UNREAD_MAX = 2 << 20,
+    H2_CONTINUATIONS_MAX = 8, /* CONTINUATION frames per field block */
+    /* Octets that conn_limit counts for what nghttp2 allocates per connection. */
+    H2_MEMORY = 12000,
 };
 
-/* What happens with a whole request: answered now or later with h2_answer, once. */
+/* Called for each whole request, which is answered by one h2_answer, at once or later.  The
+ * request is lent for the call.  */
 typedef void h2_request_fn(void *data, uint32_t stream, const struct http_request *request);
 
-/* ERR_NOMEM. */
+/* Create the session of a new connection; conn_limit counts its memory unless it is NULL.
+ * ERR_NOMEM.  */
 MUST_USE enum err h2_new(struct conn_limit *conn_limit, h2_request_fn *on_request, void *data,
                          struct h2 **out);
 
-/* Clears the pointer; NULL inside is fine.  Not from inside on_request. */
+/* Free *h2 and set it to NULL; it may be NULL already.  Must not be called by on_request.  */
 void h2_free(struct h2 **h2);
 
-/* Take all of these octets; calls on_request.  `is_one`: they came in one TLS record, or one
- * read without TLS.  False: the connection has to end once what h2_write brings has been sent.
- */
+/* Process these octets and call on_request for each whole request.  `is_one`: they came in one
+ * TLS record, or without TLS in one read.  False: caller must send what h2_write appends, then
+ * close the connection.  */
 MUST_USE bool h2_read(struct h2 *h2, const uint8_t *octets, size_t len, bool is_one,
                       uint64_t now_ms);
 
-/* Answer a request, with a body that lies elsewhere than the request's; one whose stream has
- * been given up is forgotten.  False: no memory. */
+/* Answer a request; the body must not overlap the request's.  Does nothing if the stream was
+ * closed.  False if there is no memory.  */
 MUST_USE bool h2_answer(struct h2 *h2, uint32_t stream, const struct http_answer *answer);
 
-/* Append what is to be sent, until `out` has `enough` octets, or ends with an answer and the
- * client has never put several requests into one record: it may read one answer per record only
- * (dnsperf), and has nothing to gain from fewer records.  *is_all: there is no more.  False:
- * the connection has to end, and when not all was appended it is of no use any more. */
+/* Append frames to be sent until `out` has `enough` octets, or after each whole answer if the
+ * client has never put several requests into one record: such a client may read one answer per
+ * record only (dnsperf), and gains nothing from fewer records.  *is_all: nothing is left to be
+ * sent.  False: caller must close the connection, after sending what was appended if *is_all,
+ * else at once.  */
 MUST_USE bool h2_write(struct h2 *h2, struct buffer *out, size_t enough, bool *is_all);
 
-/* Answers, counted in octets, that have been given to h2_write so far; that grows as long as
- * the client takes them. */
+/* Return a count that grows with each answer that h2_write appends, so as long as the client
+ * reads answers.  */
 uint64_t h2_sent(const struct h2 *h2);
 
-/* Octets of requests and answers that are here, and whether answers are among them. */
-size_t h2_held(const struct h2 *h2);
+/* Return the memory of requests and answers, in octets.  */
+size_t h2_memory(const struct h2 *h2);
+
+/* True if the client has not read all answers.  */
 bool h2_has_answers(const struct h2 *h2);
 
-/* Give up requests that began before `then_ms` and are still not whole; true: there were some.
- */
+/* Reset the streams of requests that began before `then_ms` and are incomplete.  True if there
+ * were any.  */
 bool h2_expire(struct h2 *h2, uint64_t then_ms);
 
-/* Tell the client that new requests will not be answered (GOAWAY). */
+/* Queue a GOAWAY: new requests will not be answered (RFC 9113 6.8).  */
 void h2_end(struct h2 *h2);

@@ -1,7 +1,8 @@
-/* net/transport/http.h | what HTTP of either version asks and answers, as far as DNS over HTTPS
- * needs it (RFC 8484)
+/* net/transport/http.h | HTTP requests and answers, as far as DNS over HTTPS needs them
  *
- * Owner:    values; texts are borrowed from whoever parsed them, for the call.
+ * They are the same for HTTP/1.1 and HTTP/2 (RFC 8484).
+ *
+ * Owner:    values; texts point into the parser's input, for the call.
  * Thread:   any.
  */
 #pragma once
@@ -11,50 +12,50 @@
 #include <stdint.h>
 
 enum {
-    HTTP_HEADER_MAX = 8192, /* octets of all fields of a request: docs/LIMITS.md section 4 */
-    HTTP_BODY_MAX = 65535,  /* more no DNS message has */
+    HTTP_HEADER_MAX = 8192, /* octets of all fields of a request (docs/LIMITS.md section 4) */
+    HTTP_BODY_MAX = 65535,  /* octets; no DNS message is longer */
 };
 
 enum http_method { HTTP_GET, HTTP_POST, HTTP_HEAD, HTTP_OPTIONS, HTTP_OTHER };
 
-/* What becomes of a request.  A value. */
+/* The outcome of reading a request. */
 struct http_verdict {
-    unsigned status; /* 200: it is served */
-    const char
-        *why; /* static: what is wrong with it, for its author; NULL: the status says enough */
+    unsigned status; /* 200: serve it */
+    /* Static: what is wrong with the request, for its author.  NULL: the status says enough. */
+    const char *why;
 };
 
-/* Not ended by a NUL. */
+/* Text without a NUL at its end. */
 struct http_text {
     const char *at;
     size_t len;
 };
 
-/* The fields that count.  A field that is not there has length 0. */
+/* The parts of a request that matter.  An absent field has length 0. */
 struct http_request {
     enum http_method method;
-    struct http_text target; /* path and query */
+    struct http_text target; /* path and query (RFC 9112 3.2.1) */
     struct http_text type;   /* Content-Type */
     struct http_text forwarded, x_forwarded_for;
     struct http_text body;
     bool wants_close;    /* HTTP/1 only */
-    bool wants_continue; /* HTTP/1 only: it waits for a word before it sends the body */
+    bool wants_continue; /* HTTP/1 only: its body follows a 100 (Continue) */
 };
 
-/* An answer; without a body its text is `why`, else the words for the status. */
+/* An answer.  Unless the status is 200, its text is `why` or the reason phrase. */
 struct http_answer {
     unsigned status;
-    const char *why;       /* static, at most HTTP_WHY_MAX octets; NULL: none */
-    struct http_text body; /* application/dns-message when the status is 200 */
+    const char *why;       /* static, at most HTTP_WHY_MAX octets, or NULL */
+    struct http_text body; /* application/dns-message, if the status is 200 */
     uint32_t max_age_s;
-    const char *date; /* RFC 9110 6.6.1; NULL: none */
+    const char *date; /* of the field Date (RFC 9110 6.6.1), or NULL */
 };
 
 enum { HTTP_DATE_MAX = 30 }; /* "Sun, 06 Nov 1994 08:49:37 GMT" */
 
-/* Fields of every answer, and of those to OPTIONS.  Scripts in browsers may ask from any page,
- * as they may ask other public DoH servers: who may ask is decided by address (`allow`), never
- * by cookies or passwords that a page could use in its visitor's name. */
+/* Fields of answers.  Scripts of any web page may ask, as they may ask other public DoH
+ * servers: clients are allowed by address (`allow`), never by cookies or passwords that a page
+ * could use in its visitor's name. */
 #define HTTP_ALLOWED_METHODS "GET, POST, OPTIONS"
 #define HTTP_CORS_METHODS "GET, POST"
 #define HTTP_CORS_HEADERS "Content-Type"
@@ -62,7 +63,7 @@ enum { HTTP_DATE_MAX = 30 }; /* "Sun, 06 Nov 1994 08:49:37 GMT" */
 
 enum { HTTP_WHY_MAX = 120 };
 
-/* Without the blanks around it (OWS, RFC 9110 5.6.3). */
+/* Return the text without the whitespace around it (OWS, RFC 9110 5.6.3). */
 static inline struct http_text http_trim(struct http_text text)
 {
     while (text.len > 0 && (text.at[0] == ' ' || text.at[0] == '\t'))
@@ -72,7 +73,7 @@ static inline struct http_text http_trim(struct http_text text)
     return text;
 }
 
-/* The words for a status that we send (RFC 9110 15). */
+/* Return the reason phrase of a status that we send (RFC 9110 15). */
 static inline const char *http_reason(unsigned status)
 {
     switch (status) {
@@ -92,7 +93,7 @@ static inline const char *http_reason(unsigned status)
     }
 }
 
-/* The text of an answer that is no DNS message. */
+/* Return the text of an answer that is no DNS message. */
 static inline const char *http_answer_text(const struct http_answer *answer)
 {
     return answer->why ? answer->why : http_reason(answer->status);

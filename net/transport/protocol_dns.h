@@ -1,5 +1,6 @@
-/* net/transport/protocol_dns.h | DNS messages on a connection, each behind its length (RFC
- * 1035 4.2.2, RFC 7766, RFC 7858)
+/* net/transport/protocol_dns.h | the protocol handler of DNS over TCP and TLS
+ *
+ * Each message follows its length (RFC 1035 4.2.2, RFC 7766, RFC 7858).
  *
  * Owner:    static.
  * Thread:   any.

@@ -1,4 +1,4 @@
-/* net/transport/protocol_http.h | DNS over HTTPS (RFC 8484), HTTP/2 or HTTP/1.1
+/* net/transport/protocol_http.h | the protocol handler of DNS over HTTPS (RFC 8484)
  *
  * Owner:    static.
  * Thread:   any.
@@ -7,5 +7,5 @@
 
 #include "net/transport/stream.h"
 
-/* Whatever comes first decides which HTTP it is. */
+/* HTTP/2 if TLS has negotiated it or the connection begins with its preface, else HTTP/1.1. */
 extern const struct stream_protocol protocol_http;

@@ -1,4 +1,4 @@
-/* The PROXY protocol is described in doc/proxy-protocol.txt of HAProxy.  Attributes behind the
+/* HAProxy's doc/proxy-protocol.txt specifies the PROXY protocol.  Attributes after the
  * addresses are skipped. */
 #define _GNU_SOURCE
 #include "net/transport/proxy.h"
@@ -9,8 +9,9 @@ enum {
     VERSION_2 = 0x20,
     COMMAND_LOCAL = 0,
     COMMAND_PROXY = 1,
-    FAMILY_V4 =
-        1, /* the upper four bits; the lower are the transport of the client to the proxy */
+    /* Families are the upper four bits; the lower are the transport between client and proxy.
+     */
+    FAMILY_V4 = 1,
     FAMILY_V6 = 2,
     FAMILY_UNIX = 3,
     TRANSPORT_STREAM = 1,
@@ -25,8 +26,8 @@ enum {
 static const uint8_t signature[SIGNATURE_LEN] = {0x0d, 0x0a, 0x0d, 0x0a, 0x00, 0x0d,
                                                  0x0a, 0x51, 0x55, 0x49, 0x54, 0x0a};
 
-static enum proxy_result read_addresses(const uint8_t *at, size_t len, uint8_t family,
-                                        struct addr *client)
+static enum proxy_result read_proxy_addresses(const uint8_t *at, size_t len, uint8_t family,
+                                              struct addr *client)
 {
     unsigned transport = family & 15;
     bool is_v6 = family >> 4 == FAMILY_V6;
@@ -35,8 +36,8 @@ static enum proxy_result read_addresses(const uint8_t *at, size_t len, uint8_t f
     bool is_transport = transport == TRANSPORT_STREAM || transport == TRANSPORT_DGRAM;
     bool is_known = (family >> 4 == FAMILY_V4 || is_v6) && is_transport;
 
-    if (family >> 4 == FAMILY_UNIX &&
-        is_transport) /* valid, but no client of ours: as unspecified */
+    /* valid, but not an IP client: treated as unspecified */
+    if (family >> 4 == FAMILY_UNIX && is_transport)
         return PROXY_WHOLE;
     if (!is_known || len < (size_t)(is_v6 ? ADDRS_V6_LEN : ADDRS_V4_LEN) ||
         addr_from_bytes(at, addr_octets, util_get_u16(at + 2 * addr_octets), client) != ERR_OK)
@@ -61,10 +62,10 @@ enum proxy_result proxy_parse(const uint8_t *octets, size_t len, struct addr *cl
         return PROXY_MORE;
     *used = whole;
     if (command == COMMAND_LOCAL ||
-        octets[SIGNATURE_LEN + 1] == 0) /* or of an unspecified family */
+        octets[SIGNATURE_LEN + 1] == 0) /* or the family is unspecified */
         return PROXY_WHOLE;
-    return read_addresses(octets + HEADER_LEN, whole - HEADER_LEN, octets[SIGNATURE_LEN + 1],
-                          client);
+    return read_proxy_addresses(octets + HEADER_LEN, whole - HEADER_LEN,
+                                octets[SIGNATURE_LEN + 1], client);
 }
 
 bool proxy_is_header(const uint8_t *octets, size_t len)
@@ -72,9 +73,9 @@ bool proxy_is_header(const uint8_t *octets, size_t len)
     return len >= SIGNATURE_LEN && memcmp(octets, signature, SIGNATURE_LEN) == 0;
 }
 
-enum proxy_result proxy_pass(const uint8_t *octets, size_t len,
-                             const struct addr_prefixes *trusted, struct addr *client,
-                             size_t *used)
+enum proxy_result proxy_parse_trusted(const uint8_t *octets, size_t len,
+                                      const struct addr_prefixes *trusted, struct addr *client,
+                                      size_t *used)
 {
     struct addr named = *client;
 
@@ -90,9 +91,9 @@ enum proxy_result proxy_pass(const uint8_t *octets, size_t len,
 
 /* ---- fields ---- */
 
-/* "192.0.2.1", "192.0.2.1:80", "2001:db8::1", "[2001:db8::1]", "[2001:db8::1]:80": the port
- * does not matter. */
-static bool read_node(struct http_text text, struct addr *out)
+/* Read "192.0.2.1", "192.0.2.1:80", "2001:db8::1", "[2001:db8::1]" or "[2001:db8::1]:80"; the
+ * port is ignored. */
+static bool read_node_address(struct http_text text, struct addr *out)
 {
     char node[NODE_MAX];
 
@@ -117,8 +118,8 @@ static bool read_node(struct http_text text, struct addr *out)
     return addr_read(node, 0, out) == ERR_OK;
 }
 
-/* RFC 7239 4: "for=192.0.2.60;proto=http;by=203.0.113.43". */
-static struct http_text find_for(struct http_text element)
+/* Find the value of "for" in "for=192.0.2.60;proto=http;by=203.0.113.43" (RFC 7239 4). */
+static struct http_text find_for_value(struct http_text element)
 {
     const char *at = element.at, *end = at + element.len;
 
@@ -133,9 +134,10 @@ static struct http_text find_for(struct http_text element)
     return (struct http_text){.at = "", .len = 0};
 }
 
-/* From the right, the first that is not one of ours; the leftmost when all are. */
-static enum proxy_result read_list(struct http_text list, bool is_forwarded,
-                                   const struct addr_prefixes *trusted, struct addr *client)
+/* Find the rightmost address that is not a trusted proxy, or the leftmost if all are. */
+static enum proxy_result read_proxy_list(struct http_text list, bool is_forwarded,
+                                         const struct addr_prefixes *trusted,
+                                         struct addr *client)
 {
     if (list.len == 0)
         return PROXY_NONE;
@@ -144,7 +146,7 @@ static enum proxy_result read_list(struct http_text list, bool is_forwarded,
         size_t from = comma ? (size_t)(comma - list.at) + 1 : 0;
         struct http_text element =
             http_trim((struct http_text){.at = list.at + from, .len = list.len - from});
-        if (!read_node(is_forwarded ? find_for(element) : element, client))
+        if (!read_node_address(is_forwarded ? find_for_value(element) : element, client))
             return PROXY_WRONG;
         if (!addr_is_in(trusted, client))
             break;
@@ -157,8 +159,8 @@ enum proxy_result proxy_read_fields(const struct http_request *request,
                                     const struct addr_prefixes *trusted, struct addr *client)
 {
     struct addr one = {0}, other = {0};
-    enum proxy_result forwarded = read_list(request->forwarded, true, trusted, &one);
-    enum proxy_result x = read_list(request->x_forwarded_for, false, trusted, &other);
+    enum proxy_result forwarded = read_proxy_list(request->forwarded, true, trusted, &one);
+    enum proxy_result x = read_proxy_list(request->x_forwarded_for, false, trusted, &other);
 
     if (forwarded == PROXY_NONE || x == PROXY_NONE) {
         *client = forwarded == PROXY_NONE ? other : one;

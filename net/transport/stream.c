@@ -1,5 +1,5 @@
-/* Buffers of the hub serve all its connections, one after the other: a connection that is idle
- * keeps no memory but its own struct and what TLS needs. */
+/* Connections use the buffers of the hub in turn, so an idle connection keeps only its struct
+ * and what TLS needs. */
 #define _GNU_SOURCE
 #include "net/transport/stream.h"
 
@@ -13,10 +13,10 @@
 #include "net/transport/proxy.h"
 
 enum {
-    POOL_BUFFER_MAX = 16384,
+    POOLED_SIZE_MAX = 16384,
     SEALED_KEPT_MAX = 65536,
-    GATHERED = 65536,
-    REST_MS = 1000,
+    BATCH_OCTETS = 65536,
+    RELEASE_MS = 1000,
     DRAIN_TURNS = 16
 };
 
@@ -25,15 +25,15 @@ struct deferred_request {
     struct exchange_deferred copy;
     struct list link; /* stream->deferred */
     struct stream_hub *hub;
-    struct stream *stream; /* NULL: the client has gone */
+    struct stream *stream; /* NULL: the connection was closed */
     uint32_t request;
 };
 
 /* ---- memory ---- */
 
-/* Memory for a queue that is about to be filled.  What is in the pool counts for nobody: no
- * connection can give it back. */
-static void equip(struct stream_hub *hub, struct buffer *b)
+/* Get memory for a queue that is about to be filled.  Memory in the pool is not counted_cnt,
+ * because closing a connection would not free it. */
+static void take_from_pool(struct stream_hub *hub, struct buffer *b)
 {
     if (b->at || hub->pool_cnt == 0)
         return;
@@ -44,12 +44,12 @@ static void equip(struct stream_hub *hub, struct buffer *b)
     *spare = (struct buffer){0};
 }
 
-/* Its queue has run empty. */
-static void give_back(struct stream_hub *hub, struct buffer *b)
+/* Return the memory of an empty queue to the pool, or free it. */
+static void release_queue_memory(struct stream_hub *hub, struct buffer *b)
 {
     if (!b->at || b->len > 0)
         return;
-    if (b->size > POOL_BUFFER_MAX || hub->pool_cnt == ARRAY_LEN(hub->pool)) {
+    if (b->size > POOLED_SIZE_MAX || hub->pool_cnt == ARRAY_LEN(hub->pool)) {
         buffer_fini(b);
         return;
     }
@@ -96,7 +96,7 @@ static void end_protocol(struct stream *s)
     s->inner = NULL;
 }
 
-static void on_closed(uv_handle_t *handle)
+static void on_stream_closed(uv_handle_t *handle)
 {
     struct stream *s = handle->data;
     struct stream_hub *hub = s->hub;
@@ -113,7 +113,7 @@ static void on_closed(uv_handle_t *handle)
     free(s->flight);
     free(s);
     hub->stream_cnt--;
-    hub->on_gone(hub);
+    hub->on_released(hub);
 }
 
 void stream_close(struct stream *s)
@@ -124,7 +124,7 @@ void stream_close(struct stream *s)
         return;
     s->is_closing = true;
     if (s->is_counted) {
-        hub->counted--;
+        hub->counted_cnt--;
         conn_limit_leave(hub->settings->conn_limit, s->is_proxy ? NULL : &s->peer, s->entry);
     }
     while (!list_is_empty(&s->deferred)) {
@@ -137,10 +137,10 @@ void stream_close(struct stream *s)
     list_remove(&s->link);
     list_remove(&s->of_client);
     list_remove(&s->dirty);
-    uv_close((uv_handle_t *)&s->tcp, on_closed);
+    uv_close((uv_handle_t *)&s->tcp, on_stream_closed);
 }
 
-/* It has just done something: the last to be closed for want of room. */
+/* An active connection moves to the end of the list and is the last to be evicted. */
 void stream_touch(struct stream *s)
 {
     s->active_ms = now_mono_ms();
@@ -163,19 +163,19 @@ struct list *stream_clients(struct stream_hub *hub, const struct addr *client)
 
 /* ---- writing ---- */
 
-static void on_written(uv_write_t *write, int status);
+static void on_stream_written(uv_write_t *write, int status);
 
-/* Give octets to the kernel; what it does not take at once goes through uv_write, and what
- * comes meanwhile waits behind it.  `b` is empty afterwards. */
-static void send_octets(struct stream *s, struct buffer *b)
+/* Send the octets of `b` and empty it.  What the kernel does not accept goes through uv_write,
+ * and later octets wait behind it. */
+static void send_stream_octets(struct stream *s, struct buffer *b)
 {
     if (s->is_closing || b->len == 0) {
         b->len = 0;
         return;
     }
     if (s->is_writing) {
-        equip(s->hub, &s->wire);
-        if (!buffer_put(&s->wire, b->at, b->len))
+        take_from_pool(s->hub, &s->wire);
+        if (!buffer_append(&s->wire, b->at, b->len))
             stream_close(s);
         b->len = 0;
         return;
@@ -197,7 +197,7 @@ static void send_octets(struct stream *s, struct buffer *b)
             buf = uv_buf_init((char *)s->flight, (unsigned)left);
             s->is_writing =
                 loop_admit((uv_handle_t *)&s->tcp) == ERR_OK &&
-                uv_write(&s->write, (uv_stream_t *)&s->tcp, &buf, 1, on_written) == 0;
+                uv_write(&s->write, (uv_stream_t *)&s->tcp, &buf, 1, on_stream_written) == 0;
         }
     }
     b->len = 0;
@@ -205,16 +205,16 @@ static void send_octets(struct stream *s, struct buffer *b)
         stream_close(s);
 }
 
-static void send_sealed(struct stream *s)
+static void send_stream_records(struct stream *s)
 {
     struct buffer *sealed = &s->hub->sealed;
 
-    send_octets(s, sealed);
+    send_stream_octets(s, sealed);
     if (sealed->size > SEALED_KEPT_MAX)
         buffer_fini(sealed);
 }
 
-/* What is queued becomes records; they are not sent yet. */
+/* Seal the queued answers. */
 static void seal_queued(struct stream *s)
 {
     if (!s->tls || s->out.len == 0 || s->is_closing)
@@ -224,35 +224,35 @@ static void seal_queued(struct stream *s)
     s->out.len = 0;
 }
 
-/* Send what is queued here and inside, as long as the client takes it. */
-static void flush(struct stream *s)
+/* Send queued answers and those of the protocol handler until the kernel accepts no more. */
+static void flush_stream(struct stream *s)
 {
     bool is_all = true;
 
     list_remove(&s->dirty);
     if (s->is_closing || s->is_writing)
         return;
-    /* answers in frames: the client takes them, or soon the kernel does not */
+    /* the client reads answers, or the kernel will soon accept no more */
     if (s->out.len > 0)
         stream_touch(s);
     do {
         do {
-            if (s->protocol->gather) {
-                equip(s->hub, &s->out);
-                if (!s->protocol->gather(s, GATHERED, &is_all))
+            if (s->protocol->append_pending) {
+                take_from_pool(s->hub, &s->out);
+                if (!s->protocol->append_pending(s, BATCH_OCTETS, &is_all))
                     stream_finish(s);
             }
             seal_queued(s);
-        } while (!is_all && !s->is_closing && s->out.len + s->hub->sealed.len < GATHERED);
+        } while (!is_all && !s->is_closing && s->out.len + s->hub->sealed.len < BATCH_OCTETS);
         if (s->tls)
-            send_sealed(s);
+            send_stream_records(s);
         else
-            send_octets(s, &s->out);
+            send_stream_octets(s, &s->out);
     } while (!is_all && !s->is_closing && !s->is_writing);
-    give_back(s->hub, &s->out);
+    release_queue_memory(s->hub, &s->out);
 }
 
-static void on_written(uv_write_t *write, int status)
+static void on_stream_written(uv_write_t *write, int status)
 {
     struct stream *s = write->data;
 
@@ -267,13 +267,13 @@ static void on_written(uv_write_t *write, int status)
         stream_close(s);
         return;
     }
-    send_octets(s, &s->wire);
-    give_back(s->hub, &s->wire);
+    send_stream_octets(s, &s->wire);
+    release_queue_memory(s->hub, &s->wire);
     if (!s->is_writing && !s->is_closing)
-        stream_work(s); /* questions that waited for room */
+        stream_work(s); /* queries that waited for room */
 }
 
-static void on_prepare(uv_prepare_t *prepare)
+static void flush_dirty_streams(uv_prepare_t *prepare)
 {
     struct stream_hub *hub = prepare->data;
 
@@ -282,41 +282,41 @@ static void on_prepare(uv_prepare_t *prepare)
     uv_prepare_stop(prepare);
 }
 
-/* Answers that come one by one leave together, before the loop waits. */
-static void send_soon(struct stream *s)
+/* Answers of one turn leave together, before the loop waits. */
+static void mark_dirty(struct stream *s)
 {
     if (s->is_closing || s->is_working || !list_is_empty(&s->dirty))
         return;
     if (list_is_empty(&s->hub->dirty))
-        uv_prepare_start(&s->hub->prepare, on_prepare);
+        uv_prepare_start(&s->hub->prepare, flush_dirty_streams);
     list_add(&s->hub->dirty, &s->dirty);
 }
 
-size_t stream_held(const struct stream *s)
+size_t stream_memory(const struct stream *s)
 {
     return s->in.size + s->out.size + s->wire.size + s->flight_size +
-           (s->protocol->held && s->inner ? s->protocol->held(s) : 0);
+           (s->protocol->memory && s->inner ? s->protocol->memory(s) : 0);
 }
 
 /* ---- answers ---- */
 
-static void put_answer(struct stream *s, const struct exchange *ex, uint32_t request,
-                       bool is_deferred)
+static void append_stream_answer(struct stream *s, const struct exchange *ex, uint32_t request,
+                                 bool is_deferred)
 {
     if (s->is_closing)
         return;
-    equip(s->hub, &s->out);
-    if (!s->protocol->put(s, ex, request, is_deferred))
+    take_from_pool(s->hub, &s->out);
+    if (!s->protocol->append_answer(s, ex, request, is_deferred))
         stream_close(s);
 }
 
-static void answer_now(struct exchange *ex)
+static void send_prompt_answer(struct exchange *ex)
 {
     struct stream_hub *hub = container_of(ex, struct stream_hub, ex);
-    put_answer(hub->asking, ex, hub->asking_request, false);
+    append_stream_answer(hub->ex_stream, ex, hub->ex_request, false);
 }
 
-/* RFC 7766 6.2.1.1: answers leave as they are known, in whatever order that is. */
+/* RFC 7766 6.2.1.1: answers leave in the order in which they are ready. */
 static void send_deferred_answer(struct exchange *ex)
 {
     struct deferred_request *deferred = container_of(ex, struct deferred_request, copy.ex);
@@ -326,18 +326,18 @@ static void send_deferred_answer(struct exchange *ex)
     list_remove(&deferred->link);
     if (s) {
         s->deferred_cnt--;
-        put_answer(s, ex, deferred->request, true);
-        send_soon(s);
+        append_stream_answer(s, ex, deferred->request, true);
+        mark_dirty(s);
     }
     free(deferred);
     hub->deferred_cnt--;
-    hub->on_gone(hub);
+    hub->on_released(hub);
 }
 
 static struct exchange *defer_request(struct exchange *ex)
 {
     struct stream_hub *hub = container_of(ex, struct stream_hub, ex);
-    struct stream *s = hub->asking;
+    struct stream *s = hub->ex_stream;
     struct deferred_request *deferred = s->is_closing ? NULL : malloc(sizeof(*deferred));
 
     if (!deferred)
@@ -347,10 +347,10 @@ static struct exchange *defer_request(struct exchange *ex)
         exchange_defer(&deferred->copy, ex, hub->reply, MESSAGE_MAX, send_deferred_answer);
     deferred->hub = hub;
     deferred->stream = s;
-    deferred->request = hub->asking_request;
+    deferred->request = hub->ex_request;
     list_add(&s->deferred, &deferred->link);
     s->deferred_cnt++;
-    hub->deferred_cnt++; /* the front stays until it is answered */
+    hub->deferred_cnt++; /* the front is not freed before it is answered */
     return copy;
 }
 
@@ -359,21 +359,21 @@ struct exchange *stream_exchange(struct stream *s, uint32_t request)
     struct stream_hub *hub = s->hub;
     struct exchange *ex = &hub->ex;
 
-    hub->asking = s;
-    hub->asking_request = request;
+    hub->ex_stream = s;
+    hub->ex_request = request;
     ex->settings = hub->settings;
     ex->transport = hub->transport;
     ex->peer = s->client;
     ex->buffer = hub->reply;
     ex->size = MESSAGE_MAX;
     ex->turn = hub->turn++;
-    ex->send = answer_now;
+    ex->send = send_prompt_answer;
     ex->defer = defer_request;
     idle_queue_note_work(hub->idle_queue);
     return ex;
 }
 
-bool stream_is_clogged(const struct stream *s)
+bool stream_is_paused(const struct stream *s)
 {
     return s->is_closing || s->is_writing || s->out.len > STREAM_QUEUE_MAX ||
            s->deferred_cnt >= s->protocol->deferred_max;
@@ -381,26 +381,25 @@ bool stream_is_clogged(const struct stream *s)
 
 /* ---- questions ---- */
 
-/* Answers that a window of HTTP/2 holds back are still to be sent, unless the client cannot
- * open it any more. */
-static bool is_open_inside(const struct stream *s)
+/* True if answers wait for the window of HTTP/2, which the client can still open. */
+static bool has_pending_answers(const struct stream *s)
 {
-    return s->protocol->is_open && s->inner && !s->is_ended && s->protocol->is_open(s);
+    return s->protocol->has_answers && s->inner && !s->is_ended && s->protocol->has_answers(s);
 }
 
-/* Whether octets of the client still matter. */
-static bool is_listening(const struct stream *s)
+/* True if octets of the client still matter. */
+static bool wants_requests(const struct stream *s)
 {
-    return !s->is_closing && (!s->is_finishing || is_open_inside(s));
+    return !s->is_closing && (!s->is_finishing || has_pending_answers(s));
 }
 
-/* Step over a PROXY header.  False: more of it has to come, or the connection is closed because
- * the header is wrong, or its sender not trusted. */
-static bool pass_proxy_header(struct stream *s, bool *may_be_proxied, const uint8_t *octets,
+/* Skip a PROXY header, if there is one.  False: it is incomplete, or the connection was closed
+ * because the header is malformed or from an untrusted peer. */
+static bool skip_proxy_header(struct stream *s, bool *may_be_proxied, const uint8_t *octets,
                               size_t len, size_t *used)
 {
     enum proxy_result result =
-        proxy_pass(octets, len, &s->hub->settings->trusted_proxies, &s->client, used);
+        proxy_parse_trusted(octets, len, &s->hub->settings->trusted_proxies, &s->client, used);
 
     if (result == PROXY_MORE)
         return false;
@@ -412,76 +411,77 @@ static bool pass_proxy_header(struct stream *s, bool *may_be_proxied, const uint
     return false;
 }
 
-/* Ask what these octets begin with; *used of them are done with. */
-static void ask(struct stream *s, const uint8_t *octets, size_t len, size_t *used)
+/* Process the requests that begin `octets`; *used octets are done with. */
+static void process_requests(struct stream *s, const uint8_t *octets, size_t len, size_t *used)
 {
     const struct stream_protocol *before;
 
     *used = 0;
     bool *may_be_proxied = s->tls ? &s->may_be_proxied_inside : &s->may_be_proxied;
     if (*may_be_proxied &&
-        (!pass_proxy_header(s, may_be_proxied, octets, len, used) || *used == len))
+        (!skip_proxy_header(s, may_be_proxied, octets, len, used) || *used == len))
         return;
     do {
         size_t done = 0;
         before = s->protocol;
         s->is_working = true;
-        bool goes_on = s->protocol->take(s, octets + *used, len - *used, &done);
+        bool goes_on = s->protocol->read_requests(s, octets + *used, len - *used, &done);
         s->is_working = false;
         *used += done;
         if (!goes_on)
             stream_finish(s);
     } while (s->protocol != before && !s->is_closing && !s->is_finishing);
     if (s->out.len > STREAM_QUEUE_MAX)
-        flush(s);
+        flush_stream(s);
 }
 
-/* What is left is the beginning of a request, unless it waits for the client to take answers.
- */
+/* Note when the request at the start of the queue began.  A request that waits for the client
+ * to read answers has no deadline. */
 static void note_partial(struct stream *s, bool is_new)
 {
-    if (s->in.len == 0 || stream_is_clogged(s))
+    if (s->in.len == 0 || stream_is_paused(s))
         s->partial_ms = 0;
     else if (s->partial_ms == 0 || is_new)
         s->partial_ms = now_mono_ms();
 }
 
-/* What waits in s->in. */
-static void ask_kept(struct stream *s)
+/* Process the requests in s->in. */
+static void process_queued(struct stream *s)
 {
     size_t used = 0;
 
-    while (s->in.len > 0 && !stream_is_clogged(s) && is_listening(s)) {
-        ask(s, s->in.at, s->in.len, &used);
+    while (s->in.len > 0 && !stream_is_paused(s) && wants_requests(s)) {
+        process_requests(s, s->in.at, s->in.len, &used);
         if (s->is_closing || used == 0)
             break;
-        buffer_drop(&s->in, used);
+        buffer_remove(&s->in, used);
         note_partial(s, true);
     }
     if (s->is_closing)
         return;
-    if (!is_listening(s))
+    if (!wants_requests(s))
         s->in.len = 0;
     note_partial(s, false);
-    give_back(s->hub, &s->in);
+    release_queue_memory(s->hub, &s->in);
 }
 
-/* Octets that have just come: most often they are whole requests, and nothing is copied. */
-static void ask_fresh(struct stream *s, const uint8_t *octets, size_t len)
+/* Process octets that were just read: most often they are whole requests, and nothing is
+ * copied. */
+static void process_fresh(struct stream *s, const uint8_t *octets, size_t len)
 {
     size_t used = 0;
 
-    while (s->in.len == 0 && used < len && !stream_is_clogged(s) && is_listening(s)) {
+    while (s->in.len == 0 && used < len && !stream_is_paused(s) && wants_requests(s)) {
         size_t done;
-        ask(s, octets + used, len - used, &done);
+        process_requests(s, octets + used, len - used, &done);
         used += done;
         if (done == 0 || s->is_closing)
             break;
     }
-    if (!is_listening(s) || used == len)
+    if (!wants_requests(s) || used == len)
         return;
-    equip(s->hub, &s->in);
-    if (!buffer_put(&s->in, octets + used, len - used)) {
+    take_from_pool(s->hub, &s->in);
+    if (!buffer_append(&s->in, octets + used, len - used)) {
         stream_close(s);
         return;
     }
@@ -490,8 +490,8 @@ static void ask_fresh(struct stream *s, const uint8_t *octets, size_t len)
 
 /* ---- TLS ---- */
 
-/* Sealed octets that have just come.  All of them are opened, whether the stream is clogged or
- * not: TLS must not keep them. */
+/* Open octets that were just read.  All are opened, also while the stream is paused: TLS must
+ * not queue them. */
 static void open_octets(struct stream *s, const uint8_t *sealed, size_t len)
 {
     struct stream_hub *hub = s->hub;
@@ -501,11 +501,11 @@ static void open_octets(struct stream *s, const uint8_t *sealed, size_t len)
     tls_feed(s->tls, sealed, len);
     do {
         state = tls_read(s->tls, hub->plain, STREAM_CHUNK, &got, &hub->sealed);
-        send_sealed(s);
+        send_stream_records(s);
         if (!s->is_closing && got > 0) {
-            ask_fresh(s, hub->plain, got);
+            process_fresh(s, hub->plain, got);
             if (s->in.len > 0 && !s->is_closing)
-                ask_kept(s);
+                process_queued(s);
         }
     } while (got > 0 && !s->is_closing);
     if (s->is_closing)
@@ -516,7 +516,7 @@ static void open_octets(struct stream *s, const uint8_t *sealed, size_t len)
         stream_close(s);
 }
 
-static void shake_hands(struct idle_queue_job *job)
+static void run_handshake(struct idle_queue_job *job)
 {
     struct stream *s = container_of(job, struct stream, handshake);
     struct buffer sealed = {.conn_limit = s->in.conn_limit};
@@ -532,20 +532,20 @@ static bool is_opening(const struct stream *s)
     return s->tls && tls_state(s->tls) == TLS_OPENING;
 }
 
-/* Octets of a handshake wait for their turn. */
-static void wait_for_turn(struct stream *s, const uint8_t *sealed, size_t len)
+/* Queue octets of a handshake. */
+static void queue_handshake(struct stream *s, const uint8_t *sealed, size_t len)
 {
     size_t used = 0;
 
-    if (!buffer_put(&s->in, sealed, len)) {
+    if (!buffer_append(&s->in, sealed, len)) {
         stream_close(s);
         return;
     }
-    if (s->may_be_proxied) { /* HAProxy and nginx send it before the handshake, dnsdist inside
-                              */
-        if (!pass_proxy_header(s, &s->may_be_proxied, s->in.at, s->in.len, &used))
+    if (s->may_be_proxied) { /* HAProxy and nginx send the header before the handshake, dnsdist
+                                inside TLS */
+        if (!skip_proxy_header(s, &s->may_be_proxied, s->in.at, s->in.len, &used))
             return;
-        buffer_drop(&s->in, used);
+        buffer_remove(&s->in, used);
     }
     if (s->in.len > 0)
         idle_queue_put(s->hub->idle_queue, &s->handshake);
@@ -558,26 +558,26 @@ enum err stream_begin_tls(struct stream *s, struct tls_server *server,
 
     if (!err)
         conn_limit_add_memory(s->hub->settings->conn_limit, TLS_MEMORY);
-    s->handshake.run = shake_hands;
+    s->handshake.run = run_handshake;
     return err;
 }
 
 /* ---- reading ---- */
 
-/* Of the hub's chunk, what may be filled at once. */
+/* Return how many octets of the hub's chunk may be read. */
 static size_t chunk_room(const struct stream *s)
 {
     return is_opening(s) ? STREAM_HELLO_MAX - s->in.len : STREAM_CHUNK;
 }
 
-static void on_read(uv_stream_t *tcp, ssize_t got, const uv_buf_t *buf);
+static void on_stream_read(uv_stream_t *tcp, ssize_t got, const uv_buf_t *buf);
 static void alloc_chunk(uv_handle_t *handle, size_t suggested, uv_buf_t *buf);
 
-/* False: it cannot be, and the connection is of no use. */
+/* False if the system has no memory for it: caller must close the connection. */
 static bool start_reading(struct stream *s)
 {
     s->is_reading = loop_admit((uv_handle_t *)&s->tcp) == ERR_OK &&
-                    uv_read_start((uv_stream_t *)&s->tcp, alloc_chunk, on_read) == 0;
+                    uv_read_start((uv_stream_t *)&s->tcp, alloc_chunk, on_stream_read) == 0;
     return s->is_reading;
 }
 
@@ -588,18 +588,18 @@ static void alloc_chunk(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
     *buf = uv_buf_init((char *)s->hub->chunk, (unsigned)chunk_room(s));
 }
 
-/* Octets of the hub's chunk, as they came from the socket. */
-static void take_octets(struct stream *s, size_t len)
+/* Process `len` octets of the hub's chunk, as read from the socket. */
+static void process_octets(struct stream *s, size_t len)
 {
     if (is_opening(s))
-        wait_for_turn(s, s->hub->chunk, len);
+        queue_handshake(s, s->hub->chunk, len);
     else if (s->tls)
         open_octets(s, s->hub->chunk, len);
     else
-        ask_fresh(s, s->hub->chunk, len);
+        process_fresh(s, s->hub->chunk, len);
 }
 
-static void on_read(uv_stream_t *tcp, ssize_t got, const uv_buf_t *buf)
+static void on_stream_read(uv_stream_t *tcp, ssize_t got, const uv_buf_t *buf)
 {
     struct stream *s = tcp->data;
 
@@ -611,7 +611,7 @@ static void on_read(uv_stream_t *tcp, ssize_t got, const uv_buf_t *buf)
             stream_close(s);
             return;
         }
-        s->is_ended = true; /* half-closed: answers to what was asked still go out */
+        s->is_ended = true; /* half-closed: queries are still answered */
         got = 0;
     }
     if (s->is_discarding) {
@@ -620,22 +620,22 @@ static void on_read(uv_stream_t *tcp, ssize_t got, const uv_buf_t *buf)
         return;
     }
     if (got > 0)
-        take_octets(s, (size_t)got);
+        process_octets(s, (size_t)got);
     stream_work(s);
     if (conn_limit_is_memory_full(s->hub->settings->conn_limit))
-        s->hub->on_full(s);
+        s->hub->on_memory_full(s);
 }
 
-/* Say that nothing more comes (FIN) and wait for the client to see it: closing with unread
- * octets would reset the connection and take the last answers along. */
-static void discard_rest(struct stream *s)
+/* Shut down our side (FIN) and wait for the client to close: closing with unread octets would
+ * reset the connection and discard the last answers. */
+static void shut_down_stream(struct stream *s)
 {
     s->is_discarding = true;
     s->discard_ms = now_mono_ms();
     s->in.len = 0;
     if (s->tls) {
         tls_end(s->tls, &s->hub->sealed);
-        send_sealed(s);
+        send_stream_records(s);
     }
     if (s->is_closing)
         return;
@@ -645,8 +645,8 @@ static void discard_rest(struct stream *s)
         stream_close(s);
 }
 
-/* At our own end: take what has arrived meanwhile.  False: there is nothing. */
-static bool take_arrived(struct stream *s)
+/* When the daemon stops, read what has arrived meanwhile.  False if there is nothing. */
+static bool read_arrived(struct stream *s)
 {
     struct stream_hub *hub = s->hub;
     uv_os_fd_t fd;
@@ -659,39 +659,39 @@ static bool take_arrived(struct stream *s)
         return false;
     s->is_ended |= got == 0;
     if (got > 0)
-        take_octets(s, (size_t)got);
+        process_octets(s, (size_t)got);
     return true;
 }
 
-static bool is_done(const struct stream *s)
+static bool is_stream_done(const struct stream *s)
 {
     return !s->is_closing && !s->is_writing && s->out.len == 0 && s->deferred_cnt == 0 &&
-           !s->is_discarding && !s->handshake.is_waiting && !is_open_inside(s);
+           !s->is_discarding && !s->handshake.is_waiting && !has_pending_answers(s);
 }
 
-/* Everything is answered and written: close what the client has ended or we have.  At our own
- * end, what has arrived meanwhile is answered too, until nothing is left or the time is up. */
+/* Close if everything is answered and sent, and either side wants to.  When the daemon stops,
+ * what has arrived meanwhile is answered too, until nothing is left or the time is up. */
 static void close_if_done(struct stream *s)
 {
-    for (int turns = 0; is_done(s) && turns < DRAIN_TURNS; turns++) {
+    for (int turns = 0; is_stream_done(s) && turns < DRAIN_TURNS; turns++) {
         if (s->is_ended) {
             stream_close(s);
             return;
         }
         if (!s->is_finishing && !s->hub->is_draining)
             return;
-        if (s->is_finishing || !take_arrived(s)) {
+        if (s->is_finishing || !read_arrived(s)) {
             if (!s->is_finishing) {
                 stream_finish(s);
-                flush(s);
-                if (!is_done(s))
+                flush_stream(s);
+                if (!is_stream_done(s))
                     return;
             }
-            discard_rest(s);
+            shut_down_stream(s);
             return;
         }
-        ask_kept(s);
-        flush(s);
+        process_queued(s);
+        flush_stream(s);
     }
 }
 
@@ -701,12 +701,12 @@ void stream_work(struct stream *s)
     if (s->is_closing || s->is_discarding)
         return;
     if (!is_opening(s))
-        ask_kept(s);
-    flush(s);
+        process_queued(s);
+    flush_stream(s);
     if (s->is_closing)
         return;
-    bool is_ending = (s->is_finishing || s->hub->is_draining) && !is_open_inside(s);
-    bool wants = !stream_is_clogged(s) && !s->is_ended && !is_ending &&
+    bool is_ending = (s->is_finishing || s->hub->is_draining) && !has_pending_answers(s);
+    bool wants = !stream_is_paused(s) && !s->is_ended && !is_ending &&
                  !(is_opening(s) && s->in.len >= STREAM_HELLO_MAX);
 
     if (wants && !s->is_reading && !start_reading(s)) {
@@ -733,15 +733,15 @@ void stream_tick(struct stream *s, uint64_t now_ms, unsigned idle_ms)
 {
     const struct stream_hub *hub = s->hub;
 
-    if (s->tls && s->active_ms + REST_MS < now_ms)
-        tls_rest(s->tls);
+    if (s->tls && s->active_ms + RELEASE_MS < now_ms)
+        tls_release_buffers(s->tls);
     if (s->protocol->tick && !s->is_finishing && s->protocol->tick(s, now_ms))
-        send_soon(s);
+        mark_dirty(s);
     size_t unsent = uv_stream_get_write_queue_size((uv_stream_t *)&s->tcp);
-    if (unsent < s->unsent) /* a slow reader, but one that reads */
+    if (unsent < s->unsent) /* a slow reader, but it reads */
         stream_touch(s);
     s->unsent = unsent;
-    /* what an earlier turn of this loop has touched is younger than now_ms */
+    /* `active_ms` may be newer than now_ms */
     bool is_idle =
         s->active_ms + idle_ms < now_ms && s->deferred_cnt == 0 && list_is_empty(&s->dirty);
     if ((is_idle && (s->is_finishing || is_opening(s))) ||
@@ -750,11 +750,12 @@ void stream_tick(struct stream *s, uint64_t now_ms, unsigned idle_ms)
         (is_opening(s) && s->since_ms + STREAM_HANDSHAKE_MS < now_ms) ||
         (hub->is_draining && now_ms > hub->drain_until_ms)) {
         stream_close(s);
-    } else if (is_idle) { /* so that it knows: a request that it sends now would be lost */
+    } else if (is_idle) { /* tell the client: a request that it sends now would be lost */
         stream_finish(s);
-        flush(s);
-        if (is_done(s)) /* else it goes at the next tick, unless it has done something */
-            discard_rest(s);
+        flush_stream(s);
+        if (is_stream_done(
+                s)) /* else it is closed at the next tick, unless it becomes active */
+            shut_down_stream(s);
     } else {
         close_if_done(s);
     }

@@ -1,14 +1,13 @@
-/* net/transport/stream.h | one connection of a client: octets in, octets out, whatever is
- * spoken on it
+/* net/transport/stream.h | one connection of a client, with or without TLS
  *
- * Sealed by TLS or not, a connection has a queue of octets that wait for more and one of
- * answers that wait to be sent, and a protocol that makes questions of the one and appends to
- * the other. Answers of one turn leave together, in one write; over TLS in one record, unless
- * an HTTP/2 client wants one per answer.
+ * A connection queues octets until they are whole requests, and answers until they are sent.  A
+ * protocol handler reads requests from the one queue and appends answers to the other.  The
+ * answers of one turn of the loop leave in one write, over TLS in one record, unless an HTTP/2
+ * client needs one record per answer.
  *
  * Owner:    the front that accepted it.
  * Thread:   its worker.
- * Words:    clogged - it takes no more questions until the client has taken answers.
+ * Words:    paused - no queries are read until the client has read answers.
  */
 #pragma once
 
@@ -20,48 +19,50 @@
 #include "net/transport/tls.h"
 
 enum {
-    STREAM_HANDSHAKE_MS = 5000, /* from the first octet to the end of the handshake */
-    STREAM_HELLO_MAX = 20000,   /* octets of a handshake that wait for their turn */
+    STREAM_HANDSHAKE_MS = 5000, /* from accept to the end of the handshake */
+    STREAM_HELLO_MAX = 20000,   /* octets of a handshake that wait in the idle queue */
     STREAM_PARTIAL_MS = 2000,   /* from the first octet of a request to its last */
-    STREAM_DRAIN_MS = 2000,     /* at the end, to write what is ready */
+    STREAM_DRAIN_MS = 2000,     /* at the end, to write what is queued */
     STREAM_DEFERRED_MAX = 100,  /* deferred queries of one connection */
-    STREAM_QUEUE_MAX =
-        1 << 18,            /* octets waiting for a slow reader before its questions wait too */
-    STREAM_CHUNK = 1 << 16, /* octets read at once */
-    STREAM_CLIENTS = 1024   /* hashes of clients that a front tells apart */
+    /* Octets queued for a slow reader; beyond, its queries wait too. */
+    STREAM_QUEUE_MAX = 1 << 18,
+    STREAM_CHUNK = 1 << 16, /* octets per read */
+    STREAM_CLIENTS = 1024   /* buckets of the hash table of clients */
 };
 
 struct stream;
 
-/* What is spoken inside.  Static. */
+/* A protocol handler.  Static. */
 struct stream_protocol {
-    /* Make what it needs (s->inner).  NULL: nothing. */
+    /* Create s->inner.  NULL: the handler has none. */
     enum err (*begin)(struct stream *s);
-    /* Ask what stands at the beginning of these octets, as long as the stream is not clogged;
-     * *used of them are done with.  False: the connection ends when what is queued has been
-     * sent. */
-    bool (*take)(struct stream *s, const uint8_t *octets, size_t len, size_t *used);
-    /* Append an answer of ex->reply_len octets, or the lack of one; false: no memory. */
-    bool (*put)(struct stream *s, const struct exchange *ex, uint32_t request,
-                bool is_deferred);
-    /* Append to s->out what waits inside until it has `enough` octets; *is_all: there is no
-     * more.  False as take.  It has to stream_touch when answers go.  NULL: nothing ever waits.
-     */
-    bool (*gather)(struct stream *s, size_t enough, bool *is_all);
-    /* Octets that are held inside, and whether there are answers that the client has not taken.
-     * NULL as gather. */
-    size_t (*held)(const struct stream *s);
-    bool (*is_open)(const struct stream *s);
-    /* Look at deadlines inside; true: there may be something to send.  NULL: there are none. */
+    /* Process the requests that begin `octets` until the stream is paused; *used octets are
+     * done with.  False: close the connection when what is queued has been sent. */
+    bool (*read_requests)(struct stream *s, const uint8_t *octets, size_t len, size_t *used);
+    /* Append the answer of ex->reply_len octets, or of none if the query was dropped.  False if
+     * there is no memory. */
+    bool (*append_answer)(struct stream *s, const struct exchange *ex, uint32_t request,
+                          bool is_deferred);
+    /* Append pending answers to s->out until it has `enough` octets; *is_all: none are left.
+     * Must call stream_touch if the client reads answers.  False: close the connection when
+     * what is queued has been sent.  NULL: the handler keeps no answers. */
+    bool (*append_pending)(struct stream *s, size_t enough, bool *is_all);
+    /* Return the memory of s->inner, in octets, and whether it has answers that the client has
+     * not read.  NULL as append_pending. */
+    size_t (*memory)(const struct stream *s);
+    bool (*has_answers)(const struct stream *s);
+    /* Enforce the handler's deadlines.  True: there may be something to send.  NULL: it has
+     * none. */
     bool (*tick)(struct stream *s, uint64_t now_ms);
-    /* No new requests are taken: say so, if there is a way.  NULL: there is none. */
+    /* Tell the client that new requests will not be answered.  NULL: the protocol has no way
+     * to. */
     void (*finish)(struct stream *s);
-    /* Free what begin made.  NULL as begin. */
+    /* Free s->inner.  NULL as begin. */
     void (*free)(struct stream *s);
     unsigned deferred_max; /* deferred queries of one connection */
 };
 
-/* What all connections of one front share.  Lifetime: worker. */
+/* The parts that all connections of a front share.  Lifetime: worker. */
 struct stream_hub {
     uv_loop_t *loop;
     const struct exchange_settings *settings;
@@ -69,22 +70,22 @@ struct stream_hub {
     void *engine;
     struct idle_queue *idle_queue;
     enum exchange_transport transport;
-    struct list streams;  /* the idlest first */
-    struct list dirty;    /* with answers that have not been sent */
-    uv_prepare_t prepare; /* sends them */
-    struct list
-        clients[STREAM_CLIENTS]; /* counted streams by hash of the client, the idlest first */
-    struct exchange ex;          /* for what is answered at once: one serves all */
-    struct stream *asking;       /* whose question ex is */
-    uint32_t asking_request;
+    struct list streams;  /* all connections, the longest idle first */
+    struct list dirty;    /* connections with unsent answers */
+    uv_prepare_t prepare; /* sends the answers of `dirty` */
+    /* Counted connections by the hash of their client, the longest idle first. */
+    struct list clients[STREAM_CLIENTS];
+    struct exchange ex;       /* of the query that is being served */
+    struct stream *ex_stream; /* the connection and the request of `ex` */
+    uint32_t ex_request;
     uint8_t *reply;         /* MESSAGE_MAX octets */
-    uint8_t *chunk, *plain; /* STREAM_CHUNK octets: what was read, what TLS made of it */
-    uint8_t *decoded;       /* MESSAGE_MAX octets: a question that came in another form */
-    struct buffer sealed;   /* what TLS wants sent */
-    struct buffer pool[8];  /* memory of queues that ran empty */
+    uint8_t *chunk, *plain; /* STREAM_CHUNK octets each: as read, and after TLS */
+    uint8_t *decoded;       /* MESSAGE_MAX octets: a query that was in base64url */
+    struct buffer sealed;   /* records to be sent */
+    struct buffer pool[8];  /* memory of emptied queues */
     size_t pool_cnt;
-    size_t counted;           /* streams that count against conn_limit */
-    char date[HTTP_DATE_MAX]; /* of answers over HTTP, made once a second */
+    size_t counted_cnt;       /* connections that conn_limit has counted in */
+    char date[HTTP_DATE_MAX]; /* of answers over HTTP; made once per second */
     int64_t date_s;
     unsigned turn;
     unsigned deferred_cnt; /* deferred queries of all connections */
@@ -92,12 +93,12 @@ struct stream_hub {
     bool is_draining;
     uint64_t drain_until_ms;
     /* A stream was freed, or a deferred query answered. */
-    void (*on_gone)(struct stream_hub *hub);
-    /* Connections hold more memory than they may, and this one has just been read. */
-    void (*on_full)(struct stream *s);
+    void (*on_released)(struct stream_hub *hub);
+    /* Connections exceed the memory limit, and this one has just been read. */
+    void (*on_memory_full)(struct stream *s);
 };
 
-/* Lifetime: from accept until libuv has closed it. */
+/* Lifetime: from accept until libuv has closed the handle. */
 struct stream {
     uv_tcp_t tcp;
     struct list link;      /* hub->streams */
@@ -105,80 +106,87 @@ struct stream {
     struct list of_client; /* hub->clients[] */
     struct stream_hub *hub;
     const struct stream_protocol *protocol;
-    void *inner;     /* the protocol's; NULL when it has none */
-    struct tls *tls; /* NULL: none */
+    void *inner;     /* the protocol handler's; NULL if it has none */
+    struct tls *tls; /* NULL: no TLS */
     struct idle_queue_job handshake;
-    struct addr peer;           /* the other end of the connection */
-    struct addr client;         /* who asks: the peer, or the client of a proxy */
-    bool is_proxy;              /* the peer speaks for others */
-    bool may_be_proxied;        /* the next octets in the clear may be a PROXY header */
+    struct addr peer;           /* the peer of the connection */
+    struct addr client;         /* the peer, or the client that a PROXY header names */
+    bool is_proxy;              /* the peer is a trusted proxy */
+    bool may_be_proxied;        /* the next plaintext octets may be a PROXY header */
     bool may_be_proxied_inside; /* the first octets inside TLS may be one */
-    struct buffer in;   /* the beginning of a request; while TLS opens, what it has not seen */
+    /* The beginning of a request, or sealed octets of a handshake. */
+    struct buffer in;
     struct buffer out;  /* answers */
-    struct buffer wire; /* sealed octets behind those in flight */
-    uint8_t *flight;    /* what uv_write has */
+    struct buffer wire; /* octets to be sent after `flight` */
+    uint8_t *flight;    /* octets that uv_write is sending */
     size_t flight_size;
     uv_write_t write;
     uv_shutdown_t shutdown;
-    uint64_t since_ms;    /* mono: accepted */
-    uint64_t active_ms;   /* when an answer left or was taken */
-    uint64_t discard_ms;  /* when we said that nothing more comes */
-    size_t unsent;        /* octets that libuv had at the last tick */
-    uint64_t partial_ms;  /* when the request began that is still incomplete; 0: none is */
-    struct list deferred; /* its deferred queries */
+    uint64_t since_ms;   /* mono: when it was accepted */
+    uint64_t active_ms;  /* mono: when the client last read an answer */
+    uint64_t discard_ms; /* mono: when we shut down our side */
+    size_t unsent;       /* octets in libuv's queue at the last tick */
+                         /* Mono: when the incomplete request began; 0: there is none. */
+    uint64_t partial_ms;
+    struct list deferred; /* deferred queries */
     unsigned deferred_cnt;
     enum conn_limit_entry entry;
-    bool is_counted; /* it counts against conn_limit */
-    bool is_working; /* answers that come at once are sent with the others */
+    bool is_counted; /* conn_limit has counted it in */
+    bool is_working; /* requests are being read; flush follows */
     bool is_writing, is_reading, is_closing;
-    bool is_ended;      /* the client sends nothing more */
-    bool is_finishing;  /* we take nothing more: when all is sent, it ends */
-    bool is_discarding; /* we send nothing more, and wait for the client to end */
+    bool is_ended;      /* the client has shut down its side */
+    bool is_finishing;  /* no more requests are read; closed when all answers are sent */
+    bool is_discarding; /* we have shut down our side and wait for the client to close */
 };
 
-/* ERR_NOMEM. */
+/* Allocate the buffers of a hub, whose other members the caller has set.  ERR_NOMEM. */
 MUST_USE enum err stream_hub_init(struct stream_hub *hub);
+
+/* Free the buffers; no connection may be left. */
 void stream_hub_fini(struct stream_hub *hub);
 
-/* Take over the connected socket `fd`; it does not read yet.  NULL: no memory, and the socket
- * is closed. */
+/* Create the connection of the connected socket `fd`, which it closes; it does not read yet.
+ * NULL if there is no memory; the socket is then closed. */
 struct stream *stream_new(struct stream_hub *hub, int fd, const struct addr *peer,
                           const struct stream_protocol *protocol);
 
-/* Begin TLS before anything else. */
+/* Use TLS.  Caller must call it before stream_work.  ERR_NOMEM. */
 MUST_USE enum err stream_begin_tls(struct stream *s, struct tls_server *server,
                                    const struct tls_server_alpn *offered);
 
-/* Speak something else from the next octet on. */
+/* Change the protocol handler.  ERR_NOMEM. */
 MUST_USE enum err stream_change_protocol(struct stream *s,
                                          const struct stream_protocol *protocol);
 
-/* Read, ask, answer, and whatever comes of it; it may be closed afterwards. */
+/* Process queued requests, send queued answers, and read or stop reading.  The stream may be
+ * closed afterwards. */
 void stream_work(struct stream *s);
 
-/* Close it; what is queued is lost. */
+/* Close the connection; what is queued is discarded. */
 void stream_close(struct stream *s);
 
-/* Take nothing more, and close when what is asked is answered and sent. */
+/* Read no more requests, and close when all queries are answered and all answers sent. */
 void stream_finish(struct stream *s);
 
-/* Look at deadlines; `idle_ms` of an idle connection. */
+/* Enforce deadlines; a connection may be idle for `idle_ms`. */
 void stream_tick(struct stream *s, uint64_t now_ms, unsigned idle_ms);
 
-/* Octets that wait on it, in either direction. */
-size_t stream_held(const struct stream *s);
+/* Return the memory of the connection's queues, in octets. */
+size_t stream_memory(const struct stream *s);
 
-/* The list that connections of this client are in, among others; and put one there, as its
- * last. */
+/* Return the list that has the connections of this client, and others. */
 struct list *stream_clients(struct stream_hub *hub, const struct addr *client);
+
+/* Move the connection to the end of its client's list. */
 void stream_list_client(struct stream *s);
 
-/* For protocols: answers have been taken, it is not idle. */
+/* For protocol handlers: note that the client has read answers, so that the connection is not
+ * idle. */
 void stream_touch(struct stream *s);
 
-/* For protocols: whether no more questions are to be asked now. */
-bool stream_is_clogged(const struct stream *s);
+/* For protocol handlers: true if no more queries may be read now. */
+bool stream_is_paused(const struct stream *s);
 
-/* For protocols: the exchange for a question that arrived as request number `request`; to be
- * given to intake at once. */
+/* For protocol handlers: return the exchange of a query that arrived as request number
+ * `request`.  Caller must give it to intake at once. */
 struct exchange *stream_exchange(struct stream *s, uint32_t request);

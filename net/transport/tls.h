@@ -1,7 +1,7 @@
-/* net/transport/tls.h | TLS as a transformer of octets (RFC 8446, RFC 5246)
+/* net/transport/tls.h | a TLS connection (RFC 8446, RFC 5246) without sockets
  *
- * Sealed octets in, plain octets out, and the other way round; no sockets.  Whoever has the
- * sockets sends what these calls append to `out`.
+ * It opens sealed octets and seals plain octets.  Caller must send what the functions append to
+ * `out`.
  *
  * Owner:    the connection.
  * Thread:   its worker.
@@ -15,49 +15,51 @@
 struct tls;
 
 enum {
-    TLS_MEMORY =
-        40000, /* octets that conn_limit counts for what OpenSSL allocates per connection */
+    /* Octets that conn_limit counts for what OpenSSL allocates per connection. */
+    TLS_MEMORY = 40000,
 };
 
 enum tls_state {
-    TLS_OPENING, /* the handshake wants more octets */
+    TLS_OPENING, /* the handshake needs more octets */
     TLS_OPEN,
-    TLS_ENDED,  /* the other side has said that nothing more comes */
-    TLS_BROKEN, /* and there may be an alert in `out` */
+    TLS_ENDED,  /* the peer has sent close_notify */
+    TLS_BROKEN, /* failed; `out` may have an alert to be sent */
 };
 
-/* Wait for a client to begin.  ERR_NOMEM. */
+/* Create the server side of a connection.  ERR_NOMEM. */
 MUST_USE enum err tls_accept(struct tls_server *server, const struct tls_server_alpn *offered,
                              struct tls **out);
 
-/* Begin as a client: tls_read without octets makes the first ones.  Nothing is written or read
- * before the other end has proven who it is.  ERR_NOMEM. */
+/* Create the client side of a connection; the first tls_read, without octets, begins the
+ * handshake.  No data is written or read before the server is authenticated.  ERR_NOMEM. */
 MUST_USE enum err tls_connect(struct tls_client *client, struct tls **out);
 
-/* Why the other end is not believed; "" when that is not what broke it.  Static. */
-const char *tls_distrust(const struct tls *tls);
+/* Return why the server was not authenticated, or "" if TLS did not fail for that.  Static. */
+const char *tls_verify_error(const struct tls *tls);
 
-/* Free it.  Clears the pointer; NULL inside is fine. */
+/* Free *tls and set it to NULL; it may be NULL already. */
 void tls_free(struct tls **tls);
 
-/* Here are `len` sealed octets: lent until tls_read has said that it wants more (`*got` is 0).
- */
+/* Lend `len` sealed octets until tls_read returns none (*got is 0), which it must have done
+ * before. */
 void tls_feed(struct tls *tls, const uint8_t *sealed, size_t len);
 
-/* Go on with them: *got plain octets, at most `size`.  Again, until there are none. */
+/* Open octets: *got plain octets, at most `size`, or none.  Caller must repeat it until there
+ * are none. */
 enum tls_state tls_read(struct tls *tls, uint8_t *plain, size_t size, size_t *got,
                         struct buffer *out);
 
-/* Seal; false: it is broken. */
+/* Seal `len` octets.  False: the connection has failed. */
 MUST_USE bool tls_write(struct tls *tls, const uint8_t *plain, size_t len, struct buffer *out);
 
-/* Say that nothing more comes. */
+/* Append a close_notify. */
 void tls_end(struct tls *tls, struct buffer *out);
 
-/* It is idle: give back what OpenSSL holds for records. */
-void tls_rest(struct tls *tls);
+/* Free OpenSSL's record buffers, because the connection is idle. */
+void tls_release_buffers(struct tls *tls);
 
+/* Return the state. */
 enum tls_state tls_state(const struct tls *tls);
 
-/* Whether this protocol was agreed on; "" whether none was. */
-bool tls_speaks(const struct tls *tls, const char *protocol);
+/* True if ALPN negotiated this protocol (RFC 7301); "": true if it negotiated none. */
+bool tls_has_protocol(const struct tls *tls, const char *protocol);

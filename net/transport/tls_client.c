@@ -1,6 +1,6 @@
-/* They are few - one for each way to trust that a configuration has ever named - and are kept
- * until the end: connections and resolutions that outlive a reload need not count references.
- */
+/* There are few objects, one for each set of terms that a configuration has ever had.  They are
+ * kept until the process ends, so that connections and resolutions that outlive a reload need
+ * no references. */
 #include "net/transport/tls_client.h"
 
 #include <openssl/err.h>
@@ -18,21 +18,21 @@ struct tls_client {
     char *name, *ca_file;
     uint8_t pins[TLS_CLIENT_PINS_MAX][TLS_CLIENT_PIN_LEN];
     size_t pin_cnt;
-    pthread_mutex_t lock; /* of what follows */
+    pthread_mutex_t lock; /* protects the following members */
     SSL_CTX *context;
     SSL_SESSION *session;
-    _Atomic unsigned generation; /* raised under the lock, read without */
+    _Atomic unsigned generation; /* written under the lock, read without it */
 };
 
-static struct tls_client *all; /* the main thread's */
+static struct tls_client *tls_clients; /* of the main thread */
 
-static const unsigned char alpn[] = "\3dot";
+static const unsigned char client_alpn[] = "\3dot";
 
 static enum err read_pin(const char *text, uint8_t out[TLS_CLIENT_PIN_LEN])
 {
     uint8_t octets[PIN_TEXT_LEN / 4 * 3];
 
-    if (strncmp(text, "sha256//", 8) == 0) /* as curl writes it */
+    if (strncmp(text, "sha256//", 8) == 0) /* the notation of curl */
         text += 8;
     if (strlen(text) != PIN_TEXT_LEN || text[PIN_TEXT_LEN - 1] != '=' ||
         EVP_DecodeBlock(octets, (const unsigned char *)text, PIN_TEXT_LEN) !=
@@ -42,58 +42,59 @@ static enum err read_pin(const char *text, uint8_t out[TLS_CLIENT_PIN_LEN])
     return ERR_OK;
 }
 
-/* A ticket of the server, for the next connection. */
-static int on_session(SSL *ssl, SSL_SESSION *session)
+/* Keep a session ticket of the server for the next connection. */
+static int keep_session(SSL *ssl, SSL_SESSION *session)
 {
     struct tls_client *c = SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
     SSL_SESSION *old = NULL;
 
     pthread_mutex_lock(&c->lock);
-    bool is_current = SSL_get_SSL_CTX(ssl) == c->context; /* else it stands for another trust */
+    /* a ticket of an older context may have been issued to other CAs */
+    bool is_current = SSL_get_SSL_CTX(ssl) == c->context;
     if (is_current) {
         old = c->session;
         c->session = session;
     }
     pthread_mutex_unlock(&c->lock);
     SSL_SESSION_free(old);
-    return is_current; /* 1: it is ours now */
+    return is_current; /* 1: OpenSSL must not free it */
 }
 
-/* OpenSSL looks at what a certificate says of itself when it is first needed; better here than
- * in all threads at once. */
-static void look_through(SSL_CTX *x)
+/* OpenSSL parses the extensions of a certificate at first use; do it here, before all threads
+ * do it at once. */
+static void parse_extensions(SSL_CTX *x)
 {
-    STACK_OF(X509_OBJECT) *all_trusted = X509_STORE_get0_objects(SSL_CTX_get_cert_store(x));
+    STACK_OF(X509_OBJECT) *trusted = X509_STORE_get0_objects(SSL_CTX_get_cert_store(x));
 
-    for (int i = 0; i < sk_X509_OBJECT_num(all_trusted); i++) {
-        X509 *certificate = X509_OBJECT_get0_X509(sk_X509_OBJECT_value(all_trusted, i));
+    for (int i = 0; i < sk_X509_OBJECT_num(trusted); i++) {
+        X509 *certificate = X509_OBJECT_get0_X509(sk_X509_OBJECT_value(trusted, i));
         if (certificate)
-            (void)X509_check_purpose(certificate, -1, 0); /* asked again when it is used */
+            (void)X509_check_purpose(certificate, -1, 0); /* fails again at its use */
     }
 }
 
-/* A certificate that is not believed ends the connection after the handshake, so that the
- * reason is known.  Without memory to look at it OpenSSL does not come here, and the handshake
- * fails. */
-static int verify(X509_STORE_CTX *x, void *nothing)
+/* Continue the handshake whatever the certificate is: verify_server of tls.c ends the
+ * connection afterwards, with the reason.  Without memory OpenSSL does not call this, and the
+ * handshake fails. */
+static int verify_certificate(X509_STORE_CTX *x, void *nothing)
 {
     (void)nothing;
-    /* net/transport/tls asks for the verdict */
+    /* verify_server of tls.c reads the result */
     if (X509_verify_cert(x) != 1 && X509_STORE_CTX_get_error(x) == X509_V_OK)
         X509_STORE_CTX_set_error(x, X509_V_ERR_UNSPECIFIED);
     return 1;
 }
 
-static enum err make_context(struct tls_client *c, SSL_CTX **out, char *why, size_t size)
+static enum err make_client_context(struct tls_client *c, SSL_CTX **out, char *why, size_t size)
 {
     SSL_CTX *x = SSL_CTX_new(TLS_client_method());
     bool is_read = x && (*c->ca_file ? SSL_CTX_load_verify_file(x, c->ca_file) == 1
                                      : SSL_CTX_set_default_verify_paths(x) == 1);
 
-    snprintf(why, size, "%s: %s", *c->ca_file ? c->ca_file : "certificates of the system",
-             x ? "there is no certificate in it, or it cannot be read" : "out of memory");
+    snprintf(why, size, "%s: %s", *c->ca_file ? c->ca_file : "the system's certificates",
+             x ? "no certificate in it, or no permission to read it" : "out of memory");
     bool is_set = is_read && SSL_CTX_set_min_proto_version(x, TLS1_2_VERSION) == 1 &&
-                  SSL_CTX_set_alpn_protos(x, alpn, sizeof(alpn) - 1) == 0 &&
+                  SSL_CTX_set_alpn_protos(x, client_alpn, sizeof(client_alpn) - 1) == 0 &&
                   SSL_CTX_set_app_data(x, c) == 1;
     if (is_read && !is_set)
         snprintf(why, size, "out of memory");
@@ -102,23 +103,24 @@ static enum err make_context(struct tls_client *c, SSL_CTX **out, char *why, siz
         SSL_CTX_free(x);
         return x && !is_read ? ERR_CONFIG : ERR_NOMEM;
     }
-    look_through(x);
+    parse_extensions(x);
     SSL_CTX_set_verify(x, SSL_VERIFY_PEER, NULL);
-    SSL_CTX_set_cert_verify_callback(x, verify, NULL);
+    SSL_CTX_set_cert_verify_callback(x, verify_certificate, NULL);
     SSL_CTX_set_options(x, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
                                SSL_OP_IGNORE_UNEXPECTED_EOF);
     SSL_CTX_set_session_cache_mode(x, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
-    SSL_CTX_sess_set_new_cb(x, on_session);
+    SSL_CTX_sess_set_new_cb(x, keep_session);
     *out = x;
     return ERR_OK;
 }
 
-static bool has_pins(const struct tls_client *c, uint8_t pins[][TLS_CLIENT_PIN_LEN], size_t cnt)
+static bool has_same_pins(const struct tls_client *c, uint8_t pins[][TLS_CLIENT_PIN_LEN],
+                          size_t cnt)
 {
     return c->pin_cnt == cnt && memcmp(c->pins, pins, cnt * TLS_CLIENT_PIN_LEN) == 0;
 }
 
-/* `text` may have a dot at its end. */
+/* True if the names are equal; `text` may have a trailing dot. */
 static bool is_same_name(const char *name, const char *text)
 {
     size_t len = strlen(text);
@@ -126,18 +128,18 @@ static bool is_same_name(const char *name, const char *text)
            strspn(text + strlen(name), ".") == len - strlen(name);
 }
 
-static struct tls_client *find(const struct tls_client_terms *terms,
-                               uint8_t pins[][TLS_CLIENT_PIN_LEN])
+static struct tls_client *find_client_terms(const struct tls_client_terms *terms,
+                                            uint8_t pins[][TLS_CLIENT_PIN_LEN])
 {
-    for (struct tls_client *c = all; c; c = c->next)
+    for (struct tls_client *c = tls_clients; c; c = c->next)
         if (is_same_name(c->name, terms->name) && strcmp(c->ca_file, terms->ca_file) == 0 &&
-            has_pins(c, pins, terms->pin_cnt))
+            has_same_pins(c, pins, terms->pin_cnt))
             return c;
     return NULL;
 }
 
-static struct tls_client *add(const struct tls_client_terms *terms,
-                              uint8_t pins[][TLS_CLIENT_PIN_LEN])
+static struct tls_client *add_client(const struct tls_client_terms *terms,
+                                     uint8_t pins[][TLS_CLIENT_PIN_LEN])
 {
     struct tls_client *c = calloc(1, sizeof(*c));
 
@@ -153,12 +155,12 @@ static struct tls_client *add(const struct tls_client_terms *terms,
     }
     size_t name_len = strlen(c->name);
     if (name_len > 0 && c->name[name_len - 1] == '.')
-        c->name[name_len - 1] = 0; /* certificates have none */
+        c->name[name_len - 1] = 0; /* names in certificates have none */
     c->pin_cnt = terms->pin_cnt;
     memcpy(c->pins, pins, terms->pin_cnt * TLS_CLIENT_PIN_LEN);
     pthread_mutex_init(&c->lock, NULL);
-    c->next = all;
-    all = c;
+    c->next = tls_clients;
+    tls_clients = c;
     return c;
 }
 
@@ -173,16 +175,17 @@ enum err tls_client_get(const struct tls_client_terms *terms, struct tls_client 
         return ERR_LIMIT;
     for (size_t i = 0; i < terms->pin_cnt; i++)
         if (read_pin(terms->pins[i], pins[i]) != ERR_OK) {
-            snprintf(why, size,
-                     "\"%s\" is no pin: expected the base64 of 32 octets, 44 characters",
-                     terms->pins[i]);
+            snprintf(
+                why, size,
+                "\"%s\" is not a pin: expected 44 characters, the base64 of a SHA-256 hash",
+                terms->pins[i]);
             return ERR_FORMAT;
         }
-    struct tls_client *c = find(terms, pins);
+    struct tls_client *c = find_client_terms(terms, pins);
     if (!c)
-        c = add(terms, pins);
+        c = add_client(terms, pins);
     snprintf(why, size, "out of memory");
-    enum err err = c ? make_context(c, &context, why, size) : ERR_NOMEM;
+    enum err err = c ? make_client_context(c, &context, why, size) : ERR_NOMEM;
     if (err)
         return err;
     pthread_mutex_lock(&c->lock);
@@ -207,7 +210,7 @@ const char *tls_client_name(const struct tls_client *c) { return c->name; }
 
 bool tls_client_has_pins(const struct tls_client *c) { return c->pin_cnt > 0; }
 
-bool tls_client_is_pin(const struct tls_client *c, const uint8_t pin[TLS_CLIENT_PIN_LEN])
+bool tls_client_matches_pin(const struct tls_client *c, const uint8_t pin[TLS_CLIENT_PIN_LEN])
 {
     for (size_t i = 0; i < c->pin_cnt; i++)
         if (memcmp(c->pins[i], pin, TLS_CLIENT_PIN_LEN) == 0)

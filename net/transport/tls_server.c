@@ -1,6 +1,5 @@
-/* A set of certificates hangs on its SSL_CTX and goes with the last connection that uses it.
- * Which certificate a client gets is decided in each handshake, by the name of the host it
- * wants. */
+/* A set of certificates belongs to its SSL_CTX and is freed with the last connection that uses
+ * it.  Each handshake chooses a certificate by the host name that the client sends. */
 #include "net/transport/tls_server.h"
 
 #include <openssl/core_names.h>
@@ -20,65 +19,66 @@
 enum {
     PEM_MAX = 1 << 20,
     KEY_NAME_LEN = 16,
-    TICKET_KEYS = 3, /* the one that seals, and two that still open */
+    TICKET_KEYS = 3, /* one that seals, and two that only open */
 };
 
 struct ticket_key {
     uint8_t name[KEY_NAME_LEN];
     uint8_t aes[32];
     uint8_t mac[32];
-    int64_t since_ms; /* 0: there is none */
+    int64_t since_ms; /* 0: no key */
 };
 
-struct loaded {
+struct loaded_certificate {
     X509 *certificate;
     EVP_PKEY *key;
     STACK_OF(X509) * chain;
-    struct tls_server_certificate told;
+    struct tls_server_certificate info;
 };
 
-/* Lifetime: its SSL_CTX. */
+/* Lifetime: the SSL_CTX's. */
 struct set {
-    struct loaded at[TLS_SERVER_CERTIFICATES_MAX];
+    struct loaded_certificate at[TLS_SERVER_CERTIFICATES_MAX];
     size_t cnt;
 };
 
 /* Lifetime: process. */
 struct tls_server {
-    pthread_mutex_t lock; /* of what follows, up to `tried` */
+    pthread_mutex_t lock; /* protects the members up to `tickets` */
     SSL_CTX *context;
     struct ticket_key tickets[TICKET_KEYS];
-    struct tls_server_files files[TLS_SERVER_CERTIFICATES_MAX]; /* copies; the main thread's */
+    /* Copies.  Of the main thread, as the members below. */
+    struct tls_server_files files[TLS_SERVER_CERTIFICATES_MAX];
     size_t file_cnt;
-    struct file_stamp taken[2 * TLS_SERVER_CERTIFICATES_MAX],
-        tried[2 * TLS_SERVER_CERTIFICATES_MAX];
-    bool was_told; /* that what `tried` stands for is wrong */
-    bool is_blind; /* a file is out of reach, and that was told */
+    struct file_stamp loaded_stamps[2 * TLS_SERVER_CERTIFICATES_MAX],
+        rejected_stamps[2 * TLS_SERVER_CERTIFICATES_MAX];
+    bool was_reported; /* files with the stamps `rejected_stamps` were reported as wrong */
+    bool is_blind;     /* an unreadable file was reported */
     _Atomic uint64_t handshakes, resumed, failed;
 };
 
-static int set_index = -1; /* of the ex_data of an SSL_CTX; set before there are threads */
+static int set_index = -1; /* of the ex_data of an SSL_CTX; set before threads start */
 
-/* ---- reading ---- */
+/* ---- files ---- */
 
-static int refuse_passphrase(char *out, int size, int is_writing, void *was_asked)
+static int refuse_passphrase(char *out, int size, int is_writing, void *is_encrypted)
 {
     (void)out;
     (void)size;
     (void)is_writing;
-    *(bool *)was_asked = true;
+    *(bool *)is_encrypted = true;
     return -1;
 }
 
-static void free_loaded(struct loaded *l)
+static void free_loaded(struct loaded_certificate *l)
 {
     X509_free(l->certificate);
     EVP_PKEY_free(l->key);
     sk_X509_pop_free(l->chain, X509_free);
-    *l = (struct loaded){0};
+    *l = (struct loaded_certificate){0};
 }
 
-/* *is_exposed: every user may read it; NULL for a file that is no secret. */
+/* *is_exposed: any user may read the file.  NULL for a file that is not secret. */
 static enum err open_pem(const char *path, bool *is_exposed, char **text, BIO **bio, char *why,
                          size_t size)
 {
@@ -87,10 +87,9 @@ static enum err open_pem(const char *path, bool *is_exposed, char **text, BIO **
                               : file_read(path, PEM_MAX, text, &len, NULL);
 
     snprintf(why, size, "%s: %s", path,
-             err == ERR_ABSENT   ? "no such file"
-             : err == ERR_CONFIG ? file_problem(err)
-             : err               ? err_name(err)
-                                 : "out of memory");
+             err == ERR_ABSENT || err == ERR_CONFIG ? file_problem(err)
+             : err                                  ? err_name(err)
+                                                    : "out of memory");
     if (err)
         return err;
     *bio = BIO_new_mem_buf(*text, (int)len);
@@ -100,8 +99,9 @@ static enum err open_pem(const char *path, bool *is_exposed, char **text, BIO **
     return ERR_NOMEM;
 }
 
-/* The certificate first, then those that vouch for it. */
-static enum err read_chain(const char *path, struct loaded *l, char *why, size_t size)
+/* Read the certificate and the chain behind it. */
+static enum err read_chain(const char *path, struct loaded_certificate *l, char *why,
+                           size_t size)
 {
     char *text;
     X509 *next;
@@ -129,42 +129,43 @@ static enum err read_chain(const char *path, struct loaded *l, char *why, size_t
     }
     if (!l->certificate)
         snprintf(why, size,
-                 "%s: there is no certificate in it (PEM, \"-----BEGIN CERTIFICATE-----\")",
+                 "%s: no certificate in it; expected PEM, \"-----BEGIN CERTIFICATE-----\"",
                  path);
     else if (is_cut)
-        snprintf(why, size, "%s: a certificate in it is damaged", path);
+        snprintf(why, size, "%s: a certificate of its chain is damaged", path);
     return l->certificate && !is_cut ? ERR_OK : ERR_CONFIG;
 }
 
-static enum err read_key(const char *path, struct loaded *l, char *why, size_t size)
+static enum err read_key(const char *path, struct loaded_certificate *l, char *why, size_t size)
 {
-    bool was_asked = false;
+    bool is_encrypted = false;
     char *text;
     BIO *bio;
 
-    enum err err = open_pem(path, &l->told.is_key_exposed, &text, &bio, why, size);
+    enum err err = open_pem(path, &l->info.is_key_exposed, &text, &bio, why, size);
     if (err)
         return err;
-    l->key = PEM_read_bio_PrivateKey(bio, NULL, refuse_passphrase, &was_asked);
+    l->key = PEM_read_bio_PrivateKey(bio, NULL, refuse_passphrase, &is_encrypted);
     ERR_clear_error();
     BIO_free(bio);
     OPENSSL_cleanse(text, strlen(text));
     free(text);
     if (!l->key)
         snprintf(why, size, "%s: %s", path,
-                 was_asked
-                     ? "the key wants a passphrase, and nobody is there to give it"
-                     : "there is no private key in it (PEM, \"-----BEGIN PRIVATE KEY-----\")");
+                 is_encrypted
+                     ? "the key is encrypted; store it without a passphrase"
+                     : "no private key in it; expected PEM, \"-----BEGIN PRIVATE KEY-----\"");
     return l->key ? ERR_OK : ERR_CONFIG;
 }
 
-static int64_t time_ms(const ASN1_TIME *at)
+static int64_t asn1_time_ms(const ASN1_TIME *at)
 {
     struct tm tm;
     return ASN1_TIME_to_tm(at, &tm) == 1 ? (int64_t)timegm(&tm) * 1000 : 0;
 }
 
-/* Letters, digits, hyphens, low lines and dots: what others call a host. */
+/* True for letters, digits, hyphens, underscores and dots: names that clients may use for a
+ * host. */
 static bool is_host_name(const uint8_t *octets, size_t len)
 {
     for (size_t i = 0; i < len; i++) {
@@ -175,32 +176,32 @@ static bool is_host_name(const uint8_t *octets, size_t len)
     return true;
 }
 
-static void tell_names(const X509 *certificate, struct tls_server_certificate *told)
+static void read_names(const X509 *certificate, struct tls_server_certificate *info)
 {
     GENERAL_NAMES *names = X509_get_ext_d2i(certificate, NID_subject_alt_name, NULL, NULL);
 
     for (int i = 0; i < sk_GENERAL_NAME_num(names); i++) {
         const GENERAL_NAME *name = sk_GENERAL_NAME_value(names, i);
         if (name->type != GEN_DNS && name->type != GEN_IPADD)
-            continue; /* what it has is no string */
+            continue; /* not a string */
         int len = ASN1_STRING_length(name->d.ia5);
         const uint8_t *octets = ASN1_STRING_get0_data(name->d.ia5);
-        if (name->type == GEN_DNS && !*told->name && len > 0 && len < TLS_SERVER_NAME_MAX &&
+        if (name->type == GEN_DNS && !*info->name && len > 0 && len < TLS_SERVER_NAME_MAX &&
             is_host_name(octets, (size_t)len)) {
-            memcpy(told->name, octets, (size_t)len);
-            told->name[len] = 0;
+            memcpy(info->name, octets, (size_t)len);
+            info->name[len] = 0;
         } else if (name->type == GEN_IPADD && len >= 0 &&
-                   told->addr_cnt < TLS_SERVER_ADDRS_MAX &&
-                   addr_from_bytes(octets, (size_t)len, 0, &told->addrs[told->addr_cnt]) ==
+                   info->addr_cnt < TLS_SERVER_ADDRS_MAX &&
+                   addr_from_bytes(octets, (size_t)len, 0, &info->addrs[info->addr_cnt]) ==
                        ERR_OK) {
-            told->addr_cnt++;
+            info->addr_cnt++;
         }
     }
     GENERAL_NAMES_free(names);
 }
 
-static enum err load(const struct tls_server_files *files, struct loaded *l, char *why,
-                     size_t size)
+static enum err load_certificate(const struct tls_server_files *files,
+                                 struct loaded_certificate *l, char *why, size_t size)
 {
     enum err err = read_chain(files->certificate, l, why, size);
 
@@ -210,15 +211,15 @@ static enum err load(const struct tls_server_files *files, struct loaded *l, cha
         return err;
     if (X509_check_private_key(l->certificate, l->key) != 1) {
         ERR_clear_error();
-        snprintf(why, size, "the key of %s is not that of the certificate in %s", files->key,
+        snprintf(why, size, "the key in %s does not match the certificate in %s", files->key,
                  files->certificate);
         return ERR_CONFIG;
     }
-    snprintf(l->told.file, sizeof(l->told.file), "%s", files->certificate);
-    snprintf(l->told.key, sizeof(l->told.key), "%s", files->key);
-    l->told.not_before_ms = time_ms(X509_get0_notBefore(l->certificate));
-    l->told.not_after_ms = time_ms(X509_get0_notAfter(l->certificate));
-    tell_names(l->certificate, &l->told);
+    snprintf(l->info.file, sizeof(l->info.file), "%s", files->certificate);
+    snprintf(l->info.key, sizeof(l->info.key), "%s", files->key);
+    l->info.not_before_ms = asn1_time_ms(X509_get0_notBefore(l->certificate));
+    l->info.not_after_ms = asn1_time_ms(X509_get0_notAfter(l->certificate));
+    read_names(l->certificate, &l->info);
     return ERR_OK;
 }
 
@@ -237,7 +238,7 @@ static enum err load_set(const struct tls_server_files *files, size_t cnt, struc
 
     for (size_t i = 0; i < cnt && !err; i++) {
         set->cnt++;
-        err = load(&files[i], &set->at[i], why, size);
+        err = load_certificate(&files[i], &set->at[i], why, size);
     }
     if (err)
         free_set(set);
@@ -248,7 +249,7 @@ static enum err load_set(const struct tls_server_files *files, size_t cnt, struc
 
 /* ---- handshakes ---- */
 
-/* RFC 6066 3: the certificate for the host that the client names. */
+/* RFC 6066 3: choose the certificate for the host name that the client sends. */
 static int choose_certificate(SSL *ssl, void *nothing)
 {
     const struct set *set = SSL_CTX_get_ex_data(SSL_get_SSL_CTX(ssl), set_index);
@@ -264,8 +265,8 @@ static int choose_certificate(SSL *ssl, void *nothing)
     return 1;
 }
 
-/* RFC 7301 3.2: a client that speaks none of ours is told so; nobody is lured from one protocol
- * to another. */
+/* RFC 7301 3.2: reject a client that offers none of our protocols, so that no attacker can
+ * divert it to a server of another protocol. */
 static int choose_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_len,
                        const unsigned char *wanted, unsigned wanted_len, void *nothing)
 {
@@ -281,7 +282,7 @@ static int choose_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_l
     return SSL_TLSEXT_ERR_OK;
 }
 
-/* Draw a new key when the one that seals is old.  Under the lock. */
+/* Draw a new key if the sealing one is old.  Caller must hold the lock. */
 static bool renew_ticket_key(struct tls_server *s, int64_t now_ms)
 {
     struct ticket_key new = {.since_ms = now_ms};
@@ -298,8 +299,8 @@ static bool renew_ticket_key(struct tls_server *s, int64_t now_ms)
     return true;
 }
 
-/* The key that seals, or the one of that name and whether it is still that which seals; false
- * when there is none. */
+/* Find the key that seals (`name` is NULL) or the one of that name.  *is_newest: it is the key
+ * that seals.  False if there is none. */
 static bool find_ticket_key(struct tls_server *s, const uint8_t *name, struct ticket_key *out,
                             bool *is_newest)
 {
@@ -322,8 +323,8 @@ static bool find_ticket_key(struct tls_server *s, const uint8_t *name, struct ti
     return is_there;
 }
 
-/* RFC 5077 4, RFC 8446 4.6.1.  With TLS 1.3 a ticket is used once (C.4), with 1.2 until the key
- * that sealed it is an old one. */
+/* RFC 5077 4, RFC 8446 4.6.1.  With TLS 1.3 a ticket is used once (C.4), with 1.2 until its key
+ * no longer seals. */
 static int use_ticket_key(SSL *ssl, unsigned char *name, unsigned char *iv,
                           EVP_CIPHER_CTX *cipher, EVP_MAC_CTX *mac, int is_sealing)
 {
@@ -346,16 +347,17 @@ static int use_ticket_key(SSL *ssl, unsigned char *name, unsigned char *iv,
             done = 1;
     } else if (EVP_MAC_CTX_set_params(mac, params) == 1 &&
                EVP_DecryptInit_ex(cipher, EVP_aes_256_cbc(), NULL, key.aes, iv) == 1) {
-        done = is_newest && SSL_version(ssl) == TLS1_2_VERSION ? 1 : 2; /* 2: a fresh one too */
+        /* 2: issue a new ticket */
+        done = is_newest && SSL_version(ssl) == TLS1_2_VERSION ? 1 : 2;
     }
     OPENSSL_cleanse(&key, sizeof(key));
     return done;
 }
 
-static SSL_CTX *make_context(struct tls_server *s, struct set *set)
+static SSL_CTX *make_server_context(struct tls_server *s, struct set *set)
 {
     SSL_CTX *c = SSL_CTX_new(TLS_server_method());
-    struct loaded *first = &set->at[0];
+    struct loaded_certificate *first = &set->at[0];
 
     if (!c || SSL_CTX_set_ex_data(c, set_index, set) != 1) {
         SSL_CTX_free(c);
@@ -365,7 +367,7 @@ static SSL_CTX *make_context(struct tls_server *s, struct set *set)
     SSL_CTX_set_options(c, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
                                SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA |
                                SSL_OP_IGNORE_UNEXPECTED_EOF);
-    SSL_CTX_set_session_cache_mode(c, SSL_SESS_CACHE_OFF); /* tickets only */
+    SSL_CTX_set_session_cache_mode(c, SSL_SESS_CACHE_OFF); /* only tickets */
     SSL_CTX_set_timeout(c, 2L * TLS_SERVER_TICKET_S);
     SSL_CTX_set_cert_cb(c, choose_certificate, NULL);
     SSL_CTX_set_alpn_select_cb(c, choose_alpn, NULL);
@@ -391,10 +393,10 @@ static void on_context_freed(void *context, void *set, CRYPTO_EX_DATA *data, int
     free_set(set);
 }
 
-/* ---- taking ---- */
+/* ---- loading ---- */
 
-/* The path that this user may not look at, NULL when there is none. */
-static const char *stamp_all(const struct tls_server *s, struct file_stamp *stamps)
+/* Get the stamps of all files.  Return the path of one that this user may not read, or NULL. */
+static const char *stamp_files(const struct tls_server *s, struct file_stamp *stamps)
 {
     const char *hidden = NULL;
 
@@ -407,14 +409,14 @@ static const char *stamp_all(const struct tls_server *s, struct file_stamp *stam
     return hidden;
 }
 
-static bool is_same(const struct tls_server *s, const struct file_stamp *a,
-                    const struct file_stamp *b)
+static bool is_same_stamps(const struct tls_server *s, const struct file_stamp *a,
+                           const struct file_stamp *b)
 {
     return memcmp(a, b, 2 * s->file_cnt * sizeof(*a)) == 0;
 }
 
-/* Read what the files hold, for new connections. */
-static enum err take(struct tls_server *s, char *why, size_t size)
+/* Load the files for new connections. */
+static enum err load_context(struct tls_server *s, char *why, size_t size)
 {
     struct set *set;
 
@@ -422,10 +424,10 @@ static enum err take(struct tls_server *s, char *why, size_t size)
     enum err err = load_set(s->files, s->file_cnt, &set, why, size);
     if (err)
         return err;
-    SSL_CTX *context = make_context(s, set);
+    SSL_CTX *context = make_server_context(s, set);
     if (!context) {
         const char *reason = ERR_reason_error_string(ERR_peek_last_error());
-        snprintf(why, size, "%s: OpenSSL refuses it: %s", s->files[0].certificate,
+        snprintf(why, size, "%s: OpenSSL rejects the certificate: %s", s->files[0].certificate,
                  reason ? reason : "out of memory");
         ERR_clear_error();
         return ERR_CONFIG;
@@ -438,7 +440,7 @@ static enum err take(struct tls_server *s, char *why, size_t size)
     return ERR_OK;
 }
 
-static void forget_files(struct tls_server_files *files, size_t cnt)
+static void free_files(struct tls_server_files *files, size_t cnt)
 {
     for (size_t i = 0; i < cnt; i++) {
         free((char *)(uintptr_t)files[i].certificate);
@@ -475,8 +477,8 @@ enum err tls_server_new(const struct tls_server_files *files, size_t cnt,
     s->file_cnt = cnt;
     enum err err = copy_files(s->files, files, cnt) ? ERR_OK : ERR_NOMEM;
     if (!err) {
-        (void)stamp_all(s, s->taken);
-        err = take(s, why, size);
+        (void)stamp_files(s, s->loaded_stamps);
+        err = load_context(s, why, size);
     }
     if (err)
         tls_server_free(&s);
@@ -491,42 +493,42 @@ void tls_server_free(struct tls_server **server)
     if (!s)
         return;
     SSL_CTX_free(s->context);
-    forget_files(s->files, s->file_cnt);
+    free_files(s->files, s->file_cnt);
     pthread_mutex_destroy(&s->lock);
     OPENSSL_cleanse(s->tickets, sizeof(s->tickets));
     free(s);
     *server = NULL;
 }
 
-enum tls_server_news tls_server_look(struct tls_server *s, char *why, size_t size)
+enum tls_server_change tls_server_reload_changed(struct tls_server *s, char *why, size_t size)
 {
     struct file_stamp now[2 * TLS_SERVER_CERTIFICATES_MAX];
 
-    const char *hidden = stamp_all(s, now);
+    const char *hidden = stamp_files(s, now);
     if (hidden) {
-        bool is_news = !s->is_blind;
+        bool is_new = !s->is_blind;
         s->is_blind = true;
         snprintf(why, size, "%s", hidden);
-        return is_news ? TLS_SERVER_BLIND : TLS_SERVER_SAME;
+        return is_new ? TLS_SERVER_UNREADABLE : TLS_SERVER_UNCHANGED;
     }
     s->is_blind = false;
-    if (is_same(s, now, s->taken))
-        return TLS_SERVER_SAME;
-    bool was_tried = is_same(s, now, s->tried);
-    if (was_tried && s->was_told)
-        return TLS_SERVER_SAME;
-    if (take(s, why, size) == ERR_OK) {
-        memcpy(s->taken, now, sizeof(now));
-        return TLS_SERVER_TAKEN;
+    if (is_same_stamps(s, now, s->loaded_stamps))
+        return TLS_SERVER_UNCHANGED;
+    bool was_tried = is_same_stamps(s, now, s->rejected_stamps);
+    if (was_tried && s->was_reported)
+        return TLS_SERVER_UNCHANGED;
+    if (load_context(s, why, size) == ERR_OK) {
+        memcpy(s->loaded_stamps, now, sizeof(now));
+        return TLS_SERVER_LOADED;
     }
-    memcpy(s->tried, now, sizeof(now));
-    s->was_told = was_tried;
-    return was_tried ? TLS_SERVER_REFUSED : TLS_SERVER_SAME;
+    memcpy(s->rejected_stamps, now, sizeof(now));
+    s->was_reported = was_tried;
+    return was_tried ? TLS_SERVER_REJECTED : TLS_SERVER_UNCHANGED;
 }
 
-enum tls_server_news tls_server_force(struct tls_server *s,
-                                      const struct tls_server_files *files, size_t cnt,
-                                      char *why, size_t size)
+enum tls_server_change tls_server_reload(struct tls_server *s,
+                                         const struct tls_server_files *files, size_t cnt,
+                                         char *why, size_t size)
 {
     struct tls_server_files before[TLS_SERVER_CERTIFICATES_MAX];
     struct tls_server_files now[TLS_SERVER_CERTIFICATES_MAX] = {0};
@@ -536,26 +538,26 @@ enum tls_server_news tls_server_force(struct tls_server *s,
     must(cnt >= 1 && cnt <= TLS_SERVER_CERTIFICATES_MAX);
     snprintf(why, size, "out of memory");
     if (!copy_files(now, files, cnt)) {
-        forget_files(now, cnt);
-        return TLS_SERVER_REFUSED;
+        free_files(now, cnt);
+        return TLS_SERVER_REJECTED;
     }
     memcpy(before, s->files, sizeof(before));
     memcpy(s->files, now, sizeof(now));
     s->file_cnt = cnt;
-    (void)stamp_all(s, stamps);
-    enum err err = take(s, why, size);
+    (void)stamp_files(s, stamps);
+    enum err err = load_context(s, why, size);
     if (!err) {
-        memcpy(s->taken, stamps, sizeof(stamps));
-        forget_files(before, before_cnt);
-        return TLS_SERVER_TAKEN;
+        memcpy(s->loaded_stamps, stamps, sizeof(stamps));
+        free_files(before, before_cnt);
+        return TLS_SERVER_LOADED;
     }
     memcpy(s->files, before, sizeof(before));
     s->file_cnt = before_cnt;
-    forget_files(now, cnt);
-    return err == ERR_DENIED ? TLS_SERVER_SAME : TLS_SERVER_REFUSED;
+    free_files(now, cnt);
+    return err == ERR_DENIED ? TLS_SERVER_UNCHANGED : TLS_SERVER_REJECTED;
 }
 
-/* ---- asking ---- */
+/* ---- queries ---- */
 
 bool tls_server_certificate(struct tls_server *s, size_t i, struct tls_server_certificate *out)
 {
@@ -564,7 +566,7 @@ bool tls_server_certificate(struct tls_server *s, size_t i, struct tls_server_ce
     bool is_there = i < set->cnt;
 
     if (is_there)
-        *out = set->at[i].told;
+        *out = set->at[i].info;
     SSL_CTX_free(context);
     return is_there;
 }

@@ -1,12 +1,12 @@
-/* net/transport/tls_server.h | the certificates of the daemon, and what all its TLS connections
- * share
+/* net/transport/tls_server.h | the certificates of the daemon, and the keys of its session
+ * tickets
  *
- * Certificates and keys are read together and taken together: connections that are open keep
- * those with which they began, new ones get the newest. Tickets are sealed with keys that all
- * workers share and that live in memory only.
+ * Certificates and keys are loaded together.  Open connections keep those that they began with;
+ * new ones get the newest.  All workers share the keys that seal tickets; they are in memory
+ * only.
  *
  * Owner:    the daemon.
- * Thread:   new, look, force and free from the main thread, everything else from any.
+ * Thread:   new, reload and free from the main thread, everything else from any.
  */
 #pragma once
 
@@ -19,27 +19,28 @@ enum {
     TLS_SERVER_CERTIFICATES_MAX = 16,
     TLS_SERVER_NAME_MAX = 254,
     TLS_SERVER_ADDRS_MAX = 16,
-    TLS_SERVER_TICKET_S =
-        3600, /* a key seals tickets for so long; they can be opened twice as long again */
+    /* How long a key seals tickets; it opens them for twice as long again. */
+    TLS_SERVER_TICKET_S = 3600,
 };
 
-/* A certificate, with the chain behind it, and its key; PEM.  Lifetime: the configuration's. */
+/* The PEM files of a certificate with its chain, and of its key.  Lifetime: the
+ * configuration's. */
 struct tls_server_files {
     const char *certificate, *key;
 };
 
-/* What is to be known of a certificate.  A value. */
+/* What status and DDR (RFC 9462) report of a certificate. */
 struct tls_server_certificate {
-    char file[256], key[256];       /* their paths, cut if they are longer */
-    bool is_key_exposed;            /* every user may read the key */
-    char name[TLS_SERVER_NAME_MAX]; /* the first name of a host that it is for; "": none */
-    struct addr addrs[TLS_SERVER_ADDRS_MAX]; /* addresses that it is for, port 0 */
+    char file[256], key[256];                /* their paths, shortened if they are longer */
+    bool is_key_exposed;                     /* any user may read the key */
+    char name[TLS_SERVER_NAME_MAX];          /* the first host name in it, or "" */
+    struct addr addrs[TLS_SERVER_ADDRS_MAX]; /* the addresses in it, with port 0 */
     size_t addr_cnt;
-    int64_t not_before_ms, not_after_ms; /* wall */
+    int64_t not_before_ms, not_after_ms; /* wall clock */
 };
 
-/* Protocols of RFC 7301, in its own form: a length and a name, one after the other.  Static;
- * the app data of each SSL. */
+/* Protocol names as ALPN sends them (RFC 7301 3.1): each follows its length.  Static; the app
+ * data of each SSL. */
 struct tls_server_alpn {
     const char *at;
     size_t len;
@@ -49,41 +50,47 @@ struct tls_server_counts {
     uint64_t handshakes, resumed, failed;
 };
 
-/* Read them; the first is for clients that name no host or one that none of them is for.
- * ERR_CONFIG, ERR_DENIED (this user may not read a file) and the like: `why` (size octets)
- * tells. */
+/* Load `cnt` certificates; the first is for clients that send no SNI or a name that none has.
+ * On error `why` (size octets) says what is wrong: ERR_CONFIG, ERR_DENIED (this user may not
+ * read a file), ERR_ABSENT, ERR_NOMEM. */
 MUST_USE enum err tls_server_new(const struct tls_server_files *files, size_t cnt,
                                  struct tls_server **out, char *why, size_t size);
 
-/* Clears the pointer; NULL inside is fine.  Connections that are open keep what they need. */
+/* Free *server and set it to NULL; it may be NULL already.  Open connections keep what they
+ * need. */
 void tls_server_free(struct tls_server **server);
 
-enum tls_server_news {
-    TLS_SERVER_SAME,
-    TLS_SERVER_TAKEN,   /* new connections get the new certificates */
-    TLS_SERVER_BLIND,   /* once: this user may not look at a file, so that a renewed one goes
-                           unnoticed: `why` */
-    TLS_SERVER_REFUSED, /* the files have changed and are wrong: `why`; what was there before is
-                           used */
+/* What a reload did. */
+enum tls_server_change {
+    TLS_SERVER_UNCHANGED,
+    TLS_SERVER_LOADED, /* new connections get the certificates just loaded */
+    /* Reported once: this user may not read the file `why`, so a renewed one goes unnoticed. */
+    TLS_SERVER_UNREADABLE,
+    /* The files changed and are wrong, as `why` says; the previous certificates stay in use. */
+    TLS_SERVER_REJECTED,
 };
 
-/* Look whether files have changed, and take them.  A file that is wrong has until the next look
- * to become right: two files are never written at once. */
-enum tls_server_news tls_server_look(struct tls_server *server, char *why, size_t size);
+/* Load files that have changed.  Wrong files are reported by the next call, if they are still
+ * the same: two files are never written at once. */
+enum tls_server_change tls_server_reload_changed(struct tls_server *server, char *why,
+                                                 size_t size);
 
-/* The same whether they have changed or not, now; the paths may be others than before.  Files
- * that this user may not read are no news: whoever read the configuration has said so. */
-enum tls_server_news tls_server_force(struct tls_server *server,
-                                      const struct tls_server_files *files, size_t cnt,
-                                      char *why, size_t size);
+/* Load these files now, changed or not.  TLS_SERVER_UNCHANGED if this user may not read one:
+ * the reader of the configuration has reported it. */
+enum tls_server_change tls_server_reload(struct tls_server *server,
+                                         const struct tls_server_files *files, size_t cnt,
+                                         char *why, size_t size);
 
-/* The certificate `i`; false: there are not so many. */
+/* Get the certificate of index `i`.  False if there are fewer. */
 bool tls_server_certificate(struct tls_server *server, size_t i,
                             struct tls_server_certificate *out);
 
-/* The newest context, for net/transport/tls: a reference that SSL_CTX_free gives back. */
+/* For net/transport/tls: return a reference to the newest context.  Caller must call
+ * SSL_CTX_free. */
 struct ssl_ctx_st *tls_server_context(struct tls_server *server);
 
-/* Count the end of a handshake. */
+/* Count a finished or failed handshake. */
 void tls_server_count(struct tls_server *server, bool is_done, bool is_resumed);
+
+/* Return the counts since the start. */
 struct tls_server_counts tls_server_counts(const struct tls_server *server);

@@ -1,4 +1,4 @@
-/* What the answers of a batch and those that come later have in common. */
+/* Used by the answers of a batch and by deferred answers. */
 #define _GNU_SOURCE
 #include "net/transport/udp.h"
 

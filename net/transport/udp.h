@@ -1,4 +1,4 @@
-/* net/transport/udp.h | send datagrams in batches
+/* net/transport/udp.h | batches of datagrams to be sent
  *
  * Thread:   any.
  */
@@ -9,10 +9,11 @@
 #endif
 #include <sys/socket.h>
 
-/* Send them all.  One that cannot go out (full buffer, unreachable peer) is left out: its
- * client asks again. */
+/* Send `cnt` messages.  A message that cannot be sent (full buffer, unreachable peer) is
+ * dropped: its client retries. */
 void udp_send(int fd, struct mmsghdr *messages, unsigned cnt);
 
-/* Make the answer leave from the address that was asked, by whatever way the routes say; only a
- * link-local address needs its link. `message` has the control messages of the query. */
+/* Clear the interface in the control messages of a query, which are those of its answer: the
+ * answer leaves from the address that was queried, by the route of the kernel's choice.  A
+ * link-local address keeps its interface. */
 void udp_forget_interface(struct msghdr *message);

@@ -1,4 +1,4 @@
-/* The async handle is the inbox: the flags say what to do, the versions themselves are in
+/* The async handle wakes the worker; flags say what to do, and new versions are in
  * base/publish. */
 #define _GNU_SOURCE
 #include "net/transport/worker.h"
@@ -26,7 +26,7 @@ struct worker {
     bool is_started, is_engine_open;
 };
 
-/* A worker that never ran has nothing to answer with. */
+/* Close the engine and the fronts.  A worker that never ran does not answer queries first. */
 static void close_fronts(struct worker *w)
 {
     if (w->is_engine_open)
@@ -37,7 +37,7 @@ static void close_fronts(struct worker *w)
     }
 }
 
-static void on_inbox(uv_async_t *inbox)
+static void on_worker_wake(uv_async_t *inbox)
 {
     struct worker *w = inbox->data;
     w->parts.service->turn(w->parts.engine);
@@ -52,10 +52,10 @@ static void on_inbox(uv_async_t *inbox)
 
 static void free_worker(struct worker *w)
 {
-    idle_queue_close(&w->idle_queue); /* until now connections could be waiting there */
+    idle_queue_close(&w->idle_queue); /* not earlier: connections could be waiting there */
     uv_run(&w->loop, UV_RUN_DEFAULT);
     uv_loop_close(&w->loop);
-    job_run_all(&w->box, NULL); /* what came too late */
+    job_run_all(&w->box, NULL); /* jobs posted after the last turn */
     job_box_fini(&w->box);
     free(w->udp);
     free(w->stream);
@@ -82,7 +82,7 @@ static enum err open_fronts(struct worker *w)
     return err;
 }
 
-static void ring(void *bell) { uv_async_send(bell); }
+static void wake_worker_box(void *bell) { uv_async_send(bell); }
 
 enum err worker_new(const struct worker_parts *parts, struct worker **out)
 {
@@ -99,9 +99,9 @@ enum err worker_new(const struct worker_parts *parts, struct worker **out)
     w->stream = calloc(parts->socket_cnt + 1, sizeof(struct front_stream *));
     if (!err && parts->service->open)
         err = parts->service->open(parts->engine, &w->loop);
-    uv_async_init(&w->loop, &w->inbox, on_inbox);
+    uv_async_init(&w->loop, &w->inbox, on_worker_wake);
     w->inbox.data = w;
-    job_box_init(&w->box, ring, &w->inbox);
+    job_box_init(&w->box, wake_worker_box, &w->inbox);
     w->is_engine_open = parts->service->open && !err;
     if (!w->udp || !w->stream)
         err = ERR_NOMEM;
@@ -113,36 +113,37 @@ enum err worker_new(const struct worker_parts *parts, struct worker **out)
     return err;
 }
 
-static void run(void *data)
+static void run_worker(void *data)
 {
     struct worker *w = data;
     uv_run(&w->loop, UV_RUN_DEFAULT);
     uv_async_send(w->parts.done);
 }
 
-static void pin(const struct worker *w)
+static void pin_worker(const struct worker *w)
 {
     cpu_set_t only;
 
     CPU_ZERO(&only);
     CPU_SET((size_t)w->parts.cpu, &only);
-    if (pthread_setaffinity_np(w->thread, sizeof(only), &only) != 0)
-        log_warning("a worker could not be pinned to core %d", w->parts.cpu);
+    int error = pthread_setaffinity_np(w->thread, sizeof(only), &only);
+    if (error)
+        log_warning("cannot pin a worker thread to core %d: %s", w->parts.cpu, strerror(error));
 }
 
 enum err worker_start(struct worker *w)
 {
     sigset_t all, before;
 
-    /* signals belong to the main thread */
+    /* signals are the main thread's */
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     w->parts.service->turn(w->parts.engine);
-    w->is_started = true; /* before the thread looks at it */
-    if (uv_thread_create(&w->thread, run, w) != 0)
+    w->is_started = true; /* before the thread reads it */
+    if (uv_thread_create(&w->thread, run_worker, w) != 0)
         w->is_started = false;
-    else if (w->parts.cpu >= 0)
-        pin(w); /* here and not in the thread, so that it is done before the log says "ready" */
+    else if (w->parts.cpu >= 0) /* here, so that it is done before the log says "ready" */
+        pin_worker(w);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     return w->is_started ? ERR_OK : ERR_NOMEM;
 }

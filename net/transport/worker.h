@@ -1,6 +1,6 @@
-/* net/transport/worker.h | one thread with its loop, its sockets and its engine
+/* net/transport/worker.h | a thread with its event loop, sockets and engine
  *
- * Owner:    the daemon; what a worker holds is touched by its own thread only, once it runs.
+ * Owner:    the daemon; once the worker runs, only its thread uses its parts.
  * Thread:   new, start, wake, stop and join from the main thread.
  */
 #pragma once
@@ -12,42 +12,42 @@
 
 struct worker;
 
-/* Bound sockets of one worker for one address. */
+/* The bound sockets of one worker for one listener. */
 struct worker_sockets {
     struct exchange_listener at;
-    int udp_fd; /* -1: only connections */
+    int udp_fd; /* -1: the listener has no UDP */
     int tcp_fd;
 };
 
-/* What a worker is made of; copied. */
+/* The parts of a worker.  Copied. */
 struct worker_parts {
     const struct exchange_settings *settings;
     const struct service *service;
     void *engine;
-    const struct worker_sockets
-        *sockets; /* socket_cnt; the worker owns their descriptors from now on */
+    /* socket_cnt of them; the worker closes their descriptors. */
+    const struct worker_sockets *sockets;
     size_t socket_cnt;
-    unsigned descriptors; /* every one of the process is below it */
-    int cpu;              /* its thread runs there only; -1: anywhere */
-    uv_async_t *done;     /* sent after each wake has been worked off, and at the end */
+    unsigned descriptors; /* an upper bound of the process's descriptors */
+    int cpu;              /* pin the thread to this core; -1: do not pin it */
+    uv_async_t *done;     /* sent after each wake and when the thread ends */
 };
 
-/* Make a worker; it does not run yet.  Where it fails *out may be set, and is for worker_join.
- */
+/* Create a worker that does not run yet.  On failure *out may be set: caller must pass it to
+ * worker_join.  ERR_NOMEM, or an error of service->open. */
 MUST_USE enum err worker_new(const struct worker_parts *parts, struct worker **out);
 
-/* Start its thread. */
+/* Start the thread.  ERR_NOMEM. */
 MUST_USE enum err worker_start(struct worker *worker);
 
-/* Have it call service->turn between two batches and then send `done`. */
+/* Have the worker call service->turn between two turns of its loop, then send `done`. */
 void worker_wake(struct worker *worker);
 
-/* Have it run a job, which gets the engine, between two turns, or NULL if the worker ends
- * before. */
+/* Have the worker run a job between two turns.  The job gets the engine, or NULL if the worker
+ * has ended. */
 void worker_post(struct worker *worker, struct job *job);
 
-/* Have it drain and end. */
+/* Have the worker answer what has arrived, close its sockets and end. */
 void worker_stop(struct worker *worker);
 
-/* Wait for its thread and free it. */
+/* Wait for the thread, free the worker and set *worker to NULL; it may be NULL already. */
 void worker_join(struct worker **worker);

@@ -1,11 +1,11 @@
-/* The order is that of what is cheapest to forge: who cannot even send from the right address
- * learns nothing about the rest.  Only the first fragment of a datagram has what has to be
- * guessed, so one that needed fragments is not believed: servers are told a size that needs
- * none. */
+/* What is easiest to forge is compared first: a sender that does not even spoof the source
+ * learns nothing about the rest.  All that has to be guessed is in the first fragment of a
+ * datagram, so a reply large enough to have been fragmented is rejected; queries advertise a
+ * size that avoids fragments. */
 #include "net/upstream/match.h"
 
-static bool is_question_same(const struct match *m, const struct message *reply,
-                             bool *is_case_same)
+static bool has_same_question(const struct match *m, const struct message *reply,
+                              bool *is_case_same)
 {
     const uint8_t *asked = m->wire + MESSAGE_HEADER_LEN,
                   *got = reply->wire + MESSAGE_HEADER_LEN;
@@ -18,9 +18,9 @@ static bool is_question_same(const struct match *m, const struct message *reply,
     return true;
 }
 
-/* RFC 7873 5.3: the client cookie has to come back; none at all is believed of a server that
- * never gave one. */
-static bool is_cookie_right(const struct match *m, const struct message *reply)
+/* RFC 7873 5.3: the reply has to have the client cookie; a missing one is accepted from a
+ * server that never sent one. */
+static bool has_right_cookie(const struct match *m, const struct message *reply)
 {
     if (!m->client_cookie)
         return true;
@@ -29,8 +29,8 @@ static bool is_cookie_right(const struct match *m, const struct message *reply)
     return memcmp(reply->edns.cookie, m->client_cookie, COOKIE_CLIENT_LEN) == 0;
 }
 
-/* Over TCP FORMERR and NOTIMP may come without a question: old servers answer so what they
- * cannot read. */
+/* Over TCP FORMERR and NOTIMP may have no question: old servers omit it if they cannot read the
+ * query. */
 static bool may_lack_question(const struct match *m, const struct message *reply)
 {
     unsigned rcode = reply->flags & 15;
@@ -51,7 +51,7 @@ enum match_verdict match_reply(struct match *m, const struct addr *from, uint8_t
         return MATCH_NO_REPLY;
     if (m->checks_id && reply->id != util_get_u16(m->wire))
         return MATCH_ID;
-    if (m->checks_question && !is_question_same(m, reply, &is_case_same) &&
+    if (m->checks_question && !has_same_question(m, reply, &is_case_same) &&
         !may_lack_question(m, reply))
         return MATCH_QUESTION;
     m->is_case_preserved = is_case_same;
@@ -60,10 +60,10 @@ enum match_verdict match_reply(struct match *m, const struct addr *from, uint8_t
     if (!m->is_tcp && len > m->udp_size)
         return MATCH_LARGE;
     if (state != MESSAGE_WHOLE && state != MESSAGE_TRAILING)
-        return MATCH_BROKEN;
+        return MATCH_MALFORMED;
     m->has_trailing = state == MESSAGE_TRAILING;
     m->lacks_cookie = !reply->has_edns || reply->edns.cookie_len == 0;
-    if (m->checks_cookie && !m->is_tcp && !is_cookie_right(m, reply))
+    if (m->checks_cookie && !m->is_tcp && !has_right_cookie(m, reply))
         return MATCH_COOKIE;
     if (m->name && reply->has_question && reply->question_len == m->question_len)
         memcpy(wire + MESSAGE_HEADER_LEN, m->name, m->question_len - 4);

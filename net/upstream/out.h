@@ -1,10 +1,10 @@
-/* net/upstream/out.h | ask a server: the seam between what decides and what sends
+/* net/upstream/out.h | the interface to query a server: the seam between deciding and sending
  *
- * The resolver asks through this table of calls; behind it are sockets, or a test that plays
- * the whole Internet. Whoever stands behind it finds the replies that match
- * (net/upstream/match) and drops the others.
+ * The resolver queries servers through this table of functions.  Behind it are sockets, or a
+ * test that simulates the whole Internet.  The implementation compares replies
+ * (net/upstream/match) and reports only one that matches.
  *
- * Owner:    whoever asks holds the struct until `done` was called or it cancelled.
+ * Owner:    the caller keeps the struct until `done` is called or it has cancelled.
  * Thread:   one worker.
  */
 #pragma once
@@ -14,12 +14,11 @@
 #include "net/upstream/match.h"
 
 enum out_result {
-    OUT_REPLY,   /* `reply` is there */
-    OUT_TIMEOUT, /* nothing that matches came in time */
-    OUT_SUSPECT, /* something came that does not match: somebody guesses, or the server is
-                    broken */
-    OUT_FAILED,  /* TCP: refused, reset or closed before the reply; TLS: the server is not the
-                    one that is wanted */
+    OUT_REPLY,    /* `reply` is set */
+    OUT_TIMEOUT,  /* no matching reply in time */
+    OUT_MISMATCH, /* a mismatched reply: forged, or of a broken server */
+    /* TCP: refused, reset or closed before the reply; TLS: not authenticated. */
+    OUT_FAILED,
 };
 
 /* Why a query over TCP failed. */
@@ -27,44 +26,43 @@ enum out_fault {
     OUT_FAULT_NONE,
     OUT_FAULT_REFUSED,     /* the server does not accept connections */
     OUT_FAULT_CLOSED,      /* it closed or reset the connection before the reply */
-    OUT_FAULT_BROKEN,      /* it sent something that is no reply to the query */
-    OUT_FAULT_UNREACHABLE, /* there is no way there */
+    OUT_FAULT_BROKEN,      /* it sent something other than a reply to the query */
+    OUT_FAULT_UNREACHABLE, /* there is no route to it */
     OUT_FAULT_TIMEOUT,     /* the connection did not open in time */
 };
 
-/* One question to one server. */
+/* A query to a server. */
 struct out_ask {
     struct match match; /* `to` is the server */
     uint8_t wire[QUERY_MAX];
     size_t len;
     unsigned timeout_ms;
     bool is_tcp;
-    struct tls_client *tls; /* over TLS, as well as is_tcp; NULL: in the clear */
-    bool is_port_fixed;     /* laboratory: from the same port each time */
-    const char *distrust;   /* OUT_FAILED over TLS: why the server is not believed; "" for other
-                               reasons.  Static */
-    enum out_fault fault;   /* OUT_FAILED: why */
-    bool wants_from;        /* `from` shall be set */
-    struct addr from;       /* UDP: where the question left from */
-    bool ignores_wrong;     /* laboratory: a wrong reply changes nothing */
-    /* Called once, never from inside out->ask or out->cancel.  `reply` is borrowed for the
-     * call. */
+    struct tls_client *tls; /* over TLS, if is_tcp; NULL: without TLS */
+    bool is_port_fixed;     /* laboratory: every query leaves from the same port */
+    /* OUT_FAILED over TLS: why the server was not authenticated, or "".  Static. */
+    const char *verify_error;
+    enum out_fault fault;  /* set with OUT_FAILED */
+    bool wants_from;       /* set `from` */
+    struct addr from;      /* UDP: the source address and port of the query */
+    bool ignores_mismatch; /* laboratory: do not end the query on a mismatched reply */
+    /* Called once, never from inside ask or cancel.  `reply` is borrowed for the call. */
     void (*done)(struct out_ask *ask, enum out_result result, const struct message *reply);
-    /* Called for each reply that was rejected, before done. */
+    /* Called for each rejected reply, before done. */
     void (*rejected)(struct out_ask *ask, enum match_verdict why, const struct addr *from);
-    void *slot; /* the out's own, NULL when nothing is asked */
+    void *slot; /* the implementation's; NULL if no query is open */
 };
 
 /* Lifetime: worker. */
 struct out {
-    /* Send it.  ERR_IO: there is no way to networks of that family, or to this one; ERR_DENIED:
-     * not to that address; ERR_LIMIT: too many questions are out.  `done` is not called then.
-     */
+    /* Send the query.  ERR_IO: there is no route to the network or to its address family;
+     * ERR_DENIED: sending to this address is forbidden; ERR_LIMIT: too many queries are open;
+     * ERR_NOMEM.  On error `done` is not called. */
     enum err (*ask)(struct out *out, struct out_ask *ask);
-    /* Forget it; `done` is not called any more. */
+    /* Cancel the query, if it is open: `done` is not called. */
     void (*cancel)(struct out *out, struct out_ask *ask);
-    /* Called by whoever stands behind this table after one or more calls of done: now go on
-     * with what they brought. */
+    /* Set by the caller.  The implementation calls it after one or more calls of `done`:
+     * proceed with their results. */
     void (*settle)(void *data);
     void *data;
 };

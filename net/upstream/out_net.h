@@ -1,8 +1,8 @@
-/* net/upstream/out_net.h | questions to servers over UDP and TCP
+/* net/upstream/out_net.h | queries to servers over UDP, TCP and TLS
  *
- * UDP: each query leaves from a port of its own.  If the kernel draws it, a socket of the pool
- * is connected anew; else a new socket is bound, and closed with the query.  TCP: one
- * connection to a server at a time, kept for a while, with many queries on it.
+ * UDP: each query leaves from a port of its own.  If the kernel draws the port, a pooled socket
+ * is connected anew; else a new socket is bound, and closed with its query.  TCP: a server has
+ * one connection at a time, kept for a while, that carries many queries.
  *
  * Owner:    the worker.
  * Thread:   the worker.
@@ -14,20 +14,22 @@
 #include "net/upstream/out.h"
 #include "net/upstream/ports.h"
 
-enum { OUT_NET_SOCKETS_MAX = 8192 }; /* more than a worker ever needs */
+enum { OUT_NET_SOCKETS_MAX = 8192 }; /* more than a worker needs */
 
-/* Source addresses to ask from; without one of a family the system chooses. */
+/* The source addresses and ports of queries.  Without an address of a family the kernel
+ * chooses. */
 struct out_net_sources {
     const struct addr *at;
     size_t cnt;
-    const struct ports *ports; /* stay the caller's */
-    unsigned most;             /* sockets at a time, UDP and TCP */
+    const struct ports *ports; /* the caller's, and as long as the out exists */
+    unsigned most;             /* open sockets at most, UDP and TCP */
 };
 
-/* Make it on `loop`; its settle and data are the caller's to set.  ERR_NOMEM, ERR_IO. */
+/* Create it on `loop`.  Caller must set (*out)->settle and data.  ERR_NOMEM, ERR_IO. */
 MUST_USE enum err out_net_new(uv_loop_t *loop, const struct out_net_sources *sources,
                               struct out **out);
 
-/* Forget all questions and close; memory goes when the loop has closed the handles.  Clears the
- * pointer; NULL inside is fine. */
+/* Close, and set *out to NULL; it may be NULL already.  Caller should have cancelled its
+ * queries: of those left, `done` is called for TCP only.  The memory is freed when the loop has
+ * closed the handles. */
 void out_net_close(struct out **out);

@@ -1,8 +1,8 @@
-/* What this machine takes for its own is what its table of local routes says: the addresses of
- * its interfaces, prefixes routed to it as a whole (AnyIP), and IPv6 anycast addresses;
- * getifaddrs knows the first only.  127.0.0.0/8 as a whole is left to do-not-query.  Each
- * change makes the whole list be read again: changes are rare, and netlink messages can be lost
- * (ENOBUFS). */
+/* The addresses of this machine are those of its table of local routes: addresses of
+ * interfaces, prefixes routed to it as a whole (AnyIP), and IPv6 anycast addresses; getifaddrs
+ * reports the first only. 127.0.0.0/8 as a whole is left to do-not-query.  After each change
+ * the whole list is read again: changes are rare, and netlink messages can be lost (ENOBUFS).
+ */
 #include "net/upstream/own.h"
 
 #include <errno.h>
@@ -21,7 +21,8 @@ struct own {
     int fd;
     struct own_list list;
     uint16_t served_port;
-    uint64_t served_ms; /* mono: when `served` was read; 0: never */
+    /* Mono: when `served` was read; 0: never, or the addresses changed since. */
+    uint64_t served_ms;
     struct addr served[SERVED_MAX];
     size_t served_cnt;
 };
@@ -49,7 +50,7 @@ struct own_range {
     struct key first, last;
 };
 
-/* Lifetime: the reading of the list. */
+/* A list that is being read.  Lifetime: the call. */
 struct reading {
     struct own_list list;
     size_t size;
@@ -101,8 +102,8 @@ static void add_range(struct reading *r, const struct own_range *range)
     r->list.ranges[r->list.cnt++] = *range;
 }
 
-/* A route whose packets this machine takes.  Tables other than the local one hold for marked
- * packets only (a transparent proxy sends the whole Internet to itself there). */
+/* True for a route that delivers packets to this machine.  Tables other than "local" are for
+ * marked packets only (a transparent proxy delivers the whole Internet to itself there). */
 static bool is_own_route(const struct nlmsghdr *h)
 {
     const struct rtmsg *route = NLMSG_DATA(h);
@@ -112,11 +113,11 @@ static bool is_own_route(const struct nlmsghdr *h)
            (route->rtm_type == RTN_LOCAL || route->rtm_type == RTN_ANYCAST);
 }
 
-static void take_route(struct reading *r, const struct nlmsghdr *h)
+static void add_route(struct reading *r, const struct nlmsghdr *h)
 {
     const struct rtmsg *route = NLMSG_DATA(h);
     size_t len = route->rtm_family == AF_INET6 ? 16 : 4;
-    uint8_t prefix[16] = {0}; /* without RTA_DST: the default route */
+    uint8_t prefix[16] = {0}; /* stays zero without RTA_DST: the default route */
     unsigned left = (unsigned)RTM_PAYLOAD(h);
 
     for (const struct rtattr *a = RTM_RTA(route); RTA_OK(a, left); a = RTA_NEXT(a, left))
@@ -129,7 +130,7 @@ static void take_route(struct reading *r, const struct nlmsghdr *h)
     add_range(r, &range);
 }
 
-static void take_messages(struct reading *r, const char *octets, size_t size)
+static void add_routes(struct reading *r, const char *octets, size_t size)
 {
     unsigned left = (unsigned)size;
 
@@ -140,11 +141,11 @@ static void take_messages(struct reading *r, const char *octets, size_t size)
         if (h->nlmsg_type == NLMSG_DONE || h->nlmsg_type == NLMSG_ERROR)
             r->is_done = true;
         else if (is_own_route(h))
-            take_route(r, h);
+            add_route(r, h);
     }
 }
 
-/* Ranges that follow or touch each other become one, so that a search meets at most one. */
+/* Merge ranges that overlap, so that a search finds at most one. */
 static void merge_ranges(struct own_list *list)
 {
     size_t kept = 0;
@@ -160,11 +161,11 @@ static void merge_ranges(struct own_list *list)
     list->cnt = kept;
 }
 
-/* A dump of the routes of table "local".  ERR_IO also when they changed meanwhile. */
+/* Dump the routes of the table "local".  ERR_IO also if they changed meanwhile. */
 static enum err read_routes(int fd, struct reading *r)
 {
-    static const int is_strict =
-        1; /* the kernel filters by table; older ones send all routes */
+    /* The kernel filters by table; older kernels send all routes. */
+    static const int is_strict = 1;
     _Alignas(struct nlmsghdr) char octets[CHUNK];
     struct {
         struct nlmsghdr head;
@@ -180,7 +181,7 @@ static enum err read_routes(int fd, struct reading *r)
     while (!r->is_done && !r->err) {
         ssize_t got = recv(fd, octets, sizeof(octets), 0);
         if (got > 0)
-            take_messages(r, octets, (size_t)got);
+            add_routes(r, octets, (size_t)got);
         else if (got == 0 || errno != EINTR)
             r->err = ERR_IO;
     }
@@ -245,8 +246,8 @@ bool own_reaches(const struct own_list *list, const struct addr *listener,
            addr_is_v6(listener) == addr_is_v6(addr) && (is_loopback || own_has(list, addr));
 }
 
-/* Replace the list; if it cannot be read the old one stays. */
-static enum err refresh(struct own *own)
+/* Read the list again; if that fails the old one stays. */
+static enum err refresh_own_list(struct own *own)
 {
     struct own_list list;
     enum err err = own_read_list(&list);
@@ -260,7 +261,7 @@ static enum err refresh(struct own *own)
 
 const struct own_list *own_addresses(const struct own *own) { return &own->list; }
 
-/* Of routes to elsewhere a router hears all day. */
+/* A router gets messages about routes to elsewhere all day; they are ignored. */
 static bool has_own_route(const char *octets, size_t size)
 {
     unsigned left = (unsigned)size;
@@ -272,27 +273,27 @@ static bool has_own_route(const char *octets, size_t size)
     return false;
 }
 
-static void on_change(uv_poll_t *poll, int status, int events)
+static void on_address_change(uv_poll_t *poll, int status, int events)
 {
     struct own *own = poll->data;
     _Alignas(struct nlmsghdr) char octets[CHUNK];
-    bool is_stale = status < 0;
+    bool has_changed = status < 0;
 
     (void)events;
     for (;;) {
         ssize_t got = recv(own->fd, octets, sizeof(octets), 0);
         if (got < 0 && errno != ENOBUFS && errno != EINTR)
             break;
-        is_stale |= got < 0 ? errno == ENOBUFS : has_own_route(octets, (size_t)got);
+        has_changed |= got < 0 ? errno == ENOBUFS : has_own_route(octets, (size_t)got);
     }
-    if (is_stale && refresh(own) == ERR_OK)
+    if (has_changed && refresh_own_list(own) == ERR_OK)
         own->served_ms = 0;
-    /* messages were lost, and libuv has stopped the handle */
+    /* messages were lost and libuv has stopped the handle: start it again */
     if (status < 0 && loop_admit((uv_handle_t *)poll) == ERR_OK)
-        (void)uv_poll_start(poll, UV_READABLE, on_change);
+        (void)uv_poll_start(poll, UV_READABLE, on_address_change);
 }
 
-static void on_closed(uv_handle_t *handle)
+static void on_own_closed(uv_handle_t *handle)
 {
     struct own *own = handle->data;
     close(own->fd);
@@ -306,7 +307,7 @@ enum err own_new(uv_loop_t *loop, struct own **out)
 
     if (!own)
         return ERR_NOMEM;
-    /* before reading the list, so that no change is missed */
+    /* before the list is read, so that no change is missed */
     enum err err = open_netlink(RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_ROUTE, &own->fd);
     if (!err && uv_poll_init(loop, &own->poll, own->fd) != 0) {
         close(own->fd);
@@ -317,8 +318,8 @@ enum err own_new(uv_loop_t *loop, struct own **out)
         return err;
     }
     own->poll.data = own;
-    err = refresh(own);
-    if (!err && uv_poll_start(&own->poll, UV_READABLE, on_change) != 0)
+    err = refresh_own_list(own);
+    if (!err && uv_poll_start(&own->poll, UV_READABLE, on_address_change) != 0)
         err = ERR_IO;
     if (err)
         own_close(&own);
@@ -330,7 +331,7 @@ enum err own_new(uv_loop_t *loop, struct own **out)
 void own_close(struct own **own)
 {
     if (*own)
-        uv_close((uv_handle_t *)&(*own)->poll, on_closed);
+        uv_close((uv_handle_t *)&(*own)->poll, on_own_closed);
     *own = NULL;
 }
 
@@ -348,7 +349,7 @@ bool own_is_served(struct own *own, const struct addr *addr)
         const struct addr *other = &own->served[i];
         if (addr_is_equal(other, addr) ||
             (addr_is_wildcard(other) && (addr_is_v6(other) || !addr_is_v6(addr))))
-            return true; /* a socket on :: receives IPv4 as well */
+            return true; /* a socket on :: may receive IPv4 as well */
     }
     return false;
 }

@@ -1,6 +1,6 @@
-/* IP_LOCAL_PORT_RANGE only narrows the system's range, in silence where it would widen it; so
- * ports outside of that range are bound one by one, and ports that are excepted inside of it
- * cost the kernel's part all but its largest clean piece. */
+/* IP_LOCAL_PORT_RANGE can only narrow the system's range; it is silently ignored where it would
+ * widen it.  So ports outside that range are bound one by one, and of a range with excepted
+ * ports the kernel draws only from the largest part without one. */
 #include "net/upstream/ports.h"
 
 #include <math.h>
@@ -18,9 +18,9 @@ enum {
     DEFAULT_LAST = 60999
 };
 
-/* UDP services that may start after this process: a query must not hold their port just then.
- * Inside the kernel's range any program may be given these ports: there the administrator
- * reserves them. */
+/* UDP services that may start after this process: a query must not occupy their port just then.
+ * Inside the kernel's range any program may get these ports; there the administrator reserves
+ * them. */
 static const uint16_t services[] = {1194, 1701, 1812, 1813, 2049, 3478, 4500,
                                     4789, 5060, 5353, 5355, 6081, 8472, 11211};
 
@@ -29,14 +29,14 @@ struct port_set {
     bool has[UINT16_MAX + 1];
 };
 
-static void set_range(struct port_set *set, unsigned first, unsigned last, bool value)
+static void set_port_range(struct port_set *set, unsigned first, unsigned last, bool value)
 {
     for (unsigned port = first; port <= last && port <= UINT16_MAX; port++)
         set->has[port] = value;
 }
 
-/* "8080,9000-9010": ports that the administrator keeps from being drawn. */
-static void except_reserved(struct port_set *set)
+/* The file reads like "8080,9000-9010". */
+static void remove_reserved_ports(struct port_set *set)
 {
     FILE *f = fopen("/proc/sys/net/ipv4/ip_local_reserved_ports", "re");
     unsigned first, last;
@@ -48,14 +48,14 @@ static void except_reserved(struct port_set *set)
         last = first;
         if (next == '-' && fscanf(f, "%u", &last) == 1)
             next = fgetc(f);
-        set_range(set, first, last, false);
+        set_port_range(set, first, last, false);
         if (next != ',')
             break;
     }
     fclose(f);
 }
 
-static void read_kernel_range(unsigned *first, unsigned *last)
+static void read_kernel_port_range(unsigned *first, unsigned *last)
 {
     FILE *f = fopen("/proc/sys/net/ipv4/ip_local_port_range", "re");
 
@@ -67,12 +67,12 @@ static void read_kernel_range(unsigned *first, unsigned *last)
         fclose(f);
 }
 
-/* The kernel's part: the largest piece of its range in which every port is allowed. */
-static void find_kernel_part(const struct port_set *set, struct ports *ports)
+/* Find the largest part of the kernel's range in which every port is allowed. */
+static void find_kernel_ports(const struct port_set *set, struct ports *ports)
 {
     unsigned first, last, begin = 0, cnt = 0;
 
-    read_kernel_range(&first, &last);
+    read_kernel_port_range(&first, &last);
     for (unsigned port = first; port <= last; port++) {
         cnt = set->has[port] ? cnt + 1 : 0;
         if (cnt == 1)
@@ -86,8 +86,8 @@ static void find_kernel_part(const struct port_set *set, struct ports *ports)
     ports->is_narrowed = ports->kernel_cnt > 0 && ports->kernel_cnt < last - first + 1;
 }
 
-/* Whether the kernel can be told a part of its range. */
-static bool can_narrow(const struct ports *ports)
+/* True if the kernel supports IP_LOCAL_PORT_RANGE. */
+static bool can_narrow_ports(const struct ports *ports)
 {
     int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     bool works = fd >= 0 && ports_narrow(ports, fd);
@@ -107,20 +107,21 @@ enum err ports_new(const struct ports_terms *terms, struct ports **out)
         return ERR_NOMEM;
     }
     if (terms->allowed_cnt == 0)
-        set_range(set, PORT_MIN, UINT16_MAX, true);
+        set_port_range(set, PORT_MIN, UINT16_MAX, true);
     for (size_t i = 0; i < terms->allowed_cnt; i++)
-        set_range(set, terms->allowed[i].first, terms->allowed[i].last, true);
+        set_port_range(set, terms->allowed[i].first, terms->allowed[i].last, true);
     for (size_t i = 0; i < terms->except_cnt; i++)
-        set_range(set, terms->except[i].first, terms->except[i].last, false);
-    /* those the kernel keeps off by itself in its own part, which is looked for first */
-    find_kernel_part(set, ports);
-    if (ports->is_narrowed && !can_narrow(ports))
+        set_port_range(set, terms->except[i].first, terms->except[i].last, false);
+    /* before `services` and reserved ports are removed: the kernel avoids its reserved ports
+     * itself */
+    find_kernel_ports(set, ports);
+    if (ports->is_narrowed && !can_narrow_ports(ports))
         ports->kernel_cnt = 0;
     if (ports->kernel_cnt > 0)
-        set_range(set, ports->kernel_first, ports->kernel_last, false);
+        set_port_range(set, ports->kernel_first, ports->kernel_last, false);
     for (size_t i = 0; i < ARRAY_LEN(services) && terms->allowed_cnt == 0; i++)
         set->has[services[i]] = false;
-    except_reserved(set);
+    remove_reserved_ports(set);
     for (unsigned port = 1; port <= UINT16_MAX; port++)
         if (set->has[port])
             ports->bound[ports->bound_cnt++] = (uint16_t)port;

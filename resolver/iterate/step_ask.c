@@ -204,12 +204,12 @@ static void compose(struct task *task, const struct infra_server *server, uint64
                                 .is_tcp = task->is_tcp};
     ask->is_tcp = task->is_tcp;
     ask->tls = tls_of(task);
-    ask->distrust = "";
+    ask->verify_error = "";
     ask->fault = OUT_FAULT_NONE;
     if (task->delegation.tls && !ask->tls) /* the port is that of TLS */
         addr_set_port(&ask->match.to, CLEAR_PORT);
     ask->is_port_fixed = !on->random_port;
-    ask->ignores_wrong = !on->wrong_reply_tcp;
+    ask->ignores_mismatch = !on->wrong_reply_tcp;
 }
 
 static enum trace_transport transport_of(const struct task *task)

@@ -93,14 +93,14 @@ static const struct {
 
 static enum task_state on_tcp_failed(struct task *task, uint64_t now_ms)
 {
-    const char *distrust = task->ask.distrust;
-    bool is_trusted = *distrust == '\0';
+    const char *verify_error = task->ask.verify_error;
+    bool is_trusted = *verify_error == '\0';
 
     trace_end(&task->attempts, is_trusted ? faults[task->ask.fault].outcome : TRACE_UNTRUSTED,
               0);
     task_trace_no_reply(
         task, is_trusted ? faults[task->ask.fault].silence : TRACE_SILENCE_TLS_UNTRUSTED,
-        distrust);
+        verify_error);
     return without_tcp(task, now_ms);
 }
 
@@ -129,7 +129,7 @@ enum task_state step_no_reply(struct task *task)
 
     switch (task->result) {
     case OUT_TIMEOUT: return on_timeout(task, now_ms);
-    case OUT_SUSPECT: return on_mismatch(task);
+    case OUT_MISMATCH: return on_mismatch(task);
     case OUT_FAILED: return on_tcp_failed(task, now_ms);
     case OUT_REPLY: break; /* of step_reply */
     }

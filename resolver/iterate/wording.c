@@ -117,7 +117,7 @@ static const struct wording rejections[MATCH_VERDICTS] = {
     [MATCH_QUESTION] = {"wrong-question", "wrong question section"},
     [MATCH_CASE] = {"wrong-case", "wrong case of the name"},
     [MATCH_COOKIE] = {"wrong-cookie", "wrong or missing cookie"},
-    [MATCH_BROKEN] = {"malformed", "malformed message"},
+    [MATCH_MALFORMED] = {"malformed", "malformed message"},
     [MATCH_LARGE] = {"too-large", "larger than the advertised EDNS size"},
 };
 

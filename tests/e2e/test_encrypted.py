@@ -820,7 +820,7 @@ WHY = [  # what a request is told; the connection goes on
     (400, b"GET /dns-query HTTP/1.1", b"no dns="), (400, b"GET /dns-query?dns=AA== HTTP/1.1", b"padding"), (400, b"GET /dns-query?dns=AA%3d%3d HTTP/1.1", b"padding"),
     (400, b"GET /dns-query?dns=A/ HTTP/1.1", b"base64url"), (400, b"GET /dns-query?dns=A HTTP/1.1", b"whole octets"), (400, b"GET /dns-query?dns=AAAA HTTP/1.1", b"not a DNS query"),
     (400, b"POST /dns-query HTTP/1.1\r\nContent-Type: application/dns-message\r\nContent-Length: 0", b"body is empty"),
-    (415, b"POST /dns-query HTTP/1.1\r\nContent-Length: 0", b"Content-Type: application/dns-message is wanted"), (405, b"PUT /dns-query HTTP/1.1", b"Method"),
+    (415, b"POST /dns-query HTTP/1.1\r\nContent-Length: 0", b"Content-Type: application/dns-message"), (405, b"PUT /dns-query HTTP/1.1", b"Method"),
 ]
 
 

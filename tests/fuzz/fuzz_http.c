@@ -89,9 +89,10 @@ static void parse_proxy_header(const uint8_t *octets, size_t len)
 
     if (proxy_parse(octets, len, &client, &used) != PROXY_WHOLE)
         return;
-    must(proxy_pass(octets, len, &no_address, &peer, &passed) == PROXY_WRONG);
+    must(proxy_parse_trusted(octets, len, &no_address, &peer, &passed) == PROXY_WRONG);
     peer.sock.any.sa_family = every_address.addr.sock.any.sa_family = AF_INET;
-    must(proxy_pass(octets, len, &trusted, &peer, &passed) == PROXY_WHOLE && passed == used);
+    must(proxy_parse_trusted(octets, len, &trusted, &peer, &passed) == PROXY_WHOLE &&
+         passed == used);
     must(!addr_is_v6(&peer) || !IN6_IS_ADDR_V4MAPPED(&peer.sock.v6.sin6_addr));
     must(used >= 16 && used <= len && used <= PROXY_LEN_MAX);
     if (client.sock.any.sa_family)

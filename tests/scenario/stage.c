@@ -115,10 +115,10 @@ bool stage_deliver(struct stage *s, size_t i, const struct addr *from, uint8_t *
         a->done(a, OUT_REPLY, &reply);
     } else {
         a->rejected(a, verdict, from);
-        if (a->ignores_wrong && !a->is_tcp)
+        if (a->ignores_mismatch && !a->is_tcp)
             return false;
         forget(s, i);
-        a->done(a, a->is_tcp ? OUT_FAILED : OUT_SUSPECT, NULL);
+        a->done(a, a->is_tcp ? OUT_FAILED : OUT_MISMATCH, NULL);
     }
     res_serve_settle(s->serve);
     stage_settle(s);

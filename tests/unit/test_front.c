@@ -23,12 +23,12 @@ bool __wrap_client_is_same(const struct addr *a, const struct addr *b)
     return __real_client_is_same(a, b);
 }
 
-size_t __real_stream_held(const struct stream *s);
-size_t __wrap_stream_held(const struct stream *s);
-size_t __wrap_stream_held(const struct stream *s)
+size_t __real_stream_memory(const struct stream *s);
+size_t __wrap_stream_memory(const struct stream *s);
+size_t __wrap_stream_memory(const struct stream *s)
 {
     held_cnt++;
-    return __real_stream_held(s);
+    return __real_stream_memory(s);
 }
 
 static void serve(void *engine, struct exchange *ex)

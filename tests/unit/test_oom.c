@@ -110,14 +110,14 @@ static void add_server(const struct server_conf *s)
     for (size_t i = 0; i < EXCHANGE_STACK_CNT; i++)
         add_addrs(exchange_stacks[i].key, &s->listen[i]);
     add_text("%s %s %s %s %s %s\n", s->https_path, s->tls_certificate, s->tls_key, s->control,
-         s->identity, s->cookie_file);
+             s->identity, s->cookie_file);
     for (size_t i = 0; i < server_conf_certificates(s, files); i++)
         add_text("%s %s\n", files[i].certificate, files[i].key);
     add_text("certificate %s %zu\n", s->certificate.name, s->certificate.addr_cnt);
     add_prefixes("proxies", &s->trusted_proxies);
     add_prefixes("exempt", &s->rate_limit.exempt);
     add_text("%u %u %u %u %u\n", s->worker_cnt, s->udp_size, s->cookie_secret_cnt,
-         (unsigned)s->log_level, (unsigned)s->log_format);
+             (unsigned)s->log_level, (unsigned)s->log_format);
 }
 
 /* ---- configurations ---- */
@@ -852,7 +852,7 @@ static bool talk(struct pair *p)
     settle(p);
     for (int from = 0; from < 2; from++) {
         is_written &= tls_write(p->at[from], large, sizeof(large), &p->sent[from]);
-        tls_rest(p->at[from]);
+        tls_release_buffers(p->at[from]);
         settle(p);
         is_written &= p->got[1 - from] == sizeof(large);
     }
@@ -895,8 +895,8 @@ static void read_certificates(void)
     enum err err = tls_server_new(&files, 1, &fresh, why, sizeof(why));
     must(err == ERR_OK || (starve_has_failed() && *why));
     if (!err) {
-        enum tls_server_news news = tls_server_force(fresh, &files, 1, why, sizeof(why));
-        must(news == TLS_SERVER_TAKEN || starve_has_failed());
+        enum tls_server_change news = tls_server_reload(fresh, &files, 1, why, sizeof(why));
+        must(news == TLS_SERVER_LOADED || starve_has_failed());
     }
     starve_end();
     tls_server_free(&fresh);
@@ -1061,7 +1061,7 @@ static void http2(void)
         must((turn == 0 && starve_has_failed()) ||
              (goes_on && browser.closed == 3 && browser.octets > 40000));
         if (goes_on && turn == 0) /* each request was answered or reset */
-            must(h2_held(h2) == 0);
+            must(h2_memory(h2) == 0);
         h2_free(&h2);
         nghttp2_session_del(browser.session);
         must(conn_limit_counts(conn_limit).memory == 0);
