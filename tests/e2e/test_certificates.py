@@ -103,7 +103,7 @@ def test_errors_name_their_cause(tmp_path):
     cases = [
         ("  listen-tls: [127.0.0.1]\n", "listen-tls needs tls-certificate"), ("  listen-https: [127.0.0.1]\n", "listen-https needs tls-certificate"),
         (f"  tls-certificate: {good}/cert.pem\n", "tls-certificate needs tls-key"), (f"  tls-key: {good}/key.pem\n", "tls-certificate is missing"),
-        (pair("nowhere.pem", good / "key.pem"), "nowhere.pem: file not found"), (pair(good / "key.pem", good / "key.pem"), "no certificate in it"),
+        (pair("nowhere.pem", good / "key.pem"), "nowhere.pem: there is no such file"), (pair(good / "key.pem", good / "key.pem"), "no certificate in it"),
         (pair(good / "cert.pem", good / "cert.pem"), "no private key in it"), (pair(good / "cert.pem", other / "key.pem"), "does not match the certificate"),
         (pair(good / "cert.pem", tmp_path / "locked.pem"), "without a passphrase"), (pair(tmp_path / "empty.pem", good / "key.pem"), "no certificate in it"),
         (pair(tmp_path / "cut.pem", good / "key.pem"), "is damaged"), (pair(tmp_path, good / "key.pem"), str(tmp_path)),

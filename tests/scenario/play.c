@@ -1,18 +1,18 @@
-/* Plays replay scenarios against the resolver in this process: its questions to servers end in
- * the ranges of the file, its clock is ours.
+/* Play replay scenarios against the resolver in this process: the ranges of the file answer its
+ * queries, and the clock is simulated.
  *
  *   play [--minimise on|off] [--alter] [-v] FILE...
  *
- * One line a file: "pass" or "FAIL", its name, and the first difference.  --alter proves the
- * player: every expected answer gets one RR, RCODE or flag altered, and each altered play has
- * to fail. */
+ * Prints a line per file: "pass" or "FAIL", the name, and the first difference. --alter tests
+ * the player: each expected answer is played again with an altered RR, RCODE and flag, and each
+ * of these plays has to fail. */
 #include "base/hash.h"
 #include "base/now.h"
 #include "dns/dname_text.h"
 #include "tests/scenario/rpl.h"
 #include "tests/scenario/stage.h"
 
-enum { WIRE_MAX = 65535, TIMEOUTS_MAX = 400, ASKED_MAX = 2000 };
+enum { WIRE_MAX = 65535, TIMEOUTS_MAX = 400, SENT_MAX = 2000 };
 
 struct play {
     struct stage stage;
@@ -20,8 +20,8 @@ struct play {
     struct asked {
         uint8_t name[DNAME_MAX];
         uint16_t type;
-    } asked[ASKED_MAX];
-    size_t asked_cnt;
+    } asked[SENT_MAX];
+    size_t sent_cnt;
     unsigned step;
     bool is_verbose, wants_ede;
     char why[600];
@@ -31,13 +31,13 @@ static const uint8_t root[] = {0};
 
 /* ---- the seam ---- */
 
-static void note_asked(struct stage *stage, const struct out_ask *a)
+static void note_query(struct stage *stage, const struct out_ask *a)
 {
     struct play *p = container_of(stage, struct play, stage);
     char name[DNAME_TEXT_MAX], addr[ADDR_TEXT_MAX], type[RRTYPE_NAME_MAX];
 
-    if (p->asked_cnt < ASKED_MAX) {
-        struct asked *asked = &p->asked[p->asked_cnt++];
+    if (p->sent_cnt < SENT_MAX) {
+        struct asked *asked = &p->asked[p->sent_cnt++];
         memcpy(asked->name, a->match.name, dname_len(a->match.name));
         asked->type = stage_type(a);
     }
@@ -49,7 +49,7 @@ static void note_asked(struct stage *stage, const struct out_ask *a)
     printf("    step %u: %s %s? %s%s\n", p->step, addr, name, type, a->is_tcp ? " (TCP)" : "");
 }
 
-/* ---- what servers say ---- */
+/* ---- servers ---- */
 
 static bool entry_matches(const struct rpl_entry *e, const struct out_ask *a)
 {
@@ -86,7 +86,7 @@ static const struct rpl_entry *find_entry(const struct play *p, const struct out
     return NULL;
 }
 
-static size_t put_rr(uint8_t *out, const struct rpl_rr *rr)
+static size_t write_rr(uint8_t *out, const struct rpl_rr *rr)
 {
     size_t len = dname_len(rr->owner);
     memcpy(out, rr->owner, len);
@@ -122,7 +122,7 @@ static size_t write_reply(const struct rpl_entry *e, const struct out_ask *a, ui
     for (int section = MESSAGE_ANSWER; section <= MESSAGE_ADDITIONAL; section++)
         for (size_t i = 0; i < e->rr_cnt; i++)
             if ((int)e->rrs[i].section == section) {
-                len += put_rr(out + len, &e->rrs[i]);
+                len += write_rr(out + len, &e->rrs[i]);
                 cnt[section]++;
             }
     for (int i = 0; i < 4; i++)
@@ -145,10 +145,10 @@ static void deliver(struct play *p, size_t i, const struct rpl_entry *e)
     }
     struct addr from = a->match.to;
     if (!stage_deliver(&p->stage, i, &from, wire, len) && p->is_verbose)
-        printf("    refused\n");
+        printf("    rejected\n");
 }
 
-/* Answer one question that a range answers at this step; false when there is none. */
+/* Answer one query that a range of the current step answers.  False if there is none. */
 static bool answer_one(struct play *p)
 {
     for (size_t i = 0; i < p->stage.pending_cnt; i++) {
@@ -161,7 +161,7 @@ static bool answer_one(struct play *p)
     return false;
 }
 
-static void traffic(struct play *p)
+static void answer_all(struct play *p)
 {
     for (unsigned rounds = 0; rounds < 5000 && answer_one(p); rounds++)
         ;
@@ -190,7 +190,7 @@ static void ask_as_client(struct play *p, const struct rpl_step *step)
 
 /* ---- comparing ---- */
 
-static bool differs(struct play *p, const char *what)
+static bool report_difference(struct play *p, const char *what)
 {
     snprintf(p->why, sizeof(p->why), "step %u: %s", p->step, what);
     return false;
@@ -205,7 +205,7 @@ struct got_rr {
     bool is_found;
 };
 
-/* Records of one section of a message, written out; their number. */
+/* Expand the records of a section; return their number. */
 static size_t list_rrs(const struct message *m, enum message_section section,
                        struct got_rr *out, size_t max)
 {
@@ -230,7 +230,8 @@ static size_t list_rrs(const struct message *m, enum message_section section,
     return cnt;
 }
 
-/* Our answers are minimal: of AUTHORITY only the SOA of an absence is compared. */
+/* Our answers are minimal: of the authority section only the SOA of a negative answer is
+ * compared. */
 static bool is_compared(const struct rpl_rr *rr, enum message_section section)
 {
     return rr->section == section && rr->type != RRTYPE_RRSIG &&
@@ -267,21 +268,21 @@ static bool compare_section(struct play *p, const struct rpl_entry *e, const str
         rrtype_print(e->rrs[i].type, type);
         snprintf(text, sizeof(text), "missing: %.100s %u %s in section %d", name, e->rrs[i].ttl,
                  type, section);
-        return differs(p, text);
+        return report_difference(p, text);
     }
     for (size_t n = 0; n < cnt; n++)
         if (!got[n].is_found && got[n].type != RRTYPE_RRSIG &&
             (section == MESSAGE_ANSWER || got[n].type == RRTYPE_SOA)) {
             dname_text_print(got[n].owner, name);
             rrtype_print(got[n].type, type);
-            snprintf(text, sizeof(text), "too much: %.100s %u %s in section %d", name,
+            snprintf(text, sizeof(text), "unexpected: %.100s %u %s in section %d", name,
                      got[n].ttl, type, section);
-            return differs(p, text);
+            return report_difference(p, text);
         }
     return true;
 }
 
-/* The code of the EDE option; -2 when there is none. */
+/* Return the code of the EDE option, or -2 if there is none. */
 static int find_ede(const struct message *m)
 {
     struct message_walk walk = message_walk(m);
@@ -308,40 +309,40 @@ static bool compare_answer(struct play *p, const struct rpl_entry *e,
     char text[200];
 
     if (message_parse(a->wire, a->len, &m) != MESSAGE_WHOLE)
-        return differs(p, "the answer is malformed");
+        return report_difference(p, "the answer is malformed");
     if ((e->match & RPL_QNAME) && e->qname &&
         (!m.has_question || !dname_is_equal(message_qname(&m), e->qname)))
-        return differs(p, "another question's name");
+        return report_difference(p, "the QNAME differs");
     if ((e->match & RPL_QTYPE) && m.qtype != e->qtype)
-        return differs(p, "another question's type");
+        return report_difference(p, "the QTYPE differs");
     if ((e->match & RPL_RCODE) && (m.flags & 15) != e->rcode) {
         snprintf(text, sizeof(text), "RCODE %u, not %u", m.flags & 15U, e->rcode);
-        return differs(p, text);
+        return report_difference(p, text);
     }
     if ((e->match & RPL_FLAGS) && (m.flags & flags) != e->flags) {
         snprintf(text, sizeof(text), "flags %04x, not %04x", m.flags & flags, e->flags);
-        return differs(p, text);
+        return report_difference(p, text);
     }
     int ede = find_ede(&m);
     if ((e->match & RPL_EDE) && (e->ede == -1 ? ede < 0 : ede != e->ede)) {
         snprintf(text, sizeof(text), "EDE %d, not %d", ede, e->ede);
-        return differs(p, text);
+        return report_difference(p, text);
     }
     return (!(e->match & RPL_ANSWER) || compare_section(p, e, &m, MESSAGE_ANSWER)) &&
            (!(e->match & RPL_AUTHORITY) || compare_section(p, e, &m, MESSAGE_AUTHORITY));
 }
 
-/* One of the answers that came has to be the expected one; for want of any, time passes until
- * one comes. */
+/* One of the client's answers has to be the expected one.  If there is none yet, time passes
+ * until one arrives. */
 static bool check_answer(struct play *p, const struct rpl_step *step)
 {
     for (unsigned i = 0; p->stage.answer_cnt == 0 && i < TIMEOUTS_MAX; i++) {
         if (!stage_time_out(&p->stage))
-            return differs(p, "no answer, and nothing is awaited");
-        traffic(p);
+            return report_difference(p, "no answer, and no query is open");
+        answer_all(p);
     }
     if (p->stage.answer_cnt == 0)
-        return differs(p, "no answer");
+        return report_difference(p, "no answer");
     for (size_t i = p->stage.answer_cnt; i-- > 0;)
         if (compare_answer(p, step->entry, &p->stage.answers[i])) {
             free(p->stage.answers[i].wire);
@@ -360,7 +361,7 @@ static bool reply_step(struct play *p, const struct rpl_entry *e)
     size_t i = 0;
 
     if (p->stage.pending_cnt == 0)
-        return differs(p, "REPLY, but nothing is awaited");
+        return report_difference(p, "REPLY, but no query is open");
     for (size_t n = p->stage.pending_cnt; n-- > 0;)
         if (e->qname && dname_is_equal(p->stage.pending[n]->match.name, e->qname))
             i = n;
@@ -368,9 +369,9 @@ static bool reply_step(struct play *p, const struct rpl_entry *e)
     return true;
 }
 
-/* The question is open, or becomes it while ranges answer what comes before it, or was asked
- * and answered already. */
-static bool check_out(struct play *p, const struct rpl_entry *e)
+/* The query must be open, become open while ranges answer earlier ones, or have been answered
+ * already. */
+static bool check_query(struct play *p, const struct rpl_entry *e)
 {
     do {
         for (size_t i = 0; i < p->stage.pending_cnt; i++)
@@ -380,10 +381,10 @@ static bool check_out(struct play *p, const struct rpl_entry *e)
                 return true;
             }
     } while (answer_one(p));
-    for (size_t i = 0; i < p->asked_cnt; i++)
+    for (size_t i = 0; i < p->sent_cnt; i++)
         if (dname_is_equal(p->asked[i].name, e->qname) && p->asked[i].type == e->qtype)
             return true;
-    return differs(p, "another question to a server is open");
+    return report_difference(p, "the query was not sent to a server");
 }
 
 static bool run_step(struct play *p, const struct rpl_step *step)
@@ -393,22 +394,23 @@ static bool run_step(struct play *p, const struct rpl_step *step)
     case RPL_CHECK_ANSWER: return check_answer(p, step);
     case RPL_TIME_PASSES: now_advance(step->elapse_ms); return true;
     case RPL_REPLY: return reply_step(p, step->entry);
-    case RPL_CHECK_OUT_QUERY: return check_out(p, step->entry);
+    case RPL_CHECK_OUT_QUERY: return check_query(p, step->entry);
     case RPL_TIMEOUT:
-        return stage_time_out(&p->stage) || differs(p, "TIMEOUT, but nothing is awaited");
+        return stage_time_out(&p->stage) ||
+               report_difference(p, "TIMEOUT, but no query is open");
     case RPL_TRAFFIC:
     case RPL_NOTHING: return true;
-    case RPL_OTHER: return differs(p, "a step that is not known");
+    case RPL_OTHER: return report_difference(p, "unknown step");
     }
     return false;
 }
 
 /* ---- configuration ---- */
 
-static const char *value(const struct rpl *rpl, const char *name, const char *otherwise)
+static const char *get_value(const struct rpl *rpl, const char *name, const char *default_value)
 {
     const struct rpl_key *key = rpl_find(rpl, name, NULL);
-    return key ? key->value : otherwise;
+    return key ? key->value : default_value;
 }
 
 static bool is_on(const char *text)
@@ -416,7 +418,7 @@ static bool is_on(const char *text)
     return strcmp(text, "no") != 0 && strcmp(text, "off") != 0;
 }
 
-/* stub-zone and forward-zone: a name, then addresses. */
+/* Read stub-zone and forward-zone: a name, then addresses. */
 static void read_zones(struct play *p)
 {
     const struct rpl *rpl = p->rpl;
@@ -481,22 +483,23 @@ static void configure(struct play *p, const char *minimise)
     policy->do_not_query = (struct addr_prefixes){local_nets, 4};
     must(local_add_builtin(&policy->local, &policy->arena) == ERR_OK);
     read_zones(p);
-    policy->uses_v6 = is_on(value(rpl, "do-ip6", "yes"));
-    policy->uses_v4 = is_on(value(rpl, "do-ip4", "yes"));
+    policy->uses_v6 = is_on(get_value(rpl, "do-ip6", "yes"));
+    policy->uses_v4 = is_on(get_value(rpl, "do-ip4", "yes"));
     const char *wanted =
-        value(rpl, "query-minimization", value(rpl, "qname-minimisation", minimise));
+        get_value(rpl, "query-minimization", get_value(rpl, "qname-minimisation", minimise));
     policy->is_minimising = is_on(wanted);
-    /* glue of other zones than the asked one is used by those that say so */
-    policy->defences.bailiwick = is_on(value(rpl, "harden-glue", "yes"));
-    policy->is_prefetching = is_on(value(rpl, "prefetch", "no"));
-    if (!is_on(value(rpl, "serve-expired", "no")))
+    /* scenarios with "harden-glue: no" expect glue of other zones to be used */
+    policy->defences.bailiwick = is_on(get_value(rpl, "harden-glue", "yes"));
+    policy->is_prefetching = is_on(get_value(rpl, "prefetch", "no"));
+    if (!is_on(get_value(rpl, "serve-expired", "no")))
         policy->stale_ms = 0;
     else if (rpl_find(rpl, "serve-expired-ttl", NULL))
-        policy->stale_ms = 1000 * (int64_t)atoi(value(rpl, "serve-expired-ttl", "0"));
-    policy->stale_ttl = (uint32_t)atoi(value(rpl, "serve-expired-reply-ttl", "30"));
-    policy->stale_wait_ms = (uint32_t)atoi(value(rpl, "serve-expired-client-timeout", "1800"));
-    policy->ttls.min = (uint32_t)atoi(value(rpl, "cache-min-ttl", "0"));
-    policy->ttls.max = (uint32_t)atoi(value(rpl, "cache-max-ttl", "86400"));
+        policy->stale_ms = 1000 * (int64_t)atoi(get_value(rpl, "serve-expired-ttl", "0"));
+    policy->stale_ttl = (uint32_t)atoi(get_value(rpl, "serve-expired-reply-ttl", "30"));
+    policy->stale_wait_ms =
+        (uint32_t)atoi(get_value(rpl, "serve-expired-client-timeout", "1800"));
+    policy->ttls.min = (uint32_t)atoi(get_value(rpl, "cache-min-ttl", "0"));
+    policy->ttls.max = (uint32_t)atoi(get_value(rpl, "cache-max-ttl", "86400"));
     for (const struct rpl_key *k = rpl_find(rpl, "features", NULL); k;
          k = rpl_find(rpl, "features", k)) {
         unsigned n;
@@ -505,7 +508,7 @@ static void configure(struct play *p, const char *minimise)
         if (sscanf(k->value, "max_ttl = %u", &n) == 1)
             policy->ttls.max = n;
     }
-    /* our own questions have no answers in most files */
+    /* most files have no replies to priming queries */
     policy->is_priming = false;
     for (const struct rpl_step *s = rpl->steps; s; s = s->next) {
         if (s->kind == RPL_CHECK_OUT_QUERY && s->entry->qname && *s->entry->qname == 0)
@@ -526,7 +529,7 @@ static bool play(struct rpl *rpl, const char *minimise, bool is_verbose, char wh
 
     memset(p, 0, sizeof(*p));
     stage_init(&p->stage, &limits);
-    p->stage.asked = note_asked;
+    p->stage.asked = note_query;
     p->rpl = rpl;
     p->is_verbose = is_verbose;
     configure(p, minimise);
@@ -534,7 +537,7 @@ static bool play(struct rpl *rpl, const char *minimise, bool is_verbose, char wh
     for (const struct rpl_step *s = rpl->steps; s && fits; s = s->next) {
         p->step = s->number;
         if (s->kind != RPL_CHECK_OUT_QUERY)
-            traffic(p);
+            answer_all(p);
         fits = run_step(p, s);
     }
     memcpy(why, p->why, sizeof(p->why));
@@ -546,8 +549,8 @@ static bool play(struct rpl *rpl, const char *minimise, bool is_verbose, char wh
 
 enum alteration { ALTER_RCODE, ALTER_FLAG, ALTER_RR, ALTERATIONS };
 
-/* Alter the expected answer; false when the step compares nothing of that kind.  Doing it again
- * undoes it. */
+/* Alter the expected answer, or undo that by a second call.  False if the step compares nothing
+ * of that kind. */
 static bool alter(struct rpl_step *step, enum alteration kind)
 {
     struct rpl_entry *e = step->entry;
@@ -578,8 +581,8 @@ static bool alter(struct rpl_step *step, enum alteration kind)
     }
 }
 
-static void play_altered(struct rpl *rpl, const char *minimise, const char *path, unsigned *all,
-                         unsigned *failed)
+static void play_altered(struct rpl *rpl, const char *minimise, const char *path,
+                         unsigned *altered_cnt, unsigned *failed)
 {
     char why[600];
 
@@ -589,7 +592,7 @@ static void play_altered(struct rpl *rpl, const char *minimise, const char *path
                 continue;
             bool passes = play(rpl, minimise, false, why);
             alter(s, (enum alteration)kind);
-            (*all)++;
+            (*altered_cnt)++;
             *failed += !passes;
             if (passes)
                 printf("SURVIVED %s step %u alteration %d\n", path, s->number, kind);
@@ -600,7 +603,7 @@ int main(int argc, char **argv)
 {
     const char *minimise = "on";
     bool is_altering = false, is_verbose = false;
-    unsigned failed_cnt = 0, all = 0, failed = 0;
+    unsigned failed_cnt = 0, altered_cnt = 0, failed = 0;
 
     hash_init();
     for (int i = 1; i < argc; i++) {
@@ -623,11 +626,11 @@ int main(int argc, char **argv)
             fflush(stdout);
             failed_cnt += !passes;
             if (passes && is_altering)
-                play_altered(&rpl, minimise, argv[i], &all, &failed);
+                play_altered(&rpl, minimise, argv[i], &altered_cnt, &failed);
             rpl_fini(&rpl);
         }
     }
     if (is_altering)
-        printf("altered\t%u\tfailed\t%u\n", all, failed);
+        printf("altered\t%u\tfailed\t%u\n", altered_cnt, failed);
     return failed_cnt > 0;
 }

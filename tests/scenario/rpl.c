@@ -1,5 +1,5 @@
-/* The dialects of two players meet here: keywords may be indented, owners may lack their dot,
- * RRs their class. */
+/* Both dialects are read: keywords may be indented, owners may lack the final dot, and records
+ * their class. */
 #include "tests/scenario/rpl.h"
 
 #include <ctype.h>
@@ -12,9 +12,10 @@ enum { FILE_MAX = 8 << 20, LINE_MAX_LEN = 70000, DEFAULT_TTL = 3600 };
 
 struct reading {
     struct rpl *rpl;
-    char *at; /* the rest of the file */
+    char *at; /* the unread rest of the file */
     unsigned line;
-    char text[LINE_MAX_LEN]; /* this line, without its comment and white space around it */
+    char text[LINE_MAX_LEN]; /* the current line, without its comment and surrounding white
+                                space */
     struct rrline rr;
     uint8_t origin[DNAME_MAX];
     struct rpl_range **range_tail;
@@ -23,13 +24,13 @@ struct reading {
 
 static const uint8_t root[] = {0};
 
-static bool fail(struct reading *r, const char *why)
+static bool set_why(struct reading *r, const char *why)
 {
     snprintf(r->rpl->why, sizeof(r->rpl->why), "line %u: %s: %.120s", r->line, why, r->text);
     return false;
 }
 
-static void *take(struct reading *r, size_t size)
+static void *allocate(struct reading *r, size_t size)
 {
     void *p = arena_alloc(&r->rpl->arena, size);
     must(p != NULL);
@@ -39,8 +40,8 @@ static void *take(struct reading *r, size_t size)
 
 /* ---- lines ---- */
 
-/* Cut the comment off: ";" or, at the start, "#". */
-static void strip(char *s)
+/* Remove a comment (";", or "#" at the start) and surrounding white space. */
+static void strip_comment(char *s)
 {
     bool is_quoted = false;
     char *p = s;
@@ -66,9 +67,9 @@ static bool next_raw_line(struct reading *r)
     if (!*r->at)
         return false;
     size_t len = strcspn(r->at, "\n");
-    size_t kept = util_min(len, LINE_MAX_LEN - 1);
-    memcpy(r->text, r->at, kept);
-    r->text[kept] = '\0';
+    size_t copied = util_min(len, LINE_MAX_LEN - 1);
+    memcpy(r->text, r->at, copied);
+    r->text[copied] = '\0';
     r->at += len + (r->at[len] == '\n');
     r->line++;
     return true;
@@ -77,7 +78,7 @@ static bool next_raw_line(struct reading *r)
 static bool next_line(struct reading *r)
 {
     while (next_raw_line(r)) {
-        strip(r->text);
+        strip_comment(r->text);
         if (*r->text)
             return true;
     }
@@ -109,7 +110,7 @@ static void join_parentheses(struct reading *r)
             *p = ' ';
 }
 
-static bool starts(const char *text, const char *word)
+static bool starts_with(const char *text, const char *word)
 {
     size_t len = strlen(word);
     return strncmp(text, word, len) == 0 &&
@@ -125,7 +126,8 @@ static const char *copy_text(struct reading *r, const char *text, size_t len)
     return copy;
 }
 
-/* Words of a header line: a key ends in a colon, what follows belongs to it. */
+/* Read the words of a header line: a key ends in a colon, and the words after it are its value.
+ */
 static void read_header_line(struct reading *r)
 {
     struct rpl *rpl = r->rpl;
@@ -203,7 +205,7 @@ static bool read_match(struct reading *r, struct rpl_entry *e, char *words)
             is_known = true;
         }
         if (!is_known)
-            return fail(r, "a MATCH that is not known");
+            return set_why(r, "unknown MATCH");
     }
     return true;
 }
@@ -237,7 +239,7 @@ static bool read_reply(struct reading *r, struct rpl_entry *e, char *words)
             is_known = true;
         }
         if (!is_known)
-            return fail(r, "a REPLY that is not known");
+            return set_why(r, "unknown REPLY");
     }
     return true;
 }
@@ -263,7 +265,7 @@ static bool read_question(struct reading *r, struct rpl_entry *e)
     char *word = strtok(r->text, " \t");
 
     if (dname_text_read(word, strlen(word), r->origin, name, &len, NULL, NULL) != ERR_OK)
-        return fail(r, "no name");
+        return set_why(r, "expected a name");
     e->qname = (const uint8_t *)copy_text(r, (const char *)name, len);
     for (word = strtok(NULL, " \t"); word; word = strtok(NULL, " \t")) {
         uint16_t class;
@@ -272,7 +274,7 @@ static bool read_question(struct reading *r, struct rpl_entry *e)
         if (isdigit((unsigned char)*word))
             continue;
         if (rrtype_read(word, strlen(word), &e->qtype) != ERR_OK)
-            return fail(r, "no type");
+            return set_why(r, "expected a type");
     }
     return true;
 }
@@ -281,10 +283,10 @@ static bool read_rr(struct reading *r, struct rpl_entry *e, enum message_section
 {
     join_parentheses(r);
     if (rrline_read(r->text, strlen(r->text), r->origin, DEFAULT_TTL, &r->rr) != ERR_OK) {
-        /* RDATA that breaks its format on purpose, as \# N HEX */
+        /* malformed RDATA on purpose, as \# N HEX */
         char *generic = strstr(r->text, "\\#");
         if (!generic)
-            return fail(r, r->rr.why);
+            return set_why(r, r->rr.why);
         r->rr.rdata_len = 0;
         char *hex = generic + 2;
         strtol(hex, &hex, 10);
@@ -298,7 +300,7 @@ static bool read_rr(struct reading *r, struct rpl_entry *e, enum message_section
         }
     }
     if (e->rr_cnt == RPL_RRS_MAX)
-        return fail(r, "too many records");
+        return set_why(r, "too many records");
     e->rrs[e->rr_cnt++] = (struct rpl_rr){
         .section = section,
         .owner =
@@ -331,32 +333,32 @@ static void read_raw(struct reading *r, struct rpl_entry *e)
 
 static bool read_entry(struct reading *r, struct rpl_entry **out)
 {
-    struct rpl_entry *e = take(r, sizeof(*e));
+    struct rpl_entry *e = allocate(r, sizeof(*e));
     int section = -1;
     bool is_raw = false;
 
-    e->rrs = take(r, RPL_RRS_MAX * sizeof(*e->rrs));
+    e->rrs = allocate(r, RPL_RRS_MAX * sizeof(*e->rrs));
     while (next_line(r)) {
         bool fits = true;
-        if (starts(r->text, "ENTRY_END")) {
+        if (starts_with(r->text, "ENTRY_END")) {
             *out = e;
             return true;
         }
-        if (starts(r->text, "MATCH"))
+        if (starts_with(r->text, "MATCH"))
             fits = read_match(r, e, r->text + 5);
-        else if (starts(r->text, "ADJUST"))
+        else if (starts_with(r->text, "ADJUST"))
             read_adjust(e, r->text + 6);
-        else if (starts(r->text, "REPLY"))
+        else if (starts_with(r->text, "REPLY"))
             fits = read_reply(r, e, r->text + 5);
-        else if (starts(r->text, "SECTION")) {
+        else if (starts_with(r->text, "SECTION")) {
             e->has_question |= strstr(r->text, "QUESTION") != NULL;
             section = strstr(r->text, "QUESTION")    ? MESSAGE_QUESTION
                       : strstr(r->text, "ANSWER")    ? MESSAGE_ANSWER
                       : strstr(r->text, "AUTHORITY") ? MESSAGE_AUTHORITY
                                                      : MESSAGE_ADDITIONAL;
-        } else if (starts(r->text, "RAW"))
+        } else if (starts_with(r->text, "RAW"))
             is_raw = true;
-        else if (starts(r->text, "MANDATORY"))
+        else if (starts_with(r->text, "MANDATORY"))
             continue;
         else if (is_raw)
             read_raw(r, e);
@@ -365,41 +367,41 @@ static bool read_entry(struct reading *r, struct rpl_entry **out)
         else if (section > 0)
             fits = read_rr(r, e, (enum message_section)section);
         else
-            return fail(r, "a line of an entry that is not known");
+            return set_why(r, "unknown line of an entry");
         if (!fits)
             return false;
     }
-    return fail(r, "ENTRY_END is missing");
+    return set_why(r, "ENTRY_END is missing");
 }
 
 /* ---- ranges and steps ---- */
 
 static bool read_range(struct reading *r)
 {
-    struct rpl_range *range = take(r, sizeof(*range));
+    struct rpl_range *range = allocate(r, sizeof(*range));
     struct rpl_entry **tail = &range->entries;
 
     if (sscanf(r->text, "RANGE_BEGIN %u %u", &range->from, &range->to) != 2)
-        return fail(r, "no range");
+        return set_why(r, "expected RANGE_BEGIN FROM TO");
     *r->range_tail = range;
     r->range_tail = &range->next;
     while (next_line(r)) {
         char *word;
-        if (starts(r->text, "RANGE_END"))
+        if (starts_with(r->text, "RANGE_END"))
             return true;
-        if (starts(r->text, "ADDRESS") && range->addr_cnt < RPL_ADDRS_MAX) {
+        if (starts_with(r->text, "ADDRESS") && range->addr_cnt < RPL_ADDRS_MAX) {
             word = strtok(r->text + 7, " \t");
             if (!word || addr_read(word, 53, &range->addrs[range->addr_cnt++]) != ERR_OK)
-                return fail(r, "no address");
-        } else if (starts(r->text, "ENTRY_BEGIN")) {
+                return set_why(r, "expected an address");
+        } else if (starts_with(r->text, "ENTRY_BEGIN")) {
             if (!read_entry(r, tail))
                 return false;
             tail = &(*tail)->next;
         } else {
-            return fail(r, "a line of a range that is not known");
+            return set_why(r, "unknown line of a range");
         }
     }
-    return fail(r, "RANGE_END is missing");
+    return set_why(r, "RANGE_END is missing");
 }
 
 static bool read_step(struct reading *r)
@@ -407,31 +409,31 @@ static bool read_step(struct reading *r)
     static const char *const kinds[] = {"QUERY",   "CHECK_ANSWER",    "TIME_PASSES",
                                         "REPLY",   "CHECK_OUT_QUERY", "TIMEOUT",
                                         "TRAFFIC", "NOTHING"};
-    struct rpl_step *step = take(r, sizeof(*step));
+    struct rpl_step *step = allocate(r, sizeof(*step));
     char kind[40];
     double seconds;
 
     if (sscanf(r->text, "STEP %u %39s", &step->number, kind) != 2)
-        return fail(r, "no step");
+        return set_why(r, "expected STEP NUMBER KIND");
     step->kind = RPL_OTHER;
     for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
         if (strcmp(kind, kinds[i]) == 0)
             step->kind = (enum rpl_kind)i;
     if (step->kind == RPL_OTHER)
-        return fail(r, "a step that is not known");
+        return set_why(r, "unknown step");
     char *elapse = strstr(r->text, "ELAPSE"), *address = strstr(r->text, "ADDRESS");
     if (elapse && sscanf(elapse + 6, "%lf", &seconds) == 1)
         step->elapse_ms = (uint64_t)(seconds * 1000);
     if (address && addr_read(strtok(address + 7, " \t"), 53, &step->client) != ERR_OK)
-        return fail(r, "no address");
+        return set_why(r, "expected an address");
     *r->step_tail = step;
     r->step_tail = &step->next;
     bool has_entry = step->kind == RPL_QUERY || step->kind == RPL_CHECK_ANSWER ||
                      step->kind == RPL_REPLY || step->kind == RPL_CHECK_OUT_QUERY;
     if (!has_entry)
         return true;
-    if (!next_line(r) || !starts(r->text, "ENTRY_BEGIN"))
-        return fail(r, "ENTRY_BEGIN is missing");
+    if (!next_line(r) || !starts_with(r->text, "ENTRY_BEGIN"))
+        return set_why(r, "ENTRY_BEGIN is missing");
     return read_entry(r, &step->entry);
 }
 
@@ -441,24 +443,24 @@ static bool read_all(struct reading *r)
 
     while (next_line(r)) {
         bool fits = true;
-        if (starts(r->text, "CONFIG_END"))
+        if (starts_with(r->text, "CONFIG_END"))
             is_header = false;
-        else if (is_header && !starts(r->text, "SCENARIO_BEGIN"))
+        else if (is_header && !starts_with(r->text, "SCENARIO_BEGIN"))
             read_header_line(r);
-        else if (starts(r->text, "RANGE_BEGIN"))
+        else if (starts_with(r->text, "RANGE_BEGIN"))
             fits = read_range(r);
-        else if (starts(r->text, "STEP"))
+        else if (starts_with(r->text, "STEP"))
             fits = read_step(r);
-        else if (starts(r->text, "SCENARIO_END"))
+        else if (starts_with(r->text, "SCENARIO_END"))
             return true;
-        else if (starts(r->text, "SCENARIO_BEGIN"))
+        else if (starts_with(r->text, "SCENARIO_BEGIN"))
             is_header = false;
         else
-            return fail(r, "a line that is not known");
+            return set_why(r, "unknown line");
         if (!fits)
             return false;
     }
-    return fail(r, "SCENARIO_END is missing");
+    return set_why(r, "SCENARIO_END is missing");
 }
 
 bool rpl_read(const char *path, struct rpl *out)

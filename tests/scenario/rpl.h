@@ -1,5 +1,5 @@
-/* A replay scenario as it stands in its file: a little Internet, the questions of a client, the
- * answers it must get.  What the words mean is told in ../shared/scenarios/README.md. */
+/* A replay scenario as its file has it: servers and their replies, the queries of a client, and
+ * the answers it must get. ../shared/scenarios/README.md specifies the format. */
 #pragma once
 
 #include "base/addr.h"
@@ -8,7 +8,7 @@
 
 enum { RPL_RRS_MAX = 400, RPL_ADDRS_MAX = 8, RPL_KEYS_MAX = 200 };
 
-/* MATCH */
+/* What a MATCH line compares. */
 enum rpl_match {
     RPL_OPCODE = 1 << 0,
     RPL_QNAME = 1 << 1,
@@ -27,9 +27,10 @@ enum rpl_match {
     RPL_QCASE = 1 << 14,
 };
 
-/* ADJUST */
+/* What an ADJUST line changes. */
 enum rpl_adjust { RPL_COPY_ID = 1, RPL_COPY_QUERY = 2, RPL_DO_NOT_ANSWER = 4, RPL_RAW_ID = 8 };
 
+/* A resource record. */
 struct rpl_rr {
     enum message_section section;
     const uint8_t *owner;
@@ -39,21 +40,23 @@ struct rpl_rr {
     size_t rdata_len;
 };
 
+/* A message: of a server, of the client, or expected. */
 struct rpl_entry {
     struct rpl_entry *next;
     unsigned match, adjust;
     int ede;        /* with RPL_EDE; -1: any */
     uint16_t flags; /* of the header, without opcode and RCODE */
     unsigned rcode;
-    bool is_do, has_reply, has_question; /* a QUESTION section, perhaps an empty one */
+    bool is_do, has_reply, has_question; /* a QUESTION section, which may be empty */
     const uint8_t *qname;                /* NULL: no question */
     uint16_t qtype;
     struct rpl_rr *rrs;
     size_t rr_cnt;
-    const uint8_t *raw; /* the whole message instead */
+    const uint8_t *raw; /* the whole message, instead of the above */
     size_t raw_len;
 };
 
+/* Replies of servers at these addresses, from one step to another. */
 struct rpl_range {
     struct rpl_range *next;
     unsigned from, to;
@@ -74,35 +77,38 @@ enum rpl_kind {
     RPL_OTHER,
 };
 
+/* A step of the client or of time. */
 struct rpl_step {
     struct rpl_step *next;
     unsigned number;
     enum rpl_kind kind;
     uint64_t elapse_ms;
-    struct addr client; /* sa_family 0: the usual one */
+    struct addr client; /* sa_family 0: the default address */
     struct rpl_entry *entry;
 };
 
-/* A word of the header and what stands behind it. */
+/* A key of the header and its value. */
 struct rpl_key {
     const char *name, *value;
 };
 
+/* A scenario.  Lifetime: until rpl_fini. */
 struct rpl {
     struct arena arena;
     struct rpl_key keys[RPL_KEYS_MAX];
     size_t key_cnt;
     struct rpl_range *ranges;
     struct rpl_step *steps;
-    char why[512]; /* what is wrong with the file */
+    char why[512]; /* what is wrong with the file, if rpl_read failed */
 };
 
-/* Read a file; false when it cannot be read, and `why` tells. */
+/* Read a scenario.  False if the file is missing or malformed: out->why says why.  Caller must
+ * call rpl_fini in either case. */
 bool rpl_read(const char *path, struct rpl *out);
 
+/* Free a scenario. */
 void rpl_fini(struct rpl *rpl);
 
-/* The value of the first key of that name behind `after` (NULL: from the start); NULL when
- * there is none. */
+/* Return the first key of that name after `after` (NULL: the first of all), or NULL. */
 const struct rpl_key *rpl_find(const struct rpl *rpl, const char *name,
                                const struct rpl_key *after);

@@ -1,4 +1,4 @@
-/* Nothing here decides what a server says. */
+/* The tests decide what servers reply. */
 #include "tests/scenario/stage.h"
 
 #include "base/now.h"
@@ -10,7 +10,7 @@
 
 enum { QUESTION_LEN_MAX = 4096, CACHE_BYTES = 8 << 20, ANSWER_CACHE_BYTES = 1 << 20 };
 
-/* A question of a client; it lives until the end. */
+/* A query of a client.  Lifetime: until stage_forget. */
 struct stage_client {
     struct stage_client *next;
     struct exchange ex;
@@ -20,9 +20,9 @@ struct stage_client {
     struct stage *stage;
 };
 
-volatile bool stage_takes_memory; /* not moved across the call */
+volatile bool stage_takes_memory; /* volatile: not moved across the call */
 
-/* Zeroed; the stage cannot do without. */
+/* Allocate zeroed memory. */
 static void *take_memory(size_t size)
 {
     stage_takes_memory = true;
@@ -32,11 +32,9 @@ static void *take_memory(size_t size)
     return at;
 }
 
-/* ---- the seam ---- */
-
 /* ---- the cache ---- */
 
-static void hear(void *data, uint64_t hash)
+static void ignore_announcement(void *data, uint64_t hash)
 {
     (void)data;
     (void)hash;
@@ -47,7 +45,7 @@ static struct cache_store *make_store(struct stage *s)
     struct cache_lmdb_conf conf = {.directory = getenv("STAGE_STORE"),
                                    .size = CACHE_BYTES,
                                    .worker_cnt = 1,
-                                   .announced = hear};
+                                   .announced = ignore_announcement};
     struct cache_store *store;
     char why[CACHE_DISK_WHY_MAX], path[500];
 
@@ -62,7 +60,7 @@ static struct cache_store *make_store(struct stage *s)
     return store;
 }
 
-/* What the worker does between two turns; on LMDB all is written at once. */
+/* As a worker does between two turns; on LMDB everything is written at once. */
 void stage_settle(struct stage *s)
 {
     struct cache_store *store = s->engine->cache.store;
@@ -71,7 +69,9 @@ void stage_settle(struct stage *s)
     store->settle(store);
 }
 
-static enum err ask(struct out *out, struct out_ask *a)
+/* ---- queries to servers ---- */
+
+static enum err start_stage_query(struct out *out, struct out_ask *a)
 {
     struct stage *s = container_of(out, struct stage, out);
     if (s->has_no_v6 && addr_is_v6(&a->match.to))
@@ -85,7 +85,7 @@ static enum err ask(struct out *out, struct out_ask *a)
     return ERR_OK;
 }
 
-static void forget(struct stage *s, size_t i)
+static void remove_pending(struct stage *s, size_t i)
 {
     s->pending_cnt--;
     memmove(s->pending + i, s->pending + i + 1, (s->pending_cnt - i) * sizeof(s->pending[0]));
@@ -93,12 +93,12 @@ static void forget(struct stage *s, size_t i)
             (s->pending_cnt - i) * sizeof(s->deadline_ms[0]));
 }
 
-static void cancel(struct out *out, struct out_ask *a)
+static void cancel_stage_query(struct out *out, struct out_ask *a)
 {
     struct stage *s = container_of(out, struct stage, out);
     for (size_t i = 0; i < s->pending_cnt; i++)
         if (s->pending[i] == a) {
-            forget(s, i);
+            remove_pending(s, i);
             return;
         }
 }
@@ -111,13 +111,13 @@ bool stage_deliver(struct stage *s, size_t i, const struct addr *from, uint8_t *
     enum match_verdict verdict = match_reply(&a->match, from, wire, len, &reply);
 
     if (verdict == MATCH_OK) {
-        forget(s, i);
+        remove_pending(s, i);
         a->done(a, OUT_REPLY, &reply);
     } else {
         a->rejected(a, verdict, from);
         if (a->ignores_mismatch && !a->is_tcp)
             return false;
-        forget(s, i);
+        remove_pending(s, i);
         a->done(a, a->is_tcp ? OUT_FAILED : OUT_MISMATCH, NULL);
     }
     res_serve_settle(s->serve);
@@ -136,7 +136,7 @@ bool stage_time_out(struct stage *s)
             first = i;
     struct out_ask *a = s->pending[first];
     uint64_t now_ms = now_mono_ms(), end_ms = s->deadline_ms[first];
-    forget(s, first);
+    remove_pending(s, first);
     if (end_ms > now_ms)
         now_advance(end_ms - now_ms);
     a->done(a, OUT_TIMEOUT, NULL);
@@ -157,7 +157,7 @@ size_t stage_time_out_all(struct stage *s)
     }
     now_advance(end_ms - now_ms);
     while (s->pending_cnt > 0)
-        forget(s, 0);
+        remove_pending(s, 0);
     for (size_t i = 0; i < cnt; i++)
         pending[i]->done(pending[i], OUT_TIMEOUT, NULL);
     res_serve_settle(s->serve);
@@ -192,8 +192,7 @@ static void take_deferred_reply(struct exchange *ex)
     keep_answer(container_of(ex, struct stage_client, deferred.ex)->stage, ex);
 }
 
-/* As the fronts do: a copy, whose answer goes to another place, in which nothing of use stands.
- */
+/* As the fronts do: copy the exchange and overwrite what a front would reuse. */
 static struct exchange *defer_query(struct exchange *ex)
 {
     struct stage_client *c = container_of(ex, struct stage_client, ex);
@@ -242,7 +241,7 @@ void stage_ask(struct stage *s, const uint8_t *wire, size_t len, const struct ad
 void stage_init(struct stage *s, const struct quota_limits *limits)
 {
     static const uint8_t secret[1][COOKIE_SECRET_LEN] = {{1}};
-    static struct addr_prefix everybody[2];
+    static struct addr_prefix everyone[2];
     struct conn_limit_conf connections = {
         .connections = 10, .connections_per_client = 10, .idle_ms = 1000};
 
@@ -257,11 +256,11 @@ void stage_init(struct stage *s, const struct quota_limits *limits)
                                              .udp_size = 4096,
                                              .conn_limit = s->conn_limit,
                                              .cookies = &s->cookies};
-    s->out = (struct out){.ask = ask, .cancel = cancel};
+    s->out = (struct out){.ask = start_stage_query, .cancel = cancel_stage_query};
     s->policy = policy_new();
-    must(s->policy && addr_read_prefix("0.0.0.0/0", &everybody[0]) == ERR_OK &&
-         addr_read_prefix("::/0", &everybody[1]) == ERR_OK);
-    s->policy->allow = (struct addr_prefixes){everybody, 2};
+    must(s->policy && addr_read_prefix("0.0.0.0/0", &everyone[0]) == ERR_OK &&
+         addr_read_prefix("::/0", &everyone[1]) == ERR_OK);
+    s->policy->allow = (struct addr_prefixes){everyone, 2};
 }
 
 void stage_hint(struct stage *stage, const char *address)

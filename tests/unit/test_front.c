@@ -1,5 +1,4 @@
-/* Connections of clients: what accepting and reading cost when there are many, counted in
- * calls. */
+/* What accepting and reading cost with many connections, counted in calls. */
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -12,8 +11,8 @@
 
 enum { CLIENTS = 100, EACH = 10, ALL = CLIENTS * EACH };
 
-/* Comparisons of two clients, and looks at what a connection holds. */
-static unsigned compared_cnt, held_cnt;
+/* Comparisons of two clients, and calls of stream_memory. */
+static unsigned compared_cnt, examined_cnt;
 
 bool __real_client_is_same(const struct addr *a, const struct addr *b);
 bool __wrap_client_is_same(const struct addr *a, const struct addr *b);
@@ -27,7 +26,7 @@ size_t __real_stream_memory(const struct stream *s);
 size_t __wrap_stream_memory(const struct stream *s);
 size_t __wrap_stream_memory(const struct stream *s)
 {
-    held_cnt++;
+    examined_cnt++;
     return __real_stream_memory(s);
 }
 
@@ -49,13 +48,13 @@ static struct {
     size_t fd_cnt;
 } world;
 
-static void turn(void)
+static void run_turns(void)
 {
     for (int i = 0; i < 5; i++)
         uv_run(&world.loop, UV_RUN_NOWAIT);
 }
 
-static void open_world(void)
+static void set_up_world(void)
 {
     static const struct service service = {.serve = serve};
     struct conn_limit_conf conf = {.connections = 4 * ALL,
@@ -79,7 +78,7 @@ static void open_world(void)
     assert_int_equal(front_stream_new(&parts, fd, EXCHANGE_STACK_DNS, &world.front), ERR_OK);
 }
 
-static void close_world(void)
+static void tear_down_world(void)
 {
     while (world.fd_cnt > 0)
         close(world.fds[--world.fd_cnt]);
@@ -91,7 +90,7 @@ static void close_world(void)
     conn_limit_free(&world.conn_limit);
 }
 
-/* A connection from 127.9.x.y. */
+/* Connect from 127.9.x.y. */
 static int connect_as(unsigned client)
 {
     struct addr from;
@@ -103,7 +102,7 @@ static int connect_as(unsigned client)
     assert_int_equal(bind(fd, &from.sock.any, addr_len(&from)), 0);
     assert_int_equal(connect(fd, &world.at.sock.any, addr_len(&world.at)), 0);
     world.fds[world.fd_cnt++] = fd;
-    turn();
+    run_turns();
     return fd;
 }
 
@@ -113,14 +112,14 @@ static bool is_closed(int fd)
     return recv(fd, &octet, 1, MSG_DONTWAIT) == 0;
 }
 
-/* A client at its share takes its own idlest connection's place; the others are not looked at.
- */
-static void test_a_client_at_its_share(void **state)
+/* A new connection of a client at its limit evicts that client's own longest idle connection;
+ * the others are not compared. */
+static void test_a_client_at_its_limit(void **state)
 {
     int first[EACH];
     (void)state;
 
-    open_world();
+    set_up_world();
     for (unsigned i = 0; i < ALL; i++)
         connect_as(i % CLIENTS);
     for (unsigned i = 0; i < EACH; i++)
@@ -130,42 +129,42 @@ static void test_a_client_at_its_share(void **state)
     for (unsigned i = 0; i < EACH; i++) {
         connect_as(CLIENTS);
         for (unsigned n = 0; n < EACH; n++)
-            assert_int_equal(is_closed(first[n]), n <= i); /* the idlest first */
+            assert_int_equal(is_closed(first[n]), n <= i); /* the longest idle first */
     }
     for (unsigned i = 0; i < 90; i++)
         connect_as(CLIENTS);
     assert_int_equal(conn_limit_counts(world.conn_limit).connections, ALL + EACH);
     assert_int_equal(conn_limit_counts(world.conn_limit).closed_client, 100);
     assert_in_range(compared_cnt, 100, 100 * 2 * EACH);
-    close_world();
+    tear_down_world();
 }
 
-/* While memory is full, reading looks at the connection that was read, and at no other. */
+/* While memory is full, a read examines the connection that was read and no other. */
 static void test_reading_while_memory_is_full(void **state)
 {
     (void)state;
 
-    open_world();
+    set_up_world();
     for (unsigned i = 0; i < ALL; i++)
         connect_as(i % CLIENTS);
     conn_limit_add_memory(world.conn_limit, (1 << 20) + 1);
     assert_true(conn_limit_is_memory_full(world.conn_limit));
-    held_cnt = 0;
+    examined_cnt = 0;
     for (unsigned i = 0; i < ALL; i++) {
         assert_int_equal(send(world.fds[i], "\0", 1, 0), 1);
         uv_run(&world.loop, UV_RUN_NOWAIT);
     }
-    /* and four times a second all of them are looked at: however slow the machine, that is not
-     * once per read */
-    assert_in_range(held_cnt, 500, 100 * ALL);
+    /* four times per second all of them are examined: on any machine that is less than once per
+     * read */
+    assert_in_range(examined_cnt, 500, 100 * ALL);
     conn_limit_subtract_memory(world.conn_limit, (1 << 20) + 1);
-    close_world();
+    tear_down_world();
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_a_client_at_its_share),
+        cmocka_unit_test(test_a_client_at_its_limit),
         cmocka_unit_test(test_reading_while_memory_is_full),
     };
     hash_init();

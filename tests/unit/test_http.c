@@ -1,5 +1,5 @@
-/* What HTTP of either version says of DNS: requests, statuses, how long an answer may be kept,
- * and whom a proxy speaks for. */
+/* DNS over HTTP of either version: requests, statuses, max-age, and the client that a proxy
+ * names. */
 #include "unit.h"
 
 #include "dns/builder.h"
@@ -9,7 +9,7 @@
 
 static uint8_t decoded[MESSAGE_MAX];
 
-static struct http_text text_of(const char *text)
+static struct http_text make_text(const char *text)
 {
     return (struct http_text){.at = text, .len = strlen(text)};
 }
@@ -20,9 +20,9 @@ static unsigned read_message(enum http_method method, const char *target, const 
                              const char *body, size_t *len)
 {
     struct http_request r = {.method = method,
-                             .target = text_of(target),
-                             .type = text_of(type),
-                             .body = text_of(body)};
+                             .target = make_text(target),
+                             .type = make_text(type),
+                             .body = make_text(body)};
     const uint8_t *wire = NULL;
     *len = 0;
     return doh_read(&r, "/dns-query", decoded, &wire, len).status;
@@ -89,10 +89,10 @@ static void test_too_large(void **state)
     free(target);
 }
 
-/* ---- how long ---- */
+/* ---- max-age ---- */
 
-/* A message: flags, counts, then records of owner "a." with these TTLs; a SOA has this minimum.
- */
+/* Return the max-age of a message with these flags and counts: records of the owner "a." with
+ * these TTLs, of which a SOA has this minimum. */
 static uint32_t max_age(unsigned flags, unsigned answers, unsigned authority,
                         const uint32_t *ttls, unsigned type, uint32_t minimum)
 {
@@ -130,8 +130,8 @@ static uint32_t max_age(unsigned flags, unsigned answers, unsigned authority,
         at += 12 + rdata_len;
     }
     uint32_t age = doh_max_age(wire, at);
-    for (size_t delegation = 0; delegation < 19 + 16 * answers && age > 0; delegation++)
-        assert_int_equal(doh_max_age(wire, delegation), 0);
+    for (size_t short_len = 0; short_len < 19 + 16 * answers && age > 0; short_len++)
+        assert_int_equal(doh_max_age(wire, short_len), 0);
     return age;
 }
 
@@ -147,44 +147,47 @@ static void test_max_age(void **state)
     assert_int_equal(max_age(0x8403, 0, 1, ttls, RRTYPE_SOA, 30), 30); /* RFC 2308 5 */
     assert_int_equal(max_age(0x8403, 0, 1, ttls, RRTYPE_SOA, 3000), 300);
     assert_int_equal(max_age(0x8400, 0, 1, ttls, RRTYPE_SOA, 7), 7);
-    assert_int_equal(max_age(0x8400, 0, 1, ttls, RRTYPE_NS, 7), 0);  /* a referral */
-    assert_int_equal(max_age(0x8403, 1, 1, ttls, RRTYPE_SOA, 7), 7); /* an alias to nothing */
-    assert_int_equal(max_age(0x8402, 1, 0, ttls, 0, 0), 0);          /* SERVFAIL */
-    assert_int_equal(max_age(0x8600, 1, 0, ttls, 0, 0), 0);          /* cut short */
+    assert_int_equal(max_age(0x8400, 0, 1, ttls, RRTYPE_NS, 7), 0); /* a referral */
+    assert_int_equal(max_age(0x8403, 1, 1, ttls, RRTYPE_SOA, 7),
+                     7);                                    /* a CNAME to a nonexistent name */
+    assert_int_equal(max_age(0x8402, 1, 0, ttls, 0, 0), 0); /* SERVFAIL */
+    assert_int_equal(max_age(0x8600, 1, 0, ttls, 0, 0), 0); /* truncated */
     assert_int_equal(max_age(0x8400, 0, 0, ttls, 0, 0), 0);
 }
 
 /* ---- HTTP/1.1 in pieces ---- */
 
-static void test_pieces(void **state)
+static void test_http1_in_pieces(void **state)
 {
-    static const char two[] = "POST /dns-query HTTP/1.1\r\nHost: x\r\nContent-Length: "
-                              "3\r\nConnection: x, Close\r\n\r\nabcGET / HTTP/1.0\r\n\r\n";
-    const uint8_t *octets = (const uint8_t *)two;
+    static const char requests[] = "POST /dns-query HTTP/1.1\r\nHost: x\r\nContent-Length: "
+                                   "3\r\nConnection: x, Close\r\n\r\nabcGET / HTTP/1.0\r\n\r\n";
+    const uint8_t *octets = (const uint8_t *)requests;
     struct http_request r;
     struct http_verdict status;
     size_t used = 0;
 
     (void)state;
-    for (size_t len = 0; len + 18 < sizeof(two) - 1; len++)
+    for (size_t len = 0; len + 18 < sizeof(requests) - 1; len++)
         assert_int_equal(http1_parse(octets, len, &r, &used, &status), HTTP1_MORE);
-    assert_int_equal(http1_parse(octets, sizeof(two) - 1, &r, &used, &status), HTTP1_WHOLE);
+    assert_int_equal(http1_parse(octets, sizeof(requests) - 1, &r, &used, &status),
+                     HTTP1_WHOLE);
     assert_true(r.method == HTTP_POST && r.wants_close && r.body.len == 3 &&
                 memcmp(r.body.at, "abc", 3) == 0);
-    assert_int_equal(http1_parse(octets + used, sizeof(two) - 1 - used, &r, &used, &status),
-                     HTTP1_WHOLE);
+    assert_int_equal(
+        http1_parse(octets + used, sizeof(requests) - 1 - used, &r, &used, &status),
+        HTTP1_WHOLE);
     assert_true(r.method == HTTP_GET && r.wants_close && used == 18); /* HTTP/1.0 */
 }
 
 /* ---- proxies ---- */
 
-static const char *client_of(const char *forwarded, const char *x_forwarded_for)
+static const char *find_client(const char *forwarded, const char *x_forwarded_for)
 {
     static char text[ADDR_TEXT_MAX];
     static struct addr_prefix trusted[2];
     struct addr_prefixes list = {trusted, 2};
-    struct http_request r = {.forwarded = text_of(forwarded),
-                             .x_forwarded_for = text_of(x_forwarded_for)};
+    struct http_request r = {.forwarded = make_text(forwarded),
+                             .x_forwarded_for = make_text(x_forwarded_for)};
     struct addr client;
 
     assert_int_equal(addr_read_prefix("10.0.0.0/8", &trusted[0]), ERR_OK);
@@ -196,33 +199,34 @@ static const char *client_of(const char *forwarded, const char *x_forwarded_for)
     return text;
 }
 
-static void test_fields(void **state)
+static void test_forwarded_fields(void **state)
 {
     (void)state;
-    assert_string_equal(client_of("", "192.0.2.1"), "192.0.2.1@0");
-    assert_string_equal(client_of("", " 192.0.2.1 "), "192.0.2.1@0");
-    assert_string_equal(client_of("", "192.0.2.1:4711"), "192.0.2.1@0");
-    assert_string_equal(client_of("", "2001:db8::1"), "2001:db8::1@0");
-    assert_string_equal(client_of("", "[2001:db8::1]:80"), "2001:db8::1@0");
-    assert_string_equal(client_of("", "198.51.100.9, 192.0.2.1"), "192.0.2.1@0");
-    assert_string_equal(client_of("", "198.51.100.9, 192.0.2.1, 10.1.1.1,10.1.1.2"),
+    assert_string_equal(find_client("", "192.0.2.1"), "192.0.2.1@0");
+    assert_string_equal(find_client("", " 192.0.2.1 "), "192.0.2.1@0");
+    assert_string_equal(find_client("", "192.0.2.1:4711"), "192.0.2.1@0");
+    assert_string_equal(find_client("", "2001:db8::1"), "2001:db8::1@0");
+    assert_string_equal(find_client("", "[2001:db8::1]:80"), "2001:db8::1@0");
+    assert_string_equal(find_client("", "198.51.100.9, 192.0.2.1"), "192.0.2.1@0");
+    assert_string_equal(find_client("", "198.51.100.9, 192.0.2.1, 10.1.1.1,10.1.1.2"),
                         "192.0.2.1@0");
-    assert_string_equal(client_of("", "10.1.1.1, 10.1.1.2"), "10.1.1.1@0");
-    assert_string_equal(client_of("", "192.0.2.1, unknown"), "wrong");
-    assert_string_equal(client_of("", "unknown, 10.1.1.1"), "wrong");
-    assert_string_equal(client_of("for=192.0.2.1", "198.51.100.9"), "wrong");
-    assert_string_equal(client_of("For=\"[2001:db8::1]:80\";by=10.0.0.1", ""), "2001:db8::1@0");
-    assert_string_equal(client_of("proto=https; for=192.0.2.1", ""), "192.0.2.1@0");
-    assert_string_equal(client_of("for=192.0.2.9, for=192.0.2.1;by=x", ""), "192.0.2.1@0");
-    assert_string_equal(client_of("for=192.0.2.1", "10.1.1.1, 192.0.2.1"), "192.0.2.1@0");
-    assert_string_equal(client_of("by=192.0.2.1", ""), "wrong");
-    assert_string_equal(client_of("for=_x", "192.0.2.1"), "wrong");
-    assert_string_equal(client_of("", "192.0.2.1@53"), "wrong");
-    assert_string_equal(client_of("", ""), "");
-    assert_string_equal(client_of(",", ","), "wrong");
+    assert_string_equal(find_client("", "10.1.1.1, 10.1.1.2"), "10.1.1.1@0");
+    assert_string_equal(find_client("", "192.0.2.1, unknown"), "wrong");
+    assert_string_equal(find_client("", "unknown, 10.1.1.1"), "wrong");
+    assert_string_equal(find_client("for=192.0.2.1", "198.51.100.9"), "wrong");
+    assert_string_equal(find_client("For=\"[2001:db8::1]:80\";by=10.0.0.1", ""),
+                        "2001:db8::1@0");
+    assert_string_equal(find_client("proto=https; for=192.0.2.1", ""), "192.0.2.1@0");
+    assert_string_equal(find_client("for=192.0.2.9, for=192.0.2.1;by=x", ""), "192.0.2.1@0");
+    assert_string_equal(find_client("for=192.0.2.1", "10.1.1.1, 192.0.2.1"), "192.0.2.1@0");
+    assert_string_equal(find_client("by=192.0.2.1", ""), "wrong");
+    assert_string_equal(find_client("for=_x", "192.0.2.1"), "wrong");
+    assert_string_equal(find_client("", "192.0.2.1@53"), "wrong");
+    assert_string_equal(find_client("", ""), "");
+    assert_string_equal(find_client(",", ","), "wrong");
 }
 
-static void test_preamble(void **state)
+static void test_proxy_header(void **state)
 {
     uint8_t octets[28] = "\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c\xc0\0\2\1\x7f\0\0\1\x12\x67\0\x35";
     struct addr client;
@@ -249,9 +253,9 @@ static void test_preamble(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_statuses), cmocka_unit_test(test_too_large),
-        cmocka_unit_test(test_max_age),  cmocka_unit_test(test_pieces),
-        cmocka_unit_test(test_fields),   cmocka_unit_test(test_preamble),
+        cmocka_unit_test(test_statuses),         cmocka_unit_test(test_too_large),
+        cmocka_unit_test(test_max_age),          cmocka_unit_test(test_http1_in_pieces),
+        cmocka_unit_test(test_forwarded_fields), cmocka_unit_test(test_proxy_header),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

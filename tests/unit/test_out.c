@@ -1,5 +1,5 @@
-/* The sockets that questions leave from: what ports they have, and what somebody who probes
- * them learns. */
+/* The sockets that queries leave from: their ports and what a port scan reveals, their number,
+ * and failing TCP servers. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -32,8 +32,8 @@ static void on_rejected(struct out_ask *ask, enum match_verdict why, const struc
     (void)from;
 }
 
-/* A socket on loopback, and where it is. */
-static int sink(struct addr *at)
+/* Open a UDP socket on loopback; *at is its address. */
+static int open_udp_server(struct addr *at)
 {
     socklen_t len = sizeof(at->sock);
     int fd = socket(AF_INET, SOCK_DGRAM, 0);
@@ -45,7 +45,7 @@ static int sink(struct addr *at)
 }
 
 /* Return the port that the query now waiting at the sink came from; 0 if there is none. */
-static uint16_t port_of_question(int fd)
+static uint16_t read_source_port(int fd)
 {
     struct addr from = {.sock = {.any = {.sa_family = AF_UNSPEC}}};
     socklen_t len = sizeof(from.sock);
@@ -64,11 +64,11 @@ struct asker {
     double ports[PORTS];
 };
 
-static void open_asker_with(struct asker *a, unsigned most)
+static void open_asker_with(struct asker *a, unsigned socket_max)
 {
-    struct out_net_sources sources = {.ports = system_ports, .most = most};
+    struct out_net_sources sources = {.ports = system_ports, .most = socket_max};
 
-    a->fd = sink(&a->server);
+    a->fd = open_udp_server(&a->server);
     assert_int_equal(uv_loop_init(&a->loop), 0);
     assert_int_equal(out_net_new(&a->loop, &sources, &a->out), ERR_OK);
     a->out->settle = settle;
@@ -89,7 +89,7 @@ static void close_asker(struct asker *a)
     close(a->fd);
 }
 
-/* A TCP socket on loopback, where the asker's server is from now on. */
+/* Open a TCP socket on loopback; the asker's server has its address from now on. */
 static int bind_tcp(struct asker *a)
 {
     socklen_t len = sizeof(struct sockaddr_in);
@@ -103,17 +103,17 @@ static int bind_tcp(struct asker *a)
 
 /* ---- ports (docs/LIMITS.md section 1: SAD DNS) ---- */
 
-/* Whether a datagram to that port from another address than the server's comes back as "nobody
- * there". */
-static bool is_refused(uint16_t port)
+/* True if a datagram to the port from an address other than the server's gets an ICMP error:
+ * port unreachable. */
+static bool is_unreachable(uint16_t port)
 {
     struct addr at;
-    int fd = sink(&at);
+    int fd = open_udp_server(&at);
     uint8_t byte = 0;
 
-    if (addr_port(&at) == port) { /* it would ask itself */
+    if (addr_port(&at) == port) { /* it would send to itself */
         int self = fd;
-        fd = sink(&at);
+        fd = open_udp_server(&at);
         close(self);
     }
     assert_int_equal(addr_read("127.0.0.1", port, &at), ERR_OK);
@@ -132,14 +132,14 @@ static void test_open_ports_look_closed(void **state)
     struct addr open_at, closed_at;
     (void)state;
 
-    int closed = sink(&closed_at), open_fd = sink(&open_at);
+    int closed = open_udp_server(&closed_at), open_fd = open_udp_server(&open_at);
     close(closed);
-    assert_true(is_refused(addr_port(&closed_at)));
-    assert_false(is_refused(addr_port(&open_at))); /* what a socket without a peer gives away */
+    assert_true(is_unreachable(addr_port(&closed_at)));
+    assert_false(is_unreachable(addr_port(&open_at))); /* an unconnected socket is visible */
     open_asker(&a);
     assert_int_equal(a.out->ask(a.out, &a.ask), ERR_OK);
-    uint16_t port = port_of_question(a.fd);
-    assert_true(port > 0 && is_refused(port));
+    uint16_t port = read_source_port(a.fd);
+    assert_true(port > 0 && is_unreachable(port));
     a.out->cancel(a.out, &a.ask);
     close_asker(&a);
     close(open_fd);
@@ -147,19 +147,19 @@ static void test_open_ports_look_closed(void **state)
 
 /* ---- limits of the system ---- */
 
-/* The kernel watches nothing more: what happens when fs.epoll.max_user_watches is reached. */
-static bool is_watching_over;
+/* Watching fails, as when fs.epoll.max_user_watches is reached. */
+static bool is_watching_failing;
 int __real_epoll_ctl(int epoll, int op, int fd, struct epoll_event *event);
 int __wrap_epoll_ctl(int epoll, int op, int fd, struct epoll_event *event);
 int __wrap_epoll_ctl(int epoll, int op, int fd, struct epoll_event *event)
 {
-    if (!is_watching_over)
+    if (!is_watching_failing)
         return __real_epoll_ctl(epoll, op, fd, event);
     errno = ENOSPC;
     return -1;
 }
 
-static void test_a_loop_has_room_before_it_wants_it(void **state)
+static void test_loop_room_is_reserved(void **state)
 {
     uv_loop_t loop;
     uv_tcp_t tcp;
@@ -176,28 +176,28 @@ static void test_a_loop_has_room_before_it_wants_it(void **state)
     assert_int_equal(uv_tcp_init_ex(&loop, &tcp, AF_INET), 0);
     assert_int_equal(loop_admit((uv_handle_t *)&tcp), ERR_OK);
     assert_int_equal(loop_admit((uv_handle_t *)&tcp), ERR_OK);
-    is_watching_over = true;
+    is_watching_failing = true;
     assert_int_equal(loop_admit((uv_handle_t *)&tcp), ERR_LIMIT);
-    is_watching_over = false;
+    is_watching_failing = false;
     uv_close((uv_handle_t *)&tcp, NULL);
     uv_run(&loop, UV_RUN_DEFAULT);
     assert_int_equal(uv_loop_close(&loop), 0);
 }
 
-static void test_a_connection_that_cannot_be_watched(void **state)
+static void test_unwatchable_connection(void **state)
 {
     static struct asker a;
     (void)state;
 
     open_asker(&a);
     a.ask.is_tcp = true;
-    is_watching_over = true;
+    is_watching_failing = true;
     assert_int_equal(a.out->ask(a.out, &a.ask), ERR_LIMIT);
-    is_watching_over = false;
+    is_watching_failing = false;
     close_asker(&a);
 }
 
-/* Sockets for both kinds are counted together; idle ones make room. */
+/* UDP and TCP sockets are counted together; idle ones make room. */
 static void test_sockets_are_bounded(void **state)
 {
     static struct asker a;
@@ -225,7 +225,7 @@ static void test_sockets_are_bounded(void **state)
         a.out->cancel(a.out, &asks[i]);
     a.out->cancel(a.out, &over_tcp);
     for (size_t i = 0; i < ARRAY_LEN(asks) - 4;
-         i++) /* the connection is idle, and goes for the last */
+         i++) /* the idle connection is closed for the last query */
         assert_int_equal(a.out->ask(a.out, &asks[i]), ERR_OK);
     for (size_t i = 0; i < ARRAY_LEN(asks) - 4; i++)
         a.out->cancel(a.out, &asks[i]);
@@ -241,8 +241,8 @@ static size_t count_descriptors(void)
     return cnt;
 }
 
-/* A peak leaves no more sockets behind than the next second may want. */
-static void test_a_peak_is_over(void **state)
+/* After a peak at most IDLE_SOCKETS_MAX sockets stay open. */
+static void test_sockets_after_a_peak(void **state)
 {
     static struct asker a;
     static struct out_ask asks[3000];
@@ -255,15 +255,15 @@ static void test_a_peak_is_over(void **state)
     limit.rlim_max = before.rlim_max;
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
     open_asker(&a);
-    size_t quiet = count_descriptors();
+    size_t idle_cnt = count_descriptors();
     for (size_t i = 0; i < ARRAY_LEN(asks); i++) {
         asks[i] = a.ask;
         assert_int_equal(a.out->ask(a.out, &asks[i]), ERR_OK);
     }
-    assert_true(count_descriptors() >= quiet + ARRAY_LEN(asks));
+    assert_true(count_descriptors() >= idle_cnt + ARRAY_LEN(asks));
     for (size_t i = 0; i < ARRAY_LEN(asks); i++)
         a.out->cancel(a.out, &asks[i]);
-    assert_true(count_descriptors() <= quiet + 1024);
+    assert_true(count_descriptors() <= idle_cnt + 1024);
     close_asker(&a);
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
 }
@@ -271,13 +271,13 @@ static void test_a_peak_is_over(void **state)
 /* ---- the same range for all workers ---- */
 
 /* Return what is wrong, or NULL. */
-static void *draw(void *data)
+static void *draw_ports(void *data)
 {
     struct asker *a = data;
     for (int i = 0; i < PORTS; i++) {
         if (a->out->ask(a->out, &a->ask) != ERR_OK)
             return (void *)"a query cannot be sent";
-        uint16_t port = port_of_question(a->fd);
+        uint16_t port = read_source_port(a->fd);
         if (port == 0)
             return (void *)"a query does not arrive";
         a->ports[i] = port;
@@ -292,20 +292,19 @@ static int compare(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
-/* Kolmogorov and Smirnov: the largest distance of two distributions of as many values, both in
- * order. */
-static double distance(const double *a, const double *b)
+/* The Kolmogorov-Smirnov statistic of two sorted samples of equal size. */
+static double ks_distance(const double *a, const double *b)
 {
-    double most = 0;
+    double largest = 0;
     for (int i = 0, j = 0; i < PORTS && j < PORTS;) {
         double at = a[i] < b[j] ? a[i] : b[j];
         while (i < PORTS && a[i] <= at)
             i++;
         while (j < PORTS && b[j] <= at)
             j++;
-        most = fmax(most, fabs((double)(i - j)) / PORTS);
+        largest = fmax(largest, fabs((double)(i - j)) / PORTS);
     }
-    return most;
+    return largest;
 }
 
 static void test_workers_draw_from_the_same_ports(void **state)
@@ -322,20 +321,20 @@ static void test_workers_draw_from_the_same_ports(void **state)
     for (int w = 0; w < WORKERS; w++)
         open_asker(&workers[w]);
     for (int w = 0; w < WORKERS; w++)
-        threads_start(&threads, draw, &workers[w]);
+        threads_start(&threads, draw_ports, &workers[w]);
     threads_join(&threads);
     for (int w = 0; w < WORKERS; w++) {
         qsort(workers[w].ports, PORTS, sizeof(double), compare);
-        assert_true(distance(workers[w].ports, even) < limit);
+        assert_true(ks_distance(workers[w].ports, even) < limit);
         for (int v = 0; v < w; v++)
-            assert_true(distance(workers[w].ports, workers[v].ports) < limit);
+            assert_true(ks_distance(workers[w].ports, workers[v].ports) < limit);
     }
     for (int w = 0; w < WORKERS; w++)
         close_asker(&workers[w]);
 }
 
-/* Every allowed port may be drawn and no other, by the kernel or by hand. */
-static void test_ports_are_those_that_are_allowed(void **state)
+/* Every allowed port is drawn, and no other, by the kernel or by us. */
+static void test_allowed_ports(void **state)
 {
     static const struct ports_range allowed[] = {{40000, 40009}, {2000, 2009}, {61000, 61003}};
     static const struct ports_range except[] = {{2003, 2004}, {40002, 40002}};
@@ -349,16 +348,16 @@ static void test_ports_are_those_that_are_allowed(void **state)
     assert_int_equal(ports_new(&terms, &ports), ERR_OK);
     assert_int_equal(ports_cnt(ports), 21);
     assert_int_equal(ports_decibits(ports), 43);
-    struct ports *kept = system_ports;
+    struct ports *old_ports = system_ports;
     system_ports = ports;
     open_asker(&a);
     for (int i = 0; i < 2000; i++) {
         if (a.out->ask(a.out, &a.ask) != ERR_OK)
-            continue; /* the test's own socket has one of them */
-        uint16_t port = port_of_question(a.fd);
-        assert_true(is_refused(port));
+            continue; /* the test's own socket occupies it */
+        uint16_t port = read_source_port(a.fd);
+        assert_true(is_unreachable(port));
         a.out->cancel(a.out, &a.ask);
-        assert_true(is_refused(port));
+        assert_true(is_unreachable(port));
         cnt += !seen[port];
         seen[port] = true;
         assert_true((port >= 2000 && port <= 2009 && port != 2003 && port != 2004) ||
@@ -367,40 +366,39 @@ static void test_ports_are_those_that_are_allowed(void **state)
     }
     assert_in_range(cnt, 20, 21);
     close_asker(&a);
-    system_ports = kept;
+    system_ports = old_ports;
     ports_free(&ports);
     assert_int_equal(ports_new(&(struct ports_terms){except, 1, except, 1}, &ports),
                      ERR_CONFIG);
 }
 
-/* Queries that cannot be sent leave no socket behind, whatever draws the port: the next one
- * that can is sent. */
-static void test_what_cannot_be_sent_costs_no_socket(void **state)
+/* Queries that cannot be sent leave no socket open, whichever part of the ports they use; a
+ * later query is sent. */
+static void test_unsendable_queries(void **state)
 {
-    static const struct ports_range by_hand[] = {{2000, 9999}};
+    static const struct ports_range bound[] = {{2000, 9999}};
     static struct asker a;
-    struct ports_terms terms = {by_hand, 1, NULL, 0};
-    struct ports *kept = system_ports;
+    struct ports_terms terms = {bound, 1, NULL, 0};
+    struct ports *old_ports = system_ports;
     (void)state;
 
     assert_int_equal(ports_new(&terms, &system_ports), ERR_OK);
     open_asker(&a);
-    struct addr sink_at = a.ask.match.to;
+    struct addr server_at = a.ask.match.to;
     assert_int_equal(addr_read("255.255.255.255", 53, &a.ask.match.to),
-                     ERR_OK); /* a socket may not broadcast */
+                     ERR_OK); /* broadcasts are forbidden */
     for (int i = 0; i < 9000; i++)
         assert_int_equal(a.out->ask(a.out, &a.ask), ERR_DENIED);
-    a.ask.match.to = sink_at;
+    a.ask.match.to = server_at;
     assert_int_equal(a.out->ask(a.out, &a.ask), ERR_OK);
-    assert_in_range(port_of_question(a.fd), 2000, 9999);
+    assert_in_range(read_source_port(a.fd), 2000, 9999);
     a.out->cancel(a.out, &a.ask);
     close_asker(&a);
     ports_free(&system_ports);
-    system_ports = kept;
+    system_ports = old_ports;
 }
 
-/* A second reply to the query before is not taken for a forged one to the next, though both
- * have the same socket. */
+/* A duplicate of a reply is not counted as forged when the next query has the same socket. */
 static unsigned rejected_cnt, done_cnt;
 
 static void count_rejected(struct out_ask *ask, enum match_verdict why, const struct addr *from)
@@ -436,7 +434,7 @@ static void set_query(struct asker *a, uint16_t id)
     a->ask.rejected = count_rejected;
 }
 
-/* Answer the query that waits at the sink, `times` times. */
+/* Answer the query that is queued at the socket, `times` times. */
 static void answer(struct asker *a, int times)
 {
     struct addr from;
@@ -449,12 +447,12 @@ static void answer(struct asker *a, int times)
         assert_int_equal(sendto(a->fd, wire, (size_t)got, 0, &from.sock.any, len), got);
 }
 
-static void test_a_second_reply_is_nobodys(void **state)
+static void test_duplicate_replies(void **state)
 {
     static const struct ports_range allowed[] = {{32768, 60999}};
     struct ports_terms terms = {allowed, 1, NULL, 0};
     static struct asker a;
-    struct ports *kept = system_ports;
+    struct ports *old_ports = system_ports;
     (void)state;
 
     assert_int_equal(ports_new(&terms, &system_ports), ERR_OK);
@@ -470,10 +468,10 @@ static void test_a_second_reply_is_nobodys(void **state)
     assert_int_equal(rejected_cnt, 0);
     close_asker(&a);
     ports_free(&system_ports);
-    system_ports = kept;
+    system_ports = old_ports;
 }
 
-/* A query that waits costs no wake-ups but that of its end. */
+/* An unanswered query wakes the loop once, at its deadline. */
 static unsigned settle_cnt;
 
 static void count_settle(void *data)
@@ -482,7 +480,7 @@ static void count_settle(void *data)
     settle_cnt++;
 }
 
-static void test_waiting_costs_nothing(void **state)
+static void test_wake_ups(void **state)
 {
     static struct asker a;
     (void)state;
@@ -512,7 +510,7 @@ static void note_fault(struct out_ask *ask, enum out_result result, const struct
 static void test_faults_of_tcp(void **state)
 {
     static const struct {
-        const char *says; /* NULL: it does not listen */
+        const char *sends; /* NULL: the port is closed */
         size_t len;
         enum out_fault fault;
     } servers[] = {
@@ -521,7 +519,7 @@ static void test_faults_of_tcp(void **state)
         {"\0", 1, OUT_FAULT_CLOSED},    /* half a length */
         {"\0\1x", 3, OUT_FAULT_BROKEN}, /* a frame without an ID */
         {"\0\14\0\7\200\0\0\1\0\0\0\0\0\0", 14,
-         OUT_FAULT_BROKEN}, /* the right ID, and nothing of the question */
+         OUT_FAULT_BROKEN}, /* the right ID without the question */
     };
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(servers); i++) {
@@ -530,7 +528,7 @@ static void test_faults_of_tcp(void **state)
 
         open_asker(&a);
         int listener = bind_tcp(&a);
-        if (servers[i].says)
+        if (servers[i].sends)
             assert_int_equal(listen(listener, 1), 0);
         set_query(&a, 7);
         a.ask.done = note_fault;
@@ -538,10 +536,10 @@ static void test_faults_of_tcp(void **state)
         has_failed = false;
         enum err err = a.out->ask(a.out, &a.ask);
         assert_int_equal(err, ERR_OK);
-        if (servers[i].says) {
+        if (servers[i].sends) {
             fd = accept(listener, NULL, NULL);
             uv_run(&a.loop, UV_RUN_NOWAIT);
-            assert_int_equal(send(fd, servers[i].says, servers[i].len, 0), servers[i].len);
+            assert_int_equal(send(fd, servers[i].sends, servers[i].len, 0), servers[i].len);
             shutdown(fd, SHUT_WR);
         }
         while (!has_failed)
@@ -554,14 +552,14 @@ static void test_faults_of_tcp(void **state)
     }
 }
 
-static void turn(struct asker *a)
+static void run_turns(struct asker *a)
 {
     for (int i = 0; i < 10; i++)
         uv_run(&a->loop, UV_RUN_NOWAIT);
 }
 
-/* A message that no query waits for can be late once; a stream of them ends the connection, and
- * so does one while no query is open. */
+/* A message without a query may be the reply to a cancelled one.  Several close the connection,
+ * and so does one while no query is open. */
 static void test_endless_messages(void **state)
 {
     static const char other_id[] = "\0\23\1\1\200\0\0\1\0\0\0\0\0\0\1b\0\0\1\0\1";
@@ -585,32 +583,32 @@ static void test_endless_messages(void **state)
         rejected_cnt = 0;
         assert_int_equal(a.out->ask(a.out, &a.ask), ERR_OK);
         int fd = accept(listener, NULL, NULL);
-        turn(&a);
+        run_turns(&a);
         ssize_t query_len = recv(fd, wire, sizeof(wire), 0);
         for (int i = 0; i < 3; i++)
             send(fd, message, sizeof(message) - 1, 0);
-        turn(&a);
+        run_turns(&a);
         assert_false(has_failed);
         send(fd, message, sizeof(message) - 1, 0);
         for (int i = 0; i < 200 && !has_failed; i++)
-            turn(&a);
+            run_turns(&a);
         assert_true(has_failed && fault == OUT_FAULT_BROKEN);
         assert_int_equal(rejected_cnt, has_same_id ? 4 : 0);
         assert_int_equal(recv(fd, wire + 256, 1, 0), 0);
         close(fd);
 
-        has_failed = false; /* answered, and then one more */
+        has_failed = false; /* one more after the answer */
         assert_int_equal(a.out->ask(a.out, &a.ask), ERR_OK);
         fd = accept(listener, NULL, NULL);
-        turn(&a);
+        run_turns(&a);
         query_len = recv(fd, wire, sizeof(wire), 0);
         wire[4] |= 0x80;
         assert_int_equal(send(fd, wire, (size_t)query_len, 0), query_len);
         for (int i = 0; i < 200 && !has_failed; i++)
-            turn(&a);
+            run_turns(&a);
         assert_true(has_failed && fault == OUT_FAULT_NONE);
         send(fd, message, sizeof(message) - 1, 0);
-        turn(&a);
+        run_turns(&a);
         assert_int_equal(recv(fd, wire, 1, MSG_DONTWAIT), 0);
         close(fd);
         close(listener);
@@ -618,9 +616,9 @@ static void test_endless_messages(void **state)
     }
 }
 
-/* A connection that is dead in silence: its queries share one new one, well within their time.
- */
-static void test_a_silent_connection_is_doubted(void **state)
+/* The queries of a connection that is dead without a sign share one new connection, well before
+ * their deadline. */
+static void test_silent_connection(void **state)
 {
     static struct asker a;
     static struct out_ask asks[3];
@@ -642,7 +640,7 @@ static void test_a_silent_connection_is_doubted(void **state)
     assert_int_equal(send(first, wire, (size_t)got, 0), got);
     while (done_cnt < 1)
         uv_run(&a.loop, UV_RUN_ONCE);
-    /* from now on it only reads */
+    /* from now on this connection only reads */
     for (uint16_t i = 0; i < 3; i++) {
         set_query(&a, (uint16_t)(10 + i));
         asks[i] = a.ask;
@@ -690,18 +688,18 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_open_ports_look_closed),
-        cmocka_unit_test(test_a_loop_has_room_before_it_wants_it),
-        cmocka_unit_test(test_a_connection_that_cannot_be_watched),
+        cmocka_unit_test(test_loop_room_is_reserved),
+        cmocka_unit_test(test_unwatchable_connection),
         cmocka_unit_test(test_sockets_are_bounded),
-        cmocka_unit_test(test_a_peak_is_over),
+        cmocka_unit_test(test_sockets_after_a_peak),
         cmocka_unit_test(test_workers_draw_from_the_same_ports),
-        cmocka_unit_test(test_ports_are_those_that_are_allowed),
-        cmocka_unit_test(test_what_cannot_be_sent_costs_no_socket),
-        cmocka_unit_test(test_a_second_reply_is_nobodys),
-        cmocka_unit_test(test_waiting_costs_nothing),
+        cmocka_unit_test(test_allowed_ports),
+        cmocka_unit_test(test_unsendable_queries),
+        cmocka_unit_test(test_duplicate_replies),
+        cmocka_unit_test(test_wake_ups),
         cmocka_unit_test(test_faults_of_tcp),
         cmocka_unit_test(test_endless_messages),
-        cmocka_unit_test(test_a_silent_connection_is_doubted),
+        cmocka_unit_test(test_silent_connection),
     };
     return cmocka_run_group_tests(tests, open_system_ports, close_system_ports);
 }

@@ -1,15 +1,16 @@
-/* TLS between two arrays: a server and a client of ours, octet by octet, with what proves the
- * server right and wrong. */
+/* TLS between our server and our client, in memory: how a server is authenticated, renewed
+ * certificates, tickets, failing allocations, key updates. */
 #include "unit.h"
 
 #include <openssl/crypto.h>
 #include <openssl/ssl.h>
+#include <unistd.h>
 
 #include "net/transport/tls.h"
 
-enum { ROOM = 1 << 17 };
+enum { PLAIN_MAX = 1 << 17 };
 
-static char folder[] = "/tmp/rootline-tls-XXXXXX";
+static char folder[] = "test_tls-XXXXXX"; /* below the working folder */
 static struct tls_server *server;
 static const struct tls_server_alpn dot = {"\3dot", 4};
 
@@ -30,7 +31,7 @@ static void make_certificate(const char *names)
     assert_int_equal(system(command), 0);
 }
 
-static int start(void **state)
+static int set_up(void **state)
 {
     struct tls_server_files files;
     char why[300] = "";
@@ -43,17 +44,19 @@ static int start(void **state)
     return 0;
 }
 
-static int end(void **state)
+static int tear_down(void **state)
 {
     char command[400];
 
     (void)state;
     tls_server_free(&server);
     snprintf(command, sizeof(command), "rm -r %s", folder);
-    return system(command);
+    assert_int_equal(system(command), 0);
+    assert_int_equal(access(folder, F_OK), -1);
+    return 0;
 }
 
-static struct tls_client *client_of(const char *name, const char *pin)
+static struct tls_client *make_client(const char *name, const char *pin)
 {
     struct tls_client_terms terms = {
         .name = name, .pins = &pin, .pin_cnt = pin ? 1 : 0, .ca_file = path("ca.pem")};
@@ -63,11 +66,11 @@ static struct tls_client *client_of(const char *name, const char *pin)
     return client;
 }
 
-/* Both ends of a connection, and what is on its way. */
+/* Both ends of a connection and the octets between them. */
 struct pair {
-    struct tls *at[2];      /* client, server */
-    struct buffer way[2];   /* from each */
-    uint8_t plain[2][ROOM]; /* what each has read */
+    struct tls *at[2];           /* client, server */
+    struct buffer sent[2];       /* sent by each and not delivered yet */
+    uint8_t plain[2][PLAIN_MAX]; /* received by each */
     size_t got[2];
     enum tls_state state[2];
 };
@@ -78,47 +81,47 @@ static void pair_new(struct pair *p, struct tls_client *client)
     assert_int_equal(tls_connect(client, &p->at[0]), ERR_OK);
     assert_int_equal(tls_accept(server, &dot, &p->at[1]), ERR_OK);
     size_t got;
-    p->state[0] = tls_read(p->at[0], p->plain[0], ROOM, &got, &p->way[0]);
-    assert_true(p->state[0] == TLS_OPENING && got == 0 && p->way[0].len > 0);
+    p->state[0] = tls_read(p->at[0], p->plain[0], PLAIN_MAX, &got, &p->sent[0]);
+    assert_true(p->state[0] == TLS_OPENING && got == 0 && p->sent[0].len > 0);
 }
 
 static void pair_free(struct pair *p)
 {
     for (int i = 0; i < 2; i++) {
         tls_free(&p->at[i]);
-        buffer_fini(&p->way[i]);
+        buffer_fini(&p->sent[i]);
     }
 }
 
-/* Carry what is on its way to `to`, in pieces; false when there was nothing. */
-static bool carry(struct pair *p, int to, size_t piece)
+/* Deliver what was sent to `to`, in pieces.  False if there was nothing. */
+static bool deliver(struct pair *p, int to, size_t piece)
 {
-    struct buffer sealed = p->way[1 - to];
-    p->way[1 - to] = (struct buffer){0};
-    bool was_some = sealed.len > 0;
+    struct buffer sealed = p->sent[1 - to];
+    p->sent[1 - to] = (struct buffer){0};
+    bool had_octets = sealed.len > 0;
 
     for (size_t at = 0; at < sealed.len; at += piece) {
         size_t got;
         tls_feed(p->at[to], sealed.at + at, util_min(piece, sealed.len - at));
         do {
-            p->state[to] = tls_read(p->at[to], p->plain[to] + p->got[to], ROOM - p->got[to],
-                                    &got, &p->way[to]);
+            p->state[to] = tls_read(p->at[to], p->plain[to] + p->got[to],
+                                    PLAIN_MAX - p->got[to], &got, &p->sent[to]);
             p->got[to] += got;
         } while (got > 0);
     }
     buffer_fini(&sealed);
-    return was_some;
+    return had_octets;
 }
 
-static void settle(struct pair *p, size_t piece)
+static void deliver_all(struct pair *p, size_t piece)
 {
     for (bool goes_on = true; goes_on;) {
-        goes_on = carry(p, 1, piece);
-        goes_on |= carry(p, 0, piece);
+        goes_on = deliver(p, 1, piece);
+        goes_on |= deliver(p, 0, piece);
     }
 }
 
-static void test_in_pieces(void **state)
+static void test_octets_in_pieces(void **state)
 {
     static uint8_t large[60000];
     static struct pair p;
@@ -127,81 +130,80 @@ static void test_in_pieces(void **state)
     for (size_t i = 0; i < sizeof(large); i++)
         large[i] = (uint8_t)(i * 7);
     for (size_t piece = 1; piece < 20000; piece = piece * 5 + 1) {
-        pair_new(&p, client_of("dns.test", NULL));
-        settle(&p, piece);
+        pair_new(&p, make_client("dns.test", NULL));
+        deliver_all(&p, piece);
         assert_int_equal(p.state[0], TLS_OPEN);
         assert_int_equal(p.state[1], TLS_OPEN);
         assert_true(tls_has_protocol(p.at[0], "dot") && tls_has_protocol(p.at[1], "dot") &&
                     !tls_has_protocol(p.at[1], "do"));
         for (int from = 0; from < 2; from++) {
-            assert_true(tls_write(p.at[from], large, sizeof(large), &p.way[from]));
-            assert_true(tls_write(p.at[from], large, 10, &p.way[from]));
+            assert_true(tls_write(p.at[from], large, sizeof(large), &p.sent[from]));
+            assert_true(tls_write(p.at[from], large, 10, &p.sent[from]));
             tls_release_buffers(p.at[from]);
-            settle(&p, piece);
+            deliver_all(&p, piece);
             assert_int_equal(p.got[1 - from], sizeof(large) + 10);
             assert_memory_equal(p.plain[1 - from], large, sizeof(large));
         }
-        tls_end(p.at[0], &p.way[0]);
-        settle(&p, piece);
+        tls_end(p.at[0], &p.sent[0]);
+        deliver_all(&p, piece);
         assert_int_equal(p.state[1], TLS_ENDED);
         assert_true(
-            tls_write(p.at[1], large, 10, &p.way[1])); /* half-closed: it may still answer */
+            tls_write(p.at[1], large, 10, &p.sent[1])); /* half-closed: it may still answer */
         pair_free(&p);
     }
 }
 
-/* Any octet of the handshake that is another one: it breaks, or waits; it never opens to the
- * wrong end. */
+/* A changed octet of the handshake makes it fail or wait; both ends never open. */
 static void test_changed_octets(void **state)
 {
     static struct pair p;
 
     (void)state;
     for (size_t at = 0; at < 1500; at += 3) {
-        pair_new(&p, client_of("dns.test", NULL));
-        bool is_changed = at < p.way[0].len;
+        pair_new(&p, make_client("dns.test", NULL));
+        bool is_changed = at < p.sent[0].len;
         if (is_changed)
-            p.way[0].at[at] ^= 0x41;
-        (void)carry(&p, 1, ROOM);
-        if (!is_changed && at - 500 < p.way[1].len && at >= 500) {
-            p.way[1].at[at - 500] ^= 0x41;
+            p.sent[0].at[at] ^= 0x41;
+        (void)deliver(&p, 1, PLAIN_MAX);
+        if (!is_changed && at - 500 < p.sent[1].len && at >= 500) {
+            p.sent[1].at[at - 500] ^= 0x41;
             is_changed = true;
         }
-        (void)carry(&p, 0, ROOM);
+        (void)deliver(&p, 0, PLAIN_MAX);
         if (is_changed)
             assert_true(p.state[0] != TLS_OPEN || p.state[1] != TLS_OPEN);
         pair_free(&p);
     }
 }
 
-static void expect_distrust(struct tls_client *client, const char *why)
+static void expect_verify_error(struct tls_client *client, const char *why)
 {
     static struct pair p;
 
-    for (int turn = 0; turn < 2; turn++) { /* a ticket does not help the second time */
+    for (int turn = 0; turn < 2; turn++) { /* there is no ticket for the second turn */
         pair_new(&p, client);
-        settle(&p, ROOM);
+        deliver_all(&p, PLAIN_MAX);
         assert_int_equal(p.state[0], TLS_BROKEN);
         assert_non_null(strstr(tls_verify_error(p.at[0]), why));
-        assert_false(tls_write(p.at[0], (const uint8_t *)"x", 1, &p.way[0]));
-        assert_int_equal(p.way[0].len, 0);
+        assert_false(tls_write(p.at[0], (const uint8_t *)"x", 1, &p.sent[0]));
+        assert_int_equal(p.sent[0].len, 0);
         pair_free(&p);
     }
 }
 
-static void test_who_it_is(void **state)
+static void test_authentication(void **state)
 {
     static const char zeros[] = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
-    struct tls_client_terms nobody = {.name = "dns.test", .ca_file = ""};
+    struct tls_client_terms other_ca = {.name = "dns.test", .ca_file = ""};
     struct tls_client *client;
     char why[300];
 
     (void)state;
-    expect_distrust(client_of("other.test", NULL), "hostname mismatch");
-    expect_distrust(client_of("dns.test", zeros), "matches no pin");
-    expect_distrust(client_of("", zeros), "matches no pin");
-    assert_int_equal(tls_client_get(&nobody, &client, why, sizeof(why)), ERR_OK);
-    expect_distrust(client, "local issuer");
+    expect_verify_error(make_client("other.test", NULL), "hostname mismatch");
+    expect_verify_error(make_client("dns.test", zeros), "matches no pin");
+    expect_verify_error(make_client("", zeros), "matches no pin");
+    assert_int_equal(tls_client_get(&other_ca, &client, why, sizeof(why)), ERR_OK);
+    expect_verify_error(client, "local issuer");
 }
 
 static void test_tickets(void **state)
@@ -210,10 +212,10 @@ static void test_tickets(void **state)
     struct tls_server_counts before = tls_server_counts(server), after;
 
     (void)state;
-    struct tls_client *client = client_of("dns.test", NULL);
+    struct tls_client *client = make_client("dns.test", NULL);
     for (int turn = 0; turn < 3; turn++) {
         pair_new(&p, client);
-        settle(&p, ROOM);
+        deliver_all(&p, PLAIN_MAX);
         assert_int_equal(p.state[0], TLS_OPEN);
         pair_free(&p);
     }
@@ -222,8 +224,8 @@ static void test_tickets(void **state)
     assert_true(after.resumed - before.resumed >= 2);
 }
 
-/* A certificate of another key than the ticket's: the ticket is of no use, and what is trusted
- * is looked at again. */
+/* After a renewal with a new key old tickets are useless, and the new certificate is verified.
+ */
 static void test_renewal(void **state)
 {
     static struct pair old, new;
@@ -231,7 +233,7 @@ static void test_renewal(void **state)
     char why[300];
 
     (void)state;
-    pair_new(&old, client_of("dns.test", NULL));
+    pair_new(&old, make_client("dns.test", NULL));
     assert_int_equal(tls_server_reload_changed(server, why, sizeof(why)), TLS_SERVER_UNCHANGED);
     assert_true(tls_server_certificate(server, 0, &before) &&
                 !tls_server_certificate(server, 1, &after));
@@ -243,21 +245,21 @@ static void test_renewal(void **state)
     assert_true(tls_server_certificate(server, 0, &after));
     assert_string_equal(after.name, "new.test");
     assert_true(after.addr_cnt == 2 && after.not_after_ms < before.not_after_ms);
-    settle(&old, ROOM); /* began with the certificate of before */
+    deliver_all(&old, PLAIN_MAX); /* began with the old certificate */
     assert_int_equal(old.state[0], TLS_OPEN);
-    pair_new(&new, client_of("new.test", NULL));
-    settle(&new, ROOM);
+    pair_new(&new, make_client("new.test", NULL));
+    deliver_all(&new, PLAIN_MAX);
     assert_int_equal(new.state[0], TLS_OPEN);
     pair_free(&old);
     pair_free(&new);
-    expect_distrust(client_of("dns.test", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="),
-                    "hostname mismatch");
+    expect_verify_error(make_client("dns.test", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="),
+                        "hostname mismatch");
 }
 
 /* ---- without memory ---- */
 
 static bool has_no_app_data;
-static int fails_in; /* allocations of OpenSSL; 0: never */
+static int fails_in; /* the allocation of OpenSSL that fails, counted down; 0: none */
 
 int __real_SSL_set_ex_data(SSL *ssl, int index, void *data);
 int __wrap_SSL_set_ex_data(SSL *ssl, int index, void *data);
@@ -294,7 +296,7 @@ static void release(void *old, const char *file, int line)
     free(old);
 }
 
-static void test_nothing_to_keep_data_in(void **state)
+static void test_app_data_cannot_be_set(void **state)
 {
     struct tls_client_terms terms = {.name = "elsewhere.test", .ca_file = path("ca.pem")};
     struct tls *untouched = (struct tls *)folder, *t = untouched;
@@ -310,13 +312,13 @@ static void test_nothing_to_keep_data_in(void **state)
     has_no_app_data = false;
 }
 
-/* Each allocation of a handshake fails once: nothing breaks, and nobody is taken for somebody
- * else. */
+/* Each allocation of a handshake fails once: no crash, and no server with a wrong name is
+ * accepted. */
 static void test_handshakes_without_memory(void **state)
 {
     static struct pair p;
-    struct tls_client *right = client_of("dns.test", NULL),
-                      *wrong = client_of("other.test", NULL);
+    struct tls_client *right = make_client("dns.test", NULL),
+                      *wrong = make_client("other.test", NULL);
     unsigned failed = 0, tries = 0;
 
     (void)state;
@@ -327,19 +329,21 @@ static void test_handshakes_without_memory(void **state)
             fails_in = n;
             if (tls_connect(is_wrong ? wrong : right, &p.at[0]) == ERR_OK &&
                 tls_accept(server, &dot, &p.at[1]) == ERR_OK) {
-                p.state[0] = tls_read(p.at[0], p.plain[0], ROOM, &got, &p.way[0]);
-                settle(&p, ROOM);
+                p.state[0] = tls_read(p.at[0], p.plain[0], PLAIN_MAX, &got, &p.sent[0]);
+                deliver_all(&p, PLAIN_MAX);
             }
-            is_through = fails_in > 0; /* it did not want so many */
+            is_through = fails_in > 0; /* the handshake had fewer allocations */
             fails_in = 0;
             assert_true(!is_wrong || p.state[0] != TLS_OPEN || p.at[1] == NULL);
             failed += p.state[0] != TLS_OPEN;
             pair_free(&p);
         }
     assert_true(failed > 50 && tries > 200);
-    for (int i = 0; i < 2; i++) { /* and it goes on; a ticket of that time may be of no use */
+    for (int i = 0; i < 2;
+         /* Handshakes work again; a ticket of a failed one may be useless. */
+         i++) {
         pair_new(&p, right);
-        settle(&p, ROOM);
+        deliver_all(&p, PLAIN_MAX);
         if (i == 0)
             pair_free(&p);
     }
@@ -347,9 +351,9 @@ static void test_handshakes_without_memory(void **state)
     pair_free(&p);
 }
 
-/* ---- messages that bring nothing ---- */
+/* ---- messages without data ---- */
 
-static void add_all(BIO *from, struct buffer *to)
+static void take_records(BIO *from, struct buffer *to)
 {
     char octets[4096];
     int len;
@@ -358,15 +362,16 @@ static void add_all(BIO *from, struct buffer *to)
         assert_true(buffer_append(to, octets, (size_t)len));
 }
 
-/* A client of OpenSSL's that asks for new keys `updates` times before each octet of data. */
+/* A client made with OpenSSL's API that requests `updates` key updates before each octet of
+ * data. */
 static enum tls_state update_keys(int updates, int rounds)
 {
     SSL_CTX *context = SSL_CTX_new(TLS_client_method());
     SSL *ssl = SSL_new(context);
     BIO *in = BIO_new(BIO_s_mem()), *out = BIO_new(BIO_s_mem());
-    struct buffer way = {0}, back = {0};
+    struct buffer sent = {0}, back = {0};
     struct tls *t;
-    static uint8_t plain[ROOM];
+    static uint8_t plain[PLAIN_MAX];
     enum tls_state state = TLS_OPENING;
     size_t got;
 
@@ -375,11 +380,11 @@ static enum tls_state update_keys(int updates, int rounds)
     assert_int_equal(tls_accept(server, &dot, &t), ERR_OK);
     for (int i = 0; i < 6; i++) {
         (void)SSL_do_handshake(ssl);
-        add_all(out, &way);
-        tls_feed(t, way.at, way.len);
-        state = tls_read(t, plain, ROOM, &got, &back);
+        take_records(out, &sent);
+        tls_feed(t, sent.at, sent.len);
+        state = tls_read(t, plain, PLAIN_MAX, &got, &back);
         BIO_write(in, back.at, (int)back.len);
-        buffer_fini(&way);
+        buffer_fini(&sent);
         buffer_fini(&back);
     }
     assert_int_equal(state, TLS_OPEN);
@@ -389,13 +394,13 @@ static enum tls_state update_keys(int updates, int rounds)
             (void)SSL_do_handshake(ssl);
         }
         assert_int_equal(SSL_write(ssl, "x", 1), 1);
-        add_all(out, &way);
-        tls_feed(t, way.at, way.len);
+        take_records(out, &sent);
+        tls_feed(t, sent.at, sent.len);
         do {
-            state = tls_read(t, plain, ROOM, &got, &back);
+            state = tls_read(t, plain, PLAIN_MAX, &got, &back);
         } while (got > 0 && state == TLS_OPEN);
         assert_true(back.len <= 64 * 64);
-        buffer_fini(&way);
+        buffer_fini(&sent);
         buffer_fini(&back);
     }
     tls_free(&t);
@@ -404,7 +409,7 @@ static enum tls_state update_keys(int updates, int rounds)
     return state;
 }
 
-static void test_new_keys_for_ever(void **state)
+static void test_endless_key_updates(void **state)
 {
     (void)state;
     assert_int_equal(update_keys(20, 5), TLS_OPEN);
@@ -414,15 +419,15 @@ static void test_new_keys_for_ever(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_in_pieces),
+        cmocka_unit_test(test_octets_in_pieces),
         cmocka_unit_test(test_changed_octets),
-        cmocka_unit_test(test_who_it_is),
+        cmocka_unit_test(test_authentication),
         cmocka_unit_test(test_tickets),
-        cmocka_unit_test(test_handshakes_without_memory), /* before the names change */
+        cmocka_unit_test(test_handshakes_without_memory), /* before the renewal */
         cmocka_unit_test(test_renewal),
-        cmocka_unit_test(test_nothing_to_keep_data_in),
-        cmocka_unit_test(test_new_keys_for_ever),
+        cmocka_unit_test(test_app_data_cannot_be_set),
+        cmocka_unit_test(test_endless_key_updates),
     };
     CRYPTO_set_mem_functions(allocate, allocate_again, release);
-    return cmocka_run_group_tests(tests, start, end);
+    return cmocka_run_group_tests(tests, set_up, tear_down);
 }
