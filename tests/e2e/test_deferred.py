@@ -1,5 +1,5 @@
-"""Queries of one client that wait long: a whole office behind one address, and a pulse of answers that somebody wants to make of them
-(DNSBomb, docs/LIMITS.md sections 3 and 4)."""
+"""Deferred queries of one client: an office behind one address, and slow queries whose answers an attacker wants to leave in one pulse
+(DNSBomb, docs/LIMITS.md section 3)."""
 import bisect
 import json
 import select
@@ -17,15 +17,15 @@ import pytest
 import internet
 import lab
 
-SLOW = [f"127.90.7.{n}" for n in range(1, 13)]  # each serves a zone of its own: none has more queries than its quota
+SLOW = [f"127.90.7.{n}" for n in range(1, 13)]  # each serves a zone of its own, so that no quota is reached
 SO_TIMESTAMPNS = 35
 
 
 class SlowServer:
-    """Keeps queries until there are `wanted` of them, or the first is 2.6 s old, which is well before the resolver gives up; then answers all of them at once."""
+    """Collects queries until there are `wanted` of them, or the first is 2.6 s old (well before the resolver's timeout), then answers all at once."""
 
     def __init__(self, port):
-        self.wanted, self.kept, self.first = 1, {}, 0.0
+        self.wanted, self.waiting, self.first = 1, {}, 0.0
         self.sockets, self.is_closing = [], False
         for address in SLOW:
             s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -39,16 +39,16 @@ class SlowServer:
         while not self.is_closing:
             for s in select.select(self.sockets, [], [], 0.05)[0]:
                 wire, peer = s.recvfrom(4096)
-                self.first = self.first if self.kept else time.monotonic()
-                self.kept[wire[12:].split(b"\0")[0].lower()] = (s, wire, peer)  # one that is asked again counts once
-            if self.kept and (len(self.kept) >= self.wanted or time.monotonic() > self.first + 2.6):
-                for s, query, asker in self.kept.values():
-                    question = dns.message.from_wire(query)
-                    reply = dns.message.make_response(question)
+                self.first = self.first if self.waiting else time.monotonic()
+                self.waiting[wire[12:].split(b"\0")[0].lower()] = (s, wire, peer)  # a retry counts once
+            if self.waiting and (len(self.waiting) >= self.wanted or time.monotonic() > self.first + 2.6):
+                for s, query, client in self.waiting.values():
+                    message = dns.message.from_wire(query)
+                    reply = dns.message.make_response(message)
                     reply.flags |= dns.flags.AA
-                    reply.answer.append(dns.rrset.from_text(question.question[0].name, 300, "IN", "A", "192.0.2.7"))
-                    s.sendto(reply.to_wire(), asker)
-                self.kept = {}
+                    reply.answer.append(dns.rrset.from_text(message.question[0].name, 300, "IN", "A", "192.0.2.7"))
+                    s.sendto(reply.to_wire(), client)
+                self.waiting = {}
 
     def close(self):
         self.is_closing = True
@@ -75,8 +75,8 @@ def queries(prefix, cnt):
 
 
 def pulse(server, wires, per_second):
-    """Send them at that rate, all at once for 0.  Returns the RCODE of each answer by ID, when the kernel took each in,
-    and how many queries left in 50 ms at most."""
+    """Send the queries at that rate, all at once for 0.  Return the RCODE and TC of each answer by ID, the time at which the kernel received
+    each, and the most queries sent within 50 ms."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
         s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8 << 20)
         s.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
@@ -110,7 +110,7 @@ def counts(server):
 
 
 def ask_over_tcp(server, connections, each):
-    """Queries of many connections wait at one time; all of them are answered."""
+    """Send queries over many connections, all deferred at the same time; return the number of answers."""
     streams, answers = [], 0
     for n in range(connections):
         s = socket.create_connection(("127.0.0.1", server.port), source_address=(f"127.9.0.{n + 1}", 0))
@@ -126,8 +126,8 @@ def ask_over_tcp(server, connections, each):
     return answers
 
 
-def test_memory_comes_back_after_a_peak(tmp_path):
-    """What thousands of waiting queries took is given back, and not kept for the next peak."""
+def test_memory_is_freed_after_a_peak(tmp_path):
+    """The memory of thousands of deferred queries is freed, and not kept for the next peak."""
     net = internet.Internet(tmp_path / "net", lab.free_port())
     slow = SlowServer(net.port)
     slow.wanted = 10 ** 6
@@ -148,7 +148,7 @@ def test_memory_comes_back_after_a_peak(tmp_path):
 
 
 def test_a_burst_of_slow_queries_is_answered(world):
-    """As Node's resolver asks 200 names at once."""
+    """Node's resolver may query 200 names at once."""
     server, slow = world
     slow.wanted = 200
     found, _, _ = pulse(server, queries("burst", 200), 0)
@@ -156,7 +156,7 @@ def test_a_burst_of_slow_queries_is_answered(world):
 
 
 def test_a_pulse_of_slow_queries_becomes_a_stream(world):
-    """600 queries at 300 a second whose answers are known at one moment: all are answered, at about twice the rate of the queries."""
+    """600 queries, sent at 300 per second, whose answers are ready at the same time: all are answered, at about twice the query rate."""
     server, slow = world
     before = counts(server)["limits"]["answers-paced"]
     slow.wanted = 600
@@ -165,14 +165,14 @@ def test_a_pulse_of_slow_queries_becomes_a_stream(world):
     peak = most_in_50_ms(times)
     print(f"peak: {peak} answers in 50 ms, {queried} queries in 50 ms")
     assert counts(server)["limits"]["answers-paced"] > before + 100
-    assert peak < 300  # all at once they would be 600; at most 2 x queries + 10 on a machine that is idle
+    assert peak < 300  # unpaced 600; on an idle machine at most twice the queries + 10
 
 
-def test_who_keeps_more_waiting_hears_that_it_is_too_much(world):
-    """Over 1,000 a client is told to come over TCP, where its address is known, and nothing is dropped in silence."""
+def test_limit_of_deferred_queries(world):
+    """Beyond 1,000 deferred queries a client gets TC, so that it uses TCP, where its address cannot be spoofed; no query is dropped."""
     server, slow = world
     slow.wanted = 1 << 30
     found, _, _ = pulse(server, queries("many", 1200), 600)
-    told = sum(truncated for _, truncated in found.values())
-    print(f"{len(found)} answered, {told} of them with TC")
-    assert len(found) == 1200 and told >= 150
+    truncated_cnt = sum(truncated for _, truncated in found.values())
+    print(f"{len(found)} answered, {truncated_cnt} of them with TC")
+    assert len(found) == 1200 and truncated_cnt >= 150

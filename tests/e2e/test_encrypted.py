@@ -1,4 +1,4 @@
-"""DoT and DoH as people use them: real clients, browsers and proxies against both daemons."""
+"""DoT and DoH with real clients, browsers and proxies, against both daemons."""
 import email.utils
 import json
 import os
@@ -26,7 +26,7 @@ ZONE = ("$TTL 300\n@ SOA ns h 1 2 3 4 60\n@ NS ns\nns A 192.0.2.1\nwww 77 A 192.
 
 
 class Subject:
-    """A daemon, a name that it knows, its address, and a name of 127.0.0.x where a page may be served."""
+    """A daemon, a name that it resolves, its address, and a name on loopback for a web page."""
 
     def __init__(self, kind, tmp, class_net):
         self.kind = kind
@@ -105,7 +105,7 @@ def test_curl(subject, version, tmp_path):
     assert curl("-H", kind, "--data-binary", f"@{tmp_path / 'large'}").split()[1] == "413"
 
 
-def test_curl_resolves_with_it(subject):
+def test_curl_doh_url(subject):
     lab.need("curl")
     name, address = subject.page
     page = encrypted.Page(address)
@@ -114,7 +114,7 @@ def test_curl_resolves_with_it(subject):
         args = ["curl", "-sS", "--doh-url", subject.listeners.url, url]
         done = lab.run(*args, "--cacert", subject.listeners.ca, env=encrypted.clean_env())
         assert f"page of {name}" in done.stdout, done.stderr
-        assert lab.run(*args, env=encrypted.clean_env()).returncode == 6, "it took a certificate of nobody"
+        assert lab.run(*args, env=encrypted.clean_env()).returncode == 6, "it accepted an untrusted certificate"
     finally:
         page.stop()
 
@@ -163,7 +163,7 @@ upstream_recursive_servers:
 
 
 def test_chromium(subject, tmp_path):
-    """A page whose name only this server knows; with secure DNS there is no other way to it."""
+    """The browser opens a page whose name only this server resolves; secure DNS allows no other resolver."""
     lab.need("chromium", "certutil")
     l = subject.listeners
     name, address = subject.page
@@ -250,9 +250,9 @@ def wait_port(server, seconds=15):
 
 
 @pytest.fixture(scope="module")
-def picky(tmp_path_factory, class_net):
-    """A resolver that answers some of 127.0.0.0/8 only, so that an answer tells who it thinks has asked."""
-    tmp = tmp_path_factory.mktemp("picky")
+def restricted(tmp_path_factory, class_net):
+    """A resolver that allows a part of 127.0.0.0/8 only, so that the RCODE shows which client address it sees."""
+    tmp = tmp_path_factory.mktemp("restricted")
     listeners = encrypted.Listeners(tmp, proxies="127.0.0.2")
     server = internet.ClassResolver(tmp / "resolver", class_net, extra=listeners.extra)
     server.stop()
@@ -260,7 +260,7 @@ def picky(tmp_path_factory, class_net):
     assert "allow: [127.0.0.0/8," in text
     server.conf.write_text(text.replace("allow: [127.0.0.0/8,", "allow: [127.0.1.0/24, 198.51.100.7,"))
     port, path = server.port, server.socket
-    server = lab.Server([lab.BUILD / "rootline-resolver", "-c", server.conf], tmp / "picky.log")
+    server = lab.Server([lab.BUILD / "rootline-resolver", "-c", server.conf], tmp / "restricted.log")
     server.started(server.wait_for, "ready on ")
     server.listeners, server.port, server.socket = listeners, port, path
     yield server
@@ -268,7 +268,7 @@ def picky(tmp_path_factory, class_net):
 
 
 def ask_at(port, ca, source, version="--http2", headers=()):
-    """The RCODE that a client at `source` gets through whatever listens there."""
+    """The RCODE that a client at `source` gets through the proxy at this port."""
     url = f"https://127.0.0.1:{port}/dns-query?dns={encrypted.encode(encrypted.question('ns.cdn.com'))}"
     args = [a for h in headers for a in ("-H", h)]
     done = subprocess.run(["curl", "-sS", version, "--cacert", str(ca), "--interface", source, *args, url], capture_output=True, timeout=30,
@@ -278,18 +278,18 @@ def ask_at(port, ca, source, version="--http2", headers=()):
 
 
 @pytest.mark.parametrize("kind", ["nginx", "haproxy", "haproxy proto h2"])
-def test_behind_a_proxy(picky, kind, tmp_path):
-    """The access list sees the proxy's client, over either HTTP."""
+def test_behind_a_proxy(restricted, kind, tmp_path):
+    """The access list applies to the proxy's client, with either version of HTTP."""
     lab.need(kind.split()[0], "curl")
-    proxy = Nginx(tmp_path, picky, picky.listeners.http) if kind == "nginx" else \
-        Haproxy(tmp_path, picky, picky.listeners.http, extra=kind[8:])
+    proxy = Nginx(tmp_path, restricted, restricted.listeners.http) if kind == "nginx" else \
+        Haproxy(tmp_path, restricted, restricted.listeners.http, extra=kind[8:])
     try:
         for version in ("--http1.1", "--http2"):
             for source, rcode in (("127.0.1.5", dns.rcode.NOERROR), ("127.0.3.5", dns.rcode.REFUSED)):
                 for _ in range(3):
-                    assert ask_at(proxy.port, picky.listeners.ca, source, version) == rcode, (version, source)
-        # what the client itself says is not believed: nginx appends to it, and HAProxy's preamble says whose word it is
-        assert ask_at(proxy.port, picky.listeners.ca, "127.0.3.5", headers=["X-Forwarded-For: 127.0.1.5"]) == dns.rcode.REFUSED
+                    assert ask_at(proxy.port, restricted.listeners.ca, source, version) == rcode, (version, source)
+        # a field of the client is ignored: nginx appends to it, and HAProxy's PROXY header names the client
+        assert ask_at(proxy.port, restricted.listeners.ca, "127.0.3.5", headers=["X-Forwarded-For: 127.0.1.5"]) == dns.rcode.REFUSED
     finally:
         proxy.process.terminate()
         proxy.process.wait(10)
@@ -297,7 +297,7 @@ def test_behind_a_proxy(picky, kind, tmp_path):
 
 
 def plain_get(port, source, *headers, before=b""):
-    """What comes back for a request by hand on the HTTP listener; b"" when it was closed."""
+    """The answer to a hand-made request to the HTTP listener; b"" if the connection was closed."""
     with socket.create_connection(("127.0.0.1", port), timeout=10, source_address=(source, 0)) as s:
         text = f"GET /dns-query?dns={encrypted.encode(encrypted.question('ns.cdn.com'))} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
         s.sendall(before + (text + "".join(h + "\r\n" for h in headers) + "\r\n").encode())
@@ -316,7 +316,7 @@ def rcode_of(answer):
     return dns.message.from_wire(body).rcode()
 
 
-def preamble(source, command=0x21, family=0x11):
+def proxy_header(source, command=0x21, family=0x11):
     addresses = socket.inet_aton(source) + socket.inet_aton("127.0.0.1") + struct.pack("!HH", 1, 2)
     return b"\r\n\r\n\0\r\nQUIT\n" + struct.pack("!BBH", command, family, len(addresses)) + addresses
 
@@ -326,52 +326,52 @@ FIELDS = ("X-Forwarded-For: 127.0.1.5", "Forwarded: for=127.0.1.5", 'Forwarded: 
 
 
 @pytest.mark.parametrize("field", FIELDS)
-def test_fields_of_a_trusted_proxy(picky, field):
-    assert rcode_of(plain_get(picky.listeners.http, "127.0.0.2", field)) == dns.rcode.NOERROR
+def test_fields_of_a_trusted_proxy(restricted, field):
+    assert rcode_of(plain_get(restricted.listeners.http, "127.0.0.2", field)) == dns.rcode.NOERROR
 
 
 @pytest.mark.parametrize("field", ("X-Forwarded-For: 127.0.1.5, 203.0.113.9", "X: y"))
-def test_fields_that_do_not_help(picky, field):
-    assert rcode_of(plain_get(picky.listeners.http, "127.0.0.2", field)) == dns.rcode.REFUSED
+def test_fields_without_an_allowed_client(restricted, field):
+    assert rcode_of(plain_get(restricted.listeners.http, "127.0.0.2", field)) == dns.rcode.REFUSED
 
 
 @pytest.mark.parametrize("fields", (("X-Forwarded-For: 127.0.1.5, x",), ("Forwarded: for=_hidden",),
                                     ("Forwarded: for=127.0.1.5", "X-Forwarded-For: 203.0.113.9"), ("Forwarded: for=unknown", "X-Forwarded-For: 127.0.1.5")))
-def test_fields_that_contradict(picky, fields):
-    """Neither the proxy nor who is named: a client must not become the proxy by writing nonsense."""
-    assert plain_get(picky.listeners.http, "127.0.0.2", *fields).startswith(b"HTTP/1.1 400 ")
+def test_malformed_and_contradicting_fields(restricted, fields):
+    """The request is rejected: a client must not count as the proxy because of a malformed field."""
+    assert plain_get(restricted.listeners.http, "127.0.0.2", *fields).startswith(b"HTTP/1.1 400 ")
 
 
-def test_fields_behind_a_preamble(picky):
-    """They are the words of whom the preamble names."""
+def test_fields_behind_a_proxy_header(restricted):
+    """The fields are trusted if the client that the PROXY header names is a trusted proxy."""
     field = "X-Forwarded-For: 127.0.1.5"
-    assert rcode_of(plain_get(picky.listeners.http, "127.0.0.2", field, before=preamble("127.0.3.5"))) == dns.rcode.REFUSED
-    assert rcode_of(plain_get(picky.listeners.http, "127.0.0.2", field, before=preamble("127.0.0.2"))) == dns.rcode.NOERROR
+    assert rcode_of(plain_get(restricted.listeners.http, "127.0.0.2", field, before=proxy_header("127.0.3.5"))) == dns.rcode.REFUSED
+    assert rcode_of(plain_get(restricted.listeners.http, "127.0.0.2", field, before=proxy_header("127.0.0.2"))) == dns.rcode.NOERROR
 
 
 @pytest.mark.parametrize("field", FIELDS)
-def test_fields_of_anybody_else(picky, field):
-    """Ignored: 127.0.3.1 stays who it is."""
-    assert rcode_of(plain_get(picky.listeners.http, "127.0.3.1", field)) == dns.rcode.REFUSED
+def test_fields_of_an_untrusted_peer(restricted, field):
+    """The fields are ignored."""
+    assert rcode_of(plain_get(restricted.listeners.http, "127.0.3.1", field)) == dns.rcode.REFUSED
 
 
-def test_preambles(picky):
-    http = picky.listeners.http
-    assert rcode_of(plain_get(http, "127.0.0.2", before=preamble("127.0.1.5"))) == dns.rcode.NOERROR
-    assert rcode_of(plain_get(http, "127.0.0.2", before=preamble("127.0.3.5"))) == dns.rcode.REFUSED
-    assert rcode_of(plain_get(http, "127.0.0.2", before=preamble("0.0.0.0", command=0x20, family=0))) == dns.rcode.REFUSED  # LOCAL: the proxy itself
-    assert rcode_of(plain_get(http, "127.0.0.2", before=preamble("127.0.1.5", family=0))) == dns.rcode.REFUSED  # of no family: the same
-    assert plain_get(http, "127.0.0.2", before=preamble("127.0.1.5", family=0x41)) == b""
-    for source in ("127.0.1.5", "127.0.3.1"):  # from anybody else: closed, whoever asks
-        assert plain_get(http, source, before=preamble("127.0.1.5")) == b""
+def test_proxy_headers_before_http(restricted):
+    http = restricted.listeners.http
+    assert rcode_of(plain_get(http, "127.0.0.2", before=proxy_header("127.0.1.5"))) == dns.rcode.NOERROR
+    assert rcode_of(plain_get(http, "127.0.0.2", before=proxy_header("127.0.3.5"))) == dns.rcode.REFUSED
+    assert rcode_of(plain_get(http, "127.0.0.2", before=proxy_header("0.0.0.0", command=0x20, family=0))) == dns.rcode.REFUSED  # LOCAL: the proxy itself
+    assert rcode_of(plain_get(http, "127.0.0.2", before=proxy_header("127.0.1.5", family=0))) == dns.rcode.REFUSED  # unspecified family: the same
+    assert plain_get(http, "127.0.0.2", before=proxy_header("127.0.1.5", family=0x41)) == b""
+    for source in ("127.0.1.5", "127.0.3.1"):  # untrusted peers: closed
+        assert plain_get(http, source, before=proxy_header("127.0.1.5")) == b""
 
 
 @pytest.mark.parametrize("proxies, source, is_served", [("", "127.0.0.9", True), ("", "192.0.2.1", False), ("192.0.2.0/24", "192.0.2.1", True),
                                                         ("192.0.2.9", "192.0.2.1", False)])
-def test_http_is_for_this_machine(tmp_path, proxies, source, is_served):
-    """And for proxies; anybody else is closed at once.  In a network of its own, with an address that is not loopback."""
+def test_plain_http_is_for_local_clients(tmp_path, proxies, source, is_served):
+    """Only loopback addresses and trusted proxies may use plain HTTP.  In a network namespace with an address that is not loopback."""
     if os.geteuid() != 0:
-        pytest.skip("a network namespace takes root")
+        pytest.skip("a network namespace requires root")
     (tmp_path / "a.zone").write_text(ZONE)
     (tmp_path / "c.yaml").write_text(f"""server: {{listen: [127.0.0.1@5300], listen-http: [0.0.0.0@8053], trusted-proxies: [{proxies}], control: ""}}
 zones: [{{zone: a.test, file: a.zone}}]
@@ -385,15 +385,15 @@ kill $pid; wait $pid""")
     assert done.stdout == ("200" if is_served else "000"), done.stdout + done.stderr + (tmp_path / "log").read_text()
 
 
-# ---- PROXYv2 in front of DNS itself ----
+# ---- PROXY headers before DNS messages ----
 
 QUERY = encrypted.question("ns.cdn.com")
 
 
 def udp_rcode(port, source, before=b"", query=QUERY, is_answered=False):
-    """The RCODE that comes back for a datagram; None when it was dropped, which a second query behind it shows.  An answer that is to
-    come is waited for: it may have to be resolved, and then the second is first."""
-    proxied = preamble("127.0.1.5") if source == "127.0.0.2" else b""
+    """The RCODE of the answer to a datagram; None if it was dropped, which the answer to a second query shows.  With is_answered the answer
+    is waited for: it may have to be resolved and come after that of the second query."""
+    proxied = proxy_header("127.0.1.5") if source == "127.0.0.2" else b""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
         s.bind((source, 0))
         s.settimeout(30)
@@ -407,7 +407,7 @@ def udp_rcode(port, source, before=b"", query=QUERY, is_answered=False):
 
 
 def stream_rcode(port, source, before=b"", inside=b"", context=None, piece=1 << 20):
-    """The same over TCP, or TLS; None when the connection was closed."""
+    """The same over TCP or TLS; None if the connection was closed."""
     try:
         with socket.create_connection(("127.0.0.1", port), timeout=30, source_address=(source, 0)) as s:
             s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -426,47 +426,47 @@ def stream_rcode(port, source, before=b"", inside=b"", context=None, piece=1 << 
 OK, NO = dns.rcode.NOERROR, dns.rcode.REFUSED
 MAPPED = b"\r\n\r\n\0\r\nQUIT\n" + struct.pack("!BBH", 0x21, 0x21, 36) + socket.inet_pton(socket.AF_INET6, "::ffff:127.0.1.5") + bytes(20)
 HEADERS = [  # from the trusted proxy
-    (preamble("127.0.1.5"), OK), (preamble("127.0.1.5", family=0x12), OK), (preamble("127.0.3.5"), NO), (preamble("127.0.3.5", family=0x12), NO),
-    (MAPPED, OK), (b"", NO), (preamble("0.0.0.0", command=0x20, family=0), NO), (preamble("127.0.1.5", family=0), NO),
-    (preamble("127.0.1.5", family=0x31), NO), (preamble("127.0.1.5", family=0x13), None), (preamble("127.0.1.5", command=0x31), None), (preamble("127.0.1.5") + preamble("127.0.1.6"), None),
-    (preamble("127.0.1.5")[:13] + b"\x11\0\x0f" + preamble("127.0.1.5")[16:] + b"\x03\0\0", OK),  # with an attribute
+    (proxy_header("127.0.1.5"), OK), (proxy_header("127.0.1.5", family=0x12), OK), (proxy_header("127.0.3.5"), NO), (proxy_header("127.0.3.5", family=0x12), NO),
+    (MAPPED, OK), (b"", NO), (proxy_header("0.0.0.0", command=0x20, family=0), NO), (proxy_header("127.0.1.5", family=0), NO),
+    (proxy_header("127.0.1.5", family=0x31), NO), (proxy_header("127.0.1.5", family=0x13), None), (proxy_header("127.0.1.5", command=0x31), None), (proxy_header("127.0.1.5") + proxy_header("127.0.1.6"), None),
+    (proxy_header("127.0.1.5")[:13] + b"\x11\0\x0f" + proxy_header("127.0.1.5")[16:] + b"\x03\0\0", OK),  # with an attribute
 ]
 
 
 @pytest.mark.parametrize("header, rcode", HEADERS)
-def test_proxy_headers_before_dns(picky, header, rcode):
-    l = picky.listeners
-    assert udp_rcode(picky.port, "127.0.0.2", header, is_answered=rcode is not None) == rcode
+def test_proxy_headers_before_dns(restricted, header, rcode):
+    l = restricted.listeners
+    assert udp_rcode(restricted.port, "127.0.0.2", header, is_answered=rcode is not None) == rcode
     for piece in (1 << 20, 7):
-        assert stream_rcode(picky.port, "127.0.0.2", header, piece=piece) == rcode
+        assert stream_rcode(restricted.port, "127.0.0.2", header, piece=piece) == rcode
         assert stream_rcode(l.tls, "127.0.0.2", header, context=l.context("dot"), piece=piece) == rcode  # as HAProxy and nginx do
         assert stream_rcode(l.tls, "127.0.0.2", inside=header, context=l.context("dot"), piece=piece) == rcode  # as dnsdist does
 
 
 @pytest.mark.parametrize("source", ["127.0.1.5", "127.0.3.1"])
-def test_proxy_headers_of_anybody_else(picky, source):
-    """Dropped and closed, whoever asks; and counted."""
-    l = picky.listeners
-    before = json.loads(lab.run(lab.ROOTLINE, "stats", "--json", "--socket", picky.socket).stdout)["untrusted-proxy-headers"]
-    for header in (preamble("127.0.1.5"), preamble("127.0.1.5", family=0x12), preamble("0.0.0.0", command=0x20, family=0)):
-        assert udp_rcode(picky.port, source, header) is None
-        assert stream_rcode(picky.port, source, header) is None
+def test_proxy_headers_of_an_untrusted_peer(restricted, source):
+    """Datagrams are dropped, connections closed, and both are counted."""
+    l = restricted.listeners
+    before = json.loads(lab.run(lab.ROOTLINE, "stats", "--json", "--socket", restricted.socket).stdout)["untrusted-proxy-headers"]
+    for header in (proxy_header("127.0.1.5"), proxy_header("127.0.1.5", family=0x12), proxy_header("0.0.0.0", command=0x20, family=0)):
+        assert udp_rcode(restricted.port, source, header) is None
+        assert stream_rcode(restricted.port, source, header) is None
         assert stream_rcode(l.tls, source, header, context=l.context("dot")) is None
         assert stream_rcode(l.tls, source, inside=header, context=l.context("dot")) is None
-    after = json.loads(lab.run(lab.ROOTLINE, "stats", "--json", "--socket", picky.socket).stdout)["untrusted-proxy-headers"]
+    after = json.loads(lab.run(lab.ROOTLINE, "stats", "--json", "--socket", restricted.socket).stdout)["untrusted-proxy-headers"]
     assert after == before + 12
 
 
-def test_a_batch_with_some_that_are_dropped(picky):
-    """Each answer belongs to its query, whatever stood beside it in the batch."""
+def test_batch_with_dropped_queries(restricted):
+    """Each answer belongs to its query, although others of the batch are dropped."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as bad, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as good:
         bad.bind(("127.0.3.1", 0))
         good.bind(("127.0.0.2", 0))
         good.settimeout(30)
         bad.setblocking(False)
         for n in range(1, 301):
-            bad.sendto(preamble("127.0.1.5") + encrypted.question("ns.cdn.com", number=n), ("127.0.0.1", picky.port))
-            good.sendto(preamble("127.0.1.5") + encrypted.question("ns.cdn.com", number=1000 + n), ("127.0.0.1", picky.port))
+            bad.sendto(proxy_header("127.0.1.5") + encrypted.question("ns.cdn.com", number=n), ("127.0.0.1", restricted.port))
+            good.sendto(proxy_header("127.0.1.5") + encrypted.question("ns.cdn.com", number=1000 + n), ("127.0.0.1", restricted.port))
             if n % 30 == 0:
                 got = {dns.message.from_wire(good.recv(4096)).id for _ in range(30)}
                 assert got == set(range(1000 + n - 29, 1001 + n))
@@ -475,7 +475,7 @@ def test_a_batch_with_some_that_are_dropped(picky):
 
 
 class Dnsdist:
-    def __init__(self, folder, picky, backend):
+    def __init__(self, folder, restricted, backend):
         self.port = lab.free_port()
         (folder / "dnsdist.conf").write_text(f"""setLocal('127.0.0.1:{self.port}')
 setACL({{'127.0.0.0/8'}})
@@ -499,12 +499,12 @@ def wait_for_tcp(server, port):
 
 
 @pytest.mark.parametrize("over", ["dns", "tls"])
-def test_behind_dnsdist(picky, over, tmp_path):
-    """Debian's dnsdist in front of UDP, TCP and DoT: the access list sees its clients."""
+def test_behind_dnsdist(restricted, over, tmp_path):
+    """With Debian's dnsdist in front of UDP, TCP and DoT the access list applies to its clients."""
     lab.need("dnsdist")
-    backend = f"address='127.0.0.1:{picky.port}'" if over == "dns" else \
-        f"address='127.0.0.1:{picky.listeners.tls}', tls='openssl', caStore='{picky.listeners.ca}', subjectName='{encrypted.NAME}'"
-    proxy = Dnsdist(tmp_path, picky, backend)
+    backend = f"address='127.0.0.1:{restricted.port}'" if over == "dns" else \
+        f"address='127.0.0.1:{restricted.listeners.tls}', tls='openssl', caStore='{restricted.listeners.ca}', subjectName='{encrypted.NAME}'"
+    proxy = Dnsdist(tmp_path, restricted, backend)
     try:
         for source, rcode in (("127.0.1.5", OK), ("127.0.3.5", NO)):
             for _ in range(3):
@@ -518,16 +518,16 @@ def test_behind_dnsdist(picky, over, tmp_path):
         proxy.stop()
 
 
-# ---- one form of an address (RFC 4291 2.5.5.2) ----
+# ---- IPv4-mapped addresses (RFC 4291 2.5.5.2) ----
 
 @pytest.mark.parametrize("field", ("X-Forwarded-For: ::ffff:127.0.1.5", 'Forwarded: for="[::ffff:127.0.1.5]:4711"', "X-Forwarded-For: ::FFFF:7f00:105",
                                    "X-Forwarded-For: 203.0.113.9, ::ffff:127.0.1.5, ::ffff:127.0.0.2"))
-def test_mapped_addresses_of_a_proxy(picky, field):
-    assert rcode_of(plain_get(picky.listeners.http, "127.0.0.2", field)) == OK
+def test_mapped_addresses_of_a_proxy(restricted, field):
+    assert rcode_of(plain_get(restricted.listeners.http, "127.0.0.2", field)) == OK
 
 
 def test_mapped_addresses_in_the_configuration(tmp_path, class_net):
-    """In `allow` and `trusted-proxies` they are the IPv4 addresses that they stand for, and `listen` takes them for those."""
+    """In `allow`, `trusted-proxies` and `listen` an IPv4-mapped address is the same as the IPv4 address."""
     listeners = encrypted.Listeners(tmp_path, proxies='"::ffff:127.0.0.2"', address="127.0.0.1")
     server = internet.ClassResolver(tmp_path / "resolver", class_net, extra=listeners.extra)
     server.stop()
@@ -539,14 +539,14 @@ def test_mapped_addresses_in_the_configuration(tmp_path, class_net):
         again.started(again.wait_for, "ready on ")
         assert f"127.0.0.1@{server.port}" in again.log() and "::ffff:" not in again.log()
         assert udp_rcode(server.port, "127.0.1.5", is_answered=True) == OK and udp_rcode(server.port, "127.0.3.5", is_answered=True) == NO
-        assert udp_rcode(server.port, "127.0.0.2", preamble("127.0.1.5"), is_answered=True) == OK
+        assert udp_rcode(server.port, "127.0.0.2", proxy_header("127.0.1.5"), is_answered=True) == OK
     finally:
         assert again.stop() == 0, again.log()
 
 
-# ---- what is spoken ----
+# ---- TLS and HTTP/2 ----
 
-def test_many_questions_on_one_connection(subject):
+def test_many_queries_on_one_connection(subject):
     l = subject.listeners
     with l.dot() as s:
         assert s.version() == "TLSv1.3" and s.selected_alpn_protocol() == "dot"
@@ -562,15 +562,15 @@ def test_many_questions_on_one_connection(subject):
         assert all(a[":status"] == "200" and dns.message.from_wire(a["data"]).answer for a in client.answers.values())
 
 
-@pytest.mark.parametrize("subject", ["resolver"], indirect=True)  # the other answers at once
+@pytest.mark.parametrize("subject", ["resolver"], indirect=True)  # authd answers at once
 def test_answers_in_any_order(subject):
-    """A name whose servers are dead is asked for first; what is known is not kept waiting."""
+    """A query for a name of dead servers does not delay the answer to a later query."""
     l, slow, fast = subject.listeners, "www.dead.com", subject.name
     with l.dot() as s:
         s.settimeout(20)
         s.sendall(encrypted.frame(encrypted.question(slow, number=1)) + encrypted.frame(encrypted.question(fast, number=2)))
         assert [struct.unpack("!H", encrypted.read_frame(s)[:2])[0] for _ in range(2)] == [2, 1]
-    time.sleep(5)  # until its servers are not left alone any more
+    time.sleep(5)  # until the dead servers are tried again
     with l.connect(l.https, "h2") as s:
         s.settimeout(20)
         client = encrypted.Http2(s)
@@ -581,7 +581,7 @@ def test_answers_in_any_order(subject):
 
 
 def test_answers_of_a_turn_in_one_record(subject):
-    """Sixteen answers, one record: counted on the wire."""
+    """Sixteen answers leave in one record, counted on the wire."""
     l = subject.listeners
     tls = encrypted.ByHand(l)
     with socket.create_connection(("127.0.0.1", l.tls), timeout=10) as s:
@@ -601,15 +601,15 @@ def test_answers_of_a_turn_in_one_record(subject):
 
 @pytest.mark.parametrize("together", [True, False])
 def test_records_of_answers_over_http2(subject, together):
-    """A client that asks one by one gets a record for each answer, for it may not be able to take more (dnsperf); one that puts its requests into one
-    record gets the answers so as well."""
+    """A client that sends one request per record gets one answer per record, because it may not read more (dnsperf); a client that puts several
+    requests into one record gets several answers per record."""
     l = subject.listeners
     tls = encrypted.ByHand(l, "h2")
     with socket.create_connection(("127.0.0.1", l.https), timeout=30) as s:
         tls.open(s)
         client = encrypted.Http2(encrypted.Pipe())
         s.sendall(tls.seal(client.sock.taken()))
-        client.ask(encrypted.question(subject.name))  # a resolver has it from now on
+        client.ask(encrypted.question(subject.name))  # a resolver has it in its cache from now on
         client.flush()
         s.sendall(tls.seal(client.sock.taken()))
         while len(client.done) < 1:
@@ -638,7 +638,7 @@ def test_records_of_answers_over_http2(subject, together):
 @pytest.mark.parametrize("method", ["GET", "POST"])
 @pytest.mark.parametrize("clients, outstanding", [(1, 20), (4, 100)])
 def test_dnsperf(subject, method, clients, outstanding, tmp_path):
-    """The tool that people measure with gets all of its answers."""
+    """dnsperf loses no query."""
     lab.need("dnsperf")
     (tmp_path / "names").write_text(f"{subject.name} A\n")
     done = lab.run("dnsperf", "-m", "doh", "-O", f"doh-uri={subject.listeners.url}", "-O", f"doh-method={method}", "-s", "127.0.0.1", "-p", subject.listeners.https,
@@ -646,8 +646,8 @@ def test_dnsperf(subject, method, clients, outstanding, tmp_path):
     assert "Queries lost:         0" in done.stdout and "Queries completed:    500" in done.stdout, done.stdout + done.stderr
 
 
-def test_a_large_answer_through_a_small_window(subject):
-    """60 kB, 100 octets at a time (authd), and beside it others that fit."""
+def test_large_answer_through_a_small_window(subject):
+    """60 kB, 100 octets at a time (authd), beside answers that fit into the window."""
     l = subject.listeners
     name, rdtype, least = ("big.a.test", "TXT", 300) if subject.kind == "authd" else (subject.name, "A", 1)
     with l.connect(l.https, "h2") as s:
@@ -661,7 +661,7 @@ def test_a_large_answer_through_a_small_window(subject):
 
 
 def test_padding_and_idle_time(subject):
-    """Blocks of 468 for who pads; the idle time for who asks; neither for others."""
+    """A client that pads gets blocks of 468 octets, one that sends edns-tcp-keepalive gets the idle time; others get neither."""
     l = subject.listeners
     padding = dns.edns.GenericOption(12, b"")
     keepalive = dns.edns.GenericOption(11, b"")
@@ -672,7 +672,7 @@ def test_padding_and_idle_time(subject):
             assert (len(wire) == length) if length else len(wire) < 200
         s.sendall(encrypted.frame(encrypted.question(subject.name, use_edns=0, options=[keepalive])))
         options = {o.otype: o for o in dns.message.from_wire(encrypted.read_frame(s)).options}
-        assert struct.unpack("!H", options[11].data)[0] == 100  # of 100 ms
+        assert struct.unpack("!H", options[11].data)[0] == 100  # in units of 100 ms
         s.sendall(encrypted.frame(encrypted.question("big.a.test", "TXT", use_edns=0, options=[padding])))
         assert len(encrypted.read_frame(s)) % 468 == 0
     with l.connect(l.https, "h2") as s:
@@ -681,7 +681,7 @@ def test_padding_and_idle_time(subject):
         answer = client.wait(1)[1]["data"]
         assert len(answer) == 468 and 11 not in {o.otype for o in dns.message.from_wire(answer).options}
     query = dns.message.make_query(subject.name, "A", use_edns=0, options=[padding])
-    assert len(dns.query.udp(query, "127.0.0.1", port=subject.server.port, timeout=5).to_wire()) < 200, "padded in the clear"
+    assert len(dns.query.udp(query, "127.0.0.1", port=subject.server.port, timeout=5).to_wire()) < 200, "padded without TLS"
 
 
 def test_max_age(subject):
@@ -693,15 +693,15 @@ def test_max_age(subject):
 
 def check_max_age(subject, cases):
     l = subject.listeners
-    for name, rdtype, least, most in cases:
+    for name, rdtype, minimum, maximum in cases:
         with l.connect(l.https, "h2") as s:
             client = encrypted.Http2(s)
             client.ask(encrypted.question(name, rdtype))
             age = int(client.wait(1)[1]["cache-control"].partition("=")[2])
-            assert least <= age <= most, (name, rdtype, age)
+            assert minimum <= age <= maximum, (name, rdtype, age)
 
 
-def test_old_versions_and_other_protocols_are_refused(subject):
+def test_old_versions_and_other_protocols_are_rejected(subject):
     l = subject.listeners
     old = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     old.load_verify_locations(str(l.ca))
@@ -723,7 +723,7 @@ def test_old_versions_and_other_protocols_are_refused(subject):
         assert s.recv(100).startswith(b"HTTP/1.1 404 ")
 
 
-def test_renegotiation_is_refused(subject):
+def test_renegotiation_is_rejected(subject):
     lab.need("openssl")
     l = subject.listeners
     done = lab.run("sh", "-c", f"(sleep 0.5; echo R; sleep 1) | openssl s_client -connect 127.0.0.1:{l.tls} -tls1_2 -CAfile {l.ca} 2>&1")
@@ -731,7 +731,7 @@ def test_renegotiation_is_refused(subject):
 
 
 def test_tickets(subject):
-    """A ticket of one connection opens another, by either daemon; also for TLS 1.2."""
+    """A ticket of one connection resumes the next, with TLS 1.3 and 1.2."""
     l = subject.listeners
     for version in (ssl.TLSVersion.TLSv1_3, ssl.TLSVersion.TLSv1_2):
         context = l.context("dot")
@@ -746,7 +746,7 @@ def test_tickets(subject):
 
 
 def test_half_closed(subject):
-    """What was asked before the end is answered after it."""
+    """Queries that were sent before the client shut down its side are answered."""
     l = subject.listeners
     tls = encrypted.ByHand(l)
     with socket.create_connection(("127.0.0.1", l.tls), timeout=10) as s:
@@ -815,10 +815,10 @@ def test_http1(subject, number, piece):
         assert b"Access-Control-Allow-Origin: *\r\n" in data
 
 
-WHY = [  # what a request is told; the connection goes on
+WHY = [  # the text of the answer; the connection stays open
     (404, b"GET /dns%2Fquery HTTP/1.1", b"another path"), (404, b"GET /%zz HTTP/1.1", b"another path"), (404, b"GET /dns-query%2 HTTP/1.1", b"another path"),
     (400, b"GET /dns-query HTTP/1.1", b"no dns="), (400, b"GET /dns-query?dns=AA== HTTP/1.1", b"padding"), (400, b"GET /dns-query?dns=AA%3d%3d HTTP/1.1", b"padding"),
-    (400, b"GET /dns-query?dns=A/ HTTP/1.1", b"base64url"), (400, b"GET /dns-query?dns=A HTTP/1.1", b"whole octets"), (400, b"GET /dns-query?dns=AAAA HTTP/1.1", b"not a DNS query"),
+    (400, b"GET /dns-query?dns=A/ HTTP/1.1", b"base64url"), (400, b"GET /dns-query?dns=A HTTP/1.1", b"incomplete octet"), (400, b"GET /dns-query?dns=AAAA HTTP/1.1", b"not a DNS query"),
     (400, b"POST /dns-query HTTP/1.1\r\nContent-Type: application/dns-message\r\nContent-Length: 0", b"body is empty"),
     (415, b"POST /dns-query HTTP/1.1\r\nContent-Length: 0", b"Content-Type: application/dns-message"), (405, b"PUT /dns-query HTTP/1.1", b"Method"),
 ]
@@ -842,7 +842,7 @@ def test_errors_say_why(subject):
 
 @pytest.mark.parametrize("target", ["/dns-query", "*", "/dns-query?dns=AAAA", "/other"])
 def test_options(subject, target):
-    """What a browser asks before a script's POST, over either HTTP; the connection goes on."""
+    """The preflight request of a browser before a script's POST, with either version of HTTP; the connection stays open."""
     l = subject.listeners
     status = 404 if target == "/other" else 204
     with socket.create_connection(("127.0.0.1", l.http), timeout=30) as s:
@@ -862,8 +862,8 @@ def test_options(subject, target):
         assert status != 204 or (fields["access-control-allow-methods"] == "GET, POST" and not client.answers[stream]["data"])
 
 
-def test_http1_keeps_its_order(subject):
-    """Requests that come together are answered one after the other, and one that closes is the last."""
+def test_http1_answers_in_order(subject):
+    """Pipelined requests are answered in order; the one with "Connection: close" is the last."""
     def get(name, last=False):
         return (f"GET /dns-query?dns={encrypted.encode(encrypted.question(name, number=7))} HTTP/1.1\r\nHost: x\r\n" + ("Connection: close\r\n" if last else "") + "\r\n").encode()
 
@@ -883,7 +883,7 @@ def test_http1_keeps_its_order(subject):
 
 
 def test_head_has_no_body(subject):
-    """In either version: what follows would be taken for the next answer."""
+    """In either version of HTTP: a body would be read as the next answer."""
     l = subject.listeners
     with socket.create_connection(("127.0.0.1", l.http), timeout=10) as s:
         s.sendall(b"HEAD /dns-query HTTP/1.1\r\nHost: x\r\n\r\nGET /other HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
@@ -911,8 +911,8 @@ def test_expect_continue(subject):
         assert s.recv(65536).startswith(b"HTTP/1.1 200 ")
 
 
-def test_a_large_first_flight(subject):
-    """Questions that come with the end of the handshake, more of them than wait for a handshake."""
+def test_large_first_flight(subject):
+    """Queries that arrive with the end of the handshake, more octets than a handshake may have."""
     l = subject.listeners
     wire = encrypted.frame(encrypted.question(subject.name, use_edns=0, options=[dns.edns.GenericOption(12, bytes(80))]))
     tls = encrypted.ByHand(l)
@@ -925,8 +925,8 @@ def test_a_large_first_flight(subject):
         assert len(data) == 600 * 470
 
 
-def test_idle_connections_are_told(subject):
-    """GOAWAY, and the end of TLS, before the connection is closed: a request that is sent then can be sent again."""
+def test_idle_connections_get_goaway(subject):
+    """GOAWAY and close_notify before the connection is closed: the client knows that a request sent now has to be retried."""
     l = subject.listeners
     with l.connect(l.https, "h2") as s, l.dot() as dot:
         s.settimeout(15)
@@ -936,12 +936,12 @@ def test_idle_connections_are_told(subject):
         client.wait(1)
         while client.receive():
             pass
-        assert client.closed == 0  # NO_ERROR, told
+        assert client.closed == 0  # GOAWAY with NO_ERROR
         assert dot.recv(10) == b""  # close_notify: without it this is an error
 
 
-def test_the_end_waits_for_a_window(tmp_path):
-    """SIGTERM while a client has taken a part of its answers: it gets them all, then GOAWAY."""
+def test_stop_waits_for_a_window(tmp_path):
+    """SIGTERM while a client has read a part of its answers: it gets all of them, then GOAWAY."""
     listeners = encrypted.Listeners(tmp_path)
     server = lab.Authd(tmp_path, {"a.test": ZONE}, extra=listeners.extra)
     try:
@@ -960,8 +960,8 @@ def test_the_end_waits_for_a_window(tmp_path):
         server.stop()
 
 
-def test_a_slow_reader_gets_it_all(tmp_path):
-    """300 kB a second, six megabytes: longer than a connection may be idle."""
+def test_slow_reader(tmp_path):
+    """Six megabytes at 300 kB per second take longer than a connection may be idle."""
     listeners = encrypted.Listeners(tmp_path)
     server = lab.Authd(tmp_path, {"a.test": ZONE}, extra=listeners.extra, top="limits: {tcp-idle: 2s}\n")
     try:

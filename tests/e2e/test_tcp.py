@@ -1,4 +1,4 @@
-"""TCP: pipelines, pieces, half-closed and slow clients, and an idle deadline."""
+"""DNS over TCP: pipelining, segments, half-closed and slow clients, and the idle timeout."""
 import socket
 import struct
 import time
@@ -33,12 +33,12 @@ def connect(server, timeout=10):
 
 
 def read_frames(s, count=None):
-    """Identifiers of the answers, up to `count` or the end."""
+    """The IDs of the answers, up to `count` or until the connection is closed."""
     data, ids = b"", []
     while count is None or len(ids) < count:
         more = s.recv(1 << 16)
         if not more:
-            assert count is None and data == b"", "cut short"
+            assert count is None and data == b"", "closed within an answer"
             break
         data += more
         while len(data) >= 2 and len(data) >= 2 + struct.unpack("!H", data[:2])[0]:
@@ -48,7 +48,7 @@ def read_frames(s, count=None):
     return ids
 
 
-def test_a_pipeline(server):
+def test_pipelining(server):
     with connect(server) as s:
         s.sendall(b"".join(wire(n) for n in range(5000)))
         assert sorted(read_frames(s, 5000)) == list(range(5000))
@@ -68,8 +68,8 @@ def test_half_closed(server):
         assert read_frames(s) == list(range(100))
 
 
-def test_a_reader_that_starts_late(server):
-    """60 kB answers pile up until the server stops reading; all arrive when the client reads."""
+def test_reader_that_starts_late(server):
+    """The server stops reading when answers of 60 kB pile up; all arrive when the client reads."""
     with connect(server, 30) as s:
         s.setblocking(False)
         data = b"".join(wire(n, "big.a.test", "TXT") for n in range(200))
@@ -86,19 +86,19 @@ def test_a_reader_that_starts_late(server):
 
 
 def test_largest_message(server):
-    """A question of 65,535 octets is FORMERR, and the connection goes on."""
+    """A query of 65,535 octets gets FORMERR, and the connection stays open."""
     with connect(server) as s:
         s.sendall(struct.pack("!H", 65535) + wire(9)[2:] + b"\0" * (65535 - len(wire(9)) + 2) + wire(10))
         assert read_frames(s, 2) == [9, 10]
 
 
-def test_nonsense_is_not_answered_and_does_not_harm(server):
+def test_malformed_queries_are_dropped(server):
     with connect(server) as s:
         s.sendall(b"\0\0" * 100 + b"\0\5abcde" + wire(3))
         assert read_frames(s, 1) == [3]
 
 
-def test_reset_in_the_middle(server):
+def test_reset_within_a_query(server):
     for size in range(0, 40, 3):
         s = connect(server)
         s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -108,7 +108,7 @@ def test_reset_in_the_middle(server):
 
 
 def test_idle_connections_are_closed(server):
-    """10 s after the last answer; nonsense does not keep a connection alive."""
+    """Connections are closed 10 s after the last answer; malformed queries do not keep them open."""
     with connect(server, 90) as idle, connect(server, 90) as noisy:
         start = time.monotonic()
         noisy.settimeout(0.5)
