@@ -1,7 +1,8 @@
 /* net/daemon/server_conf.h | the configuration keys that both daemons share: server, log,
  * limits
  *
- * * Thread:   the main thread fills it; then any thread may read it.
+ * *
+ * Thread:   the main thread fills it; then any thread may read it.
  */
 #pragma once
 

@@ -3,7 +3,8 @@
  * By its name in a certificate of a trusted CA, by its key (a pin, RFC 7858 4.2), or by both.
  *
  * Owner:    the process: configurations with equal terms share one object, and so the session
- * tickets of servers. Thread:   get from the main thread, everything else from any.
+ * tickets of servers.
+ * Thread:   get from the main thread, everything else from any.
  */
 #pragma once
 

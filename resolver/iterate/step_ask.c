@@ -1,4 +1,4 @@
-/* All that an off-path attacker has to guess is put into the question here, each defence on a
+/* Everything that an off-path attacker has to guess goes into the query here, each defence on a
  * line of its own. */
 #include "resolver/iterate/step_ask.h"
 
@@ -16,15 +16,15 @@ enum {
     TCP_TIMEOUT_MS = 3000,
     LAST_WAIT_MS = 2300,     /* of the last try at an address, if time is left for several */
     LAST_WAIT_MAX_MS = 3500, /* if more is left */
-    SUBQUERY_WAIT_MS = 1000, /* of the last try for the address of a server: others have one */
-    FORWARD_WAIT_MS = 1000,  /* of a forwarder: it may have to ask others itself */
+    SUBQUERY_WAIT_MS =
+        1000, /* of the last try of a subquery: other servers may have addresses */
+    FORWARD_WAIT_MS = 1000, /* of a forwarder, which may have to resolve the name itself */
     ONLY_FORWARD_WAIT_MS = 2500,
 };
 
-/* ---- what to ask ---- */
+/* ---- name and type ---- */
 
-/* Whether the cache knows so much of a shorter name that its servers need not be asked about
- * it. */
+/* True if the cache has data or NODATA for the shorter name, so that no server is asked. */
 static bool is_known(struct task *task, unsigned labels)
 {
     struct cache_time when = task_time(task);
@@ -34,8 +34,8 @@ static bool is_known(struct task *task, unsigned labels)
            (found.kind == CACHE_NODATA || found.kind == CACHE_DATA);
 }
 
-/* RFC 9156 2.1: a label more than the zone, with the type that servers answer best. */
-static void choose_question(struct task *task)
+/* RFC 9156 2.1: one label more than the zone, with the type that servers answer best. */
+static void choose_query(struct task *task)
 {
     unsigned labels = task->parts.labels;
     bool is_short = false;
@@ -56,8 +56,7 @@ static void choose_question(struct task *task)
     task->asked_type = is_short ? RRTYPE_A : task->type;
 }
 
-/* RFC 5452 6, "0x20": every letter is a bit to guess.  The root's questions have none, long
- * names have many. */
+/* Mixed case ("0x20"): each letter is a bit that a forger has to guess. */
 static void mix_case(struct rng *rng, uint8_t *name)
 {
     uint32_t bits = 0;
@@ -86,8 +85,8 @@ static struct list *asking_bucket(struct task *task)
     return &task->engine->asking[(hash + task->asked_type) % ENGINE_BUCKETS];
 }
 
-/* Another task that has the same question out to servers of the same zone: two at a time would
- * double an attacker's chances (docs/LIMITS.md section 1: birthday). */
+/* Return a task with the same query outstanding at servers of the same zone, or NULL: two at a
+ * time would double a forger's chances (docs/LIMITS.md section 1: birthday). */
 static struct task *find_asking(struct task *task)
 {
     struct list *head = asking_bucket(task);
@@ -114,7 +113,7 @@ static const uint8_t *cookie_for(struct task *task, const struct infra_server *s
     return task->client_cookie;
 }
 
-/* What the server is asked over, NULL in the clear. */
+/* Return the TLS settings for the server; NULL: without TLS. */
 static struct tls_client *tls_of(const struct task *task)
 {
     return task->delegation.addrs[task->addr].is_clear ? NULL : task->delegation.tls;
@@ -126,9 +125,9 @@ static bool is_exempt(const struct task *task, const struct policy_exempt *exemp
     return policy_is_exempt(exempt, task_asked_name(task), server);
 }
 
-/* 0x20, unless the configuration or experience says that this server mishandles it.  The last
- * try at a server that was silent so far and has never handled mixed case is in lower case:
- * some such servers drop what they do not find. */
+/* Mixed case is used unless the server is exempt or is known to mishandle it.  The last try at
+ * a server that has been silent and never handled mixed case is in lower case: some servers
+ * drop queries for names that they do not find. */
 static bool may_mix_case(struct task *task, const struct infra_server *server, uint64_t now_ms)
 {
     const struct policy *policy = task->engine->policy;
@@ -160,7 +159,7 @@ static bool may_send_cookie(const struct task *task, const struct addr *server)
            !is_exempt(task, &policy->cookie_exempt, server);
 }
 
-static void compose(struct task *task, const struct infra_server *server, uint64_t now_ms)
+static void compose_query(struct task *task, const struct infra_server *server, uint64_t now_ms)
 {
     const struct policy_defences *on = &task->engine->policy->defences;
     const uint8_t *plain_name = task_asked_name(task);
@@ -206,7 +205,7 @@ static void compose(struct task *task, const struct infra_server *server, uint64
     ask->tls = tls_of(task);
     ask->verify_error = "";
     ask->fault = OUT_FAULT_NONE;
-    if (task->delegation.tls && !ask->tls) /* the port is that of TLS */
+    if (task->delegation.tls && !ask->tls) /* the configured port is for TLS */
         addr_set_port(&ask->match.to, CLEAR_PORT);
     ask->is_port_fixed = !on->random_port;
     ask->ignores_mismatch = !on->wrong_reply_tcp;
@@ -236,7 +235,7 @@ static void emit_query(const struct task *task)
     trace_emit(&task->listeners, &event);
 }
 
-/* ---- what comes back ---- */
+/* ---- results ---- */
 
 static unsigned rtt_us(const struct task *task)
 {
@@ -254,7 +253,7 @@ static void stop_asking(struct task *task)
     task->is_asking = false;
     task->engine->out_cnt--;
     list_remove(&task->asking);
-    give_back_place(task); /* who has waited goes before what this task does next */
+    give_back_place(task); /* a waiting task goes before the next step of this one */
 }
 
 static void note_rejected(struct out_ask *ask, enum match_verdict why, const struct addr *from)
@@ -272,7 +271,7 @@ static void note_rejected(struct out_ask *ask, enum match_verdict why, const str
                   task_asked_name(task), now_wall_ms());
 }
 
-/* Record what came back; the machine goes on from there. */
+/* Record the result and hand it to the machine. */
 static void record_result(struct out_ask *ask, enum out_result result,
                           const struct message *reply)
 {
@@ -306,9 +305,9 @@ static bool is_silent(const struct task *task, const struct delegation_addr *a, 
     return a->is_silent || (known && known->timeouts > 0);
 }
 
-/* True if step_target would choose another address, which has not been silent: a full server is
- * waited for rather than exchanged for a dead one.  Both must agree, else they call each other
- * for ever. */
+/* True if step_target would choose another address that has not been silent: rather wait for a
+ * server at its limit than change to a dead one.  Both functions must agree, else they would
+ * alternate for ever. */
 static bool has_other_good(const struct task *task, uint64_t now_ms)
 {
     enum pick_pass pass = task->is_last_resort ? PICK_LAST_RESORT : PICK_GOOD;
@@ -326,7 +325,7 @@ static bool has_other_good(const struct task *task, uint64_t now_ms)
     return false;
 }
 
-/* Of the full servers, the one where a place is free soonest. */
+/* Wait for the server, of those at their limit, where a place is free soonest. */
 static void wait_for_best(struct task *task, uint64_t now_ms)
 {
     const struct infra *infra = task->engine->infra;
@@ -343,7 +342,7 @@ static void wait_for_best(struct task *task, uint64_t now_ms)
     task->place = place_of(task);
 }
 
-/* Addresses that this task may still ask, the one that it asks now among them. */
+/* Count the addresses that this task may still ask, with the current one. */
 static unsigned count_askable(const struct task *task, uint64_t now_ms)
 {
     const struct infra *infra = task->engine->infra;
@@ -373,7 +372,7 @@ static unsigned choose_wait(const struct task *task, const struct infra_server *
 
     if (is_forward)
         wait_ms = util_max(wait_ms, is_only ? ONLY_FORWARD_WAIT_MS : FORWARD_WAIT_MS);
-    if (is_only && server->srtt_us > 0) /* it is known to be slow, and there is no other */
+    if (is_only && server->srtt_us > 0) /* it is slow, and the only one */
         wait_ms = util_max(wait_ms, (server->srtt_us + (size_t)server->rttvar_us) / 1000);
     if (task->is_tcp)
         wait_ms = TCP_TIMEOUT_MS;
@@ -398,7 +397,7 @@ static enum task_state send_query(struct task *task, uint64_t now_ms)
     const struct infra_server *server = infra_get(engine->infra, &to->addr, now_ms);
     struct out_ask *ask = &task->ask;
 
-    compose(task, server, now_ms);
+    compose_query(task, server, now_ms);
     ask->wants_from = task_is_traced(task);
     ask->timeout_ms = choose_wait(task, server, now_ms);
     ask->done = record_result;
@@ -441,7 +440,7 @@ enum task_state step_ask(struct task *task)
     struct delegation_addr *to = &task->delegation.addrs[task->addr];
     uint64_t now_ms = now_mono_ms();
 
-    choose_question(task);
+    choose_query(task);
     struct task *other = engine->policy->defences.merging ? find_asking(task) : NULL;
     if (other) {
         engine->counts.merged++;

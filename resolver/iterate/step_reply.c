@@ -1,13 +1,13 @@
-/* Scrub, classify, then one function for each kind of reply. */
+/* Scrub and classify the reply; then one function per kind. */
 #include "resolver/iterate/step_reply.h"
 
 #include "base/now.h"
 #include "resolver/iterate/classify.h"
 
 enum {
-    ASK_AGAIN_MAX = 6,   /* one server, in all ways there are */
-    CASE_SAME_MAX = 3,   /* negative replies that were the same in mixed and lower case */
-    CASE_SILENT_MIN = 2, /* times that a server was silent until the name was in lower case */
+    ASK_AGAIN_MAX = 6,   /* queries to one server, over all ways of asking */
+    CASE_SAME_MAX = 3,   /* negative answers that were equal in mixed and lower case */
+    CASE_SILENT_MIN = 2, /* times that a server replied to lower case only */
 };
 
 static struct delegation_addr *asked_addr(struct task *task)
@@ -20,7 +20,7 @@ static bool is_whole(const struct task *task)
     return task->asked_labels == task->parts.labels && task->asked_type == task->type;
 }
 
-/* The server cannot help this task; another one shall. */
+/* The server is of no use to this task: go on with another one. */
 static enum task_state give_up_server(struct task *task, enum trace_outcome outcome,
                                       unsigned rcode)
 {
@@ -29,13 +29,13 @@ static enum task_state give_up_server(struct task *task, enum trace_outcome outc
     return TASK_TARGET;
 }
 
-/* The same server once more, in another way. */
+/* Ask the same server again in another way. */
 static enum task_state ask_again(struct task *task)
 {
     return asked_addr(task)->tries < ASK_AGAIN_MAX ? TASK_ASK : TASK_TARGET;
 }
 
-/* ---- keeping ---- */
+/* ---- caching ---- */
 
 static struct cache_origin origin_of(struct task *task, const struct message *reply)
 {
@@ -49,35 +49,35 @@ static struct cache_origin origin_of(struct task *task, const struct message *re
                                  .is_for_now = task->is_from_child};
 }
 
-static enum err keep_chain(struct task *task, const struct scrub *scrub,
-                           const struct cache_origin *origin)
+static enum err cache_chain(struct task *task, const struct scrub *scrub,
+                            const struct cache_origin *origin)
 {
     struct cache *cache = &task->engine->cache;
     enum err err = ERR_OK;
 
-    struct cache_origin elsewhere = *origin;
+    struct cache_origin link_origin = *origin;
     for (unsigned i = 0; i < scrub->chain_cnt && !err; i++) {
-        err = cache_put(cache, scrub->chain[i].owner, scrub->chain[i].set, &elsewhere);
-        elsewhere.rank =
+        err = cache_put(cache, scrub->chain[i].owner, scrub->chain[i].set, &link_origin);
+        link_origin.rank =
             CACHE_NONAUTH_ANSWER; /* RFC 2181 5.4.1: only the first link is authoritative */
     }
-    elsewhere.rank = origin->rank;
+    link_origin.rank = origin->rank;
     for (unsigned i = 0; i < scrub->extra_cnt && !err; i++) {
-        elsewhere.section = scrub->extra[i].section;
-        err = cache_put(cache, scrub->extra[i].owner, scrub->extra[i].set, &elsewhere);
+        link_origin.section = scrub->extra[i].section;
+        err = cache_put(cache, scrub->extra[i].owner, scrub->extra[i].set, &link_origin);
     }
     return err;
 }
 
-/* A limit that depends on the name and not on the client: the failure is cached. */
+/* Fail at a limit that depends on the name, not on the client: the failure is cached. */
 static enum task_state fail_at_limit(struct task *task, enum failure limit)
 {
     task->limit = limit;
     return task_fail(task, TASK_FAILED, limit);
 }
 
-/* What cannot be kept cannot be answered. */
-static enum task_state keep_or_fail(struct task *task, enum err err)
+/* The answer is made from the cache: what is not cached cannot be answered. */
+static enum task_state finish_caching(struct task *task, enum err err)
 {
     if (err == ERR_SPACE)
         return fail_at_limit(task, FAILURE_CACHE_RRSET);
@@ -86,7 +86,7 @@ static enum task_state keep_or_fail(struct task *task, enum err err)
     return TASK_DONE;
 }
 
-/* ---- kinds ---- */
+/* ---- one function per kind ---- */
 
 static bool has_dname(const struct scrub *scrub)
 {
@@ -96,19 +96,18 @@ static bool has_dname(const struct scrub *scrub)
     return false;
 }
 
-/* A shorter name exists, or is an alias: either way its servers have seen it, and longer names
- * come next. */
-static enum task_state show_more(struct task *task)
+/* The minimised name exists, or is a CNAME: ask with more labels. */
+static enum task_state send_more_labels(struct task *task)
 {
     task->minimised_labels = task->asked_labels;
     task->steps++;
-    asked_addr(task)->tries = 0; /* it answers */
+    asked_addr(task)->tries = 0; /* it replies */
     return TASK_TARGET;
 }
 
-/* RFC 9156 3, RFC 8020: a server that denies a shorter name may be wrong about it - many are -
- * so the whole name decides. */
-static enum task_state show_all(struct task *task)
+/* RFC 9156 3, RFC 8020: many servers deny an empty non-terminal wrongly, so the full name
+ * decides. */
+static enum task_state ask_full_name(struct task *task)
 {
     task_trace_note(task, TRACE_NOTE_WHOLE_NAME_DENIED);
     task->is_minimising = false;
@@ -116,10 +115,10 @@ static enum task_state show_all(struct task *task)
     return TASK_TARGET;
 }
 
-/* RFC 6672 3.1: the CNAME that a DNAME makes of the asked name is kept for that name.  Other
- * names are asked for anew: only a signature could tell that the DNAME holds for them too. */
-static enum err keep_synthesised(struct task *task, const struct scrub *scrub,
-                                 const struct cache_origin *origin)
+/* RFC 6672 3.1: the CNAME synthesised from a DNAME is cached for the queried name.  Other names
+ * are asked for: only a signature could prove that the DNAME applies to them too. */
+static enum err cache_synthesised(struct task *task, const struct scrub *scrub,
+                                  const struct cache_origin *origin)
 {
     const struct scrub_set *first = &scrub->chain[0];
     const uint8_t *name = task_asked_name(task);
@@ -139,9 +138,9 @@ static enum err keep_synthesised(struct task *task, const struct scrub *scrub,
     return cache_put(&task->engine->cache, name, set, origin);
 }
 
-/* The reply denies the name at the end of its chain as well. */
-static enum err keep_end_of_chain(struct task *task, const struct message *reply,
-                                  const struct scrub *scrub, struct cache_origin origin)
+/* Cache the negative answer for the name at the end of the chain, if the reply has one. */
+static enum err cache_chain_end(struct task *task, const struct message *reply,
+                                const struct scrub *scrub, struct cache_origin origin)
 {
     bool is_denied = scrub->is_last_ours && scrub->soa && (reply->flags & MESSAGE_AA);
 
@@ -158,21 +157,21 @@ static enum task_state on_answer(struct task *task, const struct message *reply,
                                  const struct scrub *scrub)
 {
     struct cache_origin origin = origin_of(task, reply);
-    enum err err = keep_chain(task, scrub, &origin);
+    enum err err = cache_chain(task, scrub, &origin);
     if (!err)
-        err = keep_synthesised(task, scrub, &origin);
+        err = cache_synthesised(task, scrub, &origin);
     if (!err)
-        err = keep_end_of_chain(task, reply, scrub, origin);
+        err = cache_chain_end(task, reply, scrub, origin);
 
-    if (scrub->delegation && scrub->delegation->addr_cnt >
-                                 0) /* priming: the root's servers are told by themselves */
+    if (scrub->delegation &&
+        scrub->delegation->addr_cnt > 0) /* priming: the root servers name themselves */
         cache_put_delegation(&task->engine->cache, scrub->delegation, scrub->delegation_ttl,
                              INT64_MAX, &origin);
     if (!is_whole(task) && !has_dname(scrub))
-        return show_more(task);
-    if (!is_whole(task)) /* the DNAME is above the whole name: ask what it makes of that */
-        return show_all(task);
-    return keep_or_fail(task, err);
+        return send_more_labels(task);
+    if (!is_whole(task)) /* the DNAME is above the full name: ask for that one */
+        return ask_full_name(task);
+    return finish_caching(task, err);
 }
 
 static enum task_state on_nodata(struct task *task, const struct message *reply,
@@ -180,16 +179,16 @@ static enum task_state on_nodata(struct task *task, const struct message *reply,
 {
     struct cache_origin origin = origin_of(task, reply);
 
-    enum err err = keep_chain(task, scrub, &origin);
+    enum err err = cache_chain(task, scrub, &origin);
     origin.section = MESSAGE_AUTHORITY;
     if (!err)
         err = cache_put_negative(&task->engine->cache, task_asked_name(task), task->asked_type,
                                  scrub->soa_owner, scrub->soa, &origin);
-    return is_whole(task) ? keep_or_fail(task, err) : show_more(task);
+    return is_whole(task) ? finish_caching(task, err) : send_more_labels(task);
 }
 
-/* The parent's word on a DS is no word on other types of a name whose zone is asked elsewhere:
- * a stub zone that nobody outside knows. */
+/* The parent's word on a DS is no word on other types of a name whose zone is asked
+ * link_origin: a stub zone that nobody outside knows. */
 static uint16_t denied_type(const struct task *task)
 {
     const struct cache *cache = &task->engine->cache;
@@ -205,17 +204,17 @@ static enum task_state on_nxdomain(struct task *task, const struct message *repl
     struct cache_origin origin = origin_of(task, reply);
 
     if (!is_whole(task))
-        return show_all(task);
+        return ask_full_name(task);
     if (scrub->chain_cnt > 0) /* RFC 6604 3: the RCODE is that of the name at the end */
         return on_answer(task, reply, scrub);
     origin.section = MESSAGE_AUTHORITY;
-    return keep_or_fail(task,
-                        cache_put_negative(&task->engine->cache, scrub->last, denied_type(task),
-                                           scrub->soa_owner, scrub->soa, &origin));
+    return finish_caching(task, cache_put_negative(&task->engine->cache, scrub->last,
+                                                   denied_type(task), scrub->soa_owner,
+                                                   scrub->soa, &origin));
 }
 
-/* Parent-centric: what was learnt here is the way down until its TTL ends, and no longer than
- * the way that led here. */
+/* Parent-centric: the delegation is used until its TTL expires, and no longer than the
+ * delegation that led here. */
 static enum task_state on_delegation(struct task *task, const struct message *reply,
                                      const struct scrub *scrub)
 {
@@ -223,8 +222,7 @@ static enum task_state on_delegation(struct task *task, const struct message *re
     int64_t until_ms = origin.now_ms + (int64_t)scrub->delegation_ttl * 1000;
 
     origin.section = MESSAGE_AUTHORITY;
-    /* a late reply of servers that have lost the zone meanwhile renews nothing (ghost domains)
-     */
+    /* a late reply of servers that have lost the zone extends nothing (ghost domains) */
     if (origin.now_ms < task->delegation_expire_ms)
         cache_put_delegation(&task->engine->cache, scrub->delegation, scrub->delegation_ttl,
                              task->delegation_expire_ms, &origin);
@@ -244,17 +242,17 @@ static enum task_state on_delegation(struct task *task, const struct message *re
 
 static enum task_state on_lame(struct task *task, uint64_t now_ms)
 {
-    if (!is_whole(task)) /* it may know the whole name all the same */
-        return show_all(task);
+    if (!is_whole(task)) /* it may have the full name nevertheless */
+        return ask_full_name(task);
     infra_note_lame(task->engine->infra, &asked_addr(task)->addr, task->delegation.zone,
                     now_ms);
     give_up_server(task, TRACE_LAME, 0);
-    /* one that answers out of its cache is better than none, when all others have failed */
+    /* when all others have failed, an answer from a server's cache is better than none */
     asked_addr(task)->is_useless = task->is_last_resort;
     return TASK_TARGET;
 }
 
-/* Servers that choke on a shortened question get the whole one (RFC 9156 2.3). */
+/* Ask a server that fails on a minimised query for the full name (RFC 9156 2.3). */
 static enum task_state on_error(struct task *task, unsigned rcode)
 {
     if (!is_whole(task)) {
@@ -266,8 +264,8 @@ static enum task_state on_error(struct task *task, unsigned rcode)
     return give_up_server(task, TRACE_RCODE, rcode);
 }
 
-/* The same query with less of EDNS. */
-static enum task_state doubt_edns(struct task *task, enum task_edns edns, unsigned rcode)
+/* Repeat the query with less of EDNS. */
+static enum task_state retry_less_edns(struct task *task, enum task_edns edns, unsigned rcode)
 {
     trace_end(&task->attempts, TRACE_RCODE, rcode);
     task->edns = edns;
@@ -276,9 +274,8 @@ static enum task_state doubt_edns(struct task *task, enum task_edns edns, unsign
     return ask_again(task);
 }
 
-/* RFC 6891 7: the same query without OPT, but not where signatures are to be had: a forged
- * FORMERR could strip them (docs/LIMITS.md section 1).  What is remembered of that was learnt
- * from a reply that matched. */
+/* RFC 6891 7: repeat the query without OPT, but never for signed zones: a forged FORMERR could
+ * strip their signatures (docs/LIMITS.md section 1).  Only a matching reply leads here. */
 static enum task_state on_no_edns(struct task *task, unsigned rcode, uint64_t now_ms)
 {
     const struct infra_server *server =
@@ -286,15 +283,15 @@ static enum task_state on_no_edns(struct task *task, unsigned rcode, uint64_t no
 
     if (task->delegation.is_signed || now_ms < server->signs_until_ms)
         return give_up_server(task, TRACE_RCODE, rcode);
-    return doubt_edns(task, TASK_EDNS_NONE, rcode);
+    return retry_less_edns(task, TASK_EDNS_NONE, rcode);
 }
 
-/* No record and no authority: another server of the zone may know better, so all are asked
- * before that is believed. */
+/* No records and no authority: all servers of the zone are asked before such an answer is
+ * accepted. */
 static enum task_state on_empty(struct task *task, bool is_denied)
 {
     if (!is_whole(task))
-        return show_more(task);
+        return send_more_labels(task);
     if (!task->empty_addr) {
         task->empty_addr = (unsigned)task->addr + 1;
         task->is_empty_denied = true;
@@ -315,11 +312,11 @@ enum task_state step_reply_empty(struct task *task)
     task_trace_note(task, task->is_empty_denied ? TRACE_NOTE_EMPTY_NXDOMAIN
                                                 : TRACE_NOTE_EMPTY_NODATA);
     uint16_t type = task->is_empty_denied ? denied_type(task) : task->type;
-    return keep_or_fail(
+    return finish_caching(
         task, cache_put_negative(&task->engine->cache, task->name, type, NULL, NULL, &origin));
 }
 
-/* RFC 7873 5.3: once more with the cookie that came along, then over TCP. */
+/* RFC 7873 5.3: ask again with the cookie of the reply, then over TCP. */
 static enum task_state on_bad_cookie(struct task *task)
 {
     task->is_tcp |= task->had_bad_cookie;
@@ -340,7 +337,7 @@ static enum task_state on_truncated(struct task *task)
 /* ---- the step ---- */
 
 /* Whether the servers asked answer for `name` as well: it is in their zone, and neither a
- * delegation nor the configuration is known to lead elsewhere. */
+ * delegation nor the configuration is known to lead link_origin. */
 static bool answers_for(void *data, const uint8_t *name)
 {
     struct task *task = data;
@@ -370,31 +367,31 @@ static bool is_usable(enum classify_kind kind)
            kind == CLASSIFY_EMPTY;
 }
 
-/* What the reply says of how its server handles mixed case. */
-static void learn_case(const struct task *task, struct infra_server *server,
-                       enum classify_kind kind, uint64_t now_ms)
+/* Note how the server handles mixed case. */
+static void note_case(const struct task *task, struct infra_server *server,
+                      enum classify_kind kind, uint64_t now_ms)
 {
     bool is_believable = true;
 
-    if (task->is_mixed) /* it answers those too */
+    if (task->is_mixed) /* it replies to mixed case too */
         server->silent_cnt = 0;
     if (task->is_mixed && is_positive(kind))
         server->knows_case = true;
     if (task->lower == TASK_LOWER_NEGATIVE &&
-        !is_positive(kind)) { /* errors too: it is not asked twice for ever */
+        !is_positive(kind)) { /* errors too, so that it is not asked twice for ever */
         server->same_cnt = (uint8_t)util_min(server->same_cnt + 1U, CASE_SAME_MAX);
         is_believable = false;
     }
-    /* once, it may have been the loss of packets */
+    /* a single time may be packet loss */
     if (task->lower == TASK_LOWER_SILENT && is_usable(kind))
         is_believable = ++server->silent_cnt >= CASE_SILENT_MIN;
     if (task->lower && is_believable && is_usable(kind))
         server->no_case_until_ms = now_ms + INFRA_KEEP_MS;
 }
 
-/* What the reply says of its server besides. */
-static void learn(struct task *task, const struct message *reply, const struct scrub *scrub,
-                  enum classify_kind kind, uint64_t now_ms)
+/* Note what else the reply says about its server. */
+static void note_server(struct task *task, const struct message *reply,
+                        const struct scrub *scrub, enum classify_kind kind, uint64_t now_ms)
 {
     struct infra_server *server =
         infra_get(task->engine->infra, &asked_addr(task)->addr, now_ms);
@@ -406,19 +403,19 @@ static void learn(struct task *task, const struct message *reply, const struct s
         memcpy(server->server_cookie, edns->cookie + COOKIE_CLIENT_LEN,
                server->server_cookie_len);
     } else if (task->is_tcp && task->ask.match.client_cookie) {
-        server->server_cookie_len = 0; /* it gives none any more */
+        server->server_cookie_len = 0; /* it sends none any more */
     }
     if (task->is_tcp && task->is_suspect && !task->ask.match.is_case_preserved)
         server->no_case_until_ms = now_ms + INFRA_KEEP_MS;
     asked_addr(task)->is_silent = false;
     task->has_reply = true;
     infra_note_zone_up(task->engine->infra, task->parts.hash[task->delegation.labels]);
-    learn_case(task, server, kind, now_ms);
+    note_case(task, server, kind, now_ms);
     if (!is_usable(kind))
         return;
     if (task->edns == TASK_EDNS_FULL && scrub_has_signatures(scrub))
         server->signs_until_ms = now_ms + INFRA_KEEP_MS;
-    if (!task->has_doubted_edns) /* what was known already is not known for longer */
+    if (!task->has_doubted_edns) /* known already: do not extend it */
         return;
     if (task->edns == TASK_EDNS_BARE)
         server->no_options_until_ms = now_ms + INFRA_KEEP_MS;
@@ -428,10 +425,9 @@ static void learn(struct task *task, const struct message *reply, const struct s
 
 /* ---- servers that mishandle mixed case ---- */
 
-/* Whether the reply may be no more than what a server makes of letters that it does not expect:
- * then it is asked once more in lower case before it is believed.  A server that has answered
- * in mixed case with data is trusted with it, and so is one whose negative replies were often
- * the same in both. */
+/* Return true if the reply may be caused by mixed case: then the query is repeated in lower
+ * case before the reply is accepted.  A server is trusted that has answered mixed case with
+ * data, or whose negative answers were often equal in both. */
 static bool is_case_in_doubt(struct task *task, enum classify_kind kind, uint64_t now_ms)
 {
     const struct infra_server *server =
@@ -444,7 +440,8 @@ static bool is_case_in_doubt(struct task *task, enum classify_kind kind, uint64_
            server->same_cnt < CASE_SAME_MAX;
 }
 
-static enum task_state doubt_case(struct task *task, enum classify_kind kind, unsigned rcode)
+static enum task_state retry_lower_case(struct task *task, enum classify_kind kind,
+                                        unsigned rcode)
 {
     enum trace_outcome outcome = kind == CLASSIFY_ERROR   ? TRACE_RCODE
                                  : kind == CLASSIFY_LAME  ? TRACE_LAME
@@ -463,7 +460,7 @@ static bool had_options(const struct task *task)
     return task->edns == TASK_EDNS_FULL && (task->ask.match.client_cookie || task->ask.tls);
 }
 
-/* `scrub`: what was taken of the reply; NULL: nothing. */
+/* `scrub`: the accepted part of the reply; NULL: none. */
 static void trace_reply(struct task *task, const struct message *message,
                         const struct scrub *scrub, enum classify_kind kind, const char *broken)
 {
@@ -481,7 +478,7 @@ static void trace_reply(struct task *task, const struct message *message,
     trace_emit(&task->listeners, &event);
 }
 
-/* RFC 2181 5: an RRset is whole or nothing.  The record that breaks its format is named. */
+/* RFC 2181 5: a malformed record makes its whole RRset unusable; the event names the record. */
 static void trace_unreadable(struct task *task, const struct message *reply,
                              const struct scrub *scrub)
 {
@@ -497,9 +494,9 @@ static enum task_state scrub_failed(struct task *task, const struct message *rep
                                     const struct scrub *scrub, enum err err)
 {
     trace_unreadable(task, reply, scrub);
-    if (err != ERR_NOMEM && !is_whole(task)) { /* the records of a name above do not matter */
+    if (err != ERR_NOMEM && !is_whole(task)) { /* records of a name above do not matter */
         trace_end(&task->attempts, TRACE_BROKEN, 0);
-        return show_all(task);
+        return ask_full_name(task);
     }
     if (err == ERR_LIMIT)
         return fail_at_limit(task, scrub->limit);
@@ -554,22 +551,24 @@ enum task_state step_reply(struct task *task)
                                    .may_be_cached = task->is_last_resort};
     enum classify_kind kind = classify_reply(reply, scrub, &terms);
     trace_reply(task, reply, scrub, kind, "");
-    learn(task, reply, scrub, kind, now_ms);
+    note_server(task, reply, scrub, kind, now_ms);
     bool is_in_doubt = is_case_in_doubt(task, kind, now_ms);
     if (is_in_doubt && is_whole(task) && asked_addr(task)->tries < ASK_AGAIN_MAX)
-        return doubt_case(task, kind, classify_rcode(reply));
+        return retry_lower_case(task, kind, classify_rcode(reply));
     trace_end(&task->attempts, TRACE_ANSWERED, 0);
     switch (kind) {
     case CLASSIFY_ANSWER:
     case CLASSIFY_CHAIN: return on_answer(task, reply, scrub);
     case CLASSIFY_NODATA:
-        return is_in_doubt && !is_whole(task) ? show_more(task) : on_nodata(task, reply, scrub);
+        return is_in_doubt && !is_whole(task) ? send_more_labels(task)
+                                              : on_nodata(task, reply, scrub);
     case CLASSIFY_NXDOMAIN: return on_nxdomain(task, reply, scrub);
     case CLASSIFY_DELEGATION: return on_delegation(task, reply, scrub);
     case CLASSIFY_LAME: return on_lame(task, now_ms);
     case CLASSIFY_ERROR: return on_error(task, classify_rcode(reply));
     case CLASSIFY_NO_EDNS: return on_no_edns(task, classify_rcode(reply), now_ms);
-    case CLASSIFY_NO_OPTIONS: return doubt_edns(task, TASK_EDNS_BARE, classify_rcode(reply));
+    case CLASSIFY_NO_OPTIONS:
+        return retry_less_edns(task, TASK_EDNS_BARE, classify_rcode(reply));
     case CLASSIFY_EMPTY: return on_empty(task, classify_rcode(reply) == RRTYPE_RCODE_NXDOMAIN);
     case CLASSIFY_BAD_COOKIE: return on_bad_cookie(task);
     case CLASSIFY_TRUNCATED:

@@ -1,26 +1,26 @@
-/* Memory of ended tasks is used again: a miss allocates nothing once there have been as many at
- * a time. */
+/* The memory of ended tasks is used again: once there have been as many tasks at a time, a miss
+ * allocates nothing. */
 #include "resolver/iterate/task.h"
 
 #include "base/now.h"
 
 enum {
     LOOP_STEPS = 512,
-    CALLS = 8,  /* lines asked, one after the other, whether a free place is any use to them */
-    LOOKS = 64, /* parked tasks, and keys, looked at for one ENGINE_LOOK_MS */
-    LINES_MAX = 8,  /* clients that wait for one thing, before others are told to come over TCP:
-                     * a place may be held for seconds */
-    SOCKET_KEY = 1, /* of those that wait for a socket */
+    CALLS = 8,      /* waiting tasks that are tried for one free place */
+    LOOKS = 64,     /* waiting tasks, and keys, looked at per ENGINE_LOOK_MS */
+    LINES_MAX = 8,  /* clients that wait for one place before others are sent to TCP: a place
+                     * may be taken for seconds */
+    SOCKET_KEY = 1, /* of tasks that wait for a socket */
 };
 
-static struct list *bucket(struct engine *engine, const uint8_t *name, uint16_t type)
+static struct list *in_flight_bucket(struct engine *engine, const uint8_t *name, uint16_t type)
 {
     return &engine->in_flight[(dname_hash(name) + type) % ENGINE_BUCKETS];
 }
 
 static struct task *find_in_flight(struct engine *engine, const uint8_t *name, uint16_t type)
 {
-    struct list *head = bucket(engine, name, type);
+    struct list *head = in_flight_bucket(engine, name, type);
     for (struct list *l = head->next; l != head; l = l->next) {
         struct task *t = container_of(l, struct task, in_flight);
         if (t->type == type && dname_is_equal(t->name, name))
@@ -49,9 +49,9 @@ static uint64_t claim_of(const struct task *t)
     return dname_hash(t->name) * 0x9e3779b97f4a7c15U + t->type * 0xbf58476d1ce4e5b9U;
 }
 
-/* See that only one worker resolves it.  A task that another one waits for does not wait itself
- * for other workers: two of them could wait for each other.  Nor does one that is listened to:
- * what another worker does cannot be heard here. */
+/* Return true if another worker resolves the name, so that this one waits.  A subquery never
+ * waits for another worker: two workers could wait for each other.  Nor does a traced task: the
+ * events of another worker do not reach its listeners. */
 static bool is_claimed_elsewhere(struct task *t)
 {
     struct engine *engine = t->engine;
@@ -95,7 +95,7 @@ static void give_memory(struct task *t)
     list_add(&t->engine->spare, &t->link);
 }
 
-/* ---- telling ---- */
+/* ---- time and events ---- */
 
 struct cache_time task_time(const struct task *task)
 {
@@ -173,7 +173,7 @@ static void add_listeners(struct task *task, const struct budget *budget,
         trace_listen_all(&task->listeners, &parent->listeners);
 }
 
-/* ---- parking ---- */
+/* ---- waiting for a place ---- */
 
 uint64_t task_subject(const struct task *task)
 {
@@ -184,7 +184,7 @@ uint64_t task_subject(const struct task *task)
     return task->parts.hash[labels];
 }
 
-/* While it waits another worker may find out. */
+/* While this task waits, another worker may resolve the name. */
 static void release_claim(struct task *task)
 {
     if (task->has_claim)
@@ -197,14 +197,13 @@ static uint64_t key_of(const struct task *task)
     return task->full == QUOTA_KINDS ? SOCKET_KEY : task->place.keys[task->full];
 }
 
-static enum task_state crowd_out(struct task *task, enum failure failure)
+static enum task_state fail_waiting(struct task *task, enum failure failure)
 {
     task->is_limited_by_others = task->is_crowded = true;
     return task_give_up(task, failure);
 }
 
-/* Whether so many clients wait there that one more whose address may be forged shall come over
- * TCP. */
+/* True if too many clients wait for the place and the client's address may be spoofed. */
 static bool is_crowded(const struct task *task)
 {
     return task->client && !task->is_exempt && !quota_is_proven(task->client) &&
@@ -217,7 +216,7 @@ enum task_state task_park(struct task *task, enum quota_kind full)
 
     task->full = full;
     if (is_crowded(task))
-        return crowd_out(task, FAILURE_PLACE_CLIENTS);
+        return fail_waiting(task, FAILURE_PLACE_CLIENTS);
     release_claim(task);
     for (int i = 0; i < task->delegation.addr_cnt; i++)
         task->delegation.addrs[i].is_full = false;
@@ -228,19 +227,19 @@ enum task_state task_park(struct task *task, enum quota_kind full)
     if (gone) {
         struct task *other = container_of(gone, struct task, parked);
         engine->counts.evicted++;
-        task_wake(other, crowd_out(other, FAILURE_CLIENT_QUERIES));
+        task_wake(other, fail_waiting(other, FAILURE_CLIENT_QUERIES));
     }
     return TASK_WAIT;
 }
 
-/* How it goes on: with a look into the cache, unless it has learnt more than that has; with the
- * same server in the same way, if there was a reason for it. */
+/* Return the state after waiting: another look into the cache, unless the task knows more than
+ * the cache; the same server in the same way, if there was a reason for that way. */
 static enum task_state state_after_parking(const struct task *task)
 {
     bool is_bound = task->is_tcp || task->edns != TASK_EDNS_FULL || task->lower;
     bool is_whole =
         task->engine->policy->is_minimising && !task->is_minimising &&
-        task->delegation.source != DELEGATION_FORWARD; /* shortened names have led nowhere */
+        task->delegation.source != DELEGATION_FORWARD; /* minimised names led nowhere */
     bool is_fresh =
         task->sends == 0 && !task->is_above && !task->is_from_child && !is_whole &&
         (task->is_delegation_cached || task->delegation.source != DELEGATION_REFERRAL);
@@ -248,9 +247,9 @@ static enum task_state state_after_parking(const struct task *task)
     return is_fresh ? TASK_LOOK : is_bound ? TASK_ASK : TASK_TARGET;
 }
 
-/* It runs before all others that can go on.  When many questions time out at once, their next
- * tries would take every other place that they gave back. */
-static void call(struct task *task)
+/* Run it before all other runnable tasks: when many queries time out at once, their next tries
+ * would take every second place that they give back. */
+static void call_task(struct task *task)
 {
     task_wake(task, state_after_parking(task));
     list_remove(&task->link);
@@ -265,9 +264,9 @@ static void call(struct task *task)
     list_add(&task->engine->elsewhere, &task->link);
 }
 
-/* Another client wants it as well: it and what it waits for count for the one who has fewest
- * waiting. */
-static void favour(struct task *task, const struct budget *other, unsigned *steps)
+/* Another client needs the task too: it and its subqueries count for the client with the fewest
+ * waiting queries. */
+static void favour_client(struct task *task, const struct budget *other, unsigned *steps)
 {
     struct engine *engine = task->engine;
 
@@ -275,16 +274,16 @@ static void favour(struct task *task, const struct budget *other, unsigned *step
         return;
     for (int i = 0; i < TASK_SUBQUERIES; i++)
         if (task->subqueries[i].is_open)
-            favour(task->subqueries[i].waiter.task, other, steps);
+            favour_client(task->subqueries[i].waiter.task, other, steps);
     if (!park_has(&task->parked) || !park_favour(engine->park, &task->parked, other->client))
         return;
     task->client = task->place.client = other->client;
     task->is_exempt = task->place.is_exempt = other->is_exempt;
     if (task->full == QUOTA_KINDS || quota_has_room(engine->quota, &task->place, task->full))
-        call(task);
+        call_task(task);
 }
 
-/* Call the next whom a free place is any use to. */
+/* Call the next task that can use the free place. */
 static void call_next(struct engine *engine, uint64_t key)
 {
     for (int i = 0; i < CALLS; i++) {
@@ -294,7 +293,7 @@ static void call_next(struct engine *engine, uint64_t key)
             return;
         if (task->full == QUOTA_KINDS ||
             quota_has_room(engine->quota, &task->place, task->full)) {
-            call(task);
+            call_task(task);
             return;
         }
     }
@@ -322,7 +321,7 @@ void task_look_at_parked(struct engine *engine, uint64_t now_ms)
     for (size_t i = 0; i < looks && park_cnt(engine->park) > 0; i++) {
         struct task *task = container_of(park_look(engine->park), struct task, parked);
         if (!budget_is_left(task->budget, now_ms))
-            task_wake(task, TASK_ASK); /* where it ends */
+            task_wake(task, TASK_ASK); /* which ends it */
     }
 }
 
@@ -338,7 +337,7 @@ struct task *task_get(struct engine *engine, const uint8_t *name, uint16_t type,
         task_trace_note(parent, TRACE_NOTE_LOOP);
         return NULL;
     }
-    /* it is needed here, whoever else has it */
+    /* this worker needs it now, even if another one resolves it */
     if (t && t->is_elsewhere && (parent || budget->listeners)) {
         t->is_elsewhere = false;
         t->depth = (unsigned)util_max(t->depth, depth);
@@ -346,7 +345,7 @@ struct task *task_get(struct engine *engine, const uint8_t *name, uint16_t type,
     }
     if (t) {
         steps = 0;
-        favour(t, budget, &steps);
+        favour_client(t, budget, &steps);
         engine->counts.merged++;
         add_listeners(t, budget, parent);
         if (task_is_traced(t))
@@ -383,7 +382,7 @@ struct task *task_get(struct engine *engine, const uint8_t *name, uint16_t type,
     t->outcome = TASK_ANSWERED;
     dname_split(t->name, &t->parts);
     cache_name_init(&t->key, t->name);
-    list_add(bucket(engine, name, type), &t->in_flight);
+    list_add(in_flight_bucket(engine, name, type), &t->in_flight);
     engine->task_cnt++;
     engine->counts.tasks++;
     if (task_is_traced(t))
@@ -436,8 +435,7 @@ void task_release_followers(struct task *task, bool is_denied)
         list_remove(&follower->join);
         if (is_denied)
             follower->is_minimising = false;
-        /* one whose servers the zone itself named keeps them: the way from above leads to
-         * others */
+        /* a follower whose servers were named by the zone itself keeps them */
         task_wake(follower, is_denied || follower->is_from_child ? TASK_TARGET : TASK_LOOK);
     }
 }
@@ -508,7 +506,7 @@ void task_end(struct task *task)
     struct engine *engine = task->engine;
 
     park_remove(engine->park, &task->parked);
-    if (task->has_claim) /* when others see what was learnt */
+    if (task->has_claim) /* after the cached data is visible to others */
         engine->cache.store->announce(engine->cache.store, task->claim,
                                       inflight_has_waiters(engine->inflight, task->claim));
     if (task->is_asking) {

@@ -1,20 +1,21 @@
-/* resolver/iterate/task.h | one resolution in flight: a name, a type, and how far it has come
+/* resolver/iterate/task.h | the resolution of one name and type
  *
- * A task ends when the cache holds what there is to know of its name and type - records, an
- * alias, an absence - or when it has failed.  Whoever waits is woken once and looks into the
- * cache.  A task never follows an alias and never calls another one: it waits for it.
+ * A task ends when the cache has the answer for its name and type (records, a CNAME, a negative
+ * answer) or when it has failed.  Its waiters are woken once and look into the cache.  A task
+ * never follows a CNAME, and never runs another task: it waits for it.
  *
  * Owner:    the engine.
  * Thread:   one worker.
- * Words:    kid - a task that this one waits for, for the address of a server; joiner - a task
- * that would ask the same question of the same zone, and waits for this one's reply instead.
+ * Words:    subquery - a task that this one waits for, such as for a server's address; follower
+ * - a task that would send the same query to servers of the same zone, and waits for this one's
+ * reply instead.
  */
 #pragma once
 
 #include "resolver/iterate/engine.h"
 #include "resolver/iterate/pick.h"
 
-/* How much of EDNS a query has. */
+/* How much of EDNS a query uses. */
 enum task_edns {
     TASK_EDNS_FULL,
     TASK_EDNS_BARE, /* without options */
@@ -24,9 +25,9 @@ enum task_edns {
 /* Why a query is repeated in lower case. */
 enum task_lower {
     TASK_LOWER_NO,
-    TASK_LOWER_ALTERED,  /* the server altered the letters, over UDP and TCP */
-    TASK_LOWER_NEGATIVE, /* a negative reply or an error came to mixed case */
-    TASK_LOWER_SILENT,   /* no reply came to mixed case */
+    TASK_LOWER_ALTERED,  /* the server changed the case of the name, over UDP and TCP */
+    TASK_LOWER_NEGATIVE, /* mixed case got a negative answer or an error */
+    TASK_LOWER_SILENT,   /* mixed case got no reply */
 };
 
 /* One step of the machine each, which returns the next state. */
@@ -42,25 +43,25 @@ enum task_state {
 
 enum task_outcome {
     TASK_ANSWERED, /* the cache has it */
-    TASK_FAILED,   /* nobody who should know could tell */
-    TASK_LIMITED,  /* a limit of whoever started it was reached: another one may try again */
+    TASK_FAILED,   /* no server gave an answer */
+    TASK_LIMITED,  /* a limit of its query was reached: another query may try again */
 };
 
-/* How a task ended.  Lifetime: the call of wake. */
+/* The end of a task.  Lifetime: the call of wake. */
 struct task_end {
     enum task_outcome outcome;
-    const struct budget *budget; /* that it spent from: to be compared, not to be read */
+    const struct budget *budget; /* that it spent from; only to be compared */
     bool is_budget_spent;
-    bool is_crowded; /* so many clients wait that those whose address may be forged shall come
-                        over TCP */
+    bool is_crowded; /* too many clients wait: those whose address may be spoofed are sent to
+                        TCP */
     enum failure failure; /* FAILURE_NONE if it was answered */
     const char *text;     /* wording_failure; "" if it was answered */
 };
 
-/* Someone who waits for a task.  Lifetime: the waiter's own. */
+/* A waiter of a task.  Lifetime: its owner's. */
 struct task_waiter {
     struct list link;
-    struct task *task; /* NULL: waits for nothing */
+    struct task *task; /* NULL: it does not wait */
     void (*wake)(struct task_waiter *waiter, const struct task_end *end);
 };
 
@@ -73,17 +74,17 @@ enum {
 struct task_subquery {
     struct task_waiter waiter;
     struct task *parent;
-    int server; /* of the parent's cut */
+    int server; /* of the parent's delegation */
     bool is_v6, is_open;
 };
 
-/* One piece of memory that does not grow, whatever servers say.  Lifetime: its own. */
+/* A single allocation of fixed size, whatever servers send.  Lifetime: its own. */
 struct task {
     uint64_t number;       /* unique in this worker, from 1 */
     struct list link;      /* engine->runnable, elsewhere or spare */
     struct list in_flight; /* engine->in_flight */
-    struct list asking;    /* engine->asking, while its question is out */
-    struct list join;      /* the joiners of another task */
+    struct list asking;    /* engine->asking, while its query is outstanding */
+    struct list join;      /* the followers of another task */
     struct list followers;
     struct list waiters;
     struct engine *engine;
@@ -91,68 +92,68 @@ struct task {
     const uint8_t *name; /* whole_name */
     uint16_t type;
     unsigned depth;
-    bool has_whole_budget; /* nothing had been spent of it before */
+    bool has_whole_budget; /* the budget was untouched when the task began */
     enum task_state state;
-    uint64_t claim; /* what it has claimed, or waits for */
+    uint64_t claim; /* hash of its entry in the in-flight table */
     uint32_t claim_turn;
-    bool has_claim;    /* it is ours */
+    bool has_claim;    /* the entry is this worker's */
     bool is_elsewhere; /* another worker resolves it */
     int64_t since_ms;  /* wall: when it began */
     uint64_t since_mono_ms;
 
     struct delegation delegation;
-    uint32_t route;               /* the tag of the configured cut above it */
-    int64_t delegation_expire_ms; /* wall: how long the parent's word on the cut holds */
-    bool is_delegation_cached;    /* not learnt by this task */
-    unsigned look_below;    /* labels that the zone to be found must be short of; 0: any */
-    bool is_delegation_new; /* another task has asked the parent a moment ago */
-    bool is_above; /* the parent was asked anew, when all servers that were known had failed */
-    bool is_last_resort; /* dead and lame servers are asked too */
+    uint32_t route;               /* tag of the configured delegation above it */
+    int64_t delegation_expire_ms; /* wall: when the parent's delegation expires */
+    bool is_delegation_cached;    /* it was in the cache before this task */
+    unsigned look_below;          /* the zone to find has fewer labels than this; 0: any */
+    bool is_delegation_new;       /* another task asked the parent a moment ago */
+    bool is_above;       /* the parent was asked again after all known servers had failed */
+    bool is_last_resort; /* dead and lame servers are tried too */
     bool is_minimising;
-    unsigned minimised_labels; /* labels that the servers of the cut have seen */
+    unsigned minimised_labels; /* labels already sent to the servers of the delegation */
     unsigned steps;            /* of minimisation */
-    bool has_reply;            /* a server of the cut answered, whatever it said */
+    bool has_reply;            /* a server of the delegation sent any reply */
     bool is_known_down;        /* no server was asked: those of the zone failed a moment ago */
-    bool is_child_side;        /* what the zone says of its own servers was looked for */
-    bool is_from_child;        /* the cut is that, for this task only */
+    bool is_child_side;        /* the NS records of the zone itself were looked up */
+    bool is_from_child;        /* the delegation is made of them, for this task only */
     unsigned failed_targets;
     unsigned subquery_retries;
-    enum failure limit;        /* that kept it from a server; FAILURE_NONE: none did */
-    bool is_limited;           /* a limit of its own budget was met on the way */
-    bool is_limited_by_others; /* one of somebody else's, or of the engine */
+    enum failure limit;        /* the limit that kept it from a server; FAILURE_NONE: none */
+    bool is_limited;           /* a limit of its own budget was reached on the way */
+    bool is_limited_by_others; /* a limit of another query or of the engine */
 
     bool is_empty_denied; /* all of those said NXDOMAIN */
-    unsigned empty_addr;  /* 1 + the first address that answered with nothing at all; 0: none */
-    int addr;             /* of the cut, that is asked */
+    unsigned empty_addr;  /* 1 + the first address that sent an empty answer; 0: none */
+    int addr;             /* of the delegation: the one that is asked */
     unsigned asked_labels;
     uint16_t asked_type;
     uint64_t asked_us;
-    bool is_tcp; /* how to ask next */
+    bool is_tcp; /* the next query goes over TCP */
     enum task_edns edns;
-    bool has_doubted_edns; /* this task has found out that the server rejects it */
-    enum task_lower lower; /* other than TASK_LOWER_NO: without 0x20 */
-    bool is_mixed;         /* the last query had letters in upper case */
-    bool is_suspect;       /* a mismatched reply came over UDP */
-    bool is_case_all;      /* only its letters were wrong */
+    bool has_doubted_edns; /* this task found that the server rejects it */
+    enum task_lower lower; /* not TASK_LOWER_NO: without mixed case */
+    bool is_mixed;         /* the last query had upper-case letters */
+    bool is_suspect;       /* a mismatched reply arrived over UDP */
+    bool is_case_all;      /* only the case of the name was wrong */
     bool is_cookie_all;    /* it only lacked a cookie */
     bool had_bad_cookie;
-    bool is_asking;  /* a question is out */
-    uint64_t client; /* whom its questions count for: of those who want it, the one with fewest
-                        waiting */
-    bool is_exempt;  /* that one is */
-    struct quota_place place; /* that its question wants or has */
-    struct park_entry parked; /* it waits for one */
-    enum quota_kind full;     /* what was, then; QUOTA_KINDS: sockets */
-    bool is_called;           /* it has waited, and it is its turn */
-    bool is_crowded;          /* too many clients wait there */
+    bool is_asking;  /* a query is outstanding */
+    uint64_t client; /* the client that its queries count for: of those that need the task, the
+                        one with the fewest waiting queries */
+    bool is_exempt;  /* that client is exempt from shares */
+    struct quota_place place; /* that its query needs or has */
+    struct park_entry parked; /* while it waits for a place */
+    enum quota_kind full;     /* the quota that was full; QUOTA_KINDS: sockets */
+    bool is_called;           /* its turn has come after waiting */
+    bool is_crowded;          /* too many clients wait for that place */
     uint8_t client_cookie[COOKIE_CLIENT_LEN + COOKIE_SERVER_MAX];
     struct out_ask ask;
     enum out_result result;      /* TASK_REPLY, TASK_NO_REPLY: what came back */
     const struct message *reply; /* TASK_REPLY: borrowed until the step returns */
     unsigned sends;
     struct trace_listeners listeners; /* none: an event costs one branch */
-    int64_t fresh_ms;                 /* of its budget */
-    struct pick_why pick;             /* why that address */
+    int64_t fresh_ms;                 /* as in its budget */
+    struct pick_why pick;             /* why that address was chosen */
 
     struct task_subquery subqueries[TASK_SUBQUERIES];
     struct trace_attempts attempts;
@@ -165,14 +166,14 @@ struct task {
     uint8_t delegation_names[DELEGATION_NAMES_MAX]; /* of `delegation` */
 };
 
-/* The task for `name` and `type`: the one in flight, or a new one that spends from `budget`,
- * which it holds.  `parent` is the task that wants it, or NULL.  NULL: too many tasks, too
- * deep, a circle of tasks that wait for each other, or no memory. */
+/* Return the task for `name` and `type`: the one in flight, or a new one that spends from
+ * `budget` and holds a reference to it.  `parent`: the task that needs it, or NULL.  NULL: too
+ * many tasks, too deep, a dependency loop, or no memory. */
 MUST_USE struct task *task_get(struct engine *engine, const uint8_t *name, uint16_t type,
                                struct budget *budget, struct task *parent);
 
-/* Finish the tasks that other workers have resolved meanwhile, in one way or another: who waits
- * for them looks into the cache. */
+/* Finish the tasks whose names other workers have resolved, with or without success: their
+ * waiters look into the cache. */
 void task_come_back(struct engine *engine);
 
 /* Note that a limit of its budget, or of others (`is_others`), keeps it from a server. */
@@ -182,35 +183,35 @@ void task_note_limit(struct task *task, enum failure limit, bool is_others);
  * reached on the way. */
 enum task_state task_give_up(struct task *task, enum failure failure);
 
-/* Wait for it. */
+/* Wait for the end of the task. */
 void task_wait(struct task *task, struct task_waiter *waiter);
 
-/* Wait no longer; waiting for nothing is fine.  The task goes on. */
+/* Stop waiting; without effect if the waiter does not wait.  The task goes on. */
 void task_leave(struct task_waiter *waiter);
 
-/* Let it wait until a place is free there; QUOTA_KINDS: a socket.  Where too many wait, the
- * oldest of the client that has most fails. */
+/* Let the task wait for a place of that quota; QUOTA_KINDS: for a socket.  If too many wait,
+ * the oldest waiting task of the client with the most of them fails. */
 enum task_state task_park(struct task *task, enum quota_kind full);
 
-/* A question has ended, and with it a place is free: call who waits for that. */
+/* A query has ended and its place is free: call the next task that waits for it. */
 void task_unpark(struct engine *engine, const struct quota_place *place);
 
-/* Now and then: call who waits for what other workers have given back, and those whose time is
- * up. */
+/* Call tasks that wait for places which other workers gave back, and tasks whose time is up; at
+ * most once per ENGINE_LOOK_MS. */
 void task_look_at_parked(struct engine *engine, uint64_t now_ms);
 
-/* dname_hash of what a silence or a quota is about: the zone, or of a forwarder what one owner
- * has of its names. */
+/* Return dname_hash of the name that silence and quotas are counted for: the zone, or behind a
+ * forwarder the organisational domain of the name. */
 uint64_t task_subject(const struct task *task);
 
-/* Wait for no kid any longer: before the cut is another one. */
+/* Stop waiting for subqueries, before the delegation changes. */
 void task_leave_subqueries(struct task *task);
 
-/* Have the machine look at it. */
+/* Make the task runnable in that state. */
 void task_wake(struct task *task, enum task_state state);
 
-/* Wake those that waited for its question.  `is_denied`: shortened names lead nowhere here,
- * they ask for the whole of theirs. */
+/* Wake the followers.  `is_denied`: minimised names led nowhere here, so they ask for their
+ * full names. */
 void task_release_followers(struct task *task, bool is_denied);
 
 /* Return the state of a task that has failed for this reason. */
