@@ -24,7 +24,7 @@ static struct {
 
 static uint8_t zone[DNAME_MAX], name[DNAME_MAX];
 static struct scrub_asked asked;
-static bool follows; /* what may_follow says */
+static bool follows; /* the result of may_follow */
 
 static bool may_follow(void *data, const uint8_t *target)
 {
@@ -91,7 +91,7 @@ static void add(enum message_section section, const char *fmt, ...)
     add_octets(section, line.owner, line.type, line.ttl, line.rdata, line.rdata_len);
 }
 
-/* Scrub what was written; *out belongs to the room. */
+/* Scrub the reply. *out stays valid until the next call. */
 static enum err scrub(const struct scrub **out)
 {
     static struct message message;
@@ -107,7 +107,8 @@ static const struct scrub *scrub_well(void)
 {
     const struct scrub *s;
     assert_int_equal(scrub(&s), ERR_OK);
-    for (size_t i = 0; i < s->record_cnt; i++) /* a reason for each that is left out */
+    for (size_t i = 0; i < s->record_cnt;
+         i++) /* each record was used or has a reason for its omission */
         assert_int_equal(s->records[i].is_used,
                          scrub_omission(s, &s->records[i]) == SCRUB_TAKEN);
     return s;
@@ -120,7 +121,7 @@ static void expect_name(const uint8_t *is, const char *text)
     assert_true(dname_is_equal(is, unit_name(text, want)));
 }
 
-/* Assert the owner and type of a link of the chain. */
+/* Assert the owner and the type of a link of the chain. */
 static void expect_link(const struct scrub *s, unsigned number, const char *owner,
                         uint16_t type)
 {

@@ -1,5 +1,5 @@
-/* Finished answers: what is kept and for how long, what makes it go, and that it comes back as
- * it was written. */
+/* The answer cache: which answers are kept, for how long, what invalidates them, and that they
+ * are returned as they were written. */
 #include "tests/unit/unit.h"
 
 #include "base/hash.h"
@@ -46,7 +46,7 @@ struct asked {
     uint8_t query[QUERY_MAX], answer[4096];
 };
 
-/* How a query differs from one for A without EDNS, of 4096 octets. */
+/* A query.  Zeros: type A, no EDNS, 4096 octets for the answer. */
 struct terms {
     uint16_t type;
     bool has_edns, is_do;
@@ -72,7 +72,7 @@ static void begin(struct asked *a, const char *text, const struct terms *terms)
     builder_question(&a->ex.out, &a->ex.query, &a->ex.name);
 }
 
-/* Append a record of the name of the question. */
+/* Append a record of the query name. */
 static void add(struct asked *a, enum message_section section, uint16_t type, uint32_t ttl,
                 const void *rdata, size_t len)
 {
@@ -82,7 +82,7 @@ static void add(struct asked *a, enum message_section section, uint16_t type, ui
         ERR_OK);
 }
 
-/* Write an answer of one address and keep it. */
+/* Write an answer with one address and offer it to the cache. */
 static void keep(const char *name, uint8_t octet, uint32_t ttl)
 {
     static struct asked a;
@@ -93,7 +93,7 @@ static void keep(const char *name, uint8_t octet, uint32_t ttl)
     answer_cache_keep(answers, &cache, &a.ex, 0, t0_ms, INT64_MAX);
 }
 
-/* Ask; one time in SAMPLE the cache below is to be asked, so it is asked twice. */
+/* Query, and again if there is no answer: one cache hit in SAMPLE is passed on. */
 static bool is_answered(struct asked *a, const char *name, const struct terms *terms,
                         int64_t now_ms, unsigned *rcode)
 {
@@ -109,7 +109,7 @@ static bool is_kept(const char *name, int64_t now_ms)
     return is_answered(&a, name, NULL, now_ms, &rcode);
 }
 
-/* The last octet of the first record, and its TTL; of an answer of addresses. */
+/* Return the last octet of the first address of the answer, or its TTL. */
 static uint8_t last_octet(const struct asked *a)
 {
     return a->ex.out.wire[MESSAGE_HEADER_LEN + a->ex.query.question_len + 15];
@@ -120,7 +120,7 @@ static uint32_t first_ttl(const struct asked *a)
     return util_get_u32(a->ex.out.wire + MESSAGE_HEADER_LEN + a->ex.query.question_len + 6);
 }
 
-static void test_nothing_is_kept(void **state)
+static void test_an_empty_cache(void **state)
 {
     struct asked a;
     unsigned rcode = 77;
@@ -133,9 +133,8 @@ static void test_nothing_is_kept(void **state)
     answer_cache_free(&none);
 }
 
-/* The same octets behind the question: all sections, compressed names, the RCODE; and the TTLs
- * are less by the age. */
-static void test_it_comes_back_as_it_was(void **state)
+/* All sections and the RCODE are returned as written, with TTLs that are reduced by the age. */
+static void test_answers_are_returned_as_written(void **state)
 {
     static struct asked a, b;
     static const uint8_t soa[] = "\1a\0\1b\0\0\0\0\1\0\0\0\2\0\0\0\3\0\0\0\4\0\0\0\5";
@@ -155,7 +154,7 @@ static void test_it_comes_back_as_it_was(void **state)
                         a.ex.out.len - MESSAGE_HEADER_LEN);
     for (int i = 0; i < 4; i++)
         assert_int_equal(b.ex.out.cnt[i], a.ex.out.cnt[i]);
-    /* in other letters: the question's are the client's, the rest is the same */
+    /* in another case: the question is the client's, the rest is the same */
     assert_true(is_answered(&b, "WWW.example.test", &terms, t0_ms + 99999, &rcode));
     size_t begin_at = MESSAGE_HEADER_LEN + a.ex.query.question_len, at = begin_at;
     const uint32_t ttls[] = {300 - 99, 200 - 99, UINT32_MAX - 99, 100 - 99};
@@ -172,9 +171,8 @@ static void test_it_comes_back_as_it_was(void **state)
     assert_int_equal(at, b.ex.out.len);
 }
 
-/* The name in any case, the type, and whether DNSSEC was asked for tell answers apart; EDNS
- * without DO, and the ID, do not. */
-static void test_what_one_answer_is_for(void **state)
+/* An answer is for one name in any case, one type and one value of DO, with or without EDNS. */
+static void test_the_key_of_an_answer(void **state)
 {
     static struct asked a;
     const struct terms edns = {.has_edns = true}, with_do = {.has_edns = true, .is_do = true},
@@ -189,14 +187,14 @@ static void test_what_one_answer_is_for(void **state)
     assert_false(is_kept("b.test", t0_ms));
     assert_false(is_kept("a.a.test", t0_ms));
     assert_false(is_kept("test", t0_ms));
-    keep("a.test", 2, 60); /* replaces */
+    keep("a.test", 2, 60); /* replaces the first */
     assert_true(is_answered(&a, "a.test", NULL, t0_ms, &rcode));
     assert_int_equal(last_octet(&a), 2);
 }
 
-/* Until the least of its TTLs ends, or `until_ms`, and not before it was kept: the wall clock
- * may be set back. */
-static void test_how_long(void **state)
+/* An answer is used until its smallest TTL runs out, or `until_ms`.  It is not used if the wall
+ * clock was set back to before it was kept. */
+static void test_expiry(void **state)
 {
     static struct asked a;
     unsigned rcode;
@@ -205,7 +203,7 @@ static void test_how_long(void **state)
     assert_true(is_answered(&a, "a.test", NULL, t0_ms + 9999, &rcode));
     assert_int_equal(first_ttl(&a), 1);
     assert_false(is_kept("a.test", t0_ms + 10000));
-    assert_false(is_kept("a.test", t0_ms)); /* it is gone */
+    assert_false(is_kept("a.test", t0_ms)); /* it was dropped */
     keep("a.test", 1, 10);
     assert_false(is_kept("a.test", t0_ms - 1));
     for (int64_t until_ms = t0_ms + 4000; until_ms >= t0_ms - 4000; until_ms -= 4000) {
@@ -221,31 +219,31 @@ static void test_how_long(void **state)
     assert_false(is_kept("zero.test", t0_ms));
 }
 
-/* An answer goes when one of the entries that it was made of has been written again. */
-static void test_it_goes_with_its_entries(void **state)
+/* A new version of any entry that an answer was made of drops the answer. */
+static void test_new_entries_drop_an_answer(void **state)
 {
     (void)state;
     for (unsigned i = 0; i < CACHE_USED_MAX; i++) {
         cache.used = (struct cache_used){CACHE_USED_MAX, {1, 2, 3, 1ULL << 40 | 4}};
         keep("a.test", 1, 60);
-        versions.slots[5]++; /* of no entry of this answer */
+        versions.slots[5]++; /* of an entry that the answer does not depend on */
         assert_true(is_kept("a.test", t0_ms));
         versions.slots[cache.used.hashes[i] % CACHE_STORE_SLOTS]++;
         assert_false(is_kept("a.test", t0_ms));
         versions.slots[cache.used.hashes[i] % CACHE_STORE_SLOTS]--;
-        assert_false(is_kept("a.test", t0_ms)); /* it is gone */
+        assert_false(is_kept("a.test", t0_ms)); /* it was dropped */
     }
 }
 
-/* What is not worth it, or might be out of date already. */
-static void test_what_is_not_kept(void **state)
+/* Answers that are not popular, depend on too much or may be outdated are not kept. */
+static void test_answers_that_are_not_kept(void **state)
 {
     static struct asked a;
     (void)state;
     cache.used.cnt = 0;
     keep("a.test", 1, 60);
     assert_false(is_kept("a.test", t0_ms));
-    cache.used.cnt = CACHE_USED_MAX + 1; /* beyond that they are only counted */
+    cache.used.cnt = CACHE_USED_MAX + 1; /* too many entries */
     keep("a.test", 1, 60);
     assert_false(is_kept("a.test", t0_ms));
     cache.used.cnt = 1;
@@ -253,23 +251,23 @@ static void test_what_is_not_kept(void **state)
     keep("a.test", 1, 60);
     assert_false(is_kept("a.test", t0_ms));
     popularity = 2;
-    versions.epoch = 1; /* written since this turn began to read */
+    versions.epoch = 1; /* an entry was written after this turn began to read */
     keep("a.test", 1, 60);
     assert_false(is_kept("a.test", t0_ms));
     store.epoch = 1;
-    begin(&a, "a.test", NULL); /* no record */
+    begin(&a, "a.test", NULL); /* no records */
     answer_cache_keep(answers, &cache, &a.ex, 0, t0_ms, INT64_MAX);
     assert_false(is_kept("a.test", t0_ms));
     keep("a.test", 1, 60);
     assert_true(is_kept("a.test", t0_ms));
-    /* and what is not kept does not push out what is */
+    /* an answer that is not kept replaces nothing */
     popularity = 0;
     keep("a.test", 2, 60);
     assert_true(is_kept("a.test", t0_ms));
 }
 
-/* 24 records, and a kilobyte with all that is kept beside it. */
-static void test_how_large(void **state)
+/* At most 24 records, and about one kilobyte with the data kept beside the answer. */
+static void test_the_largest_answer(void **state)
 {
     static struct asked a;
     static uint8_t octets[1100];
@@ -289,14 +287,14 @@ static void test_how_large(void **state)
         answer_cache_clear(answers);
         answer_cache_keep(answers, &cache, &a.ex, 0, t0_ms, INT64_MAX);
         if (is_kept("a.test", t0_ms)) {
-            assert_int_equal(largest, len - 1); /* each size up to there */
+            assert_int_equal(largest, len - 1); /* every smaller size was kept */
             largest = len;
         }
     }
     assert_in_range(largest, 800, 1024);
 }
 
-/* Eight answers of any size, side by side in one line: none of them reaches into the next. */
+/* Eight answers of any size in neighbouring slots do not overwrite each other. */
 static void test_answers_side_by_side(void **state)
 {
     static struct asked a;
@@ -327,7 +325,7 @@ static void test_answers_side_by_side(void **state)
     assert_true(kept > 800 * WAYS);
 }
 
-/* The longest name, asked for in either case, with the largest answer that is kept for it. */
+/* A name of 255 octets, in either case. */
 static void test_the_longest_name(void **state)
 {
     static struct asked a, b;
@@ -348,7 +346,7 @@ static void test_the_longest_name(void **state)
     assert_false(is_answered(&b, text, &terms, t0_ms, &rcode));
 }
 
-/* An answer that does not fit this client's message is not written, not even a part of it. */
+/* An answer that does not fit the client's message is not written, not even in part. */
 static void test_small_messages(void **state)
 {
     static struct asked a;
@@ -368,8 +366,8 @@ static void test_small_messages(void **state)
     }
 }
 
-/* One hit in 64 goes to the cache, so that it counts the use. */
-static void test_some_hits_go_to_the_cache(void **state)
+/* One hit in 64 is passed on to the cache, which counts the use. */
+static void test_some_hits_are_passed_on(void **state)
 {
     struct asked a;
     unsigned rcode, hits = 0;
@@ -382,12 +380,12 @@ static void test_some_hits_go_to_the_cache(void **state)
     assert_int_equal(hits, 100 * (SAMPLE - 1));
 }
 
-static void test_forgetting(void **state)
+static void test_clearing(void **state)
 {
     static struct asked a;
     (void)state;
     keep("a.test", 1, 60);
-    begin(&a, "b.test", NULL); /* a long one */
+    begin(&a, "b.test", NULL); /* a long answer */
     add(&a, MESSAGE_ANSWER, RRTYPE_A, 60, "\300\0\2\1", 4);
     for (unsigned i = 0; i < 20; i++)
         add(&a, MESSAGE_ANSWER, RRTYPE_A, 60, "\300\0\2\1", 4);
@@ -397,9 +395,9 @@ static void test_forgetting(void **state)
     assert_false(is_kept("a.test", t0_ms) || is_kept("b.test", t0_ms));
 }
 
-/* The smallest table has one line of eight answers: what was asked for since the hand came by
- * stays, whatever else comes. */
-static void test_what_is_asked_for_stays(void **state)
+/* The smallest table has one line of eight answers.  An answer in use is not evicted, however
+ * many others are added. */
+static void test_answers_in_use_stay(void **state)
 {
     char name[20];
     unsigned kept = 0;
@@ -417,19 +415,18 @@ static void test_what_is_asked_for_stays(void **state)
     for (unsigned i = 0; i < 1000; i++) {
         snprintf(name, sizeof(name), "x%u.test", i);
         keep(name, (uint8_t)i, 60);
-        assert_true(
-            is_kept("n3.test", t0_ms)); /* once a new one: it is never the hand's turn */
+        assert_true(is_kept("n3.test", t0_ms)); /* marks it as used */
     }
     for (unsigned i = 0; i < 1000; i++) {
         snprintf(name, sizeof(name), "x%u.test", i);
         kept += is_kept(name, t0_ms);
     }
     assert_int_equal(kept, WAYS - 1);
-    keep("n3.test", 77, 60); /* what is kept again takes its own place */
+    keep("n3.test", 77, 60); /* a new version of an answer takes its slot */
     assert_true(is_kept("x999.test", t0_ms));
 }
 
-/* Thousands of names at once: each answer is the name's own. */
+/* Of thousands of names each has its own answer. */
 static void test_many_names(void **state)
 {
     enum { NAMES = 5000 };
@@ -452,7 +449,7 @@ static void test_many_names(void **state)
         kept++;
     }
     assert_true(kept > NAMES / 2);
-    /* probing is of no consequence */
+    /* probing changes nothing */
     struct exchange *batch[ARRAY_LEN(asked)];
     for (size_t i = 0; i < ARRAY_LEN(asked); i++)
         batch[i] = &asked[i].ex;
@@ -464,19 +461,19 @@ int main(void)
 {
 #define FRESH(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        FRESH(test_nothing_is_kept),
-        FRESH(test_it_comes_back_as_it_was),
-        FRESH(test_what_one_answer_is_for),
-        FRESH(test_how_long),
-        FRESH(test_it_goes_with_its_entries),
-        FRESH(test_what_is_not_kept),
-        FRESH(test_how_large),
+        FRESH(test_an_empty_cache),
+        FRESH(test_answers_are_returned_as_written),
+        FRESH(test_the_key_of_an_answer),
+        FRESH(test_expiry),
+        FRESH(test_new_entries_drop_an_answer),
+        FRESH(test_answers_that_are_not_kept),
+        FRESH(test_the_largest_answer),
         FRESH(test_answers_side_by_side),
         FRESH(test_the_longest_name),
         FRESH(test_small_messages),
-        FRESH(test_some_hits_go_to_the_cache),
-        FRESH(test_forgetting),
-        FRESH(test_what_is_asked_for_stays),
+        FRESH(test_some_hits_are_passed_on),
+        FRESH(test_clearing),
+        FRESH(test_answers_in_use_stay),
         FRESH(test_many_names),
     };
     hash_init();

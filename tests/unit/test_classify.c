@@ -1,16 +1,16 @@
-/* The kind of a reply: each rule by itself, and every RCODE. */
+/* Classification of replies: each rule by itself, and every RCODE. */
 #include "tests/unit/unit.h"
 
 #include "resolver/iterate/classify.h"
 
-/* What scrubbing left of a reply: any of these together. */
+/* What scrub found in a reply, combined by OR. */
 enum content {
     ANSWER = 1, /* the records that were asked for */
     CNAME = 2,  /* a chain that ends in a CNAME */
-    DNAME = 4,  /* in a DNAME */
+    DNAME = 4,  /* a chain that ends in a DNAME */
     SOA = 8,
     DELEGATION = 16,
-    OTHER_NS = 32, /* NS records that lead nowhere */
+    OTHER_NS = 32, /* NS records that are no delegation below */
 };
 
 enum terms { EDNS = 1, OPTIONS = 2, FORWARD = 4, CACHED = 8 };
@@ -45,7 +45,7 @@ static enum classify_kind classify(unsigned rcode, unsigned flags, bool has_edns
     return classify_reply(&reply, &scrub, &of);
 }
 
-/* A row: what comes, under which terms, and the kind. */
+/* A reply, the terms of the query, and the kind that must result. */
 struct expected {
     unsigned rcode, flags, content, terms;
     enum classify_kind kind;
@@ -66,15 +66,15 @@ static void test_noerror(void **state)
 {
     static const struct expected cases[] = {
         {0, AA, ANSWER, 0, CLASSIFY_ANSWER},
-        {0, 0, ANSWER, 0, CLASSIFY_ANSWER}, /* AA was forgotten */
+        {0, 0, ANSWER, 0, CLASSIFY_ANSWER}, /* AA is missing */
         {0, AA | RA, ANSWER, 0, CLASSIFY_ANSWER},
         {0, AA, CNAME | ANSWER, 0, CLASSIFY_ANSWER},
         {0, AA, ANSWER | SOA, 0, CLASSIFY_ANSWER},
         {0, AA, CNAME, 0, CLASSIFY_CHAIN},
         {0, AA, DNAME, 0, CLASSIFY_CHAIN},
         {0, AA, DNAME | CNAME, 0, CLASSIFY_CHAIN},
-        {0, AA, CNAME | SOA, 0, CLASSIFY_CHAIN}, /* NODATA of the target is asked for there */
-        /* a recursive server answers out of its cache: it does not serve the zone */
+        {0, AA, CNAME | SOA, 0, CLASSIFY_CHAIN}, /* the target is resolved by itself */
+        /* an answer from the cache of a recursive server, which does not serve the zone */
         {0, RA, ANSWER, 0, CLASSIFY_LAME},
         {0, RA, CNAME, 0, CLASSIFY_LAME},
         {0, RA, ANSWER, CACHED, CLASSIFY_ANSWER},
@@ -98,7 +98,7 @@ static void test_noerror_without_an_answer(void **state)
         {0, AA, 0, 0, CLASSIFY_NODATA}, /* RFC 2308 2.2: without a SOA */
         {0, AA, OTHER_NS, 0, CLASSIFY_NODATA},
         {0, 0, 0, 0, CLASSIFY_EMPTY},
-        {0, 0, OTHER_NS, 0, CLASSIFY_LAME}, /* sends up or aside */
+        {0, 0, OTHER_NS, 0, CLASSIFY_LAME}, /* an upward or sideways referral */
         {0, RA, 0, 0, CLASSIFY_LAME},
         {0, RA, 0, CACHED, CLASSIFY_LAME},
         {0, RA, OTHER_NS, 0, CLASSIFY_LAME},
@@ -117,7 +117,8 @@ static void test_nxdomain(void **state)
         {3, AA, 0, 0, CLASSIFY_NXDOMAIN}, /* RFC 2308 2.1: without a SOA */
         {3, 0, SOA, 0, CLASSIFY_NXDOMAIN},
         {3, RA, SOA, 0, CLASSIFY_NXDOMAIN},
-        {3, AA, CNAME | SOA, 0, CLASSIFY_NXDOMAIN}, /* RFC 6604 3: of the last name */
+        {3, AA, CNAME | SOA, 0,
+         CLASSIFY_NXDOMAIN}, /* for the last name of the chain (RFC 6604 3) */
         {3, 0, CNAME, 0, CLASSIFY_NXDOMAIN},
         {3, 0, 0, 0, CLASSIFY_EMPTY},
         {3, RA, 0, 0, CLASSIFY_LAME},
@@ -130,7 +131,7 @@ static void test_nxdomain(void **state)
     expect(cases, ARRAY_LEN(cases));
 }
 
-/* RFC 6891 7: FORMERR, NOTIMP and BADVERS may be about the OPT record of the query. */
+/* FORMERR, NOTIMP and BADVERS may be caused by the OPT record of the query (RFC 6891 7). */
 static void test_servers_without_edns(void **state)
 {
     static const unsigned rcodes[] = {RRTYPE_RCODE_FORMERR, RRTYPE_RCODE_NOTIMP};
@@ -143,7 +144,7 @@ static void test_servers_without_edns(void **state)
         assert_int_equal(classify(r, 0, true, 0, EDNS | OPTIONS), CLASSIFY_NO_OPTIONS);
         assert_int_equal(classify(r, 0, false, 0, 0), CLASSIFY_ERROR);
         assert_int_equal(classify(r, 0, true, 0, 0), CLASSIFY_ERROR);
-        /* records beside the RCODE change nothing */
+        /* records in the reply change nothing */
         assert_int_equal(classify(r, AA, false, ANSWER | SOA | DELEGATION, EDNS),
                          CLASSIFY_NO_EDNS);
     }
@@ -153,7 +154,7 @@ static void test_servers_without_edns(void **state)
     assert_int_equal(classify(RRTYPE_RCODE_BADVERS, 0, true, 0, 0), CLASSIFY_ERROR);
 }
 
-/* RFC 6672 2.2: YXDOMAIN is what a DNAME says when it makes the name too long. */
+/* YXDOMAIN is valid if a DNAME makes the name too long (RFC 6672 2.2). */
 static void test_yxdomain(void **state)
 {
     (void)state;
@@ -163,7 +164,7 @@ static void test_yxdomain(void **state)
     assert_int_equal(classify(6, AA, false, 0, 0), CLASSIFY_ERROR);
 }
 
-/* All 4096 RCODEs with any content: those that have no rule say nothing of the name. */
+/* All 4096 RCODEs with any content: RCODEs without a rule are errors. */
 static void test_every_rcode(void **state)
 {
     (void)state;
@@ -180,7 +181,7 @@ static void test_every_rcode(void **state)
         }
 }
 
-/* RFC 6891 6.1.3: the upper bits count only if there is an OPT record. */
+/* The upper bits of the RCODE are in the OPT record (RFC 6891 6.1.3). */
 static void test_extended_rcodes(void **state)
 {
     struct message reply = {.flags = 0xffff, .edns = {.ext_rcode = 0xff}};

@@ -80,7 +80,7 @@ static void test_an_empty_index_finds_nothing(void **state)
     assert_null(find_text("example."));
 }
 
-/* Each size has room for what it was made for: one bucket, several, one page, several. */
+/* An index has room for the number of names it was made for, whatever that number is. */
 static void test_every_size_has_room(void **state)
 {
     static const unsigned larger[] = {1000, 2000, 5000, 10000, NAMES_MAX};
@@ -98,7 +98,8 @@ static void test_every_size_has_room(void **state)
     assert_int_equal(index_init(&names, &memory, 0), ERR_OK); /* for tear_down */
 }
 
-/* An index made for 400 names takes 4000: its pages split, and nothing is lost on the way. */
+/* An index made for 400 names takes 4000: its pages split, and every name is found meanwhile.
+ */
 static void test_pages_split(void **state)
 {
     (void)state;
@@ -113,8 +114,8 @@ static void test_pages_split(void **state)
     expect_numbered(4000);
 }
 
-/* Names whose hashes agree in more bits than the directory may grow to are ERR_LIMIT, not
- * memory without end; what was put before stays. */
+/* Names whose hashes share more bits than the directory may have end in ERR_LIMIT, not in a
+ * directory that keeps growing.  The names put before are still found. */
 static void test_names_that_agree_in_too_many_bits(void **state)
 {
     enum err err = ERR_OK;
@@ -140,7 +141,7 @@ static void test_names_that_agree_in_too_many_bits(void **state)
         assert_ptr_equal(find(nodes[i]->name), nodes[i]);
 }
 
-/* The name decides between nodes with the same hash: its length, every octet, any case. */
+/* Nodes with equal hashes are told apart by their names, whose case does not count. */
 static void test_equal_hashes(void **state)
 {
     static const char *const texts[] = {"a.example.",   "b.example.", "aa.example.",
@@ -149,14 +150,14 @@ static void test_equal_hashes(void **state)
     uint8_t name[DNAME_MAX];
     (void)state;
     for (unsigned bucket = 0; bucket < 64;
-         bucket += 63) { /* the last one runs over into the first */
+         bucket += 63) { /* bucket 63 overflows into bucket 0 */
         uint64_t hash = 0x1234567890abcd00 | bucket;
         assert_int_equal(index_init(&names, &memory, 300), ERR_OK);
         for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
             nodes[i] = make_node(unit_name(texts[i], name));
             assert_int_equal(index_put(&names, hash, nodes[i]), ERR_OK);
         }
-        for (size_t i = 0; i < 16; i++) { /* more than a bucket holds */
+        for (size_t i = 0; i < 16; i++) { /* more than fit one bucket */
             nodes[8 + i] = make_numbered((unsigned)i);
             assert_int_equal(index_put(&names, hash, nodes[8 + i]), ERR_OK);
         }
@@ -175,8 +176,7 @@ static void test_equal_hashes(void **state)
     assert_int_equal(index_init(&names, &memory, 0), ERR_OK); /* for tear_down */
 }
 
-/* Names of 255 octets, and a length octet that would be a letter in the other case: 'A' to 'Z'
- * are no lengths, but labels hold any octet. */
+/* A name of 255 octets, and labels of every octet. */
 static void test_names_of_any_octets(void **state)
 {
     uint8_t longest[DNAME_MAX], other[DNAME_MAX];
@@ -211,7 +211,7 @@ static void test_names_of_any_octets(void **state)
     }
 }
 
-/* Prefetching reads pages, buckets and nodes of any hash, and changes nothing. */
+/* Prefetching accepts any hash and changes nothing. */
 static void test_prefetching_changes_nothing(void **state)
 {
     (void)state;

@@ -1,5 +1,5 @@
-/* What is known of each server's address: times (RFC 6298), silence, families, lameness, zones
- * without a server (RFC 9520), cookies, and a table that does not grow. */
+/* The table of server addresses: round-trip times (RFC 6298), timeouts, address families,
+ * lameness, zones without a server (RFC 9520), cookies, eviction. */
 #include "tests/unit/unit.h"
 
 #include "base/hash.h"
@@ -39,7 +39,7 @@ static struct addr numbered_addr(unsigned number)
     return addr;
 }
 
-/* Let `cnt` queries in a row, a second apart from `at_ms` on, time out. */
+/* Time out `cnt` queries, one per second from `at_ms` on. */
 static void time_out(const struct addr *addr, unsigned cnt, uint64_t at_ms)
 {
     for (unsigned i = 0; i < cnt; i++)
@@ -48,7 +48,7 @@ static void time_out(const struct addr *addr, unsigned cnt, uint64_t at_ms)
 
 /* ---- the table ---- */
 
-static void test_what_is_not_there(void **state)
+static void test_unknown_servers(void **state)
 {
     const struct addr a = read_addr("192.0.2.1");
     uint8_t zone[DNAME_MAX];
@@ -60,14 +60,14 @@ static void test_what_is_not_there(void **state)
     assert_false(infra_is_dead(infra, NULL, 1, T0));
     assert_true(infra_is_family_up(infra, false, T0) && infra_is_family_up(infra, true, T0));
     assert_int_equal(infra_rto_ms(NULL), INFRA_RTO_UNKNOWN_MS);
-    /* looking for it did not add it */
+    /* infra_find adds nothing */
     assert_null(infra_find(infra, &a, T0));
     struct infra *none = NULL;
     infra_free(&none);
 }
 
-/* Address, family and port tell servers apart. */
-static void test_what_one_server_is(void **state)
+/* Each pair of address and port is a server of its own. */
+static void test_servers_by_address_and_port(void **state)
 {
     static const char *const texts[] = {"192.0.2.1",   "192.0.2.2",   "192.0.2.1@54",
                                         "2001:db8::1", "2001:db8::2", "2001:db8::1@54",
@@ -86,9 +86,9 @@ static void test_what_one_server_is(void **state)
     }
 }
 
-/* A server is forgotten a quarter of an hour after its last use; that it has answered in mixed
- * case is not, since nothing is risked by that. */
-static void test_it_is_forgotten(void **state)
+/* What is known of a server expires 15 minutes after its last use, except that it handles mixed
+ * case. */
+static void test_entries_expire(void **state)
 {
     const struct addr a = read_addr("192.0.2.1");
     (void)state;
@@ -98,15 +98,15 @@ static void test_it_is_forgotten(void **state)
     assert_ptr_equal(infra_find(infra, &a, T0 + INFRA_KEEP_MS), s);
     assert_null(infra_find(infra, &a, T0 + INFRA_KEEP_MS + 1));
     assert_int_equal(infra_get(infra, &a, T0 + INFRA_KEEP_MS)->no_edns_until_ms, UINT64_MAX);
-    /* that was a use, looking is not */
+    /* infra_get counts as a use, infra_find does not */
     assert_non_null(infra_find(infra, &a, T0 + 2 * INFRA_KEEP_MS));
     s = infra_get(infra, &a, T0 + 2 * INFRA_KEEP_MS + 1);
     assert_int_equal(s->no_edns_until_ms, 0);
     assert_true(s->knows_case);
 }
 
-/* A hundred thousand addresses push out the least used; one that is used all the time stays,
- * and what is found is about the address that was asked for. */
+/* 100,000 addresses evict each other; a server in constant use stays, and each entry belongs to
+ * its address. */
 static void test_a_flood_of_addresses(void **state)
 {
     enum { FLOOD = 100000 };
@@ -143,17 +143,18 @@ static void test_round_trip_times(void **state)
     assert_int_equal(infra_rto_ms(s), 80 + 4 * 40);
     infra_note_reply(infra, &a, 160000, T0 + 1);
     assert_true(s->srtt_us == 80000 - 10000 + 20000 && s->rttvar_us == 40000 - 10000 + 20000);
-    infra_note_reply(infra, &a, 10000, T0 + 2); /* faster than before: the same difference */
+    infra_note_reply(infra, &a, 10000,
+                     T0 + 2); /* the difference counts by its absolute value */
     assert_true(s->srtt_us == 90000 - 11250 + 1250 && s->rttvar_us == 50000 - 12500 + 20000);
-    /* a time of 0 is measured too: 0 is the value for unknown */
+    /* 0 us counts as 1 us, because 0 means unknown */
     const struct addr b = read_addr("192.0.2.2");
     infra_note_reply(infra, &b, 0, T0);
     assert_int_equal(infra_find(infra, &b, T0)->srtt_us, 1);
     assert_int_equal(infra_rto_ms(infra_find(infra, &b, T0)), INFRA_RTO_MIN_MS);
 }
 
-/* Not below a tenth of a second, not above 3.5 s, doubled twice at most (RFC 6298 5.5). */
-static void test_how_long_to_wait(void **state)
+/* At least 100 ms, at most 3.5 s, doubled twice at most (RFC 6298 5.5). */
+static void test_timeouts_of_queries(void **state)
 {
     static const struct {
         uint32_t srtt_us, rttvar_us;
@@ -182,8 +183,8 @@ static void test_how_long_to_wait(void **state)
     }
 }
 
-/* The largest times there are: nothing overflows. */
-static void test_absurd_times(void **state)
+/* No round-trip time overflows the estimate. */
+static void test_extreme_round_trip_times(void **state)
 {
     static const uint32_t times[] = {UINT32_MAX, UINT32_MAX, 0, UINT32_MAX, 1, UINT32_MAX / 2};
     const struct addr a = read_addr("192.0.2.1");
@@ -198,7 +199,7 @@ static void test_absurd_times(void **state)
 
 /* ---- silence ---- */
 
-/* Queries that were out together are one silence; a reply ends the row. */
+/* Queries in flight at the same time count as one timeout; a reply resets the count. */
 static void test_timeouts_in_a_row(void **state)
 {
     const struct addr a = read_addr("192.0.2.1");
@@ -215,8 +216,8 @@ static void test_timeouts_in_a_row(void **state)
     assert_int_equal(s->timeouts, 1);
 }
 
-/* After four the server is left alone for 4 s, twice as long each time, at most for 32 s; as
- * long as nothing answers at all, it is the network, and 4 s stay 4 s. */
+/* From the fourth timeout on the server is avoided for 4 s, doubled each time up to 32 s. While
+ * no server at all replies, the network is at fault and 4 s are not doubled. */
 static void test_dead_servers(void **state)
 {
     static const unsigned seconds[] = {0, 0, 0, 4, 8, 16, 32, 32, 32, 32, 32, 32};
@@ -237,12 +238,12 @@ static void test_dead_servers(void **state)
     }
 }
 
-/* A family that is silent six times while the other one answers is down for half a minute. */
-static void test_a_silent_family(void **state)
+/* After six timeouts, while the other family has replies, a family is down for 30 s. */
+static void test_families_that_are_down(void **state)
 {
     const struct addr v4 = read_addr("192.0.2.1"), v6 = read_addr("2001:db8::1");
     (void)state;
-    time_out(&v6, 20, SECOND); /* neither answers, the machine has just started */
+    time_out(&v6, 20, SECOND); /* no replies from either, on a machine that has just started */
     assert_true(infra_is_family_up(infra, true, 21 * SECOND));
     infra_note_reply(infra, &v6, 1, T0 + MINUTE);
     infra_note_reply(infra, &v4, 1, T0 + MINUTE);
@@ -253,15 +254,15 @@ static void test_a_silent_family(void **state)
     assert_false(infra_is_family_up(infra, true, end - 1));
     assert_true(infra_is_family_up(infra, true, end));
     assert_true(infra_is_family_up(infra, false, end - 1));
-    infra_note_reply(infra, &v6, 1, end - 10 * SECOND); /* one reply: it is up */
+    infra_note_reply(infra, &v6, 1, end - 10 * SECOND); /* a reply ends that */
     assert_true(infra_is_family_up(infra, true, end - 1));
-    /* the other family answered too long ago to tell */
+    /* the last reply of the other family is more than 30 s old */
     time_out(&v6, 10, T0 + 2 * MINUTE);
     assert_true(infra_is_family_up(infra, true, T0 + 2 * MINUTE + 10 * SECOND));
 }
 
-/* Without a route the server is left alone for 4 s, and its family too unless that answers
- * from other networks. */
+/* A server without a route is avoided for 4 s, and so is its family, unless other servers of
+ * the family replied within 30 s. */
 static void test_unreachable(void **state)
 {
     const struct addr a = read_addr("2001:db8::1"), b = read_addr("2001:db8:1::1");
@@ -278,8 +279,7 @@ static void test_unreachable(void **state)
     assert_false(infra_is_family_up(infra, true, T0 + MINUTE + 30 * SECOND + 1));
 }
 
-/* A server that was silent for one subject is dead for that subject only: 4 s, doubled up to
- * 32 s while it stays silent. */
+/* A server is dead for one subject only: for 4 s, doubled up to 32 s. */
 static void test_dead_for_a_subject(void **state)
 {
     enum { ZONE = 1234567, OTHER = 7654321 };
@@ -287,15 +287,15 @@ static void test_dead_for_a_subject(void **state)
     const struct addr a = read_addr("192.0.2.1"), b = read_addr("192.0.2.2");
     uint64_t now = T0;
     (void)state;
-    infra_note_dead(infra, &a, ZONE, now); /* nothing is known of it */
+    infra_note_dead(infra, &a, ZONE, now); /* an unknown server is not added */
     assert_null(infra_find(infra, &a, now));
     time_out(&a, 1, now);
-    infra_note_dead(infra, &a, ZONE, now); /* once may be chance */
+    infra_note_dead(infra, &a, ZONE, now); /* one timeout is not enough */
     const struct infra_server *s = infra_find(infra, &a, now);
     assert_false(infra_is_dead(infra, s, ZONE, now));
     now += SECOND;
     infra_note_timeout(infra, &a, now, now);
-    assert_false(infra_is_dead(infra, s, ZONE, now)); /* silent, but of no zone */
+    assert_false(infra_is_dead(infra, s, ZONE, now)); /* not noted as dead yet */
     for (size_t i = 0; i < ARRAY_LEN(seconds); i++) {
         infra_note_dead(infra, &a, ZONE, now);
         assert_true(infra_is_dead(infra, s, ZONE, now + seconds[i] * SECOND - 1));
@@ -304,11 +304,11 @@ static void test_dead_for_a_subject(void **state)
         now += seconds[i] * SECOND;
     }
     assert_false(infra_is_dead(infra, infra_find(infra, &b, now), ZONE, now));
-    /* a long time after it had passed, it begins with 4 s again */
+    /* after more than 32 s it starts again with 4 s */
     now += 33 * SECOND;
     infra_note_dead(infra, &a, ZONE, now);
     assert_false(infra_is_dead(infra, s, ZONE, now + 4 * SECOND));
-    /* one query probes it, the others go on leaving it alone for 4 s */
+    /* during a probe the server stays dead for 4 s, for that subject */
     infra_note_probe(infra, &a, ZONE, now + 5 * SECOND);
     infra_note_probe(infra, &a, OTHER, now + 5 * SECOND);
     assert_true(infra_is_dead(infra, s, ZONE, now + 9 * SECOND - 1));
@@ -318,8 +318,8 @@ static void test_dead_for_a_subject(void **state)
     assert_false(infra_is_dead(infra, s, ZONE, now));
 }
 
-/* A server that answers other queries drops some kinds: it is not dead. */
-static void test_one_that_answers_is_not_dead(void **state)
+/* A server that has replied within 15 s is not dead: it drops some queries only. */
+static void test_a_server_that_replies_is_not_dead(void **state)
 {
     enum { ZONE = 1 };
     const struct addr a = read_addr("192.0.2.1");
@@ -334,8 +334,8 @@ static void test_one_that_answers_is_not_dead(void **state)
     assert_false(infra_is_dead(infra, s, ZONE, T0 + 15 * SECOND));
 }
 
-/* A query to a server that is left alone keeps others from it for 4 s more; one to another
- * server changes nothing. */
+/* A probe of a dead server makes other queries avoid it for 4 s more; a query to a live server
+ * does not. */
 static void test_one_probe_at_a_time(void **state)
 {
     const struct addr a = read_addr("192.0.2.1");
@@ -364,11 +364,11 @@ static void test_lameness(void **state)
     assert_false(infra_is_lame(infra, &a, upper, T0 + INFRA_KEEP_MS));
     assert_false(infra_is_lame(infra, &a, below, T0));
     assert_false(infra_is_lame(infra, &b, zone, T0));
-    infra_forget_zones(infra); /* a new configuration says nothing of that */
+    infra_forget_zones(infra); /* lameness is kept */
     assert_true(infra_is_lame(infra, &a, zone, T0));
 }
 
-/* RFC 9520 3.2: 5 s first, doubled in a row up to 5 minutes; one query probes at the end. */
+/* A zone is down for 5 s, doubled up to 5 minutes (RFC 9520 3.2); then one query probes it. */
 static void test_zones_without_a_server(void **state)
 {
     static const unsigned seconds[] = {5, 10, 20, 40, 80, 160, 300, 300};
@@ -377,28 +377,28 @@ static void test_zones_without_a_server(void **state)
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(seconds); i++) {
         infra_note_zone_down(infra, ZONE, now, now);
-        /* tasks that began before have met the same fault: they count once */
+        /* a task that began before that counts as the same failure */
         infra_note_zone_down(infra, ZONE, now - 1, now + 1);
         assert_true(infra_is_zone_down(infra, ZONE, now + seconds[i] * SECOND - 1));
         assert_false(infra_is_zone_down(infra, ZONE + 1, now));
         now += seconds[i] * SECOND;
-        /* the first may find out, within two seconds, then another */
+        /* one query per two seconds may probe */
         assert_false(infra_is_zone_down(infra, ZONE, now));
         assert_true(infra_is_zone_down(infra, ZONE, now));
         assert_true(infra_is_zone_down(infra, ZONE, now + 2 * SECOND - 1));
         now += 2 * SECOND;
         assert_false(infra_is_zone_down(infra, ZONE, now));
     }
-    infra_note_zone_up(infra, ZONE + 1); /* another one */
+    infra_note_zone_up(infra, ZONE + 1); /* of another zone */
     assert_true(infra_is_zone_down(infra, ZONE, now));
     infra_note_zone_up(infra, ZONE);
     assert_false(infra_is_zone_down(infra, ZONE, now));
-    infra_note_zone_down(infra, ZONE, now, now); /* and the row begins anew */
+    infra_note_zone_down(infra, ZONE, now, now); /* it starts again with 5 s */
     assert_false(infra_is_zone_down(infra, ZONE, now + 5 * SECOND));
     infra_note_zone_down(infra, ZONE, now + 6 * SECOND, now + 6 * SECOND);
     infra_forget_zones(infra);
     assert_false(infra_is_zone_down(infra, ZONE, now + 6 * SECOND));
-    /* what was five minutes ago is no row */
+    /* so it does five minutes after the zone was down */
     infra_note_zone_down(infra, ZONE, now, now);
     now += 5 * SECOND + 5 * MINUTE;
     assert_false(infra_is_zone_down(infra, ZONE, now));
@@ -409,8 +409,7 @@ static void test_zones_without_a_server(void **state)
 
 /* ---- cookies ---- */
 
-/* RFC 7873 4.1: the same for one address, another for each other one, and no other resolver
- * can tell it. */
+/* One client cookie per server address, different in each process (RFC 7873 4.1). */
 static void test_client_cookies(void **state)
 {
     const struct addr a = read_addr("192.0.2.1"), b = read_addr("192.0.2.2"),
@@ -434,8 +433,8 @@ static void test_client_cookies(void **state)
 
 /* ---- all of it ---- */
 
-/* Whatever happens, in any order: times to wait are within their bounds, and a server, zone or
- * family is left alone for no longer than its most. */
+/* After any sequence of events the timeout is within its bounds, and no server, zone or family
+ * is avoided for longer than its limit. */
 static void test_random_events(void **state)
 {
     struct rng rng;
@@ -463,7 +462,7 @@ static void test_random_events(void **state)
         assert_false(infra_is_dead(infra, s, zone, now + 32 * SECOND));
         assert_true(infra_is_family_up(infra, rng_below(&rng, 2), now + 30 * SECOND));
     }
-    now += 10 * MINUTE + 1; /* five minutes, and as many without a probe */
+    now += 10 * MINUTE + 1; /* five minutes down, and five without a probe */
     for (uint64_t zone = 0; zone < 3; zone++)
         assert_false(infra_is_zone_down(infra, zone, now));
 }
@@ -472,19 +471,19 @@ int main(void)
 {
 #define FRESH(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        FRESH(test_what_is_not_there),
-        FRESH(test_what_one_server_is),
-        FRESH(test_it_is_forgotten),
+        FRESH(test_unknown_servers),
+        FRESH(test_servers_by_address_and_port),
+        FRESH(test_entries_expire),
         FRESH(test_a_flood_of_addresses),
         FRESH(test_round_trip_times),
-        FRESH(test_how_long_to_wait),
-        FRESH(test_absurd_times),
+        FRESH(test_timeouts_of_queries),
+        FRESH(test_extreme_round_trip_times),
         FRESH(test_timeouts_in_a_row),
         FRESH(test_dead_servers),
-        FRESH(test_a_silent_family),
+        FRESH(test_families_that_are_down),
         FRESH(test_unreachable),
         FRESH(test_dead_for_a_subject),
-        FRESH(test_one_that_answers_is_not_dead),
+        FRESH(test_a_server_that_replies_is_not_dead),
         FRESH(test_one_probe_at_a_time),
         FRESH(test_lameness),
         FRESH(test_zones_without_a_server),

@@ -1,5 +1,5 @@
-/* Names that are answered here: special-use and locally served zones (RFC 6761, RFC 6303),
- * local data with wildcards and zones, hosts files. */
+/* Local data: special-use and locally served zones (RFC 6761, RFC 6303), records with wildcards
+ * and zones of their own, hosts files. */
 #include "tests/unit/unit.h"
 
 #include "base/hash.h"
@@ -30,12 +30,12 @@ static int tear_down(void **state)
     return 0;
 }
 
-/* Add a record from text: ERR_FORMAT if it contradicts another one. */
+/* Add a record from text. */
 static enum err try_add(const char *text, const char **why)
 {
     if (rrline_read(text, strlen(text), root, 3600, &line) != ERR_OK)
         fail_msg("%s: %s", text, line.why);
-    /* the owner and the RDATA have to outlive the line only as copies */
+    /* local_add must have copied the owner and the RDATA */
     struct local_record r = {line.owner, line.rdata, line.type, (uint16_t)line.rdata_len,
                              line.ttl};
     enum err err = local_add(&local, &r, &arena, why);
@@ -65,7 +65,7 @@ static struct local_answer find(const char *text, uint16_t type)
     return local_find(&local, &parts, type);
 }
 
-/* Whether the set has exactly this one record, written as text of its type. */
+/* Return true if this is the only record of the set. */
 static bool is_record(const struct rrset *set, const char *text)
 {
     if (rrline_read(text, strlen(text), root, 3600, &line) != ERR_OK)
@@ -94,7 +94,7 @@ static void expect(const struct expected *cases, size_t cnt)
     }
 }
 
-/* ---- zones that are there without configuration ---- */
+/* ---- built-in zones ---- */
 
 static void test_special_names(void **state)
 {
@@ -106,7 +106,7 @@ static void test_special_names(void **state)
         {"a.localhost", RRTYPE_MX, LOCAL_NODATA},
         {"localhost", RRTYPE_SOA, LOCAL_DATA},
         {"localhost", RRTYPE_NS, LOCAL_DATA},
-        {"test", RRTYPE_A, LOCAL_NODATA}, /* the apex is there, nothing below is */
+        {"test", RRTYPE_A, LOCAL_NODATA}, /* the apex exists, names below do not */
         {"test", RRTYPE_SOA, LOCAL_DATA},
         {"test", RRTYPE_NS, LOCAL_DATA},
         {"a.test", RRTYPE_A, LOCAL_NXDOMAIN},
@@ -128,15 +128,15 @@ static void test_special_names(void **state)
     expect(cases, ARRAY_LEN(cases));
     assert_true(is_record(find("localhost", RRTYPE_A).set, ". A 127.0.0.1"));
     assert_true(is_record(find("x.localhost", RRTYPE_AAAA).set, ". AAAA ::1"));
-    /* RFC 6303 3: a SOA with a negative answer, whose owner is the zone */
+    /* a negative answer has a SOA, whose owner is the zone (RFC 6303 3) */
     struct local_answer a = find("x.y.test", RRTYPE_A);
     assert_memory_equal(a.zone, "\4test", 6);
     assert_int_equal(a.soa->type, RRTYPE_SOA);
-    /* names above ours are not ours, but they are there (RFC 8020) */
+    /* names above a built-in zone exist (RFC 8020) */
     assert_true(find("arpa", RRTYPE_A).has_below && !find("com", RRTYPE_A).has_below);
 }
 
-/* RFC 6303 4, RFC 1918, RFC 7793: the borders of each range. */
+/* The borders of the ranges of RFC 6303 4, RFC 1918 and RFC 7793. */
 static void test_reverse_zones(void **state)
 {
     static const struct expected cases[] = {
@@ -154,7 +154,7 @@ static void test_reverse_zones(void **state)
         {"1.168.192.in-addr.arpa", RRTYPE_PTR, LOCAL_NXDOMAIN},
         {"1.0.0.127.in-addr.arpa", RRTYPE_PTR, LOCAL_DATA},
         {"2.0.0.127.in-addr.arpa", RRTYPE_PTR, LOCAL_NXDOMAIN},
-        {"0.0.127.in-addr.arpa", RRTYPE_PTR, LOCAL_NODATA}, /* something is below */
+        {"0.0.127.in-addr.arpa", RRTYPE_PTR, LOCAL_NODATA}, /* an empty non-terminal */
         {"x.d.f.ip6.arpa", RRTYPE_PTR, LOCAL_NXDOMAIN},
         {"x.c.f.ip6.arpa", RRTYPE_PTR, LOCAL_NONE},
         {"x.b.e.f.ip6.arpa", RRTYPE_PTR, LOCAL_NXDOMAIN},
@@ -166,7 +166,7 @@ static void test_reverse_zones(void **state)
     assert_true(is_record(find("1.0.0.127.in-addr.arpa", RRTYPE_PTR).set, ". PTR localhost."));
 }
 
-/* RFC 4035 3.1.4.1: the DS of a zone is its parent's, which is not ours. */
+/* The parent, which is not local, is authoritative for the DS of a zone (RFC 4035 3.1.4.1). */
 static void test_ds_is_the_parents(void **state)
 {
     static const struct expected cases[] = {
@@ -174,7 +174,7 @@ static void test_ds_is_the_parents(void **state)
         {"a.test", RRTYPE_DS, LOCAL_NXDOMAIN},
         {"corp.example", RRTYPE_DS, LOCAL_NONE},
         {"a.corp.example", RRTYPE_DS, LOCAL_NODATA},
-        {"sub.corp.example", RRTYPE_DS, LOCAL_NODATA}, /* its parent is ours as well */
+        {"sub.corp.example", RRTYPE_DS, LOCAL_NODATA}, /* its parent is local too */
     };
     (void)state;
     add("corp.example. SOA ns.corp.example. a. 1 2 3 4 5");
@@ -183,7 +183,7 @@ static void test_ds_is_the_parents(void **state)
     expect(cases, ARRAY_LEN(cases));
 }
 
-/* A stub or forwarder takes a name and all below it out of those zones. */
+/* Names at and below an exception are not local. */
 static void test_exceptions(void **state)
 {
     static const struct expected cases[] = {
@@ -193,12 +193,12 @@ static void test_exceptions(void **state)
         {"test", RRTYPE_A, LOCAL_NODATA},
         {"a.local", RRTYPE_A, LOCAL_NONE},
         {"local", RRTYPE_SOA, LOCAL_NONE},
-        {"given.test", RRTYPE_MX, LOCAL_NODATA}, /* local data stand before them */
+        {"given.test", RRTYPE_MX, LOCAL_NODATA}, /* a zone of local data is not excepted */
         {"x.given.test", RRTYPE_A, LOCAL_NXDOMAIN},
         {"1.0.10.in-addr.arpa", RRTYPE_PTR, LOCAL_NONE},
         {"1.1.10.in-addr.arpa", RRTYPE_PTR, LOCAL_NXDOMAIN},
-        {"ent.w.example", RRTYPE_A, LOCAL_NODATA},    /* hides the wildcard */
-        {"ent.stub.w.example", RRTYPE_A, LOCAL_NONE}, /* which does not reach here */
+        {"ent.w.example", RRTYPE_A, LOCAL_NODATA},    /* the wildcard does not apply */
+        {"ent.stub.w.example", RRTYPE_A, LOCAL_NONE}, /* nor below the exception */
     };
     static const char *const zones[] = {"Corp.TEST", "local", "given.test", "0.10.in-addr.arpa",
                                         "stub.w.example"};
@@ -213,7 +213,7 @@ static void test_exceptions(void **state)
         memset(name, 0xff, sizeof(name));
     }
     expect(cases, ARRAY_LEN(cases));
-    /* what was taken out before the zones are added stays out */
+    /* the order of the two calls does not count */
     local_fini(&local);
     local = (struct local){.has_dname = false};
     assert_int_equal(local_except(&local, (const uint8_t *)"\4test", &arena), ERR_OK);
@@ -229,14 +229,14 @@ static void test_data(void **state)
         {"www.example", RRTYPE_A, LOCAL_DATA},
         {"WWW.Example", RRTYPE_A, LOCAL_DATA},
         {"www.example", RRTYPE_AAAA, LOCAL_NODATA},
-        {"a.www.example", RRTYPE_A, LOCAL_NONE}, /* only the name itself is given */
+        {"a.www.example", RRTYPE_A, LOCAL_NONE}, /* only the name itself is local */
         {"example", RRTYPE_A, LOCAL_NONE},
         {"alias.example", RRTYPE_A, LOCAL_CNAME},
         {"alias.example", RRTYPE_CNAME, LOCAL_DATA},
         {"x.y.d.example", RRTYPE_A, LOCAL_DNAME},
         {"d.example", RRTYPE_DNAME, LOCAL_DATA},
         {"d.example", RRTYPE_A, LOCAL_NODATA},
-        {"x.test", RRTYPE_A, LOCAL_DATA}, /* in a zone without contents */
+        {"x.test", RRTYPE_A, LOCAL_DATA}, /* in a built-in zone */
         {"y.test", RRTYPE_A, LOCAL_NXDOMAIN},
         {"x.test", RRTYPE_TXT, LOCAL_NODATA},
         {"b.x.localhost", RRTYPE_A, LOCAL_DATA},
@@ -252,13 +252,14 @@ static void test_data(void **state)
     assert_true(is_record(find("b.x.localhost", RRTYPE_A).set, ". A 192.0.2.3"));
     assert_true(is_record(find("x.localhost", RRTYPE_A).set, ". A 127.0.0.1"));
     assert_true(find("example", RRTYPE_A).has_below);
-    /* outside every zone the name itself owns the SOA */
+    /* outside all zones the owner of the SOA is the query name */
     struct local_answer a = find("www.example", RRTYPE_AAAA);
     assert_true(a.soa && !a.zone);
 }
 
-/* A record again changes nothing, in any case; the least TTL of a set is the set's. */
-static void test_records_once(void **state)
+/* A duplicate in any case changes nothing; the TTL of an RRset is the smallest of its records.
+ */
+static void test_duplicate_records(void **state)
 {
     (void)state;
     add("a.example. 300 MX 1 mail.example.");
@@ -277,7 +278,7 @@ static void test_conflicts(void **state)
 {
     (void)state;
     add("c.example. CNAME t.example.");
-    add("c.example. CNAME T.example."); /* the same */
+    add("c.example. CNAME T.example."); /* a duplicate */
     expect_conflict("c.example. CNAME other.example.");
     expect_conflict("c.example. A 192.0.2.1");
     add("a.example. A 192.0.2.1");
@@ -295,7 +296,7 @@ static void test_conflicts(void **state)
     expect_conflict("z.example. SOA a. b. 2 2 3 4 5");
 }
 
-/* RFC 4592: a wildcard stands for names whose closest encloser is its parent. */
+/* A wildcard matches names whose closest encloser is its parent (RFC 4592). */
 static void test_wildcards(void **state)
 {
     static const struct expected cases[] = {
@@ -305,17 +306,18 @@ static void test_wildcards(void **state)
         {"w.example", RRTYPE_A, LOCAL_NONE},
         {"*.w.example", RRTYPE_A, LOCAL_DATA},
         {"x.*.w.example", RRTYPE_A, LOCAL_NONE},
-        {"own.w.example", RRTYPE_A, LOCAL_NODATA}, /* it is there */
+        {"own.w.example", RRTYPE_A, LOCAL_NODATA}, /* it exists */
         {"own.w.example", RRTYPE_TXT, LOCAL_DATA},
         {"x.own.w.example", RRTYPE_A, LOCAL_NONE},
         {"x.c.example", RRTYPE_A, LOCAL_CNAME},
         {"x.z.example", RRTYPE_A, LOCAL_DATA},
         {"z.example", RRTYPE_A, LOCAL_NODATA},
-        {"ent.z.example", RRTYPE_A, LOCAL_NODATA}, /* an empty non-terminal hides it */
+        {"ent.z.example", RRTYPE_A, LOCAL_NODATA}, /* an empty non-terminal */
         {"x.ent.z.example", RRTYPE_A, LOCAL_NXDOMAIN},
-        {"x.v.z.example", RRTYPE_A, LOCAL_NODATA}, /* a wildcard that is one (2.2.2) */
+        {"x.v.z.example", RRTYPE_A,
+         LOCAL_NODATA}, /* a wildcard that is an empty non-terminal (RFC 4592 2.2.2) */
         {"x.s.example", RRTYPE_A, LOCAL_DATA},
-        {"ent.s.example", RRTYPE_A, LOCAL_NODATA}, /* outside a zone too: it is below "*" */
+        {"ent.s.example", RRTYPE_A, LOCAL_NODATA}, /* outside a zone too */
     };
     (void)state;
     add("*.w.example. A 192.0.2.1");
@@ -330,7 +332,7 @@ static void test_wildcards(void **state)
     expect(cases, ARRAY_LEN(cases));
 }
 
-/* A SOA makes a zone of its own: what is not given there is not there. */
+/* A SOA makes a zone: other names below it do not exist. */
 static void test_zones_of_local_data(void **state)
 {
     static const struct expected cases[] = {
@@ -351,15 +353,17 @@ static void test_zones_of_local_data(void **state)
     expect(cases, ARRAY_LEN(cases));
     struct local_answer a = find("x.corp.example", RRTYPE_A);
     assert_memory_equal(a.zone, "\4corp\7example", 14);
-    /* RFC 2308 3: the smaller of TTL and MINIMUM; RFC 2181 8: above 2^31 - 1 it is 0 */
+    /* the smaller of TTL and MINIMUM (RFC 2308 3); more than 2^31 - 1 counts as 0 (RFC 2181 8)
+     */
     assert_int_equal(a.soa->ttl, 300);
     assert_int_equal(find("corp.example", RRTYPE_SOA).set->ttl, 3600);
     assert_int_equal(find("x.low.example", RRTYPE_A).soa->ttl, 60);
     assert_int_equal(find("x.big.example", RRTYPE_A).soa->ttl, 0);
 }
 
-/* Records that fit a message are kept, one more is ERR_LIMIT: it is said once for each set. */
-static void test_sets_of_a_message(void **state)
+/* An RRset may fill a message; a further record is ERR_LIMIT, with a text for the first only.
+ */
+static void test_rrsets_that_fill_a_message(void **state)
 {
     char text[60];
     const char *why = NULL;
@@ -373,17 +377,17 @@ static void test_sets_of_a_message(void **state)
         assert_int_equal(err, ERR_OK);
     }
     assert_true(why && *why);
-    assert_int_equal(cnt, 65136 / 16); /* what is left of a message; 16 octets a record */
+    assert_int_equal(cnt, 65136 / 16); /* the octets left in a message, and 16 per record */
     assert_int_equal(try_add("big.example. A 192.0.2.1", &why), ERR_LIMIT);
     assert_null(why);
     assert_int_equal(try_add("big.example. A 10.0.0.1", &why), ERR_LIMIT);
-    assert_int_equal(try_add("big.example. AAAA ::2", &why), ERR_OK); /* another set */
+    assert_int_equal(try_add("big.example. AAAA ::2", &why), ERR_OK); /* another RRset */
     const struct rrset *set = find("big.example", RRTYPE_A).set;
     assert_int_equal(set->cnt, cnt);
     assert_true(rrset_check((const uint8_t *)set, rrset_stride(set)));
 }
 
-/* Names of 255 octets and of 127 labels, and a wildcard that would make one longer. */
+/* Names of 255 octets and of 127 labels, and a wildcard of that length. */
 static void test_longest_names(void **state)
 {
     char text[600] = "", record[700], below[620];
@@ -411,7 +415,7 @@ static void test_longest_names(void **state)
 
 /* ---- hosts files ---- */
 
-/* Read a hosts file, from octets without a NUL behind them. */
+/* Read a hosts file and assert the number of warnings.  No NUL follows its octets. */
 static void read_hosts(const char *text, size_t warning_cnt)
 {
     size_t len = strlen(text), before = diag.warning_cnt;
@@ -444,7 +448,7 @@ static void test_hosts(void **state)
                0);
     expect(cases, ARRAY_LEN(cases));
     assert_int_equal(find("one.example", RRTYPE_A).set->ttl, 300);
-    /* the address leads back to the first name of its line */
+    /* the PTR record has the first name of the line */
     assert_true(
         is_record(find("1.2.0.192.in-addr.arpa", RRTYPE_PTR).set, ". PTR One.example."));
     assert_true(is_record(find("1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0."
@@ -456,7 +460,7 @@ static void test_hosts(void **state)
         is_record(find("9.2.0.192.in-addr.arpa", RRTYPE_PTR).set, ". PTR last.example."));
 }
 
-/* Reverse names of one, two and three digits. */
+/* Reverse names with octets of one, two and three digits. */
 static void test_reverse_names(void **state)
 {
     (void)state;
@@ -465,7 +469,7 @@ static void test_reverse_names(void **state)
     assert_true(find("200.9.10.100.in-addr.arpa", RRTYPE_PTR).kind == LOCAL_DATA);
 }
 
-static void test_hosts_that_are_wrong(void **state)
+static void test_invalid_hosts_lines(void **state)
 {
     (void)state;
     read_hosts(
@@ -478,11 +482,11 @@ static void test_hosts_that_are_wrong(void **state)
         "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa "
         "\n"                                                                      /* 7 */
         "192.0.2.1.192.0.2.1.192.0.2.1.192.0.2.1.192.0.2.1.192.0.2.1 a.example\n" /* 8 */
-        "192.0.2.7 b\303\274cher.example\n", /* 9: UTF-8, taken as it is */
+        "192.0.2.7 b\303\274cher.example\n", /* 9: UTF-8, added as it is */
         9);
     assert_int_equal(find("good.example", RRTYPE_A).kind, LOCAL_DATA);
     assert_int_equal(find("a.example", RRTYPE_A).kind, LOCAL_NONE);
-    /* the first name that could be used is the one that the address leads back to */
+    /* the PTR record has the first valid name of the line */
     assert_true(
         is_record(find("1.2.0.192.in-addr.arpa", RRTYPE_PTR).set, ". PTR good.example."));
     char octets[] = "192.0.2.1 a\0b.example\n\0\0\n192.0.2.2 end.example";
@@ -492,7 +496,7 @@ static void test_hosts_that_are_wrong(void **state)
     read_hosts("", 0);
 }
 
-/* Blocklists: addresses that are no host's have no name, and "localhost" keeps both of its
+/* Blocklists: 0.0.0.0 and loopback addresses get no PTR record; "localhost" keeps both of its
  * addresses. */
 static void test_blocklists(void **state)
 {
@@ -510,8 +514,7 @@ static void test_blocklists(void **state)
     assert_true(is_record(find("localhost", RRTYPE_AAAA).set, ". AAAA ::1"));
 }
 
-/* Several names of one address: it leads back to the first name of each line, of eight lines at
- * most. */
+/* One address on several lines: its PTR RRset has the first name of each, eight at most. */
 static void test_many_names_of_one_address(void **state)
 {
     char text[2000];
@@ -523,14 +526,14 @@ static void test_many_names_of_one_address(void **state)
     read_hosts(text, 0);
     const struct rrset *set = find("1.2.0.192.in-addr.arpa", RRTYPE_PTR).set;
     assert_int_equal(set->cnt, 8);
-    /* a set that lines shared is not changed by one of its names */
+    /* names that share an RRset stay independent */
     read_hosts("192.0.2.2 n0.example\n", 0);
     assert_int_equal(find("n0.example", RRTYPE_A).set->cnt, 2);
     assert_int_equal(find("x0.example", RRTYPE_A).set->cnt, 1);
     assert_int_equal(find("n19.example", RRTYPE_A).set->cnt, 1);
 }
 
-/* Local data come first: a hosts file adds nothing below a DNAME, nor beside a CNAME. */
+/* A hosts file adds nothing below a DNAME or beside a CNAME of the local data. */
 static void test_hosts_and_local_data(void **state)
 {
     (void)state;
@@ -544,7 +547,7 @@ static void test_hosts_and_local_data(void **state)
     assert_int_equal(find("1.2.0.192.in-addr.arpa", RRTYPE_PTR).kind, LOCAL_DNAME);
 }
 
-/* ---- without memory ---- */
+/* ---- no memory ---- */
 
 static void test_no_memory(void **state)
 {
@@ -580,15 +583,15 @@ int main(void)
         FRESH(test_ds_is_the_parents),
         FRESH(test_exceptions),
         FRESH(test_data),
-        FRESH(test_records_once),
+        FRESH(test_duplicate_records),
         FRESH(test_conflicts),
         FRESH(test_wildcards),
         FRESH(test_zones_of_local_data),
-        FRESH(test_sets_of_a_message),
+        FRESH(test_rrsets_that_fill_a_message),
         FRESH(test_longest_names),
         FRESH(test_hosts),
         FRESH(test_reverse_names),
-        FRESH(test_hosts_that_are_wrong),
+        FRESH(test_invalid_hosts_lines),
         FRESH(test_blocklists),
         FRESH(test_many_names_of_one_address),
         FRESH(test_hosts_and_local_data),

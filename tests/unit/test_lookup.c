@@ -1,5 +1,5 @@
-/* What a zone says to a name and a type: the tables of RFC 4592 2.2.1, RFC 6672 and zone cuts,
- * and random zones against a walk that goes label by label as RFC 1034 4.3.2 describes it. */
+/* Lookup of a name and a type: the examples of RFC 4592 2.2.1, DNAME (RFC 6672), zone cuts, and
+ * random zones against a plain implementation of RFC 1034 4.3.2. */
 #include "zones.h"
 
 #include "authd/answer/lookup.h"
@@ -17,7 +17,8 @@ static struct zone *open_zone(const char *text)
     return zone;
 }
 
-/* What lookup_find shall say.  Names are owners of nodes, "" for none. */
+/* The outcome that lookup_find must return. `node` and `encloser` are owner names, "" for NULL.
+ */
 struct expected {
     const char *name;
     enum rrtype type;
@@ -57,7 +58,7 @@ static void expect(const struct zone *zone, const struct expected *cases, size_t
     }
 }
 
-/* The zone and the examples of RFC 4592 2.2.1, as far as they are of one zone. */
+/* The zone of RFC 4592 2.2.1, its examples, and more. */
 static void test_wildcards(void **state)
 {
     static const struct expected cases[] = {
@@ -73,14 +74,14 @@ static void test_wildcards(void **state)
         {"host.subdel.example.", RRTYPE_A, OUTCOME_REFERRAL, "subdel.example.", "", RRTYPE_NS,
          false},
         {"ghost.*.example.", RRTYPE_MX, OUTCOME_NXDOMAIN, "", "*.example.", 0, false},
-        /* the asterisk label itself is a name as any other (2.1.1) */
+        /* a query for the asterisk label matches it exactly (2.1.1) */
         {"*.example.", RRTYPE_TXT, OUTCOME_ANSWER, "*.example.", "", RRTYPE_TXT, false},
         {"*.example.", RRTYPE_A, OUTCOME_NODATA, "*.example.", "", 0, false},
-        /* an empty non-terminal hides the wildcard (2.2.2) */
+        /* the wildcard does not apply to an empty non-terminal (2.2.2) */
         {"_tcp.host2.example.", RRTYPE_TXT, OUTCOME_NODATA, "_tcp.host2.example.", "", 0,
          false},
         {"host2.example.", RRTYPE_TXT, OUTCOME_NODATA, "host2.example.", "", 0, false},
-        /* so may the wildcard be one: NODATA, not NXDOMAIN (2.2.2) */
+        /* a wildcard that is an empty non-terminal: NODATA, not NXDOMAIN (2.2.2) */
         {"a.w.example.", RRTYPE_TXT, OUTCOME_NODATA, "*.w.example.", "w.example.", 0, true},
         {"a.w.example.", RRTYPE_ANY, OUTCOME_NODATA, "*.w.example.", "w.example.", 0, true},
         /* CNAME at a wildcard (RFC 4592 4.4) */
@@ -107,23 +108,23 @@ static void test_cuts(void **state)
         {"cut.example.", RRTYPE_NS, OUTCOME_REFERRAL, "cut.example.", "", RRTYPE_NS, false},
         {"cut.example.", RRTYPE_ANY, OUTCOME_REFERRAL, "cut.example.", "", RRTYPE_NS, false},
         {"CUT.EXAMPLE.", RRTYPE_SOA, OUTCOME_REFERRAL, "cut.example.", "", RRTYPE_NS, false},
-        /* the DS is the parent's (RFC 4035 3.1.4.1) */
+        /* the parent is authoritative for the DS (RFC 4035 3.1.4.1) */
         {"cut.example.", RRTYPE_DS, OUTCOME_ANSWER, "cut.example.", "", RRTYPE_DS, false},
         {"bare.example.", RRTYPE_DS, OUTCOME_NODATA, "bare.example.", "", 0, false},
         {"a.cut.example.", RRTYPE_DS, OUTCOME_REFERRAL, "cut.example.", "", RRTYPE_NS, false},
-        /* glue is no answer, whether its name is there or not */
+        /* names below the cut are referred, glue or not */
         {"ns.cut.example.", RRTYPE_A, OUTCOME_REFERRAL, "cut.example.", "", RRTYPE_NS, false},
         {"ns.cut.example.", RRTYPE_DS, OUTCOME_REFERRAL, "cut.example.", "", RRTYPE_NS, false},
         {"x.ns.cut.example.", RRTYPE_A, OUTCOME_REFERRAL, "cut.example.", "", RRTYPE_NS, false},
         {"no.such.cut.example.", RRTYPE_A, OUTCOME_REFERRAL, "cut.example.", "", RRTYPE_NS,
          false},
-        /* a wildcard beside the cut does not reach below it */
+        /* a wildcard does not apply below the cut */
         {"x.deep.example.", RRTYPE_A, OUTCOME_REFERRAL, "deep.example.", "", RRTYPE_NS, false},
         {"other.example.", RRTYPE_A, OUTCOME_ANSWER, "*.example.", "example.", RRTYPE_A, true},
         /* names above a cut are authoritative */
         {"y.example.", RRTYPE_A, OUTCOME_NODATA, "y.example.", "", 0, false},
         {"z.y.example.", RRTYPE_A, OUTCOME_REFERRAL, "z.y.example.", "", RRTYPE_NS, false},
-        /* the NS of the apex are data */
+        /* the NS of the apex are authoritative */
         {"example.", RRTYPE_NS, OUTCOME_ANSWER, "example.", "", RRTYPE_NS, false},
         {"eXAMPLE.", RRTYPE_DS, OUTCOME_NODATA, "example.", "", 0, false},
         {"example.", RRTYPE_ANY, OUTCOME_ANSWER, "example.", "", 0, false},
@@ -150,7 +151,7 @@ static void test_names_and_aliases(void **state)
         {"c.b.ent.example.", RRTYPE_A, OUTCOME_NXDOMAIN, "", "b.ent.example.", 0, false},
         {"c.c.ent.example.", RRTYPE_A, OUTCOME_NXDOMAIN, "", "ent.example.", 0, false},
         {"gone.example.", RRTYPE_ANY, OUTCOME_NXDOMAIN, "", "example.", 0, false},
-        /* RFC 6672 2.2, 2.3: a DNAME stands for what is below it, not for its owner */
+        /* a DNAME redirects the names below its owner, not the owner (RFC 6672 2.2, 2.3) */
         {"d.example.", RRTYPE_DNAME, OUTCOME_ANSWER, "d.example.", "", RRTYPE_DNAME, false},
         {"d.example.", RRTYPE_TXT, OUTCOME_ANSWER, "d.example.", "", RRTYPE_TXT, false},
         {"d.example.", RRTYPE_A, OUTCOME_NODATA, "d.example.", "", 0, false},
@@ -160,7 +161,7 @@ static void test_names_and_aliases(void **state)
          RRTYPE_DNAME, false},
         {"*.d.example.", RRTYPE_ANY, OUTCOME_DNAME, "d.example.", "d.example.", RRTYPE_DNAME,
          false},
-        /* signatures are asked for as any type is */
+        /* types that are not there */
         {"ns.example.", RRTYPE_RRSIG, OUTCOME_NODATA, "ns.example.", "", 0, false},
         {"ns.example.", 65280, OUTCOME_NODATA, "ns.example.", "", 0, false},
     };
@@ -171,8 +172,7 @@ static void test_names_and_aliases(void **state)
     zone_unref(&zone);
 }
 
-/* The longest name there is, and 127 labels: found, and one that is not there has its closest
- * encloser. */
+/* A name of 255 octets is found, and so is the closest encloser of one that does not exist. */
 static void test_longest_names(void **state)
 {
     char text[700], line[800];
@@ -195,7 +195,7 @@ static void test_longest_names(void **state)
     o = lookup_find(zone, &parts, RRTYPE_TXT);
     assert_int_equal(o.kind, OUTCOME_NXDOMAIN);
     assert_int_equal(o.encloser->labels, 123);
-    line[sizeof("a.a.") - 1] = 'b'; /* below the third label nothing is left */
+    line[sizeof("a.a.") - 1] = 'b'; /* another third label: the first three do not exist */
     dname_split(unit_name(line, name), &parts);
     o = lookup_find(zone, &parts, RRTYPE_TXT);
     assert_int_equal(o.encloser->labels, 121);
@@ -204,8 +204,8 @@ static void test_longest_names(void **state)
 
 /* ---- random zones ---- */
 
-/* Whether the zone has that name, by comparing with every node. */
-static const struct node *walk_to(const struct zone *zone, const uint8_t *name)
+/* Return the node of that name by comparing all names; NULL if there is none. */
+static const struct node *find_by_comparing(const struct zone *zone, const uint8_t *name)
 {
     for (size_t c = 0; c < zone->chunk_cnt; c++)
         for (size_t n = 0; n < zone->chunks[c]->cnt; n++)
@@ -223,8 +223,9 @@ static void expect_data(const struct node *node, uint16_t type, struct outcome *
         o->kind = OUTCOME_CNAME;
 }
 
-/* RFC 1034 4.3.2 step 3, from the apex down, with RFC 4592 3.3 and RFC 6672 3.2. */
-static struct outcome walk_down(const struct zone *zone, const uint8_t *name, uint16_t type)
+/* Step 3 of RFC 1034 4.3.2, from the apex down, as RFC 4592 3.3 and RFC 6672 3.2 amend it. */
+static struct outcome find_from_the_apex(const struct zone *zone, const uint8_t *name,
+                                         uint16_t type)
 {
     unsigned labels = dname_labels(name);
     const struct node *last = zone->apex;
@@ -232,7 +233,7 @@ static struct outcome walk_down(const struct zone *zone, const uint8_t *name, ui
     uint8_t wildcard[DNAME_MAX] = {1, '*'};
 
     for (unsigned n = zone->labels + 1U; n <= labels; n++) {
-        const struct node *node = walk_to(zone, dname_suffix(name, n));
+        const struct node *node = find_by_comparing(zone, dname_suffix(name, n));
         if (!node) {
             o.encloser = last;
             if ((o.set = node_find(last, RRTYPE_DNAME))) {
@@ -241,7 +242,7 @@ static struct outcome walk_down(const struct zone *zone, const uint8_t *name, ui
                 return o;
             }
             memcpy(wildcard + 2, last->name, last->name_len);
-            node = walk_to(zone, wildcard);
+            node = find_by_comparing(zone, wildcard);
             o.is_wildcard = node;
             if (node)
                 expect_data(node, type, &o);
@@ -268,8 +269,8 @@ static void write_name(struct rng *rng, char *out)
     strcat(out, "example.");
 }
 
-/* A zone that the seed decides; NULL if its rules do not allow it, for instance a CNAME beside
- * other data. */
+/* Make a zone of random records.  NULL if it breaks a rule, such as a CNAME beside other data.
+ */
 static struct zone *make_random(struct rng *rng)
 {
     static const char *const data[] = {"A 192.0.2.1", "TXT t", "CNAME a.example.",
@@ -311,7 +312,7 @@ static void test_random_zones(void **state)
             uint16_t type = types[rng_below(&rng, ARRAY_LEN(types))];
             dname_split(unit_name(text, name), &parts);
             struct outcome is = lookup_find(zone, &parts, type),
-                           want = walk_down(zone, name, type);
+                           want = find_from_the_apex(zone, name, type);
             assert_int_equal(is.kind, want.kind);
             assert_ptr_equal(is.node, want.node);
             assert_ptr_equal(is.set, want.set);

@@ -1,4 +1,5 @@
-/* The choice of the next address: which ones count, and how the draw falls, from a seed. */
+/* The choice of the next server address: which addresses may be chosen, and how often, from a
+ * seed. */
 #include "tests/unit/unit.h"
 
 #include "base/hash.h"
@@ -36,7 +37,7 @@ static int tear_down(void **state)
     return 0;
 }
 
-/* Add an address whose round-trip time is `srtt_us`; 0: unknown. */
+/* Add an address with this smoothed round-trip time; 0: unknown. */
 static struct delegation_addr *add_addr(const char *text, uint32_t srtt_us)
 {
     static const uint8_t server[] = "\2ns\7example";
@@ -56,7 +57,7 @@ static struct infra_server *known(const struct delegation_addr *a)
     return infra_get(infra, &a->addr, NOW);
 }
 
-/* How often each address is chosen. */
+/* How often each address was chosen, and why. */
 struct tally {
     unsigned cnt[DELEGATION_ADDRS_MAX];
     unsigned reasons[PICK_EXPLORE + 1];
@@ -81,14 +82,14 @@ static struct tally draw(unsigned times, enum pick_pass pass)
     return tally;
 }
 
-/* Assert that one address may be chosen in these passes. */
+/* Assert in which passes the address may be chosen. */
 static void expect_passes(const struct delegation_addr *a, bool is_good, bool is_last_resort)
 {
     assert_int_equal(pick_may(&delegation, a, &by, PICK_GOOD), is_good);
     assert_int_equal(pick_may(&delegation, a, &by, PICK_LAST_RESORT), is_last_resort);
 }
 
-static void test_no_address_counts(void **state)
+static void test_no_address_may_be_chosen(void **state)
 {
     struct pick_why why = {.reason = PICK_NEAR, .chosen_from = 77, .of = 78, .srtt_us = 79};
     (void)state;
@@ -101,8 +102,8 @@ static void test_no_address_counts(void **state)
                 why.srtt_us == 79);
 }
 
-/* Each thing that speaks against an address, by itself. */
-static void test_which_addresses_count(void **state)
+/* Each reason against an address, by itself. */
+static void test_which_addresses_may_be_chosen(void **state)
 {
     (void)state;
     struct delegation_addr *a = add_addr("192.0.2.1", 1000);
@@ -129,8 +130,8 @@ static void test_which_addresses_count(void **state)
     expect_passes(add_addr("192.0.2.99", 0), false, false);
 }
 
-/* A family that is down, and a server that is left alone for this subject. */
-static void test_silence(void **state)
+/* A family that is down, and a server that is dead for this subject. */
+static void test_families_and_dead_servers(void **state)
 {
     (void)state;
     struct delegation_addr *a = add_addr("2001:db8::1", 0);
@@ -155,7 +156,7 @@ static void test_reasons(void **state)
     assert_int_equal(pick_next(&delegation, &by, PICK_GOOD, &why), 0);
     assert_true(why.reason == PICK_ONLY && why.chosen_from == 1 && why.of == 1 &&
                 why.srtt_us == 0);
-    add_addr("192.0.2.99", 1); /* counts in `of` only */
+    add_addr("192.0.2.99", 1); /* may not be queried; counts in `of` */
     known(&delegation.addrs[0])->srtt_us = 5000;
     assert_int_equal(pick_next(&delegation, &by, PICK_GOOD, &why), 0);
     assert_true(why.reason == PICK_ONLY && why.chosen_from == 1 && why.of == 2 &&
@@ -167,8 +168,8 @@ static void test_reasons(void **state)
     assert_in_range(tally.cnt[0], DRAWS / 2 - DRAWS / 20, DRAWS / 2 + DRAWS / 20);
 }
 
-/* Within 40 ms of the fastest all are alike, so that a forger does not know which was asked;
- * one query in sixteen goes to any address. */
+/* Addresses within 40 ms of the fastest are chosen equally often, so that a forger cannot know
+ * which was queried.  One query in sixteen goes to any address. */
 static void test_the_band(void **state)
 {
     (void)state;
@@ -176,7 +177,7 @@ static void test_the_band(void **state)
     add_addr("192.0.2.2", 10000 + PICK_BAND_US);
     add_addr("192.0.2.3", 10000 + PICK_BAND_US + 1);
     add_addr("192.0.2.4", UINT32_MAX);
-    add_addr("192.0.2.5", 0); /* unknown: explored */
+    add_addr("192.0.2.5", 0); /* unknown */
     struct tally tally = draw(DRAWS, PICK_GOOD);
     unsigned explored = DRAWS / PICK_EXPLORE_ONE_IN;
     assert_in_range(tally.reasons[PICK_EXPLORE], explored * 8 / 10, explored * 12 / 10);
@@ -187,7 +188,7 @@ static void test_the_band(void **state)
         assert_in_range(tally.cnt[i], explored / 5 * 6 / 10, explored / 5 * 14 / 10);
 }
 
-/* The fastest time there can be, beside the slowest: the band does not wrap around. */
+/* The end of the band does not overflow. */
 static void test_the_band_of_slow_servers(void **state)
 {
     (void)state;
@@ -198,7 +199,7 @@ static void test_the_band_of_slow_servers(void **state)
     assert_true(tally.cnt[0] > DRAWS / 3 && tally.cnt[1] > DRAWS / 3);
 }
 
-/* Fewer tries come before shorter times; the silent come after all others. */
+/* Fewer tries come before shorter times; servers with timeouts come last. */
 static void test_the_order(void **state)
 {
     (void)state;
@@ -220,7 +221,7 @@ static void test_the_order(void **state)
     assert_int_equal(draw(1000, PICK_LAST_RESORT).cnt[2], 1000);
 }
 
-/* The most addresses there can be, all alike: each is drawn about as often. */
+/* The largest number of addresses, all equally fast: each is chosen about equally often. */
 static void test_many_addresses(void **state)
 {
     char text[40];
@@ -255,8 +256,8 @@ static void test_the_same_seed_draws_the_same(void **state)
     }
 }
 
-/* Any state of any address: what is chosen may be chosen, no other has been tried less, and -1
- * means that none may. */
+/* For addresses in any state the chosen one may be chosen and has the fewest tries; -1 means
+ * that none may be chosen. */
 static void test_random_states(void **state)
 {
     unsigned none_cnt = 0;
@@ -294,9 +295,9 @@ int main(void)
 {
 #define FRESH(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        FRESH(test_no_address_counts),
-        FRESH(test_which_addresses_count),
-        FRESH(test_silence),
+        FRESH(test_no_address_may_be_chosen),
+        FRESH(test_which_addresses_may_be_chosen),
+        FRESH(test_families_and_dead_servers),
         FRESH(test_reasons),
         FRESH(test_the_band),
         FRESH(test_the_band_of_slow_servers),

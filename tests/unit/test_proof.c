@@ -1,5 +1,5 @@
-/* Which NSEC or NSEC3 proves an outcome: the zones and the answers of RFC 4035 appendices A and
- * B, and of RFC 5155 appendices A and B. */
+/* The NSEC or NSEC3 owners that prove an outcome: the zones and answers of appendices A and B
+ * of RFC 4035 and RFC 5155, and more. */
 #include "zones.h"
 
 #include "authd/answer/proof.h"
@@ -34,7 +34,7 @@ static const char nsec_text[] =
     "x.y.w MX 1 xx\nx.y.w NSEC xx MX RRSIG NSEC\n"
     "xx A 192.0.2.10\nxx HINFO KLH-10 TOPS-20\nxx NSEC @ A HINFO AAAA RRSIG NSEC\n";
 
-/* RFC 5155 appendix A, the same way. */
+/* RFC 5155 appendix A, without keys and signatures. */
 #define NSEC3 " NSEC3 1 1 12 aabbccdd "
 #define H_EXAMPLE "0p9mhaveqvm6t7vbl5lop2u3t2rp3tom"
 #define H_NS1 "2t7b4g4vsa5smi47k61mv5bv1a22bojr"
@@ -101,12 +101,12 @@ static void add_proof(struct proof *proof, const struct zone *zone, const char *
     proof_add(proof, zone, &parts, &o);
 }
 
-enum { OWNERS = 3 }; /* of one proof */
+enum { OWNERS = 3 }; /* at most, of one proof */
 
 struct expected {
     const char *name;
     enum rrtype type;
-    const char *owners[OWNERS]; /* below example., in any order */
+    const char *owners[OWNERS]; /* relative to example., in any order */
 };
 
 static bool has_owner(const struct proof *proof, const char *owner)
@@ -147,17 +147,21 @@ static void test_nsec(void **state)
         {"a.z.w.example.", RRTYPE_MX, {"x.y.w"}},          /* B.6: wildcard expansion */
         {"a.z.w.example.", RRTYPE_AAAA, {"x.y.w", "*.w"}}, /* B.7: wildcard NODATA */
         {"example.", RRTYPE_DS, {""}},                     /* B.8: DS of the child zone */
-        /* what else there is */
+        /* more */
         {"MC.B.EXAMPLE.", RRTYPE_MX, {"b"}},
         {"b.example.", RRTYPE_DS, {"b"}},
         {"a.example.", RRTYPE_DS, {NULL}},
         {"y.w.example.", RRTYPE_A, {"x.w"}}, /* an empty non-terminal */
-        {"w.example.", RRTYPE_A, {"ns2"}},   /* another, before its first name */
+        {"w.example.",
+         RRTYPE_A,
+         {"ns2"}}, /* an empty non-terminal whose names begin with *.w */
         {"*.w.example.", RRTYPE_MX, {NULL}}, /* the asterisk label itself */
         {"*.w.example.", RRTYPE_A, {"*.w"}},
-        {"x.x.w.example.", RRTYPE_MX, {"x.w"}}, /* one record covers the name and "*" */
-        {"aa.example.", RRTYPE_A, {"a", ""}},   /* behind names below a cut */
-        {"zz.example.", RRTYPE_A, {"xx", ""}},  /* behind the last name */
+        {"x.x.w.example.",
+         RRTYPE_MX,
+         {"x.w"}},                             /* one record covers the name and the wildcard */
+        {"aa.example.", RRTYPE_A, {"a", ""}},  /* after names below a zone cut */
+        {"zz.example.", RRTYPE_A, {"xx", ""}}, /* after the last name */
     };
     (void)state;
     expect(nsec, cases, ARRAY_LEN(cases));
@@ -174,10 +178,10 @@ static void test_nsec3(void **state)
         {"a.z.w.example.", RRTYPE_MX, {H_NS2}},         /* B.4: wildcard expansion */
         {"a.z.w.example.", RRTYPE_AAAA, {H_W, H_NS2, H_WILD}}, /* B.5: wildcard NODATA */
         {"example.", RRTYPE_DS, {H_EXAMPLE}},                  /* B.6: DS of the child zone */
-        /* what else there is */
+        /* more */
         {"A.C.X.W.EXAMPLE.", RRTYPE_A, {H_EXAMPLE, H_XW, H_A}},
         {"c.example.", RRTYPE_DS, {H_A, H_EXAMPLE}}, /* 7.2.4: no NSEC3 of its own */
-        {"mc.a.example.", RRTYPE_MX, {NULL}},        /* its DS says it */
+        {"mc.a.example.", RRTYPE_MX, {NULL}},        /* the DS proves it */
         {"a.example.", RRTYPE_DS, {NULL}},
         {"*.w.example.", RRTYPE_A, {H_WILD}},
         {H_NS1 ".example.", RRTYPE_MX, {H_HASH}}, /* a hash that is a name (7.2.8) */
@@ -187,7 +191,7 @@ static void test_nsec3(void **state)
     expect(nsec3, cases, ARRAY_LEN(cases));
 }
 
-/* RFC 6672 5.3.4.1: the DNAME proves itself, with either denial. */
+/* An answer from a DNAME needs no proof (RFC 6672 5.3). */
 static void test_dname_needs_no_proof(void **state)
 {
     static const char *const names[] = {"x.d.example.", "x.y.d.example.", "d.example."};
@@ -215,7 +219,7 @@ static void test_zones_without_denial_prove_nothing(void **state)
     zone_unref(&zone);
 }
 
-/* The links of a chain may want the same record: each stands once. */
+/* Several outcomes that need the same record add it once. */
 static void test_each_owner_once(void **state)
 {
     struct proof proof = {.cnt = 0};
@@ -234,8 +238,8 @@ static void test_each_owner_once(void **state)
     assert_int_equal(proof.cnt, 4);
 }
 
-/* More owners than there is room for are left out; nothing is written behind the last. */
-static void test_there_is_a_most(void **state)
+/* At most PROOF_MAX owners are kept, and nothing is written beyond them. */
+static void test_the_number_of_owners_is_limited(void **state)
 {
     char *text, name[40];
     size_t len;
@@ -260,8 +264,7 @@ static void test_there_is_a_most(void **state)
     zone_unref(&zone);
 }
 
-/* Names of 255 octets far below their closest encloser, and an encloser so long that "*" below
- * it is a name of 255 octets. */
+/* Names of 255 octets: far below the closest encloser, and one label below it. */
 static void test_longest_names(void **state)
 {
     char head[300] = "", name[400], text[1200];
@@ -275,7 +278,8 @@ static void test_longest_names(void **state)
     assert_int_equal(proof.cnt, 0);
     name[244] = 'x'; /* the label above "example." */
     add_proof(&proof, nsec, name, RRTYPE_MX);
-    assert_int_equal(proof.cnt, 2); /* ns2 spans the name, the apex its wildcard */
+    assert_int_equal(proof.cnt,
+                     2); /* the NSEC of ns2 covers the name, that of the apex the wildcard */
     proof.cnt = 0;
     add_proof(&proof, nsec3, name, RRTYPE_MX);
     assert_in_range(proof.cnt, 2, 3);
@@ -287,7 +291,8 @@ static void test_longest_names(void **state)
     proof.cnt = 0;
     snprintf(name, sizeof(name), "b.%sexample.", head + 2);
     add_proof(&proof, zone, name, RRTYPE_TXT);
-    assert_int_equal(proof.cnt, 1); /* the encloser's covers the name and the wildcard */
+    assert_int_equal(proof.cnt,
+                     1); /* the NSEC of the encloser covers the name and the wildcard */
     assert_int_equal(proof.nodes[0]->name_len, DNAME_MAX - 2);
     zone_unref(&zone);
 }
@@ -300,7 +305,7 @@ int main(void)
         cmocka_unit_test(test_dname_needs_no_proof),
         cmocka_unit_test(test_zones_without_denial_prove_nothing),
         cmocka_unit_test(test_each_owner_once),
-        cmocka_unit_test(test_there_is_a_most),
+        cmocka_unit_test(test_the_number_of_owners_is_limited),
         cmocka_unit_test(test_longest_names),
     };
     hash_init();

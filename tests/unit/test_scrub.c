@@ -1,5 +1,5 @@
-/* What is taken from a reply, and what is left out: sections, bailiwick, chains, negative
- * answers, referrals, glue. */
+/* The records that scrub takes from a reply: sections, bailiwick, chains, negative answers,
+ * referrals, glue. */
 #include "tests/unit/replies.h"
 
 /* ---- answers ---- */
@@ -10,7 +10,7 @@ static void test_an_answer(void **state)
     begin("example", "www.example", RRTYPE_A);
     add(MESSAGE_ANSWER, "WWW.Example. 300 A 192.0.2.2");
     add(MESSAGE_ANSWER, "www.example. 200 A 192.0.2.1");
-    add(MESSAGE_ANSWER, "www.example. 400 A 192.0.2.2"); /* again */
+    add(MESSAGE_ANSWER, "www.example. 400 A 192.0.2.2"); /* a duplicate */
     add(MESSAGE_ANSWER, "www.example. 100 AAAA 2001:db8::1");
     add(MESSAGE_ANSWER, "other.example. 100 A 192.0.2.3");
     add(MESSAGE_AUTHORITY, "www.example. 100 A 192.0.2.4");
@@ -27,7 +27,7 @@ static void test_an_answer(void **state)
     assert_false(s->is_last_ours || s->has_other_ns || scrub_has_signatures(s));
 }
 
-/* Other classes and OPT are no records at all. */
+/* Records of other classes, and OPT, are skipped. */
 static void test_other_classes(void **state)
 {
     (void)state;
@@ -40,8 +40,8 @@ static void test_other_classes(void **state)
     expect_name(s->last, "www.example");
 }
 
-/* A reply without any record. */
-static void test_nothing(void **state)
+/* A reply without records. */
+static void test_an_empty_reply(void **state)
 {
     (void)state;
     begin(".", ".", RRTYPE_A);
@@ -50,7 +50,7 @@ static void test_nothing(void **state)
     assert_int_equal(s->record_cnt, 0);
 }
 
-/* What the server was not asked for, it may not say: not even for the name of the query. */
+/* Records out of bailiwick are dropped, even those of the query name. */
 static void test_answers_out_of_bailiwick(void **state)
 {
     (void)state;
@@ -64,7 +64,7 @@ static void test_answers_out_of_bailiwick(void **state)
         assert_int_equal(s->soa != NULL, !checks);
         assert_int_equal(s->dropped_cnt, checks ? 2 : 0);
     }
-    /* labels count, not letters: badexample is not below example */
+    /* badexample. is not below example. */
     begin("example", "badexample", RRTYPE_A);
     add(MESSAGE_ANSWER, "badexample. 300 A 192.0.2.1");
     assert_int_equal(scrub_well()->dropped_cnt, 1);
@@ -76,7 +76,7 @@ static void test_a_chain(void **state)
 {
     (void)state;
     begin("example", "a.example", RRTYPE_A);
-    add(MESSAGE_ANSWER, "c.example. 30 A 192.0.2.1"); /* the order says nothing */
+    add(MESSAGE_ANSWER, "c.example. 30 A 192.0.2.1"); /* the order does not count */
     add(MESSAGE_ANSWER, "b.EXAMPLE. 20 CNAME C.example.");
     add(MESSAGE_ANSWER, "A.example. 10 CNAME B.example.");
     const struct scrub *s = scrub_well();
@@ -85,16 +85,16 @@ static void test_a_chain(void **state)
     expect_link(s, 1, "b.example", RRTYPE_CNAME);
     expect_link(s, 2, "c.example", RRTYPE_A);
     expect_name(s->last, "c.example");
-    /* asked for the CNAME itself, nothing is followed */
+    /* a query for CNAME follows nothing */
     asked.type = RRTYPE_CNAME;
     s = scrub_well();
     assert_true(s->is_answered && s->chain_cnt == 1);
     expect_link(s, 0, "a.example", RRTYPE_CNAME);
 }
 
-/* A link to a name that the server does not answer for ends the chain (RFC 2181 5.4.1); of a
- * forwarder the whole chain counts. */
-static void test_links_of_others(void **state)
+/* A link to a name for which the server is not authoritative ends the chain (RFC 2181 5.4.1);
+ * from a forwarder the whole chain is taken. */
+static void test_links_without_authority(void **state)
 {
     (void)state;
     for (int is_forward = 0; is_forward < 2; is_forward++) {
@@ -111,7 +111,7 @@ static void test_links_of_others(void **state)
     asked.is_forward = false;
     asked.may_follow = NULL;
     assert_int_equal(scrub_well()->chain_cnt, 1);
-    /* out of bailiwick nothing is followed, whatever may_follow says */
+    /* a link out of bailiwick is never followed */
     begin("example", "a.example", RRTYPE_A);
     add(MESSAGE_ANSWER, "a.example. 10 CNAME b.test.");
     add(MESSAGE_ANSWER, "b.test. 10 A 192.0.2.1");
@@ -121,7 +121,7 @@ static void test_links_of_others(void **state)
     assert_true(scrub_well()->is_answered);
 }
 
-/* The reply may speak of the last name too, and says nothing of it. */
+/* The server is authoritative for the last name too, and the reply has no record of it. */
 static void test_the_end_of_a_chain(void **state)
 {
     (void)state;
@@ -146,14 +146,14 @@ static void test_chains_that_do_not_end(void **state)
     begin("example", "c.example", RRTYPE_A);
     add(MESSAGE_ANSWER, "c.example. 10 CNAME C.example.");
     assert_int_equal(scrub_well()->chain_cnt, 1);
-    /* longer than the most: what comes behind is asked for by itself */
+    /* the rest of a chain that is too long is left out */
     begin("example", "n0.example", RRTYPE_A);
     for (int i = 0; i < 20; i++)
         add(MESSAGE_ANSWER, "n%d.example. 10 CNAME n%d.example.", i, i + 1);
     s = scrub_well();
     assert_int_equal(s->chain_cnt, SCRUB_CHAIN_MAX - 1);
     expect_name(s->last, "n11.example");
-    /* the longest that ends */
+    /* the longest chain with an answer */
     begin("example", "n0.example", RRTYPE_A);
     for (int i = 0; i < SCRUB_CHAIN_MAX - 2; i++)
         add(MESSAGE_ANSWER, "n%d.example. 10 CNAME n%d.example.", i, i + 1);
@@ -161,7 +161,7 @@ static void test_chains_that_do_not_end(void **state)
     assert_true(scrub_well()->is_answered);
 }
 
-/* RFC 6672 2.2: the DNAME decides, not the CNAME that comes along with it. */
+/* The DNAME counts, not the CNAME beside it (RFC 6672 3.1). */
 static void test_dname(void **state)
 {
     (void)state;
@@ -173,18 +173,18 @@ static void test_dname(void **state)
     assert_true(s->is_answered && s->chain_cnt == 2);
     expect_link(s, 0, "d.example", RRTYPE_DNAME);
     expect_link(s, 1, "x.y.t.example", RRTYPE_A);
-    /* the owner itself is not renamed (2.3) */
+    /* a DNAME does not redirect its owner (RFC 6672 2.3) */
     begin("example", "d.example", RRTYPE_A);
     add(MESSAGE_ANSWER, "d.example. 10 DNAME t.example.");
     assert_int_equal(scrub_well()->chain_cnt, 0);
     asked.type = RRTYPE_DNAME;
     assert_true(scrub_well()->is_answered);
-    /* of the zone above the server may not speak */
+    /* a DNAME above the server's zone is out of bailiwick */
     begin("d.example", "x.d.example", RRTYPE_A);
     add(MESSAGE_ANSWER, "example. 10 DNAME t.test.");
     s = scrub_well();
     assert_true(s->chain_cnt == 0 && s->dropped_cnt == 1);
-    /* two DNAMEs above: the nearest */
+    /* of two DNAMEs the nearest counts */
     begin("example", "x.a.b.example", RRTYPE_A);
     add(MESSAGE_ANSWER, "b.example. 10 DNAME far.example.");
     add(MESSAGE_ANSWER, "a.b.example. 10 DNAME near.example.");
@@ -193,7 +193,7 @@ static void test_dname(void **state)
     expect_name(s->last, "x.near.example");
 }
 
-/* A DNAME below itself renames without end, until the name is too long or the chain is. */
+/* A DNAME whose target is below its owner ends with the longest chain, or the longest name. */
 static void test_dname_below_itself(void **state)
 {
     char text[300], label[64];
@@ -214,7 +214,7 @@ static void test_dname_below_itself(void **state)
     assert_false(s->is_answered);
 }
 
-/* 255 octets are a name, 256 are none. */
+/* A DNAME may make a name of 255 octets, not of 256. */
 static void test_dname_border(void **state)
 {
     (void)state;
@@ -222,18 +222,18 @@ static void test_dname_border(void **state)
         char text[300] = "", target[100];
         for (int i = 0; i < 100; i++)
             strcat(text, "a.");
-        strcat(text, "d.example"); /* 200 + 2 + 9 octets, of which 200 stay */
+        strcat(text, "d.example"); /* 200 octets before the owner of the DNAME, 211 in all */
         begin("example", text, RRTYPE_A);
         memset(target, 't', 45 + (size_t)extra);
-        target[45 + extra] = '\0'; /* 46 + 9 octets: 255 */
+        target[45 + extra] = '\0'; /* 46 + 9 octets for the target: 255 */
         add(MESSAGE_ANSWER, "d.example. 10 DNAME %s.example.", target);
         const struct scrub *s = scrub_well();
         assert_int_equal(dname_len(s->last), extra ? 211 : 255);
     }
 }
 
-/* RFC 2181 10.1, RFC 6672 2.4: a name has one CNAME, and one DNAME.  Copies are forgiven, but
- * not without end. */
+/* A name has one CNAME and one DNAME at most (RFC 2181 10.1, RFC 6672 2.4).  A few duplicates
+ * are accepted. */
 static void test_one_cname_at_a_name(void **state)
 {
     static const char *const types[] = {"CNAME", "DNAME"};
@@ -253,7 +253,7 @@ static void test_one_cname_at_a_name(void **state)
         }
         assert_true(s->broken.is_record && s->broken.number == SCRUB_COPIES_MAX + 1);
     }
-    /* a later link that is wrong is asked for by itself */
+    /* a malformed later link is left out */
     begin("example", "a.example", RRTYPE_A);
     add(MESSAGE_ANSWER, "a.example. 10 CNAME b.example.");
     add(MESSAGE_ANSWER, "b.example. 10 CNAME c.example.");
@@ -261,7 +261,7 @@ static void test_one_cname_at_a_name(void **state)
     s = scrub_well();
     assert_int_equal(s->chain_cnt, 1);
     expect_name(s->last, "b.example");
-    /* but of a forwarder there is no other way to get it */
+    /* from a forwarder it is an error */
     asked.is_forward = true;
     assert_int_equal(scrub(&s), ERR_FORMAT);
 }
@@ -271,7 +271,7 @@ static void test_one_cname_at_a_name(void **state)
 static void test_soa(void **state)
 {
     static const struct {
-        const char *owner, *believed; /* NULL: it is not */
+        const char *owner, *believed; /* NULL: none */
     } cases[] = {{"example.", "example"},
                  {"EXAMPLE.", "example"},
                  {"b.example.", "b.example"},
@@ -291,12 +291,12 @@ static void test_soa(void **state)
         if (cases[i].believed)
             expect_name(s->soa_owner, cases[i].believed);
     }
-    /* of several the nearest */
+    /* of several SOAs the nearest counts */
     begin("example", "a.b.example", RRTYPE_A);
     add(MESSAGE_AUTHORITY, "example. 300 SOA a. b. 1 2 3 4 5");
     add(MESSAGE_AUTHORITY, "b.example. 300 SOA a. b. 1 2 3 4 5");
     expect_name(scrub_well()->soa_owner, "b.example");
-    /* above the last name of the chain, not above the first */
+    /* the SOA must be above the last name of the chain */
     begin(".", "a.example", RRTYPE_A);
     add(MESSAGE_ANSWER, "a.example. 300 CNAME b.test.");
     add(MESSAGE_AUTHORITY, "example. 300 SOA a. b. 1 2 3 4 5");
@@ -326,7 +326,7 @@ static void test_which_ns_delegate(void **state)
         if (cases[i].is_delegation)
             expect_name(s->delegation->zone, cases[i].owner);
     }
-    /* the deepest, whatever the order */
+    /* the deepest delegation counts, whatever the order */
     for (int i = 0; i < 2; i++) {
         begin("example", "a.b.example", RRTYPE_A);
         add(MESSAGE_AUTHORITY, "%s 300 NS ns.test.", i ? "b.example." : "a.b.example.");
@@ -337,7 +337,7 @@ static void test_which_ns_delegate(void **state)
     }
 }
 
-/* Beside an answer or a SOA there is no delegation, nor from a forwarder. */
+/* There is no delegation beside an answer or a SOA, nor from a forwarder. */
 static void test_what_is_no_referral(void **state)
 {
     (void)state;
@@ -360,7 +360,7 @@ static void test_what_is_no_referral(void **state)
     assert_null(scrub_well()->delegation);
 }
 
-/* Glue: addresses of the servers that are named, in bailiwick, of the right length. */
+/* Glue must belong to a server of the delegation, be in bailiwick and have the right length. */
 static void test_glue(void **state)
 {
     static const uint8_t octets[17] = {192, 0, 2, 77};
@@ -370,13 +370,14 @@ static void test_glue(void **state)
     add(MESSAGE_AUTHORITY, "b.example. 300 NS NS.b.example.");
     add(MESSAGE_AUTHORITY, "b.example. 200 NS ns.example.");
     add(MESSAGE_AUTHORITY, "b.example. 400 NS ns.test.");
-    add(MESSAGE_AUTHORITY, "b.example. 400 NS ns.B.example."); /* the first again */
+    add(MESSAGE_AUTHORITY, "b.example. 400 NS ns.B.example."); /* a duplicate of the first */
     add(MESSAGE_ADDITIONAL, "ns.b.example. 150 A 192.0.2.1");
     add(MESSAGE_ADDITIONAL, "ns.B.example. 300 AAAA 2001:db8::1");
-    add(MESSAGE_ADDITIONAL, "ns.b.example. 300 A 192.0.2.1"); /* again */
+    add(MESSAGE_ADDITIONAL, "ns.b.example. 300 A 192.0.2.1"); /* a duplicate */
     add(MESSAGE_ADDITIONAL, "ns.example. 300 A 192.0.2.2");
-    add(MESSAGE_ADDITIONAL, "ns.test. 1 A 192.0.2.3");         /* another zone's */
-    add(MESSAGE_ADDITIONAL, "other.b.example. 1 A 192.0.2.4"); /* no server */
+    add(MESSAGE_ADDITIONAL, "ns.test. 1 A 192.0.2.3"); /* out of bailiwick */
+    add(MESSAGE_ADDITIONAL,
+        "other.b.example. 1 A 192.0.2.4"); /* not a server of the delegation */
     add(MESSAGE_ADDITIONAL, "ns.example. 1 TXT 192.0.2.5");
     unit_name("ns.example", ns);
     add_octets(MESSAGE_ADDITIONAL, ns, RRTYPE_A, 1, octets, 0);
@@ -393,7 +394,7 @@ static void test_glue(void **state)
     expect_name(d->servers[0].name, "ns.b.example");
     expect_name(d->servers[2].name, "ns.test");
     assert_int_equal(d->servers[2].addr_cnt, 0);
-    assert_int_equal(s->delegation_ttl, 150); /* the least of all that was used */
+    assert_int_equal(s->delegation_ttl, 150); /* the smallest TTL of what was used */
     assert_int_equal(s->dropped_cnt, 1);
     assert_int_equal(addr_read("192.0.2.1@5300", 53, &want), ERR_OK);
     assert_true(addr_is_equal(&d->addrs[0].addr, &want));
@@ -401,7 +402,7 @@ static void test_glue(void **state)
     assert_true(addr_is_equal(&d->addrs[1].addr, &want));
     assert_int_equal(addr_read("192.0.2.2@5300", 53, &want), ERR_OK);
     assert_true(addr_is_equal(&d->addrs[2].addr, &want) && d->addrs[2].server == 1);
-    /* in the answer or additional section only */
+    /* not from the authority section */
     begin("example", "a.b.example", RRTYPE_A);
     add(MESSAGE_AUTHORITY, "b.example. 300 NS ns.b.example.");
     add(MESSAGE_AUTHORITY, "ns.b.example. 300 A 192.0.2.1");
@@ -426,7 +427,7 @@ static void test_signed_delegations(void **state)
     assert_false(scrub_well()->delegation->is_signed);
 }
 
-/* 13 servers are kept, and that there were more is noted; their order is the reply's. */
+/* The first 13 servers are kept, and it is noted if there were more. */
 static void test_crowded_delegations(void **state)
 {
     (void)state;
@@ -444,7 +445,7 @@ static void test_crowded_delegations(void **state)
     }
 }
 
-/* RFC 8109 3.3: the answer about the root's servers is their delegation. */
+/* The answer to a priming query is the delegation of the root (RFC 8109 3.3). */
 static void test_priming(void **state)
 {
     (void)state;
@@ -454,15 +455,15 @@ static void test_priming(void **state)
     const struct scrub *s = scrub_well();
     assert_true(s->is_answered && s->delegation && s->delegation->addr_cnt == 1);
     assert_int_equal(*s->delegation->zone, 0);
-    begin("example", "example", RRTYPE_NS); /* of no other zone */
+    begin("example", "example", RRTYPE_NS); /* not of another zone */
     add(MESSAGE_ANSWER, "example. 300 NS ns.example.");
     s = scrub_well();
     assert_true(s->is_answered && !s->delegation);
 }
 
-/* ---- what is left out ---- */
+/* ---- omissions ---- */
 
-/* Why the last record of the reply was left out. */
+/* Return why the last record of the reply was left out. */
 static enum scrub_omission why_last(void)
 {
     const struct scrub *s = scrub_well();
@@ -502,10 +503,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_an_answer),
         cmocka_unit_test(test_other_classes),
-        cmocka_unit_test(test_nothing),
+        cmocka_unit_test(test_an_empty_reply),
         cmocka_unit_test(test_answers_out_of_bailiwick),
         cmocka_unit_test(test_a_chain),
-        cmocka_unit_test(test_links_of_others),
+        cmocka_unit_test(test_links_without_authority),
         cmocka_unit_test(test_the_end_of_a_chain),
         cmocka_unit_test(test_chains_that_do_not_end),
         cmocka_unit_test(test_dname),

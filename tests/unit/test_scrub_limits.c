@@ -1,5 +1,5 @@
-/* Replies that are too large, broken or random: what scrub refuses, what it leaves out, and
- * what it costs. */
+/* Replies that are too large, malformed or random: the limits of scrub, its errors, and its
+ * cost. */
 #include "tests/unit/replies.h"
 
 #include "base/rng.h"
@@ -17,7 +17,7 @@ static void test_too_many_records(void **state)
         assert_int_equal(scrub(&s), i <= 5 ? ERR_OK : ERR_LIMIT);
         assert_int_equal(s->limit, i <= 5 ? FAILURE_NONE : FAILURE_RRSET_RECORDS);
     }
-    /* octets: each record counts with its length */
+    /* octets: each record counts with its RDLENGTH */
     begin("example", "www.example", RRTYPE_A);
     for (int i = 1; i <= 5; i++)
         add(MESSAGE_ANSWER, "www.example. 300 A 192.0.2.%d", i);
@@ -26,10 +26,10 @@ static void test_too_many_records(void **state)
     asked.rrset_bytes_max = 29;
     assert_int_equal(scrub(&s), ERR_LIMIT);
     assert_int_equal(s->limit, FAILURE_RRSET_BYTES);
-    /* names are counted written out: compression does not make them small */
+    /* names count without compression */
     begin("example", "www.example", RRTYPE_MX);
     add(MESSAGE_ANSWER, "www.example. 300 MX 1 .");
-    reply.wire[reply.len - 1] = 0xc0; /* a pointer to the name of the question */
+    reply.wire[reply.len - 1] = 0xc0; /* a pointer to the query name */
     reply.wire[reply.len++] = MESSAGE_HEADER_LEN;
     util_put_u16(reply.wire + reply.len - 6, 4);
     asked.rrset_bytes_max = 2 + 2 + 13;
@@ -39,8 +39,9 @@ static void test_too_many_records(void **state)
     assert_int_equal(scrub(&s), ERR_LIMIT);
 }
 
-/* Of authority and additional the first 512 records are looked at; of the answer all. */
-static void test_much_aside(void **state)
+/* The first 512 records of the authority and additional sections are read, and all of the
+ * answer section. */
+static void test_many_records_beside_the_answer(void **state)
 {
     (void)state;
     begin("example", "www.example", RRTYPE_A);
@@ -64,7 +65,7 @@ static void test_too_many_names(void **state)
     const struct scrub *s;
     (void)state;
     begin("example", "www.example", RRTYPE_A);
-    for (int i = 0; i < OWNERS_MAX - 3; i++) /* besides the root, example and www */
+    for (int i = 0; i < OWNERS_MAX - 3; i++) /* in addition to the root, example and www */
         add(MESSAGE_ANSWER, "n%d.example. 300 A 192.0.2.1", i);
     assert_int_equal(scrub(&s), ERR_OK);
     add(MESSAGE_ANSWER, "one.more.example. 300 A 192.0.2.1");
@@ -72,8 +73,7 @@ static void test_too_many_names(void **state)
     assert_int_equal(s->limit, FAILURE_REPLY_NAMES);
 }
 
-/* The largest message there can be, full of the smallest records: it is read, and costs no more
- * than its octets. */
+/* The cost of a message of 65,535 octets with the smallest records is bounded by its size. */
 static void test_a_full_message(void **state)
 {
     (void)state;
@@ -86,7 +86,7 @@ static void test_a_full_message(void **state)
     assert_int_equal(s->record_cnt, (MESSAGE_MAX - 17) / 12);
     assert_int_equal(s->chain[0].set->cnt, 1);
     assert_true(s->work < 4 * MESSAGE_MAX);
-    begin(".", ".", RRTYPE_A); /* of a type that nobody asked for, without RDATA */
+    begin(".", ".", RRTYPE_A); /* of another type, without RDATA */
     while (reply.len + 11 <= MESSAGE_MAX)
         add_octets(MESSAGE_ANSWER, root, 65280, 1, "", 0);
     s = scrub_well();
@@ -113,7 +113,7 @@ static void test_signatures(void **state)
     const struct rrset *sigs = rrset_signatures(s->chain[0].set);
     assert_non_null(sigs);
     assert_true(sigs->type == RRTYPE_RRSIG && sigs->cnt == 1 && sigs->ttl == 300);
-    /* only signatures of other sets: the set is not signed */
+    /* a signature of another RRset */
     begin("example", "www.example", RRTYPE_A);
     add(MESSAGE_ANSWER, "www.example. 300 A 192.0.2.1");
     add(MESSAGE_ANSWER, "www.example. 300 " RRSIG_OF("AAAA"));
@@ -122,7 +122,7 @@ static void test_signatures(void **state)
     assert_null(rrset_signatures(s->chain[0].set));
 }
 
-/* KeyTrap: of one RRset 16 signatures are kept; they do not count against its records. */
+/* KeyTrap: 16 signatures of one RRset are kept, and they do not count as its records. */
 static void test_many_signatures(void **state)
 {
     (void)state;
@@ -140,8 +140,7 @@ static void test_many_signatures(void **state)
     }
 }
 
-/* A signature whose RDATA is too short to say what it covers is none; one that breaks behind
- * that spoils the RRset. */
+/* An RRSIG of up to 18 octets is skipped; a longer one that is malformed spoils the RRset. */
 static void test_short_signatures(void **state)
 {
     static const uint8_t rdata[40] = {0, RRTYPE_A};
@@ -151,21 +150,21 @@ static void test_short_signatures(void **state)
         begin("example", "www.example", RRTYPE_A);
         add(MESSAGE_ANSWER, "www.example. 300 A 192.0.2.1");
         add_octets(MESSAGE_ANSWER, name, RRTYPE_RRSIG, 300, rdata, len);
-        /* 18 octets, the root as the signer, and no signature, or one of an octet */
+        /* 18 octets, the root as the signer's name, and a signature of 0 or 1 octets */
         assert_int_equal(scrub(&s), len == 19 ? ERR_FORMAT : ERR_OK);
         if (len != 19)
             assert_int_equal(rrset_signatures(s->chain[0].set) != NULL, len == 20);
     }
     begin("example", "www.example", RRTYPE_A);
     add(MESSAGE_ANSWER, "www.example. 300 A 192.0.2.1");
-    uint8_t bad[20] = {0, RRTYPE_A, [18] = 60}; /* a label that does not end */
+    uint8_t bad[20] = {0, RRTYPE_A, [18] = 60}; /* a label beyond the end */
     add_octets(MESSAGE_ANSWER, name, RRTYPE_RRSIG, 300, bad, sizeof(bad));
     assert_int_equal(scrub(&s), ERR_FORMAT);
 }
 
-/* ---- broken records ---- */
+/* ---- malformed records ---- */
 
-static void test_broken_rdata(void **state)
+static void test_malformed_rdata(void **state)
 {
     static const struct {
         uint16_t type;
@@ -177,10 +176,10 @@ static void test_broken_rdata(void **state)
                  {RRTYPE_AAAA, {0}, 15},
                  {RRTYPE_MX, {0, 1}, 2},
                  {RRTYPE_MX, {0, 1, 0xc0}, 3},
-                 {RRTYPE_MX, {0, 1, 0xff, 0xff}, 4}, /* leads forward */
-                 {RRTYPE_MX, {0, 1, 0x40, 0}, 4},    /* no label type (RFC 6891 5) */
+                 {RRTYPE_MX, {0, 1, 0xff, 0xff}, 4}, /* a forward pointer */
+                 {RRTYPE_MX, {0, 1, 0x40, 0}, 4},    /* an unknown label type (RFC 6891 5) */
                  {RRTYPE_NS, {1, 'a'}, 2},
-                 {RRTYPE_NS, {1, 'a', 0, 0}, 4}, /* an octet too many */
+                 {RRTYPE_NS, {1, 'a', 0, 0}, 4}, /* a trailing octet */
                  {RRTYPE_TXT, {2, 'a'}, 2},
                  {RRTYPE_SOA, {0, 0, 0, 0}, 4}};
     char text[SCRUB_BROKEN_MAX], want[200], type[RRTYPE_NAME_MAX];
@@ -199,19 +198,19 @@ static void test_broken_rdata(void **state)
         snprintf(want, sizeof(want), "WWW.example. %s", type);
         assert_non_null(strstr(text, want));
     }
-    /* the second record of the set */
+    /* the second record of the RRset */
     begin("example", "www.example", RRTYPE_A);
     add(MESSAGE_ANSWER, "www.example. 300 A 192.0.2.1");
     add_octets(MESSAGE_ANSWER, name, RRTYPE_A, 300, "", 1);
     assert_int_equal(scrub(&s), ERR_FORMAT);
     assert_int_equal(s->broken.number, 2);
-    /* one that nobody asked for is not even looked at */
+    /* a record that is left out may be malformed */
     begin("example", "www.example", RRTYPE_A);
     add(MESSAGE_ANSWER, "www.example. 300 A 192.0.2.1");
     add_octets(MESSAGE_ANSWER, name, RRTYPE_AAAA, 300, "", 1);
     add_octets(MESSAGE_ANSWER, name, RRTYPE_MX, 300, "\0\1\300", 3);
     assert_true(scrub_well()->is_answered);
-    /* an NS of the delegation */
+    /* an NS record of the delegation */
     begin("example", "a.b.example", RRTYPE_A);
     unit_name("b.example", name);
     add_octets(MESSAGE_AUTHORITY, name, RRTYPE_NS, 300, "\1a", 2);
@@ -220,8 +219,8 @@ static void test_broken_rdata(void **state)
     assert_null(s->delegation);
 }
 
-/* The longest text that there is fits: a name of 255 octets, each of them escaped. */
-static void test_the_longest_message(void **state)
+/* The longest text fits: a name of 255 octets, all escaped. */
+static void test_the_longest_text(void **state)
 {
     char text[SCRUB_BROKEN_MAX];
     const struct scrub *s;
@@ -240,9 +239,9 @@ static void test_the_longest_message(void **state)
     assert_non_null(strstr(text, "\\001. NSEC3PARAM"));
 }
 
-/* ---- the laboratory ---- */
+/* ---- the laboratory: no checks of sections ---- */
 
-/* Without checks_sections all else is believed too, in bailiwick at least. */
+/* Without checks_sections all other records in bailiwick are taken too. */
 static void test_extra_records(void **state)
 {
     (void)state;
@@ -261,7 +260,7 @@ static void test_extra_records(void **state)
     assert_int_equal(scrub_well()->extra_cnt, SCRUB_EXTRA_MAX);
 }
 
-/* ---- without memory, and any octets ---- */
+/* ---- no memory, and random octets ---- */
 
 static void test_no_memory(void **state)
 {
@@ -287,7 +286,7 @@ static void test_no_memory(void **state)
     assert_true(failed_cnt > 5);
 }
 
-/* What must hold of any reply that was scrubbed. */
+/* Assert what holds of any reply. */
 static void check_all(const struct scrub *s)
 {
     assert_true(s->chain_cnt < SCRUB_CHAIN_MAX);
@@ -319,7 +318,7 @@ static void check_all(const struct scrub *s)
                          scrub_omission(s, &s->records[i]) == SCRUB_TAKEN);
 }
 
-/* Replies of random records, some of them with octets changed at random. */
+/* Replies with random records, half of them with random octets changed. */
 static void test_random_replies(void **state)
 {
     static const char *const owners[] = {"a.b.example.", "b.example.",    "example.",
@@ -374,12 +373,18 @@ static void test_random_replies(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_too_many_records),    cmocka_unit_test(test_much_aside),
-        cmocka_unit_test(test_too_many_names),      cmocka_unit_test(test_a_full_message),
-        cmocka_unit_test(test_signatures),          cmocka_unit_test(test_many_signatures),
-        cmocka_unit_test(test_short_signatures),    cmocka_unit_test(test_broken_rdata),
-        cmocka_unit_test(test_the_longest_message), cmocka_unit_test(test_extra_records),
-        cmocka_unit_test(test_no_memory),           cmocka_unit_test(test_random_replies),
+        cmocka_unit_test(test_too_many_records),
+        cmocka_unit_test(test_many_records_beside_the_answer),
+        cmocka_unit_test(test_too_many_names),
+        cmocka_unit_test(test_a_full_message),
+        cmocka_unit_test(test_signatures),
+        cmocka_unit_test(test_many_signatures),
+        cmocka_unit_test(test_short_signatures),
+        cmocka_unit_test(test_malformed_rdata),
+        cmocka_unit_test(test_the_longest_text),
+        cmocka_unit_test(test_extra_records),
+        cmocka_unit_test(test_no_memory),
+        cmocka_unit_test(test_random_replies),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

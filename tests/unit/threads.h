@@ -1,5 +1,5 @@
-/* Threads in unit tests.  cmocka sees only the assertions of the main thread, so a thread
- * returns NULL, or a text that says what is wrong. */
+/* Threads in unit tests. cmocka sees only the assertions of the main thread, so a thread
+ * returns NULL or a text that names the fault. */
 #pragma once
 
 #include <pthread.h>
@@ -14,7 +14,7 @@ struct threads {
     size_t cnt;
 };
 
-/* Start one more thread. */
+/* Start a thread. */
 static inline void threads_start(struct threads *threads, void *(*work)(void *), void *data)
 {
     assert_in_range(threads->cnt, 0, THREADS_MAX - 1);
@@ -22,7 +22,7 @@ static inline void threads_start(struct threads *threads, void *(*work)(void *),
     threads->cnt++;
 }
 
-/* Wait for all of them, and fail with the first text that one returned. */
+/* Wait for all threads.  Fail with the first text that one returned. */
 static inline void threads_join(struct threads *threads)
 {
     const char *wrong = NULL;
