@@ -1,5 +1,5 @@
 /* The size doubles, so that a message that arrives octet by octet is copied twice on average
- * and not a thousand times.  */
+ * and not a thousand times. */
 #include "net/transport/buffer.h"
 
 enum { BUFFER_SIZE_MIN = 512 };

@@ -10,7 +10,7 @@
 
 #include "net/request/conn_limit.h"
 
-/* Lifetime: the connection's.  Caller must zero it and set `conn_limit`.  */
+/* Lifetime: the connection's.  Caller must zero it and set `conn_limit`. */
 struct buffer {
     uint8_t *at;
     size_t len, size;
@@ -18,18 +18,18 @@ struct buffer {
 };
 
 /* Ensure room for `more` octets behind those queued.  False if there is no memory; the buffer
- * is then unchanged.  */
+ * is then unchanged. */
 MUST_USE bool buffer_reserve(struct buffer *b, size_t more);
 
-/* Append `len` octets.  False if there is no memory; the buffer is then unchanged.  */
+/* Append `len` octets.  False if there is no memory; the buffer is then unchanged. */
 MUST_USE bool buffer_append(struct buffer *b, const void *octets, size_t len);
 
-/* Remove the first `len` octets; caller must not remove more than are queued.  */
+/* Remove the first `len` octets; caller must not remove more than are queued. */
 void buffer_remove(struct buffer *b, size_t len);
 
-/* Free the memory.  The buffer is empty afterwards and may be used again.  */
+/* Free the memory.  The buffer is empty afterwards and may be used again. */
 void buffer_fini(struct buffer *b);
 
 /* Move the octets and their memory to `to`, which must be empty, without memory, and have the
- * same `conn_limit`.  */
+ * same `conn_limit`. */
 void buffer_move(struct buffer *to, struct buffer *from);

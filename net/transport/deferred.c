@@ -1,6 +1,6 @@
 /* A batch leaves after the loop has polled its sockets or before it waits, whichever comes
  * first: answers are made in callbacks of sockets and of timers alike.  The time at which a
- * paced answer leaves is set when the answer is made, so there is no queue per client.  */
+ * paced answer leaves is set when the answer is made, so there is no queue per client. */
 #define _GNU_SOURCE
 #include "net/transport/deferred.h"
 
@@ -17,7 +17,7 @@ enum {
     PACER_SLOTS = 2048,     /* one per millisecond: more than RATE_LIMIT_PACE_MAX_MS */
 };
 
-/* A deferred exchange.  Lifetime: until its answer is sent or dropped.  */
+/* A deferred exchange.  Lifetime: until its answer is sent or dropped. */
 struct deferred_item {
     struct exchange_deferred copy;
     struct deferred *deferred;
@@ -31,7 +31,7 @@ struct deferred_item {
     uint8_t control[DEFERRED_CONTROL_MAX];
 };
 
-/* Lifetime: worker.  */
+/* Lifetime: worker. */
 struct deferred {
     int fd;
     bool is_wildcard;
@@ -89,7 +89,7 @@ static void flush_deferred_batch(struct deferred *d)
 static void flush_after_poll(uv_check_t *check) { flush_deferred_batch(check->data); }
 static void flush_before_poll(uv_prepare_t *prepare) { flush_deferred_batch(prepare->data); }
 
-/* `octets` must stay in place until the batch is sent.  */
+/* `octets` must stay in place until the batch is sent. */
 static void add_to_deferred_batch(struct deferred *d, struct deferred_item *item,
                                   uint8_t *octets, size_t len)
 {
@@ -127,7 +127,7 @@ static void on_pacer_tick(uv_timer_t *timer)
         uv_timer_stop(timer);
 }
 
-/* Delay or drop the answer if it has to be paced.  False: send it now.  */
+/* Delay or drop the answer if it has to be paced.  False: send it now. */
 static bool pace_answer(struct deferred *d, struct deferred_item *item)
 {
     const struct exchange *ex = &item->copy.ex;

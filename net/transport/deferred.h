@@ -20,7 +20,7 @@ enum {
 
 struct deferred;
 
-/* How the deferred answers of one socket are sent.  Lifetime: the call.  */
+/* How the deferred answers of one socket are sent.  Lifetime: the call. */
 struct deferred_terms {
     uv_loop_t *loop;
     int fd; /* the caller's, open until deferred_close */
@@ -28,16 +28,16 @@ struct deferred_terms {
     struct rate_limit *rate_limit;
 };
 
-/* Create the queue of one socket.  ERR_NOMEM.  */
+/* Create the queue of one socket.  ERR_NOMEM. */
 MUST_USE enum err deferred_new(const struct deferred_terms *terms, struct deferred **out);
 
 /* Return a copy of `ex` that is answered later, to the address `to`; `control` holds the
- * control messages of its datagram.  NULL if there is no memory.  */
+ * control messages of its datagram.  NULL if there is no memory. */
 struct exchange *deferred_add(struct deferred *deferred, const struct exchange *ex,
                               const struct addr *to, const uint8_t *control,
                               size_t control_len);
 
 /* Send the queued answers at once, close, and set *deferred to NULL; it may be NULL already.
  * Caller must have closed the engine, so that every deferred exchange was sent or dropped.  The
- * memory is freed when the loop has closed the handles.  */
+ * memory is freed when the loop has closed the handles. */
 void deferred_close(struct deferred **deferred);

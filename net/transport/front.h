@@ -8,7 +8,7 @@
 #include "net/loop/idle_queue.h"
 #include "net/request/exchange.h"
 
-/* Lifetime: worker.  */
+/* Lifetime: worker. */
 struct front_parts {
     uv_loop_t *loop;
     const struct exchange_settings *settings;

@@ -26,7 +26,7 @@ enum {
     MANY = 64,     /* a peak of connections after which memory is trimmed */
 };
 
-/* The layers of a kind of listener, from its row of stack.def.  */
+/* The layers of a kind of listener, from its row of stack.def. */
 struct stack {
     enum exchange_transport transport;
     struct tls_server_alpn alpn; /* empty: without TLS */
@@ -45,7 +45,7 @@ static const struct stack stacks[] = {
 #undef EXCHANGE_STACK_ROW
 };
 
-/* Lifetime: worker.  */
+/* Lifetime: worker. */
 struct front_stream {
     struct stream_hub hub;
     const struct stack *stack;
@@ -309,7 +309,7 @@ enum err front_stream_new(const struct front_parts *parts, int fd, enum exchange
     }
     f->reserve = open("/dev/null", O_RDONLY | O_CLOEXEC);
     if (listen(fd, BACKLOG) != 0 || uv_poll_init(parts->loop, &f->listener, fd) != 0) {
-        log_error("cannot listen for TCP: %s", strerror(errno));
+        log_error("cannot listen on a TCP socket: %s", strerror(errno));
         close(fd);
         free_closed_front(f);
         return ERR_IO;

@@ -14,11 +14,11 @@
 struct front_stream;
 
 /* Listen and accept on `fd`, a bound socket that the front closes, also on failure.  ERR_NOMEM,
- * ERR_IO.  */
+ * ERR_IO. */
 MUST_USE enum err front_stream_new(const struct front_parts *parts, int fd,
                                    enum exchange_stack stack, struct front_stream **out);
 
 /* Stop accepting, close, and set *front to NULL; it may be NULL already.  With `drains`, first
  * answer what has arrived, for at most STREAM_DRAIN_MS.  The memory is freed when the loop has
- * closed the handles.  */
+ * closed the handles. */
 void front_stream_close(struct front_stream **front, bool drains);

@@ -33,7 +33,7 @@ struct slot {
     struct front_udp *front;
 };
 
-/* Lifetime: worker.  */
+/* Lifetime: worker. */
 struct front_udp {
     uv_poll_t poll;
     int fd;

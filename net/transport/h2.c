@@ -33,7 +33,7 @@ struct h2_stream {
     uint64_t since_ms;
 };
 
-/* Lifetime: the connection's.  */
+/* Lifetime: the connection's. */
 struct h2 {
     nghttp2_session *session;
     h2_request_fn *on_request;

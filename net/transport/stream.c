@@ -31,7 +31,7 @@ struct deferred_request {
 
 /* ---- memory ---- */
 
-/* Get memory for a queue that is about to be filled.  Memory in the pool is not counted_cnt,
+/* Get memory for a queue that is about to be filled.  Memory in the pool is not counted,
  * because closing a connection would not free it. */
 static void take_from_pool(struct stream_hub *hub, struct buffer *b)
 {
@@ -379,7 +379,7 @@ bool stream_is_paused(const struct stream *s)
            s->deferred_cnt >= s->protocol->deferred_max;
 }
 
-/* ---- questions ---- */
+/* ---- requests ---- */
 
 /* True if answers wait for the window of HTTP/2, which the client can still open. */
 static bool has_pending_answers(const struct stream *s)

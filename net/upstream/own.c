@@ -148,17 +148,17 @@ static void add_routes(struct reading *r, const char *octets, size_t size)
 /* Merge ranges that overlap, so that a search finds at most one. */
 static void merge_ranges(struct own_list *list)
 {
-    size_t kept = 0;
+    size_t merged_cnt = 0;
 
     qsort(list->ranges, list->cnt, sizeof(*list->ranges), compare_ranges);
     for (size_t i = 0; i < list->cnt; i++) {
-        struct own_range *last = kept > 0 ? &list->ranges[kept - 1] : NULL;
+        struct own_range *last = merged_cnt > 0 ? &list->ranges[merged_cnt - 1] : NULL;
         if (!last || compare_keys(&list->ranges[i].first, &last->last) > 0)
-            list->ranges[kept++] = list->ranges[i];
+            list->ranges[merged_cnt++] = list->ranges[i];
         else if (compare_keys(&list->ranges[i].last, &last->last) > 0)
             last->last = list->ranges[i].last;
     }
-    list->cnt = kept;
+    list->cnt = merged_cnt;
 }
 
 /* Dump the routes of the table "local".  ERR_IO also if they changed meanwhile. */

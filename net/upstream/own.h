@@ -14,17 +14,17 @@
 
 struct own_range;
 
-/* The addresses that were this machine's at one moment: those of its interfaces, and prefixes
- * that are routed to it as a whole; disjoint, in order.  Lifetime: until own_fini_list. */
+/* The addresses of this machine at one moment: those of its interfaces, and prefixes that are
+ * routed to it as a whole; disjoint, in order.  Lifetime: until own_fini_list. */
 struct own_list {
     struct own_range *ranges;
     size_t cnt;
 };
 
-/* Read them; ERR_NOMEM, ERR_IO: `out` stays as it was. */
+/* Read the addresses.  ERR_NOMEM, ERR_IO: *out is unchanged. */
 MUST_USE enum err own_read_list(struct own_list *out);
 
-/* Free it. */
+/* Free the list. */
 void own_fini_list(struct own_list *list);
 
 /* True if a query to `addr` arrives at a socket on `listener`: the same endpoint, or an address
@@ -37,11 +37,11 @@ struct own;
 /* Read the addresses and watch them on `loop`.  ERR_NOMEM, ERR_IO. */
 MUST_USE enum err own_new(uv_loop_t *loop, struct own **out);
 
-/* Stop watching; the memory is freed when the loop has closed the handle.  Clears the pointer;
- * NULL inside is fine. */
+/* Stop watching and set *own to NULL; it may be NULL already.  The memory is freed when the
+ * loop has closed the handle. */
 void own_close(struct own **own);
 
-/* The addresses now; they change between two turns of the loop. */
+/* Return the current addresses; they change between two turns of the loop. */
 const struct own_list *own_addresses(const struct own *own);
 
 /* True if this machine has the address; the port is ignored. */

@@ -8,14 +8,14 @@
 
 #include "resolver/cache/cache_memory.h"
 
-enum { QUESTION_LEN_MAX = 4096, CACHE_BYTES = 8 << 20, ANSWER_CACHE_BYTES = 1 << 20 };
+enum { QUERY_LEN_MAX = 4096, CACHE_BYTES = 8 << 20, ANSWER_CACHE_BYTES = 1 << 20 };
 
 /* A query of a client.  Lifetime: until stage_forget. */
 struct stage_client {
     struct stage_client *next;
     struct exchange ex;
     struct exchange_deferred deferred;
-    uint8_t question[QUESTION_LEN_MAX];
+    uint8_t query[QUERY_LEN_MAX];
     uint8_t reply[4096], deferred_reply[4096];
     struct stage *stage;
 };
@@ -198,7 +198,7 @@ static struct exchange *defer_query(struct exchange *ex)
     struct stage_client *c = container_of(ex, struct stage_client, ex);
     struct exchange *deferred = exchange_defer(&c->deferred, ex, c->deferred_reply,
                                                sizeof(c->deferred_reply), take_deferred_reply);
-    memset(c->question, 0xee, sizeof(c->question));
+    memset(c->query, 0xee, sizeof(c->query));
     memset(c->deferred_reply, 0xee, sizeof(c->deferred_reply));
     return deferred;
 }
@@ -215,11 +215,11 @@ void stage_ask(struct stage *s, const uint8_t *wire, size_t len, const struct ad
     static const struct service service = {.probe = probe, .serve = serve};
     struct stage_client *c = take_memory(sizeof(*c));
 
-    must(len <= sizeof(c->question));
+    must(len <= sizeof(c->query));
     c->next = s->clients;
     s->clients = c;
     c->stage = s;
-    memcpy(c->question, wire, len);
+    memcpy(c->query, wire, len);
     c->ex.settings = &s->settings;
     c->ex.transport = s->is_tcp ? EXCHANGE_TCP : EXCHANGE_UDP;
     c->ex.buffer = c->reply;
@@ -231,7 +231,7 @@ void stage_ask(struct stage *s, const uint8_t *wire, size_t len, const struct ad
     else
         must(addr_read("127.0.0.1", 4000, &c->ex.peer) == ERR_OK);
     struct exchange *batch[] = {&c->ex};
-    const uint8_t *wires[] = {c->question};
+    const uint8_t *wires[] = {c->query};
     intake_batch(&service, s->serve, batch, wires, &len, 1);
     stage_settle(s);
 }
