@@ -111,7 +111,7 @@ def test_secrets_are_shared_and_exchanged(tmp_path):
             server.stop()
 
 
-@pytest.mark.parametrize("text, fault", [("12\n", "line 1: expected 32"), ("", "there is no secret"),
+@pytest.mark.parametrize("text, fault", [("12\n", "line 1: expected 32"), ("", "contains no secret"),
                                          (f"{SECRET}\n" * 4, "line 4: more than 3")])
 def test_wrong_secrets_are_found(tmp_path, text, fault):
     (tmp_path / "s").write_text(text)
