@@ -1,9 +1,9 @@
-/* Tables are plain arrays of lists: what is in flight is bounded by ENGINE_TASKS_MAX. */
+/* The hash tables have a fixed size, because ENGINE_TASKS_MAX bounds the number of tasks. */
 #include "resolver/iterate/engine.h"
 
 #include "base/now.h"
 
-enum { SCRATCH_MAX = 4 << 20 }; /* the largest reply, written out, fits many times over */
+enum { SCRATCH_MAX = 4 << 20 }; /* many times the largest reply with all names expanded */
 
 const struct engine_counter engine_counters[] = {
 #define TOTAL(field, id_, limit_, help_) {.id = (id_), .help = (help_), .is_limit = (limit_)},

@@ -1,4 +1,4 @@
-/* resolver/iterate/engine.h | what one worker resolves with
+/* resolver/iterate/engine.h | the resolver engine of one worker
  *
  * Owner:    the worker.
  * Thread:   one worker.
@@ -22,10 +22,9 @@ enum {
     ENGINE_BUCKETS = 4096,
     ENGINE_TASKS_MAX = 20000,
     ENGINE_TASKS_TOP_MAX =
-        ENGINE_TASKS_MAX / 4 * 3, /* the rest is for those that these wait for */
+        ENGINE_TASKS_MAX / 4 * 3, /* of clients; the rest is reserved for subqueries */
     ENGINE_PARKED_MAX = 2000,
-    ENGINE_LOOK_MS =
-        10, /* how often parked tasks are looked at: other workers give places back too */
+    ENGINE_LOOK_MS = 10, /* between checks of the parked tasks: other workers free places too */
     ENGINE_SPARE_MAX = 64
 };
 
@@ -44,58 +43,60 @@ struct engine_counter {
 
 /* Lifetime: worker. */
 struct engine {
-    const struct policy *policy; /* this turn's version */
+    const struct policy *policy; /* the version that this worker uses now */
     struct cache cache;
     struct infra *infra;
-    struct quota *quota;       /* the process's */
-    struct inflight *inflight; /* the process's; NULL: the cache is this worker's alone */
-    size_t worker;             /* its number, for them */
+    struct quota *quota;       /* shared by all workers */
+    struct inflight *inflight; /* shared by all workers; NULL: each has a cache of its own */
+    size_t worker;             /* this worker's number in `inflight` */
     struct out *out;
-    struct own *own; /* stays the caller's; NULL: this machine's addresses are not known */
+    struct own *own; /* borrowed; NULL: the addresses of this machine are not known */
     struct rng rng;
-    struct arena scratch;          /* of one step of one task: what it keeps, it copies */
-    struct scrub_room *scrub_room; /* of one reply */
-    struct list runnable;          /* tasks with something to do */
-    struct list in_flight[ENGINE_BUCKETS]; /* tasks, by name and type */
-    struct list asking[ENGINE_BUCKETS];    /* tasks with a question out, by what they ask */
-    struct list spare;                     /* ended tasks, kept for their memory */
+    struct arena scratch;          /* valid during one step; a step copies what it keeps */
+    struct scrub_room *scrub_room; /* valid until the next reply is scrubbed */
+    struct list runnable;          /* tasks that machine_run has to advance */
+    struct list in_flight[ENGINE_BUCKETS]; /* all tasks, by hash of name and type */
+    struct list asking[ENGINE_BUCKETS];    /* tasks with a query in flight, by hash of it */
+    struct list spare;                     /* finished tasks, to be used again */
     size_t spare_cnt;
-    struct list elsewhere; /* tasks that another worker has claimed */
-    struct park *park;     /* tasks that wait for a place */
-    uint64_t looked_ms;    /* mono: when they were looked at */
-    size_t out_cnt;        /* questions that are out */
+    struct list elsewhere; /* tasks that another worker resolves */
+    struct park *park;     /* tasks that wait for a place in the quota */
+    uint64_t looked_ms;    /* mono: when the parked tasks were last checked */
+    size_t out_cnt;        /* queries in flight */
     size_t task_cnt;
-    bool is_running;
-    uint64_t priming_at_ms;           /* mono: when the root may be primed again */
+    bool is_running;                  /* machine_run is on the stack: it must not recurse */
+    uint64_t priming_at_ms;           /* mono: earliest time of the next priming query */
     struct trace_listeners listeners; /* of all tasks of this worker */
-    uint64_t last_number;             /* of a task */
+    uint64_t last_number;             /* number of the newest task */
     struct rejected rejected;
     struct trace_ring finished;
     struct engine_counts counts;
 };
 
-/* The counters, and how many there are. */
+/* The rows of counters.def, and their number. */
 extern const struct engine_counter engine_counters[];
 extern const size_t engine_counter_cnt;
 
 /* Write the values of all counters to `out`, in the order of engine_counters. */
 void engine_read_counters(const struct engine *engine, uint64_t *out);
 
-/* An engine that asks through `out` and keeps its cache in `store`, which it owns from now on;
- * ERR_NOMEM. */
+/* Make an engine that sends queries through `out`.  On success it owns `store`, its cache; on
+ * ERR_NOMEM the caller still does.  Free it with task_free_engine. */
 MUST_USE enum err engine_new(struct out *out, struct cache_store *store, struct quota *quota,
                              struct engine **out_engine);
 
-/* Use this version from now on; tasks under way go on with what they copied. */
+/* Use this version of the policy from now on.  Tasks in flight keep the delegation that they
+ * copied.  NULL: no policy. */
 void engine_adopt(struct engine *engine, const struct policy *policy);
 
-/* True if queries may be sent to that address. */
+/* True if policy_may_ask allows queries to the address. */
 bool engine_may_ask(const struct engine *engine, const struct addr *addr);
 
-/* The times as cache and infra want them. */
+/* Return the time for a lookup in the cache: now, and `since_ms` (wall).  Entries cached at or
+ * after `since_ms` are usable even if they have expired since. */
 struct cache_time engine_time(int64_t since_ms);
 
-/* When something began, by the wall clock as it was then (`wall_ms`) or, if that has been set
- * back since, as it is now: what was cached meanwhile is not older.  `mono_ms` is the same
- * moment. */
+/* Return the wall-clock time of a past moment, of which `wall_ms` and `mono_ms` were read.  If
+ * the wall clock was set back since then, return the moment by the clock of today: else entries
+ * cached meanwhile would seem older than it. */
 int64_t engine_since_ms(int64_t wall_ms, uint64_t mono_ms);

@@ -1,5 +1,5 @@
-/* Sets of eight that are searched in line: an attacker who fills the table with addresses loses
- * what he pushed out, and nothing grows. */
+/* The table of addresses is set-associative, with eight ways.  Its memory is fixed: an attacker
+ * who fills it with addresses only makes the resolver forget others. */
 #include "resolver/iterate/infra.h"
 
 #include <sys/random.h>
@@ -12,39 +12,39 @@ enum {
     WAYS = 8,
     LAME_SLOTS = 4096,
     DOWN_SLOTS = 4096,
-    DOWN_PROBE_MS = 2000, /* what one task has to find out in */
+    DOWN_PROBE_MS = 2000, /* for one task to find out whether the zone is back */
     DOWN_FIRST_MS = 5000,
     DOWN_MAX_MS = 300000, /* RFC 9520 3.2 */
     DOWN_DOUBLINGS = 6,
     SILENT_TIMEOUTS = 2, /* in a row, before a server counts as silent */
     DEAD_FIRST_MS = 4000,
     DEAD_MAX_MS = 32000,
-    TALKING_MS = 15000, /* a server that drops some kinds of queries is not dead */
+    TALKING_MS = 15000, /* after a reply: a server that drops some queries is not dead */
     FAMILY_SILENT = 6,  /* timeouts in a row without a reply */
     FAMILY_DOWN_MS = 30000,
 };
 
 struct lame {
-    uint64_t key; /* of address and zone */
+    uint64_t key; /* hash of address and zone */
     uint64_t until_ms;
 };
 
 struct silent {
-    uint64_t key; /* of address and zone */
+    uint64_t key; /* hash of address and subject */
     uint64_t until_ms;
-    unsigned times; /* in a row without a reply */
+    unsigned times; /* that it was noted in a row */
 };
 
 struct down {
     uint64_t zone_hash;
     uint64_t until_ms;
     uint64_t noted_ms;
-    unsigned times; /* in a row without an address */
+    unsigned times; /* that it was noted in a row */
 };
 
 struct family {
     unsigned silent;   /* timeouts since the last reply */
-    uint64_t reply_ms; /* when that came; 0: none has */
+    uint64_t reply_ms; /* of the last reply; 0: none has arrived */
     uint64_t down_until_ms;
 };
 
@@ -82,14 +82,17 @@ static uint64_t hash_addr(const struct addr *addr)
     return hash_more(hash_more(hash_start(), octets, len), (const uint8_t *)&port, 2);
 }
 
-static bool is_free(const struct infra_server *s) { return s->addr.sock.any.sa_family == 0; }
+static bool is_free_server(const struct infra_server *s)
+{
+    return s->addr.sock.any.sa_family == 0;
+}
 
 const struct infra_server *infra_find(const struct infra *infra, const struct addr *addr,
                                       uint64_t now_ms)
 {
     const struct infra_server *set = infra->servers[hash_addr(addr) % SETS];
     for (int i = 0; i < WAYS; i++)
-        if (!is_free(&set[i]) && addr_is_equal(&set[i].addr, addr))
+        if (!is_free_server(&set[i]) && addr_is_equal(&set[i].addr, addr))
             return now_ms - set[i].used_ms <= INFRA_KEEP_MS ? &set[i] : NULL;
     return NULL;
 }
@@ -99,7 +102,7 @@ struct infra_server *infra_get(struct infra *infra, const struct addr *addr, uin
     struct infra_server *set = infra->servers[hash_addr(addr) % SETS], *oldest = set;
 
     for (int i = 0; i < WAYS; i++) {
-        bool is_it = !is_free(&set[i]) && addr_is_equal(&set[i].addr, addr);
+        bool is_it = !is_free_server(&set[i]) && addr_is_equal(&set[i].addr, addr);
         if (is_it && now_ms - set[i].used_ms <= INFRA_KEEP_MS) {
             set[i].used_ms = now_ms;
             return &set[i];
@@ -109,10 +112,10 @@ struct infra_server *infra_get(struct infra *infra, const struct addr *addr, uin
         if (is_it)
             break;
     }
-    /* what was bad is forgotten, but not that it handles mixed case: nothing is risked by that
+    /* an expired entry is reset, except that the server handles mixed case: that can do no harm
      */
     bool knows_case =
-        !is_free(oldest) && addr_is_equal(&oldest->addr, addr) && oldest->knows_case;
+        !is_free_server(oldest) && addr_is_equal(&oldest->addr, addr) && oldest->knows_case;
     *oldest = (struct infra_server){.addr = *addr, .used_ms = now_ms, .knows_case = knows_case};
     return oldest;
 }
@@ -147,9 +150,9 @@ void infra_note_timeout(struct infra *infra, const struct addr *addr, uint64_t a
     struct family *family = &infra->family[addr_is_v6(addr)];
 
     if (s->timeouts > 0 && asked_ms < s->timeout_ms)
-        return; /* the same silence, noticed once more */
-    /* while nothing answers at all it is the network here: then no server is left alone for
-     * longer and longer */
+        return; /* this query was in flight during a timeout that has been counted */
+    /* If no server replies at all, this machine's network is down: then the times for which a
+     * server is avoided do not grow. */
     bool is_network_up =
         util_max(infra->family[0].reply_ms, infra->family[1].reply_ms) >= s->timeout_ms;
     s->timeout_ms = now_ms;
@@ -159,8 +162,7 @@ void infra_note_timeout(struct infra *infra, const struct addr *addr, uint64_t a
         unsigned doubled = (unsigned)util_min(s->timeouts - INFRA_DEAD_TIMEOUTS, 5);
         s->dead_until_ms = now_ms + util_min((size_t)DEAD_FIRST_MS << doubled, DEAD_MAX_MS);
     }
-    /* a family is down only while the other one answers: else it is the network, or the servers
-     */
+    /* A family is down only while the other one works: else the network or the servers are. */
     const struct family *other = &infra->family[!addr_is_v6(addr)];
     if (++family->silent >= FAMILY_SILENT && other->reply_ms > 0 &&
         now_ms - other->reply_ms < FAMILY_DOWN_MS)
@@ -193,7 +195,7 @@ void infra_note_unreachable(struct infra *infra, const struct addr *addr, uint64
     infra_get(infra, addr, now_ms)->dead_until_ms = now_ms + DEAD_FIRST_MS;
     struct family *family = &infra->family[addr_is_v6(addr)];
     family->silent++;
-    /* one network that cannot be reached says nothing of a family that answers from others */
+    /* one missing route says nothing about a family that works elsewhere */
     if (family->reply_ms == 0 || now_ms - family->reply_ms > FAMILY_DOWN_MS)
         family->down_until_ms = now_ms + DEAD_FIRST_MS;
 }
@@ -234,7 +236,7 @@ unsigned infra_rto_ms(const struct infra_server *s)
     size_t rto = INFRA_RTO_UNKNOWN_MS;
     if (s && s->srtt_us)
         rto = util_max(INFRA_RTO_MIN_MS, (s->srtt_us + 4 * (size_t)s->rttvar_us) / 1000);
-    if (s) /* RFC 6298 5.5; no more than that, for other servers are there to be asked */
+    if (s) /* RFC 6298 5.5; at most four times, because other servers can be asked */
         rto <<= util_min(s->timeouts, 2);
     return (unsigned)util_min(rto, INFRA_RTO_MAX_MS);
 }
