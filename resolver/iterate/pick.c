@@ -1,6 +1,6 @@
-/* A pass over at most DELEGATION_ADDRS_MAX addresses.  Fewer tries come before shorter times,
- * so that the second question of a task goes to another server than the first; but those that
- * have been silent of late, whoever asked, come after all others. */
+/* The candidates are the addresses with the fewest tries, so the second query of a task goes to
+ * another server than the first.  Addresses whose last query timed out, for any task, come
+ * after all others. */
 #include "resolver/iterate/pick.h"
 
 #include <limits.h>
@@ -8,7 +8,7 @@
 struct candidate {
     int index;
     uint32_t srtt_us; /* 0: unknown */
-    unsigned rank;    /* less is better */
+    unsigned rank;    /* lower is better */
 };
 
 static bool may_be_picked(const struct delegation *delegation, const struct delegation_addr *a,
@@ -37,7 +37,7 @@ bool pick_may(const struct delegation *delegation, const struct delegation_addr 
 static size_t list_candidates(const struct delegation *delegation, const struct pick_by *by,
                               enum pick_pass pass, struct candidate out[DELEGATION_ADDRS_MAX])
 {
-    size_t cnt = 0, kept = 0;
+    size_t cnt = 0, best_cnt = 0;
     unsigned best = UINT_MAX;
 
     for (int i = 0; i < delegation->addr_cnt; i++) {
@@ -54,8 +54,8 @@ static size_t list_candidates(const struct delegation *delegation, const struct 
     }
     for (size_t i = 0; i < cnt; i++)
         if (out[i].rank == best)
-            out[kept++] = out[i];
-    return kept;
+            out[best_cnt++] = out[i];
+    return best_cnt;
 }
 
 int pick_next(const struct delegation *delegation, const struct pick_by *by,
@@ -63,7 +63,7 @@ int pick_next(const struct delegation *delegation, const struct pick_by *by,
 {
     struct candidate all[DELEGATION_ADDRS_MAX];
     uint32_t best_us = UINT32_MAX;
-    size_t cnt = list_candidates(delegation, by, pass, all), kept = 0;
+    size_t cnt = list_candidates(delegation, by, pass, all), near_cnt = 0;
 
     if (cnt == 0)
         return -1;
@@ -74,8 +74,8 @@ int pick_next(const struct delegation *delegation, const struct pick_by *by,
     if (why->reason == PICK_EXPLORE && rng_below(by->rng, PICK_EXPLORE_ONE_IN) > 0) {
         for (size_t i = 0; i < cnt; i++)
             if (all[i].srtt_us && all[i].srtt_us <= best_us + PICK_BAND_US)
-                all[kept++] = all[i];
-        cnt = kept;
+                all[near_cnt++] = all[i];
+        cnt = near_cnt;
         why->reason = PICK_NEAR;
     }
     const struct candidate *chosen = &all[cnt == 1 ? 0 : rng_below(by->rng, (uint32_t)cnt)];

@@ -1,12 +1,12 @@
-/* resolver/iterate/pick.h | choose the next server address of a cut
+/* resolver/iterate/pick.h | the choice of a server address of a delegation
  *
- * Among the addresses that may be asked, at random within a band above the fastest one: near
- * servers serve, and who wants to forge a reply does not know which was asked.  One question in
- * sixteen explores the others.
+ * The choice is random among the usable addresses in a band above the fastest one: queries go
+ * to near servers, and a forger has to guess which.  One query in PICK_EXPLORE_ONE_IN goes to
+ * any usable address, to measure it.
  *
  * Owner:    the caller.
  * Thread:   one worker.
- * Words:    band - addresses whose round-trip time is within PICK_BAND_US of the best.
+ * Words:    band - the addresses whose round-trip time is within PICK_BAND_US of the best.
  */
 #pragma once
 
@@ -17,44 +17,47 @@
 enum {
     PICK_BAND_US = 40000,
     PICK_EXPLORE_ONE_IN = 16,
-    PICK_TRIES_MAX = 3, /* of one address, by one task */
+    PICK_TRIES_MAX = 3, /* of one address, per task */
 };
 
-/* Which addresses count. */
+/* Which of the addresses that the task may still try are usable. */
 enum pick_pass {
-    PICK_GOOD,        /* neither dead nor lame, of a family that is up */
-    PICK_LAST_RESORT, /* lame ones too, but none that is left alone for being silent */
+    PICK_GOOD,        /* neither dead nor lame, and their family is up */
+    PICK_LAST_RESORT, /* all but those that are dead for the subject (infra_is_dead) */
 };
 
-/* What the choice depends on, besides the cut.  A value; all it names stays the caller's. */
+/* The facts that the choice depends on, besides the delegation.  A value; all pointers are
+ * borrowed. */
 struct pick_by {
     const struct infra *infra;
     const struct policy *policy;
-    struct own *own; /* as policy_may_ask wants it */
+    struct own *own; /* for policy_may_ask */
     struct rng *rng;
-    uint64_t subject; /* what a silence is about (infra) */
+    uint64_t subject; /* for infra_is_dead */
     uint64_t now_ms;  /* mono */
 };
 
 /* Why an address was chosen. */
 enum pick_reason {
-    PICK_ONLY,    /* no other may be asked */
-    PICK_NEAR,    /* at random among the fast ones */
-    PICK_UNKNOWN, /* at random: of none the time is known */
-    PICK_EXPLORE, /* at random among all, to learn how fast they are */
+    PICK_ONLY,    /* no other is usable */
+    PICK_NEAR,    /* at random within the band */
+    PICK_UNKNOWN, /* at random: no round-trip time is known */
+    PICK_EXPLORE, /* at random among all, to measure them */
 };
 
 /* A value. */
 struct pick_why {
     enum pick_reason reason;
-    uint8_t chosen_from, of; /* how many there were in that draw, and addresses in all */
-    uint32_t srtt_us;        /* of the chosen one; 0: unknown */
+    uint8_t chosen_from; /* number of candidates */
+    uint8_t of;          /* addresses of the delegation */
+    uint32_t srtt_us;    /* of the chosen address; 0: unknown */
 };
 
 /* True if pick_next may choose the address in that pass. */
 bool pick_may(const struct delegation *delegation, const struct delegation_addr *addr,
               const struct pick_by *by, enum pick_pass pass);
 
-/* The number of the chosen address; -1: none counts, and *why is as it was. */
+/* Choose an address: return its index in delegation->addrs and fill *why.  Return -1 and leave
+ * *why alone if no address is usable. */
 int pick_next(const struct delegation *delegation, const struct pick_by *by,
               enum pick_pass pass, struct pick_why *why);

@@ -1,5 +1,5 @@
-/* The first steps add one label each, for most cuts are there; the rest shares out what is left
- * of a long name, so that no name costs more than steps_max questions. */
+/* The first steps add one label each, because most zone cuts are there.  The other steps share
+ * the remaining labels, so no name costs more than `steps_max` minimised queries. */
 #include "resolver/iterate/qmin.h"
 
 unsigned qmin_next(unsigned labels, unsigned minimised_labels, unsigned step,

@@ -1,4 +1,4 @@
-/* resolver/iterate/qmin.h | how much of a name to show next (RFC 9156)
+/* resolver/iterate/qmin.h | query name minimisation (RFC 9156): the length of the next name
  *
  * Thread:   any.
  */
@@ -6,8 +6,8 @@
 
 enum { QMIN_ONE_LABEL_STEPS = 4 /* RFC 9156 2.3: MINIMISE_ONE_LAB */ };
 
-/* Labels of the next question about a name of `labels` labels, when `minimised_labels` of them
- * are known to the servers, `step` steps have been made and at most `steps_max` may be.
- * `labels` itself means the whole name. */
+/* Return the number of labels of the next query for a name of `labels` labels.  The servers
+ * know `minimised_labels` of them; `step` minimised queries were sent, and at most `steps_max`
+ * may be.  If the result is `labels`, the next query has the full name. */
 unsigned qmin_next(unsigned labels, unsigned minimised_labels, unsigned step,
                    unsigned steps_max);

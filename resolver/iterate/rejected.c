@@ -1,4 +1,4 @@
-/* A ring for each reason: a flood of one kind does not push the others out. */
+/* Each reason has a ring of its own, so a flood of one kind does not displace the others. */
 #include "resolver/iterate/rejected.h"
 
 void rejected_note(struct rejected *rejected, enum rejected_reason reason,
