@@ -1,6 +1,5 @@
-/* White lists, section by section: what a rule does not name is not looked at, and its RDATA is
- * not even decompressed.  The records of an owner hang together, so that no rule walks over all
- * of them. */
+/* Each section has a list of the records that are accepted.  The RDATA of other records is not
+ * decompressed.  The records of an owner are linked, so a rule visits only its owner's. */
 #include "resolver/iterate/scrub.h"
 
 enum { PIECE = 16 };
@@ -18,7 +17,7 @@ struct scrubbing {
     struct arena *arena;
     struct owners *owners;
     struct scrub_record *records;
-    uint16_t zone, name; /* numbers of what was asked */
+    uint16_t zone, name; /* of the query: numbers in `owners` */
     struct scrub *out;
 };
 
@@ -63,7 +62,7 @@ static enum err read_record(struct scrubbing *s, struct cursor *c, enum message_
     return err;
 }
 
-/* Of what comes along with an answer, no more than any good reply has. */
+/* Read the records: all of the answer section, SCRUB_ASIDE_MAX of the other two together. */
 static enum err read_records(struct scrubbing *s)
 {
     const struct message *m = s->message;
@@ -85,23 +84,22 @@ static enum err read_records(struct scrubbing *s)
     return err;
 }
 
-static struct scrub_record *first_of(const struct scrubbing *s, uint16_t owner)
+static struct scrub_record *first_record(const struct scrubbing *s, uint16_t owner)
 {
     unsigned first = owner == OWNERS_NONE ? 0 : s->owners->names[owner].first;
     return first > 0 ? &s->records[first - 1] : NULL;
 }
 
-static struct scrub_record *next_of(const struct scrubbing *s, const struct scrub_record *r)
+static struct scrub_record *next_record(const struct scrubbing *s, const struct scrub_record *r)
 {
     s->out->work++;
     return r->next > 0 ? &s->records[r->next - 1] : NULL;
 }
 
-/* Whether an owner has records of that type in that section. */
-static bool has(const struct scrubbing *s, uint16_t owner, uint16_t type,
-                enum message_section section)
+static bool has_records(const struct scrubbing *s, uint16_t owner, uint16_t type,
+                        enum message_section section)
 {
-    for (const struct scrub_record *r = first_of(s, owner); r; r = next_of(s, r))
+    for (const struct scrub_record *r = first_record(s, owner); r; r = next_record(s, r))
         if (r->type == type && r->section == section)
             return true;
     return false;
@@ -117,17 +115,17 @@ static bool is_ours(const struct scrubbing *s, uint16_t owner)
     return !s->asked->checks_bailiwick || s->owners->names[owner].is_marked;
 }
 
-/* The nearest name at or above `owner` that has such records, as far as the server may speak of
- * it; OWNERS_NONE: there is none. */
-static uint16_t nearest_with(const struct scrubbing *s, uint16_t owner, uint16_t type,
-                             enum message_section section)
+/* Return the nearest name at or above `owner` in bailiwick that has records of that type in
+ * that section; OWNERS_NONE if there is none. */
+static uint16_t find_nearest_with(const struct scrubbing *s, uint16_t owner, uint16_t type,
+                                  enum message_section section)
 {
     unsigned end = s->asked->checks_bailiwick ? s->owners->names[s->zone].labels : 0;
 
     if (!is_ours(s, owner))
         return OWNERS_NONE;
     for (; s->owners->names[owner].labels >= end; owner = s->owners->names[owner].parent) {
-        if (has(s, owner, type, section))
+        if (has_records(s, owner, type, section))
             return owner;
         if (owner == 0)
             break;
@@ -135,8 +133,8 @@ static uint16_t nearest_with(const struct scrubbing *s, uint16_t owner, uint16_t
     return OWNERS_NONE;
 }
 
-/* The name of an owner, in the arena; NULL without memory. */
-static const uint8_t *name_of(const struct scrubbing *s, uint16_t owner)
+/* Copy the name of an owner to the arena.  NULL without memory. */
+static const uint8_t *copy_owner_name(const struct scrubbing *s, uint16_t owner)
 {
     uint8_t name[DNAME_MAX];
 
@@ -146,9 +144,9 @@ static const uint8_t *name_of(const struct scrubbing *s, uint16_t owner)
 
 /* ---- RRsets ---- */
 
-/* The RDATA of a record, written out; ERR_FORMAT when it breaks its shape. */
-static enum err expand(struct scrubbing *s, const struct scrub_record *r,
-                       struct rrset_record *out)
+/* Copy the RDATA of a record with its names decompressed.  ERR_FORMAT if it is malformed. */
+static enum err expand_scrubbed_record(struct scrubbing *s, const struct scrub_record *r,
+                                       struct rrset_record *out)
 {
     uint8_t rdata[RDATA_MAX + DNAME_MAX];
     struct cursor c = cursor_over(s->message->wire, s->message->len);
@@ -167,7 +165,7 @@ static enum err expand(struct scrubbing *s, const struct scrub_record *r,
     return out->rdata ? ERR_OK : ERR_NOMEM;
 }
 
-/* What is to be collected: the records of an RRset, or its signatures. */
+/* The records to collect: those of an RRset, or its signatures. */
 struct wanted {
     uint16_t owner, type;
     enum message_section section;
@@ -183,29 +181,28 @@ static bool is_record_wanted(struct scrubbing *s, const struct scrub_record *r,
     return is_type && r->section == w->section;
 }
 
-/* True if so many records at one name are a fault whatever they say: copies of the one that
- * there may be (RFC 2181 10.1, RFC 6672 2.4) are forgiven, but each costs as much as a record
- * that is used. */
+/* True if a CNAME or DNAME RRset has so many records that it is malformed even if all are
+ * equal.  Copies of its one record (RFC 2181 10.1, RFC 6672 2.4) are tolerated, but each costs
+ * work. */
 static bool are_too_many_copies(const struct wanted *w, size_t cnt)
 {
     return !w->is_sigs && (w->type == RRTYPE_CNAME || w->type == RRTYPE_DNAME) &&
            cnt > SCRUB_COPIES_MAX;
 }
 
-/* Collect the records of one RRset, or its signatures.  ERR_FORMAT: a record breaks the format
- * of its type, which spoils the RRset (RFC 2181 5): the rest must not be served as if it were
- * the whole. */
-static enum err collect(struct scrubbing *s, const struct wanted *wanted,
-                        struct rrset_record **out, size_t *cnt, uint32_t *ttl)
+/* Collect the records of one RRset, or its signatures.  ERR_FORMAT if one is malformed: the
+ * rest must not be served as if it were the whole RRset (RFC 2181 5). */
+static enum err collect_records(struct scrubbing *s, const struct wanted *wanted,
+                                struct rrset_record **out, size_t *cnt, uint32_t *ttl)
 {
-    struct scrub_record *first = first_of(s, wanted->owner);
+    struct scrub_record *first = first_record(s, wanted->owner);
     size_t all = 0, bytes = 0;
 
     *cnt = 0;
     *ttl = UINT32_MAX;
-    for (const struct scrub_record *r = first; r; r = next_of(s, r))
+    for (const struct scrub_record *r = first; r; r = next_record(s, r))
         all += is_record_wanted(s, r, wanted);
-    if (wanted->is_sigs) /* more say nothing more */
+    if (wanted->is_sigs)
         all = util_min(all, SCRUB_SIGS_MAX);
     if (are_too_many_copies(wanted, all)) {
         s->out->broken = (struct scrub_broken){.is_record = true,
@@ -223,10 +220,10 @@ static enum err collect(struct scrubbing *s, const struct wanted *wanted,
     if (!records)
         return ERR_NOMEM;
     *out = records;
-    for (struct scrub_record *r = first; r && *cnt < all; r = next_of(s, r)) {
+    for (struct scrub_record *r = first; r && *cnt < all; r = next_record(s, r)) {
         if (!is_record_wanted(s, r, wanted))
             continue;
-        enum err err = expand(s, r, &records[*cnt]);
+        enum err err = expand_scrubbed_record(s, r, &records[*cnt]);
         if (err == ERR_FORMAT)
             s->out->broken.number = (unsigned)*cnt + 1;
         if (err)
@@ -243,9 +240,9 @@ static enum err collect(struct scrubbing *s, const struct wanted *wanted,
     return ERR_OK;
 }
 
-/* An RRset with its signatures behind it; NULL in *out when there is none. */
-static enum err build(struct scrubbing *s, uint16_t owner, uint16_t type,
-                      enum message_section section, struct rrset **out)
+/* Make an RRset, followed by the RRset of its signatures.  *out is NULL if there is none. */
+static enum err build_rrset(struct scrubbing *s, uint16_t owner, uint16_t type,
+                            enum message_section section, struct rrset **out)
 {
     struct wanted wanted = {.owner = owner, .type = type, .section = section};
     struct rrset_record *records, *sigs;
@@ -253,13 +250,13 @@ static enum err build(struct scrubbing *s, uint16_t owner, uint16_t type,
     uint32_t ttl, sig_ttl;
 
     *out = NULL;
-    if (!has(s, owner, type, section))
+    if (!has_records(s, owner, type, section))
         return ERR_OK;
-    enum err err = collect(s, &wanted, &records, &cnt, &ttl);
+    enum err err = collect_records(s, &wanted, &records, &cnt, &ttl);
     if (err)
         return err;
     wanted.is_sigs = true;
-    err = collect(s, &wanted, &sigs, &sig_cnt, &sig_ttl);
+    err = collect_records(s, &wanted, &sigs, &sig_cnt, &sig_ttl);
     if (err)
         return err;
     size_t room = rrset_room(records, cnt);
@@ -294,8 +291,7 @@ static void add_to_chain(struct scrub *out, const uint8_t *owner, struct rrset *
     out->chain[out->chain_cnt++] = (struct scrub_set){.owner = owner, .set = set};
 }
 
-/* The nearest name above `name` that has a DNAME in the answer and that the server may speak
- * of. */
+/* Return the nearest name above `name`, in bailiwick, with a DNAME in the answer section. */
 static uint16_t find_dname_owner(const struct scrubbing *s, const uint8_t *name)
 {
     uint16_t nearest = owners_nearest(s->owners, name);
@@ -303,13 +299,13 @@ static uint16_t find_dname_owner(const struct scrubbing *s, const uint8_t *name)
 
     if (is_itself && nearest == 0)
         return OWNERS_NONE;
-    return nearest_with(s, is_itself ? s->owners->names[nearest].parent : nearest, RRTYPE_DNAME,
-                        MESSAGE_ANSWER);
+    return find_nearest_with(s, is_itself ? s->owners->names[nearest].parent : nearest,
+                             RRTYPE_DNAME, MESSAGE_ANSWER);
 }
 
-/* The DNAME of that owner, if the chain has it already: one that leads below itself is met
- * again, and need not be written out again. */
-static struct rrset *find_in_chain(const struct scrub *out, const uint8_t *owner)
+/* Return the DNAME of that owner if the chain has it already.  A DNAME whose target is below
+ * its owner is followed several times, but built once. */
+static struct rrset *find_chain_dname(const struct scrub *out, const uint8_t *owner)
 {
     for (unsigned i = 0; i < out->chain_cnt; i++)
         if (out->chain[i].set->type == RRTYPE_DNAME &&
@@ -318,19 +314,19 @@ static struct rrset *find_in_chain(const struct scrub *out, const uint8_t *owner
     return NULL;
 }
 
-/* A step of the chain by the DNAME of `owner`. */
+/* Extend the chain by the DNAME of `owner`, and set *name to the name that it makes. */
 static enum err follow_dname(struct scrubbing *s, uint16_t owner, const uint8_t **name,
                              bool *is_end)
 {
-    const uint8_t *owner_name = name_of(s, owner);
+    const uint8_t *owner_name = copy_owner_name(s, owner);
     uint8_t made[DNAME_MAX];
     enum err err = ERR_OK;
 
     if (!owner_name)
         return ERR_NOMEM;
-    struct rrset *set = find_in_chain(s->out, owner_name);
+    struct rrset *set = find_chain_dname(s->out, owner_name);
     if (!set)
-        err = build(s, owner, RRTYPE_DNAME, MESSAGE_ANSWER, &set);
+        err = build_rrset(s, owner, RRTYPE_DNAME, MESSAGE_ANSWER, &set);
     if (err)
         return err;
     if (set->cnt != 1)
@@ -339,22 +335,23 @@ static enum err follow_dname(struct scrubbing *s, uint16_t owner, const uint8_t 
     size_t len = dname_substitute(*name, owner_name, rrset_first(set).rdata, made);
     const uint8_t *next = len ? arena_copy(s->arena, made, len) : NULL;
     if (!next)
-        return ERR_OK; /* YXDOMAIN: `answer` finds that out when it uses the DNAME */
+        return ERR_OK; /* too long: answer_write says YXDOMAIN when it follows the cached DNAME
+                        */
     *name = next;
     *is_end = false;
     return ERR_OK;
 }
 
-/* One step of the chain from *name: the records asked for, a DNAME, or a CNAME.  *is_end: it
- * ends here. */
-static enum err follow(struct scrubbing *s, const uint8_t **name, bool *is_end)
+/* Extend the chain by the RRset of *name: the answer, a DNAME above it, or a CNAME.  Set *name
+ * to the target.  Set *is_end if the chain ends here. */
+static enum err follow_link(struct scrubbing *s, const uint8_t **name, bool *is_end)
 {
     struct scrub *out = s->out;
     uint16_t owner = owners_find(s->owners, *name);
     struct rrset *set;
 
     *is_end = true;
-    enum err err = build(s, owner, s->asked->type, MESSAGE_ANSWER, &set);
+    enum err err = build_rrset(s, owner, s->asked->type, MESSAGE_ANSWER, &set);
     if (err)
         return err;
     if (set) {
@@ -365,7 +362,7 @@ static enum err follow(struct scrubbing *s, const uint8_t **name, bool *is_end)
     uint16_t dname_owner = find_dname_owner(s, *name);
     if (dname_owner != OWNERS_NONE)
         return follow_dname(s, dname_owner, name, is_end);
-    err = build(s, owner, RRTYPE_CNAME, MESSAGE_ANSWER, &set);
+    err = build_rrset(s, owner, RRTYPE_CNAME, MESSAGE_ANSWER, &set);
     if (err || !set)
         return err;
     if (set->cnt != 1) /* RFC 2181 10.1 */
@@ -394,9 +391,9 @@ static enum err read_answer_section(struct scrubbing *s)
         unsigned before = out->chain_cnt;
         if (before > 0 && !may_follow_link(s->asked, name))
             break;
-        err = follow(s, &name, &is_end);
+        err = follow_link(s, &name, &is_end);
         out->is_last_ours = before > 0 && !err && out->chain_cnt == before;
-        /* a later link that cannot be read is asked for by itself */
+        /* a later link that is malformed or too large is left out, and looked up by itself */
         if (before > 0 && !s->asked->is_forward && err != ERR_NOMEM)
             err = ERR_OK;
     }
@@ -406,22 +403,23 @@ static enum err read_answer_section(struct scrubbing *s)
 
 /* ---- authority ---- */
 
-/* Of several SOA records the nearest above the last name of the chain is meant. */
+/* Accept the SOA record nearest to the last name of the chain. */
 static enum err read_soa(struct scrubbing *s)
 {
-    uint16_t owner =
-        nearest_with(s, owners_nearest(s->owners, s->out->last), RRTYPE_SOA, MESSAGE_AUTHORITY);
+    uint16_t owner = find_nearest_with(s, owners_nearest(s->owners, s->out->last), RRTYPE_SOA,
+                                       MESSAGE_AUTHORITY);
 
     if (owner == OWNERS_NONE)
         return ERR_OK;
-    enum err err = build(s, owner, RRTYPE_SOA, MESSAGE_AUTHORITY, &s->out->soa);
+    enum err err = build_rrset(s, owner, RRTYPE_SOA, MESSAGE_AUTHORITY, &s->out->soa);
     if (err)
         return err;
-    s->out->soa_owner = name_of(s, owner);
+    s->out->soa_owner = copy_owner_name(s, owner);
     return s->out->soa_owner ? ERR_OK : ERR_NOMEM;
 }
 
-/* The deepest zone between ours and the name that was asked of which there are NS records. */
+/* Return the lowest name with NS records in the authority section that is below the server's
+ * zone and at or above the query name.  Note whether there are other NS records. */
 static uint16_t find_referral(struct scrubbing *s)
 {
     uint16_t best = OWNERS_NONE;
@@ -439,14 +437,13 @@ static uint16_t find_referral(struct scrubbing *s)
     return best;
 }
 
-/* Glue has to be in bailiwick too: the addresses of other zones' names are those zones' to
- * tell. */
+/* Glue must be in bailiwick too: the server cannot speak for names of other zones. */
 static void read_glue(struct scrubbing *s, struct delegation *delegation, int server)
 {
     uint16_t owner = owners_find(s->owners, delegation->servers[server].name);
 
-    for (struct scrub_record *r = first_of(s, owner); r && is_ours(s, owner);
-         r = next_of(s, r)) {
+    for (struct scrub_record *r = first_record(s, owner); r && is_ours(s, owner);
+         r = next_record(s, r)) {
         struct addr addr;
         bool is_address = (r->type == RRTYPE_A && r->rdata_len == 4) ||
                           (r->type == RRTYPE_AAAA && r->rdata_len == 16);
@@ -460,12 +457,12 @@ static void read_glue(struct scrubbing *s, struct delegation *delegation, int se
     }
 }
 
-/* Of many servers the first are kept (docs/LIMITS.md section 2: NRDelegationAttack). */
+/* Keep at most DELEGATION_SERVERS_MAX (docs/LIMITS.md section 2: NRDelegationAttack). */
 static enum err read_servers(struct scrubbing *s, uint16_t zone, enum message_section section,
                              struct delegation *delegation)
 {
     s->out->delegation_ttl = UINT32_MAX;
-    for (struct scrub_record *r = first_of(s, zone); r; r = next_of(s, r)) {
+    for (struct scrub_record *r = first_record(s, zone); r; r = next_record(s, r)) {
         struct rrset_record ns;
         if (r->type != RRTYPE_NS || r->section != section)
             continue;
@@ -474,7 +471,7 @@ static enum err read_servers(struct scrubbing *s, uint16_t zone, enum message_se
             delegation->is_crowded = true;
             continue;
         }
-        enum err err = expand(s, r, &ns);
+        enum err err = expand_scrubbed_record(s, r, &ns);
         if (err)
             return err;
         delegation_add_server(delegation, ns.rdata);
@@ -487,7 +484,7 @@ static enum err read_delegation(struct scrubbing *s, uint16_t zone,
                                 enum message_section section)
 {
     struct delegation *delegation = arena_alloc(s->arena, sizeof(*delegation));
-    const uint8_t *zone_name = name_of(s, zone);
+    const uint8_t *zone_name = copy_owner_name(s, zone);
 
     if (!delegation || !zone_name)
         return ERR_NOMEM;
@@ -495,14 +492,14 @@ static enum err read_delegation(struct scrubbing *s, uint16_t zone,
     enum err err = read_servers(s, zone, section, delegation);
     if (err)
         return err;
-    delegation->is_signed = has(s, zone, RRTYPE_DS, MESSAGE_AUTHORITY);
+    delegation->is_signed = has_records(s, zone, RRTYPE_DS, MESSAGE_AUTHORITY);
     s->out->delegation = delegation;
     for (int i = 0; i < delegation->server_cnt; i++)
         read_glue(s, delegation, i);
     return ERR_OK;
 }
 
-/* Priming (RFC 8109 3.3): the answer about the root's own servers is the delegation. */
+/* RFC 8109 3.3: the answer to a priming query serves as the delegation of the root. */
 static bool is_priming(const struct scrub_asked *asked)
 {
     return *asked->name == 0 && asked->type == RRTYPE_NS && *asked->zone == 0;
@@ -513,7 +510,7 @@ static enum err read_authority(struct scrubbing *s)
     enum err err = read_soa(s);
     uint16_t zone = find_referral(s);
 
-    if (s->asked->is_forward) /* sends us elsewhere: it does not recurse */
+    if (s->asked->is_forward) /* a referral shows that it does not recurse */
         s->out->has_other_ns |= zone != OWNERS_NONE;
     if (err || s->asked->is_forward)
         return err;
@@ -524,8 +521,8 @@ static enum err read_authority(struct scrubbing *s)
     return ERR_OK;
 }
 
-/* Laboratory: what resolvers of the last century did - believe whatever the reply brings along.
- */
+/* For tests of attacks, without checks_sections: accept all other RRsets of the reply, as
+ * resolvers of the 1990s did. */
 static enum err read_extra(struct scrubbing *s)
 {
     enum err err = ERR_OK;
@@ -535,18 +532,18 @@ static enum err read_extra(struct scrubbing *s)
         if (r->is_used || r->type == RRTYPE_RRSIG || !is_ours(s, r->owner) ||
             s->out->extra_cnt == SCRUB_EXTRA_MAX)
             continue;
-        err = build(s, r->owner, r->type, (enum message_section)r->section, &set);
+        err = build_rrset(s, r->owner, r->type, (enum message_section)r->section, &set);
         if (err)
             break;
         struct scrub_set *extra = &s->out->extra[s->out->extra_cnt++];
         *extra = (struct scrub_set){
-            .owner = name_of(s, r->owner), .set = set, .section = (uint8_t)r->section};
+            .owner = copy_owner_name(s, r->owner), .set = set, .section = (uint8_t)r->section};
         err = extra->owner ? ERR_OK : ERR_NOMEM;
     }
     return err;
 }
 
-static enum err sort_out(struct scrubbing *s)
+static enum err scrub_sections(struct scrubbing *s)
 {
     owners_start(s->owners, s->message->wire, s->message->len);
     enum err err = owners_add(s->owners, s->asked->zone, &s->zone);
@@ -581,7 +578,7 @@ enum err scrub_reply(const struct message *message, const struct scrub_asked *as
     found->owners = s.owners;
     found->records = s.records;
     *out = found;
-    enum err err = sort_out(&s);
+    enum err err = scrub_sections(&s);
     for (size_t i = 0; i < found->record_cnt && !err; i++)
         found->dropped_cnt += !s.records[i].is_used && !is_ours(&s, s.records[i].owner);
     found->work += s.owners->steps + (unsigned)found->record_cnt;
@@ -616,14 +613,14 @@ void scrub_broken_print(const struct scrub *scrub, char out[SCRUB_BROKEN_MAX])
         snprintf(out, SCRUB_BROKEN_MAX, "%s %s at octet %zu", owner, type, b->at);
 }
 
-static bool is_further_down(const struct scrub *scrub, const struct scrub_record *r)
+static bool is_further_link(const struct scrub *scrub, const struct scrub_record *r)
 {
     return r->section == MESSAGE_ANSWER && scrub->chain_cnt > 0 && !scrub->is_answered &&
            !scrub->asked.is_forward && r->type != RRTYPE_RRSIG;
 }
 
-/* Whether a DNAME that was taken stands above. */
-static bool is_of_dname(const struct scrub *scrub, const struct scrub_record *r)
+/* True for a CNAME below an accepted DNAME. */
+static bool is_implied_by_dname(const struct scrub *scrub, const struct scrub_record *r)
 {
     for (size_t i = 0; i < scrub->record_cnt; i++) {
         const struct scrub_record *other = &scrub->records[i];
@@ -642,9 +639,9 @@ enum scrub_omission scrub_omission(const struct scrub *scrub, const struct scrub
         return SCRUB_TAKEN;
     if (asked->checks_bailiwick && !scrub->owners->names[r->owner].is_marked)
         return SCRUB_OUT_OF_BAILIWICK;
-    if (is_of_dname(scrub, r))
+    if (is_implied_by_dname(scrub, r))
         return SCRUB_SYNTHESISED;
-    if (is_further_down(scrub, r))
+    if (is_further_link(scrub, r))
         return SCRUB_FURTHER_LINK;
     if (r->type == RRTYPE_RRSIG)
         return SCRUB_UNUSED_SIGNATURE;
