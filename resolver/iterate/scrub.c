@@ -333,10 +333,11 @@ static enum err follow_dname(struct scrubbing *s, uint16_t owner, const uint8_t 
         return ERR_FORMAT;
     add_to_chain(s->out, owner_name, set);
     size_t len = dname_substitute(*name, owner_name, rrset_first(set).rdata, made);
-    const uint8_t *next = len ? arena_copy(s->arena, made, len) : NULL;
+    if (len == 0) /* too long: answer_write says YXDOMAIN when it follows the cached DNAME */
+        return ERR_OK;
+    const uint8_t *next = arena_copy(s->arena, made, len);
     if (!next)
-        return ERR_OK; /* too long: answer_write says YXDOMAIN when it follows the cached DNAME
-                        */
+        return ERR_NOMEM;
     *name = next;
     *is_end = false;
     return ERR_OK;

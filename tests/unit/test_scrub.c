@@ -498,6 +498,40 @@ static void test_omissions(void **state)
     assert_int_equal(why_last(), SCRUB_SYNTHESISED);
 }
 
+/* ---- memory ---- */
+
+/* Scrub the reply with every limit of memory below what it needs: none may be mistaken for a
+ * shorter reply. */
+static void starve_scrub(void)
+{
+    const struct scrub *s = scrub_well();
+    size_t need = arena.used;
+
+    assert_int_equal(s->dropped_cnt, 0);
+    for (arena.cap = 1; arena.cap < need; arena.cap++)
+        assert_int_equal(scrub(&s), ERR_NOMEM);
+    assert_int_equal(scrub(&s), ERR_OK);
+    arena.cap = 0;
+}
+
+static void test_no_memory(void **state)
+{
+    (void)state;
+    begin("example", "x.d.example", RRTYPE_A);
+    add(MESSAGE_ANSWER, "d.example. 10 DNAME t.example.");
+    add(MESSAGE_ANSWER, "x.t.example. 10 CNAME www.example.");
+    add(MESSAGE_ANSWER, "www.example. 10 A 192.0.2.1");
+    starve_scrub();
+    begin("example", "x.d.example", RRTYPE_A);
+    add(MESSAGE_ANSWER, "d.example. 10 DNAME t.example.");
+    add(MESSAGE_AUTHORITY, "example. 10 SOA ns.example. root.example. 1 2 3 4 5");
+    starve_scrub();
+    begin("example", "www.sub.example", RRTYPE_A);
+    add(MESSAGE_AUTHORITY, "sub.example. 10 NS ns.sub.example.");
+    add(MESSAGE_ADDITIONAL, "ns.sub.example. 10 A 192.0.2.1");
+    starve_scrub();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -521,6 +555,7 @@ int main(void)
         cmocka_unit_test(test_crowded_delegations),
         cmocka_unit_test(test_priming),
         cmocka_unit_test(test_omissions),
+        cmocka_unit_test(test_no_memory),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
