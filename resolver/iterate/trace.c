@@ -1,4 +1,4 @@
-/* Fixed memory per task and worker; events are passed on, never kept. */
+/* The memory per task and per worker is fixed.  Events are passed on and not stored. */
 #include "resolver/iterate/trace.h"
 
 void trace_begin(struct trace_attempts *attempts, const struct addr *server,
