@@ -1,6 +1,6 @@
-/* A failure is explained from its root: the resolution that ended last is the one that the
- * answer waited for, but the failed lookup of its servers' addresses says more.  Every sentence
- * names the party that can repair it. */
+/* The cause of a failure is its root: the answer waited for the resolution that ended last, but
+ * a failed lookup of its servers' addresses explains more.  Each text names the party that can
+ * fix the fault. */
 #include "resolver/explain/cause.h"
 
 #include <stdarg.h>
@@ -40,10 +40,10 @@ static const char *const ids[CAUSE_KINDS] = {
 
 const char *cause_id(enum cause_kind kind) { return ids[kind]; }
 
-static void say(char out[CAUSE_TEXT_MAX], const char *fmt, ...) PRINTF_LIKE(2, 3);
+static void say_text(char out[CAUSE_TEXT_MAX], const char *fmt, ...) PRINTF_LIKE(2, 3);
 
-/* Append; what does not fit is left out. */
-static void say(char out[CAUSE_TEXT_MAX], const char *fmt, ...)
+/* Append to `out`.  What does not fit is left out. */
+static void say_text(char out[CAUSE_TEXT_MAX], const char *fmt, ...)
 {
     size_t len = strlen(out);
     va_list args;
@@ -52,7 +52,7 @@ static void say(char out[CAUSE_TEXT_MAX], const char *fmt, ...)
     va_end(args);
 }
 
-/* In a sentence a name is written without its final dot. */
+/* Append a name without its final dot. */
 static void say_name(char out[CAUSE_TEXT_MAX], const uint8_t *name)
 {
     char text[DNAME_TEXT_MAX];
@@ -61,7 +61,7 @@ static void say_name(char out[CAUSE_TEXT_MAX], const uint8_t *name)
         text[strlen(text) - 1] = '\0';
     else
         strcpy(text, "the root");
-    say(out, "%s", text);
+    say_text(out, "%s", text);
 }
 
 static void say_server(char out[CAUSE_TEXT_MAX], const struct addr *server)
@@ -69,21 +69,21 @@ static void say_server(char out[CAUSE_TEXT_MAX], const struct addr *server)
     char text[ADDR_TEXT_MAX];
     addr_print(server, text);
     *strchr(text, '@') = '\0';
-    say(out, "%s", text);
+    say_text(out, "%s", text);
 }
 
 static void say_type(char out[CAUSE_TEXT_MAX], uint16_t type)
 {
     char text[RRTYPE_NAME_MAX];
     rrtype_print(type, text);
-    say(out, "%s", text);
+    say_text(out, "%s", text);
 }
 
 static void say_time(char out[CAUSE_TEXT_MAX], int64_t seconds)
 {
     char text[NOW_TEXT_MAX];
     now_print_span(seconds, text);
-    say(out, "%s", text);
+    say_text(out, "%s", text);
 }
 
 static const uint8_t *last_name(const struct cause_facts *f)
@@ -99,37 +99,38 @@ static void say_source(const struct cause_facts *f, char out[CAUSE_TEXT_MAX])
     const struct cause_source *s = &f->source;
 
     if (s->is_local) {
-        say(out, " It is local data of this resolver: no server was asked.");
+        say_text(out, " It is local data of this resolver: no server was asked.");
     } else if (s->is_stale) {
-        say(out, " No server gave a fresh answer, so data that expired ");
+        say_text(out, " No server gave a fresh answer, so data that expired ");
         say_time(out, s->age_s);
-        say(out, " ago is served.");
+        say_text(out, " ago is served.");
     } else if (f->query_cnt > 0) {
-        say(out, " It took %u %s to servers", f->query_cnt,
-            f->query_cnt == 1 ? "query" : "queries");
+        say_text(out, " It took %u %s to servers", f->query_cnt,
+                 f->query_cnt == 1 ? "query" : "queries");
         if (f->last_server.sock.any.sa_family) {
-            say(out, ", the last to ");
+            say_text(out, ", the last to ");
             say_server(out, &f->last_server);
         }
-        say(out, ".");
+        say_text(out, ".");
         if (f->truncated_cnt > 0)
-            say(out, " A reply did not fit into a UDP datagram, so TCP was used for it.");
+            say_text(out, " A reply did not fit into a UDP datagram, so TCP was used for it.");
         if (f->mismatch_cnt > 0)
-            say(out, " A reply over UDP did not match its query, so the query was repeated "
+            say_text(out,
+                     " A reply over UDP did not match its query, so the query was repeated "
                      "over TCP.");
     } else if (f->is_joined) {
-        say(out, " It was already being resolved for another client.");
+        say_text(out, " It was already being resolved for another client.");
     } else if (s->is_there) {
-        say(out, " It was in the cache");
+        say_text(out, " It was in the cache");
         if (s->server.sock.any.sa_family) {
-            say(out, ", received ");
+            say_text(out, ", received ");
             say_time(out, s->age_s);
-            say(out, " ago from ");
+            say_text(out, " ago from ");
             say_server(out, &s->server);
         }
-        say(out, "; it expires in ");
+        say_text(out, "; it expires in ");
         say_time(out, s->left_s);
-        say(out, ".");
+        say_text(out, ".");
     }
 }
 
@@ -138,21 +139,22 @@ static void say_cname(const struct cause_facts *f, char out[CAUSE_TEXT_MAX])
     say_name(out, f->name);
     if (f->cname_cnt == 0)
         return;
-    say(out, " is a CNAME for ");
+    say_text(out, " is a CNAME for ");
     say_name(out, last_name(f));
     if (f->cname_cnt > 1)
-        say(out, " (a chain of %u)", f->cname_cnt);
-    say(out, ", which");
+        say_text(out, " (a chain of %u)", f->cname_cnt);
+    say_text(out, ", which");
 }
 
 static void explain_any(const struct cause_facts *f, struct cause *out)
 {
     out->kind = CAUSE_ANSWERED;
-    say(out->text, "A query of type ANY is answered with one synthesised record instead of all "
-                   "records of the name (RFC 8482): no server was asked about ");
+    say_text(out->text,
+             "A query of type ANY is answered with one synthesised record instead of all "
+             "records of the name (RFC 8482): no server was asked about ");
     say_name(out->text, f->name);
-    say(out->text, ".");
-    say(out->advice, "Ask for the type that you need, such as A, MX or TXT.");
+    say_text(out->text, ".");
+    say_text(out->advice, "Ask for the type that you need, such as A, MX or TXT.");
 }
 
 static void explain_answer(const struct cause_facts *f, struct cause *out)
@@ -161,53 +163,55 @@ static void explain_answer(const struct cause_facts *f, struct cause *out)
                 : f->source.is_local ? CAUSE_LOCAL
                                      : CAUSE_ANSWERED;
     say_cname(f, out->text);
-    say(out->text, " has %u ", f->answer_cnt);
+    say_text(out->text, " has %u ", f->answer_cnt);
     say_type(out->text, f->type);
-    say(out->text, " record%s.", f->answer_cnt == 1 ? "" : "s");
+    say_text(out->text, " record%s.", f->answer_cnt == 1 ? "" : "s");
     say_source(f, out->text);
     if (f->source.is_stale)
-        say(out->advice, "Find out why the servers do not reply: explain it with --no-cache.");
+        say_text(out->advice,
+                 "Find out why the servers do not reply: explain it with --no-cache.");
 }
 
 static void explain_nodata(const struct cause_facts *f, struct cause *out)
 {
     out->kind = CAUSE_NODATA;
     say_cname(f, out->text);
-    say(out->text, " exists but has no ");
+    say_text(out->text, " exists but has no ");
     say_type(out->text, f->type);
-    say(out->text, " record.");
+    say_text(out->text, " record.");
     say_source(f, out->text);
-    say(out->advice,
-        "This is an answer, not a failure. Ask for another type, or ask the zone's "
-        "operator to add the record.");
+    say_text(out->advice,
+             "This is an answer, not a failure. Ask for another type, or ask the zone's "
+             "operator to add the record.");
 }
 
 static void explain_nxdomain(const struct cause_facts *f, struct cause *out)
 {
     out->kind = f->cname_cnt > 0 ? CAUSE_CNAME_TARGET : CAUSE_NXDOMAIN;
     if (f->cname_cnt == 0)
-        say(out->text, "The name ");
+        say_text(out->text, "The name ");
     say_cname(f, out->text);
-    say(out->text, " does not exist.");
+    say_text(out->text, " does not exist.");
     say_source(f, out->text);
-    say(out->advice, f->cname_cnt > 0
-                         ? "The operator of the CNAME has to point it at a name that exists."
-                         : "Check the spelling. If the name was added a moment ago, the cache "
-                           "may still have "
-                           "the negative answer: rootline cache flush removes it.");
+    say_text(out->advice,
+             f->cname_cnt > 0
+                 ? "The operator of the CNAME has to point it at a name that exists."
+                 : "Check the spelling. If the name was added a moment ago, the cache "
+                   "may still have the negative answer: rootline cache flush removes "
+                   "it.");
 }
 
 /* ---- failures ---- */
 
-/* Return the `i`-th attempt if it was at the zone that failed, else NULL: servers of zones
- * above do not count. */
+/* Return attempt `i` if it asked a server of the zone that failed; NULL if it asked a server of
+ * another zone. */
 static const struct trace_attempt *attempt_at(const struct cause_failure *e, unsigned i)
 {
     const struct trace_attempt *a = &e->attempts.at[i % TRACE_ATTEMPTS];
     return a->zone_labels == dname_labels(e->zone) ? a : NULL;
 }
 
-/* Ignore failures before the last successful reply. */
+/* Return the first attempt that counts: failures before the last successful reply do not. */
 static unsigned first_attempt(const struct cause_failure *e)
 {
     unsigned first = e->attempts.cnt > TRACE_ATTEMPTS ? e->attempts.cnt - TRACE_ATTEMPTS : 0;
@@ -218,16 +222,16 @@ static unsigned first_attempt(const struct cause_failure *e)
     return first;
 }
 
-/* After truncation or a mismatched reply the query went on over TCP, which is an attempt of its
- * own.  A query limit is not the server's fault. */
-static bool is_failed(const struct trace_attempt *a)
+/* A truncated or mismatched reply over UDP is no failure: the query over TCP that follows is an
+ * attempt of its own.  Nor is a query limit, which is not the server's fault. */
+static bool is_failed_attempt(const struct trace_attempt *a)
 {
     return a->outcome != TRACE_ANSWERED && a->outcome != TRACE_OPEN &&
            (a->outcome != TRACE_TRUNCATED || a->is_tcp) && a->outcome != TRACE_MISMATCH &&
            a->outcome != TRACE_QUOTA;
 }
 
-/* Count the attempts with this outcome and RCODE; -1: any RCODE. */
+/* Count the attempts with this outcome and RCODE.  -1: any RCODE. */
 static unsigned count_outcome(const struct cause_failure *e, enum trace_outcome outcome,
                               int rcode)
 {
@@ -243,7 +247,7 @@ static unsigned count_failed(const struct cause_failure *e)
 {
     unsigned cnt = 0;
     for (unsigned i = first_attempt(e); i < e->attempts.cnt; i++)
-        cnt += attempt_at(e, i) && is_failed(attempt_at(e, i));
+        cnt += attempt_at(e, i) && is_failed_attempt(attempt_at(e, i));
     return cnt;
 }
 
@@ -252,7 +256,7 @@ static bool is_same_server(const struct trace_attempt *a, const struct trace_att
     return a->octets_len == b->octets_len && memcmp(a->octets, b->octets, a->octets_len) == 0;
 }
 
-/* "127.0.0.1 timed out 3 times", for the last outcome of each server. */
+/* Append the last outcome of each server: "127.0.0.1 timed out 3 times". */
 static void say_attempts(const struct cause_failure *e, char out[CAUSE_TEXT_MAX])
 {
     char did[WORDING_TEXT_MAX];
@@ -261,69 +265,74 @@ static void say_attempts(const struct cause_failure *e, char out[CAUSE_TEXT_MAX]
     for (unsigned i = e->attempts.cnt; i-- > first_attempt(e) && shown < SHOWN_SERVERS;) {
         const struct trace_attempt *at = attempt_at(e, i);
         unsigned times = 0, later = 0;
-        if (!at || !is_failed(at))
+        if (!at || !is_failed_attempt(at))
             continue;
         for (unsigned n = first_attempt(e); n < e->attempts.cnt; n++) {
             const struct trace_attempt *other = attempt_at(e, n);
-            bool is_same = other && is_failed(other) && is_same_server(at, other);
+            bool is_same = other && is_failed_attempt(other) && is_same_server(at, other);
             times += is_same && at->outcome == other->outcome;
             later += is_same && n > i;
         }
         if (later > 0)
             continue;
         struct addr server = trace_server(at);
-        say(out, "%s", shown++ ? "; " : "");
+        say_text(out, "%s", shown++ ? "; " : "");
         say_server(out, &server);
-        say(out, " %s", wording_attempt(at, did));
+        say_text(out, " %s", wording_attempt(at, did));
         if (times > 1)
-            say(out, " %u times", times);
+            say_text(out, " %u times", times);
     }
 }
 
 static void explain_server_names(const struct cause_failure *e, struct cause *out)
 {
     out->kind = CAUSE_NO_SERVER_NAMES;
-    say(out->text, "The servers of ");
+    say_text(out->text, "The servers of ");
     say_name(out->text, e->zone);
-    say(out->text, " cannot be found: ");
+    say_text(out->text, " cannot be found: ");
     for (unsigned i = 0; i < util_min(e->denied_cnt, SHOWN_NAMES); i++) {
-        say(out->text, "%s", i ? ", " : "");
+        say_text(out->text, "%s", i ? ", " : "");
         say_name(out->text, e->denied[i]);
     }
     if (e->denied_cnt > SHOWN_NAMES)
-        say(out->text, " and %u more", e->denied_cnt - SHOWN_NAMES);
-    say(out->text, e->denied_cnt == 1 ? " does not exist or has no address."
-                                      : " do not exist or have no address.");
-    say(out->advice,
-        "The zone's operator has to name servers that exist, in the zone and at its "
-        "parent.");
+        say_text(out->text, " and %u more", e->denied_cnt - SHOWN_NAMES);
+    say_text(out->text, e->denied_cnt == 1 ? " does not exist or has no address."
+                                           : " do not exist or have no address.");
+    say_text(out->advice,
+             "The zone's operator has to name servers that exist, in the zone and at its "
+             "parent.");
 }
 
 static void explain_dependency_loop(const struct cause_failure *e, struct cause *out)
 {
     out->kind = CAUSE_DEPENDENCY_LOOP;
-    say(out->text, "The servers of ");
+    say_text(out->text, "The servers of ");
     say_name(out->text, e->zone);
-    say(out->text, " form a dependency loop: their addresses can only be learned from these "
-                   "servers, or from zones that depend on them.");
-    say(out->advice, "The parent zone has to publish an address (glue) for one of the servers, "
-                     "or one of them needs a name in another zone.");
+    say_text(out->text,
+             " form a dependency loop: their addresses can only be learned from these "
+             "servers, or from zones that depend on them.");
+    say_text(out->advice,
+             "The parent zone has to publish an address (glue) for one of the servers, "
+             "or one of them needs a name in another zone.");
 }
 
 static void explain_forbidden(const struct cause_failure *e, struct cause *out)
 {
     out->kind = e->is_v6_only ? CAUSE_UNREACHABLE : CAUSE_FORBIDDEN;
-    say(out->text, e->is_configured ? "The servers configured for " : "The servers of ");
+    say_text(out->text, e->is_configured ? "The servers configured for " : "The servers of ");
     say_name(out->text, e->zone);
     if (e->is_v6_only) {
-        say(out->text, " have only IPv6 addresses, and this resolver does not ask over IPv6.");
-        say(out->advice, "Give the machine IPv6 and set resolver.ipv6, or have the zone served "
-                         "over IPv4 too.");
+        say_text(out->text,
+                 " have only IPv6 addresses, and this resolver does not ask over IPv6.");
+        say_text(out->advice,
+                 "Give the machine IPv6 and set resolver.ipv6, or have the zone served "
+                 "over IPv4 too.");
         return;
     }
-    say(out->text,
-        " have only addresses that this resolver never asks (do-not-query, or its own).");
-    say(out->advice, "%s",
+    say_text(out->text,
+             " have only addresses that this resolver never asks (do-not-query, or its own).");
+    say_text(
+        out->advice, "%s",
         e->is_configured
             ? "Configure other addresses: a resolver asks neither itself nor an address that "
               "stands for many hosts."
@@ -331,7 +340,7 @@ static void explain_forbidden(const struct cause_failure *e, struct cause *out)
               "resolver.do-not-query, or configure the zone as a stub zone.");
 }
 
-/* What a zone's servers did: a sentence around the name of the zone. */
+/* The result of a zone's servers: a sentence around the name of the zone. */
 struct verdict {
     enum cause_kind kind;
     const char *before, *after, *advice;
@@ -368,7 +377,7 @@ static const struct verdict useless_servers = {
     CAUSE_UNUSABLE, "None of the ",
     " gave a usable reply: ", "Each server has a reason of its own, see above."};
 
-static unsigned count_tcp(const struct cause_failure *e)
+static unsigned count_tcp_failures(const struct cause_failure *e)
 {
     unsigned cnt = 0;
     for (unsigned i = first_attempt(e); i < e->attempts.cnt; i++) {
@@ -390,15 +399,15 @@ static bool has_udp_truncated(const struct cause_failure *e)
     return false;
 }
 
-/* Return NULL for a lame delegation, which has a sentence of its own.  Servers that are silent
- * or unreachable do not change what the others say. */
+/* Return NULL for a lame delegation, which has a sentence of its own.  If some servers are
+ * silent or unreachable, the others decide. */
 static const struct verdict *judge_servers(const struct cause_failure *e)
 {
-    unsigned all = count_failed(e), lost = count_outcome(e, TRACE_UNREACHABLE, -1),
-             no_tcp = has_udp_truncated(e) ? count_tcp(e) : 0,
-             silent = count_outcome(e, TRACE_TIMEOUT, -1), rest = all - silent - lost;
+    unsigned all = count_failed(e), unreachable = count_outcome(e, TRACE_UNREACHABLE, -1),
+             no_tcp = has_udp_truncated(e) ? count_tcp_failures(e) : 0,
+             silent = count_outcome(e, TRACE_TIMEOUT, -1), rest = all - silent - unreachable;
 
-    if (no_tcp > 0 && no_tcp + silent + lost >= all)
+    if (no_tcp > 0 && no_tcp + silent + unreachable >= all)
         return &servers_without_tcp;
     if (rest == 0)
         return silent > 0 ? &silent_servers : &unreachable_servers;
@@ -414,14 +423,14 @@ static const struct verdict *judge_servers(const struct cause_failure *e)
 static void explain_lame(const struct cause_failure *e, struct cause *out)
 {
     out->kind = CAUSE_LAME;
-    say(out->text, "The delegation of ");
+    say_text(out->text, "The delegation of ");
     say_name(out->text, e->zone);
-    say(out->text, " is lame: the servers named by the parent zone do not serve it: ");
+    say_text(out->text, " is lame: the servers named by the parent zone do not serve it: ");
     say_attempts(e, out->text);
-    say(out->text, ".");
-    say(out->advice,
-        "The operator of the servers has to load the zone there, or the parent zone "
-        "has to name other servers.");
+    say_text(out->text, ".");
+    say_text(out->advice,
+             "The operator of the servers has to load the zone there, or the parent zone "
+             "has to name other servers.");
 }
 
 static void explain_servers(const struct cause_failure *e, struct cause *out)
@@ -433,26 +442,27 @@ static void explain_servers(const struct cause_failure *e, struct cause *out)
         return;
     }
     out->kind = v->kind;
-    say(out->text, "%s%s", v->before,
-        e->is_configured ? "servers configured for " : "servers of ");
+    say_text(out->text, "%s%s", v->before,
+             e->is_configured ? "servers configured for " : "servers of ");
     say_name(out->text, e->zone);
-    say(out->text, "%s", v->after);
+    say_text(out->text, "%s", v->after);
     say_attempts(e, out->text);
-    say(out->text, ".");
-    say(out->advice, "%s", v->advice);
+    say_text(out->text, ".");
+    say_text(out->advice, "%s", v->advice);
 }
 
 static void explain_limit(const struct cause_failure *e, struct cause *out)
 {
     out->kind = CAUSE_LIMIT;
-    say(out->text, "A limit was reached while ");
+    say_text(out->text, "A limit was reached while ");
     say_name(out->text, e->name);
-    say(out->text, " was being resolved: %s.", failure_text(e->failure));
-    say(out->advice, "A name that needs so much work is a mistake or an attack. If this one is "
-                     "neither, raise the limit in the configuration (limits).");
+    say_text(out->text, " was being resolved: %s.", failure_text(e->failure));
+    say_text(out->advice,
+             "A name that needs so much work is a mistake or an attack. If this one is "
+             "neither, raise the limit in the configuration (limits).");
 }
 
-/* True if the failure has a cause of its own. */
+/* True if the failure has a cause that its own facts show. */
 static bool has_own_cause(const struct cause_failure *e)
 {
     return count_failed(e) > 0 || e->is_loop ||
@@ -460,8 +470,8 @@ static bool has_own_cause(const struct cause_failure *e)
            (!e->is_limited && (e->is_forbidden || e->is_v6_only));
 }
 
-/* Return the failure that says most: the last one with a cause of its own, which is the one
- * that the answer waited for or one that it depended on. */
+/* Return the last failure with a cause of its own: that of the resolution that the answer
+ * waited for, or of one that it depended on. */
 static const struct cause_failure *choose_failure(const struct cause_facts *f)
 {
     for (unsigned i = f->failure_cnt; i-- > 0;)
@@ -487,13 +497,13 @@ static void explain_failure(const struct cause_facts *f, struct cause *out)
     } else {
         out->kind = CAUSE_UNUSABLE;
         say_name(out->text, e->name);
-        say(out->text, " could not be resolved: %s.",
-            e->failure ? failure_text(e->failure) : "the reason is not known");
+        say_text(out->text, " could not be resolved: %s.",
+                 e->failure ? failure_text(e->failure) : "the reason is not known");
     }
     if (!dname_is_equal(e->name, f->name)) {
-        say(out->text, " Therefore ");
+        say_text(out->text, " Therefore ");
         say_name(out->text, f->name);
-        say(out->text, " cannot be resolved.");
+        say_text(out->text, " cannot be resolved.");
     }
 }
 
@@ -511,32 +521,32 @@ static bool is_cname_loop(const struct cause_facts *f)
 static void explain_cname_loop(const struct cause_facts *f, struct cause *out)
 {
     out->kind = CAUSE_CNAME_LOOP;
-    say(out->text, "The CNAMEs form a loop: ");
+    say_text(out->text, "The CNAMEs form a loop: ");
     say_name(out->text, f->name);
     for (unsigned i = 0; i < util_min(f->cname_cnt, CAUSE_CHAIN_MAX); i++) {
-        say(out->text, " -> ");
+        say_text(out->text, " -> ");
         say_name(out->text, f->chain[i]);
     }
-    say(out->text, ".");
-    say(out->advice,
-        "The operator of one of them has to point it at a name that has an address.");
+    say_text(out->text, ".");
+    say_text(out->advice,
+             "The operator of one of them has to point it at a name that has an address.");
 }
 
 static void explain_cached_failure(const struct cause_facts *f, struct cause *out)
 {
-    say(out->text, "It failed ");
+    say_text(out->text, "It failed ");
     say_time(out->text, f->failure.age_s);
-    say(out->text, " ago, and the failure is cached for another ");
+    say_text(out->text, " ago, and the failure is cached for another ");
     say_time(out->text, f->failure.left_s);
     if (f->failure_cnt > 0 && has_own_cause(choose_failure(f))) {
-        say(out->text, ". ");
+        say_text(out->text, ". ");
         explain_failure(f, out);
-        say(out->advice, "%s", *out->advice ? " " : "");
+        say_text(out->advice, "%s", *out->advice ? " " : "");
     } else {
         out->kind = CAUSE_CACHED_FAILURE;
-        say(out->text, ": %s.", f->ede_text);
+        say_text(out->text, ": %s.", f->ede_text);
     }
-    say(out->advice, "Use --no-cache to resolve it again.");
+    say_text(out->advice, "Use --no-cache to resolve it again.");
 }
 
 static void explain_servfail(const struct cause_facts *f, struct cause *out)
@@ -550,8 +560,8 @@ static void explain_servfail(const struct cause_facts *f, struct cause *out)
     } else {
         out->kind = CAUSE_LIMIT;
         say_name(out->text, f->name);
-        say(out->text, " could not be answered: %s.",
-            *f->ede_text ? f->ede_text : "a limit was reached");
+        say_text(out->text, " could not be answered: %s.",
+                 *f->ede_text ? f->ede_text : "a limit was reached");
     }
 }
 
@@ -570,16 +580,18 @@ void cause_find(const struct cause_facts *f, struct cause *out)
     case RRTYPE_RCODE_SERVFAIL: explain_servfail(f, out); break;
     case RRTYPE_RCODE_YXDOMAIN:
         out->kind = CAUSE_DNAME_TOO_LONG;
-        say(out->text, "The DNAME turns ");
+        say_text(out->text, "The DNAME turns ");
         say_name(out->text, last_name(f));
-        say(out->text, " into a name longer than 255 octets.");
+        say_text(out->text, " into a name longer than 255 octets.");
         break;
     default:
         rrtype_print_rcode(f->rcode, rcode);
         out->kind = f->rcode == RRTYPE_RCODE_REFUSED ? CAUSE_REFUSED : CAUSE_OTHER;
-        say(out->text, "This resolver answers %s with %s%s%s.", f->client, rcode,
-            *f->ede_text ? ": " : "", f->ede_text);
+        say_text(out->text, "This resolver answers %s with %s%s%s.", f->client, rcode,
+                 *f->ede_text ? ": " : "", f->ede_text);
         if (f->ede == EDNS_EDE_PROHIBITED)
-            say(out->advice, "`allow` in its configuration lists the clients that may ask.");
+            say_text(out->advice,
+                     "If this client may use the resolver, add its address to `allow` in "
+                     "the resolver's configuration.");
     }
 }

@@ -1,6 +1,6 @@
-/* resolver/explain/cause.h | the cause of an answer, in plain English
+/* resolver/explain/cause.h | the cause of an answer: a kind, a text and advice
  *
- * Pure: facts noted during the resolution go in; a kind, a sentence and advice come out.
+ * cause_find is a pure function of facts that explain.c collects during the resolution.
  *
  * Thread:   any.
  */
@@ -50,55 +50,56 @@ const char *cause_id(enum cause_kind kind);
 struct cause_failure {
     uint8_t name[DNAME_MAX], zone[DNAME_MAX];
     bool is_limited;
-    bool is_configured; /* the configuration names its servers, not the parent zone */
-    bool is_loop;       /* a lookup that it needs waited for it */
-    bool is_forbidden;  /* its servers have addresses, and none may be asked */
-    bool is_v6_only;    /* its servers have IPv6 addresses only, and IPv6 is off */
-    unsigned addr_cnt;  /* addresses of its servers */
+    bool is_configured; /* the servers are those of a stub zone or a forward zone */
+    bool is_loop;       /* dependency loop: a lookup that it needed waited for it */
+    bool is_forbidden;  /* the servers have addresses, but none may be asked */
+    bool is_v6_only;    /* the servers have IPv6 addresses only, and IPv6 is off */
+    unsigned addr_cnt;  /* addresses of the servers */
     enum failure failure;
     struct trace_attempts attempts;
-    unsigned denied_cnt; /* servers whose names do not exist or have no address */
+    unsigned denied_cnt; /* names of servers that do not exist or have no address */
     uint8_t denied[CAUSE_NAMES_MAX][DNAME_MAX];
     unsigned server_cnt;
 };
 
-/* The cache entry that was used last. */
+/* The source of an answer: a cache entry or local data.  All zeros: none is known. */
 struct cause_source {
     bool is_there, is_local, is_stale;
-    int64_t cached_ms; /* wall */
-    int64_t age_s;     /* since it was cached; if it is stale, since it expired */
-    uint32_t left_s;
-    struct addr server; /* sa_family 0: unknown */
+    int64_t cached_ms;  /* wall */
+    int64_t age_s;      /* since it was cached; if it is stale, since it expired */
+    uint32_t left_s;    /* until it expires */
+    struct addr server; /* that sent it; sa_family 0: not known */
 };
 
-/* What a query's cause is made of.  Lifetime: the explanation's. */
+/* The facts about a query that its cause depends on.  Lifetime: the explanation's. */
 struct cause_facts {
-    const uint8_t *name; /* of the question */
+    const uint8_t *name; /* in the question section */
     uint16_t type;
     char client[ADDR_TEXT_MAX]; /* without a port */
     unsigned rcode;
-    unsigned answer_cnt;                       /* records of that type */
+    unsigned answer_cnt;                       /* records of `type` at the end of the chain */
     uint8_t chain[CAUSE_CHAIN_MAX][DNAME_MAX]; /* targets of CNAMEs, in order */
-    unsigned cname_cnt;
-    struct cause_source source;  /* of the answer */
-    struct cause_source failure; /* of the cached failure, if one was found */
-    unsigned query_cnt;          /* to servers */
-    unsigned truncated_cnt;      /* replies that did not fit into a datagram */
-    unsigned mismatch_cnt;       /* queries repeated over TCP after a mismatched reply */
-    bool is_joined;              /* another client's query was resolving it already */
-    struct addr last_server;     /* sa_family 0: no server was asked */
-    bool is_cached_failure;      /* the failure comes from the cache, and no server was asked */
-    int ede;                     /* of the answer; EDNS_EDE_NONE: none */
-    const char *ede_text;        /* "" for none */
-    struct cause_failure *failures; /* in the order in which they ended */
+    unsigned cname_cnt;             /* CNAMEs; if above CAUSE_CHAIN_MAX, `chain` lacks some */
+    struct cause_source source;     /* of the answer */
+    struct cause_source failure;    /* of the cached failure, if one was found */
+    unsigned query_cnt;             /* queries to servers */
+    unsigned truncated_cnt;         /* truncated replies */
+    unsigned mismatch_cnt;          /* queries repeated over TCP after a mismatched reply */
+    bool is_joined;                 /* another client's query was resolving the name already */
+    struct addr last_server;        /* sa_family 0: no server was asked */
+    bool is_cached_failure;         /* the failure was cached, and no server was asked */
+    int ede;                        /* in the answer; EDNS_EDE_NONE: none */
+    const char *ede_text;           /* "": none */
+    struct cause_failure *failures; /* failed resolutions, in the order in which they ended */
     unsigned failure_cnt;
 };
 
+/* A cause.  The texts are for people: no code compares them. */
 struct cause {
     enum cause_kind kind;
     char text[CAUSE_TEXT_MAX];
     char advice[CAUSE_TEXT_MAX]; /* "": there is nothing to do */
 };
 
-/* Find the cause and write it to `out`. */
+/* Find the cause and write it to `out`.  Texts that do not fit are truncated. */
 void cause_find(const struct cause_facts *facts, struct cause *out);

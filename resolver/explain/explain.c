@@ -1,5 +1,5 @@
-/* Each event becomes a node below that of its task.  A few facts are kept beside the tree: the
- * cause is made of them. */
+/* Each event becomes a node below the node of its task.  Besides the tree, facts for the cause
+ * are collected. */
 #include "resolver/explain/explain.h"
 
 #include "base/now.h"
@@ -14,35 +14,35 @@ enum { UNKNOWN_PORT = 49152, RECALL_MS = 200, LIVE_MAX = 64, SEEN_MAX = 64 };
 
 /* A task that has not ended. */
 struct live {
-    uint64_t task;      /* its number; 0: this place is free */
+    uint64_t task;      /* its number; 0: this element is free */
     uint64_t parent;    /* 0: none */
     struct json *steps; /* of its node */
     struct json *node;
     struct json *query; /* the last one; NULL: none */
     uint64_t since_us;
-    bool is_loop;                 /* a lookup that it needs waits for it */
+    bool is_loop;                 /* dependency loop: a lookup that it needs waits for it */
     bool is_negative;             /* the last reply was NODATA or NXDOMAIN */
-    unsigned denied_cnt;          /* names of its servers without an address */
-    uint8_t (*denied)[DNAME_MAX]; /* CAUSE_NAMES_MAX of them; NULL: none yet */
+    unsigned denied_cnt;          /* names of its servers that have no address */
+    uint8_t (*denied)[DNAME_MAX]; /* room for CAUSE_NAMES_MAX names; NULL: none yet */
 };
 
 /* Lifetime: the caller's. */
 struct explain {
     struct trace_sink sink;
-    struct trace_listeners listeners; /* the sink alone */
+    struct trace_listeners listeners; /* only `sink` */
     const struct engine *engine;
     uint8_t name[DNAME_MAX];
-    struct json *root, *steps, *packets; /* packets NULL: not wanted */
+    struct json *root, *steps, *packets; /* packets: NULL without has_packets */
     int64_t start_ms;
     uint64_t start_us;
     unsigned step_cnt;
     unsigned omitted_cnt; /* steps and parts of steps that did not fit */
-    size_t octets;        /* of the tree, as JSON */
+    size_t octets;        /* of the tree, as JSON text */
     struct live live[LIVE_MAX];
     bool has_tasks;
-    bool has_failed;           /* a task has */
-    uint8_t failed[DNAME_MAX]; /* the name whose cached failure was found, if any */
-    uint64_t seen[SEEN_MAX];   /* in the walk, which begins anew after each resolution */
+    bool has_failed;           /* a task has failed */
+    uint8_t failed[DNAME_MAX]; /* the name with a cached failure, if there is one */
+    uint64_t seen[SEEN_MAX];   /* steps of the walk, which restarts after each resolution */
     unsigned seen_cnt;
     struct cause_facts facts;
     struct cause_failure failures[CAUSE_FAILURES_MAX];
@@ -50,7 +50,7 @@ struct explain {
 
 /* ---- size ---- */
 
-/* True if one more part fits; the one that reaches the limit is the last. */
+/* True if one more part fits.  The part that exceeds the limit is the last. */
 static bool has_room_left(struct explain *e)
 {
     bool has = e->octets < EXPLAIN_OCTETS_MAX;
@@ -59,7 +59,7 @@ static bool has_room_left(struct explain *e)
     return has;
 }
 
-/* Count a finished part. */
+/* Add the size of a complete part. */
 static void count_part(struct explain *e, const struct json *part)
 {
     e->octets += json_size(part);
@@ -87,8 +87,8 @@ static void put_flags(struct json *to, uint16_t flags)
 
 /* ---- records ---- */
 
-static void put_rdata_text(struct json *to, const struct message *message, uint16_t type,
-                           size_t rdata_at, uint16_t rdata_len)
+static void put_rdata(struct json *to, const struct message *message, uint16_t type,
+                      size_t rdata_at, uint16_t rdata_len)
 {
     uint8_t rdata[RDATA_MAX + DNAME_MAX];
     char text[RDATA_TEXT_MAX];
@@ -115,7 +115,7 @@ static void add_reply_record(struct json *list, const struct message *message,
     to_json_name(one, "owner", owner);
     json_put_number(one, "ttl", r->ttl);
     to_json_type(one, "type", r->type);
-    put_rdata_text(one, message, r->type, r->rdata_at, r->rdata_len);
+    put_rdata(one, message, r->type, r->rdata_at, r->rdata_len);
     json_put_bool(one, "accepted", why == SCRUB_TAKEN);
     if (why != SCRUB_TAKEN)
         json_put_text(one, "reason", wording_id(&wording_omissions, why));
@@ -173,10 +173,10 @@ static void add_packet(struct explain *e, const struct addr *from, const struct 
     count_part(e, one);
 }
 
-/* The address of this machine; over TCP it is not known, and a placeholder of the same family
- * stands for it. */
-static struct addr own_addr(const struct addr *own, const struct addr *server,
-                            enum trace_transport transport)
+/* Return the local address of a packet.  Over TCP it is not known: return a placeholder of the
+ * same family. */
+static struct addr choose_own_addr(const struct addr *own, const struct addr *server,
+                                   enum trace_transport transport)
 {
     struct addr placeholder;
 
@@ -198,7 +198,7 @@ static struct live *find_live(struct explain *e, uint64_t task)
     return NULL;
 }
 
-/* Add a node below that of a task or at the top; NULL when the tree has become too long. */
+/* Add a node below the node of a task, or at the top.  NULL if the tree is full. */
 static struct json *add_step(struct explain *e, const struct live *below, const char *step)
 {
     bool is_long = e->step_cnt >= EXPLAIN_STEPS_MAX;
@@ -212,7 +212,7 @@ static struct json *add_step(struct explain *e, const struct live *below, const 
     return node;
 }
 
-static void on_begin(struct explain *e, const struct trace_event *event)
+static void record_begin(struct explain *e, const struct trace_event *event)
 {
     struct live *parent = find_live(e, event->begin.parent), *free_one = NULL;
     bool is_known = find_live(e, event->task) != NULL;
@@ -230,7 +230,7 @@ static void on_begin(struct explain *e, const struct trace_event *event)
     if (is_joined)
         json_put_bool(node, "joined", true);
     count_part(e, node);
-    if (!free_one || is_known) /* its steps are below the node where it began */
+    if (!free_one || is_known) /* the steps of a known task are below its first node */
         return;
     *free_one = (struct live){.task = event->task,
                               .parent = event->begin.parent,
@@ -239,7 +239,8 @@ static void on_begin(struct explain *e, const struct trace_event *event)
                               .steps = json_put_list(node, "steps")};
 }
 
-static void on_zone(struct explain *e, const struct live *live, const struct trace_event *event)
+static void record_zone(struct explain *e, const struct live *live,
+                        const struct trace_event *event)
 {
     const struct delegation *delegation = event->zone_found.delegation;
     bool is_cached = event->zone_found.is_cached;
@@ -265,7 +266,7 @@ static void put_pick(struct json *to, const struct pick_why *pick)
         put_ms(why, "srtt-ms", pick->srtt_us);
 }
 
-static void on_query(struct explain *e, struct live *live, const struct trace_event *event)
+static void record_query(struct explain *e, struct live *live, const struct trace_event *event)
 {
     struct json *node = add_step(e, live, "query");
 
@@ -286,7 +287,8 @@ static void on_query(struct explain *e, struct live *live, const struct trace_ev
     e->facts.query_cnt++;
     e->facts.mismatch_cnt += event->query.is_after_mismatch;
     e->facts.last_server = *event->query.server;
-    struct addr own = own_addr(event->query.from, event->query.server, event->query.transport);
+    struct addr own =
+        choose_own_addr(event->query.from, event->query.server, event->query.transport);
     add_packet(e, &own, event->query.server, event->query.transport, event->query.wire,
                event->query.len);
 }
@@ -309,7 +311,7 @@ static void put_reply_records(struct explain *e, struct json *query,
     count_part(e, to);
 }
 
-static void on_reply(struct explain *e, struct live *live, const struct trace_event *event)
+static void record_reply(struct explain *e, struct live *live, const struct trace_event *event)
 {
     const struct message *m = event->reply.message;
     struct json *query = live->query;
@@ -330,11 +332,12 @@ static void on_reply(struct explain *e, struct live *live, const struct trace_ev
         live->is_negative =
             event->reply.kind == CLASSIFY_NXDOMAIN || event->reply.kind == CLASSIFY_NODATA;
     }
-    struct addr own = own_addr(event->reply.to, event->reply.server, event->reply.transport);
+    struct addr own =
+        choose_own_addr(event->reply.to, event->reply.server, event->reply.transport);
     add_packet(e, event->reply.server, &own, event->reply.transport, m->wire, m->len);
 }
 
-static void on_no_reply(const struct live *live, const struct trace_event *event)
+static void record_no_reply(const struct live *live, const struct trace_event *event)
 {
     json_put_text(live->query, "result", wording_id(&wording_silences, event->no_reply.why));
     if (*event->no_reply.detail)
@@ -342,8 +345,8 @@ static void on_no_reply(const struct live *live, const struct trace_event *event
     put_ms(live->query, "rtt-ms", event->no_reply.waited_us);
 }
 
-static void on_rejected_reply(struct explain *e, const struct live *live,
-                              const struct trace_event *event)
+static void record_rejected_reply(struct explain *e, const struct live *live,
+                                  const struct trace_event *event)
 {
     if (!has_room_left(e))
         return;
@@ -356,7 +359,7 @@ static void on_rejected_reply(struct explain *e, const struct live *live,
     count_part(e, one);
 }
 
-/* True if the servers have addresses and none of them may be asked. */
+/* True if the servers have addresses, but none may be asked. */
 static bool is_forbidden(const struct explain *e, const struct delegation *delegation)
 {
     for (int i = 0; i < delegation->addr_cnt; i++)
@@ -386,7 +389,7 @@ static void note_task_failure(struct explain *e, const struct live *live,
                                 .failure = event->end.failure,
                                 .attempts = *event->end.attempts};
     memcpy(f->name, event->name, dname_len(event->name));
-    if (!delegation->zone) /* it ended before it knew a zone */
+    if (!delegation->zone) /* the task ended before it found a zone */
         return;
     memcpy(f->zone, delegation->zone, dname_len(delegation->zone));
     f->is_configured =
@@ -400,7 +403,7 @@ static void note_task_failure(struct explain *e, const struct live *live,
         memcpy(f->denied, live->denied, sizeof(f->denied));
 }
 
-/* Names are kept in canonical order, so that equal resolutions have equal causes. */
+/* The names are in canonical order, so that equal resolutions have equal causes. */
 static void note_denied(struct live *parent, const uint8_t *name)
 {
     unsigned at = 0;
@@ -424,9 +427,9 @@ static void forget_live(struct live *live)
     *live = (struct live){0};
 }
 
-/* A resolution that did not end is noted for the cause only if no other failed: it is the
- * client's time that was up. */
-static void on_end(struct explain *e, struct live *live, const struct trace_event *event)
+/* A task that has not ended is a failure for the cause only if no other task failed: then the
+ * client's time is over. */
+static void record_end(struct explain *e, struct live *live, const struct trace_event *event)
 {
     struct live *parent = find_live(e, live->parent);
     bool has_failed = event->end.how == TRACE_ENDED_FAILED;
@@ -465,7 +468,7 @@ static void put_cached(struct explain *e, struct json *node, const struct cache_
         json_put_text(node, "text", found->text);
 }
 
-static struct cause_source source_of(const struct cache_found *found)
+static struct cause_source make_cause_source(const struct cache_found *found)
 {
     int64_t now_ms = now_wall_ms();
 
@@ -478,8 +481,8 @@ static struct cause_source source_of(const struct cache_found *found)
         .server = found->server};
 }
 
-/* True if the walk has found the same here before. */
-static bool is_seen(struct explain *e, const struct trace_event *event)
+/* True if the walk has emitted an equal event before.  Remember it if not. */
+static bool is_repeated_walk_event(struct explain *e, const struct trace_event *event)
 {
     uint64_t kind = event->step == TRACE_STEP_CACHED ? event->cached.found->kind : 0U;
     uint64_t key = dname_hash(event->name) + event->type * 2U +
@@ -493,11 +496,11 @@ static bool is_seen(struct explain *e, const struct trace_event *event)
     return false;
 }
 
-/* Add a step of the walk; NULL if it is there already, or does not fit. */
+/* Add a step of the walk.  NULL if the tree has it already or is full. */
 static struct json *add_walk_step(struct explain *e, const struct trace_event *event,
                                   const char *step, const char *found)
 {
-    struct json *node = is_seen(e, event) ? NULL : add_step(e, NULL, step);
+    struct json *node = is_repeated_walk_event(e, event) ? NULL : add_step(e, NULL, step);
 
     to_json_name(node, "name", event->name);
     to_json_type(node, "type", event->type);
@@ -505,15 +508,15 @@ static struct json *add_walk_step(struct explain *e, const struct trace_event *e
     return node;
 }
 
-static void on_cached(struct explain *e, const struct trace_event *event)
+static void record_cached(struct explain *e, const struct trace_event *event)
 {
     const struct cache_found *found = event->cached.found;
 
     if (found->kind == CACHE_FAILURE) {
-        e->facts.failure = source_of(found);
+        e->facts.failure = make_cause_source(found);
         memcpy(e->failed, event->name, dname_len(event->name));
     } else {
-        e->facts.source = source_of(found);
+        e->facts.source = make_cause_source(found);
     }
     struct json *node =
         add_walk_step(e, event, "cache", wording_id(&wording_cached, event->cached.what));
@@ -521,13 +524,13 @@ static void on_cached(struct explain *e, const struct trace_event *event)
     count_part(e, node);
 }
 
-static void on_local(struct explain *e, const struct trace_event *event)
+static void record_local(struct explain *e, const struct trace_event *event)
 {
     e->facts.source = (struct cause_source){.is_there = true, .is_local = true};
     count_part(e, add_walk_step(e, event, "local", wording_id(&wording_local, event->local)));
 }
 
-static void on_note(struct explain *e, struct live *live, const struct trace_event *event)
+static void record_note(struct explain *e, struct live *live, const struct trace_event *event)
 {
     struct json *node = add_step(e, live, "note");
 
@@ -538,29 +541,29 @@ static void on_note(struct explain *e, struct live *live, const struct trace_eve
     count_part(e, node);
 }
 
-static void on_event(void *data, const struct trace_event *event)
+static void record_event(void *data, const struct trace_event *event)
 {
     struct explain *e = data;
     struct live *live = find_live(e, event->task);
 
     switch (event->step) {
     case TRACE_STEP_BEGIN:
-    case TRACE_STEP_JOIN: on_begin(e, event); return;
-    case TRACE_STEP_CACHED: on_cached(e, event); return;
-    case TRACE_STEP_LOCAL: on_local(e, event); return;
+    case TRACE_STEP_JOIN: record_begin(e, event); return;
+    case TRACE_STEP_CACHED: record_cached(e, event); return;
+    case TRACE_STEP_LOCAL: record_local(e, event); return;
     case TRACE_STEP_MISS: count_part(e, add_walk_step(e, event, "cache", "miss")); return;
     default: break;
     }
     if (!live)
         return;
     switch (event->step) {
-    case TRACE_STEP_ZONE: on_zone(e, live, event); break;
-    case TRACE_STEP_QUERY: on_query(e, live, event); break;
-    case TRACE_STEP_REPLY: on_reply(e, live, event); break;
-    case TRACE_STEP_NO_REPLY: on_no_reply(live, event); break;
-    case TRACE_STEP_REJECTED: on_rejected_reply(e, live, event); break;
-    case TRACE_STEP_NOTE: on_note(e, live, event); break;
-    default: on_end(e, live, event); break;
+    case TRACE_STEP_ZONE: record_zone(e, live, event); break;
+    case TRACE_STEP_QUERY: record_query(e, live, event); break;
+    case TRACE_STEP_REPLY: record_reply(e, live, event); break;
+    case TRACE_STEP_NO_REPLY: record_no_reply(live, event); break;
+    case TRACE_STEP_REJECTED: record_rejected_reply(e, live, event); break;
+    case TRACE_STEP_NOTE: record_note(e, live, event); break;
+    default: record_end(e, live, event); break;
     }
 }
 
@@ -573,7 +576,7 @@ struct explain *explain_new(const struct engine *engine, const uint8_t *name, ui
 
     if (!e)
         return NULL;
-    e->sink = (struct trace_sink){.note = on_event, .data = e};
+    e->sink = (struct trace_sink){.note = record_event, .data = e};
     trace_listen(&e->listeners, &e->sink);
     e->engine = engine;
     e->start_ms = now_wall_ms();
@@ -615,7 +618,7 @@ static void note_answer(struct explain *e, const struct message *m,
     size_t len;
 
     if (r->section != MESSAGE_ANSWER || !dname_is_equal(r->owner, end))
-        return; /* a DNAME above the name is not the end of the chain */
+        return; /* such as a DNAME above the name */
     if (r->type == f->type) {
         f->answer_cnt++;
     } else if (r->type == RRTYPE_CNAME) {
@@ -652,7 +655,7 @@ static void put_answer_sections(struct explain *e, struct json *answer,
         to_json_name(one, "owner", r.owner);
         json_put_number(one, "ttl", r.ttl);
         to_json_type(one, "type", r.type);
-        put_rdata_text(one, &m, r.type, (size_t)(r.rdata - m.wire), r.rdata_len);
+        put_rdata(one, &m, r.type, (size_t)(r.rdata - m.wire), r.rdata_len);
     }
     if (ex->opt.ede != EDNS_EDE_NONE) {
         struct json *ede = json_put_object(answer, "extended-error");
@@ -663,7 +666,8 @@ static void put_answer_sections(struct explain *e, struct json *answer,
     }
 }
 
-/* Take over the facts of the resolution whose failure was cached, if it was this worker's. */
+/* Restore the facts of the resolution whose failure was cached, if this worker resolved it and
+ * still has it among its finished tasks. */
 static void recall_failure(struct explain *e)
 {
     const struct trace_ring *ring = &e->engine->finished;
@@ -704,7 +708,7 @@ struct json *explain_end(struct explain *e, const struct exchange *ex, struct ca
     e->facts.is_cached_failure =
         e->facts.rcode == RRTYPE_RCODE_SERVFAIL && !e->has_failed && e->facts.failure.is_there;
     if (e->facts.is_cached_failure) {
-        e->facts.failure_cnt = 0; /* those that are unfinished */
+        e->facts.failure_cnt = 0; /* drop those of unfinished tasks */
         recall_failure(e);
     }
     cause_find(&e->facts, cause);

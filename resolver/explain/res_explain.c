@@ -1,5 +1,5 @@
-/* The question goes the way of all questions - access list, limits, cache, task - so that what
- * is told is what a client would meet. */
+/* The query takes the path of all queries - access list, limits, cache, task - so that the
+ * explanation shows what a client would get. */
 #include "resolver/explain/res_explain.h"
 
 #include "base/now.h"
@@ -10,9 +10,9 @@
 
 enum { REPLY_MAX = 65535, STRING_MAX = 255, WHY_TEXT_MAX = 2 * CAUSE_TEXT_MAX };
 
-/* One under way.  Lifetime: until its answer is there. */
-struct asked {
-    struct list link; /* explain->asked or explain->over */
+/* An explanation in progress.  Lifetime: until its answer has been sent. */
+struct explanation {
+    struct list link; /* explain->in_progress or explain->finished */
     struct res_explain *owner;
     struct exchange ex;
     struct explain *tree;
@@ -26,9 +26,9 @@ struct asked {
 /* Lifetime: worker. */
 struct res_explain {
     struct res_serve *serve;
-    struct list asked;
-    struct list over; /* to be freed: their answers were sent from inside their own calls */
-    size_t cnt, chaos_cnt;
+    struct list in_progress;
+    struct list finished;  /* to be freed later: their code may still be on the stack */
+    size_t cnt, chaos_cnt; /* in progress */
 };
 
 struct res_explain *res_explain_new(struct res_serve *serve)
@@ -37,27 +37,27 @@ struct res_explain *res_explain_new(struct res_serve *serve)
     if (!explain)
         return NULL;
     explain->serve = serve;
-    list_init(&explain->asked);
-    list_init(&explain->over);
+    list_init(&explain->in_progress);
+    list_init(&explain->finished);
     return explain;
 }
 
-static void free_asked(struct asked *a)
+static void free_explanation(struct explanation *a)
 {
     list_remove(&a->link);
     explain_free(&a->tree);
     free(a);
 }
 
-static void free_over(struct res_explain *explain)
+static void free_finished(struct res_explain *explain)
 {
-    while (!list_is_empty(&explain->over))
-        free_asked(container_of(explain->over.next, struct asked, link));
+    while (!list_is_empty(&explain->finished))
+        free_explanation(container_of(explain->finished.next, struct explanation, link));
 }
 
-static void on_sent(struct exchange *ex)
+static void finish_explanation(struct exchange *ex)
 {
-    struct asked *a = container_of(ex, struct asked, ex);
+    struct explanation *a = container_of(ex, struct explanation, ex);
     struct res_explain *owner = a->owner;
     struct cause cause;
 
@@ -65,21 +65,22 @@ static void on_sent(struct exchange *ex)
         task_unlisten(res_serve_engine(owner->serve), explain_listeners(a->tree));
     struct json *tree = ex->reply_len > 0 ? explain_end(a->tree, ex, &cause) : NULL;
     list_remove(&a->link);
-    list_add(&owner->over, &a->link);
+    list_add(&owner->finished, &a->link);
     owner->cnt--;
     owner->chaos_cnt -= a->is_chaos;
     a->done(a->data, tree, tree ? &cause : NULL);
 }
 
-static struct exchange *stay_in_place(struct exchange *ex)
+static struct exchange *keep_exchange(struct exchange *ex)
 {
-    return ex; /* it lives until it is sent */
+    return ex; /* it lives until its answer is sent */
 }
 
-static struct asked *new_asked(struct res_explain *explain, const struct res_explain_ask *ask)
+static struct explanation *new_explanation(struct res_explain *explain,
+                                           const struct res_explain_ask *ask)
 {
     struct engine *engine = res_serve_engine(explain->serve);
-    struct asked *a = calloc(1, sizeof(*a));
+    struct explanation *a = calloc(1, sizeof(*a));
     struct query q = {.flags = MESSAGE_RD,
                       .name = ask->name,
                       .type = ask->type,
@@ -102,8 +103,8 @@ static struct asked *new_asked(struct res_explain *explain, const struct res_exp
                               .peer = ask->client,
                               .buffer = a->reply,
                               .size = sizeof(a->reply),
-                              .send = on_sent,
-                              .defer = stay_in_place};
+                              .send = finish_explanation,
+                              .defer = keep_exchange};
     size_t len = query_write(&q, a->wire);
     must(message_parse(a->wire, len, &a->ex.query) == MESSAGE_WHOLE);
     dname_split(message_qname(&a->ex.query), &a->ex.name);
@@ -112,35 +113,38 @@ static struct asked *new_asked(struct res_explain *explain, const struct res_exp
     return a;
 }
 
-/* Explanations of class CH that this client has under way. */
-static size_t count_of_client(const struct res_explain *explain, const struct addr *client)
+/* Count the explanations of class CH of this client. */
+static size_t count_client_explanations(const struct res_explain *explain,
+                                        const struct addr *client)
 {
     size_t cnt = 0;
 
-    for (struct list *l = explain->asked.next; l != &explain->asked; l = l->next) {
-        const struct asked *a = container_of(l, struct asked, link);
+    for (struct list *l = explain->in_progress.next; l != &explain->in_progress; l = l->next) {
+        const struct explanation *a = container_of(l, struct explanation, link);
         cnt += a->is_chaos && client_is_same(&a->ex.peer, client);
     }
     return cnt;
 }
 
-static bool has_place(const struct res_explain *explain, const struct res_explain_ask *ask)
+static bool may_begin_explanation(const struct res_explain *explain,
+                                  const struct res_explain_ask *ask)
 {
     if (explain->cnt >= RES_EXPLAIN_MAX)
         return false;
-    return !ask->is_chaos || (explain->chaos_cnt < RES_EXPLAIN_CHAOS_MAX &&
-                              count_of_client(explain, &ask->client) < RES_EXPLAIN_CLIENT_MAX);
+    return !ask->is_chaos ||
+           (explain->chaos_cnt < RES_EXPLAIN_CHAOS_MAX &&
+            count_client_explanations(explain, &ask->client) < RES_EXPLAIN_CLIENT_MAX);
 }
 
 enum err res_explain_begin(struct res_explain *explain, const struct res_explain_ask *ask)
 {
-    free_over(explain);
-    if (!has_place(explain, ask))
+    free_finished(explain);
+    if (!may_begin_explanation(explain, ask))
         return ERR_LIMIT;
-    struct asked *a = new_asked(explain, ask);
+    struct explanation *a = new_explanation(explain, ask);
     if (!a)
         return ERR_NOMEM;
-    list_add(&explain->asked, &a->link);
+    list_add(&explain->in_progress, &a->link);
     explain->cnt++;
     explain->chaos_cnt += ask->is_chaos;
     struct res_serve_terms terms = {.listeners = explain_listeners(a->tree),
@@ -153,16 +157,16 @@ void res_explain_free(struct res_explain **explain)
 {
     if (!*explain)
         return;
-    free_over(*explain);
-    while (!list_is_empty(&(*explain)->asked))
-        free_asked(container_of((*explain)->asked.next, struct asked, link));
+    free_finished(*explain);
+    while (!list_is_empty(&(*explain)->in_progress))
+        free_explanation(container_of((*explain)->in_progress.next, struct explanation, link));
     free(*explain);
     *explain = NULL;
 }
 
 /* ---- why.NAME ---- */
 
-/* One TXT record of as many strings as it takes. */
+/* Answer with one TXT record of as many strings as needed. */
 static void answer_text(struct exchange *ex, const char *text)
 {
     uint8_t rdata[WHY_TEXT_MAX + WHY_TEXT_MAX / STRING_MAX + 2];
@@ -210,7 +214,7 @@ bool res_explain_chaos(struct res_explain *explain, struct exchange *ex)
         !addr_is_in(&policy->allow, &ex->peer) ||
         (ex->query.qtype != RRTYPE_TXT && ex->query.qtype != RRTYPE_ANY))
         return false;
-    if (exchange_may_be_spoofed(ex)) { /* a place is taken for seconds */
+    if (exchange_may_be_spoofed(ex)) { /* each explanation takes up one of a few for seconds */
         reply_ask_again(ex);
         return true;
     }

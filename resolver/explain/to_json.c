@@ -1,5 +1,4 @@
-/* Programs read these too: names end in a dot, addresses have their port, times are RFC 3339.
- */
+/* The format is a contract with programs that read the JSON. */
 #include "resolver/explain/to_json.h"
 
 #include "base/now.h"

@@ -1,4 +1,4 @@
-/* The only place where facts of a resolution become text. */
+/* The only file that makes text of the facts of a resolution. */
 #include "resolver/iterate/wording.h"
 
 #include "dns/dname_text.h"
@@ -249,7 +249,7 @@ static bool is_same_attempt_target(const struct trace_attempt *a, const struct t
            memcmp(a->octets, b->octets, a->octets_len) == 0;
 }
 
-/* Whether a later attempt at the same server for the same zone is what counts of it. */
+/* True if a later attempt at the same server for the same zone has a result. */
 static bool is_superseded(const struct trace_attempts *attempts, unsigned i)
 {
     const struct trace_attempt *a = &attempts->at[i % TRACE_ATTEMPTS];
@@ -262,7 +262,7 @@ static bool is_superseded(const struct trace_attempts *attempts, unsigned i)
     return false;
 }
 
-/* Append a word that fits whole, or nothing. */
+/* Append `before` and `word` if both fit; else append nothing and return false. */
 static bool append_word(char out[WORDING_TEXT_MAX], const char *before, const char *word)
 {
     size_t len = strlen(out);
@@ -272,7 +272,7 @@ static bool append_word(char out[WORDING_TEXT_MAX], const char *before, const ch
     return true;
 }
 
-/* The zone, and its servers: their addresses, or without any their names. */
+/* Append the zone and its first servers: their addresses, or their names if none is known. */
 static void append_servers(const struct delegation *delegation, char out[WORDING_TEXT_MAX])
 {
     char text[DNAME_TEXT_MAX], address[ADDR_TEXT_MAX];

@@ -1,7 +1,8 @@
-/* resolver/iterate/wording.h | identifiers and sentences for the facts of a resolution
+/* resolver/iterate/wording.h | identifiers and texts for the enumerations of a resolution
  *
- * One list per enumeration, one row per value.  The identifier goes into JSON and is never
- * changed; the text is for people: the command, the log, the EDE.  Nothing compares a text.
+ * One list per enumeration, one row per value.  JSON has the identifiers, which never change.
+ * The texts are for people: in terminal output, the log and EDE options.  No code compares a
+ * text.
  *
  * Thread:   any.
  */
@@ -35,18 +36,22 @@ extern const struct wording_list wording_cached;     /* enum trace_cached */
 extern const struct wording_list wording_local;      /* enum local_kind */
 extern const struct wording_list wording_ranks;      /* enum cache_rank */
 
-/* Return the identifier or the text of a value of the list's enumeration. */
+/* Return the identifier of a value.  Caller must pass a value of the list's enumeration. */
 const char *wording_id(const struct wording_list *list, unsigned value);
+
+/* Return the text of a value.  Caller must pass a value of the list's enumeration. */
 const char *wording_text(const struct wording_list *list, unsigned value);
 
-/* Return the text for an identifier; the identifier itself if the list does not have it. */
+/* Return the text for an identifier, or `id` itself if the list does not have it. */
 const char *wording_text_of(const struct wording_list *list, const char *id);
 
-/* Write what the server of an attempt did: "timed out", "said SERVFAIL".  Return `out`. */
+/* Write the result of an attempt, as a predicate of the server: "timed out", "said SERVFAIL".
+ * Return `out`. */
 const char *wording_attempt(const struct trace_attempt *attempt, char out[WORDING_TEXT_MAX]);
 
-/* Write in one line why `name` could not be resolved: the failure, then what each server of
- * which zone did; if no server was asked, the zone and its servers.  It is the EDE text. */
+/* Write the EDE text for a name that could not be resolved, in one line: the failure, then per
+ * zone the servers and their last results.  If no server was asked, write the zone and its
+ * servers instead.  What does not fit is truncated. */
 void wording_failure(const struct trace_attempts *attempts, const uint8_t *name,
                      const struct delegation *delegation, enum failure failure,
                      char out[WORDING_TEXT_MAX]);
