@@ -67,8 +67,7 @@ static void say_name(char out[CAUSE_TEXT_MAX], const uint8_t *name)
 static void say_server(char out[CAUSE_TEXT_MAX], const struct addr *server)
 {
     char text[ADDR_TEXT_MAX];
-    addr_print(server, text);
-    *strchr(text, '@') = '\0';
+    addr_print_host(server, text);
     say_text(out, "%s", text);
 }
 

@@ -587,8 +587,7 @@ struct explain *explain_new(const struct engine *engine, const uint8_t *name, ui
     e->facts.failures = e->failures;
     e->facts.ede_text = "";
     e->facts.ede = EDNS_EDE_NONE;
-    addr_print(client, e->facts.client);
-    *strchr(e->facts.client, '@') = '\0';
+    addr_print_host(client, e->facts.client);
     e->root = json_new_object();
     struct json *question = json_put_object(e->root, "question");
     to_json_name(question, "name", name);

@@ -283,8 +283,7 @@ static void append_servers(const struct delegation *delegation, char out[WORDING
         return;
     for (int i = 0; i < cnt && i < SERVERS_SHOWN; i++) {
         if (delegation->addr_cnt > 0) {
-            addr_print(&delegation->addrs[i].addr, address);
-            *strchr(address, '@') = '\0';
+            addr_print_host(&delegation->addrs[i].addr, address);
         } else {
             dname_text_print(delegation->servers[i].name, text);
         }
@@ -310,8 +309,7 @@ void wording_failure(const struct trace_attempts *attempts, const uint8_t *name,
         if (a->outcome == TRACE_ANSWERED || a->outcome == TRACE_OPEN ||
             is_superseded(attempts, i))
             continue;
-        addr_print(&addr, address);
-        *strchr(address, '@') = '\0';
+        addr_print_host(&addr, address);
         if (a->zone_labels != labels) {
             labels = a->zone_labels;
             dname_text_print(dname_suffix(name, labels), text);
