@@ -126,6 +126,10 @@ static enum err split_page(struct index *index, uint64_t hash)
 
 enum err index_put(struct index *index, uint64_t hash, struct node *node)
 {
+    const struct index_page *page = index->pages[page_number(index, hash)];
+
+    if (index->buckets < BUCKETS && page->used >= index->buckets * SLOTS)
+        return ERR_LIMIT; /* a small page cannot be split */
     while (index->pages[page_number(index, hash)]->used >= PAGE_FULL) {
         enum err err = split_page(index, hash);
         if (err)

@@ -29,7 +29,8 @@ struct index {
 MUST_USE enum err index_init(struct index *index, struct slab_list *memory, size_t cnt);
 
 /* Add a node that is not in the index; `hash` is dname_hash of its name.  ERR_NOMEM, or
- * ERR_LIMIT if too many hashes share their first bits. */
+ * ERR_LIMIT if too many hashes share their first bits, or a small index gets far more nodes
+ * than the `cnt` of index_init. */
 MUST_USE enum err index_put(struct index *index, uint64_t hash, struct node *node);
 
 /* Return the node whose name is `name`, in any case, and has this hash; NULL if there is none.

@@ -100,6 +100,23 @@ static void test_every_size_has_room(void **state)
 
 /* An index made for 400 names takes 4000: its pages split, and every name is found meanwhile.
  */
+/* An index made for few names ends with an error when many more come. */
+static void test_a_small_index_has_a_limit(void **state)
+{
+    enum err err = ERR_OK;
+    unsigned cnt = 0;
+    (void)state;
+    assert_int_equal(index_init(&names, &memory, 1), ERR_OK);
+    while (cnt < 4096 && !err) {
+        nodes[cnt] = make_numbered(cnt);
+        err = index_put(&names, dname_hash(nodes[cnt]->name), nodes[cnt]);
+        cnt += !err;
+    }
+    assert_int_equal(err, ERR_LIMIT);
+    assert_true(cnt >= 1);
+    expect_numbered(cnt);
+}
+
 static void test_pages_split(void **state)
 {
     (void)state;
@@ -240,6 +257,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         WITH_MEMORY(test_an_empty_index_finds_nothing),
         WITH_MEMORY(test_every_size_has_room),
+        WITH_MEMORY(test_a_small_index_has_a_limit),
         WITH_MEMORY(test_pages_split),
         WITH_MEMORY(test_names_that_agree_in_too_many_bits),
         WITH_MEMORY(test_equal_hashes),
