@@ -1,7 +1,10 @@
 /* The classic pcap format with raw IP packets: every tool reads it. */
 #include "tools/pcap.h"
 
+#include <errno.h>
 #include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/addr.h"
 #include "base/now.h"
@@ -170,6 +173,17 @@ static enum err write_packets(FILE *out, const struct json *tree, struct packet 
     return ERR_OK;
 }
 
+/* Remove an incomplete file, but no device, pipe or link. */
+static void remove_partial_file(const char *path)
+{
+    struct stat found;
+    int reason = errno;
+
+    if (lstat(path, &found) == 0 && S_ISREG(found.st_mode))
+        (void)unlink(path);
+    errno = reason;
+}
+
 enum err pcap_write(const char *path, const struct json *tree)
 {
     FILE *out = fopen(path, "we");
@@ -181,6 +195,8 @@ enum err pcap_write(const char *path, const struct json *tree)
         err = write_packets(out, tree, p, payload);
     if (out && fclose(out) != 0)
         err = ERR_IO;
+    if (out && err)
+        remove_partial_file(path);
     free(p);
     free(payload);
     return err;

@@ -11,6 +11,7 @@
 
 #include "base/json.h"
 
-/* Write the packets of an explanation to the file `path`.  ERR_IO: errno has the reason;
- * ERR_FORMAT: the explanation has a packet that cannot be read; ERR_NOMEM. */
+/* Write the packets of an explanation to the file `path`, and remove it if that fails half way;
+ * a device, pipe or link is not removed.  ERR_IO: errno has the reason; ERR_FORMAT: the
+ * explanation has a malformed packet; ERR_NOMEM. */
 MUST_USE enum err pcap_write(const char *path, const struct json *tree);

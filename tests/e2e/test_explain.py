@@ -106,26 +106,26 @@ def settle(value, port):
     return value
 
 
-def show(tree, tmp_path):
-    """What the command prints for it, served by a socket that knows nothing else."""
-    path = str(tmp_path / "told.sock")
+def show(tree, tmp_path, *options):
+    """The result of the command for a tree that a fake control socket sends."""
+    path = str(tmp_path / "fake.sock")
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(path)
     listener.listen(1)
 
-    def tell():
+    def serve():
         s, _ = listener.accept()
         with s:
             while b"\n" not in s.recv(65536):
                 pass
             s.sendall(json.dumps({"ok": True, "result": {"tree": tree}}).encode() + b"\n")
-    teller = threading.Thread(target=tell)
-    teller.start()
-    done = lab.run(lab.ROOTLINE, "explain", "x", "--socket", path, env={**os.environ, "LC_ALL": "C.UTF-8"})
-    teller.join()
+    server = threading.Thread(target=serve)
+    server.start()
+    done = lab.run(lab.ROOTLINE, "explain", "x", "--socket", path, *options, env={**os.environ, "LC_ALL": "C.UTF-8"})
+    server.join()
     listener.close()
     os.unlink(path)
-    return done.stdout
+    return done
 
 
 def expect(path, text):
@@ -162,7 +162,7 @@ def test_trees(class_net, resolver, tmp_path, name):
     check_cause(tree, kind, words)
     tree = settle(tree, class_net.port)
     expect(TREES / f"{name}.json", dump(tree) + "\n")
-    text = show(tree, tmp_path)
+    text = show(tree, tmp_path).stdout
     assert max(map(len, text.splitlines())) <= 80
     expect(TREES / f"{name}.txt", text)
 
@@ -431,6 +431,18 @@ def test_packets_and_drawing(class_net, resolver, tmp_path):
     done = resolver.command("explain", "www.uni.edu", "--dot")
     assert done.stdout.startswith("digraph tree {") and done.stdout.rstrip().endswith("}")
     assert resolver.command("explain", "www.uni.edu", "--pcap", "/nonexistent/x").returncode == 1
+
+
+def test_a_malformed_packet_leaves_no_file(tmp_path):
+    packet = {"at-us": 0, "from": "127.0.0.1@1", "to": "127.0.0.2@53", "transport": "udp", "wire": "00" * 12}
+    tree = {"at": "2026-01-31T08:00:00.000Z", "answer": {"rcode": "NOERROR"}, "packets": [packet, {**packet, "wire": "zz"}]}
+    path, link = tmp_path / "x.pcap", tmp_path / "link"
+    done = show(tree, tmp_path, "--pcap", path)
+    assert done.returncode == 1 and f"{path}: bad format" in done.stderr and not path.exists()
+    link.symlink_to(path)
+    assert show(tree, tmp_path, "--pcap", link).returncode == 1 and link.is_symlink()
+    tree["packets"].pop()
+    assert show(tree, tmp_path, "--pcap", path).returncode == 0 and path.stat().st_size == 24 + 16 + 20 + 8 + 12
 
 
 def test_colours_only_where_they_are_wanted(resolver):
