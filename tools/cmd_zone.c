@@ -55,7 +55,7 @@ int cmd_zone(int argc, char **argv)
     else if (err == ERR_FORMAT && !is_json)
         fprintf(stderr, "%s: %zu error%s\n", argv[2], diag.error_cnt,
                 diag.error_cnt == 1 ? "" : "s");
-    else if (err && !is_json)
+    else if (err && (!is_json || diag.error_cnt == 0)) /* no finding has the reason */
         fprintf(stderr, "%s: %s\n", argv[2], err_name(err));
     zone_unref(&zone);
     diag_fini(&diag);

@@ -1,6 +1,8 @@
 """rootline zone check on real files: those of nsd's and BIND's own tests, and the root zone."""
 import concurrent.futures
+import os
 import re
+import resource
 
 import pytest
 
@@ -103,6 +105,19 @@ def test_terminal_bytes_are_made_harmless(tmp_path):
     (tmp_path / "z").write_bytes(b"a60 \x1b[31mFOO \xc2\x9b1m\n$\x1b]0;x\x07\n")
     done = lab.run(lab.ROOTLINE, "zone", "check", "a.test", tmp_path / "z")
     assert done.returncode == 1 and "\x1b" not in done.stderr and "\x9b" not in done.stderr
+
+
+def test_no_memory_is_reported(tmp_path):
+    """Without memory there is no finding: the cause is on stderr, with --json too."""
+    (tmp_path / "z").write_text("a A 192.0.2.1\n" * 2000000)
+    if b"__asan_init" in lab.ROOTLINE.read_bytes():  # a limit of the address space is no use: the sanitizer maps terabytes
+        limit = {"env": {**os.environ, "ASAN_OPTIONS": "allocator_may_return_null=1:max_allocation_size_mb=32"}}
+    else:
+        limit = {"preexec_fn": lambda: resource.setrlimit(resource.RLIMIT_AS, (100 << 20, 100 << 20))}
+    for options in ([], ["--json"]):
+        done = lab.run(lab.ROOTLINE, "zone", "check", "a.test", tmp_path / "z", *options, **limit)
+        assert done.returncode == 1 and f"{tmp_path / 'z'}: out of memory" in done.stderr.splitlines(), done.stderr
+        assert done.stdout.split() == (["[]"] if options else [])
 
 
 def test_200000_errors(tmp_path):
