@@ -117,6 +117,7 @@ def test_cache_entries_of_a_name(resolver):
     assert as_json(resolver, "cache", "show", "www.cs.uni.edu", "MX")["entries"] == []
     ask(resolver, "nothing.uni.edu")
     ask(resolver, "x.lame.com")
+    ask(resolver, "www.uni.edu")
     ask(resolver, "www.uni.edu", "HTTPS")
     assert as_json(resolver, "cache", "show", "nothing.uni.edu")["entries"][0]["kind"] == "nxdomain"
     failure = as_json(resolver, "cache", "show", "x.lame.com")["entries"][0]
