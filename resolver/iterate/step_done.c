@@ -1,5 +1,5 @@
-/* Waiters are woken after the task has left all tables: one that asks again gets another task.
- */
+/* Waiters are woken after the task has left all tables, so a waiter that asks for the same name
+ * and type again gets another task. */
 #include "resolver/iterate/step_done.h"
 
 #include "base/now.h"
@@ -27,8 +27,8 @@ static void note_finished(const struct task *task)
         f->attempts[i] = attempts->at[(attempts->cnt - f->attempt_cnt + i) % TRACE_ATTEMPTS];
 }
 
-/* Whether something that has ended is there to be served meanwhile. */
-static bool has_stale(struct task *task)
+/* True if the cache has expired data that may be served meanwhile. */
+static bool has_stale_data(struct task *task)
 {
     struct cache_time when = engine_time(INT64_MAX);
 
@@ -37,15 +37,15 @@ static bool has_stale(struct task *task)
                                                &when, &task->engine->scratch);
 }
 
-/* RFC 9520 3: whoever asks again soon is told at once.  A limit that was reached says something
- * of the name only if the whole budget went into it; else who chains names together could take
- * any of them away from others. */
+/* Cache the failure (RFC 9520 3).  A limit says something about the name only if the whole
+ * budget was spent on it.  Otherwise an attacker could make any name fail for others: by a
+ * CNAME to it, behind names that use up the budget. */
 static void cache_task_failure(struct task *task, const char *text)
 {
     struct engine *engine = task->engine;
 
     engine->counts.failures++;
-    if (task->is_known_down) /* the zone is remembered, which will do */
+    if (task->is_known_down) /* infra has noted it for the whole zone */
         return;
     engine->counts.limited += task->outcome == TASK_LIMITED || task->limit;
     if (task->outcome == TASK_LIMITED &&
@@ -53,11 +53,12 @@ static void cache_task_failure(struct task *task, const char *text)
         return;
     struct cache_origin origin = {.now_ms = now_wall_ms(), .route = task->route};
     cache_put_failure(&engine->cache, task->name, task->type, failure_ede(task->failure), text,
-                      has_stale(task) ? STALE_RECHECK_S : 0, &origin);
+                      has_stale_data(task) ? STALE_RECHECK_S : 0, &origin);
 }
 
-/* Servers that were all asked and all silent are not waited for by every further name. */
-static void note_silence(const struct task *task)
+/* If all servers timed out at least twice, note them as dead: then the next name does not wait
+ * for them. */
+static void note_dead_servers(const struct task *task)
 {
     struct infra *infra = task->engine->infra;
     uint64_t now_ms = now_mono_ms();
@@ -88,7 +89,7 @@ void step_done(struct task *task)
         wording_failure(&task->attempts, task->name, &task->delegation, task->failure, text);
         cache_task_failure(task, text);
         if (task->sends > 0)
-            note_silence(task);
+            note_dead_servers(task);
     }
     if (!task->is_elsewhere)
         note_finished(task);

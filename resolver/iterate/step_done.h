@@ -1,4 +1,4 @@
-/* resolver/iterate/step_done.h | end a task: remember a failure, wake those who wait
+/* resolver/iterate/step_done.h | state TASK_DONE: the end of a task
  *
  * Thread:   the task's worker.
  */
@@ -6,5 +6,6 @@
 
 #include "resolver/iterate/task.h"
 
-/* The task is gone afterwards. */
+/* Cache a failure, record the task as finished, end it and wake its waiters.  Caller must not
+ * use the task afterwards. */
 void step_done(struct task *task);

@@ -1,13 +1,13 @@
-/* A configured stub or forwarder holds for everything below it; delegations in the cache count
- * only below a stub or below the root, and never below a forwarder. */
+/* A stub zone or forward zone applies to all names below it.  Cached delegations are used below
+ * a stub zone and below the root, but not below a forward zone. */
 #include "resolver/iterate/step_look.h"
 
 #include "base/now.h"
 
 enum { PRIMING_RETRY_MS = 60000 };
 
-/* RFC 8109 3: ask a hinted server who the root servers are, aside: nobody waits for it. */
-static void prime(struct engine *engine)
+/* Send a priming query (RFC 8109 3) from a task of its own, for which no client waits. */
+static void start_priming(struct engine *engine)
 {
     static const uint8_t root[] = {0};
     uint64_t now_ms = now_mono_ms();
@@ -19,13 +19,13 @@ static void prime(struct engine *engine)
     if (!budget)
         return;
     struct task *task = task_get(engine, root, RRTYPE_NS, budget, NULL);
-    (void)task; /* it runs by itself */
+    (void)task; /* no waiter: the cache keeps its result */
     budget_unref(&budget);
 }
 
-/* Whether the task is for the address of a server that the cut needs to be of any use: the zone
- * above has to be asked. */
-static bool is_loop(const struct task *task)
+/* True if the delegation has no addresses and the task is to resolve one of its servers' names.
+ * Then only a zone above can give the address. */
+static bool is_own_server_lookup(const struct task *task)
 {
     const struct delegation *delegation = &task->delegation;
     bool is_server = false;
@@ -35,7 +35,7 @@ static bool is_loop(const struct task *task)
     return delegation->addr_cnt == 0 && is_server && delegation->labels > 0;
 }
 
-/* The nearest cut with at most `labels` labels. */
+/* Set the task's delegation to the closest one with at most `labels` labels. */
 static void find_closest_delegation(struct task *task, unsigned labels)
 {
     struct engine *engine = task->engine;
@@ -55,14 +55,13 @@ static void find_closest_delegation(struct task *task, unsigned labels)
                               &task->delegation_expire_ms);
     if (!task->is_delegation_cached && is_hints &&
         !(task->parts.labels == 0 && task->type == RRTYPE_NS))
-        prime(engine);
+        start_priming(engine);
     delegation_copy(&task->delegation, task->is_delegation_cached ? &cached : base,
                     task->delegation_names);
 }
 
-/* Whether another worker has found it out between the look into the cache that missed it and
- * now. */
-static bool is_known_by_now(struct task *task)
+/* True if another worker has cached the answer since the cache miss that started this task. */
+static bool was_cached_meanwhile(struct task *task)
 {
     struct engine *engine = task->engine;
     struct cache *cache = &engine->cache;
@@ -76,10 +75,9 @@ static bool is_known_by_now(struct task *task)
     return cache_is_known(cache, &task->key, task->type, &when, &task->engine->scratch);
 }
 
-/* Whether a zone that the name is in is left alone for now: the one found, or one below it
- * whose delegation was not worth keeping.  A task that explains, or that fetches anew for a
- * client, finds out by itself. */
-static bool is_down(struct task *task)
+/* True if a zone that contains the name is down (infra_is_zone_down): the one found, or a zone
+ * below it whose delegation is not cached.  A task that has to ignore the cache asks anyway. */
+static bool is_known_zone_down(struct task *task)
 {
     uint64_t now_ms = now_mono_ms();
     bool is_parents = task->type == RRTYPE_DS && task->parts.labels > 0;
@@ -88,7 +86,7 @@ static bool is_down(struct task *task)
         return false;
     if (task->delegation.source == DELEGATION_FORWARD)
         return false;
-    /* of a stub zone it is known where it is, whatever was found out by other ways */
+    /* the servers of a stub zone are configured: that its delegation failed does not matter */
     unsigned least =
         task->delegation.labels + (task->delegation.source == DELEGATION_STUB ? 1U : 0U);
     for (unsigned labels = task->parts.labels + !is_parents; labels-- > least;)
@@ -109,11 +107,11 @@ static void emit_zone(const struct task *task)
 
 enum task_state step_look(struct task *task)
 {
-    /* RFC 4035 3.1.4.1: DS is the parent's */
+    /* RFC 4035 3.1.4.1: the parent zone has the DS records */
     bool is_parents = task->type == RRTYPE_DS && task->parts.labels > 0;
     unsigned labels = task->parts.labels - is_parents;
 
-    if (task->depth == 0 && task->attempts.cnt == 0 && is_known_by_now(task))
+    if (task->depth == 0 && task->attempts.cnt == 0 && was_cached_meanwhile(task))
         return TASK_DONE;
     if (!budget_is_left(task->budget, now_mono_ms()))
         return task_fail(task, TASK_LIMITED, task->budget->spent);
@@ -122,9 +120,9 @@ enum task_state step_look(struct task *task)
     task->look_below = 0;
     task_leave_subqueries(task);
     find_closest_delegation(task, labels);
-    while (is_loop(task))
+    while (is_own_server_lookup(task))
         find_closest_delegation(task, task->delegation.labels - 1U);
-    if (is_down(task)) {
+    if (is_known_zone_down(task)) {
         task->is_known_down = true;
         return task_fail(task, TASK_FAILED, FAILURE_ZONE_DOWN);
     }

@@ -1,4 +1,4 @@
-/* resolver/iterate/step_look.h | find the nearest zone above the name whose servers are known
+/* resolver/iterate/step_look.h | state TASK_LOOK: the closest zone with known servers
  *
  * Thread:   the task's worker.
  */
@@ -6,5 +6,6 @@
 
 #include "resolver/iterate/task.h"
 
-/* Fill task->cut, from the configuration, the cache or the hints. */
+/* Set task->delegation to the closest stub zone, forward zone, cached delegation or the root
+ * hints.  Return the next state: TASK_TARGET, or that of a task that has ended. */
 enum task_state step_look(struct task *task);

@@ -1,4 +1,4 @@
-/* Every way of asking the same server again has a function of its own here. */
+/* Each way to ask the same server again has a function of its own. */
 #include "resolver/iterate/step_no_reply.h"
 
 #include "base/now.h"
@@ -7,7 +7,7 @@ enum { MINIMISED_TRIES = 2 /* of a minimised query; then the full name is asked 
 
 /* RFC 5452 9.2, as BIND 9.21 does: after one mismatched reply the query is repeated over TCP,
  * where guessing is useless. */
-static enum task_state on_mismatch(struct task *task)
+static enum task_state handle_mismatch(struct task *task)
 {
     task->engine->counts.mismatches++;
     trace_end(&task->attempts, TRACE_MISMATCH, 0);
@@ -16,8 +16,8 @@ static enum task_state on_mismatch(struct task *task)
     return TASK_ASK;
 }
 
-/* For a server that changes the case of names and does not answer over TCP: ID, port and cookie
- * have to suffice. */
+/* True for a server that changes the case of names and does not answer over TCP.  Without 0x20
+ * only ID, port and cookie protect the query. */
 static bool may_ask_in_lower_case(const struct task *task)
 {
     return task->is_suspect && task->is_case_all && !task->lower;
@@ -31,8 +31,8 @@ static enum task_state ask_in_lower_case(struct task *task)
     return TASK_ASK;
 }
 
-/* RFC 7873 5.3: the server sent cookies before, sends none now and does not answer over TCP. It
- * has been replaced, or is one of several behind an anycast address. */
+/* RFC 7873 5.3: the server sent cookies before, sends none now and does not answer over TCP.
+ * Perhaps it was replaced, or it is one of several behind an anycast address. */
 static bool may_ask_without_cookie(const struct task *task)
 {
     return task->is_suspect && task->is_cookie_all;
@@ -64,9 +64,9 @@ static enum task_state ask_in_clear(struct task *task)
     return TASK_ASK;
 }
 
-/* Try what is left at a server that does not answer over TCP or TLS; TASK_TARGET: nothing is.
- */
-static enum task_state without_tcp(struct task *task, uint64_t now_ms)
+/* Choose another way to ask a server that does not answer over TCP or TLS.  Return TASK_TARGET
+ * if there is none. */
+static enum task_state ask_without_tcp(struct task *task, uint64_t now_ms)
 {
     if (may_ask_in_clear(task))
         return ask_in_clear(task);
@@ -78,7 +78,7 @@ static enum task_state without_tcp(struct task *task, uint64_t now_ms)
     return TASK_TARGET;
 }
 
-/* What a fault of a TCP or TLS connection is for the trace. */
+/* The trace values for a fault of a TCP or TLS connection. */
 static const struct {
     enum trace_outcome outcome;
     enum trace_silence silence;
@@ -91,7 +91,7 @@ static const struct {
     [OUT_FAULT_TIMEOUT] = {TRACE_TIMEOUT, TRACE_SILENCE_TCP_TIMEOUT},
 };
 
-static enum task_state on_tcp_failed(struct task *task, uint64_t now_ms)
+static enum task_state handle_tcp_fault(struct task *task, uint64_t now_ms)
 {
     const char *verify_error = task->ask.verify_error;
     bool is_trusted = *verify_error == '\0';
@@ -101,10 +101,10 @@ static enum task_state on_tcp_failed(struct task *task, uint64_t now_ms)
     task_trace_no_reply(
         task, is_trusted ? faults[task->ask.fault].silence : TRACE_SILENCE_TLS_UNTRUSTED,
         verify_error);
-    return without_tcp(task, now_ms);
+    return ask_without_tcp(task, now_ms);
 }
 
-static enum task_state on_timeout(struct task *task, uint64_t now_ms)
+static enum task_state handle_timeout(struct task *task, uint64_t now_ms)
 {
     struct delegation_addr *to = &task->delegation.addrs[task->addr];
 
@@ -112,7 +112,7 @@ static enum task_state on_timeout(struct task *task, uint64_t now_ms)
     task_trace_no_reply(task, TRACE_SILENCE_TIMEOUT, "");
     trace_end(&task->attempts, TRACE_TIMEOUT, 0);
     if (task->is_tcp)
-        return without_tcp(task, now_ms);
+        return ask_without_tcp(task, now_ms);
     to->is_silent = true;
     infra_note_timeout(task->engine->infra, &to->addr, task->asked_us / 1000, now_ms);
     /* some servers drop minimised queries */
@@ -128,10 +128,10 @@ enum task_state step_no_reply(struct task *task)
     uint64_t now_ms = now_mono_ms();
 
     switch (task->result) {
-    case OUT_TIMEOUT: return on_timeout(task, now_ms);
-    case OUT_MISMATCH: return on_mismatch(task);
-    case OUT_FAILED: return on_tcp_failed(task, now_ms);
-    case OUT_REPLY: break; /* of step_reply */
+    case OUT_TIMEOUT: return handle_timeout(task, now_ms);
+    case OUT_MISMATCH: return handle_mismatch(task);
+    case OUT_FAILED: return handle_tcp_fault(task, now_ms);
+    case OUT_REPLY: break; /* step_reply handles it */
     }
     return TASK_TARGET;
 }

@@ -1,5 +1,5 @@
-/* Addresses that came with the delegation are used first; names are looked up when those have
- * failed, a few at a time, and what leads nowhere is counted: a delegation can name servers
+/* Addresses from the delegation are used first.  If they fail, the server names are looked up,
+ * a few at a time.  Lookups without a result are counted, because a delegation can name servers
  * that do not exist (docs/LIMITS.md section 3: NXNSAttack). */
 #include "resolver/iterate/step_target.h"
 
@@ -8,17 +8,16 @@
 #include "resolver/iterate/step_reply.h"
 
 enum {
-    SERVERS_A_STEP = 2,
-    SERVERS_A_LATER_STEP =
-        6, /* when those have led nowhere: time runs out, should many be silent */
+    SERVERS_FIRST = 2, /* looked up at the same time */
+    SERVERS_LATER = 6, /* after two lookups failed: to finish in time if many are silent */
     SUBQUERY_RETRIES_MAX = 4
 };
 
 static uint16_t address_type(bool is_v6) { return is_v6 ? RRTYPE_AAAA : RRTYPE_A; }
 
-/* Glue of the delegations that the server's name stands below: the parent's word on it, as good
- * as any other of its. */
-static bool take_glue(struct task *task, int server, const struct cache_name *name)
+/* Add the server's addresses from the glue of cached delegations above its name.  Return false
+ * if there are none.  Such glue is as trustworthy as the glue of the task's own delegation. */
+static bool add_glue_addrs(struct task *task, int server, const struct cache_name *name)
 {
     struct engine *engine = task->engine;
     struct cache_time when = task_time(task);
@@ -38,9 +37,10 @@ static bool take_glue(struct task *task, int server, const struct cache_name *na
     return task->delegation.addr_cnt > before;
 }
 
-/* Take the addresses that the cache has as data; false when it does not know whether there are
- * any. */
-static bool take_data(struct task *task, int server, const struct cache_name *name, bool is_v6)
+/* Add the server's addresses from cached data.  Return false if the cache does not tell whether
+ * there are any. */
+static bool add_cached_addrs(struct task *task, int server, const struct cache_name *name,
+                             bool is_v6)
 {
     struct engine *engine = task->engine;
     struct cache_time when = task_time(task);
@@ -50,7 +50,7 @@ static bool take_data(struct task *task, int server, const struct cache_name *na
         return true;
     if (!cache_find(&engine->cache, name, name->labels, address_type(is_v6), &when,
                     &task->engine->scratch, &found)) {
-        /* RFC 2181 10.3: a server's name is no alias */
+        /* RFC 2181 10.3: the name of a server must not be that of a CNAME */
         return cache_find_cname(&engine->cache, name, &when, &task->engine->scratch, &found) ||
                cache_find_failure(&engine->cache, name, address_type(is_v6), &when,
                                   &task->engine->scratch, &found);
@@ -66,23 +66,24 @@ static bool take_data(struct task *task, int server, const struct cache_name *na
     return true;
 }
 
-/* Take what is known of a server's addresses, data or glue; false when nothing is. */
-static bool take_known(struct task *task, int server, bool is_v6)
+/* Add the known addresses of a server, from cached data or else from glue.  Return false if the
+ * addresses have to be looked up. */
+static bool add_known_addrs(struct task *task, int server, bool is_v6)
 {
     uint8_t before = task->delegation.addr_cnt;
     struct cache_name name;
 
     cache_name_init(&name, task->delegation.servers[server].name);
-    bool is_known = take_data(task, server, &name, is_v6);
+    bool is_known = add_cached_addrs(task, server, &name, is_v6);
     if (task->delegation.addr_cnt == before)
-        is_known |= take_glue(task, server, &name);
+        is_known |= add_glue_addrs(task, server, &name);
     return is_known;
 }
 
-/* A kid that ended on the limit of whoever had begun it is begun again, from this task's own
- * budget. */
-static void note_limit(struct task *task, const struct task_subquery *subquery,
-                       const struct task_end *end)
+/* Note the limit that ended a subquery.  If it was a limit of another task's budget, which
+ * started the subquery, allow this task to start it again on its own budget. */
+static void note_subquery_limit(struct task *task, const struct task_subquery *subquery,
+                                const struct task_end *end)
 {
     if (end->budget == task->budget) {
         task_note_limit(task, end->is_budget_spent ? task->budget->spent : FAILURE_SUBQUERY,
@@ -94,8 +95,9 @@ static void note_limit(struct task *task, const struct task_subquery *subquery,
     }
 }
 
-/* A task that has meanwhile asked somebody else goes on with that. */
-static void on_subquery(struct task_waiter *waiter, const struct task_end *end)
+/* Use the result of a subquery.  The task continues, unless it is waiting for a reply, a place
+ * or another task by now. */
+static void finish_subquery(struct task_waiter *waiter, const struct task_end *end)
 {
     struct task_subquery *subquery = container_of(waiter, struct task_subquery, waiter);
     struct task *task = subquery->parent;
@@ -104,10 +106,10 @@ static void on_subquery(struct task_waiter *waiter, const struct task_end *end)
     subquery->is_open = false;
     waiter->task = NULL;
     s->lookup[subquery->is_v6] = DELEGATION_KNOWN;
-    /* though the task may have failed, the delegation it has found on its way may have glue */
-    take_known(task, subquery->server, subquery->is_v6);
+    /* even if the subquery failed, a delegation that it has cached may have glue */
+    add_known_addrs(task, subquery->server, subquery->is_v6);
     if (end->outcome == TASK_LIMITED)
-        note_limit(task, subquery, end);
+        note_subquery_limit(task, subquery, end);
     bool is_over = s->lookup[0] != DELEGATION_ASKING && s->lookup[1] != DELEGATION_ASKING;
     if (s->addr_cnt == 0 && is_over && s->lookup[subquery->is_v6] == DELEGATION_KNOWN)
         task->failed_targets++;
@@ -116,10 +118,10 @@ static void on_subquery(struct task_waiter *waiter, const struct task_end *end)
         task_wake(task, TASK_TARGET);
 }
 
-static bool take_child_side(struct task *task);
+static bool use_child_ns(struct task *task);
 
-/* The zone's own NS records have been looked up. */
-static void on_child_side(struct task_waiter *waiter, const struct task_end *end)
+/* Use the NS RRset of the zone, which has been looked up. */
+static void finish_child_ns_lookup(struct task_waiter *waiter, const struct task_end *end)
 {
     struct task_subquery *subquery = container_of(waiter, struct task_subquery, waiter);
     struct task *task = subquery->parent;
@@ -129,7 +131,7 @@ static void on_child_side(struct task_waiter *waiter, const struct task_end *end
     waiter->task = NULL;
     if (task->state != TASK_WAIT || task->is_asking || park_has(&task->parked))
         return;
-    take_child_side(task);
+    use_child_ns(task);
     task_wake(task, TASK_TARGET);
 }
 
@@ -149,23 +151,23 @@ static bool has_open_subquery(const struct task *task)
     return false;
 }
 
-/* Only the zone's own servers could tell of a name inside it, and they have failed at the
- * addresses that are known: such a name is not looked up, but what the cache has of it may be
- * newer than the glue. */
-static bool is_own_name(const struct task *task, int server)
+/* True for a server's name inside its own zone.  It is not looked up, because only the zone's
+ * servers have its addresses, and the known ones failed.  The cache may have newer ones. */
+static bool is_in_own_zone(const struct task *task, int server)
 {
     return task->delegation.addr_cnt > 0 &&
            dname_is_under(task->delegation.servers[server].name, task->delegation.zone);
 }
 
-/* Look one address of a server up; false when that could not even begin. */
+/* Start to look up the addresses of a server in one family, or add known ones.  Return false if
+ * neither is possible. */
 static bool begin_lookup(struct task *task, int server, bool is_v6)
 {
     struct delegation_server *s = &task->delegation.servers[server];
     uint8_t before = task->delegation.addr_cnt;
 
     s->lookup[is_v6] = DELEGATION_KNOWN;
-    if (take_known(task, server, is_v6) || is_own_name(task, server))
+    if (add_known_addrs(task, server, is_v6) || is_in_own_zone(task, server))
         return task->delegation.addr_cnt > before;
     struct task_subquery *subquery = find_free_subquery(task);
     if (!subquery)
@@ -185,7 +187,7 @@ static bool begin_lookup(struct task *task, int server, bool is_v6)
                                        .server = server,
                                        .is_v6 = is_v6,
                                        .is_open = true,
-                                       .waiter = {.wake = on_subquery}};
+                                       .waiter = {.wake = finish_subquery}};
     task_wait(wanted, &subquery->waiter);
     return true;
 }
@@ -197,16 +199,16 @@ static bool is_lookup_wanted(const struct task *task, int server, bool is_v6)
            (is_v6 ? policy->uses_v6 : policy->uses_v4);
 }
 
-/* While names lead nowhere, one family at a time: a name that does not exist then costs one
- * query (NXNSAttack). */
-static bool is_put_off(const struct task *task, int server, bool is_v6)
+/* After failed lookups wait for the A records before the AAAA records are asked for: a name
+ * that does not exist then costs one query (NXNSAttack). */
+static bool is_family_deferred(const struct task *task, int server, bool is_v6)
 {
-    return is_v6 && task->failed_targets >= SERVERS_A_STEP &&
+    return is_v6 && task->failed_targets >= SERVERS_FIRST &&
            task->delegation.servers[server].lookup[0] == DELEGATION_ASKING;
 }
 
-/* A referral that names more servers than are kept is not meant well: few of its names may lead
- * nowhere.  Of any other every name is tried. */
+/* A referral with more than DELEGATION_SERVERS_MAX servers is probably an attack: only a few of
+ * its names may fail to resolve.  For other referrals each name is tried. */
 static bool is_target_limit_reached(struct task *task)
 {
     if (!task->delegation.is_crowded ||
@@ -216,11 +218,12 @@ static bool is_target_limit_reached(struct task *task)
     return true;
 }
 
-/* Begin lookups of a few servers, those of which nothing is known first. */
+/* Start lookups for a few servers, first for those without an address.  Return false if there
+ * was none to start. */
 static bool begin_lookups(struct task *task)
 {
-    bool is_later = task->failed_targets >= SERVERS_A_STEP && !task->delegation.is_crowded;
-    unsigned begun = 0, most = is_later ? SERVERS_A_LATER_STEP : SERVERS_A_STEP;
+    bool is_later = task->failed_targets >= SERVERS_FIRST && !task->delegation.is_crowded;
+    unsigned begun = 0, most = is_later ? SERVERS_LATER : SERVERS_FIRST;
 
     for (int with_addrs = 0; with_addrs < 2; with_addrs++)
         for (int i = 0; i < task->delegation.server_cnt && begun < most; i++) {
@@ -228,7 +231,7 @@ static bool begin_lookups(struct task *task)
             if (!!task->delegation.servers[i].addr_cnt != with_addrs)
                 continue;
             for (int v6 = 0; v6 < 2; v6++)
-                if (is_lookup_wanted(task, i, v6) && !is_put_off(task, i, v6)) {
+                if (is_lookup_wanted(task, i, v6) && !is_family_deferred(task, i, v6)) {
                     if (is_target_limit_reached(task))
                         return begun > 0;
                     has_begun |= begin_lookup(task, i, v6);
@@ -240,8 +243,8 @@ static bool begin_lookups(struct task *task)
 
 /* ---- the last resorts ---- */
 
-/* Whether no server was asked because all that may be were silent a moment ago. */
-static bool is_left_alone(const struct task *task, uint64_t now_ms)
+/* True if the task sent no query because all usable addresses are dead (infra_is_dead). */
+static bool are_all_servers_dead(const struct task *task, uint64_t now_ms)
 {
     const struct infra *infra = task->engine->infra;
     bool has_dead = false;
@@ -257,7 +260,8 @@ static bool is_left_alone(const struct task *task, uint64_t now_ms)
     return has_dead && task->sends == 0;
 }
 
-/* The parent may know better by now: a zone can change all its servers. */
+/* Ask the parent zone again if all servers of a cached delegation fail: the zone may have
+ * moved. */
 static bool may_ask_above(const struct task *task)
 {
     return task->is_delegation_cached && !task->is_above && !task->is_delegation_new &&
@@ -275,16 +279,16 @@ static enum task_state ask_above(struct task *task)
 /* The zone's own NS RRset, when the servers of the delegation fail: the parent may not have
  * been updated yet.  For this task only: it is never cached as the delegation, and no data from
  * those servers outlives the task (ghost domains). */
-static bool may_ask_child_side(const struct task *task)
+static bool may_use_child_ns(const struct task *task)
 {
     bool is_itself = task->type == RRTYPE_NS && task->parts.labels == task->delegation.labels;
     return task->delegation.source == DELEGATION_REFERRAL && task->delegation.labels > 0 &&
            !task->is_child_side && !is_itself;
 }
 
-/* Put the servers that the NS records of the zone add in the place of the cut; false when there
- * is none. */
-static bool take_child_side(struct task *task)
+/* Replace the task's delegation by the servers that only the zone's own NS RRset names.  Return
+ * false if there are none, or if the RRset is not cached. */
+static bool use_child_ns(struct task *task)
 {
     struct cache_time when = task_time(task);
     struct cache_found found;
@@ -293,7 +297,7 @@ static bool take_child_side(struct task *task)
     if (!cache_find(&task->engine->cache, &task->key, task->delegation.labels, RRTYPE_NS, &when,
                     &task->engine->scratch, &found) ||
         found.kind != CACHE_DATA || found.cached_ms < when.since_ms)
-        return false; /* an older one may be of servers that have lost the zone since */
+        return false; /* an older RRset may come from servers that have lost the zone since */
     delegation_init(&delegation, dname_suffix(task->name, task->delegation.labels),
                     DELEGATION_REFERRAL);
     delegation.is_signed = task->delegation.is_signed;
@@ -316,8 +320,8 @@ static bool take_child_side(struct task *task)
     return true;
 }
 
-/* Look the zone's own NS records up, if one of its servers answers at all. */
-static bool begin_child_side(struct task *task)
+/* Start to look up the zone's own NS RRset, if one of its servers has replied. */
+static bool begin_child_ns_lookup(struct task *task)
 {
     struct task_subquery *subquery = find_free_subquery(task);
     struct cache_time when = task_time(task);
@@ -334,9 +338,9 @@ static bool begin_child_side(struct task *task)
         task_get(task->engine, task->delegation.zone, RRTYPE_NS, task->budget, task);
     if (!wanted)
         return false;
-    wanted->is_delegation_new = true; /* may_ask_above comes before this */
+    wanted->is_delegation_new = true; /* this task has asked the parent zone already */
     *subquery = (struct task_subquery){
-        .parent = task, .is_open = true, .waiter = {.wake = on_child_side}};
+        .parent = task, .is_open = true, .waiter = {.wake = finish_child_ns_lookup}};
     task_wait(wanted, &subquery->waiter);
     return true;
 }
@@ -360,14 +364,15 @@ static enum task_state give_up_zone(struct task *task, uint64_t now_ms)
     if (!has_limit && !task->is_from_child && task->delegation.addr_cnt == 0)
         infra_note_zone_down(task->engine->infra, task->parts.hash[task->delegation.labels],
                              task->since_mono_ms, now_ms);
-    task->is_known_down = is_left_alone(task, now_ms);
+    task->is_known_down = are_all_servers_dead(task, now_ms);
     if (task->is_known_down)
         failure = FAILURE_SERVERS_SILENT;
     return task_give_up(task, failure);
 }
 
-/* No other server is left: those that had as many questions as they may come again. */
-static bool forget_full(struct task *task)
+/* No other server is left: allow those again whose query limit was reached.  Return false if
+ * there are none. */
+static bool retry_full_servers(struct task *task)
 {
     bool had_any = false;
 
@@ -401,7 +406,7 @@ enum task_state step_target(struct task *task)
                       task->is_last_resort ? PICK_LAST_RESORT : PICK_GOOD, &task->pick);
         if (task->addr >= 0)
             return TASK_ASK;
-        if (forget_full(task))
+        if (retry_full_servers(task))
             continue;
         uint8_t before = task->delegation.addr_cnt;
         if (!has_open_subquery(task) && begin_lookups(task) &&
@@ -417,15 +422,15 @@ enum task_state step_target(struct task *task)
             task->is_last_resort = true;
             continue;
         }
-        /* what is true of every name of the zone is found out once, not for each of them */
-        bool is_for_all = is_left_alone(task, now_ms);
-        if (!is_for_all && may_ask_above(task))
+        /* if the zone is dead, another task has tried these already, for another name */
+        bool is_zone_dead = are_all_servers_dead(task, now_ms);
+        if (!is_zone_dead && may_ask_above(task))
             return ask_above(task);
-        if (!is_for_all && may_ask_child_side(task)) {
+        if (!is_zone_dead && may_use_child_ns(task)) {
             task->is_child_side = true;
-            if (take_child_side(task))
+            if (use_child_ns(task))
                 continue;
-            if (begin_child_side(task))
+            if (begin_child_ns_lookup(task))
                 return TASK_WAIT;
         }
         return give_up_zone(task, now_ms);
