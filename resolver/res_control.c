@@ -1,5 +1,5 @@
-/* The workers run a command one after another and add their numbers to one result, so nothing
- * is shared. */
+/* The workers run a command one after another and add their numbers to one result, so it needs
+ * no lock. */
 #include "resolver/res_control.h"
 
 #include "base/now.h"
@@ -14,16 +14,16 @@ enum {
     REJECTED_SHOWN = 4,
     FAILED_SHOWN = 5,
     LAST_SHOWN = 20,
-    CARD_ARENA = 1 << 20,
+    SHOW_ARENA = 1 << 20,
     ID_BITS = 16
 };
 
-static struct engine *engine_of(const struct res_control *worker)
+static struct engine *get_engine(const struct res_control *worker)
 {
     return res_serve_engine(worker->serve);
 }
 
-/* ---- what a request says ---- */
+/* ---- parameters of a request ---- */
 
 static bool read_name(struct control_call *call, uint8_t name[DNAME_MAX])
 {
@@ -68,7 +68,7 @@ static struct json *find_or_put_list(struct json *in, const char *key)
 
 /* ---- stats ---- */
 
-/* Add the counters of a worker that `is_wanted` to an object. */
+/* Add those counters of a worker to an object for which `is_wanted` returns true. */
 static void add_counters(struct json *to, const struct engine *engine,
                          bool (*is_wanted)(const struct engine_counter *counter))
 {
@@ -81,15 +81,18 @@ static void add_counters(struct json *to, const struct engine *engine,
             count_up(to, engine_counters[i].id, values[i]);
 }
 
-static bool is_any(const struct engine_counter *counter) { return counter != NULL; }
+static bool is_any_counter(const struct engine_counter *counter) { return counter != NULL; }
 
-static bool is_limit(const struct engine_counter *counter) { return counter->is_limit; }
+static bool is_limit_counter(const struct engine_counter *counter) { return counter->is_limit; }
 
-static bool is_no_limit(const struct engine_counter *counter) { return !counter->is_limit; }
+static bool is_other_counter(const struct engine_counter *counter)
+{
+    return !counter->is_limit;
+}
 
 static void run_stats(struct control_call *call, void *engine)
 {
-    add_counters(call->result, engine_of(engine), is_any);
+    add_counters(call->result, get_engine(engine), is_any_counter);
 }
 
 /* ---- status ---- */
@@ -112,7 +115,7 @@ static void put_families(struct json *status, const struct engine *engine)
 static void put_entropy(struct json *status, const struct res_control *worker)
 {
     struct json *entropy = json_put_object(status, "entropy");
-    const struct policy_defences *on = &engine_of(worker)->policy->defences;
+    const struct policy_defences *on = &get_engine(worker)->policy->defences;
     unsigned decibits = on->random_port ? ports_decibits(worker->ports) : 0;
 
     json_put_number(entropy, "ports", on->random_port ? ports_cnt(worker->ports) : 1);
@@ -153,8 +156,8 @@ static void put_rejected(struct json *status, const struct rejected *rejected)
     }
 }
 
-/* Insert into a list of at most `most`, newest first, over all workers; NULL: it is older than
- * all of them. */
+/* Insert a finished task into a list of at most `most` tasks of all workers, newest first. NULL
+ * if the list is full of newer ones. */
 static struct json *add_finished(struct json *list, size_t most, const struct trace_finished *f)
 {
     char when[NOW_TEXT_MAX];
@@ -179,20 +182,20 @@ static struct json *add_finished(struct json *list, size_t most, const struct tr
     return one;
 }
 
-/* The `back`-th last of them, NULL beyond. */
-static const struct trace_finished *finished_at(const struct trace_ring *ring, uint64_t back)
+/* Return the task that finished `back` tasks before the last one.  NULL beyond the ring. */
+static const struct trace_finished *find_finished(const struct trace_ring *ring, uint64_t back)
 {
     return back < util_min(ring->cnt, TRACE_FINISHED)
                ? &ring->at[(ring->cnt - 1 - back) % TRACE_FINISHED]
                : NULL;
 }
 
-static void put_failed(struct json *status, const struct trace_ring *ring)
+static void put_recent_failures(struct json *status, const struct trace_ring *ring)
 {
     struct json *list = find_or_put_list(status, "recent-failures");
     const struct trace_finished *f;
 
-    for (uint64_t back = 0; (f = finished_at(ring, back)) != NULL; back++)
+    for (uint64_t back = 0; (f = find_finished(ring, back)) != NULL; back++)
         if (f->has_failed && !add_finished(list, FAILED_SHOWN, f))
             return;
 }
@@ -213,7 +216,7 @@ static void put_cache(struct json *to, const struct res_control *worker)
     json_put_number(to, "broken", (int64_t)s.broken);
 }
 
-/* Counted for the whole process; 0 when nothing is in progress. */
+/* The sums are those of the process.  They are 0 while nothing is in progress. */
 static void put_quota(struct json *to, const struct quota *quota)
 {
     struct quota_sums sums = quota_sums(quota);
@@ -230,16 +233,16 @@ static void put_quota(struct json *to, const struct quota *quota)
 static void run_status(struct control_call *call, void *data)
 {
     const struct res_control *worker = data;
-    const struct engine *engine = engine_of(worker);
+    const struct engine *engine = get_engine(worker);
 
     put_families(call->result, engine);
     put_entropy(call->result, worker);
     put_rejected(call->result, &engine->rejected);
-    put_failed(call->result, &engine->finished);
+    put_recent_failures(call->result, &engine->finished);
     count_up(find_or_put_object(call->result, "memory"), "tasks",
              (engine->task_cnt + engine->spare_cnt) * sizeof(struct task));
-    add_counters(call->result, engine, is_no_limit);
-    add_counters(find_or_put_object(call->result, "limits"), engine, is_limit);
+    add_counters(call->result, engine, is_other_counter);
+    add_counters(find_or_put_object(call->result, "limits"), engine, is_limit_counter);
     if (worker->worker > 0)
         return;
     put_quota(json_put_object(call->result, "quota"), engine->quota);
@@ -254,11 +257,11 @@ static void run_cache_stats(struct control_call *call, void *engine)
 
     if (worker->worker == 0)
         put_cache(call->result, worker);
-    add_counters(call->result, engine_of(worker), is_no_limit);
+    add_counters(call->result, get_engine(worker), is_other_counter);
 }
 
-/* Lifetime: the call. */
-struct card {
+/* A list of cache entries to fill.  Lifetime: the call. */
+struct entry_list {
     struct json *list;
     int64_t now_ms;
     uint16_t type; /* 0: all */
@@ -266,7 +269,7 @@ struct card {
     bool is_shared;
 };
 
-static const char *entry_id(const struct cache_entry *entry)
+static const char *cache_entry_id(const struct cache_entry *entry)
 {
     static const char *const ids[] = {[CACHE_DATA] = "data",
                                       [CACHE_NODATA] = "nodata",
@@ -275,7 +278,7 @@ static const char *entry_id(const struct cache_entry *entry)
     return entry->delegation ? "delegation" : ids[entry->found.kind];
 }
 
-static void put_set(struct json *to, const struct rrset *set)
+static void put_rrset(struct json *to, const struct rrset *set)
 {
     struct json *list = json_put_list(to, "data");
     char text[RDATA_TEXT_MAX];
@@ -313,7 +316,7 @@ static void put_origin(struct json *to, const struct cache_found *f)
     if (f->server.sock.any.sa_family) {
         to_json_addr(to, "from", &f->server);
         json_put_text(to, "section", to_json_section(f->section));
-        if (f->rank) /* a failure has none */
+        if (f->rank) /* a failure has no rank */
             json_put_text(to, "rank", wording_id(&wording_ranks, f->rank));
     }
     json_put_text(to, "validation", f->validation ? "checked" : "unchecked");
@@ -321,58 +324,58 @@ static void put_origin(struct json *to, const struct cache_found *f)
 
 static void show_entry(void *data, const struct cache_entry *entry)
 {
-    const struct card *card = data;
+    const struct entry_list *shown = data;
     const struct cache_found *f = &entry->found;
 
-    if (card->type && (entry->delegation || entry->type != card->type))
+    if (shown->type && (entry->delegation || entry->type != shown->type))
         return;
-    struct json *one = json_add_object(card->list);
-    json_put_text(one, "kind", entry_id(entry));
+    struct json *one = json_add_object(shown->list);
+    json_put_text(one, "kind", cache_entry_id(entry));
     if (entry->type)
         to_json_type(one, "type", entry->type);
     json_put_number(one, "ttl", f->ttl);
     json_put_number(one, "original-ttl", f->ttl_whole);
     json_put_bool(one, "expired", f->is_stale);
     if (f->is_stale)
-        json_put_number(one, "expired-s-ago", (card->now_ms - f->expire_ms) / 1000);
+        json_put_number(one, "expired-s-ago", (shown->now_ms - f->expire_ms) / 1000);
     put_origin(one, f);
     json_put_number(one, "uses", entry->uses);
     if (entry->delegation)
         put_delegation(one, entry->delegation);
     else if (f->kind == CACHE_DATA)
-        put_set(one, f->set);
+        put_rrset(one, f->set);
     else if (f->kind == CACHE_FAILURE)
         json_put_text(one, "text", f->text);
     else if (f->set)
         to_json_name(one, "zone", f->soa_owner);
     if (f->kind == CACHE_FAILURE)
         json_put_number(one, "times", f->failed_cnt + 1);
-    if (!card->is_shared)
-        json_put_number(one, "worker", (int64_t)card->worker);
+    if (!shown->is_shared)
+        json_put_number(one, "worker", (int64_t)shown->worker);
 }
 
 static void run_cache_show(struct control_call *call, void *engine)
 {
     const struct res_control *worker = engine;
-    struct card card = {
+    struct entry_list shown = {
         .now_ms = now_wall_ms(), .worker = worker->worker, .is_shared = worker->cache != NULL};
     uint8_t name[DNAME_MAX];
     struct cache_name key;
     struct arena arena;
 
     if ((worker->cache && worker->worker > 0) || !read_name(call, name) ||
-        !read_type(call, "", &card.type))
+        !read_type(call, "", &shown.type))
         return;
-    arena_init(&arena, CARD_ARENA);
-    if (!arena_alloc(&arena, CARD_ARENA)) { /* else an entry could be missing unnoticed */
+    arena_init(&arena, SHOW_ARENA);
+    if (!arena_alloc(&arena, SHOW_ARENA)) { /* without it entries could be missing unnoticed */
         control_fail(call, "out of memory");
         return;
     }
     arena_reset(&arena);
     to_json_name(call->result, "name", name);
-    card.list = find_or_put_list(call->result, "entries");
+    shown.list = find_or_put_list(call->result, "entries");
     cache_name_init(&key, name);
-    cache_show(&engine_of(worker)->cache, &key, &arena, show_entry, &card);
+    cache_show(&get_engine(worker)->cache, &key, &arena, show_entry, &shown);
     arena_fini(&arena);
 }
 
@@ -384,12 +387,12 @@ struct flush {
     struct cache_flushing below;
 };
 
-/* Pending writes of this worker are flushed first, so that they go too.  The reply says that
- * the entries are gone, so it waits until they are. */
+/* Pending writes of this worker are committed first, so that they are flushed too.  The reply
+ * is sent after the removal has been committed. */
 static void run_cache_flush(struct control_call *call, void *engine)
 {
     const struct res_control *worker = engine;
-    struct cache *cache = &engine_of(worker)->cache;
+    struct cache *cache = &get_engine(worker)->cache;
     uint8_t name[DNAME_MAX];
     struct cache_name key;
     size_t cnt = 0;
@@ -405,7 +408,7 @@ static void run_cache_flush(struct control_call *call, void *engine)
     }
     to_json_name(call->result, "name", name);
     cache_name_init(&key, name);
-    infra_forget_zones(engine_of(worker)->infra);
+    infra_forget_zones(get_engine(worker)->infra);
     bool is_subtree = json_get_bool(call->request, "subtree", false), is_done = true;
     switch (f->phase) {
     case FLUSH_BEFORE: is_done = cache->store->sync(cache->store); break;
@@ -472,7 +475,7 @@ static void run_explain(struct control_call *call, void *engine)
 static void run_last(struct control_call *call, void *engine)
 {
     const struct res_control *worker = engine;
-    const struct trace_ring *ring = &engine_of(worker)->finished;
+    const struct trace_ring *ring = &get_engine(worker)->finished;
     const struct trace_finished *f;
     uint8_t name[DNAME_MAX];
     char rcode[RRTYPE_NAME_MAX];
@@ -481,7 +484,7 @@ static void run_last(struct control_call *call, void *engine)
         return;
     to_json_name(call->result, "name", name);
     struct json *list = find_or_put_list(call->result, "finished");
-    for (uint64_t back = 0; (f = finished_at(ring, back)) != NULL; back++) {
+    for (uint64_t back = 0; (f = find_finished(ring, back)) != NULL; back++) {
         if (!dname_is_equal(f->name, name))
             continue;
         struct json *one_finished = add_finished(list, LAST_SHOWN, f);

@@ -1,10 +1,10 @@
-/* resolver/res_control.h | what the resolver's control socket knows besides what every daemon's
- * does
+/* resolver/res_control.h | the resolver's commands of the control socket
  *
- * Each call runs in a worker and adds what that worker knows to the result.
+ * net/daemon/daemon.c has the commands of both daemons.  A command visits one worker or all of
+ * them, one after another, and each adds its facts to the result.
  *
  * Owner:    the daemon.
- * Thread:   the worker that has the call.
+ * Thread:   the worker that the command visits.
  */
 #pragma once
 
@@ -12,17 +12,20 @@
 #include "resolver/cache/cache_lmdb.h"
 #include "resolver/explain/res_explain.h"
 
-/* What a worker is to the calls: whatever the daemon calls its engine begins with it. Lifetime:
- * worker. */
+/* The parts of a worker that the commands need.  The struct that the resolver passes to the
+ * daemon as its engine begins with it.
+ *
+ * Lifetime: worker.
+ */
 struct res_control {
     struct res_serve *serve;
     struct res_explain *explain;
-    struct cache_lmdb *cache;  /* the process's; NULL: each worker has one in memory */
-    const struct ports *ports; /* that queries leave from */
-    size_t worker;             /* its number */
+    struct cache_lmdb *cache;  /* shared by all workers; NULL: each has a cache in memory */
+    const struct ports *ports; /* source ports of queries */
+    size_t worker;             /* number of this worker, from 0 */
     size_t worker_cnt;
 };
 
-/* status, stats, cache-stats, cache-show, cache-flush, explain, last; ended by a NULL name.
- * docs/EXPLAIN.md has what they take and give. */
+/* status, stats, cache-stats, cache-show, cache-flush, explain and last; the last element has a
+ * NULL name.  docs/EXPLAIN.md describes their requests and results. */
 extern const struct control_command res_control_commands[];
