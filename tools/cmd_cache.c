@@ -1,4 +1,4 @@
-/* rootline cache: show, flush and count the cached data. */
+/* rootline cache: show, flush and count cached data. */
 #include "resolver/iterate/wording.h"
 #include "tools/ask.h"
 #include "tools/cmd.h"
@@ -19,7 +19,7 @@ static long long get_count(const struct json *from, const char *key)
     return json_get_number(from, key, 0);
 }
 
-static void print_card(struct terminal *p, const char *name, const struct json *entry)
+static void print_cache_entry(struct terminal *p, const char *name, const struct json *entry)
 {
     const struct json *data = json_find(entry, "data");
     const char *from = get_member(entry, "from");
@@ -55,7 +55,7 @@ static void print_card(struct terminal *p, const char *name, const struct json *
         terminal_row(p, "  worker", "%lld", get_count(entry, "worker"));
 }
 
-static void print_cards(const struct json *result)
+static void print_cache_entries(const struct json *result)
 {
     const struct json *entries = json_find(result, "entries");
     struct terminal p;
@@ -64,10 +64,10 @@ static void print_cards(const struct json *result)
     if (json_count(entries) == 0)
         printf("The cache has no entry for %s\n", get_member(result, "name"));
     for (size_t i = 0; i < json_count(entries); i++)
-        print_card(&p, get_member(result, "name"), json_at(entries, i));
+        print_cache_entry(&p, get_member(result, "name"), json_at(entries, i));
 }
 
-static void print_stats(const struct json *s)
+static void print_cache_stats(const struct json *s)
 {
     struct terminal p;
     long long queries = get_count(s, "queries"), hits = get_count(s, "cache-hits");
@@ -134,11 +134,11 @@ int cmd_cache(int argc, char **argv)
     if (status == CMD_DONE && is_json)
         cmd_print_json(result);
     else if (status == CMD_DONE && is_show)
-        print_cards(result);
+        print_cache_entries(result);
     else if (status == CMD_DONE && is_flush)
         print_flushed(result, is_subtree);
     else if (status == CMD_DONE)
-        print_stats(result);
+        print_cache_stats(result);
     json_free(&result);
     return status;
 }

@@ -1,4 +1,4 @@
-/* rootline explain: the daemon sends the resolution tree as JSON; this prints it. */
+/* rootline explain: print the resolution tree that the daemon sends as JSON. */
 #include <errno.h>
 
 #include "resolver/iterate/wording.h"
@@ -11,11 +11,11 @@ const char cmd_explain_usage[] =
     "usage: rootline explain NAME [TYPE] [--no-cache] [--as ADDR] [--json | --dot]\n"
     "                        [--pcap FILE] [--socket PATH]\n"
     "       rootline explain --last NAME [--json] [--socket PATH]\n"
-    "  --no-cache    resolve anew, ignoring the cache\n"
-    "  --as ADDR     answer as for this client\n"
-    "  --dot         a graph for dot(1): rootline explain NAME --dot | dot -Tsvg\n"
+    "  --no-cache    resolve again, ignoring the cache\n"
+    "  --as ADDR     explain the answer to the client with this address\n"
+    "  --dot         print a graph for dot(1): rootline explain NAME --dot | dot -Tsvg\n"
     "  --pcap FILE   write the packets to FILE, for Wireshark\n"
-    "  --last        show the last resolutions of NAME instead of asking\n";
+    "  --last        show the last resolutions of NAME, without a query\n";
 
 static void print_attempts(struct terminal *p, const struct json *finished)
 {
@@ -72,7 +72,7 @@ static int explain_last(const char *name, const char *path, bool is_json)
     return status;
 }
 
-/* Forms of output.  Lifetime: the call. */
+/* The wanted forms of output.  Lifetime: the call. */
 struct explain_output {
     bool is_json, is_dot;
     const char *pcap;

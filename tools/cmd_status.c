@@ -1,4 +1,4 @@
-/* rootline status, stats, reload, log: the state of either daemon. */
+/* rootline status, stats, reload and log: the state of a daemon, for both daemons. */
 #include <stdlib.h>
 
 #include "net/request/exchange.h"
@@ -25,9 +25,10 @@ static long long get_number(const struct json *from, const char *key)
     return json_get_number(from, key, 0);
 }
 
-/* Send `request`; *is_json: the result is printed as it is. */
-static int ask_for(int *argc, char **argv, const char *usage, struct json *request,
-                   struct json **result, bool *is_json)
+/* Send `request`, which is freed.  With --json set *is_json and print the result.  Return as
+ * ask_daemon. */
+static int run_request(int *argc, char **argv, const char *usage, struct json *request,
+                       struct json **result, bool *is_json)
 {
     *is_json = cmd_take_flag(argc, argv, "--json");
     const char *path = cmd_take_value(argc, argv, "--socket");
@@ -184,7 +185,7 @@ static void print_status(const struct json *s)
     if (json_find(s, "queries"))
         terminal_row(&p, "queries",
                      "%lld, %lld from the cache; %lld resolutions in progress, %lld of them "
-                     "wait for a place",
+                     "wait to send a query",
                      get_number(s, "queries"), get_number(s, "cache-hits"),
                      get_number(s, "resolutions-in-progress"),
                      get_number(s, "waiting-for-place"));
@@ -208,7 +209,7 @@ int cmd_status(int argc, char **argv)
     bool is_json;
 
     int status =
-        ask_for(&argc, argv, cmd_status_usage, make_request("status"), &result, &is_json);
+        run_request(&argc, argv, cmd_status_usage, make_request("status"), &result, &is_json);
     if (status == CMD_DONE && !is_json)
         print_status(result);
     json_free(&result);
@@ -220,8 +221,8 @@ int cmd_stats(int argc, char **argv)
     struct json *result = NULL;
     bool is_json;
 
-    int status =
-        ask_for(&argc, argv, cmd_status_stats_usage, make_request("stats"), &result, &is_json);
+    int status = run_request(&argc, argv, cmd_status_stats_usage, make_request("stats"),
+                             &result, &is_json);
     if (status == CMD_DONE && !is_json)
         for (size_t i = 0; i < json_count(result); i++)
             printf("%-36s %12lld\n", json_key(result, i),
@@ -258,8 +259,8 @@ int cmd_reload(int argc, char **argv)
     struct json *result = NULL;
     bool is_json;
 
-    int status = ask_for(&argc, argv, cmd_status_reload_usage, make_request("reload"), &result,
-                         &is_json);
+    int status = run_request(&argc, argv, cmd_status_reload_usage, make_request("reload"),
+                             &result, &is_json);
     bool is_accepted = json_get_bool(result, "accepted", false);
     if (status == CMD_DONE && !is_json)
         print_reload(result, is_accepted);
@@ -271,7 +272,7 @@ int cmd_reload(int argc, char **argv)
 
 /* ---- log ---- */
 
-static void print_lines(const struct json *lines)
+static void print_log_lines(const struct json *lines)
 {
     struct terminal p;
 
@@ -294,18 +295,18 @@ int cmd_log(int argc, char **argv)
     struct json *request = make_request("log"), *result = NULL;
     bool is_json;
 
-    for (int i = 0; i + 1 < argc && !last; i++) /* without a number: all */
+    for (int i = 0; i + 1 < argc && !last; i++) /* --last without a number: all lines */
         if (strcmp(argv[i], "--last") == 0 && argv[i + 1][0] != '-')
             last = cmd_take_value(&argc, argv, "--last");
     if (last && strspn(last, "0123456789") == strlen(last))
         json_put_number(request, "last", strtol(last, NULL, 10));
     else if (last)
-        json_put_number(request, "last", 0); /* which the daemon rejects */
+        json_put_number(request, "last", 0); /* the daemon rejects 0 with a reason */
     else
         (void)cmd_take_flag(&argc, argv, "--last");
-    int status = ask_for(&argc, argv, cmd_status_log_usage, request, &result, &is_json);
+    int status = run_request(&argc, argv, cmd_status_log_usage, request, &result, &is_json);
     if (status == CMD_DONE && !is_json)
-        print_lines(json_find(result, "lines"));
+        print_log_lines(json_find(result, "lines"));
     json_free(&result);
     return status;
 }

@@ -1,4 +1,5 @@
-/* Reads nothing but the JSON; its identifiers become text by the lists of wording.h. */
+/* The only input is the JSON of docs/EXPLAIN.md.  wording.h has the texts for its identifiers.
+ */
 #include "tools/tree.h"
 
 #include "resolver/iterate/classify.h"
@@ -11,8 +12,8 @@ static const char *get_text(const struct json *from, const char *key)
     return json_get_text(from, key, "");
 }
 
-/* An address without the port if it is 53. */
-static const char *without_port_53(const char *address, char out[80])
+/* Copy an address, without the port if that is 53. */
+static const char *print_server_addr(const char *address, char out[80])
 {
     snprintf(out, 80, "%s", address);
     char *at = strchr(out, '@');
@@ -35,7 +36,7 @@ static void print_servers(struct terminal *p, bool is_last, const struct json *o
         size_t len = (size_t)snprintf(text, sizeof(text), "%s", get_text(server, "name"));
         for (size_t n = 0; n < json_count(all) && len + 82 < sizeof(text); n++)
             len += (size_t)snprintf(text + len, sizeof(text) - len, " %s",
-                                    without_port_53(json_text(json_at(all, n)), room));
+                                    print_server_addr(json_text(json_at(all, n)), room));
         terminal_more(p, is_last, TERMINAL_PLAIN, "%s%s", text,
                       json_count(all) ? "" : " (no address known yet)");
     }
@@ -84,8 +85,9 @@ static void print_choice(struct terminal *p, bool is_last, const struct json *qu
                   wording_text_of(&wording_picks, get_text(choice, "reason")), numbers);
 }
 
-/* A result is one of a reply or of a silence: the identifiers of both lists differ. */
-static const char *result_text(const struct json *query, char out[400])
+/* Write the result of a query.  It is an identifier of wording_replies or wording_silences,
+ * which have none in common. */
+static const char *print_query_result(const struct json *query, char out[400])
 {
     const char *result = get_text(query, "result"), *rcode = get_text(query, "rcode"),
                *detail = get_text(query, "detail"), *malformed = get_text(query, "malformed");
@@ -106,7 +108,7 @@ static const char *result_text(const struct json *query, char out[400])
     return out;
 }
 
-static bool is_good(const struct json *query)
+static bool is_good_result(const struct json *query)
 {
     static const enum classify_kind good[] = {CLASSIFY_ANSWER,     CLASSIFY_CHAIN,
                                               CLASSIFY_NODATA,     CLASSIFY_NXDOMAIN,
@@ -126,7 +128,7 @@ static void print_query(struct terminal *p, bool is_last, const struct json *que
 
     terminal_node(p, is_last, TERMINAL_BOLD, "query", "%s %s: %s %s%s%s",
                   get_text(query, "server-name"),
-                  without_port_53(get_text(query, "server"), room), get_text(query, "name"),
+                  print_server_addr(get_text(query, "server"), room), get_text(query, "name"),
                   get_text(query, "type"), is_tcp ? ", over " : "",
                   is_tcp ? wording_text_of(&wording_transports, transport) : "");
     if (!is_tcp)
@@ -134,11 +136,12 @@ static void print_query(struct terminal *p, bool is_last, const struct json *que
     for (size_t i = 0; i < json_count(rejected); i++) {
         const struct json *one = json_at(rejected, i);
         terminal_more(p, is_last, TERMINAL_RED, "! rejected a reply from %s: %s",
-                      without_port_53(get_text(one, "from"), room),
+                      print_server_addr(get_text(one, "from"), room),
                       wording_text_of(&wording_rejections, get_text(one, "reason")));
     }
-    terminal_more(p, is_last, is_good(query) ? TERMINAL_PLAIN : TERMINAL_YELLOW, "%.2f ms: %s",
-                  json_get_real(query, "rtt-ms", 0), result_text(query, words));
+    terminal_more(p, is_last, is_good_result(query) ? TERMINAL_PLAIN : TERMINAL_YELLOW,
+                  "%.2f ms: %s", json_get_real(query, "rtt-ms", 0),
+                  print_query_result(query, words));
     print_records(p, is_last, query);
 }
 
@@ -174,11 +177,11 @@ static void print_cache(struct terminal *p, bool is_last, const struct json *ste
                   json_get_bool(step, "stale", false) ? ", expired (stale answer)" : "");
     if (json_get_bool(step, "new", false))
         terminal_more(p, is_last, TERMINAL_DIM, "cached just now from %s",
-                      without_port_53(server, room));
+                      print_server_addr(server, room));
     else if (*server)
         terminal_more(p, is_last, TERMINAL_DIM, "cached %lld s ago from %s, %s section%s%s",
                       (long long)json_get_number(step, "age-s", 0),
-                      without_port_53(server, room), get_text(step, "section"),
+                      print_server_addr(server, room), get_text(step, "section"),
                       *get_text(step, "rank") ? ", " : "",
                       wording_text_of(&wording_ranks, get_text(step, "rank")));
     if (*get_text(step, "text"))
@@ -206,7 +209,7 @@ static void print_resolve(struct terminal *p, bool is_last, const struct json *s
                       json_get_real(step, "took-ms", 0));
     else if (!*outcome ||
              strcmp(outcome, wording_id(&wording_endings, TRACE_ENDED_UNFINISHED)) == 0)
-        terminal_node(p, true, TERMINAL_DIM, "left", "not finished when the answer was");
+        terminal_node(p, true, TERMINAL_DIM, "open", "unfinished when the answer was complete");
     else
         terminal_node(p, true, TERMINAL_GREEN, "done", "%.1f ms",
                       json_get_real(step, "took-ms", 0));
@@ -242,14 +245,14 @@ static void print_step(struct terminal *p, bool is_last, const struct json *step
         print_note(p, is_last, step);
 }
 
-/* `is_all`: nothing follows the last step. */
+/* Print the steps of a node.  `is_all`: no other node follows the last one. */
 static void print_steps(struct terminal *p, const struct json *steps, bool is_all)
 {
     for (size_t i = 0; i < json_count(steps); i++)
         print_step(p, is_all && i + 1 == json_count(steps), json_at(steps, i));
 }
 
-/* ---- the whole ---- */
+/* ---- the tree ---- */
 
 static void print_answer(struct terminal *p, const struct json *tree)
 {
@@ -288,10 +291,10 @@ void tree_print(struct terminal *p, const struct json *tree)
 
     terminal_print(p, TERMINAL_BOLD, "%s %s", get_text(question, "name"),
                    get_text(question, "type"));
-    fprintf(p->out, ", as the client %s is answered\n", get_text(question, "client"));
+    fprintf(p->out, ", answered for client %s\n", get_text(question, "client"));
     print_steps(p, json_find(tree, "steps"), false);
     if (json_find(tree, "omitted-steps"))
-        terminal_node(p, false, TERMINAL_DIM, "...", "%lld more parts are omitted",
+        terminal_node(p, false, TERMINAL_DIM, "...", "%lld more parts omitted",
                       (long long)json_get_number(tree, "omitted-steps", 0));
     print_answer(p, tree);
     fputc('\n', p->out);
@@ -300,7 +303,7 @@ void tree_print(struct terminal *p, const struct json *tree)
         terminal_paragraph(p, TERMINAL_BOLD, "Advice", get_text(cause, "advice"));
 }
 
-/* ---- drawing ---- */
+/* ---- graph for dot(1) ---- */
 
 static void print_quoted(FILE *out, const char *text)
 {
@@ -328,8 +331,8 @@ static void draw_steps(FILE *out, const struct json *steps, unsigned *number)
         fputc(' ', out);
         print_quoted(out, get_text(step, "type"));
         fprintf(out, "\\n");
-        print_quoted(out, result_text(step, words));
-        fprintf(out, "\", color=%s];\n  \"", is_good(step) ? "forestgreen" : "red");
+        print_quoted(out, print_query_result(step, words));
+        fprintf(out, "\", color=%s];\n  \"", is_good_result(step) ? "forestgreen" : "red");
         print_quoted(out, get_text(step, "server"));
         fprintf(out, "\" [label=\"");
         print_quoted(out, get_text(step, "server-name"));
