@@ -1,4 +1,4 @@
-"""The resolver's cache: one for all workers, over restarts and whatever happens to its file."""
+"""The resolver's cache: shared by all workers, kept over restarts, and robust against damage to its file."""
 import json
 import os
 import random
@@ -26,7 +26,7 @@ def own_address(name):
 
 
 class Server:
-    """One authoritative server for everything: it says 192.0.2.7, or another address, or nothing."""
+    """An authoritative server for all names: A records have the address `says`; "own": own_address; "": no reply."""
 
     def __init__(self, folder, delay=0.0, port=0, address="127.90.9.1"):
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -34,9 +34,9 @@ class Server:
         self.socket.bind((address, port))
         self.port = self.socket.getsockname()[1]
         self.delay, self.says, self.ttl, self.asked = delay, "192.0.2.7", 3600, []
-        self.gate = threading.Event()  # while it is not set, nobody gets an answer
+        self.gate = threading.Event()  # while it is not set, replies are deferred
         self.gate.set()
-        self.held = []
+        self.deferred = []
         folder.mkdir(parents=True, exist_ok=True)
         self.hints = folder / "root.hints"
         self.hints.write_text(f". 3600 NS ns.invalid.\nns.invalid. 3600 A {address}\n")
@@ -59,7 +59,7 @@ class Server:
                 says = own_address(name.to_text()) if self.says == "own" else self.says
                 reply.answer.append(dns.rrset.from_text(name, self.ttl, "IN", "A", says))
             if not self.gate.is_set():
-                self.held.append((reply.to_wire(), client))
+                self.deferred.append((reply.to_wire(), client))
             elif self.delay:
                 threading.Timer(self.delay, self.send, (reply.to_wire(), client)).start()
             else:
@@ -69,12 +69,12 @@ class Server:
         try:
             self.socket.sendto(wire, client)
         except OSError:
-            pass  # it has been stopped
+            pass  # the server has been stopped
 
     def release(self):
         self.gate.set()
-        while self.held:
-            self.send(*self.held.pop())
+        while self.deferred:
+            self.send(*self.deferred.pop())
 
     def count(self, name):
         return sum(n == name for n, _ in self.asked)
@@ -100,7 +100,7 @@ def stats(resolver):
 def wait_until(call, seconds=60):
     end = time.monotonic() + seconds
     while not call():
-        assert time.monotonic() < end, "it did not come to be"
+        assert time.monotonic() < end, f"not true after {seconds} s"
         time.sleep(0.02)
 
 
@@ -115,7 +115,7 @@ def ede(reply):
 # ---- one cache for all workers ----
 
 @pytest.mark.parametrize("preset, ttl", [("", 3600), ("tsan", 3600), ("", 0)])
-def test_five_hundred_clients_are_one_question(tmp_path, preset, ttl):
+def test_five_hundred_clients_cause_one_query(tmp_path, preset, ttl):
     server = Server(tmp_path)
     server.ttl = ttl
     resolver = internet.Resolver(tmp_path / "r", server, build=lab.choose_build(preset), workers=4,
@@ -136,11 +136,11 @@ def test_five_hundred_clients_are_one_question(tmp_path, preset, ttl):
             for s in clients:
                 assert address(dns.message.from_wire(s.recv(4096))) == ["192.0.2.7"]
                 s.close()
-            # without those that were sent again because the answer was held back; TTL 0: what another worker learns helps nobody else
+            # do not count queries repeated after a timeout; with TTL 0 each worker has to send a query of its own
             sent = server.count(name) - (stats(resolver)["timeouts"] - before["timeouts"])
             assert sent <= (1 if ttl else 4)
         before = server.count("same1.example.")
-        for i in range(50 if ttl else 0):  # and what one worker has learnt, all know
+        for i in range(50 if ttl else 0):  # data that one worker cached is usable by all
             assert address(ask(resolver.port, "same1.example.")) == ["192.0.2.7"]
         assert server.count("same1.example.") == before
     finally:
@@ -148,11 +148,11 @@ def test_five_hundred_clients_are_one_question(tmp_path, preset, ttl):
         server.stop()
     counts = [(int(q), int(e or 0)) for q, e in
               re.findall(r"worker \d+: queries (\d+)(?:.*?resolutions-at-other-workers (\d+))?", resolver.log())]
-    assert len(counts) >= 3 and sum(e for _, e in counts) >= 3, counts  # several took part, and left it to one
+    assert len(counts) >= 3 and sum(e for _, e in counts) >= 3, counts  # several workers had clients, and left the resolution to one
 
 
-def test_limits_are_the_process_s(tmp_path):
-    """A client without a cookie may have a thousand queries that wait, whatever the number of workers; one more is told to come over TCP."""
+def test_limits_are_per_process(tmp_path):
+    """A client without a cookie may have a thousand deferred queries, for any number of workers; further ones are answered with TC."""
     server = Server(tmp_path)
     server.says = ""
     resolver = internet.Resolver(tmp_path / "r", server, workers=4, server="  rate-limit: {exempt: []}\n",
@@ -160,7 +160,7 @@ def test_limits_are_the_process_s(tmp_path):
                                  extra="limits: {time: 60s}")
     try:
         clients, truncated = [], 0
-        for _ in range(100):  # each of them meets some worker
+        for _ in range(100):  # they are distributed among the workers
             s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
             s.connect(("127.0.0.1", resolver.port))
             clients.append(s)
@@ -182,7 +182,7 @@ def test_limits_are_the_process_s(tmp_path):
 
 # ---- restarts ----
 
-def test_a_restart_is_warm(tmp_path):
+def test_the_cache_survives_a_restart(tmp_path):
     server = Server(tmp_path)
     resolver = internet.Resolver(tmp_path / "r", server, workers=2)
     names = [f"n{i}.example." for i in range(300)]
@@ -190,7 +190,7 @@ def test_a_restart_is_warm(tmp_path):
         assert address(ask(resolver.port, name)) == ["192.0.2.7"]
     resolver.stop()
     server.stop()
-    again = internet.Resolver(tmp_path / "r", server, workers=2)  # there is nobody to ask any more
+    again = internet.Resolver(tmp_path / "r", server, workers=2)  # the server is gone: all answers come from the cache
     try:
         for name in names:
             reply = ask(again.port, name)
@@ -199,8 +199,8 @@ def test_a_restart_is_warm(tmp_path):
         again.stop()
 
 
-def test_what_came_another_way_does_not_come_back(tmp_path):
-    """Learnt from the root's servers; then the zone becomes a stub zone, by a reload and by a restart."""
+def test_cached_data_of_another_route_is_not_used(tmp_path):
+    """Data is cached from the Internet; then its zone becomes a stub zone, by a reload and by a restart."""
     server = Server(tmp_path)
     other = Server(tmp_path / "other", address="127.90.9.2", port=server.port)
     other.says = "192.0.2.99"
@@ -217,7 +217,7 @@ def test_what_came_another_way_does_not_come_back(tmp_path):
     assert len(server.asked) == before
     resolver.stop()
     text = resolver.conf.read_text().replace(stub, "# stubs")
-    for line, want in ((stub, "192.0.2.99"), ("# stubs", "192.0.2.7")):  # and back
+    for line, want in ((stub, "192.0.2.99"), ("# stubs", "192.0.2.7")):  # with the stub zone, then without it
         folder = tmp_path / "r"
         port = lab.free_port()
         (folder / "resolver.yaml").write_text(text.replace("# stubs", line).replace(f"@{resolver.port}\"", f"@{port}\""))
@@ -229,12 +229,12 @@ def test_what_came_another_way_does_not_come_back(tmp_path):
     other.stop()
 
 
-def test_killed_at_any_moment(tmp_path):
-    """kill -9 under load: the file opens, and nothing wrong is served.  (tools/soak kill does it 500 times.)"""
+def test_killed_under_load(tmp_path):
+    """kill -9 under load: the next start opens the file, and no answer is wrong.  (tools/soak kill does it 500 times.)"""
     kills = int(os.environ.get("SOAK_KILLS", 25))
     server = Server(tmp_path)
-    server.says = "own"  # a name's address is its own, so that one for another shows
-    kept = looked = 0
+    server.says = "own"  # each name has an address of its own, so that data of another name is noticed
+    hits = checked = 0
     rng = random.Random(4)
     known = set()
     for turn in range(kills):
@@ -245,11 +245,11 @@ def test_killed_at_any_moment(tmp_path):
             for name in rng.sample(sorted(known), min(20, len(known))):
                 before = server.count(name)
                 reply = ask(resolver.port, name)
-                if reply.rcode() == dns.rcode.SERVFAIL:  # the server still works off what the last one has asked
+                if reply.rcode() == dns.rcode.SERVFAIL:  # the server is still busy with queries of the previous process
                     continue
                 assert address(reply) == [own_address(name)]
-                looked += 1
-                kept += server.count(name) == before
+                checked += 1
+                hits += server.count(name) == before
             with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
                 s.connect(("127.0.0.1", resolver.port))
                 end = time.monotonic() + rng.random() * 0.3
@@ -263,15 +263,15 @@ def test_killed_at_any_moment(tmp_path):
             resolver.process.kill()
             resolver.process.wait()
     server.stop()
-    assert len(known) > 500 and looked > 100
-    print(f"{kept} of {looked} out of the file")
-    assert kept > 10  # how many had been learnt at all depends on the machine
+    assert len(known) > 500 and checked > 100
+    print(f"{hits} of {checked} from the cache file")
+    assert hits > 10  # how many names had been resolved before a kill depends on the machine
 
 
 def test_a_full_disk(tmp_path):
-    """No room for the file: answers go on, from memory, and the log says why."""
+    """No room for the cache file: the cache is in memory, and the log says why."""
     if os.geteuid() != 0:
-        pytest.skip("mounting wants root")
+        pytest.skip("mount needs root")
     lab.need("unshare", "mount")
     server = Server(tmp_path)
     (tmp_path / "small").mkdir()
@@ -323,10 +323,10 @@ def write_second(folder, first):
     return conf
 
 
-# ---- what has ended ----
+# ---- expired data ----
 
 def test_stale_answers(tmp_path):
-    """RFC 8767: the server is silent; a client waits 1.8 s, the next one does not; TTL 30 and an EDE that tells the age."""
+    """RFC 8767: the server is silent.  A client waits 1.8 s for the stale answer, the next one does not; it has TTL 30 and an EDE with the age."""
     server = Server(tmp_path)
     server.ttl = 2
     resolver = internet.Resolver(tmp_path / "r", server, workers=2, resolver="  priming: false\n  qname-minimisation: false")
@@ -339,13 +339,13 @@ def test_stale_answers(tmp_path):
         assert 1.6 < time.monotonic() - begin < 4
         assert address(reply) == ["192.0.2.7"] and reply.answer[0].ttl == 30
         assert ede(reply)[0][0] == 3 and re.fullmatch(r"it expired \d+ seconds? ago", ede(reply)[0][1])
-        time.sleep(6)  # the question has failed meanwhile
+        time.sleep(6)  # the resolution has failed meanwhile
         begin = time.monotonic()
         assert address(ask(resolver.port, "www.example.")) == ["192.0.2.7"] and time.monotonic() - begin < 1
         asked = server.count("www.example.")
         for _ in range(20):
             ask(resolver.port, "www.example.")
-        assert server.count("www.example.") == asked  # within 30 s nobody is bothered
+        assert server.count("www.example.") == asked  # for 30 s no query is sent
         assert ask(resolver.port, "never.example.").rcode() == dns.rcode.SERVFAIL
     finally:
         resolver.stop()
@@ -353,7 +353,7 @@ def test_stale_answers(tmp_path):
 
 
 def test_prefetch(tmp_path):
-    """A name asked for in the last tenth of its TTL is there when that ends."""
+    """A query in the last tenth of the TTL makes the resolver fetch the data again before it expires."""
     server = Server(tmp_path)
     server.ttl = 20
     resolver = internet.Resolver(tmp_path / "r", server, workers=2, resolver="  priming: false\n  qname-minimisation: false")

@@ -1,7 +1,7 @@
-"""How answers come about: the trees of the class Internet, as JSON and as text, and the cause of each.
+"""rootline explain: resolution trees of the class Internet, as JSON and as terminal output, and the cause of each answer.
 
-The resolution trees are kept in tests/e2e/trees; ROOTLINE_TREES=write makes them anew.  Times, numbers drawn at random and which of two equal
-servers was asked differ from run to run: they are made equal before comparing."""
+The expected trees are in tests/e2e/trees; ROOTLINE_TREES=write rewrites them.  Times, random numbers and the choice between two equal servers
+differ from run to run, so they are replaced before the comparison."""
 import json
 import os
 import re
@@ -22,7 +22,7 @@ import internet
 import lab
 
 TREES = lab.SOURCE / "tests/e2e/trees"
-# name: (arguments of explain, identifier of the cause, a fact in its sentence); the kept trees have the whole sentences
+# name: (arguments of explain, identifier of the cause, a fact in its text); the expected trees have the whole texts
 GOLDEN = {
     "plain": (["www.cs.uni.edu"], "answered", "www.cs.uni.edu has 1 A record"),
     "cname-over-three-zones": (["pictures.uni.edu"], "answered", "edge.cdn.com (a chain of 2)"),
@@ -45,7 +45,7 @@ GOLDEN = {
     "client-not-allowed": (["www.uni.edu", "--as", "198.18.9.9"], "refused", "198.18.9.9 with REFUSED"),
     "local-name": (["router.localhost"], "local", "router.localhost"),
 }
-# Their steps come in an order that depends on which reply arrives first.
+# The order of their steps depends on which reply arrives first, so there is no expected tree.
 OTHERS = {
     "dependency-loop": (["www.ring.com"], "dependency-loop", "ring.com"),
     "half-dead": (["www.half.com"], "answered", "www.half.com has 1 A record"),
@@ -63,9 +63,9 @@ def resolver(class_net, tmp_path_factory):
     listeners = encrypted.Listeners(folder)
     resolver = internet.ClassResolver(folder, class_net, extra=listeners.extra)
     resolver.listeners = listeners
-    # until a server has answered in mixed case with data, what it denies is asked for twice: whether it has depends on which reply is first
+    # a negative answer is queried twice until the server has answered a query in mixed case with data: make each server do that first
     for name in WARM:
-        for n in range(2):  # of uni.edu both servers
+        for n in range(2):  # both servers of uni.edu
             dns.query.udp(dns.message.make_query(name, ("A", "NS")[n]), "127.0.0.1", port=resolver.port, timeout=20)
     yield resolver
     resolver.stop()
@@ -80,7 +80,7 @@ def explain(resolver, *args):
 
 
 def settle(value, port):
-    """The same tree whenever it happens."""
+    """Replace all values of a tree that differ from run to run."""
     if isinstance(value, list):
         return [settle(v, port) for v in value]
     if isinstance(value, str):
@@ -91,12 +91,12 @@ def settle(value, port):
     if not isinstance(value, dict):
         return value
     value = {k: settle(v, port) for k, v in value.items()}
-    if value.get("type") == "CNAME":  # what a server makes of a DNAME has the letters of the question, which are mixed
+    if value.get("type") == "CNAME":  # the target of a synthesised CNAME has the mixed case of the query
         value["data"] = value["data"].lower()
     for key, same in (("took-ms", 1.0), ("rtt-ms", 1.0), ("id", 1), ("source-port", 1), ("at", "2026-01-31T08:00:00.000Z"), ("age-s", 0)):
         if key in value:
             value[key] = same
-    if value.get("step") == "zone" and value["zone"] == ".":  # the root is primed aside, now and then
+    if value.get("step") == "zone" and value["zone"] == ".":  # a priming query may have cached the root's delegation
         value["source"] = "root-hints"
         value.pop("ttl", None)
     if "ttl" in value:
@@ -136,7 +136,7 @@ def expect(path, text):
 
 
 def dump(value, indent=0):
-    """JSON with a line for each step, so that a difference shows where it is."""
+    """JSON with one line per step, for readable differences."""
     if isinstance(value, dict) and ("steps" in value or "question" in value):
         inner = [f'{" " * (indent + 1)}{json.dumps(k)}: {dump(v, indent + 1)}' for k, v in value.items()]
         return "{\n" + ",\n".join(inner) + "\n" + " " * indent + "}"
@@ -176,7 +176,7 @@ def test_other_trees(class_net, resolver, name):
     check_cause(tree, kind, words)
 
 
-def test_the_cache_is_shown_and_ignored(resolver):
+def test_cache_hits_and_no_cache(resolver):
     explain(resolver, "www.cs.uni.edu")
     tree = explain(resolver, "www.cs.uni.edu")
     assert tree["queries"] == 0 and tree["steps"][0]["found"] == "data" and tree["steps"][0]["server"].startswith("127.11.2.3@")
@@ -195,7 +195,7 @@ def test_a_cached_failure_keeps_its_cause(resolver):
     check_cause(explain(resolver, "x.lame.com", "--no-cache"), "lame", "said REFUSED")
 
 
-def test_without_ipv6_its_server_cannot_be_reached(class_net, tmp_path):
+def test_servers_with_ipv6_only_without_ipv6(class_net, tmp_path):
     resolver = internet.ClassResolver(tmp_path, class_net)
     resolver.conf.write_text(resolver.conf.read_text().replace("resolver:\n", "resolver:\n  ipv6: false\n"))
     assert resolver.command("reload").returncode == 0
@@ -213,7 +213,7 @@ def test_a_failure_behind_a_cname_is_cached_too(resolver):
 
 
 class Scripted:
-    """A server of a few lines: `answer(query, is_tcp)` makes the reply, or None for silence."""
+    """An authoritative server: `answer(query, is_tcp)` returns the reply, or None for no reply."""
 
     def __init__(self, address, port, answer):
         self.udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -278,7 +278,7 @@ def respond(query, flags=dns.flags.AA, answer=(), authority=(), additional=()):
 
 
 def test_rejected_replies_are_in_the_tree(class_net, tmp_path):
-    """A forger between the resolver and its server: the tree names the rejected reply, and why."""
+    """A server replies over UDP with a wrong ID: the tree and the status have the sender of the rejected reply and the reason."""
     def forge(query, is_tcp):
         name = query.question[0].name
         wire = respond(query, answer=[(name, 60, "IN", "A", "198.18.66.6" if not is_tcp else "198.18.66.1")]).to_wire()
@@ -297,8 +297,8 @@ def test_rejected_replies_are_in_the_tree(class_net, tmp_path):
     forger.stop()
 
 
-def test_when_the_work_is_used_up(class_net, tmp_path):
-    """Eight servers without addresses, each of whose addresses comes with 30 kB: the budget ends before some tasks know a zone."""
+def test_a_spent_budget(class_net, tmp_path):
+    """Eight servers without glue, and each lookup of an address costs 30 kB: the budget is spent before some tasks have found a zone."""
     def fat(query, is_tcp):
         return respond(query, 0, authority=[("fat.org.", 60, "IN", "NS", *(f"ns{i}.big.org." for i in range(8)))])
 
@@ -319,13 +319,13 @@ def test_when_the_work_is_used_up(class_net, tmp_path):
 
 
 def cookie_of(resolver):
-    """A cookie of this resolver's, for a client that may have one."""
+    """A valid cookie of the resolver for 127.0.0.1."""
     query = dns.message.make_query(".", "NS", use_edns=0, options=[dns.edns.GenericOption(10, b"12345678")])
     return next(o for o in dns.query.udp(query, "127.0.0.1", port=resolver.port, timeout=10).options if o.otype == 10)
 
 
-def test_places_are_not_given_to_spoofed_addresses(class_net, tmp_path):
-    """why.NAME over UDP without a cookie is TC at once; of the places for it one client has two."""
+def test_spoofed_addresses_get_no_explanation(class_net, tmp_path):
+    """why.NAME over UDP without a cookie is answered with TC and not resolved; one client may have two explanations in progress."""
     seen = []
 
     def silent(query, is_tcp):
@@ -357,8 +357,8 @@ def test_places_are_not_given_to_spoofed_addresses(class_net, tmp_path):
     server.stop()
 
 
-def test_late_answers_do_not_meet(class_net, tmp_path):
-    """why.NAME and another client's answer come late, out of one buffer: each gets its own."""
+def test_deferred_answers_do_not_mix(class_net, tmp_path):
+    """why.NAME and a query of another client are deferred at the same time: each client receives its own answer."""
     def slow(query, is_tcp):
         name = query.question[0].name
         time.sleep(0.8 if name.to_text().lower().startswith("first") else 0.2)
@@ -368,22 +368,22 @@ def test_late_answers_do_not_meet(class_net, tmp_path):
   - {{zone: slow2.org, servers: [127.66.7.4@{class_net.port}]}}
 """)
     first = dns.message.make_query("why.first.slow1.org", "TXT", "CH", use_edns=0, options=[cookie_of(resolver)])
-    other = dns.message.make_query("a-private-name-of-somebody-else.slow2.org", "A")
+    other = dns.message.make_query("private-name-of-another-client.slow2.org", "A")
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as a, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as b:
         for s, query in ((a, first), (b, other)):
             s.settimeout(10)
             s.sendto(query.to_wire(), ("127.0.0.1", resolver.port))
             time.sleep(0.1)
-        theirs, ours = dns.message.from_wire(b.recv(4096)), dns.message.from_wire(a.recv(4096))
-    assert theirs.question == other.question and theirs.answer[0][0].address == "198.18.66.1"
-    assert ours.question == first.question and "first.slow1.org has 1 A record" in ours.answer[0].to_text()
+        plain, explained = dns.message.from_wire(b.recv(4096)), dns.message.from_wire(a.recv(4096))
+    assert plain.question == other.question and plain.answer[0][0].address == "198.18.66.1"
+    assert explained.question == first.question and "first.slow1.org has 1 A record" in explained.answer[0].to_text()
     resolver.stop()
     for server in servers:
         server.stop()
 
 
 def test_forwarders(class_net, tmp_path):
-    """One that refuses is no lame delegation; one whose word counts for less than before is asked once, without the cache too."""
+    """A forwarder that refuses is not a lame delegation.  If the cached data outranks its new answer (no AA), --no-cache sends one query."""
     seen = []
 
     def forward(query, is_tcp):
@@ -403,7 +403,7 @@ def test_forwarders(class_net, tmp_path):
     server.stop()
 
 
-def test_odd_questions(resolver):
+def test_odd_query_types(resolver):
     check_cause(explain(resolver, "uni.edu", "ANY"), "answered", "RFC 8482")
     check_cause(explain(resolver, "uni.edu", "AXFR"), "refused", "a resolver does not transfer zones")
     assert explain(resolver, "uni.edu", "AXFR")["cause"]["advice"] == ""
@@ -423,7 +423,7 @@ def test_packets_and_drawing(class_net, resolver, tmp_path):
         packets.append(data[pos + 16:pos + 16 + kept])
         pos += 16 + kept
     assert pos == len(data) and len(packets) % 2 == 0 and len(packets) >= 8
-    for packet in packets:  # the sum of an IP header over itself is all ones
+    for packet in packets:  # the checksum of an IP header that includes its checksum is all ones
         assert packet[0] == 0x45 and struct.unpack("!H", packet[2:4])[0] == len(packet)
         total = sum(struct.unpack("!10H", packet[:20]))
         assert (total & 0xffff) + (total >> 16) == 0xffff
@@ -445,12 +445,12 @@ def test_a_malformed_packet_leaves_no_file(tmp_path):
     assert show(tree, tmp_path, "--pcap", path).returncode == 0 and path.stat().st_size == 24 + 16 + 20 + 8 + 12
 
 
-def test_colours_only_where_they_are_wanted(resolver):
+def test_no_colours_and_no_unicode_unless_supported(resolver):
     assert "\033" not in resolver.command("explain", "www.uni.edu").stdout
     assert "|- " in resolver.command("explain", "www.uni.edu", env={"LC_ALL": "C"}).stdout
 
 
-# ---- a class that has only dig ----
+# ---- why.NAME in class CH ----
 
 def why(resolver, name, *args):
     done = lab.run("dig", "@127.0.0.1", "-p", str(resolver.port), "CH", "TXT", f"why.{name}", "+tries=1", "+time=15", *args)
@@ -465,17 +465,17 @@ def test_why(resolver):
         assert "REFUSED" in text
 
 
-# ---- the lines that tools/start prints ----
+# ---- the commands that tools/start prints ----
 
-def printed_lines():
+def printed_commands():
     text = (lab.SOURCE / "tools/start").read_text()
     lines = re.findall(r"^  ((?:dig|nslookup|\$build/rootline) .*?)(?: +#.*)?$", text, re.M)
     assert len(lines) >= 12
     return lines
 
 
-@pytest.mark.parametrize("line", printed_lines())
-def test_the_lines_that_start_prints(resolver, line):
+@pytest.mark.parametrize("line", printed_commands())
+def test_commands_that_start_prints(resolver, line):
     l = resolver.listeners
     for word, here in (("$address", "127.0.0.1"), ("$port", resolver.port), ("$build/tls", l.folder), ("dns.class", encrypted.NAME), ("$build", lab.BUILD),
                        ("5853", l.tls), ("5443", l.https)):

@@ -1,4 +1,4 @@
-"""The resolver on a private Internet of authd instances: real clients, losses, a dead server, and its peers beside it."""
+"""The resolver in a private Internet of authd instances: real clients, lost packets, a dead server."""
 import random
 import select
 import socket
@@ -50,7 +50,7 @@ def test_dig(resolver):
     assert "status: NOERROR" in out and "flags: qr rd ra;" in out and address(1, 3) in out and "CNAME" in out
 
 
-def test_dig_turns_to_tcp(resolver):
+def test_dig_falls_back_to_tcp(resolver):
     lab.need("dig")
     out = lab.run("dig", "@127.0.0.1", "-p", resolver.port, "big.z3.alpha", "TXT").stdout
     assert "Truncated, retrying in TCP mode" in out and out.count("xxxx") >= 40
@@ -75,16 +75,16 @@ def test_kdig_and_drill(resolver):
 def test_case_is_kept_and_ttl_counts_down(resolver):
     begin = time.monotonic()
     first = ask(resolver, "CaSe.mIxEd.z7.AlPhA")
-    learnt = time.monotonic()
+    cached = time.monotonic()
     assert first.answer[0].name.to_text() == "CaSe.mIxEd.z7.AlPhA." and first.answer[0].ttl == 3600
     time.sleep(2.1)
     asked = time.monotonic()
     again = ask(resolver, "case.mixed.Z7.alpha")
-    most, least = 3600 - int(asked - learnt), 3600 - int(time.monotonic() - begin) - 1
+    most, least = 3600 - int(asked - cached), 3600 - int(time.monotonic() - begin) - 1
     assert again.answer[0].name.to_text() == "case.mixed.Z7.alpha." and least <= again.answer[0].ttl <= most < 3600
 
 
-def test_names_of_servers_keep_their_letters(resolver):
+def test_case_of_names_in_rdata_is_kept(resolver):
     reply = ask(resolver, "z9.alpha", "SOA")
     assert reply.answer[0][0].to_text().startswith("ns.invalid. host.invalid.")
     assert ask(resolver, "z9.alpha", "MX").answer[0].to_text().count("z10.beta.") == 1
@@ -102,16 +102,16 @@ def test_chain_across_zones(resolver):
 
 def test_dname(resolver):
     reply = ask(resolver, "a.tree.z6.beta")
-    assert reply.rcode() == dns.rcode.NXDOMAIN  # nothing stands below n5 over there
+    assert reply.rcode() == dns.rcode.NXDOMAIN  # the DNAME's target has no names below it
     assert [s.rdtype for s in reply.answer] == [dns.rdatatype.DNAME, dns.rdatatype.CNAME]
 
 
-def test_a_circle_is_an_error(resolver):
+def test_a_cname_loop_is_an_error(resolver):
     for name in ("self.z1.alpha", "loop1.z1.alpha"):
         assert ask(resolver, name).rcode() == dns.rcode.SERVFAIL
 
 
-def test_absences(resolver):
+def test_negative_answers(resolver):
     nxdomain = ask(resolver, "none.z1.alpha")
     assert nxdomain.rcode() == dns.rcode.NXDOMAIN and nxdomain.authority[0].rdtype == dns.rdatatype.SOA
     assert nxdomain.authority[0].ttl == 300
@@ -129,14 +129,14 @@ def test_parent_and_child_on_one_server(resolver):
     assert addresses(ask(resolver, "x.sub.z3.alpha")) == ["10.95.1.3"]
 
 
-def test_lame_servers_are_told(resolver):
+def test_the_ede_names_lame_servers(resolver):
     reply = ask(resolver, "x.lame.z3.alpha")
     assert reply.rcode() == dns.rcode.SERVFAIL
     ede = [o for o in reply.options if o.otype == 15][0]
     assert "127.90.1.2" in str(ede) and "lame.z3.alpha." in str(ede)
 
 
-def test_any_is_small(resolver):
+def test_any_gets_hinfo(resolver):
     reply = ask(resolver, "z1.alpha", "ANY")
     assert [s.rdtype for s in reply.answer] == [dns.rdatatype.HINFO]
 
@@ -154,13 +154,13 @@ def test_zero_ttl(resolver):
         assert addresses(reply) == ["10.97.0.1"] and reply.answer[0].ttl == 0
 
 
-def test_without_rd_nobody_is_asked(resolver):
+def test_without_rd_no_query_is_sent(resolver):
     reply = ask(resolver, "never-asked.z11.alpha", flags=0)
     assert reply.rcode() == dns.rcode.NOERROR and not reply.answer
 
 
 def test_tcp_out_of_order(resolver):
-    """A question that has to wait does not hold up one that does not."""
+    """A query that has to wait does not delay the next one on its connection."""
     ask(resolver, "n1.z1.alpha")
     slow = dns.message.make_query("slow.glueless.z13.alpha", "A").to_wire()
     fast = dns.message.make_query("n1.z1.alpha", "A").to_wire()
@@ -188,16 +188,16 @@ hosts: hosts"""
         assert addresses(ask(server, "also.school.example")) == ["192.0.2.7"]
         assert addresses(ask(server, "printer")) == ["192.0.2.9"]
         assert ask(server, "9.2.0.192.in-addr.arpa", "PTR").answer[0][0].to_text() == "printer."
-        # a server that refuses recursion is no forwarder: an answer, and one that says so
+        # a server that refuses recursion is no forwarder: the client gets SERVFAIL at once
         assert ask(server, "n1.z2.beta").rcode() == dns.rcode.SERVFAIL
-        # the stub stands in place of the empty zone that 10.in-addr.arpa is otherwise
+        # the stub zone replaces a part of the empty zone 10.in-addr.arpa; its server is lame
         assert ask(server, "1.9.9.10.in-addr.arpa", "PTR").rcode() == dns.rcode.SERVFAIL
         assert ask(server, "1.9.8.10.in-addr.arpa", "PTR").rcode() == dns.rcode.NXDOMAIN
     finally:
         server.stop()
 
 
-def test_who_may_ask(net, tmp_path):
+def test_only_allowed_clients_are_answered(net, tmp_path):
     server = internet.Resolver(tmp_path, net)
     conf = server.conf.read_text().replace("allow: [127.0.0.0/8]", "allow: [127.0.0.2/32]")
     server.conf.write_text(conf)
@@ -215,10 +215,10 @@ def test_who_may_ask(net, tmp_path):
         server.stop()
 
 
-# ---- many at once ----
+# ---- many queries at once ----
 
-def crowd(port, names, in_flight=2000, tries=4, wait=10.0):
-    """Ask for all names from 32 addresses, three tries each; {name: (rcode, addresses)}, and those without an answer."""
+def ask_all(port, names, in_flight=2000, tries=4, wait=10.0):
+    """Query all names from 32 addresses, with up to `tries` queries each; return {name: (rcode, addresses)} and the names without an answer."""
     sockets = []
     for n in range(32):
         s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -231,7 +231,7 @@ def crowd(port, names, in_flight=2000, tries=4, wait=10.0):
     for s in sockets:
         epoll.register(s.fileno(), select.EPOLLIN)
     by_fd = {s.fileno(): n for n, s in enumerate(sockets)}
-    todo, open_, done, late = list(reversed(names)), {}, {}, []
+    todo, open_, done, missing = list(reversed(names)), {}, {}, []
     ids = [random.Random(n).sample(range(65536), 65536) for n in range(32)]
     count = 0
 
@@ -243,7 +243,7 @@ def crowd(port, names, in_flight=2000, tries=4, wait=10.0):
         except BlockingIOError:
             pass
 
-    while len(done) + len(late) < len(names):
+    while len(done) + len(missing) < len(names):
         while todo and len(open_) < in_flight:
             name = todo.pop()
             n = count % 32
@@ -263,7 +263,7 @@ def crowd(port, names, in_flight=2000, tries=4, wait=10.0):
                     continue
                 reply = dns.message.from_wire(wire)
                 if reply.rcode() == dns.rcode.SERVFAIL and open_[key][2] < tries:
-                    open_[key][1] = time.monotonic() + wait  # no answer either: the next try, when its time comes
+                    open_[key][1] = time.monotonic() + wait  # this is no answer: try again after `wait`
                     continue
                 done[open_.pop(key)[0]] = (reply.rcode(), addresses(reply) or [str(o) for o in reply.options])
         now = time.monotonic()
@@ -271,19 +271,19 @@ def crowd(port, names, in_flight=2000, tries=4, wait=10.0):
             if entry[1] > now:
                 continue
             if entry[2] == tries:
-                late.append(open_.pop(key)[0])
+                missing.append(open_.pop(key)[0])
                 continue
             entry[1:] = [now + wait, entry[2] + 1]
             send(entry[0], *key)
     epoll.close()
     for s in sockets:
         s.close()
-    return done, late
+    return done, missing
 
 
 @pytest.mark.parametrize("build, workers", [("", 1), ("tsan", 4)])
 def test_ten_thousand_names(tmp_path, build, workers):
-    """32 zones on 8 servers, one of them dead, every twentieth reply lost: no wrong answer, and none missing."""
+    """32 zones on 8 servers, of which one is dead, with one in twenty replies lost: no answer is wrong, and none is missing."""
     build = lab.choose_build(build)
     net = internet.Internet(tmp_path / "internet", lab.free_port(), shift=True)
     losses = internet.Losses(net.port, 0.05, dead=[internet.KIDS[7]])
@@ -294,15 +294,15 @@ def test_ten_thousand_names(tmp_path, build, workers):
     hup = threading.Timer(1, lambda: [(server.process.send_signal(1), server.wait_for("reloaded", count=n + 1)) for n in range(5)])
     try:
         start = time.monotonic()
-        hup.start()  # new versions meanwhile
-        done, late = crowd(server.port, [n for n, _ in names])
+        hup.start()  # reloads meanwhile
+        done, missing = ask_all(server.port, [n for n, _ in names])
         hup.join()
         took = time.monotonic() - start
         wrong = [(n, done[n]) for n, a in names if n in done and done[n] != (dns.rcode.NOERROR, [a])]
         print(f"\n{len(done)} answers in {took:.1f} s, {losses.dropped} replies lost of {losses.dropped + losses.passed}, "
-              f"{len(wrong)} wrong, {len(late)} missing")
+              f"{len(wrong)} wrong, {len(missing)} missing")
         assert not wrong, wrong[:5]
-        assert not late, late[:5]
+        assert not missing, missing[:5]
         assert losses.dropped > 200 and server.log().count("reloaded") == 5
     finally:
         server.stop()
@@ -310,8 +310,8 @@ def test_ten_thousand_names(tmp_path, build, workers):
         net.stop()
 
 
-def test_questions_leave_from_the_address_that_is_named(tmp_path):
-    """One server that answers and says who asked."""
+def test_queries_leave_from_the_configured_address(tmp_path):
+    """The only server answers each query and notes its source address and port."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
         s.bind(("127.90.8.1", 0))
         s.settimeout(10)
@@ -331,14 +331,14 @@ def test_questions_leave_from_the_address_that_is_named(tmp_path):
                     client.settimeout(10)
                     client.connect(("127.0.0.1", server.port))
                     client.send(query.to_wire())
-                    while client not in select.select([s, client], [], [], 30)[0]:  # it may be asked in lower case too
-                        wire, who = s.recvfrom(4096)
+                    while client not in select.select([s, client], [], [], 30)[0]:  # the query may be repeated in lower case
+                        wire, source = s.recvfrom(4096)
                         reply = dns.message.make_response(dns.message.from_wire(wire))
                         reply.set_rcode(dns.rcode.NXDOMAIN)
                         reply.flags |= dns.flags.AA
-                        s.sendto(reply.to_wire(), who)
-                        seen.add(who)
+                        s.sendto(reply.to_wire(), source)
+                        seen.add(source)
                     assert dns.message.from_wire(client.recv(4096)).rcode() == dns.rcode.NXDOMAIN
-            assert {a for a, _ in seen} == {"127.90.8.9"} and len(seen) >= 18  # and a port for each
+            assert {a for a, _ in seen} == {"127.90.8.9"} and len(seen) >= 18  # nearly each query has a port of its own
         finally:
             server.stop()

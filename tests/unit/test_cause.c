@@ -1,5 +1,5 @@
-/* The cause of an answer: its kind for many sets of facts, one sentence of each kind, and names
- * of any length. */
+/* The cause of an answer: its kind and the facts in its text, some whole texts, and names of
+ * any length. */
 #include "unit.h"
 
 #include "dns/dname_text.h"
@@ -34,7 +34,7 @@ static void begin(unsigned rcode)
     strcpy(facts.client, "192.0.2.1");
 }
 
-/* A failed resolution of `name` at the servers of `zone`, one address known. */
+/* Add a failed resolution of `name`, with one server of `zone` that has one address. */
 static struct cause_failure *fail_at(const char *name, const char *zone)
 {
     struct cause_failure *f = &failures[facts.failure_cnt++];
@@ -45,8 +45,9 @@ static struct cause_failure *fail_at(const char *name, const char *zone)
     return f;
 }
 
-/* One question to 192.0.2.N, as a server of the zone. */
-static void attempt(struct cause_failure *f, int n, enum trace_outcome outcome, unsigned rcode)
+/* Add an attempt at 192.0.2.N, a server of the zone. */
+static void add_attempt(struct cause_failure *f, int n, enum trace_outcome outcome,
+                        unsigned rcode)
 {
     char text[20];
     struct addr addr;
@@ -56,7 +57,7 @@ static void attempt(struct cause_failure *f, int n, enum trace_outcome outcome, 
     trace_end(&f->attempts, outcome, rcode);
 }
 
-/* The kind; `fact` is a name, an address or a number that the sentence has to contain. */
+/* Assert the kind.  `fact` is a name, an address or a number that the text has to contain. */
 static void expect(enum cause_kind kind, const char *fact)
 {
     cause_find(&facts, &cause);
@@ -73,7 +74,7 @@ static void expect_text(const char *text, const char *advice)
     assert_string_equal(cause.advice, advice);
 }
 
-static void answers(void **state)
+static void test_answers(void **state)
 {
     (void)state;
     begin(RRTYPE_RCODE_NOERROR);
@@ -107,18 +108,18 @@ static void answers(void **state)
     expect(CAUSE_ANSWERED, "www.some.test");
 }
 
-static void failures_of_servers(void **state)
+static void test_failed_servers(void **state)
 {
     struct cause_failure *f;
     (void)state;
     begin(RRTYPE_RCODE_SERVFAIL);
     f = fail_at("www.some.test.", "some.test.");
-    attempt(f, 1, TRACE_TIMEOUT, 0);
-    attempt(f, 1, TRACE_TIMEOUT, 0);
+    add_attempt(f, 1, TRACE_TIMEOUT, 0);
+    add_attempt(f, 1, TRACE_TIMEOUT, 0);
     expect(CAUSE_SILENT, "some.test replies: 192.0.2.1 timed out 2 times.");
-    attempt(f, 2, TRACE_LAME, 0);
+    add_attempt(f, 2, TRACE_LAME, 0);
     expect(CAUSE_LAME, "192.0.2.2 is lame; 192.0.2.1 timed out 2 times.");
-    attempt(f, 3, TRACE_RCODE, RRTYPE_RCODE_SERVFAIL);
+    add_attempt(f, 3, TRACE_RCODE, RRTYPE_RCODE_SERVFAIL);
     expect(CAUSE_UNUSABLE, "192.0.2.3 said SERVFAIL");
     static const struct {
         enum trace_outcome outcome;
@@ -134,58 +135,59 @@ static void failures_of_servers(void **state)
     for (size_t i = 0; i < ARRAY_LEN(alone); i++) {
         begin(RRTYPE_RCODE_SERVFAIL);
         f = fail_at("www.some.test.", "some.test.");
-        attempt(f, 1, alone[i].outcome, alone[i].rcode);
+        add_attempt(f, 1, alone[i].outcome, alone[i].rcode);
         expect(alone[i].kind, alone[i].fact);
     }
     /* a firewall that drops TCP */
     begin(RRTYPE_RCODE_SERVFAIL);
     f = fail_at("www.some.test.", "some.test.");
-    attempt(f, 1, TRACE_TRUNCATED, 0);
-    attempt(f, 1, TRACE_TCP_REFUSED, 0);
+    add_attempt(f, 1, TRACE_TRUNCATED, 0);
+    add_attempt(f, 1, TRACE_TCP_REFUSED, 0);
     expect(CAUSE_NO_TCP, "192.0.2.1 refused TCP.");
     f->attempts.at[1].outcome = TRACE_TIMEOUT;
     expect(CAUSE_NO_TCP, "192.0.2.1 timed out.");
-    /* an unreachable address does not change what the others say */
-    attempt(f, 2, TRACE_RCODE, RRTYPE_RCODE_SERVFAIL);
+    /* if an address is unreachable, the others decide */
+    add_attempt(f, 2, TRACE_RCODE, RRTYPE_RCODE_SERVFAIL);
     f->attempts.at[0].outcome = TRACE_UNREACHABLE;
     expect(CAUSE_SERVER_FAILURE, "192.0.2.2 said SERVFAIL");
     /* failures before the last successful reply do not count: it was another query */
-    attempt(f, 1, TRACE_ANSWERED, 0);
+    add_attempt(f, 1, TRACE_ANSWERED, 0);
     f->is_limited = true;
     f->failure = FAILURE_RRSET_RECORDS;
     expect(CAUSE_LIMIT, "limits.rrset-records");
     /* nor do failures at a zone above */
     begin(RRTYPE_RCODE_SERVFAIL);
     f = fail_at("www.some.test.", "test.");
-    attempt(f, 8, TRACE_RCODE, RRTYPE_RCODE_SERVFAIL);
+    add_attempt(f, 8, TRACE_RCODE, RRTYPE_RCODE_SERVFAIL);
     read_name("some.test.", f->zone);
-    attempt(f, 1, TRACE_TIMEOUT, 0);
+    add_attempt(f, 1, TRACE_TIMEOUT, 0);
     expect(CAUSE_SILENT, "192.0.2.1 timed out");
     assert_null(strstr(cause.text, "192.0.2.8"));
 }
 
-/* Configured servers are no delegation; time spent on silent servers is their fault. */
-static void failures_further_on(void **state)
+/* Configured servers are no delegation.  The cause of a spent budget is the silent servers that
+ * it was spent on, and the cause of a failure is that of the lookup it depended on. */
+static void test_root_causes(void **state)
 {
     struct cause_failure *f;
     (void)state;
     begin(RRTYPE_RCODE_SERVFAIL);
     f = fail_at("www.some.test.", "some.test.");
     f->is_configured = true;
-    attempt(f, 1, TRACE_RCODE, RRTYPE_RCODE_REFUSED);
+    add_attempt(f, 1, TRACE_RCODE, RRTYPE_RCODE_REFUSED);
     expect(CAUSE_LAME, "configured for some.test");
     begin(RRTYPE_RCODE_SERVFAIL);
     f = fail_at("ns.slow.test.", "slow.test.");
-    attempt(f, 9, TRACE_TIMEOUT, 0);
+    add_attempt(f, 9, TRACE_TIMEOUT, 0);
     f = fail_at("www.some.test.", "some.test.");
     f->is_limited = true;
     f->addr_cnt = 0;
     f->failure = FAILURE_TIME;
     expect(CAUSE_SILENT, "192.0.2.9 timed out. Therefore www.some.test");
-    /* five of six names do not exist, the sixth leads to a server that refuses */
+    /* five of six names do not exist, and the server of the sixth refuses */
     begin(RRTYPE_RCODE_SERVFAIL);
     f = fail_at("ns6.other.test.", "other.test.");
-    attempt(f, 3, TRACE_RCODE, RRTYPE_RCODE_REFUSED);
+    add_attempt(f, 3, TRACE_RCODE, RRTYPE_RCODE_REFUSED);
     f = fail_at("www.some.test.", "some.test.");
     f->addr_cnt = 0;
     f->server_cnt = 6;
@@ -199,7 +201,7 @@ static void failures_further_on(void **state)
     expect(CAUSE_NO_SERVER_NAMES, "and 1 more");
 }
 
-static void failures_of_delegations(void **state)
+static void test_failed_delegations(void **state)
 {
     struct cause_failure *f;
     (void)state;
@@ -238,7 +240,7 @@ static void failures_of_delegations(void **state)
     expect(CAUSE_CNAME_LOOP, "www.some.test -> b.test -> www.some.test.");
 }
 
-static void cached_failures(void **state)
+static void test_cached_failures(void **state)
 {
     struct cause_failure *f;
     (void)state;
@@ -248,13 +250,13 @@ static void cached_failures(void **state)
     facts.failure = (struct cause_source){.is_there = true, .age_s = 3, .left_s = 2};
     expect(CAUSE_CACHED_FAILURE, "3 seconds ago");
     f = fail_at("www.some.test.", "some.test.");
-    attempt(f, 1, TRACE_TIMEOUT, 0);
+    add_attempt(f, 1, TRACE_TIMEOUT, 0);
     expect(CAUSE_SILENT, "another 2 seconds.");
     assert_non_null(strstr(cause.advice, "--no-cache"));
 }
 
-/* The sentences, whole: the other tests look at kinds and facts only. */
-static void sentences(void **state)
+/* Whole texts and advice.  The other tests assert kinds and facts only. */
+static void test_whole_texts(void **state)
 {
     struct cause_failure *f;
     (void)state;
@@ -279,7 +281,7 @@ static void sentences(void **state)
                 "have the negative answer: rootline cache flush removes it.");
     begin(RRTYPE_RCODE_SERVFAIL);
     f = fail_at("www.some.test.", "some.test.");
-    attempt(f, 1, TRACE_RCODE, RRTYPE_RCODE_REFUSED);
+    add_attempt(f, 1, TRACE_RCODE, RRTYPE_RCODE_REFUSED);
     expect_text(
         "The delegation of some.test is lame: the servers named by the parent zone do "
         "not serve it: 192.0.2.1 said REFUSED.",
@@ -294,11 +296,11 @@ static void sentences(void **state)
                 "Use --no-cache to resolve it again.");
 }
 
-static void names_of_any_length_fit(void **state)
+static void test_names_of_any_length_fit(void **state)
 {
     (void)state;
     begin(RRTYPE_RCODE_SERVFAIL);
-    for (size_t i = 0; i + 2 < DNAME_MAX; i += 64) { /* each octet is four when it is printed */
+    for (size_t i = 0; i + 2 < DNAME_MAX; i += 64) { /* each octet prints as four characters */
         size_t len = util_min(63, DNAME_MAX - 2 - i);
         asked[i] = (uint8_t)len;
         memset(asked + i + 1, 200, len);
@@ -320,13 +322,13 @@ static void names_of_any_length_fit(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(answers),
-        cmocka_unit_test(failures_of_servers),
-        cmocka_unit_test(failures_further_on),
-        cmocka_unit_test(failures_of_delegations),
-        cmocka_unit_test(cached_failures),
-        cmocka_unit_test(sentences),
-        cmocka_unit_test(names_of_any_length_fit),
+        cmocka_unit_test(test_answers),
+        cmocka_unit_test(test_failed_servers),
+        cmocka_unit_test(test_root_causes),
+        cmocka_unit_test(test_failed_delegations),
+        cmocka_unit_test(test_cached_failures),
+        cmocka_unit_test(test_whole_texts),
+        cmocka_unit_test(test_names_of_any_length_fit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

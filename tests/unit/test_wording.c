@@ -1,5 +1,5 @@
-/* Identifiers: each list has an identifier and a text for every value, no identifier twice, and
- * the schemas in docs/schema know the same ones. */
+/* Identifiers: each list has a text and a unique identifier for each value, and the schemas in
+ * docs/schema have the same identifiers. */
 #include "unit.h"
 
 #include "base/json.h"
@@ -35,7 +35,7 @@ static void check_id(const char *id)
     assert_int_equal(strspn(id, "abcdefghijklmnopqrstuvwxyz0123456789-"), strlen(id));
 }
 
-static void each_value_has_an_identifier_and_a_text(void **state)
+static void test_lists(void **state)
 {
     (void)state;
     for (size_t l = 0; l < ARRAY_LEN(lists); l++) {
@@ -54,8 +54,8 @@ static void each_value_has_an_identifier_and_a_text(void **state)
     }
 }
 
-/* The command takes the text of a result from the one list or the other. */
-static void replies_and_silences_differ(void **state)
+/* `rootline explain` looks a result up in both lists. */
+static void test_replies_and_silences_differ(void **state)
 {
     (void)state;
     for (size_t r = 0; r < wording_replies.cnt; r++)
@@ -64,7 +64,7 @@ static void replies_and_silences_differ(void **state)
                                     wording_id(&wording_silences, (unsigned)s));
 }
 
-static void failures_have_identifiers(void **state)
+static void test_failures(void **state)
 {
     (void)state;
     for (size_t i = 0; i < FAILURE_CNT; i++) {
@@ -77,7 +77,7 @@ static void failures_have_identifiers(void **state)
     }
 }
 
-static void counters_have_identifiers(void **state)
+static void test_counters(void **state)
 {
     (void)state;
     for (size_t i = 0; i < engine_counter_cnt; i++) {
@@ -112,7 +112,7 @@ static void expect_in(const char *schema, const char *id)
         fail_msg("the schema does not have %s", quoted);
 }
 
-static void the_schemas_know_them(void **state)
+static void test_schemas(void **state)
 {
     (void)state;
     const char *schema = read_schema("explain");
@@ -146,11 +146,11 @@ static void the_schemas_know_them(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(each_value_has_an_identifier_and_a_text),
-        cmocka_unit_test(replies_and_silences_differ),
-        cmocka_unit_test(failures_have_identifiers),
-        cmocka_unit_test(counters_have_identifiers),
-        cmocka_unit_test(the_schemas_know_them),
+        cmocka_unit_test(test_lists),
+        cmocka_unit_test(test_replies_and_silences_differ),
+        cmocka_unit_test(test_failures),
+        cmocka_unit_test(test_counters),
+        cmocka_unit_test(test_schemas),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
