@@ -22,6 +22,13 @@ static void print_summary(const char *file, const struct zone *zone, const struc
     putchar('\n');
 }
 
+/* True if the findings have the cause of the error: none has that of ERR_NOMEM or ERR_LIMIT,
+ * and without memory no finding is kept. */
+static bool is_cause_found(enum err err, const struct diag *diag)
+{
+    return (err == ERR_FORMAT || err == ERR_IO) && diag->kept_cnt[DIAG_ERROR] > 0;
+}
+
 int cmd_zone(int argc, char **argv)
 {
     static const uint8_t root[] = {0};
@@ -55,7 +62,7 @@ int cmd_zone(int argc, char **argv)
     else if (err == ERR_FORMAT && !is_json)
         fprintf(stderr, "%s: %zu error%s\n", argv[2], diag.error_cnt,
                 diag.error_cnt == 1 ? "" : "s");
-    else if (err && (!is_json || diag.error_cnt == 0)) /* no finding has the reason */
+    else if (err && (!is_json || !is_cause_found(err, &diag)))
         fprintf(stderr, "%s: %s\n", argv[2], err_name(err));
     zone_unref(&zone);
     diag_fini(&diag);

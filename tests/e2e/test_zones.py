@@ -1,5 +1,6 @@
 """rootline zone check on real files: those of nsd's and BIND's own tests, and the root zone."""
 import concurrent.futures
+import json
 import os
 import re
 import resource
@@ -108,8 +109,9 @@ def test_terminal_bytes_are_made_harmless(tmp_path):
 
 
 def test_no_memory_is_reported(tmp_path):
-    """Without memory there is no finding: the cause is on stderr, with --json too."""
+    """No finding tells that memory ran out: the cause is on stderr, with --json too, and also after other errors."""
     (tmp_path / "z").write_text("a A 192.0.2.1\n" * 2000000)
+    (tmp_path / "errors").write_text("a A 1.2.3\n" + "a A 192.0.2.1\n" * 2000000)
     if b"__asan_init" in lab.ROOTLINE.read_bytes():  # a limit of the address space is no use: the sanitizer maps terabytes
         limit = {"env": {**os.environ, "ASAN_OPTIONS": "allocator_may_return_null=1:max_allocation_size_mb=32"}}
     else:
@@ -118,6 +120,9 @@ def test_no_memory_is_reported(tmp_path):
         done = lab.run(lab.ROOTLINE, "zone", "check", "a.test", tmp_path / "z", *options, **limit)
         assert done.returncode == 1 and f"{tmp_path / 'z'}: out of memory" in done.stderr.splitlines(), done.stderr
         assert done.stdout.split() == (["[]"] if options else [])
+    done = lab.run(lab.ROOTLINE, "zone", "check", "a.test", tmp_path / "errors", "--json", **limit)
+    assert done.returncode == 1 and f"{tmp_path / 'errors'}: out of memory" in done.stderr.splitlines(), done.stderr
+    assert [one["line"] for one in json.loads(done.stdout)] == [1]
 
 
 def test_200000_errors(tmp_path):
