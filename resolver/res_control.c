@@ -434,8 +434,8 @@ static void finish_explain(void *data, struct json *tree, const struct cause *ca
     if (cause)
         json_put(call->result, "tree", tree);
     else
-        control_fail(call, "the query was dropped: too many queries of that client wait, or "
-                           "the daemon is stopping");
+        control_fail(call, "the query was dropped: too many queries of that client are "
+                           "waiting, or the daemon is stopping");
     call->has_result = true;
     if (call->is_deferred)
         control_resume(call);

@@ -48,7 +48,7 @@ static void print_cache_entry(struct terminal *p, const char *name, const struct
                      get_member(entry, "validation"));
     if (json_find(entry, "times"))
         terminal_row(p, "  failed", "%lld times in a row", get_count(entry, "times"));
-    terminal_row(p, "  used", "%s%lld times lately",
+    terminal_row(p, "  used", "%s%lld times recently",
                  get_count(entry, "uses") >= 15 ? "at least " : "about ",
                  get_count(entry, "uses"));
     if (json_find(entry, "worker"))

@@ -41,7 +41,7 @@ static void print_last(const struct json *result)
 
     terminal_init(&p);
     if (json_count(list) == 0)
-        printf("%s was not resolved lately; answers from the cache are not recorded.\n",
+        printf("%s was not resolved recently; answers from the cache are not recorded.\n",
                json_get_text(result, "name", ""));
     for (size_t i = 0; i < json_count(list); i++) {
         const struct json *one = json_at(list, i);
@@ -87,7 +87,9 @@ static int show_tree(const struct json *tree, const struct explain_output *outpu
         enum err err = pcap_write(output->pcap, tree);
         if (err) {
             fprintf(stderr, "rootline: %s: %s\n", output->pcap,
-                    err == ERR_IO ? strerror(errno) : err_name(err));
+                    err == ERR_IO       ? strerror(errno)
+                    : err == ERR_FORMAT ? "not written: the daemon sent a malformed packet"
+                                        : err_name(err));
             return CMD_WRONG;
         }
     }

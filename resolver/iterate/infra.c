@@ -1,5 +1,5 @@
 /* The table of addresses is set-associative, with eight ways.  Its memory is fixed: an attacker
- * who fills it with addresses only makes the resolver forget others. */
+ * that fills it with addresses only makes the resolver forget others. */
 #include "resolver/iterate/infra.h"
 
 #include <sys/random.h>

@@ -110,7 +110,7 @@ bool infra_is_lame(const struct infra *infra, const struct addr *addr, const uin
 /* ---- zones without a server ---- */
 
 /* Note that no server of the zone has an address: the zone is down, longer each time in a row
- * (RFC 9520, TsuNAME).  `zone_hash` is dname_hash of its name.  `since_ms` (mono) is the begin
+ * (RFC 9520, TsuNAME).  `zone_hash` is dname_hash of its name.  `since_ms` (mono) is the start
  * of the task that found out: tasks that ran at the same time count once. */
 void infra_note_zone_down(struct infra *infra, uint64_t zone_hash, uint64_t since_ms,
                           uint64_t now_ms);

@@ -197,7 +197,7 @@ def test_last_resolution_of_a_name(resolver):
     ask(resolver, "twice.lame.com")
     done = resolver.command("explain", "--last", "twice.lame.com")
     assert done.returncode == 0 and "failed, no server gave an answer" in done.stdout and "said REFUSED" in done.stdout
-    assert "was not resolved lately" in resolver.command("explain", "--last", "never.asked.example").stdout
+    assert "was not resolved recently" in resolver.command("explain", "--last", "never.asked.example").stdout
 
 
 def test_reload(resolver):
