@@ -27,9 +27,9 @@ static const struct wording notes[TRACE_NOTES] = {
                                                "are tried as a last resort"},
     [TRACE_NOTE_PARENT] = {"parent-again",
                            "the parent zone is asked again: the delegation may have changed"},
-    [TRACE_NOTE_CHILD] = {"child-ns",
-                          "the servers named by the parent have failed: those named "
-                          "by the zone itself are tried, for this answer only"},
+    [TRACE_NOTE_CHILD] =
+        {"child-ns", "the servers in the delegation have failed: those in the zone's own NS "
+                     "records are tried, for this answer only"},
     [TRACE_NOTE_TCP_AFTER_MISMATCH] = {"tcp-after-mismatch",
                                        "a mismatched reply may be forged: asked again over "
                                        "TCP"},
@@ -104,7 +104,7 @@ static const struct wording replies[] = {
     [CLASSIFY_NO_EDNS] = {"edns-unsupported", "EDNS is not supported"},
     [CLASSIFY_NO_OPTIONS] = {"edns-options-unsupported", "EDNS options are not supported"},
     [CLASSIFY_EMPTY] = {"empty", "empty: neither data nor authority"},
-    [CLASSIFY_BAD_COOKIE] = {"bad-cookie", "the server wants a new cookie"},
+    [CLASSIFY_BAD_COOKIE] = {"bad-cookie", "the server demands a new cookie"},
     [CLASSIFY_TRUNCATED] = {"truncated", "truncated"},
     [CLASSIFY_UNREADABLE] = {"malformed", "malformed"},
 };
@@ -124,14 +124,13 @@ static const struct wording rejections[MATCH_VERDICTS] = {
 static const struct wording omissions[SCRUB_OMISSIONS] = {
     [SCRUB_TAKEN] = {"accepted", "accepted"},
     [SCRUB_OUT_OF_BAILIWICK] = {"out-of-bailiwick",
-                                "out of bailiwick: not below the zone that the server was "
-                                "asked for"},
-    [SCRUB_SYNTHESISED] = {"synthesised", "the CNAME is synthesised from the DNAME (RFC 6672 "
-                                          "3.1)"},
+                                "out of bailiwick: not in the zone that the server was asked "
+                                "for"},
+    [SCRUB_SYNTHESISED] = {"synthesised",
+                           "the CNAME is synthesised from the DNAME (RFC 6672 3.1)"},
     [SCRUB_FURTHER_LINK] = {"not-authoritative",
-                            "the server is not authoritative for this link "
-                            "of the chain: it is looked up (RFC 2181 "
-                            "5.4.1)"},
+                            "the server is not authoritative for this link of the chain, which "
+                            "is resolved by itself (RFC 2181 5.4.1)"},
     [SCRUB_UNUSED_SIGNATURE] = {"unused-signature", "its RRset was not accepted"},
     [SCRUB_FORWARDER_NS] = {"forwarder-referral", "a forwarder sends no referrals"},
     [SCRUB_CHILD_NS] = {"child-ns", "NS records of the zone itself are no referral"},
