@@ -126,13 +126,6 @@ static void put_entropy(struct json *status, const struct res_control *worker)
     json_put_bool(entropy, "cookies", on->cookies);
 }
 
-static const char *rejection_id(unsigned reason)
-{
-    return reason == REJECTED_RECORDS      ? "out-of-bailiwick-records"
-           : reason == REJECTED_UNREADABLE ? "malformed-records"
-                                           : wording_id(&wording_rejections, reason);
-}
-
 static void put_rejected(struct json *status, const struct rejected *rejected)
 {
     struct json *all = find_or_put_object(status, "rejected-replies");
@@ -140,7 +133,7 @@ static void put_rejected(struct json *status, const struct rejected *rejected)
     for (unsigned i = MATCH_OK + 1; i < REJECTED_REASONS; i++) {
         if (rejected->cnt[i] == 0)
             continue;
-        struct json *one = find_or_put_object(all, rejection_id(i));
+        struct json *one = find_or_put_object(all, wording_id(&wording_rejections, i));
         count_up(one, "count", rejected->cnt[i]);
         struct json *last = find_or_put_list(one, "last");
         for (uint64_t n = 0; n < util_min(rejected->cnt[i], REJECTED_SHOWN); n++) {

@@ -119,8 +119,9 @@ int cmd_explain(int argc, char **argv)
     if (argc < 1 || argc > 2 || argv[0][0] == '-' || (argc == 2 && argv[1][0] == '-'))
         return cmd_wrong_usage(cmd_explain_usage);
     if (is_last)
-        return argc == 1 ? explain_last(argv[0], path, output.is_json)
-                         : cmd_wrong_usage(cmd_explain_usage);
+        return argc == 1 && !is_fresh && !as && !output.is_dot && !output.pcap
+                   ? explain_last(argv[0], path, output.is_json)
+                   : cmd_wrong_usage(cmd_explain_usage);
     struct json *request = json_new_object();
     json_put_text(request, "command", "explain");
     json_put_text(request, "name", argv[0]);

@@ -196,12 +196,15 @@ static enum err collect_records(struct scrubbing *s, const struct wanted *wanted
                                 struct rrset_record **out, size_t *cnt, uint32_t *ttl)
 {
     struct scrub_record *first = first_record(s, wanted->owner);
-    size_t all = 0, bytes = 0;
+    size_t all = 0, bytes = 0, copy_at = 0;
 
     *cnt = 0;
     *ttl = UINT32_MAX;
-    for (const struct scrub_record *r = first; r; r = next_record(s, r))
+    for (const struct scrub_record *r = first; r; r = next_record(s, r)) {
         all += is_record_wanted(s, r, wanted);
+        if (all == SCRUB_COPIES_MAX + 1 && copy_at == 0)
+            copy_at = r->rdata_at;
+    }
     if (wanted->is_sigs)
         all = util_min(all, SCRUB_SIGS_MAX);
     if (are_too_many_copies(wanted, all)) {
@@ -209,7 +212,7 @@ static enum err collect_records(struct scrubbing *s, const struct wanted *wanted
                                                .owner = wanted->owner,
                                                .type = wanted->type,
                                                .number = SCRUB_COPIES_MAX + 1,
-                                               .at = first->rdata_at};
+                                               .at = copy_at};
         return ERR_FORMAT;
     }
     if (all > s->asked->rrset_records_max) {

@@ -7,6 +7,7 @@
 #include "resolver/cache/cache.h"
 #include "resolver/iterate/classify.h"
 #include "resolver/iterate/pick.h"
+#include "resolver/iterate/rejected.h"
 #include "resolver/policy/local.h"
 
 enum { SERVERS_SHOWN = 3 };
@@ -109,7 +110,7 @@ static const struct wording replies[] = {
     [CLASSIFY_UNREADABLE] = {"malformed", "malformed"},
 };
 
-static const struct wording rejections[MATCH_VERDICTS] = {
+static const struct wording rejections[REJECTED_REASONS] = {
     [MATCH_OK] = {"match", "it matches"},
     [MATCH_SOURCE] = {"wrong-source", "wrong source address or port"},
     [MATCH_ID] = {"wrong-id", "wrong message ID"},
@@ -119,6 +120,8 @@ static const struct wording rejections[MATCH_VERDICTS] = {
     [MATCH_COOKIE] = {"wrong-cookie", "wrong or missing cookie"},
     [MATCH_MALFORMED] = {"malformed", "malformed message"},
     [MATCH_LARGE] = {"too-large", "larger than the advertised EDNS size"},
+    [REJECTED_RECORDS] = {"out-of-bailiwick-records", "with records out of bailiwick"},
+    [REJECTED_UNREADABLE] = {"malformed-records", "with malformed records"},
 };
 
 static const struct wording omissions[SCRUB_OMISSIONS] = {

@@ -225,7 +225,8 @@ def test_invalid_requests(resolver):
     assert [a["ok"] for a in answers] == [False] * 8 + [True]
     assert "not a domain name" in answers[3]["error"] and "is not an RR type" in answers[4]["error"]
     assert converse(resolver.socket, b"x" * 5000)[0]["error"] == "the request is too long"
-    for argv in (["explain"], ["cache", "show"], ["cache", "drop", "x"], ["status", "x"], ["log", "--first"]):
+    for argv in (["explain"], ["explain", "--last", "x", "--no-cache"], ["cache", "show"], ["cache", "drop", "x"], ["status", "x"],
+                 ["log", "--first"]):
         assert resolver.command(*argv).returncode == 2
 
 

@@ -252,6 +252,7 @@ static void test_one_cname_at_a_name(void **state)
             assert_int_equal(scrub(&s), copies > SCRUB_COPIES_MAX ? ERR_FORMAT : ERR_OK);
         }
         assert_true(s->broken.is_record && s->broken.number == SCRUB_COPIES_MAX + 1);
+        assert_int_equal(s->broken.at + 11, reply.len); /* "b.example.", the last one */
     }
     /* a malformed later link is left out */
     begin("example", "a.example", RRTYPE_A);
