@@ -47,8 +47,8 @@ MUST_USE enum err file_settle(const char *path, unsigned *wait_ms);
  * none. */
 size_t file_bom_len(const char *text, size_t len);
 
-/* Return a clause that explains an error of the file_read family to the user who configured the
- * path.  Never NULL. */
+/* Return a clause that explains an error of the file_read family to the user that configured
+ * the path.  Never NULL. */
 const char *file_problem(enum err err);
 
 /* Get the current stamp of `path`.  ERR_ABSENT; ERR_DENIED; ERR_IO. */

@@ -315,8 +315,7 @@ static void serve_next_request(struct control_peer *p)
 /* Evict the idlest connection, preferably one whose request is not being served. */
 static void evict_peer(struct control *c)
 {
-    for (struct list *l = c->peers.next; l != &c->peers; l = l->next) {
-        struct control_peer *p = container_of(l, struct control_peer, link);
+    list_for_each(struct control_peer, p, &c->peers, link) {
         if (!p->call) {
             close_control_peer(p);
             return;
@@ -374,11 +373,7 @@ static void close_idle_peers(uv_timer_t *timer)
 {
     struct control *c = timer->data;
     uint64_t now_ms = now_mono_ms();
-    struct list *next;
-
-    for (struct list *l = c->peers.next; l != &c->peers; l = next) {
-        struct control_peer *p = container_of(l, struct control_peer, link);
-        next = l->next;
+    list_for_each_safe(struct control_peer, p, &c->peers, link) {
         if (now_ms - p->used_ms < CONTROL_IDLE_MS)
             break;
         if (!p->call)

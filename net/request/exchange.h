@@ -56,7 +56,7 @@ struct exchange_settings {
     _Atomic uint64_t *bad_proxy_headers; /* counts them; NULL: they are not counted */
     const struct cookie_keys *cookies;
     const char *https_path;
-    struct addr_prefixes trusted_proxies; /* their PROXY headers are believed */
+    struct addr_prefixes trusted_proxies; /* their PROXY headers are accepted */
     const struct exchange_listener *listeners;
     size_t listener_cnt;
     struct tls_server *tls; /* NULL: no listener uses TLS */

@@ -30,7 +30,7 @@ static void check_query_cookie(struct exchange *ex)
 }
 
 /* True if the rate limit lets an answer through.  False: the query has been dropped, or the
- * client was told to repeat it.  Only a source address that may be spoofed is limited. */
+ * client was asked to repeat it.  Only a source address that may be spoofed is limited. */
 static bool pass_rate_limit(struct exchange *ex, enum message_state state, uint64_t now_us)
 {
     if (now_us == 0 || !exchange_may_be_spoofed(ex))

@@ -74,8 +74,7 @@ static void on_stream_released(struct stream_hub *hub)
 /* Close the connection that has been idle longest.  False if there is none besides `newest`. */
 static bool close_idlest(struct front_stream *f, const struct stream *newest)
 {
-    for (struct list *l = f->hub.streams.next; l != &f->hub.streams; l = l->next) {
-        struct stream *s = container_of(l, struct stream, link);
+    list_for_each(struct stream, s, &f->hub.streams, link) {
         if (s == newest)
             continue;
         stream_close(s);
@@ -89,8 +88,7 @@ static bool close_idlest_of(struct front_stream *f, const struct addr *client)
 {
     struct list *all = stream_clients(&f->hub, client);
 
-    for (struct list *l = all->next; l != all; l = l->next) {
-        struct stream *s = container_of(l, struct stream, of_client);
+    list_for_each(struct stream, s, all, of_client) {
         if (!client_is_same(&s->peer, client))
             continue; /* another client with the same hash */
         stream_close(s);
@@ -121,8 +119,7 @@ static void close_fullest(struct front_stream *f)
     struct stream *most = NULL;
     size_t most_memory = LARGE;
 
-    for (struct list *l = f->hub.streams.next; l != &f->hub.streams; l = l->next) {
-        struct stream *s = container_of(l, struct stream, link);
+    list_for_each(struct stream, s, &f->hub.streams, link) {
         size_t memory = stream_memory(s);
         if (memory > most_memory) {
             most = s;

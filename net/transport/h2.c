@@ -533,8 +533,7 @@ bool h2_expire(struct h2 *h, uint64_t then_ms)
 {
     bool is_some = false;
 
-    for (struct list *l = h->receiving.next; l != &h->receiving; l = l->next) {
-        struct h2_stream *s = container_of(l, struct h2_stream, link);
+    list_for_each(struct h2_stream, s, &h->receiving, link) {
         if (s->since_ms > then_ms)
             break;
         if (s->is_answered)

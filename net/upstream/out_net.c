@@ -607,8 +607,7 @@ static bool write_query(struct tcp_ask *t)
 /* Return the query with the ID of a reply, or NULL. */
 static struct tcp_ask *find_query_by_id(struct server *s, const uint8_t *wire)
 {
-    for (struct list *l = s->asks.next; l != &s->asks; l = l->next) {
-        struct tcp_ask *t = container_of(l, struct tcp_ask, link);
+    list_for_each(struct tcp_ask, t, &s->asks, link) {
         if (memcmp(t->ask->wire, wire, 2) == 0)
             return t;
     }
@@ -678,8 +677,11 @@ static bool write_waiting_queries(struct server *s)
 {
     bool works = true;
     s->is_connected = true;
-    for (struct list *l = s->asks.next; works && l != &s->asks; l = l->next)
-        works = write_query(container_of(l, struct tcp_ask, link));
+    list_for_each(struct tcp_ask, t, &s->asks, link) {
+        works = write_query(t);
+        if (!works)
+            break;
+    }
     return works;
 }
 
@@ -757,8 +759,7 @@ static struct server *find_server(struct net *n, const struct out_ask *ask, uint
 {
     uint64_t now_ms = now_mono_ms();
 
-    for (struct list *l = n->servers.next; l != &n->servers; l = l->next) {
-        struct server *s = container_of(l, struct server, link);
+    list_for_each(struct server, s, &n->servers, link) {
         if (s->is_connected && s->since_ms < after_ms)
             continue;
         bool is_fresh = s->ask_cnt > 0 || now_ms - s->used_ms <= TCP_IDLE_MS;
@@ -775,8 +776,7 @@ static struct server *find_server(struct net *n, const struct out_ask *ask, uint
 /* Close one connection without queries, if there is one. */
 static void close_one_idle(struct net *n)
 {
-    for (struct list *l = n->servers.next; l != &n->servers; l = l->next) {
-        struct server *s = container_of(l, struct server, link);
+    list_for_each(struct server, s, &n->servers, link) {
         if (s->ask_cnt == 0) {
             close_server(s);
             return;
@@ -916,11 +916,8 @@ static enum err send_over_tcp(struct net *n, struct out_ask *ask, uint64_t deadl
 
 static void expire_udp(struct list *slot, uint64_t now_ms)
 {
-    struct list *next;
-    for (struct list *l = slot->next; l != slot; l = next) {
-        struct socket_slot *s = container_of(l, struct socket_slot, link);
+    list_for_each_safe(struct socket_slot, s, slot, link) {
         struct out_ask *ask = s->ask;
-        next = l->next;
         if (s->deadline_ms > now_ms)
             continue;
         release_socket(s);
@@ -952,10 +949,7 @@ static void check_silence(struct tcp_ask *t, uint64_t now_ms)
 
 static void expire_tcp(struct list *slot, uint64_t now_ms)
 {
-    struct list *next;
-    for (struct list *l = slot->next; l != slot; l = next) {
-        struct tcp_ask *t = container_of(l, struct tcp_ask, timer);
-        next = l->next;
+    list_for_each_safe(struct tcp_ask, t, slot, timer) {
         if (t->check_ms > now_ms)
             continue;
         if (t->deadline_ms > now_ms) {
@@ -970,10 +964,7 @@ static void expire_tcp(struct list *slot, uint64_t now_ms)
 
 static void close_idle_servers(struct net *n, uint64_t now_ms)
 {
-    struct list *next;
-    for (struct list *l = n->servers.next; l != &n->servers; l = next) {
-        struct server *s = container_of(l, struct server, link);
-        next = l->next;
+    list_for_each_safe(struct server, s, &n->servers, link) {
         if (s->ask_cnt == 0 && (s->is_silent || now_ms - s->used_ms > TCP_IDLE_MS))
             close_server(s);
     }

@@ -40,8 +40,8 @@ struct res_serve_terms {
     int64_t fresh_ms;                        /* wall: as in struct cache_time */
 };
 
-/* Answer a query on other terms than usual.  The listeners must stay until the exchange is sent and
- * task_unlisten was called. */
+/* Answer a query on other terms than usual.  The listeners must stay until the exchange is sent
+ * and task_unlisten was called. */
 void res_serve_listen(struct res_serve *serve, struct exchange *ex,
                       const struct res_serve_terms *terms);
 

@@ -119,8 +119,7 @@ static size_t count_client_explanations(const struct res_explain *explain,
 {
     size_t cnt = 0;
 
-    for (struct list *l = explain->in_progress.next; l != &explain->in_progress; l = l->next) {
-        const struct explanation *a = container_of(l, struct explanation, link);
+    list_for_each(const struct explanation, a, &explain->in_progress, link) {
         cnt += a->is_chaos && client_is_same(&a->ex.peer, client);
     }
     return cnt;

@@ -91,8 +91,7 @@ static struct task *find_asking(struct task *task)
 {
     struct list *head = asking_bucket(task);
 
-    for (struct list *l = head->next; l != head; l = l->next) {
-        struct task *t = container_of(l, struct task, asking);
+    list_for_each(struct task, t, head, asking) {
         if (t->asked_type == task->asked_type &&
             t->delegation.labels == task->delegation.labels &&
             dname_is_equal(task_asked_name(t), task_asked_name(task)))

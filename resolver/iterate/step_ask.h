@@ -1,4 +1,4 @@
-/* resolver/iterate/step_ask.h | put the question and send it
+/* resolver/iterate/step_ask.h | compose and send a query
  *
  * Thread:   the task's worker.
  */
@@ -6,5 +6,5 @@
 
 #include "resolver/iterate/task.h"
 
-/* Ask the address that was picked, or join a task that has the same question out. */
+/* Send a query to the chosen address, or follow a task that has the same query outstanding. */
 enum task_state step_ask(struct task *task);

@@ -187,8 +187,8 @@ static enum task_state on_nodata(struct task *task, const struct message *reply,
     return is_whole(task) ? finish_caching(task, err) : send_more_labels(task);
 }
 
-/* The parent's word on a DS is no word on other types of a name whose zone is asked
- * link_origin: a stub zone that nobody outside knows. */
+/* The parent's NXDOMAIN for a DS says nothing about other types if the zone is configured
+ * elsewhere, as a stub zone that does not exist in the public tree. */
 static uint16_t denied_type(const struct task *task)
 {
     const struct cache *cache = &task->engine->cache;
@@ -336,8 +336,8 @@ static enum task_state on_truncated(struct task *task)
 
 /* ---- the step ---- */
 
-/* Whether the servers asked answer for `name` as well: it is in their zone, and neither a
- * delegation nor the configuration is known to lead link_origin. */
+/* Return true if the servers asked are authoritative for `name` too: it is in their zone, and
+ * neither a known delegation nor the configuration leads elsewhere. */
 static bool answers_for(void *data, const uint8_t *name)
 {
     struct task *task = data;

@@ -21,8 +21,7 @@ static struct list *in_flight_bucket(struct engine *engine, const uint8_t *name,
 static struct task *find_in_flight(struct engine *engine, const uint8_t *name, uint16_t type)
 {
     struct list *head = in_flight_bucket(engine, name, type);
-    for (struct list *l = head->next; l != head; l = l->next) {
-        struct task *t = container_of(l, struct task, in_flight);
+    list_for_each(struct task, t, head, in_flight) {
         if (t->type == type && dname_is_equal(t->name, name))
             return t;
     }
@@ -484,18 +483,13 @@ static void stop_listening(struct task *task, const struct trace_listeners *list
 void task_unlisten(struct engine *engine, const struct trace_listeners *listeners)
 {
     for (size_t i = 0; i < ENGINE_BUCKETS; i++)
-        for (struct list *l = engine->in_flight[i].next; l != &engine->in_flight[i];
-             l = l->next)
-            stop_listening(container_of(l, struct task, in_flight), listeners);
+        list_for_each(struct task, task, &engine->in_flight[i], in_flight)
+            stop_listening(task, listeners);
 }
 
 void task_come_back(struct engine *engine)
 {
-    struct list *next;
-
-    for (struct list *l = engine->elsewhere.next; l != &engine->elsewhere; l = next) {
-        struct task *task = container_of(l, struct task, link);
-        next = l->next;
+    list_for_each_safe(struct task, task, &engine->elsewhere, link) {
         if (!inflight_is_held(engine->inflight, task->claim, task->claim_turn))
             task_wake(task, TASK_DONE);
     }

@@ -1,4 +1,4 @@
-/* The part that runs out first is kept: it is the failure that the client is told. */
+/* The part that runs out first is kept: it is the failure in the EDE of the answer. */
 #include "resolver/limits/budget.h"
 
 /* Units of scrub's work; about four times what the densest reply takes per octet. */

@@ -107,9 +107,9 @@ static struct list *park_bucket(struct list buckets[BUCKETS], uint64_t hash)
 static struct place *find_park_place(struct park *p, uint64_t key)
 {
     struct list *head = park_bucket(p->place_buckets, key);
-    for (struct list *l = head->next; l != head; l = l->next)
-        if (container_of(l, struct place, chain)->key == key)
-            return container_of(l, struct place, chain);
+    list_for_each(struct place, place, head, chain)
+        if (place->key == key)
+            return place;
     return NULL;
 }
 
@@ -132,9 +132,9 @@ static struct place *find_or_make_place(struct park *p, uint64_t key)
 static struct owner *find_or_make_owner(struct park *p, uint64_t client)
 {
     struct list *head = park_bucket(p->owner_buckets, client);
-    for (struct list *l = head->next; l != head; l = l->next)
-        if (container_of(l, struct owner, chain)->client == client)
-            return container_of(l, struct owner, chain);
+    list_for_each(struct owner, known, head, chain)
+        if (known->client == client)
+            return known;
     struct owner *owner = container_of(p->spare_owners.next, struct owner, link);
     list_remove(&owner->link);
     list_init(&owner->entries);
@@ -153,8 +153,7 @@ static struct list *line_bucket(struct park *p, uint64_t key, uint64_t client)
 static struct park_line *find_park_line(struct park *p, uint64_t key, uint64_t client)
 {
     struct list *head = line_bucket(p, key, client);
-    for (struct list *l = head->next; l != head; l = l->next) {
-        struct park_line *line = container_of(l, struct park_line, chain);
+    list_for_each(struct park_line, line, head, chain) {
         if (line->place->key == key && line->owner->client == client)
             return line;
     }

@@ -68,7 +68,7 @@ static void test_water_torture(void **state)
 }
 
 /* DNSBomb: queries of one address, which may be spoofed, wait behind a slow server.  1000 may
- * wait, and are answered (net/transport/deferred paces that); the others are told at once to
+ * wait, and are answered (net/transport/deferred paces that); the others are asked at once to
  * use TCP. */
 static void test_deferred_queries_are_limited(void **state)
 {
