@@ -1,7 +1,9 @@
 /* rootline status, stats, reload and log: the state of a daemon, for both daemons. */
 #include <stdlib.h>
 
+#include "net/daemon/daemon.h"
 #include "net/request/exchange.h"
+#include "resolver/iterate/engine.h"
 #include "resolver/iterate/wording.h"
 #include "tools/ask.h"
 #include "tools/cmd.h"
@@ -216,6 +218,18 @@ int cmd_status(int argc, char **argv)
     return status;
 }
 
+/* Return what a counter counts; "" for one that this version does not know. */
+static const char *counter_help(const char *id)
+{
+    for (size_t i = 0; i < daemon_counter_cnt; i++)
+        if (strcmp(daemon_counters[i].id, id) == 0)
+            return daemon_counters[i].help;
+    for (size_t i = 0; i < engine_counter_cnt; i++)
+        if (strcmp(engine_counters[i].id, id) == 0)
+            return engine_counters[i].help;
+    return "";
+}
+
 int cmd_stats(int argc, char **argv)
 {
     struct json *result = NULL;
@@ -225,8 +239,8 @@ int cmd_stats(int argc, char **argv)
                              &result, &is_json);
     if (status == CMD_DONE && !is_json)
         for (size_t i = 0; i < json_count(result); i++)
-            printf("%-36s %12lld\n", json_key(result, i),
-                   get_number(result, json_key(result, i)));
+            printf("%-29s %12lld  %s\n", json_key(result, i),
+                   get_number(result, json_key(result, i)), counter_help(json_key(result, i)));
     json_free(&result);
     return status;
 }

@@ -497,18 +497,18 @@ static void put_process_memory(struct json *status)
     fclose(f);
 }
 
+const struct daemon_counter daemon_counters[] = {
+#define COUNTER(id, help, value) {(id), (help)},
+#include "net/daemon/counters.def"
+};
+const size_t daemon_counter_cnt = ARRAY_LEN(daemon_counters);
+
 static void put_limits(const struct daemon *d, struct json *to)
 {
     struct limit_counts c = count_limits(d);
 
-    json_put_number(to, "answers-dropped", (int64_t)c.answers.dropped);
-    json_put_number(to, "answers-slipped", (int64_t)c.answers.slipped);
-    json_put_number(to, "answers-paced", (int64_t)c.answers.paced);
-    json_put_number(to, "answers-paced-dropped", (int64_t)c.answers.paced_dropped);
-    json_put_number(to, "untrusted-proxy-headers", (int64_t)c.bad_proxy_headers);
-    json_put_number(to, "connections-crowded", (int64_t)c.connections.closed_total);
-    json_put_number(to, "connections-of-one-client", (int64_t)c.connections.closed_client);
-    json_put_number(to, "connections-for-memory", (int64_t)c.connections.closed_memory);
+#define COUNTER(id, help, value) json_put_number(to, (id), (int64_t)(value));
+#include "net/daemon/counters.def"
 }
 
 static void put_connections(const struct daemon *d, struct json *to)

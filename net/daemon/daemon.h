@@ -55,5 +55,14 @@ struct daemon_calls {
     const struct control_command *commands;
 };
 
+/* A row of counters.def. */
+struct daemon_counter {
+    const char *id, *help;
+};
+
+/* The counters that both daemons have, and how many there are. */
+extern const struct daemon_counter daemon_counters[];
+extern const size_t daemon_counter_cnt;
+
 /* Run the daemon until SIGTERM or SIGINT.  Return the exit status (rootline-authd(8)). */
 int daemon_main(const struct daemon_calls *calls, int argc, char **argv);

@@ -7,6 +7,7 @@
 #include "resolver/iterate/engine.h"
 #include "resolver/iterate/wording.h"
 #include "resolver/iterate/classify.h"
+#include "net/daemon/daemon.h"
 #include "net/upstream/match.h"
 
 static const struct {
@@ -128,6 +129,10 @@ static void test_schemas(void **state)
     for (size_t i = 0; i < wording_outcomes.cnt; i++)
         expect_in(schema, wording_id(&wording_outcomes, (unsigned)i));
     schema = read_schema("stats");
+    for (size_t i = 0; i < daemon_counter_cnt; i++) {
+        expect_in(schema, daemon_counters[i].id);
+        expect_in(schema, daemon_counters[i].help);
+    }
     for (size_t i = 0; i < engine_counter_cnt; i++)
         expect_in(schema, engine_counters[i].id);
     schema = read_schema("status");
@@ -140,10 +145,8 @@ static void test_schemas(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_lists),
-        cmocka_unit_test(test_replies_and_silences_differ),
-        cmocka_unit_test(test_failures),
-        cmocka_unit_test(test_counters),
+        cmocka_unit_test(test_lists),    cmocka_unit_test(test_replies_and_silences_differ),
+        cmocka_unit_test(test_failures), cmocka_unit_test(test_counters),
         cmocka_unit_test(test_schemas),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
