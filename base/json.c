@@ -118,11 +118,6 @@ struct json *json_put_list(struct json *object, const char *key)
     return put_new_value(object, key, json_array());
 }
 
-void json_add(struct json *list, struct json *value)
-{
-    (void)count_dropped(list, json_array_append_new(to_jansson(list), to_jansson(value)));
-}
-
 void json_add_text(struct json *list, const char *text)
 {
     (void)count_dropped(list, json_array_append_new(to_jansson(list), new_text(text)));

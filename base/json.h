@@ -35,9 +35,7 @@ void json_put_bool(struct json *object, const char *key, bool value);
 struct json *json_put_object(struct json *object, const char *key);
 struct json *json_put_list(struct json *object, const char *key);
 
-/* Append to a list.  json_add takes ownership of `value`; json_add_object returns the new
- * object, borrowed. */
-void json_add(struct json *list, struct json *value);
+/* Append to a list.  json_add_object returns the new object, borrowed. */
 void json_add_text(struct json *list, const char *text);
 struct json *json_add_object(struct json *list);
 

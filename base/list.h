@@ -75,10 +75,6 @@ static inline struct list *list_pop_link(struct list *head)
 #define list_first(head, type, field) \
     ((type *)list_struct((head), (head)->next, offsetof(type, field)))
 
-/* Return the last struct, NULL if the list is empty. */
-#define list_last(head, type, field) \
-    ((type *)list_struct((head), (head)->prev, offsetof(type, field)))
-
 /* Return the struct after `item`, NULL if `item` is the last one. */
 #define list_next(head, item, type, field) \
     ((type *)list_struct((head), (item)->field.next, offsetof(type, field)))

@@ -403,13 +403,12 @@ static enum err open_engine(void *engine, struct uv_loop_s *loop)
 static void log_counts(const struct resolver *r)
 {
     const struct engine *engine = res_serve_engine(r->control.serve);
-    uint64_t values[64];
+    uint64_t values[ENGINE_COUNTERS];
     char line[900] = "";
     size_t len = 0;
 
-    must(engine_counter_cnt <= ARRAY_LEN(values));
     engine_read_counters(engine, values);
-    for (size_t i = 0; i < engine_counter_cnt && len < sizeof(line); i++)
+    for (size_t i = 0; i < ENGINE_COUNTERS && len < sizeof(line); i++)
         if (values[i] > 0 && !engine_counters[i].is_gauge)
             len += (size_t)snprintf(line + len, sizeof(line) - len, "%s%s %" PRIu64,
                                     len ? ", " : "", engine_counters[i].id, values[i]);

@@ -224,7 +224,7 @@ static const char *counter_help(const char *id)
     for (size_t i = 0; i < daemon_counter_cnt; i++)
         if (strcmp(daemon_counters[i].id, id) == 0)
             return daemon_counters[i].help;
-    for (size_t i = 0; i < engine_counter_cnt; i++)
+    for (size_t i = 0; i < ENGINE_COUNTERS; i++)
         if (strcmp(engine_counters[i].id, id) == 0)
             return engine_counters[i].help;
     return "";

@@ -1,4 +1,4 @@
-/* tools/tree.h | an explanation for people: a tree, or a drawing
+/* tools/tree.h | a resolution tree as text or as a graph
  *
  * Thread:   the only one.
  */
@@ -7,7 +7,7 @@
 #include "base/json.h"
 #include "tools/terminal.h"
 
-/* Print the story (docs/EXPLAIN.md) as a tree with its cause below. */
+/* Print the resolution tree (docs/EXPLAIN.md) with its cause below. */
 void tree_print(struct terminal *terminal, const struct json *tree);
 
 /* The same as a graph for dot(1). */

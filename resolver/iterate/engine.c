@@ -5,14 +5,13 @@
 
 enum { SCRATCH_MAX = 4 << 20 }; /* many times the largest reply with all names expanded */
 
-const struct engine_counter engine_counters[] = {
+const struct engine_counter engine_counters[ENGINE_COUNTERS] = {
 #define TOTAL(field, id_, limit_, help_) {.id = (id_), .help = (help_), .is_limit = (limit_)},
 #define GAUGE(id_, help_, value) {.id = (id_), .help = (help_), .is_gauge = true},
 #include "resolver/iterate/counters.def"
 };
-const size_t engine_counter_cnt = ARRAY_LEN(engine_counters);
 
-void engine_read_counters(const struct engine *engine, uint64_t *out)
+void engine_read_counters(const struct engine *engine, uint64_t out[ENGINE_COUNTERS])
 {
 #define TOTAL(field, id, is_limit, help) *out++ = engine->counts.field;
 #define GAUGE(id, help, value) *out++ = (value);

@@ -35,6 +35,14 @@ struct engine_counts {
 #include "resolver/iterate/counters.def"
 };
 
+/* How many rows counters.def has. */
+enum {
+#define TOTAL(field, id, is_limit, help) +1
+#define GAUGE(id, help, value) +1
+    ENGINE_COUNTERS = 0
+#include "resolver/iterate/counters.def"
+};
+
 /* A row of counters.def. */
 struct engine_counter {
     const char *id, *help;
@@ -73,12 +81,10 @@ struct engine {
     struct engine_counts counts;
 };
 
-/* The rows of counters.def, and their number. */
-extern const struct engine_counter engine_counters[];
-extern const size_t engine_counter_cnt;
+extern const struct engine_counter engine_counters[ENGINE_COUNTERS];
 
 /* Write the values of all counters to `out`, in the order of engine_counters. */
-void engine_read_counters(const struct engine *engine, uint64_t *out);
+void engine_read_counters(const struct engine *engine, uint64_t out[ENGINE_COUNTERS]);
 
 /* Make an engine that sends queries through `out`.  On success it owns `store`, its cache; on
  * ERR_NOMEM the caller still does.  Free it with task_free_engine. */

@@ -210,11 +210,6 @@ static void compose_query(struct task *task, const struct infra_server *server, 
     ask->ignores_mismatch = !on->wrong_reply_tcp;
 }
 
-static enum trace_transport transport_of(const struct task *task)
-{
-    return task->ask.tls ? TRACE_TLS : task->is_tcp ? TRACE_TCP : TRACE_UDP;
-}
-
 static void emit_query(const struct task *task)
 {
     const struct delegation_addr *to = &task->delegation.addrs[task->addr];
@@ -226,7 +221,7 @@ static void emit_query(const struct task *task)
     event.query.why = &task->pick;
     event.query.wire = task->ask.wire;
     event.query.len = task->ask.len;
-    event.query.transport = transport_of(task);
+    event.query.transport = task_transport(task);
     event.query.is_minimised =
         task->asked_labels < task->parts.labels || task->asked_type != task->type;
     event.query.has_edns = task->edns != TASK_EDNS_NONE;

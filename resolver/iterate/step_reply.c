@@ -473,7 +473,7 @@ static void trace_reply(struct task *task, const struct message *message,
     event.reply.scrub = scrub;
     event.reply.broken = broken;
     event.reply.kind = kind;
-    event.reply.transport = task->ask.tls ? TRACE_TLS : task->is_tcp ? TRACE_TCP : TRACE_UDP;
+    event.reply.transport = task_transport(task);
     event.reply.rtt_us = now_mono_us() - task->asked_us;
     trace_emit(&task->listeners, &event);
 }

@@ -237,6 +237,12 @@ static inline bool task_is_traced(const struct task *task)
     return __builtin_expect(task->listeners.cnt > 0, 0);
 }
 
+/* Return the transport of the last query. */
+static inline enum trace_transport task_transport(const struct task *task)
+{
+    return task->ask.tls ? TRACE_TLS : task->is_tcp ? TRACE_TCP : TRACE_UDP;
+}
+
 /* Return an event with the task's number, name, type and zone; of a query, a reply or a silence
  * name and type are those of the query. */
 struct trace_event task_event(const struct task *task, enum trace_step step);

@@ -72,33 +72,10 @@ def played(tmp_path_factory):
     return worlds
 
 
-def play_alone(folder, case):
-    """The case again, without the three beside it."""
-    world = World(folder, *case)
-    try:
-        with world.flooded():
-            time.sleep(FLOOD_S)
-        world.left = world.subject.wait_until_quiet()
-    finally:
-        world.stop()
-    return world
-
-
 @pytest.mark.parametrize("case", CASES, ids=lambda case: " ".join(case).replace(" ", "-"))
-def test_flood(played, tmp_path, case):
-    """Where the processor is too slow for four floods at a time, servers written in Python reply too late, which is not the
-    resolver's fault: a case that fails beside others is played again by itself, twice at most.  unit_flood shows the same in
-    simulated time."""
-    world = played[case]
-    for again in range(3):
-        print(f"{' '.join(case)}: {floods.describe(world.seen)}")
-        try:
-            world.check()
-            return
-        except AssertionError:
-            if again == 2:
-                raise
-        world = play_alone(tmp_path / str(again), case)
+def test_flood(played, case):
+    print(f"{' '.join(case)}: {floods.describe(played[case].seen)}")
+    played[case].check()
 
 
 @pytest.mark.parametrize("preset", ["", "tsan"])

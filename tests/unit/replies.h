@@ -1,10 +1,10 @@
 /* Replies from text for unit tests of scrub.  Each test program includes it once. */
 #pragma once
 
+#include "tests/unit/records.h"
 #include "tests/unit/unit.h"
 
 #include "base/hash.h"
-#include "dns/rrline.h"
 #include "resolver/iterate/scrub.h"
 
 #pragma GCC diagnostic ignored "-Wunused-function"
@@ -80,14 +80,11 @@ static void add(enum message_section section, const char *fmt, ...) PRINTF_LIKE(
 
 static void add(enum message_section section, const char *fmt, ...)
 {
-    char text[1000];
     va_list args;
 
     va_start(args, fmt);
-    vsnprintf(text, sizeof(text), fmt, args);
+    records_read(&line, fmt, args);
     va_end(args);
-    if (rrline_read(text, strlen(text), root, 3600, &line) != ERR_OK)
-        fail_msg("%s: %s", text, line.why);
     add_octets(section, line.owner, line.type, line.ttl, line.rdata, line.rdata_len);
 }
 

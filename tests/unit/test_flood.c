@@ -1,5 +1,6 @@
 /* Floods in simulated time, in steps of a millisecond: hundreds of slow queries per second
  * beside a client that sends fifty per second and must be answered quickly. */
+#include "tests/unit/machine_bits.h"
 #include "tests/unit/world.h"
 
 enum {
@@ -238,25 +239,10 @@ static void test_floods(void **state)
         play_flood(&floods[i]);
 }
 
-static struct rng machine_bits; /* in place of the system's random generator */
-
-ssize_t __wrap_getrandom(void *to, size_t len, unsigned flags);
-
-/* Which names and clients share a cell of the quota depends on the secret of the hash: with a
- * fixed one the result does not vary. */
-ssize_t __wrap_getrandom(void *to, size_t len, unsigned flags)
-{
-    uint8_t *octets = to;
-
-    (void)flags;
-    for (size_t i = 0; i < len; i++)
-        octets[i] = (uint8_t)rng_u16(&machine_bits);
-    return (ssize_t)len;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_floods)};
+    /* which names and clients share a cell of the quota depends on the secret of the hash */
     rng_init_seeded(&machine_bits, 7);
     hash_init();
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -90,6 +90,24 @@ static void the_page_has_the_defaults(void **state)
     assert_true(compare_keys(res_conf_keys, "", false) >= 20);
 }
 
+/* The sentence of the failure that a limit causes names the limit's key. */
+static void each_failure_names_its_limit(void **state)
+{
+    static const struct {
+        const char *key;
+        enum failure failure;
+    } rows[] = {
+#define LIMIT(field, key, type, preset, min, max, failure) {"limits." key, (failure)},
+#include "resolver/limits/limits.def"
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+        if (rows[i].failure != FAILURE_NONE &&
+            !strstr(failure_text(rows[i].failure), rows[i].key))
+            fail_msg("\"%s\" does not name %s", failure_text(rows[i].failure), rows[i].key);
+}
+
 /* A policy without a configuration has the same limits as one with an empty configuration. */
 static void the_policy_has_the_same_defaults(void **state)
 {
@@ -119,6 +137,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_page_has_the_defaults),
+        cmocka_unit_test(each_failure_names_its_limit),
         cmocka_unit_test(the_policy_has_the_same_defaults),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -100,6 +100,22 @@ static void keep_tree(void *data, struct json *tree, const struct cause *cause)
     kept_tree = tree;
 }
 
+/* Begin to explain www.victim.example; `is_fresh`: without the cache.  Caller frees the result.
+ */
+static struct res_explain *begin_explanation(bool is_fresh)
+{
+    struct res_explain *explain = res_explain_new(stage.serve);
+    uint8_t name[DNAME_MAX];
+    struct res_explain_ask ask_why = {.settings = &stage.settings,
+                                      .name = unit_name("www.victim.example", name),
+                                      .type = RRTYPE_A,
+                                      .is_fresh = is_fresh,
+                                      .done = keep_tree};
+    assert_int_equal(addr_read("127.0.0.1", 4000, &ask_why.client), ERR_OK);
+    assert_int_equal(res_explain_begin(explain, &ask_why), ERR_OK);
+    return explain;
+}
+
 /* Forged and large replies do not make a tree larger than EXPLAIN_OCTETS_MAX. */
 static void test_trees_are_bounded(void **state)
 {
@@ -107,14 +123,7 @@ static void test_trees_are_bounded(void **state)
     open_stage();
     stage.policy->defences.wrong_reply_tcp = stage.policy->defences.random_case = false;
     stage_open(&stage, 7);
-    struct res_explain *explain = res_explain_new(stage.serve);
-    uint8_t name[DNAME_MAX];
-    struct res_explain_ask ask_why = {.settings = &stage.settings,
-                                      .name = unit_name("www.victim.example", name),
-                                      .type = RRTYPE_A,
-                                      .done = keep_tree};
-    assert_int_equal(addr_read("127.0.0.1", 4000, &ask_why.client), ERR_OK);
-    assert_int_equal(res_explain_begin(explain, &ask_why), ERR_OK);
+    struct res_explain *explain = begin_explanation(false);
     size_t i = reach_victim();
     for (unsigned id = 0; id < 65536; id++)
         if (id != pending_id(i))
@@ -136,15 +145,7 @@ static void test_a_fresh_explanation_when_the_clock_is_set_back(void **state)
     (void)state;
     open_stage();
     stage_open(&stage, 7);
-    struct res_explain *explain = res_explain_new(stage.serve);
-    uint8_t name[DNAME_MAX];
-    struct res_explain_ask ask_why = {.settings = &stage.settings,
-                                      .name = unit_name("www.victim.example", name),
-                                      .type = RRTYPE_A,
-                                      .is_fresh = true,
-                                      .done = keep_tree};
-    assert_int_equal(addr_read("127.0.0.1", 4000, &ask_why.client), ERR_OK);
-    assert_int_equal(res_explain_begin(explain, &ask_why), ERR_OK);
+    struct res_explain *explain = begin_explanation(true);
     assert_true(answer(world, 0));
     now_set_wall(now_wall_ms() - 3600 * 1000);
     run(world);

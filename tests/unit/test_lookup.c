@@ -6,17 +6,6 @@
 #include "base/hash.h"
 #include "base/rng.h"
 
-static struct zone *open_zone(const char *text)
-{
-    char *report = NULL;
-    struct zone *zone = zones_read("example.", text, &report);
-
-    if (!zone)
-        fail_msg("%s", report);
-    free(report);
-    return zone;
-}
-
 /* The outcome that lookup_find must return. `node` and `encloser` are owner names, "" for NULL.
  */
 struct expected {
@@ -92,11 +81,11 @@ static void test_wildcards(void **state)
         {"y.x.C.exAmple.", RRTYPE_ANY, OUTCOME_ANSWER, "*.c.example.", "c.example.", 0, true},
     };
     (void)state;
-    struct zone *zone =
-        open_zone(ZONES_HEAD "* TXT wild\n* MX 10 host1\nsub.* TXT \"not a wildcard\"\n"
-                             "host1 A 192.0.2.1\n_ssh._tcp.host1 SRV 0 0 22 host1\n"
-                             "_ssh._tcp.host2 SRV 0 0 22 host1\nsubdel NS ns.example.com.\n"
-                             "a.*.w TXT below\n*.c CNAME host1\n");
+    struct zone *zone = zones_open(
+        "example.", ZONES_HEAD "* TXT wild\n* MX 10 host1\nsub.* TXT \"not a wildcard\"\n"
+                               "host1 A 192.0.2.1\n_ssh._tcp.host1 SRV 0 0 22 host1\n"
+                               "_ssh._tcp.host2 SRV 0 0 22 host1\nsubdel NS ns.example.com.\n"
+                               "a.*.w TXT below\n*.c CNAME host1\n");
     expect(zone, cases, ARRAY_LEN(cases));
     zone_unref(&zone);
 }
@@ -130,8 +119,9 @@ static void test_cuts(void **state)
         {"example.", RRTYPE_ANY, OUTCOME_ANSWER, "example.", "", 0, false},
     };
     (void)state;
-    struct zone *zone = open_zone(
-        ZONES_HEAD "cut NS ns.cut\ncut DS 1 13 2 "
+    struct zone *zone =
+        zones_open("example.", ZONES_HEAD
+                   "cut NS ns.cut\ncut DS 1 13 2 "
                    "0000000000000000000000000000000000000000000000000000000000000000\n"
                    "ns.cut A 192.0.2.2\nbare NS ns\n"
                    "deep NS ns\n* A 192.0.2.3\nz.y NS ns\n");
@@ -167,7 +157,7 @@ static void test_names_and_aliases(void **state)
     };
     (void)state;
     struct zone *zone =
-        open_zone(ZONES_HEAD "www CNAME ns\na.b.ent TXT t\nd DNAME t\nd TXT t\n");
+        zones_open("example.", ZONES_HEAD "www CNAME ns\na.b.ent TXT t\nd DNAME t\nd TXT t\n");
     expect(zone, cases, ARRAY_LEN(cases));
     zone_unref(&zone);
 }
@@ -183,7 +173,7 @@ static void test_longest_names(void **state)
     for (int i = 0; i < 123; i++) /* a. x 123, "example." 9 octets: 255 */
         len += (size_t)snprintf(text + len, sizeof(text) - len, "a.");
     snprintf(line, sizeof(line), ZONES_HEAD "%sexample. TXT t\n", text);
-    struct zone *zone = open_zone(line);
+    struct zone *zone = zones_open("example.", line);
     snprintf(line, sizeof(line), "%sexample.", text);
     assert_int_equal(dname_len(unit_name(line, name)), DNAME_MAX);
     dname_split(name, &parts);

@@ -7,17 +7,6 @@
 
 static struct zone *nsec, *nsec3;
 
-static struct zone *open_zone(const char *text)
-{
-    char *report = NULL;
-    struct zone *zone = zones_read("example.", text, &report);
-
-    if (!zone)
-        fail_msg("%s", report);
-    free(report);
-    return zone;
-}
-
 /* RFC 4035 appendix A, without keys and signatures. */
 static const char nsec_text[] =
     "$TTL 3600\n"
@@ -75,8 +64,8 @@ static const char nsec3_text[] =
 static int set_up(void **state)
 {
     (void)state;
-    nsec = open_zone(nsec_text);
-    nsec3 = open_zone(nsec3_text);
+    nsec = zones_open("example.", nsec_text);
+    nsec3 = zones_open("example.", nsec3_text);
     assert_int_equal(nsec->denial.kind, DENIAL_NSEC);
     assert_int_equal(nsec3->denial.kind, DENIAL_NSEC3);
     return 0;
@@ -196,8 +185,9 @@ static void test_dname_needs_no_proof(void **state)
 {
     static const char *const names[] = {"x.d.example.", "x.y.d.example.", "d.example."};
     (void)state;
-    struct zone *zone = open_zone(ZONES_HEAD "d DNAME t\n@ NSEC d NS SOA NSEC\n"
-                                             "d NSEC ns DNAME NSEC\nns NSEC @ A NSEC\n");
+    struct zone *zone =
+        zones_open("example.", ZONES_HEAD "d DNAME t\n@ NSEC d NS SOA NSEC\n"
+                                          "d NSEC ns DNAME NSEC\nns NSEC @ A NSEC\n");
     for (size_t i = 0; i < ARRAY_LEN(names); i++) {
         struct proof proof = {.cnt = 0};
         add_proof(&proof, zone, names[i], RRTYPE_DNAME);
@@ -210,7 +200,7 @@ static void test_zones_without_denial_prove_nothing(void **state)
 {
     struct proof proof = {.cnt = 0};
     (void)state;
-    struct zone *zone = open_zone(ZONES_HEAD "*.w TXT t\ncut NS ns\n");
+    struct zone *zone = zones_open("example.", ZONES_HEAD "*.w TXT t\ncut NS ns\n");
     add_proof(&proof, zone, "gone.example.", RRTYPE_A);
     add_proof(&proof, zone, "ns.example.", RRTYPE_MX);
     add_proof(&proof, zone, "x.w.example.", RRTYPE_TXT);
@@ -253,7 +243,7 @@ static void test_the_number_of_owners_is_limited(void **state)
     for (int i = 0; i < PROOF_MAX + 5; i++)
         fprintf(out, "a%02d A 192.0.2.1\na%02d NSEC a%02d A NSEC\n", i, i, i + 1);
     fclose(out);
-    struct zone *zone = open_zone(text);
+    struct zone *zone = zones_open("example.", text);
     free(text);
     for (int i = 0; i < PROOF_MAX + 5; i++) {
         snprintf(name, sizeof(name), "a%02d.example.", i);
@@ -287,7 +277,7 @@ static void test_longest_names(void **state)
              ZONES_HEAD "@ NSEC ns NS SOA NSEC\nns NSEC %sexample. A NSEC\n"
                         "%sexample. TXT t\n%sexample. NSEC @ TXT NSEC\n",
              head + 2, head + 2, head + 2);
-    struct zone *zone = open_zone(text);
+    struct zone *zone = zones_open("example.", text);
     proof.cnt = 0;
     snprintf(name, sizeof(name), "b.%sexample.", head + 2);
     add_proof(&proof, zone, name, RRTYPE_TXT);

@@ -5,6 +5,7 @@
  * ROOTLINE_SEED=N           play this seed, and print its events
  * ROOTLINE_SEEDS=FIRST-LAST play these seeds; the default is 1-200
  */
+#include "tests/unit/machine_bits.h"
 #include "tests/unit/world.h"
 
 #include <errno.h>
@@ -38,20 +39,6 @@ enum {
 /* ---- chance ---- */
 
 static struct rng dice;
-static struct rng machine_bits; /* in place of the system's random generator */
-
-ssize_t __wrap_getrandom(void *to, size_t len, unsigned flags);
-
-ssize_t __wrap_getrandom(void *to, size_t len, unsigned flags)
-{
-    uint8_t *octets = to;
-
-    (void)flags;
-    for (size_t i = 0; i < len; i++)
-        octets[i] = (uint8_t)rng_u16(&machine_bits);
-    return (ssize_t)len;
-}
-
 static unsigned below(unsigned limit) { return rng_below(&dice, limit); }
 static bool chance(unsigned per_mille) { return below(1000) < per_mille; }
 

@@ -74,7 +74,7 @@ static void test_failures(void **state)
 static void test_counters(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < engine_counter_cnt; i++) {
+    for (size_t i = 0; i < ENGINE_COUNTERS; i++) {
         check_id(engine_counters[i].id);
         assert_true(*engine_counters[i].help);
         for (size_t n = 0; n < i; n++)
@@ -133,10 +133,10 @@ static void test_schemas(void **state)
         expect_in(schema, daemon_counters[i].id);
         expect_in(schema, daemon_counters[i].help);
     }
-    for (size_t i = 0; i < engine_counter_cnt; i++)
+    for (size_t i = 0; i < ENGINE_COUNTERS; i++)
         expect_in(schema, engine_counters[i].id);
     schema = read_schema("status");
-    for (size_t i = 0; i < engine_counter_cnt; i++)
+    for (size_t i = 0; i < ENGINE_COUNTERS; i++)
         expect_in(schema, engine_counters[i].id);
     for (size_t i = MATCH_OK + 1; i < wording_rejections.cnt; i++)
         expect_in(schema, wording_id(&wording_rejections, (unsigned)i));

@@ -2,11 +2,11 @@
  * clients that send queries.  Included once per test program; none uses all of it. */
 #pragma once
 
+#include "tests/unit/records.h"
 #include "tests/unit/unit.h"
 
 #include "base/hash.h"
 #include "base/now.h"
-#include "dns/rrline.h"
 #include "resolver/iterate/task.h"
 #include "tests/scenario/stage.h"
 
@@ -41,13 +41,11 @@ static void add(enum message_section section, const char *fmt, ...) PRINTF_LIKE(
 
 static void add(enum message_section section, const char *fmt, ...)
 {
-    char text[1000];
     va_list args;
 
     va_start(args, fmt);
-    vsnprintf(text, sizeof(text), fmt, args);
+    records_read(&rr, fmt, args);
     va_end(args);
-    assert_int_equal(rrline_read(text, strlen(text), root, 3600, &rr), ERR_OK);
     size_t len = dname_len(rr.owner);
     if (reply.len + len + 10 + rr.rdata_len > WIRE_MAX)
         return;

@@ -28,3 +28,15 @@ static inline struct zone *zones_read(const char *origin, const char *text, char
     diag_fini(&diag);
     return zone;
 }
+
+/* Load a zone from `text` without errors, and return it; caller frees it. */
+static inline struct zone *zones_open(const char *origin, const char *text)
+{
+    char *report = NULL;
+    struct zone *zone = zones_read(origin, text, &report);
+
+    if (!zone)
+        fail_msg("%s", report);
+    free(report);
+    return zone;
+}
