@@ -1,8 +1,8 @@
 /* base/json.h | JSON values: construction, parsing and output
  *
- * Construction never fails midway: without memory a value is NULL, additions to NULL are
- * dropped, and json_dropped counts them.  Text that is not UTF-8 has its invalid octets
- * replaced by U+FFFD.
+ * Construction never fails midway: without memory a value is NULL, which json_dropped counts,
+ * and additions to NULL are dropped.  Text that is not UTF-8 has its invalid octets replaced by
+ * U+FFFD.
  *
  * Owner:    an object or list owns the values in it; the caller owns the outermost value.
  * Thread:   one at a time.

@@ -483,6 +483,21 @@ static void texts_are_sanitised(void **state)
     assert_memory_equal(nul, "a.b", 3);
 }
 
+/* An absent object is no lack of memory: its maker wanted none, or it was counted when it was
+ * not made. */
+static void additions_to_null_are_not_counted(void **state)
+{
+    uint64_t before = json_dropped();
+
+    (void)state;
+    json_put_text(NULL, "key", "value");
+    json_put_number(NULL, "key", 1);
+    json_add_text(NULL, "value");
+    assert_null(json_put_object(NULL, "key"));
+    assert_null(json_add_object(NULL));
+    assert_int_equal(json_dropped(), before);
+}
+
 static void json_is_sanitised(void **state)
 {
     char *text = strdup("{\"a\\u001bb\":\"\\\\u001b \\n \\u009B \\u00e4 \x1b \\\"\\\\\"}");
@@ -588,6 +603,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(texts_are_sanitised),
+        cmocka_unit_test(additions_to_null_are_not_counted),
         cmocka_unit_test(json_is_sanitised),
         cmocka_unit_test(a_log_line_has_no_line_breaks),
         cmocka_unit_test(logging_to_a_full_pipe_does_not_block),
