@@ -2,6 +2,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "tests/unit/machine_bits.h"
 #include "tests/unit/unit.h"
 
 #include "base/hash.h"
@@ -167,6 +168,9 @@ int main(void)
         cmocka_unit_test(test_a_client_at_its_limit),
         cmocka_unit_test(test_reading_while_memory_is_full),
     };
+    /* which clients share a slot of the limit depends on the secret of the hash: with this one
+     * none of them do */
+    rng_init_seeded(&machine_bits, 7);
     hash_init();
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
