@@ -1,0 +1,52 @@
+/* A digest takes about a microsecond, so the context of OpenSSL is made for each. */
+#include "dns/ds.h"
+
+#include <openssl/evp.h>
+
+enum { FIXED_LEN = 4 };
+
+struct ds ds_read(const uint8_t *rdata, size_t len)
+{
+    return (struct ds){.tag = util_get_u16(rdata),
+                       .algorithm = rdata[2],
+                       .digest_type = rdata[3],
+                       .digest = rdata + FIXED_LEN,
+                       .digest_len = len - FIXED_LEN};
+}
+
+static const EVP_MD *find_ds_digest(uint8_t digest_type)
+{
+    switch (digest_type) {
+    case DS_SHA1: return EVP_sha1();
+    case DS_SHA256: return EVP_sha256();
+    case DS_SHA384: return EVP_sha384();
+    default: return NULL;
+    }
+}
+
+size_t ds_digest_len(uint8_t digest_type)
+{
+    const EVP_MD *md = find_ds_digest(digest_type);
+    return md ? (size_t)EVP_MD_get_size(md) : 0;
+}
+
+enum err ds_match(const struct ds *ds, const uint8_t *owner, const uint8_t *rdata, size_t len)
+{
+    uint8_t lower[DNAME_MAX], digest[EVP_MAX_MD_SIZE];
+    const EVP_MD *md = find_ds_digest(ds->digest_type);
+    size_t owner_len = dname_lower(owner, lower);
+
+    if (!md)
+        return ERR_DENIED;
+    if (ds->digest_len != ds_digest_len(ds->digest_type))
+        return ERR_FORMAT;
+    EVP_MD_CTX *context = EVP_MD_CTX_new();
+    bool is_made = context && EVP_DigestInit_ex(context, md, NULL) == 1 &&
+                   EVP_DigestUpdate(context, lower, owner_len) == 1 &&
+                   EVP_DigestUpdate(context, rdata, len) == 1 &&
+                   EVP_DigestFinal_ex(context, digest, NULL) == 1;
+    EVP_MD_CTX_free(context);
+    if (!is_made)
+        return ERR_NOMEM;
+    return memcmp(digest, ds->digest, ds->digest_len) == 0 ? ERR_OK : ERR_FORMAT;
+}

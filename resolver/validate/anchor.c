@@ -1,0 +1,150 @@
+/* There are few anchors, so they are a list.  An RRset is packed anew for each record that is
+ * added: reading is rare. */
+#include "resolver/validate/anchor.h"
+
+#include "dns/dnskey.h"
+#include "dns/rrline.h"
+
+const char anchor_root_text[] =
+    ". IN DS 20326 8 2 E06D44B80B8F1D39A95C0B0D7C65D08458E880409BBC683457104237C7F8EC8D\n"
+    ". IN DS 38696 8 2 683D2D0ACB8C9B712A1948B27F741219298D0A450D612C483AF444A4C0FB2B16\n";
+
+static struct anchor *find_anchor_of(const struct anchor_set *set, const uint8_t *zone)
+{
+    for (size_t i = 0; i < set->cnt; i++)
+        if (dname_is_equal(set->anchors[i].zone, zone))
+            return &set->anchors[i];
+    return NULL;
+}
+
+/* Return the anchor of `zone`, a new one if need be.  ERR_LIMIT, ERR_NOMEM. */
+static enum err get_anchor_of(struct anchor_set *set, const uint8_t *zone, struct anchor **out)
+{
+    struct anchor *anchor = find_anchor_of(set, zone);
+
+    if (!anchor) {
+        if (set->cnt == ANCHOR_ZONES_MAX)
+            return ERR_LIMIT;
+        anchor = util_grow(set->anchors, set->cnt, &set->size, sizeof(*anchor));
+        if (!anchor)
+            return ERR_NOMEM;
+        set->anchors = anchor;
+        anchor = &set->anchors[set->cnt];
+        *anchor = (struct anchor){.ds = NULL};
+        dname_lower(zone, anchor->zone);
+        set->cnt++;
+    }
+    *out = anchor;
+    return ERR_OK;
+}
+
+/* Replace the RRset at *at by one with the record of `line` added. */
+static enum err add_anchor_record(struct rrset **at, const struct rrline *line)
+{
+    struct rrset_record records[ANCHOR_RECORDS_MAX + 1];
+    size_t cnt = 0;
+
+    for (size_t pos = 0; *at && pos < (*at)->size;)
+        records[cnt++] = rrset_at(*at, pos, &pos);
+    records[cnt++] = (struct rrset_record){line->rdata, (uint16_t)line->rdata_len};
+    struct rrset *larger = malloc(rrset_room(records, cnt));
+    if (!larger)
+        return ERR_NOMEM;
+    enum err err = rrset_pack(line->type, line->ttl, records, cnt, larger);
+    if (!err && larger->cnt > ANCHOR_RECORDS_MAX)
+        err = ERR_LIMIT;
+    if (err) {
+        free(larger);
+        return err == ERR_SPACE ? ERR_LIMIT : err;
+    }
+    free(*at);
+    *at = larger;
+    return ERR_OK;
+}
+
+/* Say what makes the record useless as an anchor; NULL if nothing does. */
+static const char *find_anchor_fault(const struct rrline *line)
+{
+    if (line->class != RRTYPE_CLASS_IN)
+        return "a trust anchor is of class IN";
+    if (line->type == RRTYPE_DS)
+        return NULL;
+    if (line->type != RRTYPE_DNSKEY)
+        return "a trust anchor is a DS or a DNSKEY record";
+    struct dnskey key = dnskey_read(line->rdata, line->rdata_len);
+    if (!(key.flags & DNSKEY_ZONE) || key.protocol != DNSKEY_PROTOCOL)
+        return "this DNSKEY is no zone key: its flags need bit 256, and its protocol is 3";
+    if (key.flags & DNSKEY_REVOKE)
+        return "this DNSKEY is revoked (RFC 5011): remove it";
+    return NULL;
+}
+
+static enum err read_anchor_line(struct anchor_set *set, struct rrline *line, const char *text,
+                                 size_t len, const char **why)
+{
+    static const uint8_t root[] = {0};
+    struct anchor *anchor;
+    enum err err = rrline_read(text, len, root, 0, line);
+
+    if (err == ERR_ABSENT)
+        return ERR_OK;
+    *why = err ? line->why : find_anchor_fault(line);
+    if (*why)
+        return ERR_CONFIG;
+    err = get_anchor_of(set, line->owner, &anchor);
+    if (err == ERR_LIMIT)
+        *why = "too many zones with trust anchors";
+    if (err)
+        return err == ERR_LIMIT ? ERR_CONFIG : err;
+    err = add_anchor_record(line->type == RRTYPE_DS ? &anchor->ds : &anchor->keys, line);
+    if (err == ERR_LIMIT)
+        *why = "too many trust anchors of this zone";
+    return err == ERR_LIMIT ? ERR_CONFIG : err;
+}
+
+enum err anchor_read(struct anchor_set *set, const char *file, const char *text, size_t len,
+                     struct diag *diag)
+{
+    struct rrline *line = malloc(sizeof(*line));
+    enum err err = line ? ERR_OK : ERR_NOMEM;
+    uint32_t number = 0;
+
+    for (size_t pos = 0; pos < len && err != ERR_NOMEM;) {
+        const char *why = NULL, *end = memchr(text + pos, '\n', len - pos);
+        size_t line_len = end ? (size_t)(end - (text + pos)) : len - pos;
+        number++;
+        enum err line_err = read_anchor_line(set, line, text + pos, line_len, &why);
+        if (line_err == ERR_CONFIG) {
+            struct diag_place place = {file, number, 1, text + pos, line_len};
+            diag_add(diag, DIAG_ERROR, &place, "%s", why);
+        }
+        if (line_err)
+            err = line_err;
+        pos += line_len + 1;
+    }
+    free(line);
+    return err;
+}
+
+const struct anchor *anchor_find(const struct anchor_set *set, const uint8_t *name)
+{
+    const struct anchor *best = NULL;
+
+    for (size_t i = 0; i < set->cnt; i++) {
+        const struct anchor *anchor = &set->anchors[i];
+        if ((anchor->ds || anchor->keys) && dname_is_under(name, anchor->zone) &&
+            (!best || dname_labels(anchor->zone) > dname_labels(best->zone)))
+            best = anchor;
+    }
+    return best;
+}
+
+void anchor_fini(struct anchor_set *set)
+{
+    for (size_t i = 0; i < set->cnt; i++) {
+        free(set->anchors[i].ds);
+        free(set->anchors[i].keys);
+    }
+    free(set->anchors);
+    *set = (struct anchor_set){.cnt = 0};
+}

@@ -1,0 +1,45 @@
+/* resolver/validate/anchor.h | trust anchors: keys that are trusted by configuration
+ *
+ * A zone's anchor is DS records, DNSKEY records, or both (RFC 4033 2): any one of them that
+ * matches makes the zone's DNSKEY RRset trusted.
+ *
+ * Owner:    the anchor set holds its anchors and their RRsets.
+ * Thread:   any once read; part of the published configuration.
+ */
+#pragma once
+
+#include "base/diag.h"
+#include "dns/rrset.h"
+
+enum {
+    ANCHOR_ZONES_MAX = 256,
+    ANCHOR_RECORDS_MAX = 32, /* DS, and as many DNSKEY, per zone */
+};
+
+/* One zone with an anchor.  Lifetime: that of its set. */
+struct anchor {
+    uint8_t zone[DNAME_MAX];
+    struct rrset *ds, *keys; /* of type DS and DNSKEY; NULL: none */
+};
+
+/* Lifetime: the caller's.  Zeros: no anchors. */
+struct anchor_set {
+    struct anchor *anchors;
+    size_t cnt, size;
+};
+
+/* The anchors of the public root zone as anchor_read reads them: the DS of both current KSKs,
+ * tags 20326 and 38696.  The same as zones/root.key. */
+extern const char anchor_root_text[];
+
+/* Add the DS and DNSKEY records of `text`, one per line in master file form; `file` serves
+ * findings.  A record that is there already is ignored.  ERR_CONFIG: at least one line is
+ * wrong, `diag` has findings, and the set holds what could be read; ERR_NOMEM. */
+MUST_USE enum err anchor_read(struct anchor_set *set, const char *file, const char *text,
+                              size_t len, struct diag *diag);
+
+/* Return the anchor of the closest zone at or above `name`; NULL if there is none. */
+const struct anchor *anchor_find(const struct anchor_set *set, const uint8_t *name);
+
+/* Free the anchors, and leave an empty set. */
+void anchor_fini(struct anchor_set *set);

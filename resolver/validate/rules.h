@@ -1,0 +1,54 @@
+/* resolver/validate/rules.h | the rules of one validation, and the work that it may cost
+ *
+ * Owner:    values.
+ * Thread:   one at a time.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/util.h"
+
+enum {
+    RULES_SKEW_S = 300,        /* clocks may differ by so much */
+    RULES_ITERATIONS_MAX = 50, /* NSEC3 zones with more are insecure (RFC 9276 3.2) */
+    RULES_VERIFICATIONS = 16,  /* docs/LIMITS.md section 6: KeyTrap, SigJam */
+    RULES_FAILURES = 2,        /* verifications that fail */
+    RULES_HASHES = 150,        /* of NSEC3 (CVE-2023-50868) */
+};
+
+/* What holds for a check.  Lifetime: the caller's. */
+struct rules {
+    uint32_t now_s;          /* wall time, seconds modulo 2^32 (RFC 4034 3.1.5) */
+    uint32_t skew_s;         /* a signature counts so long before and after its time */
+    uint16_t iterations_max; /* of NSEC3 */
+    bool skips_time;         /* the clock is wrong: no signature is too early or expired */
+    bool accepts_sha1; /* verify algorithms 5 and 7; else zones with no other algorithm are
+                          insecure (RFC 9905 2) */
+};
+
+/* Return the defaults of docs/LIMITS.md, without SHA-1. */
+struct rules rules_defaults(uint32_t now_s);
+
+/* Return true if signatures of the algorithm can be verified and count (RFC 8624 3.1, RFC 9905
+ * 2). */
+bool rules_has_algorithm(const struct rules *rules, uint8_t algorithm);
+
+/* Work that is left.  Every check of one client query spends from the same struct.  Lifetime:
+ * the caller's. */
+struct rules_work {
+    uint16_t verifications_left, failures_left, hashes_left;
+};
+
+/* Return the full allowance of docs/LIMITS.md. */
+struct rules_work rules_work_defaults(void);
+
+/* Spend one verification or one hash; false if none is left.  A verification also needs a
+ * failure left, since it may fail. */
+bool rules_spend_verification(struct rules_work *work);
+bool rules_spend_hash(struct rules_work *work);
+
+/* Count a verification that failed, or a key that cannot be used. */
+void rules_count_failure(struct rules_work *work);
