@@ -311,7 +311,7 @@ static void put_origin(struct json *to, const struct cache_found *f)
         if (f->rank) /* a failure has no rank */
             json_put_text(to, "rank", wording_id(&wording_ranks, f->rank));
     }
-    json_put_text(to, "validation", f->validation ? "checked" : "unchecked");
+    json_put_text(to, "validation", wording_id(&wording_security, f->security));
 }
 
 static void show_entry(void *data, const struct cache_entry *entry)

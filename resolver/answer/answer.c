@@ -29,6 +29,7 @@ struct walk {
     unsigned dname_cnt;
     uint16_t type;
     unsigned steps;
+    bool is_secure; /* all entries so far are secure */
     bool has_below; /* there are local data below the name, so it exists (RFC 8020) */
     bool is_full;   /* a record did not fit: the answer is truncated */
     bool has_part;  /* some records of the RRset that did not fit are written */
@@ -47,9 +48,11 @@ static void finish_walk(struct walk *w, unsigned rcode)
     w->out->rcode = rcode;
 }
 
-/* Return the TTL of an entry in the answer, and note when the entry expires. */
+/* Return the TTL of an entry in the answer, and note when it expires and whether it is secure.
+ */
 static uint32_t answer_ttl(struct walk *w, const struct cache_found *found)
 {
+    w->is_secure &= found->security == CACHE_SECURE;
     if (found->expire_ms < w->out->expire_ms)
         w->out->expire_ms = found->expire_ms;
     if (!found->is_stale)
@@ -162,12 +165,38 @@ static void write_data_rrset(struct walk *w, const uint8_t *name, const struct r
         write_part(w, name, set, ttl);
 }
 
+/* Add the records that prove a negative answer or the use of a wildcard (RFC 4035 3.1.3). */
+static void write_cached_proofs(struct walk *w, const struct cache_proofs *proofs, uint32_t ttl)
+{
+    for (unsigned i = 0; has_do(w) && i < proofs->cnt && !w->is_full; i++)
+        w->is_full |= !write_section_rrset(w, MESSAGE_AUTHORITY, proofs->at[i].owner,
+                                           proofs->at[i].set, ttl);
+}
+
 /* Add the SOA, from which clients take the TTL of the negative answer (RFC 2308 3). */
 static void write_soa(struct walk *w, const uint8_t *owner, const struct rrset *soa,
                       uint32_t ttl)
 {
     if (soa)
         w->is_full |= !write_section_rrset(w, MESSAGE_AUTHORITY, owner, soa, ttl);
+}
+
+static void write_denial(struct walk *w, const struct cache_found *found)
+{
+    uint32_t ttl = answer_ttl(w, found);
+
+    write_soa(w, found->soa_owner, found->set, ttl);
+    write_cached_proofs(w, &found->proofs, ttl);
+}
+
+/* AD says nothing of the additional section (RFC 4035 3.2.3). */
+static uint32_t additional_ttl(struct walk *w, const struct cache_found *found)
+{
+    bool is_secure = w->is_secure;
+    uint32_t ttl = answer_ttl(w, found);
+
+    w->is_secure = is_secure;
+    return ttl;
 }
 
 /* Add the addresses of names in the answer that are in the cache and fit, which saves the
@@ -192,7 +221,7 @@ static void write_additional(struct walk *w, const struct rrset *set)
                            w->arena, &found) &&
                 found.kind == CACHE_DATA && found.ttl > 0 &&
                 !write_section_rrset(w, MESSAGE_ADDITIONAL, target, found.set,
-                                     answer_ttl(w, &found)))
+                                     additional_ttl(w, &found)))
                 return;
     }
 }
@@ -294,6 +323,7 @@ static void write_data(struct walk *w, const struct cache_found *found)
         write_dname(w, w->name, found->set, answer_ttl(w, found));
     else
         write_data_rrset(w, w->name, found->set, answer_ttl(w, found));
+    write_cached_proofs(w, &found->proofs, found->ttl);
     write_additional(w, found->set);
     finish_walk(w, RRTYPE_RCODE_NOERROR);
 }
@@ -364,7 +394,7 @@ static bool answer_from_cache(struct walk *w, const struct cache_time *when, boo
                      k.data.kind == CACHE_DATA ? TRACE_CACHED_DATA : TRACE_CACHED_NODATA);
         note_prefetch(w, &k.data);
         if (k.data.kind == CACHE_NODATA) {
-            write_soa(w, k.data.soa_owner, k.data.set, answer_ttl(w, &k.data));
+            write_denial(w, &k.data);
             finish_walk(w, RRTYPE_RCODE_NOERROR);
         } else {
             write_data(w, &k.data);
@@ -374,13 +404,14 @@ static bool answer_from_cache(struct walk *w, const struct cache_time *when, boo
         note_prefetch(w, &k.cname);
         bool is_made = (k.cname.set->flags & RRSET_IS_SYNTHESISED) &&
                        cache_find_dname(cache, &w->key, when, w->arena, &dname, &labels);
+        write_cached_proofs(w, &k.cname.proofs, k.cname.ttl);
         *goes_on = is_made ? follow_dname_rrset(w, dname.set, answer_ttl(w, &dname), labels)
                            : follow_cname_rrset(w, k.cname.set, answer_ttl(w, &k.cname));
     } else if (k.has_nxdomain) {
         trace_cached(w, &k.nxdomain,
                      w->has_below ? TRACE_CACHED_NODATA : TRACE_CACHED_NXDOMAIN);
         note_prefetch(w, &k.nxdomain);
-        write_soa(w, k.nxdomain.soa_owner, k.nxdomain.set, answer_ttl(w, &k.nxdomain));
+        write_denial(w, &k.nxdomain);
         finish_walk(w, w->has_below ? RRTYPE_RCODE_NOERROR : RRTYPE_RCODE_NXDOMAIN);
     }
     return k.has_data || k.has_cname || k.has_nxdomain;
@@ -401,7 +432,8 @@ static bool step_cache(struct walk *w)
     if (w->stale.stale_ms > 0 && answer_from_cache(w, &w->stale, &goes_on))
         return goes_on;
     if (w->stale.stale_ms == 0 &&
-        cache_find_failure(cache, &w->key, w->type, &w->when, w->arena, &found)) {
+        cache_find_failure(cache, &w->key, w->type, &w->when, w->arena, &found) &&
+        !(w->when.admits_bogus && found.security == CACHE_BOGUS)) {
         trace_cached(w, &found, TRACE_CACHED_FAILURE);
         if (w->has_below) { /* RFC 8020: local data below it prove that the name exists */
             const struct rrset *soa = w->engine->policy->local.soa;
@@ -442,6 +474,7 @@ static bool step_local(struct walk *w, const struct dname_parts *parts, bool *is
     struct local_answer local = local_find(&w->engine->policy->local, parts, w->type);
 
     *is_local = local.kind != LOCAL_NONE;
+    w->is_secure &= !*is_local;
     w->has_below = local.has_below;
     if (*is_local)
         trace_local(w, local.kind);
@@ -501,6 +534,7 @@ void answer_write(struct engine *engine, struct exchange *ex, const struct answe
     w.listeners = terms->listeners;
     w.when = engine_time(terms->since_ms);
     w.when.fresh_ms = terms->fresh_ms;
+    w.when.admits_bogus = ex->query.flags & MESSAGE_CD;
     w.stale = w.when;
     w.stale.stale_ms = terms->stale_ms;
     w.oldest_expiry_ms = 0;
@@ -510,6 +544,7 @@ void answer_write(struct engine *engine, struct exchange *ex, const struct answe
     w.steps = 0;
     w.dname_cnt = 0;
     w.is_full = w.has_part = false;
+    w.is_secure = engine->policy->is_validating;
     *out =
         (struct answer){.kind = ANSWER_MISS, .prefetch_ms = INT64_MAX, .expire_ms = INT64_MAX};
     engine->cache.used.cnt = 0;
@@ -519,6 +554,7 @@ void answer_write(struct engine *engine, struct exchange *ex, const struct answe
         while (step_chain(&w))
             ;
     }
+    out->is_secure = out->kind == ANSWER_WRITTEN && w.is_secure;
     out->is_prefetch_due = w.when.now_ms >= out->prefetch_ms;
     if (out->kind == ANSWER_WRITTEN && w.is_full) {
         ex->flags |= MESSAGE_TC;

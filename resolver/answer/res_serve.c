@@ -141,6 +141,22 @@ static void send_answer(struct exchange *ex, unsigned rcode)
     reply_send(ex, rcode);
 }
 
+static struct answer_cache_header header_of(const struct answer *answer)
+{
+    return (struct answer_cache_header){
+        .rcode = answer->rcode, .is_secure = answer->is_secure && !answer->is_explained};
+}
+
+/* RFC 6840 5.7, 5.8: AD is for clients that can use it, which AD or DO in the query says. */
+static void send_written(struct exchange *ex, struct answer_cache_header header)
+{
+    bool has_do = ex->query.has_edns && ex->query.edns.is_do;
+
+    if (header.is_secure && (has_do || (ex->query.flags & MESSAGE_AD)))
+        ex->flags |= MESSAGE_AD;
+    send_answer(ex, header.rcode);
+}
+
 static void send_failure(struct exchange *ex, uint16_t ede, const char *text)
 {
     reply_explain(ex, (enum edns_ede)ede, text);
@@ -279,7 +295,7 @@ static void fail_request(struct request *r, uint16_t ede, const char *text)
 
     end_request(r);
     if (write_stale_answer(serve, ex, &terms, &answer))
-        send_answer(ex, answer.rcode);
+        send_written(ex, header_of(&answer));
     else
         send_failure(ex, ede, text);
 }
@@ -307,7 +323,7 @@ static void end_evicted_request(struct request *r, const struct task_end *end)
 
     end_request(r);
     if (write_stale_answer(serve, ex, &terms, &answer))
-        send_answer(ex, answer.rcode);
+        send_written(ex, header_of(&answer));
     else
         answer_over_limit(ex, end->text);
 }
@@ -351,7 +367,7 @@ static void try_answer(struct request *r)
         return;
     }
     end_request(r);
-    send_answer(ex, answer.rcode);
+    send_written(ex, header_of(&answer));
 }
 
 /* Answer, or fail.  A task that ended because another query's budget was spent is started again
@@ -363,7 +379,10 @@ static void wake_request(struct task_waiter *waiter, const struct task_end *end)
                       end->is_budget_spent && may_start_task(r) &&
                       budget_is_left(r->budget, now_mono_ms()) && r->budget->queries_left > 0;
 
-    if (end->outcome == TASK_ANSWERED || is_retried) {
+    bool is_bogus = end->failure == FAILURE_BOGUS || end->failure == FAILURE_UNVALIDATED;
+    bool is_unchecked = (r->ex->query.flags & MESSAGE_CD) && is_bogus && may_start_task(r);
+
+    if (end->outcome == TASK_ANSWERED || is_retried || is_unchecked) {
         try_answer(r);
         return;
     }
@@ -371,7 +390,7 @@ static void wake_request(struct task_waiter *waiter, const struct task_end *end)
     if (end->is_crowded)
         end_evicted_request(r, end);
     else
-        fail_request(r, failure_ede(end->failure), end->text);
+        fail_request(r, end->ede, end->text);
 }
 
 /* The client response timer (RFC 8767 5) has run out: answer with stale data if there are some.
@@ -387,7 +406,7 @@ static void serve_stale_or_wait(struct request *r)
     if (!write_stale_answer(r->serve, ex, &r->terms, &answer))
         return;
     end_request(r);
-    send_answer(ex, answer.rcode);
+    send_written(ex, header_of(&answer));
 }
 
 /* Write the extended error of a request whose time is up: what it waited for. */
@@ -599,24 +618,28 @@ void res_serve_query(struct res_serve *serve, struct exchange *ex)
     }
     if (reject_query(ex))
         return;
-    /* a trace needs the events of the walk, which the answer cache skips */
-    bool is_plain = !ex->settings->is_rotating && !serve->terms.listeners;
+    /* a trace needs the events of the walk, which the answer cache skips; with CD a bogus
+     * answer may be written, which is for no other client */
+    bool is_plain = !ex->settings->is_rotating && !serve->terms.listeners &&
+                    !(ex->query.flags & MESSAGE_CD);
     struct answer_cache *answer_cache = is_plain ? serve->answer_cache : NULL;
+    struct answer_cache_header header;
     if (answer_cache && answer_cache_answer(answer_cache, engine->cache.store->versions, ex,
-                                            serve->now_ms, &answer.rcode)) {
+                                            serve->now_ms, &header)) {
         engine->counts.hits++;
         engine->counts.answer_cache++;
-        send_answer(ex, answer.rcode);
+        send_written(ex, header);
     } else if (write_answer(serve, ex, &serve->terms, INT64_MAX, &answer)) {
         engine->counts.hits++;
         cache_count_uses(&engine->cache);
+        header = header_of(&answer);
         if (answer_cache && !answer.is_explained && !(ex->flags & MESSAGE_TC))
-            answer_cache_keep(answer_cache, &engine->cache, ex, answer.rcode, serve->now_ms,
+            answer_cache_keep(answer_cache, &engine->cache, ex, &header, serve->now_ms,
                               engine->policy->is_prefetching &&
                                       answer.prefetch_ms < answer.expire_ms
                                   ? answer.prefetch_ms
                                   : answer.expire_ms);
-        send_answer(ex, answer.rcode);
+        send_written(ex, header_of(&answer));
         machine_run(engine);
     } else if (!(ex->query.flags & MESSAGE_RD)) {
         answer_referral(serve, ex);

@@ -23,10 +23,14 @@ enum err engine_new(struct out *out, struct cache_store *store, struct quota *qu
 {
     struct engine *e = calloc(1, sizeof(*e));
     struct scrub_room *room = scrub_new_room();
-    if (!e || !room || infra_new(&e->infra) != ERR_OK ||
+    if (e)
+        e->keycache = keycache_new();
+    if (!e || !room || !e->keycache || infra_new(&e->infra) != ERR_OK ||
         park_new(ENGINE_PARKED_MAX, &e->park) != ERR_OK) {
-        if (e)
+        if (e) {
             infra_free(&e->infra);
+            keycache_free(&e->keycache);
+        }
         scrub_free_room(&room);
         free(e);
         return ERR_NOMEM;
@@ -57,6 +61,10 @@ void engine_adopt(struct engine *engine, const struct policy *policy)
     if (!policy)
         return;
     engine->cache.ttls = policy->ttls;
+    if (engine->cache.trust != policy->trust)
+        keycache_clear(engine->keycache);
+    engine->cache.is_validating = policy->is_validating;
+    engine->cache.trust = policy->trust;
     engine->cache.route = policy->defences.bailiwick ? &policy->route : NULL;
 }
 

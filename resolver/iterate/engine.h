@@ -10,6 +10,7 @@
 #include "net/upstream/out.h"
 #include "resolver/cache/inflight.h"
 #include "resolver/iterate/infra.h"
+#include "resolver/iterate/keycache.h"
 #include "resolver/iterate/rejected.h"
 #include "resolver/iterate/scrub.h"
 #include "resolver/iterate/trace.h"
@@ -25,7 +26,8 @@ enum {
         ENGINE_TASKS_MAX / 4 * 3, /* of clients; the rest is reserved for subqueries */
     ENGINE_PARKED_MAX = 2000,
     ENGINE_LOOK_MS = 10, /* between checks of the parked tasks: other workers free places too */
-    ENGINE_SPARE_MAX = 64
+    ENGINE_SPARE_MAX = 64,
+    ENGINE_HELD_MAX = 64 << 20, /* octets of replies that wait for keys */
 };
 
 /* Totals since the start, one field per row of counters.def. */
@@ -54,6 +56,8 @@ struct engine {
     const struct policy *policy; /* the version that this worker uses now */
     struct cache cache;
     struct infra *infra;
+    struct keycache *keycache;
+    size_t held_bytes;         /* of replies that wait for keys */
     struct quota *quota;       /* shared by all workers */
     struct inflight *inflight; /* shared by all workers; NULL: each has a cache of its own */
     size_t worker;             /* this worker's number in `inflight` */

@@ -525,6 +525,36 @@ static enum err read_authority(struct scrubbing *s)
     return ERR_OK;
 }
 
+/* Keep the NSEC and NSEC3 RRsets in bailiwick, and the DS RRset of the delegation.  One that is
+ * malformed is left out: then the proof fails. */
+static enum err read_proofs_of_denial(struct scrubbing *s)
+{
+    struct scrub *out = s->out;
+    enum err err = ERR_OK;
+
+    for (size_t i = 0; i < out->record_cnt && err != ERR_NOMEM; i++) {
+        const struct scrub_record *r = &s->records[i];
+        struct scrub_set *proof = &out->proofs[out->proof_cnt];
+        if ((r->type != RRTYPE_NSEC && r->type != RRTYPE_NSEC3) || r->is_used ||
+            r->section != MESSAGE_AUTHORITY || !is_ours(s, r->owner))
+            continue;
+        if (out->proof_cnt == SCRUB_PROOFS_MAX)
+            break;
+        err = build_rrset(s, r->owner, r->type, MESSAGE_AUTHORITY, &proof->set);
+        if (err)
+            continue;
+        proof->owner = copy_owner_name(s, r->owner);
+        proof->section = MESSAGE_AUTHORITY;
+        if (!proof->owner)
+            return ERR_NOMEM;
+        out->proof_cnt++;
+    }
+    if (out->delegation && err != ERR_NOMEM)
+        err = build_rrset(s, owners_find(s->owners, out->delegation->zone), RRTYPE_DS,
+                          MESSAGE_AUTHORITY, &out->ds);
+    return err == ERR_NOMEM ? err : ERR_OK;
+}
+
 /* For tests of attacks, without checks_sections: accept all other RRsets of the reply, as
  * resolvers of the 1990s did. */
 static enum err read_extra(struct scrubbing *s)
@@ -561,6 +591,8 @@ static enum err scrub_sections(struct scrubbing *s)
         err = read_answer_section(s);
     if (!err)
         err = read_authority(s);
+    if (!err)
+        err = read_proofs_of_denial(s);
     if (!err && !s->asked->checks_sections)
         err = read_extra(s);
     return err;

@@ -113,8 +113,8 @@ static void finish_subquery(struct task_waiter *waiter, const struct task_end *e
     bool is_over = s->lookup[0] != DELEGATION_ASKING && s->lookup[1] != DELEGATION_ASKING;
     if (s->addr_cnt == 0 && is_over && s->lookup[subquery->is_v6] == DELEGATION_KNOWN)
         task->failed_targets++;
-    if (task->state == TASK_WAIT && !task->is_asking && !park_has(&task->parked) &&
-        list_is_empty(&task->join))
+    if (task->state == TASK_WAIT && !task->is_asking && !task->held &&
+        !park_has(&task->parked) && list_is_empty(&task->join))
         task_wake(task, TASK_TARGET);
 }
 
@@ -129,7 +129,7 @@ static void finish_child_ns_lookup(struct task_waiter *waiter, const struct task
     (void)end;
     subquery->is_open = false;
     waiter->task = NULL;
-    if (task->state != TASK_WAIT || task->is_asking || park_has(&task->parked))
+    if (task->state != TASK_WAIT || task->is_asking || task->held || park_has(&task->parked))
         return;
     use_child_ns(task);
     task_wake(task, TASK_TARGET);
@@ -414,6 +414,8 @@ enum task_state step_target(struct task *task)
             continue;
         if (has_open_subquery(task))
             return TASK_WAIT;
+        if (task->bogus_cnt > 0)
+            return task_fail(task, TASK_FAILED, FAILURE_BOGUS);
         if (task->empty_addr)
             return step_reply_empty(task);
         if (!task->is_last_resort) {

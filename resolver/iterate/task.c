@@ -78,8 +78,9 @@ static struct task *take_memory(struct engine *engine)
         list_remove(&t->link);
         engine->spare_cnt--;
     }
-    memset(t, 0, offsetof(struct task, attempts));
+    memset(t, 0, offsetof(struct task, why));
     t->attempts.cnt = 0;
+    t->why[0] = '\0';
     t->failure = FAILURE_NONE;
     return t;
 }
@@ -133,7 +134,9 @@ static void emit_begin(const struct task *task, const struct task *parent, enum 
     event.begin.parent = parent ? parent->number : 0;
     event.begin.purpose = !parent                   ? TRACE_FOR_CLIENT
                           : task->type == RRTYPE_NS ? TRACE_FOR_SERVERS
-                                                    : TRACE_FOR_ADDRESS;
+                          : task->type == RRTYPE_DS || task->type == RRTYPE_DNSKEY
+                              ? TRACE_FOR_CHAIN
+                              : TRACE_FOR_ADDRESS;
     trace_emit(&task->listeners, &event);
 }
 
@@ -147,6 +150,28 @@ void task_trace_no_reply(const struct task *task, enum trace_silence why, const 
     event.no_reply.why = why;
     event.no_reply.waited_us = now_mono_us() - task->asked_us;
     trace_emit(&task->listeners, &event);
+}
+
+void task_note_verdict(struct task *task, const struct verdict *verdict)
+{
+    char text[VERDICT_TEXT_MAX];
+    int ede = verdict_ede(verdict->reason);
+
+    if (task_is_traced(task)) {
+        struct trace_event event = task_event(task, TRACE_STEP_VALIDATED);
+        event.validated = verdict;
+        trace_emit(&task->listeners, &event);
+    }
+    if (verdict->status != VERDICT_BOGUS && verdict->status != VERDICT_UNKNOWN)
+        return;
+    verdict_print(verdict, text);
+    task_note_broken(task, ede == EDNS_EDE_NONE ? EDNS_EDE_BOGUS : (uint16_t)ede, text);
+}
+
+void task_note_broken(struct task *task, uint16_t ede, const char *text)
+{
+    task->ede = ede;
+    snprintf(task->why, sizeof(task->why), "%s", text);
 }
 
 void task_emit_end(const struct task *task, enum trace_ending how, const char *text)
@@ -439,6 +464,14 @@ void task_release_followers(struct task *task, bool is_denied)
     }
 }
 
+void task_free_held(struct task *task)
+{
+    if (task->held)
+        task->engine->held_bytes -= task->held->len;
+    free(task->held);
+    task->held = NULL;
+}
+
 enum task_state task_fail(struct task *task, enum task_outcome outcome, enum failure failure)
 {
     task->outcome = outcome;
@@ -516,6 +549,7 @@ void task_end(struct task *task)
         waiter->task = NULL;
     }
     task_leave_subqueries(task);
+    task_free_held(task);
     list_remove(&task->link);
     list_remove(&task->in_flight);
     list_remove(&task->asking);
@@ -551,6 +585,7 @@ void task_free_engine(struct engine **engine)
     arena_fini(&e->scratch);
     scrub_free_room(&e->scrub_room);
     infra_free(&e->infra);
+    keycache_free(&e->keycache);
     park_free(&e->park);
     e->cache.store->free(&e->cache.store);
     free(e);

@@ -14,6 +14,7 @@
 
 #include "resolver/iterate/engine.h"
 #include "resolver/iterate/pick.h"
+#include "resolver/validate/verdict.h"
 
 /* How much of EDNS a query uses. */
 enum task_edns {
@@ -37,7 +38,7 @@ enum task_state {
     TASK_ASK,      /* step_ask: send a query there */
     TASK_REPLY,    /* step_reply: a reply is recorded */
     TASK_NO_REPLY, /* step_no_reply: a timeout, a mismatch or a fault is recorded */
-    TASK_WAIT,     /* for a result, a subquery, another task's reply, or a place */
+    TASK_WAIT,     /* for a result, a subquery, another task's reply, keys, or a place */
     TASK_DONE,     /* step_done */
 };
 
@@ -55,6 +56,7 @@ struct task_end {
     bool is_crowded; /* too many clients wait: those whose address may be spoofed are sent to
                         TCP */
     enum failure failure; /* FAILURE_NONE if it was answered */
+    uint16_t ede;         /* INFO-CODE of the failure (RFC 8914) */
     const char *text;     /* wording_failure; "" if it was answered */
 };
 
@@ -69,6 +71,7 @@ enum {
     TASK_SUBQUERIES =
         8, /* four lookups a step, for two families (docs/LIMITS.md section 3: NXNSAttack) */
     TASK_SENDS_MAX = 32, /* docs/LIMITS.md section 3: NRDelegationAttack */
+    TASK_WHY_MAX = 200,
 };
 
 struct task_subquery {
@@ -76,6 +79,14 @@ struct task_subquery {
     struct task *parent;
     int server; /* of the parent's delegation */
     bool is_v6, is_open;
+    bool is_chain; /* for the chain of trust */
+    uint64_t link; /* hash of its name and type, of those */
+};
+
+/* A reply that waits until the keys that validate it are known. */
+struct task_held {
+    size_t len;
+    uint8_t wire[];
 };
 
 /* A single allocation of fixed size, whatever servers send.  Lifetime: its own. */
@@ -150,12 +161,19 @@ struct task {
     struct out_ask ask;
     enum out_result result;      /* TASK_REPLY, TASK_NO_REPLY: what came back */
     const struct message *reply; /* TASK_REPLY: borrowed until the step returns */
+    struct task_held *held;      /* a reply that waits for keys; NULL: none */
+    unsigned chain_lookups;      /* subqueries for the chain of trust so far */
+    uint64_t broken_link;        /* hash of name and type of one that failed; 0: none */
+    unsigned bogus_cnt;          /* servers whose replies were bogus */
+    uint16_t ede;                /* INFO-CODE of `why` */
     unsigned sends;
     struct trace_listeners listeners; /* none: an event costs one branch */
     int64_t fresh_ms;                 /* as in its budget */
     struct pick_why pick;             /* why that address was chosen */
 
     struct task_subquery subqueries[TASK_SUBQUERIES];
+    char why[TASK_WHY_MAX]; /* why the last reply is bogus or could not be validated; "": it is
+                               not */
     struct trace_attempts attempts;
     enum task_outcome outcome;
     enum failure failure; /* FAILURE_NONE unless it has failed */
@@ -214,6 +232,9 @@ void task_wake(struct task *task, enum task_state state);
  * full names. */
 void task_release_followers(struct task *task, bool is_denied);
 
+/* Forget the reply that waited for keys. */
+void task_free_held(struct task *task);
+
 /* Return the state of a task that has failed for this reason. */
 enum task_state task_fail(struct task *task, enum task_outcome outcome, enum failure failure);
 
@@ -259,6 +280,12 @@ static inline void task_trace_note(const struct task *task, enum trace_note note
 
 /* Emit that the query brought no reply; `detail`: what TLS found wrong, or "". */
 void task_trace_no_reply(const struct task *task, enum trace_silence why, const char *detail);
+
+/* Emit what validation found, and note why the reply is bogus. */
+void task_note_verdict(struct task *task, const struct verdict *verdict);
+
+/* Note that a link of the chain of trust is broken, as the lookup of it ended. */
+void task_note_broken(struct task *task, uint16_t ede, const char *text);
 
 /* Emit the end of a traced task. */
 void task_emit_end(const struct task *task, enum trace_ending how, const char *text);

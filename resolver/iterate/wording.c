@@ -76,6 +76,7 @@ static const struct wording purposes[] = {
     [TRACE_FOR_CLIENT] = {"client", "for the client"},
     [TRACE_FOR_ADDRESS] = {"server-address", "the address of a server"},
     [TRACE_FOR_SERVERS] = {"zone-servers", "the servers of the zone"},
+    [TRACE_FOR_CHAIN] = {"chain-of-trust", "the chain of trust"},
 };
 
 static const struct wording transports[] = {
@@ -176,6 +177,7 @@ static const struct wording outcomes[TRACE_OUTCOMES] = {
     [TRACE_RCODE] = {"error", "said"}, /* and the RCODE */
     [TRACE_BROKEN] = {"malformed", "sent a malformed reply"},
     [TRACE_EMPTY] = {"empty", "sent an empty answer"},
+    [TRACE_BOGUS] = {"bogus", "sent a bogus answer"},
     [TRACE_QUOTA] = {"query-limit", "is at the limit of queries"},
 };
 
@@ -190,6 +192,13 @@ static const struct wording cached[] = {
 static const struct wording ranks[] = {
     [CACHE_NONAUTH_ANSWER] = {"answer", "non-authoritative answer"},
     [CACHE_AUTH_ANSWER] = {"authoritative-answer", "authoritative answer"},
+};
+
+static const struct wording security[] = {
+    [CACHE_UNCHECKED] = {"unchecked", "not validated"},
+    [CACHE_SECURE] = {"secure", "secure"},
+    [CACHE_INSECURE] = {"insecure", "insecure"},
+    [CACHE_BOGUS] = {"bogus", "bogus"},
 };
 
 static const struct wording local[] = {
@@ -212,6 +221,7 @@ const struct wording_list wording_outcomes = LIST(outcomes);
 const struct wording_list wording_cached = LIST(cached);
 const struct wording_list wording_local = LIST(local);
 const struct wording_list wording_ranks = LIST(ranks);
+const struct wording_list wording_security = LIST(security);
 
 const char *wording_id(const struct wording_list *list, unsigned value)
 {

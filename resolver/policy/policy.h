@@ -11,6 +11,7 @@
 #include "resolver/limits/budget.h"
 #include "resolver/limits/quota.h"
 #include "resolver/policy/local.h"
+#include "resolver/validate/anchor.h"
 
 struct own;
 
@@ -52,6 +53,9 @@ struct policy {
     struct addr_prefixes allow;
     struct addr_prefixes exempt; /* clients without a limit of deferred queries */
     struct addr_prefixes do_not_query;
+    struct anchor_set anchors;
+    bool is_validating; /* there are trust anchors */
+    uint32_t trust;     /* hash of the configured anchors, the same after a restart */
     struct policy_exempt case_exempt, cookie_exempt, edns_exempt;
     struct budget_limits limits;
     struct cache_ttls ttls;

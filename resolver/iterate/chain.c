@@ -1,0 +1,218 @@
+#include "resolver/iterate/chain.h"
+
+#include "base/now.h"
+
+enum { LOOKUPS_MAX = 40, RETRIES_MAX = 4 };
+
+struct rules chain_rules(const struct task *task)
+{
+    (void)task;
+    return rules_defaults((uint32_t)(now_wall_ms() / 1000));
+}
+
+/* ---- lookups ---- */
+
+static bool has_open_chain_lookup(const struct task *task)
+{
+    for (int i = 0; i < TASK_SUBQUERIES; i++)
+        if (task->subqueries[i].is_open && task->subqueries[i].is_chain)
+            return true;
+    return false;
+}
+
+/* Go on with the reply that waits to be validated, or else with the empty answer. */
+static void finish_chain_lookup(struct task_waiter *waiter, const struct task_end *end)
+{
+    struct task_subquery *subquery = container_of(waiter, struct task_subquery, waiter);
+    struct task *task = subquery->parent;
+    bool is_of_others = end->outcome == TASK_LIMITED && end->budget != task->budget &&
+                        end->is_budget_spent && task->subquery_retries++ < RETRIES_MAX;
+
+    subquery->is_open = false;
+    waiter->task = NULL;
+    if (end->outcome != TASK_ANSWERED && !is_of_others) {
+        task->broken_link = subquery->link;
+        task_note_broken(task, end->ede, end->text);
+    }
+    if (task->state == TASK_WAIT && !has_open_chain_lookup(task))
+        task_wake(task, task->held ? TASK_REPLY : TASK_TARGET);
+}
+
+static struct chain fail_chain(bool is_bogus, uint16_t ede, const char *text)
+{
+    return (struct chain){
+        .status = CHAIN_FAILED, .is_bogus = is_bogus, .ede = ede, .text = text};
+}
+
+/* Look up a DS or DNSKEY RRset. */
+static struct chain look_up_link(struct task *task, const uint8_t *name, uint16_t type)
+{
+    struct engine *engine = task->engine;
+    struct cache_time when = task_time(task);
+    struct task_subquery *subquery = NULL;
+    uint64_t link = dname_hash(name) + type;
+    struct cache_name key;
+    struct cache_found found;
+
+    cache_name_init(&key, name);
+    if (cache_find_failure(&engine->cache, &key, type, &when, &engine->scratch, &found))
+        return fail_chain(found.security == CACHE_BOGUS, found.ede, found.text);
+    if (task->broken_link == link)
+        return fail_chain(false, task->ede, task->why);
+    for (int i = 0; i < TASK_SUBQUERIES && !subquery; i++)
+        if (!task->subqueries[i].is_open)
+            subquery = &task->subqueries[i];
+    if (!subquery || task->chain_lookups++ >= LOOKUPS_MAX ||
+        !budget_spend_lookup(task->budget)) {
+        task_note_limit(task, FAILURE_LOOKUPS, false);
+        return fail_chain(false, EDNS_EDE_INDETERMINATE, failure_text(FAILURE_LOOKUPS));
+    }
+    struct task *wanted = task_get(engine, name, type, task->budget, task);
+    if (!wanted)
+        return fail_chain(false, EDNS_EDE_INDETERMINATE,
+                          "the lookups of the chain of trust depend on each other");
+    *subquery = (struct task_subquery){.parent = task,
+                                       .is_open = true,
+                                       .is_chain = true,
+                                       .link = link,
+                                       .waiter = {.wake = finish_chain_lookup}};
+    task_wait(wanted, &subquery->waiter);
+    return (struct chain){.status = CHAIN_WAIT};
+}
+
+/* ---- zone cuts ---- */
+
+static struct chain end_insecure(const uint8_t *zone, enum verdict_reason reason)
+{
+    return (struct chain){.status = CHAIN_INSECURE, .zone = zone, .reason = reason};
+}
+
+/* Follow the DS RRset of a zone cut.  Leave *chain as it is if the algorithms are supported. */
+static bool use_cut_ds(struct task *task, const uint8_t *zone, const struct cache_found *found,
+                      struct chain *chain)
+{
+    struct rules rules = chain_rules(task);
+    struct trust trust = {.zone = zone, .ds = found->set, .rules = &rules};
+    struct verdict verdict = trust_weigh(&trust);
+
+    *chain = verdict.status == VERDICT_SECURE ? (struct chain){.status = CHAIN_SECURE,
+                                                               .zone = zone,
+                                                               .ds = found->set,
+                                                               .ds_ttl = found->ttl}
+                                              : end_insecure(zone, verdict.reason);
+    return verdict.status == VERDICT_SECURE;
+}
+
+/* Take the step from *chain to the suffix of `labels` labels.  Return false if the chain ends.
+ */
+static bool take_link(struct task *task, const struct cache_name *name, unsigned labels,
+                      struct chain *chain)
+{
+    struct engine *engine = task->engine;
+    struct cache_time when = task_time(task);
+    const uint8_t *suffix = dname_suffix(name->dname, labels);
+    struct cache_name key;
+    struct cache_found found;
+
+    if (cache_find_cut(&engine->cache, name, labels, &when, &engine->scratch, &found)) {
+        if (found.security == CACHE_INSECURE || found.is_cut) {
+            *chain = end_insecure(suffix, found.is_cut ? VERDICT_NO_DS : VERDICT_OPT_OUT);
+            return false;
+        }
+        return found.kind == CACHE_NODATA || use_cut_ds(task, suffix, &found, chain);
+    }
+    cache_name_init(&key, suffix);
+    bool is_denied = cache_find_nxdomain(&engine->cache, &key, &when, &engine->scratch, &found);
+    if (is_denied || cache_find_cname(&engine->cache, &key, &when, &engine->scratch, &found)) {
+        if (found.security == CACHE_INSECURE)
+            *chain = end_insecure(suffix, VERDICT_OPT_OUT);
+        return !is_denied && found.security != CACHE_INSECURE;
+    }
+    *chain = look_up_link(task, suffix, RRTYPE_DS);
+    return false;
+}
+
+/* Descend from the zone of *chain to the target. */
+static void descend_to(struct task *task, const uint8_t *target, struct chain *chain)
+{
+    struct cache_name name;
+
+    cache_name_init(&name, target);
+    for (unsigned labels = dname_labels(chain->zone) + 1; labels <= name.labels; labels++)
+        if (!take_link(task, &name, labels, chain))
+            return;
+}
+
+/* Start at the trust anchor. */
+static struct chain start_chain(const struct task *task, const uint8_t *target)
+{
+    const struct anchor *anchor = anchor_find(&task->engine->policy->anchors, target);
+
+    if (!anchor)
+        return end_insecure(target, VERDICT_NONE);
+    return (struct chain){.status = CHAIN_SECURE,
+                          .zone = dname_suffix(target, dname_labels(anchor->zone)),
+                          .anchor = anchor};
+}
+
+struct chain chain_find_ds(struct task *task, const uint8_t *target)
+{
+    struct chain chain = start_chain(task, target);
+
+    if (chain.status == CHAIN_SECURE)
+        descend_to(task, target, &chain);
+    return chain;
+}
+
+/* ---- keys ---- */
+
+/* Load the keys of a zone from its validated DNSKEY RRset in the cache. */
+static struct keyset *load_cached_keys(struct task *task, const uint8_t *zone)
+{
+    struct engine *engine = task->engine;
+    struct cache_time when = task_time(task);
+    struct keyset *keys = NULL;
+    struct cache_name name;
+    struct cache_found found;
+
+    cache_name_init(&name, zone);
+    if (!cache_find(&engine->cache, &name, name.labels, RRTYPE_DNSKEY, &when, &engine->scratch,
+                    &found) ||
+        found.kind != CACHE_DATA || found.security != CACHE_SECURE ||
+        keyset_new(zone, found.set, &keys) != ERR_OK)
+        return NULL;
+    keyset_trust_all(keys);
+    keycache_put(engine->keycache, &keys,
+                 (int64_t)util_max((uint64_t)found.expire_ms, (uint64_t)when.now_ms + 1));
+    return keycache_find(engine->keycache, zone, when.now_ms);
+}
+
+static void find_keys_of_chain(struct task *task, struct chain *chain)
+{
+    const uint8_t *zone = chain->zone;
+
+    chain->keys = keycache_find(task->engine->keycache, zone, now_wall_ms());
+    if (!chain->keys)
+        chain->keys = load_cached_keys(task, zone);
+    if (!chain->keys)
+        *chain = look_up_link(task, zone, RRTYPE_DNSKEY);
+}
+
+struct chain chain_find(struct task *task, const uint8_t *target)
+{
+    struct chain chain = start_chain(task, target);
+    int64_t now_ms = now_wall_ms();
+
+    if (chain.status != CHAIN_SECURE)
+        return chain;
+    /* the keys of a zone vouch for the links above it */
+    for (const uint8_t *zone = target; zone != chain.zone; zone += *zone + 1)
+        if (keycache_find(task->engine->keycache, zone, now_ms)) {
+            chain.zone = zone;
+            break;
+        }
+    descend_to(task, target, &chain);
+    if (chain.status == CHAIN_SECURE)
+        find_keys_of_chain(task, &chain);
+    return chain;
+}

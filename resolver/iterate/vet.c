@@ -1,0 +1,488 @@
+/* First all chains of trust are looked up, then signatures are verified, so that none is
+ * verified twice because a later one has to wait. */
+#include "resolver/iterate/vet.h"
+
+#include "base/now.h"
+#include "dns/rrsig.h"
+#include "resolver/iterate/chain.h"
+#include "resolver/validate/deny.h"
+
+/* Lifetime: one call of vet_reply. */
+struct vetting {
+    struct task *task;
+    const struct vet_reply_of *reply;
+    struct vet *out;
+    struct rules rules;
+    struct rules_work *work;
+    struct arena *arena;
+    bool must_wait;
+    /* the proofs that were checked with the keys of `zone` */
+    const uint8_t *zone;
+    struct deny_record records[SCRUB_PROOFS_MAX];
+    size_t record_cnt;
+};
+
+/* ---- targets ---- */
+
+/* The DS of a zone is its parent's (RFC 4035 5.2). */
+static bool is_of_parent(uint16_t type, const uint8_t *owner)
+{
+    return type == RRTYPE_DS && *owner != 0;
+}
+
+static const uint8_t *parent_of(const uint8_t *name) { return name + *name + 1; }
+
+/* Return the name whose zone must have signed an RRset without usable signatures. */
+static const uint8_t *zone_target(uint16_t type, const uint8_t *owner)
+{
+    return is_of_parent(type, owner) ? parent_of(owner) : owner;
+}
+
+/* Return the first signer that is at or above the owner, or NULL. */
+static const uint8_t *find_signer(const uint8_t *owner, uint16_t type, const struct rrset *set)
+{
+    const struct rrset *sigs = set ? rrset_signatures(set) : NULL;
+
+    for (size_t pos = 0; sigs && pos < sigs->size;) {
+        struct rrset_record record = rrset_at(sigs, pos, &pos);
+        struct rrsig sig = rrsig_read(record.rdata, record.len);
+        if (dname_is_under(zone_target(type, owner), sig.signer))
+            return sig.signer;
+    }
+    return NULL;
+}
+
+/* ---- verdicts ---- */
+
+static enum cache_security security_of_verdict(struct vetting *v, const struct verdict *verdict)
+{
+    if (verdict->status == VERDICT_UNKNOWN)
+        v->out->is_unknown = true;
+    task_note_verdict(v->task, verdict);
+    return verdict->status == VERDICT_SECURE     ? CACHE_SECURE
+           : verdict->status == VERDICT_INSECURE ? CACHE_INSECURE
+                                                 : CACHE_BOGUS;
+}
+
+/* Return the state that a chain without keys gives to data below it. */
+static enum cache_security security_of_chain(struct vetting *v, const struct chain *chain)
+{
+    if (chain->status == CHAIN_INSECURE)
+        return CACHE_INSECURE;
+    if (chain->status == CHAIN_WAIT)
+        v->must_wait = true;
+    else
+        task_note_broken(v->task, chain->ede, chain->text);
+    v->out->is_unknown |= chain->status == CHAIN_FAILED && !chain->is_bogus;
+    return CACHE_BOGUS;
+}
+
+/* ---- proofs ---- */
+
+/* Check the proofs that the zone of these keys has signed. */
+static void check_proofs(struct vetting *v, struct keyset *keys)
+{
+    const struct scrub *scrub = v->reply->scrub;
+
+    if (v->zone && dname_is_equal(v->zone, keys->zone))
+        return;
+    v->zone = keys->zone;
+    v->record_cnt = 0;
+    for (unsigned i = 0; i < scrub->proof_cnt; i++) {
+        const struct scrub_set *proof = &scrub->proofs[i];
+        const uint8_t *signer = find_signer(proof->owner, proof->set->type, proof->set);
+        struct sigcheck in = {
+            .owner = proof->owner, .set = proof->set, .keys = keys, .rules = &v->rules};
+        struct sigcheck_found found;
+        if (!signer || !dname_is_equal(signer, keys->zone))
+            continue;
+        struct verdict verdict = sigcheck_rrset(&in, v->work, v->arena, &found);
+        if (verdict.status == VERDICT_SECURE) {
+            proof->set->ttl = found.ttl;
+            v->records[v->record_cnt++] = (struct deny_record){proof->owner, proof->set};
+        } else {
+            security_of_verdict(v, &verdict);
+        }
+    }
+}
+
+static struct deny proofs_of(struct vetting *v, struct keyset *keys)
+{
+    check_proofs(v, keys);
+    return (struct deny){.zone = keys->zone,
+                         .records = v->records,
+                         .cnt = v->record_cnt,
+                         .rules = &v->rules,
+                         .work = v->work};
+}
+
+/* Keep the proofs that were used, and cap the TTL of what they prove (RFC 8198 5.4). */
+static void keep_used_proofs(const struct vetting *v, const struct deny_found *found,
+                             struct vet_state *state, struct rrset *proved)
+{
+    for (size_t i = 0; i < v->record_cnt; i++)
+        if (found->used >> i & 1)
+            state->proofs.at[state->proofs.cnt++] =
+                (struct cache_proof){v->records[i].owner, v->records[i].set};
+    if (proved && found->used)
+        proved->ttl = (uint32_t)util_min(proved->ttl, found->ttl);
+}
+
+/* Keep all proofs as they came: a client may validate them. */
+static void keep_all_proofs(const struct scrub *scrub, struct vet_state *state)
+{
+    for (unsigned i = 0; i < scrub->proof_cnt; i++)
+        state->proofs.at[state->proofs.cnt++] =
+            (struct cache_proof){scrub->proofs[i].owner, scrub->proofs[i].set};
+}
+
+static bool is_expanded(const struct scrub_set *set)
+{
+    const struct rrset *sigs = rrset_signatures(set->set);
+
+    for (size_t pos = 0; sigs && pos < sigs->size;) {
+        struct rrset_record record = rrset_at(sigs, pos, &pos);
+        if (rrsig_read(record.rdata, record.len).labels < rrsig_count_labels(set->owner))
+            return true;
+    }
+    return false;
+}
+
+/* ---- RRsets ---- */
+
+/* Prove that a wildcard may answer for the owner. */
+static enum cache_security vet_expansion(struct vetting *v, const struct scrub_set *set,
+                                         struct keyset *keys, unsigned encloser_labels,
+                                         struct vet_state *state)
+{
+    struct deny deny = proofs_of(v, keys);
+    struct deny_found found;
+    struct verdict verdict = deny_closer(&deny, set->owner, encloser_labels, &found);
+    enum cache_security security = security_of_verdict(v, &verdict);
+
+    if (security != CACHE_BOGUS)
+        keep_used_proofs(v, &found, state, set->set);
+    return security;
+}
+
+/* Check the RRset with the keys of the zone of `target`.  *zone gets that zone. */
+static enum cache_security vet_with_zone(struct vetting *v, const struct scrub_set *set,
+                                         const uint8_t *target, struct vet_state *state)
+{
+    struct chain chain = chain_find(v->task, target);
+    struct sigcheck_found found;
+
+    if (chain.status != CHAIN_SECURE)
+        return security_of_chain(v, &chain);
+    struct sigcheck in = {
+        .owner = set->owner, .set = set->set, .keys = chain.keys, .rules = &v->rules};
+    struct verdict verdict = sigcheck_rrset(&in, v->work, v->arena, &found);
+    enum cache_security security = security_of_verdict(v, &verdict);
+    if (security != CACHE_SECURE)
+        return security;
+    set->set->ttl = found.ttl;
+    return found.is_wildcard ? vet_expansion(v, set, chain.keys, found.encloser_labels, state)
+                             : CACHE_SECURE;
+}
+
+/* A DNSKEY RRset is validated by the DS RRset or the anchor, and not by keys that are known. */
+static enum cache_security vet_keys(struct vetting *v, const struct scrub_set *set,
+                                    const struct chain *chain)
+{
+    struct trust trust = {.zone = chain->zone,
+                          .ds = chain->anchor ? chain->anchor->ds : chain->ds,
+                          .anchor_keys = chain->anchor ? chain->anchor->keys : NULL,
+                          .keys = set->set,
+                          .rules = &v->rules};
+    struct sigcheck_found found;
+    struct keyset *keys = NULL;
+    struct verdict verdict = trust_make_keys(&trust, v->work, v->arena, &keys, &found);
+    enum cache_security security = security_of_verdict(v, &verdict);
+
+    if (security != CACHE_SECURE)
+        return security;
+    uint32_t ttl = chain->ds ? (uint32_t)util_min(found.ttl, chain->ds_ttl) : found.ttl;
+    set->set->ttl = ttl;
+    keycache_put(v->task->engine->keycache, &keys, now_wall_ms() + (int64_t)ttl * 1000 + 1000);
+    return CACHE_SECURE;
+}
+
+static enum cache_security vet_set(struct vetting *v, const struct scrub_set *set,
+                                   struct vet_state *state)
+{
+    uint16_t type = set->set->type;
+
+    if (type == RRTYPE_RRSIG) /* signatures are not signed (RFC 4035 2.2) */
+        return CACHE_INSECURE;
+    if (type == RRTYPE_DNSKEY) {
+        struct chain chain = chain_find_ds(v->task, set->owner);
+        if (chain.status != CHAIN_SECURE)
+            return security_of_chain(v, &chain);
+        if (dname_is_equal(chain.zone, set->owner))
+            return vet_keys(v, set, &chain);
+    }
+    const uint8_t *signer = find_signer(set->owner, type, set->set);
+    if (!signer)
+        return vet_with_zone(v, set, zone_target(type, set->owner), state);
+    enum cache_security security = vet_with_zone(v, set, signer, state);
+    if (security != CACHE_BOGUS || v->must_wait || v->out->is_unknown)
+        return security;
+    /* there may be a zone cut below the signer, and no chain of trust to the zone there */
+    struct chain chain = chain_find(v->task, zone_target(type, set->owner));
+    if (chain.status == CHAIN_WAIT)
+        v->must_wait = true;
+    return chain.status == CHAIN_INSECURE ? CACHE_INSECURE : CACHE_BOGUS;
+}
+
+static void vet_link(struct vetting *v, unsigned i)
+{
+    const struct scrub_set *set = &v->reply->scrub->chain[i];
+    struct vet_state *state = &v->out->chain[i];
+
+    state->security = vet_set(v, set, state);
+    if (state->security != CACHE_SECURE && state->proofs.cnt == 0 && is_expanded(set))
+        keep_all_proofs(v->reply->scrub, state);
+}
+
+/* ---- denials ---- */
+
+/* Return the name whose zone must have signed a denial: the signer of its records, or else the
+ * name itself. */
+static const uint8_t *denial_target(const struct scrub *scrub, const uint8_t *name,
+                                    uint16_t type)
+{
+    const uint8_t *lowest = zone_target(type, name);
+    const uint8_t *signer = scrub->soa ? find_signer(scrub->soa_owner, 0, scrub->soa) : NULL;
+
+    for (unsigned i = 0; !signer && i < scrub->proof_cnt; i++)
+        signer = find_signer(scrub->proofs[i].owner, 0, scrub->proofs[i].set);
+    return signer && dname_is_under(lowest, signer) ? signer : lowest;
+}
+
+static enum cache_security vet_soa(struct vetting *v, struct keyset *keys)
+{
+    const struct scrub *scrub = v->reply->scrub;
+    struct sigcheck in = {
+        .owner = scrub->soa_owner, .set = scrub->soa, .keys = keys, .rules = &v->rules};
+    struct sigcheck_found found;
+
+    if (!scrub->soa)
+        return CACHE_SECURE;
+    struct verdict verdict = sigcheck_rrset(&in, v->work, v->arena, &found);
+    if (verdict.status == VERDICT_SECURE)
+        scrub->soa->ttl = found.ttl;
+    return security_of_verdict(v, &verdict);
+}
+
+static struct verdict prove_denial(struct vetting *v, struct keyset *keys,
+                                   struct deny_found *found)
+{
+    const struct vet_reply_of *reply = v->reply;
+    const uint8_t *name = reply->scrub->last;
+    struct deny deny = proofs_of(v, keys);
+
+    if (reply->is_nxdomain)
+        return deny_name(&deny, name, found);
+    if (reply->type == RRTYPE_DS && *name != 0) {
+        struct verdict verdict = deny_ds(&deny, name, found);
+        v->out->is_cut = verdict.status == VERDICT_SECURE && found->is_cut;
+        return verdict;
+    }
+    return deny_type(&deny, name, reply->type, found);
+}
+
+static enum cache_security vet_denial_with(struct vetting *v, const uint8_t *target)
+{
+    const struct scrub *scrub = v->reply->scrub;
+    struct chain chain = chain_find(v->task, target);
+    struct deny_found found;
+
+    if (chain.status != CHAIN_SECURE)
+        return security_of_chain(v, &chain);
+    enum cache_security of_soa = vet_soa(v, chain.keys);
+    if (of_soa != CACHE_SECURE)
+        return of_soa;
+    struct verdict verdict = prove_denial(v, chain.keys, &found);
+    enum cache_security security = security_of_verdict(v, &verdict);
+    if (security != CACHE_BOGUS)
+        keep_used_proofs(v, &found, &v->out->denial, scrub->soa);
+    return security;
+}
+
+/* A zone with a DS has DNSKEYs. */
+static bool are_keys_denied(struct vetting *v)
+{
+    const struct vet_reply_of *reply = v->reply;
+    const uint8_t *name = reply->scrub->last;
+
+    if (reply->type != RRTYPE_DNSKEY)
+        return false;
+    struct chain chain = chain_find_ds(v->task, name);
+    if (chain.status == CHAIN_WAIT)
+        v->must_wait = true;
+    if (chain.status != CHAIN_SECURE || !dname_is_equal(chain.zone, name))
+        return false;
+    struct verdict verdict = {.status = VERDICT_BOGUS,
+                              .reason = VERDICT_KEYS_MISSING,
+                              .zone = name,
+                              .name = name,
+                              .type = RRTYPE_DNSKEY};
+    task_note_verdict(v->task, &verdict);
+    return true;
+}
+
+static enum cache_security vet_denial_set(struct vetting *v)
+{
+    const struct vet_reply_of *reply = v->reply;
+    const uint8_t *name = reply->scrub->last, *lowest = zone_target(reply->type, name);
+    const uint8_t *target = denial_target(reply->scrub, name, reply->type);
+
+    if (are_keys_denied(v) || v->must_wait)
+        return CACHE_BOGUS;
+    enum cache_security security = vet_denial_with(v, target);
+    if (security != CACHE_BOGUS || v->must_wait || v->out->is_unknown || target == lowest)
+        return security;
+    struct chain chain = chain_find(v->task, lowest);
+    if (chain.status == CHAIN_WAIT)
+        v->must_wait = true;
+    return chain.status == CHAIN_INSECURE ? CACHE_INSECURE : CACHE_BOGUS;
+}
+
+static void vet_denial(struct vetting *v)
+{
+    struct vet_state *state = &v->out->denial;
+
+    state->security = vet_denial_set(v);
+    if (state->security != CACHE_SECURE && state->proofs.cnt == 0)
+        keep_all_proofs(v->reply->scrub, state);
+}
+
+/* ---- referrals ---- */
+
+/* Return the name whose zone must have signed the DS of a referral, or its denial. */
+static const uint8_t *cut_target(const struct scrub *scrub)
+{
+    const uint8_t *cut = scrub->delegation->zone;
+    const uint8_t *signer = find_signer(cut, RRTYPE_DS, scrub->ds);
+
+    for (unsigned i = 0; !signer && !scrub->ds && i < scrub->proof_cnt; i++)
+        signer = find_signer(scrub->proofs[i].owner, 0, scrub->proofs[i].set);
+    return signer && dname_is_under(parent_of(cut), signer) ? signer : parent_of(cut);
+}
+
+/* Validate the DS RRset of the referral, or the proof that there is none.  If that fails, the
+ * DS is looked up when it is needed. */
+static enum cache_security vet_cut_with(struct vetting *v, struct keyset *keys)
+{
+    const struct scrub *scrub = v->reply->scrub;
+    const uint8_t *cut = scrub->delegation->zone;
+    struct deny_found denied;
+    struct sigcheck_found found;
+
+    if (scrub->ds) {
+        struct sigcheck in = {.owner = cut, .set = scrub->ds, .keys = keys, .rules = &v->rules};
+        struct verdict verdict = sigcheck_rrset(&in, v->work, v->arena, &found);
+        if (verdict.status == VERDICT_SECURE)
+            scrub->ds->ttl = found.ttl;
+        return security_of_verdict(v, &verdict);
+    }
+    struct deny deny = proofs_of(v, keys);
+    struct verdict verdict = deny_ds(&deny, cut, &denied);
+    enum cache_security security = security_of_verdict(v, &verdict);
+    if (security == CACHE_BOGUS)
+        return security;
+    keep_used_proofs(v, &denied, &v->out->cut, NULL);
+    v->out->is_cut = security == CACHE_SECURE && denied.is_cut;
+    v->out->cut_ttl = denied.ttl;
+    return security;
+}
+
+static void vet_cut(struct vetting *v)
+{
+    struct chain chain = chain_find(v->task, cut_target(v->reply->scrub));
+
+    if (chain.status == CHAIN_WAIT)
+        v->must_wait = true;
+    if (chain.status == CHAIN_SECURE)
+        v->out->cut.security = vet_cut_with(v, chain.keys);
+}
+
+/* ---- the reply ---- */
+
+/* Look up the chains of trust of all that is in the reply. */
+static void find_chains(struct vetting *v)
+{
+    const struct vet_reply_of *reply = v->reply;
+    const struct scrub *scrub = reply->scrub;
+
+    for (unsigned i = 0; i < scrub->chain_cnt; i++) {
+        const struct scrub_set *set = &scrub->chain[i];
+        uint16_t type = set->set->type;
+        const uint8_t *signer = find_signer(set->owner, type, set->set);
+        struct chain chain =
+            type == RRTYPE_DNSKEY
+                ? chain_find_ds(v->task, set->owner)
+                : chain_find(v->task, signer ? signer : zone_target(type, set->owner));
+        v->must_wait |= chain.status == CHAIN_WAIT;
+    }
+    if (reply->is_denied && reply->type != RRTYPE_DNSKEY) {
+        struct chain chain =
+            chain_find(v->task, denial_target(scrub, scrub->last, reply->type));
+        v->must_wait |= chain.status == CHAIN_WAIT;
+    }
+}
+
+static void leave_unchecked(const struct vet_reply_of *reply, struct vet *out)
+{
+    const struct scrub *scrub = reply->scrub;
+
+    for (unsigned i = 0; i < scrub->chain_cnt; i++)
+        if (is_expanded(&scrub->chain[i]))
+            keep_all_proofs(scrub, &out->chain[i]);
+    if (reply->is_denied)
+        keep_all_proofs(scrub, &out->denial);
+}
+
+bool vet_reply(struct task *task, const struct vet_reply_of *reply, struct vet *out)
+{
+    struct vetting v = {.task = task,
+                        .reply = reply,
+                        .out = out,
+                        .rules = chain_rules(task),
+                        .work = &task->budget->validation,
+                        .arena = &task->engine->scratch};
+
+    memset(out, 0, sizeof(*out));
+    if (!task->engine->policy->is_validating) {
+        leave_unchecked(reply, out);
+        return true;
+    }
+    find_chains(&v);
+    for (unsigned i = 0; i < reply->scrub->chain_cnt && !v.must_wait; i++)
+        vet_link(&v, i);
+    if (reply->is_denied && !v.must_wait)
+        vet_denial(&v);
+    if (reply->is_delegation && !v.must_wait)
+        vet_cut(&v);
+    return !v.must_wait;
+}
+
+bool vet_empty(struct task *task, enum cache_security *security)
+{
+    *security = CACHE_UNCHECKED;
+    if (!task->engine->policy->is_validating)
+        return true;
+    struct chain chain = chain_find(task, zone_target(task->type, task->name));
+    *security = chain.status == CHAIN_INSECURE ? CACHE_INSECURE : CACHE_BOGUS;
+    if (chain.status == CHAIN_FAILED)
+        task_note_broken(task, chain.ede, chain.text);
+    if (chain.status == CHAIN_SECURE) {
+        struct verdict verdict = {.status = VERDICT_BOGUS,
+                                  .reason = VERDICT_NO_PROOF,
+                                  .zone = chain.zone,
+                                  .name = task->name,
+                                  .type = task->type};
+        task_note_verdict(task, &verdict);
+    }
+    return chain.status != CHAIN_WAIT;
+}
