@@ -312,8 +312,8 @@ static void read_conf_string(struct conf_reader *reader, const struct conf_node 
                    key->name, text);
         return;
     }
-    char *joined =
-        key->type == CONF_PATH && *text ? file_resolve(reader->path, text) : strdup(text);
+    bool is_path = key->type != CONF_STRING;
+    char *joined = is_path && *text ? file_resolve(reader->path, text) : strdup(text);
     const char *copy = joined ? arena_copy(reader->arena, joined, strlen(joined)) : NULL;
     free(joined);
     if (copy)
@@ -478,6 +478,15 @@ static void read_conf_texts(struct conf_reader *reader, const struct conf_node *
     *out = (struct conf_texts){.at = at, .cnt = cnt};
 }
 
+static void read_conf_source(struct conf_reader *reader, const struct conf_node *node,
+                             const struct conf_key *key, struct conf_source *out)
+{
+    if (node->yaml.type == YAML_SEQUENCE_NODE)
+        read_conf_texts(reader, node, &out->texts);
+    else
+        read_conf_string(reader, node, key, &out->path);
+}
+
 static bool is_empty_node(const struct conf_node *node)
 {
     switch (node->yaml.type) {
@@ -527,6 +536,7 @@ static void read_conf_value(struct conf_reader *reader, const struct conf_node *
     case CONF_PREFIXES: read_conf_prefixes(reader, node, place); break;
     case CONF_SIZE: read_conf_size(reader, node, key, place); break;
     case CONF_TEXTS: read_conf_texts(reader, node, place); break;
+    case CONF_SOURCE: read_conf_source(reader, node, key, place); break;
     case CONF_DURATION: read_conf_duration(reader, node, key, place); break;
     case CONF_MAP: read_conf_map(reader, node, key->keys, place); break;
     case CONF_LIST: read_conf_list(reader, node, key, place); break;
@@ -563,6 +573,7 @@ void conf_set_defaults(const struct conf_key *keys, void *target)
         case CONF_ADDRS:
         case CONF_PREFIXES:
         case CONF_TEXTS:
+        case CONF_SOURCE:
         case CONF_LIST:
         case CONF_CUSTOM:
         case CONF_UNSUPPORTED:

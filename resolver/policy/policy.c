@@ -28,6 +28,7 @@ struct policy *policy_new(void)
     p->outgoing_port = POLICY_PORT;
     p->udp_size = 1232; /* DNS flag day 2020 */
     p->is_prefetching = p->is_minimising = p->is_priming = p->uses_v4 = p->uses_v6 = true;
+    p->signals_anchors = true;
     return p;
 }
 
@@ -38,6 +39,8 @@ void policy_free(struct policy **policy)
         return;
     route_fini(&p->route);
     local_fini(&p->local);
+    anchor_fini(&p->anchors);
+    nta_fini(&p->ntas);
     arena_fini(&p->arena);
     free(p);
     *policy = NULL;

@@ -12,6 +12,7 @@
 #include "resolver/limits/quota.h"
 #include "resolver/policy/local.h"
 #include "resolver/validate/anchor.h"
+#include "resolver/validate/nta.h"
 
 struct own;
 
@@ -68,9 +69,14 @@ struct policy {
     int64_t stale_ms; /* RFC 8767 5: the maximum stale timer; 0: nothing is served stale */
     bool is_prefetching;
     bool is_minimising, is_priming, uses_v4, uses_v6;
+    struct anchor_set anchors; /* as configured */
+    struct nta_set ntas;
+    bool is_validating;   /* there are anchors */
+    bool signals_anchors; /* RFC 8145 5 */
 };
 
-/* Make a policy with the defaults (docs/LIMITS.md) and without hints.  NULL without memory. */
+/* Make a policy with the defaults (docs/LIMITS.md), without hints and trust anchors.  NULL
+ * without memory. */
 MUST_USE struct policy *policy_new(void);
 
 /* Clears the pointer; NULL inside is fine. */

@@ -79,15 +79,15 @@ static const char *find_anchor_fault(const struct rrline *line)
     return NULL;
 }
 
-static enum err read_anchor_line(struct anchor_set *set, struct rrline *line, const char *text,
-                                 size_t len, const char **why)
+enum err anchor_add(struct anchor_set *set, const char *text, size_t len, struct rrline *line,
+                    const char **why)
 {
     static const uint8_t root[] = {0};
     struct anchor *anchor;
     enum err err = rrline_read(text, len, root, 0, line);
 
     if (err == ERR_ABSENT)
-        return ERR_OK;
+        return err;
     *why = err ? line->why : find_anchor_fault(line);
     if (*why)
         return ERR_CONFIG;
@@ -113,12 +113,12 @@ enum err anchor_read(struct anchor_set *set, const char *file, const char *text,
         const char *why = NULL, *end = memchr(text + pos, '\n', len - pos);
         size_t line_len = end ? (size_t)(end - (text + pos)) : len - pos;
         number++;
-        enum err line_err = read_anchor_line(set, line, text + pos, line_len, &why);
+        enum err line_err = anchor_add(set, text + pos, line_len, line, &why);
         if (line_err == ERR_CONFIG) {
             struct diag_place place = {file, number, 1, text + pos, line_len};
             diag_add(diag, DIAG_ERROR, &place, "%s", why);
         }
-        if (line_err)
+        if (line_err && line_err != ERR_ABSENT)
             err = line_err;
         pos += line_len + 1;
     }

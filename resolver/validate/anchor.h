@@ -11,6 +11,8 @@
 #include "base/diag.h"
 #include "dns/rrset.h"
 
+struct rrline;
+
 enum {
     ANCHOR_ZONES_MAX = 256,
     ANCHOR_RECORDS_MAX = 32, /* DS, and as many DNSKEY, per zone */
@@ -31,6 +33,12 @@ struct anchor_set {
 /* The anchors of the public root zone as anchor_read reads them: the DS of both current KSKs,
  * tags 20326 and 38696.  The same as zones/root.key. */
 extern const char anchor_root_text[];
+
+/* Add the DS or DNSKEY record on one line of text; `line` is scratch space.  A record that is
+ * there already is ignored.  ERR_ABSENT: the line has only white space or a comment.
+ * ERR_CONFIG: *why says what is wrong with the line, and may point into `line`; ERR_NOMEM. */
+MUST_USE enum err anchor_add(struct anchor_set *set, const char *text, size_t len,
+                             struct rrline *line, const char **why);
 
 /* Add the DS and DNSKEY records of `text`, one per line in master file form; `file` serves
  * findings.  A record that is there already is ignored.  ERR_CONFIG: at least one line is

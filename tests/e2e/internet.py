@@ -128,6 +128,7 @@ class Resolver(lab.Server):
 {server}allow: [127.0.0.0/8]
 resolver:
   root-hints: {internet.hints}
+  trust-anchor: ""
   outgoing-port: {internet.port}
   ipv6: false
   do-not-query: []

@@ -75,7 +75,7 @@ running = [serve("parent", "198.51.100.1@5399", "test.", "ns A 198.51.100.1\n" +
 (folder / "hints").write_text(". 3600 NS ns.test.\nns.test. 3600 A 198.51.100.1\n")
 (folder / "resolver.yaml").write_text(f"""server: {{listen: {listen}, control: "", workers: 1}}
 allow: [0.0.0.0/0, "::/0"]
-resolver: {{root-hints: hints, ipv6: true}}
+resolver: {{root-hints: hints, trust-anchor: "", ipv6: true}}
 stub-zones: [{{zone: test, servers: [198.51.100.1@5399]}}]
 cache: {{size: 16M, directory: {folder / "cache"}}}
 """)

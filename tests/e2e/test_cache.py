@@ -278,7 +278,7 @@ def test_a_full_disk(tmp_path):
     conf = tmp_path / "r.yaml"
     port = lab.free_port()
     conf.write_text(f"""server: {{listen: [127.0.0.1@{port}], workers: 1}}
-resolver: {{root-hints: {server.hints}, outgoing-port: {server.port}, ipv6: false, do-not-query: []}}
+resolver: {{root-hints: {server.hints}, trust-anchor: "", outgoing-port: {server.port}, ipv6: false, do-not-query: []}}
 cache: {{directory: {tmp_path / "small"}, size: 64M}}
 """)
     script = f"mount -t tmpfs -o size=8m none {tmp_path / 'small'} && exec {lab.BUILD / 'rootline-resolver'} -c {conf}"

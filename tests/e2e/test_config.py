@@ -325,6 +325,23 @@ def test_keys_of_the_resolver(tmp_path):
     assert done.returncode == 0 and "rootline-resolver with 0 stub" in done.stdout
 
 
+def test_trust_anchors(tmp_path):
+    """A file of anchors has its own places; what has no effect is a warning."""
+    path, key = tmp_path / "resolver.yaml", tmp_path / "anchors"
+    path.write_text(RESOLVER + "resolver: {trust-anchor: anchors, negative-trust-anchors: [b.test, '.', c.test until 2020-01-01T00:00:00Z]}\n")
+    key.write_text("; nothing\n")
+    done = lab.run(lab.ROOTLINE, "check", path)
+    assert done.returncode == 1 and f"{path}:3:26: error: {key} has no DS or DNSKEY record" in done.stderr, done.stderr
+    key.write_text(f"; two\n. DS 1 8 2 {64 * 'A'}\n. DS 1 8 2 ABC\nb.test. A 192.0.2.1\n")
+    done = lab.run(lab.ROOTLINE, "check", path)
+    assert done.returncode == 1 and f"{key}:3:1: error: " in done.stderr and f"{key}:4:1: error: " in done.stderr, done.stderr
+    key.write_text(f"b.test. DS 1 8 2 {64 * 'A'}\n")
+    done = lab.run(lab.ROOTLINE, "check", path)
+    assert done.returncode == 0, done.stderr
+    assert f"{path}:3:60: warning: b.test. has a trust anchor too" in done.stderr and done.stderr.count("warning") == 2, done.stderr
+    assert "3:73: warning: this negative trust anchor has expired" in done.stderr, done.stderr
+
+
 RESOLVER = "server: {listen: [127.0.0.1@5300]}\nallow: [127.0.0.0/8]\n"
 
 
@@ -342,6 +359,19 @@ RESOLVER = "server: {listen: [127.0.0.1@5300]}\nallow: [127.0.0.0/8]\n"
     ("stub-zones: [{zone: a.test, servers: ['fe80::1']}]\n", "fe80::1@53: a link-local address needs its interface"),
     ("resolver: {outgoing: ['fe80::1']}\n", "3:23: error: a link-local address needs its interface"),
     ("resolver: {outgoing-port: many}\n", "error: expected a whole number, not \"many\"\n"),
+    ('resolver: {trust-anchor: ""}\n', None),
+    ("resolver: {trust-anchor: off}\n", "3:26: error: trust-anchor: expected text, but YAML reads off as another type"),
+    ("resolver: {trust-anchor: []}\n", "3:26: error: the list is empty; trust-anchor: \"\" turns validation off"),
+    ("resolver: {trust-anchor: nowhere.key}\n", "nowhere.key: there is no such file"),
+    ("resolver: {trust-anchor: {file: x}}\n", "3:26: error: expected one value, not a map"),
+    (f'resolver: {{trust-anchor: [". DS 1 8 2 {64 * "A"}", "a.test DNSKEY 257 3 15 {43 * "A"}="]}}\n', None),
+    (f'resolver: {{trust-anchor: [". DS 1 8 2 {64 * "A"}", ". A 192.0.2.1"]}}\n', "3:106: error: a trust anchor is a DS or a DNSKEY record"),
+    ('resolver: {trust-anchor: ["; comment"]}\n', "3:27: error: expected a DS or DNSKEY record"),
+    ("resolver: {negative-trust-anchors: [a.test, b.test until 2040-01-01T00:00:00Z]}\n", None),
+    ("resolver: {negative-trust-anchors: [a..test]}\n", '3:37: error: "a..test" is not a domain name: '),
+    ("resolver: {negative-trust-anchors: [a.test, A.test.]}\n", "3:45: error: a.test. is listed twice"),
+    ("resolver: {negative-trust-anchors: [a.test until tomorrow]}\n", '3:37: error: expected a name, or a name and a time'),
+    ("resolver: {negative-trust-anchors: [a.test 2040-01-01T00:00:00Z]}\n", "3:37: error: expected a name, or a name and a time"),
 ])
 def test_values(tmp_path, text, found):
     path = write(tmp_path, RESOLVER + text)
@@ -423,7 +453,7 @@ def test_byte_order_mark_is_skipped(tmp_path):
     port = lab.free_port()
     (tmp_path / "hosts").write_bytes(BOM + b"192.0.2.9 first.lab\n")
     (tmp_path / "hints").write_bytes(BOM + b". 3600 NS ns.\nns. 3600 A 127.0.0.9\n")
-    path.write_bytes(BOM + f'server: {{listen: [127.0.0.1@{port}], control: ""}}\nallow: [127.0.0.0/8]\nhosts: hosts\nresolver: {{root-hints: hints}}\n'
+    path.write_bytes(BOM + f'server: {{listen: [127.0.0.1@{port}], control: ""}}\nallow: [127.0.0.0/8]\nhosts: hosts\nresolver: {{root-hints: hints, trust-anchor: ""}}\n'
                      f'cache: {{directory: ""}}\n'.encode())
     server = lab.Server([lab.BUILD / "rootline-resolver", "-c", path], tmp_path / "log2")
     server.started(server.wait_for, "ready on")

@@ -508,8 +508,8 @@ static void configure(struct play *p, const char *minimise)
         if (sscanf(k->value, "max_ttl = %u", &n) == 1)
             policy->ttls.max = n;
     }
-    /* most files have no replies to priming queries */
-    policy->is_priming = false;
+    /* most files have no replies to queries of the resolver itself */
+    policy->is_priming = policy->signals_anchors = false;
     for (const struct rpl_step *s = rpl->steps; s; s = s->next) {
         if (s->kind == RPL_CHECK_OUT_QUERY && s->entry->qname && *s->entry->qname == 0)
             policy->is_priming = true;
