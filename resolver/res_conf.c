@@ -816,7 +816,7 @@ static enum err use_anchors(struct policy *p, const struct conf_source *source)
         must(err != ERR_CONFIG);
         diag_fini(&none);
     }
-    p->is_validating = p->anchors.cnt > 0;
+    policy_seal_trust(p);
     return err;
 }
 

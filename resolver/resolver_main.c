@@ -276,6 +276,11 @@ static void describe(const struct trace_event *e, char *out, size_t size)
                  e->note.failure ? "=" : "",
                  e->note.failure ? failure_id(e->note.failure) : "");
         break;
+    case TRACE_STEP_VALIDATED:
+        snprintf(out, size, "validated %s%s%s", verdict_status_name(e->validated->status),
+                 e->validated->reason ? " reason=" : "",
+                 e->validated->reason ? verdict_reason_name(e->validated->reason) : "");
+        break;
     case TRACE_STEP_END:
         snprintf(out, size, "end %s%s%s", wording_id(&wording_endings, e->end.how),
                  e->end.failure ? " failure=" : "",

@@ -541,6 +541,21 @@ static void record_note(struct explain *e, struct live *live, const struct trace
     count_part(e, node);
 }
 
+static void record_verdict(struct explain *e, struct live *live, const struct verdict *verdict)
+{
+    struct json *node = add_step(e, live, "validation");
+    char text[VERDICT_TEXT_MAX];
+
+    to_json_name(node, "name", verdict->name);
+    to_json_type(node, "type", verdict->type);
+    to_json_name(node, "zone", verdict->zone);
+    json_put_text(node, "status", verdict_status_name(verdict->status));
+    json_put_text(node, "reason", verdict_reason_name(verdict->reason));
+    verdict_print(verdict, text);
+    json_put_text(node, "text", text);
+    count_part(e, node);
+}
+
 static void record_event(void *data, const struct trace_event *event)
 {
     struct explain *e = data;
@@ -563,6 +578,7 @@ static void record_event(void *data, const struct trace_event *event)
     case TRACE_STEP_NO_REPLY: record_no_reply(live, event); break;
     case TRACE_STEP_REJECTED: record_rejected_reply(e, live, event); break;
     case TRACE_STEP_NOTE: record_note(e, live, event); break;
+    case TRACE_STEP_VALIDATED: record_verdict(e, live, event->validated); break;
     default: record_end(e, live, event); break;
     }
 }

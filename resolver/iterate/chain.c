@@ -146,9 +146,10 @@ static void descend_to(struct task *task, const uint8_t *target, struct chain *c
 /* Start at the trust anchor. */
 static struct chain start_chain(const struct task *task, const uint8_t *target)
 {
-    const struct anchor *anchor = anchor_find(&task->engine->policy->anchors, target);
+    const struct policy *policy = task->engine->policy;
+    const struct anchor *anchor = anchor_find(&policy->anchors, target);
 
-    if (!anchor)
+    if (!anchor || nta_find(&policy->ntas, anchor, target, now_wall_ms()))
         return end_insecure(target, VERDICT_NONE);
     return (struct chain){.status = CHAIN_SECURE,
                           .zone = dname_suffix(target, dname_labels(anchor->zone)),

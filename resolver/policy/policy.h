@@ -54,9 +54,6 @@ struct policy {
     struct addr_prefixes allow;
     struct addr_prefixes exempt; /* clients without a limit of deferred queries */
     struct addr_prefixes do_not_query;
-    struct anchor_set anchors;
-    bool is_validating; /* there are trust anchors */
-    uint32_t trust;     /* hash of the configured anchors, the same after a restart */
     struct policy_exempt case_exempt, cookie_exempt, edns_exempt;
     struct budget_limits limits;
     struct cache_ttls ttls;
@@ -71,6 +68,7 @@ struct policy {
     bool is_minimising, is_priming, uses_v4, uses_v6;
     struct anchor_set anchors; /* as configured */
     struct nta_set ntas;
+    uint32_t trust; /* hash of both, the same after a restart: policy_seal_trust sets it */
     bool is_validating;   /* there are anchors */
     bool signals_anchors; /* RFC 8145 5 */
 };
@@ -81,6 +79,9 @@ MUST_USE struct policy *policy_new(void);
 
 /* Clears the pointer; NULL inside is fine. */
 void policy_free(struct policy **policy);
+
+/* Note that the trust anchors and negative trust anchors are complete. */
+void policy_seal_trust(struct policy *policy);
 
 /* Return true if `exempt` contains the server, or a zone at or above `name`. */
 bool policy_is_exempt(const struct policy_exempt *exempt, const uint8_t *name,
