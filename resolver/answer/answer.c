@@ -412,6 +412,7 @@ static bool answer_from_cache(struct walk *w, const struct cache_time *when, boo
                      w->has_below ? TRACE_CACHED_NODATA : TRACE_CACHED_NXDOMAIN);
         note_prefetch(w, &k.nxdomain);
         write_denial(w, &k.nxdomain);
+        w->is_secure &= !w->has_below;
         finish_walk(w, w->has_below ? RRTYPE_RCODE_NOERROR : RRTYPE_RCODE_NXDOMAIN);
     }
     return k.has_data || k.has_cname || k.has_nxdomain;
@@ -474,8 +475,8 @@ static bool step_local(struct walk *w, const struct dname_parts *parts, bool *is
     struct local_answer local = local_find(&w->engine->policy->local, parts, w->type);
 
     *is_local = local.kind != LOCAL_NONE;
-    w->is_secure &= !*is_local;
     w->has_below = local.has_below;
+    w->is_secure &= !*is_local;
     if (*is_local)
         trace_local(w, local.kind);
     switch (local.kind) {
@@ -500,6 +501,7 @@ static bool step_local(struct walk *w, const struct dname_parts *parts, bool *is
 /* Answer ANY with a synthesised HINFO record (RFC 8482 4.2). */
 static void answer_any(struct walk *w)
 {
+    w->is_secure = false;
     static const uint8_t hinfo[] = "\7RFC8482";
     w->is_full |=
         builder_record(&w->ex->out, MESSAGE_ANSWER, owner_in_answer(w, w->name), RRTYPE_HINFO,

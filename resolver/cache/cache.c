@@ -557,9 +557,9 @@ static bool is_outranked(struct cache *cache, const struct cache_name *name, uin
     uint64_t hash;
     *is_there =
         read_cached(cache, name, SPACE_DATA, name->labels, type, &head, &len, &hash) != NULL;
-    return *is_there && head.cached_ms >= origin->fresh_ms &&
-           !is_ahead(&head, origin->now_ms) && origin->now_ms < expiry_of(&head) &&
-           head.rank > (uint8_t)origin->rank;
+    return *is_there && !is_state_obsolete(cache, &head) &&
+           head.cached_ms >= origin->fresh_ms && !is_ahead(&head, origin->now_ms) &&
+           origin->now_ms < expiry_of(&head) && head.rank > (uint8_t)origin->rank;
 }
 
 struct octets {

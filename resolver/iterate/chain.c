@@ -89,7 +89,7 @@ static struct chain end_insecure(const uint8_t *zone, enum verdict_reason reason
 
 /* Follow the DS RRset of a zone cut.  Leave *chain as it is if the algorithms are supported. */
 static bool use_cut_ds(struct task *task, const uint8_t *zone, const struct cache_found *found,
-                      struct chain *chain)
+                       struct chain *chain)
 {
     struct rules rules = chain_rules(task);
     struct trust trust = {.zone = zone, .ds = found->set, .rules = &rules};

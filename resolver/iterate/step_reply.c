@@ -201,9 +201,7 @@ static enum task_state on_bogus(struct task *task, const struct vet *vet)
 {
     task->engine->counts.bogus++;
     if (vet->is_unknown)
-        return task_fail(
-            task, task->budget->validation.verifications_left ? TASK_FAILED : TASK_LIMITED,
-            FAILURE_UNVALIDATED);
+        return task_give_up(task, FAILURE_UNVALIDATED);
     if (++task->bogus_cnt >= BOGUS_SERVERS_MAX)
         return task_fail(task, TASK_FAILED, FAILURE_BOGUS);
     return give_up_server(task, TRACE_BOGUS, 0);

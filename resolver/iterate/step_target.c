@@ -46,6 +46,9 @@ static bool add_cached_addrs(struct task *task, int server, const struct cache_n
     struct cache_time when = task_time(task);
     struct cache_found found;
 
+    /* a wrong address leads to a server whose answers fail validation, and to no wrong answer
+     */
+    when.admits_bogus = true;
     if (cache_find_nxdomain(&engine->cache, name, &when, &task->engine->scratch, &found))
         return true;
     if (!cache_find(&engine->cache, name, name->labels, address_type(is_v6), &when,

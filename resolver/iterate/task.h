@@ -159,13 +159,14 @@ struct task {
     bool is_crowded;          /* too many clients wait for that place */
     uint8_t client_cookie[COOKIE_CLIENT_LEN + COOKIE_SERVER_MAX];
     struct out_ask ask;
-    enum out_result result;      /* TASK_REPLY, TASK_NO_REPLY: what came back */
-    const struct message *reply; /* TASK_REPLY: borrowed until the step returns */
-    struct task_held *held;      /* a reply that waits for keys; NULL: none */
-    unsigned chain_lookups;      /* subqueries for the chain of trust so far */
-    uint64_t broken_link;        /* hash of name and type of one that failed; 0: none */
-    unsigned bogus_cnt;          /* servers whose replies were bogus */
-    uint16_t ede;                /* INFO-CODE of `why` */
+    enum out_result result;       /* TASK_REPLY, TASK_NO_REPLY: what came back */
+    const struct message *reply;  /* TASK_REPLY: borrowed until the step returns */
+    struct task_held *held;       /* a reply that waits for keys; NULL: none */
+    struct rules_work validation; /* signatures and hashes that may still be computed */
+    unsigned chain_lookups;       /* subqueries for the chain of trust so far */
+    uint64_t broken_link;         /* hash of name and type of one that failed; 0: none */
+    unsigned bogus_cnt;           /* servers whose replies were bogus */
+    uint16_t ede;                 /* INFO-CODE of `why` */
     unsigned sends;
     struct trace_listeners listeners; /* none: an event costs one branch */
     int64_t fresh_ms;                 /* as in its budget */

@@ -13,7 +13,7 @@ struct vetting {
     const struct vet_reply_of *reply;
     struct vet *out;
     struct rules rules;
-    struct rules_work *work;
+    struct rules_work work;
     struct arena *arena;
     bool must_wait;
     /* the proofs that were checked with the keys of `zone` */
@@ -57,7 +57,7 @@ static const uint8_t *find_signer(const uint8_t *owner, uint16_t type, const str
 static enum cache_security security_of_verdict(struct vetting *v, const struct verdict *verdict)
 {
     if (verdict->status == VERDICT_UNKNOWN)
-        v->out->is_unknown = true;
+        v->out->is_unknown = v->task->is_limited = true;
     task_note_verdict(v->task, verdict);
     return verdict->status == VERDICT_SECURE     ? CACHE_SECURE
            : verdict->status == VERDICT_INSECURE ? CACHE_INSECURE
@@ -96,7 +96,7 @@ static void check_proofs(struct vetting *v, struct keyset *keys)
         struct sigcheck_found found;
         if (!signer || !dname_is_equal(signer, keys->zone))
             continue;
-        struct verdict verdict = sigcheck_rrset(&in, v->work, v->arena, &found);
+        struct verdict verdict = sigcheck_rrset(&in, &v->work, v->arena, &found);
         if (verdict.status == VERDICT_SECURE) {
             proof->set->ttl = found.ttl;
             v->records[v->record_cnt++] = (struct deny_record){proof->owner, proof->set};
@@ -113,7 +113,7 @@ static struct deny proofs_of(struct vetting *v, struct keyset *keys)
                          .records = v->records,
                          .cnt = v->record_cnt,
                          .rules = &v->rules,
-                         .work = v->work};
+                         .work = &v->work};
 }
 
 /* Keep the proofs that were used, and cap the TTL of what they prove (RFC 8198 5.4). */
@@ -176,7 +176,7 @@ static enum cache_security vet_with_zone(struct vetting *v, const struct scrub_s
         return security_of_chain(v, &chain);
     struct sigcheck in = {
         .owner = set->owner, .set = set->set, .keys = chain.keys, .rules = &v->rules};
-    struct verdict verdict = sigcheck_rrset(&in, v->work, v->arena, &found);
+    struct verdict verdict = sigcheck_rrset(&in, &v->work, v->arena, &found);
     enum cache_security security = security_of_verdict(v, &verdict);
     if (security != CACHE_SECURE)
         return security;
@@ -196,7 +196,7 @@ static enum cache_security vet_keys(struct vetting *v, const struct scrub_set *s
                           .rules = &v->rules};
     struct sigcheck_found found;
     struct keyset *keys = NULL;
-    struct verdict verdict = trust_make_keys(&trust, v->work, v->arena, &keys, &found);
+    struct verdict verdict = trust_make_keys(&trust, &v->work, v->arena, &keys, &found);
     enum cache_security security = security_of_verdict(v, &verdict);
 
     if (security != CACHE_SECURE)
@@ -268,7 +268,7 @@ static enum cache_security vet_soa(struct vetting *v, struct keyset *keys)
 
     if (!scrub->soa)
         return CACHE_SECURE;
-    struct verdict verdict = sigcheck_rrset(&in, v->work, v->arena, &found);
+    struct verdict verdict = sigcheck_rrset(&in, &v->work, v->arena, &found);
     if (verdict.status == VERDICT_SECURE)
         scrub->soa->ttl = found.ttl;
     return security_of_verdict(v, &verdict);
@@ -381,7 +381,7 @@ static enum cache_security vet_cut_with(struct vetting *v, struct keyset *keys)
 
     if (scrub->ds) {
         struct sigcheck in = {.owner = cut, .set = scrub->ds, .keys = keys, .rules = &v->rules};
-        struct verdict verdict = sigcheck_rrset(&in, v->work, v->arena, &found);
+        struct verdict verdict = sigcheck_rrset(&in, &v->work, v->arena, &found);
         if (verdict.status == VERDICT_SECURE)
             scrub->ds->ttl = found.ttl;
         return security_of_verdict(v, &verdict);
@@ -449,9 +449,10 @@ bool vet_reply(struct task *task, const struct vet_reply_of *reply, struct vet *
                         .reply = reply,
                         .out = out,
                         .rules = chain_rules(task),
-                        .work = &task->budget->validation,
+                        .work = rules_work_least(&task->validation, &task->budget->validation),
                         .arena = &task->engine->scratch};
 
+    const struct rules_work before = v.work;
     memset(out, 0, sizeof(*out));
     if (!task->engine->policy->is_validating) {
         leave_unchecked(reply, out);
@@ -464,6 +465,10 @@ bool vet_reply(struct task *task, const struct vet_reply_of *reply, struct vet *
         vet_denial(&v);
     if (reply->is_delegation && !v.must_wait)
         vet_cut(&v);
+    rules_work_take(&task->validation, &before, &v.work);
+    rules_work_take(&task->budget->validation, &before, &v.work);
+    task->engine->counts.verified +=
+        (uint64_t)(before.verifications_left - v.work.verifications_left);
     return !v.must_wait;
 }
 

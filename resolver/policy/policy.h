@@ -68,8 +68,8 @@ struct policy {
     bool is_minimising, is_priming, uses_v4, uses_v6;
     struct anchor_set anchors; /* as configured */
     struct nta_set ntas;
-    uint32_t trust; /* hash of both, the same after a restart: policy_seal_trust sets it */
-    bool is_validating;   /* there are anchors */
+    uint32_t trust;     /* hash of both, the same after a restart: policy_seal_trust sets it */
+    bool is_validating; /* there are anchors */
     bool signals_anchors; /* RFC 8145 5 */
 };
 
