@@ -713,6 +713,8 @@ enum task_state step_reply(struct task *task)
         enum message_state state = message_parse(task->held->wire, task->held->len, &held);
         must(state == MESSAGE_WHOLE || state == MESSAGE_TRAILING); /* as it was before */
         reply = &held;
+    } else {
+        task->wrong_links = 0;
     }
     enum task_state next = process_reply(task, reply);
     if (next != TASK_WAIT)

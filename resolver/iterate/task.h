@@ -72,6 +72,7 @@ enum {
         8, /* four lookups a step, for two families (docs/LIMITS.md section 3: NXNSAttack) */
     TASK_SENDS_MAX = 32, /* docs/LIMITS.md section 3: NRDelegationAttack */
     TASK_WHY_MAX = 200,
+    TASK_DENIAL = 31,
 };
 
 struct task_subquery {
@@ -161,6 +162,8 @@ struct task {
     struct out_ask ask;
     enum out_result result;       /* TASK_REPLY, TASK_NO_REPLY: what came back */
     const struct message *reply;  /* TASK_REPLY: borrowed until the step returns */
+    uint32_t wrong_links;         /* of that reply: bit i, the signatures of link i are wrong;
+                                     TASK_DENIAL: those of the denial */
     struct task_held *held;       /* a reply that waits for keys; NULL: none */
     struct rules_work validation; /* signatures and hashes that may still be computed */
     unsigned chain_lookups;       /* subqueries for the chain of trust so far */

@@ -207,9 +207,29 @@ static enum cache_security vet_keys(struct vetting *v, const struct scrub_set *s
     return CACHE_SECURE;
 }
 
-static enum cache_security vet_set(struct vetting *v, const struct scrub_set *set,
+/* There may be a zone cut below the signer, and no chain of trust to the zone there: then the
+ * signatures do not count.  If that has to be looked up, remember that they are wrong: they are
+ * not verified again. */
+static enum cache_security doubt_signer(struct vetting *v, const uint8_t *lowest, unsigned bit)
+{
+    struct chain chain = chain_find(v->task, lowest);
+
+    if (chain.status == CHAIN_WAIT) {
+        v->must_wait = true;
+        v->task->wrong_links |= (uint32_t)1 << bit;
+    }
+    return chain.status == CHAIN_INSECURE ? CACHE_INSECURE : CACHE_BOGUS;
+}
+
+static bool is_known_wrong(const struct vetting *v, unsigned bit)
+{
+    return v->task->wrong_links >> bit & 1;
+}
+
+static enum cache_security vet_set(struct vetting *v, const struct scrub_set *set, unsigned bit,
                                    struct vet_state *state)
 {
+    const uint8_t *lowest = zone_target(set->set->type, set->owner);
     uint16_t type = set->set->type;
 
     if (type == RRTYPE_RRSIG) /* signatures are not signed (RFC 4035 2.2) */
@@ -223,15 +243,12 @@ static enum cache_security vet_set(struct vetting *v, const struct scrub_set *se
     }
     const uint8_t *signer = find_signer(set->owner, type, set->set);
     if (!signer)
-        return vet_with_zone(v, set, zone_target(type, set->owner), state);
-    enum cache_security security = vet_with_zone(v, set, signer, state);
+        return vet_with_zone(v, set, lowest, state);
+    enum cache_security security =
+        is_known_wrong(v, bit) ? CACHE_BOGUS : vet_with_zone(v, set, signer, state);
     if (security != CACHE_BOGUS || v->must_wait || v->out->is_unknown)
         return security;
-    /* there may be a zone cut below the signer, and no chain of trust to the zone there */
-    struct chain chain = chain_find(v->task, zone_target(type, set->owner));
-    if (chain.status == CHAIN_WAIT)
-        v->must_wait = true;
-    return chain.status == CHAIN_INSECURE ? CACHE_INSECURE : CACHE_BOGUS;
+    return doubt_signer(v, lowest, bit);
 }
 
 static void vet_link(struct vetting *v, unsigned i)
@@ -239,7 +256,7 @@ static void vet_link(struct vetting *v, unsigned i)
     const struct scrub_set *set = &v->reply->scrub->chain[i];
     struct vet_state *state = &v->out->chain[i];
 
-    state->security = vet_set(v, set, state);
+    state->security = vet_set(v, set, i, state);
     if (state->security != CACHE_SECURE && state->proofs.cnt == 0 && is_expanded(set))
         keep_all_proofs(v->reply->scrub, state);
 }
@@ -339,13 +356,11 @@ static enum cache_security vet_denial_set(struct vetting *v)
 
     if (are_keys_denied(v) || v->must_wait)
         return CACHE_BOGUS;
-    enum cache_security security = vet_denial_with(v, target);
+    enum cache_security security =
+        is_known_wrong(v, TASK_DENIAL) ? CACHE_BOGUS : vet_denial_with(v, target);
     if (security != CACHE_BOGUS || v->must_wait || v->out->is_unknown || target == lowest)
         return security;
-    struct chain chain = chain_find(v->task, lowest);
-    if (chain.status == CHAIN_WAIT)
-        v->must_wait = true;
-    return chain.status == CHAIN_INSECURE ? CACHE_INSECURE : CACHE_BOGUS;
+    return doubt_signer(v, lowest, TASK_DENIAL);
 }
 
 static void vet_denial(struct vetting *v)
