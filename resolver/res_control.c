@@ -125,6 +125,14 @@ static void put_entropy(struct json *status, const struct res_control *worker)
     json_put_bool(entropy, "cookies", on->cookies);
 }
 
+static void put_validation(struct json *status, const struct engine *engine)
+{
+    struct json *validation = json_put_object(status, "validation");
+
+    json_put_bool(validation, "on", engine->policy->is_validating);
+    json_put_bool(validation, "clock-is-wrong", engine_is_clock_wrong(engine));
+}
+
 static void put_rejected(struct json *status, const struct rejected *rejected)
 {
     struct json *all = find_or_put_object(status, "rejected-replies");
@@ -229,6 +237,7 @@ static void run_status(struct control_call *call, void *data)
 
     put_families(call->result, engine);
     put_entropy(call->result, worker);
+    put_validation(call->result, get_engine(worker));
     put_rejected(call->result, &engine->rejected);
     put_recent_failures(call->result, &engine->finished);
     count_up(find_or_put_object(call->result, "memory"), "tasks",

@@ -305,7 +305,7 @@ static bool follow_dname_rrset(struct walk *w, const struct rrset *set, uint32_t
 static void answer_failure(struct walk *w, const struct cache_found *found)
 {
     bool is_fresh = found->cached_ms >= w->when.since_ms;
-    w->out->is_failure = true;
+    w->out->is_failure = found->security != CACHE_BOGUS;
     fail_walk(w, is_fresh ? found->ede : EDNS_EDE_CACHED_ERROR, found->text);
 }
 
@@ -468,6 +468,18 @@ static void explain_stale(struct walk *w)
     w->out->text = copy ? copy : "";
 }
 
+/* Without signature times the answer is not secure. */
+static void explain_clock(struct walk *w)
+{
+    w->is_secure = false;
+    if (w->out->kind != ANSWER_WRITTEN || w->out->is_explained)
+        return;
+    w->out->is_explained = true;
+    w->out->ede = EDNS_EDE_OTHER;
+    w->out->text = "the clock of this resolver is wrong, so the times of signatures were not "
+                   "checked";
+}
+
 /* Answer from local data.  Return true if the chain continues at another name.  *is_local gets
  * whether there are local data for the name. */
 static bool step_local(struct walk *w, const struct dname_parts *parts, bool *is_local)
@@ -556,6 +568,10 @@ void answer_write(struct engine *engine, struct exchange *ex, const struct answe
         while (step_chain(&w))
             ;
     }
+    bool is_doubtful = w.is_secure && engine->policy->is_validating &&
+                       __builtin_expect(engine->oldest_ms > w.when.now_ms, 0);
+    if (is_doubtful && engine_is_clock_wrong(engine))
+        explain_clock(&w);
     out->is_secure = out->kind == ANSWER_WRITTEN && w.is_secure;
     out->is_prefetch_due = w.when.now_ms >= out->prefetch_ms;
     if (out->kind == ANSWER_WRITTEN && w.is_full) {

@@ -328,6 +328,15 @@ static void end_evicted_request(struct request *r, const struct task_end *end)
         answer_over_limit(ex, end->text);
 }
 
+/* Bogus answers are no reason to use stale data: the servers can be reached (RFC 8767 4). */
+static void end_bogus_request(struct request *r, const struct task_end *end)
+{
+    struct exchange *ex = r->ex;
+
+    end_request(r);
+    send_failure(ex, end->ede, end->text);
+}
+
 static bool may_start_task(const struct request *r)
 {
     return r->tasks < r->serve->engine->policy->limits.cnames + TASKS_SPARE;
@@ -389,6 +398,8 @@ static void wake_request(struct task_waiter *waiter, const struct task_end *end)
     reply_begin(r->ex);
     if (end->is_crowded)
         end_evicted_request(r, end);
+    else if (end->failure == FAILURE_BOGUS)
+        end_bogus_request(r, end);
     else
         fail_request(r, end->ede, end->text);
 }

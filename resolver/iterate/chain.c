@@ -6,8 +6,10 @@ enum { LOOKUPS_MAX = 40, RETRIES_MAX = 4 };
 
 struct rules chain_rules(const struct task *task)
 {
-    (void)task;
-    return rules_defaults((uint32_t)(now_wall_ms() / 1000));
+    struct rules rules = rules_defaults((uint32_t)(now_wall_ms() / 1000));
+
+    rules.skips_time = engine_is_clock_wrong(task->engine);
+    return rules;
 }
 
 /* ---- lookups ---- */
@@ -103,6 +105,35 @@ static bool use_cut_ds(struct task *task, const uint8_t *zone, const struct cach
     return verdict.status == VERDICT_SECURE;
 }
 
+/* Return the labels of the stub zone or forward zone that contains the target; 0 if there is
+ * none below the root. */
+static unsigned configured_labels(const struct task *task, const struct cache_name *target)
+{
+    const struct route *route = &task->engine->policy->route;
+    struct dname_parts parts;
+
+    if (route->zones.cnt == 0)
+        return 0;
+    dname_split(target->dname, &parts);
+    const struct delegation *base = route_find(route, &parts, target->labels);
+    return base->source == DELEGATION_HINTS ? 0 : base->labels;
+}
+
+/* The zone above proves that there is no zone cut at the suffix of `labels` labels: return true
+ * if the chain goes on nevertheless.  It ends at a configured zone that the public tree does
+ * not have: its operator has signed nothing there. */
+static bool pass_no_cut(struct task *task, const struct cache_name *name, unsigned labels,
+                        bool is_denied, struct chain *chain)
+{
+    unsigned configured = configured_labels(task, name);
+
+    if (configured == labels || (is_denied && configured > labels)) {
+        *chain = end_insecure(dname_suffix(name->dname, configured), VERDICT_NOT_PUBLIC);
+        return false;
+    }
+    return !is_denied;
+}
+
 /* Take the step from *chain to the suffix of `labels` labels.  Return false if the chain ends.
  */
 static bool take_link(struct task *task, const struct cache_name *name, unsigned labels,
@@ -119,14 +150,16 @@ static bool take_link(struct task *task, const struct cache_name *name, unsigned
             *chain = end_insecure(suffix, found.is_cut ? VERDICT_NO_DS : VERDICT_OPT_OUT);
             return false;
         }
-        return found.kind == CACHE_NODATA || use_cut_ds(task, suffix, &found, chain);
+        return found.kind == CACHE_NODATA ? pass_no_cut(task, name, labels, false, chain)
+                                          : use_cut_ds(task, suffix, &found, chain);
     }
     cache_name_init(&key, suffix);
     bool is_denied = cache_find_nxdomain(&engine->cache, &key, &when, &engine->scratch, &found);
     if (is_denied || cache_find_cname(&engine->cache, &key, &when, &engine->scratch, &found)) {
         if (found.security == CACHE_INSECURE)
             *chain = end_insecure(suffix, VERDICT_OPT_OUT);
-        return !is_denied && found.security != CACHE_INSECURE;
+        return found.security != CACHE_INSECURE &&
+               pass_no_cut(task, name, labels, is_denied, chain);
     }
     *chain = look_up_link(task, suffix, RRTYPE_DS);
     return false;

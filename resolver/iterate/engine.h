@@ -79,7 +79,9 @@ struct engine {
     bool is_running;                  /* machine_run is on the stack: it must not recurse */
     uint64_t priming_at_ms;           /* mono: earliest time of the next priming query */
     struct trace_listeners listeners; /* of all tasks of this worker */
-    uint64_t last_number;             /* number of the newest task */
+    int64_t oldest_ms;    /* wall: an earlier time is certainly wrong; 0: not known */
+    uint64_t trial_ms;    /* mono: until then a wrong clock is tolerated */
+    uint64_t last_number; /* number of the newest task */
     struct rejected rejected;
     struct trace_ring finished;
     struct engine_counts counts;
@@ -98,6 +100,11 @@ MUST_USE enum err engine_new(struct out *out, struct cache_store *store, struct 
 /* Use this version of the policy from now on.  Tasks in flight keep the delegation that they
  * copied.  NULL: no policy. */
 void engine_adopt(struct engine *engine, const struct policy *policy);
+
+/* True if the wall clock is certainly wrong, because it shows a time before this program was
+ * built, and the engine has run for less than an hour: then signatures count whatever their
+ * times are, so that the name of a time server can be resolved. */
+bool engine_is_clock_wrong(const struct engine *engine);
 
 /* True if policy_may_ask allows queries to the address. */
 bool engine_may_ask(const struct engine *engine, const struct addr *addr);

@@ -1,6 +1,7 @@
 /* Scrub and classify the reply; then one function per kind. */
 #include "resolver/iterate/step_reply.h"
 
+#include "base/log.h"
 #include "base/now.h"
 #include "resolver/iterate/classify.h"
 #include "resolver/iterate/vet.h"
@@ -196,9 +197,35 @@ static enum task_state hold_reply(struct task *task, const struct message *reply
     return TASK_WAIT;
 }
 
-/* Try another server of the zone: only one may have obsolete or altered data. */
-static enum task_state on_bogus(struct task *task, const struct vet *vet)
+/* A forwarder that does not know DNSSEC sends no signatures at all: name it, once an hour in
+ * the log, because nothing that it sends can be validated. */
+static void note_stripping(struct task *task, const struct scrub *scrub)
 {
+    const struct addr *server = &asked_addr(task)->addr;
+    uint64_t now_ms = now_mono_ms();
+    char address[ADDR_TEXT_MAX], text[TASK_WHY_MAX];
+
+    if (task->delegation.source != DELEGATION_FORWARD || scrub_has_signatures(scrub))
+        return;
+    struct infra_server *known = infra_get(task->engine->infra, server, now_ms);
+    if (now_ms < known->signs_until_ms)
+        return; /* it sends those of other names */
+    addr_print(server, address);
+    snprintf(text, sizeof(text),
+             "the forwarder %s sends no DNSSEC signatures: use one that does, or set "
+             "resolver.trust-anchor to \"\"",
+             address);
+    task_note_broken(task, EDNS_EDE_RRSIGS_MISSING, text);
+    if (now_ms >= known->strips_until_ms)
+        log_warning("%s", text);
+    known->strips_until_ms = now_ms + INFRA_KEEP_MS;
+}
+
+/* Try another server of the zone: only one may have obsolete or altered data. */
+static enum task_state on_bogus(struct task *task, const struct scrub *scrub,
+                                const struct vet *vet)
+{
+    note_stripping(task, scrub);
     task->engine->counts.bogus++;
     if (vet->is_unknown)
         return task_give_up(task, FAILURE_UNVALIDATED);
@@ -236,7 +263,7 @@ static enum task_state on_answer(struct task *task, const struct message *reply,
         return send_more_labels(task);
     if (!is_whole(task)) /* the DNAME is above the full name: ask for that one */
         return ask_full_name(task);
-    return is_bogus ? on_bogus(task, &vet) : finish_caching(task, err);
+    return is_bogus ? on_bogus(task, scrub, &vet) : finish_caching(task, err);
 }
 
 /* Cache a negative answer, unless it has to wait for keys: then return false. */
@@ -270,7 +297,7 @@ static enum task_state on_nodata(struct task *task, const struct message *reply,
         return hold_reply(task, reply);
     if (!is_whole(task))
         return send_more_labels(task);
-    return vet.denial.security == CACHE_BOGUS ? on_bogus(task, &vet)
+    return vet.denial.security == CACHE_BOGUS ? on_bogus(task, scrub, &vet)
                                               : finish_caching(task, err);
 }
 
@@ -297,7 +324,7 @@ static enum task_state on_nxdomain(struct task *task, const struct message *repl
         return on_answer(task, reply, scrub);
     if (!cache_denial(task, reply, scrub, denied_type(task), &vet, &err))
         return hold_reply(task, reply);
-    return vet.denial.security == CACHE_BOGUS ? on_bogus(task, &vet)
+    return vet.denial.security == CACHE_BOGUS ? on_bogus(task, scrub, &vet)
                                               : finish_caching(task, err);
 }
 
@@ -319,6 +346,24 @@ static void cache_cut(struct task *task, const struct scrub *scrub, const struct
     (void)err; /* not cached: the DS is looked up */
 }
 
+/* Look up the keys of a signed zone while its servers are asked for the name: every answer of
+ * theirs will need them. */
+static void look_up_keys_early(struct task *task, const uint8_t *zone)
+{
+    struct engine *engine = task->engine;
+    struct cache_time when = task_time(task);
+    struct cache_name name;
+
+    if (keycache_find(engine->keycache, zone, when.now_ms))
+        return;
+    cache_name_init(&name, zone);
+    if (cache_is_known(&engine->cache, &name, RRTYPE_DNSKEY, &when, &engine->scratch) ||
+        (dname_is_equal(zone, task->name) && task->type == RRTYPE_DNSKEY))
+        return;
+    struct task *keys = task_get(engine, zone, RRTYPE_DNSKEY, task->budget, task);
+    (void)keys; /* no waiter: the task that needs them joins it */
+}
+
 /* Parent-centric: the delegation is used until its TTL expires, and no longer than the
  * delegation that led here. */
 static enum task_state on_delegation(struct task *task, const struct message *reply,
@@ -338,6 +383,8 @@ static enum task_state on_delegation(struct task *task, const struct message *re
     if (origin.now_ms < task->delegation_expire_ms)
         cache_put_delegation(&task->engine->cache, scrub->delegation, scrub->delegation_ttl,
                              task->delegation_expire_ms, &origin);
+    if (scrub->ds && vet.cut.security == CACHE_SECURE)
+        look_up_keys_early(task, scrub->delegation->zone);
     if (until_ms < task->delegation_expire_ms)
         task->delegation_expire_ms = until_ms;
     delegation_copy(&task->delegation, scrub->delegation, task->delegation_names);

@@ -84,6 +84,9 @@ static const struct verdict_row verdict_rows[VERDICT_REASONS] = {
     [VERDICT_OPT_OUT] = {"opt-out", EDNS_EDE_NONE,
                          "%n is in an opt-out span of %z, so it may be unsigned"},
     [VERDICT_NO_DS] = {"no-ds", EDNS_EDE_NONE, "%z proves that the delegation %n has no DS"},
+    [VERDICT_NOT_PUBLIC] = {"not-public", EDNS_EDE_NONE,
+                            "%z is a configured stub zone or forward zone, and the public tree "
+                            "does not have it"},
     [VERDICT_ITERATIONS] = {"iterations", EDNS_EDE_UNSUPPORTED_ITERATIONS,
                             "the NSEC3 records of %z have %i iterations, which is too many "
                             "(RFC 9276)"},

@@ -56,7 +56,8 @@ enum verdict_reason {
     VERDICT_MIXED_NSEC3,    /* parameters differ within one proof (RFC 5155 8.2) */
     VERDICT_OPT_OUT,        /* insecure: an opt-out span covers the name */
     VERDICT_NO_DS,          /* insecure: the delegation has no DS */
-    VERDICT_ITERATIONS,     /* insecure: too many NSEC3 iterations (RFC 9276 3.2) */
+    VERDICT_NOT_PUBLIC, /* insecure: a configured zone, which the public tree does not have */
+    VERDICT_ITERATIONS, /* insecure: too many NSEC3 iterations (RFC 9276 3.2) */
     /* unknown */
     VERDICT_WORK,   /* the allowance of work is used up */
     VERDICT_MEMORY, /* no memory */

@@ -493,6 +493,64 @@ static void test_negative_anchor_and_island(void **state)
     finish();
 }
 
+/* A stub zone that the public tree does not have; one that it has, and signed. */
+static void test_configured_zones(void **state)
+{
+    const char *const plain[] = {"192.0.2.4"}, *const own[] = {"192.0.2.3"};
+
+    (void)state;
+    start("");
+    put_zone(stage.policy, "an.test.", DELEGATION_STUB, plain, 1);
+    put_zone(stage.policy, "far.am.test.", DELEGATION_STUB, plain, 1);
+    put_zone(stage.policy, "signed.test.", DELEGATION_STUB, own, 1);
+    open_sealed();
+    expect_insecure("www.an.test.");
+    expect_insecure("www.far.am.test.");
+    expect_secure("www.signed.test.");
+    finish();
+}
+
+/* A forwarder that resolves, but drops all signatures. */
+static bool stripping_forwarder(const char *server, const char *name, uint16_t type)
+{
+    (void)server;
+    reply.flags = MESSAGE_QR | MESSAGE_RA;
+    if (type == RRTYPE_A)
+        add(MESSAGE_ANSWER, "%s 3600 A %s", name, GOOD);
+    else
+        add(MESSAGE_AUTHORITY, "test. 300 SOA a. b. 1 2 3 4 300");
+    return true;
+}
+
+static void test_stripping_forwarder(void **state)
+{
+    const char *const addresses[] = {"192.0.2.77"};
+
+    (void)state;
+    start("");
+    put_zone(stage.policy, ".", DELEGATION_FORWARD, addresses, 1);
+    open_sealed();
+    ask("www.signed.test.");
+    run(stripping_forwarder);
+    assert_int_equal(rcode(), RRTYPE_RCODE_SERVFAIL);
+    assert_true(explains("the forwarder 192.0.2.77@53 sends no DNSSEC signatures"));
+    finish();
+}
+
+/* A clock before the build: nothing is too old or too young, and nothing is secure. */
+static void test_wrong_clock(void **state)
+{
+    (void)state;
+    start("expired");
+    open_sealed();
+    stage.engine->oldest_ms = now_wall_ms() + 86400000;
+    expect_insecure("www.signed.test.");
+    assert_true(explains("clock of this resolver is wrong"));
+    now_advance(3700000); /* after an hour it counts again */
+    expect_bogus("www.signed.test.", "expired on");
+    finish();
+}
+
 static void test_wrong_anchor(void **state)
 {
     struct signed_key key = keys[ROOT_ZONE];
@@ -563,6 +621,9 @@ int main(void)
         cmocka_unit_test(test_another_server),
         cmocka_unit_test(test_referral_without_ds),
         cmocka_unit_test(test_negative_anchor_and_island),
+        cmocka_unit_test(test_configured_zones),
+        cmocka_unit_test(test_stripping_forwarder),
+        cmocka_unit_test(test_wrong_clock),
         cmocka_unit_test(test_wrong_anchor),
         cmocka_unit_test(test_ttl_is_capped),
         cmocka_unit_test(test_merged),
