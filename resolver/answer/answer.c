@@ -304,7 +304,8 @@ static bool follow_dname_rrset(struct walk *w, const struct rrset *set, uint32_t
 
 static void answer_failure(struct walk *w, const struct cache_found *found)
 {
-    bool is_fresh = found->cached_ms >= w->when.since_ms;
+    /* why validation failed says more than that it failed before */
+    bool is_fresh = found->cached_ms >= w->when.since_ms || found->security == CACHE_BOGUS;
     w->out->is_failure = found->security != CACHE_BOGUS;
     fail_walk(w, is_fresh ? found->ede : EDNS_EDE_CACHED_ERROR, found->text);
 }

@@ -38,6 +38,14 @@ static const uint8_t *zone_target(uint16_t type, const uint8_t *owner)
     return is_of_parent(type, owner) ? parent_of(owner) : owner;
 }
 
+/* Return the name whose zone must have signed a link of the chain.  The parent answers a query
+ * for a DS, with a CNAME too if the name has one. */
+static const uint8_t *link_target(const struct vet_reply_of *reply, const struct scrub_set *set)
+{
+    bool is_asked = set == &reply->scrub->chain[0];
+    return zone_target(is_asked ? reply->type : set->set->type, set->owner);
+}
+
 /* Return the first signer that is at or above the owner, or NULL. */
 static const uint8_t *find_signer(const uint8_t *owner, uint16_t type, const struct rrset *set)
 {
@@ -174,8 +182,11 @@ static enum cache_security vet_with_zone(struct vetting *v, const struct scrub_s
 
     if (chain.status != CHAIN_SECURE)
         return security_of_chain(v, &chain);
-    struct sigcheck in = {
-        .owner = set->owner, .set = set->set, .keys = chain.keys, .rules = &v->rules};
+    struct sigcheck in = {.owner = set->owner,
+                          .set = set->set,
+                          .keys = chain.keys,
+                          .rules = &v->rules,
+                          .is_answer = true};
     struct verdict verdict = sigcheck_rrset(&in, &v->work, v->arena, &found);
     enum cache_security security = security_of_verdict(v, &verdict);
     if (security != CACHE_SECURE)
@@ -229,7 +240,7 @@ static bool is_known_wrong(const struct vetting *v, unsigned bit)
 static enum cache_security vet_set(struct vetting *v, const struct scrub_set *set, unsigned bit,
                                    struct vet_state *state)
 {
-    const uint8_t *lowest = zone_target(set->set->type, set->owner);
+    const uint8_t *lowest = link_target(v->reply, set);
     uint16_t type = set->set->type;
 
     if (type == RRTYPE_RRSIG) /* signatures are not signed (RFC 4035 2.2) */
@@ -437,7 +448,7 @@ static void find_chains(struct vetting *v)
         struct chain chain =
             type == RRTYPE_DNSKEY
                 ? chain_find_ds(v->task, set->owner)
-                : chain_find(v->task, signer ? signer : zone_target(type, set->owner));
+                : chain_find(v->task, signer ? signer : link_target(reply, set));
         v->must_wait |= chain.status == CHAIN_WAIT;
     }
     if (reply->is_denied && reply->type != RRTYPE_DNSKEY) {

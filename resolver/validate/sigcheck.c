@@ -42,10 +42,10 @@ static void end_sigcheck(struct sigcheck_run *run, enum verdict_reason reason)
 
 /* RFC 4592 and RFC 4035 2.3: no wildcard stands for these, and an NSEC that was expanded from
  * one would deny whatever its owner is said to be. */
-static bool may_be_wildcard(uint16_t type)
+static bool may_be_wildcard(uint16_t type, bool is_answer)
 {
     switch (type) {
-    case RRTYPE_NSEC:
+    case RRTYPE_NSEC: return is_answer;
     case RRTYPE_NSEC3:
     case RRTYPE_DS:
     case RRTYPE_DNSKEY:
@@ -60,7 +60,8 @@ static bool check_signature_labels(struct sigcheck_run *run, const struct rrsig 
 {
     if (sig->labels > run->owner_labels || sig->labels < run->zone_labels)
         return note_signature_fault(run, VERDICT_SIGNATURE_LABELS, sig, 0);
-    if (sig->labels < run->owner_labels && !may_be_wildcard(run->in->set->type))
+    if (sig->labels < run->owner_labels &&
+        !may_be_wildcard(run->in->set->type, run->in->is_answer))
         return note_signature_fault(run, VERDICT_WILDCARD, sig, 0);
     return true;
 }

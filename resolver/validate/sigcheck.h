@@ -22,6 +22,8 @@ struct sigcheck {
     const struct rrset *set; /* its signatures stand behind it, if it has any */
     struct keyset *keys;     /* of the zone that has to have signed it */
     const struct rules *rules;
+    bool is_answer; /* it answers a query and proves nothing: an NSEC may be that of a wildcard
+                     */
 };
 
 /* The signature that was accepted. */
