@@ -26,13 +26,16 @@ enum err engine_new(struct out *out, struct cache_store *store, struct quota *qu
 {
     struct engine *e = calloc(1, sizeof(*e));
     struct scrub_room *room = scrub_new_room();
-    if (e)
+    if (e) {
         e->keycache = keycache_new();
-    if (!e || !room || !e->keycache || infra_new(&e->infra) != ERR_OK ||
+        e->sigmemo = sigmemo_new();
+    }
+    if (!e || !room || !e->keycache || !e->sigmemo || infra_new(&e->infra) != ERR_OK ||
         park_new(ENGINE_PARKED_MAX, &e->park) != ERR_OK) {
         if (e) {
             infra_free(&e->infra);
             keycache_free(&e->keycache);
+            sigmemo_free(&e->sigmemo);
         }
         scrub_free_room(&room);
         free(e);

@@ -16,6 +16,7 @@
 #include "resolver/iterate/trace.h"
 #include "resolver/limits/park.h"
 #include "resolver/policy/policy.h"
+#include "resolver/validate/sigmemo.h"
 
 struct task;
 
@@ -57,6 +58,7 @@ struct engine {
     struct cache cache;
     struct infra *infra;
     struct keycache *keycache;
+    struct sigmemo *sigmemo;
     size_t held_bytes;         /* of replies that wait for keys */
     struct quota *quota;       /* shared by all workers */
     struct inflight *inflight; /* shared by all workers; NULL: each has a cache of its own */

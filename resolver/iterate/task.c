@@ -587,6 +587,7 @@ void task_free_engine(struct engine **engine)
     scrub_free_room(&e->scrub_room);
     infra_free(&e->infra);
     keycache_free(&e->keycache);
+    sigmemo_free(&e->sigmemo);
     park_free(&e->park);
     e->cache.store->free(&e->cache.store);
     free(e);

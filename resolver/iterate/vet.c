@@ -15,6 +15,7 @@ struct vetting {
     struct rules rules;
     struct rules_work work;
     struct arena *arena;
+    struct sigmemo *memo;
     bool must_wait;
     /* the proofs that were checked with the keys of `zone` */
     const uint8_t *zone;
@@ -99,8 +100,11 @@ static void check_proofs(struct vetting *v, struct keyset *keys)
     for (unsigned i = 0; i < scrub->proof_cnt; i++) {
         const struct scrub_set *proof = &scrub->proofs[i];
         const uint8_t *signer = find_signer(proof->owner, proof->set->type, proof->set);
-        struct sigcheck in = {
-            .owner = proof->owner, .set = proof->set, .keys = keys, .rules = &v->rules};
+        struct sigcheck in = {.owner = proof->owner,
+                              .set = proof->set,
+                              .keys = keys,
+                              .rules = &v->rules,
+                              .memo = v->memo};
         struct sigcheck_found found;
         if (!signer || !dname_is_equal(signer, keys->zone))
             continue;
@@ -186,6 +190,7 @@ static enum cache_security vet_with_zone(struct vetting *v, const struct scrub_s
                           .set = set->set,
                           .keys = chain.keys,
                           .rules = &v->rules,
+                          .memo = v->memo,
                           .is_answer = true};
     struct verdict verdict = sigcheck_rrset(&in, &v->work, v->arena, &found);
     enum cache_security security = security_of_verdict(v, &verdict);
@@ -290,8 +295,11 @@ static const uint8_t *denial_target(const struct scrub *scrub, const uint8_t *na
 static enum cache_security vet_soa(struct vetting *v, struct keyset *keys)
 {
     const struct scrub *scrub = v->reply->scrub;
-    struct sigcheck in = {
-        .owner = scrub->soa_owner, .set = scrub->soa, .keys = keys, .rules = &v->rules};
+    struct sigcheck in = {.owner = scrub->soa_owner,
+                          .set = scrub->soa,
+                          .keys = keys,
+                          .rules = &v->rules,
+                          .memo = v->memo};
     struct sigcheck_found found;
 
     if (!scrub->soa)
@@ -406,7 +414,8 @@ static enum cache_security vet_cut_with(struct vetting *v, struct keyset *keys)
     struct sigcheck_found found;
 
     if (scrub->ds) {
-        struct sigcheck in = {.owner = cut, .set = scrub->ds, .keys = keys, .rules = &v->rules};
+        struct sigcheck in = {
+            .owner = cut, .set = scrub->ds, .keys = keys, .rules = &v->rules, .memo = v->memo};
         struct verdict verdict = sigcheck_rrset(&in, &v->work, v->arena, &found);
         if (verdict.status == VERDICT_SECURE)
             scrub->ds->ttl = found.ttl;
@@ -476,7 +485,8 @@ bool vet_reply(struct task *task, const struct vet_reply_of *reply, struct vet *
                         .out = out,
                         .rules = chain_rules(task),
                         .work = rules_work_least(&task->validation, &task->budget->validation),
-                        .arena = &task->engine->scratch};
+                        .arena = &task->engine->scratch,
+                        .memo = task->engine->sigmemo};
 
     const struct rules_work before = v.work;
     memset(out, 0, sizeof(*out));

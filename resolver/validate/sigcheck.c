@@ -142,6 +142,7 @@ static bool list_signed_records(struct sigcheck_run *run)
 /* What became of one signature. */
 enum sigcheck_step { STEP_GOOD, STEP_WRONG, STEP_END };
 
+/* Verify by arithmetic. */
 static enum sigcheck_step verify_with_key(struct sigcheck_run *run, const struct rrsig *sig,
                                           struct keyset_key *key)
 {
@@ -169,8 +170,25 @@ static enum sigcheck_step verify_with_key(struct sigcheck_run *run, const struct
     return STEP_WRONG;
 }
 
+/* Verify, unless this signature was verified before. */
+static enum sigcheck_step verify_once(struct sigcheck_run *run, const struct rrsig *sig,
+                                      const struct rrset_record *record, struct keyset_key *key)
+{
+    struct sigmemo *memo = run->in->memo;
+    struct sigmemo_mark mark;
+    bool has_mark = memo && sigmemo_mark(run->in->owner, run->in->set, record, key, &mark);
+
+    if (has_mark && sigmemo_has(memo, &mark))
+        return STEP_GOOD;
+    enum sigcheck_step step = verify_with_key(run, sig, key);
+    if (has_mark && step == STEP_GOOD)
+        sigmemo_add(memo, &mark);
+    return step;
+}
+
 /* RFC 4035 5.3.1: keys may share a tag, so each is tried, up to KEYSET_TRIES_MAX. */
-static enum sigcheck_step verify_by_tag(struct sigcheck_run *run, const struct rrsig *sig)
+static enum sigcheck_step verify_by_tag(struct sigcheck_run *run, const struct rrsig *sig,
+                                        const struct rrset_record *record)
 {
     struct keyset *keys = run->in->keys;
     enum sigcheck_step step = STEP_WRONG;
@@ -182,7 +200,7 @@ static enum sigcheck_step verify_by_tag(struct sigcheck_run *run, const struct r
         if (!counts || !is_key_of(key, sig))
             continue;
         tries++;
-        step = verify_with_key(run, sig, key);
+        step = verify_once(run, sig, record, key);
     }
     return step;
 }
@@ -222,7 +240,7 @@ static bool try_signatures(struct sigcheck_run *run, struct sigcheck_found *foun
         if (!check_signature_fields(run, &sig))
             continue;
         tried++;
-        enum sigcheck_step step = verify_by_tag(run, &sig);
+        enum sigcheck_step step = verify_by_tag(run, &sig, &record);
         if (step == STEP_GOOD)
             *found = describe_signature(run, &sig);
         if (step != STEP_WRONG)

@@ -24,6 +24,7 @@ DOORS = {
     "nghttp2/": {"net/transport/h2.c"},
     "openssl/ssl.h": {"net/transport/tls.c", "net/transport/tls_client.c", "net/transport/tls_server.c"},
     "openssl/": {"dns/nsec3.c", "dns/rdata_text.c", "dns/dnskey.c", "dns/ds.c", "dns/rrsig.c", "authd/check/check_zonemd.c",
+                 "resolver/validate/sigmemo.c",
                  "net/transport/tls.c", "net/transport/tls_client.c", "net/transport/tls_server.c",
                  "tools/cmd_certificate.c"},
     "jansson.h": {"base/json.c"},

@@ -536,6 +536,38 @@ static void every_reason_has_a_row(void **state)
     }
 }
 
+/* What was verified once is not verified again; what differs in anything is. */
+static void signatures_are_remembered(void **state)
+{
+    struct keyset *keys = trusted("example.", only_key, 1);
+    struct sigmemo *memo = sigmemo_new();
+    struct checked c = start_check();
+    struct signed_set *s = signed_read(&arena, WWW);
+    (void)state;
+    signed_sign(&arena, s, &zone_key, &(struct signed_as){.signer = "example."});
+    struct sigcheck in = {
+        .owner = s->owner, .set = s->set, .keys = keys, .rules = &c.rules, .memo = memo};
+    for (int i = 0; i < 3; i++) {
+        c.verdict = sigcheck_rrset(&in, &c.work, &arena, &c.found);
+        assert_int_equal(c.verdict.status, VERDICT_SECURE);
+        assert_int_equal(c.work.verifications_left, RULES_VERIFICATIONS - 1);
+    }
+    c.rules.now_s += 10 * 86400; /* times are checked each time */
+    c.verdict = sigcheck_rrset(&in, &c.work, &arena, &c.found);
+    assert_int_equal(c.verdict.reason, VERDICT_EXPIRED);
+    c.rules.now_s -= 10 * 86400;
+    s->set->data[s->set->size - 1] ^= 1; /* an address */
+    c.verdict = sigcheck_rrset(&in, &c.work, &arena, &c.found);
+    assert_int_equal(c.verdict.reason, VERDICT_WRONG_SIGNATURE);
+    s->set->data[s->set->size - 1] ^= 1;
+    uint8_t other[DNAME_MAX];
+    in.owner = unit_name("w2w.example.", other);
+    c.verdict = sigcheck_rrset(&in, &c.work, &arena, &c.found);
+    assert_int_equal(c.verdict.reason, VERDICT_WRONG_SIGNATURE);
+    sigmemo_free(&memo);
+    keyset_free(&keys);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -557,6 +589,7 @@ int main(void)
         cmocka_unit_test(no_memory_is_not_bogus),
         cmocka_unit_test(too_many_keys_are_no_key_set),
         cmocka_unit_test(every_reason_has_a_row),
+        cmocka_unit_test(signatures_are_remembered),
     };
     return cmocka_run_group_tests(tests, start, stop);
 }
