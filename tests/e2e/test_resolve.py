@@ -286,7 +286,7 @@ def test_ten_thousand_names(tmp_path, build, workers):
     """32 zones on 8 servers, of which one is dead, with one in twenty replies lost: no answer is wrong, and none is missing."""
     build = lab.choose_build(build)
     net = internet.Internet(tmp_path / "internet", lab.free_port(), shift=True)
-    losses = internet.Losses(net.port, 0.05, dead=[internet.KIDS[7]])
+    losses = internet.Losses(net.port, 0.05, dead=[internet.CHILD_SERVERS[7]])
     server = internet.Resolver(tmp_path / "resolver", net, build=build, workers=workers)
     names = [(f"n{i}.{child(z)}", address(z, i)) for z in range(ZONES) for i in range(NAMES)]
     random.Random(7).shuffle(names)
