@@ -530,7 +530,7 @@ def judge_ours(rows, result):
 
 
 def judge_peer(rows, peer, result):
-    """Return how a peer's answer differs from the table, or None.  No answer may stand for SERVFAIL: peers try longer."""
+    """Return how a peer's answer differs from the table, or None.  A missing answer may stand for SERVFAIL."""
     row = rows.get(result.kind)
     seen = {result.answer, "any"} | ({"SERVFAIL"} if result.answer == "NONE" else set())
     if row and not row.classes[peer] & seen:
