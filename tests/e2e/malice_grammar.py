@@ -584,7 +584,7 @@ def _(q, c, i, at):
     return rr(".", 1000 + i, b"")
 
 
-@add_shape("aliases")
+@add_shape("cnames")
 def _(q, c, i, at):
     return cname(up(q, i % 100), up(q, (i + 1) % 100))
 
@@ -730,11 +730,11 @@ def _(c, q):
 
 @kind("referral/server-is-a-cname")
 def _(c, q):
-    if q.name.startswith("alias."):
+    if q.name.startswith("cname."):
         return [reply(q, [cname(POINTER, "ns." + c.zone)])]
     if q.number > 5:
         return good(q, c)
-    return referral(q, POINTER, ["alias." + c.zone])
+    return referral(q, POINTER, ["cname." + c.zone])
 
 
 @kind("referral/server-is-the-root")
@@ -1250,9 +1250,9 @@ add_poison("servers-of-the-root", lambda c: [ns(".", "thief." + c.zone), a("thie
 add_poison("address-of-a-server", lambda c: [a(server, c.thief) for server in (
     "ns.good.", "ns.evil.", "ns.root-servers.invalid.")])
 add_poison("dname-in-authority", lambda c: [rr("good.", DNAME, wire("thief." + c.zone))], "authority")
-add_poison("alias-in-answer", lambda c: [cname("www." + c.victim, "thief." + c.zone), a("thief." + c.zone, FORGED)],
+add_poison("cname-in-answer", lambda c: [cname("www." + c.victim, "thief." + c.zone), a("thief." + c.zone, FORGED)],
            "answer")
-add_poison("absence-of-the-victim", lambda c: [soa("good."), soa(c.victim)], "authority")
+add_poison("soa-of-the-victim", lambda c: [soa("good."), soa(c.victim)], "authority")
 
 
 @kind("poison/referral-with-victims-glue")
