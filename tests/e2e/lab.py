@@ -310,7 +310,14 @@ def resident(pid):
     return int(Path(f"/proc/{pid}/status").read_text().split("RssAnon:")[1].split()[0]) * 1024
 
 
-def is_pooled(pidfd, number):
+def is_connected(s):
+    try:
+        return bool(s.getpeername())
+    except OSError:
+        return False
+
+
+def is_pooled(pidfd, number, may_be_connected):
     """True if descriptor `number` is a UDP socket without a port: the resolver pools those for its next queries.
 
     Look at a copy of the descriptor, because the kernel's tables do not list a socket without a port.
@@ -321,13 +328,16 @@ def is_pooled(pidfd, number):
     if copy < 0:
         raise OSError(ctypes.get_errno(), "pidfd_getfd")
     with socket.socket(fileno=copy) as s:
-        return s.type == socket.SOCK_DGRAM and s.family != socket.AF_UNIX and s.getsockname()[1] == 0
+        if s.type != socket.SOCK_DGRAM or s.family == socket.AF_UNIX:
+            return False
+        return s.getsockname()[1] == 0 or may_be_connected and is_connected(s)
 
 
-def descriptors(pid, workers):
+def descriptors(pid, workers, may_be_connected=False):
     """Return {number: target} of a process's descriptors, without the UDP sockets that the resolver pools.
 
-    A pool grows to the largest number of queries in flight so far; check that it keeps its limit.
+    A pool grows to the largest number of queries in flight so far; check that it keeps its limit.  With
+    `may_be_connected` leave out connected UDP sockets too: a call that failed may have left a pooled one connected.
     """
     found, pooled = {}, 0
     pidfd = os.pidfd_open(pid)
@@ -337,7 +347,7 @@ def descriptors(pid, workers):
                 target = os.readlink(f"/proc/{pid}/fd/{name}")
             except FileNotFoundError:  # the process has closed it
                 continue
-            if target.startswith("socket:") and is_pooled(pidfd, int(name)):
+            if target.startswith("socket:") and is_pooled(pidfd, int(name), may_be_connected):
                 pooled += 1
             else:
                 found[int(name)] = target

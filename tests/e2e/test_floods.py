@@ -287,7 +287,7 @@ def test_readers_that_do_not_read(subject):
 
 
 def test_thousands_of_idle_connections(subject):
-    """5,000 connections from 200 addresses, one in ten with TLS: at most 1024 stay open; a new client gets an answer."""
+    """5,000 connections from 200 addresses, some with TLS: at most 1024 stay open; a new client gets an answer."""
     l = subject.listeners
     with undisturbed(subject, least=50):
         idle = []
