@@ -56,7 +56,7 @@ class Listeners:
         return self.connect(self.tls, "dot", **kw)
 
 
-def question(name, rdtype="A", number=0, **kw):
+def make_query(name, rdtype="A", number=0, **kw):
     """Return a query in wire format, without EDNS by default."""
     kw.setdefault("use_edns", -1)
     query = dns.message.make_query(name, rdtype, **kw)

@@ -342,7 +342,7 @@ class Flood:
             for _ in range(pace.due()):
                 c = connections[n % self.clients]
                 with contextlib.suppress(OSError, ssl.SSLError, h2.exceptions.H2Error):
-                    c.send(encrypted.question(self.names(n), self.rdtype, n & 0xffff))
+                    c.send(encrypted.make_query(self.names(n), self.rdtype, n & 0xffff))
                 n += 1
             self.sent.value = n
             for c in connections:
@@ -368,7 +368,7 @@ class Connections:
     def make(self, n):
         way = ("tcp", "tls", "doh")[n % 3]
         source = f"127.9.{n % 200 // 100}.{n % 100 + 1}"
-        wire = encrypted.question(f"r{n}.other.alpha", number=n & 0xffff)
+        wire = encrypted.make_query(f"r{n}.other.alpha", number=n & 0xffff)
         if way == "tcp" or self.what != "ask":
             s = socket.create_connection(("127.0.0.1", self.subject.ports[way]), timeout=2, source_address=(source, 0))
             text = encrypted.frame(wire)
@@ -546,7 +546,7 @@ class Benign:
 
         def send(c, way, n):
             with contextlib.suppress(OSError, ssl.SSLError, h2.exceptions.H2Error):  # such a query counts as unanswered
-                c.send(encrypted.question(f"b{self.prefix}{way}{n}.{self.zone}", number=n, use_edns=0))
+                c.send(encrypted.make_query(f"b{self.prefix}{way}{n}.{self.zone}", number=n, use_edns=0))
 
         def read(c, way):
             for reply in c.replies():

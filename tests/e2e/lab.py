@@ -75,7 +75,7 @@ def free_port():
     raise RuntimeError("no free port")
 
 
-def write_questions(path, asked, flags=0):
+def write_queries(path, asked, flags=0):
     """Write a file of queries for dns-blast; `asked` yields (name, type, DO)."""
     with open(path, "wb") as out:
         for name, rdtype, dnssec in asked:

@@ -246,7 +246,7 @@ def test_ten_renewals_under_load(served):
 
     def run(fresh, https):
         context = listeners.context("h2" if https else "dot")
-        wire = encrypted.question("www.a.test")
+        wire = encrypted.make_query("www.a.test")
         s = client = None
         while not stop.is_set():
             try:
@@ -532,7 +532,7 @@ def test_queries_of_a_lost_connection_share_one(tmp_path, class_net, forwarder):
             with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
                 s.settimeout(20)
                 for n in range(50):
-                    s.sendto(encrypted.question(f"n{n}.a.test", number=n, flags=0x100), ("127.0.0.1", resolver.port))
+                    s.sendto(encrypted.make_query(f"n{n}.a.test", number=n, flags=0x100), ("127.0.0.1", resolver.port))
                 for n in range(50):
                     assert dns.message.from_wire(s.recv(4096)).rcode() == dns.rcode.SERVFAIL
             assert server.connections <= most, server.connections

@@ -74,7 +74,7 @@ def test_dig(subject, how):
 @pytest.mark.parametrize("version", ["--http1.1", "--http2"])
 def test_curl(subject, version, tmp_path):
     lab.need("curl")
-    l, wire, out = subject.listeners, encrypted.question(subject.name), tmp_path / "out"
+    l, wire, out = subject.listeners, encrypted.make_query(subject.name), tmp_path / "out"
     (tmp_path / "q").write_bytes(wire)
     kind = "content-type: application/dns-message"
 
@@ -269,7 +269,7 @@ def restricted(tmp_path_factory, class_net):
 
 def ask_at(port, ca, source, version="--http2", headers=()):
     """The RCODE that a client at `source` gets through the proxy at this port."""
-    url = f"https://127.0.0.1:{port}/dns-query?dns={encrypted.encode(encrypted.question('ns.cdn.com'))}"
+    url = f"https://127.0.0.1:{port}/dns-query?dns={encrypted.encode(encrypted.make_query('ns.cdn.com'))}"
     args = [a for h in headers for a in ("-H", h)]
     done = subprocess.run(["curl", "-sS", version, "--cacert", str(ca), "--interface", source, *args, url], capture_output=True, timeout=30,
                           env=encrypted.clean_env())
@@ -299,7 +299,7 @@ def test_behind_a_proxy(restricted, kind, tmp_path):
 def plain_get(port, source, *headers, before=b""):
     """The answer to a hand-made request to the HTTP listener; b"" if the connection was closed."""
     with socket.create_connection(("127.0.0.1", port), timeout=10, source_address=(source, 0)) as s:
-        text = f"GET /dns-query?dns={encrypted.encode(encrypted.question('ns.cdn.com'))} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+        text = f"GET /dns-query?dns={encrypted.encode(encrypted.make_query('ns.cdn.com'))} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
         s.sendall(before + (text + "".join(h + "\r\n" for h in headers) + "\r\n").encode())
         data = b""
         try:
@@ -376,7 +376,7 @@ def test_plain_http_is_for_local_clients(tmp_path, proxies, source, is_served):
     (tmp_path / "c.yaml").write_text(f"""server: {{listen: [127.0.0.1@5300], listen-http: [0.0.0.0@8053], trusted-proxies: [{proxies}], control: ""}}
 zones: [{{zone: a.test, file: a.zone}}]
 """)
-    url = f"http://192.0.2.1:8053/dns-query?dns={encrypted.encode(encrypted.question('www.a.test'))}"
+    url = f"http://192.0.2.1:8053/dns-query?dns={encrypted.encode(encrypted.make_query('www.a.test'))}"
     done = lab.run("unshare", "-n", "sh", "-c", f"""ip link set lo up && ip address add 192.0.2.1/32 dev lo
 {lab.AUTHD} -c {tmp_path}/c.yaml 2>{tmp_path}/log & pid=$!
 for _ in $(seq 100); do grep -q 'ready on' {tmp_path}/log && break; sleep 0.1; done
@@ -387,7 +387,7 @@ kill $pid; wait $pid""")
 
 # ---- PROXY headers before DNS messages ----
 
-QUERY = encrypted.question("ns.cdn.com")
+QUERY = encrypted.make_query("ns.cdn.com")
 
 
 def udp_rcode(port, source, before=b"", query=QUERY, is_answered=False):
@@ -398,7 +398,7 @@ def udp_rcode(port, source, before=b"", query=QUERY, is_answered=False):
         s.bind((source, 0))
         s.settimeout(30)
         s.sendto(before + query, ("127.0.0.1", port))
-        s.sendto(proxied + encrypted.question("ns.cdn.com", number=4711), ("127.0.0.1", port))
+        s.sendto(proxied + encrypted.make_query("ns.cdn.com", number=4711), ("127.0.0.1", port))
         answers = {}
         while 4711 not in answers or (is_answered and 0 not in answers):
             m = dns.message.from_wire(s.recv(4096))
@@ -465,8 +465,8 @@ def test_batch_with_dropped_queries(restricted):
         good.settimeout(30)
         bad.setblocking(False)
         for n in range(1, 301):
-            bad.sendto(proxy_header("127.0.1.5") + encrypted.question("ns.cdn.com", number=n), ("127.0.0.1", restricted.port))
-            good.sendto(proxy_header("127.0.1.5") + encrypted.question("ns.cdn.com", number=1000 + n), ("127.0.0.1", restricted.port))
+            bad.sendto(proxy_header("127.0.1.5") + encrypted.make_query("ns.cdn.com", number=n), ("127.0.0.1", restricted.port))
+            good.sendto(proxy_header("127.0.1.5") + encrypted.make_query("ns.cdn.com", number=1000 + n), ("127.0.0.1", restricted.port))
             if n % 30 == 0:
                 got = {dns.message.from_wire(good.recv(4096)).id for _ in range(30)}
                 assert got == set(range(1000 + n - 29, 1001 + n))
@@ -550,13 +550,13 @@ def test_many_queries_on_one_connection(subject):
     l = subject.listeners
     with l.dot() as s:
         assert s.version() == "TLSv1.3" and s.selected_alpn_protocol() == "dot"
-        s.sendall(b"".join(encrypted.frame(encrypted.question(subject.name, number=n)) for n in range(1000)))
+        s.sendall(b"".join(encrypted.frame(encrypted.make_query(subject.name, number=n)) for n in range(1000)))
         assert sorted(struct.unpack("!H", encrypted.read_frame(s)[:2])[0] for _ in range(1000)) == list(range(1000))
     with l.connect(l.https, "h2") as s:
         client = encrypted.Http2(s)
         for turn in range(5):
             for n in range(100):
-                client.ask(encrypted.question(subject.name, number=n), method="POST" if n % 2 else "GET")
+                client.ask(encrypted.make_query(subject.name, number=n), method="POST" if n % 2 else "GET")
             client.wait((turn + 1) * 100)
         assert len(client.answers) == 500
         assert all(a[":status"] == "200" and dns.message.from_wire(a["data"]).answer for a in client.answers.values())
@@ -568,13 +568,13 @@ def test_answers_in_any_order(subject):
     l, slow, fast = subject.listeners, "www.dead.com", subject.name
     with l.dot() as s:
         s.settimeout(20)
-        s.sendall(encrypted.frame(encrypted.question(slow, number=1)) + encrypted.frame(encrypted.question(fast, number=2)))
+        s.sendall(encrypted.frame(encrypted.make_query(slow, number=1)) + encrypted.frame(encrypted.make_query(fast, number=2)))
         assert [struct.unpack("!H", encrypted.read_frame(s)[:2])[0] for _ in range(2)] == [2, 1]
     time.sleep(5)  # until the dead servers are tried again
     with l.connect(l.https, "h2") as s:
         s.settimeout(20)
         client = encrypted.Http2(s)
-        first, second = client.ask(encrypted.question("x.dead.com")), client.ask(encrypted.question(fast))
+        first, second = client.ask(encrypted.make_query("x.dead.com")), client.ask(encrypted.make_query(fast))
         client.wait(2)
         assert client.done == [second, first]
         assert dns.message.from_wire(client.answers[first]["data"]).rcode() == dns.rcode.SERVFAIL
@@ -586,10 +586,10 @@ def test_answers_of_a_turn_in_one_record(subject):
     tls = encrypted.ByHand(l)
     with socket.create_connection(("127.0.0.1", l.tls), timeout=10) as s:
         tls.open(s)
-        s.sendall(tls.seal(encrypted.frame(encrypted.question(subject.name))))
+        s.sendall(tls.seal(encrypted.frame(encrypted.make_query(subject.name))))
         while len(tls.unseal(s.recv(65536))) < 20:
             pass
-        s.sendall(tls.seal(b"".join(encrypted.frame(encrypted.question(subject.name, number=n)) for n in range(16))))
+        s.sendall(tls.seal(b"".join(encrypted.frame(encrypted.make_query(subject.name, number=n)) for n in range(16))))
         time.sleep(0.5)
         wire = s.recv(65536)
         records = 0
@@ -609,7 +609,7 @@ def test_records_of_answers_over_http2(subject, together):
         tls.open(s)
         client = encrypted.Http2(encrypted.Pipe())
         s.sendall(tls.seal(client.sock.taken()))
-        client.ask(encrypted.question(subject.name))  # a resolver has it in its cache from now on
+        client.ask(encrypted.make_query(subject.name))  # a resolver has it in its cache from now on
         client.flush()
         s.sendall(tls.seal(client.sock.taken()))
         while len(client.done) < 1:
@@ -619,7 +619,7 @@ def test_records_of_answers_over_http2(subject, together):
         s.sendall(tls.seal(client.sock.taken()) if client.sock.octets else b"")
         pieces = []
         for n in range(16):
-            client.ask(encrypted.question(subject.name))
+            client.ask(encrypted.make_query(subject.name))
             client.flush()
             pieces.append(client.sock.taken())
         s.sendall(tls.seal(b"".join(pieces)) if together else b"".join(tls.seal(p) for p in pieces))
@@ -652,9 +652,9 @@ def test_large_answer_through_a_small_window(subject):
     name, rdtype, least = ("big.a.test", "TXT", 300) if subject.kind == "authd" else (subject.name, "A", 1)
     with l.connect(l.https, "h2") as s:
         client = encrypted.Http2(s, {h2.settings.SettingCodes.INITIAL_WINDOW_SIZE: 100})
-        large = client.ask(encrypted.question(name, rdtype))
+        large = client.ask(encrypted.make_query(name, rdtype))
         for _ in range(20):
-            client.ask(encrypted.question(subject.name))
+            client.ask(encrypted.make_query(subject.name))
         client.wait(21)
         assert len(dns.message.from_wire(client.answers[large]["data"]).answer[0]) >= least
         assert all(dns.message.from_wire(a["data"]).answer for a in client.answers.values())
@@ -667,17 +667,17 @@ def test_padding_and_idle_time(subject):
     keepalive = dns.edns.GenericOption(11, b"")
     with l.dot() as s:
         for options, length in (([padding], 468), ([], None)):
-            s.sendall(encrypted.frame(encrypted.question(subject.name, use_edns=0, options=options)))
+            s.sendall(encrypted.frame(encrypted.make_query(subject.name, use_edns=0, options=options)))
             wire = encrypted.read_frame(s)
             assert (len(wire) == length) if length else len(wire) < 200
-        s.sendall(encrypted.frame(encrypted.question(subject.name, use_edns=0, options=[keepalive])))
+        s.sendall(encrypted.frame(encrypted.make_query(subject.name, use_edns=0, options=[keepalive])))
         options = {o.otype: o for o in dns.message.from_wire(encrypted.read_frame(s)).options}
         assert struct.unpack("!H", options[11].data)[0] == 100  # in units of 100 ms
-        s.sendall(encrypted.frame(encrypted.question("big.a.test", "TXT", use_edns=0, options=[padding])))
+        s.sendall(encrypted.frame(encrypted.make_query("big.a.test", "TXT", use_edns=0, options=[padding])))
         assert len(encrypted.read_frame(s)) % 468 == 0
     with l.connect(l.https, "h2") as s:
         client = encrypted.Http2(s)
-        client.ask(encrypted.question(subject.name, use_edns=0, options=[padding, keepalive]))
+        client.ask(encrypted.make_query(subject.name, use_edns=0, options=[padding, keepalive]))
         answer = client.wait(1)[1]["data"]
         assert len(answer) == 468 and 11 not in {o.otype for o in dns.message.from_wire(answer).options}
     query = dns.message.make_query(subject.name, "A", use_edns=0, options=[padding])
@@ -696,7 +696,7 @@ def check_max_age(subject, cases):
     for name, rdtype, minimum, maximum in cases:
         with l.connect(l.https, "h2") as s:
             client = encrypted.Http2(s)
-            client.ask(encrypted.question(name, rdtype))
+            client.ask(encrypted.make_query(name, rdtype))
             age = int(client.wait(1)[1]["cache-control"].partition("=")[2])
             assert minimum <= age <= maximum, (name, rdtype, age)
 
@@ -716,7 +716,7 @@ def test_old_versions_and_other_protocols_are_rejected(subject):
     twelve.maximum_version = ssl.TLSVersion.TLSv1_2
     with l.connect(l.tls, context=twelve) as s:
         assert s.version() == "TLSv1.2" and s.compression() is None
-        s.sendall(encrypted.frame(encrypted.question(subject.name)))
+        s.sendall(encrypted.frame(encrypted.make_query(subject.name)))
         assert dns.message.from_wire(encrypted.read_frame(s)).answer
     with l.connect(l.https) as s:  # no ALPN: HTTP/1.1
         s.sendall(b"GET /other HTTP/1.1\r\nHost: x\r\n\r\n")
@@ -739,7 +739,7 @@ def test_tickets(subject):
         session = None
         for turn in range(3):
             with l.connect(l.tls, context=context, session=session) as s:
-                s.sendall(encrypted.frame(encrypted.question(subject.name)))
+                s.sendall(encrypted.frame(encrypted.make_query(subject.name)))
                 encrypted.read_frame(s)
                 assert s.session_reused == (turn > 0)
                 session = s.session
@@ -751,7 +751,7 @@ def test_half_closed(subject):
     tls = encrypted.ByHand(l)
     with socket.create_connection(("127.0.0.1", l.tls), timeout=10) as s:
         tls.open(s)
-        s.sendall(tls.seal(b"".join(encrypted.frame(encrypted.question(subject.name, number=n)) for n in range(50))))
+        s.sendall(tls.seal(b"".join(encrypted.frame(encrypted.make_query(subject.name, number=n)) for n in range(50))))
         s.shutdown(socket.SHUT_WR)
         data = b""
         while more := s.recv(65536):
@@ -766,7 +766,7 @@ def test_half_closed(subject):
 
 # ---- HTTP/1.1 ----
 
-RIGHT = encrypted.question("www.a.test")
+RIGHT = encrypted.make_query("www.a.test")
 HTTP1 = [
     (200, b"POST /dns-query HTTP/1.1\r\nHost: x\r\ncontent-TYPE: Application/DNS-message ; charset=x\r\nContent-Length: 28\r\n\r\n" + RIGHT),
     (200, b"GET /dns-query?a=b&dns=" + encrypted.encode(RIGHT).encode() + b"&c HTTP/1.1\r\nHost:x\r\n\r\n"),
@@ -797,7 +797,7 @@ HTTP1 = [
 def test_http1(subject, number, piece):
     status, octets = HTTP1[number]
     if subject.kind != "authd":
-        octets = octets.replace(RIGHT, encrypted.question("ns.cdn.com")).replace(encrypted.encode(RIGHT).encode(), encrypted.encode(encrypted.question("ns.cdn.com")).encode())
+        octets = octets.replace(RIGHT, encrypted.make_query("ns.cdn.com")).replace(encrypted.encode(RIGHT).encode(), encrypted.encode(encrypted.make_query("ns.cdn.com")).encode())
     with socket.create_connection(("127.0.0.1", subject.listeners.http), timeout=10) as s:
         s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         try:
@@ -865,7 +865,7 @@ def test_options(subject, target):
 def test_http1_answers_in_order(subject):
     """Pipelined requests are answered in order; the one with "Connection: close" is the last."""
     def get(name, last=False):
-        return (f"GET /dns-query?dns={encrypted.encode(encrypted.question(name, number=7))} HTTP/1.1\r\nHost: x\r\n" + ("Connection: close\r\n" if last else "") + "\r\n").encode()
+        return (f"GET /dns-query?dns={encrypted.encode(encrypted.make_query(name, number=7))} HTTP/1.1\r\nHost: x\r\n" + ("Connection: close\r\n" if last else "") + "\r\n").encode()
 
     names = [subject.name, "nothing.a.test", "version.bind", subject.name]
     with socket.create_connection(("127.0.0.1", subject.listeners.http), timeout=10) as s:
@@ -900,7 +900,7 @@ def test_head_has_no_body(subject):
 
 
 def test_expect_continue(subject):
-    wire = encrypted.question(subject.name)
+    wire = encrypted.make_query(subject.name)
     with socket.create_connection(("127.0.0.1", subject.listeners.http), timeout=10) as s:
         s.sendall(b"POST /dns-query HTTP/1.1\r\nHost: x\r\nContent-Type: application/dns-message\r\nExpect: 100-continue\r\n"
                   b"Content-Length: %d\r\n\r\n" % len(wire))
@@ -914,7 +914,7 @@ def test_expect_continue(subject):
 def test_large_first_flight(subject):
     """Queries that arrive with the end of the handshake, more octets than a handshake may have."""
     l = subject.listeners
-    wire = encrypted.frame(encrypted.question(subject.name, use_edns=0, options=[dns.edns.GenericOption(12, bytes(80))]))
+    wire = encrypted.frame(encrypted.make_query(subject.name, use_edns=0, options=[dns.edns.GenericOption(12, bytes(80))]))
     tls = encrypted.ByHand(l)
     with socket.create_connection(("127.0.0.1", l.tls), timeout=10) as s:
         tls.open(s)
@@ -932,7 +932,7 @@ def test_idle_connections_get_goaway(subject):
         s.settimeout(15)
         dot.settimeout(15)
         client = encrypted.Http2(s)
-        client.ask(encrypted.question(subject.name))
+        client.ask(encrypted.make_query(subject.name))
         client.wait(1)
         while client.receive():
             pass
@@ -948,7 +948,7 @@ def test_stop_waits_for_a_window(tmp_path):
         with listeners.connect(listeners.https, "h2") as s:
             client = encrypted.Http2(s)
             for _ in range(15):
-                client.ask(encrypted.question("big.a.test", "TXT"))
+                client.ask(encrypted.make_query("big.a.test", "TXT"))
             client.flush()
             client.receive()
             server.process.terminate()
@@ -967,7 +967,7 @@ def test_slow_reader(tmp_path):
     try:
         with socket.create_connection(("127.0.0.1", server.port), timeout=20) as s:
             s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
-            s.sendall(encrypted.frame(encrypted.question("big.a.test", "TXT")) * 30)
+            s.sendall(encrypted.frame(encrypted.make_query("big.a.test", "TXT")) * 30)
             got, wanted = 0, None
             while wanted is None or got < wanted:
                 data = s.recv(30000)

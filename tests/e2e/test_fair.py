@@ -114,7 +114,7 @@ def test_twelve_queries_beside_a_slow_domain(tmp_path, preset):
                 time.sleep(0.05)
             world.subject.wait_until_full(WAITING)
             for n in range(12):
-                s.send(encrypted.question(f"b{n}.other{n}.alpha", number=n))
+                s.send(encrypted.make_query(f"b{n}.other{n}.alpha", number=n))
                 reply = s.recv(4096)
                 answered.append(reply[:2] == n.to_bytes(2, "big") and not reply[3] & 15 and reply[7] > 0)
             time.sleep(1)

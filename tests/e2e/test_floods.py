@@ -19,7 +19,7 @@ import lab
 
 ZONE = ("$TTL 300\n@ SOA ns h 1 2 3 4 60\n@ NS ns\nns A 192.0.2.1\nwww A 192.0.2.80\n"
         "$GENERATE 1-300 big TXT \"" + "x" * 190 + " $\"\n")
-WIRE = encrypted.question("www.a.test")
+WIRE = encrypted.make_query("www.a.test")
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 HEADERS, RST, SETTINGS, PING, WINDOW, CONTINUATION, DATA, PRIORITY = 1, 3, 4, 6, 8, 9, 0, 2
 
@@ -262,7 +262,7 @@ def test_half_closed_and_one_octet_per_second(subject):
 def test_readers_that_do_not_read(subject):
     """Sixty clients query large answers over TCP, TLS and HTTPS and read none: they hold less than 60 MB."""
     l = subject.listeners
-    big = encrypted.question("big.a.test", "TXT")
+    big = encrypted.make_query("big.a.test", "TXT")
     with undisturbed(subject, least=30):
         lazy = []
         for n in range(20):
@@ -479,7 +479,7 @@ def test_connections_with_most_memory_are_closed(tmp_path):
     listeners = encrypted.Listeners(tmp_path)
     server = lab.Authd(tmp_path, {"a.test": ZONE}, extra=listeners.extra + "  workers: 1\n",
                        top="limits: {connection-memory: 4M}\n")
-    big = encrypted.question("big.a.test", "TXT")
+    big = encrypted.make_query("big.a.test", "TXT")
     try:
         hogs = []
         for n in range(3):

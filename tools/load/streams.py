@@ -168,7 +168,7 @@ def measure(kind, args, start_on, cpu_seconds, folder, say):
     tls = encrypted.certificate(folder / "tls")
     names = [f"h{random.randrange(NAMES)}.{ZONE}" for _ in range(20000)]
     (folder / "questions").write_text("".join(f"{n} A\n" for n in names))
-    (folder / "question").write_bytes(encrypted.question(names[0]))
+    (folder / "question").write_bytes(encrypted.make_query(names[0]))
     servers, results = {}, {}
     try:
         for name in args.servers:
