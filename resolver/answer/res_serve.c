@@ -368,7 +368,7 @@ static void wake_request(struct task_waiter *waiter, const struct task_end *end)
         return;
     }
     reply_begin(r->ex);
-    if (end->is_crowded)
+    if (end->is_queue_full)
         end_evicted_request(r, end);
     else
         fail_request(r, failure_ede(end->failure), end->text);

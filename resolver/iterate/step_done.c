@@ -80,7 +80,7 @@ void step_done(struct task *task)
     struct task_end end = {.outcome = task->outcome,
                            .budget = task->budget,
                            .is_budget_spent = task->budget->spent != FAILURE_NONE,
-                           .is_crowded = task->is_crowded,
+                           .is_queue_full = task->is_queue_full,
                            .failure = task->failure,
                            .text = text};
     struct list waiters;
