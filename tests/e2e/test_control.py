@@ -59,19 +59,19 @@ def converse(path, *lines):
 
 
 def schema_of(args):
-    """The page of docs/schema that describes what the command prints with --json; None for those without one."""
-    name = "last" if "--last" in args and args[0] == "explain" else "-".join(args[:2]) if args[0] == "cache" else args[0]
-    path = lab.SOURCE / f"docs/schema/{name}.json"
-    return json.loads(path.read_text()) if path.exists() else None
+    """Return the schema in docs/schema of what the command prints with --json."""
+    name = "-".join(args[:2]) if args[0] == "cache" else args[0]
+    if args[0] == "explain" and "--last" in args:
+        name = "last"
+    return json.loads((lab.SOURCE / f"docs/schema/{name}.json").read_text())
 
 
-def as_json(resolver, *args):
+def as_json(resolver, *args, status=0):
+    """Run a command with --json; return what it prints, which has the form of its schema."""
     done = resolver.command(*args, "--json")
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == status, done.stderr
     value = json.loads(done.stdout)
-    schema = schema_of(args)
-    if schema:
-        jsonschema.validate(value, schema)
+    jsonschema.validate(value, schema_of(args))
     return value
 
 
@@ -175,7 +175,9 @@ def test_flush_of_a_subtree(resolver):
             took.append(time.monotonic() - start)
     watcher = threading.Thread(target=watch)
     watcher.start()
-    gone = as_json(resolver, "cache", "flush", "uni.edu", "--subtree")["entries"]
+    flushed = as_json(resolver, "cache", "flush", "uni.edu", "--subtree")
+    gone = flushed["entries"]
+    assert flushed["name"] == "uni.edu."
     end.set()
     watcher.join()
     assert gone >= 6001
@@ -207,8 +209,54 @@ def test_reload(resolver):
     resolver.conf.write_text(good.replace("stub-zones:", "stub-zonse:"))
     done = resolver.command("reload")
     resolver.conf.write_text(good)
-    assert done.returncode == 1 and 'unknown key "stub-zonse"' in done.stderr and "stub-zones" in done.stderr and "stays in use" in done.stderr
+    assert done.returncode == 1 and 'unknown key "stub-zonse"' in done.stderr
+    assert "stub-zones" in done.stderr and "stays in use" in done.stderr
     assert as_json(resolver, "status")["reloads-refused"] >= 1
+
+
+def test_reload_as_json(resolver):
+    """An accepted configuration has a summary; a rejected one has findings with their places, and advice."""
+    done = as_json(resolver, "reload")
+    assert done["accepted"] and "stub zones" in done["summary"] and done["findings"] == []
+    good = resolver.conf.read_text()
+    lab.write_old(resolver.conf, good.replace("stub-zones:", "stub-zonse:"))
+    try:
+        done = as_json(resolver, "reload", status=1)
+    finally:
+        lab.write_old(resolver.conf, good)
+    assert not done["accepted"] and done["summary"] == ""
+    finding = done["findings"][0]
+    assert finding["file"] == str(resolver.conf) and finding["line"] > 1 and finding["column"] == 1
+    assert finding["level"] == "error" and finding["message"] == 'unknown key "stub-zonse"'
+    assert finding["help"] == 'did you mean "stub-zones"?'
+
+
+def test_reload_of_a_file_that_is_always_being_written(resolver):
+    """The finding is about the whole file: it has no line."""
+    end = threading.Event()
+
+    def write():
+        while not end.wait(0.1):
+            os.utime(resolver.conf)
+    os.utime(resolver.conf)
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        done = as_json(resolver, "reload", status=1)
+    finally:
+        end.set()
+        writer.join()
+    assert not done["accepted"] and [f["line"] for f in done["findings"]] == [0]
+    assert done["findings"][0]["message"].startswith("it is still being written")
+
+
+def test_reload_without_a_file(resolver):
+    away = resolver.conf.rename(resolver.conf.with_suffix(".away"))
+    try:
+        done = resolver.command("reload")
+    finally:
+        away.rename(resolver.conf)
+    assert done.returncode == 1 and f"{resolver.conf}: error: " in done.stderr, done.stderr
 
 
 def test_log(resolver):
