@@ -48,6 +48,13 @@ def test_errors_show_line_caret_and_suggestion(tmp_path):
     assert 'the key "file" is missing here' in done.stderr
 
 
+@pytest.mark.parametrize("keys, suggestion", [("limits: {querys: 5}", "queries"), ("limits: {tcp-idel: 5s}", "tcp-idle")])
+def test_check_reads_the_file_for_the_daemon_that_has_the_key(tmp_path, keys, suggestion):
+    """Without a key that only one daemon has, the misspelt one decides: only the resolver has limits.queries."""
+    done = lab.run(lab.ROOTLINE, "check", write(tmp_path, f"server: {{listen: [127.0.0.1]}}\n{keys}\n"))
+    assert done.returncode == 1 and f'did you mean "{suggestion}"?' in done.stderr, done.stderr
+
+
 def test_errors_as_json(tmp_path):
     path = write(tmp_path, "server:\n  listen: [nonsense\x07]\n")
     done = lab.run(lab.ROOTLINE, "check", path, "--json")
