@@ -9,7 +9,7 @@
 #include "base/file.h"
 #include "base/now.h"
 
-enum { CONF_FILE_MAX = 64 << 20, CONF_DEPTH_MAX = 64 };
+enum { CONF_FILE_MAX = 64 << 20, CONF_DEPTH_MAX = 64, CONF_MAP_NAME_MAX = 80 };
 
 struct conf_node {
     yaml_node_t yaml;
@@ -20,7 +20,8 @@ struct conf_reader {
     const char *text;
     size_t len;
     yaml_document_t document;
-    bool *seen; /* by node number; an alias visits a node a second time */
+    const struct conf_key *keys; /* of the top level */
+    bool *seen;                  /* by node number; an alias visits a node a second time */
     struct arena *arena;
     struct diag *diag;
 };
@@ -168,14 +169,6 @@ const char *conf_text(struct conf_reader *reader, const struct conf_node *node)
         return NULL;
     }
     return scalar_text(node);
-}
-
-static void suggest_nearest(struct conf_reader *reader, const char *word,
-                            const char *const *words)
-{
-    const char *near = diag_nearest(word, words);
-    if (near)
-        diag_help(reader->diag, "did you mean \"%s\"?", near);
 }
 
 /* ---- values ---- */
@@ -338,7 +331,9 @@ static void read_conf_enum(struct conf_reader *reader, const struct conf_node *n
         snprintf(known + len, sizeof(known) - len, "%s%s", i ? ", " : "", key->words[i]);
     }
     conf_wrong(reader, node, "expected one of %s, not \"%s\"", known, text);
-    suggest_nearest(reader, text, key->words);
+    const char *near = diag_nearest(text, key->words);
+    if (near)
+        diag_help(reader->diag, "did you mean \"%s\"?", near);
 }
 
 static void read_conf_time(struct conf_reader *reader, const struct conf_node *node,
@@ -590,16 +585,55 @@ static const struct conf_key *find_conf_key(const struct conf_key *keys, const c
     return NULL;
 }
 
+/* The best suggestion for an unknown key so far.  Lifetime: the report. */
+struct conf_near {
+    const char *word;            /* the unknown key */
+    const char *name;            /* NULL: none */
+    size_t edits;                /* diag_edits */
+    char map[CONF_MAP_NAME_MAX]; /* the map that has the key, as "server.rate-limit"; "" for the
+                                    top level */
+};
+
+/* Compare the unknown key with `keys`, and with those of the maps below if `is_deep`.  A key
+ * replaces the suggestion only if it is nearer, so that the map searched first is preferred. */
+static void search_conf_keys(struct conf_near *near, const struct conf_key *keys,
+                             const char *map, bool is_deep)
+{
+    char inner[CONF_MAP_NAME_MAX];
+
+    for (const struct conf_key *key = keys; key->name; key++) {
+        size_t edits = diag_edits(near->word, key->name);
+        if (edits < near->edits) {
+            near->edits = edits;
+            near->name = key->name;
+            snprintf(near->map, sizeof(near->map), "%s", map);
+        }
+        if (is_deep && key->keys) {
+            snprintf(inner, sizeof(inner), "%s%s%s", map, *map ? "." : "", key->name);
+            search_conf_keys(near, key->keys, inner, is_deep);
+        }
+    }
+}
+
+/* Suggest a key of the same map, or a key of another map that is nearer: the key may be in the
+ * wrong place, too. */
 static void report_unknown(struct conf_reader *reader, const struct conf_node *node,
                            const struct conf_key *keys, const char *name)
 {
-    const char *words[64];
-    size_t cnt = 0;
-    for (; keys[cnt].name && cnt + 1 < ARRAY_LEN(words); cnt++)
-        words[cnt] = keys[cnt].name;
-    words[cnt] = NULL;
+    struct conf_near near = {.word = name, .edits = SIZE_MAX};
+
     conf_wrong(reader, node, "unknown key \"%s\"", name);
-    suggest_nearest(reader, name, words);
+    search_conf_keys(&near, keys, "", false);
+    size_t edits_here = near.edits;
+    search_conf_keys(&near, reader->keys, "", true);
+    if (!near.name)
+        return;
+    if (near.edits == edits_here)
+        diag_help(reader->diag, "did you mean \"%s\"?", near.name);
+    else if (*near.map)
+        diag_help(reader->diag, "did you mean \"%s\" in %s?", near.name, near.map);
+    else
+        diag_help(reader->diag, "did you mean \"%s\" at the top level?", near.name);
 }
 
 static void read_conf_pair(struct conf_reader *reader, const yaml_node_pair_t *pair,
@@ -740,7 +774,7 @@ enum err conf_parse(const char *path, const char *text, size_t len, const struct
     yaml_parser_t parser;
     size_t errors = diag->error_cnt;
     struct conf_reader reader = {
-        .path = path, .text = text, .len = len, .arena = arena, .diag = diag};
+        .path = path, .text = text, .len = len, .keys = keys, .arena = arena, .diag = diag};
 
     size_t mark_len =
         file_bom_len(text, len); /* libyaml skips the mark, but counts it as a column */

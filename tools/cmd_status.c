@@ -262,9 +262,10 @@ static void print_findings(const struct json *findings)
 {
     for (size_t i = 0; i < json_count(findings); i++) {
         const struct json *one = json_at(findings, i);
-        fprintf(stderr, "%s:%lld:%lld: %s: %s\n", get_value(one, "file"),
-                get_number(one, "line"), get_number(one, "column"), get_value(one, "level"),
-                get_value(one, "message"));
+        fprintf(stderr, "%s:", get_value(one, "file"));
+        if (get_number(one, "line") > 0)
+            fprintf(stderr, "%lld:%lld:", get_number(one, "line"), get_number(one, "column"));
+        fprintf(stderr, " %s: %s\n", get_value(one, "level"), get_value(one, "message"));
         if (*get_value(one, "help"))
             fprintf(stderr, "    = %s\n", get_value(one, "help"));
     }

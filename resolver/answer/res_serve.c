@@ -396,7 +396,7 @@ static void wake_request(struct task_waiter *waiter, const struct task_end *end)
         return;
     }
     reply_begin(r->ex);
-    if (end->is_crowded)
+    if (end->is_queue_full)
         end_evicted_request(r, end);
     else if (end->failure == FAILURE_BOGUS)
         end_bogus_request(r, end);

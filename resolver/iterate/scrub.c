@@ -472,7 +472,7 @@ static enum err read_servers(struct scrubbing *s, uint16_t zone, enum message_se
             continue;
         r->is_used = true;
         if (delegation->server_cnt == DELEGATION_SERVERS_MAX) {
-            delegation->is_crowded = true;
+            delegation->is_oversized = true;
             continue;
         }
         enum err err = expand_scrubbed_record(s, r, &ns);

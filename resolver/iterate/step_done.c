@@ -90,7 +90,7 @@ void step_done(struct task *task)
     struct task_end end = {.outcome = task->outcome,
                            .budget = task->budget,
                            .is_budget_spent = task->budget->spent != FAILURE_NONE,
-                           .is_crowded = task->is_crowded,
+                           .is_queue_full = task->is_queue_full,
                            .failure = task->failure,
                            .ede =
                                failure_of_chain(task) ? task->ede : failure_ede(task->failure),

@@ -214,7 +214,7 @@ static bool is_family_deferred(const struct task *task, int server, bool is_v6)
  * its names may fail to resolve.  For other referrals each name is tried. */
 static bool is_target_limit_reached(struct task *task)
 {
-    if (!task->delegation.is_crowded ||
+    if (!task->delegation.is_oversized ||
         task->failed_targets < task->engine->policy->limits.targets)
         return false;
     task->limit = FAILURE_TARGETS;
@@ -225,7 +225,7 @@ static bool is_target_limit_reached(struct task *task)
  * was none to start. */
 static bool begin_lookups(struct task *task)
 {
-    bool is_later = task->failed_targets >= SERVERS_FIRST && !task->delegation.is_crowded;
+    bool is_later = task->failed_targets >= SERVERS_FIRST && !task->delegation.is_oversized;
     unsigned begun = 0, most = is_later ? SERVERS_LATER : SERVERS_FIRST;
 
     for (int with_addrs = 0; with_addrs < 2; with_addrs++)

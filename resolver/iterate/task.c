@@ -223,15 +223,15 @@ static uint64_t key_of(const struct task *task)
 
 static enum task_state fail_waiting(struct task *task, enum failure failure)
 {
-    task->is_limited_by_others = task->is_crowded = true;
+    task->is_limited_by_others = task->is_queue_full = true;
     return task_give_up(task, failure);
 }
 
-/* True if too many clients wait for the place and the client's address may be spoofed. */
-static bool is_crowded(const struct task *task)
+/* False if too many clients wait for the place and the client's address may be spoofed. */
+static bool may_wait_for_place(const struct task *task)
 {
-    return task->client && !task->is_exempt && !quota_is_proven(task->client) &&
-           !task->is_called && park_lines(task->engine->park, key_of(task)) >= LINES_MAX;
+    return !task->client || task->is_exempt || quota_is_proven(task->client) ||
+           task->is_called || park_lines(task->engine->park, key_of(task)) < LINES_MAX;
 }
 
 enum task_state task_park(struct task *task, enum quota_kind full)
@@ -239,7 +239,7 @@ enum task_state task_park(struct task *task, enum quota_kind full)
     struct engine *engine = task->engine;
 
     task->full = full;
-    if (is_crowded(task))
+    if (!may_wait_for_place(task))
         return fail_waiting(task, FAILURE_PLACE_CLIENTS);
     release_claim(task);
     for (int i = 0; i < task->delegation.addr_cnt; i++)

@@ -53,8 +53,8 @@ struct task_end {
     enum task_outcome outcome;
     const struct budget *budget; /* that it spent from; only to be compared */
     bool is_budget_spent;
-    bool is_crowded; /* too many clients wait: those whose address may be spoofed are sent to
-                        TCP */
+    bool is_queue_full; /* it may not wait for a place: clients whose address may be spoofed are
+                           sent to TCP */
     enum failure failure; /* FAILURE_NONE if it was answered */
     uint16_t ede;         /* INFO-CODE of the failure (RFC 8914) */
     const char *text;     /* wording_failure; "" if it was answered */
@@ -157,7 +157,7 @@ struct task {
     struct park_entry parked; /* while it waits for a place */
     enum quota_kind full;     /* the quota that was full; QUOTA_KINDS: sockets */
     bool is_called;           /* its turn has come after waiting */
-    bool is_crowded;          /* too many clients wait for that place */
+    bool is_queue_full;       /* too many wait for that place, and it had to go */
     uint8_t client_cookie[COOKIE_CLIENT_LEN + COOKIE_SERVER_MAX];
     struct out_ask ask;
     enum out_result result;       /* TASK_REPLY, TASK_NO_REPLY: what came back */

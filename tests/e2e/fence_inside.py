@@ -1,8 +1,10 @@
-"""Runs in a network namespace of its own: a resolver, its one server, and what that sees of its questions.
+"""Run a resolver and the only server that it queries, which records the source ports and IDs of the queries.
 
     fence_inside.py BUILD FOLDER LAB [no-fence | default-route | few-ports | narrow-system]
 
-Prints one line of JSON: whether the resolver started, its ports and IDs, its log."""
+LAB is the value of `lab` in the configuration.  Must run in its own network namespace.  Print one line of JSON: whether
+the resolver started, its exit status, the answers to 600 queries, the ports and IDs, and the log.
+"""
 import json
 import socket
 import subprocess

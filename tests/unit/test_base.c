@@ -449,7 +449,11 @@ static void misspelled_words_are_found(void **state)
     (void)state;
     assert_string_equal(diag_nearest("lisen", words), "listen");
     assert_string_equal(diag_nearest("ZONES", words), "zones");
+    assert_string_equal(diag_nearest("zoens", words), "zones");
     assert_null(diag_nearest("completely-different", words));
+    assert_int_equal(diag_edits("querys", "queries"), 2);
+    assert_int_equal(diag_edits("Tcp-Idel", "tcp-idle"), 1); /* a swap is one edit */
+    assert_int_equal(diag_edits("querys", "keys"), SIZE_MAX);
 }
 
 static void texts_are_sanitised(void **state)

@@ -810,22 +810,28 @@ struct pair {
     size_t got[2];
 };
 
+static bool count_opened(struct tls_sink *sink, size_t len)
+{
+    size_t *sum = sink->data;
+
+    *sum += len;
+    sink->plain += len;
+    sink->size -= len;
+    return true;
+}
+
 static bool carry(struct pair *p, int to)
 {
     struct buffer sealed = p->sent[1 - to];
-    size_t len;
+    struct tls_sink sink = {.plain = p->plain[to] + p->got[to],
+                            .size = ROOM - p->got[to],
+                            .out = &p->sent[to],
+                            .opened = count_opened,
+                            .data = &p->got[to]};
 
     p->sent[1 - to] = (struct buffer){0};
-    bool is_usable = tls_state(p->at[to]) != TLS_BROKEN;
-    if (is_usable)
-        tls_feed(p->at[to], sealed.at, sealed.len);
-    do {
-        len = 0;
-        if (is_usable)
-            (void)tls_read(p->at[to], p->plain[to] + p->got[to], ROOM - p->got[to], &len,
-                           &p->sent[to]);
-        p->got[to] += len;
-    } while (len > 0);
+    if (tls_state(p->at[to]) != TLS_BROKEN)
+        (void)tls_pump(p->at[to], sealed.at, sealed.len, &sink);
     bool has_moved = sealed.len > 0;
     buffer_fini(&sealed);
     return has_moved;
