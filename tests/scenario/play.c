@@ -9,6 +9,8 @@
 #include "base/hash.h"
 #include "base/now.h"
 #include "dns/dname_text.h"
+#include "dns/rrline.h"
+#include "tests/scenario/fake_sha1.h"
 #include "tests/scenario/rpl.h"
 #include "tests/scenario/stage.h"
 
@@ -230,12 +232,19 @@ static size_t list_rrs(const struct message *m, enum message_section section,
     return cnt;
 }
 
-/* Our answers are minimal: of the authority section only the SOA of a negative answer is
- * compared. */
-static bool is_compared(const struct rpl_rr *rr, enum message_section section)
+/* Our answers are minimal: of the authority section only the SOA of a negative answer and the
+ * proofs are compared, each with its signatures. */
+static bool is_compared(enum message_section section, uint16_t type, const uint8_t *rdata)
 {
-    return rr->section == section && rr->type != RRTYPE_RRSIG &&
-           (section == MESSAGE_ANSWER || rr->type == RRTYPE_SOA);
+    if (section == MESSAGE_AUTHORITY && type == RRTYPE_RRSIG)
+        type = util_get_u16(rdata);
+    return section == MESSAGE_ANSWER || type == RRTYPE_SOA || type == RRTYPE_NSEC ||
+           type == RRTYPE_NSEC3;
+}
+
+static bool is_rr_compared(const struct rpl_rr *rr, enum message_section section)
+{
+    return rr->section == section && is_compared(section, rr->type, rr->rdata);
 }
 
 static bool is_rr_same(const struct rpl_rr *want, const struct got_rr *got, bool with_ttl)
@@ -256,7 +265,7 @@ static bool compare_section(struct play *p, const struct rpl_entry *e, const str
 
     for (size_t i = 0; i < e->rr_cnt; i++) {
         size_t n = 0;
-        if (!is_compared(&e->rrs[i], section))
+        if (!is_rr_compared(&e->rrs[i], section))
             continue;
         while (n < cnt && !is_rr_same(&e->rrs[i], &got[n], e->match & RPL_TTL))
             n++;
@@ -271,8 +280,7 @@ static bool compare_section(struct play *p, const struct rpl_entry *e, const str
         return report_difference(p, text);
     }
     for (size_t n = 0; n < cnt; n++)
-        if (!got[n].is_found && got[n].type != RRTYPE_RRSIG &&
-            (section == MESSAGE_ANSWER || got[n].type == RRTYPE_SOA)) {
+        if (!got[n].is_found && is_compared(section, got[n].type, got[n].rdata)) {
             dname_text_print(got[n].owner, name);
             rrtype_print(got[n].type, type);
             snprintf(text, sizeof(text), "unexpected: %.100s %u %s in section %d", name,
@@ -470,6 +478,55 @@ static void read_zones(struct play *p)
     }
 }
 
+static void read_anchor(struct play *p, const char *value)
+{
+    static struct rrline line;
+    char text[2000];
+    const char *why = "";
+
+    snprintf(text, sizeof(text), "%s", value);
+    for (char *c = text; *c; c++)
+        if (*c == '(' || *c == ')')
+            *c = ' ';
+    if (anchor_add(&p->stage.policy->anchors, text, strlen(text), &line, &why) != ERR_OK)
+        fprintf(stderr, "trust-anchor: %s: %s\n", value, why);
+}
+
+/* Read the trust anchors and the domains that are insecure. */
+static void read_trust(struct play *p)
+{
+    struct policy *policy = p->stage.policy;
+    const struct rpl_key *k;
+    char nta_why[NTA_WHY_MAX];
+
+    for (k = rpl_find(p->rpl, "trust-anchor", NULL); k;
+         k = rpl_find(p->rpl, "trust-anchor", k))
+        read_anchor(p, k->value);
+    for (k = rpl_find(p->rpl, "domain-insecure", NULL); k;
+         k = rpl_find(p->rpl, "domain-insecure", k))
+        must(nta_add(&policy->ntas, k->value, nta_why) == ERR_OK);
+    policy_seal_trust(policy);
+    fake_sha1_is_on = is_on(get_value(p->rpl, "fake-sha1", "no"));
+}
+
+/* Set the clock to the time when the signatures of the scenario are valid. */
+static void set_date(const struct rpl *rpl)
+{
+    const char *date = get_value(rpl, "val-override-date", ""),
+               *seconds = get_value(rpl, "val-override-timestamp", "");
+    char text[NOW_TEXT_MAX];
+    int64_t wall_ms;
+
+    if (*seconds)
+        now_freeze(1000 * (int64_t)atoll(seconds));
+    if (strlen(date) != strlen("YYYYMMDDHHMMSS"))
+        return;
+    snprintf(text, sizeof(text), "%.4s-%.2s-%.2sT%.2s:%.2s:%.2sZ", date, date + 4, date + 6,
+             date + 8, date + 10, date + 12);
+    must(now_read(text, &wall_ms) == ERR_OK);
+    now_freeze(wall_ms);
+}
+
 static void configure(struct play *p, const char *minimise)
 {
     const struct rpl *rpl = p->rpl;
@@ -483,6 +540,8 @@ static void configure(struct play *p, const char *minimise)
     policy->do_not_query = (struct addr_prefixes){local_nets, 4};
     must(local_add_builtin(&policy->local, &policy->arena) == ERR_OK);
     read_zones(p);
+    read_trust(p);
+    set_date(rpl);
     policy->uses_v6 = is_on(get_value(rpl, "do-ip6", "yes"));
     policy->uses_v4 = is_on(get_value(rpl, "do-ip4", "yes"));
     const char *wanted =
@@ -569,9 +628,9 @@ static bool alter(struct rpl_step *step, enum alteration kind)
     default:
         for (size_t i = 0; i < e->rr_cnt; i++) {
             struct rpl_rr *rr = &e->rrs[i];
-            bool is_answer = (e->match & RPL_ANSWER) && is_compared(rr, MESSAGE_ANSWER);
+            bool is_answer = (e->match & RPL_ANSWER) && is_rr_compared(rr, MESSAGE_ANSWER);
             bool is_authority =
-                (e->match & RPL_AUTHORITY) && is_compared(rr, MESSAGE_AUTHORITY);
+                (e->match & RPL_AUTHORITY) && is_rr_compared(rr, MESSAGE_AUTHORITY);
             if ((is_answer || is_authority) && rr->rdata_len > 1) {
                 ((uint8_t *)(uintptr_t)rr->rdata)[rr->rdata_len / 2] ^= 1;
                 return true;
