@@ -180,7 +180,7 @@ static void ask_as_client(struct play *p, const struct rpl_step *step)
                       .flags = e->flags & (MESSAGE_RD | MESSAGE_CD | MESSAGE_AD),
                       .name = e->qname,
                       .type = e->qtype,
-                      .has_edns = e->is_do || p->wants_ede,
+                      .has_edns = e->is_do || p->wants_ede || p->is_verbose,
                       .is_do = e->is_do,
                       .udp_size = 4096};
 
@@ -291,7 +291,7 @@ static bool compare_section(struct play *p, const struct rpl_entry *e, const str
 }
 
 /* Return the code of the EDE option, or -2 if there is none. */
-static int find_ede(const struct message *m)
+static int find_ede(const struct play *p, const struct message *m)
 {
     struct message_walk walk = message_walk(m);
     struct message_record r;
@@ -301,8 +301,11 @@ static int find_ede(const struct message *m)
         while (r.type == RRTYPE_OPT && cursor_more(&c)) {
             uint16_t code = cursor_u16(&c), len = cursor_u16(&c);
             const uint8_t *bytes = cursor_bytes(&c, len);
-            if (bytes && code == EDNS_EDE && len >= 2)
-                return util_get_u16(bytes);
+            if (!bytes || code != EDNS_EDE || len < 2)
+                continue;
+            if (p->is_verbose)
+                printf("    EDE %u: %.*s\n", util_get_u16(bytes), len - 2, bytes + 2);
+            return util_get_u16(bytes);
         }
     }
     return -2;
@@ -323,6 +326,7 @@ static bool compare_answer(struct play *p, const struct rpl_entry *e,
         return report_difference(p, "the QNAME differs");
     if ((e->match & RPL_QTYPE) && m.qtype != e->qtype)
         return report_difference(p, "the QTYPE differs");
+    int ede = find_ede(p, &m);
     if ((e->match & RPL_RCODE) && (m.flags & 15) != e->rcode) {
         snprintf(text, sizeof(text), "RCODE %u, not %u", m.flags & 15U, e->rcode);
         return report_difference(p, text);
@@ -331,7 +335,6 @@ static bool compare_answer(struct play *p, const struct rpl_entry *e,
         snprintf(text, sizeof(text), "flags %04x, not %04x", m.flags & flags, e->flags);
         return report_difference(p, text);
     }
-    int ede = find_ede(&m);
     if ((e->match & RPL_EDE) && (e->ede == -1 ? ede < 0 : ede != e->ede)) {
         snprintf(text, sizeof(text), "EDE %d, not %d", ede, e->ede);
         return report_difference(p, text);
