@@ -172,13 +172,14 @@ struct wanted {
     bool is_sigs;
 };
 
+/* A signature in another section than its RRset is as good: validation decides. */
 static bool is_record_wanted(struct scrubbing *s, const struct scrub_record *r,
                              const struct wanted *w)
 {
     bool is_type = w->is_sigs ? r->type == RRTYPE_RRSIG && r->rdata_len > 18 &&
                                     util_get_u16(s->message->wire + r->rdata_at) == w->type
                               : r->type == w->type;
-    return is_type && r->section == w->section;
+    return is_type && (w->is_sigs || r->section == w->section);
 }
 
 /* True if a CNAME or DNAME RRset has so many records that it is malformed even if all are

@@ -227,10 +227,11 @@ static enum task_state on_bogus(struct task *task, const struct scrub *scrub,
 {
     note_stripping(task, scrub);
     task->engine->counts.bogus++;
-    if (vet->is_unknown)
+    if (vet->is_unknown && (task->is_limited || !vet->is_unsigned))
         return task_give_up(task, FAILURE_UNVALIDATED);
+    task->is_unvalidated |= vet->is_unknown;
     if (++task->bogus_cnt >= BOGUS_SERVERS_MAX)
-        return task_fail(task, TASK_FAILED, FAILURE_BOGUS);
+        return task_fail_validation(task);
     return give_up_server(task, TRACE_BOGUS, 0);
 }
 

@@ -418,7 +418,7 @@ enum task_state step_target(struct task *task)
         if (has_open_subquery(task))
             return TASK_WAIT;
         if (task->bogus_cnt > 0)
-            return task_fail(task, TASK_FAILED, FAILURE_BOGUS);
+            return task_fail_validation(task);
         if (task->empty_addr)
             return step_reply_empty(task);
         if (!task->is_last_resort) {

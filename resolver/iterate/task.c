@@ -497,6 +497,12 @@ enum task_state task_give_up(struct task *task, enum failure failure)
     return task_fail(task, is_limited ? TASK_LIMITED : TASK_FAILED, failure);
 }
 
+enum task_state task_fail_validation(struct task *task)
+{
+    return task->is_unvalidated ? task_give_up(task, FAILURE_UNVALIDATED)
+                                : task_fail(task, TASK_FAILED, FAILURE_BOGUS);
+}
+
 static void stop_listening(struct task *task, const struct trace_listeners *listeners)
 {
     struct trace_listeners leaving = {0};

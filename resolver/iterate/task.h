@@ -168,7 +168,8 @@ struct task {
     struct rules_work validation; /* signatures and hashes that may still be computed */
     unsigned chain_lookups;       /* subqueries for the chain of trust so far */
     uint64_t broken_link;         /* hash of name and type of one that failed; 0: none */
-    unsigned bogus_cnt;           /* servers whose replies were bogus */
+    unsigned bogus_cnt;           /* servers whose replies were bogus, or not validated */
+    bool is_unvalidated;          /* one of them was not validated: a link is missing */
     uint16_t ede;                 /* INFO-CODE of `why` */
     unsigned sends;
     struct trace_listeners listeners; /* none: an event costs one branch */
@@ -204,6 +205,9 @@ void task_note_limit(struct task *task, enum failure limit, bool is_others);
 /* Return the state of a task that has no server left to ask: failed, or limited if a limit was
  * reached on the way. */
 enum task_state task_give_up(struct task *task, enum failure failure);
+
+/* Return the state of a task that got no valid reply. */
+enum task_state task_fail_validation(struct task *task);
 
 /* Wait for the end of the task. */
 void task_wait(struct task *task, struct task_waiter *waiter);

@@ -258,8 +258,10 @@ static enum cache_security vet_set(struct vetting *v, const struct scrub_set *se
             return vet_keys(v, set, &chain);
     }
     const uint8_t *signer = find_signer(set->owner, type, set->set);
-    if (!signer)
+    if (!signer) {
+        v->out->is_unsigned |= bit == 0;
         return vet_with_zone(v, set, lowest, state);
+    }
     enum cache_security security =
         is_known_wrong(v, bit) ? CACHE_BOGUS : vet_with_zone(v, set, signer, state);
     if (security != CACHE_BOGUS || v->must_wait || v->out->is_unknown)
@@ -375,6 +377,7 @@ static enum cache_security vet_denial_set(struct vetting *v)
 
     if (are_keys_denied(v) || v->must_wait)
         return CACHE_BOGUS;
+    v->out->is_unsigned |= target == lowest;
     enum cache_security security =
         is_known_wrong(v, TASK_DENIAL) ? CACHE_BOGUS : vet_denial_with(v, target);
     if (security != CACHE_BOGUS || v->must_wait || v->out->is_unknown || target == lowest)

@@ -33,7 +33,9 @@ struct vet {
     struct vet_state cut;    /* is_delegation: CACHE_UNCHECKED if the chain ends above it */
     bool is_cut;             /* `denial` or `cut`: there is no DS, and it is a zone cut */
     uint32_t cut_ttl;        /* of `cut`, if there is no DS; seconds */
-    bool is_unknown;         /* work or memory ran out: nothing may be said of the reply */
+    bool is_unknown;         /* a link could not be looked up, or work or memory ran out: nothing
+                                may be said of the reply */
+    bool is_unsigned;        /* it has no signature: another server of the zone may send one */
 };
 
 /* Validate a reply.  Return false if it has to wait: call again when the task is woken.  Why
