@@ -542,10 +542,6 @@ static void read_conf_value(struct conf_reader *reader, const struct conf_node *
                        "%s is not supported in this version: remove it or leave it empty",
                        key->name);
         break;
-    case CONF_IGNORED:
-        if (!is_empty_node(node))
-            conf_warn(reader, node, "%s has no effect in this version", key->name);
-        break;
     }
 }
 
@@ -571,8 +567,7 @@ void conf_set_defaults(const struct conf_key *keys, void *target)
         case CONF_SOURCE:
         case CONF_LIST:
         case CONF_CUSTOM:
-        case CONF_UNSUPPORTED:
-        case CONF_IGNORED: break;
+        case CONF_UNSUPPORTED: break;
         }
     }
 }

@@ -34,7 +34,6 @@ enum conf_type {
     CONF_LIST,     /* struct conf_list of structs of `item_size`, described by `keys` */
     CONF_CUSTOM,   /* what read() stores */
     CONF_UNSUPPORTED, /* documented, but not in this version: an error unless empty */
-    CONF_IGNORED,     /* documented, but without effect yet: a warning unless empty */
 };
 
 /* A key of a map.  A table of keys ends with an entry whose name is NULL. */

@@ -672,7 +672,7 @@ static const struct conf_key resolver_keys[] = {
      .type = CONF_TEXTS,
      .offset = AT(edns_exempt),
      .check = check_edns_exempt},
-    {.name = "aggressive-nsec", .type = CONF_IGNORED},
+    {.name = "aggressive-nsec", .type = CONF_BOOL, .offset = AT(is_aggressive), .preset = true},
     {.name = "priming", .type = CONF_BOOL, .offset = AT(is_priming), .preset = true},
     {.name = "trust-anchor-signal",
      .type = CONF_BOOL,
@@ -835,6 +835,7 @@ static enum err fill_policy(struct res_conf *conf)
     p->is_prefetching = conf->is_prefetching;
     p->outgoing_port = (uint16_t)conf->outgoing_port;
     p->is_minimising = conf->is_minimising;
+    p->is_aggressive = conf->is_aggressive;
     p->is_priming = conf->is_priming;
     p->signals_anchors = conf->signals_anchors;
     p->uses_v4 = conf->uses_v4;

@@ -36,7 +36,8 @@ struct res_conf {
     uint32_t outgoing_port;
     uint32_t ttl_min_ms, ttl_max_ms, negative_max_ms, stale_ms;
     bool is_prefetching;
-    bool is_minimising, is_case_random, is_priming, uses_v4, uses_v6, signals_anchors;
+    bool is_minimising, is_aggressive, is_case_random, is_priming, uses_v4, uses_v6,
+        signals_anchors;
     struct policy_defences lab;
 };
 

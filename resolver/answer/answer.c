@@ -4,6 +4,7 @@
 
 #include "base/now.h"
 #include "net/request/reply.h"
+#include "resolver/answer/aggressive.h"
 
 enum {
     ADDITIONAL_MAX = 8,
@@ -29,10 +30,12 @@ struct walk {
     unsigned dname_cnt;
     uint16_t type;
     unsigned steps;
-    bool is_secure; /* all entries so far are secure */
-    bool has_below; /* there are local data below the name, so it exists (RFC 8020) */
-    bool is_full;   /* a record did not fit: the answer is truncated */
-    bool has_part;  /* some records of the RRset that did not fit are written */
+    bool is_secure;         /* all entries so far are secure */
+    bool has_below;         /* there are local data below the name, so it exists (RFC 8020) */
+    bool is_full;           /* a record did not fit: the answer is truncated */
+    bool is_synthesised;    /* some of the answer is made from denials (RFC 8198) */
+    struct rules_work work; /* of that */
+    bool has_part;          /* some records of the RRset that did not fit are written */
     struct cache_name key;
     struct dname_parts parts;
 };
@@ -90,7 +93,7 @@ static void trace_local(const struct walk *w, enum local_kind kind)
 static void fail_walk(struct walk *w, uint16_t ede, const char *text)
 {
     builder_rollback(&w->ex->out, &w->begin);
-    w->is_full = false;
+    w->is_full = w->is_secure = false;
     w->out->is_explained = true;
     w->out->ede = ede;
     w->out->text = text;
@@ -231,6 +234,7 @@ static void write_additional(struct walk *w, const struct rrset *set)
 /* End at a loop, which is an error (RFC 1034 3.6.2).  Its records stay in the answer. */
 static void end_in_loop(struct walk *w)
 {
+    w->is_secure = false;
     w->out->is_explained = true;
     w->out->ede = EDNS_EDE_OTHER;
     w->out->text = "the CNAME chain is a loop";
@@ -379,44 +383,70 @@ static void look_up_name(struct walk *w, const struct cache_time *when, struct k
         keep_newest_stale(k);
 }
 
+/* Answer with what is known.  Return whether the chain continues at another name. */
+static bool answer_known(struct walk *w, const struct cache_time *when, const struct known *k)
+{
+    struct cache *cache = &w->engine->cache;
+    struct cache_found dname;
+    unsigned labels;
+
+    if (k->has_data) {
+        trace_cached(w, &k->data,
+                     k->data.kind == CACHE_DATA ? TRACE_CACHED_DATA : TRACE_CACHED_NODATA);
+        note_prefetch(w, &k->data);
+        if (k->data.kind == CACHE_NODATA) {
+            write_denial(w, &k->data);
+            finish_walk(w, RRTYPE_RCODE_NOERROR);
+        } else {
+            write_data(w, &k->data);
+        }
+    } else if (k->has_cname) {
+        trace_cached(w, &k->cname, TRACE_CACHED_CNAME);
+        note_prefetch(w, &k->cname);
+        bool is_made = (k->cname.set->flags & RRSET_IS_SYNTHESISED) &&
+                       cache_find_dname(cache, &w->key, when, w->arena, &dname, &labels);
+        write_cached_proofs(w, &k->cname.proofs, k->cname.ttl);
+        return is_made ? follow_dname_rrset(w, dname.set, answer_ttl(w, &dname), labels)
+                       : follow_cname_rrset(w, k->cname.set, answer_ttl(w, &k->cname));
+    } else if (k->has_nxdomain) {
+        trace_cached(w, &k->nxdomain,
+                     w->has_below ? TRACE_CACHED_NODATA : TRACE_CACHED_NXDOMAIN);
+        note_prefetch(w, &k->nxdomain);
+        write_denial(w, &k->nxdomain);
+        w->is_secure &= !w->has_below;
+        finish_walk(w, w->has_below ? RRTYPE_RCODE_NOERROR : RRTYPE_RCODE_NXDOMAIN);
+    }
+    return false;
+}
+
 /* Answer from the cache.  Return false if it has no entry that `when` admits.  *goes_on gets
  * whether the chain continues at another name. */
 static bool answer_from_cache(struct walk *w, const struct cache_time *when, bool *goes_on)
 {
-    struct cache *cache = &w->engine->cache;
-    struct cache_found dname;
     struct known k;
-    unsigned labels;
 
-    *goes_on = false;
     look_up_name(w, when, &k);
-    if (k.has_data) {
-        trace_cached(w, &k.data,
-                     k.data.kind == CACHE_DATA ? TRACE_CACHED_DATA : TRACE_CACHED_NODATA);
-        note_prefetch(w, &k.data);
-        if (k.data.kind == CACHE_NODATA) {
-            write_denial(w, &k.data);
-            finish_walk(w, RRTYPE_RCODE_NOERROR);
-        } else {
-            write_data(w, &k.data);
-        }
-    } else if (k.has_cname) {
-        trace_cached(w, &k.cname, TRACE_CACHED_CNAME);
-        note_prefetch(w, &k.cname);
-        bool is_made = (k.cname.set->flags & RRSET_IS_SYNTHESISED) &&
-                       cache_find_dname(cache, &w->key, when, w->arena, &dname, &labels);
-        write_cached_proofs(w, &k.cname.proofs, k.cname.ttl);
-        *goes_on = is_made ? follow_dname_rrset(w, dname.set, answer_ttl(w, &dname), labels)
-                           : follow_cname_rrset(w, k.cname.set, answer_ttl(w, &k.cname));
-    } else if (k.has_nxdomain) {
-        trace_cached(w, &k.nxdomain,
-                     w->has_below ? TRACE_CACHED_NODATA : TRACE_CACHED_NXDOMAIN);
-        note_prefetch(w, &k.nxdomain);
-        write_denial(w, &k.nxdomain);
-        w->is_secure &= !w->has_below;
-        finish_walk(w, w->has_below ? RRTYPE_RCODE_NOERROR : RRTYPE_RCODE_NXDOMAIN);
-    }
+    *goes_on = answer_known(w, when, &k);
     return k.has_data || k.has_cname || k.has_nxdomain;
+}
+
+/* The same from denials that were cached for other names.  Local data below the name prove that
+ * it exists. */
+static bool answer_from_denials(struct walk *w, bool *goes_on)
+{
+    struct known k;
+    struct cache_found found;
+
+    if (w->has_below ||
+        !aggressive_find(w->engine, &w->key, w->type, &w->when, &w->work, w->arena, &found))
+        return false;
+    w->is_synthesised = true;
+    k.has_nxdomain = found.kind == CACHE_NXDOMAIN;
+    k.has_cname = found.kind == CACHE_DATA && found.set->type != w->type;
+    k.has_data = !k.has_nxdomain && !k.has_cname;
+    *(k.has_nxdomain ? &k.nxdomain : k.has_cname ? &k.cname : &k.data) = found;
+    *goes_on = answer_known(w, &w->when, &k);
+    return true;
 }
 
 /* Answer from the cache, or end with a cached failure or a miss.  Return true if the chain
@@ -429,7 +459,7 @@ static bool step_cache(struct walk *w)
     bool goes_on;
 
     cache_name_init(&w->key, w->name);
-    if (answer_from_cache(w, &w->when, &goes_on))
+    if (answer_from_cache(w, &w->when, &goes_on) || answer_from_denials(w, &goes_on))
         return goes_on;
     if (w->stale.stale_ms > 0 && answer_from_cache(w, &w->stale, &goes_on))
         return goes_on;
@@ -464,6 +494,7 @@ static void explain_stale(struct walk *w)
     snprintf(text, sizeof(text), "it expired %s ago", span);
     const char *copy = arena_copy(w->arena, text, strlen(text));
     w->out->is_explained = w->out->is_stale = true;
+    w->out->is_secure = false;
     w->out->ede =
         w->out->rcode == RRTYPE_RCODE_NXDOMAIN ? EDNS_EDE_STALE_NXDOMAIN : EDNS_EDE_STALE;
     w->out->text = copy ? copy : "";
@@ -479,6 +510,14 @@ static void explain_clock(struct walk *w)
     w->out->ede = EDNS_EDE_OTHER;
     w->out->text = "the clock of this resolver is wrong, so the times of signatures were not "
                    "checked";
+}
+
+/* Add the extended error of a synthesised answer.  It is an answer like others, with AD. */
+static void explain_synthesised(struct walk *w)
+{
+    w->out->is_explained = w->out->is_synthesised = true;
+    w->out->ede = EDNS_EDE_SYNTHESISED;
+    w->out->text = "from cached NSEC records (RFC 8198)";
 }
 
 /* Answer from local data.  Return true if the chain continues at another name.  *is_local gets
@@ -558,7 +597,8 @@ void answer_write(struct engine *engine, struct exchange *ex, const struct answe
     w.type = ex->query.qtype;
     w.steps = 0;
     w.dname_cnt = 0;
-    w.is_full = w.has_part = false;
+    w.is_full = w.has_part = w.is_synthesised = false;
+    w.work = (struct rules_work){.hashes_left = AGGRESSIVE_HASHES};
     w.is_secure = engine->policy->is_validating;
     *out =
         (struct answer){.kind = ANSWER_MISS, .prefetch_ms = INT64_MAX, .expire_ms = INT64_MAX};
@@ -582,4 +622,6 @@ void answer_write(struct engine *engine, struct exchange *ex, const struct answe
     }
     if (out->kind == ANSWER_WRITTEN && !out->is_explained && w.oldest_expiry_ms != 0)
         explain_stale(&w);
+    if (out->kind == ANSWER_WRITTEN && !out->is_explained && w.is_synthesised)
+        explain_synthesised(&w);
 }

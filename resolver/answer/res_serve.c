@@ -143,8 +143,7 @@ static void send_answer(struct exchange *ex, unsigned rcode)
 
 static struct answer_cache_header header_of(const struct answer *answer)
 {
-    return (struct answer_cache_header){
-        .rcode = answer->rcode, .is_secure = answer->is_secure && !answer->is_explained};
+    return (struct answer_cache_header){.rcode = answer->rcode, .is_secure = answer->is_secure};
 }
 
 /* RFC 6840 5.7, 5.8: AD is for clients that can use it, which AD or DO in the query says. */
@@ -227,6 +226,7 @@ static bool write_answer(struct res_serve *serve, struct exchange *ex,
             *answer = stale;
     }
     engine->counts.stale += answer->is_stale;
+    engine->counts.aggressive += answer->is_synthesised;
     if (answer->is_explained)
         reply_explain(ex, (enum edns_ede)answer->ede, answer->text);
     prefetch(serve, answer);
@@ -251,6 +251,7 @@ static bool write_stale_answer(struct res_serve *serve, struct exchange *ex,
     if (answer->kind == ANSWER_MISS)
         return false;
     engine->counts.stale += answer->is_stale;
+    engine->counts.aggressive += answer->is_synthesised;
     if (answer->is_explained)
         reply_explain(ex, (enum edns_ede)answer->ede, answer->text);
     return true;

@@ -7,8 +7,16 @@
 
 #include "base/hash.h"
 #include "base/now.h"
+#include "resolver/cache/cache_denial.h"
 
-enum space { SPACE_DATA = 1, SPACE_DELEGATION, SPACE_FAILURE, SPACE_BOGUS, SPACE_CUT };
+enum space {
+    SPACE_DATA = 1,
+    SPACE_DELEGATION,
+    SPACE_FAILURE,
+    SPACE_BOGUS,
+    SPACE_CUT,
+    SPACE_DENIAL = CACHE_STORE_ORDERED, /* cache_denial.c */
+};
 
 enum {
     VERSION = 5,
@@ -158,11 +166,14 @@ static int64_t expiry_of(const struct head *head)
     return head->cached_ms + (int64_t)head->ttl * 1000;
 }
 
-/* Return true if an entry was cached in the future: the clock was set back meanwhile, so its
- * age is unknown. */
+bool cache_is_ahead(int64_t cached_ms, int64_t now_ms)
+{
+    return cached_ms > now_ms + CLOCK_SLACK_MS;
+}
+
 static bool is_ahead(const struct head *head, int64_t now_ms)
 {
-    return head->cached_ms > now_ms + CLOCK_SLACK_MS;
+    return cache_is_ahead(head->cached_ms, now_ms);
 }
 
 static bool is_alive(const struct head *head, const struct cache_time *when)
@@ -179,7 +190,7 @@ static uint32_t ttl_left(const struct head *head, const struct cache_time *when)
     return left > head->ttl ? head->ttl : (uint32_t)left; /* the clock was set back */
 }
 
-static void note_use(struct cache *cache, uint64_t hash)
+void cache_note_use(struct cache *cache, uint64_t hash)
 {
     struct cache_used *used = &cache->used;
 
@@ -325,7 +336,7 @@ static bool find_entry(struct cache *cache, const struct cache_name *name, enum 
     if (!copy_payload(&head, bytes, len, arena, out) ||
         (head.kind == CACHE_DATA && out->set->type != type))
         return false;
-    note_use(cache, hash);
+    cache_note_use(cache, hash);
     return true;
 }
 
@@ -490,6 +501,7 @@ size_t cache_flush(struct cache *cache, const struct cache_name *name)
         cnt += remove_entry(cache, name, SPACE_DATA, place_number(i)) +
                remove_entry(cache, name, SPACE_FAILURE, place_number(i)) +
                remove_entry(cache, name, SPACE_BOGUS, place_number(i));
+    cache_denial_forget(cache, name);
     return cnt + remove_entry(cache, name, SPACE_CUT, RRTYPE_DS);
 }
 
@@ -499,8 +511,10 @@ bool cache_flush_below(struct cache *cache, const struct cache_name *name,
     uint8_t prefix[1 + DNAME_KEY_MAX];
     size_t len = util_min(name->end[name->labels], CACHE_STORE_KEY_MAX);
 
-    if (flushing->space == 0)
+    if (flushing->space == 0) {
         flushing->space = SPACE_DATA;
+        cache_denial_forget(cache, name);
+    }
     memcpy(prefix, name->key, len);
     prefix[0] = (uint8_t)flushing->space;
     size_t before = *cnt;
@@ -510,7 +524,7 @@ bool cache_flush_below(struct cache *cache, const struct cache_name *name,
     if (has_more)
         return flushing->idle < FLUSH_IDLE_MAX; /* give up if memory stays short */
     flushing->place = (struct cache_place){0};
-    return ++flushing->space <= SPACE_CUT;
+    return ++flushing->space <= SPACE_DENIAL;
 }
 
 void cache_count_uses(struct cache *cache)
@@ -663,11 +677,16 @@ enum err cache_put(struct cache *cache, const uint8_t *owner, const struct rrset
                        origin->proofs);
 }
 
-/* Return the smaller of the SOA's TTL and its MINIMUM (RFC 2308 5), the last of its fields. */
+/* Return the smaller of the SOA's TTL and its MINIMUM, the last of its fields. */
 static uint32_t negative_ttl(const struct rrset *soa)
 {
     struct rrset_record record = rrset_first(soa);
     return (uint32_t)util_min(soa->ttl, util_get_u32(record.rdata + record.len - 4));
+}
+
+uint32_t cache_negative_ttl(const struct cache *cache, const struct rrset *soa)
+{
+    return clamp_ttl(negative_ttl(soa), 0, cache->ttls.negative_max);
 }
 
 enum err cache_put_negative(struct cache *cache, const uint8_t *owner, uint16_t type,

@@ -124,6 +124,7 @@ struct cache_found {
     uint8_t section;    /* enum message_section: where it stood in its message */
     enum cache_security security;
     bool is_cut; /* NODATA for a DS: the name is a delegation, and what is below is insecure */
+    bool is_synthesised; /* no entry: made from denials in the cache (RFC 8198) */
     struct cache_proofs proofs;
     const struct rrset *set; /* DATA: the records; NODATA, NXDOMAIN: the SOA, or NULL */
     const uint8_t *soa_owner;
@@ -213,7 +214,19 @@ struct cache_entry {
 void cache_show(struct cache *cache, const struct cache_name *name, struct arena *arena,
                 void (*show)(void *data, const struct cache_entry *entry), void *data);
 
-/* Delete the data, the delegation and the failures of a name.  Return the number of entries. */
+/* Note the use of an entry in `cache->used`. */
+void cache_note_use(struct cache *cache, uint64_t hash);
+
+/* Return how long a negative answer with this SOA may be cached, in seconds: the smaller of the
+ * SOA's TTL and its MINIMUM (RFC 2308 5), and no more than the configuration allows. */
+uint32_t cache_negative_ttl(const struct cache *cache, const struct rrset *soa);
+
+/* Return true if an entry that was cached at `cached_ms` says that the clock was set back since
+ * then, so that its age is unknown. */
+bool cache_is_ahead(int64_t cached_ms, int64_t now_ms);
+
+/* Delete the data, the delegation and the failures of a name, and no longer use the denials of
+ * the zones at and above it.  Return the number of entries. */
 size_t cache_flush(struct cache *cache, const struct cache_name *name);
 
 /* The progress of cache_flush_below.  All zeros: it has not begun. */

@@ -58,6 +58,24 @@ static void set_state(struct cache_origin *origin, const struct vet_state *state
     origin->proofs = &state->proofs;
 }
 
+/* Cache an RRset that was expanded from a wildcard under the name of the wildcard too: other
+ * names are answered with it (RFC 8198 5.3). */
+static void cache_wildcard(struct task *task, const struct scrub_set *set,
+                           const struct vet_state *state, struct cache_origin origin)
+{
+    uint8_t wildcard[2 + DNAME_MAX] = {1, '*'};
+    const uint8_t *encloser = dname_suffix(set->owner, state->encloser_labels);
+    size_t len = dname_len(encloser);
+
+    if (!state->is_wildcard || !task->engine->policy->is_aggressive || task->is_from_child ||
+        len + 2 > DNAME_MAX)
+        return;
+    memcpy(wildcard + 2, encloser, len);
+    origin.proofs = NULL;
+    enum err err = cache_put(&task->engine->cache, wildcard, set->set, &origin);
+    (void)err; /* not cached: the servers are asked for other names */
+}
+
 /* Cache the links of the chain up to the first that is bogus. */
 static enum err cache_chain(struct task *task, const struct scrub *scrub, const struct vet *vet,
                             const struct cache_origin *origin)
@@ -71,6 +89,7 @@ static enum err cache_chain(struct task *task, const struct scrub *scrub, const 
         set_state(&link_origin, &vet->chain[i]);
         is_bogus = vet->chain[i].security == CACHE_BOGUS;
         err = cache_put(cache, scrub->chain[i].owner, scrub->chain[i].set, &link_origin);
+        cache_wildcard(task, &scrub->chain[i], &vet->chain[i], link_origin);
         link_origin.rank =
             CACHE_NONAUTH_ANSWER; /* RFC 2181 5.4.1: only the first link is authoritative */
     }

@@ -4,6 +4,7 @@
 
 #include "base/now.h"
 #include "dns/rrsig.h"
+#include "resolver/cache/cache_denial.h"
 #include "resolver/iterate/chain.h"
 #include "resolver/validate/deny.h"
 
@@ -140,6 +141,28 @@ static void keep_used_proofs(const struct vetting *v, const struct deny_found *f
         proved->ttl = (uint32_t)util_min(proved->ttl, found->ttl);
 }
 
+/* Cache the proofs that were checked last by themselves, for aggressive use. */
+static void cache_checked_proofs(struct vetting *v)
+{
+    const struct scrub *scrub = v->reply->scrub;
+    struct task *task = v->task;
+    struct cache_proof denials[SCRUB_PROOFS_MAX];
+    bool has_soa = v->reply->is_denied && v->out->denial.security == CACHE_SECURE &&
+                   scrub->soa && v->zone && dname_is_equal(scrub->soa_owner, v->zone);
+
+    if (!task->engine->policy->is_aggressive || task->is_from_child || v->record_cnt == 0)
+        return;
+    for (size_t i = 0; i < v->record_cnt; i++)
+        denials[i] = (struct cache_proof){v->records[i].owner, v->records[i].set};
+    struct cache_denial_source source = {.zone = v->zone,
+                                         .denials = denials,
+                                         .cnt = v->record_cnt,
+                                         .soa = has_soa ? scrub->soa : NULL,
+                                         .now_ms = now_wall_ms(),
+                                         .route = task->route};
+    cache_denial_put(&task->engine->cache, &source, v->arena);
+}
+
 /* Keep all proofs as they came: a client may validate them. */
 static void keep_all_proofs(const struct scrub *scrub, struct vet_state *state)
 {
@@ -174,6 +197,8 @@ static enum cache_security vet_expansion(struct vetting *v, const struct scrub_s
 
     if (security != CACHE_BOGUS)
         keep_used_proofs(v, &found, state, set->set);
+    state->is_wildcard = security == CACHE_SECURE;
+    state->encloser_labels = encloser_labels;
     return security;
 }
 
@@ -504,6 +529,8 @@ bool vet_reply(struct task *task, const struct vet_reply_of *reply, struct vet *
         vet_denial(&v);
     if (reply->is_delegation && !v.must_wait)
         vet_cut(&v);
+    if (!v.must_wait)
+        cache_checked_proofs(&v);
     rules_work_take(&task->validation, &before, &v.work);
     rules_work_take(&task->budget->validation, &before, &v.work);
     task->engine->counts.verified +=

@@ -15,6 +15,8 @@
 struct vet_state {
     enum cache_security security;
     struct cache_proofs proofs; /* to be cached with it */
+    bool is_wildcard;           /* secure, and expanded from the wildcard at the suffix of */
+    unsigned encloser_labels;   /* so many labels */
 };
 
 /* What a reply says.  Lifetime: the call. */

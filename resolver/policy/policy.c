@@ -28,7 +28,8 @@ struct policy *policy_new(void)
     p->stale_wait_ms = 1800;
     p->outgoing_port = POLICY_PORT;
     p->udp_size = 1232; /* DNS flag day 2020 */
-    p->is_prefetching = p->is_minimising = p->is_priming = p->uses_v4 = p->uses_v6 = true;
+    p->is_prefetching = p->is_aggressive = p->is_minimising = p->is_priming = p->uses_v4 =
+        p->uses_v6 = true;
     p->signals_anchors = true;
     return p;
 }

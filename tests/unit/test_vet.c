@@ -609,9 +609,111 @@ static void test_off(void **state)
     finish();
 }
 
+/* ---- aggressive use (RFC 8198) ---- */
+
+/* Expect an answer that no server is asked for. */
+static void expect_synthesised(const char *name, uint16_t type, unsigned wanted)
+{
+    unsigned before = asked_cnt;
+    uint64_t counted = stage.engine->counts.aggressive;
+
+    query(name, type, 0);
+    if (rcode() != wanted || !is_ad() || asked_cnt != before ||
+        stage.engine->counts.aggressive != counted + 1 || !explains("from cached NSEC"))
+        fail_msg("%s: RCODE %u, AD %d, %u queries: %s", name, rcode(), is_ad(),
+                 asked_cnt - before, ede_text());
+}
+
+/* Expect that a server is asked. */
+static void expect_asked(const char *name, uint16_t type, uint16_t flags)
+{
+    unsigned before = asked_cnt;
+
+    query(name, type, flags);
+    if (asked_cnt == before || explains("from cached NSEC"))
+        fail_msg("%s: %u queries: %s", name, asked_cnt - before, ede_text());
+}
+
+static void test_aggressive(void **state)
+{
+    (void)state;
+    start("");
+    open_sealed();
+    query("an.test.", RRTYPE_A, 0); /* its NSEC leads from test. to bare.test. */
+    expect_synthesised("am.test.", RRTYPE_AAAA, RRTYPE_RCODE_NXDOMAIN);
+    assert_true(explains("bare"));
+    expect_synthesised("deep.am.test.", RRTYPE_DS, RRTYPE_RCODE_NXDOMAIN);
+    expect_synthesised("test.", RRTYPE_TXT, RRTYPE_RCODE_NOERROR);
+    query("www.test.", RRTYPE_MX, 0);
+    expect_synthesised("www.test.", RRTYPE_TXT, RRTYPE_RCODE_NOERROR);
+    expect_synthesised("zz.www.test.", RRTYPE_A, RRTYPE_RCODE_NXDOMAIN);
+    expect_secure("www.test.");
+    /* behind the next name, and below a delegation */
+    expect_asked("cc.test.", RRTYPE_A, 0);
+    query("plain.test.", RRTYPE_DS, 0);
+    expect_asked("am.plain.test.", RRTYPE_A, 0);
+    expect_asked("plain.test.", RRTYPE_TXT, 0);
+    /* names of NSEC records of other zones */
+    expect_asked("aa.signed.test.", RRTYPE_A, 0);
+    expect_synthesised("ab.signed.test.", RRTYPE_A, RRTYPE_RCODE_NXDOMAIN);
+    finish();
+}
+
+static void test_aggressive_wildcard(void **state)
+{
+    (void)state;
+    start("");
+    open_sealed();
+    expect_secure("a.wild.signed.test.");
+    expect_synthesised("b.wild.signed.test.", RRTYPE_A, RRTYPE_RCODE_NOERROR);
+    assert_true(has_address(GOOD));
+    expect_synthesised("c.b.wild.signed.test.", RRTYPE_A, RRTYPE_RCODE_NOERROR);
+    assert_true(has_address(GOOD));
+    finish();
+}
+
+/* Clients that do not want validation get no synthesised answers, nor does a cache whose
+ * denials have expired, were flushed, or were validated with other anchors. */
+static void test_aggressive_limits(void **state)
+{
+    struct cache_name name;
+    uint8_t dname[DNAME_MAX];
+    char why[NTA_WHY_MAX];
+
+    (void)state;
+    start("");
+    open_sealed();
+    query("an.test.", RRTYPE_A, 0);
+    expect_asked("a1.test.", RRTYPE_A, MESSAGE_CD);
+    expect_synthesised("a2.test.", RRTYPE_A, RRTYPE_RCODE_NXDOMAIN);
+    cache_name_init(&name, unit_name("a3.test.", dname));
+    cache_flush(&stage.engine->cache, &name);
+    expect_asked("a3.test.", RRTYPE_A, 0);
+    expect_synthesised("a4.test.", RRTYPE_A, RRTYPE_RCODE_NXDOMAIN);
+    now_advance(301000); /* the TTL of the NSEC */
+    expect_asked("a5.test.", RRTYPE_A, 0);
+    expect_synthesised("a6.test.", RRTYPE_A, RRTYPE_RCODE_NXDOMAIN);
+    assert_int_equal(nta_add(&stage.policy->ntas, "a7.test", why), ERR_OK);
+    expect_asked("a7.test.", RRTYPE_A, 0);
+    expect_synthesised("a8.test.", RRTYPE_A, RRTYPE_RCODE_NXDOMAIN);
+    policy_seal_trust(stage.policy);
+    engine_adopt(stage.engine, stage.policy);
+    expect_asked("a9.test.", RRTYPE_A, 0);
+    finish();
+    start("");
+    stage.policy->is_aggressive = false;
+    open_sealed();
+    query("an.test.", RRTYPE_A, 0);
+    expect_asked("a1.test.", RRTYPE_A, 0);
+    finish();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_aggressive),
+        cmocka_unit_test(test_aggressive_wildcard),
+        cmocka_unit_test(test_aggressive_limits),
         cmocka_unit_test(test_secure),
         cmocka_unit_test(test_negative),
         cmocka_unit_test(test_insecure),
