@@ -46,6 +46,13 @@ MUST_USE enum err anchor_add(struct anchor_set *set, const char *text, size_t le
 MUST_USE enum err anchor_read(struct anchor_set *set, const char *file, const char *text,
                               size_t len, struct diag *diag);
 
+/* Add a DS or DNSKEY record.  ERR_LIMIT: too many zones, or records of the zone; ERR_NOMEM. */
+MUST_USE enum err anchor_put(struct anchor_set *set, const uint8_t *zone, uint16_t type,
+                             const struct rrset_record *record);
+
+/* Add all anchors of `set` to `out`.  ERR_LIMIT, ERR_NOMEM. */
+MUST_USE enum err anchor_copy(const struct anchor_set *set, struct anchor_set *out);
+
 /* Return the anchor of the closest zone at or above `name`; NULL if there is none. */
 const struct anchor *anchor_find(const struct anchor_set *set, const uint8_t *name);
 
