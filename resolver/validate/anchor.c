@@ -3,6 +3,7 @@
 #include "resolver/validate/anchor.h"
 
 #include "dns/dnskey.h"
+#include "dns/ds.h"
 #include "dns/rrline.h"
 
 const char anchor_root_text[] =
@@ -168,6 +169,35 @@ const struct anchor *anchor_find(const struct anchor_set *set, const uint8_t *na
             best = anchor;
     }
     return best;
+}
+
+/* Insert a tag into the sorted ones, unless it is there. */
+static size_t insert_tag(uint16_t *tags, size_t cnt, uint16_t tag)
+{
+    size_t at = cnt;
+
+    while (at > 0 && tags[at - 1] >= tag)
+        at--;
+    if (at < cnt && tags[at] == tag)
+        return cnt;
+    memmove(tags + at + 1, tags + at, (cnt - at) * sizeof(*tags));
+    tags[at] = tag;
+    return cnt + 1;
+}
+
+size_t anchor_tags(const struct anchor *anchor, uint16_t out[ANCHOR_TAGS_MAX])
+{
+    size_t cnt = 0;
+
+    for (size_t pos = 0; anchor->ds && pos < anchor->ds->size;) {
+        struct rrset_record record = rrset_at(anchor->ds, pos, &pos);
+        cnt = insert_tag(out, cnt, ds_read(record.rdata, record.len).tag);
+    }
+    for (size_t pos = 0; anchor->keys && pos < anchor->keys->size;) {
+        struct rrset_record record = rrset_at(anchor->keys, pos, &pos);
+        cnt = insert_tag(out, cnt, dnskey_read(record.rdata, record.len).tag);
+    }
+    return cnt;
 }
 
 void anchor_fini(struct anchor_set *set)
