@@ -221,3 +221,68 @@ char *file_resolve(const char *from, const char *path)
     }
     return joined;
 }
+
+static enum err write_to_end(int fd, const char *data, size_t len)
+{
+    while (len > 0) {
+        ssize_t n = write(fd, data, len);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return err_from_errno(errno);
+        data += n;
+        len -= (size_t)n;
+    }
+    return fsync(fd) == 0 ? ERR_OK : err_from_errno(errno);
+}
+
+/* Write a file that did not exist.  It is no link that another user made: O_EXCL. */
+static enum err write_new_file(const char *path, const char *data, size_t len)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+    if (fd < 0)
+        return err_from_errno(errno);
+    enum err err = write_to_end(fd, data, len);
+    if (close(fd) != 0 && !err)
+        err = err_from_errno(errno);
+    if (err)
+        (void)unlink(path);
+    return err;
+}
+
+/* Make the new name of a file in the folder of `path` survive a power failure. */
+static enum err sync_folder_of(char *path)
+{
+    char *slash = strrchr(path, '/');
+    const char *folder = slash ? path : ".";
+    if (slash)
+        slash[slash == path] = '\0'; /* "/" for a file there */
+    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return err_from_errno(errno);
+    enum err err = fsync(fd) == 0 ? ERR_OK : err_from_errno(errno);
+    (void)close(fd);
+    return err;
+}
+
+enum err file_replace(const char *path, const char *data, size_t len)
+{
+    size_t size = strlen(path) + sizeof(".new");
+    char *temporary = malloc(size);
+    if (!temporary)
+        return ERR_NOMEM;
+    snprintf(temporary, size, "%s.new", path);
+    enum err err = ERR_OK;
+    if (unlink(temporary) != 0 && errno != ENOENT)
+        err = err_from_errno(errno);
+    if (!err)
+        err = write_new_file(temporary, data, len);
+    if (!err && rename(temporary, path) != 0) {
+        err = err_from_errno(errno);
+        (void)unlink(temporary);
+    }
+    if (!err)
+        err = sync_folder_of(temporary);
+    free(temporary);
+    return err;
+}

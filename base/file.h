@@ -1,4 +1,4 @@
-/* base/file.h | a whole file read into memory
+/* base/file.h | a whole file read into memory, or replaced
  *
  * Configuration and zone files are copied before they are parsed: if a writer truncated a
  * mapped file, reading it would raise SIGBUS instead of returning an error.
@@ -36,6 +36,12 @@ MUST_USE enum err file_read_text(const char *path, size_t max, char **data, size
  * every user can write it, so that its contents cannot be trusted. */
 MUST_USE enum err file_read_secret(const char *path, size_t max, char **data, size_t *len,
                                    bool *is_exposed);
+
+/* Replace the contents of `path`, or create it with mode 0644.  After a power failure the file
+ * has the old contents or the new.  The data is first written to a file whose name has ".new"
+ * appended.  ERR_ABSENT: the folder does not exist; ERR_DENIED; ERR_SPACE: the disk is full;
+ * ERR_NOMEM; ERR_IO. */
+MUST_USE enum err file_replace(const char *path, const char *data, size_t len);
 
 /* Wait until `path` has not been modified for a second: a file that is still being written may
  * look complete at the end of any line.  Wait at most *wait_ms milliseconds and subtract the

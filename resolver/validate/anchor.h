@@ -16,6 +16,7 @@ struct rrline;
 enum {
     ANCHOR_ZONES_MAX = 256,
     ANCHOR_RECORDS_MAX = 32, /* DS, and as many DNSKEY, per zone */
+    ANCHOR_TAGS_MAX = 2 * ANCHOR_RECORDS_MAX,
 };
 
 /* One zone with an anchor.  Lifetime: that of its set. */
@@ -46,8 +47,18 @@ MUST_USE enum err anchor_add(struct anchor_set *set, const char *text, size_t le
 MUST_USE enum err anchor_read(struct anchor_set *set, const char *file, const char *text,
                               size_t len, struct diag *diag);
 
+/* Add a DS or DNSKEY record.  ERR_LIMIT: too many zones, or records of the zone; ERR_NOMEM. */
+MUST_USE enum err anchor_put(struct anchor_set *set, const uint8_t *zone, uint16_t type,
+                             const struct rrset_record *record);
+
+/* Add all anchors of `set` to `out`.  ERR_LIMIT, ERR_NOMEM. */
+MUST_USE enum err anchor_copy(const struct anchor_set *set, struct anchor_set *out);
+
 /* Return the anchor of the closest zone at or above `name`; NULL if there is none. */
 const struct anchor *anchor_find(const struct anchor_set *set, const uint8_t *name);
+
+/* Copy the key tags of the anchor, in ascending order and each once; return how many. */
+size_t anchor_tags(const struct anchor *anchor, uint16_t out[ANCHOR_TAGS_MAX]);
 
 /* Free the anchors, and leave an empty set. */
 void anchor_fini(struct anchor_set *set);

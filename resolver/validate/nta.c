@@ -84,6 +84,15 @@ const struct nta *nta_find(const struct nta_set *set, const struct anchor *ancho
     return best;
 }
 
+struct verdict nta_verdict(const struct nta *nta, const uint8_t *name, uint16_t type)
+{
+    return (struct verdict){.status = VERDICT_INSECURE,
+                            .reason = VERDICT_NEGATIVE_ANCHOR,
+                            .zone = nta->name,
+                            .name = name,
+                            .type = type};
+}
+
 void nta_fini(struct nta_set *set)
 {
     free(set->at);

@@ -10,6 +10,7 @@
 
 #include "dns/dname_text.h"
 #include "resolver/validate/anchor.h"
+#include "resolver/validate/verdict.h"
 
 enum {
     NTA_MAX = 256,
@@ -38,6 +39,10 @@ MUST_USE enum err nta_add(struct nta_set *set, const char *text, char why[NTA_WH
  * its parent, whose zone signs it. */
 const struct nta *nta_find(const struct nta_set *set, const struct anchor *anchor,
                            const uint8_t *name, int64_t now_ms);
+
+/* Return the verdict on a name below the negative anchor: insecure, EDE 33.  It borrows both
+ * names. */
+struct verdict nta_verdict(const struct nta *nta, const uint8_t *name, uint16_t type);
 
 /* Free the anchors, and leave an empty set. */
 void nta_fini(struct nta_set *set);

@@ -90,6 +90,8 @@ static const struct verdict_row verdict_rows[VERDICT_REASONS] = {
     [VERDICT_ITERATIONS] = {"iterations", EDNS_EDE_UNSUPPORTED_ITERATIONS,
                             "the NSEC3 records of %z have %i iterations, which is too many "
                             "(RFC 9276)"},
+    [VERDICT_NEGATIVE_ANCHOR] = {"negative-anchor", EDNS_EDE_NEGATIVE_ANCHOR,
+                                 "the configuration has a negative trust anchor for %z"},
     [VERDICT_WORK] = {"work", EDNS_EDE_INDETERMINATE,
                       "validating %n%t in %z takes too much work"},
     [VERDICT_MEMORY] = {"memory", EDNS_EDE_INDETERMINATE,

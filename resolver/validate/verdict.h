@@ -58,6 +58,7 @@ enum verdict_reason {
     VERDICT_NO_DS,          /* insecure: the delegation has no DS */
     VERDICT_NOT_PUBLIC, /* insecure: a configured zone, which the public tree does not have */
     VERDICT_ITERATIONS, /* insecure: too many NSEC3 iterations (RFC 9276 3.2) */
+    VERDICT_NEGATIVE_ANCHOR, /* insecure: below a negative trust anchor (RFC 7646) */
     /* unknown */
     VERDICT_WORK,   /* the allowance of work is used up */
     VERDICT_MEMORY, /* no memory */

@@ -73,6 +73,22 @@ static void the_root_may_be_one(void **state)
     nta_fini(&set);
 }
 
+static void the_verdict_names_the_anchor(void **state)
+{
+    struct nta_set set = {.cnt = 0};
+    uint8_t name[DNAME_MAX];
+    char why[NTA_WHY_MAX], text[VERDICT_TEXT_MAX];
+    (void)state;
+    assert_int_equal(nta_add(&set, "b.TEST", why), ERR_OK);
+    struct verdict v = nta_verdict(&set.at[0], unit_name("a.b.test.", name), RRTYPE_A);
+    assert_int_equal(v.status, VERDICT_INSECURE);
+    assert_int_equal(verdict_ede(v.reason), 33);
+    assert_string_equal(verdict_reason_name(v.reason), "negative-anchor");
+    verdict_print(&v, text);
+    assert_string_equal(text, "the configuration has a negative trust anchor for b.test.");
+    nta_fini(&set);
+}
+
 static void wrong_texts_say_why(void **state)
 {
     static const struct {
@@ -112,6 +128,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_closest_anchor_decides),
         cmocka_unit_test(the_root_may_be_one),
+        cmocka_unit_test(the_verdict_names_the_anchor),
         cmocka_unit_test(wrong_texts_say_why),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

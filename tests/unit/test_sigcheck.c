@@ -527,7 +527,7 @@ static void every_reason_has_a_row(void **state)
     for (unsigned i = 0; i < VERDICT_REASONS; i++) {
         struct verdict v = {.reason = (enum verdict_reason)i, .zone = longest, .name = longest};
         assert_non_null(verdict_reason_name(v.reason));
-        assert_in_range(verdict_ede(v.reason) + 1, 0, 28);
+        assert_in_range(verdict_ede(v.reason) + 1, 0, EDNS_EDE_NEGATIVE_ANCHOR + 1);
         verdict_print(&v, text);
         assert_null(strchr(text, '%'));
         for (unsigned j = 0; j < i; j++)
