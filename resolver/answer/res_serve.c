@@ -9,6 +9,7 @@
 #include "resolver/cache/answer_cache.h"
 #include "resolver/iterate/machine.h"
 #include "resolver/iterate/wording.h"
+#include "resolver/validate/sentinel.h"
 
 enum {
     /* Deferred queries of all clients of a worker.  Each has one task at a time, and the engine
@@ -141,25 +142,43 @@ static void send_answer(struct exchange *ex, unsigned rcode)
     reply_send(ex, rcode);
 }
 
+static void send_failure(struct exchange *ex, uint16_t ede, const char *text)
+{
+    reply_explain(ex, (enum edns_ede)ede, text);
+    send_answer(ex, RRTYPE_RCODE_SERVFAIL);
+}
+
 static struct answer_cache_header header_of(const struct answer *answer)
 {
     return (struct answer_cache_header){.rcode = answer->rcode, .is_secure = answer->is_secure};
 }
 
+/* RFC 8509 3.1: the client asks by the name whether a root key is trusted. */
+static bool fails_as_sentinel(const struct res_serve *serve, const struct exchange *ex,
+                              bool is_secure)
+{
+    static const uint8_t root[] = {0};
+    const uint8_t *name = message_qname(&ex->query);
+
+    return is_secure && *name >= SENTINEL_LABEL_MIN && !(ex->query.flags & MESSAGE_CD) &&
+           sentinel_fails(anchor_find(&serve->engine->policy->anchors, root), name,
+                          ex->query.qtype);
+}
+
 /* RFC 6840 5.7, 5.8: AD is for clients that can use it, which AD or DO in the query says. */
-static void send_written(struct exchange *ex, struct answer_cache_header header)
+static void send_written(struct res_serve *serve, struct exchange *ex,
+                         struct answer_cache_header header)
 {
     bool has_do = ex->query.has_edns && ex->query.edns.is_do;
 
     if (header.is_secure && (has_do || (ex->query.flags & MESSAGE_AD)))
         ex->flags |= MESSAGE_AD;
+    if (__builtin_expect(fails_as_sentinel(serve, ex, header.is_secure), 0)) {
+        reply_begin(ex);
+        send_failure(ex, EDNS_EDE_OTHER, "root key sentinel: RFC 8509");
+        return;
+    }
     send_answer(ex, header.rcode);
-}
-
-static void send_failure(struct exchange *ex, uint16_t ede, const char *text)
-{
-    reply_explain(ex, (enum edns_ede)ede, text);
-    send_answer(ex, RRTYPE_RCODE_SERVFAIL);
 }
 
 /* Return true unless the entry was prefetched a moment ago: the reply may not have replaced it.
@@ -296,7 +315,7 @@ static void fail_request(struct request *r, uint16_t ede, const char *text)
 
     end_request(r);
     if (write_stale_answer(serve, ex, &terms, &answer))
-        send_written(ex, header_of(&answer));
+        send_written(serve, ex, header_of(&answer));
     else
         send_failure(ex, ede, text);
 }
@@ -324,7 +343,7 @@ static void end_evicted_request(struct request *r, const struct task_end *end)
 
     end_request(r);
     if (write_stale_answer(serve, ex, &terms, &answer))
-        send_written(ex, header_of(&answer));
+        send_written(serve, ex, header_of(&answer));
     else
         answer_over_limit(ex, end->text);
 }
@@ -367,17 +386,18 @@ static void start_task(struct request *r, const struct answer *answer)
 
 static void try_answer(struct request *r)
 {
+    struct res_serve *serve = r->serve;
     struct exchange *ex = r->ex;
     struct answer answer;
 
     reply_begin(ex);
     int64_t since_ms = engine_since_ms(r->since_ms, r->since_mono_ms);
-    if (!write_answer(r->serve, ex, &r->terms, since_ms, &answer)) {
+    if (!write_answer(serve, ex, &r->terms, since_ms, &answer)) {
         start_task(r, &answer);
         return;
     }
     end_request(r);
-    send_written(ex, header_of(&answer));
+    send_written(serve, ex, header_of(&answer));
 }
 
 /* Answer, or fail.  A task that ended because another query's budget was spent is started again
@@ -409,16 +429,17 @@ static void wake_request(struct task_waiter *waiter, const struct task_end *end)
  * The task goes on, for later queries. */
 static void serve_stale_or_wait(struct request *r)
 {
+    struct res_serve *serve = r->serve;
     struct exchange *ex = r->ex;
     struct answer answer;
 
     list_remove(&r->link);
-    list_add(&r->serve->overdue, &r->link);
+    list_add(&serve->overdue, &r->link);
     reply_begin(ex);
-    if (!write_stale_answer(r->serve, ex, &r->terms, &answer))
+    if (!write_stale_answer(serve, ex, &r->terms, &answer))
         return;
     end_request(r);
-    send_written(ex, header_of(&answer));
+    send_written(serve, ex, header_of(&answer));
 }
 
 /* Write the extended error of a request whose time is up: what it waited for. */
@@ -640,7 +661,7 @@ void res_serve_query(struct res_serve *serve, struct exchange *ex)
                                             serve->now_ms, &header)) {
         engine->counts.hits++;
         engine->counts.answer_cache++;
-        send_written(ex, header);
+        send_written(serve, ex, header);
     } else if (write_answer(serve, ex, &serve->terms, INT64_MAX, &answer)) {
         engine->counts.hits++;
         cache_count_uses(&engine->cache);
@@ -651,7 +672,7 @@ void res_serve_query(struct res_serve *serve, struct exchange *ex)
                                       answer.prefetch_ms < answer.expire_ms
                                   ? answer.prefetch_ms
                                   : answer.expire_ms);
-        send_written(ex, header_of(&answer));
+        send_written(serve, ex, header_of(&answer));
         machine_run(engine);
     } else if (!(ex->query.flags & MESSAGE_RD)) {
         answer_referral(serve, ex);

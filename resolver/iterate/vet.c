@@ -6,6 +6,7 @@
 #include "dns/rrsig.h"
 #include "resolver/cache/cache_denial.h"
 #include "resolver/iterate/chain.h"
+#include "resolver/validate/anchor_signal.h"
 #include "resolver/validate/deny.h"
 
 /* Lifetime: one call of vet_reply. */
@@ -226,6 +227,22 @@ static enum cache_security vet_with_zone(struct vetting *v, const struct scrub_s
                              : CACHE_SECURE;
 }
 
+/* Tell the zone which of its keys are trusted, each time they are fetched (RFC 8145 5.1). */
+static void signal_anchor(const struct vetting *v, const struct anchor *anchor)
+{
+    struct engine *engine = v->task->engine;
+    uint8_t name[DNAME_MAX];
+
+    if (!engine->policy->signals_anchors || anchor_signal_name(anchor, name) != ERR_OK)
+        return;
+    struct budget *budget = budget_new(&engine->policy->limits, now_mono_ms());
+    if (!budget)
+        return;
+    struct task *task = task_get(engine, name, ANCHOR_SIGNAL_TYPE, budget, NULL);
+    (void)task; /* no waiter: the answer does not matter */
+    budget_unref(&budget);
+}
+
 /* A DNSKEY RRset is validated by the DS RRset or the anchor, and not by keys that are known. */
 static enum cache_security vet_keys(struct vetting *v, const struct scrub_set *set,
                                     const struct chain *chain)
@@ -245,6 +262,8 @@ static enum cache_security vet_keys(struct vetting *v, const struct scrub_set *s
     uint32_t ttl = chain->ds ? (uint32_t)util_min(found.ttl, chain->ds_ttl) : found.ttl;
     set->set->ttl = ttl;
     keycache_put(v->task->engine->keycache, &keys, now_wall_ms() + (int64_t)ttl * 1000 + 1000);
+    if (chain->anchor)
+        signal_anchor(v, chain->anchor);
     return CACHE_SECURE;
 }
 

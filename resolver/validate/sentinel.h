@@ -11,6 +11,8 @@
 
 #include "resolver/validate/anchor.h"
 
+enum { SENTINEL_LABEL_MIN = 29 }; /* octets of the shorter of the two labels */
+
 /* Return true if the answer for this question must be SERVFAIL.  `name` and `type` are those of
  * the client's question, before any CNAME.  `root` is the anchor of the root that is trusted
  * now; NULL: there is none.  The caller has checked the other conditions of RFC 8509 3.1: the

@@ -223,7 +223,9 @@ static bool serve_signed(const char *name, uint16_t type)
         if (!has_fault("no-proof"))
             add_signed(MESSAGE_AUTHORITY, SIGNED_ZONE, NULL,
                        "*.wild.signed.test. 300 NSEC www.signed.test. A RRSIG NSEC");
-    } else if (strcmp(name, "www.signed.test.") == 0 && type == RRTYPE_A) {
+    } else if ((strcmp(name, "www.signed.test.") == 0 ||
+                strncmp(name, "root-key-sentinel", 17) == 0) &&
+               type == RRTYPE_A) {
         add_address(SIGNED_ZONE, name);
     } else if (strcmp(name, "www.signed.test.") == 0) {
         deny(SIGNED_ZONE, "www.signed.test. 300 NSEC signed.test. A RRSIG NSEC");
@@ -551,6 +553,62 @@ static void test_wrong_clock(void **state)
     finish();
 }
 
+/* RFC 8509: names that ask for the trusted keys of the root. */
+static void test_sentinel(void **state)
+{
+    static const struct {
+        const char *what;
+        bool is_other, fails;
+    } rows[] = {
+        {"is", false, false}, {"is", true, true}, {"not", false, true}, {"not", true, false}};
+
+    (void)state;
+    start("");
+    open_sealed();
+    for (size_t i = 0; i < 2 * ARRAY_LEN(rows); i++) { /* the second time from the cache */
+        char name[100];
+        unsigned row = i % ARRAY_LEN(rows);
+        snprintf(name, sizeof(name), "root-key-sentinel-%s-ta-%05u.signed.test.",
+                 rows[row].what, (keys[ROOT_ZONE].tag + rows[row].is_other) & 0xffff);
+        query(name, RRTYPE_A, 0);
+        assert_int_equal(rcode(),
+                         rows[row].fails ? RRTYPE_RCODE_SERVFAIL : RRTYPE_RCODE_NOERROR);
+        query(name, RRTYPE_A, MESSAGE_CD);
+        assert_int_equal(rcode(), RRTYPE_RCODE_NOERROR);
+    }
+    finish();
+}
+
+static unsigned signal_cnt;
+
+static bool count_signals(const char *server, const char *name, uint16_t type)
+{
+    char label[10];
+
+    snprintf(label, sizeof(label), "_ta-%04x", keys[ROOT_ZONE].tag);
+    signal_cnt += strncmp(name, label, strlen(label)) == 0 && type == 10;
+    return signed_world(server, name, type);
+}
+
+/* RFC 8145: the root is told the tag of its key when its keys are fetched. */
+static void test_signal(void **state)
+{
+    (void)state;
+    start("");
+    stage.policy->signals_anchors = true;
+    open_sealed();
+    signal_cnt = 0;
+    ask("www.signed.test.");
+    run(count_signals);
+    assert_int_equal(rcode(), RRTYPE_RCODE_NOERROR);
+    unsigned before = signal_cnt;
+    assert_in_range(before, 1, 6); /* nobody answers, so it is repeated */
+    ask("www.test.");
+    run(count_signals);
+    assert_int_equal(signal_cnt, before);
+    finish();
+}
+
 static void test_wrong_anchor(void **state)
 {
     struct signed_key key = keys[ROOT_ZONE];
@@ -726,6 +784,8 @@ int main(void)
         cmocka_unit_test(test_configured_zones),
         cmocka_unit_test(test_stripping_forwarder),
         cmocka_unit_test(test_wrong_clock),
+        cmocka_unit_test(test_sentinel),
+        cmocka_unit_test(test_signal),
         cmocka_unit_test(test_wrong_anchor),
         cmocka_unit_test(test_ttl_is_capped),
         cmocka_unit_test(test_merged),
