@@ -128,16 +128,17 @@ static struct deny proofs_of(struct vetting *v, struct keyset *keys)
                          .work = &v->work};
 }
 
-/* Keep the proofs that were used, and cap the TTL of what they prove (RFC 8198 5.4). */
-static void keep_used_proofs(const struct vetting *v, const struct deny_found *found,
+/* Keep the proofs of the zone, those too that this validator does not need, because that of a
+ * client may; and cap the TTL of what they prove (RFC 8198 5.4). */
+static void keep_zone_proofs(const struct vetting *v, const struct deny_found *found,
                              struct vet_state *state, struct rrset *proved)
 {
-    for (size_t i = 0; i < v->record_cnt; i++)
-        if (found->used >> i & 1)
-            state->proofs.at[state->proofs.cnt++] =
-                (struct cache_proof){v->records[i].owner, v->records[i].set};
-    if (proved && found->used)
-        proved->ttl = (uint32_t)util_min(proved->ttl, found->ttl);
+    for (size_t i = 0; i < v->record_cnt && found->used; i++) {
+        const struct deny_record *record = &v->records[i];
+        state->proofs.at[state->proofs.cnt++] = (struct cache_proof){record->owner, record->set};
+        if (proved)
+            proved->ttl = (uint32_t)util_min(proved->ttl, record->set->ttl);
+    }
 }
 
 /* Keep all proofs as they came: a client may validate them. */
@@ -173,7 +174,7 @@ static enum cache_security vet_expansion(struct vetting *v, const struct scrub_s
     enum cache_security security = security_of_verdict(v, &verdict);
 
     if (security != CACHE_BOGUS)
-        keep_used_proofs(v, &found, state, set->set);
+        keep_zone_proofs(v, &found, state, set->set);
     return security;
 }
 
@@ -343,7 +344,7 @@ static enum cache_security vet_denial_with(struct vetting *v, const uint8_t *tar
     struct verdict verdict = prove_denial(v, chain.keys, &found);
     enum cache_security security = security_of_verdict(v, &verdict);
     if (security != CACHE_BOGUS)
-        keep_used_proofs(v, &found, &v->out->denial, scrub->soa);
+        keep_zone_proofs(v, &found, &v->out->denial, scrub->soa);
     return security;
 }
 
@@ -429,7 +430,7 @@ static enum cache_security vet_cut_with(struct vetting *v, struct keyset *keys)
     enum cache_security security = security_of_verdict(v, &verdict);
     if (security == CACHE_BOGUS)
         return security;
-    keep_used_proofs(v, &denied, &v->out->cut, NULL);
+    keep_zone_proofs(v, &denied, &v->out->cut, NULL);
     v->out->is_cut = security == CACHE_SECURE && denied.is_cut;
     v->out->cut_ttl = denied.ttl;
     return security;
