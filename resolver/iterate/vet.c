@@ -320,10 +320,18 @@ static struct verdict prove_denial(struct vetting *v, struct keyset *keys,
     const uint8_t *name = reply->scrub->last;
     struct deny deny = proofs_of(v, keys);
 
+    bool is_ds = is_of_parent(reply->type, name);
+    struct verdict of_name = {.status = VERDICT_BOGUS};
     if (reply->is_nxdomain)
-        return deny_name(&deny, name, found);
-    if (reply->type == RRTYPE_DS && *name != 0) {
+        of_name = deny_name(&deny, name, found);
+    if (reply->is_nxdomain && (of_name.status != VERDICT_BOGUS || !is_ds))
+        return of_name;
+    if (is_ds) {
         struct verdict verdict = deny_ds(&deny, name, found);
+        /* servers deny empty non-terminals wrongly, and zones below them have keys */
+        v->out->is_nodata = reply->is_nxdomain && verdict.status != VERDICT_BOGUS;
+        if (reply->is_nxdomain && !v->out->is_nodata)
+            return of_name;
         v->out->is_cut = verdict.status == VERDICT_SECURE && found->is_cut;
         return verdict;
     }
