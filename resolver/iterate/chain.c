@@ -22,6 +22,12 @@ static bool has_open_chain_lookup(const struct task *task)
     return false;
 }
 
+/* Keys that no server sends are missing (RFC 8914 4.10). */
+static uint16_t ede_of_link(bool is_keys, uint16_t ede)
+{
+    return is_keys && ede == EDNS_EDE_NO_REACHABLE_AUTHORITY ? EDNS_EDE_DNSKEY_MISSING : ede;
+}
+
 /* Go on with the reply that waits to be validated, or else with the empty answer. */
 static void finish_chain_lookup(struct task_waiter *waiter, const struct task_end *end)
 {
@@ -34,7 +40,8 @@ static void finish_chain_lookup(struct task_waiter *waiter, const struct task_en
     waiter->task = NULL;
     if (end->outcome != TASK_ANSWERED && !is_of_others) {
         task->broken_link = subquery->link;
-        task_note_broken(task, end->ede, end->text);
+        if (!task->wrong_links) /* else the signatures are the fault */
+            task_note_broken(task, ede_of_link(subquery->is_keys, end->ede), end->text);
     }
     if (task->state == TASK_WAIT && !has_open_chain_lookup(task))
         task_wake(task, task->held ? TASK_REPLY : TASK_TARGET);
@@ -58,7 +65,8 @@ static struct chain look_up_link(struct task *task, const uint8_t *name, uint16_
 
     cache_name_init(&key, name);
     if (cache_find_failure(&engine->cache, &key, type, &when, &engine->scratch, &found))
-        return fail_chain(found.security == CACHE_BOGUS, found.ede, found.text);
+        return fail_chain(found.security == CACHE_BOGUS,
+                          ede_of_link(type == RRTYPE_DNSKEY, found.ede), found.text);
     if (task->broken_link == link)
         return fail_chain(false, task->ede, task->why);
     for (int i = 0; i < TASK_SUBQUERIES && !subquery; i++)
@@ -76,6 +84,7 @@ static struct chain look_up_link(struct task *task, const uint8_t *name, uint16_
     *subquery = (struct task_subquery){.parent = task,
                                        .is_open = true,
                                        .is_chain = true,
+                                       .is_keys = type == RRTYPE_DNSKEY,
                                        .link = link,
                                        .waiter = {.wake = finish_chain_lookup}};
     task_wait(wanted, &subquery->waiter);

@@ -191,7 +191,8 @@ static enum err cache_chain_end(struct task *task, const struct message *reply,
     origin.rank = CACHE_NONAUTH_ANSWER;
     set_state(&origin, &vet->denial);
     origin.is_cut = vet->is_cut;
-    uint16_t type = classify_rcode(reply) == RRTYPE_RCODE_NXDOMAIN ? 0 : task->asked_type;
+    bool is_nxdomain = classify_rcode(reply) == RRTYPE_RCODE_NXDOMAIN && !vet->is_nodata;
+    uint16_t type = is_nxdomain ? 0 : task->asked_type;
     return cache_put_negative(&task->engine->cache, scrub->last, type, scrub->soa_owner,
                               scrub->soa, &origin);
 }
@@ -302,8 +303,9 @@ static bool cache_denial(struct task *task, const struct message *reply,
     origin.section = MESSAGE_AUTHORITY;
     set_state(&origin, &vet->denial);
     origin.is_cut = vet->is_cut;
-    *err = cache_put_negative(&task->engine->cache, task_asked_name(task), type,
-                              scrub->soa_owner, scrub->soa, &origin);
+    *err = cache_put_negative(&task->engine->cache, task_asked_name(task),
+                              vet->is_nodata ? task->asked_type : type, scrub->soa_owner,
+                              scrub->soa, &origin);
     return true;
 }
 

@@ -417,9 +417,9 @@ enum task_state step_target(struct task *task)
             continue;
         if (has_open_subquery(task))
             return TASK_WAIT;
-        if (task->bogus_cnt > 0)
+        if (task->bogus_cnt > 0 && task->is_last_resort)
             return task_fail_validation(task);
-        if (task->empty_addr)
+        if (task->empty_addr && task->bogus_cnt == 0)
             return step_reply_empty(task);
         if (!task->is_last_resort) {
             if (task->delegation.addr_cnt > 0)

@@ -81,6 +81,7 @@ struct task_subquery {
     int server; /* of the parent's delegation */
     bool is_v6, is_open;
     bool is_chain; /* for the chain of trust */
+    bool is_keys;  /* for the DNSKEYs of a zone, of those */
     uint64_t link; /* hash of its name and type, of those */
 };
 

@@ -130,16 +130,17 @@ static struct deny proofs_of(struct vetting *v, struct keyset *keys)
                          .work = &v->work};
 }
 
-/* Keep the proofs that were used, and cap the TTL of what they prove (RFC 8198 5.4). */
-static void keep_used_proofs(const struct vetting *v, const struct deny_found *found,
+/* Keep the proofs of the zone, those too that this validator does not need, because that of a
+ * client may; and cap the TTL of what they prove (RFC 8198 5.4). */
+static void keep_zone_proofs(const struct vetting *v, const struct deny_found *found,
                              struct vet_state *state, struct rrset *proved)
 {
-    for (size_t i = 0; i < v->record_cnt; i++)
-        if (found->used >> i & 1)
-            state->proofs.at[state->proofs.cnt++] =
-                (struct cache_proof){v->records[i].owner, v->records[i].set};
-    if (proved && found->used)
-        proved->ttl = (uint32_t)util_min(proved->ttl, found->ttl);
+    for (size_t i = 0; i < v->record_cnt && found->used; i++) {
+        const struct deny_record *record = &v->records[i];
+        state->proofs.at[state->proofs.cnt++] = (struct cache_proof){record->owner, record->set};
+        if (proved)
+            proved->ttl = (uint32_t)util_min(proved->ttl, record->set->ttl);
+    }
 }
 
 /* Cache the proofs that were checked last by themselves, for aggressive use. */
@@ -197,7 +198,7 @@ static enum cache_security vet_expansion(struct vetting *v, const struct scrub_s
     enum cache_security security = security_of_verdict(v, &verdict);
 
     if (security != CACHE_BOGUS)
-        keep_used_proofs(v, &found, state, set->set);
+        keep_zone_proofs(v, &found, state, set->set);
     state->is_wildcard = security == CACHE_SECURE;
     state->encloser_labels = encloser_labels;
     return security;
@@ -363,10 +364,18 @@ static struct verdict prove_denial(struct vetting *v, struct keyset *keys,
     const uint8_t *name = reply->scrub->last;
     struct deny deny = proofs_of(v, keys);
 
+    bool is_ds = is_of_parent(reply->type, name);
+    struct verdict of_name = {.status = VERDICT_BOGUS};
     if (reply->is_nxdomain)
-        return deny_name(&deny, name, found);
-    if (reply->type == RRTYPE_DS && *name != 0) {
+        of_name = deny_name(&deny, name, found);
+    if (reply->is_nxdomain && (of_name.status != VERDICT_BOGUS || !is_ds))
+        return of_name;
+    if (is_ds) {
         struct verdict verdict = deny_ds(&deny, name, found);
+        /* servers deny empty non-terminals wrongly, and zones below them have keys */
+        v->out->is_nodata = reply->is_nxdomain && verdict.status != VERDICT_BOGUS;
+        if (reply->is_nxdomain && !v->out->is_nodata)
+            return of_name;
         v->out->is_cut = verdict.status == VERDICT_SECURE && found->is_cut;
         return verdict;
     }
@@ -387,7 +396,7 @@ static enum cache_security vet_denial_with(struct vetting *v, const uint8_t *tar
     struct verdict verdict = prove_denial(v, chain.keys, &found);
     enum cache_security security = security_of_verdict(v, &verdict);
     if (security != CACHE_BOGUS)
-        keep_used_proofs(v, &found, &v->out->denial, scrub->soa);
+        keep_zone_proofs(v, &found, &v->out->denial, scrub->soa);
     return security;
 }
 
@@ -473,7 +482,7 @@ static enum cache_security vet_cut_with(struct vetting *v, struct keyset *keys)
     enum cache_security security = security_of_verdict(v, &verdict);
     if (security == CACHE_BOGUS)
         return security;
-    keep_used_proofs(v, &denied, &v->out->cut, NULL);
+    keep_zone_proofs(v, &denied, &v->out->cut, NULL);
     v->out->is_cut = security == CACHE_SECURE && denied.is_cut;
     v->out->cut_ttl = denied.ttl;
     return security;

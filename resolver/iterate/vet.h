@@ -34,6 +34,7 @@ struct vet {
     struct vet_state denial; /* is_denied */
     struct vet_state cut;    /* is_delegation: CACHE_UNCHECKED if the chain ends above it */
     bool is_cut;             /* `denial` or `cut`: there is no DS, and it is a zone cut */
+    bool is_nodata;          /* `denial`: of an NXDOMAIN only the absence of the DS is proved */
     uint32_t cut_ttl;        /* of `cut`, if there is no DS; seconds */
     bool is_unknown;         /* a link could not be looked up, or work or memory ran out: nothing
                                 may be said of the reply */
