@@ -143,6 +143,16 @@ static void keep_zone_proofs(const struct vetting *v, const struct deny_found *f
     }
 }
 
+/* True if a part of the reply is bogus: then none of it is used for other names. */
+static bool is_part_bogus(const struct vetting *v)
+{
+    bool is_bogus = v->out->denial.security == CACHE_BOGUS;
+
+    for (unsigned i = 0; i < v->reply->scrub->chain_cnt; i++)
+        is_bogus |= v->out->chain[i].security == CACHE_BOGUS;
+    return is_bogus || v->out->cut.security == CACHE_BOGUS;
+}
+
 /* Cache the proofs that were checked last by themselves, for aggressive use. */
 static void cache_checked_proofs(struct vetting *v)
 {
@@ -152,7 +162,8 @@ static void cache_checked_proofs(struct vetting *v)
     bool has_soa = v->reply->is_denied && v->out->denial.security == CACHE_SECURE &&
                    scrub->soa && v->zone && dname_is_equal(scrub->soa_owner, v->zone);
 
-    if (!task->engine->policy->is_aggressive || task->is_from_child || v->record_cnt == 0)
+    if (!task->engine->policy->is_aggressive || task->is_from_child || v->record_cnt == 0 ||
+        is_part_bogus(v))
         return;
     for (size_t i = 0; i < v->record_cnt; i++)
         denials[i] = (struct cache_proof){v->records[i].owner, v->records[i].set};

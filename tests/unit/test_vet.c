@@ -230,6 +230,8 @@ static bool serve_signed(const char *name, uint16_t type)
     } else if (strcmp(name, "www.signed.test.") == 0) {
         deny(SIGNED_ZONE, "www.signed.test. 300 NSEC signed.test. A RRSIG NSEC");
     } else {
+        if (strcmp(name, "aa.signed.test.") == 0)
+            reply.flags |= RRTYPE_RCODE_NXDOMAIN;
         deny(SIGNED_ZONE, "signed.test. 300 NSEC alias.signed.test. SOA NS RRSIG NSEC DNSKEY");
     }
     return true;
