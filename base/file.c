@@ -221,3 +221,63 @@ char *file_resolve(const char *from, const char *path)
     }
     return joined;
 }
+
+enum err file_new_open(struct file_new *file, const char *path, mode_t mode)
+{
+    size_t size = strlen(path) + sizeof(".new");
+
+    *file = (struct file_new){.path = strdup(path), .temporary = malloc(size)};
+    if (!file->path || !file->temporary) {
+        errno = ENOMEM;
+        return ERR_NOMEM;
+    }
+    snprintf(file->temporary, size, "%s.new", path);
+    /* a file of another user at this path would give that user the contents */
+    (void)unlink(file->temporary);
+    int fd = open(file->temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
+    file->out = fd >= 0 ? fdopen(fd, "w") : NULL;
+    if (file->out)
+        return ERR_OK;
+    int why = errno;
+    if (fd >= 0)
+        close(fd);
+    free(file->temporary);
+    file->temporary = NULL;
+    errno = why;
+    return err_from_errno(why);
+}
+
+enum err file_new_close(struct file_new *file)
+{
+    bool is_written =
+        fflush(file->out) == 0 && !ferror(file->out) && fsync(fileno(file->out)) == 0;
+    int why = errno;
+    bool is_closed = fclose(file->out) == 0;
+
+    file->out = NULL;
+    if (is_written && is_closed)
+        return ERR_OK;
+    if (!is_written)
+        errno = why;
+    return err_from_errno(errno);
+}
+
+enum err file_new_move(struct file_new *file)
+{
+    if (rename(file->temporary, file->path) != 0)
+        return err_from_errno(errno);
+    free(file->temporary);
+    file->temporary = NULL;
+    return ERR_OK;
+}
+
+void file_new_drop(struct file_new *file)
+{
+    if (file->out)
+        fclose(file->out);
+    if (file->temporary)
+        (void)unlink(file->temporary);
+    free(file->temporary);
+    free(file->path);
+    *file = (struct file_new){.out = NULL};
+}
