@@ -251,12 +251,18 @@ static bool read_octets(const char *text, const char *name, uint8_t *out, size_t
     return fits;
 }
 
-/* Read the field "PrivateKey", which must have 32 octets in both algorithms that use it. */
-static bool read_private_octets(const char *text, uint8_t out[ECDSA_PRIVATE_LEN])
+/* Read the field "PrivateKey".  BIND leaves leading zeros of an ECDSA key away. */
+static bool read_private_octets(const char *text, struct signkey *key)
 {
-    size_t len;
-    return read_octets(text, "PrivateKey", out, ECDSA_PRIVATE_LEN, &len) &&
-           len == ECDSA_PRIVATE_LEN;
+    uint8_t octets[ECDSA_PRIVATE_LEN];
+    size_t len = 0;
+
+    bool is_read = read_octets(text, "PrivateKey", octets, sizeof(octets), &len) &&
+                   (len == sizeof(octets) || key->algorithm == DNSKEY_ECDSAP256);
+    if (is_read)
+        memcpy(key->octets + sizeof(key->octets) - len, octets, len);
+    OPENSSL_cleanse(octets, sizeof(octets));
+    return is_read;
 }
 
 static enum err read_rsa_number(const char *text, size_t i, OSSL_PARAM_BLD *build, BIGNUM **out)
@@ -316,7 +322,7 @@ static enum err read_private_key(const char *text, struct signkey *key)
 {
     if (key->algorithm == DNSKEY_RSASHA256)
         return read_rsa(text, key);
-    if (!read_private_octets(text, key->octets))
+    if (!read_private_octets(text, key))
         return ERR_FORMAT;
     if (key->algorithm == DNSKEY_ECDSAP256)
         return ecdsa_new(key->octets, &key->ecdsa);

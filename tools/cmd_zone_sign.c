@@ -151,7 +151,7 @@ static enum err write_signed_file(struct zone_signer *s)
         report_path(s, s->output, strerror(errno));
     file_new_drop(&file);
     free(real);
-    return err;
+    return err ? ERR_IO : ERR_OK;
 }
 
 static enum err write_output(struct zone_signer *s)

@@ -119,7 +119,7 @@ def served(request, tmp_path_factory):
 
 def may_be_insecure(kind, reply):
     """With opt-out an absence may rest on a span in which unsigned delegations hide (RFC 5155 12.2)."""
-    return kind == "optout" and (reply.rcode() == dns.rcode.NXDOMAIN or any(
+    return kind.endswith("optout") and (reply.rcode() == dns.rcode.NXDOMAIN or any(
         rr.rdtype == dns.rdatatype.NSEC3 for rr in reply.authority))
 
 
@@ -171,7 +171,8 @@ def test_delv_validates(served):
         text = done.stdout + done.stderr
         return ("fully validated" in text or may_be_insecure(kind, ours) and "unsigned answer" in text), text
 
-    # a chain from one zone into another has no trust anchor that delv would take on the way
+    # a chain from one zone into another has no trust anchor that delv would take on the way; for the type NSEC delv accepts no CNAME
+    settled = [(q, r) for q, r in settled if q.rdtype != "NSEC" or not any(rr.rdtype == dns.rdatatype.CNAME for rr in r.answer)]
     asked = [(q, r) for q, r in settled if len({z for z in zones for rr in r.answer if rr.name.is_subdomain(
         dns.name.from_text(z)) and z != "."}) <= 1][::max(1, len(settled) // 150)]
     with ThreadPoolExecutor(2) as pool:
