@@ -222,34 +222,6 @@ char *file_resolve(const char *from, const char *path)
     return joined;
 }
 
-static enum err write_to_end(int fd, const char *data, size_t len)
-{
-    while (len > 0) {
-        ssize_t n = write(fd, data, len);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return err_from_errno(errno);
-        data += n;
-        len -= (size_t)n;
-    }
-    return fsync(fd) == 0 ? ERR_OK : err_from_errno(errno);
-}
-
-/* Write a file that did not exist.  It is no link that another user made: O_EXCL. */
-static enum err write_new_file(const char *path, const char *data, size_t len)
-{
-    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
-    if (fd < 0)
-        return err_from_errno(errno);
-    enum err err = write_to_end(fd, data, len);
-    if (close(fd) != 0 && !err)
-        err = err_from_errno(errno);
-    if (err)
-        (void)unlink(path);
-    return err;
-}
-
 /* Make the new name of a file in the folder of `path` survive a power failure. */
 static enum err sync_folder_of(char *path)
 {
@@ -265,24 +237,78 @@ static enum err sync_folder_of(char *path)
     return err;
 }
 
-enum err file_replace(const char *path, const char *data, size_t len)
+enum err file_new_open(struct file_new *file, const char *path, mode_t mode)
 {
     size_t size = strlen(path) + sizeof(".new");
-    char *temporary = malloc(size);
-    if (!temporary)
+
+    *file = (struct file_new){.path = strdup(path), .temporary = malloc(size)};
+    if (!file->path || !file->temporary) {
+        errno = ENOMEM;
         return ERR_NOMEM;
-    snprintf(temporary, size, "%s.new", path);
-    enum err err = ERR_OK;
-    if (unlink(temporary) != 0 && errno != ENOENT)
-        err = err_from_errno(errno);
-    if (!err)
-        err = write_new_file(temporary, data, len);
-    if (!err && rename(temporary, path) != 0) {
-        err = err_from_errno(errno);
-        (void)unlink(temporary);
     }
+    snprintf(file->temporary, size, "%s.new", path);
+    /* a file of another user at this path would give that user the contents */
+    (void)unlink(file->temporary);
+    int fd = open(file->temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
+    file->out = fd >= 0 ? fdopen(fd, "w") : NULL;
+    if (file->out)
+        return ERR_OK;
+    int why = errno;
+    if (fd >= 0)
+        close(fd);
+    free(file->temporary);
+    file->temporary = NULL;
+    errno = why;
+    return err_from_errno(why);
+}
+
+enum err file_new_close(struct file_new *file)
+{
+    bool is_written =
+        fflush(file->out) == 0 && !ferror(file->out) && fsync(fileno(file->out)) == 0;
+    int why = errno;
+    bool is_closed = fclose(file->out) == 0;
+
+    file->out = NULL;
+    if (is_written && is_closed)
+        return ERR_OK;
+    if (!is_written)
+        errno = why;
+    return err_from_errno(errno);
+}
+
+enum err file_new_move(struct file_new *file)
+{
+    if (rename(file->temporary, file->path) != 0)
+        return err_from_errno(errno);
+    enum err err = sync_folder_of(file->temporary);
+    free(file->temporary);
+    file->temporary = NULL;
+    return err;
+}
+
+void file_new_drop(struct file_new *file)
+{
+    if (file->out)
+        fclose(file->out);
+    if (file->temporary)
+        (void)unlink(file->temporary);
+    free(file->temporary);
+    free(file->path);
+    *file = (struct file_new){.out = NULL};
+}
+
+enum err file_replace(const char *path, const char *data, size_t len)
+{
+    struct file_new file;
+    enum err err = file_new_open(&file, path, 0644);
+
+    if (!err && fwrite(data, 1, len, file.out) != len)
+        err = err_from_errno(errno);
     if (!err)
-        err = sync_folder_of(temporary);
-    free(temporary);
+        err = file_new_close(&file);
+    if (!err)
+        err = file_new_move(&file);
+    file_new_drop(&file);
     return err;
 }

@@ -1,7 +1,10 @@
-/* base/file.h | a whole file read into memory, or replaced
+/* base/file.h | whole files: read into memory, and replaced at once
  *
  * Configuration and zone files are copied before they are parsed: if a writer truncated a
  * mapped file, reading it would raise SIGBUS instead of returning an error.
+ *
+ * A file is written beside its place and renamed when it is complete, so that no reader sees a
+ * part of it.
  *
  * Owner:    the caller frees the data.
  * Thread:   any.
@@ -11,6 +14,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <sys/types.h>
 
 #include "base/err.h"
 #include "base/util.h"
@@ -63,3 +68,24 @@ MUST_USE enum err file_stat(const char *path, struct file_stamp *stamp);
 /* Return `path` resolved against the folder of the file `from`; an absolute path is copied. The
  * caller frees it.  NULL without memory. */
 MUST_USE char *file_resolve(const char *from, const char *path);
+
+/* A file that is being written.  Lifetime: the caller's, until file_new_drop.  All zeros is
+ * valid. */
+struct file_new {
+    FILE *out;       /* NULL: closed */
+    char *path;      /* the final place */
+    char *temporary; /* PATH.new; NULL: there is none */
+};
+
+/* Begin a file that will replace `path`, with the permissions `mode` less the umask.  On error
+ * errno has the reason.  ERR_DENIED; ERR_ABSENT: the folder; ERR_NOMEM; ERR_IO. */
+MUST_USE enum err file_new_open(struct file_new *file, const char *path, mode_t mode);
+
+/* Write all data to the disk and close the file.  On error errno has the reason. */
+MUST_USE enum err file_new_close(struct file_new *file);
+
+/* Rename the closed file into place.  On error errno has the reason. */
+MUST_USE enum err file_new_move(struct file_new *file);
+
+/* Free `file`, and remove the new file unless it was moved. */
+void file_new_drop(struct file_new *file);

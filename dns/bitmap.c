@@ -33,3 +33,21 @@ int bitmap_next(const uint8_t *bitmap, size_t len, int after)
     }
     return -1;
 }
+
+size_t bitmap_write(const uint16_t *types, size_t cnt, uint8_t out[BITMAP_LEN_MAX])
+{
+    size_t len = 0;
+
+    for (size_t i = 0; i < cnt;) {
+        uint8_t *window = out + len;
+        window[0] = (uint8_t)(types[i] >> 8);
+        memset(window + 2, 0, 32);
+        for (; i < cnt && types[i] >> 8 == window[0]; i++) {
+            unsigned bit = types[i] & 0xff;
+            window[2 + bit / 8] |= (uint8_t)(0x80 >> bit % 8);
+            window[1] = (uint8_t)(bit / 8 + 1);
+        }
+        len += 2U + window[1];
+    }
+    return len;
+}

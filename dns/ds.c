@@ -30,23 +30,51 @@ size_t ds_digest_len(uint8_t digest_type)
     return md ? (size_t)EVP_MD_get_size(md) : 0;
 }
 
+/* Compute the digest of a DNSKEY (RFC 4034 5.1.4). */
+static enum err digest_key(const EVP_MD *md, const uint8_t *owner, const uint8_t *rdata,
+                           size_t len, uint8_t out[EVP_MAX_MD_SIZE])
+{
+    uint8_t lower[DNAME_MAX];
+    size_t owner_len = dname_lower(owner, lower);
+    EVP_MD_CTX *context = EVP_MD_CTX_new();
+    bool is_made = context && EVP_DigestInit_ex(context, md, NULL) == 1 &&
+                   EVP_DigestUpdate(context, lower, owner_len) == 1 &&
+                   EVP_DigestUpdate(context, rdata, len) == 1 &&
+                   EVP_DigestFinal_ex(context, out, NULL) == 1;
+
+    EVP_MD_CTX_free(context);
+    return is_made ? ERR_OK : ERR_NOMEM;
+}
+
+enum err ds_make(uint8_t digest_type, const uint8_t *owner, const uint8_t *rdata, size_t len,
+                 uint8_t out[DS_LEN_MAX], size_t *out_len)
+{
+    uint8_t digest[EVP_MAX_MD_SIZE];
+    struct dnskey key = dnskey_read(rdata, len);
+    const EVP_MD *md = find_ds_digest(digest_type);
+    enum err err = md ? digest_key(md, owner, rdata, len, digest) : ERR_DENIED;
+
+    if (err)
+        return err;
+    util_put_u16(out, key.tag);
+    out[2] = key.algorithm;
+    out[3] = digest_type;
+    memcpy(out + FIXED_LEN, digest, ds_digest_len(digest_type));
+    *out_len = FIXED_LEN + ds_digest_len(digest_type);
+    return ERR_OK;
+}
+
 enum err ds_match(const struct ds *ds, const uint8_t *owner, const uint8_t *rdata, size_t len)
 {
-    uint8_t lower[DNAME_MAX], digest[EVP_MAX_MD_SIZE];
+    uint8_t digest[EVP_MAX_MD_SIZE];
     const EVP_MD *md = find_ds_digest(ds->digest_type);
-    size_t owner_len = dname_lower(owner, lower);
 
     if (!md)
         return ERR_DENIED;
     if (ds->digest_len != ds_digest_len(ds->digest_type))
         return ERR_FORMAT;
-    EVP_MD_CTX *context = EVP_MD_CTX_new();
-    bool is_made = context && EVP_DigestInit_ex(context, md, NULL) == 1 &&
-                   EVP_DigestUpdate(context, lower, owner_len) == 1 &&
-                   EVP_DigestUpdate(context, rdata, len) == 1 &&
-                   EVP_DigestFinal_ex(context, digest, NULL) == 1;
-    EVP_MD_CTX_free(context);
-    if (!is_made)
-        return ERR_NOMEM;
+    enum err err = digest_key(md, owner, rdata, len, digest);
+    if (err)
+        return err;
     return memcmp(digest, ds->digest, ds->digest_len) == 0 ? ERR_OK : ERR_FORMAT;
 }

@@ -16,6 +16,7 @@ enum { BASE64_PART = 48 }; /* octets per call: a multiple of 3, which needs no p
 /* The text so far.  Lifetime: the call. */
 struct rdata_printer {
     char *out;
+    size_t size;
     size_t len;
     bool is_full;
 };
@@ -26,11 +27,11 @@ static void add_text(struct rdata_printer *t, const char *fmt, ...)
 {
     va_list args;
     va_start(args, fmt);
-    int len = vsnprintf(t->out + t->len, RDATA_TEXT_MAX - t->len, fmt, args);
+    int len = vsnprintf(t->out + t->len, t->size - t->len, fmt, args);
     va_end(args);
-    if (len < 0 || (size_t)len >= RDATA_TEXT_MAX - t->len) {
+    if (len < 0 || (size_t)len >= t->size - t->len) {
         t->is_full = true;
-        t->len = RDATA_TEXT_MAX - 1;
+        t->len = t->size - 1;
     } else {
         t->len += (size_t)len;
     }
@@ -574,16 +575,29 @@ static bool print_by_row(struct rdata_printer *t, uint16_t type, const uint8_t *
     return !cursor_failed(&c) && !cursor_more(&c);
 }
 
-void rdata_text_print(uint16_t type, const uint8_t *rdata, size_t len, char out[RDATA_TEXT_MAX])
+static struct rdata_printer print_any(uint16_t type, const uint8_t *rdata, size_t len,
+                                      char *out, size_t size)
 {
-    struct rdata_printer t = {.out = out};
+    struct rdata_printer t = {.out = out, .size = size};
 
     *out = '\0';
     if (rdata_check(type, rdata, len) != ERR_OK || !print_by_row(&t, type, rdata, len)) {
-        t = (struct rdata_printer){.out = out};
+        t = (struct rdata_printer){.out = out, .size = size};
         add_text(&t, "\\# %zu ", len);
         add_hex(&t, rdata, len);
     }
-    if (t.is_full)
+    return t;
+}
+
+void rdata_text_print(uint16_t type, const uint8_t *rdata, size_t len, char out[RDATA_TEXT_MAX])
+{
+    if (print_any(type, rdata, len, out, RDATA_TEXT_MAX).is_full)
         memcpy(out + RDATA_TEXT_MAX - 4, "...", 4);
+}
+
+size_t rdata_text_print_whole(uint16_t type, const uint8_t *rdata, size_t len, char *out,
+                              size_t size)
+{
+    struct rdata_printer t = print_any(type, rdata, len, out, size);
+    return t.is_full ? 0 : t.len;
 }

@@ -18,3 +18,12 @@ enum { RDATA_TEXT_MAX = 2048 };
  * "...". */
 void rdata_text_print(uint16_t type, const uint8_t *rdata, size_t len,
                       char out[RDATA_TEXT_MAX]);
+
+enum {
+    RDATA_TEXT_WHOLE = 1 << 20
+}; /* enough for any RDATA: a bit of a bitmap needs 10 bytes */
+
+/* As rdata_text_print, into `size` bytes, for zone files.  Return the length of the text; 0:
+ * `out` is too small. */
+size_t rdata_text_print_whole(uint16_t type, const uint8_t *rdata, size_t len, char *out,
+                              size_t size);

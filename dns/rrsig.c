@@ -173,3 +173,40 @@ enum err rrsig_verify(const struct rrsig *sig, struct evp_pkey_st *key, const ui
     free(o.at);
     return err;
 }
+
+/* ---- signing ---- */
+
+size_t rrsig_len(const struct signkey *key, const uint8_t *signer)
+{
+    return FIXED_LEN + dname_len(signer) + signkey_signature_len(key);
+}
+
+/* Write all fields before the signature and return their octets.  The signer's name is written
+ * in lower case, its canonical form. */
+static size_t write_signature_fields(const struct rrsig *fields, uint8_t algorithm,
+                                     const uint8_t *owner, uint8_t *out)
+{
+    util_put_u16(out, fields->covered);
+    out[2] = algorithm;
+    out[3] = (uint8_t)rrsig_count_labels(owner);
+    util_put_u32(out + 4, fields->original_ttl);
+    util_put_u32(out + 8, fields->expiration);
+    util_put_u32(out + 12, fields->inception);
+    util_put_u16(out + 16, fields->tag);
+    return FIXED_LEN + dname_lower(fields->signer, out + FIXED_LEN);
+}
+
+enum err rrsig_sign(const struct rrsig *fields, struct signkey *key, const uint8_t *owner,
+                    const struct rrsig_rdata *set, size_t cnt, uint8_t *out)
+{
+    size_t len = write_signature_fields(fields, signkey_algorithm(key), owner, out);
+    struct rrsig sig = rrsig_read(out, len);
+    struct octets o = {.at = malloc(signed_data_max(&sig, set, cnt))};
+
+    if (!o.at)
+        return ERR_NOMEM;
+    build_signed_data(&o, &sig, owner, set, cnt);
+    enum err err = signkey_sign(key, o.at, o.len, out + len);
+    free(o.at);
+    return err;
+}

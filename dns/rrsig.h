@@ -1,11 +1,11 @@
-/* dns/rrsig.h | signatures of RRsets and their verification (RFC 4034 3)
+/* dns/rrsig.h | signatures of RRsets: making and verifying them (RFC 4034 3)
  *
  * Owner:    RDATA and names are borrowed.
  * Thread:   any.
  */
 #pragma once
 
-#include "dns/dnskey.h"
+#include "dns/signkey.h"
 
 /* The fields of an RRSIG record.  Points into the RDATA. */
 struct rrsig {
@@ -44,3 +44,13 @@ struct rrsig_rdata {
  * ERR_NOMEM. */
 MUST_USE enum err rrsig_verify(const struct rrsig *sig, struct evp_pkey_st *key,
                                const uint8_t *owner, const struct rrsig_rdata *set, size_t cnt);
+
+/* Return the octets of the RRSIG RDATA that `key` makes for the zone `signer`. */
+size_t rrsig_len(const struct signkey *key, const uint8_t *signer);
+
+/* Sign an RRset and write the RDATA of the RRSIG to `out`, rrsig_len octets.  `fields` has all
+ * but algorithm, labels and signature; `owner`, which may be a wildcard, and `set` are as for
+ * rrsig_verify.  ERR_NOMEM. */
+MUST_USE enum err rrsig_sign(const struct rrsig *fields, struct signkey *key,
+                             const uint8_t *owner, const struct rrsig_rdata *set, size_t cnt,
+                             uint8_t *out);

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 
 #include "base/diag.h"
+#include "dns/dname.h"
 
 /* Exit statuses (rootline(1)). */
 enum cmd_exit {
@@ -30,8 +31,22 @@ int cmd_wrong_usage(const char *usage);
 /* rootline check FILE [--deep] [--json] */
 int cmd_check(int argc, char **argv);
 
-/* rootline zone check ORIGIN FILE [--crypto] [--at INSTANT] [--json] */
+/* rootline zone check | sign ... */
 int cmd_zone(int argc, char **argv);
+
+/* rootline zone sign ORIGIN FILE ...; the arguments after "sign". */
+int cmd_zone_sign(int argc, char **argv);
+
+/* Read the ORIGIN of `rootline zone`.  False: it is no name, which is reported. */
+bool cmd_zone_read_origin(const char *text, uint8_t out[DNAME_MAX]);
+
+/* Read an RFC 3339 time into seconds of wall time; NULL leaves *out_s unchanged.  False: it is
+ * no time, which is reported. */
+bool cmd_zone_read_time(const char *text, uint32_t *out_s);
+
+/* True if the findings have the cause of the error: none has that of ERR_NOMEM or ERR_LIMIT,
+ * and without memory no finding is kept. */
+bool cmd_zone_is_cause_found(enum err err, const struct diag *diag);
 
 /* rootline certificate make [NAME | ADDRESS ...] [--directory DIR] [--days N] [--json] */
 int cmd_certificate(int argc, char **argv);

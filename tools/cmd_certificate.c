@@ -3,7 +3,6 @@
  * second. */
 #include <arpa/inet.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <openssl/ec.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
@@ -14,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/addr.h"
+#include "base/file.h"
 #include "base/json.h"
 #include "base/now.h"
 #include "dns/dname_text.h"
@@ -167,43 +167,20 @@ static X509 *make_server(const struct making *m, const char *names)
 
 /* ---- files ---- */
 
-static FILE *open_text(const char *path, const char *mode)
-{
-    bool is_new = strcmp(mode, "r") != 0;
-    if (is_new) /* a file of another user at this path would give that user the key */
-        (void)unlink(path);
-    int fd = open(path, is_new ? O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC : O_RDONLY | O_CLOEXEC,
-                  0600);
-    return fd >= 0 ? fdopen(fd, mode) : NULL;
-}
-
-/* Write a certificate or a key to the file NAME.new. */
-static bool write_new(const struct making *m, const char *name, X509 *certificate,
-                      EVP_PKEY *key)
+/* Write a certificate or a key to a new file. */
+static bool write_new(const struct making *m, struct file_new *file, const char *name,
+                      X509 *certificate, EVP_PKEY *key)
 {
     char path[PATH_ROOM];
 
     make_path(m, name, path);
-    strncat(path, ".new", sizeof(path) - strlen(path) - 1);
-    FILE *f = open_text(path, "w");
-    if (!f)
+    if (file_new_open(file, path, 0600) != ERR_OK)
         return false;
-    bool is_written = certificate
-                          ? PEM_write_X509(f, certificate) == 1
-                          : PEM_write_PKCS8PrivateKey(f, key, NULL, NULL, 0, NULL, NULL) == 1;
-    is_written &= fchmod(fileno(f), certificate ? 0644 : 0600) == 0 && fflush(f) == 0 &&
-                  fsync(fileno(f)) == 0;
-    return fclose(f) == 0 && is_written;
-}
-
-static bool move_into_place(const struct making *m, const char *name)
-{
-    char from[PATH_ROOM], to[PATH_ROOM];
-
-    make_path(m, name, to);
-    make_path(m, name, from);
-    strncat(from, ".new", sizeof(from) - strlen(from) - 1);
-    return rename(from, to) == 0;
+    bool is_written =
+        certificate ? PEM_write_X509(file->out, certificate) == 1 &&
+                          fchmod(fileno(file->out), 0644) == 0
+                    : PEM_write_PKCS8PrivateKey(file->out, key, NULL, NULL, 0, NULL, NULL) == 1;
+    return file_new_close(file) == ERR_OK && is_written;
 }
 
 static bool has_file(const struct making *m, const char *name)
@@ -218,7 +195,7 @@ static X509 *read_certificate(const struct making *m, const char *name)
     char path[PATH_ROOM];
 
     make_path(m, name, path);
-    FILE *f = open_text(path, "r");
+    FILE *f = fopen(path, "re");
     X509 *x = f ? PEM_read_X509(f, NULL, NULL, NULL) : NULL;
     if (f)
         fclose(f);
@@ -247,7 +224,7 @@ static int load_or_make_ca(struct making *m)
     }
     m->ca = read_certificate(m, "ca.pem");
     make_path(m, "ca.key", path);
-    FILE *f = open_text(path, "r");
+    FILE *f = fopen(path, "re");
     m->ca_key = f ? PEM_read_PrivateKey(f, NULL, reject_passphrase, NULL) : NULL;
     if (f)
         fclose(f);
@@ -279,15 +256,19 @@ static int check_existing_files(const struct making *m)
 
 static bool write_files(const struct making *m)
 {
-    static const char *const order[] = {"ca.key", "ca.pem", "key.pem", "cert.pem"};
-    bool is_done =
-        write_new(m, "key.pem", NULL, m->key) && write_new(m, "cert.pem", m->certificate, NULL);
+    struct file_new files[4] = {{.out = NULL}}; /* in the order of their renaming */
+    bool is_done = write_new(m, &files[2], "key.pem", NULL, m->key) &&
+                   write_new(m, &files[3], "cert.pem", m->certificate, NULL);
 
     if (m->is_ca_new)
-        is_done = is_done && write_new(m, "ca.key", NULL, m->ca_key) &&
-                  write_new(m, "ca.pem", m->ca, NULL);
-    for (size_t i = m->is_ca_new ? 0 : 2; i < ARRAY_LEN(order) && is_done; i++)
-        is_done = move_into_place(m, order[i]);
+        is_done = is_done && write_new(m, &files[0], "ca.key", NULL, m->ca_key) &&
+                  write_new(m, &files[1], "ca.pem", m->ca, NULL);
+    for (size_t i = m->is_ca_new ? 0 : 2; i < ARRAY_LEN(files) && is_done; i++)
+        is_done = file_new_move(&files[i]) == ERR_OK;
+    int why = errno;
+    for (size_t i = 0; i < ARRAY_LEN(files); i++)
+        file_new_drop(&files[i]);
+    errno = why;
     return is_done;
 }
 

@@ -9,7 +9,7 @@ static const struct command {
     const char *help;
 } commands[] = {
     {"check", cmd_check, cmd_check_usage, "check FILE                 check a configuration"},
-    {"zone", cmd_zone, cmd_zone_usage, "zone check ORIGIN FILE     check a zone file"},
+    {"zone", cmd_zone, cmd_zone_usage, "zone check | sign ...      check or sign a zone file"},
     {"certificate", cmd_certificate, cmd_certificate_usage,
      "certificate make [NAME]... make a private CA and a server certificate"},
     {"explain", cmd_explain, cmd_explain_usage,

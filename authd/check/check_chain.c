@@ -2,37 +2,12 @@
  * are computed, sorted and merged with the chain. */
 #include "authd/check/check_chain.h"
 
+#include "authd/zone/chain.h"
 #include "dns/dname_text.h"
 
-enum { TYPES_MAX = 512, ITERATIONS_SAFE = 50 };
+enum { ITERATIONS_SAFE = 50 };
 
-/* Types of an owner, ascending. */
-struct types {
-    uint16_t at[TYPES_MAX];
-    unsigned cnt;
-};
-
-static void add_type(struct types *types, uint16_t type)
-{
-    if (types->cnt < TYPES_MAX && (types->cnt == 0 || types->at[types->cnt - 1] != type))
-        types->at[types->cnt++] = type;
-}
-
-/* List the types that the bitmap of the walk's owner must have: at a zone cut only NS and the
- * authoritative types (RFC 4035 2.3). */
-static void list_owned(const struct zonebuild_walk *w, struct types *out)
-{
-    out->cnt = 0;
-    for (size_t i = w->from; i < w->to; i++) {
-        const struct zonebuild_record *r = &w->build->records[i];
-        bool is_own = r->type == RRTYPE_NS || r->type == RRTYPE_DS || r->type == RRTYPE_NSEC ||
-                      r->type == RRTYPE_RRSIG;
-        if (!zonebuild_is_hashed(r) && (w->view == ZONEBUILD_OWN || is_own))
-            add_type(out, r->type);
-    }
-}
-
-static void list_bitmap(const uint8_t *bitmap, size_t len, struct types *out)
+static void list_bitmap(const uint8_t *bitmap, size_t len, struct chain_types *out)
 {
     struct cursor c = cursor_over(bitmap, len);
 
@@ -43,13 +18,13 @@ static void list_bitmap(const uint8_t *bitmap, size_t len, struct types *out)
         const uint8_t *bits = cursor_bytes(&c, octets);
         for (unsigned i = 0; bits && i < octets * 8U; i++)
             if (bits[i / 8] & (0x80 >> i % 8))
-                add_type(out, (uint16_t)(window * 256 + i));
+                chain_add_type(out, (uint16_t)(window * 256 + i));
     }
 }
 
 /* Report the first type in which the bitmap of record `i` and the owner's types differ. */
-static void compare_types(struct zonebuild *build, size_t i, const struct types *bitmap,
-                          const struct types *owned, const char *owner)
+static void compare_types(struct zonebuild *build, size_t i, const struct chain_types *bitmap,
+                          const struct chain_types *owned, const char *owner)
 {
     char name[RRTYPE_NAME_MAX];
     unsigned b = 0, o = 0;
@@ -87,7 +62,7 @@ static void check_nsec(struct zonebuild *build)
 
     while (zonebuild_next(&w)) {
         char owner[DNAME_TEXT_MAX];
-        struct types bitmap, owned;
+        struct chain_types bitmap, owned;
         size_t nsec = zonebuild_find_type(build, w.from, RRTYPE_NSEC);
         if (w.view == ZONEBUILD_HASHED)
             continue;
@@ -106,7 +81,7 @@ static void check_nsec(struct zonebuild *build)
                              owner);
         const struct zonebuild_record *r = &build->records[nsec];
         size_t next_len = dname_len(r->rdata);
-        list_owned(&w, &owned);
+        chain_list_types(&w, &owned);
         list_bitmap(r->rdata + next_len, r->len - next_len, &bitmap);
         compare_types(build, nsec, &bitmap, &owned, owner);
         if (before < build->cnt)
@@ -119,119 +94,46 @@ static void check_nsec(struct zonebuild *build)
 
 /* ---- NSEC3 ---- */
 
-/* A name that needs an NSEC3, or an NSEC3 of the chain. */
-struct link {
-    uint8_t hash[NSEC3_HASH_LEN];
-    bool is_optional; /* opt-out may omit the name (RFC 5155 7.1) */
-    size_t from;      /* first record of the owner, or the NSEC3 itself */
-    uint8_t labels;   /* of the name: fewer than the owner's for an empty non-terminal above */
-};
-
-struct links {
-    struct link *at;
-    size_t cnt, size;
-};
-
-static enum err add_link(struct links *links, const struct link *link)
+/* Add the NSEC3 records of the chain among those of one owner. */
+static enum err add_chain_links(struct zonebuild *build, const struct zonebuild_walk *w,
+                                const struct nsec3_params *params, struct chain_links *chain)
 {
-    struct link *at = util_grow(links->at, links->cnt, &links->size, sizeof(*at));
-    if (!at)
-        return ERR_NOMEM;
-    links->at = at;
-    links->at[links->cnt++] = *link;
-    return ERR_OK;
-}
-
-static int compare_links(const void *left, const void *right)
-{
-    const struct link *a = left, *b = right;
-    int diff = memcmp(a->hash, b->hash, NSEC3_HASH_LEN);
-    return diff ? diff : a->is_optional - b->is_optional;
-}
-
-/* The last owner before the current one, and the last that opt-out may not omit. */
-struct previous {
-    const uint8_t *any, *required;
-};
-
-/* Add the owner of the walk and those empty non-terminals above it that no previous owner has
- * added. */
-static enum err add_names(struct links *names, const struct zonebuild_walk *w,
-                          const struct nsec3_params *params, struct previous *previous)
-{
-    const uint8_t *owner = w->build->records[w->from].owner->name;
-    unsigned labels = dname_labels(owner), least = dname_labels(w->build->origin);
-    struct link link = {.from = w->from};
-    enum err err = ERR_OK;
-
-    link.is_optional = w->view == ZONEBUILD_CUT &&
-                       zonebuild_find_type(w->build, w->from, RRTYPE_DS) == w->build->cnt;
-    const uint8_t *before = link.is_optional ? previous->any : previous->required;
-    for (unsigned n = labels + 1; n-- > least && !err;) {
-        const uint8_t *name = dname_suffix(owner, n);
-        if (n < labels && before && dname_is_under(before, name))
-            break;
-        link.labels = (uint8_t)n;
-        nsec3_hash(params, name, link.hash);
-        err = add_link(names, &link);
-    }
-    previous->any = owner;
-    if (!link.is_optional)
-        previous->required = owner;
-    return err;
-}
-
-static enum err collect_links(struct zonebuild *build, const struct nsec3_params *params,
-                              struct links *names, struct links *chain)
-{
-    struct zonebuild_walk w = {.build = build};
-    struct previous previous = {.any = NULL};
     unsigned apex_labels = dname_labels(build->origin);
     enum err err = ERR_OK;
 
-    while (!err && zonebuild_next(&w)) {
-        for (size_t i = w.from; i < w.to && !err; i++) {
-            struct link link = {.from = i};
-            struct nsec3_params own;
-            if (build->records[i].type != RRTYPE_NSEC3)
-                continue;
-            own = nsec3_read_params(build->records[i].rdata);
-            if (!nsec3_is_same(&own, params))
-                continue; /* another chain */
-            if (dname_labels(build->records[i].owner->name) == apex_labels + 1 &&
-                nsec3_read_label(build->records[i].owner->name, link.hash))
-                err = add_link(chain, &link);
-            else
-                zonebuild_report(build, build->dnssec_level, i,
-                                 "the owner of this NSEC3 is not a hash right below the apex");
-        }
-        if (err || w.view == ZONEBUILD_HASHED || w.view == ZONEBUILD_BELOW)
+    for (size_t i = w->from; i < w->to && !err; i++) {
+        struct chain_link link = {.from = i};
+        struct nsec3_params own;
+        if (build->records[i].type != RRTYPE_NSEC3)
             continue;
-        err = add_names(names, &w, params, &previous);
+        own = nsec3_read_params(build->records[i].rdata);
+        if (!nsec3_is_same(&own, params))
+            continue; /* another chain */
+        if (dname_labels(build->records[i].owner->name) == apex_labels + 1 &&
+            nsec3_read_label(build->records[i].owner->name, link.hash))
+            err = chain_add(chain, &link);
+        else
+            zonebuild_report(build, build->dnssec_level, i,
+                             "the owner of this NSEC3 is not a hash right below the apex");
     }
     return err;
 }
 
-/* Sort, and keep the first of equal hashes: a required name before an optional one. */
-static void sort_links(struct links *links)
+static enum err collect_chain(struct zonebuild *build, const struct nsec3_params *params,
+                              struct chain_links *chain)
 {
-    size_t kept = 0;
-    if (links->cnt > 0)
-        qsort(links->at, links->cnt, sizeof(*links->at), compare_links);
-    for (size_t i = 0; i < links->cnt; i++)
-        if (kept == 0 ||
-            memcmp(links->at[kept - 1].hash, links->at[i].hash, NSEC3_HASH_LEN) != 0)
-            links->at[kept++] = links->at[i];
-    links->cnt = kept;
+    struct zonebuild_walk w = {.build = build};
+    enum err err = ERR_OK;
+
+    while (!err && zonebuild_next(&w))
+        err = add_chain_links(build, &w, params, chain);
+    if (!err)
+        chain_sort(chain);
+    return err;
 }
 
-static const uint8_t *link_name(const struct zonebuild *build, const struct link *link)
-{
-    return dname_suffix(build->records[link->from].owner->name, link->labels);
-}
-
-static void check_missing(struct zonebuild *build, const struct link *name,
-                          const struct link *cover)
+static void check_missing(struct zonebuild *build, const struct chain_link *name,
+                          const struct chain_link *cover)
 {
     char text[DNAME_TEXT_MAX], hash[NSEC3_LABEL_LEN + 1];
     bool is_opt_out =
@@ -239,39 +141,40 @@ static void check_missing(struct zonebuild *build, const struct link *name,
 
     if (name->is_optional && is_opt_out)
         return;
-    dname_text_print(link_name(build, name), text);
+    dname_text_print(chain_name(build, name), text);
     nsec3_print_label(name->hash, hash);
     zonebuild_report(build, build->dnssec_level, name->from, "%s has no NSEC3 (its hash is %s)",
                      text, hash);
 }
 
-static void check_match(struct zonebuild *build, const struct link *name,
-                        const struct link *link)
+static void check_match(struct zonebuild *build, const struct chain_link *name,
+                        const struct chain_link *link)
 {
     char text[DNAME_TEXT_MAX];
-    struct types bitmap, owned = {.cnt = 0};
+    struct chain_types bitmap, owned = {.cnt = 0};
     const struct zonebuild_record *r = &build->records[link->from];
-    const uint8_t *owner = link_name(build, name);
+    const uint8_t *owner = chain_name(build, name);
     size_t len;
     const uint8_t *next = nsec3_next_hash(r->rdata, &len);
 
     if (dname_is_equal(owner, build->records[name->from].owner->name)) {
         struct zonebuild_walk w = {.build = build, .to = name->from};
         (void)zonebuild_next(&w);
-        list_owned(&w, &owned);
+        chain_list_types(&w, &owned);
     }
     dname_text_print(owner, text);
     list_bitmap(next + len, (size_t)(r->rdata + r->len - (next + len)), &bitmap);
     compare_types(build, link->from, &bitmap, &owned, text);
 }
 
-static void check_hashes(struct zonebuild *build, const struct links *names,
-                         const struct links *chain)
+static void check_hashes(struct zonebuild *build, const struct chain_links *names,
+                         const struct chain_links *chain)
 {
     size_t n = 0;
 
     for (size_t i = 0; i < chain->cnt; i++) {
-        const struct link *link = &chain->at[i], *after = &chain->at[(i + 1) % chain->cnt];
+        const struct chain_link *link = &chain->at[i],
+                                *after = &chain->at[(i + 1) % chain->cnt];
         size_t len;
         const uint8_t *next = nsec3_next_hash(build->records[link->from].rdata, &len);
         if (len != NSEC3_HASH_LEN || memcmp(next, after->hash, len) != 0) {
@@ -294,16 +197,15 @@ static void check_hashes(struct zonebuild *build, const struct links *names,
 
 static enum err check_nsec3(struct zonebuild *build, const struct nsec3_params *params)
 {
-    struct links names = {.cnt = 0}, chain = {.cnt = 0};
-    enum err err = collect_links(build, params, &names, &chain);
+    struct chain_links names = {.cnt = 0}, chain = {.cnt = 0};
+    enum err err = collect_chain(build, params, &chain);
 
-    if (!err && chain.cnt > 0) {
-        sort_links(&names);
-        sort_links(&chain);
+    if (!err && chain.cnt > 0)
+        err = chain_hash_names(build, params, &names);
+    if (!err && chain.cnt > 0)
         check_hashes(build, &names, &chain);
-    }
-    free(names.at);
-    free(chain.at);
+    chain_fini(&names);
+    chain_fini(&chain);
     return err;
 }
 

@@ -242,14 +242,6 @@ static void check_rrset_signatures(struct checking *k, struct subject *s)
     check_algorithms(k, s, &tally);
 }
 
-/* True if the RRset is authoritative and so must be signed. */
-static bool must_be_signed(const struct zonebuild_walk *w, const struct zonebuild_record *r)
-{
-    if (r->type == RRTYPE_RRSIG || w->view == ZONEBUILD_BELOW)
-        return false;
-    return w->view != ZONEBUILD_CUT || r->type == RRTYPE_DS || r->type == RRTYPE_NSEC;
-}
-
 static void check_owner_signatures(struct checking *k, const struct zonebuild_walk *w)
 {
     struct zonebuild *build = k->build;
@@ -268,7 +260,7 @@ static void check_owner_signatures(struct checking *k, const struct zonebuild_wa
         s.sig_from = s.sig_to = zonebuild_find_signatures(build, w->from, r->type);
         if (s.sig_from < build->cnt)
             s.sig_to = zonebuild_rrset_end(build, s.sig_from);
-        if (must_be_signed(w, r))
+        if (zonebuild_is_signed(w, r))
             check_rrset_signatures(k, &s);
         else if (s.sig_from < s.sig_to)
             zonebuild_report(build, DIAG_WARNING, s.sig_from,

@@ -48,6 +48,20 @@ static uint32_t soa_serial(const struct zonebuild *build)
     return 0;
 }
 
+enum err check_zonemd_make(const struct zonebuild *build, uint8_t out[CHECK_ZONEMD_LEN])
+{
+    uint8_t digest[DIGEST_MAX];
+    enum err err = digest_zone(build, EVP_sha384(), digest);
+
+    if (err)
+        return err;
+    util_put_u32(out, soa_serial(build));
+    out[4] = SIMPLE;
+    out[5] = SHA384;
+    memcpy(out + FIXED_LEN, digest, CHECK_ZONEMD_LEN - FIXED_LEN);
+    return ERR_OK;
+}
+
 /* The combined result of the ZONEMD records: one match is enough (RFC 8976 4). */
 struct verdict {
     bool is_seen[2]; /* SHA-384, SHA-512 */

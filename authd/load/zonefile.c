@@ -579,6 +579,21 @@ enum err zonefile_load(const uint8_t *origin, const char *path,
     return err;
 }
 
+enum err zonefile_read(const uint8_t *origin, const char *path, struct diag *diag,
+                       struct zonebuild *out)
+{
+    zonebuild_init(out, origin, diag);
+    struct reading *r = new_reading(out, origin, NULL, diag);
+    if (!r)
+        return ERR_NOMEM;
+    read_zone_file(r, path, NULL);
+    enum err err = r->fatal;
+    free(r);
+    if (!err)
+        err = zonebuild_sort(out);
+    return !err && diag->error_cnt > 0 ? ERR_FORMAT : err;
+}
+
 enum err zonefile_parse(const uint8_t *origin, const char *path, const char *text, size_t len,
                         const struct zonefile_checks *checks, struct diag *diag,
                         struct zone **out)

@@ -8,7 +8,7 @@
  */
 #pragma once
 
-#include "authd/zone/zone.h"
+#include "authd/zone/zonebuild.h"
 #include "base/diag.h"
 
 /* Checks of a signed zone that are not required to serve it. */
@@ -29,3 +29,9 @@ MUST_USE enum err zonefile_load(const uint8_t *origin, const char *path,
 MUST_USE enum err zonefile_parse(const uint8_t *origin, const char *path, const char *text,
                                  size_t len, const struct zonefile_checks *checks,
                                  struct diag *diag, struct zone **out);
+
+/* Read and sort the records of the zone `origin` from `path`, without any rule of a whole zone,
+ * so that they can be signed.  Caller frees the build with zonebuild_fini, after an error as
+ * well.  ERR_FORMAT, ERR_IO: `diag` has the errors; ERR_LIMIT, ERR_NOMEM. */
+MUST_USE enum err zonefile_read(const uint8_t *origin, const char *path, struct diag *diag,
+                                struct zonebuild *out);

@@ -372,6 +372,13 @@ bool zonebuild_next(struct zonebuild_walk *w)
     return true;
 }
 
+bool zonebuild_is_signed(const struct zonebuild_walk *w, const struct zonebuild_record *r)
+{
+    if (r->type == RRTYPE_RRSIG || w->view == ZONEBUILD_BELOW)
+        return false;
+    return w->view != ZONEBUILD_CUT || r->type == RRTYPE_DS || r->type == RRTYPE_NSEC;
+}
+
 /* ---- nodes ---- */
 
 /* Nodes in the order in which they were made. */

@@ -119,6 +119,10 @@ struct zonebuild_walk {
 /* Step to the next owner; false after the last.  A walk begins with {.build = build}. */
 bool zonebuild_next(struct zonebuild_walk *walk);
 
+/* True if the RRset of record `r` of the walk's owner is authoritative, so that a signed zone
+ * has signatures of it (RFC 4035 2.2). */
+bool zonebuild_is_signed(const struct zonebuild_walk *walk, const struct zonebuild_record *r);
+
 /* Return the type that a signature covers; 0 for other records. */
 uint16_t zonebuild_covered(const struct zonebuild_record *record);
 

@@ -1,4 +1,4 @@
-"""Zones for the tests, signed by the tools of BIND and ldns."""
+"""Signed zones for the tests, by the signers of BIND and ldns and by our own."""
 import shutil
 
 import lab
@@ -33,12 +33,21 @@ def sign_ldns(folder, origin, source, *options):
     return signed
 
 
+def sign_rootline(folder, origin, source, *options):
+    signed = folder / f"{origin}signed"
+    done = lab.run(lab.ROOTLINE, "zone", "sign", origin, source, "--keys", folder, "--output", signed, *options)
+    assert done.returncode == 0, done.stderr
+    return signed
+
+
 SIGNERS = {
     "nsec": (sign_bind, []),
     "nsec3": (sign_bind, ["-3", "-"]),
     "optout": (sign_bind, ["-3", "aabb", "-H", "5", "-A"]),
     "ldns-nsec": (sign_ldns, []),
     "ldns-nsec3": (sign_ldns, ["-n", "-t", "1", "-s", "beef"]),
+    "rootline-nsec": (sign_rootline, []),
+    "rootline-optout": (sign_rootline, ["--opt-out", "--split"]),
 }
 
 

@@ -122,7 +122,7 @@ def served(request, tmp_path_factory):
 
 def may_be_insecure(kind, reply):
     """True if an NSEC3 record with opt-out may be part of the proof, which then is not secure (RFC 5155 12.2)."""
-    return kind == "optout" and (reply.rcode() == dns.rcode.NXDOMAIN or any(
+    return kind.endswith("optout") and (reply.rcode() == dns.rcode.NXDOMAIN or any(
         rr.rdtype == dns.rdatatype.NSEC3 for rr in reply.authority))
 
 
@@ -177,7 +177,9 @@ def test_delv_validates(served):
         text = done.stdout + done.stderr
         return ("fully validated" in text or may_be_insecure(kind, ours) and "unsigned answer" in text), text
 
-    # delv has no trust anchor for the second zone of a chain that leads into another zone
+    # delv has no trust anchor for the second zone of a chain that leads into another zone; for the type NSEC it
+    # accepts no CNAME
+    settled = [(q, r) for q, r in settled if q.rdtype != "NSEC" or not any(rr.rdtype == dns.rdatatype.CNAME for rr in r.answer)]
     asked = [(q, r) for q, r in settled if len({z for z in zones for rr in r.answer if rr.name.is_subdomain(
         dns.name.from_text(z)) and z != "."}) <= 1][::max(1, len(settled) // 150)]
     with ThreadPoolExecutor(2) as pool:
