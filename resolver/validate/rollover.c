@@ -535,8 +535,8 @@ static struct verdict verify_reply(struct rollover_run *run, struct rules_work *
     return v;
 }
 
-static struct verdict process_reply(struct rollover_run *run, struct rules_work *work,
-                                    struct arena *arena)
+static struct verdict process_keys(struct rollover_run *run, struct rules_work *work,
+                                   struct arena *arena)
 {
     struct sigcheck_found found = {.ttl = 0};
 
@@ -583,7 +583,7 @@ struct verdict rollover_take(struct rollover *r, struct rollover_zone *zone,
         rollover_fail(zone, reply->now_s);
         return v;
     }
-    v = process_reply(&run, work, arena);
+    v = process_keys(&run, work, arena);
     keyset_free(&run.keys);
     return v;
 }

@@ -184,7 +184,7 @@ static enum err read_zone_line(struct state_reader *in, bool *seen)
     return err ? err : expect_word(in, "");
 }
 
-static bool has_record(const struct rrset *set, const uint8_t *rdata, size_t len)
+static bool has_anchor_record(const struct rrset *set, const uint8_t *rdata, size_t len)
 {
     for (size_t pos = 0; set && pos < set->size;) {
         struct rrset_record record = rrset_at(set, pos, &pos);
@@ -205,8 +205,9 @@ static enum err read_configured_line(struct state_reader *in)
         return report_state(in, "expected a DS or DNSKEY record");
     const struct anchor *anchor = in->configured;
     if (anchor)
-        in->is_replaced |= !has_record(record->type == RRTYPE_DS ? anchor->ds : anchor->keys,
-                                       record->rdata, record->rdata_len);
+        in->is_replaced |=
+            !has_anchor_record(record->type == RRTYPE_DS ? anchor->ds : anchor->keys,
+                               record->rdata, record->rdata_len);
     return ERR_OK;
 }
 
