@@ -18,7 +18,7 @@ static void list_bitmap(const uint8_t *bitmap, size_t len, struct denial_chain_t
         const uint8_t *bits = cursor_bytes(&c, octets);
         for (unsigned i = 0; bits && i < octets * 8U; i++)
             if (bits[i / 8] & (0x80 >> i % 8))
-                chain_add_type(out, (uint16_t)(window * 256 + i));
+                denial_chain_add_type(out, (uint16_t)(window * 256 + i));
     }
 }
 
@@ -82,7 +82,7 @@ static void check_nsec(struct zonebuild *build)
                              owner);
         const struct zonebuild_record *r = &build->records[nsec];
         size_t next_len = dname_len(r->rdata);
-        chain_list_types(&w, &owned);
+        denial_chain_list_types(&w, &owned);
         list_bitmap(r->rdata + next_len, r->len - next_len, &bitmap);
         compare_types(build, nsec, &bitmap, &owned, owner);
         if (before < build->cnt)
@@ -162,7 +162,7 @@ static void check_match(struct zonebuild *build, const struct denial_chain_link 
     if (dname_is_equal(owner, build->records[name->from].owner->name)) {
         struct zonebuild_walk w = {.build = build, .to = name->from};
         (void)zonebuild_next(&w);
-        chain_list_types(&w, &owned);
+        denial_chain_list_types(&w, &owned);
     }
     dname_text_print(owner, text);
     list_bitmap(next + len, (size_t)(r->rdata + r->len - (next + len)), &bitmap);
@@ -203,7 +203,7 @@ static enum err check_nsec3(struct zonebuild *build, const struct nsec3_params *
     enum err err = collect_chain(build, params, &chain);
 
     if (!err && chain.cnt > 0)
-        err = chain_hash_names(build, params, &names);
+        err = denial_chain_hash_names(build, params, &names);
     if (!err && chain.cnt > 0)
         check_hashes(build, &names, &chain);
     denial_chain_fini(&names);

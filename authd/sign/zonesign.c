@@ -313,11 +313,11 @@ static void insert_type(struct denial_chain_types *types, uint16_t type)
 
     types->cnt = 0;
     for (unsigned i = 0; i < before.cnt && before.at[i] < type; i++)
-        chain_add_type(types, before.at[i]);
-    chain_add_type(types, type);
+        denial_chain_add_type(types, before.at[i]);
+    denial_chain_add_type(types, type);
     for (unsigned i = 0; i < before.cnt; i++)
         if (before.at[i] > type)
-            chain_add_type(types, before.at[i]);
+            denial_chain_add_type(types, before.at[i]);
 }
 
 static enum err draft_nsecs(struct zonesigning *z, struct denial_drafts *drafts)
@@ -329,7 +329,7 @@ static enum err draft_nsecs(struct zonesigning *z, struct denial_drafts *drafts)
     while (!err && zonebuild_next(&w)) {
         if (w.view == ZONEBUILD_BELOW)
             continue;
-        chain_list_types(&w, &types);
+        denial_chain_list_types(&w, &types);
         insert_type(&types, RRTYPE_RRSIG);
         insert_type(&types, RRTYPE_NSEC);
         err = add_draft(z, drafts, z->build->records[w.from].owner->name, &types);
@@ -370,7 +370,7 @@ static void list_hashed_types(const struct zonebuild *build,
     if (!dname_is_equal(denial_chain_name(build, link), first->owner->name) ||
         !zonebuild_next(&w))
         return;
-    chain_list_types(&w, out);
+    denial_chain_list_types(&w, out);
     if (!link->is_optional)
         insert_type(out, RRTYPE_RRSIG);
 }
@@ -453,7 +453,7 @@ static enum err add_nsec3s(struct zonesigning *z)
     if (!err)
         err = zonebuild_sort(z->build);
     if (!err)
-        err = chain_hash_names(z->build, &params, &names);
+        err = denial_chain_hash_names(z->build, &params, &names);
     if (!err)
         err = draft_nsec3s(z, &names, &drafts);
     if (!err)

@@ -1,13 +1,13 @@
 /* Empty non-terminals have no records: they are found between the names of the walk. */
 #include "authd/zone/denial_chain.h"
 
-void chain_add_type(struct denial_chain_types *types, uint16_t type)
+void denial_chain_add_type(struct denial_chain_types *types, uint16_t type)
 {
     if (types->cnt < CHAIN_TYPES_MAX && (types->cnt == 0 || types->at[types->cnt - 1] != type))
         types->at[types->cnt++] = type;
 }
 
-void chain_list_types(const struct zonebuild_walk *w, struct denial_chain_types *out)
+void denial_chain_list_types(const struct zonebuild_walk *w, struct denial_chain_types *out)
 {
     out->cnt = 0;
     for (size_t i = w->from; i < w->to; i++) {
@@ -15,7 +15,7 @@ void chain_list_types(const struct zonebuild_walk *w, struct denial_chain_types 
         bool is_own = r->type == RRTYPE_NS || r->type == RRTYPE_DS || r->type == RRTYPE_NSEC ||
                       r->type == RRTYPE_RRSIG;
         if (!zonebuild_is_hashed(r) && (w->view == ZONEBUILD_OWN || is_own))
-            chain_add_type(out, r->type);
+            denial_chain_add_type(out, r->type);
     }
 }
 
@@ -82,8 +82,9 @@ static enum err add_hashed_names(struct denial_chain_links *names,
     return err;
 }
 
-enum err chain_hash_names(const struct zonebuild *build, const struct nsec3_params *params,
-                          struct denial_chain_links *out)
+enum err denial_chain_hash_names(const struct zonebuild *build,
+                                 const struct nsec3_params *params,
+                                 struct denial_chain_links *out)
 {
     struct zonebuild_walk w = {.build = build};
     struct previous previous = {.any = NULL};

@@ -18,11 +18,11 @@ struct denial_chain_types {
 };
 
 /* Append a type that is not lower than those before.  A repetition is ignored. */
-void chain_add_type(struct denial_chain_types *types, uint16_t type);
+void denial_chain_add_type(struct denial_chain_types *types, uint16_t type);
 
 /* List the types of the walk's owner that belong in its bitmap: at a zone cut only NS and the
  * authoritative types (RFC 4035 2.3). */
-void chain_list_types(const struct zonebuild_walk *walk, struct denial_chain_types *out);
+void denial_chain_list_types(const struct zonebuild_walk *walk, struct denial_chain_types *out);
 
 /* A name that needs an NSEC3, or an NSEC3 of a chain. */
 struct denial_chain_link {
@@ -47,9 +47,9 @@ void denial_chain_sort(struct denial_chain_links *links);
 
 /* Hash the names of sorted records that need an NSEC3, with empty non-terminals, and sort them.
  * ERR_NOMEM. */
-MUST_USE enum err chain_hash_names(const struct zonebuild *build,
-                                   const struct nsec3_params *params,
-                                   struct denial_chain_links *out);
+MUST_USE enum err denial_chain_hash_names(const struct zonebuild *build,
+                                          const struct nsec3_params *params,
+                                          struct denial_chain_links *out);
 
 /* Return the name of a link. */
 const uint8_t *denial_chain_name(const struct zonebuild *build,
