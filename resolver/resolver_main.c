@@ -9,7 +9,7 @@
 #include "net/daemon/daemon.h"
 #include "net/upstream/out_net.h"
 #include "net/upstream/own.h"
-#include "resolver/answer/res_serve.h"
+#include "resolver/anchors.h"
 #include "resolver/cache/cache_lmdb.h"
 #include "resolver/cache/cache_memory.h"
 #include "resolver/iterate/task.h"
@@ -37,10 +37,11 @@ struct resolver {
     struct cache_store *store;   /* the engine's */
     struct out *out;
     struct own *own;
-    unsigned sockets;      /* the most for queries to servers */
-    uv_prepare_t turn_end; /* called before the loop waits */
-    uv_timer_t deadline;   /* to write the cache, or to serve the next request */
-    uv_async_t released;   /* another worker has released an in-flight entry */
+    struct anchors *anchors; /* of the first worker; NULL: another one has them */
+    unsigned sockets;        /* the most for queries to servers */
+    uv_prepare_t turn_end;   /* called before the loop waits */
+    uv_timer_t deadline;     /* to write the cache, or to serve the next request */
+    uv_async_t released;     /* another worker has released an in-flight entry */
 };
 
 /* What the workers share.  Lifetime: from before the first engine to after the last. */
@@ -80,6 +81,9 @@ static enum err build_policy(void *data, const void *before, void **version, cha
     snprintf(summary, size, "%zu stub zones, %zu forward zones, %zu records of local data",
              conf->stubs.cnt, conf->forwards.cnt, conf->local_data.cnt);
     enum err err = ddr_add(&conf->policy->local, &conf->server, &conf->policy->arena);
+    if (err)
+        return err;
+    err = anchors_learn(conf->policy, conf->cache_directory);
     if (err)
         return err;
     *version = conf->policy;
@@ -230,6 +234,7 @@ static void *new_resolver(const struct daemon_engine *parts)
 static void free_resolver(void *engine)
 {
     struct resolver *r = engine;
+    anchors_free(&r->anchors);
     res_explain_free(&r->control.explain);
     res_serve_free(&r->control.serve);
     free(r);
@@ -317,6 +322,9 @@ static void end_turn(uv_prepare_t *handle)
     struct resolver *r = handle->data;
     unsigned wait_ms = res_serve_wait_ms(r->control.serve);
 
+    unsigned tick_ms = r->anchors ? anchors_tick(r->anchors) : 0;
+    if (tick_ms > 0 && (wait_ms == 0 || tick_ms < wait_ms))
+        wait_ms = tick_ms;
     if (r->store->settle(r->store))
         wait_ms = WRITE_SOON_MS;
     bool is_later = !uv_is_active((uv_handle_t *)&r->deadline) ||
@@ -398,6 +406,13 @@ static enum err open_engine(void *engine, struct uv_loop_s *loop)
         close_outside(r);
         return ERR_NOMEM;
     }
+    if (r->control.worker == 0) {
+        r->anchors = anchors_new(r->control.serve, r->conf->cache_directory);
+        if (!r->anchors) {
+            close_outside(r);
+            return ERR_NOMEM;
+        }
+    }
     r->out->settle = res_serve_settle;
     r->out->data = r->control.serve;
     watch_turns(r, loop);
@@ -426,6 +441,7 @@ static void close_engine(void *engine)
     struct resolver *r = engine;
 
     log_counts(r);
+    anchors_free(&r->anchors);
     res_serve_close(r->control.serve);
     res_serve_engine(r->control.serve)->own = NULL;
     close_outside(r);

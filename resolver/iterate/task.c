@@ -171,7 +171,7 @@ void task_note_verdict(struct task *task, const struct verdict *verdict)
 void task_note_broken(struct task *task, uint16_t ede, const char *text)
 {
     task->ede = ede;
-    snprintf(task->why, sizeof(task->why), "%s", text);
+    snprintf(task->why, sizeof(task->why), "%.*s", (int)sizeof(task->why) - 1, text);
 }
 
 void task_emit_end(const struct task *task, enum trace_ending how, const char *text)

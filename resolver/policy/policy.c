@@ -41,6 +41,7 @@ void policy_free(struct policy **policy)
         return;
     route_fini(&p->route);
     local_fini(&p->local);
+    anchor_fini(&p->configured_anchors);
     anchor_fini(&p->anchors);
     nta_fini(&p->ntas);
     arena_fini(&p->arena);

@@ -66,8 +66,10 @@ struct policy {
     int64_t stale_ms; /* RFC 8767 5: the maximum stale timer; 0: nothing is served stale */
     bool is_prefetching;
     bool is_minimising, is_priming, uses_v4, uses_v6;
-    bool is_aggressive;        /* RFC 8198 */
-    struct anchor_set anchors; /* as configured */
+    bool is_aggressive;                   /* RFC 8198 */
+    struct anchor_set anchors;            /* that are trusted now */
+    struct anchor_set configured_anchors; /* from which they were learned (RFC 5011); empty:
+                                             they are the same */
     struct nta_set ntas;
     uint32_t trust;     /* hash of both, the same after a restart: policy_seal_trust sets it */
     bool is_validating; /* there are anchors */
