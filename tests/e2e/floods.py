@@ -316,6 +316,7 @@ class Pace:
         self.credit -= count
         return count
 
+
 class Flood:
     """`per_second` queries for names(0), names(1), ... from addresses of 127.9.0.0/16 in turn, until the block ends."""
 

@@ -222,8 +222,8 @@ def test_cached_data_of_another_route_is_not_used(tmp_path):
     for line, want in ((stub, "192.0.2.99"), ("# stubs", "192.0.2.7")):  # with the stub zone, then without it
         folder = tmp_path / "r"
         port = lab.free_port()
-        text = text.replace("# stubs", line).replace(f"@{resolver.port}\"", f"@{port}\"")
-        (folder / "resolver.yaml").write_text(text)
+        conf = text.replace("# stubs", line).replace(f"@{resolver.port}\"", f"@{port}\"")
+        (folder / "resolver.yaml").write_text(conf)
         again = lab.Server([lab.BUILD / "rootline-resolver", "-c", folder / "resolver.yaml"], folder / "again.log")
         again.wait_for("ready on ")
         assert address(ask(port, names[0])) == [want] and address(ask(port, names[1])) == ["192.0.2.7"]

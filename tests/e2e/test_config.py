@@ -477,7 +477,7 @@ def test_byte_order_mark_is_skipped(tmp_path):
     (tmp_path / "hosts").write_bytes(BOM + b"192.0.2.9 first.lab\n")
     (tmp_path / "hints").write_bytes(BOM + b". 3600 NS ns.\nns. 3600 A 127.0.0.9\n")
     path.write_bytes(BOM + (f'server: {{listen: [127.0.0.1@{port}], control: ""}}\nallow: [127.0.0.0/8]\n'
-                            "hosts: hosts\nresolver: {root-hints: hints, trust-anchor: ""}\n"
+                             "hosts: hosts\nresolver: {root-hints: hints, trust-anchor: \"\"}\n"
                             'cache: {directory: ""}\n').encode())
     server = lab.Server([lab.BUILD / "rootline-resolver", "-c", path], tmp_path / "log2")
     server.started(server.wait_for, "ready on")

@@ -201,9 +201,10 @@ def show(kind, results):
     unit = "connections" if kind == "tls" else "answers"
     for text, rows in results.items():
         ours = rows.get("rootline")
-        how = f"{CONNECTIONS} connections, {text.split()[1]} outstanding on each"
         if kind == "tls":
             how = f"{unit}, one at a time"
+        else:
+            how = f"{CONNECTIONS} connections, {text.split()[1]} outstanding on each"
         print(f"\n{text}: {how}")
         print(f"  {'':9} {unit + '/s':>13} {'CPU µs':>8} {'we/it':>6}")
         for name, r in rows.items():
