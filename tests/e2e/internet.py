@@ -307,7 +307,8 @@ class ClassInternet(lab.Server):
     def __init__(self, folder, port=None, build=lab.BUILD):
         folder.mkdir(parents=True, exist_ok=True)
         self.port = port or lab.free_port()
-        super().__init__([lab.SOURCE / "tools/internet", build, folder / "servers", self.port], folder / "internet.log")
+        self.folder = folder / "servers"
+        super().__init__([lab.SOURCE / "tools/internet", build, self.folder, self.port], folder / "internet.log")
         self.started(self.wait_for, "are ready")
 
     def stop(self):

@@ -14,6 +14,7 @@
 #include "authd/answer/auth_serve.h"
 #include "authd/auth_conf.h"
 #include "authd/load/zonefile.h"
+#include "authd/sign/zonesign.h"
 #include "base/publish.h"
 #include "net/request/intake.h"
 #include "net/transport/doh.h"
@@ -506,6 +507,55 @@ static void check_zones(void)
     }
 }
 
+/* Read a zone and its keys, and sign it. */
+static enum err sign_plain_zone(const uint8_t *origin, struct diag *diag,
+                                struct zonebuild *build, struct keydir *keys)
+{
+    char path[300], zone_keys[300];
+    struct zonesign_result result;
+    struct zonesign_conf conf = {.now_s = 1600000000,
+                                 .inception = 1500000000,
+                                 .expiration = 1700000000,
+                                 .denial = ZONESIGN_NSEC3,
+                                 .adds_zonemd = true,
+                                 .adds_cds = true,
+                                 .threads = 1};
+
+    snprintf(path, sizeof(path), "%s/plain", folder);
+    snprintf(zone_keys, sizeof(zone_keys), "%s/zone-keys", folder);
+    enum err err = zonefile_read(origin, path, diag, build);
+    if (!err)
+        err = keydir_load(keys, zone_keys, origin, conf.now_s, diag);
+    if (err)
+        return err;
+    keydir_choose_roles(keys);
+    err = zonesign(build, keys, &conf, &result);
+    must(err || result.signature_cnt > 10);
+    return err;
+}
+
+static void sign_zones(void)
+{
+    for (int is_starved = 1; is_starved >= 0; is_starved--) {
+        static struct keydir keys;
+        struct zonebuild build = {.cnt = 0};
+        uint8_t origin[DNAME_MAX];
+        struct diag diag;
+        keys.cnt = 0;
+        diag_init(&diag);
+        if (is_starved)
+            starve_begin();
+        enum err err = sign_plain_zone(unit_name("plain.test", origin), &diag, &build, &keys);
+        must(err == ERR_OK || (is_starved && starve_has_failed()));
+        must(err != ERR_FORMAT || diag.error_cnt > 0);
+        keydir_fini(&keys);
+        zonebuild_fini(&build);
+        diag_fini(&diag);
+        if (is_starved)
+            starve_end();
+    }
+}
+
 static void test_zones(void **state)
 {
     struct diag diag;
@@ -517,6 +567,10 @@ static void test_zones(void **state)
     assert_int_equal(auth_conf_read(conf_path, &diag, &auth_conf), ERR_OK);
     starve_each("loading zones", load_zones);
     starve_each("checking zones", check_zones);
+    starve_each("signing a zone", sign_zones);
+    starve_openssl(true);
+    starve_each("signing a zone, OpenSSL too", sign_zones);
+    starve_openssl(false);
     auth_conf_free(&auth_conf);
     diag_fini(&diag);
 }
@@ -1277,6 +1331,11 @@ static int set_up(void **state)
     write_file("nsec3", nsec3_zone);
     write_file("nsec", nsec_zone);
     write_file("zones/listed.test.zone", plain_zone);
+    snprintf(command, sizeof(command),
+             "cd %s && mkdir zone-keys && %s zone sign plain.test plain --keys zone-keys "
+             "--time 2020-01-01T00:00:00Z >/dev/null",
+             folder, ROOTLINE_COMMAND);
+    assert_int_equal(system(command), 0);
     cookie_set(&cookies, secret, 1);
     assert_int_equal(conn_limit_new(&limits, 1, &settings.conn_limit), ERR_OK);
     static char certificate[300], key[300];
