@@ -467,7 +467,9 @@ static bool step_cache(struct walk *w)
         cache_find_failure(cache, &w->key, w->type, &w->when, w->arena, &found) &&
         !(w->when.admits_bogus && found.security == CACHE_BOGUS)) {
         trace_cached(w, &found, TRACE_CACHED_FAILURE);
-        if (w->has_below) { /* RFC 8020: local data below it prove that the name exists */
+        /* RFC 8020: local data below it prove that the name exists */
+        if (w->has_below && *w->name != 0 && found.security != CACHE_BOGUS) {
+            w->is_secure = false;
             const struct rrset *soa = w->engine->policy->local.soa;
             write_soa(w, w->name, soa, soa ? soa->ttl : 0);
             finish_walk(w, RRTYPE_RCODE_NOERROR);
