@@ -331,6 +331,10 @@ static bool follow_dname_rrset(struct walk *w, const struct rrset *set, uint32_t
     }
     w->is_full |= builder_record(&w->ex->out, MESSAGE_ANSWER, owner_in_answer(w, w->name),
                                  RRTYPE_CNAME, RRTYPE_CLASS_IN, ttl, name, len) != ERR_OK;
+    if (w->type == RRTYPE_CNAME) {
+        finish_walk(w, RRTYPE_RCODE_NOERROR);
+        return false;
+    }
     return continue_at(w, name);
 }
 
@@ -480,6 +484,21 @@ static bool answer_from_denials(struct walk *w, bool *goes_on)
     return true;
 }
 
+/* A secure DNAME holds for all names below it (RFC 6672 3.4); others are asked for. */
+static bool answer_from_dname(struct walk *w, bool *goes_on)
+{
+    struct cache_found found;
+    unsigned labels;
+
+    if (!w->engine->policy->is_validating ||
+        !cache_find_dname(&w->engine->cache, &w->key, &w->when, w->arena, &found, &labels) ||
+        found.security != CACHE_SECURE)
+        return false;
+    trace_cached(w, &found, TRACE_CACHED_CNAME);
+    *goes_on = follow_dname_rrset(w, found.set, answer_ttl(w, &found), labels);
+    return true;
+}
+
 /* Answer from the cache, or end with a cached failure or a miss.  Return true if the chain
  * continues at another name. */
 static bool step_cache(struct walk *w)
@@ -490,7 +509,8 @@ static bool step_cache(struct walk *w)
     bool goes_on;
 
     cache_name_init(&w->key, w->name);
-    if (answer_from_cache(w, &w->when, &goes_on) || answer_from_denials(w, &goes_on))
+    if (answer_from_cache(w, &w->when, &goes_on) || answer_from_dname(w, &goes_on) ||
+        answer_from_denials(w, &goes_on))
         return goes_on;
     if (w->stale.stale_ms > 0 && answer_from_cache(w, &w->stale, &goes_on))
         return goes_on;
