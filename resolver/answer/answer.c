@@ -341,7 +341,8 @@ static bool follow_dname_rrset(struct walk *w, const struct rrset *set, uint32_t
 static void answer_failure(struct walk *w, const struct cache_found *found)
 {
     /* why validation failed says more than that it failed before */
-    bool is_fresh = found->cached_ms >= w->when.since_ms || found->security == CACHE_BOGUS;
+    bool is_fresh = found->cached_ms >= w->when.since_ms || found->security == CACHE_BOGUS ||
+                    (found->ede >= EDNS_EDE_BOGUS && found->ede <= EDNS_EDE_NSEC_MISSING);
     w->out->is_failure = found->security != CACHE_BOGUS;
     fail_walk(w, is_fresh ? found->ede : EDNS_EDE_CACHED_ERROR, found->text);
 }
