@@ -575,7 +575,6 @@ static void configure(struct play *p, const char *minimise)
          addr_read_prefix("::1/128", &local_nets[3]) == ERR_OK);
     if (is_on(get_value(rpl, "do-not-query-localhost", "yes")))
         policy->do_not_query = (struct addr_prefixes){local_nets, 4};
-    must(local_add_builtin(&policy->local, &policy->arena) == ERR_OK);
     read_zones(p);
     read_trust(p);
     set_date(rpl);
