@@ -8,6 +8,7 @@
 
 enum {
     ADDITIONAL_MAX = 8,
+    PROOFS_MAX = 64, /* more than fit into an answer */
     ANY_TTL = 3789,
     STALE_TEXT_MAX = 60,
     WALK_MAX = ANSWER_CNAMES_MAX + 1
@@ -28,6 +29,13 @@ struct walk {
     const uint8_t *names[WALK_MAX];               /* the names before it */
     const uint8_t *dnames[ANSWER_CNAMES_MAX + 2]; /* owners of the DNAMEs that are written */
     unsigned dname_cnt;
+    /* what follows the answer section, which ends with the chain */
+    struct walk_proof {
+        struct cache_proof proof;
+        uint32_t ttl;
+    } proofs[PROOFS_MAX];
+    unsigned proof_cnt;
+    const struct rrset *addressed; /* the RRset whose names get addresses; NULL: none */
     uint16_t type;
     unsigned steps;
     bool is_secure;         /* all entries so far are secure */
@@ -93,6 +101,7 @@ static void trace_local(const struct walk *w, enum local_kind kind)
 static void fail_walk(struct walk *w, uint16_t ede, const char *text)
 {
     builder_rollback(&w->ex->out, &w->begin);
+    w->proof_cnt = 0;
     w->is_full = w->is_secure = false;
     w->out->is_explained = true;
     w->out->ede = ede;
@@ -168,12 +177,31 @@ static void write_data_rrset(struct walk *w, const uint8_t *name, const struct r
         write_part(w, name, set, ttl);
 }
 
-/* Add the records that prove a negative answer or the use of a wildcard (RFC 4035 3.1.3). */
-static void write_cached_proofs(struct walk *w, const struct cache_proofs *proofs, uint32_t ttl)
+/* Note a proof.  One may serve for several links. */
+static void note_proof(struct walk *w, const struct cache_proof *proof, uint32_t ttl)
 {
-    for (unsigned i = 0; has_do(w) && i < proofs->cnt && !w->is_full; i++)
-        w->is_full |= !write_section_rrset(w, MESSAGE_AUTHORITY, proofs->at[i].owner,
-                                           proofs->at[i].set, ttl);
+    for (unsigned i = 0; i < w->proof_cnt; i++)
+        if (w->proofs[i].proof.set->type == proof->set->type &&
+            dname_is_equal(w->proofs[i].proof.owner, proof->owner)) {
+            w->proofs[i].ttl = (uint32_t)util_min(w->proofs[i].ttl, ttl);
+            return;
+        }
+    if (w->proof_cnt < PROOFS_MAX)
+        w->proofs[w->proof_cnt++] = (struct walk_proof){.proof = *proof, .ttl = ttl};
+}
+
+/* Note the records that prove a negative answer or the use of a wildcard (RFC 4035 3.1.3). */
+static void note_proofs(struct walk *w, const struct cache_proofs *proofs, uint32_t ttl)
+{
+    for (unsigned i = 0; has_do(w) && i < proofs->cnt; i++)
+        note_proof(w, &proofs->at[i], ttl);
+}
+
+static void write_proofs(struct walk *w)
+{
+    for (unsigned i = 0; i < w->proof_cnt && !w->is_full; i++)
+        w->is_full |= !write_section_rrset(w, MESSAGE_AUTHORITY, w->proofs[i].proof.owner,
+                                           w->proofs[i].proof.set, w->proofs[i].ttl);
 }
 
 /* Add the SOA, from which clients take the TTL of the negative answer (RFC 2308 3). */
@@ -189,7 +217,7 @@ static void write_denial(struct walk *w, const struct cache_found *found)
     uint32_t ttl = answer_ttl(w, found);
 
     write_soa(w, found->soa_owner, found->set, ttl);
-    write_cached_proofs(w, &found->proofs, ttl);
+    note_proofs(w, &found->proofs, ttl);
 }
 
 /* AD says nothing of the additional section (RFC 4035 3.2.3). */
@@ -231,23 +259,14 @@ static void write_additional(struct walk *w, const struct rrset *set)
 
 /* ---- the chain ---- */
 
-/* End at a loop, which is an error (RFC 1034 3.6.2).  Its records stay in the answer. */
-static void end_in_loop(struct walk *w)
-{
-    w->is_secure = false;
-    w->out->is_explained = true;
-    w->out->ede = EDNS_EDE_OTHER;
-    w->out->text = "the CNAME chain is a loop";
-    finish_walk(w, RRTYPE_RCODE_SERVFAIL);
-}
-
 /* Go on at `name`.  Return false if the chain is a loop or too long. */
 static bool continue_at(struct walk *w, const uint8_t *name)
 {
     w->names[w->steps++] = w->name;
     for (unsigned i = 0; i < w->steps; i++)
         if (dname_is_equal(w->names[i], name)) {
-            end_in_loop(w);
+            /* RFC 1034 3.6.2: an error */
+            fail_walk(w, EDNS_EDE_OTHER, "the CNAME chain is a loop");
             return false;
         }
     if (w->steps > util_min(w->engine->policy->limits.cnames, ANSWER_CNAMES_MAX)) {
@@ -303,13 +322,18 @@ static bool follow_dname_rrset(struct walk *w, const struct rrset *set, uint32_t
     }
     w->is_full |= builder_record(&w->ex->out, MESSAGE_ANSWER, owner_in_answer(w, w->name),
                                  RRTYPE_CNAME, RRTYPE_CLASS_IN, ttl, name, len) != ERR_OK;
+    if (w->type == RRTYPE_CNAME) {
+        finish_walk(w, RRTYPE_RCODE_NOERROR);
+        return false;
+    }
     return continue_at(w, name);
 }
 
 static void answer_failure(struct walk *w, const struct cache_found *found)
 {
     /* why validation failed says more than that it failed before */
-    bool is_fresh = found->cached_ms >= w->when.since_ms || found->security == CACHE_BOGUS;
+    bool is_fresh = found->cached_ms >= w->when.since_ms || found->security == CACHE_BOGUS ||
+                    (found->ede >= EDNS_EDE_BOGUS && found->ede <= EDNS_EDE_NSEC_MISSING);
     w->out->is_failure = found->security != CACHE_BOGUS;
     fail_walk(w, is_fresh ? found->ede : EDNS_EDE_CACHED_ERROR, found->text);
 }
@@ -324,12 +348,13 @@ static void write_data(struct walk *w, const struct cache_found *found)
     if ((found->set->flags & RRSET_IS_SYNTHESISED) &&
         cache_find_dname(&w->engine->cache, &w->key, &w->when, w->arena, &dname, &labels))
         write_dname(w, dname_suffix(w->name, labels), dname.set, answer_ttl(w, &dname));
+    uint32_t ttl = answer_ttl(w, found);
     if (found->set->type == RRTYPE_DNAME)
-        write_dname(w, w->name, found->set, answer_ttl(w, found));
+        write_dname(w, w->name, found->set, ttl);
     else
-        write_data_rrset(w, w->name, found->set, answer_ttl(w, found));
-    write_cached_proofs(w, &found->proofs, found->ttl);
-    write_additional(w, found->set);
+        write_data_rrset(w, w->name, found->set, ttl);
+    note_proofs(w, &found->proofs, ttl);
+    w->addressed = found->set;
     finish_walk(w, RRTYPE_RCODE_NOERROR);
 }
 
@@ -405,9 +430,11 @@ static bool answer_known(struct walk *w, const struct cache_time *when, const st
         note_prefetch(w, &k->cname);
         bool is_made = (k->cname.set->flags & RRSET_IS_SYNTHESISED) &&
                        cache_find_dname(cache, &w->key, when, w->arena, &dname, &labels);
-        write_cached_proofs(w, &k->cname.proofs, k->cname.ttl);
-        return is_made ? follow_dname_rrset(w, dname.set, answer_ttl(w, &dname), labels)
-                       : follow_cname_rrset(w, k->cname.set, answer_ttl(w, &k->cname));
+        if (is_made)
+            return follow_dname_rrset(w, dname.set, answer_ttl(w, &dname), labels);
+        uint32_t ttl = answer_ttl(w, &k->cname);
+        note_proofs(w, &k->cname.proofs, ttl);
+        return follow_cname_rrset(w, k->cname.set, ttl);
     } else if (k->has_nxdomain) {
         trace_cached(w, &k->nxdomain,
                      w->has_below ? TRACE_CACHED_NODATA : TRACE_CACHED_NXDOMAIN);
@@ -449,6 +476,21 @@ static bool answer_from_denials(struct walk *w, bool *goes_on)
     return true;
 }
 
+/* A secure DNAME holds for all names below it (RFC 6672 3.4); others are asked for. */
+static bool answer_from_dname(struct walk *w, bool *goes_on)
+{
+    struct cache_found found;
+    unsigned labels;
+
+    if (!w->engine->policy->is_validating ||
+        !cache_find_dname(&w->engine->cache, &w->key, &w->when, w->arena, &found, &labels) ||
+        found.security != CACHE_SECURE)
+        return false;
+    trace_cached(w, &found, TRACE_CACHED_CNAME);
+    *goes_on = follow_dname_rrset(w, found.set, answer_ttl(w, &found), labels);
+    return true;
+}
+
 /* Answer from the cache, or end with a cached failure or a miss.  Return true if the chain
  * continues at another name. */
 static bool step_cache(struct walk *w)
@@ -459,7 +501,8 @@ static bool step_cache(struct walk *w)
     bool goes_on;
 
     cache_name_init(&w->key, w->name);
-    if (answer_from_cache(w, &w->when, &goes_on) || answer_from_denials(w, &goes_on))
+    if (answer_from_cache(w, &w->when, &goes_on) || answer_from_dname(w, &goes_on) ||
+        answer_from_denials(w, &goes_on))
         return goes_on;
     if (w->stale.stale_ms > 0 && answer_from_cache(w, &w->stale, &goes_on))
         return goes_on;
@@ -467,7 +510,9 @@ static bool step_cache(struct walk *w)
         cache_find_failure(cache, &w->key, w->type, &w->when, w->arena, &found) &&
         !(w->when.admits_bogus && found.security == CACHE_BOGUS)) {
         trace_cached(w, &found, TRACE_CACHED_FAILURE);
-        if (w->has_below) { /* RFC 8020: local data below it prove that the name exists */
+        /* RFC 8020: local data below it prove that the name exists */
+        if (w->has_below && *w->name != 0 && found.security != CACHE_BOGUS) {
+            w->is_secure = false;
             const struct rrset *soa = w->engine->policy->local.soa;
             write_soa(w, w->name, soa, soa ? soa->ttl : 0);
             finish_walk(w, RRTYPE_RCODE_NOERROR);
@@ -596,7 +641,8 @@ void answer_write(struct engine *engine, struct exchange *ex, const struct answe
     w.name = message_qname(&ex->query);
     w.type = ex->query.qtype;
     w.steps = 0;
-    w.dname_cnt = 0;
+    w.dname_cnt = w.proof_cnt = 0;
+    w.addressed = NULL;
     w.is_full = w.has_part = w.is_synthesised = false;
     w.work = (struct rules_work){.hashes_left = AGGRESSIVE_HASHES};
     w.is_secure = engine->policy->is_validating;
@@ -609,6 +655,10 @@ void answer_write(struct engine *engine, struct exchange *ex, const struct answe
         while (step_chain(&w))
             ;
     }
+    if (out->kind == ANSWER_WRITTEN)
+        write_proofs(&w);
+    if (out->kind == ANSWER_WRITTEN && w.addressed)
+        write_additional(&w, w.addressed);
     bool is_doubtful = w.is_secure && engine->policy->is_validating &&
                        __builtin_expect(engine->oldest_ms > w.when.now_ms, 0);
     if (is_doubtful && engine_is_clock_wrong(engine))

@@ -347,6 +347,12 @@ static enum err follow_dname(struct scrubbing *s, uint16_t owner, const uint8_t 
     return ERR_OK;
 }
 
+/* True if a CNAME that is asked for is synthesised: then the DNAME above it is the answer. */
+static bool is_cname_synthesised(const struct scrubbing *s, const uint8_t *name)
+{
+    return s->asked->type == RRTYPE_CNAME && find_dname_owner(s, name) != OWNERS_NONE;
+}
+
 /* Extend the chain by the RRset of *name: the answer, a DNAME above it, or a CNAME.  Set *name
  * to the target.  Set *is_end if the chain ends here. */
 static enum err follow_link(struct scrubbing *s, const uint8_t **name, bool *is_end)
@@ -356,6 +362,12 @@ static enum err follow_link(struct scrubbing *s, const uint8_t **name, bool *is_
     struct rrset *set;
 
     *is_end = true;
+    if (is_cname_synthesised(s, *name)) {
+        out->is_answered = true;
+        enum err err = follow_dname(s, find_dname_owner(s, *name), name, is_end);
+        *is_end = true;
+        return err;
+    }
     enum err err = build_rrset(s, owner, s->asked->type, MESSAGE_ANSWER, &set);
     if (err)
         return err;

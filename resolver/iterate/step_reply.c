@@ -334,18 +334,28 @@ static uint16_t denied_type(const struct task *task)
     return is_elsewhere ? RRTYPE_DS : 0;
 }
 
+/* RFC 8020 2, RFC 9156 3: nothing is below a minimised name whose proof of non-existence is
+ * secure. */
+static bool may_stop_early(const struct task *task, const struct scrub *scrub)
+{
+    return task->engine->policy->is_validating && scrub->proof_cnt > 0 &&
+           scrub->chain_cnt == 0 && denied_type(task) == 0;
+}
+
 static enum task_state on_nxdomain(struct task *task, const struct message *reply,
                                    const struct scrub *scrub)
 {
     struct vet vet;
     enum err err;
 
-    if (!is_whole(task))
+    if (!is_whole(task) && !may_stop_early(task, scrub))
         return ask_full_name(task);
     if (scrub->chain_cnt > 0) /* RFC 6604 3: the RCODE is that of the name at the end */
         return on_answer(task, reply, scrub);
     if (!cache_denial(task, reply, scrub, denied_type(task), &vet, &err))
         return hold_reply(task, reply);
+    if (!is_whole(task) && (vet.denial.security != CACHE_SECURE || vet.is_nodata))
+        return ask_full_name(task);
     return vet.denial.security == CACHE_BOGUS ? on_bogus(task, scrub, &vet)
                                               : finish_caching(task, err);
 }

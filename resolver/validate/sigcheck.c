@@ -40,8 +40,9 @@ static void end_sigcheck(struct sigcheck_run *run, enum verdict_reason reason)
     run->worst.reason = reason;
 }
 
-/* RFC 4592 and RFC 4035 2.3: no wildcard stands for these, and an NSEC that was expanded from
- * one would deny whatever its owner is said to be. */
+/* RFC 4592 4 and RFC 4035 2.3: no wildcard stands for these, and an NSEC that was expanded from
+ * one would deny whatever its owner is said to be.  What a DNAME of a wildcard means is not
+ * defined (RFC 4592 4.4). */
 static bool may_be_wildcard(uint16_t type, bool is_answer)
 {
     switch (type) {
@@ -49,6 +50,7 @@ static bool may_be_wildcard(uint16_t type, bool is_answer)
     case RRTYPE_NSEC3:
     case RRTYPE_DS:
     case RRTYPE_DNSKEY:
+    case RRTYPE_DNAME:
     case RRTYPE_SOA: return false;
     default: return true;
     }

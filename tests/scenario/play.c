@@ -327,6 +327,20 @@ static int find_ede(const struct play *p, const struct message *m)
     return -2;
 }
 
+static void print_answer(const struct message *m)
+{
+    struct message_walk walk = message_walk(m);
+    struct message_record r;
+    char name[DNAME_TEXT_MAX], type[RRTYPE_NAME_MAX];
+
+    printf("    answer: RCODE %u, flags %04x\n", m->flags & 15U, m->flags);
+    while (message_next(&walk, &r)) {
+        dname_text_print(r.owner, name);
+        rrtype_print(r.type, type);
+        printf("      section %d: %s %u %s\n", (int)r.section, name, r.ttl, type);
+    }
+}
+
 static bool compare_answer(struct play *p, const struct rpl_entry *e,
                            const struct stage_answer *a)
 {
@@ -337,6 +351,8 @@ static bool compare_answer(struct play *p, const struct rpl_entry *e,
 
     if (message_parse(a->wire, a->len, &m) != MESSAGE_WHOLE)
         return report_difference(p, "the answer is malformed");
+    if (p->is_verbose)
+        print_answer(&m);
     if ((e->match & RPL_QNAME) && e->qname &&
         (!m.has_question || !dname_is_equal(message_qname(&m), e->qname)))
         return report_difference(p, "the QNAME differs");
@@ -559,7 +575,6 @@ static void configure(struct play *p, const char *minimise)
          addr_read_prefix("::1/128", &local_nets[3]) == ERR_OK);
     if (is_on(get_value(rpl, "do-not-query-localhost", "yes")))
         policy->do_not_query = (struct addr_prefixes){local_nets, 4};
-    must(local_add_builtin(&policy->local, &policy->arena) == ERR_OK);
     read_zones(p);
     read_trust(p);
     set_date(rpl);
