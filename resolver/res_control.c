@@ -6,6 +6,7 @@
 #include "dns/dname_text.h"
 #include "dns/rdata_text.h"
 #include "net/upstream/out_net.h"
+#include "resolver/explain/security.h"
 #include "resolver/explain/to_json.h"
 #include "resolver/iterate/task.h"
 #include "resolver/iterate/wording.h"
@@ -265,6 +266,7 @@ static void run_cache_stats(struct control_call *call, void *engine)
 struct entry_list {
     struct json *list;
     int64_t now_ms;
+    const uint8_t *name;
     uint16_t type; /* 0: all */
     size_t worker;
     bool is_shared;
@@ -351,6 +353,10 @@ static void show_entry(void *data, const struct cache_entry *entry)
         to_json_name(one, "zone", f->soa_owner);
     if (f->kind == CACHE_FAILURE)
         json_put_number(one, "times", f->failed_cnt + 1);
+    if (f->kind == CACHE_DATA && !entry->delegation)
+        security_put_signatures(one, f->set);
+    if (!entry->delegation)
+        security_put_proofs(one, f, shown->name, entry->type);
     if (!shown->is_shared)
         json_put_number(one, "worker", (int64_t)shown->worker);
 }
@@ -358,9 +364,11 @@ static void show_entry(void *data, const struct cache_entry *entry)
 static void run_cache_show(struct control_call *call, void *engine)
 {
     const struct res_control *worker = engine;
-    struct entry_list shown = {
-        .now_ms = now_wall_ms(), .worker = worker->worker, .is_shared = worker->cache != NULL};
     uint8_t name[DNAME_MAX];
+    struct entry_list shown = {.name = name,
+                               .now_ms = now_wall_ms(),
+                               .worker = worker->worker,
+                               .is_shared = worker->cache != NULL};
     struct cache_name key;
     struct arena arena;
 

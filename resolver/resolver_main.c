@@ -6,6 +6,7 @@
 #include "base/now.h"
 #include "base/publish.h"
 #include "dns/dname_text.h"
+#include "dns/dnskey.h"
 #include "net/daemon/daemon.h"
 #include "net/upstream/out_net.h"
 #include "net/upstream/own.h"
@@ -240,6 +241,26 @@ static void free_resolver(void *engine)
     free(r);
 }
 
+/* What validation found, and of what. */
+static void describe_verdict(const struct verdict *v, char *out, size_t size)
+{
+    char name[DNAME_TEXT_MAX] = "-", zone[DNAME_TEXT_MAX] = "-", type[RRTYPE_NAME_MAX] = "-";
+    char key[DNSKEY_ALGORITHM_MAX + 30] = "", algorithm[DNSKEY_ALGORITHM_MAX];
+
+    if (v->name)
+        dname_text_print(v->name, name);
+    if (v->zone)
+        dname_text_print(v->zone, zone);
+    if (v->type)
+        rrtype_print(v->type, type);
+    dnskey_print_algorithm(v->algorithm, algorithm);
+    if (v->algorithm)
+        snprintf(key, sizeof(key), " tag=%u algorithm=%s", v->tag, algorithm);
+    snprintf(out, size, "validated %s name=%s type=%s signer=%s%s%s%s",
+             verdict_status_name(v->status), name, type, zone, key, v->reason ? " reason=" : "",
+             v->reason ? verdict_reason_name(v->reason) : "");
+}
+
 /* What an event is about, in a few words; for the debug log. */
 static void describe(const struct trace_event *e, char *out, size_t size)
 {
@@ -281,11 +302,7 @@ static void describe(const struct trace_event *e, char *out, size_t size)
                  e->note.failure ? "=" : "",
                  e->note.failure ? failure_id(e->note.failure) : "");
         break;
-    case TRACE_STEP_VALIDATED:
-        snprintf(out, size, "validated %s%s%s", verdict_status_name(e->validated->status),
-                 e->validated->reason ? " reason=" : "",
-                 e->validated->reason ? verdict_reason_name(e->validated->reason) : "");
-        break;
+    case TRACE_STEP_VALIDATED: describe_verdict(e->validated, out, size); break;
     case TRACE_STEP_END:
         snprintf(out, size, "end %s%s%s", wording_id(&wording_endings, e->end.how),
                  e->end.failure ? " failure=" : "",
@@ -298,7 +315,8 @@ static void describe(const struct trace_event *e, char *out, size_t size)
 /* At log level "debug" each event of each resolution is a line. */
 static void log_event(void *data, const struct trace_event *e)
 {
-    char name[DNAME_TEXT_MAX], zone[DNAME_TEXT_MAX] = "-", type[RRTYPE_NAME_MAX], what[400];
+    char name[DNAME_TEXT_MAX], zone[DNAME_TEXT_MAX] = "-", type[RRTYPE_NAME_MAX],
+                               what[2 * DNAME_TEXT_MAX + 400];
 
     (void)data;
     dname_text_print(e->name, name);

@@ -98,20 +98,37 @@ static struct chain end_insecure(const uint8_t *zone, enum verdict_reason reason
     return (struct chain){.status = CHAIN_INSECURE, .zone = zone, .reason = reason};
 }
 
-/* Follow the DS RRset of a zone cut.  Leave *chain as it is if the algorithms are supported. */
-static bool use_cut_ds(struct task *task, const uint8_t *zone, const struct cache_found *found,
-                       struct chain *chain)
+static enum chain_step end_step(enum verdict_reason *reason, enum verdict_reason why)
 {
-    struct rules rules = chain_rules(task);
-    struct trust trust = {.zone = zone, .ds = found->set, .rules = &rules};
-    struct verdict verdict = trust_weigh(&trust);
+    *reason = why;
+    return CHAIN_STEP_INSECURE;
+}
 
-    *chain = verdict.status == VERDICT_SECURE ? (struct chain){.status = CHAIN_SECURE,
-                                                               .zone = zone,
-                                                               .ds = found->set,
-                                                               .ds_ttl = found->ttl}
-                                              : end_insecure(zone, verdict.reason);
-    return verdict.status == VERDICT_SECURE;
+enum chain_step chain_read_step(struct cache *cache, const struct cache_name *name,
+                                unsigned labels, const struct cache_time *when,
+                                const struct rules *rules, struct arena *arena,
+                                struct cache_found *found, enum verdict_reason *reason)
+{
+    const uint8_t *suffix = dname_suffix(name->dname, labels);
+    struct cache_name key;
+
+    if (cache_find_cut(cache, name, labels, when, arena, found)) {
+        struct trust trust = {.zone = suffix, .ds = found->set, .rules = rules};
+        if (found->security == CACHE_INSECURE || found->is_cut)
+            return end_step(reason, found->is_cut ? VERDICT_NO_DS : VERDICT_OPT_OUT);
+        if (found->kind == CACHE_NODATA)
+            return CHAIN_STEP_SAME;
+        struct verdict verdict = trust_weigh(&trust);
+        return verdict.status == VERDICT_SECURE ? CHAIN_STEP_CUT
+                                                : end_step(reason, verdict.reason);
+    }
+    cache_name_init(&key, suffix);
+    bool is_denied = cache_find_nxdomain(cache, &key, when, arena, found);
+    if (!is_denied && !cache_find_cname(cache, &key, when, arena, found))
+        return CHAIN_STEP_UNKNOWN;
+    if (found->security == CACHE_INSECURE)
+        return end_step(reason, VERDICT_OPT_OUT);
+    return is_denied ? CHAIN_STEP_ABSENT : CHAIN_STEP_SAME;
 }
 
 /* Return the labels of the stub zone or forward zone that contains the target; 0 if there is
@@ -150,25 +167,21 @@ static bool take_link(struct task *task, const struct cache_name *name, unsigned
 {
     struct engine *engine = task->engine;
     struct cache_time when = task_time(task);
+    struct rules rules = chain_rules(task);
     const uint8_t *suffix = dname_suffix(name->dname, labels);
-    struct cache_name key;
+    enum verdict_reason reason;
     struct cache_found found;
 
-    if (cache_find_cut(&engine->cache, name, labels, &when, &engine->scratch, &found)) {
-        if (found.security == CACHE_INSECURE || found.is_cut) {
-            *chain = end_insecure(suffix, found.is_cut ? VERDICT_NO_DS : VERDICT_OPT_OUT);
-            return false;
-        }
-        return found.kind == CACHE_NODATA ? pass_no_cut(task, name, labels, false, chain)
-                                          : use_cut_ds(task, suffix, &found, chain);
-    }
-    cache_name_init(&key, suffix);
-    bool is_denied = cache_find_nxdomain(&engine->cache, &key, &when, &engine->scratch, &found);
-    if (is_denied || cache_find_cname(&engine->cache, &key, &when, &engine->scratch, &found)) {
-        if (found.security == CACHE_INSECURE)
-            *chain = end_insecure(suffix, VERDICT_OPT_OUT);
-        return found.security != CACHE_INSECURE &&
-               pass_no_cut(task, name, labels, is_denied, chain);
+    switch (chain_read_step(&engine->cache, name, labels, &when, &rules, &engine->scratch,
+                            &found, &reason)) {
+    case CHAIN_STEP_SAME: return pass_no_cut(task, name, labels, false, chain);
+    case CHAIN_STEP_CUT:
+        *chain = (struct chain){
+            .status = CHAIN_SECURE, .zone = suffix, .ds = found.set, .ds_ttl = found.ttl};
+        return true;
+    case CHAIN_STEP_INSECURE: *chain = end_insecure(suffix, reason); return false;
+    case CHAIN_STEP_ABSENT: return pass_no_cut(task, name, labels, true, chain);
+    case CHAIN_STEP_UNKNOWN: break;
     }
     *chain = look_up_link(task, suffix, RRTYPE_DS);
     return false;

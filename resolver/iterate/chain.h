@@ -42,5 +42,20 @@ struct chain chain_find(struct task *task, const uint8_t *target);
 /* The same, but find the DS or the anchor of the zone instead of its keys. */
 struct chain chain_find_ds(struct task *task, const uint8_t *target);
 
+/* What the cache knows of the step of a chain from a secure zone to a name one label longer. */
+enum chain_step {
+    CHAIN_STEP_UNKNOWN,  /* nothing: the DS has to be looked up */
+    CHAIN_STEP_SAME,     /* there is no zone cut: the name is of the same zone */
+    CHAIN_STEP_CUT,      /* the DS RRset in *found leads to a zone of its own */
+    CHAIN_STEP_INSECURE, /* the chain ends: *reason says why, and *found has the entry */
+    CHAIN_STEP_ABSENT,   /* the name does not exist, nor does anything below it */
+};
+
+/* Read the step to the suffix of `labels` labels. */
+enum chain_step chain_read_step(struct cache *cache, const struct cache_name *name,
+                                unsigned labels, const struct cache_time *when,
+                                const struct rules *rules, struct arena *arena,
+                                struct cache_found *found, enum verdict_reason *reason);
+
 /* Return the rules of validation that hold now. */
 struct rules chain_rules(const struct task *task);

@@ -255,15 +255,22 @@ static void signal_anchor(const struct vetting *v, const struct anchor *anchor)
     budget_unref(&budget);
 }
 
+/* Return what a chain says of its zone and of the zone's DNSKEY RRset. */
+static struct trust trust_of_chain(const struct vetting *v, const struct chain *chain,
+                                   const struct rrset *keys)
+{
+    return (struct trust){.zone = chain->zone,
+                          .ds = chain->anchor ? chain->anchor->ds : chain->ds,
+                          .anchor_keys = chain->anchor ? chain->anchor->keys : NULL,
+                          .keys = keys,
+                          .rules = &v->rules};
+}
+
 /* A DNSKEY RRset is validated by the DS RRset or the anchor, and not by keys that are known. */
 static enum cache_security vet_keys(struct vetting *v, const struct scrub_set *set,
                                     const struct chain *chain)
 {
-    struct trust trust = {.zone = chain->zone,
-                          .ds = chain->anchor ? chain->anchor->ds : chain->ds,
-                          .anchor_keys = chain->anchor ? chain->anchor->keys : NULL,
-                          .keys = set->set,
-                          .rules = &v->rules};
+    struct trust trust = trust_of_chain(v, chain, set->set);
     struct sigcheck_found found;
     struct keyset *keys = NULL;
     struct verdict verdict = trust_make_keys(&trust, &v->work, v->arena, &keys, &found);
@@ -424,11 +431,10 @@ static bool are_keys_denied(struct vetting *v)
         v->must_wait = true;
     if (chain.status != CHAIN_SECURE || !dname_is_equal(chain.zone, name))
         return false;
-    struct verdict verdict = {.status = VERDICT_BOGUS,
-                              .reason = VERDICT_KEYS_MISSING,
-                              .zone = name,
-                              .name = name,
-                              .type = RRTYPE_DNSKEY};
+    struct trust trust = trust_of_chain(v, &chain, NULL);
+    struct sigcheck_found found;
+    struct keyset *keys;
+    struct verdict verdict = trust_make_keys(&trust, &v->work, v->arena, &keys, &found);
     task_note_verdict(v->task, &verdict);
     return true;
 }

@@ -9,6 +9,7 @@
 #include "resolver/iterate/pick.h"
 #include "resolver/iterate/rejected.h"
 #include "resolver/policy/local.h"
+#include "resolver/validate/deny.h"
 
 enum { SERVERS_SHOWN = 3 };
 
@@ -201,6 +202,19 @@ static const struct wording security[] = {
     [CACHE_BOGUS] = {"bogus", "bogus"},
 };
 
+static const struct wording acts[DENY_ACTS] = {
+    [DENY_MATCHES] = {"matches", "matches"},
+    [DENY_COVERS] = {"covers", "covers"},
+    [DENY_SPANS] = {"spans", "shows as an empty non-terminal"},
+};
+
+static const struct wording subjects[DENY_SUBJECTS] = {
+    [DENY_NAME] = {"name", "the name"},
+    [DENY_CLOSEST_ENCLOSER] = {"closest-encloser", "the closest encloser"},
+    [DENY_NEXT_CLOSER] = {"next-closer", "the next closer name"},
+    [DENY_WILDCARD] = {"wildcard", "the wildcard"},
+};
+
 static const struct wording local[] = {
     [LOCAL_NONE] = {"none", "nothing"},    [LOCAL_DATA] = {"data", "data"},
     [LOCAL_CNAME] = {"cname", "CNAME"},    [LOCAL_DNAME] = {"dname", "DNAME"},
@@ -222,6 +236,8 @@ const struct wording_list wording_cached = LIST(cached);
 const struct wording_list wording_local = LIST(local);
 const struct wording_list wording_ranks = LIST(ranks);
 const struct wording_list wording_security = LIST(security);
+const struct wording_list wording_acts = LIST(acts);
+const struct wording_list wording_subjects = LIST(subjects);
 
 const char *wording_id(const struct wording_list *list, unsigned value)
 {

@@ -22,13 +22,15 @@ struct sigcheck_run {
 /* Remember the fault if it is nearer to success than those before.  Returns false for brevity.
  */
 static bool note_signature_fault(struct sigcheck_run *run, enum verdict_reason reason,
-                                 const struct rrsig *sig, uint32_t time_s)
+                                 const struct rrsig *sig)
 {
     if (reason > run->worst.reason) {
         run->worst.reason = reason;
         run->worst.tag = sig->tag;
         run->worst.algorithm = sig->algorithm;
-        run->worst.time_s = time_s;
+        run->worst.signer = sig->signer;
+        run->worst.inception_s = sig->inception;
+        run->worst.expiration_s = sig->expiration;
     }
     return false;
 }
@@ -61,10 +63,10 @@ static bool may_be_wildcard(uint16_t type, bool is_answer)
 static bool check_signature_labels(struct sigcheck_run *run, const struct rrsig *sig)
 {
     if (sig->labels > run->owner_labels || sig->labels < run->zone_labels)
-        return note_signature_fault(run, VERDICT_SIGNATURE_LABELS, sig, 0);
+        return note_signature_fault(run, VERDICT_SIGNATURE_LABELS, sig);
     if (sig->labels < run->owner_labels &&
         !may_be_wildcard(run->in->set->type, run->in->is_answer))
-        return note_signature_fault(run, VERDICT_WILDCARD, sig, 0);
+        return note_signature_fault(run, VERDICT_WILDCARD, sig);
     return true;
 }
 
@@ -74,13 +76,13 @@ static bool check_signature_time(struct sigcheck_run *run, const struct rrsig *s
     const struct rules *rules = run->in->rules;
 
     if ((int32_t)(sig->expiration - sig->inception) < 0)
-        return note_signature_fault(run, VERDICT_EXPIRED_BEFORE_VALID, sig, sig->expiration);
+        return note_signature_fault(run, VERDICT_EXPIRED_BEFORE_VALID, sig);
     if (rules->skips_time)
         return true;
     if ((int32_t)(sig->expiration + rules->skew_s - rules->now_s) < 0)
-        return note_signature_fault(run, VERDICT_EXPIRED, sig, sig->expiration);
+        return note_signature_fault(run, VERDICT_EXPIRED, sig);
     if ((int32_t)(rules->now_s - (sig->inception - rules->skew_s)) < 0)
-        return note_signature_fault(run, VERDICT_EARLY, sig, sig->inception);
+        return note_signature_fault(run, VERDICT_EARLY, sig);
     return true;
 }
 
@@ -97,7 +99,7 @@ static bool has_key_for(struct sigcheck_run *run, const struct rrsig *sig)
 
     if (run->only_key != ANY_KEY)
         return is_key_of(&keys->keys[run->only_key], sig) ||
-               note_signature_fault(run, reason, sig, 0);
+               note_signature_fault(run, reason, sig);
     for (unsigned i = 0; i < keys->cnt; i++) {
         if (!is_key_of(&keys->keys[i], sig))
             continue;
@@ -107,7 +109,7 @@ static bool has_key_for(struct sigcheck_run *run, const struct rrsig *sig)
         if (fault > reason)
             reason = fault;
     }
-    return note_signature_fault(run, reason, sig, 0);
+    return note_signature_fault(run, reason, sig);
 }
 
 /* Everything that costs no arithmetic. */
@@ -116,9 +118,9 @@ static bool check_signature_fields(struct sigcheck_run *run, const struct rrsig 
     if (sig->covered != run->in->set->type)
         return false;
     if (!dname_is_equal(sig->signer, run->in->keys->zone))
-        return note_signature_fault(run, VERDICT_FOREIGN_SIGNER, sig, 0);
+        return note_signature_fault(run, VERDICT_FOREIGN_SIGNER, sig);
     if (!rules_has_algorithm(run->in->rules, sig->algorithm))
-        return note_signature_fault(run, VERDICT_SIGNATURE_ALGORITHM, sig, 0);
+        return note_signature_fault(run, VERDICT_SIGNATURE_ALGORITHM, sig);
     return check_signature_labels(run, sig) && has_key_for(run, sig) &&
            check_signature_time(run, sig);
 }
@@ -168,7 +170,7 @@ static enum sigcheck_step verify_with_key(struct sigcheck_run *run, const struct
     if (!err)
         return STEP_GOOD;
     rules_count_failure(run->work);
-    note_signature_fault(run, is_broken ? VERDICT_BROKEN_KEY : VERDICT_WRONG_SIGNATURE, sig, 0);
+    note_signature_fault(run, is_broken ? VERDICT_BROKEN_KEY : VERDICT_WRONG_SIGNATURE, sig);
     return STEP_WRONG;
 }
 
@@ -281,7 +283,8 @@ static struct verdict check_signatures(const struct sigcheck *in, int only_key,
         run.worst.reason = VERDICT_NONE;
         run.worst.tag = found->tag;
         run.worst.algorithm = found->algorithm;
-        run.worst.time_s = found->expiration;
+        run.worst.inception_s = found->inception;
+        run.worst.expiration_s = found->expiration;
     }
     return run.worst;
 }

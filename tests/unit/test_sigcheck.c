@@ -215,7 +215,7 @@ static void time_can_be_skipped(void **state)
     c.rules.skips_time = false;
     check(&c, s, keys);
     assert_int_equal(c.verdict.reason, VERDICT_EXPIRED);
-    assert_int_equal(c.verdict.time_s, SIGNED_NOW - 80000);
+    assert_int_equal(c.verdict.expiration_s, SIGNED_NOW - 80000);
     assert_int_equal(verdict_ede(c.verdict.reason), 7);
     keyset_free(&keys);
 }

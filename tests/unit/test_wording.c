@@ -20,7 +20,9 @@ static const struct {
              {"omissions", &wording_omissions, 0},   {"picks", &wording_picks, 0},
              {"sources", &wording_sources, 0},       {"endings", &wording_endings, 0},
              {"outcomes", &wording_outcomes, 0},     {"cached", &wording_cached, 0},
-             {"local", &wording_local, 0},           {"ranks", &wording_ranks, 1}};
+             {"local", &wording_local, 0},           {"ranks", &wording_ranks, 1},
+             {"security", &wording_security, 0},     {"acts", &wording_acts, 0},
+             {"subjects", &wording_subjects, 0}};
 
 static void check_id(const char *id)
 {
