@@ -3,7 +3,7 @@
 #include "tools/ask.h"
 #include "tools/cmd.h"
 #include "tools/terminal.h"
-#include "tools/trust.h"
+#include "tools/trust_chain.h"
 
 const char cmd_cache_usage[] =
     "usage: rootline cache show NAME [TYPE] [--json] [--socket PATH]\n"
@@ -30,11 +30,11 @@ static void print_cache_security(struct terminal *p, const struct json *entry)
     terminal_row(p, "  DNSSEC", "%s",
                  wording_text_of(&wording_security, get_member(entry, "validation")));
     for (size_t i = 0; i < json_count(sigs); i++) {
-        trust_print_signature(json_at(sigs, i), text);
+        trust_chain_print_signature(json_at(sigs, i), text);
         terminal_row(p, i ? "" : "  signature", "%s", text);
     }
     for (size_t i = 0; i < json_count(proofs); i++)
-        for (size_t n = 0; trust_print_proof(json_at(proofs, i), n, text); n++, label = "")
+        for (size_t n = 0; trust_chain_print_proof(json_at(proofs, i), n, text); n++, label = "")
             terminal_row(p, label, "%s", text);
 }
 

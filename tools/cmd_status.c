@@ -125,7 +125,7 @@ static void print_entropy(struct terminal *p, const struct json *entropy)
         json_get_bool(entropy, "cookies", false) ? ", cookies" : "");
 }
 
-static void print_validation(struct terminal *p, const struct json *validation)
+static void print_validation_status(struct terminal *p, const struct json *validation)
 {
     if (validation)
         terminal_row(p, "validation", "%s%s",
@@ -194,7 +194,7 @@ static void print_status(const struct json *s)
     print_family(&p, json_find(s, "families"), "ipv4", "IPv4");
     print_family(&p, json_find(s, "families"), "ipv6", "IPv6");
     print_entropy(&p, json_find(s, "entropy"));
-    print_validation(&p, json_find(s, "validation"));
+    print_validation_status(&p, json_find(s, "validation"));
     if (json_find(s, "queries"))
         terminal_row(&p, "queries",
                      "%lld, %lld from the cache; %lld resolutions in progress, %lld of them "

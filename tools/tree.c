@@ -4,7 +4,7 @@
 
 #include "resolver/iterate/classify.h"
 #include "resolver/iterate/wording.h"
-#include "tools/trust.h"
+#include "tools/trust_chain.h"
 
 enum { SHORT_DATA = 120 };
 
@@ -157,7 +157,7 @@ static void print_signatures(struct terminal *p, bool is_last, const char *befor
     char text[TERMINAL_TEXT_MAX];
 
     for (size_t i = 0; i < util_min(json_count(list), SIGNATURES_SHOWN); i++) {
-        trust_print_signature(json_at(list, i), text);
+        trust_chain_print_signature(json_at(list, i), text);
         terminal_more(p, is_last, TERMINAL_PLAIN, "%s%s", before, text);
     }
 }
@@ -168,7 +168,7 @@ static void print_proofs(struct terminal *p, bool is_last, const struct json *of
     char text[TERMINAL_TEXT_MAX];
 
     for (size_t i = 0; i < json_count(list); i++)
-        for (size_t n = 0; trust_print_proof(json_at(list, i), n, text); n++)
+        for (size_t n = 0; trust_chain_print_proof(json_at(list, i), n, text); n++)
             terminal_more(p, is_last, TERMINAL_PLAIN, "%s", text);
 }
 
@@ -178,7 +178,7 @@ static void print_keys(struct terminal *p, bool is_last, const char *before, con
     char text[TERMINAL_TEXT_MAX];
 
     for (size_t i = 0; i < json_count(list); i++) {
-        trust_print_key(json_at(list, i), text);
+        trust_chain_print_key(json_at(list, i), text);
         terminal_more(p, is_last, TERMINAL_PLAIN, "%s%s%s%s", before, text,
                       *after ? " in " : "", after);
     }
@@ -227,7 +227,7 @@ static void print_cache(struct terminal *p, bool is_last, const struct json *ste
         terminal_more(p, is_last, TERMINAL_YELLOW, "%s", get_text(step, "text"));
     const char *state = get_text(step, "validation");
     if (*state && strcmp(found, wording_id(&wording_cached, TRACE_CACHED_FAILURE)) != 0)
-        terminal_more(p, is_last, trust_colour(state), "%s",
+        terminal_more(p, is_last, trust_chain_colour(state), "%s",
                       wording_text_of(&wording_security, state));
     print_signatures(p, is_last, "", step);
     print_proofs(p, is_last, step);
@@ -245,7 +245,7 @@ static void print_validation(struct terminal *p, bool is_last, const struct json
     else if (!*text)
         snprintf(signature, sizeof(signature), " (key %lld of %s)",
                  (long long)json_get_number(step, "tag", 0), get_text(step, "zone"));
-    terminal_node(p, is_last, trust_colour(status), "dnssec", "%s%s%s%s is %s%s%s%s",
+    terminal_node(p, is_last, trust_chain_colour(status), "dnssec", "%s%s%s%s is %s%s%s%s",
                   is_denial ? "the denial of " : "", get_text(step, "name"),
                   *get_text(step, "type") ? " " : "", get_text(step, "type"), status,
                   *text ? ": " : "", text, signature);
@@ -324,7 +324,7 @@ static void print_trust_zone(struct terminal *p, const struct json *zone)
     const struct json *ds = json_find(zone, "ds"), *keys = json_find(zone, "dnskey");
     const char *status = get_text(zone, "status"), *text = get_text(zone, "text");
 
-    terminal_node(p, false, trust_colour(status), "trust", "%s is %s%s%s",
+    terminal_node(p, false, trust_chain_colour(status), "trust", "%s is %s%s%s",
                   get_text(zone, "zone"), status, *text ? ": " : "", text);
     print_keys(p, false, "trust anchor: ", "", json_find(zone, "anchor"));
     print_keys(p, false, "", get_text(zone, "parent"), json_find(ds, "records"));

@@ -197,7 +197,7 @@ static void note_proofs(struct walk *w, const struct cache_proofs *proofs, uint3
         note_proof(w, &proofs->at[i], ttl);
 }
 
-static void write_proofs(struct walk *w)
+static void write_cached_proofs(struct walk *w)
 {
     for (unsigned i = 0; i < w->proof_cnt && !w->is_full; i++)
         w->is_full |= !write_section_rrset(w, MESSAGE_AUTHORITY, w->proofs[i].proof.owner,
@@ -656,7 +656,7 @@ void answer_write(struct engine *engine, struct exchange *ex, const struct answe
             ;
     }
     if (out->kind == ANSWER_WRITTEN)
-        write_proofs(&w);
+        write_cached_proofs(&w);
     if (out->kind == ANSWER_WRITTEN && w.addressed)
         write_additional(&w, w.addressed);
     bool is_doubtful = w.is_secure && engine->policy->is_validating &&

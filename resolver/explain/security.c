@@ -244,7 +244,7 @@ struct chain_walk {
 };
 
 /* Add a zone.  NULL if it is there already or does not fit. */
-static struct json *add_zone(struct chain_walk *w, const uint8_t *zone)
+static struct json *add_chain_zone(struct chain_walk *w, const uint8_t *zone)
 {
     struct security_chains *c = w->chains;
     uint64_t hash = dname_hash(zone);
@@ -343,7 +343,7 @@ static bool put_zone_keys(struct chain_walk *w, struct json *node, const uint8_t
 
 static bool draw_anchor(struct chain_walk *w, const struct anchor *anchor)
 {
-    struct json *node = add_zone(w, anchor->zone);
+    struct json *node = add_chain_zone(w, anchor->zone);
     struct json *list = json_put_list(node, "anchor");
 
     add_links(list, anchor->ds);
@@ -353,7 +353,7 @@ static bool draw_anchor(struct chain_walk *w, const struct anchor *anchor)
 
 static bool draw_cut(struct chain_walk *w, const uint8_t *zone, const struct cache_found *found)
 {
-    struct json *node = add_zone(w, zone);
+    struct json *node = add_chain_zone(w, zone);
     struct json *ds = json_put_object(node, "ds");
 
     json_put_number(ds, "ttl", found->ttl);
@@ -366,7 +366,7 @@ static bool draw_cut(struct chain_walk *w, const uint8_t *zone, const struct cac
 static void draw_insecure(struct chain_walk *w, const uint8_t *name,
                           const struct cache_found *found, enum verdict_reason reason)
 {
-    struct json *node = add_zone(w, name);
+    struct json *node = add_chain_zone(w, name);
     struct deny_found denied;
     struct verdict proved = prove_entry(found, name, RRTYPE_DS, &denied);
     struct verdict v = {.reason = reason, .zone = w->parent, .name = name};
@@ -405,7 +405,7 @@ static bool draw_step(struct chain_walk *w, const struct cache_name *target, uns
         struct cache_name key;
         cache_name_init(&key, name);
         if (cache_find_failure(w->cache, &key, RRTYPE_DS, &w->when, &w->arena, &found))
-            put_broken_link(w, add_zone(w, name), name, RRTYPE_DS);
+            put_broken_link(w, add_chain_zone(w, name), name, RRTYPE_DS);
         break;
     }
     }
@@ -416,7 +416,7 @@ static bool draw_step(struct chain_walk *w, const struct cache_name *target, uns
 static void draw_unanchored(struct chain_walk *w, const uint8_t *target)
 {
     char name[DNAME_TEXT_MAX], text[VERDICT_TEXT_MAX];
-    struct json *node = add_zone(w, target);
+    struct json *node = add_chain_zone(w, target);
 
     dname_text_print(target, name);
     snprintf(text, sizeof(text), "no trust anchor is configured at or above %s", name);
@@ -427,7 +427,7 @@ static void draw_unanchored(struct chain_walk *w, const uint8_t *target)
 static void draw_negative_anchor(struct chain_walk *w, const struct nta *nta)
 {
     char name[DNAME_TEXT_MAX], until[NOW_TEXT_MAX + 10] = "", text[VERDICT_TEXT_MAX];
-    struct json *node = add_zone(w, nta->name);
+    struct json *node = add_chain_zone(w, nta->name);
 
     if (nta->until_ms != INT64_MAX) {
         memcpy(until, " until ", 8);

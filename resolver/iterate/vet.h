@@ -36,9 +36,9 @@ struct vet {
     bool is_cut;             /* `denial` or `cut`: there is no DS, and it is a zone cut */
     bool is_nodata;          /* `denial`: of an NXDOMAIN only the absence of the DS is proved */
     uint32_t cut_ttl;        /* of `cut`, if there is no DS; seconds */
-    bool is_unknown;         /* a link could not be looked up, or work or memory ran out: nothing
-                                may be said of the reply */
-    bool is_unsigned;        /* it has no signature: another server of the zone may send one */
+    bool is_unknown;  /* a link could not be looked up, or work or memory ran out: nothing
+                         may be said of the reply */
+    bool is_unsigned; /* it has no signature: another server of the zone may send one */
 };
 
 /* Validate a reply.  Return false if it has to wait: call again when the task is woken.  Why

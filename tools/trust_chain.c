@@ -1,5 +1,5 @@
 /* `rootline explain` and `rootline cache show` print the same facts in different layouts. */
-#include "tools/trust.h"
+#include "tools/trust_chain.h"
 
 #include "resolver/iterate/wording.h"
 #include "resolver/validate/deny.h"
@@ -9,7 +9,7 @@ static const char *get_field(const struct json *from, const char *key)
     return json_get_text(from, key, "");
 }
 
-void trust_print_key(const struct json *key, char out[TERMINAL_TEXT_MAX])
+void trust_chain_print_key(const struct json *key, char out[TERMINAL_TEXT_MAX])
 {
     const char *digest = get_field(key, "digest-type");
 
@@ -20,7 +20,7 @@ void trust_print_key(const struct json *key, char out[TERMINAL_TEXT_MAX])
              json_get_bool(key, "revoked", false) ? ", revoked" : "");
 }
 
-void trust_print_signature(const struct json *signature, char out[TERMINAL_TEXT_MAX])
+void trust_chain_print_signature(const struct json *signature, char out[TERMINAL_TEXT_MAX])
 {
     const char *from = get_field(signature, "inception"),
                *until = get_field(signature, "expiration");
@@ -43,7 +43,8 @@ static void append_types(const struct json *proof, char out[TERMINAL_TEXT_MAX])
                                 i ? " " : ", which has ", json_text(json_at(types, i)));
 }
 
-bool trust_print_proof(const struct json *proof, size_t index, char out[TERMINAL_TEXT_MAX])
+bool trust_chain_print_proof(const struct json *proof, size_t index,
+                             char out[TERMINAL_TEXT_MAX])
 {
     const struct json *steps = json_find(proof, "steps"), *step = json_at(steps, index);
     const char *type = get_field(proof, "type"), *act = get_field(step, "act");
@@ -66,7 +67,7 @@ bool trust_print_proof(const struct json *proof, size_t index, char out[TERMINAL
     return step || (index == 0 && json_count(steps) == 0);
 }
 
-enum terminal_colour trust_colour(const char *state)
+enum terminal_colour trust_chain_colour(const char *state)
 {
     if (strcmp(state, verdict_status_name(VERDICT_SECURE)) == 0)
         return TERMINAL_GREEN;
