@@ -171,14 +171,14 @@ static void send_written(struct res_serve *serve, struct exchange *ex,
 {
     bool has_do = ex->query.has_edns && ex->query.edns.is_do;
 
-    if (header.is_secure && !(ex->query.flags & MESSAGE_CD) &&
-        (has_do || (ex->query.flags & MESSAGE_AD)))
-        ex->flags |= MESSAGE_AD;
     if (__builtin_expect(fails_as_sentinel(serve, ex, header.is_secure), 0)) {
         reply_begin(ex);
         send_failure(ex, EDNS_EDE_OTHER, "root key sentinel: RFC 8509");
         return;
     }
+    if (header.is_secure && !(ex->query.flags & MESSAGE_CD) &&
+        (has_do || (ex->query.flags & MESSAGE_AD)))
+        ex->flags |= MESSAGE_AD;
     send_answer(ex, header.rcode);
 }
 

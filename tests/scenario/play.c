@@ -25,7 +25,7 @@ struct play {
         uint16_t type;
     } asked[SENT_MAX];
     size_t sent_cnt;
-    unsigned step;
+    unsigned step, asked_step; /* the current one, and that of the last QUERY */
     bool is_verbose, wants_ede;
     char why[600];
 };
@@ -85,11 +85,12 @@ static bool entry_matches(const struct rpl_entry *e, const struct out_ask *a)
     return true;
 }
 
-static const struct rpl_entry *find_entry(const struct play *p, const struct out_ask *a)
+static const struct rpl_entry *find_entry_at(const struct play *p, const struct out_ask *a,
+                                             unsigned step)
 {
     for (const struct rpl_range *r = p->rpl->ranges; r; r = r->next) {
         bool is_here = r->addr_cnt == 0;
-        if (p->step < r->from || p->step > r->to)
+        if (step < r->from || step > r->to)
             continue;
         for (size_t i = 0; i < r->addr_cnt; i++) {
             size_t len, other_len;
@@ -102,6 +103,15 @@ static const struct rpl_entry *find_entry(const struct play *p, const struct out
                 return e;
     }
     return NULL;
+}
+
+/* Unbound's servers answer in the step after the QUERY, Deckard's in the same; only Unbound's
+ * header has the clause "server". */
+static const struct rpl_entry *find_entry(const struct play *p, const struct out_ask *a)
+{
+    const struct rpl_entry *e = find_entry_at(p, a, p->step);
+    bool is_deckard = !rpl_find(p->rpl, "server", NULL);
+    return e || !is_deckard ? e : find_entry_at(p, a, p->asked_step);
 }
 
 static size_t write_rr(uint8_t *out, const struct rpl_rr *rr)
@@ -433,7 +443,10 @@ static bool check_query(struct play *p, const struct rpl_entry *e)
 static bool run_step(struct play *p, const struct rpl_step *step)
 {
     switch (step->kind) {
-    case RPL_QUERY: ask_as_client(p, step); return true;
+    case RPL_QUERY:
+        p->asked_step = p->step;
+        ask_as_client(p, step);
+        return true;
     case RPL_CHECK_ANSWER: return check_answer(p, step);
     case RPL_TIME_PASSES: now_advance(step->elapse_ms); return true;
     case RPL_REPLY: return reply_step(p, step->entry);
@@ -502,6 +515,11 @@ static void read_zones(struct play *p)
         } else if (strcmp(name, "forward-addr") == 0 && addr_read(text, 53, &addr) == ERR_OK) {
             forwards[forward_cnt++] = addr;
         }
+    }
+    if (!rpl_find(rpl, "stub-addr", NULL) && !rpl_find(rpl, "forward-addr", NULL)) {
+        must(route_use_builtin_hints(&p->stage.policy->route, 53, &p->stage.policy->arena) ==
+             ERR_OK);
+        return;
     }
     delegation_init(&p->stage.policy->route.hints, root, DELEGATION_HINTS);
     for (size_t n = 0; n < hint_cnt; n++) {
