@@ -333,7 +333,10 @@ static bool put_zone_keys(struct chain_walk *w, struct json *node, const uint8_t
         put_loaded_keys(to, loaded);
     }
     if ((is_cached && found.security == CACHE_SECURE) || loaded) {
-        put_end(node, VERDICT_SECURE, "", "");
+        bool is_whole = is_cached && (json_find(node, "ds") || json_find(node, "anchor"));
+        put_end(node, VERDICT_SECURE, "",
+                is_whole ? ""
+                         : "its keys are in use; what they follow from is no longer cached");
         return true;
     }
     if (!put_broken_link(w, node, zone, RRTYPE_DNSKEY))
@@ -369,7 +372,8 @@ static void draw_insecure(struct chain_walk *w, const uint8_t *name,
     struct json *node = add_chain_zone(w, name);
     struct deny_found denied;
     struct verdict proved = prove_entry(found, name, RRTYPE_DS, &denied);
-    struct verdict v = {.reason = reason, .zone = w->parent, .name = name};
+    struct verdict v = {
+        .reason = reason, .zone = proved.zone ? proved.zone : w->parent, .name = name};
     struct trust trust = {.zone = name, .ds = found->set, .rules = &w->rules};
     char text[VERDICT_TEXT_MAX];
 
@@ -387,6 +391,46 @@ static void draw_insecure(struct chain_walk *w, const uint8_t *name,
     end_walk(w, SECURITY_INSECURE, text);
 }
 
+/* Draw a suffix of the target of which the cache knows no DS: the lookup of it may have failed,
+ * or the keys in use have outlived it.  Return false if the chain ends. */
+static bool draw_uncached(struct chain_walk *w, const uint8_t *name)
+{
+    struct cache_name key;
+    struct cache_found found;
+
+    cache_name_init(&key, name);
+    if (cache_find_failure(w->cache, &key, RRTYPE_DS, &w->when, &w->arena, &found)) {
+        put_broken_link(w, add_chain_zone(w, name), name, RRTYPE_DS);
+        return false;
+    }
+    if (!keycache_find(w->chains->engine->keycache, name, w->when.now_ms))
+        return true;
+    put_zone_keys(w, add_chain_zone(w, name), name);
+    w->parent = name;
+    return true;
+}
+
+/* There is no zone cut at the suffix, but perhaps a configured zone.  Return false if the chain
+ * ends. */
+static bool draw_no_cut(struct chain_walk *w, const struct cache_name *target, unsigned labels,
+                        const struct cache_found *found, bool is_denied)
+{
+    const uint8_t *zone =
+        chain_find_not_public(&w->chains->engine->policy->route, target, labels, is_denied);
+    const struct verdict v = {.reason = VERDICT_NOT_PUBLIC, .zone = zone, .name = zone};
+    char text[VERDICT_TEXT_MAX];
+
+    if (!zone)
+        return !is_denied;
+    struct json *node = add_chain_zone(w, zone);
+    verdict_print(&v, text);
+    put_end(node, VERDICT_INSECURE, verdict_reason_name(v.reason), text);
+    security_put_proofs(node, found, dname_suffix(target->dname, labels),
+                        is_denied ? 0 : RRTYPE_DS);
+    end_walk(w, SECURITY_INSECURE, text);
+    return false;
+}
+
 /* Draw the step to a suffix of the target.  Return false if the chain ends. */
 static bool draw_step(struct chain_walk *w, const struct cache_name *target, unsigned labels)
 {
@@ -397,17 +441,11 @@ static bool draw_step(struct chain_walk *w, const struct cache_name *target, uns
 
     switch (chain_read_step(w->cache, target, labels, &w->when, &w->rules, &w->arena, &found,
                             &reason)) {
-    case CHAIN_STEP_SAME: return true;
+    case CHAIN_STEP_SAME: return draw_no_cut(w, target, labels, &found, false);
     case CHAIN_STEP_CUT: goes_on = draw_cut(w, name, &found); break;
     case CHAIN_STEP_INSECURE: draw_insecure(w, name, &found, reason); break;
-    case CHAIN_STEP_ABSENT: break;
-    case CHAIN_STEP_UNKNOWN: {
-        struct cache_name key;
-        cache_name_init(&key, name);
-        if (cache_find_failure(w->cache, &key, RRTYPE_DS, &w->when, &w->arena, &found))
-            put_broken_link(w, add_chain_zone(w, name), name, RRTYPE_DS);
-        break;
-    }
+    case CHAIN_STEP_ABSENT: return draw_no_cut(w, target, labels, &found, true);
+    case CHAIN_STEP_UNKNOWN: return draw_uncached(w, name);
     }
     w->parent = name;
     return goes_on;

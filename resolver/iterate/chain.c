@@ -133,9 +133,8 @@ enum chain_step chain_read_step(struct cache *cache, const struct cache_name *na
 
 /* Return the labels of the stub zone or forward zone that contains the target; 0 if there is
  * none below the root. */
-static unsigned configured_labels(const struct task *task, const struct cache_name *target)
+static unsigned configured_labels(const struct route *route, const struct cache_name *target)
 {
-    const struct route *route = &task->engine->policy->route;
     struct dname_parts parts;
 
     if (route->zones.cnt == 0)
@@ -145,19 +144,26 @@ static unsigned configured_labels(const struct task *task, const struct cache_na
     return base->source == DELEGATION_HINTS ? 0 : base->labels;
 }
 
+const uint8_t *chain_find_not_public(const struct route *route, const struct cache_name *name,
+                                     unsigned labels, bool is_denied)
+{
+    unsigned configured = configured_labels(route, name);
+    bool is_at_zone = configured == labels || (is_denied && configured > labels);
+
+    return is_at_zone ? dname_suffix(name->dname, configured) : NULL;
+}
+
 /* The zone above proves that there is no zone cut at the suffix of `labels` labels: return true
- * if the chain goes on nevertheless.  It ends at a configured zone that the public tree does
- * not have: its operator has signed nothing there. */
-static bool pass_no_cut(struct task *task, const struct cache_name *name, unsigned labels,
+ * if the chain goes on nevertheless. */
+static bool pass_no_cut(const struct task *task, const struct cache_name *name, unsigned labels,
                         bool is_denied, struct chain *chain)
 {
-    unsigned configured = configured_labels(task, name);
+    const uint8_t *zone =
+        chain_find_not_public(&task->engine->policy->route, name, labels, is_denied);
 
-    if (configured == labels || (is_denied && configured > labels)) {
-        *chain = end_insecure(dname_suffix(name->dname, configured), VERDICT_NOT_PUBLIC);
-        return false;
-    }
-    return !is_denied;
+    if (zone)
+        *chain = end_insecure(zone, VERDICT_NOT_PUBLIC);
+    return !zone && !is_denied;
 }
 
 /* Take the step from *chain to the suffix of `labels` labels.  Return false if the chain ends.

@@ -57,5 +57,12 @@ enum chain_step chain_read_step(struct cache *cache, const struct cache_name *na
                                 const struct rules *rules, struct arena *arena,
                                 struct cache_found *found, enum verdict_reason *reason);
 
+/* Return where the chain ends if the zone above proves that there is no zone cut at the suffix
+ * of `labels` labels, or that the name does not exist (`is_denied`): at a stub zone or forward
+ * zone that the public tree does not have.  Its operator has signed nothing there.  NULL: the
+ * chain does not end for that reason. */
+const uint8_t *chain_find_not_public(const struct route *route, const struct cache_name *name,
+                                     unsigned labels, bool is_denied);
+
 /* Return the rules of validation that hold now. */
 struct rules chain_rules(const struct task *task);

@@ -77,7 +77,8 @@ static const struct verdict_row verdict_rows[VERDICT_REASONS] = {
                              "the NSEC or NSEC3 records of %z do not prove the answer for "
                              "%n%t"},
     [VERDICT_EXISTS] = {"exists", EDNS_EDE_BOGUS,
-                        "the answer denies %n%t, but %r of %z shows that it exists"},
+                        "the proof has to deny %n%t, but %r of %z shows that it, or a wildcard "
+                        "for it, exists"},
     [VERDICT_ANCESTOR_PROOF] =
         {"ancestor-proof", EDNS_EDE_BOGUS,
          "%r of %z is of a zone cut or DNAME above %n%t, and says nothing of what is below"},

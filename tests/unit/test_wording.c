@@ -127,6 +127,10 @@ static void test_schemas(void **state)
         expect_in(schema, failure_id((enum failure)i));
     for (size_t i = 0; i < CAUSE_KINDS; i++)
         expect_in(schema, cause_id((enum cause_kind)i));
+    for (size_t i = VERDICT_NONE + 1; i < VERDICT_REASONS; i++)
+        expect_in(schema, verdict_reason_name((enum verdict_reason)i));
+    for (size_t i = VERDICT_UNKNOWN; i <= VERDICT_BOGUS; i++)
+        expect_in(schema, verdict_status_name((enum verdict_status)i));
     schema = read_schema("last");
     for (size_t i = 0; i < wording_outcomes.cnt; i++)
         expect_in(schema, wording_id(&wording_outcomes, (unsigned)i));
