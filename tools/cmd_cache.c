@@ -107,6 +107,8 @@ static void print_cache_stats(const struct json *s)
     terminal_row(&p, "queries", "%lld, %lld cache hits (%.1f %%), %lld from the answer cache",
                  queries, hits, queries ? 100.0 * (double)hits / (double)queries : 0.0,
                  get_count(s, "answer-cache-hits"));
+    terminal_row(&p, "aggressive", "%lld answers from NSEC and NSEC3 records of other names",
+                 get_count(s, "aggressive-answers"));
     terminal_row(&p, "stale", "%lld answers with expired data; %lld prefetches",
                  get_count(s, "stale-answers"), get_count(s, "prefetches"));
 }

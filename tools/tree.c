@@ -214,7 +214,11 @@ static void print_cache(struct terminal *p, bool is_last, const struct json *ste
                   (long long)json_get_number(step, "ttl", 0),
                   (long long)json_get_number(step, "original-ttl", 0),
                   json_get_bool(step, "stale", false) ? ", expired (stale answer)" : "");
-    if (json_get_bool(step, "new", false))
+    if (json_get_bool(step, "synthesised", false))
+        terminal_more(p, is_last, TERMINAL_DIM,
+                      "made from NSEC records of other names, the oldest cached %lld s ago",
+                      (long long)json_get_number(step, "age-s", 0));
+    else if (json_get_bool(step, "new", false))
         terminal_more(p, is_last, TERMINAL_DIM, "cached just now from %s",
                       print_server_addr(server, room));
     else if (*server)

@@ -13,6 +13,7 @@ enum {
     SHA1_ONLY = 1,
     SALT_MAX = 255,
     DENIAL_VALUE_MAX = 8192, /* an NSEC has a small bitmap and few signatures */
+    OBSOLETE_MAX = 4,        /* denials that one lookup removes */
     REFRESH_PART = 8,        /* a zone's entry is written again for so large a part of a TTL */
 };
 
@@ -177,47 +178,60 @@ bool cache_denial_find_zone(struct cache *cache, const struct cache_name *name, 
     return out->params.salt != NULL;
 }
 
-/* Copy a denial that counts. */
-static bool copy_denial(const struct cache *cache, const struct cache_denial_zone *zone,
-                        const struct cache_time *when, const uint8_t *value, size_t len,
+/* Read the head of a denial; false if it counts no longer, for any lookup. */
+static bool read_denial(const struct cache *cache, const struct cache_denial_zone *zone,
+                        const uint8_t *value, size_t len, int64_t now_ms,
+                        struct denial_head *head)
+{
+    return read_denial_head(cache, value, len, now_ms, head) && head->owner_len > 0 &&
+           len >= sizeof(*head) + head->owner_len && head->route == zone->route &&
+           head->cached_ms >= zone->since_ms &&
+           now_ms < head->cached_ms + (int64_t)head->ttl * 1000;
+}
+
+static bool copy_denial(const struct denial_head *head, const uint8_t *value, size_t len,
                         struct arena *arena, struct cache_denial *out)
 {
-    struct denial_head head;
+    size_t set_len = len - sizeof(*head) - head->owner_len;
+    const uint8_t *copy = arena_copy(arena, value + sizeof(*head), len - sizeof(*head));
 
-    if (!read_denial_head(cache, value, len, when->now_ms, &head) || head.owner_len == 0 ||
-        len < sizeof(head) + head.owner_len || head.route != zone->route ||
-        head.cached_ms < zone->since_ms || head.cached_ms < when->fresh_ms)
-        return false;
-    out->cached_ms = head.cached_ms;
-    out->expire_ms = head.cached_ms + (int64_t)head.ttl * 1000;
-    if (when->now_ms >= out->expire_ms)
-        return false;
-    size_t set_len = len - sizeof(head) - head.owner_len;
-    const uint8_t *copy = arena_copy(arena, value + sizeof(head), len - sizeof(head));
     if (!copy || !rrset_check(copy, set_len) ||
-        dname_check(copy + set_len, head.owner_len) != head.owner_len)
+        dname_check(copy + set_len, head->owner_len) != head->owner_len)
         return false;
+    out->cached_ms = head->cached_ms;
+    out->expire_ms = head->cached_ms + (int64_t)head->ttl * 1000;
     out->proof.set = (const struct rrset *)(const void *)copy;
     out->proof.owner = copy + set_len;
     return true;
 }
 
+/* A denial that counts no longer is removed: it hides the one before it, which may cover the
+ * name since the zone has changed. */
 static bool find_denial_before(struct cache *cache, const struct cache_denial_zone *zone,
                                const struct denial_key *key, size_t prefix_len,
                                const struct cache_time *when, struct arena *arena,
                                struct cache_denial *out)
 {
-    struct cache_key store_key = {key->bytes, key->len, 0};
+    struct cache_key wanted = {key->bytes, key->len, 0};
     struct cache_place place;
+    struct denial_head head;
     size_t len;
 
-    const uint8_t *value =
-        cache->store->get_before(cache->store, &store_key, prefix_len, &place, &len);
-    if (!value || !copy_denial(cache, zone, when, value, len, arena, out))
-        return false;
-    out->hash = hash_more(hash_start(), place.key, place.len);
-    cache_note_use(cache, out->hash);
-    return true;
+    for (unsigned i = 0; i < OBSOLETE_MAX; i++) {
+        const uint8_t *value =
+            cache->store->get_before(cache->store, &wanted, prefix_len, &place, &len);
+        if (!value)
+            return false;
+        out->hash = hash_more(hash_start(), place.key, place.len);
+        if (read_denial(cache, zone, value, len, when->now_ms, &head)) {
+            cache_note_use(cache, out->hash);
+            return head.cached_ms >= when->fresh_ms &&
+                   copy_denial(&head, value, len, arena, out);
+        }
+        struct cache_key obsolete = {place.key, place.len, out->hash};
+        cache->store->remove(cache->store, &obsolete);
+    }
+    return false;
 }
 
 bool cache_denial_find_nsec(struct cache *cache, const struct cache_denial_zone *zone,

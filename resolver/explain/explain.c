@@ -461,6 +461,8 @@ static void put_cached(struct explain *e, struct json *node, const struct cache_
     json_put_number(node, "ttl", found->ttl);
     json_put_number(node, "original-ttl", found->ttl_whole);
     json_put_bool(node, "stale", found->is_stale);
+    if (found->is_synthesised)
+        json_put_bool(node, "synthesised", true);
     json_put_bool(node, "new", found->cached_ms >= e->start_ms);
     json_put_number(node, "age-s", (now_wall_ms() - found->cached_ms) / 1000);
     if (found->server.sock.any.sa_family) {
