@@ -287,6 +287,15 @@ static enum task_state on_answer(struct task *task, const struct message *reply,
     return is_bogus ? on_bogus(task, scrub, &vet) : finish_caching(task, err);
 }
 
+/* True if a minimised name does not exist, as a secure proof says: then nothing is below it,
+ * and the proof is one for the full name too (RFC 8020 2, RFC 9156 3). */
+static bool is_absent_above(const struct task *task, const struct vet_reply_of *reply,
+                            const struct vet *vet)
+{
+    return !is_whole(task) && reply->is_nxdomain && !vet->is_nodata &&
+           vet->denial.security == CACHE_SECURE;
+}
+
 /* Cache a negative answer, unless it has to wait for keys: then return false. */
 static bool cache_denial(struct task *task, const struct message *reply,
                          const struct scrub *scrub, uint16_t type, struct vet *vet,
@@ -306,6 +315,9 @@ static bool cache_denial(struct task *task, const struct message *reply,
     *err = cache_put_negative(&task->engine->cache, task_asked_name(task),
                               vet->is_nodata ? task->asked_type : type, scrub->soa_owner,
                               scrub->soa, &origin);
+    if (is_absent_above(task, &what, vet) && !*err)
+        *err = cache_put_negative(&task->engine->cache, task->name, 0, scrub->soa_owner,
+                                  scrub->soa, &origin);
     return true;
 }
 
@@ -334,8 +346,7 @@ static uint16_t denied_type(const struct task *task)
     return is_elsewhere ? RRTYPE_DS : 0;
 }
 
-/* RFC 8020 2, RFC 9156 3: nothing is below a minimised name whose proof of non-existence is
- * secure. */
+/* True if the denial of a minimised name may be secure: see is_absent_above. */
 static bool may_stop_early(const struct task *task, const struct scrub *scrub)
 {
     return task->engine->policy->is_validating && scrub->proof_cnt > 0 &&

@@ -555,6 +555,25 @@ static void test_wrong_clock(void **state)
     finish();
 }
 
+/* A minimised name that does not exist: the full name is answered, to clients of all kinds. */
+static void test_absent_above(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 4; i++) {
+        start("");
+        stage.policy->is_aggressive = i & 1;
+        open_sealed();
+        query("a.b.an.test.", RRTYPE_A, i & 2 ? MESSAGE_CD : 0);
+        assert_int_equal(rcode(), RRTYPE_RCODE_NXDOMAIN);
+        unsigned before = asked_cnt;
+        query("a.b.an.test.", RRTYPE_A, 0);
+        assert_int_equal(rcode(), RRTYPE_RCODE_NXDOMAIN);
+        assert_true(is_ad());
+        assert_int_equal(asked_cnt, before);
+        finish();
+    }
+}
+
 /* RFC 8509: names that ask for the trusted keys of the root. */
 static void test_sentinel(void **state)
 {
@@ -786,6 +805,7 @@ int main(void)
         cmocka_unit_test(test_configured_zones),
         cmocka_unit_test(test_stripping_forwarder),
         cmocka_unit_test(test_wrong_clock),
+        cmocka_unit_test(test_absent_above),
         cmocka_unit_test(test_sentinel),
         cmocka_unit_test(test_signal),
         cmocka_unit_test(test_wrong_anchor),
