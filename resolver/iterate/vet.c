@@ -137,7 +137,8 @@ static void keep_zone_proofs(const struct vetting *v, const struct deny_found *f
 {
     for (size_t i = 0; i < v->record_cnt && found->used; i++) {
         const struct deny_record *record = &v->records[i];
-        state->proofs.at[state->proofs.cnt++] = (struct cache_proof){record->owner, record->set};
+        state->proofs.at[state->proofs.cnt++] =
+            (struct cache_proof){record->owner, record->set};
         if (proved)
             proved->ttl = (uint32_t)util_min(proved->ttl, record->set->ttl);
     }
