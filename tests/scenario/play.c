@@ -552,8 +552,7 @@ static void read_trust(struct play *p)
     const struct rpl_key *k;
     char nta_why[NTA_WHY_MAX];
 
-    for (k = rpl_find(p->rpl, "trust-anchor", NULL); k;
-         k = rpl_find(p->rpl, "trust-anchor", k))
+    for (k = rpl_find(p->rpl, "trust-anchor", NULL); k; k = rpl_find(p->rpl, "trust-anchor", k))
         read_anchor(p, k->value);
     for (k = rpl_find(p->rpl, "domain-insecure", NULL); k;
          k = rpl_find(p->rpl, "domain-insecure", k))

@@ -462,6 +462,30 @@ static void test_priming(void **state)
     assert_true(s->is_answered && !s->delegation);
 }
 
+/* ---- signatures ---- */
+
+static void test_a_signature_in_another_section(void **state)
+{
+    (void)state;
+    begin("example", "a.example", RRTYPE_A);
+    add(MESSAGE_ANSWER, "a.example. 300 A 192.0.2.1");
+    add(MESSAGE_ADDITIONAL, "a.example. 300 RRSIG A 13 2 300 20300101000000 20200101000000 1 "
+                            "example. AAAA");
+    assert_non_null(rrset_signatures(scrub_well()->chain[0].set));
+}
+
+/* The CNAME has no signature; the DNAME that it follows from may have one. */
+static void test_a_cname_that_is_asked_for_below_a_dname(void **state)
+{
+    (void)state;
+    begin("example", "a.d.example", RRTYPE_CNAME);
+    add(MESSAGE_ANSWER, "d.example. 300 DNAME t.example.");
+    add(MESSAGE_ANSWER, "a.d.example. 300 CNAME a.t.example.");
+    const struct scrub *s = scrub_well();
+    assert_true(s->is_answered && s->chain_cnt == 1);
+    assert_int_equal(s->chain[0].set->type, RRTYPE_DNAME);
+}
+
 /* ---- omissions ---- */
 
 /* Return why the last record of the reply was left out. */
@@ -555,6 +579,8 @@ int main(void)
         cmocka_unit_test(test_signed_delegations),
         cmocka_unit_test(test_oversized_delegations),
         cmocka_unit_test(test_priming),
+        cmocka_unit_test(test_a_signature_in_another_section),
+        cmocka_unit_test(test_a_cname_that_is_asked_for_below_a_dname),
         cmocka_unit_test(test_omissions),
         cmocka_unit_test(test_no_memory),
     };

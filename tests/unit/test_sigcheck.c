@@ -153,6 +153,7 @@ static void some_types_are_no_wildcards(void **state)
     assert_int_equal(reason_of("a.example. DS 1 13 2 aa", &as), VERDICT_WILDCARD);
     assert_int_equal(reason_of("a.example. DNSKEY 256 3 15 aaaa", &as), VERDICT_WILDCARD);
     assert_int_equal(reason_of("a.example. SOA . . 1 2 3 4 5", &as), VERDICT_WILDCARD);
+    assert_int_equal(reason_of("a.example. DNAME example.net.", &as), VERDICT_WILDCARD);
     assert_int_equal(reason_of("0p9mhaveqvm6t7vbl5lop2u3t2rp3tom.example. NSEC3 1 0 0 - "
                                "2t7b4g4vsa5smi47k61mv5bv1a22bojr A",
                                &as),

@@ -187,7 +187,10 @@ static bool serve_test(const char *name, uint16_t type)
         add(MESSAGE_ANSWER, "%s 3600 A %s", name, GOOD);
     else if (ends_in(name, "bare.test."))
         add(MESSAGE_AUTHORITY, "bare.test. 300 SOA a. b. 1 2 3 4 300");
-    else if (strcmp(name, "www.test.") == 0 && type == RRTYPE_A)
+    else if (strcmp(name, "ent.test.") == 0) { /* a name is below it, but the RCODE denies it */
+        reply.flags |= RRTYPE_RCODE_NXDOMAIN;
+        deny(TEST_ZONE, "bare.test. 300 NSEC x.ent.test. NS RRSIG NSEC");
+    } else if (strcmp(name, "www.test.") == 0 && type == RRTYPE_A)
         add_address(TEST_ZONE, name);
     else if (strcmp(name, "empty.test.") == 0)
         reply.flags = MESSAGE_QR;
@@ -202,8 +205,36 @@ static bool serve_test(const char *name, uint16_t type)
     return true;
 }
 
+/* wc.signed.test. has a wildcard CNAME, tree.signed.test. a DNAME. */
+static bool serve_aliases(const char *name)
+{
+    char text[2 * DNAME_TEXT_MAX];
+
+    if (ends_in(name, "tree.signed.test.") && name[1] == '.') {
+        add_signed(MESSAGE_ANSWER, SIGNED_ZONE, NULL, "tree.signed.test. 3600 DNAME test.");
+        add(MESSAGE_ANSWER, "%s 3600 CNAME %.1s.test.", name, name);
+        return true;
+    }
+    if (!ends_in(name, "wc.signed.test.") || name[1] != '.')
+        return false;
+    snprintf(text, sizeof(text), "%s 3600 CNAME www.signed.test.", name);
+    add_signed(MESSAGE_ANSWER, SIGNED_ZONE,
+               &(struct signed_as){.owner = "*.wc.signed.test.", .labels = 3}, text);
+    add_signed(MESSAGE_AUTHORITY, SIGNED_ZONE, NULL,
+               "*.wc.signed.test. 300 NSEC www.signed.test. CNAME RRSIG NSEC");
+    add_signed(MESSAGE_AUTHORITY, SIGNED_ZONE, NULL,
+               "signed.test. 300 NSEC alias.signed.test. SOA NS RRSIG NSEC DNSKEY");
+    return true;
+}
+
 static bool serve_signed(const char *name, uint16_t type)
 {
+    if (strcmp(fault, "unsigned") == 0 && *bad_server && type == RRTYPE_DS) {
+        reply.flags |= RRTYPE_RCODE_SERVFAIL;
+        return true;
+    }
+    if (serve_aliases(name))
+        return true;
     if (strcmp(name, "signed.test.") == 0 && type == RRTYPE_DNSKEY)
         add_keys(SIGNED_ZONE);
     else if (strcmp(name, "alias.signed.test.") == 0 && type == RRTYPE_A)
@@ -449,6 +480,8 @@ static void test_checking_disabled(void **state)
     fault = "";
     now_advance(400000);
     expect_secure("www.signed.test.");
+    query("www.signed.test.", RRTYPE_A, MESSAGE_CD);
+    assert_true(has_address(GOOD) && !is_ad());
     finish();
 }
 
@@ -468,12 +501,152 @@ static void test_another_server(void **state)
     }
 }
 
+/* One server of two drops signatures, and no server tells whether there is a DS. */
+static void test_unsigned_server(void **state)
+{
+    const char *const addresses[] = {"192.0.2.3", "192.0.2.5"};
+
+    (void)state;
+    for (unsigned i = 0; i < 2; i++) {
+        start("unsigned");
+        put_zone(stage.policy, "signed.test.", DELEGATION_STUB, addresses, 2);
+        open_sealed();
+        bad_server = addresses[i];
+        expect_secure("www.signed.test.");
+        finish();
+    }
+}
+
 static void test_referral_without_ds(void **state)
 {
     (void)state;
     start("no-ds-in-referral");
     open_sealed();
     expect_secure("www.signed.test.");
+    finish();
+}
+
+/* The denial of an empty non-terminal is wrong, but there is no DS. */
+static void test_denied_ent(void **state)
+{
+    (void)state;
+    start("");
+    stage.policy->is_aggressive = false;
+    open_sealed();
+    query("ent.test.", RRTYPE_DS, 0);
+    if (rcode() != RRTYPE_RCODE_NOERROR || !is_ad())
+        fail_msg("RCODE %u: %s", rcode(), ede_text());
+    query("ent.test.", RRTYPE_TXT, 0);
+    assert_int_equal(rcode(), RRTYPE_RCODE_SERVFAIL);
+    finish();
+}
+
+/* Return the section of the first record of that type in the last answer; -1: none. */
+static int section_of(uint16_t type)
+{
+    const struct stage_answer *a = &stage.answers[stage.answer_cnt - 1];
+    struct message m;
+    struct message_record r;
+
+    assert_int_equal(message_parse(a->wire, a->len, &m), MESSAGE_WHOLE);
+    struct message_walk walk = message_walk(&m);
+    while (message_next(&walk, &r))
+        if (r.type == type)
+            return (int)r.section;
+    return -1;
+}
+
+/* Proofs follow the whole chain; those that a client's validator may want too. */
+static void test_wildcard_cname(void **state)
+{
+    (void)state;
+    start("");
+    open_sealed();
+    expect_secure("a.wc.signed.test.");
+    assert_int_equal(section_of(RRTYPE_CNAME), MESSAGE_ANSWER);
+    assert_int_equal(section_of(RRTYPE_A), MESSAGE_ANSWER);
+    assert_int_equal(section_of(RRTYPE_NSEC), MESSAGE_AUTHORITY);
+    assert_true(explains("\5alias\6signed\4test")); /* the next name of the NSEC in addition */
+    finish();
+}
+
+static void test_secure_dname(void **state)
+{
+    (void)state;
+    start("");
+    open_sealed();
+    for (const char *name = "ab"; *name; name++) {
+        char text[30];
+        unsigned before = asked_cnt;
+        snprintf(text, sizeof(text), "%c.tree.signed.test.", *name);
+        query(text, RRTYPE_CNAME, 0);
+        assert_true(rcode() == RRTYPE_RCODE_NOERROR && is_ad());
+        assert_int_equal(section_of(RRTYPE_DNAME), MESSAGE_ANSWER);
+        assert_int_equal(section_of(RRTYPE_CNAME), MESSAGE_ANSWER);
+        assert_true(*name == 'a' || asked_cnt == before);
+    }
+    finish();
+}
+
+static bool saw_deep;
+
+static bool note_deep(const char *server, const char *name, uint16_t type)
+{
+    saw_deep |= strcmp(name, "deep.an.test.") == 0;
+    return signed_world(server, name, type);
+}
+
+/* A proof that a minimised name does not exist is enough; the RCODE is not. */
+static void test_minimised_nxdomain(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 2; i++) {
+        start(i == 0 ? "" : "no-proof");
+        open_sealed();
+        saw_deep = false;
+        ask("deep.an.test.");
+        run(note_deep);
+        assert_int_equal(rcode(), i == 0 ? RRTYPE_RCODE_NXDOMAIN : RRTYPE_RCODE_SERVFAIL);
+        assert_int_equal(saw_deep, i == 1);
+        finish();
+    }
+}
+
+/* Local data below the root do not turn its failures into NODATA. */
+static void test_failure_of_root(void **state)
+{
+    (void)state;
+    start("silent");
+    assert_int_equal(local_add_builtin(&stage.policy->local, &stage.policy->arena), ERR_OK);
+    open_sealed();
+    for (unsigned i = 0; i < 2; i++) {
+        query(".", RRTYPE_SOA, 0);
+        assert_int_equal(rcode(), RRTYPE_RCODE_SERVFAIL);
+        assert_false(is_ad());
+    }
+    finish();
+}
+
+/* Return the code of the EDE in the last answer; -1: none. */
+static int ede_code(void)
+{
+    const struct stage_answer *a = &stage.answers[stage.answer_cnt - 1];
+
+    for (size_t i = MESSAGE_HEADER_LEN; i + 6 < a->len; i++)
+        if (util_get_u16(a->wire + i) == 15 && i + 4 + util_get_u16(a->wire + i + 2) <= a->len)
+            return util_get_u16(a->wire + i + 4);
+    return -1;
+}
+
+static void test_missing_keys(void **state)
+{
+    (void)state;
+    start("no-keys");
+    open_sealed();
+    for (unsigned i = 0; i < 2; i++) { /* the second time from the cache */
+        expect_bogus("www.test.", "");
+        assert_int_equal(ede_code(), EDNS_EDE_DNSKEY_MISSING);
+    }
     finish();
 }
 
@@ -594,6 +767,7 @@ static void test_sentinel(void **state)
         query(name, RRTYPE_A, 0);
         assert_int_equal(rcode(),
                          rows[row].fails ? RRTYPE_RCODE_SERVFAIL : RRTYPE_RCODE_NOERROR);
+        assert_int_equal(is_ad(), !rows[row].fails);
         query(name, RRTYPE_A, MESSAGE_CD);
         assert_int_equal(rcode(), RRTYPE_RCODE_NOERROR);
     }
@@ -800,6 +974,13 @@ int main(void)
         cmocka_unit_test(test_faults),
         cmocka_unit_test(test_checking_disabled),
         cmocka_unit_test(test_another_server),
+        cmocka_unit_test(test_unsigned_server),
+        cmocka_unit_test(test_denied_ent),
+        cmocka_unit_test(test_wildcard_cname),
+        cmocka_unit_test(test_secure_dname),
+        cmocka_unit_test(test_minimised_nxdomain),
+        cmocka_unit_test(test_failure_of_root),
+        cmocka_unit_test(test_missing_keys),
         cmocka_unit_test(test_referral_without_ds),
         cmocka_unit_test(test_negative_anchor_and_island),
         cmocka_unit_test(test_configured_zones),
