@@ -464,17 +464,17 @@ static void draw_unanchored(struct chain_walk *w, const uint8_t *target)
 
 static void draw_negative_anchor(struct chain_walk *w, const struct nta *nta)
 {
-    char name[DNAME_TEXT_MAX], until[NOW_TEXT_MAX + 10] = "", text[VERDICT_TEXT_MAX];
+    char until[NOW_TEXT_MAX], text[VERDICT_TEXT_MAX + NOW_TEXT_MAX + 10];
     struct json *node = add_chain_zone(w, nta->name);
+    struct verdict v = nta_verdict(nta, nta->name, 0);
 
+    verdict_print(&v, text);
     if (nta->until_ms != INT64_MAX) {
-        memcpy(until, " until ", 8);
-        now_print(nta->until_ms, until + 7);
+        size_t len = strlen(text);
+        now_print(nta->until_ms, until);
+        snprintf(text + len, sizeof(text) - len, " until %s", until);
     }
-    dname_text_print(nta->name, name);
-    snprintf(text, sizeof(text), "the configuration has a negative trust anchor for %s%s", name,
-             until);
-    put_end(node, VERDICT_INSECURE, "negative-trust-anchor", text);
+    put_end(node, v.status, verdict_reason_name(v.reason), text);
     end_walk(w, SECURITY_NEGATIVE_ANCHOR, text);
 }
 
