@@ -77,8 +77,6 @@ def test_empty_and_deeply_nested_files_are_errors(tmp_path, text):
 def test_keys_of_future_versions(tmp_path):
     done = lab.run(lab.ROOTLINE, "check", write(tmp_path, "server: {listen: [127.0.0.1], metrics: 127.0.0.1@9153}\n"))
     assert done.returncode == 1 and "is not supported in this version" in done.stderr
-    done = lab.run(lab.ROOTLINE, "check", write(tmp_path, "server: {listen: [127.0.0.1]}\nresolver: {aggressive-nsec: true}\n"))
-    assert done.returncode == 0 and "no effect in this version" in done.stderr
 
 
 @pytest.mark.parametrize("kind", [socket.SOCK_DGRAM, socket.SOCK_STREAM])
