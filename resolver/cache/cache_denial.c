@@ -287,7 +287,7 @@ static bool add_rrset_to_value(struct denial_value *value, const struct rrset *s
 }
 
 /* Make the key of a denial; false if it cannot be used aggressively.  An NSEC3 with the opt-out
- * flag does not prove that no delegation is there (RFC 8198 5.2 and 9). */
+ * flag does not prove that no delegation is there (RFC 8198 5.2). */
 static bool make_denial_key(struct cache_denial_zone *zone, const struct cache_proof *denial,
                             struct denial_key *key)
 {

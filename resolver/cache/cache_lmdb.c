@@ -311,7 +311,7 @@ struct before {
     size_t prefix_len;
 };
 
-static int compare_cache_keys(const uint8_t *a, size_t a_len, const uint8_t *b, size_t b_len)
+static int compare_key_octets(const uint8_t *a, size_t a_len, const uint8_t *b, size_t b_len)
 {
     int diff = memcmp(a, b, util_min(a_len, b_len));
     return diff ? diff : (a_len > b_len) - (a_len < b_len);
@@ -320,7 +320,7 @@ static int compare_cache_keys(const uint8_t *a, size_t a_len, const uint8_t *b, 
 static bool is_before(const struct before *wanted, const uint8_t *key, size_t len)
 {
     return len >= wanted->prefix_len && memcmp(key, wanted->prefix, wanted->prefix_len) == 0 &&
-           compare_cache_keys(key, len, wanted->key, wanted->len) < !wanted->is_exclusive;
+           compare_key_octets(key, len, wanted->key, wanted->len) < !wanted->is_exclusive;
 }
 
 /* Keep the last key of a batch, unless `*last` is as far: that is in a newer batch. */
@@ -331,7 +331,7 @@ static void find_last_op(const struct before *wanted, const struct batch *b,
         const struct op *op = &b->ops[i];
         const uint8_t *key = b->bytes + op->at;
         if (is_before(wanted, key, op->key_len) &&
-            (!*last || compare_cache_keys(key, op->key_len, (*in)->bytes + (*last)->at,
+            (!*last || compare_key_octets(key, op->key_len, (*in)->bytes + (*last)->at,
                                           (*last)->key_len) > 0)) {
             *last = op;
             *in = b;
@@ -382,7 +382,7 @@ static const uint8_t *find_before(struct view *v, const struct before *wanted,
     bool is_there = find_committed_before(v, wanted, &key, &value);
 
     *is_deleted = false;
-    if (op && (!is_there || compare_cache_keys(in->bytes + op->at, op->key_len, key.mv_data,
+    if (op && (!is_there || compare_key_octets(in->bytes + op->at, op->key_len, key.mv_data,
                                                key.mv_size) >= 0)) {
         memcpy(place->key, in->bytes + op->at, op->key_len);
         place->len = op->key_len;
