@@ -8,6 +8,8 @@
 /* . and test. are signed; below are signed.test. (secure), plain.test. (without DS), and zones
  * without a delegation of their own server: near.test. (secure) and bare.test. (without DS) on
  * the server of test. */
+enum { FLOOD = 200 }; /* records of an attack */
+
 enum zone { ROOT_ZONE, TEST_ZONE, SIGNED_ZONE, NEAR_ZONE, ZONES };
 
 static const char *const zone_names[ZONES] = {".", "test.", "signed.test.", "near.test."};
@@ -26,13 +28,30 @@ static bool has_fault(const char *name)
 
 static uint32_t now_s(void) { return (uint32_t)(now_wall_ms() / 1000); }
 
+/* Add the RRSIG as it is, because there is no text for it, or broken in one of several ways. */
+static void add_rrsig(enum message_section section, const uint8_t *owner,
+                      const struct rrset_record *sig, unsigned broken)
+{
+    size_t owner_len = dname_len(owner);
+    uint8_t *p = reply.wire + reply.len;
+
+    memcpy(p, owner, owner_len);
+    util_put_u16(p + owner_len, RRTYPE_RRSIG);
+    util_put_u16(p + owner_len + 2, RRTYPE_CLASS_IN);
+    util_put_u32(p + owner_len + 4, 3600);
+    util_put_u16(p + owner_len + 8, sig->len);
+    memcpy(p + owner_len + 10, sig->rdata, sig->len);
+    p[owner_len + 10 + sig->len - 40] ^= (uint8_t)broken;
+    reply.len += owner_len + 10 + sig->len;
+    reply.cnt[section]++;
+}
+
 /* Add the lines of one RRset, and its signature by the zone. */
 static void add_signed(enum message_section section, enum zone zone,
                        const struct signed_as *how, const char *text)
 {
     struct signed_as as = how ? *how : (struct signed_as){0};
     struct signed_set *set = signed_read(&arena, text);
-    char owner[DNAME_TEXT_MAX];
 
     if (!as.signer)
         as.signer = zone_names[zone];
@@ -48,19 +67,10 @@ static void add_signed(enum message_section section, enum zone zone,
     }
     if (has_fault("stripped"))
         return;
-    /* the signature as it is: there is no text for it */
     struct rrset_record sig = rrset_first(rrset_signatures(set->set));
-    size_t owner_len = dname_len(set->owner);
-    uint8_t *p = reply.wire + reply.len;
-    dname_text_print(set->owner, owner);
-    memcpy(p, set->owner, owner_len);
-    util_put_u16(p + owner_len, RRTYPE_RRSIG);
-    util_put_u16(p + owner_len + 2, RRTYPE_CLASS_IN);
-    util_put_u32(p + owner_len + 4, set->set->ttl);
-    util_put_u16(p + owner_len + 8, sig.len);
-    memcpy(p + owner_len + 10, sig.rdata, sig.len);
-    reply.len += owner_len + 10 + sig.len;
-    reply.cnt[section]++;
+    for (unsigned i = 0; has_fault("many-signatures") && i < FLOOD; i++)
+        add_rrsig(section, set->owner, &sig, i + 1);
+    add_rrsig(section, set->owner, &sig, 0);
 }
 
 static void print_ds(enum zone zone, char *out, size_t size)
@@ -140,9 +150,40 @@ static void add_address(enum zone zone, const char *name)
         add_signed(MESSAGE_ANSWER, zone, &as, text);
 }
 
+/* Denials that prove nothing, each with a signature that holds (CVE-2026-11605). */
+static void add_padding(enum zone zone)
+{
+    char text[200];
+
+    for (unsigned i = 0; i < FLOOD / 4; i++) {
+        snprintf(text, sizeof(text), "p%u.%s 300 NSEC q%u.%s A RRSIG NSEC", i, zone_names[zone],
+                 i, zone_names[zone]);
+        add_signed(MESSAGE_AUTHORITY, zone, NULL, text);
+    }
+}
+
+/* Many NSEC3 records of a zone with many iterations (CVE-2023-50868). */
+static void add_costly_hashes(enum zone zone)
+{
+    char text[300];
+
+    for (unsigned i = 0; i < 8; i++) {
+        snprintf(text, sizeof(text),
+                 "%032u.%s 300 NSEC3 1 0 2500 aabb 0123456789abcdefghijklmnopqrstuv A RRSIG", i,
+                 zone_names[zone]);
+        add_signed(MESSAGE_AUTHORITY, zone, NULL, text);
+    }
+}
+
 static void deny(enum zone zone, const char *nsec)
 {
     add_soa(zone);
+    if (has_fault("padded"))
+        add_padding(zone);
+    if (has_fault("costly-hashes")) {
+        add_costly_hashes(zone);
+        return;
+    }
     if (!has_fault("no-proof"))
         add_signed(MESSAGE_AUTHORITY, zone, NULL, nsec);
 }
@@ -850,6 +891,41 @@ static void test_merged(void **state)
     finish();
 }
 
+/* Attacks on the work of a validator: the answer may fail, the work is bounded (docs/LIMITS.md
+ * section 6), and other names are answered. */
+static void test_costly_answers(void **state)
+{
+    static const struct {
+        const char *fault, *name;
+        unsigned rcode;
+        unsigned verified_max; /* of the answer, its zone's keys and the chain above */
+    } attacks[] = {
+        {"many-signatures", "www.signed.test.", RRTYPE_RCODE_SERVFAIL,
+         RULES_QUERY_VERIFICATIONS},
+        {"padded", "an.test.", RRTYPE_RCODE_SERVFAIL, 32},
+        {"costly-hashes", "an.test.", RRTYPE_RCODE_NXDOMAIN, 16},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(attacks); i++) {
+        start("");
+        open_sealed();
+        expect_secure("www.test."); /* the chain is known, as at a resolver in use */
+        uint64_t before = stage.engine->counts.verified;
+        fault = attacks[i].fault;
+        query(attacks[i].name, RRTYPE_A, 0);
+        assert_int_equal(rcode(), attacks[i].rcode);
+        assert_false(is_ad());
+        assert_in_range(stage.engine->counts.verified - before, 0, attacks[i].verified_max);
+        before = stage.engine->counts.verified;
+        query(attacks[i].name, RRTYPE_A, 0); /* again: the failure is cached */
+        assert_int_equal(stage.engine->counts.verified, before);
+        fault = "";
+        expect_secure("www.near.test.");
+        finish();
+    }
+}
+
 /* Without anchors nothing is validated, and nothing is asked for it. */
 static void test_off(void **state)
 {
@@ -992,6 +1068,7 @@ int main(void)
         cmocka_unit_test(test_wrong_anchor),
         cmocka_unit_test(test_ttl_is_capped),
         cmocka_unit_test(test_merged),
+        cmocka_unit_test(test_costly_answers),
         cmocka_unit_test(test_off),
     };
 
