@@ -4,7 +4,7 @@ import pytest
 import lab
 
 
-@pytest.mark.parametrize("target", ["message", "stream", "zone", "conf", "reply", "cache", "control", "http", "h2", "validate"])
+@pytest.mark.parametrize("target", ["message", "stream", "zone", "conf", "reply", "cache", "control", "http", "h2", "validate", "sign"])
 def test_the_corpus_runs_clean(target, tmp_path):
     program = lab.SOURCE / f"build/fuzz/tests/fuzz_{target}"
     if not program.exists():
