@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "authd/load/zonefile.h"
+#include "authd/load/zoneprint.h"
 #include "authd/sign/zonesign.h"
 #include "base/file.h"
 #include "base/now.h"
@@ -94,17 +95,6 @@ static enum err check_output(struct zone_signer *s)
     return ERR_OK;
 }
 
-static bool print_signed_record(FILE *out, const struct zonebuild_record *r, char *room)
-{
-    char owner[DNAME_TEXT_MAX], type[RRTYPE_NAME_MAX];
-
-    if (rdata_text_print_whole(r->type, r->rdata, r->len, room, RDATA_TEXT_WHOLE) == 0)
-        return false;
-    dname_text_print(r->owner->name, owner);
-    rrtype_print(r->type, type);
-    return fprintf(out, "%s %u IN %s %s\n", owner, r->ttl, type, room) > 0;
-}
-
 static void print_head(const struct zone_signer *s, FILE *out)
 {
     char from[NOW_TEXT_MAX], until[NOW_TEXT_MAX];
@@ -115,21 +105,10 @@ static void print_head(const struct zone_signer *s, FILE *out)
             s->name, s->result.serial, from, until);
 }
 
-/* Print the zone, the SOA first, as some readers expect. */
 static enum err print_signed_zone(const struct zone_signer *s, FILE *out)
 {
-    const struct zonebuild *build = &s->build;
-    char *room = malloc(RDATA_TEXT_WHOLE);
-    bool is_good = room;
-
     print_head(s, out);
-    size_t soa = zonebuild_find_type(build, zonebuild_find_owner(build, s->origin), RRTYPE_SOA);
-    is_good = is_good && print_signed_record(out, &build->records[soa], room);
-    for (size_t i = 0; i < build->cnt && is_good; i++)
-        if (i != soa)
-            is_good = print_signed_record(out, &build->records[i], room);
-    free(room);
-    return is_good ? ERR_OK : ERR_IO;
+    return zoneprint(&s->build, out);
 }
 
 static enum err write_signed_file(struct zone_signer *s)

@@ -5,7 +5,7 @@ import lab
 
 
 @pytest.mark.parametrize("target", ["message", "stream", "zone", "conf", "reply", "cache", "control", "http", "h2",
-                                    "validate", "rollover"])
+                                    "validate", "rollover", "sign"])
 def test_corpus_has_no_finding(target, tmp_path):
     program = lab.SOURCE / f"build/fuzz/tests/fuzz_{target}"
     if not program.exists():
