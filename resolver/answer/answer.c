@@ -557,6 +557,29 @@ static void explain_clock(struct walk *w)
                    "checked";
 }
 
+/* Add the extended error of an answer that was not validated because of a negative trust anchor
+ * for the name that was asked, or for the last one of its chain. */
+static void explain_negative_anchor(struct walk *w)
+{
+    const struct policy *policy = w->engine->policy;
+    const uint8_t *const names[] = {message_qname(&w->ex->query), w->name};
+    const struct nta *nta = NULL;
+    char text[VERDICT_TEXT_MAX];
+    size_t i = 0;
+
+    for (; i < ARRAY_LEN(names) && !nta; i++)
+        nta = nta_find(&policy->ntas, anchor_find(&policy->anchors, names[i]), names[i],
+                       w->when.now_ms);
+    if (!nta)
+        return;
+    struct verdict verdict = nta_verdict(nta, names[i - 1], w->type);
+    verdict_print(&verdict, text);
+    const char *copy = arena_copy(w->arena, text, strlen(text));
+    w->out->is_explained = true;
+    w->out->ede = (uint16_t)verdict_ede(verdict.reason);
+    w->out->text = copy ? copy : "";
+}
+
 /* Add the extended error of a synthesised answer.  It is an answer like others, with AD. */
 static void explain_synthesised(struct walk *w)
 {
@@ -674,4 +697,7 @@ void answer_write(struct engine *engine, struct exchange *ex, const struct answe
         explain_stale(&w);
     if (out->kind == ANSWER_WRITTEN && !out->is_explained && w.is_synthesised)
         explain_synthesised(&w);
+    if (out->kind == ANSWER_WRITTEN && !out->is_explained && !out->is_secure &&
+        engine->policy->is_validating && engine->policy->ntas.cnt > 0)
+        explain_negative_anchor(&w);
 }
