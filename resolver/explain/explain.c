@@ -28,6 +28,11 @@ struct live {
     uint8_t (*denied)[DNAME_MAX]; /* room for CAUSE_NAMES_MAX names; NULL: none yet */
 };
 
+/* Lifetime: its explanation's. */
+struct cname_link {
+    uint8_t owner[DNAME_MAX], target[DNAME_MAX];
+};
+
 /* Lifetime: the caller's. */
 struct explain {
     struct trace_sink sink;
@@ -48,6 +53,8 @@ struct explain {
     unsigned seen_cnt;
     struct cause_facts facts;
     struct cause_failure failures[CAUSE_FAILURES_MAX];
+    struct cname_link links[CAUSE_CHAIN_MAX]; /* CNAMEs that the walk met */
+    unsigned link_cnt;
     uint8_t targets[SECURITY_TARGETS_MAX][DNAME_MAX]; /* zones that the answer depends on */
     unsigned target_cnt;
 };
@@ -542,6 +549,19 @@ static struct json *add_walk_step(struct explain *e, const struct trace_event *e
     return node;
 }
 
+static void note_cname(struct explain *e, const struct trace_event *event)
+{
+    const struct rrset *set = event->cached.found->set;
+
+    if (event->cached.what != TRACE_CACHED_CNAME || set->type != RRTYPE_CNAME ||
+        e->link_cnt == CAUSE_CHAIN_MAX)
+        return;
+    struct cname_link *link = &e->links[e->link_cnt++];
+    const uint8_t *target = rrset_first(set).rdata;
+    memcpy(link->owner, event->name, dname_len(event->name));
+    memcpy(link->target, target, dname_len(target));
+}
+
 static void record_cached(struct explain *e, const struct trace_event *event)
 {
     const struct cache_found *found = event->cached.found;
@@ -555,6 +575,8 @@ static void record_cached(struct explain *e, const struct trace_event *event)
     struct json *node =
         add_walk_step(e, event, "cache", wording_id(&wording_cached, event->cached.what));
     put_cached(e, node, found);
+    if (node)
+        note_cname(e, event);
     if (node && e->engine->policy->is_validating) {
         put_security(node, event);
         note_target(e, event);
@@ -671,18 +693,38 @@ const struct trace_listeners *explain_listeners(const struct explain *explain)
     return &explain->listeners;
 }
 
+/* Append a target to the chain. */
+static void extend_chain(struct cause_facts *f, const uint8_t *target)
+{
+    memcpy(f->chain[util_min(f->cname_cnt, CAUSE_CHAIN_MAX - 1)], target, dname_len(target));
+    f->cname_cnt++;
+}
+
+static const uint8_t *end_of_chain(const struct cause_facts *f)
+{
+    return f->cname_cnt ? f->chain[util_min(f->cname_cnt, CAUSE_CHAIN_MAX) - 1] : f->name;
+}
+
+/* SERVFAIL has no records: take the chain from the walk. */
+static void recall_chain(struct explain *e)
+{
+    struct cause_facts *f = &e->facts;
+
+    for (unsigned i = 0; i < e->link_cnt; i++)
+        if (dname_is_equal(e->links[i].owner, end_of_chain(f)))
+            extend_chain(f, e->links[i].target);
+}
+
 /* Follow the chain in the answer, and count the records at its end. */
 static void note_answer(struct explain *e, const struct message *m,
                         const struct message_record *r)
 {
     struct cause_facts *f = &e->facts;
-    const uint8_t *end =
-        f->cname_cnt ? f->chain[util_min(f->cname_cnt, CAUSE_CHAIN_MAX) - 1] : f->name;
     struct cursor c = cursor_over(m->wire, m->len);
     uint8_t target[DNAME_MAX];
     size_t len;
 
-    if (r->section != MESSAGE_ANSWER || !dname_is_equal(r->owner, end))
+    if (r->section != MESSAGE_ANSWER || !dname_is_equal(r->owner, end_of_chain(f)))
         return; /* such as a DNAME above the name */
     if (r->type == f->type) {
         f->answer_cnt++;
@@ -690,8 +732,7 @@ static void note_answer(struct explain *e, const struct message *m,
         c.pos = (size_t)(r->rdata - m->wire);
         if (dname_parse(&c, target, &len) != ERR_OK)
             return;
-        memcpy(f->chain[util_min(f->cname_cnt, CAUSE_CHAIN_MAX - 1)], target, len);
-        f->cname_cnt++;
+        extend_chain(f, target);
     }
 }
 
@@ -798,6 +839,8 @@ struct json *explain_end(struct explain *e, const struct exchange *ex, struct ca
     if (e->omitted_cnt > 0)
         json_put_number(tree, "omitted-steps", e->omitted_cnt);
     put_answer_sections(e, json_put_object(tree, "answer"), ex);
+    if (e->facts.rcode == RRTYPE_RCODE_SERVFAIL && e->facts.cname_cnt == 0)
+        recall_chain(e);
     e->facts.is_cached_failure =
         e->facts.rcode == RRTYPE_RCODE_SERVFAIL && !e->has_failed && e->facts.failure.is_there;
     if (e->facts.is_cached_failure) {
