@@ -120,7 +120,8 @@ static bool end_denial(struct evidence *e, enum cache_kind kind, uint32_t used,
     const struct rrset *soa = e->zone.soa;
     struct cache_found found;
 
-    if (soa && in->when->now_ms < e->zone.soa_expire_ms) {
+    if (soa && in->when->now_ms < e->zone.soa_expire_ms &&
+        e->zone.soa_cached_ms >= in->when->fresh_ms) {
         limit_life(e, e->zone.soa_cached_ms, e->zone.soa_expire_ms);
     } else if (cache_find(in->cache, in->name, in->zone_labels, RRTYPE_SOA, in->when, in->arena,
                           &found) &&

@@ -777,6 +777,20 @@ static void fill_cache(struct cache *cache, bool is_whole)
         }
 }
 
+/* Cache data of a name that is called "*" and is no wildcard of this zone: the apex of a zone,
+ * whose signature has another label count. */
+static void cache_false_wildcard(struct cache *cache)
+{
+    const struct node *node = &zone.nodes[draw(zone.node_cnt)];
+    struct cache_origin origin = {
+        .rank = CACHE_AUTH_ANSWER, .now_ms = now_wall_ms(), .security = CACHE_SECURE};
+    uint8_t owner[DNAME_MAX];
+
+    struct rrset *set = find_zone_rrset(node->name, RRTYPE_A);
+    if (set && node != zone.nodes && !exists(unit_name("*." ORIGIN, owner)))
+        must(cache_put(cache, owner, set, &origin) == ERR_OK);
+}
+
 static const char *const kinds[] = {"nothing", "data", "NODATA", "NXDOMAIN"};
 
 static void complain_of_answer(const struct claim *c, unsigned kind, bool is_whole)
@@ -867,6 +881,7 @@ static void synthesised_answers_are_those_of_the_zone(void **state)
         bool is_whole = draw(2);
         make_zone();
         fill_cache(cache, is_whole);
+        cache_false_wildcard(cache);
         for (unsigned i = 0; i < 100; i++)
             check_synthesis(cache, is_whole, answered);
         (void)cache->store->sync(cache->store);

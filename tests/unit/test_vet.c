@@ -1006,6 +1006,32 @@ static void test_aggressive_wildcard(void **state)
 
 /* Clients that do not want validation get no synthesised answers, nor does a cache whose
  * denials have expired, were flushed, or were validated with other anchors. */
+/* Data, or a delegation, that are cached contradict the denial. */
+static void test_aggressive_contradicted(void **state)
+{
+    struct cache_origin origin = {.rank = CACHE_AUTH_ANSWER, .security = CACHE_INSECURE};
+    struct delegation delegation;
+    uint8_t dname[DNAME_MAX];
+    struct addr server;
+
+    (void)state;
+    start("");
+    open_sealed();
+    query("an.test.", RRTYPE_A, 0);
+    origin.now_ms = now_wall_ms();
+    origin.route = stage.policy->route.hints.tag;
+    struct signed_set *set = signed_read(&arena, "am.test. 300 A 192.0.2.9");
+    assert_int_equal(cache_put(&stage.engine->cache, set->owner, set->set, &origin), ERR_OK);
+    expect_asked("am.test.", RRTYPE_AAAA, 0);
+    delegation_init(&delegation, unit_name("ao.test.", dname), DELEGATION_REFERRAL);
+    assert_int_equal(addr_read("192.0.2.4", 53, &server), ERR_OK);
+    delegation_add_addr(&delegation, delegation_add_server(&delegation, dname), &server);
+    cache_put_delegation(&stage.engine->cache, &delegation, 300, INT64_MAX, &origin);
+    expect_asked("x.ao.test.", RRTYPE_A, 0);
+    expect_synthesised("ap.test.", RRTYPE_A, RRTYPE_RCODE_NXDOMAIN);
+    finish();
+}
+
 static void test_aggressive_limits(void **state)
 {
     struct cache_name name;
@@ -1045,6 +1071,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_aggressive),
         cmocka_unit_test(test_aggressive_wildcard),
+        cmocka_unit_test(test_aggressive_contradicted),
         cmocka_unit_test(test_aggressive_limits),
         cmocka_unit_test(test_secure),
         cmocka_unit_test(test_negative),
