@@ -259,14 +259,23 @@ static void write_additional(struct walk *w, const struct rrset *set)
 
 /* ---- the chain ---- */
 
+/* End at a loop, which is an error (RFC 1034 3.6.2).  Its records stay in the answer. */
+static void end_in_loop(struct walk *w)
+{
+    w->is_secure = false;
+    w->out->is_explained = true;
+    w->out->ede = EDNS_EDE_OTHER;
+    w->out->text = "the CNAME chain is a loop";
+    finish_walk(w, RRTYPE_RCODE_SERVFAIL);
+}
+
 /* Go on at `name`.  Return false if the chain is a loop or too long. */
 static bool continue_at(struct walk *w, const uint8_t *name)
 {
     w->names[w->steps++] = w->name;
     for (unsigned i = 0; i < w->steps; i++)
         if (dname_is_equal(w->names[i], name)) {
-            /* RFC 1034 3.6.2: an error */
-            fail_walk(w, EDNS_EDE_OTHER, "the CNAME chain is a loop");
+            end_in_loop(w);
             return false;
         }
     if (w->steps > util_min(w->engine->policy->limits.cnames, ANSWER_CNAMES_MAX)) {

@@ -108,8 +108,7 @@ def test_dname(resolver):
 
 def test_a_cname_loop_is_an_error(resolver):
     for name in ("self.z1.alpha", "loop1.z1.alpha"):
-        reply = ask(resolver, name)
-        assert reply.rcode() == dns.rcode.SERVFAIL and not reply.answer
+        assert ask(resolver, name).rcode() == dns.rcode.SERVFAIL
 
 
 def test_negative_answers(resolver):
