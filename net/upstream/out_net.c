@@ -294,10 +294,10 @@ static void discard_queued(struct net *n, struct socket_slot *s)
 
 /* Disconnect from the server and give up the port: an idle socket must not occupy one that
  * others could draw. */
-static void disconnect_socket(const struct socket_slot *s)
+static bool disconnect_socket(const struct socket_slot *s)
 {
     static const struct sockaddr nowhere = {.sa_family = AF_UNSPEC};
-    (void)connect(s->fd, &nowhere, sizeof(nowhere));
+    return connect(s->fd, &nowhere, sizeof(nowhere)) == 0;
 }
 
 /* Laboratory: bind to the fixed port; a socket that has it keeps it. */
@@ -347,11 +347,10 @@ static enum err send_udp_query(const struct socket_slot *s, const struct out_ask
 /* Return a socket to the pool, or close it. */
 static void return_socket(struct net *n, struct socket_slot *s)
 {
-    if (s->is_once || n->idle_cnt >= IDLE_SOCKETS_MAX) {
+    if (s->is_once || n->idle_cnt >= IDLE_SOCKETS_MAX || !disconnect_socket(s)) {
         close_udp_socket(n, s);
         return;
     }
-    disconnect_socket(s);
     n->idle_cnt++;
     list_add(&n->idle_slots[s->is_v6], &s->link);
 }

@@ -310,14 +310,7 @@ def resident(pid):
     return int(Path(f"/proc/{pid}/status").read_text().split("RssAnon:")[1].split()[0]) * 1024
 
 
-def is_connected(s):
-    try:
-        return bool(s.getpeername())
-    except OSError:
-        return False
-
-
-def is_pooled(pidfd, number, may_be_connected):
+def is_pooled(pidfd, number):
     """True if descriptor `number` is a UDP socket without a port: the resolver pools those for its next queries.
 
     Look at a copy of the descriptor, because the kernel's tables do not list a socket without a port.
@@ -328,16 +321,13 @@ def is_pooled(pidfd, number, may_be_connected):
     if copy < 0:
         raise OSError(ctypes.get_errno(), "pidfd_getfd")
     with socket.socket(fileno=copy) as s:
-        if s.type != socket.SOCK_DGRAM or s.family == socket.AF_UNIX:
-            return False
-        return s.getsockname()[1] == 0 or may_be_connected and is_connected(s)
+        return s.type == socket.SOCK_DGRAM and s.family != socket.AF_UNIX and s.getsockname()[1] == 0
 
 
-def descriptors(pid, workers, may_be_connected=False):
+def descriptors(pid, workers):
     """Return {number: target} of a process's descriptors, without the UDP sockets that the resolver pools.
 
-    A pool grows to the largest number of queries in flight so far; check that it keeps its limit.  With
-    `may_be_connected` leave out connected UDP sockets too: a call that failed may have left a pooled one connected.
+    A pool grows to the largest number of queries in flight so far; check that it keeps its limit.
     """
     found, pooled = {}, 0
     pidfd = os.pidfd_open(pid)
@@ -347,7 +337,7 @@ def descriptors(pid, workers, may_be_connected=False):
                 target = os.readlink(f"/proc/{pid}/fd/{name}")
             except FileNotFoundError:  # the process has closed it
                 continue
-            if target.startswith("socket:") and is_pooled(pidfd, int(name), may_be_connected):
+            if target.startswith("socket:") and is_pooled(pidfd, int(name)):
                 pooled += 1
             else:
                 found[int(name)] = target

@@ -159,6 +159,18 @@ int __wrap_epoll_ctl(int epoll, int op, int fd, struct epoll_event *event)
     return -1;
 }
 
+/* Disconnecting fails, as when the kernel has no memory. */
+static bool is_disconnecting_failing;
+int __real_connect(int fd, const struct sockaddr *at, socklen_t len);
+int __wrap_connect(int fd, const struct sockaddr *at, socklen_t len);
+int __wrap_connect(int fd, const struct sockaddr *at, socklen_t len)
+{
+    if (!is_disconnecting_failing || at->sa_family != AF_UNSPEC)
+        return __real_connect(fd, at, len);
+    errno = ENOBUFS;
+    return -1;
+}
+
 static void test_loop_room_is_reserved(void **state)
 {
     uv_loop_t loop;
@@ -239,6 +251,35 @@ static size_t count_descriptors(void)
     for (int fd = 0; fd < 8192; fd++)
         cnt += fcntl(fd, F_GETFD) >= 0;
     return cnt;
+}
+
+/* Send 100 queries, each when the one before is cancelled, so that some leave from pooled
+ * sockets.  Return how many descriptors are open then. */
+static size_t count_after_queries(struct asker *a)
+{
+    for (int i = 0; i < 100; i++) {
+        assert_int_equal(a->out->ask(a->out, &a->ask), ERR_OK);
+        uint16_t port = read_source_port(a->fd);
+        a->out->cancel(a->out, &a->ask);
+        assert_true(port > 0 && is_unreachable(port));
+    }
+    return count_descriptors();
+}
+
+/* A socket that stays connected is closed: it would keep its port, and receive from a server
+ * that is not asked. */
+static void test_a_socket_that_stays_connected_is_closed(void **state)
+{
+    static struct asker a;
+    (void)state;
+
+    open_asker(&a);
+    size_t before = count_descriptors();
+    assert_int_equal(count_after_queries(&a), before + 1);
+    is_disconnecting_failing = true;
+    assert_int_equal(count_after_queries(&a), before);
+    is_disconnecting_failing = false;
+    close_asker(&a);
 }
 
 /* After a peak at most IDLE_SOCKETS_MAX sockets stay open. */
@@ -691,6 +732,7 @@ int main(void)
         cmocka_unit_test(test_loop_room_is_reserved),
         cmocka_unit_test(test_unwatchable_connection),
         cmocka_unit_test(test_sockets_are_bounded),
+        cmocka_unit_test(test_a_socket_that_stays_connected_is_closed),
         cmocka_unit_test(test_sockets_after_a_peak),
         cmocka_unit_test(test_workers_draw_from_the_same_ports),
         cmocka_unit_test(test_allowed_ports),
