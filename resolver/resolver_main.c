@@ -42,7 +42,7 @@ struct resolver {
     unsigned sockets;        /* the most for queries to servers */
     uv_prepare_t turn_end;   /* called before the loop waits */
     uv_timer_t deadline;     /* to write the cache, or to serve the next request */
-    uv_async_t released;     /* another worker has released an in-flight entry */
+    uv_async_t woken;        /* by another worker, in wake_workers */
 };
 
 /* What the workers share.  Lifetime: from before the first engine to after the last. */
@@ -128,7 +128,8 @@ static enum err open_ports(const struct res_conf *conf, struct ports **out)
     return err;
 }
 
-/* Wake every worker with this number modulo INFLIGHT_WAITERS. */
+/* Wake every worker with this number modulo INFLIGHT_WAITERS: a name is resolved, or a place is
+ * free. */
 static void wake_workers(void *data, size_t number)
 {
     struct shared *s = data;
@@ -136,7 +137,7 @@ static void wake_workers(void *data, size_t number)
     uv_mutex_lock(&s->lock);
     for (size_t i = number; i < ARRAY_LEN(s->open); i += INFLIGHT_WAITERS)
         if (s->open[i])
-            uv_async_send(&s->open[i]->released);
+            uv_async_send(&s->open[i]->woken);
     uv_mutex_unlock(&s->lock);
 }
 
@@ -212,10 +213,12 @@ static void *new_res_shared(const void *data, size_t worker_cnt)
     enum err err = open_ports(conf, &s->ports);
     if (!err)
         err = quota_new(&conf->quota_limits, &s->quota);
-    if (!err)
-        return s;
-    free_res_shared(s);
-    return NULL;
+    if (err) {
+        free_res_shared(s);
+        return NULL;
+    }
+    quota_set_wake(s->quota, wake_workers, s);
+    return s;
 }
 
 static void *new_resolver(const struct daemon_engine *parts)
@@ -361,8 +364,8 @@ static void watch_turns(struct resolver *r, uv_loop_t *loop)
 {
     uv_prepare_init(loop, &r->turn_end);
     uv_timer_init(loop, &r->deadline);
-    uv_async_init(loop, &r->released, resume_tasks);
-    r->turn_end.data = r->deadline.data = r->released.data = r;
+    uv_async_init(loop, &r->woken, resume_tasks);
+    r->turn_end.data = r->deadline.data = r->woken.data = r;
     uv_prepare_start(&r->turn_end, end_turn);
     uv_mutex_lock(&r->shared->lock);
     r->shared->open[r->control.worker] = r;
@@ -467,7 +470,7 @@ static void close_engine(void *engine)
     uv_mutex_lock(&r->shared->lock);
     r->shared->open[r->control.worker] = NULL;
     uv_mutex_unlock(&r->shared->lock);
-    uv_close((uv_handle_t *)&r->released, NULL);
+    uv_close((uv_handle_t *)&r->woken, NULL);
     uv_close((uv_handle_t *)&r->turn_end, NULL);
     uv_close((uv_handle_t *)&r->deadline, NULL);
 }

@@ -26,7 +26,8 @@ enum {
     ENGINE_TASKS_TOP_MAX =
         ENGINE_TASKS_MAX / 4 * 3, /* of clients; the rest is reserved for subqueries */
     ENGINE_PARKED_MAX = 2000,
-    ENGINE_LOOK_MS = 10, /* between checks of the parked tasks: other workers free places too */
+    ENGINE_LOOK_MS = 10, /* between checks of the parked tasks: a place may be free without a
+                            call, as when the worker that it was left to needs it no more */
     ENGINE_SPARE_MAX = 64,
     ENGINE_HELD_MAX = 64 << 20, /* octets of replies that wait for keys */
 };
@@ -62,7 +63,7 @@ struct engine {
     size_t held_bytes;         /* of replies that wait for keys */
     struct quota *quota;       /* shared by all workers */
     struct inflight *inflight; /* shared by all workers; NULL: each has a cache of its own */
-    size_t worker;             /* this worker's number in `inflight` */
+    size_t worker;             /* this worker's number in `quota` and `inflight` */
     struct out *out;
     struct own *own; /* borrowed; NULL: the addresses of this machine are not known */
     struct rng rng;

@@ -297,7 +297,9 @@ static struct quota_place place_of(const struct task *task)
                                 .is_forwarder = task->delegation.source == DELEGATION_FORWARD,
                                 .client = task->client,
                                 .is_exempt = task->is_exempt};
-    return quota_place(task->engine->quota, &terms);
+    struct quota_place place = quota_place(task->engine->quota, &terms);
+    task_spare_passed(task, &place);
+    return place;
 }
 
 static bool is_silent(const struct task *task, const struct delegation_addr *a, uint64_t now_ms)
@@ -415,6 +417,7 @@ static enum task_state send_query(struct task *task, uint64_t now_ms)
         engine->out_cnt++;
         list_add(asking_bucket(task), &task->asking);
         task->is_tcp ? engine->counts.out_tcp++ : engine->counts.out_udp++;
+        task_note_sent(task);
         return TASK_WAIT;
     }
     quota_give_back(engine->quota, &task->place);
@@ -468,7 +471,6 @@ enum task_state step_ask(struct task *task)
         task_trace_note(task, TRACE_NOTE_PLACE);
         return task_park(task, full);
     }
-    task->is_called = false;
     if (!budget_spend_query(task->budget, now_ms)) {
         give_back_place(task);
         return task_fail(task, TASK_LIMITED, task->budget->spent);

@@ -234,6 +234,38 @@ static bool may_wait_for_place(const struct task *task)
            task->is_called || park_lines(task->engine->park, key_of(task)) < LINES_MAX;
 }
 
+/* Other workers need not leave places for the key that the task has waited for, unless another
+ * task waits for it here. */
+static void end_announcement(const struct task *task)
+{
+    struct engine *engine = task->engine;
+
+    if (task->full != QUOTA_KINDS && park_lines(engine->park, key_of(task)) == 0)
+        quota_end_announcement(engine->quota, &task->place, task->full, engine->worker);
+}
+
+static void leave_park(struct task *task)
+{
+    if (!park_has(&task->parked))
+        return;
+    park_remove(task->engine->park, &task->parked);
+    end_announcement(task);
+}
+
+/* Announce that the task waits.  Return false if a place became free before that. */
+static bool announce_waiting(const struct task *task)
+{
+    struct engine *engine = task->engine;
+
+    if (task->full == QUOTA_KINDS)
+        return true;
+    quota_announce(engine->quota, &task->place, task->full, engine->worker);
+    if (!quota_has_room(engine->quota, &task->place, task->full))
+        return true;
+    end_announcement(task);
+    return false;
+}
+
 enum task_state task_park(struct task *task, enum quota_kind full)
 {
     struct engine *engine = task->engine;
@@ -241,6 +273,8 @@ enum task_state task_park(struct task *task, enum quota_kind full)
     task->full = full;
     if (!may_wait_for_place(task))
         return fail_waiting(task, FAILURE_PLACE_CLIENTS);
+    if (!announce_waiting(task))
+        return TASK_ASK;
     release_claim(task);
     for (int i = 0; i < task->delegation.addr_cnt; i++)
         task->delegation.addrs[i].is_full = false;
@@ -251,6 +285,7 @@ enum task_state task_park(struct task *task, enum quota_kind full)
     if (gone) {
         struct task *other = container_of(gone, struct task, parked);
         engine->counts.evicted++;
+        end_announcement(other);
         task_wake(other, fail_waiting(other, FAILURE_CLIENT_QUERIES));
     }
     return TASK_WAIT;
@@ -288,6 +323,15 @@ static void call_task(struct task *task)
     list_add(&task->engine->elsewhere, &task->link);
 }
 
+/* True if the parked task has a place now, besides `left` that are left to other workers. */
+static bool has_place(struct task *task, uint32_t left)
+{
+    if (task->full == QUOTA_KINDS)
+        return true;
+    task->place.left[task->full] = left;
+    return quota_has_room(task->engine->quota, &task->place, task->full);
+}
+
 /* Another client needs the task too: it and its subqueries count for the client with the fewest
  * waiting queries. */
 static void favour_client(struct task *task, const struct budget *other, unsigned *steps)
@@ -303,45 +347,109 @@ static void favour_client(struct task *task, const struct budget *other, unsigne
         return;
     task->client = task->place.client = other->client;
     task->is_exempt = task->place.is_exempt = other->is_exempt;
-    if (task->full == QUOTA_KINDS || quota_has_room(engine->quota, &task->place, task->full))
+    if (has_place(task, park_passed(engine->park, key_of(task))))
         call_task(task);
 }
 
-/* Call the next task that can use the free place. */
-static void call_next(struct engine *engine, uint64_t key)
+/* Call the next task that can use the free place.  Return false if there is none. */
+static bool call_next(struct engine *engine, uint64_t key)
 {
     for (int i = 0; i < CALLS; i++) {
         struct park_entry *entry = park_call(engine->park, key);
         struct task *task = entry ? container_of(entry, struct task, parked) : NULL;
         if (!task)
-            return;
-        if (task->full == QUOTA_KINDS ||
-            quota_has_room(engine->quota, &task->place, task->full)) {
+            return false;
+        if (has_place(task, 0)) {
             call_task(task);
-            return;
+            return true;
         }
     }
+    return false;
+}
+
+/* Let this worker and those whose tasks wait for the same take turns. */
+static void offer_place(struct engine *engine, const struct quota_place *place,
+                        enum quota_kind kind)
+{
+    bool is_wanted = quota_is_wanted(engine->quota, place, kind, engine->worker);
+    uint64_t key = place->keys[kind];
+
+    if (park_cnt(engine->park) == 0 && !is_wanted)
+        return;
+    bool is_for_others = is_wanted && park_pass(engine->park, key);
+    bool is_used = !is_for_others && call_next(engine, key);
+    if (is_wanted && !is_used)
+        quota_leave(engine->quota, place, kind, engine->worker);
 }
 
 void task_unpark(struct engine *engine, const struct quota_place *place)
 {
-    if (park_cnt(engine->park) == 0)
+    for (enum quota_kind kind = 0; kind < QUOTA_KINDS; kind++)
+        offer_place(engine, place, kind);
+    if (park_cnt(engine->park) > 0)
+        call_next(engine, SOCKET_KEY);
+}
+
+void task_note_sent(struct task *task)
+{
+    struct engine *engine = task->engine;
+    bool is_called = task->is_called;
+
+    task->is_called = false;
+    if (!is_called)
+        return;
+    uint64_t key = key_of(task);
+    struct park_entry *first = park_first(engine->park, key);
+    struct task *next = first ? container_of(first, struct task, parked) : NULL;
+    if (next && has_place(next, park_passed(engine->park, key)))
+        call_task(container_of(park_call(engine->park, key), struct task, parked));
+}
+
+void task_spare_passed(const struct task *task, struct quota_place *place)
+{
+    struct park *park = task->engine->park;
+
+    if (task->is_called || !task->is_exempt || park_cnt(park) == 0)
         return;
     for (enum quota_kind kind = 0; kind < QUOTA_KINDS; kind++)
-        call_next(engine, place->keys[kind]);
-    call_next(engine, SOCKET_KEY);
+        place->left[kind] = park_passed(park, place->keys[kind]);
+}
+
+/* Forget what was left to other workers at the key.  Announce again that tasks wait for it:
+ * those of another key may have ended the announcement. */
+static void renew_key(struct engine *engine, uint64_t key)
+{
+    struct park_entry *first = park_first(engine->park, key);
+
+    park_forget_passed(engine->park, key);
+    if (!first)
+        return;
+    const struct task *task = container_of(first, struct task, parked);
+    if (task->full != QUOTA_KINDS)
+        quota_announce(engine->quota, &task->place, task->full, engine->worker);
+}
+
+/* Call a task for each key, for at most LOOKS of them in turn; each that finds a place calls
+ * the next. */
+static void call_keys(struct engine *engine, bool is_look)
+{
+    uint64_t key;
+    size_t looks = util_min(park_keys(engine->park), LOOKS);
+
+    for (size_t i = 0; i < looks && park_look_key(engine->park, &key); i++) {
+        if (is_look)
+            renew_key(engine, key);
+        call_next(engine, key);
+    }
 }
 
 void task_look_at_parked(struct engine *engine, uint64_t now_ms)
 {
-    uint64_t key;
-
     if (park_cnt(engine->park) == 0 || now_ms - engine->looked_ms < ENGINE_LOOK_MS)
         return;
     engine->looked_ms = now_ms;
+    call_keys(engine, true);
     size_t looks = util_min(park_cnt(engine->park), LOOKS);
-    for (size_t i = 0; i < looks && park_look_key(engine->park, &key); i++)
-        call_next(engine, key);
     for (size_t i = 0; i < looks && park_cnt(engine->park) > 0; i++) {
         struct task *task = container_of(park_look(engine->park), struct task, parked);
         if (!budget_is_left(task->budget, now_ms))
@@ -447,7 +555,7 @@ void task_leave_subqueries(struct task *task)
 
 void task_wake(struct task *task, enum task_state state)
 {
-    park_remove(task->engine->park, &task->parked);
+    leave_park(task);
     task->state = state;
     list_remove(&task->link);
     list_add(&task->engine->runnable, &task->link);
@@ -533,13 +641,15 @@ void task_come_back(struct engine *engine)
         if (!inflight_is_held(engine->inflight, task->claim, task->claim_turn))
             task_wake(task, TASK_DONE);
     }
+    if (quota_see_left(engine->quota, engine->worker))
+        call_keys(engine, false);
 }
 
 void task_end(struct task *task)
 {
     struct engine *engine = task->engine;
 
-    park_remove(engine->park, &task->parked);
+    leave_park(task);
     if (task->has_claim) /* after the cached data is visible to others */
         engine->cache.store->announce(engine->cache.store, task->claim,
                                       inflight_has_waiters(engine->inflight, task->claim));

@@ -196,8 +196,9 @@ struct task {
 MUST_USE struct task *task_get(struct engine *engine, const uint8_t *name, uint16_t type,
                                struct budget *budget, struct task *parent);
 
-/* Finish the tasks whose names other workers have resolved, with or without success: their
- * waiters look into the cache. */
+/* Another worker has woken this one: finish the tasks whose names other workers have resolved,
+ * with or without success - their waiters look into the cache - and call tasks for places that
+ * were left to this worker. */
 void task_come_back(struct engine *engine);
 
 /* Note that a limit of its budget, or of others (`is_others`), keeps it from a server. */
@@ -220,11 +221,20 @@ void task_leave(struct task_waiter *waiter);
  * the oldest waiting task of the client with the most of them fails. */
 enum task_state task_park(struct task *task, enum quota_kind full);
 
-/* A query has ended and its place is free: call the next task that waits for it. */
+/* A query has ended and its place is free: call the next task that waits for it.  Every second
+ * place that tasks of other workers wait for too is left to those workers, which are woken. */
 void task_unpark(struct engine *engine, const struct quota_place *place);
 
-/* Call tasks that wait for places which other workers gave back, and tasks whose time is up; at
- * most once per ENGINE_LOOK_MS. */
+/* Set how many places the task must spare, because they were left to other workers; a task that
+ * was called after waiting spares none. */
+void task_spare_passed(const struct task *task, struct quota_place *place);
+
+/* The task has sent its query.  If it waited for a place or a socket, call the next task that
+ * does, if there is another one. */
+void task_note_sent(struct task *task);
+
+/* Call tasks that wait for places which are free without this worker's doing, and tasks whose
+ * time is up; at most once per ENGINE_LOOK_MS. */
 void task_look_at_parked(struct engine *engine, uint64_t now_ms);
 
 /* Return dname_hash of the name that silence and quotas are counted for: the zone, or behind a

@@ -12,6 +12,8 @@ struct place {
     struct list lines; /* the line whose turn it is, first */
     uint64_t key;
     size_t line_cnt;
+    bool is_passed;      /* the last place that other workers wait for too was left to them */
+    uint32_t passed_cnt; /* how many were since park_forget_passed */
 };
 
 /* A client that has entries. */
@@ -35,6 +37,7 @@ struct park_line {
 /* Lifetime: worker. */
 struct park {
     size_t most, cnt, largest; /* most entries of one owner */
+    size_t place_cnt;
     struct list all, places, spare_places, spare_owners, spare_lines;
     struct list place_buckets[BUCKETS], owner_buckets[BUCKETS], line_buckets[BUCKETS];
     struct list *by_cnt; /* most + 1 */
@@ -124,8 +127,11 @@ static struct place *find_or_make_place(struct park *p, uint64_t key)
     list_init(&place->lines);
     place->line_cnt = 0;
     place->key = key;
+    place->is_passed = false;
+    place->passed_cnt = 0;
     list_add(&p->places, &place->link);
     list_add(park_bucket(p->place_buckets, key), &place->chain);
+    p->place_cnt++;
     return place;
 }
 
@@ -218,8 +224,10 @@ void park_remove(struct park *p, struct park_entry *entry)
     }
     if (owner->cnt == 0)
         return_to_pool(&p->spare_owners, &owner->link, &owner->chain);
-    if (list_is_empty(&place->lines))
+    if (list_is_empty(&place->lines)) {
         return_to_pool(&p->spare_places, &place->link, &place->chain);
+        p->place_cnt--;
+    }
 }
 
 /* Remove the oldest entry of the client that has the most. */
@@ -269,16 +277,52 @@ struct park_entry *park_put(struct park *p, struct park_entry *entry, uint64_t k
 
 /* ---- turns ---- */
 
+static struct park_entry *first_of_place(const struct place *place)
+{
+    struct park_line *line = container_of(place->lines.next, struct park_line, link);
+    return container_of(line->entries.next, struct park_entry, in_line);
+}
+
+struct park_entry *park_first(struct park *p, uint64_t key)
+{
+    const struct place *place = find_park_place(p, key);
+    return place ? first_of_place(place) : NULL;
+}
+
 struct park_entry *park_call(struct park *p, uint64_t key)
 {
     struct place *place = find_park_place(p, key);
 
     if (!place)
         return NULL;
-    struct park_line *line = container_of(place->lines.next, struct park_line, link);
-    list_remove(&line->link);
-    list_add(&place->lines, &line->link);
-    return container_of(line->entries.next, struct park_entry, in_line);
+    struct park_entry *entry = first_of_place(place);
+    list_remove(&entry->line->link);
+    list_add(&place->lines, &entry->line->link);
+    return entry;
+}
+
+bool park_pass(struct park *p, uint64_t key)
+{
+    struct place *place = find_park_place(p, key);
+
+    if (!place)
+        return true;
+    place->is_passed = !place->is_passed;
+    place->passed_cnt += place->is_passed;
+    return place->is_passed;
+}
+
+uint32_t park_passed(struct park *p, uint64_t key)
+{
+    const struct place *place = find_park_place(p, key);
+    return place ? place->passed_cnt : 0;
+}
+
+void park_forget_passed(struct park *p, uint64_t key)
+{
+    struct place *place = find_park_place(p, key);
+    if (place)
+        place->passed_cnt = 0;
 }
 
 bool park_favour(struct park *p, struct park_entry *entry, uint64_t client)
@@ -317,6 +361,8 @@ bool park_look_key(struct park *p, uint64_t *key)
 }
 
 size_t park_cnt(const struct park *p) { return p->cnt; }
+
+size_t park_keys(const struct park *p) { return p->place_cnt; }
 
 size_t park_lines(struct park *p, uint64_t key)
 {

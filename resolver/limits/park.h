@@ -45,6 +45,18 @@ void park_remove(struct park *park, struct park_entry *entry);
  * stays.  NULL if no entry waits for the key. */
 struct park_entry *park_call(struct park *park, uint64_t key);
 
+/* Return the entry that park_call would return, without ending the turn. */
+struct park_entry *park_first(struct park *park, uint64_t key);
+
+/* A place was given back that tasks of other workers wait for too: return true if they get it,
+ * which is every second time, and each time if no entry waits for the key here. */
+bool park_pass(struct park *park, uint64_t key);
+
+/* Return how many places of the key park_pass has left to the other workers since
+ * park_forget_passed. */
+uint32_t park_passed(struct park *park, uint64_t key);
+void park_forget_passed(struct park *park, uint64_t key);
+
 /* Move an entry to the line of `client` at the same key, if that one is shorter.  Return true
  * if it was moved. */
 bool park_favour(struct park *park, struct park_entry *entry, uint64_t client);
@@ -54,8 +66,9 @@ bool park_favour(struct park *park, struct park_entry *entry, uint64_t client);
 struct park_entry *park_look(struct park *park);
 bool park_look_key(struct park *park, uint64_t *key);
 
-/* Return the number of entries. */
+/* Return the number of entries, or of the keys that they wait for. */
 size_t park_cnt(const struct park *park);
+size_t park_keys(const struct park *park);
 
 /* Return the number of lines at the key. */
 size_t park_lines(struct park *park, uint64_t key);

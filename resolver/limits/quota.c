@@ -13,11 +13,21 @@ enum {
 /* The classes of clients, each with a limit of its own. */
 enum class { CLASS_UNKNOWN, CLASS_PROVEN, CLASS_EXEMPT };
 
+/* The places of all clients, and who waits for one: in the same cache line. */
+struct quota_cell {
+    _Atomic uint32_t taken;
+    _Atomic uint32_t announced; /* a bit per worker */
+};
+
 /* Lifetime: process. */
 struct quota {
     struct quota_limits limits;
-    /* relaxed: no counter guards other memory */
-    _Atomic uint32_t all[QUOTA_KINDS][CELLS]; /* of all clients */
+    void (*wake)(void *data, size_t worker);
+    void *data;
+    _Atomic uint32_t woken; /* a bit per worker that has not seen it yet */
+    /* No counter guards other memory: adding is relaxed.  Giving back and reading are
+     * sequentially consistent with `announced`. */
+    struct quota_cell all[QUOTA_KINDS][CELLS];
     _Atomic uint32_t of_class[QUOTA_KINDS][CELLS];
     _Atomic uint32_t own[QUOTA_KINDS][CELLS]; /* of one client */
     _Atomic uint32_t waiting[CELLS];
@@ -37,6 +47,12 @@ void quota_free(struct quota **quota)
 {
     free(*quota);
     *quota = NULL;
+}
+
+void quota_set_wake(struct quota *q, void (*wake)(void *data, size_t worker), void *data)
+{
+    q->wake = wake;
+    q->data = data;
 }
 
 static uint64_t hash_two(uint64_t a, uint64_t b)
@@ -77,8 +93,8 @@ struct quota_place quota_place(const struct quota *q, const struct quota_terms *
         .is_exempt = terms->is_exempt};
 }
 
-static _Atomic uint32_t *all_cell(struct quota *q, const struct quota_place *p,
-                                  enum quota_kind kind)
+static struct quota_cell *all_cell(struct quota *q, const struct quota_place *p,
+                                   enum quota_kind kind)
 {
     return &q->all[kind][p->keys[kind] % CELLS];
 }
@@ -110,23 +126,25 @@ static bool has_room_for(const struct quota_place *p, enum quota_kind kind,
 {
     uint32_t most = p->most[kind], of_class = most - most / OTHER_CLASS_PART;
 
-    if (taken->all >= most || p->is_exempt)
-        return taken->all < most;
+    if (taken->all >= most)
+        return false;
+    if (p->is_exempt)
+        return p->left[kind] < most - taken->all;
     return taken->of_class < of_class && taken->own < most - taken->all &&
            taken->own < of_class - taken->of_class;
 }
 
 static void release_kind(struct quota *q, const struct quota_place *p, enum quota_kind kind)
 {
-    atomic_fetch_sub_explicit(own_cell(q, p, kind), 1, memory_order_relaxed);
-    atomic_fetch_sub_explicit(class_cell(q, p, kind), 1, memory_order_relaxed);
-    atomic_fetch_sub_explicit(all_cell(q, p, kind), 1, memory_order_relaxed);
+    atomic_fetch_sub(own_cell(q, p, kind), 1);
+    atomic_fetch_sub(class_cell(q, p, kind), 1);
+    atomic_fetch_sub(&all_cell(q, p, kind)->taken, 1);
 }
 
 static bool spend_kind(struct quota *q, const struct quota_place *p, enum quota_kind kind)
 {
     struct taken taken = {
-        .all = atomic_fetch_add_explicit(all_cell(q, p, kind), 1, memory_order_relaxed),
+        .all = atomic_fetch_add_explicit(&all_cell(q, p, kind)->taken, 1, memory_order_relaxed),
         .of_class = atomic_fetch_add_explicit(class_cell(q, p, kind), 1, memory_order_relaxed),
         .own = atomic_fetch_add_explicit(own_cell(q, p, kind), 1, memory_order_relaxed)};
 
@@ -156,12 +174,59 @@ void quota_give_back(struct quota *q, const struct quota_place *p)
 
 bool quota_has_room(struct quota *q, const struct quota_place *p, enum quota_kind kind)
 {
-    struct taken taken = {
-        .all = atomic_load_explicit(all_cell(q, p, kind), memory_order_relaxed),
-        .of_class = atomic_load_explicit(class_cell(q, p, kind), memory_order_relaxed),
-        .own = atomic_load_explicit(own_cell(q, p, kind), memory_order_relaxed)};
+    struct taken taken = {.all = atomic_load(&all_cell(q, p, kind)->taken),
+                          .of_class = atomic_load(class_cell(q, p, kind)),
+                          .own = atomic_load(own_cell(q, p, kind))};
 
     return has_room_for(p, kind, &taken);
+}
+
+/* ---- waiting workers ---- */
+
+static uint32_t worker_bit(size_t worker) { return (uint32_t)1 << worker % QUOTA_WORKERS; }
+
+static uint32_t other_workers(const struct quota *q, const struct quota_place *p,
+                              enum quota_kind kind, size_t worker)
+{
+    return atomic_load(&q->all[kind][p->keys[kind] % CELLS].announced) & ~worker_bit(worker);
+}
+
+void quota_announce(struct quota *q, const struct quota_place *p, enum quota_kind kind,
+                    size_t worker)
+{
+    atomic_fetch_or(&all_cell(q, p, kind)->announced, worker_bit(worker));
+}
+
+void quota_end_announcement(struct quota *q, const struct quota_place *p, enum quota_kind kind,
+                            size_t worker)
+{
+    atomic_fetch_and(&all_cell(q, p, kind)->announced, ~worker_bit(worker));
+}
+
+bool quota_is_wanted(const struct quota *q, const struct quota_place *p, enum quota_kind kind,
+                     size_t worker)
+{
+    return other_workers(q, p, kind, worker) != 0;
+}
+
+void quota_leave(struct quota *q, const struct quota_place *p, enum quota_kind kind,
+                 size_t worker)
+{
+    uint32_t others = other_workers(q, p, kind, worker);
+    uint32_t asleep = others & ~atomic_fetch_or(&q->woken, others);
+
+    for (size_t bit = 0; q->wake && bit < QUOTA_WORKERS && asleep >> bit; bit++)
+        if (asleep >> bit & 1)
+            q->wake(q->data, bit);
+}
+
+bool quota_see_left(struct quota *q, size_t worker)
+{
+    uint32_t bit = worker_bit(worker);
+
+    if (!(atomic_load(&q->woken) & bit)) /* usual: spares the others the cache line */
+        return false;
+    return atomic_fetch_and(&q->woken, ~bit) & bit;
 }
 
 static uint64_t sum_cells(const _Atomic uint32_t cells[CELLS])
@@ -176,7 +241,10 @@ struct quota_sums quota_sums(const struct quota *q)
 {
     struct quota_sums sums = {.waiting = sum_cells(q->waiting)};
     for (enum quota_kind kind = 0; kind < QUOTA_KINDS; kind++) {
-        sums.all[kind] = sum_cells(q->all[kind]);
+        for (size_t i = 0; i < CELLS; i++) {
+            sums.all[kind] += atomic_load(&q->all[kind][i].taken);
+            sums.announced += atomic_load(&q->all[kind][i].announced) != 0;
+        }
         sums.of_class[kind] = sum_cells(q->of_class[kind]);
         sums.own[kind] = sum_cells(q->own[kind]);
     }

@@ -22,6 +22,8 @@ TOGETHER = 4  # floods at a time, each with its own resolver
 WINDOW = 2    # queries of the benign client in flight, over each transport
 ANSWERS = 20  # that it gets at least, over each transport
 WAITING = 10  # tasks that wait for a place when it starts
+CLIENTS = 10  # exempt clients, of which the kernel gives some to each of two workers
+MOST, LEAST = 40, 5  # when one of them has got so many answers, each has got so many
 
 # Forwarding, plain recursion, and forwarding with the default configuration, which exempts loopback from shares.
 CASES = [("forwarding", "one slow domain"), ("forwarding", "the benign client's own domain"),
@@ -37,9 +39,7 @@ class World:
         port = lab.free_port()
         self.upstream = floods.Upstream(port, mode)
         try:
-            # workers do not take turns with each other: where no shares keep places free, there is one worker
-            self.subject = floods.Subject(folder, port, how != "plain", is_default=how == "default", build=build,
-                                          workers=1 if how == "default" else 2)
+            self.subject = floods.Subject(folder, port, how != "plain", is_default=how == "default", build=build)
         except BaseException:
             self.upstream.stop()
             raise
@@ -97,6 +97,47 @@ def played(tmp_path_factory):
 def test_flood(played, case):
     print(f"{' '.join(case)}: {floods.describe(played[case].seen)}")
     played[case].check()
+
+
+class Exempt:
+    """A client with an address of its own, which is exempt on loopback and has one query in flight."""
+
+    def __init__(self, subject, number):
+        self.way, self.number, self.answers, self.failures = floods.Datagrams(subject, f"127.9.9.{number}"), number, 0, 0
+        self.ask()
+
+    def ask(self):
+        self.way.send(encrypted.make_query(f"b{self.number}x{self.answers}.other.alpha", number=self.answers))
+
+    def read(self):
+        for reply in self.way.replies():
+            if int.from_bytes(reply[:2], "big") == self.answers:
+                self.failures += bool(reply[3] & 15) or reply[7] == 0
+                self.answers += 1
+                self.ask()
+
+
+@pytest.mark.parametrize("preset", ["", "tsan"])
+def test_workers_take_turns(tmp_path, preset):
+    """One exempt client floods one of two workers.  Exempt clients at the other worker get answers too: each free place
+    of the zone is offered to both."""
+    world = World(tmp_path, "default", "one client", lab.choose_build(preset))
+    try:
+        with floods.Flood(world.subject, world.names, **world.more):
+            world.subject.wait_until_full(WAITING)
+            clients = [Exempt(world.subject, n) for n in range(1, CLIENTS + 1)]
+            end = time.monotonic() + 120
+            while max(c.answers for c in clients) < MOST:
+                assert time.monotonic() < end, [c.answers for c in clients]
+                for c in clients:
+                    c.read()
+                time.sleep(0.001)
+        answers = [c.answers for c in clients]
+        print(f"answers per client: {answers}")
+        assert min(answers) >= LEAST and sum(c.failures for c in clients) == 0, answers
+    finally:
+        world.stop()
+    assert "ThreadSanitizer" not in world.subject.server.log()
 
 
 @pytest.mark.parametrize("preset", ["", "tsan"])

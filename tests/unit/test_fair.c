@@ -205,6 +205,107 @@ static void test_another_worker_has_the_places(void **state)
     stage_fini(&stage);
 }
 
+/* The place of a query to victim.example of another worker. */
+static struct quota_place other_place(void)
+{
+    uint8_t zone[DNAME_MAX];
+    struct addr server;
+    assert_int_equal(addr_read("192.0.2.3", 53, &server), ERR_OK);
+    struct quota_terms terms = {.zone = dname_hash(unit_name("victim.example", zone)),
+                                .server = &server,
+                                .client = 77,
+                                .is_exempt = true};
+    return quota_place(stage.quota, &terms);
+}
+
+static unsigned woken;
+
+static void count_wake(void *data, size_t worker)
+{
+    (void)data;
+    woken += worker == 1;
+}
+
+/* Exempt clients only; a zone has four places, and its servers are known. */
+static void open_exempt(void)
+{
+    static struct addr_prefix all_clients;
+    open_stage_with(&(struct quota_limits){.per_zone = 4, .per_server = 400});
+    assert_int_equal(addr_read_prefix("0.0.0.0/0", &all_clients), ERR_OK);
+    stage.policy->exempt = (struct addr_prefixes){&all_clients, 1};
+    stage_open(&stage, 7);
+    quota_set_wake(stage.quota, count_wake, NULL);
+    woken = 0;
+    ask("one.victim.example");
+    run(world);
+}
+
+/* A task of another worker waits for the same zone: every second free place is left to it, and
+ * new queries here do not take it.  It is taken after ENGINE_LOOK_MS. */
+static void test_every_second_place_is_left_to_others(void **state)
+{
+    (void)state;
+    open_exempt();
+    struct quota_place place = other_place();
+    for (unsigned i = 0; i < 10; i++)
+        ask_of(i, "n%u.victim.example", i);
+    assert_int_equal(stage.pending_cnt, 4);
+    quota_announce(stage.quota, &place, QUOTA_ZONE, 1);
+    now_advance(20);
+    res_serve_settle(stage.serve);
+    assert_true(answer(world, 0)); /* left */
+    assert_int_equal(stage.pending_cnt, 3);
+    assert_int_equal(woken, 1);
+    ask_of(20, "new.victim.example");
+    assert_int_equal(stage.pending_cnt, 3);
+    assert_int_equal(quota_spend(stage.quota, &place), QUOTA_KINDS);
+    assert_true(quota_see_left(stage.quota, 1));
+    assert_true(answer(world, 0)); /* taken here */
+    assert_int_equal(stage.pending_cnt, 3);
+    assert_int_equal(woken, 1);
+    assert_true(answer(world, 0)); /* left again, and not taken */
+    assert_int_equal(stage.pending_cnt, 2);
+    assert_int_equal(woken, 2);
+    now_advance(ENGINE_LOOK_MS);
+    res_serve_settle(stage.serve);
+    assert_int_equal(stage.pending_cnt, 3);
+    quota_end_announcement(stage.quota, &place, QUOTA_ZONE, 1);
+    quota_give_back(stage.quota, &place);
+    now_advance(ENGINE_LOOK_MS);
+    run(world);
+    res_serve_settle(stage.serve);
+    run(world);
+    assert_int_equal(stage.answer_cnt, 12);
+    assert_int_equal(quota_sums(stage.quota).announced, 0);
+    stage_fini(&stage);
+}
+
+/* Another worker leaves three places at once: all are taken when this one is woken, without
+ * ENGINE_LOOK_MS. */
+static void test_places_that_another_worker_leaves(void **state)
+{
+    (void)state;
+    open_exempt();
+    struct quota_place place = other_place();
+    for (unsigned i = 0; i < 4; i++)
+        assert_int_equal(quota_spend(stage.quota, &place), QUOTA_KINDS);
+    for (unsigned i = 0; i < 5; i++)
+        ask_of(i, "n%u.victim.example", i);
+    assert_int_equal(stage.pending_cnt, 0);
+    assert_true(quota_is_wanted(stage.quota, &place, QUOTA_ZONE, 1));
+    for (unsigned i = 0; i < 3; i++) {
+        quota_give_back(stage.quota, &place);
+        quota_leave(stage.quota, &place, QUOTA_ZONE, 1);
+    }
+    res_serve_come_back(stage.serve);
+    assert_int_equal(stage.pending_cnt, 3);
+    quota_give_back(stage.quota, &place);
+    run(world);
+    assert_int_equal(stage.answer_cnt, 6);
+    assert_int_equal(quota_sums(stage.quota).announced, 0);
+    stage_fini(&stage);
+}
+
 /* A forwarder that does not answer for one domain is still used for others, even without recent
  * answers for them. */
 static void test_a_forwarder_is_silent_for_one_domain(void **state)
@@ -388,6 +489,8 @@ int main(void)
         cmocka_unit_test(test_clients_take_turns),
         cmocka_unit_test(test_the_largest_client_loses_its_oldest),
         cmocka_unit_test(test_another_worker_has_the_places),
+        cmocka_unit_test(test_every_second_place_is_left_to_others),
+        cmocka_unit_test(test_places_that_another_worker_leaves),
         cmocka_unit_test(test_a_forwarder_is_silent_for_one_domain),
         cmocka_unit_test(test_a_server_at_its_limit_is_tried_again),
         cmocka_unit_test(test_a_server_at_its_limit_beside_a_lame_one),

@@ -15,6 +15,8 @@ static struct item {
 } items[ENTRIES];
 
 static int64_t line_turn[KEYS][CLIENTS], key_turn[KEYS], cnt_since[CLIENTS];
+static bool is_passed[KEYS];
+static uint32_t passed[KEYS];
 static int64_t last, first; /* the next rank at the end of an order, or at its head */
 static struct park *park;
 
@@ -50,8 +52,11 @@ static void model_remove(struct item *item)
 static void model_put(struct item *item, unsigned key, unsigned client, bool is_first)
 {
     bool is_new = count((int)key, (int)client) == 0;
-    if (count((int)key, -1) == 0)
+    if (count((int)key, -1) == 0) {
         key_turn[key] = ++last;
+        is_passed[key] = false;
+        passed[key] = 0;
+    }
     if (is_first)
         line_turn[key][client] = --first;
     else if (is_new)
@@ -85,22 +90,43 @@ static struct item *model_evict(void)
     return oldest;
 }
 
-static struct item *model_call(unsigned key)
+/* The line whose turn it is; -1: none. */
+static int model_line(unsigned key)
 {
     int next = -1;
-    struct item *item = NULL;
     for (int client = 0; client < CLIENTS; client++)
         if (count((int)key, client) > 0 &&
             (next < 0 || line_turn[key][client] < line_turn[key][next]))
             next = client;
-    if (next < 0)
-        return NULL;
-    line_turn[key][next] = ++last;
+    return next;
+}
+
+static struct item *model_first(unsigned key)
+{
+    int line = model_line(key);
+    struct item *item = NULL;
     for (size_t i = 0; i < ENTRIES; i++)
-        if (items[i].waits && items[i].key == key && items[i].client == (unsigned)next &&
+        if (items[i].waits && items[i].key == key && items[i].client == (unsigned)line &&
             (!item || items[i].in_line < item->in_line))
             item = &items[i];
     return item;
+}
+
+static struct item *model_call(unsigned key)
+{
+    struct item *item = model_first(key);
+    if (item)
+        line_turn[key][item->client] = ++last;
+    return item;
+}
+
+static bool model_pass(unsigned key)
+{
+    if (count((int)key, -1) == 0)
+        return true;
+    is_passed[key] = !is_passed[key];
+    passed[key] += is_passed[key];
+    return is_passed[key];
 }
 
 static bool model_favour(struct item *item, unsigned client)
@@ -168,7 +194,7 @@ static void operate(struct rng *rng)
     struct item *item = &items[rng_below(rng, ENTRIES)];
     unsigned key = rng_below(rng, KEYS), client = rng_below(rng, CLIENTS);
 
-    switch (rng_below(rng, 10)) {
+    switch (rng_below(rng, 13)) {
     case 0: assert_ptr_equal(item_of(park_call(park, key_of(key))), model_call(key)); break;
     case 1:
         if (item->waits)
@@ -180,15 +206,29 @@ static void operate(struct rng *rng)
     case 4:
     case 5:
     case 6:
+    case 7:
         park_remove(park, &item->entry); /* also an entry that does not wait */
         if (item->waits)
             model_remove(item);
+        break;
+    case 8: assert_int_equal(park_pass(park, key_of(key)), model_pass(key)); break;
+    case 9:
+        if (rng_below(rng, 3) == 0) {
+            park_forget_passed(park, key_of(key));
+            passed[key] = 0;
+        }
         break;
     default:
         if (!item->waits)
             put(item, rng);
     }
+    assert_ptr_equal(item_of(park_first(park, key_of(key))), model_first(key));
+    assert_int_equal(park_passed(park, key_of(key)), count((int)key, -1) > 0 ? passed[key] : 0);
     assert_int_equal(park_cnt(park), count(-1, -1));
+    size_t keys = 0;
+    for (int k = 0; k < KEYS; k++)
+        keys += count(k, -1) > 0;
+    assert_int_equal(park_keys(park), keys);
     assert_int_equal(park_lines(park, key_of(key)), count_lines(key));
     assert_int_equal(park_has(&item->entry), item->waits);
 }

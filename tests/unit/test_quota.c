@@ -2,6 +2,9 @@
  */
 #include "threads.h"
 
+#include <semaphore.h>
+#include <time.h>
+
 #include "base/hash.h"
 #include "base/rng.h"
 #include "resolver/limits/quota.h"
@@ -14,6 +17,9 @@ enum {
     ZONES = 2,
     SERVERS = 2,
     CLIENTS = 6,
+    WAITERS = 4,
+    WAITER_ROUNDS = 50000,
+    PATIENCE_S = 20,
     ZONE_LIMIT = 20,
     SERVER_LIMIT = 20,
     ALL_LIMIT = 36
@@ -39,6 +45,7 @@ static void expect_sums(uint64_t held, uint64_t waiting)
         assert_int_equal(sums.own[kind], held);
     }
     assert_int_equal(sums.waiting, waiting);
+    assert_int_equal(sums.announced, 0);
 }
 
 /* A client gets no more places than stay free for others of its class. */
@@ -184,6 +191,131 @@ static void test_two_workers(void **state)
     quota_free(&quota);
 }
 
+static unsigned woken[QUOTA_WORKERS];
+
+static void note_wake(void *data, size_t worker)
+{
+    (void)data;
+    woken[worker]++;
+}
+
+/* A place is left to the other workers that wait for the same zone; each is woken once until it
+ * has seen that. */
+static void test_a_place_is_left_to_others(void **state)
+{
+    (void)state;
+    assert_int_equal(quota_new(&(struct quota_limits){.per_zone = 1}, &quota), ERR_OK);
+    quota_set_wake(quota, note_wake, NULL);
+    memset(woken, 0, sizeof(woken));
+    struct quota_place place = place_of(1, "192.0.2.1", 3), other = place_of(2, "192.0.2.1", 3);
+    quota_announce(quota, &place, QUOTA_ZONE, 0);
+    quota_announce(quota, &place, QUOTA_ZONE, 3);
+    quota_announce(quota, &place, QUOTA_ZONE, QUOTA_WORKERS + 5);
+    assert_true(quota_is_wanted(quota, &place, QUOTA_ZONE, 0));
+    assert_false(quota_is_wanted(quota, &other, QUOTA_ZONE, 0) ||
+                 quota_is_wanted(quota, &place, QUOTA_SERVER, 0));
+    quota_leave(quota, &place, QUOTA_ZONE, 0);
+    quota_leave(quota, &place, QUOTA_ZONE, 0);
+    assert_true(woken[0] == 0 && woken[3] == 1 && woken[5] == 1);
+    assert_true(quota_see_left(quota, 3) && !quota_see_left(quota, 3) &&
+                !quota_see_left(quota, 0));
+    quota_end_announcement(quota, &place, QUOTA_ZONE, QUOTA_WORKERS + 5);
+    quota_leave(quota, &place, QUOTA_ZONE, 0);
+    assert_true(woken[3] == 2 && woken[5] == 1);
+    quota_end_announcement(quota, &place, QUOTA_ZONE, 3);
+    assert_false(quota_is_wanted(quota, &place, QUOTA_ZONE, 0));
+    quota_end_announcement(quota, &place, QUOTA_ZONE, 0);
+    expect_sums(0, 0);
+    quota_free(&quota);
+}
+
+/* An exempt client spares the places that were left to other workers, other clients do not. */
+static void test_left_places_are_spared(void **state)
+{
+    (void)state;
+    assert_int_equal(quota_new(&(struct quota_limits){.per_zone = 4}, &quota), ERR_OK);
+    struct quota_place place = place_of(1, "192.0.2.1", 3);
+    place.left[QUOTA_ZONE] = 3;
+    assert_int_equal(quota_spend(quota, &place), QUOTA_KINDS);
+    place.is_exempt = true;
+    assert_int_equal(quota_spend(quota, &place), QUOTA_ZONE);
+    place.left[QUOTA_ZONE] = 2;
+    assert_int_equal(quota_spend(quota, &place), QUOTA_KINDS);
+    place.left[QUOTA_ZONE] = UINT32_MAX;
+    assert_false(quota_has_room(quota, &place, QUOTA_ZONE));
+    quota_free(&quota);
+}
+
+/* A worker of the next test. */
+static struct waiter {
+    size_t number;
+    sem_t woken;
+} waiters[WAITERS];
+
+static void wake_waiter(void *data, size_t worker)
+{
+    (void)data;
+    sem_post(&waiters[worker].woken);
+}
+
+/* Wait without a timer of its own, as if ENGINE_LOOK_MS were infinite. */
+static bool wait_for_place(struct waiter *w, const struct quota_place *place)
+{
+    struct timespec end;
+
+    clock_gettime(CLOCK_REALTIME, &end);
+    end.tv_sec += PATIENCE_S;
+    quota_announce(quota, place, QUOTA_ZONE, w->number);
+    while (!quota_has_room(quota, place, QUOTA_ZONE)) {
+        if (sem_timedwait(&w->woken, &end) != 0)
+            return false;
+        (void)quota_see_left(quota, w->number);
+    }
+    quota_end_announcement(quota, place, QUOTA_ZONE, w->number);
+    return true;
+}
+
+/* Return what is wrong, or NULL. */
+static void *take_turns(void *data)
+{
+    struct waiter *w = data;
+    const struct quota_place *place = &places[0][0][0];
+
+    for (unsigned i = 0; i < WAITER_ROUNDS; i++) {
+        while (quota_spend(quota, place) != QUOTA_KINDS)
+            if (!wait_for_place(w, place))
+                return (void *)"a place is free, and a worker that waits for it is not woken";
+        quota_give_back(quota, place);
+        if (quota_is_wanted(quota, place, QUOTA_ZONE, w->number))
+            quota_leave(quota, place, QUOTA_ZONE, w->number);
+    }
+    return NULL;
+}
+
+/* Workers that sleep until they are woken miss no place. */
+static void test_no_wake_up_is_lost(void **state)
+{
+    (void)state;
+    for (uint32_t limit = 1; limit < WAITERS; limit++) {
+        struct threads threads = {.cnt = 0};
+        assert_int_equal(quota_new(&(struct quota_limits){.per_zone = limit}, &quota), ERR_OK);
+        quota_set_wake(quota, wake_waiter, NULL);
+        places[0][0][0] = place_of(1, "192.0.2.1", 3);
+        places[0][0][0].is_exempt = true;
+        for (size_t i = 0; i < WAITERS; i++) {
+            waiters[i].number = i;
+            assert_int_equal(sem_init(&waiters[i].woken, 0, 0), 0);
+        }
+        for (size_t i = 0; i < WAITERS; i++)
+            threads_start(&threads, take_turns, &waiters[i]);
+        threads_join(&threads);
+        expect_sums(0, 0);
+        for (size_t i = 0; i < WAITERS; i++)
+            sem_destroy(&waiters[i].woken);
+        quota_free(&quota);
+    }
+}
+
 static enum err read_limits(const char *text, struct res_conf **conf)
 {
     char whole[200];
@@ -224,6 +356,9 @@ int main(void)
         cmocka_unit_test(test_no_class_takes_all_places),
         cmocka_unit_test(test_the_full_kind_is_returned),
         cmocka_unit_test(test_two_workers),
+        cmocka_unit_test(test_a_place_is_left_to_others),
+        cmocka_unit_test(test_left_places_are_spared),
+        cmocka_unit_test(test_no_wake_up_is_lost),
         cmocka_unit_test(test_the_configuration),
     };
     hash_init();

@@ -1305,6 +1305,9 @@ static void check_rest(void)
                      (unsigned long long)sums.all[kind],
                      (unsigned long long)sums.of_class[kind],
                      (unsigned long long)sums.own[kind]);
+    if (sums.announced)
+        go_wrong("at rest %llu announcements of waiting tasks are left",
+                 (unsigned long long)sums.announced);
     if (sums.waiting)
         go_wrong("at rest %llu queries of clients count as deferred",
                  (unsigned long long)sums.waiting);
