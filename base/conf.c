@@ -9,7 +9,7 @@
 #include "base/file.h"
 #include "base/now.h"
 
-enum { CONF_FILE_MAX = 64 << 20, CONF_DEPTH_MAX = 64 };
+enum { CONF_FILE_MAX = 64 << 20, CONF_DEPTH_MAX = 64, CONF_MAP_NAME_MAX = 80 };
 
 struct conf_node {
     yaml_node_t yaml;
@@ -20,7 +20,8 @@ struct conf_reader {
     const char *text;
     size_t len;
     yaml_document_t document;
-    bool *seen; /* by node number; an alias visits a node a second time */
+    const struct conf_key *keys; /* of the top level */
+    bool *seen;                  /* by node number; an alias visits a node a second time */
     struct arena *arena;
     struct diag *diag;
 };
@@ -170,14 +171,6 @@ const char *conf_text(struct conf_reader *reader, const struct conf_node *node)
     return scalar_text(node);
 }
 
-static void suggest_nearest(struct conf_reader *reader, const char *word,
-                            const char *const *words)
-{
-    const char *near = diag_nearest(word, words);
-    if (near)
-        diag_help(reader->diag, "did you mean \"%s\"?", near);
-}
-
 /* ---- values ---- */
 
 static void read_conf_bool(struct conf_reader *reader, const struct conf_node *node, bool *out)
@@ -312,8 +305,8 @@ static void read_conf_string(struct conf_reader *reader, const struct conf_node 
                    key->name, text);
         return;
     }
-    char *joined =
-        key->type == CONF_PATH && *text ? file_resolve(reader->path, text) : strdup(text);
+    bool is_path = key->type != CONF_STRING;
+    char *joined = is_path && *text ? file_resolve(reader->path, text) : strdup(text);
     const char *copy = joined ? arena_copy(reader->arena, joined, strlen(joined)) : NULL;
     free(joined);
     if (copy)
@@ -338,7 +331,9 @@ static void read_conf_enum(struct conf_reader *reader, const struct conf_node *n
         snprintf(known + len, sizeof(known) - len, "%s%s", i ? ", " : "", key->words[i]);
     }
     conf_wrong(reader, node, "expected one of %s, not \"%s\"", known, text);
-    suggest_nearest(reader, text, key->words);
+    const char *near = diag_nearest(text, key->words);
+    if (near)
+        diag_help(reader->diag, "did you mean \"%s\"?", near);
 }
 
 static void read_conf_time(struct conf_reader *reader, const struct conf_node *node,
@@ -478,6 +473,15 @@ static void read_conf_texts(struct conf_reader *reader, const struct conf_node *
     *out = (struct conf_texts){.at = at, .cnt = cnt};
 }
 
+static void read_conf_source(struct conf_reader *reader, const struct conf_node *node,
+                             const struct conf_key *key, struct conf_source *out)
+{
+    if (node->yaml.type == YAML_SEQUENCE_NODE)
+        read_conf_texts(reader, node, &out->texts);
+    else
+        read_conf_string(reader, node, key, &out->path);
+}
+
 static bool is_empty_node(const struct conf_node *node)
 {
     switch (node->yaml.type) {
@@ -527,6 +531,7 @@ static void read_conf_value(struct conf_reader *reader, const struct conf_node *
     case CONF_PREFIXES: read_conf_prefixes(reader, node, place); break;
     case CONF_SIZE: read_conf_size(reader, node, key, place); break;
     case CONF_TEXTS: read_conf_texts(reader, node, place); break;
+    case CONF_SOURCE: read_conf_source(reader, node, key, place); break;
     case CONF_DURATION: read_conf_duration(reader, node, key, place); break;
     case CONF_MAP: read_conf_map(reader, node, key->keys, place); break;
     case CONF_LIST: read_conf_list(reader, node, key, place); break;
@@ -536,10 +541,6 @@ static void read_conf_value(struct conf_reader *reader, const struct conf_node *
             conf_wrong(reader, node,
                        "%s is not supported in this version: remove it or leave it empty",
                        key->name);
-        break;
-    case CONF_IGNORED:
-        if (!is_empty_node(node))
-            conf_warn(reader, node, "%s has no effect in this version", key->name);
         break;
     }
 }
@@ -563,10 +564,10 @@ void conf_set_defaults(const struct conf_key *keys, void *target)
         case CONF_ADDRS:
         case CONF_PREFIXES:
         case CONF_TEXTS:
+        case CONF_SOURCE:
         case CONF_LIST:
         case CONF_CUSTOM:
-        case CONF_UNSUPPORTED:
-        case CONF_IGNORED: break;
+        case CONF_UNSUPPORTED: break;
         }
     }
 }
@@ -579,16 +580,55 @@ static const struct conf_key *find_conf_key(const struct conf_key *keys, const c
     return NULL;
 }
 
+/* The best suggestion for an unknown key so far.  Lifetime: the report. */
+struct conf_near {
+    const char *word;            /* the unknown key */
+    const char *name;            /* NULL: none */
+    size_t edits;                /* diag_edits */
+    char map[CONF_MAP_NAME_MAX]; /* the map that has the key, as "server.rate-limit"; "" for the
+                                    top level */
+};
+
+/* Compare the unknown key with `keys`, and with those of the maps below if `is_deep`.  A key
+ * replaces the suggestion only if it is nearer, so that the map searched first is preferred. */
+static void search_conf_keys(struct conf_near *near, const struct conf_key *keys,
+                             const char *map, bool is_deep)
+{
+    char inner[CONF_MAP_NAME_MAX];
+
+    for (const struct conf_key *key = keys; key->name; key++) {
+        size_t edits = diag_edits(near->word, key->name);
+        if (edits < near->edits) {
+            near->edits = edits;
+            near->name = key->name;
+            snprintf(near->map, sizeof(near->map), "%s", map);
+        }
+        if (is_deep && key->keys) {
+            snprintf(inner, sizeof(inner), "%s%s%s", map, *map ? "." : "", key->name);
+            search_conf_keys(near, key->keys, inner, is_deep);
+        }
+    }
+}
+
+/* Suggest a key of the same map, or a key of another map that is nearer: the key may be in the
+ * wrong place, too. */
 static void report_unknown(struct conf_reader *reader, const struct conf_node *node,
                            const struct conf_key *keys, const char *name)
 {
-    const char *words[64];
-    size_t cnt = 0;
-    for (; keys[cnt].name && cnt + 1 < ARRAY_LEN(words); cnt++)
-        words[cnt] = keys[cnt].name;
-    words[cnt] = NULL;
+    struct conf_near near = {.word = name, .edits = SIZE_MAX};
+
     conf_wrong(reader, node, "unknown key \"%s\"", name);
-    suggest_nearest(reader, name, words);
+    search_conf_keys(&near, keys, "", false);
+    size_t edits_here = near.edits;
+    search_conf_keys(&near, reader->keys, "", true);
+    if (!near.name)
+        return;
+    if (near.edits == edits_here)
+        diag_help(reader->diag, "did you mean \"%s\"?", near.name);
+    else if (*near.map)
+        diag_help(reader->diag, "did you mean \"%s\" in %s?", near.name, near.map);
+    else
+        diag_help(reader->diag, "did you mean \"%s\" at the top level?", near.name);
 }
 
 static void read_conf_pair(struct conf_reader *reader, const yaml_node_pair_t *pair,
@@ -729,7 +769,7 @@ enum err conf_parse(const char *path, const char *text, size_t len, const struct
     yaml_parser_t parser;
     size_t errors = diag->error_cnt;
     struct conf_reader reader = {
-        .path = path, .text = text, .len = len, .arena = arena, .diag = diag};
+        .path = path, .text = text, .len = len, .keys = keys, .arena = arena, .diag = diag};
 
     size_t mark_len =
         file_bom_len(text, len); /* libyaml skips the mark, but counts it as a column */

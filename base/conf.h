@@ -28,12 +28,12 @@ enum conf_type {
     CONF_PREFIXES, /* struct addr_prefixes */
     CONF_SIZE,     /* uint64_t octets, from text such as "64M"; min..max in octets */
     CONF_TEXTS,    /* struct conf_texts */
+    CONF_SOURCE,   /* struct conf_source: a path as CONF_PATH, or a list as CONF_TEXTS */
     CONF_DURATION, /* uint32_t milliseconds, from "10s" or "2m"; min..max in milliseconds */
     CONF_MAP,      /* a struct at `offset`, described by `keys` */
     CONF_LIST,     /* struct conf_list of structs of `item_size`, described by `keys` */
     CONF_CUSTOM,   /* what read() stores */
     CONF_UNSUPPORTED, /* documented, but not in this version: an error unless empty */
-    CONF_IGNORED,     /* documented, but without effect yet: a warning unless empty */
 };
 
 /* A key of a map.  A table of keys ends with an entry whose name is NULL. */
@@ -69,6 +69,12 @@ struct conf_list {
 struct conf_texts {
     const char *const *at;
     size_t cnt;
+};
+
+/* Data that is in another file or in the configuration itself. */
+struct conf_source {
+    const char *path;        /* NULL: none; "" if the text is empty */
+    struct conf_texts texts; /* `at` is NULL if there is no list */
 };
 
 /* Set the defaults of a table in `target`, and of the tables below it.  Values of types without

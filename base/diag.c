@@ -5,7 +5,6 @@
 #include "base/text.h"
 
 #include <stdarg.h>
-#include <strings.h>
 
 #include "base/json.h"
 #include "base/log.h"
@@ -115,6 +114,7 @@ void diag_help(struct diag *diag, const char *fmt, ...)
     va_start(args, fmt);
     container_of(diag->tail, struct diag_item, next)->help = format_finding(diag, fmt, args);
     va_end(args);
+    diag->help_cnt++;
 }
 
 static void print_place(const struct diag_place *place, FILE *out)
@@ -196,39 +196,49 @@ struct json *diag_to_json(const struct diag *diag)
     return list;
 }
 
-/* Return the Levenshtein distance of two words, SIZE_MAX if one is too long to be a misspelled
- * key. */
-static size_t edit_distance(const char *a, const char *b)
+static bool is_same_letter(char a, char b)
+{
+    return util_lower((uint8_t)a) == util_lower((uint8_t)b);
+}
+
+/* The optimal string alignment distance; three rows of its table are enough. */
+size_t diag_edits(const char *word, const char *meant)
 {
     enum { WORD_MAX = 48 };
-    size_t row[WORD_MAX + 1];
-    size_t b_len = strlen(b);
+    size_t rows[3][WORD_MAX + 1];
+    size_t *before = rows[0], *last = rows[1], *row = rows[2];
+    size_t len = strlen(word), meant_len = strlen(meant);
 
-    if (strlen(a) > WORD_MAX || b_len > WORD_MAX)
+    if (len > WORD_MAX || meant_len > WORD_MAX)
         return SIZE_MAX;
-    for (size_t j = 0; j <= b_len; j++)
-        row[j] = j;
-    for (size_t i = 0; a[i]; i++) {
-        size_t diagonal = row[0];
+    for (size_t j = 0; j <= meant_len; j++)
+        last[j] = j;
+    for (size_t i = 0; i < len; i++) {
         row[0] = i + 1;
-        for (size_t j = 0; j < b_len; j++) {
-            size_t change = diagonal + (a[i] != b[j]);
-            diagonal = row[j + 1];
-            row[j + 1] = util_min(change, util_min(row[j + 1], row[j]) + 1);
+        for (size_t j = 0; j < meant_len; j++) {
+            size_t change = last[j] + !is_same_letter(word[i], meant[j]);
+            row[j + 1] = util_min(change, util_min(last[j + 1], row[j]) + 1);
+            if (i > 0 && j > 0 && is_same_letter(word[i], meant[j - 1]) &&
+                is_same_letter(word[i - 1], meant[j]))
+                row[j + 1] = util_min(row[j + 1], before[j - 1] + 1);
         }
+        size_t *spare = before;
+        before = last;
+        last = row;
+        row = spare;
     }
-    return row[b_len];
+    return last[meant_len] <= (len + 2) / 3 ? last[meant_len] : SIZE_MAX;
 }
 
 const char *diag_nearest(const char *word, const char *const *words)
 {
     const char *best = NULL;
-    size_t best_distance = strlen(word) / 3 + 2;
+    size_t least = SIZE_MAX;
 
     for (; *words; words++) {
-        size_t d = strcasecmp(word, *words) == 0 ? 0 : edit_distance(word, *words);
-        if (d < best_distance) {
-            best_distance = d;
+        size_t edits = diag_edits(word, *words);
+        if (edits < least) {
+            least = edits;
             best = *words;
         }
     }

@@ -37,6 +37,7 @@ struct diag {
     size_t error_cnt;
     bool is_last_kept; /* the finding added last was kept, so diag_help has one to extend */
     size_t warning_cnt;
+    size_t help_cnt; /* kept findings with advice */
 };
 
 enum { DIAG_KEPT = 200 };
@@ -73,6 +74,11 @@ void diag_print(const struct diag *diag, FILE *out, bool colour);
 /* Return a JSON array of objects {file, line, column, level, message, help}, which the caller
  * frees.  NULL without memory. */
 struct json *diag_to_json(const struct diag *diag);
+
+/* Return how many letters must be added, removed, replaced or swapped with their neighbour to
+ * make `meant` of `word`; case does not matter.  SIZE_MAX if that is more than one letter in
+ * three, which is no misspelling. */
+size_t diag_edits(const char *word, const char *meant);
 
 /* Return the entry of `words` (NULL-terminated) that `word` most likely misspells, NULL if none
  * is close. */

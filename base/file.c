@@ -222,6 +222,21 @@ char *file_resolve(const char *from, const char *path)
     return joined;
 }
 
+/* Make the new name of a file in the folder of `path` survive a power failure. */
+static enum err sync_folder_of(char *path)
+{
+    char *slash = strrchr(path, '/');
+    const char *folder = slash ? path : ".";
+    if (slash)
+        slash[slash == path] = '\0'; /* "/" for a file there */
+    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return err_from_errno(errno);
+    enum err err = fsync(fd) == 0 ? ERR_OK : err_from_errno(errno);
+    (void)close(fd);
+    return err;
+}
+
 enum err file_new_open(struct file_new *file, const char *path, mode_t mode)
 {
     size_t size = strlen(path) + sizeof(".new");
@@ -266,9 +281,10 @@ enum err file_new_move(struct file_new *file)
 {
     if (rename(file->temporary, file->path) != 0)
         return err_from_errno(errno);
+    enum err err = sync_folder_of(file->temporary);
     free(file->temporary);
     file->temporary = NULL;
-    return ERR_OK;
+    return err;
 }
 
 void file_new_drop(struct file_new *file)
@@ -280,4 +296,19 @@ void file_new_drop(struct file_new *file)
     free(file->temporary);
     free(file->path);
     *file = (struct file_new){.out = NULL};
+}
+
+enum err file_replace(const char *path, const char *data, size_t len)
+{
+    struct file_new file;
+    enum err err = file_new_open(&file, path, 0644);
+
+    if (!err && fwrite(data, 1, len, file.out) != len)
+        err = err_from_errno(errno);
+    if (!err)
+        err = file_new_close(&file);
+    if (!err)
+        err = file_new_move(&file);
+    file_new_drop(&file);
+    return err;
 }

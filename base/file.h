@@ -42,6 +42,12 @@ MUST_USE enum err file_read_text(const char *path, size_t max, char **data, size
 MUST_USE enum err file_read_secret(const char *path, size_t max, char **data, size_t *len,
                                    bool *is_exposed);
 
+/* Replace the contents of `path`, or create it with mode 0644.  After a power failure the file
+ * has the old contents or the new.  The data is first written to a file whose name has ".new"
+ * appended.  ERR_ABSENT: the folder does not exist; ERR_DENIED; ERR_SPACE: the disk is full;
+ * ERR_NOMEM; ERR_IO. */
+MUST_USE enum err file_replace(const char *path, const char *data, size_t len);
+
 /* Wait until `path` has not been modified for a second: a file that is still being written may
  * look complete at the end of any line.  Wait at most *wait_ms milliseconds and subtract the
  * time spent from it.  ERR_TIME: the time is up and the file is still that new; else as

@@ -32,6 +32,11 @@ void now_freeze(int64_t wall_ms)
 
 void now_advance(uint64_t ms) { frozen_us += ms * 1000; }
 
+bool now_is_set(void)
+{
+    return frozen_us != 0 || atomic_load_explicit(&wall_offset_ms, memory_order_relaxed) != 0;
+}
+
 int64_t now_wall_ms(void)
 {
     return read_clock(CLOCK_REALTIME) +

@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/err.h"
@@ -15,6 +16,10 @@ uint64_t now_mono_ms(void);
 
 /* Return the monotonic time in microseconds. */
 uint64_t now_mono_us(void);
+
+/* Return true if now_set_wall or now_freeze has set the wall clock: then it is meant to be what
+ * it is. */
+bool now_is_set(void);
 
 /* Return milliseconds of UTC since 1970, shifted by now_set_wall. */
 int64_t now_wall_ms(void);

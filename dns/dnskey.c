@@ -22,6 +22,27 @@ struct dnskey dnskey_read(const uint8_t *rdata, size_t len)
                            .key_len = len - FIXED_LEN};
 }
 
+void dnskey_print_algorithm(uint8_t algorithm, char out[DNSKEY_ALGORITHM_MAX])
+{
+    static const char *const names[] = {[1] = "RSAMD5",
+                                        [3] = "DSA",
+                                        [DNSKEY_RSASHA1] = "RSASHA1",
+                                        [6] = "DSA-NSEC3-SHA1",
+                                        [DNSKEY_RSASHA1_NSEC3] = "RSASHA1-NSEC3-SHA1",
+                                        [DNSKEY_RSASHA256] = "RSASHA256",
+                                        [DNSKEY_RSASHA512] = "RSASHA512",
+                                        [12] = "ECC-GOST",
+                                        [DNSKEY_ECDSAP256] = "ECDSAP256SHA256",
+                                        [DNSKEY_ECDSAP384] = "ECDSAP384SHA384",
+                                        [DNSKEY_ED25519] = "ED25519",
+                                        [DNSKEY_ED448] = "ED448"};
+
+    if (algorithm < ARRAY_LEN(names) && names[algorithm])
+        snprintf(out, DNSKEY_ALGORITHM_MAX, "%s", names[algorithm]);
+    else
+        snprintf(out, DNSKEY_ALGORITHM_MAX, "%u", algorithm);
+}
+
 static enum err make_public_key(const char *type, OSSL_PARAM_BLD *build, EVP_PKEY **out)
 {
     OSSL_PARAM *params = OSSL_PARAM_BLD_to_param(build);

@@ -29,6 +29,8 @@ enum dnskey_algorithm {
     DNSKEY_ED448 = 16,
 };
 
+enum { DNSKEY_ALGORITHM_MAX = 20 }; /* octets of a printed algorithm, with the NUL */
+
 /* The fields of a DNSKEY record.  Points into the RDATA. */
 struct dnskey {
     uint16_t flags;
@@ -41,6 +43,10 @@ struct dnskey {
 
 /* Return the fields of checked RDATA. */
 struct dnskey dnskey_read(const uint8_t *rdata, size_t len);
+
+/* Print the mnemonic of an algorithm (RFC 8624 3.1, RFC 4034 appendix A.1), "ECDSAP256SHA256";
+ * the number if it has none. */
+void dnskey_print_algorithm(uint8_t algorithm, char out[DNSKEY_ALGORITHM_MAX]);
 
 /* Load the key for verification.  ERR_FORMAT: the octets are no key of the algorithm, or an RSA
  * key larger than DNSKEY_RSA_BITS_MAX.  ERR_DENIED: the algorithm is not supported.

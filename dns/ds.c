@@ -14,6 +14,19 @@ struct ds ds_read(const uint8_t *rdata, size_t len)
                        .digest_len = len - FIXED_LEN};
 }
 
+void ds_print_digest(uint8_t digest_type, char out[DS_DIGEST_NAME_MAX])
+{
+    static const char *const names[] = {[DS_SHA1] = "SHA-1",
+                                        [DS_SHA256] = "SHA-256",
+                                        [3] = "GOST R 34.11-94",
+                                        [DS_SHA384] = "SHA-384"};
+
+    if (digest_type < ARRAY_LEN(names) && names[digest_type])
+        snprintf(out, DS_DIGEST_NAME_MAX, "%s", names[digest_type]);
+    else
+        snprintf(out, DS_DIGEST_NAME_MAX, "%u", digest_type);
+}
+
 static const EVP_MD *find_ds_digest(uint8_t digest_type)
 {
     switch (digest_type) {

@@ -10,6 +10,8 @@
 /* Digest types that can be computed (RFC 4034, RFC 4509, RFC 6605). */
 enum ds_digest { DS_SHA1 = 1, DS_SHA256 = 2, DS_SHA384 = 4 };
 
+enum { DS_DIGEST_NAME_MAX = 20 }; /* octets of a printed digest type, with the NUL */
+
 /* The fields of a DS.  Points into the RDATA. */
 struct ds {
     uint16_t tag; /* of the DNSKEY */
@@ -31,6 +33,9 @@ enum { DS_LEN_MAX = 4 + 48 };
  * the digest type cannot be computed; ERR_NOMEM. */
 MUST_USE enum err ds_make(uint8_t digest_type, const uint8_t *owner, const uint8_t *rdata,
                           size_t len, uint8_t out[DS_LEN_MAX], size_t *out_len);
+
+/* Print the name of a digest type, "SHA-256" (RFC 8624 3.3); the number if it has none. */
+void ds_print_digest(uint8_t digest_type, char out[DS_DIGEST_NAME_MAX]);
 
 /* Compare the digest of a DS with that of the DNSKEY `rdata` of `owner` (RFC 4034 5.1.4).  Key
  * tag and algorithm are not compared.  ERR_FORMAT: they differ, or the digest has a wrong

@@ -50,6 +50,8 @@ enum edns_ede {
     EDNS_EDE_INVALID_DATA = 24,
     EDNS_EDE_EXPIRED_BEFORE_VALID = 25,
     EDNS_EDE_UNSUPPORTED_ITERATIONS = 27, /* RFC 9276 6 */
+    EDNS_EDE_SYNTHESISED = 29,            /* of RFC 8198 */
+    EDNS_EDE_NEGATIVE_ANCHOR = 33,
 };
 
 /* The contents of a received OPT record. */

@@ -3,6 +3,7 @@
 #include "resolver/res_conf.h"
 
 #include "base/file.h"
+#include "base/now.h"
 #include "dns/idn.h"
 #include "dns/rrline.h"
 #include "net/loop/fence.h"
@@ -270,6 +271,97 @@ static void check_hints(struct conf_reader *reader, const struct conf_node *node
     free(text);
 }
 
+/* ---- trust anchors ---- */
+
+static void read_anchor_file(struct conf_reader *reader, const struct conf_node *node,
+                             const char *path, struct anchor_set *set)
+{
+    size_t len;
+    char *text = read_beside(reader, node, path, FILE_MAX, &len);
+    if (!text)
+        return;
+    enum err err = anchor_read(set, path, text, len, conf_diag(reader));
+    if (err == ERR_NOMEM)
+        conf_wrong(reader, node, "out of memory");
+    else if (!err && set->cnt == 0)
+        conf_wrong(reader, node,
+                   "%s has no DS or DNSKEY record; trust-anchor: \"\" turns validation off",
+                   path);
+    free(text);
+}
+
+static void read_anchor_list(struct conf_reader *reader, const struct conf_node *node,
+                             const struct conf_texts *texts, struct anchor_set *set)
+{
+    struct rrline *line = malloc(sizeof(*line));
+    enum err err = line ? ERR_OK : ERR_NOMEM;
+
+    if (texts->cnt == 0)
+        conf_wrong(reader, node,
+                   "the list is empty; trust-anchor: \"\" turns validation off, and without "
+                   "the key the anchors of the root are used");
+    for (size_t i = 0; i < texts->cnt && err != ERR_NOMEM; i++) {
+        const char *why = "expected a DS or DNSKEY record";
+        err = anchor_add(set, texts->at[i], strlen(texts->at[i]), line, &why);
+        if (err && err != ERR_NOMEM)
+            conf_wrong(reader, conf_item(reader, node, i), "%s", why);
+    }
+    if (err == ERR_NOMEM)
+        conf_wrong(reader, node, "out of memory");
+    free(line);
+}
+
+static void check_anchor(struct conf_reader *reader, const struct conf_node *node, void *target)
+{
+    const struct conf_source *source = target;
+    struct anchor_set *set = &container_of(target, struct res_conf, anchor)->policy->anchors;
+
+    if (source->texts.at)
+        read_anchor_list(reader, node, &source->texts, set);
+    else if (*source->path)
+        read_anchor_file(reader, node, source->path, set);
+}
+
+static void check_ntas(struct conf_reader *reader, const struct conf_node *node, void *target)
+{
+    const struct conf_texts *texts = target;
+    struct nta_set *set = &container_of(target, struct res_conf, ntas)->policy->ntas;
+
+    for (size_t i = 0; i < texts->cnt; i++) {
+        const struct conf_node *item = conf_item(reader, node, i);
+        char why[NTA_WHY_MAX] = "";
+        enum err err = nta_add(set, texts->at[i], why);
+        if (err)
+            conf_wrong(reader, item, "%s", *why ? why : err_name(err));
+        else if (set->at[set->cnt - 1].until_ms <= now_wall_ms())
+            conf_warn(reader, item,
+                      "this negative trust anchor has expired and has no effect; remove it");
+    }
+}
+
+/* Check trust anchors and negative trust anchors of the same name (RFC 7646 3). */
+static void check_anchor_conflicts(struct conf_reader *reader,
+                                   const struct conf_node *root_node,
+                                   const struct res_conf *conf)
+{
+    const struct anchor_set *anchors = &conf->policy->anchors;
+    const struct conf_node *map = conf_value(reader, root_node, "resolver");
+    const struct conf_node *list =
+        map ? conf_value(reader, map, "negative-trust-anchors") : NULL;
+
+    for (size_t i = 0; list && i < conf->policy->ntas.cnt; i++) {
+        const uint8_t *name = conf->policy->ntas.at[i].name;
+        const struct anchor *anchor = anchor_find(anchors, name);
+        char text[DNAME_TEXT_MAX];
+        dname_text_print(name, text);
+        if (anchor && dname_is_equal(anchor->zone, name))
+            conf_warn(reader, conf_item(reader, list, i),
+                      "%s has a trust anchor too; the negative trust anchor has precedence, so "
+                      "names below it are not validated",
+                      text);
+    }
+}
+
 /* ---- laboratory ---- */
 
 static void check_lab(struct conf_reader *reader, const struct conf_node *node, void *target)
@@ -308,14 +400,6 @@ static const struct conf_key lab_keys[] = {
 };
 
 /* ---- single values ---- */
-
-/* An administrator who relies on validation must learn that this version has none. */
-static void read_anchor(struct conf_reader *reader, const struct conf_node *node, void *target)
-{
-    (void)target;
-    conf_warn(reader, node,
-              "trust-anchor has no effect in this version, which does not validate DNSSEC");
-}
 
 /* Addresses only: a random port per query makes replies hard to forge (RFC 5452 9.2). */
 static void check_outgoing(struct conf_reader *reader, const struct conf_node *node,
@@ -518,6 +602,7 @@ static void check_all(struct conf_reader *reader, const struct conf_node *node, 
         machine.cnt = 0; /* without the machine's addresses fewer faults are found */
     check_not_own(reader, node, conf, "stub-zones", &conf->stubs, &machine);
     check_not_own(reader, node, conf, "forward-zones", &conf->forwards, &machine);
+    check_anchor_conflicts(reader, node, conf);
     own_fini_list(&machine);
     read_hosts(reader, node, conf);
 }
@@ -565,8 +650,11 @@ static const struct conf_key cache_keys[] = {
 
 static const struct conf_key resolver_keys[] = {
     {.name = "root-hints", .type = CONF_PATH, .offset = AT(hints_path), .check = check_hints},
-    {.name = "trust-anchor", .type = CONF_CUSTOM, .read = read_anchor},
-    {.name = "negative-trust-anchors", .type = CONF_IGNORED},
+    {.name = "trust-anchor", .type = CONF_SOURCE, .offset = AT(anchor), .check = check_anchor},
+    {.name = "negative-trust-anchors",
+     .type = CONF_TEXTS,
+     .offset = AT(ntas),
+     .check = check_ntas},
     {.name = "qname-minimisation",
      .type = CONF_BOOL,
      .offset = AT(is_minimising),
@@ -584,9 +672,12 @@ static const struct conf_key resolver_keys[] = {
      .type = CONF_TEXTS,
      .offset = AT(edns_exempt),
      .check = check_edns_exempt},
-    {.name = "aggressive-nsec", .type = CONF_IGNORED},
+    {.name = "aggressive-nsec", .type = CONF_BOOL, .offset = AT(is_aggressive), .preset = true},
     {.name = "priming", .type = CONF_BOOL, .offset = AT(is_priming), .preset = true},
-    {.name = "trust-anchor-signal", .type = CONF_IGNORED},
+    {.name = "trust-anchor-signal",
+     .type = CONF_BOOL,
+     .offset = AT(signals_anchors),
+     .preset = true},
     {.name = "ipv4", .type = CONF_BOOL, .offset = AT(uses_v4), .preset = true},
     {.name = "ipv6", .type = CONF_BOOL, .offset = AT(uses_v6), .preset = true},
     {.name = "outgoing", .type = CONF_ADDRS, .offset = AT(outgoing), .check = check_outgoing},
@@ -714,6 +805,21 @@ static enum err except_zones(struct policy *p, const struct conf_list *list)
     return err;
 }
 
+/* Use the built-in anchors of the root if the configuration says nothing. */
+static enum err use_anchors(struct policy *p, const struct conf_source *source)
+{
+    enum err err = ERR_OK;
+    if (!source->path && !source->texts.at) {
+        struct diag none;
+        diag_init(&none);
+        err = anchor_read(&p->anchors, "", anchor_root_text, strlen(anchor_root_text), &none);
+        must(err != ERR_CONFIG);
+        diag_fini(&none);
+    }
+    policy_seal_trust(p);
+    return err;
+}
+
 /* Fill the policy.  It outlives the configuration, so everything is copied. */
 static enum err fill_policy(struct res_conf *conf)
 {
@@ -729,7 +835,9 @@ static enum err fill_policy(struct res_conf *conf)
     p->is_prefetching = conf->is_prefetching;
     p->outgoing_port = (uint16_t)conf->outgoing_port;
     p->is_minimising = conf->is_minimising;
+    p->is_aggressive = conf->is_aggressive;
     p->is_priming = conf->is_priming;
+    p->signals_anchors = conf->signals_anchors;
     p->uses_v4 = conf->uses_v4;
     p->uses_v6 = conf->uses_v6;
     const struct addr *own = conf->server.listen[EXCHANGE_STACK_DNS].at;
@@ -737,6 +845,8 @@ static enum err fill_policy(struct res_conf *conf)
     p->own = (struct conf_addrs){.at = arena_copy(&p->arena, own, own_cnt * sizeof(*own)),
                                  .cnt = own_cnt};
     enum err err = p->own.at ? ERR_OK : ERR_NOMEM;
+    if (!err)
+        err = use_anchors(p, &conf->anchor);
     if (!err && p->route.hints.addr_cnt == 0)
         err = route_use_builtin_hints(&p->route, 53, &p->arena);
     for (int i = 0; i < p->route.hints.addr_cnt; i++)

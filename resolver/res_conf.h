@@ -31,10 +31,13 @@ struct res_conf {
     struct conf_texts local_data;
     struct conf_texts case_exempt, cookie_exempt, edns_exempt; /* zones and servers */
     const char *hints_path, *hosts_path;                       /* "": none */
+    struct conf_source anchor; /* neither path nor texts: the built-in anchors of the root */
+    struct conf_texts ntas;
     uint32_t outgoing_port;
     uint32_t ttl_min_ms, ttl_max_ms, negative_max_ms, stale_ms;
     bool is_prefetching;
-    bool is_minimising, is_case_random, is_priming, uses_v4, uses_v6;
+    bool is_minimising, is_aggressive, is_case_random, is_priming, uses_v4, uses_v6,
+        signals_anchors;
     struct policy_defences lab;
 };
 

@@ -6,6 +6,7 @@
 #include "dns/dname_text.h"
 #include "dns/rdata_text.h"
 #include "net/upstream/out_net.h"
+#include "resolver/explain/security.h"
 #include "resolver/explain/to_json.h"
 #include "resolver/iterate/task.h"
 #include "resolver/iterate/wording.h"
@@ -125,6 +126,14 @@ static void put_entropy(struct json *status, const struct res_control *worker)
     json_put_bool(entropy, "cookies", on->cookies);
 }
 
+static void put_validation(struct json *status, const struct engine *engine)
+{
+    struct json *validation = json_put_object(status, "validation");
+
+    json_put_bool(validation, "on", engine->policy->is_validating);
+    json_put_bool(validation, "clock-is-wrong", engine_is_clock_wrong(engine));
+}
+
 static void put_rejected(struct json *status, const struct rejected *rejected)
 {
     struct json *all = find_or_put_object(status, "rejected-replies");
@@ -229,6 +238,7 @@ static void run_status(struct control_call *call, void *data)
 
     put_families(call->result, engine);
     put_entropy(call->result, worker);
+    put_validation(call->result, get_engine(worker));
     put_rejected(call->result, &engine->rejected);
     put_recent_failures(call->result, &engine->finished);
     count_up(find_or_put_object(call->result, "memory"), "tasks",
@@ -256,6 +266,7 @@ static void run_cache_stats(struct control_call *call, void *engine)
 struct entry_list {
     struct json *list;
     int64_t now_ms;
+    const uint8_t *name;
     uint16_t type; /* 0: all */
     size_t worker;
     bool is_shared;
@@ -311,7 +322,7 @@ static void put_origin(struct json *to, const struct cache_found *f)
         if (f->rank) /* a failure has no rank */
             json_put_text(to, "rank", wording_id(&wording_ranks, f->rank));
     }
-    json_put_text(to, "validation", f->validation ? "checked" : "unchecked");
+    json_put_text(to, "validation", wording_id(&wording_security, f->security));
 }
 
 static void show_entry(void *data, const struct cache_entry *entry)
@@ -342,6 +353,10 @@ static void show_entry(void *data, const struct cache_entry *entry)
         to_json_name(one, "zone", f->soa_owner);
     if (f->kind == CACHE_FAILURE)
         json_put_number(one, "times", f->failed_cnt + 1);
+    if (f->kind == CACHE_DATA && !entry->delegation)
+        security_put_signatures(one, f->set);
+    if (!entry->delegation)
+        security_put_proofs(one, f, shown->name, entry->type);
     if (!shown->is_shared)
         json_put_number(one, "worker", (int64_t)shown->worker);
 }
@@ -349,9 +364,11 @@ static void show_entry(void *data, const struct cache_entry *entry)
 static void run_cache_show(struct control_call *call, void *engine)
 {
     const struct res_control *worker = engine;
-    struct entry_list shown = {
-        .now_ms = now_wall_ms(), .worker = worker->worker, .is_shared = worker->cache != NULL};
     uint8_t name[DNAME_MAX];
+    struct entry_list shown = {.name = name,
+                               .now_ms = now_wall_ms(),
+                               .worker = worker->worker,
+                               .is_shared = worker->cache != NULL};
     struct cache_name key;
     struct arena arena;
 

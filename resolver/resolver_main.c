@@ -6,10 +6,11 @@
 #include "base/now.h"
 #include "base/publish.h"
 #include "dns/dname_text.h"
+#include "dns/dnskey.h"
 #include "net/daemon/daemon.h"
 #include "net/upstream/out_net.h"
 #include "net/upstream/own.h"
-#include "resolver/answer/res_serve.h"
+#include "resolver/anchors.h"
 #include "resolver/cache/cache_lmdb.h"
 #include "resolver/cache/cache_memory.h"
 #include "resolver/iterate/task.h"
@@ -37,10 +38,11 @@ struct resolver {
     struct cache_store *store;   /* the engine's */
     struct out *out;
     struct own *own;
-    unsigned sockets;      /* the most for queries to servers */
-    uv_prepare_t turn_end; /* called before the loop waits */
-    uv_timer_t deadline;   /* to write the cache, or to serve the next request */
-    uv_async_t released;   /* another worker has released an in-flight entry */
+    struct anchors *anchors; /* of the first worker; NULL: another one has them */
+    unsigned sockets;        /* the most for queries to servers */
+    uv_prepare_t turn_end;   /* called before the loop waits */
+    uv_timer_t deadline;     /* to write the cache, or to serve the next request */
+    uv_async_t released;     /* another worker has released an in-flight entry */
 };
 
 /* What the workers share.  Lifetime: from before the first engine to after the last. */
@@ -80,6 +82,9 @@ static enum err build_policy(void *data, const void *before, void **version, cha
     snprintf(summary, size, "%zu stub zones, %zu forward zones, %zu records of local data",
              conf->stubs.cnt, conf->forwards.cnt, conf->local_data.cnt);
     enum err err = ddr_add(&conf->policy->local, &conf->server, &conf->policy->arena);
+    if (err)
+        return err;
+    err = anchors_learn(conf->policy, conf->cache_directory);
     if (err)
         return err;
     *version = conf->policy;
@@ -230,9 +235,30 @@ static void *new_resolver(const struct daemon_engine *parts)
 static void free_resolver(void *engine)
 {
     struct resolver *r = engine;
+    anchors_free(&r->anchors);
     res_explain_free(&r->control.explain);
     res_serve_free(&r->control.serve);
     free(r);
+}
+
+/* What validation found, and of what. */
+static void describe_verdict(const struct verdict *v, char *out, size_t size)
+{
+    char name[DNAME_TEXT_MAX] = "-", zone[DNAME_TEXT_MAX] = "-", type[RRTYPE_NAME_MAX] = "-";
+    char key[DNSKEY_ALGORITHM_MAX + 30] = "", algorithm[DNSKEY_ALGORITHM_MAX];
+
+    if (v->name)
+        dname_text_print(v->name, name);
+    if (v->zone)
+        dname_text_print(v->zone, zone);
+    if (v->type)
+        rrtype_print(v->type, type);
+    dnskey_print_algorithm(v->algorithm, algorithm);
+    if (v->algorithm)
+        snprintf(key, sizeof(key), " tag=%u algorithm=%s", v->tag, algorithm);
+    snprintf(out, size, "validated %s name=%s type=%s signer=%s%s%s%s",
+             verdict_status_name(v->status), name, type, zone, key, v->reason ? " reason=" : "",
+             v->reason ? verdict_reason_name(v->reason) : "");
 }
 
 /* What an event is about, in a few words; for the debug log. */
@@ -276,6 +302,7 @@ static void describe(const struct trace_event *e, char *out, size_t size)
                  e->note.failure ? "=" : "",
                  e->note.failure ? failure_id(e->note.failure) : "");
         break;
+    case TRACE_STEP_VALIDATED: describe_verdict(e->validated, out, size); break;
     case TRACE_STEP_END:
         snprintf(out, size, "end %s%s%s", wording_id(&wording_endings, e->end.how),
                  e->end.failure ? " failure=" : "",
@@ -288,7 +315,8 @@ static void describe(const struct trace_event *e, char *out, size_t size)
 /* At log level "debug" each event of each resolution is a line. */
 static void log_event(void *data, const struct trace_event *e)
 {
-    char name[DNAME_TEXT_MAX], zone[DNAME_TEXT_MAX] = "-", type[RRTYPE_NAME_MAX], what[400];
+    char name[DNAME_TEXT_MAX], zone[DNAME_TEXT_MAX] = "-", type[RRTYPE_NAME_MAX],
+                               what[2 * DNAME_TEXT_MAX + 400];
 
     (void)data;
     dname_text_print(e->name, name);
@@ -312,6 +340,9 @@ static void end_turn(uv_prepare_t *handle)
     struct resolver *r = handle->data;
     unsigned wait_ms = res_serve_wait_ms(r->control.serve);
 
+    unsigned tick_ms = r->anchors ? anchors_tick(r->anchors) : 0;
+    if (tick_ms > 0 && (wait_ms == 0 || tick_ms < wait_ms))
+        wait_ms = tick_ms;
     if (r->store->settle(r->store))
         wait_ms = WRITE_SOON_MS;
     bool is_later = !uv_is_active((uv_handle_t *)&r->deadline) ||
@@ -393,6 +424,13 @@ static enum err open_engine(void *engine, struct uv_loop_s *loop)
         close_outside(r);
         return ERR_NOMEM;
     }
+    if (r->control.worker == 0) {
+        r->anchors = anchors_new(r->control.serve, r->conf->cache_directory);
+        if (!r->anchors) {
+            close_outside(r);
+            return ERR_NOMEM;
+        }
+    }
     r->out->settle = res_serve_settle;
     r->out->data = r->control.serve;
     watch_turns(r, loop);
@@ -421,6 +459,7 @@ static void close_engine(void *engine)
     struct resolver *r = engine;
 
     log_counts(r);
+    anchors_free(&r->anchors);
     res_serve_close(r->control.serve);
     res_serve_engine(r->control.serve)->own = NULL;
     close_outside(r);

@@ -3,6 +3,7 @@
 #include "tools/ask.h"
 #include "tools/cmd.h"
 #include "tools/terminal.h"
+#include "tools/trust_chain.h"
 
 const char cmd_cache_usage[] =
     "usage: rootline cache show NAME [TYPE] [--json] [--socket PATH]\n"
@@ -17,6 +18,24 @@ static const char *get_member(const struct json *from, const char *key)
 static long long get_count(const struct json *from, const char *key)
 {
     return json_get_number(from, key, 0);
+}
+
+static void print_cache_security(struct terminal *p, const struct json *entry)
+{
+    const struct json *sigs = json_find(entry, "signatures"),
+                      *proofs = json_find(entry, "proofs");
+    const char *label = "  proof";
+    char text[TERMINAL_TEXT_MAX];
+
+    terminal_row(p, "  DNSSEC", "%s",
+                 wording_text_of(&wording_security, get_member(entry, "validation")));
+    for (size_t i = 0; i < json_count(sigs); i++) {
+        trust_chain_print_signature(json_at(sigs, i), text);
+        terminal_row(p, i ? "" : "  signature", "%s", text);
+    }
+    for (size_t i = 0; i < json_count(proofs); i++)
+        for (size_t n = 0; trust_chain_print_proof(json_at(proofs, i), n, text); n++, label = "")
+            terminal_row(p, label, "%s", text);
 }
 
 static void print_cache_entry(struct terminal *p, const char *name, const struct json *entry)
@@ -43,9 +62,10 @@ static void print_cache_entry(struct terminal *p, const char *name, const struct
                  *from ? " from " : "", (int)strcspn(from, "@"), from, *from ? ", " : "",
                  get_member(entry, "section"), *from ? " section" : "");
     if (*get_member(entry, "rank"))
-        terminal_row(p, "  rank", "%s, DNSSEC %s",
-                     wording_text_of(&wording_ranks, get_member(entry, "rank")),
-                     get_member(entry, "validation"));
+        terminal_row(p, "  rank", "%s",
+                     wording_text_of(&wording_ranks, get_member(entry, "rank")));
+    if (strcmp(get_member(entry, "kind"), "delegation") != 0)
+        print_cache_security(p, entry);
     if (json_find(entry, "times"))
         terminal_row(p, "  failed", "%lld times in a row", get_count(entry, "times"));
     terminal_row(p, "  used", "%s%lld times recently",
@@ -87,6 +107,8 @@ static void print_cache_stats(const struct json *s)
     terminal_row(&p, "queries", "%lld, %lld cache hits (%.1f %%), %lld from the answer cache",
                  queries, hits, queries ? 100.0 * (double)hits / (double)queries : 0.0,
                  get_count(s, "answer-cache-hits"));
+    terminal_row(&p, "aggressive", "%lld answers from NSEC and NSEC3 records of other names",
+                 get_count(s, "aggressive-answers"));
     terminal_row(&p, "stale", "%lld answers with expired data; %lld prefetches",
                  get_count(s, "stale-answers"), get_count(s, "prefetches"));
 }

@@ -1,6 +1,6 @@
 /* rootline check: read a configuration as the daemon does.  The top-level keys tell which
  * daemon the file is for; if both daemons have all of them, the reading with fewer errors
- * decides. */
+ * decides, then the one with more advice: it knows the keys that are misspelled. */
 #include "authd/auth_conf.h"
 #include "base/file.h"
 #include "resolver/res_conf.h"
@@ -87,7 +87,8 @@ int cmd_check(int argc, char **argv)
     if (err && guess == FOR_EITHER) {
         diag_init(&other);
         enum err as_resolver = check_resolver(argv[0], &other, summary, sizeof(summary));
-        if (other.error_cnt < diag.error_cnt) {
+        if (other.error_cnt < diag.error_cnt ||
+            (other.error_cnt == diag.error_cnt && other.help_cnt > diag.help_cnt)) {
             diag_fini(&diag);
             diag = other;
             err = as_resolver;

@@ -125,6 +125,16 @@ static void print_entropy(struct terminal *p, const struct json *entropy)
         json_get_bool(entropy, "cookies", false) ? ", cookies" : "");
 }
 
+static void print_validation_status(struct terminal *p, const struct json *validation)
+{
+    if (validation)
+        terminal_row(p, "validation", "%s%s",
+                     json_get_bool(validation, "on", false) ? "on" : "off: no trust anchor",
+                     json_get_bool(validation, "clock-is-wrong", false)
+                         ? "; the clock is wrong, so times of signatures are not checked"
+                         : "");
+}
+
 static void print_rejected(struct terminal *p, const struct json *reasons)
 {
     const char *label = "rejected";
@@ -184,6 +194,7 @@ static void print_status(const struct json *s)
     print_family(&p, json_find(s, "families"), "ipv4", "IPv4");
     print_family(&p, json_find(s, "families"), "ipv6", "IPv6");
     print_entropy(&p, json_find(s, "entropy"));
+    print_validation_status(&p, json_find(s, "validation"));
     if (json_find(s, "queries"))
         terminal_row(&p, "queries",
                      "%lld, %lld from the cache; %lld resolutions in progress, %lld of them "
@@ -251,9 +262,10 @@ static void print_findings(const struct json *findings)
 {
     for (size_t i = 0; i < json_count(findings); i++) {
         const struct json *one = json_at(findings, i);
-        fprintf(stderr, "%s:%lld:%lld: %s: %s\n", get_value(one, "file"),
-                get_number(one, "line"), get_number(one, "column"), get_value(one, "level"),
-                get_value(one, "message"));
+        fprintf(stderr, "%s:", get_value(one, "file"));
+        if (get_number(one, "line") > 0)
+            fprintf(stderr, "%lld:%lld:", get_number(one, "line"), get_number(one, "column"));
+        fprintf(stderr, " %s: %s\n", get_value(one, "level"), get_value(one, "message"));
         if (*get_value(one, "help"))
             fprintf(stderr, "    = %s\n", get_value(one, "help"));
     }

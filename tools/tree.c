@@ -4,6 +4,7 @@
 
 #include "resolver/iterate/classify.h"
 #include "resolver/iterate/wording.h"
+#include "tools/trust_chain.h"
 
 enum { SHORT_DATA = 120 };
 
@@ -145,6 +146,44 @@ static void print_query(struct terminal *p, bool is_last, const struct json *que
     print_records(p, is_last, query);
 }
 
+/* ---- keys, signatures and proofs ---- */
+
+enum { SIGNATURES_SHOWN = 4 };
+
+static void print_signatures(struct terminal *p, bool is_last, const char *before,
+                             const struct json *of)
+{
+    const struct json *list = json_find(of, "signatures");
+    char text[TERMINAL_TEXT_MAX];
+
+    for (size_t i = 0; i < util_min(json_count(list), SIGNATURES_SHOWN); i++) {
+        trust_chain_print_signature(json_at(list, i), text);
+        terminal_more(p, is_last, TERMINAL_PLAIN, "%s%s", before, text);
+    }
+}
+
+static void print_proofs(struct terminal *p, bool is_last, const struct json *of)
+{
+    const struct json *list = json_find(of, "proofs");
+    char text[TERMINAL_TEXT_MAX];
+
+    for (size_t i = 0; i < json_count(list); i++)
+        for (size_t n = 0; trust_chain_print_proof(json_at(list, i), n, text); n++)
+            terminal_more(p, is_last, TERMINAL_PLAIN, "%s", text);
+}
+
+static void print_keys(struct terminal *p, bool is_last, const char *before, const char *after,
+                       const struct json *list)
+{
+    char text[TERMINAL_TEXT_MAX];
+
+    for (size_t i = 0; i < json_count(list); i++) {
+        trust_chain_print_key(json_at(list, i), text);
+        terminal_more(p, is_last, TERMINAL_PLAIN, "%s%s%s%s", before, text,
+                      *after ? " in " : "", after);
+    }
+}
+
 /* ---- steps ---- */
 
 static void print_zone(struct terminal *p, bool is_last, const struct json *zone)
@@ -175,7 +214,11 @@ static void print_cache(struct terminal *p, bool is_last, const struct json *ste
                   (long long)json_get_number(step, "ttl", 0),
                   (long long)json_get_number(step, "original-ttl", 0),
                   json_get_bool(step, "stale", false) ? ", expired (stale answer)" : "");
-    if (json_get_bool(step, "new", false))
+    if (json_get_bool(step, "synthesised", false))
+        terminal_more(p, is_last, TERMINAL_DIM,
+                      "made from NSEC records of other names, the oldest cached %lld s ago",
+                      (long long)json_get_number(step, "age-s", 0));
+    else if (json_get_bool(step, "new", false))
         terminal_more(p, is_last, TERMINAL_DIM, "cached just now from %s",
                       print_server_addr(server, room));
     else if (*server)
@@ -186,6 +229,30 @@ static void print_cache(struct terminal *p, bool is_last, const struct json *ste
                       wording_text_of(&wording_ranks, get_text(step, "rank")));
     if (*get_text(step, "text"))
         terminal_more(p, is_last, TERMINAL_YELLOW, "%s", get_text(step, "text"));
+    const char *state = get_text(step, "validation");
+    if (*state && strcmp(found, wording_id(&wording_cached, TRACE_CACHED_FAILURE)) != 0)
+        terminal_more(p, is_last, trust_chain_colour(state), "%s",
+                      wording_text_of(&wording_security, state));
+    print_signatures(p, is_last, "", step);
+    print_proofs(p, is_last, step);
+}
+
+/* What validation found of an RRset or a denial. */
+static void print_validation(struct terminal *p, bool is_last, const struct json *step)
+{
+    const char *status = get_text(step, "status"), *text = get_text(step, "text");
+    char signature[TERMINAL_TEXT_MAX] = "";
+    bool is_denial = !*text && !json_find(step, "tag");
+
+    if (is_denial)
+        snprintf(signature, sizeof(signature), " (proved by %s)", get_text(step, "zone"));
+    else if (!*text)
+        snprintf(signature, sizeof(signature), " (key %lld of %s)",
+                 (long long)json_get_number(step, "tag", 0), get_text(step, "zone"));
+    terminal_node(p, is_last, trust_chain_colour(status), "dnssec", "%s%s%s%s is %s%s%s%s",
+                  is_denial ? "the denial of " : "", get_text(step, "name"),
+                  *get_text(step, "type") ? " " : "", get_text(step, "type"), status,
+                  *text ? ": " : "", text, signature);
 }
 
 static void print_resolve(struct terminal *p, bool is_last, const struct json *step)
@@ -237,6 +304,8 @@ static void print_step(struct terminal *p, bool is_last, const struct json *step
         print_cache(p, is_last, step);
     else if (strcmp(kind, "resolve") == 0)
         print_resolve(p, is_last, step);
+    else if (strcmp(kind, "validation") == 0)
+        print_validation(p, is_last, step);
     else if (strcmp(kind, "local") == 0)
         terminal_node(p, is_last, TERMINAL_PLAIN, "local", "%s %s: %s, local data",
                       get_text(step, "name"), get_text(step, "type"),
@@ -250,6 +319,23 @@ static void print_steps(struct terminal *p, const struct json *steps, bool is_al
 {
     for (size_t i = 0; i < json_count(steps); i++)
         print_step(p, is_all && i + 1 == json_count(steps), json_at(steps, i));
+}
+
+/* ---- the chain of trust ---- */
+
+static void print_trust_zone(struct terminal *p, const struct json *zone)
+{
+    const struct json *ds = json_find(zone, "ds"), *keys = json_find(zone, "dnskey");
+    const char *status = get_text(zone, "status"), *text = get_text(zone, "text");
+
+    terminal_node(p, false, trust_chain_colour(status), "trust", "%s is %s%s%s",
+                  get_text(zone, "zone"), status, *text ? ": " : "", text);
+    print_keys(p, false, "trust anchor: ", "", json_find(zone, "anchor"));
+    print_keys(p, false, "", get_text(zone, "parent"), json_find(ds, "records"));
+    print_signatures(p, false, "DS ", ds);
+    print_keys(p, false, "", "", json_find(keys, "records"));
+    print_signatures(p, false, "DNSKEY ", keys);
+    print_proofs(p, false, zone);
 }
 
 /* ---- the tree ---- */
@@ -293,6 +379,9 @@ void tree_print(struct terminal *p, const struct json *tree)
                    get_text(question, "type"));
     fprintf(p->out, ", answered for client %s\n", get_text(question, "client"));
     print_steps(p, json_find(tree, "steps"), false);
+    const struct json *trust = json_find(tree, "trust");
+    for (size_t i = 0; i < json_count(trust); i++)
+        print_trust_zone(p, json_at(trust, i));
     if (json_find(tree, "omitted-steps"))
         terminal_node(p, false, TERMINAL_DIM, "...", "%lld more parts omitted",
                       (long long)json_get_number(tree, "omitted-steps", 0));

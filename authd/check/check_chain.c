@@ -2,12 +2,12 @@
  * are computed, sorted and merged with the chain. */
 #include "authd/check/check_chain.h"
 
-#include "authd/zone/chain.h"
+#include "authd/zone/denial_chain.h"
 #include "dns/dname_text.h"
 
 enum { ITERATIONS_SAFE = 50 };
 
-static void list_bitmap(const uint8_t *bitmap, size_t len, struct chain_types *out)
+static void list_bitmap(const uint8_t *bitmap, size_t len, struct denial_chain_types *out)
 {
     struct cursor c = cursor_over(bitmap, len);
 
@@ -18,13 +18,14 @@ static void list_bitmap(const uint8_t *bitmap, size_t len, struct chain_types *o
         const uint8_t *bits = cursor_bytes(&c, octets);
         for (unsigned i = 0; bits && i < octets * 8U; i++)
             if (bits[i / 8] & (0x80 >> i % 8))
-                chain_add_type(out, (uint16_t)(window * 256 + i));
+                denial_chain_add_type(out, (uint16_t)(window * 256 + i));
     }
 }
 
 /* Report the first type in which the bitmap of record `i` and the owner's types differ. */
-static void compare_types(struct zonebuild *build, size_t i, const struct chain_types *bitmap,
-                          const struct chain_types *owned, const char *owner)
+static void compare_types(struct zonebuild *build, size_t i,
+                          const struct denial_chain_types *bitmap,
+                          const struct denial_chain_types *owned, const char *owner)
 {
     char name[RRTYPE_NAME_MAX];
     unsigned b = 0, o = 0;
@@ -62,7 +63,7 @@ static void check_nsec(struct zonebuild *build)
 
     while (zonebuild_next(&w)) {
         char owner[DNAME_TEXT_MAX];
-        struct chain_types bitmap, owned;
+        struct denial_chain_types bitmap, owned;
         size_t nsec = zonebuild_find_type(build, w.from, RRTYPE_NSEC);
         if (w.view == ZONEBUILD_HASHED)
             continue;
@@ -81,7 +82,7 @@ static void check_nsec(struct zonebuild *build)
                              owner);
         const struct zonebuild_record *r = &build->records[nsec];
         size_t next_len = dname_len(r->rdata);
-        chain_list_types(&w, &owned);
+        denial_chain_list_types(&w, &owned);
         list_bitmap(r->rdata + next_len, r->len - next_len, &bitmap);
         compare_types(build, nsec, &bitmap, &owned, owner);
         if (before < build->cnt)
@@ -96,13 +97,14 @@ static void check_nsec(struct zonebuild *build)
 
 /* Add the NSEC3 records of the chain among those of one owner. */
 static enum err add_chain_links(struct zonebuild *build, const struct zonebuild_walk *w,
-                                const struct nsec3_params *params, struct chain_links *chain)
+                                const struct nsec3_params *params,
+                                struct denial_chain_links *chain)
 {
     unsigned apex_labels = dname_labels(build->origin);
     enum err err = ERR_OK;
 
     for (size_t i = w->from; i < w->to && !err; i++) {
-        struct chain_link link = {.from = i};
+        struct denial_chain_link link = {.from = i};
         struct nsec3_params own;
         if (build->records[i].type != RRTYPE_NSEC3)
             continue;
@@ -111,7 +113,7 @@ static enum err add_chain_links(struct zonebuild *build, const struct zonebuild_
             continue; /* another chain */
         if (dname_labels(build->records[i].owner->name) == apex_labels + 1 &&
             nsec3_read_label(build->records[i].owner->name, link.hash))
-            err = chain_add(chain, &link);
+            err = denial_chain_add(chain, &link);
         else
             zonebuild_report(build, build->dnssec_level, i,
                              "the owner of this NSEC3 is not a hash right below the apex");
@@ -120,7 +122,7 @@ static enum err add_chain_links(struct zonebuild *build, const struct zonebuild_
 }
 
 static enum err collect_chain(struct zonebuild *build, const struct nsec3_params *params,
-                              struct chain_links *chain)
+                              struct denial_chain_links *chain)
 {
     struct zonebuild_walk w = {.build = build};
     enum err err = ERR_OK;
@@ -128,12 +130,12 @@ static enum err collect_chain(struct zonebuild *build, const struct nsec3_params
     while (!err && zonebuild_next(&w))
         err = add_chain_links(build, &w, params, chain);
     if (!err)
-        chain_sort(chain);
+        denial_chain_sort(chain);
     return err;
 }
 
-static void check_missing(struct zonebuild *build, const struct chain_link *name,
-                          const struct chain_link *cover)
+static void check_missing(struct zonebuild *build, const struct denial_chain_link *name,
+                          const struct denial_chain_link *cover)
 {
     char text[DNAME_TEXT_MAX], hash[NSEC3_LABEL_LEN + 1];
     bool is_opt_out =
@@ -141,40 +143,40 @@ static void check_missing(struct zonebuild *build, const struct chain_link *name
 
     if (name->is_optional && is_opt_out)
         return;
-    dname_text_print(chain_name(build, name), text);
+    dname_text_print(denial_chain_name(build, name), text);
     nsec3_print_label(name->hash, hash);
     zonebuild_report(build, build->dnssec_level, name->from, "%s has no NSEC3 (its hash is %s)",
                      text, hash);
 }
 
-static void check_match(struct zonebuild *build, const struct chain_link *name,
-                        const struct chain_link *link)
+static void check_match(struct zonebuild *build, const struct denial_chain_link *name,
+                        const struct denial_chain_link *link)
 {
     char text[DNAME_TEXT_MAX];
-    struct chain_types bitmap, owned = {.cnt = 0};
+    struct denial_chain_types bitmap, owned = {.cnt = 0};
     const struct zonebuild_record *r = &build->records[link->from];
-    const uint8_t *owner = chain_name(build, name);
+    const uint8_t *owner = denial_chain_name(build, name);
     size_t len;
     const uint8_t *next = nsec3_next_hash(r->rdata, &len);
 
     if (dname_is_equal(owner, build->records[name->from].owner->name)) {
         struct zonebuild_walk w = {.build = build, .to = name->from};
         (void)zonebuild_next(&w);
-        chain_list_types(&w, &owned);
+        denial_chain_list_types(&w, &owned);
     }
     dname_text_print(owner, text);
     list_bitmap(next + len, (size_t)(r->rdata + r->len - (next + len)), &bitmap);
     compare_types(build, link->from, &bitmap, &owned, text);
 }
 
-static void check_hashes(struct zonebuild *build, const struct chain_links *names,
-                         const struct chain_links *chain)
+static void check_hashes(struct zonebuild *build, const struct denial_chain_links *names,
+                         const struct denial_chain_links *chain)
 {
     size_t n = 0;
 
     for (size_t i = 0; i < chain->cnt; i++) {
-        const struct chain_link *link = &chain->at[i],
-                                *after = &chain->at[(i + 1) % chain->cnt];
+        const struct denial_chain_link *link = &chain->at[i],
+                                       *after = &chain->at[(i + 1) % chain->cnt];
         size_t len;
         const uint8_t *next = nsec3_next_hash(build->records[link->from].rdata, &len);
         if (len != NSEC3_HASH_LEN || memcmp(next, after->hash, len) != 0) {
@@ -197,15 +199,15 @@ static void check_hashes(struct zonebuild *build, const struct chain_links *name
 
 static enum err check_nsec3(struct zonebuild *build, const struct nsec3_params *params)
 {
-    struct chain_links names = {.cnt = 0}, chain = {.cnt = 0};
+    struct denial_chain_links names = {.cnt = 0}, chain = {.cnt = 0};
     enum err err = collect_chain(build, params, &chain);
 
     if (!err && chain.cnt > 0)
-        err = chain_hash_names(build, params, &names);
+        err = denial_chain_hash_names(build, params, &names);
     if (!err && chain.cnt > 0)
         check_hashes(build, &names, &chain);
-    chain_fini(&names);
-    chain_fini(&chain);
+    denial_chain_fini(&names);
+    denial_chain_fini(&chain);
     return err;
 }
 

@@ -9,7 +9,7 @@
 
 #include "authd/check/check_zonemd.h"
 #include "authd/check/zone_check.h"
-#include "authd/zone/chain.h"
+#include "authd/zone/denial_chain.h"
 #include "dns/bitmap.h"
 #include "dns/dname_text.h"
 #include "dns/rrsig.h"
@@ -287,7 +287,7 @@ struct denial_drafts {
 
 /* Add the draft of an owner with these types. */
 static enum err add_draft(struct zonesigning *z, struct denial_drafts *drafts,
-                          const uint8_t *owner, const struct chain_types *types)
+                          const uint8_t *owner, const struct denial_chain_types *types)
 {
     uint8_t bitmap[BITMAP_LEN_MAX];
     struct denial_draft *at = util_grow(drafts->at, drafts->cnt, &drafts->size, sizeof(*at));
@@ -307,29 +307,29 @@ static enum err add_draft(struct zonesigning *z, struct denial_drafts *drafts,
 }
 
 /* Insert a type in its place. */
-static void insert_type(struct chain_types *types, uint16_t type)
+static void insert_type(struct denial_chain_types *types, uint16_t type)
 {
-    struct chain_types before = *types;
+    struct denial_chain_types before = *types;
 
     types->cnt = 0;
     for (unsigned i = 0; i < before.cnt && before.at[i] < type; i++)
-        chain_add_type(types, before.at[i]);
-    chain_add_type(types, type);
+        denial_chain_add_type(types, before.at[i]);
+    denial_chain_add_type(types, type);
     for (unsigned i = 0; i < before.cnt; i++)
         if (before.at[i] > type)
-            chain_add_type(types, before.at[i]);
+            denial_chain_add_type(types, before.at[i]);
 }
 
 static enum err draft_nsecs(struct zonesigning *z, struct denial_drafts *drafts)
 {
     struct zonebuild_walk w = {.build = z->build};
-    struct chain_types types;
+    struct denial_chain_types types;
     enum err err = ERR_OK;
 
     while (!err && zonebuild_next(&w)) {
         if (w.view == ZONEBUILD_BELOW)
             continue;
-        chain_list_types(&w, &types);
+        denial_chain_list_types(&w, &types);
         insert_type(&types, RRTYPE_RRSIG);
         insert_type(&types, RRTYPE_NSEC);
         err = add_draft(z, drafts, z->build->records[w.from].owner->name, &types);
@@ -359,28 +359,30 @@ static enum err add_nsecs(struct zonesigning *z)
 
 /* List the types in the bitmap of a hashed name: none for an empty non-terminal, and without
  * RRSIG for an unsigned delegation. */
-static void list_hashed_types(const struct zonebuild *build, const struct chain_link *link,
-                              struct chain_types *out)
+static void list_hashed_types(const struct zonebuild *build,
+                              const struct denial_chain_link *link,
+                              struct denial_chain_types *out)
 {
     struct zonebuild_walk w = {.build = build, .to = link->from};
     const struct zonebuild_record *first = &build->records[link->from];
 
     out->cnt = 0;
-    if (!dname_is_equal(chain_name(build, link), first->owner->name) || !zonebuild_next(&w))
+    if (!dname_is_equal(denial_chain_name(build, link), first->owner->name) ||
+        !zonebuild_next(&w))
         return;
-    chain_list_types(&w, out);
+    denial_chain_list_types(&w, out);
     if (!link->is_optional)
         insert_type(out, RRTYPE_RRSIG);
 }
 
-static enum err draft_nsec3s(struct zonesigning *z, const struct chain_links *names,
+static enum err draft_nsec3s(struct zonesigning *z, const struct denial_chain_links *names,
                              struct denial_drafts *drafts)
 {
-    struct chain_types types;
+    struct denial_chain_types types;
     enum err err = ERR_OK;
 
     for (size_t i = 0; i < names->cnt && !err; i++) {
-        const struct chain_link *link = &names->at[i];
+        const struct denial_chain_link *link = &names->at[i];
         if (link->is_optional && z->conf->denial == ZONESIGN_OPT_OUT)
             continue;
         list_hashed_types(z->build, link, &types);
@@ -436,7 +438,7 @@ static enum err add_drafted_nsec3s(struct zonesigning *z, const struct denial_dr
 static enum err add_nsec3s(struct zonesigning *z)
 {
     struct denial_drafts drafts = {.cnt = 0};
-    struct chain_links names = {.cnt = 0};
+    struct denial_chain_links names = {.cnt = 0};
     uint8_t param[5];
     size_t len = write_nsec3_params(0, param);
     struct nsec3_params params = nsec3_read_params(param);
@@ -451,12 +453,12 @@ static enum err add_nsec3s(struct zonesigning *z)
     if (!err)
         err = zonebuild_sort(z->build);
     if (!err)
-        err = chain_hash_names(z->build, &params, &names);
+        err = denial_chain_hash_names(z->build, &params, &names);
     if (!err)
         err = draft_nsec3s(z, &names, &drafts);
     if (!err)
         err = add_drafted_nsec3s(z, &drafts);
-    chain_fini(&names);
+    denial_chain_fini(&names);
     free(drafts.at);
     return err;
 }

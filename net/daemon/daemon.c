@@ -445,7 +445,26 @@ static enum err adopt_conf(struct daemon *d, void *conf, struct server_conf *ser
     return err;
 }
 
-/* False: the previous version is still served. */
+/* Wait until the configuration file is complete.  ERR_TIME: it is still being written, which
+ * is logged and, unless `findings` is NULL, the one finding. */
+static enum err settle_conf(const struct daemon *d, struct json **findings)
+{
+    struct diag_place place = {.file = d->conf_path};
+    unsigned wait_ms = SETTLE_MS;
+    struct diag diag;
+
+    if (file_settle(d->conf_path, &wait_ms) != ERR_TIME)
+        return ERR_OK; /* read_conf reports another error */
+    log_error("reload failed: %s: %s", d->conf_path, file_problem(ERR_TIME));
+    diag_init(&diag);
+    diag_add(&diag, DIAG_ERROR, &place, "%s", file_problem(ERR_TIME));
+    if (findings)
+        *findings = diag_to_json(&diag);
+    diag_fini(&diag);
+    return ERR_TIME;
+}
+
+/* False: the previous version is still served.  *findings as from read_conf. */
 static bool reload_daemon(struct daemon *d, struct json **findings)
 {
     void *conf;
@@ -454,17 +473,15 @@ static bool reload_daemon(struct daemon *d, struct json **findings)
     log_version(d); /* of a reload that not all workers have adopted yet */
     notify_reloading();
     log_info("reloading %s", d->conf_path);
-    unsigned wait_ms = SETTLE_MS;
-    enum err err = file_settle(d->conf_path, &wait_ms) == ERR_TIME ? ERR_TIME : ERR_OK;
-    if (!err)
+    enum err err = settle_conf(d, findings);
+    if (!err) {
         err = read_conf(d, &conf, &server, findings);
-    if (err == ERR_TIME)
-        log_error("reload failed: %s: %s", d->conf_path, file_problem(err));
-    else if (err)
-        log_error("reload failed: %s has errors; the previous configuration stays in use",
-                  d->conf_path);
-    else
-        err = adopt_conf(d, conf, server);
+        if (err)
+            log_error("reload failed: %s has errors; the previous configuration stays in use",
+                      d->conf_path);
+        else
+            err = adopt_conf(d, conf, server);
+    }
     err ? d->reloads_refused++ : d->reloads++;
     notify_manager("READY=1");
     return !err;

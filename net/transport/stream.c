@@ -490,29 +490,34 @@ static void process_fresh(struct stream *s, const uint8_t *octets, size_t len)
 
 /* ---- TLS ---- */
 
+static bool process_opened(struct tls_sink *sink, size_t len)
+{
+    struct stream *s = sink->data;
+
+    send_stream_records(s);
+    if (!s->is_closing && len > 0) {
+        process_fresh(s, sink->plain, len);
+        if (s->in.len > 0 && !s->is_closing)
+            process_queued(s);
+    }
+    return !s->is_closing;
+}
+
 /* Open octets that were just read.  All are opened, also while the stream is paused: TLS must
  * not queue them. */
 static void open_octets(struct stream *s, const uint8_t *sealed, size_t len)
 {
-    struct stream_hub *hub = s->hub;
-    enum tls_state state;
-    size_t got;
+    struct tls_sink sink = {.plain = s->hub->plain,
+                            .size = STREAM_CHUNK,
+                            .out = &s->hub->sealed,
+                            .opened = process_opened,
+                            .data = s};
 
-    tls_feed(s->tls, sealed, len);
-    do {
-        state = tls_read(s->tls, hub->plain, STREAM_CHUNK, &got, &hub->sealed);
-        send_stream_records(s);
-        if (!s->is_closing && got > 0) {
-            process_fresh(s, hub->plain, got);
-            if (s->in.len > 0 && !s->is_closing)
-                process_queued(s);
-        }
-    } while (got > 0 && !s->is_closing);
-    if (s->is_closing)
+    if (!tls_pump(s->tls, sealed, len, &sink))
         return;
-    if (state == TLS_ENDED)
+    if (tls_state(s->tls) == TLS_ENDED)
         s->is_ended = true;
-    else if (state == TLS_BROKEN)
+    else if (tls_state(s->tls) == TLS_BROKEN)
         stream_close(s);
 }
 

@@ -198,13 +198,6 @@ void tls_free(struct tls **tls)
     *tls = NULL;
 }
 
-void tls_feed(struct tls *t, const uint8_t *sealed, size_t len)
-{
-    must(t->in_len == 0);
-    t->in = sealed;
-    t->in_len = len;
-}
-
 /* Return the state after a call of OpenSSL that did not succeed. */
 static enum tls_state classify_tls_error(struct tls *t, int result)
 {
@@ -278,28 +271,44 @@ static void continue_handshake(struct tls *t)
     }
 }
 
-enum tls_state tls_read(struct tls *t, uint8_t *plain, size_t size, size_t *got,
-                        struct buffer *out)
+/* Continue the handshake or open one record.  Return the number of plain octets. */
+static size_t open_record(struct tls *t, const struct tls_sink *sink)
 {
-    *got = 0;
-    t->out = out;
+    size_t got = 0;
+
+    t->out = sink->out;
     if (t->state == TLS_OPENING)
         continue_handshake(t);
     /* a read without data costs OpenSSL a buffer and a search of its errors */
     if (t->state == TLS_OPEN && (t->in_len > 0 || SSL_has_pending(t->ssl))) {
         clear_tls_errors();
-        int result = SSL_read_ex(t->ssl, plain, size, got);
+        int result = SSL_read_ex(t->ssl, sink->plain, sink->size, &got);
         if (result != 1) {
-            *got = 0;
+            got = 0;
             t->state = classify_tls_error(t, result);
         }
         if (t->control_cnt > CONTROLS_MAX)
             t->state = TLS_BROKEN; /* note_tls_message discarded octets */
-        else if (*got > 0)
+        else if (got > 0)
             t->control_cnt = 0;
     }
     t->out = NULL;
-    return t->state;
+    return got;
+}
+
+bool tls_pump(struct tls *t, const uint8_t *sealed, size_t len, struct tls_sink *sink)
+{
+    bool goes_on;
+    size_t got;
+
+    t->in = sealed;
+    t->in_len = len;
+    do {
+        got = open_record(t, sink);
+        goes_on = sink->opened(sink, got);
+    } while (goes_on && got > 0);
+    t->in_len = 0;
+    return goes_on;
 }
 
 bool tls_write(struct tls *t, const uint8_t *plain, size_t len, struct buffer *out)

@@ -26,11 +26,22 @@ enum tls_state {
     TLS_BROKEN, /* failed; `out` may have an alert to be sent */
 };
 
+/* Where tls_pump puts octets.  Lifetime: the call. */
+struct tls_sink {
+    uint8_t *plain; /* room for `size` plain octets; `opened` may change both */
+    size_t size;
+    struct buffer *out; /* tls_pump appends records to be sent */
+    /* Send `out` and consume `len` octets of `plain`; after the last step `len` is 0.  False:
+     * stop. */
+    bool (*opened)(struct tls_sink *sink, size_t len);
+    void *data; /* of `opened` */
+};
+
 /* Create the server side of a connection.  ERR_NOMEM. */
 MUST_USE enum err tls_accept(struct tls_server *server, const struct tls_server_alpn *offered,
                              struct tls **out);
 
-/* Create the client side of a connection; the first tls_read, without octets, begins the
+/* Create the client side of a connection; tls_pump, without octets, begins the
  * handshake.  No data is written or read before the server is authenticated.  ERR_NOMEM. */
 MUST_USE enum err tls_connect(struct tls_client *client, struct tls **out);
 
@@ -40,14 +51,10 @@ const char *tls_verify_error(const struct tls *tls);
 /* Free *tls and set it to NULL; it may be NULL already. */
 void tls_free(struct tls **tls);
 
-/* Lend `len` sealed octets until tls_read returns none (*got is 0), which it must have done
- * before. */
-void tls_feed(struct tls *tls, const uint8_t *sealed, size_t len);
-
-/* Open octets: *got plain octets, at most `size`, or none.  Caller must repeat it until there
- * are none. */
-enum tls_state tls_read(struct tls *tls, uint8_t *plain, size_t size, size_t *got,
-                        struct buffer *out);
+/* Process `len` sealed octets of the peer in steps, and call sink->opened after each step.
+ * `sealed` may be NULL if `len` is 0. False: `opened` stopped it, and the rest of the octets is
+ * discarded. */
+bool tls_pump(struct tls *tls, const uint8_t *sealed, size_t len, struct tls_sink *sink);
 
 /* Seal `len` octets.  False: the connection has failed. */
 MUST_USE bool tls_write(struct tls *tls, const uint8_t *plain, size_t len, struct buffer *out);

@@ -685,24 +685,37 @@ static bool write_waiting_queries(struct server *s)
     return works;
 }
 
-/* Process `len` sealed octets, none at first.  False: the connection must be closed. */
+/* Let the sink write behind the incomplete message in s->in. */
+static void set_room(struct tls_sink *sink, const struct server *s)
+{
+    sink->plain = s->in + s->in_len;
+    sink->size = MESSAGE_MAX + 2 - s->in_len;
+}
+
+static bool accept_opened(struct tls_sink *sink, size_t len)
+{
+    struct server *s = sink->data;
+    bool is_sent = send_records(s);
+
+    if (!is_sent ||
+        (tls_state(s->tls) == TLS_OPEN && !s->is_connected && !write_waiting_queries(s)))
+        return false;
+    s->in_len += len;
+    if (len > 0 && !accept_messages(s))
+        return false;
+    set_room(sink, s);
+    return !s->is_closing;
+}
+
+/* Process `len` sealed octets, none at first.  False: the connection must be closed, if it is
+ * not. */
 static bool accept_records(struct server *s, const uint8_t *octets, size_t len)
 {
-    enum tls_state state;
-    size_t got;
+    struct tls_sink sink = {.out = &s->net->sealed, .opened = accept_opened, .data = s};
 
-    tls_feed(s->tls, octets, len);
-    do {
-        state = tls_read(s->tls, s->in + s->in_len, MESSAGE_MAX + 2 - s->in_len, &got,
-                         &s->net->sealed);
-        bool is_sent = send_records(s);
-        if (!is_sent || (state == TLS_OPEN && !s->is_connected && !write_waiting_queries(s)))
-            return false;
-        s->in_len += got;
-        if (got > 0 && !accept_messages(s))
-            return false;
-    } while (got > 0 && !s->is_closing);
-    return state == TLS_OPENING || state == TLS_OPEN;
+    set_room(&sink, s);
+    return tls_pump(s->tls, octets, len, &sink) &&
+           (tls_state(s->tls) == TLS_OPENING || tls_state(s->tls) == TLS_OPEN);
 }
 
 static void on_server_read(uv_stream_t *stream, ssize_t got, const uv_buf_t *buf)

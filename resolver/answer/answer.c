@@ -4,9 +4,11 @@
 
 #include "base/now.h"
 #include "net/request/reply.h"
+#include "resolver/answer/aggressive.h"
 
 enum {
     ADDITIONAL_MAX = 8,
+    PROOFS_MAX = 64, /* more than fit into an answer */
     ANY_TTL = 3789,
     STALE_TEXT_MAX = 60,
     WALK_MAX = ANSWER_CNAMES_MAX + 1
@@ -27,11 +29,21 @@ struct walk {
     const uint8_t *names[WALK_MAX];               /* the names before it */
     const uint8_t *dnames[ANSWER_CNAMES_MAX + 2]; /* owners of the DNAMEs that are written */
     unsigned dname_cnt;
+    /* what follows the answer section, which ends with the chain */
+    struct walk_proof {
+        struct cache_proof proof;
+        uint32_t ttl;
+    } proofs[PROOFS_MAX];
+    unsigned proof_cnt;
+    const struct rrset *addressed; /* the RRset whose names get addresses; NULL: none */
     uint16_t type;
     unsigned steps;
-    bool has_below; /* there are local data below the name, so it exists (RFC 8020) */
-    bool is_full;   /* a record did not fit: the answer is truncated */
-    bool has_part;  /* some records of the RRset that did not fit are written */
+    bool is_secure;         /* all entries so far are secure */
+    bool has_below;         /* there are local data below the name, so it exists (RFC 8020) */
+    bool is_full;           /* a record did not fit: the answer is truncated */
+    bool is_synthesised;    /* some of the answer is made from denials (RFC 8198) */
+    struct rules_work work; /* of that */
+    bool has_part;          /* some records of the RRset that did not fit are written */
     struct cache_name key;
     struct dname_parts parts;
 };
@@ -47,9 +59,11 @@ static void finish_walk(struct walk *w, unsigned rcode)
     w->out->rcode = rcode;
 }
 
-/* Return the TTL of an entry in the answer, and note when the entry expires. */
+/* Return the TTL of an entry in the answer, and note when it expires and whether it is secure.
+ */
 static uint32_t answer_ttl(struct walk *w, const struct cache_found *found)
 {
+    w->is_secure &= found->security == CACHE_SECURE;
     if (found->expire_ms < w->out->expire_ms)
         w->out->expire_ms = found->expire_ms;
     if (!found->is_stale)
@@ -87,7 +101,8 @@ static void trace_local(const struct walk *w, enum local_kind kind)
 static void fail_walk(struct walk *w, uint16_t ede, const char *text)
 {
     builder_rollback(&w->ex->out, &w->begin);
-    w->is_full = false;
+    w->proof_cnt = 0;
+    w->is_full = w->is_secure = false;
     w->out->is_explained = true;
     w->out->ede = ede;
     w->out->text = text;
@@ -162,12 +177,57 @@ static void write_data_rrset(struct walk *w, const uint8_t *name, const struct r
         write_part(w, name, set, ttl);
 }
 
+/* Note a proof.  One may serve for several links. */
+static void note_proof(struct walk *w, const struct cache_proof *proof, uint32_t ttl)
+{
+    for (unsigned i = 0; i < w->proof_cnt; i++)
+        if (w->proofs[i].proof.set->type == proof->set->type &&
+            dname_is_equal(w->proofs[i].proof.owner, proof->owner)) {
+            w->proofs[i].ttl = (uint32_t)util_min(w->proofs[i].ttl, ttl);
+            return;
+        }
+    if (w->proof_cnt < PROOFS_MAX)
+        w->proofs[w->proof_cnt++] = (struct walk_proof){.proof = *proof, .ttl = ttl};
+}
+
+/* Note the records that prove a negative answer or the use of a wildcard (RFC 4035 3.1.3). */
+static void note_proofs(struct walk *w, const struct cache_proofs *proofs, uint32_t ttl)
+{
+    for (unsigned i = 0; has_do(w) && i < proofs->cnt; i++)
+        note_proof(w, &proofs->at[i], ttl);
+}
+
+static void write_cached_proofs(struct walk *w)
+{
+    for (unsigned i = 0; i < w->proof_cnt && !w->is_full; i++)
+        w->is_full |= !write_section_rrset(w, MESSAGE_AUTHORITY, w->proofs[i].proof.owner,
+                                           w->proofs[i].proof.set, w->proofs[i].ttl);
+}
+
 /* Add the SOA, from which clients take the TTL of the negative answer (RFC 2308 3). */
 static void write_soa(struct walk *w, const uint8_t *owner, const struct rrset *soa,
                       uint32_t ttl)
 {
     if (soa)
         w->is_full |= !write_section_rrset(w, MESSAGE_AUTHORITY, owner, soa, ttl);
+}
+
+static void write_denial(struct walk *w, const struct cache_found *found)
+{
+    uint32_t ttl = answer_ttl(w, found);
+
+    write_soa(w, found->soa_owner, found->set, ttl);
+    note_proofs(w, &found->proofs, ttl);
+}
+
+/* AD says nothing of the additional section (RFC 4035 3.2.3). */
+static uint32_t additional_ttl(struct walk *w, const struct cache_found *found)
+{
+    bool is_secure = w->is_secure;
+    uint32_t ttl = answer_ttl(w, found);
+
+    w->is_secure = is_secure;
+    return ttl;
 }
 
 /* Add the addresses of names in the answer that are in the cache and fit, which saves the
@@ -192,21 +252,12 @@ static void write_additional(struct walk *w, const struct rrset *set)
                            w->arena, &found) &&
                 found.kind == CACHE_DATA && found.ttl > 0 &&
                 !write_section_rrset(w, MESSAGE_ADDITIONAL, target, found.set,
-                                     answer_ttl(w, &found)))
+                                     additional_ttl(w, &found)))
                 return;
     }
 }
 
 /* ---- the chain ---- */
-
-/* End at a loop, which is an error (RFC 1034 3.6.2).  Its records stay in the answer. */
-static void end_in_loop(struct walk *w)
-{
-    w->out->is_explained = true;
-    w->out->ede = EDNS_EDE_OTHER;
-    w->out->text = "the CNAME chain is a loop";
-    finish_walk(w, RRTYPE_RCODE_SERVFAIL);
-}
 
 /* Go on at `name`.  Return false if the chain is a loop or too long. */
 static bool continue_at(struct walk *w, const uint8_t *name)
@@ -214,7 +265,8 @@ static bool continue_at(struct walk *w, const uint8_t *name)
     w->names[w->steps++] = w->name;
     for (unsigned i = 0; i < w->steps; i++)
         if (dname_is_equal(w->names[i], name)) {
-            end_in_loop(w);
+            /* RFC 1034 3.6.2: an error */
+            fail_walk(w, EDNS_EDE_OTHER, "the CNAME chain is a loop");
             return false;
         }
     if (w->steps > util_min(w->engine->policy->limits.cnames, ANSWER_CNAMES_MAX)) {
@@ -270,13 +322,19 @@ static bool follow_dname_rrset(struct walk *w, const struct rrset *set, uint32_t
     }
     w->is_full |= builder_record(&w->ex->out, MESSAGE_ANSWER, owner_in_answer(w, w->name),
                                  RRTYPE_CNAME, RRTYPE_CLASS_IN, ttl, name, len) != ERR_OK;
+    if (w->type == RRTYPE_CNAME) {
+        finish_walk(w, RRTYPE_RCODE_NOERROR);
+        return false;
+    }
     return continue_at(w, name);
 }
 
 static void answer_failure(struct walk *w, const struct cache_found *found)
 {
-    bool is_fresh = found->cached_ms >= w->when.since_ms;
-    w->out->is_failure = true;
+    /* why validation failed says more than that it failed before */
+    bool is_fresh = found->cached_ms >= w->when.since_ms || found->security == CACHE_BOGUS ||
+                    (found->ede >= EDNS_EDE_BOGUS && found->ede <= EDNS_EDE_NSEC_MISSING);
+    w->out->is_failure = found->security != CACHE_BOGUS;
     fail_walk(w, is_fresh ? found->ede : EDNS_EDE_CACHED_ERROR, found->text);
 }
 
@@ -290,11 +348,13 @@ static void write_data(struct walk *w, const struct cache_found *found)
     if ((found->set->flags & RRSET_IS_SYNTHESISED) &&
         cache_find_dname(&w->engine->cache, &w->key, &w->when, w->arena, &dname, &labels))
         write_dname(w, dname_suffix(w->name, labels), dname.set, answer_ttl(w, &dname));
+    uint32_t ttl = answer_ttl(w, found);
     if (found->set->type == RRTYPE_DNAME)
-        write_dname(w, w->name, found->set, answer_ttl(w, found));
+        write_dname(w, w->name, found->set, ttl);
     else
-        write_data_rrset(w, w->name, found->set, answer_ttl(w, found));
-    write_additional(w, found->set);
+        write_data_rrset(w, w->name, found->set, ttl);
+    note_proofs(w, &found->proofs, ttl);
+    w->addressed = found->set;
     finish_walk(w, RRTYPE_RCODE_NOERROR);
 }
 
@@ -348,42 +408,87 @@ static void look_up_name(struct walk *w, const struct cache_time *when, struct k
         keep_newest_stale(k);
 }
 
+/* Answer with what is known.  Return whether the chain continues at another name. */
+static bool answer_known(struct walk *w, const struct cache_time *when, const struct known *k)
+{
+    struct cache *cache = &w->engine->cache;
+    struct cache_found dname;
+    unsigned labels;
+
+    if (k->has_data) {
+        trace_cached(w, &k->data,
+                     k->data.kind == CACHE_DATA ? TRACE_CACHED_DATA : TRACE_CACHED_NODATA);
+        note_prefetch(w, &k->data);
+        if (k->data.kind == CACHE_NODATA) {
+            write_denial(w, &k->data);
+            finish_walk(w, RRTYPE_RCODE_NOERROR);
+        } else {
+            write_data(w, &k->data);
+        }
+    } else if (k->has_cname) {
+        trace_cached(w, &k->cname, TRACE_CACHED_CNAME);
+        note_prefetch(w, &k->cname);
+        bool is_made = (k->cname.set->flags & RRSET_IS_SYNTHESISED) &&
+                       cache_find_dname(cache, &w->key, when, w->arena, &dname, &labels);
+        if (is_made)
+            return follow_dname_rrset(w, dname.set, answer_ttl(w, &dname), labels);
+        uint32_t ttl = answer_ttl(w, &k->cname);
+        note_proofs(w, &k->cname.proofs, ttl);
+        return follow_cname_rrset(w, k->cname.set, ttl);
+    } else if (k->has_nxdomain) {
+        trace_cached(w, &k->nxdomain,
+                     w->has_below ? TRACE_CACHED_NODATA : TRACE_CACHED_NXDOMAIN);
+        note_prefetch(w, &k->nxdomain);
+        write_denial(w, &k->nxdomain);
+        w->is_secure &= !w->has_below;
+        finish_walk(w, w->has_below ? RRTYPE_RCODE_NOERROR : RRTYPE_RCODE_NXDOMAIN);
+    }
+    return false;
+}
+
 /* Answer from the cache.  Return false if it has no entry that `when` admits.  *goes_on gets
  * whether the chain continues at another name. */
 static bool answer_from_cache(struct walk *w, const struct cache_time *when, bool *goes_on)
 {
-    struct cache *cache = &w->engine->cache;
-    struct cache_found dname;
     struct known k;
+
+    look_up_name(w, when, &k);
+    *goes_on = answer_known(w, when, &k);
+    return k.has_data || k.has_cname || k.has_nxdomain;
+}
+
+/* The same from denials that were cached for other names.  Local data below the name prove that
+ * it exists. */
+static bool answer_from_denials(struct walk *w, bool *goes_on)
+{
+    struct known k;
+    struct cache_found found;
+
+    if (w->has_below ||
+        !aggressive_find(w->engine, &w->key, w->type, &w->when, &w->work, w->arena, &found))
+        return false;
+    w->is_synthesised = true;
+    k.has_nxdomain = found.kind == CACHE_NXDOMAIN;
+    k.has_cname = found.kind == CACHE_DATA && found.set->type != w->type;
+    k.has_data = !k.has_nxdomain && !k.has_cname;
+    *(k.has_nxdomain ? &k.nxdomain : k.has_cname ? &k.cname : &k.data) = found;
+    *goes_on = answer_known(w, &w->when, &k);
+    return true;
+}
+
+/* A secure DNAME holds for all names below it (RFC 6672 3.4); others are asked for. */
+static bool answer_from_dname(struct walk *w, bool *goes_on)
+{
+    struct cache_found found;
     unsigned labels;
 
-    *goes_on = false;
-    look_up_name(w, when, &k);
-    if (k.has_data) {
-        trace_cached(w, &k.data,
-                     k.data.kind == CACHE_DATA ? TRACE_CACHED_DATA : TRACE_CACHED_NODATA);
-        note_prefetch(w, &k.data);
-        if (k.data.kind == CACHE_NODATA) {
-            write_soa(w, k.data.soa_owner, k.data.set, answer_ttl(w, &k.data));
-            finish_walk(w, RRTYPE_RCODE_NOERROR);
-        } else {
-            write_data(w, &k.data);
-        }
-    } else if (k.has_cname) {
-        trace_cached(w, &k.cname, TRACE_CACHED_CNAME);
-        note_prefetch(w, &k.cname);
-        bool is_made = (k.cname.set->flags & RRSET_IS_SYNTHESISED) &&
-                       cache_find_dname(cache, &w->key, when, w->arena, &dname, &labels);
-        *goes_on = is_made ? follow_dname_rrset(w, dname.set, answer_ttl(w, &dname), labels)
-                           : follow_cname_rrset(w, k.cname.set, answer_ttl(w, &k.cname));
-    } else if (k.has_nxdomain) {
-        trace_cached(w, &k.nxdomain,
-                     w->has_below ? TRACE_CACHED_NODATA : TRACE_CACHED_NXDOMAIN);
-        note_prefetch(w, &k.nxdomain);
-        write_soa(w, k.nxdomain.soa_owner, k.nxdomain.set, answer_ttl(w, &k.nxdomain));
-        finish_walk(w, w->has_below ? RRTYPE_RCODE_NOERROR : RRTYPE_RCODE_NXDOMAIN);
-    }
-    return k.has_data || k.has_cname || k.has_nxdomain;
+    if (!w->engine->policy->is_validating ||
+        !cache_find_dname(&w->engine->cache, &w->key, &w->when, w->arena, &found, &labels) ||
+        found.security != CACHE_SECURE)
+        return false;
+    trace_cached(w, &found, TRACE_CACHED_CNAME);
+    *goes_on = follow_dname_rrset(w, found.set, answer_ttl(w, &found), labels);
+    return true;
 }
 
 /* Answer from the cache, or end with a cached failure or a miss.  Return true if the chain
@@ -396,14 +501,18 @@ static bool step_cache(struct walk *w)
     bool goes_on;
 
     cache_name_init(&w->key, w->name);
-    if (answer_from_cache(w, &w->when, &goes_on))
+    if (answer_from_cache(w, &w->when, &goes_on) || answer_from_dname(w, &goes_on) ||
+        answer_from_denials(w, &goes_on))
         return goes_on;
     if (w->stale.stale_ms > 0 && answer_from_cache(w, &w->stale, &goes_on))
         return goes_on;
     if (w->stale.stale_ms == 0 &&
-        cache_find_failure(cache, &w->key, w->type, &w->when, w->arena, &found)) {
+        cache_find_failure(cache, &w->key, w->type, &w->when, w->arena, &found) &&
+        !(w->when.admits_bogus && found.security == CACHE_BOGUS)) {
         trace_cached(w, &found, TRACE_CACHED_FAILURE);
-        if (w->has_below) { /* RFC 8020: local data below it prove that the name exists */
+        /* RFC 8020: local data below it prove that the name exists */
+        if (w->has_below && *w->name != 0 && found.security != CACHE_BOGUS) {
+            w->is_secure = false;
             const struct rrset *soa = w->engine->policy->local.soa;
             write_soa(w, w->name, soa, soa ? soa->ttl : 0);
             finish_walk(w, RRTYPE_RCODE_NOERROR);
@@ -430,9 +539,30 @@ static void explain_stale(struct walk *w)
     snprintf(text, sizeof(text), "it expired %s ago", span);
     const char *copy = arena_copy(w->arena, text, strlen(text));
     w->out->is_explained = w->out->is_stale = true;
+    w->out->is_secure = false;
     w->out->ede =
         w->out->rcode == RRTYPE_RCODE_NXDOMAIN ? EDNS_EDE_STALE_NXDOMAIN : EDNS_EDE_STALE;
     w->out->text = copy ? copy : "";
+}
+
+/* Without signature times the answer is not secure. */
+static void explain_clock(struct walk *w)
+{
+    w->is_secure = false;
+    if (w->out->kind != ANSWER_WRITTEN || w->out->is_explained)
+        return;
+    w->out->is_explained = true;
+    w->out->ede = EDNS_EDE_OTHER;
+    w->out->text = "the clock of this resolver is wrong, so the times of signatures were not "
+                   "checked";
+}
+
+/* Add the extended error of a synthesised answer.  It is an answer like others, with AD. */
+static void explain_synthesised(struct walk *w)
+{
+    w->out->is_explained = w->out->is_synthesised = true;
+    w->out->ede = EDNS_EDE_SYNTHESISED;
+    w->out->text = "from cached NSEC records (RFC 8198)";
 }
 
 /* Answer from local data.  Return true if the chain continues at another name.  *is_local gets
@@ -443,6 +573,7 @@ static bool step_local(struct walk *w, const struct dname_parts *parts, bool *is
 
     *is_local = local.kind != LOCAL_NONE;
     w->has_below = local.has_below;
+    w->is_secure &= !*is_local;
     if (*is_local)
         trace_local(w, local.kind);
     switch (local.kind) {
@@ -467,6 +598,7 @@ static bool step_local(struct walk *w, const struct dname_parts *parts, bool *is
 /* Answer ANY with a synthesised HINFO record (RFC 8482 4.2). */
 static void answer_any(struct walk *w)
 {
+    w->is_secure = false;
     static const uint8_t hinfo[] = "\7RFC8482";
     w->is_full |=
         builder_record(&w->ex->out, MESSAGE_ANSWER, owner_in_answer(w, w->name), RRTYPE_HINFO,
@@ -501,6 +633,7 @@ void answer_write(struct engine *engine, struct exchange *ex, const struct answe
     w.listeners = terms->listeners;
     w.when = engine_time(terms->since_ms);
     w.when.fresh_ms = terms->fresh_ms;
+    w.when.admits_bogus = ex->query.flags & MESSAGE_CD;
     w.stale = w.when;
     w.stale.stale_ms = terms->stale_ms;
     w.oldest_expiry_ms = 0;
@@ -508,8 +641,11 @@ void answer_write(struct engine *engine, struct exchange *ex, const struct answe
     w.name = message_qname(&ex->query);
     w.type = ex->query.qtype;
     w.steps = 0;
-    w.dname_cnt = 0;
-    w.is_full = w.has_part = false;
+    w.dname_cnt = w.proof_cnt = 0;
+    w.addressed = NULL;
+    w.is_full = w.has_part = w.is_synthesised = false;
+    w.work = (struct rules_work){.hashes_left = AGGRESSIVE_HASHES};
+    w.is_secure = engine->policy->is_validating;
     *out =
         (struct answer){.kind = ANSWER_MISS, .prefetch_ms = INT64_MAX, .expire_ms = INT64_MAX};
     engine->cache.used.cnt = 0;
@@ -519,6 +655,15 @@ void answer_write(struct engine *engine, struct exchange *ex, const struct answe
         while (step_chain(&w))
             ;
     }
+    if (out->kind == ANSWER_WRITTEN)
+        write_cached_proofs(&w);
+    if (out->kind == ANSWER_WRITTEN && w.addressed)
+        write_additional(&w, w.addressed);
+    bool is_doubtful = w.is_secure && engine->policy->is_validating &&
+                       __builtin_expect(engine->oldest_ms > w.when.now_ms, 0);
+    if (is_doubtful && engine_is_clock_wrong(engine))
+        explain_clock(&w);
+    out->is_secure = out->kind == ANSWER_WRITTEN && w.is_secure;
     out->is_prefetch_due = w.when.now_ms >= out->prefetch_ms;
     if (out->kind == ANSWER_WRITTEN && w.is_full) {
         ex->flags |= MESSAGE_TC;
@@ -527,4 +672,6 @@ void answer_write(struct engine *engine, struct exchange *ex, const struct answe
     }
     if (out->kind == ANSWER_WRITTEN && !out->is_explained && w.oldest_expiry_ms != 0)
         explain_stale(&w);
+    if (out->kind == ANSWER_WRITTEN && !out->is_explained && w.is_synthesised)
+        explain_synthesised(&w);
 }

@@ -26,7 +26,9 @@ struct answer {
     const uint8_t *name;
     uint16_t type;
     bool is_stale;   /* some of its records have expired */
-    bool is_failure; /* SERVFAIL from a cached failure */
+    bool is_failure; /* SERVFAIL from a cached failure, in whose place stale data may be used */
+    bool is_synthesised; /* some of it is made from denials (RFC 8198) */
+    bool is_secure;      /* all its records and proofs are validated (AD, RFC 4035 3.2.3) */
     /* The entry of the chain that is to be prefetched first, from `prefetch_ms` on. */
     const uint8_t *prefetch_name;
     uint16_t prefetch_type;

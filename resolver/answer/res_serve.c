@@ -9,6 +9,7 @@
 #include "resolver/cache/answer_cache.h"
 #include "resolver/iterate/machine.h"
 #include "resolver/iterate/wording.h"
+#include "resolver/validate/sentinel.h"
 
 enum {
     /* Deferred queries of all clients of a worker.  Each has one task at a time, and the engine
@@ -147,6 +148,40 @@ static void send_failure(struct exchange *ex, uint16_t ede, const char *text)
     send_answer(ex, RRTYPE_RCODE_SERVFAIL);
 }
 
+static struct answer_cache_header header_of(const struct answer *answer)
+{
+    return (struct answer_cache_header){.rcode = answer->rcode, .is_secure = answer->is_secure};
+}
+
+/* RFC 8509 3.1: the client asks by the name whether a root key is trusted. */
+static bool fails_as_sentinel(const struct res_serve *serve, const struct exchange *ex,
+                              bool is_secure)
+{
+    static const uint8_t root[] = {0};
+    const uint8_t *name = message_qname(&ex->query);
+
+    return is_secure && *name >= SENTINEL_LABEL_MIN && !(ex->query.flags & MESSAGE_CD) &&
+           sentinel_fails(anchor_find(&serve->engine->policy->anchors, root), name,
+                          ex->query.qtype);
+}
+
+/* RFC 6840 5.7, 5.8: AD is for clients that can use it, which AD or DO in the query says. */
+static void send_written(struct res_serve *serve, struct exchange *ex,
+                         struct answer_cache_header header)
+{
+    bool has_do = ex->query.has_edns && ex->query.edns.is_do;
+
+    if (__builtin_expect(fails_as_sentinel(serve, ex, header.is_secure), 0)) {
+        reply_begin(ex);
+        send_failure(ex, EDNS_EDE_OTHER, "root key sentinel: RFC 8509");
+        return;
+    }
+    if (header.is_secure && !(ex->query.flags & MESSAGE_CD) &&
+        (has_do || (ex->query.flags & MESSAGE_AD)))
+        ex->flags |= MESSAGE_AD;
+    send_answer(ex, header.rcode);
+}
+
 /* Return true unless the entry was prefetched a moment ago: the reply may not have replaced it.
  */
 static bool may_prefetch(struct res_serve *serve, const struct answer *answer, uint64_t now_ms)
@@ -211,6 +246,7 @@ static bool write_answer(struct res_serve *serve, struct exchange *ex,
             *answer = stale;
     }
     engine->counts.stale += answer->is_stale;
+    engine->counts.aggressive += answer->is_synthesised;
     if (answer->is_explained)
         reply_explain(ex, (enum edns_ede)answer->ede, answer->text);
     prefetch(serve, answer);
@@ -235,6 +271,7 @@ static bool write_stale_answer(struct res_serve *serve, struct exchange *ex,
     if (answer->kind == ANSWER_MISS)
         return false;
     engine->counts.stale += answer->is_stale;
+    engine->counts.aggressive += answer->is_synthesised;
     if (answer->is_explained)
         reply_explain(ex, (enum edns_ede)answer->ede, answer->text);
     return true;
@@ -279,7 +316,7 @@ static void fail_request(struct request *r, uint16_t ede, const char *text)
 
     end_request(r);
     if (write_stale_answer(serve, ex, &terms, &answer))
-        send_answer(ex, answer.rcode);
+        send_written(serve, ex, header_of(&answer));
     else
         send_failure(ex, ede, text);
 }
@@ -307,9 +344,18 @@ static void end_evicted_request(struct request *r, const struct task_end *end)
 
     end_request(r);
     if (write_stale_answer(serve, ex, &terms, &answer))
-        send_answer(ex, answer.rcode);
+        send_written(serve, ex, header_of(&answer));
     else
         answer_over_limit(ex, end->text);
+}
+
+/* Bogus answers are no reason to use stale data: the servers can be reached (RFC 8767 4). */
+static void end_bogus_request(struct request *r, const struct task_end *end)
+{
+    struct exchange *ex = r->ex;
+
+    end_request(r);
+    send_failure(ex, end->ede, end->text);
 }
 
 static bool may_start_task(const struct request *r)
@@ -341,17 +387,18 @@ static void start_task(struct request *r, const struct answer *answer)
 
 static void try_answer(struct request *r)
 {
+    struct res_serve *serve = r->serve;
     struct exchange *ex = r->ex;
     struct answer answer;
 
     reply_begin(ex);
     int64_t since_ms = engine_since_ms(r->since_ms, r->since_mono_ms);
-    if (!write_answer(r->serve, ex, &r->terms, since_ms, &answer)) {
+    if (!write_answer(serve, ex, &r->terms, since_ms, &answer)) {
         start_task(r, &answer);
         return;
     }
     end_request(r);
-    send_answer(ex, answer.rcode);
+    send_written(serve, ex, header_of(&answer));
 }
 
 /* Answer, or fail.  A task that ended because another query's budget was spent is started again
@@ -363,31 +410,37 @@ static void wake_request(struct task_waiter *waiter, const struct task_end *end)
                       end->is_budget_spent && may_start_task(r) &&
                       budget_is_left(r->budget, now_mono_ms()) && r->budget->queries_left > 0;
 
-    if (end->outcome == TASK_ANSWERED || is_retried) {
+    bool is_bogus = end->failure == FAILURE_BOGUS || end->failure == FAILURE_UNVALIDATED;
+    bool is_unchecked = (r->ex->query.flags & MESSAGE_CD) && is_bogus && may_start_task(r);
+
+    if (end->outcome == TASK_ANSWERED || is_retried || is_unchecked) {
         try_answer(r);
         return;
     }
     reply_begin(r->ex);
-    if (end->is_crowded)
+    if (end->is_queue_full)
         end_evicted_request(r, end);
+    else if (end->failure == FAILURE_BOGUS)
+        end_bogus_request(r, end);
     else
-        fail_request(r, failure_ede(end->failure), end->text);
+        fail_request(r, end->ede, end->text);
 }
 
 /* The client response timer (RFC 8767 5) has run out: answer with stale data if there are some.
  * The task goes on, for later queries. */
 static void serve_stale_or_wait(struct request *r)
 {
+    struct res_serve *serve = r->serve;
     struct exchange *ex = r->ex;
     struct answer answer;
 
     list_remove(&r->link);
-    list_add(&r->serve->overdue, &r->link);
+    list_add(&serve->overdue, &r->link);
     reply_begin(ex);
-    if (!write_stale_answer(r->serve, ex, &r->terms, &answer))
+    if (!write_stale_answer(serve, ex, &r->terms, &answer))
         return;
     end_request(r);
-    send_answer(ex, answer.rcode);
+    send_written(serve, ex, header_of(&answer));
 }
 
 /* Write the extended error of a request whose time is up: what it waited for. */
@@ -599,24 +652,28 @@ void res_serve_query(struct res_serve *serve, struct exchange *ex)
     }
     if (reject_query(ex))
         return;
-    /* a trace needs the events of the walk, which the answer cache skips */
-    bool is_plain = !ex->settings->is_rotating && !serve->terms.listeners;
+    /* a trace needs the events of the walk, which the answer cache skips; with CD a bogus
+     * answer may be written, which is for no other client */
+    bool is_plain = !ex->settings->is_rotating && !serve->terms.listeners &&
+                    !(ex->query.flags & MESSAGE_CD);
     struct answer_cache *answer_cache = is_plain ? serve->answer_cache : NULL;
+    struct answer_cache_header header;
     if (answer_cache && answer_cache_answer(answer_cache, engine->cache.store->versions, ex,
-                                            serve->now_ms, &answer.rcode)) {
+                                            serve->now_ms, &header)) {
         engine->counts.hits++;
         engine->counts.answer_cache++;
-        send_answer(ex, answer.rcode);
+        send_written(serve, ex, header);
     } else if (write_answer(serve, ex, &serve->terms, INT64_MAX, &answer)) {
         engine->counts.hits++;
         cache_count_uses(&engine->cache);
+        header = header_of(&answer);
         if (answer_cache && !answer.is_explained && !(ex->flags & MESSAGE_TC))
-            answer_cache_keep(answer_cache, &engine->cache, ex, answer.rcode, serve->now_ms,
+            answer_cache_keep(answer_cache, &engine->cache, ex, &header, serve->now_ms,
                               engine->policy->is_prefetching &&
                                       answer.prefetch_ms < answer.expire_ms
                                   ? answer.prefetch_ms
                                   : answer.expire_ms);
-        send_answer(ex, answer.rcode);
+        send_written(serve, ex, header_of(&answer));
         machine_run(engine);
     } else if (!(ex->query.flags & MESSAGE_RD)) {
         answer_referral(serve, ex);

@@ -32,7 +32,7 @@ struct slot {
     uint16_t cnt[3]; /* of answer, authority, additional */
     uint8_t depend_cnt, ttl_cnt;
     uint8_t rcode, name_len;
-    bool is_do;
+    bool is_do, is_secure;
 };
 
 struct table {
@@ -192,7 +192,7 @@ static bool copy_answer(const struct slot *s, struct exchange *ex, int64_t now_m
 
 bool answer_cache_answer(struct answer_cache *answer_cache,
                          const struct cache_versions *versions, struct exchange *ex,
-                         int64_t now_ms, unsigned *rcode)
+                         int64_t now_ms, struct answer_cache_header *header)
 {
     uint64_t hash = query_hash(ex);
 
@@ -211,7 +211,7 @@ bool answer_cache_answer(struct answer_cache *answer_cache,
             if (++answer_cache->sample % SAMPLE == 0 || !copy_answer(s, ex, now_ms))
                 return false;
             line->used |= (uint8_t)(1 << way);
-            *rcode = s->rcode;
+            *header = (struct answer_cache_header){s->rcode, s->is_secure};
             return true;
         }
     }
@@ -284,13 +284,14 @@ static bool note_versions(struct slot *s, const struct cache *cache)
 }
 
 void answer_cache_keep(struct answer_cache *answer_cache, const struct cache *cache,
-                       const struct exchange *ex, unsigned rcode, int64_t now_ms,
-                       int64_t until_ms)
+                       const struct exchange *ex, const struct answer_cache_header *header,
+                       int64_t now_ms, int64_t until_ms)
 {
     const struct builder *b = &ex->out;
     struct slot s = {.stored_ms = now_ms,
                      .type = ex->query.qtype,
-                     .rcode = (uint8_t)rcode,
+                     .rcode = (uint8_t)header->rcode,
+                     .is_secure = header->is_secure,
                      .name_len = ex->name.len,
                      .is_do = has_do_flag(ex)};
     uint16_t ttls[TTLS_MAX];

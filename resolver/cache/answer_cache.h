@@ -15,6 +15,12 @@
 
 struct answer_cache;
 
+/* What the header of an answer says.  A value. */
+struct answer_cache_header {
+    unsigned rcode;
+    bool is_secure; /* all records are validated: AD may be set */
+};
+
 /* Make an empty table of about `bytes`.  ERR_NOMEM. */
 MUST_USE enum err answer_cache_new(size_t bytes, struct answer_cache **out);
 
@@ -29,14 +35,14 @@ void answer_cache_probe(const struct answer_cache *answer_cache, struct exchange
  * there is none.  `now_ms` is wall time. */
 bool answer_cache_answer(struct answer_cache *answer_cache,
                          const struct cache_versions *versions, struct exchange *ex,
-                         int64_t now_ms, unsigned *rcode);
+                         int64_t now_ms, struct answer_cache_header *header);
 
 /* Keep the answer that was written into `ex`, until `until_ms` (wall) at most.  `cache->used`
  * lists the entries it was made of.  An answer that is not popular, depends on too many entries
  * or is too large is not kept. */
 void answer_cache_keep(struct answer_cache *answer_cache, const struct cache *cache,
-                       const struct exchange *ex, unsigned rcode, int64_t now_ms,
-                       int64_t until_ms);
+                       const struct exchange *ex, const struct answer_cache_header *header,
+                       int64_t now_ms, int64_t until_ms);
 
 /* Clears the pointer; NULL inside is fine. */
 void answer_cache_free(struct answer_cache **answer_cache);

@@ -1,16 +1,25 @@
 /* A key is a space, the name in the order of RFC 4034 6.1, and the type, so that the entries of
  * a name stand together.  A value is a head of fixed size, then RRsets as dns/rrset.h packs
  * them, and is checked when it is read.  Failures have a space of their own, so that a failure
- * does not replace expired data, which may still be served stale. */
+ * does not replace expired data, which may still be served stale.  Bogus data has one too: it
+ * replaces nothing, and only queries with CD look there. */
 #include "resolver/cache/cache.h"
 
 #include "base/hash.h"
 #include "base/now.h"
+#include "resolver/cache/cache_denial.h"
 
-enum space { SPACE_DATA = 1, SPACE_DELEGATION, SPACE_FAILURE };
+enum space {
+    SPACE_DATA = 1,
+    SPACE_DELEGATION,
+    SPACE_FAILURE,
+    SPACE_BOGUS,
+    SPACE_CUT,
+    SPACE_DENIAL = CACHE_STORE_ORDERED, /* cache_denial.c */
+};
 
 enum {
-    VERSION = 4,
+    VERSION = 5,
     NO_SOA_TTL = 5,
     TTL_LIMIT = 0x7fffffff,
     PREFETCH_PART = 10,      /* an entry is prefetched in the last tenth of its TTL */
@@ -22,7 +31,7 @@ enum {
     FLUSH_IDLE_MAX = 100000
 };
 
-enum { STALE_SHOWN_MS = 86400000 };
+enum { STALE_SHOWN_MS = 86400000, SECURITY_IS_CUT = 0x80 };
 
 /* docs/CACHE.md describes this format. */
 struct head {
@@ -35,12 +44,14 @@ struct head {
     uint16_t failed_cnt;
     uint16_t owner_len; /* of the SOA, whose owner stands behind the RRset */
     uint32_t route;
-    uint16_t type;      /* of the key; 0: the name itself, or a delegation */
-    uint8_t validation; /* 0: not validated */
-    uint8_t section;    /* of the message where it stood */
+    uint16_t type;       /* of the key; 0: the name itself, or a delegation */
+    uint8_t security;    /* enum cache_security, and SECURITY_IS_CUT */
+    uint8_t section;     /* of the message where it stood */
+    uint32_t proofs_len; /* octets of the proofs, which end the value */
+    uint32_t trust;      /* of struct cache, when it was cached */
 };
 
-_Static_assert(sizeof(struct head) == 48, "an RRset stands behind it");
+_Static_assert(sizeof(struct head) == 56, "an RRset stands behind it");
 
 void cache_name_init(struct cache_name *name, const uint8_t *dname)
 {
@@ -155,11 +166,14 @@ static int64_t expiry_of(const struct head *head)
     return head->cached_ms + (int64_t)head->ttl * 1000;
 }
 
-/* Return true if an entry was cached in the future: the clock was set back meanwhile, so its
- * age is unknown. */
+bool cache_is_ahead(int64_t cached_ms, int64_t now_ms)
+{
+    return cached_ms > now_ms + CLOCK_SLACK_MS;
+}
+
 static bool is_ahead(const struct head *head, int64_t now_ms)
 {
-    return head->cached_ms > now_ms + CLOCK_SLACK_MS;
+    return cache_is_ahead(head->cached_ms, now_ms);
 }
 
 static bool is_alive(const struct head *head, const struct cache_time *when)
@@ -176,7 +190,7 @@ static uint32_t ttl_left(const struct head *head, const struct cache_time *when)
     return left > head->ttl ? head->ttl : (uint32_t)left; /* the clock was set back */
 }
 
-static void note_use(struct cache *cache, uint64_t hash)
+void cache_note_use(struct cache *cache, uint64_t hash)
 {
     struct cache_used *used = &cache->used;
 
@@ -185,11 +199,51 @@ static void note_use(struct cache *cache, uint64_t hash)
     used->cnt++;
 }
 
+/* Read the proofs, which are in memory of the arena.  Each is the length of its RRset, the
+ * RRset, its owner and zeros up to a multiple of four octets. */
+static bool read_proofs(const uint8_t *bytes, size_t len, struct cache_proofs *out)
+{
+    uint32_t set_len;
+
+    for (size_t pos = 0; pos < len; out->cnt++) {
+        if (out->cnt == CACHE_PROOFS_MAX || len - pos < sizeof(set_len))
+            return false;
+        memcpy(&set_len, bytes + pos, sizeof(set_len));
+        pos += sizeof(set_len);
+        if (set_len > len - pos || !rrset_check(bytes + pos, set_len))
+            return false;
+        struct cache_proof *proof = &out->at[out->cnt];
+        proof->set = (const struct rrset *)(const void *)(bytes + pos);
+        proof->owner = bytes + pos + set_len;
+        pos += set_len;
+        size_t owner_len = pos < len ? dname_check(proof->owner, len - pos) : 0;
+        if (owner_len == 0 || ((owner_len + 3) & ~(size_t)3) > len - pos)
+            return false;
+        pos += (owner_len + 3) & ~(size_t)3;
+    }
+    return true;
+}
+
+/* Copy the proofs, which end the value, and take them off its length. */
+static bool copy_proofs(const struct head *head, const uint8_t *bytes, size_t *len,
+                        struct arena *arena, struct cache_found *out)
+{
+    if (head->proofs_len == 0)
+        return true;
+    if (head->proofs_len > *len)
+        return false;
+    *len -= head->proofs_len;
+    const uint8_t *copy = arena_copy(arena, bytes + *len, head->proofs_len);
+    return copy && read_proofs(copy, head->proofs_len, &out->proofs);
+}
+
 /* Copy what stands behind the head.  Return false if it is not what the head says, or without
  * memory. */
 static bool copy_payload(const struct head *head, const uint8_t *bytes, size_t len,
                          struct arena *arena, struct cache_found *out)
 {
+    if (!copy_proofs(head, bytes, &len, arena, out))
+        return false;
     size_t set_len = len - util_min(len, head->owner_len);
 
     if (head->kind != CACHE_DATA && len == 0)
@@ -212,6 +266,19 @@ static bool copy_payload(const struct head *head, const uint8_t *bytes, size_t l
                      dname_check(out->soa_owner, head->owner_len) == head->owner_len;
 }
 
+static enum cache_security security_of(const struct head *head)
+{
+    return (enum cache_security)(head->security & ~(unsigned)SECURITY_IS_CUT);
+}
+
+/* True if the entry's security state does not hold: it was never validated, or with other trust
+ * anchors than those of today. */
+static bool is_state_obsolete(const struct cache *cache, const struct head *head)
+{
+    return cache->is_validating &&
+           (security_of(head) == CACHE_UNCHECKED || head->trust != cache->trust);
+}
+
 static struct cache_found found_of(const struct head *head, const struct cache_time *when)
 {
     struct cache_found out = {.kind = (enum cache_kind)head->kind,
@@ -219,7 +286,8 @@ static struct cache_found found_of(const struct head *head, const struct cache_t
                               .ttl = ttl_left(head, when),
                               .ttl_whole = head->ttl,
                               .section = head->section,
-                              .validation = head->validation,
+                              .security = security_of(head),
+                              .is_cut = head->security & SECURITY_IS_CUT,
                               .is_stale = !is_alive(head, when),
                               .expire_ms = expiry_of(head),
                               .prefetch_ms =
@@ -254,7 +322,9 @@ static bool find_entry(struct cache *cache, const struct cache_name *name, enum 
 
     if (!bytes || head.cached_ms < when->fresh_ms ||
         (head.kind == CACHE_FAILURE) != (space == SPACE_FAILURE) ||
-        (space == SPACE_FAILURE && is_of_earlier_process(cache, &head, when->now_ms)))
+        (space == SPACE_FAILURE && is_of_earlier_process(cache, &head, when->now_ms)) ||
+        ((space == SPACE_DATA || space == SPACE_CUT) && is_state_obsolete(cache, &head)) ||
+        security_of(&head) > CACHE_BOGUS)
         return false;
     /* data with TTL 0 are for the queries that waited for them only (RFC 2181 8), and are not
      * served stale (RFC 8767 4) */
@@ -266,15 +336,25 @@ static bool find_entry(struct cache *cache, const struct cache_name *name, enum 
     if (!copy_payload(&head, bytes, len, arena, out) ||
         (head.kind == CACHE_DATA && out->set->type != type))
         return false;
-    note_use(cache, hash);
+    cache_note_use(cache, hash);
     return true;
+}
+
+/* Find data that counts, or else bogus data if the query admits it. */
+static bool find_data(struct cache *cache, const struct cache_name *name, unsigned labels,
+                      uint16_t type, const struct cache_time *when, struct arena *arena,
+                      struct cache_found *out)
+{
+    return find_entry(cache, name, SPACE_DATA, labels, type, when, arena, out) ||
+           (when->admits_bogus &&
+            find_entry(cache, name, SPACE_BOGUS, labels, type, when, arena, out));
 }
 
 bool cache_find(struct cache *cache, const struct cache_name *name, unsigned labels,
                 uint16_t type, const struct cache_time *when, struct arena *arena,
                 struct cache_found *out)
 {
-    return find_entry(cache, name, SPACE_DATA, labels, type, when, arena, out) &&
+    return find_data(cache, name, labels, type, when, arena, out) &&
            (out->kind == CACHE_DATA || out->kind == CACHE_NODATA);
 }
 
@@ -282,8 +362,16 @@ bool cache_find_cname(struct cache *cache, const struct cache_name *name,
                       const struct cache_time *when, struct arena *arena,
                       struct cache_found *out)
 {
-    return find_entry(cache, name, SPACE_DATA, name->labels, RRTYPE_CNAME, when, arena, out) &&
+    return find_data(cache, name, name->labels, RRTYPE_CNAME, when, arena, out) &&
            out->kind == CACHE_DATA;
+}
+
+bool cache_find_cut(struct cache *cache, const struct cache_name *name, unsigned labels,
+                    const struct cache_time *when, struct arena *arena, struct cache_found *out)
+{
+    return (find_entry(cache, name, SPACE_DATA, labels, RRTYPE_DS, when, arena, out) ||
+            find_entry(cache, name, SPACE_CUT, labels, RRTYPE_DS, when, arena, out)) &&
+           (out->kind == CACHE_DATA || out->kind == CACHE_NODATA);
 }
 
 bool cache_is_known(struct cache *cache, const struct cache_name *name, uint16_t type,
@@ -306,7 +394,7 @@ bool cache_find_nxdomain(struct cache *cache, const struct cache_name *name,
                          const struct cache_time *when, struct arena *arena,
                          struct cache_found *out)
 {
-    return find_entry(cache, name, SPACE_DATA, name->labels, 0, when, arena, out) &&
+    return find_data(cache, name, name->labels, 0, when, arena, out) &&
            out->kind == CACHE_NXDOMAIN;
 }
 
@@ -315,7 +403,7 @@ bool cache_find_dname(struct cache *cache, const struct cache_name *name,
                       struct cache_found *out, unsigned *labels)
 {
     for (unsigned n = name->labels; n-- > 0;)
-        if (find_entry(cache, name, SPACE_DATA, n, RRTYPE_DNAME, when, arena, out) &&
+        if (find_data(cache, name, n, RRTYPE_DNAME, when, arena, out) &&
             out->kind == CACHE_DATA) {
             *labels = n;
             return true;
@@ -376,7 +464,7 @@ static void show_delegation(struct cache *cache, const struct cache_name *name,
 void cache_show(struct cache *cache, const struct cache_name *name, struct arena *arena,
                 void (*show)(void *data, const struct cache_entry *entry), void *data)
 {
-    static const enum space spaces[] = {SPACE_DATA, SPACE_FAILURE};
+    static const enum space spaces[] = {SPACE_DATA, SPACE_FAILURE, SPACE_BOGUS, SPACE_CUT};
     struct cache_time when = {
         .now_ms = now_wall_ms(), .since_ms = INT64_MAX, .stale_ms = STALE_SHOWN_MS};
 
@@ -411,8 +499,10 @@ size_t cache_flush(struct cache *cache, const struct cache_name *name)
     size_t cnt = remove_entry(cache, name, SPACE_DELEGATION, 0);
     for (unsigned i = 0; i < CACHE_TYPES_MAX; i++)
         cnt += remove_entry(cache, name, SPACE_DATA, place_number(i)) +
-               remove_entry(cache, name, SPACE_FAILURE, place_number(i));
-    return cnt;
+               remove_entry(cache, name, SPACE_FAILURE, place_number(i)) +
+               remove_entry(cache, name, SPACE_BOGUS, place_number(i));
+    cache_denial_forget(cache, name);
+    return cnt + remove_entry(cache, name, SPACE_CUT, RRTYPE_DS);
 }
 
 bool cache_flush_below(struct cache *cache, const struct cache_name *name,
@@ -421,8 +511,10 @@ bool cache_flush_below(struct cache *cache, const struct cache_name *name,
     uint8_t prefix[1 + DNAME_KEY_MAX];
     size_t len = util_min(name->end[name->labels], CACHE_STORE_KEY_MAX);
 
-    if (flushing->space == 0)
+    if (flushing->space == 0) {
         flushing->space = SPACE_DATA;
+        cache_denial_forget(cache, name);
+    }
     memcpy(prefix, name->key, len);
     prefix[0] = (uint8_t)flushing->space;
     size_t before = *cnt;
@@ -432,7 +524,7 @@ bool cache_flush_below(struct cache *cache, const struct cache_name *name,
     if (has_more)
         return flushing->idle < FLUSH_IDLE_MAX; /* give up if memory stays short */
     flushing->place = (struct cache_place){0};
-    return ++flushing->space <= SPACE_FAILURE;
+    return ++flushing->space <= SPACE_DENIAL;
 }
 
 void cache_count_uses(struct cache *cache)
@@ -450,7 +542,7 @@ static uint32_t clamp_ttl(uint32_t ttl, uint32_t min, uint32_t max)
     return (uint32_t)util_min(util_max(ttl, min), max);
 }
 
-static void set_origin(struct head *head, const struct cache_origin *origin)
+static void set_origin(struct head *head, const struct cache_origin *origin, uint32_t trust)
 {
     size_t len;
 
@@ -458,6 +550,9 @@ static void set_origin(struct head *head, const struct cache_origin *origin)
     head->cached_ms = origin->now_ms;
     head->route = origin->route;
     head->section = origin->section;
+    head->security =
+        (uint8_t)((unsigned)origin->security | (origin->is_cut ? SECURITY_IS_CUT : 0U));
+    head->trust = trust;
     if (!origin->server)
         return;
     const uint8_t *octets = addr_bytes(origin->server, &len);
@@ -476,9 +571,9 @@ static bool is_outranked(struct cache *cache, const struct cache_name *name, uin
     uint64_t hash;
     *is_there =
         read_cached(cache, name, SPACE_DATA, name->labels, type, &head, &len, &hash) != NULL;
-    return *is_there && head.cached_ms >= origin->fresh_ms &&
-           !is_ahead(&head, origin->now_ms) && origin->now_ms < expiry_of(&head) &&
-           head.rank > (uint8_t)origin->rank;
+    return *is_there && !is_state_obsolete(cache, &head) &&
+           head.cached_ms >= origin->fresh_ms && !is_ahead(&head, origin->now_ms) &&
+           origin->now_ms < expiry_of(&head) && head.rank > (uint8_t)origin->rank;
 }
 
 struct octets {
@@ -486,30 +581,74 @@ struct octets {
     size_t len;
 };
 
-static enum err write_entry(struct cache *cache, const struct cache_name *name,
-                            enum space space, uint16_t type, struct head *head, struct octets a,
-                            struct octets b)
-{
-    uint8_t bytes[CACHE_STORE_KEY_MAX], value[CACHE_STORE_VALUE_MAX];
+/* A value that is being written. */
+struct value {
+    size_t len;
+    bool is_full;
+    uint8_t bytes[CACHE_STORE_VALUE_MAX];
+};
 
-    if (sizeof(*head) + a.len + b.len > sizeof(value))
-        return ERR_SPACE;
-    head->version = VERSION;
-    head->type = type;
-    memcpy(value, head, sizeof(*head));
-    if (a.len)
-        memcpy(value + sizeof(*head), a.bytes, a.len);
-    if (b.len)
-        memcpy(value + sizeof(*head) + a.len, b.bytes, b.len);
-    struct cache_key key = entry_key(name, space, name->labels, type, bytes);
-    return cache->store->put(cache->store, &key, value, sizeof(*head) + a.len + b.len,
-                             expiry_of(head));
+static void append_value(struct value *value, const void *bytes, size_t len)
+{
+    value->is_full |= len > sizeof(value->bytes) - value->len;
+    if (value->is_full || len == 0)
+        return;
+    memcpy(value->bytes + value->len, bytes, len);
+    value->len += len;
 }
 
 static size_t set_len(const struct rrset *set)
 {
     const struct rrset *sigs = rrset_signatures(set);
     return rrset_stride(set) + (sigs ? rrset_stride(sigs) : 0);
+}
+
+static void append_proofs(struct value *value, const struct cache_proofs *proofs)
+{
+    static const uint8_t zeros[3];
+
+    for (unsigned i = 0; proofs && i < proofs->cnt; i++) {
+        uint32_t len = (uint32_t)set_len(proofs->at[i].set);
+        size_t owner_len = dname_len(proofs->at[i].owner);
+        append_value(value, &len, sizeof(len));
+        append_value(value, proofs->at[i].set, len);
+        append_value(value, proofs->at[i].owner, owner_len);
+        append_value(value, zeros, -owner_len & 3);
+    }
+}
+
+/* `proofs`: NULL for none. */
+static enum err write_entry(struct cache *cache, const struct cache_name *name,
+                            enum space space, uint16_t type, struct head *head, struct octets a,
+                            struct octets b, const struct cache_proofs *proofs)
+{
+    uint8_t bytes[CACHE_STORE_KEY_MAX];
+    struct value value;
+
+    value.len = sizeof(*head);
+    value.is_full = false;
+    append_value(&value, a.bytes, a.len);
+    append_value(&value, b.bytes, b.len);
+    size_t before = value.len;
+    append_proofs(&value, proofs);
+    if (value.is_full)
+        return ERR_SPACE;
+    head->version = VERSION;
+    head->type = type;
+    head->proofs_len = (uint32_t)(value.len - before);
+    memcpy(value.bytes, head, sizeof(*head));
+    struct cache_key key = entry_key(name, space, name->labels, type, bytes);
+    return cache->store->put(cache->store, &key, value.bytes, value.len, expiry_of(head));
+}
+
+/* Write a bogus RRset or negative answer, with a short TTL. */
+static enum err write_bogus(struct cache *cache, const struct cache_name *name, uint16_t type,
+                            struct head *head, const struct cache_origin *origin,
+                            struct octets a, struct octets b)
+{
+    set_origin(head, origin, cache->trust);
+    head->ttl = (uint32_t)util_min(head->ttl, CACHE_BOGUS_MAX_S);
+    return write_entry(cache, name, SPACE_BOGUS, type, head, a, b, origin->proofs);
 }
 
 enum err cache_put(struct cache *cache, const uint8_t *owner, const struct rrset *set,
@@ -522,24 +661,32 @@ enum err cache_put(struct cache *cache, const uint8_t *owner, const struct rrset
     uint8_t bytes[CACHE_STORE_KEY_MAX];
     bool is_there, is_denied;
 
+    struct octets payload = {set, set_len(set)}, none = {NULL, 0};
     cache_name_init(&name, owner);
+    if (origin->security == CACHE_BOGUS)
+        return write_bogus(cache, &name, set->type, &head, origin, payload, none);
     if (is_outranked(cache, &name, set->type, origin, &is_there) ||
         is_outranked(cache, &name, 0, origin, &is_denied))
         return ERR_OK;
-    set_origin(&head, origin);
+    set_origin(&head, origin, cache->trust);
     if (is_denied) { /* data disprove the cached NXDOMAIN */
         struct cache_key negative = entry_key(&name, SPACE_DATA, name.labels, 0, bytes);
         cache->store->remove(cache->store, &negative);
     }
-    return write_entry(cache, &name, SPACE_DATA, set->type, &head,
-                       (struct octets){set, set_len(set)}, (struct octets){NULL, 0});
+    return write_entry(cache, &name, SPACE_DATA, set->type, &head, payload, none,
+                       origin->proofs);
 }
 
-/* Return the smaller of the SOA's TTL and its MINIMUM (RFC 2308 5), the last of its fields. */
+/* Return the smaller of the SOA's TTL and its MINIMUM, the last of its fields. */
 static uint32_t negative_ttl(const struct rrset *soa)
 {
     struct rrset_record record = rrset_first(soa);
     return (uint32_t)util_min(soa->ttl, util_get_u32(record.rdata + record.len - 4));
+}
+
+uint32_t cache_negative_ttl(const struct cache *cache, const struct rrset *soa)
+{
+    return clamp_ttl(negative_ttl(soa), 0, cache->ttls.negative_max);
 }
 
 enum err cache_put_negative(struct cache *cache, const uint8_t *owner, uint16_t type,
@@ -555,19 +702,33 @@ enum err cache_put_negative(struct cache *cache, const uint8_t *owner, uint16_t 
                         .owner_len = (uint16_t)(soa ? dname_len(soa_owner) : 0)};
     bool is_there;
 
+    struct octets payload = {soa, soa ? set_len(soa) : 0}, end = {soa_owner, head.owner_len};
     cache_name_init(&name, owner);
+    if (origin->security == CACHE_BOGUS)
+        return write_bogus(cache, &name, type, &head, origin, payload, end);
     if (is_outranked(cache, &name, type, origin, &is_there))
         return ERR_OK;
-    set_origin(&head, origin);
-    enum err err = write_entry(cache, &name, SPACE_DATA, type, &head,
-                               (struct octets){soa, soa ? set_len(soa) : 0},
-                               (struct octets){soa_owner, head.owner_len});
-    if (err == ERR_SPACE) { /* the SOA has too many signatures: cache the answer without it */
+    set_origin(&head, origin, cache->trust);
+    enum err err =
+        write_entry(cache, &name, SPACE_DATA, type, &head, payload, end, origin->proofs);
+    if (err == ERR_SPACE) { /* too many signatures: cache the answer without its records */
         head.owner_len = 0;
         err = write_entry(cache, &name, SPACE_DATA, type, &head, (struct octets){NULL, 0},
-                          (struct octets){NULL, 0});
+                          (struct octets){NULL, 0}, NULL);
     }
     return err;
+}
+
+enum err cache_put_cut(struct cache *cache, const uint8_t *owner, uint32_t ttl,
+                       const struct cache_origin *origin)
+{
+    struct cache_name name;
+    struct head head = {.kind = CACHE_NODATA, .ttl = clamp_ttl(ttl, 0, cache->ttls.max)};
+
+    cache_name_init(&name, owner);
+    set_origin(&head, origin, cache->trust);
+    return write_entry(cache, &name, SPACE_CUT, RRTYPE_DS, &head, (struct octets){NULL, 0},
+                       (struct octets){NULL, 0}, origin->proofs);
 }
 
 void cache_put_failure(struct cache *cache, const uint8_t *owner, uint16_t type, uint16_t ede,
@@ -579,15 +740,16 @@ void cache_put_failure(struct cache *cache, const uint8_t *owner, uint16_t type,
     uint64_t hash;
 
     cache_name_init(&name, owner);
-    set_origin(&head, origin);
+    set_origin(&head, origin, cache->trust);
     if (read_cached(cache, &name, SPACE_FAILURE, name.labels, type, &before, &len, &hash) &&
         !is_ahead(&before, origin->now_ms) &&
         origin->now_ms < expiry_of(&before) + 2000 * (int64_t)before.ttl)
         head.failed_cnt = (uint16_t)util_min(before.failed_cnt + 1U, 10);
     size_t ttl = util_max((size_t)CACHE_FAILURE_MIN_S << head.failed_cnt, min_s);
     head.ttl = (uint32_t)util_min(ttl, CACHE_FAILURE_MAX_S);
-    enum err err = write_entry(cache, &name, SPACE_FAILURE, type, &head,
-                               (struct octets){text, strlen(text)}, (struct octets){NULL, 0});
+    enum err err =
+        write_entry(cache, &name, SPACE_FAILURE, type, &head,
+                    (struct octets){text, strlen(text)}, (struct octets){NULL, 0}, NULL);
     (void)err; /* not cached: the next query tries again */
 }
 
@@ -601,13 +763,13 @@ void cache_put_delegation(struct cache *cache, const struct delegation *delegati
     uint8_t bytes[DELEGATION_BYTES_MAX];
     struct head head = {.kind = CACHE_DATA, .ttl = clamp_ttl(ttl, 0, cache->ttls.max)};
 
-    set_origin(&head, origin);
+    set_origin(&head, origin, cache->trust);
     if (left_s < head.ttl)
         head.ttl = (uint32_t)left_s;
     cache_name_init(&name, delegation->zone);
     enum err err = write_entry(cache, &name, SPACE_DELEGATION, 0, &head,
                                (struct octets){bytes, delegation_write(delegation, bytes)},
-                               (struct octets){NULL, 0});
+                               (struct octets){NULL, 0}, NULL);
     (void)err; /* not cached: the parent is queried again */
 }
 

@@ -26,6 +26,29 @@ enum cache_rank {
     CACHE_AUTH_ANSWER,        /* an authoritative answer */
 };
 
+/* The security state of an entry (RFC 4033 5). */
+enum cache_security {
+    CACHE_UNCHECKED, /* validation is off */
+    CACHE_SECURE,    /* validated */
+    CACHE_INSECURE,  /* not below a trust anchor, or proved to be unsigned */
+    CACHE_BOGUS,     /* only queries with CD see it */
+};
+
+enum { CACHE_PROOFS_MAX = 16 }; /* of one entry */
+
+/* An NSEC or NSEC3 RRset with its signatures.  Borrowed. */
+struct cache_proof {
+    const uint8_t *owner;
+    const struct rrset *set;
+};
+
+/* The records that prove an entry: that the name or type of a negative answer does not exist,
+ * or that a wildcard may answer.  Lifetime: that of what it points to. */
+struct cache_proofs {
+    unsigned cnt;
+    struct cache_proof at[CACHE_PROOFS_MAX];
+};
+
 /* Bounds of the configuration, in seconds. */
 struct cache_ttls {
     uint32_t min, max, negative_max;
@@ -34,6 +57,7 @@ struct cache_ttls {
 enum {
     CACHE_FAILURE_MIN_S = 5, /* RFC 9520 3.2: doubled each time, up to five minutes */
     CACHE_FAILURE_MAX_S = 300,
+    CACHE_BOGUS_MAX_S = 60, /* of bogus data, which queries with CD see */
 };
 
 enum { CACHE_USED_MAX = 4, CACHE_TYPES_MAX = 100 };
@@ -52,6 +76,8 @@ struct cache {
      * (docs/LIMITS.md section 2, MaginotDNS).  NULL: entries from all servers are found. */
     const struct route *route;
     struct cache_ttls ttls;
+    bool is_validating; /* data that is CACHE_UNCHECKED is not found */
+    uint32_t trust; /* hash of the trust anchors: entries validated with others are not found */
     int64_t start_ms; /* wall: older failures are not found, so a restart tries anew */
     struct cache_used used;
 };
@@ -65,10 +91,11 @@ struct cache {
  * answers are. */
 struct cache_time {
     int64_t now_ms;
-    int64_t since_ms; /* what was cached at this time or later is alive; INT64_MAX: nothing is
-                       * for that reason */
-    int64_t stale_ms; /* an entry is found until so long after it expired (RFC 8767) */
-    int64_t fresh_ms; /* what was cached before is not found; 0: it is */
+    int64_t since_ms;  /* what was cached at this time or later is alive; INT64_MAX: nothing is
+                        * for that reason */
+    int64_t stale_ms;  /* an entry is found until so long after it expired (RFC 8767) */
+    int64_t fresh_ms;  /* what was cached before is not found; 0: it is */
+    bool admits_bogus; /* bogus data is found where there is no other (CD, RFC 4035 3.2.2) */
 };
 
 /* A name as the keys have it.  Lifetime: the caller's. */
@@ -93,9 +120,12 @@ struct cache_found {
     bool is_stale;       /* it expired at `expire_ms` */
     int64_t expire_ms;
     int64_t cached_ms;
-    struct addr server;      /* where it came from; sa_family 0: no single server */
-    uint8_t section;         /* enum message_section: where it stood in its message */
-    uint8_t validation;      /* 0: not validated */
+    struct addr server; /* where it came from; sa_family 0: no single server */
+    uint8_t section;    /* enum message_section: where it stood in its message */
+    enum cache_security security;
+    bool is_cut; /* NODATA for a DS: the name is a delegation, and what is below is insecure */
+    bool is_synthesised; /* no entry: made from denials in the cache (RFC 8198) */
+    struct cache_proofs proofs;
     const struct rrset *set; /* DATA: the records; NODATA, NXDOMAIN: the SOA, or NULL */
     const uint8_t *soa_owner;
     uint16_t ede;        /* FAILURE: INFO-CODE of its extended error (RFC 8914) */
@@ -124,6 +154,13 @@ bool cache_find_failure(struct cache *cache, const struct cache_name *name, uint
                         const struct cache_time *when, struct arena *arena,
                         struct cache_found *out);
 
+/* Find what is known of the zone cut at the suffix of `labels` labels: its DS RRset, or the
+ * proof that there is none, which is NODATA.  It also finds proofs that came with a referral,
+ * without the SOA that an answer would need. */
+bool cache_find_cut(struct cache *cache, const struct cache_name *name, unsigned labels,
+                    const struct cache_time *when, struct arena *arena,
+                    struct cache_found *out);
+
 /* Find NXDOMAIN for the name. */
 bool cache_find_nxdomain(struct cache *cache, const struct cache_name *name,
                          const struct cache_time *when, struct arena *arena,
@@ -143,6 +180,9 @@ struct cache_origin {
     uint8_t section;  /* enum message_section; 0: none */
     int64_t fresh_ms; /* as in struct cache_time: an older entry outranks nothing */
     bool is_for_now;  /* cache it with TTL 0, for the queries that wait for it only */
+    enum cache_security security;
+    const struct cache_proofs *proofs; /* NULL: none */
+    bool is_cut;                       /* as in struct cache_found */
 };
 
 /* Cache an RRset, with the signatures behind it if its flag says so.  An entry of higher rank
@@ -157,6 +197,11 @@ MUST_USE enum err cache_put_negative(struct cache *cache, const uint8_t *owner, 
                                      const uint8_t *soa_owner, const struct rrset *soa,
                                      const struct cache_origin *origin);
 
+/* Cache the proof of a referral that the zone cut `owner` has no DS, for `ttl` seconds.  Only
+ * cache_find_cut finds it.  ERR_NOMEM, ERR_SPACE. */
+MUST_USE enum err cache_put_cut(struct cache *cache, const uint8_t *owner, uint32_t ttl,
+                                const struct cache_origin *origin);
+
 /* An entry as `cache show` lists it.  Lifetime: the call, and that of the arena. */
 struct cache_entry {
     uint16_t type;                       /* 0: the name itself */
@@ -169,7 +214,19 @@ struct cache_entry {
 void cache_show(struct cache *cache, const struct cache_name *name, struct arena *arena,
                 void (*show)(void *data, const struct cache_entry *entry), void *data);
 
-/* Delete the data, the delegation and the failures of a name.  Return the number of entries. */
+/* Note the use of an entry in `cache->used`. */
+void cache_note_use(struct cache *cache, uint64_t hash);
+
+/* Return how long a negative answer with this SOA may be cached, in seconds: the smaller of the
+ * SOA's TTL and its MINIMUM (RFC 2308 5), and no more than the configuration allows. */
+uint32_t cache_negative_ttl(const struct cache *cache, const struct rrset *soa);
+
+/* Return true if an entry that was cached at `cached_ms` says that the clock was set back since
+ * then, so that its age is unknown. */
+bool cache_is_ahead(int64_t cached_ms, int64_t now_ms);
+
+/* Delete the data, the delegation and the failures of a name, and no longer use the denials of
+ * the zones at and above it.  Return the number of entries. */
 size_t cache_flush(struct cache *cache, const struct cache_name *name);
 
 /* The progress of cache_flush_below.  All zeros: it has not begun. */

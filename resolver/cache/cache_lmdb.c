@@ -24,6 +24,7 @@ enum {
        cache can be written. */
     BATCHES_WAIT = 16,
     BATCH_OCTETS = 256 << 10, /* memory that a batch keeps for its next use */
+    BEFORE_TRIES = 8,         /* keys of get_before that turn out to be deleted */
     PENDING = 4096,
     WRITE_ROUNDS = 4,
     SETTLE_OPS = 16,   /* so many operations are worth a transaction */
@@ -77,6 +78,7 @@ struct batch {
     uint8_t *bytes;
     size_t len, size;
     unsigned cnt, announce_cnt;
+    unsigned ordered_cnt; /* operations on keys that get_before finds */
     bool is_urgent;
     _Atomic bool is_done;
     uint64_t since_ms;
@@ -251,6 +253,31 @@ static const struct op *find_pending(const struct view *v, const struct cache_ke
     return op;
 }
 
+/* Return the value without its head; NULL if it does not match its checksum. */
+static const uint8_t *check_value(const struct view *v, const struct cache_key *key,
+                                  const MDB_val *value, size_t *len)
+{
+    const uint8_t *bytes = value->mv_data;
+    uint64_t sum;
+
+    if (value->mv_size < sizeof(struct value_head))
+        return NULL;
+    memcpy(&sum, bytes, sizeof(sum));
+    if (sum != value_checksum(v->cache, key->bytes, key->len, bytes + sizeof(sum),
+                              value->mv_size - sizeof(sum))) {
+        atomic_fetch_add_explicit(&v->cache->broken, 1, memory_order_relaxed);
+        return NULL;
+    }
+    *len = value->mv_size - sizeof(struct value_head);
+    return bytes + sizeof(struct value_head);
+}
+
+static const uint8_t *read_pending(const struct batch *in, const struct op *op, size_t *len)
+{
+    *len = op->value_len - (op->value_len ? sizeof(struct value_head) : 0);
+    return op->value_len ? in->bytes + op->at + op->key_len + sizeof(struct value_head) : NULL;
+}
+
 static const uint8_t *lmdb_get(struct cache_store *store, const struct cache_key *key,
                                size_t *len)
 {
@@ -263,30 +290,138 @@ static const uint8_t *lmdb_get(struct cache_store *store, const struct cache_key
     if (!begin_reading(v))
         return NULL;
     const struct op *op = v->pending[key->hash % PENDING] ? find_pending(v, key, &in) : NULL;
-    if (op) {
-        *len = op->value_len - (op->value_len ? sizeof(struct value_head) : 0);
-        return op->value_len ? in->bytes + op->at + op->key_len + sizeof(struct value_head)
-                             : NULL;
-    }
+    if (op)
+        return read_pending(in, op, len);
     int rc = mdb_get(v->txn, v->cache->dbi, &k, &value);
-    if (rc == MDB_NOTFOUND)
-        return NULL;
-    if (rc != 0) {
+    if (rc == 0)
+        return check_value(v, key, &value, len);
+    if (rc != MDB_NOTFOUND)
         note_lmdb_error(v->cache, "reading", rc);
-        return NULL;
+    return NULL;
+}
+
+/* ---- reading in order ---- */
+
+/* What get_before looks for: the last key up to `key`, or before it. */
+struct before {
+    const uint8_t *key;
+    size_t len;
+    bool is_exclusive;
+    const uint8_t *prefix;
+    size_t prefix_len;
+};
+
+static int compare_key_octets(const uint8_t *a, size_t a_len, const uint8_t *b, size_t b_len)
+{
+    int diff = memcmp(a, b, util_min(a_len, b_len));
+    return diff ? diff : (a_len > b_len) - (a_len < b_len);
+}
+
+static bool is_before(const struct before *wanted, const uint8_t *key, size_t len)
+{
+    return len >= wanted->prefix_len && memcmp(key, wanted->prefix, wanted->prefix_len) == 0 &&
+           compare_key_octets(key, len, wanted->key, wanted->len) < !wanted->is_exclusive;
+}
+
+/* Keep the last key of a batch, unless `*last` is as far: that is in a newer batch. */
+static void find_last_op(const struct before *wanted, const struct batch *b,
+                         const struct batch **in, const struct op **last)
+{
+    for (unsigned i = b->ordered_cnt ? b->cnt : 0; i-- > 0;) {
+        const struct op *op = &b->ops[i];
+        const uint8_t *key = b->bytes + op->at;
+        if (is_before(wanted, key, op->key_len) &&
+            (!*last || compare_key_octets(key, op->key_len, (*in)->bytes + (*last)->at,
+                                          (*last)->key_len) > 0)) {
+            *last = op;
+            *in = b;
+        }
     }
-    const uint8_t *bytes = value.mv_data;
-    uint64_t sum;
-    if (value.mv_size < sizeof(struct value_head))
-        return NULL;
-    memcpy(&sum, bytes, sizeof(sum));
-    if (sum != value_checksum(v->cache, key->bytes, key->len, bytes + sizeof(sum),
-                              value.mv_size - sizeof(sum))) {
-        atomic_fetch_add_explicit(&v->cache->broken, 1, memory_order_relaxed);
-        return NULL;
+}
+
+static const struct op *find_pending_before(const struct view *v, const struct before *wanted,
+                                            const struct batch **in)
+{
+    const struct op *last = NULL;
+
+    if (v->open)
+        find_last_op(wanted, v->open, in, &last);
+    for (unsigned i = v->sent_cnt; i-- > 0;)
+        find_last_op(wanted, v->sent[i], in, &last);
+    return last;
+}
+
+/* Find it in the file.  Return false if there is none. */
+static bool find_committed_before(struct view *v, const struct before *wanted, MDB_val *key,
+                                  MDB_val *value)
+{
+    MDB_cursor *cursor;
+
+    *key = (MDB_val){wanted->len, (void *)(uintptr_t)wanted->key};
+    if (mdb_cursor_open(v->txn, v->cache->dbi, &cursor) != 0)
+        return false;
+    int rc = mdb_cursor_get(cursor, key, value, MDB_SET_RANGE);
+    bool is_there = rc == 0 && is_before(wanted, key->mv_data, key->mv_size);
+    if (!is_there && (rc == 0 || rc == MDB_NOTFOUND))
+        rc = mdb_cursor_get(cursor, key, value, rc == 0 ? MDB_PREV : MDB_LAST);
+    mdb_cursor_close(cursor);
+    if (rc != 0 && rc != MDB_NOTFOUND)
+        note_lmdb_error(v->cache, "reading", rc);
+    return rc == 0 && key->mv_size <= CACHE_STORE_KEY_MAX &&
+           is_before(wanted, key->mv_data, key->mv_size);
+}
+
+/* Find the last key in the file and in the batches that are not committed.  *is_deleted: the
+ * key that was found is deleted by a batch. */
+static const uint8_t *find_before(struct view *v, const struct before *wanted,
+                                  struct cache_place *place, size_t *len, bool *is_deleted)
+{
+    const struct batch *in = NULL;
+    const struct op *op = find_pending_before(v, wanted, &in);
+    MDB_val key, value;
+    bool is_there = find_committed_before(v, wanted, &key, &value);
+
+    *is_deleted = false;
+    if (op && (!is_there || compare_key_octets(in->bytes + op->at, op->key_len, key.mv_data,
+                                               key.mv_size) >= 0)) {
+        memcpy(place->key, in->bytes + op->at, op->key_len);
+        place->len = op->key_len;
+        *is_deleted = op->value_len == 0;
+        return read_pending(in, op, len);
     }
-    *len = value.mv_size - sizeof(struct value_head);
-    return bytes + sizeof(struct value_head);
+    if (!is_there)
+        return NULL;
+    memcpy(place->key, key.mv_data, key.mv_size);
+    place->len = key.mv_size;
+    struct cache_key found = {place->key, place->len, 0};
+    return check_value(v, &found, &value, len);
+}
+
+static const uint8_t *lmdb_get_before(struct cache_store *store, const struct cache_key *key,
+                                      size_t prefix_len, struct cache_place *place, size_t *len)
+{
+    struct view *v = container_of(store, struct view, store);
+    struct before wanted = {
+        .key = key->bytes, .len = key->len, .prefix = key->bytes, .prefix_len = prefix_len};
+    bool is_deleted = true;
+    const uint8_t *value = NULL;
+
+    if (is_file_dead(v))
+        return memory_store(v) ? v->memory->get_before(v->memory, key, prefix_len, place, len)
+                               : NULL;
+    if (!begin_reading(v))
+        return NULL;
+    for (unsigned i = 0; i < BEFORE_TRIES && is_deleted; i++) {
+        struct cache_place found;
+        found.len = 0;
+        value = find_before(v, &wanted, &found, len, &is_deleted);
+        memcpy(place->key, found.key, found.len);
+        place->len = found.len;
+        wanted.key = place->key;
+        wanted.len = place->len;
+        wanted.is_exclusive = true;
+    }
+    return value;
 }
 
 static void lmdb_use(struct cache_store *store, uint64_t hash)
@@ -641,7 +776,7 @@ static struct batch *open_batch(struct view *v)
         v->spare_cnt--;
     }
     b->next = NULL;
-    b->cnt = b->announce_cnt = 0;
+    b->cnt = b->announce_cnt = b->ordered_cnt = 0;
     b->len = 0;
     b->is_urgent = false;
     b->since_ms = now_mono_ms();
@@ -672,6 +807,7 @@ static uint8_t *add_op(struct view *v, const struct cache_key *key, size_t value
                                    .key_len = (uint32_t)key->len,
                                    .value_len = (uint32_t)value_len};
     v->pending[key->hash % PENDING]++;
+    b->ordered_cnt += key->len > 0 && *key->bytes == CACHE_STORE_ORDERED;
     memcpy(b->bytes + b->len, key->bytes, key->len);
     b->len = need;
     return b->bytes + need - value_len;
@@ -864,6 +1000,7 @@ enum err cache_lmdb_view(struct cache_lmdb *c, struct cache_store **out)
     mdb_txn_reset(v->txn);
     v->cache = c;
     v->store = (struct cache_store){.get = lmdb_get,
+                                    .get_before = lmdb_get_before,
                                     .use = lmdb_use,
                                     .popularity = lmdb_popularity,
                                     .put = lmdb_put,

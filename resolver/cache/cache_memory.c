@@ -1,5 +1,8 @@
 /* A hash table of chains.  When it is full, a clock hand goes round the buckets and evicts the
- * entries that have not been read since it last came by. */
+ * entries that have not been read since it last came by.
+ *
+ * The keys that get_before finds are in a treap too: a search tree by key that is a heap by
+ * hash.  The author of a zone cannot choose the hashes, so the tree stays shallow. */
 #include "resolver/cache/cache_memory.h"
 
 #include "resolver/cache/sketch.h"
@@ -8,6 +11,7 @@ enum { BUCKETS_MIN = 1024, BYTES_PER_BUCKET = 512, LOOKS_PER_KEY = 64 };
 
 struct entry {
     struct entry *next;
+    struct entry *left, *right; /* in the treap */
     uint64_t hash;
     uint32_t len;
     uint16_t key_len;
@@ -20,6 +24,7 @@ struct cache_memory {
     struct cache_store store;
     struct entry **buckets;
     size_t bucket_cnt; /* a power of two */
+    struct entry *treap;
     size_t bytes, bytes_max;
     size_t hand;
     struct sketch *sketch;
@@ -27,6 +32,91 @@ struct cache_memory {
 };
 
 static size_t entry_bytes(const struct entry *e) { return sizeof(*e) + e->len + e->key_len; }
+
+/* ---- the treap ---- */
+
+static bool is_ordered(const struct cache_key *key)
+{
+    return key->len > 0 && *key->bytes == CACHE_STORE_ORDERED;
+}
+
+static struct cache_key key_of_entry(const struct entry *e)
+{
+    return (struct cache_key){e->bytes + e->len, e->key_len, e->hash};
+}
+
+static int compare_to_entry(const struct cache_key *key, const struct entry *e)
+{
+    int diff = memcmp(key->bytes, e->bytes + e->len, util_min(key->len, e->key_len));
+    return diff ? diff : (key->len > e->key_len) - (key->len < e->key_len);
+}
+
+static void add_to_treap(struct cache_memory *m, struct entry *e)
+{
+    struct cache_key key = key_of_entry(e);
+    struct entry **at = &m->treap, **left = &e->left, **right = &e->right;
+
+    while (*at && (*at)->hash >= e->hash)
+        at = compare_to_entry(&key, *at) < 0 ? &(*at)->left : &(*at)->right;
+    for (struct entry *t = *at; t;)
+        if (compare_to_entry(&key, t) < 0) {
+            *right = t;
+            right = &t->left;
+            t = t->left;
+        } else {
+            *left = t;
+            left = &t->right;
+            t = t->right;
+        }
+    *left = *right = NULL;
+    *at = e;
+}
+
+static void remove_from_treap(struct cache_memory *m, struct entry *e)
+{
+    struct cache_key key = key_of_entry(e);
+    struct entry **at = &m->treap, *left = e->left, *right = e->right;
+
+    while (*at != e)
+        at = compare_to_entry(&key, *at) < 0 ? &(*at)->left : &(*at)->right;
+    while (left && right)
+        if (left->hash > right->hash) {
+            *at = left;
+            at = &left->right;
+            left = left->right;
+        } else {
+            *at = right;
+            at = &right->left;
+            right = right->left;
+        }
+    *at = left ? left : right;
+}
+
+static const uint8_t *memory_get_before(struct cache_store *store, const struct cache_key *key,
+                                        size_t prefix_len, struct cache_place *place,
+                                        size_t *len)
+{
+    struct cache_memory *m = container_of(store, struct cache_memory, store);
+    struct entry *last = NULL;
+
+    for (struct entry *t = m->treap; t;)
+        if (compare_to_entry(key, t) < 0) {
+            t = t->left;
+        } else {
+            last = t;
+            t = t->right;
+        }
+    if (!last || last->key_len < prefix_len ||
+        memcmp(last->bytes + last->len, key->bytes, prefix_len) != 0)
+        return NULL;
+    last->is_used = true;
+    memcpy(place->key, last->bytes + last->len, last->key_len);
+    place->len = last->key_len;
+    *len = last->len;
+    return last->bytes;
+}
+
+/* ---- the table ---- */
 
 static struct entry **find_link(const struct cache_memory *m, const struct cache_key *key)
 {
@@ -40,7 +130,11 @@ static struct entry **find_link(const struct cache_memory *m, const struct cache
 static void drop_entry(struct cache_memory *m, struct entry **at)
 {
     struct entry *e = *at;
+    struct cache_key key = key_of_entry(e);
+
     *at = e->next;
+    if (is_ordered(&key))
+        remove_from_treap(m, e);
     m->bytes -= entry_bytes(e);
     free(e);
 }
@@ -146,6 +240,8 @@ static enum err memory_put(struct cache_store *store, const struct cache_key *ke
     memcpy(e->bytes, value, len);
     memcpy(e->bytes + len, key->bytes, key->len);
     *head = e;
+    if (is_ordered(key))
+        add_to_treap(m, e);
     m->bytes += need;
     raise_key_version(m, key->hash);
     return ERR_OK;
@@ -195,6 +291,7 @@ enum err cache_memory_new(size_t bytes, struct cache_store **out)
         return ERR_NOMEM;
     }
     m->store = (struct cache_store){.get = memory_get,
+                                    .get_before = memory_get_before,
                                     .use = memory_use,
                                     .popularity = memory_popularity,
                                     .put = memory_put,

@@ -19,6 +19,7 @@ enum {
     /* An RRset as large as a message, its signatures, and the headers before them. */
     CACHE_STORE_VALUE_MAX = 2 * (65535 + 12) + 2048,
     CACHE_STORE_SLOTS = 65536,
+    CACHE_STORE_ORDERED = 6, /* first octet of the keys that get_before finds */
 };
 
 struct cache_key {
@@ -34,7 +35,7 @@ struct cache_versions {
     _Atomic uint32_t slots[CACHE_STORE_SLOTS];
 };
 
-/* The progress of a walk over keys.  All zeros: it has not begun. */
+/* A key that was found, or the progress of a walk over keys.  All zeros: it has not begun. */
 struct cache_place {
     uint8_t key[CACHE_STORE_KEY_MAX];
     size_t len;
@@ -45,6 +46,11 @@ struct cache_store {
     /* Return the value of a key, NULL if there is none.  It has no alignment, and is valid
      * until the next call that writes, or settle. */
     const uint8_t *(*get)(struct cache_store *store, const struct cache_key *key, size_t *len);
+    /* Find the last key that is not behind `key`, among those that begin with its first
+     * `prefix_len` octets, of which the first is CACHE_STORE_ORDERED.  Copy it to `place`, and
+     * return its value as `get` does; NULL if there is none. */
+    const uint8_t *(*get_before)(struct cache_store *store, const struct cache_key *key,
+                                 size_t prefix_len, struct cache_place *place, size_t *len);
     /* Count a use, so that eviction spares the key longer. */
     void (*use)(struct cache_store *store, uint64_t hash);
     /* Return about how often the key was used lately, up to SKETCH_MOST. */

@@ -4,7 +4,7 @@
 #include "base/cursor.h"
 
 /* The first octet: flags, and the number of servers, which is at most 13. */
-enum { SIGNED_BIT = 0x80, CROWDED_BIT = 0x40, SERVERS_MASK = 0x3f };
+enum { SIGNED_BIT = 0x80, OVERSIZED_BIT = 0x40, SERVERS_MASK = 0x3f };
 
 void delegation_init(struct delegation *delegation, const uint8_t *zone,
                      enum delegation_source source)
@@ -13,7 +13,7 @@ void delegation_init(struct delegation *delegation, const uint8_t *zone,
     delegation->source = source;
     delegation->tag = 0;
     delegation->tls = NULL;
-    delegation->tls_falls_back = delegation->is_signed = delegation->is_crowded = false;
+    delegation->tls_falls_back = delegation->is_signed = delegation->is_oversized = false;
     delegation->labels = (uint8_t)dname_labels(zone);
     delegation->server_cnt = delegation->addr_cnt = 0;
 }
@@ -68,7 +68,7 @@ size_t delegation_write(const struct delegation *delegation, uint8_t out[DELEGAT
     uint8_t *p = out;
 
     *p++ = (uint8_t)(delegation->server_cnt | (delegation->is_signed ? SIGNED_BIT : 0) |
-                     (delegation->is_crowded ? CROWDED_BIT : 0));
+                     (delegation->is_oversized ? OVERSIZED_BIT : 0));
     for (int i = 0; i < delegation->server_cnt; i++) {
         size_t name_len = dname_len(delegation->servers[i].name);
         memcpy(p, delegation->servers[i].name, name_len);
@@ -117,7 +117,7 @@ enum err delegation_parse(struct delegation *delegation, const uint8_t *bytes, s
     enum err err = ERR_OK;
 
     delegation->is_signed = head & SIGNED_BIT;
-    delegation->is_crowded = head & CROWDED_BIT;
+    delegation->is_oversized = head & OVERSIZED_BIT;
     for (unsigned left = head & SERVERS_MASK; left > 0 && !err; left--)
         err = parse_server(delegation, &c, port, arena);
     if (!err && (cursor_failed(&c) || cursor_more(&c)))

@@ -60,7 +60,7 @@ struct delegation {
     struct tls_client *tls; /* query this forwarder over TLS; NULL: in the clear */
     bool tls_falls_back;    /* query in the clear when TLS fails (RFC 8310, opportunistic) */
     bool is_signed;         /* the parent has a DS for the zone */
-    bool is_crowded;        /* the referral had more servers than are kept */
+    bool is_oversized;      /* the referral had more servers than are kept */
     uint8_t labels;         /* of the zone */
     uint8_t server_cnt, addr_cnt;
     struct delegation_server servers[DELEGATION_SERVERS_MAX];

@@ -35,6 +35,8 @@ static const char *const ids[CAUSE_KINDS] = {
     [CAUSE_CACHED_FAILURE] = "cached-failure",
     [CAUSE_LIMIT] = "limit",
     [CAUSE_DNAME_TOO_LONG] = "dname-too-long",
+    [CAUSE_BOGUS] = "bogus",
+    [CAUSE_UNVALIDATED] = "not-validated",
     [CAUSE_OTHER] = "other",
 };
 
@@ -85,6 +87,24 @@ static void say_time(char out[CAUSE_TEXT_MAX], int64_t seconds)
     say_text(out, "%s", text);
 }
 
+/* Append whether the answer was validated, and why not. */
+static void say_security(const struct cause_facts *f, char out[CAUSE_TEXT_MAX])
+{
+    switch (f->security) {
+    case SECURITY_SECURE:
+        say_text(out, " It is secure: validated from the trust anchor.");
+        break;
+    case SECURITY_INSECURE:
+    case SECURITY_NEGATIVE_ANCHOR:
+        say_text(out, " It is insecure, which means not validated: %s.", f->security_why);
+        break;
+    case SECURITY_BROKEN:
+        say_text(out, " Its chain of trust is broken now: %s.", f->security_why);
+        break;
+    case SECURITY_OFF: break;
+    }
+}
+
 static const uint8_t *last_name(const struct cause_facts *f)
 {
     unsigned last = (unsigned)util_min(f->cname_cnt, CAUSE_CHAIN_MAX);
@@ -131,6 +151,8 @@ static void say_source(const struct cause_facts *f, char out[CAUSE_TEXT_MAX])
         say_time(out, s->left_s);
         say_text(out, ".");
     }
+    if (!s->is_local)
+        say_security(f, out);
 }
 
 static void say_cname(const struct cause_facts *f, char out[CAUSE_TEXT_MAX])
@@ -340,39 +362,39 @@ static void explain_forbidden(const struct cause_failure *e, struct cause *out)
 }
 
 /* The result of a zone's servers: a sentence around the name of the zone. */
-struct verdict {
+struct servers_case {
     enum cause_kind kind;
     const char *before, *after, *advice;
 };
 
-static const struct verdict silent_servers = {
+static const struct servers_case silent_servers = {
     CAUSE_SILENT, "None of the ", " replies: ",
     "They are down, cannot be reached from here, or port 53 is filtered on the path. Ask the "
     "zone's operator."};
-static const struct verdict refusing_servers = {
+static const struct servers_case refusing_servers = {
     CAUSE_LAME, "The ", " do not serve it: ",
     "Configure other servers under stub-zones or forward-zones, or have the zone loaded "
     "there."};
-static const struct verdict failing_servers = {CAUSE_SERVER_FAILURE, "The ",
-                                               " are up but cannot answer: ",
-                                               "Their operator has to read their logs: such a "
-                                               "server has often rejected its own zone file, "
-                                               "or lost its primary."};
-static const struct verdict failing_forwarders = {
+static const struct servers_case failing_servers = {
+    CAUSE_SERVER_FAILURE, "The ", " are up but cannot answer: ",
+    "Their operator has to read their logs: such a "
+    "server has often rejected its own zone file, "
+    "or lost its primary."};
+static const struct servers_case failing_forwarders = {
     CAUSE_SERVER_FAILURE, "The ", " are up but cannot answer: ",
     "They may have met a fault further on, or a bogus signature: ask them directly, or explain "
     "the name there."};
-static const struct verdict servers_without_tcp = {
+static const struct servers_case servers_without_tcp = {
     CAUSE_NO_TCP, "The answer does not fit into a UDP datagram, and the ",
     " do not answer over TCP: ",
     "Their operator, or a firewall on the path, has to let TCP port 53 through (RFC 7766)."};
-static const struct verdict unreachable_servers = {CAUSE_UNREACHABLE,
-                                                   "This machine has no route to the ", ": ",
-                                                   "Check its routes and its network."};
-static const struct verdict malformed_servers = {
+static const struct servers_case unreachable_servers = {
+    CAUSE_UNREACHABLE, "This machine has no route to the ", ": ",
+    "Check its routes and its network."};
+static const struct servers_case malformed_servers = {
     CAUSE_MALFORMED, "The ",
     " send malformed replies: ", "Only their operator can repair them."};
-static const struct verdict useless_servers = {
+static const struct servers_case useless_servers = {
     CAUSE_UNUSABLE, "None of the ",
     " gave a usable reply: ", "Each server has a reason of its own, see above."};
 
@@ -400,7 +422,7 @@ static bool has_udp_truncated(const struct cause_failure *e)
 
 /* Return NULL for a lame delegation, which has a sentence of its own.  If some servers are
  * silent or unreachable, the others decide. */
-static const struct verdict *judge_servers(const struct cause_failure *e)
+static const struct servers_case *judge_servers(const struct cause_failure *e)
 {
     unsigned all = count_failed(e), unreachable = count_outcome(e, TRACE_UNREACHABLE, -1),
              no_tcp = has_udp_truncated(e) ? count_tcp_failures(e) : 0,
@@ -434,7 +456,7 @@ static void explain_lame(const struct cause_failure *e, struct cause *out)
 
 static void explain_servers(const struct cause_failure *e, struct cause *out)
 {
-    const struct verdict *v = judge_servers(e);
+    const struct servers_case *v = judge_servers(e);
 
     if (!v) {
         explain_lame(e, out);
@@ -461,10 +483,61 @@ static void explain_limit(const struct cause_failure *e, struct cause *out)
              "neither, raise the limit in the configuration (limits).");
 }
 
+/* ---- validation ---- */
+
+static bool is_of_validation(const struct cause_failure *e)
+{
+    return e->failure == FAILURE_BOGUS || e->failure == FAILURE_UNVALIDATED;
+}
+
+/* Return what to do about a fault with this INFO-CODE. */
+static const char *advise_on_fault(int ede)
+{
+    switch (ede) {
+    case EDNS_EDE_SIGNATURE_EXPIRED:
+    case EDNS_EDE_NOT_YET_VALID:
+        return "Check the clock of this machine. If it is right, the zone's operator has to "
+               "sign "
+               "the zone again.";
+    case EDNS_EDE_DNSKEY_MISSING:
+    case EDNS_EDE_NO_ZONE_KEY_BIT:
+        return "The zone's operator has to publish a key that the DS names, or have the parent "
+               "zone publish the DS of a key that is in use.";
+    case EDNS_EDE_RRSIGS_MISSING:
+    case EDNS_EDE_NSEC_MISSING:
+        return "The zone's operator has to serve the zone with its signatures, or have the DS "
+               "removed from the parent zone. If other resolvers get them, something on the "
+               "path "
+               "strips them.";
+    default:
+        return "The zone's operator has to repair the zone. Data that do not match their "
+               "signatures may also be forged.";
+    }
+}
+
+/* `text` is the first broken link. */
+static void explain_bogus(bool is_bogus, int ede, const char *text, struct cause *out)
+{
+    out->kind = is_bogus ? CAUSE_BOGUS : CAUSE_UNVALIDATED;
+    say_text(out->text, "%s: %s.",
+             is_bogus ? "Validation failed" : "The chain of trust could not be followed", text);
+    say_text(out->advice, "%s",
+             is_bogus
+                 ? advise_on_fault(ede)
+                 : "The servers on the way to the zone's keys have to answer; see the lookup "
+                   "that failed.");
+    if (is_bogus)
+        say_text(out->advice,
+                 " Meanwhile `dig +cd` shows the data, and a negative trust anchor "
+                 "(resolver.negative-trust-anchors) makes them resolve.");
+}
+
 /* True if the failure has a cause that its own facts show. */
 static bool has_own_cause(const struct cause_failure *e)
 {
-    return count_failed(e) > 0 || e->is_loop ||
+    if (e->failure == FAILURE_UNVALIDATED) /* the lookup of the link that failed says more */
+        return false;
+    return e->failure == FAILURE_BOGUS || count_failed(e) > 0 || e->is_loop ||
            (e->addr_cnt == 0 && e->denied_cnt > 0 && e->denied_cnt >= e->server_cnt) ||
            (!e->is_limited && (e->is_forbidden || e->is_v6_only));
 }
@@ -483,7 +556,10 @@ static void explain_failure(const struct cause_facts *f, struct cause *out)
 {
     const struct cause_failure *e = choose_failure(f);
 
-    if (e->is_loop) {
+    if (is_of_validation(e)) {
+        int ede = f->is_cached_failure ? f->failure.ede : f->ede;
+        explain_bogus(e->failure == FAILURE_BOGUS, ede, *e->text ? e->text : f->ede_text, out);
+    } else if (e->is_loop) {
         explain_dependency_loop(e, out);
     } else if (count_failed(e) > 0) {
         explain_servers(e, out);
@@ -537,7 +613,11 @@ static void explain_cached_failure(const struct cause_facts *f, struct cause *ou
     say_time(out->text, f->failure.age_s);
     say_text(out->text, " ago, and the failure is cached for another ");
     say_time(out->text, f->failure.left_s);
-    if (f->failure_cnt > 0 && has_own_cause(choose_failure(f))) {
+    if (f->failure.is_bogus || f->failure.ede == EDNS_EDE_INDETERMINATE) {
+        say_text(out->text, ". ");
+        explain_bogus(f->failure.is_bogus, f->failure.ede, f->ede_text, out);
+        say_text(out->advice, " ");
+    } else if (f->failure_cnt > 0 && has_own_cause(choose_failure(f))) {
         say_text(out->text, ". ");
         explain_failure(f, out);
         say_text(out->advice, "%s", *out->advice ? " " : "");

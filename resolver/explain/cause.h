@@ -7,7 +7,9 @@
 #pragma once
 
 #include "resolver/delegation/delegation.h"
+#include "resolver/explain/security.h"
 #include "resolver/iterate/trace.h"
+#include "resolver/iterate/wording.h"
 
 enum {
     CAUSE_FAILURES_MAX = 8,
@@ -39,6 +41,8 @@ enum cause_kind {
     CAUSE_CACHED_FAILURE,
     CAUSE_LIMIT,
     CAUSE_DNAME_TOO_LONG,
+    CAUSE_BOGUS,       /* validation failed */
+    CAUSE_UNVALIDATED, /* the chain of trust could not be followed */
     CAUSE_OTHER,
     CAUSE_KINDS
 };
@@ -56,6 +60,7 @@ struct cause_failure {
     bool is_v6_only;    /* the servers have IPv6 addresses only, and IPv6 is off */
     unsigned addr_cnt;  /* addresses of the servers */
     enum failure failure;
+    char text[WORDING_TEXT_MAX]; /* of the failure; "": none */
     struct trace_attempts attempts;
     unsigned denied_cnt; /* names of servers that do not exist or have no address */
     uint8_t denied[CAUSE_NAMES_MAX][DNAME_MAX];
@@ -69,6 +74,8 @@ struct cause_source {
     int64_t age_s;      /* since it was cached; if it is stale, since it expired */
     uint32_t left_s;    /* until it expires */
     struct addr server; /* that sent it; sa_family 0: not known */
+    bool is_bogus;      /* a failure: validation failed */
+    int ede;            /* of a failure, as it was cached; EDNS_EDE_NONE: none */
 };
 
 /* The facts about a query that its cause depends on.  Lifetime: the explanation's. */
@@ -79,17 +86,19 @@ struct cause_facts {
     unsigned rcode;
     unsigned answer_cnt;                       /* records of `type` at the end of the chain */
     uint8_t chain[CAUSE_CHAIN_MAX][DNAME_MAX]; /* targets of CNAMEs, in order */
-    unsigned cname_cnt;             /* CNAMEs; if above CAUSE_CHAIN_MAX, `chain` lacks some */
-    struct cause_source source;     /* of the answer */
-    struct cause_source failure;    /* of the cached failure, if one was found */
-    unsigned query_cnt;             /* queries to servers */
-    unsigned truncated_cnt;         /* truncated replies */
-    unsigned mismatch_cnt;          /* queries repeated over TCP after a mismatched reply */
-    bool is_joined;                 /* another client's query was resolving the name already */
-    struct addr last_server;        /* sa_family 0: no server was asked */
-    bool is_cached_failure;         /* the failure was cached, and no server was asked */
-    int ede;                        /* in the answer; EDNS_EDE_NONE: none */
-    const char *ede_text;           /* "": none */
+    unsigned cname_cnt;          /* CNAMEs; if above CAUSE_CHAIN_MAX, `chain` lacks some */
+    struct cause_source source;  /* of the answer */
+    struct cause_source failure; /* of the cached failure, if one was found */
+    unsigned query_cnt;          /* queries to servers */
+    unsigned truncated_cnt;      /* truncated replies */
+    unsigned mismatch_cnt;       /* queries repeated over TCP after a mismatched reply */
+    bool is_joined;              /* another client's query was resolving the name already */
+    struct addr last_server;     /* sa_family 0: no server was asked */
+    bool is_cached_failure;      /* the failure was cached, and no server was asked */
+    int ede;                     /* in the answer; EDNS_EDE_NONE: none */
+    const char *ede_text;        /* "": none */
+    enum security_end security;  /* of the entries in the answer */
+    char security_why[SECURITY_WHY_MAX];
     struct cause_failure *failures; /* failed resolutions, in the order in which they ended */
     unsigned failure_cnt;
 };

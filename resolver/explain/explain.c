@@ -4,7 +4,9 @@
 
 #include "base/now.h"
 #include "dns/dname_text.h"
+#include "dns/dnskey.h"
 #include "dns/rdata_text.h"
+#include "resolver/explain/security.h"
 #include "resolver/explain/to_json.h"
 #include "resolver/iterate/classify.h"
 #include "resolver/iterate/pick.h"
@@ -46,6 +48,8 @@ struct explain {
     unsigned seen_cnt;
     struct cause_facts facts;
     struct cause_failure failures[CAUSE_FAILURES_MAX];
+    uint8_t targets[SECURITY_TARGETS_MAX][DNAME_MAX]; /* zones that the answer depends on */
+    unsigned target_cnt;
 };
 
 /* ---- size ---- */
@@ -389,6 +393,7 @@ static void note_task_failure(struct explain *e, const struct live *live,
                                 .failure = event->end.failure,
                                 .attempts = *event->end.attempts};
     memcpy(f->name, event->name, dname_len(event->name));
+    snprintf(f->text, sizeof(f->text), "%s", event->end.text);
     if (!delegation->zone) /* the task ended before it found a zone */
         return;
     memcpy(f->zone, delegation->zone, dname_len(delegation->zone));
@@ -456,6 +461,8 @@ static void put_cached(struct explain *e, struct json *node, const struct cache_
     json_put_number(node, "ttl", found->ttl);
     json_put_number(node, "original-ttl", found->ttl_whole);
     json_put_bool(node, "stale", found->is_stale);
+    if (found->is_synthesised)
+        json_put_bool(node, "synthesised", true);
     json_put_bool(node, "new", found->cached_ms >= e->start_ms);
     json_put_number(node, "age-s", (now_wall_ms() - found->cached_ms) / 1000);
     if (found->server.sock.any.sa_family) {
@@ -468,6 +475,31 @@ static void put_cached(struct explain *e, struct json *node, const struct cache_
         json_put_text(node, "text", found->text);
 }
 
+/* Return the type of an entry that was found; 0: it is of the name itself. */
+static uint16_t entry_type(const struct trace_event *event)
+{
+    return event->cached.found->kind == CACHE_NXDOMAIN ? 0 : event->type;
+}
+
+/* Note the zone that has to sign an entry of the answer. */
+static void note_target(struct explain *e, const struct trace_event *event)
+{
+    if (e->target_cnt < SECURITY_TARGETS_MAX)
+        security_find_target(event->cached.found, event->name, entry_type(event),
+                             e->targets[e->target_cnt++]);
+}
+
+/* Put the security state of an entry, its signatures and proofs. */
+static void put_security(struct json *node, const struct trace_event *event)
+{
+    const struct cache_found *found = event->cached.found;
+
+    json_put_text(node, "validation", wording_id(&wording_security, found->security));
+    if (found->kind == CACHE_DATA)
+        security_put_signatures(node, found->set);
+    security_put_proofs(node, found, event->name, entry_type(event));
+}
+
 static struct cause_source make_cause_source(const struct cache_found *found)
 {
     int64_t now_ms = now_wall_ms();
@@ -478,7 +510,9 @@ static struct cause_source make_cause_source(const struct cache_found *found)
         .cached_ms = found->cached_ms,
         .age_s = (now_ms - (found->is_stale ? found->expire_ms : found->cached_ms)) / 1000,
         .left_s = found->ttl,
-        .server = found->server};
+        .server = found->server,
+        .is_bogus = found->security == CACHE_BOGUS,
+        .ede = found->kind == CACHE_FAILURE ? found->ede : EDNS_EDE_NONE};
 }
 
 /* True if the walk has emitted an equal event before.  Remember it if not. */
@@ -521,6 +555,10 @@ static void record_cached(struct explain *e, const struct trace_event *event)
     struct json *node =
         add_walk_step(e, event, "cache", wording_id(&wording_cached, event->cached.what));
     put_cached(e, node, found);
+    if (node && e->engine->policy->is_validating) {
+        put_security(node, event);
+        note_target(e, event);
+    }
     count_part(e, node);
 }
 
@@ -538,6 +576,33 @@ static void record_note(struct explain *e, struct live *live, const struct trace
     json_put_text(node, "note", wording_id(&wording_notes, event->note.note));
     if (event->note.failure != FAILURE_NONE)
         json_put_text(node, "failure", failure_id(event->note.failure));
+    count_part(e, node);
+}
+
+static void record_verdict(struct explain *e, struct live *live, const struct verdict *verdict)
+{
+    struct json *node = add_step(e, live, "validation");
+    char text[VERDICT_TEXT_MAX], algorithm[DNSKEY_ALGORITHM_MAX];
+
+    to_json_name(node, "name", verdict->name);
+    if (verdict->type)
+        to_json_type(node, "type", verdict->type);
+    to_json_name(node, "zone", verdict->zone);
+    json_put_text(node, "status", verdict_status_name(verdict->status));
+    if (verdict->algorithm) {
+        dnskey_print_algorithm(verdict->algorithm, algorithm);
+        json_put_number(node, "tag", verdict->tag);
+        json_put_text(node, "algorithm", algorithm);
+    }
+    if (verdict->expiration_s) {
+        to_json_time(node, "inception", (int64_t)verdict->inception_s * 1000);
+        to_json_time(node, "expiration", (int64_t)verdict->expiration_s * 1000);
+    }
+    if (verdict->reason) {
+        json_put_text(node, "reason", verdict_reason_name(verdict->reason));
+        verdict_print(verdict, text);
+        json_put_text(node, "text", text);
+    }
     count_part(e, node);
 }
 
@@ -563,6 +628,7 @@ static void record_event(void *data, const struct trace_event *event)
     case TRACE_STEP_NO_REPLY: record_no_reply(live, event); break;
     case TRACE_STEP_REJECTED: record_rejected_reply(e, live, event); break;
     case TRACE_STEP_NOTE: record_note(e, live, event); break;
+    case TRACE_STEP_VALIDATED: record_verdict(e, live, event->validated); break;
     default: record_end(e, live, event); break;
     }
 }
@@ -693,6 +759,33 @@ static void recall_failure(struct explain *e)
     }
 }
 
+/* A resolution that validation ended has no entry, but a chain of trust. */
+static void note_failed_target(struct explain *e, const struct cause_failure *failure)
+{
+    if ((failure->failure == FAILURE_BOGUS || failure->failure == FAILURE_UNVALIDATED) &&
+        e->target_cnt < SECURITY_TARGETS_MAX)
+        memcpy(e->targets[e->target_cnt++], failure->name, dname_len(failure->name));
+}
+
+/* Draw the chains of trust of all entries that the answer depends on. */
+static void put_chains(struct explain *e, struct json *tree)
+{
+    struct security_chains chains = {
+        .engine = e->engine, .since_ms = e->start_ms, .octets_max = EXPLAIN_OCTETS_MAX};
+
+    for (unsigned i = 0; i < e->facts.failure_cnt; i++)
+        note_failed_target(e, &e->failures[i]);
+    if (e->target_cnt == 0)
+        return;
+    chains.octets = e->octets;
+    chains.zones = json_put_list(tree, "trust");
+    for (unsigned i = 0; i < e->target_cnt; i++)
+        security_draw(&chains, e->targets[i]);
+    e->omitted_cnt += chains.omitted_cnt;
+    e->facts.security = chains.end;
+    snprintf(e->facts.security_why, sizeof(e->facts.security_why), "%s", chains.why);
+}
+
 bool explain_has_tasks(const struct explain *explain) { return explain->has_tasks; }
 
 struct json *explain_end(struct explain *e, const struct exchange *ex, struct cause *cause)
@@ -701,6 +794,7 @@ struct json *explain_end(struct explain *e, const struct exchange *ex, struct ca
 
     put_ms(tree, "took-ms", now_mono_us() - e->start_us);
     json_put_number(tree, "queries", e->facts.query_cnt);
+    put_chains(e, tree);
     if (e->omitted_cnt > 0)
         json_put_number(tree, "omitted-steps", e->omitted_cnt);
     put_answer_sections(e, json_put_object(tree, "answer"), ex);

@@ -17,7 +17,8 @@ static bool is_from_cache(const struct message *reply)
 
 static bool has_no_authority(const struct message *reply, const struct scrub *scrub)
 {
-    return !(reply->flags & MESSAGE_AA) && !scrub->soa && scrub->chain_cnt == 0;
+    return !(reply->flags & MESSAGE_AA) && !scrub->soa && scrub->chain_cnt == 0 &&
+           scrub->proof_cnt == 0;
 }
 
 static enum classify_kind classify_negative(const struct message *reply,
@@ -26,6 +27,8 @@ static enum classify_kind classify_negative(const struct message *reply,
     if (scrub->delegation)
         return CLASSIFY_DELEGATION;
     if (scrub->soa || (reply->flags & MESSAGE_AA) || (is_forward && !scrub->has_other_ns))
+        return CLASSIFY_NODATA;
+    if (scrub->proof_cnt > 0 && !is_from_cache(reply) && !scrub->has_other_ns)
         return CLASSIFY_NODATA;
     /* load balancers send this for types that they do not know, broken servers for all */
     if (!is_from_cache(reply) && !scrub->has_other_ns)

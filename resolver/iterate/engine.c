@@ -3,7 +3,10 @@
 
 #include "base/now.h"
 
-enum { SCRATCH_MAX = 4 << 20 }; /* many times the largest reply with all names expanded */
+enum {
+    TRIAL_MS = 3600000,
+    SCRATCH_MAX = 4 << 20
+}; /* many times the largest reply with all names expanded */
 
 const struct engine_counter engine_counters[ENGINE_COUNTERS] = {
 #define TOTAL(field, id_, limit_, help_) {.id = (id_), .help = (help_), .is_limit = (limit_)},
@@ -23,10 +26,17 @@ enum err engine_new(struct out *out, struct cache_store *store, struct quota *qu
 {
     struct engine *e = calloc(1, sizeof(*e));
     struct scrub_room *room = scrub_new_room();
-    if (!e || !room || infra_new(&e->infra) != ERR_OK ||
+    if (e) {
+        e->keycache = keycache_new();
+        e->sigmemo = sigmemo_new();
+    }
+    if (!e || !room || !e->keycache || !e->sigmemo || infra_new(&e->infra) != ERR_OK ||
         park_new(ENGINE_PARKED_MAX, &e->park) != ERR_OK) {
-        if (e)
+        if (e) {
             infra_free(&e->infra);
+            keycache_free(&e->keycache);
+            sigmemo_free(&e->sigmemo);
+        }
         scrub_free_room(&room);
         free(e);
         return ERR_NOMEM;
@@ -37,6 +47,8 @@ enum err engine_new(struct out *out, struct cache_store *store, struct quota *qu
     e->cache.start_ms = now_wall_ms();
     e->quota = quota;
     e->out = out;
+    e->oldest_ms = now_is_set() ? 0 : ROOTLINE_BUILT_S * INT64_C(1000);
+    e->trial_ms = now_mono_ms() + TRIAL_MS;
     rng_init(&e->rng);
     list_init(&e->runnable);
     list_init(&e->spare);
@@ -57,7 +69,16 @@ void engine_adopt(struct engine *engine, const struct policy *policy)
     if (!policy)
         return;
     engine->cache.ttls = policy->ttls;
+    if (engine->cache.trust != policy->trust)
+        keycache_clear(engine->keycache);
+    engine->cache.is_validating = policy->is_validating;
+    engine->cache.trust = policy->trust;
     engine->cache.route = policy->defences.bailiwick ? &policy->route : NULL;
+}
+
+bool engine_is_clock_wrong(const struct engine *engine)
+{
+    return now_wall_ms() < engine->oldest_ms && now_mono_ms() < engine->trial_ms;
 }
 
 bool engine_may_ask(const struct engine *engine, const struct addr *addr)

@@ -10,11 +10,13 @@
 #include "net/upstream/out.h"
 #include "resolver/cache/inflight.h"
 #include "resolver/iterate/infra.h"
+#include "resolver/iterate/keycache.h"
 #include "resolver/iterate/rejected.h"
 #include "resolver/iterate/scrub.h"
 #include "resolver/iterate/trace.h"
 #include "resolver/limits/park.h"
 #include "resolver/policy/policy.h"
+#include "resolver/validate/sigmemo.h"
 
 struct task;
 
@@ -25,7 +27,8 @@ enum {
         ENGINE_TASKS_MAX / 4 * 3, /* of clients; the rest is reserved for subqueries */
     ENGINE_PARKED_MAX = 2000,
     ENGINE_LOOK_MS = 10, /* between checks of the parked tasks: other workers free places too */
-    ENGINE_SPARE_MAX = 64
+    ENGINE_SPARE_MAX = 64,
+    ENGINE_HELD_MAX = 64 << 20, /* octets of replies that wait for keys */
 };
 
 /* Totals since the start, one field per row of counters.def. */
@@ -54,6 +57,9 @@ struct engine {
     const struct policy *policy; /* the version that this worker uses now */
     struct cache cache;
     struct infra *infra;
+    struct keycache *keycache;
+    struct sigmemo *sigmemo;
+    size_t held_bytes;         /* of replies that wait for keys */
     struct quota *quota;       /* shared by all workers */
     struct inflight *inflight; /* shared by all workers; NULL: each has a cache of its own */
     size_t worker;             /* this worker's number in `inflight` */
@@ -75,7 +81,9 @@ struct engine {
     bool is_running;                  /* machine_run is on the stack: it must not recurse */
     uint64_t priming_at_ms;           /* mono: earliest time of the next priming query */
     struct trace_listeners listeners; /* of all tasks of this worker */
-    uint64_t last_number;             /* number of the newest task */
+    int64_t oldest_ms;    /* wall: an earlier time is certainly wrong; 0: not known */
+    uint64_t trial_ms;    /* mono: until then a wrong clock is tolerated */
+    uint64_t last_number; /* number of the newest task */
     struct rejected rejected;
     struct trace_ring finished;
     struct engine_counts counts;
@@ -94,6 +102,11 @@ MUST_USE enum err engine_new(struct out *out, struct cache_store *store, struct 
 /* Use this version of the policy from now on.  Tasks in flight keep the delegation that they
  * copied.  NULL: no policy. */
 void engine_adopt(struct engine *engine, const struct policy *policy);
+
+/* True if the wall clock is certainly wrong, because it shows a time before this program was
+ * built, and the engine has run for less than an hour: then signatures count whatever their
+ * times are, so that the name of a time server can be resolved. */
+bool engine_is_clock_wrong(const struct engine *engine);
 
 /* True if policy_may_ask allows queries to the address. */
 bool engine_may_ask(const struct engine *engine, const struct addr *addr);

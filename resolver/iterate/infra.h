@@ -43,6 +43,7 @@ struct infra_server {
     uint64_t no_cookie_until_ms;  /* it stopped sending cookies (anycast): none is required */
     bool knows_case;              /* it answered a query in mixed case with data */
     uint64_t signs_until_ms;      /* it sent signatures: a FORMERR does not concern EDNS */
+    uint64_t strips_until_ms;     /* a forwarder that sends no signatures: this was logged */
     uint8_t same_cnt;   /* negative replies that were equal for mixed and lower case */
     uint8_t silent_cnt; /* in a row: a timeout in mixed case, then a reply in lower case */
     uint8_t server_cookie[COOKIE_SERVER_MAX];

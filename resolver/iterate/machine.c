@@ -24,11 +24,22 @@ static enum task_state run_step(struct task *task)
     return task->state;
 }
 
+/* Release the followers, unless the reply still has to be validated. */
+static void release_after_result(struct task *task, bool was_minimising)
+{
+    task->reply = NULL;
+    if (!task->held)
+        task_release_followers(task, was_minimising && !task->is_minimising);
+}
+
 static void run_task(struct task *task)
 {
     while (task->state != TASK_WAIT && task->state != TASK_DONE) {
+        bool was_minimising = task->is_minimising, is_result = task->state == TASK_REPLY;
         arena_reset(&task->engine->scratch);
         task->state = run_step(task);
+        if (is_result)
+            release_after_result(task, was_minimising);
     }
     if (task->state == TASK_DONE)
         step_done(task);
@@ -41,10 +52,9 @@ void machine_take_result(struct task *task)
     arena_reset(&task->engine->scratch);
     task->state = task->result == OUT_REPLY ? TASK_REPLY : TASK_NO_REPLY;
     enum task_state next = run_step(task);
-    task->reply = NULL;
     /* before its followers: they would ask again in the way that has just failed */
     task_wake(task, next);
-    task_release_followers(task, was_minimising && !task->is_minimising);
+    release_after_result(task, was_minimising);
 }
 
 void machine_run(struct engine *engine)

@@ -172,13 +172,14 @@ struct wanted {
     bool is_sigs;
 };
 
+/* A signature in another section than its RRset is as good: validation decides. */
 static bool is_record_wanted(struct scrubbing *s, const struct scrub_record *r,
                              const struct wanted *w)
 {
     bool is_type = w->is_sigs ? r->type == RRTYPE_RRSIG && r->rdata_len > 18 &&
                                     util_get_u16(s->message->wire + r->rdata_at) == w->type
                               : r->type == w->type;
-    return is_type && r->section == w->section;
+    return is_type && (w->is_sigs || r->section == w->section);
 }
 
 /* True if a CNAME or DNAME RRset has so many records that it is malformed even if all are
@@ -346,6 +347,12 @@ static enum err follow_dname(struct scrubbing *s, uint16_t owner, const uint8_t 
     return ERR_OK;
 }
 
+/* True if a CNAME that is asked for is synthesised: then the DNAME above it is the answer. */
+static bool is_cname_synthesised(const struct scrubbing *s, const uint8_t *name)
+{
+    return s->asked->type == RRTYPE_CNAME && find_dname_owner(s, name) != OWNERS_NONE;
+}
+
 /* Extend the chain by the RRset of *name: the answer, a DNAME above it, or a CNAME.  Set *name
  * to the target.  Set *is_end if the chain ends here. */
 static enum err follow_link(struct scrubbing *s, const uint8_t **name, bool *is_end)
@@ -355,6 +362,12 @@ static enum err follow_link(struct scrubbing *s, const uint8_t **name, bool *is_
     struct rrset *set;
 
     *is_end = true;
+    if (is_cname_synthesised(s, *name)) {
+        out->is_answered = true;
+        enum err err = follow_dname(s, find_dname_owner(s, *name), name, is_end);
+        *is_end = true;
+        return err;
+    }
     enum err err = build_rrset(s, owner, s->asked->type, MESSAGE_ANSWER, &set);
     if (err)
         return err;
@@ -472,7 +485,7 @@ static enum err read_servers(struct scrubbing *s, uint16_t zone, enum message_se
             continue;
         r->is_used = true;
         if (delegation->server_cnt == DELEGATION_SERVERS_MAX) {
-            delegation->is_crowded = true;
+            delegation->is_oversized = true;
             continue;
         }
         enum err err = expand_scrubbed_record(s, r, &ns);
@@ -525,6 +538,36 @@ static enum err read_authority(struct scrubbing *s)
     return ERR_OK;
 }
 
+/* Keep the NSEC and NSEC3 RRsets in bailiwick, and the DS RRset of the delegation.  One that is
+ * malformed is left out: then the proof fails. */
+static enum err read_proofs_of_denial(struct scrubbing *s)
+{
+    struct scrub *out = s->out;
+    enum err err = ERR_OK;
+
+    for (size_t i = 0; i < out->record_cnt && err != ERR_NOMEM; i++) {
+        const struct scrub_record *r = &s->records[i];
+        struct scrub_set *proof = &out->proofs[out->proof_cnt];
+        if ((r->type != RRTYPE_NSEC && r->type != RRTYPE_NSEC3) || r->is_used ||
+            r->section != MESSAGE_AUTHORITY || !is_ours(s, r->owner))
+            continue;
+        if (out->proof_cnt == SCRUB_PROOFS_MAX)
+            break;
+        err = build_rrset(s, r->owner, r->type, MESSAGE_AUTHORITY, &proof->set);
+        if (err)
+            continue;
+        proof->owner = copy_owner_name(s, r->owner);
+        proof->section = MESSAGE_AUTHORITY;
+        if (!proof->owner)
+            return ERR_NOMEM;
+        out->proof_cnt++;
+    }
+    if (out->delegation && err != ERR_NOMEM)
+        err = build_rrset(s, owners_find(s->owners, out->delegation->zone), RRTYPE_DS,
+                          MESSAGE_AUTHORITY, &out->ds);
+    return err == ERR_NOMEM ? err : ERR_OK;
+}
+
 /* For tests of attacks, without checks_sections: accept all other RRsets of the reply, as
  * resolvers of the 1990s did. */
 static enum err read_extra(struct scrubbing *s)
@@ -561,6 +604,8 @@ static enum err scrub_sections(struct scrubbing *s)
         err = read_answer_section(s);
     if (!err)
         err = read_authority(s);
+    if (!err)
+        err = read_proofs_of_denial(s);
     if (!err && !s->asked->checks_sections)
         err = read_extra(s);
     return err;

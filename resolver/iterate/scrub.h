@@ -4,7 +4,8 @@
  * Further links of the chain are accepted only while the server is known to serve their names,
  * because it is not authoritative for others (RFC 2181 5.4.1).  From a forwarder the whole
  * chain is accepted.  Authority section: the SOA record of a zone that contains the last name
- * of the chain, or a delegation at or above the query name and below the server's zone.
+ * of the chain, or a delegation at or above the query name and below the server's zone; for
+ * validation also the NSEC and NSEC3 RRsets, and the DS RRset of that delegation.
  * Additional section: the addresses of the servers of that delegation.  All other records are
  * left out, and those out of bailiwick are counted (docs/LIMITS.md section 2).
  *
@@ -27,6 +28,7 @@ enum {
     SCRUB_ASIDE_MAX = 512, /* records read of the authority and additional sections together */
     SCRUB_RECORDS_MAX = MESSAGE_MAX / 11 + 1, /* a record has at least 11 octets */
     SCRUB_EXTRA_MAX = 64,
+    SCRUB_PROOFS_MAX = 12, /* NSEC and NSEC3 RRsets kept (docs/LIMITS.md section 6) */
     SCRUB_SIGS_MAX = 16,   /* signatures kept per RRset (docs/LIMITS.md section 2: KeyTrap) */
     SCRUB_COPIES_MAX = 16, /* records of a CNAME or DNAME RRset, which should have one */
     SCRUB_BROKEN_MAX = DNAME_TEXT_MAX + 80
@@ -97,7 +99,10 @@ struct scrub {
     bool is_last_ours;   /* the server serves `last` too, and the reply has no data for it */
     const uint8_t *soa_owner; /* NULL: no SOA record was accepted */
     struct rrset *soa;
-    struct delegation *delegation; /* NULL: none was accepted */
+    struct delegation *delegation;             /* NULL: none was accepted */
+    struct rrset *ds;                          /* of the delegation; NULL: none */
+    struct scrub_set proofs[SCRUB_PROOFS_MAX]; /* NSEC and NSEC3 */
+    unsigned proof_cnt;
     uint32_t delegation_ttl;
     bool has_other_ns; /* the authority section has NS records of the zone itself, of a zone
                           above it or of an unrelated one */

@@ -158,6 +158,13 @@ static bool may_send_cookie(const struct task *task, const struct addr *server)
            !is_exempt(task, &policy->cookie_exempt, server);
 }
 
+/* RFC 6840 5.9: with CD a forwarder passes on what it holds for bogus, so that this resolver
+ * can say why. */
+static uint16_t forward_flags(const struct task *task)
+{
+    return task->engine->policy->is_validating ? MESSAGE_RD | MESSAGE_CD : MESSAGE_RD;
+}
+
 static void compose_query(struct task *task, const struct infra_server *server, uint64_t now_ms)
 {
     const struct policy_defences *on = &task->engine->policy->defences;
@@ -175,7 +182,7 @@ static void compose_query(struct task *task, const struct infra_server *server, 
     task->is_mixed = memcmp(name, plain_name, name_len) != 0;
     task->edns = choose_edns(task, server, now_ms);
     struct query q = {.id = on->random_id ? rng_u16(rng) : FIXED_ID,
-                      .flags = is_forward ? MESSAGE_RD : 0,
+                      .flags = is_forward ? forward_flags(task) : 0,
                       .name = name,
                       .type = task->asked_type,
                       .has_edns = task->edns != TASK_EDNS_NONE,

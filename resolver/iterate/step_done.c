@@ -27,6 +27,13 @@ static void note_finished(const struct task *task)
         f->attempts[i] = attempts->at[(attempts->cnt - f->attempt_cnt + i) % TRACE_ATTEMPTS];
 }
 
+/* True if validation failed: then task->why and task->ede tell the reason. */
+static bool failure_of_chain(const struct task *task)
+{
+    return task->why[0] &&
+           (task->failure == FAILURE_BOGUS || task->failure == FAILURE_UNVALIDATED);
+}
+
 /* True if the cache has expired data that may be served meanwhile. */
 static bool has_stale_data(struct task *task)
 {
@@ -40,7 +47,7 @@ static bool has_stale_data(struct task *task)
 /* Cache the failure (RFC 9520 3).  A limit says something about the name only if the whole
  * budget was spent on it.  Otherwise an attacker could make any name fail for others: by a
  * CNAME to it, behind names that use up the budget. */
-static void cache_task_failure(struct task *task, const char *text)
+static void cache_task_failure(struct task *task, uint16_t ede, const char *text)
 {
     struct engine *engine = task->engine;
 
@@ -51,8 +58,11 @@ static void cache_task_failure(struct task *task, const char *text)
     if (task->outcome == TASK_LIMITED &&
         (!task->has_whole_budget || task->is_limited_by_others))
         return;
-    struct cache_origin origin = {.now_ms = now_wall_ms(), .route = task->route};
-    cache_put_failure(&engine->cache, task->name, task->type, failure_ede(task->failure), text,
+    struct cache_origin origin = {.now_ms = now_wall_ms(),
+                                  .route = task->route,
+                                  .security = task->failure == FAILURE_BOGUS ? CACHE_BOGUS
+                                                                             : CACHE_UNCHECKED};
+    cache_put_failure(&engine->cache, task->name, task->type, ede, text,
                       has_stale_data(task) ? STALE_RECHECK_S : 0, &origin);
 }
 
@@ -80,14 +90,20 @@ void step_done(struct task *task)
     struct task_end end = {.outcome = task->outcome,
                            .budget = task->budget,
                            .is_budget_spent = task->budget->spent != FAILURE_NONE,
-                           .is_crowded = task->is_crowded,
+                           .is_queue_full = task->is_queue_full,
                            .failure = task->failure,
+                           .ede =
+                               failure_of_chain(task) ? task->ede : failure_ede(task->failure),
                            .text = text};
     struct list waiters;
 
     if (task->outcome != TASK_ANSWERED) {
-        wording_failure(&task->attempts, task->name, &task->delegation, task->failure, text);
-        cache_task_failure(task, text);
+        if (failure_of_chain(task))
+            snprintf(text, sizeof(text), "%s", task->why);
+        else
+            wording_failure(&task->attempts, task->name, &task->delegation, task->failure,
+                            text);
+        cache_task_failure(task, end.ede, text);
         if (task->sends > 0)
             note_dead_servers(task);
     }

@@ -1,13 +1,16 @@
 /* Scrub and classify the reply; then one function per kind. */
 #include "resolver/iterate/step_reply.h"
 
+#include "base/log.h"
 #include "base/now.h"
 #include "resolver/iterate/classify.h"
+#include "resolver/iterate/vet.h"
 
 enum {
-    ASK_AGAIN_MAX = 6,   /* queries to one server, over all ways of asking */
-    CASE_SAME_MAX = 3,   /* negative answers that were equal in mixed and lower case */
-    CASE_SILENT_MIN = 2, /* times that a server replied to lower case only */
+    ASK_AGAIN_MAX = 6,     /* queries to one server, over all ways of asking */
+    CASE_SAME_MAX = 3,     /* negative answers that were equal in mixed and lower case */
+    CASE_SILENT_MIN = 2,   /* times that a server replied to lower case only */
+    BOGUS_SERVERS_MAX = 3, /* of a zone that are asked, if all send bogus replies */
 };
 
 static struct delegation_addr *asked_addr(struct task *task)
@@ -49,19 +52,48 @@ static struct cache_origin origin_of(struct task *task, const struct message *re
                                  .is_for_now = task->is_from_child};
 }
 
-static enum err cache_chain(struct task *task, const struct scrub *scrub,
+static void set_state(struct cache_origin *origin, const struct vet_state *state)
+{
+    origin->security = state->security;
+    origin->proofs = &state->proofs;
+}
+
+/* Cache an RRset that was expanded from a wildcard under the name of the wildcard too: other
+ * names are answered with it (RFC 8198 5.3). */
+static void cache_wildcard(struct task *task, const struct scrub_set *set,
+                           const struct vet_state *state, struct cache_origin origin)
+{
+    uint8_t wildcard[2 + DNAME_MAX] = {1, '*'};
+    const uint8_t *encloser = dname_suffix(set->owner, state->encloser_labels);
+    size_t len = dname_len(encloser);
+
+    if (!state->is_wildcard || !task->engine->policy->is_aggressive || task->is_from_child ||
+        len + 2 > DNAME_MAX)
+        return;
+    memcpy(wildcard + 2, encloser, len);
+    origin.proofs = NULL;
+    enum err err = cache_put(&task->engine->cache, wildcard, set->set, &origin);
+    (void)err; /* not cached: the servers are asked for other names */
+}
+
+/* Cache the links of the chain up to the first that is bogus. */
+static enum err cache_chain(struct task *task, const struct scrub *scrub, const struct vet *vet,
                             const struct cache_origin *origin)
 {
     struct cache *cache = &task->engine->cache;
     enum err err = ERR_OK;
+    bool is_bogus = false;
 
     struct cache_origin link_origin = *origin;
-    for (unsigned i = 0; i < scrub->chain_cnt && !err; i++) {
+    for (unsigned i = 0; i < scrub->chain_cnt && !err && !is_bogus; i++) {
+        set_state(&link_origin, &vet->chain[i]);
+        is_bogus = vet->chain[i].security == CACHE_BOGUS;
         err = cache_put(cache, scrub->chain[i].owner, scrub->chain[i].set, &link_origin);
+        cache_wildcard(task, &scrub->chain[i], &vet->chain[i], link_origin);
         link_origin.rank =
             CACHE_NONAUTH_ANSWER; /* RFC 2181 5.4.1: only the first link is authoritative */
     }
-    link_origin.rank = origin->rank;
+    link_origin = *origin;
     for (unsigned i = 0; i < scrub->extra_cnt && !err; i++) {
         link_origin.section = scrub->extra[i].section;
         err = cache_put(cache, scrub->extra[i].owner, scrub->extra[i].set, &link_origin);
@@ -118,7 +150,7 @@ static enum task_state ask_full_name(struct task *task)
 /* RFC 6672 3.1: the CNAME synthesised from a DNAME is cached for the queried name.  Other names
  * are asked for: only a signature could prove that the DNAME applies to them too. */
 static enum err cache_synthesised(struct task *task, const struct scrub *scrub,
-                                  const struct cache_origin *origin)
+                                  const struct vet *vet, struct cache_origin origin)
 {
     const struct scrub_set *first = &scrub->chain[0];
     const uint8_t *name = task_asked_name(task);
@@ -135,33 +167,114 @@ static enum err cache_synthesised(struct task *task, const struct scrub *scrub,
     if (!set || rrset_pack(RRTYPE_CNAME, first->set->ttl, &record, 1, set) != ERR_OK)
         return ERR_NOMEM;
     set->flags = RRSET_IS_SYNTHESISED;
-    return cache_put(&task->engine->cache, name, set, origin);
+    origin.security = vet->chain[0].security;
+    return cache_put(&task->engine->cache, name, set, &origin);
 }
 
-/* Cache the negative answer for the name at the end of the chain, if the reply has one. */
-static enum err cache_chain_end(struct task *task, const struct message *reply,
-                                const struct scrub *scrub, struct cache_origin origin)
+/* True if the reply has a negative answer for the name at the end of the chain. */
+static bool is_chain_end_denied(const struct task *task, const struct message *reply,
+                                const struct scrub *scrub)
 {
-    bool is_denied = scrub->is_last_ours && scrub->soa && (reply->flags & MESSAGE_AA);
+    return scrub->is_last_ours && scrub->soa && (reply->flags & MESSAGE_AA) &&
+           task->delegation.source != DELEGATION_FORWARD;
+}
 
-    if (!is_denied || task->delegation.source == DELEGATION_FORWARD)
+/* Cache the negative answer for the name at the end of the chain.  If it is bogus, it is left
+ * out: the name is looked up by itself. */
+static enum err cache_chain_end(struct task *task, const struct message *reply,
+                                const struct scrub *scrub, const struct vet *vet,
+                                struct cache_origin origin)
+{
+    if (!is_chain_end_denied(task, reply, scrub) || vet->denial.security == CACHE_BOGUS)
         return ERR_OK;
     origin.section = MESSAGE_AUTHORITY;
     origin.rank = CACHE_NONAUTH_ANSWER;
-    uint16_t type = classify_rcode(reply) == RRTYPE_RCODE_NXDOMAIN ? 0 : task->asked_type;
+    set_state(&origin, &vet->denial);
+    origin.is_cut = vet->is_cut;
+    bool is_nxdomain = classify_rcode(reply) == RRTYPE_RCODE_NXDOMAIN && !vet->is_nodata;
+    uint16_t type = is_nxdomain ? 0 : task->asked_type;
     return cache_put_negative(&task->engine->cache, scrub->last, type, scrub->soa_owner,
                               scrub->soa, &origin);
 }
+
+/* ---- validation ---- */
+
+/* Keep the reply until the keys that validate it are known. */
+static enum task_state hold_reply(struct task *task, const struct message *reply)
+{
+    struct engine *engine = task->engine;
+
+    if (task->held)
+        return TASK_WAIT;
+    if (reply->len > ENGINE_HELD_MAX - util_min(engine->held_bytes, ENGINE_HELD_MAX))
+        return task_fail(task, TASK_LIMITED, FAILURE_MEMORY);
+    task->held = malloc(sizeof(*task->held) + reply->len);
+    if (!task->held)
+        return task_fail(task, TASK_LIMITED, FAILURE_MEMORY);
+    task->held->len = reply->len;
+    memcpy(task->held->wire, reply->wire, reply->len);
+    engine->held_bytes += reply->len;
+    return TASK_WAIT;
+}
+
+/* A forwarder that does not know DNSSEC sends no signatures at all: name it, once an hour in
+ * the log, because nothing that it sends can be validated. */
+static void note_stripping(struct task *task, const struct scrub *scrub)
+{
+    const struct addr *server = &asked_addr(task)->addr;
+    uint64_t now_ms = now_mono_ms();
+    char address[ADDR_TEXT_MAX], text[TASK_WHY_MAX];
+
+    if (task->delegation.source != DELEGATION_FORWARD || scrub_has_signatures(scrub))
+        return;
+    struct infra_server *known = infra_get(task->engine->infra, server, now_ms);
+    if (now_ms < known->signs_until_ms)
+        return; /* it sends those of other names */
+    addr_print(server, address);
+    snprintf(text, sizeof(text),
+             "the forwarder %s sends no DNSSEC signatures: use one that does, or set "
+             "resolver.trust-anchor to \"\"",
+             address);
+    task_note_broken(task, EDNS_EDE_RRSIGS_MISSING, text);
+    if (now_ms >= known->strips_until_ms)
+        log_warning("%s", text);
+    known->strips_until_ms = now_ms + INFRA_KEEP_MS;
+}
+
+/* Try another server of the zone: only one may have obsolete or altered data. */
+static enum task_state on_bogus(struct task *task, const struct scrub *scrub,
+                                const struct vet *vet)
+{
+    note_stripping(task, scrub);
+    task->engine->counts.bogus++;
+    if (vet->is_unknown && (task->is_limited || !vet->is_unsigned))
+        return task_give_up(task, FAILURE_UNVALIDATED);
+    task->is_unvalidated |= vet->is_unknown;
+    if (++task->bogus_cnt >= BOGUS_SERVERS_MAX)
+        return task_fail_validation(task);
+    return give_up_server(task, TRACE_BOGUS, 0);
+}
+
+/* ---- positive answers ---- */
 
 static enum task_state on_answer(struct task *task, const struct message *reply,
                                  const struct scrub *scrub)
 {
     struct cache_origin origin = origin_of(task, reply);
-    enum err err = cache_chain(task, scrub, &origin);
+    struct vet_reply_of what = {.scrub = scrub,
+                                .is_denied = is_chain_end_denied(task, reply, scrub),
+                                .is_nxdomain = classify_rcode(reply) == RRTYPE_RCODE_NXDOMAIN,
+                                .type = task->asked_type};
+    struct vet vet;
+
+    if (!vet_reply(task, &what, &vet))
+        return hold_reply(task, reply);
+    bool is_bogus = scrub->chain_cnt > 0 && vet.chain[0].security == CACHE_BOGUS;
+    enum err err = cache_chain(task, scrub, &vet, &origin);
     if (!err)
-        err = cache_synthesised(task, scrub, &origin);
+        err = cache_synthesised(task, scrub, &vet, origin);
     if (!err)
-        err = cache_chain_end(task, reply, scrub, origin);
+        err = cache_chain_end(task, reply, scrub, &vet, origin);
 
     if (scrub->delegation &&
         scrub->delegation->addr_cnt > 0) /* priming: the root servers name themselves */
@@ -171,20 +284,55 @@ static enum task_state on_answer(struct task *task, const struct message *reply,
         return send_more_labels(task);
     if (!is_whole(task)) /* the DNAME is above the full name: ask for that one */
         return ask_full_name(task);
-    return finish_caching(task, err);
+    return is_bogus ? on_bogus(task, scrub, &vet) : finish_caching(task, err);
+}
+
+/* True if a minimised name does not exist, as a secure proof says: then nothing is below it,
+ * and the proof is one for the full name too (RFC 8020 2, RFC 9156 3). */
+static bool is_absent_above(const struct task *task, const struct vet_reply_of *reply,
+                            const struct vet *vet)
+{
+    return !is_whole(task) && reply->is_nxdomain && !vet->is_nodata &&
+           vet->denial.security == CACHE_SECURE;
+}
+
+/* Cache a negative answer, unless it has to wait for keys: then return false. */
+static bool cache_denial(struct task *task, const struct message *reply,
+                         const struct scrub *scrub, uint16_t type, struct vet *vet,
+                         enum err *err)
+{
+    struct cache_origin origin = origin_of(task, reply);
+    struct vet_reply_of what = {.scrub = scrub,
+                                .is_denied = true,
+                                .is_nxdomain = classify_rcode(reply) == RRTYPE_RCODE_NXDOMAIN,
+                                .type = task->asked_type};
+
+    if (!vet_reply(task, &what, vet))
+        return false;
+    origin.section = MESSAGE_AUTHORITY;
+    set_state(&origin, &vet->denial);
+    origin.is_cut = vet->is_cut;
+    *err = cache_put_negative(&task->engine->cache, task_asked_name(task),
+                              vet->is_nodata ? task->asked_type : type, scrub->soa_owner,
+                              scrub->soa, &origin);
+    if (is_absent_above(task, &what, vet) && !*err)
+        *err = cache_put_negative(&task->engine->cache, task->name, 0, scrub->soa_owner,
+                                  scrub->soa, &origin);
+    return true;
 }
 
 static enum task_state on_nodata(struct task *task, const struct message *reply,
                                  const struct scrub *scrub)
 {
-    struct cache_origin origin = origin_of(task, reply);
+    struct vet vet;
+    enum err err;
 
-    enum err err = cache_chain(task, scrub, &origin);
-    origin.section = MESSAGE_AUTHORITY;
-    if (!err)
-        err = cache_put_negative(&task->engine->cache, task_asked_name(task), task->asked_type,
-                                 scrub->soa_owner, scrub->soa, &origin);
-    return is_whole(task) ? finish_caching(task, err) : send_more_labels(task);
+    if (!cache_denial(task, reply, scrub, task->asked_type, &vet, &err))
+        return hold_reply(task, reply);
+    if (!is_whole(task))
+        return send_more_labels(task);
+    return vet.denial.security == CACHE_BOGUS ? on_bogus(task, scrub, &vet)
+                                              : finish_caching(task, err);
 }
 
 /* The parent's NXDOMAIN for a DS says nothing about other types if the zone is configured
@@ -198,19 +346,65 @@ static uint16_t denied_type(const struct task *task)
     return is_elsewhere ? RRTYPE_DS : 0;
 }
 
+/* True if the denial of a minimised name may be secure: see is_absent_above. */
+static bool may_stop_early(const struct task *task, const struct scrub *scrub)
+{
+    return task->engine->policy->is_validating && scrub->proof_cnt > 0 &&
+           scrub->chain_cnt == 0 && denied_type(task) == 0;
+}
+
 static enum task_state on_nxdomain(struct task *task, const struct message *reply,
                                    const struct scrub *scrub)
 {
-    struct cache_origin origin = origin_of(task, reply);
+    struct vet vet;
+    enum err err;
 
-    if (!is_whole(task))
+    if (!is_whole(task) && !may_stop_early(task, scrub))
         return ask_full_name(task);
     if (scrub->chain_cnt > 0) /* RFC 6604 3: the RCODE is that of the name at the end */
         return on_answer(task, reply, scrub);
-    origin.section = MESSAGE_AUTHORITY;
-    return finish_caching(task, cache_put_negative(&task->engine->cache, scrub->last,
-                                                   denied_type(task), scrub->soa_owner,
-                                                   scrub->soa, &origin));
+    if (!cache_denial(task, reply, scrub, denied_type(task), &vet, &err))
+        return hold_reply(task, reply);
+    if (!is_whole(task) && (vet.denial.security != CACHE_SECURE || vet.is_nodata))
+        return ask_full_name(task);
+    return vet.denial.security == CACHE_BOGUS ? on_bogus(task, scrub, &vet)
+                                              : finish_caching(task, err);
+}
+
+/* Cache the DS RRset of a referral, or the proof that there is none. */
+static void cache_cut(struct task *task, const struct scrub *scrub, const struct vet *vet,
+                      struct cache_origin origin)
+{
+    struct cache *cache = &task->engine->cache;
+    bool counts = vet->cut.security == CACHE_SECURE || vet->cut.security == CACHE_INSECURE;
+
+    if (!counts)
+        return;
+    origin.rank = CACHE_AUTH_ANSWER; /* the parent's own data */
+    set_state(&origin, &vet->cut);
+    origin.is_cut = vet->is_cut;
+    enum err err = scrub->ds
+                       ? cache_put(cache, scrub->delegation->zone, scrub->ds, &origin)
+                       : cache_put_cut(cache, scrub->delegation->zone, vet->cut_ttl, &origin);
+    (void)err; /* not cached: the DS is looked up */
+}
+
+/* Look up the keys of a signed zone while its servers are asked for the name: every answer of
+ * theirs will need them. */
+static void look_up_keys_early(struct task *task, const uint8_t *zone)
+{
+    struct engine *engine = task->engine;
+    struct cache_time when = task_time(task);
+    struct cache_name name;
+
+    if (keycache_find(engine->keycache, zone, when.now_ms))
+        return;
+    cache_name_init(&name, zone);
+    if (cache_is_known(&engine->cache, &name, RRTYPE_DNSKEY, &when, &engine->scratch) ||
+        (dname_is_equal(zone, task->name) && task->type == RRTYPE_DNSKEY))
+        return;
+    struct task *keys = task_get(engine, zone, RRTYPE_DNSKEY, task->budget, task);
+    (void)keys; /* no waiter: the task that needs them joins it */
 }
 
 /* Parent-centric: the delegation is used until its TTL expires, and no longer than the
@@ -219,13 +413,21 @@ static enum task_state on_delegation(struct task *task, const struct message *re
                                      const struct scrub *scrub)
 {
     struct cache_origin origin = origin_of(task, reply);
+    struct vet_reply_of what = {
+        .scrub = scrub, .type = task->asked_type, .is_delegation = true};
     int64_t until_ms = origin.now_ms + (int64_t)scrub->delegation_ttl * 1000;
+    struct vet vet;
 
+    if (!vet_reply(task, &what, &vet))
+        return hold_reply(task, reply);
     origin.section = MESSAGE_AUTHORITY;
+    cache_cut(task, scrub, &vet, origin);
     /* a late reply of servers that have lost the zone extends nothing (ghost domains) */
     if (origin.now_ms < task->delegation_expire_ms)
         cache_put_delegation(&task->engine->cache, scrub->delegation, scrub->delegation_ttl,
                              task->delegation_expire_ms, &origin);
+    if (scrub->ds && vet.cut.security == CACHE_SECURE)
+        look_up_keys_early(task, scrub->delegation->zone);
     if (until_ms < task->delegation_expire_ms)
         task->delegation_expire_ms = until_ms;
     delegation_copy(&task->delegation, scrub->delegation, task->delegation_names);
@@ -309,6 +511,10 @@ enum task_state step_reply_empty(struct task *task)
                                   .section = MESSAGE_AUTHORITY,
                                   .fresh_ms = task->fresh_ms};
 
+    if (!vet_empty(task, &origin.security))
+        return TASK_WAIT;
+    if (origin.security == CACHE_BOGUS)
+        return task_fail(task, TASK_FAILED, FAILURE_BOGUS);
     task_trace_note(task, task->is_empty_denied ? TRACE_NOTE_EMPTY_NXDOMAIN
                                                 : TRACE_NOTE_EMPTY_NODATA);
     uint16_t type = task->is_empty_denied ? denied_type(task) : task->type;
@@ -507,55 +713,12 @@ static enum task_state scrub_failed(struct task *task, const struct message *rep
     return give_up_server(task, TRACE_BROKEN, 0);
 }
 
-enum task_state step_reply(struct task *task)
+static enum task_state handle_kind(struct task *task, const struct message *reply,
+                                   const struct scrub *scrub, enum classify_kind kind,
+                                   bool is_in_doubt)
 {
-    const struct message *reply = task->reply;
-    struct engine *engine = task->engine;
-    bool is_forward = task->delegation.source == DELEGATION_FORWARD;
-    struct scrub_asked asked = {.zone = task->delegation.zone,
-                                .name = task_asked_name(task),
-                                .type = task->asked_type,
-                                .port = engine->policy->outgoing_port,
-                                .is_forward = is_forward,
-                                .checks_bailiwick = engine->policy->defences.bailiwick,
-                                .checks_sections = engine->policy->defences.sections,
-                                .rrset_records_max = engine->policy->limits.rrset_records,
-                                .rrset_bytes_max = engine->policy->limits.rrset_bytes,
-                                .may_follow = answers_for,
-                                .data = task};
-    const struct scrub *scrub;
     uint64_t now_ms = now_mono_ms();
 
-    if (!budget_spend_bytes(task->budget, reply->len))
-        return task_fail(task, TASK_LIMITED, task->budget->spent);
-    if (task->ask.match.has_trailing) {
-        engine->counts.trailing++;
-        task_trace_note(task, TRACE_NOTE_TRAILING);
-    }
-    if (reply->flags & MESSAGE_TC) {
-        trace_reply(task, reply, NULL, CLASSIFY_TRUNCATED, "");
-        return on_truncated(task);
-    }
-    enum err err = scrub_reply(reply, &asked, engine->scrub_room, &engine->scratch, &scrub);
-    engine->counts.work += scrub->work;
-    if (!budget_spend_work(task->budget, scrub->work))
-        return task_fail(task, TASK_LIMITED, task->budget->spent);
-    if (err)
-        return scrub_failed(task, reply, scrub, err);
-    if (scrub->dropped_cnt > 0)
-        rejected_note(&engine->rejected, REJECTED_RECORDS, &asked_addr(task)->addr,
-                      task_asked_name(task), now_wall_ms());
-    struct classify_terms terms = {.had_edns = task->edns != TASK_EDNS_NONE,
-                                   .had_options = had_options(task),
-                                   .is_forward = is_forward,
-                                   .may_be_cached = task->is_last_resort};
-    enum classify_kind kind = classify_reply(reply, scrub, &terms);
-    trace_reply(task, reply, scrub, kind, "");
-    note_server(task, reply, scrub, kind, now_ms);
-    bool is_in_doubt = is_case_in_doubt(task, kind, now_ms);
-    if (is_in_doubt && is_whole(task) && asked_addr(task)->tries < ASK_AGAIN_MAX)
-        return retry_lower_case(task, kind, classify_rcode(reply));
-    trace_end(&task->attempts, TRACE_ANSWERED, 0);
     switch (kind) {
     case CLASSIFY_ANSWER:
     case CLASSIFY_CHAIN: return on_answer(task, reply, scrub);
@@ -575,4 +738,76 @@ enum task_state step_reply(struct task *task)
     case CLASSIFY_UNREADABLE: break; /* handled above */
     }
     return TASK_DONE;
+}
+
+static enum task_state process_reply(struct task *task, const struct message *reply)
+{
+    struct engine *engine = task->engine;
+    bool is_forward = task->delegation.source == DELEGATION_FORWARD;
+    struct scrub_asked asked = {.zone = task->delegation.zone,
+                                .name = task_asked_name(task),
+                                .type = task->asked_type,
+                                .port = engine->policy->outgoing_port,
+                                .is_forward = is_forward,
+                                .checks_bailiwick = engine->policy->defences.bailiwick,
+                                .checks_sections = engine->policy->defences.sections,
+                                .rrset_records_max = engine->policy->limits.rrset_records,
+                                .rrset_bytes_max = engine->policy->limits.rrset_bytes,
+                                .may_follow = answers_for,
+                                .data = task};
+    const struct scrub *scrub;
+    uint64_t now_ms = now_mono_ms();
+
+    if (!task->held && !budget_spend_bytes(task->budget, reply->len))
+        return task_fail(task, TASK_LIMITED, task->budget->spent);
+    if (task->ask.match.has_trailing && !task->held) {
+        engine->counts.trailing++;
+        task_trace_note(task, TRACE_NOTE_TRAILING);
+    }
+    if (reply->flags & MESSAGE_TC) {
+        trace_reply(task, reply, NULL, CLASSIFY_TRUNCATED, "");
+        return on_truncated(task);
+    }
+    enum err err = scrub_reply(reply, &asked, engine->scrub_room, &engine->scratch, &scrub);
+    engine->counts.work += scrub->work;
+    if (!budget_spend_work(task->budget, scrub->work))
+        return task_fail(task, TASK_LIMITED, task->budget->spent);
+    if (err)
+        return scrub_failed(task, reply, scrub, err);
+    if (scrub->dropped_cnt > 0 && !task->held)
+        rejected_note(&engine->rejected, REJECTED_RECORDS, &asked_addr(task)->addr,
+                      task_asked_name(task), now_wall_ms());
+    struct classify_terms terms = {.had_edns = task->edns != TASK_EDNS_NONE,
+                                   .had_options = had_options(task),
+                                   .is_forward = is_forward,
+                                   .may_be_cached = task->is_last_resort};
+    enum classify_kind kind = classify_reply(reply, scrub, &terms);
+    if (task->held)
+        return handle_kind(task, reply, scrub, kind, false);
+    trace_reply(task, reply, scrub, kind, "");
+    note_server(task, reply, scrub, kind, now_ms);
+    bool is_in_doubt = is_case_in_doubt(task, kind, now_ms);
+    if (is_in_doubt && is_whole(task) && asked_addr(task)->tries < ASK_AGAIN_MAX)
+        return retry_lower_case(task, kind, classify_rcode(reply));
+    trace_end(&task->attempts, TRACE_ANSWERED, 0);
+    return handle_kind(task, reply, scrub, kind, is_in_doubt);
+}
+
+/* A reply that waited for keys is read again, from the copy that was kept. */
+enum task_state step_reply(struct task *task)
+{
+    const struct message *reply = task->reply;
+    struct message held;
+
+    if (task->held) {
+        enum message_state state = message_parse(task->held->wire, task->held->len, &held);
+        must(state == MESSAGE_WHOLE || state == MESSAGE_TRAILING); /* as it was before */
+        reply = &held;
+    } else {
+        task->wrong_links = 0;
+    }
+    enum task_state next = process_reply(task, reply);
+    if (next != TASK_WAIT)
+        task_free_held(task);
+    return next;
 }

@@ -46,6 +46,9 @@ static bool add_cached_addrs(struct task *task, int server, const struct cache_n
     struct cache_time when = task_time(task);
     struct cache_found found;
 
+    /* a wrong address leads to a server whose answers fail validation, and to no wrong answer
+     */
+    when.admits_bogus = true;
     if (cache_find_nxdomain(&engine->cache, name, &when, &task->engine->scratch, &found))
         return true;
     if (!cache_find(&engine->cache, name, name->labels, address_type(is_v6), &when,
@@ -113,8 +116,8 @@ static void finish_subquery(struct task_waiter *waiter, const struct task_end *e
     bool is_over = s->lookup[0] != DELEGATION_ASKING && s->lookup[1] != DELEGATION_ASKING;
     if (s->addr_cnt == 0 && is_over && s->lookup[subquery->is_v6] == DELEGATION_KNOWN)
         task->failed_targets++;
-    if (task->state == TASK_WAIT && !task->is_asking && !park_has(&task->parked) &&
-        list_is_empty(&task->join))
+    if (task->state == TASK_WAIT && !task->is_asking && !task->held &&
+        !park_has(&task->parked) && list_is_empty(&task->join))
         task_wake(task, TASK_TARGET);
 }
 
@@ -129,7 +132,7 @@ static void finish_child_ns_lookup(struct task_waiter *waiter, const struct task
     (void)end;
     subquery->is_open = false;
     waiter->task = NULL;
-    if (task->state != TASK_WAIT || task->is_asking || park_has(&task->parked))
+    if (task->state != TASK_WAIT || task->is_asking || task->held || park_has(&task->parked))
         return;
     use_child_ns(task);
     task_wake(task, TASK_TARGET);
@@ -211,7 +214,7 @@ static bool is_family_deferred(const struct task *task, int server, bool is_v6)
  * its names may fail to resolve.  For other referrals each name is tried. */
 static bool is_target_limit_reached(struct task *task)
 {
-    if (!task->delegation.is_crowded ||
+    if (!task->delegation.is_oversized ||
         task->failed_targets < task->engine->policy->limits.targets)
         return false;
     task->limit = FAILURE_TARGETS;
@@ -222,7 +225,7 @@ static bool is_target_limit_reached(struct task *task)
  * was none to start. */
 static bool begin_lookups(struct task *task)
 {
-    bool is_later = task->failed_targets >= SERVERS_FIRST && !task->delegation.is_crowded;
+    bool is_later = task->failed_targets >= SERVERS_FIRST && !task->delegation.is_oversized;
     unsigned begun = 0, most = is_later ? SERVERS_LATER : SERVERS_FIRST;
 
     for (int with_addrs = 0; with_addrs < 2; with_addrs++)
@@ -414,7 +417,9 @@ enum task_state step_target(struct task *task)
             continue;
         if (has_open_subquery(task))
             return TASK_WAIT;
-        if (task->empty_addr)
+        if (task->bogus_cnt > 0 && task->is_last_resort)
+            return task_fail_validation(task);
+        if (task->empty_addr && task->bogus_cnt == 0)
             return step_reply_empty(task);
         if (!task->is_last_resort) {
             if (task->delegation.addr_cnt > 0)

@@ -78,8 +78,9 @@ static struct task *take_memory(struct engine *engine)
         list_remove(&t->link);
         engine->spare_cnt--;
     }
-    memset(t, 0, offsetof(struct task, attempts));
+    memset(t, 0, offsetof(struct task, why));
     t->attempts.cnt = 0;
+    t->why[0] = '\0';
     t->failure = FAILURE_NONE;
     return t;
 }
@@ -133,7 +134,9 @@ static void emit_begin(const struct task *task, const struct task *parent, enum 
     event.begin.parent = parent ? parent->number : 0;
     event.begin.purpose = !parent                   ? TRACE_FOR_CLIENT
                           : task->type == RRTYPE_NS ? TRACE_FOR_SERVERS
-                                                    : TRACE_FOR_ADDRESS;
+                          : task->type == RRTYPE_DS || task->type == RRTYPE_DNSKEY
+                              ? TRACE_FOR_CHAIN
+                              : TRACE_FOR_ADDRESS;
     trace_emit(&task->listeners, &event);
 }
 
@@ -147,6 +150,28 @@ void task_trace_no_reply(const struct task *task, enum trace_silence why, const 
     event.no_reply.why = why;
     event.no_reply.waited_us = now_mono_us() - task->asked_us;
     trace_emit(&task->listeners, &event);
+}
+
+void task_note_verdict(struct task *task, const struct verdict *verdict)
+{
+    char text[VERDICT_TEXT_MAX];
+    int ede = verdict_ede(verdict->reason);
+
+    if (task_is_traced(task)) {
+        struct trace_event event = task_event(task, TRACE_STEP_VALIDATED);
+        event.validated = verdict;
+        trace_emit(&task->listeners, &event);
+    }
+    if (verdict->status != VERDICT_BOGUS && verdict->status != VERDICT_UNKNOWN)
+        return;
+    verdict_print(verdict, text);
+    task_note_broken(task, ede == EDNS_EDE_NONE ? EDNS_EDE_BOGUS : (uint16_t)ede, text);
+}
+
+void task_note_broken(struct task *task, uint16_t ede, const char *text)
+{
+    task->ede = ede;
+    snprintf(task->why, sizeof(task->why), "%.*s", (int)sizeof(task->why) - 1, text);
 }
 
 void task_emit_end(const struct task *task, enum trace_ending how, const char *text)
@@ -198,15 +223,15 @@ static uint64_t key_of(const struct task *task)
 
 static enum task_state fail_waiting(struct task *task, enum failure failure)
 {
-    task->is_limited_by_others = task->is_crowded = true;
+    task->is_limited_by_others = task->is_queue_full = true;
     return task_give_up(task, failure);
 }
 
-/* True if too many clients wait for the place and the client's address may be spoofed. */
-static bool is_crowded(const struct task *task)
+/* False if too many clients wait for the place and the client's address may be spoofed. */
+static bool may_wait_for_place(const struct task *task)
 {
-    return task->client && !task->is_exempt && !quota_is_proven(task->client) &&
-           !task->is_called && park_lines(task->engine->park, key_of(task)) >= LINES_MAX;
+    return !task->client || task->is_exempt || quota_is_proven(task->client) ||
+           task->is_called || park_lines(task->engine->park, key_of(task)) < LINES_MAX;
 }
 
 enum task_state task_park(struct task *task, enum quota_kind full)
@@ -214,7 +239,7 @@ enum task_state task_park(struct task *task, enum quota_kind full)
     struct engine *engine = task->engine;
 
     task->full = full;
-    if (is_crowded(task))
+    if (!may_wait_for_place(task))
         return fail_waiting(task, FAILURE_PLACE_CLIENTS);
     release_claim(task);
     for (int i = 0; i < task->delegation.addr_cnt; i++)
@@ -375,6 +400,7 @@ struct task *task_get(struct engine *engine, const uint8_t *name, uint16_t type,
     add_listeners(t, budget, parent);
     t->fresh_ms = budget->fresh_ms;
     t->depth = depth;
+    t->validation = rules_work_defaults();
     t->has_whole_budget = !parent && budget->queries_left == engine->policy->limits.queries;
     t->since_ms = now_wall_ms();
     t->since_mono_ms = now_mono_ms();
@@ -439,6 +465,14 @@ void task_release_followers(struct task *task, bool is_denied)
     }
 }
 
+void task_free_held(struct task *task)
+{
+    if (task->held)
+        task->engine->held_bytes -= task->held->len;
+    free(task->held);
+    task->held = NULL;
+}
+
 enum task_state task_fail(struct task *task, enum task_outcome outcome, enum failure failure)
 {
     task->outcome = outcome;
@@ -461,6 +495,12 @@ enum task_state task_give_up(struct task *task, enum failure failure)
 {
     bool is_limited = task->is_limited || task->is_limited_by_others;
     return task_fail(task, is_limited ? TASK_LIMITED : TASK_FAILED, failure);
+}
+
+enum task_state task_fail_validation(struct task *task)
+{
+    return task->is_unvalidated ? task_give_up(task, FAILURE_UNVALIDATED)
+                                : task_fail(task, TASK_FAILED, FAILURE_BOGUS);
 }
 
 static void stop_listening(struct task *task, const struct trace_listeners *listeners)
@@ -516,6 +556,7 @@ void task_end(struct task *task)
         waiter->task = NULL;
     }
     task_leave_subqueries(task);
+    task_free_held(task);
     list_remove(&task->link);
     list_remove(&task->in_flight);
     list_remove(&task->asking);
@@ -551,6 +592,8 @@ void task_free_engine(struct engine **engine)
     arena_fini(&e->scratch);
     scrub_free_room(&e->scrub_room);
     infra_free(&e->infra);
+    keycache_free(&e->keycache);
+    sigmemo_free(&e->sigmemo);
     park_free(&e->park);
     e->cache.store->free(&e->cache.store);
     free(e);

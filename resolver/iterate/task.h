@@ -14,6 +14,7 @@
 
 #include "resolver/iterate/engine.h"
 #include "resolver/iterate/pick.h"
+#include "resolver/validate/verdict.h"
 
 /* How much of EDNS a query uses. */
 enum task_edns {
@@ -37,7 +38,7 @@ enum task_state {
     TASK_ASK,      /* step_ask: send a query there */
     TASK_REPLY,    /* step_reply: a reply is recorded */
     TASK_NO_REPLY, /* step_no_reply: a timeout, a mismatch or a fault is recorded */
-    TASK_WAIT,     /* for a result, a subquery, another task's reply, or a place */
+    TASK_WAIT,     /* for a result, a subquery, another task's reply, keys, or a place */
     TASK_DONE,     /* step_done */
 };
 
@@ -52,9 +53,10 @@ struct task_end {
     enum task_outcome outcome;
     const struct budget *budget; /* that it spent from; only to be compared */
     bool is_budget_spent;
-    bool is_crowded; /* too many clients wait: those whose address may be spoofed are sent to
-                        TCP */
+    bool is_queue_full; /* it may not wait for a place: clients whose address may be spoofed are
+                           sent to TCP */
     enum failure failure; /* FAILURE_NONE if it was answered */
+    uint16_t ede;         /* INFO-CODE of the failure (RFC 8914) */
     const char *text;     /* wording_failure; "" if it was answered */
 };
 
@@ -69,6 +71,8 @@ enum {
     TASK_SUBQUERIES =
         8, /* four lookups a step, for two families (docs/LIMITS.md section 3: NXNSAttack) */
     TASK_SENDS_MAX = 32, /* docs/LIMITS.md section 3: NRDelegationAttack */
+    TASK_WHY_MAX = 200,
+    TASK_DENIAL = 31,
 };
 
 struct task_subquery {
@@ -76,6 +80,15 @@ struct task_subquery {
     struct task *parent;
     int server; /* of the parent's delegation */
     bool is_v6, is_open;
+    bool is_chain; /* for the chain of trust */
+    bool is_keys;  /* for the DNSKEYs of a zone, of those */
+    uint64_t link; /* hash of its name and type, of those */
+};
+
+/* A reply that waits until the keys that validate it are known. */
+struct task_held {
+    size_t len;
+    uint8_t wire[];
 };
 
 /* A single allocation of fixed size, whatever servers send.  Lifetime: its own. */
@@ -145,17 +158,28 @@ struct task {
     struct park_entry parked; /* while it waits for a place */
     enum quota_kind full;     /* the quota that was full; QUOTA_KINDS: sockets */
     bool is_called;           /* its turn has come after waiting */
-    bool is_crowded;          /* too many clients wait for that place */
+    bool is_queue_full;       /* too many wait for that place, and it had to go */
     uint8_t client_cookie[COOKIE_CLIENT_LEN + COOKIE_SERVER_MAX];
     struct out_ask ask;
-    enum out_result result;      /* TASK_REPLY, TASK_NO_REPLY: what came back */
-    const struct message *reply; /* TASK_REPLY: borrowed until the step returns */
+    enum out_result result;       /* TASK_REPLY, TASK_NO_REPLY: what came back */
+    const struct message *reply;  /* TASK_REPLY: borrowed until the step returns */
+    uint32_t wrong_links;         /* of that reply: bit i, the signatures of link i are wrong;
+                                     TASK_DENIAL: those of the denial */
+    struct task_held *held;       /* a reply that waits for keys; NULL: none */
+    struct rules_work validation; /* signatures and hashes that may still be computed */
+    unsigned chain_lookups;       /* subqueries for the chain of trust so far */
+    uint64_t broken_link;         /* hash of name and type of one that failed; 0: none */
+    unsigned bogus_cnt;           /* servers whose replies were bogus, or not validated */
+    bool is_unvalidated;          /* one of them was not validated: a link is missing */
+    uint16_t ede;                 /* INFO-CODE of `why` */
     unsigned sends;
     struct trace_listeners listeners; /* none: an event costs one branch */
     int64_t fresh_ms;                 /* as in its budget */
     struct pick_why pick;             /* why that address was chosen */
 
     struct task_subquery subqueries[TASK_SUBQUERIES];
+    char why[TASK_WHY_MAX]; /* why the last reply is bogus or could not be validated; "": it is
+                               not */
     struct trace_attempts attempts;
     enum task_outcome outcome;
     enum failure failure; /* FAILURE_NONE unless it has failed */
@@ -182,6 +206,9 @@ void task_note_limit(struct task *task, enum failure limit, bool is_others);
 /* Return the state of a task that has no server left to ask: failed, or limited if a limit was
  * reached on the way. */
 enum task_state task_give_up(struct task *task, enum failure failure);
+
+/* Return the state of a task that got no valid reply. */
+enum task_state task_fail_validation(struct task *task);
 
 /* Wait for the end of the task. */
 void task_wait(struct task *task, struct task_waiter *waiter);
@@ -213,6 +240,9 @@ void task_wake(struct task *task, enum task_state state);
 /* Wake the followers.  `is_denied`: minimised names led nowhere here, so they ask for their
  * full names. */
 void task_release_followers(struct task *task, bool is_denied);
+
+/* Forget the reply that waited for keys. */
+void task_free_held(struct task *task);
 
 /* Return the state of a task that has failed for this reason. */
 enum task_state task_fail(struct task *task, enum task_outcome outcome, enum failure failure);
@@ -259,6 +289,12 @@ static inline void task_trace_note(const struct task *task, enum trace_note note
 
 /* Emit that the query brought no reply; `detail`: what TLS found wrong, or "". */
 void task_trace_no_reply(const struct task *task, enum trace_silence why, const char *detail);
+
+/* Emit what validation found, and note why the reply is bogus. */
+void task_note_verdict(struct task *task, const struct verdict *verdict);
+
+/* Note that a link of the chain of trust is broken, as the lookup of it ended. */
+void task_note_broken(struct task *task, uint16_t ede, const char *text);
 
 /* Emit the end of a traced task. */
 void task_emit_end(const struct task *task, enum trace_ending how, const char *text);

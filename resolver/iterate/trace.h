@@ -35,6 +35,7 @@ enum trace_outcome {
     TRACE_RCODE,  /* an error; `rcode` has its code */
     TRACE_BROKEN, /* a malformed reply */
     TRACE_EMPTY,  /* neither records nor authority */
+    TRACE_BOGUS,  /* validation failed */
     TRACE_QUOTA,  /* not sent: the limit of queries to that zone or server was reached */
     TRACE_OUTCOMES
 };
@@ -75,15 +76,16 @@ struct addr trace_server(const struct trace_attempt *attempt);
 /* The steps on the way to an answer.  Each comment begins with the member of struct trace_event
  * that has the step's values. */
 enum trace_step {
-    TRACE_STEP_BEGIN,    /* begin: a task begins, for another task or for a client */
-    TRACE_STEP_JOIN,     /* begin: another task or client waits for a task in flight */
-    TRACE_STEP_ZONE,     /* zone_found: the closest zone with known servers was found */
-    TRACE_STEP_QUERY,    /* query: a query is sent to a server */
-    TRACE_STEP_REPLY,    /* reply: a reply that matches the query arrived */
-    TRACE_STEP_NO_REPLY, /* no_reply: the query ended without a reply */
-    TRACE_STEP_REJECTED, /* rejected: a mismatched reply arrived */
-    TRACE_STEP_NOTE,     /* note: a limit or a server's behaviour changed the course */
-    TRACE_STEP_END,      /* end: the task ended, or its listener leaves before the end */
+    TRACE_STEP_BEGIN,     /* begin: a task begins, for another task or for a client */
+    TRACE_STEP_JOIN,      /* begin: another task or client waits for a task in flight */
+    TRACE_STEP_ZONE,      /* zone_found: the closest zone with known servers was found */
+    TRACE_STEP_QUERY,     /* query: a query is sent to a server */
+    TRACE_STEP_REPLY,     /* reply: a reply that matches the query arrived */
+    TRACE_STEP_NO_REPLY,  /* no_reply: the query ended without a reply */
+    TRACE_STEP_REJECTED,  /* rejected: a mismatched reply arrived */
+    TRACE_STEP_NOTE,      /* note: a limit or a server's behaviour changed the course */
+    TRACE_STEP_VALIDATED, /* validated: an RRset or a denial of a reply was validated */
+    TRACE_STEP_END,       /* end: the task ended, or its listener leaves before the end */
     /* events of the walk that writes the answer, without a task */
     TRACE_STEP_CACHED, /* cached: it used an entry of the cache */
     TRACE_STEP_LOCAL,  /* local: it used local data */
@@ -96,6 +98,7 @@ enum trace_purpose {
     TRACE_FOR_CLIENT,
     TRACE_FOR_ADDRESS, /* the address of a server */
     TRACE_FOR_SERVERS, /* the NS records of a zone */
+    TRACE_FOR_CHAIN,   /* the DS or DNSKEY records of a zone, for validation */
 };
 
 enum trace_transport { TRACE_UDP, TRACE_TCP, TRACE_TLS };
@@ -161,6 +164,7 @@ struct cache_found;
 struct message;
 struct pick_why;
 struct scrub;
+struct verdict;
 
 /* An event.  It is self-contained: a listener needs no earlier event to understand it.
  *
@@ -230,6 +234,7 @@ struct trace_event {
             const struct cache_found *found;
             enum trace_cached what;
         } cached;
+        const struct verdict *validated;
         unsigned local; /* enum local_kind */
     };
 };

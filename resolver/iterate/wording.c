@@ -9,6 +9,7 @@
 #include "resolver/iterate/pick.h"
 #include "resolver/iterate/rejected.h"
 #include "resolver/policy/local.h"
+#include "resolver/validate/deny.h"
 
 enum { SERVERS_SHOWN = 3 };
 
@@ -76,6 +77,7 @@ static const struct wording purposes[] = {
     [TRACE_FOR_CLIENT] = {"client", "for the client"},
     [TRACE_FOR_ADDRESS] = {"server-address", "the address of a server"},
     [TRACE_FOR_SERVERS] = {"zone-servers", "the servers of the zone"},
+    [TRACE_FOR_CHAIN] = {"chain-of-trust", "the chain of trust"},
 };
 
 static const struct wording transports[] = {
@@ -176,6 +178,7 @@ static const struct wording outcomes[TRACE_OUTCOMES] = {
     [TRACE_RCODE] = {"error", "said"}, /* and the RCODE */
     [TRACE_BROKEN] = {"malformed", "sent a malformed reply"},
     [TRACE_EMPTY] = {"empty", "sent an empty answer"},
+    [TRACE_BOGUS] = {"bogus", "sent a bogus answer"},
     [TRACE_QUOTA] = {"query-limit", "is at the limit of queries"},
 };
 
@@ -190,6 +193,26 @@ static const struct wording cached[] = {
 static const struct wording ranks[] = {
     [CACHE_NONAUTH_ANSWER] = {"answer", "non-authoritative answer"},
     [CACHE_AUTH_ANSWER] = {"authoritative-answer", "authoritative answer"},
+};
+
+static const struct wording security[] = {
+    [CACHE_UNCHECKED] = {"unchecked", "not validated"},
+    [CACHE_SECURE] = {"secure", "secure"},
+    [CACHE_INSECURE] = {"insecure", "insecure"},
+    [CACHE_BOGUS] = {"bogus", "bogus"},
+};
+
+static const struct wording acts[DENY_ACTS] = {
+    [DENY_MATCHES] = {"matches", "matches"},
+    [DENY_COVERS] = {"covers", "covers"},
+    [DENY_SPANS] = {"spans", "shows as an empty non-terminal"},
+};
+
+static const struct wording subjects[DENY_SUBJECTS] = {
+    [DENY_NAME] = {"name", "the name"},
+    [DENY_CLOSEST_ENCLOSER] = {"closest-encloser", "the closest encloser"},
+    [DENY_NEXT_CLOSER] = {"next-closer", "the next closer name"},
+    [DENY_WILDCARD] = {"wildcard", "the wildcard"},
 };
 
 static const struct wording local[] = {
@@ -212,6 +235,9 @@ const struct wording_list wording_outcomes = LIST(outcomes);
 const struct wording_list wording_cached = LIST(cached);
 const struct wording_list wording_local = LIST(local);
 const struct wording_list wording_ranks = LIST(ranks);
+const struct wording_list wording_security = LIST(security);
+const struct wording_list wording_acts = LIST(acts);
+const struct wording_list wording_subjects = LIST(subjects);
 
 const char *wording_id(const struct wording_list *list, unsigned value)
 {

@@ -35,6 +35,9 @@ extern const struct wording_list wording_outcomes;   /* enum trace_outcome */
 extern const struct wording_list wording_cached;     /* enum trace_cached */
 extern const struct wording_list wording_local;      /* enum local_kind */
 extern const struct wording_list wording_ranks;      /* enum cache_rank */
+extern const struct wording_list wording_security;   /* enum cache_security */
+extern const struct wording_list wording_acts;       /* enum deny_act */
+extern const struct wording_list wording_subjects;   /* enum deny_subject */
 
 /* Return the identifier of a value.  Caller must pass a value of the list's enumeration. */
 const char *wording_id(const struct wording_list *list, unsigned value);

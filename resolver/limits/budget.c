@@ -22,6 +22,7 @@ struct budget *budget_new(const struct budget_limits *limits, uint64_t now_ms)
                                   .lookups_left = limits->lookups,
                                   .work_left = (uint32_t)util_min(
                                       (uint64_t)limits->bytes * WORK_PER_OCTET, UINT32_MAX),
+                                  .validation = rules_work_of_query(),
                                   .expire_ms = now_ms + limits->time_ms};
     return budget;
 }

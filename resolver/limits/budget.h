@@ -15,6 +15,7 @@
 
 #include "base/util.h"
 #include "resolver/limits/failure.h"
+#include "resolver/validate/rules.h"
 
 struct trace_listeners;
 
@@ -31,10 +32,11 @@ struct budget_limits budget_defaults(void);
 struct budget {
     unsigned ref_cnt;
     uint32_t queries_left, bytes_left, lookups_left, work_left;
-    uint64_t expire_ms; /* mono */
-    uint64_t client;    /* quota_client of the client; 0: there is none, a prefetch */
-    bool is_exempt;     /* the client's share of a quota is not limited */
-    enum failure spent; /* the part that ran out first; FAILURE_NONE: none has */
+    struct rules_work validation; /* signatures and hashes that may still be computed */
+    uint64_t expire_ms;           /* mono */
+    uint64_t client;              /* quota_client of the client; 0: there is none, a prefetch */
+    bool is_exempt;               /* the client's share of a quota is not limited */
+    enum failure spent;           /* the part that ran out first; FAILURE_NONE: none has */
     const struct trace_listeners *listeners; /* of its tasks; NULL: none */
     int64_t fresh_ms;                        /* wall: as in struct cache_time, for its tasks */
 };

@@ -32,6 +32,9 @@ enum failure {
     FAILURE_RRSET_BYTES,
     FAILURE_REPLY_NAMES,
     FAILURE_MEMORY,
+    /* validation: the text and the EDE code are those of the task */
+    FAILURE_BOGUS,
+    FAILURE_UNVALIDATED, /* the keys could not be fetched, or the work is used up */
     /* the servers of the zone */
     FAILURE_NO_ANSWER,
     FAILURE_NO_ADDRESS,

@@ -1,6 +1,7 @@
 /* The defaults are in policy_new only; the configuration changes them. */
 #include "resolver/policy/policy.h"
 
+#include "base/hash.h"
 #include "net/upstream/own.h"
 
 struct policy *policy_new(void)
@@ -27,7 +28,9 @@ struct policy *policy_new(void)
     p->stale_wait_ms = 1800;
     p->outgoing_port = POLICY_PORT;
     p->udp_size = 1232; /* DNS flag day 2020 */
-    p->is_prefetching = p->is_minimising = p->is_priming = p->uses_v4 = p->uses_v6 = true;
+    p->is_prefetching = p->is_aggressive = p->is_minimising = p->is_priming = p->uses_v4 =
+        p->uses_v6 = true;
+    p->signals_anchors = true;
     return p;
 }
 
@@ -38,6 +41,9 @@ void policy_free(struct policy **policy)
         return;
     route_fini(&p->route);
     local_fini(&p->local);
+    anchor_fini(&p->configured_anchors);
+    anchor_fini(&p->anchors);
+    nta_fini(&p->ntas);
     arena_fini(&p->arena);
     free(p);
     *policy = NULL;
@@ -57,6 +63,32 @@ static bool is_never_a_server(const struct addr *addr)
                  (memcmp(octets, none, 12) == 0 && util_get_u32(octets + 12) > 1);
     bool is_of_no_link = addr_is_link_local(addr) && addr->sock.v6.sin6_scope_id == 0;
     return octets[0] == 0xff || is_of_no_link || is_v4;
+}
+
+static const uint64_t trust_keys[2] = {1, 3}; /* the same after a restart */
+
+static uint64_t hash_anchor_set(uint64_t hash, const struct rrset *set)
+{
+    static const uint8_t none[] = {0};
+    return set ? hash_more_keyed(trust_keys, hash, set->data, set->size)
+               : hash_more_keyed(trust_keys, hash, none, sizeof(none));
+}
+
+void policy_seal_trust(struct policy *policy)
+{
+    uint64_t hash = trust_keys[0];
+
+    policy->is_validating = policy->anchors.cnt > 0;
+    for (size_t i = 0; i < policy->anchors.cnt; i++) {
+        const struct anchor *anchor = &policy->anchors.anchors[i];
+        hash = hash_more_keyed(trust_keys, hash, anchor->zone, dname_len(anchor->zone));
+        hash = hash_anchor_set(hash_anchor_set(hash, anchor->ds), anchor->keys);
+    }
+    for (size_t i = 0; i < policy->ntas.cnt; i++) {
+        const struct nta *nta = &policy->ntas.at[i];
+        hash = hash_more_keyed(trust_keys, hash, nta->name, dname_len(nta->name));
+    }
+    policy->trust = (uint32_t)(hash ^ hash >> 32);
 }
 
 bool policy_is_exempt(const struct policy_exempt *exempt, const uint8_t *name,

@@ -11,6 +11,8 @@
 #include "resolver/limits/budget.h"
 #include "resolver/limits/quota.h"
 #include "resolver/policy/local.h"
+#include "resolver/validate/anchor.h"
+#include "resolver/validate/nta.h"
 
 struct own;
 
@@ -64,13 +66,25 @@ struct policy {
     int64_t stale_ms; /* RFC 8767 5: the maximum stale timer; 0: nothing is served stale */
     bool is_prefetching;
     bool is_minimising, is_priming, uses_v4, uses_v6;
+    bool is_aggressive;                   /* RFC 8198 */
+    struct anchor_set anchors;            /* that are trusted now */
+    struct anchor_set configured_anchors; /* from which they were learned (RFC 5011); empty:
+                                             they are the same */
+    struct nta_set ntas;
+    uint32_t trust;     /* hash of both, the same after a restart: policy_seal_trust sets it */
+    bool is_validating; /* there are anchors */
+    bool signals_anchors; /* RFC 8145 5 */
 };
 
-/* Make a policy with the defaults (docs/LIMITS.md) and without hints.  NULL without memory. */
+/* Make a policy with the defaults (docs/LIMITS.md), without hints and trust anchors.  NULL
+ * without memory. */
 MUST_USE struct policy *policy_new(void);
 
 /* Clears the pointer; NULL inside is fine. */
 void policy_free(struct policy **policy);
+
+/* Note that the trust anchors and negative trust anchors are complete. */
+void policy_seal_trust(struct policy *policy);
 
 /* Return true if `exempt` contains the server, or a zone at or above `name`. */
 bool policy_is_exempt(const struct policy_exempt *exempt, const uint8_t *name,

@@ -3,6 +3,7 @@
 #include "resolver/validate/anchor.h"
 
 #include "dns/dnskey.h"
+#include "dns/ds.h"
 #include "dns/rrline.h"
 
 const char anchor_root_text[] =
@@ -38,19 +39,20 @@ static enum err get_anchor_of(struct anchor_set *set, const uint8_t *zone, struc
     return ERR_OK;
 }
 
-/* Replace the RRset at *at by one with the record of `line` added. */
-static enum err add_anchor_record(struct rrset **at, const struct rrline *line)
+/* Replace the RRset at *at by one with the record added. */
+static enum err add_anchor_record(struct rrset **at, uint16_t type,
+                                  const struct rrset_record *record)
 {
     struct rrset_record records[ANCHOR_RECORDS_MAX + 1];
     size_t cnt = 0;
 
     for (size_t pos = 0; *at && pos < (*at)->size;)
         records[cnt++] = rrset_at(*at, pos, &pos);
-    records[cnt++] = (struct rrset_record){line->rdata, (uint16_t)line->rdata_len};
+    records[cnt++] = *record;
     struct rrset *larger = malloc(rrset_room(records, cnt));
     if (!larger)
         return ERR_NOMEM;
-    enum err err = rrset_pack(line->type, line->ttl, records, cnt, larger);
+    enum err err = rrset_pack(type, 0, records, cnt, larger);
     if (!err && larger->cnt > ANCHOR_RECORDS_MAX)
         err = ERR_LIMIT;
     if (err) {
@@ -60,6 +62,41 @@ static enum err add_anchor_record(struct rrset **at, const struct rrline *line)
     free(*at);
     *at = larger;
     return ERR_OK;
+}
+
+enum err anchor_put(struct anchor_set *set, const uint8_t *zone, uint16_t type,
+                    const struct rrset_record *record)
+{
+    struct anchor *anchor;
+    enum err err = get_anchor_of(set, zone, &anchor);
+
+    return err ? err
+               : add_anchor_record(type == RRTYPE_DS ? &anchor->ds : &anchor->keys, type,
+                                   record);
+}
+
+static enum err copy_anchor_records(const struct anchor *from, const struct rrset *records,
+                                    struct anchor_set *out)
+{
+    enum err err = ERR_OK;
+
+    for (size_t pos = 0; records && pos < records->size && !err;) {
+        struct rrset_record record = rrset_at(records, pos, &pos);
+        err = anchor_put(out, from->zone, records->type, &record);
+    }
+    return err;
+}
+
+enum err anchor_copy(const struct anchor_set *set, struct anchor_set *out)
+{
+    enum err err = ERR_OK;
+
+    for (size_t i = 0; i < set->cnt && !err; i++) {
+        err = copy_anchor_records(&set->anchors[i], set->anchors[i].ds, out);
+        if (!err)
+            err = copy_anchor_records(&set->anchors[i], set->anchors[i].keys, out);
+    }
+    return err;
 }
 
 /* Say what makes the record useless as an anchor; NULL if nothing does. */
@@ -79,26 +116,21 @@ static const char *find_anchor_fault(const struct rrline *line)
     return NULL;
 }
 
-static enum err read_anchor_line(struct anchor_set *set, struct rrline *line, const char *text,
-                                 size_t len, const char **why)
+enum err anchor_add(struct anchor_set *set, const char *text, size_t len, struct rrline *line,
+                    const char **why)
 {
     static const uint8_t root[] = {0};
-    struct anchor *anchor;
     enum err err = rrline_read(text, len, root, 0, line);
 
     if (err == ERR_ABSENT)
-        return ERR_OK;
+        return err;
     *why = err ? line->why : find_anchor_fault(line);
     if (*why)
         return ERR_CONFIG;
-    err = get_anchor_of(set, line->owner, &anchor);
+    struct rrset_record record = {line->rdata, (uint16_t)line->rdata_len};
+    err = anchor_put(set, line->owner, line->type, &record);
     if (err == ERR_LIMIT)
-        *why = "too many zones with trust anchors";
-    if (err)
-        return err == ERR_LIMIT ? ERR_CONFIG : err;
-    err = add_anchor_record(line->type == RRTYPE_DS ? &anchor->ds : &anchor->keys, line);
-    if (err == ERR_LIMIT)
-        *why = "too many trust anchors of this zone";
+        *why = "too many trust anchors, or too many of this zone";
     return err == ERR_LIMIT ? ERR_CONFIG : err;
 }
 
@@ -113,12 +145,12 @@ enum err anchor_read(struct anchor_set *set, const char *file, const char *text,
         const char *why = NULL, *end = memchr(text + pos, '\n', len - pos);
         size_t line_len = end ? (size_t)(end - (text + pos)) : len - pos;
         number++;
-        enum err line_err = read_anchor_line(set, line, text + pos, line_len, &why);
+        enum err line_err = anchor_add(set, text + pos, line_len, line, &why);
         if (line_err == ERR_CONFIG) {
             struct diag_place place = {file, number, 1, text + pos, line_len};
             diag_add(diag, DIAG_ERROR, &place, "%s", why);
         }
-        if (line_err)
+        if (line_err && line_err != ERR_ABSENT)
             err = line_err;
         pos += line_len + 1;
     }
@@ -137,6 +169,35 @@ const struct anchor *anchor_find(const struct anchor_set *set, const uint8_t *na
             best = anchor;
     }
     return best;
+}
+
+/* Insert a tag into the sorted ones, unless it is there. */
+static size_t insert_tag(uint16_t *tags, size_t cnt, uint16_t tag)
+{
+    size_t at = cnt;
+
+    while (at > 0 && tags[at - 1] >= tag)
+        at--;
+    if (at < cnt && tags[at] == tag)
+        return cnt;
+    memmove(tags + at + 1, tags + at, (cnt - at) * sizeof(*tags));
+    tags[at] = tag;
+    return cnt + 1;
+}
+
+size_t anchor_tags(const struct anchor *anchor, uint16_t out[ANCHOR_TAGS_MAX])
+{
+    size_t cnt = 0;
+
+    for (size_t pos = 0; anchor->ds && pos < anchor->ds->size;) {
+        struct rrset_record record = rrset_at(anchor->ds, pos, &pos);
+        cnt = insert_tag(out, cnt, ds_read(record.rdata, record.len).tag);
+    }
+    for (size_t pos = 0; anchor->keys && pos < anchor->keys->size;) {
+        struct rrset_record record = rrset_at(anchor->keys, pos, &pos);
+        cnt = insert_tag(out, cnt, dnskey_read(record.rdata, record.len).tag);
+    }
+    return cnt;
 }
 
 void anchor_fini(struct anchor_set *set)

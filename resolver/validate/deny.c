@@ -26,16 +26,23 @@ static struct verdict end_proof(struct deny_run *run, enum verdict_status status
 {
     run->verdict.status = status;
     run->verdict.reason = reason;
-    if (status == VERDICT_SECURE || status == VERDICT_INSECURE)
+    if (status == VERDICT_SECURE || status == VERDICT_INSECURE) {
+        run->verdict.proof = NULL;
+        run->verdict.proof_type = 0;
         *found = run->found;
+    }
     return run->verdict;
 }
 
-/* Note a reason that says more than "no proof" or "wrong proof". */
-static void note_proof_fault(struct deny_run *run, enum verdict_reason reason)
+/* Note a reason that says more than "no proof" or "wrong proof", and record `i` that shows it.
+ */
+static void note_proof_fault(struct deny_run *run, enum verdict_reason reason, int i)
 {
-    if (run->verdict.reason <= VERDICT_WRONG_PROOF || reason == VERDICT_WORK)
-        run->verdict.reason = reason;
+    if (run->verdict.reason > VERDICT_WRONG_PROOF && reason != VERDICT_WORK)
+        return;
+    run->verdict.reason = reason;
+    run->verdict.proof = i < 0 ? NULL : run->in->records[i].owner;
+    run->verdict.proof_type = i < 0 ? 0 : run->in->records[i].set->type;
 }
 
 static struct verdict fail_proof(struct deny_run *run, struct deny_found *found)
@@ -59,6 +66,16 @@ static void use_record(struct deny_run *run, size_t i)
     if (run->found.used == 0 || ttl < run->found.ttl)
         run->found.ttl = ttl;
     run->found.used |= (uint32_t)1 << i;
+}
+
+/* Use record `i` for a step of the proof. */
+static void take_step(struct deny_run *run, size_t i, enum deny_act act,
+                      enum deny_subject subject)
+{
+    must(run->found.step_cnt < DENY_STEPS_MAX);
+    run->found.steps[run->found.step_cnt++] =
+        (struct deny_step){.record = (uint8_t)i, .act = act, .subject = subject};
+    use_record(run, i);
 }
 
 /* ---- records ---- */
@@ -229,18 +246,19 @@ enum deny_match { MATCH_LACKS, MATCH_HAS, MATCH_WRONG_SIDE };
 static enum deny_match match_type(struct deny_run *run, size_t i, const uint8_t *name,
                                   uint16_t type)
 {
+    enum deny_subject subject = name == run->name ? DENY_NAME : DENY_WILDCARD;
     bool is_ds = type == RRTYPE_DS;
 
     if (is_ds ? has_type(run, i, RRTYPE_SOA) && *name != 0 : is_parent_side(run, i)) {
-        note_proof_fault(run, is_ds ? VERDICT_DS_AT_APEX : VERDICT_ANCESTOR_PROOF);
+        note_proof_fault(run, is_ds ? VERDICT_DS_AT_APEX : VERDICT_ANCESTOR_PROOF, (int)i);
         return MATCH_WRONG_SIDE;
     }
     if (has_type(run, i, type) || has_type(run, i, RRTYPE_CNAME) ||
         (type == RRTYPE_ANY && has_any_type(run, i))) {
-        note_proof_fault(run, VERDICT_EXISTS);
+        note_proof_fault(run, VERDICT_EXISTS, (int)i);
         return MATCH_HAS;
     }
-    use_record(run, i);
+    take_step(run, i, DENY_MATCHES, subject);
     return MATCH_LACKS;
 }
 
@@ -278,7 +296,7 @@ static int find_nsec_over(struct deny_run *run, const uint8_t *name)
             continue;
         if (!is_below_cut(run, i, name))
             return (int)i;
-        note_proof_fault(run, VERDICT_ANCESTOR_PROOF);
+        note_proof_fault(run, VERDICT_ANCESTOR_PROOF, (int)i);
     }
     return -1;
 }
@@ -319,11 +337,12 @@ static bool nsec_covers_name(struct deny_run *run)
     int over = find_nsec_over(run, run->name);
 
     if (over < 0 || is_empty_nonterminal(run, over, run->name)) {
-        if (over >= 0 || find_nsec_at(run, run->name) >= 0)
-            note_proof_fault(run, VERDICT_EXISTS);
+        int at = over >= 0 ? over : find_nsec_at(run, run->name);
+        if (at >= 0)
+            note_proof_fault(run, VERDICT_EXISTS, at);
         return false;
     }
-    use_record(run, (size_t)over);
+    take_step(run, (size_t)over, DENY_COVERS, DENY_NAME);
     run->found.encloser_labels = find_nsec_encloser(run, over, run->name);
     return true;
 }
@@ -338,11 +357,12 @@ static struct verdict deny_name_nsec(struct deny_run *run, struct deny_found *fo
         return pass_proof(run, false, found);
     int over = find_nsec_over(run, wildcard);
     if (over < 0 || is_empty_nonterminal(run, over, wildcard)) {
-        if (over >= 0 || find_nsec_at(run, wildcard) >= 0)
-            note_proof_fault(run, VERDICT_EXISTS);
+        int at = over >= 0 ? over : find_nsec_at(run, wildcard);
+        if (at >= 0)
+            note_proof_fault(run, VERDICT_EXISTS, at);
         return fail_proof(run, found);
     }
-    use_record(run, (size_t)over);
+    take_step(run, (size_t)over, DENY_COVERS, DENY_WILDCARD);
     return pass_proof(run, false, found);
 }
 
@@ -356,7 +376,7 @@ static bool nsec_lacks_type(struct deny_run *run, const uint8_t *name, uint16_t 
     at = find_nsec_over(run, name);
     if (at < 0 || !is_empty_nonterminal(run, at, name))
         return false;
-    use_record(run, (size_t)at);
+    take_step(run, (size_t)at, DENY_SPANS, name == run->name ? DENY_NAME : DENY_WILDCARD);
     return true;
 }
 
@@ -381,7 +401,7 @@ static struct verdict deny_closer_nsec(struct deny_run *run, unsigned encloser_l
     if (!nsec_covers_name(run))
         return fail_proof(run, found);
     if (run->found.encloser_labels != encloser_labels) {
-        note_proof_fault(run, VERDICT_EXISTS);
+        note_proof_fault(run, VERDICT_EXISTS, run->found.steps[0].record);
         return fail_proof(run, found);
     }
     return pass_proof(run, false, found);
@@ -391,15 +411,15 @@ static struct verdict deny_closer_nsec(struct deny_run *run, unsigned encloser_l
 static bool match_ds(struct deny_run *run, size_t i)
 {
     if (has_type(run, i, RRTYPE_SOA)) {
-        note_proof_fault(run, VERDICT_DS_AT_APEX);
+        note_proof_fault(run, VERDICT_DS_AT_APEX, (int)i);
         return false;
     }
     if (has_type(run, i, RRTYPE_DS)) {
-        note_proof_fault(run, VERDICT_EXISTS);
+        note_proof_fault(run, VERDICT_EXISTS, (int)i);
         return false;
     }
     run->found.is_cut = has_type(run, i, RRTYPE_NS);
-    use_record(run, i);
+    take_step(run, i, DENY_MATCHES, DENY_NAME);
     return true;
 }
 
@@ -413,7 +433,8 @@ static struct verdict deny_ds_nsec(struct deny_run *run, struct deny_found *foun
     at = find_nsec_over(run, run->name);
     if (at < 0)
         return fail_proof(run, found);
-    use_record(run, (size_t)at);
+    bool is_empty = is_empty_nonterminal(run, at, run->name);
+    take_step(run, (size_t)at, is_empty ? DENY_SPANS : DENY_COVERS, DENY_NAME);
     return pass_proof(run, false, found);
 }
 
@@ -423,7 +444,7 @@ static struct verdict deny_ds_nsec(struct deny_run *run, struct deny_found *foun
 static bool hash_name(struct deny_run *run, const uint8_t *name, uint8_t out[NSEC3_HASH_LEN])
 {
     if (!rules_spend_hash(run->in->work)) {
-        note_proof_fault(run, VERDICT_WORK);
+        note_proof_fault(run, VERDICT_WORK, -1);
         return false;
     }
     nsec3_hash(&run->params, name, out);
@@ -491,7 +512,7 @@ static bool find_nsec3_encloser(struct deny_run *run, unsigned labels_max,
             return true;
         /* RFC 5155 8.3: what is below a zone cut or a DNAME is not the zone's */
         if (is_parent_side(run, (size_t)at) || has_type(run, (size_t)at, RRTYPE_DNAME)) {
-            note_proof_fault(run, VERDICT_ANCESTOR_PROOF);
+            note_proof_fault(run, VERDICT_ANCESTOR_PROOF, at);
             return false;
         }
         out->over = find_nsec3_over(run, closer);
@@ -500,8 +521,8 @@ static bool find_nsec3_encloser(struct deny_run *run, unsigned labels_max,
         out->is_opt_out =
             nsec3_read_params(read_proof_rdata(run, (size_t)out->over).rdata).flags &
             NSEC3_OPT_OUT;
-        use_record(run, (size_t)at);
-        use_record(run, (size_t)out->over);
+        take_step(run, (size_t)at, DENY_MATCHES, DENY_CLOSEST_ENCLOSER);
+        take_step(run, (size_t)out->over, DENY_COVERS, DENY_NEXT_CLOSER);
         run->found.encloser_labels = n;
         return true;
     }
@@ -516,7 +537,7 @@ static struct verdict deny_name_nsec3(struct deny_run *run, struct deny_found *f
     if (!find_nsec3_encloser(run, run->name_labels, &encloser))
         return fail_proof(run, found);
     if (encloser.over < 0) {
-        note_proof_fault(run, VERDICT_EXISTS);
+        note_proof_fault(run, VERDICT_EXISTS, encloser.at);
         return fail_proof(run, found);
     }
     if (!make_wildcard(run, encloser.labels, wildcard))
@@ -525,11 +546,12 @@ static struct verdict deny_name_nsec3(struct deny_run *run, struct deny_found *f
         return fail_proof(run, found);
     int over = find_nsec3_over(run, hash);
     if (over < 0) {
-        if (find_nsec3_at(run, hash) >= 0)
-            note_proof_fault(run, VERDICT_EXISTS);
+        int at = find_nsec3_at(run, hash);
+        if (at >= 0)
+            note_proof_fault(run, VERDICT_EXISTS, at);
         return fail_proof(run, found);
     }
-    use_record(run, (size_t)over);
+    take_step(run, (size_t)over, DENY_COVERS, DENY_WILDCARD);
     return pass_proof(run, encloser.is_opt_out, found);
 }
 
@@ -571,11 +593,12 @@ static struct verdict deny_closer_nsec3(struct deny_run *run, unsigned encloser_
         return fail_proof(run, found);
     int over = find_nsec3_over(run, hash);
     if (over < 0) {
-        if (find_nsec3_at(run, hash) >= 0)
-            note_proof_fault(run, VERDICT_EXISTS);
+        int at = find_nsec3_at(run, hash);
+        if (at >= 0)
+            note_proof_fault(run, VERDICT_EXISTS, at);
         return fail_proof(run, found);
     }
-    use_record(run, (size_t)over);
+    take_step(run, (size_t)over, DENY_COVERS, DENY_NEXT_CLOSER);
     run->found.encloser_labels = encloser_labels;
     return pass_proof(
         run, nsec3_read_params(read_proof_rdata(run, (size_t)over).rdata).flags & NSEC3_OPT_OUT,

@@ -35,14 +35,41 @@ struct deny {
     struct rules_work *work;
 };
 
+/* What a record of a proof does to a name. */
+enum deny_act {
+    DENY_MATCHES, /* the record is that of the name, or of its hash */
+    DENY_COVERS,  /* the name, or its hash, is between the owner and the next name */
+    DENY_SPANS,   /* an NSEC covers the name and ends below it: it is an empty non-terminal */
+    DENY_ACTS
+};
+
+/* The name that it does it to. */
+enum deny_subject {
+    DENY_NAME, /* that is denied */
+    DENY_CLOSEST_ENCLOSER,
+    DENY_NEXT_CLOSER,
+    DENY_WILDCARD, /* at the closest encloser */
+    DENY_SUBJECTS
+};
+
+struct deny_step {
+    uint8_t record; /* index in the input */
+    enum deny_act act;
+    enum deny_subject subject;
+};
+
+enum { DENY_STEPS_MAX = 4 };
+
 /* What a proof found besides its verdict. */
 struct deny_found {
     unsigned encloser_labels; /* labels of the closest encloser; of deny_name and, if
                                  is_wildcard, deny_type */
-    bool is_wildcard; /* deny_type: the wildcard at the closest encloser lacks the type */
-    bool is_cut;      /* deny_ds: the name is a delegation, or an opt-out span may have one */
-    uint32_t ttl;     /* the least of the records that were used, seconds (RFC 8198 5.4) */
-    uint32_t used;    /* bit i: record i of the input was used */
+    bool is_wildcard;  /* deny_type: the wildcard at the closest encloser lacks the type */
+    bool is_cut;       /* deny_ds: the name is a delegation, or an opt-out span may have one */
+    uint32_t ttl;      /* the least of the records that were used, seconds (RFC 8198 5.4) */
+    uint32_t used;     /* bit i: record i of the input was used */
+    unsigned step_cnt; /* of the proof, in order; 0 with VERDICT_ITERATIONS */
+    struct deny_step steps[DENY_STEPS_MAX];
 };
 
 /* Every proof: VERDICT_SECURE, it is proved.  VERDICT_INSECURE: proved as far as the zone can,

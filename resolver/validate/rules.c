@@ -32,6 +32,35 @@ struct rules_work rules_work_defaults(void)
                                .hashes_left = RULES_HASHES};
 }
 
+struct rules_work rules_work_of_query(void)
+{
+    return (struct rules_work){.verifications_left = RULES_QUERY_VERIFICATIONS,
+                               .failures_left = RULES_QUERY_FAILURES,
+                               .hashes_left = RULES_QUERY_HASHES};
+}
+
+struct rules_work rules_work_least(const struct rules_work *task,
+                                   const struct rules_work *query)
+{
+    return (struct rules_work){
+        .verifications_left =
+            (uint16_t)util_min(task->verifications_left, query->verifications_left),
+        .failures_left = (uint16_t)util_min(task->failures_left, query->failures_left),
+        .hashes_left = (uint16_t)util_min(task->hashes_left, query->hashes_left)};
+}
+
+void rules_work_take(struct rules_work *work, const struct rules_work *before,
+                     const struct rules_work *after)
+{
+    work->verifications_left =
+        (uint16_t)(work->verifications_left - before->verifications_left +
+                   after->verifications_left);
+    work->failures_left =
+        (uint16_t)(work->failures_left - before->failures_left + after->failures_left);
+    work->hashes_left =
+        (uint16_t)(work->hashes_left - before->hashes_left + after->hashes_left);
+}
+
 bool rules_spend_verification(struct rules_work *work)
 {
     if (work->verifications_left == 0 || work->failures_left == 0)

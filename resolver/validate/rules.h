@@ -17,6 +17,10 @@ enum {
     RULES_VERIFICATIONS = 16,  /* docs/LIMITS.md section 6: KeyTrap, SigJam */
     RULES_FAILURES = 2,        /* verifications that fail */
     RULES_HASHES = 150,        /* of NSEC3 (CVE-2023-50868) */
+    /* of all tasks of a client's query: a cold chain of CNAMEs leads through several zones */
+    RULES_QUERY_VERIFICATIONS = 64,
+    RULES_QUERY_FAILURES = 6,
+    RULES_QUERY_HASHES = 450,
 };
 
 /* What holds for a check.  Lifetime: the caller's. */
@@ -36,14 +40,23 @@ struct rules rules_defaults(uint32_t now_s);
  * 2). */
 bool rules_has_algorithm(const struct rules *rules, uint8_t algorithm);
 
-/* Work that is left.  Every check of one client query spends from the same struct.  Lifetime:
- * the caller's. */
+/* Work that is left, to one task or to all tasks of a client's query.  Lifetime: the caller's.
+ */
 struct rules_work {
     uint16_t verifications_left, failures_left, hashes_left;
 };
 
-/* Return the full allowance of docs/LIMITS.md. */
+/* Return the full allowance of a task, and of a client's query (docs/LIMITS.md). */
 struct rules_work rules_work_defaults(void);
+struct rules_work rules_work_of_query(void);
+
+/* Return the lesser of what is left to the task and to its query. */
+struct rules_work rules_work_least(const struct rules_work *task,
+                                   const struct rules_work *query);
+
+/* Take from `work` what was spent between two states of another struct. */
+void rules_work_take(struct rules_work *work, const struct rules_work *before,
+                     const struct rules_work *after);
 
 /* Spend one verification or one hash; false if none is left.  A verification also needs a
  * failure left, since it may fail. */

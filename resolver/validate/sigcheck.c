@@ -22,13 +22,15 @@ struct sigcheck_run {
 /* Remember the fault if it is nearer to success than those before.  Returns false for brevity.
  */
 static bool note_signature_fault(struct sigcheck_run *run, enum verdict_reason reason,
-                                 const struct rrsig *sig, uint32_t time_s)
+                                 const struct rrsig *sig)
 {
     if (reason > run->worst.reason) {
         run->worst.reason = reason;
         run->worst.tag = sig->tag;
         run->worst.algorithm = sig->algorithm;
-        run->worst.time_s = time_s;
+        run->worst.signer = sig->signer;
+        run->worst.inception_s = sig->inception;
+        run->worst.expiration_s = sig->expiration;
     }
     return false;
 }
@@ -40,15 +42,17 @@ static void end_sigcheck(struct sigcheck_run *run, enum verdict_reason reason)
     run->worst.reason = reason;
 }
 
-/* RFC 4592 and RFC 4035 2.3: no wildcard stands for these, and an NSEC that was expanded from
- * one would deny whatever its owner is said to be. */
-static bool may_be_wildcard(uint16_t type)
+/* RFC 4592 4 and RFC 4035 2.3: no wildcard stands for these, and an NSEC that was expanded from
+ * one would deny whatever its owner is said to be.  What a DNAME of a wildcard means is not
+ * defined (RFC 4592 4.4). */
+static bool may_be_wildcard(uint16_t type, bool is_answer)
 {
     switch (type) {
-    case RRTYPE_NSEC:
+    case RRTYPE_NSEC: return is_answer;
     case RRTYPE_NSEC3:
     case RRTYPE_DS:
     case RRTYPE_DNSKEY:
+    case RRTYPE_DNAME:
     case RRTYPE_SOA: return false;
     default: return true;
     }
@@ -59,9 +63,10 @@ static bool may_be_wildcard(uint16_t type)
 static bool check_signature_labels(struct sigcheck_run *run, const struct rrsig *sig)
 {
     if (sig->labels > run->owner_labels || sig->labels < run->zone_labels)
-        return note_signature_fault(run, VERDICT_SIGNATURE_LABELS, sig, 0);
-    if (sig->labels < run->owner_labels && !may_be_wildcard(run->in->set->type))
-        return note_signature_fault(run, VERDICT_WILDCARD, sig, 0);
+        return note_signature_fault(run, VERDICT_SIGNATURE_LABELS, sig);
+    if (sig->labels < run->owner_labels &&
+        !may_be_wildcard(run->in->set->type, run->in->is_answer))
+        return note_signature_fault(run, VERDICT_WILDCARD, sig);
     return true;
 }
 
@@ -71,13 +76,13 @@ static bool check_signature_time(struct sigcheck_run *run, const struct rrsig *s
     const struct rules *rules = run->in->rules;
 
     if ((int32_t)(sig->expiration - sig->inception) < 0)
-        return note_signature_fault(run, VERDICT_EXPIRED_BEFORE_VALID, sig, sig->expiration);
+        return note_signature_fault(run, VERDICT_EXPIRED_BEFORE_VALID, sig);
     if (rules->skips_time)
         return true;
     if ((int32_t)(sig->expiration + rules->skew_s - rules->now_s) < 0)
-        return note_signature_fault(run, VERDICT_EXPIRED, sig, sig->expiration);
+        return note_signature_fault(run, VERDICT_EXPIRED, sig);
     if ((int32_t)(rules->now_s - (sig->inception - rules->skew_s)) < 0)
-        return note_signature_fault(run, VERDICT_EARLY, sig, sig->inception);
+        return note_signature_fault(run, VERDICT_EARLY, sig);
     return true;
 }
 
@@ -94,7 +99,7 @@ static bool has_key_for(struct sigcheck_run *run, const struct rrsig *sig)
 
     if (run->only_key != ANY_KEY)
         return is_key_of(&keys->keys[run->only_key], sig) ||
-               note_signature_fault(run, reason, sig, 0);
+               note_signature_fault(run, reason, sig);
     for (unsigned i = 0; i < keys->cnt; i++) {
         if (!is_key_of(&keys->keys[i], sig))
             continue;
@@ -104,7 +109,7 @@ static bool has_key_for(struct sigcheck_run *run, const struct rrsig *sig)
         if (fault > reason)
             reason = fault;
     }
-    return note_signature_fault(run, reason, sig, 0);
+    return note_signature_fault(run, reason, sig);
 }
 
 /* Everything that costs no arithmetic. */
@@ -113,9 +118,9 @@ static bool check_signature_fields(struct sigcheck_run *run, const struct rrsig 
     if (sig->covered != run->in->set->type)
         return false;
     if (!dname_is_equal(sig->signer, run->in->keys->zone))
-        return note_signature_fault(run, VERDICT_FOREIGN_SIGNER, sig, 0);
+        return note_signature_fault(run, VERDICT_FOREIGN_SIGNER, sig);
     if (!rules_has_algorithm(run->in->rules, sig->algorithm))
-        return note_signature_fault(run, VERDICT_SIGNATURE_ALGORITHM, sig, 0);
+        return note_signature_fault(run, VERDICT_SIGNATURE_ALGORITHM, sig);
     return check_signature_labels(run, sig) && has_key_for(run, sig) &&
            check_signature_time(run, sig);
 }
@@ -141,6 +146,7 @@ static bool list_signed_records(struct sigcheck_run *run)
 /* What became of one signature. */
 enum sigcheck_step { STEP_GOOD, STEP_WRONG, STEP_END };
 
+/* Verify by arithmetic. */
 static enum sigcheck_step verify_with_key(struct sigcheck_run *run, const struct rrsig *sig,
                                           struct keyset_key *key)
 {
@@ -164,12 +170,29 @@ static enum sigcheck_step verify_with_key(struct sigcheck_run *run, const struct
     if (!err)
         return STEP_GOOD;
     rules_count_failure(run->work);
-    note_signature_fault(run, is_broken ? VERDICT_BROKEN_KEY : VERDICT_WRONG_SIGNATURE, sig, 0);
+    note_signature_fault(run, is_broken ? VERDICT_BROKEN_KEY : VERDICT_WRONG_SIGNATURE, sig);
     return STEP_WRONG;
 }
 
+/* Verify, unless this signature was verified before. */
+static enum sigcheck_step verify_once(struct sigcheck_run *run, const struct rrsig *sig,
+                                      const struct rrset_record *record, struct keyset_key *key)
+{
+    struct sigmemo *memo = run->in->memo;
+    struct sigmemo_mark mark;
+    bool has_mark = memo && sigmemo_mark(run->in->owner, run->in->set, record, key, &mark);
+
+    if (has_mark && sigmemo_has(memo, &mark))
+        return STEP_GOOD;
+    enum sigcheck_step step = verify_with_key(run, sig, key);
+    if (has_mark && step == STEP_GOOD)
+        sigmemo_add(memo, &mark);
+    return step;
+}
+
 /* RFC 4035 5.3.1: keys may share a tag, so each is tried, up to KEYSET_TRIES_MAX. */
-static enum sigcheck_step verify_by_tag(struct sigcheck_run *run, const struct rrsig *sig)
+static enum sigcheck_step verify_by_tag(struct sigcheck_run *run, const struct rrsig *sig,
+                                        const struct rrset_record *record)
 {
     struct keyset *keys = run->in->keys;
     enum sigcheck_step step = STEP_WRONG;
@@ -181,7 +204,7 @@ static enum sigcheck_step verify_by_tag(struct sigcheck_run *run, const struct r
         if (!counts || !is_key_of(key, sig))
             continue;
         tries++;
-        step = verify_with_key(run, sig, key);
+        step = verify_once(run, sig, record, key);
     }
     return step;
 }
@@ -221,7 +244,7 @@ static bool try_signatures(struct sigcheck_run *run, struct sigcheck_found *foun
         if (!check_signature_fields(run, &sig))
             continue;
         tried++;
-        enum sigcheck_step step = verify_by_tag(run, &sig);
+        enum sigcheck_step step = verify_by_tag(run, &sig, &record);
         if (step == STEP_GOOD)
             *found = describe_signature(run, &sig);
         if (step != STEP_WRONG)
@@ -260,7 +283,8 @@ static struct verdict check_signatures(const struct sigcheck *in, int only_key,
         run.worst.reason = VERDICT_NONE;
         run.worst.tag = found->tag;
         run.worst.algorithm = found->algorithm;
-        run.worst.time_s = found->expiration;
+        run.worst.inception_s = found->inception;
+        run.worst.expiration_s = found->expiration;
     }
     return run.worst;
 }

@@ -13,6 +13,7 @@
 #include "base/arena.h"
 #include "resolver/validate/keyset.h"
 #include "resolver/validate/rules.h"
+#include "resolver/validate/sigmemo.h"
 
 enum { SIGCHECK_SIGNATURES_MAX = 8 }; /* of one RRset that reach a key (SigJam) */
 
@@ -22,6 +23,9 @@ struct sigcheck {
     const struct rrset *set; /* its signatures stand behind it, if it has any */
     struct keyset *keys;     /* of the zone that has to have signed it */
     const struct rules *rules;
+    struct sigmemo *memo; /* signatures in it are not verified again; NULL: none */
+    bool is_answer; /* it answers a query and proves nothing: an NSEC may be that of a wildcard
+                     */
 };
 
 /* The signature that was accepted. */

@@ -3,6 +3,7 @@
 #include "resolver/validate/trust.h"
 
 #include "dns/ds.h"
+#include "dns/rrsig.h"
 
 /* Lifetime: one call. */
 struct trust_run {
@@ -32,8 +33,14 @@ static bool has_strong_digest(const struct rules *rules, const struct rrset *set
 
 static struct verdict start_trust_verdict(const struct trust *in)
 {
-    return (struct verdict){
-        .status = VERDICT_BOGUS, .zone = in->zone, .name = in->zone, .type = RRTYPE_DNSKEY};
+    const struct rrset *sigs = in->ds ? rrset_signatures(in->ds) : NULL;
+    struct rrset_record sig = sigs ? rrset_first(sigs) : (struct rrset_record){0};
+
+    return (struct verdict){.status = VERDICT_BOGUS,
+                            .zone = in->zone,
+                            .name = in->zone,
+                            .type = RRTYPE_DNSKEY,
+                            .parent = sigs ? rrsig_read(sig.rdata, sig.len).signer : NULL};
 }
 
 struct verdict trust_weigh(const struct trust *in)
@@ -75,7 +82,7 @@ struct verdict trust_weigh(const struct trust *in)
 
 /* Note why a DS or anchor key leads nowhere, unless an earlier one came nearer to success. */
 static void note_trust_fault(struct trust_run *run, enum verdict_reason reason, uint16_t tag,
-                             uint8_t algorithm)
+                             uint8_t algorithm, uint8_t digest_type)
 {
     bool is_fault_of_key = reason == VERDICT_NOT_ZONE_KEY || reason == VERDICT_REVOKED_KEY;
     bool is_first = run->verdict.reason == VERDICT_NONE;
@@ -87,6 +94,7 @@ static void note_trust_fault(struct trust_run *run, enum verdict_reason reason, 
     run->verdict.reason = reason;
     run->verdict.tag = tag;
     run->verdict.algorithm = algorithm;
+    run->verdict.digest_type = digest_type;
 }
 
 /* Trust a key that a DS or anchor names, if it may sign. */
@@ -95,7 +103,7 @@ static void trust_key(struct trust_run *run, struct keyset_key *key)
     enum verdict_reason fault = keyset_fault(&key->key);
 
     if (fault != VERDICT_NONE) {
-        note_trust_fault(run, fault, key->key.tag, key->key.algorithm);
+        note_trust_fault(run, fault, key->key.tag, key->key.algorithm, 0);
         return;
     }
     run->trusted_cnt += !key->is_trusted;
@@ -122,7 +130,7 @@ static enum err follow_ds(struct trust_run *run, const struct ds *ds)
         }
         reason = VERDICT_DS_MISMATCH;
     }
-    note_trust_fault(run, reason, ds->tag, ds->algorithm);
+    note_trust_fault(run, reason, ds->tag, ds->algorithm, ds->digest_type);
     return ERR_OK;
 }
 
@@ -156,7 +164,7 @@ static void follow_anchor_key(struct trust_run *run, const struct rrset_record *
             return;
         }
     }
-    note_trust_fault(run, VERDICT_DS_NO_KEY, anchor.tag, anchor.algorithm);
+    note_trust_fault(run, VERDICT_DS_NO_KEY, anchor.tag, anchor.algorithm, 0);
 }
 
 static void follow_anchor_keys(struct trust_run *run)
@@ -201,8 +209,10 @@ static struct verdict check_key_signatures(struct trust_run *run, struct rules_w
     struct verdict v = sigcheck_rrset(&in, work, arena, found);
 
     v.zone = run->in->zone; /* not of the key set, which ends with a failure */
+    v.parent = run->verdict.parent;
     if (v.status == VERDICT_BOGUS && v.reason == VERDICT_NO_KEY) {
         v.reason = VERDICT_KEYS_UNSIGNED;
+        v.inception_s = v.expiration_s = 0;
         for (unsigned i = 0; i < run->keys->cnt; i++)
             if (run->keys->keys[i].is_trusted) {
                 v.tag = run->keys->keys[i].key.tag;

@@ -3,10 +3,15 @@
 #include "resolver/validate/verdict.h"
 
 #include "base/now.h"
+#include "dns/dnskey.h"
+#include "dns/ds.h"
 
-/* Letters in `text`, each behind a "%": z zone, n name, t a space and the
- * type, nothing for a name as a whole, k tag of the signature or DS, o
- * tag that is published, a algorithm, d digest type, i iterations, w time. */
+enum { VERDICT_FIELD_MAX = 2 * DNAME_TEXT_MAX + 40 };
+
+/* Letters in `text`, each behind a "%": z zone, n name, t a space and the type, nothing for a
+ * name as a whole, s signer, k tag of the signature, DS or anchor, o tag that is published, a
+ * algorithm, d digest type, i iterations, b inception, e expiration, p the DS of the zone or
+ * its trust anchor, r the record at fault in a proof. */
 struct verdict_row {
     const char *name;
     int ede;
@@ -21,47 +26,47 @@ static const struct verdict_row verdict_rows[VERDICT_REASONS] = {
                                      "%n%t is signed only with unsupported algorithms (the "
                                      "first is %a); the DS of %z promises a supported one"},
     [VERDICT_FOREIGN_SIGNER] = {"foreign-signer", EDNS_EDE_BOGUS,
-                                "the signature of %n%t is by another zone than %z"},
+                                "%n%t is signed by %s and not by its zone %z"},
     [VERDICT_SIGNATURE_LABELS] = {"signature-labels", EDNS_EDE_BOGUS,
-                                  "the signature of %n%t by %z (key %k, algorithm %a) has an "
+                                  "the signature of %n%t by %z (key %k, %a) has an "
                                   "impossible label count"},
     [VERDICT_WILDCARD] = {"wildcard", EDNS_EDE_BOGUS,
-                          "the signature of %n%t by %z (key %k, algorithm %a) is that of a "
+                          "the signature of %n%t by %z (key %k, %a) is that of a "
                           "wildcard, which this type must not come from"},
     [VERDICT_NO_KEY] = {"no-key", EDNS_EDE_DNSKEY_MISSING,
-                        "%n%t is signed by key %k (algorithm %a), which %z does not publish"},
+                        "%n%t is signed by key %k (%a), which %z does not publish"},
     [VERDICT_REVOKED_KEY] = {"revoked-key", EDNS_EDE_DNSKEY_MISSING,
-                             "%n%t is signed by key %k (algorithm %a) of %z, which is revoked"},
+                             "%n%t is signed by key %k (%a) of %z, which is revoked"},
     [VERDICT_NOT_ZONE_KEY] = {"not-zone-key", EDNS_EDE_NO_ZONE_KEY_BIT,
-                              "%n%t is signed by key %k (algorithm %a) of %z, which is no "
+                              "%n%t is signed by key %k (%a) of %z, which is no "
                               "zone key"},
     [VERDICT_EXPIRED_BEFORE_VALID] = {"expired-before-valid", EDNS_EDE_EXPIRED_BEFORE_VALID,
-                                      "the signature of %n%t by %z (key %k, algorithm %a) "
-                                      "expired on %w, before it became valid"},
+                                      "the signature of %n%t by %z (key %k, %a) "
+                                      "expires on %e, before it becomes valid on %b"},
     [VERDICT_EARLY] = {"early", EDNS_EDE_NOT_YET_VALID,
-                       "the signature of %n%t by %z (key %k, algorithm %a) is not valid "
-                       "before %w"},
+                       "the signature of %n%t by %z (key %k, %a) is not valid "
+                       "before %b"},
     [VERDICT_EXPIRED] = {"expired", EDNS_EDE_SIGNATURE_EXPIRED,
-                         "the signature of %n%t by %z (key %k, algorithm %a) expired on %w"},
+                         "the signature of %n%t by %z (key %k, %a) expired on %e"},
     [VERDICT_BROKEN_KEY] = {"broken-key", EDNS_EDE_BOGUS,
-                            "%n%t is signed by key %k of %z, which is no key of algorithm %a"},
+                            "%n%t is signed by key %k of %z, which is no valid key of %a"},
     [VERDICT_WRONG_SIGNATURE] = {"wrong-signature", EDNS_EDE_BOGUS,
-                                 "the signature of %n%t by %z (key %k, algorithm %a) does not "
+                                 "the signature of %n%t by %z (key %k, %a) does not "
                                  "match the data"},
     [VERDICT_DS_ALGORITHM] = {"ds-algorithm", EDNS_EDE_UNSUPPORTED_ALGORITHM,
                               "no DS of %z has a supported algorithm (the first is %a)"},
     [VERDICT_DS_DIGEST] = {"ds-digest", EDNS_EDE_UNSUPPORTED_DIGEST,
                            "no DS of %z has a supported digest type (the first is %d)"},
     [VERDICT_DS_NO_KEY] = {"ds-no-key", EDNS_EDE_DNSKEY_MISSING,
-                           "the DS of %z names key %k (algorithm %a); %z publishes %o"},
-    [VERDICT_DS_MISMATCH] = {"ds-mismatch", EDNS_EDE_DNSKEY_MISSING,
-                             "the DS of %z names key %k (algorithm %a), but its digest is that "
-                             "of another key"},
-    [VERDICT_KEYS_UNSIGNED] = {"keys-unsigned", EDNS_EDE_RRSIGS_MISSING,
-                               "the DNSKEY records of %z are not signed by key %k (algorithm "
-                               "%a), which the DS names"},
+                           "%p names key %k (%a); %z publishes %o"},
+    [VERDICT_DS_MISMATCH] =
+        {"ds-mismatch", EDNS_EDE_DNSKEY_MISSING,
+         "%p names key %k (%a), but %z publishes a key %k with another %d digest"},
+    [VERDICT_KEYS_UNSIGNED] =
+        {"keys-unsigned", EDNS_EDE_RRSIGS_MISSING,
+         "the DNSKEY records of %z are not signed by key %k (%a), which %p names"},
     [VERDICT_KEYS_MISSING] = {"keys-missing", EDNS_EDE_DNSKEY_MISSING,
-                              "%z has a DS and no DNSKEY"},
+                              "%z publishes no DNSKEY, but %p says that it is signed"},
     [VERDICT_TOO_MANY_KEYS] = {"too-many-keys", EDNS_EDE_BOGUS, "%z has too many DNSKEYs"},
     [VERDICT_DS_AT_APEX] = {"ds-at-apex", EDNS_EDE_BOGUS,
                             "the DS of %n, or its denial, is signed by %z itself and not "
@@ -72,11 +77,11 @@ static const struct verdict_row verdict_rows[VERDICT_REASONS] = {
                              "the NSEC or NSEC3 records of %z do not prove the answer for "
                              "%n%t"},
     [VERDICT_EXISTS] = {"exists", EDNS_EDE_BOGUS,
-                        "the answer denies %n%t, but an NSEC or NSEC3 of %z shows that it "
-                        "exists"},
-    [VERDICT_ANCESTOR_PROOF] = {"ancestor-proof", EDNS_EDE_BOGUS,
-                                "the proof for %n%t is of %z, above a zone cut, and says "
-                                "nothing of the zone below"},
+                        "the proof has to deny %n%t, but %r of %z shows that it, or a wildcard "
+                        "for it, exists"},
+    [VERDICT_ANCESTOR_PROOF] =
+        {"ancestor-proof", EDNS_EDE_BOGUS,
+         "%r of %z is of a zone cut or DNAME above %n%t, and says nothing of what is below"},
     [VERDICT_NOT_A_CUT] = {"not-a-cut", EDNS_EDE_BOGUS,
                            "an NSEC or NSEC3 of %z shows that %n is no delegation"},
     [VERDICT_MIXED_NSEC3] = {"mixed-nsec3", EDNS_EDE_BOGUS,
@@ -84,9 +89,14 @@ static const struct verdict_row verdict_rows[VERDICT_REASONS] = {
     [VERDICT_OPT_OUT] = {"opt-out", EDNS_EDE_NONE,
                          "%n is in an opt-out span of %z, so it may be unsigned"},
     [VERDICT_NO_DS] = {"no-ds", EDNS_EDE_NONE, "%z proves that the delegation %n has no DS"},
+    [VERDICT_NOT_PUBLIC] = {"not-public", EDNS_EDE_NONE,
+                            "%z is a configured stub zone or forward zone, and the public tree "
+                            "does not have it"},
     [VERDICT_ITERATIONS] = {"iterations", EDNS_EDE_UNSUPPORTED_ITERATIONS,
                             "the NSEC3 records of %z have %i iterations, which is too many "
                             "(RFC 9276)"},
+    [VERDICT_NEGATIVE_ANCHOR] = {"negative-anchor", EDNS_EDE_NEGATIVE_ANCHOR,
+                                 "the configuration has a negative trust anchor for %z"},
     [VERDICT_WORK] = {"work", EDNS_EDE_INDETERMINATE,
                       "validating %n%t in %z takes too much work"},
     [VERDICT_MEMORY] = {"memory", EDNS_EDE_INDETERMINATE,
@@ -120,22 +130,57 @@ static void print_verdict_time(uint32_t time_s, char out[DNAME_TEXT_MAX])
     snprintf(out, DNAME_TEXT_MAX, "%.10s %.8s UTC", text, text + 11);
 }
 
-static void print_verdict_field(const struct verdict *v, char letter, char out[DNAME_TEXT_MAX])
+/* Print a number or a mnemonic behind `kind` if it is a number. */
+static void print_verdict_code(const char *kind, const char *code, char out[DNAME_TEXT_MAX])
 {
-    char type[RRTYPE_NAME_MAX];
-    const uint8_t *name = letter == 'z' ? v->zone : v->name;
+    bool is_number = *code >= '0' && *code <= '9';
+    snprintf(out, DNAME_TEXT_MAX, "%s%s%s", is_number ? kind : "", is_number ? " " : "", code);
+}
+
+static void print_verdict_name(const uint8_t *name, char out[DNAME_TEXT_MAX])
+{
+    if (name)
+        dname_text_print(name, out);
+    else
+        snprintf(out, DNAME_TEXT_MAX, "?");
+}
+
+static void print_verdict_source(const struct verdict *v, char out[VERDICT_FIELD_MAX])
+{
+    char zone[DNAME_TEXT_MAX], parent[DNAME_TEXT_MAX];
+
+    print_verdict_name(v->zone, zone);
+    print_verdict_name(v->parent, parent);
+    if (v->parent)
+        snprintf(out, VERDICT_FIELD_MAX, "the DS of %s in %s", zone, parent);
+    else
+        snprintf(out, VERDICT_FIELD_MAX, "the trust anchor of %s", zone);
+}
+
+static void print_verdict_proof(const struct verdict *v, char out[VERDICT_FIELD_MAX])
+{
+    char type[RRTYPE_NAME_MAX], owner[DNAME_TEXT_MAX];
+
+    rrtype_print(v->proof_type, type);
+    print_verdict_name(v->proof, owner);
+    if (v->proof)
+        snprintf(out, VERDICT_FIELD_MAX, "the %s %s", type, owner);
+    else
+        snprintf(out, VERDICT_FIELD_MAX, "an NSEC or NSEC3");
+}
+
+static void print_verdict_field(const struct verdict *v, char letter,
+                                char out[VERDICT_FIELD_MAX])
+{
+    char code[RRTYPE_NAME_MAX + DNSKEY_ALGORITHM_MAX + DS_DIGEST_NAME_MAX];
 
     switch (letter) {
-    case 'z':
-    case 'n':
-        if (name)
-            dname_text_print(name, out);
-        else
-            snprintf(out, DNAME_TEXT_MAX, "?");
-        break;
+    case 'z': print_verdict_name(v->zone, out); break;
+    case 'n': print_verdict_name(v->name, out); break;
+    case 's': print_verdict_name(v->signer, out); break;
     case 't':
-        rrtype_print(v->type, type);
-        snprintf(out, DNAME_TEXT_MAX, "%s%s", v->type ? " " : "", v->type ? type : "");
+        rrtype_print(v->type, code);
+        snprintf(out, DNAME_TEXT_MAX, "%s%s", v->type ? " " : "", v->type ? code : "");
         break;
     case 'k': snprintf(out, DNAME_TEXT_MAX, "%u", v->tag); break;
     case 'o':
@@ -144,17 +189,26 @@ static void print_verdict_field(const struct verdict *v, char letter, char out[D
         else
             snprintf(out, DNAME_TEXT_MAX, "no zone key");
         break;
-    case 'a': snprintf(out, DNAME_TEXT_MAX, "%u", v->algorithm); break;
-    case 'd': snprintf(out, DNAME_TEXT_MAX, "%u", v->digest_type); break;
+    case 'a':
+        dnskey_print_algorithm(v->algorithm, code);
+        print_verdict_code("algorithm", code, out);
+        break;
+    case 'd':
+        ds_print_digest(v->digest_type, code);
+        print_verdict_code("type", code, out);
+        break;
     case 'i': snprintf(out, DNAME_TEXT_MAX, "%u", v->iterations); break;
-    case 'w': print_verdict_time(v->time_s, out); break;
+    case 'b': print_verdict_time(v->inception_s, out); break;
+    case 'e': print_verdict_time(v->expiration_s, out); break;
+    case 'p': print_verdict_source(v, out); break;
+    case 'r': print_verdict_proof(v, out); break;
     default: must(false); /* a letter of the table that has no field */
     }
 }
 
 void verdict_print(const struct verdict *verdict, char out[VERDICT_TEXT_MAX])
 {
-    char field[DNAME_TEXT_MAX];
+    char field[VERDICT_FIELD_MAX];
     size_t len = 0;
 
     for (const char *at = verdict_rows[verdict->reason].text; *at; at++) {

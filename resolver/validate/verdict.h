@@ -56,7 +56,9 @@ enum verdict_reason {
     VERDICT_MIXED_NSEC3,    /* parameters differ within one proof (RFC 5155 8.2) */
     VERDICT_OPT_OUT,        /* insecure: an opt-out span covers the name */
     VERDICT_NO_DS,          /* insecure: the delegation has no DS */
-    VERDICT_ITERATIONS,     /* insecure: too many NSEC3 iterations (RFC 9276 3.2) */
+    VERDICT_NOT_PUBLIC, /* insecure: a configured zone, which the public tree does not have */
+    VERDICT_ITERATIONS, /* insecure: too many NSEC3 iterations (RFC 9276 3.2) */
+    VERDICT_NEGATIVE_ANCHOR, /* insecure: below a negative trust anchor (RFC 7646) */
     /* unknown */
     VERDICT_WORK,   /* the allowance of work is used up */
     VERDICT_MEMORY, /* no memory */
@@ -70,13 +72,18 @@ struct verdict {
     const uint8_t *zone; /* the zone that signs */
     const uint8_t *name; /* the owner, or the name that is denied */
     uint16_t type;
-    uint16_t tag;       /* of the signature or DS */
+    const uint8_t *signer; /* in the signature; NULL: none is at fault */
+    const uint8_t
+        *parent;        /* the zone that signs the DS; NULL: there is a trust anchor instead */
+    uint16_t tag;       /* of the signature, DS or anchor; with an algorithm */
     uint16_t other_tag; /* of a key that the zone publishes instead; with has_other_tag */
     bool has_other_tag;
-    uint8_t algorithm;   /* of the signature, key or DS */
+    uint8_t algorithm;   /* of the signature, key or DS; 0: none is known */
     uint8_t digest_type; /* of the DS */
     uint16_t iterations;
-    uint32_t time_s; /* the expiration or inception at fault, seconds of wall time */
+    uint32_t inception_s, expiration_s; /* of the signature, seconds of wall time; 0: none */
+    const uint8_t *proof; /* owner of the NSEC or NSEC3 at fault; NULL: no single one is */
+    uint16_t proof_type;  /* its type */
 };
 
 enum { VERDICT_TEXT_MAX = 3 * DNAME_TEXT_MAX + 200 };

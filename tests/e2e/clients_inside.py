@@ -1,9 +1,9 @@
-"""Runs in network and mount namespaces of its own: the class Internet, its resolver, and the clients that a machine has, all of which
-know of nothing but /etc/resolv.conf.
+"""Run the class Internet, its resolver and the clients of C libraries and languages, which read /etc/resolv.conf.
 
     clients_inside.py SOURCE BUILD FOLDER
 
-Prints one line of JSON: what each client found."""
+Must run in its own network and mount namespace.  Print one line of JSON: the results of each client.
+"""
 import json
 import os
 import shutil
@@ -16,7 +16,7 @@ from inside import start
 
 source, build, folder = map(Path, sys.argv[1:])
 subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
-# an address that is no loopback one: without it a program would not be told of any (AI_ADDRCONFIG)
+# with loopback addresses only, getaddrinfo would return no address of that family (AI_ADDRCONFIG)
 for args in ("link add rl0 type veth peer name rl1", "link set rl1 up", "addr add 192.0.2.200/32 dev rl0",
              "addr add 2001:db8::200/128 dev rl0 nodad", "link set rl0 up"):
     subprocess.run(["ip", *args.split()], check=True)
@@ -41,12 +41,16 @@ def lookup(name, family=socket.AF_INET):
 
 internet = start([source / "tools/internet", build, folder / "servers", 53], folder / "internet.log", "are ready")
 text = (source / "zones/internet/resolver.yaml").read_text()
-text = text.replace("127.0.0.1@5300", "127.0.0.1").replace("::1@5300", "127.0.0.53").replace("../../build/start/cache", str(folder / "cache"))
-text = text.replace("root-hints: ", f"root-hints: {source}/zones/internet/").replace("identity:", 'control: ""\n  identity:').replace("64M", "16M")
+for old, new in (("127.0.0.1@5300", "127.0.0.1"), ("::1@5300", "127.0.0.53"),
+                 ("../../build/start/cache", str(folder / "cache")),
+                 ("root-hints: ", f"root-hints: {source}/zones/internet/"), ("identity:", 'control: ""\n  identity:'),
+                 ("64M", "16M")):
+    text = text.replace(old, new)
 (folder / "resolver.yaml").write_text(text)
 resolver = start([build / "rootline-resolver", "-c", folder / "resolver.yaml"], folder / "resolver.log", "ready on")
 
-found = {"python": {name: lookup(name) for name in ("www.uni.edu", "www.cs", "www", "many", "pictures.uni.edu", "nothing.uni.edu", "www.dead.com.")},
+names = ("www.uni.edu", "www.cs", "www", "many", "pictures.uni.edu", "nothing.uni.edu", "www.dead.com.")
+found = {"python": {name: lookup(name) for name in names},
          "python6": {"www.uni.edu": lookup("www.uni.edu", socket.AF_INET6)},
          "back": socket.gethostbyaddr("198.18.1.80")[0],
          "glibc": {name: output("getent", "ahostsv4", name) for name in ("www.uni.edu", "www.cs", "many")}}
@@ -79,7 +83,8 @@ int main(int argc, char **argv)
         if (error)
             printf("%s error:%d\\n", argv[i], error);
         for (struct addrinfo *a = all; a; a = a->ai_next)
-            printf("%s %s\\n", argv[i], inet_ntop(AF_INET, &((struct sockaddr_in *)a->ai_addr)->sin_addr, text, sizeof(text)));
+            printf("%s %s\\n", argv[i],
+                   inet_ntop(AF_INET, &((struct sockaddr_in *)a->ai_addr)->sin_addr, text, sizeof(text)));
     }
 }
 """)

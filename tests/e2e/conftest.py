@@ -10,7 +10,7 @@ import internet
 
 @pytest.fixture(scope="module")
 def class_net(tmp_path_factory):
-    """The class Internet, for all tests of a file."""
+    """Return the servers of the class Internet, one instance for all tests of a file."""
     net = internet.ClassInternet(tmp_path_factory.mktemp("class"))
     yield net
     net.stop()

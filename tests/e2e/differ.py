@@ -1,4 +1,4 @@
-"""Asking several servers the same questions and comparing what they say."""
+"""Send the same queries to several authoritative servers, and compare their answers."""
 import collections
 import functools
 import re
@@ -25,10 +25,10 @@ def below(label, name):
 
 
 def owners(zones):
-    """Every name of the zones, empty non-terminals and names under wildcards as they stand there."""
+    """Return all names of the zones, with empty non-terminals; wildcards are names like any other."""
     names = set()
     for origin, path in zones.items():
-        # dnspython does not read RFC 3597 types in zones: any type will do to learn the owner
+        # dnspython does not read the RFC 3597 syntax in zone files; only the owner matters here
         text = re.sub(r"TYPE\d+ \\# .*", 'TXT "x"', path.read_text())
         zone = dns.zone.from_text(text, origin, relativize=False, check_origin=False)
         for name in zone.keys():
@@ -40,7 +40,7 @@ def owners(zones):
     return sorted(names)
 
 
-# ---- asking ----
+# ---- queries ----
 
 def make_wire(question, number):
     query = dns.message.make_query(question.name, question.rdtype, use_edns=0 if question.size else -1,
@@ -50,26 +50,26 @@ def make_wire(question, number):
     return query.to_wire()
 
 
-# What stands before the names in the RDATA of a type, and how many there are: those that may be compressed, and the signer of an RRSIG.
+# {type: (octets before the names in RDATA, number of names)}: names that may be compressed, and the signer of an RRSIG.
 NAMES = {dns.rdatatype.from_text(kind): where for where, kinds in {
-    (0, 1): "NS MD MF CNAME MB MG MR PTR DNAME", (0, 2): "SOA MINFO RP", (2, 1): "MX AFSDB RT KX", (2, 2): "PX", (6, 1): "SRV",
-    (18, 1): "RRSIG"}.items() for kind in kinds.split()}
+    (0, 1): "NS MD MF CNAME MB MG MR PTR DNAME", (0, 2): "SOA MINFO RP", (2, 1): "MX AFSDB RT KX", (2, 2): "PX",
+    (6, 1): "SRV", (18, 1): "RRSIG"}.items() for kind in kinds.split()}
 
 
 def read_name(wire, at, known):
-    """The name without pointers and in lower case, as on the wire, and where it ends."""
+    """Return the uncompressed name in lower case, and the offset after it."""
     if at in known:
         return known[at]
     size = wire[at]
     if size >= 0xc0:
         to = (size & 0x3f) << 8 | wire[at + 1]
-        assert to < at, "a pointer that does not lead back"
+        assert to < at, "a pointer does not lead back"
         got = read_name(wire, to, known)[0], at + 2
     else:
-        assert size < 0x40, "a label of no kind"
+        assert size < 0x40, "a label has an unknown type"
         rest, end = read_name(wire, at + 1 + size, known) if size else (b"", at + 1)
         got = wire[at:at + 1 + size].lower() + rest, end
-    assert len(got[0]) <= 255, "a name that is too long"
+    assert len(got[0]) <= 255, "a name is too long"
     known[at] = got
     return got
 
@@ -80,11 +80,11 @@ def text_of(name):
 
 
 def read_record(wire, at, known):
-    """(owner, type, TTL, RDATA without compression), and where it ends."""
+    """Return (owner, type, TTL, uncompressed RDATA), and the offset after the record."""
     owner, at = read_name(wire, at, known)
     rdtype, rdclass, ttl, size = struct.unpack("!HHIH", wire[at:at + 10])
     pos, end = at + 10, at + 10 + size
-    assert end <= len(wire), "RDATA that is cut short"
+    assert end <= len(wire), "RDATA goes beyond the message"
     rdata = b""
     if rdtype in NAMES and size:
         skip, names = NAMES[rdtype]
@@ -92,12 +92,12 @@ def read_record(wire, at, known):
         for _ in range(names):
             name, pos = read_name(wire, pos, known)
             rdata += name
-        assert pos <= end, "a name beyond its RDATA"
+        assert pos <= end, "a name goes beyond its RDATA"
     return (text_of(owner), rdtype, ttl, rdata + wire[pos:end]), end
 
 
 def read(wire):
-    """By hand: dnspython takes twenty times as long, and there are a quarter of a million.  It reads ours as well (check)."""
+    """Return the Answer in a message.  dnspython takes twenty times as long; check() lets it read authd's answers."""
     _, flags, questions, *counts = struct.unpack("!6H", wire[:12])
     known, at = {}, 12
     for _ in range(questions):
@@ -113,18 +113,19 @@ def read(wire):
                 rrs.append(rr)
         sections.append(frozenset(rrs))
         has_twice |= len(sections[-1]) != len(rrs)
-    assert at == len(wire), "octets behind the end"
-    return Answer(rcode, dns.flags.to_text(flags & 0x87b0) + (" duplicates" if has_twice else ""), edns, *sections, wire)
+    assert at == len(wire), "octets follow the last record"
+    flags_text = dns.flags.to_text(flags & 0x87b0) + (" duplicates" if has_twice else "")
+    return Answer(rcode, flags_text, edns, *sections, wire)
 
 
 def check(wires):
-    """Whether a strict reader takes them: what is in the RDATA as well."""
+    """Have dnspython read the messages, including all RDATA; it raises an exception for a malformed one."""
     for wire in wires:
         dns.message.from_wire(wire, ignore_trailing=False)
 
 
 def ask_udp(port, wires, window=32):
-    """Answers by number; what stays unanswered is asked again, three times in all."""
+    """Return the answers in the order of the queries; send a query up to three times, None if there is no answer."""
     answers = {}
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
         s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 22)
@@ -180,18 +181,18 @@ def ask_all(port, asked):
     return [got[n] for n in range(len(asked))]
 
 
-# ---- what may differ ----
+# ---- permitted differences ----
 
 def same(a, b):
     if a is None or b is None:
         return a is b
     if "TC" in a.flags and "TC" in b.flags:
-        return a.rcode == b.rcode  # what a cut answer still holds says nothing: the client asks again
+        return a.rcode == b.rcode  # clients ignore the records of a truncated answer
     return a[:6] == b[:6]
 
 
 def without_courtesy(answer, apexes):
-    """nsd adds the zone's NS and their addresses to positive answers; the others and we do not (minimal answers)."""
+    """Remove the apex NS RRset and its addresses, which nsd adds to positive answers; knotd and authd do not."""
     if answer is None or "AA" not in answer.flags or not answer.answer:
         return answer
     ns = {rr for rr in answer.authority if rr[0] in apexes and
@@ -211,7 +212,7 @@ def has(answer, rdtype):
     return any(rr[1] == rdtype for rr in answer.answer)
 
 
-# Rows of docs/ANSWERS.md
+# Rows of docs/ANSWERS.md: each function returns True if its row explains the difference.
 
 def any_row(q, nsd, knot, ours):
     """ANY: UDP one RRset, the smallest; TCP all (RFC 8482)."""
@@ -229,39 +230,38 @@ def glue_row(q, nsd, knot, ours):
 
 
 def loop_row(q, nsd, knot, ours):
-    """CNAME or DNAME loop: the chain once, NOERROR, no duplicate."""
+    """CNAME or DNAME loop: each record of the chain once, NOERROR."""
     return ("duplicates" in knot.flags and ours.rcode == 0 and "duplicates" not in ours.flags and
             ours.answer == knot.answer and ours[3:6] == nsd[3:6])
 
 
 def proof_type_row(q, nsd, knot, ours):
-    """QTYPE RRSIG, NSEC or NSEC3 at a CNAME that owns none: followed, as nsd does for NSEC and knotd for NSEC3."""
+    """QTYPE RRSIG, NSEC or NSEC3 at a CNAME: it is followed, as by nsd for NSEC and by knotd for NSEC3."""
     return (q.rdtype in ("RRSIG", "NSEC", "NSEC3") and has(ours, dns.rdatatype.CNAME) and
             (same(ours, nsd) or same(ours, knot) or followed(ours, knot)))
 
 
-# Rows that docs/ANSWERS.md does not have: what these tests found beyond it
+# Differences without a row in docs/ANSWERS.md
 
 def followed(ours, knot):
-    """Ours begins with all that knotd says and goes on from there."""
+    """Return True if our answer has all that knotd's has, and follows the chain further."""
     return knot.answer < ours.answer or (knot.answer == ours.answer and not knot.authority)
 
 
 def other_zone_row(q, nsd, knot, ours):
-    """A CNAME into another served zone: nsd and we follow, knotd stops or refers to it from the parent's side."""
+    """A CNAME into another served zone: nsd and authd follow it, knotd stops or sends a referral from the parent."""
     is_referral = knot.answer <= ours.answer and any(rr[1] == dns.rdatatype.NS for rr in knot.authority)
     return (has(ours, dns.rdatatype.CNAME) and (followed(ours, knot) or is_referral) and
             (same(ours, nsd) or q.rdtype == "NSEC3" and nsd.answer <= ours.answer))
 
 
 def too_long_row(q, nsd, knot, ours):
-    """A DNAME that makes a name too long: YXDOMAIN (RFC 6672 2.2); knotd says NXDOMAIN."""
+    """A DNAME that makes a name too long: YXDOMAIN (RFC 6672 2.2); knotd answers NXDOMAIN."""
     return ours.rcode == nsd.rcode == dns.rcode.YXDOMAIN and has(ours, dns.rdatatype.DNAME)
 
 
 def courtesy_row(q, nsd, knot, ours):
-    """Addresses beside an answer or a referral that need not be there: which, and how many fit, is everyone's own choice;
-    ours are what knotd adds, or fewer for want of room."""
+    """Optional addresses in the additional section: authd adds those of knotd, or fewer if they do not fit."""
     return (ours[:5] == knot[:5] == nsd[:5] and
             (ours.additional == knot.additional or ours.additional < knot.additional and len(ours.wire) > q.size - 64))
 

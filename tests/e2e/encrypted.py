@@ -18,14 +18,15 @@ NAME = "dns.test"
 
 
 def certificate(folder, *names, days=90):
-    """A CA and a server certificate, made by our own command."""
-    done = lab.run(lab.ROOTLINE, "certificate", "make", *(names or (NAME, "127.0.0.1", "::1")), "--directory", folder, "--days", str(days))
+    """Make a CA and a server certificate with `rootline certificate make`; return the folder."""
+    done = lab.run(lab.ROOTLINE, "certificate", "make", *(names or (NAME, "127.0.0.1", "::1")), "--directory", folder,
+                   "--days", str(days))
     assert done.returncode == 0, done.stderr
     return folder
 
 
 class Listeners:
-    """The lines of `server` for TLS, HTTPS and HTTP on free ports of 127.0.0.1."""
+    """Lines of `server` for listeners of TLS, HTTPS and HTTP on free ports (`extra`), and connections to them."""
 
     def __init__(self, folder, proxies="", address="127.0.0.1"):
         self.folder = certificate(folder / "tls")
@@ -45,8 +46,9 @@ class Listeners:
         return context
 
     def connect(self, port, *alpn, session=None, context=None, source=None, server_name=NAME):
-        """A TLS connection whose server has proven who it is."""
-        raw = socket.create_connection(("127.0.0.1", port), timeout=10, source_address=(source, 0) if source else None)
+        """Return a TLS connection to the authenticated server."""
+        source_address = (source, 0) if source else None
+        raw = socket.create_connection(("127.0.0.1", port), timeout=10, source_address=source_address)
         raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return (context or self.context(*alpn)).wrap_socket(raw, server_hostname=server_name, session=session)
 
@@ -54,7 +56,8 @@ class Listeners:
         return self.connect(self.tls, "dot", **kw)
 
 
-def question(name, rdtype="A", number=0, **kw):
+def make_query(name, rdtype="A", number=0, **kw):
+    """Return a query in wire format, without EDNS by default."""
     kw.setdefault("use_edns", -1)
     query = dns.message.make_query(name, rdtype, **kw)
     query.id = number
@@ -80,18 +83,19 @@ def read_frame(s):
 
 
 def encode(wire):
+    """Return the value of `dns=` in a GET request (RFC 8484 4.1)."""
     return base64.urlsafe_b64encode(wire).rstrip(b"=").decode()
 
 
 class ByHand:
-    """TLS whose sealed octets the test carries itself."""
+    """A TLS client without a socket: the test carries the encrypted octets."""
 
     def __init__(self, listeners, alpn="dot"):
         self.inside, self.outside = ssl.MemoryBIO(), ssl.MemoryBIO()
         self.tls = listeners.context(alpn).wrap_bio(self.inside, self.outside, server_hostname=NAME)
 
     def step(self):
-        """Go on with the handshake; True when it is over.  What is to be sent then is in flight()."""
+        """Advance the handshake; return True when it is complete.  flight() has the octets to send."""
         try:
             self.tls.do_handshake()
             return True
@@ -99,21 +103,22 @@ class ByHand:
             return False
 
     def flight(self):
+        """Return the encrypted octets to send."""
         return self.outside.read()
 
     def open(self, s):
-        """The whole handshake, but for our last flight."""
+        """Do the handshake over a socket, but do not send the client's last flight."""
         while not self.step():
             s.sendall(self.flight())
             self.inside.write(s.recv(65536))
 
     def seal(self, octets):
-        """What is to be sent for them, and whatever waited before."""
+        """Encrypt octets; return all that is to be sent."""
         self.tls.write(octets)
         return self.flight()
 
     def unseal(self, octets):
-        """All that can be read now."""
+        """Decrypt octets; return all plain text that is complete."""
         self.inside.write(octets)
         data = b""
         try:
@@ -125,7 +130,7 @@ class ByHand:
 
 
 class Pipe:
-    """In place of a socket: what was sent is taken by hand."""
+    """A stand-in for a socket; taken() returns the octets sent."""
 
     def __init__(self):
         self.octets = b""
@@ -139,7 +144,7 @@ class Pipe:
 
 
 class Http2:
-    """A client that sends what it is told to."""
+    """An HTTP/2 client for DoH; `answers` are by stream, `done` lists the streams that have ended."""
 
     def __init__(self, sock, settings=None):
         self.sock = sock
@@ -156,6 +161,7 @@ class Http2:
         self.sock.sendall(self.h2.data_to_send())
 
     def ask(self, wire, method="POST", path="/dns-query", headers=(), end=True):
+        """Queue a request; return its stream.  Without `end` its body is left incomplete."""
         stream = self.h2.get_next_available_stream_id()
         fields = [(":method", method), (":scheme", "https"), (":authority", NAME),
                   (":path", path if method != "GET" else f"{path}?dns={encode(wire)}")]
@@ -168,7 +174,7 @@ class Http2:
         return stream
 
     def receive(self):
-        """One read; False when the server has closed."""
+        """Read once; return False if the server has closed the connection."""
         try:
             data = self.sock.recv(1 << 16)
         except (ConnectionError, ssl.SSLError):
@@ -180,6 +186,7 @@ class Http2:
         return True
 
     def take(self, data):
+        """Process octets of the server, and send what they call for."""
         for event in self.h2.receive_data(data):
             if isinstance(event, h2.events.ResponseReceived):
                 self.answers[event.stream_id].update(dict(event.headers))
@@ -201,6 +208,7 @@ class Http2:
             pass
 
     def wait(self, count):
+        """Wait until `count` streams have ended or the connection is closed; return `answers`."""
         self.flush()
         while len(self.done) < count and self.receive():
             pass
@@ -208,7 +216,7 @@ class Http2:
 
 
 class Page:
-    """A web server on an address of this machine that says under which name it was asked."""
+    """A web server on an address of this machine; its page shows the Host field of the request."""
 
     def __init__(self, address):
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -233,5 +241,6 @@ class Page:
 
 
 def clean_env():
-    """Without the variables that name other CAs than the test's."""
-    return {k: v for k, v in os.environ.items() if k not in ("CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE")}
+    """Return the environment without the variables that name CAs."""
+    names = ("CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE")
+    return {k: v for k, v in os.environ.items() if k not in names}

@@ -1,8 +1,10 @@
-"""Runs in a network namespace of its own: a resolver, its one server, and what that sees of its questions.
+"""Run a resolver and the only server that it queries, which records the source ports and IDs of the queries.
 
     fence_inside.py BUILD FOLDER LAB [no-fence | default-route | few-ports | narrow-system]
 
-Prints one line of JSON: whether the resolver started, its ports and IDs, its log."""
+LAB is the value of `lab` in the configuration.  Must run in its own network namespace.  Print one line of JSON: whether
+the resolver started, its exit status, the answers to 600 queries, the ports and IDs, and the log.
+"""
 import json
 import socket
 import subprocess
@@ -51,7 +53,7 @@ server.bind(("192.0.2.1" if "no-fence" not in how else "127.0.0.1", 53))
 threading.Thread(target=serve, args=(server,), daemon=True).start()
 (folder / "hints").write_text(". 3600 NS ns.invalid.\nns.invalid. 3600 A 192.0.2.1\n")
 (folder / "resolver.yaml").write_text(f"server: {{listen: [127.0.0.1@5300], workers: 4}}\nlab: {lab}\n"
-                                      "resolver: {root-hints: hints, ipv6: false, priming: false" +
+                                      "resolver: {root-hints: hints, trust-anchor: '', ipv6: false, priming: false" +
                                       (", outgoing-ports: [40000-41999]" if "few-ports" in how else "") + "}\n"
                                       "cache: {directory: cache, size: 16M}\n")
 log = open(folder / "log", "wb")

@@ -1,5 +1,7 @@
-"""Servers that are slow about some names, clients that ask for those by the hundred, and a client beside them that asks for others:
-each a process of its own, so that none waits for the test.  For test_fair.py and tools/soak."""
+"""Floods: servers that are slow for some names, clients that query those, and a benign client that queries others.
+
+Each is a process of its own, so that none waits for the test.  For test_fair.py and tools/soak.
+"""
 import contextlib
 import heapq
 import itertools
@@ -12,18 +14,21 @@ import ssl
 import struct
 import time
 
+import dns.message
 import h2.exceptions
 
 import encrypted
 import internet
 import lab
 
-# The servers of a small Internet: the root, alpha, and those of its zones.
+# The servers of a small Internet: the root, the TLD alpha, two for its zones, and a forwarder.
 ROOT, TLD = "127.90.0.1", "127.90.0.2"
 BENIGN, SLOW = "127.90.8.1", "127.90.8.3"
 FORWARDER = "127.90.8.9"
-CLIENT = "127.0.0.9"            # the benign one
+CLIENT = "127.0.0.9"  # the benign client
 LATE_S, FAIL_S = 2, 5
+CREDIT_S = 0.1        # a client that had no CPU catches up on this much of its rate
+PATIENCE_S = 10       # of the benign client
 PROCESS = multiprocessing.get_context("fork")
 
 
@@ -36,14 +41,17 @@ def record(owner, rdtype, rdata, ttl=3600):
 
 
 def referral(zone, server):
-    """NS and glue of a delegation."""
+    """Return the NS record and the glue of a delegation."""
     ns = b"\2ns" + zone
     return record(zone, 2, ns), record(ns, 1, socket.inet_aton(server))
 
 
 class Upstream:
-    """Answers each name at once, but those whose first label is r and a number: as `mode` says, which is "mute", "late" (after LATE_S),
-    "servfail" (after FAIL_S), "nxdomain" (at once) or "big" (64 kB over TCP)."""
+    """The servers.  They answer at once, except for names whose first label is r and a number.
+
+    Those they answer as `mode` says: "mute" (never), "late" (after LATE_S), "servfail" (after FAIL_S), "nxdomain" (at
+    once) or "big" (50 kB over TCP).
+    """
 
     def __init__(self, port, mode="mute"):
         self.port = port
@@ -90,7 +98,8 @@ class Upstream:
                         epoll.register(stream.fileno(), select.EPOLLIN)
                         open_streams[stream.fileno()] = (stream, at[fd][1], bytearray())
                     continue
-                for send, wire, address, is_tcp in (self.read_udp(*at[fd][:2]) if fd in at else self.read_tcp(epoll, open_streams, fd)):
+                queries = self.read_udp(*at[fd][:2]) if fd in at else self.read_tcp(epoll, open_streams, fd)
+                for send, wire, address, is_tcp in queries:
                     delay, reply = self.answer(wire, address, is_tcp)
                     if reply and delay:
                         number += 1
@@ -131,8 +140,8 @@ class Upstream:
             yield send, wire, address, True
 
     def answer(self, wire, address, is_tcp):
-        """(seconds to wait, reply); None: none."""
-        end = wire.index(b"\0", 12)  # no label of these names has one
+        """Return (seconds to wait, reply); the reply is None if there is none."""
+        end = wire.index(b"\0", 12)  # the root label; no other octet of these names is 0
         qname, question = wire[12:end + 1], wire[12:end + 5]
         rdtype = int.from_bytes(wire[end + 1:end + 3], "big")
         lower = split(qname.lower())
@@ -164,7 +173,8 @@ class Upstream:
         delay = LATE_S if mode == "late" else delay
         if not answer and not additional:
             zone = name(".".join(lower[-2:]))
-            authority = [record(zone, 6, b"\2ns" + zone + b"\1h" + zone + struct.pack("!5I", 1, 2, 3, 4, 5), ttl=5)]
+            authority = [record(zone, 6, b"\2ns" + zone + b"\1h" + zone + struct.pack("!5I", 1, 2, 3, 4, 5),
+                                ttl=5)]
         is_referral = bool(additional) and not answer
         opt = b"\0" + struct.pack("!HHIH", 41, 1232, 0, 0) if wire[10:12] != b"\0\0" else b""
         flags = 0x80 | (0 if is_referral else 4) | tc | (wire[2] & 1), (0x80 if address == FORWARDER else 0) | rcode
@@ -181,7 +191,7 @@ def split(qname):
 
 
 class Net:
-    """What internet.Resolver wants to know of an Internet."""
+    """The attributes of an Internet that internet.Resolver uses."""
 
     def __init__(self, folder, port):
         self.port = port
@@ -189,28 +199,38 @@ class Net:
         self.hints.write_text(f". 3600 NS ns.\nns. 3600 A {ROOT}\n")
 
 
+def ports_of(server, listeners):
+    return {"udp": server.port, "tcp": server.port, "tls": listeners.tls, "doh": listeners.https}
+
+
 class Subject:
-    """The resolver, forwarding or not, and a client's way to it; nobody is exempt unless `is_default`."""
+    """The resolver, forwarding or not, and its ports.  No client is exempt; with `is_default` those on loopback are."""
 
     def __init__(self, folder, port, is_forwarding, is_default=False, build=lab.BUILD, workers=2, top=""):
         folder.mkdir(parents=True, exist_ok=True)
         self.listeners = encrypted.Listeners(folder)
         forward = f"forward-zones: [{{zone: ., servers: [{FORWARDER}@{port}]}}]\n" if is_forwarding else ""
         server = self.listeners.extra + ("" if is_default else "  rate-limit: {exempt: []}\n")
-        self.server = internet.Resolver(folder, Net(folder, port), workers=workers, server=server, extra=forward + top, build=build, size="16M")
-        self.ports = {"udp": self.server.port, "tcp": self.server.port, "tls": self.listeners.tls, "doh": self.listeners.https}
+        self.server = internet.Resolver(folder, Net(folder, port), workers=workers, server=server, extra=forward + top,
+                                        build=build, size="16M")
+        self.ports = ports_of(self.server, self.listeners)
 
     def status(self):
         return status_of(self.server.socket)
 
     def left(self):
-        """What is still under way: nothing, when all is well and quiet."""
-        status = self.status()
-        counts = {key: status[key] for key in ("resolutions-in-progress", "queries-outstanding", "waiting-for-place")} | status["quota"]
-        return {key: value for key, value in counts.items() if value}
+        """Return the counts of work in progress that are not 0."""
+        return {key: value for key, value in work_of(self.status()).items() if value}
+
+    def wait_until_full(self, tasks, seconds=60):
+        """Wait until as many tasks wait for a place."""
+        end = time.monotonic() + seconds
+        while (status := self.status())["waiting-for-place"] < tasks:
+            assert time.monotonic() < end, f"the flood does not fill the places: {work_of(status)}"
+            time.sleep(0.05)
 
     def wait_until_quiet(self, seconds=30):
-        """What is left when nobody has asked for so long."""
+        """Wait until no work is in progress; return the counts that are not 0 at the timeout."""
         end = time.monotonic() + seconds
         while (left := self.left()) and time.monotonic() < end:
             time.sleep(0.2)
@@ -221,7 +241,7 @@ class Subject:
 
 
 class Served:
-    """The same ways to an authoritative server of one zone, in which every name is."""
+    """rootline-authd with one zone, in which every name exists, and the same ports."""
 
     def __init__(self, folder, build=lab.BUILD, workers=2, top=""):
         folder.mkdir(parents=True, exist_ok=True)
@@ -231,7 +251,7 @@ class Served:
         self.server = lab.Authd(folder, {"other.alpha": self.zone}, build=build, top=top,
                                 extra=self.listeners.extra + f"  workers: {workers}\n  rate-limit: {{per-second: 0}}")
         self.server.socket = folder / "authd.sock"
-        self.ports = {"udp": self.server.port, "tcp": self.server.port, "tls": self.listeners.tls, "doh": self.listeners.https}
+        self.ports = ports_of(self.server, self.listeners)
 
     def write(self, serial):
         part = self.zone.with_suffix(".part")
@@ -247,17 +267,18 @@ class Served:
 
 
 class Unbound:
-    """Debian's unbound in the place of Subject; its servers are at port 53."""
+    """unbound in place of Subject; it queries servers at port 53."""
 
     def __init__(self, folder, port, is_forwarding, workers=2):
         folder.mkdir(parents=True, exist_ok=True)
         self.listeners = l = encrypted.Listeners(folder)
-        extra = (f"  num-threads: {workers}\n  interface: 127.0.0.1@{l.tls}\n  interface: 127.0.0.1@{l.https}\n  tls-port: {l.tls}\n"
-                 f"  https-port: {l.https}\n  tls-service-pem: {l.folder / 'cert.pem'}\n  tls-service-key: {l.folder / 'key.pem'}\n")
+        extra = (f"  num-threads: {workers}\n  interface: 127.0.0.1@{l.tls}\n  interface: 127.0.0.1@{l.https}\n"
+                 f"  tls-port: {l.tls}\n  https-port: {l.https}\n"
+                 f"  tls-service-pem: {l.folder / 'cert.pem'}\n  tls-service-key: {l.folder / 'key.pem'}\n")
         if is_forwarding:
             extra += f'forward-zone:\n  name: "."\n  forward-addr: {FORWARDER}@{port}\n'
         self.server = internet.Unbound(folder / "unbound", Net(folder, port), extra)
-        self.ports = {"udp": self.server.port, "tcp": self.server.port, "tls": l.tls, "doh": l.https}
+        self.ports = ports_of(self.server, l)
 
     def wait_until_quiet(self):
         return {}
@@ -272,13 +293,36 @@ def status_of(path):
     return json.loads(done.stdout)
 
 
+def work_of(status):
+    """Return the counts of work in progress in a status of the resolver."""
+    keys = ("resolutions-in-progress", "queries-outstanding", "waiting-for-place")
+    return {key: status[key] for key in keys} | status["quota"]
+
+
 # ---- clients ----
 
+class Pace:
+    """A rate per second.  Time without CPU above CREDIT_S is not caught up on, so that no burst follows it."""
+
+    def __init__(self, per_second):
+        self.per_second, self.credit, self.last = per_second, 0.0, time.monotonic()
+
+    def due(self):
+        """Return how many queries may be sent now."""
+        now = time.monotonic()
+        self.credit += min(now - self.last, CREDIT_S) * self.per_second
+        self.last = now
+        count = int(self.credit)
+        self.credit -= count
+        return count
+
+
 class Flood:
-    """`per_second` queries for names(0), names(1)… in turn from addresses of 127.9.0.0/16, until it is stopped."""
+    """`per_second` queries for names(0), names(1), ... from addresses of 127.9.0.0/16 in turn, until the block ends."""
 
     def __init__(self, subject, names, per_second=300, clients=10, way="udp", rdtype="A"):
-        self.subject, self.names, self.per_second, self.clients, self.way, self.rdtype = subject, names, per_second, clients, way, rdtype
+        self.subject, self.names, self.per_second, self.clients = subject, names, per_second, clients
+        self.way, self.rdtype = way, rdtype
         self.sent = PROCESS.Value("l", 0)
         self.process = PROCESS.Process(target=self.run, daemon=True)
 
@@ -291,14 +335,15 @@ class Flood:
         self.process.join()
 
     def run(self):
-        connections = [{"udp": Datagrams, "tcp": Stream, "doh": Doh}[self.way](self.subject, f"127.9.{n // 250}.{n % 250 + 1}") for n in range(self.clients)]
-        start = time.monotonic()
+        make = {"udp": Datagrams, "tcp": Stream, "doh": Doh}[self.way]
+        connections = [make(self.subject, f"127.9.{n // 250}.{n % 250 + 1}") for n in range(self.clients)]
+        pace = Pace(self.per_second)
         n = 0
         while True:
-            while n < (time.monotonic() - start) * self.per_second:
+            for _ in range(pace.due()):
                 c = connections[n % self.clients]
                 with contextlib.suppress(OSError, ssl.SSLError, h2.exceptions.H2Error):
-                    c.send(encrypted.question(self.names(n), self.rdtype, n & 0xffff))
+                    c.send(encrypted.make_query(self.names(n), self.rdtype, n & 0xffff))
                 n += 1
             self.sent.value = n
             for c in connections:
@@ -308,8 +353,11 @@ class Flood:
 
 
 class Connections:
-    """Connections one after the other from 200 addresses, over TCP, TLS and HTTPS in turn, `kept` of them open at a time, each ended
-    with FIN or RST in turn.  What each does: "ask" and do not read, a "half" of the handshake or of a query, or nothing ("idle")."""
+    """New connections from 200 addresses over TCP, TLS and HTTPS in turn, until the block ends.
+
+    At most `kept` are open; the oldest is closed with FIN or RST in turn.  `what` is "ask" (send queries, read no
+    answer), "half" (send a part of a handshake or of a query) or "idle".
+    """
 
     def __init__(self, subject, what, kept=300):
         self.subject, self.what, self.kept = subject, what, kept
@@ -320,7 +368,8 @@ class Connections:
 
     def make(self, n):
         way = ("tcp", "tls", "doh")[n % 3]
-        source, wire = f"127.9.{n % 200 // 100}.{n % 100 + 1}", encrypted.question(f"r{n}.other.alpha", number=n & 0xffff)
+        source = f"127.9.{n % 200 // 100}.{n % 100 + 1}"
+        wire = encrypted.make_query(f"r{n}.other.alpha", number=n & 0xffff)
         if way == "tcp" or self.what != "ask":
             s = socket.create_connection(("127.0.0.1", self.subject.ports[way]), timeout=2, source_address=(source, 0))
             text = encrypted.frame(wire)
@@ -371,7 +420,7 @@ class Datagrams:
 
 
 class Stream:
-    """Queries one after the other over TCP, which waits for none of them; a new connection when the server has closed the last."""
+    """Pipelined queries over TCP, on a new connection when the server has closed the last one."""
 
     def __init__(self, subject, source):
         self.port, self.source, self.s = subject.ports["tcp"], source, None
@@ -419,14 +468,15 @@ class Stream:
 
 
 class Doh:
-    """The same over HTTPS."""
+    """The same over HTTP/2."""
 
     def __init__(self, subject, source):
         self.listeners, self.source, self.client = subject.listeners, source, None
 
     def send(self, wire):
         if not self.client:
-            self.client, self.seen = encrypted.Http2(self.listeners.connect(self.listeners.https, "h2", source=self.source)), 0
+            connection = self.listeners.connect(self.listeners.https, "h2", source=self.source)
+            self.client, self.seen = encrypted.Http2(connection), 0
         self.client.ask(wire)
         self.client.sock.settimeout(1)
         self.client.flush()
@@ -438,7 +488,7 @@ class Doh:
         try:
             c.sock.settimeout(0)
             while more := c.sock.recv(65536):
-                c.sock.settimeout(1)  # what is to be sent for it
+                c.sock.settimeout(1)  # `take` may send, as the window updates
                 c.take(more)
                 c.sock.settimeout(0)
             c.closed = "closed"
@@ -457,11 +507,18 @@ class Doh:
 
 
 class Benign:
-    """A client that asks `each` times a second over UDP, TCP and HTTPS, for another name below `zone` each time; the answers it got,
-    and how long they took.  A truncated answer is asked for again over TCP."""
+    """A client that sends `each` queries per second over each of UDP, TCP and HTTPS until the block ends.
 
-    def __init__(self, subject, zone, prefix, each=20):
-        self.subject, self.zone, self.prefix, self.each = subject, zone, prefix, each
+    Each is for a new name below `zone`.  The client repeats a query over TCP if the answer is truncated.  With `window`
+    it has at most so many queries in flight over each transport, so that a slow machine makes it slower.  With
+    `is_paused` it connects, and waits for start().  `seen` has for each transport the number of queries, the
+    milliseconds that each answer took, and the failures.
+    """
+
+    def __init__(self, subject, zone, prefix, each=20, window=None, is_paused=False):
+        self.subject, self.zone, self.prefix, self.each, self.window = subject, zone, prefix, each, window
+        self.is_paused = is_paused
+        self.answered = PROCESS.Value("l", 0)  # the least over the transports
         self.to_us, self.from_it = PROCESS.Pipe()
         self.process = PROCESS.Process(target=self.run, daemon=True)
 
@@ -470,77 +527,97 @@ class Benign:
         assert self.to_us.poll(60) and self.to_us.recv() == "connected"
         return self
 
+    def start(self):
+        self.to_us.send("start")
+
     def __exit__(self, *args):
         self.to_us.send("stop")
         try:
-            assert self.to_us.poll(30), "the benign client does not come to an end"
+            assert self.to_us.poll(60), "the benign client does not end"
             self.seen = self.to_us.recv()
         finally:
             self.process.terminate()
             self.process.join()
 
     def run(self):
-        ways = {"udp": Datagrams(self.subject, CLIENT), "tcp": Stream(self.subject, CLIENT), "doh": Doh(self.subject, CLIENT)}
+        ways = {way: make(self.subject, CLIENT) for way, make in (("udp", Datagrams), ("tcp", Stream), ("doh", Doh))}
         retry = Stream(self.subject, CLIENT)
-        asked, took, seen = {}, {}, {way: {"asked": 0, "ms": [], "failed": 0, "truncated": 0, "rcodes": []} for way in ways}
+        sent_at, took, waiting = {}, {}, {way: {} for way in ways}
+        seen = {way: {"asked": 0, "ms": [], "failed": 0, "truncated": 0, "failures": []} for way in ways}
 
         def send(c, way, n):
-            with contextlib.suppress(OSError, ssl.SSLError, h2.exceptions.H2Error):  # what does not leave is not answered
-                c.send(encrypted.question(f"b{self.prefix}{way}{n}.{self.zone}", number=n))
+            with contextlib.suppress(OSError, ssl.SSLError, h2.exceptions.H2Error):  # such a query counts as unanswered
+                c.send(encrypted.make_query(f"b{self.prefix}{way}{n}.{self.zone}", number=n, use_edns=0))
 
         def read(c, way):
             for reply in c.replies():
                 n = int.from_bytes(reply[:2], "big")
-                if (way, n) not in asked or (way, n) in took:
+                if (way, n) not in sent_at or (way, n) in took:
                     continue
                 if reply[2] & 2 and way == "udp":
                     seen[way]["truncated"] += 1
                     send(retry, way, n)
                     continue
-                took[way, n] = time.monotonic() - asked[way, n]
+                took[way, n] = time.monotonic() - sent_at[way, n]
+                waiting[way].pop(n, None)
                 if reply[3] & 15 or reply[7] == 0:
                     seen[way]["failed"] += 1
-                    seen[way]["rcodes"].append(reply[3] & 15)
+                    options = [option.to_text() for option in dns.message.from_wire(reply).options]
+                    seen[way]["failures"].append(f"rcode {reply[3] & 15} after {took[way, n]:.1f} s {options}")
                 else:
                     seen[way]["ms"].append(took[way, n] * 1000)
 
-        for way, c in ways.items():  # connected, before anything is counted
-            asked[way, 0] = time.monotonic()
+        def has_room(way):
+            """True if the window has room: queries that got no answer for PATIENCE_S are not in flight any more."""
+            now = time.monotonic()
+            for n in [n for n, at in waiting[way].items() if now - at > PATIENCE_S]:
+                del waiting[way][n]
+            return self.window is None or len(waiting[way]) < self.window
+
+        for way, c in ways.items():  # connect before anything is counted
+            sent_at[way, 0] = time.monotonic()
             send(c, way, 0)
             while (way, 0) not in took:
                 read(c, way)
                 time.sleep(0.001)
-        seen = {way: {"asked": 0, "ms": [], "failed": 0, "truncated": 0, "rcodes": []} for way in ways}
+        for way in ways:
+            seen[way]["ms"].clear()
         self.from_it.send("connected")
-        start, n, end = time.monotonic(), 0, None
-        while end is None or (len(took) < len(asked) and time.monotonic() < end):
+        if self.is_paused and self.from_it.recv() == "stop":
+            self.from_it.send(seen)
+            return
+        last, end = {way: 0 for way in ways}, None
+        paces = {way: Pace(self.each) for way in ways}
+        while end is None or (len(took) < len(sent_at) and time.monotonic() < end):
             if end is None and self.from_it.poll():
-                end = time.monotonic() + 10
-            while end is None and n < (time.monotonic() - start) * self.each:
-                n += 1
-                for way, c in ways.items():
-                    asked[way, n] = time.monotonic()
-                    seen[way]["asked"] += 1
-                    send(c, way, n)
+                end = time.monotonic() + PATIENCE_S
+            for way, c in ways.items():
+                for _ in range(paces[way].due() if end is None else 0):
+                    if has_room(way):
+                        n = last[way] = last[way] + 1
+                        sent_at[way, n] = waiting[way][n] = time.monotonic()
+                        seen[way]["asked"] += 1
+                        send(c, way, n)
             for way, c in ways.items():
                 read(c, way)
             read(retry, "udp")
+            self.answered.value = min(len(s["ms"]) + s["failed"] for s in seen.values())
             time.sleep(0.001)
         self.from_it.send(seen)
 
-    def asked(self):
-        return sum(s["asked"] for s in self.seen.values())
-
 
 def part(values, of):
-    """The value that `of` of them do not exceed."""
+    """Return the quantile `of` of the values."""
     values = sorted(values)
     return values[min(len(values) - 1, int(len(values) * of))] if values else float("inf")
 
 
 def describe(seen):
-    return "; ".join(f"{way} {len(s['ms'])}/{s['asked']} p50 {part(s['ms'], .5):.0f} p95 {part(s['ms'], .95):.0f} worst {max(s['ms'], default=0):.0f} ms"
-                     + (f", {s['truncated']} TC" if s["truncated"] else "") + (f", {s['failed']} failed" if s["failed"] else "")
+    """Return a line of text about `Benign.seen`."""
+    return "; ".join(f"{way} {len(s['ms'])}/{s['asked']} p50 {part(s['ms'], .5):.0f} p95 {part(s['ms'], .95):.0f} "
+                     f"worst {max(s['ms'], default=0):.0f} ms" +
+                     (f", {s['truncated']} TC" if s["truncated"] else "") +
+                     (f", {s['failed']} failed" if s["failed"] else "")
                      for way, s in seen.items())
 
 
@@ -562,7 +639,7 @@ def own(n):
     return f"r{n}.other.alpha"
 
 
-# {kind: (names, what servers do, arguments of Flood)}; the benign names are below other.alpha
+# {kind: (names, mode of Upstream, arguments of Flood)}; the benign client's names are below other.alpha
 KINDS = {
     "one slow domain": (slow, "mute", {}),
     "ten slow domains at one server": (slow_ten, "mute", {}),

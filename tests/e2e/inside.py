@@ -1,10 +1,10 @@
-"""For programs that run in namespaces of their own: processes, started and waited for."""
+"""Processes of the programs that run inside a network namespace (*_inside.py)."""
 import subprocess
 import time
 
 
 def start(argv, log, word):
-    """Start a program whose output goes to the file `log`, and wait until the word is there."""
+    """Start a program with its output in the file `log`; wait until `word` is there."""
     process = subprocess.Popen([str(a) for a in argv], stdout=open(log, "wb"), stderr=subprocess.STDOUT)
     end = time.monotonic() + 60
     while word not in log.read_text():

@@ -1,4 +1,8 @@
-"""A private Internet on loopback: a root, two TLDs and their children, each server an address of 127.90.0.0/16."""
+"""A private Internet on loopback, and resolvers that start at its root.
+
+It has a root, two TLDs and child zones; each server has an address of 127.90.0.0/16.
+"""
+import os
 import random
 import select
 import socket
@@ -8,9 +12,9 @@ from pathlib import Path
 import lab
 
 ROOT, ALPHA, BETA = "127.90.0.1", "127.90.0.2", "127.90.0.3"
-KIDS = [f"127.90.1.{n}" for n in range(1, 9)]  # the eight servers of the children
-DEAD = "127.90.1.99"                           # nobody listens there
-ZONES, NAMES = 32, 400                         # children, and names in each
+CHILD_SERVERS = [f"127.90.1.{n}" for n in range(1, 9)]  # each child zone is on three of them
+DEAD = "127.90.1.99"                                    # no server listens there
+ZONES, NAMES = 32, 400                                  # child zones, and hosts in each
 
 
 def soa(ttl=3600):
@@ -22,7 +26,7 @@ def glue(owner, *addresses):
 
 
 def child(n):
-    """A child's name: every other one below beta."""
+    """Return the name of child zone n, below alpha or beta in turn."""
     return f"z{n}.{'alpha' if n % 2 else 'beta'}."
 
 
@@ -31,8 +35,8 @@ def address(zone, name):
 
 
 def servers_of(n):
-    """Three of the eight, and a dead one beside every fourth."""
-    return [KIDS[n % 8], KIDS[(n + 3) % 8], KIDS[(n + 5) % 8]] + ([DEAD] if n % 4 == 0 else [])
+    """Return the addresses of the servers of child zone n; one in four zones has a dead one too."""
+    return [CHILD_SERVERS[(n + i) % 8] for i in (0, 3, 5)] + ([DEAD] if n % 4 == 0 else [])
 
 
 def child_zone(n):
@@ -53,7 +57,7 @@ def child_zone(n):
 
 
 class Zones:
-    """{server's name: (addresses, {zone: text})}"""
+    """The zones of all servers: {server: (addresses, {zone: text})}."""
 
     def __init__(self, zone=child_zone):
         everything = {child(n): zone(n) for n in range(ZONES)}
@@ -68,21 +72,22 @@ class Zones:
                 label = f"z{n}"
                 for i, a in enumerate(servers_of(n)):
                     text += f"{label} NS ns{i}.{label}\nns{i}.{label} A {a}\n"
-            if tld == "alpha.":  # servers in another zone, without glue; and one that knows nothing of what it serves
-                text += "hosts NS ns.hosts\n" + glue("ns.hosts", KIDS[0]) + "lame NS ns.lame\n" + glue("ns.lame", KIDS[1])
+            if tld == "alpha.":  # the names of servers that need a lookup of their own, and of lame ones
+                text += ("hosts NS ns.hosts\n" + glue("ns.hosts", CHILD_SERVERS[0]) +
+                         "lame NS ns.lame\n" + glue("ns.lame", CHILD_SERVERS[1]))
             tlds[tld] = text
-        everything["hosts.alpha."] = soa() + "@ NS ns\n" + glue("ns", KIDS[0])
-        everything["lame.alpha."] = soa() + "@ NS ns\n" + glue("ns", KIDS[1])
+        everything["hosts.alpha."] = soa() + "@ NS ns\n" + glue("ns", CHILD_SERVERS[0])
+        everything["lame.alpha."] = soa() + "@ NS ns\n" + glue("ns", CHILD_SERVERS[1])
         for n in range(ZONES):
             everything["glueless." + child(n)] = soa() + "@ NS ns.hosts.alpha.\nx A 10.94.0.1\n@ A 10.94.0.2\n"
         root = (soa() + "@ NS ns.root-servers.invalid.\n" + glue("ns.root-servers.invalid.", ROOT) +
                 "alpha NS ns.alpha\nbeta NS ns.beta\n" + glue("ns.alpha", ALPHA) + glue("ns.beta", BETA))
         self.servers = {"root": ([ROOT], {".": root}), "alpha": ([ALPHA], {"alpha.": tlds["alpha."]}),
-                        "beta": ([BETA], {"beta.": tlds["beta."]}), "kids": (KIDS, everything)}
+                        "beta": ([BETA], {"beta.": tlds["beta."]}), "children": (CHILD_SERVERS, everything)}
 
 
 class Internet:
-    """Its servers, running; `shift` moves the children to 127.90.2.x, so that something can stand between."""
+    """The running servers; `shift` moves those of the children to 127.90.2.x, to make room for a proxy."""
 
     def __init__(self, folder, port, shift=False, build=lab.BUILD, zone=child_zone):
         self.port = port
@@ -94,11 +99,12 @@ class Internet:
             for i, (zone, text) in enumerate(zones.items()):
                 lab.write_old(here / f"{i}.zone", text)
                 lines.append(f'  - {{zone: "{zone}", file: {i}.zone}}')
-            if shift and name == "kids":
+            if shift and name == "children":
                 addresses = [a.replace("127.90.1.", "127.90.2.") for a in addresses]
             listen = ", ".join(f"{a}@{port}" for a in addresses)
             (here / "authd.yaml").write_text(
-                f"server:\n  listen: [{listen}]\n  control: \"\"\n  workers: 1\n  rate-limit: {{per-second: 0}}\nzones:\n" + "\n".join(lines) + "\n")
+                f"server:\n  listen: [{listen}]\n  control: \"\"\n  workers: 1\n  rate-limit: {{per-second: 0}}\n" +
+                "zones:\n" + "\n".join(lines) + "\n")
             self.servers.append(lab.Server([build / "rootline-authd", "-c", here / "authd.yaml"], here / "authd.log"))
         for server in self.servers:
             server.started(server.wait_for, "ready on ", 60)
@@ -111,7 +117,10 @@ class Internet:
 
 
 class Resolver(lab.Server):
-    """rootline-resolver on the private Internet."""
+    """rootline-resolver with the root hints and the port of `internet`.
+
+    `server` and `resolver` are lines of these configuration keys, `extra` are other top-level keys.
+    """
 
     def __init__(self, folder, internet, build=lab.BUILD, extra="", resolver="", workers=1, listen=("127.0.0.1",),
                  server="", size="64M"):
@@ -128,6 +137,7 @@ class Resolver(lab.Server):
 {server}allow: [127.0.0.0/8]
 resolver:
   root-hints: {internet.hints}
+  trust-anchor: ""
   outgoing-port: {internet.port}
   ipv6: false
   do-not-query: []
@@ -146,7 +156,7 @@ cache: {{size: {size}, directory: {folder / "cache"}}}
 
 
 class Unbound(lab.Server):
-    """Debian's unbound, which knows servers at port 53 only."""
+    """unbound, which can query servers at port 53 only."""
 
     def __init__(self, folder, net, extra=""):
         folder.mkdir(parents=True)
@@ -175,7 +185,7 @@ class Unbound(lab.Server):
 
 
 class Kresd(lab.Server):
-    """Debian's knot-resolver, likewise."""
+    """kresd, which can query servers at port 53 only."""
 
     def __init__(self, folder, net, extra=""):
         folder.mkdir(parents=True)
@@ -193,12 +203,13 @@ modules.unload('priming')
 modules.unload('detect_time_skew')
 modules.unload('detect_time_jump')
 {extra}""")
-        super().__init__([lab.find_program("kresd"), "-n", "-c", folder / "kresd.conf", folder], folder / "kresd.log")
+        super().__init__([lab.find_program("kresd"), "-n", "-c", folder / "kresd.conf", folder],
+                         folder / "kresd.log")
         self.started(lab.wait_answer, self, ["."])
 
 
 class NamedResolver(lab.Server):
-    """Debian's named as a resolver."""
+    """named as a resolver."""
 
     def __init__(self, folder, net):
         folder.mkdir(parents=True)
@@ -211,12 +222,13 @@ class NamedResolver(lab.Server):
 controls {{ }};
 zone "." {{ type hint; file "{net.hints}"; }};
 """)
-        super().__init__([lab.find_program("named"), "-g", "-4", "-n", "1", "-c", folder / "named.conf"], folder / "named.log")
+        super().__init__([lab.find_program("named"), "-g", "-4", "-n", "1", "-c", folder / "named.conf"],
+                         folder / "named.log")
         self.started(lab.wait_answer, self, ["."])
 
 
 class Pdns(lab.Server):
-    """Debian's pdns_recursor."""
+    """pdns_recursor."""
 
     def __init__(self, folder, net):
         folder.mkdir(parents=True)
@@ -225,19 +237,20 @@ class Pdns(lab.Server):
                    "local-port": self.port, "threads": 1, "hint-file": net.hints, "dnssec": "off", "dont-query": "",
                    "max-cache-entries": 4000000, "max-packetcache-entries": 4000000, "query-local-address": "0.0.0.0",
                    "write-pid": "no", "quiet": "yes", "loglevel": 3, "security-poll-suffix": ""}
-        super().__init__([lab.find_program("pdns_recursor")] + [f"--{k}={v}" for k, v in options.items()], folder / "pdns.log")
+        super().__init__([lab.find_program("pdns_recursor")] + [f"--{k}={v}" for k, v in options.items()],
+                         folder / "pdns.log")
         self.started(lab.wait_answer, self, ["."])
 
 
 class Losses:
-    """Stands before the children's servers and drops a part of their replies (UDP only; TCP goes through)."""
+    """A proxy on the UDP ports of the children's servers that drops a part of their replies."""
 
     def __init__(self, port, part, seed=1, dead=()):
         self.random = random.Random(seed)
         self.part, self.port = part, port
         self.dropped = self.passed = 0
         self.fronts = []
-        for a in KIDS:
+        for a in CHILD_SERVERS:
             if a in dead:
                 continue
             s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -289,7 +302,7 @@ class Losses:
 
 
 class ClassInternet(lab.Server):
-    """The class Internet as tools/start runs it."""
+    """The servers of the class Internet, run by tools/internet."""
 
     def __init__(self, folder, port=None, build=lab.BUILD):
         folder.mkdir(parents=True, exist_ok=True)
@@ -303,27 +316,34 @@ class ClassInternet(lab.Server):
 
 
 class ClassResolver(lab.Server):
-    """And its resolver, with the configuration that tools/start gives it."""
+    """The resolver of the class Internet, configured as by tools/start, but for folders and ports; it validates if `anchor` is
+    the file with the trust anchor."""
 
-    def __init__(self, folder, net, build=lab.BUILD, extra="", port=None, workers=1, top="", control=None, within=()):
+    def __init__(self, folder, net, build=lab.BUILD, extra="", port=None, workers=1, top="", control=None, within=(),
+                 anchor='""'):
         folder.mkdir(parents=True, exist_ok=True)
         self.port = port or lab.free_port()
         self.socket = control or folder / "resolver.sock"
         text = (lab.SOURCE / "zones/internet/resolver.yaml").read_text()
-        for old, new in (("@5300", f"@{self.port}"), ("../../build/start/cache", str(folder / "cache")), ("size: 64M", "size: 16M"),
+        for old, new in (("@5300", f"@{self.port}"), ("../../build/start/cache", str(folder / "cache")),
+                         ("size: 64M", "size: 16M"),
                          ("root-hints: root.hints", f"root-hints: {lab.SOURCE}/zones/internet/root.hints"),
-                         ("outgoing-port: 53", f"outgoing-port: {net.port}"), ("127.11.2.9]", f"127.11.2.9@{net.port}]"),
+                         ("outgoing-port: 53", f"outgoing-port: {net.port}"),
+                         ("127.11.2.9]", f"127.11.2.9@{net.port}]"),
+                         ('trust-anchor: ""', f"trust-anchor: {anchor}"),
                          ("  identity:", f"  control: {self.socket}\n  workers: {workers}\n{extra}  identity:")):
             assert old in text, old
             text = text.replace(old, new)
         self.conf = folder / "resolver.yaml"
         self.conf.write_text(text + top)
-        super().__init__([*within, build / "rootline-resolver", "-c", self.conf], folder / "resolver.log")
+        super().__init__([*within, build / "rootline-resolver", "-c", self.conf],
+                         folder / "resolver.log")
         self.started(self.wait_for, "ready on ")
 
     def command(self, *args, env=None, **kw):
-        """rootline, talking to this one."""
-        return lab.run(lab.ROOTLINE, *args, "--socket", self.socket, env={**lab.os.environ, "LC_ALL": "C.UTF-8", **(env or {})}, **kw)
+        """Run `rootline` with the socket of this resolver."""
+        env = {**os.environ, "LC_ALL": "C.UTF-8", **(env or {})}
+        return lab.run(lab.ROOTLINE, *args, "--socket", self.socket, env=env, **kw)
 
     def stop(self, seconds=20):
         status = super().stop(seconds)

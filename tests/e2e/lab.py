@@ -1,4 +1,6 @@
-"""Servers on loopback for the end-to-end tests: ours and Debian's, each on a port of its own."""
+"""Authoritative servers on loopback for the end-to-end tests: rootline-authd and Debian's, each on its own port."""
+import ctypes
+import errno
 import itertools
 import os
 import random
@@ -20,24 +22,26 @@ BUILD = Path(os.environ.get("ROOTLINE_BUILD", SOURCE / "build/release"))
 SHARED = SOURCE.parent / "shared"
 AUTHD = BUILD / "rootline-authd"
 ROOTLINE = BUILD / "rootline"
+LIBC, PIDFD_GETFD = ctypes.CDLL(None, use_errno=True), 438
+POOL_MAX = 1024  # UDP sockets that a worker pools (IDLE_SOCKETS_MAX in net/upstream/out_net.c)
 
 
 def need(*programs):
-    """Skip when a program is not installed."""
+    """Skip the test if one of the programs is not installed."""
     for program in programs:
         if not (shutil.which(program) or shutil.which("/usr/sbin/" + program)):
             pytest.skip(f"{program} is not installed; tools/setup test installs it")
 
 
 def need_shared(path):
-    """A file of the data beside the project, or a skip."""
+    """Return the path of a file in ../shared; skip the test if it is not there."""
     if not (SHARED / path).exists():
         pytest.skip(f"no ../shared/{path} beside this checkout")
     return SHARED / path
 
 
 def choose_build(preset):
-    """The build of another flavour ("tsan"), "" for the one under test; skips when it is not there."""
+    """Return the folder of a preset's build, for "" that of the build under test; skip the test if it is not built."""
     build = BUILD.parent / preset if preset else BUILD
     if not (build / "rootline-authd").exists():
         pytest.skip(f"no {build}: cmake --preset {preset} builds it")
@@ -52,7 +56,10 @@ PORTS = itertools.count(int(os.environ.get("ROOTLINE_PORTS", 0)))
 
 
 def free_port():
-    """A port that is free for UDP and TCP on 127.0.0.1 and ::1; in a network of our own (tests/e2e/alone) nobody else takes it meanwhile."""
+    """Return a port that is free for UDP and TCP on 127.0.0.1 and ::1.
+
+    In the network namespace of tests/e2e/alone the kernel gives these ports to no other socket.
+    """
     for _ in range(100):
         try:
             with socket.socket() as s:
@@ -68,24 +75,25 @@ def free_port():
     raise RuntimeError("no free port")
 
 
-def write_questions(path, asked, flags=0):
-    """(name, type, DO) as dns-blast reads them."""
+def write_queries(path, asked, flags=0):
+    """Write a file of queries for dns-blast; `asked` yields (name, type, DO)."""
     with open(path, "wb") as out:
         for name, rdtype, dnssec in asked:
             labels = b"".join(bytes([len(label)]) + label.encode() for label in name.split(".") if label) + b"\0"
-            wire = struct.pack("!6H", random.getrandbits(16), flags, 1, 0, 0, 1) + labels + struct.pack("!HH", rdtype, 1)
+            wire = struct.pack("!6H", random.getrandbits(16), flags, 1, 0, 0, 1)
+            wire += labels + struct.pack("!HH", rdtype, 1)
             wire += b"\0" + struct.pack("!HHIH", 41, 1232, 0x8000 if dnssec else 0, 0)
             out.write(struct.pack("!H", len(wire)) + wire)
 
 
 def write_old(path, text):
-    """A file that looks as if it had been there for a while: a daemon waits until one is a second old."""
+    """Write a file with a modification time in the past: a daemon does not read a file before it is a second old."""
     path.write_text(text)
     os.utime(path, (time.time() - 60, time.time() - 60))
 
 
 class Server:
-    """A process with a log file."""
+    """A process that writes its output to a log file."""
 
     def __init__(self, argv, log, env=None):
         self.log_path = Path(log)
@@ -97,6 +105,7 @@ class Server:
         return self.log_path.read_text(errors="replace")
 
     def wait_for(self, text, seconds=120, count=1):
+        """Wait until the log has `text` `count` times; fail at the timeout or when the process ends."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             if self.log().count(text) >= count:
@@ -104,10 +113,10 @@ class Server:
             if self.process.poll() is not None:
                 break
             time.sleep(0.02)
-        raise AssertionError(f"{text!r} did not show up in the log:\n{self.log()}")
+        raise AssertionError(f"{text!r} is not in the log:\n{self.log()}")
 
     def started(self, wait, *args):
-        """Wait until it serves; a server that does not is ended before the test fails."""
+        """Call `wait`; if it fails, kill the process before the test fails."""
         try:
             wait(*args)
         except BaseException:
@@ -129,12 +138,13 @@ class Server:
 
 
 class Authd(Server):
-    """rootline-authd serving `zones` ({name: file or text})."""
+    """rootline-authd with `zones` ({name: Path or text}); `extra` are lines of `server`, `top` other top-level keys."""
 
     def __init__(self, folder, zones, port=None, build=BUILD, extra="", top=""):
         folder = Path(folder)
         self.port = port or free_port()
-        lines = [f'server:\n  listen: [127.0.0.1@{self.port}, "::1@{self.port}"]\n  control: {folder / "authd.sock"}', extra, top, "zones:" if zones else "zones: []"]
+        lines = [f'server:\n  listen: [127.0.0.1@{self.port}, "::1@{self.port}"]',
+                 f'  control: {folder / "authd.sock"}', extra, top, "zones:" if zones else "zones: []"]
         for name, source in zones.items():
             if not isinstance(source, Path):
                 path = folder / (name.strip(".") + ".zone" if name != "." else "root.zone")
@@ -163,7 +173,7 @@ class Authd(Server):
 
 
 class Nsd(Server):
-    """Debian's nsd with the same zones."""
+    """nsd with `zones` ({name: path})."""
 
     def __init__(self, folder, zones, extra="", waits=True):
         folder = Path(folder)
@@ -197,7 +207,7 @@ remote-control:
 
 
 class Knot(Server):
-    """Debian's knotd with the same zones."""
+    """knotd with `zones` ({name: path}); `limit` is the rate limit of answers, 0 for none."""
 
     def __init__(self, folder, zones, limit=0, waits=True):
         folder = Path(folder)
@@ -232,7 +242,7 @@ zone:
 
 
 def named_options(folder, port):
-    """Where named listens and what it writes, as the options of its configuration."""
+    """Return the options that say where named listens and where it writes."""
     return f"""  directory "{folder}";
   listen-on port {port} {{ 127.0.0.1; }};
   listen-on-v6 {{ none; }};
@@ -245,7 +255,7 @@ def named_options(folder, port):
 
 
 class Named(Server):
-    """Debian's named with the same zones."""
+    """named with `zones` ({name: path})."""
 
     def __init__(self, folder, zones, extra="", waits=True):
         folder = Path(folder)
@@ -273,7 +283,7 @@ controls {{ }};
 
 
 def wait_answer(server, zones, seconds=120):
-    """Until the server answers for each of its zones."""
+    """Wait until the server answers NOERROR for the SOA of each zone."""
     end = time.monotonic() + seconds
     waiting = list(zones)
     while waiting and time.monotonic() < end and server.process.poll() is None:
@@ -289,7 +299,59 @@ def wait_answer(server, zones, seconds=120):
 
 
 def run(*argv, **kw):
-    """A command that ends by itself; its result with text."""
+    """Run a command until it ends; return its CompletedProcess, with text."""
     kw.setdefault("timeout", 60)
     return subprocess.run([str(a) for a in argv], capture_output=True, text=True, errors="replace",
                           stdin=subprocess.DEVNULL, **kw)
+
+
+def resident(pid):
+    """Return the octets of a process's resident memory that belong to no file."""
+    return int(Path(f"/proc/{pid}/status").read_text().split("RssAnon:")[1].split()[0]) * 1024
+
+
+def is_connected(s):
+    try:
+        return bool(s.getpeername())
+    except OSError:
+        return False
+
+
+def is_pooled(pidfd, number, may_be_connected):
+    """True if descriptor `number` is a UDP socket without a port: the resolver pools those for its next queries.
+
+    Look at a copy of the descriptor, because the kernel's tables do not list a socket without a port.
+    """
+    copy = LIBC.syscall(PIDFD_GETFD, pidfd, number, 0)
+    if copy < 0 and ctypes.get_errno() == errno.EBADF:  # the process has closed it
+        return False
+    if copy < 0:
+        raise OSError(ctypes.get_errno(), "pidfd_getfd")
+    with socket.socket(fileno=copy) as s:
+        if s.type != socket.SOCK_DGRAM or s.family == socket.AF_UNIX:
+            return False
+        return s.getsockname()[1] == 0 or may_be_connected and is_connected(s)
+
+
+def descriptors(pid, workers, may_be_connected=False):
+    """Return {number: target} of a process's descriptors, without the UDP sockets that the resolver pools.
+
+    A pool grows to the largest number of queries in flight so far; check that it keeps its limit.  With
+    `may_be_connected` leave out connected UDP sockets too: a call that failed may have left a pooled one connected.
+    """
+    found, pooled = {}, 0
+    pidfd = os.pidfd_open(pid)
+    try:
+        for name in os.listdir(f"/proc/{pid}/fd"):
+            try:
+                target = os.readlink(f"/proc/{pid}/fd/{name}")
+            except FileNotFoundError:  # the process has closed it
+                continue
+            if target.startswith("socket:") and is_pooled(pidfd, int(name), may_be_connected):
+                pooled += 1
+            else:
+                found[int(name)] = target
+    finally:
+        os.close(pidfd)
+    assert pooled <= POOL_MAX * workers, f"{pooled} pooled UDP sockets of {workers} workers, each may have {POOL_MAX}"
+    return found

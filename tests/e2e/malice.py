@@ -1,9 +1,10 @@
-"""Hostile servers beside honest ones on a private Internet, a client, and the verdict: what resolvers make of malice_grammar.
+"""Hostile servers (malice_grammar) beside honest ones on a private Internet, a client, and the verdict on resolvers.
 
-The root, `evil.` and `good.` are honest.  Each case has a zone of its own below evil., served by an address of its own, so that
-nothing that a resolver caches for one case affects another; each resolver has its own cases of the same kind and seed.
-After the query of a case the client asks for names of others, below good. and evil.: if it gets the address FORGED, the cache is
-poisoned."""
+The root, `evil.` and `good.` are honest.  Each case has its own zone below evil. and its own addresses, so that nothing
+that a resolver caches for one case affects another; each resolver has its own cases of the same kind and seed.  After
+the query of a case the client queries honest names below good. and evil.: if it gets the address FORGED, the cache is
+poisoned.
+"""
 import collections
 import heapq
 import random
@@ -23,22 +24,23 @@ import dns.rdatatype
 
 import lab
 import malice_grammar as grammar
-from malice_grammar import A, AA, NS, QR, SOA, TC, a, ip, ns, reply, rr, soa, wire
+from malice_grammar import A, AA, NS, QR, SOA, TC, a, ip, ns, reply, soa, wire
 
 ROOT, GOOD, EVIL, THIEF = "127.90.0.1", "127.90.0.2", "127.90.0.3", "127.90.66.66"
-FIRST_SERVER, SERVERS, FIRST_SILENT, SILENT = 91, 20, 150, 100  # the second octet of a case's addresses, and how many of them
+FIRST_SERVER, SERVERS = 91, 20   # the second octet of the addresses of a case's servers, and their number
+FIRST_SILENT, SILENT = 150, 100  # the same of its silent addresses
 IN_FLIGHT = 125    # queries of the client
 WAIT_S = 12       # for an answer
-IP_PKTINFO = 8    # of Linux, which Python does not name
+IP_PKTINFO = 8    # a constant of Linux that Python's socket module does not have
 TABLE = lab.SOURCE / "tests/data/malice.tsv"
 
 
 class Broken(Exception):
-    """What came is no query."""
+    """A message that is no query."""
 
 
 class Query:
-    """Of a resolver to a server."""
+    """A query of a resolver to a server."""
 
     def __init__(self, data, to, tcp):
         try:
@@ -78,10 +80,10 @@ class Case:
         self.wire_zone = wire(self.zone)
         self.name = f"{kind.below}www.{self.zone}"
         self.thief = THIEF
-        self.queries = self.octets = 0  # that its servers got, the honest ones among them
-        self.asked = 0                  # of them those that the kind answers
-        self.refused = collections.Counter()  # queries, by zone
-        self.is_poisoned = False        # its resolver went to THIEF
+        self.queries = self.octets = 0  # received by its servers, hostile and honest
+        self.asked = 0                  # queries that the kind has answered
+        self.refused = collections.Counter()  # queries answered REFUSED, by zone
+        self.is_poisoned = False        # its resolver queried THIEF
 
     def random(self, number=0):
         return random.Random(f"{self.seed}/{self.kind.name}/{number}")
@@ -93,20 +95,23 @@ class Case:
         return f"127.{FIRST_SILENT + i % SILENT}.{self.number >> 8}.{self.number & 255}"
 
     def truth(self, q):
-        """The sections of an honest answer."""
+        """Return the three sections of an honest answer."""
         if q.rdtype == A:
             return [a(grammar.POINTER)], [], []
         return [], [soa(self.zone)], []
 
     def apex(self, q):
-        """What is said of the zone itself and its servers, which no kind breaks; None: it is another name."""
+        """Return an honest reply about the zone itself and its servers' names, or None for another name."""
         for i in range(self.kind.servers):
             if q.name == f"ns{i or ''}.{self.zone}":
-                return reply(q, [a(grammar.POINTER, self.address(i))]) if q.rdtype == A else reply(q, [], [soa(self.zone)])
-        found = re.fullmatch(r"(ns9|n|m)(\d*)\." + re.escape(self.zone), q.name)  # servers that the grammar delegates to
+                if q.rdtype == A:
+                    return reply(q, [a(grammar.POINTER, self.address(i))])
+                return reply(q, [], [soa(self.zone)])
+        found = re.fullmatch(r"(ns9|n|m)(\d*)\." + re.escape(self.zone), q.name)  # names of the grammar's delegations
         if found and q.rdtype == A:
             number = int(found[2] or 1)
-            return reply(q, [a(grammar.POINTER, self.silent(number) if found[1] == "m" else self.address(1 + (number - 1) % 15))])
+            address = self.silent(number) if found[1] == "m" else self.address(1 + (number - 1) % 15)
+            return reply(q, [a(grammar.POINTER, address)])
         if q.name != self.zone:
             return None
         if q.rdtype == NS:
@@ -115,11 +120,12 @@ class Case:
 
     def delegation(self, q):
         servers = [(f"ns{i or ''}.{self.zone}", self.address(i)) for i in range(self.kind.servers)]
-        return reply(q, [], [ns(self.zone, name) for name, _ in servers], [a(name, address) for name, address in servers], flags=QR)
+        return reply(q, [], [ns(self.zone, name) for name, _ in servers],
+                     [a(name, address) for name, address in servers], flags=QR)
 
 
 class World:
-    """All servers, as a thread.  `port` is what resolvers send to; addresses are all of 127.0.0.0/8."""
+    """All servers, in one thread: `port` on all addresses of 127.0.0.0/8."""
 
     def __init__(self, port):
         self.port, self.cases, self.lock = port, {}, threading.Lock()
@@ -162,10 +168,10 @@ class World:
             s.close()
         self.epoll.close()
 
-    # ---- what is answered ----
+    # ---- replies ----
 
     def case_of(self, q):
-        """The case that a query belongs to: by the address it was sent to, else by its name."""
+        """Return the case of a query, by the address that it was sent to or else by its name; None if it has none."""
         octets = ip(q.to)
         if octets[1] >= FIRST_SERVER:
             return self.cases.get(octets[2] << 8 | octets[3])
@@ -191,9 +197,9 @@ class World:
         return [zones[q.to](q)] if q.to in zones else []
 
     def hostile(self, case, q):
-        told = case.apex(q)
-        if told:
-            return [told]
+        honest = case.apex(q)
+        if honest:
+            return [honest]
         if case.kind.tcp and not q.tcp:
             return [reply(q, flags=AA | TC)]
         q.number = case.asked
@@ -211,17 +217,19 @@ class World:
             return reply(q, [ns(".", "ns.root-servers.invalid.")], [], [a("ns.root-servers.invalid.", ROOT)])
         if q.name == "ns.root-servers.invalid.":
             return reply(q, [a(grammar.POINTER, ROOT)]) if q.rdtype == A else reply(q, [], [soa(".")])
-        return reply(q, [], [soa(".")], rcode=0 if q.name in (".", "invalid.", "root-servers.invalid.") else 3)
+        exists = q.name in (".", "invalid.", "root-servers.invalid.")
+        return reply(q, [], [soa(".")], rcode=0 if exists else 3)
 
     def honest(self, q, zone, server):
-        """A zone whose names all have an address."""
+        """Return the reply of a zone in which every name has an address."""
         if q.name == zone and q.rdtype == NS:
             return reply(q, [ns(zone, server)], [], [a(server, GOOD)] if server != "ns.evil." else [a(server, EVIL)])
         if q.name == zone and q.rdtype == SOA:
             return reply(q, [soa(zone)])
         if q.rdtype != A:
             return reply(q, [], [soa(zone)])
-        return reply(q, [a(grammar.POINTER, EVIL if q.name == "ns.evil." else GOOD if q.name.startswith("ns.") else grammar.HONEST)])
+        address = EVIL if q.name == "ns.evil." else GOOD if q.name.startswith("ns.") else grammar.HONEST
+        return reply(q, [a(grammar.POINTER, address)])
 
     def good(self, q):
         found = re.fullmatch(r"([nm])(\d+)\.x([0-9a-f]{5})\.good\.", q.name)
@@ -240,12 +248,13 @@ class World:
         if case and found[1] == "k":
             return case.delegation(q)
         if case:
-            return reply(q, [], [ns(case.sibling, "ns." + case.sibling)], [a("ns." + case.sibling, GOOD)], flags=QR)
+            server = "ns." + case.sibling
+            return reply(q, [], [ns(case.sibling, server)], [a(server, GOOD)], flags=QR)
         if q.name in ("evil.", "ns.evil."):
             return self.honest(q, "evil.", "ns.evil.")
         return reply(q, [], [soa("evil.")], rcode=3) if q.name.endswith(".evil.") else reply(q, rcode=5)
 
-    # ---- how it is sent ----
+    # ---- sending ----
 
     def run(self):
         while not self.is_ending:
@@ -263,7 +272,7 @@ class World:
                         self.connections[fd].on_events(events)
                 except (OSError, Broken):
                     pass
-                except Exception as fault:  # of the grammar: the run fails with it
+                except Exception as fault:  # a fault of the grammar, which fails the run
                     self.faults.append(fault)
 
     def later(self, seconds, call):
@@ -293,8 +302,9 @@ class World:
 
     def send(self, source, peer, data):
         try:
-            self.udp.sendmsg([data], [(socket.IPPROTO_IP, IP_PKTINFO, struct.pack("=I4s4s", 0, ip(source), bytes(4)))], 0, peer)
-        except OSError:  # the port of the query is closed already
+            info = struct.pack("=I4s4s", 0, ip(source), bytes(4))
+            self.udp.sendmsg([data], [(socket.IPPROTO_IP, IP_PKTINFO, info)], 0, peer)
+        except OSError:  # the resolver has closed the port of the query
             pass
 
     def accept(self):
@@ -307,7 +317,7 @@ class World:
 
 
 class Connection:
-    """Of a resolver: its queries in turn, each with its steps."""
+    """A TCP connection of a resolver: its queries one after another, each with its steps."""
 
     def __init__(self, world, s):
         self.world, self.socket, self.fd = world, s, s.fileno()
@@ -380,7 +390,7 @@ Result = collections.namedtuple("Result", "kind seed answer queries octets answe
 
 
 def classify(data):
-    """The class of an answer: what it has, or its RCODE; TWICE: a record stands there twice."""
+    """Return the class of an answer, as the head of tests/data/malice.tsv lists them."""
     try:
         message = dns.message.from_wire(data, one_rr_per_rrset=True)
     except dns.exception.DNSException:
@@ -402,13 +412,17 @@ def classify(data):
 
 
 class Client:
-    """Queries to one resolver, each from a socket of its own, all at once."""
+    """A client of one resolver that sends many queries at once, each from its own socket."""
 
     def __init__(self, port):
         self.port = port
 
     def ask(self, asked, seconds=WAIT_S, linger=0.0):
-        """asked: [(name, type)].  For each the answers that came, the first of them again over TCP if it was truncated."""
+        """Send queries for `asked`, [(name, type)]; return the list of answers to each.
+
+        If the first answer is truncated, its place is taken by the answer to the same query over TCP.  After the last
+        first answer wait for `linger` seconds, for second ones.
+        """
         sockets, answers, waiting = {}, [[] for _ in asked], set(range(len(asked)))
         epoll = select.epoll()
         for i, (name, rdtype) in enumerate(asked):
@@ -441,15 +455,18 @@ class Client:
 
     def ask_tcp(self, name, rdtype):
         try:
-            return dns.query.tcp(dns.message.make_query(name, rdtype, use_edns=0), "127.0.0.1", port=self.port, timeout=5).to_wire()
+            query = dns.message.make_query(name, rdtype, use_edns=0)
+            return dns.query.tcp(query, "127.0.0.1", port=self.port, timeout=5).to_wire()
         except (dns.exception.DNSException, OSError, EOFError):
             return None
 
     def play(self, cases):
-        return [result for at in range(0, len(cases), IN_FLIGHT) for result in self.play_some(cases[at:at + IN_FLIGHT])]
+        """Play the cases, IN_FLIGHT at a time; return [Result]."""
+        return [result for at in range(0, len(cases), IN_FLIGHT)
+                for result in self.play_some(cases[at:at + IN_FLIGHT])]
 
     def play_some(self, cases):
-        """The cases' queries, then those that tell whether a cache was poisoned."""
+        """Send the queries of the cases, then those for honest names, which show a poisoned cache."""
         got = self.ask([(c.name, c.kind.rdtype) for c in cases], linger=0.3)
         counted = [(c.queries, c.octets) for c in cases]
         names = [(name, A) for c in cases for name in ("www." + c.victim, "other." + c.victim, "www." + c.sibling)]
@@ -459,43 +476,46 @@ class Client:
             kind, note = classify(answers[0]) if answers else "NONE", ""
             victims = after[3 * i:3 * i + 3]
             if case.is_poisoned or "FORGED" in victims:
-                kind, note = "POISONED", "names of others"
+                kind, note = "POISONED", "honest names"
             elif set(victims) != {"DATA"}:
-                note = "names of others: " + " ".join(victims)
+                note = "honest names: " + " ".join(victims)
             results.append(Result(case.kind.name, case.seed, kind, *counted[i], len(answers), note))
         return results
 
 
 def cpu_s(pid):
-    """Seconds that all threads of a process have run."""
-    return sum(int((task / "schedstat").read_text().split()[0]) for task in Path(f"/proc/{pid}/task").iterdir()) / 1e9
+    """Return the seconds of CPU that the threads of a process have used."""
+    tasks = Path(f"/proc/{pid}/task").iterdir()
+    return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks) / 1e9
 
 
 # ---- the verdict ----
 
 Row = collections.namedtuple("Row", "classes queries is_more why")
-WHO = ("rootline", "unbound", "named", "kresd")
+RESOLVERS = ("rootline", "unbound", "named", "kresd")
 
 
 def read_table(path=TABLE):
-    """{kind: Row}: the classes by resolver, the most queries that ours may send for a case, and whether these may be more than three
-    times those of any peer."""
+    """Return {kind: Row}: the classes by resolver, and the most queries that rootline-resolver may send for a case.
+
+    `is_more` allows that they are more than three times those of any peer.
+    """
     rows = {}
     for line in Path(path).read_text().splitlines():
         if line.startswith("#") or not line.strip():
             continue
         kind, *classes, queries, why = line.split("\t")
         ours = classes[0]
-        rows[kind] = Row({who: set((ours if text == "=" else text).split("|")) for who, text in zip(WHO, classes)},
-                         int(queries.rstrip("!")), queries.endswith("!"), why)
+        by_resolver = {name: set((ours if text == "=" else text).split("|")) for name, text in zip(RESOLVERS, classes)}
+        rows[kind] = Row(by_resolver, int(queries.rstrip("!")), queries.endswith("!"), why)
     return rows
 
 
 def judge_ours(rows, result):
-    """What is wrong with an answer of ours, whatever others do."""
+    """Return what is wrong with an answer of rootline-resolver, or None."""
     row = rows.get(result.kind)
     if not row:
-        return "a kind that the table does not have"
+        return "the table has no row for this kind"
     if result.answer in ("POISONED", "FORGED", "NONE", "TWICE") or result.answer.startswith("BROKEN"):
         return f"{result.answer} {result.note}"
     if result.note:
@@ -509,10 +529,10 @@ def judge_ours(rows, result):
     return None
 
 
-def judge_peer(rows, who, result):
-    """What the table does not have of a peer's answer.  One that is late where it may be SERVFAIL differs in the peer's patience only."""
+def judge_peer(rows, peer, result):
+    """Return how a peer's answer differs from the table, or None.  A missing answer may stand for SERVFAIL."""
     row = rows.get(result.kind)
     seen = {result.answer, "any"} | ({"SERVFAIL"} if result.answer == "NONE" else set())
-    if row and not row.classes[who] & seen:
-        return f"{result.answer}, classified are {'|'.join(sorted(row.classes[who]))}"
+    if row and not row.classes[peer] & seen:
+        return f"{result.answer}, the table has {'|'.join(sorted(row.classes[peer]))}"
     return None

@@ -1,15 +1,16 @@
-"""What a hostile server answers: a grammar of kinds, each a way to break a reply or to do harm with a whole one.
+"""The replies of hostile servers: a grammar of kinds, each a malformed or a well-formed but harmful reply.
 
-A kind is a function of a case and a query that returns what to send: messages, and steps of `malice.World` between them.  What varies
-within a kind is drawn from the case's seed, so that all resolvers get the same.  GOOD is the true address of the queried name, OTHER a
-second one that must not replace it.  FORGED is the address in each record that a resolver must reject: a client that gets it shows that
-the cache is poisoned."""
+A kind is a function of a case and a query that returns messages to send, and steps of `malice.World` between them.
+Variation within a kind is drawn from the case's seed, so that all resolvers get the same.  GOOD is the true address of
+the queried name, OTHER a second one that must not replace it.  FORGED is the address in each record that a resolver
+must reject: a client that gets it shows that the cache is poisoned.
+"""
 import struct
 
 QR, AA, TC, RD, RA, Z, AD, CD = 0x8000, 0x400, 0x200, 0x100, 0x80, 0x40, 0x20, 0x10
 A, NS, CNAME, SOA, MX, TXT, AAAA, DNAME, OPT, DS, RRSIG, ANY = 1, 2, 5, 6, 15, 16, 28, 39, 41, 43, 46, 255
 GOOD, OTHER, FORGED, HONEST = "192.0.2.1", "192.0.2.2", "192.0.2.66", "198.51.100.1"
-POINTER = b"\xc0\x0c"  # to the name of the question
+POINTER = b"\xc0\x0c"  # compression pointer to the QNAME
 UDP_MAX, TCP_MAX = 1232, 65535
 
 KINDS = {}
@@ -20,8 +21,8 @@ class Kind:
         self.name, self.make = name, make
         self.below = below      # labels in front of www, for the client's query
         self.rdtype = rdtype
-        self.tcp = tcp          # over UDP all replies are truncated; the kind plays over TCP
-        self.servers = servers  # of the hostile zone
+        self.tcp = tcp          # truncate all replies over UDP, so that the kind is played over TCP
+        self.servers = servers  # number of servers of the hostile zone
 
 
 def kind(name, **attributes):
@@ -34,7 +35,7 @@ def kind(name, **attributes):
 # ---- the wire ----
 
 def wire(name):
-    """A name as on the wire; octets stay as they are."""
+    """Return a name in wire format; bytes are returned as they are."""
     if isinstance(name, bytes):
         return name
     return b"".join(bytes([len(label)]) + label.encode() for label in name.split(".") if label) + b"\0"
@@ -61,19 +62,22 @@ def cname(owner, target, **kw):
 
 
 def soa(owner, **kw):
-    return rr(owner, SOA, wire("ns.invalid.") + wire("host.invalid.") + struct.pack("!5I", 1, 7200, 1800, 86400, 60), **kw)
+    numbers = struct.pack("!5I", 1, 7200, 1800, 86400, 60)
+    return rr(owner, SOA, wire("ns.invalid.") + wire("host.invalid.") + numbers, **kw)
 
 
 def opt(options=b"", size=UDP_MAX, version=0, rcode=0, owner=b"\0", flags=0, length=None):
-    return owner + struct.pack("!HHBBHH", OPT, size, rcode >> 4, version, flags, len(options) if length is None else length) + options
+    length = len(options) if length is None else length
+    return owner + struct.pack("!HHBBHH", OPT, size, rcode >> 4, version, flags, length) + options
 
 
 def option(code, value, length=None):
     return struct.pack("!HH", code, len(value) if length is None else length) + value
 
 
-def reply(q, answer=(), authority=(), additional=(), flags=AA, rcode=0, question=None, edns=True, ident=None, counts=(), opcode=0):
-    """A reply to the query; all parts are written as given.  counts: replace those of the header, by number."""
+def reply(q, answer=(), authority=(), additional=(), flags=AA, rcode=0, question=None, edns=True, ident=None, counts=(),
+          opcode=0):
+    """Return a reply to the query from the parts given.  counts: {number: value} replaces counts of the header."""
     extra = edns if isinstance(edns, bytes) else opt(rcode=rcode) if edns and q.has_edns else b""
     sections = [list(answer), list(authority), list(additional)]
     if extra:
@@ -83,12 +87,13 @@ def reply(q, answer=(), authority=(), additional=(), flags=AA, rcode=0, question
     for number, count in dict(counts).items():
         head[number] = count
     flags = flags if flags & QR or flags == 0 else flags | QR
-    return (struct.pack("!6H", q.id if ident is None else ident, flags | opcode << 11 | q.flags & RD | rcode & 15, *head) +
-            asked + b"".join(b"".join(s) for s in sections))
+    flags |= opcode << 11 | q.flags & RD | rcode & 15
+    head = struct.pack("!6H", q.id if ident is None else ident, flags, *head)
+    return head + asked + b"".join(b"".join(s) for s in sections)
 
 
 def fill(q, make, section="answer", flags=AA):
-    """A reply with as many records as there is room for.  make(i, at): the record number i, `at` octets into the message."""
+    """Return a reply with as many records as fit; make(i, at) returns record i, `at` octets into the message."""
     records, at = [], 12 + len(q.question)
     room = TCP_MAX - 11
     for i in range(16000):
@@ -105,7 +110,7 @@ def pointer(at):
 
 
 def up(q, n):
-    """A pointer to the name of the question without its first n labels, counted round."""
+    """Return a pointer to the QNAME without its first n labels; n counts modulo its number of labels."""
     at = 12
     for _ in range(n % (labels_of(q) or 1)):
         at += 1 + q.question[at - 12]
@@ -124,7 +129,7 @@ def chosen(c, *what):
     return c.random().choice(what)
 
 
-# ---- nothing wrong ----
+# ---- good replies and silence ----
 
 @kind("control/good")
 def _(c, q):
@@ -304,7 +309,8 @@ def _(c, q):
 
 @kind("question/other-class")
 def _(c, q):
-    return [reply(q, [a(POINTER, FORGED)], question=q.question[:-4] + struct.pack("!HH", q.rdtype, chosen(c, 3, 4, 254, 255)))]
+    other = struct.pack("!HH", q.rdtype, chosen(c, 3, 4, 254, 255))
+    return [reply(q, [a(POINTER, FORGED)], question=q.question[:-4] + other)]
 
 
 @kind("question/compressed")
@@ -312,7 +318,7 @@ def _(c, q):
     return [reply(q, [a(q.qname)], question=pointer(12) + q.question[-4:])]
 
 
-# ---- counts that lie ----
+# ---- wrong counts ----
 
 def add_count(section, name):
     @kind(f"counts/{name}-more")
@@ -373,7 +379,7 @@ def _(c, q):
 
 @kind("names/pointer-chain", tcp=True)
 def _(c, q):
-    """Each owner is a pointer to the owner before it."""
+    """Each owner is a pointer to the owner of the record before it."""
     return [reply(q, [a(POINTER)] + [a(pointer(at_end(q) + 16 * i), f"10.0.{i >> 8}.{i & 255}") for i in range(300)])]
 
 
@@ -451,7 +457,8 @@ def _(c, q):
 def _(c, q):
     if q.server:
         return good(q, c)
-    return [reply(q, [], [ns(POINTER, "ns9." + c.zone)], [rr("ns9." + c.zone, A, b"\1\2\3"), a("ns9." + c.zone, c.address(1))], flags=QR)]
+    server = "ns9." + c.zone
+    return [reply(q, [], [ns(POINTER, server)], [rr(server, A, b"\1\2\3"), a(server, c.address(1))], flags=QR)]
 
 
 @kind("rdata/odd-type", rdtype=65280)
@@ -472,7 +479,8 @@ add_edns("two", opt() + opt())
 add_edns("owner", opt(owner=b"\1x\0"), opt(owner=POINTER))
 add_edns("size-0", opt(size=0), opt(size=1), opt(size=511))
 add_edns("unknown-options", b"" + opt(b"".join(option(65001 + i % 500, b"x") for i in range(150))))
-add_edns("option-overrun", opt(option(10, b"12345678", length=100)), opt(b"\0\x0a\0"), opt(option(65001, b"", length=1)))
+add_edns("option-overrun", opt(option(10, b"12345678", length=100)), opt(b"\0\x0a\0"),
+         opt(option(65001, b"", length=1)))
 add_edns("length-beyond-end", opt(length=100))
 add_edns("flags", opt(flags=0x8000), opt(flags=0xffff))
 
@@ -521,10 +529,12 @@ def _(c, q):
 
 @kind("edns/badcookie-over-udp")
 def _(c, q):
-    return good(q, c) if q.tcp or not q.cookie else [reply(q, rcode=23, edns=opt(option(10, q.cookie[:8] + b"new_cook"), rcode=23))]
+    if q.tcp or not q.cookie:
+        return good(q, c)
+    return [reply(q, rcode=23, edns=opt(option(10, q.cookie[:8] + b"new_cook"), rcode=23))]
 
 
-# ---- sections of the worst shapes ----
+# ---- sections that cost much work ----
 
 DEEP = "x." * 110
 
@@ -574,7 +584,7 @@ def _(q, c, i, at):
     return rr(".", 1000 + i, b"")
 
 
-@add_shape("aliases")
+@add_shape("cnames")
 def _(q, c, i, at):
     return cname(up(q, i % 100), up(q, (i + 1) % 100))
 
@@ -586,7 +596,9 @@ def _(q, c, i, at):
 
 @add_shape("signatures", below="")
 def _(q, c, i, at):
-    return a(POINTER) if i == 0 else rr(POINTER, RRSIG, struct.pack("!HBBIIIH", A, 8, 2, 0, 0, 0, i) + POINTER + b"four")
+    if i == 0:
+        return a(POINTER)
+    return rr(POINTER, RRSIG, struct.pack("!HBBIIIH", A, 8, 2, 0, 0, 0, i) + POINTER + b"four")
 
 
 # ---- referrals ----
@@ -597,11 +609,13 @@ def referral(q, zone, servers, glue=(), **kw):
 
 
 def many(q, c, servers, glue=None):
-    """A delegation of the name that is asked for to hundreds of servers, as many as there is room for."""
+    """Delegate the QNAME to hundreds of servers, as many as fit."""
     most = 60 if not q.tcp else len(servers)
     if not q.tcp and len(servers) > most and chosen(c, True, False):
         return [reply(q, flags=TC)]
-    return referral(q, POINTER, servers[:most // 2 if glue else most], [glue(i) for i in range(most // 2)] if glue else ())
+    if glue:
+        return referral(q, POINTER, servers[:most // 2], [glue(i) for i in range(most // 2)])
+    return referral(q, POINTER, servers[:most])
 
 
 @kind("nxns/names-that-are-not")
@@ -621,18 +635,19 @@ def _(c, q):
 
 @kind("nxns/one-server-100-addresses")
 def _(c, q):
-    return referral(q, POINTER, ["m." + c.zone], [a("m." + c.zone, c.silent(i)) for i in range(40 if not q.tcp else 100)])
+    addresses = [c.silent(i) for i in range(40 if not q.tcp else 100)]
+    return referral(q, POINTER, ["m." + c.zone], [a("m." + c.zone, address) for address in addresses])
 
 
 @kind("nxns/own-names-without-glue")
 def _(c, q):
-    """The names of the servers are below what they serve, and none has an address."""
+    """The names of the servers are below the zone that they serve, and none has an address."""
     return many(q, c, [f"n{i}.sub.{c.zone}" for i in range(400)])
 
 
 @kind("nxns/two-levels")
 def _(c, q):
-    """Each server's name is in a zone that again has many servers without addresses."""
+    """Each server's name is in a zone that has many servers without addresses, too."""
     depth = q.name.count("nest")
     return many(q, c, [f"n{i}.nest{depth}-{i}.{c.zone}" for i in range(20)]) if depth < 3 else many(
         q, c, [f"n{i}.{c.absent}" for i in range(20)])
@@ -677,7 +692,9 @@ def _(c, q):
 
 @kind("referral/child-refused")
 def _(c, q):
-    return [reply(q, rcode=5)] if q.server else referral(q, POINTER, ["ns9." + c.zone], [a("ns9." + c.zone, c.address(1))])
+    if q.server:
+        return [reply(q, rcode=5)]
+    return referral(q, POINTER, ["ns9." + c.zone], [a("ns9." + c.zone, c.address(1))])
 
 
 @kind("referral/child-silent")
@@ -687,12 +704,13 @@ def _(c, q):
 
 @kind("referral/same-zone-for-ever", below="a.b.")
 def _(c, q):
-    return referral(q, "www." + c.zone, [f"n{q.number}." + c.zone], [a(f"n{q.number}." + c.zone, c.address(1 + q.number % 15))])
+    server = f"n{q.number}.{c.zone}"
+    return referral(q, "www." + c.zone, [server], [a(server, c.address(1 + q.number % 15))])
 
 
 @kind("referral/endless", below="x." * 100)
 def _(c, q):
-    """Each server delegates one label more."""
+    """Each server delegates a zone one label deeper."""
     depth = min(labels_of(q), c.zone.count(".") + 1 + q.server)
     if depth >= labels_of(q) and q.server:
         return good(q, c)
@@ -712,11 +730,11 @@ def _(c, q):
 
 @kind("referral/server-is-a-cname")
 def _(c, q):
-    if q.name.startswith("alias."):
+    if q.name.startswith("cname."):
         return [reply(q, [cname(POINTER, "ns." + c.zone)])]
     if q.number > 5:
         return good(q, c)
-    return referral(q, POINTER, ["alias." + c.zone])
+    return referral(q, POINTER, ["cname." + c.zone])
 
 
 @kind("referral/server-is-the-root")
@@ -801,13 +819,13 @@ def _(c, q):
 
 @kind("cname/endless-across-names")
 def _(c, q):
-    """Each target is deeper by a label than what was asked for."""
+    """Each target is one label deeper than the QNAME."""
     return [reply(q, [cname(POINTER, b"\1y" + (q.qname if len(q.qname) < 240 else c.wire_zone))])]
 
 
 @kind("cname/links-behind-lame-servers")
 def _(c, q):
-    """Each link is in a zone of its own, whose twelve servers are lame until they have been asked twelve times."""
+    """Each link is in its own zone, whose twelve servers are lame for the first eleven queries."""
     label = q.name[:-len(c.zone) - 1].split(".")[-1]
     if label == "www":
         return [reply(q, [cname(POINTER, f"c.z1.{c.zone}")])]
@@ -815,7 +833,8 @@ def _(c, q):
     if q.server:
         c.refused[zone] += 1
         return [reply(q, rcode=5) if c.refused[zone] < 12 else reply(q, [cname(POINTER, f"c.z{links + 1}.{c.zone}")])]
-    return referral(q, zone, [f"n{i}.{zone}" for i in range(1, 13)], [a(f"n{i}.{zone}", c.address(i)) for i in range(1, 13)])
+    return referral(q, zone, [f"n{i}.{zone}" for i in range(1, 13)],
+                    [a(f"n{i}.{zone}", c.address(i)) for i in range(1, 13)])
 
 
 @kind("cname/itself")
@@ -849,7 +868,8 @@ def _(c, q):
 def _(c, q):
     if not q.name.startswith("www"):
         return good(q, c)
-    return [reply(q, [a(link(c, 3)), cname(link(c, 2), link(c, 3)), cname(link(c, 1), link(c, 2)), cname(POINTER, link(c, 1))])]
+    return [reply(q, [a(link(c, 3)), cname(link(c, 2), link(c, 3)), cname(link(c, 1), link(c, 2)),
+                      cname(POINTER, link(c, 1))])]
 
 
 @kind("cname/wrong-owner")
@@ -884,9 +904,10 @@ def _(c, q):
 
 @kind("dname/good", below="a.b.")
 def _(c, q):
-    """Without the CNAME that RFC 6672 3.1 wants beside it."""
-    return good(q, c) if "target" in q.name else [reply(q, [rr("www." + c.zone, DNAME, wire("target." + c.zone))])] if (
-        "www" in q.name and not q.name.startswith("www")) else good(q, c)
+    """The DNAME comes without the CNAME that RFC 6672 3.1 requires."""
+    if "target" in q.name or "www" not in q.name or q.name.startswith("www"):
+        return good(q, c)
+    return [reply(q, [rr("www." + c.zone, DNAME, wire("target." + c.zone))])]
 
 
 def dname(c, q, target, *more):
@@ -922,7 +943,7 @@ def _(c, q):
 
 
 def stolen(c, q):
-    """What the hostile server says of names that a foreign DNAME leads to it: the victim's are forged, its own are not."""
+    """Return a reply for a name below the target of a foreign zone's DNAME, FORGED for a victim's name; else None."""
     if "thief" not in q.name:
         return None
     return [reply(q, [a(POINTER, FORGED if c.victim[:6] in q.name or c.sibling[:6] in q.name else OTHER)])]
@@ -930,12 +951,14 @@ def stolen(c, q):
 
 @kind("dname/of-the-root", below="a.b.")
 def _(c, q):
-    return stolen(c, q) or [reply(q, [rr(".", DNAME, wire("thief." + c.zone)), cname(POINTER, q.name + "thief." + c.zone)])]
+    records = [rr(".", DNAME, wire("thief." + c.zone)), cname(POINTER, q.name + "thief." + c.zone)]
+    return stolen(c, q) or [reply(q, records)]
 
 
 @kind("dname/of-the-parent", below="a.b.")
 def _(c, q):
-    return stolen(c, q) or [reply(q, [rr("evil.", DNAME, wire("thief." + c.zone)), cname(POINTER, "x.thief." + c.zone)])]
+    records = [rr("evil.", DNAME, wire("thief." + c.zone)), cname(POINTER, "x.thief." + c.zone)]
+    return stolen(c, q) or [reply(q, records)]
 
 
 # ---- negative answers ----
@@ -1002,7 +1025,9 @@ def _(c, q):
 
 @kind("negative/soa-and-referral")
 def _(c, q):
-    return [reply(q, [], [soa(c.zone), ns("www." + c.zone, "ns9." + c.zone)], [a("ns9." + c.zone, c.address(1))])] if not q.server else good(q, c)
+    if q.server:
+        return good(q, c)
+    return [reply(q, [], [soa(c.zone), ns("www." + c.zone, "ns9." + c.zone)], [a("ns9." + c.zone, c.address(1))])]
 
 
 @kind("negative/nxdomain-and-answer")
@@ -1041,7 +1066,8 @@ add_ttl("mixed", 5, 3600, 0)
 
 @kind("any/all-types")
 def _(c, q):
-    return [reply(q, [rr(POINTER, TXT, b"\1x"), a(POINTER), rr(POINTER, MX, b"\0\1" + POINTER), rr(POINTER, AAAA, bytes(16)), soa(c.zone)])]
+    return [reply(q, [rr(POINTER, TXT, b"\1x"), a(POINTER), rr(POINTER, MX, b"\0\1" + POINTER),
+                      rr(POINTER, AAAA, bytes(16)), soa(c.zone)])]
 
 
 @kind("any/asked", rdtype=ANY)
@@ -1051,7 +1077,8 @@ def _(c, q):
 
 @kind("rrsig/garbage")
 def _(c, q):
-    return [reply(q, [a(POINTER), rr(POINTER, RRSIG, struct.pack("!HBBIIIH", A, 255, 99, 0, 5, 9, 7) + POINTER + b"junk")])]
+    rdata = struct.pack("!HBBIIIH", A, 255, 99, 0, 5, 9, 7) + POINTER + b"junk"
+    return [reply(q, [a(POINTER), rr(POINTER, RRSIG, rdata)])]
 
 
 @kind("rrsig/cut")
@@ -1107,13 +1134,15 @@ def _(c, q):
 @kind("tcp/octet-by-octet", tcp=True)
 def _(c, q):
     data = good(q, c)[0]
-    return [step for octet in struct.pack("!H", len(data)) + data for step in (("raw", bytes([octet])), ("wait", 0.003))]
+    frame = struct.pack("!H", len(data)) + data
+    return [step for octet in frame for step in (("raw", bytes([octet])), ("wait", 0.003))]
 
 
 @kind("tcp/one-octet-a-second", tcp=True)
 def _(c, q):
     data = good(q, c)[0]
-    return [step for octet in struct.pack("!H", len(data)) + data[:20] for step in (("raw", bytes([octet])), ("wait", 1))]
+    frame = struct.pack("!H", len(data)) + data[:20]
+    return [step for octet in frame for step in (("raw", bytes([octet])), ("wait", 1))]
 
 
 @kind("tcp/wrong-id", tcp=True)
@@ -1157,7 +1186,9 @@ def _(c, q):
 
 @kind("several/wrong-then-right")
 def _(c, q):
-    return good(q, c) if q.tcp else [reply(q, [a(POINTER, FORGED)], ident=q.id ^ 1 + i) for i in range(chosen(c, 1, 10))] + good(q, c)
+    if q.tcp:
+        return good(q, c)
+    return [reply(q, [a(POINTER, FORGED)], ident=q.id ^ 1 + i) for i in range(chosen(c, 1, 10))] + good(q, c)
 
 
 @kind("several/wrong-question-then-right")
@@ -1167,8 +1198,10 @@ def _(c, q):
 
 @kind("several/200-forged-then-right")
 def _(c, q):
-    """As a forger does who does not know the ID."""
-    return good(q, c) if q.tcp else [reply(q, [a(POINTER, FORGED)], ident=(q.id + 1 + i) & 0xffff) for i in range(200)] + good(q, c)
+    """An off-path attacker guesses IDs."""
+    if q.tcp:
+        return good(q, c)
+    return [reply(q, [a(POINTER, FORGED)], ident=(q.id + 1 + i) & 0xffff) for i in range(200)] + good(q, c)
 
 
 @kind("several/broken-then-right")
@@ -1211,13 +1244,15 @@ add_poison("address-in-authority", lambda c: [a("www." + c.victim, FORGED)], "au
 add_poison("address-in-answer", lambda c: [a("www." + c.victim, FORGED)], "answer")
 add_poison("sibling-in-additional", lambda c: [a("www." + c.sibling, FORGED), ns(c.sibling, "ns." + c.zone)])
 add_poison("sibling-in-authority", lambda c: [ns(c.sibling, "ns." + c.zone), ns("evil.", "ns." + c.zone)], "authority")
-add_poison("servers-of-good", lambda c: [ns("good.", "thief." + c.zone), ns(c.victim, "thief." + c.zone), a("thief." + c.zone, c.thief)],
-           "authority")
+add_poison("servers-of-good", lambda c: [ns("good.", "thief." + c.zone), ns(c.victim, "thief." + c.zone),
+                                         a("thief." + c.zone, c.thief)], "authority")
 add_poison("servers-of-the-root", lambda c: [ns(".", "thief." + c.zone), a("thief." + c.zone, c.thief)], "authority")
-add_poison("address-of-a-server", lambda c: [a("ns.good.", c.thief), a("ns.evil.", c.thief), a("ns.root-servers.invalid.", c.thief)])
+add_poison("address-of-a-server", lambda c: [a(server, c.thief) for server in (
+    "ns.good.", "ns.evil.", "ns.root-servers.invalid.")])
 add_poison("dname-in-authority", lambda c: [rr("good.", DNAME, wire("thief." + c.zone))], "authority")
-add_poison("alias-in-answer", lambda c: [cname("www." + c.victim, "thief." + c.zone), a("thief." + c.zone, FORGED)], "answer")
-add_poison("absence-of-the-victim", lambda c: [soa("good."), soa(c.victim)], "authority")
+add_poison("cname-in-answer", lambda c: [cname("www." + c.victim, "thief." + c.zone), a("thief." + c.zone, FORGED)],
+           "answer")
+add_poison("soa-of-the-victim", lambda c: [soa("good."), soa(c.victim)], "authority")
 
 
 @kind("poison/referral-with-victims-glue")
@@ -1231,7 +1266,7 @@ def _(c, q):
 
 @kind("mix/octets")
 def _(c, q):
-    """A good reply of several records in which a few octets behind the ID are changed."""
+    """A good reply of several records with a few octets after the ID changed."""
     r = c.random(q.number)
     data = bytearray(reply(q, [cname(POINTER, link(c, 1)), a(link(c, 1))] if q.name.startswith("www") else [a(POINTER)],
                            [ns(c.zone, "ns." + c.zone)], [a("ns." + c.zone, c.address(0))]))

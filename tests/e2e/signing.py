@@ -7,19 +7,16 @@ DATA = lab.SOURCE / "tests/data/differential"
 
 
 def make_keys(folder, origin):
-    names = []
     for flags in ([], ["-f", "KSK"]):
         done = lab.run("dnssec-keygen", "-q", "-K", folder, "-a", "ECDSAP256SHA256", *flags, origin)
         assert done.returncode == 0, done.stderr
-        names.append(done.stdout.strip())
-    return names
 
 
 def sign_bind(folder, origin, source, *options):
     make_keys(folder, origin)
     signed = folder / f"{origin}signed"
-    done = lab.run("dnssec-signzone", "-S", "-K", folder, "-d", folder, "-o", origin, "-O", "full", "-f", signed, *options,
-                   source)
+    done = lab.run("dnssec-signzone", "-S", "-K", folder, "-d", folder, "-o", origin, "-O", "full", "-f", signed,
+                   *options, source)
     assert done.returncode == 0, done.stderr
     return signed
 
@@ -55,8 +52,10 @@ SIGNERS = {
 
 
 def make_zones(kind, folder):
-    """{name: signed file} of one kind: the zones of the differential test, or the root of 2021, also with keys
-    of our own."""
+    """Return {name: signed file} of a kind: the zones of the differential test, or the root zone of 2021.
+
+    The kind "root-resigned" is the root zone with new keys, whose signatures have not expired.
+    """
     lab.need("dnssec-signzone", "ldns-signzone")
     if kind == "root":
         return {".": lab.need_shared("data/root-2021-05-19.zone")}
@@ -79,7 +78,7 @@ KINDS = [*SIGNERS, "root"]
 
 
 def read_keys(path):
-    """The DNSKEY records of a signed file, as text."""
+    """Return the DNSKEY records of a signed zone file, as text."""
     done = lab.run("ldns-read-zone", "-z", path)
     assert done.returncode == 0, done.stderr
     return [line for line in done.stdout.splitlines() if "\tDNSKEY\t" in line]

@@ -1,9 +1,10 @@
-"""Runs in a mount namespace of its own, as root: who serves the socket in /tmp that the command of user 54321 finds.
+"""Run `rootline stats` as user 54321 with a control socket in /tmp that another user serves, then with one of its own.
 
     socket_inside.py ROOTLINE
 
-Prints a line of JSON for each of two owners of the socket, another user and 54321: the command's exit status, what it said, and what
-became of its connection."""
+Must run as root in its own mount namespace.  Print a line of JSON for each owner: the exit status and the stderr of the
+command, and whether the server of the socket was sent a request.
+"""
 import json
 import os
 import subprocess
@@ -27,7 +28,7 @@ if asked:
 print("asked" if asked else "left alone")
 """
 
-for place in ("/run", "/tmp"):  # no daemon's socket is there, nor a folder that somebody has made before
+for place in ("/run", "/tmp"):  # without the sockets and folders of the machine
     if place == "/tmp":
         command = Path(sys.argv[1]).read_bytes()
     subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=1777", "none", place], check=True)
@@ -38,9 +39,11 @@ folder.chmod(0o777)
 (folder / "rootline").chmod(0o755)
 env = {k: v for k, v in os.environ.items() if k not in ("XDG_RUNTIME_DIR", "ROOTLINE_SOCKET")}
 for owner in (65534, 54321):
-    server = subprocess.Popen(["/usr/bin/python3", "-c", SERVER, folder / "resolver.sock"], stdout=subprocess.PIPE, text=True, user=owner)
+    server = subprocess.Popen(["/usr/bin/python3", "-c", SERVER, folder / "resolver.sock"], stdout=subprocess.PIPE,
+                              text=True, user=owner)
     assert server.stdout.readline() == "ready\n"
-    done = subprocess.run([folder / "rootline", "stats", "--json"], user=54321, env=env, capture_output=True, text=True, timeout=60)
+    done = subprocess.run([folder / "rootline", "stats", "--json"], user=54321, env=env, capture_output=True, text=True,
+                          timeout=60)
     fate = server.communicate(timeout=30)[0].strip()
     print(json.dumps({"status": done.returncode, "said": done.stderr, "fate": fate}))
     (folder / "resolver.sock").unlink()

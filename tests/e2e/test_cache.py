@@ -148,11 +148,13 @@ def test_five_hundred_clients_cause_one_query(tmp_path, preset, ttl):
         server.stop()
     counts = [(int(q), int(e or 0)) for q, e in
               re.findall(r"worker \d+: queries (\d+)(?:.*?resolutions-at-other-workers (\d+))?", resolver.log())]
-    assert len(counts) >= 3 and sum(e for _, e in counts) >= 3, counts  # several workers had clients, and left the resolution to one
+    # several workers had clients, and left the resolution to one
+    assert len(counts) >= 3 and sum(e for _, e in counts) >= 3, counts
 
 
 def test_limits_are_per_process(tmp_path):
-    """A client without a cookie may have a thousand deferred queries, for any number of workers; further ones are answered with TC."""
+    """A client without a cookie may have a thousand deferred queries, for any number of workers; further ones are
+    answered with TC."""
     server = Server(tmp_path)
     server.says = ""
     resolver = internet.Resolver(tmp_path / "r", server, workers=4, server="  rate-limit: {exempt: []}\n",
@@ -220,7 +222,8 @@ def test_cached_data_of_another_route_is_not_used(tmp_path):
     for line, want in ((stub, "192.0.2.99"), ("# stubs", "192.0.2.7")):  # with the stub zone, then without it
         folder = tmp_path / "r"
         port = lab.free_port()
-        (folder / "resolver.yaml").write_text(text.replace("# stubs", line).replace(f"@{resolver.port}\"", f"@{port}\""))
+        conf = text.replace("# stubs", line).replace(f"@{resolver.port}\"", f"@{port}\"")
+        (folder / "resolver.yaml").write_text(conf)
         again = lab.Server([lab.BUILD / "rootline-resolver", "-c", folder / "resolver.yaml"], folder / "again.log")
         again.wait_for("ready on ")
         assert address(ask(port, names[0])) == [want] and address(ask(port, names[1])) == ["192.0.2.7"]
@@ -230,7 +233,8 @@ def test_cached_data_of_another_route_is_not_used(tmp_path):
 
 
 def test_killed_under_load(tmp_path):
-    """kill -9 under load: the next start opens the file, and no answer is wrong.  (tools/soak kill does it 500 times.)"""
+    """kill -9 under load: the next start opens the file, and no answer is wrong.  (tools/soak kill does it 500
+    times.)"""
     kills = int(os.environ.get("SOAK_KILLS", 25))
     server = Server(tmp_path)
     server.says = "own"  # each name has an address of its own, so that data of another name is noticed
@@ -278,7 +282,7 @@ def test_a_full_disk(tmp_path):
     conf = tmp_path / "r.yaml"
     port = lab.free_port()
     conf.write_text(f"""server: {{listen: [127.0.0.1@{port}], workers: 1}}
-resolver: {{root-hints: {server.hints}, outgoing-port: {server.port}, ipv6: false, do-not-query: []}}
+resolver: {{root-hints: {server.hints}, trust-anchor: "", outgoing-port: {server.port}, ipv6: false, do-not-query: []}}
 cache: {{directory: {tmp_path / "small"}, size: 64M}}
 """)
     script = f"mount -t tmpfs -o size=8m none {tmp_path / 'small'} && exec {lab.BUILD / 'rootline-resolver'} -c {conf}"
@@ -307,7 +311,8 @@ def test_a_damaged_file_is_set_aside(tmp_path):
         assert "was set aside as cache.mdb.damaged: it is truncated" in again.log()
         assert (tmp_path / "r/cache/cache.mdb.damaged").exists() and path.stat().st_size == 64 << 20
         assert address(ask(again.port, "www.example.")) == ["192.0.2.7"]
-        second = lab.Server([lab.BUILD / "rootline-resolver", "-c", write_second(tmp_path, again)], tmp_path / "second.log")
+        second = lab.Server([lab.BUILD / "rootline-resolver", "-c", write_second(tmp_path, again)],
+                            tmp_path / "second.log")
         second.wait_for("ready on ")
         assert "another process has locked it" in second.log()
         second.stop()
@@ -318,7 +323,8 @@ def test_a_damaged_file_is_set_aside(tmp_path):
 
 def write_second(folder, first):
     conf = folder / "second.yaml"
-    text = first.conf.read_text().replace(f"@{first.port}\"", f"@{lab.free_port()}\"").replace(str(first.socket), str(folder / "second.sock"))
+    text = first.conf.read_text().replace(f"@{first.port}\"", f"@{lab.free_port()}\"")
+    text = text.replace(str(first.socket), str(folder / "second.sock"))
     conf.write_text(text)
     return conf
 
@@ -326,10 +332,12 @@ def write_second(folder, first):
 # ---- expired data ----
 
 def test_stale_answers(tmp_path):
-    """RFC 8767: the server is silent.  A client waits 1.8 s for the stale answer, the next one does not; it has TTL 30 and an EDE with the age."""
+    """RFC 8767: the server is silent.  A client waits 1.8 s for the stale answer, the next one does not; it has TTL 30
+    and an EDE with the age."""
     server = Server(tmp_path)
     server.ttl = 2
-    resolver = internet.Resolver(tmp_path / "r", server, workers=2, resolver="  priming: false\n  qname-minimisation: false")
+    resolver = internet.Resolver(tmp_path / "r", server, workers=2,
+                                 resolver="  priming: false\n  qname-minimisation: false")
     try:
         assert address(ask(resolver.port, "www.example.")) == ["192.0.2.7"]
         server.says = ""
@@ -356,7 +364,8 @@ def test_prefetch(tmp_path):
     """A query in the last tenth of the TTL makes the resolver fetch the data again before it expires."""
     server = Server(tmp_path)
     server.ttl = 20
-    resolver = internet.Resolver(tmp_path / "r", server, workers=2, resolver="  priming: false\n  qname-minimisation: false")
+    resolver = internet.Resolver(tmp_path / "r", server, workers=2,
+                                 resolver="  priming: false\n  qname-minimisation: false")
     try:
         ask(resolver.port, "www.example.")
         time.sleep(18.5)

@@ -61,7 +61,8 @@ def test_make(tmp_path):
     assert "DNS:dns.test, IP Address:192.0.2.1, IP Address:2001:DB8:0:0:0:0:0:1, DNS:*.dns.test" in text
     assert "TLS Web Server Authentication" in text and "CA:FALSE" in text
     openssl("verify", "-x509_strict", "-CAfile", folder / "ca.pem", "-verify_hostname", "dns.test", folder / "cert.pem")
-    assert [oct((folder / f).stat().st_mode & 0o777) for f in ("ca.key", "key.pem", "ca.pem", "cert.pem")] == ["0o600", "0o600", "0o644", "0o644"]
+    modes = [oct((folder / f).stat().st_mode & 0o777) for f in ("ca.key", "key.pem", "ca.pem", "cert.pem")]
+    assert modes == ["0o600", "0o600", "0o644", "0o644"]
     before = [(folder / f).read_bytes() for f in ("ca.pem", "ca.key", "cert.pem", "key.pem")]
     encrypted.certificate(folder)  # renewal, by the same CA
     after = [(folder / f).read_bytes() for f in ("ca.pem", "ca.key", "cert.pem", "key.pem")]
@@ -78,8 +79,10 @@ def test_make_overwrites_no_other_certificate(tmp_path):
     assert (folder / "cert.pem").read_bytes() == (other / "cert.pem").read_bytes()
     (folder / "ca.key").write_text("x")
     assert lab.run(lab.ROOTLINE, "certificate", "make", "dns.test", "--directory", folder).returncode == 1
-    for args, status in ((["no name"], 1), (["a_b.test"], 1), (["dns.test", "--days", "0"], 2), (["dns.test", "--days", "x"], 2), (["--what"], 2)):
-        assert lab.run(lab.ROOTLINE, "certificate", "make", *args, "--directory", tmp_path / "none").returncode == status, args
+    for args, status in ((["no name"], 1), (["a_b.test"], 1), (["dns.test", "--days", "0"], 2),
+                         (["dns.test", "--days", "x"], 2), (["--what"], 2)):
+        done = lab.run(lab.ROOTLINE, "certificate", "make", *args, "--directory", tmp_path / "none")
+        assert done.returncode == status, args
     assert lab.run(lab.ROOTLINE, "certificate", "show").returncode == 2
 
 
@@ -101,14 +104,21 @@ def test_configuration_errors(tmp_path):
         return f"  tls-certificate: {cert}\n  tls-key: {key}\n"
 
     cases = [
-        ("  listen-tls: [127.0.0.1]\n", "listen-tls needs tls-certificate"), ("  listen-https: [127.0.0.1]\n", "listen-https needs tls-certificate"),
-        (f"  tls-certificate: {good}/cert.pem\n", "tls-certificate needs tls-key"), (f"  tls-key: {good}/key.pem\n", "tls-certificate is missing"),
-        (pair("nowhere.pem", good / "key.pem"), "nowhere.pem: there is no such file"), (pair(good / "key.pem", good / "key.pem"), "no certificate in it"),
-        (pair(good / "cert.pem", good / "cert.pem"), "no private key in it"), (pair(good / "cert.pem", other / "key.pem"), "does not match the certificate"),
-        (pair(good / "cert.pem", tmp_path / "locked.pem"), "without a passphrase"), (pair(tmp_path / "empty.pem", good / "key.pem"), "no certificate in it"),
+        ("  listen-tls: [127.0.0.1]\n", "listen-tls needs tls-certificate"),
+        ("  listen-https: [127.0.0.1]\n", "listen-https needs tls-certificate"),
+        (f"  tls-certificate: {good}/cert.pem\n", "tls-certificate needs tls-key"),
+        (f"  tls-key: {good}/key.pem\n", "tls-certificate is missing"),
+        (pair("nowhere.pem", good / "key.pem"), "nowhere.pem: there is no such file"),
+        (pair(good / "key.pem", good / "key.pem"), "no certificate in it"),
+        (pair(good / "cert.pem", good / "cert.pem"), "no private key in it"),
+        (pair(good / "cert.pem", other / "key.pem"), "does not match the certificate"),
+        (pair(good / "cert.pem", tmp_path / "locked.pem"), "without a passphrase"),
+        (pair(tmp_path / "empty.pem", good / "key.pem"), "no certificate in it"),
         (pair(tmp_path / "cut.pem", good / "key.pem"), "is damaged"), (pair(tmp_path, good / "key.pem"), str(tmp_path)),
-        ("  https-path: dns\n", "expected a path"), ("  https-path: /a?b\n", "expected a path"), ("  trusted-proxies: [x]\n", "trusted-proxies"),
-        (pair(good / "cert.pem", good / "key.pem") + "  listen-tls: [127.0.0.1@5300]\n", "127.0.0.1@5300 is listed twice"),
+        ("  https-path: dns\n", "expected a path"), ("  https-path: /a?b\n", "expected a path"),
+        ("  trusted-proxies: [x]\n", "trusted-proxies"),
+        (pair(good / "cert.pem", good / "key.pem") + "  listen-tls: [127.0.0.1@5300]\n",
+         "127.0.0.1@5300 is listed twice"),
     ]
     for text, words in cases:
         done = check(tmp_path, text)
@@ -117,7 +127,8 @@ def test_configuration_errors(tmp_path):
     assert check(tmp_path, pair(good / "cert.pem", good / "key.pem") + "  listen-tls: [127.0.0.1]\n").returncode == 0
 
 
-@pytest.mark.parametrize("mode, words", [(0o600, ""), (0o640, ""), (0o660, ""), (0o644, "every user may read it: chmod o-r"),
+@pytest.mark.parametrize("mode, words", [(0o600, ""), (0o640, ""), (0o660, ""),
+                                         (0o644, "every user may read it: chmod o-r"),
                                          (0o622, "every user may write it"), (0o666, "every user may write it")])
 def test_permissions_of_keys(tmp_path, mode, words):
     made = encrypted.certificate(tmp_path / "made")
@@ -127,7 +138,8 @@ def test_permissions_of_keys(tmp_path, mode, words):
         (more / "key.pem").chmod(0o600)
         key.chmod(mode)
         done = check(tmp_path, f"  tls-certificate: {made}/cert.pem\n  tls-key: {made}/key.pem\n"
-                               f"  more-certificates: [{{certificate: {more}/cert.pem, key: {more}/key.pem}}]\n  listen-tls: [127.0.0.1]\n")
+                               f"  more-certificates: [{{certificate: {more}/cert.pem, key: {more}/key.pem}}]\n"
+                               "  listen-tls: [127.0.0.1]\n")
         assert done.returncode == (1 if mode & 2 else 0)
         assert (f"{key}: {words}" in done.stderr) if words else done.stderr == ""
 
@@ -159,12 +171,13 @@ def test_start_without_certificate(tmp_path):
 def test_by_name(tmp_path):
     listeners = encrypted.Listeners(tmp_path)
     more = encrypted.certificate(tmp_path / "more", "second.test", "*.third.test")
-    server = lab.Authd(tmp_path, {"a.test": ZONE},
-                       extra=listeners.extra + f"  more-certificates: [{{certificate: {more}/cert.pem, key: {more}/key.pem}}]\n")
+    extra = f"  more-certificates: [{{certificate: {more}/cert.pem, key: {more}/key.pem}}]\n"
+    server = lab.Authd(tmp_path, {"a.test": ZONE}, extra=listeners.extra + extra)
     try:
         first, second = fingerprint_of(listeners.folder / "cert.pem"), fingerprint_of(more / "cert.pem")
-        for name, wanted in ((encrypted.NAME, first), ("second.test", second), ("x.third.test", second), ("SECOND.test", second), ("third.test", first),
-                             ("unknown.test", first), (None, first), ("127.0.0.1", first)):
+        for name, wanted in ((encrypted.NAME, first), ("second.test", second), ("x.third.test", second),
+                             ("SECOND.test", second), ("third.test", first), ("unknown.test", first), (None, first),
+                             ("127.0.0.1", first)):
             for port in (listeners.tls, listeners.https):
                 assert get_fingerprint(listeners, port, name) == wanted, name
     finally:
@@ -176,7 +189,8 @@ def test_by_name(tmp_path):
 @pytest.fixture(params=["", "tsan"])
 def served(request, tmp_path):
     listeners = encrypted.Listeners(tmp_path)
-    server = lab.Authd(tmp_path, {"a.test": ZONE}, extra=listeners.extra + "  workers: 4\n", build=lab.choose_build(request.param))
+    server = lab.Authd(tmp_path, {"a.test": ZONE}, extra=listeners.extra + "  workers: 4\n",
+                       build=lab.choose_build(request.param))
     server.socket = tmp_path / "authd.sock"
     yield server, listeners
     server.stop()
@@ -205,7 +219,8 @@ def test_malformed_certificate_is_rejected(served, tmp_path):
     cert.unlink()
     server.wait_for("cannot load the changed certificates", count=4)
     time.sleep(2.5)
-    assert get_fingerprint(listeners) == before and server.log().count("cannot load the changed") == 4, "reported repeatedly"
+    assert get_fingerprint(listeners) == before
+    assert server.log().count("cannot load the changed") == 4, "reported repeatedly"
     # a key that is written a moment after its certificate is no error
     cert.write_text((other / "cert.pem").read_text())
     key.write_text((other / "key.pem").read_text())
@@ -232,7 +247,9 @@ def test_unreadable_files():
             server.process.send_signal(1)
             server.wait_for("reloaded: ")
             time.sleep(2.5)
-            assert get_fingerprint(listeners) == before and server.log().count("takes effect after a restart") == 1 and "cannot load the changed" not in server.log(), server.log()
+            assert get_fingerprint(listeners) == before
+            assert server.log().count("takes effect after a restart") == 1, server.log()
+            assert "cannot load the changed" not in server.log()
             assert "the current certificates stay in use" in server.log()
         finally:
             server.stop()
@@ -246,7 +263,7 @@ def test_ten_renewals_under_load(served):
 
     def run(fresh, https):
         context = listeners.context("h2" if https else "dot")
-        wire = encrypted.question("www.a.test")
+        wire = encrypted.make_query("www.a.test")
         s = client = None
         while not stop.is_set():
             try:
@@ -313,7 +330,8 @@ def test_expiry_is_reported(tmp_path):
 # ---- designated resolvers (RFC 9462) ----
 
 @pytest.mark.parametrize("names, listen, wanted", [
-    (("dns.test", "127.0.0.1"), "127.0.0.1", True), (("dns.test", "127.0.0.9"), "127.0.0.1", False), (("127.0.0.1",), "127.0.0.1", False),
+    (("dns.test", "127.0.0.1"), "127.0.0.1", True), (("dns.test", "127.0.0.9"), "127.0.0.1", False),
+    (("127.0.0.1",), "127.0.0.1", False),
     (("dns.test", "127.0.0.1"), "0.0.0.0", True)])
 def test_designated_resolvers(class_net, tmp_path, names, listen, wanted):
     listeners = encrypted.Listeners(tmp_path, address=listen)
@@ -331,9 +349,11 @@ def test_designated_resolvers(class_net, tmp_path, names, listen, wanted):
             assert text == [] and answer.authority[0].rdtype == dns.rdatatype.SOA
         else:
             assert len(text) == 2
-            assert text[0].startswith("1 dns.test. ") and 'alpn="h2"' in text[0] and f'port="{listeners.https}"' in text[0]
+            assert text[0].startswith("1 dns.test. ") and 'alpn="h2"' in text[0]
+            assert f'port="{listeners.https}"' in text[0]
             assert 'ipv4hint="127.0.0.1"' in text[0] and 'key7="/dns-query{?dns}"' in text[0]
-            assert text[1].startswith("2 dns.test. ") and 'alpn="dot"' in text[1] and f'port="{listeners.tls}"' in text[1]
+            assert text[1].startswith("2 dns.test. ") and 'alpn="dot"' in text[1]
+            assert f'port="{listeners.tls}"' in text[1]
         assert ask(rdtype="A").rcode() == 0 and not ask(rdtype="A").answer
         assert ask("x.resolver.arpa").rcode() == dns.rcode.NXDOMAIN
         if listen == "127.0.0.1" and wanted:  # the new certificate does not have the address
@@ -345,7 +365,8 @@ def test_designated_resolvers(class_net, tmp_path, names, listen, wanted):
 
 def test_resolver_arpa_cannot_be_forwarded(tmp_path):
     path = tmp_path / "c.yaml"
-    path.write_text('server: {listen: [127.0.0.1@5300]}\nforward-zones: [{zone: resolver.arpa, servers: [127.0.0.1]}]\n')
+    path.write_text("server: {listen: [127.0.0.1@5300]}\n"
+                    "forward-zones: [{zone: resolver.arpa, servers: [127.0.0.1]}]\n")
     done = lab.run(lab.ROOTLINE, "check", path)
     assert done.returncode == 1 and "resolver.arpa. cannot be forwarded" in done.stderr
 
@@ -359,7 +380,8 @@ class Forwarder:
         self.listeners = encrypted.Listeners(tmp)
         self.server = lab.Authd(tmp, {"a.test": ZONE + "$GENERATE 1-200 n$ A 10.0.0.1\n"}, extra=self.listeners.extra)
         der = openssl("x509", "-in", self.listeners.folder / "cert.pem", "-noout", "-pubkey")
-        self.pin = base64.b64encode(hashlib.sha256(base64.b64decode("".join(der.split("-----")[2].split()))).digest()).decode()
+        key = base64.b64decode("".join(der.split("-----")[2].split()))
+        self.pin = base64.b64encode(hashlib.sha256(key).digest()).decode()
 
     def handshakes(self):
         text = lab.run(lab.ROOTLINE, "status", "--socket", self.server.conf.parent / "authd.sock", "--json").stdout
@@ -375,13 +397,15 @@ def forwarder(tmp_path_factory):
 
 
 def ask_through(tmp_path, class_net, line, names=("www.a.test",), between=None, wait=8):
-    resolver = internet.ClassResolver(tmp_path / "resolver", class_net, top=f"forward-zones: [{{zone: a.test, {line}}}]\n")
+    resolver = internet.ClassResolver(tmp_path / "resolver", class_net,
+                                      top=f"forward-zones: [{{zone: a.test, {line}}}]\n")
     try:
         answers = []
         for name in names:
             if between:
                 between()
-            answers.append(dns.query.udp(dns.message.make_query(name, "A", use_edns=0), "127.0.0.1", port=resolver.port, timeout=wait))
+            query = dns.message.make_query(name, "A", use_edns=0)
+            answers.append(dns.query.udp(query, "127.0.0.1", port=resolver.port, timeout=wait))
         return answers, resolver.command("explain", names[0], "A", "--no-cache").stdout
     finally:
         resolver.stop()
@@ -403,13 +427,15 @@ def test_forward_over_tls(tmp_path, class_net, forwarder, trust):
 def test_forwarding_by_four_workers(tmp_path, class_net, forwarder):
     """With ThreadSanitizer: workers share tickets, and reloads load the CA again."""
     l = forwarder.listeners
-    resolver = internet.ClassResolver(tmp_path / "resolver", class_net, build=lab.choose_build("tsan"), workers=4, extra="",
-                                      top=f"forward-zones: [{{zone: a.test, servers: [127.0.0.1@{l.tls}], tls: {encrypted.NAME}, tls-ca: {l.ca}}}]\n")
+    line = f"servers: [127.0.0.1@{l.tls}], tls: {encrypted.NAME}, tls-ca: {l.ca}"
+    resolver = internet.ClassResolver(tmp_path / "resolver", class_net, build=lab.choose_build("tsan"), workers=4,
+                                      extra="", top=f"forward-zones: [{{zone: a.test, {line}}}]\n")
     failed = []
 
     def run(first):
         for n in range(first, first + 40):
-            answer = dns.query.udp(dns.message.make_query(f"n{n}.a.test", "A"), "127.0.0.1", port=resolver.port, timeout=20)
+            query = dns.message.make_query(f"n{n}.a.test", "A")
+            answer = dns.query.udp(query, "127.0.0.1", port=resolver.port, timeout=20)
             if not answer.answer:
                 failed.append(answer.to_text())
 
@@ -432,22 +458,28 @@ def test_resumption(tmp_path, class_net, forwarder):
     """A connection is closed after five idle seconds; the next one uses a ticket."""
     l = forwarder.listeners
     before = forwarder.handshakes()
-    answers, _ = ask_through(tmp_path, class_net, f"servers: [127.0.0.1@{l.tls}], tls-ca: {l.ca}, tls: {encrypted.NAME}", ["n60.a.test", "n61.a.test"],
+    line = f"servers: [127.0.0.1@{l.tls}], tls-ca: {l.ca}, tls: {encrypted.NAME}"
+    answers, _ = ask_through(tmp_path, class_net, line, ["n60.a.test", "n61.a.test"],
                              between=lambda: time.sleep(6.5) if forwarder.handshakes() != before else None)
     after = forwarder.handshakes()
     assert all(a.answer for a in answers) and after[0] - before[0] >= 2 and after[1] - before[1] >= 1
 
 
 @pytest.mark.parametrize("line, why", [
-    ("tls: other.test, tls-ca: CA", "hostname mismatch"), (f"tls: {encrypted.NAME}", "unable to get local issuer certificate"),
+    ("tls: other.test, tls-ca: CA", "hostname mismatch"),
+    (f"tls: {encrypted.NAME}", "unable to get local issuer certificate"),
     ('tls-pins: ["AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="]', "matches no pin"),
-    (f'tls: {encrypted.NAME}, tls-ca: CA, tls-pins: ["AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="]', "matches no pin"),
+    (f'tls: {encrypted.NAME}, tls-ca: CA, tls-pins: ["AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="]',
+     "matches no pin"),
     (f"tls: {encrypted.NAME}, tls-ca: CA, CLEAR", "closed the TCP connection")])
 def test_no_query_without_authentication(tmp_path, class_net, forwarder, line, why):
     """A server that is not authenticated, or does not support TLS, gets no query."""
     l = forwarder.listeners
     port = forwarder.server.port if "CLEAR" in line else l.tls
-    line = line.replace(", CLEAR", "").replace("CA", str(l.ca)) if "AAAA" not in line else line.replace("CA,", f"{l.ca},")
+    if "AAAA" in line:
+        line = line.replace("CA,", f"{l.ca},")
+    else:
+        line = line.replace(", CLEAR", "").replace("CA", str(l.ca))
     answers, tree = ask_through(tmp_path, class_net, f"servers: [127.0.0.1@{port}], {line}", wait=20)
     unwrapped = " ".join(tree.replace("│", " ").split())
     assert answers[0].rcode() == dns.rcode.SERVFAIL and why in unwrapped, tree
@@ -460,7 +492,8 @@ def test_tls_fallback(tmp_path, class_net):
     folder = tmp_path / "plain"
     folder.mkdir()
     (folder / "a.zone").write_text(ZONE)
-    (folder / "c.yaml").write_text('server: {listen: [127.77.1.1], control: ""}\nzones: [{zone: a.test, file: a.zone}]\n')
+    (folder / "c.yaml").write_text('server: {listen: [127.77.1.1], control: ""}\n'
+                                   "zones: [{zone: a.test, file: a.zone}]\n")
     plain = lab.Server([lab.AUTHD, "-c", folder / "c.yaml"], folder / "log")
     plain.started(plain.wait_for, "ready on ")
     try:
@@ -490,7 +523,8 @@ class OneAnswer(threading.Thread):
         with contextlib.suppress(OSError):
             while True:
                 raw = self.socket.accept()[0]
-                with contextlib.suppress(OSError, EOFError, ssl.SSLError), self.context.wrap_socket(raw, server_side=True) as s:
+                with (contextlib.suppress(OSError, EOFError, ssl.SSLError),
+                      self.context.wrap_socket(raw, server_side=True) as s):
                     query = dns.message.from_wire(encrypted.read_frame(s))
                     self.read += 1
                     answer = dns.message.make_response(query)
@@ -501,10 +535,12 @@ class OneAnswer(threading.Thread):
 
 
 def test_closed_connection(tmp_path, class_net, forwarder):
-    """A query on a connection that the server closes is sent once more, over a new one: no SERVFAIL, and no plain text."""
+    """A query on a connection that the server closes is sent once more, over a new one: no SERVFAIL, and no plain
+    text."""
     server = OneAnswer(forwarder.listeners)
     try:
-        line = f"servers: [127.0.0.1@{server.port}], tls: {encrypted.NAME}, tls-ca: {forwarder.listeners.ca}, tls-fallback: true"
+        line = (f"servers: [127.0.0.1@{server.port}], tls: {encrypted.NAME}, tls-ca: {forwarder.listeners.ca}, "
+                "tls-fallback: true")
         answers, _ = ask_through(tmp_path, class_net, line, [f"n{n}.a.test" for n in range(10)])
         assert all(a.answer for a in answers) and server.read >= 18
     finally:
@@ -520,19 +556,21 @@ def test_queries_of_a_lost_connection_share_one(tmp_path, class_net, forwarder):
                 while True:
                     raw = self.socket.accept()[0]
                     self.connections += 1
-                    with contextlib.suppress(OSError, EOFError, ssl.SSLError), self.context.wrap_socket(raw, server_side=True) as s:
+                    with (contextlib.suppress(OSError, EOFError, ssl.SSLError),
+                          self.context.wrap_socket(raw, server_side=True) as s):
                         encrypted.read_frame(s)
                         time.sleep(0.5)  # the other queries arrive
 
     for name, most in ((encrypted.NAME, 12), ("other.test", 12)):
         server = NoAnswer(forwarder.listeners)
-        resolver = internet.ClassResolver(tmp_path / name, class_net, top=f"forward-zones: [{{zone: a.test, servers: [127.0.0.1@{server.port}], tls: {name}, "
-                                          f"tls-ca: {forwarder.listeners.ca}}}]\n")
+        line = f"servers: [127.0.0.1@{server.port}], tls: {name}, tls-ca: {forwarder.listeners.ca}"
+        resolver = internet.ClassResolver(tmp_path / name, class_net,
+                                          top=f"forward-zones: [{{zone: a.test, {line}}}]\n")
         try:
             with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
                 s.settimeout(20)
                 for n in range(50):
-                    s.sendto(encrypted.question(f"n{n}.a.test", number=n, flags=0x100), ("127.0.0.1", resolver.port))
+                    s.sendto(encrypted.make_query(f"n{n}.a.test", number=n, flags=0x100), ("127.0.0.1", resolver.port))
                 for n in range(50):
                     assert dns.message.from_wire(s.recv(4096)).rcode() == dns.rcode.SERVFAIL
             assert server.connections <= most, server.connections
@@ -553,8 +591,9 @@ def test_replaced_ca(tmp_path, class_net, forwarder):
     l = forwarder.listeners
     ca = tmp_path / "ca.pem"
     shutil.copy(l.ca, ca)
+    line = f"servers: [127.0.0.1@{l.tls}], tls: {encrypted.NAME}, tls-ca: {ca}"
     resolver = internet.ClassResolver(tmp_path / "resolver", class_net,
-                                      top=f"forward-zones: [{{zone: a.test, servers: [127.0.0.1@{l.tls}], tls: {encrypted.NAME}, tls-ca: {ca}}}]\n")
+                                      top=f"forward-zones: [{{zone: a.test, {line}}}]\n")
     try:
         def ask(name):
             return dns.query.udp(dns.message.make_query(name, "A"), "127.0.0.1", port=resolver.port, timeout=20)
@@ -570,9 +609,11 @@ def test_replaced_ca(tmp_path, class_net, forwarder):
 
 
 def test_wrong_forward_settings(tmp_path):
-    for line, words in (('tls-pins: ["x"]', "is not a pin"), ("tls-fallback: true", "no effect without TLS"), ("tls: a.test, tls-ca: nowhere.pem", "nowhere.pem"),
+    for line, words in (('tls-pins: ["x"]', "is not a pin"), ("tls-fallback: true", "no effect without TLS"),
+                        ("tls: a.test, tls-ca: nowhere.pem", "nowhere.pem"),
                         ("tls: a.test, tls-ca: c.yaml", "no certificate in it")):
         path = tmp_path / "c.yaml"
-        path.write_text(f'server: {{listen: [127.0.0.1@5300]}}\nforward-zones: [{{zone: ".", servers: [127.0.0.1], {line}}}]\n')
+        path.write_text("server: {listen: [127.0.0.1@5300]}\n"
+                        f'forward-zones: [{{zone: ".", servers: [127.0.0.1], {line}}}]\n')
         done = lab.run(lab.ROOTLINE, "check", path)
         assert done.returncode == 1 and words in done.stderr, (line, done.stderr)

@@ -59,19 +59,19 @@ def converse(path, *lines):
 
 
 def schema_of(args):
-    """The page of docs/schema that describes what the command prints with --json; None for those without one."""
-    name = "last" if "--last" in args and args[0] == "explain" else "-".join(args[:2]) if args[0] == "cache" else args[0]
-    path = lab.SOURCE / f"docs/schema/{name}.json"
-    return json.loads(path.read_text()) if path.exists() else None
+    """Return the schema in docs/schema of what the command prints with --json."""
+    name = "-".join(args[:2]) if args[0] == "cache" else args[0]
+    if args[0] == "explain" and "--last" in args:
+        name = "last"
+    return json.loads((lab.SOURCE / f"docs/schema/{name}.json").read_text())
 
 
-def as_json(resolver, *args):
+def as_json(resolver, *args, status=0):
+    """Run a command with --json; return what it prints, which has the form of its schema."""
     done = resolver.command(*args, "--json")
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == status, done.stderr
     value = json.loads(done.stdout)
-    schema = schema_of(args)
-    if schema:
-        jsonschema.validate(value, schema)
+    jsonschema.validate(value, schema_of(args))
     return value
 
 
@@ -85,12 +85,16 @@ def test_status(resolver):
     ask(resolver, "www.lame.com")
     status = as_json(resolver, "status")
     assert status["program"] == "rootline-resolver" and status["workers"] == 2 and status["pid"] == resolver.process.pid
-    assert f"127.0.0.1@{resolver.port}" in status["listen"] and status["families"]["ipv6"] == {"used": True, "answers": True}
+    assert f"127.0.0.1@{resolver.port}" in status["listen"]
+    assert status["families"]["ipv6"] == {"used": True, "answers": True}
     assert status["entropy"]["id-bits"] == 16 and status["entropy"]["port-bits"] >= 10 and status["queries"] >= 2
     assert status["cache"]["store"] == resolver.kept and status["memory"]["resident"] > 1e6
-    assert status["waiting-for-place"] == 0 and status["queries-outstanding"] >= 0 and status["resolutions-in-progress"] >= 0
-    assert status["quota"].keys() == {"zones", "servers", "all", "clients", "clients-waiting"} and status["quota"]["clients-waiting"] == 0
-    assert status["recent-failures"][0]["name"] == "www.lame.com." and status["recent-failures"][0]["failure"] == "no-answer"
+    assert status["waiting-for-place"] == 0 and status["queries-outstanding"] >= 0
+    assert status["resolutions-in-progress"] >= 0
+    assert status["quota"].keys() == {"zones", "servers", "all", "clients", "clients-waiting"}
+    assert status["quota"]["clients-waiting"] == 0
+    failure = status["recent-failures"][0]
+    assert failure["name"] == "www.lame.com." and failure["failure"] == "no-answer"
     text = resolver.command("status").stdout
     assert "entropy" in text and "www.lame.com. A: no server gave an answer" in " ".join(text.split())
 
@@ -108,12 +112,14 @@ def test_cache_entries_of_a_name(resolver):
     ask(resolver, "www.cs.uni.edu")
     cards = as_json(resolver, "cache", "show", "www.cs.uni.edu")["entries"]
     card = cards[0]
-    assert card["kind"] == "data" and card["type"] == "A" and card["data"] == ["198.18.2.80"] and card["original-ttl"] == 3600
+    assert card["kind"] == "data" and card["type"] == "A" and card["data"] == ["198.18.2.80"]
+    assert card["original-ttl"] == 3600
     assert 3500 < card["ttl"] <= 3600 and card["from"].startswith("127.11.2.3@") and card["section"] == "answer"
     assert card["rank"] == "authoritative-answer" and card["validation"] == "unchecked"
     assert ("worker" in card) == (resolver.kept == "memory")
     cut = as_json(resolver, "cache", "show", "cs.uni.edu")["entries"][0]
-    assert cut["kind"] == "delegation" and cut["data"] == ["ns.cs.uni.edu. 127.11.2.3"] and cut["section"] == "authority"
+    assert cut["kind"] == "delegation" and cut["data"] == ["ns.cs.uni.edu. 127.11.2.3"]
+    assert cut["section"] == "authority"
     assert as_json(resolver, "cache", "show", "www.cs.uni.edu", "MX")["entries"] == []
     ask(resolver, "nothing.uni.edu")
     ask(resolver, "x.lame.com")
@@ -175,7 +181,9 @@ def test_flush_of_a_subtree(resolver):
             took.append(time.monotonic() - start)
     watcher = threading.Thread(target=watch)
     watcher.start()
-    gone = as_json(resolver, "cache", "flush", "uni.edu", "--subtree")["entries"]
+    flushed = as_json(resolver, "cache", "flush", "uni.edu", "--subtree")
+    gone = flushed["entries"]
+    assert flushed["name"] == "uni.edu."
     end.set()
     watcher.join()
     assert gone >= 6001
@@ -207,8 +215,54 @@ def test_reload(resolver):
     resolver.conf.write_text(good.replace("stub-zones:", "stub-zonse:"))
     done = resolver.command("reload")
     resolver.conf.write_text(good)
-    assert done.returncode == 1 and 'unknown key "stub-zonse"' in done.stderr and "stub-zones" in done.stderr and "stays in use" in done.stderr
+    assert done.returncode == 1 and 'unknown key "stub-zonse"' in done.stderr
+    assert "stub-zones" in done.stderr and "stays in use" in done.stderr
     assert as_json(resolver, "status")["reloads-refused"] >= 1
+
+
+def test_reload_as_json(resolver):
+    """An accepted configuration has a summary; a rejected one has findings with their places, and advice."""
+    done = as_json(resolver, "reload")
+    assert done["accepted"] and "stub zones" in done["summary"] and done["findings"] == []
+    good = resolver.conf.read_text()
+    lab.write_old(resolver.conf, good.replace("stub-zones:", "stub-zonse:"))
+    try:
+        done = as_json(resolver, "reload", status=1)
+    finally:
+        lab.write_old(resolver.conf, good)
+    assert not done["accepted"] and done["summary"] == ""
+    finding = done["findings"][0]
+    assert finding["file"] == str(resolver.conf) and finding["line"] > 1 and finding["column"] == 1
+    assert finding["level"] == "error" and finding["message"] == 'unknown key "stub-zonse"'
+    assert finding["help"] == 'did you mean "stub-zones"?'
+
+
+def test_reload_of_a_file_that_is_always_being_written(resolver):
+    """The finding is about the whole file: it has no line."""
+    end = threading.Event()
+
+    def write():
+        while not end.wait(0.1):
+            os.utime(resolver.conf)
+    os.utime(resolver.conf)
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        done = as_json(resolver, "reload", status=1)
+    finally:
+        end.set()
+        writer.join()
+    assert not done["accepted"] and [f["line"] for f in done["findings"]] == [0]
+    assert done["findings"][0]["message"].startswith("it is still being written")
+
+
+def test_reload_without_a_file(resolver):
+    away = resolver.conf.rename(resolver.conf.with_suffix(".away"))
+    try:
+        done = resolver.command("reload")
+    finally:
+        away.rename(resolver.conf)
+    assert done.returncode == 1 and f"{resolver.conf}: error: " in done.stderr, done.stderr
 
 
 def test_log(resolver):
@@ -219,14 +273,15 @@ def test_log(resolver):
 
 
 def test_invalid_requests(resolver):
-    answers = converse(resolver.socket, b"nonsense\n", b"[1]\n", {"command": "sing"}, {"command": "explain", "name": "a..b"},
-                       {"command": "explain", "name": "a", "type": "SPECIAL"}, {"command": "explain", "name": "a", "as": "me"},
-                       {"command": 7}, {"command": "cache-show"}, {"command": "status"})
+    answers = converse(resolver.socket, b"nonsense\n", b"[1]\n", {"command": "sing"},
+                       {"command": "explain", "name": "a..b"}, {"command": "explain", "name": "a", "type": "SPECIAL"},
+                       {"command": "explain", "name": "a", "as": "me"}, {"command": 7}, {"command": "cache-show"},
+                       {"command": "status"})
     assert [a["ok"] for a in answers] == [False] * 8 + [True]
     assert "not a domain name" in answers[3]["error"] and "is not an RR type" in answers[4]["error"]
     assert converse(resolver.socket, b"x" * 5000)[0]["error"] == "the request is too long"
-    for argv in (["explain"], ["explain", "--last", "x", "--no-cache"], ["cache", "show"], ["cache", "drop", "x"], ["status", "x"],
-                 ["log", "--first"]):
+    for argv in (["explain"], ["explain", "--last", "x", "--no-cache"], ["cache", "show"], ["cache", "drop", "x"],
+                 ["status", "x"], ["log", "--first"]):
         assert resolver.command(*argv).returncode == 2
 
 
@@ -234,10 +289,12 @@ def serve_evil(path):
     """A daemon with control characters for the terminal in every answer."""
     evil = "\x1b]0;x\x07 \u009b31m \x7f \n<3>"
     answer = json.dumps({"ok": True, "result": {k: evil for k in ("daemon", "version", "text", evil, "error")} | {
-        "lines": [{"text": evil, "level": evil, "time": evil}], "findings": [{"text": evil, "message": evil, "level": evil}],
+        "lines": [{"text": evil, "level": evil, "time": evil}],
+        "findings": [{"text": evil, "message": evil, "level": evil}],
         "trees": [], "entries": [{"type": evil, evil: evil}], "question": {"name": evil, "type": evil, "client": evil},
         "answer": {"rcode": evil, "records": []}, "cause": {"kind": evil, "text": evil, "advice": evil},
-        "steps": [{"step": "note", "note": evil}, {"step": "resolve", "name": evil, "type": evil, "steps": [{"step": "query", "server": evil}]}]}})
+        "steps": [{"step": "note", "note": evil}, {"step": "resolve", "name": evil, "type": evil,
+                                                   "steps": [{"step": "query", "server": evil}]}]}})
     wrong = json.dumps({"ok": False, "error": evil})
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(str(path))
@@ -255,8 +312,9 @@ def serve_evil(path):
 def test_control_characters_do_not_reach_the_terminal(tmp_path):
     path = tmp_path / "evil.sock"
     serve_evil(path)
-    for words in (["status"], ["stats"], ["log"], ["reload"], ["cache", "show", "a.example"], ["cache", "stats"], ["cache", "flush", "a.example"],
-                  ["explain", "a.example"], ["explain", "a.example", "--dot"], ["explain", "a.example", "--json"], ["status", "--json"]):
+    for words in (["status"], ["stats"], ["log"], ["reload"], ["cache", "show", "a.example"], ["cache", "stats"],
+                  ["cache", "flush", "a.example"], ["explain", "a.example"], ["explain", "a.example", "--dot"],
+                  ["explain", "a.example", "--json"], ["status", "--json"]):
         for _ in range(2):
             done = lab.run(lab.ROOTLINE, *words, "--socket", path)
             said = done.stdout + done.stderr
@@ -269,7 +327,8 @@ def test_socket_of_another_user_is_not_used():
     if os.geteuid() != 0:
         pytest.skip("namespaces need root")
     lab.need("unshare", "mount")
-    done = lab.run("unshare", "--mount", "/usr/bin/python3", lab.SOURCE / "tests/e2e/socket_inside.py", lab.ROOTLINE, timeout=120)
+    done = lab.run("unshare", "--mount", "/usr/bin/python3", lab.SOURCE / "tests/e2e/socket_inside.py", lab.ROOTLINE,
+                   timeout=120)
     assert done.returncode == 0, done.stderr
     theirs, ours = map(json.loads, done.stdout.splitlines())
     assert theirs["status"] == 3 and "another user" in theirs["said"] and theirs["fate"] == "left alone"
@@ -338,7 +397,8 @@ def test_idle_connections_are_limited(resolver):
 def test_client_that_does_not_read(resolver):
     with connect(resolver.socket) as deaf:
         deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        deaf.sendall(b'{"command":"explain","name":"timetable.uni.edu","type":"TXT","packets":true,"no-cache":true}\n' * 30)
+        deaf.sendall(b'{"command":"explain","name":"timetable.uni.edu","type":"TXT","packets":true,"no-cache":true}\n' *
+                     30)
         for i in range(20):
             assert ask(resolver, "www.uni.edu").rcode() == 0
             assert as_json(resolver, "status")["pid"] == resolver.process.pid
@@ -356,7 +416,8 @@ def test_stop_during_explain(class_net, tmp_path):
 def test_threads(class_net, tmp_path):
     """Four workers under ThreadSanitizer: requests of the control socket, queries and reloads at once."""
     resolver = internet.ClassResolver(tmp_path, class_net, build=lab.choose_build("tsan"), workers=4)
-    names = ["www.uni.edu", "pictures.uni.edu", "www.lame.com", "round.uni.edu", "timetable.uni.edu", "nothing.shop.com"]
+    names = ["www.uni.edu", "pictures.uni.edu", "www.lame.com", "round.uni.edu", "timetable.uni.edu",
+             "nothing.shop.com"]
     faults, end = [], time.monotonic() + 6
 
     def command(requests):
@@ -376,9 +437,11 @@ def test_threads(class_net, tmp_path):
                 i += 1
         except Exception as fault:
             faults.append(fault)
-    explains = [{"command": "explain", "name": name, "no-cache": i % 2 == 0, "packets": True} for i, name in enumerate(names)]
+    explains = [{"command": "explain", "name": name, "no-cache": i % 2 == 0, "packets": True}
+                for i, name in enumerate(names)]
     others = [{"command": c} for c in ("status", "stats", "cache-stats", "reload", "log")]
-    cache = [{"command": "cache-show", "name": "www.uni.edu"}, {"command": "cache-flush", "name": "edu", "subtree": True},
+    cache = [{"command": "cache-show", "name": "www.uni.edu"},
+             {"command": "cache-flush", "name": "edu", "subtree": True},
              {"command": "cache-flush", "name": "shop.com"}, {"command": "last", "name": "www.lame.com"}]
     threads = [threading.Thread(target=command, args=(r,)) for r in (explains, explains, others, cache)]
     threads += [threading.Thread(target=client, args=(n,)) for n in range(3)]
@@ -400,7 +463,8 @@ def test_limits_page_matches_the_code(resolver, tmp_path):
             counters |= set(re.findall(r"`([a-z.-]+)`", cells[4]))
             files |= set(re.findall(r"`([a-z0-9_]+\.[ch])`", cells[5]))
     assert len(keys) > 20 and len(counters) > 12 and len(files) > 20
-    existing = {path.name for folder in ("base", "dns", "net", "resolver", "authd") for path in (lab.SOURCE / folder).rglob("*.[ch]")}
+    folders = ("base", "dns", "net", "resolver", "authd")
+    existing = {path.name for folder in folders for path in (lab.SOURCE / folder).rglob("*.[ch]")}
     assert files <= existing, files - existing
     counted = {**as_json(resolver, "stats"), **as_json(resolver, "cache", "stats"), **as_json(resolver, "status")}
     for counter in counters:
@@ -413,7 +477,7 @@ def test_limits_page_matches_the_code(resolver, tmp_path):
         for part in reversed(key.split(".")):
             text = f"{{{part}: {text}}}"
         path = tmp_path / "c.yaml"
-        path.write_text(f"server: {{listen: [127.0.0.1]}}\nresolver: {{ipv6: false}}\n" if key.split(".")[0] not in ("server", "resolver") else "")
-        path.write_text(path.read_text() + text[1:-1] + "\n")
+        head = "server: {listen: [127.0.0.1]}\nresolver: {ipv6: false}\n"
+        path.write_text((head if key.split(".")[0] not in ("server", "resolver") else "") + text[1:-1] + "\n")
         done = lab.run(lab.ROOTLINE, "check", path)
         assert "unknown key" not in done.stderr and "no key" not in done.stderr, (key, done.stderr)

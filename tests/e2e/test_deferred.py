@@ -1,5 +1,5 @@
-"""Deferred queries of one client: an office behind one address, and slow queries whose answers an attacker wants to leave in one pulse
-(DNSBomb, docs/LIMITS.md section 3)."""
+"""Deferred queries of one client: an office behind one address, and slow queries whose answers an attacker wants to
+leave in one pulse (DNSBomb, docs/LIMITS.md section 3)."""
 import bisect
 import json
 import select
@@ -8,10 +8,10 @@ import struct
 import threading
 import time
 
-import dns.flags
 import dns.message
 import dns.rcode
-import dns.rrset
+import dns.rdataclass
+import dns.rdatatype
 import pytest
 
 import internet
@@ -21,11 +21,24 @@ SLOW = [f"127.90.7.{n}" for n in range(1, 13)]  # each serves a zone of its own,
 SO_TIMESTAMPNS = 35
 
 
+def make_reply(wire):
+    """Return the reply to a query in wire format: one A record, and EDNS if the query has it."""
+    end = wire.index(b"\0", 12) + 5  # of the question; no label of these names has a zero octet
+    opt = b"\0" + struct.pack("!HHIH", dns.rdatatype.OPT, 1232, 0, 0) if wire[10:12] != b"\0\0" else b""
+    header = wire[:2] + bytes([0x84 | wire[2] & 1, 0]) + struct.pack("!4H", 1, 1, 0, bool(opt))  # QR, AA, RD
+    record = b"\xc0\x0c" + struct.pack("!HHIH", dns.rdatatype.A, dns.rdataclass.IN, 300, 4) + bytes([192, 0, 2, 7])
+    return header + wire[12:end] + record + opt
+
+
 class SlowServer:
-    """Collects queries until there are `wanted` of them, or the first is 2.6 s old (well before the resolver's timeout), then answers all at once."""
+    """Collects queries until there are `wanted` of them, or the first is `delay_s` old, then answers all at once.
+
+    The resolver gives up after 4.1 s without a reply.  Each reply is made when its query arrives, so that on a slow
+    machine the last one does not leave long after the first.
+    """
 
     def __init__(self, port):
-        self.wanted, self.waiting, self.first = 1, {}, 0.0
+        self.wanted, self.delay_s, self.waiting, self.first = 1, 2.1, {}, 0.0
         self.sockets, self.is_closing = [], False
         for address in SLOW:
             s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -40,14 +53,11 @@ class SlowServer:
             for s in select.select(self.sockets, [], [], 0.05)[0]:
                 wire, peer = s.recvfrom(4096)
                 self.first = self.first if self.waiting else time.monotonic()
-                self.waiting[wire[12:].split(b"\0")[0].lower()] = (s, wire, peer)  # a retry counts once
-            if self.waiting and (len(self.waiting) >= self.wanted or time.monotonic() > self.first + 2.6):
-                for s, query, client in self.waiting.values():
-                    message = dns.message.from_wire(query)
-                    reply = dns.message.make_response(message)
-                    reply.flags |= dns.flags.AA
-                    reply.answer.append(dns.rrset.from_text(message.question[0].name, 300, "IN", "A", "192.0.2.7"))
-                    s.sendto(reply.to_wire(), client)
+                name = wire[12:].split(b"\0")[0].lower()
+                self.waiting[name] = (s, make_reply(wire), peer)  # a retry counts once
+            if self.waiting and (len(self.waiting) >= self.wanted or time.monotonic() > self.first + self.delay_s):
+                for s, reply, client in self.waiting.values():
+                    s.sendto(reply, client)
                 self.waiting = {}
 
     def close(self):
@@ -63,7 +73,8 @@ def world(tmp_path_factory):
     net = internet.Internet(folder / "net", lab.free_port())
     slow = SlowServer(net.port)
     zones = ", ".join(f"{{zone: z{i}.slow, servers: [{a}@{net.port}]}}" for i, a in enumerate(SLOW))
-    server = internet.Resolver(folder, net, workers=2, server="  rate-limit: {exempt: []}\n", extra=f"stub-zones: [{zones}]\n")
+    server = internet.Resolver(folder, net, workers=2, server="  rate-limit: {exempt: []}\n",
+                               extra=f"stub-zones: [{zones}]\n")
     yield server, slow
     server.stop()
     slow.close()
@@ -75,8 +86,8 @@ def queries(prefix, cnt):
 
 
 def pulse(server, wires, per_second):
-    """Send the queries at that rate, all at once for 0.  Return the RCODE and TC of each answer by ID, the time at which the kernel received
-    each, and the most queries sent within 50 ms."""
+    """Send the queries at that rate, all at once for 0.  Return the RCODE and TC of each answer by ID, the time at
+    which the kernel received each, and the most queries sent within 50 ms."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
         s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8 << 20)
         s.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
@@ -131,7 +142,7 @@ def test_memory_is_freed_after_a_peak(tmp_path):
     build = lab.choose_build("release")  # may skip: no server and no thread has been started yet
     net = internet.Internet(tmp_path / "net", lab.free_port())
     slow = SlowServer(net.port)
-    slow.wanted = 10 ** 6
+    slow.wanted, slow.delay_s = 10 ** 6, 2.6
     zones = ", ".join(f"{{zone: z{i}.slow, servers: [{a}@{net.port}]}}" for i, a in enumerate(SLOW))
     server = internet.Resolver(tmp_path, net, build=build, extra=f"stub-zones: [{zones}]\n")
     try:
@@ -157,7 +168,8 @@ def test_a_burst_of_slow_queries_is_answered(world):
 
 
 def test_a_pulse_of_slow_queries_becomes_a_stream(world):
-    """600 queries, sent at 300 per second, whose answers are ready at the same time: all are answered, at about twice the query rate."""
+    """600 queries, sent at 300 per second, whose answers are ready at the same time: all are answered, at about twice
+    the query rate."""
     server, slow = world
     before = counts(server)["limits"]["answers-paced"]
     slow.wanted = 600
@@ -170,9 +182,10 @@ def test_a_pulse_of_slow_queries_becomes_a_stream(world):
 
 
 def test_limit_of_deferred_queries(world):
-    """Beyond 1,000 deferred queries a client gets TC, so that it uses TCP, where its address cannot be spoofed; no query is dropped."""
+    """Beyond 1,000 deferred queries a client gets TC, so that it uses TCP, where its address cannot be spoofed; no
+    query is dropped."""
     server, slow = world
-    slow.wanted = 1 << 30
+    slow.wanted, slow.delay_s = 1 << 30, 2.6  # all queries are sent after two seconds
     found, _, _ = pulse(server, queries("many", 1200), 600)
     truncated_cnt = sum(truncated for _, truncated in found.values())
     print(f"{len(found)} answered, {truncated_cnt} of them with TC")

@@ -1,7 +1,7 @@
 """The same queries to nsd, knotd and rootline-authd with the same zones.
 
-A difference must match a row of CONTESTED: a case in which the peers differ and a decision was made.  Each row also defines
-our answer.  Differences are counted and printed per class of query and row; a difference without a row fails.
+A difference must match a row of CONTESTED: a case in which the peers differ and a decision was made.  Each row also
+defines our answer.  Differences are counted and printed per class of query and row; a difference without a row fails.
 """
 import collections
 import time
@@ -16,9 +16,9 @@ from differ import (Question, any_row, ask_all, below, check, courtesy_row, glue
 DATA = lab.SOURCE / "tests/data/differential"
 ZONES = {"example.": DATA / "example.zone", "served.": DATA / "served.zone",
          "child.served.": DATA / "child.served.zone"}
-TYPES = """A NS MD MF CNAME SOA MB MG MR NULL WKS PTR HINFO MINFO MX TXT RP AFSDB X25 ISDN RT NSAP PX AAAA LOC SRV NAPTR KX
- CERT DNAME APL DS SSHFP IPSECKEY RRSIG NSEC DNSKEY DHCID NSEC3 NSEC3PARAM TLSA SMIMEA HIP CDS CDNSKEY OPENPGPKEY CSYNC
- ZONEMD SVCB HTTPS SPF NID L32 L64 LP EUI48 EUI64 URI CAA ANY TYPE65280 TYPE65281 TYPE999""".split()
+TYPES = """A NS MD MF CNAME SOA MB MG MR NULL WKS PTR HINFO MINFO MX TXT RP AFSDB X25 ISDN RT NSAP PX AAAA LOC SRV NAPTR
+ KX CERT DNAME APL DS SSHFP IPSECKEY RRSIG NSEC DNSKEY DHCID NSEC3 NSEC3PARAM TLSA SMIMEA HIP CDS CDNSKEY OPENPGPKEY
+ CSYNC ZONEMD SVCB HTTPS SPF NID L32 L64 LP EUI48 EUI64 URI CAA ANY TYPE65280 TYPE65281 TYPE999""".split()
 
 
 # ---- queries ----

@@ -1,4 +1,4 @@
-"""docs/LIMITS.md section 4, connections: clients that are slow, silent or loud, while two that are neither keep getting answers."""
+"""Connections (docs/LIMITS.md section 4): clients that are slow, silent or noisy, beside two benign clients."""
 import contextlib
 import json
 import os
@@ -17,8 +17,9 @@ import pytest
 import encrypted
 import lab
 
-ZONE = "$TTL 300\n@ SOA ns h 1 2 3 4 60\n@ NS ns\nns A 192.0.2.1\nwww A 192.0.2.80\n$GENERATE 1-300 big TXT \"" + "x" * 190 + " $\"\n"
-WIRE = encrypted.question("www.a.test")
+ZONE = ("$TTL 300\n@ SOA ns h 1 2 3 4 60\n@ NS ns\nns A 192.0.2.1\nwww A 192.0.2.80\n"
+        "$GENERATE 1-300 big TXT \"" + "x" * 190 + " $\"\n")
+WIRE = encrypted.make_query("www.a.test")
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 HEADERS, RST, SETTINGS, PING, WINDOW, CONTINUATION, DATA, PRIORITY = 1, 3, 4, 6, 8, 9, 0, 2
 
@@ -28,7 +29,10 @@ def http2_frame(kind, flags=0, stream=0, payload=b""):
 
 
 def fields(*more):
-    return hpack.Encoder().encode([(":method", "GET"), (":scheme", "https"), (":authority", "x"), (":path", f"/dns-query?dns={encrypted.encode(WIRE)}"), *more])
+    """Return the header block of a GET request for WIRE."""
+    path = f"/dns-query?dns={encrypted.encode(WIRE)}"
+    return hpack.Encoder().encode([(":method", "GET"), (":scheme", "https"), (":authority", "x"), (":path", path),
+                                   *more])
 
 
 class Subject:
@@ -53,12 +57,16 @@ def subject(tmp_path_factory):
 
 
 class Benign:
-    """A client over UDP and one over HTTPS, 100 questions a second each."""
+    """A client over UDP and one over HTTPS, each with at most 100 queries per second, one after another.
+
+    They go on until the block ends and each has sent `least` queries.
+    """
 
     def __init__(self, subject, least):
         self.subject, self.stop, self.least = subject, threading.Event(), least
         self.asked, self.answered = [0, 0], [0, 0]
-        self.threads = [threading.Thread(target=self.run, args=(i, call)) for i, call in enumerate((self.udp, self.doh))]
+        self.threads = [threading.Thread(target=self.run, args=(i, call))
+                        for i, call in enumerate((self.udp, self.doh))]
 
     def run(self, i, call):
         ask = call()
@@ -117,7 +125,7 @@ class Benign:
 
 
 def wait_until_empty(path, memory=0, seconds=60):
-    """Until no connection is open, and no more memory is held for them."""
+    """Wait until no connection is open and at most `memory` octets are held for connections."""
     end = time.monotonic() + seconds
     while True:
         left = json.loads(lab.run(lab.ROOTLINE, "status", "--json", "--socket", path).stdout)["connections"]
@@ -129,16 +137,20 @@ def wait_until_empty(path, memory=0, seconds=60):
 
 @contextlib.contextmanager
 def undisturbed(subject, least=20):
-    """What happens inside disturbs nobody, and leaves nothing behind."""
+    """Check that two benign clients get answers during the block, and that no connection or memory is left."""
     with Benign(subject, least) as benign:
         yield
     benign.check()
     wait_until_empty(subject.socket)
 
 
+def source(number):
+    return f"127.9.{number % 200 // 100}.{number % 100 + 1}"
+
+
 def attacker(number, port):
-    """A connection from one of 200 addresses."""
-    return socket.create_connection(("127.0.0.1", port), timeout=10, source_address=(f"127.9.{number % 200 // 100}.{number % 100 + 1}", 0))
+    """Return a TCP connection from one of 200 addresses."""
+    return socket.create_connection(("127.0.0.1", port), timeout=10, source_address=(source(number), 0))
 
 
 def reset(s):
@@ -153,7 +165,7 @@ def first_flight(listeners):
 
 
 def is_closed(s, seconds=10):
-    """Whether the server ends it."""
+    """True if the server closes the connection within so many seconds."""
     s.settimeout(seconds)
     try:
         while s.recv(65536):
@@ -167,7 +179,8 @@ def is_closed(s, seconds=10):
 
 # ---- handshakes ----
 
-def test_handshakes_cut_at_every_octet(subject):
+def test_handshake_ends_at_each_octet(subject):
+    """The client closes with FIN or RST within its first flight, and within its second one with a query."""
     l = subject.listeners
     with undisturbed(subject):
         hello = first_flight(l)[1]
@@ -186,7 +199,8 @@ def test_handshakes_cut_at_every_octet(subject):
             (reset if n % 2 else socket.socket.close)(s)
 
 
-def test_rubbish_instead_of_a_handshake(subject):
+def test_garbage_instead_of_a_handshake(subject):
+    """The server closes on random octets, plain HTTP, and a ClientHello with one octet changed."""
     l = subject.listeners
     with undisturbed(subject):
         for n in range(300):
@@ -194,15 +208,15 @@ def test_rubbish_instead_of_a_handshake(subject):
                 s.sendall(os.urandom(200) if n % 2 else b"GET / HTTP/1.1\r\n\r\n")
                 assert is_closed(s)
         hello = first_flight(l)[1]
-        for n in range(0, len(hello), 7):  # one octet is another
+        for n in range(0, len(hello), 7):  # change one octet
             with attacker(n, l.tls) as s:
                 s.sendall(hello[:n] + bytes([hello[n] ^ 0x55]) + hello[n + 1:])
                 s.shutdown(socket.SHUT_WR)
                 assert is_closed(s)
 
 
-def test_a_hello_without_end(subject):
-    """A record after the other, each a piece of one hello: not more than STREAM_HELLO_MAX wait, not longer than five seconds."""
+def test_endless_client_hello(subject):
+    """Records with parts of a ClientHello of 16 MB: the server closes before it is complete."""
     l = subject.listeners
     with undisturbed(subject):
         with attacker(1, l.tls) as s:
@@ -217,12 +231,14 @@ def test_a_hello_without_end(subject):
 
 # ---- slow clients ----
 
-def test_half_closed_and_one_octet_a_second(subject):
+def test_half_closed_and_one_octet_per_second(subject):
+    """Clients send an octet per second, or close their side within a request: all are closed after nine seconds."""
     l = subject.listeners
     hello = first_flight(l)[1]
     with undisturbed(subject, least=100):
-        slow = [(attacker(n, port), text) for n in range(150)
-                for port, text in ((l.tls, hello), (l.http, b"GET /dns-query HTTP/1.1\r\nHost: x\r\n"), (subject.server.port, encrypted.frame(WIRE)))]
+        requests = ((l.tls, hello), (l.http, b"GET /dns-query HTTP/1.1\r\nHost: x\r\n"),
+                    (subject.server.port, encrypted.frame(WIRE)))
+        slow = [(attacker(n, port), text) for n in range(150) for port, text in requests]
         half = [attacker(n, port) for n in range(150) for port in (l.tls, l.https, subject.server.port)]
         for n, s in enumerate(half):
             s.sendall(hello[:n])
@@ -244,9 +260,9 @@ def test_half_closed_and_one_octet_a_second(subject):
 
 
 def test_readers_that_do_not_read(subject):
-    """Large answers that nobody takes: over TCP, TLS and HTTPS; they go when they have been idle long enough."""
+    """Sixty clients query large answers over TCP, TLS and HTTPS and read none: they hold less than 60 MB."""
     l = subject.listeners
-    big = encrypted.question("big.a.test", "TXT")
+    big = encrypted.make_query("big.a.test", "TXT")
     with undisturbed(subject, least=30):
         lazy = []
         for n in range(20):
@@ -271,7 +287,7 @@ def test_readers_that_do_not_read(subject):
 
 
 def test_thousands_of_idle_connections(subject):
-    """5,000 from 200 addresses, one in ten of them with TLS open: the idlest go first, newcomers get in."""
+    """5,000 connections from 200 addresses, some with TLS: at most 1024 stay open; a new client gets an answer."""
     l = subject.listeners
     with undisturbed(subject, least=50):
         idle = []
@@ -281,7 +297,7 @@ def test_thousands_of_idle_connections(subject):
             if n % 10 == 0:
                 with contextlib.suppress(OSError, ssl.SSLError):
                     idle.append(l.dot(source=f"127.9.0.{n % 100 + 1}"))
-        with l.dot(source="127.0.0.8") as s:  # somebody new
+        with l.dot(source="127.0.0.8") as s:  # a new client
             s.sendall(encrypted.frame(WIRE))
             assert dns.message.from_wire(encrypted.read_frame(s)).answer
         assert subject.status()["connections"]["open"] <= 1024
@@ -292,13 +308,13 @@ def test_thousands_of_idle_connections(subject):
 # ---- HTTP/2 ----
 
 def flood(subject, octets, count, seconds=10, before=b""):
-    """Send frames until the server has had enough; what it says then, None if it has not."""
+    """Send frames until the server ends the connection; return its GOAWAY code, "closed", or None if it does not."""
     l = subject.listeners
     with l.connect(l.https, "h2", source="127.9.0.1") as s:
         data, sent = b"", 0
         s.sendall(PREFACE + http2_frame(SETTINGS) + before)
         if before:
-            time.sleep(0.3)  # it has been answered
+            time.sleep(0.3)  # until it is answered
         s.settimeout(0.001)
         end = time.monotonic() + seconds
         code = None
@@ -330,15 +346,28 @@ def flood(subject, octets, count, seconds=10, before=b""):
         return code
 
 
-CALM, PROTOCOL, FLOW, COMPRESSION = 11, 1, 3, 9
-FLOODS = {
-    "rapid reset": (lambda n: http2_frame(HEADERS, 5, 2 * n + 1, fields()) + http2_frame(RST, 0, 2 * n + 1, struct.pack("!I", 8)), 2000, (CALM,)),
-    "resets of nothing": (lambda n: http2_frame(HEADERS, 4, 2 * n + 1, fields()) + http2_frame(RST, 0, 2 * n + 1, struct.pack("!I", 8)), 2000, (CALM,)),
+CALM, PROTOCOL, FLOW = 11, 1, 3  # error codes of GOAWAY: ENHANCE_YOUR_CALM, PROTOCOL_ERROR, FLOW_CONTROL_ERROR
+
+
+def reset_request(n, flags):
+    """Return request n and its reset; the flags 5 end the request, 4 leave its stream open."""
+    stream = 2 * n + 1
+    return http2_frame(HEADERS, flags, stream, fields()) + http2_frame(RST, 0, stream, struct.pack("!I", 8))
+
+
+def continue_request(n, kind, flags=1, payload=b""):
+    """Return the HEADERS of a request for n = 0, else a frame that continues it."""
+    return http2_frame(HEADERS, flags, 1, fields()) if n == 0 else http2_frame(kind, 0, 1, payload)
+
+
+FLOODS = {  # {name: (frames of step n, number of steps, permitted results of flood())}
+    "rapid reset": (lambda n: reset_request(n, 5), 2000, (CALM,)),
+    "resets of nothing": (lambda n: reset_request(n, 4), 2000, (CALM,)),
     "SETTINGS": (lambda n: http2_frame(SETTINGS), 5000, (CALM,)),
     "PING": (lambda n: http2_frame(PING, 0, 0, bytes(8)), 5000, (CALM,)),
-    "CONTINUATION": (lambda n: http2_frame(HEADERS, 1, 1, fields()) if n == 0 else http2_frame(CONTINUATION, 0, 1, fields(("x", "y" * 100))), 5000, (CALM,)),
-    "empty CONTINUATION": (lambda n: http2_frame(HEADERS, 1, 1, fields()) if n == 0 else http2_frame(CONTINUATION, 0, 1), 5000, (CALM,)),
-    "empty DATA": (lambda n: http2_frame(HEADERS, 4, 1, fields()) if n == 0 else http2_frame(DATA, 0, 1), 5000, (CALM,)),
+    "CONTINUATION": (lambda n: continue_request(n, CONTINUATION, payload=fields(("x", "y" * 100))), 5000, (CALM,)),
+    "empty CONTINUATION": (lambda n: continue_request(n, CONTINUATION), 5000, (CALM,)),
+    "empty DATA": (lambda n: continue_request(n, DATA, flags=4), 5000, (CALM,)),
     "WINDOW_UPDATE": (lambda n: http2_frame(WINDOW, 0, 0, struct.pack("!I", 1)), 5000, (CALM,)),
     "PRIORITY": (lambda n: http2_frame(PRIORITY, 0, 2 * n + 1, struct.pack("!IB", 0, 1)), 5000, (CALM,)),
     "too many streams": (lambda n: http2_frame(HEADERS, 4, 2 * n + 1, fields()), 5000, (CALM, PROTOCOL, "closed")),
@@ -347,25 +376,29 @@ FLOODS = {
 
 @pytest.mark.parametrize("kind", FLOODS)
 def test_http2_flood(subject, kind):
+    """The server ends each of five connections with a permitted code."""
     make, count, codes = FLOODS[kind]
     with undisturbed(subject):
         for _ in range(5):
             assert flood(subject, make, count) in codes
 
 
-CLOSED = {  # frames on a stream that has had its answer
+CLOSED = {  # frames for a stream that has ended
     "HEADERS": lambda n: http2_frame(HEADERS, 4, 1, hpack.Encoder().encode([("x", "y")])),
-    "DATA": lambda n: http2_frame(DATA, 0, 1, bytes(16000)),  # nghttp2 drops them without a word: 16 MB of it are enough
+    "DATA": lambda n: http2_frame(DATA, 0, 1, bytes(16000)),  # nghttp2 drops them silently
 }
 
 
 @pytest.mark.parametrize("kind", CLOSED)
-def test_frames_of_a_stream_that_has_been(subject, kind):
+def test_frames_for_a_closed_stream(subject, kind):
+    """The server ends the connection."""
     with undisturbed(subject):
-        assert flood(subject, CLOSED[kind], 5000, before=http2_frame(HEADERS, 5, 1, fields())) in (CALM, FLOW, "closed")
+        request = http2_frame(HEADERS, 5, 1, fields())
+        assert flood(subject, CLOSED[kind], 5000, before=request) in (CALM, FLOW, "closed")
 
 
-def test_head_keeps_a_connection_alive(tmp_path):
+def test_head_requests_keep_a_connection_open(tmp_path):
+    """With an idle timeout of one second, HEAD requests for 2.5 seconds are all answered on one connection."""
     listeners = encrypted.Listeners(tmp_path)
     server = lab.Authd(tmp_path, {"a.test": ZONE}, extra=listeners.extra, top="limits: {tcp-idle: 1s}\n")
     try:
@@ -380,8 +413,9 @@ def test_head_keeps_a_connection_alive(tmp_path):
         server.stop()
 
 
-def test_memory_that_waits_for_the_next_counts_for_nobody(tmp_path):
-    """With little memory and many workers: after large questions in pieces everybody is served as before."""
+def test_kept_buffers_do_not_count_for_a_client(tmp_path):
+    """With 1 MB for connections and eight workers, 400 large queries in two parts leave no memory held for connections,
+    and new clients get answers."""
     listeners = encrypted.Listeners(tmp_path)
     server = lab.Authd(tmp_path, {"a.test": ZONE}, extra=listeners.extra + "  workers: 8\n",
                        top="limits: {connection-memory: 1M, tcp-connections-per-client: 1000}\n")
@@ -405,15 +439,17 @@ def test_memory_that_waits_for_the_next_counts_for_nobody(tmp_path):
 
 
 def test_field_bombs(subject):
-    """A large field, referred to again and again: 431, or the end; and no memory."""
+    """A header block refers to a large field 16,000 times: the server sends ENHANCE_YOUR_CALM and holds no memory."""
     l = subject.listeners
     encoder = hpack.Encoder()
-    block = encoder.encode([(":method", "GET"), (":scheme", "https"), (":authority", "x"), (":path", "/dns-query"), ("bomb", "b" * 3900)])
-    again = bytes([0x80 | 62]) * 16000  # the newest entry of the table: 62 MB, if somebody counted them out
+    block = encoder.encode([(":method", "GET"), (":scheme", "https"), (":authority", "x"), (":path", "/dns-query"),
+                            ("bomb", "b" * 3900)])
+    again = bytes([0x80 | 62]) * 16000  # references to the newest entry of the table, 62 MB when expanded
     with undisturbed(subject):
         for n in range(20):
             with l.connect(l.https, "h2", source=f"127.9.0.{n + 1}") as s:
-                s.sendall(PREFACE + http2_frame(SETTINGS) + http2_frame(HEADERS, 1, 1, block) + http2_frame(CONTINUATION, 4, 1, again))
+                s.sendall(PREFACE + http2_frame(SETTINGS) + http2_frame(HEADERS, 1, 1, block) +
+                          http2_frame(CONTINUATION, 4, 1, again))
                 s.settimeout(5)
                 data = b""
                 with contextlib.suppress(OSError, ssl.SSLError):
@@ -423,8 +459,8 @@ def test_field_bombs(subject):
         assert subject.status()["connections"]["memory"] < 5 << 20
 
 
-def test_bodies_that_never_end(subject):
-    """A hundred requests whose bodies stop in the middle: given up after two seconds, the connection lives on."""
+def test_incomplete_bodies(subject):
+    """The server resets a hundred requests with incomplete bodies; the connection stays open."""
     l = subject.listeners
     with undisturbed(subject, least=100):
         with l.connect(l.https, "h2", source="127.9.0.1") as s:
@@ -438,11 +474,12 @@ def test_bodies_that_never_end(subject):
 
 # ---- memory ----
 
-def test_who_holds_the_memory_goes(tmp_path):
-    """A client that takes no answers and says PING now and then fills what all may hold; the others do not pay for it."""
+def test_connections_with_most_memory_are_closed(tmp_path):
+    """Three clients read no answers, send PING, and fill the memory for connections; new clients get answers."""
     listeners = encrypted.Listeners(tmp_path)
-    server = lab.Authd(tmp_path, {"a.test": ZONE}, extra=listeners.extra + "  workers: 1\n", top="limits: {connection-memory: 4M}\n")
-    big = encrypted.question("big.a.test", "TXT")
+    server = lab.Authd(tmp_path, {"a.test": ZONE}, extra=listeners.extra + "  workers: 1\n",
+                       top="limits: {connection-memory: 4M}\n")
+    big = encrypted.make_query("big.a.test", "TXT")
     try:
         hogs = []
         for n in range(3):
@@ -471,8 +508,9 @@ def test_who_holds_the_memory_goes(tmp_path):
         server.stop()
 
 
-def test_memory_returns(tmp_path):
-    """Rounds of 400 connections with TLS and HTTP/2 and half a request: what is held after the last is what was held after the third."""
+def test_memory_is_freed(tmp_path):
+    """Six rounds of 400 HTTP/2 connections with half a request: after the last one resident memory is at most 5 % above
+    that after the third."""
     subject = Subject(tmp_path, lab.choose_build("release"))
     try:
         sizes = []
@@ -480,8 +518,9 @@ def test_memory_returns(tmp_path):
             streams = []
             for n in range(400):
                 with contextlib.suppress(OSError, ssl.SSLError):
-                    s = subject.listeners.connect(subject.listeners.https, "h2", source=f"127.9.{n % 200 // 100}.{n % 100 + 1}")
-                    s.sendall(PREFACE + http2_frame(SETTINGS) + http2_frame(HEADERS, 4, 1, fields()) + http2_frame(DATA, 0, 1, bytes(8000)))
+                    s = subject.listeners.connect(subject.listeners.https, "h2", source=source(n))
+                    s.sendall(PREFACE + http2_frame(SETTINGS) + http2_frame(HEADERS, 4, 1, fields()) +
+                              http2_frame(DATA, 0, 1, bytes(8000)))
                     streams.append(s)
             assert len(streams) > 300
             for s in streams:

@@ -90,7 +90,8 @@ def test_dig_finds_the_cookie_good(plain):
 
 
 def test_secrets_are_shared_and_exchanged(tmp_path):
-    """Servers that share a secret accept each other's cookies; a new first secret makes new cookies, and old ones stay valid."""
+    """Servers that share a secret accept each other's cookies; a new first secret makes new cookies, and old ones stay
+    valid."""
     secrets = tmp_path / "secrets"
     secrets.write_text(f"# of all servers\n{SECRET}\n")
     limits = f'{NO_LIMIT}\n  cookie-secrets: "{secrets}"'
@@ -288,7 +289,8 @@ def test_5000_idle_and_dripping_connections(tmp_path, preset):
                         good[kind] += bool(server.ask("www.a.test", tcp=kind == "TCP", timeout=10).answer)
                     except Exception:
                         pass
-            print(f"\n{connections.opened} connections opened, {len(connections.sockets)} at the end; answered of {rounds}: {good}")
+            print(f"\n{connections.opened} connections opened, {len(connections.sockets)} at the end; "
+                  f"answered of {rounds}: {good}")
             assert connections.opened > 5000
         assert good["UDP"] >= rounds * 0.99 and good["TCP"] >= rounds * 0.99
         server.wait_for("connections reached", 15)
@@ -342,7 +344,8 @@ def test_everything_at_once(tmp_path, preset):
     build = lab.choose_build(preset)
     secrets = tmp_path / "secrets"
     secrets.write_text(SECRET + "\n")
-    server = start(tmp_path, f'  workers: 4\n  rate-limit: {{per-second: 50, exempt: []}}\n  cookie-secrets: "{secrets}"',
+    extra = f'  workers: 4\n  rate-limit: {{per-second: 50, exempt: []}}\n  cookie-secrets: "{secrets}"'
+    server = start(tmp_path, extra,
                    top="limits: {tcp-connections: 16, tcp-connections-per-client: 3}", build=build)
     is_ending, answered = threading.Event(), {"udp": 0, "tcp": 0, "cookie": 0}
 
@@ -535,8 +538,8 @@ def test_spoofed_sources_gain_nothing(network, tmp_path, limited):
             assert time.monotonic() < end and server.poll() is None, (tmp_path / "log").read_text()
             time.sleep(0.05)
         # a neighbour in the victim's network has a cookie
-        asked = ["ip", "netns", "exec", network["victim"], "dig", "@192.0.2.1", "big.a.test", "TXT", "+tries=1", "+time=2",
-                 "+ignore"]
+        asked = ["ip", "netns", "exec", network["victim"], "dig", "@192.0.2.1", "big.a.test", "TXT", "+tries=1",
+                 "+time=2", "+ignore"]
         cookie = re.search(r"COOKIE: ([0-9a-f]{48})", lab.run(*asked, "+cookie").stdout)[1]
         sink = inside(network["victim"], "/usr/bin/python3", "-c", SINK)
         assert sink.stdout.readline() == "ready\n"
@@ -544,14 +547,15 @@ def test_spoofed_sources_gain_nothing(network, tmp_path, limited):
         forger = inside(network["attacker"], "/usr/bin/python3", "-c", FORGER, wire.hex(), 15000, 3)
         # during the flood, a client of another network and the neighbour with its cookie are answered
         time.sleep(0.5)
-        answers = [lab.run("ip", "netns", "exec", network["client"], "dig", "@198.51.100.1", "big.a.test", "TXT", "+tries=1",
-                           "+time=2", "+cookie", "+ignore").stdout for _ in range(10)]
+        answers = [lab.run("ip", "netns", "exec", network["client"], "dig", "@198.51.100.1", "big.a.test", "TXT",
+                           "+tries=1", "+time=2", "+cookie", "+ignore").stdout for _ in range(10)]
         neighbour = [lab.run(*asked, "+cookie=" + cookie).stdout for _ in range(10)]
         sent = json.loads(forger.communicate(timeout=60)[0])
         got = json.loads(sink.communicate(timeout=60)[0])
         ratio = got["octets"] / sent["octets"]
-        print(f"\nlimit {'on' if limited else 'off'}: {sent['octets']} octets sent, {got['octets']} reached the victim: "
-              f"{ratio:.2f} times; {got['truncated']} of {got['packets']} answers truncated")
+        print(f"\nlimit {'on' if limited else 'off'}: {sent['octets']} octets sent, "
+              f"{got['octets']} reached the victim: {ratio:.2f} times; "
+              f"{got['truncated']} of {got['packets']} answers truncated")
         assert all("ANSWER: 1" in text and "flags: qr aa rd;" in text for text in answers)
         assert all("ANSWER: 1" in text and "flags: qr aa rd;" in text for text in neighbour), neighbour
         if limited:

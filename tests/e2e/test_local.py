@@ -1,4 +1,4 @@
-"""Local data and hosts files: what is given, empty non-terminals, wildcards, faults at their positions."""
+"""Local data and hosts files: answers, empty non-terminals, wildcards, error messages with file, line and column."""
 import dns.flags
 import dns.message
 import dns.query
@@ -31,21 +31,22 @@ def nodata(reply):
 def test_empty_non_terminals(net, tmp_path):
     (tmp_path / "hosts").write_text("192.0.2.1 d.e.f.home.arpa d.e.f.corp.alpha d.e.intern\n")
     server = internet.Resolver(tmp_path, net, extra="""hosts: hosts
-local-data: ["a.b.c.home.arpa. A 192.0.2.1", "a.b.c.corp.alpha. A 192.0.2.1", "a.n1.z1.alpha. A 192.0.2.1", "k3d.localhost. A 192.0.2.3",
-  "x.*.wild.home.arpa. A 192.0.2.4"]
+local-data: ["a.b.c.home.arpa. A 192.0.2.1", "a.b.c.corp.alpha. A 192.0.2.1", "a.n1.z1.alpha. A 192.0.2.1",
+  "k3d.localhost. A 192.0.2.3", "x.*.wild.home.arpa. A 192.0.2.4"]
 stub-zones: [{zone: 9.9.10.in-addr.arpa, servers: [127.90.1.1]}]""")
     try:
         for name in ("b.c.home.arpa", "c.home.arpa", "e.f.home.arpa", "f.home.arpa", "9.10.in-addr.arpa",
                      "b.c.corp.alpha", "c.corp.alpha", "corp.alpha", "f.corp.alpha", "e.intern", "intern",
                      "wild.home.arpa", "*.wild.home.arpa", "y.wild.home.arpa", "z.y.wild.home.arpa"):  # RFC 4592 2.2.2
             for rdtype in ("A", "NS", "TXT"):
-                for _ in range(2):  # from the servers, and from the cache
+                for _ in range(2):  # the second answer is from the cache
                     reply = ask(server, name, rdtype)
                     assert nodata(reply), (name, rdtype, reply)
-        for name in ("x.c.home.arpa", "x.home.arpa", "x.c.corp.alpha", "x.alpha", "x.intern", "8.10.in-addr.arpa", "y.*.wild.home.arpa"):
+        for name in ("x.c.home.arpa", "x.home.arpa", "x.c.corp.alpha", "x.alpha", "x.intern", "8.10.in-addr.arpa",
+                     "y.*.wild.home.arpa"):
             reply = ask(server, name)
             assert reply.rcode() == dns.rcode.NXDOMAIN and reply.authority, (name, reply)
-        # what stands above local data on the Internet stays as it is
+        # names above local data keep their records on the Internet
         assert ask(server, "n1.z1.alpha").answer and ask(server, "z1.alpha", "NS").answer
         assert ask(server, "a.n1.z1.alpha").answer and nodata(ask(server, "a.n1.z1.alpha", "MX"))
         assert ask(server, "k3d.localhost").answer
@@ -72,24 +73,26 @@ def check(tmp_path, extra):
     (["a.lab. SOA a. b. 1 2 3 4 5", "a.lab. SOA a. b. 2 2 3 4 5"], 5, "error: a.lab. SOA: the name has another SOA"),
     (["b\u00fccher.lab. A 192.0.2.1"], 4, "warning: b\u00fccher.lab. is UTF-8, but clients query xn--bcher-kva.lab."),
 ])
-def test_faults_have_their_position(tmp_path, records, line, what):
+def test_check_reports_line_and_column(tmp_path, records, line, what):
     path, done = check(tmp_path, "local-data:\n" + "".join(f'  - "{r}"\n' for r in records))
     assert f"{path}:{line}:5: {what}" in done.stderr, done.stderr
     assert done.returncode == (1 if what.startswith("error") else 0)
 
 
-def test_hosts_lines_that_are_none(tmp_path):
+def test_check_warns_of_malformed_hosts_lines(tmp_path):
     hosts = tmp_path / "hosts"
-    hosts.write_text("nonsense x\n256.1.1.1 a\nfe80::1%lo0 localhost6\n192.0.2.1\n192.0.2.2 bad..name good\n", encoding="utf-8")
+    hosts.write_text("nonsense x\n256.1.1.1 a\nfe80::1%lo0 localhost6\n192.0.2.1\n192.0.2.2 bad..name good\n",
+                     encoding="utf-8")
     path, done = check(tmp_path, "hosts: hosts\n")
     assert done.returncode == 0
-    for where in ("1:1: warning: expected an address", "2:1: warning: expected an address", "3:1: warning: an address with a scope",
-                  "4:10: warning: expected a name", "5:15: warning: this is not a host name"):
+    for where in ("1:1: warning: expected an address", "2:1: warning: expected an address",
+                  "3:1: warning: an address with a scope", "4:10: warning: expected a name",
+                  "5:15: warning: this is not a host name"):
         assert f"{hosts}:{where}" in done.stderr, (where, done.stderr)
 
 
 def test_large_hosts_files(net, tmp_path):
-    """Many names of one address, many addresses of one name, and a million lines."""
+    """A million lines, 200 names of one address, 5000 addresses of one name; a PTR answer has at most eight names."""
     with open(tmp_path / "hosts", "w") as f:
         f.writelines(f"0.0.0.0 ad{i}.t{i % 5000}.example.com\n" for i in range(1_000_000))
         f.writelines(f"192.0.2.1 n{i}.intern\n" for i in range(200))
@@ -107,7 +110,7 @@ def test_large_hosts_files(net, tmp_path):
         server.stop()
 
 
-def test_zones_of_our_own_have_soa_and_ns(net, tmp_path):
+def test_built_in_zones_have_soa_and_ns(net, tmp_path):
     server = internet.Resolver(tmp_path, net)
     try:
         for zone in ("10.in-addr.arpa.", "home.arpa.", "test.", "localhost.", "d.f.ip6.arpa."):
@@ -119,8 +122,9 @@ def test_zones_of_our_own_have_soa_and_ns(net, tmp_path):
 
 
 def test_wildcards(net, tmp_path):
-    server = internet.Resolver(tmp_path, net, extra="""local-data: ["*.lab. A 192.0.2.7", "x.foo.lab. A 192.0.2.8", "*.al.lab. CNAME x.foo.lab.",
-    "d.dn.lab. DNAME lab.", "zone.lab. SOA a. b. 1 2 3 4 5", "*.home.arpa. A 192.0.2.9"]""")
+    server = internet.Resolver(tmp_path, net, extra="""local-data: ["*.lab. A 192.0.2.7", "x.foo.lab. A 192.0.2.8",
+    "*.al.lab. CNAME x.foo.lab.", "d.dn.lab. DNAME lab.", "zone.lab. SOA a. b. 1 2 3 4 5",
+    "*.home.arpa. A 192.0.2.9"]""")
     try:
         assert ask(server, "any.lab").answer[0][0].address == "192.0.2.7"
         assert ask(server, "a.b.lab").answer[0][0].address == "192.0.2.7" and nodata(ask(server, "a.b.lab", "TXT"))
@@ -133,8 +137,8 @@ def test_wildcards(net, tmp_path):
         server.stop()
 
 
-def test_records_as_zone_files_have_them(net, tmp_path):
-    """The same words, TTLs (RFC 2181 8) and parameters (RFC 9460 2.1); warnings where a zone file gets them."""
+def test_local_data_is_read_like_a_zone_file(net, tmp_path):
+    """Records have the same syntax, TTLs (RFC 2181 8), parameters (RFC 9460 2.1) and warnings as in a zone file."""
     path, done = check(tmp_path, """local-data:
   - 'x.lab. HTTPS 1 . alpn="h2"port=443 key65000="a b"'
   - 'ttl.lab. 4294967295 A 192.0.2.1'
@@ -144,12 +148,14 @@ def test_records_as_zone_files_have_them(net, tmp_path):
   - '\u1ec6.lab. A 192.0.2.1'
 """)
     assert done.returncode == 0
-    for line, what in ((5, "ttl.lab. A: a TTL above 2147483647 counts as 0"), (6, "soa.lab. SOA: a TTL above"), (7, "DNAME of a wildcard applies to no other name"),
-                       (8, "clients query xn--b-eha.lab."), (9, "clients query xn--qlg.lab.")):
+    for line, what in ((5, "ttl.lab. A: a TTL above 2147483647 counts as 0"), (6, "soa.lab. SOA: a TTL above"),
+                       (7, "DNAME of a wildcard applies to no other name"), (8, "clients query xn--b-eha.lab."),
+                       (9, "clients query xn--qlg.lab.")):
         assert f"{path}:{line}:5: warning: " in done.stderr and what in done.stderr, done.stderr
     (tmp_path / "hosts").write_text("10.0.0.1 @ . ok.lab\n10.1.2.3 foo.lab\n")
     server = internet.Resolver(tmp_path / "r", net, extra=f"""hosts: {tmp_path / "hosts"}
-local-data: ['x.lab. HTTPS 1 . alpn="h2"port=443', "ttl.lab. 4294967295 A 192.0.2.1", "soa.lab. SOA a. b. 1 2 3 4 4294967295",
+local-data: ['x.lab. HTTPS 1 . alpn="h2"port=443', "ttl.lab. 4294967295 A 192.0.2.1",
+  "soa.lab. SOA a. b. 1 2 3 4 4294967295",
   "10.in-addr.arpa. DNAME rev.lab.", "3.2.1.rev.lab. PTR good.lab.", "a.b.z2.beta. A 192.0.2.4"]""")
     try:
         assert str(ask(server, "x.lab", "HTTPS").answer[0][0]) == '1 . alpn="h2" port="443"'

@@ -1,4 +1,4 @@
-"""Each kind of broken or hostile reply once, to our resolver alone; beside unbound, named and kresd, and at length: tools/malice."""
+"""Each kind of broken or hostile reply once, to rootline-resolver alone; tools/malice plays them beside the peers."""
 import pytest
 
 import internet
@@ -17,7 +17,7 @@ def world():
 
 
 def test_each_kind_once(world, tmp_path):
-    """Never poisoned, one answer to each query, of the class that the table has, and no more queries to servers than there."""
+    """The resolver is never poisoned, gives one answer of a class in the table, and sends at most the queries in it."""
     class Hints:
         port = world.port
         hints = tmp_path / "root.hints"
@@ -30,14 +30,16 @@ def test_each_kind_once(world, tmp_path):
         wrong = [f"{r.kind}: {fault}" for r in results if (fault := malice.judge_ours(rows, r))]
     finally:
         server.stop()
-    print(f"\n{len(results)} kinds, {sum(r.queries for r in results)} queries to servers, at most {max(r.queries for r in results)} for one")
+    print(f"\n{len(results)} kinds, {sum(r.queries for r in results)} queries to servers, "
+          f"at most {max(r.queries for r in results)} for one")
     assert not world.faults and not wrong, "\n".join(map(str, world.faults[:3] + wrong))
 
 
-def test_the_table_is_whole():
-    """A row for each kind and none besides; where a resolver differs, the reason."""
+def test_table_is_complete():
+    """The table has one row per kind, and a reason in each row where a resolver differs."""
     rows = malice.read_table()
     assert rows.keys() == KINDS.keys()
     for kind, row in rows.items():
         assert row.queries <= 100, kind
-        assert row.why or not row.is_more and all(classes == row.classes["rootline"] for classes in row.classes.values()), kind
+        is_same = all(classes == row.classes["rootline"] for classes in row.classes.values())
+        assert row.why or not row.is_more and is_same, kind

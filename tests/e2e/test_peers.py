@@ -12,9 +12,9 @@ import lab
 from internet import ZONES, child
 
 TYPES = ["A", "AAAA", "NS", "SOA", "MX", "TXT", "CNAME", "SRV", "PTR", "CAA", "HTTPS", "DNAME"]
-LABELS = ["", "n1", "n2", "www", "far", "far2", "tree", "a.tree", "ent.deep", "deep", "leaf.ent.deep", "wild", "x.wild",
-          "y.x.wild", "only", "wc.only", "_s._tcp", "v6", "dangling", "zero", "caa", "https", "Case.MiXed", "big", "none",
-          "none.n1", "sub", "x.sub", "glueless", "x.glueless", "ns0", "ns1"]
+LABELS = ["", "n1", "n2", "www", "far", "far2", "tree", "a.tree", "ent.deep", "deep", "leaf.ent.deep", "wild",
+          "x.wild", "y.x.wild", "only", "wc.only", "_s._tcp", "v6", "dangling", "zero", "caa", "https", "Case.MiXed",
+          "big", "none", "none.n1", "sub", "x.sub", "glueless", "x.glueless", "ns0", "ns1"]
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +57,8 @@ def answer(server, name, rdtype):
 
 def test_same_answers(servers):
     names = [f"{label}.{child(n)}" if label else child(n) for n in range(0, ZONES, 5) for label in LABELS]
-    names += [".", "alpha.", "beta.", "none.alpha.", "none.", "hosts.alpha.", "ns.hosts.alpha.", "lame.alpha.", "x.y.z.none."]
+    names += [".", "alpha.", "beta.", "none.alpha.", "none.", "hosts.alpha.", "ns.hosts.alpha.", "lame.alpha.",
+              "x.y.z.none."]
     asked, alone, different = 0, 0, []
     for name in names:
         for rdtype in TYPES:
@@ -67,7 +68,8 @@ def test_same_answers(servers):
             alone += peers[0] != peers[1]
             if got["rootline"] not in peers:
                 different.append((name, rdtype, got))
-    print(f"\n{asked} queries to each; the peers differ on {alone}; rootline-resolver differs from both on {len(different)}")
+    print(f"\n{asked} queries to each; the peers differ on {alone}; "
+          f"rootline-resolver differs from both on {len(different)}")
     for name, rdtype, got in different[:20]:
         print(name, rdtype, *(f"\n    {server_name}: {what}" for server_name, what in got.items()))
     assert not different

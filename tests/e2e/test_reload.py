@@ -12,7 +12,8 @@ import lab
 
 
 def zone(serial, extra=""):
-    return (f"$TTL 5\n@ SOA ns h {serial} 2 3 4 5\n@ NS ns\nns A 192.0.2.1\nv TXT \"{serial}\"\nw TXT \"{serial}\"\n" + extra)
+    return (f"$TTL 5\n@ SOA ns h {serial} 2 3 4 5\n@ NS ns\nns A 192.0.2.1\nv TXT \"{serial}\"\n"
+            f"w TXT \"{serial}\"\n" + extra)
 
 
 def reload(server, count):
@@ -216,7 +217,8 @@ def test_reloads_of_the_root_zone_lose_no_query(tmp_path):
     questions.write_text("".join(f"{name} {kind}\n" for name in ("com", "www.example.org", "nowhere-at-all", ".", "de")
                                  for kind in ("A", "NS", "DS")))
     load = subprocess.Popen(["dnsperf", "-s", "127.0.0.1", "-p", str(server.port), "-d", str(questions), "-c", "8",
-                             "-Q", "4000", "-l", "600", "-t", "5"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+                             "-Q", "4000", "-l", "600", "-t", "5"],
+                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     try:
         time.sleep(0.5)
         for n in range(1, 101):

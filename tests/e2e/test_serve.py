@@ -48,8 +48,9 @@ def test_every_type_of_the_class_zone(server):
     asked = set()
     owner = None
     for line in text.splitlines():
-        match = re.match(r"^(\S*)\s+(?:IN\s+)?(MX|A|AAAA|TXT|CAA|HTTPS|SRV|SVCB|TLSA|NAPTR|URI|HINFO|LOC|SSHFP|RP|EUI48|EUI64|"
-                         r"AFSDB|X25|ISDN|RT|KX|APL|OPENPGPKEY|CERT|NID|L32|L64|LP|CNAME|DNAME|NS|SOA|TYPE65280)\s", line)
+        match = re.match(r"^(\S*)\s+(?:IN\s+)?(MX|A|AAAA|TXT|CAA|HTTPS|SRV|SVCB|TLSA|NAPTR|URI|HINFO|LOC|SSHFP|RP|"
+                         r"EUI48|EUI64|AFSDB|X25|ISDN|RT|KX|APL|OPENPGPKEY|CERT|NID|L32|L64|LP|CNAME|DNAME|NS|SOA|"
+                         r"TYPE65280)\s", line)
         if not match or line.startswith((";", "$")):
             continue
         owner = match[1] or owner
@@ -133,7 +134,8 @@ def test_errors(server, name, wire, expected, echoed, opt):
 
 
 def test_a_datagram_that_is_too_long(server):
-    reply = ask_raw(server, head(0, 1, 0, 0, 1) + QUESTION + OPT[:-2] + struct.pack("!HHH", 4990, 65001, 4986) + b"x" * 4986)
+    option = struct.pack("!HHH", 4990, 65001, 4986) + b"x" * 4986
+    reply = ask_raw(server, head(0, 1, 0, 0, 1) + QUESTION + OPT[:-2] + option)
     assert rcode(reply) == 1
 
 
@@ -156,7 +158,8 @@ def test_flags(server):
     assert answer.ednsflags & dns.flags.DO
 
 
-@pytest.mark.parametrize("size, most", [(None, 512), (100, 512), (512, 512), (700, 700), (1232, 1232), (4096, 1232), (65535, 1232)])
+@pytest.mark.parametrize("size, most", [(None, 512), (100, 512), (512, 512), (700, 700), (1232, 1232), (4096, 1232),
+                                        (65535, 1232)])
 def test_sizes(server, size, most):
     for name in ("big.school.example", "school.example", "_sip._udp.school.example"):
         query = dns.message.make_query(name, "TXT", use_edns=-1 if size is None else 0, payload=size or 0)

@@ -1,6 +1,7 @@
 """The same queries to nsd, knotd, named and rootline-authd with the same signed zones.
 
-A difference between any two of them must match a row of CONTESTED; one row is that a single peer differs from all others.
+A difference between any two of them must match a row of CONTESTED; one row is that a single peer differs from all
+others.
 """
 import collections
 import re
@@ -13,8 +14,8 @@ import pytest
 
 import lab
 import signing
-from differ import (Question, ask_all, below, check, glue_row, has, loop_row, other_zone_row, owners, proof_type_row, read, same, show,
-                    without_courtesy)
+from differ import (Question, ask_all, below, check, glue_row, has, loop_row, other_zone_row, owners, proof_type_row,
+                    read, same, show, without_courtesy)
 
 TYPES = "A AAAA NS SOA MX TXT CNAME DNAME DS RRSIG NSEC DNSKEY NSEC3 NSEC3PARAM ANY TYPE999".split()
 
@@ -86,7 +87,8 @@ def all_signatures(q, nsd, knot, named, ours):
 
 
 def proof_type(q, nsd, knot, named, ours):
-    """QTYPE RRSIG, NSEC or NSEC3 at a CNAME: an answer if the name owns it (RFC 4035 2.5), else the CNAME is followed."""
+    """QTYPE RRSIG, NSEC or NSEC3 at a CNAME: an answer if the name owns it (RFC 4035 2.5), else the CNAME is
+    followed."""
     return proof_type_row(q, nsd, knot, ours) and (same(ours, named) or has(ours, dns.rdatatype.CNAME))
 
 
@@ -106,7 +108,8 @@ def other_zone(q, nsd, knot, named, ours):
 
 
 def courtesy(q, nsd, knot, named, ours):
-    """Optional addresses, and their signatures, in the additional section: each server chooses their number and order."""
+    """Optional addresses, and their signatures, in the additional section: each server chooses their number and
+    order."""
     names = {rr[0] for peer in (nsd, knot, named) for rr in peer.additional}
     is_full = len(ours.wire) > q.size - 200
     return (ours[:5] == knot[:5] == nsd[:5] and {rr[0] for rr in ours.additional} <= names and

@@ -1,4 +1,4 @@
-"""What rootline-authd serves of signed zones, validated by unbound and by delv: answers, absences, wildcards, DNAME."""
+"""Answers of rootline-authd from signed zones, validated by unbound and delv: positive, negative, wildcard, DNAME."""
 from concurrent.futures import ThreadPoolExecutor
 
 import dns.flags
@@ -17,12 +17,13 @@ TYPES = "A TXT MX NS SOA DS DNSKEY NSEC".split()
 
 
 def find_anchors(zones):
-    """{zone: its key-signing keys as text}."""
-    return {name: [line for line in signing.read_keys(path) if "\tDNSKEY\t257 " in line] for name, path in zones.items()}
+    """Return {zone: its key-signing keys as text}."""
+    return {name: [line for line in signing.read_keys(path) if "\tDNSKEY\t257 " in line]
+            for name, path in zones.items()}
 
 
 class Unbound(lab.Server):
-    """Debian's unbound, asking one authoritative server for the zones."""
+    """A validating unbound with the zones as stub zones at one authoritative server."""
 
     def __init__(self, folder, kind, zones, port):
         self.port = lab.free_port()
@@ -75,24 +76,26 @@ def questions(kind, zones):
 
 
 def is_settled(reply, zones):
-    """Whether the answer ends in the server's own zones: no referral, no chain that leads elsewhere or round."""
+    """True if the answer is complete within the zones: no referral, and no CNAME chain that leaves them or loops."""
     question = reply.question[0]
     if not reply.flags & dns.flags.AA or reply.flags & dns.flags.TC:
         return False
     if question.rdtype == dns.rdatatype.DS and question.name.to_text() in zones:
-        return False  # its parent is nowhere to be found
+        return False  # no server has the parent zone
     targets = [rr[0].target for rr in reply.answer if rr.rdtype == dns.rdatatype.CNAME]
     if not targets:
         return True
-    if len(targets) != len(set(targets)) or len(targets) > 8 or {rr.name for rr in reply.answer} >= set(targets) and all(
-            rr.rdtype in (dns.rdatatype.CNAME, dns.rdatatype.DNAME, dns.rdatatype.RRSIG) for rr in reply.answer):
+    if len(targets) != len(set(targets)) or len(targets) > 8:
+        return False
+    chain_types = (dns.rdatatype.CNAME, dns.rdatatype.DNAME, dns.rdatatype.RRSIG)
+    if {rr.name for rr in reply.answer} >= set(targets) and all(rr.rdtype in chain_types for rr in reply.answer):
         return False
     if any(rr.rdtype == dns.rdatatype.NS for rr in reply.authority):
         return False
     return any(targets[-1].is_subdomain(dns.name.from_text(zone)) for zone in zones)
 
 
-# The signatures of the root zone of 2021 have expired: unbound can be told to overlook it, delv sees the zone signed anew.
+# The signatures of the root zone of 2021 have expired: unbound has an option to ignore that, delv gets root-resigned.
 KINDS = [*signing.KINDS, "root-resigned"]
 
 
@@ -118,15 +121,16 @@ def served(request, tmp_path_factory):
 
 
 def may_be_insecure(kind, reply):
-    """With opt-out an absence may rest on a span in which unsigned delegations hide (RFC 5155 12.2)."""
+    """True if an NSEC3 record with opt-out may be part of the proof, which then is not secure (RFC 5155 12.2)."""
     return kind.endswith("optout") and (reply.rcode() == dns.rcode.NXDOMAIN or any(
         rr.rdtype == dns.rdatatype.NSEC3 for rr in reply.authority))
 
 
 @pytest.mark.parametrize("served", KINDS, indirect=True)
 def test_unbound_validates(served):
+    """unbound gets the RCODE of authd for each query, and AD unless the proof may have opt-out."""
     kind, zones, authd, settled, folder = served
-    # asked for the NSEC of a name with a CNAME that it has in its cache, unbound follows the CNAME
+    # for QTYPE NSEC unbound follows a CNAME that it has cached
     settled = [(q, reply) for q, reply in settled if q.rdtype != "NSEC"]
     unbound = Unbound(folder, kind, zones, authd.port)
     try:
@@ -141,19 +145,21 @@ def test_unbound_validates(served):
     wrong, secure, absent = [], 0, 0
     for (q, ours), wire in zip(settled, replies):
         reply = wire and dns.message.from_wire(wire)
-        if not reply or reply.rcode() != ours.rcode() or not (reply.flags & dns.flags.AD or may_be_insecure(kind, ours)):
-            wrong.append(f"{q.name} {q.rdtype}: {dns.rcode.to_text(reply.rcode()) if reply else 'no answer'}"
-                         f" {dns.flags.to_text(reply.flags) if reply else ''}, authd says {dns.rcode.to_text(ours.rcode())}")
+        is_good = reply and reply.rcode() == ours.rcode()
+        if not is_good or not (reply.flags & dns.flags.AD or may_be_insecure(kind, ours)):
+            got = f"{dns.rcode.to_text(reply.rcode())} {dns.flags.to_text(reply.flags)}" if reply else "no answer"
+            wrong.append(f"{q.name} {q.rdtype}: {got}; authd: {dns.rcode.to_text(ours.rcode())}")
             continue
         secure += bool(reply.flags & dns.flags.AD)
         absent += not ours.answer
-    print(f"\n{kind}: unbound: {len(settled)} answers, {secure} secure, {absent} of them absences")
+    print(f"\n{kind}: unbound: {len(settled)} answers, {secure} secure, {absent} negative")
     assert not wrong, "\n".join(wrong[:40]) + "\n" + unbound.log()[-3000:]
     assert secure > 100 and absent > 50
 
 
 @pytest.mark.parametrize("served", [kind for kind in KINDS if kind != "root"], indirect=True)
 def test_delv_validates(served):
+    """delv validates about 150 answers of each kind."""
     kind, zones, authd, settled, folder = served
     anchors = folder / "delv.keys"
     keys = []
@@ -166,12 +172,13 @@ def test_delv_validates(served):
     def ask(item):
         q, ours = item
         zone = max((z for z in zones if q.name.is_subdomain(dns.name.from_text(z))), key=len)
-        done = lab.run("delv", "@127.0.0.1", "-p", authd.port, "-a", anchors, f"+root={zone}", "-q", q.name.to_text(), "-t",
-                       q.rdtype)
+        done = lab.run("delv", "@127.0.0.1", "-p", authd.port, "-a", anchors, f"+root={zone}", "-q", q.name.to_text(),
+                       "-t", q.rdtype)
         text = done.stdout + done.stderr
         return ("fully validated" in text or may_be_insecure(kind, ours) and "unsigned answer" in text), text
 
-    # a chain from one zone into another has no trust anchor that delv would take on the way; for the type NSEC delv accepts no CNAME
+    # delv has no trust anchor for the second zone of a chain that leads into another zone; for the type NSEC it
+    # accepts no CNAME
     settled = [(q, r) for q, r in settled if q.rdtype != "NSEC" or not any(rr.rdtype == dns.rdatatype.CNAME for rr in r.answer)]
     asked = [(q, r) for q, r in settled if len({z for z in zones for rr in r.answer if rr.name.is_subdomain(
         dns.name.from_text(z)) and z != "."}) <= 1][::max(1, len(settled) // 150)]

@@ -10,8 +10,8 @@ import pytest
 import lab
 
 # Errors of the rules of a whole zone; all other errors are about the syntax of a file.
-WHOLE_ZONE = re.compile(r"the zone has no (SOA|NS) at|a second SOA|a SOA below the apex|has a CNAME \(line|has more than one|"
-                          r"data below|is not in the zone|exceeds the largest DNS message")
+WHOLE_ZONE = re.compile(r"the zone has no (SOA|NS) at|a second SOA|a SOA below the apex|has a CNAME \(line|"
+                        r"has more than one|data below|is not in the zone|exceeds the largest DNS message")
 
 
 def expected():
@@ -71,7 +71,8 @@ def test_includes(tmp_path):
     (tmp_path / "main.zone").write_text("$TTL 5\n$ORIGIN a.test.\n@ SOA ns h 1 2 3 4 5\n  NS ns\nns A 192.0.2.1\n"
                                         "$INCLUDE sub/part.inc  other\n  TXT \"still ns\"\nlast A 192.0.2.9\n")
     (tmp_path / "sub").mkdir()
-    (tmp_path / "sub/part.inc").write_text("x A 192.0.2.2\n$ORIGIN deep.other.a.test.\ny A 192.0.2.3\n$INCLUDE more.inc\n")
+    (tmp_path / "sub/part.inc").write_text("x A 192.0.2.2\n$ORIGIN deep.other.a.test.\ny A 192.0.2.3\n"
+                                           "$INCLUDE more.inc\n")
     (tmp_path / "sub/more.inc").write_text("z A 192.0.2.4\n")
     server = lab.Authd(tmp_path, {"a.test": tmp_path / "main.zone"})
     try:
@@ -112,7 +113,8 @@ def test_no_memory_is_reported(tmp_path):
     """No finding tells that memory ran out: the cause is on stderr, with --json too, and also after other errors."""
     (tmp_path / "z").write_text("a A 192.0.2.1\n" * 2000000)
     (tmp_path / "errors").write_text("a A 1.2.3\n" + "a A 192.0.2.1\n" * 2000000)
-    if b"__asan_init" in lab.ROOTLINE.read_bytes():  # a limit of the address space is no use: the sanitizer maps terabytes
+    # a limit of the address space is no use: the sanitizer maps terabytes
+    if b"__asan_init" in lab.ROOTLINE.read_bytes():
         limit = {"env": {**os.environ, "ASAN_OPTIONS": "allocator_may_return_null=1:max_allocation_size_mb=32"}}
     else:
         limit = {"preexec_fn": lambda: resource.setrlimit(resource.RLIMIT_AS, (100 << 20, 100 << 20))}

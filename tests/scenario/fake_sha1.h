@@ -2,8 +2,9 @@
  *
  * Many replay scenarios are signed with DSA, which cannot be verified any more, or with RSA and
  * SHA-1 by keys that were shortened.  Their option `fake-sha1: yes` wants such signatures and
- * DS digests taken for good, as long as everything else about them holds.  A program that links
- * this file wraps the four calls: -Wl,--wrap=rules_has_algorithm,--wrap=dnskey_load,
+ * DS digests taken for good, as long as everything else about them holds.  The other scenarios
+ * want SHA-1 verified, which RFC 9905 ended after they were written.  A program that links this
+ * file wraps the four calls: -Wl,--wrap=rules_has_algorithm,--wrap=dnskey_load,
  * --wrap=rrsig_verify,--wrap=ds_match.
  *
  * Thread:   one.

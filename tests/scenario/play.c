@@ -9,10 +9,13 @@
 #include "base/hash.h"
 #include "base/now.h"
 #include "dns/dname_text.h"
+#include "dns/rrline.h"
+#include "resolver/iterate/chain.h"
+#include "tests/scenario/fake_sha1.h"
 #include "tests/scenario/rpl.h"
 #include "tests/scenario/stage.h"
 
-enum { WIRE_MAX = 65535, TIMEOUTS_MAX = 400, SENT_MAX = 2000 };
+enum { WIRE_MAX = 65535, TIMEOUTS_MAX = 400, SENT_MAX = 2000, ITERATIONS_MAX = 150 };
 
 struct play {
     struct stage stage;
@@ -22,10 +25,25 @@ struct play {
         uint16_t type;
     } asked[SENT_MAX];
     size_t sent_cnt;
-    unsigned step;
+    unsigned step, asked_step; /* the current one, and that of the last QUERY */
     bool is_verbose, wants_ede;
     char why[600];
 };
+
+static bool skips_time; /* of the play: its signatures have no date */
+
+struct rules __real_chain_rules(const struct task *task);
+struct rules __wrap_chain_rules(const struct task *task);
+
+/* The scenarios were written before RFC 9276. */
+struct rules __wrap_chain_rules(const struct task *task)
+{
+    struct rules rules = __real_chain_rules(task);
+
+    rules.iterations_max = ITERATIONS_MAX;
+    rules.skips_time = skips_time;
+    return rules;
+}
 
 static const uint8_t root[] = {0};
 
@@ -67,11 +85,12 @@ static bool entry_matches(const struct rpl_entry *e, const struct out_ask *a)
     return true;
 }
 
-static const struct rpl_entry *find_entry(const struct play *p, const struct out_ask *a)
+static const struct rpl_entry *find_entry_at(const struct play *p, const struct out_ask *a,
+                                             unsigned step)
 {
     for (const struct rpl_range *r = p->rpl->ranges; r; r = r->next) {
         bool is_here = r->addr_cnt == 0;
-        if (p->step < r->from || p->step > r->to)
+        if (step < r->from || step > r->to)
             continue;
         for (size_t i = 0; i < r->addr_cnt; i++) {
             size_t len, other_len;
@@ -84,6 +103,15 @@ static const struct rpl_entry *find_entry(const struct play *p, const struct out
                 return e;
     }
     return NULL;
+}
+
+/* Unbound's servers answer in the step after the QUERY, Deckard's in the same; only Unbound's
+ * header has the clause "server". */
+static const struct rpl_entry *find_entry(const struct play *p, const struct out_ask *a)
+{
+    const struct rpl_entry *e = find_entry_at(p, a, p->step);
+    bool is_deckard = !rpl_find(p->rpl, "server", NULL);
+    return e || !is_deckard ? e : find_entry_at(p, a, p->asked_step);
 }
 
 static size_t write_rr(uint8_t *out, const struct rpl_rr *rr)
@@ -178,7 +206,7 @@ static void ask_as_client(struct play *p, const struct rpl_step *step)
                       .flags = e->flags & (MESSAGE_RD | MESSAGE_CD | MESSAGE_AD),
                       .name = e->qname,
                       .type = e->qtype,
-                      .has_edns = e->is_do || p->wants_ede,
+                      .has_edns = e->is_do || p->wants_ede || p->is_verbose,
                       .is_do = e->is_do,
                       .udp_size = 4096};
 
@@ -230,12 +258,19 @@ static size_t list_rrs(const struct message *m, enum message_section section,
     return cnt;
 }
 
-/* Our answers are minimal: of the authority section only the SOA of a negative answer is
- * compared. */
-static bool is_compared(const struct rpl_rr *rr, enum message_section section)
+/* Our answers are minimal: of the authority section only the SOA of a negative answer and the
+ * proofs are compared, each with its signatures. */
+static bool is_compared(enum message_section section, uint16_t type, const uint8_t *rdata)
 {
-    return rr->section == section && rr->type != RRTYPE_RRSIG &&
-           (section == MESSAGE_ANSWER || rr->type == RRTYPE_SOA);
+    if (section == MESSAGE_AUTHORITY && type == RRTYPE_RRSIG)
+        type = util_get_u16(rdata);
+    return section == MESSAGE_ANSWER || type == RRTYPE_SOA || type == RRTYPE_NSEC ||
+           type == RRTYPE_NSEC3;
+}
+
+static bool is_rr_compared(const struct rpl_rr *rr, enum message_section section)
+{
+    return rr->section == section && is_compared(section, rr->type, rr->rdata);
 }
 
 static bool is_rr_same(const struct rpl_rr *want, const struct got_rr *got, bool with_ttl)
@@ -256,7 +291,7 @@ static bool compare_section(struct play *p, const struct rpl_entry *e, const str
 
     for (size_t i = 0; i < e->rr_cnt; i++) {
         size_t n = 0;
-        if (!is_compared(&e->rrs[i], section))
+        if (!is_rr_compared(&e->rrs[i], section))
             continue;
         while (n < cnt && !is_rr_same(&e->rrs[i], &got[n], e->match & RPL_TTL))
             n++;
@@ -271,8 +306,7 @@ static bool compare_section(struct play *p, const struct rpl_entry *e, const str
         return report_difference(p, text);
     }
     for (size_t n = 0; n < cnt; n++)
-        if (!got[n].is_found && got[n].type != RRTYPE_RRSIG &&
-            (section == MESSAGE_ANSWER || got[n].type == RRTYPE_SOA)) {
+        if (!got[n].is_found && is_compared(section, got[n].type, got[n].rdata)) {
             dname_text_print(got[n].owner, name);
             rrtype_print(got[n].type, type);
             snprintf(text, sizeof(text), "unexpected: %.100s %u %s in section %d", name,
@@ -283,7 +317,7 @@ static bool compare_section(struct play *p, const struct rpl_entry *e, const str
 }
 
 /* Return the code of the EDE option, or -2 if there is none. */
-static int find_ede(const struct message *m)
+static int find_ede(const struct play *p, const struct message *m)
 {
     struct message_walk walk = message_walk(m);
     struct message_record r;
@@ -293,11 +327,28 @@ static int find_ede(const struct message *m)
         while (r.type == RRTYPE_OPT && cursor_more(&c)) {
             uint16_t code = cursor_u16(&c), len = cursor_u16(&c);
             const uint8_t *bytes = cursor_bytes(&c, len);
-            if (bytes && code == EDNS_EDE && len >= 2)
-                return util_get_u16(bytes);
+            if (!bytes || code != EDNS_EDE || len < 2)
+                continue;
+            if (p->is_verbose)
+                printf("    EDE %u: %.*s\n", util_get_u16(bytes), len - 2, bytes + 2);
+            return util_get_u16(bytes);
         }
     }
     return -2;
+}
+
+static void print_answer(const struct message *m)
+{
+    struct message_walk walk = message_walk(m);
+    struct message_record r;
+    char name[DNAME_TEXT_MAX], type[RRTYPE_NAME_MAX];
+
+    printf("    answer: RCODE %u, flags %04x\n", m->flags & 15U, m->flags);
+    while (message_next(&walk, &r)) {
+        dname_text_print(r.owner, name);
+        rrtype_print(r.type, type);
+        printf("      section %d: %s %u %s\n", (int)r.section, name, r.ttl, type);
+    }
 }
 
 static bool compare_answer(struct play *p, const struct rpl_entry *e,
@@ -310,11 +361,14 @@ static bool compare_answer(struct play *p, const struct rpl_entry *e,
 
     if (message_parse(a->wire, a->len, &m) != MESSAGE_WHOLE)
         return report_difference(p, "the answer is malformed");
+    if (p->is_verbose)
+        print_answer(&m);
     if ((e->match & RPL_QNAME) && e->qname &&
         (!m.has_question || !dname_is_equal(message_qname(&m), e->qname)))
         return report_difference(p, "the QNAME differs");
     if ((e->match & RPL_QTYPE) && m.qtype != e->qtype)
         return report_difference(p, "the QTYPE differs");
+    int ede = find_ede(p, &m);
     if ((e->match & RPL_RCODE) && (m.flags & 15) != e->rcode) {
         snprintf(text, sizeof(text), "RCODE %u, not %u", m.flags & 15U, e->rcode);
         return report_difference(p, text);
@@ -323,7 +377,6 @@ static bool compare_answer(struct play *p, const struct rpl_entry *e,
         snprintf(text, sizeof(text), "flags %04x, not %04x", m.flags & flags, e->flags);
         return report_difference(p, text);
     }
-    int ede = find_ede(&m);
     if ((e->match & RPL_EDE) && (e->ede == -1 ? ede < 0 : ede != e->ede)) {
         snprintf(text, sizeof(text), "EDE %d, not %d", ede, e->ede);
         return report_difference(p, text);
@@ -390,7 +443,10 @@ static bool check_query(struct play *p, const struct rpl_entry *e)
 static bool run_step(struct play *p, const struct rpl_step *step)
 {
     switch (step->kind) {
-    case RPL_QUERY: ask_as_client(p, step); return true;
+    case RPL_QUERY:
+        p->asked_step = p->step;
+        ask_as_client(p, step);
+        return true;
     case RPL_CHECK_ANSWER: return check_answer(p, step);
     case RPL_TIME_PASSES: now_advance(step->elapse_ms); return true;
     case RPL_REPLY: return reply_step(p, step->entry);
@@ -460,6 +516,11 @@ static void read_zones(struct play *p)
             forwards[forward_cnt++] = addr;
         }
     }
+    if (!rpl_find(rpl, "stub-addr", NULL) && !rpl_find(rpl, "forward-addr", NULL)) {
+        must(route_use_builtin_hints(&p->stage.policy->route, 53, &p->stage.policy->arena) ==
+             ERR_OK);
+        return;
+    }
     delegation_init(&p->stage.policy->route.hints, root, DELEGATION_HINTS);
     for (size_t n = 0; n < hint_cnt; n++) {
         struct delegation *delegation = &p->stage.policy->route.hints;
@@ -468,6 +529,55 @@ static void read_zones(struct play *p)
         delegation->server_cnt++;
         delegation_add_addr(delegation, (int)n, &hints[n]);
     }
+}
+
+static void read_anchor(struct play *p, const char *value)
+{
+    static struct rrline line;
+    char text[2000];
+    const char *why = "";
+
+    snprintf(text, sizeof(text), "%s", value);
+    for (char *c = text; *c; c++)
+        if (*c == '(' || *c == ')')
+            *c = ' ';
+    if (anchor_add(&p->stage.policy->anchors, text, strlen(text), &line, &why) != ERR_OK)
+        fprintf(stderr, "trust-anchor: %s: %s\n", value, why);
+}
+
+/* Read the trust anchors and the domains that are insecure. */
+static void read_trust(struct play *p)
+{
+    struct policy *policy = p->stage.policy;
+    const struct rpl_key *k;
+    char nta_why[NTA_WHY_MAX];
+
+    for (k = rpl_find(p->rpl, "trust-anchor", NULL); k; k = rpl_find(p->rpl, "trust-anchor", k))
+        read_anchor(p, k->value);
+    for (k = rpl_find(p->rpl, "domain-insecure", NULL); k;
+         k = rpl_find(p->rpl, "domain-insecure", k))
+        must(nta_add(&policy->ntas, k->value, nta_why) == ERR_OK);
+    policy_seal_trust(policy);
+    fake_sha1_is_on = is_on(get_value(p->rpl, "fake-sha1", "no"));
+}
+
+/* Set the clock to the time when the signatures of the scenario are valid. */
+static void set_date(const struct rpl *rpl)
+{
+    const char *date = get_value(rpl, "val-override-date", ""),
+               *seconds = get_value(rpl, "val-override-timestamp", "");
+    char text[NOW_TEXT_MAX];
+    int64_t wall_ms;
+
+    skips_time = strcmp(date, "-1") == 0;
+    if (*seconds)
+        now_freeze(1000 * (int64_t)atoll(seconds));
+    if (strlen(date) != strlen("YYYYMMDDHHMMSS"))
+        return;
+    snprintf(text, sizeof(text), "%.4s-%.2s-%.2sT%.2s:%.2s:%.2sZ", date, date + 4, date + 6,
+             date + 8, date + 10, date + 12);
+    must(now_read(text, &wall_ms) == ERR_OK);
+    now_freeze(wall_ms);
 }
 
 static void configure(struct play *p, const char *minimise)
@@ -480,9 +590,11 @@ static void configure(struct play *p, const char *minimise)
          addr_read_prefix("127.0.0.0/8", &local_nets[1]) == ERR_OK &&
          addr_read_prefix("::/128", &local_nets[2]) == ERR_OK &&
          addr_read_prefix("::1/128", &local_nets[3]) == ERR_OK);
-    policy->do_not_query = (struct addr_prefixes){local_nets, 4};
-    must(local_add_builtin(&policy->local, &policy->arena) == ERR_OK);
+    if (is_on(get_value(rpl, "do-not-query-localhost", "yes")))
+        policy->do_not_query = (struct addr_prefixes){local_nets, 4};
     read_zones(p);
+    read_trust(p);
+    set_date(rpl);
     policy->uses_v6 = is_on(get_value(rpl, "do-ip6", "yes"));
     policy->uses_v4 = is_on(get_value(rpl, "do-ip4", "yes"));
     const char *wanted =
@@ -508,8 +620,8 @@ static void configure(struct play *p, const char *minimise)
         if (sscanf(k->value, "max_ttl = %u", &n) == 1)
             policy->ttls.max = n;
     }
-    /* most files have no replies to priming queries */
-    policy->is_priming = false;
+    /* most files have no replies to queries of the resolver itself */
+    policy->is_priming = policy->signals_anchors = false;
     for (const struct rpl_step *s = rpl->steps; s; s = s->next) {
         if (s->kind == RPL_CHECK_OUT_QUERY && s->entry->qname && *s->entry->qname == 0)
             policy->is_priming = true;
@@ -569,9 +681,9 @@ static bool alter(struct rpl_step *step, enum alteration kind)
     default:
         for (size_t i = 0; i < e->rr_cnt; i++) {
             struct rpl_rr *rr = &e->rrs[i];
-            bool is_answer = (e->match & RPL_ANSWER) && is_compared(rr, MESSAGE_ANSWER);
+            bool is_answer = (e->match & RPL_ANSWER) && is_rr_compared(rr, MESSAGE_ANSWER);
             bool is_authority =
-                (e->match & RPL_AUTHORITY) && is_compared(rr, MESSAGE_AUTHORITY);
+                (e->match & RPL_AUTHORITY) && is_rr_compared(rr, MESSAGE_AUTHORITY);
             if ((is_answer || is_authority) && rr->rdata_len > 1) {
                 ((uint8_t *)(uintptr_t)rr->rdata)[rr->rdata_len / 2] ^= 1;
                 return true;

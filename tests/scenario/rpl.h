@@ -6,7 +6,7 @@
 #include "base/arena.h"
 #include "dns/message.h"
 
-enum { RPL_RRS_MAX = 400, RPL_ADDRS_MAX = 8, RPL_KEYS_MAX = 200 };
+enum { RPL_RRS_MAX = 400, RPL_ADDRS_MAX = 80, RPL_KEYS_MAX = 200 };
 
 /* What a MATCH line compares. */
 enum rpl_match {

@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """tests/style/check.py [SOURCE [BUILD]]: check the rules of the source tree that docs/ARCHITECTURE.md states.
 
-A file includes only files of its own folder and of folders below; there are no include cycles; only the files listed here
-include a third-party header; a public name begins with its file's stem (read from the libraries in BUILD, if given); the
-name of a static function occurs in one file only, so that gdb and perf name one function (read from the sources, and with
-BUILD from the object files too); lines of C have at most 100 columns; results of OpenSSL and nghttp2 are used.
+A file includes only files of its own folder and of folders below; there are no include cycles; only the files listed
+here include a third-party header; a public name begins with its file's stem (read from the libraries in BUILD, if
+given); the name of a static function occurs in one file only, so that gdb and perf name one function (read from the
+sources, and with BUILD from the object files too); lines of C have at most 100 columns; results of OpenSSL and nghttp2
+are used.
 """
 import re
 import subprocess
@@ -25,6 +26,7 @@ DOORS = {
     "openssl/ssl.h": {"net/transport/tls.c", "net/transport/tls_client.c", "net/transport/tls_server.c"},
     "openssl/": {"dns/nsec3.c", "dns/rdata_text.c", "dns/dnskey.c", "dns/ds.c", "dns/ecdsa.c", "dns/rrsig.c",
                  "dns/signkey.c", "authd/check/check_zonemd.c",
+                 "resolver/validate/sigmemo.c",
                  "net/transport/tls.c", "net/transport/tls_client.c", "net/transport/tls_server.c",
                  "tools/cmd_certificate.c"},
     "jansson.h": {"base/json.c"},
@@ -37,13 +39,14 @@ FORBIDDEN = [("resolver", "authd")]
 # The definition of a static function.
 STATIC = re.compile(r"^static\b[^;{}=()]*?\b(\w+)\s*\([^;{}]*\)\s*\{", re.M)
 # Calls whose result must be used, by the beginning of their names, except those that cannot fail.
-FOREIGN = r"(?:SSL|X509|X509V3|EVP|BIO|BN|PEM|RAND|ASN1|ECDSA|OSSL|CRYPTO|OPENSSL|ERR|GENERAL|SHA1|sk|i2d|d2i|nghttp2)_\w+"
+FOREIGN = (r"(?:SSL|X509|X509V3|EVP|BIO|BN|PEM|RAND|ASN1|ECDSA|OSSL|CRYPTO|OPENSSL|ERR|GENERAL|SHA1|sk|i2d|d2i|nghttp2)"
+           r"_\w+")
 CANNOT_FAIL = re.compile(
     r"\w+_free|\w+_pop_free|OPENSSL_cleanse|ERR_clear_error|X509V3_set_ctx|SHA1_(?:Init|Update|Final)"
     r"|BIO_(?:set_data|set_init|clear_retry_flags|set_retry_read)"
     r"|SSL_set_(?:bio|msg_callback|msg_callback_arg|accept_state|connect_state|shutdown)|SSL_get0_alpn_selected"
-    r"|X509_STORE_CTX_set_error|SSL_CTX_(?:set_options|set_session_cache_mode|set_timeout|set_cert_cb|set_alpn_select_cb"
-    r"|sess_set_new_cb|set_verify|set_cert_verify_callback)"
+    r"|X509_STORE_CTX_set_error|SSL_CTX_(?:set_options|set_session_cache_mode|set_timeout|set_cert_cb"
+    r"|set_alpn_select_cb|sess_set_new_cb|set_verify|set_cert_verify_callback)"
     r"|nghttp2_(?:session_callbacks_set|option_set)_\w+|nghttp2_(?:session_callbacks|option|session)_del")
 COMMENT = re.compile(r"/\*.*?\*/", re.S)
 STRING = re.compile(r'"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])*\'')
@@ -123,7 +126,8 @@ def static_symbols(build):
 
 
 def shared_statics(sources, build):
-    """Yield (name, files) for each name of a static function that occurs in several files; `sources` is {file: text}."""
+    """Yield (name, files) for each name of a static function that occurs in several files; `sources` is
+    {file: text}."""
     files, inlines = {}, set()
     for name, text in sources.items():
         functions = STATIC.findall(without_comments(text))
@@ -174,7 +178,8 @@ def main(root, build):
 
     sources = {str(path.relative_to(root)): path.read_text() for path in files}
     for function, found in shared_statics(sources, build):
-        faults.append(f"{function}: a static function of this name is in {', '.join(sorted(found))}; rename all but one")
+        faults.append(f"{function}: a static function of this name is in {', '.join(sorted(found))}; "
+                      "rename all but one")
 
     stems = {}
     for name in includes:

@@ -241,3 +241,25 @@ static inline void signed_sign(struct arena *arena, struct signed_set *s,
                      ERR_OK);
     s->set = set;
 }
+
+/* Print the DS of a key at the end of the text that ends at `at`, on a line of its own; return
+ * the new end.  The octet before an empty text is 0. */
+static inline char *signed_print_ds(char *at, const char *zone, const struct signed_key *key,
+                                    unsigned digest_type, bool is_wrong)
+{
+    uint8_t owner[DNAME_MAX], octets[DNAME_MAX + 700], digest[64];
+    size_t len = dname_lower(unit_name(zone, owner), octets);
+    memcpy(octets + len, key->rdata, key->rdata_len);
+    len += key->rdata_len;
+    const EVP_MD *md = digest_type == 1   ? EVP_sha1()
+                       : digest_type == 4 ? EVP_sha384()
+                                          : EVP_sha256();
+    unsigned digest_len;
+    assert_int_equal(EVP_Digest(octets, len, digest, &digest_len, md, NULL), 1);
+    digest[0] ^= is_wrong;
+    at += sprintf(at, "%s%s DS %u %u %u ", at[-1] ? "\n" : "", zone, key->tag, key->algorithm,
+                  digest_type);
+    for (unsigned i = 0; i < digest_len; i++)
+        at += sprintf(at, "%02x", digest[i]);
+    return at;
+}

@@ -82,6 +82,9 @@ static void add(struct asked *a, enum message_section section, uint16_t type, ui
         ERR_OK);
 }
 
+static const struct answer_cache_header noerror = {.rcode = RRTYPE_RCODE_NOERROR},
+                                        nxdomain = {.rcode = RRTYPE_RCODE_NXDOMAIN};
+
 /* Write an answer with one address and offer it to the cache. */
 static void keep(const char *name, uint8_t octet, uint32_t ttl)
 {
@@ -90,16 +93,20 @@ static void keep(const char *name, uint8_t octet, uint32_t ttl)
 
     begin(&a, name, NULL);
     add(&a, MESSAGE_ANSWER, RRTYPE_A, ttl, rdata, sizeof(rdata));
-    answer_cache_keep(answers, &cache, &a.ex, 0, t0_ms, INT64_MAX);
+    answer_cache_keep(answers, &cache, &a.ex, &noerror, t0_ms, INT64_MAX);
 }
 
 /* Query, and again if there is no answer: one cache hit in SAMPLE is passed on. */
 static bool is_answered(struct asked *a, const char *name, const struct terms *terms,
                         int64_t now_ms, unsigned *rcode)
 {
+    struct answer_cache_header header = {0};
+
     begin(a, name, terms);
-    return answer_cache_answer(answers, &versions, &a->ex, now_ms, rcode) ||
-           answer_cache_answer(answers, &versions, &a->ex, now_ms, rcode);
+    bool is_hit = answer_cache_answer(answers, &versions, &a->ex, now_ms, &header) ||
+                  answer_cache_answer(answers, &versions, &a->ex, now_ms, &header);
+    *rcode = header.rcode;
+    return is_hit;
 }
 
 static bool is_kept(const char *name, int64_t now_ms)
@@ -123,12 +130,12 @@ static uint32_t first_ttl(const struct asked *a)
 static void test_an_empty_cache(void **state)
 {
     struct asked a;
-    unsigned rcode = 77;
+    struct answer_cache_header header = {.rcode = 77};
     (void)state;
     begin(&a, "a.test", NULL);
     size_t len = a.ex.out.len;
-    assert_false(answer_cache_answer(answers, &versions, &a.ex, t0_ms, &rcode));
-    assert_true(a.ex.out.len == len && rcode == 77);
+    assert_false(answer_cache_answer(answers, &versions, &a.ex, t0_ms, &header));
+    assert_true(a.ex.out.len == len && header.rcode == 77);
     struct answer_cache *none = NULL;
     answer_cache_free(&none);
 }
@@ -146,7 +153,7 @@ static void test_answers_are_returned_as_written(void **state)
     add(&a, MESSAGE_ANSWER, RRTYPE_CNAME, 200, "\1x\4test", 8);
     add(&a, MESSAGE_AUTHORITY, RRTYPE_SOA, UINT32_MAX, soa, sizeof(soa) - 1);
     add(&a, MESSAGE_ADDITIONAL, RRTYPE_TXT, 100, "\0", 1);
-    answer_cache_keep(answers, &cache, &a.ex, RRTYPE_RCODE_NXDOMAIN, t0_ms, INT64_MAX);
+    answer_cache_keep(answers, &cache, &a.ex, &nxdomain, t0_ms, INT64_MAX);
     assert_true(is_answered(&b, "www.Example.TEST", &terms, t0_ms + 999, &rcode));
     assert_int_equal(rcode, RRTYPE_RCODE_NXDOMAIN);
     assert_int_equal(b.ex.out.len, a.ex.out.len);
@@ -209,7 +216,7 @@ static void test_expiry(void **state)
     for (int64_t until_ms = t0_ms + 4000; until_ms >= t0_ms - 4000; until_ms -= 4000) {
         begin(&a, "b.test", NULL);
         add(&a, MESSAGE_ANSWER, RRTYPE_A, 10, "\300\0\2\1", 4);
-        answer_cache_keep(answers, &cache, &a.ex, 0, t0_ms, until_ms);
+        answer_cache_keep(answers, &cache, &a.ex, &noerror, t0_ms, until_ms);
         bool is_later = until_ms > t0_ms;
         assert_int_equal(is_kept("b.test", t0_ms), is_later);
         assert_int_equal(is_kept("b.test", t0_ms + 3999), is_later);
@@ -256,7 +263,7 @@ static void test_answers_that_are_not_kept(void **state)
     assert_false(is_kept("a.test", t0_ms));
     store.epoch = 1;
     begin(&a, "a.test", NULL); /* no records */
-    answer_cache_keep(answers, &cache, &a.ex, 0, t0_ms, INT64_MAX);
+    answer_cache_keep(answers, &cache, &a.ex, &noerror, t0_ms, INT64_MAX);
     assert_false(is_kept("a.test", t0_ms));
     keep("a.test", 1, 60);
     assert_true(is_kept("a.test", t0_ms));
@@ -278,14 +285,14 @@ static void test_the_largest_answer(void **state)
         for (unsigned i = 0; i < cnt; i++)
             add(&a, MESSAGE_ANSWER, RRTYPE_A, 60, "\300\0\2\1", 4);
         answer_cache_clear(answers);
-        answer_cache_keep(answers, &cache, &a.ex, 0, t0_ms, INT64_MAX);
+        answer_cache_keep(answers, &cache, &a.ex, &noerror, t0_ms, INT64_MAX);
         assert_int_equal(is_kept("a.test", t0_ms), cnt <= 24);
     }
     for (size_t len = 1; len < sizeof(octets); len++) {
         begin(&a, "a.test", NULL);
         add(&a, MESSAGE_ANSWER, 65280, 60, octets, len);
         answer_cache_clear(answers);
-        answer_cache_keep(answers, &cache, &a.ex, 0, t0_ms, INT64_MAX);
+        answer_cache_keep(answers, &cache, &a.ex, &noerror, t0_ms, INT64_MAX);
         if (is_kept("a.test", t0_ms)) {
             assert_int_equal(largest, len - 1); /* every smaller size was kept */
             largest = len;
@@ -314,7 +321,7 @@ static void test_answers_side_by_side(void **state)
             if (is_writing) {
                 begin(&a, name, &terms);
                 add(&a, MESSAGE_ANSWER, 65280, 60, octets, len);
-                answer_cache_keep(answers, &cache, &a.ex, 0, t0_ms, INT64_MAX);
+                answer_cache_keep(answers, &cache, &a.ex, &noerror, t0_ms, INT64_MAX);
             } else if (is_answered(&a, name, &terms, t0_ms, &rcode)) {
                 assert_memory_equal(a.answer + a.ex.out.len - len, octets, len);
                 kept++;
@@ -338,7 +345,7 @@ static void test_the_longest_name(void **state)
         strcat(text, "A.");
     begin(&a, text, &terms);
     add(&a, MESSAGE_ANSWER, 65280, 60, octets, sizeof(octets));
-    answer_cache_keep(answers, &cache, &a.ex, 0, t0_ms, INT64_MAX);
+    answer_cache_keep(answers, &cache, &a.ex, &noerror, t0_ms, INT64_MAX);
     text[4] = 'a';
     assert_true(is_answered(&b, text, &terms, t0_ms, &rcode));
     assert_memory_equal(b.answer + b.ex.out.len - sizeof(octets), octets, sizeof(octets));
@@ -370,12 +377,13 @@ static void test_small_messages(void **state)
 static void test_some_hits_are_passed_on(void **state)
 {
     struct asked a;
-    unsigned rcode, hits = 0;
+    struct answer_cache_header header;
+    unsigned hits = 0;
     (void)state;
     keep("a.test", 1, 60);
     for (unsigned i = 0; i < 100 * SAMPLE; i++) {
         begin(&a, "a.test", NULL);
-        hits += answer_cache_answer(answers, &versions, &a.ex, t0_ms, &rcode);
+        hits += answer_cache_answer(answers, &versions, &a.ex, t0_ms, &header);
     }
     assert_int_equal(hits, 100 * (SAMPLE - 1));
 }
@@ -389,7 +397,7 @@ static void test_clearing(void **state)
     add(&a, MESSAGE_ANSWER, RRTYPE_A, 60, "\300\0\2\1", 4);
     for (unsigned i = 0; i < 20; i++)
         add(&a, MESSAGE_ANSWER, RRTYPE_A, 60, "\300\0\2\1", 4);
-    answer_cache_keep(answers, &cache, &a.ex, 0, t0_ms, INT64_MAX);
+    answer_cache_keep(answers, &cache, &a.ex, &noerror, t0_ms, INT64_MAX);
     assert_true(is_kept("a.test", t0_ms) && is_kept("b.test", t0_ms));
     answer_cache_clear(answers);
     assert_false(is_kept("a.test", t0_ms) || is_kept("b.test", t0_ms));

@@ -2,7 +2,9 @@
 #include <fcntl.h>
 #include <malloc.h>
 #include <pwd.h>
+#include <signal.h>
 #include <stdatomic.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -238,6 +240,51 @@ static void files_are_read_whole(void **state)
     free(beside);
 }
 
+static void assert_file(const char *path, const char *expected)
+{
+    char *data;
+    size_t len;
+    assert_int_equal(file_read(path, 100, &data, &len, NULL), ERR_OK);
+    assert_string_equal(data, expected);
+    free(data);
+}
+
+/* A file that cannot be written stays as it was. */
+static void a_file_is_replaced_or_kept(void **state)
+{
+    char folder[] = "/tmp/replace-XXXXXX", path[40], temporary[50], start[4096];
+    struct rlimit limit, small;
+    (void)state;
+    assert_non_null(mkdtemp(folder));
+    snprintf(path, sizeof(path), "%s/file", folder);
+    snprintf(temporary, sizeof(temporary), "%s.new", path);
+    assert_int_equal(file_replace(path, "old", 3), ERR_OK);
+    assert_file(path, "old");
+    assert_int_equal(file_replace(temporary, "a leftover", 10), ERR_OK);
+    assert_int_equal(file_replace(path, "new", 3), ERR_OK);
+    assert_file(path, "new");
+    assert_int_equal(access(temporary, F_OK), -1);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
+    small = limit;
+    small.rlim_cur = 2;
+    signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+    enum err err = file_replace(path, "longer", 6);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+    signal(SIGXFSZ, SIG_DFL);
+    assert_int_equal(err, ERR_IO);
+    assert_file(path, "new");
+    assert_int_equal(access(temporary, F_OK), -1);
+    assert_non_null(getcwd(start, sizeof(start)));
+    assert_int_equal(chdir(folder), 0); /* a path without a folder */
+    assert_int_equal(file_replace("file", "", 0), ERR_OK);
+    assert_int_equal(chdir(start), 0);
+    assert_file(path, "");
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(rmdir(folder), 0);
+    assert_int_equal(file_replace(path, "x", 1), ERR_ABSENT);
+}
+
 /* Truncate the file and write it again in parts, until the test is over.  Return what is wrong,
  * or NULL. */
 static void *write_states(void *data)
@@ -449,7 +496,11 @@ static void misspelled_words_are_found(void **state)
     (void)state;
     assert_string_equal(diag_nearest("lisen", words), "listen");
     assert_string_equal(diag_nearest("ZONES", words), "zones");
+    assert_string_equal(diag_nearest("zoens", words), "zones");
     assert_null(diag_nearest("completely-different", words));
+    assert_int_equal(diag_edits("querys", "queries"), 2);
+    assert_int_equal(diag_edits("Tcp-Idel", "tcp-idle"), 1); /* a swap is one edit */
+    assert_int_equal(diag_edits("querys", "keys"), SIZE_MAX);
 }
 
 static void texts_are_sanitised(void **state)
@@ -616,6 +667,7 @@ int main(void)
         cmocka_unit_test(times_are_read_and_printed),
         cmocka_unit_test(durations_are_printed_in_words),
         cmocka_unit_test(files_are_read_whole),
+        cmocka_unit_test(a_file_is_replaced_or_kept),
         cmocka_unit_test(a_file_is_read_in_one_state),
         cmocka_unit_test(secrets_that_others_can_write_are_rejected),
         cmocka_unit_test(folders_are_created_for_their_user),

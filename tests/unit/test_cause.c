@@ -255,6 +255,71 @@ static void test_cached_failures(void **state)
     assert_non_null(strstr(cause.advice, "--no-cache"));
 }
 
+/* Validation: whether the answer was validated, the first broken link, and what to do. */
+static void test_validation(void **state)
+{
+    static const struct {
+        int ede;
+        const char *advice;
+    } rows[] = {{EDNS_EDE_SIGNATURE_EXPIRED, "clock"},
+                {EDNS_EDE_NOT_YET_VALID, "clock"},
+                {EDNS_EDE_DNSKEY_MISSING, "a key that the DS names"},
+                {EDNS_EDE_RRSIGS_MISSING, "strips them"},
+                {EDNS_EDE_NSEC_MISSING, "strips them"},
+                {EDNS_EDE_BOGUS, "forged"}};
+    struct cause_failure *f;
+    (void)state;
+    begin(RRTYPE_RCODE_NOERROR);
+    facts.answer_cnt = 1;
+    facts.security = SECURITY_SECURE;
+    expect(CAUSE_ANSWERED, "It is secure");
+    facts.security = SECURITY_INSECURE;
+    strcpy(facts.security_why, "test. proves that the delegation some.test. has no DS");
+    expect(CAUSE_ANSWERED,
+           "not validated: test. proves that the delegation some.test. has no DS.");
+    facts.security = SECURITY_NEGATIVE_ANCHOR;
+    expect(CAUSE_ANSWERED, "It is insecure");
+    facts.source.is_there = facts.source.is_local = true;
+    cause_find(&facts, &cause);
+    assert_null(strstr(cause.text, "secure"));
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        begin(RRTYPE_RCODE_SERVFAIL);
+        facts.ede = rows[i].ede;
+        f = fail_at("www.some.test.", "some.test.");
+        add_attempt(f, 1, TRACE_BOGUS, 0);
+        f->failure = FAILURE_BOGUS;
+        strcpy(f->text, "a link is broken");
+        expect(CAUSE_BOGUS, "Validation failed: a link is broken.");
+        assert_non_null(strstr(cause.advice, rows[i].advice));
+        assert_non_null(strstr(cause.advice, "negative trust anchor"));
+    }
+    begin(
+        RRTYPE_RCODE_SERVFAIL); /* the keys could not be looked up: that failure is the cause */
+    f = fail_at("some.test.", "some.test.");
+    add_attempt(f, 1, TRACE_TIMEOUT, 0);
+    f = fail_at("www.some.test.", "some.test.");
+    f->failure = FAILURE_UNVALIDATED;
+    strcpy(f->text, "a link is missing");
+    expect(CAUSE_SILENT, "192.0.2.1 timed out");
+    facts.failures++;
+    facts.failure_cnt--;
+    expect(CAUSE_UNVALIDATED, "could not be followed: a link is missing.");
+    begin(RRTYPE_RCODE_SERVFAIL);
+    facts.is_cached_failure = true;
+    facts.ede_text = "a link is broken";
+    facts.ede = EDNS_EDE_CACHED_ERROR;
+    facts.failure = (struct cause_source){.is_there = true,
+                                          .age_s = 3,
+                                          .left_s = 2,
+                                          .is_bogus = true,
+                                          .ede = EDNS_EDE_DNSKEY_MISSING};
+    expect(CAUSE_BOGUS, "another 2 seconds. Validation failed: a link is broken.");
+    assert_non_null(strstr(cause.advice, "a key that the DS names"));
+    facts.failure.is_bogus = false;
+    facts.failure.ede = EDNS_EDE_INDETERMINATE;
+    expect(CAUSE_UNVALIDATED, "a link is broken.");
+}
+
 /* Whole texts and advice.  The other tests assert kinds and facts only. */
 static void test_whole_texts(void **state)
 {
@@ -322,13 +387,10 @@ static void test_names_of_any_length_fit(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_answers),
-        cmocka_unit_test(test_failed_servers),
-        cmocka_unit_test(test_root_causes),
-        cmocka_unit_test(test_failed_delegations),
-        cmocka_unit_test(test_cached_failures),
-        cmocka_unit_test(test_whole_texts),
-        cmocka_unit_test(test_names_of_any_length_fit),
+        cmocka_unit_test(test_answers),         cmocka_unit_test(test_failed_servers),
+        cmocka_unit_test(test_root_causes),     cmocka_unit_test(test_failed_delegations),
+        cmocka_unit_test(test_cached_failures), cmocka_unit_test(test_validation),
+        cmocka_unit_test(test_whole_texts),     cmocka_unit_test(test_names_of_any_length_fit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -11,6 +11,7 @@ enum content {
     SOA = 8,
     DELEGATION = 16,
     OTHER_NS = 32, /* NS records that are no delegation below */
+    PROOF = 64,    /* NSEC or NSEC3 */
 };
 
 enum terms { EDNS = 1, OPTIONS = 2, FORWARD = 4, CACHED = 8 };
@@ -29,6 +30,7 @@ static enum classify_kind classify(unsigned rcode, unsigned flags, bool has_edns
     struct scrub scrub = {.soa = content & SOA ? &soa : NULL,
                           .delegation = content & DELEGATION ? &delegation : NULL,
                           .has_other_ns = content & OTHER_NS,
+                          .proof_cnt = content & PROOF ? 1 : 0,
                           .is_answered = content & ANSWER};
     struct classify_terms of = {.had_edns = terms & EDNS,
                                 .had_options = terms & OPTIONS,
@@ -98,6 +100,9 @@ static void test_noerror_without_an_answer(void **state)
         {0, AA, 0, 0, CLASSIFY_NODATA}, /* RFC 2308 2.2: without a SOA */
         {0, AA, OTHER_NS, 0, CLASSIFY_NODATA},
         {0, 0, 0, 0, CLASSIFY_EMPTY},
+        {0, 0, PROOF, 0, CLASSIFY_NODATA}, /* an NSEC that says so */
+        {0, RA, PROOF, 0, CLASSIFY_LAME},
+        {0, 0, PROOF | OTHER_NS, 0, CLASSIFY_LAME},
         {0, 0, OTHER_NS, 0, CLASSIFY_LAME}, /* an upward or sideways referral */
         {0, RA, 0, 0, CLASSIFY_LAME},
         {0, RA, 0, CACHED, CLASSIFY_LAME},
@@ -121,6 +126,7 @@ static void test_nxdomain(void **state)
          CLASSIFY_NXDOMAIN}, /* for the last name of the chain (RFC 6604 3) */
         {3, 0, CNAME, 0, CLASSIFY_NXDOMAIN},
         {3, 0, 0, 0, CLASSIFY_EMPTY},
+        {3, 0, PROOF, 0, CLASSIFY_NXDOMAIN},
         {3, RA, 0, 0, CLASSIFY_LAME},
         {3, RA, CNAME, 0, CLASSIFY_LAME},
         {3, RA, 0, CACHED, CLASSIFY_EMPTY},

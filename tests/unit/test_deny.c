@@ -165,6 +165,59 @@ static void nsec_proves_what_it_says(void **state)
     assert_int_equal(a.work.hashes_left, RULES_HASHES);
 }
 
+/* A proof lists what each record does, and of a proof that fails the record that is against it.
+ */
+static void nsec_steps_are_told(void **state)
+{
+    static const struct {
+        enum proof proof;
+        const char *name;
+        int arg;
+        unsigned cnt;
+        struct deny_step steps[2];
+    } rows[] = {
+        {NAME,
+         "a.www.example.",
+         0,
+         2,
+         {{8, DENY_COVERS, DENY_NAME}, {8, DENY_COVERS, DENY_WILDCARD}}},
+        {TYPE, "www.example.", RRTYPE_AAAA, 1, {{8, DENY_MATCHES, DENY_NAME}}},
+        {TYPE, "ent.example.", RRTYPE_A, 1, {{4, DENY_SPANS, DENY_NAME}}},
+        {TYPE,
+         "nope.example.",
+         RRTYPE_A,
+         2,
+         {{5, DENY_COVERS, DENY_NAME}, {1, DENY_MATCHES, DENY_WILDCARD}}},
+        {CLOSER, "nope.example.", 1, 1, {{5, DENY_COVERS, DENY_NAME}}},
+        {DS, "cut.example.", 0, 1, {{3, DENY_MATCHES, DENY_NAME}}},
+        {DS, "ent.example.", 0, 1, {{4, DENY_SPANS, DENY_NAME}}},
+    };
+    struct asked a = nsec_zone();
+    char text[VERDICT_TEXT_MAX];
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        assert_int_equal(ask(&a, rows[i].proof, rows[i].name, rows[i].arg), VERDICT_NONE);
+        assert_int_equal(a.found.step_cnt, rows[i].cnt);
+        assert_null(a.verdict.proof);
+        for (unsigned n = 0; n < rows[i].cnt; n++) {
+            assert_int_equal(a.found.steps[n].record, rows[i].steps[n].record);
+            assert_int_equal(a.found.steps[n].act, rows[i].steps[n].act);
+            assert_int_equal(a.found.steps[n].subject, rows[i].steps[n].subject);
+            assert_true(a.found.used >> rows[i].steps[n].record & 1);
+        }
+    }
+    ask(&a, TYPE, "nope.example.", RRTYPE_TXT);
+    verdict_print(&a.verdict, text);
+    assert_string_equal(text,
+                        "the proof has to deny nope.example. TXT, but the NSEC *.example. of "
+                        "example. shows that it, or a wildcard for it, exists");
+    ask(&a, NAME, "www.cut.example.", 0);
+    verdict_print(&a.verdict, text);
+    assert_string_equal(text,
+                        "the NSEC cut.example. of example. is of a zone cut or DNAME above "
+                        "www.cut.example., and says nothing of what is below");
+}
+
 /* RFC 6840 4.1: neither the zone below a cut nor what a DNAME moves is the zone's. */
 static void nsec_of_an_ancestor_proves_nothing(void **state)
 {
@@ -573,6 +626,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(nsec_proves_what_it_says),
+        cmocka_unit_test(nsec_steps_are_told),
         cmocka_unit_test(nsec_of_an_ancestor_proves_nothing),
         cmocka_unit_test(nsec_proves_insecure_delegations),
         cmocka_unit_test(nsec_of_the_child_denies_no_ds),

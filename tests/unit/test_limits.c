@@ -127,7 +127,9 @@ static void the_policy_has_the_same_defaults(void **state)
     assert_int_equal(conf->policy->stale_ms, policy->stale_ms);
     assert_int_equal(conf->policy->outgoing_port, policy->outgoing_port);
     assert_true(conf->policy->is_prefetching && conf->policy->is_minimising &&
-                conf->policy->is_priming && conf->policy->uses_v4 && conf->policy->uses_v6);
+                conf->policy->is_aggressive && conf->policy->is_priming &&
+                conf->policy->uses_v4 && conf->policy->uses_v6 &&
+                conf->policy->signals_anchors);
     res_conf_free(&conf);
     policy_free(&policy);
     diag_fini(&diag);

@@ -1,13 +1,21 @@
 /* Random zones, signed by ldns.  One thing is altered and ldns judges beside us; what a zone
- * does not have is known from the zone itself, so every proof is judged too.  The seed is
+ * does not have is known from the zone itself, so every proof is judged too, and every answer
+ * that is synthesised from the denials of the zone in a cache (RFC 8198).  The seed is
  * printed; ROOTLINE_SEED=N replays it, ROOTLINE_ROUNDS=N plays more. */
 #include "unit.h"
 
 #include <ldns/ldns.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/arena.h"
+#include "base/hash.h"
+#include "base/now.h"
 #include "dns/ds.h"
+#include "resolver/answer/aggressive.h"
+#include "resolver/cache/cache_denial.h"
+#include "resolver/cache/cache_lmdb.h"
+#include "resolver/cache/cache_memory.h"
 #include "resolver/validate/deny.h"
 #include "resolver/validate/sigcheck.h"
 
@@ -32,6 +40,12 @@ static unsigned draw(unsigned below)
     random_state ^= random_state >> 7;
     random_state ^= random_state << 17;
     return (unsigned)((random_state >> 11) % below);
+}
+
+static unsigned rounds_wanted(void)
+{
+    const char *text = getenv("ROOTLINE_ROUNDS");
+    return text ? (unsigned)atoi(text) : 100;
 }
 
 /* ---- zones ---- */
@@ -672,6 +686,197 @@ static unsigned check_claim(unsigned *proved, unsigned *opted_out)
     return 1;
 }
 
+/* ---- synthesised answers ---- */
+
+/* Caches on both stores.  Each round has a trust of its own, so it finds nothing of earlier
+ * ones. */
+static char folder[] = "/tmp/rootline-oracle-XXXXXX";
+static struct cache_lmdb *disk;
+static struct cache caches[2];
+
+static int open_caches(void **state)
+{
+    struct cache_lmdb_conf conf = {.directory = folder, .size = 64 << 20, .worker_cnt = 1};
+    char why[CACHE_DISK_WHY_MAX];
+
+    (void)state;
+    now_freeze((int64_t)NOW * 1000);
+    must(mkdtemp(folder) && cache_lmdb_open(&conf, &disk, why) == ERR_OK &&
+         cache_lmdb_view(disk, &caches[0].store) == ERR_OK &&
+         cache_memory_new(64 << 20, &caches[1].store) == ERR_OK);
+    for (unsigned i = 0; i < 2; i++) {
+        caches[i].ttls = (struct cache_ttls){.max = DAY, .negative_max = 3600};
+        caches[i].is_validating = true;
+    }
+    return 0;
+}
+
+static int close_caches(void **state)
+{
+    static const char *const files[] = {CACHE_DISK_FILE, CACHE_DISK_FILE "-lock"};
+    char path[100];
+
+    (void)state;
+    for (unsigned i = 0; i < 2; i++)
+        caches[i].store->free(&caches[i].store);
+    cache_lmdb_free(&disk);
+    for (size_t i = 0; i < ARRAY_LEN(files); i++) {
+        snprintf(path, sizeof(path), "%s/%s", folder, files[i]);
+        unlink(path);
+    }
+    return rmdir(folder);
+}
+
+static struct rrset *find_zone_rrset(const uint8_t *owner, uint16_t type)
+{
+    for (unsigned i = 0; i < zone.record_cnt; i++)
+        if (zone.records[i].type == type && dname_is_equal(zone.records[i].owner, owner)) {
+            struct sample s = take_sample(&zone.records[i]);
+            return pack_sample(&s);
+        }
+    return NULL;
+}
+
+/* Cache denials, in replies of one or several, and RRsets of wildcards; all, or some. */
+static void fill_cache(struct cache *cache, bool is_whole)
+{
+    static const uint16_t types[] = {RRTYPE_A, RRTYPE_TXT, RRTYPE_CNAME};
+    struct cache_proof denials[NODES_MAX * 2];
+    struct cache_denial_source source = {.zone = apex,
+                                         .denials = denials,
+                                         .soa = find_zone_rrset(apex, RRTYPE_SOA),
+                                         .now_ms = now_wall_ms()};
+    struct cache_origin origin = {
+        .rank = CACHE_AUTH_ANSWER, .now_ms = now_wall_ms(), .security = CACHE_SECURE};
+    struct cache_flushing flushing = {.space = 0};
+    struct cache_name root_name;
+    size_t flushed_cnt = 0;
+
+    cache_name_init(&root_name, (const uint8_t *)"");
+    cache->trust++;
+    while (is_whole && cache_flush_below(cache, &root_name, &flushing, &flushed_cnt))
+        (void)cache->store->sync(cache->store);
+    (void)cache->store->sync(cache->store); /* the last deletions too */
+    for (unsigned i = 0; i < zone.proof_cnt; i++) {
+        if (is_whole || draw(3) > 0)
+            denials[source.cnt++] =
+                (struct cache_proof){zone.proofs[i].owner, zone.proofs[i].set};
+        if (draw(2) == 0 || i + 1 == zone.proof_cnt) {
+            cache_denial_put(cache, &source, &arena);
+            source.cnt = 0;
+        }
+        if (draw(4) == 0)
+            (void)cache->store->sync(cache->store);
+    }
+    for (unsigned i = 0; i < zone.node_cnt; i++)
+        for (size_t t = 0; t < ARRAY_LEN(types); t++) {
+            const uint8_t *owner = zone.nodes[i].name;
+            struct rrset *set = find_zone_rrset(owner, types[t]);
+            if (set && owner[0] == 1 && owner[1] == '*' && (is_whole || draw(2)))
+                must(cache_put(cache, owner, set, &origin) == ERR_OK);
+        }
+}
+
+static const char *const kinds[] = {"nothing", "data", "NODATA", "NXDOMAIN"};
+
+static void complain_of_answer(const struct claim *c, unsigned kind, bool is_whole)
+{
+    char name[DNAME_TEXT_MAX];
+    dname_text_print(c->name, name);
+    fail_msg("zone of kind %u, %s type %u, %s: %s is synthesised", zone.kind, name, c->type,
+             is_whole ? "all denials" : "some denials", kinds[kind]);
+}
+
+/* Check the records of a synthesised answer as a client would: what it has is enough. */
+static bool proves_itself(const struct claim *c, const struct cache_found *found)
+{
+    struct claim claim = *c;
+    struct deny_record records[CACHE_PROOFS_MAX];
+    struct deny_found unused;
+
+    for (unsigned i = 0; i < found->proofs.cnt; i++)
+        records[i] = (struct deny_record){found->proofs.at[i].owner, found->proofs.at[i].set};
+    claim.kind = found->kind == CACHE_NXDOMAIN ? CLAIM_NAME
+                 : found->kind == CACHE_NODATA ? CLAIM_TYPE
+                                               : CLAIM_CLOSER;
+    claim.encloser_labels = encloser_of(c->name);
+    return prove(&claim, records, found->proofs.cnt, &unused).status == VERDICT_SECURE &&
+           (found->kind == CACHE_DATA ||
+            (found->set->type == RRTYPE_SOA && dname_is_equal(found->soa_owner, apex)));
+}
+
+/* Return what the zone says that cached denials and wildcards can say. */
+static unsigned truth_of(const struct claim *c)
+{
+    struct claim claim = *c;
+    uint8_t wildcard[DNAME_MAX + 2] = "\1*";
+    const uint8_t *encloser = dname_suffix(c->name, encloser_of(c->name));
+
+    memcpy(wildcard + 2, encloser, dname_len(encloser));
+    const struct node *node = find_node(wildcard);
+    if (!is_occluded(c->name) && !exists(c->name) && node &&
+        (node_has(node, c->type) || node->kind == NODE_CNAME))
+        return CACHE_DATA;
+    claim.kind = CLAIM_NAME;
+    if (is_true(&claim))
+        return CACHE_NXDOMAIN;
+    claim.kind = CLAIM_TYPE;
+    return is_true(&claim) ? CACHE_NODATA : 0;
+}
+
+static void check_synthesis(struct cache *cache, bool is_whole, unsigned answered[4])
+{
+    struct claim c = draw_claim();
+    struct cache_time when = {.now_ms = now_wall_ms(), .since_ms = INT64_MAX};
+    struct rules_work work = {.hashes_left = AGGRESSIVE_HASHES};
+    struct cache_found found;
+    struct cache_name name;
+
+    if (dname_is_equal(c.name, apex) && c.type == RRTYPE_DS)
+        return; /* the parent is asked */
+    cache_name_init(&name, c.name);
+    struct aggressive in = {.cache = cache,
+                            .name = &name,
+                            .type = c.type,
+                            .zone_labels = ORIGIN_LABELS,
+                            .when = &when,
+                            .rules = rules_defaults(NOW),
+                            .work = &work,
+                            .arena = &arena};
+    bool is_answered = aggressive_answer(&in, &found);
+    unsigned truth = truth_of(&c), kind = is_answered ? found.kind : 0;
+    /* cached data contradict, or wildcards are left out for the type */
+    bool may_miss = (c.name[0] == 1 && c.name[1] == '*') ||
+                    (truth == CACHE_DATA && c.type != RRTYPE_A && c.type != RRTYPE_TXT &&
+                     c.type != RRTYPE_CNAME && c.type != RRTYPE_MX);
+    if (is_answered && (kind != truth || !proves_itself(&c, &found) || found.ttl == 0 ||
+                        found.ttl > 3600 || (kind != CACHE_DATA && found.ttl > 300)))
+        complain_of_answer(&c, kind, is_whole);
+    if (!is_answered && is_whole && truth && zone.kind != ZONE_OPT_OUT && !may_miss)
+        complain_of_answer(&c, 0, is_whole);
+    answered[kind]++;
+}
+
+static void synthesised_answers_are_those_of_the_zone(void **state)
+{
+    unsigned answered[4] = {0};
+
+    (void)state;
+    for (unsigned round = 2 * rounds_wanted(); round > 0; round--) {
+        struct cache *cache = &caches[round % 2];
+        bool is_whole = draw(2);
+        make_zone();
+        fill_cache(cache, is_whole);
+        for (unsigned i = 0; i < 100; i++)
+            check_synthesis(cache, is_whole, answered);
+        (void)cache->store->sync(cache->store);
+    }
+    print_message("%u not answered, %u data, %u NODATA, %u NXDOMAIN\n", answered[0],
+                  answered[CACHE_DATA], answered[CACHE_NODATA], answered[CACHE_NXDOMAIN]);
+    for (unsigned i = 0; i < 4; i++)
+        assert_true(answered[i] > rounds_wanted() / 4);
+}
+
 /* ---- digests ---- */
 
 /* A DS of a key, one bit of either altered, or nothing: ldns and ours agree. */
@@ -707,12 +912,6 @@ static unsigned check_digest(void)
 
 /* ---- rounds ---- */
 
-static unsigned rounds_wanted(void)
-{
-    const char *text = getenv("ROOTLINE_ROUNDS");
-    return text ? (unsigned)atoi(text) : 100;
-}
-
 static int start(void **state)
 {
     const char *seed = getenv("ROOTLINE_SEED");
@@ -720,6 +919,7 @@ static int start(void **state)
     random_state = seed ? strtoull(seed, NULL, 10) : (uint64_t)time(NULL);
     random_state += !random_state;
     print_message("ROOTLINE_SEED=%llu\n", (unsigned long long)random_state);
+    hash_init();
     arena_init(&arena, 0);
     unit_name(ORIGIN, apex);
     signer = ldns_key_new_frm_algorithm(LDNS_SIGN_ED25519, 256);
@@ -809,6 +1009,8 @@ int main(void)
         cmocka_unit_test(ldns_agrees_on_signatures),
         cmocka_unit_test(ldns_agrees_on_digests),
         cmocka_unit_test(proofs_are_sound_and_complete),
+        cmocka_unit_test_setup_teardown(synthesised_answers_are_those_of_the_zone, open_caches,
+                                        close_caches),
     };
     return cmocka_run_group_tests(tests, start, stop);
 }

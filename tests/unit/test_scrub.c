@@ -390,7 +390,7 @@ static void test_glue(void **state)
     const struct scrub *s = scrub_well();
     const struct delegation *d = s->delegation;
     struct addr want;
-    assert_true(d->server_cnt == 3 && d->addr_cnt == 3 && !d->is_signed && !d->is_crowded);
+    assert_true(d->server_cnt == 3 && d->addr_cnt == 3 && !d->is_signed && !d->is_oversized);
     assert_int_equal(d->source, DELEGATION_REFERRAL);
     expect_name(d->servers[0].name, "ns.b.example");
     expect_name(d->servers[2].name, "ns.test");
@@ -429,7 +429,7 @@ static void test_signed_delegations(void **state)
 }
 
 /* The first 13 servers are kept, and it is noted if there were more. */
-static void test_crowded_delegations(void **state)
+static void test_oversized_delegations(void **state)
 {
     (void)state;
     for (int cnt = DELEGATION_SERVERS_MAX; cnt <= DELEGATION_SERVERS_MAX + 1; cnt++) {
@@ -441,7 +441,7 @@ static void test_crowded_delegations(void **state)
         const struct delegation *d = scrub_well()->delegation;
         assert_int_equal(d->server_cnt, DELEGATION_SERVERS_MAX);
         assert_int_equal(d->addr_cnt, DELEGATION_SERVERS_MAX);
-        assert_int_equal(d->is_crowded, cnt > DELEGATION_SERVERS_MAX);
+        assert_int_equal(d->is_oversized, cnt > DELEGATION_SERVERS_MAX);
         expect_name(d->servers[12].name, "ns12.b.example");
     }
 }
@@ -460,6 +460,30 @@ static void test_priming(void **state)
     add(MESSAGE_ANSWER, "example. 300 NS ns.example.");
     s = scrub_well();
     assert_true(s->is_answered && !s->delegation);
+}
+
+/* ---- signatures ---- */
+
+static void test_a_signature_in_another_section(void **state)
+{
+    (void)state;
+    begin("example", "a.example", RRTYPE_A);
+    add(MESSAGE_ANSWER, "a.example. 300 A 192.0.2.1");
+    add(MESSAGE_ADDITIONAL, "a.example. 300 RRSIG A 13 2 300 20300101000000 20200101000000 1 "
+                            "example. AAAA");
+    assert_non_null(rrset_signatures(scrub_well()->chain[0].set));
+}
+
+/* The CNAME has no signature; the DNAME that it follows from may have one. */
+static void test_a_cname_that_is_asked_for_below_a_dname(void **state)
+{
+    (void)state;
+    begin("example", "a.d.example", RRTYPE_CNAME);
+    add(MESSAGE_ANSWER, "d.example. 300 DNAME t.example.");
+    add(MESSAGE_ANSWER, "a.d.example. 300 CNAME a.t.example.");
+    const struct scrub *s = scrub_well();
+    assert_true(s->is_answered && s->chain_cnt == 1);
+    assert_int_equal(s->chain[0].set->type, RRTYPE_DNAME);
 }
 
 /* ---- omissions ---- */
@@ -553,8 +577,10 @@ int main(void)
         cmocka_unit_test(test_what_is_no_referral),
         cmocka_unit_test(test_glue),
         cmocka_unit_test(test_signed_delegations),
-        cmocka_unit_test(test_crowded_delegations),
+        cmocka_unit_test(test_oversized_delegations),
         cmocka_unit_test(test_priming),
+        cmocka_unit_test(test_a_signature_in_another_section),
+        cmocka_unit_test(test_a_cname_that_is_asked_for_below_a_dname),
         cmocka_unit_test(test_omissions),
         cmocka_unit_test(test_no_memory),
     };

@@ -153,6 +153,7 @@ static void some_types_are_no_wildcards(void **state)
     assert_int_equal(reason_of("a.example. DS 1 13 2 aa", &as), VERDICT_WILDCARD);
     assert_int_equal(reason_of("a.example. DNSKEY 256 3 15 aaaa", &as), VERDICT_WILDCARD);
     assert_int_equal(reason_of("a.example. SOA . . 1 2 3 4 5", &as), VERDICT_WILDCARD);
+    assert_int_equal(reason_of("a.example. DNAME example.net.", &as), VERDICT_WILDCARD);
     assert_int_equal(reason_of("0p9mhaveqvm6t7vbl5lop2u3t2rp3tom.example. NSEC3 1 0 0 - "
                                "2t7b4g4vsa5smi47k61mv5bv1a22bojr A",
                                &as),
@@ -215,7 +216,7 @@ static void time_can_be_skipped(void **state)
     c.rules.skips_time = false;
     check(&c, s, keys);
     assert_int_equal(c.verdict.reason, VERDICT_EXPIRED);
-    assert_int_equal(c.verdict.time_s, SIGNED_NOW - 80000);
+    assert_int_equal(c.verdict.expiration_s, SIGNED_NOW - 80000);
     assert_int_equal(verdict_ede(c.verdict.reason), 7);
     keyset_free(&keys);
 }
@@ -527,13 +528,45 @@ static void every_reason_has_a_row(void **state)
     for (unsigned i = 0; i < VERDICT_REASONS; i++) {
         struct verdict v = {.reason = (enum verdict_reason)i, .zone = longest, .name = longest};
         assert_non_null(verdict_reason_name(v.reason));
-        assert_in_range(verdict_ede(v.reason) + 1, 0, 28);
+        assert_in_range(verdict_ede(v.reason) + 1, 0, EDNS_EDE_NEGATIVE_ANCHOR + 1);
         verdict_print(&v, text);
         assert_null(strchr(text, '%'));
         for (unsigned j = 0; j < i; j++)
             assert_string_not_equal(verdict_reason_name(v.reason),
                                     verdict_reason_name((enum verdict_reason)j));
     }
+}
+
+/* What was verified once is not verified again; what differs in anything is. */
+static void signatures_are_remembered(void **state)
+{
+    struct keyset *keys = trusted("example.", only_key, 1);
+    struct sigmemo *memo = sigmemo_new();
+    struct checked c = start_check();
+    struct signed_set *s = signed_read(&arena, WWW);
+    (void)state;
+    signed_sign(&arena, s, &zone_key, &(struct signed_as){.signer = "example."});
+    struct sigcheck in = {
+        .owner = s->owner, .set = s->set, .keys = keys, .rules = &c.rules, .memo = memo};
+    for (int i = 0; i < 3; i++) {
+        c.verdict = sigcheck_rrset(&in, &c.work, &arena, &c.found);
+        assert_int_equal(c.verdict.status, VERDICT_SECURE);
+        assert_int_equal(c.work.verifications_left, RULES_VERIFICATIONS - 1);
+    }
+    c.rules.now_s += 10 * 86400; /* times are checked each time */
+    c.verdict = sigcheck_rrset(&in, &c.work, &arena, &c.found);
+    assert_int_equal(c.verdict.reason, VERDICT_EXPIRED);
+    c.rules.now_s -= 10 * 86400;
+    s->set->data[s->set->size - 1] ^= 1; /* an address */
+    c.verdict = sigcheck_rrset(&in, &c.work, &arena, &c.found);
+    assert_int_equal(c.verdict.reason, VERDICT_WRONG_SIGNATURE);
+    s->set->data[s->set->size - 1] ^= 1;
+    uint8_t other[DNAME_MAX];
+    in.owner = unit_name("w2w.example.", other);
+    c.verdict = sigcheck_rrset(&in, &c.work, &arena, &c.found);
+    assert_int_equal(c.verdict.reason, VERDICT_WRONG_SIGNATURE);
+    sigmemo_free(&memo);
+    keyset_free(&keys);
 }
 
 int main(void)
@@ -557,6 +590,7 @@ int main(void)
         cmocka_unit_test(no_memory_is_not_bogus),
         cmocka_unit_test(too_many_keys_are_no_key_set),
         cmocka_unit_test(every_reason_has_a_row),
+        cmocka_unit_test(signatures_are_remembered),
     };
     return cmocka_run_group_tests(tests, start, stop);
 }

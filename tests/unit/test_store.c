@@ -13,6 +13,7 @@
 #include "base/now.h"
 #include "base/rng.h"
 #include "resolver/cache/cache_lmdb.h"
+#include "resolver/cache/cache_memory.h"
 #include "resolver/cache/sketch.h"
 
 enum { SMALL = 8 << 20, MODEL = 3000, THREADS = 4 };
@@ -253,6 +254,111 @@ static void test_beside_a_model(void **state)
         store->free(&store);
     }
     assert_int_equal(cache_lmdb_stats(disk).trimmed, 0);
+}
+
+/* ---- order ---- */
+
+enum { ORDERED = 600 };
+
+/* Key number `i` of the ordered space; its order is that of the numbers.  Others stand before
+ * and behind the space. */
+static struct cache_key ordered_key(unsigned i, uint8_t bytes[100])
+{
+    int len = snprintf((char *)bytes, 100, "%c%c%03u%s", CACHE_STORE_ORDERED,
+                       i % 200 < 100 ? 'a' : 'b', i, i % 3 ? "" : "long");
+    return (struct cache_key){bytes, (size_t)len, hash_more(hash_start(), bytes, (size_t)len)};
+}
+
+static int compare_octets(const uint8_t *a, size_t a_len, const uint8_t *b, size_t b_len)
+{
+    int diff = memcmp(a, b, util_min(a_len, b_len));
+    return diff ? diff : (a_len > b_len) - (a_len < b_len);
+}
+
+/* Look for the last key up to `i` beside all keys of the model. */
+static void check_before(struct cache_store *store, const unsigned *model, unsigned i,
+                         size_t prefix_len)
+{
+    uint8_t bytes[100], other[100], want[100];
+    struct cache_key key = ordered_key(i, bytes);
+    struct cache_place place;
+    size_t want_len = 0, len;
+    unsigned number = 0;
+
+    for (unsigned k = 0; k < ORDERED; k++) {
+        struct cache_key o = ordered_key(k, other);
+        if (!model[k] || memcmp(o.bytes, key.bytes, prefix_len) != 0 ||
+            compare_octets(o.bytes, o.len, key.bytes, key.len) > 0 ||
+            (want_len && compare_octets(o.bytes, o.len, want, want_len) < 0))
+            continue;
+        memcpy(want, o.bytes, o.len);
+        want_len = o.len;
+        number = k;
+    }
+    const uint8_t *value = store->get_before(store, &key, prefix_len, &place, &len);
+    if (!want_len) {
+        assert_null(value);
+        return;
+    }
+    assert_non_null(value);
+    assert_int_equal(place.len, want_len);
+    assert_memory_equal(place.key, want, want_len);
+    assert_int_equal(len, 4 + number % 9);
+    assert_int_equal(util_get_u32(value), model[number]);
+}
+
+/* Random puts, removals and lookups beside a model; on a file some are not committed yet. */
+static void check_order(struct cache_store *store)
+{
+    static unsigned model[ORDERED];
+    uint8_t bytes[100], value[16] = {0};
+
+    memset(model, 0, sizeof(model));
+    for (unsigned i = 0; i < 6000; i++) {
+        unsigned number = rng_below(&rng, ORDERED);
+        struct cache_key key = ordered_key(number, bytes);
+        bool is_removal = rng_below(&rng, 3) == 0;
+        util_put_u32(value, i + 1);
+        if (is_removal)
+            store->remove(store, &key);
+        else
+            assert_int_equal(store->put(store, &key, value, 4 + number % 9, 1), ERR_OK);
+        model[number] = is_removal ? 0 : i + 1;
+        if (rng_below(&rng, 20) == 0)
+            put(store, number, 1);
+        if (rng_below(&rng, 60) == 0)
+            (void)store->sync(store);
+        check_before(store, model, rng_below(&rng, ORDERED), 1 + rng_below(&rng, 2));
+    }
+}
+
+static void test_order_in_a_file(void **state)
+{
+    struct cache_store *store = view();
+    (void)state;
+    check_order(store);
+    store->free(&store);
+}
+
+static void test_order_in_memory(void **state)
+{
+    struct cache_store *store;
+    uint8_t bytes[100], value[300] = {0};
+    struct cache_place place;
+    size_t len;
+    (void)state;
+    assert_int_equal(cache_memory_new(1 << 20, &store), ERR_OK);
+    check_order(store);
+    store->free(&store);
+    /* evicted keys are not found */
+    assert_int_equal(cache_memory_new(20000, &store), ERR_OK);
+    for (unsigned i = 0; i < ORDERED; i++) {
+        struct cache_key key = ordered_key(i, bytes);
+        assert_int_equal(store->put(store, &key, value, sizeof(value), 1), ERR_OK);
+        const uint8_t *found = store->get_before(store, &key, 1, &place, &len);
+        assert_ptr_equal(found, store->get(store, &key, &len));
+    }
+    store->free(&store);
 }
 
 /* ---- room ---- */
@@ -710,6 +816,8 @@ int main(int argc, char **argv)
         ON_A_FILE(test_small_batches_do_not_wait_long),
         ON_A_FILE(test_values_that_are_too_large),
         ON_A_FILE(test_beside_a_model),
+        ON_A_FILE(test_order_in_a_file),
+        cmocka_unit_test(test_order_in_memory),
         ON_A_FILE(test_the_file_never_grows),
         ON_A_FILE(test_expired_entries_are_evicted_first),
         ON_A_FILE(test_a_domain_has_its_share),

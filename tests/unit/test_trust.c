@@ -173,27 +173,6 @@ static void wrong_anchors_are_reported(void **state)
 
 /* ---- DS and keys ---- */
 
-/* "example. DS" of a key, as text; flags of the digest: its type, and whether it is wrong. */
-static char *print_ds(char *at, const struct signed_key *key, unsigned digest_type,
-                      bool is_wrong)
-{
-    uint8_t owner[DNAME_MAX], octets[DNAME_MAX + 700], digest[64];
-    size_t len = dname_lower(unit_name("example.", owner), octets);
-    memcpy(octets + len, key->rdata, key->rdata_len);
-    len += key->rdata_len;
-    const EVP_MD *md = digest_type == 1   ? EVP_sha1()
-                       : digest_type == 4 ? EVP_sha384()
-                                          : EVP_sha256();
-    unsigned digest_len;
-    assert_int_equal(EVP_Digest(octets, len, digest, &digest_len, md, NULL), 1);
-    digest[0] ^= is_wrong;
-    at += sprintf(at, "%sexample. DS %u %u %u ", at[-1] ? "\n" : "", key->tag, key->algorithm,
-                  digest_type);
-    for (unsigned i = 0; i < digest_len; i++)
-        at += sprintf(at, "%02x", digest[i]);
-    return at;
-}
-
 /* What a zone publishes, and what came of it. */
 struct chain {
     char ds[4096];
@@ -255,7 +234,7 @@ static void a_ds_makes_keys_trusted(void **state)
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(digest_types); i++) {
         struct chain c = start_chain();
-        print_ds(c.ds + 1, &entry_key, digest_types[i], false);
+        signed_print_ds(c.ds + 1, "example.", &entry_key, digest_types[i], false);
         follow(&c);
         assert_int_equal(c.verdict.status, VERDICT_SECURE);
         assert_int_equal(c.trusted_cnt, 2);
@@ -266,26 +245,33 @@ static void a_ds_makes_keys_trusted(void **state)
 static void a_wrong_ds_is_bogus(void **state)
 {
     struct chain c = start_chain();
-    char text[VERDICT_TEXT_MAX];
+    char text[VERDICT_TEXT_MAX], wanted[200];
     (void)state;
-    print_ds(c.ds + 1, &entry_key, 2, true);
+    signed_print_ds(c.ds + 1, "example.", &entry_key, 2, true);
     follow(&c);
     assert_int_equal(c.verdict.reason, VERDICT_DS_MISMATCH);
     assert_int_equal(c.verdict.tag, entry_key.tag);
+    verdict_print(&c.verdict, text);
+    snprintf(
+        wanted, sizeof(wanted),
+        "the trust anchor of example. names key %u (ECDSAP256SHA256), but example. publishes "
+        "a key %u with another SHA-256 digest",
+        entry_key.tag, entry_key.tag);
+    assert_string_equal(text, wanted);
 
     struct signed_key other = signed_make_key(DNSKEY_ECDSAP256, DNSKEY_ZONE | DNSKEY_ENTRY);
-    print_ds(c.ds + 1, &other, 2, false);
+    signed_print_ds(c.ds + 1, "example.", &other, 2, false);
     follow(&c);
     assert_int_equal(c.verdict.reason, VERDICT_DS_NO_KEY);
     assert_int_equal(c.verdict.tag, other.tag);
     assert_int_equal(c.verdict.other_tag, entry_key.tag);
     assert_int_equal(verdict_ede(c.verdict.reason), 9);
     verdict_print(&c.verdict, text);
-    char wanted[80];
     snprintf(wanted, sizeof(wanted), "example. publishes %u", entry_key.tag);
     assert_non_null(strstr(text, wanted));
     /* one good path is enough */
-    print_ds(print_ds(c.ds + 1, &other, 2, false), &entry_key, 2, false);
+    signed_print_ds(signed_print_ds(c.ds + 1, "example.", &other, 2, false), "example.",
+                    &entry_key, 2, false);
     follow(&c);
     assert_int_equal(c.verdict.status, VERDICT_SECURE);
     signed_free_key(&other);
@@ -295,7 +281,7 @@ static void the_ds_key_has_to_sign(void **state)
 {
     struct chain c = start_chain();
     (void)state;
-    print_ds(c.ds + 1, &entry_key, 2, false);
+    signed_print_ds(c.ds + 1, "example.", &entry_key, 2, false);
     c.signers[0] = &zone_key;
     follow(&c);
     assert_int_equal(c.verdict.reason, VERDICT_KEYS_UNSIGNED);
@@ -365,7 +351,8 @@ static void stripped_keys_are_bogus(void **state)
     struct chain c = start_chain();
     (void)state;
     signed_set_flags(&odd, 257);
-    print_ds(print_ds(c.ds + 1, &entry_key, 2, false), &odd, 2, false);
+    signed_print_ds(signed_print_ds(c.ds + 1, "example.", &entry_key, 2, false), "example.",
+                    &odd, 2, false);
     c.keys[2] = &odd;
     c.key_cnt = 3;
     follow(&c);
@@ -383,13 +370,15 @@ static void weak_digests_are_ignored(void **state)
 {
     struct chain c = start_chain();
     (void)state;
-    print_ds(print_ds(c.ds + 1, &entry_key, 1, false), &entry_key, 2, true);
+    signed_print_ds(signed_print_ds(c.ds + 1, "example.", &entry_key, 1, false), "example.",
+                    &entry_key, 2, true);
     follow(&c);
     assert_int_equal(c.verdict.reason, VERDICT_DS_MISMATCH);
-    print_ds(print_ds(c.ds + 1, &entry_key, 1, true), &entry_key, 2, false);
+    signed_print_ds(signed_print_ds(c.ds + 1, "example.", &entry_key, 1, true), "example.",
+                    &entry_key, 2, false);
     follow(&c);
     assert_int_equal(c.verdict.status, VERDICT_SECURE);
-    char *end = print_ds(c.ds + 1, &entry_key, 1, false);
+    char *end = signed_print_ds(c.ds + 1, "example.", &entry_key, 1, false);
     strcpy(end, "\nexample. DS 1 255 2 aa");
     follow(&c);
     assert_int_equal(c.verdict.status, VERDICT_SECURE);
@@ -409,7 +398,7 @@ static void revoked_and_other_keys_are_no_entry(void **state)
         struct chain c = start_chain();
         signed_set_flags(&key, rows[i].flags);
         c.keys[0] = c.signers[0] = &key;
-        print_ds(c.ds + 1, &key, 2, false);
+        signed_print_ds(c.ds + 1, "example.", &key, 2, false);
         follow(&c);
         assert_int_equal(c.verdict.reason, rows[i].reason);
     }
@@ -424,7 +413,7 @@ static void many_ds_are_bounded(void **state)
         at += sprintf(at, "example. DS 0 13 2 %04x\n", i);
     /* the good one comes last in canonical order unless its tag is 0 */
     assert_int_not_equal(entry_key.tag, 0);
-    print_ds(at - 1, &entry_key, 2, false);
+    signed_print_ds(at - 1, "example.", &entry_key, 2, false);
     follow(&c);
     assert_int_equal(c.verdict.status, VERDICT_BOGUS);
     memmove(c.ds + 1, strchr(c.ds + 1, '\n') + 1, strlen(strchr(c.ds + 1, '\n')));
@@ -455,7 +444,7 @@ static void anchor_keys_make_keys_trusted(void **state)
     c.anchor_keys = "example. DNSKEY 257 3 13 aaaa";
     follow(&c);
     assert_int_equal(c.verdict.reason, VERDICT_DS_NO_KEY);
-    print_ds(c.ds + 1, &entry_key, 2, false);
+    signed_print_ds(c.ds + 1, "example.", &entry_key, 2, false);
     follow(&c);
     assert_int_equal(c.verdict.status, VERDICT_SECURE);
     c.ds[1] = '\0';

@@ -20,7 +20,9 @@ static const struct {
              {"omissions", &wording_omissions, 0},   {"picks", &wording_picks, 0},
              {"sources", &wording_sources, 0},       {"endings", &wording_endings, 0},
              {"outcomes", &wording_outcomes, 0},     {"cached", &wording_cached, 0},
-             {"local", &wording_local, 0},           {"ranks", &wording_ranks, 1}};
+             {"local", &wording_local, 0},           {"ranks", &wording_ranks, 1},
+             {"security", &wording_security, 0},     {"acts", &wording_acts, 0},
+             {"subjects", &wording_subjects, 0}};
 
 static void check_id(const char *id)
 {
@@ -125,6 +127,10 @@ static void test_schemas(void **state)
         expect_in(schema, failure_id((enum failure)i));
     for (size_t i = 0; i < CAUSE_KINDS; i++)
         expect_in(schema, cause_id((enum cause_kind)i));
+    for (size_t i = VERDICT_NONE + 1; i < VERDICT_REASONS; i++)
+        expect_in(schema, verdict_reason_name((enum verdict_reason)i));
+    for (size_t i = VERDICT_UNKNOWN; i <= VERDICT_BOGUS; i++)
+        expect_in(schema, verdict_status_name((enum verdict_status)i));
     schema = read_schema("last");
     for (size_t i = 0; i < wording_outcomes.cnt; i++)
         expect_in(schema, wording_id(&wording_outcomes, (unsigned)i));

@@ -150,7 +150,7 @@ static void open_stage_with(const struct quota_limits *limits)
 {
     stage_init(&stage, limits);
     stage_hint(&stage, "192.0.2.1");
-    stage.policy->is_priming = stage.policy->uses_v6 = false;
+    stage.policy->is_priming = stage.policy->signals_anchors = stage.policy->uses_v6 = false;
     assert_int_equal(addr_read_prefix("0.0.0.0/8", &local_nets[0]), ERR_OK);
     assert_int_equal(addr_read_prefix("127.0.0.0/8", &local_nets[1]), ERR_OK);
     stage.policy->do_not_query = (struct addr_prefixes){local_nets, 2};

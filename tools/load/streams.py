@@ -6,7 +6,6 @@ openssl s_time opens connections.  CPU time is that of all processes of the serv
 import random
 import re
 import statistics
-import subprocess
 import time
 
 import encrypted
@@ -35,9 +34,11 @@ class Ports:
 
 def rootline(folder, tls):
     p = Ports()
-    extra = (f"  workers: 1\n  rate-limit: {{per-second: 0}}\n  listen-tls: [127.0.0.1@{p.dot}]\n  listen-https: [127.0.0.1@{p.doh}]\n"
+    extra = (f"  workers: 1\n  rate-limit: {{per-second: 0}}\n"
+             f"  listen-tls: [127.0.0.1@{p.dot}]\n  listen-https: [127.0.0.1@{p.doh}]\n"
              f"  tls-certificate: {tls}/cert.pem\n  tls-key: {tls}/key.pem\n")
-    server = lab.Authd(folder, {ZONE: f"$TTL 300\n@ SOA ns h 1 2 3 4 60\n@ NS ns\nns A 192.0.2.1\n{records()}"}, port=p.port, extra=extra,
+    zone = f"$TTL 300\n@ SOA ns h 1 2 3 4 60\n@ NS ns\nns A 192.0.2.1\n{records()}"
+    server = lab.Authd(folder, {ZONE: zone}, port=p.port, extra=extra,
                        top="limits: {tcp-connections-per-client: 200}\n")
     server.ports = p
     return server
@@ -80,25 +81,29 @@ def unbound(folder, tls):
 def named(folder, tls):
     p = Ports()
     (folder / "bench.zone").write_text(f"$TTL 300\n@ SOA ns h 1 2 3 4 60\n@ NS ns\nns A 192.0.2.1\n{records()}")
-    (folder / "named.conf").write_text(f"""options {{ directory "{folder}"; pid-file "{folder}/pid"; session-keyfile "{folder}/key";
-  recursion no; allow-query {{ 127.0.0.0/8; }}; notify no; empty-zones-enable no; dnssec-validation no; minimal-responses yes; querylog no;
+    (folder / "named.conf").write_text(f"""options {{
+  directory "{folder}"; pid-file "{folder}/pid"; session-keyfile "{folder}/key";
+  recursion no; allow-query {{ 127.0.0.0/8; }}; notify no; empty-zones-enable no; dnssec-validation no;
+  minimal-responses yes; querylog no;
   listen-on-v6 {{ none; }};
   listen-on port {p.tcp} {{ 127.0.0.1; }};
   listen-on port {p.dot} tls t {{ 127.0.0.1; }};
   listen-on port {p.doh} tls t http h {{ 127.0.0.1; }};
-  tcp-clients 2000; tcp-listen-queue 512; tcp-idle-timeout 300; http-listener-clients 2000; http-streams-per-connection 1000; }};
+  tcp-clients 2000; tcp-listen-queue 512; tcp-idle-timeout 300;
+  http-listener-clients 2000; http-streams-per-connection 1000; }};
 tls t {{ cert-file "{tls}/cert.pem"; key-file "{tls}/key.pem"; protocols {{ TLSv1.2; TLSv1.3; }}; }};
 http h {{ endpoints {{ "/dns-query"; }}; }};
 controls {{ }};
 zone "{ZONE}" {{ type primary; file "bench.zone"; }};
 """)
-    server = lab.Server([lab.find_program("named"), "-g", "-n", "1", "-c", folder / "named.conf"], folder / "named.log")
+    server = lab.Server([lab.find_program("named"), "-g", "-n", "1", "-c", folder / "named.conf"],
+                        folder / "named.log")
     server.ports = p
     return server
 
 
 def dnsdist(folder, tls):
-    """Start dnsdist with a packet cache in front of an unbound, whose CPU time does not count."""
+    """Start dnsdist with a packet cache, and an unbound behind it whose CPU time does not count."""
     back = unbound(folder, tls)
     p = Ports()
     (folder / "dnsdist.lua").write_text(f"""setLocal("127.0.0.1:{p.tcp}", {{reusePort=false}})
@@ -138,7 +143,7 @@ def stop(server):
 
 
 def load(kind, outstanding, server, seconds, folder):
-    """Put a server under load; return (answers or connections, seconds)."""
+    """Put a server under load; return the number of answers or of new connections, and the seconds it took."""
     p = server.ports
     if kind == "doh":
         done = lab.run("taskset", "-c", "1", "h2load", "-t1", f"-c{CONNECTIONS}", f"-m{outstanding}", f"-D{seconds}",
@@ -152,8 +157,9 @@ def load(kind, outstanding, server, seconds, folder):
         found = re.findall(r"(\d+) connections in \d+ real seconds", done.stdout)
         return (int(found[-1]), seconds) if found else (0, seconds)
     else:
-        done = lab.run("taskset", "-c", "1", "dnsperf", "-m", kind, "-s", "127.0.0.1", "-p", getattr(p, kind), "-d", folder / "questions",
-                       "-l", int(seconds), "-c", CONNECTIONS, "-q", CONNECTIONS * outstanding, "-T", "1", timeout=120)
+        done = lab.run("taskset", "-c", "1", "dnsperf", "-m", kind, "-s", "127.0.0.1", "-p", getattr(p, kind),
+                       "-d", folder / "questions", "-l", int(seconds), "-c", CONNECTIONS,
+                       "-q", CONNECTIONS * outstanding, "-T", "1", timeout=120)
         found = re.search(r"Queries completed:\s+(\d+)", done.stdout)
     return (int(found[1]), seconds) if found else (0, seconds)
 
@@ -162,7 +168,7 @@ def measure(kind, args, start_on, cpu_seconds, folder, say):
     tls = encrypted.certificate(folder / "tls")
     names = [f"h{random.randrange(NAMES)}.{ZONE}" for _ in range(20000)]
     (folder / "questions").write_text("".join(f"{n} A\n" for n in names))
-    (folder / "question").write_bytes(encrypted.question(names[0]))
+    (folder / "question").write_bytes(encrypted.make_query(names[0]))
     servers, results = {}, {}
     try:
         for name in args.servers:
@@ -180,7 +186,8 @@ def measure(kind, args, start_on, cpu_seconds, folder, say):
                     if count == 0:
                         raise SystemExit(f"bench: {name} gives no answers over {text}:\n{servers[name].log()[-2000:]}")
                     if number > 0:
-                        rounds[name].append((count / took, (cpu_seconds(servers[name].process.pid) - before) * 1e6 / count))
+                        cpu_us = (cpu_seconds(servers[name].process.pid) - before) * 1e6 / count
+                        rounds[name].append((count / took, cpu_us))
                 say(f"{text}: round {number} of {args.rounds}")
             results[text] = {name: {"qps": statistics.median(r[0] for r in rounds[name]),
                                     "cpu_us": statistics.median(r[1] for r in rounds[name])} for name in args.servers}
@@ -194,7 +201,10 @@ def show(kind, results):
     unit = "connections" if kind == "tls" else "answers"
     for text, rows in results.items():
         ours = rows.get("rootline")
-        how = f"{unit}, one at a time" if kind == "tls" else f"{CONNECTIONS} connections, {text.split()[1]} outstanding on each"
+        if kind == "tls":
+            how = f"{unit}, one at a time"
+        else:
+            how = f"{CONNECTIONS} connections, {text.split()[1]} outstanding on each"
         print(f"\n{text}: {how}")
         print(f"  {'':9} {unit + '/s':>13} {'CPU µs':>8} {'we/it':>6}")
         for name, r in rows.items():

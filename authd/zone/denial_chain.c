@@ -1,13 +1,13 @@
 /* Empty non-terminals have no records: they are found between the names of the walk. */
-#include "authd/zone/chain.h"
+#include "authd/zone/denial_chain.h"
 
-void chain_add_type(struct chain_types *types, uint16_t type)
+void denial_chain_add_type(struct denial_chain_types *types, uint16_t type)
 {
     if (types->cnt < CHAIN_TYPES_MAX && (types->cnt == 0 || types->at[types->cnt - 1] != type))
         types->at[types->cnt++] = type;
 }
 
-void chain_list_types(const struct zonebuild_walk *w, struct chain_types *out)
+void denial_chain_list_types(const struct zonebuild_walk *w, struct denial_chain_types *out)
 {
     out->cnt = 0;
     for (size_t i = w->from; i < w->to; i++) {
@@ -15,13 +15,14 @@ void chain_list_types(const struct zonebuild_walk *w, struct chain_types *out)
         bool is_own = r->type == RRTYPE_NS || r->type == RRTYPE_DS || r->type == RRTYPE_NSEC ||
                       r->type == RRTYPE_RRSIG;
         if (!zonebuild_is_hashed(r) && (w->view == ZONEBUILD_OWN || is_own))
-            chain_add_type(out, r->type);
+            denial_chain_add_type(out, r->type);
     }
 }
 
-enum err chain_add(struct chain_links *links, const struct chain_link *link)
+enum err denial_chain_add(struct denial_chain_links *links,
+                          const struct denial_chain_link *link)
 {
-    struct chain_link *at = util_grow(links->at, links->cnt, &links->size, sizeof(*at));
+    struct denial_chain_link *at = util_grow(links->at, links->cnt, &links->size, sizeof(*at));
     if (!at)
         return ERR_NOMEM;
     links->at = at;
@@ -31,12 +32,12 @@ enum err chain_add(struct chain_links *links, const struct chain_link *link)
 
 static int compare_links(const void *left, const void *right)
 {
-    const struct chain_link *a = left, *b = right;
+    const struct denial_chain_link *a = left, *b = right;
     int diff = memcmp(a->hash, b->hash, NSEC3_HASH_LEN);
     return diff ? diff : a->is_optional - b->is_optional;
 }
 
-void chain_sort(struct chain_links *links)
+void denial_chain_sort(struct denial_chain_links *links)
 {
     size_t kept = 0;
     if (links->cnt > 0)
@@ -55,12 +56,13 @@ struct previous {
 
 /* Add the owner of the walk and those empty non-terminals above it that no previous owner has
  * added. */
-static enum err add_hashed_names(struct chain_links *names, const struct zonebuild_walk *w,
+static enum err add_hashed_names(struct denial_chain_links *names,
+                                 const struct zonebuild_walk *w,
                                  const struct nsec3_params *params, struct previous *previous)
 {
     const uint8_t *owner = w->build->records[w->from].owner->name;
     unsigned labels = dname_labels(owner), least = dname_labels(w->build->origin);
-    struct chain_link link = {.from = w->from};
+    struct denial_chain_link link = {.from = w->from};
     enum err err = ERR_OK;
 
     link.is_optional = w->view == ZONEBUILD_CUT &&
@@ -72,7 +74,7 @@ static enum err add_hashed_names(struct chain_links *names, const struct zonebui
             break;
         link.labels = (uint8_t)n;
         nsec3_hash(params, name, link.hash);
-        err = chain_add(names, &link);
+        err = denial_chain_add(names, &link);
     }
     previous->any = owner;
     if (!link.is_optional)
@@ -80,8 +82,9 @@ static enum err add_hashed_names(struct chain_links *names, const struct zonebui
     return err;
 }
 
-enum err chain_hash_names(const struct zonebuild *build, const struct nsec3_params *params,
-                          struct chain_links *out)
+enum err denial_chain_hash_names(const struct zonebuild *build,
+                                 const struct nsec3_params *params,
+                                 struct denial_chain_links *out)
 {
     struct zonebuild_walk w = {.build = build};
     struct previous previous = {.any = NULL};
@@ -91,17 +94,18 @@ enum err chain_hash_names(const struct zonebuild *build, const struct nsec3_para
         if (w.view != ZONEBUILD_HASHED && w.view != ZONEBUILD_BELOW)
             err = add_hashed_names(out, &w, params, &previous);
     if (!err)
-        chain_sort(out);
+        denial_chain_sort(out);
     return err;
 }
 
-const uint8_t *chain_name(const struct zonebuild *build, const struct chain_link *link)
+const uint8_t *denial_chain_name(const struct zonebuild *build,
+                                 const struct denial_chain_link *link)
 {
     return dname_suffix(build->records[link->from].owner->name, link->labels);
 }
 
-void chain_fini(struct chain_links *links)
+void denial_chain_fini(struct denial_chain_links *links)
 {
     free(links->at);
-    *links = (struct chain_links){.cnt = 0};
+    *links = (struct denial_chain_links){.cnt = 0};
 }

@@ -1,0 +1,1005 @@
+/* Validation inside the engine: signed zones on a stage, one fault at a time. */
+#include "tests/unit/world.h"
+
+#include "dns/ds.h"
+#include "resolver/iterate/wording.h"
+#include "tests/unit/signed.h"
+
+/* . and test. are signed; below are signed.test. (secure), plain.test. (without DS), and zones
+ * without a delegation of their own server: near.test. (secure) and bare.test. (without DS) on
+ * the server of test. */
+enum zone { ROOT_ZONE, TEST_ZONE, SIGNED_ZONE, NEAR_ZONE, ZONES };
+
+static const char *const zone_names[ZONES] = {".", "test.", "signed.test.", "near.test."};
+static struct signed_key keys[ZONES];
+static struct arena arena;
+
+/* What is wrong; NULL: nothing. */
+static const char *fault = "";
+static const char *bad_server = ""; /* only this server has the fault; "": all have it */
+static const char *at_server;
+
+static bool has_fault(const char *name)
+{
+    return strcmp(fault, name) == 0 && (!*bad_server || strcmp(bad_server, at_server) == 0);
+}
+
+static uint32_t now_s(void) { return (uint32_t)(now_wall_ms() / 1000); }
+
+/* Add the lines of one RRset, and its signature by the zone. */
+static void add_signed(enum message_section section, enum zone zone,
+                       const struct signed_as *how, const char *text)
+{
+    struct signed_as as = how ? *how : (struct signed_as){0};
+    struct signed_set *set = signed_read(&arena, text);
+    char owner[DNAME_TEXT_MAX];
+
+    if (!as.signer)
+        as.signer = zone_names[zone];
+    if (!as.inception)
+        as.inception = now_s() - 3600;
+    if (!as.expiration)
+        as.expiration = now_s() + 86400;
+    signed_sign(&arena, set, &keys[zone], &as);
+    for (const char *line = text; *line;) {
+        size_t len = strcspn(line, "\n");
+        add(section, "%.*s", (int)len, line);
+        line += len + (line[len] == '\n');
+    }
+    if (has_fault("stripped"))
+        return;
+    /* the signature as it is: there is no text for it */
+    struct rrset_record sig = rrset_first(rrset_signatures(set->set));
+    size_t owner_len = dname_len(set->owner);
+    uint8_t *p = reply.wire + reply.len;
+    dname_text_print(set->owner, owner);
+    memcpy(p, set->owner, owner_len);
+    util_put_u16(p + owner_len, RRTYPE_RRSIG);
+    util_put_u16(p + owner_len + 2, RRTYPE_CLASS_IN);
+    util_put_u32(p + owner_len + 4, set->set->ttl);
+    util_put_u16(p + owner_len + 8, sig.len);
+    memcpy(p + owner_len + 10, sig.rdata, sig.len);
+    reply.len += owner_len + 10 + sig.len;
+    reply.cnt[section]++;
+}
+
+static void print_ds(enum zone zone, char *out, size_t size)
+{
+    uint8_t octets[DNAME_MAX + 600], digest[32];
+    const struct signed_key *key = &keys[zone];
+
+    size_t len = dname_len(unit_name(zone_names[zone], octets));
+    memcpy(octets + len, key->rdata, key->rdata_len);
+    assert_int_equal(EVP_Digest(octets, len + key->rdata_len, digest, NULL, EVP_sha256(), NULL),
+                     1);
+    size_t at = (size_t)snprintf(out, size, "%s 3600 DS %u %u 2 ", zone_names[zone], key->tag,
+                                 key->algorithm);
+    for (size_t i = 0; i < sizeof(digest); i++)
+        at += (size_t)snprintf(out + at, size - at, "%02x", digest[i]);
+}
+
+static void add_ds(enum message_section section, enum zone zone, enum zone parent)
+{
+    char text[300];
+    print_ds(zone, text, sizeof(text));
+    add_signed(section, parent, NULL, text);
+}
+
+static void add_keys(enum zone zone)
+{
+    char text[1200];
+    size_t at = (size_t)snprintf(text, sizeof(text), "%s 3600 DNSKEY 257 3 %u ",
+                                 zone_names[zone], keys[zone].algorithm);
+    EVP_EncodeBlock((uint8_t *)text + at, keys[zone].rdata + 4, (int)keys[zone].rdata_len - 4);
+    add_signed(MESSAGE_ANSWER, zone, NULL, text);
+}
+
+static void add_soa(enum zone zone)
+{
+    char text[100];
+    snprintf(text, sizeof(text), "%s 300 SOA a. b. 1 2 3 4 300", zone_names[zone]);
+    add_signed(MESSAGE_AUTHORITY, zone, NULL, text);
+}
+
+/* A referral; the parent denies a DS, or has it. */
+static void refer(enum zone zone, enum zone parent, const char *server, const char *address)
+{
+    delegate(zone_names[zone], server, NULL);
+    if (!has_fault("no-ds-in-referral"))
+        add_ds(MESSAGE_AUTHORITY, zone, parent);
+    add(MESSAGE_ADDITIONAL, "%s 3600 A %s", server, address);
+}
+
+static bool serve_root(const char *name, uint16_t type)
+{
+    if (strcmp(name, ".") == 0 && type == RRTYPE_DNSKEY)
+        add_keys(ROOT_ZONE);
+    else if (ends_in(name, "test.") && !(strcmp(name, "test.") == 0 && type == RRTYPE_DS))
+        refer(TEST_ZONE, ROOT_ZONE, "ns.test.", "192.0.2.2");
+    else if (strcmp(name, "test.") == 0)
+        add_ds(MESSAGE_ANSWER, TEST_ZONE, ROOT_ZONE);
+    else
+        return false;
+    return true;
+}
+
+/* Add an A record of a signed name, with the fault. */
+static void add_address(enum zone zone, const char *name)
+{
+    struct signed_as as = {.is_wrong = has_fault("wrong-signature")};
+    char text[DNAME_TEXT_MAX + 40];
+
+    if (has_fault("expired"))
+        as.expiration = now_s() - 1000;
+    if (has_fault("high-ttl"))
+        as.original_ttl = 60;
+    snprintf(text, sizeof(text), "%s %u A %s", name, has_fault("high-ttl") ? 60 : 3600, GOOD);
+    if (has_fault("unsigned"))
+        add(MESSAGE_ANSWER, "%s", text);
+    else
+        add_signed(MESSAGE_ANSWER, zone, &as, text);
+}
+
+static void deny(enum zone zone, const char *nsec)
+{
+    add_soa(zone);
+    if (!has_fault("no-proof"))
+        add_signed(MESSAGE_AUTHORITY, zone, NULL, nsec);
+}
+
+static bool serve_near(const char *name, uint16_t type)
+{
+    if (type == RRTYPE_DNSKEY)
+        add_keys(NEAR_ZONE);
+    else if (strcmp(name, "www.near.test.") == 0 && type == RRTYPE_A)
+        add_address(NEAR_ZONE, name);
+    else if (strcmp(name, "www.near.test.") == 0)
+        deny(NEAR_ZONE, "www.near.test. 300 NSEC near.test. A RRSIG NSEC");
+    else
+        deny(NEAR_ZONE, "near.test. 300 NSEC www.near.test. SOA NS RRSIG NSEC DNSKEY");
+    return true;
+}
+
+static bool serve_test(const char *name, uint16_t type)
+{
+    bool is_ds = type == RRTYPE_DS;
+
+    if (strcmp(name, "test.") == 0 && type == RRTYPE_DNSKEY)
+        return !has_fault("no-keys") && (add_keys(TEST_ZONE), true);
+    if (strcmp(name, "signed.test.") == 0 && is_ds)
+        add_ds(MESSAGE_ANSWER, SIGNED_ZONE, TEST_ZONE);
+    else if (strcmp(name, "near.test.") == 0 && is_ds)
+        add_ds(MESSAGE_ANSWER, NEAR_ZONE, TEST_ZONE);
+    else if (is_ds && (strcmp(name, "plain.test.") == 0 || strcmp(name, "bare.test.") == 0))
+        deny(TEST_ZONE, strcmp(name, "plain.test.") == 0
+                            ? "plain.test. 300 NSEC signed.test. NS RRSIG NSEC"
+                            : "bare.test. 300 NSEC near.test. NS RRSIG NSEC");
+    else if (ends_in(name, "signed.test."))
+        refer(SIGNED_ZONE, TEST_ZONE, "ns.signed.test.", "192.0.2.3");
+    else if (ends_in(name, "plain.test.")) {
+        delegate("plain.test.", "ns.plain.test.", NULL);
+        add_signed(MESSAGE_AUTHORITY, TEST_ZONE, NULL,
+                   "plain.test. 300 NSEC signed.test. NS RRSIG NSEC");
+        add(MESSAGE_ADDITIONAL, "ns.plain.test. 3600 A 192.0.2.4");
+    } else if (ends_in(name, "near.test."))
+        return serve_near(name, type);
+    else if (ends_in(name, "bare.test.") && type == RRTYPE_A)
+        add(MESSAGE_ANSWER, "%s 3600 A %s", name, GOOD);
+    else if (ends_in(name, "bare.test."))
+        add(MESSAGE_AUTHORITY, "bare.test. 300 SOA a. b. 1 2 3 4 300");
+    else if (strcmp(name, "ent.test.") == 0) { /* a name is below it, but the RCODE denies it */
+        reply.flags |= RRTYPE_RCODE_NXDOMAIN;
+        deny(TEST_ZONE, "bare.test. 300 NSEC x.ent.test. NS RRSIG NSEC");
+    } else if (strcmp(name, "www.test.") == 0 && type == RRTYPE_A)
+        add_address(TEST_ZONE, name);
+    else if (strcmp(name, "empty.test.") == 0)
+        reply.flags = MESSAGE_QR;
+    else if (strcmp(name, "www.test.") == 0)
+        deny(TEST_ZONE, "www.test. 300 NSEC test. A RRSIG NSEC");
+    else {
+        reply.flags |= RRTYPE_RCODE_NXDOMAIN;
+        deny(TEST_ZONE, has_fault("wrong-proof")
+                            ? "signed.test. 300 NSEC www.test. NS DS RRSIG NSEC"
+                            : "test. 300 NSEC bare.test. SOA NS RRSIG NSEC DNSKEY");
+    }
+    return true;
+}
+
+/* wc.signed.test. has a wildcard CNAME, tree.signed.test. a DNAME. */
+static bool serve_aliases(const char *name)
+{
+    char text[2 * DNAME_TEXT_MAX];
+
+    if (ends_in(name, "tree.signed.test.") && name[1] == '.') {
+        add_signed(MESSAGE_ANSWER, SIGNED_ZONE, NULL, "tree.signed.test. 3600 DNAME test.");
+        add(MESSAGE_ANSWER, "%s 3600 CNAME %.1s.test.", name, name);
+        return true;
+    }
+    if (!ends_in(name, "wc.signed.test.") || name[1] != '.')
+        return false;
+    snprintf(text, sizeof(text), "%s 3600 CNAME www.signed.test.", name);
+    add_signed(MESSAGE_ANSWER, SIGNED_ZONE,
+               &(struct signed_as){.owner = "*.wc.signed.test.", .labels = 3}, text);
+    add_signed(MESSAGE_AUTHORITY, SIGNED_ZONE, NULL,
+               "*.wc.signed.test. 300 NSEC www.signed.test. CNAME RRSIG NSEC");
+    add_signed(MESSAGE_AUTHORITY, SIGNED_ZONE, NULL,
+               "signed.test. 300 NSEC alias.signed.test. SOA NS RRSIG NSEC DNSKEY");
+    return true;
+}
+
+static bool serve_signed(const char *name, uint16_t type)
+{
+    if (strcmp(fault, "unsigned") == 0 && *bad_server && type == RRTYPE_DS) {
+        reply.flags |= RRTYPE_RCODE_SERVFAIL;
+        return true;
+    }
+    if (serve_aliases(name))
+        return true;
+    if (strcmp(name, "signed.test.") == 0 && type == RRTYPE_DNSKEY)
+        add_keys(SIGNED_ZONE);
+    else if (strcmp(name, "alias.signed.test.") == 0 && type == RRTYPE_A)
+        add_signed(MESSAGE_ANSWER, SIGNED_ZONE, NULL,
+                   "alias.signed.test. 3600 CNAME www.plain.test.");
+    else if (strcmp(name, "chain.signed.test.") == 0 && type == RRTYPE_A) {
+        add_signed(MESSAGE_ANSWER, SIGNED_ZONE, NULL,
+                   "chain.signed.test. 3600 CNAME www.signed.test.");
+        add_address(SIGNED_ZONE, "www.signed.test.");
+    } else if (strcmp(name, "wild.signed.test.") == 0) {
+        deny(SIGNED_ZONE, "alias.signed.test. 300 NSEC *.wild.signed.test. CNAME RRSIG NSEC");
+    } else if (ends_in(name, "wild.signed.test.") && type == RRTYPE_A) {
+        char text[DNAME_TEXT_MAX + 40];
+        snprintf(text, sizeof(text), "%s 3600 A %s", name, GOOD);
+        add_signed(MESSAGE_ANSWER, SIGNED_ZONE,
+                   &(struct signed_as){.owner = "*.wild.signed.test.", .labels = 3}, text);
+        if (!has_fault("no-proof"))
+            add_signed(MESSAGE_AUTHORITY, SIGNED_ZONE, NULL,
+                       "*.wild.signed.test. 300 NSEC www.signed.test. A RRSIG NSEC");
+    } else if ((strcmp(name, "www.signed.test.") == 0 ||
+                strncmp(name, "root-key-sentinel", 17) == 0) &&
+               type == RRTYPE_A) {
+        add_address(SIGNED_ZONE, name);
+    } else if (strcmp(name, "www.signed.test.") == 0) {
+        deny(SIGNED_ZONE, "www.signed.test. 300 NSEC signed.test. A RRSIG NSEC");
+    } else {
+        if (strcmp(name, "aa.signed.test.") == 0)
+            reply.flags |= RRTYPE_RCODE_NXDOMAIN;
+        deny(SIGNED_ZONE, "signed.test. 300 NSEC alias.signed.test. SOA NS RRSIG NSEC DNSKEY");
+    }
+    return true;
+}
+
+static bool signed_world(const char *server, const char *name, uint16_t type)
+{
+    at_server = server;
+    if (has_fault("silent"))
+        return false;
+    if (strcmp(server, "192.0.2.1") == 0)
+        return serve_root(name, type);
+    if (strcmp(server, "192.0.2.2") == 0)
+        return serve_test(name, type);
+    if (strcmp(server, "192.0.2.3") == 0 || strcmp(server, "192.0.2.5") == 0)
+        return serve_signed(name, type);
+    if (strcmp(server, "192.0.2.4") == 0 && type == RRTYPE_A)
+        add(MESSAGE_ANSWER, "%s 3600 A %s", name, GOOD);
+    else if (strcmp(server, "192.0.2.4") == 0)
+        add(MESSAGE_AUTHORITY, "plain.test. 300 SOA a. b. 1 2 3 4 300");
+    else
+        return false;
+    return true;
+}
+
+/* ---- queries ---- */
+
+static void add_anchor(enum zone zone)
+{
+    struct rrline *line = malloc(sizeof(*line));
+    const char *why = "";
+    char text[300];
+
+    print_ds(zone, text, sizeof(text));
+    assert_int_equal(anchor_add(&stage.policy->anchors, text, strlen(text), line, &why),
+                     ERR_OK);
+    free(line);
+}
+
+static void start(const char *with_fault)
+{
+    fault = with_fault;
+    bad_server = "";
+    arena_init(&arena, 0);
+    open_stage();
+    add_anchor(ROOT_ZONE);
+}
+
+static void open_sealed(void)
+{
+    policy_seal_trust(stage.policy);
+    stage_open(&stage, 7);
+}
+
+static void finish(void)
+{
+    stage_fini(&stage);
+    arena_fini(&arena);
+}
+
+/* Query with flags, and DO, and let the servers reply. */
+static void query(const char *name, uint16_t type, uint16_t flags)
+{
+    uint8_t wire[QUERY_MAX], dname[DNAME_MAX];
+    struct query q = {.id = 1,
+                      .flags = (uint16_t)(MESSAGE_RD | flags),
+                      .name = unit_name(name, dname),
+                      .type = type,
+                      .has_edns = true,
+                      .is_do = true,
+                      .udp_size = 4096};
+    stage_ask(&stage, wire, query_write(&q, wire), NULL);
+    run(signed_world);
+}
+
+static bool is_ad(void)
+{
+    return util_get_u16(stage.answers[stage.answer_cnt - 1].wire + 2) & MESSAGE_AD;
+}
+
+/* Return the EDE text of the last answer. */
+static const char *ede_text(void)
+{
+    const struct stage_answer *a = &stage.answers[stage.answer_cnt - 1];
+    static char text[WORDING_TEXT_MAX + 1];
+
+    text[0] = '\0';
+    for (size_t i = MESSAGE_HEADER_LEN; i + 6 < a->len; i++) /* the option: 15, length, code */
+        if (util_get_u16(a->wire + i) == 15 && i + 4 + util_get_u16(a->wire + i + 2) <= a->len)
+            snprintf(text, sizeof(text), "%.*s", util_get_u16(a->wire + i + 2) - 2,
+                     (const char *)a->wire + i + 6);
+    return text;
+}
+
+static void expect_secure(const char *name)
+{
+    query(name, RRTYPE_A, 0);
+    if (rcode() != RRTYPE_RCODE_NOERROR || !is_ad() || !has_address(GOOD))
+        fail_msg("%s: RCODE %u, AD %d, %s", name, rcode(), is_ad(), ede_text());
+}
+
+static void expect_insecure(const char *name)
+{
+    query(name, RRTYPE_A, 0);
+    if (rcode() != RRTYPE_RCODE_NOERROR || is_ad() || !has_address(GOOD))
+        fail_msg("%s: RCODE %u, AD %d, %s", name, rcode(), is_ad(), ede_text());
+}
+
+static void expect_bogus(const char *name, const char *why)
+{
+    query(name, RRTYPE_A, 0);
+    if (rcode() != RRTYPE_RCODE_SERVFAIL || is_ad() || has_address(GOOD) || !explains(why))
+        fail_msg("%s: RCODE %u, AD %d, without \"%s\": %s", name, rcode(), is_ad(), why,
+                 ede_text());
+}
+
+/* ---- tests ---- */
+
+static void test_secure(void **state)
+{
+    (void)state;
+    start("");
+    open_sealed();
+    expect_secure("www.test.");
+    expect_secure("www.signed.test.");
+    expect_secure("chain.signed.test.");
+    expect_secure("a.wild.signed.test.");
+    finish();
+}
+
+static void test_negative(void **state)
+{
+    (void)state;
+    start("");
+    open_sealed();
+    query("an.test.", RRTYPE_A, 0);
+    assert_int_equal(rcode(), RRTYPE_RCODE_NXDOMAIN);
+    assert_true(is_ad());
+    query("www.test.", RRTYPE_MX, 0);
+    assert_int_equal(rcode(), RRTYPE_RCODE_NOERROR);
+    assert_true(is_ad());
+    query("plain.test.", RRTYPE_DS, 0);
+    assert_int_equal(rcode(), RRTYPE_RCODE_NOERROR);
+    assert_true(is_ad());
+    unsigned before = asked_cnt;
+    query("an.test.", RRTYPE_A, 0); /* from the cache, with its proof */
+    assert_true(is_ad() && asked_cnt == before && explains("bare"));
+    finish();
+}
+
+static void test_insecure(void **state)
+{
+    (void)state;
+    start("");
+    open_sealed();
+    expect_insecure("www.plain.test.");
+    expect_insecure("alias.signed.test."); /* secure CNAME, insecure address */
+    finish();
+}
+
+/* Zones whose parent has the same server: there is no referral. */
+static void test_hidden_cuts(void **state)
+{
+    (void)state;
+    start("");
+    open_sealed();
+    expect_secure("www.near.test.");
+    expect_insecure("www.bare.test.");
+    finish();
+    start("unsigned");
+    open_sealed();
+    expect_bogus("www.near.test.", "no signature");
+    finish();
+}
+
+static void test_faults(void **state)
+{
+    static const struct {
+        const char *fault, *name, *why;
+    } faults[] = {
+        {"wrong-signature", "www.signed.test.", "does not match"},
+        {"expired", "www.signed.test.", "expired on"},
+        {"unsigned", "www.signed.test.", "no signature"},
+        {"unsigned", "www.test.", "no signature"},
+        {"stripped", "www.signed.test.", "no signature"},
+        {"no-proof", "a.wild.signed.test.", "no NSEC"},
+        {"no-proof", "an.test.", "no NSEC"},
+        {"wrong-proof", "an.test.", "do not prove"},
+        {"no-keys", "www.test.", ""},
+        {"", "empty.test.", "no NSEC"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(faults); i++) {
+        start(faults[i].fault);
+        open_sealed();
+        expect_bogus(faults[i].name, faults[i].why);
+        finish();
+    }
+}
+
+/* A bogus answer reaches clients that ask for it, and no others. */
+static void test_checking_disabled(void **state)
+{
+    (void)state;
+    start("wrong-signature");
+    open_sealed();
+    query("www.signed.test.", RRTYPE_A, MESSAGE_CD);
+    assert_int_equal(rcode(), RRTYPE_RCODE_NOERROR);
+    assert_true(has_address(GOOD) && !is_ad());
+    expect_bogus("www.signed.test.", "does not match");
+    query("www.signed.test.", RRTYPE_A, MESSAGE_CD);
+    assert_true(has_address(GOOD) && !is_ad());
+    expect_bogus("www.signed.test.", "does not match");
+    fault = "";
+    now_advance(400000);
+    expect_secure("www.signed.test.");
+    query("www.signed.test.", RRTYPE_A, MESSAGE_CD);
+    assert_true(has_address(GOOD) && !is_ad());
+    finish();
+}
+
+/* One server of two has wrong data. */
+static void test_another_server(void **state)
+{
+    const char *const addresses[] = {"192.0.2.3", "192.0.2.5"};
+
+    (void)state;
+    for (unsigned i = 0; i < 2; i++) {
+        start("wrong-signature");
+        put_zone(stage.policy, "signed.test.", DELEGATION_STUB, addresses, 2);
+        open_sealed();
+        bad_server = addresses[i];
+        expect_secure("www.signed.test.");
+        finish();
+    }
+}
+
+/* One server of two drops signatures, and no server tells whether there is a DS. */
+static void test_unsigned_server(void **state)
+{
+    const char *const addresses[] = {"192.0.2.3", "192.0.2.5"};
+
+    (void)state;
+    for (unsigned i = 0; i < 2; i++) {
+        start("unsigned");
+        put_zone(stage.policy, "signed.test.", DELEGATION_STUB, addresses, 2);
+        open_sealed();
+        bad_server = addresses[i];
+        expect_secure("www.signed.test.");
+        finish();
+    }
+}
+
+static void test_referral_without_ds(void **state)
+{
+    (void)state;
+    start("no-ds-in-referral");
+    open_sealed();
+    expect_secure("www.signed.test.");
+    finish();
+}
+
+/* The denial of an empty non-terminal is wrong, but there is no DS. */
+static void test_denied_ent(void **state)
+{
+    (void)state;
+    start("");
+    stage.policy->is_aggressive = false;
+    open_sealed();
+    query("ent.test.", RRTYPE_DS, 0);
+    if (rcode() != RRTYPE_RCODE_NOERROR || !is_ad())
+        fail_msg("RCODE %u: %s", rcode(), ede_text());
+    query("ent.test.", RRTYPE_TXT, 0);
+    assert_int_equal(rcode(), RRTYPE_RCODE_SERVFAIL);
+    finish();
+}
+
+/* Return the section of the first record of that type in the last answer; -1: none. */
+static int section_of(uint16_t type)
+{
+    const struct stage_answer *a = &stage.answers[stage.answer_cnt - 1];
+    struct message m;
+    struct message_record r;
+
+    assert_int_equal(message_parse(a->wire, a->len, &m), MESSAGE_WHOLE);
+    struct message_walk walk = message_walk(&m);
+    while (message_next(&walk, &r))
+        if (r.type == type)
+            return (int)r.section;
+    return -1;
+}
+
+/* Proofs follow the whole chain; those that a client's validator may want too. */
+static void test_wildcard_cname(void **state)
+{
+    (void)state;
+    start("");
+    open_sealed();
+    expect_secure("a.wc.signed.test.");
+    assert_int_equal(section_of(RRTYPE_CNAME), MESSAGE_ANSWER);
+    assert_int_equal(section_of(RRTYPE_A), MESSAGE_ANSWER);
+    assert_int_equal(section_of(RRTYPE_NSEC), MESSAGE_AUTHORITY);
+    assert_true(explains("\5alias\6signed\4test")); /* the next name of the NSEC in addition */
+    finish();
+}
+
+static void test_secure_dname(void **state)
+{
+    (void)state;
+    start("");
+    open_sealed();
+    for (const char *name = "ab"; *name; name++) {
+        char text[30];
+        unsigned before = asked_cnt;
+        snprintf(text, sizeof(text), "%c.tree.signed.test.", *name);
+        query(text, RRTYPE_CNAME, 0);
+        assert_true(rcode() == RRTYPE_RCODE_NOERROR && is_ad());
+        assert_int_equal(section_of(RRTYPE_DNAME), MESSAGE_ANSWER);
+        assert_int_equal(section_of(RRTYPE_CNAME), MESSAGE_ANSWER);
+        assert_true(*name == 'a' || asked_cnt == before);
+    }
+    finish();
+}
+
+static bool saw_deep;
+
+static bool note_deep(const char *server, const char *name, uint16_t type)
+{
+    saw_deep |= strcmp(name, "deep.an.test.") == 0;
+    return signed_world(server, name, type);
+}
+
+/* A proof that a minimised name does not exist is enough; the RCODE is not. */
+static void test_minimised_nxdomain(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 2; i++) {
+        start(i == 0 ? "" : "no-proof");
+        open_sealed();
+        saw_deep = false;
+        ask("deep.an.test.");
+        run(note_deep);
+        assert_int_equal(rcode(), i == 0 ? RRTYPE_RCODE_NXDOMAIN : RRTYPE_RCODE_SERVFAIL);
+        assert_int_equal(saw_deep, i == 1);
+        finish();
+    }
+}
+
+/* Local data below the root do not turn its failures into NODATA. */
+static void test_failure_of_root(void **state)
+{
+    (void)state;
+    start("silent");
+    assert_int_equal(local_add_builtin(&stage.policy->local, &stage.policy->arena), ERR_OK);
+    open_sealed();
+    for (unsigned i = 0; i < 2; i++) {
+        query(".", RRTYPE_SOA, 0);
+        assert_int_equal(rcode(), RRTYPE_RCODE_SERVFAIL);
+        assert_false(is_ad());
+    }
+    finish();
+}
+
+/* Return the code of the EDE in the last answer; -1: none. */
+static int ede_code(void)
+{
+    const struct stage_answer *a = &stage.answers[stage.answer_cnt - 1];
+
+    for (size_t i = MESSAGE_HEADER_LEN; i + 6 < a->len; i++)
+        if (util_get_u16(a->wire + i) == 15 && i + 4 + util_get_u16(a->wire + i + 2) <= a->len)
+            return util_get_u16(a->wire + i + 4);
+    return -1;
+}
+
+static void test_missing_keys(void **state)
+{
+    (void)state;
+    start("no-keys");
+    open_sealed();
+    for (unsigned i = 0; i < 2; i++) { /* the second time from the cache */
+        expect_bogus("www.test.", "");
+        assert_int_equal(ede_code(), EDNS_EDE_DNSKEY_MISSING);
+    }
+    finish();
+}
+
+static void test_negative_anchor_and_island(void **state)
+{
+    char why[NTA_WHY_MAX];
+
+    (void)state;
+    start("wrong-signature");
+    assert_int_equal(nta_add(&stage.policy->ntas, "signed.test", why), ERR_OK);
+    open_sealed();
+    expect_insecure("www.signed.test.");
+    expect_bogus("www.test.", "does not match");
+    finish();
+    start("");
+    anchor_fini(&stage.policy->anchors);
+    add_anchor(SIGNED_ZONE);
+    open_sealed();
+    expect_insecure("www.test.");
+    expect_secure("www.signed.test.");
+    finish();
+}
+
+/* A stub zone that the public tree does not have; one that it has, and signed. */
+static void test_configured_zones(void **state)
+{
+    const char *const plain[] = {"192.0.2.4"}, *const own[] = {"192.0.2.3"};
+
+    (void)state;
+    start("");
+    put_zone(stage.policy, "an.test.", DELEGATION_STUB, plain, 1);
+    put_zone(stage.policy, "far.am.test.", DELEGATION_STUB, plain, 1);
+    put_zone(stage.policy, "signed.test.", DELEGATION_STUB, own, 1);
+    open_sealed();
+    expect_insecure("www.an.test.");
+    expect_insecure("www.far.am.test.");
+    expect_secure("www.signed.test.");
+    finish();
+}
+
+/* A forwarder that resolves, but drops all signatures. */
+static bool stripping_forwarder(const char *server, const char *name, uint16_t type)
+{
+    (void)server;
+    reply.flags = MESSAGE_QR | MESSAGE_RA;
+    if (type == RRTYPE_A)
+        add(MESSAGE_ANSWER, "%s 3600 A %s", name, GOOD);
+    else
+        add(MESSAGE_AUTHORITY, "test. 300 SOA a. b. 1 2 3 4 300");
+    return true;
+}
+
+static void test_stripping_forwarder(void **state)
+{
+    const char *const addresses[] = {"192.0.2.77"};
+
+    (void)state;
+    start("");
+    put_zone(stage.policy, ".", DELEGATION_FORWARD, addresses, 1);
+    open_sealed();
+    ask("www.signed.test.");
+    run(stripping_forwarder);
+    assert_int_equal(rcode(), RRTYPE_RCODE_SERVFAIL);
+    assert_true(explains("the forwarder 192.0.2.77@53 sends no DNSSEC signatures"));
+    finish();
+}
+
+/* A clock before the build: nothing is too old or too young, and nothing is secure. */
+static void test_wrong_clock(void **state)
+{
+    (void)state;
+    start("expired");
+    open_sealed();
+    stage.engine->oldest_ms = now_wall_ms() + 86400000;
+    expect_insecure("www.signed.test.");
+    assert_true(explains("clock of this resolver is wrong"));
+    now_advance(3700000); /* after an hour it counts again */
+    expect_bogus("www.signed.test.", "expired on");
+    finish();
+}
+
+/* A minimised name that does not exist: the full name is answered, to clients of all kinds. */
+static void test_absent_above(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 4; i++) {
+        start("");
+        stage.policy->is_aggressive = i & 1;
+        open_sealed();
+        query("a.b.an.test.", RRTYPE_A, i & 2 ? MESSAGE_CD : 0);
+        assert_int_equal(rcode(), RRTYPE_RCODE_NXDOMAIN);
+        unsigned before = asked_cnt;
+        query("a.b.an.test.", RRTYPE_A, 0);
+        assert_int_equal(rcode(), RRTYPE_RCODE_NXDOMAIN);
+        assert_true(is_ad());
+        assert_int_equal(asked_cnt, before);
+        finish();
+    }
+}
+
+/* RFC 8509: names that ask for the trusted keys of the root. */
+static void test_sentinel(void **state)
+{
+    static const struct {
+        const char *what;
+        bool is_other, fails;
+    } rows[] = {
+        {"is", false, false}, {"is", true, true}, {"not", false, true}, {"not", true, false}};
+
+    (void)state;
+    start("");
+    open_sealed();
+    for (size_t i = 0; i < 2 * ARRAY_LEN(rows); i++) { /* the second time from the cache */
+        char name[100];
+        unsigned row = i % ARRAY_LEN(rows);
+        snprintf(name, sizeof(name), "root-key-sentinel-%s-ta-%05u.signed.test.",
+                 rows[row].what, (keys[ROOT_ZONE].tag + rows[row].is_other) & 0xffff);
+        query(name, RRTYPE_A, 0);
+        assert_int_equal(rcode(),
+                         rows[row].fails ? RRTYPE_RCODE_SERVFAIL : RRTYPE_RCODE_NOERROR);
+        assert_int_equal(is_ad(), !rows[row].fails);
+        query(name, RRTYPE_A, MESSAGE_CD);
+        assert_int_equal(rcode(), RRTYPE_RCODE_NOERROR);
+    }
+    finish();
+}
+
+static unsigned signal_cnt;
+
+static bool count_signals(const char *server, const char *name, uint16_t type)
+{
+    char label[10];
+
+    snprintf(label, sizeof(label), "_ta-%04x", keys[ROOT_ZONE].tag);
+    signal_cnt += strncmp(name, label, strlen(label)) == 0 && type == 10;
+    return signed_world(server, name, type);
+}
+
+/* RFC 8145: the root is told the tag of its key when its keys are fetched. */
+static void test_signal(void **state)
+{
+    (void)state;
+    start("");
+    stage.policy->signals_anchors = true;
+    open_sealed();
+    signal_cnt = 0;
+    ask("www.signed.test.");
+    run(count_signals);
+    assert_int_equal(rcode(), RRTYPE_RCODE_NOERROR);
+    unsigned before = signal_cnt;
+    assert_in_range(before, 1, 6); /* nobody answers, so it is repeated */
+    ask("www.test.");
+    run(count_signals);
+    assert_int_equal(signal_cnt, before);
+    finish();
+}
+
+static void test_wrong_anchor(void **state)
+{
+    struct signed_key key = keys[ROOT_ZONE];
+
+    (void)state;
+    start("");
+    anchor_fini(&stage.policy->anchors);
+    keys[ROOT_ZONE].rdata[10] ^= 1;
+    add_anchor(ROOT_ZONE);
+    keys[ROOT_ZONE] = key;
+    open_sealed();
+    expect_bogus("www.test.", "digest");
+    finish();
+}
+
+static void test_ttl_is_capped(void **state)
+{
+    (void)state;
+    start("high-ttl");
+    open_sealed();
+    expect_secure("www.test.");
+    unsigned before = asked_cnt;
+    now_advance(50000);
+    expect_secure("www.test.");
+    assert_int_equal(asked_cnt, before);
+    now_advance(11000);
+    expect_secure("www.test.");
+    assert_int_equal(asked_cnt, before + 1);
+    finish();
+}
+
+/* Equal queries of several clients wait together while the keys are fetched. */
+static void test_merged(void **state)
+{
+    (void)state;
+    start("");
+    open_sealed();
+    for (unsigned i = 0; i < 5; i++)
+        ask_of(i, "www.signed.test.");
+    run(signed_world);
+    assert_int_equal(stage.answer_cnt, 5);
+    /* three referrals and answers, and three times DNSKEY */
+    assert_in_range(asked_cnt, 5, 8);
+    finish();
+}
+
+/* Without anchors nothing is validated, and nothing is asked for it. */
+static void test_off(void **state)
+{
+    (void)state;
+    start("wrong-signature");
+    anchor_fini(&stage.policy->anchors);
+    open_sealed();
+    expect_insecure("www.signed.test.");
+    assert_int_equal(stage.engine->counts.verified, 0);
+    finish();
+}
+
+/* ---- aggressive use (RFC 8198) ---- */
+
+/* Expect an answer that no server is asked for. */
+static void expect_synthesised(const char *name, uint16_t type, unsigned wanted)
+{
+    unsigned before = asked_cnt;
+    uint64_t counted = stage.engine->counts.aggressive;
+
+    query(name, type, 0);
+    if (rcode() != wanted || !is_ad() || asked_cnt != before ||
+        stage.engine->counts.aggressive != counted + 1 || !explains("from cached NSEC"))
+        fail_msg("%s: RCODE %u, AD %d, %u queries: %s", name, rcode(), is_ad(),
+                 asked_cnt - before, ede_text());
+}
+
+/* Expect that a server is asked. */
+static void expect_asked(const char *name, uint16_t type, uint16_t flags)
+{
+    unsigned before = asked_cnt;
+
+    query(name, type, flags);
+    if (asked_cnt == before || explains("from cached NSEC"))
+        fail_msg("%s: %u queries: %s", name, asked_cnt - before, ede_text());
+}
+
+static void test_aggressive(void **state)
+{
+    (void)state;
+    start("");
+    open_sealed();
+    query("an.test.", RRTYPE_A, 0); /* its NSEC leads from test. to bare.test. */
+    expect_synthesised("am.test.", RRTYPE_AAAA, RRTYPE_RCODE_NXDOMAIN);
+    assert_true(explains("bare"));
+    expect_synthesised("deep.am.test.", RRTYPE_DS, RRTYPE_RCODE_NXDOMAIN);
+    expect_synthesised("test.", RRTYPE_TXT, RRTYPE_RCODE_NOERROR);
+    query("www.test.", RRTYPE_MX, 0);
+    expect_synthesised("www.test.", RRTYPE_TXT, RRTYPE_RCODE_NOERROR);
+    expect_synthesised("zz.www.test.", RRTYPE_A, RRTYPE_RCODE_NXDOMAIN);
+    expect_secure("www.test.");
+    /* behind the next name, and below a delegation */
+    expect_asked("cc.test.", RRTYPE_A, 0);
+    query("plain.test.", RRTYPE_DS, 0);
+    expect_asked("am.plain.test.", RRTYPE_A, 0);
+    expect_asked("plain.test.", RRTYPE_TXT, 0);
+    /* names of NSEC records of other zones */
+    expect_asked("aa.signed.test.", RRTYPE_A, 0);
+    expect_synthesised("ab.signed.test.", RRTYPE_A, RRTYPE_RCODE_NXDOMAIN);
+    finish();
+}
+
+static void test_aggressive_wildcard(void **state)
+{
+    (void)state;
+    start("");
+    open_sealed();
+    expect_secure("a.wild.signed.test.");
+    expect_synthesised("b.wild.signed.test.", RRTYPE_A, RRTYPE_RCODE_NOERROR);
+    assert_true(has_address(GOOD));
+    expect_synthesised("c.b.wild.signed.test.", RRTYPE_A, RRTYPE_RCODE_NOERROR);
+    assert_true(has_address(GOOD));
+    finish();
+}
+
+/* Clients that do not want validation get no synthesised answers, nor does a cache whose
+ * denials have expired, were flushed, or were validated with other anchors. */
+static void test_aggressive_limits(void **state)
+{
+    struct cache_name name;
+    uint8_t dname[DNAME_MAX];
+    char why[NTA_WHY_MAX];
+
+    (void)state;
+    start("");
+    open_sealed();
+    query("an.test.", RRTYPE_A, 0);
+    expect_asked("a1.test.", RRTYPE_A, MESSAGE_CD);
+    expect_synthesised("a2.test.", RRTYPE_A, RRTYPE_RCODE_NXDOMAIN);
+    cache_name_init(&name, unit_name("a3.test.", dname));
+    cache_flush(&stage.engine->cache, &name);
+    expect_asked("a3.test.", RRTYPE_A, 0);
+    expect_synthesised("a4.test.", RRTYPE_A, RRTYPE_RCODE_NXDOMAIN);
+    now_advance(301000); /* the TTL of the NSEC */
+    expect_asked("a5.test.", RRTYPE_A, 0);
+    expect_synthesised("a6.test.", RRTYPE_A, RRTYPE_RCODE_NXDOMAIN);
+    assert_int_equal(nta_add(&stage.policy->ntas, "a7.test", why), ERR_OK);
+    expect_asked("a7.test.", RRTYPE_A, 0);
+    expect_synthesised("a8.test.", RRTYPE_A, RRTYPE_RCODE_NXDOMAIN);
+    policy_seal_trust(stage.policy);
+    engine_adopt(stage.engine, stage.policy);
+    expect_asked("a9.test.", RRTYPE_A, 0);
+    finish();
+    start("");
+    stage.policy->is_aggressive = false;
+    open_sealed();
+    query("an.test.", RRTYPE_A, 0);
+    expect_asked("a1.test.", RRTYPE_A, 0);
+    finish();
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_aggressive),
+        cmocka_unit_test(test_aggressive_wildcard),
+        cmocka_unit_test(test_aggressive_limits),
+        cmocka_unit_test(test_secure),
+        cmocka_unit_test(test_negative),
+        cmocka_unit_test(test_insecure),
+        cmocka_unit_test(test_hidden_cuts),
+        cmocka_unit_test(test_faults),
+        cmocka_unit_test(test_checking_disabled),
+        cmocka_unit_test(test_another_server),
+        cmocka_unit_test(test_unsigned_server),
+        cmocka_unit_test(test_denied_ent),
+        cmocka_unit_test(test_wildcard_cname),
+        cmocka_unit_test(test_secure_dname),
+        cmocka_unit_test(test_minimised_nxdomain),
+        cmocka_unit_test(test_failure_of_root),
+        cmocka_unit_test(test_missing_keys),
+        cmocka_unit_test(test_referral_without_ds),
+        cmocka_unit_test(test_negative_anchor_and_island),
+        cmocka_unit_test(test_configured_zones),
+        cmocka_unit_test(test_stripping_forwarder),
+        cmocka_unit_test(test_wrong_clock),
+        cmocka_unit_test(test_absent_above),
+        cmocka_unit_test(test_sentinel),
+        cmocka_unit_test(test_signal),
+        cmocka_unit_test(test_wrong_anchor),
+        cmocka_unit_test(test_ttl_is_capped),
+        cmocka_unit_test(test_merged),
+        cmocka_unit_test(test_off),
+    };
+
+    hash_init();
+    for (int i = 0; i < ZONES; i++)
+        keys[i] = signed_make_key(DNSKEY_ECDSAP256, DNSKEY_ZONE | 1);
+    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    for (int i = 0; i < ZONES; i++)
+        signed_free_key(&keys[i]);
+    return failed;
+}
