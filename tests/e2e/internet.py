@@ -316,10 +316,11 @@ class ClassInternet(lab.Server):
 
 
 class ClassResolver(lab.Server):
-    """The resolver of the class Internet, configured as by tools/start, but for folders and ports."""
+    """The resolver of the class Internet, configured as by tools/start, but for folders and ports; it validates if `anchor` is
+    the file with the trust anchor."""
 
     def __init__(self, folder, net, build=lab.BUILD, extra="", port=None, workers=1, top="", control=None, within=(),
-                 anchor=""):
+                 anchor='""'):
         folder.mkdir(parents=True, exist_ok=True)
         self.port = port or lab.free_port()
         self.socket = control or folder / "resolver.sock"
@@ -328,8 +329,8 @@ class ClassResolver(lab.Server):
                          ("size: 64M", "size: 16M"),
                          ("root-hints: root.hints", f"root-hints: {lab.SOURCE}/zones/internet/root.hints"),
                          ("outgoing-port: 53", f"outgoing-port: {net.port}"),
-                         ('trust-anchor: ""', f'trust-anchor: "{anchor}"'),
                          ("127.11.2.9]", f"127.11.2.9@{net.port}]"),
+                         ('trust-anchor: ""', f"trust-anchor: {anchor}"),
                          ("  identity:", f"  control: {self.socket}\n  workers: {workers}\n{extra}  identity:")):
             assert old in text, old
             text = text.replace(old, new)
