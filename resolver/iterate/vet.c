@@ -23,6 +23,7 @@ struct vetting {
     const uint8_t *zone;
     struct deny_record records[SCRUB_PROOFS_MAX];
     size_t record_cnt;
+    struct verdict rejected; /* of one whose signatures do not hold; VERDICT_NONE: none */
 };
 
 /* ---- targets ---- */
@@ -99,6 +100,7 @@ static void check_proofs(struct vetting *v, struct keyset *keys)
         return;
     v->zone = keys->zone;
     v->record_cnt = 0;
+    v->rejected = (struct verdict){.reason = VERDICT_NONE};
     for (unsigned i = 0; i < scrub->proof_cnt; i++) {
         const struct scrub_set *proof = &scrub->proofs[i];
         const uint8_t *signer = find_signer(proof->owner, proof->set->type, proof->set);
@@ -115,9 +117,18 @@ static void check_proofs(struct vetting *v, struct keyset *keys)
             proof->set->ttl = found.ttl;
             v->records[v->record_cnt++] = (struct deny_record){proof->owner, proof->set};
         } else {
+            v->rejected = verdict;
             security_of_verdict(v, &verdict);
         }
     }
+}
+
+/* If there is no proof because the signatures of one do not hold, those are the fault. */
+static struct verdict blame_signatures(const struct vetting *v, struct verdict verdict)
+{
+    bool is_rejected =
+        verdict.reason == VERDICT_NO_PROOF && v->rejected.status == VERDICT_BOGUS;
+    return is_rejected ? v->rejected : verdict;
 }
 
 static struct deny proofs_of(struct vetting *v, struct keyset *keys)
@@ -206,7 +217,8 @@ static enum cache_security vet_expansion(struct vetting *v, const struct scrub_s
 {
     struct deny deny = proofs_of(v, keys);
     struct deny_found found;
-    struct verdict verdict = deny_closer(&deny, set->owner, encloser_labels, &found);
+    struct verdict verdict =
+        blame_signatures(v, deny_closer(&deny, set->owner, encloser_labels, &found));
     enum cache_security security = security_of_verdict(v, &verdict);
 
     if (security != CACHE_BOGUS)
@@ -412,7 +424,7 @@ static enum cache_security vet_denial_with(struct vetting *v, const uint8_t *tar
     enum cache_security of_soa = vet_soa(v, chain.keys);
     if (of_soa != CACHE_SECURE)
         return of_soa;
-    struct verdict verdict = prove_denial(v, chain.keys, &found);
+    struct verdict verdict = blame_signatures(v, prove_denial(v, chain.keys, &found));
     enum cache_security security = security_of_verdict(v, &verdict);
     if (security != CACHE_BOGUS)
         keep_zone_proofs(v, &found, &v->out->denial, scrub->soa);

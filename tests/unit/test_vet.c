@@ -177,6 +177,8 @@ static void add_costly_hashes(enum zone zone)
 
 static void deny(enum zone zone, const char *nsec)
 {
+    struct signed_as as = {.is_wrong = has_fault("wrong-nsec")};
+
     add_soa(zone);
     if (has_fault("padded"))
         add_padding(zone);
@@ -185,7 +187,7 @@ static void deny(enum zone zone, const char *nsec)
         return;
     }
     if (!has_fault("no-proof"))
-        add_signed(MESSAGE_AUTHORITY, zone, NULL, nsec);
+        add_signed(MESSAGE_AUTHORITY, zone, &as, nsec);
 }
 
 static bool serve_near(const char *name, uint16_t type)
@@ -491,6 +493,7 @@ static void test_faults(void **state)
         {"stripped", "www.signed.test.", "no signature"},
         {"no-proof", "a.wild.signed.test.", "no NSEC"},
         {"no-proof", "an.test.", "no NSEC"},
+        {"wrong-nsec", "an.test.", "NSEC by test."},
         {"wrong-proof", "an.test.", "do not prove"},
         {"no-keys", "www.test.", ""},
         {"", "empty.test.", "no NSEC"},
