@@ -122,7 +122,25 @@ static void log_changes(const struct rollover_zone *zone,
                  rollover_state_name(changes->at[i].from));
 }
 
-/* Save the state; if keys have changed, have it read again with the configuration. */
+static bool is_trusted(enum rollover_state state)
+{
+    return state == ROLLOVER_VALID || state == ROLLOVER_MISSING;
+}
+
+/* True if other keys are trusted now.  A key that is valid from the start is that of a
+ * configured anchor. */
+static bool is_trust_changed(const struct rollover_changes *changes)
+{
+    for (unsigned i = 0; i < changes->cnt; i++) {
+        const struct rollover_change *change = &changes->at[i];
+        if (change->from != ROLLOVER_START &&
+            is_trusted(change->from) != is_trusted(change->to))
+            return true;
+    }
+    return false;
+}
+
+/* Save the state; if other keys are trusted now, have it read again with the configuration. */
 static void save_state(struct anchors *a, const struct rollover_changes *changes)
 {
     enum err err = rollover_file_save(a->rollover, a->path);
@@ -130,7 +148,7 @@ static void save_state(struct anchors *a, const struct rollover_changes *changes
     if (err)
         log_error("cannot write %s: %s; the trust anchors stay as they are", a->path,
                   file_problem(err));
-    else if (changes->cnt > 0)
+    else if (is_trust_changed(changes))
         (void)kill(getpid(), SIGHUP);
 }
 

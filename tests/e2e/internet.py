@@ -308,7 +308,9 @@ class ClassInternet(lab.Server):
         folder.mkdir(parents=True, exist_ok=True)
         self.port = port or lab.free_port()
         self.folder = folder / "servers"
-        super().__init__([lab.SOURCE / "tools/internet", build, self.folder, self.port], folder / "internet.log")
+        # tools/start names the folder by a relative path
+        super().__init__([lab.SOURCE / "tools/internet", build, os.path.relpath(self.folder), self.port],
+                         folder / "internet.log")
         self.started(self.wait_for, "are ready")
 
     def stop(self):
@@ -316,8 +318,10 @@ class ClassInternet(lab.Server):
 
 
 class ClassResolver(lab.Server):
-    """The resolver of the class Internet, configured as by tools/start, but for folders and ports; it validates if `anchor` is
-    the file with the trust anchor."""
+    """The resolver of the class Internet, configured as by tools/start, but for folders and ports.
+
+    It validates if `anchor` is the file with the trust anchor.
+    """
 
     def __init__(self, folder, net, build=lab.BUILD, extra="", port=None, workers=1, top="", control=None, within=(),
                  anchor='""'):

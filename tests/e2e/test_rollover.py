@@ -77,6 +77,8 @@ def test_a_new_key_is_trusted_after_thirty_days(root):
                              ("new", "2026-03-10", ["missing", "valid"])):
         text, states = live(root, keys, f"{date}T00:00:00Z")
         assert is_secure(text) and states == want, (date, text, states)
+        reloads = (root / "resolver.log").read_text().count("reloading")
+        assert reloads == (date == "2026-03-06")  # only when another key is trusted
 
 
 def test_a_key_that_was_not_announced_is_bogus(root):
