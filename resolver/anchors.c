@@ -122,7 +122,7 @@ static void log_changes(const struct rollover_zone *zone,
                  rollover_state_name(changes->at[i].from));
 }
 
-static bool is_trusted(enum rollover_state state)
+static bool is_state_trusted(enum rollover_state state)
 {
     return state == ROLLOVER_VALID || state == ROLLOVER_MISSING;
 }
@@ -134,7 +134,7 @@ static bool is_trust_changed(const struct rollover_changes *changes)
     for (unsigned i = 0; i < changes->cnt; i++) {
         const struct rollover_change *change = &changes->at[i];
         if (change->from != ROLLOVER_START &&
-            is_trusted(change->from) != is_trusted(change->to))
+            is_state_trusted(change->from) != is_state_trusted(change->to))
             return true;
     }
     return false;
