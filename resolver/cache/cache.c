@@ -322,7 +322,8 @@ static bool find_entry(struct cache *cache, const struct cache_name *name, enum 
 
     if (!bytes || head.cached_ms < when->fresh_ms ||
         (head.kind == CACHE_FAILURE) != (space == SPACE_FAILURE) ||
-        (space == SPACE_FAILURE && is_of_earlier_process(cache, &head, when->now_ms)) ||
+        (space == SPACE_FAILURE &&
+         (is_of_earlier_process(cache, &head, when->now_ms) || head.trust != cache->trust)) ||
         ((space == SPACE_DATA || space == SPACE_CUT) && is_state_obsolete(cache, &head)) ||
         security_of(&head) > CACHE_BOGUS)
         return false;
