@@ -22,7 +22,7 @@ struct dnskey dnskey_read(const uint8_t *rdata, size_t len)
                            .key_len = len - FIXED_LEN};
 }
 
-void dnskey_print_algorithm(uint8_t algorithm, char out[DNSKEY_ALGORITHM_MAX])
+const char *dnskey_algorithm_name(uint8_t algorithm)
 {
     static const char *const names[] = {[1] = "RSAMD5",
                                         [3] = "DSA",
@@ -37,8 +37,15 @@ void dnskey_print_algorithm(uint8_t algorithm, char out[DNSKEY_ALGORITHM_MAX])
                                         [DNSKEY_ED25519] = "ED25519",
                                         [DNSKEY_ED448] = "ED448"};
 
-    if (algorithm < ARRAY_LEN(names) && names[algorithm])
-        snprintf(out, DNSKEY_ALGORITHM_MAX, "%s", names[algorithm]);
+    return algorithm < ARRAY_LEN(names) ? names[algorithm] : NULL;
+}
+
+void dnskey_print_algorithm(uint8_t algorithm, char out[DNSKEY_ALGORITHM_MAX])
+{
+    const char *name = dnskey_algorithm_name(algorithm);
+
+    if (name)
+        snprintf(out, DNSKEY_ALGORITHM_MAX, "%s", name);
     else
         snprintf(out, DNSKEY_ALGORITHM_MAX, "%u", algorithm);
 }

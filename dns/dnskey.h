@@ -44,6 +44,10 @@ struct dnskey {
 /* Return the fields of checked RDATA. */
 struct dnskey dnskey_read(const uint8_t *rdata, size_t len);
 
+/* Return the mnemonic of an algorithm, "ECDSAP256SHA256" (RFC 8624 3.1); NULL if it has none.
+ */
+const char *dnskey_algorithm_name(uint8_t algorithm);
+
 /* Print the mnemonic of an algorithm (RFC 8624 3.1, RFC 4034 appendix A.1), "ECDSAP256SHA256";
  * the number if it has none. */
 void dnskey_print_algorithm(uint8_t algorithm, char out[DNSKEY_ALGORITHM_MAX]);

@@ -21,21 +21,12 @@ struct signkey {
     size_t public_len;
 };
 
-static const struct {
-    uint8_t number;
-    const char *name;
-} algorithms[] = {
-    {DNSKEY_RSASHA256, "RSASHA256"},
-    {DNSKEY_ECDSAP256, "ECDSAP256SHA256"},
-    {DNSKEY_ED25519, "ED25519"},
-};
+static const uint8_t algorithms[] = {DNSKEY_RSASHA256, DNSKEY_ECDSAP256, DNSKEY_ED25519};
 
 const char *signkey_algorithm_name(uint8_t algorithm)
 {
-    for (size_t i = 0; i < ARRAY_LEN(algorithms); i++)
-        if (algorithms[i].number == algorithm)
-            return algorithms[i].name;
-    return NULL;
+    return memchr(algorithms, algorithm, sizeof(algorithms)) ? dnskey_algorithm_name(algorithm)
+                                                             : NULL;
 }
 
 uint8_t signkey_find_algorithm(const char *text)
@@ -43,9 +34,10 @@ uint8_t signkey_find_algorithm(const char *text)
     char number[4];
 
     for (size_t i = 0; i < ARRAY_LEN(algorithms); i++) {
-        snprintf(number, sizeof(number), "%u", algorithms[i].number);
-        if (strcasecmp(text, algorithms[i].name) == 0 || strcmp(text, number) == 0)
-            return algorithms[i].number;
+        snprintf(number, sizeof(number), "%u", algorithms[i]);
+        if (strcasecmp(text, dnskey_algorithm_name(algorithms[i])) == 0 ||
+            strcmp(text, number) == 0)
+            return algorithms[i];
     }
     return 0;
 }

@@ -1,3 +1,5 @@
+/* The state file is the only way from the worker to the other workers: what is trusted is always
+ * what a restart would trust. */
 #include "resolver/anchors.h"
 
 #include <signal.h>

@@ -1,3 +1,4 @@
+/* Each step reads the cache only; what it lacks becomes one subquery at a time. */
 #include "resolver/iterate/chain.h"
 
 #include "base/now.h"

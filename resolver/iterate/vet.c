@@ -228,7 +228,7 @@ static enum cache_security vet_expansion(struct vetting *v, const struct scrub_s
     return security;
 }
 
-/* Check the RRset with the keys of the zone of `target`.  *zone gets that zone. */
+/* Check the RRset with the keys of the zone of `target`. */
 static enum cache_security vet_with_zone(struct vetting *v, const struct scrub_set *set,
                                          const uint8_t *target, struct vet_state *state)
 {

@@ -529,6 +529,17 @@ static bool find_nsec3_encloser(struct deny_run *run, unsigned labels_max,
     return false;
 }
 
+/* Return the NSEC3 that covers the hash; -1 if there is none, and note one that matches it. */
+static int cover_hash(struct deny_run *run, const uint8_t hash[NSEC3_HASH_LEN])
+{
+    int over = find_nsec3_over(run, hash);
+    int at = over < 0 ? find_nsec3_at(run, hash) : -1;
+
+    if (at >= 0)
+        note_proof_fault(run, VERDICT_EXISTS, at);
+    return over;
+}
+
 static struct verdict deny_name_nsec3(struct deny_run *run, struct deny_found *found)
 {
     uint8_t wildcard[WILDCARD_MAX], hash[NSEC3_HASH_LEN];
@@ -544,13 +555,9 @@ static struct verdict deny_name_nsec3(struct deny_run *run, struct deny_found *f
         return pass_proof(run, encloser.is_opt_out, found);
     if (!hash_name(run, wildcard, hash))
         return fail_proof(run, found);
-    int over = find_nsec3_over(run, hash);
-    if (over < 0) {
-        int at = find_nsec3_at(run, hash);
-        if (at >= 0)
-            note_proof_fault(run, VERDICT_EXISTS, at);
+    int over = cover_hash(run, hash);
+    if (over < 0)
         return fail_proof(run, found);
-    }
     take_step(run, (size_t)over, DENY_COVERS, DENY_WILDCARD);
     return pass_proof(run, encloser.is_opt_out, found);
 }
@@ -591,13 +598,9 @@ static struct verdict deny_closer_nsec3(struct deny_run *run, unsigned encloser_
 
     if (!hash_name(run, dname_suffix(run->name, encloser_labels + 1), hash))
         return fail_proof(run, found);
-    int over = find_nsec3_over(run, hash);
-    if (over < 0) {
-        int at = find_nsec3_at(run, hash);
-        if (at >= 0)
-            note_proof_fault(run, VERDICT_EXISTS, at);
+    int over = cover_hash(run, hash);
+    if (over < 0)
         return fail_proof(run, found);
-    }
     take_step(run, (size_t)over, DENY_COVERS, DENY_NEXT_CLOSER);
     run->found.encloser_labels = encloser_labels;
     return pass_proof(

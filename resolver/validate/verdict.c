@@ -82,8 +82,6 @@ static const struct verdict_row verdict_rows[VERDICT_REASONS] = {
     [VERDICT_ANCESTOR_PROOF] =
         {"ancestor-proof", EDNS_EDE_BOGUS,
          "%r of %z is of a zone cut or DNAME above %n%t, and says nothing of what is below"},
-    [VERDICT_NOT_A_CUT] = {"not-a-cut", EDNS_EDE_BOGUS,
-                           "an NSEC or NSEC3 of %z shows that %n is no delegation"},
     [VERDICT_MIXED_NSEC3] = {"mixed-nsec3", EDNS_EDE_BOGUS,
                              "the NSEC3 records of %z have different parameters"},
     [VERDICT_OPT_OUT] = {"opt-out", EDNS_EDE_NONE,

@@ -52,7 +52,6 @@ enum verdict_reason {
     VERDICT_WRONG_PROOF,    /* those that are there do not prove it */
     VERDICT_EXISTS,         /* the proof shows that the name or type exists */
     VERDICT_ANCESTOR_PROOF, /* only an NSEC of the parent side of a zone cut (RFC 6840 4.1) */
-    VERDICT_NOT_A_CUT,      /* the proof shows no delegation (RFC 6840 4.4) */
     VERDICT_MIXED_NSEC3,    /* parameters differ within one proof (RFC 5155 8.2) */
     VERDICT_OPT_OUT,        /* insecure: an opt-out span covers the name */
     VERDICT_NO_DS,          /* insecure: the delegation has no DS */

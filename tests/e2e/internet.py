@@ -156,9 +156,14 @@ cache: {{size: {size}, directory: {folder / "cache"}}}
 
 
 class Unbound(lab.Server):
-    """unbound, which can query servers at port 53 only."""
+    """unbound, which can query servers at port 53 only.
 
-    def __init__(self, folder, net, extra=""):
+    It validates if `anchor` is the file with the trust anchor.
+    """
+
+    def __init__(self, folder, net, extra="", anchor=None):
+        modules = f'  module-config: "validator iterator"\n  trust-anchor-file: "{anchor}"\n  ede: yes\n' if anchor else (
+            '  module-config: "iterator"\n')
         folder.mkdir(parents=True)
         self.port = lab.free_port()
         (folder / "unbound.conf").write_text(f"""server:
@@ -172,8 +177,7 @@ class Unbound(lab.Server):
   do-daemonize: no
   do-not-query-localhost: no
   root-hints: "{net.hints}"
-  module-config: "iterator"
-  minimal-responses: yes
+{modules}  minimal-responses: yes
   qname-minimisation: yes
   rrset-roundrobin: no
   local-zone: "invalid." transparent
@@ -185,9 +189,11 @@ class Unbound(lab.Server):
 
 
 class Kresd(lab.Server):
-    """kresd, which can query servers at port 53 only."""
+    """kresd, which can query servers at port 53 only.  It validates if `anchor` is the file with the trust anchor."""
 
-    def __init__(self, folder, net, extra=""):
+    def __init__(self, folder, net, extra="", anchor=None):
+        if anchor:
+            extra += f"trust_anchors.add_file('{anchor}', true)\n"
         folder.mkdir(parents=True)
         self.port = lab.free_port()
         (folder / "kresd.conf").write_text(f"""net.listen('127.0.0.1', {self.port})
@@ -195,7 +201,7 @@ net.ipv6 = false
 cache.size = 64 * MB
 trust_anchors.remove('.')
 modules = {{'hints > iterate'}}
-hints.root({{['ns.root-servers.invalid.'] = '{ROOT}'}})
+hints.root_file('{net.hints}')
 option('ALLOW_LOCAL', true)
 modules.unload('ta_update')
 modules.unload('ta_signal_query')
@@ -303,6 +309,8 @@ class Losses:
 
 class ClassInternet(lab.Server):
     """The servers of the class Internet, run by tools/internet."""
+
+    hints = lab.SOURCE / "zones/internet/root.hints"
 
     def __init__(self, folder, port=None, build=lab.BUILD):
         folder.mkdir(parents=True, exist_ok=True)

@@ -22,7 +22,8 @@ def bogus(*codes):
 
 
 EXPECTED = {
-    (".", "SOA"): SECURE, ("edu", "NS"): SECURE, ("com", "SOA"): SECURE, ("org", "DNSKEY"): SECURE, ("example", "SOA"): SECURE,
+    (".", "SOA"): SECURE, ("edu", "NS"): SECURE, ("com", "SOA"): SECURE, ("org", "DNSKEY"): SECURE,
+    ("example", "SOA"): SECURE,
     ("www.uni.edu", "A"): SECURE,
     ("www.uni.edu", "MX"): SECURE,                      # NODATA
     ("nothing.uni.edu", "A"): ABSENT,
@@ -53,54 +54,9 @@ EXPECTED = {
     ("nothing.wrong-nsec.example", "A"): bogus(dns.edns.EDECode.NSEC_MISSING, dns.edns.EDECode.DNSSEC_BOGUS),
     ("www.wrong-nsec.example", "A"): SECURE,
     ("www.unknown.example", "A"): INSECURE,             # the DS has an unknown algorithm only
-    ("www.stripped.example", "A"): bogus(dns.edns.EDECode.DNSKEY_MISSING, dns.edns.EDECode.RRSIGS_MISSING, dns.edns.EDECode.DNSSEC_BOGUS),
+    ("www.stripped.example", "A"): bogus(
+        dns.edns.EDECode.DNSKEY_MISSING, dns.edns.EDECode.RRSIGS_MISSING, dns.edns.EDECode.DNSSEC_BOGUS),
 }
-
-
-class Unbound(lab.Server):
-    def __init__(self, folder, anchor):
-        folder.mkdir()
-        self.port = lab.free_port()
-        (folder / "unbound.conf").write_text(f"""server:
-  directory: "{folder}"
-  chroot: ""
-  username: ""
-  pidfile: ""
-  use-syslog: no
-  interface: 127.0.0.1@{self.port}
-  do-daemonize: no
-  do-not-query-localhost: no
-  root-hints: "{lab.SOURCE}/zones/internet/root.hints"
-  trust-anchor-file: "{anchor}"
-  module-config: "validator iterator"
-  val-log-level: 2
-  ede: yes
-remote-control:
-  control-enable: no
-""")
-        super().__init__([lab.find_program("unbound"), "-d", "-c", folder / "unbound.conf"], folder / "unbound.log")
-        self.started(lab.wait_answer, self, ["."])
-
-
-class Kresd(lab.Server):
-    def __init__(self, folder, anchor):
-        folder.mkdir()
-        self.port = lab.free_port()
-        (folder / "kresd.conf").write_text(f"""net.listen('127.0.0.1', {self.port})
-cache.size = 64 * MB
-modules = {{'hints > iterate'}}
-hints.root_file('{lab.SOURCE}/zones/internet/root.hints')
-trust_anchors.remove('.')
-trust_anchors.add_file('{anchor}', true)
-option('ALLOW_LOCAL', true)
-modules.unload('ta_update')
-modules.unload('ta_signal_query')
-modules.unload('priming')
-modules.unload('detect_time_skew')
-modules.unload('detect_time_jump')
-""")
-        super().__init__([lab.find_program("kresd"), "-n", "-c", folder / "kresd.conf", folder], folder / "kresd.log")
-        self.started(lab.wait_answer, self, ["."])
 
 
 @pytest.fixture(scope="module")
@@ -114,13 +70,10 @@ def net(tmp_path_factory):
     made.stop()
 
 
-@pytest.fixture(scope="module", params=[Unbound, Kresd, internet.ClassResolver])
+@pytest.fixture(scope="module", params=[internet.Unbound, internet.Kresd, internet.ClassResolver])
 def validator(request, net, tmp_path_factory):
     folder, anchor = tmp_path_factory.mktemp("validator") / "server", net.folder / "root.key"
-    if request.param is internet.ClassResolver:
-        server = internet.ClassResolver(folder, net, anchor=anchor)
-    else:
-        server = request.param(folder, anchor)
+    server = request.param(folder, net, anchor=anchor)
     yield server
     server.stop()
 
@@ -142,7 +95,7 @@ def test_validators_find_what_the_table_says(validator):
         reply = ask(validator, name, rdtype)
         got = {option.code for option in reply.options if isinstance(option, dns.edns.EDEOption)}
         if (reply.rcode(), bool(reply.flags & dns.flags.AD)) != (rcode, is_secure) or (
-                codes and not got & codes and not isinstance(validator, Kresd)):
+                codes and not got & codes and not isinstance(validator, internet.Kresd)):
             wrong.append(f"{name} {rdtype}: {dns.rcode.to_text(reply.rcode())} {dns.flags.to_text(reply.flags)} {got}")
     assert not wrong, "\n".join(wrong) + "\n" + validator.log()[-3000:]
 
@@ -177,6 +130,7 @@ def test_anchors(net, validator):
     """root.key is what the resolvers read, delv.key the same for delv."""
     text = (net.folder / "root.key").read_text()
     assert re.fullmatch(r"\. IN DS \d+ 8 2 [0-9a-f]{64}\n", text)
-    for name, verdict in (("www.uni.edu", "fully validated"), ("edge.cdn.com", "unsigned answer"), ("www.wrong-ds.example", "resolution failed")):
+    for name, verdict in (("www.uni.edu", "fully validated"), ("edge.cdn.com", "unsigned answer"),
+                          ("www.wrong-ds.example", "resolution failed")):
         done = lab.run("delv", "@127.0.0.1", "-p", validator.port, "-a", net.folder / "delv.key", "+root=.", name)
         assert verdict in done.stdout + done.stderr, done.stdout + done.stderr

@@ -459,7 +459,7 @@ static void a_configured_key_is_revoked_before_it_is_seen(void **state)
     close_world();
 }
 
-/* The RRset need not be signed by anything else: whoever has the key may revoke it. */
+/* A key revokes itself: no other signature of the RRset is needed (RFC 5011 2.1). */
 static void a_revocation_counts_alone(void **state)
 {
     (void)state;

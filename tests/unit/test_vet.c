@@ -844,7 +844,7 @@ static void test_signal(void **state)
     run(count_signals);
     assert_int_equal(rcode(), RRTYPE_RCODE_NOERROR);
     unsigned before = signal_cnt;
-    assert_in_range(before, 1, 6); /* nobody answers, so it is repeated */
+    assert_in_range(before, 1, 6); /* no server answers, so it is repeated */
     ask("www.test.");
     run(count_signals);
     assert_int_equal(signal_cnt, before);
