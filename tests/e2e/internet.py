@@ -89,6 +89,8 @@ class Zones:
 class Internet:
     """The running servers; `shift` moves those of the children to 127.90.2.x, to make room for a proxy."""
 
+    uses_v6 = False
+
     def __init__(self, folder, port, shift=False, build=lab.BUILD, zone=child_zone):
         self.port = port
         self.servers = []
@@ -162,8 +164,10 @@ class Unbound(lab.Server):
     """
 
     def __init__(self, folder, net, extra="", anchor=None):
-        modules = f'  module-config: "validator iterator"\n  trust-anchor-file: "{anchor}"\n  ede: yes\n' if anchor else (
-            '  module-config: "iterator"\n')
+        modules = '  module-config: "iterator"\n'
+        if anchor:
+            modules = ('  module-config: "validator iterator"\n  val-log-level: 2\n  ede: yes\n'
+                       f'  trust-anchor-file: "{anchor}"\n')
         folder.mkdir(parents=True)
         self.port = lab.free_port()
         (folder / "unbound.conf").write_text(f"""server:
@@ -173,7 +177,7 @@ class Unbound(lab.Server):
   pidfile: ""
   use-syslog: no
   interface: 127.0.0.1@{self.port}
-  do-ip6: no
+  do-ip6: {"yes" if net.uses_v6 else "no"}
   do-daemonize: no
   do-not-query-localhost: no
   root-hints: "{net.hints}"
@@ -197,7 +201,7 @@ class Kresd(lab.Server):
         folder.mkdir(parents=True)
         self.port = lab.free_port()
         (folder / "kresd.conf").write_text(f"""net.listen('127.0.0.1', {self.port})
-net.ipv6 = false
+net.ipv6 = {str(net.uses_v6).lower()}
 cache.size = 64 * MB
 trust_anchors.remove('.')
 modules = {{'hints > iterate'}}
@@ -311,6 +315,7 @@ class ClassInternet(lab.Server):
     """The servers of the class Internet, run by tools/internet."""
 
     hints = lab.SOURCE / "zones/internet/root.hints"
+    uses_v6 = True  # of six.org
 
     def __init__(self, folder, port=None, build=lab.BUILD):
         folder.mkdir(parents=True, exist_ok=True)
