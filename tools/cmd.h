@@ -20,7 +20,7 @@ enum cmd_exit {
 /* The usage of each subcommand: --help prints it to stdout, wrong usage to stderr. */
 extern const char cmd_check_usage[], cmd_zone_usage[], cmd_certificate_usage[],
     cmd_explain_usage[], cmd_cache_usage[], cmd_status_usage[], cmd_status_stats_usage[],
-    cmd_status_reload_usage[], cmd_status_log_usage[];
+    cmd_status_reload_usage[], cmd_status_log_usage[], cmd_lab_usage[];
 
 /* Print `usage` to stderr and return CMD_USAGE. */
 int cmd_wrong_usage(const char *usage);
@@ -62,6 +62,9 @@ int cmd_status(int argc, char **argv);
 int cmd_stats(int argc, char **argv);
 int cmd_reload(int argc, char **argv);
 int cmd_log(int argc, char **argv);
+
+/* rootline lab ... */
+int cmd_lab(int argc, char **argv);
 
 /* Remove `flag` from the arguments; true if it was there. */
 bool cmd_take_flag(int *argc, char **argv, const char *flag);

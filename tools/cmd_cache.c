@@ -34,7 +34,8 @@ static void print_cache_security(struct terminal *p, const struct json *entry)
         terminal_row(p, i ? "" : "  signature", "%s", text);
     }
     for (size_t i = 0; i < json_count(proofs); i++)
-        for (size_t n = 0; trust_chain_print_proof(json_at(proofs, i), n, text); n++, label = "")
+        for (size_t n = 0; trust_chain_print_proof(json_at(proofs, i), n, text);
+             n++, label = "")
             terminal_row(p, label, "%s", text);
 }
 

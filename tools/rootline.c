@@ -24,6 +24,8 @@ static const struct command {
      "reload                     make the daemon reload its configuration"},
     {"log", cmd_log, cmd_status_log_usage,
      "log --last [NUMBER]        show the daemon's last log lines"},
+    {"lab", cmd_lab, cmd_lab_usage,
+     "lab up | run | ...         a fenced Internet, and attacks on it as experiments"},
 };
 
 static int print_commands(FILE *out)

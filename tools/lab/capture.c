@@ -1,0 +1,78 @@
+#include "tools/lab/capture.h"
+
+#include <linux/if_ether.h>
+#include <linux/if_packet.h>
+#include <net/if.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/now.h"
+#include "dns/dname_text.h"
+#include "dns/message.h"
+#include "tools/packet.h"
+
+enum { BUFFER = 8 << 20 };
+
+int capture_open(void)
+{
+    const struct sockaddr_ll at = {.sll_family = AF_PACKET,
+                                   .sll_protocol = htons(ETH_P_ALL),
+                                   .sll_ifindex = (int)if_nametoindex("eth0")};
+    const int buffer = BUFFER;
+    int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
+
+    if (fd < 0)
+        return -1;
+    (void)setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &buffer, sizeof(buffer));
+    if (bind(fd, (const struct sockaddr *)&at, sizeof(at)) == 0)
+        return fd;
+    close(fd);
+    return -1;
+}
+
+ssize_t capture_read(int fd, uint8_t frame[CAPTURE_FRAME_MAX], int wait_ms)
+{
+    struct pollfd polled = {.fd = fd, .events = POLLIN};
+    const int cnt = poll(&polled, 1, wait_ms);
+
+    return cnt <= 0 ? cnt : recv(fd, frame, CAPTURE_FRAME_MAX, 0);
+}
+
+static void print_message(FILE *out, const struct message *m)
+{
+    char name[DNAME_TEXT_MAX] = "?", type[RRTYPE_NAME_MAX] = "";
+
+    if (m->has_question) {
+        dname_text_print(message_qname(m), name);
+        rrtype_print(m->qtype, type);
+    }
+    fprintf(out, "%s %5u %s %s", m->flags & MESSAGE_QR ? "reply" : "query", m->id, name, type);
+    if (m->flags & MESSAGE_QR)
+        fprintf(out, "  RCODE %u%s%s, %u/%u/%u records", m->flags & 15,
+                m->flags & MESSAGE_AA ? " AA" : "", m->flags & MESSAGE_TC ? " TC" : "",
+                m->cnt[1], m->cnt[2], m->cnt[3]);
+}
+
+void capture_print(FILE *out, const uint8_t *frame, size_t len, uint64_t start_us)
+{
+    const uint64_t at_us = now_mono_us() - start_us;
+    char from[ADDR_TEXT_MAX], to[ADDR_TEXT_MAX];
+    struct packet_view view;
+    struct message m;
+
+    fprintf(out, "%3llu.%06llu ", (unsigned long long)(at_us / 1000000),
+            (unsigned long long)(at_us % 1000000));
+    if (len < ETH_HLEN || !packet_read_udp(frame + ETH_HLEN, len - ETH_HLEN, &view)) {
+        fprintf(out, "%zu octets, not a whole UDP datagram\n", len);
+        return;
+    }
+    addr_print(&view.from, from);
+    addr_print(&view.to, to);
+    fprintf(out, "%s > %s  ", from, to);
+    if (message_parse(view.payload, view.payload_len, &m) <= MESSAGE_TRAILING)
+        print_message(out, &m);
+    else
+        fprintf(out, "%zu octets, not DNS", view.payload_len);
+    fputc('\n', out);
+}

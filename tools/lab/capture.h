@@ -1,0 +1,23 @@
+/* tools/lab/capture.h | the packets of a host, as a pcap file or as text
+ *
+ * Thread:   the only one.
+ */
+#pragma once
+
+#include <stdio.h>
+
+#include "base/util.h"
+
+enum { CAPTURE_FRAME_MAX = 65536 };
+
+/* Open a socket that receives a copy of each packet of eth0, in the caller's network namespace.
+ * The caller closes it.  -1: errno. */
+int capture_open(void);
+
+/* Read a packet, and wait for it at most `wait_ms`.  Return its length with the Ethernet
+ * header; 0: none came; -1: errno. */
+MUST_USE ssize_t capture_read(int fd, uint8_t frame[CAPTURE_FRAME_MAX], int wait_ms);
+
+/* Print a packet as one line: a DNS message with its question and outcome, anything else with
+ * its addresses.  `start_us` is when the capture began (now_mono_us). */
+void capture_print(FILE *out, const uint8_t *frame, size_t len, uint64_t start_us);

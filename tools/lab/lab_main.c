@@ -1,0 +1,395 @@
+/* The main file of rootline-lab: a table of its subcommands. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/hash.h"
+#include "base/now.h"
+#include "tools/ask.h"
+#include "tools/cmd.h"
+#include "tools/lab/capture.h"
+#include "tools/lab/forwarder.h"
+#include "tools/lab/keeper.h"
+#include "tools/lab/lab_status.h"
+#include "tools/lab/site.h"
+#include "tools/pcap_file.h"
+
+enum { END_WAIT_MS = 10000 };
+
+static const char default_lab[] = "lab";
+
+static int fail_lab(const char *why)
+{
+    fprintf(stderr, "rootline lab: %s\n", why);
+    return CMD_WRONG;
+}
+
+/* Take --name from the arguments.  NULL: it is no name, which is reported. */
+static const char *take_lab_name(int *argc, char **argv)
+{
+    const char *name = cmd_take_value(argc, argv, "--name");
+
+    if (!name)
+        return default_lab;
+    if (*name && strlen(name) < SPACE_NAME_MAX &&
+        strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-") == strlen(name))
+        return name;
+    fail_lab("--name takes lower-case letters, digits and \"-\", at most 31");
+    return NULL;
+}
+
+/* ---- up and down ---- */
+
+static const struct defence_era *find_era(const char *name)
+{
+    for (size_t i = 0; i < defence_era_cnt; i++)
+        if (strcmp(defence_eras[i].name, name) == 0)
+            return &defence_eras[i];
+    return NULL;
+}
+
+static const char up_usage[] =
+    "usage: rootline lab up [--dnssec] [--era 1995|2008|2016|today] [--name NAME]\n";
+
+static void print_welcome(const char *name, const struct defence_era *era)
+{
+    const bool is_default = strcmp(name, default_lab) == 0;
+    char option[SPACE_NAME_MAX + 16] = "";
+
+    if (!is_default)
+        snprintf(option, sizeof(option), " --name %s", name);
+    if (era)
+        printf("era %s: %s\n", era->name, era->what);
+    printf("The laboratory \"%s\" is up: a root, two top-level domains, a bank, a shop, a mail "
+           "domain,\na resolver, two clients and two attackers.  No packet can leave it.\n\n"
+           "  rootline lab status%s             # the network\n"
+           "  rootline lab shell%s alice        # a client: dig www.bank.com; "
+           "curl http://www.bank.com\n"
+           "  rootline lab capture%s resolver   # its packets, as they pass\n"
+           "  rootline lab run --list            # the experiments\n"
+           "  rootline lab run%s kaminsky       # an attack, without the defence and with it\n"
+           "  rootline lab down%s\n",
+           name, option, option, option, option, option);
+}
+
+static int lab_up(int argc, char **argv)
+{
+    static struct keeper_conf conf;
+    char why[SPACE_WHY_MAX], bad[64];
+    const bool is_validating = cmd_take_flag(&argc, argv, "--dnssec");
+    const char *era_name = cmd_take_value(&argc, argv, "--era");
+    const struct defence_era *era = era_name ? find_era(era_name) : NULL;
+
+    conf.name = take_lab_name(&argc, argv);
+    if (argc != 0 || (era_name && !era))
+        return cmd_wrong_usage(up_usage);
+    if (!conf.name)
+        return CMD_USAGE;
+    conf.era = era_name;
+    must(!era || defence_switch_off(&conf.off, era->off, bad));
+    conf.off.is_off[DEFENCE_DNSSEC] = !is_validating;
+    if (!keeper_start(&conf, why))
+        return fail_lab(why);
+    print_welcome(conf.name, era);
+    return CMD_DONE;
+}
+
+static int lab_down(int argc, char **argv)
+{
+    const char *name = take_lab_name(&argc, argv);
+    struct space space;
+    char why[SPACE_WHY_MAX];
+
+    if (argc != 0)
+        return cmd_wrong_usage("usage: rootline lab down [--name NAME]\n");
+    if (!name)
+        return CMD_USAGE;
+    if (!space_open(&space, name, why))
+        return fail_lab(why);
+    /* the process is gone when the kernel has ended all of its PID namespace */
+    struct pollfd end = {.fd = (int)syscall(SYS_pidfd_open, space.keeper, 0), .events = POLLIN};
+    struct json *request = json_new_object();
+    json_put_text(request, "command", "down");
+    json_free(
+        &(struct json *){space_request(name, request, why)}); /* it ends without an answer */
+    bool has_ended = end.fd < 0 || poll(&end, 1, END_WAIT_MS) == 1;
+    if (end.fd >= 0)
+        close(end.fd);
+    space_close(&space);
+    return has_ended ? CMD_DONE : fail_lab("its processes have not ended yet");
+}
+
+static int lab_status(int argc, char **argv)
+{
+    const bool is_json = cmd_take_flag(&argc, argv, "--json");
+    const char *name = take_lab_name(&argc, argv);
+    struct space space;
+    char why[SPACE_WHY_MAX];
+
+    if (argc != 0)
+        return cmd_wrong_usage("usage: rootline lab status [--name NAME] [--json]\n");
+    if (!name)
+        return CMD_USAGE;
+    if (!space_open(&space, name, why))
+        return fail_lab(why);
+    if (is_json)
+        cmd_print_json(space.status);
+    else
+        lab_status_print(space.status);
+    space_close(&space);
+    return CMD_DONE;
+}
+
+static int lab_list(int argc, char **argv)
+{
+    (void)argv;
+    if (argc != 0)
+        return cmd_wrong_usage("usage: rootline lab list\n");
+    struct json *list = space_list();
+    for (size_t i = 0; i < json_count(list); i++)
+        puts(json_text(json_at(list, i)));
+    json_free(&list);
+    return CMD_DONE;
+}
+
+/* ---- requests to the keeper ---- */
+
+static int send_to_keeper(const char *name, struct json *request)
+{
+    char why[SPACE_WHY_MAX];
+    struct json *answer = space_request(name, request, why);
+
+    if (!answer)
+        return fail_lab(why);
+    json_free(&answer);
+    return CMD_DONE;
+}
+
+static int lab_reset(int argc, char **argv)
+{
+    const char *name = take_lab_name(&argc, argv);
+    struct json *request = json_new_object();
+
+    json_put_text(request, "command", "reset");
+    if (argc == 0 && name)
+        return send_to_keeper(name, request);
+    json_free(&request);
+    return name ? cmd_wrong_usage("usage: rootline lab reset [--name NAME]\n") : CMD_USAGE;
+}
+
+static const char link_usage[] =
+    "usage: rootline lab link [HOST] [--delay MS] [--loss PERCENT] [--reordering PERCENT]\n"
+    "         [--copies PERCENT] [--rate BITS-PER-SECOND] [--slow FACTOR] [--seed N] "
+    "[--name NAME]\n";
+
+/* Take a number from the arguments and put it, times `scale`, under `key`.  False: it is no
+ * number from 0 to `max`. */
+static bool take_number(int *argc, char **argv, const char *flag, double scale, double max,
+                        struct json *to, const char *key)
+{
+    const char *text = cmd_take_value(argc, argv, flag);
+    char *end;
+
+    if (!text)
+        return true;
+    const double value = strtod(text, &end);
+    if (end == text || *end || !(value >= 0) || value > max)
+        return false;
+    json_put_number(to, key, (int64_t)(value * scale));
+    return true;
+}
+
+static int lab_link(int argc, char **argv)
+{
+    const double percent = FORWARDER_PARTS / 100.0;
+    struct json *request = json_new_object();
+    const char *name = take_lab_name(&argc, argv);
+
+    json_put_text(request, "command", "link");
+    bool is_good =
+        take_number(&argc, argv, "--delay", 1000, FORWARDER_DELAY_MAX_MS, request,
+                    "delay-us") &&
+        take_number(&argc, argv, "--loss", percent, 100, request, "loss") &&
+        take_number(&argc, argv, "--reordering", percent, 100, request, "reordering") &&
+        take_number(&argc, argv, "--copies", percent, 100, request, "copies") &&
+        take_number(&argc, argv, "--rate", 1, 1e12, request, "rate") &&
+        take_number(&argc, argv, "--slow", 1, FORWARDER_SLOW_MAX, request, "slow") &&
+        take_number(&argc, argv, "--seed", 1, 1e15, request, "seed");
+    if (is_good && name && argc <= 1 && json_count(request) > 1) {
+        if (argc == 1)
+            json_put_text(request, "host", argv[0]);
+        return send_to_keeper(name, request);
+    }
+    json_free(&request);
+    return cmd_wrong_usage(link_usage);
+}
+
+/* ---- inside ---- */
+
+/* Continue on a host of the laboratory.  Return -1 there, else an exit status. */
+static int go_to_host(const char *name, const char *host_name, struct space *space)
+{
+    const struct topology_host *host = topology_find(host_name);
+    char why[SPACE_WHY_MAX];
+
+    if (!space_open(space, name, why))
+        return fail_lab(why);
+    if (!host) {
+        fprintf(stderr,
+                "rootline lab: there is no host \"%s\"; `rootline lab status` has them\n",
+                host_name);
+        return CMD_USAGE;
+    }
+    int status = space_enter(space, why);
+    if (status < 0)
+        return fail_lab(why);
+    if (status > 0)
+        return status - 1;
+    char at[4096];
+    const char *back = getcwd(at, sizeof(at));
+    if (!space_enter_host(space->hosts[topology_index(host)])) {
+        snprintf(why, sizeof(why), "cannot enter host %s: %s", host_name, strerror(errno));
+        _exit(fail_lab(why));
+    }
+    if (!back || chdir(back) != 0)
+        (void)!chdir("/");
+    return -1;
+}
+
+static int lab_shell(int argc, char **argv)
+{
+    const char *name = take_lab_name(&argc, argv);
+    const char *shell = getenv("SHELL");
+    struct space space;
+    char prompt[80];
+
+    if (argc < 1)
+        return cmd_wrong_usage("usage: rootline lab shell [--name NAME] HOST [COMMAND...]\n");
+    if (!name)
+        return CMD_USAGE;
+    int status = go_to_host(name, argv[0], &space);
+    if (status >= 0)
+        return status;
+    setenv("ROOTLINE_SOCKET", "", 1);
+    if (strcmp(argv[0], "resolver") == 0 || site_is_server(topology_find(argv[0]))) {
+        char path[SITE_PATH_MAX];
+        snprintf(path, sizeof(path), "%s/%s/control.sock", space.folder, argv[0]);
+        setenv("ROOTLINE_SOCKET", path, 1);
+    }
+    snprintf(prompt, sizeof(prompt), "%s$ ", argv[0]);
+    setenv("PS1", prompt, 1);
+    if (argc > 1)
+        execvp(argv[1], argv + 1);
+    else if (shell && strstr(shell, "bash"))
+        execlp("bash", "bash", "--norc", NULL);
+    else
+        execlp("sh", "sh", NULL);
+    fprintf(stderr, "rootline lab: cannot run %s: %s\n", argc > 1 ? argv[1] : "sh",
+            strerror(errno));
+    _exit(127);
+}
+
+static volatile sig_atomic_t must_end;
+
+static void on_end(int signal_number)
+{
+    (void)signal_number;
+    must_end = 1;
+}
+
+static int capture_packets(FILE *file, long long packets)
+{
+    static uint8_t frame[CAPTURE_FRAME_MAX];
+    const uint64_t start_us = now_mono_us();
+    int fd = capture_open();
+    bool works = fd >= 0 && (!file || pcap_file_begin(file, PCAP_FILE_ETHERNET));
+
+    signal(SIGINT, on_end);
+    signal(SIGTERM, on_end);
+    while (works && !must_end && packets != 0) {
+        ssize_t len = capture_read(fd, frame, 200);
+        if (len < 0 && errno != EINTR)
+            works = false;
+        if (len <= 0)
+            continue;
+        packets--;
+        if (file)
+            works = pcap_file_add(file, now_wall_ms() * 1000, frame, (size_t)len);
+        else
+            capture_print(stdout, frame, (size_t)len, start_us);
+        fflush(file ? file : stdout);
+    }
+    if (fd >= 0)
+        close(fd);
+    return works ? CMD_DONE : fail_lab(strerror(errno));
+}
+
+static int lab_capture(int argc, char **argv)
+{
+    const char *name = take_lab_name(&argc, argv),
+               *path = cmd_take_value(&argc, argv, "--file"),
+               *packets = cmd_take_value(&argc, argv, "--packets");
+    struct space space;
+    FILE *file = NULL;
+
+    if (argc != 1)
+        return cmd_wrong_usage("usage: rootline lab capture [--name NAME] [--file FILE.pcap] "
+                               "[--packets N] HOST\n");
+    if (!name)
+        return CMD_USAGE;
+    if (path && !(file = strcmp(path, "-") == 0 ? stdout : fopen(path, "we"))) {
+        fprintf(stderr, "rootline lab: %s: %s\n", path, strerror(errno));
+        return CMD_WRONG;
+    }
+    int status = go_to_host(name, argv[0], &space);
+    if (status < 0)
+        _exit(capture_packets(file, packets ? atoll(packets) : -1));
+    return status;
+}
+
+/* ---- the table ---- */
+
+static int lab_help(int argc, char **argv);
+
+static const struct lab_command {
+    const char *name;
+    int (*run)(int argc, char **argv);
+    const char *help;
+} lab_commands[] = {
+    {"up", lab_up, "up [--dnssec] [--era ERA]  start a laboratory"},
+    {"down", lab_down, "down                       end it; nothing is left"},
+    {"status", lab_status, "status                     draw its network"},
+    {"list", lab_list, "list                       your laboratories"},
+    {"shell", lab_shell, "shell HOST [COMMAND]       a shell on a host"},
+    {"capture", lab_capture, "capture HOST [--file F]    a host's packets"},
+    {"link", lab_link, "link HOST --delay MS ...   change a link; --slow FACTOR for all"},
+    {"reset", lab_reset, "reset                      zones, caches and links as at the start"},
+    {"help", lab_help, "help                       this list"},
+};
+
+static int print_lab_commands(FILE *out)
+{
+    fprintf(out, "usage: rootline lab COMMAND [--name NAME] ...\n");
+    for (size_t i = 0; i < ARRAY_LEN(lab_commands); i++)
+        fprintf(out, "  %s\n", lab_commands[i].help);
+    return out == stderr ? CMD_USAGE : CMD_DONE;
+}
+
+static int lab_help(int argc, char **argv)
+{
+    (void)argc;
+    (void)argv;
+    return print_lab_commands(stdout);
+}
+
+int main(int argc, char **argv)
+{
+    hash_init();
+    for (size_t i = 0; argc > 1 && i < ARRAY_LEN(lab_commands); i++)
+        if (strcmp(argv[1], lab_commands[i].name) == 0)
+            return lab_commands[i].run(argc - 2, argv + 2);
+    return print_lab_commands(stderr);
+}

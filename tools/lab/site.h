@@ -1,0 +1,45 @@
+/* tools/lab/site.h | the files of a laboratory: signed zones, configurations, keys
+ *
+ * They are in a folder that only the laboratory sees, and end with it.
+ *
+ * Thread:   the only one.
+ */
+#pragma once
+
+#include "tools/lab/defence.h"
+#include "tools/lab/topology.h"
+
+enum { SITE_PATH_MAX = 4096, SITE_WHY_MAX = 1024 };
+
+/* Where things are.  Lifetime: process. */
+struct site {
+    char folder[64];              /* of the laboratory's files */
+    char programs[SITE_PATH_MAX]; /* folder of this program and of `rootline` */
+    char daemons[SITE_PATH_MAX];  /* folder of the daemons */
+    char zones[SITE_PATH_MAX];    /* folder of the zones' sources */
+};
+
+/* Find the programs and the zones, in a build or installed.  False: `why` says what is not
+ * there. */
+MUST_USE bool site_find(struct site *site, char why[SITE_WHY_MAX]);
+
+/* Make all files of the laboratory in site->folder.  False: `why` has the reason. */
+MUST_USE bool site_make(const struct site *site, const struct defence_set *off,
+                        char why[SITE_WHY_MAX]);
+
+/* Write the configuration of the resolver, without the defences that are off.  `extra` is added
+ * at its end ("": nothing).  False: errno. */
+MUST_USE bool site_write_resolver(const struct site *site, const struct defence_set *off,
+                                  const char *extra);
+
+/* Write the configuration of a host's rootline-authd; `server` is added to its map `server`
+ * ("": nothing).  False: errno. */
+MUST_USE bool site_write_server(const struct site *site, const struct topology_host *host,
+                                const char *server);
+
+/* Print the path of a host's file. */
+void site_path(const struct site *site, const struct topology_host *host, const char *file,
+               char out[SITE_PATH_MAX]);
+
+/* Return whether the host has a rootline-authd. */
+bool site_is_server(const struct topology_host *host);

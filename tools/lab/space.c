@@ -1,0 +1,302 @@
+#define _GNU_SOURCE /* namespaces, struct ucred */
+#include "tools/lab/space.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { ANSWER_MAX = 65536, ANSWER_WAIT_S = 60 };
+
+static bool explain_space(char why[SPACE_WHY_MAX], const char *what)
+{
+    snprintf(why, SPACE_WHY_MAX, "%s: %s", what, strerror(errno));
+    return false;
+}
+
+/* ---- the keeper's socket ---- */
+
+/* The user is part of the name, and the other side's user is checked as well, because anybody
+ * may bind any abstract name. */
+static socklen_t print_socket_name(const char *name, struct sockaddr_un *at)
+{
+    *at = (struct sockaddr_un){.sun_family = AF_UNIX};
+    int len = snprintf(at->sun_path + 1, sizeof(at->sun_path) - 1, "rootline-lab/%u/%s",
+                       (unsigned)geteuid(), name);
+    return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)len);
+}
+
+int space_listen(const char *name)
+{
+    struct sockaddr_un at;
+    const socklen_t len = print_socket_name(name, &at);
+    int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+
+    if (fd < 0)
+        return -1;
+    if (bind(fd, (struct sockaddr *)&at, len) == 0 && listen(fd, 16) == 0)
+        return fd;
+    int number = errno;
+    close(fd);
+    errno = number;
+    return -1;
+}
+
+static int connect_keeper(const char *name, pid_t *keeper, char why[SPACE_WHY_MAX])
+{
+    struct sockaddr_un at;
+    const socklen_t len = print_socket_name(name, &at);
+    const struct timeval wait = {.tv_sec = ANSWER_WAIT_S};
+    struct ucred peer;
+    socklen_t peer_len = sizeof(peer);
+    int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+
+    if (fd < 0) {
+        explain_space(why, "cannot open a socket");
+        return -1;
+    }
+    (void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof(wait));
+    if (connect(fd, (struct sockaddr *)&at, len) == 0 &&
+        getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &peer_len) == 0 &&
+        peer.uid == geteuid()) {
+        *keeper = peer.pid;
+        return fd;
+    }
+    snprintf(why, SPACE_WHY_MAX,
+             "there is no laboratory \"%s\": start it with `rootline lab up%s%s`", name,
+             strcmp(name, "lab") == 0 ? "" : " --name ", strcmp(name, "lab") == 0 ? "" : name);
+    close(fd);
+    return -1;
+}
+
+static struct json *read_answer(int fd, char why[SPACE_WHY_MAX])
+{
+    static char text[ANSWER_MAX];
+    struct json *answer = NULL;
+    const ssize_t len = recv(fd, text, sizeof(text), 0);
+
+    if (len <= 0 || json_read(text, (size_t)len, &answer, why, SPACE_WHY_MAX) != ERR_OK) {
+        snprintf(why, SPACE_WHY_MAX, "the laboratory's keeper gave no answer");
+        return NULL;
+    }
+    const char *error = json_get_text(answer, "error", "");
+    if (*error) {
+        snprintf(why, SPACE_WHY_MAX, "%s", error);
+        json_free(&answer);
+    }
+    return answer;
+}
+
+/* As space_request, and set *keeper to the keeper's number. */
+static struct json *request_keeper(const char *name, struct json *request, pid_t *keeper,
+                                   char why[SPACE_WHY_MAX])
+{
+    struct json *answer = NULL;
+    char *text = json_write(request, false);
+    int fd = text ? connect_keeper(name, keeper, why) : -1;
+
+    json_free(&request);
+    if (fd >= 0 && send(fd, text, strlen(text), MSG_NOSIGNAL) > 0)
+        answer = read_answer(fd, why);
+    if (fd >= 0)
+        close(fd);
+    free(text);
+    return answer;
+}
+
+struct json *space_request(const char *name, struct json *request, char why[SPACE_WHY_MAX])
+{
+    pid_t keeper;
+    return request_keeper(name, request, &keeper, why);
+}
+
+struct json *space_list(void)
+{
+    struct json *list = json_new_list();
+    char line[512], start[64];
+    FILE *in = fopen("/proc/net/unix", "re");
+
+    int len = snprintf(start, sizeof(start), " @rootline-lab/%u/", (unsigned)geteuid());
+    while (in && fgets(line, sizeof(line), in)) {
+        char *at = strstr(line, start);
+        if (!at || !strstr(line, " 00010000 ")) /* the flag of a socket that listens */
+            continue;
+        at += len;
+        at[strcspn(at, "\n")] = '\0';
+        json_add_text(list, at);
+    }
+    if (in)
+        fclose(in);
+    return list;
+}
+
+/* ---- making ---- */
+
+static bool write_proc(const char *path, const char *text)
+{
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    bool is_written = fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text);
+    if (fd >= 0)
+        close(fd);
+    return is_written;
+}
+
+/* This user is root inside. */
+static bool map_user(uid_t uid, gid_t gid)
+{
+    char text[40];
+
+    if (!write_proc("/proc/self/setgroups", "deny"))
+        return false;
+    snprintf(text, sizeof(text), "0 %u 1", (unsigned)uid);
+    if (!write_proc("/proc/self/uid_map", text))
+        return false;
+    snprintf(text, sizeof(text), "0 %u 1", (unsigned)gid);
+    return write_proc("/proc/self/gid_map", text);
+}
+
+pid_t space_make(char why[SPACE_WHY_MAX])
+{
+    const uid_t uid = geteuid();
+    const gid_t gid = getegid();
+    const int spaces = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS;
+
+    if (unshare(spaces | (uid == 0 ? 0 : CLONE_NEWUSER)) != 0 ||
+        (uid != 0 && !map_user(uid, gid))) {
+        snprintf(why, SPACE_WHY_MAX,
+                 uid == 0
+                     ? "root may not make namespaces here (%s).  In a container: start it with "
+                       "--privileged"
+                     : "this user may not make namespaces (%s).  Run the command with sudo, or "
+                       "allow it: sysctl kernel.apparmor_restrict_unprivileged_userns=0 "
+                       "(Ubuntu), kernel.unprivileged_userns_clone=1 (Debian 10), "
+                       "user.max_user_namespaces=10000",
+                 strerror(errno));
+        return -1;
+    }
+    const pid_t pid = fork();
+    if (pid < 0)
+        explain_space(why, "cannot start a process");
+    return pid;
+}
+
+/* ---- entering ---- */
+
+static bool enter_one(pid_t pid, const char *kind, int type)
+{
+    char path[64];
+
+    snprintf(path, sizeof(path), "/proc/%d/ns/%s", (int)pid, kind);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    bool is_done = fd >= 0 && setns(fd, type) == 0;
+    if (fd >= 0)
+        close(fd);
+    return is_done;
+}
+
+bool space_enter_host(pid_t pid)
+{
+    /* mount last: the others are found in this /proc */
+    return enter_one(pid, "net", CLONE_NEWNET) && enter_one(pid, "uts", CLONE_NEWUTS) &&
+           enter_one(pid, "mnt", CLONE_NEWNS);
+}
+
+bool space_open(struct space *space, const char *name, char why[SPACE_WHY_MAX])
+{
+    struct json *request = json_new_object();
+
+    memset(space, 0, sizeof(*space));
+    for (size_t i = 0; i < TOPOLOGY_HOSTS_MAX; i++)
+        space->nets[i] = -1;
+    snprintf(space->name, sizeof(space->name), "%s", name);
+    json_put_text(request, "command", "status");
+    space->status = request_keeper(name, request, &space->keeper, why);
+    if (!space->status)
+        return false;
+    snprintf(space->folder, sizeof(space->folder), "%s",
+             json_get_text(space->status, "folder", ""));
+    const struct json *hosts = json_find(space->status, "hosts");
+    for (size_t i = 0; i < topology_host_cnt; i++)
+        space->hosts[i] = (pid_t)json_get_number(json_at(hosts, i), "pid", 0);
+    return true;
+}
+
+void space_close(struct space *space)
+{
+    json_free(&space->status);
+    for (size_t i = 0; i < TOPOLOGY_HOSTS_MAX; i++)
+        if (space->nets[i] >= 0)
+            close(space->nets[i]);
+}
+
+/* The keeper's user namespace differs from ours only if we are not root. */
+static bool enter_keeper(pid_t keeper)
+{
+    char at[4096];
+    bool has_place = getcwd(at, sizeof(at)) != NULL;
+
+    if (geteuid() != 0 && !enter_one(keeper, "user", CLONE_NEWUSER))
+        return false;
+    if (!enter_one(keeper, "pid", CLONE_NEWPID) || !enter_one(keeper, "ipc", CLONE_NEWIPC) ||
+        !enter_one(keeper, "net", CLONE_NEWNET) || !enter_one(keeper, "mnt", CLONE_NEWNS))
+        return false;
+    if (!has_place || chdir(at) != 0)
+        has_place = chdir("/") == 0;
+    return has_place;
+}
+
+int space_enter(struct space *space, char why[SPACE_WHY_MAX])
+{
+    int status = 0;
+
+    if (!enter_keeper(space->keeper)) {
+        explain_space(why, "cannot enter the laboratory");
+        return -1;
+    }
+    fflush(NULL);
+    const pid_t pid = fork();
+    if (pid == 0) {
+        (void)prctl(PR_SET_PDEATHSIG, SIGTERM);
+        return 0;
+    }
+    if (pid < 0) {
+        explain_space(why, "cannot start a process");
+        return -1;
+    }
+    /* the terminal sends Ctrl-C to the child too, which decides */
+    signal(SIGINT, SIG_IGN);
+    signal(SIGQUIT, SIG_IGN);
+    while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+        continue;
+    return (WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status)) + 1;
+}
+
+bool space_open_nets(struct space *space)
+{
+    char path[64];
+
+    for (size_t i = 0; i < topology_host_cnt; i++) {
+        snprintf(path, sizeof(path), "/proc/%d/ns/net", (int)space->hosts[i]);
+        if ((space->nets[i] = open(path, O_RDONLY | O_CLOEXEC)) < 0)
+            return false;
+    }
+    return true;
+}
+
+bool space_go(const struct space *space, const struct topology_host *host)
+{
+    return setns(space->nets[topology_index(host)], CLONE_NEWNET) == 0;
+}
+
+int space_socket(const struct space *space, const struct topology_host *host, int family,
+                 int type, int protocol)
+{
+    return space_go(space, host) ? socket(family, type | SOCK_CLOEXEC, protocol) : -1;
+}

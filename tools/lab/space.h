@@ -1,0 +1,67 @@
+/* tools/lab/space.h | the namespaces of a laboratory, from outside and inside
+ *
+ * A laboratory is a process, its keeper, which is process 1 of a PID namespace.  When it ends,
+ * by whatever signal, the kernel ends every process of the namespace, and with them the network
+ * namespaces, links and files.  Nothing of a laboratory has a name in the file system: the
+ * keeper listens on an abstract Unix socket, which also ends with it.
+ *
+ * Thread:   the only one.
+ */
+#pragma once
+
+#include <sys/types.h>
+
+#include "base/json.h"
+#include "tools/lab/topology.h"
+
+enum { SPACE_WHY_MAX = 512, SPACE_NAME_MAX = 32 };
+
+/* Bind the socket of the laboratory `name` of this user; the caller closes it.  -1: errno,
+ * EADDRINUSE if the laboratory exists. */
+int space_listen(const char *name);
+
+/* Make the namespaces of a laboratory and become its process 1, in a child: the parent gets the
+ * child's number, the child 0.  -1: `why` says what the system does not allow, and the cure. */
+pid_t space_make(char why[SPACE_WHY_MAX]);
+
+/* Move the calling process, which has one thread, into the network, mount and UTS namespaces of
+ * process `pid`.  False: errno. */
+MUST_USE bool space_enter_host(pid_t pid);
+
+/* Return the laboratories of this user, a list of names which the caller frees. */
+struct json *space_list(void);
+
+/* A running laboratory.  Lifetime: the command. */
+struct space {
+    char name[SPACE_NAME_MAX];
+    char folder[64];                 /* of its files, as its own processes see it */
+    pid_t keeper;                    /* as this process sees it */
+    pid_t hosts[TOPOLOGY_HOSTS_MAX]; /* as the laboratory's own processes see them */
+    int nets[TOPOLOGY_HOSTS_MAX];    /* network namespaces, once entered */
+    struct json *status;             /* as the keeper gave it; space_close frees it */
+};
+
+/* Find the laboratory `name` and its status.  False: `why`. */
+MUST_USE bool space_open(struct space *space, const char *name, char why[SPACE_WHY_MAX]);
+
+/* Free what it has. */
+void space_close(struct space *space);
+
+/* Send `request`, which is freed, to the keeper.  Return its answer, which the caller frees;
+ * NULL: `why` has the reason, or the keeper's own words if it refused. */
+struct json *space_request(const char *name, struct json *request, char why[SPACE_WHY_MAX]);
+
+/* Continue in a child inside the laboratory: in its user, mount and PID namespaces, in the
+ * present working directory.  Return 0 in the child.  In the parent wait for the child and
+ * return its exit status plus 1; -1: `why`. */
+int space_enter(struct space *space, char why[SPACE_WHY_MAX]);
+
+/* Open the network namespaces of all hosts, for space_socket.  Inside only.  False: errno. */
+MUST_USE bool space_open_nets(struct space *space);
+
+/* Open a socket on a host: as socket(2), in the network namespace of that host.  -1: errno. */
+int space_socket(const struct space *space, const struct topology_host *host, int family,
+                 int type, int protocol);
+
+/* Move the process into the network namespace of a host.  False: errno. */
+MUST_USE bool space_go(const struct space *space, const struct topology_host *host);
