@@ -1,9 +1,12 @@
 #include "tools/lab/capture.h"
 
+#include <errno.h>
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
 #include <net/if.h>
+#include <netinet/in.h>
 #include <poll.h>
+#include <signal.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -11,8 +14,9 @@
 #include "dns/dname_text.h"
 #include "dns/message.h"
 #include "tools/packet.h"
+#include "tools/pcap_file.h"
 
-enum { BUFFER = 8 << 20 };
+enum { BUFFER = 8 << 20, TURN_MS = 200 };
 
 int capture_open(void)
 {
@@ -75,4 +79,40 @@ void capture_print(FILE *out, const uint8_t *frame, size_t len, uint64_t start_u
     else
         fprintf(out, "%zu octets, not DNS", view.payload_len);
     fputc('\n', out);
+}
+
+static volatile sig_atomic_t must_end_capture;
+
+static void on_capture_end(int number)
+{
+    (void)number;
+    must_end_capture = 1;
+}
+
+bool capture_run(FILE *file, long long packets)
+{
+    static uint8_t frame[CAPTURE_FRAME_MAX];
+    const uint64_t start_us = now_mono_us();
+    int fd = capture_open();
+    bool works = fd >= 0 && (!file || pcap_file_begin(file, PCAP_FILE_ETHERNET));
+
+    signal(SIGINT, on_capture_end);
+    signal(SIGTERM, on_capture_end);
+    while (works && !must_end_capture && packets != 0) {
+        ssize_t len = capture_read(fd, frame, TURN_MS);
+        works = len >= 0 || errno == EINTR;
+        if (len <= 0)
+            continue;
+        packets--;
+        if (file)
+            works = pcap_file_add(file, now_wall_ms() * 1000, frame, (size_t)len);
+        else
+            capture_print(stdout, frame, (size_t)len, start_us);
+        works = fflush(file ? file : stdout) == 0 && works;
+    }
+    if (!works)
+        fprintf(stderr, "rootline lab: cannot capture: %s\n", strerror(errno));
+    if (fd >= 0)
+        close(fd);
+    return works;
 }

@@ -4,7 +4,9 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stdio.h>
+#include <sys/types.h>
 
 #include "base/util.h"
 
@@ -17,6 +19,10 @@ int capture_open(void);
 /* Read a packet, and wait for it at most `wait_ms`.  Return its length with the Ethernet
  * header; 0: none came; -1: errno. */
 MUST_USE ssize_t capture_read(int fd, uint8_t frame[CAPTURE_FRAME_MAX], int wait_ms);
+
+/* Write packets of eth0 to `file`, or print them if it is NULL, until SIGINT or SIGTERM, or
+ * until `packets` have come (below 0: no limit).  False: an error, which is reported. */
+MUST_USE bool capture_run(FILE *file, long long packets);
 
 /* Print a packet as one line: a DNS message with its question and outcome, anything else with
  * its addresses.  `start_us` is when the capture began (now_mono_us). */

@@ -34,7 +34,7 @@ struct keeper {
     const struct keeper_conf *conf;
     struct site site;
     struct forwarder_shared *links;
-    int listener, signals;
+    int listener, inner, signals;
     int parent; /* pipe to `rootline lab up` */
     pid_t forwarder;
     pid_t hosts[TOPOLOGY_HOSTS_MAX]; /* each keeps the namespaces of a host */
@@ -60,6 +60,7 @@ static void leave_keeper(const struct keeper *k)
 
     close(k->parent);
     close(k->listener);
+    close(k->inner);
     close(k->signals);
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
@@ -267,7 +268,7 @@ static bool wait_for_daemon(struct keeper *k, size_t index)
         nanosleep(&step, NULL);
     }
     size_t len = strlen(log);
-    snprintf(k->why, sizeof(k->why), "the daemon of %s did not start: %s",
+    snprintf(k->why, sizeof(k->why), "the daemon of %s did not start: %.700s",
              topology_hosts[index].name, log + (len > 700 ? len - 700 : 0));
     k->daemons[index] = 0;
     return false;
@@ -323,15 +324,16 @@ static void put_link(struct json *to, const struct forwarder_link *link)
 
 static void put_status(const struct keeper *k, struct json *to)
 {
-    char names[512];
-
     json_put_text(to, "name", k->conf->name);
     json_put_text(to, "folder", k->site.folder);
     json_put_number(to, "up-s", time(NULL) - k->started_s);
     if (k->conf->era)
         json_put_text(to, "era", k->conf->era);
-    defence_print_names(&k->conf->off, names, sizeof(names));
-    json_put_text(to, "defences-off", names);
+    struct json *names = json_put_list(to, "defences-off");
+    for (size_t i = 0; i < DEFENCE_CNT; i++)
+        if (k->conf->off.is_off[i])
+            json_add_text(names, defence_rows[i].name);
+    json_put_bool(to, "validates", !k->conf->off.is_off[DEFENCE_DNSSEC]);
     json_put_number(to, "slow", k->links->slow);
     json_put_number(to, "seed", (int64_t)k->links->seed);
     json_put_bool(to, "links-work", k->forwarder > 0);
@@ -432,7 +434,7 @@ static void answer_keeper(struct keeper *k, int fd, const struct json *request)
     json_free(&answer);
 }
 
-static void take_request(struct keeper *k)
+static void take_request(struct keeper *k, int listener)
 {
     static char text[REQUEST_MAX];
     const struct timeval wait = {.tv_sec = REQUEST_WAIT_S};
@@ -440,7 +442,7 @@ static void take_request(struct keeper *k)
     struct ucred peer;
     socklen_t len = sizeof(peer);
     char why[160];
-    int fd = accept4(k->listener, NULL, NULL, SOCK_CLOEXEC);
+    int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
 
     if (fd < 0)
         return;
@@ -477,13 +479,15 @@ static void serve_requests(struct keeper *k)
 {
     for (;;) {
         struct pollfd polled[] = {{.fd = k->listener, .events = POLLIN},
+                                  {.fd = k->inner, .events = POLLIN},
                                   {.fd = k->signals, .events = POLLIN}};
         if (poll(polled, ARRAY_LEN(polled), -1) < 0)
             continue;
-        if (polled[1].revents)
+        if (polled[2].revents)
             reap_children(k);
-        if (polled[0].revents)
-            take_request(k);
+        for (size_t i = 0; i < 2; i++)
+            if (polled[i].revents)
+                take_request(k, polled[i].fd);
     }
 }
 
@@ -553,6 +557,8 @@ static void keep_laboratory(struct keeper *k)
     k->links = forwarder_share();
     bool works = (k->links || fail_keeper(k, "no memory")) &&
                  (block_signals(k) || fail_keeper(k, "cannot block signals")) && mount_all(k) &&
+                 ((k->inner = space_listen_inside(k->site.folder)) >= 0 ||
+                  fail_keeper(k, "cannot listen")) &&
                  site_make(&k->site, &k->conf->off, k->why) && make_hosts(k) && start_all(k);
     if (!works) {
         dprintf(k->parent, "%s", k->why);

@@ -2,7 +2,6 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <poll.h>
-#include <signal.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -13,9 +12,9 @@
 #include "tools/lab/capture.h"
 #include "tools/lab/forwarder.h"
 #include "tools/lab/keeper.h"
+#include "tools/lab/lab_run.h"
 #include "tools/lab/lab_status.h"
 #include "tools/lab/site.h"
-#include "tools/pcap_file.h"
 
 enum { END_WAIT_MS = 10000 };
 
@@ -114,7 +113,7 @@ static int lab_down(int argc, char **argv)
     struct json *request = json_new_object();
     json_put_text(request, "command", "down");
     json_free(
-        &(struct json *){space_request(name, request, why)}); /* it ends without an answer */
+        &(struct json *){space_request(&space, request, why)}); /* it ends without an answer */
     bool has_ended = end.fd < 0 || poll(&end, 1, END_WAIT_MS) == 1;
     if (end.fd >= 0)
         close(end.fd);
@@ -159,9 +158,15 @@ static int lab_list(int argc, char **argv)
 
 static int send_to_keeper(const char *name, struct json *request)
 {
+    struct space space;
     char why[SPACE_WHY_MAX];
-    struct json *answer = space_request(name, request, why);
 
+    if (!space_open(&space, name, why)) {
+        json_free(&request);
+        return fail_lab(why);
+    }
+    struct json *answer = space_request(&space, request, why);
+    space_close(&space);
     if (!answer)
         return fail_lab(why);
     json_free(&answer);
@@ -259,6 +264,19 @@ static int go_to_host(const char *name, const char *host_name, struct space *spa
     return -1;
 }
 
+/* Let the shell find this build's `rootline`. */
+static void add_to_path(void)
+{
+    static struct site site;
+    char why[SITE_WHY_MAX], path[2 * SITE_PATH_MAX];
+    const char *old = getenv("PATH");
+
+    if (!site_find(&site, why))
+        return;
+    snprintf(path, sizeof(path), "%s:%s", site.programs, old ? old : "/usr/bin:/bin");
+    setenv("PATH", path, 1);
+}
+
 static int lab_shell(int argc, char **argv)
 {
     const char *name = take_lab_name(&argc, argv);
@@ -273,7 +291,8 @@ static int lab_shell(int argc, char **argv)
     int status = go_to_host(name, argv[0], &space);
     if (status >= 0)
         return status;
-    setenv("ROOTLINE_SOCKET", "", 1);
+    add_to_path();
+    unsetenv("ROOTLINE_SOCKET");
     if (strcmp(argv[0], "resolver") == 0 || site_is_server(topology_find(argv[0]))) {
         char path[SITE_PATH_MAX];
         snprintf(path, sizeof(path), "%s/%s/control.sock", space.folder, argv[0]);
@@ -290,41 +309,6 @@ static int lab_shell(int argc, char **argv)
     fprintf(stderr, "rootline lab: cannot run %s: %s\n", argc > 1 ? argv[1] : "sh",
             strerror(errno));
     _exit(127);
-}
-
-static volatile sig_atomic_t must_end;
-
-static void on_end(int signal_number)
-{
-    (void)signal_number;
-    must_end = 1;
-}
-
-static int capture_packets(FILE *file, long long packets)
-{
-    static uint8_t frame[CAPTURE_FRAME_MAX];
-    const uint64_t start_us = now_mono_us();
-    int fd = capture_open();
-    bool works = fd >= 0 && (!file || pcap_file_begin(file, PCAP_FILE_ETHERNET));
-
-    signal(SIGINT, on_end);
-    signal(SIGTERM, on_end);
-    while (works && !must_end && packets != 0) {
-        ssize_t len = capture_read(fd, frame, 200);
-        if (len < 0 && errno != EINTR)
-            works = false;
-        if (len <= 0)
-            continue;
-        packets--;
-        if (file)
-            works = pcap_file_add(file, now_wall_ms() * 1000, frame, (size_t)len);
-        else
-            capture_print(stdout, frame, (size_t)len, start_us);
-        fflush(file ? file : stdout);
-    }
-    if (fd >= 0)
-        close(fd);
-    return works ? CMD_DONE : fail_lab(strerror(errno));
 }
 
 static int lab_capture(int argc, char **argv)
@@ -346,8 +330,14 @@ static int lab_capture(int argc, char **argv)
     }
     int status = go_to_host(name, argv[0], &space);
     if (status < 0)
-        _exit(capture_packets(file, packets ? atoll(packets) : -1));
+        _exit(capture_run(file, packets ? atoll(packets) : -1) ? CMD_DONE : CMD_WRONG);
     return status;
+}
+
+static int lab_experiment(int argc, char **argv)
+{
+    const char *name = take_lab_name(&argc, argv);
+    return name ? lab_run(name, argc, argv) : CMD_USAGE;
 }
 
 /* ---- the table ---- */
@@ -365,6 +355,8 @@ static const struct lab_command {
     {"list", lab_list, "list                       your laboratories"},
     {"shell", lab_shell, "shell HOST [COMMAND]       a shell on a host"},
     {"capture", lab_capture, "capture HOST [--file F]    a host's packets"},
+    {"run", lab_experiment,
+     "run EXPERIMENT | --list    an attack, without defences and with them"},
     {"link", lab_link, "link HOST --delay MS ...   change a link; --slow FACTOR for all"},
     {"reset", lab_reset, "reset                      zones, caches and links as at the start"},
     {"help", lab_help, "help                       this list"},

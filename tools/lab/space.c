@@ -49,10 +49,32 @@ int space_listen(const char *name)
     return -1;
 }
 
-static int connect_keeper(const char *name, pid_t *keeper, char why[SPACE_WHY_MAX])
+static void print_socket_path(const char *folder, struct sockaddr_un *at)
+{
+    *at = (struct sockaddr_un){.sun_family = AF_UNIX};
+    snprintf(at->sun_path, sizeof(at->sun_path), "%s/keeper.sock", folder);
+}
+
+int space_listen_inside(const char *folder)
 {
     struct sockaddr_un at;
-    const socklen_t len = print_socket_name(name, &at);
+    int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+
+    print_socket_path(folder, &at);
+    if (fd >= 0 && bind(fd, (struct sockaddr *)&at, sizeof(at)) == 0 && listen(fd, 16) == 0)
+        return fd;
+    int number = errno;
+    if (fd >= 0)
+        close(fd);
+    errno = number;
+    return -1;
+}
+
+static int connect_keeper(const struct space *space, pid_t *keeper, char why[SPACE_WHY_MAX])
+{
+    const char *name = space->name;
+    struct sockaddr_un at;
+    socklen_t len = print_socket_name(name, &at);
     const struct timeval wait = {.tv_sec = ANSWER_WAIT_S};
     struct ucred peer;
     socklen_t peer_len = sizeof(peer);
@@ -61,6 +83,10 @@ static int connect_keeper(const char *name, pid_t *keeper, char why[SPACE_WHY_MA
     if (fd < 0) {
         explain_space(why, "cannot open a socket");
         return -1;
+    }
+    if (space->is_inside) {
+        print_socket_path(space->folder, &at);
+        len = sizeof(at);
     }
     (void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof(wait));
     if (connect(fd, (struct sockaddr *)&at, len) == 0 &&
@@ -95,12 +121,12 @@ static struct json *read_answer(int fd, char why[SPACE_WHY_MAX])
 }
 
 /* As space_request, and set *keeper to the keeper's number. */
-static struct json *request_keeper(const char *name, struct json *request, pid_t *keeper,
-                                   char why[SPACE_WHY_MAX])
+static struct json *request_keeper(const struct space *space, struct json *request,
+                                   pid_t *keeper, char why[SPACE_WHY_MAX])
 {
     struct json *answer = NULL;
     char *text = json_write(request, false);
-    int fd = text ? connect_keeper(name, keeper, why) : -1;
+    int fd = text ? connect_keeper(space, keeper, why) : -1;
 
     json_free(&request);
     if (fd >= 0 && send(fd, text, strlen(text), MSG_NOSIGNAL) > 0)
@@ -111,10 +137,11 @@ static struct json *request_keeper(const char *name, struct json *request, pid_t
     return answer;
 }
 
-struct json *space_request(const char *name, struct json *request, char why[SPACE_WHY_MAX])
+struct json *space_request(const struct space *space, struct json *request,
+                           char why[SPACE_WHY_MAX])
 {
     pid_t keeper;
-    return request_keeper(name, request, &keeper, why);
+    return request_keeper(space, request, &keeper, why);
 }
 
 struct json *space_list(void)
@@ -217,7 +244,7 @@ bool space_open(struct space *space, const char *name, char why[SPACE_WHY_MAX])
         space->nets[i] = -1;
     snprintf(space->name, sizeof(space->name), "%s", name);
     json_put_text(request, "command", "status");
-    space->status = request_keeper(name, request, &space->keeper, why);
+    space->status = request_keeper(space, request, &space->keeper, why);
     if (!space->status)
         return false;
     snprintf(space->folder, sizeof(space->folder), "%s",
@@ -264,6 +291,7 @@ int space_enter(struct space *space, char why[SPACE_WHY_MAX])
     const pid_t pid = fork();
     if (pid == 0) {
         (void)prctl(PR_SET_PDEATHSIG, SIGTERM);
+        space->is_inside = true;
         return 0;
     }
     if (pid < 0) {

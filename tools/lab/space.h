@@ -20,6 +20,10 @@ enum { SPACE_WHY_MAX = 512, SPACE_NAME_MAX = 32 };
  * EADDRINUSE if the laboratory exists. */
 int space_listen(const char *name);
 
+/* Bind the keeper's other socket, a file in `folder`: an abstract name means nothing to the
+ * hosts, whose networks are others.  The caller closes it.  -1: errno. */
+int space_listen_inside(const char *folder);
+
 /* Make the namespaces of a laboratory and become its process 1, in a child: the parent gets the
  * child's number, the child 0.  -1: `why` says what the system does not allow, and the cure. */
 pid_t space_make(char why[SPACE_WHY_MAX]);
@@ -35,6 +39,7 @@ struct json *space_list(void);
 struct space {
     char name[SPACE_NAME_MAX];
     char folder[64];                 /* of its files, as its own processes see it */
+    bool is_inside;                  /* this process has entered it */
     pid_t keeper;                    /* as this process sees it */
     pid_t hosts[TOPOLOGY_HOSTS_MAX]; /* as the laboratory's own processes see them */
     int nets[TOPOLOGY_HOSTS_MAX];    /* network namespaces, once entered */
@@ -49,7 +54,8 @@ void space_close(struct space *space);
 
 /* Send `request`, which is freed, to the keeper.  Return its answer, which the caller frees;
  * NULL: `why` has the reason, or the keeper's own words if it refused. */
-struct json *space_request(const char *name, struct json *request, char why[SPACE_WHY_MAX]);
+struct json *space_request(const struct space *space, struct json *request,
+                           char why[SPACE_WHY_MAX]);
 
 /* Continue in a child inside the laboratory: in its user, mount and PID namespaces, in the
  * present working directory.  Return 0 in the child.  In the parent wait for the child and

@@ -1,0 +1,118 @@
+#include "tools/lab/lab_run.h"
+
+#include <errno.h>
+#include <sys/stat.h>
+
+#include "tools/cmd.h"
+#include "tools/lab/experiment.h"
+
+static const char run_usage[] =
+    "usage: rootline lab run EXPERIMENT [--without DEFENCE[,...]] [--each] [--seed N]\n"
+    "         [--tell] [--slow] [--record FOLDER] [--json] [--name NAME]\n"
+    "       rootline lab run --list\n";
+
+static int list_experiments(bool is_json)
+{
+    struct json *list = json_new_list();
+
+    for (size_t i = 0; i < experiment_cnt; i++) {
+        const struct experiment *e = experiment_list[i];
+        struct json *one = json_add_object(list);
+        json_put_text(one, "name", e->name);
+        json_put_text(one, "what", e->what);
+        json_put_text(one, "without", e->without);
+        if (!is_json)
+            printf("%-16s %s\n", e->name, e->what);
+    }
+    if (is_json)
+        cmd_print_json(list);
+    json_free(&list);
+    return CMD_DONE;
+}
+
+static bool write_record(const char *folder, const char *name, const struct json *record)
+{
+    char path[SITE_PATH_MAX];
+    char *text = json_write(record, true);
+
+    snprintf(path, sizeof(path), "%s/%s.json", folder, name);
+    FILE *out = text ? fopen(path, "we") : NULL;
+    bool is_written = out && fputs(text, out) >= 0 && fputc('\n', out) >= 0;
+    if (out && fclose(out) != 0)
+        is_written = false;
+    if (!is_written)
+        fprintf(stderr, "rootline lab: %s: %s\n", path, strerror(errno));
+    free(text);
+    return is_written;
+}
+
+/* Inside the laboratory. */
+static int run_inside(struct space *space, struct site *site,
+                      const struct experiment *experiment, const struct experiment_conf *conf,
+                      bool is_json)
+{
+    snprintf(site->folder, sizeof(site->folder), "%s", space->folder);
+    if (conf->folder && mkdir(conf->folder, 0755) != 0 && errno != EEXIST)
+        trial_fail("%s: %s", conf->folder, strerror(errno));
+    if (!space_open_nets(space))
+        trial_fail("cannot open the hosts' networks: %s", strerror(errno));
+    struct json *record = experiment_run(experiment, space, site, conf);
+    const bool is_expected = json_get_bool(record, "as-expected", false);
+    bool is_written = !conf->folder || write_record(conf->folder, experiment->name, record);
+    if (is_json)
+        cmd_print_json(record);
+    else
+        experiment_print(record);
+    json_free(&record);
+    fflush(NULL);
+    return is_expected && is_written ? CMD_DONE : CMD_WRONG;
+}
+
+static bool read_seed(const char *text, uint64_t *seed)
+{
+    char *end;
+
+    *seed = 1;
+    if (!text)
+        return true;
+    *seed = strtoull(text, &end, 10);
+    return *text && !*end;
+}
+
+int lab_run(const char *name, int argc, char **argv)
+{
+    static struct site site;
+    struct space space;
+    char why[SPACE_WHY_MAX], reason[SITE_WHY_MAX];
+    const bool is_json = cmd_take_flag(&argc, argv, "--json");
+
+    if (cmd_take_flag(&argc, argv, "--list"))
+        return argc == 0 ? list_experiments(is_json) : cmd_wrong_usage(run_usage);
+    struct experiment_conf conf = {.without = cmd_take_value(&argc, argv, "--without"),
+                                   .tells = cmd_take_flag(&argc, argv, "--tell"),
+                                   .is_slow = cmd_take_flag(&argc, argv, "--slow"),
+                                   .is_each = cmd_take_flag(&argc, argv, "--each"),
+                                   .folder = cmd_take_value(&argc, argv, "--record")};
+    if (!read_seed(cmd_take_value(&argc, argv, "--seed"), &conf.seed) || argc != 1)
+        return cmd_wrong_usage(run_usage);
+    const struct experiment *experiment = experiment_find(argv[0]);
+    if (!experiment) {
+        fprintf(stderr, "rootline lab: there is no experiment \"%s\"; --list names them\n",
+                argv[0]);
+        return CMD_USAGE;
+    }
+    if (!site_find(&site, reason)) {
+        fprintf(stderr, "rootline lab: %s\n", reason);
+        return CMD_WRONG;
+    }
+    int status = -1;
+    if (space_open(&space, name, why))
+        status = space_enter(&space, why);
+    if (status < 0) {
+        fprintf(stderr, "rootline lab: %s\n", why);
+        return TRIAL_EXIT_FENCE; /* outside a fence nothing is sent */
+    }
+    if (status > 0)
+        return status - 1;
+    exit(run_inside(&space, &site, experiment, &conf, is_json));
+}

@@ -1,0 +1,350 @@
+#include "tools/lab/trial.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <linux/if_ether.h>
+#include <linux/if_packet.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/now.h"
+#include "dns/dname_text.h"
+#include "dns/query.h"
+#include "net/loop/fence.h"
+#include "tools/ask.h"
+#include "tools/cmd.h"
+#include "tools/lab/capture.h"
+
+enum { FENCE_MS = 1000, ASK_WAIT_MS = 8000, SEND_BUFFER = 4 << 20 };
+
+void trial_fail(const char *fmt, ...)
+{
+    va_list args;
+
+    fprintf(stderr, "rootline lab: ");
+    va_start(args, fmt);
+    vfprintf(stderr, fmt, args);
+    va_end(args);
+    fputc('\n', stderr);
+    exit(CMD_WRONG);
+}
+
+/* ---- what was found ---- */
+
+void trial_number(struct trial *t, const char *key, int64_t value)
+{
+    json_put_number(t->facts, key, value);
+}
+
+void trial_real(struct trial *t, const char *key, double value)
+{
+    json_put_real(t->facts, key, (double)(int64_t)(value * 100 + 0.5) / 100);
+}
+
+void trial_text(struct trial *t, const char *key, const char *fmt, ...)
+{
+    char text[512];
+    va_list args;
+
+    va_start(args, fmt);
+    vsnprintf(text, sizeof(text), fmt, args);
+    va_end(args);
+    json_put_text(t->facts, key, text);
+}
+
+void trial_end(struct trial *t, bool has_succeeded, const char *fmt, ...)
+{
+    va_list args;
+
+    t->has_succeeded = has_succeeded;
+    va_start(args, fmt);
+    vsnprintf(t->outcome, sizeof(t->outcome), fmt, args);
+    va_end(args);
+}
+
+void trial_tell(const struct trial *t, const char *fmt, ...)
+{
+    va_list args;
+
+    if (!t->tells)
+        return;
+    fputs("    ", stdout);
+    va_start(args, fmt);
+    vprintf(fmt, args);
+    va_end(args);
+    putchar('\n');
+    fflush(stdout);
+}
+
+static struct json *read_stats(const struct trial *t)
+{
+    struct json *request = json_new_object(), *stats = NULL;
+    char path[SITE_PATH_MAX];
+
+    site_path(t->site, topology_find("resolver"), "control.sock", path);
+    json_put_text(request, "command", "stats");
+    if (ask_daemon(path, ASK_RESOLVER, request, &stats) != CMD_DONE)
+        return NULL;
+    return stats;
+}
+
+int64_t trial_counter(const struct trial *t, const char *key)
+{
+    struct json *stats = read_stats(t);
+    int64_t grown = json_get_number(stats, key, 0) - json_get_number(t->stats_before, key, 0);
+
+    json_free(&stats);
+    return grown;
+}
+
+/* ---- sockets ---- */
+
+static const struct topology_host *get_host(const char *name)
+{
+    const struct topology_host *host = topology_find(name);
+    must(host);
+    return host;
+}
+
+static struct addr read_addr(const char *text, uint16_t port)
+{
+    struct addr addr;
+    must(addr_read(text, port, &addr) == ERR_OK);
+    return addr;
+}
+
+struct addr trial_addr(const char *host, uint16_t port)
+{
+    return read_addr(get_host(host)->v4, port);
+}
+
+struct addr trial_second(const char *host, uint16_t port)
+{
+    return read_addr(get_host(host)->second, port);
+}
+
+int trial_open(const struct trial *t, const char *host, const struct addr *at, int type)
+{
+    const int on = 1;
+    int fd = space_socket(t->space, get_host(host), at->sock.any.sa_family, type, 0);
+
+    if (fd >= 0)
+        (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+    if (fd < 0 || bind(fd, &at->sock.any, addr_len(at)) != 0 ||
+        (type == SOCK_STREAM && listen(fd, 64) != 0))
+        trial_fail("cannot open a socket on %s: %s", host, strerror(errno));
+    return fd;
+}
+
+bool trial_wait(int fd, int wait_ms)
+{
+    struct pollfd polled = {.fd = fd, .events = POLLIN};
+    return poll(&polled, 1, wait_ms) == 1;
+}
+
+int trial_open_forger(const struct trial *t, const char *host)
+{
+    const int buffer = SEND_BUFFER;
+    int fd = space_socket(t->space, get_host(host), AF_INET, SOCK_RAW, IPPROTO_RAW);
+
+    if (fd < 0)
+        trial_fail("cannot open a raw socket on %s: %s", host, strerror(errno));
+    (void)setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &buffer, sizeof(buffer));
+    return fd;
+}
+
+static bool is_of_lab(const struct addr *addr)
+{
+    static struct addr_prefix at[8];
+    static struct addr_prefixes inside;
+
+    for (; inside.cnt < topology_prefix_cnt; inside.cnt++)
+        must(addr_read_prefix(topology_prefixes[inside.cnt], &at[inside.cnt]) == ERR_OK);
+    inside.at = at;
+    return addr_is_in(&inside, addr);
+}
+
+/* The process stands in the network namespace of the host whose socket it opened last; that of
+ * another host has the same routes, or the laboratory is broken. */
+static void check_fence_now(struct trial *t)
+{
+    const uint64_t now_ms = now_mono_ms();
+    char why[200];
+
+    if (t->fence_ms && now_ms - t->fence_ms < FENCE_MS)
+        return;
+    t->fence_ms = now_ms;
+    if (fence_check(why, sizeof(why)) == ERR_OK)
+        return;
+    fprintf(stderr, "rootline lab: not in a network that packets cannot leave: %s\n", why);
+    exit(TRIAL_EXIT_FENCE);
+}
+
+void trial_forge(struct trial *t, int fd, const struct packet *packet)
+{
+    check_fence_now(t);
+    if (!is_of_lab(&packet->to)) {
+        fprintf(stderr, "rootline lab: a packet to an address that is not the laboratory's\n");
+        exit(TRIAL_EXIT_FENCE);
+    }
+    while (sendto(fd, packet->octets, packet->len, 0, &packet->to.sock.any,
+                  addr_len(&packet->to)) < 0)
+        if (errno != ENOBUFS && errno != EINTR)
+            trial_fail("cannot send a forged packet: %s", strerror(errno));
+    t->packets++;
+}
+
+int trial_open_ear(const struct trial *t, const char *host)
+{
+    int fd = space_go(t->space, get_host(host)) ? capture_open() : -1;
+
+    if (fd < 0)
+        trial_fail("cannot hear the wire of %s: %s", host, strerror(errno));
+    return fd;
+}
+
+bool trial_hear(int fd, int wait_ms, struct packet_view *view)
+{
+    static uint8_t frame[CAPTURE_FRAME_MAX];
+    const uint64_t end_ms = now_mono_ms() + (uint64_t)wait_ms;
+
+    for (;;) {
+        const uint64_t now_ms = now_mono_ms();
+        struct sockaddr_ll from;
+        socklen_t from_len = sizeof(from);
+        if (!trial_wait(fd, now_ms < end_ms ? (int)(end_ms - now_ms) : 0))
+            return false;
+        ssize_t len =
+            recvfrom(fd, frame, sizeof(frame), 0, (struct sockaddr *)&from, &from_len);
+        if (len > ETH_HLEN && from.sll_pkttype != PACKET_OUTGOING &&
+            packet_read_udp(frame + ETH_HLEN, (size_t)len - ETH_HLEN, view))
+            return true;
+        if (now_mono_ms() >= end_ms)
+            return false;
+    }
+}
+
+/* ---- DNS ---- */
+
+void trial_name(const char *text, uint8_t out[DNAME_MAX])
+{
+    static const uint8_t root[] = {0};
+    size_t len;
+    must(dname_text_read(text, strlen(text), root, out, &len, NULL, NULL) == ERR_OK);
+}
+
+int trial_ask_begin(const struct trial *t, const char *host, const char *name, uint16_t type)
+{
+    static uint16_t id;
+    uint8_t qname[DNAME_MAX], wire[QUERY_MAX];
+    const struct addr any = trial_addr(host, 0), resolver = trial_addr("resolver", 53);
+    int fd = trial_open(t, host, &any, SOCK_DGRAM);
+
+    trial_name(name, qname);
+    const struct query query = {.id = ++id,
+                                .flags = MESSAGE_RD | MESSAGE_AD,
+                                .name = qname,
+                                .type = type,
+                                .has_edns = true,
+                                .udp_size = 1232};
+    size_t len = query_write(&query, wire);
+    if (connect(fd, &resolver.sock.any, addr_len(&resolver)) != 0 ||
+        send(fd, wire, len, 0) != (ssize_t)len)
+        trial_fail("cannot ask the resolver: %s", strerror(errno));
+    return fd;
+}
+
+static void read_first_address(const struct message *m, struct trial_reply *out)
+{
+    struct message_walk walk = message_walk(m);
+    struct message_record r;
+    struct addr addr;
+
+    while (message_next(&walk, &r) && r.section == MESSAGE_ANSWER)
+        if (r.type == RRTYPE_A && addr_from_bytes(r.rdata, r.rdata_len, 0, &addr) == ERR_OK) {
+            addr_print_host(&addr, out->address);
+            out->ttl = r.ttl;
+            return;
+        }
+}
+
+struct trial_reply trial_ask_end(int fd, int wait_ms)
+{
+    static uint8_t wire[MESSAGE_MAX];
+    struct trial_reply reply = {0};
+    struct message m;
+    ssize_t len = trial_wait(fd, wait_ms) ? recv(fd, wire, sizeof(wire), 0) : -1;
+
+    close(fd);
+    if (len <= 0 || message_parse(wire, (size_t)len, &m) != MESSAGE_WHOLE)
+        return reply;
+    reply.has_come = true;
+    reply.rcode = m.flags & 15;
+    reply.is_authentic = m.flags & MESSAGE_AD;
+    reply.answer_cnt = m.cnt[MESSAGE_ANSWER];
+    reply.len = (size_t)len;
+    read_first_address(&m, &reply);
+    return reply;
+}
+
+struct trial_reply trial_ask(const struct trial *t, const char *host, const char *name,
+                             uint16_t type)
+{
+    return trial_ask_end(trial_ask_begin(t, host, name, type), ASK_WAIT_MS);
+}
+
+void trial_begin(struct trial_message *m, uint16_t id, uint16_t flags, const uint8_t *name,
+                 uint16_t type)
+{
+    const size_t name_len = dname_len(name);
+
+    memset(m->wire, 0, MESSAGE_HEADER_LEN);
+    util_put_u16(m->wire, id);
+    util_put_u16(m->wire + 2, flags);
+    util_put_u16(m->wire + 4, 1);
+    memcpy(m->wire + MESSAGE_HEADER_LEN, name, name_len);
+    m->len = MESSAGE_HEADER_LEN + name_len + 4;
+    util_put_u16(m->wire + m->len - 4, type);
+    util_put_u16(m->wire + m->len - 2, 1);
+}
+
+void trial_record(struct trial_message *m, enum message_section section, const char *owner,
+                  uint16_t type, uint32_t ttl, const void *rdata, size_t rdata_len)
+{
+    uint8_t name[DNAME_MAX];
+    uint8_t *count = m->wire + 4 + 2 * section;
+
+    trial_name(owner, name);
+    const size_t name_len = dname_len(name);
+    must(m->len + name_len + 10 + rdata_len <= sizeof(m->wire));
+    uint8_t *at = m->wire + m->len;
+    memcpy(at, name, name_len);
+    at += name_len;
+    util_put_u16(at, type);
+    util_put_u16(at + 2, 1);
+    util_put_u16(at + 4, (uint16_t)(ttl >> 16));
+    util_put_u16(at + 6, (uint16_t)ttl);
+    util_put_u16(at + 8, (uint16_t)rdata_len);
+    memcpy(at + 10, rdata, rdata_len);
+    m->len += name_len + 10 + rdata_len;
+    util_put_u16(count, (uint16_t)(util_get_u16(count) + 1));
+}
+
+void trial_record_a(struct trial_message *m, enum message_section section, const char *owner,
+                    uint32_t ttl, const char *address)
+{
+    const struct addr addr = read_addr(address, 0);
+    size_t len;
+    const uint8_t *octets = addr_bytes(&addr, &len);
+    trial_record(m, section, owner, RRTYPE_A, ttl, octets, len);
+}
+
+void trial_record_name(struct trial_message *m, enum message_section section, const char *owner,
+                       uint16_t type, uint32_t ttl, const char *target)
+{
+    uint8_t name[DNAME_MAX];
+    trial_name(target, name);
+    trial_record(m, section, owner, type, ttl, name, dname_len(name));
+}

@@ -1,0 +1,130 @@
+/* tools/lab/trial.h | one run of an experiment: what its roles can do, and what it found
+ *
+ * All roles of an experiment (client, attacker, server) are played by one process, in turn.  A
+ * socket belongs to the host on which it was opened, and hears and says only what passes on the
+ * wire of that host.
+ *
+ * An attack is code for students to read: functions here report errors themselves and end the
+ * process, so that experiments are free of error handling.
+ *
+ * Thread:   the only one.
+ */
+#pragma once
+
+#include "base/rng.h"
+#include "dns/message.h"
+#include "tools/lab/defence.h"
+#include "tools/lab/site.h"
+#include "tools/lab/space.h"
+#include "tools/packet.h"
+
+enum {
+    TRIAL_OUTCOME_MAX = 200,
+    TRIAL_EXIT_FENCE = 2, /* exit status outside a fence */
+};
+
+/* Lifetime: one run. */
+struct trial {
+    const struct space *space;
+    const struct site *site;
+    struct defence_set off;
+    struct rng rng; /* all chances of the attacker come from the seed */
+    bool tells;     /* print what happens as it happens */
+    struct json *facts;
+    struct json *stats_before; /* counters of the resolver when the run began */
+    bool has_succeeded;        /* the attack */
+    char outcome[TRIAL_OUTCOME_MAX];
+    uint64_t fence_ms; /* when the fence was checked last */
+    uint64_t packets;  /* forged packets sent */
+};
+
+/* ---- what was found ---- */
+
+/* Record a fact under an identifier, a noun phrase such as "forged-replies". */
+void trial_number(struct trial *t, const char *key, int64_t value);
+void trial_real(struct trial *t, const char *key, double value); /* to two places */
+void trial_text(struct trial *t, const char *key, const char *fmt, ...) PRINTF_LIKE(3, 4);
+
+/* Record the outcome: whether the attack succeeded, and what was achieved. */
+void trial_end(struct trial *t, bool has_succeeded, const char *fmt, ...) PRINTF_LIKE(3, 4);
+
+/* Tell what happens, with --tell. */
+void trial_tell(const struct trial *t, const char *fmt, ...) PRINTF_LIKE(2, 3);
+
+/* Return how much a counter of the resolver (`rootline stats`) has grown in this run. */
+int64_t trial_counter(const struct trial *t, const char *key);
+
+/* Report what is wrong and end the process. */
+_Noreturn void trial_fail(const char *fmt, ...) PRINTF_LIKE(1, 2);
+
+/* ---- sockets ---- */
+
+/* Return the address of a host with a port: its first address, or its second. */
+struct addr trial_addr(const char *host, uint16_t port);
+struct addr trial_second(const char *host, uint16_t port);
+
+/* Open a UDP socket on a host, bound to `port` of `at` (0: any).  `type`: SOCK_DGRAM, or
+ * SOCK_STREAM for a listening TCP socket.  The caller closes it. */
+int trial_open(const struct trial *t, const char *host, const struct addr *at, int type);
+
+/* Wait until a socket is readable, at most `wait_ms`. */
+bool trial_wait(int fd, int wait_ms);
+
+/* Open a socket on a host that forges packets, IPv4. */
+int trial_open_forger(const struct trial *t, const char *host);
+
+/* Send a forged packet, made with packet_make.  Ends the process with TRIAL_EXIT_FENCE if the
+ * destination is not in the laboratory, or if packets could leave it (checked every second). */
+void trial_forge(struct trial *t, int fd, const struct packet *packet);
+
+/* Open a socket on a host that hears its wire. */
+int trial_open_ear(const struct trial *t, const char *host);
+
+/* Wait at most `wait_ms` for a UDP datagram on the wire that was not sent by the host itself.
+ * `view` points into a buffer that the next call reuses. */
+bool trial_hear(int fd, int wait_ms, struct packet_view *view);
+
+/* ---- DNS ---- */
+
+/* What a client got. */
+struct trial_reply {
+    bool has_come;
+    unsigned rcode;
+    bool is_authentic; /* AD */
+    unsigned answer_cnt;
+    char address[ADDR_TEXT_MAX]; /* of the first A record; "": none */
+    uint32_t ttl;                /* of that record */
+    size_t len;                  /* octets */
+};
+
+/* Ask the resolver from a host, and wait for the reply. */
+struct trial_reply trial_ask(const struct trial *t, const char *host, const char *name,
+                             uint16_t type);
+
+/* The two halves of it: send a query and return the socket; later wait at most `wait_ms` for
+ * the reply and close the socket. */
+int trial_ask_begin(const struct trial *t, const char *host, const char *name, uint16_t type);
+struct trial_reply trial_ask_end(int fd, int wait_ms);
+
+/* Write a name given as text, which must be a valid one. */
+void trial_name(const char *text, uint8_t out[DNAME_MAX]);
+
+/* A reply being written.  Lifetime: the caller's. */
+struct trial_message {
+    uint8_t wire[MESSAGE_MAX];
+    size_t len;
+};
+
+/* Begin a message with this question. */
+void trial_begin(struct trial_message *m, uint16_t id, uint16_t flags, const uint8_t *name,
+                 uint16_t type);
+
+/* Append a record; `rdata` is in wire format without compression. */
+void trial_record(struct trial_message *m, enum message_section section, const char *owner,
+                  uint16_t type, uint32_t ttl, const void *rdata, size_t rdata_len);
+
+/* Append an A record, or an NS or CNAME record. */
+void trial_record_a(struct trial_message *m, enum message_section section, const char *owner,
+                    uint32_t ttl, const char *address);
+void trial_record_name(struct trial_message *m, enum message_section section, const char *owner,
+                       uint16_t type, uint32_t ttl, const char *target);
