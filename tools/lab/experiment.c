@@ -50,12 +50,10 @@ static void prepare_resolver(const struct space *space, const struct site *site,
                              const struct defence_set *off)
 {
     struct json *request = json_new_object();
-    char path[SITE_PATH_MAX];
 
     if (!site_write_resolver(site, off, ""))
         trial_fail("cannot write the resolver's configuration: %s", strerror(errno));
-    site_path(site, topology_find("resolver"), "cache/data.mdb", path);
-    unlink(path);
+    site_drop_cache(site);
     json_put_text(request, "command", "restart");
     json_put_text(request, "host", "resolver");
     command_keeper(space, request);

@@ -190,7 +190,7 @@ static void forward_frame(struct forwarder *f, size_t from, const uint8_t *octet
 
 /* ---- the loop ---- */
 
-static void read_frames(struct forwarder *f, size_t from)
+static void read_link(struct forwarder *f, size_t from)
 {
     static uint8_t octets[BATCH][FRAME_MAX];
     struct iovec parts[BATCH];
@@ -260,7 +260,7 @@ static void wait_for_frames(struct forwarder *f)
         return;
     for (size_t i = 0; i < topology_host_cnt; i++)
         if (polled[i].revents & POLLIN)
-            read_frames(f, i);
+            read_link(f, i);
         else if (polled[i].revents)
             (void)getsockopt(f->fds[i], SOL_SOCKET, SO_ERROR, &(int){0},
                              &(socklen_t){sizeof(int)});

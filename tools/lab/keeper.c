@@ -220,7 +220,7 @@ static bool has_daemon(size_t index)
            strcmp(topology_hosts[index].name, "resolver") == 0;
 }
 
-static void start_daemon(struct keeper *k, size_t index)
+static void start_host_daemon(struct keeper *k, size_t index)
 {
     const struct topology_host *host = &topology_hosts[index];
     const char *kind = site_is_server(host) ? "authd" : "resolver";
@@ -285,7 +285,7 @@ static bool start_all(struct keeper *k)
     }
     for (size_t i = 0; i < topology_host_cnt; i++) {
         if (has_daemon(i))
-            start_daemon(k, i);
+            start_host_daemon(k, i);
         if (topology_hosts[i].page && (k->webs[i] = fork_on_host(k, i, "web.log")) == 0) {
             prctl(PR_SET_NAME, "web");
             web_run(topology_hosts[i].page);
@@ -304,7 +304,7 @@ static bool restart_daemon(struct keeper *k, size_t index)
         kill(k->daemons[index], SIGTERM);
         waitpid(k->daemons[index], NULL, 0);
     }
-    start_daemon(k, index);
+    start_host_daemon(k, index);
     return wait_for_daemon(k, index);
 }
 
@@ -391,14 +391,12 @@ static void answer_restart(struct keeper *k, const struct json *request, struct 
 /* Bring back the zones, configurations and links of the beginning. */
 static void answer_reset(struct keeper *k, struct json *answer)
 {
-    char path[SITE_PATH_MAX];
     bool works = true;
 
     forwarder_reset(k->links);
     if (!site_write_resolver(&k->site, &k->conf->off, ""))
         works = fail_keeper(k, "cannot write the configuration");
-    site_path(&k->site, topology_find("resolver"), "cache/data.mdb", path);
-    unlink(path);
+    site_drop_cache(&k->site);
     for (size_t i = 0; i < topology_host_cnt && works; i++) {
         if (site_is_server(&topology_hosts[i]) &&
             !site_write_server(&k->site, &topology_hosts[i], ""))

@@ -3,6 +3,7 @@
 #define _GNU_SOURCE
 #include "tools/lab/site.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
@@ -23,6 +24,19 @@ void site_path(const struct site *site, const struct topology_host *host, const 
                char out[SITE_PATH_MAX])
 {
     snprintf(out, SITE_PATH_MAX, "%s/%s/%s", site->folder, host->name, file);
+}
+
+void site_drop_cache(const struct site *site)
+{
+    char path[SITE_PATH_MAX];
+
+    site_path(site, topology_find("resolver"), "cache", path);
+    DIR *folder = opendir(path);
+    if (!folder)
+        return;
+    for (const struct dirent *file; (file = readdir(folder)) != NULL;)
+        (void)unlinkat(dirfd(folder), file->d_name, 0); /* not "." and ".." */
+    closedir(folder);
 }
 
 bool site_is_server(const struct topology_host *host) { return host->zones[0] != NULL; }
@@ -119,7 +133,7 @@ static void print_zone_path(const struct site *site, const char *zone, const cha
              strcmp(zone, ".") == 0 ? "root" : zone, suffix);
 }
 
-static bool append_text(const char *path, const char *text)
+static bool append_zone_line(const char *path, const char *text)
 {
     FILE *out = fopen(path, "ae");
     bool is_written = out && fputs(text, out) >= 0 && fputc('\n', out) >= 0;
@@ -158,7 +172,7 @@ static bool hand_up_ds(const struct site *site, const char *zone, const char *ds
         snprintf(path, sizeof(path), "%s/zones/root.key", site->folder);
     else
         print_zone_path(site, dot ? dot + 1 : ".", "plain", path);
-    return append_text(path, ds) || fail_site(why, "%s: %s", path, strerror(errno));
+    return append_zone_line(path, ds) || fail_site(why, "%s: %s", path, strerror(errno));
 }
 
 static bool sign_lab_zone(const struct site *site, const char *zone, char why[SITE_WHY_MAX])
@@ -297,7 +311,7 @@ static bool write_host(const struct site *site, const struct topology_host *host
            (!site_is_server(host) || site_write_server(site, host, ""));
 }
 
-static bool make_certificate(const struct site *site, char why[SITE_WHY_MAX])
+static bool make_lab_certificate(const struct site *site, char why[SITE_WHY_MAX])
 {
     static char out[OUTPUT_MAX];
     const struct topology_host *host = topology_find("resolver");
@@ -326,5 +340,5 @@ bool site_make(const struct site *site, const struct defence_set *off, char why[
                              topology_hosts[i].name, site->folder, strerror(errno));
     if (!site_write_resolver(site, off, ""))
         return fail_site(why, "cannot write the resolver's configuration: %s", strerror(errno));
-    return make_zones(site, why) && make_certificate(site, why);
+    return make_zones(site, why) && make_lab_certificate(site, why);
 }

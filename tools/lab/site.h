@@ -37,6 +37,9 @@ MUST_USE bool site_write_resolver(const struct site *site, const struct defence_
 MUST_USE bool site_write_server(const struct site *site, const struct topology_host *host,
                                 const char *server);
 
+/* Remove the files of the resolver's cache.  The resolver must be started anew. */
+void site_drop_cache(const struct site *site);
+
 /* Print the path of a host's file. */
 void site_path(const struct site *site, const struct topology_host *host, const char *file,
                char out[SITE_PATH_MAX]);
