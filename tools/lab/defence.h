@@ -18,7 +18,13 @@ enum defence {
 };
 
 /* The map of the resolver's configuration in which a defence has its key. */
-enum defence_section { DEFENCE_LAB, DEFENCE_RESOLVER, DEFENCE_LIMITS, DEFENCE_SERVER };
+enum defence_section {
+    DEFENCE_LAB,
+    DEFENCE_RESOLVER,
+    DEFENCE_LIMITS,
+    DEFENCE_SERVER,
+    DEFENCE_OTHER
+};
 
 /* A row of defence.def. */
 struct defence_row {

@@ -12,7 +12,7 @@
 #include "tools/lab/capture.h"
 #include "tools/terminal.h"
 
-enum { SLOW = 10, LABEL_WIDTH = 24, COLUMN_WIDTH = 40 };
+enum { SLOW = 10, LABEL_WIDTH = 24, COLUMN_WIDTH = 28 };
 
 #define EXPERIMENT(name) extern const struct experiment experiment_##name;
 #include "tools/lab/experiments.def"
@@ -205,9 +205,9 @@ struct json *experiment_run(const struct experiment *experiment, struct space *s
 
 /* ---- the table ---- */
 
-static void print_cell(struct terminal *t, const struct json *run, const char *key)
+static void print_cell(struct terminal *t, const struct json *facts, const char *key)
 {
-    const struct json *facts = json_find(run, "facts"), *value = json_find(facts, key);
+    const struct json *value = json_find(facts, key);
     const char *text = json_text(value);
 
     if (text)
@@ -242,8 +242,11 @@ static void print_facts(struct terminal *t, const struct json *runs)
             if (pass == 1 && json_find(first, key))
                 continue;
             print_label(t, key);
-            print_cell(t, json_at(runs, 0), key);
-            print_cell(t, json_at(runs, json_count(runs) - 1), key);
+            print_cell(t, first, key);
+            /* a long text has a line of its own */
+            if (strlen(json_get_text(first, key, "")) >= COLUMN_WIDTH)
+                fprintf(t->out, "\n  %-*s%-*s", LABEL_WIDTH, "", COLUMN_WIDTH, "");
+            print_cell(t, last, key);
             fputc('\n', t->out);
         }
     }

@@ -175,21 +175,41 @@ static bool hand_up_ds(const struct site *site, const char *zone, const char *ds
     return append_zone_line(path, ds) || fail_site(why, "%s: %s", path, strerror(errno));
 }
 
-static bool sign_lab_zone(const struct site *site, const char *zone, char why[SITE_WHY_MAX])
+/* Sign a zone, with another option of `rootline zone sign` if `option` is not NULL.  The caller
+ * frees *result. */
+static bool sign_lab_zone(const struct site *site, const char *zone, const char *option,
+                          struct json **result, char why[SITE_WHY_MAX])
 {
     static char out[OUTPUT_MAX];
     char plain[SITE_PATH_MAX], file[SITE_PATH_MAX], keys[SITE_PATH_MAX], reason[160];
-    struct json *result;
 
     print_zone_path(site, zone, "plain", plain);
     print_zone_path(site, zone, "zone", file);
     snprintf(keys, sizeof(keys), "%s/keys", site->folder);
-    char *argv[] = {"rootline", "zone",     "sign", (char *)zone, plain, "--keys",
-                    keys,       "--output", file,   "--json",     NULL};
+    char *argv[] = {"rootline", "zone",     "sign", (char *)zone, plain,          "--keys",
+                    keys,       "--output", file,   "--json",     (char *)option, NULL};
     if (!run_rootline(site, argv, out, why))
         return false;
-    if (json_read(out, strlen(out), &result, reason, sizeof(reason)) != ERR_OK)
-        return fail_site(why, "the output of rootline zone sign is wrong: %s", reason);
+    return json_read(out, strlen(out), result, reason, sizeof(reason)) == ERR_OK ||
+           fail_site(why, "the output of rootline zone sign is wrong: %s", reason);
+}
+
+bool site_sign(const struct site *site, const char *zone, const char *option,
+               char why[SITE_WHY_MAX])
+{
+    struct json *result = NULL;
+    bool is_done = sign_lab_zone(site, zone, option, &result, why);
+
+    json_free(&result);
+    return is_done;
+}
+
+static bool sign_for_parent(const struct site *site, const char *zone, char why[SITE_WHY_MAX])
+{
+    struct json *result;
+
+    if (!sign_lab_zone(site, zone, NULL, &result, why))
+        return false;
     const char *ds = json_text(json_at(json_find(result, "ds"), 0));
     bool is_done = ds ? hand_up_ds(site, zone, ds, why)
                       : fail_site(why, "rootline zone sign gave no DS record for %s", zone);
@@ -208,7 +228,7 @@ static bool make_zones(const struct site *site, char why[SITE_WHY_MAX])
             return false;
     }
     for (size_t i = 0; i < ARRAY_LEN(signed_zones); i++)
-        if (!sign_lab_zone(site, signed_zones[i], why))
+        if (!sign_for_parent(site, signed_zones[i], why))
             return false;
     for (size_t i = 0; i < topology_host_cnt; i++)
         for (const char *const *zone = topology_hosts[i].forged; *zone; zone++) {
@@ -254,9 +274,10 @@ bool site_write_resolver(const struct site *site, const struct defence_set *off,
             "listen: [%s, \"%s\"], listen-tls: [%s], listen-https: [%s],\n"
             "  tls-certificate: tls/cert.pem, tls-key: tls/key.pem, workers: 1,\n"
             "  identity: resolver, control: control.sock}\n"
-            "allow: [203.0.113.0/24, \"2001:db8:113::/48\", 127.0.0.0/8]\n"
+            "allow: [%s203.0.113.0/24, \"2001:db8:113::/48\", 127.0.0.0/8]\n"
             "cache: {directory: cache, size: 16M}\n",
-            host->v4, host->v6, host->v4, host->v4);
+            host->v4, host->v6, host->v4, host->v4,
+            off->is_off[DEFENCE_CLIENT_LIST] ? "0.0.0.0/0, \"::/0\", " : "");
     fprintf(out, "resolver: {");
     defence_print_keys(off, DEFENCE_RESOLVER, out);
     if (!off->is_off[DEFENCE_DNSSEC])

@@ -37,6 +37,11 @@ MUST_USE bool site_write_resolver(const struct site *site, const struct defence_
 MUST_USE bool site_write_server(const struct site *site, const struct topology_host *host,
                                 const char *server);
 
+/* Sign a zone of the laboratory again, with another option of `rootline zone sign` (NULL:
+ * none). Its server must be started anew.  False: `why`. */
+MUST_USE bool site_sign(const struct site *site, const char *zone, const char *option,
+                        char why[SITE_WHY_MAX]);
+
 /* Remove the files of the resolver's cache.  The resolver must be started anew. */
 void site_drop_cache(const struct site *site);
 

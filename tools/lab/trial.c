@@ -99,6 +99,29 @@ int64_t trial_counter(const struct trial *t, const char *key)
     return grown;
 }
 
+void trial_restart(const struct trial *t, const char *host)
+{
+    struct json *request = json_new_object();
+    char why[SPACE_WHY_MAX];
+
+    json_put_text(request, "command", "restart");
+    json_put_text(request, "host", host);
+    struct json *answer = space_request(t->space, request, why);
+    if (!answer)
+        trial_fail("%s", why);
+    json_free(&answer);
+}
+
+void trial_sign_zone(const struct trial *t, const char *host, const char *zone,
+                     const char *option)
+{
+    char why[SITE_WHY_MAX];
+
+    if (!site_sign(t->site, zone, option, why))
+        trial_fail("%s", why);
+    trial_restart(t, host);
+}
+
 /* ---- sockets ---- */
 
 static const struct topology_host *get_host(const char *name)
@@ -235,25 +258,84 @@ void trial_name(const char *text, uint8_t out[DNAME_MAX])
     must(dname_text_read(text, strlen(text), root, out, &len, NULL, NULL) == ERR_OK);
 }
 
-int trial_ask_begin(const struct trial *t, const char *host, const char *name, uint16_t type)
+/* Send a query from a port of its own and return the socket. */
+static int send_query(const struct trial *t, const char *host, const struct addr *server,
+                      const char *name, uint16_t type, uint16_t flags, bool is_do)
 {
     static uint16_t id;
     uint8_t qname[DNAME_MAX], wire[QUERY_MAX];
-    const struct addr any = trial_addr(host, 0), resolver = trial_addr("resolver", 53);
+    const struct addr any = trial_addr(host, 0);
     int fd = trial_open(t, host, &any, SOCK_DGRAM);
 
     trial_name(name, qname);
     const struct query query = {.id = ++id,
-                                .flags = MESSAGE_RD | MESSAGE_AD,
+                                .flags = flags,
                                 .name = qname,
                                 .type = type,
                                 .has_edns = true,
+                                .is_do = is_do,
                                 .udp_size = 1232};
     size_t len = query_write(&query, wire);
-    if (connect(fd, &resolver.sock.any, addr_len(&resolver)) != 0 ||
+    if (connect(fd, &server->sock.any, addr_len(server)) != 0 ||
         send(fd, wire, len, 0) != (ssize_t)len)
-        trial_fail("cannot ask the resolver: %s", strerror(errno));
+        trial_fail("cannot send a query from %s: %s", host, strerror(errno));
     return fd;
+}
+
+int trial_query(const struct trial *t, const char *host, const struct addr *server,
+                const char *name, uint16_t type, bool is_do)
+{
+    return send_query(t, host, server, name, type, 0, is_do);
+}
+
+int trial_ask_begin(const struct trial *t, const char *host, const char *name, uint16_t type)
+{
+    const struct addr resolver = trial_addr("resolver", 53);
+    return send_query(t, host, &resolver, name, type, MESSAGE_RD | MESSAGE_AD, false);
+}
+
+int trial_ask_from_cache(const struct trial *t, const char *host, const char *name,
+                         uint16_t type)
+{
+    const struct addr resolver = trial_addr("resolver", 53);
+    return send_query(t, host, &resolver, name, type, 0, false);
+}
+
+/* Answer one query.  False: what arrived is none. */
+static bool serve_query(struct trial *t, int server, trial_answer *answer)
+{
+    static struct trial_message reply;
+    static uint8_t wire[MESSAGE_MAX];
+    struct message query;
+    struct addr from;
+    socklen_t from_len = sizeof(from.sock);
+    ssize_t len = recvfrom(server, wire, sizeof(wire), 0, &from.sock.any, &from_len);
+
+    if (len <= 0 || message_parse(wire, (size_t)len, &query) != MESSAGE_WHOLE ||
+        query.flags & MESSAGE_QR || !query.has_question)
+        return false;
+    trial_begin(&reply, query.id, MESSAGE_QR | MESSAGE_AA, message_qname(&query), query.qtype);
+    answer(t, &query, &reply);
+    (void)sendto(server, reply.wire, reply.len, 0, &from.sock.any, from_len);
+    return true;
+}
+
+unsigned trial_serve(struct trial *t, int server, int client, int wait_ms, trial_answer *answer)
+{
+    const uint64_t end_ms = now_mono_ms() + (uint64_t)wait_ms;
+    unsigned cnt = 0;
+
+    while (now_mono_ms() < end_ms) {
+        struct pollfd polled[] = {{.fd = server, .events = POLLIN},
+                                  {.fd = client, .events = POLLIN}};
+        if (poll(polled, ARRAY_LEN(polled), (int)(end_ms - now_mono_ms())) <= 0)
+            break;
+        if (polled[0].revents)
+            cnt += serve_query(t, server, answer);
+        else
+            break;
+    }
+    return cnt;
 }
 
 static void read_first_address(const struct message *m, struct trial_reply *out)
@@ -270,23 +352,29 @@ static void read_first_address(const struct message *m, struct trial_reply *out)
         }
 }
 
-struct trial_reply trial_ask_end(int fd, int wait_ms)
+struct trial_reply trial_read_reply(const uint8_t *wire, size_t len)
 {
-    static uint8_t wire[MESSAGE_MAX];
     struct trial_reply reply = {0};
     struct message m;
-    ssize_t len = trial_wait(fd, wait_ms) ? recv(fd, wire, sizeof(wire), 0) : -1;
 
-    close(fd);
-    if (len <= 0 || message_parse(wire, (size_t)len, &m) != MESSAGE_WHOLE)
+    if (message_parse(wire, len, &m) != MESSAGE_WHOLE)
         return reply;
     reply.has_come = true;
     reply.rcode = m.flags & 15;
     reply.is_authentic = m.flags & MESSAGE_AD;
     reply.answer_cnt = m.cnt[MESSAGE_ANSWER];
-    reply.len = (size_t)len;
+    reply.len = len;
     read_first_address(&m, &reply);
     return reply;
+}
+
+struct trial_reply trial_ask_end(int fd, int wait_ms)
+{
+    static uint8_t wire[MESSAGE_MAX];
+    ssize_t len = trial_wait(fd, wait_ms) ? recv(fd, wire, sizeof(wire), 0) : 0;
+
+    close(fd);
+    return trial_read_reply(wire, len > 0 ? (size_t)len : 0);
 }
 
 struct trial_reply trial_ask(const struct trial *t, const char *host, const char *name,

@@ -57,6 +57,14 @@ int64_t trial_counter(const struct trial *t, const char *key);
 /* Report what is wrong and end the process. */
 _Noreturn void trial_fail(const char *fmt, ...) PRINTF_LIKE(1, 2);
 
+/* Start the daemon of a host anew, with the configuration and zones that its files have now. */
+void trial_restart(const struct trial *t, const char *host);
+
+/* Sign a zone of a host again, with another option of `rootline zone sign` (NULL: none), and
+ * start its server anew. */
+void trial_sign_zone(const struct trial *t, const char *host, const char *zone,
+                     const char *option);
+
 /* ---- sockets ---- */
 
 /* Return the address of a host with a port: its first address, or its second. */
@@ -106,14 +114,38 @@ struct trial_reply trial_ask(const struct trial *t, const char *host, const char
 int trial_ask_begin(const struct trial *t, const char *host, const char *name, uint16_t type);
 struct trial_reply trial_ask_end(int fd, int wait_ms);
 
-/* Write a name given as text, which must be a valid one. */
-void trial_name(const char *text, uint8_t out[DNAME_MAX]);
+/* As trial_ask, over TLS; the client checks that the certificate is the resolver's. */
+struct trial_reply trial_ask_tls(const struct trial *t, const char *host, const char *name,
+                                 uint16_t type);
+
+/* Read a message that a client has received. */
+struct trial_reply trial_read_reply(const uint8_t *wire, size_t len);
+
+/* As trial_ask_begin, without RD: the resolver may answer from its cache only. */
+int trial_ask_from_cache(const struct trial *t, const char *host, const char *name,
+                         uint16_t type);
+
+/* Send a query to any server, with EDNS and the DO bit if `is_do`, and return the socket. */
+int trial_query(const struct trial *t, const char *host, const struct addr *server,
+                const char *name, uint16_t type, bool is_do);
 
 /* A reply being written.  Lifetime: the caller's. */
 struct trial_message {
     uint8_t wire[MESSAGE_MAX];
     size_t len;
 };
+
+/* Write a reply to a query of the resolver; header and question are written already. */
+typedef void trial_answer(struct trial *t, const struct message *query,
+                          struct trial_message *reply);
+
+/* Be an authoritative server: answer what arrives on `server`, a UDP socket, until `client` is
+ * readable, at most `wait_ms`.  Return the number of queries. */
+unsigned trial_serve(struct trial *t, int server, int client, int wait_ms,
+                     trial_answer *answer);
+
+/* Write a name given as text, which must be a valid one. */
+void trial_name(const char *text, uint8_t out[DNAME_MAX]);
 
 /* Begin a message with this question. */
 void trial_begin(struct trial_message *m, uint16_t id, uint16_t flags, const uint8_t *name,
