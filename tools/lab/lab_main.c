@@ -14,9 +14,10 @@
 #include "tools/lab/keeper.h"
 #include "tools/lab/lab_run.h"
 #include "tools/lab/lab_status.h"
+#include "tools/lab/record.h"
 #include "tools/lab/site.h"
 
-enum { END_WAIT_MS = 10000 };
+enum { END_WAIT_MS = 10000, SPAN_MAX = 10000000 };
 
 static const char default_lab[] = "lab";
 
@@ -340,6 +341,74 @@ static int lab_experiment(int argc, char **argv)
     return name ? lab_run(name, argc, argv) : CMD_USAGE;
 }
 
+/* ---- time ---- */
+
+/* Read a span such as "+2d" or "+90m", in seconds.  0: it is none. */
+static int64_t read_span(const char *text)
+{
+    static const struct {
+        char letter;
+        int64_t seconds;
+    } units[] = {{'s', 1}, {'m', 60}, {'h', 3600}, {'d', 86400}, {'w', 7 * 86400}};
+    char *end;
+    const long long number = *text == '+' ? strtoll(text + 1, &end, 10) : 0;
+
+    if (number <= 0 || number > SPAN_MAX)
+        return 0;
+    for (size_t i = 0; i < ARRAY_LEN(units); i++)
+        if (end[0] == units[i].letter && end[1] == '\0')
+            return number * units[i].seconds;
+    return 0;
+}
+
+/* Inside: move the clock of every daemon. */
+static int move_clocks(const struct space *space, int64_t seconds)
+{
+    int moved = 0;
+
+    for (size_t i = 0; i < topology_host_cnt; i++) {
+        char path[SITE_PATH_MAX];
+        snprintf(path, sizeof(path), "%s/%s/control.sock", space->folder,
+                 topology_hosts[i].name);
+        if (access(path, F_OK) != 0)
+            continue;
+        struct json *request = json_new_object(), *answer = NULL;
+        json_put_text(request, "command", "clock");
+        json_put_number(request, "add-s", seconds);
+        if (ask_daemon(path, ASK_ANY, request, &answer) != CMD_DONE)
+            return CMD_WRONG;
+        json_free(&answer);
+        moved++;
+    }
+    printf("the clocks of %d daemons are %lld s later\n", moved, (long long)seconds);
+    return CMD_DONE;
+}
+
+static int lab_time(int argc, char **argv)
+{
+    const char *name = take_lab_name(&argc, argv);
+    const int64_t seconds = argc == 1 ? read_span(argv[0]) : 0;
+    struct space space;
+    char why[SPACE_WHY_MAX];
+
+    if (seconds == 0)
+        return cmd_wrong_usage("usage: rootline lab time [--name NAME] +NUMBER(s|m|h|d|w)\n");
+    if (!name)
+        return CMD_USAGE;
+    if (!space_open(&space, name, why))
+        return fail_lab(why);
+    int status = space_enter(&space, why);
+    if (status < 0)
+        return fail_lab(why);
+    if (status > 0)
+        return status - 1;
+    if (!space_enter_host(space.hosts[topology_index(topology_find("resolver"))]))
+        _exit(fail_lab("cannot enter the laboratory"));
+    status = move_clocks(&space, seconds);
+    fflush(NULL);
+    _exit(status);
+}
+
 /* ---- the table ---- */
 
 static int lab_help(int argc, char **argv);
@@ -358,6 +427,8 @@ static const struct lab_command {
     {"run", lab_experiment,
      "run EXPERIMENT | --list    an attack, without defences and with them"},
     {"link", lab_link, "link HOST --delay MS ...   change a link; --slow FACTOR for all"},
+    {"time", lab_time, "time +SPAN                 move the clocks of its daemons: +90m, +2d"},
+    {"check", record_check, "check FILE.json...         check the records of experiments"},
     {"reset", lab_reset, "reset                      zones, caches and links as at the start"},
     {"help", lab_help, "help                       this list"},
 };

@@ -5,6 +5,7 @@
 
 #include "tools/cmd.h"
 #include "tools/lab/experiment.h"
+#include "tools/lab/record.h"
 
 static const char run_usage[] =
     "usage: rootline lab run EXPERIMENT [--without DEFENCE[,...]] [--each] [--seed N]\n"
@@ -30,22 +31,6 @@ static int list_experiments(bool is_json)
     return CMD_DONE;
 }
 
-static bool write_record(const char *folder, const char *name, const struct json *record)
-{
-    char path[SITE_PATH_MAX];
-    char *text = json_write(record, true);
-
-    snprintf(path, sizeof(path), "%s/%s.json", folder, name);
-    FILE *out = text ? fopen(path, "we") : NULL;
-    bool is_written = out && fputs(text, out) >= 0 && fputc('\n', out) >= 0;
-    if (out && fclose(out) != 0)
-        is_written = false;
-    if (!is_written)
-        fprintf(stderr, "rootline lab: %s: %s\n", path, strerror(errno));
-    free(text);
-    return is_written;
-}
-
 /* Inside the laboratory. */
 static int run_inside(struct space *space, struct site *site,
                       const struct experiment *experiment, const struct experiment_conf *conf,
@@ -58,7 +43,12 @@ static int run_inside(struct space *space, struct site *site,
         trial_fail("cannot open the hosts' networks: %s", strerror(errno));
     struct json *record = experiment_run(experiment, space, site, conf);
     const bool is_expected = json_get_bool(record, "as-expected", false);
-    bool is_written = !conf->folder || write_record(conf->folder, experiment->name, record);
+    bool is_written = true;
+    if (conf->folder) {
+        char path[SITE_PATH_MAX];
+        snprintf(path, sizeof(path), "%s/%s.json", conf->folder, experiment->name);
+        is_written = record_write(path, record);
+    }
     if (is_json)
         cmd_print_json(record);
     else

@@ -259,8 +259,8 @@ void trial_name(const char *text, uint8_t out[DNAME_MAX])
 }
 
 /* Send a query from a port of its own and return the socket. */
-static int send_query(const struct trial *t, const char *host, const struct addr *server,
-                      const char *name, uint16_t type, uint16_t flags, bool is_do)
+static int send_client_query(const struct trial *t, const char *host, const struct addr *server,
+                             const char *name, uint16_t type, uint16_t flags, bool is_do)
 {
     static uint16_t id;
     uint8_t qname[DNAME_MAX], wire[QUERY_MAX];
@@ -285,24 +285,24 @@ static int send_query(const struct trial *t, const char *host, const struct addr
 int trial_query(const struct trial *t, const char *host, const struct addr *server,
                 const char *name, uint16_t type, bool is_do)
 {
-    return send_query(t, host, server, name, type, 0, is_do);
+    return send_client_query(t, host, server, name, type, 0, is_do);
 }
 
 int trial_ask_begin(const struct trial *t, const char *host, const char *name, uint16_t type)
 {
     const struct addr resolver = trial_addr("resolver", 53);
-    return send_query(t, host, &resolver, name, type, MESSAGE_RD | MESSAGE_AD, false);
+    return send_client_query(t, host, &resolver, name, type, MESSAGE_RD | MESSAGE_AD, false);
 }
 
 int trial_ask_from_cache(const struct trial *t, const char *host, const char *name,
                          uint16_t type)
 {
     const struct addr resolver = trial_addr("resolver", 53);
-    return send_query(t, host, &resolver, name, type, 0, false);
+    return send_client_query(t, host, &resolver, name, type, 0, false);
 }
 
 /* Answer one query.  False: what arrived is none. */
-static bool serve_query(struct trial *t, int server, trial_answer *answer)
+static bool serve_one_query(struct trial *t, int server, trial_answer *answer)
 {
     static struct trial_message reply;
     static uint8_t wire[MESSAGE_MAX];
@@ -331,7 +331,7 @@ unsigned trial_serve(struct trial *t, int server, int client, int wait_ms, trial
         if (poll(polled, ARRAY_LEN(polled), (int)(end_ms - now_mono_ms())) <= 0)
             break;
         if (polled[0].revents)
-            cnt += serve_query(t, server, answer);
+            cnt += serve_one_query(t, server, answer);
         else
             break;
     }

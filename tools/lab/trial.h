@@ -115,7 +115,7 @@ int trial_ask_begin(const struct trial *t, const char *host, const char *name, u
 struct trial_reply trial_ask_end(int fd, int wait_ms);
 
 /* As trial_ask, over TLS; the client checks that the certificate is the resolver's. */
-struct trial_reply trial_ask_tls(const struct trial *t, const char *host, const char *name,
+struct trial_reply trial_tls_ask(const struct trial *t, const char *host, const char *name,
                                  uint16_t type);
 
 /* Read a message that a client has received. */

@@ -82,7 +82,7 @@ static int connect_tls(const struct trial *t, const char *host)
     return fd;
 }
 
-struct trial_reply trial_ask_tls(const struct trial *t, const char *host, const char *name,
+struct trial_reply trial_tls_ask(const struct trial *t, const char *host, const char *name,
                                  uint16_t type)
 {
     static struct tls_asking a;
