@@ -538,12 +538,14 @@ static bool block_signals(struct keeper *k)
            (k->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK)) >= 0;
 }
 
-/* Leave the terminal. */
-static void close_streams(void)
+/* Close the streams of `rootline lab up`, whose reader may wait for their end. */
+static bool leave_terminal(void)
 {
     int fd = open("/dev/null", O_RDWR | O_CLOEXEC);
-    for (int i = 0; fd >= 0 && i <= 2; i++)
+
+    for (int i = 0; fd >= 0 && i <= STDERR_FILENO; i++)
         dup2(fd, i);
+    return true;
 }
 
 /* Process 1 of the laboratory.  Never returns. */
@@ -557,7 +559,8 @@ static void keep_laboratory(struct keeper *k)
                  (block_signals(k) || fail_keeper(k, "cannot block signals")) && mount_all(k) &&
                  ((k->inner = space_listen_inside(k->site.folder)) >= 0 ||
                   fail_keeper(k, "cannot listen")) &&
-                 site_make(&k->site, &k->conf->off, k->why) && make_hosts(k) && start_all(k);
+                 site_make(&k->site, &k->conf->off, k->why) && leave_terminal() &&
+                 make_hosts(k) && start_all(k);
     if (!works) {
         dprintf(k->parent, "%s", k->why);
         _exit(1);
@@ -565,7 +568,6 @@ static void keep_laboratory(struct keeper *k)
     if (write(k->parent, "ready", 6) != 6) /* with its NUL, which no reason has */
         _exit(1);
     close(k->parent);
-    close_streams();
     serve_requests(k);
 }
 

@@ -280,15 +280,19 @@ static void add_to_path(void)
 
 static int lab_shell(int argc, char **argv)
 {
-    const char *name = take_lab_name(&argc, argv);
     const char *shell = getenv("SHELL");
     struct space space;
     char prompt[80];
+    int options = argc > 0 && strcmp(argv[0], "--name") == 0 ? 2 : 0;
 
-    if (argc < 1)
+    if (argc < options + 1)
         return cmd_wrong_usage("usage: rootline lab shell [--name NAME] HOST [COMMAND...]\n");
+    /* the options of the command are its own */
+    const char *name = take_lab_name(&(int){options}, argv);
     if (!name)
         return CMD_USAGE;
+    argc -= options;
+    argv += options;
     int status = go_to_host(name, argv[0], &space);
     if (status >= 0)
         return status;
