@@ -1,4 +1,4 @@
-/* base: arena, cursor, list, addr, now, file, folder, json, diag, text, log and peak. */
+/* base: arena, cursor, list, addr, now, fault, file, folder, json, diag, text, log and peak. */
 #include <fcntl.h>
 #include <malloc.h>
 #include <pwd.h>
@@ -14,6 +14,7 @@
 #include "base/arena.h"
 #include "base/cursor.h"
 #include "base/diag.h"
+#include "base/fault.h"
 #include "base/file.h"
 #include "base/folder.h"
 #include "base/json.h"
@@ -490,6 +491,56 @@ static void findings_are_printed_with_line_and_caret(void **state)
     diag_fini(&diag);
 }
 
+static void a_fault_has_a_code_and_a_text(void **state)
+{
+    struct fault fault = {0};
+    (void)state;
+    assert_int_equal(fault_set(&fault, ERR_DENIED, "%s: mode %04o", "a.key", 0644), ERR_DENIED);
+    assert_string_equal(fault.text, "a.key: mode 0644");
+    assert_int_equal(fault_set(&fault, ERR_CONFIG, "line %d: %s", 7, fault.text), ERR_CONFIG);
+    assert_string_equal(fault.text, "line 7: a.key: mode 0644");
+    assert_int_equal(fault_name(&fault, ERR_OK), ERR_OK);
+    assert_string_equal(fault.text, "line 7: a.key: mode 0644");
+    assert_int_equal(fault_name(&fault, ERR_NOMEM), ERR_NOMEM);
+    assert_string_equal(fault.text, "out of memory");
+    assert_int_equal(fault_set(NULL, ERR_TIME, "%d", 1), ERR_TIME);
+    assert_int_equal(fault_name(NULL, ERR_IO), ERR_IO);
+}
+
+/* The octets behind the text stay as they are, and no character is truncated in its middle. */
+static void a_long_fault_is_truncated_visibly(void **state)
+{
+    struct {
+        struct fault fault;
+        char guard[8];
+    } room;
+    char text[2 * FAULT_TEXT_MAX];
+    (void)state;
+    for (int len = FAULT_TEXT_MAX - 3; len < FAULT_TEXT_MAX + 3; len++) {
+        memset(&room, 'g', sizeof(room));
+        fault_set(&room.fault, ERR_LIMIT, "%0*d", len, 0);
+        assert_memory_equal(room.guard, "gggggggg", sizeof(room.guard));
+        bool is_whole = len < FAULT_TEXT_MAX;
+        assert_int_equal(strlen(room.fault.text), is_whole ? len : FAULT_TEXT_MAX - 1);
+        assert_string_equal(room.fault.text + strlen(room.fault.text) - 3,
+                            is_whole ? "000" : "...");
+    }
+    for (int shift = 0; shift < 3; shift++) {
+        memset(text, 'x', sizeof(text));
+        for (size_t i = (size_t)shift; i + 3 < sizeof(text); i += 3)
+            memcpy(text + i, "\u2026", 3);
+        text[sizeof(text) - 1] = '\0';
+        fault_set(&room.fault, ERR_LIMIT, "%s", text);
+        size_t len = strlen(room.fault.text);
+        assert_in_range(len, FAULT_TEXT_MAX - 3, FAULT_TEXT_MAX - 1);
+        assert_string_equal(room.fault.text + len - 3, "...");
+        for (size_t i = 0, used; i < len; i += used) {
+            used = text_sequence_len(room.fault.text + i, len - i);
+            assert_true(used > 0);
+        }
+    }
+}
+
 static void misspelled_words_are_found(void **state)
 {
     static const char *const words[] = {"listen", "workers", "zones", NULL};
@@ -666,6 +717,8 @@ int main(void)
         cmocka_unit_test(addresses_are_read_and_printed),
         cmocka_unit_test(times_are_read_and_printed),
         cmocka_unit_test(durations_are_printed_in_words),
+        cmocka_unit_test(a_fault_has_a_code_and_a_text),
+        cmocka_unit_test(a_long_fault_is_truncated_visibly),
         cmocka_unit_test(files_are_read_whole),
         cmocka_unit_test(a_file_is_replaced_or_kept),
         cmocka_unit_test(a_file_is_read_in_one_state),
