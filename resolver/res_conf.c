@@ -218,7 +218,8 @@ static void check_local_data(struct conf_reader *reader, const struct conf_node 
         const struct conf_node *item = conf_item(reader, node, i);
         enum err err = rrline_read(text, strlen(text), root, LOCAL_DATA_TTL, r);
         if (err) {
-            conf_wrong(reader, item, "%s", err == ERR_ABSENT ? "expected a record" : r->why);
+            conf_wrong(reader, item, "%s",
+                       err == ERR_ABSENT ? "expected a record" : r->fault.text);
             continue;
         }
         warn_of_utf8(reader, item, text, r);
@@ -491,7 +492,8 @@ static void read_exemptions(struct conf_reader *reader, const struct conf_node *
     }
     *out = (struct policy_exempt){.servers = {.at = servers}, .zones = zones};
     for (size_t i = 0; i < texts->cnt; i++) {
-        const char *text = texts->at[i], *why = "";
+        const char *text = texts->at[i];
+        struct fault fault;
         uint8_t name[DNAME_MAX];
         size_t len;
         if (addr_read_prefix(text, &servers[out->servers.cnt]) == ERR_OK) {
@@ -500,10 +502,10 @@ static void read_exemptions(struct conf_reader *reader, const struct conf_node *
             conf_wrong(reader, conf_item(reader, node, i),
                        "expected a zone, an address or a prefix, such as example.com or "
                        "192.0.2.0/24");
-        } else if (dname_text_read(text, strlen(text), root, name, &len, &why, NULL) !=
+        } else if (dname_text_read(text, strlen(text), root, name, &len, &fault, NULL) !=
                    ERR_OK) {
             conf_wrong(reader, conf_item(reader, node, i), "\"%s\" is not a domain name: %s",
-                       text, why);
+                       text, fault.text);
         } else if ((zones[out->zone_cnt] = arena_copy(arena, name, len))) {
             out->zone_cnt++;
         } else {

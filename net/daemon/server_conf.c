@@ -21,13 +21,13 @@ void server_conf_read_name(struct conf_reader *reader, const struct conf_node *n
     static const uint8_t root[] = {0};
     uint8_t name[DNAME_MAX];
     size_t len;
-    const char *why = "";
+    struct fault fault;
     const char *text = conf_text(reader, node);
 
     if (!text)
         return;
-    if (dname_text_read(text, strlen(text), root, name, &len, &why, NULL) != ERR_OK) {
-        conf_wrong(reader, node, "\"%s\" is not a domain name: %s", text, why);
+    if (dname_text_read(text, strlen(text), root, name, &len, &fault, NULL) != ERR_OK) {
+        conf_wrong(reader, node, "\"%s\" is not a domain name: %s", text, fault.text);
         return;
     }
     const uint8_t *copy = arena_copy(conf_arena(reader), name, len);

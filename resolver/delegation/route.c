@@ -105,7 +105,8 @@ enum err route_read_hints(struct route *route, const char *text, size_t len, uin
     if (!err)
         err = read_hint_pass(route, text, len, port, arena, r, true, &line);
     if (err)
-        snprintf(why, size, "line %u: %s", line, err == ERR_FORMAT ? r->why : err_name(err));
+        snprintf(why, size, "line %u: %s", line,
+                 err == ERR_FORMAT ? r->fault.text : err_name(err));
     free(r);
     if (!err && route->hints.addr_cnt == 0) {
         snprintf(why, size,

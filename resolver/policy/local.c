@@ -492,9 +492,10 @@ static enum err add_host(struct hosts *h, const char *text, size_t len, bool *ha
     uint8_t name[DNAME_MAX];
     size_t name_len, where;
     const char *why = "";
+    struct fault fault;
 
-    if (dname_text_read(text, len, root, name, &name_len, &why, &where) != ERR_OK) {
-        warn_hosts(h, text + where, "this is not a host name, and is ignored: %s", why);
+    if (dname_text_read(text, len, root, name, &name_len, &fault, &where) != ERR_OK) {
+        warn_hosts(h, text + where, "this is not a host name, and is ignored: %s", fault.text);
         return ERR_OK;
     }
     if (*name == 0) {

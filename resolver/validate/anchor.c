@@ -124,7 +124,7 @@ enum err anchor_add(struct anchor_set *set, const char *text, size_t len, struct
 
     if (err == ERR_ABSENT)
         return err;
-    *why = err ? line->why : find_anchor_fault(line);
+    *why = err ? line->fault.text : find_anchor_fault(line);
     if (*why)
         return ERR_CONFIG;
     struct rrset_record record = {line->rdata, (uint16_t)line->rdata_len};

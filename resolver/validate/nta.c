@@ -9,13 +9,14 @@ static enum err read_nta(const char *text, struct nta *nta, char why[NTA_WHY_MAX
     static const char until[] = " until ";
     static const uint8_t root[] = {0};
     size_t name_len = strcspn(text, " \t"), len;
-    const char *rest = text + name_len, *fault = "";
+    const char *rest = text + name_len;
+    struct fault fault;
     uint8_t name[DNAME_MAX];
 
     enum err err = dname_text_read(text, name_len, root, name, &len, &fault, NULL);
     if (err) {
         snprintf(why, NTA_WHY_MAX, "\"%.*s\" is not a domain name: %s",
-                 (int)util_min(name_len, 255), text, fault);
+                 (int)util_min(name_len, 255), text, fault.text);
         return ERR_CONFIG;
     }
     dname_lower(name, nta->name);

@@ -305,7 +305,7 @@ static bool read_rr(struct reading *r, struct rpl_entry *e, enum message_section
         /* malformed RDATA on purpose, as \# N HEX */
         char *generic = strstr(r->text, "\\#");
         if (!generic)
-            return set_why(r, r->rr.why);
+            return set_why(r, r->rr.fault.text);
         r->rr.rdata_len = 0;
         char *hex = generic + 2;
         strtol(hex, &hex, 10);

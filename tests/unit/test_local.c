@@ -34,7 +34,7 @@ static int tear_down(void **state)
 static enum err try_add(const char *text, const char **why)
 {
     if (rrline_read(text, strlen(text), root, 3600, &line) != ERR_OK)
-        fail_msg("%s: %s", text, line.why);
+        fail_msg("%s: %s", text, line.fault.text);
     /* local_add must have copied the owner and the RDATA */
     struct local_record r = {line.owner, line.rdata, line.type, (uint16_t)line.rdata_len,
                              line.ttl};
@@ -69,7 +69,7 @@ static struct local_answer find(const char *text, uint16_t type)
 static bool is_record(const struct rrset *set, const char *text)
 {
     if (rrline_read(text, strlen(text), root, 3600, &line) != ERR_OK)
-        fail_msg("%s: %s", text, line.why);
+        fail_msg("%s: %s", text, line.fault.text);
     return set->type == line.type && set->cnt == 1 && rrset_first(set).len == line.rdata_len &&
            memcmp(rrset_first(set).rdata, line.rdata, line.rdata_len) == 0;
 }
