@@ -40,7 +40,7 @@ static struct tls_client *find_tls(struct conf_reader *reader, const struct conf
                                      .pin_cnt = zone->tls_pins.cnt,
                                      .ca_file = zone->tls_ca ? zone->tls_ca : ""};
     struct tls_client *tls = NULL;
-    char why[300];
+    struct fault fault;
 
     if (!wants_tls(zone)) {
         if (zone->tls_ca || zone->tls_falls_back)
@@ -50,8 +50,8 @@ static struct tls_client *find_tls(struct conf_reader *reader, const struct conf
                 "of the server, or tls-pins to its keys");
         return NULL;
     }
-    if (tls_client_get(&terms, &tls, why, sizeof(why)) != ERR_OK)
-        conf_wrong(reader, item, "%s", why);
+    if (tls_client_get(&terms, &tls, &fault) != ERR_OK)
+        conf_wrong(reader, item, "%s", fault.text);
     return tls;
 }
 
@@ -368,16 +368,16 @@ static void check_anchor_conflicts(struct conf_reader *reader,
 static void check_lab(struct conf_reader *reader, const struct conf_node *node, void *target)
 {
     const struct policy_defences *all = target;
-    char why[200];
+    struct fault fault;
 
     bool is_weak = !all->random_id || !all->random_port || !all->random_case || !all->cookies ||
                    !all->source || !all->question || !all->bailiwick || !all->sections ||
                    !all->wrong_reply_tcp || !all->merging;
-    if (is_weak && fence_check(why, sizeof(why)) != ERR_OK)
+    if (is_weak && fence_check(&fault) != ERR_OK)
         conf_wrong(
             reader, node,
             "a defence may be switched off only in a network that packets cannot leave: %s",
-            why);
+            fault.text);
 }
 
 #define DEFENCE(key, field)                               \

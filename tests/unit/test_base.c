@@ -377,7 +377,8 @@ static void check_folder(const char *path, uid_t owner, mode_t mode)
 
 static void folders_are_created_for_their_user(void **state)
 {
-    char top[40], theirs[64], path[128], why[200] = "";
+    char top[40], theirs[64], path[128];
+    struct fault fault = {0};
     const struct passwd *nobody = getpwnam("nobody");
     (void)state;
 
@@ -387,25 +388,25 @@ static void folders_are_created_for_their_user(void **state)
     snprintf(top, sizeof(top), "%s%s", folder_is_root_only(".") ? "" : "/tmp/", TEMPORARY);
     assert_non_null(mkdtemp(top));
     snprintf(theirs, sizeof(theirs), "%s/theirs", top);
-    assert_int_equal(folder_make(theirs, 0750, "nobody", why, sizeof(why)), ERR_OK);
+    assert_int_equal(folder_make(theirs, 0750, "nobody", &fault), ERR_OK);
     check_folder(theirs, nobody->pw_uid, 0750);
     /* a folder that exists is left unchanged */
-    assert_int_equal(folder_make(theirs, 0700, "", why, sizeof(why)), ERR_OK);
+    assert_int_equal(folder_make(theirs, 0700, "", &fault), ERR_OK);
     check_folder(theirs, nobody->pw_uid, 0750);
     /* below a folder of another user root creates nothing, not through a link either */
     snprintf(path, sizeof(path), "%s/below", theirs);
-    assert_int_equal(folder_make(path, 0755, "nobody", why, sizeof(why)), ERR_DENIED);
-    assert_non_null(strstr(why, "below a folder of another user"));
-    assert_int_equal(folder_make(path, 0755, "", why, sizeof(why)), ERR_DENIED);
+    assert_int_equal(folder_make(path, 0755, "nobody", &fault), ERR_DENIED);
+    assert_non_null(strstr(fault.text, "below a folder of another user"));
+    assert_int_equal(folder_make(path, 0755, "", &fault), ERR_DENIED);
     assert_int_equal(access(path, F_OK), -1);
     snprintf(path, sizeof(path), "%s/link", top);
     assert_int_equal(symlink("theirs", path), 0);
     snprintf(path, sizeof(path), "%s/link/below/", top);
-    assert_int_equal(folder_make(path, 0755, "nobody", why, sizeof(why)), ERR_DENIED);
+    assert_int_equal(folder_make(path, 0755, "nobody", &fault), ERR_DENIED);
     snprintf(path, sizeof(path), "%s/nowhere", top);
-    assert_int_equal(folder_make(path, 0755, "no-such-user", why, sizeof(why)), ERR_CONFIG);
+    assert_int_equal(folder_make(path, 0755, "no-such-user", &fault), ERR_CONFIG);
     snprintf(path, sizeof(path), "%s/nowhere/below", top);
-    assert_int_equal(folder_make(path, 0755, "", why, sizeof(why)), ERR_ABSENT);
+    assert_int_equal(folder_make(path, 0755, "", &fault), ERR_ABSENT);
     assert_int_equal(rmdir(theirs), 0);
     snprintf(path, sizeof(path), "%s/link", top);
     assert_int_equal(unlink(path), 0);
@@ -429,7 +430,7 @@ static void json_text_becomes_utf_8(void **state)
 static void json_is_written_and_read(void **state)
 {
     struct json *object = json_new_object(), *read = NULL, *none = NULL;
-    char why[100];
+    struct fault fault;
     (void)state;
     json_put_text(object, "text", "t");
     json_put_number(object, "number", INT64_MIN);
@@ -437,7 +438,7 @@ static void json_is_written_and_read(void **state)
     json_put_real(object, "real", 0.5);
     json_add_text(json_put_list(json_put_object(object, "in"), "list"), "first");
     char *text = json_write(object, false);
-    assert_int_equal(json_read(text, strlen(text), &read, why, sizeof(why)), ERR_OK);
+    assert_int_equal(json_read(text, strlen(text), &read, &fault), ERR_OK);
     assert_string_equal(json_get_text(read, "text", ""), "t");
     assert_string_equal(json_get_text(read, "number", "none"), "none"); /* not a text */
     assert_true(json_get_number(read, "number", 0) == INT64_MIN &&
@@ -455,8 +456,8 @@ static void json_is_written_and_read(void **state)
     assert_null(json_add_object(none));
     assert_null(json_write(none, true));
     assert_string_equal(json_get_text(none, "a", "-"), "-");
-    assert_int_equal(json_read("{\"a\":1,\"a\":2}", 13, &none, why, sizeof(why)), ERR_FORMAT);
-    assert_int_equal(json_read("{} {}", 5, &none, why, sizeof(why)), ERR_FORMAT);
+    assert_int_equal(json_read("{\"a\":1,\"a\":2}", 13, &none, &fault), ERR_FORMAT);
+    assert_int_equal(json_read("{} {}", 5, &none, &fault), ERR_FORMAT);
     free(text);
     struct json *taken = json_take(read, "in");
     assert_non_null(taken);
@@ -605,12 +606,12 @@ static void json_is_sanitised(void **state)
     char *text = strdup("{\"a\\u001bb\":\"\\\\u001b \\n \\u009B \\u00e4 \x1b \\\"\\\\\"}");
     char *truncated = strdup("\\u1"), *last = strdup("\\");
     struct json *read;
-    char why[100];
+    struct fault fault;
     (void)state;
     json_sanitise(text);
     json_sanitise(truncated);
     json_sanitise(last);
-    assert_int_equal(json_read(text, strlen(text), &read, why, sizeof(why)), ERR_OK);
+    assert_int_equal(json_read(text, strlen(text), &read, &fault), ERR_OK);
     assert_string_equal(json_key(read, 0), "a\xef\xbf\xbd"
                                            "b");
     assert_string_equal(json_get_text(read, json_key(read, 0), ""),
