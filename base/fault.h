@@ -2,8 +2,8 @@
  *
  * A function that explains its errors takes a `struct fault *` and fails with
  * `return fault_set(fault, ERR_..., "...", ...)`.  Its return value has the code; the text is
- * shown and never compared.  The text is set on every error, and unchanged on success unless
- * the function's contract has more to say.
+ * shown and never compared.  Unless its contract says otherwise, the text is set on every
+ * error and unchanged on success.
  *
  * Owner:    the caller, usually on its stack; nothing is allocated.
  * Thread:   any, each with its own fault.

@@ -160,7 +160,7 @@ static void add_local(struct res_conf *conf, struct conf_reader *reader,
 {
     char owner[DNAME_TEXT_MAX], type[RRTYPE_NAME_MAX];
     struct local_record record = {r->owner, r->rdata, r->type, (uint16_t)r->rdata_len, r->ttl};
-    const char *why = NULL;
+    struct fault fault;
 
     dname_text_print(r->owner, owner);
     rrtype_print(r->type, type);
@@ -181,11 +181,11 @@ static void add_local(struct res_conf *conf, struct conf_reader *reader,
         (r->type == RRTYPE_NS || r->type == RRTYPE_DNAME))
         conf_warn(reader, item, "%s %s: %s of a wildcard applies to no other name (RFC 4592 4)",
                   owner, type, type);
-    enum err err = local_add(&conf->policy->local, &record, &conf->policy->arena, &why);
-    if (err == ERR_LIMIT && why)
-        conf_warn(reader, item, "%s %s: %s", owner, type, why);
+    enum err err = local_add(&conf->policy->local, &record, &conf->policy->arena, &fault);
+    if (err == ERR_LIMIT && *fault.text)
+        conf_warn(reader, item, "%s %s: %s", owner, type, fault.text);
     else if (err && err != ERR_LIMIT)
-        conf_wrong(reader, item, "%s %s: %s", owner, type, why ? why : err_name(err));
+        conf_wrong(reader, item, "%s %s: %s", owner, type, fault.text);
 }
 
 /* Warn of names in UTF-8: clients query their A-labels. */
@@ -260,15 +260,15 @@ static void read_hosts(struct conf_reader *reader, const struct conf_node *root_
 static void check_hints(struct conf_reader *reader, const struct conf_node *node, void *target)
 {
     struct res_conf *conf = container_of(target, struct res_conf, hints_path);
-    char why[300];
+    struct fault fault;
     size_t len;
 
     if (!*conf->hints_path)
         return;
     char *text = read_beside(reader, node, conf->hints_path, FILE_MAX, &len);
-    if (text && route_read_hints(&conf->policy->route, text, len, 53, &conf->policy->arena, why,
-                                 sizeof(why)))
-        conf_wrong(reader, node, "%s: %s", conf->hints_path, why);
+    if (text &&
+        route_read_hints(&conf->policy->route, text, len, 53, &conf->policy->arena, &fault))
+        conf_wrong(reader, node, "%s: %s", conf->hints_path, fault.text);
     free(text);
 }
 
@@ -302,10 +302,11 @@ static void read_anchor_list(struct conf_reader *reader, const struct conf_node 
                    "the list is empty; trust-anchor: \"\" turns validation off, and without "
                    "the key the anchors of the root are used");
     for (size_t i = 0; i < texts->cnt && err != ERR_NOMEM; i++) {
-        const char *why = "expected a DS or DNSKEY record";
-        err = anchor_add(set, texts->at[i], strlen(texts->at[i]), line, &why);
+        struct fault fault;
+        err = anchor_add(set, texts->at[i], strlen(texts->at[i]), line, &fault);
         if (err && err != ERR_NOMEM)
-            conf_wrong(reader, conf_item(reader, node, i), "%s", why);
+            conf_wrong(reader, conf_item(reader, node, i), "%s",
+                       err == ERR_ABSENT ? "expected a DS or DNSKEY record" : fault.text);
     }
     if (err == ERR_NOMEM)
         conf_wrong(reader, node, "out of memory");
@@ -330,10 +331,10 @@ static void check_ntas(struct conf_reader *reader, const struct conf_node *node,
 
     for (size_t i = 0; i < texts->cnt; i++) {
         const struct conf_node *item = conf_item(reader, node, i);
-        char why[NTA_WHY_MAX] = "";
-        enum err err = nta_add(set, texts->at[i], why);
+        struct fault fault;
+        enum err err = nta_add(set, texts->at[i], &fault);
         if (err)
-            conf_wrong(reader, item, "%s", *why ? why : err_name(err));
+            conf_wrong(reader, item, "%s", fault.text);
         else if (set->at[set->cnt - 1].until_ms <= now_wall_ms())
             conf_warn(reader, item,
                       "this negative trust anchor has expired and has no effect; remove it");
