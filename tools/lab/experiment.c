@@ -37,11 +37,11 @@ const struct experiment *experiment_find(const char *name)
 
 static void command_keeper(const struct space *space, struct json *request)
 {
-    char why[SPACE_WHY_MAX];
-    struct json *answer = space_request(space, request, why);
+    struct fault fault;
+    struct json *answer = space_request(space, request, &fault);
 
     if (!answer)
-        trial_fail("%s", why);
+        trial_fail("%s", fault.text);
     json_free(&answer);
 }
 

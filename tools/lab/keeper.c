@@ -42,12 +42,12 @@ struct keeper {
         daemons[TOPOLOGY_HOSTS_MAX]; /* its rootline-authd or rootline-resolver; 0: none runs */
     pid_t webs[TOPOLOGY_HOSTS_MAX];
     time_t started_s;
-    char why[SITE_WHY_MAX];
+    struct fault fault;
 };
 
 static bool fail_keeper(struct keeper *k, const char *what)
 {
-    snprintf(k->why, sizeof(k->why), "%s: %s", what, strerror(errno));
+    fault_set(&k->fault, ERR_IO, "%s: %s", what, strerror(errno));
     return false;
 }
 
@@ -268,8 +268,8 @@ static bool wait_for_daemon(struct keeper *k, size_t index)
         nanosleep(&step, NULL);
     }
     size_t len = strlen(log);
-    snprintf(k->why, sizeof(k->why), "the daemon of %s did not start: %.700s",
-             topology_hosts[index].name, log + (len > 700 ? len - 700 : 0));
+    fault_set(&k->fault, ERR_IO, "the daemon of %s did not start: %.700s",
+              topology_hosts[index].name, log + (len > 700 ? len - 700 : 0));
     k->daemons[index] = 0;
     return false;
 }
@@ -385,7 +385,7 @@ static void answer_restart(struct keeper *k, const struct json *request, struct 
     if (!host || !has_daemon(topology_index(host)))
         json_put_text(answer, "error", "there is no such host, or it has no daemon");
     else if (!restart_daemon(k, topology_index(host)))
-        json_put_text(answer, "error", k->why);
+        json_put_text(answer, "error", k->fault.text);
 }
 
 /* Bring back the zones, configurations and links of the beginning. */
@@ -405,7 +405,7 @@ static void answer_reset(struct keeper *k, struct json *answer)
             works = restart_daemon(k, i);
     }
     if (!works)
-        json_put_text(answer, "error", k->why);
+        json_put_text(answer, "error", k->fault.text);
 }
 
 static void answer_keeper(struct keeper *k, int fd, const struct json *request)
@@ -439,7 +439,6 @@ static void take_request(struct keeper *k, int listener)
     struct json *request = NULL;
     struct ucred peer;
     socklen_t len = sizeof(peer);
-    char why[160];
     int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
 
     if (fd < 0)
@@ -450,7 +449,7 @@ static void take_request(struct keeper *k, int listener)
         getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0 && peer.uid == geteuid()
             ? recv(fd, text, sizeof(text), 0)
             : -1;
-    if (got > 0 && json_read(text, (size_t)got, &request, why, sizeof(why)) == ERR_OK)
+    if (got > 0 && json_read(text, (size_t)got, &request, NULL) == ERR_OK)
         answer_keeper(k, fd, request);
     json_free(&request);
     close(fd);
@@ -559,10 +558,10 @@ static void keep_laboratory(struct keeper *k)
                  (block_signals(k) || fail_keeper(k, "cannot block signals")) && mount_all(k) &&
                  ((k->inner = space_listen_inside(k->site.folder)) >= 0 ||
                   fail_keeper(k, "cannot listen")) &&
-                 site_make(&k->site, &k->conf->off, k->why) && leave_terminal() &&
+                 site_make(&k->site, &k->conf->off, &k->fault) && leave_terminal() &&
                  make_hosts(k) && start_all(k);
     if (!works) {
-        dprintf(k->parent, "%s", k->why);
+        dprintf(k->parent, "%s", k->fault.text);
         _exit(1);
     }
     if (write(k->parent, "ready", 6) != 6) /* with its NUL, which no reason has */
@@ -573,38 +572,36 @@ static void keep_laboratory(struct keeper *k)
 
 static void launch_keeper(struct keeper *k)
 {
-    char why[SPACE_WHY_MAX];
+    struct fault fault;
 
     setsid();
-    const pid_t pid = space_make(why);
+    const pid_t pid = space_make(&fault);
     if (pid == 0)
         keep_laboratory(k);
     if (pid < 0)
-        dprintf(k->parent, "%s", why);
+        dprintf(k->parent, "%s", fault.text);
     _exit(pid < 0);
 }
 
-bool keeper_start(const struct keeper_conf *conf, char why[SPACE_WHY_MAX])
+bool keeper_start(const struct keeper_conf *conf, struct fault *fault)
 {
     static struct keeper k;
-    char text[SITE_WHY_MAX] = "";
+    char text[FAULT_TEXT_MAX] = "";
     size_t len = 0;
     int ends[2];
 
     k.conf = conf;
-    if (!site_find(&k.site, k.why)) {
-        snprintf(why, SPACE_WHY_MAX, "%.*s", SPACE_WHY_MAX - 1, k.why);
+    if (!site_find(&k.site, fault))
         return false;
-    }
     k.listener = space_listen(conf->name);
     if (k.listener < 0 || pipe2(ends, O_CLOEXEC) != 0) {
         if (errno == EADDRINUSE)
-            snprintf(why, SPACE_WHY_MAX,
-                     "the laboratory \"%s\" is up already: `rootline lab down` ends it, "
-                     "--name names another",
-                     conf->name);
+            fault_set(fault, ERR_DENIED,
+                      "the laboratory \"%s\" is up already: `rootline lab down` ends it, "
+                      "--name names another",
+                      conf->name);
         else
-            snprintf(why, SPACE_WHY_MAX, "cannot start a laboratory: %s", strerror(errno));
+            fault_set(fault, ERR_DENIED, "cannot start a laboratory: %s", strerror(errno));
         return false;
     }
     k.parent = ends[1];
@@ -621,7 +618,7 @@ bool keeper_start(const struct keeper_conf *conf, char why[SPACE_WHY_MAX])
     waitpid(pid, NULL, 0);
     if (len == 6 && strcmp(text, "ready") == 0)
         return true;
-    snprintf(why, SPACE_WHY_MAX, "%.*s", SPACE_WHY_MAX - 1,
-             len > 0 ? text : "the laboratory's keeper ended without a reason");
+    fault_set(fault, ERR_IO, "%s",
+              len > 0 ? text : "the laboratory's keeper ended without a reason");
     return false;
 }

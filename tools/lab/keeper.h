@@ -14,5 +14,6 @@ struct keeper_conf {
     struct defence_set off;
 };
 
-/* Make a laboratory and leave its keeper running.  Return when it is ready; false: `why`. */
-MUST_USE bool keeper_start(const struct keeper_conf *conf, char why[SPACE_WHY_MAX]);
+/* Make a laboratory and leave its keeper running.  Return when it is ready; false: the fault.
+ */
+MUST_USE bool keeper_start(const struct keeper_conf *conf, struct fault *fault);

@@ -78,7 +78,8 @@ static void print_welcome(const char *name, const struct defence_era *era)
 static int lab_up(int argc, char **argv)
 {
     static struct keeper_conf conf;
-    char why[SPACE_WHY_MAX], bad[64];
+    struct fault fault;
+    char bad[64];
     const bool is_validating = cmd_take_flag(&argc, argv, "--dnssec");
     const char *era_name = cmd_take_value(&argc, argv, "--era");
     const struct defence_era *era = era_name ? find_era(era_name) : NULL;
@@ -91,8 +92,8 @@ static int lab_up(int argc, char **argv)
     conf.era = era_name;
     must(!era || defence_switch_off(&conf.off, era->off, bad));
     conf.off.is_off[DEFENCE_DNSSEC] = !is_validating;
-    if (!keeper_start(&conf, why))
-        return fail_lab(why);
+    if (!keeper_start(&conf, &fault))
+        return fail_lab(fault.text);
     print_welcome(conf.name, era);
     return CMD_DONE;
 }
@@ -101,20 +102,20 @@ static int lab_down(int argc, char **argv)
 {
     const char *name = take_lab_name(&argc, argv);
     struct space space;
-    char why[SPACE_WHY_MAX];
+    struct fault fault;
 
     if (argc != 0)
         return cmd_wrong_usage("usage: rootline lab down [--name NAME]\n");
     if (!name)
         return CMD_USAGE;
-    if (!space_open(&space, name, why))
-        return fail_lab(why);
+    if (!space_open(&space, name, &fault))
+        return fail_lab(fault.text);
     /* the process is gone when the kernel has ended all of its PID namespace */
     struct pollfd end = {.fd = (int)syscall(SYS_pidfd_open, space.keeper, 0), .events = POLLIN};
     struct json *request = json_new_object();
     json_put_text(request, "command", "down");
-    json_free(
-        &(struct json *){space_request(&space, request, why)}); /* it ends without an answer */
+    json_free(&(struct json *){
+        space_request(&space, request, &fault)}); /* it ends without an answer */
     bool has_ended = end.fd < 0 || poll(&end, 1, END_WAIT_MS) == 1;
     if (end.fd >= 0)
         close(end.fd);
@@ -127,14 +128,14 @@ static int lab_status(int argc, char **argv)
     const bool is_json = cmd_take_flag(&argc, argv, "--json");
     const char *name = take_lab_name(&argc, argv);
     struct space space;
-    char why[SPACE_WHY_MAX];
+    struct fault fault;
 
     if (argc != 0)
         return cmd_wrong_usage("usage: rootline lab status [--name NAME] [--json]\n");
     if (!name)
         return CMD_USAGE;
-    if (!space_open(&space, name, why))
-        return fail_lab(why);
+    if (!space_open(&space, name, &fault))
+        return fail_lab(fault.text);
     if (is_json)
         cmd_print_json(space.status);
     else
@@ -160,16 +161,16 @@ static int lab_list(int argc, char **argv)
 static int send_to_keeper(const char *name, struct json *request)
 {
     struct space space;
-    char why[SPACE_WHY_MAX];
+    struct fault fault;
 
-    if (!space_open(&space, name, why)) {
+    if (!space_open(&space, name, &fault)) {
         json_free(&request);
-        return fail_lab(why);
+        return fail_lab(fault.text);
     }
-    struct json *answer = space_request(&space, request, why);
+    struct json *answer = space_request(&space, request, &fault);
     space_close(&space);
     if (!answer)
-        return fail_lab(why);
+        return fail_lab(fault.text);
     json_free(&answer);
     return CMD_DONE;
 }
@@ -239,26 +240,26 @@ static int lab_link(int argc, char **argv)
 static int go_to_host(const char *name, const char *host_name, struct space *space)
 {
     const struct topology_host *host = topology_find(host_name);
-    char why[SPACE_WHY_MAX];
+    struct fault fault;
 
-    if (!space_open(space, name, why))
-        return fail_lab(why);
+    if (!space_open(space, name, &fault))
+        return fail_lab(fault.text);
     if (!host) {
         fprintf(stderr,
                 "rootline lab: there is no host \"%s\"; `rootline lab status` has them\n",
                 host_name);
         return CMD_USAGE;
     }
-    int status = space_enter(space, why);
+    int status = space_enter(space, &fault);
     if (status < 0)
-        return fail_lab(why);
+        return fail_lab(fault.text);
     if (status > 0)
         return status - 1;
     char at[4096];
     const char *back = getcwd(at, sizeof(at));
     if (!space_enter_host(space->hosts[topology_index(host)])) {
-        snprintf(why, sizeof(why), "cannot enter host %s: %s", host_name, strerror(errno));
-        _exit(fail_lab(why));
+        fault_set(&fault, ERR_DENIED, "cannot enter host %s: %s", host_name, strerror(errno));
+        _exit(fail_lab(fault.text));
     }
     if (!back || chdir(back) != 0)
         (void)!chdir("/");
@@ -269,10 +270,11 @@ static int go_to_host(const char *name, const char *host_name, struct space *spa
 static void add_to_path(void)
 {
     static struct site site;
-    char why[SITE_WHY_MAX], path[2 * SITE_PATH_MAX];
+    struct fault fault;
+    char path[2 * SITE_PATH_MAX];
     const char *old = getenv("PATH");
 
-    if (!site_find(&site, why))
+    if (!site_find(&site, &fault))
         return;
     snprintf(path, sizeof(path), "%s:%s", site.programs, old ? old : "/usr/bin:/bin");
     setenv("PATH", path, 1);
@@ -393,17 +395,17 @@ static int lab_time(int argc, char **argv)
     const char *name = take_lab_name(&argc, argv);
     const int64_t seconds = argc == 1 ? read_span(argv[0]) : 0;
     struct space space;
-    char why[SPACE_WHY_MAX];
+    struct fault fault;
 
     if (seconds == 0)
         return cmd_wrong_usage("usage: rootline lab time [--name NAME] +NUMBER(s|m|h|d|w)\n");
     if (!name)
         return CMD_USAGE;
-    if (!space_open(&space, name, why))
-        return fail_lab(why);
-    int status = space_enter(&space, why);
+    if (!space_open(&space, name, &fault))
+        return fail_lab(fault.text);
+    int status = space_enter(&space, &fault);
     if (status < 0)
-        return fail_lab(why);
+        return fail_lab(fault.text);
     if (status > 0)
         return status - 1;
     if (!space_enter_host(space.hosts[topology_index(topology_find("resolver"))]))

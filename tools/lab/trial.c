@@ -102,23 +102,23 @@ int64_t trial_counter(const struct trial *t, const char *key)
 void trial_restart(const struct trial *t, const char *host)
 {
     struct json *request = json_new_object();
-    char why[SPACE_WHY_MAX];
+    struct fault fault;
 
     json_put_text(request, "command", "restart");
     json_put_text(request, "host", host);
-    struct json *answer = space_request(t->space, request, why);
+    struct json *answer = space_request(t->space, request, &fault);
     if (!answer)
-        trial_fail("%s", why);
+        trial_fail("%s", fault.text);
     json_free(&answer);
 }
 
 void trial_sign_zone(const struct trial *t, const char *host, const char *zone,
                      const char *option)
 {
-    char why[SITE_WHY_MAX];
+    struct fault fault;
 
-    if (!site_sign(t->site, zone, option, why))
-        trial_fail("%s", why);
+    if (!site_sign(t->site, zone, option, &fault))
+        trial_fail("%s", fault.text);
     trial_restart(t, host);
 }
 
@@ -193,17 +193,17 @@ static bool is_of_lab(const struct addr *addr)
 static void check_fence_now(struct trial *t)
 {
     const uint64_t now_ms = now_mono_ms();
-    char why[200];
+    struct fault fault;
 
     if (t->fence_ms && now_ms - t->fence_ms < FENCE_MS)
         return;
     t->fence_ms = now_ms;
     for (size_t i = 0; i < topology_host_cnt; i++) {
-        snprintf(why, sizeof(why), "its network cannot be entered");
-        if (space_go(t->space, &topology_hosts[i]) && fence_check(why, sizeof(why)) == ERR_OK)
+        snprintf(void) "its network cannot be entered";
+        if (space_go(t->space, &topology_hosts[i]) && fence_check(&fault) == ERR_OK)
             continue;
         fprintf(stderr, "rootline lab: packets could leave the laboratory from host %s: %s\n",
-                topology_hosts[i].name, why);
+                topology_hosts[i].name, fault.text);
         exit(TRIAL_EXIT_FENCE);
     }
 }
