@@ -74,7 +74,7 @@ int lab_run(const char *name, int argc, char **argv)
     static struct site site;
     struct space space;
     struct fault fault;
-    char reason[SITE_WHY_MAX];
+    
     const bool is_json = cmd_take_flag(&argc, argv, "--json");
 
     if (cmd_take_flag(&argc, argv, "--list"))
@@ -92,12 +92,8 @@ int lab_run(const char *name, int argc, char **argv)
                 argv[0]);
         return CMD_USAGE;
     }
-    if (!site_find(&site, reason)) {
-        fprintf(stderr, "rootline lab: %s\n", reason);
-        return CMD_WRONG;
-    }
     int status = -1;
-    if (space_open(&space, name, &fault))
+    if (site_find(&site, &fault) && space_open(&space, name, &fault))
         status = space_enter(&space, &fault);
     if (status < 0) {
         fprintf(stderr, "rootline lab: %s\n", fault.text);

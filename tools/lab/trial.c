@@ -199,7 +199,7 @@ static void check_fence_now(struct trial *t)
         return;
     t->fence_ms = now_ms;
     for (size_t i = 0; i < topology_host_cnt; i++) {
-        snprintf(void) "its network cannot be entered";
+        fault_set(&fault, ERR_IO, "its network cannot be entered");
         if (space_go(t->space, &topology_hosts[i]) && fence_check(&fault) == ERR_OK)
             continue;
         fprintf(stderr, "rootline lab: packets could leave the laboratory from host %s: %s\n",
