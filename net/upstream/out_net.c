@@ -26,7 +26,6 @@ enum {
     TCP_SERVERS_MAX = 1000,
     EXTRA_MESSAGES = 2, /* messages beyond the number of queries: a duplicate is no attack */
     TLS_CHUNK = 65536,
-    FIXED_PORT = 33333,
     DRAIN_MAX = 64,
     TICK_MS = 5,
     /* Slots of TICK_MS, about 5 s in all; later deadlines wait for another round. */
@@ -101,6 +100,7 @@ struct net {
     struct list idle_slots[2];
     struct list closed_slots; /* of closed sockets; freed when no event can refer to them */
     const struct ports *ports;
+    const atomic_bool *is_halted;
     struct rng rng;
     struct list wheel[WHEEL], tcp_wheel[WHEEL];
     uint64_t wheel_ms; /* deadlines up to this time were checked */
@@ -118,6 +118,11 @@ struct net {
     unsigned handle_cnt;
     uint8_t buffer[UDP_REPLY_MAX];
 };
+
+static bool is_net_halted(const struct net *n)
+{
+    return atomic_load_explicit(n->is_halted, memory_order_relaxed);
+}
 
 static struct net *get_net(struct out *out) { return container_of(out, struct net, out); }
 
@@ -307,7 +312,7 @@ static void bind_fixed_port(struct socket_slot *s)
     int on = 1;
 
     any.sock.any.sa_family = s->is_v6 ? AF_INET6 : AF_INET;
-    addr_set_port(&any, FIXED_PORT);
+    addr_set_port(&any, OUT_NET_FIXED_PORT);
     (void)setsockopt(s->fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
     (void)bind(s->fd, &any.sock.any, addr_len(&any));
     s->is_fixed = true;
@@ -322,7 +327,8 @@ static enum err connect_socket(struct net *n, struct socket_slot *s, const struc
         discard_queued(n, s);
     if (ask->is_port_fixed)
         bind_fixed_port(s);
-    if (connect(s->fd, &to->sock.any, addr_len(to)) == 0)
+    /* laboratory: for a connected socket the kernel would check the source */
+    if (!ask->match.checks_source || connect(s->fd, &to->sock.any, addr_len(to)) == 0)
         return !s->is_once || watch_udp_socket(n, s) ? ERR_OK : ERR_LIMIT;
     switch (errno) {
     case ENETUNREACH:
@@ -338,8 +344,12 @@ static enum err connect_socket(struct net *n, struct socket_slot *s, const struc
 /* The first send may report a pending error instead of sending. */
 static enum err send_udp_query(const struct socket_slot *s, const struct out_ask *ask)
 {
+    const struct sockaddr *to = ask->match.checks_source ? NULL : &ask->match.to.sock.any;
+    socklen_t to_len = to ? addr_len(&ask->match.to) : 0;
+
     for (int i = 0; i < 2; i++)
-        if (send(s->fd, ask->wire, ask->len, MSG_DONTWAIT) >= 0 || errno == EAGAIN)
+        if (sendto(s->fd, ask->wire, ask->len, MSG_DONTWAIT, to, to_len) >= 0 ||
+            errno == EAGAIN)
             return ERR_OK;
     return ERR_DENIED;
 }
@@ -368,8 +378,9 @@ static void release_socket(struct socket_slot *s)
 
 static enum err send_over_udp(struct net *n, struct out_ask *ask)
 {
+    if (is_net_halted(n))
+        return ERR_DENIED;
     struct socket_slot *s = choose_socket(n, ask);
-
     if (!s)
         return ERR_LIMIT;
     enum err err = connect_socket(n, s, ask);
@@ -422,7 +433,8 @@ static void receive_reply(struct net *n, struct socket_slot *s)
         ask->done(ask, OUT_REPLY, &reply);
         return;
     }
-    ask->rejected(ask, verdict, &from);
+    struct out_rejected rejected = {verdict, &from, n->buffer, (size_t)got};
+    ask->rejected(ask, &rejected);
     if (!ask->ignores_mismatch) {
         release_socket(s);
         ask->done(ask, OUT_MISMATCH, NULL);
@@ -588,6 +600,8 @@ static bool write_query(struct tcp_ask *t)
 {
     struct server *s = t->server;
 
+    if (is_net_halted(s->net))
+        return false;
     if (s->tls) {
         bool is_written = tls_write(s->tls, t->wire, t->len, &s->net->sealed);
         if (!is_written)
@@ -631,8 +645,9 @@ static bool accept_message(struct server *s, uint8_t *wire, size_t len)
         return len >= 2 && may_be_cancelled(s);
     struct out_ask *ask = t->ask;
     enum match_verdict verdict = match_reply(&ask->match, &s->addr, wire, len, &reply);
+    struct out_rejected rejected = {verdict, &s->addr, wire, len};
     if (verdict != MATCH_OK)
-        ask->rejected(ask, verdict, &s->addr);
+        ask->rejected(ask, &rejected);
     if (verdict == MATCH_QUESTION && reply.has_question)
         return may_be_cancelled(s); /* the reply to a cancelled query with the same ID */
     detach_query(t);
@@ -891,6 +906,8 @@ static enum err new_server(struct net *n, const struct out_ask *ask, struct serv
 static enum err send_over_tcp(struct net *n, struct out_ask *ask, uint64_t deadline_ms,
                               uint64_t after_ms)
 {
+    if (is_net_halted(n))
+        return ERR_DENIED;
     uint64_t now_ms = now_mono_ms();
     struct server *s = find_server(n, ask, after_ms);
     bool is_reused = s && s->is_connected;
@@ -1056,6 +1073,7 @@ enum err out_net_new(uv_loop_t *loop, const struct out_net_sources *sources, str
     list_init(&n->closed_slots);
     n->ports = sources->ports;
     n->most = sources->most;
+    n->is_halted = sources->is_halted;
     rng_init(&n->rng);
     for (size_t i = 0; i < WHEEL; i++) {
         list_init(&n->wheel[i]);
