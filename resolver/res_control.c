@@ -195,6 +195,8 @@ static void put_got_question(struct json *got, const struct rejected_item *item)
 static void put_difference(struct json *expected, struct json *got, enum rejected_reason reason,
                            const struct rejected_item *item)
 {
+    uint8_t zone[DNAME_MAX];
+
     switch ((unsigned)reason) {
     case MATCH_SOURCE:
         to_json_addr(expected, "address", &item->server);
@@ -230,7 +232,8 @@ static void put_difference(struct json *expected, struct json *got, enum rejecte
         __attribute__((fallthrough));
     case MATCH_MALFORMED: json_put_number(got, "octets", (int64_t)item->octets); break;
     case REJECTED_RECORDS:
-        to_json_name(expected, "zone", dname_suffix(item->name, item->zone_labels));
+        dname_lower(dname_suffix(item->name, item->zone_labels), zone);
+        to_json_name(expected, "zone", zone);
         json_put_text(got, "section", to_json_section(item->got_section));
         __attribute__((fallthrough));
     case REJECTED_UNREADABLE:

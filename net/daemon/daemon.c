@@ -686,11 +686,11 @@ static void begin_clock(struct control_call *call, void *data)
         return;
     }
     now_add_wall(add_s * 1000);
-    now_print_span(add_s, text);
-    log_warning("laboratory: the clock of this daemon was moved forward by %s", text);
+    now_print(now_wall_ms(), text);
+    log_warning("laboratory: the clock of this daemon was moved forward by %lld s, to %s",
+                (long long)add_s, text);
     for (size_t i = 0; i < d->worker_cnt; i++)
         worker_wake(d->workers[i]);
-    now_print(now_wall_ms(), text);
     json_put_text(call->result, "time", text);
 }
 
