@@ -119,7 +119,8 @@ static void put_entropy(struct json *status, const struct res_control *worker)
     const struct policy_defences *on = &get_engine(worker)->policy->defences;
     unsigned decibits = on->random_port ? ports_decibits(worker->ports) : 0;
 
-    json_put_number(entropy, "ports", on->random_port ? ports_cnt(worker->ports) : 1);
+    json_put_number(entropy, "ports",
+                    on->random_port ? ports_cnt(worker->ports) : (unsigned)worker->worker_cnt);
     json_put_number(entropy, "port-bits", decibits / 10);
     json_put_number(entropy, "port-decibits", decibits);
     json_put_number(entropy, "id-bits", on->random_id ? ID_BITS : 0);

@@ -412,6 +412,8 @@ static enum err open_engine(void *engine, struct uv_loop_s *loop)
                                       .cnt = r->conf->outgoing.cnt,
                                       .ports = r->shared->ports,
                                       .most = r->sockets,
+                                      .fixed_port =
+                                          (uint16_t)(OUT_NET_FIXED_PORT + r->control.worker),
                                       .is_halted = &r->shared->is_halted};
     struct engine *made;
 

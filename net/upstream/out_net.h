@@ -18,7 +18,7 @@
 
 enum {
     OUT_NET_SOCKETS_MAX = 8192, /* more than a worker needs */
-    OUT_NET_FIXED_PORT = 33333, /* laboratory: of each query with is_port_fixed */
+    OUT_NET_FIXED_PORT = 33333, /* laboratory: fixed_port of the first worker */
 };
 
 /* The source addresses and ports of queries.  Without an address of a family the kernel
@@ -28,6 +28,7 @@ struct out_net_sources {
     size_t cnt;
     const struct ports *ports;    /* the caller's, and as long as the out exists */
     unsigned most;                /* open sockets at most, UDP and TCP */
+    uint16_t fixed_port;          /* laboratory: of queries with is_port_fixed */
     const atomic_bool *is_halted; /* true: nothing is sent any more; the caller's */
 };
 

@@ -48,10 +48,10 @@ def test_narrow_port_range_of_the_kernel_is_extended(tmp_path):
     assert len(set(seen["ports"])) > 560 and min(seen["ports"]) < 10000 and max(seen["ports"]) > 55000
 
 
-def test_one_port_inside_the_fence(tmp_path):
+def test_one_port_per_worker_inside_the_fence(tmp_path):
     seen = inside(tmp_path, "{random-port: false}")
     assert seen["started"] and seen["answered"] == 600
-    assert set(seen["ports"]) == {33333}
+    assert set(seen["ports"]) == {33333, 33334, 33335, 33336}
 
 
 def test_ids_are_counted_inside_the_fence(tmp_path):
@@ -80,7 +80,7 @@ def test_no_start_in_the_namespace_of_process_1(tmp_path):
     assert "this is the network namespace of process 1" in seen["log"]
 
 
-@pytest.mark.parametrize("scenario", ["route", "route-of-a-strong-one", "notice", "many-notices", "source", "udp-size",
+@pytest.mark.parametrize("scenario", ["route", "route-of-a-strong-one", "notice", "many-notices", "source", "one-port", "udp-size",
                                       "ttl", "signatures", "clock-outside"])
 def test_weak_resolver(tmp_path, scenario):
     run_inside("weak_inside.py", tmp_path, scenario)

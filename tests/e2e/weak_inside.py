@@ -203,6 +203,52 @@ def source():
     server.udp = plain_send
 
 
+def one_port():
+    """Many queries in flight share the port: each gets its reply, in any order, and guesses of the ID are tried on all."""
+    waiting, replies = [], []
+
+    def hold(wire, client):
+        waiting.append((wire, client))
+    plain_send = server.udp
+
+    class Held:
+        def __getattr__(self, key):
+            return getattr(plain_send, key)
+
+        def sendto(self, wire, to):
+            hold(wire, to)
+    server.udp = Held()
+    resolver = Resolver("{random-port: false, merging: false, wrong-reply-tcp: false, random-case: false}")
+    clients = []
+    for i in range(60):
+        s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        s.settimeout(10)
+        s.connect(("127.0.0.1", resolver.port))
+        s.send(dns.message.make_query(f"x{i % 30}.", "A", id=i).to_wire())
+        clients.append(s)
+    end = time.monotonic() + 5
+    while len(waiting) < 30 and time.monotonic() < end:
+        time.sleep(0.005)
+    assert len(waiting) >= 30 and {client for _, client in waiting} == {(SERVER, 33333)}
+    forged = waiting[0][0]
+    taken = {wire[:2] for wire, _ in waiting}
+    guesses = [n.to_bytes(2, "big") for n in range(0, 65536, 997) if n.to_bytes(2, "big") not in taken]
+    for guess in guesses:
+        plain_send.sendto(guess + forged[2:], (SERVER, 33333))
+    for wire, client in reversed(waiting):
+        plain_send.sendto(wire, client)
+        plain_send.sendto(wire, client)  # a duplicate is no attack
+    server.udp = plain_send
+    for i, s in enumerate(clients):
+        replies.append(dns.message.from_wire(s.recv(4096)))
+        assert replies[-1].id == i and replies[-1].answer, replies[-1]
+    rejected = resolver.as_json("status", "--rejected")
+    assert rejected.keys() == {"wrong-id"} and rejected["wrong-id"]["count"] == len(guesses), rejected
+    assert {item["name"] for item in rejected["wrong-id"]["last"]} == {"x0."}
+    assert resolver.as_json("stats")["queries-sent-tcp"] == 0
+    assert resolver.stop() == 0
+
+
 def udp_size():
     resolver = Resolver("{udp-size: false}")
     assert resolver.ask("large.", "TXT", call=dns.query.tcp).answer
