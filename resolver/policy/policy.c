@@ -64,6 +64,7 @@ void policy_use_lab(struct policy *p, const struct policy_defences *lab)
     size_t len = 0;
 
     p->defences = *lab;
+    p->limits.validates_unlimited = !lab->validation_work;
     p->udp_size = lab->udp_size ? POLICY_UDP_SIZE : POLICY_UDP_SIZE_LAB;
     p->lab_off = policy_defences_off(lab);
     p->lab_text[0] = '\0';

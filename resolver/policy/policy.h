@@ -17,7 +17,7 @@
 
 struct own;
 
-/* The defences against forged replies (docs/LIMITS.md sections 1 and 2), from defences.def.  All
+/* The defences against forged replies (docs/LIMITS.md sections 1 and 2), from defences.def. All
  * are on; `lab` in the configuration switches off one at a time, inside a closed network only.
  */
 struct policy_defences {
@@ -97,7 +97,8 @@ void policy_free(struct policy **policy);
 /* Note that the trust anchors and negative trust anchors are complete. */
 void policy_seal_trust(struct policy *policy);
 
-/* Use the defences of `lab` and note which are off: lab_off, lab_text and udp_size. */
+/* Use the defences of `lab` and note which are off: lab_off, lab_text, udp_size and
+ * limits.validates_unlimited. */
 void policy_use_lab(struct policy *policy, const struct policy_defences *lab);
 
 /* Return one bit per defence that is off, in the order of the table. */

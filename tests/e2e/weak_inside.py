@@ -4,6 +4,7 @@
 
 Must run in its own network namespace.  Exit with status 0 if the resolver behaves.
 """
+import base64
 import json
 import os
 import pty
@@ -282,18 +283,46 @@ def ttl():
     assert resolver.stop() == 0
 
 
-def signatures():
-    """A signed zone is bogus when the clock of the resolver passes the end of its signatures."""
+def serve_signed(change=lambda text: text):
+    """Sign the zone test., change the text of the signed zone, and serve it; write its trust anchor."""
     (folder / "test.zone").write_text("$ORIGIN test.\n$TTL 300\n@ SOA ns x 1 2 3 4 5\n@ NS ns\nns A 192.0.2.1\n"
                                       "www A 192.0.2.8\n")
     signed = signing.sign_rootline(folder, "test.", folder / "test.zone")
     keys = [line for line in signing.read_keys(signed) if "\tDNSKEY\t257 " in line]
     (folder / "anchor").write_text("\n".join(keys) + "\n")
+    lab.write_old(signed, change(signed.read_text()))
     (folder / "authd.yaml").write_text(f"server: {{listen: [192.0.2.1@5301], control: {folder}/authd.sock}}\n"
                                        f"zones: [{{zone: test, file: {signed}}}]\n")
     authd = lab.Server([lab.BUILD / "rootline-authd", "-c", folder / "authd.yaml"], folder / "authd.log")
     authd.started(authd.wait_for, "ready on ")
-    resolver = Resolver("{}\nstub-zones: [{zone: test, servers: [192.0.2.1@5301]}]", anchor=folder / "anchor")
+    return authd
+
+
+STUB = "stub-zones: [{zone: test, servers: [192.0.2.1@5301]}]"
+
+
+def validation_work():
+    """Six signatures of www.test. are wrong, and the seventh is right: the limit ends before it (KeyTrap)."""
+    def add_wrong(text):
+        right = next(line for line in text.splitlines() if line.startswith("www") and " RRSIG A " in line)
+        fields = right.split()
+        wrong = [base64.b64encode(bytes([0, i]) + bytes(62)).decode() for i in range(6)]
+        return text + "".join(" ".join(fields[:12] + [w]) + "\n" for w in wrong)
+    authd = serve_signed(add_wrong)
+    resolver = Resolver("{}\n" + STUB, anchor=folder / "anchor")
+    assert resolver.ask("www.test.", want_dnssec=True).rcode() == dns.rcode.SERVFAIL
+    resolver.stop()
+    resolver = Resolver("{validation-work: false}\n" + STUB, anchor=folder / "anchor")
+    resolver.command("cache", "flush", ".", "--subtree")
+    reply = resolver.ask("www.test.", want_dnssec=True)
+    assert reply.rcode() == dns.rcode.NOERROR and reply.flags & dns.flags.AD, reply
+    assert resolver.stop() == 0 and authd.stop() == 0
+
+
+def signatures():
+    """A signed zone is bogus when the clock of the resolver passes the end of its signatures."""
+    authd = serve_signed()
+    resolver = Resolver("{}\n" + STUB, anchor=folder / "anchor")
     for i in range(4):
         reply = resolver.ask("www.test.", want_dnssec=True)
         assert reply.flags & dns.flags.AD and reply.answer, reply
