@@ -5,6 +5,7 @@
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/addr.h"
@@ -101,6 +102,16 @@ static enum err check_addresses(const struct addr_prefixes *inside, struct fault
     return err;
 }
 
+/* True if pid 1 is in the network namespace of this process.  False if the kernel
+ * does not tell this user. */
+static bool is_namespace_of_init(void)
+{
+    struct stat of_init, own;
+
+    return stat("/proc/1/ns/net", &of_init) == 0 && stat("/proc/self/ns/net", &own) == 0 &&
+           of_init.st_dev == own.st_dev && of_init.st_ino == own.st_ino;
+}
+
 enum err fence_check(struct fault *fault)
 {
     struct addr_prefix at[ARRAY_LEN(lab_nets)];
@@ -109,8 +120,12 @@ enum err fence_check(struct fault *fault)
 
     for (size_t i = 0; i < ARRAY_LEN(lab_nets); i++)
         must(addr_read_prefix(lab_nets[i], &at[i]) == ERR_OK);
-    if (if_nametoindex("rl-fence") == 0)
+    if (if_nametoindex("rl-fence") == 0) /* finds alternative names too */
         return fault_set(fault, ERR_DENIED, "there is no interface rl-fence");
+    if (is_namespace_of_init())
+        return fault_set(fault, ERR_DENIED,
+                         "this is the network namespace of process 1: a laboratory has "
+                         "namespaces of its own");
     if (check_routes(&inside, &leads_out) != ERR_OK)
         return fault_set(fault, ERR_IO, "cannot read the routing tables");
     if (leads_out)
