@@ -1,0 +1,603 @@
+/* One loop over poll: the server has few clients, and is to be read.  Each kind has addresses
+ * of its own, so that what a resolver remembers of one server has no effect on other kinds. */
+#define _GNU_SOURCE /* ppoll */
+#include "tools/lab/mischief_serve.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "base/now.h"
+#include "net/loop/fence.h"
+#include "tools/lab/mischief.h"
+
+enum {
+    QUERY_ROOM = 4096,
+    DATAGRAMS_MAX = 1024,   /* that wait to be sent */
+    CONNECTIONS_MAX = 256,  /* the next one is closed at once */
+    CONNECTION_MS = 120000, /* an idle connection is closed */
+    OUT_MAX = 1 << 18,      /* octets that wait on a connection; more queries are dropped */
+    BURST = 64,             /* datagrams of a socket that are read at once */
+    FENCE_MS = 1000,
+};
+
+struct endpoint {
+    int fd;
+    bool is_tcp;
+    unsigned host;
+    size_t place;
+};
+
+/* A reply over UDP whose time has not come. */
+struct datagram {
+    uint64_t at_ms;
+    int fd;
+    struct addr to;
+    size_t len;
+    uint8_t wire[];
+};
+
+struct connection {
+    int fd;
+    const struct endpoint *endpoint;
+    uint64_t next_ms; /* when octets of `out` may be sent */
+    uint64_t end_ms;
+    unsigned pace_ms;
+    bool is_last; /* close it when `out` has been sent */
+    size_t in_len, out_len, out_at;
+    uint8_t in[2 + QUERY_ROOM];
+    uint8_t *out;
+};
+
+struct server {
+    const struct mischief_conf *conf;
+    struct endpoint *endpoints;
+    size_t endpoint_cnt;
+    struct datagram *datagrams[DATAGRAMS_MAX];
+    size_t datagram_cnt;
+    struct connection *connections[CONNECTIONS_MAX];
+    size_t connection_cnt;
+    unsigned *earlier; /* queries, per kind */
+    uint64_t fence_ms; /* when to check the fence again */
+    struct misreply reply;
+};
+
+/* Where a query came from. */
+struct origin {
+    struct server *server;
+    const struct endpoint *endpoint;
+    struct addr peer;
+    struct connection *connection; /* NULL: over UDP */
+};
+
+static volatile sig_atomic_t must_end;
+
+static void note_end_signal(int number)
+{
+    (void)number;
+    must_end = 1;
+}
+
+unsigned mischief_serve_hosts(void) { return (unsigned)(1 + 2 * mischief_kind_cnt); }
+
+/* ---- sending ---- */
+
+static void keep_datagram(struct server *s, int fd, const struct addr *to,
+                          const struct misreply *m)
+{
+    struct datagram *d = s->datagram_cnt < DATAGRAMS_MAX ? malloc(sizeof(*d) + m->b.len) : NULL;
+    if (!d)
+        return;
+    d->at_ms = now_mono_ms() + m->delay_ms;
+    d->fd = fd;
+    d->to = *to;
+    d->len = m->b.len;
+    memcpy(d->wire, m->wire, d->len);
+    s->datagrams[s->datagram_cnt++] = d;
+}
+
+/* Send to the client; that its socket is closed already is no fault of ours. */
+static void send_datagram(int fd, const struct addr *to, const void *wire, size_t len)
+{
+    (void)!sendto(fd, wire, len, MSG_DONTWAIT, &to->sock.any, addr_len(to));
+}
+
+static void send_from_other_port(const struct origin *from, const struct misreply *m)
+{
+    struct addr source;
+    misreply_address(&from->server->conf->places, from->endpoint->place, from->endpoint->host,
+                     &source);
+    addr_set_port(&source, 0);
+    int fd = socket(source.sock.any.sa_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return;
+    if (bind(fd, &source.sock.any, addr_len(&source)) == 0)
+        send_datagram(fd, &from->peer, m->wire, m->b.len);
+    close(fd);
+}
+
+/* Return the UDP socket of another host of the same kind, or -1. */
+static int find_other_socket(const struct server *s, const struct endpoint *own, unsigned first)
+{
+    unsigned host = own->host == first ? first + 1 : first;
+    for (size_t i = 0; i < s->endpoint_cnt; i++)
+        if (s->endpoints[i].host == host && s->endpoints[i].place == own->place &&
+            !s->endpoints[i].is_tcp)
+            return s->endpoints[i].fd;
+    return -1;
+}
+
+static void send_udp_reply(const struct origin *from, const struct misreply *m)
+{
+    int fd = from->endpoint->fd;
+    if (m->from_other_address)
+        fd = find_other_socket(from->server, from->endpoint, m->first);
+    if (m->from_other_port || fd < 0) {
+        send_from_other_port(from, m);
+        return;
+    }
+    for (unsigned i = 0; i < m->copies; i++)
+        if (m->delay_ms)
+            keep_datagram(from->server, fd, &from->peer, m);
+        else
+            send_datagram(fd, &from->peer, m->wire, m->b.len);
+}
+
+static void send_tcp_reply(struct connection *c, const struct misreply *m)
+{
+    size_t len = 2 + m->b.len;
+    for (unsigned i = 0; i < m->copies && c->out_len + len <= OUT_MAX; i++) {
+        uint8_t *out = realloc(c->out, c->out_len + len);
+        if (!out)
+            return;
+        c->out = out;
+        util_put_u16(out + c->out_len, (uint16_t)((int)m->b.len + m->frame_error));
+        memcpy(out + c->out_len + 2, m->wire, m->b.len);
+        c->out_len += len;
+    }
+    c->next_ms = now_mono_ms() + m->delay_ms;
+    c->pace_ms = m->pace_ms;
+}
+
+static void send_reply(struct misreply *m)
+{
+    struct origin *from = m->link;
+    if (m->is_silent)
+        return;
+    if (from->connection)
+        send_tcp_reply(from->connection, m);
+    else
+        send_udp_reply(from, m);
+}
+
+/* ---- the zone ---- */
+
+/* Return the number of the server if the QNAME is nsNUMBER.`zone`, else 0. */
+static unsigned read_server_number(const struct misreply *m, const uint8_t *zone)
+{
+    bool is_server = dname_labels(m->name) == dname_labels(zone) + 1 && m->name[0] == 3 &&
+                     util_is_same(m->name + 1, (const uint8_t *)"ns", 2);
+    return is_server && (m->name[3] == '1' || m->name[3] == '2') ? (unsigned)(m->name[3] - '0')
+                                                                 : 0;
+}
+
+/* Answer as a good server of `zone` does.  Its servers are ns1 at host `first`, and others. */
+static void answer_well(struct misreply *m, const uint8_t *zone, unsigned first, unsigned cnt)
+{
+    uint16_t type = m->query->qtype;
+    unsigned server = read_server_number(m, zone);
+    bool is_apex = dname_is_equal(m->name, zone);
+
+    if (is_apex && type == RRTYPE_SOA) {
+        misreply_add_soa(m, MESSAGE_ANSWER, zone, MISREPLY_TTL);
+    } else if (is_apex && type == RRTYPE_NS) {
+        for (unsigned i = 1; i <= cnt; i++) {
+            uint8_t name[DNAME_MAX];
+            misreply_add_name(m, MESSAGE_ANSWER, zone, RRTYPE_NS,
+                              misreply_name(i == 1 ? "ns1" : "ns2", zone, name));
+        }
+    } else if (server) {
+        if (misreply_add_host(m, MESSAGE_ANSWER, m->name, type, first + server - 1) == 0)
+            misreply_add_soa(m, MESSAGE_AUTHORITY, zone, MISREPLY_TTL);
+    } else {
+        misreply_add_answer(m);
+    }
+}
+
+/* Refer to the servers of a kind. */
+static void refer_to_kind(struct misreply *m, const struct mischief_kind *kind)
+{
+    uint8_t server[DNAME_MAX];
+    unsigned cnt = kind->flags & MISCHIEF_ONE ? 2 : 1;
+
+    m->flags &= (uint16_t)~MESSAGE_AA;
+    for (unsigned i = 0; i < cnt; i++)
+        misreply_add_name(m, MESSAGE_AUTHORITY, m->zone, RRTYPE_NS,
+                          misreply_name(i ? "ns2" : "ns1", m->zone, server));
+    for (unsigned i = 0; i < cnt; i++)
+        misreply_add_host(m, MESSAGE_ADDITIONAL,
+                          misreply_name(i ? "ns2" : "ns1", m->zone, server), RRTYPE_ANY,
+                          m->first + i);
+}
+
+/* True if the QNAME has an honest answer in this kind's zone: the zone itself and its servers,
+ * and what CNAME records lead to. */
+static bool is_honest_name(const struct misreply *m)
+{
+    uint16_t type = m->query->qtype;
+    if (dname_is_equal(m->name, m->zone))
+        return type == RRTYPE_SOA || type == RRTYPE_NS;
+    return read_server_number(m, m->zone) ||
+           (m->child[0] == 4 && util_is_same(m->child + 1, (const uint8_t *)"good", 4));
+}
+
+static void answer_for_kind(struct misreply *m, const struct mischief_kind *kind,
+                            unsigned *earlier, uint64_t seed, bool is_spread)
+{
+    bool is_parent = kind->flags & MISCHIEF_PARENT, is_all = kind->flags & MISCHIEF_ALL;
+    unsigned servers = kind->flags & MISCHIEF_ONE ? 2 : 1;
+
+    m->text = kind->does;
+    m->number = kind->number;
+    if (is_spread && m->host == 0) {
+        if (is_parent)
+            kind->play(m);
+        else
+            refer_to_kind(m, kind);
+        return;
+    }
+    if (m->host == m->first + 1 || (!is_all && is_honest_name(m)) ||
+        (is_spread && is_parent && !is_all)) {
+        answer_well(m, m->zone, m->first, servers);
+        return;
+    }
+    if ((kind->flags & MISCHIEF_OVER_TCP) && !m->is_tcp) {
+        misreply_truncate(m);
+        return;
+    }
+    m->earlier = (*earlier)++;
+    rng_init_seeded(&m->rng, seed ^ ((uint64_t)m->first << 32 | m->earlier));
+    kind->play(m);
+}
+
+/* Answer for a name that no kind has. */
+static void answer_for_zone(struct misreply *m, bool is_spread)
+{
+    uint8_t alias[DNAME_MAX], target[DNAME_MAX];
+
+    if (dname_is_equal(m->name, m->apex) || read_server_number(m, m->apex)) {
+        answer_well(m, m->apex, 0, 1);
+    } else if (dname_is_equal(m->name, misreply_name("alias", m->apex, alias))) {
+        misreply_name(is_spread ? "ns1.ns-is-alias" : "ns1", m->apex, target);
+        misreply_add_name(m, MESSAGE_ANSWER, m->name, RRTYPE_CNAME, target);
+    } else {
+        m->rcode = RRTYPE_RCODE_NXDOMAIN;
+        misreply_add_soa(m, MESSAGE_AUTHORITY, m->apex, MISREPLY_TTL);
+    }
+}
+
+/* A resolver that believes our forged records asks us for the victim's names. */
+static void answer_for_others(struct misreply *m, const uint8_t *victim)
+{
+    if (dname_is_under(m->name, victim) && m->query->qtype == RRTYPE_A)
+        misreply_add_a(m, MESSAGE_ANSWER, m->name, MISREPLY_FORGED);
+    else
+        m->rcode = RRTYPE_RCODE_REFUSED;
+}
+
+/* Answer a message.  What is no query gets no reply. */
+static void answer_query(struct origin *from, const uint8_t *wire, size_t len)
+{
+    struct server *s = from->server;
+    const struct mischief_conf *conf = s->conf;
+    struct misreply *m = &s->reply;
+    const struct addr_prefix *prefix = &conf->places.at[from->endpoint->place];
+    bool is_spread = prefix->bits < (addr_is_v6(&prefix->addr) ? 128U : 32U);
+    uint8_t victim[DNAME_MAX];
+    char label[DNAME_LABEL_MAX + 1];
+    struct message query;
+
+    enum message_state state = message_parse(wire, len, &query);
+    if (state == MESSAGE_SHORT || state == MESSAGE_BROKEN || !query.has_question ||
+        (query.flags & MESSAGE_QR) || message_opcode(&query) != RRTYPE_OPCODE_QUERY)
+        return;
+    m->query = &query;
+    m->name = m->zone = m->child = message_qname(&query);
+    m->apex = conf->zone;
+    m->places = &conf->places;
+    m->text = "the zone of the kinds of mischief";
+    m->host = from->endpoint->host;
+    m->is_tcp = from->connection != NULL;
+    m->send = send_reply;
+    m->link = from;
+    misreply_begin(m);
+
+    unsigned depth = dname_labels(m->name), top = dname_labels(conf->zone);
+    const struct mischief_kind *kind = NULL;
+    if (depth > top && dname_is_under(m->name, conf->zone)) {
+        m->zone = dname_suffix(m->name, top + 1);
+        m->child = dname_suffix(m->name, depth > top + 1 ? top + 2 : top + 1);
+        kind = mischief_find(m->zone);
+    }
+    if (kind) {
+        size_t index = (size_t)(kind - mischief_kinds);
+        m->first = is_spread ? (unsigned)(1 + 2 * index) : 0;
+        snprintf(label, sizeof(label), "%s", kind->name);
+        m->victim = misreply_name(label, conf->victim, victim);
+        answer_for_kind(m, kind, &s->earlier[index], conf->seed, is_spread);
+    } else if (dname_is_under(m->name, conf->zone)) {
+        answer_for_zone(m, is_spread);
+    } else {
+        answer_for_others(m, conf->victim);
+    }
+    if (from->connection)
+        from->connection->is_last |= m->is_last;
+    misreply_end(m);
+    send_reply(m);
+}
+
+/* ---- connections ---- */
+
+static void close_connection(struct server *s, size_t index)
+{
+    struct connection *c = s->connections[index];
+    close(c->fd);
+    free(c->out);
+    free(c);
+    s->connections[index] = s->connections[--s->connection_cnt];
+}
+
+static void accept_connection(struct server *s, const struct endpoint *e)
+{
+    struct connection *c;
+    int fd = accept4(e->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (fd < 0)
+        return;
+    c = s->connection_cnt < CONNECTIONS_MAX ? calloc(1, sizeof(*c)) : NULL;
+    if (!c) {
+        close(fd);
+        return;
+    }
+    c->fd = fd;
+    c->endpoint = e;
+    c->end_ms = now_mono_ms() + CONNECTION_MS;
+    s->connections[s->connection_cnt++] = c;
+}
+
+/* Read and answer queries.  False: the connection has ended. */
+static bool answer_connection(struct server *s, struct connection *c)
+{
+    struct origin from = {.server = s, .endpoint = c->endpoint, .connection = c};
+    ssize_t got = recv(c->fd, c->in + c->in_len, sizeof(c->in) - c->in_len, 0);
+    if (got <= 0)
+        return got < 0 && errno == EAGAIN;
+    c->in_len += (size_t)got;
+    while (c->in_len >= 2 && c->in_len >= 2U + util_get_u16(c->in)) {
+        size_t len = util_get_u16(c->in);
+        answer_query(&from, c->in + 2, len);
+        c->in_len -= 2 + len;
+        memmove(c->in, c->in + 2 + len, c->in_len);
+    }
+    return c->in_len < sizeof(c->in);
+}
+
+/* Send what is due.  False: the connection has ended. */
+static bool write_connection(struct connection *c, uint64_t now)
+{
+    if (c->out_at < c->out_len && now >= c->next_ms) {
+        size_t len = c->pace_ms ? 1 : c->out_len - c->out_at;
+        ssize_t sent = send(c->fd, c->out + c->out_at, len, MSG_NOSIGNAL);
+        if (sent < 0)
+            return errno == EAGAIN;
+        c->out_at += (size_t)sent;
+        c->next_ms = now + c->pace_ms;
+    }
+    if (c->out_at == c->out_len)
+        c->out_at = c->out_len = 0;
+    return !(c->is_last && c->out_len == 0);
+}
+
+/* ---- the loop ---- */
+
+static void read_datagrams(struct server *s, const struct endpoint *e)
+{
+    uint8_t wire[QUERY_ROOM];
+    struct origin from = {.server = s, .endpoint = e};
+    for (int i = 0; i < BURST; i++) {
+        socklen_t size = sizeof(from.peer.sock);
+        ssize_t got = recvfrom(e->fd, wire, sizeof(wire), 0, &from.peer.sock.any, &size);
+        if (got < 0)
+            return;
+        answer_query(&from, wire, (size_t)got);
+    }
+}
+
+static void send_due_datagrams(struct server *s, uint64_t now)
+{
+    for (size_t i = 0; i < s->datagram_cnt;) {
+        struct datagram *d = s->datagrams[i];
+        if (d->at_ms > now) {
+            i++;
+            continue;
+        }
+        send_datagram(d->fd, &d->to, d->wire, d->len);
+        free(d);
+        s->datagrams[i] = s->datagrams[--s->datagram_cnt];
+    }
+}
+
+/* Return the milliseconds until something is due, at most FENCE_MS. */
+static uint64_t find_wait_ms(const struct server *s, uint64_t now)
+{
+    uint64_t next = now + FENCE_MS;
+    for (size_t i = 0; i < s->datagram_cnt; i++)
+        next = s->datagrams[i]->at_ms < next ? s->datagrams[i]->at_ms : next;
+    for (size_t i = 0; i < s->connection_cnt; i++)
+        if (s->connections[i]->next_ms > now && s->connections[i]->next_ms < next)
+            next = s->connections[i]->next_ms;
+    return next > now ? next - now : 0;
+}
+
+/* Wait for datagrams, connections and time, and serve them. */
+static void serve_turn(struct server *s, struct pollfd *fds, const sigset_t *signals)
+{
+    uint64_t now = now_mono_ms(), wait = find_wait_ms(s, now);
+    struct timespec timeout = {.tv_sec = (time_t)(wait / 1000),
+                               .tv_nsec = (long)(wait % 1000) * 1000000};
+    size_t cnt = 0, connection_cnt = s->connection_cnt;
+
+    for (size_t i = 0; i < s->endpoint_cnt; i++)
+        fds[cnt++] = (struct pollfd){.fd = s->endpoints[i].fd, .events = POLLIN};
+    for (size_t i = 0; i < connection_cnt; i++) {
+        const struct connection *c = s->connections[i];
+        bool is_due = c->out_len && c->next_ms <= now;
+        fds[cnt++] =
+            (struct pollfd){.fd = c->fd, .events = (short)(is_due ? POLLIN | POLLOUT : POLLIN)};
+    }
+    if (ppoll(fds, cnt, &timeout, signals) < 0)
+        return; /* a signal */
+    now = now_mono_ms();
+    for (size_t i = connection_cnt; i-- > 0;) { /* backwards: a closed one leaves the end */
+        struct connection *c = s->connections[i];
+        bool is_open = now < c->end_ms;
+        if (is_open && (fds[s->endpoint_cnt + i].revents & ~POLLOUT))
+            is_open = answer_connection(s, c);
+        if (!is_open || !write_connection(c, now))
+            close_connection(s, i);
+    }
+    for (size_t i = 0; i < s->endpoint_cnt; i++) {
+        if (!(fds[i].revents & POLLIN))
+            continue;
+        if (s->endpoints[i].is_tcp)
+            accept_connection(s, &s->endpoints[i]);
+        else
+            read_datagrams(s, &s->endpoints[i]);
+    }
+    send_due_datagrams(s, now);
+}
+
+/* ---- start and end ---- */
+
+/* Open the socket of a host.  False: the reason is on stderr. */
+static bool open_endpoint(struct server *s, size_t place, unsigned host, bool is_tcp)
+{
+    const int on = 1, room = 1 << 20;
+    char text[ADDR_TEXT_MAX];
+    struct addr addr;
+
+    misreply_address(&s->conf->places, place, host, &addr);
+    int fd = socket(addr.sock.any.sa_family,
+                    (is_tcp ? SOCK_STREAM : SOCK_DGRAM) | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    bool works = fd >= 0;
+    if (works && is_tcp)
+        works = setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) == 0;
+    else if (works)
+        works = setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &room, sizeof(room)) == 0;
+    works = works && bind(fd, &addr.sock.any, addr_len(&addr)) == 0 &&
+            (!is_tcp || listen(fd, CONNECTIONS_MAX) == 0);
+    if (!works) {
+        addr_print(&addr, text);
+        fprintf(stderr, "mischief: cannot listen on %s: %s\n", text, strerror(errno));
+        if (fd >= 0)
+            close(fd);
+        return false;
+    }
+    s->endpoints[s->endpoint_cnt++] =
+        (struct endpoint){.fd = fd, .is_tcp = is_tcp, .host = host, .place = place};
+    return true;
+}
+
+static bool open_endpoints(struct server *s)
+{
+    const struct misreply_places *places = &s->conf->places;
+    for (size_t place = 0; place < places->cnt; place++) {
+        bool is_v6 = addr_is_v6(&places->at[place].addr);
+        bool is_spread = places->at[place].bits < (is_v6 ? 128U : 32U);
+        unsigned hosts = is_spread ? mischief_serve_hosts() : 1;
+        for (unsigned host = 0; host < hosts; host++) {
+            bool has_tcp =
+                host == 0 || !(mischief_kinds[(host - 1) / 2].flags & MISCHIEF_NO_TCP);
+            if (!open_endpoint(s, place, host, false) ||
+                (has_tcp && !open_endpoint(s, place, host, true)))
+                return false;
+        }
+    }
+    return true;
+}
+
+/* True if the laboratory is still closed, as far as it has to be. */
+static bool is_fence_whole(struct server *s)
+{
+    char why[256];
+    if (!s->conf->is_fenced || now_mono_ms() < s->fence_ms)
+        return true;
+    s->fence_ms = now_mono_ms() + FENCE_MS;
+    if (fence_check(why, sizeof(why)) == ERR_OK)
+        return true;
+    fprintf(stderr, "mischief: outside of a laboratory: %s\n", why);
+    return false;
+}
+
+static void close_sockets(struct server *s)
+{
+    while (s->connection_cnt)
+        close_connection(s, 0);
+    while (s->datagram_cnt)
+        free(s->datagrams[--s->datagram_cnt]);
+    while (s->endpoint_cnt)
+        close(s->endpoints[--s->endpoint_cnt].fd);
+}
+
+/* Give SIGTERM and SIGINT their handler; they arrive only while `signals` is the mask. */
+static void catch_signals(sigset_t *signals)
+{
+    struct sigaction action = {.sa_handler = note_end_signal};
+    sigset_t ends;
+
+    sigemptyset(&ends);
+    sigaddset(&ends, SIGTERM);
+    sigaddset(&ends, SIGINT);
+    sigprocmask(SIG_BLOCK, &ends, signals);
+    sigaction(SIGTERM, &action, NULL);
+    sigaction(SIGINT, &action, NULL);
+}
+
+int mischief_serve(const struct mischief_conf *conf)
+{
+    static struct server server;
+    size_t most = conf->places.cnt * mischief_serve_hosts() * 2;
+    struct pollfd *fds = calloc(most + CONNECTIONS_MAX, sizeof(*fds));
+    struct rlimit files;
+    sigset_t signals;
+    int status = 1;
+
+    server = (struct server){.conf = conf};
+    server.endpoints = calloc(most, sizeof(*server.endpoints));
+    server.earlier = calloc(mischief_kind_cnt, sizeof(*server.earlier));
+    if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+        files.rlim_cur = files.rlim_max; /* a socket or two per kind */
+        setrlimit(RLIMIT_NOFILE, &files);
+    }
+    catch_signals(&signals);
+    if (!fds || !server.endpoints || !server.earlier)
+        fprintf(stderr, "mischief: no memory\n");
+    else if (!is_fence_whole(&server))
+        status = 2;
+    else if (open_endpoints(&server)) {
+        printf("ready: %zu kinds\n", mischief_kind_cnt);
+        fflush(stdout);
+        status = 0;
+        while (!must_end && status == 0) {
+            serve_turn(&server, fds, &signals);
+            if (!is_fence_whole(&server))
+                status = 2;
+        }
+    }
+    close_sockets(&server);
+    free(server.earlier);
+    free(server.endpoints);
+    free(fds);
+    return status;
+}
