@@ -14,10 +14,11 @@ static const uint8_t good_octets[] = {192, 0, 2, 1}, root_name[] = {0};
 
 /* ---- parts that several kinds share ---- */
 
-/* Return the first label of the QNAME as text. */
+/* Return the first label of the QNAME as text, in lower case: resolvers mix the case. */
 static const char *print_first_label(const struct misreply *m, char out[DNAME_LABEL_MAX + 1])
 {
-    memcpy(out, m->name + 1, m->name[0]);
+    for (size_t i = 0; i < m->name[0]; i++)
+        out[i] = (char)util_lower(m->name[1 + i]);
     out[m->name[0]] = '\0';
     return out;
 }
@@ -549,7 +550,8 @@ static void play_alias_behind_its_target(struct misreply *m)
 
 static void play_alias_to_nothing(struct misreply *m)
 {
-    add_alias(m, "nothing");
+    if (!has_first_label(m, "nothing"))
+        add_alias(m, "nothing");
     m->rcode = RRTYPE_RCODE_NXDOMAIN;
     misreply_add_soa(m, MESSAGE_AUTHORITY, m->zone, MISREPLY_TTL);
 }
