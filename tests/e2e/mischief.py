@@ -31,7 +31,7 @@ def read_kinds():
     """Return {name: Kind}, from the program's own list."""
     done = lab.run(MISCHIEF, "--list", "--json")
     assert done.returncode == 0, done.stderr
-    return {row["name"]: Kind(row["name"], set(row["flags"].split(",")), set(row["expected"].split("|")), row["does"], row["should"])
+    return {row["name"]: Kind(row["name"], set(row["flags"]), set(row["expected"]), row["does"], row["should"])
             for row in json.loads(done.stdout)}
 
 
@@ -70,11 +70,17 @@ class Net:
         assert status == 0 and "Sanitizer" not in log and "runtime error" not in log, log
 
 
-def start(name, folder, net):
-    """Start a resolver at the root of `net`.  The peers need port 53."""
+def start(name, folder, net, without=()):
+    """Start a resolver at the root of `net`.  The peers need port 53.
+
+    rootline-resolver runs without the defences in `without` (the keys of `lab` in its configuration), which needs a fence.
+    """
+    if name == "rootline":
+        weak = ", ".join(f"{defence}: false" for defence in without)
+        return internet.Resolver(folder, net, extra=f"lab: {{{weak}}}")
     if name == "unbound":  # its default is ten connections: servers that are slow over TCP would occupy all
         return internet.Unbound(folder, net, "  outgoing-num-tcp: 200\n")
-    classes = {"rootline": internet.Resolver, "named": internet.NamedResolver, "kresd": internet.Kresd}
+    classes = {"named": internet.NamedResolver, "kresd": internet.Kresd}
     return classes[name](folder, net)
 
 

@@ -1,4 +1,5 @@
 """The server `mischief`: each kind once to rootline-resolver, and what the server itself sends; tools/mischief asks the peers too."""
+import json
 import os
 import random
 import select
@@ -36,6 +37,21 @@ def test_each_kind_once(kinds, tmp_path):
     wrong = [f"{result.kind.name}: {fault}" for result in results if (fault := mischief.judge(result))]
     print(f"\n{len(results)} kinds, the slowest answer after {max(result.seconds for result in results):.1f} s")
     assert not wrong, "\n".join(wrong)
+
+
+def test_without_defences(tmp_path):
+    """The suite sees it when a resolver believes forged records, and then fails."""
+    if os.geteuid() != 0:
+        pytest.skip("namespaces need root")
+    lab.need("unshare", "ip")
+    done = lab.run(lab.SOURCE / "tools/mischief", "--target", "rootline", "--json", "--folder", tmp_path / "run",
+                   "--without", "bailiwick,sections,question,wrong-reply-tcp",
+                   "--kinds", "good,forged-in-answer,forged-in-additional,alias-to-victim,wrong-question",
+                   env={**os.environ, "ROOTLINE_BUILD": str(lab.BUILD)}, timeout=100)
+    assert done.returncode == 1, done
+    believed = {row["kind"]: row["answers"]["rootline"]["believed"] for row in json.loads(done.stdout)}
+    assert believed.pop("good") is False
+    assert all(believed.values()) and len(believed) == 4, believed
 
 
 def test_list_is_the_page(kinds):
@@ -195,7 +211,8 @@ def test_all_kinds_and_types_and_garbage(direct, kinds):
         for kind in kinds:
             for label in ("www", "good", "ns1", "x." * 50 + "y"):
                 for rdtype in types:
-                    wire = bytearray(dns.message.make_query(f"{label}.{kind}.{mischief.ZONE}", rdtype, use_edns=chance.choice((-1, 0))).to_wire())
+                    query = dns.message.make_query(f"{label}.{kind}.{mischief.ZONE}", rdtype, use_edns=chance.choice((-1, 0)))
+                    wire = bytearray(query.to_wire())
                     if chance.random() < 0.3:
                         wire[chance.randrange(len(wire))] = chance.randrange(256)
                     s.send(wire)

@@ -37,27 +37,35 @@ static const char usage_text[] =
 
 /* ---- the list ---- */
 
-static const char *print_flags(unsigned flags, char out[64])
+static void add_flags(struct json *list, unsigned flags)
 {
     static const char *const names[] = {"over-tcp", "no-tcp",     "all-names",
                                         "parent",   "one-of-two", "deep"};
-    *out = '\0';
     for (size_t i = 0; i < ARRAY_LEN(names); i++)
         if (flags & 1U << i)
-            snprintf(out + strlen(out), 64 - strlen(out), "%s%s", *out ? "," : "", names[i]);
-    return out;
+            json_add_text(list, names[i]);
+}
+
+static void add_expected(struct json *list, const char *classes)
+{
+    char name[32];
+    while (*classes) {
+        size_t len = strcspn(classes, "|");
+        snprintf(name, sizeof(name), "%.*s", (int)len, classes);
+        json_add_text(list, name);
+        classes += len + (classes[len] == '|');
+    }
 }
 
 static int print_kinds_as_json(void)
 {
-    char flags[64];
     struct json *list = json_new_list();
     for (size_t i = 0; i < mischief_kind_cnt; i++) {
         const struct mischief_kind *kind = &mischief_kinds[i];
         struct json *row = json_add_object(list);
         json_put_text(row, "name", kind->name);
-        json_put_text(row, "flags", print_flags(kind->flags, flags));
-        json_put_text(row, "expected", kind->expected);
+        add_flags(json_put_list(row, "flags"), kind->flags);
+        add_expected(json_put_list(row, "expected"), kind->expected);
         json_put_text(row, "does", kind->does);
         json_put_text(row, "should", kind->should);
     }
