@@ -313,7 +313,15 @@ static void bind_fixed_port(struct socket_slot *s)
     s->is_fixed = true;
 }
 
-/* RFC 5452 9.2: every query has a new port, drawn by the kernel. */
+/* Laboratory: true if replies from any source are received.  A fixed port is shared by several
+ * sockets, which the kernel tells apart by their peers only. */
+static bool stays_unconnected(const struct out_ask *ask)
+{
+    return !ask->match.checks_source && !ask->is_port_fixed;
+}
+
+/* RFC 5452 9.2: every query has a new port, drawn by the kernel: by connect, or by the first
+ * datagram of a socket that stays unconnected. */
 static enum err connect_socket(struct net *n, struct socket_slot *s, const struct out_ask *ask)
 {
     const struct addr *to = &ask->match.to;
@@ -322,7 +330,7 @@ static enum err connect_socket(struct net *n, struct socket_slot *s, const struc
         discard_queued(n, s);
     if (ask->is_port_fixed)
         bind_fixed_port(s);
-    if (connect(s->fd, &to->sock.any, addr_len(to)) == 0)
+    if (stays_unconnected(ask) || connect(s->fd, &to->sock.any, addr_len(to)) == 0)
         return !s->is_once || watch_udp_socket(n, s) ? ERR_OK : ERR_LIMIT;
     switch (errno) {
     case ENETUNREACH:
@@ -338,8 +346,12 @@ static enum err connect_socket(struct net *n, struct socket_slot *s, const struc
 /* The first send may report a pending error instead of sending. */
 static enum err send_udp_query(const struct socket_slot *s, const struct out_ask *ask)
 {
+    const struct addr *to = stays_unconnected(ask) ? &ask->match.to : NULL;
+
     for (int i = 0; i < 2; i++)
-        if (send(s->fd, ask->wire, ask->len, MSG_DONTWAIT) >= 0 || errno == EAGAIN)
+        if (sendto(s->fd, ask->wire, ask->len, MSG_DONTWAIT, to ? &to->sock.any : NULL,
+                   to ? addr_len(to) : 0) >= 0 ||
+            errno == EAGAIN)
             return ERR_OK;
     return ERR_DENIED;
 }

@@ -45,13 +45,13 @@ def test_without_defences(tmp_path):
         pytest.skip("namespaces need root")
     lab.need("unshare", "ip")
     done = lab.run(lab.SOURCE / "tools/mischief", "--target", "rootline", "--json", "--folder", tmp_path / "run",
-                   "--without", "bailiwick,sections,question,wrong-reply-tcp",
-                   "--kinds", "good,forged-in-answer,forged-in-additional,alias-to-victim,wrong-question",
+                   "--without", "bailiwick,sections,source,question,wrong-reply-tcp",
+                   "--kinds", "good,forged-in-answer,forged-in-additional,alias-to-victim,wrong-question,other-",
                    env={**os.environ, "ROOTLINE_BUILD": str(lab.BUILD)}, timeout=100)
     assert done.returncode == 1, done
     believed = {row["kind"]: row["answers"]["rootline"]["believed"] for row in json.loads(done.stdout)}
-    assert believed.pop("good") is False
-    assert all(believed.values()) and len(believed) == 4, believed
+    assert believed.pop("good") is believed.pop("other-owner") is False
+    assert all(believed.values()) and len(believed) == 6, believed
 
 
 def test_list_is_the_page(kinds):
