@@ -2,6 +2,7 @@
 import json
 import os
 import random
+import re
 import select
 import socket
 import struct
@@ -263,22 +264,28 @@ def test_wrong_options(options, why):
 
 
 def test_inside_a_laboratory(tmp_path):
-    """Inside the fence other addresses are allowed, until there is a way out."""
+    """Inside the fence other addresses are allowed, and a kind has one of each family, until there is a way out."""
     if os.geteuid() != 0:
         pytest.skip("namespaces need root")
-    lab.need("unshare", "ip")
+    lab.need("unshare", "ip", "dig")
     script = """
 set -e
 ip link set lo up
 ip link add rl-fence type veth peer name rl-far
 ip addr add 192.0.2.1/24 dev rl-fence
 ip link set rl-fence up
-"$0" --listen 192.0.2.1 >"$1" &
+ip route add local 203.0.113.0/24 dev lo
+seq 1 200 | awk '{ printf "addr add 2001:db8::%x/128 dev lo nodad\\n", $1 }' | ip -6 -batch -
+"$0" --listen 203.0.113.0/24 --listen 2001:db8::/112 >"$1" &
 until grep ready "$1"; do kill -0 $!; sleep 0.05; done
+dig @203.0.113.1 +noall +additional +tries=1 lame.mischief.example
+dig @2001:db8::2 +short +tries=1 www.good.mischief.example
 ip link set rl-far up
 ip route add default dev rl-fence
 wait $!
 """
     done = lab.run("unshare", "--net", "sh", "-c", script, mischief.MISCHIEF, tmp_path / "out")
-    assert done.returncode == 2 and "ready" in done.stdout, done
+    assert done.returncode == 2 and "ready" in done.stdout and "192.0.2.1\n" in done.stdout, done
+    assert re.search(r"^ns1\.lame\..*\sA\s203\.0\.113\.17$", done.stdout, re.M), done
+    assert re.search(r"^ns1\.lame\..*\sAAAA\s2001:db8::11$", done.stdout, re.M), done
     assert "outside of a laboratory: there is a default route" in done.stderr

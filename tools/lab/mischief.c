@@ -25,7 +25,7 @@ static const char usage_text[] =
     "  --zone NAME        the zone; default: mischief.example\n"
     "  --victim NAME      another operator's zone, for forged records; default: "
     "victim.example\n"
-    "  --listen PREFIX    a prefix of which each kind gets two addresses; may be repeated;\n"
+    "  --listen PREFIX    a prefix of which each kind gets an address; may be repeated;\n"
     "                     default: 127.66.0.0/16\n"
     "  --listen ADDRESS   one address for all kinds; then no kind is delegated\n"
     "  --port N           UDP and TCP port; default: 53\n"

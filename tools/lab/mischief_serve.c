@@ -80,7 +80,7 @@ static void note_end_signal(int number)
     must_end = 1;
 }
 
-unsigned mischief_serve_hosts(void) { return (unsigned)(1 + 2 * mischief_kind_cnt); }
+unsigned mischief_serve_hosts(void) { return (unsigned)mischief_kind_cnt + 2; }
 
 /* ---- sending ---- */
 
@@ -118,12 +118,12 @@ static void send_from_other_port(const struct origin *from, const struct misrepl
     close(fd);
 }
 
-/* Return the UDP socket of another host of the same kind, or -1. */
-static int find_other_socket(const struct server *s, const struct endpoint *own, unsigned first)
+/* Return the UDP socket of the second server, or -1: it is not another one. */
+static int find_second_socket(const struct server *s, const struct endpoint *own,
+                              unsigned second)
 {
-    unsigned host = own->host == first ? first + 1 : first;
-    for (size_t i = 0; i < s->endpoint_cnt; i++)
-        if (s->endpoints[i].host == host && s->endpoints[i].place == own->place &&
+    for (size_t i = 0; i < s->endpoint_cnt && second != own->host; i++)
+        if (s->endpoints[i].host == second && s->endpoints[i].place == own->place &&
             !s->endpoints[i].is_tcp)
             return s->endpoints[i].fd;
     return -1;
@@ -133,7 +133,7 @@ static void send_udp_reply(const struct origin *from, const struct misreply *m)
 {
     int fd = from->endpoint->fd;
     if (m->from_other_address)
-        fd = find_other_socket(from->server, from->endpoint, m->first);
+        fd = find_second_socket(from->server, from->endpoint, m->second);
     if (m->from_other_port || fd < 0) {
         send_from_other_port(from, m);
         return;
@@ -183,8 +183,8 @@ static unsigned read_server_number(const struct misreply *m, const uint8_t *zone
                                                                  : 0;
 }
 
-/* Answer as a good server of `zone` does.  Its servers are ns1 at host `first`, and others. */
-static void answer_well(struct misreply *m, const uint8_t *zone, unsigned first, unsigned cnt)
+/* Answer as a good server of `zone` does, which has `cnt` servers. */
+static void answer_well(struct misreply *m, const uint8_t *zone, unsigned cnt)
 {
     uint16_t type = m->query->qtype;
     unsigned server = read_server_number(m, zone);
@@ -199,7 +199,8 @@ static void answer_well(struct misreply *m, const uint8_t *zone, unsigned first,
                               misreply_name(i == 1 ? "ns1" : "ns2", zone, name));
         }
     } else if (server) {
-        if (misreply_add_host(m, MESSAGE_ANSWER, m->name, type, first + server - 1) == 0)
+        if (misreply_add_host(m, MESSAGE_ANSWER, m->name, type,
+                              server == 1 ? m->first : m->second) == 0)
             misreply_add_soa(m, MESSAGE_AUTHORITY, zone, MISREPLY_TTL);
     } else {
         misreply_add_answer(m);
@@ -219,7 +220,7 @@ static void refer_to_kind(struct misreply *m, const struct mischief_kind *kind)
     for (unsigned i = 0; i < cnt; i++)
         misreply_add_host(m, MESSAGE_ADDITIONAL,
                           misreply_name(i ? "ns2" : "ns1", m->zone, server), RRTYPE_ANY,
-                          m->first + i);
+                          i ? m->second : m->first);
 }
 
 /* True if the QNAME has an honest answer in this kind's zone: the zone itself and its servers,
@@ -248,9 +249,9 @@ static void answer_for_kind(struct misreply *m, const struct mischief_kind *kind
             refer_to_kind(m, kind);
         return;
     }
-    if (m->host == m->first + 1 || (!is_all && is_honest_name(m)) ||
+    if ((is_spread && m->host == m->second) || (!is_all && is_honest_name(m)) ||
         (is_spread && is_parent && !is_all)) {
-        answer_well(m, m->zone, m->first, servers);
+        answer_well(m, m->zone, servers);
         return;
     }
     if ((kind->flags & MISCHIEF_OVER_TCP) && !m->is_tcp) {
@@ -268,7 +269,7 @@ static void answer_for_zone(struct misreply *m, bool is_spread)
     uint8_t alias[DNAME_MAX], target[DNAME_MAX];
 
     if (dname_is_equal(m->name, m->apex) || read_server_number(m, m->apex)) {
-        answer_well(m, m->apex, 0, 1);
+        answer_well(m, m->apex, 1);
     } else if (dname_is_equal(m->name, misreply_name("alias", m->apex, alias))) {
         misreply_name(is_spread ? "ns1.ns-is-alias" : "ns1", m->apex, target);
         misreply_add_name(m, MESSAGE_ANSWER, m->name, RRTYPE_CNAME, target);
@@ -321,9 +322,13 @@ static void answer_query(struct origin *from, const uint8_t *wire, size_t len)
         m->child = dname_suffix(m->name, depth > top + 1 ? top + 2 : top + 1);
         kind = mischief_find(m->zone);
     }
+    m->first = m->second = 0;
     if (kind) {
         size_t index = (size_t)(kind - mischief_kinds);
-        m->first = is_spread ? (unsigned)(1 + 2 * index) : 0;
+        if (is_spread) {
+            m->first = 1 + (unsigned)index;
+            m->second = mischief_serve_hosts() - 1;
+        }
         snprintf(label, sizeof(label), "%s", kind->name);
         m->victim = misreply_name(label, conf->victim, victim);
         answer_for_kind(m, kind, &s->earlier[index], conf->seed, is_spread);
@@ -517,8 +522,8 @@ static bool open_endpoints(struct server *s)
         bool is_spread = places->at[place].bits < (is_v6 ? 128U : 32U);
         unsigned hosts = is_spread ? mischief_serve_hosts() : 1;
         for (unsigned host = 0; host < hosts; host++) {
-            bool has_tcp =
-                host == 0 || !(mischief_kinds[(host - 1) / 2].flags & MISCHIEF_NO_TCP);
+            bool is_kind = host > 0 && host + 1 < hosts;
+            bool has_tcp = !is_kind || !(mischief_kinds[host - 1].flags & MISCHIEF_NO_TCP);
             if (!open_endpoint(s, place, host, false) ||
                 (has_tcp && !open_endpoint(s, place, host, true)))
                 return false;

@@ -5,8 +5,8 @@
  *
  * Owner:    the caller owns the struct, which points into the query.
  * Thread:   one at a time.
- * Words:    host - an address of this server, by number: 0 is that of the zone, kind n has
- *           2n + 1 and 2n + 2.
+ * Words:    host - an address of this server, by number: 0 is that of the zone, then each kind
+ *           has one, and the last is a good second server for all kinds.
  */
 #pragma once
 
@@ -43,7 +43,8 @@ struct misreply {
     const struct misreply_places *places;
     const char *text; /* what the kind does, for TXT records */
     unsigned host;    /* where the query was received */
-    unsigned first;   /* the kind's first host */
+    unsigned first;   /* the host of the kind's first server */
+    unsigned second;  /* and of its second one, which is good */
     unsigned earlier; /* queries that this kind has answered before */
     uint32_t number;  /* the parameter of the kind's row in mischief.def */
     bool is_tcp;
