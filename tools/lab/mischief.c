@@ -5,14 +5,13 @@
  *
  * tools/lab/mischief.def lists the kinds, docs/lab/mischief.md shows how to use them. */
 #define _GNU_SOURCE /* getopt_long */
-#include "tools/lab/mischief.h"
+#include "tools/lab/mischief_serve.h"
 
 #include <getopt.h>
 
 #include "base/json.h"
 #include "dns/dname_text.h"
 #include "net/loop/fence.h"
-#include "tools/lab/mischief_serve.h"
 
 enum { EXIT_WRONG = 1, EXIT_USAGE = 2 };
 
@@ -142,7 +141,7 @@ static bool read_listen_option(const char *text, struct mischief_conf *conf)
         return report_wrong_option("--listen", text, "neither an address nor a prefix");
     (void)addr_bytes(&prefix.addr, &len);
     unsigned host_bits = (unsigned)(len * 8) - prefix.bits;
-    if (host_bits > 0 && host_bits < 32 && mischief_serve_hosts() + 1 >= 1U << host_bits)
+    if (host_bits > 0 && host_bits < 32 && mischief_zone_hosts() + 1 >= 1U << host_bits)
         return report_wrong_option("--listen", text, "the prefix has too few addresses");
     if (addr_is_wildcard(&prefix.addr) || addr_is_group(&prefix.addr))
         return report_wrong_option("--listen", text, "not the address of one host");

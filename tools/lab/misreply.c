@@ -74,10 +74,10 @@ void misreply_flush(struct misreply *m)
     misreply_begin(m);
 }
 
-const uint8_t *misreply_name(const char *label, const uint8_t *parent, uint8_t out[DNAME_MAX])
+const uint8_t *misreply_name(const char *labels, const uint8_t *parent, uint8_t out[DNAME_MAX])
 {
     size_t len;
-    must(dname_text_read(label, strlen(label), parent, out, &len, NULL, NULL) == ERR_OK);
+    must(dname_text_read(labels, strlen(labels), parent, out, &len, NULL, NULL) == ERR_OK);
     return out;
 }
 

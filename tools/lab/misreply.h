@@ -102,8 +102,8 @@ void misreply_end(struct misreply *m);
 /* End this message, send it, and start another one. */
 void misreply_flush(struct misreply *m);
 
-/* Write LABEL.PARENT to `out` and return `out`; LABEL alone has no dots. */
-const uint8_t *misreply_name(const char *label, const uint8_t *parent, uint8_t out[DNAME_MAX]);
+/* Write LABELS.PARENT to `out` and return `out`.  It must not be too long for a name. */
+const uint8_t *misreply_name(const char *labels, const uint8_t *parent, uint8_t out[DNAME_MAX]);
 
 /* Append a valid record.  Records are added in the order of their sections.  What does not fit
  * is left out. */
