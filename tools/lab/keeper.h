@@ -5,12 +5,14 @@
 #pragma once
 
 #include "tools/lab/defence.h"
+#include "tools/lab/site.h"
 #include "tools/lab/space.h"
 
 /* What `rootline lab up` asks for. */
 struct keeper_conf {
     const char *name;
     const char *era; /* NULL: none was named */
+    enum site_resolver resolver;
     struct defence_set off;
 };
 

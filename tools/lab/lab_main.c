@@ -7,7 +7,6 @@
 
 #include "base/hash.h"
 #include "base/now.h"
-#include "tools/ask.h"
 #include "tools/cmd.h"
 #include "tools/lab/capture.h"
 #include "tools/lab/forwarder.h"
@@ -52,7 +51,18 @@ static const struct defence_era *find_era(const char *name)
 }
 
 static const char up_usage[] =
-    "usage: rootline lab up [--dnssec] [--era 1995|2008|2016|today] [--name NAME]\n";
+    "usage: rootline lab up [--dnssec] [--era 1995|2008|2016|today] [--name NAME]\n"
+    "         [--resolver rootline|unbound|named]\n";
+
+/* Return SITE_RESOLVER_CNT if no resolver has this name. */
+static enum site_resolver find_resolver(const char *name)
+{
+    size_t kind = 0;
+
+    while (kind < SITE_RESOLVER_CNT && strcmp(site_resolvers[kind], name) != 0)
+        kind++;
+    return (enum site_resolver)kind;
+}
 
 static void print_welcome(const char *name, const struct defence_era *era)
 {
@@ -84,8 +94,11 @@ static int lab_up(int argc, char **argv)
     const char *era_name = cmd_take_value(&argc, argv, "--era");
     const struct defence_era *era = era_name ? find_era(era_name) : NULL;
 
+    const char *resolver = cmd_take_value(&argc, argv, "--resolver");
+
+    conf.resolver = resolver ? find_resolver(resolver) : SITE_ROOTLINE;
     conf.name = take_lab_name(&argc, argv);
-    if (argc != 0 || (era_name && !era))
+    if (argc != 0 || conf.resolver == SITE_RESOLVER_CNT || (era_name && !era))
         return cmd_wrong_usage(up_usage);
     if (!conf.name)
         return CMD_USAGE;
@@ -367,52 +380,20 @@ static int64_t read_span(const char *text)
     return 0;
 }
 
-/* Inside: move the clock of every daemon. */
-static int move_clocks(const struct space *space, int64_t seconds)
-{
-    int moved = 0;
-
-    for (size_t i = 0; i < topology_host_cnt; i++) {
-        char path[SITE_PATH_MAX];
-        snprintf(path, sizeof(path), "%s/%s/control.sock", space->folder,
-                 topology_hosts[i].name);
-        if (access(path, F_OK) != 0)
-            continue;
-        struct json *request = json_new_object(), *answer = NULL;
-        json_put_text(request, "command", "clock");
-        json_put_number(request, "add-s", seconds);
-        if (ask_daemon(path, ASK_ANY, request, &answer) != CMD_DONE)
-            return CMD_WRONG;
-        json_free(&answer);
-        moved++;
-    }
-    printf("the clocks of %d daemons are %lld s later\n", moved, (long long)seconds);
-    return CMD_DONE;
-}
-
 static int lab_time(int argc, char **argv)
 {
     const char *name = take_lab_name(&argc, argv);
     const int64_t seconds = argc == 1 ? read_span(argv[0]) : 0;
-    struct space space;
-    struct fault fault;
+    struct json *request;
 
     if (seconds == 0)
         return cmd_wrong_usage("usage: rootline lab time [--name NAME] +NUMBER(s|m|h|d|w)\n");
     if (!name)
         return CMD_USAGE;
-    if (!space_open(&space, name, &fault))
-        return fail_lab(fault.text);
-    int status = space_enter(&space, &fault);
-    if (status < 0)
-        return fail_lab(fault.text);
-    if (status > 0)
-        return status - 1;
-    if (!space_enter_host(space.hosts[topology_index(topology_find("resolver"))]))
-        _exit(fail_lab("cannot enter the laboratory"));
-    status = move_clocks(&space, seconds);
-    fflush(NULL);
-    _exit(status);
+    request = json_new_object();
+    json_put_text(request, "command", "time");
+    json_put_number(request, "add-s", seconds);
+    return send_to_keeper(name, request);
 }
 
 /* ---- the table ---- */

@@ -74,7 +74,7 @@ int lab_run(const char *name, int argc, char **argv)
     static struct site site;
     struct space space;
     struct fault fault;
-    
+
     const bool is_json = cmd_take_flag(&argc, argv, "--json");
 
     if (cmd_take_flag(&argc, argv, "--list"))

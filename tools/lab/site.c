@@ -311,6 +311,70 @@ bool site_write_server(const struct site *site, const struct topology_host *host
     return finish_file(out);
 }
 
+const char *const site_resolvers[SITE_RESOLVER_CNT] = {"rootline", "unbound", "named"};
+
+static void print_unbound(const struct site *site, FILE *out, const struct topology_host *host,
+                          bool is_validating)
+{
+    fprintf(
+        out,
+        "server:\n  interface: %s\n  interface: %s\n  access-control: 203.0.113.0/24 allow\n"
+        "  access-control: 2001:db8:113::/48 allow\n  root-hints: ../zones/root.hints\n"
+        "  chroot: \"\"\n  username: \"\"\n  pidfile: \"\"\n  use-syslog: no\n  logfile: \"\"\n"
+        "  num-threads: 1\n  do-daemonize: no\n",
+        host->v4, host->v6);
+    if (is_validating)
+        fprintf(out, "  trust-anchor-file: ../zones/root.key\n");
+    else
+        fprintf(out, "  module-config: \"iterator\"\n");
+}
+
+/* The DS record of the root as named wants it: "static-ds TAG ALGORITHM TYPE "DIGEST"". */
+static bool print_named_anchor(const struct site *site, FILE *out)
+{
+    char path[SITE_PATH_MAX], digest[129];
+    unsigned tag, algorithm, type;
+
+    snprintf(path, sizeof(path), "%s/zones/root.key", site->folder);
+    FILE *in = fopen(path, "re");
+    if (!in)
+        return false;
+    bool is_read = fscanf(in, ". IN DS %u %u %u %128s", &tag, &algorithm, &type, digest) == 4;
+    fclose(in);
+    if (is_read)
+        fprintf(out, "trust-anchors { . static-ds %u %u %u \"%s\"; };\n", tag, algorithm, type,
+                digest);
+    return is_read;
+}
+
+static bool print_named(const struct site *site, FILE *out, const struct topology_host *host,
+                        bool is_validating)
+{
+    fprintf(out,
+            "options { directory \"%s/resolver\"; listen-on { %s; }; listen-on-v6 { %s; };\n"
+            "  recursion yes; allow-query { 203.0.113.0/24; 2001:db8:113::/48; };\n"
+            "  pid-file none; session-keyfile none; empty-zones-enable no;\n"
+            "  dnssec-validation %s; };\ncontrols { };\n"
+            "zone \".\" { type hint; file \"../zones/root.hints\"; };\n",
+            site->folder, host->v4, host->v6, is_validating ? "yes" : "no");
+    return !is_validating || print_named_anchor(site, out);
+}
+
+bool site_write_peer(const struct site *site, enum site_resolver kind, bool is_validating)
+{
+    const struct topology_host *host = topology_find("resolver");
+    FILE *out = begin_file(site, host, "peer.conf");
+    bool is_good = true;
+
+    if (!out)
+        return false;
+    if (kind == SITE_UNBOUND)
+        print_unbound(site, out, host, is_validating);
+    else
+        is_good = print_named(site, out, host, is_validating);
+    return finish_file(out) && is_good;
+}
+
 static bool write_text(const struct site *site, const struct topology_host *host,
                        const char *file, const char *text)
 {

@@ -52,3 +52,14 @@ void site_path(const struct site *site, const struct topology_host *host, const 
 
 /* Return whether the host has a rootline-authd. */
 bool site_is_server(const struct topology_host *host);
+
+/* The programs that can be the laboratory's resolver. */
+enum site_resolver { SITE_ROOTLINE, SITE_UNBOUND, SITE_NAMED, SITE_RESOLVER_CNT };
+
+/* Their names: of the programs, and in options. */
+extern const char *const site_resolvers[SITE_RESOLVER_CNT];
+
+/* Write the configuration of unbound or named: their defaults, but for what the laboratory
+ * needs.  False: errno. */
+MUST_USE bool site_write_peer(const struct site *site, enum site_resolver kind,
+                              bool is_validating);
