@@ -316,15 +316,16 @@ const char *const site_resolvers[SITE_RESOLVER_CNT] = {"rootline", "unbound", "n
 static void print_unbound(const struct site *site, FILE *out, const struct topology_host *host,
                           bool is_validating)
 {
-    fprintf(
-        out,
-        "server:\n  interface: %s\n  interface: %s\n  access-control: 203.0.113.0/24 allow\n"
-        "  access-control: 2001:db8:113::/48 allow\n  root-hints: ../zones/root.hints\n"
-        "  chroot: \"\"\n  username: \"\"\n  pidfile: \"\"\n  use-syslog: no\n  logfile: \"\"\n"
-        "  num-threads: 1\n  do-daemonize: no\n",
-        host->v4, host->v6);
+    fprintf(out,
+            "server:\n  interface: %s\n  interface: %s\n"
+            "  access-control: 203.0.113.0/24 allow\n"
+            "  access-control: 2001:db8:113::/48 allow\n"
+            "  root-hints: %s/zones/root.hints\n"
+            "  chroot: \"\"\n  username: \"\"\n  pidfile: \"\"\n  use-syslog: no\n"
+            "  logfile: \"\"\n  num-threads: 1\n  do-daemonize: no\n",
+            host->v4, host->v6, site->folder);
     if (is_validating)
-        fprintf(out, "  trust-anchor-file: ../zones/root.key\n");
+        fprintf(out, "  trust-anchor-file: %s/zones/root.key\n", site->folder);
     else
         fprintf(out, "  module-config: \"iterator\"\n");
 }
