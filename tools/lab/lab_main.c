@@ -263,11 +263,8 @@ static int go_to_host(const char *name, const char *host_name, struct space *spa
                 host_name);
         return CMD_USAGE;
     }
-    int status = space_enter(space, &fault);
-    if (status < 0)
+    if (!space_enter(space, &fault))
         return fail_lab(fault.text);
-    if (status > 0)
-        return status - 1;
     char at[4096];
     const char *back = getcwd(at, sizeof(at));
     if (!space_enter_host(space->hosts[topology_index(host)])) {
