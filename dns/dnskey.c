@@ -22,6 +22,11 @@ struct dnskey dnskey_read(const uint8_t *rdata, size_t len)
                            .key_len = len - FIXED_LEN};
 }
 
+bool dnskey_is_zone_key(const struct dnskey *key)
+{
+    return (key->flags & DNSKEY_ZONE) && key->protocol == DNSKEY_PROTOCOL;
+}
+
 const char *dnskey_algorithm_name(uint8_t algorithm)
 {
     static const char *const names[] = {[1] = "RSAMD5",

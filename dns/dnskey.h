@@ -44,6 +44,13 @@ struct dnskey {
 /* Return the fields of checked RDATA. */
 struct dnskey dnskey_read(const uint8_t *rdata, size_t len);
 
+/* Return true for a key that signs a zone: others validate nothing (RFC 4034 2.1.1, 2.1.2). */
+bool dnskey_is_zone_key(const struct dnskey *key);
+
+/* What to say of a key that is none. */
+#define DNSKEY_NO_ZONE_KEY \
+    "this DNSKEY is no zone key: its flags need bit 256, and its protocol is 3"
+
 /* Return the mnemonic of an algorithm, "ECDSAP256SHA256" (RFC 8624 3.1); NULL if it has none.
  */
 const char *dnskey_algorithm_name(uint8_t algorithm);

@@ -3,7 +3,6 @@
 #include "authd/load/zonefile.h"
 
 #include <errno.h>
-#include <stdarg.h>
 
 #include "authd/check/check_chain.h"
 #include "authd/check/check_sigs.h"
@@ -46,17 +45,15 @@ static void report_fault(struct reading *r, const struct zonetext *zt, size_t wo
 static void report_fault(struct reading *r, const struct zonetext *zt, size_t word,
                          size_t offset, const char *fmt, ...)
 {
-    char text[400];
     struct diag_place place = {0};
     va_list args;
 
-    va_start(args, fmt);
-    vsnprintf(text, sizeof(text), fmt, args);
-    va_end(args);
     if (diag_wants(r->diag, DIAG_ERROR))
         place = r->directive ? zonetext_place(r->directive, 0, 0)
                              : zonetext_place(zt, word, offset);
-    diag_add(r->diag, DIAG_ERROR, &place, "%s", text);
+    va_start(args, fmt);
+    diag_add_args(r->diag, DIAG_ERROR, &place, fmt, args);
+    va_end(args);
     if (r->directive)
         diag_help(r->diag, "the generated record: %.*s", (int)util_min(zt->len, 200), zt->text);
 }

@@ -2,8 +2,6 @@
  * descendants, and a zone cut precedes everything below it. */
 #include "authd/zone/zonebuild.h"
 
-#include <stdarg.h>
-
 enum {
     PREFETCH_DISTANCE = 16,
     OWNER_ALIGN = 8,
@@ -103,18 +101,16 @@ enum err zonebuild_add(struct zonebuild *build, const uint8_t *owner,
 void zonebuild_report(struct zonebuild *build, enum diag_level level, size_t i, const char *fmt,
                       ...)
 {
-    char text[400];
     struct diag_place place = {0};
     va_list args;
 
-    va_start(args, fmt);
-    vsnprintf(text, sizeof(text), fmt, args);
-    va_end(args);
     const struct zonebuild_record *r = &build->records[i];
     const struct zonebuild_file *file = &build->files[r->file];
     if (diag_wants(build->diag, level)) /* diag_place_at reads the file up to the line */
         place = diag_place_at(file->path, file->text, file->len, r->line, r->column);
-    diag_add(build->diag, level, &place, "%s", text);
+    va_start(args, fmt);
+    diag_add_args(build->diag, level, &place, fmt, args);
+    va_end(args);
 }
 
 static int compare_owner(const struct zonebuild_owner *a, const struct zonebuild_owner *b)

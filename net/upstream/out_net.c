@@ -526,6 +526,17 @@ static void close_server(struct server *s)
     }
 }
 
+/* libuv has written to the connection, or failed to. */
+static void close_after_write(struct server *s, int status)
+{
+    struct net *n = s->net;
+
+    if (status >= 0 || s->is_closing)
+        return;
+    close_server(s);
+    n->out.settle(n->out.data);
+}
+
 static void on_query_written(uv_write_t *write, int status)
 {
     struct tcp_ask *t = write->data;
@@ -534,11 +545,7 @@ static void on_query_written(uv_write_t *write, int status)
     t->is_writing = false;
     if (!t->ask)
         free(t);
-    if (status < 0 && !s->is_closing) {
-        struct net *n = s->net;
-        close_server(s);
-        n->out.settle(n->out.data);
-    }
+    close_after_write(s, status);
 }
 
 /* Records that libuv is writing.  Lifetime: until they are written. */
@@ -555,11 +562,7 @@ static void on_records_written(uv_write_t *write, int status)
 
     buffer_fini(&w->octets);
     free(w);
-    if (status < 0 && !s->is_closing) {
-        struct net *n = s->net;
-        close_server(s);
-        n->out.settle(n->out.data);
-    }
+    close_after_write(s, status);
 }
 
 /* Send the records in net->sealed.  False: the connection must be closed. */

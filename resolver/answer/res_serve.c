@@ -206,20 +206,14 @@ static void prefetch(struct res_serve *serve, const struct answer *answer)
     if (!answer->is_prefetch_due || !engine->policy->is_prefetching || serve->is_closed)
         return;
     struct cache_time when = engine_time(INT64_MAX);
-    uint64_t now_ms = now_mono_ms();
-    if (!may_prefetch(serve, answer, now_ms))
+    if (!may_prefetch(serve, answer, now_mono_ms()))
         return;
     cache_name_init(&name, answer->prefetch_name);
     if (cache_find_failure(&engine->cache, &name, answer->prefetch_type, &when, &serve->arena,
                            &found))
         return;
-    struct budget *budget = budget_new(&engine->policy->limits, now_ms);
-    if (!budget)
-        return;
-    struct task *task =
-        task_get(engine, answer->prefetch_name, answer->prefetch_type, budget, NULL);
-    engine->counts.prefetched += task != NULL; /* the task needs no waiter */
-    budget_unref(&budget);
+    engine->counts.prefetched +=
+        task_start(engine, answer->prefetch_name, answer->prefetch_type);
 }
 
 /* Write the answer from local data and the cache.  Return false if an entry is missing, which

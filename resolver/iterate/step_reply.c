@@ -432,12 +432,7 @@ static enum task_state on_delegation(struct task *task, const struct message *re
         task->delegation_expire_ms = until_ms;
     delegation_copy(&task->delegation, scrub->delegation, task->delegation_names);
     task->is_delegation_cached = false;
-    task->minimised_labels = task->delegation.labels;
-    task->sends = 0;
-    task->failed_targets = 0;
-    task->is_last_resort = false;
-    task->empty_addr = 0;
-    task->has_reply = false;
+    task_begin_delegation(task);
     task_leave_subqueries(task);
     return TASK_TARGET;
 }

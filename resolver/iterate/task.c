@@ -531,6 +531,25 @@ struct task *task_get(struct engine *engine, const uint8_t *name, uint16_t type,
     return t;
 }
 
+bool task_start(struct engine *engine, const uint8_t *name, uint16_t type)
+{
+    struct budget *budget = budget_new(&engine->policy->limits, now_mono_ms());
+    struct task *task = budget ? task_get(engine, name, type, budget, NULL) : NULL;
+
+    budget_unref(&budget);
+    return task != NULL;
+}
+
+void task_begin_delegation(struct task *task)
+{
+    task->minimised_labels = task->delegation.labels;
+    task->sends = 0;
+    task->failed_targets = 0;
+    task->is_last_resort = false;
+    task->empty_addr = 0;
+    task->has_reply = false;
+}
+
 void task_wait(struct task *task, struct task_waiter *waiter)
 {
     waiter->task = task;

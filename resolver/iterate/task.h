@@ -196,6 +196,13 @@ struct task {
 MUST_USE struct task *task_get(struct engine *engine, const uint8_t *name, uint16_t type,
                                struct budget *budget, struct task *parent);
 
+/* Resolve `name` and `type` from a budget of its own, for the cache alone: no client waits.
+ * Return false if there can be no task. */
+bool task_start(struct engine *engine, const uint8_t *name, uint16_t type);
+
+/* task->delegation is another one: nothing is known of its servers yet. */
+void task_begin_delegation(struct task *task);
+
 /* Another worker has woken this one: finish the tasks whose names other workers have resolved,
  * with or without success - their waiters look into the cache - and call tasks for places that
  * were left to this worker. */
