@@ -544,9 +544,35 @@ static void read_conf_value(struct conf_reader *reader, const struct conf_node *
     }
 }
 
-void conf_set_defaults(const struct conf_key *keys, void *target)
+/* Read the prefixes of a preset, which is part of the program and so has no fault. */
+static enum err set_preset_prefixes(const char *text, struct addr_prefixes *out,
+                                    struct arena *arena)
 {
-    for (; keys->name; keys++) {
+    size_t cnt = 0, most = 1;
+    for (const char *c = text; *c; c++)
+        most += *c == ',';
+    struct addr_prefix *at = arena_alloc(arena, most * sizeof(*at));
+
+    if (!at)
+        return ERR_NOMEM;
+    while (*text) {
+        char item[ADDR_TEXT_MAX];
+        size_t len = strcspn(text, ",");
+        must(len < sizeof(item));
+        snprintf(item, sizeof(item), "%.*s", (int)len, text);
+        must(addr_read_prefix(item, &at[cnt++]) == ERR_OK);
+        text += len;
+        text += strspn(text, ", ");
+    }
+    *out = (struct addr_prefixes){.at = at, .cnt = cnt};
+    return ERR_OK;
+}
+
+enum err conf_set_defaults(const struct conf_key *keys, void *target, struct arena *arena)
+{
+    enum err err = ERR_OK;
+
+    for (; keys->name && !err; keys++) {
         void *place = (char *)target + keys->offset;
         switch (keys->type) {
         case CONF_BOOL: *(bool *)place = keys->preset != 0; break;
@@ -558,10 +584,13 @@ void conf_set_defaults(const struct conf_key *keys, void *target)
         case CONF_PATH:
             *(const char **)place = keys->preset_text ? keys->preset_text : "";
             break;
-        case CONF_MAP: conf_set_defaults(keys->keys, place); break;
+        case CONF_PREFIXES:
+            if (keys->preset_text)
+                err = set_preset_prefixes(keys->preset_text, place, arena);
+            break;
+        case CONF_MAP: err = conf_set_defaults(keys->keys, place, arena); break;
         case CONF_TIME:
         case CONF_ADDRS:
-        case CONF_PREFIXES:
         case CONF_TEXTS:
         case CONF_SOURCE:
         case CONF_LIST:
@@ -569,6 +598,7 @@ void conf_set_defaults(const struct conf_key *keys, void *target)
         case CONF_UNSUPPORTED: break;
         }
     }
+    return err;
 }
 
 static const struct conf_key *find_conf_key(const struct conf_key *keys, const char *name)

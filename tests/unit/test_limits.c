@@ -1,19 +1,25 @@
 /* docs/LIMITS.md agrees with the tables of the code: each key below `limits` is on the page
- * with its default, and every other key there has the default that the page says. */
+ * with its default, and every other key there has the default that the page says.  So do the
+ * manual pages, for all keys. */
 #include "unit.h"
+
+#include <ctype.h>
 
 #include "base/hash.h"
 #include "resolver/res_conf.h"
 
 static char page[1 << 16];
 
-static void read_page(void)
+/* Return the length of the text, which gets a NUL. */
+static size_t read_page(const char *path, char *out, size_t size)
 {
-    FILE *f = fopen(ROOTLINE_DOCS "/LIMITS.md", "r");
+    FILE *f = fopen(path, "r");
     assert_non_null(f);
-    size_t len = fread(page, 1, sizeof(page) - 1, f);
+    size_t len = fread(out, 1, size - 1, f);
     fclose(f);
-    page[len] = '\0';
+    assert_true(len < size - 1);
+    out[len] = '\0';
+    return len;
 }
 
 /* Copy the value cell of the row that names `path` as a key; false if there is no such row. */
@@ -86,8 +92,132 @@ static unsigned compare_keys(const struct conf_key *keys, const char *prefix, bo
 static void the_page_has_the_defaults(void **state)
 {
     (void)state;
-    read_page();
+    read_page(ROOTLINE_DOCS "/LIMITS.md", page, sizeof(page));
     assert_true(compare_keys(res_conf_keys, "", false) >= 20);
+}
+
+/* ---- manual pages ---- */
+
+static char manual[1 << 17];
+
+/* Append a manual page without blanks, quotation marks, macros and changes of the font, so that
+ * a key stands before its default as in a file. */
+static void add_manual(const char *path)
+{
+    size_t len = strlen(manual),
+           end = len + read_page(path, manual + len, sizeof(manual) - len);
+    for (size_t i = len; i < end; i++) {
+        if (manual[i] == '\\' && manual[i + 1] == 'f')
+            i += 2;
+        else if (manual[i] == '.' && i > 0 && manual[i - 1] == '\n') /* a macro, ".BI" */
+            i += strcspn(manual + i, " \n") - 1;
+        else if (!strchr(" \"", manual[i]))
+            manual[len++] = manual[i];
+    }
+    manual[len] = '\0';
+}
+
+/* A default as a file writes it.  False: the key has none. */
+static bool print_default(const struct conf_key *key, char *out, size_t size)
+{
+    static const char units[] = "\0KMG";
+    unsigned long long n = key->preset;
+    unsigned unit = 0;
+
+    switch (key->type) {
+    case CONF_UINT: snprintf(out, size, "%llu", n); return true;
+    case CONF_BOOL: snprintf(out, size, "%s", n ? "true" : "false"); return true;
+    case CONF_ENUM: snprintf(out, size, "%s", key->words[n]); return true;
+    case CONF_SIZE:
+        for (; n >= 1024 && n % 1024 == 0; n /= 1024)
+            unit++;
+        snprintf(out, size, "%llu%.1s", n, &units[unit]);
+        return true;
+    case CONF_DURATION:
+        if (n > 0 && n % 86400000 == 0)
+            snprintf(out, size, "%llud", n / 86400000);
+        else if (n > 0 && n % 3600000 == 0)
+            snprintf(out, size, "%lluh", n / 3600000);
+        else
+            snprintf(out, size, "%llus", n / 1000);
+        return true;
+    case CONF_STRING:
+    case CONF_PATH: snprintf(out, size, "%s", key->preset_text ? key->preset_text : ""); break;
+    case CONF_PREFIXES:
+        snprintf(out, size, "[%s]", key->preset_text ? key->preset_text : "");
+        break;
+    default: return false;
+    }
+    size_t len = 0;
+    for (const char *c = out; *c; c++)
+        if (*c != ' ')
+            out[len++] = *c;
+    out[len] = '\0';
+    return key->preset_text != NULL;
+}
+
+/* Return how many defaults were found. */
+static unsigned find_defaults(const struct conf_key *keys)
+{
+    char value[100], wanted[200];
+    unsigned cnt = 0;
+
+    for (; keys->name; keys++) {
+        if (keys->type == CONF_MAP && strcmp(keys->name, "lab") != 0)
+            cnt += find_defaults(keys->keys);
+        if (!print_default(keys, value, sizeof(value)))
+            continue;
+        int len = snprintf(wanted, sizeof(wanted), "%s:%s", keys->name, value);
+        const char *at = strstr(manual, wanted);
+        while (at && (isalnum((unsigned char)at[len]) || isalnum((unsigned char)at[-1]) ||
+                      at[-1] == '-'))
+            at = strstr(at + 1, wanted);
+        if (!at)
+            fail_msg("no manual page has %s", wanted);
+        cnt++;
+    }
+    return cnt;
+}
+
+static void the_manual_pages_have_the_defaults(void **state)
+{
+    (void)state;
+    manual[0] = '\0';
+    add_manual(ROOTLINE_DOCS "/man/rootline-authd.8");
+    add_manual(ROOTLINE_DOCS "/man/rootline-resolver.8");
+    assert_true(find_defaults(res_conf_keys) >= 40);
+}
+
+/* A prefix that is the default of a list is in it without the key, and not in an empty list. */
+static void lists_have_their_defaults(void **state)
+{
+    static const char *const texts[] = {
+        "server: {listen: [127.0.0.1@5300]}\n",
+        "server: {listen: [127.0.0.1@5300], rate-limit: {exempt: []}}\nallow: []\n"
+        "resolver: {do-not-query: []}\n"};
+    struct addr here, other;
+    struct diag diag;
+
+    (void)state;
+    diag_init(&diag);
+    hash_init();
+    assert_int_equal(addr_read("127.0.0.9", 53, &here), ERR_OK);
+    assert_int_equal(addr_read("192.0.2.1", 53, &other), ERR_OK);
+    for (unsigned i = 0; i < ARRAY_LEN(texts); i++) {
+        struct res_conf *conf = NULL;
+        assert_int_equal(res_conf_parse("x.yaml", texts[i], strlen(texts[i]), &diag, &conf),
+                         ERR_OK);
+        const struct addr_prefixes *lists[] = {&conf->allow, &conf->server.rate_limit.exempt,
+                                               &conf->do_not_query};
+        static const size_t cnts[] = {2, 2, 4};
+        for (size_t k = 0; k < ARRAY_LEN(lists); k++) {
+            assert_int_equal(lists[k]->cnt, i == 0 ? cnts[k] : 0);
+            assert_int_equal(addr_is_in(lists[k], &here), i == 0);
+            assert_false(addr_is_in(lists[k], &other));
+        }
+        res_conf_free(&conf);
+    }
+    diag_fini(&diag);
 }
 
 /* The sentence of the failure that a limit causes names the limit's key. */
@@ -139,6 +269,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_page_has_the_defaults),
+        cmocka_unit_test(the_manual_pages_have_the_defaults),
+        cmocka_unit_test(lists_have_their_defaults),
         cmocka_unit_test(each_failure_names_its_limit),
         cmocka_unit_test(the_policy_has_the_same_defaults),
     };
