@@ -10,6 +10,7 @@ from pathlib import Path
 
 import dns.message
 import dns.query
+import jsonschema
 import pytest
 
 import internet
@@ -63,6 +64,43 @@ def test_errors_as_json(tmp_path):
     assert done.returncode == 1
     found = json.loads(done.stdout)
     assert found and found[0]["level"] == "error" and found[0]["file"] == str(path)
+
+
+ZONE = "$TTL 60\n@ SOA ns h 1 2 3 4 5\n@ NS ns\nns A 192.0.2.1\n"
+
+
+@pytest.mark.parametrize("words, text, levels, helps", [
+    # both daemons: without a finding, a warning, errors with and without advice, no file, no YAML
+    (["check"], "server: {listen: [127.0.0.1]}\nzones: []\n", [], 0),
+    (["check"], "server: {listen: [127.0.0.1@5300]}\nallow: [127.0.0.0/8]\n", [], 0),
+    (["check"], "server: {listen: [127.0.0.1@5300]}\nallow: [0.0.0.0/0]\n", ["warning"], 0),
+    (["check"], "server: {listen: [127.0.0.1], worker: 2}\nzones: [{zone: a..b, file: x}]\n", ["error", "error"], 1),
+    (["check"], "server: {listen: [127.0.0.1@5300]}\nallow: [all]\nlimits: {querys: 1}\n", ["error", "error"], 1),
+    (["check"], None, ["error"], 0),
+    (["check"], "server: [\n", ["error"], 0),
+    (["check", "--deep"], "server: {listen: [127.0.0.1]}\nzones: [{zone: a.test, file: missing}]\n", ["error"], 0),
+    (["zone", "check", "a.test"], ZONE, [], 0),
+    (["zone", "check", "a.test"], ZONE + "b A 1.2.3\n" * 300, ["error"] * 200, 0),
+    (["zone", "check", "a.test"], ZONE + "$GENERATE 1-2 x$ A 192.0.2\n", ["error"], 1),
+    (["zone", "check", "a.test"], ZONE + "x 2147483648 A 192.0.2.1\n", ["warning"], 0),
+    (["zone", "check", "a.test"], None, ["error"], 0),
+])
+def test_findings_have_the_form_of_the_schema(tmp_path, words, text, levels, helps):
+    path = tmp_path / "file"
+    if text is not None:
+        path.write_text(text)
+    done = lab.run(lab.ROOTLINE, *words, path, "--json")
+    found = json.loads(done.stdout)
+    jsonschema.validate(found, lab.schema("check"))
+    assert done.returncode == ("error" in levels) and done.stderr == "", done.stderr
+    assert [one["level"] for one in found] == levels and sum("help" in one for one in found) == helps, found
+    assert all(one["line"] > 0 or text is None or "--deep" in words for one in found), found
+
+
+def test_all_schemas_of_findings_are_one():
+    of_check = lab.schema("check")["items"]
+    for name in ("reload", "zone-sign"):
+        assert lab.schema(name)["properties"]["findings"]["items"] == of_check
 
 
 @pytest.mark.parametrize("argv, status", [

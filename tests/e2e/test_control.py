@@ -59,11 +59,11 @@ def converse(path, *lines):
 
 
 def schema_of(args):
-    """Return the schema in docs/schema of what the command prints with --json."""
+    """Return the schema of a command with these arguments."""
     name = "-".join(args[:2]) if args[0] == "cache" else args[0]
     if args[0] == "explain" and "--last" in args:
         name = "last"
-    return json.loads((lab.SOURCE / f"docs/schema/{name}.json").read_text())
+    return lab.schema(name)
 
 
 def as_json(resolver, *args, status=0):

@@ -161,7 +161,7 @@ def check_cause(tree, kind, words):
     assert words in tree["cause"]["text"], tree["cause"]
 
 
-SCHEMA = json.loads((lab.SOURCE / "docs/schema/explain.json").read_text())
+SCHEMA = lab.schema("explain")
 
 
 @pytest.mark.parametrize("name", GOLDEN)

@@ -7,6 +7,7 @@ import re
 import stat
 
 import dns.zone
+import jsonschema
 import pytest
 
 import lab
@@ -47,7 +48,8 @@ def must_sign(folder, *options, **kw):
     done = sign(folder, "--json", *options, **kw)
     assert done.returncode == 0, done.stdout + done.stderr
     result = json.loads(done.stdout)
-    assert done.stderr == "" and not [f for f in result["findings"] if f["level"] == "error"]
+    jsonschema.validate(result, lab.schema("zone-sign"))
+    assert "zone" in result and done.stderr == "" and not [f for f in result["findings"] if f["level"] == "error"]
     return result
 
 
@@ -261,7 +263,7 @@ def test_bind_takes_our_keys_and_we_take_those_of_bind_and_ldns(folder, algorith
         (folder / kind).mkdir()
     ours = must_sign(folder, "--algorithm", algorithm, "--keys", "ours", "--split")
     done = lab.run("dnssec-signzone", "-S", "-K", folder / "ours", "-o", "a.test", "-f", folder / "by-bind",
-                   folder / "zone")
+                   folder / "zone", cwd=folder)
     assert done.returncode == 0, done.stderr
     verify(folder, "by-bind", is_csk=False, knot=False)
     assert set(signing.read_keys(folder / "by-bind")) == set(signing.read_keys(folder / "zone.signed"))
@@ -337,7 +339,9 @@ def expect(folder, fault, *options, **kw):
     assert set(os.listdir(folder)) == files
     done = sign(folder, "--json", *options, **kw)
     assert done.returncode == 1 and done.stderr == "", done.stderr
-    assert re.search(fault.split("error: ")[1], json.loads(done.stdout)["findings"][-1]["message"])
+    result = json.loads(done.stdout)
+    jsonschema.validate(result, lab.schema("zone-sign"))
+    assert result.keys() == {"findings"} and re.search(fault.split("error: ")[1], result["findings"][-1]["message"])
 
 
 def test_faults_in_the_zone(folder):
