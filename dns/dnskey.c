@@ -83,8 +83,8 @@ static enum err load_rsa(const struct dnskey *key, EVP_PKEY **out)
     size_t modulus_len = cursor_left(&c);
     const uint8_t *modulus = cursor_bytes(&c, modulus_len);
 
-    if (cursor_failed(&c) || exponent_len == 0 || exponent_len > 8 || modulus_len < 64 ||
-        modulus_len > DNSKEY_RSA_BITS_MAX / 8)
+    if (cursor_failed(&c) || exponent_len == 0 || exponent_len > DNSKEY_EXPONENT_MAX ||
+        modulus_len < 64 || modulus_len > DNSKEY_RSA_BITS_MAX / 8)
         return ERR_FORMAT;
     OSSL_PARAM_BLD *build = OSSL_PARAM_BLD_new();
     BIGNUM *n = BN_bin2bn(modulus, (int)modulus_len, NULL);

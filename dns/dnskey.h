@@ -10,11 +10,12 @@
 struct evp_pkey_st;
 
 enum {
-    DNSKEY_ZONE = 0x0100,   /* flag: a zone key */
-    DNSKEY_REVOKE = 0x0080, /* flag: revoked (RFC 5011 7) */
-    DNSKEY_ENTRY = 0x0001,  /* flag: secure entry point (RFC 4034 2.1.1) */
-    DNSKEY_PROTOCOL = 3,    /* the only valid value (RFC 4034 2.1.2) */
-    DNSKEY_RSA_BITS_MAX = 4096,
+    DNSKEY_ZONE = 0x0100,       /* flag: a zone key */
+    DNSKEY_REVOKE = 0x0080,     /* flag: revoked (RFC 5011 7) */
+    DNSKEY_ENTRY = 0x0001,      /* flag: secure entry point (RFC 4034 2.1.1) */
+    DNSKEY_PROTOCOL = 3,        /* the only valid value (RFC 4034 2.1.2) */
+    DNSKEY_RSA_BITS_MAX = 4096, /* of the modulus */
+    DNSKEY_EXPONENT_MAX = 8,    /* octets of the exponent of RSA */
 };
 
 /* The supported algorithms. */

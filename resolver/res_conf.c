@@ -716,12 +716,12 @@ static const struct conf_key limits_keys[] = {
      .preset = 400,
      .min = 1,
      .max = LIMIT_MAX},
-#define LIMIT(field, key, type_, preset_, min_, max_, failure) \
-    {.name = (key),                                            \
-     .type = (type_),                                          \
-     .offset = AT(limits.field),                               \
-     .preset = (preset_),                                      \
-     .min = (min_),                                            \
+#define LIMIT(field, key, type_, preset_, min_, max_, ...) \
+    {.name = (key),                                        \
+     .type = (type_),                                      \
+     .offset = AT(limits.field),                           \
+     .preset = (preset_),                                  \
+     .min = (min_),                                        \
      .max = (max_)},
 #include "resolver/limits/limits.def"
     {.name = NULL},

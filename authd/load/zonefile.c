@@ -13,7 +13,7 @@
 #include "authd/zone/zonebuild.h"
 #include "dns/idn.h"
 
-enum { ZONEFILE_MAX = INT32_MAX, INCLUDE_DEPTH_MAX = 10, GENERATED_MAX = 70000 };
+enum { ZONEFILE_MAX = INT32_MAX, GENERATED_MAX = 70000 };
 
 /* The state that a record inherits from earlier entries. */
 struct inherited {
@@ -34,7 +34,7 @@ struct reading {
     char generated[GENERATED_MAX];
     struct inherited now;
     const struct zonetext *directive; /* the $GENERATE being expanded: the place of errors */
-    uint16_t including[INCLUDE_DEPTH_MAX + 1]; /* numbers of the files being read */
+    uint16_t including[ZONEFILE_INCLUDE_DEPTH_MAX + 1]; /* numbers of the files being read */
     unsigned depth;
     enum err fatal; /* ERR_NOMEM or ERR_LIMIT: reading has stopped */
 };
@@ -468,9 +468,9 @@ static void read_zone_file(struct reading *r, const char *path, const struct zon
     struct file_stamp stamp;
     uint16_t number;
 
-    if (from && r->depth == INCLUDE_DEPTH_MAX) {
+    if (from && r->depth == ZONEFILE_INCLUDE_DEPTH_MAX) {
         report_fault(r, from, 0, 0, "$INCLUDE is nested more than %d levels deep",
-                     INCLUDE_DEPTH_MAX);
+                     ZONEFILE_INCLUDE_DEPTH_MAX);
         return;
     }
     enum err err = file_read_text(path, ZONEFILE_MAX, &text, &len, &stamp);

@@ -5,9 +5,6 @@
 enum {
     PREFETCH_DISTANCE = 16,
     OWNER_ALIGN = 8,
-    FILES_MAX = 1000,
-    RECORDS_MAX = 100000000,
-    BYTES_MAX = INT32_MAX, /* of the texts of a zone (docs/LIMITS.md section 4) */
 };
 
 void zonebuild_init(struct zonebuild *build, const uint8_t *origin, struct diag *diag)
@@ -34,7 +31,7 @@ enum err zonebuild_add_file(struct zonebuild *build, const char *path, char *tex
     struct zonebuild_file *files = NULL;
 
     build->file_bytes += len;
-    if (build->file_cnt == FILES_MAX || build->file_bytes > BYTES_MAX) {
+    if (build->file_cnt == ZONEBUILD_FILES_MAX || build->file_bytes > ZONEBUILD_BYTES_MAX) {
         free(copy);
         free(text);
         return ERR_LIMIT;
@@ -78,7 +75,7 @@ static const struct zonebuild_owner *copy_owner(struct zonebuild *build, const u
 enum err zonebuild_add(struct zonebuild *build, const uint8_t *owner,
                        const struct zonebuild_record *record)
 {
-    if (build->cnt == RECORDS_MAX)
+    if (build->cnt == ZONEBUILD_RECORDS_MAX)
         return ERR_LIMIT;
     struct zonebuild_record *records =
         util_grow(build->records, build->cnt, &build->size, sizeof(*records));

@@ -4,6 +4,7 @@
 
 #include "base/file.h"
 #include "dns/dname_text.h"
+#include "dns/edns.h"
 
 enum {
     WORKERS_MAX = 256,
@@ -330,7 +331,7 @@ const struct conf_key server_conf_server_keys[] = {
     {.name = "udp-size",
      .type = CONF_UINT,
      .offset = offsetof(struct server_conf, udp_size),
-     .preset = 1232,
+     .preset = EDNS_UDP_SIZE,
      .min = UDP_SIZE_MIN,
      .max = UDP_SIZE_MAX},
     {.name = "rate-limit", .type = CONF_MAP, .keys = rate_limit_keys},

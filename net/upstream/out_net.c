@@ -18,13 +18,11 @@
 enum {
     IDLE_SOCKETS_MAX = 1024, /* idle UDP sockets kept per worker */
     EVENTS = 128,
-    BIND_TRIES = 16,
     UDP_REPLY_MAX = 4096 + 1, /* one more octet than was advertised */
     TCP_IDLE_MS = 5000,
     TCP_SILENT_MS = 1000,  /* silence on a reused connection after which a new one is tried */
     TCP_QUERIES_MAX = 200, /* open queries of one connection */
     TCP_SERVERS_MAX = 1000,
-    EXTRA_MESSAGES = 2, /* messages beyond the number of queries: a duplicate is no attack */
     TLS_CHUNK = 65536,
     FIXED_PORT = 33333,
     DRAIN_MAX = 64,
@@ -261,7 +259,7 @@ static struct socket_slot *new_bound_socket(struct net *n, bool is_v6)
         return NULL;
     from.sock.any.sa_family = is_v6 ? AF_INET6 : AF_INET;
     s->is_once = true;
-    for (int i = 0; i < BIND_TRIES; i++) {
+    for (int i = 0; i < OUT_NET_BIND_TRIES; i++) {
         addr_set_port(&from, n->ports->bound[rng_below(&n->rng, n->ports->bound_cnt)]);
         if (bind(s->fd, &from.sock.any, addr_len(&from)) == 0)
             return s;
@@ -526,7 +524,7 @@ static void close_server(struct server *s)
     }
 }
 
-/* libuv has written to the connection, or failed to. */
+/* Close the connection if libuv could not write to it. */
 static void close_after_write(struct server *s, int status)
 {
     struct net *n = s->net;
@@ -620,7 +618,7 @@ static struct tcp_ask *find_query_by_id(struct server *s, const uint8_t *wire)
  * query is open, or if more messages arrived than queries were sent. */
 static bool may_be_cancelled(const struct server *s)
 {
-    return s->ask_cnt > 0 && s->pending_cnt >= -EXTRA_MESSAGES;
+    return s->ask_cnt > 0 && s->pending_cnt >= -OUT_NET_EXTRA_MESSAGES;
 }
 
 /* Process a whole message.  False if it is invalid: the connection must be closed. */

@@ -14,7 +14,13 @@
 #include "net/upstream/out.h"
 #include "net/upstream/ports.h"
 
-enum { OUT_NET_SOCKETS_MAX = 8192 }; /* more than a worker needs */
+enum {
+    OUT_NET_SOCKETS_MAX = 8192,      /* more than a worker needs */
+    OUT_NET_SOCKETS_ALL_MAX = 65536, /* of all workers */
+    OUT_NET_BIND_TRIES = 16,         /* ports that are tried for one query */
+    /* Messages of a connection beyond the number of its queries: a duplicate is no attack. */
+    OUT_NET_EXTRA_MESSAGES = 2,
+};
 
 /* The source addresses and ports of queries.  Without an address of a family the kernel
  * chooses. */

@@ -8,8 +8,6 @@ enum {
     LOOP_STEPS = 512,
     CALLS = 8,      /* waiting tasks that are tried for one free place */
     LOOKS = 64,     /* waiting tasks, and keys, looked at per ENGINE_LOOK_MS */
-    LINES_MAX = 8,  /* clients that wait for one place before others are sent to TCP: a place
-                     * may be taken for seconds */
     SOCKET_KEY = 1, /* of tasks that wait for a socket */
 };
 
@@ -231,7 +229,7 @@ static enum task_state fail_waiting(struct task *task, enum failure failure)
 static bool may_wait_for_place(const struct task *task)
 {
     return !task->client || task->is_exempt || quota_is_proven(task->client) ||
-           task->is_called || park_lines(task->engine->park, key_of(task)) < LINES_MAX;
+           task->is_called || park_lines(task->engine->park, key_of(task)) < TASK_LINES_MAX;
 }
 
 /* Other workers need not leave places for the key that the task has waited for, unless another

@@ -70,6 +70,8 @@ struct task_waiter {
 enum {
     TASK_SUBQUERIES =
         8, /* four lookups a step, for two families (docs/LIMITS.md section 3: NXNSAttack) */
+    TASK_LINES_MAX = 8,  /* clients that wait for one place before others are sent to TCP: a
+                          * place may be taken for seconds */
     TASK_SENDS_MAX = 32, /* docs/LIMITS.md section 3: NRDelegationAttack */
     TASK_WHY_MAX = 200,
     TASK_DENIAL = 31,

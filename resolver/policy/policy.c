@@ -2,6 +2,7 @@
 #include "resolver/policy/policy.h"
 
 #include "base/hash.h"
+#include "dns/edns.h"
 #include "net/upstream/own.h"
 
 struct policy *policy_new(void)
@@ -27,7 +28,7 @@ struct policy *policy_new(void)
     p->stale_ttl = 30;
     p->stale_wait_ms = 1800;
     p->outgoing_port = POLICY_PORT;
-    p->udp_size = 1232; /* DNS flag day 2020 */
+    p->udp_size = EDNS_UDP_SIZE;
     p->is_prefetching = p->is_aggressive = p->is_minimising = p->is_priming = p->uses_v4 =
         p->uses_v6 = true;
     p->signals_anchors = true;
