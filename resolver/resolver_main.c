@@ -24,7 +24,6 @@ enum {
     PORTS_WANTED = 16384,
     WRITE_SOON_MS = 5,
     ANSWER_CACHE_PART = 16, /* the answer cache has 1/16 of cache.size */
-    SOCKETS_ALL = 65536     /* for queries to servers, of all workers */
 };
 
 struct shared;
@@ -541,7 +540,7 @@ int main(int argc, char **argv)
         .new_shared = new_res_shared,
         .free_shared = free_res_shared,
         .new_engine = new_resolver,
-        .sockets = SOCKETS_ALL,
+        .sockets = OUT_NET_SOCKETS_ALL_MAX,
         .sockets_each = OUT_NET_SOCKETS_MAX,
         .directory = cache_directory,
         .free_engine = free_resolver,

@@ -12,13 +12,6 @@
 #include "resolver/validate/sentinel.h"
 
 enum {
-    /* Deferred queries of all clients of a worker.  Each has one task at a time, and the engine
-       has room for those. */
-    REQUESTS_MAX = 12000,
-    REQUESTS_UNPROVEN_MAX = 9000, /* of clients whose address may be spoofed */
-    /* docs/LIMITS.md section 3, DNSBomb: deferred queries of one client */
-    CLIENT_MAX = 10000,         /* with a proven address: TCP, or a valid cookie */
-    CLIENT_UNPROVEN_MAX = 1000, /* with an address that may be spoofed */
     TASKS_SPARE = 5, /* besides one per CNAME of a chain: some end at another query's limit */
     ARENA_MAX = 1 << 20,
     PREFETCHED = 1024,
@@ -206,20 +199,14 @@ static void prefetch(struct res_serve *serve, const struct answer *answer)
     if (!answer->is_prefetch_due || !engine->policy->is_prefetching || serve->is_closed)
         return;
     struct cache_time when = engine_time(INT64_MAX);
-    uint64_t now_ms = now_mono_ms();
-    if (!may_prefetch(serve, answer, now_ms))
+    if (!may_prefetch(serve, answer, now_mono_ms()))
         return;
     cache_name_init(&name, answer->prefetch_name);
     if (cache_find_failure(&engine->cache, &name, answer->prefetch_type, &when, &serve->arena,
                            &found))
         return;
-    struct budget *budget = budget_new(&engine->policy->limits, now_ms);
-    if (!budget)
-        return;
-    struct task *task =
-        task_get(engine, answer->prefetch_name, answer->prefetch_type, budget, NULL);
-    engine->counts.prefetched += task != NULL; /* the task needs no waiter */
-    budget_unref(&budget);
+    engine->counts.prefetched +=
+        task_start(engine, answer->prefetch_name, answer->prefetch_type);
 }
 
 /* Write the answer from local data and the cache.  Return false if an entry is missing, which
@@ -285,7 +272,8 @@ static void wake_request(struct task_waiter *waiter, const struct task_end *end)
  * address only. */
 static size_t room_for(const struct res_serve *serve, const struct exchange *ex)
 {
-    size_t most = exchange_may_be_spoofed(ex) ? REQUESTS_UNPROVEN_MAX : REQUESTS_MAX;
+    size_t most =
+        exchange_may_be_spoofed(ex) ? RES_SERVE_REQUESTS_UNPROVEN_MAX : RES_SERVE_REQUESTS_MAX;
     return most - util_min(most, serve->request_cnt);
 }
 
@@ -293,7 +281,8 @@ static size_t room_for(const struct res_serve *serve, const struct exchange *ex)
  */
 static uint32_t client_limit(const struct res_serve *serve, const struct exchange *ex)
 {
-    size_t most = exchange_may_be_spoofed(ex) ? CLIENT_UNPROVEN_MAX : CLIENT_MAX;
+    size_t most =
+        exchange_may_be_spoofed(ex) ? RES_SERVE_CLIENT_UNPROVEN_MAX : RES_SERVE_CLIENT_MAX;
     return (uint32_t)util_min(most, room_for(serve, ex));
 }
 

@@ -13,7 +13,6 @@ enum {
     SHA1_ONLY = 1,
     SALT_MAX = 255,
     DENIAL_VALUE_MAX = 8192, /* an NSEC has a small bitmap and few signatures */
-    OBSOLETE_MAX = 4,        /* denials that one lookup removes */
     REFRESH_PART = 8,        /* a zone's entry is written again for so large a part of a TTL */
 };
 
@@ -217,7 +216,7 @@ static bool find_denial_before(struct cache *cache, const struct cache_denial_zo
     struct denial_head head;
     size_t len;
 
-    for (unsigned i = 0; i < OBSOLETE_MAX; i++) {
+    for (unsigned i = 0; i < CACHE_DENIAL_OBSOLETE_MAX; i++) {
         const uint8_t *value =
             cache->store->get_before(cache->store, &wanted, prefix_len, &place, &len);
         if (!value)

@@ -13,7 +13,10 @@
 #include "dns/nsec3.h"
 #include "resolver/cache/cache.h"
 
-enum { CACHE_DENIAL_ZONE_MAX = 20000 }; /* denials of one zone, about */
+enum {
+    CACHE_DENIAL_ZONE_MAX = 20000, /* denials of one zone, about */
+    CACHE_DENIAL_OBSOLETE_MAX = 4, /* that one lookup removes */
+};
 
 /* What is known of the denials of a zone.  Lifetime: that of the arena. */
 struct cache_denial_zone {

@@ -3,7 +3,7 @@
 
 #include "base/now.h"
 
-enum { LOOKUPS_MAX = 40, RETRIES_MAX = 4 };
+enum { RETRIES_MAX = 4 };
 
 struct rules chain_rules(const struct task *task)
 {
@@ -73,7 +73,7 @@ static struct chain look_up_link(struct task *task, const uint8_t *name, uint16_
     for (int i = 0; i < TASK_SUBQUERIES && !subquery; i++)
         if (!task->subqueries[i].is_open)
             subquery = &task->subqueries[i];
-    if (!subquery || task->chain_lookups++ >= LOOKUPS_MAX ||
+    if (!subquery || task->chain_lookups++ >= CHAIN_LOOKUPS_MAX ||
         !budget_spend_lookup(task->budget)) {
         task_note_limit(task, FAILURE_LOOKUPS, false);
         return fail_chain(false, EDNS_EDE_INDETERMINATE, failure_text(FAILURE_LOOKUPS));

@@ -7,10 +7,9 @@
 #include "resolver/iterate/vet.h"
 
 enum {
-    ASK_AGAIN_MAX = 6,     /* queries to one server, over all ways of asking */
-    CASE_SAME_MAX = 3,     /* negative answers that were equal in mixed and lower case */
-    CASE_SILENT_MIN = 2,   /* times that a server replied to lower case only */
-    BOGUS_SERVERS_MAX = 3, /* of a zone that are asked, if all send bogus replies */
+    ASK_AGAIN_MAX = 6,   /* queries to one server, over all ways of asking */
+    CASE_SAME_MAX = 3,   /* negative answers that were equal in mixed and lower case */
+    CASE_SILENT_MIN = 2, /* times that a server replied to lower case only */
 };
 
 static struct delegation_addr *asked_addr(struct task *task)
@@ -250,7 +249,7 @@ static enum task_state on_bogus(struct task *task, const struct scrub *scrub,
     if (vet->is_unknown && (task->is_limited || !vet->is_unsigned))
         return task_give_up(task, FAILURE_UNVALIDATED);
     task->is_unvalidated |= vet->is_unknown;
-    if (++task->bogus_cnt >= BOGUS_SERVERS_MAX)
+    if (++task->bogus_cnt >= STEP_REPLY_BOGUS_SERVERS_MAX)
         return task_fail_validation(task);
     return give_up_server(task, TRACE_BOGUS, 0);
 }
@@ -432,12 +431,7 @@ static enum task_state on_delegation(struct task *task, const struct message *re
         task->delegation_expire_ms = until_ms;
     delegation_copy(&task->delegation, scrub->delegation, task->delegation_names);
     task->is_delegation_cached = false;
-    task->minimised_labels = task->delegation.labels;
-    task->sends = 0;
-    task->failed_targets = 0;
-    task->is_last_resort = false;
-    task->empty_addr = 0;
-    task->has_reply = false;
+    task_begin_delegation(task);
     task_leave_subqueries(task);
     return TASK_TARGET;
 }

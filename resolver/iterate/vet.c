@@ -89,6 +89,25 @@ static enum cache_security security_of_chain(struct vetting *v, const struct cha
     return CACHE_BOGUS;
 }
 
+/* Check the signatures of an RRset with the keys of a zone, and limit its TTL by theirs
+ * (RFC 4035 5.3.3). */
+static struct verdict vet_signatures(struct vetting *v, const uint8_t *owner, struct rrset *set,
+                                     struct keyset *keys, bool is_answer,
+                                     struct sigcheck_found *found)
+{
+    struct sigcheck in = {.owner = owner,
+                          .set = set,
+                          .keys = keys,
+                          .rules = &v->rules,
+                          .memo = v->memo,
+                          .is_answer = is_answer};
+    struct verdict verdict = sigcheck_rrset(&in, &v->work, v->arena, found);
+
+    if (verdict.status == VERDICT_SECURE)
+        set->ttl = found->ttl;
+    return verdict;
+}
+
 /* ---- proofs ---- */
 
 /* Check the proofs that the zone of these keys has signed. */
@@ -104,17 +123,12 @@ static void check_proofs(struct vetting *v, struct keyset *keys)
     for (unsigned i = 0; i < scrub->proof_cnt; i++) {
         const struct scrub_set *proof = &scrub->proofs[i];
         const uint8_t *signer = find_signer(proof->owner, proof->set->type, proof->set);
-        struct sigcheck in = {.owner = proof->owner,
-                              .set = proof->set,
-                              .keys = keys,
-                              .rules = &v->rules,
-                              .memo = v->memo};
         struct sigcheck_found found;
         if (!signer || !dname_is_equal(signer, keys->zone))
             continue;
-        struct verdict verdict = sigcheck_rrset(&in, &v->work, v->arena, &found);
+        struct verdict verdict =
+            vet_signatures(v, proof->owner, proof->set, keys, false, &found);
         if (verdict.status == VERDICT_SECURE) {
-            proof->set->ttl = found.ttl;
             v->records[v->record_cnt++] = (struct deny_record){proof->owner, proof->set};
         } else {
             v->rejected = verdict;
@@ -237,17 +251,10 @@ static enum cache_security vet_with_zone(struct vetting *v, const struct scrub_s
 
     if (chain.status != CHAIN_SECURE)
         return security_of_chain(v, &chain);
-    struct sigcheck in = {.owner = set->owner,
-                          .set = set->set,
-                          .keys = chain.keys,
-                          .rules = &v->rules,
-                          .memo = v->memo,
-                          .is_answer = true};
-    struct verdict verdict = sigcheck_rrset(&in, &v->work, v->arena, &found);
+    struct verdict verdict = vet_signatures(v, set->owner, set->set, chain.keys, true, &found);
     enum cache_security security = security_of_verdict(v, &verdict);
     if (security != CACHE_SECURE)
         return security;
-    set->set->ttl = found.ttl;
     return found.is_wildcard ? vet_expansion(v, set, chain.keys, found.encloser_labels, state)
                              : CACHE_SECURE;
 }
@@ -260,12 +267,7 @@ static void signal_anchor(const struct vetting *v, const struct anchor *anchor)
 
     if (!engine->policy->signals_anchors || anchor_signal_name(anchor, name) != ERR_OK)
         return;
-    struct budget *budget = budget_new(&engine->policy->limits, now_mono_ms());
-    if (!budget)
-        return;
-    struct task *task = task_get(engine, name, ANCHOR_SIGNAL_TYPE, budget, NULL);
-    (void)task; /* no waiter: the answer does not matter */
-    budget_unref(&budget);
+    task_start(engine, name, ANCHOR_SIGNAL_TYPE); /* the answer does not matter */
 }
 
 /* Return what a chain says of its zone and of the zone's DNSKEY RRset. */
@@ -373,18 +375,12 @@ static const uint8_t *denial_target(const struct scrub *scrub, const uint8_t *na
 static enum cache_security vet_soa(struct vetting *v, struct keyset *keys)
 {
     const struct scrub *scrub = v->reply->scrub;
-    struct sigcheck in = {.owner = scrub->soa_owner,
-                          .set = scrub->soa,
-                          .keys = keys,
-                          .rules = &v->rules,
-                          .memo = v->memo};
     struct sigcheck_found found;
 
     if (!scrub->soa)
         return CACHE_SECURE;
-    struct verdict verdict = sigcheck_rrset(&in, &v->work, v->arena, &found);
-    if (verdict.status == VERDICT_SECURE)
-        scrub->soa->ttl = found.ttl;
+    struct verdict verdict =
+        vet_signatures(v, scrub->soa_owner, scrub->soa, keys, false, &found);
     return security_of_verdict(v, &verdict);
 }
 
@@ -500,11 +496,7 @@ static enum cache_security vet_cut_with(struct vetting *v, struct keyset *keys)
     struct sigcheck_found found;
 
     if (scrub->ds) {
-        struct sigcheck in = {
-            .owner = cut, .set = scrub->ds, .keys = keys, .rules = &v->rules, .memo = v->memo};
-        struct verdict verdict = sigcheck_rrset(&in, &v->work, v->arena, &found);
-        if (verdict.status == VERDICT_SECURE)
-            scrub->ds->ttl = found.ttl;
+        struct verdict verdict = vet_signatures(v, cut, scrub->ds, keys, false, &found);
         return security_of_verdict(v, &verdict);
     }
     struct deny deny = proofs_of(v, keys);

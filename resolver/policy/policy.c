@@ -2,6 +2,7 @@
 #include "resolver/policy/policy.h"
 
 #include "base/hash.h"
+#include "dns/edns.h"
 #include "net/upstream/own.h"
 
 const char *const policy_defence_ids[POLICY_DEFENCES] = {
@@ -26,7 +27,7 @@ struct policy *policy_new(void)
     p->stale_ttl = 30;
     p->stale_wait_ms = 1800;
     p->outgoing_port = POLICY_PORT;
-    p->udp_size = POLICY_UDP_SIZE;
+    p->udp_size = EDNS_UDP_SIZE;
     p->is_prefetching = p->is_aggressive = p->is_minimising = p->is_priming = p->uses_v4 =
         p->uses_v6 = true;
     p->signals_anchors = true;
@@ -65,7 +66,7 @@ void policy_use_lab(struct policy *p, const struct policy_defences *lab)
 
     p->defences = *lab;
     p->limits.validates_unlimited = !lab->validation_work;
-    p->udp_size = lab->udp_size ? POLICY_UDP_SIZE : POLICY_UDP_SIZE_LAB;
+    p->udp_size = lab->udp_size ? EDNS_UDP_SIZE : POLICY_UDP_SIZE_LAB;
     p->lab_off = policy_defences_off(lab);
     p->lab_text[0] = '\0';
     for (unsigned i = 0; i < POLICY_DEFENCES; i++)

@@ -1,5 +1,5 @@
-"""Floods of random subdomains of signed zones: cached NSEC and NSEC3 records answer them (RFC 8198), and the servers of the zone
-see few of them.  What is answered is what the zone has."""
+"""Floods of random subdomains of signed zones: cached NSEC and NSEC3 records answer them (RFC 8198), and the servers of
+the zone see few of them.  What is answered is what the zone has."""
 import json
 import random
 
@@ -38,7 +38,8 @@ resolver: {{trust-anchor: [{keys}], priming: false, trust-anchor-signal: false, 
 stub-zones: [{{zone: flood.test., servers: [127.0.0.1@{self.authd.port}]}}]
 cache: {{size: 64M, directory: {folder / "cache"}}}
 """)
-        self.resolver = lab.Server([lab.BUILD / "rootline-resolver", "-c", folder / "resolver.yaml"], folder / "resolver.log")
+        command = [lab.BUILD / "rootline-resolver", "-c", folder / "resolver.yaml"]
+        self.resolver = lab.Server(command, folder / "resolver.log")
         self.resolver.started(self.resolver.wait_for, "ready on ", 30)
 
     def stop(self):
@@ -148,6 +149,7 @@ def test_explain_and_flush(setups):
     before = setup.sent()
     setup.ask("something-else")
     assert setup.sent() == before
-    assert lab.run(lab.ROOTLINE, "cache", "flush", "something-else.flood.test.", "--socket", setup.socket).returncode == 0
+    done = lab.run(lab.ROOTLINE, "cache", "flush", "something-else.flood.test.", "--socket", setup.socket)
+    assert done.returncode == 0
     setup.ask("something-else")
     assert setup.sent() > before

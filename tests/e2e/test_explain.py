@@ -163,7 +163,7 @@ def check_cause(tree, kind, words):
     assert words in tree["cause"]["text"], tree["cause"]
 
 
-SCHEMA = json.loads((lab.SOURCE / "docs/schema/explain.json").read_text())
+SCHEMA = lab.schema("explain")
 
 
 @pytest.mark.parametrize("name", GOLDEN)
@@ -533,7 +533,8 @@ def validator(class_net, tmp_path_factory):
 def test_commands_that_start_prints(class_net, validator, line):
     resolver, l = validator, validator.listeners
     for word, here in (("$build/internet", class_net.folder), ("$address", "127.0.0.1"), ("$port", resolver.port),
-                       ("$build/tls", l.folder), ("dns.class", encrypted.NAME), ("$build", lab.BUILD), ("5853", l.tls), ("5443", l.https)):
+                       ("$build/tls", l.folder), ("dns.class", encrypted.NAME), ("$build", lab.BUILD),
+                       ("5853", l.tls), ("5443", l.https)):
         line = line.replace(word, str(here))
     done = lab.run(*line.split(), env={**os.environ, "ROOTLINE_SOCKET": str(resolver.socket), "LC_ALL": "C.UTF-8"})
     text = done.stdout
