@@ -18,10 +18,10 @@ const char cmd_status_reload_usage[] = "usage: rootline reload [--json] [--socke
 const char cmd_status_log_usage[] =
     "usage: rootline log --last [NUMBER] [--json] [--socket PATH]\n";
 
-/* Send `request`, which is freed.  With --json set *is_json and print the result.  Return as
- * ask_daemon. */
-static int run_request(int *argc, char **argv, const char *usage, struct json *request,
-                       struct json **result, bool *is_json)
+/* Send `request`, which is freed, to a daemon of that kind.  With --json set *is_json and print
+ * the result.  Return as ask_daemon. */
+static int run_request_of(enum ask_target target, int *argc, char **argv, const char *usage,
+                          struct json *request, struct json **result, bool *is_json)
 {
     *is_json = cmd_take_flag(argc, argv, "--json");
     const char *path = cmd_take_value(argc, argv, "--socket");
@@ -30,10 +30,16 @@ static int run_request(int *argc, char **argv, const char *usage, struct json *r
         json_free(&request);
         return cmd_wrong_usage(usage);
     }
-    int status = ask_daemon(path, ASK_ANY, request, result);
+    int status = ask_daemon(path, target, request, result);
     if (status == CMD_DONE && *is_json)
         cmd_print_json(*result);
     return status;
+}
+
+static int run_request(int *argc, char **argv, const char *usage, struct json *request,
+                       struct json **result, bool *is_json)
+{
+    return run_request_of(ASK_ANY, argc, argv, usage, request, result, is_json);
 }
 
 static struct json *make_request(const char *command)
@@ -296,8 +302,8 @@ int cmd_status(int argc, char **argv)
     struct json *result = NULL;
 
     int status =
-        run_request(&argc, argv, cmd_status_usage,
-                    make_request(is_ledger ? "rejected" : "status"), &result, &is_json);
+        run_request_of(is_ledger ? ASK_RESOLVER : ASK_ANY, &argc, argv, cmd_status_usage,
+                       make_request(is_ledger ? "rejected" : "status"), &result, &is_json);
     if (status == CMD_DONE && !is_json)
         is_ledger ? print_ledger(result) : print_status(result);
     json_free(&result);

@@ -88,15 +88,15 @@ static pid_t start_capture(const struct space *space, const char *folder, const 
     FILE *file = fopen(path, "we");
     if (!file)
         trial_fail("%s: %s", path, strerror(errno));
+    int fd = space_go(space, topology_find("resolver")) ? capture_open() : -1;
     fflush(stdout);
     const pid_t pid = fork();
     if (pid == 0) {
-        if (!space_go(space, topology_find("resolver")) || !capture_run(file, -1))
-            _exit(CMD_WRONG);
-        fclose(file);
-        _exit(CMD_DONE);
+        bool is_good = capture_run(fd, file, -1);
+        _exit(fclose(file) == 0 && is_good ? CMD_DONE : CMD_WRONG);
     }
     fclose(file);
+    close(fd);
     return pid;
 }
 
