@@ -134,6 +134,7 @@ static bool run_trial(const struct experiment *experiment, struct space *space,
         trial_number(&t, "forged-packets", (int64_t)t.packets);
     for (size_t i = 0; i < ARRAY_LEN(experiment->counters) && experiment->counters[i]; i++)
         trial_number(&t, experiment->counters[i], trial_counter(&t, experiment->counters[i]));
+    trial_note_rejected(&t);
     end_capture(capture);
     json_put_text(run, "outcome", t.outcome);
     json_put_bool(run, "succeeded", t.has_succeeded);
