@@ -20,7 +20,8 @@ def command(*args, timeout=120):
 
 def need_spaces():
     user = [] if os.geteuid() == 0 else ["--user"]
-    if subprocess.run(["unshare", *user, "--mount", "--pid", "--net", "--fork", "true"], capture_output=True).returncode:
+    spaces = ["unshare", *user, "--mount", "--pid", "--net", "--fork", "true"]
+    if subprocess.run(spaces, capture_output=True).returncode:
         pytest.skip("no namespaces may be made here")
 
 
