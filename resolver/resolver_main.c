@@ -343,6 +343,8 @@ static void end_turn(uv_prepare_t *handle)
     struct resolver *r = handle->data;
     unsigned wait_ms = res_serve_wait_ms(r->control.serve);
 
+    if (r->control.worker == 0)
+        engine_note_clock(res_serve_engine(r->control.serve));
     unsigned tick_ms = r->anchors ? anchors_tick(r->anchors) : 0;
     if (tick_ms > 0 && (wait_ms == 0 || tick_ms < wait_ms))
         wait_ms = tick_ms;
@@ -410,6 +412,11 @@ static enum err open_engine(void *engine, struct uv_loop_s *loop)
     }
     r->control.cache = r->shared->cache;
     r->control.ports = r->shared->ports;
+    if (!now_is_set()) {
+        char boot[CACHE_CLOCK_BOOT_MAX];
+        cache_clock_read_boot(boot);
+        engine_learn_clock(made, boot);
+    }
     made->own = r->own;
     made->inflight = r->shared->inflight;
     made->worker = r->control.worker;

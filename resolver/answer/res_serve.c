@@ -626,9 +626,13 @@ static bool reject_query(struct exchange *ex)
 
 void res_serve_adopt(struct res_serve *serve, const struct policy *policy)
 {
-    if (policy != serve->engine->policy && serve->answer_cache)
-        answer_cache_clear(serve->answer_cache);
+    const struct engine *engine = serve->engine;
+    const struct policy *before = engine->policy;
+    uint32_t trust = engine->cache.trust;
+
     engine_adopt(serve->engine, policy);
+    if (serve->answer_cache && (policy != before || engine->cache.trust != trust))
+        answer_cache_clear(serve->answer_cache);
 }
 
 void res_serve_probe(struct res_serve *serve, struct exchange *const *batch, size_t cnt)

@@ -10,6 +10,8 @@
  * the server of test. */
 enum { FLOOD = 200 }; /* records of an attack */
 
+#define AFTER_BUILD_MS INT64_C(4000000000000) /* in the year 2096 */
+
 enum zone { ROOT_ZONE, TEST_ZONE, SIGNED_ZONE, NEAR_ZONE, ZONES };
 
 static const char *const zone_names[ZONES] = {".", "test.", "signed.test.", "near.test."};
@@ -775,6 +777,60 @@ static void test_wrong_clock(void **state)
     finish();
 }
 
+/* What was validated with a wrong clock is validated again when it is right. */
+static void test_corrected_clock(void **state)
+{
+    (void)state;
+    start("expired");
+    open_sealed();
+    stage.engine->oldest_ms = now_wall_ms() + 60000;
+    res_serve_adopt(stage.serve, stage.policy);
+    for (int i = 0; i < 5; i++)
+        expect_insecure("www.signed.test.");
+    now_advance(60000);
+    res_serve_adopt(stage.serve, stage.policy);
+    assert_false(engine_is_clock_wrong(stage.engine));
+    expect_bogus("www.signed.test.", "expired on");
+    finish();
+}
+
+/* The cache knows what two earlier boots agree on: a third that shows an earlier time is wrong,
+ * and says so until its first hour is over.  One boot alone is not believed. */
+static void test_clock_before_the_cache(void **state)
+{
+    (void)state;
+    start("expired");
+    now_freeze(AFTER_BUILD_MS);
+    open_sealed();
+    struct engine *engine = stage.engine;
+    struct cache_store *store = engine->cache.store;
+    engine_learn_clock(engine, "third");
+    assert_false(engine_is_clock_wrong(engine));
+    cache_clock_put(store, "first", AFTER_BUILD_MS + 86400000);
+    engine_learn_clock(engine, "third");
+    assert_false(engine_is_clock_wrong(engine));
+    cache_clock_put(store, "second", AFTER_BUILD_MS + 7200000);
+    engine_learn_clock(engine, "third");
+    assert_int_equal(engine->oldest_ms, AFTER_BUILD_MS + 7200000);
+    res_serve_adopt(stage.serve, stage.policy);
+    expect_insecure("www.signed.test.");
+    assert_true(explains("clock of this resolver is wrong"));
+    engine_note_clock(engine); /* not yet */
+    engine_learn_clock(engine, "fourth");
+    assert_int_equal(engine->oldest_ms, AFTER_BUILD_MS + 7200000);
+    now_advance(3600000);
+    engine_note_clock(engine);
+    engine_learn_clock(engine,
+                       "fifth"); /* the fourth has an earlier time, and is one of three */
+    assert_int_equal(engine->oldest_ms, AFTER_BUILD_MS + 7200000);
+    res_serve_adopt(stage.serve, stage.policy);
+    expect_bogus("www.signed.test.", "expired on");
+    now_freeze(AFTER_BUILD_MS - 1000000000000); /* before the build, whatever the cache says */
+    engine_learn_clock(engine, "sixth");
+    assert_true(engine_is_clock_wrong(engine));
+    finish();
+}
+
 /* A minimised name that does not exist: the full name is answered, to clients of all kinds. */
 static void test_absent_above(void **state)
 {
@@ -1095,6 +1151,8 @@ int main(void)
         cmocka_unit_test(test_configured_zones),
         cmocka_unit_test(test_stripping_forwarder),
         cmocka_unit_test(test_wrong_clock),
+        cmocka_unit_test(test_corrected_clock),
+        cmocka_unit_test(test_clock_before_the_cache),
         cmocka_unit_test(test_absent_above),
         cmocka_unit_test(test_sentinel),
         cmocka_unit_test(test_signal),
