@@ -10,7 +10,7 @@ enum {
     ADDITIONAL_MAX = 8,
     PROOFS_MAX = 64, /* more than fit into an answer */
     ANY_TTL = 3789,
-    STALE_TEXT_MAX = 60,
+    STALE_TEXT_MAX = 160,
     WALK_MAX = ANSWER_CNAMES_MAX + 1
 };
 
@@ -39,6 +39,7 @@ struct walk {
     uint16_t type;
     unsigned steps;
     bool is_secure;         /* all entries so far are secure */
+    uint16_t insecure_ede;  /* why the first that is not counts as unsigned; 0: no INFO-CODE */
     bool has_below;         /* there are local data below the name, so it exists (RFC 8020) */
     bool is_full;           /* a record did not fit: the answer is truncated */
     bool is_synthesised;    /* some of the answer is made from denials (RFC 8198) */
@@ -64,6 +65,8 @@ static void finish_walk(struct walk *w, unsigned rcode)
 static uint32_t answer_ttl(struct walk *w, const struct cache_found *found)
 {
     w->is_secure &= found->security == CACHE_SECURE;
+    if (w->insecure_ede == 0)
+        w->insecure_ede = found->ede;
     if (found->expire_ms < w->out->expire_ms)
         w->out->expire_ms = found->expire_ms;
     if (!found->is_stale)
@@ -224,9 +227,11 @@ static void write_denial(struct walk *w, const struct cache_found *found)
 static uint32_t additional_ttl(struct walk *w, const struct cache_found *found)
 {
     bool is_secure = w->is_secure;
+    uint16_t insecure_ede = w->insecure_ede;
     uint32_t ttl = answer_ttl(w, found);
 
     w->is_secure = is_secure;
+    w->insecure_ede = insecure_ede;
     return ttl;
 }
 
@@ -539,13 +544,42 @@ static bool step_cache(struct walk *w)
     return false;
 }
 
-/* Add the extended error of a stale answer (RFC 8914 4.4, 4.20). */
+const char *answer_text(uint16_t ede)
+{
+    switch (ede) {
+    case EDNS_EDE_UNSUPPORTED_ALGORITHM:
+        return "the zone counts as unsigned: no DS has a supported algorithm";
+    case EDNS_EDE_UNSUPPORTED_DIGEST:
+        return "the zone counts as unsigned: no DS has a supported digest type";
+    case EDNS_EDE_UNSUPPORTED_ITERATIONS:
+        return "the zone counts as unsigned: its NSEC3 records have too many iterations";
+    default: return NULL;
+    }
+}
+
+/* Add the extended error of an answer that could not be validated (RFC 8914 4.2, 4.3, RFC 9276
+ * 3.2). */
+static void explain_insecure(struct walk *w)
+{
+    const char *text = answer_text(w->insecure_ede);
+
+    if (!text)
+        return;
+    w->out->is_explained = true;
+    w->out->ede = w->insecure_ede;
+    w->out->text = text;
+}
+
+/* Add the extended error of a stale answer (RFC 8914 4.4, 4.20).  There is room for one code:
+ * why it could not be validated is in the text. */
 static void explain_stale(struct walk *w)
 {
     char span[NOW_TEXT_MAX], text[STALE_TEXT_MAX];
+    const char *insecure = answer_text(w->insecure_ede);
 
     now_print_span((w->when.now_ms - w->oldest_expiry_ms) / 1000, span);
-    snprintf(text, sizeof(text), "it expired %s ago", span);
+    snprintf(text, sizeof(text), "it expired %s ago%s%s", span, insecure ? "; " : "",
+             insecure ? insecure : "");
     const char *copy = arena_copy(w->arena, text, strlen(text));
     w->out->is_explained = w->out->is_stale = true;
     w->out->is_secure = false;
@@ -678,6 +712,7 @@ void answer_write(struct engine *engine, struct exchange *ex, const struct answe
     w.is_full = w.has_part = w.is_synthesised = false;
     w.work = (struct rules_work){.hashes_left = AGGRESSIVE_HASHES};
     w.is_secure = engine->policy->is_validating;
+    w.insecure_ede = 0;
     *out =
         (struct answer){.kind = ANSWER_MISS, .prefetch_ms = INT64_MAX, .expire_ms = INT64_MAX};
     engine->cache.used.cnt = 0;
@@ -709,4 +744,6 @@ void answer_write(struct engine *engine, struct exchange *ex, const struct answe
     if (out->kind == ANSWER_WRITTEN && !out->is_explained && !out->is_secure &&
         engine->policy->is_validating && engine->policy->ntas.cnt > 0)
         explain_negative_anchor(&w);
+    if (out->kind == ANSWER_WRITTEN && !out->is_explained && w.insecure_ede != 0)
+        explain_insecure(&w);
 }

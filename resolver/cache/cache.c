@@ -554,6 +554,8 @@ static void set_origin(struct head *head, const struct cache_origin *origin, uin
     head->security =
         (uint8_t)((unsigned)origin->security | (origin->is_cut ? SECURITY_IS_CUT : 0U));
     head->trust = trust;
+    if (origin->security == CACHE_INSECURE)
+        head->ede = origin->ede;
     if (!origin->server)
         return;
     const uint8_t *octets = addr_bytes(origin->server, &len);

@@ -84,8 +84,11 @@ static void print_ds(enum zone zone, char *out, size_t size)
     memcpy(octets + len, key->rdata, key->rdata_len);
     assert_int_equal(EVP_Digest(octets, len + key->rdata_len, digest, NULL, EVP_sha256(), NULL),
                      1);
-    size_t at = (size_t)snprintf(out, size, "%s 3600 DS %u %u 2 ", zone_names[zone], key->tag,
-                                 key->algorithm);
+    bool is_signed_zone = zone == SIGNED_ZONE;
+    size_t at =
+        (size_t)snprintf(out, size, "%s 3600 DS %u %u %u ", zone_names[zone], key->tag,
+                         is_signed_zone && has_fault("ds-algorithm") ? 250 : key->algorithm,
+                         is_signed_zone && has_fault("ds-digest") ? 250 : 2);
     for (size_t i = 0; i < sizeof(digest); i++)
         at += (size_t)snprintf(out + at, size - at, "%02x", digest[i]);
 }
@@ -164,12 +167,12 @@ static void add_padding(enum zone zone)
     }
 }
 
-/* Many NSEC3 records of a zone with many iterations (CVE-2023-50868). */
-static void add_costly_hashes(enum zone zone)
+/* NSEC3 records of a zone with many iterations (CVE-2023-50868). */
+static void add_costly_hashes(enum zone zone, unsigned cnt)
 {
     char text[300];
 
-    for (unsigned i = 0; i < 8; i++) {
+    for (unsigned i = 0; i < cnt; i++) {
         snprintf(text, sizeof(text),
                  "%032u.%s 300 NSEC3 1 0 2500 aabb 0123456789abcdefghijklmnopqrstuv A RRSIG", i,
                  zone_names[zone]);
@@ -184,8 +187,8 @@ static void deny(enum zone zone, const char *nsec)
     add_soa(zone);
     if (has_fault("padded"))
         add_padding(zone);
-    if (has_fault("costly-hashes")) {
-        add_costly_hashes(zone);
+    if (has_fault("costly-hashes") || has_fault("costly-hash")) {
+        add_costly_hashes(zone, has_fault("costly-hash") ? 1 : 8);
         return;
     }
     if (!has_fault("no-proof"))
@@ -368,8 +371,8 @@ static void finish(void)
     arena_fini(&arena);
 }
 
-/* Query with flags, and DO, and let the servers reply. */
-static void query(const char *name, uint16_t type, uint16_t flags)
+/* Query with flags, and DO, and let the servers reply as this function says. */
+static void query_with(servers reply_as, const char *name, uint16_t type, uint16_t flags)
 {
     uint8_t wire[QUERY_MAX], dname[DNAME_MAX];
     struct query q = {.id = 1,
@@ -380,7 +383,12 @@ static void query(const char *name, uint16_t type, uint16_t flags)
                       .is_do = true,
                       .udp_size = 4096};
     stage_ask(&stage, wire, query_write(&q, wire), NULL);
-    run(signed_world);
+    run(reply_as);
+}
+
+static void query(const char *name, uint16_t type, uint16_t flags)
+{
+    query_with(signed_world, name, type, flags);
 }
 
 static bool is_ad(void)
@@ -480,6 +488,58 @@ static void test_hidden_cuts(void **state)
     start("unsigned");
     open_sealed();
     expect_bogus("www.near.test.", "no signature");
+    finish();
+}
+
+static bool silent(const char *server, const char *name, uint16_t type)
+{
+    (void)server;
+    (void)name;
+    (void)type;
+    return false;
+}
+
+/* An answer tells why it could not be validated: from the servers, the cache, the answer cache,
+ * and stale. */
+static void test_why_insecure(void **state)
+{
+    static const struct {
+        const char *fault, *name;
+        uint16_t type;
+        unsigned rcode;
+        const char *why;
+    } rows[] = {
+        {"ds-algorithm", "www.signed.test.", RRTYPE_A, RRTYPE_RCODE_NOERROR,
+         "no DS has a supported alg"},
+        {"ds-algorithm", "www.signed.test.", RRTYPE_TXT, RRTYPE_RCODE_NOERROR,
+         "no DS has a supported alg"},
+        {"ds-digest", "www.signed.test.", RRTYPE_A, RRTYPE_RCODE_NOERROR,
+         "no DS has a supported digest"},
+        {"costly-hash", "an.test.", RRTYPE_A, RRTYPE_RCODE_NXDOMAIN, "too many iterations"},
+        {"costly-hash", "www.bare.test.", RRTYPE_A, RRTYPE_RCODE_NOERROR,
+         "too many iterations"}};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        start(rows[i].fault);
+        open_sealed();
+        for (int round = 0; round < 8; round++) {
+            query(rows[i].name, rows[i].type, 0);
+            if (rcode() != rows[i].rcode || is_ad() || !explains(rows[i].why))
+                fail_msg("%s, round %d: RCODE %u, %s", rows[i].name, round, rcode(),
+                         ede_text());
+        }
+        assert_true(stage.engine->counts.answer_cache > 2);
+        now_advance(4000000);
+        query_with(silent, rows[i].name, rows[i].type, 0);
+        if (rcode() != rows[i].rcode || !explains("it expired") || !explains(rows[i].why))
+            fail_msg("%s, stale: RCODE %u, %s", rows[i].name, rcode(), ede_text());
+        finish();
+    }
+    start(""); /* a zone without a DS needs no explanation */
+    open_sealed();
+    expect_insecure("www.plain.test.");
+    assert_string_equal(ede_text(), "");
     finish();
 }
 
@@ -1136,6 +1196,7 @@ int main(void)
         cmocka_unit_test(test_negative),
         cmocka_unit_test(test_insecure),
         cmocka_unit_test(test_hidden_cuts),
+        cmocka_unit_test(test_why_insecure),
         cmocka_unit_test(test_faults),
         cmocka_unit_test(test_checking_disabled),
         cmocka_unit_test(test_another_server),
