@@ -33,6 +33,7 @@ struct resolver {
     /* First: the calls of the control socket get it.  Complete after open_engine. */
     struct res_control control;
     struct publish *publish;
+    struct daemon *daemon;
     struct shared *shared;
     const struct res_conf *conf; /* of the start */
     struct cache_store *store;   /* the engine's */
@@ -73,7 +74,7 @@ static void free_res_conf(void *conf)
     res_conf_free(&c);
 }
 
-static enum err build_policy(void *data, const void *before, void **version, char *summary,
+static enum err build_policy(void *data, void *before, void **version, char *summary,
                              size_t size)
 {
     struct res_conf *conf = data;
@@ -89,6 +90,22 @@ static enum err build_policy(void *data, const void *before, void **version, cha
         return err;
     *version = conf->policy;
     conf->policy = NULL;
+    return ERR_OK;
+}
+
+/* A trust anchor has changed (RFC 5011). */
+static enum err renew_policy(void *data, void *before, void **version, char *summary,
+                             size_t size)
+{
+    const struct res_conf *conf = data;
+    struct policy *policy;
+
+    enum err err = anchors_renew(before, conf->cache_directory, &policy);
+    if (err)
+        return err;
+    snprintf(summary, size, "trust anchors of %zu zone%s", policy->anchors.cnt,
+             policy->anchors.cnt == 1 ? "" : "s");
+    *version = policy;
     return ERR_OK;
 }
 
@@ -229,6 +246,7 @@ static void *new_resolver(const struct daemon_engine *parts)
         *r = (struct resolver){
             .control = {.worker = parts->worker, .worker_cnt = parts->worker_cnt},
             .publish = parts->publish,
+            .daemon = parts->daemon,
             .shared = parts->shared,
             .conf = parts->conf,
             .sockets = parts->sockets};
@@ -388,6 +406,8 @@ static void close_outside(struct resolver *r)
     own_close(&r->own);
 }
 
+static void renew_anchors(void *daemon) { daemon_renew(daemon); }
+
 static enum err open_engine(void *engine, struct uv_loop_s *loop)
 {
     struct resolver *r = engine;
@@ -435,7 +455,8 @@ static enum err open_engine(void *engine, struct uv_loop_s *loop)
         return ERR_NOMEM;
     }
     if (r->control.worker == 0) {
-        r->anchors = anchors_new(r->control.serve, r->conf->cache_directory);
+        r->anchors =
+            anchors_new(r->control.serve, r->conf->cache_directory, renew_anchors, r->daemon);
         if (!r->anchors) {
             close_outside(r);
             return ERR_NOMEM;
@@ -520,6 +541,7 @@ int main(int argc, char **argv)
         .configure = read_res_conf,
         .free_conf = free_res_conf,
         .build = build_policy,
+        .renew = renew_policy,
         .free_version = free_policy,
         .new_shared = new_res_shared,
         .free_shared = free_res_shared,
