@@ -34,7 +34,8 @@ static void print_cache_security(struct terminal *p, const struct json *entry)
         terminal_row(p, i ? "" : "  signature", "%s", text);
     }
     for (size_t i = 0; i < json_count(proofs); i++)
-        for (size_t n = 0; trust_chain_print_proof(json_at(proofs, i), n, text); n++, label = "")
+        for (size_t n = 0; trust_chain_print_proof(json_at(proofs, i), n, text);
+             n++, label = "")
             terminal_row(p, label, "%s", text);
 }
 
@@ -75,16 +76,43 @@ static void print_cache_entry(struct terminal *p, const char *name, const struct
         terminal_row(p, "  worker", "%lld", get_count(entry, "worker"));
 }
 
+/* Print the intervals of a zone in which nothing exists; the zone is named once. */
+static void print_cache_denials(struct terminal *p, const struct json *result)
+{
+    const struct json *denials = json_find(result, "denials");
+    const char *zone = "";
+
+    for (size_t i = 0; i < json_count(denials); i++) {
+        const struct json *denial = json_at(denials, i);
+        if (strcmp(zone, get_member(denial, "zone")) != 0) {
+            zone = get_member(denial, "zone");
+            terminal_print(p, TERMINAL_BOLD, "denials of %s (RFC 8198)", zone);
+            fputc('\n', p->out);
+        }
+        char label[20];
+        snprintf(label, sizeof(label), "  %s", get_member(denial, "type"));
+        terminal_row(p, label, "%s to %s; time left %lld of %lld s; used %s%lld times",
+                     get_member(denial, "owner"), get_member(denial, "next"),
+                     get_count(denial, "ttl"), get_count(denial, "original-ttl"),
+                     get_count(denial, "uses") >= 15 ? "at least " : "about ",
+                     get_count(denial, "uses"));
+    }
+    if (get_count(result, "denials-omitted") > 0)
+        terminal_row(p, "  more", "about %lld before these; ask for a name to see its own",
+                     get_count(result, "denials-omitted"));
+}
+
 static void print_cache_entries(const struct json *result)
 {
     const struct json *entries = json_find(result, "entries");
     struct terminal p;
 
     terminal_init(&p);
-    if (json_count(entries) == 0)
+    if (json_count(entries) == 0 && json_count(json_find(result, "denials")) == 0)
         printf("The cache has no entry for %s\n", get_member(result, "name"));
     for (size_t i = 0; i < json_count(entries); i++)
         print_cache_entry(&p, get_member(result, "name"), json_at(entries, i));
+    print_cache_denials(&p, result);
 }
 
 static void print_cache_stats(const struct json *s)

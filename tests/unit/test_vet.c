@@ -2,6 +2,7 @@
 #include "tests/unit/world.h"
 
 #include "dns/ds.h"
+#include "resolver/cache/cache_denial.h"
 #include "resolver/iterate/wording.h"
 #include "tests/unit/signed.h"
 
@@ -910,6 +911,88 @@ static void test_absent_above(void **state)
     }
 }
 
+enum { DENIALS = 150 };
+
+/* The denials that cache_denial_show gave: their owners, the last first. */
+struct shown_denials {
+    unsigned cnt;
+    uint8_t owners[DENIALS][DNAME_MAX];
+};
+
+static void keep_denial(void *data, const struct cache_denial_zone *zone,
+                        const struct cache_denial *denial)
+{
+    struct shown_denials *shown = data;
+
+    assert_int_equal(zone->labels, 2);
+    assert_true(denial->expire_ms == now_wall_ms() + 300000 && shown->cnt < DENIALS);
+    memcpy(shown->owners[shown->cnt++], denial->proof.owner, dname_len(denial->proof.owner));
+}
+
+/* Return how many denials are shown of a name, and how many are left out. */
+static unsigned show_denials(const char *text, struct shown_denials *shown, size_t *omitted)
+{
+    uint8_t dname[DNAME_MAX];
+    struct cache_name name;
+
+    shown->cnt = 0;
+    cache_name_init(&name, unit_name(text, dname));
+    *omitted = cache_denial_show(&stage.engine->cache, &name, &arena, keep_denial, shown);
+    return shown->cnt;
+}
+
+/* `cache show` lists the last denials of a zone in their order, and those that say something of
+ * a name. */
+static void test_shown_denials(void **state)
+{
+    static struct shown_denials shown;
+    uint8_t zone[DNAME_MAX];
+    struct cache_denial_source source = {.cnt = 1, .now_ms = 0};
+    size_t omitted;
+    char text[100];
+
+    (void)state;
+    start("");
+    open_sealed();
+    source.zone = unit_name("signed.test.", zone);
+    source.now_ms = now_wall_ms();
+    assert_int_equal(show_denials("signed.test.", &shown, &omitted), 0);
+    for (unsigned i = 0; i < DENIALS;
+         i++) { /* every second span is known; the last goes round */
+        snprintf(text, sizeof(text),
+                 "n%03u.signed.test. 300 NSEC n%03ux.signed.test. A RRSIG NSEC", i, i);
+        if (i == DENIALS - 1)
+            snprintf(text, sizeof(text),
+                     "n%03u.signed.test. 300 NSEC signed.test. A RRSIG NSEC", i);
+        struct signed_set *set = signed_read(&arena, text);
+        struct signed_as as = {.signer = "signed.test.",
+                               .inception = now_s() - 3600,
+                               .expiration = now_s() + 86400};
+        signed_sign(&arena, set, &keys[SIGNED_ZONE], &as);
+        struct cache_proof denial = {.owner = set->owner, .set = set->set};
+        source.denials = &denial;
+        cache_denial_put(&stage.engine->cache, &source, &arena);
+    }
+    assert_int_equal(show_denials("signed.test.", &shown, &omitted), CACHE_DENIAL_SHOWN_MAX);
+    assert_int_equal(omitted, DENIALS - CACHE_DENIAL_SHOWN_MAX);
+    assert_memory_equal(shown.owners[0], "\4n149", 5);
+    for (unsigned i = 1; i < shown.cnt; i++)
+        assert_true(dname_compare(shown.owners[i], shown.owners[i - 1]) < 0);
+    assert_int_equal(show_denials("n007.signed.test.", &shown, &omitted),
+                     1); /* it is the owner */
+    assert_memory_equal(shown.owners[0], "\4n007", 5);
+    assert_int_equal(show_denials("a.n007m.signed.test.", &shown, &omitted), 1);
+    assert_int_equal(show_denials("n007x.signed.test.", &shown, &omitted),
+                     0); /* the next name */
+    assert_int_equal(show_denials("a.signed.test.", &shown, &omitted), 0);
+    assert_int_equal(show_denials("zz.signed.test.", &shown, &omitted), 1);
+    assert_memory_equal(shown.owners[0], "\4n149", 5);
+    now_advance(300000);
+    assert_int_equal(show_denials("signed.test.", &shown, &omitted), 0);
+    assert_int_equal(show_denials("zz.signed.test.", &shown, &omitted), 0);
+    finish();
+}
+
 /* RFC 8509: names that ask for the trusted keys of the root. */
 static void test_sentinel(void **state)
 {
@@ -1215,6 +1298,7 @@ int main(void)
         cmocka_unit_test(test_corrected_clock),
         cmocka_unit_test(test_clock_before_the_cache),
         cmocka_unit_test(test_absent_above),
+        cmocka_unit_test(test_shown_denials),
         cmocka_unit_test(test_sentinel),
         cmocka_unit_test(test_signal),
         cmocka_unit_test(test_wrong_anchor),
