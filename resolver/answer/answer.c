@@ -25,7 +25,9 @@ struct walk {
     struct cache_time stale;  /* `when` with stale_ms; 0 there: no stale entry is used */
     int64_t oldest_expiry_ms; /* of the stale entry that expired first; 0: none is used */
     struct builder_mark begin;
-    const uint8_t *name;                          /* the current name of the chain */
+    const uint8_t *name;         /* the current name of the chain */
+    const uint8_t *first_public; /* name of the chain that has no local data; NULL: none */
+    const uint8_t *last_public;
     const uint8_t *names[WALK_MAX];               /* the names before it */
     const uint8_t *dnames[ANSWER_CNAMES_MAX + 2]; /* owners of the DNAMEs that are written */
     unsigned dname_cnt;
@@ -601,16 +603,16 @@ static void explain_clock(struct walk *w)
 }
 
 /* Add the extended error of an answer that was not validated because of a negative trust anchor
- * for the name that was asked, or for the last one of its chain. */
+ * for the first or the last name of its chain.  Local data are never validated. */
 static void explain_negative_anchor(struct walk *w)
 {
     const struct policy *policy = w->engine->policy;
-    const uint8_t *const names[] = {message_qname(&w->ex->query), w->name};
+    const uint8_t *const names[] = {w->first_public, w->last_public};
     const struct nta *nta = NULL;
     char text[VERDICT_TEXT_MAX];
     size_t i = 0;
 
-    for (; i < ARRAY_LEN(names) && !nta; i++)
+    for (; w->first_public && i < ARRAY_LEN(names) && !nta; i++)
         nta = nta_find(&policy->ntas, anchor_find(&policy->anchors, names[i]), names[i],
                        w->when.now_ms);
     if (!nta)
@@ -684,6 +686,9 @@ static bool step_chain(struct walk *w)
     bool goes_on = step_local(w, parts, &is_local);
     if (is_local)
         return goes_on;
+    if (!w->first_public)
+        w->first_public = w->name;
+    w->last_public = w->name;
     return step_cache(w);
 }
 
@@ -705,6 +710,7 @@ void answer_write(struct engine *engine, struct exchange *ex, const struct answe
     w.oldest_expiry_ms = 0;
     w.begin = builder_mark(&ex->out);
     w.name = message_qname(&ex->query);
+    w.first_public = w.last_public = NULL;
     w.type = ex->query.qtype;
     w.steps = 0;
     w.dname_cnt = w.proof_cnt = 0;

@@ -780,6 +780,48 @@ static void test_negative_anchor_and_island(void **state)
     finish();
 }
 
+static void add_local(const char *text)
+{
+    const char *why;
+
+    assert_int_equal(rrline_read(text, strlen(text), root, 3600, &rr), ERR_OK);
+    struct local_record record = {rr.owner, rr.rdata, rr.type, (uint16_t)rr.rdata_len, rr.ttl};
+    assert_int_equal(local_add(&stage.policy->local, &record, &stage.policy->arena, &why),
+                     ERR_OK);
+}
+
+/* A negative trust anchor is no reason for what local data answer. */
+static void test_negative_anchor_and_local_data(void **state)
+{
+    static const struct {
+        const char *name;
+        bool is_local;
+    } rows[] = {
+        {"own.signed.test.", true},  {"x.tree.signed.test.", true},
+        {"www.signed.test.", false}, {"leads.signed.test.", false},   /* to www.signed.test. */
+        {"leads.elsewhere.", false}, {"inwards.signed.test.", true}}; /* to a local name */
+    char why[NTA_WHY_MAX];
+
+    (void)state;
+    start("");
+    assert_int_equal(nta_add(&stage.policy->ntas, "signed.test", why), ERR_OK);
+    add_local("own.signed.test. A " GOOD);
+    add_local("tree.signed.test. DNAME local.");
+    add_local("x.local. A " GOOD);
+    add_local("leads.signed.test. CNAME www.signed.test.");
+    add_local("leads.elsewhere. CNAME www.signed.test.");
+    add_local("inwards.signed.test. CNAME own.signed.test.");
+    open_sealed();
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        expect_insecure(rows[i].name);
+        if ((ede_code() == EDNS_EDE_NEGATIVE_ANCHOR) == rows[i].is_local)
+            fail_msg("%s: EDE %d, %s", rows[i].name, ede_code(), ede_text());
+    }
+    query("own.signed.test.", RRTYPE_TXT, 0);
+    assert_int_equal(ede_code(), -1);
+    finish();
+}
+
 /* A stub zone that the public tree does not have; one that it has, and signed. */
 static void test_configured_zones(void **state)
 {
@@ -1292,6 +1334,7 @@ int main(void)
         cmocka_unit_test(test_missing_keys),
         cmocka_unit_test(test_referral_without_ds),
         cmocka_unit_test(test_negative_anchor_and_island),
+        cmocka_unit_test(test_negative_anchor_and_local_data),
         cmocka_unit_test(test_configured_zones),
         cmocka_unit_test(test_stripping_forwarder),
         cmocka_unit_test(test_wrong_clock),
