@@ -555,6 +555,7 @@ const char *answer_text(uint16_t ede)
         return "the zone counts as unsigned: no DS has a supported digest type";
     case EDNS_EDE_UNSUPPORTED_ITERATIONS:
         return "the zone counts as unsigned: its NSEC3 records have too many iterations";
+    case EDNS_EDE_SYNTHESISED: return "from cached NSEC records (RFC 8198)";
     default: return NULL;
     }
 }
@@ -630,7 +631,7 @@ static void explain_synthesised(struct walk *w)
 {
     w->out->is_explained = w->out->is_synthesised = true;
     w->out->ede = EDNS_EDE_SYNTHESISED;
-    w->out->text = "from cached NSEC records (RFC 8198)";
+    w->out->text = answer_text(EDNS_EDE_SYNTHESISED);
 }
 
 /* Answer from local data.  Return true if the chain continues at another name.  *is_local gets

@@ -41,7 +41,8 @@ struct answer {
 };
 
 /* Return the text of an extended error that holds as long as the entries of the answer do: that
- * the zone counts as unsigned, and why.  NULL: the code is none of these.  Static. */
+ * it was synthesised, or that the zone counts as unsigned, and why.  NULL: the code is none of
+ * these.  Static. */
 const char *answer_text(uint16_t ede);
 
 /* The terms of an answer.  Lifetime: the call. */

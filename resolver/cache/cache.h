@@ -216,6 +216,9 @@ struct cache_entry {
 void cache_show(struct cache *cache, const struct cache_name *name, struct arena *arena,
                 void (*show)(void *data, const struct cache_entry *entry), void *data);
 
+/* Return the hash of the key of an RRset, whether it is cached or not. */
+uint64_t cache_hash(const struct cache_name *name, uint16_t type);
+
 /* Note the use of an entry in `cache->used`. */
 void cache_note_use(struct cache *cache, uint64_t hash);
 

@@ -161,6 +161,7 @@ bool cache_denial_find_zone(struct cache *cache, const struct cache_name *name, 
         return false;
     *out = (struct cache_denial_zone){.name = name,
                                       .labels = labels,
+                                      .hash = store_key.hash,
                                       .route = head.route,
                                       .has_nsec = entry.has_nsec,
                                       .has_nsec3 = entry.has_nsec3,

@@ -19,6 +19,7 @@ enum { CACHE_DENIAL_ZONE_MAX = 20000 }; /* denials of one zone, about */
 struct cache_denial_zone {
     const struct cache_name *name; /* borrowed; the zone is its suffix */
     unsigned labels;               /* of that suffix */
+    uint64_t hash;                 /* of the key of its entry */
     uint32_t route;
     bool has_nsec, has_nsec3;   /* there are, or were, such denials */
     struct nsec3_params params; /* has_nsec3: of the newest NSEC3 */

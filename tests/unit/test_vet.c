@@ -953,6 +953,25 @@ static void test_absent_above(void **state)
     }
 }
 
+/* Cache an NSEC as if it had come with a denial of the zone. */
+static void cache_nsec(enum zone zone, const char *text)
+{
+    uint8_t name[DNAME_MAX];
+    struct signed_set *set = signed_read(&arena, text);
+    struct signed_as as = {
+        .signer = zone_names[zone], .inception = now_s() - 3600, .expiration = now_s() + 86400};
+    signed_sign(&arena, set, &keys[zone], &as);
+    struct cache_proof denial = {.owner = set->owner, .set = set->set};
+    struct cache_denial_source source = {.zone = unit_name(zone_names[zone], name),
+                                         .denials = &denial,
+                                         .cnt = 1,
+                                         .now_ms = now_wall_ms()};
+    struct cache_store *store = stage.engine->cache.store;
+    cache_denial_put(&stage.engine->cache, &source, &arena);
+    while (!store->sync(store)) /* as at the end of a turn */
+        ;
+}
+
 enum { DENIALS = 150 };
 
 /* The denials that cache_denial_show gave: their owners, the last first. */
@@ -988,16 +1007,12 @@ static unsigned show_denials(const char *text, struct shown_denials *shown, size
 static void test_shown_denials(void **state)
 {
     static struct shown_denials shown;
-    uint8_t zone[DNAME_MAX];
-    struct cache_denial_source source = {.cnt = 1, .now_ms = 0};
     size_t omitted;
     char text[100];
 
     (void)state;
     start("");
     open_sealed();
-    source.zone = unit_name("signed.test.", zone);
-    source.now_ms = now_wall_ms();
     assert_int_equal(show_denials("signed.test.", &shown, &omitted), 0);
     for (unsigned i = 0; i < DENIALS;
          i++) { /* every second span is known; the last goes round */
@@ -1006,14 +1021,7 @@ static void test_shown_denials(void **state)
         if (i == DENIALS - 1)
             snprintf(text, sizeof(text),
                      "n%03u.signed.test. 300 NSEC signed.test. A RRSIG NSEC", i);
-        struct signed_set *set = signed_read(&arena, text);
-        struct signed_as as = {.signer = "signed.test.",
-                               .inception = now_s() - 3600,
-                               .expiration = now_s() + 86400};
-        signed_sign(&arena, set, &keys[SIGNED_ZONE], &as);
-        struct cache_proof denial = {.owner = set->owner, .set = set->set};
-        source.denials = &denial;
-        cache_denial_put(&stage.engine->cache, &source, &arena);
+        cache_nsec(SIGNED_ZONE, text);
     }
     assert_int_equal(show_denials("signed.test.", &shown, &omitted), CACHE_DENIAL_SHOWN_MAX);
     assert_int_equal(omitted, DENIALS - CACHE_DENIAL_SHOWN_MAX);
@@ -1032,6 +1040,54 @@ static void test_shown_denials(void **state)
     now_advance(300000);
     assert_int_equal(show_denials("signed.test.", &shown, &omitted), 0);
     assert_int_equal(show_denials("zz.signed.test.", &shown, &omitted), 0);
+    finish();
+}
+
+static void expect_kept_denial(const char *name)
+{
+    unsigned before = asked_cnt;
+
+    query(name, RRTYPE_A, 0);
+    if (rcode() != RRTYPE_RCODE_NXDOMAIN || !is_ad() || !explains("from cached NSEC records") ||
+        asked_cnt != before)
+        fail_msg("%s: RCODE %u, AD %d, %u queries, %s", name, rcode(), is_ad(),
+                 asked_cnt - before, ede_text());
+}
+
+/* A synthesised answer to a popular query is kept in the answer cache, until one of its proofs
+ * is replaced or expires. */
+static void test_kept_synthesised(void **state)
+{
+    const uint64_t *kept;
+    char name[40];
+
+    (void)state;
+    start("");
+    open_sealed();
+    kept = &stage.engine->counts.answer_cache;
+    query("an.test.", RRTYPE_A, 0);
+    for (unsigned i = 0; i < 60; i++) { /* a flood: each name is asked twice */
+        snprintf(name, sizeof(name), "a%02u.test.", i / 2);
+        expect_kept_denial(name);
+    }
+    assert_int_equal(*kept, 0);
+    for (unsigned i = 0; i < 8; i++)
+        expect_kept_denial("am.test.");
+    assert_true(*kept > 2);
+    uint64_t before = *kept;
+    cache_nsec(TEST_ZONE, "test. 300 NSEC am.test. SOA NS RRSIG NSEC DNSKEY");
+    unsigned asked = asked_cnt;
+    query("am.test.", RRTYPE_A, 0);
+    assert_true(asked_cnt > asked && *kept == before);
+    for (unsigned i = 0; i < 8; i++)
+        expect_kept_denial("al.test.");
+    assert_true(*kept > before);
+    now_advance(299000);
+    expect_kept_denial("al.test.");
+    now_advance(1000);
+    asked = asked_cnt;
+    query("al.test.", RRTYPE_A, 0);
+    assert_true(asked_cnt > asked);
     finish();
 }
 
@@ -1342,6 +1398,7 @@ int main(void)
         cmocka_unit_test(test_clock_before_the_cache),
         cmocka_unit_test(test_absent_above),
         cmocka_unit_test(test_shown_denials),
+        cmocka_unit_test(test_kept_synthesised),
         cmocka_unit_test(test_sentinel),
         cmocka_unit_test(test_signal),
         cmocka_unit_test(test_wrong_anchor),
