@@ -19,6 +19,7 @@ struct vetting {
     struct arena *arena;
     struct sigmemo *memo;
     bool must_wait;
+    enum verdict_reason insecure; /* why the RRset or denial is insecure */
     /* the proofs that were checked with the keys of `zone` */
     const uint8_t *zone;
     struct deny_record records[SCRUB_PROOFS_MAX];
@@ -66,13 +67,29 @@ static const uint8_t *find_signer(const uint8_t *owner, uint16_t type, const str
 
 /* ---- verdicts ---- */
 
+static enum cache_security end_as_insecure(struct vetting *v, enum verdict_reason reason)
+{
+    v->insecure = reason;
+    return CACHE_INSECURE;
+}
+
+/* Note what was found of an RRset or denial. */
+static void set_security(const struct vetting *v, struct vet_state *state,
+                         enum cache_security security)
+{
+    int ede = verdict_ede(v->insecure);
+
+    state->security = security;
+    state->ede = security == CACHE_INSECURE && ede > 0 ? (uint16_t)ede : 0;
+}
+
 static enum cache_security security_of_verdict(struct vetting *v, const struct verdict *verdict)
 {
     if (verdict->status == VERDICT_UNKNOWN)
         v->out->is_unknown = v->task->is_limited = true;
     task_note_verdict(v->task, verdict);
     return verdict->status == VERDICT_SECURE     ? CACHE_SECURE
-           : verdict->status == VERDICT_INSECURE ? CACHE_INSECURE
+           : verdict->status == VERDICT_INSECURE ? end_as_insecure(v, verdict->reason)
                                                  : CACHE_BOGUS;
 }
 
@@ -80,7 +97,7 @@ static enum cache_security security_of_verdict(struct vetting *v, const struct v
 static enum cache_security security_of_chain(struct vetting *v, const struct chain *chain)
 {
     if (chain->status == CHAIN_INSECURE)
-        return CACHE_INSECURE;
+        return end_as_insecure(v, chain->reason);
     if (chain->status == CHAIN_WAIT)
         v->must_wait = true;
     else
@@ -312,7 +329,7 @@ static enum cache_security doubt_signer(struct vetting *v, const uint8_t *lowest
         v->must_wait = true;
         v->task->wrong_links |= (uint32_t)1 << bit;
     }
-    return chain.status == CHAIN_INSECURE ? CACHE_INSECURE : CACHE_BOGUS;
+    return chain.status == CHAIN_INSECURE ? end_as_insecure(v, chain.reason) : CACHE_BOGUS;
 }
 
 static bool is_known_wrong(const struct vetting *v, unsigned bit)
@@ -352,7 +369,8 @@ static void vet_link(struct vetting *v, unsigned i)
     const struct scrub_set *set = &v->reply->scrub->chain[i];
     struct vet_state *state = &v->out->chain[i];
 
-    state->security = vet_set(v, set, i, state);
+    v->insecure = VERDICT_NONE;
+    set_security(v, state, vet_set(v, set, i, state));
     if (state->security != CACHE_SECURE && state->proofs.cnt == 0 && is_expanded(set))
         keep_all_proofs(v->reply->scrub, state);
 }
@@ -468,7 +486,8 @@ static void vet_denial(struct vetting *v)
 {
     struct vet_state *state = &v->out->denial;
 
-    state->security = vet_denial_set(v);
+    v->insecure = VERDICT_NONE;
+    set_security(v, state, vet_denial_set(v));
     if (state->security != CACHE_SECURE && state->proofs.cnt == 0)
         keep_all_proofs(v->reply->scrub, state);
 }
@@ -516,8 +535,9 @@ static void vet_cut(struct vetting *v)
 
     if (chain.status == CHAIN_WAIT)
         v->must_wait = true;
+    v->insecure = VERDICT_NONE;
     if (chain.status == CHAIN_SECURE)
-        v->out->cut.security = vet_cut_with(v, chain.keys);
+        set_security(v, &v->out->cut, vet_cut_with(v, chain.keys));
 }
 
 /* ---- the reply ---- */
@@ -588,13 +608,17 @@ bool vet_reply(struct task *task, const struct vet_reply_of *reply, struct vet *
     return !v.must_wait;
 }
 
-bool vet_empty(struct task *task, enum cache_security *security)
+bool vet_empty(struct task *task, struct vet_state *state)
 {
-    *security = CACHE_UNCHECKED;
+    struct vetting v = {.task = task};
+
+    *state = (struct vet_state){.security = CACHE_UNCHECKED};
     if (!task->engine->policy->is_validating)
         return true;
     struct chain chain = chain_find(task, zone_target(task->type, task->name));
-    *security = chain.status == CHAIN_INSECURE ? CACHE_INSECURE : CACHE_BOGUS;
+    set_security(&v, state,
+                 chain.status == CHAIN_INSECURE ? end_as_insecure(&v, chain.reason)
+                                                : CACHE_BOGUS);
     if (chain.status == CHAIN_FAILED)
         task_note_broken(task, chain.ede, chain.text);
     if (chain.status == CHAIN_SECURE) {
