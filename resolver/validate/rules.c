@@ -77,6 +77,8 @@ bool rules_spend_hash(struct rules_work *work)
     return true;
 }
 
+void rules_renew_failures(struct rules_work *task) { task->failures_left = RULES_FAILURES; }
+
 void rules_count_failure(struct rules_work *work)
 {
     if (work->failures_left > 0)

@@ -15,11 +15,11 @@ enum {
     RULES_SKEW_S = 300,        /* clocks may differ by so much */
     RULES_ITERATIONS_MAX = 50, /* NSEC3 zones with more are insecure (RFC 9276 3.2) */
     RULES_VERIFICATIONS = 16,  /* docs/LIMITS.md section 6: KeyTrap, SigJam */
-    RULES_FAILURES = 2,        /* verifications that fail */
+    RULES_FAILURES = 2,        /* verifications of one reply that fail */
     RULES_HASHES = 150,        /* of NSEC3 (CVE-2023-50868) */
     /* of all tasks of a client's query: a cold chain of CNAMEs leads through several zones */
     RULES_QUERY_VERIFICATIONS = 64,
-    RULES_QUERY_FAILURES = 6,
+    RULES_QUERY_FAILURES = 12,
     RULES_QUERY_HASHES = 450,
 };
 
@@ -62,6 +62,10 @@ void rules_work_take(struct rules_work *work, const struct rules_work *before,
  * failure left, since it may fail. */
 bool rules_spend_verification(struct rules_work *work);
 bool rules_spend_hash(struct rules_work *work);
+
+/* Begin the next reply of a task: the wrong signatures of one server are no reason to leave
+ * those of another one unverified.  The allowance of the query is the bound. */
+void rules_renew_failures(struct rules_work *task);
 
 /* Count a verification that failed, or a key that cannot be used. */
 void rules_count_failure(struct rules_work *work);
