@@ -92,6 +92,43 @@ static struct chain look_up_link(struct task *task, const uint8_t *name, uint16_
     return (struct chain){.status = CHAIN_WAIT};
 }
 
+/* ---- keys ---- */
+
+/* Load the keys of a zone from its validated DNSKEY RRset in the cache. */
+static struct keyset *load_cached_keys(struct task *task, const uint8_t *zone)
+{
+    struct engine *engine = task->engine;
+    struct cache_time when = task_time(task);
+    struct keyset *keys = NULL;
+    struct cache_name name;
+    struct cache_found found;
+
+    cache_name_init(&name, zone);
+    if (!cache_find(&engine->cache, &name, name.labels, RRTYPE_DNSKEY, &when, &engine->scratch,
+                    &found) ||
+        found.kind != CACHE_DATA || found.security != CACHE_SECURE ||
+        keyset_new(zone, found.set, &keys) != ERR_OK)
+        return NULL;
+    keyset_trust_all(keys);
+    keycache_put(engine->keycache, &keys,
+                 (int64_t)util_max((uint64_t)found.expire_ms, (uint64_t)when.now_ms + 1));
+    return keycache_find(engine->keycache, zone, when.now_ms);
+}
+
+static struct keyset *find_known_keys(struct task *task, const uint8_t *zone)
+{
+    struct keyset *keys = keycache_find(task->engine->keycache, zone, now_wall_ms());
+    return keys ? keys : load_cached_keys(task, zone);
+}
+
+/* Look up the DS of `name`.  The reply is validated with the keys of the zone above: they come
+ * first, because without them no server needs to be asked for the DS. */
+static struct chain look_up_ds(struct task *task, const uint8_t *zone, const uint8_t *name)
+{
+    return find_known_keys(task, zone) ? look_up_link(task, name, RRTYPE_DS)
+                                       : look_up_link(task, zone, RRTYPE_DNSKEY);
+}
+
 /* ---- zone cuts ---- */
 
 static struct chain end_insecure(const uint8_t *zone, enum verdict_reason reason)
@@ -190,7 +227,7 @@ static bool take_link(struct task *task, const struct cache_name *name, unsigned
     case CHAIN_STEP_ABSENT: return pass_no_cut(task, name, labels, true, chain);
     case CHAIN_STEP_UNKNOWN: break;
     }
-    *chain = look_up_link(task, suffix, RRTYPE_DS);
+    *chain = look_up_ds(task, chain->zone, suffix);
     return false;
 }
 
@@ -227,36 +264,11 @@ struct chain chain_find_ds(struct task *task, const uint8_t *target)
     return chain;
 }
 
-/* ---- keys ---- */
-
-/* Load the keys of a zone from its validated DNSKEY RRset in the cache. */
-static struct keyset *load_cached_keys(struct task *task, const uint8_t *zone)
-{
-    struct engine *engine = task->engine;
-    struct cache_time when = task_time(task);
-    struct keyset *keys = NULL;
-    struct cache_name name;
-    struct cache_found found;
-
-    cache_name_init(&name, zone);
-    if (!cache_find(&engine->cache, &name, name.labels, RRTYPE_DNSKEY, &when, &engine->scratch,
-                    &found) ||
-        found.kind != CACHE_DATA || found.security != CACHE_SECURE ||
-        keyset_new(zone, found.set, &keys) != ERR_OK)
-        return NULL;
-    keyset_trust_all(keys);
-    keycache_put(engine->keycache, &keys,
-                 (int64_t)util_max((uint64_t)found.expire_ms, (uint64_t)when.now_ms + 1));
-    return keycache_find(engine->keycache, zone, when.now_ms);
-}
-
 static void find_keys_of_chain(struct task *task, struct chain *chain)
 {
     const uint8_t *zone = chain->zone;
 
-    chain->keys = keycache_find(task->engine->keycache, zone, now_wall_ms());
-    if (!chain->keys)
-        chain->keys = load_cached_keys(task, zone);
+    chain->keys = find_known_keys(task, zone);
     if (!chain->keys)
         *chain = look_up_link(task, zone, RRTYPE_DNSKEY);
 }
