@@ -2,6 +2,8 @@
 #include "resolver/iterate/chain.h"
 
 #include "base/now.h"
+#include "resolver/cache/cache_denial.h"
+#include "resolver/validate/deny.h"
 
 enum { LOOKUPS_MAX = 40, RETRIES_MAX = 4 };
 
@@ -204,6 +206,78 @@ static bool pass_no_cut(const struct task *task, const struct cache_name *name, 
     return !zone && !is_denied;
 }
 
+/* Find the cached denial whose owner, or the hash that is its owner, matches the name, or the
+ * one before. */
+static bool find_denial(struct task *task, const struct cache_denial_zone *zone,
+                        const struct cache_name *name, const struct rules *rules,
+                        struct cache_denial *out)
+{
+    struct engine *engine = task->engine;
+    struct cache_time when = task_time(task);
+    uint8_t hash[NSEC3_HASH_LEN];
+
+    if (zone->has_nsec &&
+        cache_denial_find_nsec(&engine->cache, zone, name, &when, &engine->scratch, out))
+        return true;
+    if (!zone->has_nsec3 || zone->params.iterations > rules->iterations_max ||
+        !rules_spend_hash(&task->validation))
+        return false;
+    nsec3_hash(&zone->params, name->dname, hash);
+    return cache_denial_find_nsec3(&engine->cache, zone, hash, &when, &engine->scratch, out);
+}
+
+/* Cache what a denial proves of the DS of its name, for as long as it counts. */
+static void cache_proved_cut(struct task *task, const uint8_t *name, uint32_t route,
+                             const struct cache_denial *denial)
+{
+    int64_t now_ms = now_wall_ms();
+    struct cache_proofs proofs = {.cnt = 1, .at = {denial->proof}};
+    struct cache_origin origin = {.rank = CACHE_AUTH_ANSWER,
+                                  .now_ms = now_ms,
+                                  .route = route,
+                                  .fresh_ms = task->fresh_ms,
+                                  .security = CACHE_SECURE,
+                                  .proofs = &proofs,
+                                  .is_cut = true};
+    enum err err = cache_put_cut(&task->engine->cache, name,
+                                 (uint32_t)((denial->expire_ms - now_ms) / 1000), &origin);
+    (void)err; /* not cached: the denial is found again */
+}
+
+/* True if a denial that the zone above, the suffix of `zone_labels` labels, sent with another
+ * answer proves that the name is a delegation without DS (RFC 8198).  A denial of the
+ * delegation itself is not used: it may be older than the zone whose answer has to be
+ * validated. */
+static bool is_known_insecure(struct task *task, const uint8_t *name, unsigned zone_labels,
+                              const struct rules *rules)
+{
+    struct engine *engine = task->engine;
+    struct cache_time when = task_time(task);
+    struct cache_name key;
+    struct cache_denial_zone zone;
+    struct cache_denial denial;
+    struct deny_found found;
+
+    cache_name_init(&key, name);
+    if (!engine->policy->is_aggressive ||
+        !cache_denial_find_zone(&engine->cache, &key, zone_labels, &when, &engine->scratch,
+                                &zone) ||
+        zone.route != cache_route(&engine->cache, &key, key.labels, RRTYPE_DS) ||
+        !find_denial(task, &zone, &key, rules, &denial))
+        return false;
+    struct deny_record record = {denial.proof.owner, denial.proof.set};
+    struct deny in = {.zone = dname_suffix(name, zone_labels),
+                      .records = &record,
+                      .cnt = 1,
+                      .rules = rules,
+                      .work = &task->validation};
+    struct verdict verdict = deny_ds(&in, name, &found);
+    if (verdict.status != VERDICT_SECURE || !found.is_cut)
+        return false;
+    cache_proved_cut(task, name, zone.route, &denial);
+    return true;
+}
+
 /* Take the step from *chain to the suffix of `labels` labels.  Return false if the chain ends.
  */
 static bool take_link(struct task *task, const struct cache_name *name, unsigned labels,
@@ -226,6 +300,10 @@ static bool take_link(struct task *task, const struct cache_name *name, unsigned
     case CHAIN_STEP_INSECURE: *chain = end_insecure(suffix, reason); return false;
     case CHAIN_STEP_ABSENT: return pass_no_cut(task, name, labels, true, chain);
     case CHAIN_STEP_UNKNOWN: break;
+    }
+    if (is_known_insecure(task, suffix, dname_labels(chain->zone), &rules)) {
+        *chain = end_insecure(suffix, VERDICT_NO_DS);
+        return false;
     }
     *chain = look_up_ds(task, chain->zone, suffix);
     return false;

@@ -226,7 +226,12 @@ static bool serve_test(const char *name, uint16_t type)
         add(MESSAGE_ADDITIONAL, "ns.plain.test. 3600 A 192.0.2.4");
     } else if (ends_in(name, "near.test."))
         return serve_near(name, type);
-    else if (ends_in(name, "bare.test.") && type == RRTYPE_A)
+    else if (strcmp(name, "hop.test.") == 0) {
+        add_signed(MESSAGE_ANSWER, TEST_ZONE, NULL, "hop.test. 3600 CNAME www.bare.test.");
+        add_signed(MESSAGE_AUTHORITY, TEST_ZONE,
+                   &(struct signed_as){.is_wrong = has_fault("wrong-beside")},
+                   "bare.test. 300 NSEC near.test. NS RRSIG NSEC");
+    } else if (ends_in(name, "bare.test.") && type == RRTYPE_A)
         add(MESSAGE_ANSWER, "%s 3600 A %s", name, GOOD);
     else if (ends_in(name, "bare.test."))
         add(MESSAGE_AUTHORITY, "bare.test. 300 SOA a. b. 1 2 3 4 300");
@@ -366,8 +371,8 @@ static void finish(void)
     arena_fini(&arena);
 }
 
-/* Query with flags, and DO, and let the servers reply. */
-static void query(const char *name, uint16_t type, uint16_t flags)
+/* Query with flags, and DO, and let these servers reply. */
+static void query_with(const char *name, uint16_t type, uint16_t flags, servers world_of)
 {
     uint8_t wire[QUERY_MAX], dname[DNAME_MAX];
     struct query q = {.id = 1,
@@ -378,7 +383,12 @@ static void query(const char *name, uint16_t type, uint16_t flags)
                       .is_do = true,
                       .udp_size = 4096};
     stage_ask(&stage, wire, query_write(&q, wire), NULL);
-    run(signed_world);
+    run(world_of);
+}
+
+static void query(const char *name, uint16_t type, uint16_t flags)
+{
+    query_with(name, type, flags, signed_world);
 }
 
 static bool is_ad(void)
@@ -710,6 +720,30 @@ static void test_missing_keys(void **state)
         assert_false(saw_ds);
         if (i % 2 == 1)
             finish();
+    }
+}
+
+/* A proof beside a CNAME that its target is in an insecure zone: the DS is not looked up,
+ * unless the proof is wrong, and the client gets the proof. */
+static void test_proof_beside_cname(void **state)
+{
+    const char *const faults[] = {"", "wrong-beside", ""};
+
+    (void)state;
+    for (unsigned i = 0; i < ARRAY_LEN(faults); i++) {
+        start(faults[i]);
+        stage.policy->is_aggressive = i < 2;
+        open_sealed();
+        query("www.test.", RRTYPE_A, 0); /* the keys are known */
+        saw_ds = false;
+        query_with("hop.test.", RRTYPE_A, 0, note_ds);
+        if (rcode() != RRTYPE_RCODE_NOERROR || is_ad() || !has_address(GOOD))
+            fail_msg("%u: RCODE %u: %s", i, rcode(), ede_text());
+        assert_int_equal(saw_ds, i > 0);
+        assert_int_equal(section_of(RRTYPE_NSEC), i == 1 ? -1 : (int)MESSAGE_AUTHORITY);
+        query("www.bare.test.", RRTYPE_A, 0);
+        assert_false(is_ad());
+        finish();
     }
 }
 
@@ -1109,6 +1143,7 @@ int main(void)
         cmocka_unit_test(test_minimised_nxdomain),
         cmocka_unit_test(test_failure_of_root),
         cmocka_unit_test(test_missing_keys),
+        cmocka_unit_test(test_proof_beside_cname),
         cmocka_unit_test(test_referral_without_ds),
         cmocka_unit_test(test_negative_anchor_and_island),
         cmocka_unit_test(test_configured_zones),
