@@ -904,6 +904,32 @@ static void test_signal(void **state)
     finish();
 }
 
+/* After their TTL, data are served in place of a bogus answer as long as their signatures hold;
+ * without an answer also longer, but then without AD. */
+static void test_stale_after_bogus(void **state)
+{
+    (void)state;
+    start("");
+    open_sealed();
+    expect_secure("www.test.");
+    fault = "wrong-signature";
+    now_advance(3700 * 1000);
+    for (unsigned i = 0; i < 2; i++) { /* the second time from the cached failure */
+        unsigned before = asked_cnt;
+        expect_secure("www.test.");
+        assert_int_equal(ede_code(), EDNS_EDE_STALE);
+        assert_true(i == 0 || asked_cnt == before);
+    }
+    now_advance(83000 * 1000);
+    for (unsigned i = 0; i < 2; i++)
+        expect_bogus("www.test.", "does not match");
+    fault = "silent";
+    now_advance(1000 * 1000);
+    expect_insecure("www.test.");
+    assert_int_equal(ede_code(), EDNS_EDE_STALE);
+    finish();
+}
+
 static void test_wrong_anchor(void **state)
 {
     struct signed_key key = keys[ROOT_ZONE];
@@ -1152,6 +1178,7 @@ int main(void)
         cmocka_unit_test(test_absent_above),
         cmocka_unit_test(test_sentinel),
         cmocka_unit_test(test_signal),
+        cmocka_unit_test(test_stale_after_bogus),
         cmocka_unit_test(test_wrong_anchor),
         cmocka_unit_test(test_ttl_is_capped),
         cmocka_unit_test(test_merged),
