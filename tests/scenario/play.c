@@ -12,6 +12,7 @@
 #include "dns/rrline.h"
 #include "resolver/iterate/chain.h"
 #include "tests/scenario/fake_sha1.h"
+#include "tests/scenario/keeper.h"
 #include "tests/scenario/rpl.h"
 #include "tests/scenario/stage.h"
 
@@ -19,6 +20,7 @@ enum { WIRE_MAX = 65535, TIMEOUTS_MAX = 400, SENT_MAX = 2000, ITERATIONS_MAX = 1
 
 struct play {
     struct stage stage;
+    struct keeper keeper;
     struct rpl *rpl;
     struct asked {
         uint8_t name[DNAME_MAX];
@@ -440,21 +442,47 @@ static bool check_query(struct play *p, const struct rpl_entry *e)
     return report_difference(p, "the query was not sent to a server");
 }
 
+/* Query for the keys of the trust anchors if that is due, and wait until the servers answer. */
+static void update_anchors(struct play *p)
+{
+    keeper_tick(&p->keeper);
+    answer_all(p);
+    for (unsigned i = 0; p->rpl->anchors && i < TIMEOUTS_MAX && stage_time_out(&p->stage); i++)
+        answer_all(p);
+    keeper_reload(&p->keeper);
+}
+
+static bool check_anchors(struct play *p, const struct rpl_step *step)
+{
+    char what[200];
+
+    return keeper_check(&p->keeper, step->anchors, what, sizeof(what)) ||
+           report_difference(p, what);
+}
+
 static bool run_step(struct play *p, const struct rpl_step *step)
 {
     switch (step->kind) {
     case RPL_QUERY:
         p->asked_step = p->step;
+        update_anchors(p);
         ask_as_client(p, step);
         return true;
     case RPL_CHECK_ANSWER: return check_answer(p, step);
-    case RPL_TIME_PASSES: now_advance(step->elapse_ms); return true;
+    case RPL_TIME_PASSES:
+        now_advance(step->expression
+                        ? 1000 * (uint64_t)keeper_evaluate(&p->keeper, step->expression)
+                        : step->elapse_ms);
+        update_anchors(p);
+        return true;
     case RPL_REPLY: return reply_step(p, step->entry);
     case RPL_CHECK_OUT_QUERY: return check_query(p, step->entry);
     case RPL_TIMEOUT:
         return stage_time_out(&p->stage) ||
                report_difference(p, "TIMEOUT, but no query is open");
-    case RPL_TRAFFIC:
+    case RPL_ASSIGN: keeper_assign(&p->keeper, step->variable, step->expression); return true;
+    case RPL_CHECK_AUTOTRUST: return check_anchors(p, step);
+    case RPL_TRAFFIC: update_anchors(p); return true;
     case RPL_NOTHING: return true;
     case RPL_OTHER: return report_difference(p, "unknown step");
     }
@@ -557,6 +585,7 @@ static void read_trust(struct play *p)
     for (k = rpl_find(p->rpl, "domain-insecure", NULL); k;
          k = rpl_find(p->rpl, "domain-insecure", k))
         must(nta_add(&policy->ntas, k->value, nta_why) == ERR_OK);
+    keeper_configure(&p->keeper, &p->stage, p->rpl);
     policy_seal_trust(policy);
     fake_sha1_is_on = is_on(get_value(p->rpl, "fake-sha1", "no"));
 }
@@ -570,6 +599,8 @@ static void set_date(const struct rpl *rpl)
     int64_t wall_ms;
 
     skips_time = strcmp(date, "-1") == 0;
+    if (rpl->anchors) /* the first step advances the clock to a date */
+        now_freeze(1);
     if (*seconds)
         now_freeze(1000 * (int64_t)atoll(seconds));
     if (strlen(date) != strlen("YYYYMMDDHHMMSS"))
@@ -646,6 +677,7 @@ static bool play(struct rpl *rpl, const char *minimise, bool is_verbose, char wh
     p->is_verbose = is_verbose;
     configure(p, minimise);
     stage_open(&p->stage, 42);
+    keeper_open(&p->keeper);
     for (const struct rpl_step *s = rpl->steps; s && fits; s = s->next) {
         p->step = s->number;
         if (s->kind != RPL_CHECK_OUT_QUERY)
@@ -653,6 +685,7 @@ static bool play(struct rpl *rpl, const char *minimise, bool is_verbose, char wh
         fits = run_step(p, s);
     }
     memcpy(why, p->why, sizeof(p->why));
+    keeper_close(&p->keeper);
     stage_fini(&p->stage);
     return fits;
 }
