@@ -556,6 +556,24 @@ static void test_another_server(void **state)
     }
 }
 
+/* All servers send floods of wrong signatures: each gets its turn, for two verifications. */
+static void test_wrong_signatures_are_bounded(void **state)
+{
+    const char *const addresses[] = {"192.0.2.3", "192.0.2.5"};
+
+    (void)state;
+    start("");
+    put_zone(stage.policy, "signed.test.", DELEGATION_STUB, addresses, 2);
+    open_sealed();
+    query("signed.test.", RRTYPE_DNSKEY, 0);
+    uint64_t before = stage.engine->counts.verified;
+    fault = "many-signatures";
+    query("www.signed.test.", RRTYPE_A, 0);
+    assert_int_equal(rcode(), RRTYPE_RCODE_SERVFAIL);
+    assert_int_equal(stage.engine->counts.verified - before, 2 * RULES_FAILURES);
+    finish();
+}
+
 /* One server of two drops signatures, and no server tells whether there is a DS. */
 static void test_unsigned_server(void **state)
 {
@@ -1162,6 +1180,7 @@ int main(void)
         cmocka_unit_test(test_faults),
         cmocka_unit_test(test_checking_disabled),
         cmocka_unit_test(test_another_server),
+        cmocka_unit_test(test_wrong_signatures_are_bounded),
         cmocka_unit_test(test_unsigned_server),
         cmocka_unit_test(test_denied_ent),
         cmocka_unit_test(test_wildcard_cname),
