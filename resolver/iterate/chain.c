@@ -325,9 +325,13 @@ static struct chain start_chain(const struct task *task, const uint8_t *target)
 {
     const struct policy *policy = task->engine->policy;
     const struct anchor *anchor = anchor_find(&policy->anchors, target);
+    struct rules rules = chain_rules(task);
 
     if (!anchor || nta_find(&policy->ntas, anchor, target, now_wall_ms()))
         return end_insecure(target, VERDICT_NONE);
+    struct verdict verdict = trust_weigh_anchor(anchor, &rules);
+    if (verdict.status != VERDICT_SECURE)
+        return end_insecure(target, verdict.reason);
     return (struct chain){.status = CHAIN_SECURE,
                           .zone = dname_suffix(target, dname_labels(anchor->zone)),
                           .anchor = anchor};

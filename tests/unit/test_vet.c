@@ -963,6 +963,23 @@ static void test_wrong_anchor(void **state)
     finish();
 }
 
+/* An anchor whose algorithm is not supported: its zone is insecure. */
+static void test_weak_anchor(void **state)
+{
+    uint8_t algorithm = keys[TEST_ZONE].algorithm;
+
+    (void)state;
+    start("");
+    keys[TEST_ZONE].algorithm = 200;
+    add_anchor(TEST_ZONE);
+    keys[TEST_ZONE].algorithm = algorithm;
+    open_sealed();
+    unsigned before = asked_cnt;
+    expect_insecure("www.test.");
+    assert_in_range(asked_cnt - before, 1, 4); /* two referrals' servers, and early keys */
+    finish();
+}
+
 static void test_ttl_is_capped(void **state)
 {
     (void)state;
@@ -1199,6 +1216,7 @@ int main(void)
         cmocka_unit_test(test_signal),
         cmocka_unit_test(test_stale_after_bogus),
         cmocka_unit_test(test_wrong_anchor),
+        cmocka_unit_test(test_weak_anchor),
         cmocka_unit_test(test_ttl_is_capped),
         cmocka_unit_test(test_merged),
         cmocka_unit_test(test_costly_answers),
