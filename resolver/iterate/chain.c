@@ -206,24 +206,25 @@ static bool pass_no_cut(const struct task *task, const struct cache_name *name, 
     return !zone && !is_denied;
 }
 
-/* Find the cached denial whose owner, or the hash that is its owner, matches the name, or the
- * one before. */
-static bool find_denial(struct task *task, const struct cache_denial_zone *zone,
-                        const struct cache_name *name, const struct rules *rules,
-                        struct cache_denial *out)
+/* Find the cached denial whose owner is the name, or its hash. */
+static bool find_matching_denial(struct task *task, const struct cache_denial_zone *zone,
+                                 const struct cache_name *name, const struct rules *rules,
+                                 struct rules_work *work, struct cache_denial *out)
 {
     struct engine *engine = task->engine;
     struct cache_time when = task_time(task);
-    uint8_t hash[NSEC3_HASH_LEN];
+    uint8_t hash[NSEC3_HASH_LEN], owner[NSEC3_HASH_LEN];
 
     if (zone->has_nsec &&
         cache_denial_find_nsec(&engine->cache, zone, name, &when, &engine->scratch, out))
-        return true;
+        return dname_is_equal(out->proof.owner, name->dname);
     if (!zone->has_nsec3 || zone->params.iterations > rules->iterations_max ||
-        !rules_spend_hash(&task->validation))
+        !rules_spend_hash(work))
         return false;
     nsec3_hash(&zone->params, name->dname, hash);
-    return cache_denial_find_nsec3(&engine->cache, zone, hash, &when, &engine->scratch, out);
+    return cache_denial_find_nsec3(&engine->cache, zone, hash, &when, &engine->scratch, out) &&
+           nsec3_read_label(out->proof.owner, owner) &&
+           memcmp(owner, hash, NSEC3_HASH_LEN) == 0;
 }
 
 /* Cache what a denial proves of the DS of its name, for as long as it counts. */
@@ -248,8 +249,8 @@ static void cache_proved_cut(struct task *task, const uint8_t *name, uint32_t ro
  * answer proves that the name is a delegation without DS (RFC 8198).  A denial of the
  * delegation itself is not used: it may be older than the zone whose answer has to be
  * validated. */
-static bool is_known_insecure(struct task *task, const uint8_t *name, unsigned zone_labels,
-                              const struct rules *rules)
+static bool find_insecure_cut(struct task *task, const uint8_t *name, unsigned zone_labels,
+                              const struct rules *rules, struct rules_work *work)
 {
     struct engine *engine = task->engine;
     struct cache_time when = task_time(task);
@@ -259,23 +260,38 @@ static bool is_known_insecure(struct task *task, const uint8_t *name, unsigned z
     struct deny_found found;
 
     cache_name_init(&key, name);
-    if (!engine->policy->is_aggressive ||
-        !cache_denial_find_zone(&engine->cache, &key, zone_labels, &when, &engine->scratch,
+    if (!cache_denial_find_zone(&engine->cache, &key, zone_labels, &when, &engine->scratch,
                                 &zone) ||
         zone.route != cache_route(&engine->cache, &key, key.labels, RRTYPE_DS) ||
-        !find_denial(task, &zone, &key, rules, &denial))
+        !find_matching_denial(task, &zone, &key, rules, work, &denial))
         return false;
     struct deny_record record = {denial.proof.owner, denial.proof.set};
     struct deny in = {.zone = dname_suffix(name, zone_labels),
                       .records = &record,
                       .cnt = 1,
                       .rules = rules,
-                      .work = &task->validation};
+                      .work = work};
     struct verdict verdict = deny_ds(&in, name, &found);
     if (verdict.status != VERDICT_SECURE || !found.is_cut)
         return false;
     cache_proved_cut(task, name, zone.route, &denial);
     return true;
+}
+
+/* The same, once for each lookup that it may save. */
+static bool is_known_insecure(struct task *task, const uint8_t *name, unsigned zone_labels,
+                              const struct rules *rules)
+{
+    struct rules_work *of_query = &task->budget->validation;
+    struct rules_work work = rules_work_least(&task->validation, of_query);
+    const struct rules_work before = work;
+
+    if (!task->engine->policy->is_aggressive || has_open_chain_lookup(task))
+        return false;
+    bool is_found = find_insecure_cut(task, name, zone_labels, rules, &work);
+    rules_work_take(&task->validation, &before, &work);
+    rules_work_take(of_query, &before, &work);
+    return is_found;
 }
 
 /* Take the step from *chain to the suffix of `labels` labels.  Return false if the chain ends.

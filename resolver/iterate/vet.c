@@ -598,17 +598,17 @@ bool vet_reply(struct task *task, const struct vet_reply_of *reply, struct vet *
                         .reply = reply,
                         .out = out,
                         .rules = chain_rules(task),
-                        .work = rules_work_least(&task->validation, &task->budget->validation),
                         .arena = &task->engine->scratch,
                         .memo = task->engine->sigmemo};
 
-    const struct rules_work before = v.work;
     memset(out, 0, sizeof(*out));
     if (!task->engine->policy->is_validating) {
         leave_unchecked(reply, out);
         return true;
     }
     find_chains(&v);
+    v.work = rules_work_least(&task->validation, &task->budget->validation);
+    const struct rules_work before = v.work;
     for (unsigned i = 0; i < reply->scrub->chain_cnt && !v.must_wait; i++)
         vet_link(&v, i);
     if (reply->is_denied && !v.must_wait)

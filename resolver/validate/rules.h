@@ -54,7 +54,7 @@ struct rules_work rules_work_of_query(void);
 struct rules_work rules_work_least(const struct rules_work *task,
                                    const struct rules_work *query);
 
-/* Take from `work` what was spent between two states of another struct. */
+/* Take from `work` what was spent between two states of another struct, at most all. */
 void rules_work_take(struct rules_work *work, const struct rules_work *before,
                      const struct rules_work *after);
 
