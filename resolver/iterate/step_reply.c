@@ -256,6 +256,9 @@ static enum task_state on_bogus(struct task *task, const struct scrub *scrub,
     task->engine->counts.bogus++;
     if (vet->is_unknown && !has_spent_failures(task) && (task->is_limited || !vet->is_unsigned))
         return task_give_up(task, FAILURE_UNVALIDATED);
+    if (!vet->is_unknown || has_spent_failures(task))
+        infra_note_bogus(task->engine->infra, &asked_addr(task)->addr, task_subject(task),
+                         now_mono_ms());
     task->is_unvalidated |= vet->is_unknown;
     if (++task->bogus_cnt >= BOGUS_SERVERS_MAX)
         return task_fail_validation(task);

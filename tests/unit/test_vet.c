@@ -306,6 +306,10 @@ static bool serve_signed(const char *name, uint16_t type)
                 strncmp(name, "root-key-sentinel", 17) == 0) &&
                type == RRTYPE_A) {
         add_address(SIGNED_ZONE, name);
+    } else if (strncmp(name, "root-key-sentinel", 17) == 0) {
+        char text[DNAME_TEXT_MAX + 60];
+        snprintf(text, sizeof(text), "%s 300 NSEC www.signed.test. A RRSIG NSEC", name);
+        deny(SIGNED_ZONE, text);
     } else if (strcmp(name, "www.signed.test.") == 0) {
         deny(SIGNED_ZONE, "www.signed.test. 300 NSEC signed.test. A RRSIG NSEC");
     } else {
@@ -554,6 +558,41 @@ static void test_another_server(void **state)
         expect_secure("www.signed.test.");
         finish();
     }
+}
+
+static unsigned bad_cnt;
+
+static bool count_bad(const char *server, const char *name, uint16_t type)
+{
+    bad_cnt += strcmp(server, bad_server) == 0;
+    return signed_world(server, name, type);
+}
+
+/* A server whose reply did not validate is asked last from then on: before, it is asked for the
+ * keys, a name, and a DS at most. */
+static void test_bogus_server_is_last(void **state)
+{
+    const char *const addresses[] = {"192.0.2.3", "192.0.2.5"};
+    unsigned all_cnt = 0;
+
+    (void)state;
+    for (unsigned i = 0; i < 2; i++) {
+        start("wrong-signature");
+        put_zone(stage.policy, "signed.test.", DELEGATION_STUB, addresses, 2);
+        open_sealed();
+        bad_server = addresses[i];
+        bad_cnt = 0;
+        for (unsigned n = 0; n < 20; n++) {
+            char name[DNAME_TEXT_MAX];
+            snprintf(name, sizeof(name), "root-key-sentinel%u.signed.test.", n);
+            query_with(name, RRTYPE_A, 0, count_bad);
+            assert_true(rcode() == RRTYPE_RCODE_NOERROR && is_ad());
+        }
+        assert_in_range(bad_cnt, 0, 3);
+        all_cnt += bad_cnt;
+        finish();
+    }
+    assert_true(all_cnt > 0);
 }
 
 /* All servers send floods of wrong signatures: each gets its turn, for two verifications. */
@@ -1198,6 +1237,7 @@ int main(void)
         cmocka_unit_test(test_checking_disabled),
         cmocka_unit_test(test_another_server),
         cmocka_unit_test(test_wrong_signatures_are_bounded),
+        cmocka_unit_test(test_bogus_server_is_last),
         cmocka_unit_test(test_unsigned_server),
         cmocka_unit_test(test_denied_ent),
         cmocka_unit_test(test_wildcard_cname),
