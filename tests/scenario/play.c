@@ -4,8 +4,8 @@
  *   play [--minimise on|off] [--alter] [-v] FILE...
  *
  * Prints a line per file: "pass" or "FAIL", the name, and the first difference. --alter tests
- * the player: each expected answer is played again with an altered RR, RCODE and flag, and each
- * of these plays has to fail. */
+ * the player: each expected answer is played again with an altered RR, RCODE and flag, each
+ * expected trust anchor with an altered state, and each of these plays has to fail. */
 #include "base/hash.h"
 #include "base/now.h"
 #include "dns/dname_text.h"
@@ -707,15 +707,22 @@ static bool play(struct rpl *rpl, const char *minimise, bool is_verbose, char wh
 
 /* ---- altering ---- */
 
-enum alteration { ALTER_RCODE, ALTER_FLAG, ALTER_RR, ALTERATIONS };
+enum alteration { ALTER_RCODE, ALTER_FLAG, ALTER_RR, ALTER_STATE, ALTERATIONS };
 
-/* Alter the expected answer, or undo that by a second call.  False if the step compares nothing
- * of that kind. */
+/* Alter what the step expects, or undo that by a second call.  False if it compares nothing of
+ * that kind. */
 static bool alter(struct rpl_step *step, enum alteration kind)
 {
     struct rpl_entry *e = step->entry;
 
+    if ((kind == ALTER_STATE) != (step->kind == RPL_CHECK_AUTOTRUST))
+        return false;
     switch (kind) {
+    case ALTER_STATE:
+        if (!step->anchors || step->anchors->state < 0)
+            return false;
+        step->anchors->state ^= 1;
+        return true;
     case ALTER_RCODE:
         if (!(e->match & RPL_RCODE))
             return false;
@@ -747,8 +754,9 @@ static void play_altered(struct rpl *rpl, const char *minimise, const char *path
     char why[600];
 
     for (struct rpl_step *s = rpl->steps; s; s = s->next)
-        for (int kind = 0; s->kind == RPL_CHECK_ANSWER && kind < ALTERATIONS; kind++) {
-            if (!alter(s, (enum alteration)kind))
+        for (int kind = 0; kind < ALTERATIONS; kind++) {
+            bool is_check = s->kind == RPL_CHECK_ANSWER || s->kind == RPL_CHECK_AUTOTRUST;
+            if (!is_check || !alter(s, (enum alteration)kind))
                 continue;
             bool passes = play(rpl, minimise, false, why);
             alter(s, (enum alteration)kind);
