@@ -9,6 +9,7 @@
 #include "net/loop/fence.h"
 #include "net/upstream/own.h"
 #include "resolver/answer/answer.h"
+#include "resolver/validate/trust.h"
 
 enum {
     FILE_MAX = 1 << 20,
@@ -313,6 +314,24 @@ static void read_anchor_list(struct conf_reader *reader, const struct conf_node 
     free(line);
 }
 
+/* Warn of anchors that no signature can follow from. */
+static void warn_of_weak_anchors(struct conf_reader *reader, const struct conf_node *node,
+                                 const struct anchor_set *set)
+{
+    struct rules rules = rules_defaults(0);
+    char zone[DNAME_TEXT_MAX];
+
+    for (size_t i = 0; i < set->cnt; i++) {
+        if (trust_weigh_anchor(&set->anchors[i], &rules).status == VERDICT_SECURE)
+            continue;
+        dname_text_print(set->anchors[i].zone, zone);
+        conf_warn(reader, node,
+                  "no record of the trust anchor of %s has a supported algorithm and digest "
+                  "type, so names below it are not validated",
+                  zone);
+    }
+}
+
 static void check_anchor(struct conf_reader *reader, const struct conf_node *node, void *target)
 {
     const struct conf_source *source = target;
@@ -322,6 +341,7 @@ static void check_anchor(struct conf_reader *reader, const struct conf_node *nod
         read_anchor_list(reader, node, &source->texts, set);
     else if (*source->path)
         read_anchor_file(reader, node, source->path, set);
+    warn_of_weak_anchors(reader, node, set);
 }
 
 static void check_ntas(struct conf_reader *reader, const struct conf_node *node, void *target)

@@ -3,6 +3,7 @@
 #include "resolver/answer/answer.h"
 
 #include "base/now.h"
+#include "dns/rrsig.h"
 #include "net/request/reply.h"
 #include "resolver/answer/aggressive.h"
 
@@ -23,6 +24,7 @@ struct walk {
     const struct trace_listeners *listeners; /* NULL: none */
     struct cache_time when;
     struct cache_time stale;  /* `when` with stale_ms; 0 there: no stale entry is used */
+    bool is_after_bogus;      /* of those only secure ones are */
     int64_t oldest_expiry_ms; /* of the stale entry that expired first; 0: none is used */
     struct builder_mark begin;
     const uint8_t *name;         /* the current name of the chain */
@@ -62,11 +64,38 @@ static void finish_walk(struct walk *w, unsigned rcode)
     w->out->rcode = rcode;
 }
 
+static bool are_signatures_in_time(const struct rrset *set, uint32_t now_s)
+{
+    const struct rrset *sigs = set ? rrset_signatures(set) : NULL;
+
+    for (size_t pos = 0; sigs && pos < sigs->size;) {
+        struct rrset_record record = rrset_at(sigs, pos, &pos);
+        struct rrsig sig = rrsig_read(record.rdata, record.len);
+        if (rrsig_check_time(&sig, now_s) != RRSIG_IN_TIME)
+            return false;
+    }
+    return true;
+}
+
+/* True if the entry is still as secure as when it was validated: a stale one may have outlived
+ * its signatures. */
+static bool is_entry_secure(const struct walk *w, const struct cache_found *found)
+{
+    uint32_t now_s = (uint32_t)(w->when.now_ms / 1000);
+
+    if (found->security != CACHE_SECURE || !found->is_stale)
+        return found->security == CACHE_SECURE;
+    bool is_secure = are_signatures_in_time(found->set, now_s);
+    for (unsigned i = 0; i < found->proofs.cnt; i++)
+        is_secure &= are_signatures_in_time(found->proofs.at[i].set, now_s);
+    return is_secure;
+}
+
 /* Return the TTL of an entry in the answer, and note when it expires and whether it is secure.
  */
 static uint32_t answer_ttl(struct walk *w, const struct cache_found *found)
 {
-    w->is_secure &= found->security == CACHE_SECURE;
+    w->is_secure &= is_entry_secure(w, found);
     if (w->insecure_ede == 0)
         w->insecure_ede = found->ede;
     if (found->expire_ms < w->out->expire_ms)
@@ -350,7 +379,8 @@ static void answer_failure(struct walk *w, const struct cache_found *found)
     /* why validation failed says more than that it failed before */
     bool is_fresh = found->cached_ms >= w->when.since_ms || found->security == CACHE_BOGUS ||
                     (found->ede >= EDNS_EDE_BOGUS && found->ede <= EDNS_EDE_NSEC_MISSING);
-    w->out->is_failure = found->security != CACHE_BOGUS;
+    w->out->is_failure = true;
+    w->out->is_bogus = found->security == CACHE_BOGUS;
     fail_walk(w, is_fresh ? found->ede : EDNS_EDE_CACHED_ERROR, found->text);
 }
 
@@ -422,6 +452,11 @@ static void look_up_name(struct walk *w, const struct cache_time *when, struct k
         k->has_nxdomain = cache_find_nxdomain(cache, &w->key, when, w->arena, &k->nxdomain);
     if (wants_all)
         keep_newest_stale(k);
+    if (wants_all && w->is_after_bogus) {
+        k->has_data = k->has_data && is_entry_secure(w, &k->data);
+        k->has_cname = k->has_cname && is_entry_secure(w, &k->cname);
+        k->has_nxdomain = k->has_nxdomain && is_entry_secure(w, &k->nxdomain);
+    }
 }
 
 /* Answer with what is known.  Return whether the chain continues at another name. */
@@ -585,7 +620,6 @@ static void explain_stale(struct walk *w)
              insecure ? insecure : "");
     const char *copy = arena_copy(w->arena, text, strlen(text));
     w->out->is_explained = w->out->is_stale = true;
-    w->out->is_secure = false;
     w->out->ede =
         w->out->rcode == RRTYPE_RCODE_NXDOMAIN ? EDNS_EDE_STALE_NXDOMAIN : EDNS_EDE_STALE;
     w->out->text = copy ? copy : "";
@@ -708,6 +742,7 @@ void answer_write(struct engine *engine, struct exchange *ex, const struct answe
     w.when.admits_bogus = ex->query.flags & MESSAGE_CD;
     w.stale = w.when;
     w.stale.stale_ms = terms->stale_ms;
+    w.is_after_bogus = terms->is_after_bogus;
     w.oldest_expiry_ms = 0;
     w.begin = builder_mark(&ex->out);
     w.name = message_qname(&ex->query);

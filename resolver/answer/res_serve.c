@@ -238,6 +238,7 @@ static bool write_answer(struct res_serve *serve, struct exchange *ex,
         return false;
     if (answer->is_failure && engine->policy->stale_ms > 0) {
         terms.stale_ms = engine->policy->stale_ms;
+        terms.is_after_bogus = answer->is_bogus;
         answer_write(engine, ex, &terms, &serve->arena, &stale);
         if (stale.kind == ANSWER_WRITTEN)
             *answer = stale;
@@ -250,14 +251,16 @@ static bool write_answer(struct res_serve *serve, struct exchange *ex,
     return true;
 }
 
-/* Write a stale answer, because no better one arrives in time.  Return false if there is none.
- */
+/* Write a stale answer, because no better one arrives in time, or only a bogus one.  Return
+ * false if there is none. */
 static bool write_stale_answer(struct res_serve *serve, struct exchange *ex,
-                               const struct res_serve_terms *query_terms, struct answer *answer)
+                               const struct res_serve_terms *query_terms, bool is_after_bogus,
+                               struct answer *answer)
 {
     struct engine *engine = serve->engine;
     struct answer_terms terms = {.since_ms = INT64_MAX,
                                  .stale_ms = engine->policy->stale_ms,
+                                 .is_after_bogus = is_after_bogus,
                                  .fresh_ms = query_terms->fresh_ms,
                                  .listeners = query_terms->listeners};
 
@@ -305,7 +308,8 @@ static _Atomic uint32_t *deferred_counter(struct res_serve *serve, const struct 
                                quota_client(&ex->peer, !exchange_may_be_spoofed(ex)));
 }
 
-static void fail_request(struct request *r, uint16_t ede, const char *text)
+/* Answer with stale data, or else with SERVFAIL. */
+static void end_failed_request(struct request *r, bool is_bogus, uint16_t ede, const char *text)
 {
     struct exchange *ex = r->ex;
     struct res_serve *serve = r->serve;
@@ -314,10 +318,15 @@ static void fail_request(struct request *r, uint16_t ede, const char *text)
     struct res_serve_terms terms = r->terms;
 
     end_request(r);
-    if (write_stale_answer(serve, ex, &terms, &answer))
+    if (write_stale_answer(serve, ex, &terms, is_bogus, &answer))
         send_written(serve, ex, header_of(&answer));
     else
         send_failure(ex, ede, text);
+}
+
+static void fail_request(struct request *r, uint16_t ede, const char *text)
+{
+    end_failed_request(r, false, ede, text);
 }
 
 /* Answer a query that exceeds a limit.  If the client's address may be spoofed, the answer is
@@ -342,19 +351,10 @@ static void end_evicted_request(struct request *r, const struct task_end *end)
     struct answer answer;
 
     end_request(r);
-    if (write_stale_answer(serve, ex, &terms, &answer))
+    if (write_stale_answer(serve, ex, &terms, false, &answer))
         send_written(serve, ex, header_of(&answer));
     else
         answer_over_limit(ex, end->text);
-}
-
-/* Bogus answers are no reason to use stale data: the servers can be reached (RFC 8767 4). */
-static void end_bogus_request(struct request *r, const struct task_end *end)
-{
-    struct exchange *ex = r->ex;
-
-    end_request(r);
-    send_failure(ex, end->ede, end->text);
 }
 
 static bool may_start_task(const struct request *r)
@@ -419,10 +419,8 @@ static void wake_request(struct task_waiter *waiter, const struct task_end *end)
     reply_begin(r->ex);
     if (end->is_queue_full)
         end_evicted_request(r, end);
-    else if (end->failure == FAILURE_BOGUS)
-        end_bogus_request(r, end);
     else
-        fail_request(r, end->ede, end->text);
+        end_failed_request(r, end->failure == FAILURE_BOGUS, end->ede, end->text);
 }
 
 /* The client response timer (RFC 8767 5) has run out: answer with stale data if there are some.
@@ -436,7 +434,7 @@ static void serve_stale_or_wait(struct request *r)
     list_remove(&r->link);
     list_add(&serve->overdue, &r->link);
     reply_begin(ex);
-    if (!write_stale_answer(serve, ex, &r->terms, &answer))
+    if (!write_stale_answer(serve, ex, &r->terms, false, &answer))
         return;
     end_request(r);
     send_written(serve, ex, header_of(&answer));
