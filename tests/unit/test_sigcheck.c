@@ -603,8 +603,12 @@ static void signatures_are_remembered(void **state)
 /* Another one has spent of the same allowance meanwhile: nothing is left, and not a lot. */
 static void test_allowance_does_not_wrap(void **state)
 {
-    struct rules_work left = {1, 2, 3};
-    const struct rules_work before = {5, 5, 5}, after = {2, 2, 2};
+    struct rules_work left = {.verifications_left = 1, .failures_left = 2, .hashes_left = 3};
+    const struct rules_work before = {.verifications_left = 5,
+                                      .failures_left = 5,
+                                      .hashes_left = 5},
+                            after = {
+                                .verifications_left = 2, .failures_left = 2, .hashes_left = 2};
 
     (void)state;
     rules_work_take(&left, &before, &after);
