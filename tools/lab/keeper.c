@@ -96,7 +96,8 @@ static bool set_up_interface(size_t index)
 }
 
 /* Programs of the system ask this laboratory's resolver and no other: not a cache of the
- * machine either, whose socket would lead out. */
+ * machine either, whose socket would lead out.  Names of the machine's network namespaces lead
+ * out too: `ip link set eth0 netns NAME`. */
 static bool mount_host_files(const struct site *site, const struct topology_host *host)
 {
     static const char *const files[] = {"resolv.conf", "hosts", "nsswitch.conf"};
@@ -110,10 +111,11 @@ static bool mount_host_files(const struct site *site, const struct topology_host
         if (mount(from, to, NULL, MS_BIND, NULL) != 0 && errno != ENOENT)
             return false;
     }
-    for (const char *const *cache =
-             (const char *const[]){"/run/nscd", "/run/systemd/resolve", NULL};
-         *cache; cache++)
-        if (mount("none", *cache, "tmpfs", 0, "size=4k") != 0 && errno != ENOENT)
+    for (const char *const *folder =
+             (const char *const[]){"/run/nscd", "/run/systemd/resolve", "/run/netns",
+                                   "/run/docker/netns", NULL};
+         *folder; folder++)
+        if (mount("none", *folder, "tmpfs", 0, "size=4k") != 0 && errno != ENOENT)
             return false;
     return true;
 }

@@ -317,6 +317,8 @@ static int lab_shell(int argc, char **argv)
     }
     snprintf(prompt, sizeof(prompt), "%s$ ", argv[0]);
     setenv("PS1", prompt, 1);
+    if (!space_confine())
+        _exit(fail_lab("cannot give up the capabilities that lead out of the laboratory"));
     if (argc > 1)
         execvp(argv[1], argv + 1);
     else if (shell && strstr(shell, "bash"))
