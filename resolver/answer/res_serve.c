@@ -143,7 +143,17 @@ static void send_failure(struct exchange *ex, uint16_t ede, const char *text)
 
 static struct answer_cache_header header_of(const struct answer *answer)
 {
-    return (struct answer_cache_header){.rcode = answer->rcode, .is_secure = answer->is_secure};
+    return (struct answer_cache_header){.rcode = answer->rcode,
+                                        .is_secure = answer->is_secure,
+                                        .ede =
+                                            (uint8_t)(answer->is_explained ? answer->ede : 0)};
+}
+
+/* True if the answer may be kept: its extended error, if it has one, holds as long. */
+static bool may_keep(const struct exchange *ex, const struct answer *answer)
+{
+    return !(ex->flags & MESSAGE_TC) &&
+           (!answer->is_explained || answer_text(answer->ede) == answer->text);
 }
 
 /* RFC 8509 3.1: the client asks by the name whether a root key is trusted. */
@@ -480,7 +490,13 @@ void res_serve_come_back(struct res_serve *serve)
 
     engine->cache.store->renew(engine->cache.store);
     task_come_back(engine);
+    task_resume_paused(engine);
     res_serve_settle(serve);
+}
+
+bool res_serve_is_paused(const struct res_serve *serve)
+{
+    return !list_is_empty(&serve->engine->paused);
 }
 
 /* These deadlines are not those of queries to servers, for which the worker wakes anyway. */
@@ -615,9 +631,13 @@ static bool reject_query(struct exchange *ex)
 
 void res_serve_adopt(struct res_serve *serve, const struct policy *policy)
 {
-    if (policy != serve->engine->policy && serve->answer_cache)
-        answer_cache_clear(serve->answer_cache);
+    const struct engine *engine = serve->engine;
+    const struct policy *before = engine->policy;
+    uint32_t trust = engine->cache.trust;
+
     engine_adopt(serve->engine, policy);
+    if (serve->answer_cache && (policy != before || engine->cache.trust != trust))
+        answer_cache_clear(serve->answer_cache);
 }
 
 void res_serve_probe(struct res_serve *serve, struct exchange *const *batch, size_t cnt)
@@ -651,12 +671,14 @@ void res_serve_query(struct res_serve *serve, struct exchange *ex)
                                             serve->now_ms, &header)) {
         engine->counts.hits++;
         engine->counts.answer_cache++;
+        if (__builtin_expect(header.ede != 0, 0))
+            reply_explain(ex, (enum edns_ede)header.ede, answer_text(header.ede));
         send_written(serve, ex, header);
     } else if (write_answer(serve, ex, &serve->terms, INT64_MAX, &answer)) {
         engine->counts.hits++;
         cache_count_uses(&engine->cache);
         header = header_of(&answer);
-        if (answer_cache && !answer.is_explained && !(ex->flags & MESSAGE_TC))
+        if (answer_cache && may_keep(ex, &answer))
             answer_cache_keep(answer_cache, &engine->cache, ex, &header, serve->now_ms,
                               engine->policy->is_prefetching &&
                                       answer.prefetch_ms < answer.expire_ms

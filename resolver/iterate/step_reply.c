@@ -54,6 +54,7 @@ static struct cache_origin origin_of(struct task *task, const struct message *re
 static void set_state(struct cache_origin *origin, const struct vet_state *state)
 {
     origin->security = state->security;
+    origin->ede = state->ede;
     origin->proofs = &state->proofs;
 }
 
@@ -167,6 +168,7 @@ static enum err cache_synthesised(struct task *task, const struct scrub *scrub,
         return ERR_NOMEM;
     set->flags = RRSET_IS_SYNTHESISED;
     origin.security = vet->chain[0].security;
+    origin.ede = vet->chain[0].ede;
     return cache_put(&task->engine->cache, name, set, &origin);
 }
 
@@ -198,7 +200,7 @@ static enum err cache_chain_end(struct task *task, const struct message *reply,
 
 /* ---- validation ---- */
 
-/* Keep the reply until the keys that validate it are known. */
+/* Keep the reply until the keys that validate it are known, or the next slice begins. */
 static enum task_state hold_reply(struct task *task, const struct message *reply)
 {
     struct engine *engine = task->engine;
@@ -505,8 +507,11 @@ enum task_state step_reply_empty(struct task *task)
                                   .section = MESSAGE_AUTHORITY,
                                   .fresh_ms = task->fresh_ms};
 
-    if (!vet_empty(task, &origin.security))
+    struct vet_state state;
+
+    if (!vet_empty(task, &state))
         return TASK_WAIT;
+    set_state(&origin, &state);
     if (origin.security == CACHE_BOGUS)
         return task_fail(task, TASK_FAILED, FAILURE_BOGUS);
     task_trace_note(task, task->is_empty_denied ? TRACE_NOTE_EMPTY_NXDOMAIN
@@ -822,12 +827,14 @@ enum task_state step_reply(struct task *task)
     const struct message *reply = task->reply;
     struct message held;
 
+    task->is_paused = false;
     if (task->held) {
         enum message_state state = message_parse(task->held->wire, task->held->len, &held);
         must(state == MESSAGE_WHOLE || state == MESSAGE_TRAILING); /* as it was before */
         reply = &held;
     } else {
         task->wrong_links = 0;
+        task->noted_cnt = 0;
     }
     enum task_state next = process_reply(task, reply);
     if (next != TASK_WAIT)

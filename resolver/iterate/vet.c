@@ -15,16 +15,32 @@ struct vetting {
     const struct vet_reply_of *reply;
     struct vet *out;
     struct rules rules;
-    struct rules_work work;
+    struct rules_work work, before; /* now, and when the call began */
+    unsigned note_cnt;              /* verdicts so far */
     struct arena *arena;
     struct sigmemo *memo;
     bool must_wait;
+    enum verdict_reason insecure; /* why the RRset or denial is insecure */
     /* the proofs that were checked with the keys of `zone` */
     const uint8_t *zone;
     struct deny_record records[SCRUB_PROOFS_MAX];
     size_t record_cnt;
     struct verdict rejected; /* of one whose signatures do not hold; VERDICT_NONE: none */
 };
+
+/* ---- slices ---- */
+
+/* A reply may need many slow verifications.  Once a slice of them is spent, and before the next
+ * one, let other tasks have their turn: return true.  Signatures that hold are remembered, so
+ * the next slice goes on behind them.  Those that fail are not, so they end the slices; they
+ * are few. */
+static bool pause_vetting(struct vetting *v)
+{
+    if (v->work.verified_time < RULES_SLICE || v->work.failures_left < v->before.failures_left)
+        return false;
+    v->must_wait = v->task->is_paused = true;
+    return true;
+}
 
 /* ---- targets ---- */
 
@@ -66,13 +82,30 @@ static const uint8_t *find_signer(const uint8_t *owner, uint16_t type, const str
 
 /* ---- verdicts ---- */
 
+static enum cache_security end_as_insecure(struct vetting *v, enum verdict_reason reason)
+{
+    v->insecure = reason;
+    return CACHE_INSECURE;
+}
+
+/* Note what was found of an RRset or denial. */
+static void set_security(const struct vetting *v, struct vet_state *state,
+                         enum cache_security security)
+{
+    int ede = verdict_ede(v->insecure);
+
+    state->security = security;
+    state->ede = security == CACHE_INSECURE && ede > 0 ? (uint16_t)ede : 0;
+}
+
 static enum cache_security security_of_verdict(struct vetting *v, const struct verdict *verdict)
 {
     if (verdict->status == VERDICT_UNKNOWN)
         v->out->is_unknown = v->task->is_limited = true;
-    task_note_verdict(v->task, verdict);
+    if (++v->note_cnt > v->task->noted_cnt) /* else an earlier slice has noted it */
+        task_note_verdict(v->task, verdict);
     return verdict->status == VERDICT_SECURE     ? CACHE_SECURE
-           : verdict->status == VERDICT_INSECURE ? CACHE_INSECURE
+           : verdict->status == VERDICT_INSECURE ? end_as_insecure(v, verdict->reason)
                                                  : CACHE_BOGUS;
 }
 
@@ -80,7 +113,7 @@ static enum cache_security security_of_verdict(struct vetting *v, const struct v
 static enum cache_security security_of_chain(struct vetting *v, const struct chain *chain)
 {
     if (chain->status == CHAIN_INSECURE)
-        return CACHE_INSECURE;
+        return end_as_insecure(v, chain->reason);
     if (chain->status == CHAIN_WAIT)
         v->must_wait = true;
     else
@@ -126,6 +159,8 @@ static void check_proofs(struct vetting *v, struct keyset *keys)
         struct sigcheck_found found;
         if (!signer || !dname_is_equal(signer, keys->zone))
             continue;
+        if (pause_vetting(v))
+            return;
         struct verdict verdict =
             vet_signatures(v, proof->owner, proof->set, keys, false, &found);
         if (verdict.status == VERDICT_SECURE) {
@@ -231,6 +266,8 @@ static enum cache_security vet_expansion(struct vetting *v, const struct scrub_s
 {
     struct deny deny = proofs_of(v, keys);
     struct deny_found found;
+    if (v->must_wait)
+        return CACHE_BOGUS;
     struct verdict verdict =
         blame_signatures(v, deny_closer(&deny, set->owner, encloser_labels, &found));
     enum cache_security security = security_of_verdict(v, &verdict);
@@ -312,7 +349,7 @@ static enum cache_security doubt_signer(struct vetting *v, const uint8_t *lowest
         v->must_wait = true;
         v->task->wrong_links |= (uint32_t)1 << bit;
     }
-    return chain.status == CHAIN_INSECURE ? CACHE_INSECURE : CACHE_BOGUS;
+    return chain.status == CHAIN_INSECURE ? end_as_insecure(v, chain.reason) : CACHE_BOGUS;
 }
 
 static bool is_known_wrong(const struct vetting *v, unsigned bit)
@@ -352,7 +389,8 @@ static void vet_link(struct vetting *v, unsigned i)
     const struct scrub_set *set = &v->reply->scrub->chain[i];
     struct vet_state *state = &v->out->chain[i];
 
-    state->security = vet_set(v, set, i, state);
+    v->insecure = VERDICT_NONE;
+    set_security(v, state, vet_set(v, set, i, state));
     if (state->security != CACHE_SECURE && state->proofs.cnt == 0 && is_expanded(set))
         keep_all_proofs(v->reply->scrub, state);
 }
@@ -393,6 +431,8 @@ static struct verdict prove_denial(struct vetting *v, struct keyset *keys,
 
     bool is_ds = is_of_parent(reply->type, name);
     struct verdict of_name = {.status = VERDICT_BOGUS};
+    if (v->must_wait)
+        return of_name;
     if (reply->is_nxdomain)
         of_name = deny_name(&deny, name, found);
     if (reply->is_nxdomain && (of_name.status != VERDICT_BOGUS || !is_ds))
@@ -421,6 +461,8 @@ static enum cache_security vet_denial_with(struct vetting *v, const uint8_t *tar
     if (of_soa != CACHE_SECURE)
         return of_soa;
     struct verdict verdict = blame_signatures(v, prove_denial(v, chain.keys, &found));
+    if (v->must_wait)
+        return CACHE_BOGUS;
     enum cache_security security = security_of_verdict(v, &verdict);
     if (security != CACHE_BOGUS)
         keep_zone_proofs(v, &found, &v->out->denial, scrub->soa);
@@ -468,7 +510,8 @@ static void vet_denial(struct vetting *v)
 {
     struct vet_state *state = &v->out->denial;
 
-    state->security = vet_denial_set(v);
+    v->insecure = VERDICT_NONE;
+    set_security(v, state, vet_denial_set(v));
     if (state->security != CACHE_SECURE && state->proofs.cnt == 0)
         keep_all_proofs(v->reply->scrub, state);
 }
@@ -500,6 +543,8 @@ static enum cache_security vet_cut_with(struct vetting *v, struct keyset *keys)
         return security_of_verdict(v, &verdict);
     }
     struct deny deny = proofs_of(v, keys);
+    if (v->must_wait)
+        return CACHE_BOGUS;
     struct verdict verdict = deny_ds(&deny, cut, &denied);
     enum cache_security security = security_of_verdict(v, &verdict);
     if (security == CACHE_BOGUS)
@@ -516,8 +561,9 @@ static void vet_cut(struct vetting *v)
 
     if (chain.status == CHAIN_WAIT)
         v->must_wait = true;
+    v->insecure = VERDICT_NONE;
     if (chain.status == CHAIN_SECURE)
-        v->out->cut.security = vet_cut_with(v, chain.keys);
+        set_security(v, &v->out->cut, vet_cut_with(v, chain.keys));
 }
 
 /* ---- the reply ---- */
@@ -566,35 +612,40 @@ bool vet_reply(struct task *task, const struct vet_reply_of *reply, struct vet *
                         .arena = &task->engine->scratch,
                         .memo = task->engine->sigmemo};
 
-    const struct rules_work before = v.work;
+    v.before = v.work;
     memset(out, 0, sizeof(*out));
     if (!task->engine->policy->is_validating) {
         leave_unchecked(reply, out);
         return true;
     }
     find_chains(&v);
-    for (unsigned i = 0; i < reply->scrub->chain_cnt && !v.must_wait; i++)
+    for (unsigned i = 0; i < reply->scrub->chain_cnt && !v.must_wait && !pause_vetting(&v); i++)
         vet_link(&v, i);
-    if (reply->is_denied && !v.must_wait)
+    if (reply->is_denied && !v.must_wait && !pause_vetting(&v))
         vet_denial(&v);
     if (reply->is_delegation && !v.must_wait)
         vet_cut(&v);
     if (!v.must_wait)
         cache_checked_proofs(&v);
-    rules_work_take(&task->validation, &before, &v.work);
-    rules_work_take(&task->budget->validation, &before, &v.work);
-    task->engine->counts.verified +=
-        (uint64_t)(before.verifications_left - v.work.verifications_left);
+    rules_work_take(&task->validation, &v.before, &v.work);
+    rules_work_take(&task->budget->validation, &v.before, &v.work);
+    task->noted_cnt = task->is_paused ? (unsigned)util_max(task->noted_cnt, v.note_cnt) : 0;
+    task->engine->counts.verified += v.work.verified;
+    task->engine->counts.hashes += v.work.hashed;
     return !v.must_wait;
 }
 
-bool vet_empty(struct task *task, enum cache_security *security)
+bool vet_empty(struct task *task, struct vet_state *state)
 {
-    *security = CACHE_UNCHECKED;
+    struct vetting v = {.task = task};
+
+    *state = (struct vet_state){.security = CACHE_UNCHECKED};
     if (!task->engine->policy->is_validating)
         return true;
     struct chain chain = chain_find(task, zone_target(task->type, task->name));
-    *security = chain.status == CHAIN_INSECURE ? CACHE_INSECURE : CACHE_BOGUS;
+    set_security(&v, state,
+                 chain.status == CHAIN_INSECURE ? end_as_insecure(&v, chain.reason)
+                                                : CACHE_BOGUS);
     if (chain.status == CHAIN_FAILED)
         task_note_broken(task, chain.ede, chain.text);
     if (chain.status == CHAIN_SECURE) {
