@@ -57,6 +57,7 @@ static void prepare_resolver(const struct space *space, const struct site *site,
                              const struct defence_set *off)
 {
     struct json *request = json_new_object();
+    char names[512];
 
     trial_check_fence(space);
     /* another resolver keeps its defaults */
@@ -65,6 +66,8 @@ static void prepare_resolver(const struct space *space, const struct site *site,
     site_drop_cache(site);
     json_put_text(request, "command", "restart");
     json_put_text(request, "host", "resolver");
+    defence_print_names(off, names, sizeof(names));
+    json_put_text(request, "off", names);
     command_keeper(space, request);
 }
 

@@ -29,6 +29,7 @@ enum {
     REQUEST_MAX = 65536,
     REQUEST_WAIT_S = 5,
     LOG_MAX = 1 << 20,
+    OFF_TEXT_MAX = 512,
 };
 
 /* Lifetime: process. */
@@ -44,7 +45,8 @@ struct keeper {
         daemons[TOPOLOGY_HOSTS_MAX]; /* its rootline-authd or rootline-resolver; 0: none runs */
     pid_t webs[TOPOLOGY_HOSTS_MAX];
     time_t started_s;
-    int64_t ahead_s; /* how far the daemons' clocks were moved */
+    int64_t ahead_s;        /* how far the daemons' clocks were moved */
+    char off[OFF_TEXT_MAX]; /* the defences that the resolver lacks now, as text */
     struct fault fault;
 };
 
@@ -384,6 +386,7 @@ static void put_status(const struct keeper *k, struct json *to)
     for (size_t i = 0; i < DEFENCE_CNT; i++)
         if (k->conf->off.is_off[i])
             json_add_text(names, defence_rows[i].name);
+    json_put_text(to, "defences-off-now", k->off);
     json_put_bool(to, "validates", !k->conf->off.is_off[DEFENCE_DNSSEC]);
     json_put_number(to, "slow", k->links->slow);
     json_put_number(to, "seed", (int64_t)k->links->seed);
@@ -437,6 +440,9 @@ static void answer_restart(struct keeper *k, const struct json *request, struct 
         json_put_text(answer, "error", "there is no such host, or it has no daemon");
     else if (!restart_daemon(k, topology_index(host)))
         json_put_text(answer, "error", k->fault.text);
+    const char *off = json_get_text(request, "off", "");
+    if (*off)
+        snprintf(k->off, sizeof(k->off), "%s", off);
 }
 
 static void answer_time(struct keeper *k, const struct json *request, struct json *answer)
@@ -455,12 +461,13 @@ static void answer_time(struct keeper *k, const struct json *request, struct jso
 /* Bring back the zones, configurations and links of the beginning. */
 static void answer_reset(struct keeper *k, struct json *answer)
 {
-    bool works = true;
+    bool works = site_make_zones(&k->site, &k->fault);
 
     forwarder_reset(k->links);
     k->ahead_s = 0; /* the daemons begin with the clock of the machine */
-    if (!site_write_resolver(&k->site, &k->conf->off, ""))
+    if (works && !site_write_resolver(&k->site, &k->conf->off, ""))
         works = fail_keeper(k, "cannot write the configuration");
+    defence_print_names(&k->conf->off, k->off, sizeof(k->off));
     site_drop_cache(&k->site);
     for (size_t i = 0; i < topology_host_cnt && works; i++) {
         if (site_is_server(&topology_hosts[i]) &&
@@ -627,6 +634,7 @@ static void keep_laboratory(struct keeper *k)
     prctl(PR_SET_NAME, "rootline-lab");
     (void)listen(k->listener, 16); /* again: clients learn the number of who listened last */
     k->started_s = time(NULL);
+    defence_print_names(&k->conf->off, k->off, sizeof(k->off));
     k->links = forwarder_share();
     bool works = (k->links || fail_keeper(k, "no memory")) &&
                  (block_signals(k) || fail_keeper(k, "cannot block signals")) && mount_all(k) &&
