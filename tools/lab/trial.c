@@ -169,9 +169,31 @@ struct addr trial_second(const char *host, uint16_t port)
     return read_addr(get_host(host)->second, port);
 }
 
+/* Every host is checked: a packet may take its way through any of them. */
+void trial_check_fence(const struct space *space)
+{
+    static uint64_t checked_ms;
+    const uint64_t now_ms = now_mono_ms();
+    struct fault fault;
+
+    if (checked_ms && now_ms - checked_ms < FENCE_MS)
+        return;
+    checked_ms = now_ms;
+    for (size_t i = 0; i < topology_host_cnt; i++) {
+        fault_set(&fault, ERR_IO, "its network cannot be entered");
+        if (space_go(space, &topology_hosts[i]) && fence_check(&fault) == ERR_OK)
+            continue;
+        fprintf(stderr, "rootline lab: packets could leave the laboratory from host %s: %s\n",
+                topology_hosts[i].name, fault.text);
+        exit(TRIAL_EXIT_FENCE);
+    }
+}
+
 int trial_open(const struct trial *t, const char *host, const struct addr *at, int type)
 {
     const int on = 1;
+
+    trial_check_fence(t->space);
     int fd = space_socket(t->space, get_host(host), at->sock.any.sa_family, type, 0);
 
     if (fd >= 0)
@@ -191,6 +213,8 @@ bool trial_wait(int fd, int wait_ms)
 int trial_open_forger(const struct trial *t, const char *host)
 {
     const int buffer = SEND_BUFFER;
+
+    trial_check_fence(t->space);
     int fd = space_socket(t->space, get_host(host), AF_INET, SOCK_RAW, IPPROTO_RAW);
 
     if (fd < 0)
@@ -210,28 +234,9 @@ static bool is_of_lab(const struct addr *addr)
     return addr_is_in(&inside, addr);
 }
 
-/* Every host is checked: a packet may take its way through any of them. */
-static void check_fence_now(struct trial *t)
-{
-    const uint64_t now_ms = now_mono_ms();
-    struct fault fault;
-
-    if (t->fence_ms && now_ms - t->fence_ms < FENCE_MS)
-        return;
-    t->fence_ms = now_ms;
-    for (size_t i = 0; i < topology_host_cnt; i++) {
-        fault_set(&fault, ERR_IO, "its network cannot be entered");
-        if (space_go(t->space, &topology_hosts[i]) && fence_check(&fault) == ERR_OK)
-            continue;
-        fprintf(stderr, "rootline lab: packets could leave the laboratory from host %s: %s\n",
-                topology_hosts[i].name, fault.text);
-        exit(TRIAL_EXIT_FENCE);
-    }
-}
-
 void trial_forge(struct trial *t, int fd, const struct packet *packet)
 {
-    check_fence_now(t);
+    trial_check_fence(t->space);
     if (!is_of_lab(&packet->to)) {
         fprintf(stderr, "rootline lab: a packet to an address that is not the laboratory's\n");
         exit(TRIAL_EXIT_FENCE);
@@ -340,6 +345,7 @@ static bool serve_one_query(struct trial *t, int server, trial_answer *answer)
         return false;
     trial_begin(&reply, query.id, MESSAGE_QR | MESSAGE_AA, message_qname(&query), query.qtype);
     answer(t, &query, &reply);
+    trial_check_fence(t->space);
     (void)sendto(server, reply.wire, reply.len, 0, &from.sock.any, from_len);
     return true;
 }

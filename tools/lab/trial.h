@@ -34,8 +34,7 @@ struct trial {
     struct json *stats_before; /* counters of the resolver when the run began */
     bool has_succeeded;        /* the attack */
     char outcome[TRIAL_OUTCOME_MAX];
-    uint64_t fence_ms; /* when the fence was checked last */
-    uint64_t packets;  /* forged packets sent */
+    uint64_t packets; /* forged packets sent */
 };
 
 /* ---- what was found ---- */
@@ -77,6 +76,11 @@ void trial_sign_zone(const struct trial *t, const char *host, const char *zone,
 /* Return the address of a host with a port: its first address, or its second. */
 struct addr trial_addr(const char *host, uint16_t port);
 struct addr trial_second(const char *host, uint16_t port);
+
+/* Check, if that was not done within a second, that no packet can leave the laboratory from any
+ * host.  Otherwise end the process with TRIAL_EXIT_FENCE and the reason.  What opens a socket
+ * or forges a packet here calls it first. */
+void trial_check_fence(const struct space *space);
 
 /* Open a UDP socket on a host, bound to `port` of `at` (0: any).  `type`: SOCK_DGRAM, or
  * SOCK_STREAM for a listening TCP socket.  The caller closes it. */
