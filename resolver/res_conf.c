@@ -369,33 +369,21 @@ static void check_lab(struct conf_reader *reader, const struct conf_node *node, 
     const struct policy_defences *all = target;
     char why[200];
 
-    bool is_weak = !all->random_id || !all->random_port || !all->random_case || !all->cookies ||
-                   !all->source || !all->question || !all->bailiwick || !all->sections ||
-                   !all->wrong_reply_tcp || !all->merging;
-    if (is_weak && fence_check(why, sizeof(why)) != ERR_OK)
+    if (policy_defences_off(all) && fence_check(why, sizeof(why)) != ERR_OK)
         conf_wrong(
             reader, node,
             "a defence may be switched off only in a network that packets cannot leave: %s",
             why);
 }
 
-#define DEFENCE(key, field)                               \
-    {                                                     \
-        .name = (key), .type = CONF_BOOL, .preset = true, \
-        .offset = offsetof(struct policy_defences, field) \
-    }
-
 static const struct conf_key lab_keys[] = {
-    DEFENCE("random-id", random_id),
-    DEFENCE("random-port", random_port),
-    DEFENCE("random-case", random_case),
-    DEFENCE("cookies", cookies),
-    DEFENCE("source", source),
-    DEFENCE("question", question),
-    DEFENCE("bailiwick", bailiwick),
-    DEFENCE("sections", sections),
-    DEFENCE("wrong-reply-tcp", wrong_reply_tcp),
-    DEFENCE("merging", merging),
+#define DEFENCE(field, id) \
+    {.name = (id),         \
+     .type = CONF_BOOL,    \
+     .preset = true,       \
+     .offset = offsetof(struct policy_defences, field)},
+#include "resolver/policy/defences.def"
+#undef DEFENCE
     {.name = NULL},
 };
 
@@ -829,7 +817,7 @@ static enum err fill_policy(struct res_conf *conf)
     p->ttls = (struct cache_ttls){.min = conf->ttl_min_ms / 1000,
                                   .max = conf->ttl_max_ms / 1000,
                                   .negative_max = conf->negative_max_ms / 1000};
-    p->defences = conf->lab;
+    policy_use_lab(p, &conf->lab);
     p->defences.random_case &= conf->is_case_random;
     p->stale_ms = conf->stale_ms;
     p->is_prefetching = conf->is_prefetching;

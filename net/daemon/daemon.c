@@ -20,6 +20,7 @@
 #include "base/log.h"
 #include "base/now.h"
 #include "net/loop/descriptors.h"
+#include "net/loop/fence.h"
 #include "net/loop/listen.h"
 #include "net/loop/loop.h"
 #include "net/loop/privilege.h"
@@ -35,8 +36,10 @@ enum {
     LIMITS_LOG_MS = 10000,
     SETTLE_MS = 5000, /* the longest wait for a configuration that is being written */
     CERTIFICATE_CHECK_MS = 1000,
+    GUARD_MS = 1000,
     DAY_MS = 86400000,
-    LAST_PART = 5, /* warn during the last 1/LAST_PART of a certificate's lifetime */
+    CLOCK_END_S = 4102444800, /* 2100-01-01 */
+    LAST_PART = 5,            /* warn during the last 1/LAST_PART of a certificate's lifetime */
 };
 
 /* Counts of the limits on clients since the start. */
@@ -83,7 +86,9 @@ struct daemon {
     uv_timer_t certificate_timer;                     /* runs watch_certificates */
     uint64_t warn_at_ms[TLS_SERVER_CERTIFICATES_MAX]; /* mono: the next warning about the
                                                          expiry of a certificate */
+    uv_timer_t guard_timer; /* runs check_guard while the newest version has a weakness */
     bool is_stopping;
+    bool has_failed; /* stopped by check_guard */
 };
 
 /* sd_notify(3) is one datagram; that is not worth linking libsystemd. */
@@ -400,6 +405,30 @@ static void log_version(struct daemon *d)
     *d->summary = '\0';
 }
 
+static void check_guard(uv_timer_t *timer);
+
+/* Publish a version.  Its notice comes first: a worker that has taken the version must not find
+ * the notice of the one before, which may then be freed. */
+static enum err publish_version(struct daemon *d, void *version)
+{
+    const char *weakness = d->calls->weakness ? d->calls->weakness(version) : "";
+    const char *before = atomic_exchange_explicit(
+        &d->settings.notice, *weakness ? weakness : NULL, memory_order_relaxed);
+    enum err err = publish_put(&d->publish, version, d->calls->free_version);
+
+    if (err) {
+        atomic_store_explicit(&d->settings.notice, before, memory_order_relaxed);
+        return err;
+    }
+    if (*weakness) {
+        log_warning("%s: replies can be forged; for a laboratory only", weakness);
+        uv_timer_start(&d->guard_timer, check_guard, 0, GUARD_MS);
+    } else {
+        uv_timer_stop(&d->guard_timer);
+    }
+    return ERR_OK;
+}
+
 /* Build and publish a version, and set d->summary. */
 static enum err build_version(struct daemon *d, const char *verb)
 {
@@ -410,7 +439,7 @@ static enum err build_version(struct daemon *d, const char *verb)
     enum err err = d->calls->build(d->conf, publish_newest(&d->publish), &version, summary,
                                    sizeof(summary));
     if (!err) {
-        err = publish_put(&d->publish, version, d->calls->free_version);
+        err = publish_version(d, version);
         if (err)
             d->calls->free_version(version);
     }
@@ -636,12 +665,39 @@ static void begin_log(struct control_call *call, void *data)
         log_last((size_t)cnt, show_line, json_put_list(call->result, "lines"));
 }
 
+/* Only forward: what a clock set back does is that of a faulty machine, not of a class. Workers
+ * wake, because they may be waiting for a moment that has passed now. */
+static void begin_clock(struct control_call *call, void *data)
+{
+    const struct daemon *d = data;
+    int64_t add_s = json_get_number(call->request, "add-s", 0);
+    char why[CONTROL_ERROR_MAX / 2], text[NOW_TEXT_MAX];
+
+    if (add_s < 1 || add_s > CLOCK_END_S - now_wall_ms() / 1000) {
+        control_fail(call, "clock: \"add-s\" must be a number of seconds, at least 1, and the "
+                           "clock must stay before the year 2100");
+        return;
+    }
+    if (fence_check(why, sizeof(why)) != ERR_OK) {
+        control_fail(call,
+                     "clock: the clock may be moved only in a network that packets cannot "
+                     "leave: %s",
+                     why);
+        return;
+    }
+    now_add_wall(add_s * 1000);
+    now_print(now_wall_ms(), text);
+    log_warning("laboratory: the clock of this daemon was moved forward by %lld s, to %s",
+                (long long)add_s, text);
+    for (size_t i = 0; i < d->worker_cnt; i++)
+        worker_wake(d->workers[i]);
+    json_put_text(call->result, "time", text);
+}
+
 static const struct control_command commands[] = {
-    {.name = "status", .begin = begin_status},
-    {.name = "stats", .begin = begin_stats},
-    {.name = "reload", .begin = begin_reload},
-    {.name = "log", .begin = begin_log},
-    {.name = NULL},
+    {.name = "status", .begin = begin_status}, {.name = "stats", .begin = begin_stats},
+    {.name = "reload", .begin = begin_reload}, {.name = "log", .begin = begin_log},
+    {.name = "clock", .begin = begin_clock},   {.name = NULL},
 };
 
 static enum err serve_control(struct daemon *d, const char *path, char *why)
@@ -739,18 +795,36 @@ static void run_home_jobs(uv_async_t *done)
         log_version(d); /* all workers have adopted it */
 }
 
-static void stop_on_signal(uv_signal_t *signal, int number)
+static void stop_daemon(struct daemon *d)
 {
-    struct daemon *d = signal->data;
-    if (d->is_stopping)
-        return;
     d->is_stopping = true;
-    log_info("stopping on %s", number == SIGTERM ? "SIGTERM" : "SIGINT");
     notify_manager("STOPPING=1");
     control_close(d->control);
     for (size_t i = 0; i < d->worker_cnt; i++)
         worker_stop(d->workers[i]);
     uv_stop(&d->loop);
+}
+
+static void stop_on_signal(uv_signal_t *signal, int number)
+{
+    struct daemon *d = signal->data;
+
+    if (d->is_stopping)
+        return;
+    log_info("stopping on %s", number == SIGTERM ? "SIGTERM" : "SIGINT");
+    stop_daemon(d);
+}
+
+static void check_guard(uv_timer_t *timer)
+{
+    struct daemon *d = timer->data;
+    char why[WHY_MAX];
+
+    if (d->is_stopping || d->calls->guard(d->shared, why, sizeof(why)) == ERR_OK)
+        return;
+    log_error("stopping: a defence is switched off, and packets could leave: %s", why);
+    d->has_failed = true;
+    stop_daemon(d);
 }
 
 static void close_any_handle(uv_handle_t *handle, void *data)
@@ -1074,6 +1148,8 @@ int daemon_main(const struct daemon_calls *calls, int argc, char **argv)
     uv_async_init(&d.loop, &d.done, run_home_jobs);
     d.done.data = &d;
     job_box_init(&d.home, wake_main_thread, &d.done);
+    uv_timer_init(&d.loop, &d.guard_timer);
+    d.guard_timer.data = &d;
     d.start_mono_ms = now_mono_ms();
     enum err err = start_daemon(&d);
     if (!err) {
@@ -1086,5 +1162,5 @@ int daemon_main(const struct daemon_calls *calls, int argc, char **argv)
     end_daemon(&d);
     if (!err)
         log_info("stopped");
-    return err ? EXIT_WRONG : 0;
+    return err || d.has_failed ? EXIT_WRONG : 0;
 }

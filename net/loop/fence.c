@@ -5,6 +5,7 @@
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/addr.h"
@@ -101,6 +102,16 @@ static enum err check_addresses(const struct addr_prefixes *inside, char *why, s
     return err;
 }
 
+/* True if pid 1 is in the network namespace of this process.  False if the kernel
+ * does not tell this user. */
+static bool is_namespace_of_init(void)
+{
+    struct stat of_init, own;
+
+    return stat("/proc/1/ns/net", &of_init) == 0 && stat("/proc/self/ns/net", &own) == 0 &&
+           of_init.st_dev == own.st_dev && of_init.st_ino == own.st_ino;
+}
+
 enum err fence_check(char *why, size_t size)
 {
     struct addr_prefix at[ARRAY_LEN(lab_nets)];
@@ -110,7 +121,12 @@ enum err fence_check(char *why, size_t size)
     for (size_t i = 0; i < ARRAY_LEN(lab_nets); i++)
         must(addr_read_prefix(lab_nets[i], &at[i]) == ERR_OK);
     snprintf(why, size, "there is no interface rl-fence");
-    if (if_nametoindex("rl-fence") == 0)
+    if (if_nametoindex("rl-fence") == 0) /* finds alternative names too */
+        return ERR_DENIED;
+    snprintf(why, size,
+             "this is the network namespace of process 1: a laboratory has namespaces of its "
+             "own");
+    if (is_namespace_of_init())
         return ERR_DENIED;
     snprintf(why, size, "cannot read the routing tables");
     if (check_routes(&inside, &leads_out) != ERR_OK)

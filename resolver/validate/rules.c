@@ -32,6 +32,13 @@ struct rules_work rules_work_defaults(void)
                                .hashes_left = RULES_HASHES};
 }
 
+struct rules_work rules_work_unlimited(void)
+{
+    return (struct rules_work){.verifications_left = UINT16_MAX,
+                               .failures_left = UINT16_MAX,
+                               .hashes_left = UINT16_MAX};
+}
+
 struct rules_work rules_work_of_query(void)
 {
     return (struct rules_work){.verifications_left = RULES_QUERY_VERIFICATIONS,

@@ -50,6 +50,9 @@ struct rules_work {
 struct rules_work rules_work_defaults(void);
 struct rules_work rules_work_of_query(void);
 
+/* Return an allowance that no answer uses up, for both; for laboratories. */
+struct rules_work rules_work_unlimited(void);
+
 /* Return the lesser of what is left to the task and to its query. */
 struct rules_work rules_work_least(const struct rules_work *task,
                                    const struct rules_work *query);

@@ -114,7 +114,7 @@ bool stage_deliver(struct stage *s, size_t i, const struct addr *from, uint8_t *
         remove_pending(s, i);
         a->done(a, OUT_REPLY, &reply);
     } else {
-        a->rejected(a, verdict, from);
+        a->rejected(a, &(struct out_rejected){verdict, from, wire, len});
         if (a->ignores_mismatch && !a->is_tcp)
             return false;
         remove_pending(s, i);

@@ -17,6 +17,7 @@
 enum { PORTS = 2000, WORKERS = 4 };
 
 static struct ports *system_ports;
+static atomic_bool is_halted;
 
 static void settle(void *data) { (void)data; }
 static void done(struct out_ask *ask, enum out_result result, const struct message *reply)
@@ -25,11 +26,10 @@ static void done(struct out_ask *ask, enum out_result result, const struct messa
     (void)result;
     (void)reply;
 }
-static void on_rejected(struct out_ask *ask, enum match_verdict why, const struct addr *from)
+static void on_rejected(struct out_ask *ask, const struct out_rejected *reply)
 {
     (void)ask;
-    (void)why;
-    (void)from;
+    (void)reply;
 }
 
 /* Open a UDP socket on loopback; *at is its address. */
@@ -66,13 +66,14 @@ struct asker {
 
 static void open_asker_with(struct asker *a, unsigned socket_max)
 {
-    struct out_net_sources sources = {.ports = system_ports, .most = socket_max};
+    struct out_net_sources sources = {
+        .ports = system_ports, .most = socket_max, .is_halted = &is_halted};
 
     a->fd = open_udp_server(&a->server);
     assert_int_equal(uv_loop_init(&a->loop), 0);
     assert_int_equal(out_net_new(&a->loop, &sources, &a->out), ERR_OK);
     a->out->settle = settle;
-    a->ask = (struct out_ask){.match = {.to = a->server},
+    a->ask = (struct out_ask){.match = {.to = a->server, .checks_source = true},
                               .len = 12,
                               .timeout_ms = 1000,
                               .done = done,
@@ -442,11 +443,10 @@ static void test_unsendable_queries(void **state)
 /* A duplicate of a reply is not counted as forged when the next query has the same socket. */
 static unsigned rejected_cnt, done_cnt;
 
-static void count_rejected(struct out_ask *ask, enum match_verdict why, const struct addr *from)
+static void count_rejected(struct out_ask *ask, const struct out_rejected *reply)
 {
     (void)ask;
-    (void)why;
-    (void)from;
+    (void)reply;
     rejected_cnt++;
 }
 
