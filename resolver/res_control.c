@@ -30,12 +30,13 @@ static struct engine *get_engine(const struct res_control *worker)
 static bool read_name(struct control_call *call, uint8_t name[DNAME_MAX])
 {
     static const uint8_t root[] = {0};
-    const char *text = json_get_text(call->request, "name", ""), *why = "";
+    const char *text = json_get_text(call->request, "name", "");
+    struct fault fault;
     size_t len;
 
-    if (dname_text_read(text, strlen(text), root, name, &len, &why, NULL) == ERR_OK)
+    if (dname_text_read(text, strlen(text), root, name, &len, &fault, NULL) == ERR_OK)
         return true;
-    control_fail(call, "\"%.100s\" is not a domain name: %s", text, why);
+    control_fail(call, "\"%.100s\" is not a domain name: %s", text, fault.text);
     return false;
 }
 

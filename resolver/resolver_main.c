@@ -113,10 +113,10 @@ static const char *describe_weakness(const void *version)
 }
 
 /* A worker finds is_halted before its next query, and its order to stop only between turns. */
-static enum err guard_fence(void *shared, char *why, size_t size)
+static enum err guard_fence(void *shared, struct fault *fault)
 {
     struct shared *s = shared;
-    enum err err = fence_check(why, size);
+    enum err err = fence_check(fault);
 
     if (err)
         atomic_store_explicit(&s->is_halted, true, memory_order_relaxed);
@@ -174,21 +174,21 @@ static void open_shared_cache(struct shared *s, const struct res_conf *conf, siz
                                    .worker_cnt = (unsigned)worker_cnt,
                                    .announced = worker_cnt > 1 ? release_inflight : NULL,
                                    .data = s};
-    char why[CACHE_DISK_WHY_MAX];
+    struct fault fault;
     uint64_t start_ms = now_mono_ms();
 
     enum err err = worker_cnt > 1 ? inflight_new(wake_workers, s, &s->inflight) : ERR_OK;
     if (err)
-        snprintf(why, sizeof(why), "out of memory");
+        fault_name(&fault, err);
     else
-        err = cache_lmdb_open(&want, &s->cache, why);
+        err = cache_lmdb_open(&want, &s->cache, &fault);
     if (err) {
         inflight_free(&s->inflight);
-        log_warning("cache: %s; each worker caches in memory until the next start", why);
+        log_warning("cache: %s; each worker caches in memory until the next start", fault.text);
         return;
     }
-    if (*why)
-        log_warning("cache: %s", why);
+    if (*fault.text)
+        log_warning("cache: %s", fault.text);
     struct cache_lmdb_stats stats = cache_lmdb_stats(s->cache);
     log_info("cache: %s, %" PRIu64 " MB, %" PRIu64 " entries, opened in %" PRIu64 " ms",
              conf->cache_directory, stats.size >> 20, stats.entries, now_mono_ms() - start_ms);

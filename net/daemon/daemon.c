@@ -29,7 +29,6 @@
 enum {
     EXIT_WRONG = 1,
     EXIT_USAGE = 2,
-    WHY_MAX = 512,
     FOLDER_MODE = 0750,
     SUMMARY_MAX = 200,
     HOST_MAX = 256,
@@ -197,14 +196,12 @@ static void log_limits(uv_timer_t *timer)
     *before = now;
 }
 
-static enum err set_up_limits(struct daemon *d, char *why)
+static enum err set_up_limits(struct daemon *d, struct fault *fault)
 {
-    if (*d->server->cookie_file && d->server->cookie_secret_cnt == 0) {
-        snprintf(why, WHY_MAX, "server.cookie-secrets: cannot read %s", d->server->cookie_file);
-        return ERR_DENIED;
-    }
+    if (*d->server->cookie_file && d->server->cookie_secret_cnt == 0)
+        return fault_set(fault, ERR_DENIED, "server.cookie-secrets: cannot read %s",
+                         d->server->cookie_file);
     set_cookies(d, d->server);
-    snprintf(why, WHY_MAX, "out of memory");
     struct conn_limit_conf connections = d->server->conn_limit;
     connections.connections = d->descriptors.connections;
     enum err err = rate_limit_new(&d->server->rate_limit, &d->rate_limit);
@@ -212,7 +209,7 @@ static enum err set_up_limits(struct daemon *d, char *why)
         err = conn_limit_new(&connections, d->worker_cnt * d->settings.listener_cnt,
                              &d->conn_limit);
     if (err)
-        return err;
+        return fault_name(fault, err);
     d->settings.rate_limit = d->rate_limit;
     d->settings.conn_limit = d->conn_limit;
     d->settings.bad_proxy_headers = &d->bad_proxy_headers;
@@ -245,19 +242,20 @@ static void warn_of_expiry(struct daemon *d)
     }
 }
 
-static void log_certificates(struct daemon *d, enum tls_server_change change, const char *why)
+static void log_certificates(struct daemon *d, enum tls_server_change change,
+                             const struct fault *fault)
 {
     struct tls_server_certificate c;
     char end[NOW_TEXT_MAX];
 
     if (change == TLS_SERVER_REJECTED)
         log_error("cannot load the changed certificates: %s; the previous ones stay in use",
-                  why);
+                  fault->text);
     if (change == TLS_SERVER_UNREADABLE)
         log_warning("%s: the user of the service cannot read it; a renewed certificate takes "
                     "effect after "
                     "a restart",
-                    why);
+                    fault->text);
     if (change != TLS_SERVER_LOADED)
         return;
     memset(d->warn_at_ms, 0, sizeof(d->warn_at_ms));
@@ -284,11 +282,11 @@ static void watch_certificates(uv_timer_t *timer)
 {
     struct daemon *d = timer->data;
     struct tls_server_certificate before, now;
-    char why[WHY_MAX] = "";
+    struct fault fault = {0};
 
     must(tls_server_certificate(d->tls, 0, &before));
-    enum tls_server_change change = tls_server_reload_changed(d->tls, why, sizeof(why));
-    log_certificates(d, change, why);
+    enum tls_server_change change = tls_server_reload_changed(d->tls, &fault);
+    log_certificates(d, change, &fault);
     if (change == TLS_SERVER_LOADED)
         warn_of_exposed_keys(d);
     must(tls_server_certificate(d->tls, 0, &now));
@@ -299,18 +297,18 @@ static void watch_certificates(uv_timer_t *timer)
         (void)reload_daemon(d, NULL);
 }
 
-static enum err open_certificates(struct daemon *d, char *why)
+static enum err open_certificates(struct daemon *d, struct fault *fault)
 {
     struct tls_server_files files[TLS_SERVER_CERTIFICATES_MAX];
     size_t cnt = server_conf_certificates(d->server, files);
 
     if (cnt == 0)
         return ERR_OK;
-    enum err err = tls_server_new(files, cnt, &d->tls, why, WHY_MAX);
+    enum err err = tls_server_new(files, cnt, &d->tls, fault);
     if (err)
         return err;
     d->settings.tls = d->tls;
-    log_certificates(d, TLS_SERVER_LOADED, "");
+    log_certificates(d, TLS_SERVER_LOADED, NULL);
     uv_timer_init(&d->loop, &d->certificate_timer);
     d->certificate_timer.data = d;
     uv_timer_start(&d->certificate_timer, watch_certificates, 0, CERTIFICATE_CHECK_MS);
@@ -322,13 +320,13 @@ static void reload_certificates(struct daemon *d, const struct server_conf *conf
 {
     struct tls_server_files files[TLS_SERVER_CERTIFICATES_MAX];
     size_t cnt = server_conf_certificates(conf, files);
-    char why[WHY_MAX] = "";
+    struct fault fault = {0};
 
     if ((cnt > 0) != (d->tls != NULL))
         log_warning(
             "adding the first or removing the last certificate takes effect after a restart");
     else if (cnt > 0)
-        log_certificates(d, tls_server_reload(d->tls, files, cnt, why, sizeof(why)), why);
+        log_certificates(d, tls_server_reload(d->tls, files, cnt, &fault), &fault);
 }
 
 /* ---- reload ---- */
@@ -671,18 +669,19 @@ static void begin_clock(struct control_call *call, void *data)
 {
     const struct daemon *d = data;
     int64_t add_s = json_get_number(call->request, "add-s", 0);
-    char why[CONTROL_ERROR_MAX / 2], text[NOW_TEXT_MAX];
+    struct fault fault;
+    char text[NOW_TEXT_MAX];
 
     if (add_s < 1 || add_s > CLOCK_END_S - now_wall_ms() / 1000) {
         control_fail(call, "clock: \"add-s\" must be a number of seconds, at least 1, and the "
                            "clock must stay before the year 2100");
         return;
     }
-    if (fence_check(why, sizeof(why)) != ERR_OK) {
+    if (fence_check(&fault) != ERR_OK) {
         control_fail(call,
                      "clock: the clock may be moved only in a network that packets cannot "
                      "leave: %s",
-                     why);
+                     fault.text);
         return;
     }
     now_add_wall(add_s * 1000);
@@ -700,7 +699,7 @@ static const struct control_command commands[] = {
     {.name = "clock", .begin = begin_clock},   {.name = NULL},
 };
 
-static enum err serve_control(struct daemon *d, const char *path, char *why)
+static enum err serve_control(struct daemon *d, const char *path, struct fault *fault)
 {
     struct control_parts parts = {.loop = &d->loop,
                                   .home = &d->home,
@@ -710,13 +709,12 @@ static enum err serve_control(struct daemon *d, const char *path, char *why)
                                   .commands = {commands, d->calls->commands},
                                   .data = d};
     int fd = d->control_fd;
-    enum err err = fd >= 0 ? ERR_OK : control_bind(path, "", &fd, why, WHY_MAX);
+    enum err err = fd >= 0 ? ERR_OK : control_bind(path, "", &fd, fault);
 
     d->control_fd = -1;
     if (err)
         return err;
-    snprintf(why, WHY_MAX, "out of memory");
-    return control_open(&parts, path, fd, &d->control);
+    return fault_name(fault, control_open(&parts, path, fd, &d->control));
 }
 
 static bool is_control_given(const struct daemon *d)
@@ -726,7 +724,7 @@ static bool is_control_given(const struct daemon *d)
 
 /* Find the path of place number `place`; a configured path is the only place. */
 static enum err find_control(const struct daemon *d, unsigned place, char out[CONTROL_PATH_MAX],
-                             char *why)
+                             struct fault *fault)
 {
     const char *dash = strchr(d->calls->name, '-');
 
@@ -739,9 +737,9 @@ static enum err find_control(const struct daemon *d, unsigned place, char out[CO
     if (path && strlen(path) >= CONTROL_PATH_MAX)
         err = ERR_SPACE;
     if (err)
-        snprintf(why, WHY_MAX,
-                 path ? "%s: the path of a socket must be shorter than 108 octets" : "%s",
-                 path ? path : "out of memory");
+        fault_set(fault, err,
+                  path ? "%s: the path of a socket must be shorter than 108 octets" : "%s",
+                  path ? path : "out of memory");
     else
         strcpy(out, path);
     free(path);
@@ -749,26 +747,26 @@ static enum err find_control(const struct daemon *d, unsigned place, char out[CO
 }
 
 /* A configured path must work; of the default places the first that works is used. */
-static enum err open_control(struct daemon *d, char *why)
+static enum err open_control(struct daemon *d, struct fault *fault)
 {
     char path[CONTROL_PATH_MAX];
 
     if (!*d->server->control)
         return ERR_OK;
     for (unsigned i = 0; i < CONTROL_PATH_PLACES; i++) {
-        enum err err = find_control(d, i, path, why);
+        enum err err = find_control(d, i, path, fault);
         if (!err)
-            err = serve_control(d, path, why);
+            err = serve_control(d, path, fault);
         if (is_control_given(d))
             return err;
         if (!err || err == ERR_LIMIT) {
             if (err)
                 log_info("control: %s; set server.control to give this daemon its own socket",
-                         why);
+                         fault->text);
             return ERR_OK;
         }
     }
-    log_warning("control: no default path is usable (%s); set server.control", why);
+    log_warning("control: no default path is usable (%s); set server.control", fault->text);
     return ERR_OK;
 }
 
@@ -818,11 +816,11 @@ static void stop_on_signal(uv_signal_t *signal, int number)
 static void check_guard(uv_timer_t *timer)
 {
     struct daemon *d = timer->data;
-    char why[WHY_MAX];
+    struct fault fault;
 
-    if (d->is_stopping || d->calls->guard(d->shared, why, sizeof(why)) == ERR_OK)
+    if (d->is_stopping || d->calls->guard(d->shared, &fault) == ERR_OK)
         return;
-    log_error("stopping: a defence is switched off, and packets could leave: %s", why);
+    log_error("stopping: a defence is switched off, and packets could leave: %s", fault.text);
     d->has_failed = true;
     stop_daemon(d);
 }
@@ -888,42 +886,39 @@ static enum err list_listeners(struct daemon *d)
     return ERR_OK;
 }
 
-static enum err set_descriptors(struct daemon *d, char *why)
+static enum err set_descriptors(struct daemon *d, struct fault *fault)
 {
     unsigned all = d->calls->sockets / (unsigned)d->worker_cnt;
     struct descriptors_wish wish = {.workers = (unsigned)d->worker_cnt,
                                     .listeners = (unsigned)d->settings.listener_cnt,
                                     .connections = d->server->conn_limit.connections,
                                     .sockets = (unsigned)util_min(d->calls->sockets_each, all)};
-    enum err err = descriptors_set(&wish, &d->descriptors, why, WHY_MAX);
+    enum err err = descriptors_set(&wish, &d->descriptors, fault);
 
-    if (!err && loop_reserve(&d->loop, d->descriptors.limit) != ERR_OK) {
-        snprintf(why, WHY_MAX, "out of memory for a table of %u descriptors",
-                 d->descriptors.limit);
-        err = ERR_NOMEM;
-    }
+    if (!err && loop_reserve(&d->loop, d->descriptors.limit) != ERR_OK)
+        err = fault_set(fault, ERR_NOMEM, "out of memory for a table of %u descriptors",
+                        d->descriptors.limit);
     return err;
 }
 
 /* Open the sockets of all workers, while the process may still bind low ports. */
-static enum err open_worker_sockets(struct daemon *d, char *why)
+static enum err open_worker_sockets(struct daemon *d, struct fault *fault)
 {
     size_t cnt = d->settings.listener_cnt;
     enum err err = ERR_OK;
 
     d->sockets = calloc(d->worker_cnt * cnt + 1, sizeof(*d->sockets));
     if (!d->sockets)
-        return ERR_NOMEM;
+        return fault_name(fault, ERR_NOMEM);
     for (size_t i = 0; i < cnt && !err; i++)
         err = listen_probe(&d->listeners[i].address,
-                           exchange_stacks[d->listeners[i].stack].has_udp, why, WHY_MAX);
+                           exchange_stacks[d->listeners[i].stack].has_udp, fault);
     while (d->socket_cnt < d->worker_cnt * cnt && !err) {
         struct worker_sockets *s = &d->sockets[d->socket_cnt];
         *s = (struct worker_sockets){
             .at = d->listeners[d->socket_cnt % cnt], .udp_fd = -1, .tcp_fd = -1};
         bool has_udp = exchange_stacks[s->at.stack].has_udp;
-        err =
-            listen_open(&s->at.address, has_udp ? &s->udp_fd : NULL, &s->tcp_fd, why, WHY_MAX);
+        err = listen_open(&s->at.address, has_udp ? &s->udp_fd : NULL, &s->tcp_fd, fault);
         d->socket_cnt += !err;
     }
     return err;
@@ -933,30 +928,31 @@ static enum err open_worker_sockets(struct daemon *d, char *why)
 static void prepare_control(struct daemon *d)
 {
     const char *user = d->server->user;
-    char path[CONTROL_PATH_MAX], why[WHY_MAX] = "";
+    char path[CONTROL_PATH_MAX];
+    struct fault fault = {0};
 
-    enum err err = find_control(d, CONTROL_PATH_SYSTEM, path, why);
+    enum err err = find_control(d, CONTROL_PATH_SYSTEM, path, &fault);
     if (!err)
-        err = control_path_make_folder(path, user, why, sizeof(why));
+        err = control_path_make_folder(path, user, &fault);
     if (!err && control_path_is_roots(path))
-        err = control_bind(path, user, &d->control_fd, why, sizeof(why));
+        err = control_bind(path, user, &d->control_fd, &fault);
     if (err && err != ERR_LIMIT) /* open_control reports ERR_LIMIT */
-        log_warning("control: %s", why);
+        log_warning("control: %s", fault.text);
 }
 
 /* As root, create for `server.user` what that user may not be able to create. */
 static void prepare_for_user(struct daemon *d)
 {
     const char *user = d->server->user;
-    char why[WHY_MAX] = "";
+    struct fault fault = {0};
 
     if (geteuid() != 0 || !*user)
         return;
     if (*d->server->control)
         prepare_control(d);
     const char *directory = d->calls->directory ? d->calls->directory(d->conf) : "";
-    if (*directory && folder_make(directory, FOLDER_MODE, user, why, sizeof(why)) != ERR_OK)
-        log_warning("%s", why);
+    if (*directory && folder_make(directory, FOLDER_MODE, user, &fault) != ERR_OK)
+        log_warning("%s", fault.text);
 }
 
 /* Choose the core of a worker: the cores that the process may use, in turn. */
@@ -1052,7 +1048,7 @@ static void watch_signals(struct daemon *d)
 
 static enum err start_daemon(struct daemon *d)
 {
-    char why[WHY_MAX];
+    struct fault fault = {0};
 
     enum err err = read_conf(d, &d->conf, &d->server, NULL);
     if (err)
@@ -1068,28 +1064,25 @@ static enum err start_daemon(struct daemon *d)
     d->settings.is_rotating = d->server->is_rotating;
     d->settings.https_path = d->server->https_path;
     d->settings.trusted_proxies = d->server->trusted_proxies;
-    snprintf(why, sizeof(why), "out of memory");
-    err = list_listeners(d);
+    err = fault_name(&fault, list_listeners(d));
     if (!err)
-        err = set_descriptors(d, why);
+        err = set_descriptors(d, &fault);
     if (!err)
-        err = set_up_limits(d, why);
+        err = set_up_limits(d, &fault);
     if (!err)
-        err = open_certificates(d, why);
+        err = open_certificates(d, &fault);
     if (!err)
-        err = open_worker_sockets(d, why);
+        err = open_worker_sockets(d, &fault);
     if (!err) { /* from now on files may be created where the user can put links: not as root */
         prepare_for_user(d);
-        err = privilege_drop(d->server->user, why, sizeof(why));
-    }
-    if (!err) {
-        snprintf(why, sizeof(why), "out of memory");
-        err = make_workers(d);
+        err = privilege_drop(d->server->user, &fault);
     }
     if (!err)
-        err = open_control(d, why);
+        err = fault_name(&fault, make_workers(d));
+    if (!err)
+        err = open_control(d, &fault);
     if (err) {
-        log_error("cannot start: %s", why);
+        log_error("cannot start: %s", fault.text);
         return err;
     }
     watch_signals(d);

@@ -41,9 +41,9 @@ struct daemon_calls {
      * every answer; "" for none.  The version owns it.  May be NULL: all versions have all. */
     const char *(*weakness)(const void *version);
     /* While the newest version has a weakness: called once a second.  Check that the process
-     * may go on; on error stop all queries to servers at once, and write the reason to `why`
-     * (`size` octets): the daemon stops.  NULL if `weakness` is. */
-    enum err (*guard)(void *shared, char *why, size_t size);
+     * may go on; on error stop all queries to servers at once, and write the reason to
+     * `fault`: the daemon stops.  NULL if `weakness` is. */
+    enum err (*guard)(void *shared, struct fault *fault);
     /* Create the state that all engines share, before the first engine; it is freed after the
      * last.  May be NULL.  Return NULL if there is no memory, or after logging another fault.
      */

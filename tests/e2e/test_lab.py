@@ -162,7 +162,7 @@ def test_era_says_what_is_off():
 
 
 @pytest.mark.parametrize("args, why", [
-    (["shell", "nobody"], 'no host "nobody"'), (["run", "nothing"], 'no experiment "nothing"'),
+    (["shell", "--name", "tests", "nobody"], 'no host "nobody"'), (["run", "nothing"], 'no experiment "nothing"'),
     (["up", "--era", "1066"], "usage:"), (["link", "alice", "--loss", "101"], "usage:"),
     (["up", "--name", "../x"], "--name takes"), (["run", "spoof", "--without", "luck"], 'no defence "luck"')])
 def test_wrong_usage(laboratory, args, why):

@@ -512,6 +512,35 @@ static void test_duplicate_replies(void **state)
     system_ports = old_ports;
 }
 
+/* Laboratory: without the check of the source a reply from another address counts. */
+static void test_replies_from_another_address(void **state)
+{
+    static struct asker a;
+    struct addr other, from;
+    (void)state;
+
+    open_asker(&a);
+    int fd = open_udp_server(&other);
+    for (int checks = 0; checks < 2; checks++) {
+        socklen_t len = sizeof(from.sock);
+        uint8_t wire[512];
+        rejected_cnt = done_cnt = 0;
+        set_query(&a, 1);
+        a.ask.match.checks_source = checks;
+        a.ask.timeout_ms = 200;
+        assert_int_equal(a.out->ask(a.out, &a.ask), ERR_OK);
+        ssize_t got = recvfrom(a.fd, wire, sizeof(wire), 0, &from.sock.any, &len);
+        assert_true(got > 0);
+        wire[2] |= 0x80;
+        (void)!sendto(fd, wire, (size_t)got, 0, &from.sock.any, len);
+        while (a.ask.slot)
+            uv_run(&a.loop, UV_RUN_ONCE);
+        assert_int_equal(done_cnt, checks ? 0 : 1);
+    }
+    close(fd);
+    close_asker(&a);
+}
+
 /* An unanswered query wakes the loop once, at its deadline. */
 static unsigned settle_cnt;
 
@@ -738,6 +767,7 @@ int main(void)
         cmocka_unit_test(test_allowed_ports),
         cmocka_unit_test(test_unsendable_queries),
         cmocka_unit_test(test_duplicate_replies),
+        cmocka_unit_test(test_replies_from_another_address),
         cmocka_unit_test(test_wake_ups),
         cmocka_unit_test(test_faults_of_tcp),
         cmocka_unit_test(test_endless_messages),

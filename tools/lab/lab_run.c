@@ -73,7 +73,8 @@ int lab_run(const char *name, int argc, char **argv)
 {
     static struct site site;
     struct space space;
-    char why[SPACE_WHY_MAX], reason[SITE_WHY_MAX];
+    struct fault fault;
+
     const bool is_json = cmd_take_flag(&argc, argv, "--json");
 
     if (cmd_take_flag(&argc, argv, "--list"))
@@ -91,15 +92,11 @@ int lab_run(const char *name, int argc, char **argv)
                 argv[0]);
         return CMD_USAGE;
     }
-    if (!site_find(&site, reason)) {
-        fprintf(stderr, "rootline lab: %s\n", reason);
-        return CMD_WRONG;
-    }
     int status = -1;
-    if (space_open(&space, name, why))
-        status = space_enter(&space, why);
+    if (site_find(&site, &fault) && space_open(&space, name, &fault))
+        status = space_enter(&space, &fault);
     if (status < 0) {
-        fprintf(stderr, "rootline lab: %s\n", why);
+        fprintf(stderr, "rootline lab: %s\n", fault.text);
         return TRIAL_EXIT_FENCE; /* outside a fence nothing is sent */
     }
     if (status > 0)

@@ -68,15 +68,13 @@ static const char *judge_record(struct json *record, const char *seed)
 static bool check_record(const char *path, const char *seed, struct json *results)
 {
     struct json *record = NULL, *result = json_add_object(results);
-    char reason[160];
     char *text;
     size_t len;
     enum err err = file_read(path, RECORD_MAX, &text, &len, NULL);
     const char *fault = err ? file_problem(err) : NULL;
 
     if (!err) {
-        fault = json_read(text, len, &record, reason, sizeof(reason)) != ERR_OK ||
-                        !json_has_keys(record)
+        fault = json_read(text, len, &record, NULL) != ERR_OK || !json_has_keys(record)
                     ? "is no record of an experiment"
                     : judge_record(record, seed);
         free(text);

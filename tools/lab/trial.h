@@ -54,6 +54,9 @@ void trial_tell(const struct trial *t, const char *fmt, ...) PRINTF_LIKE(2, 3);
 /* Return how much a counter of the resolver (`rootline stats`) has grown in this run. */
 int64_t trial_counter(const struct trial *t, const char *key);
 
+/* Return the counters of the resolver, which the caller frees; NULL: it is none of ours. */
+struct json *trial_stats(const struct trial *t);
+
 /* Report what is wrong and end the process. */
 _Noreturn void trial_fail(const char *fmt, ...) PRINTF_LIKE(1, 2);
 
