@@ -82,9 +82,10 @@ struct engine {
     bool is_running;                  /* machine_run is on the stack: it must not recurse */
     uint64_t priming_at_ms;           /* mono: earliest time of the next priming query */
     struct trace_listeners listeners; /* of all tasks of this worker */
-    int64_t oldest_ms;    /* wall: an earlier time is certainly wrong; 0: not known */
-    uint64_t trial_ms;    /* mono: until then a wrong clock is tolerated */
-    uint64_t last_number; /* number of the newest task */
+    int64_t oldest_ms;     /* wall: an earlier time is certainly wrong; 0: not known */
+    uint64_t trial_ms;     /* mono: until then a wrong clock is tolerated */
+    uint64_t last_number;  /* number of the newest task */
+    uint64_t block_log_ms; /* mono: a blocked answer was logged last */
     struct rejected rejected;
     struct trace_ring finished;
     struct engine_counts counts;
