@@ -468,7 +468,7 @@ static void check_allow(struct conf_reader *reader, const struct conf_node *node
 }
 
 /* Read the name of a zone, and copy it to `arena`.  NULL: it is wrong, or memory is out. */
-static const uint8_t *read_zone_name(struct conf_reader *reader, const struct conf_node *item,
+static const uint8_t *read_excepted_zone(struct conf_reader *reader, const struct conf_node *item,
                                      const char *text, struct arena *arena)
 {
     struct fault fault;
@@ -508,7 +508,7 @@ static void read_exemptions(struct conf_reader *reader, const struct conf_node *
                        "192.0.2.0/24");
         } else {
             zones[out->zone_cnt] =
-                read_zone_name(reader, conf_item(reader, node, i), text, arena);
+                read_excepted_zone(reader, conf_item(reader, node, i), text, arena);
             out->zone_cnt += zones[out->zone_cnt] != NULL;
         }
     }
@@ -549,7 +549,7 @@ static void check_private_except(struct conf_reader *reader, const struct conf_n
     }
     for (size_t i = 0; i < texts->cnt; i++) {
         const uint8_t *zone =
-            read_zone_name(reader, conf_item(reader, node, i), texts->at[i], &policy->arena);
+            read_excepted_zone(reader, conf_item(reader, node, i), texts->at[i], &policy->arena);
         private->except[private->except_cnt] = zone;
         private->except_cnt += zone != NULL;
     }
