@@ -13,6 +13,16 @@
 
 struct res_serve;
 
+enum {
+    /* Deferred queries of all clients of a worker.  Each has one task at a time, and the engine
+     * has room for those. */
+    RES_SERVE_REQUESTS_MAX = 12000,
+    RES_SERVE_REQUESTS_UNPROVEN_MAX = 9000, /* of clients whose address may be spoofed */
+    /* docs/LIMITS.md section 3, DNSBomb: deferred queries of one client */
+    RES_SERVE_CLIENT_MAX = 10000,         /* with a proven address: TCP, or a valid cookie */
+    RES_SERVE_CLIENT_UNPROVEN_MAX = 1000, /* with an address that may be spoofed */
+};
+
 /* Make the service of one worker, which owns `engine` from then on.  `answer_cache_bytes` is
  * the size of the answer cache, 0 for none.  NULL without memory: `engine` stays the caller's.
  */

@@ -70,6 +70,8 @@ struct task_waiter {
 enum {
     TASK_SUBQUERIES =
         8, /* four lookups a step, for two families (docs/LIMITS.md section 3: NXNSAttack) */
+    TASK_LINES_MAX = 8,  /* clients that wait for one place before others are sent to TCP: a
+                          * place may be taken for seconds */
     TASK_SENDS_MAX = 32, /* docs/LIMITS.md section 3: NRDelegationAttack */
     TASK_WHY_MAX = 200,
     TASK_DENIAL = 31,
@@ -195,6 +197,13 @@ struct task {
  * many tasks, too deep, a dependency loop, or no memory. */
 MUST_USE struct task *task_get(struct engine *engine, const uint8_t *name, uint16_t type,
                                struct budget *budget, struct task *parent);
+
+/* Resolve `name` and `type` from a budget of its own, for the cache alone: no client waits.
+ * Return false if there can be no task. */
+bool task_start(struct engine *engine, const uint8_t *name, uint16_t type);
+
+/* task->delegation is another one: nothing is known of its servers yet. */
+void task_begin_delegation(struct task *task);
 
 /* Another worker has woken this one: finish the tasks whose names other workers have resolved,
  * with or without success - their waiters look into the cache - and call tasks for places that

@@ -14,6 +14,8 @@
 /* What was found of one RRset or denial. */
 struct vet_state {
     enum cache_security security;
+    uint16_t ede; /* CACHE_INSECURE: INFO-CODE of the reason (RFC 8914 4.2, 4.3, RFC 9276 3.2);
+                     0: it has none */
     struct cache_proofs proofs; /* to be cached with it */
     bool is_wildcard;           /* secure, and expanded from the wildcard at the suffix of */
     unsigned encloser_labels;   /* so many labels */
@@ -47,4 +49,4 @@ bool vet_reply(struct task *task, const struct vet_reply_of *reply, struct vet *
 
 /* Validate an answer without any records: it counts where the chain of trust ends.  Return
  * false if it has to wait. */
-bool vet_empty(struct task *task, enum cache_security *security);
+bool vet_empty(struct task *task, struct vet_state *state);

@@ -48,7 +48,7 @@ struct fragment {
 /* ---- the honest servers ---- */
 
 /* The museum refers to the servers of gallery.museum.com. */
-static void write_referral(const struct message *query, struct trial_message *m)
+static void refer_to_gallery(const struct message *query, struct trial_message *m)
 {
     char name[80];
 
@@ -70,7 +70,7 @@ static void write_museum_reply(const struct message *query, struct trial_message
 
     trial_name("gallery.museum.com", gallery);
     if (dname_is_under(message_qname(query), gallery)) {
-        write_referral(query, m);
+        refer_to_gallery(query, m);
         return;
     }
     trial_begin(m, query->id, MESSAGE_QR | MESSAGE_AA, message_qname(query), query->qtype);

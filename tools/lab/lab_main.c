@@ -263,11 +263,8 @@ static int go_to_host(const char *name, const char *host_name, struct space *spa
                 host_name);
         return CMD_USAGE;
     }
-    int status = space_enter(space, &fault);
-    if (status < 0)
+    if (!space_enter(space, &fault))
         return fail_lab(fault.text);
-    if (status > 0)
-        return status - 1;
     char at[4096];
     const char *back = getcwd(at, sizeof(at));
     if (!space_enter_host(space->hosts[topology_index(host)])) {
@@ -350,7 +347,8 @@ static int lab_capture(int argc, char **argv)
     }
     int status = go_to_host(name, argv[0], &space);
     if (status < 0)
-        _exit(capture_run(file, packets ? atoll(packets) : -1) ? CMD_DONE : CMD_WRONG);
+        _exit(capture_run(capture_open(), file, packets ? atoll(packets) : -1) ? CMD_DONE
+                                                                               : CMD_WRONG);
     return status;
 }
 

@@ -92,14 +92,10 @@ int lab_run(const char *name, int argc, char **argv)
                 argv[0]);
         return CMD_USAGE;
     }
-    int status = -1;
-    if (site_find(&site, &fault) && space_open(&space, name, &fault))
-        status = space_enter(&space, &fault);
-    if (status < 0) {
+    if (!site_find(&site, &fault) || !space_open(&space, name, &fault) ||
+        !space_enter(&space, &fault)) {
         fprintf(stderr, "rootline lab: %s\n", fault.text);
         return TRIAL_EXIT_FENCE; /* outside a fence nothing is sent */
     }
-    if (status > 0)
-        return status - 1;
     exit(run_inside(&space, &site, experiment, &conf, is_json));
 }

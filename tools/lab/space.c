@@ -278,31 +278,28 @@ static bool enter_keeper(pid_t keeper)
     return has_place;
 }
 
-int space_enter(struct space *space, struct fault *fault)
+bool space_enter(struct space *space, struct fault *fault)
 {
     int status = 0;
 
-    if (!enter_keeper(space->keeper)) {
-        explain_space(fault, "cannot enter the laboratory");
-        return -1;
-    }
+    if (!enter_keeper(space->keeper))
+        return explain_space(fault, "cannot enter the laboratory");
     fflush(NULL);
     const pid_t pid = fork();
     if (pid == 0) {
         (void)prctl(PR_SET_PDEATHSIG, SIGTERM);
         space->is_inside = true;
-        return 0;
+        return true;
     }
-    if (pid < 0) {
-        explain_space(fault, "cannot start a process");
-        return -1;
-    }
+    if (pid < 0)
+        return explain_space(fault, "cannot start a process");
     /* the terminal sends Ctrl-C to the child too, which decides */
     signal(SIGINT, SIG_IGN);
     signal(SIGQUIT, SIG_IGN);
     while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
         continue;
-    return (WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status)) + 1;
+    /* nothing more: children of this process would be born in the laboratory */
+    _exit(WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
 }
 
 bool space_open_nets(struct space *space)

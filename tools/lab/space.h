@@ -60,9 +60,9 @@ struct json *space_request(const struct space *space, struct json *request,
                            struct fault *fault);
 
 /* Continue in a child inside the laboratory: in its user, mount and PID namespaces, in the
- * present working directory.  Return 0 in the child.  In the parent wait for the child and
- * return its exit status plus 1; -1: the fault. */
-int space_enter(struct space *space, struct fault *fault);
+ * present working directory.  True: this is the child.  The parent waits for it and ends with
+ * its exit status.  False: the fault. */
+MUST_USE bool space_enter(struct space *space, struct fault *fault);
 
 /* Open the network namespaces of all hosts, for space_socket.  Inside only.  False: errno. */
 MUST_USE bool space_open_nets(struct space *space);
