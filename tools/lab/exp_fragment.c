@@ -50,7 +50,7 @@ struct fragment {
 /* The museum refers to the servers of gallery.museum.com. */
 static void refer_to_gallery(const struct message *query, struct trial_message *m)
 {
-    char name[80];
+    char name[96];
 
     trial_begin(m, query->id, MESSAGE_QR, message_qname(query), query->qtype);
     for (int section = MESSAGE_AUTHORITY; section <= MESSAGE_ADDITIONAL; section++)
