@@ -165,11 +165,11 @@ const struct experiment experiment_downgrade = {
     .name = "downgrade",
     .what = "an attacker on the path removes the signs that a zone is signed",
     .without = "dnssec",
+    .needs_validation = true,
     .stopped =
         "DNSSEC: the parent must prove that a zone has no DS record, and the attacker "
         "cannot sign that proof.  Data without signatures are bogus then, and the client "
-        "gets SERVFAIL: the attacker can deny service, but not deceive.  Needs a "
-        "laboratory that validates: rootline lab up --dnssec",
+        "gets SERVFAIL: the attacker can deny service, but not deceive",
     .counters = {"bogus-replies"},
     .run = run_downgrade,
 };
