@@ -381,6 +381,8 @@ static void end_turn(uv_prepare_t *handle)
 
     if (r->control.worker == 0)
         engine_note_clock(res_serve_engine(r->control.serve));
+    if (res_serve_is_paused(r->control.serve)) /* after what the loop finds ready now */
+        uv_async_send(&r->woken);
     unsigned tick_ms = r->anchors ? anchors_tick(r->anchors) : 0;
     if (tick_ms > 0 && (wait_ms == 0 || tick_ms < wait_ms))
         wait_ms = tick_ms;

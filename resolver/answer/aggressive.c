@@ -51,7 +51,7 @@ static bool collect_nsec3(struct evidence *e, const uint8_t *name, bool *is_matc
     struct cache_denial denial;
 
     *is_match = false;
-    if (!rules_spend_hash(e->in->work))
+    if (!rules_spend_hash(e->in->work, e->zone.params.salt_len))
         return false;
     nsec3_hash(&e->zone.params, name, hash);
     if (!cache_denial_find_nsec3(e->in->cache, &e->zone, hash, e->in->when, e->in->arena,

@@ -770,6 +770,7 @@ void answer_write(struct engine *engine, struct exchange *ex, const struct answe
         while (step_chain(&w))
             ;
     }
+    engine->counts.hashes += w.work.hashed;
     if (out->kind == ANSWER_WRITTEN)
         write_cached_proofs(&w);
     if (out->kind == ANSWER_WRITTEN && w.addressed)

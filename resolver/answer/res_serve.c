@@ -490,7 +490,13 @@ void res_serve_come_back(struct res_serve *serve)
 
     engine->cache.store->renew(engine->cache.store);
     task_come_back(engine);
+    task_resume_paused(engine);
     res_serve_settle(serve);
+}
+
+bool res_serve_is_paused(const struct res_serve *serve)
+{
+    return !list_is_empty(&serve->engine->paused);
 }
 
 /* These deadlines are not those of queries to servers, for which the worker wakes anyway. */

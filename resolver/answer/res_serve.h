@@ -59,8 +59,12 @@ void res_serve_listen(struct res_serve *serve, struct exchange *ex,
  * settle). */
 void res_serve_settle(void *serve);
 
-/* Run the tasks that waited for another worker: it has written its answer to the cache. */
+/* Run the tasks that waited for another worker: it has written its answer to the cache.  Let
+ * one task go on that was paused while it validated a reply. */
 void res_serve_come_back(struct res_serve *serve);
+
+/* True if a task is paused: res_serve_come_back must be called in the next turn. */
+bool res_serve_is_paused(const struct res_serve *serve);
 
 /* Return the milliseconds until res_serve_settle must be called even if no reply arrives; 0: it
  * need not be. */

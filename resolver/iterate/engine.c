@@ -54,6 +54,7 @@ enum err engine_new(struct out *out, struct cache_store *store, struct quota *qu
     e->trial_ms = now_mono_ms() + TRIAL_MS;
     rng_init(&e->rng);
     list_init(&e->runnable);
+    list_init(&e->paused);
     list_init(&e->spare);
     list_init(&e->elsewhere);
     for (size_t i = 0; i < ENGINE_BUCKETS; i++) {

@@ -71,6 +71,8 @@ struct engine {
     struct arena scratch;          /* valid during one step; a step copies what it keeps */
     struct scrub_room *scrub_room; /* valid until the next reply is scrubbed */
     struct list runnable;          /* tasks that machine_run has to advance */
+    struct list paused;            /* tasks between two slices of a validation; one goes on per
+                                      turn of the worker */
     struct list in_flight[ENGINE_BUCKETS]; /* all tasks, by hash of name and type */
     struct list asking[ENGINE_BUCKETS];    /* tasks with a query in flight, by hash of it */
     struct list spare;                     /* finished tasks, to be used again */

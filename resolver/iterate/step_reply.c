@@ -200,7 +200,7 @@ static enum err cache_chain_end(struct task *task, const struct message *reply,
 
 /* ---- validation ---- */
 
-/* Keep the reply until the keys that validate it are known. */
+/* Keep the reply until the keys that validate it are known, or the next slice begins. */
 static enum task_state hold_reply(struct task *task, const struct message *reply)
 {
     struct engine *engine = task->engine;
@@ -827,12 +827,14 @@ enum task_state step_reply(struct task *task)
     const struct message *reply = task->reply;
     struct message held;
 
+    task->is_paused = false;
     if (task->held) {
         enum message_state state = message_parse(task->held->wire, task->held->len, &held);
         must(state == MESSAGE_WHOLE || state == MESSAGE_TRAILING); /* as it was before */
         reply = &held;
     } else {
         task->wrong_links = 0;
+        task->noted_cnt = 0;
     }
     enum task_state next = process_reply(task, reply);
     if (next != TASK_WAIT)

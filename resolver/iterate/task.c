@@ -579,6 +579,12 @@ void task_wake(struct task *task, enum task_state state)
     list_add(&task->engine->runnable, &task->link);
 }
 
+void task_resume_paused(struct engine *engine)
+{
+    if (!list_is_empty(&engine->paused))
+        task_wake(container_of(engine->paused.next, struct task, link), TASK_REPLY);
+}
+
 void task_release_followers(struct task *task, bool is_denied)
 {
     while (!list_is_empty(&task->followers)) {

@@ -15,7 +15,8 @@ struct vetting {
     const struct vet_reply_of *reply;
     struct vet *out;
     struct rules rules;
-    struct rules_work work;
+    struct rules_work work, before; /* now, and when the call began */
+    unsigned note_cnt;              /* verdicts so far */
     struct arena *arena;
     struct sigmemo *memo;
     bool must_wait;
@@ -26,6 +27,20 @@ struct vetting {
     size_t record_cnt;
     struct verdict rejected; /* of one whose signatures do not hold; VERDICT_NONE: none */
 };
+
+/* ---- slices ---- */
+
+/* A reply may need many slow verifications.  Once a slice of them is spent, and before the next
+ * one, let other tasks have their turn: return true.  Signatures that hold are remembered, so
+ * the next slice goes on behind them.  Those that fail are not, so they end the slices; they
+ * are few. */
+static bool pause_vetting(struct vetting *v)
+{
+    if (v->work.verified_time < RULES_SLICE || v->work.failures_left < v->before.failures_left)
+        return false;
+    v->must_wait = v->task->is_paused = true;
+    return true;
+}
 
 /* ---- targets ---- */
 
@@ -87,7 +102,8 @@ static enum cache_security security_of_verdict(struct vetting *v, const struct v
 {
     if (verdict->status == VERDICT_UNKNOWN)
         v->out->is_unknown = v->task->is_limited = true;
-    task_note_verdict(v->task, verdict);
+    if (++v->note_cnt > v->task->noted_cnt) /* else an earlier slice has noted it */
+        task_note_verdict(v->task, verdict);
     return verdict->status == VERDICT_SECURE     ? CACHE_SECURE
            : verdict->status == VERDICT_INSECURE ? end_as_insecure(v, verdict->reason)
                                                  : CACHE_BOGUS;
@@ -143,6 +159,8 @@ static void check_proofs(struct vetting *v, struct keyset *keys)
         struct sigcheck_found found;
         if (!signer || !dname_is_equal(signer, keys->zone))
             continue;
+        if (pause_vetting(v))
+            return;
         struct verdict verdict =
             vet_signatures(v, proof->owner, proof->set, keys, false, &found);
         if (verdict.status == VERDICT_SECURE) {
@@ -248,6 +266,8 @@ static enum cache_security vet_expansion(struct vetting *v, const struct scrub_s
 {
     struct deny deny = proofs_of(v, keys);
     struct deny_found found;
+    if (v->must_wait)
+        return CACHE_BOGUS;
     struct verdict verdict =
         blame_signatures(v, deny_closer(&deny, set->owner, encloser_labels, &found));
     enum cache_security security = security_of_verdict(v, &verdict);
@@ -411,6 +431,8 @@ static struct verdict prove_denial(struct vetting *v, struct keyset *keys,
 
     bool is_ds = is_of_parent(reply->type, name);
     struct verdict of_name = {.status = VERDICT_BOGUS};
+    if (v->must_wait)
+        return of_name;
     if (reply->is_nxdomain)
         of_name = deny_name(&deny, name, found);
     if (reply->is_nxdomain && (of_name.status != VERDICT_BOGUS || !is_ds))
@@ -439,6 +461,8 @@ static enum cache_security vet_denial_with(struct vetting *v, const uint8_t *tar
     if (of_soa != CACHE_SECURE)
         return of_soa;
     struct verdict verdict = blame_signatures(v, prove_denial(v, chain.keys, &found));
+    if (v->must_wait)
+        return CACHE_BOGUS;
     enum cache_security security = security_of_verdict(v, &verdict);
     if (security != CACHE_BOGUS)
         keep_zone_proofs(v, &found, &v->out->denial, scrub->soa);
@@ -519,6 +543,8 @@ static enum cache_security vet_cut_with(struct vetting *v, struct keyset *keys)
         return security_of_verdict(v, &verdict);
     }
     struct deny deny = proofs_of(v, keys);
+    if (v->must_wait)
+        return CACHE_BOGUS;
     struct verdict verdict = deny_ds(&deny, cut, &denied);
     enum cache_security security = security_of_verdict(v, &verdict);
     if (security == CACHE_BOGUS)
@@ -586,25 +612,26 @@ bool vet_reply(struct task *task, const struct vet_reply_of *reply, struct vet *
                         .arena = &task->engine->scratch,
                         .memo = task->engine->sigmemo};
 
-    const struct rules_work before = v.work;
+    v.before = v.work;
     memset(out, 0, sizeof(*out));
     if (!task->engine->policy->is_validating) {
         leave_unchecked(reply, out);
         return true;
     }
     find_chains(&v);
-    for (unsigned i = 0; i < reply->scrub->chain_cnt && !v.must_wait; i++)
+    for (unsigned i = 0; i < reply->scrub->chain_cnt && !v.must_wait && !pause_vetting(&v); i++)
         vet_link(&v, i);
-    if (reply->is_denied && !v.must_wait)
+    if (reply->is_denied && !v.must_wait && !pause_vetting(&v))
         vet_denial(&v);
     if (reply->is_delegation && !v.must_wait)
         vet_cut(&v);
     if (!v.must_wait)
         cache_checked_proofs(&v);
-    rules_work_take(&task->validation, &before, &v.work);
-    rules_work_take(&task->budget->validation, &before, &v.work);
-    task->engine->counts.verified +=
-        (uint64_t)(before.verifications_left - v.work.verifications_left);
+    rules_work_take(&task->validation, &v.before, &v.work);
+    rules_work_take(&task->budget->validation, &v.before, &v.work);
+    task->noted_cnt = task->is_paused ? (unsigned)util_max(task->noted_cnt, v.note_cnt) : 0;
+    task->engine->counts.verified += v.work.verified;
+    task->engine->counts.hashes += v.work.hashed;
     return !v.must_wait;
 }
 

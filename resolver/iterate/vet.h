@@ -43,7 +43,8 @@ struct vet {
     bool is_unsigned; /* it has no signature: another server of the zone may send one */
 };
 
-/* Validate a reply.  Return false if it has to wait: call again when the task is woken.  Why
+/* Validate a reply.  Return false if it has to wait, for keys or for other tasks (is_paused):
+ * call again when the task is woken.  Why
  * something is bogus is noted in the task (task_note_broken). */
 bool vet_reply(struct task *task, const struct vet_reply_of *reply, struct vet *out);
 

@@ -1226,6 +1226,67 @@ static void test_costly_answers(void **state)
     }
 }
 
+static void count_soa_verdicts(void *data, const struct trace_event *event)
+{
+    unsigned *cnt = data;
+    *cnt += event->step == TRACE_STEP_VALIDATED && event->validated->type == RRTYPE_SOA;
+}
+
+/* A reply with many signatures is validated in slices, and other clients are answered between
+ * them.  No signature is verified twice, and no verdict is traced twice. */
+static void test_slices(void **state)
+{
+    unsigned slices = 1, soa_verdicts = 0;
+    const struct trace_sink sink = {.note = count_soa_verdicts, .data = &soa_verdicts};
+
+    (void)state;
+    start("");
+    open_sealed();
+    expect_secure("www.test."); /* the chain is known */
+    fault = "padded";
+    stage.keeps_paused = true;
+    size_t answer_cnt = stage.answer_cnt;
+    uint64_t first = stage.engine->counts.verified;
+    trace_listen(&stage.engine->listeners, &sink);
+    query("an.test.", RRTYPE_A, 0);
+    assert_int_equal(soa_verdicts, 1);
+    assert_int_equal(stage.engine->counts.verified - first, RULES_SLICE);
+    assert_true(res_serve_is_paused(stage.serve) && stage.answer_cnt == answer_cnt);
+    fault = "";
+    uint64_t of_others = stage.engine->counts.verified;
+    expect_secure("www.signed.test.");
+    of_others = stage.engine->counts.verified - of_others;
+    assert_true(res_serve_is_paused(stage.serve));
+    for (; res_serve_is_paused(stage.serve); slices++) {
+        uint64_t before = stage.engine->counts.verified;
+        res_serve_come_back(stage.serve);
+        assert_in_range(stage.engine->counts.verified - before, 1, RULES_SLICE);
+    }
+    /* the SOA, and as many NSEC records as are kept */
+    assert_int_equal(stage.engine->counts.verified - first - of_others, 1 + SCRUB_PROOFS_MAX);
+    assert_int_equal(slices, (1 + SCRUB_PROOFS_MAX + RULES_SLICE - 1) / RULES_SLICE);
+    assert_int_equal(soa_verdicts, 1);
+    stage.keeps_paused = false;
+    fault = "padded";
+    run(signed_world);
+    assert_int_equal(rcode(), RRTYPE_RCODE_SERVFAIL);
+    finish();
+}
+
+/* A paused task ends with the engine. */
+static void test_end_between_slices(void **state)
+{
+    (void)state;
+    start("");
+    open_sealed();
+    expect_secure("www.test.");
+    fault = "padded";
+    stage.keeps_paused = true;
+    query("an.test.", RRTYPE_A, 0);
+    assert_true(res_serve_is_paused(stage.serve));
+    finish();
+}
+
 /* Without anchors nothing is validated, and nothing is asked for it. */
 static void test_off(void **state)
 {
@@ -1402,6 +1463,8 @@ int main(void)
         cmocka_unit_test(test_ttl_is_capped),
         cmocka_unit_test(test_merged),
         cmocka_unit_test(test_costly_answers),
+        cmocka_unit_test(test_slices),
+        cmocka_unit_test(test_end_between_slices),
         cmocka_unit_test(test_off),
     };
 
