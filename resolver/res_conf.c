@@ -487,6 +487,24 @@ static void check_allow(struct conf_reader *reader, const struct conf_node *node
                 "others; list your own networks");
 }
 
+/* Read the name of a zone, and copy it to `arena`.  NULL: it is wrong, or memory is out. */
+static const uint8_t *read_excepted_zone(struct conf_reader *reader, const struct conf_node *item,
+                                     const char *text, struct arena *arena)
+{
+    struct fault fault;
+    uint8_t name[DNAME_MAX];
+    size_t len;
+
+    if (dname_text_read(text, strlen(text), root, name, &len, &fault, NULL) != ERR_OK) {
+        conf_wrong(reader, item, "\"%s\" is not a domain name: %s", text, fault.text);
+        return NULL;
+    }
+    const uint8_t *zone = arena_copy(arena, name, len);
+    if (!zone)
+        conf_wrong(reader, item, "out of memory");
+    return zone;
+}
+
 /* Read a list of exemptions: an address or a prefix is a server, any other item a zone. */
 static void read_exemptions(struct conf_reader *reader, const struct conf_node *node,
                             const struct conf_texts *texts, struct policy_exempt *out,
@@ -502,24 +520,16 @@ static void read_exemptions(struct conf_reader *reader, const struct conf_node *
     *out = (struct policy_exempt){.servers = {.at = servers}, .zones = zones};
     for (size_t i = 0; i < texts->cnt; i++) {
         const char *text = texts->at[i];
-        struct fault fault;
-        uint8_t name[DNAME_MAX];
-        size_t len;
         if (addr_read_prefix(text, &servers[out->servers.cnt]) == ERR_OK) {
             out->servers.cnt++;
         } else if (strpbrk(text, ":/@")) {
             conf_wrong(reader, conf_item(reader, node, i),
                        "expected a zone, an address or a prefix, such as example.com or "
                        "192.0.2.0/24");
-        } else if (dname_text_read(text, strlen(text), root, name, &len, &fault, NULL) !=
-                   ERR_OK) {
-            conf_wrong(reader, conf_item(reader, node, i), "\"%s\" is not a domain name: %s",
-                       text, fault.text);
-        } else if ((zones[out->zone_cnt] = arena_copy(arena, name, len))) {
-            out->zone_cnt++;
         } else {
-            conf_wrong(reader, node, "out of memory");
-            return;
+            zones[out->zone_cnt] =
+                read_excepted_zone(reader, conf_item(reader, node, i), text, arena);
+            out->zone_cnt += zones[out->zone_cnt] != NULL;
         }
     }
 }
@@ -543,6 +553,26 @@ static void check_edns_exempt(struct conf_reader *reader, const struct conf_node
 {
     struct policy *policy = container_of(target, struct res_conf, edns_exempt)->policy;
     read_exemptions(reader, node, target, &policy->edns_exempt, &policy->arena);
+}
+
+static void check_private_except(struct conf_reader *reader, const struct conf_node *node,
+                                 void *target)
+{
+    const struct conf_texts *texts = target;
+    struct policy *policy = container_of(target, struct res_conf, private_except)->policy;
+    struct private_addresses *private = &policy->private;
+
+    private->except = arena_alloc(&policy->arena, (texts->cnt + 1) * sizeof(*private->except));
+    if (!private->except) {
+        conf_wrong(reader, node, "out of memory");
+        return;
+    }
+    for (size_t i = 0; i < texts->cnt; i++) {
+        const uint8_t *zone =
+            read_excepted_zone(reader, conf_item(reader, node, i), texts->at[i], &policy->arena);
+        private->except[private->except_cnt] = zone;
+        private->except_cnt += zone != NULL;
+    }
 }
 
 static void check_ttls(struct conf_reader *reader, const struct conf_node *node, void *target)
@@ -713,6 +743,15 @@ static const struct conf_key resolver_keys[] = {
     {.name = NULL},
 };
 
+static const struct conf_key private_keys[] = {
+    {.name = "prefixes", .type = CONF_PREFIXES, .offset = AT(private_prefixes)},
+    {.name = "except",
+     .type = CONF_TEXTS,
+     .offset = AT(private_except),
+     .check = check_private_except},
+    {.name = NULL},
+};
+
 static const struct conf_key limits_keys[] = {
     SERVER_CONF_LIMITS_KEYS(AT(server)),
     {.name = "fetches-per-zone",
@@ -755,6 +794,7 @@ const struct conf_key res_conf_keys[] = {
      .check = check_allow},
     {.name = "cache", .type = CONF_MAP, .keys = cache_keys},
     {.name = "resolver", .type = CONF_MAP, .keys = resolver_keys},
+    {.name = "private-addresses", .type = CONF_MAP, .keys = private_keys},
     {.name = "limits", .type = CONF_MAP, .keys = limits_keys},
     {.name = "lab", .type = CONF_MAP, .offset = AT(lab), .keys = lab_keys, .check = check_lab},
     {.name = "stub-zones",
@@ -869,6 +909,8 @@ static enum err fill_policy(struct res_conf *conf)
         err = copy_prefixes(&p->exempt, &conf->server.rate_limit.exempt, &p->arena);
     if (!err)
         err = copy_prefixes(&p->do_not_query, &conf->do_not_query, &p->arena);
+    if (!err)
+        err = copy_prefixes(&p->private.prefixes, &conf->private_prefixes, &p->arena);
     if (!err)
         err = except_zones(p, &conf->stubs);
     if (!err)

@@ -23,7 +23,8 @@ struct res_conf {
         size_t cnt;
     } ports,
         ports_except; /* source ports of queries; none: the default of net/upstream/ports.h */
-    struct addr_prefixes allow, do_not_query;
+    struct addr_prefixes allow, do_not_query, private_prefixes;
+    struct conf_texts private_except;
     uint64_t cache_size;
     const char *cache_directory;      /* "": the cache is in memory */
     struct conf_list stubs, forwards; /* of struct res_conf_zone */

@@ -2,7 +2,9 @@
  * answer. */
 #include "resolver/answer/answer.h"
 
+#include "base/log.h"
 #include "base/now.h"
+#include "dns/dname_text.h"
 #include "dns/rrsig.h"
 #include "net/request/reply.h"
 #include "resolver/answer/aggressive.h"
@@ -12,6 +14,7 @@ enum {
     PROOFS_MAX = 64, /* more than fit into an answer */
     ANY_TTL = 3789,
     STALE_TEXT_MAX = 160,
+    BLOCK_LOG_MS = 1000,
     WALK_MAX = ANSWER_CNAMES_MAX + 1
 };
 
@@ -143,6 +146,28 @@ static void fail_walk(struct walk *w, uint16_t ede, const char *text)
     finish_walk(w, RRTYPE_RCODE_SERVFAIL);
 }
 
+/* Refuse an answer with a private address, against DNS rebinding.  The log names one per
+ * second: more would help an attacker to fill the disk. */
+static void block_walk(struct walk *w, const struct addr *addr)
+{
+    struct engine *engine = w->engine;
+    const uint64_t now_ms = now_mono_ms();
+    char address[ADDR_TEXT_MAX], text[EDNS_EDE_TEXT_MAX + 1], name[DNAME_TEXT_MAX];
+
+    addr_print_host(addr, address);
+    snprintf(text, sizeof(text), "%s is in private-addresses", address);
+    const char *copy = arena_copy(w->arena, text, strlen(text) + 1);
+    fail_walk(w, EDNS_EDE_BLOCKED, copy ? copy : "");
+    finish_walk(w, RRTYPE_RCODE_REFUSED);
+    engine->counts.blocked++;
+    if (engine->block_log_ms && now_ms - engine->block_log_ms < BLOCK_LOG_MS)
+        return;
+    engine->block_log_ms = now_ms;
+    dname_text_print(message_qname(&w->ex->query), name);
+    log_info("the answer for %s is blocked: its address %s is in private-addresses", name,
+             address);
+}
+
 static void end_in_miss(struct walk *w)
 {
     if (__builtin_expect(w->listeners != NULL, 0)) {
@@ -266,6 +291,16 @@ static uint32_t additional_ttl(struct walk *w, const struct cache_found *found)
     return ttl;
 }
 
+/* True if the RRset has an address that an answer to this query must not have.  What counts is
+ * the name that the client asks for: the CNAME of an attacker may lead to an internal name. */
+static bool is_private(const struct walk *w, const struct rrset *set, struct addr *out)
+{
+    const struct private_addresses *private = &w->engine->policy->private;
+
+    return __builtin_expect(private->prefixes.cnt > 0, 0) && private_find(private, set, out) &&
+           private_guards(private, message_qname(&w->ex->query));
+}
+
 /* Add the addresses of names in the answer that are in the cache and fit, which saves the
  * client a query.  Only the first ADDITIONAL_MAX names are looked up. */
 static void write_additional(struct walk *w, const struct rrset *set)
@@ -277,6 +312,7 @@ static void write_additional(struct walk *w, const struct rrset *set)
         struct rrset_record record = rrset_at(set, pos, &pos);
         const uint8_t *target = rdata_target(set->type, record.rdata);
         struct cache_found found;
+        struct addr addr;
         if (!target)
             return;
         if (*target == 0)
@@ -286,7 +322,7 @@ static void write_additional(struct walk *w, const struct rrset *set)
         for (size_t i = 0; i < ARRAY_LEN(types); i++)
             if (cache_find(&w->engine->cache, &w->key, w->key.labels, types[i], &w->when,
                            w->arena, &found) &&
-                found.kind == CACHE_DATA && found.ttl > 0 &&
+                found.kind == CACHE_DATA && found.ttl > 0 && !is_private(w, found.set, &addr) &&
                 !write_section_rrset(w, MESSAGE_ADDITIONAL, target, found.set,
                                      additional_ttl(w, &found)))
                 return;
@@ -389,12 +425,17 @@ static void answer_failure(struct walk *w, const struct cache_found *found)
 static void write_data(struct walk *w, const struct cache_found *found)
 {
     struct cache_found dname;
+    struct addr addr;
     unsigned labels;
 
     if ((found->set->flags & RRSET_IS_SYNTHESISED) &&
         cache_find_dname(&w->engine->cache, &w->key, &w->when, w->arena, &dname, &labels))
         write_dname(w, dname_suffix(w->name, labels), dname.set, answer_ttl(w, &dname));
     uint32_t ttl = answer_ttl(w, found);
+    if (is_private(w, found->set, &addr)) {
+        block_walk(w, &addr);
+        return;
+    }
     if (found->set->type == RRTYPE_DNAME)
         write_dname(w, w->name, found->set, ttl);
     else

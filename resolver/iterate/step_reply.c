@@ -287,8 +287,8 @@ static enum task_state on_answer(struct task *task, const struct message *reply,
     if (!err)
         err = cache_chain_end(task, reply, scrub, &vet, origin);
 
-    if (scrub->delegation &&
-        scrub->delegation->addr_cnt > 0) /* priming: the root servers name themselves */
+    /* priming: the root servers name themselves; in a laboratory those of other zones too */
+    if (scrub->delegation && scrub->delegation->addr_cnt > 0)
         cache_put_delegation(&task->engine->cache, scrub->delegation, scrub->delegation_ttl,
                              INT64_MAX, &origin);
     if (!is_whole(task) && !has_dname(scrub))

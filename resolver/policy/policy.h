@@ -12,6 +12,7 @@
 #include "resolver/limits/budget.h"
 #include "resolver/limits/quota.h"
 #include "resolver/policy/local.h"
+#include "resolver/policy/private.h"
 #include "resolver/validate/anchor.h"
 #include "resolver/validate/nta.h"
 
@@ -62,6 +63,7 @@ struct policy {
     struct addr_prefixes allow;
     struct addr_prefixes exempt; /* clients without a limit of deferred queries */
     struct addr_prefixes do_not_query;
+    struct private_addresses private;
     struct policy_exempt case_exempt, cookie_exempt, edns_exempt;
     struct budget_limits limits;
     struct cache_ttls ttls;

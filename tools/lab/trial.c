@@ -210,17 +210,27 @@ bool trial_wait(int fd, int wait_ms)
     return poll(&polled, 1, wait_ms) == 1;
 }
 
-int trial_open_forger(const struct trial *t, const char *host)
+static int open_forger(const struct trial *t, const char *host, int family)
 {
     const int buffer = SEND_BUFFER;
 
     trial_check_fence(t->space);
-    int fd = space_socket(t->space, get_host(host), AF_INET, SOCK_RAW, IPPROTO_RAW);
+    int fd = space_socket(t->space, get_host(host), family, SOCK_RAW, IPPROTO_RAW);
 
     if (fd < 0)
         trial_fail("cannot open a raw socket on %s: %s", host, strerror(errno));
     (void)setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &buffer, sizeof(buffer));
     return fd;
+}
+
+int trial_open_forger(const struct trial *t, const char *host)
+{
+    return open_forger(t, host, AF_INET);
+}
+
+int trial_open_forger6(const struct trial *t, const char *host)
+{
+    return open_forger(t, host, AF_INET6);
 }
 
 static bool is_of_lab(const struct addr *addr)
@@ -241,8 +251,10 @@ void trial_forge(struct trial *t, int fd, const struct packet *packet)
         fprintf(stderr, "rootline lab: a packet to an address that is not the laboratory's\n");
         exit(TRIAL_EXIT_FENCE);
     }
-    while (sendto(fd, packet->octets, packet->len, 0, &packet->to.sock.any,
-                  addr_len(&packet->to)) < 0)
+    struct addr to = packet->to;
+    if (to.sock.any.sa_family == AF_INET6)
+        to.sock.v6.sin6_port = 0; /* a raw socket of IPv6 takes it for a protocol */
+    while (sendto(fd, packet->octets, packet->len, 0, &to.sock.any, addr_len(&to)) < 0)
         if (errno != ENOBUFS && errno != EINTR)
             trial_fail("cannot send a forged packet: %s", strerror(errno));
     t->packets++;

@@ -89,8 +89,9 @@ int trial_open(const struct trial *t, const char *host, const struct addr *at, i
 /* Wait until a socket is readable, at most `wait_ms`. */
 bool trial_wait(int fd, int wait_ms);
 
-/* Open a socket on a host that forges packets, IPv4. */
+/* Open a socket on a host that forges packets, IPv4; the other one: IPv6. */
 int trial_open_forger(const struct trial *t, const char *host);
+int trial_open_forger6(const struct trial *t, const char *host);
 
 /* Send a forged packet, made with packet_make.  Ends the process with TRIAL_EXIT_FENCE if the
  * destination is not in the laboratory, or if packets could leave it (checked every second). */
