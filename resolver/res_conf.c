@@ -371,7 +371,8 @@ static void check_lab(struct conf_reader *reader, const struct conf_node *node, 
 
     bool is_weak = !all->random_id || !all->random_port || !all->random_case || !all->cookies ||
                    !all->source || !all->question || !all->bailiwick || !all->sections ||
-                   !all->wrong_reply_tcp || !all->merging;
+                   !all->wrong_reply_tcp || !all->merging || !all->failure_cache ||
+                   !all->validation_limits;
     if (is_weak && fence_check(why, sizeof(why)) != ERR_OK)
         conf_wrong(
             reader, node,
@@ -396,6 +397,8 @@ static const struct conf_key lab_keys[] = {
     DEFENCE("sections", sections),
     DEFENCE("wrong-reply-tcp", wrong_reply_tcp),
     DEFENCE("merging", merging),
+    DEFENCE("failure-cache", failure_cache),
+    DEFENCE("validation-limits", validation_limits),
     {.name = NULL},
 };
 

@@ -22,7 +22,9 @@ struct policy *policy_new(void)
                                            .bailiwick = true,
                                            .sections = true,
                                            .wrong_reply_tcp = true,
-                                           .merging = true};
+                                           .merging = true,
+                                           .failure_cache = true,
+                                           .validation_limits = true};
     p->stale_ms = POLICY_STALE_MS;
     p->stale_ttl = 30;
     p->stale_wait_ms = 1800;

@@ -19,16 +19,18 @@ struct own;
 /* The defences against forged replies (docs/LIMITS.md sections 1 and 2).  All are on; `lab` in
  * the configuration switches off one at a time, inside a closed network only. */
 struct policy_defences {
-    bool random_id;       /* RFC 5452 9.2 */
-    bool random_port;     /* RFC 5452 9.2 */
-    bool random_case;     /* 0x20: mixed case in the query name */
-    bool cookies;         /* RFC 7873 */
-    bool source;          /* a reply must come from the address that was queried */
-    bool question;        /* a reply must repeat the question section */
-    bool bailiwick;       /* records outside the server's zone are ignored */
-    bool sections;        /* records in the wrong section are ignored */
-    bool wrong_reply_tcp; /* the first mismatched reply moves the query to TCP */
-    bool merging;         /* equal queries in flight are sent once */
+    bool random_id;         /* RFC 5452 9.2 */
+    bool random_port;       /* RFC 5452 9.2 */
+    bool random_case;       /* 0x20: mixed case in the query name */
+    bool cookies;           /* RFC 7873 */
+    bool source;            /* a reply must come from the address that was queried */
+    bool question;          /* a reply must repeat the question section */
+    bool bailiwick;         /* records outside the server's zone are ignored */
+    bool sections;          /* records in the wrong section are ignored */
+    bool wrong_reply_tcp;   /* the first mismatched reply moves the query to TCP */
+    bool merging;           /* equal queries in flight are sent once */
+    bool failure_cache;     /* RFC 9520: failures are cached */
+    bool validation_limits; /* one query may cost few verifications (section 6) */
 };
 
 /* Zones and servers that a feature is switched off for.  Lifetime: published version. */

@@ -39,6 +39,11 @@ struct rules_work rules_work_of_query(void)
                                .hashes_left = RULES_QUERY_HASHES};
 }
 
+struct rules_work rules_work_unlimited(void)
+{
+    return (struct rules_work){UINT16_MAX, UINT16_MAX, UINT16_MAX};
+}
+
 struct rules_work rules_work_least(const struct rules_work *task,
                                    const struct rules_work *query)
 {

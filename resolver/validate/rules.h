@@ -29,6 +29,7 @@ struct rules {
     uint32_t skew_s;         /* a signature counts so long before and after its time */
     uint16_t iterations_max; /* of NSEC3 */
     bool skips_time;         /* the clock is wrong: no signature is too early or expired */
+    bool tries_all;          /* laboratory: keys and signatures without a bound on tries */
     bool accepts_sha1; /* verify algorithms 5 and 7; else zones with no other algorithm are
                           insecure (RFC 9905 2) */
 };
@@ -49,6 +50,9 @@ struct rules_work {
 /* Return the full allowance of a task, and of a client's query (docs/LIMITS.md). */
 struct rules_work rules_work_defaults(void);
 struct rules_work rules_work_of_query(void);
+
+/* Return work without end, for the laboratory. */
+struct rules_work rules_work_unlimited(void);
 
 /* Return the lesser of what is left to the task and to its query. */
 struct rules_work rules_work_least(const struct rules_work *task,

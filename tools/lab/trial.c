@@ -99,17 +99,39 @@ int64_t trial_counter(const struct trial *t, const char *key)
     return grown;
 }
 
-void trial_restart(const struct trial *t, const char *host)
+static const struct topology_host *get_host(const char *name)
 {
-    struct json *request = json_new_object();
+    const struct topology_host *host = topology_find(name);
+    must(host);
+    return host;
+}
+
+/* Send a command for a host to the keeper. */
+static void command_host(const struct trial *t, struct json *request, const char *command,
+                         const char *host)
+{
     char why[SPACE_WHY_MAX];
 
-    json_put_text(request, "command", "restart");
+    json_put_text(request, "command", command);
     json_put_text(request, "host", host);
     struct json *answer = space_request(t->space, request, why);
     if (!answer)
         trial_fail("%s", why);
     json_free(&answer);
+}
+
+void trial_restart(const struct trial *t, const char *host)
+{
+    command_host(t, json_new_object(), "restart", host);
+}
+
+void trial_set_delay(const struct trial *t, const char *host, unsigned delay_ms)
+{
+    struct json *request = json_new_object();
+
+    json_put_number(request, "delay-us",
+                    1000 * (delay_ms ? delay_ms : get_host(host)->delay_ms));
+    command_host(t, request, "link", host);
 }
 
 void trial_sign_zone(const struct trial *t, const char *host, const char *zone,
@@ -123,13 +145,6 @@ void trial_sign_zone(const struct trial *t, const char *host, const char *zone,
 }
 
 /* ---- sockets ---- */
-
-static const struct topology_host *get_host(const char *name)
-{
-    const struct topology_host *host = topology_find(name);
-    must(host);
-    return host;
-}
 
 static struct addr read_addr(const char *text, uint16_t port)
 {
@@ -249,6 +264,16 @@ bool trial_hear(int fd, int wait_ms, struct packet_view *view)
     }
 }
 
+unsigned trial_count_queries(int ear)
+{
+    struct packet_view heard;
+    unsigned cnt = 0;
+
+    while (trial_wait(ear, 0))
+        cnt += trial_hear(ear, 0, &heard) && addr_port(&heard.to) == 53;
+    return cnt;
+}
+
 /* ---- DNS ---- */
 
 void trial_name(const char *text, uint8_t out[DNAME_MAX])
@@ -256,6 +281,14 @@ void trial_name(const char *text, uint8_t out[DNAME_MAX])
     static const uint8_t root[] = {0};
     size_t len;
     must(dname_text_read(text, strlen(text), root, out, &len, NULL, NULL) == ERR_OK);
+}
+
+void trial_print_qname(const struct message *query, char out[DNAME_TEXT_MAX])
+{
+    uint8_t name[DNAME_MAX];
+
+    dname_lower(message_qname(query), name);
+    dname_text_print(name, out);
 }
 
 /* Send a query from a port of its own and return the socket. */
@@ -381,6 +414,22 @@ struct trial_reply trial_ask(const struct trial *t, const char *host, const char
                              uint16_t type)
 {
     return trial_ask_end(trial_ask_begin(t, host, name, type), ASK_WAIT_MS);
+}
+
+uint16_t trial_learn_port(const struct trial *t)
+{
+    const struct addr at = trial_second("attacker", 53);
+    int server = trial_open(t, "attacker", &at, SOCK_DGRAM);
+    int client = trial_ask_begin(t, "alice", "port.evil.attacker32.com", RRTYPE_A);
+    struct addr from = {.sock.v4.sin_family = AF_INET};
+    socklen_t len = sizeof(from.sock);
+    uint8_t query[512];
+
+    if (trial_wait(server, ASK_WAIT_MS))
+        (void)!recvfrom(server, query, sizeof(query), 0, &from.sock.any, &len);
+    close(client);
+    close(server);
+    return addr_port(&from);
 }
 
 void trial_begin(struct trial_message *m, uint16_t id, uint16_t flags, const uint8_t *name,
