@@ -403,6 +403,22 @@ static bool is_duplicate_reply(const struct socket_slot *s, const struct addr *f
              memcmp(wire, s->ask->wire, sizeof(s->last_id)) != 0));
 }
 
+/* Laboratory: queries to one server share the fixed port, and the kernel gives every reply to
+ * one of their sockets.  Return the one whose query has the ID of the reply in n->buffer. */
+static struct socket_slot *find_by_id(struct net *n, struct socket_slot *first)
+{
+    const size_t id_len = sizeof(first->last_id);
+
+    if (first->ask && memcmp(first->ask->wire, n->buffer, id_len) == 0)
+        return first;
+    for (size_t i = 0; i < WHEEL; i++)
+        list_for_each(struct socket_slot, s, &n->wheel[i], link) {
+            if (s->is_fixed && memcmp(s->ask->wire, n->buffer, id_len) == 0)
+                return s;
+        }
+    return first;
+}
+
 /* Receive one datagram.  The socket is reported again if there are more. */
 static void receive_reply(struct net *n, struct socket_slot *s)
 {
@@ -412,6 +428,8 @@ static void receive_reply(struct net *n, struct socket_slot *s)
     ssize_t got =
         recvfrom(s->fd, n->buffer, sizeof(n->buffer), MSG_DONTWAIT, &from.sock.any, &from_len);
 
+    if (got > 0 && s->is_fixed)
+        s = find_by_id(n, s);
     struct out_ask *ask = s->ask;
     if (got < 0 || !ask || is_duplicate_reply(s, &from, n->buffer, (size_t)got))
         return; /* an ICMP error, a duplicate, or a reply after the timeout */

@@ -62,8 +62,9 @@ const struct experiment experiment_tsuname = {
     .name = "tsuname",
     .what = "the servers of two zones have names in each other's zone (TsuNAME)",
     .without = "failure-cache",
-    .stopped = "the loop is noticed at once, because a lookup finds that it waits for itself; "
-               "then the failure is cached, five seconds at first (RFC 9520)",
+    .stopped = "failures are cached: the zone has no usable server for five seconds at first, "
+               "then longer (RFC 9520); and a lookup that would wait for itself ends at once, "
+               "which bounds the run without the cache too",
     .counters = {"queries-sent-udp", "resolutions-failed"},
     .run = run_tsuname,
 };

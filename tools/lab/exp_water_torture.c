@@ -43,7 +43,8 @@ static void send_flood(struct trial *t)
     close(fd);
 }
 
-/* What arrives at the bank's server: queries, and how many of the names of the flood. */
+/* Count the queries that left for the bank's server, and return how many of the names of the
+ * flood they have. */
 static unsigned count_names(int ear, unsigned *queries)
 {
     static bool is_seen[TORTURE_QUERIES];
@@ -51,10 +52,11 @@ static unsigned count_names(int ear, unsigned *queries)
     struct message query;
     char name[DNAME_TEXT_MAX];
     unsigned number, names = 0;
+    const struct addr bank = trial_addr("bank", 53);
 
     memset(is_seen, 0, sizeof(is_seen));
     while (trial_wait(ear, 0)) {
-        if (!trial_hear(ear, 0, &heard) || addr_port(&heard.to) != 53 ||
+        if (!trial_hear(ear, 0, &heard) || !addr_is_equal(&heard.to, &bank) ||
             message_parse(heard.payload, heard.payload_len, &query) != MESSAGE_WHOLE ||
             !query.has_question)
             continue;
@@ -71,19 +73,21 @@ static unsigned count_names(int ear, unsigned *queries)
 static void run_water_torture(struct trial *t)
 {
     int clients[ARRAY_LEN(torture_names)], ear;
-    unsigned queries = 0, answers = 0;
+    unsigned queries = 0, answers = 0, names = 0;
 
     (void)trial_ask(t, "alice", "mail.bank.com", RRTYPE_A); /* the delegation is cached */
     trial_set_delay(t, "bank", TORTURE_DELAY_MS);
-    ear = trial_open_ear(t, "bank");
+    ear = trial_open_ear(t, "onpath"); /* it counts what leaves, before the delay */
     send_flood(t);
     trial_tell(t, "bob has asked for %u names; alice asks for %zu", TORTURE_QUERIES,
                ARRAY_LEN(torture_names));
     for (size_t i = 0; i < ARRAY_LEN(torture_names); i++)
         clients[i] = trial_ask_begin(t, "alice", torture_names[i], RRTYPE_A);
-    for (size_t i = 0; i < ARRAY_LEN(torture_names); i++)
+    for (size_t i = ARRAY_LEN(torture_names); i-- > 0;) {
+        if (i == 0) /* before the slow answer of the bank */
+            names = count_names(ear, &queries);
         answers += *trial_ask_end(clients[i], TORTURE_WAIT_MS).address != '\0';
-    const unsigned names = count_names(ear, &queries);
+    }
     close(ear);
     trial_set_delay(t, "bank", 0);
     trial_number(t, "attack-queries", TORTURE_QUERIES);
@@ -91,7 +95,7 @@ static void run_water_torture(struct trial *t)
     trial_number(t, "queries-at-the-victim", queries);
     trial_number(t, "alice-asked", ARRAY_LEN(torture_names));
     trial_number(t, "alice-got", answers);
-    trial_end(t, names > TORTURE_QUERIES / 2 || answers < ARRAY_LEN(torture_names),
+    trial_end(t, names > TORTURE_QUERIES * 3 / 4 || answers < ARRAY_LEN(torture_names),
               "%u of %u names reached the bank's server; alice got %u of %zu answers", names,
               TORTURE_QUERIES, answers, ARRAY_LEN(torture_names));
 }

@@ -17,7 +17,13 @@
 #include "tools/cmd.h"
 #include "tools/lab/capture.h"
 
-enum { FENCE_MS = 1000, ASK_WAIT_MS = 8000, SEND_BUFFER = 4 << 20 };
+enum {
+    FENCE_MS = 1000,
+    ASK_WAIT_MS = 8000,
+    SEND_BUFFER = 4 << 20,
+    SERVE_UDP_MAX = 1232,
+    SERVE_TCP_WAIT_MS = 2000
+};
 
 void trial_fail(const char *fmt, ...)
 {
@@ -334,41 +340,97 @@ int trial_ask_from_cache(const struct trial *t, const char *host, const char *na
     return send_query(t, host, &resolver, name, type, 0, false);
 }
 
+/* Append an OPT record, with the DO bit. */
+static void append_opt(struct trial_message *m)
+{
+    static const uint8_t opt[] = {0, 0, RRTYPE_OPT, 1232 >> 8, 1232 & 255, 0, 0, 0x80, 0, 0, 0};
+
+    memcpy(m->wire + m->len, opt, sizeof(opt));
+    m->len += sizeof(opt);
+    util_put_u16(m->wire + 10, (uint16_t)(util_get_u16(m->wire + 10) + 1));
+}
+
+/* Make the reply to a query of `len` octets; at most `most` octets, or it is truncated.  False:
+ * it is no query. */
+static bool make_reply(struct trial *t, const uint8_t *wire, size_t len, size_t most,
+                       trial_answer *answer, struct trial_message *reply)
+{
+    struct message query;
+
+    if (message_parse(wire, len, &query) != MESSAGE_WHOLE || query.flags & MESSAGE_QR ||
+        !query.has_question)
+        return false;
+    trial_begin(reply, query.id, MESSAGE_QR | MESSAGE_AA, message_qname(&query), query.qtype);
+    answer(t, &query, reply);
+    if (reply->len > most)
+        trial_begin(reply, query.id, MESSAGE_QR | MESSAGE_AA | MESSAGE_TC,
+                    message_qname(&query), query.qtype);
+    if (query.has_edns)
+        append_opt(reply);
+    return true;
+}
+
 /* Answer one query.  False: what arrived is none. */
-static bool serve_query(struct trial *t, int server, trial_answer *answer)
+static bool serve_datagram(struct trial *t, int server, trial_answer *answer)
 {
     static struct trial_message reply;
     static uint8_t wire[MESSAGE_MAX];
-    struct message query;
     struct addr from;
     socklen_t from_len = sizeof(from.sock);
     ssize_t len = recvfrom(server, wire, sizeof(wire), 0, &from.sock.any, &from_len);
 
-    if (len <= 0 || message_parse(wire, (size_t)len, &query) != MESSAGE_WHOLE ||
-        query.flags & MESSAGE_QR || !query.has_question)
+    if (len <= 0 || !make_reply(t, wire, (size_t)len, SERVE_UDP_MAX, answer, &reply))
         return false;
-    trial_begin(&reply, query.id, MESSAGE_QR | MESSAGE_AA, message_qname(&query), query.qtype);
-    answer(t, &query, &reply);
     (void)sendto(server, reply.wire, reply.len, 0, &from.sock.any, from_len);
     return true;
 }
 
-unsigned trial_serve(struct trial *t, int server, int client, int wait_ms, trial_answer *answer)
+/* Answer the one query of a connection.  False: there was none. */
+static bool serve_connection(struct trial *t, int listener, trial_answer *answer)
+{
+    static struct trial_message reply;
+    static uint8_t wire[MESSAGE_MAX + 2];
+    int fd = accept(listener, NULL, NULL);
+    bool is_served = false;
+
+    if (fd < 0)
+        return false;
+    /* a query is small: it comes in one piece */
+    ssize_t len = trial_wait(fd, SERVE_TCP_WAIT_MS) ? recv(fd, wire, sizeof(wire), 0) : 0;
+    if (len > 2 && make_reply(t, wire + 2, (size_t)len - 2, MESSAGE_MAX, answer, &reply)) {
+        util_put_u16(wire, (uint16_t)reply.len);
+        memcpy(wire + 2, reply.wire, reply.len);
+        is_served = send(fd, wire, reply.len + 2, MSG_NOSIGNAL) == (ssize_t)reply.len + 2;
+    }
+    close(fd);
+    return is_served;
+}
+
+unsigned trial_serve_both(struct trial *t, int udp, int tcp, int client, int wait_ms,
+                          trial_answer *answer)
 {
     const uint64_t end_ms = now_mono_ms() + (uint64_t)wait_ms;
     unsigned cnt = 0;
 
     while (now_mono_ms() < end_ms) {
-        struct pollfd polled[] = {{.fd = server, .events = POLLIN},
+        struct pollfd polled[] = {{.fd = udp, .events = POLLIN},
+                                  {.fd = tcp, .events = POLLIN}, /* -1 is ignored */
                                   {.fd = client, .events = POLLIN}};
         if (poll(polled, ARRAY_LEN(polled), (int)(end_ms - now_mono_ms())) <= 0)
             break;
         if (polled[0].revents)
-            cnt += serve_query(t, server, answer);
+            cnt += serve_datagram(t, udp, answer);
+        else if (polled[1].revents)
+            cnt += serve_connection(t, tcp, answer);
         else
             break;
     }
     return cnt;
+}
+
+unsigned trial_serve(struct trial *t, int server, int client, int wait_ms, trial_answer *answer)
+{
+    return trial_serve_both(t, server, -1, client, wait_ms, answer);
 }
 
 static void read_first_address(const struct message *m, struct trial_reply *out)

@@ -155,6 +155,11 @@ typedef void trial_answer(struct trial *t, const struct message *query,
 unsigned trial_serve(struct trial *t, int server, int client, int wait_ms,
                      trial_answer *answer);
 
+/* As trial_serve, also over TCP on `tcp`, a listening socket: replies of more than 1232 octets
+ * are truncated over UDP.  Replies to queries with EDNS have an OPT record. */
+unsigned trial_serve_both(struct trial *t, int udp, int tcp, int client, int wait_ms,
+                          trial_answer *answer);
+
 /* Write a name given as text, which must be a valid one. */
 void trial_name(const char *text, uint8_t out[DNAME_MAX]);
 
