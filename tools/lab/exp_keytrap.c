@@ -55,9 +55,10 @@ static void make_trap_key(struct trial *t, uint8_t key[TRAP_KEY_LEN])
     key[sizeof(head)] |= 0x80;
     key[TRAP_KEY_LEN - 1] |= 1;
     util_put_u16(word, 0);
-    const unsigned rest = dnskey_read(key, TRAP_KEY_LEN).tag;
-    util_put_u16(word, (uint16_t)((TRAP_TAG + 65535 - rest) % 65535));
-    must(dnskey_read(key, TRAP_KEY_LEN).tag == TRAP_TAG);
+    uint16_t filler = (uint16_t)(TRAP_TAG - dnskey_read(key, TRAP_KEY_LEN).tag - 2);
+    do /* a carry makes the sum one larger */
+        util_put_u16(word, filler++);
+    while (dnskey_read(key, TRAP_KEY_LEN).tag != TRAP_TAG);
 }
 
 static int compare_keys(const void *a, const void *b) { return memcmp(a, b, TRAP_KEY_LEN); }

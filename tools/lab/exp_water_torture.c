@@ -75,7 +75,9 @@ static void run_water_torture(struct trial *t)
     int clients[ARRAY_LEN(torture_names)], ear;
     unsigned queries = 0, answers = 0, names = 0;
 
-    (void)trial_ask(t, "alice", "mail.bank.com", RRTYPE_A); /* the delegation is cached */
+    /* the delegation is cached, and in a signed zone an NSEC record */
+    (void)trial_ask(t, "alice", "mail.bank.com", RRTYPE_A);
+    (void)trial_ask(t, "bob", "x.bank.com", RRTYPE_A);
     trial_set_delay(t, "bank", TORTURE_DELAY_MS);
     ear = trial_open_ear(t, "onpath"); /* it counts what leaves, before the delay */
     send_flood(t);
