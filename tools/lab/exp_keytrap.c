@@ -61,7 +61,10 @@ static void make_trap_key(struct trial *t, uint8_t key[TRAP_KEY_LEN])
     while (dnskey_read(key, TRAP_KEY_LEN).tag != TRAP_TAG);
 }
 
-static int compare_keys(const void *a, const void *b) { return memcmp(a, b, TRAP_KEY_LEN); }
+static int compare_trap_keys(const void *a, const void *b)
+{
+    return memcmp(a, b, TRAP_KEY_LEN);
+}
 
 static struct rrsig describe_trap_signature(uint16_t type, uint16_t tag, const uint8_t *signer)
 {
@@ -103,7 +106,7 @@ static void make_trap_zone(struct trial *t)
     trap.own_len = (uint16_t)(sizeof(head) + signkey_public(trap.key, trap.own + sizeof(head)));
     for (size_t i = 0; i < TRAP_KEYS; i++)
         make_trap_key(t, trap.keys[i]);
-    qsort(trap.keys, TRAP_KEYS, TRAP_KEY_LEN, compare_keys); /* RFC 4034 6.3 */
+    qsort(trap.keys, TRAP_KEYS, TRAP_KEY_LEN, compare_trap_keys); /* RFC 4034 6.3 */
     sign_trap_keys();
 }
 
