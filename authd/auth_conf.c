@@ -265,14 +265,15 @@ static enum err add_entry(struct wanted *wanted, const char *directory, const ch
     static const uint8_t root[] = {0};
     size_t len = strlen(entry), name_len;
     uint8_t name[DNAME_MAX];
-    const char *why = "";
+    struct fault fault;
     struct auth_conf_zone zone;
 
     if (*entry == '.' || len <= SUFFIX_LEN || strcmp(entry + len - SUFFIX_LEN, ".zone") != 0)
         return ERR_OK;
-    if (dname_text_read(entry, len - SUFFIX_LEN, root, name, &name_len, &why, NULL) != ERR_OK) {
+    if (dname_text_read(entry, len - SUFFIX_LEN, root, name, &name_len, &fault, NULL) !=
+        ERR_OK) {
         log_error("%s/%s: ignored, because its name is not a zone name followed by .zone: %s",
-                  directory, entry, why);
+                  directory, entry, fault.text);
         return ERR_OK;
     }
     size_t path_len = strlen(directory) + 1 + len;

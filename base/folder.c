@@ -66,7 +66,7 @@ static enum err give_folder_to(const char *path, const struct passwd *owner)
     return err;
 }
 
-enum err folder_make(const char *path, mode_t mode, const char *user, char *why, size_t size)
+enum err folder_make(const char *path, mode_t mode, const char *user, struct fault *fault)
 {
     const struct passwd *owner = *user ? getpwnam(user) : NULL;
     char parent[PATH_MAX];
@@ -74,23 +74,19 @@ enum err folder_make(const char *path, mode_t mode, const char *user, char *why,
 
     if (lstat(path, &st) == 0)
         return ERR_OK;
-    if (*user && !owner) {
-        snprintf(why, size, "there is no user \"%s\"", user);
-        return ERR_CONFIG;
-    }
+    if (*user && !owner)
+        return fault_set(fault, ERR_CONFIG, "there is no user \"%s\"", user);
     find_parent(path, parent);
-    if (geteuid() == 0 && access(parent, F_OK) == 0 && !folder_is_root_only(parent)) {
-        snprintf(
-            why, size,
+    if (geteuid() == 0 && access(parent, F_OK) == 0 && !folder_is_root_only(parent))
+        return fault_set(
+            fault, ERR_DENIED,
             "%s: root does not create folders below a folder of another user: create it, or "
             "set server.user",
             path);
-        return ERR_DENIED;
-    }
     enum err err = mkdir(path, mode) == 0 || errno == EEXIST ? ERR_OK : err_from_errno(errno);
     if (!err && owner)
         err = give_folder_to(path, owner);
     if (err)
-        snprintf(why, size, "%s: %s", path, strerror(errno));
-    return err;
+        return fault_set(fault, err, "%s: %s", path, strerror(errno));
+    return ERR_OK;
 }

@@ -281,15 +281,15 @@ static json_t *load_json(const char *text, size_t len, json_error_t *error)
     return read;
 }
 
-enum err json_read(const char *text, size_t len, struct json **result, char *why, size_t size)
+enum err json_read(const char *text, size_t len, struct json **result, struct fault *fault)
 {
     json_error_t error = {0};
     json_t *read = load_json(text, len, &error);
 
     if (!read) {
         bool is_memory = json_error_code(&error) == json_error_out_of_memory;
-        snprintf(why, size, "%s, at octet %d", error.text, error.position);
-        return is_memory ? ERR_NOMEM : ERR_FORMAT;
+        return fault_set(fault, is_memory ? ERR_NOMEM : ERR_FORMAT, "%s, at octet %d",
+                         error.text, error.position);
     }
     *result = from_jansson(read);
     return ERR_OK;

@@ -13,8 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/err.h"
-#include "base/util.h"
+#include "base/fault.h"
 
 struct json; /* an object, a list, or a scalar */
 
@@ -80,10 +79,10 @@ bool json_has_keys(const struct json *value);
  * dots, spaces or U+FFFD. */
 void json_sanitise(char *text);
 
-/* Parse `text`, which must be one value and nothing else.  ERR_FORMAT: `why`, of `size` bytes,
- * gets the reason and the offset.  ERR_NOMEM. */
-MUST_USE enum err json_read(const char *text, size_t len, struct json **out, char *why,
-                            size_t size);
+/* Parse `text`, which must be one value and nothing else.  ERR_FORMAT, ERR_NOMEM:
+ * `fault` has the reason and the offset. */
+MUST_USE enum err json_read(const char *text, size_t len, struct json **out,
+                            struct fault *fault);
 
 /* Return the length of the value as text without line breaks, in octets.  0 for NULL. */
 size_t json_size(const struct json *json);

@@ -49,6 +49,11 @@ void now_set_wall(int64_t ms)
                           memory_order_relaxed);
 }
 
+void now_add_wall(int64_t ms)
+{
+    atomic_fetch_add_explicit(&wall_offset_ms, ms, memory_order_relaxed);
+}
+
 enum err now_read(const char *text, int64_t *ms)
 {
     struct tm tm = {0};

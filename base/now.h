@@ -1,6 +1,6 @@
 /* base/now.h | the clocks of the process, and their text
  *
- * Thread:   any may read; now_set_wall, now_freeze and now_advance before threads start.
+ * Thread:   any; now_set_wall, now_freeze and now_advance before threads start.
  * Words:    wall - UTC, for TTLs and signatures; mono - monotonic, for deadlines.
  */
 #pragma once
@@ -17,15 +17,19 @@ uint64_t now_mono_ms(void);
 /* Return the monotonic time in microseconds. */
 uint64_t now_mono_us(void);
 
-/* Return true if now_set_wall or now_freeze has set the wall clock: then it is meant to be what
- * it is. */
+/* Return true if now_set_wall, now_add_wall or now_freeze has set the wall clock: then it is
+ * meant to be what it is. */
 bool now_is_set(void);
 
-/* Return milliseconds of UTC since 1970, shifted by now_set_wall. */
+/* Return milliseconds of UTC since 1970, shifted by now_set_wall and now_add_wall. */
 int64_t now_wall_ms(void);
 
 /* Set the wall clock of this process to `ms`; it runs on from there. */
 void now_set_wall(int64_t ms);
+
+/* Move the wall clock of this process forward by `ms` >= 0, at any time.  Other threads find it
+ * moved when they next read it. */
+void now_add_wall(int64_t ms);
 
 /* For tests: stop both clocks at `wall_ms`, and move both forward by `ms`. */
 void now_freeze(int64_t wall_ms);

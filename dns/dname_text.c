@@ -105,7 +105,7 @@ static bool read_labels(struct name_reader *r, const char *text, size_t len, siz
 }
 
 enum err dname_text_read(const char *text, size_t len, const uint8_t *origin,
-                         uint8_t out[DNAME_MAX], size_t *wire_len, const char **why,
+                         uint8_t out[DNAME_MAX], size_t *wire_len, struct fault *fault,
                          size_t *where)
 {
     uint8_t name[DNAME_MAX + 1];
@@ -135,11 +135,9 @@ enum err dname_text_read(const char *text, size_t len, const uint8_t *origin,
         memcpy(out, name, *wire_len);
         return ERR_OK;
     }
-    if (why)
-        *why = r.why;
     if (where)
         *where = pos < len ? pos : 0;
-    return ERR_FORMAT;
+    return fault_set(fault, ERR_FORMAT, "%s", r.why);
 }
 
 void dname_text_print(const uint8_t *name, char out[DNAME_TEXT_MAX])

@@ -76,6 +76,11 @@ static size_t ede_len(const struct edns_answer *a)
     return a->ede != EDNS_EDE_NONE ? EDNS_OPTION_LEN + 2 + strlen(a->ede_text) : 0;
 }
 
+static size_t notice_len(const struct edns_answer *a)
+{
+    return *a->notice ? EDNS_OPTION_LEN + 2 + strlen(a->notice) : 0;
+}
+
 static size_t padding_len(const struct edns_answer *a)
 {
     return a->is_padded ? EDNS_OPTION_LEN + (size_t)a->padding_len : 0;
@@ -83,7 +88,8 @@ static size_t padding_len(const struct edns_answer *a)
 
 static size_t options_len(const struct edns_answer *a)
 {
-    return nsid_len(a) + cookie_len(a) + keepalive_len(a) + ede_len(a) + padding_len(a);
+    return nsid_len(a) + cookie_len(a) + keepalive_len(a) + ede_len(a) + notice_len(a) +
+           padding_len(a);
 }
 
 size_t edns_len(const struct edns_answer *answer)
@@ -102,6 +108,13 @@ static uint8_t *put_bytes(uint8_t *out, const void *bytes, size_t len)
 {
     memcpy(out, bytes, len);
     return out + len;
+}
+
+static uint8_t *put_ede(uint8_t *out, int code, const char *text)
+{
+    out = put_option(out, EDNS_EDE, 2 + strlen(text));
+    util_put_u16(out, (uint16_t)code);
+    return put_bytes(out + 2, text, strlen(text));
 }
 
 void edns_write(uint8_t *out, const struct edns_answer *a)
@@ -128,11 +141,10 @@ void edns_write(uint8_t *out, const struct edns_answer *a)
         util_put_u16(p, (uint16_t)(a->keepalive_ms / KEEPALIVE_UNIT_MS));
         p += 2;
     }
-    if (ede_len(a)) {
-        p = put_option(p, EDNS_EDE, 2 + strlen(a->ede_text));
-        util_put_u16(p, (uint16_t)a->ede);
-        p = put_bytes(p + 2, a->ede_text, strlen(a->ede_text));
-    }
+    if (ede_len(a))
+        p = put_ede(p, a->ede, a->ede_text);
+    if (notice_len(a))
+        p = put_ede(p, EDNS_EDE_OTHER, a->notice);
     if (a->is_padded) { /* with zeros (RFC 7830 3) */
         p = put_option(p, EDNS_PADDING, a->padding_len);
         memset(p, 0, a->padding_len);

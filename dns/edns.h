@@ -85,7 +85,9 @@ struct edns_answer {
     unsigned keepalive_ms; /* rounded down to 100 ms; 0: no option */
     int ede;               /* EDNS_EDE_NONE: no option */
     const char *ede_text;  /* at most EDNS_EDE_TEXT_MAX octets; may be "" */
-    bool is_padded;        /* add a padding option of padding_len octets */
+    /* An EDE "Other" of every answer, besides that (RFC 8914 2 allows several); "": none. */
+    const char *notice;
+    bool is_padded; /* add a padding option of padding_len octets */
     uint16_t padding_len;
 };
 

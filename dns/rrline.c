@@ -53,10 +53,9 @@ static bool read_token(const char *text, size_t len, size_t *pos, struct rrtext_
 static enum err set_line_error(struct rrline *out, const char *what,
                                const struct rrtext_token *token)
 {
-    snprintf(out->why, sizeof(out->why), "%s%s%.*s%s", what, token ? " \"" : "",
-             token ? (int)util_min(token->len, 100) : 0, token ? token->text : "",
-             token ? "\"" : "");
-    return ERR_FORMAT;
+    return fault_set(&out->fault, ERR_FORMAT, "%s%s%.*s%s", what, token ? " \"" : "",
+                     token ? (int)util_min(token->len, 100) : 0, token ? token->text : "",
+                     token ? "\"" : "");
 }
 
 /* Read TTL and class, in either order and both optional.  *at moves to the type. */
@@ -83,7 +82,6 @@ enum err rrline_read(const char *text, size_t len, const uint8_t *origin, uint32
     struct rrtext_token tokens[TOKENS_MAX];
     struct rrtext_fault fault;
     size_t cnt = 0, pos = 0, at = 1, name_len;
-    const char *why = "";
 
     while (cnt < TOKENS_MAX && read_token(text, len, &pos, tokens, cnt))
         cnt++;
@@ -91,11 +89,9 @@ enum err rrline_read(const char *text, size_t len, const uint8_t *origin, uint32
         return ERR_ABSENT;
     if (cnt == TOKENS_MAX)
         return set_line_error(out, "the line has too many words", NULL);
-    if (dname_text_read(tokens[0].text, tokens[0].len, origin, out->owner, &name_len, &why,
-                        NULL) != ERR_OK) {
-        snprintf(out->why, sizeof(out->why), "invalid owner name: %s", why);
-        return ERR_FORMAT;
-    }
+    if (dname_text_read(tokens[0].text, tokens[0].len, origin, out->owner, &name_len,
+                        &out->fault, NULL) != ERR_OK)
+        return fault_set(&out->fault, ERR_FORMAT, "invalid owner name: %s", out->fault.text);
     out->ttl = default_ttl;
     out->class = RRTYPE_CLASS_IN;
     read_ttl_and_class(tokens, cnt, &at, out);
@@ -108,7 +104,7 @@ enum err rrline_read(const char *text, size_t len, const uint8_t *origin, uint32
         return set_line_error(out, "unknown record type", &tokens[at]);
     if (rrtext_read(out->type, tokens + at + 1, cnt - at - 1, origin, &out->scratch, out->rdata,
                     &out->rdata_len, &fault) != ERR_OK) {
-        snprintf(out->why, sizeof(out->why), "%s", fault.why);
+        out->fault = fault.reason;
         return ERR_FORMAT;
     }
     return ERR_OK;

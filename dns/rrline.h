@@ -19,12 +19,12 @@ struct rrline {
     bool is_ttl_wrong; /* the TTL was above 2^31 - 1 and is now 0 (RFC 2181 8) */
     uint8_t rdata[RDATA_MAX];
     size_t rdata_len;
-    char why[200]; /* after ERR_FORMAT: the reason */
+    struct fault fault; /* after ERR_FORMAT: the reason */
     struct rrtext_scratch scratch;
 };
 
 /* Read a line of `len` octets.  `origin` is appended to names without a final dot, which are
  * errors if it is NULL.  ERR_ABSENT: the line has only white space or a comment.  ERR_FORMAT:
- * out->why has the reason. */
+ * out->fault has the reason. */
 MUST_USE enum err rrline_read(const char *text, size_t len, const uint8_t *origin,
                               uint32_t default_ttl, struct rrline *out);

@@ -34,7 +34,7 @@ static enum err set_text_error(struct rdata_reader *r, size_t token, size_t offs
 {
     va_list args;
     va_start(args, fmt);
-    vsnprintf(r->fault->why, sizeof(r->fault->why), fmt, args);
+    fault_set_va(&r->fault->reason, ERR_FORMAT, fmt, args);
     va_end(args);
     r->fault->token = token;
     r->fault->offset = offset;
@@ -61,13 +61,15 @@ static enum err read_text_name(struct rdata_reader *r)
 {
     const struct rrtext_token *token = take_token(r);
     uint8_t name[DNAME_MAX];
-    const char *why = "expected a name";
-    size_t len, where = 0;
+    size_t len;
 
     if (!token)
         return set_text_error(r, r->cnt, 0, "expected a name");
-    if (dname_text_read(token->text, token->len, r->origin, name, &len, &why, &where) != ERR_OK)
-        return set_text_error(r, r->next - 1, where, "%s", why);
+    if (dname_text_read(token->text, token->len, r->origin, name, &len, &r->fault->reason,
+                        &r->fault->offset) != ERR_OK) {
+        r->fault->token = r->next - 1;
+        return ERR_FORMAT;
+    }
     return write_octets(r, name, len);
 }
 
@@ -618,8 +620,7 @@ static enum err read_text_params(struct rdata_reader *r)
 {
     struct svcparam params[PARAMS_MAX];
     uint8_t *room = (uint8_t *)r->scratch->text;
-    size_t cnt = 0, used = 0, where;
-    const char *why;
+    size_t cnt = 0, used = 0;
 
     for (const struct rrtext_token *token; (token = take_token(r)); cnt++) {
         if (token->is_quoted && token > r->tokens &&
@@ -629,8 +630,10 @@ static enum err read_text_params(struct rdata_reader *r)
         if (cnt == PARAMS_MAX)
             return set_text_error(r, r->next - 1, 0, "more than %d parameters", PARAMS_MAX);
         if (svcparam_read(token->text, token->len, room + used, sizeof(r->scratch->text) - used,
-                          &params[cnt], &why, &where) != ERR_OK)
-            return set_text_error(r, r->next - 1, where, "%s", why);
+                          &params[cnt], &r->fault->reason, &r->fault->offset) != ERR_OK) {
+            r->fault->token = r->next - 1;
+            return ERR_FORMAT;
+        }
         used += params[cnt].len;
     }
     return cnt ? write_svcparams(r, params, cnt) : ERR_OK;

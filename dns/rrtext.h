@@ -22,7 +22,7 @@ struct rrtext_token {
 struct rrtext_fault {
     size_t token;  /* index; the number of tokens if a field is missing at the end */
     size_t offset; /* of the wrong byte in the token */
-    char why[160]; /* the reason */
+    struct fault reason;
 };
 
 /* Working memory of one call.  Lifetime: the caller's. */

@@ -323,42 +323,32 @@ static enum err read_private_key(const char *text, struct signkey *key)
     return key->pkey ? ERR_OK : ERR_FORMAT;
 }
 
-static enum err explain_key_fault(enum err err, char *why, size_t size, const char *reason)
-{
-    snprintf(why, size, "%s", reason);
-    return err;
-}
-
-enum err signkey_read(const char *text, size_t len, struct signkey **out, char *why,
-                      size_t size)
+enum err signkey_read(const char *text, size_t len, struct signkey **out, struct fault *fault)
 {
     size_t value_len = 0;
     const char *value = signkey_field(text, "Private-key-format", &value_len);
 
     if (strlen(text) != len || !value || value_len < 3 || strncmp(value, "v1.", 3) != 0)
-        return explain_key_fault(ERR_FORMAT, why, size,
-                                 "it does not begin with \"Private-key-format: v1.\"");
+        return fault_set(fault, ERR_FORMAT,
+                         "it does not begin with \"Private-key-format: v1.\"");
     value = signkey_field(text, "Algorithm", &value_len);
     char *end = NULL;
     unsigned long algorithm = value ? strtoul(value, &end, 10) : 0;
     if (!value || end == value || algorithm > UINT8_MAX)
-        return explain_key_fault(ERR_FORMAT, why, size, "it has no field \"Algorithm\"");
-    if (!signkey_algorithm_name((uint8_t)algorithm)) {
-        snprintf(why, size,
-                 "keys of algorithm %lu cannot sign here, only those of 8, 13 and 15",
-                 algorithm);
-        return ERR_DENIED;
-    }
+        return fault_set(fault, ERR_FORMAT, "it has no field \"Algorithm\"");
+    if (!signkey_algorithm_name((uint8_t)algorithm))
+        return fault_set(fault, ERR_DENIED,
+                         "keys of algorithm %lu cannot sign here, only those of 8, 13 and 15",
+                         algorithm);
     struct signkey *key = new_signkey((uint8_t)algorithm);
     if (!key)
-        return explain_key_fault(ERR_NOMEM, why, size, err_name(ERR_NOMEM));
+        return fault_name(fault, ERR_NOMEM);
     enum err err = finish_signkey(key, read_private_key(text, key), out);
     if (err == ERR_FORMAT)
-        snprintf(why, size, "its numbers are missing or no private key of algorithm %lu",
-                 algorithm);
-    else if (err)
-        snprintf(why, size, "%s", err_name(err));
-    return err;
+        return fault_set(fault, err,
+                         "its numbers are missing or no private key of algorithm %lu",
+                         algorithm);
+    return fault_name(fault, err);
 }
 
 static bool print_base64(char *out, size_t *len, const char *name, const uint8_t *octets,

@@ -8,6 +8,7 @@
  */
 #pragma once
 
+#include "base/fault.h"
 #include "dns/dnskey.h"
 
 enum {
@@ -29,10 +30,10 @@ uint8_t signkey_find_algorithm(const char *text);
 /* Make a random key.  ERR_DENIED: the algorithm does not sign.  ERR_NOMEM: OpenSSL failed. */
 MUST_USE enum err signkey_generate(uint8_t algorithm, struct signkey **out);
 
-/* Read the text of a BIND ".private" file.  ERR_FORMAT: `why` has the reason, a clause.
- * ERR_DENIED: the algorithm does not sign; `why` names it.  ERR_NOMEM. */
-MUST_USE enum err signkey_read(const char *text, size_t len, struct signkey **out, char *why,
-                               size_t size);
+/* Read the text of a BIND ".private" file.  ERR_FORMAT: `fault` has the reason, a clause.
+ * ERR_DENIED: the algorithm does not sign; `fault` names it.  ERR_NOMEM. */
+MUST_USE enum err signkey_read(const char *text, size_t len, struct signkey **out,
+                               struct fault *fault);
 
 /* Print the key as a ".private" file without times.  ERR_NOMEM. */
 MUST_USE enum err signkey_print(const struct signkey *key, char out[SIGNKEY_TEXT_MAX]);

@@ -256,7 +256,7 @@ static bool unescape_value(struct value_reader *r, const char *text, size_t len,
 }
 
 enum err svcparam_read(const char *text, size_t len, uint8_t *room, size_t size,
-                       struct svcparam *out, const char **why, size_t *where)
+                       struct svcparam *out, struct fault *fault, size_t *where)
 {
     static const size_t value_max = SVCPARAM_VALUE_MAX / 8;
     uint8_t plain[SVCPARAM_VALUE_MAX / 8];
@@ -267,17 +267,15 @@ enum err svcparam_read(const char *text, size_t len, uint8_t *room, size_t size,
     struct value_reader r = {.out = room, .size = util_min(size, SVCPARAM_VALUE_MAX)};
 
     *where = 0;
-    if (!read_param_key(text, key_len, &out->key, &is_number)) {
-        *why = "expected a parameter such as alpn=h2, port=443 or key65000=text";
-        return ERR_FORMAT;
-    }
+    if (!read_param_key(text, key_len, &out->key, &is_number))
+        return fault_set(fault, ERR_FORMAT,
+                         "expected a parameter such as alpn=h2, port=443 or key65000=text");
     bool is_read = !equals || unescape_value(&r, equals + 1, len - key_len - 1, plain,
                                              value_max, &plain_len);
     if (!is_read || !(is_number ? read_wire_value(&r, out->key, plain, plain_len)
                                 : read_named_value(&r, out->key, plain, plain_len))) {
-        *why = r.why;
         *where = equals ? key_len + 1 : 0;
-        return ERR_FORMAT;
+        return fault_set(fault, ERR_FORMAT, "%s", r.why);
     }
     out->value = room;
     out->len = (uint16_t)r.len;

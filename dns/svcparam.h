@@ -33,10 +33,10 @@ struct svcparam {
 };
 
 /* Read "key" or "key=value" of `len` bytes into *out; the value may be quoted.  Its octets are
- * written to `room`, of `size` octets.  ERR_FORMAT: *why is a static sentence and *where the
- * offset of the wrong byte. */
+ * written to `room`, of `size` octets.  ERR_FORMAT: *where is the offset of the wrong
+ * byte, `fault` has the reason. */
 MUST_USE enum err svcparam_read(const char *text, size_t len, uint8_t *room, size_t size,
-                                struct svcparam *out, const char **why, size_t *where);
+                                struct svcparam *out, struct fault *fault, size_t *where);
 
 /* Return the name of a key, NULL if it is written keyNNNNN. */
 const char *svcparam_key_name(uint16_t key);

@@ -40,7 +40,7 @@ static struct tls_client *find_tls(struct conf_reader *reader, const struct conf
                                      .pin_cnt = zone->tls_pins.cnt,
                                      .ca_file = zone->tls_ca ? zone->tls_ca : ""};
     struct tls_client *tls = NULL;
-    char why[300];
+    struct fault fault;
 
     if (!wants_tls(zone)) {
         if (zone->tls_ca || zone->tls_falls_back)
@@ -50,8 +50,8 @@ static struct tls_client *find_tls(struct conf_reader *reader, const struct conf
                 "of the server, or tls-pins to its keys");
         return NULL;
     }
-    if (tls_client_get(&terms, &tls, why, sizeof(why)) != ERR_OK)
-        conf_wrong(reader, item, "%s", why);
+    if (tls_client_get(&terms, &tls, &fault) != ERR_OK)
+        conf_wrong(reader, item, "%s", fault.text);
     return tls;
 }
 
@@ -160,7 +160,7 @@ static void add_local(struct res_conf *conf, struct conf_reader *reader,
 {
     char owner[DNAME_TEXT_MAX], type[RRTYPE_NAME_MAX];
     struct local_record record = {r->owner, r->rdata, r->type, (uint16_t)r->rdata_len, r->ttl};
-    const char *why = NULL;
+    struct fault fault;
 
     dname_text_print(r->owner, owner);
     rrtype_print(r->type, type);
@@ -181,11 +181,11 @@ static void add_local(struct res_conf *conf, struct conf_reader *reader,
         (r->type == RRTYPE_NS || r->type == RRTYPE_DNAME))
         conf_warn(reader, item, "%s %s: %s of a wildcard applies to no other name (RFC 4592 4)",
                   owner, type, type);
-    enum err err = local_add(&conf->policy->local, &record, &conf->policy->arena, &why);
-    if (err == ERR_LIMIT && why)
-        conf_warn(reader, item, "%s %s: %s", owner, type, why);
+    enum err err = local_add(&conf->policy->local, &record, &conf->policy->arena, &fault);
+    if (err == ERR_LIMIT && *fault.text)
+        conf_warn(reader, item, "%s %s: %s", owner, type, fault.text);
     else if (err && err != ERR_LIMIT)
-        conf_wrong(reader, item, "%s %s: %s", owner, type, why ? why : err_name(err));
+        conf_wrong(reader, item, "%s %s: %s", owner, type, fault.text);
 }
 
 /* Warn of names in UTF-8: clients query their A-labels. */
@@ -218,7 +218,8 @@ static void check_local_data(struct conf_reader *reader, const struct conf_node 
         const struct conf_node *item = conf_item(reader, node, i);
         enum err err = rrline_read(text, strlen(text), root, LOCAL_DATA_TTL, r);
         if (err) {
-            conf_wrong(reader, item, "%s", err == ERR_ABSENT ? "expected a record" : r->why);
+            conf_wrong(reader, item, "%s",
+                       err == ERR_ABSENT ? "expected a record" : r->fault.text);
             continue;
         }
         warn_of_utf8(reader, item, text, r);
@@ -259,15 +260,15 @@ static void read_hosts(struct conf_reader *reader, const struct conf_node *root_
 static void check_hints(struct conf_reader *reader, const struct conf_node *node, void *target)
 {
     struct res_conf *conf = container_of(target, struct res_conf, hints_path);
-    char why[300];
+    struct fault fault;
     size_t len;
 
     if (!*conf->hints_path)
         return;
     char *text = read_beside(reader, node, conf->hints_path, FILE_MAX, &len);
-    if (text && route_read_hints(&conf->policy->route, text, len, 53, &conf->policy->arena, why,
-                                 sizeof(why)))
-        conf_wrong(reader, node, "%s: %s", conf->hints_path, why);
+    if (text &&
+        route_read_hints(&conf->policy->route, text, len, 53, &conf->policy->arena, &fault))
+        conf_wrong(reader, node, "%s: %s", conf->hints_path, fault.text);
     free(text);
 }
 
@@ -301,10 +302,11 @@ static void read_anchor_list(struct conf_reader *reader, const struct conf_node 
                    "the list is empty; trust-anchor: \"\" turns validation off, and without "
                    "the key the anchors of the root are used");
     for (size_t i = 0; i < texts->cnt && err != ERR_NOMEM; i++) {
-        const char *why = "expected a DS or DNSKEY record";
-        err = anchor_add(set, texts->at[i], strlen(texts->at[i]), line, &why);
+        struct fault fault;
+        err = anchor_add(set, texts->at[i], strlen(texts->at[i]), line, &fault);
         if (err && err != ERR_NOMEM)
-            conf_wrong(reader, conf_item(reader, node, i), "%s", why);
+            conf_wrong(reader, conf_item(reader, node, i), "%s",
+                       err == ERR_ABSENT ? "expected a DS or DNSKEY record" : fault.text);
     }
     if (err == ERR_NOMEM)
         conf_wrong(reader, node, "out of memory");
@@ -329,10 +331,10 @@ static void check_ntas(struct conf_reader *reader, const struct conf_node *node,
 
     for (size_t i = 0; i < texts->cnt; i++) {
         const struct conf_node *item = conf_item(reader, node, i);
-        char why[NTA_WHY_MAX] = "";
-        enum err err = nta_add(set, texts->at[i], why);
+        struct fault fault;
+        enum err err = nta_add(set, texts->at[i], &fault);
         if (err)
-            conf_wrong(reader, item, "%s", *why ? why : err_name(err));
+            conf_wrong(reader, item, "%s", fault.text);
         else if (set->at[set->cnt - 1].until_ms <= now_wall_ms())
             conf_warn(reader, item,
                       "this negative trust anchor has expired and has no effect; remove it");
@@ -367,38 +369,23 @@ static void check_anchor_conflicts(struct conf_reader *reader,
 static void check_lab(struct conf_reader *reader, const struct conf_node *node, void *target)
 {
     const struct policy_defences *all = target;
-    char why[200];
+    struct fault fault;
 
-    bool is_weak = !all->random_id || !all->random_port || !all->random_case || !all->cookies ||
-                   !all->source || !all->question || !all->bailiwick || !all->sections ||
-                   !all->wrong_reply_tcp || !all->merging || !all->failure_cache ||
-                   !all->validation_limits;
-    if (is_weak && fence_check(why, sizeof(why)) != ERR_OK)
+    if (policy_defences_off(all) && fence_check(&fault) != ERR_OK)
         conf_wrong(
             reader, node,
             "a defence may be switched off only in a network that packets cannot leave: %s",
-            why);
+            fault.text);
 }
 
-#define DEFENCE(key, field)                               \
-    {                                                     \
-        .name = (key), .type = CONF_BOOL, .preset = true, \
-        .offset = offsetof(struct policy_defences, field) \
-    }
-
 static const struct conf_key lab_keys[] = {
-    DEFENCE("random-id", random_id),
-    DEFENCE("random-port", random_port),
-    DEFENCE("random-case", random_case),
-    DEFENCE("cookies", cookies),
-    DEFENCE("source", source),
-    DEFENCE("question", question),
-    DEFENCE("bailiwick", bailiwick),
-    DEFENCE("sections", sections),
-    DEFENCE("wrong-reply-tcp", wrong_reply_tcp),
-    DEFENCE("merging", merging),
-    DEFENCE("failure-cache", failure_cache),
-    DEFENCE("validation-limits", validation_limits),
+#define DEFENCE(field, id) \
+    {.name = (id),         \
+     .type = CONF_BOOL,    \
+     .preset = true,       \
+     .offset = offsetof(struct policy_defences, field)},
+#include "resolver/policy/defences.def"
+#undef DEFENCE
     {.name = NULL},
 };
 
@@ -494,7 +481,8 @@ static void read_exemptions(struct conf_reader *reader, const struct conf_node *
     }
     *out = (struct policy_exempt){.servers = {.at = servers}, .zones = zones};
     for (size_t i = 0; i < texts->cnt; i++) {
-        const char *text = texts->at[i], *why = "";
+        const char *text = texts->at[i];
+        struct fault fault;
         uint8_t name[DNAME_MAX];
         size_t len;
         if (addr_read_prefix(text, &servers[out->servers.cnt]) == ERR_OK) {
@@ -503,10 +491,10 @@ static void read_exemptions(struct conf_reader *reader, const struct conf_node *
             conf_wrong(reader, conf_item(reader, node, i),
                        "expected a zone, an address or a prefix, such as example.com or "
                        "192.0.2.0/24");
-        } else if (dname_text_read(text, strlen(text), root, name, &len, &why, NULL) !=
+        } else if (dname_text_read(text, strlen(text), root, name, &len, &fault, NULL) !=
                    ERR_OK) {
             conf_wrong(reader, conf_item(reader, node, i), "\"%s\" is not a domain name: %s",
-                       text, why);
+                       text, fault.text);
         } else if ((zones[out->zone_cnt] = arena_copy(arena, name, len))) {
             out->zone_cnt++;
         } else {
@@ -832,7 +820,7 @@ static enum err fill_policy(struct res_conf *conf)
     p->ttls = (struct cache_ttls){.min = conf->ttl_min_ms / 1000,
                                   .max = conf->ttl_max_ms / 1000,
                                   .negative_max = conf->negative_max_ms / 1000};
-    p->defences = conf->lab;
+    policy_use_lab(p, &conf->lab);
     p->defences.random_case &= conf->is_case_random;
     p->stale_ms = conf->stale_ms;
     p->is_prefetching = conf->is_prefetching;

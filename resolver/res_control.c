@@ -13,6 +13,7 @@
 
 enum {
     REJECTED_SHOWN = 4,
+    LEDGER_SHOWN = 20,
     FAILED_SHOWN = 5,
     LAST_SHOWN = 20,
     SHOW_ARENA = 1 << 20,
@@ -29,12 +30,13 @@ static struct engine *get_engine(const struct res_control *worker)
 static bool read_name(struct control_call *call, uint8_t name[DNAME_MAX])
 {
     static const uint8_t root[] = {0};
-    const char *text = json_get_text(call->request, "name", ""), *why = "";
+    const char *text = json_get_text(call->request, "name", "");
+    struct fault fault;
     size_t len;
 
-    if (dname_text_read(text, strlen(text), root, name, &len, &why, NULL) == ERR_OK)
+    if (dname_text_read(text, strlen(text), root, name, &len, &fault, NULL) == ERR_OK)
         return true;
-    control_fail(call, "\"%.100s\" is not a domain name: %s", text, why);
+    control_fail(call, "\"%.100s\" is not a domain name: %s", text, fault.text);
     return false;
 }
 
@@ -118,12 +120,24 @@ static void put_entropy(struct json *status, const struct res_control *worker)
     const struct policy_defences *on = &get_engine(worker)->policy->defences;
     unsigned decibits = on->random_port ? ports_decibits(worker->ports) : 0;
 
-    json_put_number(entropy, "ports", on->random_port ? ports_cnt(worker->ports) : 1);
+    json_put_number(entropy, "ports",
+                    on->random_port ? ports_cnt(worker->ports) : (unsigned)worker->worker_cnt);
     json_put_number(entropy, "port-bits", decibits / 10);
     json_put_number(entropy, "port-decibits", decibits);
     json_put_number(entropy, "id-bits", on->random_id ? ID_BITS : 0);
     json_put_bool(entropy, "random-case", on->random_case);
     json_put_bool(entropy, "cookies", on->cookies);
+    if (!on->random_port)
+        json_put_number(entropy, "fixed-port", OUT_NET_FIXED_PORT);
+}
+
+static void put_defences(struct json *status, const struct policy *policy)
+{
+    struct json *off = json_put_list(status, "defences-off");
+
+    for (unsigned i = 0; i < POLICY_DEFENCES; i++)
+        if (policy->lab_off & 1U << i)
+            json_add_text(off, policy_defence_ids[i]);
 }
 
 static void put_validation(struct json *status, const struct engine *engine)
@@ -144,16 +158,137 @@ static void put_rejected(struct json *status, const struct rejected *rejected)
         struct json *one = find_or_put_object(all, wording_id(&wording_rejections, i));
         count_up(one, "count", rejected->cnt[i]);
         struct json *last = find_or_put_list(one, "last");
-        for (uint64_t n = 0; n < util_min(rejected->cnt[i], REJECTED_SHOWN); n++) {
-            const struct rejected_item *item =
-                &rejected->last[i][(rejected->cnt[i] - 1 - n) % REJECTED_KEPT];
+        const struct rejected_item *item;
+        for (uint64_t back = 0; (item = rejected_find(rejected, i, back)) != NULL; back++) {
+            uint8_t name[DNAME_MAX];
             if (json_count(last) >= REJECTED_SHOWN)
                 break;
             struct json *shown = json_add_object(last);
             to_json_time(shown, "time", item->when_ms);
             to_json_addr(shown, "from", &item->from);
-            to_json_name(shown, "name", item->name);
+            dname_lower(item->name, name);
+            to_json_name(shown, "name", name);
         }
+    }
+}
+
+/* ---- the ledger of rejected replies ---- */
+
+static void put_cookie(struct json *to, const uint8_t cookie[COOKIE_CLIENT_LEN])
+{
+    char text[2 * COOKIE_CLIENT_LEN + 1];
+
+    for (size_t i = 0; i < COOKIE_CLIENT_LEN; i++)
+        snprintf(text + 2 * i, 3, "%02x", cookie[i]);
+    json_put_text(to, "cookie", text);
+}
+
+static void put_got_question(struct json *got, const struct rejected_item *item)
+{
+    if (item->has_question) {
+        to_json_name(got, "name", item->got_name);
+        to_json_type(got, "type", item->got_type);
+    } else {
+        json_put_number(got, "questions", item->question_cnt);
+    }
+}
+
+/* Put what the query expected beside what came, as far as the reason is about it. */
+static void put_difference(struct json *expected, struct json *got, enum rejected_reason reason,
+                           const struct rejected_item *item)
+{
+    uint8_t zone[DNAME_MAX];
+
+    switch ((unsigned)reason) {
+    case MATCH_SOURCE:
+        to_json_addr(expected, "address", &item->server);
+        to_json_addr(got, "address", &item->from);
+        break;
+    case MATCH_ID:
+        json_put_number(expected, "id", item->id);
+        json_put_number(got, "id", item->got_id);
+        break;
+    case MATCH_NO_REPLY:
+        if (item->has_header) {
+            json_put_bool(expected, "response", true);
+            json_put_number(expected, "opcode", RRTYPE_OPCODE_QUERY);
+            json_put_bool(got, "response", item->got_flags & MESSAGE_QR);
+            json_put_number(got, "opcode", item->got_flags >> 11 & 15);
+        } else {
+            json_put_number(got, "octets", (int64_t)item->octets);
+        }
+        break;
+    case MATCH_QUESTION:
+    case MATCH_CASE:
+        to_json_name(expected, "name", item->name);
+        to_json_type(expected, "type", item->type);
+        put_got_question(got, item);
+        break;
+    case MATCH_COOKIE:
+        put_cookie(expected, item->cookie);
+        if (item->has_cookie)
+            put_cookie(got, item->got_cookie);
+        break;
+    case MATCH_LARGE:
+        json_put_number(expected, "octets", (int64_t)item->octets_max);
+        __attribute__((fallthrough));
+    case MATCH_MALFORMED: json_put_number(got, "octets", (int64_t)item->octets); break;
+    case REJECTED_RECORDS:
+        dname_lower(dname_suffix(item->name, item->zone_labels), zone);
+        to_json_name(expected, "zone", zone);
+        json_put_text(got, "section", to_json_section(item->got_section));
+        __attribute__((fallthrough));
+    case REJECTED_UNREADABLE:
+        if (item->record_cnt == 0)
+            break;
+        to_json_name(got, "owner", item->got_name);
+        to_json_type(got, "type", item->got_type);
+        json_put_number(got, "records", item->record_cnt);
+        break;
+    default: break;
+    }
+}
+
+/* Insert a rejected reply into a list of at most LEDGER_SHOWN of all workers, newest first.
+ * False: the list is full of newer ones. */
+static bool add_rejected(struct json *list, enum rejected_reason reason,
+                         const struct rejected_item *item)
+{
+    char when[NOW_TEXT_MAX];
+    size_t at = 0;
+
+    now_print(item->when_ms, when);
+    while (at < json_count(list) &&
+           strcmp(json_get_text(json_at(list, at), "time", ""), when) >= 0)
+        at++;
+    if (at >= LEDGER_SHOWN)
+        return false;
+    struct json *one = json_insert_object(list, at);
+    json_truncate(list, LEDGER_SHOWN);
+    json_put_text(one, "time", when);
+    to_json_addr(one, "from", &item->from);
+    to_json_addr(one, "server", &item->server);
+    json_put_text(one, "transport", item->is_tcp ? "tcp" : "udp");
+    to_json_name(one, "name", item->name);
+    to_json_type(one, "type", item->type);
+    struct json *expected = json_put_object(one, "expected");
+    put_difference(expected, json_put_object(one, "got"), reason, item);
+    return true;
+}
+
+static void run_rejected(struct control_call *call, void *engine)
+{
+    const struct rejected *rejected = &get_engine(engine)->rejected;
+
+    for (unsigned i = MATCH_OK + 1; i < REJECTED_REASONS; i++) {
+        const struct rejected_item *item = rejected_find(rejected, i, 0);
+        if (!item)
+            continue;
+        struct json *one = find_or_put_object(call->result, wording_id(&wording_rejections, i));
+        count_up(one, "count", rejected->cnt[i]);
+        struct json *last = find_or_put_list(one, "last");
+        for (uint64_t back = 0; item && add_rejected(last, i, item);)
+            item = rejected_find(rejected, i, ++back);
     }
 }
 
@@ -238,6 +373,7 @@ static void run_status(struct control_call *call, void *data)
 
     put_families(call->result, engine);
     put_entropy(call->result, worker);
+    put_defences(call->result, engine->policy);
     put_validation(call->result, get_engine(worker));
     put_rejected(call->result, &engine->rejected);
     put_recent_failures(call->result, &engine->finished);
@@ -520,6 +656,7 @@ static void run_last(struct control_call *call, void *engine)
 
 const struct control_command res_control_commands[] = {
     {.name = "status", .run = run_status, .is_for_all = true},
+    {.name = "rejected", .run = run_rejected, .is_for_all = true},
     {.name = "stats", .run = run_stats, .is_for_all = true},
     {.name = "cache-stats", .run = run_cache_stats, .is_for_all = true},
     {.name = "cache-show", .run = run_cache_show, .is_for_all = true},

@@ -26,6 +26,6 @@ struct res_control {
     size_t worker_cnt;
 };
 
-/* status, stats, cache-stats, cache-show, cache-flush, explain and last; the last element has a
- * NULL name.  docs/EXPLAIN.md describes their requests and results. */
+/* status, rejected, stats, cache-stats, cache-show, cache-flush, explain and last; the last
+ * element has a NULL name.  docs/EXPLAIN.md describes their requests and results. */
 extern const struct control_command res_control_commands[];

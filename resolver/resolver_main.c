@@ -8,6 +8,7 @@
 #include "dns/dname_text.h"
 #include "dns/dnskey.h"
 #include "net/daemon/daemon.h"
+#include "net/loop/fence.h"
 #include "net/upstream/out_net.h"
 #include "net/upstream/own.h"
 #include "resolver/anchors.h"
@@ -51,6 +52,7 @@ struct shared {
     struct ports *ports;
     struct cache_lmdb *cache;                   /* NULL: each worker has its own in memory */
     struct inflight *inflight;                  /* NULL: one worker, or caches of their own */
+    atomic_bool is_halted;                      /* no query may be sent any more */
     uv_mutex_t lock;                            /* of `open` */
     struct resolver *open[PUBLISH_WORKERS_MAX]; /* by number; NULL: it cannot be woken */
 };
@@ -104,6 +106,23 @@ static void free_policy(void *version)
     policy_free(&policy);
 }
 
+static const char *describe_weakness(const void *version)
+{
+    const struct policy *policy = version;
+    return policy->lab_text;
+}
+
+/* A worker finds is_halted before its next query, and its order to stop only between turns. */
+static enum err guard_fence(void *shared, struct fault *fault)
+{
+    struct shared *s = shared;
+    enum err err = fence_check(fault);
+
+    if (err)
+        atomic_store_explicit(&s->is_halted, true, memory_order_relaxed);
+    return err;
+}
+
 /* ---- the engine of a worker ---- */
 
 /* Find the ports that queries may leave from: a forger has to guess port and ID (RFC 5452 4.5).
@@ -155,21 +174,21 @@ static void open_shared_cache(struct shared *s, const struct res_conf *conf, siz
                                    .worker_cnt = (unsigned)worker_cnt,
                                    .announced = worker_cnt > 1 ? release_inflight : NULL,
                                    .data = s};
-    char why[CACHE_DISK_WHY_MAX];
+    struct fault fault;
     uint64_t start_ms = now_mono_ms();
 
     enum err err = worker_cnt > 1 ? inflight_new(wake_workers, s, &s->inflight) : ERR_OK;
     if (err)
-        snprintf(why, sizeof(why), "out of memory");
+        fault_name(&fault, err);
     else
-        err = cache_lmdb_open(&want, &s->cache, why);
+        err = cache_lmdb_open(&want, &s->cache, &fault);
     if (err) {
         inflight_free(&s->inflight);
-        log_warning("cache: %s; each worker caches in memory until the next start", why);
+        log_warning("cache: %s; each worker caches in memory until the next start", fault.text);
         return;
     }
-    if (*why)
-        log_warning("cache: %s", why);
+    if (*fault.text)
+        log_warning("cache: %s", fault.text);
     struct cache_lmdb_stats stats = cache_lmdb_stats(s->cache);
     log_info("cache: %s, %" PRIu64 " MB, %" PRIu64 " entries, opened in %" PRIu64 " ms",
              conf->cache_directory, stats.size >> 20, stats.entries, now_mono_ms() - start_ms);
@@ -392,7 +411,10 @@ static enum err open_engine(void *engine, struct uv_loop_s *loop)
     struct out_net_sources sources = {.at = r->conf->outgoing.at,
                                       .cnt = r->conf->outgoing.cnt,
                                       .ports = r->shared->ports,
-                                      .most = r->sockets};
+                                      .most = r->sockets,
+                                      .fixed_port =
+                                          (uint16_t)(OUT_NET_FIXED_PORT + r->control.worker),
+                                      .is_halted = &r->shared->is_halted};
     struct engine *made;
 
     enum err err = out_net_new(loop, &sources, &r->out);
@@ -514,6 +536,8 @@ int main(int argc, char **argv)
         .free_conf = free_res_conf,
         .build = build_policy,
         .free_version = free_policy,
+        .weakness = describe_weakness,
+        .guard = guard_fence,
         .new_shared = new_res_shared,
         .free_shared = free_res_shared,
         .new_engine = new_resolver,

@@ -160,11 +160,11 @@ static char *send_request(int fd, const struct json *request)
 static int read_daemon_answer(char *line, struct json **result)
 {
     struct json *answer = NULL;
-    char why[200];
+    struct fault fault;
 
     json_sanitise(line); /* a daemon quotes data from servers and clients */
-    if (json_read(line, strlen(line), &answer, why, sizeof(why)) != ERR_OK) {
-        fprintf(stderr, "rootline: the daemon's answer is not valid JSON: %s\n", why);
+    if (json_read(line, strlen(line), &answer, &fault) != ERR_OK) {
+        fprintf(stderr, "rootline: the daemon's answer is not valid JSON: %s\n", fault.text);
         return CMD_UNREACHED;
     }
     int status = CMD_DONE;

@@ -11,7 +11,8 @@
 
 enum { MB = 1000000 };
 
-const char cmd_status_usage[] = "usage: rootline status [--json] [--socket PATH]\n";
+const char cmd_status_usage[] =
+    "usage: rootline status [--rejected] [--json] [--socket PATH]\n";
 const char cmd_status_stats_usage[] = "usage: rootline stats [--json] [--socket PATH]\n";
 const char cmd_status_reload_usage[] = "usage: rootline reload [--json] [--socket PATH]\n";
 const char cmd_status_log_usage[] =
@@ -178,6 +179,15 @@ static void print_failed(struct terminal *p, const struct json *failed)
     }
 }
 
+static void print_defences_off(struct terminal *p, const struct json *off)
+{
+    for (size_t i = 0; i < json_count(off); i++)
+        terminal_print(p, TERMINAL_RED, "%s%s",
+                       i ? ", " : "DEFENCES OFF: ", json_text(json_at(off, i)));
+    if (json_count(off) > 0)
+        putchar('\n');
+}
+
 static void print_status(const struct json *s)
 {
     const struct json *memory = json_find(s, "memory"), *cache = json_find(s, "cache");
@@ -188,6 +198,7 @@ static void print_status(const struct json *s)
                    get_value(s, "version"));
     printf(", pid %lld, %lld worker%s, %s\n", get_number(s, "pid"), get_number(s, "workers"),
            get_number(s, "workers") == 1 ? "" : "s", get_value(s, "configuration"));
+    print_defences_off(&p, json_find(s, "defences-off"));
     print_uptime(&p, s);
     print_listen(&p, s);
     print_connections(&p, s);
@@ -216,15 +227,90 @@ static void print_status(const struct json *s)
     print_failed(&p, json_find(s, "recent-failures"));
 }
 
+/* ---- status --rejected ---- */
+
+/* Print one side of a difference: "ID 4711", "the name www.EXAMPLE. and the type A". */
+static void print_side(const struct json *side, char *out, size_t size)
+{
+    static const struct {
+        const char *key, *text;
+    } words[] = {{"address", ""},
+                 {"id", "ID "},
+                 {"response", "response "},
+                 {"opcode", "opcode "},
+                 {"questions", "number of questions "},
+                 {"name", "name "},
+                 {"owner", "owner "},
+                 {"type", "type "},
+                 {"cookie", "cookie "},
+                 {"octets", "octets "},
+                 {"zone", "owners in the zone "},
+                 {"section", "section "},
+                 {"records", "records "}};
+    size_t len = 0;
+
+    snprintf(out, size, "none");
+    for (size_t i = 0; i < ARRAY_LEN(words) && len < size; i++) {
+        const struct json *value = json_find(side, words[i].key);
+        if (!value)
+            continue;
+        len += (size_t)snprintf(out + len, size - len, "%s%s", len ? ", " : "", words[i].text);
+        if (len >= size)
+            break;
+        if (json_text(value))
+            len += (size_t)snprintf(out + len, size - len, "%s", json_text(value));
+        else if (strcmp(words[i].key, "response") == 0)
+            len += (size_t)snprintf(out + len, size - len, "%s",
+                                    json_get_bool(side, words[i].key, false) ? "yes" : "no");
+        else
+            len +=
+                (size_t)snprintf(out + len, size - len, "%lld", get_number(side, words[i].key));
+    }
+}
+
+static void print_rejected_reply(struct terminal *p, const struct json *one)
+{
+    char expected[TERMINAL_TEXT_MAX / 2], got[TERMINAL_TEXT_MAX / 2];
+
+    print_side(json_find(one, "expected"), expected, sizeof(expected));
+    print_side(json_find(one, "got"), got, sizeof(got));
+    printf("  %s  from %s over %s, query for %s %s\n", get_value(one, "time"),
+           get_value(one, "from"), strcmp(get_value(one, "transport"), "tcp") ? "UDP" : "TCP",
+           get_value(one, "name"), get_value(one, "type"));
+    if (json_count(json_find(one, "expected")) > 0)
+        terminal_row(p, "      expected", "%s", expected);
+    terminal_row(p, "      got", "%s", got);
+}
+
+static void print_ledger(const struct json *reasons)
+{
+    struct terminal p;
+
+    terminal_init(&p);
+    if (json_count(reasons) == 0)
+        puts("No reply was rejected.");
+    for (size_t i = 0; i < json_count(reasons); i++) {
+        const char *reason = json_key(reasons, i);
+        const struct json *one = json_find(reasons, reason), *last = json_find(one, "last");
+        terminal_print(&p, TERMINAL_BOLD, "%s: %lld, %s", reason, get_number(one, "count"),
+                       wording_text_of(&wording_rejections, reason));
+        putchar('\n');
+        terminal_row(&p, "", "%s", wording_text_of(&wording_lessons, reason));
+        for (size_t n = 0; n < json_count(last); n++)
+            print_rejected_reply(&p, json_at(last, n));
+    }
+}
+
 int cmd_status(int argc, char **argv)
 {
+    bool is_ledger = cmd_take_flag(&argc, argv, "--rejected"), is_json;
     struct json *result = NULL;
-    bool is_json;
 
     int status =
-        run_request(&argc, argv, cmd_status_usage, make_request("status"), &result, &is_json);
+        run_request(&argc, argv, cmd_status_usage,
+                    make_request(is_ledger ? "rejected" : "status"), &result, &is_json);
     if (status == CMD_DONE && !is_json)
-        print_status(result);
+        is_ledger ? print_ledger(result) : print_status(result);
     json_free(&result);
     return status;
 }

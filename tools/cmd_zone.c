@@ -34,12 +34,12 @@ const char cmd_zone_usage[] =
 bool cmd_zone_read_origin(const char *text, uint8_t out[DNAME_MAX])
 {
     static const uint8_t root[] = {0};
-    const char *why = "";
+    struct fault fault;
     size_t len;
 
-    if (dname_text_read(text, strlen(text), root, out, &len, &why, NULL) == ERR_OK)
+    if (dname_text_read(text, strlen(text), root, out, &len, &fault, NULL) == ERR_OK)
         return true;
-    fprintf(stderr, "rootline: \"%s\" is not a domain name: %s\n", text, why);
+    fprintf(stderr, "rootline: \"%s\" is not a domain name: %s\n", text, fault.text);
     return false;
 }
 

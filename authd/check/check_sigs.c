@@ -15,15 +15,15 @@ struct key {
 };
 
 /* The result of checking a signature. */
-enum fault {
-    FAULT_NONE,
-    FAULT_SIGNER,
-    FAULT_LABELS,
-    FAULT_TTL,
-    FAULT_EXPIRED,
-    FAULT_EARLY,
-    FAULT_NO_KEY,
-    FAULT_WRONG, /* verification failed */
+enum flaw {
+    FLAW_NONE,
+    FLAW_SIGNER,
+    FLAW_LABELS,
+    FLAW_TTL,
+    FLAW_EXPIRED,
+    FLAW_EARLY,
+    FLAW_NO_KEY,
+    FLAW_WRONG, /* verification failed */
 };
 
 /* Lifetime: check_sigs. */
@@ -97,42 +97,42 @@ static bool verify_signature(struct checking *k, const struct subject *s,
                         s->to - s->from) == ERR_OK;
 }
 
-static enum fault judge_signature_fields(const struct checking *k, const struct subject *s,
-                                         size_t i, const struct rrsig *sig)
+static enum flaw judge_signature_fields(const struct checking *k, const struct subject *s,
+                                        size_t i, const struct rrsig *sig)
 {
     const struct zonebuild *build = k->build;
 
     if (!dname_is_equal(sig->signer, build->origin))
-        return FAULT_SIGNER;
+        return FLAW_SIGNER;
     if (sig->labels != rrsig_count_labels(build->records[i].owner->name))
-        return FAULT_LABELS;
+        return FLAW_LABELS;
     if (sig->original_ttl != build->records[s->from].ttl)
-        return FAULT_TTL;
+        return FLAW_TTL;
     switch (rrsig_check_time(sig, k->now_s)) {
-    case RRSIG_EXPIRED: return FAULT_EXPIRED;
-    case RRSIG_EARLY: return FAULT_EARLY;
-    default: return FAULT_NONE;
+    case RRSIG_EXPIRED: return FLAW_EXPIRED;
+    case RRSIG_EARLY: return FLAW_EARLY;
+    default: return FLAW_NONE;
     }
 }
 
 /* Check the signature in record `i` against the keys with its tag and algorithm. */
-static enum fault judge_signature(struct checking *k, const struct subject *s, size_t i)
+static enum flaw judge_signature(struct checking *k, const struct subject *s, size_t i)
 {
     const struct zonebuild_record *r = &k->build->records[i];
     struct rrsig sig = rrsig_read(r->rdata, r->len);
-    enum fault fault = FAULT_NO_KEY;
+    enum flaw flaw = FLAW_NO_KEY;
     unsigned tries = 0;
 
-    for (unsigned n = 0; n < k->key_cnt && tries < TRIES_MAX && fault != FAULT_NONE; n++) {
+    for (unsigned n = 0; n < k->key_cnt && tries < TRIES_MAX && flaw != FLAW_NONE; n++) {
         struct key *key = &k->keys[n];
         if (key->key.tag != sig.tag || key->key.algorithm != sig.algorithm)
             continue;
         tries++;
-        fault = judge_signature_fields(k, s, i, &sig);
-        if (fault == FAULT_NONE && key->loaded && !verify_signature(k, s, &sig, key->loaded))
-            fault = FAULT_WRONG;
+        flaw = judge_signature_fields(k, s, i, &sig);
+        if (flaw == FLAW_NONE && key->loaded && !verify_signature(k, s, &sig, key->loaded))
+            flaw = FLAW_WRONG;
     }
-    return fault;
+    return flaw;
 }
 
 /* If re-signing has stopped, all signatures of a zone expire: report the first and count the
@@ -151,35 +151,33 @@ static void report_signature_time(struct checking *k, enum diag_level level,
 }
 
 static void report_signature(struct checking *k, enum diag_level level, const struct subject *s,
-                             size_t i, enum fault fault)
+                             size_t i, enum flaw flaw)
 {
     struct zonebuild *build = k->build;
     const struct zonebuild_record *r = &build->records[i];
     struct rrsig sig = rrsig_read(r->rdata, r->len);
 
-    switch (fault) {
-    case FAULT_NONE: break;
-    case FAULT_SIGNER:
+    switch (flaw) {
+    case FLAW_NONE: break;
+    case FLAW_SIGNER:
         zonebuild_report(build, level, i, "the signer's name is not the zone's name");
         break;
-    case FAULT_LABELS:
+    case FLAW_LABELS:
         zonebuild_report(build, level, i, "the signature is for %u labels, but the name has %u",
                          sig.labels, rrsig_count_labels(r->owner->name));
         break;
-    case FAULT_TTL:
+    case FLAW_TTL:
         zonebuild_report(build, level, i, "the signature is for a TTL of %u, but %s has %u",
                          sig.original_ttl, s->text, build->records[s->from].ttl);
         break;
-    case FAULT_EXPIRED:
-    case FAULT_EARLY:
-        report_signature_time(k, level, s, i, &sig, fault == FAULT_EXPIRED);
-        break;
-    case FAULT_NO_KEY:
+    case FLAW_EXPIRED:
+    case FLAW_EARLY: report_signature_time(k, level, s, i, &sig, flaw == FLAW_EXPIRED); break;
+    case FLAW_NO_KEY:
         zonebuild_report(build, DIAG_WARNING, i,
                          "the zone does not have the signing key (tag %u, algorithm %u)",
                          sig.tag, sig.algorithm);
         break;
-    case FAULT_WRONG:
+    case FLAW_WRONG:
         zonebuild_report(build, level, i, "the signature of %s does not verify", s->text);
         break;
     }
@@ -211,7 +209,7 @@ static void check_rrset_signatures(struct checking *k, struct subject *s)
 {
     char owner[DNAME_TEXT_MAX], type[RRTYPE_NAME_MAX];
     struct zonebuild *build = k->build;
-    enum fault faults[SIGNATURES_MAX];
+    enum flaw flaws[SIGNATURES_MAX];
     struct tally tally = {.is_good = {false}};
 
     dname_text_print(build->records[s->from].owner->name, owner);
@@ -228,17 +226,17 @@ static void check_rrset_signatures(struct checking *k, struct subject *s)
         s->sig_to = s->sig_from + SIGNATURES_MAX;
     }
     for (size_t i = s->sig_from; i < s->sig_to; i++) {
-        enum fault fault = judge_signature(k, s, i);
+        enum flaw flaw = judge_signature(k, s, i);
         uint8_t algorithm = build->records[i].rdata[2];
-        faults[i - s->sig_from] = fault;
-        tally.is_good[algorithm] |= fault == FAULT_NONE;
-        tally.is_present[algorithm] |= fault != FAULT_NO_KEY;
+        flaws[i - s->sig_from] = flaw;
+        tally.is_good[algorithm] |= flaw == FLAW_NONE;
+        tally.is_present[algorithm] |= flaw != FLAW_NO_KEY;
     }
     /* a validator needs one good signature: beside it a bad one is only worth a warning */
     for (size_t i = s->sig_from; i < s->sig_to; i++)
         report_signature(
             k, tally.is_good[build->records[i].rdata[2]] ? DIAG_WARNING : build->dnssec_level,
-            s, i, faults[i - s->sig_from]);
+            s, i, flaws[i - s->sig_from]);
     check_algorithms(k, s, &tally);
 }
 

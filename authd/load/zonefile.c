@@ -94,12 +94,12 @@ static void warn_raw_utf8(struct reading *r, const struct zonetext *zt, size_t w
 static bool read_zone_name(struct reading *r, const struct zonetext *zt, size_t word,
                            uint8_t out[DNAME_MAX])
 {
-    const char *why = "";
+    struct fault fault;
     size_t len, where = 0;
     if (dname_text_read(zt->tokens[word].text, zt->tokens[word].len, r->now.origin, out, &len,
-                        &why, &where) == ERR_OK)
+                        &fault, &where) == ERR_OK)
         return true;
-    report_fault(r, zt, word, where, "%s", why);
+    report_fault(r, zt, word, where, "%s", fault.text);
     return false;
 }
 
@@ -207,7 +207,7 @@ static void read_zone_record(struct reading *r, const struct zonetext *zt)
     size_t first = h.type_at + 1;
     if (rrtext_read(h.type, zt->tokens + first, zt->cnt - first, r->now.origin, &r->scratch,
                     r->rdata, &len, &fault) != ERR_OK) {
-        report_fault(r, zt, first + fault.token, fault.offset, "%s", fault.why);
+        report_fault(r, zt, first + fault.token, fault.offset, "%s", fault.reason.text);
         return;
     }
     for (size_t i = first; i < zt->cnt && idn_concerns(h.type); i++)

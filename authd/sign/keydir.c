@@ -143,7 +143,8 @@ static enum err read_key_record(struct keydir_key *key, const uint8_t *origin,
         key->ttl = line->ttl;
     } else if (err != ERR_NOMEM) {
         report_key(diag, DIAG_ERROR, key->path, ".key",
-                   err == ERR_FORMAT ? line->why : "it does not have a DNSKEY of the zone");
+                   err == ERR_FORMAT ? line->fault.text
+                                     : "it does not have a DNSKEY of the zone");
         err = ERR_FORMAT;
     }
     free(line);
@@ -172,7 +173,8 @@ static const char *judge_pair(const struct keydir_key *key)
 
 static enum err read_private_file(struct keydir_key *key, uint32_t now_s, struct diag *diag)
 {
-    char path[4096], why[200], *text = NULL;
+    char path[4096], *text = NULL;
+    struct fault fault;
     size_t len = 0;
     bool is_exposed = false;
 
@@ -185,14 +187,14 @@ static enum err read_private_file(struct keydir_key *key, uint32_t now_s, struct
     if (is_exposed)
         report_key(diag, DIAG_WARNING, key->path, ".private",
                    "every user can read this private key: chmod 600");
-    err = signkey_read(text, len, &key->key, why, sizeof(why));
+    err = signkey_read(text, len, &key->key, &fault);
     if (err == ERR_FORMAT || err == ERR_DENIED) {
-        report_key(diag, DIAG_ERROR, key->path, ".private", why);
+        report_key(diag, DIAG_ERROR, key->path, ".private", fault.text);
         err = ERR_FORMAT;
     }
-    const char *fault = err ? NULL : judge_pair(key);
-    if (fault) {
-        report_key(diag, DIAG_ERROR, key->path, ".private", fault);
+    const char *mismatch = err ? NULL : judge_pair(key);
+    if (mismatch) {
+        report_key(diag, DIAG_ERROR, key->path, ".private", mismatch);
         err = ERR_FORMAT;
     }
     read_key_times(text, now_s, key);

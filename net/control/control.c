@@ -253,18 +253,17 @@ static void begin_call(struct control_peer *p, struct json *request)
 static void serve_request(struct control_peer *p, size_t len)
 {
     struct json *request = NULL;
-    char why[CONTROL_ERROR_MAX];
+    struct fault fault;
 
-    enum err err = json_read(p->in, len, &request, why, sizeof(why));
+    enum err err = json_read(p->in, len, &request, &fault);
     p->len -= len + 1;
     memmove(p->in, p->in + len + 1, p->len);
     if (!err && !json_has_keys(request)) {
         json_free(&request);
-        snprintf(why, sizeof(why), "a request is a JSON object");
-        err = ERR_FORMAT;
+        err = fault_set(&fault, ERR_FORMAT, "a request is a JSON object");
     }
     if (err)
-        write_error(p, why);
+        write_error(p, fault.text);
     else
         begin_call(p, request);
 }
@@ -400,19 +399,17 @@ static void give_socket(const char *path, const char *user)
         log_warning("control: cannot give %s to the user %s: %s", path, user, strerror(errno));
 }
 
-enum err control_bind(const char *path, const char *user, int *fd, char *why, size_t size)
+enum err control_bind(const char *path, const char *user, int *fd, struct fault *fault)
 {
     struct sockaddr_un at = {.sun_family = AF_UNIX};
     struct stat is;
 
     snprintf(at.sun_path, sizeof(at.sun_path), "%s", path);
-    if (is_served(&at)) {
-        snprintf(why, size, "%s is served by another process", path);
-        return ERR_LIMIT;
-    }
-    enum err err = control_path_make_folder(path, "", why, size);
+    if (is_served(&at))
+        return fault_set(fault, ERR_LIMIT, "%s is served by another process", path);
+    enum err err = control_path_make_folder(path, "", fault);
     if (!err)
-        err = control_path_check(path, why, size);
+        err = control_path_check(path, fault);
     if (err)
         return err;
     if (lstat(path, &is) == 0 && S_ISSOCK(is.st_mode))
@@ -427,11 +424,11 @@ enum err control_bind(const char *path, const char *user, int *fd, char *why, si
         give_socket(path, user);
         return ERR_OK;
     }
-    snprintf(why, size, "%s: %s", path, strerror(number));
     if (*fd >= 0)
         close(*fd);
     *fd = -1;
-    return number == EACCES || number == EPERM ? ERR_DENIED : ERR_IO;
+    return fault_set(fault, number == EACCES || number == EPERM ? ERR_DENIED : ERR_IO, "%s: %s",
+                     path, strerror(number));
 }
 
 enum err control_open(const struct control_parts *parts, const char *path, int fd,

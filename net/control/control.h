@@ -31,7 +31,8 @@ struct control_call {
     struct json *result;           /* an object, to which commands add keys */
     char error[CONTROL_ERROR_MAX]; /* "": success */
     const struct exchange_settings *settings;
-    /* Set by `run`: the result comes later, and control_resume will be called in this thread. */
+    /* Set by `run`: the result comes later, and control_resume will be called in this thread.
+     */
     bool is_deferred;
     bool has_result; /* for a `run` whose result may come later: it is complete */
     /* Set by `run`: call it again in this worker, in another turn of the loop. */
@@ -72,10 +73,11 @@ struct control_parts {
 /* Bind a socket at `path`, which is shorter than CONTROL_PATH_MAX, and listen; create its
  * folder if it does not exist, and replace a socket that no process serves.  Root must call it
  * only if control_path_is_roots; the socket is then given to `user`, unless that is "".
- * ERR_LIMIT: another process serves the socket; ERR_DENIED, ERR_IO.  On error `why` (`size`
- * octets) has the text. */
-MUST_USE enum err control_bind(const char *path, const char *user, int *fd, char *why,
-                               size_t size);
+ * ERR_LIMIT: another process serves the socket; ERR_DENIED, ERR_IO.  On error `fault` has the
+ * text.
+ */
+MUST_USE enum err control_bind(const char *path, const char *user, int *fd,
+                               struct fault *fault);
 
 /* Serve the socket `fd`, which is bound at `path`; `parts` is copied.  The control owns `fd`
  * from now on, also on error.  ERR_NOMEM. */

@@ -33,31 +33,30 @@ static bool is_below_tmp(const char *folder) { return strncmp(folder, "/tmp/", 5
 
 /* Check the folder: where other users may write, they could replace the socket with their own.
  */
-static enum err check_socket_folder(const char *folder, char *why, size_t size)
+static enum err check_socket_folder(const char *folder, struct fault *fault)
 {
     struct stat is;
     bool is_tmp = is_below_tmp(folder);
 
-    if (lstat(folder, &is) != 0) {
-        snprintf(why, size, "%s: %s", folder, strerror(errno));
-    } else if (!S_ISDIR(is.st_mode)) {
-        snprintf(why, size, "%s is not a folder", folder);
-    } else if ((is_tmp || geteuid() == 0) && is.st_uid != geteuid()) {
-        snprintf(why, size, "%s belongs to another user (%u)", folder, (unsigned)is.st_uid);
-    } else if (is.st_mode & (is_tmp ? S_IWGRP | S_IWOTH : S_IWOTH) &&
-               (is_tmp || !(is.st_mode & S_ISVTX))) {
-        snprintf(why, size,
-                 "other users may write to %s (mode %04o) and could replace the socket: "
-                 "chmod go-w %s",
-                 folder, (unsigned)is.st_mode & 07777, folder);
-    } else if (access(folder, W_OK | X_OK) != 0) {
-        snprintf(why, size,
-                 "%s: %s; the folder must belong to the user that the daemon runs as", folder,
-                 strerror(errno));
-    } else {
-        return ERR_OK;
-    }
-    return ERR_DENIED;
+    if (lstat(folder, &is) != 0)
+        return fault_set(fault, ERR_DENIED, "%s: %s", folder, strerror(errno));
+    if (!S_ISDIR(is.st_mode))
+        return fault_set(fault, ERR_DENIED, "%s is not a folder", folder);
+    if ((is_tmp || geteuid() == 0) && is.st_uid != geteuid())
+        return fault_set(fault, ERR_DENIED, "%s belongs to another user (%u)", folder,
+                         (unsigned)is.st_uid);
+    if (is.st_mode & (is_tmp ? S_IWGRP | S_IWOTH : S_IWOTH) &&
+        (is_tmp || !(is.st_mode & S_ISVTX)))
+        return fault_set(
+            fault, ERR_DENIED,
+            "other users may write to %s (mode %04o) and could replace the socket: "
+            "chmod go-w %s",
+            folder, (unsigned)is.st_mode & 07777, folder);
+    if (access(folder, W_OK | X_OK) != 0)
+        return fault_set(fault, ERR_DENIED,
+                         "%s: %s; the folder must belong to the user that the daemon runs as",
+                         folder, strerror(errno));
+    return ERR_OK;
 }
 
 /* Print the folder that `path` is in.  False: it is the root or the working directory. */
@@ -71,13 +70,13 @@ static bool find_socket_folder(const char *path, char out[CONTROL_PATH_MAX])
     return true;
 }
 
-enum err control_path_make_folder(const char *path, const char *user, char *why, size_t size)
+enum err control_path_make_folder(const char *path, const char *user, struct fault *fault)
 {
     char folder[CONTROL_PATH_MAX];
 
     if (!find_socket_folder(path, folder))
         return ERR_OK;
-    return folder_make(folder, is_below_tmp(folder) ? 0700 : 0755, user, why, size);
+    return folder_make(folder, is_below_tmp(folder) ? 0700 : 0755, user, fault);
 }
 
 bool control_path_is_roots(const char *path)
@@ -89,9 +88,9 @@ bool control_path_is_roots(const char *path)
                                                                 : ".");
 }
 
-enum err control_path_check(const char *path, char *why, size_t size)
+enum err control_path_check(const char *path, struct fault *fault)
 {
     char folder[CONTROL_PATH_MAX];
 
-    return find_socket_folder(path, folder) ? check_socket_folder(folder, why, size) : ERR_OK;
+    return find_socket_folder(path, folder) ? check_socket_folder(folder, fault) : ERR_OK;
 }

@@ -9,8 +9,7 @@
 
 #include <stdbool.h>
 
-#include "base/err.h"
-#include "base/util.h"
+#include "base/fault.h"
 
 enum {
     CONTROL_PATH_MAX = 108, /* octets with the NUL: sun_path */
@@ -25,12 +24,12 @@ MUST_USE enum err control_path_get(const char *daemon, unsigned place,
 
 /* Create the folder of `path`, if it does not exist, and give it to `user`, unless that is "".
  * Errors of folder_make. */
-MUST_USE enum err control_path_make_folder(const char *path, const char *user, char *why,
-                                           size_t size);
+MUST_USE enum err control_path_make_folder(const char *path, const char *user,
+                                           struct fault *fault);
 
 /* True if root can bind a socket there: no other user can put a link in its way. */
 bool control_path_is_roots(const char *path);
 
 /* Check that the folder of `path` exists, is writable, and that other users cannot replace a
- * socket in it.  ERR_DENIED: `why` (`size` octets) has the cause and what to do. */
-MUST_USE enum err control_path_check(const char *path, char *why, size_t size);
+ * socket in it.  ERR_DENIED: `fault` has the cause and what to do. */
+MUST_USE enum err control_path_check(const char *path, struct fault *fault);

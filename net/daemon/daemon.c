@@ -20,6 +20,7 @@
 #include "base/log.h"
 #include "base/now.h"
 #include "net/loop/descriptors.h"
+#include "net/loop/fence.h"
 #include "net/loop/listen.h"
 #include "net/loop/loop.h"
 #include "net/loop/privilege.h"
@@ -28,15 +29,16 @@
 enum {
     EXIT_WRONG = 1,
     EXIT_USAGE = 2,
-    WHY_MAX = 512,
     FOLDER_MODE = 0750,
     SUMMARY_MAX = 200,
     HOST_MAX = 256,
     LIMITS_LOG_MS = 10000,
     SETTLE_MS = 5000, /* the longest wait for a configuration that is being written */
     CERTIFICATE_CHECK_MS = 1000,
+    GUARD_MS = 1000,
     DAY_MS = 86400000,
-    LAST_PART = 5, /* warn during the last 1/LAST_PART of a certificate's lifetime */
+    CLOCK_END_S = 4102444800, /* 2100-01-01 */
+    LAST_PART = 5,            /* warn during the last 1/LAST_PART of a certificate's lifetime */
 };
 
 /* Counts of the limits on clients since the start. */
@@ -83,7 +85,9 @@ struct daemon {
     uv_timer_t certificate_timer;                     /* runs watch_certificates */
     uint64_t warn_at_ms[TLS_SERVER_CERTIFICATES_MAX]; /* mono: the next warning about the
                                                          expiry of a certificate */
+    uv_timer_t guard_timer; /* runs check_guard while the newest version has a weakness */
     bool is_stopping;
+    bool has_failed; /* stopped by check_guard */
 };
 
 /* sd_notify(3) is one datagram; that is not worth linking libsystemd. */
@@ -192,14 +196,12 @@ static void log_limits(uv_timer_t *timer)
     *before = now;
 }
 
-static enum err set_up_limits(struct daemon *d, char *why)
+static enum err set_up_limits(struct daemon *d, struct fault *fault)
 {
-    if (*d->server->cookie_file && d->server->cookie_secret_cnt == 0) {
-        snprintf(why, WHY_MAX, "server.cookie-secrets: cannot read %s", d->server->cookie_file);
-        return ERR_DENIED;
-    }
+    if (*d->server->cookie_file && d->server->cookie_secret_cnt == 0)
+        return fault_set(fault, ERR_DENIED, "server.cookie-secrets: cannot read %s",
+                         d->server->cookie_file);
     set_cookies(d, d->server);
-    snprintf(why, WHY_MAX, "out of memory");
     struct conn_limit_conf connections = d->server->conn_limit;
     connections.connections = d->descriptors.connections;
     enum err err = rate_limit_new(&d->server->rate_limit, &d->rate_limit);
@@ -207,7 +209,7 @@ static enum err set_up_limits(struct daemon *d, char *why)
         err = conn_limit_new(&connections, d->worker_cnt * d->settings.listener_cnt,
                              &d->conn_limit);
     if (err)
-        return err;
+        return fault_name(fault, err);
     d->settings.rate_limit = d->rate_limit;
     d->settings.conn_limit = d->conn_limit;
     d->settings.bad_proxy_headers = &d->bad_proxy_headers;
@@ -240,19 +242,20 @@ static void warn_of_expiry(struct daemon *d)
     }
 }
 
-static void log_certificates(struct daemon *d, enum tls_server_change change, const char *why)
+static void log_certificates(struct daemon *d, enum tls_server_change change,
+                             const struct fault *fault)
 {
     struct tls_server_certificate c;
     char end[NOW_TEXT_MAX];
 
     if (change == TLS_SERVER_REJECTED)
         log_error("cannot load the changed certificates: %s; the previous ones stay in use",
-                  why);
+                  fault->text);
     if (change == TLS_SERVER_UNREADABLE)
         log_warning("%s: the user of the service cannot read it; a renewed certificate takes "
                     "effect after "
                     "a restart",
-                    why);
+                    fault->text);
     if (change != TLS_SERVER_LOADED)
         return;
     memset(d->warn_at_ms, 0, sizeof(d->warn_at_ms));
@@ -279,11 +282,11 @@ static void watch_certificates(uv_timer_t *timer)
 {
     struct daemon *d = timer->data;
     struct tls_server_certificate before, now;
-    char why[WHY_MAX] = "";
+    struct fault fault = {0};
 
     must(tls_server_certificate(d->tls, 0, &before));
-    enum tls_server_change change = tls_server_reload_changed(d->tls, why, sizeof(why));
-    log_certificates(d, change, why);
+    enum tls_server_change change = tls_server_reload_changed(d->tls, &fault);
+    log_certificates(d, change, &fault);
     if (change == TLS_SERVER_LOADED)
         warn_of_exposed_keys(d);
     must(tls_server_certificate(d->tls, 0, &now));
@@ -294,18 +297,18 @@ static void watch_certificates(uv_timer_t *timer)
         (void)reload_daemon(d, NULL);
 }
 
-static enum err open_certificates(struct daemon *d, char *why)
+static enum err open_certificates(struct daemon *d, struct fault *fault)
 {
     struct tls_server_files files[TLS_SERVER_CERTIFICATES_MAX];
     size_t cnt = server_conf_certificates(d->server, files);
 
     if (cnt == 0)
         return ERR_OK;
-    enum err err = tls_server_new(files, cnt, &d->tls, why, WHY_MAX);
+    enum err err = tls_server_new(files, cnt, &d->tls, fault);
     if (err)
         return err;
     d->settings.tls = d->tls;
-    log_certificates(d, TLS_SERVER_LOADED, "");
+    log_certificates(d, TLS_SERVER_LOADED, NULL);
     uv_timer_init(&d->loop, &d->certificate_timer);
     d->certificate_timer.data = d;
     uv_timer_start(&d->certificate_timer, watch_certificates, 0, CERTIFICATE_CHECK_MS);
@@ -317,13 +320,13 @@ static void reload_certificates(struct daemon *d, const struct server_conf *conf
 {
     struct tls_server_files files[TLS_SERVER_CERTIFICATES_MAX];
     size_t cnt = server_conf_certificates(conf, files);
-    char why[WHY_MAX] = "";
+    struct fault fault = {0};
 
     if ((cnt > 0) != (d->tls != NULL))
         log_warning(
             "adding the first or removing the last certificate takes effect after a restart");
     else if (cnt > 0)
-        log_certificates(d, tls_server_reload(d->tls, files, cnt, why, sizeof(why)), why);
+        log_certificates(d, tls_server_reload(d->tls, files, cnt, &fault), &fault);
 }
 
 /* ---- reload ---- */
@@ -400,6 +403,30 @@ static void log_version(struct daemon *d)
     *d->summary = '\0';
 }
 
+static void check_guard(uv_timer_t *timer);
+
+/* Publish a version.  Its notice comes first: a worker that has taken the version must not find
+ * the notice of the one before, which may then be freed. */
+static enum err publish_version(struct daemon *d, void *version)
+{
+    const char *weakness = d->calls->weakness ? d->calls->weakness(version) : "";
+    const char *before = atomic_exchange_explicit(
+        &d->settings.notice, *weakness ? weakness : NULL, memory_order_relaxed);
+    enum err err = publish_put(&d->publish, version, d->calls->free_version);
+
+    if (err) {
+        atomic_store_explicit(&d->settings.notice, before, memory_order_relaxed);
+        return err;
+    }
+    if (*weakness) {
+        log_warning("%s: replies can be forged; for a laboratory only", weakness);
+        uv_timer_start(&d->guard_timer, check_guard, 0, GUARD_MS);
+    } else {
+        uv_timer_stop(&d->guard_timer);
+    }
+    return ERR_OK;
+}
+
 /* Build and publish a version, and set d->summary. */
 static enum err build_version(struct daemon *d, const char *verb)
 {
@@ -410,7 +437,7 @@ static enum err build_version(struct daemon *d, const char *verb)
     enum err err = d->calls->build(d->conf, publish_newest(&d->publish), &version, summary,
                                    sizeof(summary));
     if (!err) {
-        err = publish_put(&d->publish, version, d->calls->free_version);
+        err = publish_version(d, version);
         if (err)
             d->calls->free_version(version);
     }
@@ -636,15 +663,43 @@ static void begin_log(struct control_call *call, void *data)
         log_last((size_t)cnt, show_line, json_put_list(call->result, "lines"));
 }
 
+/* Only forward: what a clock set back does is that of a faulty machine, not of a class. Workers
+ * wake, because they may be waiting for a moment that has passed now. */
+static void begin_clock(struct control_call *call, void *data)
+{
+    const struct daemon *d = data;
+    int64_t add_s = json_get_number(call->request, "add-s", 0);
+    struct fault fault;
+    char text[NOW_TEXT_MAX];
+
+    if (add_s < 1 || add_s > CLOCK_END_S - now_wall_ms() / 1000) {
+        control_fail(call, "clock: \"add-s\" must be a number of seconds, at least 1, and the "
+                           "clock must stay before the year 2100");
+        return;
+    }
+    if (fence_check(&fault) != ERR_OK) {
+        control_fail(call,
+                     "clock: the clock may be moved only in a network that packets cannot "
+                     "leave: %s",
+                     fault.text);
+        return;
+    }
+    now_add_wall(add_s * 1000);
+    now_print(now_wall_ms(), text);
+    log_warning("laboratory: the clock of this daemon was moved forward by %lld s, to %s",
+                (long long)add_s, text);
+    for (size_t i = 0; i < d->worker_cnt; i++)
+        worker_wake(d->workers[i]);
+    json_put_text(call->result, "time", text);
+}
+
 static const struct control_command commands[] = {
-    {.name = "status", .begin = begin_status},
-    {.name = "stats", .begin = begin_stats},
-    {.name = "reload", .begin = begin_reload},
-    {.name = "log", .begin = begin_log},
-    {.name = NULL},
+    {.name = "status", .begin = begin_status}, {.name = "stats", .begin = begin_stats},
+    {.name = "reload", .begin = begin_reload}, {.name = "log", .begin = begin_log},
+    {.name = "clock", .begin = begin_clock},   {.name = NULL},
 };
 
-static enum err serve_control(struct daemon *d, const char *path, char *why)
+static enum err serve_control(struct daemon *d, const char *path, struct fault *fault)
 {
     struct control_parts parts = {.loop = &d->loop,
                                   .home = &d->home,
@@ -654,13 +709,12 @@ static enum err serve_control(struct daemon *d, const char *path, char *why)
                                   .commands = {commands, d->calls->commands},
                                   .data = d};
     int fd = d->control_fd;
-    enum err err = fd >= 0 ? ERR_OK : control_bind(path, "", &fd, why, WHY_MAX);
+    enum err err = fd >= 0 ? ERR_OK : control_bind(path, "", &fd, fault);
 
     d->control_fd = -1;
     if (err)
         return err;
-    snprintf(why, WHY_MAX, "out of memory");
-    return control_open(&parts, path, fd, &d->control);
+    return fault_name(fault, control_open(&parts, path, fd, &d->control));
 }
 
 static bool is_control_given(const struct daemon *d)
@@ -670,7 +724,7 @@ static bool is_control_given(const struct daemon *d)
 
 /* Find the path of place number `place`; a configured path is the only place. */
 static enum err find_control(const struct daemon *d, unsigned place, char out[CONTROL_PATH_MAX],
-                             char *why)
+                             struct fault *fault)
 {
     const char *dash = strchr(d->calls->name, '-');
 
@@ -683,9 +737,9 @@ static enum err find_control(const struct daemon *d, unsigned place, char out[CO
     if (path && strlen(path) >= CONTROL_PATH_MAX)
         err = ERR_SPACE;
     if (err)
-        snprintf(why, WHY_MAX,
-                 path ? "%s: the path of a socket must be shorter than 108 octets" : "%s",
-                 path ? path : "out of memory");
+        fault_set(fault, err,
+                  path ? "%s: the path of a socket must be shorter than 108 octets" : "%s",
+                  path ? path : "out of memory");
     else
         strcpy(out, path);
     free(path);
@@ -693,26 +747,26 @@ static enum err find_control(const struct daemon *d, unsigned place, char out[CO
 }
 
 /* A configured path must work; of the default places the first that works is used. */
-static enum err open_control(struct daemon *d, char *why)
+static enum err open_control(struct daemon *d, struct fault *fault)
 {
     char path[CONTROL_PATH_MAX];
 
     if (!*d->server->control)
         return ERR_OK;
     for (unsigned i = 0; i < CONTROL_PATH_PLACES; i++) {
-        enum err err = find_control(d, i, path, why);
+        enum err err = find_control(d, i, path, fault);
         if (!err)
-            err = serve_control(d, path, why);
+            err = serve_control(d, path, fault);
         if (is_control_given(d))
             return err;
         if (!err || err == ERR_LIMIT) {
             if (err)
                 log_info("control: %s; set server.control to give this daemon its own socket",
-                         why);
+                         fault->text);
             return ERR_OK;
         }
     }
-    log_warning("control: no default path is usable (%s); set server.control", why);
+    log_warning("control: no default path is usable (%s); set server.control", fault->text);
     return ERR_OK;
 }
 
@@ -739,18 +793,36 @@ static void run_home_jobs(uv_async_t *done)
         log_version(d); /* all workers have adopted it */
 }
 
-static void stop_on_signal(uv_signal_t *signal, int number)
+static void stop_daemon(struct daemon *d)
 {
-    struct daemon *d = signal->data;
-    if (d->is_stopping)
-        return;
     d->is_stopping = true;
-    log_info("stopping on %s", number == SIGTERM ? "SIGTERM" : "SIGINT");
     notify_manager("STOPPING=1");
     control_close(d->control);
     for (size_t i = 0; i < d->worker_cnt; i++)
         worker_stop(d->workers[i]);
     uv_stop(&d->loop);
+}
+
+static void stop_on_signal(uv_signal_t *signal, int number)
+{
+    struct daemon *d = signal->data;
+
+    if (d->is_stopping)
+        return;
+    log_info("stopping on %s", number == SIGTERM ? "SIGTERM" : "SIGINT");
+    stop_daemon(d);
+}
+
+static void check_guard(uv_timer_t *timer)
+{
+    struct daemon *d = timer->data;
+    struct fault fault;
+
+    if (d->is_stopping || d->calls->guard(d->shared, &fault) == ERR_OK)
+        return;
+    log_error("stopping: a defence is switched off, and packets could leave: %s", fault.text);
+    d->has_failed = true;
+    stop_daemon(d);
 }
 
 static void close_any_handle(uv_handle_t *handle, void *data)
@@ -814,42 +886,39 @@ static enum err list_listeners(struct daemon *d)
     return ERR_OK;
 }
 
-static enum err set_descriptors(struct daemon *d, char *why)
+static enum err set_descriptors(struct daemon *d, struct fault *fault)
 {
     unsigned all = d->calls->sockets / (unsigned)d->worker_cnt;
     struct descriptors_wish wish = {.workers = (unsigned)d->worker_cnt,
                                     .listeners = (unsigned)d->settings.listener_cnt,
                                     .connections = d->server->conn_limit.connections,
                                     .sockets = (unsigned)util_min(d->calls->sockets_each, all)};
-    enum err err = descriptors_set(&wish, &d->descriptors, why, WHY_MAX);
+    enum err err = descriptors_set(&wish, &d->descriptors, fault);
 
-    if (!err && loop_reserve(&d->loop, d->descriptors.limit) != ERR_OK) {
-        snprintf(why, WHY_MAX, "out of memory for a table of %u descriptors",
-                 d->descriptors.limit);
-        err = ERR_NOMEM;
-    }
+    if (!err && loop_reserve(&d->loop, d->descriptors.limit) != ERR_OK)
+        err = fault_set(fault, ERR_NOMEM, "out of memory for a table of %u descriptors",
+                        d->descriptors.limit);
     return err;
 }
 
 /* Open the sockets of all workers, while the process may still bind low ports. */
-static enum err open_worker_sockets(struct daemon *d, char *why)
+static enum err open_worker_sockets(struct daemon *d, struct fault *fault)
 {
     size_t cnt = d->settings.listener_cnt;
     enum err err = ERR_OK;
 
     d->sockets = calloc(d->worker_cnt * cnt + 1, sizeof(*d->sockets));
     if (!d->sockets)
-        return ERR_NOMEM;
+        return fault_name(fault, ERR_NOMEM);
     for (size_t i = 0; i < cnt && !err; i++)
         err = listen_probe(&d->listeners[i].address,
-                           exchange_stacks[d->listeners[i].stack].has_udp, why, WHY_MAX);
+                           exchange_stacks[d->listeners[i].stack].has_udp, fault);
     while (d->socket_cnt < d->worker_cnt * cnt && !err) {
         struct worker_sockets *s = &d->sockets[d->socket_cnt];
         *s = (struct worker_sockets){
             .at = d->listeners[d->socket_cnt % cnt], .udp_fd = -1, .tcp_fd = -1};
         bool has_udp = exchange_stacks[s->at.stack].has_udp;
-        err =
-            listen_open(&s->at.address, has_udp ? &s->udp_fd : NULL, &s->tcp_fd, why, WHY_MAX);
+        err = listen_open(&s->at.address, has_udp ? &s->udp_fd : NULL, &s->tcp_fd, fault);
         d->socket_cnt += !err;
     }
     return err;
@@ -859,30 +928,31 @@ static enum err open_worker_sockets(struct daemon *d, char *why)
 static void prepare_control(struct daemon *d)
 {
     const char *user = d->server->user;
-    char path[CONTROL_PATH_MAX], why[WHY_MAX] = "";
+    char path[CONTROL_PATH_MAX];
+    struct fault fault = {0};
 
-    enum err err = find_control(d, CONTROL_PATH_SYSTEM, path, why);
+    enum err err = find_control(d, CONTROL_PATH_SYSTEM, path, &fault);
     if (!err)
-        err = control_path_make_folder(path, user, why, sizeof(why));
+        err = control_path_make_folder(path, user, &fault);
     if (!err && control_path_is_roots(path))
-        err = control_bind(path, user, &d->control_fd, why, sizeof(why));
+        err = control_bind(path, user, &d->control_fd, &fault);
     if (err && err != ERR_LIMIT) /* open_control reports ERR_LIMIT */
-        log_warning("control: %s", why);
+        log_warning("control: %s", fault.text);
 }
 
 /* As root, create for `server.user` what that user may not be able to create. */
 static void prepare_for_user(struct daemon *d)
 {
     const char *user = d->server->user;
-    char why[WHY_MAX] = "";
+    struct fault fault = {0};
 
     if (geteuid() != 0 || !*user)
         return;
     if (*d->server->control)
         prepare_control(d);
     const char *directory = d->calls->directory ? d->calls->directory(d->conf) : "";
-    if (*directory && folder_make(directory, FOLDER_MODE, user, why, sizeof(why)) != ERR_OK)
-        log_warning("%s", why);
+    if (*directory && folder_make(directory, FOLDER_MODE, user, &fault) != ERR_OK)
+        log_warning("%s", fault.text);
 }
 
 /* Choose the core of a worker: the cores that the process may use, in turn. */
@@ -978,7 +1048,7 @@ static void watch_signals(struct daemon *d)
 
 static enum err start_daemon(struct daemon *d)
 {
-    char why[WHY_MAX];
+    struct fault fault = {0};
 
     enum err err = read_conf(d, &d->conf, &d->server, NULL);
     if (err)
@@ -994,28 +1064,25 @@ static enum err start_daemon(struct daemon *d)
     d->settings.is_rotating = d->server->is_rotating;
     d->settings.https_path = d->server->https_path;
     d->settings.trusted_proxies = d->server->trusted_proxies;
-    snprintf(why, sizeof(why), "out of memory");
-    err = list_listeners(d);
+    err = fault_name(&fault, list_listeners(d));
     if (!err)
-        err = set_descriptors(d, why);
+        err = set_descriptors(d, &fault);
     if (!err)
-        err = set_up_limits(d, why);
+        err = set_up_limits(d, &fault);
     if (!err)
-        err = open_certificates(d, why);
+        err = open_certificates(d, &fault);
     if (!err)
-        err = open_worker_sockets(d, why);
+        err = open_worker_sockets(d, &fault);
     if (!err) { /* from now on files may be created where the user can put links: not as root */
         prepare_for_user(d);
-        err = privilege_drop(d->server->user, why, sizeof(why));
-    }
-    if (!err) {
-        snprintf(why, sizeof(why), "out of memory");
-        err = make_workers(d);
+        err = privilege_drop(d->server->user, &fault);
     }
     if (!err)
-        err = open_control(d, why);
+        err = fault_name(&fault, make_workers(d));
+    if (!err)
+        err = open_control(d, &fault);
     if (err) {
-        log_error("cannot start: %s", why);
+        log_error("cannot start: %s", fault.text);
         return err;
     }
     watch_signals(d);
@@ -1074,6 +1141,8 @@ int daemon_main(const struct daemon_calls *calls, int argc, char **argv)
     uv_async_init(&d.loop, &d.done, run_home_jobs);
     d.done.data = &d;
     job_box_init(&d.home, wake_main_thread, &d.done);
+    uv_timer_init(&d.loop, &d.guard_timer);
+    d.guard_timer.data = &d;
     d.start_mono_ms = now_mono_ms();
     enum err err = start_daemon(&d);
     if (!err) {
@@ -1086,5 +1155,5 @@ int daemon_main(const struct daemon_calls *calls, int argc, char **argv)
     end_daemon(&d);
     if (!err)
         log_info("stopped");
-    return err ? EXIT_WRONG : 0;
+    return err || d.has_failed ? EXIT_WRONG : 0;
 }

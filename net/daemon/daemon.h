@@ -37,6 +37,13 @@ struct daemon_calls {
     enum err (*build)(void *conf, const void *before, void **version, char *summary,
                       size_t size);
     void (*free_version)(void *version);
+    /* Return which defences a version does without, as one line for the log and for an EDE of
+     * every answer; "" for none.  The version owns it.  May be NULL: all versions have all. */
+    const char *(*weakness)(const void *version);
+    /* While the newest version has a weakness: called once a second.  Check that the process
+     * may go on; on error stop all queries to servers at once, and write the reason to
+     * `fault`: the daemon stops.  NULL if `weakness` is. */
+    enum err (*guard)(void *shared, struct fault *fault);
     /* Create the state that all engines share, before the first engine; it is freed after the
      * last.  May be NULL.  Return NULL if there is no memory, or after logging another fault.
      */
@@ -64,5 +71,6 @@ struct daemon_counter {
 extern const struct daemon_counter daemon_counters[];
 extern const size_t daemon_counter_cnt;
 
-/* Run the daemon until SIGTERM or SIGINT.  Return the exit status (rootline-authd(8)). */
+/* Run the daemon until SIGTERM, SIGINT or an error of `guard`.  Return the exit status
+ * (rootline-authd(8)). */
 int daemon_main(const struct daemon_calls *calls, int argc, char **argv);

@@ -21,13 +21,13 @@ void server_conf_read_name(struct conf_reader *reader, const struct conf_node *n
     static const uint8_t root[] = {0};
     uint8_t name[DNAME_MAX];
     size_t len;
-    const char *why = "";
+    struct fault fault;
     const char *text = conf_text(reader, node);
 
     if (!text)
         return;
-    if (dname_text_read(text, strlen(text), root, name, &len, &why, NULL) != ERR_OK) {
-        conf_wrong(reader, node, "\"%s\" is not a domain name: %s", text, why);
+    if (dname_text_read(text, strlen(text), root, name, &len, &fault, NULL) != ERR_OK) {
+        conf_wrong(reader, node, "\"%s\" is not a domain name: %s", text, fault.text);
         return;
     }
     const uint8_t *copy = arena_copy(conf_arena(reader), name, len);
@@ -214,7 +214,7 @@ void server_conf_check(struct conf_reader *reader, const struct conf_node *node,
     struct tls_server_files files[TLS_SERVER_CERTIFICATES_MAX];
     size_t cnt = server_conf_certificates(conf, files);
     struct tls_server *server;
-    char why[512];
+    struct fault fault;
 
     check_listeners(reader, node, conf);
     if (*conf->tls_certificate && !*conf->tls_key)
@@ -230,14 +230,14 @@ void server_conf_check(struct conf_reader *reader, const struct conf_node *node,
             tls_listener);
     if (cnt == 0 || !*files[0].key)
         return;
-    enum err err = tls_server_new(files, cnt, &server, why, sizeof(why));
+    enum err err = tls_server_new(files, cnt, &server, &fault);
     if (err == ERR_DENIED) /* as of a reload after the change of user */
         conf_warn(reader, node,
                   "tls-certificate: %s: the user of the service cannot read it; the current "
                   "certificates stay in use",
-                  why);
+                  fault.text);
     else if (err)
-        conf_wrong(reader, node, "tls-certificate: %s", why);
+        conf_wrong(reader, node, "tls-certificate: %s", fault.text);
     if (err)
         return;
     must(tls_server_certificate(server, 0, &conf->certificate));

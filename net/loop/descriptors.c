@@ -40,42 +40,37 @@ bool descriptors_divide(unsigned limit, const struct descriptors_wish *wish,
 }
 
 /* The limit is lowered too, because the tables of each loop have its size. */
-static enum err set_limit(unsigned wanted, unsigned *limit, char *why, size_t size)
+static enum err set_limit(unsigned wanted, unsigned *limit, struct fault *fault)
 {
     struct rlimit is;
 
-    if (getrlimit(RLIMIT_NOFILE, &is) != 0) {
-        snprintf(why, size, "cannot read RLIMIT_NOFILE: %s", strerror(errno));
-        return ERR_IO;
-    }
+    if (getrlimit(RLIMIT_NOFILE, &is) != 0)
+        return fault_set(fault, ERR_IO, "cannot read RLIMIT_NOFILE: %s", strerror(errno));
     is.rlim_cur = util_min(is.rlim_max, wanted);
-    if (setrlimit(RLIMIT_NOFILE, &is) != 0) {
-        snprintf(why, size, "cannot set RLIMIT_NOFILE to %u: %s", wanted, strerror(errno));
-        return ERR_IO;
-    }
+    if (setrlimit(RLIMIT_NOFILE, &is) != 0)
+        return fault_set(fault, ERR_IO, "cannot set RLIMIT_NOFILE to %u: %s", wanted,
+                         strerror(errno));
     *limit = (unsigned)is.rlim_cur;
     return ERR_OK;
 }
 
 enum err descriptors_set(const struct descriptors_wish *wish, struct descriptors *out,
-                         char *why, size_t size)
+                         struct fault *fault)
 {
     unsigned wanted = count_fixed(wish) + wish->connections + wish->workers * wish->sockets;
-    unsigned limit, least = count_least(wish);
+    unsigned limit = 0, least = count_least(wish);
 
     wanted = (unsigned)util_max(wanted, least); /* with few connections configured */
 
-    enum err err = set_limit(wanted, &limit, why, size);
+    enum err err = set_limit(wanted, &limit, fault);
     if (err)
         return err;
-    if (!descriptors_divide(limit, wish, out)) {
-        snprintf(
-            why, size,
+    if (!descriptors_divide(limit, wish, out))
+        return fault_set(
+            fault, ERR_LIMIT,
             "RLIMIT_NOFILE allows only %u open files, and at least %u are needed; raise it to "
             "%u (LimitNOFILE= in systemd, ulimit -n in a shell)",
             limit, least, wanted);
-        return ERR_LIMIT;
-    }
     if (limit < wanted)
         log_warning(
             "RLIMIT_NOFILE allows only %u open files: %u of %u connections are accepted, and "

@@ -10,8 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "base/err.h"
-#include "base/util.h"
+#include "base/fault.h"
 
 /* What the configuration asks for. */
 struct descriptors_wish {
@@ -32,6 +31,6 @@ bool descriptors_divide(unsigned limit, const struct descriptors_wish *wish,
 
 /* Set the soft limit RLIMIT_NOFILE to the number that `wish` needs, or to the hard limit if
  * that is lower, and divide it.  Log a warning if there are fewer than needed.  ERR_LIMIT: too
- * few to run; ERR_IO.  On error `why` (`size` octets) has the text. */
+ * few to run; ERR_IO.  On error `fault` has the text. */
 MUST_USE enum err descriptors_set(const struct descriptors_wish *wish, struct descriptors *out,
-                                  char *why, size_t size);
+                                  struct fault *fault);

@@ -5,6 +5,7 @@
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/addr.h"
@@ -75,13 +76,13 @@ static enum err check_routes(const struct addr_prefixes *inside, bool *leads_out
     return works ? ERR_OK : ERR_IO;
 }
 
-static enum err check_addresses(const struct addr_prefixes *inside, char *why, size_t size)
+static enum err check_addresses(const struct addr_prefixes *inside, struct fault *fault)
 {
     struct ifaddrs *all;
     enum err err = ERR_OK;
 
     if (getifaddrs(&all) != 0)
-        return ERR_IO;
+        return fault_set(fault, ERR_IO, "cannot read the addresses of the interfaces");
     for (struct ifaddrs *a = all; a && !err; a = a->ifa_next) {
         struct addr addr = {0};
         char text[ADDR_TEXT_MAX];
@@ -93,15 +94,25 @@ static enum err check_addresses(const struct addr_prefixes *inside, char *why, s
         if (addr_is_in(inside, &addr))
             continue;
         addr_print_host(&addr, text);
-        snprintf(why, size, "interface %s has the address %s, which is not for documentation",
-                 a->ifa_name, text);
-        err = ERR_DENIED;
+        err = fault_set(fault, ERR_DENIED,
+                        "interface %s has the address %s, which is not for documentation",
+                        a->ifa_name, text);
     }
     freeifaddrs(all);
     return err;
 }
 
-enum err fence_check(char *why, size_t size)
+/* True if pid 1 is in the network namespace of this process.  False if the kernel
+ * does not tell this user. */
+static bool is_namespace_of_init(void)
+{
+    struct stat of_init, own;
+
+    return stat("/proc/1/ns/net", &of_init) == 0 && stat("/proc/self/ns/net", &own) == 0 &&
+           of_init.st_dev == own.st_dev && of_init.st_ino == own.st_ino;
+}
+
+enum err fence_check(struct fault *fault)
 {
     struct addr_prefix at[ARRAY_LEN(lab_nets)];
     struct addr_prefixes inside = {.at = at, .cnt = ARRAY_LEN(lab_nets)};
@@ -109,16 +120,17 @@ enum err fence_check(char *why, size_t size)
 
     for (size_t i = 0; i < ARRAY_LEN(lab_nets); i++)
         must(addr_read_prefix(lab_nets[i], &at[i]) == ERR_OK);
-    snprintf(why, size, "there is no interface rl-fence");
-    if (if_nametoindex("rl-fence") == 0)
-        return ERR_DENIED;
-    snprintf(why, size, "cannot read the routing tables");
+    if (if_nametoindex("rl-fence") == 0) /* finds alternative names too */
+        return fault_set(fault, ERR_DENIED, "there is no interface rl-fence");
+    if (is_namespace_of_init())
+        return fault_set(fault, ERR_DENIED,
+                         "this is the network namespace of process 1: a laboratory has "
+                         "namespaces of its own");
     if (check_routes(&inside, &leads_out) != ERR_OK)
-        return ERR_IO;
-    snprintf(why, size,
-             "there is a default route, or a route to networks that are not for documentation");
+        return fault_set(fault, ERR_IO, "cannot read the routing tables");
     if (leads_out)
-        return ERR_DENIED;
-    snprintf(why, size, "cannot read the addresses of the interfaces");
-    return check_addresses(&inside, why, size);
+        return fault_set(
+            fault, ERR_DENIED,
+            "there is a default route, or a route to networks that are not for documentation");
+    return check_addresses(&inside, fault);
 }

@@ -36,38 +36,37 @@ static void tune_udp(int fd, const struct addr *addr)
                           is_v6 ? IPV6_RECVPKTINFO : IP_PKTINFO, 1);
 }
 
-static void explain_bind_error(const struct addr *addr, bool is_stream, int number, char *why,
-                               size_t size)
+static enum err explain_bind_error(const struct addr *addr, bool is_stream, int number,
+                                   enum err err, struct fault *fault)
 {
     char text[ADDR_TEXT_MAX], owner[PORT_OWNER_TEXT_MAX];
 
     addr_print(addr, text);
     if (number == EADDRINUSE) {
         port_owner_find(addr, is_stream, owner);
-        snprintf(why, size, "%s (%s) is in use by %s; stop it, or choose another address", text,
-                 is_stream ? "TCP" : "UDP", owner);
-    } else if (number == EACCES || number == EPERM) {
-        snprintf(
-            why, size,
+        return fault_set(fault, err,
+                         "%s (%s) is in use by %s; stop it, or choose another address", text,
+                         is_stream ? "TCP" : "UDP", owner);
+    }
+    if (number == EACCES || number == EPERM)
+        return fault_set(
+            fault, err,
             "%s: not allowed: ports below 1024 need root, CAP_NET_BIND_SERVICE, or a lower "
             "net.ipv4.ip_unprivileged_port_start",
             text);
-    } else if (number == EADDRNOTAVAIL) {
-        snprintf(why, size, "%s: this machine does not have that address", text);
-    } else {
-        snprintf(why, size, "%s (%s): %s", text, is_stream ? "TCP" : "UDP", strerror(number));
-    }
+    if (number == EADDRNOTAVAIL)
+        return fault_set(fault, err, "%s: this machine does not have that address", text);
+    return fault_set(fault, err, "%s (%s): %s", text, is_stream ? "TCP" : "UDP",
+                     strerror(number));
 }
 
 static enum err bind_listen_socket(const struct addr *addr, bool is_stream, bool is_shared,
-                                   int *fd, char *why, size_t size)
+                                   int *fd, struct fault *fault)
 {
     int type = (is_stream ? SOCK_STREAM : SOCK_DGRAM) | SOCK_NONBLOCK | SOCK_CLOEXEC;
     int s = socket(addr->sock.any.sa_family, type, 0);
-    if (s < 0) {
-        explain_bind_error(addr, is_stream, errno, why, size);
-        return ERR_IO;
-    }
+    if (s < 0)
+        return explain_bind_error(addr, is_stream, errno, ERR_IO, fault);
     if (addr_is_v6(addr))
         set_listen_option(s, IPPROTO_IPV6, IPV6_V6ONLY, 1);
     if (is_stream)
@@ -79,20 +78,20 @@ static enum err bind_listen_socket(const struct addr *addr, bool is_stream, bool
         tune_udp(s, addr);
     if (bind(s, &addr->sock.any, addr_len(addr)) != 0 ||
         (is_stream && !is_shared && listen(s, 1) != 0)) {
-        explain_bind_error(addr, is_stream, errno, why, size);
+        enum err err = explain_bind_error(addr, is_stream, errno, ERR_DENIED, fault);
         close(s);
-        return ERR_DENIED;
+        return err;
     }
     *fd = s;
     return ERR_OK;
 }
 
-enum err listen_probe(const struct addr *addr, bool has_udp, char *why, size_t size)
+enum err listen_probe(const struct addr *addr, bool has_udp, struct fault *fault)
 {
     int udp = -1, tcp = -1;
-    enum err err = has_udp ? bind_listen_socket(addr, false, false, &udp, why, size) : ERR_OK;
+    enum err err = has_udp ? bind_listen_socket(addr, false, false, &udp, fault) : ERR_OK;
     if (!err)
-        err = bind_listen_socket(addr, true, false, &tcp, why, size);
+        err = bind_listen_socket(addr, true, false, &tcp, fault);
     if (udp >= 0)
         close(udp);
     if (tcp >= 0)
@@ -100,12 +99,12 @@ enum err listen_probe(const struct addr *addr, bool has_udp, char *why, size_t s
     return err;
 }
 
-enum err listen_open(const struct addr *addr, int *udp_fd, int *tcp_fd, char *why, size_t size)
+enum err listen_open(const struct addr *addr, int *udp_fd, int *tcp_fd, struct fault *fault)
 {
-    enum err err = udp_fd ? bind_listen_socket(addr, false, true, udp_fd, why, size) : ERR_OK;
+    enum err err = udp_fd ? bind_listen_socket(addr, false, true, udp_fd, fault) : ERR_OK;
     if (err)
         return err;
-    err = bind_listen_socket(addr, true, true, tcp_fd, why, size);
+    err = bind_listen_socket(addr, true, true, tcp_fd, fault);
     if (err && udp_fd)
         close(*udp_fd);
     return err;

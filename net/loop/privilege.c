@@ -12,20 +12,17 @@
 
 #include "base/log.h"
 
-static enum err become_user(const char *user, char *why, size_t size)
+static enum err become_user(const char *user, struct fault *fault)
 {
     errno = 0;
     struct passwd *entry = getpwnam(user);
-    if (!entry) {
-        snprintf(why, size, "server.user: there is no user \"%s\"", user);
-        return ERR_CONFIG;
-    }
+    if (!entry)
+        return fault_set(fault, ERR_CONFIG, "server.user: there is no user \"%s\"", user);
     if (prctl(PR_SET_KEEPCAPS, 1) != 0 || initgroups(user, entry->pw_gid) != 0 ||
-        setgid(entry->pw_gid) != 0 || setuid(entry->pw_uid) != 0) {
-        snprintf(why, size, "server.user: cannot become \"%s\": %s; start as root", user,
-                 strerror(errno));
-        return ERR_DENIED;
-    }
+        setgid(entry->pw_gid) != 0 || setuid(entry->pw_uid) != 0)
+        return fault_set(fault, ERR_DENIED,
+                         "server.user: cannot become \"%s\": %s; start as root", user,
+                         strerror(errno));
     return ERR_OK;
 }
 
@@ -43,19 +40,18 @@ static bool is_kept(cap_value_t cap, size_t kept_cnt)
 
 /* Narrow the bounding set: a program that this process executes must not regain capabilities.
  * EPERM is no error: without CAP_SETPCAP, the service manager has set the bounds. */
-static enum err drop_bounds(size_t kept_cnt, char *why, size_t size)
+static enum err drop_bounds(size_t kept_cnt, struct fault *fault)
 {
     for (cap_value_t cap = 0; CAP_IS_SUPPORTED(cap); cap++)
         if (!is_kept(cap, kept_cnt) && cap_get_bound(cap) == 1 && cap_drop_bound(cap) != 0 &&
-            errno != EPERM) {
-            snprintf(why, size, "cannot narrow the bounding set of capabilities: %s",
-                     strerror(errno));
-            return ERR_DENIED;
-        }
+            errno != EPERM)
+            return fault_set(fault, ERR_DENIED,
+                             "cannot narrow the bounding set of capabilities: %s",
+                             strerror(errno));
     return ERR_OK;
 }
 
-static enum err drop_capabilities(size_t kept_cnt, char *why, size_t size)
+static enum err drop_capabilities(size_t kept_cnt, struct fault *fault)
 {
     enum err err = ERR_OK;
     cap_t now = cap_get_proc();
@@ -73,13 +69,13 @@ static enum err drop_capabilities(size_t kept_cnt, char *why, size_t size)
     if (!err && (cap_set_proc(less) != 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0))
         err = ERR_DENIED;
     if (err)
-        snprintf(why, size, "cannot drop capabilities: %s", strerror(errno));
+        fault_set(fault, err, "cannot drop capabilities: %s", strerror(errno));
     cap_free(now);
     cap_free(less);
     return err;
 }
 
-enum err privilege_drop(const char *user, char *why, size_t size)
+enum err privilege_drop(const char *user, struct fault *fault)
 {
     bool is_root = geteuid() == 0;
     size_t kept_cnt = is_root && !*user ? ARRAY_LEN(kept) : 1;
@@ -87,20 +83,19 @@ enum err privilege_drop(const char *user, char *why, size_t size)
 
     if (*user && !is_root) {
         struct passwd *self = getpwuid(geteuid());
-        if (!self || strcmp(self->pw_name, user) != 0) {
-            snprintf(why, size,
-                     "server.user: only root can become \"%s\"; start as root, or remove "
-                     "server.user",
-                     user);
-            return ERR_DENIED;
-        }
+        if (!self || strcmp(self->pw_name, user) != 0)
+            return fault_set(
+                fault, ERR_DENIED,
+                "server.user: only root can become \"%s\"; start as root, or remove "
+                "server.user",
+                user);
     }
     if (is_root) /* other users may not narrow the bounding set */
-        err = drop_bounds(kept_cnt, why, size);
+        err = drop_bounds(kept_cnt, fault);
     if (!err && *user && is_root)
-        err = become_user(user, why, size);
+        err = become_user(user, fault);
     if (!err)
-        err = drop_capabilities(geteuid() == 0 ? ARRAY_LEN(kept) : 1, why, size);
+        err = drop_capabilities(geteuid() == 0 ? ARRAY_LEN(kept) : 1, fault);
     if (!err && geteuid() == 0)
         log_warning(
             "running as root: set server.user to the user to become after the ports are bound");

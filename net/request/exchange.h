@@ -60,7 +60,18 @@ struct exchange_settings {
     const struct exchange_listener *listeners;
     size_t listener_cnt;
     struct tls_server *tls; /* NULL: no listener uses TLS */
+    /* The notice of each answer's OPT (struct edns_answer), NULL for none.  The main thread
+     * replaces it when it publishes a version, which owns the text: read it anew in each turn.
+     */
+    _Atomic(const char *) notice;
 };
+
+/* Return the notice of answers that are sent in this turn; "" for none. */
+static inline const char *exchange_notice(const struct exchange_settings *settings)
+{
+    const char *notice = atomic_load_explicit(&settings->notice, memory_order_relaxed);
+    return notice ? notice : "";
+}
 
 /* Count a PROXY header that is malformed or comes from an untrusted peer. */
 static inline void exchange_count_proxy_header(const struct exchange_settings *settings)

@@ -30,6 +30,7 @@ static void begin_opt(struct exchange *ex)
     ex->opt.keepalive_ms =
         wants_keepalive ? conn_limit_idle_ms(ex->settings->conn_limit) : 0; /* RFC 7828 3.3.2 */
     ex->opt.ede = EDNS_EDE_NONE;
+    ex->opt.notice = exchange_notice(ex->settings);
     ex->opt.is_padded = is_encrypted(ex) && asked->has_padding;
     ex->opt.padding_len = 0;
 }
@@ -65,14 +66,14 @@ static void pad_answer(struct exchange *ex)
 static void write_answer_opt(struct exchange *ex, unsigned rcode)
 {
     struct edns_answer *opt = &ex->opt;
-    int ede = opt->ede;
+    size_t room = message_limit(ex) - ex->out.len;
 
     opt->ext_rcode = (uint8_t)(rcode >> 4);
-    opt->ede = EDNS_EDE_NONE;
-    size_t room = edns_len(opt) + ex->out.limit - ex->out.len;
-    opt->ede = ede;
-    if (edns_len(opt) > room) /* the answer matters more than the reason */
+    opt->notice = exchange_notice(ex->settings); /* that of the beginning may be freed */
+    if (edns_len(opt) > room)                    /* the answer matters more than the reason */
         opt->ede = EDNS_EDE_NONE;
+    if (edns_len(opt) > room) /* a longer one than that for which room was reserved */
+        opt->notice = "";
     if (opt->is_padded)
         pad_answer(ex);
     edns_write(ex->buffer + ex->out.len, opt);

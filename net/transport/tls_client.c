@@ -85,23 +85,24 @@ static int verify_certificate(X509_STORE_CTX *x, void *nothing)
     return 1;
 }
 
-static enum err make_client_context(struct tls_client *c, SSL_CTX **out, char *why, size_t size)
+static enum err make_client_context(struct tls_client *c, SSL_CTX **out, struct fault *fault)
 {
     SSL_CTX *x = SSL_CTX_new(TLS_client_method());
     bool is_read = x && (*c->ca_file ? SSL_CTX_load_verify_file(x, c->ca_file) == 1
                                      : SSL_CTX_set_default_verify_paths(x) == 1);
 
-    snprintf(why, size, "%s: %s", *c->ca_file ? c->ca_file : "the system's certificates",
-             x ? "no certificate in it, or no permission to read it" : "out of memory");
     bool is_set = is_read && SSL_CTX_set_min_proto_version(x, TLS1_2_VERSION) == 1 &&
                   SSL_CTX_set_alpn_protos(x, client_alpn, sizeof(client_alpn) - 1) == 0 &&
                   SSL_CTX_set_app_data(x, c) == 1;
-    if (is_read && !is_set)
-        snprintf(why, size, "out of memory");
     ERR_clear_error();
     if (!is_set) {
         SSL_CTX_free(x);
-        return x && !is_read ? ERR_CONFIG : ERR_NOMEM;
+        if (is_read)
+            return fault_name(fault, ERR_NOMEM);
+        return fault_set(fault, x ? ERR_CONFIG : ERR_NOMEM, "%s: %s",
+                         *c->ca_file ? c->ca_file : "the system's certificates",
+                         x ? "no certificate in it, or no permission to read it"
+                           : "out of memory");
     }
     parse_extensions(x);
     SSL_CTX_set_verify(x, SSL_VERIFY_PEER, NULL);
@@ -165,27 +166,23 @@ static struct tls_client *add_client(const struct tls_client_terms *terms,
 }
 
 enum err tls_client_get(const struct tls_client_terms *terms, struct tls_client **out,
-                        char *why, size_t size)
+                        struct fault *fault)
 {
     uint8_t pins[TLS_CLIENT_PINS_MAX][TLS_CLIENT_PIN_LEN] = {0};
     SSL_CTX *context = NULL;
 
-    snprintf(why, size, "more than %d pins", TLS_CLIENT_PINS_MAX);
     if (terms->pin_cnt > TLS_CLIENT_PINS_MAX)
-        return ERR_LIMIT;
+        return fault_set(fault, ERR_LIMIT, "more than %d pins", TLS_CLIENT_PINS_MAX);
     for (size_t i = 0; i < terms->pin_cnt; i++)
-        if (read_pin(terms->pins[i], pins[i]) != ERR_OK) {
-            snprintf(
-                why, size,
+        if (read_pin(terms->pins[i], pins[i]) != ERR_OK)
+            return fault_set(
+                fault, ERR_FORMAT,
                 "\"%s\" is not a pin: expected 44 characters, the base64 of a SHA-256 hash",
                 terms->pins[i]);
-            return ERR_FORMAT;
-        }
     struct tls_client *c = find_client_terms(terms, pins);
     if (!c)
         c = add_client(terms, pins);
-    snprintf(why, size, "out of memory");
-    enum err err = c ? make_client_context(c, &context, why, size) : ERR_NOMEM;
+    enum err err = c ? make_client_context(c, &context, fault) : fault_name(fault, ERR_NOMEM);
     if (err)
         return err;
     pthread_mutex_lock(&c->lock);

@@ -12,8 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/err.h"
-#include "base/util.h"
+#include "base/fault.h"
 
 struct tls_client;
 struct ssl_ctx_st;
@@ -29,11 +28,11 @@ struct tls_client_terms {
     const char *ca_file; /* the certificates of trusted CAs; "": the system's */
 };
 
-/* Find or create the object with these terms, and load ca_file again.  On error `why` (size
- * octets) says what is wrong: ERR_FORMAT or ERR_LIMIT (the pins), ERR_CONFIG (the file),
+/* Find or create the object with these terms, and load ca_file again.  On error `fault` says
+ * what is wrong: ERR_FORMAT or ERR_LIMIT (the pins), ERR_CONFIG (the file),
  * ERR_NOMEM. */
 MUST_USE enum err tls_client_get(const struct tls_client_terms *terms, struct tls_client **out,
-                                 char *why, size_t size);
+                                 struct fault *fault);
 
 /* Return the name, or "". */
 const char *tls_client_name(const struct tls_client *client);

@@ -79,35 +79,32 @@ static void free_loaded(struct loaded_certificate *l)
 }
 
 /* *is_exposed: any user may read the file.  NULL for a file that is not secret. */
-static enum err open_pem(const char *path, bool *is_exposed, char **text, BIO **bio, char *why,
-                         size_t size)
+static enum err open_pem(const char *path, bool *is_exposed, char **text, BIO **bio,
+                         struct fault *fault)
 {
     size_t len;
     enum err err = is_exposed ? file_read_secret(path, PEM_MAX, text, &len, is_exposed)
                               : file_read(path, PEM_MAX, text, &len, NULL);
 
-    snprintf(why, size, "%s: %s", path,
-             err == ERR_ABSENT || err == ERR_CONFIG ? file_problem(err)
-             : err                                  ? err_name(err)
-                                                    : "out of memory");
     if (err)
-        return err;
+        return fault_set(fault, err, "%s: %s", path,
+                         err == ERR_ABSENT || err == ERR_CONFIG ? file_problem(err)
+                                                                : err_name(err));
     *bio = BIO_new_mem_buf(*text, (int)len);
     if (*bio)
         return ERR_OK;
     free(*text);
-    return ERR_NOMEM;
+    return fault_set(fault, ERR_NOMEM, "%s: out of memory", path);
 }
 
 /* Read the certificate and the chain behind it. */
-static enum err read_chain(const char *path, struct loaded_certificate *l, char *why,
-                           size_t size)
+static enum err read_chain(const char *path, struct loaded_certificate *l, struct fault *fault)
 {
     char *text;
     X509 *next;
     BIO *bio;
 
-    enum err err = open_pem(path, NULL, &text, &bio, why, size);
+    enum err err = open_pem(path, NULL, &text, &bio, fault);
     if (err)
         return err;
     l->certificate = PEM_read_bio_X509_AUX(bio, NULL, NULL, NULL);
@@ -123,26 +120,24 @@ static enum err read_chain(const char *path, struct loaded_certificate *l, char 
     ERR_clear_error();
     BIO_free(bio);
     free(text);
-    if (l->certificate && !is_whole) {
-        snprintf(why, size, "%s: out of memory", path);
-        return ERR_NOMEM;
-    }
+    if (l->certificate && !is_whole)
+        return fault_set(fault, ERR_NOMEM, "%s: out of memory", path);
     if (!l->certificate)
-        snprintf(why, size,
-                 "%s: no certificate in it; expected PEM, \"-----BEGIN CERTIFICATE-----\"",
-                 path);
-    else if (is_cut)
-        snprintf(why, size, "%s: a certificate of its chain is damaged", path);
-    return l->certificate && !is_cut ? ERR_OK : ERR_CONFIG;
+        return fault_set(
+            fault, ERR_CONFIG,
+            "%s: no certificate in it; expected PEM, \"-----BEGIN CERTIFICATE-----\"", path);
+    if (is_cut)
+        return fault_set(fault, ERR_CONFIG, "%s: a certificate of its chain is damaged", path);
+    return ERR_OK;
 }
 
-static enum err read_key(const char *path, struct loaded_certificate *l, char *why, size_t size)
+static enum err read_key(const char *path, struct loaded_certificate *l, struct fault *fault)
 {
     bool is_encrypted = false;
     char *text;
     BIO *bio;
 
-    enum err err = open_pem(path, &l->info.is_key_exposed, &text, &bio, why, size);
+    enum err err = open_pem(path, &l->info.is_key_exposed, &text, &bio, fault);
     if (err)
         return err;
     l->key = PEM_read_bio_PrivateKey(bio, NULL, refuse_passphrase, &is_encrypted);
@@ -151,11 +146,12 @@ static enum err read_key(const char *path, struct loaded_certificate *l, char *w
     OPENSSL_cleanse(text, strlen(text));
     free(text);
     if (!l->key)
-        snprintf(why, size, "%s: %s", path,
-                 is_encrypted
-                     ? "the key is encrypted; store it without a passphrase"
-                     : "no private key in it; expected PEM, \"-----BEGIN PRIVATE KEY-----\"");
-    return l->key ? ERR_OK : ERR_CONFIG;
+        return fault_set(
+            fault, ERR_CONFIG, "%s: %s", path,
+            is_encrypted
+                ? "the key is encrypted; store it without a passphrase"
+                : "no private key in it; expected PEM, \"-----BEGIN PRIVATE KEY-----\"");
+    return ERR_OK;
 }
 
 static int64_t asn1_time_ms(const ASN1_TIME *at)
@@ -201,19 +197,19 @@ static void read_names(const X509 *certificate, struct tls_server_certificate *i
 }
 
 static enum err load_certificate(const struct tls_server_files *files,
-                                 struct loaded_certificate *l, char *why, size_t size)
+                                 struct loaded_certificate *l, struct fault *fault)
 {
-    enum err err = read_chain(files->certificate, l, why, size);
+    enum err err = read_chain(files->certificate, l, fault);
 
     if (!err)
-        err = read_key(files->key, l, why, size);
+        err = read_key(files->key, l, fault);
     if (err)
         return err;
     if (X509_check_private_key(l->certificate, l->key) != 1) {
         ERR_clear_error();
-        snprintf(why, size, "the key in %s does not match the certificate in %s", files->key,
-                 files->certificate);
-        return ERR_CONFIG;
+        return fault_set(fault, ERR_CONFIG,
+                         "the key in %s does not match the certificate in %s", files->key,
+                         files->certificate);
     }
     snprintf(l->info.file, sizeof(l->info.file), "%s", files->certificate);
     snprintf(l->info.key, sizeof(l->info.key), "%s", files->key);
@@ -231,14 +227,14 @@ static void free_set(struct set *set)
 }
 
 static enum err load_set(const struct tls_server_files *files, size_t cnt, struct set **out,
-                         char *why, size_t size)
+                         struct fault *fault)
 {
     struct set *set = calloc(1, sizeof(*set));
-    enum err err = set ? ERR_OK : ERR_NOMEM;
+    enum err err = set ? ERR_OK : fault_name(fault, ERR_NOMEM);
 
     for (size_t i = 0; i < cnt && !err; i++) {
         set->cnt++;
-        err = load_certificate(&files[i], &set->at[i], why, size);
+        err = load_certificate(&files[i], &set->at[i], fault);
     }
     if (err)
         free_set(set);
@@ -416,21 +412,19 @@ static bool is_same_stamps(const struct tls_server *s, const struct file_stamp *
 }
 
 /* Load the files for new connections. */
-static enum err load_context(struct tls_server *s, char *why, size_t size)
+static enum err load_context(struct tls_server *s, struct fault *fault)
 {
     struct set *set;
 
-    snprintf(why, size, "out of memory");
-    enum err err = load_set(s->files, s->file_cnt, &set, why, size);
+    enum err err = load_set(s->files, s->file_cnt, &set, fault);
     if (err)
         return err;
     SSL_CTX *context = make_server_context(s, set);
     if (!context) {
         const char *reason = ERR_reason_error_string(ERR_peek_last_error());
-        snprintf(why, size, "%s: OpenSSL rejects the certificate: %s", s->files[0].certificate,
-                 reason ? reason : "out of memory");
         ERR_clear_error();
-        return ERR_CONFIG;
+        return fault_set(fault, ERR_CONFIG, "%s: OpenSSL rejects the certificate: %s",
+                         s->files[0].certificate, reason ? reason : "out of memory");
     }
     pthread_mutex_lock(&s->lock);
     SSL_CTX *old = s->context;
@@ -462,23 +456,22 @@ static bool copy_files(struct tls_server_files *to, const struct tls_server_file
 }
 
 enum err tls_server_new(const struct tls_server_files *files, size_t cnt,
-                        struct tls_server **out, char *why, size_t size)
+                        struct tls_server **out, struct fault *fault)
 {
     must(cnt >= 1 && cnt <= TLS_SERVER_CERTIFICATES_MAX);
     struct tls_server *s = calloc(1, sizeof(*s));
     if (set_index < 0)
         set_index = SSL_CTX_get_ex_new_index(0, NULL, NULL, NULL, on_context_freed);
-    snprintf(why, size, "out of memory");
     if (!s || set_index < 0) {
         free(s);
-        return ERR_NOMEM;
+        return fault_name(fault, ERR_NOMEM);
     }
     pthread_mutex_init(&s->lock, NULL);
     s->file_cnt = cnt;
-    enum err err = copy_files(s->files, files, cnt) ? ERR_OK : ERR_NOMEM;
+    enum err err = copy_files(s->files, files, cnt) ? ERR_OK : fault_name(fault, ERR_NOMEM);
     if (!err) {
         (void)stamp_files(s, s->loaded_stamps);
-        err = load_context(s, why, size);
+        err = load_context(s, fault);
     }
     if (err)
         tls_server_free(&s);
@@ -500,7 +493,7 @@ void tls_server_free(struct tls_server **server)
     *server = NULL;
 }
 
-enum tls_server_change tls_server_reload_changed(struct tls_server *s, char *why, size_t size)
+enum tls_server_change tls_server_reload_changed(struct tls_server *s, struct fault *fault)
 {
     struct file_stamp now[2 * TLS_SERVER_CERTIFICATES_MAX];
 
@@ -508,7 +501,7 @@ enum tls_server_change tls_server_reload_changed(struct tls_server *s, char *why
     if (hidden) {
         bool is_new = !s->is_blind;
         s->is_blind = true;
-        snprintf(why, size, "%s", hidden);
+        fault_set(fault, ERR_DENIED, "%s", hidden);
         return is_new ? TLS_SERVER_UNREADABLE : TLS_SERVER_UNCHANGED;
     }
     s->is_blind = false;
@@ -517,7 +510,7 @@ enum tls_server_change tls_server_reload_changed(struct tls_server *s, char *why
     bool was_tried = is_same_stamps(s, now, s->rejected_stamps);
     if (was_tried && s->was_reported)
         return TLS_SERVER_UNCHANGED;
-    if (load_context(s, why, size) == ERR_OK) {
+    if (load_context(s, fault) == ERR_OK) {
         memcpy(s->loaded_stamps, now, sizeof(now));
         return TLS_SERVER_LOADED;
     }
@@ -528,7 +521,7 @@ enum tls_server_change tls_server_reload_changed(struct tls_server *s, char *why
 
 enum tls_server_change tls_server_reload(struct tls_server *s,
                                          const struct tls_server_files *files, size_t cnt,
-                                         char *why, size_t size)
+                                         struct fault *fault)
 {
     struct tls_server_files before[TLS_SERVER_CERTIFICATES_MAX];
     struct tls_server_files now[TLS_SERVER_CERTIFICATES_MAX] = {0};
@@ -536,8 +529,8 @@ enum tls_server_change tls_server_reload(struct tls_server *s,
     size_t before_cnt = s->file_cnt;
 
     must(cnt >= 1 && cnt <= TLS_SERVER_CERTIFICATES_MAX);
-    snprintf(why, size, "out of memory");
     if (!copy_files(now, files, cnt)) {
+        fault_name(fault, ERR_NOMEM);
         free_files(now, cnt);
         return TLS_SERVER_REJECTED;
     }
@@ -545,7 +538,7 @@ enum tls_server_change tls_server_reload(struct tls_server *s,
     memcpy(s->files, now, sizeof(now));
     s->file_cnt = cnt;
     (void)stamp_files(s, stamps);
-    enum err err = load_context(s, why, size);
+    enum err err = load_context(s, fault);
     if (!err) {
         memcpy(s->loaded_stamps, stamps, sizeof(stamps));
         free_files(before, before_cnt);

@@ -11,6 +11,7 @@
 #pragma once
 
 #include "base/addr.h"
+#include "base/fault.h"
 
 struct tls_server;
 struct ssl_ctx_st;
@@ -51,10 +52,10 @@ struct tls_server_counts {
 };
 
 /* Load `cnt` certificates; the first is for clients that send no SNI or a name that none has.
- * On error `why` (size octets) says what is wrong: ERR_CONFIG, ERR_DENIED (this user may not
+ * On error `fault` says what is wrong: ERR_CONFIG, ERR_DENIED (this user may not
  * read a file), ERR_ABSENT, ERR_NOMEM. */
 MUST_USE enum err tls_server_new(const struct tls_server_files *files, size_t cnt,
-                                 struct tls_server **out, char *why, size_t size);
+                                 struct tls_server **out, struct fault *fault);
 
 /* Free *server and set it to NULL; it may be NULL already.  Open connections keep what they
  * need. */
@@ -64,22 +65,22 @@ void tls_server_free(struct tls_server **server);
 enum tls_server_change {
     TLS_SERVER_UNCHANGED,
     TLS_SERVER_LOADED, /* new connections get the certificates just loaded */
-    /* Reported once: this user may not read the file `why`, so a renewed one goes unnoticed. */
+    /* Reported once: this user may not read the file in `fault`, so a renewed one is missed. */
     TLS_SERVER_UNREADABLE,
-    /* The files changed and are wrong, as `why` says; the previous certificates stay in use. */
+    /* The files changed and are wrong (`fault`); the previous certificates stay in use. */
     TLS_SERVER_REJECTED,
 };
 
 /* Load files that have changed.  Wrong files are reported by the next call, if they are still
  * the same: two files are never written at once. */
-enum tls_server_change tls_server_reload_changed(struct tls_server *server, char *why,
-                                                 size_t size);
+enum tls_server_change tls_server_reload_changed(struct tls_server *server,
+                                                 struct fault *fault);
 
 /* Load these files now, changed or not.  TLS_SERVER_UNCHANGED if this user may not read one:
  * the reader of the configuration has reported it. */
 enum tls_server_change tls_server_reload(struct tls_server *server,
                                          const struct tls_server_files *files, size_t cnt,
-                                         char *why, size_t size);
+                                         struct fault *fault);
 
 /* Get the certificate of index `i`.  False if there are fewer. */
 bool tls_server_certificate(struct tls_server *server, size_t i,

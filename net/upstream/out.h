@@ -31,6 +31,14 @@ enum out_fault {
     OUT_FAULT_TIMEOUT,     /* the connection did not open in time */
 };
 
+/* A reply that was rejected.  Lifetime: the call. */
+struct out_rejected {
+    enum match_verdict why;
+    const struct addr *from;
+    const uint8_t *wire;
+    size_t len;
+};
+
 /* A query to a server. */
 struct out_ask {
     struct match match; /* `to` is the server */
@@ -49,7 +57,7 @@ struct out_ask {
     /* Called once, never from inside ask or cancel.  `reply` is borrowed for the call. */
     void (*done)(struct out_ask *ask, enum out_result result, const struct message *reply);
     /* Called for each rejected reply, before done. */
-    void (*rejected)(struct out_ask *ask, enum match_verdict why, const struct addr *from);
+    void (*rejected)(struct out_ask *ask, const struct out_rejected *reply);
     void *slot; /* the implementation's; NULL if no query is open */
 };
 

@@ -26,8 +26,8 @@ enum {
     TCP_SERVERS_MAX = 1000,
     EXTRA_MESSAGES = 2, /* messages beyond the number of queries: a duplicate is no attack */
     TLS_CHUNK = 65536,
-    FIXED_PORT = 33333,
-    DRAIN_MAX = 64,
+    DRAIN_MAX = 64, /* datagrams that are read from a fixed port in one turn */
+    ENDED_KEPT = 64,
     TICK_MS = 5,
     /* Slots of TICK_MS, about 5 s in all; later deadlines wait for another round. */
     WHEEL = 1024,
@@ -41,11 +41,24 @@ struct socket_slot {
     bool is_v6;
     struct out_ask *ask;
     uint64_t deadline_ms;
-    bool is_once;        /* bound to a port that we drew: closed with its query */
-    bool is_fixed;       /* laboratory: keeps its port */
-    struct addr last_to; /* the previous query: a duplicate of its reply may be queued */
+    bool is_once;             /* bound to a port that we drew: closed with its query */
+    struct fixed_port *fixed; /* laboratory: its query uses that socket, and `fd` is -1 */
+    struct list sharing;      /* fixed->slots */
+    struct addr last_to;      /* the previous query: a duplicate of its reply may be queued */
     uint8_t last_id[2];
     struct net *net;
+};
+
+/* Laboratory: the one socket of all queries over UDP of a family, with the port that they leave
+ * from.  Lifetime: worker. */
+struct fixed_port {
+    struct socket_slot *socket; /* NULL: no query has needed it yet */
+    struct list slots;          /* of the open queries: struct socket_slot.sharing */
+    struct ended_query {
+        struct addr to;
+        uint8_t id[2];
+    } ended[ENDED_KEPT]; /* the last queries: a late reply or a duplicate is no attack */
+    unsigned ended_cnt;
 };
 
 /* A TCP or TLS connection to a server.  Lifetime: until libuv has closed the handle. */
@@ -101,6 +114,7 @@ struct net {
     struct list idle_slots[2];
     struct list closed_slots; /* of closed sockets; freed when no event can refer to them */
     const struct ports *ports;
+    const atomic_bool *is_halted;
     struct rng rng;
     struct list wheel[WHEEL], tcp_wheel[WHEEL];
     uint64_t wheel_ms; /* deadlines up to this time were checked */
@@ -115,9 +129,16 @@ struct net {
     uint8_t *chunk;       /* TLS_CHUNK sealed octets; NULL until the first TLS connection */
     struct addr source[2];
     bool has_source[2];
+    struct fixed_port fixed[2]; /* by family */
+    uint16_t fixed_port;
     unsigned handle_cnt;
     uint8_t buffer[UDP_REPLY_MAX];
 };
+
+static bool is_net_halted(const struct net *n)
+{
+    return atomic_load_explicit(n->is_halted, memory_order_relaxed);
+}
 
 static struct net *get_net(struct out *out) { return container_of(out, struct net, out); }
 
@@ -277,19 +298,10 @@ static struct socket_slot *choose_socket(struct net *n, const struct out_ask *as
 {
     bool is_v6 = addr_is_v6(&ask->match.to);
 
-    if (!ask->is_port_fixed && rng_below(&n->rng, ports_cnt(n->ports)) >= n->ports->kernel_cnt)
+    if (rng_below(&n->rng, ports_cnt(n->ports)) >= n->ports->kernel_cnt)
         return new_bound_socket(n, is_v6);
     struct socket_slot *s = take_idle_socket(n, is_v6);
     return s ? s : new_pooled_socket(n, is_v6);
-}
-
-/* Laboratory: discard datagrams queued on a fixed port before the query. */
-static void discard_queued(struct net *n, struct socket_slot *s)
-{
-    for (int i = 0; i < DRAIN_MAX; i++)
-        if (recv(s->fd, n->buffer, 1, MSG_DONTWAIT) < 0 &&
-            (errno == EAGAIN || errno == EWOULDBLOCK))
-            return;
 }
 
 /* Disconnect from the server and give up the port: an idle socket must not occupy one that
@@ -300,29 +312,13 @@ static bool disconnect_socket(const struct socket_slot *s)
     return connect(s->fd, &nowhere, sizeof(nowhere)) == 0;
 }
 
-/* Laboratory: bind to the fixed port; a socket that has it keeps it. */
-static void bind_fixed_port(struct socket_slot *s)
-{
-    struct addr any = {0};
-    int on = 1;
-
-    any.sock.any.sa_family = s->is_v6 ? AF_INET6 : AF_INET;
-    addr_set_port(&any, FIXED_PORT);
-    (void)setsockopt(s->fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-    (void)bind(s->fd, &any.sock.any, addr_len(&any));
-    s->is_fixed = true;
-}
-
 /* RFC 5452 9.2: every query has a new port, drawn by the kernel. */
 static enum err connect_socket(struct net *n, struct socket_slot *s, const struct out_ask *ask)
 {
     const struct addr *to = &ask->match.to;
 
-    if (s->is_fixed)
-        discard_queued(n, s);
-    if (ask->is_port_fixed)
-        bind_fixed_port(s);
-    if (connect(s->fd, &to->sock.any, addr_len(to)) == 0)
+    /* laboratory: for a connected socket the kernel would check the source */
+    if (!ask->match.checks_source || connect(s->fd, &to->sock.any, addr_len(to)) == 0)
         return !s->is_once || watch_udp_socket(n, s) ? ERR_OK : ERR_LIMIT;
     switch (errno) {
     case ENETUNREACH:
@@ -333,15 +329,6 @@ static enum err connect_socket(struct net *n, struct socket_slot *s, const struc
     case ENOBUFS: return ERR_LIMIT;
     default: return ERR_DENIED;
     }
-}
-
-/* The first send may report a pending error instead of sending. */
-static enum err send_udp_query(const struct socket_slot *s, const struct out_ask *ask)
-{
-    for (int i = 0; i < 2; i++)
-        if (send(s->fd, ask->wire, ask->len, MSG_DONTWAIT) >= 0 || errno == EAGAIN)
-            return ERR_OK;
-    return ERR_DENIED;
 }
 
 /* Return a socket to the pool, or close it. */
@@ -355,33 +342,163 @@ static void return_socket(struct net *n, struct socket_slot *s)
     list_add(&n->idle_slots[s->is_v6], &s->link);
 }
 
+/* ---- laboratory: one port for all queries ---- */
+
+static struct socket_slot *open_fixed_port(struct net *n, bool is_v6)
+{
+    struct fixed_port *fixed = &n->fixed[is_v6];
+    struct addr from = n->source[is_v6];
+
+    if (fixed->socket)
+        return fixed->socket;
+    struct socket_slot *s = open_udp_socket(n, is_v6);
+    if (!s)
+        return NULL;
+    from.sock.any.sa_family = is_v6 ? AF_INET6 : AF_INET;
+    addr_set_port(&from, n->fixed_port);
+    s->fixed = fixed;
+    if (bind(s->fd, &from.sock.any, addr_len(&from)) == 0 && watch_udp_socket(n, s)) {
+        fixed->socket = s;
+        return s;
+    }
+    free_unused_socket(n, s);
+    return NULL;
+}
+
+/* Make a slot for a query that shares the socket of the fixed port. */
+static struct socket_slot *share_fixed_port(struct net *n, bool is_v6)
+{
+    struct socket_slot *s = open_fixed_port(n, is_v6) ? calloc(1, sizeof(*s)) : NULL;
+
+    if (!s)
+        return NULL;
+    s->fd = -1;
+    s->is_v6 = is_v6;
+    s->net = n;
+    s->fixed = &n->fixed[is_v6];
+    list_init(&s->link);
+    list_add(&s->fixed->slots, &s->sharing);
+    return s;
+}
+
+static void leave_fixed_port(struct socket_slot *s)
+{
+    list_remove(&s->sharing);
+    free(s);
+}
+
+static void note_ended(struct fixed_port *fixed, const struct out_ask *ask)
+{
+    struct ended_query *ended = &fixed->ended[fixed->ended_cnt++ % ENDED_KEPT];
+
+    ended->to = ask->match.to;
+    memcpy(ended->id, ask->wire, sizeof(ended->id));
+}
+
+static bool has_ended(const struct fixed_port *fixed, const struct addr *from,
+                      const uint8_t *wire)
+{
+    for (size_t i = 0; i < util_min(fixed->ended_cnt, ENDED_KEPT); i++)
+        if (memcmp(fixed->ended[i].id, wire, sizeof(fixed->ended[i].id)) == 0 &&
+            addr_is_equal(&fixed->ended[i].to, from))
+            return true;
+    return false;
+}
+
+/* Return the query that a datagram is most likely meant for: one with its ID and its question,
+ * else with one of them, else any to that server.  NULL: there is none, or the datagram replies
+ * to a query that has ended. */
+static struct socket_slot *find_sharing(const struct fixed_port *fixed, const struct addr *from,
+                                        const uint8_t *wire, size_t len)
+{
+    struct socket_slot *best = NULL;
+    unsigned most = 0;
+
+    list_for_each(struct socket_slot, s, &fixed->slots, sharing) {
+        const struct match *m = &s->ask->match;
+        if (m->checks_source && !addr_is_equal(&m->to, from))
+            continue;
+        bool has_id = len >= MESSAGE_HEADER_LEN && memcmp(wire, m->wire, 2) == 0;
+        bool has_name = len >= MESSAGE_HEADER_LEN + m->question_len &&
+                        util_is_same(wire + MESSAGE_HEADER_LEN, m->wire + MESSAGE_HEADER_LEN,
+                                     m->question_len - 4);
+        unsigned likeness = 1U + has_id + has_name;
+        if (likeness <= most)
+            continue;
+        most = likeness;
+        best = s;
+    }
+    bool may_be_late = most < 3 && len >= 2 && has_ended(fixed, from, wire);
+    return may_be_late ? NULL : best;
+}
+
+/* ---- the use of a socket ---- */
+
+/* Return the descriptor that the query of a slot is sent from. */
+static int socket_of(const struct socket_slot *s)
+{
+    return s->fixed ? s->fixed->socket->fd : s->fd;
+}
+
 /* End the use of a socket by its query. */
 static void release_socket(struct socket_slot *s)
 {
+    struct out_ask *ask = s->ask;
+
     remove_deadline(s->net, &s->link);
-    s->last_to = s->ask->match.to;
-    memcpy(s->last_id, s->ask->wire, sizeof(s->last_id));
-    s->ask->slot = NULL;
+    ask->slot = NULL;
+    if (s->fixed) {
+        note_ended(s->fixed, ask);
+        leave_fixed_port(s);
+        return;
+    }
+    s->last_to = ask->match.to;
+    memcpy(s->last_id, ask->wire, sizeof(s->last_id));
     s->ask = NULL;
     return_socket(s->net, s);
 }
 
+/* End the use of a socket that sent nothing. */
+static void give_up_socket(struct net *n, struct socket_slot *s)
+{
+    if (s->fixed)
+        leave_fixed_port(s);
+    else
+        s->is_once ? free_unused_socket(n, s) : return_socket(n, s);
+}
+
+/* The first send may report a pending error instead of sending. */
+static enum err send_udp_query(const struct socket_slot *s, const struct out_ask *ask)
+{
+    bool is_connected = ask->match.checks_source && !s->fixed;
+    const struct sockaddr *to = is_connected ? NULL : &ask->match.to.sock.any;
+    socklen_t to_len = to ? addr_len(&ask->match.to) : 0;
+
+    for (int i = 0; i < 2; i++)
+        if (sendto(socket_of(s), ask->wire, ask->len, MSG_DONTWAIT, to, to_len) >= 0 ||
+            errno == EAGAIN)
+            return ERR_OK;
+    return !is_connected && errno == ENETUNREACH ? ERR_IO : ERR_DENIED;
+}
+
 static enum err send_over_udp(struct net *n, struct out_ask *ask)
 {
-    struct socket_slot *s = choose_socket(n, ask);
-
+    if (is_net_halted(n))
+        return ERR_DENIED;
+    struct socket_slot *s = ask->is_port_fixed ? share_fixed_port(n, addr_is_v6(&ask->match.to))
+                                               : choose_socket(n, ask);
     if (!s)
         return ERR_LIMIT;
-    enum err err = connect_socket(n, s, ask);
+    enum err err = s->fixed ? ERR_OK : connect_socket(n, s, ask);
     if (!err)
         err = send_udp_query(s, ask);
     if (err) {
-        s->is_once ? free_unused_socket(n, s) : return_socket(n, s);
+        give_up_socket(n, s);
         return err;
     }
     if (ask->wants_from) {
         socklen_t len = sizeof(ask->from.sock);
-        (void)getsockname(s->fd, &ask->from.sock.any, &len);
+        (void)getsockname(socket_of(s), &ask->from.sock.any, &len);
     }
     s->ask = ask;
     s->deadline_ms = now_mono_ms() + ask->timeout_ms;
@@ -403,48 +520,43 @@ static bool is_duplicate_reply(const struct socket_slot *s, const struct addr *f
              memcmp(wire, s->ask->wire, sizeof(s->last_id)) != 0));
 }
 
-/* Laboratory: queries to one server share the fixed port, and the kernel gives every reply to
- * one of their sockets.  Return the one whose query has the ID of the reply in n->buffer. */
-static struct socket_slot *find_by_id(struct net *n, struct socket_slot *first)
+/* Process the datagram in the buffer as a reply to the query of a slot. */
+static void accept_datagram(struct net *n, struct socket_slot *s, const struct addr *from,
+                            size_t len)
 {
-    const size_t id_len = sizeof(first->last_id);
-
-    if (first->ask && memcmp(first->ask->wire, n->buffer, id_len) == 0)
-        return first;
-    for (size_t i = 0; i < WHEEL; i++)
-        list_for_each(struct socket_slot, s, &n->wheel[i], link) {
-            if (s->is_fixed && memcmp(s->ask->wire, n->buffer, id_len) == 0)
-                return s;
-        }
-    return first;
-}
-
-/* Receive one datagram.  The socket is reported again if there are more. */
-static void receive_reply(struct net *n, struct socket_slot *s)
-{
-    struct addr from = {0};
-    socklen_t from_len = sizeof(from.sock);
-    struct message reply;
-    ssize_t got =
-        recvfrom(s->fd, n->buffer, sizeof(n->buffer), MSG_DONTWAIT, &from.sock.any, &from_len);
-
-    if (got > 0 && s->is_fixed)
-        s = find_by_id(n, s);
     struct out_ask *ask = s->ask;
-    if (got < 0 || !ask || is_duplicate_reply(s, &from, n->buffer, (size_t)got))
-        return; /* an ICMP error, a duplicate, or a reply after the timeout */
-    enum match_verdict verdict =
-        match_reply(&ask->match, &from, n->buffer, (size_t)got, &reply);
+    struct message reply;
+    enum match_verdict verdict = match_reply(&ask->match, from, n->buffer, len, &reply);
+
     if (verdict == MATCH_OK) {
         release_socket(s);
         ask->done(ask, OUT_REPLY, &reply);
         return;
     }
-    ask->rejected(ask, verdict, &from);
+    struct out_rejected rejected = {verdict, from, n->buffer, len};
+    ask->rejected(ask, &rejected);
     if (!ask->ignores_mismatch) {
         release_socket(s);
         ask->done(ask, OUT_MISMATCH, NULL);
     }
+}
+
+/* Receive one datagram.  The socket is reported again if there are more.  False: there is none.
+ */
+static bool receive_reply(struct net *n, struct socket_slot *s)
+{
+    struct addr from = {0};
+    socklen_t from_len = sizeof(from.sock);
+    ssize_t got =
+        recvfrom(s->fd, n->buffer, sizeof(n->buffer), MSG_DONTWAIT, &from.sock.any, &from_len);
+
+    if (got < 0)
+        return false; /* an ICMP error, or nothing */
+    if (s->fixed)
+        s = find_sharing(s->fixed, &from, n->buffer, (size_t)got);
+    if (s && s->ask && (s->fixed || !is_duplicate_reply(s, &from, n->buffer, (size_t)got)))
+        accept_datagram(n, s, &from, (size_t)got);
+    return true; /* without a query: a duplicate, or a reply after the timeout */
 }
 
 static void on_replies(uv_poll_t *poll, int status, int events)
@@ -458,8 +570,9 @@ static void on_replies(uv_poll_t *poll, int status, int events)
     cnt = epoll_wait(n->epoll, ready, EVENTS, 0);
     for (int i = 0; i < cnt; i++) {
         struct socket_slot *s = ready[i].data.ptr;
-        if (s->fd >= 0) /* not closed in this turn */
-            receive_reply(n, s);
+        for (int more = s->fixed ? DRAIN_MAX : 1; more > 0; more--)
+            if (s->fd < 0 /* closed in this turn */ || !receive_reply(n, s))
+                break;
     }
     free_closed_sockets(n);
     if (cnt > 0)
@@ -485,6 +598,9 @@ static void free_closed_net(struct net *n)
         return;
     while (close_idle_socket(n))
         ;
+    for (size_t i = 0; i < ARRAY_LEN(n->fixed); i++)
+        if (n->fixed[i].socket)
+            close_udp_socket(n, n->fixed[i].socket);
     free_closed_sockets(n);
     buffer_fini(&n->sealed);
     free(n->chunk);
@@ -606,6 +722,8 @@ static bool write_query(struct tcp_ask *t)
 {
     struct server *s = t->server;
 
+    if (is_net_halted(s->net))
+        return false;
     if (s->tls) {
         bool is_written = tls_write(s->tls, t->wire, t->len, &s->net->sealed);
         if (!is_written)
@@ -649,8 +767,9 @@ static bool accept_message(struct server *s, uint8_t *wire, size_t len)
         return len >= 2 && may_be_cancelled(s);
     struct out_ask *ask = t->ask;
     enum match_verdict verdict = match_reply(&ask->match, &s->addr, wire, len, &reply);
+    struct out_rejected rejected = {verdict, &s->addr, wire, len};
     if (verdict != MATCH_OK)
-        ask->rejected(ask, verdict, &s->addr);
+        ask->rejected(ask, &rejected);
     if (verdict == MATCH_QUESTION && reply.has_question)
         return may_be_cancelled(s); /* the reply to a cancelled query with the same ID */
     detach_query(t);
@@ -909,6 +1028,8 @@ static enum err new_server(struct net *n, const struct out_ask *ask, struct serv
 static enum err send_over_tcp(struct net *n, struct out_ask *ask, uint64_t deadline_ms,
                               uint64_t after_ms)
 {
+    if (is_net_halted(n))
+        return ERR_DENIED;
     uint64_t now_ms = now_mono_ms();
     struct server *s = find_server(n, ask, after_ms);
     bool is_reused = s && s->is_connected;
@@ -1070,10 +1191,14 @@ enum err out_net_new(uv_loop_t *loop, const struct out_net_sources *sources, str
     n->loop = loop;
     list_init(&n->idle_slots[0]);
     list_init(&n->idle_slots[1]);
+    list_init(&n->fixed[0].slots);
+    list_init(&n->fixed[1].slots);
+    n->fixed_port = sources->fixed_port;
     list_init(&n->servers);
     list_init(&n->closed_slots);
     n->ports = sources->ports;
     n->most = sources->most;
+    n->is_halted = sources->is_halted;
     rng_init(&n->rng);
     for (size_t i = 0; i < WHEEL; i++) {
         list_init(&n->wheel[i]);

@@ -9,20 +9,27 @@
  */
 #pragma once
 
+#include <stdatomic.h>
+
 #include <uv.h>
 
 #include "net/upstream/out.h"
 #include "net/upstream/ports.h"
 
-enum { OUT_NET_SOCKETS_MAX = 8192 }; /* more than a worker needs */
+enum {
+    OUT_NET_SOCKETS_MAX = 8192, /* more than a worker needs */
+    OUT_NET_FIXED_PORT = 33333, /* laboratory: fixed_port of the first worker */
+};
 
 /* The source addresses and ports of queries.  Without an address of a family the kernel
  * chooses. */
 struct out_net_sources {
     const struct addr *at;
     size_t cnt;
-    const struct ports *ports; /* the caller's, and as long as the out exists */
-    unsigned most;             /* open sockets at most, UDP and TCP */
+    const struct ports *ports;    /* the caller's, and as long as the out exists */
+    unsigned most;                /* open sockets at most, UDP and TCP */
+    uint16_t fixed_port;          /* laboratory: of queries with is_port_fixed */
+    const atomic_bool *is_halted; /* true: nothing is sent any more; the caller's */
 };
 
 /* Create it on `loop`.  Caller must set (*out)->settle and data.  ERR_NOMEM, ERR_IO. */

@@ -14,12 +14,6 @@
 
 enum { FOLDER_MODE = 0750, FILE_MODE = 0640 };
 
-static enum err explain_error(enum err err, char *why, const char *directory, const char *what)
-{
-    snprintf(why, CACHE_DISK_WHY_MAX, "%s: %s", directory, what);
-    return err;
-}
-
 static const char *describe_errno(int number)
 {
     return number == EACCES
@@ -41,47 +35,50 @@ static bool is_writable_by_others(int folder)
 
 /* Make a new lock file for LMDB, which would follow a symbolic link if it made the file itself.
  */
-static enum err make_lock_file(struct cache_disk *d, char *why, const char *directory)
+static enum err make_lock_file(struct cache_disk *d, const char *directory, struct fault *fault)
 {
     (void)unlinkat(d->folder, CACHE_DISK_FILE "-lock", 0);
     int fd = openat(d->folder, CACHE_DISK_FILE "-lock",
                     O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, FILE_MODE);
     if (fd < 0)
-        return explain_error(err_from_errno(errno), why, directory, describe_errno(errno));
+        return fault_set(fault, err_from_errno(errno), "%s: %s", directory,
+                         describe_errno(errno));
     close(fd);
     return ERR_OK;
 }
 
-static enum err lock_folder(struct cache_disk *d, const char *directory, char *why)
+static enum err lock_folder(struct cache_disk *d, const char *directory, struct fault *fault)
 {
-    enum err made = folder_make(directory, FOLDER_MODE, "", why, CACHE_DISK_WHY_MAX);
+    enum err made = folder_make(directory, FOLDER_MODE, "", fault);
     if (made)
         return made;
     d->folder = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (d->folder < 0)
-        return explain_error(ERR_IO, why, directory, describe_errno(errno));
+        return fault_set(fault, ERR_IO, "%s: %s", directory, describe_errno(errno));
     if (is_writable_by_others(d->folder)) {
         cache_disk_close(d);
-        return explain_error(
-            ERR_DENIED, why, directory,
-            "other users may write to this folder, so root does not keep its cache there; "
-            "set server.user to an unprivileged user, or make the folder root's alone");
+        return fault_set(
+            fault, ERR_DENIED,
+            "%s: other users may write to this folder, so root does not keep its cache there; "
+            "set server.user to an unprivileged user, or make the folder root's alone",
+            directory);
     }
     if (flock(d->folder, LOCK_EX | LOCK_NB) == 0)
         return ERR_OK;
     enum err err = errno == EWOULDBLOCK
-                       ? explain_error(ERR_DENIED, why, directory,
-                                       "another process has locked it for its cache; "
-                                       "give each resolver a cache.directory of its own")
-                       : explain_error(ERR_IO, why, directory, strerror(errno));
+                       ? fault_set(fault, ERR_DENIED,
+                                   "%s: another process has locked it for its cache; "
+                                   "give each resolver a cache.directory of its own",
+                                   directory)
+                       : fault_set(fault, ERR_IO, "%s: %s", directory, strerror(errno));
     cache_disk_close(d);
     return err;
 }
 
 enum err cache_disk_set_aside(struct cache_disk *d, const char *reason)
 {
-    snprintf(d->notice, sizeof(d->notice), "%s was set aside as " CACHE_DISK_DAMAGED ": %s",
-             d->path, reason);
+    fault_set(&d->notice, ERR_OK, "%s was set aside as " CACHE_DISK_DAMAGED ": %s", d->path,
+              reason);
     d->is_new = true;
     if (renameat(d->folder, CACHE_DISK_FILE, d->folder, CACHE_DISK_DAMAGED) == 0)
         return ERR_OK;
@@ -92,7 +89,7 @@ static enum err check_or_set_aside(struct cache_disk *d, int fd, uint64_t size,
                                    cache_file_note note, void *data)
 {
     struct stat st;
-    const char *what = "it cannot be mapped into memory";
+    struct fault fault;
 
     if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))
         return cache_disk_set_aside(d, "it is not a regular file");
@@ -105,11 +102,12 @@ static enum err check_or_set_aside(struct cache_disk *d, int fd, uint64_t size,
         return cache_disk_set_aside(d, "it is larger than cache.size");
     void *map = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, fd, 0);
     if (map == MAP_FAILED)
-        return errno == ENOMEM ? ERR_NOMEM : cache_disk_set_aside(d, what);
+        return errno == ENOMEM ? ERR_NOMEM
+                               : cache_disk_set_aside(d, "it cannot be mapped into memory");
     enum err err = cache_file_check(map, (size_t)st.st_size, (size_t)sysconf(_SC_PAGESIZE),
-                                    note, data, &what);
+                                    note, data, &fault);
     munmap(map, (size_t)st.st_size);
-    return err == ERR_FORMAT ? cache_disk_set_aside(d, what) : err;
+    return err == ERR_FORMAT ? cache_disk_set_aside(d, fault.text) : err;
 }
 
 static enum err inspect_file(struct cache_disk *d, uint64_t size, cache_file_note note,
@@ -132,23 +130,23 @@ static enum err inspect_file(struct cache_disk *d, uint64_t size, cache_file_not
 }
 
 enum err cache_disk_open(const char *directory, uint64_t size, cache_file_note note, void *data,
-                         struct cache_disk *d, char why[CACHE_DISK_WHY_MAX])
+                         struct cache_disk *d, struct fault *fault)
 {
     size_t path_len = strlen(directory) + sizeof("/" CACHE_DISK_FILE);
 
     *d = (struct cache_disk){.folder = -1, .path = malloc(path_len)};
     if (!d->path)
-        return explain_error(ERR_NOMEM, why, directory, "out of memory");
+        return fault_set(fault, ERR_NOMEM, "%s: out of memory", directory);
     snprintf(d->path, path_len, "%s/" CACHE_DISK_FILE, directory);
-    enum err err = lock_folder(d, directory, why);
+    enum err err = lock_folder(d, directory, fault);
     if (!err)
-        err = make_lock_file(d, why, directory);
+        err = make_lock_file(d, directory, fault);
     if (!err) {
         err = inspect_file(d, size, note, data);
         if (err)
-            explain_error(err, why, directory,
-                          access(directory, W_OK | X_OK) != 0 ? describe_errno(errno)
-                                                              : err_name(err));
+            err = fault_set(fault, err, "%s: %s", directory,
+                            access(directory, W_OK | X_OK) != 0 ? describe_errno(errno)
+                                                                : err_name(err));
     }
     if (err)
         cache_disk_close(d);
@@ -167,7 +165,7 @@ static int reserve_octets(struct cache_disk *d, uint64_t size)
     return number;
 }
 
-enum err cache_disk_reserve(struct cache_disk *d, uint64_t size, char why[CACHE_DISK_WHY_MAX])
+enum err cache_disk_reserve(struct cache_disk *d, uint64_t size, struct fault *fault)
 {
     int number = reserve_octets(d, size);
 
@@ -178,13 +176,11 @@ enum err cache_disk_reserve(struct cache_disk *d, uint64_t size, char why[CACHE_
     if (d->is_new)
         (void)unlinkat(d->folder, CACHE_DISK_FILE, 0);
     if (number == ENOSPC)
-        snprintf(why, CACHE_DISK_WHY_MAX,
-                 "%s: the disk has no room for %llu MB; free some, or lower cache.size",
-                 d->path, (unsigned long long)(size >> 20));
-    else
-        snprintf(why, CACHE_DISK_WHY_MAX, "%s: cannot reserve %llu MB: %s", d->path,
-                 (unsigned long long)(size >> 20), strerror(number));
-    return number == ENOSPC ? ERR_SPACE : ERR_IO;
+        return fault_set(fault, ERR_SPACE,
+                         "%s: the disk has no room for %llu MB; free some, or lower cache.size",
+                         d->path, (unsigned long long)(size >> 20));
+    return fault_set(fault, ERR_IO, "%s: cannot reserve %llu MB: %s", d->path,
+                     (unsigned long long)(size >> 20), strerror(number));
 }
 
 void cache_disk_close(struct cache_disk *d)

@@ -356,7 +356,7 @@ static bool check_trees(struct check *c, size_t len)
 }
 
 enum err cache_file_check(const uint8_t *map, size_t len, size_t page_size,
-                          cache_file_note note, void *data, const char **why)
+                          cache_file_note note, void *data, struct fault *fault)
 {
     struct check c = {.map = map,
                       .page_size = util_min(page_size, PAGE_MAX), /* LMDB's own limit */
@@ -367,6 +367,5 @@ enum err cache_file_check(const uint8_t *map, size_t len, size_t page_size,
     free(c.seen);
     if (is_good)
         return ERR_OK;
-    *why = c.why;
-    return c.why ? ERR_FORMAT : ERR_NOMEM;
+    return c.why ? fault_set(fault, ERR_FORMAT, "%s", c.why) : fault_name(fault, ERR_NOMEM);
 }

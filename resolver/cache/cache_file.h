@@ -10,15 +10,14 @@
  */
 #pragma once
 
-#include "base/err.h"
-#include "base/util.h"
+#include "base/fault.h"
 
 /* Called for each entry; the key is borrowed for the call. */
 typedef void (*cache_file_note)(void *data, const uint8_t *key, size_t key_len,
                                 size_t value_len);
 
 /* Check the `len` octets of a file at `map`, which is aligned to 8.  `page_size` is this
- * machine's, in octets.  `note` may be NULL.  ERR_FORMAT: *why is what is wrong, a static text;
+ * machine's, in octets.  `note` may be NULL.  ERR_FORMAT: `fault` has what is wrong;
  * ERR_NOMEM. */
 MUST_USE enum err cache_file_check(const uint8_t *map, size_t len, size_t page_size,
-                                   cache_file_note note, void *data, const char **why);
+                                   cache_file_note note, void *data, struct fault *fault);

@@ -1092,18 +1092,17 @@ static int open_env_and_mark(struct cache_lmdb *c)
     return rc == 0 ? read_mark(c) : rc;
 }
 
-static enum err fail_open(const struct cache_lmdb *c, int rc, char *why)
+static enum err fail_open(const struct cache_lmdb *c, int rc, struct fault *fault)
 {
-    snprintf(why, CACHE_DISK_WHY_MAX, "%s: %s", c->disk.path, mdb_strerror(rc));
-    return ERR_IO;
+    return fault_set(fault, ERR_IO, "%s: %s", c->disk.path, mdb_strerror(rc));
 }
 
-static enum err open_or_replace_file(struct cache_lmdb *c, char *why)
+static enum err open_or_replace_file(struct cache_lmdb *c, struct fault *fault)
 {
     int rc = open_env_and_mark(c);
 
     if (rc == 0 || c->disk.is_new)
-        return rc == 0 ? ERR_OK : fail_open(c, rc, why);
+        return rc == 0 ? ERR_OK : fail_open(c, rc, fault);
     const char *reason =
         rc == MDB_VERSION_MISMATCH
             ? "it was written by another version of Rootline or another program"
@@ -1111,51 +1110,50 @@ static enum err open_or_replace_file(struct cache_lmdb *c, char *why)
     close_env(c);
     memset(c->shares, 0, sizeof(c->shares));
     if (cache_disk_set_aside(&c->disk, reason) != ERR_OK)
-        return fail_open(c, rc, why);
-    enum err err = cache_disk_reserve(&c->disk, c->conf.size, why);
+        return fail_open(c, rc, fault);
+    enum err err = cache_disk_reserve(&c->disk, c->conf.size, fault);
     if (err)
         return err;
     rc = open_env_and_mark(c);
-    return rc == 0 ? ERR_OK : fail_open(c, rc, why);
+    return rc == 0 ? ERR_OK : fail_open(c, rc, fault);
 }
 
-static enum err open_cache_file(struct cache_lmdb *c, char *why)
+static enum err open_cache_file(struct cache_lmdb *c, struct fault *fault)
 {
     MDB_stat stat;
 
     enum err err =
-        cache_disk_open(c->conf.directory, c->conf.size, note_entry, c, &c->disk, why);
+        cache_disk_open(c->conf.directory, c->conf.size, note_entry, c, &c->disk, fault);
     if (err)
         return err;
     if (c->disk.is_new)
         memset(c->shares, 0, sizeof(c->shares));
-    err = cache_disk_reserve(&c->disk, c->conf.size, why);
+    err = cache_disk_reserve(&c->disk, c->conf.size, fault);
     if (!err)
-        err = open_or_replace_file(c, why);
+        err = open_or_replace_file(c, fault);
     if (err)
         return err;
     int rc = mdb_env_stat(c->env, &stat);
     if (rc != 0)
-        return fail_open(c, rc, why);
+        return fail_open(c, rc, fault);
     note_size(c, &stat);
-    snprintf(why, CACHE_DISK_WHY_MAX, "%s", c->disk.notice);
+    *fault = c->disk.notice;
     return ERR_OK;
 }
 
 enum err cache_lmdb_open(const struct cache_lmdb_conf *conf, struct cache_lmdb **out,
-                         char why[CACHE_DISK_WHY_MAX])
+                         struct fault *fault)
 {
     struct cache_lmdb *c = calloc(1, sizeof(*c));
 
-    snprintf(why, CACHE_DISK_WHY_MAX, "out of memory");
     if (!c)
-        return ERR_NOMEM;
+        return fault_name(fault, ERR_NOMEM);
     c->conf = *conf;
     c->conf.size -= c->conf.size % 65536; /* a multiple of every page size */
     c->disk.folder = -1;
-    enum err err = sketch_new(&c->sketch);
+    enum err err = fault_name(fault, sketch_new(&c->sketch));
     if (!err)
-        err = open_cache_file(c, why);
+        err = open_cache_file(c, fault);
     if (err)
         cache_lmdb_free(&c);
     else

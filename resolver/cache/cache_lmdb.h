@@ -37,11 +37,11 @@ struct cache_lmdb_stats {
     uint64_t entries, used, size; /* at present; the last two in octets */
 };
 
-/* Open the cache, or make it.  `why` gets the cause of an error or, with ERR_OK, what was set
+/* Open the cache, or make it.  `fault` gets the cause of an error or, with ERR_OK, what was set
  * aside ("" for nothing).  ERR_DENIED, ERR_SPACE, ERR_IO, ERR_NOMEM, or an error of the system.
  */
 MUST_USE enum err cache_lmdb_open(const struct cache_lmdb_conf *conf, struct cache_lmdb **out,
-                                  char why[CACHE_DISK_WHY_MAX]);
+                                  struct fault *fault);
 
 /* Make the view of one worker.  ERR_NOMEM. */
 MUST_USE enum err cache_lmdb_view(struct cache_lmdb *cache, struct cache_store **out);

@@ -93,33 +93,32 @@ static enum err read_hint_pass(struct route *route, const char *text, size_t len
 }
 
 enum err route_read_hints(struct route *route, const char *text, size_t len, uint16_t port,
-                          struct arena *arena, char *why, size_t size)
+                          struct arena *arena, struct fault *fault)
 {
     struct rrline *r = malloc(sizeof(*r));
     unsigned line;
 
     if (!r)
-        return ERR_NOMEM;
+        return fault_name(fault, ERR_NOMEM);
     delegation_init(&route->hints, root, DELEGATION_HINTS);
     enum err err = read_hint_pass(route, text, len, port, arena, r, false, &line);
     if (!err)
         err = read_hint_pass(route, text, len, port, arena, r, true, &line);
     if (err)
-        snprintf(why, size, "line %u: %s", line, err == ERR_FORMAT ? r->why : err_name(err));
+        fault_set(fault, err, "line %u: %s", line,
+                  err == ERR_FORMAT ? r->fault.text : err_name(err));
     free(r);
-    if (!err && route->hints.addr_cnt == 0) {
-        snprintf(why, size,
-                 "it has no root server with an address; add an NS record of the root and an A "
-                 "or AAAA record of its target");
-        err = ERR_FORMAT;
-    }
+    if (!err && route->hints.addr_cnt == 0)
+        return fault_set(
+            fault, ERR_FORMAT,
+            "it has no root server with an address; add an NS record of the root and an A "
+            "or AAAA record of its target");
     return err;
 }
 
 enum err route_use_builtin_hints(struct route *route, uint16_t port, struct arena *arena)
 {
-    char why[300];
-    return route_read_hints(route, builtin, sizeof(builtin) - 1, port, arena, why, sizeof(why));
+    return route_read_hints(route, builtin, sizeof(builtin) - 1, port, arena, NULL);
 }
 
 enum err route_put_zone(struct route *route, const struct route_zone *zone, struct arena *arena)

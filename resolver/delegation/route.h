@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "base/fault.h"
 #include "dns/names.h"
 #include "resolver/delegation/delegation.h"
 
@@ -19,9 +20,10 @@ MUST_USE enum err route_use_builtin_hints(struct route *route, uint16_t port,
                                           struct arena *arena);
 
 /* Read the hints from a file's text: NS records of the root, and the addresses of their
- * targets. ERR_FORMAT: `why` (of `size` octets) gets the fault and its line.  ERR_NOMEM. */
+ * targets. ERR_FORMAT: `fault` has the reason and the line.  ERR_NOMEM.  `fault` may be NULL.
+ */
 MUST_USE enum err route_read_hints(struct route *route, const char *text, size_t len,
-                                   uint16_t port, struct arena *arena, char *why, size_t size);
+                                   uint16_t port, struct arena *arena, struct fault *fault);
 
 /* A stub zone or forward zone.  Lifetime: the call; the name is copied. */
 struct route_zone {

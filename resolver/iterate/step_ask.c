@@ -3,6 +3,7 @@
 #include "resolver/iterate/step_ask.h"
 
 #include <limits.h>
+#include <stdatomic.h>
 
 #include "base/now.h"
 #include "resolver/iterate/machine.h"
@@ -12,7 +13,6 @@
 
 enum {
     CLEAR_PORT = 53,
-    FIXED_ID = 4711,
     TCP_TIMEOUT_MS = 3000,
     LAST_WAIT_MS = 2300,     /* of the last try at an address, if time is left for several */
     LAST_WAIT_MAX_MS = 3500, /* if more is left */
@@ -165,6 +165,13 @@ static uint16_t forward_flags(const struct task *task)
     return task->engine->policy->is_validating ? MESSAGE_RD | MESSAGE_CD : MESSAGE_RD;
 }
 
+/* Laboratory: IDs counted up by the whole process, as the BIND of the 1990s did. */
+static uint16_t count_id(void)
+{
+    static _Atomic uint16_t last_id;
+    return (uint16_t)(atomic_fetch_add_explicit(&last_id, 1, memory_order_relaxed) + 1);
+}
+
 static void compose_query(struct task *task, const struct infra_server *server, uint64_t now_ms)
 {
     const struct policy_defences *on = &task->engine->policy->defences;
@@ -181,7 +188,7 @@ static void compose_query(struct task *task, const struct infra_server *server, 
         mix_case(rng, name);
     task->is_mixed = memcmp(name, plain_name, name_len) != 0;
     task->edns = choose_edns(task, server, now_ms);
-    struct query q = {.id = on->random_id ? rng_u16(rng) : FIXED_ID,
+    struct query q = {.id = on->random_id ? rng_u16(rng) : count_id(),
                       .flags = is_forward ? forward_flags(task) : 0,
                       .name = name,
                       .type = task->asked_type,
@@ -257,19 +264,18 @@ static void stop_asking(struct task *task)
     give_back_place(task); /* a waiting task goes before the next step of this one */
 }
 
-static void note_rejected(struct out_ask *ask, enum match_verdict why, const struct addr *from)
+static void note_rejected(struct out_ask *ask, const struct out_rejected *reply)
 {
     struct task *task = container_of(ask, struct task, ask);
-    task->is_case_all = why == MATCH_CASE;
-    task->is_cookie_all = why == MATCH_COOKIE && ask->match.lacks_cookie;
+    task->is_case_all = reply->why == MATCH_CASE;
+    task->is_cookie_all = reply->why == MATCH_COOKIE && ask->match.lacks_cookie;
     if (task_is_traced(task)) {
         struct trace_event event = task_event(task, TRACE_STEP_REJECTED);
-        event.rejected.from = from;
-        event.rejected.why = why;
+        event.rejected.from = reply->from;
+        event.rejected.why = reply->why;
         trace_emit(&task->listeners, &event);
     }
-    rejected_note(&task->engine->rejected, (enum rejected_reason)why, from,
-                  task_asked_name(task), now_wall_ms());
+    rejected_note_reply(&task->engine->rejected, &ask->match, reply, now_wall_ms());
 }
 
 /* Record the result and hand it to the machine. */

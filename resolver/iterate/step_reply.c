@@ -696,6 +696,37 @@ static void trace_unreadable(struct task *task, const struct message *reply,
     trace_reply(task, reply, NULL, CLASSIFY_UNREADABLE, broken);
 }
 
+static struct rejected_item *note_records(struct task *task, enum rejected_reason reason)
+{
+    const struct match *match = &task->ask.match;
+    return rejected_note(&task->engine->rejected, reason, match, &match->to, now_wall_ms());
+}
+
+static void note_unreadable(struct task *task, const struct scrub *scrub)
+{
+    struct rejected_item *item = note_records(task, REJECTED_UNREADABLE);
+
+    if (!scrub->broken.is_record)
+        return;
+    owners_write(scrub->owners, scrub->broken.owner, item->got_name);
+    item->got_type = scrub->broken.type;
+    item->record_cnt = 1;
+}
+
+static void note_out_of_bailiwick(struct task *task, const struct scrub *scrub)
+{
+    struct rejected_item *item = note_records(task, REJECTED_RECORDS);
+    size_t first = 0;
+
+    while (scrub_omission(scrub, &scrub->records[first]) != SCRUB_OUT_OF_BAILIWICK)
+        first++;
+    owners_write(scrub->owners, scrub->records[first].owner, item->got_name);
+    item->got_type = scrub->records[first].type;
+    item->got_section = scrub->records[first].section;
+    item->record_cnt = scrub->dropped_cnt;
+    item->zone_labels = task->delegation.labels;
+}
+
 static enum task_state scrub_failed(struct task *task, const struct message *reply,
                                     const struct scrub *scrub, enum err err)
 {
@@ -708,8 +739,7 @@ static enum task_state scrub_failed(struct task *task, const struct message *rep
         return fail_at_limit(task, scrub->limit);
     if (err == ERR_NOMEM)
         return task_fail(task, TASK_LIMITED, FAILURE_MEMORY);
-    rejected_note(&task->engine->rejected, REJECTED_UNREADABLE, &asked_addr(task)->addr,
-                  task_asked_name(task), now_wall_ms());
+    note_unreadable(task, scrub);
     return give_up_server(task, TRACE_BROKEN, 0);
 }
 
@@ -775,8 +805,7 @@ static enum task_state process_reply(struct task *task, const struct message *re
     if (err)
         return scrub_failed(task, reply, scrub, err);
     if (scrub->dropped_cnt > 0 && !task->held)
-        rejected_note(&engine->rejected, REJECTED_RECORDS, &asked_addr(task)->addr,
-                      task_asked_name(task), now_wall_ms());
+        note_out_of_bailiwick(task, scrub);
     struct classify_terms terms = {.had_edns = task->edns != TASK_EDNS_NONE,
                                    .had_options = had_options(task),
                                    .is_forward = is_forward,

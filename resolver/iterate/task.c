@@ -509,7 +509,8 @@ struct task *task_get(struct engine *engine, const uint8_t *name, uint16_t type,
     add_listeners(t, budget, parent);
     t->fresh_ms = budget->fresh_ms;
     t->depth = depth;
-    t->validation = rules_work_defaults();
+    t->validation =
+        budget->validates_unlimited ? rules_work_unlimited() : rules_work_defaults();
     t->has_whole_budget = !parent && budget->queries_left == engine->policy->limits.queries;
     t->since_ms = now_wall_ms();
     t->since_mono_ms = now_mono_ms();

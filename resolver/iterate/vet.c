@@ -564,20 +564,13 @@ static void leave_unchecked(const struct vet_reply_of *reply, struct vet *out)
         keep_all_proofs(scrub, &out->denial);
 }
 
-static struct rules_work find_work_left(const struct task *task)
-{
-    return task->engine->policy->defences.validation_limits
-               ? rules_work_least(&task->validation, &task->budget->validation)
-               : rules_work_unlimited();
-}
-
 bool vet_reply(struct task *task, const struct vet_reply_of *reply, struct vet *out)
 {
     struct vetting v = {.task = task,
                         .reply = reply,
                         .out = out,
                         .rules = chain_rules(task),
-                        .work = find_work_left(task),
+                        .work = rules_work_least(&task->validation, &task->budget->validation),
                         .arena = &task->engine->scratch,
                         .memo = task->engine->sigmemo};
 

@@ -126,6 +126,35 @@ static const struct wording rejections[REJECTED_REASONS] = {
     [REJECTED_UNREADABLE] = {"malformed-records", "with malformed records"},
 };
 
+static const struct wording lessons[REJECTED_REASONS] = {
+    [MATCH_OK] = {"match", ""},
+    [MATCH_SOURCE] = {"wrong-source",
+                      "A reply must come from the address and port that was queried "
+                      "(RFC 5452 9.1)."},
+    [MATCH_ID] = {"wrong-id",
+                  "A forger who does not see the query has to guess 16 bits (RFC 5452 9.1). A "
+                  "guess at the wrong port reaches no socket, so it is not in this list."},
+    [MATCH_NO_REPLY] = {"not-a-reply", "A reply has QR set and the opcode of the query."},
+    [MATCH_QUESTION] = {"wrong-question",
+                        "A reply must repeat the question section (RFC 5452 9.1)."},
+    [MATCH_CASE] = {"wrong-case",
+                    "Each letter of the name is sent in upper or lower case at random: one "
+                    "more bit per letter to guess (0x20)."},
+    [MATCH_COOKIE] = {"wrong-cookie",
+                      "The client cookie adds 64 bits to guess; a server that has sent cookies "
+                      "before sends one with each reply (RFC 7873 5.3)."},
+    [MATCH_MALFORMED] = {"malformed", "The message breaks the format of DNS."},
+    [MATCH_LARGE] = {"too-large",
+                     "The reply could have been fragmented, and a forged second fragment needs "
+                     "neither ID nor port."},
+    [REJECTED_RECORDS] = {"out-of-bailiwick-records",
+                          "A server may give records only of names in the zone that it was "
+                          "asked for. The rest of the reply was used."},
+    [REJECTED_UNREADABLE] = {"malformed-records",
+                             "A record breaks the format of its type, so its RRset cannot be "
+                             "used (RFC 2181 5)."},
+};
+
 static const struct wording omissions[SCRUB_OMISSIONS] = {
     [SCRUB_TAKEN] = {"accepted", "accepted"},
     [SCRUB_OUT_OF_BAILIWICK] = {"out-of-bailiwick",
@@ -227,6 +256,7 @@ const struct wording_list wording_transports = LIST(transports);
 const struct wording_list wording_silences = LIST(silences);
 const struct wording_list wording_replies = LIST(replies);
 const struct wording_list wording_rejections = LIST(rejections);
+const struct wording_list wording_lessons = LIST(lessons);
 const struct wording_list wording_omissions = LIST(omissions);
 const struct wording_list wording_picks = LIST(picks);
 const struct wording_list wording_sources = LIST(sources);

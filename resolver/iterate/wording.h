@@ -27,6 +27,7 @@ extern const struct wording_list wording_transports; /* enum trace_transport */
 extern const struct wording_list wording_silences;   /* enum trace_silence */
 extern const struct wording_list wording_replies;    /* enum classify_kind */
 extern const struct wording_list wording_rejections; /* enum rejected_reason */
+extern const struct wording_list wording_lessons;    /* the same: what a forger had to guess */
 extern const struct wording_list wording_omissions;  /* enum scrub_omission */
 extern const struct wording_list wording_picks;      /* enum pick_reason */
 extern const struct wording_list wording_sources;    /* enum delegation_source */

@@ -16,14 +16,17 @@ struct budget *budget_new(const struct budget_limits *limits, uint64_t now_ms)
 {
     struct budget *budget = malloc(sizeof(*budget));
     if (budget)
-        *budget = (struct budget){.ref_cnt = 1,
-                                  .queries_left = limits->queries,
-                                  .bytes_left = limits->bytes,
-                                  .lookups_left = limits->lookups,
-                                  .work_left = (uint32_t)util_min(
-                                      (uint64_t)limits->bytes * WORK_PER_OCTET, UINT32_MAX),
-                                  .validation = rules_work_of_query(),
-                                  .expire_ms = now_ms + limits->time_ms};
+        *budget = (struct budget){
+            .ref_cnt = 1,
+            .queries_left = limits->queries,
+            .bytes_left = limits->bytes,
+            .lookups_left = limits->lookups,
+            .work_left =
+                (uint32_t)util_min((uint64_t)limits->bytes * WORK_PER_OCTET, UINT32_MAX),
+            .validation =
+                limits->validates_unlimited ? rules_work_unlimited() : rules_work_of_query(),
+            .validates_unlimited = limits->validates_unlimited,
+            .expire_ms = now_ms + limits->time_ms};
     return budget;
 }
 

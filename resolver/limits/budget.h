@@ -23,6 +23,7 @@ struct trace_listeners;
 struct budget_limits {
 #define LIMIT(field, ...) uint32_t field;
 #include "resolver/limits/limits.def"
+    bool validates_unlimited; /* laboratory: no limit of signatures and hashes */
 };
 
 /* Return the defaults of docs/LIMITS.md. */
@@ -33,6 +34,7 @@ struct budget {
     unsigned ref_cnt;
     uint32_t queries_left, bytes_left, lookups_left, work_left;
     struct rules_work validation; /* signatures and hashes that may still be computed */
+    bool validates_unlimited;     /* as in the limits */
     uint64_t expire_ms;           /* mono */
     uint64_t client;              /* quota_client of the client; 0: there is none, a prefetch */
     bool is_exempt;               /* the client's share of a quota is not limited */

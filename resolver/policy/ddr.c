@@ -57,9 +57,8 @@ static enum err add_svcb(struct local *local, const struct server_conf *conf,
     if (err)
         return err == ERR_NOMEM ? err
                                 : ERR_OK; /* the certificate's name is not a domain name */
-    const char *why;
     struct local_record record = {r->owner, r->rdata, r->type, (uint16_t)r->rdata_len, r->ttl};
-    err = local_add(local, &record, arena, &why);
+    err = local_add(local, &record, arena, NULL);
     return err == ERR_NOMEM ? err : ERR_OK;
 }
 

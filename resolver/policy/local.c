@@ -200,9 +200,8 @@ static enum err add_zone_range(struct local *local, unsigned from, unsigned to,
 static enum err add_ptr(struct local *local, const uint8_t *owner, const uint8_t *name,
                         size_t name_len, uint32_t ttl, struct arena *arena)
 {
-    const char *why;
     struct local_record r = {owner, name, RRTYPE_PTR, (uint16_t)name_len, ttl};
-    enum err err = local_add(local, &r, arena, &why);
+    enum err err = local_add(local, &r, arena, NULL);
     return err == ERR_NOMEM ? err : ERR_OK;
 }
 
@@ -357,46 +356,48 @@ static enum err begin_zone(struct local_name *name, const struct local_record *r
  * name has none of the type. */
 static enum err add_record_to(struct local *local, struct local_name *name,
                               const struct local_record *r, struct rrset *shared,
-                              struct arena *arena, const char **why)
+                              struct arena *arena, struct fault *fault)
 {
-    *why = find_conflict(local, name, r);
-    if (*why)
-        return ERR_FORMAT;
+    const char *conflict = find_conflict(local, name, r);
+    if (conflict)
+        return fault_set(fault, ERR_FORMAT, "%s", conflict);
     struct rrset **place = place_of_type(name, r->type, arena);
     if (!place)
-        return ERR_NOMEM;
+        return fault_name(fault, ERR_NOMEM);
     if (!*place) {
         *place = shared ? shared : make_set(r->type, r->ttl, r->rdata, r->rdata_len, arena);
         if (!*place)
-            return ERR_NOMEM;
+            return fault_name(fault, ERR_NOMEM);
         local->has_dname |= r->type == RRTYPE_DNAME;
-        return r->type == RRTYPE_SOA ? begin_zone(name, r, arena) : ERR_OK;
+        return r->type == RRTYPE_SOA ? fault_name(fault, begin_zone(name, r, arena)) : ERR_OK;
     }
     struct rrset *set = *place;
     size_t wire =
         set->size + (size_t)set->cnt * (RECORD_OVERHEAD - 2) + RECORD_OVERHEAD + r->rdata_len;
     if (wire > SET_WIRE_MAX) {
-        *why =
-            name->truncated_type == r->type
-                ? NULL
-                : "the records of this name and type do not fit into a message: this one and "
-                  "those after it are ignored";
+        bool is_first = name->truncated_type != r->type;
         name->truncated_type = r->type;
-        return ERR_LIMIT;
+        return fault_set(
+            fault, ERR_LIMIT, "%s",
+            is_first
+                ? "the records of this name and type do not fit into a message: this one and "
+                  "those after it are ignored"
+                : "");
     }
-    return has_record(set, r->rdata, r->rdata_len) ? ERR_OK : append_record(place, r, arena);
+    return has_record(set, r->rdata, r->rdata_len)
+               ? ERR_OK
+               : fault_name(fault, append_record(place, r, arena));
 }
 
 enum err local_add(struct local *local, const struct local_record *record, struct arena *arena,
-                   const char **why)
+                   struct fault *fault)
 {
     /* checked before the name is in the table, where it would become an ancestor of others */
-    if (is_below_dname(local, record->owner)) {
-        *why = below_dname;
-        return ERR_FORMAT;
-    }
+    if (is_below_dname(local, record->owner))
+        return fault_set(fault, ERR_FORMAT, "%s", below_dname);
     struct local_name *name = make_name_entry(local, arena, record->owner);
-    return name ? add_record_to(local, name, record, NULL, arena, why) : ERR_NOMEM;
+    return name ? add_record_to(local, name, record, NULL, arena, fault)
+                : fault_name(fault, ERR_NOMEM);
 }
 
 /* ---- hosts ---- */
@@ -467,7 +468,6 @@ static bool is_sink(const uint8_t *octets, size_t len)
 static enum err add_reverse(struct hosts *h, const uint8_t *name, size_t name_len)
 {
     uint8_t reverse[DNAME_MAX];
-    const char *why;
 
     if (is_sink(h->octets, h->octets_len))
         return ERR_OK;
@@ -482,7 +482,7 @@ static enum err add_reverse(struct hosts *h, const uint8_t *name, size_t name_le
     if (set && set->cnt >= HOSTS_PTR_MAX)
         return ERR_OK;
     struct local_record r = {reverse, name, RRTYPE_PTR, (uint16_t)name_len, HOSTS_TTL};
-    enum err err = add_record_to(h->local, h->ptr, &r, NULL, h->arena, &why);
+    enum err err = add_record_to(h->local, h->ptr, &r, NULL, h->arena, NULL);
     return err == ERR_NOMEM ? err : ERR_OK;
 }
 
@@ -491,10 +491,10 @@ static enum err add_host(struct hosts *h, const char *text, size_t len, bool *ha
     static const uint8_t root[] = {0}, localhost[] = "\11localhost";
     uint8_t name[DNAME_MAX];
     size_t name_len, where;
-    const char *why = "";
+    struct fault fault;
 
-    if (dname_text_read(text, len, root, name, &name_len, &why, &where) != ERR_OK) {
-        warn_hosts(h, text + where, "this is not a host name, and is ignored: %s", why);
+    if (dname_text_read(text, len, root, name, &name_len, &fault, &where) != ERR_OK) {
+        warn_hosts(h, text + where, "this is not a host name, and is ignored: %s", fault.text);
         return ERR_OK;
     }
     if (*name == 0) {
@@ -521,11 +521,11 @@ static enum err add_host(struct hosts *h, const char *text, size_t len, bool *ha
     if (!at)
         return ERR_NOMEM;
     struct local_record r = {name, h->octets, h->set->type, (uint16_t)h->octets_len, HOSTS_TTL};
-    enum err err = add_record_to(h->local, at, &r, h->set, h->arena, &why);
+    enum err err = add_record_to(h->local, at, &r, h->set, h->arena, &fault);
     if (err == ERR_NOMEM)
         return err;
-    if (err && why)
-        warn_hosts(h, text, "%.*s: %s", (int)util_min(len, 255), text, why);
+    if (err && *fault.text)
+        warn_hosts(h, text, "%.*s: %s", (int)util_min(len, 255), text, fault.text);
     bool is_first = !err && !*has_name;
     *has_name |= !err;
     return is_first ? add_reverse(h, name, name_len) : ERR_OK;

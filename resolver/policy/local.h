@@ -10,6 +10,7 @@
 #pragma once
 
 #include "base/diag.h"
+#include "base/fault.h"
 #include "dns/names.h"
 #include "dns/rrset.h"
 
@@ -35,11 +36,12 @@ struct local_record {
     uint32_t ttl;
 };
 
-/* Add one record; a duplicate changes nothing.  ERR_FORMAT: it contradicts another record, and
- * *why is how, a static text.  ERR_LIMIT: its RRset would be larger than a message; *why says
- * so for the first such record of the RRset, and is NULL for the others.  ERR_NOMEM. */
+/* Add one record; a duplicate changes nothing.  ERR_FORMAT: it contradicts another record, as
+ * `fault` says.  ERR_LIMIT: its RRset would be larger than a message; `fault` says so for the
+ * first such record of the RRset, and is "" for the others.  ERR_NOMEM.  `fault` may be NULL.
+ */
 MUST_USE enum err local_add(struct local *local, const struct local_record *record,
-                            struct arena *arena, const char **why);
+                            struct arena *arena, struct fault *fault);
 
 /* Add the addresses and names of a hosts file, and a PTR record for the first name of each
  * line. A line that cannot be used is a warning in `diag`.  ERR_NOMEM. */

@@ -4,6 +4,12 @@
 #include "base/hash.h"
 #include "net/upstream/own.h"
 
+const char *const policy_defence_ids[POLICY_DEFENCES] = {
+#define DEFENCE(field, id) id,
+#include "resolver/policy/defences.def"
+#undef DEFENCE
+};
+
 struct policy *policy_new(void)
 {
     struct policy *p = calloc(1, sizeof(*p));
@@ -13,23 +19,14 @@ struct policy *policy_new(void)
     p->limits = budget_defaults();
     p->ttls =
         (struct cache_ttls){.max = POLICY_TTL_MAX_S, .negative_max = POLICY_NEGATIVE_MAX_S};
-    p->defences = (struct policy_defences){.random_id = true,
-                                           .random_port = true,
-                                           .random_case = true,
-                                           .cookies = true,
-                                           .source = true,
-                                           .question = true,
-                                           .bailiwick = true,
-                                           .sections = true,
-                                           .wrong_reply_tcp = true,
-                                           .merging = true,
-                                           .failure_cache = true,
-                                           .validation_limits = true};
+#define DEFENCE(field, id) p->defences.field = true;
+#include "resolver/policy/defences.def"
+#undef DEFENCE
     p->stale_ms = POLICY_STALE_MS;
     p->stale_ttl = 30;
     p->stale_wait_ms = 1800;
     p->outgoing_port = POLICY_PORT;
-    p->udp_size = 1232; /* DNS flag day 2020 */
+    p->udp_size = POLICY_UDP_SIZE;
     p->is_prefetching = p->is_aggressive = p->is_minimising = p->is_priming = p->uses_v4 =
         p->uses_v6 = true;
     p->signals_anchors = true;
@@ -49,6 +46,35 @@ void policy_free(struct policy **policy)
     arena_fini(&p->arena);
     free(p);
     *policy = NULL;
+}
+
+unsigned policy_defences_off(const struct policy_defences *defences)
+{
+    unsigned off = 0, bit = 1;
+
+#define DEFENCE(field, id) off |= defences->field ? 0 : bit, bit <<= 1;
+#include "resolver/policy/defences.def"
+#undef DEFENCE
+    return off;
+}
+
+/* The text is made here, so that answers need not format it. */
+void policy_use_lab(struct policy *p, const struct policy_defences *lab)
+{
+    size_t len = 0;
+
+    p->defences = *lab;
+    p->limits.validates_unlimited = !lab->validation_work;
+    p->udp_size = lab->udp_size ? POLICY_UDP_SIZE : POLICY_UDP_SIZE_LAB;
+    p->lab_off = policy_defences_off(lab);
+    p->lab_text[0] = '\0';
+    for (unsigned i = 0; i < POLICY_DEFENCES; i++)
+        if (p->lab_off & 1U << i)
+            len += (size_t)snprintf(p->lab_text + len, sizeof(p->lab_text) - len, "%s%s",
+                                    len ? ", " : "laboratory: ", policy_defence_ids[i]);
+    if (len > 0)
+        len += (size_t)snprintf(p->lab_text + len, sizeof(p->lab_text) - len, " off");
+    must(len < sizeof(p->lab_text));
 }
 
 /* Return true for an address that no server can have: multicast, reserved, link-local without

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "base/conf.h"
+#include "dns/edns.h"
 #include "resolver/cache/cache.h"
 #include "resolver/delegation/route.h"
 #include "resolver/limits/budget.h"
@@ -16,22 +17,25 @@
 
 struct own;
 
-/* The defences against forged replies (docs/LIMITS.md sections 1 and 2).  All are on; `lab` in
- * the configuration switches off one at a time, inside a closed network only. */
+/* The defences against forged replies (docs/LIMITS.md sections 1 and 2), from defences.def. All
+ * are on; `lab` in the configuration switches off one at a time, inside a closed network only.
+ */
 struct policy_defences {
-    bool random_id;         /* RFC 5452 9.2 */
-    bool random_port;       /* RFC 5452 9.2 */
-    bool random_case;       /* 0x20: mixed case in the query name */
-    bool cookies;           /* RFC 7873 */
-    bool source;            /* a reply must come from the address that was queried */
-    bool question;          /* a reply must repeat the question section */
-    bool bailiwick;         /* records outside the server's zone are ignored */
-    bool sections;          /* records in the wrong section are ignored */
-    bool wrong_reply_tcp;   /* the first mismatched reply moves the query to TCP */
-    bool merging;           /* equal queries in flight are sent once */
-    bool failure_cache;     /* RFC 9520: failures are cached */
-    bool validation_limits; /* one query may cost few verifications (section 6) */
+#define DEFENCE(field, id) bool field;
+#include "resolver/policy/defences.def"
+#undef DEFENCE
 };
+
+/* How many there are. */
+enum {
+#define DEFENCE(field, id) +1
+    POLICY_DEFENCES = 0
+#include "resolver/policy/defences.def"
+#undef DEFENCE
+};
+
+/* The identifiers of the defences, in the order of the table. */
+extern const char *const policy_defence_ids[POLICY_DEFENCES];
 
 /* Zones and servers that a feature is switched off for.  Lifetime: published version. */
 struct policy_exempt {
@@ -46,6 +50,9 @@ enum {
     POLICY_NEGATIVE_MAX_S = 3600,
     POLICY_STALE_MS = 24 * 3600 * 1000,
     POLICY_PORT = 53,
+    POLICY_UDP_SIZE = 1232, /* DNS flag day 2020 */
+    POLICY_UDP_SIZE_LAB = 4096,
+    POLICY_LAB_TEXT_MAX = EDNS_EDE_TEXT_MAX + 1,
 };
 
 /* Lifetime: published version. */
@@ -60,6 +67,8 @@ struct policy {
     struct budget_limits limits;
     struct cache_ttls ttls;
     struct policy_defences defences;
+    unsigned lab_off; /* those that `lab` switched off: bits, in the order of the table */
+    char lab_text[POLICY_LAB_TEXT_MAX]; /* names them, for log and EDE; "": none */
     struct conf_addrs own; /* where this resolver listens: it sends no queries there */
     uint16_t outgoing_port;
     uint16_t udp_size;      /* of OPT in queries to servers */
@@ -87,6 +96,13 @@ void policy_free(struct policy **policy);
 
 /* Note that the trust anchors and negative trust anchors are complete. */
 void policy_seal_trust(struct policy *policy);
+
+/* Use the defences of `lab` and note which are off: lab_off, lab_text, udp_size and
+ * limits.validates_unlimited. */
+void policy_use_lab(struct policy *policy, const struct policy_defences *lab);
+
+/* Return one bit per defence that is off, in the order of the table. */
+unsigned policy_defences_off(const struct policy_defences *defences);
 
 /* Return true if `exempt` contains the server, or a zone at or above `name`. */
 bool policy_is_exempt(const struct policy_exempt *exempt, const uint8_t *name,

@@ -117,21 +117,21 @@ static const char *find_anchor_fault(const struct rrline *line)
 }
 
 enum err anchor_add(struct anchor_set *set, const char *text, size_t len, struct rrline *line,
-                    const char **why)
+                    struct fault *fault)
 {
     static const uint8_t root[] = {0};
     enum err err = rrline_read(text, len, root, 0, line);
 
     if (err == ERR_ABSENT)
         return err;
-    *why = err ? line->why : find_anchor_fault(line);
-    if (*why)
-        return ERR_CONFIG;
+    const char *wrong = err ? line->fault.text : find_anchor_fault(line);
+    if (wrong)
+        return fault_set(fault, ERR_CONFIG, "%s", wrong);
     struct rrset_record record = {line->rdata, (uint16_t)line->rdata_len};
     err = anchor_put(set, line->owner, line->type, &record);
     if (err == ERR_LIMIT)
-        *why = "too many trust anchors, or too many of this zone";
-    return err == ERR_LIMIT ? ERR_CONFIG : err;
+        return fault_set(fault, ERR_CONFIG, "too many trust anchors, or too many of this zone");
+    return fault_name(fault, err);
 }
 
 enum err anchor_read(struct anchor_set *set, const char *file, const char *text, size_t len,
@@ -142,13 +142,14 @@ enum err anchor_read(struct anchor_set *set, const char *file, const char *text,
     uint32_t number = 0;
 
     for (size_t pos = 0; pos < len && err != ERR_NOMEM;) {
-        const char *why = NULL, *end = memchr(text + pos, '\n', len - pos);
+        struct fault fault;
+        const char *end = memchr(text + pos, '\n', len - pos);
         size_t line_len = end ? (size_t)(end - (text + pos)) : len - pos;
         number++;
-        enum err line_err = anchor_add(set, text + pos, line_len, line, &why);
+        enum err line_err = anchor_add(set, text + pos, line_len, line, &fault);
         if (line_err == ERR_CONFIG) {
             struct diag_place place = {file, number, 1, text + pos, line_len};
-            diag_add(diag, DIAG_ERROR, &place, "%s", why);
+            diag_add(diag, DIAG_ERROR, &place, "%s", fault.text);
         }
         if (line_err && line_err != ERR_ABSENT)
             err = line_err;

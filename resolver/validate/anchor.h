@@ -9,6 +9,7 @@
 #pragma once
 
 #include "base/diag.h"
+#include "base/fault.h"
 #include "dns/rrset.h"
 
 struct rrline;
@@ -36,10 +37,10 @@ struct anchor_set {
 extern const char anchor_root_text[];
 
 /* Add the DS or DNSKEY record on one line of text; `line` is scratch space.  A record that is
- * there already is ignored.  ERR_ABSENT: the line has only white space or a comment.
- * ERR_CONFIG: *why says what is wrong with the line, and may point into `line`; ERR_NOMEM. */
+ * there already is ignored.  ERR_ABSENT: the line has only white space or a comment, and
+ * `fault` is unchanged.  ERR_CONFIG: `fault` says what is wrong with the line; ERR_NOMEM. */
 MUST_USE enum err anchor_add(struct anchor_set *set, const char *text, size_t len,
-                             struct rrline *line, const char **why);
+                             struct rrline *line, struct fault *fault);
 
 /* Add the DS and DNSKEY records of `text`, one per line in master file form; `file` serves
  * findings.  A record that is there already is ignored.  ERR_CONFIG: at least one line is

@@ -4,31 +4,27 @@
 #include "base/now.h"
 
 /* Read "NAME" or "NAME until TIME" into *nta. */
-static enum err read_nta(const char *text, struct nta *nta, char why[NTA_WHY_MAX])
+static enum err read_nta(const char *text, struct nta *nta, struct fault *fault)
 {
     static const char until[] = " until ";
     static const uint8_t root[] = {0};
     size_t name_len = strcspn(text, " \t"), len;
-    const char *rest = text + name_len, *fault = "";
+    const char *rest = text + name_len;
     uint8_t name[DNAME_MAX];
 
-    enum err err = dname_text_read(text, name_len, root, name, &len, &fault, NULL);
-    if (err) {
-        snprintf(why, NTA_WHY_MAX, "\"%.*s\" is not a domain name: %s",
-                 (int)util_min(name_len, 255), text, fault);
-        return ERR_CONFIG;
-    }
+    enum err err = dname_text_read(text, name_len, root, name, &len, fault, NULL);
+    if (err)
+        return fault_set(fault, ERR_CONFIG, "\"%.*s\" is not a domain name: %s",
+                         (int)util_min(name_len, 255), text, fault->text);
     dname_lower(name, nta->name);
     nta->until_ms = INT64_MAX;
     if (!*rest)
         return ERR_OK;
     if (strncmp(rest, until, strlen(until)) != 0 ||
-        now_read(rest + strlen(until), &nta->until_ms) != ERR_OK) {
-        snprintf(why, NTA_WHY_MAX,
-                 "expected a name, or a name and a time as in \"example.com until "
-                 "2026-12-31T08:00:00Z\"");
-        return ERR_CONFIG;
-    }
+        now_read(rest + strlen(until), &nta->until_ms) != ERR_OK)
+        return fault_set(fault, ERR_CONFIG,
+                         "expected a name, or a name and a time as in \"example.com until "
+                         "2026-12-31T08:00:00Z\"");
     return ERR_OK;
 }
 
@@ -40,27 +36,24 @@ static const struct nta *find_nta_of(const struct nta_set *set, const uint8_t *n
     return NULL;
 }
 
-enum err nta_add(struct nta_set *set, const char *text, char why[NTA_WHY_MAX])
+enum err nta_add(struct nta_set *set, const char *text, struct fault *fault)
 {
     struct nta nta;
-    enum err err = read_nta(text, &nta, why);
+    enum err err = read_nta(text, &nta, fault);
     char name[DNAME_TEXT_MAX];
 
     if (err)
         return err;
     if (find_nta_of(set, nta.name)) {
         dname_text_print(nta.name, name);
-        snprintf(why, NTA_WHY_MAX, "%s is listed twice; remove one of them", name);
-        return ERR_CONFIG;
+        return fault_set(fault, ERR_CONFIG, "%s is listed twice; remove one of them", name);
     }
-    if (set->cnt == NTA_MAX) {
-        snprintf(why, NTA_WHY_MAX, "at most %d negative trust anchors are allowed; remove some",
-                 NTA_MAX);
-        return ERR_CONFIG;
-    }
+    if (set->cnt == NTA_MAX)
+        return fault_set(fault, ERR_CONFIG,
+                         "at most %d negative trust anchors are allowed; remove some", NTA_MAX);
     struct nta *larger = util_grow(set->at, set->cnt, &set->size, sizeof(nta));
     if (!larger)
-        return ERR_NOMEM;
+        return fault_name(fault, ERR_NOMEM);
     set->at = larger;
     set->at[set->cnt++] = nta;
     return ERR_OK;

@@ -14,7 +14,6 @@
 
 enum {
     NTA_MAX = 256,
-    NTA_WHY_MAX = DNAME_TEXT_MAX + 200,
 };
 
 /* Lifetime: that of its set. */
@@ -30,8 +29,8 @@ struct nta_set {
 };
 
 /* Add the anchor of the text "NAME" or "NAME until TIME", the time as in RFC 3339.  ERR_CONFIG:
- * `why` says what is wrong; ERR_NOMEM. */
-MUST_USE enum err nta_add(struct nta_set *set, const char *text, char why[NTA_WHY_MAX]);
+ * `fault` says what is wrong; ERR_NOMEM. */
+MUST_USE enum err nta_add(struct nta_set *set, const char *text, struct fault *fault);
 
 /* Return the closest negative anchor at or above `name` that has not expired.  NULL: there is
  * none, or `anchor`, the closest trust anchor of the name (NULL: none), is below it.  At the

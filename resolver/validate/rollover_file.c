@@ -117,7 +117,7 @@ static enum err read_state_record(struct state_reader *in)
     enum err err = rrline_read(in->line + in->pos, in->line_len - in->pos, NULL, 0, record);
     if (err)
         return report_state(in, "%s",
-                            err == ERR_ABSENT ? "the record is missing" : record->why);
+                            err == ERR_ABSENT ? "the record is missing" : record->fault.text);
     if (record->class != RRTYPE_CLASS_IN || !dname_is_equal(record->owner, in->zone->zone))
         return report_state(in, "the record is not one of this zone");
     return ERR_OK;
@@ -164,15 +164,15 @@ static enum err choose_state_zone(struct state_reader *in, const uint8_t *name, 
 static enum err read_zone_line(struct state_reader *in, bool *seen)
 {
     uint8_t name[DNAME_MAX];
-    const char *why = "";
+    struct fault fault;
     char word[WORD_MAX];
     size_t len;
 
     finish_state_zone(in);
     read_word(in, word); /* the name itself may be longer */
-    if (dname_text_read(in->line + in->at, in->pos - in->at, NULL, name, &len, &why, NULL) !=
+    if (dname_text_read(in->line + in->at, in->pos - in->at, NULL, name, &len, &fault, NULL) !=
         ERR_OK)
-        return report_state(in, "expected the name of a zone: %s", why);
+        return report_state(in, "expected the name of a zone: %s", fault.text);
     enum err err = choose_state_zone(in, name, seen);
     if (!err)
         err = read_state_time(in, "checked", &in->zone->newest_s);

@@ -32,16 +32,18 @@ struct rules_work rules_work_defaults(void)
                                .hashes_left = RULES_HASHES};
 }
 
+struct rules_work rules_work_unlimited(void)
+{
+    return (struct rules_work){.verifications_left = UINT16_MAX,
+                               .failures_left = UINT16_MAX,
+                               .hashes_left = UINT16_MAX};
+}
+
 struct rules_work rules_work_of_query(void)
 {
     return (struct rules_work){.verifications_left = RULES_QUERY_VERIFICATIONS,
                                .failures_left = RULES_QUERY_FAILURES,
                                .hashes_left = RULES_QUERY_HASHES};
-}
-
-struct rules_work rules_work_unlimited(void)
-{
-    return (struct rules_work){UINT16_MAX, UINT16_MAX, UINT16_MAX};
 }
 
 struct rules_work rules_work_least(const struct rules_work *task,

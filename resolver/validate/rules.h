@@ -51,7 +51,7 @@ struct rules_work {
 struct rules_work rules_work_defaults(void);
 struct rules_work rules_work_of_query(void);
 
-/* Return work without end, for the laboratory. */
+/* Return an allowance that no answer uses up, for both; for laboratories. */
 struct rules_work rules_work_unlimited(void);
 
 /* Return the lesser of what is left to the task and to its query. */

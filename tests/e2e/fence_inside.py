@@ -1,6 +1,6 @@
 """Run a resolver and the only server that it queries, which records the source ports and IDs of the queries.
 
-    fence_inside.py BUILD FOLDER LAB [no-fence | default-route | few-ports | narrow-system]
+    fence_inside.py BUILD FOLDER LAB [no-fence | altname | default-route | few-ports | narrow-system]
 
 LAB is the value of `lab` in the configuration.  Must run in its own network namespace.  Print one line of JSON: whether
 the resolver started, its exit status, the answers to 600 queries, the ports and IDs, and the log.
@@ -16,20 +16,16 @@ from pathlib import Path
 import dns.message
 import dns.rrset
 
+from fence import ip, put_fence
+
 build, folder, lab, *how = sys.argv[1:]
 folder = Path(folder)
 
 
-def ip(*args):
-    subprocess.run(["ip", *args], check=True)
-
-
-ip("link", "set", "lo", "up")
-if "no-fence" not in how:
-    ip("link", "add", "rl-fence", "type", "veth", "peer", "name", "rl-far")
-    ip("link", "set", "rl-far", "up")
-    ip("addr", "add", "192.0.2.1/24", "dev", "rl-fence")
-    ip("link", "set", "rl-fence", "up")
+if "no-fence" in how:
+    ip("link", "set", "lo", "up")
+else:
+    put_fence("lab0" if "altname" in how else "rl-fence")
 if "default-route" in how:
     ip("route", "add", "default", "dev", "rl-fence", "table", "77")
 if "narrow-system" in how:

@@ -416,6 +416,7 @@ class Client:
 
     def __init__(self, port):
         self.port = port
+        self.times_s = []  # from each query of the last call of `ask` to its first answer
 
     def ask(self, asked, seconds=WAIT_S, linger=0.0):
         """Send queries for `asked`, [(name, type)]; return the list of answers to each.
@@ -424,7 +425,8 @@ class Client:
         first answer wait for `linger` seconds, for second ones.
         """
         sockets, answers, waiting = {}, [[] for _ in asked], set(range(len(asked)))
-        epoll = select.epoll()
+        epoll, start = select.epoll(), time.monotonic()
+        self.times_s = [seconds] * len(asked)
         for i, (name, rdtype) in enumerate(asked):
             s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
             s.connect(("127.0.0.1", self.port))
@@ -433,7 +435,7 @@ class Client:
             sockets[s.fileno()] = (s, i)
             epoll.register(s.fileno(), select.EPOLLIN)
             s.send(query.to_wire())
-        end = time.monotonic() + seconds
+        end = start + seconds
         while time.monotonic() < end:
             for fd, _ in epoll.poll(0.1):
                 s, i = sockets[fd]
@@ -441,6 +443,8 @@ class Client:
                     answers[i].append(s.recv(65535))
                 except OSError:
                     continue
+                if i in waiting:
+                    self.times_s[i] = time.monotonic() - start
                 waiting.discard(i)
             if not waiting:
                 end = min(end, time.monotonic() + linger)

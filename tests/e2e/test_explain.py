@@ -11,6 +11,7 @@ import struct
 import threading
 import time
 
+import dns.edns
 import dns.flags
 import dns.message
 import dns.query
@@ -21,6 +22,7 @@ import pytest
 import encrypted
 import internet
 import lab
+from scripted import Scripted, respond
 
 TREES = lab.SOURCE / "tests/e2e/trees"
 # name: (arguments of explain, identifier of the cause, a fact in its text); the expected trees have the whole texts
@@ -224,72 +226,6 @@ def test_a_failure_behind_a_cname_is_cached_too(resolver):
     assert tree["queries"] == 0 and "Therefore broken.shop.com cannot be resolved." in tree["cause"]["text"]
 
 
-class Scripted:
-    """An authoritative server: `answer(query, is_tcp)` returns the reply, or None for no reply."""
-
-    def __init__(self, address, port, answer):
-        self.udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.udp.bind((address, port))
-        self.tcp = socket.socket()
-        self.tcp.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self.tcp.bind((address, port))
-        self.tcp.listen(20)
-        self.answer, self.faults, self.is_ending = answer, [], False
-        for s in (self.udp, self.tcp):
-            s.settimeout(0.1)
-        self.threads = [threading.Thread(target=self.run, args=(f,), daemon=True)
-                        for f in (self.serve_udp, self.serve_tcp)]
-        for thread in self.threads:
-            thread.start()
-
-    def run(self, serve):
-        while not self.is_ending:
-            try:
-                serve()
-            except TimeoutError:
-                pass
-            except Exception as fault:
-                self.faults.append(fault)
-
-    def reply(self, wire, is_tcp):
-        made = self.answer(dns.message.from_wire(wire), is_tcp)
-        return made if made is None or isinstance(made, bytes) else made.to_wire(max_size=65535)
-
-    def serve_udp(self):
-        wire, client = self.udp.recvfrom(4096)
-        reply = self.reply(wire, False)
-        if reply:
-            self.udp.sendto(reply, client)
-
-    def serve_tcp(self):
-        s, _ = self.tcp.accept()
-        with s:
-            s.settimeout(2)
-            while True:
-                head = s.recv(2)
-                if len(head) < 2:
-                    return
-                reply = self.reply(s.recv(struct.unpack("!H", head)[0]), True)
-                if reply:
-                    s.sendall(struct.pack("!H", len(reply)) + reply)
-
-    def stop(self):
-        self.is_ending = True
-        for thread in self.threads:
-            thread.join()
-        self.udp.close()
-        self.tcp.close()
-        assert not self.faults
-
-
-def respond(query, flags=dns.flags.AA, answer=(), authority=(), additional=()):
-    reply = dns.message.make_response(query)
-    reply.flags |= flags
-    for section, records in ((reply.answer, answer), (reply.authority, authority), (reply.additional, additional)):
-        section.extend(dns.rrset.from_text(*r) for r in records)
-    return reply
-
-
 def test_rejected_replies_are_in_the_tree(class_net, tmp_path):
     """A server replies over UDP with a wrong ID: the tree and the status have the sender of the rejected reply and the
     reason."""
@@ -308,6 +244,90 @@ def test_rejected_replies_are_in_the_tree(class_net, tmp_path):
     status = json.loads(resolver.command("status", "--json").stdout)
     assert status["rejected-replies"]["wrong-id"]["count"] == 1
     assert status["rejected-replies"]["wrong-id"]["last"][0]["from"] == f"127.66.7.7@{class_net.port}"
+    resolver.stop()
+    forger.stop()
+
+
+def test_the_ledger_of_rejected_replies(class_net, tmp_path):
+    """For each reason the ledger has what the query expected and what came; JSON has the form of its schema."""
+    sent = {}
+
+    def forge(query, is_tcp):
+        name = query.question[0].name
+        kind = name.to_text().split(".")[0].lower()
+        reply = respond(query, answer=[(name, 60, "IN", "A", "198.18.66.1")])
+        if kind == "bailiwick":
+            for i in range(3):
+                reply.additional.append(dns.rrset.from_text(f"www{i}.bank.com.", 60, "IN", "A", "198.18.66.6"))
+        wire = reply.to_wire()
+        if kind == "record":
+            return wire.replace(bytes([0, 4, 198, 18, 66, 1]), bytes([0, 3, 198, 18, 66]))
+        if is_tcp:
+            return wire
+        sent[kind] = query
+        if kind == "cookie":
+            cookie = next(o for o in query.options if o.otype == 10).to_wire()
+            reply.use_edns(0, options=[dns.edns.GenericOption(10, b"FORGERS!" + cookie[:8])])
+            return reply.to_wire()
+        if kind == "large":
+            reply = respond(query, answer=[(name, 60, "IN", "TXT", *(f'"{i} {"x" * 240}"' for i in range(8)))])
+            return reply.to_wire(max_size=65535)
+        if kind == "two":
+            reply.question = [reply.question[0], dns.rrset.from_text("x.forged.org.", 0, "IN", "A")]
+        return {"id": struct.pack("!H", query.id ^ 1) + wire[2:],
+                "query": wire[:2] + bytes([wire[2] & 0x7f]) + wire[3:],
+                "short": wire[:7],
+                "cut": wire[:-20],
+                "question": wire.replace(b"\x08" + name.labels[0], b"\x08otherone"),
+                "letters": wire.replace(name.labels[0], name.labels[0].swapcase()),
+                "two": reply.to_wire() if kind == "two" else wire}.get(kind, wire)
+    forger = Scripted("127.66.7.8", class_net.port, forge)
+    server = f"127.66.7.8@{class_net.port}"
+    resolver = internet.ClassResolver(tmp_path, class_net,
+                                      top=f"  - {{zone: forged.org, servers: [{server}]}}\n")
+    assert resolver.command("status", "--rejected").stdout == "No reply was rejected.\n"
+    for kind in "id", "query", "short", "cut", "question", "two", "cookie", "large", "bailiwick", "record", "letters":
+        explain(resolver, f"{kind}.forged.org")
+    ledger = json.loads(resolver.command("status", "--rejected", "--json").stdout)
+    jsonschema.validate(ledger, json.loads((lab.SOURCE / "docs/schema/rejected.json").read_text()))
+
+    def last(reason, at=0):
+        item = ledger[reason]["last"][at]
+        assert item["from"] == item["server"] == server and item["type"] == "A" and item["transport"] in ("udp", "tcp")
+        return item["name"].lower().split(".")[0], item["expected"], item["got"]
+
+    def asked(kind):
+        return sent[kind].question[0].name.to_text()
+    assert last("wrong-id") == ("id", {"id": sent["id"].id}, {"id": sent["id"].id ^ 1})
+    assert last("not-a-reply") == ("short", {}, {"octets": 7})
+    assert last("not-a-reply", 1) == ("query", {"response": True, "opcode": 0}, {"response": False, "opcode": 0})
+    assert ledger["not-a-reply"]["count"] == 2
+    assert last("wrong-question") == ("two", {"name": asked("two"), "type": "A"}, {"questions": 2})
+    other = "otherone" + asked("question")[8:]
+    assert last("wrong-question", 1) == ("question", {"name": asked("question"), "type": "A"}, {"name": other, "type": "A"})
+    swapped = asked("letters")[:7].swapcase() + asked("letters")[7:]
+    assert last("wrong-case") == ("letters", {"name": asked("letters"), "type": "A"}, {"name": swapped, "type": "A"})
+    cookie = next(o for o in sent["cookie"].options if o.otype == 10).to_wire()[:8].hex()
+    assert last("wrong-cookie") == ("cookie", {"cookie": cookie}, {"cookie": b"FORGERS!".hex()})
+    assert last("malformed")[0] == "cut" and last("malformed")[2]["octets"] > 20
+    assert last("too-large")[0] == "large" and last("too-large")[1] == {"octets": 1232}
+    assert last("too-large")[2]["octets"] > 1900
+    assert last("out-of-bailiwick-records") == (
+        "bailiwick", {"zone": "forged.org."},
+        {"owner": "www0.bank.com.", "type": "A", "section": "additional", "records": 3})
+    kind, expected, got = last("malformed-records")
+    assert (kind, expected, got["type"], got["records"]) == ("record", {}, "A", 1)
+    text = " ".join(resolver.command("status", "--rejected").stdout.split())
+    assert f"expected ID {sent['id'].id} got ID {sent['id'].id ^ 1}" in text
+    assert f"expected name {asked('letters')}, type A got name {swapped}, type A" in text
+    assert "got owner www0.bank.com., type A, section additional, records 3" in text
+    assert "guess 16 bits" in text and "got number of questions 2" in text
+    for i in range(50):
+        ask_id = explain(resolver, f"id.x{i}.forged.org")
+        assert ask_id["answer"]["rcode"] == "NOERROR"
+    ledger = json.loads(resolver.command("status", "--rejected", "--json").stdout)
+    assert ledger["wrong-id"]["count"] >= 51 and len(ledger["wrong-id"]["last"]) == 20
+    assert last("wrong-id")[0] == "id" and ledger["wrong-id"]["last"][0]["name"].lower().startswith("id.x49.")
     resolver.stop()
     forger.stop()
 

@@ -1,4 +1,5 @@
-"""Switches of `lab` work only inside the fence; source ports and IDs of queries, as a server sees them."""
+"""Switches of `lab` work only inside the fence, and each answer names them; source ports and IDs of queries, as a
+server sees them; a clock that is moved."""
 import json
 import os
 import sys
@@ -8,14 +9,19 @@ import pytest
 import lab
 
 
-def inside(tmp_path, switches, *how):
+def run_inside(program, *args, namespaces=("--net",)):
+    """Run a program of this folder in namespaces of its own; return what it prints."""
     if os.geteuid() != 0:
         pytest.skip("namespaces need root")
     lab.need("unshare", "ip")
-    program = lab.SOURCE / "tests/e2e/fence_inside.py"
-    done = lab.run("unshare", "--net", sys.executable, program, lab.BUILD, tmp_path, switches, *how, timeout=120)
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+    program = lab.SOURCE / "tests/e2e" / program
+    done = lab.run("unshare", *namespaces, sys.executable, program, *args, timeout=120)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def inside(tmp_path, switches, *how, **kw):
+    return json.loads(run_inside("fence_inside.py", lab.BUILD, tmp_path, switches, *how, **kw))
 
 
 def test_each_query_has_a_random_port_and_id(tmp_path):
@@ -42,11 +48,17 @@ def test_narrow_port_range_of_the_kernel_is_extended(tmp_path):
     assert len(set(seen["ports"])) > 560 and min(seen["ports"]) < 10000 and max(seen["ports"]) > 55000
 
 
-@pytest.mark.parametrize("switch, what", [("random-port", "ports"), ("random-id", "ids")])
-def test_defence_is_off_inside_the_fence(tmp_path, switch, what):
-    seen = inside(tmp_path, f"{{{switch}: false}}")
+def test_one_port_per_worker_inside_the_fence(tmp_path):
+    seen = inside(tmp_path, "{random-port: false}")
     assert seen["started"] and seen["answered"] == 600
-    assert len(set(seen[what])) == 1
+    assert set(seen["ports"]) == {33333, 33334, 33335, 33336}
+
+
+def test_ids_are_counted_inside_the_fence(tmp_path):
+    """All workers count together, as one forger would have to guess."""
+    seen = inside(tmp_path, "{random-id: false}", "altname")
+    assert seen["started"] and seen["answered"] == 600
+    assert seen["ids"] == list(range(seen["ids"][0], seen["ids"][0] + len(seen["ids"])))
 
 
 @pytest.mark.parametrize("how, why", [("no-fence", "no interface rl-fence"),
@@ -56,3 +68,19 @@ def test_no_start_without_defence_outside_the_fence(tmp_path, how, why):
     assert not seen["started"] and seen["status"] == 1
     assert "a defence may be switched off only in a network that packets cannot leave" in seen["log"]
     assert why in seen["log"]
+
+
+def test_no_start_in_the_namespace_of_process_1(tmp_path):
+    """Here the test's program is process 1 of its own process namespace."""
+    namespaces = ("--net", "--pid", "--fork", "--mount-proc")
+    if lab.run("unshare", *namespaces, "true").returncode != 0:
+        pytest.skip("process namespaces cannot be made here")
+    seen = inside(tmp_path, "{random-port: false}", namespaces=namespaces)
+    assert not seen["started"] and seen["status"] == 1
+    assert "this is the network namespace of process 1" in seen["log"]
+
+
+@pytest.mark.parametrize("scenario", ["route", "route-of-a-strong-one", "notice", "many-notices", "source", "one-port", "udp-size",
+                                      "validation-work", "ttl", "signatures", "clock-outside"])
+def test_weak_resolver(tmp_path, scenario):
+    run_inside("weak_inside.py", tmp_path, scenario)

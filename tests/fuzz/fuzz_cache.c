@@ -32,8 +32,8 @@ static struct cache_lmdb *open_disk(void)
     struct cache_lmdb_conf conf = {
         .directory = folder, .size = SIZE, .worker_cnt = 1, .announced = ignore_announcement};
     struct cache_lmdb *disk;
-    char why[CACHE_DISK_WHY_MAX];
-    must(cache_lmdb_open(&conf, &disk, why) == ERR_OK);
+    struct fault fault;
+    must(cache_lmdb_open(&conf, &disk, &fault) == ERR_OK);
     return disk;
 }
 

@@ -50,7 +50,7 @@ static void open_all(void)
                                   .settings = &stage.settings,
                                   .commands = {commands, NULL},
                                   .data = &worker};
-    char why[400];
+    struct fault fault;
 
     signal(SIGPIPE, SIG_IGN); /* as in the daemons: the client may have closed the connection */
     set_commands();
@@ -67,7 +67,7 @@ static void open_all(void)
     job_box_init(&home, ring, NULL);
     snprintf(path, sizeof(path), "/tmp/fuzz-control-%d.sock", (int)getpid());
     int fd = -1;
-    must(control_bind(path, "", &fd, why, sizeof(why)) == ERR_OK &&
+    must(control_bind(path, "", &fd, &fault) == ERR_OK &&
          control_open(&parts, path, fd, &control) == ERR_OK);
 }
 

@@ -324,12 +324,12 @@ static void check_text(const char *text, size_t len)
 static void check_nta(const char *text, size_t len)
 {
     struct nta_set set = {.cnt = 0};
-    char why[NTA_WHY_MAX] = "";
+    struct fault fault = {0};
     char *copy = strndup(text, len);
 
     must(copy);
-    enum err err = nta_add(&set, copy, why);
-    must(err == ERR_OK || (err == ERR_CONFIG && *why));
+    enum err err = nta_add(&set, copy, &fault);
+    must(err == ERR_OK || (err == ERR_CONFIG && *fault.text));
     if (!err) {
         const uint8_t *name = set.at[0].name;
         const struct nta *nta = nta_find(&set, NULL, name, 0);

@@ -27,7 +27,7 @@ struct play {
     size_t sent_cnt;
     unsigned step, asked_step; /* the current one, and that of the last QUERY */
     bool is_verbose, wants_ede;
-    char why[600];
+    struct fault fault;
 };
 
 static bool skips_time; /* of the play: its signatures have no date */
@@ -220,7 +220,7 @@ static void ask_as_client(struct play *p, const struct rpl_step *step)
 
 static bool report_difference(struct play *p, const char *what)
 {
-    snprintf(p->why, sizeof(p->why), "step %u: %s", p->step, what);
+    fault_set(&p->fault, ERR_FORMAT, "step %u: %s", p->step, what);
     return false;
 }
 
@@ -535,14 +535,14 @@ static void read_anchor(struct play *p, const char *value)
 {
     static struct rrline line;
     char text[2000];
-    const char *why = "";
+    struct fault fault = {0};
 
     snprintf(text, sizeof(text), "%s", value);
     for (char *c = text; *c; c++)
         if (*c == '(' || *c == ')')
             *c = ' ';
-    if (anchor_add(&p->stage.policy->anchors, text, strlen(text), &line, &why) != ERR_OK)
-        fprintf(stderr, "trust-anchor: %s: %s\n", value, why);
+    if (anchor_add(&p->stage.policy->anchors, text, strlen(text), &line, &fault) != ERR_OK)
+        fprintf(stderr, "trust-anchor: %s: %s\n", value, fault.text);
 }
 
 /* Read the trust anchors and the domains that are insecure. */
@@ -550,13 +550,12 @@ static void read_trust(struct play *p)
 {
     struct policy *policy = p->stage.policy;
     const struct rpl_key *k;
-    char nta_why[NTA_WHY_MAX];
 
     for (k = rpl_find(p->rpl, "trust-anchor", NULL); k; k = rpl_find(p->rpl, "trust-anchor", k))
         read_anchor(p, k->value);
     for (k = rpl_find(p->rpl, "domain-insecure", NULL); k;
          k = rpl_find(p->rpl, "domain-insecure", k))
-        must(nta_add(&policy->ntas, k->value, nta_why) == ERR_OK);
+        must(nta_add(&policy->ntas, k->value, NULL) == ERR_OK);
     policy_seal_trust(policy);
     fake_sha1_is_on = is_on(get_value(p->rpl, "fake-sha1", "no"));
 }
@@ -632,7 +631,7 @@ static void configure(struct play *p, const char *minimise)
 
 /* ---- the play ---- */
 
-static bool play(struct rpl *rpl, const char *minimise, bool is_verbose, char why[600])
+static bool play(struct rpl *rpl, const char *minimise, bool is_verbose, struct fault *fault)
 {
     static struct play storage;
     struct play *p = &storage;
@@ -652,7 +651,7 @@ static bool play(struct rpl *rpl, const char *minimise, bool is_verbose, char wh
             answer_all(p);
         fits = run_step(p, s);
     }
-    memcpy(why, p->why, sizeof(p->why));
+    *fault = p->fault;
     stage_fini(&p->stage);
     return fits;
 }
@@ -696,13 +695,13 @@ static bool alter(struct rpl_step *step, enum alteration kind)
 static void play_altered(struct rpl *rpl, const char *minimise, const char *path,
                          unsigned *altered_cnt, unsigned *failed)
 {
-    char why[600];
+    struct fault fault;
 
     for (struct rpl_step *s = rpl->steps; s; s = s->next)
         for (int kind = 0; s->kind == RPL_CHECK_ANSWER && kind < ALTERATIONS; kind++) {
             if (!alter(s, (enum alteration)kind))
                 continue;
-            bool passes = play(rpl, minimise, false, why);
+            bool passes = play(rpl, minimise, false, &fault);
             alter(s, (enum alteration)kind);
             (*altered_cnt)++;
             *failed += !passes;
@@ -720,7 +719,7 @@ int main(int argc, char **argv)
     hash_init();
     for (int i = 1; i < argc; i++) {
         static struct rpl rpl;
-        char why[600];
+        struct fault fault;
         if (strcmp(argv[i], "--minimise") == 0 && i + 1 < argc) {
             minimise = argv[++i];
         } else if (strcmp(argv[i], "--alter") == 0) {
@@ -730,11 +729,11 @@ int main(int argc, char **argv)
         } else {
             bool passes = false, is_read = rpl_read(argv[i], &rpl);
             if (is_read)
-                passes = play(&rpl, minimise, is_verbose, why);
+                passes = play(&rpl, minimise, is_verbose, &fault);
             printf("%s\t%s\t%s\n", passes ? "pass" : "FAIL", argv[i],
                    passes    ? ""
-                   : is_read ? why
-                             : rpl.why);
+                   : is_read ? fault.text
+                             : rpl.fault.text);
             fflush(stdout);
             failed_cnt += !passes;
             if (passes && is_altering)

@@ -26,7 +26,7 @@ static const uint8_t root[] = {0};
 
 static bool set_why(struct reading *r, const char *why)
 {
-    snprintf(r->rpl->why, sizeof(r->rpl->why), "line %u: %s: %.120s", r->line, why, r->text);
+    fault_set(&r->rpl->fault, ERR_FORMAT, "line %u: %s: %.120s", r->line, why, r->text);
     return false;
 }
 
@@ -305,7 +305,7 @@ static bool read_rr(struct reading *r, struct rpl_entry *e, enum message_section
         /* malformed RDATA on purpose, as \# N HEX */
         char *generic = strstr(r->text, "\\#");
         if (!generic)
-            return set_why(r, r->rr.why);
+            return set_why(r, r->rr.fault.text);
         r->rr.rdata_len = 0;
         char *hex = generic + 2;
         strtol(hex, &hex, 10);
@@ -492,7 +492,7 @@ bool rpl_read(const char *path, struct rpl *out)
     arena_init(&out->arena, 0);
     enum err err = file_read(path, FILE_MAX, &text, &len, NULL);
     if (err || !r) {
-        snprintf(out->why, sizeof(out->why), "%s", err_name(err));
+        fault_name(&out->fault, err ? err : ERR_NOMEM);
         free(r);
         return false;
     }

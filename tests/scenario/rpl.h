@@ -4,6 +4,7 @@
 
 #include "base/addr.h"
 #include "base/arena.h"
+#include "base/fault.h"
 #include "dns/message.h"
 
 enum { RPL_RRS_MAX = 400, RPL_ADDRS_MAX = 80, RPL_KEYS_MAX = 200 };
@@ -99,11 +100,11 @@ struct rpl {
     size_t key_cnt;
     struct rpl_range *ranges;
     struct rpl_step *steps;
-    char why[512]; /* what is wrong with the file, if rpl_read failed */
+    struct fault fault; /* what is wrong with the file, if rpl_read failed */
 };
 
-/* Read a scenario.  False if the file is missing or malformed: out->why says why.  Caller must
- * call rpl_fini in either case. */
+/* Read a scenario.  False if the file is missing or malformed: out->fault says why.  Caller
+ * must call rpl_fini in either case. */
 bool rpl_read(const char *path, struct rpl *out);
 
 /* Free a scenario. */

@@ -47,7 +47,8 @@ static struct cache_store *make_store(struct stage *s)
                                    .worker_cnt = 1,
                                    .announced = ignore_announcement};
     struct cache_store *store;
-    char why[CACHE_DISK_WHY_MAX], path[500];
+    char path[500];
+    struct fault fault;
 
     if (!conf.directory) {
         must(cache_memory_new(CACHE_BYTES, &store) == ERR_OK);
@@ -55,7 +56,7 @@ static struct cache_store *make_store(struct stage *s)
     }
     snprintf(path, sizeof(path), "%s/" CACHE_DISK_FILE, conf.directory);
     unlink(path);
-    must(cache_lmdb_open(&conf, &s->disk, why) == ERR_OK &&
+    must(cache_lmdb_open(&conf, &s->disk, &fault) == ERR_OK &&
          cache_lmdb_view(s->disk, &store) == ERR_OK);
     return store;
 }
@@ -114,7 +115,7 @@ bool stage_deliver(struct stage *s, size_t i, const struct addr *from, uint8_t *
         remove_pending(s, i);
         a->done(a, OUT_REPLY, &reply);
     } else {
-        a->rejected(a, verdict, from);
+        a->rejected(a, &(struct out_rejected){verdict, from, wire, len});
         if (a->ignores_mismatch && !a->is_tcp)
             return false;
         remove_pending(s, i);

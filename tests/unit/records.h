@@ -14,5 +14,5 @@ static inline void records_read(struct rrline *line, const char *fmt, va_list ar
 
     vsnprintf(text, sizeof(text), fmt, args);
     if (rrline_read(text, strlen(text), root, 3600, line) != ERR_OK)
-        fail_msg("%s: %s", text, line->why);
+        fail_msg("%s: %s", text, line->fault.text);
 }

@@ -103,7 +103,7 @@ static inline struct signed_set *signed_read(struct arena *arena, const char *te
         const char *end = strchr(text, '\n');
         size_t len = end ? (size_t)(end - text) : strlen(text);
         if (rrline_read(text, len, NULL, 3600, &line) != ERR_OK)
-            fail_msg("%.*s: %s", (int)len, text, line.why);
+            fail_msg("%.*s: %s", (int)len, text, line.fault.text);
         records[cnt++] = (struct rrset_record){arena_copy(arena, line.rdata, line.rdata_len),
                                                (uint16_t)line.rdata_len};
         memcpy(out->owner, line.owner, DNAME_MAX);

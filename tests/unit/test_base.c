@@ -1,4 +1,4 @@
-/* base: arena, cursor, list, addr, now, file, folder, json, diag, text, log and peak. */
+/* base: arena, cursor, list, addr, now, fault, file, folder, json, diag, text, log and peak. */
 #include <fcntl.h>
 #include <malloc.h>
 #include <pwd.h>
@@ -14,6 +14,7 @@
 #include "base/arena.h"
 #include "base/cursor.h"
 #include "base/diag.h"
+#include "base/fault.h"
 #include "base/file.h"
 #include "base/folder.h"
 #include "base/json.h"
@@ -376,7 +377,8 @@ static void check_folder(const char *path, uid_t owner, mode_t mode)
 
 static void folders_are_created_for_their_user(void **state)
 {
-    char top[40], theirs[64], path[128], why[200] = "";
+    char top[40], theirs[64], path[128];
+    struct fault fault = {0};
     const struct passwd *nobody = getpwnam("nobody");
     (void)state;
 
@@ -386,25 +388,25 @@ static void folders_are_created_for_their_user(void **state)
     snprintf(top, sizeof(top), "%s%s", folder_is_root_only(".") ? "" : "/tmp/", TEMPORARY);
     assert_non_null(mkdtemp(top));
     snprintf(theirs, sizeof(theirs), "%s/theirs", top);
-    assert_int_equal(folder_make(theirs, 0750, "nobody", why, sizeof(why)), ERR_OK);
+    assert_int_equal(folder_make(theirs, 0750, "nobody", &fault), ERR_OK);
     check_folder(theirs, nobody->pw_uid, 0750);
     /* a folder that exists is left unchanged */
-    assert_int_equal(folder_make(theirs, 0700, "", why, sizeof(why)), ERR_OK);
+    assert_int_equal(folder_make(theirs, 0700, "", &fault), ERR_OK);
     check_folder(theirs, nobody->pw_uid, 0750);
     /* below a folder of another user root creates nothing, not through a link either */
     snprintf(path, sizeof(path), "%s/below", theirs);
-    assert_int_equal(folder_make(path, 0755, "nobody", why, sizeof(why)), ERR_DENIED);
-    assert_non_null(strstr(why, "below a folder of another user"));
-    assert_int_equal(folder_make(path, 0755, "", why, sizeof(why)), ERR_DENIED);
+    assert_int_equal(folder_make(path, 0755, "nobody", &fault), ERR_DENIED);
+    assert_non_null(strstr(fault.text, "below a folder of another user"));
+    assert_int_equal(folder_make(path, 0755, "", &fault), ERR_DENIED);
     assert_int_equal(access(path, F_OK), -1);
     snprintf(path, sizeof(path), "%s/link", top);
     assert_int_equal(symlink("theirs", path), 0);
     snprintf(path, sizeof(path), "%s/link/below/", top);
-    assert_int_equal(folder_make(path, 0755, "nobody", why, sizeof(why)), ERR_DENIED);
+    assert_int_equal(folder_make(path, 0755, "nobody", &fault), ERR_DENIED);
     snprintf(path, sizeof(path), "%s/nowhere", top);
-    assert_int_equal(folder_make(path, 0755, "no-such-user", why, sizeof(why)), ERR_CONFIG);
+    assert_int_equal(folder_make(path, 0755, "no-such-user", &fault), ERR_CONFIG);
     snprintf(path, sizeof(path), "%s/nowhere/below", top);
-    assert_int_equal(folder_make(path, 0755, "", why, sizeof(why)), ERR_ABSENT);
+    assert_int_equal(folder_make(path, 0755, "", &fault), ERR_ABSENT);
     assert_int_equal(rmdir(theirs), 0);
     snprintf(path, sizeof(path), "%s/link", top);
     assert_int_equal(unlink(path), 0);
@@ -428,7 +430,7 @@ static void json_text_becomes_utf_8(void **state)
 static void json_is_written_and_read(void **state)
 {
     struct json *object = json_new_object(), *read = NULL, *none = NULL;
-    char why[100];
+    struct fault fault;
     (void)state;
     json_put_text(object, "text", "t");
     json_put_number(object, "number", INT64_MIN);
@@ -436,7 +438,7 @@ static void json_is_written_and_read(void **state)
     json_put_real(object, "real", 0.5);
     json_add_text(json_put_list(json_put_object(object, "in"), "list"), "first");
     char *text = json_write(object, false);
-    assert_int_equal(json_read(text, strlen(text), &read, why, sizeof(why)), ERR_OK);
+    assert_int_equal(json_read(text, strlen(text), &read, &fault), ERR_OK);
     assert_string_equal(json_get_text(read, "text", ""), "t");
     assert_string_equal(json_get_text(read, "number", "none"), "none"); /* not a text */
     assert_true(json_get_number(read, "number", 0) == INT64_MIN &&
@@ -454,8 +456,8 @@ static void json_is_written_and_read(void **state)
     assert_null(json_add_object(none));
     assert_null(json_write(none, true));
     assert_string_equal(json_get_text(none, "a", "-"), "-");
-    assert_int_equal(json_read("{\"a\":1,\"a\":2}", 13, &none, why, sizeof(why)), ERR_FORMAT);
-    assert_int_equal(json_read("{} {}", 5, &none, why, sizeof(why)), ERR_FORMAT);
+    assert_int_equal(json_read("{\"a\":1,\"a\":2}", 13, &none, &fault), ERR_FORMAT);
+    assert_int_equal(json_read("{} {}", 5, &none, &fault), ERR_FORMAT);
     free(text);
     struct json *taken = json_take(read, "in");
     assert_non_null(taken);
@@ -488,6 +490,56 @@ static void findings_are_printed_with_line_and_caret(void **state)
     assert_int_equal(diag.kept_cnt[DIAG_WARNING], DIAG_KEPT);
     assert_int_equal(diag.warning_cnt, 1000);
     diag_fini(&diag);
+}
+
+static void a_fault_has_a_code_and_a_text(void **state)
+{
+    struct fault fault = {0};
+    (void)state;
+    assert_int_equal(fault_set(&fault, ERR_DENIED, "%s: mode %04o", "a.key", 0644), ERR_DENIED);
+    assert_string_equal(fault.text, "a.key: mode 0644");
+    assert_int_equal(fault_set(&fault, ERR_CONFIG, "line %d: %s", 7, fault.text), ERR_CONFIG);
+    assert_string_equal(fault.text, "line 7: a.key: mode 0644");
+    assert_int_equal(fault_name(&fault, ERR_OK), ERR_OK);
+    assert_string_equal(fault.text, "line 7: a.key: mode 0644");
+    assert_int_equal(fault_name(&fault, ERR_NOMEM), ERR_NOMEM);
+    assert_string_equal(fault.text, "out of memory");
+    assert_int_equal(fault_set(NULL, ERR_TIME, "%d", 1), ERR_TIME);
+    assert_int_equal(fault_name(NULL, ERR_IO), ERR_IO);
+}
+
+/* The octets behind the text stay as they are, and no character is truncated in its middle. */
+static void a_long_fault_is_truncated_visibly(void **state)
+{
+    struct {
+        struct fault fault;
+        char guard[8];
+    } room;
+    char text[2 * FAULT_TEXT_MAX];
+    (void)state;
+    for (int len = FAULT_TEXT_MAX - 3; len < FAULT_TEXT_MAX + 3; len++) {
+        memset(&room, 'g', sizeof(room));
+        fault_set(&room.fault, ERR_LIMIT, "%0*d", len, 0);
+        assert_memory_equal(room.guard, "gggggggg", sizeof(room.guard));
+        bool is_whole = len < FAULT_TEXT_MAX;
+        assert_int_equal(strlen(room.fault.text), is_whole ? len : FAULT_TEXT_MAX - 1);
+        assert_string_equal(room.fault.text + strlen(room.fault.text) - 3,
+                            is_whole ? "000" : "...");
+    }
+    for (int shift = 0; shift < 3; shift++) {
+        memset(text, 'x', sizeof(text));
+        for (size_t i = (size_t)shift; i + 3 < sizeof(text); i += 3)
+            memcpy(text + i, "\u2026", 3);
+        text[sizeof(text) - 1] = '\0';
+        fault_set(&room.fault, ERR_LIMIT, "%s", text);
+        size_t len = strlen(room.fault.text);
+        assert_in_range(len, FAULT_TEXT_MAX - 3, FAULT_TEXT_MAX - 1);
+        assert_string_equal(room.fault.text + len - 3, "...");
+        for (size_t i = 0, used; i < len; i += used) {
+            used = text_sequence_len(room.fault.text + i, len - i);
+            assert_true(used > 0);
+        }
+    }
 }
 
 static void misspelled_words_are_found(void **state)
@@ -554,12 +606,12 @@ static void json_is_sanitised(void **state)
     char *text = strdup("{\"a\\u001bb\":\"\\\\u001b \\n \\u009B \\u00e4 \x1b \\\"\\\\\"}");
     char *truncated = strdup("\\u1"), *last = strdup("\\");
     struct json *read;
-    char why[100];
+    struct fault fault;
     (void)state;
     json_sanitise(text);
     json_sanitise(truncated);
     json_sanitise(last);
-    assert_int_equal(json_read(text, strlen(text), &read, why, sizeof(why)), ERR_OK);
+    assert_int_equal(json_read(text, strlen(text), &read, &fault), ERR_OK);
     assert_string_equal(json_key(read, 0), "a\xef\xbf\xbd"
                                            "b");
     assert_string_equal(json_get_text(read, json_key(read, 0), ""),
@@ -666,6 +718,8 @@ int main(void)
         cmocka_unit_test(addresses_are_read_and_printed),
         cmocka_unit_test(times_are_read_and_printed),
         cmocka_unit_test(durations_are_printed_in_words),
+        cmocka_unit_test(a_fault_has_a_code_and_a_text),
+        cmocka_unit_test(a_long_fault_is_truncated_visibly),
         cmocka_unit_test(files_are_read_whole),
         cmocka_unit_test(a_file_is_replaced_or_kept),
         cmocka_unit_test(a_file_is_read_in_one_state),

@@ -465,7 +465,7 @@ static void test_record_lines(void **state)
     }
     for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
         assert_int_equal(rrline_read(bad[i], strlen(bad[i]), root, 60, r), ERR_FORMAT);
-        assert_true(strlen(r->why) > 5);
+        assert_true(strlen(r->fault.text) > 5);
     }
     assert_int_equal(rrline_read(" ; nothing", 10, root, 60, r), ERR_ABSENT);
     free(r);

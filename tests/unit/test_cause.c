@@ -16,8 +16,9 @@ static void read_name(const char *text, uint8_t out[DNAME_MAX])
 {
     static const uint8_t root[] = {0};
     size_t len;
-    const char *why;
-    assert_int_equal(dname_text_read(text, strlen(text), root, out, &len, &why, NULL), ERR_OK);
+    struct fault fault;
+    assert_int_equal(dname_text_read(text, strlen(text), root, out, &len, &fault, NULL),
+                     ERR_OK);
 }
 
 static void begin(unsigned rcode)

@@ -29,7 +29,7 @@ static void text_is_read_and_printed(void **state)
     uint8_t origin[DNAME_MAX], name[DNAME_MAX];
     char text[DNAME_TEXT_MAX];
     size_t len, where;
-    const char *why;
+    struct fault fault;
     (void)state;
     unit_name("origin.test.", origin);
     for (size_t i = 0; i < ARRAY_LEN(valid); i++) {
@@ -42,12 +42,12 @@ static void text_is_read_and_printed(void **state)
     }
     for (size_t i = 0; i < ARRAY_LEN(invalid); i++) {
         assert_int_equal(dname_text_read(invalid[i].text, strlen(invalid[i].text), origin, name,
-                                         &len, &why, &where),
+                                         &len, &fault, &where),
                          ERR_FORMAT);
         assert_int_equal(where, invalid[i].where);
-        assert_true(strlen(why) > 0);
+        assert_true(strlen(fault.text) > 0);
     }
-    assert_int_equal(dname_text_read("www", 3, NULL, name, &len, &why, NULL), ERR_FORMAT);
+    assert_int_equal(dname_text_read("www", 3, NULL, name, &len, &fault, NULL), ERR_FORMAT);
 }
 
 static void length_limits_are_enforced(void **state)

@@ -2,7 +2,7 @@
  * the attack fails, without it it succeeds. */
 #include "tests/unit/world.h"
 
-/* An attacker who knows the ID of an earlier query succeeds if IDs are fixed. */
+/* An attacker who knows the ID of the query before succeeds if IDs are counted up. */
 static void test_random_ids(void **state)
 {
     (void)state;
@@ -16,7 +16,7 @@ static void test_random_ids(void **state)
         run(world);
         ask("www.victim.example");
         size_t i = reach_victim();
-        bool is_believed = forge_reply(i, seen, true, "192.0.2.3", NULL);
+        bool is_believed = forge_reply(i, (uint16_t)(seen + 1), true, "192.0.2.3", NULL);
         run(world);
         assert_int_equal(is_believed, !is_on);
         assert_int_equal(has_address(BAD), !is_on);

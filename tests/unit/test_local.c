@@ -31,14 +31,14 @@ static int tear_down(void **state)
 }
 
 /* Add a record from text. */
-static enum err try_add(const char *text, const char **why)
+static enum err try_add(const char *text, struct fault *fault)
 {
     if (rrline_read(text, strlen(text), root, 3600, &line) != ERR_OK)
-        fail_msg("%s: %s", text, line.why);
+        fail_msg("%s: %s", text, line.fault.text);
     /* local_add must have copied the owner and the RDATA */
     struct local_record r = {line.owner, line.rdata, line.type, (uint16_t)line.rdata_len,
                              line.ttl};
-    enum err err = local_add(&local, &r, &arena, why);
+    enum err err = local_add(&local, &r, &arena, fault);
     memset(line.owner, 0xff, sizeof(line.owner));
     memset(line.rdata, 0xff, line.rdata_len);
     return err;
@@ -46,15 +46,15 @@ static enum err try_add(const char *text, const char **why)
 
 static void add(const char *text)
 {
-    const char *why;
-    assert_int_equal(try_add(text, &why), ERR_OK);
+    struct fault fault;
+    assert_int_equal(try_add(text, &fault), ERR_OK);
 }
 
 static void expect_conflict(const char *text)
 {
-    const char *why = NULL;
-    assert_int_equal(try_add(text, &why), ERR_FORMAT);
-    assert_true(why && *why);
+    struct fault fault = {0};
+    assert_int_equal(try_add(text, &fault), ERR_FORMAT);
+    assert_true(*fault.text);
 }
 
 static struct local_answer find(const char *text, uint16_t type)
@@ -69,7 +69,7 @@ static struct local_answer find(const char *text, uint16_t type)
 static bool is_record(const struct rrset *set, const char *text)
 {
     if (rrline_read(text, strlen(text), root, 3600, &line) != ERR_OK)
-        fail_msg("%s: %s", text, line.why);
+        fail_msg("%s: %s", text, line.fault.text);
     return set->type == line.type && set->cnt == 1 && rrset_first(set).len == line.rdata_len &&
            memcmp(rrset_first(set).rdata, line.rdata, line.rdata_len) == 0;
 }
@@ -366,22 +366,22 @@ static void test_zones_of_local_data(void **state)
 static void test_rrsets_that_fill_a_message(void **state)
 {
     char text[60];
-    const char *why = NULL;
+    struct fault fault = {0};
     unsigned cnt = 0;
     (void)state;
     for (;; cnt++) {
         snprintf(text, sizeof(text), "big.example. A 10.%u.%u.1", cnt / 250, cnt % 250);
-        enum err err = try_add(text, &why);
+        enum err err = try_add(text, &fault);
         if (err == ERR_LIMIT)
             break;
         assert_int_equal(err, ERR_OK);
     }
-    assert_true(why && *why);
+    assert_true(*fault.text);
     assert_int_equal(cnt, 65136 / 16); /* the octets left in a message, and 16 per record */
-    assert_int_equal(try_add("big.example. A 192.0.2.1", &why), ERR_LIMIT);
-    assert_null(why);
-    assert_int_equal(try_add("big.example. A 10.0.0.1", &why), ERR_LIMIT);
-    assert_int_equal(try_add("big.example. AAAA ::2", &why), ERR_OK); /* another RRset */
+    assert_int_equal(try_add("big.example. A 192.0.2.1", &fault), ERR_LIMIT);
+    assert_string_equal(fault.text, "");
+    assert_int_equal(try_add("big.example. A 10.0.0.1", &fault), ERR_LIMIT);
+    assert_int_equal(try_add("big.example. AAAA ::2", &fault), ERR_OK); /* another RRset */
     const struct rrset *set = find("big.example", RRTYPE_A).set;
     assert_int_equal(set->cnt, cnt);
     assert_true(rrset_check((const uint8_t *)set, rrset_stride(set)));
@@ -551,7 +551,7 @@ static void test_hosts_and_local_data(void **state)
 
 static void test_no_memory(void **state)
 {
-    const char *why;
+    struct fault fault;
     enum err err = ERR_NOMEM;
     unsigned failed_cnt = 0;
     (void)state;
@@ -563,7 +563,7 @@ static void test_no_memory(void **state)
         struct local_record r = {(const uint8_t *)"\1a\7example", (const uint8_t *)"\1\2\3\4",
                                  RRTYPE_A, 4, 60};
         if (!err)
-            err = local_add(&other, &r, &small, &why);
+            err = local_add(&other, &r, &small, &fault);
         if (!err)
             err = local_add_hosts(&other, "hosts", "192.0.2.1 b.example", 19, &diag, &small);
         assert_true(err == ERR_OK || err == ERR_NOMEM);

@@ -36,14 +36,14 @@ static void the_closest_anchor_decides(void **state)
     struct nta_set set = {.cnt = 0};
     struct anchor_set anchors = {.cnt = 0};
     uint8_t name[DNAME_MAX], expected[DNAME_MAX];
-    char why[NTA_WHY_MAX];
+    struct fault fault;
     struct diag diag;
 
     (void)state;
     diag_init(&diag);
     assert_int_equal(anchor_read(&anchors, "x", trusted, strlen(trusted), &diag), ERR_OK);
     for (size_t i = 0; i < ARRAY_LEN(texts); i++)
-        assert_int_equal(nta_add(&set, texts[i], why), ERR_OK);
+        assert_int_equal(nta_add(&set, texts[i], &fault), ERR_OK);
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         unit_name(rows[i].name, name);
         const struct nta *nta =
@@ -65,9 +65,9 @@ static void the_root_may_be_one(void **state)
 {
     struct nta_set set = {.cnt = 0};
     uint8_t name[DNAME_MAX];
-    char why[NTA_WHY_MAX];
+    struct fault fault;
     (void)state;
-    assert_int_equal(nta_add(&set, ".", why), ERR_OK);
+    assert_int_equal(nta_add(&set, ".", &fault), ERR_OK);
     assert_non_null(nta_find(&set, NULL, unit_name("a.test.", name), 0));
     assert_non_null(nta_find(&set, NULL, unit_name(".", name), 0));
     nta_fini(&set);
@@ -77,9 +77,10 @@ static void the_verdict_names_the_anchor(void **state)
 {
     struct nta_set set = {.cnt = 0};
     uint8_t name[DNAME_MAX];
-    char why[NTA_WHY_MAX], text[VERDICT_TEXT_MAX];
+    char text[VERDICT_TEXT_MAX];
+    struct fault fault;
     (void)state;
-    assert_int_equal(nta_add(&set, "b.TEST", why), ERR_OK);
+    assert_int_equal(nta_add(&set, "b.TEST", &fault), ERR_OK);
     struct verdict v = nta_verdict(&set.at[0], unit_name("a.b.test.", name), RRTYPE_A);
     assert_int_equal(v.status, VERDICT_INSECURE);
     assert_int_equal(verdict_ede(v.reason), 33);
@@ -105,20 +106,21 @@ static void wrong_texts_say_why(void **state)
         {"a.test until 2026-01-01T00:00:00Z x", "expected a name, or a name and a time"},
     };
     struct nta_set set = {.cnt = 0};
-    char why[NTA_WHY_MAX], text[40];
+    char text[40];
+    struct fault fault;
     (void)state;
-    assert_int_equal(nta_add(&set, "First.test", why), ERR_OK);
+    assert_int_equal(nta_add(&set, "First.test", &fault), ERR_OK);
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-        assert_int_equal(nta_add(&set, rows[i].text, why), ERR_CONFIG);
-        if (!strstr(why, rows[i].why))
-            fail_msg("%s: %s", rows[i].text, why);
+        assert_int_equal(nta_add(&set, rows[i].text, &fault), ERR_CONFIG);
+        if (!strstr(fault.text, rows[i].why))
+            fail_msg("%s: %s", rows[i].text, fault.text);
     }
     for (size_t i = 1; i < NTA_MAX; i++) {
         snprintf(text, sizeof(text), "%zu.test", i);
-        assert_int_equal(nta_add(&set, text, why), ERR_OK);
+        assert_int_equal(nta_add(&set, text, &fault), ERR_OK);
     }
-    assert_int_equal(nta_add(&set, "last.test", why), ERR_CONFIG);
-    assert_non_null(strstr(why, "at most 256 negative trust anchors"));
+    assert_int_equal(nta_add(&set, "last.test", &fault), ERR_CONFIG);
+    assert_non_null(strstr(fault.text, "at most 256 negative trust anchors"));
     assert_int_equal(set.cnt, NTA_MAX);
     nta_fini(&set);
 }

@@ -731,7 +731,7 @@ static enum err open_engine(struct res_serve **serve, struct cache_lmdb **disk,
         .directory = getenv("STAGE_STORE"), .size = 8 << 20, .worker_cnt = 1};
     struct cache_store *store = NULL;
     struct engine *engine = NULL;
-    char why[CACHE_DISK_WHY_MAX];
+    struct fault fault;
 
     enum err err = rate_limit_new(&answers, &limits->answers);
     if (!err)
@@ -739,7 +739,7 @@ static enum err open_engine(struct res_serve **serve, struct cache_lmdb **disk,
     if (!err)
         err = quota_new(&quotas, &limits->queries);
     if (!err && conf.directory)
-        err = cache_lmdb_open(&conf, disk, why);
+        err = cache_lmdb_open(&conf, disk, &fault);
     if (!err)
         err = *disk ? cache_lmdb_view(*disk, &store) : cache_memory_new(8 << 20, &store);
     if (!err) {
@@ -952,22 +952,22 @@ static void read_certificates(void)
     struct tls_client_terms terms = {.name = "dns.test", .ca_file = path_of("ca.pem")};
     struct tls_server *fresh = NULL;
     struct tls_client *known;
-    char why[300] = "";
+    struct fault fault = {0};
 
     starve_begin();
-    enum err err = tls_server_new(&files, 1, &fresh, why, sizeof(why));
-    must(err == ERR_OK || (starve_has_failed() && *why));
+    enum err err = tls_server_new(&files, 1, &fresh, &fault);
+    must(err == ERR_OK || (starve_has_failed() && *fault.text));
     if (!err) {
-        enum tls_server_change news = tls_server_reload(fresh, &files, 1, why, sizeof(why));
+        enum tls_server_change news = tls_server_reload(fresh, &files, 1, &fault);
         must(news == TLS_SERVER_LOADED || starve_has_failed());
     }
     starve_end();
     tls_server_free(&fresh);
     starve_begin();
-    err = tls_client_get(&terms, &known, why, sizeof(why));
-    must(err == ERR_OK || (starve_has_failed() && *why));
+    err = tls_client_get(&terms, &known, &fault);
+    must(err == ERR_OK || (starve_has_failed() && *fault.text));
     starve_end();
-    must(tls_client_get(&terms, &client, why, sizeof(why)) == ERR_OK);
+    must(tls_client_get(&terms, &client, &fault) == ERR_OK);
     talk_and_free(false);
 }
 
@@ -1204,10 +1204,10 @@ static bool call(const char *path, char *answer, size_t size)
 }
 
 static enum err open_control(const struct control_parts *parts, const char *path,
-                             struct control **c, char why[CONTROL_ERROR_MAX])
+                             struct control **c, struct fault *fault)
 {
     int fd = -1;
-    enum err err = control_bind(path, "", &fd, why, CONTROL_ERROR_MAX);
+    enum err err = control_bind(path, "", &fd, fault);
     return err ? err : control_open(parts, path, fd, c);
 }
 
@@ -1222,7 +1222,7 @@ static void control(void)
                                   .data = &worker};
     struct control *c = NULL;
     const char *path = path_of("control.sock");
-    char why[CONTROL_ERROR_MAX] = "";
+    struct fault fault = {0};
 
     open_world();
     asked_name = "www.zone.test.";
@@ -1230,7 +1230,7 @@ static void control(void)
     run(servers_say);
     worker.serve = stage.serve;
     starve_begin();
-    enum err err = open_control(&parts, path, &c, why);
+    enum err err = open_control(&parts, path, &c, &fault);
     must(err == ERR_OK || starve_has_failed());
     if (!err) {
         bool is_answered = call(path, answer, sizeof(answer));
@@ -1238,7 +1238,7 @@ static void control(void)
     }
     starve_end();
     if (err)
-        must(open_control(&parts, path, &c, why) == ERR_OK);
+        must(open_control(&parts, path, &c, &fault) == ERR_OK);
     must(call(path, answer, sizeof(answer)) && strncmp(answer, "{\"ok\":true", 10) == 0);
     control_close(c);
     turn_loop();
@@ -1309,7 +1309,8 @@ static int set_up(void **state)
     static const uint8_t secret[1][COOKIE_SECRET_LEN] = {"secret of a test"};
     static const struct conn_limit_conf limits = {.connections = 1};
     struct tls_client_terms terms = {.name = "dns.test"};
-    char command[600], why[300];
+    char command[600];
+    struct fault fault;
 
     (void)state;
     signal(SIGPIPE, SIG_IGN);
@@ -1343,9 +1344,9 @@ static int set_up(void **state)
     strcpy(certificate, path_of("cert.pem"));
     strcpy(key, path_of("key.pem"));
     files = (struct tls_server_files){certificate, key};
-    assert_int_equal(tls_server_new(&files, 1, &server, why, sizeof(why)), ERR_OK);
+    assert_int_equal(tls_server_new(&files, 1, &server, &fault), ERR_OK);
     terms.ca_file = path_of("ca.pem");
-    assert_int_equal(tls_client_get(&terms, &client, why, sizeof(why)), ERR_OK);
+    assert_int_equal(tls_client_get(&terms, &client, &fault), ERR_OK);
     starve_spare(&stage_takes_memory);
     return 0;
 }

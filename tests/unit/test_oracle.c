@@ -697,11 +697,11 @@ static struct cache caches[2];
 static int open_caches(void **state)
 {
     struct cache_lmdb_conf conf = {.directory = folder, .size = 64 << 20, .worker_cnt = 1};
-    char why[CACHE_DISK_WHY_MAX];
+    struct fault fault;
 
     (void)state;
     now_freeze((int64_t)NOW * 1000);
-    must(mkdtemp(folder) && cache_lmdb_open(&conf, &disk, why) == ERR_OK &&
+    must(mkdtemp(folder) && cache_lmdb_open(&conf, &disk, &fault) == ERR_OK &&
          cache_lmdb_view(disk, &caches[0].store) == ERR_OK &&
          cache_memory_new(64 << 20, &caches[1].store) == ERR_OK);
     for (unsigned i = 0; i < 2; i++) {

@@ -17,6 +17,7 @@
 enum { PORTS = 2000, WORKERS = 4 };
 
 static struct ports *system_ports;
+static atomic_bool is_halted;
 
 static void settle(void *data) { (void)data; }
 static void done(struct out_ask *ask, enum out_result result, const struct message *reply)
@@ -25,11 +26,10 @@ static void done(struct out_ask *ask, enum out_result result, const struct messa
     (void)result;
     (void)reply;
 }
-static void on_rejected(struct out_ask *ask, enum match_verdict why, const struct addr *from)
+static void on_rejected(struct out_ask *ask, const struct out_rejected *reply)
 {
     (void)ask;
-    (void)why;
-    (void)from;
+    (void)reply;
 }
 
 /* Open a UDP socket on loopback; *at is its address. */
@@ -66,13 +66,14 @@ struct asker {
 
 static void open_asker_with(struct asker *a, unsigned socket_max)
 {
-    struct out_net_sources sources = {.ports = system_ports, .most = socket_max};
+    struct out_net_sources sources = {
+        .ports = system_ports, .most = socket_max, .is_halted = &is_halted};
 
     a->fd = open_udp_server(&a->server);
     assert_int_equal(uv_loop_init(&a->loop), 0);
     assert_int_equal(out_net_new(&a->loop, &sources, &a->out), ERR_OK);
     a->out->settle = settle;
-    a->ask = (struct out_ask){.match = {.to = a->server},
+    a->ask = (struct out_ask){.match = {.to = a->server, .checks_source = true},
                               .len = 12,
                               .timeout_ms = 1000,
                               .done = done,
@@ -442,11 +443,10 @@ static void test_unsendable_queries(void **state)
 /* A duplicate of a reply is not counted as forged when the next query has the same socket. */
 static unsigned rejected_cnt, done_cnt;
 
-static void count_rejected(struct out_ask *ask, enum match_verdict why, const struct addr *from)
+static void count_rejected(struct out_ask *ask, const struct out_rejected *reply)
 {
     (void)ask;
-    (void)why;
-    (void)from;
+    (void)reply;
     rejected_cnt++;
 }
 
@@ -510,6 +510,35 @@ static void test_duplicate_replies(void **state)
     close_asker(&a);
     ports_free(&system_ports);
     system_ports = old_ports;
+}
+
+/* Laboratory: without the check of the source a reply from another address counts. */
+static void test_replies_from_another_address(void **state)
+{
+    static struct asker a;
+    struct addr other, from;
+    (void)state;
+
+    open_asker(&a);
+    int fd = open_udp_server(&other);
+    for (int checks = 0; checks < 2; checks++) {
+        socklen_t len = sizeof(from.sock);
+        uint8_t wire[512];
+        rejected_cnt = done_cnt = 0;
+        set_query(&a, 1);
+        a.ask.match.checks_source = checks;
+        a.ask.timeout_ms = 200;
+        assert_int_equal(a.out->ask(a.out, &a.ask), ERR_OK);
+        ssize_t got = recvfrom(a.fd, wire, sizeof(wire), 0, &from.sock.any, &len);
+        assert_true(got > 0);
+        wire[2] |= 0x80;
+        (void)!sendto(fd, wire, (size_t)got, 0, &from.sock.any, len);
+        while (a.ask.slot)
+            uv_run(&a.loop, UV_RUN_ONCE);
+        assert_int_equal(done_cnt, checks ? 0 : 1);
+    }
+    close(fd);
+    close_asker(&a);
 }
 
 /* An unanswered query wakes the loop once, at its deadline. */
@@ -738,6 +767,7 @@ int main(void)
         cmocka_unit_test(test_allowed_ports),
         cmocka_unit_test(test_unsendable_queries),
         cmocka_unit_test(test_duplicate_replies),
+        cmocka_unit_test(test_replies_from_another_address),
         cmocka_unit_test(test_wake_ups),
         cmocka_unit_test(test_faults_of_tcp),
         cmocka_unit_test(test_endless_messages),

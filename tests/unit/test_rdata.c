@@ -139,7 +139,7 @@ static void check_round_trip(uint16_t type, const uint8_t *rdata, size_t len)
     rrtype_print(type, name);
     int whole_len = snprintf(whole, sizeof(whole), "o.example. 3600 IN %s %s", name, text);
     if (rrline_read(whole, (size_t)whole_len, NULL, 0, &line) != ERR_OK)
-        fail_msg("%s: %s", whole, line.why);
+        fail_msg("%s: %s", whole, line.fault.text);
     assert_int_equal(line.rdata_len, len);
     assert_memory_equal(line.rdata, rdata, len);
 }
@@ -229,7 +229,7 @@ static void newer_types_are_read_and_printed(void **state)
             type[RRTYPE_NAME_MAX];
         int len = snprintf(whole, sizeof(whole), "o.example. 3600 IN %s", cases[i].text);
         if (rrline_read(whole, (size_t)len, NULL, 0, &line) != ERR_OK)
-            fail_msg("%s: %s", whole, line.why);
+            fail_msg("%s: %s", whole, line.fault.text);
         rrtype_print(line.type, type);
         rdata_text_print(line.type, line.rdata, line.rdata_len, text);
         snprintf(again, sizeof(again), "%s %s", type, text);

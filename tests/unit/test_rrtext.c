@@ -60,7 +60,7 @@ static void all_types_are_read_as_ldns_reads_them(void **state)
         size_t len;
         struct rrtext_fault fault;
         if (read_sample(samples[i], &type, &len, &fault) != ERR_OK)
-            fail_msg("%s: word %zu: %s", samples[i], fault.token, fault.why);
+            fail_msg("%s: word %zu: %s", samples[i], fault.token, fault.reason.text);
 
         snprintf(line, sizeof(line), "o.example. 3600 IN %s", samples[i]);
         ldns_rr *rr = NULL;
@@ -183,9 +183,9 @@ static void errors_name_word_and_reason(void **state)
         if (read_sample(cases[i].text, &type, &len, &fault) == ERR_OK)
             fail_msg("%s was read", cases[i].text);
         if (fault.token != cases[i].token || fault.offset != cases[i].offset ||
-            !strstr(fault.why, cases[i].why))
+            !strstr(fault.reason.text, cases[i].why))
             fail_msg("%s: word %zu byte %zu: %s", cases[i].text, fault.token, fault.offset,
-                     fault.why);
+                     fault.reason.text);
     }
 }
 
@@ -213,7 +213,7 @@ static void short_forms_are_read(void **state)
         size_t len;
         struct rrtext_fault fault;
         if (read_sample(cases[i].text, &type, &len, &fault) != ERR_OK)
-            fail_msg("%s: word %zu: %s", cases[i].text, fault.token, fault.why);
+            fail_msg("%s: word %zu: %s", cases[i].text, fault.token, fault.reason.text);
         assert_int_equal(len, cases[i].len);
     }
 }
@@ -244,7 +244,7 @@ static void other_spellings_have_the_same_wire_format(void **state)
         size_t len, same_len;
         struct rrtext_fault fault;
         if (read_sample(cases[i].text, &type, &len, &fault) != ERR_OK)
-            fail_msg("%s: word %zu: %s", cases[i].text, fault.token, fault.why);
+            fail_msg("%s: word %zu: %s", cases[i].text, fault.token, fault.reason.text);
         memcpy(kept, rdata, len);
         assert_int_equal(read_sample(cases[i].same, &type, &same_len, &fault), ERR_OK);
         if (len != same_len || memcmp(kept, rdata, len) != 0)

@@ -146,7 +146,8 @@ static void signatures_verify_and_repeat(void **state)
 
 static void text_is_read_back(void **state)
 {
-    char text[SIGNKEY_TEXT_MAX], again[SIGNKEY_TEXT_MAX], why[200];
+    char text[SIGNKEY_TEXT_MAX], again[SIGNKEY_TEXT_MAX];
+    struct fault fault;
     (void)state;
 
     for (size_t i = 0; i < sizeof(algorithms); i++)
@@ -156,7 +157,7 @@ static void text_is_read_back(void **state)
             assert_int_equal(signkey_generate(algorithms[i], &key), ERR_OK);
             assert_int_equal(signkey_print(key, text), ERR_OK);
             strcat(text, "Created: 20260101000000\n");
-            assert_int_equal(signkey_read(text, strlen(text), &read, why, sizeof(why)), ERR_OK);
+            assert_int_equal(signkey_read(text, strlen(text), &read, &fault), ERR_OK);
             assert_int_equal(signkey_public(read, read_public), signkey_public(key, public));
             assert_memory_equal(public, read_public, signkey_public(key, public));
             assert_int_equal(signkey_print(read, again), ERR_OK);
@@ -174,7 +175,8 @@ static void text_is_read_back(void **state)
 /* Without any line, or with a changed one, the text is no key or another one, and no crash. */
 static void damaged_text_is_rejected(void **state)
 {
-    char text[SIGNKEY_TEXT_MAX], damaged[SIGNKEY_TEXT_MAX], why[200];
+    char text[SIGNKEY_TEXT_MAX], damaged[SIGNKEY_TEXT_MAX];
+    struct fault fault;
     (void)state;
 
     for (size_t i = 0; i < sizeof(algorithms); i++) {
@@ -185,23 +187,21 @@ static void damaged_text_is_rejected(void **state)
             size_t before = (size_t)(line - text), line_len = strcspn(line, "\n") + 1;
             memcpy(damaged, text, before);
             strcpy(damaged + before, line + line_len);
-            why[0] = '\0';
-            assert_int_equal(signkey_read(damaged, strlen(damaged), &read, why, sizeof(why)),
-                             ERR_FORMAT);
-            assert_true(*why);
+            fault.text[0] = '\0';
+            assert_int_equal(signkey_read(damaged, strlen(damaged), &read, &fault), ERR_FORMAT);
+            assert_true(*fault.text);
         }
         size_t step = algorithms[i] == DNSKEY_RSASHA256 ? 41 : 1;
         for (size_t at = 0; at < strlen(text); at += step) {
             strcpy(damaged, text);
             damaged[at] ^= 1;
-            enum err err = signkey_read(damaged, strlen(damaged), &read, why, sizeof(why));
+            enum err err = signkey_read(damaged, strlen(damaged), &read, &fault);
             assert_true(err == ERR_OK || err == ERR_FORMAT || err == ERR_DENIED);
             signkey_free(&read);
             strcpy(damaged, text);
             damaged[at] = '\0';
-            assert_int_not_equal(signkey_read(damaged, strlen(text), &read, why, sizeof(why)),
-                                 ERR_OK);
-            err = signkey_read(damaged, strlen(damaged), &read, why, sizeof(why));
+            assert_int_not_equal(signkey_read(damaged, strlen(text), &read, &fault), ERR_OK);
+            err = signkey_read(damaged, strlen(damaged), &read, &fault);
             assert_true(err == ERR_OK || err == ERR_FORMAT || err == ERR_DENIED);
             signkey_free(&read);
         }

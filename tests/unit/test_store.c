@@ -22,7 +22,7 @@ static char folder[] = "/tmp/rootline-store-XXXXXX";
 static char path[100], damaged[100];
 static struct cache_lmdb *disk;
 static struct rng rng;
-static char why[CACHE_DISK_WHY_MAX];
+static struct fault fault;
 
 static void announced(void *data, uint64_t hash)
 {
@@ -39,7 +39,7 @@ static enum err open_disk(uint64_t size)
                                    .worker_cnt = THREADS,
                                    .announced = announced,
                                    .data = &announce_cnt};
-    return cache_lmdb_open(&conf, &disk, why);
+    return cache_lmdb_open(&conf, &disk, &fault);
 }
 
 static struct cache_store *view(void)
@@ -119,7 +119,7 @@ static int begin(void **state)
     (void)state;
     unlink(path);
     unlink(damaged);
-    return open_disk(SMALL) == ERR_OK && !*why ? 0 : -1;
+    return open_disk(SMALL) == ERR_OK && !*fault.text ? 0 : -1;
 }
 
 static int end(void **state)
@@ -210,7 +210,7 @@ static void reopen(void)
 {
     cache_lmdb_free(&disk);
     assert_int_equal(open_disk(SMALL), ERR_OK);
-    assert_string_equal(why, "");
+    assert_string_equal(fault.text, "");
 }
 
 /* Random puts and removals beside a model, with restarts, each of which checks the whole file.
@@ -573,7 +573,7 @@ static void test_damaged_files(void **state)
         write_file(bad, bad_len);
         free(bad);
         assert_int_equal(open_disk(SMALL), ERR_OK);
-        aside_cnt += *why != '\0';
+        aside_cnt += *fault.text != '\0';
         struct cache_store *a = view();
         for (unsigned i = 0; i < 4000; i++) {
             bool is = is_there(a, i);
@@ -617,7 +617,7 @@ static void test_a_flipped_value_is_not_found(void **state)
         write_file((const uint8_t *)bytes, len);
         bytes[at - 8 + i / 8] ^= (char)(1 << i % 8);
         assert_int_equal(open_disk(SMALL), ERR_OK);
-        assert_string_equal(why, "");
+        assert_string_equal(fault.text, "");
         a = view();
         assert_false(is_there(a, 1));
         assert_int_equal(cache_lmdb_stats(disk).broken, 1);
@@ -653,7 +653,7 @@ static void test_foreign_files(void **state)
         write_file(bad, len);
         free(bad);
         assert_int_equal(open_disk(SMALL), ERR_OK);
-        assert_non_null(strstr(why, cases[i].says));
+        assert_non_null(strstr(fault.text, cases[i].says));
         assert_int_equal(access(damaged, F_OK), 0);
         cache_lmdb_free(&disk);
     }
@@ -663,17 +663,17 @@ static void test_foreign_files(void **state)
     write_file((const uint8_t *)good, len);
     free(good);
     assert_int_equal(open_disk(SMALL), ERR_OK);
-    assert_non_null(strstr(why, "another version of Rootline"));
+    assert_non_null(strstr(fault.text, "another version of Rootline"));
     cache_lmdb_free(&disk);
     write_file((const uint8_t *)"hello\n", 6);
     assert_int_equal(open_disk(SMALL), ERR_OK);
-    assert_non_null(strstr(why, "too short"));
+    assert_non_null(strstr(fault.text, "too short"));
     cache_lmdb_free(&disk);
     assert_int_equal(open_disk(SMALL / 2), ERR_OK);
-    assert_non_null(strstr(why, "larger than cache.size"));
+    assert_non_null(strstr(fault.text, "larger than cache.size"));
     cache_lmdb_free(&disk);
     assert_int_equal(open_disk(SMALL), ERR_OK); /* the small file grows to the new size */
-    assert_string_equal(why, "");
+    assert_string_equal(fault.text, "");
 }
 
 static void test_a_folder_has_one_owner(void **state)
@@ -681,10 +681,10 @@ static void test_a_folder_has_one_owner(void **state)
     struct cache_lmdb_conf conf = {.directory = folder, .size = SMALL, .worker_cnt = 1};
     struct cache_lmdb *second = NULL;
     (void)state;
-    assert_int_equal(cache_lmdb_open(&conf, &second, why), ERR_DENIED);
-    assert_non_null(strstr(why, "another process"));
+    assert_int_equal(cache_lmdb_open(&conf, &second, &fault), ERR_DENIED);
+    assert_non_null(strstr(fault.text, "another process"));
     conf.directory = "/proc/no/such";
-    assert_int_equal(cache_lmdb_open(&conf, &second, why), ERR_ABSENT);
+    assert_int_equal(cache_lmdb_open(&conf, &second, &fault), ERR_ABSENT);
     assert_null(second);
 }
 

@@ -34,13 +34,13 @@ static void make_certificate(const char *names)
 static int set_up(void **state)
 {
     struct tls_server_files files;
-    char why[300] = "";
+    struct fault fault = {0};
 
     (void)state;
     assert_non_null(mkdtemp(folder));
     make_certificate("dns.test 127.0.0.1");
     files = (struct tls_server_files){path("cert.pem"), path("key.pem")};
-    assert_int_equal(tls_server_new(&files, 1, &server, why, sizeof(why)), ERR_OK);
+    assert_int_equal(tls_server_new(&files, 1, &server, &fault), ERR_OK);
     return 0;
 }
 
@@ -61,8 +61,8 @@ static struct tls_client *make_client(const char *name, const char *pin)
     struct tls_client_terms terms = {
         .name = name, .pins = &pin, .pin_cnt = pin ? 1 : 0, .ca_file = path("ca.pem")};
     struct tls_client *client;
-    char why[300];
-    assert_int_equal(tls_client_get(&terms, &client, why, sizeof(why)), ERR_OK);
+    struct fault fault;
+    assert_int_equal(tls_client_get(&terms, &client, &fault), ERR_OK);
     return client;
 }
 
@@ -211,13 +211,13 @@ static void test_authentication(void **state)
     static const char zeros[] = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
     struct tls_client_terms other_ca = {.name = "dns.test", .ca_file = ""};
     struct tls_client *client;
-    char why[300];
+    struct fault fault;
 
     (void)state;
     expect_verify_error(make_client("other.test", NULL), "hostname mismatch");
     expect_verify_error(make_client("dns.test", zeros), "matches no pin");
     expect_verify_error(make_client("", zeros), "matches no pin");
-    assert_int_equal(tls_client_get(&other_ca, &client, why, sizeof(why)), ERR_OK);
+    assert_int_equal(tls_client_get(&other_ca, &client, &fault), ERR_OK);
     expect_verify_error(client, "local issuer");
 }
 
@@ -245,18 +245,18 @@ static void test_renewal(void **state)
 {
     static struct pair old, new;
     struct tls_server_certificate before, after;
-    char why[300];
+    struct fault fault;
 
     (void)state;
     pair_new(&old, make_client("dns.test", NULL));
-    assert_int_equal(tls_server_reload_changed(server, why, sizeof(why)), TLS_SERVER_UNCHANGED);
+    assert_int_equal(tls_server_reload_changed(server, &fault), TLS_SERVER_UNCHANGED);
     assert_true(tls_server_certificate(server, 0, &before) &&
                 !tls_server_certificate(server, 1, &after));
     assert_string_equal(before.name, "dns.test");
     assert_int_equal(before.addr_cnt, 1);
     make_certificate("new.test 127.0.0.1 192.0.2.7 --days 30");
-    assert_int_equal(tls_server_reload_changed(server, why, sizeof(why)), TLS_SERVER_LOADED);
-    assert_int_equal(tls_server_reload_changed(server, why, sizeof(why)), TLS_SERVER_UNCHANGED);
+    assert_int_equal(tls_server_reload_changed(server, &fault), TLS_SERVER_LOADED);
+    assert_int_equal(tls_server_reload_changed(server, &fault), TLS_SERVER_UNCHANGED);
     assert_true(tls_server_certificate(server, 0, &after));
     assert_string_equal(after.name, "new.test");
     assert_true(after.addr_cnt == 2 && after.not_after_ms < before.not_after_ms);
@@ -316,14 +316,14 @@ static void test_app_data_cannot_be_set(void **state)
     struct tls_client_terms terms = {.name = "elsewhere.test", .ca_file = path("ca.pem")};
     struct tls *untouched = (struct tls *)folder, *t = untouched;
     struct tls_client *client;
-    char why[300] = "";
+    struct fault fault = {0};
 
     (void)state;
     has_no_app_data = true;
     assert_int_equal(tls_accept(server, &dot, &t), ERR_NOMEM);
     assert_ptr_equal(t, untouched);
-    assert_int_equal(tls_client_get(&terms, &client, why, sizeof(why)), ERR_NOMEM);
-    assert_string_equal(why, "out of memory");
+    assert_int_equal(tls_client_get(&terms, &client, &fault), ERR_NOMEM);
+    assert_string_equal(fault.text, "out of memory");
     has_no_app_data = false;
 }
 

@@ -336,11 +336,11 @@ static bool signed_world(const char *server, const char *name, uint16_t type)
 static void add_anchor(enum zone zone)
 {
     struct rrline *line = malloc(sizeof(*line));
-    const char *why = "";
+    struct fault reason;
     char text[300];
 
     print_ds(zone, text, sizeof(text));
-    assert_int_equal(anchor_add(&stage.policy->anchors, text, strlen(text), line, &why),
+    assert_int_equal(anchor_add(&stage.policy->anchors, text, strlen(text), line, &reason),
                      ERR_OK);
     free(line);
 }
@@ -696,11 +696,11 @@ static void test_missing_keys(void **state)
 
 static void test_negative_anchor_and_island(void **state)
 {
-    char why[NTA_WHY_MAX];
+    struct fault reason;
 
     (void)state;
     start("wrong-signature");
-    assert_int_equal(nta_add(&stage.policy->ntas, "signed.test", why), ERR_OK);
+    assert_int_equal(nta_add(&stage.policy->ntas, "signed.test", &reason), ERR_OK);
     open_sealed();
     for (int i = 0; i < 2; i++) { /* from servers, and from the cache */
         expect_insecure("www.signed.test.");
@@ -940,7 +940,7 @@ static void test_unlimited_validation(void **state)
     (void)state;
     for (int is_on = 0; is_on < 2; is_on++) {
         start("");
-        stage.policy->defences.validation_limits = is_on;
+        stage.policy->limits.validates_unlimited = !is_on;
         open_sealed();
         expect_secure("www.test.");
         const uint64_t before = stage.engine->counts.verified;
@@ -1062,7 +1062,7 @@ static void test_aggressive_limits(void **state)
 {
     struct cache_name name;
     uint8_t dname[DNAME_MAX];
-    char why[NTA_WHY_MAX];
+    struct fault reason;
 
     (void)state;
     start("");
@@ -1077,7 +1077,7 @@ static void test_aggressive_limits(void **state)
     now_advance(301000); /* the TTL of the NSEC */
     expect_asked("a5.test.", RRTYPE_A, 0);
     expect_synthesised("a6.test.", RRTYPE_A, RRTYPE_RCODE_NXDOMAIN);
-    assert_int_equal(nta_add(&stage.policy->ntas, "a7.test", why), ERR_OK);
+    assert_int_equal(nta_add(&stage.policy->ntas, "a7.test", &reason), ERR_OK);
     expect_asked("a7.test.", RRTYPE_A, 0);
     expect_synthesised("a8.test.", RRTYPE_A, RRTYPE_RCODE_NXDOMAIN);
     policy_seal_trust(stage.policy);

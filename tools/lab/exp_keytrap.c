@@ -98,10 +98,9 @@ static void sign_trap_keys(void)
 static void make_trap_zone(struct trial *t)
 {
     static const uint8_t head[] = {1, 1, DNSKEY_PROTOCOL, DNSKEY_ECDSAP256};
-    char why[160];
+    struct fault fault;
 
-    must(signkey_read(trap_private, strlen(trap_private), &trap.key, why, sizeof(why)) ==
-         ERR_OK);
+    must(signkey_read(trap_private, strlen(trap_private), &trap.key, &fault) == ERR_OK);
     memcpy(trap.own, head, sizeof(head));
     trap.own_len = (uint16_t)(sizeof(head) + signkey_public(trap.key, trap.own + sizeof(head)));
     for (size_t i = 0; i < TRAP_KEYS; i++)
@@ -193,7 +192,7 @@ static void run_keytrap(struct trial *t)
 const struct experiment experiment_keytrap = {
     .name = "keytrap",
     .what = "a zone has many keys of one tag, and answers with many false signatures (KeyTrap)",
-    .without = "validation-limits",
+    .without = "validation-work",
     .stopped = "a query has 16 verifications, of which 2 may fail, and at most 4 keys of a tag "
                "are tried; then the answer is SERVFAIL.  Needs a laboratory that validates: "
                "rootline lab up --dnssec",

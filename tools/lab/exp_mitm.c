@@ -65,7 +65,7 @@ static void run_mitm(struct trial *t)
         attack_all(&m, client);
         reply = trial_ask_end(client, ANSWER_MS);
     } else {
-        reply = trial_ask_tls(t, "alice", "www.bank.com", RRTYPE_A);
+        reply = trial_tls_ask(t, "alice", "www.bank.com", RRTYPE_A);
         attack_all(&m, -1);
     }
     close(m.ear);

@@ -99,7 +99,7 @@ static void note_hash(struct walk *w, const struct message_record *r)
 }
 
 /* Collect hashes with random names, then guess. */
-static void collect_nsec3(struct walk *w)
+static void collect_hashes(struct walk *w)
 {
     char ask[64];
 
@@ -134,7 +134,7 @@ static void run_walk(struct trial *t)
         trial_sign_zone(t, "post", "post.org", "--nsec3");
     follow_nsec(&w);
     if (w.found == 0)
-        collect_nsec3(&w);
+        collect_hashes(&w);
     if (has_nsec3)
         trial_sign_zone(t, "post", "post.org", NULL);
     trial_number(t, "queries", w.queries);

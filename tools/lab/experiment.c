@@ -7,7 +7,6 @@
 #include <unistd.h>
 
 #include "base/now.h"
-#include "tools/ask.h"
 #include "tools/cmd.h"
 #include "tools/lab/capture.h"
 #include "tools/terminal.h"
@@ -37,12 +36,19 @@ const struct experiment *experiment_find(const char *name)
 
 static void command_keeper(const struct space *space, struct json *request)
 {
-    char why[SPACE_WHY_MAX];
-    struct json *answer = space_request(space, request, why);
+    struct fault fault;
+    struct json *answer = space_request(space, request, &fault);
 
     if (!answer)
-        trial_fail("%s", why);
+        trial_fail("%s", fault.text);
     json_free(&answer);
+}
+
+/* True if the resolver is none of ours: it cannot be weakened, and has no counters. */
+static bool has_peer(const struct space *space)
+{
+    return strcmp(json_get_text(space->status, "resolver", ""),
+                  site_resolvers[SITE_ROOTLINE]) != 0;
 }
 
 /* Start the resolver anew, with an empty cache and these defences. */
@@ -51,7 +57,8 @@ static void prepare_resolver(const struct space *space, const struct site *site,
 {
     struct json *request = json_new_object();
 
-    if (!site_write_resolver(site, off, ""))
+    /* another resolver keeps its defaults */
+    if (!has_peer(space) && !site_write_resolver(site, off, ""))
         trial_fail("cannot write the resolver's configuration: %s", strerror(errno));
     site_drop_cache(site);
     json_put_text(request, "command", "restart");
@@ -101,18 +108,6 @@ static void end_capture(pid_t pid)
     waitpid(pid, NULL, 0);
 }
 
-static struct json *ask_stats(const struct site *site)
-{
-    struct json *request = json_new_object(), *stats = NULL;
-    char path[SITE_PATH_MAX];
-
-    site_path(site, topology_find("resolver"), "control.sock", path);
-    json_put_text(request, "command", "stats");
-    if (ask_daemon(path, ASK_RESOLVER, request, &stats) != CMD_DONE)
-        trial_fail("the resolver does not answer");
-    return stats;
-}
-
 /* Run the experiment once and add what it found to `runs`.  Return whether it succeeded. */
 static bool run_trial(const struct experiment *experiment, struct space *space,
                       const struct site *site, const struct experiment_conf *conf,
@@ -130,7 +125,7 @@ static bool run_trial(const struct experiment *experiment, struct space *space,
     rng_init_seeded(&t.rng, conf->seed);
     prepare_resolver(space, site, off);
     set_links(space, conf->seed, conf->is_slow ? SLOW : 1);
-    t.stats_before = ask_stats(site);
+    t.stats_before = trial_stats(&t);
     pid_t capture = start_capture(space, conf->folder, experiment->name, mode);
     const uint64_t start_us = now_mono_us();
     experiment->run(&t);
@@ -154,6 +149,18 @@ static struct defence_set base_set(const struct space *space)
     struct defence_set set = {{false}};
 
     set.is_off[DEFENCE_DNSSEC] = !json_get_bool(space->status, "validates", false);
+    return set;
+}
+
+/* What the laboratory was started without. */
+static struct defence_set own_set(const struct space *space)
+{
+    const struct json *names = json_find(space->status, "defences-off");
+    struct defence_set set = {{false}};
+    char bad[64];
+
+    for (size_t i = 0; i < json_count(names); i++)
+        must(defence_switch_off(&set, json_text(json_at(names, i)), bad));
     return set;
 }
 
@@ -190,6 +197,13 @@ struct json *experiment_run(const struct experiment *experiment, struct space *s
     json_put_text(record, "at", at);
     json_put_number(record, "seed", (int64_t)conf->seed);
     struct json *runs = json_put_list(record, "runs");
+    json_put_text(record, "resolver", json_get_text(space->status, "resolver", ""));
+    if (has_peer(space)) {
+        bool withstands = !run_trial(experiment, space, site, conf, &with, "default", runs);
+        json_put_bool(record, "as-expected", withstands);
+        set_links(space, 0, 1);
+        return record;
+    }
     fprintf(stderr, "%s: without defences ...\n", experiment->name);
     bool succeeds = run_trial(experiment, space, site, conf, &without, "without", runs);
     if (conf->is_each)
@@ -197,7 +211,7 @@ struct json *experiment_run(const struct experiment *experiment, struct space *s
     fprintf(stderr, "%s: with defences ...\n", experiment->name);
     bool fails = !run_trial(experiment, space, site, conf, &with, "with", runs);
     json_put_bool(record, "as-expected", succeeds && fails);
-    struct defence_set own = base_set(space);
+    struct defence_set own = own_set(space);
     prepare_resolver(space, site, &own);
     set_links(space, 0, 1);
     return record;
@@ -246,7 +260,8 @@ static void print_facts(struct terminal *t, const struct json *runs)
             /* a long text has a line of its own */
             if (strlen(json_get_text(first, key, "")) >= COLUMN_WIDTH)
                 fprintf(t->out, "\n  %-*s%-*s", LABEL_WIDTH, "", COLUMN_WIDTH, "");
-            print_cell(t, last, key);
+            if (json_count(runs) > 1)
+                print_cell(t, last, key);
             fputc('\n', t->out);
         }
     }
@@ -295,6 +310,11 @@ void experiment_print(const struct json *record)
     terminal_print(&t, TERMINAL_BOLD, "%s", json_get_text(record, "experiment", ""));
     fprintf(t.out, ": %s (seed %lld)\n", json_get_text(record, "what", ""),
             (long long)json_get_number(record, "seed", 0));
+    if (json_count(runs) == 1) {
+        print_facts(&t, runs);
+        print_outcome(&t, json_get_text(record, "resolver", ""), json_at(runs, 0), false);
+        return;
+    }
     print_off(&t, json_at(runs, 0));
     fprintf(t.out, "\n  %-*s", LABEL_WIDTH, "");
     terminal_print(&t, TERMINAL_BOLD, "%-*s%s\n", COLUMN_WIDTH, "without defences",

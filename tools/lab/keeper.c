@@ -16,6 +16,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "tools/ask.h"
+#include "tools/cmd.h"
 #include "tools/lab/forwarder.h"
 #include "tools/lab/rtlink.h"
 #include "tools/lab/site.h"
@@ -42,12 +44,13 @@ struct keeper {
         daemons[TOPOLOGY_HOSTS_MAX]; /* its rootline-authd or rootline-resolver; 0: none runs */
     pid_t webs[TOPOLOGY_HOSTS_MAX];
     time_t started_s;
-    char why[SITE_WHY_MAX];
+    int64_t ahead_s; /* how far the daemons' clocks were moved */
+    struct fault fault;
 };
 
 static bool fail_keeper(struct keeper *k, const char *what)
 {
-    snprintf(k->why, sizeof(k->why), "%s: %s", what, strerror(errno));
+    fault_set(&k->fault, ERR_IO, "%s: %s", what, strerror(errno));
     return false;
 }
 
@@ -220,6 +223,27 @@ static bool has_daemon(size_t index)
            strcmp(topology_hosts[index].name, "resolver") == 0;
 }
 
+/* Become unbound or named. */
+static void run_peer(const struct keeper *k)
+{
+    const char *program = site_resolvers[k->conf->resolver];
+    const char *path = getenv("PATH");
+    char file[SITE_PATH_MAX], all[SITE_PATH_MAX];
+
+    snprintf(all, sizeof(all), "%s:/usr/sbin:/sbin", path ? path : "/usr/bin");
+    setenv("PATH", all, 1);
+    site_path(&k->site, topology_find("resolver"), "peer.conf", file);
+    site_path(&k->site, topology_find("resolver"), "", all);
+    if (chdir(all) == 0) {
+        if (k->conf->resolver == SITE_UNBOUND)
+            execlp(program, program, "-d", "-p", "-c", file, NULL);
+        else
+            execlp(program, program, "-g", "-n", "1", "-c", file, NULL);
+    }
+    dprintf(STDERR_FILENO, "cannot run %s: %s\n", program, strerror(errno));
+    _exit(127);
+}
+
 static void start_host_daemon(struct keeper *k, size_t index)
 {
     const struct topology_host *host = &topology_hosts[index];
@@ -231,6 +255,8 @@ static void start_host_daemon(struct keeper *k, size_t index)
     k->daemons[index] = fork_on_host(k, index, "log");
     if (k->daemons[index] != 0)
         return;
+    if (!site_is_server(host) && k->conf->resolver != SITE_ROOTLINE)
+        run_peer(k);
     snprintf(program, sizeof(program), "%s/rootline-%s", k->site.daemons, kind);
     snprintf(conf, sizeof(conf), "%s.yaml", kind);
     site_path(&k->site, host, conf, file);
@@ -251,7 +277,8 @@ static bool is_daemon_ready(const struct keeper *k, size_t index, char *log, siz
         close(fd);
     }
     log[len > 0 ? len : 0] = '\0';
-    return strstr(log, " ready on ") != NULL;
+    return strstr(log, " ready on ") || strstr(log, "start of service") ||
+           strstr(log, ": running\n") || strstr(log, " running\n");
 }
 
 static bool wait_for_daemon(struct keeper *k, size_t index)
@@ -268,8 +295,8 @@ static bool wait_for_daemon(struct keeper *k, size_t index)
         nanosleep(&step, NULL);
     }
     size_t len = strlen(log);
-    snprintf(k->why, sizeof(k->why), "the daemon of %s did not start: %.700s",
-             topology_hosts[index].name, log + (len > 700 ? len - 700 : 0));
+    fault_set(&k->fault, ERR_IO, "the daemon of %s did not start: %.700s",
+              topology_hosts[index].name, log + (len > 700 ? len - 700 : 0));
     k->daemons[index] = 0;
     return false;
 }
@@ -298,6 +325,26 @@ static bool start_all(struct keeper *k)
     return true;
 }
 
+/* Move the clock of a host's daemon, if it is one of ours. */
+static bool move_clock(struct keeper *k, size_t index, int64_t seconds)
+{
+    struct json *request, *answer = NULL;
+    char path[SITE_PATH_MAX];
+
+    site_path(&k->site, &topology_hosts[index], "control.sock", path);
+    if (access(path, F_OK) != 0)
+        return true;
+    request = json_new_object();
+    json_put_text(request, "command", "clock");
+    json_put_number(request, "add-s", seconds);
+    bool is_moved = ask_daemon(path, ASK_ANY, request, &answer) == CMD_DONE;
+    json_free(&answer);
+    if (!is_moved)
+        fault_set(&k->fault, ERR_DENIED, "the daemon of %s does not move its clock",
+                  topology_hosts[index].name);
+    return is_moved;
+}
+
 static bool restart_daemon(struct keeper *k, size_t index)
 {
     if (k->daemons[index] > 0) {
@@ -305,7 +352,7 @@ static bool restart_daemon(struct keeper *k, size_t index)
         waitpid(k->daemons[index], NULL, 0);
     }
     start_host_daemon(k, index);
-    return wait_for_daemon(k, index);
+    return wait_for_daemon(k, index) && (k->ahead_s == 0 || move_clock(k, index, k->ahead_s));
 }
 
 /* ---- requests ---- */
@@ -326,6 +373,8 @@ static void put_status(const struct keeper *k, struct json *to)
 {
     json_put_text(to, "name", k->conf->name);
     json_put_text(to, "folder", k->site.folder);
+    json_put_text(to, "resolver", site_resolvers[k->conf->resolver]);
+    json_put_number(to, "ahead-s", k->ahead_s);
     json_put_number(to, "up-s", time(NULL) - k->started_s);
     if (k->conf->era)
         json_put_text(to, "era", k->conf->era);
@@ -385,7 +434,20 @@ static void answer_restart(struct keeper *k, const struct json *request, struct 
     if (!host || !has_daemon(topology_index(host)))
         json_put_text(answer, "error", "there is no such host, or it has no daemon");
     else if (!restart_daemon(k, topology_index(host)))
-        json_put_text(answer, "error", k->why);
+        json_put_text(answer, "error", k->fault.text);
+}
+
+static void answer_time(struct keeper *k, const struct json *request, struct json *answer)
+{
+    const int64_t seconds = json_get_number(request, "add-s", 0);
+
+    for (size_t i = 0; i < topology_host_cnt; i++)
+        if (k->daemons[i] > 0 && !move_clock(k, i, seconds)) {
+            json_put_text(answer, "error", k->fault.text);
+            return;
+        }
+    k->ahead_s += seconds;
+    json_put_number(answer, "ahead-s", k->ahead_s);
 }
 
 /* Bring back the zones, configurations and links of the beginning. */
@@ -394,6 +456,7 @@ static void answer_reset(struct keeper *k, struct json *answer)
     bool works = true;
 
     forwarder_reset(k->links);
+    k->ahead_s = 0; /* the daemons begin with the clock of the machine */
     if (!site_write_resolver(&k->site, &k->conf->off, ""))
         works = fail_keeper(k, "cannot write the configuration");
     site_drop_cache(&k->site);
@@ -405,7 +468,7 @@ static void answer_reset(struct keeper *k, struct json *answer)
             works = restart_daemon(k, i);
     }
     if (!works)
-        json_put_text(answer, "error", k->why);
+        json_put_text(answer, "error", k->fault.text);
 }
 
 static void answer_keeper(struct keeper *k, int fd, const struct json *request)
@@ -419,6 +482,8 @@ static void answer_keeper(struct keeper *k, int fd, const struct json *request)
         put_status(k, answer);
     else if (strcmp(command, "link") == 0)
         answer_link(k, request, answer);
+    else if (strcmp(command, "time") == 0)
+        answer_time(k, request, answer);
     else if (strcmp(command, "restart") == 0)
         answer_restart(k, request, answer);
     else if (strcmp(command, "reset") == 0)
@@ -439,7 +504,6 @@ static void take_request(struct keeper *k, int listener)
     struct json *request = NULL;
     struct ucred peer;
     socklen_t len = sizeof(peer);
-    char why[160];
     int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
 
     if (fd < 0)
@@ -450,7 +514,7 @@ static void take_request(struct keeper *k, int listener)
         getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0 && peer.uid == geteuid()
             ? recv(fd, text, sizeof(text), 0)
             : -1;
-    if (got > 0 && json_read(text, (size_t)got, &request, why, sizeof(why)) == ERR_OK)
+    if (got > 0 && json_read(text, (size_t)got, &request, NULL) == ERR_OK)
         answer_keeper(k, fd, request);
     json_free(&request);
     close(fd);
@@ -538,12 +602,21 @@ static bool block_signals(struct keeper *k)
            (k->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK)) >= 0;
 }
 
-/* Leave the terminal. */
-static void close_streams(void)
+/* Close the streams of `rootline lab up`, whose reader may wait for their end. */
+static bool leave_terminal(void)
 {
     int fd = open("/dev/null", O_RDWR | O_CLOEXEC);
-    for (int i = 0; fd >= 0 && i <= 2; i++)
+
+    for (int i = 0; fd >= 0 && i <= STDERR_FILENO; i++)
         dup2(fd, i);
+    return true;
+}
+
+static bool write_peer(struct keeper *k)
+{
+    return k->conf->resolver == SITE_ROOTLINE ||
+           site_write_peer(&k->site, k->conf->resolver, !k->conf->off.is_off[DEFENCE_DNSSEC]) ||
+           fail_keeper(k, "cannot write the configuration of the resolver");
 }
 
 /* Process 1 of the laboratory.  Never returns. */
@@ -557,52 +630,50 @@ static void keep_laboratory(struct keeper *k)
                  (block_signals(k) || fail_keeper(k, "cannot block signals")) && mount_all(k) &&
                  ((k->inner = space_listen_inside(k->site.folder)) >= 0 ||
                   fail_keeper(k, "cannot listen")) &&
-                 site_make(&k->site, &k->conf->off, k->why) && make_hosts(k) && start_all(k);
+                 site_make(&k->site, &k->conf->off, &k->fault) && write_peer(k) &&
+                 leave_terminal() && make_hosts(k) && start_all(k);
     if (!works) {
-        dprintf(k->parent, "%s", k->why);
+        dprintf(k->parent, "%s", k->fault.text);
         _exit(1);
     }
     if (write(k->parent, "ready", 6) != 6) /* with its NUL, which no reason has */
         _exit(1);
     close(k->parent);
-    close_streams();
     serve_requests(k);
 }
 
 static void launch_keeper(struct keeper *k)
 {
-    char why[SPACE_WHY_MAX];
+    struct fault fault;
 
     setsid();
-    const pid_t pid = space_make(why);
+    const pid_t pid = space_make(&fault);
     if (pid == 0)
         keep_laboratory(k);
     if (pid < 0)
-        dprintf(k->parent, "%s", why);
+        dprintf(k->parent, "%s", fault.text);
     _exit(pid < 0);
 }
 
-bool keeper_start(const struct keeper_conf *conf, char why[SPACE_WHY_MAX])
+bool keeper_start(const struct keeper_conf *conf, struct fault *fault)
 {
     static struct keeper k;
-    char text[SITE_WHY_MAX] = "";
+    char text[FAULT_TEXT_MAX] = "";
     size_t len = 0;
     int ends[2];
 
     k.conf = conf;
-    if (!site_find(&k.site, k.why)) {
-        snprintf(why, SPACE_WHY_MAX, "%.*s", SPACE_WHY_MAX - 1, k.why);
+    if (!site_find(&k.site, fault))
         return false;
-    }
     k.listener = space_listen(conf->name);
     if (k.listener < 0 || pipe2(ends, O_CLOEXEC) != 0) {
         if (errno == EADDRINUSE)
-            snprintf(why, SPACE_WHY_MAX,
-                     "the laboratory \"%s\" is up already: `rootline lab down` ends it, "
-                     "--name names another",
-                     conf->name);
+            fault_set(fault, ERR_DENIED,
+                      "the laboratory \"%s\" is up already: `rootline lab down` ends it, "
+                      "--name names another",
+                      conf->name);
         else
-            snprintf(why, SPACE_WHY_MAX, "cannot start a laboratory: %s", strerror(errno));
+            fault_set(fault, ERR_DENIED, "cannot start a laboratory: %s", strerror(errno));
         return false;
     }
     k.parent = ends[1];
@@ -619,7 +690,7 @@ bool keeper_start(const struct keeper_conf *conf, char why[SPACE_WHY_MAX])
     waitpid(pid, NULL, 0);
     if (len == 6 && strcmp(text, "ready") == 0)
         return true;
-    snprintf(why, SPACE_WHY_MAX, "%.*s", SPACE_WHY_MAX - 1,
-             len > 0 ? text : "the laboratory's keeper ended without a reason");
+    fault_set(fault, ERR_IO, "%s",
+              len > 0 ? text : "the laboratory's keeper ended without a reason");
     return false;
 }

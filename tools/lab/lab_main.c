@@ -7,16 +7,16 @@
 
 #include "base/hash.h"
 #include "base/now.h"
-#include "tools/ask.h"
 #include "tools/cmd.h"
 #include "tools/lab/capture.h"
 #include "tools/lab/forwarder.h"
 #include "tools/lab/keeper.h"
 #include "tools/lab/lab_run.h"
 #include "tools/lab/lab_status.h"
+#include "tools/lab/record.h"
 #include "tools/lab/site.h"
 
-enum { END_WAIT_MS = 10000 };
+enum { END_WAIT_MS = 10000, SPAN_MAX = 10000000 };
 
 static const char default_lab[] = "lab";
 
@@ -51,7 +51,18 @@ static const struct defence_era *find_era(const char *name)
 }
 
 static const char up_usage[] =
-    "usage: rootline lab up [--dnssec] [--era 1995|2008|2016|today] [--name NAME]\n";
+    "usage: rootline lab up [--dnssec] [--era 1995|2008|2016|today] [--name NAME]\n"
+    "         [--resolver rootline|unbound|named]\n";
+
+/* Return SITE_RESOLVER_CNT if no resolver has this name. */
+static enum site_resolver find_resolver(const char *name)
+{
+    size_t kind = 0;
+
+    while (kind < SITE_RESOLVER_CNT && strcmp(site_resolvers[kind], name) != 0)
+        kind++;
+    return (enum site_resolver)kind;
+}
 
 static void print_welcome(const char *name, const struct defence_era *era)
 {
@@ -77,21 +88,25 @@ static void print_welcome(const char *name, const struct defence_era *era)
 static int lab_up(int argc, char **argv)
 {
     static struct keeper_conf conf;
-    char why[SPACE_WHY_MAX], bad[64];
+    struct fault fault;
+    char bad[64];
     const bool is_validating = cmd_take_flag(&argc, argv, "--dnssec");
     const char *era_name = cmd_take_value(&argc, argv, "--era");
     const struct defence_era *era = era_name ? find_era(era_name) : NULL;
 
+    const char *resolver = cmd_take_value(&argc, argv, "--resolver");
+
+    conf.resolver = resolver ? find_resolver(resolver) : SITE_ROOTLINE;
     conf.name = take_lab_name(&argc, argv);
-    if (argc != 0 || (era_name && !era))
+    if (argc != 0 || conf.resolver == SITE_RESOLVER_CNT || (era_name && !era))
         return cmd_wrong_usage(up_usage);
     if (!conf.name)
         return CMD_USAGE;
     conf.era = era_name;
     must(!era || defence_switch_off(&conf.off, era->off, bad));
     conf.off.is_off[DEFENCE_DNSSEC] = !is_validating;
-    if (!keeper_start(&conf, why))
-        return fail_lab(why);
+    if (!keeper_start(&conf, &fault))
+        return fail_lab(fault.text);
     print_welcome(conf.name, era);
     return CMD_DONE;
 }
@@ -100,20 +115,20 @@ static int lab_down(int argc, char **argv)
 {
     const char *name = take_lab_name(&argc, argv);
     struct space space;
-    char why[SPACE_WHY_MAX];
+    struct fault fault;
 
     if (argc != 0)
         return cmd_wrong_usage("usage: rootline lab down [--name NAME]\n");
     if (!name)
         return CMD_USAGE;
-    if (!space_open(&space, name, why))
-        return fail_lab(why);
+    if (!space_open(&space, name, &fault))
+        return fail_lab(fault.text);
     /* the process is gone when the kernel has ended all of its PID namespace */
     struct pollfd end = {.fd = (int)syscall(SYS_pidfd_open, space.keeper, 0), .events = POLLIN};
     struct json *request = json_new_object();
     json_put_text(request, "command", "down");
-    json_free(
-        &(struct json *){space_request(&space, request, why)}); /* it ends without an answer */
+    json_free(&(struct json *){
+        space_request(&space, request, &fault)}); /* it ends without an answer */
     bool has_ended = end.fd < 0 || poll(&end, 1, END_WAIT_MS) == 1;
     if (end.fd >= 0)
         close(end.fd);
@@ -126,14 +141,14 @@ static int lab_status(int argc, char **argv)
     const bool is_json = cmd_take_flag(&argc, argv, "--json");
     const char *name = take_lab_name(&argc, argv);
     struct space space;
-    char why[SPACE_WHY_MAX];
+    struct fault fault;
 
     if (argc != 0)
         return cmd_wrong_usage("usage: rootline lab status [--name NAME] [--json]\n");
     if (!name)
         return CMD_USAGE;
-    if (!space_open(&space, name, why))
-        return fail_lab(why);
+    if (!space_open(&space, name, &fault))
+        return fail_lab(fault.text);
     if (is_json)
         cmd_print_json(space.status);
     else
@@ -159,16 +174,16 @@ static int lab_list(int argc, char **argv)
 static int send_to_keeper(const char *name, struct json *request)
 {
     struct space space;
-    char why[SPACE_WHY_MAX];
+    struct fault fault;
 
-    if (!space_open(&space, name, why)) {
+    if (!space_open(&space, name, &fault)) {
         json_free(&request);
-        return fail_lab(why);
+        return fail_lab(fault.text);
     }
-    struct json *answer = space_request(&space, request, why);
+    struct json *answer = space_request(&space, request, &fault);
     space_close(&space);
     if (!answer)
-        return fail_lab(why);
+        return fail_lab(fault.text);
     json_free(&answer);
     return CMD_DONE;
 }
@@ -238,26 +253,23 @@ static int lab_link(int argc, char **argv)
 static int go_to_host(const char *name, const char *host_name, struct space *space)
 {
     const struct topology_host *host = topology_find(host_name);
-    char why[SPACE_WHY_MAX];
+    struct fault fault;
 
-    if (!space_open(space, name, why))
-        return fail_lab(why);
+    if (!space_open(space, name, &fault))
+        return fail_lab(fault.text);
     if (!host) {
         fprintf(stderr,
                 "rootline lab: there is no host \"%s\"; `rootline lab status` has them\n",
                 host_name);
         return CMD_USAGE;
     }
-    int status = space_enter(space, why);
-    if (status < 0)
-        return fail_lab(why);
-    if (status > 0)
-        return status - 1;
+    if (!space_enter(space, &fault))
+        return fail_lab(fault.text);
     char at[4096];
     const char *back = getcwd(at, sizeof(at));
     if (!space_enter_host(space->hosts[topology_index(host)])) {
-        snprintf(why, sizeof(why), "cannot enter host %s: %s", host_name, strerror(errno));
-        _exit(fail_lab(why));
+        fault_set(&fault, ERR_DENIED, "cannot enter host %s: %s", host_name, strerror(errno));
+        _exit(fail_lab(fault.text));
     }
     if (!back || chdir(back) != 0)
         (void)!chdir("/");
@@ -268,10 +280,11 @@ static int go_to_host(const char *name, const char *host_name, struct space *spa
 static void add_to_path(void)
 {
     static struct site site;
-    char why[SITE_WHY_MAX], path[2 * SITE_PATH_MAX];
+    struct fault fault;
+    char path[2 * SITE_PATH_MAX];
     const char *old = getenv("PATH");
 
-    if (!site_find(&site, why))
+    if (!site_find(&site, &fault))
         return;
     snprintf(path, sizeof(path), "%s:%s", site.programs, old ? old : "/usr/bin:/bin");
     setenv("PATH", path, 1);
@@ -279,15 +292,19 @@ static void add_to_path(void)
 
 static int lab_shell(int argc, char **argv)
 {
-    const char *name = take_lab_name(&argc, argv);
     const char *shell = getenv("SHELL");
     struct space space;
     char prompt[80];
+    int options = argc > 0 && strcmp(argv[0], "--name") == 0 ? 2 : 0;
 
-    if (argc < 1)
+    if (argc < options + 1)
         return cmd_wrong_usage("usage: rootline lab shell [--name NAME] HOST [COMMAND...]\n");
+    /* the options of the command are its own */
+    const char *name = take_lab_name(&(int){options}, argv);
     if (!name)
         return CMD_USAGE;
+    argc -= options;
+    argv += options;
     int status = go_to_host(name, argv[0], &space);
     if (status >= 0)
         return status;
@@ -340,6 +357,42 @@ static int lab_experiment(int argc, char **argv)
     return name ? lab_run(name, argc, argv) : CMD_USAGE;
 }
 
+/* ---- time ---- */
+
+/* Read a span such as "+2d" or "+90m", in seconds.  0: it is none. */
+static int64_t read_span(const char *text)
+{
+    static const struct {
+        char letter;
+        int64_t seconds;
+    } units[] = {{'s', 1}, {'m', 60}, {'h', 3600}, {'d', 86400}, {'w', 7 * 86400}};
+    char *end;
+    const long long number = *text == '+' ? strtoll(text + 1, &end, 10) : 0;
+
+    if (number <= 0 || number > SPAN_MAX)
+        return 0;
+    for (size_t i = 0; i < ARRAY_LEN(units); i++)
+        if (end[0] == units[i].letter && end[1] == '\0')
+            return number * units[i].seconds;
+    return 0;
+}
+
+static int lab_time(int argc, char **argv)
+{
+    const char *name = take_lab_name(&argc, argv);
+    const int64_t seconds = argc == 1 ? read_span(argv[0]) : 0;
+    struct json *request;
+
+    if (seconds == 0)
+        return cmd_wrong_usage("usage: rootline lab time [--name NAME] +NUMBER(s|m|h|d|w)\n");
+    if (!name)
+        return CMD_USAGE;
+    request = json_new_object();
+    json_put_text(request, "command", "time");
+    json_put_number(request, "add-s", seconds);
+    return send_to_keeper(name, request);
+}
+
 /* ---- the table ---- */
 
 static int lab_help(int argc, char **argv);
@@ -358,6 +411,8 @@ static const struct lab_command {
     {"run", lab_experiment,
      "run EXPERIMENT | --list    an attack, without defences and with them"},
     {"link", lab_link, "link HOST --delay MS ...   change a link; --slow FACTOR for all"},
+    {"time", lab_time, "time +SPAN                 move the clocks of its daemons: +90m, +2d"},
+    {"check", record_check, "check FILE.json...         check the records of experiments"},
     {"reset", lab_reset, "reset                      zones, caches and links as at the start"},
     {"help", lab_help, "help                       this list"},
 };

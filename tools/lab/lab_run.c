@@ -5,6 +5,7 @@
 
 #include "tools/cmd.h"
 #include "tools/lab/experiment.h"
+#include "tools/lab/record.h"
 
 static const char run_usage[] =
     "usage: rootline lab run EXPERIMENT [--without DEFENCE[,...]] [--each] [--seed N]\n"
@@ -30,22 +31,6 @@ static int list_experiments(bool is_json)
     return CMD_DONE;
 }
 
-static bool write_record(const char *folder, const char *name, const struct json *record)
-{
-    char path[SITE_PATH_MAX];
-    char *text = json_write(record, true);
-
-    snprintf(path, sizeof(path), "%s/%s.json", folder, name);
-    FILE *out = text ? fopen(path, "we") : NULL;
-    bool is_written = out && fputs(text, out) >= 0 && fputc('\n', out) >= 0;
-    if (out && fclose(out) != 0)
-        is_written = false;
-    if (!is_written)
-        fprintf(stderr, "rootline lab: %s: %s\n", path, strerror(errno));
-    free(text);
-    return is_written;
-}
-
 /* Inside the laboratory. */
 static int run_inside(struct space *space, struct site *site,
                       const struct experiment *experiment, const struct experiment_conf *conf,
@@ -58,7 +43,12 @@ static int run_inside(struct space *space, struct site *site,
         trial_fail("cannot open the hosts' networks: %s", strerror(errno));
     struct json *record = experiment_run(experiment, space, site, conf);
     const bool is_expected = json_get_bool(record, "as-expected", false);
-    bool is_written = !conf->folder || write_record(conf->folder, experiment->name, record);
+    bool is_written = true;
+    if (conf->folder) {
+        char path[SITE_PATH_MAX];
+        snprintf(path, sizeof(path), "%s/%s.json", conf->folder, experiment->name);
+        is_written = record_write(path, record);
+    }
     if (is_json)
         cmd_print_json(record);
     else
@@ -83,7 +73,8 @@ int lab_run(const char *name, int argc, char **argv)
 {
     static struct site site;
     struct space space;
-    char why[SPACE_WHY_MAX], reason[SITE_WHY_MAX];
+    struct fault fault;
+
     const bool is_json = cmd_take_flag(&argc, argv, "--json");
 
     if (cmd_take_flag(&argc, argv, "--list"))
@@ -101,18 +92,10 @@ int lab_run(const char *name, int argc, char **argv)
                 argv[0]);
         return CMD_USAGE;
     }
-    if (!site_find(&site, reason)) {
-        fprintf(stderr, "rootline lab: %s\n", reason);
-        return CMD_WRONG;
-    }
-    int status = -1;
-    if (space_open(&space, name, why))
-        status = space_enter(&space, why);
-    if (status < 0) {
-        fprintf(stderr, "rootline lab: %s\n", why);
+    if (!site_find(&site, &fault) || !space_open(&space, name, &fault) ||
+        !space_enter(&space, &fault)) {
+        fprintf(stderr, "rootline lab: %s\n", fault.text);
         return TRIAL_EXIT_FENCE; /* outside a fence nothing is sent */
     }
-    if (status > 0)
-        return status - 1;
     exit(run_inside(&space, &site, experiment, &conf, is_json));
 }

@@ -23,7 +23,7 @@ static bool is_user(const struct topology_host *host)
 }
 
 /* Print the hosts of one side, each with its wire to the network. */
-static void print_side(struct terminal *t, const struct json *hosts, bool is_right)
+static void print_hosts(struct terminal *t, const struct json *hosts, bool is_right)
 {
     const char *wire = t->has_lines ? "──" : "--", *bar = t->has_lines ? "│" : "|";
     char link[64];
@@ -70,8 +70,8 @@ void lab_status_print(const struct json *status)
         terminal_print(&t, TERMINAL_RED,
                        "THE LINKS HAVE STOPPED: rootline lab down, then up\n");
     fprintf(t.out, "\n  %s servers\n", top);
-    print_side(&t, hosts, false);
+    print_hosts(&t, hosts, false);
     fprintf(t.out, "  %s\n  %s clients' network\n", bar, bar);
-    print_side(&t, hosts, true);
+    print_hosts(&t, hosts, true);
     fprintf(t.out, "  %s (each link with its delay, one way)\n", end);
 }

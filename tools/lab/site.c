@@ -41,12 +41,12 @@ void site_drop_cache(const struct site *site)
 
 bool site_is_server(const struct topology_host *host) { return host->zones[0] != NULL; }
 
-static bool fail_site(char why[SITE_WHY_MAX], const char *fmt, ...) PRINTF_LIKE(2, 3);
-static bool fail_site(char why[SITE_WHY_MAX], const char *fmt, ...)
+static bool fail_site(struct fault *fault, const char *fmt, ...) PRINTF_LIKE(2, 3);
+static bool fail_site(struct fault *fault, const char *fmt, ...)
 {
     va_list args;
     va_start(args, fmt);
-    vsnprintf(why, SITE_WHY_MAX, fmt, args);
+    fault_set_va(fault, ERR_IO, fmt, args);
     va_end(args);
     return false;
 }
@@ -72,7 +72,7 @@ static bool choose_place(char out[SITE_PATH_MAX], const char *from, const char *
     return false;
 }
 
-bool site_find(struct site *site, char why[SITE_WHY_MAX])
+bool site_find(struct site *site, struct fault *fault)
 {
     static const char *const programs[] = {".", "../bin", "../../bin"};
     static const char *const daemons[] = {".", "../sbin", "../../sbin"};
@@ -82,24 +82,24 @@ bool site_find(struct site *site, char why[SITE_WHY_MAX])
     ssize_t len = readlink("/proc/self/exe", from, sizeof(from) - 1);
 
     if (len <= 0)
-        return fail_site(why, "cannot read /proc/self/exe: is /proc mounted?");
+        return fail_site(fault, "cannot read /proc/self/exe: is /proc mounted?");
     from[len] = '\0';
     *strrchr(from, '/') = '\0';
     if (!choose_place(site->programs, from, programs, ARRAY_LEN(programs), "rootline"))
-        return fail_site(why, "there is no program rootline in %s or ../bin", from);
+        return fail_site(fault, "there is no program rootline in %s or ../bin", from);
     if (!choose_place(site->daemons, from, daemons, ARRAY_LEN(daemons), "rootline-authd"))
-        return fail_site(why, "there is no program rootline-authd in %s or ../sbin", from);
+        return fail_site(fault, "there is no program rootline-authd in %s or ../sbin", from);
     if (!choose_place(site->zones, from, zones, ARRAY_LEN(zones), "root.zone"))
-        return fail_site(why, "the zones are not in ../share/rootline/lab beside %s", from);
+        return fail_site(fault, "the zones are not in ../share/rootline/lab beside %s", from);
     return true;
 }
 
 /* ---- other programs ---- */
 
 /* Run `rootline` and read what it writes to stdout into `out`; its errors go to stderr of this
- * process.  False: `why`. */
+ * process.  False: the fault. */
 static bool run_rootline(const struct site *site, char *const argv[], char out[OUTPUT_MAX],
-                         char why[SITE_WHY_MAX])
+                         struct fault *fault)
 {
     char path[SITE_PATH_MAX + 16];
     int ends[2], status;
@@ -107,7 +107,7 @@ static bool run_rootline(const struct site *site, char *const argv[], char out[O
 
     snprintf(path, sizeof(path), "%s/rootline", site->programs);
     if (pipe2(ends, O_CLOEXEC) != 0)
-        return fail_site(why, "cannot make a pipe: %s", strerror(errno));
+        return fail_site(fault, "cannot make a pipe: %s", strerror(errno));
     pid_t pid = fork();
     if (pid == 0) {
         dup2(ends[1], STDOUT_FILENO);
@@ -120,7 +120,7 @@ static bool run_rootline(const struct site *site, char *const argv[], char out[O
     out[len] = '\0';
     close(ends[0]);
     if (pid < 0 || waitpid(pid, &status, 0) != pid || status != 0)
-        return fail_site(why, "%s %s %s failed", path, argv[1], argv[2]);
+        return fail_site(fault, "%s %s %s failed", path, argv[1], argv[2]);
     return true;
 }
 
@@ -140,30 +140,30 @@ static bool append_zone_line(const char *path, const char *text)
     return out && fclose(out) == 0 && is_written;
 }
 
-static bool copy_site_file(const char *from, const char *to, char why[SITE_WHY_MAX])
+static bool copy_site_file(const char *from, const char *to, struct fault *fault)
 {
     char *data;
     size_t len;
     enum err err = file_read(from, ZONE_FILE_MAX, &data, &len, NULL);
 
     if (err)
-        return fail_site(why, "%s: %s", from, file_problem(err));
+        return fail_site(fault, "%s: %s", from, file_problem(err));
     err = file_replace(to, data, len);
     free(data);
-    return !err || fail_site(why, "%s: %s", to, file_problem(err));
+    return !err || fail_site(fault, "%s: %s", to, file_problem(err));
 }
 
 static bool copy_zone(const struct site *site, const char *name, const char *to,
-                      char why[SITE_WHY_MAX])
+                      struct fault *fault)
 {
     char from[2 * SITE_PATH_MAX];
     snprintf(from, sizeof(from), "%s/%s.zone", site->zones, name);
-    return copy_site_file(from, to, why);
+    return copy_site_file(from, to, fault);
 }
 
 /* Give the DS record to the parent, or to the resolver as its trust anchor. */
 static bool hand_up_ds(const struct site *site, const char *zone, const char *ds,
-                       char why[SITE_WHY_MAX])
+                       struct fault *fault)
 {
     char path[SITE_PATH_MAX];
     const char *dot = strchr(zone, '.');
@@ -172,75 +172,76 @@ static bool hand_up_ds(const struct site *site, const char *zone, const char *ds
         snprintf(path, sizeof(path), "%s/zones/root.key", site->folder);
     else
         print_zone_path(site, dot ? dot + 1 : ".", "plain", path);
-    return append_zone_line(path, ds) || fail_site(why, "%s: %s", path, strerror(errno));
+    return append_zone_line(path, ds) || fail_site(fault, "%s: %s", path, strerror(errno));
 }
 
 /* Sign a zone, with another option of `rootline zone sign` if `option` is not NULL.  The caller
  * frees *result. */
 static bool sign_lab_zone(const struct site *site, const char *zone, const char *option,
-                          struct json **result, char why[SITE_WHY_MAX])
+                          struct json **result, struct fault *fault)
 {
     static char out[OUTPUT_MAX];
-    char plain[SITE_PATH_MAX], file[SITE_PATH_MAX], keys[SITE_PATH_MAX], reason[160];
+    char plain[SITE_PATH_MAX], file[SITE_PATH_MAX], keys[SITE_PATH_MAX];
+    struct fault reason;
 
     print_zone_path(site, zone, "plain", plain);
     print_zone_path(site, zone, "zone", file);
     snprintf(keys, sizeof(keys), "%s/keys", site->folder);
     char *argv[] = {"rootline", "zone",     "sign", (char *)zone, plain,          "--keys",
                     keys,       "--output", file,   "--json",     (char *)option, NULL};
-    if (!run_rootline(site, argv, out, why))
+    if (!run_rootline(site, argv, out, fault))
         return false;
-    return json_read(out, strlen(out), result, reason, sizeof(reason)) == ERR_OK ||
-           fail_site(why, "the output of rootline zone sign is wrong: %s", reason);
+    return json_read(out, strlen(out), result, &reason) == ERR_OK ||
+           fail_site(fault, "the output of rootline zone sign is wrong: %s", reason.text);
 }
 
 bool site_sign(const struct site *site, const char *zone, const char *option,
-               char why[SITE_WHY_MAX])
+               struct fault *fault)
 {
     struct json *result = NULL;
-    bool is_done = sign_lab_zone(site, zone, option, &result, why);
+    bool is_done = sign_lab_zone(site, zone, option, &result, fault);
 
     json_free(&result);
     return is_done;
 }
 
-static bool sign_for_parent(const struct site *site, const char *zone, char why[SITE_WHY_MAX])
+static bool sign_for_parent(const struct site *site, const char *zone, struct fault *fault)
 {
     struct json *result;
 
-    if (!sign_lab_zone(site, zone, NULL, &result, why))
+    if (!sign_lab_zone(site, zone, NULL, &result, fault))
         return false;
     const char *ds = json_text(json_at(json_find(result, "ds"), 0));
-    bool is_done = ds ? hand_up_ds(site, zone, ds, why)
-                      : fail_site(why, "rootline zone sign gave no DS record for %s", zone);
+    bool is_done = ds ? hand_up_ds(site, zone, ds, fault)
+                      : fail_site(fault, "rootline zone sign gave no DS record for %s", zone);
     json_free(&result);
     return is_done;
 }
 
-static bool make_zones(const struct site *site, char why[SITE_WHY_MAX])
+static bool make_zones(const struct site *site, struct fault *fault)
 {
     char path[SITE_PATH_MAX], name[80];
 
     for (size_t i = 0; i < ARRAY_LEN(signed_zones); i++) {
         const char *zone = signed_zones[i];
         print_zone_path(site, zone, "plain", path);
-        if (!copy_zone(site, strcmp(zone, ".") == 0 ? "root" : zone, path, why))
+        if (!copy_zone(site, strcmp(zone, ".") == 0 ? "root" : zone, path, fault))
             return false;
     }
     for (size_t i = 0; i < ARRAY_LEN(signed_zones); i++)
-        if (!sign_for_parent(site, signed_zones[i], why))
+        if (!sign_for_parent(site, signed_zones[i], fault))
             return false;
     for (size_t i = 0; i < topology_host_cnt; i++)
         for (const char *const *zone = topology_hosts[i].forged; *zone; zone++) {
             snprintf(name, sizeof(name), "forged/%s", *zone);
             print_zone_path(site, name, "zone", path);
-            if (!copy_zone(site, name, path, why))
+            if (!copy_zone(site, name, path, fault))
                 return false;
         }
     snprintf(path, sizeof(path), "%s/zones/root.hints", site->folder);
     char from[2 * SITE_PATH_MAX];
     snprintf(from, sizeof(from), "%s/root.hints", site->zones);
-    return copy_site_file(from, path, why);
+    return copy_site_file(from, path, fault);
 }
 
 /* ---- configurations ---- */
@@ -310,6 +311,71 @@ bool site_write_server(const struct site *site, const struct topology_host *host
     return finish_file(out);
 }
 
+const char *const site_resolvers[SITE_RESOLVER_CNT] = {"rootline", "unbound", "named"};
+
+static void print_unbound(const struct site *site, FILE *out, const struct topology_host *host,
+                          bool is_validating)
+{
+    fprintf(out,
+            "server:\n  interface: %s\n  interface: %s\n"
+            "  access-control: 203.0.113.0/24 allow\n"
+            "  access-control: 2001:db8:113::/48 allow\n"
+            "  root-hints: %s/zones/root.hints\n"
+            "  chroot: \"\"\n  username: \"\"\n  pidfile: \"\"\n  use-syslog: no\n"
+            "  logfile: \"\"\n  num-threads: 1\n  do-daemonize: no\n",
+            host->v4, host->v6, site->folder);
+    if (is_validating)
+        fprintf(out, "  trust-anchor-file: %s/zones/root.key\n", site->folder);
+    else
+        fprintf(out, "  module-config: \"iterator\"\n");
+}
+
+/* The DS record of the root as named wants it: "static-ds TAG ALGORITHM TYPE "DIGEST"". */
+static bool print_named_anchor(const struct site *site, FILE *out)
+{
+    char path[SITE_PATH_MAX], digest[129];
+    unsigned tag, algorithm, type;
+
+    snprintf(path, sizeof(path), "%s/zones/root.key", site->folder);
+    FILE *in = fopen(path, "re");
+    if (!in)
+        return false;
+    bool is_read = fscanf(in, ". IN DS %u %u %u %128s", &tag, &algorithm, &type, digest) == 4;
+    fclose(in);
+    if (is_read)
+        fprintf(out, "trust-anchors { . static-ds %u %u %u \"%s\"; };\n", tag, algorithm, type,
+                digest);
+    return is_read;
+}
+
+static bool print_named(const struct site *site, FILE *out, const struct topology_host *host,
+                        bool is_validating)
+{
+    fprintf(out,
+            "options { directory \"%s/resolver\"; listen-on { %s; }; listen-on-v6 { %s; };\n"
+            "  recursion yes; allow-query { 203.0.113.0/24; 2001:db8:113::/48; };\n"
+            "  pid-file none; session-keyfile none; empty-zones-enable no;\n"
+            "  dnssec-validation %s; };\ncontrols { };\n"
+            "zone \".\" { type hint; file \"../zones/root.hints\"; };\n",
+            site->folder, host->v4, host->v6, is_validating ? "yes" : "no");
+    return !is_validating || print_named_anchor(site, out);
+}
+
+bool site_write_peer(const struct site *site, enum site_resolver kind, bool is_validating)
+{
+    const struct topology_host *host = topology_find("resolver");
+    FILE *out = begin_file(site, host, "peer.conf");
+    bool is_good = true;
+
+    if (!out)
+        return false;
+    if (kind == SITE_UNBOUND)
+        print_unbound(site, out, host, is_validating);
+    else
+        is_good = print_named(site, out, host, is_validating);
+    return finish_file(out) && is_good;
+}
+
 static bool write_text(const struct site *site, const struct topology_host *host,
                        const char *file, const char *text)
 {
@@ -332,7 +398,7 @@ static bool write_host(const struct site *site, const struct topology_host *host
            (!site_is_server(host) || site_write_server(site, host, ""));
 }
 
-static bool make_lab_certificate(const struct site *site, char why[SITE_WHY_MAX])
+static bool make_lab_certificate(const struct site *site, struct fault *fault)
 {
     static char out[OUTPUT_MAX];
     const struct topology_host *host = topology_find("resolver");
@@ -342,10 +408,10 @@ static bool make_lab_certificate(const struct site *site, char why[SITE_WHY_MAX]
     char *argv[] = {"rootline",     "certificate",    "make",
                     "resolver.lab", (char *)host->v4, (char *)host->v6,
                     "--directory",  folder,           NULL};
-    return run_rootline(site, argv, out, why);
+    return run_rootline(site, argv, out, fault);
 }
 
-bool site_make(const struct site *site, const struct defence_set *off, char why[SITE_WHY_MAX])
+bool site_make(const struct site *site, const struct defence_set *off, struct fault *fault)
 {
     static const char *const folders[] = {"zones", "zones/forged", "keys"};
     char path[SITE_PATH_MAX];
@@ -353,13 +419,14 @@ bool site_make(const struct site *site, const struct defence_set *off, char why[
     for (size_t i = 0; i < ARRAY_LEN(folders); i++) {
         snprintf(path, sizeof(path), "%s/%s", site->folder, folders[i]);
         if (mkdir(path, 0755) != 0)
-            return fail_site(why, "%s: %s", path, strerror(errno));
+            return fail_site(fault, "%s: %s", path, strerror(errno));
     }
     for (size_t i = 0; i < topology_host_cnt; i++)
         if (!write_host(site, &topology_hosts[i]))
-            return fail_site(why, "cannot write the files of %s in %s: %s",
+            return fail_site(fault, "cannot write the files of %s in %s: %s",
                              topology_hosts[i].name, site->folder, strerror(errno));
     if (!site_write_resolver(site, off, ""))
-        return fail_site(why, "cannot write the resolver's configuration: %s", strerror(errno));
-    return make_zones(site, why) && make_lab_certificate(site, why);
+        return fail_site(fault, "cannot write the resolver's configuration: %s",
+                         strerror(errno));
+    return make_zones(site, fault) && make_lab_certificate(site, fault);
 }

@@ -15,9 +15,9 @@
 
 enum { ANSWER_MAX = 65536, ANSWER_WAIT_S = 60 };
 
-static bool explain_space(char why[SPACE_WHY_MAX], const char *what)
+static bool explain_space(struct fault *fault, const char *what)
 {
-    snprintf(why, SPACE_WHY_MAX, "%s: %s", what, strerror(errno));
+    fault_set(fault, ERR_DENIED, "%s: %s", what, strerror(errno));
     return false;
 }
 
@@ -70,7 +70,7 @@ int space_listen_inside(const char *folder)
     return -1;
 }
 
-static int connect_keeper(const struct space *space, pid_t *keeper, char why[SPACE_WHY_MAX])
+static int connect_keeper(const struct space *space, pid_t *keeper, struct fault *fault)
 {
     const char *name = space->name;
     struct sockaddr_un at;
@@ -81,7 +81,7 @@ static int connect_keeper(const struct space *space, pid_t *keeper, char why[SPA
     int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 
     if (fd < 0) {
-        explain_space(why, "cannot open a socket");
+        explain_space(fault, "cannot open a socket");
         return -1;
     }
     if (space->is_inside) {
@@ -95,26 +95,26 @@ static int connect_keeper(const struct space *space, pid_t *keeper, char why[SPA
         *keeper = peer.pid;
         return fd;
     }
-    snprintf(why, SPACE_WHY_MAX,
-             "there is no laboratory \"%s\": start it with `rootline lab up%s%s`", name,
-             strcmp(name, "lab") == 0 ? "" : " --name ", strcmp(name, "lab") == 0 ? "" : name);
+    fault_set(fault, ERR_DENIED,
+              "there is no laboratory \"%s\": start it with `rootline lab up%s%s`", name,
+              strcmp(name, "lab") == 0 ? "" : " --name ", strcmp(name, "lab") == 0 ? "" : name);
     close(fd);
     return -1;
 }
 
-static struct json *read_answer(int fd, char why[SPACE_WHY_MAX])
+static struct json *read_answer(int fd, struct fault *fault)
 {
     static char text[ANSWER_MAX];
     struct json *answer = NULL;
     const ssize_t len = recv(fd, text, sizeof(text), 0);
 
-    if (len <= 0 || json_read(text, (size_t)len, &answer, why, SPACE_WHY_MAX) != ERR_OK) {
-        snprintf(why, SPACE_WHY_MAX, "the laboratory's keeper gave no answer");
+    if (len <= 0 || json_read(text, (size_t)len, &answer, fault) != ERR_OK) {
+        fault_set(fault, ERR_DENIED, "the laboratory's keeper gave no answer");
         return NULL;
     }
     const char *error = json_get_text(answer, "error", "");
     if (*error) {
-        snprintf(why, SPACE_WHY_MAX, "%s", error);
+        fault_set(fault, ERR_DENIED, "%s", error);
         json_free(&answer);
     }
     return answer;
@@ -122,26 +122,25 @@ static struct json *read_answer(int fd, char why[SPACE_WHY_MAX])
 
 /* As space_request, and set *keeper to the keeper's number. */
 static struct json *request_keeper(const struct space *space, struct json *request,
-                                   pid_t *keeper, char why[SPACE_WHY_MAX])
+                                   pid_t *keeper, struct fault *fault)
 {
     struct json *answer = NULL;
     char *text = json_write(request, false);
-    int fd = text ? connect_keeper(space, keeper, why) : -1;
+    int fd = text ? connect_keeper(space, keeper, fault) : -1;
 
     json_free(&request);
     if (fd >= 0 && send(fd, text, strlen(text), MSG_NOSIGNAL) > 0)
-        answer = read_answer(fd, why);
+        answer = read_answer(fd, fault);
     if (fd >= 0)
         close(fd);
     free(text);
     return answer;
 }
 
-struct json *space_request(const struct space *space, struct json *request,
-                           char why[SPACE_WHY_MAX])
+struct json *space_request(const struct space *space, struct json *request, struct fault *fault)
 {
     pid_t keeper;
-    return request_keeper(space, request, &keeper, why);
+    return request_keeper(space, request, &keeper, fault);
 }
 
 struct json *space_list(void)
@@ -189,7 +188,7 @@ static bool map_user(uid_t uid, gid_t gid)
     return write_proc("/proc/self/gid_map", text);
 }
 
-pid_t space_make(char why[SPACE_WHY_MAX])
+pid_t space_make(struct fault *fault)
 {
     const uid_t uid = geteuid();
     const gid_t gid = getegid();
@@ -197,20 +196,20 @@ pid_t space_make(char why[SPACE_WHY_MAX])
 
     if (unshare(spaces | (uid == 0 ? 0 : CLONE_NEWUSER)) != 0 ||
         (uid != 0 && !map_user(uid, gid))) {
-        snprintf(why, SPACE_WHY_MAX,
-                 uid == 0
-                     ? "root may not make namespaces here (%s).  In a container: start it with "
+        fault_set(
+            fault, ERR_DENIED,
+            uid == 0 ? "root may not make namespaces here (%s).  In a container: start it with "
                        "--privileged"
                      : "this user may not make namespaces (%s).  Run the command with sudo, or "
                        "allow it: sysctl kernel.apparmor_restrict_unprivileged_userns=0 "
                        "(Ubuntu), kernel.unprivileged_userns_clone=1 (Debian 10), "
                        "user.max_user_namespaces=10000",
-                 strerror(errno));
+            strerror(errno));
         return -1;
     }
     const pid_t pid = fork();
     if (pid < 0)
-        explain_space(why, "cannot start a process");
+        explain_space(fault, "cannot start a process");
     return pid;
 }
 
@@ -235,7 +234,7 @@ bool space_enter_host(pid_t pid)
            enter_one(pid, "mnt", CLONE_NEWNS);
 }
 
-bool space_open(struct space *space, const char *name, char why[SPACE_WHY_MAX])
+bool space_open(struct space *space, const char *name, struct fault *fault)
 {
     struct json *request = json_new_object();
 
@@ -244,7 +243,7 @@ bool space_open(struct space *space, const char *name, char why[SPACE_WHY_MAX])
         space->nets[i] = -1;
     snprintf(space->name, sizeof(space->name), "%s", name);
     json_put_text(request, "command", "status");
-    space->status = request_keeper(space, request, &space->keeper, why);
+    space->status = request_keeper(space, request, &space->keeper, fault);
     if (!space->status)
         return false;
     snprintf(space->folder, sizeof(space->folder), "%s",
@@ -279,31 +278,28 @@ static bool enter_keeper(pid_t keeper)
     return has_place;
 }
 
-int space_enter(struct space *space, char why[SPACE_WHY_MAX])
+bool space_enter(struct space *space, struct fault *fault)
 {
     int status = 0;
 
-    if (!enter_keeper(space->keeper)) {
-        explain_space(why, "cannot enter the laboratory");
-        return -1;
-    }
+    if (!enter_keeper(space->keeper))
+        return explain_space(fault, "cannot enter the laboratory");
     fflush(NULL);
     const pid_t pid = fork();
     if (pid == 0) {
         (void)prctl(PR_SET_PDEATHSIG, SIGTERM);
         space->is_inside = true;
-        return 0;
+        return true;
     }
-    if (pid < 0) {
-        explain_space(why, "cannot start a process");
-        return -1;
-    }
+    if (pid < 0)
+        return explain_space(fault, "cannot start a process");
     /* the terminal sends Ctrl-C to the child too, which decides */
     signal(SIGINT, SIG_IGN);
     signal(SIGQUIT, SIG_IGN);
     while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
         continue;
-    return (WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status)) + 1;
+    /* nothing more: children of this process would be born in the laboratory */
+    _exit(WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
 }
 
 bool space_open_nets(struct space *space)

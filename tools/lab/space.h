@@ -11,10 +11,11 @@
 
 #include <sys/types.h>
 
+#include "base/fault.h"
 #include "base/json.h"
 #include "tools/lab/topology.h"
 
-enum { SPACE_WHY_MAX = 512, SPACE_NAME_MAX = 32 };
+enum { SPACE_NAME_MAX = 32 };
 
 /* Bind the socket of the laboratory `name` of this user; the caller closes it.  -1: errno,
  * EADDRINUSE if the laboratory exists. */
@@ -25,8 +26,9 @@ int space_listen(const char *name);
 int space_listen_inside(const char *folder);
 
 /* Make the namespaces of a laboratory and become its process 1, in a child: the parent gets the
- * child's number, the child 0.  -1: `why` says what the system does not allow, and the cure. */
-pid_t space_make(char why[SPACE_WHY_MAX]);
+ * child's number, the child 0.  -1: the fault says what the system does not allow, and the
+ * cure. */
+pid_t space_make(struct fault *fault);
 
 /* Move the calling process, which has one thread, into the network, mount and UTS namespaces of
  * process `pid`.  False: errno. */
@@ -46,21 +48,21 @@ struct space {
     struct json *status;             /* as the keeper gave it; space_close frees it */
 };
 
-/* Find the laboratory `name` and its status.  False: `why`. */
-MUST_USE bool space_open(struct space *space, const char *name, char why[SPACE_WHY_MAX]);
+/* Find the laboratory `name` and its status.  False: the fault. */
+MUST_USE bool space_open(struct space *space, const char *name, struct fault *fault);
 
 /* Free what it has. */
 void space_close(struct space *space);
 
 /* Send `request`, which is freed, to the keeper.  Return its answer, which the caller frees;
- * NULL: `why` has the reason, or the keeper's own words if it refused. */
+ * NULL: the fault has the reason, or the keeper's own words if it refused. */
 struct json *space_request(const struct space *space, struct json *request,
-                           char why[SPACE_WHY_MAX]);
+                           struct fault *fault);
 
 /* Continue in a child inside the laboratory: in its user, mount and PID namespaces, in the
- * present working directory.  Return 0 in the child.  In the parent wait for the child and
- * return its exit status plus 1; -1: `why`. */
-int space_enter(struct space *space, char why[SPACE_WHY_MAX]);
+ * present working directory.  True: this is the child.  The parent waits for it and ends with
+ * its exit status.  False: the fault. */
+MUST_USE bool space_enter(struct space *space, struct fault *fault);
 
 /* Open the network namespaces of all hosts, for space_socket.  Inside only.  False: errno. */
 MUST_USE bool space_open_nets(struct space *space);

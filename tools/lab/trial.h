@@ -55,6 +55,9 @@ void trial_tell(const struct trial *t, const char *fmt, ...) PRINTF_LIKE(2, 3);
 /* Return how much a counter of the resolver (`rootline stats`) has grown in this run. */
 int64_t trial_counter(const struct trial *t, const char *key);
 
+/* Return the counters of the resolver, which the caller frees; NULL: it is none of ours. */
+struct json *trial_stats(const struct trial *t);
+
 /* Report what is wrong and end the process. */
 _Noreturn void trial_fail(const char *fmt, ...) PRINTF_LIKE(1, 2);
 
@@ -122,7 +125,7 @@ int trial_ask_begin(const struct trial *t, const char *host, const char *name, u
 struct trial_reply trial_ask_end(int fd, int wait_ms);
 
 /* As trial_ask, over TLS; the client checks that the certificate is the resolver's. */
-struct trial_reply trial_ask_tls(const struct trial *t, const char *host, const char *name,
+struct trial_reply trial_tls_ask(const struct trial *t, const char *host, const char *name,
                                  uint16_t type);
 
 /* Read a message that a client has received. */

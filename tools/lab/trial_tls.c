@@ -82,18 +82,19 @@ static int connect_tls(const struct trial *t, const char *host)
     return fd;
 }
 
-struct trial_reply trial_ask_tls(const struct trial *t, const char *host, const char *name,
+struct trial_reply trial_tls_ask(const struct trial *t, const char *host, const char *name,
                                  uint16_t type)
 {
     static struct tls_asking a;
     uint8_t qname[DNAME_MAX], wire[QUERY_MAX];
-    char ca[SITE_PATH_MAX], why[200];
+    char ca[SITE_PATH_MAX];
+    struct fault fault;
     struct tls_client *client;
 
     site_path(t->site, topology_find("resolver"), "tls/ca.pem", ca);
     const struct tls_client_terms terms = {.name = "resolver.lab", .ca_file = ca};
-    if (tls_client_get(&terms, &client, why, sizeof(why)) != ERR_OK)
-        trial_fail("%s: %s", ca, why);
+    if (tls_client_get(&terms, &client, &fault) != ERR_OK)
+        trial_fail("%s: %s", ca, fault.text);
     memset(&a, 0, sizeof(a));
     trial_name(name, qname);
     const struct query query = {.id = 1,

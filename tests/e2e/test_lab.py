@@ -1,0 +1,268 @@
+"""The laboratory: up and down, what is left of it, its fence, its links, its files, and every experiment both ways."""
+import json
+import os
+import re
+import signal
+import subprocess
+import time
+
+import pytest
+
+import lab
+
+ROOTLINE_LAB = lab.BUILD / "rootline-lab"
+FAILED, OUTSIDE = 1, 2
+
+
+def command(*args, timeout=120):
+    return lab.run(lab.ROOTLINE, "lab", *args, timeout=timeout)
+
+
+def need_spaces():
+    if subprocess.run(["unshare", "--mount", "--pid", "--net", "--fork", "true"] if os.geteuid() == 0 else
+                      ["unshare", "--user", "--mount", "--pid", "--net", "--fork", "true"], capture_output=True).returncode:
+        pytest.skip("no namespaces may be made here")
+
+
+class Laboratory:
+    def __init__(self, name, *options):
+        self.name = name
+        done = command("up", "--name", name, *options)
+        assert done.returncode == 0, done.stderr
+        self.keeper = keeper_of(name)
+
+    def __call__(self, *args, timeout=120):
+        return command(args[0], "--name", self.name, *args[1:], timeout=timeout)
+
+    def shell(self, host, *args, timeout=60):
+        return self("shell", host, *args, timeout=timeout)
+
+    def status(self):
+        return json.loads(self("status", "--json").stdout)
+
+    def down(self):
+        return self("down")
+
+
+def keeper_of(name):
+    """Return the process of a laboratory's keeper: the one that listens on its socket."""
+    inode = next(line.split()[6] for line in open("/proc/net/unix") if line.endswith(f"/{os.geteuid()}/{name}\n"))
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            if open(f"/proc/{pid}/comm").read() == "rootline-lab\n" and any(
+                    os.readlink(f"/proc/{pid}/fd/{fd}") == f"socket:[{inode}]" for fd in os.listdir(f"/proc/{pid}/fd")):
+                return int(pid)
+        except OSError:
+            continue
+    raise AssertionError("no keeper")
+
+
+def members(keeper):
+    """Return the processes in the PID namespace of a keeper."""
+    space = os.readlink(f"/proc/{keeper}/ns/pid")
+    found = set()
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            if os.readlink(f"/proc/{pid}/ns/pid") == space:
+                found.add(int(pid))
+        except OSError:
+            continue
+    return found
+
+
+def is_alive(pid):
+    try:
+        return open(f"/proc/{pid}/stat").read().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def wait_until(condition, seconds=20):
+    end = time.monotonic() + seconds
+    while not condition() and time.monotonic() < end:
+        time.sleep(0.05)
+    return condition()
+
+
+@pytest.fixture(scope="module")
+def laboratory():
+    need_spaces()
+    one = Laboratory("tests")
+    yield one
+    one.down()
+
+
+def interfaces():
+    return set(os.listdir("/sys/class/net"))
+
+
+def test_clients_resolve_and_nothing_is_left(tmp_path):
+    need_spaces()
+    lab.need("dig", "curl")
+    before = interfaces(), open("/proc/mounts").read()
+    one = Laboratory("left")
+    processes = members(one.keeper)
+    assert len(processes) > 20
+    assert one.shell("alice", "dig", "+short", "www.bank.com").stdout == "198.51.100.10\n"
+    assert "The Bank" in one.shell("bob", "curl", "-s", "http://login.bank.com/").stdout
+    assert one.shell("alice", "hostname").stdout == "alice\n"
+    assert "203.0.113.53" in one.shell("alice", "cat", "/etc/resolv.conf").stdout
+    assert "203.0.113.53" not in open("/etc/resolv.conf").read()
+    assert command("list").stdout.splitlines().count("left") == 1
+    assert one.down().returncode == 0
+    assert not [pid for pid in processes if is_alive(pid)]
+    assert (interfaces(), open("/proc/mounts").read()) == before
+    assert "left" not in command("list").stdout.split()
+    assert command("status", "--name", "left").returncode == FAILED
+
+
+def test_killed_keeper_leaves_nothing():
+    need_spaces()
+    before = interfaces()
+    one = Laboratory("killed")
+    processes = members(one.keeper)
+    os.kill(one.keeper, signal.SIGKILL)
+    assert wait_until(lambda: not [pid for pid in processes if is_alive(pid)])
+    assert interfaces() == before
+    again = Laboratory("killed")  # the name is free
+    assert again.down().returncode == 0
+
+
+def test_laboratories_beside_each_other(laboratory):
+    other = Laboratory("beside")
+    try:
+        refused = command("up", "--name", "beside")
+        assert refused.returncode == FAILED and "is up already" in refused.stderr
+        assert other.shell("alice", "dig", "+short", "www.shop.com").stdout == "198.51.100.20\n"
+        assert laboratory.shell("alice", "dig", "+short", "www.shop.com").stdout == "198.51.100.20\n"
+    finally:
+        other.down()
+    assert laboratory.shell("alice", "dig", "+short", "www.shop.com").stdout == "198.51.100.20\n"
+
+
+def test_validating_laboratory():
+    need_spaces()
+    one = Laboratory("signed", "--dnssec")
+    try:
+        assert re.search(r"flags:[a-z ]* ad[ ;]", one.shell("alice", "dig", "www.bank.com").stdout)
+        assert one.status()["defences-off"] == []
+    finally:
+        one.down()
+
+
+def test_era_says_what_is_off():
+    need_spaces()
+    one = Laboratory("era", "--era", "2008")
+    try:
+        status = one.status()
+        assert status["era"] == "2008" and "random-port" in status["defences-off"]
+        assert "DEFENCES OFF: random-port" in one("status").stdout
+    finally:
+        one.down()
+
+
+@pytest.mark.parametrize("args, why", [
+    (["shell", "--name", "tests", "nobody"], 'no host "nobody"'), (["run", "nothing"], 'no experiment "nothing"'),
+    (["up", "--era", "1066"], "usage:"), (["link", "alice", "--loss", "101"], "usage:"),
+    (["up", "--name", "../x"], "--name takes"), (["run", "spoof", "--without", "luck"], 'no defence "luck"')])
+def test_wrong_usage(laboratory, args, why):
+    done = command(*args, *([] if "--name" in args else ["--name", "tests"]))
+    assert done.returncode in (FAILED, OUTSIDE) and why in done.stderr
+
+
+def query_ms(one, *args):
+    return int(re.search(r"Query time: (\d+)", one.shell("alice", "dig", *args).stdout)[1])
+
+
+def test_links_delay_and_lose(laboratory):
+    """A query takes at least as long as the links say; a link that loses everything carries nothing."""
+    assert query_ms(laboratory, "@198.51.100.20", "www.shop.com") >= 32
+    assert laboratory("link", "shop", "--delay", "150").returncode == 0
+    assert query_ms(laboratory, "@198.51.100.20", "www.shop.com") >= 302
+    laboratory("link", "shop", "--loss", "100")
+    assert "timed out" in laboratory.shell("alice", "dig", "+tries=1", "+time=1", "@198.51.100.20", "x.shop.com").stdout
+    shop = next(host for host in laboratory.status()["hosts"] if host["name"] == "shop")
+    assert shop["link"]["dropped"] > 0
+    assert laboratory("reset").returncode == 0
+    assert laboratory.shell("alice", "dig", "+short", "@198.51.100.20", "www.shop.com").stdout == "198.51.100.20\n"
+
+
+def test_host_hears_its_own_wire_only(laboratory, tmp_path):
+    """bob and the off-path attacker hear nothing of alice's query; the on-path attacker hears it."""
+    hosts = ("bob", "attacker", "onpath")
+    captures = {host: subprocess.Popen([lab.ROOTLINE, "lab", "capture", "--name", "tests", host], stdout=subprocess.PIPE,
+                                       text=True) for host in hosts}
+    time.sleep(1)
+    laboratory.shell("alice", "dig", "wire.shop.com")
+    time.sleep(1)
+    heard = {}
+    for host, process in captures.items():
+        process.terminate()
+        heard[host] = process.communicate(timeout=20)[0]
+    assert "wire.shop.com" in heard["onpath"].lower()
+    assert "shop.com" not in (heard["bob"] + heard["attacker"]).lower()
+
+
+def test_capture_is_a_pcap_file(laboratory, tmp_path):
+    process = subprocess.Popen([lab.ROOTLINE, "lab", "capture", "--name", "tests", "--file", tmp_path / "alice.pcap",
+                                "--packets", "2", "alice"])
+    time.sleep(1)
+    laboratory.shell("alice", "dig", "www.bank.com")
+    assert process.wait(20) == 0
+    octets = (tmp_path / "alice.pcap").read_bytes()
+    assert octets[:4] == b"\xd4\xc3\xb2\xa1" and b"\3www\4bank\3com" in octets.lower()
+
+
+def test_no_attack_without_laboratory():
+    done = command("run", "spoof", "--name", "absent")
+    assert done.returncode == OUTSIDE and 'no laboratory "absent"' in done.stderr
+
+
+def test_default_route_stops_an_attack():
+    need_spaces()
+    lab.need("ip")
+    one = Laboratory("route")
+    try:
+        added = one.shell("onpath", "ip", "route", "add", "default", "dev", "eth0")
+        assert added.returncode == 0, added.stderr
+        done = one("run", "spoof")
+        assert done.returncode == OUTSIDE and "default route" in done.stderr, done.stderr
+    finally:
+        one.down()
+
+
+def listed():
+    done = subprocess.run([lab.ROOTLINE, "lab", "run", "--list", "--json"], capture_output=True, text=True)
+    return [row["name"] for row in json.loads(done.stdout)]
+
+
+@pytest.fixture(scope="module")
+def validating():
+    need_spaces()
+    one = Laboratory("experiments", "--dnssec")
+    yield one
+    one.down()
+
+
+@pytest.mark.parametrize("name", listed())
+def test_experiment(validating, name, tmp_path):
+    """Without its defences the attack succeeds, with them it fails; the record says so."""
+    done = validating("run", name, "--seed", "7", "--record", tmp_path, timeout=300)
+    record = json.loads((tmp_path / f"{name}.json").read_text())
+    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+    assert [run["succeeded"] for run in record["runs"]] == [True, False] and record["seed"] == 7
+    assert (tmp_path / f"{name}-without.pcap").stat().st_size > 24
+    checked = command("check", tmp_path / f"{name}.json", "--seed", "7")
+    assert checked.returncode == 0, checked.stderr
+
+
+def test_check_finds_what_was_changed(validating, tmp_path):
+    validating("run", "bailiwick", "--record", tmp_path)
+    path = tmp_path / "bailiwick.json"
+    assert command("check", path).returncode == 0
+    assert command("check", path, "--seed", "2").returncode == FAILED
+    path.write_text(path.read_text().replace("192.0.2.66", "192.0.2.67"))
+    done = command("check", path)
+    assert done.returncode == FAILED and "was changed" in done.stdout
+    path.write_text("{")
+    assert command("check", path).returncode == FAILED
