@@ -148,7 +148,7 @@ static void answer_trap(struct trial *t, const struct message *query,
                      trap.own_len);
         trial_record(reply, MESSAGE_ANSWER, name, RRTYPE_RRSIG, TRAP_TTL, trap.signature,
                      trap.signature_len);
-    } else if (query->qtype == RRTYPE_A) {
+    } else if (query->qtype == RRTYPE_A && strncmp(name, "www", 3) == 0) {
         trial_record_a(reply, MESSAGE_ANSWER, name, TRAP_TTL, "192.0.2.66");
         for (size_t i = 0; i < TRAP_SIGNATURES; i++)
             add_false_signature(t, reply, name);

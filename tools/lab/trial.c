@@ -392,46 +392,67 @@ static bool serve_datagram(struct trial *t, int server, trial_answer *answer)
     return true;
 }
 
-/* Answer the one query of a connection.  False: there was none. */
-static bool serve_connection(struct trial *t, int listener, trial_answer *answer)
+/* Answer one query of a connection.  False: it was closed, or what arrived is no query. */
+static bool serve_connection(struct trial *t, int fd, trial_answer *answer)
 {
     static struct trial_message reply;
     static uint8_t wire[MESSAGE_MAX + 2];
-    int fd = accept(listener, NULL, NULL);
-    bool is_served = false;
+    ssize_t len = recv(fd, wire, 2, MSG_WAITALL);
 
-    if (fd < 0)
+    if (len == 2)
+        len = recv(fd, wire, util_get_u16(wire), MSG_WAITALL);
+    if (len <= 2 || !make_reply(t, wire, (size_t)len, MESSAGE_MAX, answer, &reply))
         return false;
-    /* a query is small: it comes in one piece */
-    ssize_t len = trial_wait(fd, SERVE_TCP_WAIT_MS) ? recv(fd, wire, sizeof(wire), 0) : 0;
-    if (len > 2 && make_reply(t, wire + 2, (size_t)len - 2, MESSAGE_MAX, answer, &reply)) {
-        util_put_u16(wire, (uint16_t)reply.len);
-        memcpy(wire + 2, reply.wire, reply.len);
-        is_served = send(fd, wire, reply.len + 2, MSG_NOSIGNAL) == (ssize_t)reply.len + 2;
-    }
-    close(fd);
-    return is_served;
+    util_put_u16(wire, (uint16_t)reply.len);
+    memcpy(wire + 2, reply.wire, reply.len);
+    return send(fd, wire, reply.len + 2, MSG_NOSIGNAL) == (ssize_t)reply.len + 2;
+}
+
+/* What trial_serve_both waits for. */
+enum { SERVE_UDP, SERVE_TCP, SERVE_CLIENT, SERVE_FIRST, SERVE_CNT = SERVE_FIRST + 8 };
+
+/* Serve what is ready.  Return the number of queries. */
+static unsigned serve_ready(struct trial *t, struct pollfd polled[SERVE_CNT],
+                            trial_answer *answer)
+{
+    unsigned cnt = 0;
+
+    if (polled[SERVE_UDP].revents)
+        cnt += serve_datagram(t, polled[SERVE_UDP].fd, answer);
+    for (size_t i = SERVE_FIRST; i < SERVE_CNT; i++)
+        if (polled[i].fd < 0 && polled[SERVE_TCP].revents) {
+            polled[i].fd = accept(polled[SERVE_TCP].fd, NULL, NULL);
+            polled[SERVE_TCP].revents = 0;
+        } else if (polled[i].fd >= 0 && polled[i].revents) {
+            const bool is_served = serve_connection(t, polled[i].fd, answer);
+            cnt += is_served;
+            if (is_served)
+                continue;
+            close(polled[i].fd);
+            polled[i].fd = -1;
+        }
+    return cnt;
 }
 
 unsigned trial_serve_both(struct trial *t, int udp, int tcp, int client, int wait_ms,
                           trial_answer *answer)
 {
     const uint64_t end_ms = now_mono_ms() + (uint64_t)wait_ms;
+    struct pollfd polled[SERVE_CNT]; /* -1 is ignored */
     unsigned cnt = 0;
 
-    while (now_mono_ms() < end_ms) {
-        struct pollfd polled[] = {{.fd = udp, .events = POLLIN},
-                                  {.fd = tcp, .events = POLLIN}, /* -1 is ignored */
-                                  {.fd = client, .events = POLLIN}};
-        if (poll(polled, ARRAY_LEN(polled), (int)(end_ms - now_mono_ms())) <= 0)
-            break;
-        if (polled[0].revents)
-            cnt += serve_datagram(t, udp, answer);
-        else if (polled[1].revents)
-            cnt += serve_connection(t, tcp, answer);
-        else
-            break;
-    }
+    for (size_t i = 0; i < SERVE_CNT; i++)
+        polled[i] = (struct pollfd){.fd = -1, .events = POLLIN};
+    polled[SERVE_UDP].fd = udp;
+    polled[SERVE_TCP].fd = tcp;
+    polled[SERVE_CLIENT].fd = client;
+    while (now_mono_ms() < end_ms &&
+           poll(polled, SERVE_CNT, (int)(end_ms - now_mono_ms())) > 0 &&
+           !polled[SERVE_CLIENT].revents)
+        cnt += serve_ready(t, polled, answer);
+    for (size_t i = SERVE_FIRST; i < SERVE_CNT; i++)
+        if (polled[i].fd >= 0)
+            close(polled[i].fd);
     return cnt;
 }
 
