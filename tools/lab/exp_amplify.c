@@ -30,8 +30,8 @@ struct amplify_row {
     size_t octets_out, octets_in;
 };
 
-/* Add up what arrives at the victim until nothing does any more. */
-static void count_arrivals(int ear, struct amplify_row *row)
+/* Add up what arrives at the victim until nothing does for `quiet_ms`. */
+static void count_arrivals(int ear, struct amplify_row *row, int quiet_ms)
 {
     static uint8_t frame[CAPTURE_FRAME_MAX];
     const struct addr victim = trial_addr("victim", 0);
@@ -39,14 +39,15 @@ static void count_arrivals(int ear, struct amplify_row *row)
     size_t addr_size;
     const uint8_t *octets = addr_bytes(&victim, &addr_size);
 
-    while ((len = capture_read(ear, frame, AMPLIFY_QUIET_MS)) > 0)
-        if (len > ETH_HLEN + 20 && memcmp(frame + ETH_HLEN + 16, octets, addr_size) == 0) {
+    while ((len = capture_read(ear, frame, quiet_ms)) > 0)
+        if (len > ETH_HLEN + PACKET_IP4_LEN &&
+            memcmp(frame + ETH_HLEN + 16, octets, addr_size) == 0) { /* the destination */
             row->packets_in++;
             row->octets_in += (size_t)len - ETH_HLEN;
         }
 }
 
-static void send_forged_queries(struct trial *t, int forger, struct amplify_row *row)
+static void send_forged_queries(struct trial *t, int forger, int ear, struct amplify_row *row)
 {
     static struct packet p;
     uint8_t qname[DNAME_MAX], wire[QUERY_MAX];
@@ -68,6 +69,7 @@ static void send_forged_queries(struct trial *t, int forger, struct amplify_row 
         trial_forge(t, forger, &p);
         row->octets_out += p.len;
         usleep(AMPLIFY_GAP_US);
+        count_arrivals(ear, row, 0);
     }
 }
 
@@ -97,8 +99,8 @@ static void run_amplify(struct trial *t)
     set_up_shop(t, server);
     int ear = trial_open_ear(t, "victim"), forger = trial_open_forger(t, "attacker");
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-        send_forged_queries(t, forger, &rows[i]);
-        count_arrivals(ear, &rows[i]);
+        send_forged_queries(t, forger, ear, &rows[i]);
+        count_arrivals(ear, &rows[i], AMPLIFY_QUIET_MS);
         octets_out += rows[i].octets_out;
         octets_in += rows[i].octets_in;
         packets_in += rows[i].packets_in;

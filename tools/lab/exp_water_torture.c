@@ -24,81 +24,86 @@ enum {
 static const char *const torture_names[] = {"www.bank.com", "www.shop.com", "mail.post.org",
                                             "www.example.com"};
 
-static void send_flood(struct trial *t)
+/* What has left for the bank's server.  Lifetime: the run. */
+struct torture {
+    struct trial *t;
+    int ear;
+    unsigned queries, names; /* names: different ones, of the flood */
+    bool is_seen[TORTURE_QUERIES];
+};
+
+static void hear_queries(struct torture *w)
+{
+    const struct addr bank = trial_addr("bank", 53);
+    struct packet_view heard;
+    struct message query;
+    char name[DNAME_TEXT_MAX];
+    unsigned number;
+
+    while (trial_wait(w->ear, 0)) {
+        if (!trial_hear(w->ear, 0, &heard) || !addr_is_equal(&heard.to, &bank) ||
+            message_parse(heard.payload, heard.payload_len, &query) != MESSAGE_WHOLE ||
+            !query.has_question)
+            continue;
+        w->queries++;
+        trial_print_qname(&query, name);
+        if (sscanf(name, "x%u-", &number) == 1 && number < TORTURE_QUERIES) {
+            w->names += !w->is_seen[number];
+            w->is_seen[number] = true;
+        }
+    }
+}
+
+static void send_flood(struct torture *w)
 {
     const struct addr bob = trial_addr("bob", 0), resolver = trial_addr("resolver", 53);
-    int fd = trial_open(t, "bob", &bob, SOCK_DGRAM);
+    int fd = trial_open(w->t, "bob", &bob, SOCK_DGRAM);
     uint8_t qname[DNAME_MAX], wire[QUERY_MAX];
     char name[80];
 
     for (unsigned i = 0; i < TORTURE_QUERIES; i++) {
-        snprintf(name, sizeof(name), "x%u-%u.bank.com", i, rng_u16(&t->rng));
+        snprintf(name, sizeof(name), "x%u-%u.bank.com", i, rng_u16(&w->t->rng));
         trial_name(name, qname);
         const struct query query = {
             .id = (uint16_t)i, .flags = MESSAGE_RD, .name = qname, .type = RRTYPE_A};
         const size_t len = query_write(&query, wire);
         (void)sendto(fd, wire, len, 0, &resolver.sock.any, addr_len(&resolver));
         usleep(TORTURE_GAP_US);
+        hear_queries(w);
     }
     close(fd);
 }
 
-/* Count the queries that left for the bank's server, and return how many of the names of the
- * flood they have. */
-static unsigned count_names(int ear, unsigned *queries)
-{
-    static bool is_seen[TORTURE_QUERIES];
-    struct packet_view heard;
-    struct message query;
-    char name[DNAME_TEXT_MAX];
-    unsigned number, names = 0;
-    const struct addr bank = trial_addr("bank", 53);
-
-    memset(is_seen, 0, sizeof(is_seen));
-    while (trial_wait(ear, 0)) {
-        if (!trial_hear(ear, 0, &heard) || !addr_is_equal(&heard.to, &bank) ||
-            message_parse(heard.payload, heard.payload_len, &query) != MESSAGE_WHOLE ||
-            !query.has_question)
-            continue;
-        ++*queries;
-        trial_print_qname(&query, name);
-        if (sscanf(name, "x%u-", &number) == 1 && number < TORTURE_QUERIES) {
-            names += !is_seen[number];
-            is_seen[number] = true;
-        }
-    }
-    return names;
-}
-
 static void run_water_torture(struct trial *t)
 {
-    int clients[ARRAY_LEN(torture_names)], ear;
-    unsigned queries = 0, answers = 0, names = 0;
+    static struct torture w;
+    int clients[ARRAY_LEN(torture_names)];
+    unsigned answers = 0;
 
     /* the delegation is cached, and in a signed zone an NSEC record */
     (void)trial_ask(t, "alice", "mail.bank.com", RRTYPE_A);
     (void)trial_ask(t, "bob", "x.bank.com", RRTYPE_A);
     trial_set_delay(t, "bank", TORTURE_DELAY_MS);
-    ear = trial_open_ear(t, "onpath"); /* it counts what leaves, before the delay */
-    send_flood(t);
+    /* the ear counts what leaves, before the delay */
+    w = (struct torture){.t = t, .ear = trial_open_ear(t, "onpath")};
+    send_flood(&w);
     trial_tell(t, "bob has asked for %u names; alice asks for %zu", TORTURE_QUERIES,
                ARRAY_LEN(torture_names));
     for (size_t i = 0; i < ARRAY_LEN(torture_names); i++)
         clients[i] = trial_ask_begin(t, "alice", torture_names[i], RRTYPE_A);
     for (size_t i = ARRAY_LEN(torture_names); i-- > 0;) {
-        if (i == 0) /* before the slow answer of the bank */
-            names = count_names(ear, &queries);
+        hear_queries(&w); /* the last time before the slow answer of the bank */
         answers += *trial_ask_end(clients[i], TORTURE_WAIT_MS).address != '\0';
     }
-    close(ear);
+    close(w.ear);
     trial_set_delay(t, "bank", 0);
     trial_number(t, "attack-queries", TORTURE_QUERIES);
-    trial_number(t, "names-at-the-victim", names);
-    trial_number(t, "queries-at-the-victim", queries);
+    trial_number(t, "names-at-the-victim", w.names);
+    trial_number(t, "queries-at-the-victim", w.queries);
     trial_number(t, "alice-asked", ARRAY_LEN(torture_names));
     trial_number(t, "alice-got", answers);
-    trial_end(t, names > TORTURE_QUERIES * 3 / 4 || answers < ARRAY_LEN(torture_names),
-              "%u of %u names reached the bank's server; alice got %u of %zu answers", names,
+    trial_end(t, w.names > TORTURE_QUERIES * 3 / 4 || answers < ARRAY_LEN(torture_names),
+              "%u of %u names reached the bank's server; alice got %u of %zu answers", w.names,
               TORTURE_QUERIES, answers, ARRAY_LEN(torture_names));
 }
 
