@@ -18,7 +18,7 @@ enum {
     BOMB_GAP_MS = 10,
     BOMB_WINDOW_US = 100000,
     BOMB_QUIET_MS = 2500, /* pacing delays an answer by at most 1.9 s */
-    BOMB_TEXTS = 4,       /* of 250 octets, in an answer */
+    BOMB_TEXTS = 2,       /* of 250 octets, in an answer */
 };
 
 /* A query that waits for its answer at the attacker's server. */
@@ -91,16 +91,21 @@ struct bomb_pulse {
     size_t octets;
 };
 
-static void hear_pulse(int ear, struct bomb_pulse *pulse)
+/* Note what arrives until nothing does for `quiet_ms`. */
+static void hear_pulse(int ear, struct bomb_pulse *pulse, int quiet_ms)
 {
     struct packet_view heard;
 
-    while (pulse->cnt < ARRAY_LEN(pulse->at_us) && trial_hear(ear, BOMB_QUIET_MS, &heard)) {
+    while (pulse->cnt < ARRAY_LEN(pulse->at_us) && trial_hear(ear, quiet_ms, &heard)) {
         if (addr_port(&heard.from) != 53)
             continue;
         pulse->at_us[pulse->cnt++] = now_mono_us();
         pulse->octets += PACKET_IP4_LEN + PACKET_UDP_LEN + heard.payload_len;
     }
+}
+
+static void find_peak(struct bomb_pulse *pulse)
+{
     for (unsigned first = 0, last = 0; last < pulse->cnt; last++) {
         while (pulse->at_us[last] - pulse->at_us[first] > BOMB_WINDOW_US)
             first++;
@@ -123,11 +128,15 @@ static void run_dnsbomb(struct trial *t)
         take_bomb_queries(server);
     }
     trial_tell(t, "%u queries wait; now all are answered", BOMB_QUERIES);
-    for (size_t i = 0; i < BOMB_QUERIES; i++)
-        if (bomb_queries[i].reply.len > 0)
-            (void)sendto(server, bomb_queries[i].reply.wire, bomb_queries[i].reply.len, 0,
-                         &bomb_queries[i].from.sock.any, addr_len(&bomb_queries[i].from));
-    hear_pulse(ear, &pulse);
+    for (size_t i = 0; i < BOMB_QUERIES; i++) {
+        struct bomb_query *b = &bomb_queries[i];
+        if (b->reply.len > 0)
+            (void)sendto(server, b->reply.wire, b->reply.len, 0, &b->from.sock.any,
+                         addr_len(&b->from));
+        hear_pulse(ear, &pulse, 0);
+    }
+    hear_pulse(ear, &pulse, BOMB_QUIET_MS);
+    find_peak(&pulse);
     close(server);
     close(forger);
     close(ear);
@@ -137,7 +146,7 @@ static void run_dnsbomb(struct trial *t)
     trial_number(t, "answers-at-the-victim", pulse.cnt);
     trial_number(t, "octets-at-the-victim", (int64_t)pulse.octets);
     trial_number(t, "peak-per-100-ms", pulse.peak);
-    trial_end(t, pulse.peak > 80 && paced == 0,
+    trial_end(t, pulse.peak > 60 && paced == 0,
               "the victim got %u of %u answers within 100 ms; %lld were paced", pulse.peak,
               pulse.cnt, (long long)paced);
 }
