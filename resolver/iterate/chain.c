@@ -12,6 +12,7 @@ struct rules chain_rules(const struct task *task)
     struct rules rules = rules_defaults((uint32_t)(now_wall_ms() / 1000));
 
     rules.skips_time = engine_is_clock_wrong(task->engine);
+    rules.tries_all = task->budget->validates_unlimited;
     return rules;
 }
 

@@ -30,6 +30,7 @@ struct rules {
     uint32_t skew_s;         /* a signature counts so long before and after its time */
     uint16_t iterations_max; /* of NSEC3 */
     bool skips_time;         /* the clock is wrong: no signature is too early or expired */
+    bool tries_all;          /* laboratory: keys and signatures without a bound on tries */
     bool accepts_sha1; /* verify algorithms 5 and 7; else zones with no other algorithm are
                           insecure (RFC 9905 2) */
 };

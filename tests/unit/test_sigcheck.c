@@ -426,6 +426,12 @@ static void keys_of_one_tag_are_bounded(void **state)
     check(&c, s, keys);
     assert_in_range(c.verdict.reason, VERDICT_BROKEN_KEY, VERDICT_WRONG_SIGNATURE);
     assert_int_equal(c.work.verifications_left, 100 - KEYSET_TRIES_MAX);
+    c = start_check();
+    c.work = rules_work_unlimited();
+    c.rules.tries_all = true; /* laboratory */
+    check(&c, s, keys);
+    assert_int_equal(c.work.verifications_left,
+                     rules_work_unlimited().verifications_left - KEYS);
     keyset_free(&keys);
 }
 

@@ -1435,6 +1435,29 @@ static void test_end_between_slices(void **state)
     finish();
 }
 
+/* The laboratory can take away the bounds on the work of a validator. */
+static void test_unlimited_validation(void **state)
+{
+    uint64_t verified[2];
+
+    (void)state;
+    for (int is_on = 0; is_on < 2; is_on++) {
+        start("");
+        stage.policy->limits.validates_unlimited = !is_on;
+        open_sealed();
+        expect_secure("www.test.");
+        const uint64_t before = stage.engine->counts.verified;
+        fault = "many-signatures";
+        query("www.signed.test.", RRTYPE_A, 0);
+        assert_int_equal(rcode(), RRTYPE_RCODE_SERVFAIL);
+        verified[is_on] = stage.engine->counts.verified - before;
+        finish();
+    }
+    print_message("verifications: %llu, without limits %llu\n", (unsigned long long)verified[1],
+                  (unsigned long long)verified[0]);
+    assert_true(verified[0] > verified[1]);
+}
+
 /* Without anchors nothing is validated, and nothing is asked for it. */
 static void test_off(void **state)
 {
@@ -1618,6 +1641,7 @@ int main(void)
         cmocka_unit_test(test_costly_answers),
         cmocka_unit_test(test_slices),
         cmocka_unit_test(test_end_between_slices),
+        cmocka_unit_test(test_unlimited_validation),
         cmocka_unit_test(test_off),
     };
 

@@ -12,6 +12,7 @@
 #pragma once
 
 #include "base/rng.h"
+#include "dns/dname_text.h"
 #include "dns/message.h"
 #include "tools/lab/defence.h"
 #include "tools/lab/site.h"
@@ -66,6 +67,9 @@ _Noreturn void trial_fail(const char *fmt, ...) PRINTF_LIKE(1, 2);
 /* Start the daemon of a host anew, with the configuration and zones that its files have now. */
 void trial_restart(const struct trial *t, const char *host);
 
+/* Set the delay of a host's link, one way; 0: that of topology.c. */
+void trial_set_delay(const struct trial *t, const char *host, unsigned delay_ms);
+
 /* Sign a zone of a host again, with another option of `rootline zone sign` (NULL: none), and
  * start its server anew. */
 void trial_sign_zone(const struct trial *t, const char *host, const char *zone,
@@ -104,6 +108,9 @@ int trial_open_ear(const struct trial *t, const char *host);
  * `view` points into a buffer that the next call reuses. */
 bool trial_hear(int fd, int wait_ms, struct packet_view *view);
 
+/* Return how many queries (datagrams to port 53) an ear has heard since the last call. */
+unsigned trial_count_queries(int ear);
+
 /* ---- DNS ---- */
 
 /* What a client got. */
@@ -141,6 +148,10 @@ int trial_ask_from_cache(const struct trial *t, const char *host, const char *na
 int trial_query(const struct trial *t, const char *host, const struct addr *server,
                 const char *name, uint16_t type, bool is_do);
 
+/* Return the port from which the resolver's last query left, as an off-path attacker learns it:
+ * a client asks for a name of the attacker's own zone.  0: no query came. */
+uint16_t trial_learn_port(const struct trial *t);
+
 /* A reply being written.  Lifetime: the caller's. */
 struct trial_message {
     uint8_t wire[MESSAGE_MAX];
@@ -156,8 +167,16 @@ typedef void trial_answer(struct trial *t, const struct message *query,
 unsigned trial_serve(struct trial *t, int server, int client, int wait_ms,
                      trial_answer *answer);
 
+/* As trial_serve, also over TCP on `tcp`, a listening socket: replies of more than 1232 octets
+ * are truncated over UDP.  Replies to queries with EDNS have an OPT record. */
+unsigned trial_serve_both(struct trial *t, int udp, int tcp, int client, int wait_ms,
+                          trial_answer *answer);
+
 /* Write a name given as text, which must be a valid one. */
 void trial_name(const char *text, uint8_t out[DNAME_MAX]);
+
+/* Print the name that a query asks for in lower case, with its final dot. */
+void trial_print_qname(const struct message *query, char out[DNAME_TEXT_MAX]);
 
 /* Begin a message with this question. */
 void trial_begin(struct trial_message *m, uint16_t id, uint16_t flags, const uint8_t *name,
