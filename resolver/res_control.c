@@ -16,6 +16,7 @@ enum {
     LEDGER_SHOWN = 20,
     FAILED_SHOWN = 5,
     LAST_SHOWN = 20,
+    TUNNELS_SHOWN = 5,
     SHOW_ARENA = 1 << 20,
     ID_BITS = 16
 };
@@ -336,6 +337,41 @@ static void put_recent_failures(struct json *status, const struct trace_ring *ri
             return;
 }
 
+/* Insert an alert into a list of at most TUNNELS_SHOWN of all workers, newest first.  False:
+ * the list is full of newer ones. */
+static bool add_tunnel(struct json *list, const struct tunnel_alert *alert)
+{
+    char when[NOW_TEXT_MAX], client[ADDR_TEXT_MAX];
+    size_t at = 0;
+
+    now_print(alert->when_ms, when);
+    while (at < json_count(list) &&
+           strcmp(json_get_text(json_at(list, at), "time", ""), when) >= 0)
+        at++;
+    if (at >= TUNNELS_SHOWN)
+        return false;
+    struct json *one = json_insert_object(list, at);
+    json_truncate(list, TUNNELS_SHOWN);
+    json_put_text(one, "time", when);
+    addr_print_host(&alert->client, client);
+    json_put_text(one, "client", client);
+    to_json_name(one, "zone", alert->zone);
+    json_put_number(one, "names", alert->sum.names);
+    json_put_number(one, "octets", alert->sum.octets);
+    json_put_number(one, "seconds", alert->sum.seconds);
+    return true;
+}
+
+static void put_tunnels(struct json *status, const struct res_serve *serve)
+{
+    struct json *list = find_or_put_list(status, "recent-tunnels");
+    const struct tunnel_alert *alert;
+
+    for (uint64_t back = 0; (alert = res_serve_alert(serve, back)) != NULL; back++)
+        if (!add_tunnel(list, alert))
+            return;
+}
+
 static void put_cache(struct json *to, const struct res_control *worker)
 {
     json_put_text(to, "store", worker->cache ? "file" : "memory");
@@ -377,6 +413,7 @@ static void run_status(struct control_call *call, void *data)
     put_validation(call->result, get_engine(worker));
     put_rejected(call->result, &engine->rejected);
     put_recent_failures(call->result, &engine->finished);
+    put_tunnels(call->result, worker->serve);
     count_up(find_or_put_object(call->result, "memory"), "tasks",
              (engine->task_cnt + engine->spare_cnt) * sizeof(struct task));
     add_counters(call->result, engine, is_other_counter);

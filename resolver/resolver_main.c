@@ -50,6 +50,7 @@ struct resolver {
 struct shared {
     struct quota *quota;
     struct ports *ports;
+    struct tunnel *tunnel;
     struct cache_lmdb *cache;                   /* NULL: each worker has its own in memory */
     struct inflight *inflight;                  /* NULL: one worker, or caches of their own */
     atomic_bool is_halted;                      /* no query may be sent any more */
@@ -213,6 +214,7 @@ static void free_res_shared(void *shared)
     cache_lmdb_free(&s->cache);
     inflight_free(&s->inflight);
     quota_free(&s->quota);
+    tunnel_free(&s->tunnel);
     ports_free(&s->ports);
     uv_mutex_destroy(&s->lock);
     free(s);
@@ -232,6 +234,8 @@ static void *new_res_shared(const void *data, size_t worker_cnt)
     enum err err = open_ports(conf, &s->ports);
     if (!err)
         err = quota_new(&conf->quota_limits, &s->quota);
+    if (!err)
+        err = tunnel_new(&s->tunnel);
     if (err) {
         free_res_shared(s);
         return NULL;
@@ -444,6 +448,7 @@ static enum err open_engine(void *engine, struct uv_loop_s *loop)
         close_outside(r);
         return ERR_NOMEM;
     }
+    res_serve_set_tunnel(r->control.serve, r->shared->tunnel);
     r->control.explain = res_explain_new(r->control.serve);
     if (!r->control.explain) {
         close_outside(r);

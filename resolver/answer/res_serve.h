@@ -9,6 +9,7 @@
 #pragma once
 
 #include "net/request/exchange.h"
+#include "resolver/answer/tunnel.h"
 #include "resolver/iterate/engine.h"
 
 struct res_serve;
@@ -17,6 +18,14 @@ struct res_serve;
  * the size of the answer cache, 0 for none.  NULL without memory: `engine` stays the caller's.
  */
 MUST_USE struct res_serve *res_serve_new(struct engine *engine, size_t answer_cache_bytes);
+
+/* Detect tunnels with a table that all workers share, and that must outlive the service.  Call
+ * it before the first query; without it none are detected. */
+void res_serve_set_tunnel(struct res_serve *serve, struct tunnel *tunnel);
+
+/* Return the alert of this worker that came `back` alerts before the last one.  NULL beyond
+ * those that are kept. */
+const struct tunnel_alert *res_serve_alert(const struct res_serve *serve, uint64_t back);
 
 /* Drop all deferred queries; later queries are answered from the cache only.  Call it before
  * the owner of the exchanges ends. */

@@ -287,6 +287,8 @@ bool site_write_resolver(const struct site *site, const struct defence_set *off,
     defence_print_keys(off, DEFENCE_LAB, out);
     fprintf(out, "}\nlimits: {");
     defence_print_keys(off, DEFENCE_LIMITS, out);
+    fprintf(out, "}\ndetection: {");
+    defence_print_keys(off, DEFENCE_DETECTION, out);
     fprintf(out, "}\n%s", extra);
     return finish_file(out);
 }

@@ -78,21 +78,21 @@ void trial_tell(const struct trial *t, const char *fmt, ...)
     fflush(stdout);
 }
 
-static struct json *read_stats(const struct trial *t)
+struct json *trial_control(const struct trial *t, const char *command)
 {
-    struct json *request = json_new_object(), *stats = NULL;
+    struct json *request = json_new_object(), *result = NULL;
     char path[SITE_PATH_MAX];
 
     site_path(t->site, topology_find("resolver"), "control.sock", path);
-    json_put_text(request, "command", "stats");
-    if (ask_daemon(path, ASK_RESOLVER, request, &stats) != CMD_DONE)
+    json_put_text(request, "command", command);
+    if (ask_daemon(path, ASK_RESOLVER, request, &result) != CMD_DONE)
         return NULL;
-    return stats;
+    return result;
 }
 
 int64_t trial_counter(const struct trial *t, const char *key)
 {
-    struct json *stats = read_stats(t);
+    struct json *stats = trial_control(t, "stats");
     int64_t grown = json_get_number(stats, key, 0) - json_get_number(t->stats_before, key, 0);
 
     json_free(&stats);

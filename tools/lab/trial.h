@@ -51,6 +51,10 @@ void trial_end(struct trial *t, bool has_succeeded, const char *fmt, ...) PRINTF
 /* Tell what happens, with --tell. */
 void trial_tell(const struct trial *t, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
+/* Return the resolver's answer to a command on its control socket, such as "status", which the
+ * caller frees; NULL: there is none. */
+struct json *trial_control(const struct trial *t, const char *command);
+
 /* Return how much a counter of the resolver (`rootline stats`) has grown in this run. */
 int64_t trial_counter(const struct trial *t, const char *key);
 
