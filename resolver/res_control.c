@@ -16,7 +16,6 @@ enum {
     LEDGER_SHOWN = 20,
     FAILED_SHOWN = 5,
     LAST_SHOWN = 20,
-    TUNNELS_SHOWN = 5,
     SHOW_ARENA = 1 << 20,
     ID_BITS = 16
 };
@@ -337,39 +336,27 @@ static void put_recent_failures(struct json *status, const struct trace_ring *ri
             return;
 }
 
-/* Insert an alert into a list of at most TUNNELS_SHOWN of all workers, newest first.  False:
- * the list is full of newer ones. */
-static bool add_tunnel(struct json *list, const struct tunnel_alert *alert)
+/* ---- tunnels ---- */
+
+/* Put the alerts of which the domain is `name` or above it, newest first. */
+static void put_tunnels(struct json *to, struct tunnel *tunnel, const uint8_t *name)
 {
-    char when[NOW_TEXT_MAX], client[ADDR_TEXT_MAX];
-    size_t at = 0;
+    struct json *list = json_put_list(to, "recent-tunnels");
+    struct tunnel_alert alert;
+    char client[ADDR_TEXT_MAX];
 
-    now_print(alert->when_ms, when);
-    while (at < json_count(list) &&
-           strcmp(json_get_text(json_at(list, at), "time", ""), when) >= 0)
-        at++;
-    if (at >= TUNNELS_SHOWN)
-        return false;
-    struct json *one = json_insert_object(list, at);
-    json_truncate(list, TUNNELS_SHOWN);
-    json_put_text(one, "time", when);
-    addr_print_host(&alert->client, client);
-    json_put_text(one, "client", client);
-    to_json_name(one, "zone", alert->zone);
-    json_put_number(one, "names", alert->sum.names);
-    json_put_number(one, "octets", alert->sum.octets);
-    json_put_number(one, "seconds", alert->sum.seconds);
-    return true;
-}
-
-static void put_tunnels(struct json *status, const struct res_serve *serve)
-{
-    struct json *list = find_or_put_list(status, "recent-tunnels");
-    const struct tunnel_alert *alert;
-
-    for (uint64_t back = 0; (alert = res_serve_alert(serve, back)) != NULL; back++)
-        if (!add_tunnel(list, alert))
-            return;
+    for (uint64_t back = 0; tunnel_find_alert(tunnel, back, &alert); back++) {
+        if (name && !dname_is_under(name, alert.zone))
+            continue;
+        struct json *one = json_add_object(list);
+        to_json_time(one, "time", alert.when_ms);
+        addr_print_host(&alert.client, client);
+        json_put_text(one, "client", client);
+        to_json_name(one, "zone", alert.zone);
+        json_put_number(one, "names", alert.sum.names);
+        json_put_number(one, "octets", alert.sum.octets);
+        json_put_number(one, "seconds", alert.sum.seconds);
+    }
 }
 
 static void put_cache(struct json *to, const struct res_control *worker)
@@ -413,7 +400,6 @@ static void run_status(struct control_call *call, void *data)
     put_validation(call->result, get_engine(worker));
     put_rejected(call->result, &engine->rejected);
     put_recent_failures(call->result, &engine->finished);
-    put_tunnels(call->result, worker->serve);
     count_up(find_or_put_object(call->result, "memory"), "tasks",
              (engine->task_cnt + engine->spare_cnt) * sizeof(struct task));
     add_counters(call->result, engine, is_other_counter);
@@ -422,6 +408,7 @@ static void run_status(struct control_call *call, void *data)
         return;
     put_quota(json_put_object(call->result, "quota"), engine->quota);
     put_cache(json_put_object(call->result, "cache"), worker);
+    put_tunnels(call->result, worker->tunnel, NULL);
 }
 
 /* ---- the cache ---- */
@@ -642,6 +629,7 @@ static void run_explain(struct control_call *call, void *engine)
         control_fail(call, "\"%.60s\" is not an IP address", as);
         return;
     }
+    put_tunnels(call->result, worker->tunnel, name);
     if (!worker->cache && worker->worker_cnt > 1)
         json_put_text(
             call->result, "remark",

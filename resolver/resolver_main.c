@@ -436,6 +436,7 @@ static enum err open_engine(void *engine, struct uv_loop_s *loop)
     }
     r->control.cache = r->shared->cache;
     r->control.ports = r->shared->ports;
+    r->control.tunnel = r->shared->tunnel;
     made->own = r->own;
     made->inflight = r->shared->inflight;
     made->worker = r->control.worker;

@@ -63,11 +63,10 @@ struct res_serve {
     int64_t now_ms;                    /* wall, of this batch */
     struct res_serve_terms terms;      /* of the current query */
     size_t request_cnt;
-    struct peak peak;                        /* of requests */
-    struct tunnel *tunnel;                   /* NULL: tunnels are not detected */
-    struct tunnel_alert alerts[TUNNEL_KEPT]; /* a ring; counts.tunnel_alerts is its end */
-    uint64_t log_free_ms; /* mono: until then log lines of alerts are used up */
-    bool is_closed;       /* no task is started any more */
+    struct peak peak;      /* of requests */
+    struct tunnel *tunnel; /* NULL: tunnels are not detected */
+    uint64_t log_free_ms;  /* mono: until then log lines of alerts are used up */
+    bool is_closed;        /* no task is started any more */
 };
 
 struct res_serve *res_serve_new(struct engine *engine, size_t answer_cache_bytes)
@@ -112,13 +111,6 @@ void res_serve_set_tunnel(struct res_serve *serve, struct tunnel *tunnel)
     serve->tunnel = tunnel;
 }
 
-const struct tunnel_alert *res_serve_alert(const struct res_serve *serve, uint64_t back)
-{
-    const uint64_t cnt = serve->engine->counts.tunnel_alerts;
-    return back < util_min(cnt, TUNNEL_KEPT) ? &serve->alerts[(cnt - 1 - back) % TUNNEL_KEPT]
-                                             : NULL;
-}
-
 /* Log an alert, unless many were logged just now: each costs an attacker few queries. */
 static void log_alert(struct res_serve *serve, const struct tunnel_alert *alert,
                       uint64_t now_ms)
@@ -140,15 +132,14 @@ static void log_alert(struct res_serve *serve, const struct tunnel_alert *alert,
 static void add_alert(struct res_serve *serve, const struct exchange *ex,
                       const struct tunnel_sum *sum, uint64_t now_ms)
 {
-    struct tunnel_alert *alert =
-        &serve->alerts[serve->engine->counts.tunnel_alerts++ % TUNNEL_KEPT];
-    struct dname_parts parts;
+    const struct dname_parts *name = &ex->name;
+    const uint8_t *zone = name->lower + name->at[dname_org_labels(name)];
+    struct tunnel_alert alert = {.when_ms = now_wall_ms(), .client = ex->peer, .sum = *sum};
 
-    dname_split(message_qname(&ex->query), &parts);
-    *alert = (struct tunnel_alert){.when_ms = now_wall_ms(), .client = ex->peer, .sum = *sum};
-    const uint8_t *zone = parts.lower + parts.at[dname_org_labels(&parts)];
-    memcpy(alert->zone, zone, dname_len(zone));
-    log_alert(serve, alert, now_ms);
+    memcpy(alert.zone, zone, dname_len(zone));
+    serve->engine->counts.tunnel_alerts++;
+    tunnel_keep_alert(serve->tunnel, &alert);
+    log_alert(serve, &alert, now_ms);
 }
 
 /* Weigh a query that goes on to a server. */
@@ -156,13 +147,12 @@ static void watch_query(struct request *r)
 {
     struct res_serve *serve = r->serve;
     const struct policy *policy = serve->engine->policy;
-    const uint8_t *name = message_qname(&r->ex->query);
     struct tunnel_sum sum;
 
     if (!serve->tunnel || !policy->detects_tunnels ||
-        policy_is_exempt(&policy->tunnel_exempt, name, &r->ex->peer))
+        policy_is_exempt(&policy->tunnel_exempt, r->ex->name.lower, &r->ex->peer))
         return;
-    r->flow = tunnel_measure(serve->tunnel, &r->ex->peer, name);
+    r->flow = tunnel_measure(serve->tunnel, &r->ex->peer, &r->ex->name);
     if (r->flow.bits > 0 && tunnel_note_query(serve->tunnel, &r->flow, r->since_mono_ms, &sum))
         add_alert(serve, r->ex, &sum, r->since_mono_ms);
 }

@@ -23,10 +23,6 @@ MUST_USE struct res_serve *res_serve_new(struct engine *engine, size_t answer_ca
  * it before the first query; without it none are detected. */
 void res_serve_set_tunnel(struct res_serve *serve, struct tunnel *tunnel);
 
-/* Return the alert of this worker that came `back` alerts before the last one.  NULL beyond
- * those that are kept. */
-const struct tunnel_alert *res_serve_alert(const struct res_serve *serve, uint64_t back);
-
 /* Drop all deferred queries; later queries are answered from the cache only.  Call it before
  * the owner of the exchanges ends. */
 void res_serve_close(struct res_serve *serve);

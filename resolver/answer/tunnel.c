@@ -5,6 +5,7 @@
  * client's. */
 #include "resolver/answer/tunnel.h"
 
+#include <pthread.h>
 #include <stdatomic.h>
 
 #include "base/hash.h"
@@ -40,6 +41,10 @@ struct tunnel {
     _Atomic uint64_t labels[1 << LABEL_WORDS_LOG2];
     struct slot slots[1 << SETS_LOG2][WAYS];
     uint16_t logs[DNAME_MAX]; /* logs[n]: log2(n), with LOG_BITS of fraction */
+    pthread_mutex_t lock;     /* of what follows */
+    uint64_t alert_cnt;
+    struct tunnel_alert
+        alerts[TUNNEL_KEPT]; /* the newest is at (alert_cnt - 1) % TUNNEL_KEPT */
 };
 
 /* Return log2(n) with LOG_BITS of fraction, by squaring the mantissa. */
@@ -66,12 +71,15 @@ enum err tunnel_new(struct tunnel **out)
         return ERR_NOMEM;
     for (unsigned n = 1; n < ARRAY_LEN(t->logs); n++)
         t->logs[n] = make_log(n);
+    pthread_mutex_init(&t->lock, NULL);
     *out = t;
     return ERR_OK;
 }
 
 void tunnel_free(struct tunnel **tunnel)
 {
+    if (*tunnel)
+        pthread_mutex_destroy(&(*tunnel)->lock);
     free(*tunnel);
     *tunnel = NULL;
 }
@@ -110,20 +118,18 @@ static unsigned measure_label(const struct tunnel *t, const uint8_t *label)
 }
 
 struct tunnel_flow tunnel_measure(struct tunnel *t, const struct addr *client,
-                                  const uint8_t *name)
+                                  const struct dname_parts *name)
 {
     struct tunnel_flow flow = {0};
-    struct dname_parts parts;
+    const unsigned domain = dname_org_labels(name);
     unsigned known_bits = 0;
 
-    dname_split(name, &parts);
-    const unsigned domain = dname_org_labels(&parts);
-    if (parts.labels <= domain)
+    if (name->labels <= domain)
         return flow;
     const uint64_t who = quota_client(client, true);
-    flow.key = hash_more(parts.hash[domain], (const uint8_t *)&who, sizeof(who));
-    for (unsigned n = parts.labels; n > domain; n--) {
-        const uint8_t *label = parts.lower + parts.at[n];
+    flow.key = hash_more(name->hash[domain], (const uint8_t *)&who, sizeof(who));
+    for (unsigned n = name->labels; n > domain; n--) {
+        const uint8_t *label = name->lower + name->at[n];
         if (*label <= TUNNEL_SHORT_MAX || remember_label(t, flow.key, label))
             known_bits += TUNNEL_KNOWN_BITS;
         else
@@ -136,11 +142,11 @@ struct tunnel_flow tunnel_measure(struct tunnel *t, const struct addr *client,
 
 /* ---- what a client has sent ---- */
 
-static uint64_t tag_of(uint64_t key) { return key << SETS_LOG2 >> (LEVEL_BITS + TICK_BITS); }
+static uint64_t flow_tag(uint64_t key) { return key << SETS_LOG2 >> (LEVEL_BITS + TICK_BITS); }
 
 static bool has_tag(uint64_t state, uint64_t key)
 {
-    return state >> (LEVEL_BITS + TICK_BITS) == tag_of(key);
+    return state >> (LEVEL_BITS + TICK_BITS) == flow_tag(key);
 }
 
 /* Return the level of a slot at `tick`, and in *latest the later of that and its own time. */
@@ -189,7 +195,7 @@ static uint64_t pour(struct slot *slot, uint64_t key, uint64_t weight, uint64_t 
         if (!has_tag(state, key))
             latest = tick;
         level = util_min(*before + weight, level_mask);
-        next = tag_of(key) << (LEVEL_BITS + TICK_BITS) | latest << LEVEL_BITS | level;
+        next = flow_tag(key) << (LEVEL_BITS + TICK_BITS) | latest << LEVEL_BITS | level;
     } while (!atomic_compare_exchange_weak_explicit(
         &slot->state, &state, next, memory_order_relaxed, memory_order_relaxed));
     return level;
@@ -256,4 +262,23 @@ bool tunnel_note_reply(struct tunnel *t, const struct tunnel_flow *flow, size_t 
     const uint64_t bits = flow->bits, more = util_min(8 * octets, bits);
     return note_weight(t, flow->key, (2 * bits + more) * more >> SQUARE_BITS, 0,
                        (uint32_t)more / 8, now_ms, sum);
+}
+
+/* ---- alerts ---- */
+
+void tunnel_keep_alert(struct tunnel *t, const struct tunnel_alert *alert)
+{
+    pthread_mutex_lock(&t->lock);
+    t->alerts[t->alert_cnt++ % TUNNEL_KEPT] = *alert;
+    pthread_mutex_unlock(&t->lock);
+}
+
+bool tunnel_find_alert(struct tunnel *t, uint64_t back, struct tunnel_alert *out)
+{
+    pthread_mutex_lock(&t->lock);
+    const bool is_kept = back < util_min(t->alert_cnt, TUNNEL_KEPT);
+    if (is_kept)
+        *out = t->alerts[(t->alert_cnt - 1 - back) % TUNNEL_KEPT];
+    pthread_mutex_unlock(&t->lock);
+    return is_kept;
 }

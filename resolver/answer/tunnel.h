@@ -12,7 +12,7 @@
  * were sent before cost nothing, so it does not matter how often a name is queried.
  *
  * Owner:    the daemon: one table of fixed size for all workers.
- * Thread:   new and free from the main thread, the others from any.
+ * Thread:   new and free from the main thread, the others from any.  Alerts have a lock.
  * Words:    weight - octets of information in one query and its reply, squared.
  * Words:    domain - the organisational domain (dname_org_labels) of a name.
  */
@@ -37,7 +37,7 @@ enum {
     TUNNEL_SHORT_MAX = 3,
     TUNNEL_KNOWN_BITS = 4, /* what such a label may carry */
     TUNNEL_ADDRESS_BITS = 128,
-    TUNNEL_KEPT = 10, /* alerts that a worker keeps */
+    TUNNEL_KEPT = 8, /* alerts */
 };
 
 struct tunnel;
@@ -56,7 +56,7 @@ struct tunnel_flow {
 
 /* Measure a query that the cache cannot answer, and remember its labels as sent. */
 struct tunnel_flow tunnel_measure(struct tunnel *tunnel, const struct addr *client,
-                                  const uint8_t *name);
+                                  const struct dname_parts *name);
 
 /* What a client has sent to a domain since its bucket was empty.  A value. */
 struct tunnel_sum {
@@ -85,3 +85,11 @@ struct tunnel_alert {
     uint8_t zone[DNAME_MAX]; /* the domain, in lower case */
     struct tunnel_sum sum;
 };
+
+/* Keep a copy of an alert, in place of the oldest if TUNNEL_KEPT are kept. */
+void tunnel_keep_alert(struct tunnel *tunnel, const struct tunnel_alert *alert);
+
+/* Copy the alert that came `back` alerts before the last one.  False beyond those that are
+ * kept.
+ */
+bool tunnel_find_alert(struct tunnel *tunnel, uint64_t back, struct tunnel_alert *out);

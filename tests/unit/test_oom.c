@@ -1230,6 +1230,7 @@ static void control(void)
     ask(asked_name);
     run(servers_say);
     worker.serve = stage.serve;
+    worker.tunnel = stage.tunnel;
     starve_begin();
     enum err err = open_control(&parts, path, &c, &fault);
     must(err == ERR_OK || starve_has_failed());

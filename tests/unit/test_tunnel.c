@@ -43,13 +43,20 @@ static void note_alert(bool is_due, const struct tunnel_sum *sum)
     }
 }
 
+static struct tunnel_flow measure(const char *text)
+{
+    uint8_t name[DNAME_MAX];
+    struct dname_parts parts;
+
+    dname_split(unit_name(text, name), &parts);
+    return tunnel_measure(traffic.tunnel, &traffic.client, &parts);
+}
+
 /* Send a query that the cache cannot answer; it gets a reply of `octets`. */
 static void send_query(const char *text, uint16_t type, size_t octets)
 {
-    uint8_t name[DNAME_MAX];
     struct tunnel_sum sum;
-    struct tunnel_flow flow =
-        tunnel_measure(traffic.tunnel, &traffic.client, unit_name(text, name));
+    const struct tunnel_flow flow = measure(text);
 
     if (flow.bits == 0)
         return;
@@ -488,10 +495,8 @@ static void test_information_of_names(void **state)
 
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        uint8_t name[DNAME_MAX];
         begin(1);
-        struct tunnel_flow flow =
-            tunnel_measure(traffic.tunnel, &traffic.client, unit_name(cases[i].name, name));
+        const struct tunnel_flow flow = measure(cases[i].name);
         if (flow.bits < cases[i].least || flow.bits > cases[i].most)
             fail_msg("%s: %u bits", cases[i].name, flow.bits);
     }
@@ -500,18 +505,15 @@ static void test_information_of_names(void **state)
 /* What one client sends to one domain says nothing of others. */
 static void test_flows_are_separate(void **state)
 {
-    uint8_t name[DNAME_MAX];
     struct tunnel_flow flows[4];
+
     (void)state;
     begin(1);
-    unit_name("abcdefghijklmnop.example.com", name);
-    flows[0] = tunnel_measure(traffic.tunnel, &traffic.client, name);
+    flows[0] = measure("abcdefghijklmnop.example.com");
     set_client("192.0.2.8");
-    flows[1] = tunnel_measure(traffic.tunnel, &traffic.client, name);
-    unit_name("abcdefghijklmnop.example.net", name);
-    flows[2] = tunnel_measure(traffic.tunnel, &traffic.client, name);
-    unit_name("abcdefghijklmnop.other.example.net", name);
-    flows[3] = tunnel_measure(traffic.tunnel, &traffic.client, name);
+    flows[1] = measure("abcdefghijklmnop.example.com");
+    flows[2] = measure("abcdefghijklmnop.example.net");
+    flows[3] = measure("abcdefghijklmnop.other.example.net");
     for (unsigned i = 0; i < 3; i++)
         assert_int_equal(flows[i].bits, 64);
     assert_true(flows[0].key != flows[1].key && flows[1].key != flows[2].key);
