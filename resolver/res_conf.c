@@ -488,8 +488,9 @@ static void check_allow(struct conf_reader *reader, const struct conf_node *node
 }
 
 /* Read the name of a zone, and copy it to `arena`.  NULL: it is wrong, or memory is out. */
-static const uint8_t *read_excepted_zone(struct conf_reader *reader, const struct conf_node *item,
-                                     const char *text, struct arena *arena)
+static const uint8_t *read_excepted_zone(struct conf_reader *reader,
+                                         const struct conf_node *item, const char *text,
+                                         struct arena *arena)
 {
     struct fault fault;
     uint8_t name[DNAME_MAX];
@@ -505,23 +506,23 @@ static const uint8_t *read_excepted_zone(struct conf_reader *reader, const struc
     return zone;
 }
 
-/* Read a list of exemptions: an address or a prefix is a server, any other item a zone. */
+/* Read a list of exemptions: of addresses, prefixes and zones. */
 static void read_exemptions(struct conf_reader *reader, const struct conf_node *node,
                             const struct conf_texts *texts, struct policy_exempt *out,
                             struct arena *arena)
 {
-    struct addr_prefix *servers = arena_alloc(arena, (texts->cnt + 1) * sizeof(*servers));
+    struct addr_prefix *addrs = arena_alloc(arena, (texts->cnt + 1) * sizeof(*addrs));
     const uint8_t **zones = arena_alloc(arena, (texts->cnt + 1) * sizeof(*zones));
 
-    if (!servers || !zones) {
+    if (!addrs || !zones) {
         conf_wrong(reader, node, "out of memory");
         return;
     }
-    *out = (struct policy_exempt){.servers = {.at = servers}, .zones = zones};
+    *out = (struct policy_exempt){.addrs = {.at = addrs}, .zones = zones};
     for (size_t i = 0; i < texts->cnt; i++) {
         const char *text = texts->at[i];
-        if (addr_read_prefix(text, &servers[out->servers.cnt]) == ERR_OK) {
-            out->servers.cnt++;
+        if (addr_read_prefix(text, &addrs[out->addrs.cnt]) == ERR_OK) {
+            out->addrs.cnt++;
         } else if (strpbrk(text, ":/@")) {
             conf_wrong(reader, conf_item(reader, node, i),
                        "expected a zone, an address or a prefix, such as example.com or "
@@ -568,11 +569,18 @@ static void check_private_except(struct conf_reader *reader, const struct conf_n
         return;
     }
     for (size_t i = 0; i < texts->cnt; i++) {
-        const uint8_t *zone =
-            read_excepted_zone(reader, conf_item(reader, node, i), texts->at[i], &policy->arena);
+        const uint8_t *zone = read_excepted_zone(reader, conf_item(reader, node, i),
+                                                 texts->at[i], &policy->arena);
         private->except[private->except_cnt] = zone;
         private->except_cnt += zone != NULL;
     }
+}
+
+static void check_tunnel_exempt(struct conf_reader *reader, const struct conf_node *node,
+                                void *target)
+{
+    struct policy *policy = container_of(target, struct res_conf, tunnel_exempt)->policy;
+    read_exemptions(reader, node, target, &policy->tunnel_exempt, &policy->arena);
 }
 
 static void check_ttls(struct conf_reader *reader, const struct conf_node *node, void *target)
@@ -752,6 +760,15 @@ static const struct conf_key private_keys[] = {
     {.name = NULL},
 };
 
+static const struct conf_key detection_keys[] = {
+    {.name = "tunnels", .type = CONF_BOOL, .offset = AT(detects_tunnels), .preset = true},
+    {.name = "exempt",
+     .type = CONF_TEXTS,
+     .offset = AT(tunnel_exempt),
+     .check = check_tunnel_exempt},
+    {.name = NULL},
+};
+
 static const struct conf_key limits_keys[] = {
     SERVER_CONF_LIMITS_KEYS(AT(server)),
     {.name = "fetches-per-zone",
@@ -796,6 +813,7 @@ const struct conf_key res_conf_keys[] = {
     {.name = "resolver", .type = CONF_MAP, .keys = resolver_keys},
     {.name = "private-addresses", .type = CONF_MAP, .keys = private_keys},
     {.name = "limits", .type = CONF_MAP, .keys = limits_keys},
+    {.name = "detection", .type = CONF_MAP, .keys = detection_keys},
     {.name = "lab", .type = CONF_MAP, .offset = AT(lab), .keys = lab_keys, .check = check_lab},
     {.name = "stub-zones",
      .type = CONF_LIST,
@@ -889,6 +907,7 @@ static enum err fill_policy(struct res_conf *conf)
     p->is_aggressive = conf->is_aggressive;
     p->is_priming = conf->is_priming;
     p->signals_anchors = conf->signals_anchors;
+    p->detects_tunnels = conf->detects_tunnels;
     p->uses_v4 = conf->uses_v4;
     p->uses_v6 = conf->uses_v6;
     const struct addr *own = conf->server.listen[EXCHANGE_STACK_DNS].at;

@@ -30,6 +30,7 @@ struct res_conf {
     struct conf_list stubs, forwards; /* of struct res_conf_zone */
     struct conf_texts local_data;
     struct conf_texts case_exempt, cookie_exempt, edns_exempt; /* zones and servers */
+    struct conf_texts tunnel_exempt;                           /* zones and clients */
     const char *hints_path, *hosts_path;                       /* "": none */
     struct conf_source anchor; /* neither path nor texts: the built-in anchors of the root */
     struct conf_texts ntas;
@@ -37,7 +38,7 @@ struct res_conf {
     uint32_t ttl_min_ms, ttl_max_ms, negative_max_ms, stale_ms;
     bool is_prefetching;
     bool is_minimising, is_aggressive, is_case_random, is_priming, uses_v4, uses_v6,
-        signals_anchors;
+        signals_anchors, detects_tunnels;
     struct policy_defences lab;
 };
 

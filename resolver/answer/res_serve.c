@@ -2,8 +2,10 @@
  * another client's query. */
 #include "resolver/answer/res_serve.h"
 
+#include "base/log.h"
 #include "base/now.h"
 #include "base/peak.h"
+#include "dns/dname_text.h"
 #include "net/request/reply.h"
 #include "resolver/answer/answer.h"
 #include "resolver/cache/answer_cache.h"
@@ -15,9 +17,11 @@ enum {
     TASKS_SPARE = 5, /* besides one per CNAME of a chain: some end at another query's limit */
     ARENA_MAX = 1 << 20,
     PREFETCHED = 1024,
-    MANY = 500,         /* after a peak of so many requests their memory is given back */
-    PREFETCH_MS = 5000, /* between two prefetches of one name */
-    ELSEWHERE_MS = 50,  /* between two checks of tasks that wait for another worker */
+    MANY = 500,           /* after a peak of so many requests their memory is given back */
+    PREFETCH_MS = 5000,   /* between two prefetches of one name */
+    ELSEWHERE_MS = 50,    /* between two checks of tasks that wait for another worker */
+    ALERT_LINE_MS = 6000, /* between two log lines of alerts, on average */
+    ALERT_BURST_MS = 60000,
 };
 
 /* A deferred query.  Lifetime: until it is answered. */
@@ -30,6 +34,7 @@ struct request {
     int64_t since_ms;       /* wall: when it was deferred (struct cache_time) */
     uint64_t since_mono_ms; /* mono: the same moment */
     struct res_serve_terms terms;
+    struct tunnel_flow flow; /* 0 bits: the reply needs no look */
     unsigned tasks;
     _Atomic uint32_t
         *counter; /* of its client's deferred queries; NULL: the client is exempt */
@@ -51,8 +56,10 @@ struct res_serve {
     int64_t now_ms;                    /* wall, of this batch */
     struct res_serve_terms terms;      /* of the current query */
     size_t request_cnt;
-    struct peak peak; /* of requests */
-    bool is_closed;   /* no task is started any more */
+    struct peak peak;      /* of requests */
+    struct tunnel *tunnel; /* NULL: tunnels are not detected */
+    uint64_t log_free_ms;  /* mono: until then log lines of alerts are used up */
+    bool is_closed;        /* no task is started any more */
 };
 
 struct res_serve *res_serve_new(struct engine *engine, size_t answer_cache_bytes)
@@ -89,6 +96,78 @@ static void uncount_deferred(_Atomic uint32_t *counter)
     if (counter)
         atomic_fetch_sub_explicit(counter, 1, memory_order_relaxed);
 }
+
+/* ---- tunnels ---- */
+
+void res_serve_set_tunnel(struct res_serve *serve, struct tunnel *tunnel)
+{
+    serve->tunnel = tunnel;
+}
+
+/* Log an alert, unless many were logged just now: each costs an attacker few queries. */
+static void log_alert(struct res_serve *serve, const struct tunnel_alert *alert,
+                      uint64_t now_ms)
+{
+    char client[ADDR_TEXT_MAX], zone[DNAME_TEXT_MAX];
+
+    serve->log_free_ms = util_max(serve->log_free_ms, now_ms);
+    if (serve->log_free_ms - now_ms >= ALERT_BURST_MS)
+        return;
+    serve->log_free_ms += ALERT_LINE_MS;
+    addr_print_host(&alert->client, client);
+    dname_text_print(alert->zone, zone);
+    log_warning("possible DNS tunnel: %s sent %u new names below %s within %u s, which with "
+                "their replies carry %u octets; if it may, add the client or the zone to "
+                "detection.exempt",
+                client, alert->sum.names, zone, alert->sum.seconds, alert->sum.octets);
+}
+
+static void add_alert(struct res_serve *serve, const struct exchange *ex,
+                      const struct tunnel_sum *sum, uint64_t now_ms)
+{
+    const struct dname_parts *name = &ex->name;
+    const uint8_t *zone = name->lower + name->at[dname_org_labels(name)];
+    struct tunnel_alert alert = {.when_ms = now_wall_ms(), .client = ex->peer, .sum = *sum};
+
+    memcpy(alert.zone, zone, dname_len(zone));
+    serve->engine->counts.tunnel_alerts++;
+    tunnel_keep_alert(serve->tunnel, &alert);
+    log_alert(serve, &alert, now_ms);
+}
+
+/* Weigh a query that goes on to a server. */
+static void watch_query(struct request *r)
+{
+    struct res_serve *serve = r->serve;
+    const struct policy *policy = serve->engine->policy;
+    struct tunnel_sum sum;
+
+    if (!serve->tunnel || !policy->detects_tunnels ||
+        policy_is_exempt(&policy->tunnel_exempt, r->ex->name.lower, &r->ex->peer))
+        return;
+    r->flow = tunnel_measure(serve->tunnel, &r->ex->peer, &r->ex->name);
+    if (r->flow.bits > 0 && tunnel_note_query(serve->tunnel, &r->flow, r->since_mono_ms, &sum))
+        add_alert(serve, r->ex, &sum, r->since_mono_ms);
+}
+
+/* Weigh the answer to such a query, which has been written. */
+static void watch_answer(const struct request *r)
+{
+    struct res_serve *serve = r->serve;
+    const struct exchange *ex = r->ex;
+    const struct message *query = &ex->query;
+    const uint64_t now_ms = now_mono_ms();
+    struct tunnel_sum sum;
+
+    if (r->flow.bits == 0 || !tunnel_is_payload(query->qtype) ||
+        ex->out.cnt[MESSAGE_ANSWER] == 0)
+        return;
+    const size_t octets = ex->out.len - MESSAGE_HEADER_LEN - query->question_len;
+    if (tunnel_note_reply(serve->tunnel, &r->flow, octets, now_ms, &sum))
+        add_alert(serve, ex, &sum, now_ms);
+}
+
+/* ---- requests ---- */
 
 static void end_request(struct request *r)
 {
@@ -396,6 +475,7 @@ static void try_answer(struct request *r)
         start_task(r, &answer);
         return;
     }
+    watch_answer(r);
     end_request(r);
     send_written(serve, ex, header_of(&answer));
 }
@@ -567,6 +647,7 @@ static void defer_query(struct res_serve *serve, struct exchange *ex, struct ans
     r->ex = deferred;
     reply_begin(deferred);
     r->counter = counter;
+    watch_query(r);
     start_task(r, answer);
     res_serve_settle(serve);
 }

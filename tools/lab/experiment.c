@@ -131,7 +131,7 @@ static bool run_trial(const struct experiment *experiment, struct space *space,
     rng_init_seeded(&t.rng, conf->seed);
     prepare_resolver(space, site, off);
     set_links(space, conf->seed, conf->is_slow ? SLOW : 1);
-    t.stats_before = trial_stats(&t);
+    t.stats_before = trial_control(&t, "stats");
     pid_t capture = start_capture(space, conf->folder, experiment->name, mode);
     const uint64_t start_us = now_mono_us();
     experiment->run(&t);

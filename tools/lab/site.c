@@ -290,6 +290,8 @@ bool site_write_resolver(const struct site *site, const struct defence_set *off,
     defence_print_keys(off, DEFENCE_LAB, out);
     fprintf(out, "}\nlimits: {");
     defence_print_keys(off, DEFENCE_LIMITS, out);
+    fprintf(out, "}\ndetection: {");
+    defence_print_keys(off, DEFENCE_DETECTION, out);
     fprintf(out, "}\n");
     if (!off->is_off[DEFENCE_PRIVATE])
         fprintf(out, "private-addresses: {prefixes: [10.0.0.0/8, 172.16.0.0/12, "

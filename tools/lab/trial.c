@@ -84,8 +84,7 @@ void trial_tell(const struct trial *t, const char *fmt, ...)
     fflush(stdout);
 }
 
-/* Ask the resolver over its control socket.  NULL: it is none of ours. */
-static struct json *ask_resolver(const struct trial *t, const char *command)
+struct json *trial_control(const struct trial *t, const char *command)
 {
     struct json *request, *answer = NULL;
     char path[SITE_PATH_MAX];
@@ -100,11 +99,9 @@ static struct json *ask_resolver(const struct trial *t, const char *command)
     return answer;
 }
 
-struct json *trial_stats(const struct trial *t) { return ask_resolver(t, "stats"); }
-
 void trial_note_rejected(struct trial *t)
 {
-    struct json *rejected = ask_resolver(t, "rejected");
+    struct json *rejected = trial_control(t, "rejected");
     char key[64];
 
     for (size_t i = 0; i < json_count(rejected); i++) {
@@ -119,7 +116,7 @@ void trial_note_rejected(struct trial *t)
 
 int64_t trial_counter(const struct trial *t, const char *key)
 {
-    struct json *stats = trial_stats(t);
+    struct json *stats = trial_control(t, "stats");
     int64_t grown = json_get_number(stats, key, 0) - json_get_number(t->stats_before, key, 0);
 
     json_free(&stats);

@@ -51,11 +51,12 @@ void trial_end(struct trial *t, bool has_succeeded, const char *fmt, ...) PRINTF
 /* Tell what happens, with --tell. */
 void trial_tell(const struct trial *t, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
+/* Return the resolver's answer to a command on its control socket, such as "status", which the
+ * caller frees; NULL: the resolver is none of ours. */
+struct json *trial_control(const struct trial *t, const char *command);
+
 /* Return how much a counter of the resolver (`rootline stats`) has grown in this run. */
 int64_t trial_counter(const struct trial *t, const char *key);
-
-/* Return the counters of the resolver, which the caller frees; NULL: it is none of ours. */
-struct json *trial_stats(const struct trial *t);
 
 /* Record how many replies the resolver rejected, by reason (`rootline status --rejected`): what
  * came close, and what was wrong with it. */
