@@ -143,6 +143,16 @@ static bool run_trial(const struct experiment *experiment, struct space *space,
 
 /* ---- an experiment ---- */
 
+static _Noreturn void fail_defence(const char *bad)
+{
+    struct defence_set all = {{false}};
+    char ignored[64], names[1000];
+
+    must(defence_switch_off(&all, "all", ignored));
+    defence_print_names(&all, names, sizeof(names));
+    trial_fail("there is no defence \"%s\".  There are: %s", bad, names);
+}
+
 /* DNSSEC is a defence only in a laboratory that validates. */
 static struct defence_set base_set(const struct space *space)
 {
@@ -188,7 +198,7 @@ struct json *experiment_run(const struct experiment *experiment, struct space *s
     char bad[64], at[NOW_TEXT_MAX];
 
     if (!defence_switch_off(&without, conf->without ? conf->without : experiment->without, bad))
-        trial_fail("there is no defence \"%s\"; `rootline lab run --list` has them", bad);
+        fail_defence(bad);
     json_put_text(record, "experiment", experiment->name);
     json_put_text(record, "what", experiment->what);
     json_put_text(record, "stopped-by", experiment->stopped);
@@ -206,6 +216,11 @@ struct json *experiment_run(const struct experiment *experiment, struct space *s
     }
     fprintf(stderr, "%s: without defences ...\n", experiment->name);
     bool succeeds = run_trial(experiment, space, site, conf, &without, "without", runs);
+    if (conf->keeps) {
+        json_put_bool(record, "as-expected", succeeds);
+        set_links(space, 0, 1);
+        return record;
+    }
     if (conf->is_each)
         run_each(experiment, space, site, conf, &without, runs);
     fprintf(stderr, "%s: with defences ...\n", experiment->name);
@@ -311,8 +326,14 @@ void experiment_print(const struct json *record)
     fprintf(t.out, ": %s (seed %lld)\n", json_get_text(record, "what", ""),
             (long long)json_get_number(record, "seed", 0));
     if (json_count(runs) == 1) {
+        const struct json *run = json_at(runs, 0);
+        const bool is_weak = strcmp(json_get_text(run, "mode", ""), "without") == 0;
         print_facts(&t, runs);
-        print_outcome(&t, json_get_text(record, "resolver", ""), json_at(runs, 0), false);
+        print_outcome(&t, is_weak ? "without defences" : json_get_text(record, "resolver", ""),
+                      run, is_weak);
+        if (is_weak)
+            fputs("The resolver stays as it is, with its cache, until `rootline lab reset`.\n",
+                  t.out);
         return;
     }
     print_off(&t, json_at(runs, 0));
@@ -324,6 +345,5 @@ void experiment_print(const struct json *record)
     print_outcome(&t, "without defences", json_at(runs, 0), true);
     print_each(&t, runs);
     print_outcome(&t, "with defences", json_at(runs, json_count(runs) - 1), false);
-    terminal_paragraph(&t, TERMINAL_PLAIN,
-                       "What stops it:", json_get_text(record, "stopped-by", ""));
+    terminal_paragraph(&t, TERMINAL_BOLD, "Defence", json_get_text(record, "stopped-by", ""));
 }

@@ -27,6 +27,8 @@ struct experiment_conf {
     const char *without; /* NULL: the experiment's own */
     uint64_t seed;
     bool tells, is_slow, is_each;
+    bool
+        keeps; /* run without defences only, and leave the resolver and its cache as they are */
     const char *folder; /* for captures and the record; NULL: none */
 };
 

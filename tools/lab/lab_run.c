@@ -9,7 +9,7 @@
 
 static const char run_usage[] =
     "usage: rootline lab run EXPERIMENT [--without DEFENCE[,...]] [--each] [--seed N]\n"
-    "         [--tell] [--slow] [--record FOLDER] [--json] [--name NAME]\n"
+    "         [--tell] [--slow] [--keep] [--record FOLDER] [--json] [--name NAME]\n"
     "       rootline lab run --list\n";
 
 static int list_experiments(bool is_json)
@@ -83,6 +83,7 @@ int lab_run(const char *name, int argc, char **argv)
                                    .tells = cmd_take_flag(&argc, argv, "--tell"),
                                    .is_slow = cmd_take_flag(&argc, argv, "--slow"),
                                    .is_each = cmd_take_flag(&argc, argv, "--each"),
+                                   .keeps = cmd_take_flag(&argc, argv, "--keep"),
                                    .folder = cmd_take_value(&argc, argv, "--record")};
     if (!read_seed(cmd_take_value(&argc, argv, "--seed"), &conf.seed) || argc != 1)
         return cmd_wrong_usage(run_usage);
