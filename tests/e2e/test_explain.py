@@ -304,7 +304,8 @@ def test_the_ledger_of_rejected_replies(class_net, tmp_path):
     assert ledger["not-a-reply"]["count"] == 2
     assert last("wrong-question") == ("two", {"name": asked("two"), "type": "A"}, {"questions": 2})
     other = "otherone" + asked("question")[8:]
-    assert last("wrong-question", 1) == ("question", {"name": asked("question"), "type": "A"}, {"name": other, "type": "A"})
+    assert last("wrong-question", 1) == ("question", {"name": asked("question"), "type": "A"},
+                                         {"name": other, "type": "A"})
     swapped = asked("letters")[:7].swapcase() + asked("letters")[7:]
     assert last("wrong-case") == ("letters", {"name": asked("letters"), "type": "A"}, {"name": swapped, "type": "A"})
     cookie = next(o for o in sent["cookie"].options if o.otype == 10).to_wire()[:8].hex()
