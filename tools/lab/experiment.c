@@ -11,7 +11,7 @@
 #include "tools/lab/capture.h"
 #include "tools/terminal.h"
 
-enum { SLOW = 10, LABEL_WIDTH = 28, COLUMN_WIDTH = 28 };
+enum { SLOW = 10, LABEL_WIDTH = 28, LABEL_MAX = 64, COLUMN_WIDTH = 28 };
 
 #define EXPERIMENT(name) extern const struct experiment experiment_##name;
 #include "tools/lab/experiments.def"
@@ -254,13 +254,13 @@ static void print_cell(struct terminal *t, const struct json *facts, const char 
 /* An identifier as words. */
 static void print_label(struct terminal *t, const char *key)
 {
-    char text[LABEL_WIDTH + 1];
+    char text[LABEL_MAX];
 
     snprintf(text, sizeof(text), "%s", key);
     for (char *c = text; *c; c++)
         if (*c == '-')
             *c = ' ';
-    terminal_print(t, TERMINAL_DIM, "  %-*s", LABEL_WIDTH, text);
+    terminal_print(t, TERMINAL_DIM, "  %-*s ", LABEL_WIDTH - 1, text);
 }
 
 static void print_facts(struct terminal *t, const struct json *runs)
