@@ -266,6 +266,18 @@ def test_keep_leaves_the_poisoned_cache(laboratory):
     assert laboratory.shell("bob", "dig", "+short", "www.bank.com").stdout == "198.51.100.10\n"
 
 
+def test_reset_brings_back_the_zones(laboratory):
+    """A zone that a student edited is as at the start after a reset; so is the trust anchor."""
+    zones = laboratory.status()["folder"] + "/zones"
+    edited = laboratory.shell("bank", "sh", "-c", f"echo 'atm A 198.51.100.10' >>{zones}/bank.com.zone && rootline reload")
+    assert edited.returncode == 0, edited.stderr
+    assert laboratory.shell("alice", "dig", "+short", "atm.bank.com").stdout == "198.51.100.10\n"
+    anchor = laboratory.shell("resolver", "cat", f"{zones}/root.key").stdout
+    assert laboratory("reset").returncode == 0
+    assert "NXDOMAIN" in laboratory.shell("alice", "dig", "atm.bank.com").stdout
+    assert laboratory.shell("resolver", "cat", f"{zones}/root.key").stdout == anchor
+
+
 HEADINGS = ["What to know", "What to type", "What to see", "Why", "What stops it", "Questions"]
 
 

@@ -459,6 +459,7 @@ static void answer_reset(struct keeper *k, struct json *answer)
     k->ahead_s = 0; /* the daemons begin with the clock of the machine */
     if (!site_write_resolver(&k->site, &k->conf->off, ""))
         works = fail_keeper(k, "cannot write the configuration");
+    works = works && site_make_zones(&k->site, &k->fault);
     site_drop_cache(&k->site);
     for (size_t i = 0; i < topology_host_cnt && works; i++) {
         if (site_is_server(&topology_hosts[i]) &&

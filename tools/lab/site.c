@@ -218,10 +218,12 @@ static bool sign_for_parent(const struct site *site, const char *zone, struct fa
     return is_done;
 }
 
-static bool make_zones(const struct site *site, struct fault *fault)
+bool site_make_zones(const struct site *site, struct fault *fault)
 {
     char path[SITE_PATH_MAX], name[80];
 
+    snprintf(path, sizeof(path), "%s/zones/root.key", site->folder);
+    (void)unlink(path); /* signing appends to it */
     for (size_t i = 0; i < ARRAY_LEN(signed_zones); i++) {
         const char *zone = signed_zones[i];
         print_zone_path(site, zone, "plain", path);
@@ -428,5 +430,5 @@ bool site_make(const struct site *site, const struct defence_set *off, struct fa
     if (!site_write_resolver(site, off, ""))
         return fail_site(fault, "cannot write the resolver's configuration: %s",
                          strerror(errno));
-    return make_zones(site, fault) && make_lab_certificate(site, fault);
+    return site_make_zones(site, fault) && make_lab_certificate(site, fault);
 }
