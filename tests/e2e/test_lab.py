@@ -339,8 +339,10 @@ def test_saved_laboratory_is_loaded(laboratory, tmp_path):
 
 
 @pytest.mark.parametrize("change", [
-    lambda saved: saved["files"].update({"zones/../../tmp/x": "x"}), lambda saved: saved["files"].update({"/etc/x": "x"}),
-    lambda saved: saved["files"].update({"alice/resolv.conf": "x"}), lambda saved: saved.pop("laboratory"),
+    lambda saved: saved["files"].update({"zones/../../tmp/x": "x"}),
+    lambda saved: saved["files"].update({"/etc/x": "x"}),
+    lambda saved: saved["files"].update({"alice/resolv.conf": "x"}),
+    lambda saved: saved.pop("laboratory"),
     lambda saved: saved["files"].update({"zones/x": 1})])
 def test_wrong_saved_laboratory_changes_nothing(laboratory, tmp_path, change):
     laboratory("save", tmp_path / "saved")
